@@ -1,0 +1,65 @@
+//! Jobs of many exchanges, as values without a port or a clock.
+//!
+//! A [`Routine`] decides; a driver only carries. The driver's whole duty, in either colour, is this loop:
+//!
+//! ```text
+//!          ┌───────────────────────────── poll(client, tx) ◀───────────────────────────┐
+//!          │                                                                            │
+//!   Send(len): send tx[..len] ──────────────────────────────────────────────────────────┤
+//!   Wait(limit): ── a message ──▶ receive(client, message) ─▶ event ─▶ the caller ──────┤
+//!                └─ limit passed without one ──▶ timed_out() ───────────────────────────┘
+//!   Reopen: end of `run`; the caller opens the port again and runs the same routine on
+//!   Done:   end of `run`; `report()` says what came of it
+//! ```
+
+use core::time::Duration;
+
+/// What a [`Routine`] asks its driver to do next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[must_use]
+pub enum Step {
+    /// Send the first so many bytes of `tx`, then poll again at once.
+    Send(usize),
+    /// Wait for a message; after this time without one, call [`Routine::timed_out`].
+    Wait(Duration),
+    /// Close the port and open it again (the device restarts), then go on with the same routine.
+    Reopen,
+    /// Nothing is left to do: ask for the [`report`](Routine::report).
+    Done,
+}
+
+/// How a driver's `run` ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[must_use]
+pub enum Ended<R> {
+    /// The routine is done and this is its report.
+    Done(R),
+    /// The device restarts: open the port again, build a new link and call `run` with the same routine.
+    Reopen,
+    /// The caller's callback broke off. The routine may be run again later, or dropped.
+    Stopped,
+}
+
+/// A job of many exchanges.
+pub trait Routine {
+    /// The client whose numbers and version the requests carry.
+    type Client;
+    /// What a received message led to; may borrow from the message.
+    type Event<'m>;
+    /// What came of the job.
+    type Report;
+
+    /// Says what to do next, and writes a request into `tx` if that is to send one.
+    fn poll(&mut self, client: &mut Self::Client, tx: &mut [u8]) -> Step;
+
+    /// Takes a message from the peer. One that is none of the routine's is counted and ignored.
+    fn receive<'m>(&mut self, client: &mut Self::Client, message: &'m [u8]) -> Self::Event<'m>;
+
+    /// The time of the last [`Step::Wait`] has passed without a message.
+    fn timed_out(&mut self);
+
+    /// What has come of the job so far.
+    fn report(&self) -> Self::Report;
+}
