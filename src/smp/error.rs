@@ -6,7 +6,7 @@
 //! | `{"err": {"group": g, "rc": n}}` | v2 | [`Error::Group`] |
 //! | `{"rc": n}` with n translated | v1 | [`Error::Group`] at the server, [`Error::Smp`] at the client |
 //!
-//! Each code is written once, in [`codes!`]: from that line come its constant, its name, its translation to version 1 and
+//! Each code is written once, in `codes!`: from that line come its constant, its name, its translation to version 1 and
 //! its remedy. The functions are separate so that firmware which only sends errors carries no text.
 //!
 //! # Interpretation
