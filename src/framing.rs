@@ -23,6 +23,8 @@
 
 use core::time::Duration;
 
+pub mod console;
+
 /// What [`Framing::push`] and [`Framing::idle`] found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
