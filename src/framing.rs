@@ -24,6 +24,9 @@
 use core::time::Duration;
 
 pub mod console;
+pub mod counted;
+pub mod datagram;
+pub mod delimited;
 
 /// What [`Framing::push`] and [`Framing::idle`] found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -20,6 +20,7 @@
 extern crate std;
 
 pub mod checksum;
+pub mod cobs;
 pub mod framing;
 pub mod link;
 pub mod routine;

@@ -1,5 +1,5 @@
 //! What the framing tests share: events, random bytes from a seed, and the slow obvious decoders that are the oracles.
-#![allow(dead_code)]
+#![allow(dead_code, unreachable_pub)]
 
 use std::vec::Vec;
 
@@ -249,7 +249,7 @@ fn console_line(packet: &mut Vec<u8>, body: &[u8], close: Option<u8>, buffer: us
             };
         }
         let mut bytes = [0; 3];
-        let count = STANDARD.decode_slice(group, &mut bytes).map_err(|_| Error::Malformed)?;
+        let count = STANDARD.decode_slice(group, &mut bytes).map_err(|_strict| Error::Malformed)?;
         packet.extend_from_slice(&bytes[..count]);
         padded = group.ends_with(b"=");
         if packet.len() >= 2 {
