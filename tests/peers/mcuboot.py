@@ -9,7 +9,7 @@ MAGIC, TLV_MAGIC, SHA256 = 0x96F3B83D, 0x6907, 0x10
 def make_image(version, size):
     """A well-formed image without a signature; its body is a pattern that no shift leaves equal."""
     body = b"".join(hashlib.sha256(struct.pack("<I", i)).digest() for i in range(size // 32 + 1))[:size]
-    header = struct.pack("<IIHHIIBBHII", MAGIC, 0, 512, 0, size, 0, *version, 0, 0)
+    header = struct.pack("<IIHHIIBBHII", MAGIC, 0, 512, 0, size, 0, *version, 0)
     signed = header.ljust(512, b"\0") + body
     digest = hashlib.sha256(signed).digest()
     return signed + struct.pack("<HHHH", TLV_MAGIC, 40, SHA256, 32) + digest
