@@ -19,7 +19,12 @@
 #[cfg(any(test, feature = "std"))]
 extern crate std;
 
+#[cfg(feature = "async")]
+pub mod asynch;
+pub mod blocking;
+pub mod cbor;
 pub mod checksum;
 pub mod framing;
 pub mod link;
 pub mod routine;
+pub mod smp;
