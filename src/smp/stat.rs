@@ -95,7 +95,7 @@ pub trait Commands {
     ///
     /// # Errors
     ///
-    /// [`error::stat::INVALID_GROUP`](super::error::stat::INVALID_GROUP) if there is no such set.
+    /// [`error::stat::INVALID_GROUP`] if there is no such set.
     fn read<'r>(&'r mut self, request: Read<'r>) -> Result<ReadResponse<'r>, Error> {
         let _ = request;
         Err(Error::NOT_SUPPORTED)
