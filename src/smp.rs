@@ -14,6 +14,7 @@
 //! | [`error`] | what a server says when it refuses: one table per group, both ways |
 //! | [`client`] | [`Client`](client::Client): numbers requests, knows their answers |
 //! | [`server`] | [`Server`](server::Server): policy, repeats, [`Handler`](server::Handler) |
+//! | [`routine`] | jobs of many exchanges: upload an image, upgrade a device |
 //! | [`os`], [`image`] | the requests of a group in the order of its specification, its `Commands` and its `dispatch` |
 //!
 //! # The exchange
@@ -35,6 +36,7 @@ pub mod client;
 pub mod error;
 pub mod image;
 pub mod os;
+pub mod routine;
 pub mod server;
 
 use core::time::Duration;
