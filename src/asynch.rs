@@ -341,7 +341,7 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
             }
         }
         write(&mut self.port, self.out.get(..used).unwrap_or_default()).await?;
-        self.port.flush().await.map_err(Error::Port)?;
+        flush(&mut self.port).await?;
         self.abandoned = false;
         self.resync = false;
         self.counters.sent = self.counters.sent.wrapping_add(1);
@@ -439,6 +439,16 @@ async fn write<P: Write>(port: &mut P, mut bytes: &[u8]) -> Result<(), Error<P::
         }
     }
     Ok(())
+}
+
+/// Waits until what was written is on its way.
+async fn flush<P: Write>(port: &mut P) -> Result<(), Error<P::Error, Infallible>> {
+    loop {
+        match port.flush().await {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            result => return result.map_err(Error::Port),
+        }
+    }
 }
 
 /// Makes a port that ticks from one that waits for ever: races each `read` with a delay.

@@ -311,7 +311,7 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
             }
         }
         write(&mut self.port, self.out.get(..used).unwrap_or_default())?;
-        self.port.flush().map_err(Error::Port)?;
+        flush(&mut self.port)?;
         self.abandoned = false;
         self.resync = false;
         self.counters.sent = self.counters.sent.wrapping_add(1);
@@ -409,6 +409,16 @@ fn write<P: Write>(port: &mut P, mut bytes: &[u8]) -> Result<(), Error<P::Error,
         }
     }
     Ok(())
+}
+
+/// Waits until what was written is on its way.
+fn flush<P: Write>(port: &mut P) -> Result<(), Error<P::Error, Infallible>> {
+    loop {
+        match port.flush() {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            result => return result.map_err(Error::Port),
+        }
+    }
 }
 
 /// Makes a port that ticks from one that blocks: waits for a byte in steps of a tenth of a tick, and gives up after one.

@@ -103,8 +103,6 @@ fn every_failure_at_every_call_is_reported_and_the_link_lives_on() {
                 wait!(link.call(&mut client, &os::Echo::new("hi"), &mut tx)).map(|echo| assert_eq!(echo.text, "hi"));
             match (first, expected) {
                 (Ok(()), _) => {}
-                // A flush that is interrupted is the port's failure.
-                (Err(Error::Port(Fault::Interrupted)), None) => failures += 1,
                 (Err(Error::WriteZero), Some(Error::Closed)) => failures += 1,
                 (Err(error), Some(expected)) => {
                     assert_eq!(error, expected);
@@ -415,4 +413,28 @@ fn a_routine_ends_with_the_port() {
     let mut link = link(wire, Console::new(room()), &mut buffers);
     let ended = wait!(link.run(&mut Client::new(0), &mut Count::new(2), &mut [0; 64], |_| ControlFlow::Continue(())));
     assert_eq!(ended, Err::<_, Error<Fault, Infallible>>(Error::Port(Fault::Broken)));
+}
+
+/// Says one byte at each second tick.
+struct Trickles(VecDeque<u8>, bool);
+
+impl Peer for Trickles {
+    fn bytes(&mut self, _: &[u8]) -> Vec<u8> {
+        Vec::new()
+    }
+
+    fn tick(&mut self) -> Vec<u8> {
+        self.1 = !self.1;
+        if self.1 { Vec::new() } else { self.0.pop_front().into_iter().collect() }
+    }
+}
+
+#[test]
+fn silence_is_counted_from_the_last_byte() {
+    let framing = plain();
+    let frame = framed(&framing, b"slow but whole").into();
+    let mut buffers = [[0; 64]; 2];
+    let mut link = link(Wire::new(Trickles(frame, false)), framing, &mut buffers);
+    assert_eq!(wait!(link.recv(TICK * 100)).unwrap(), b"slow but whole");
+    assert_eq!(link.counters().damaged, 0);
 }
