@@ -90,6 +90,9 @@ pub trait Framing {
     /// [`preamble`](Self::preamble) resynchronises the peer.
     const QUIET: Duration = Duration::ZERO;
 
+    /// How long the peer needs after the [`preamble`](Self::preamble) before a frame may follow it.
+    const SETTLE: Duration = Duration::ZERO;
+
     /// The encoder of one message.
     type Encoder<'m>: Encoder;
 
