@@ -314,7 +314,6 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
         }
         let mut encoder = self.framing.encode(message).map_err(Error::Framing)?;
         let mut used = 0usize;
-        self.abandoned = true;
         loop {
             let room = self.out.get_mut(used..).unwrap_or_default();
             if room.len() >= <F::Encoder<'_> as Encoder>::MIN_OUT {
@@ -326,18 +325,18 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
             } else if F::WHOLE {
                 // `out` is full: fine if the frame ended just there.
                 if encoder.next(&mut [0; 8]) > 0 {
-                    self.abandoned = false;
                     return Err(Error::BufferFull);
                 }
                 break;
             } else if used == 0 {
-                self.abandoned = false;
                 return Err(Error::BufferFull);
             } else {
+                self.abandoned = true;
                 write(&mut self.port, self.out.get(..used).unwrap_or_default()).await?;
                 used = 0;
             }
         }
+        self.abandoned = true;
         write(&mut self.port, self.out.get(..used).unwrap_or_default()).await?;
         flush(&mut self.port).await?;
         self.abandoned = false;
