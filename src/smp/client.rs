@@ -61,7 +61,7 @@ impl From<Malformed> for Error {
     }
 }
 
-/// Numbers requests. 40 bytes; one per device that is talked to.
+/// Numbers requests. 24 bytes; one per device that is talked to.
 #[derive(Debug, Clone)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Client {
@@ -273,7 +273,10 @@ impl<R: Request> Caller<R> for Client {
     fn receive(&mut self, pending: &mut Pending<R>, message: &[u8], tx: &mut [u8]) -> Verdict {
         if !pending.accepts(message) {
             Verdict::Foreign
-        } else if self.fall_back(&mut pending.header, pending.asked, message, tx) {
+        } else if matches!(pending.decode(message), Err(Error::Remote(_)))
+            && self.fall_back(&mut pending.header, pending.asked, message, tx)
+        {
+            // Only what the command itself calls a refusal: a shell's `rc` 13 must not run its command twice.
             Verdict::Again(Header::LEN + usize::from(pending.header.length))
         } else {
             Verdict::Answer

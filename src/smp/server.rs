@@ -16,7 +16,7 @@
 //! # Repeats
 //!
 //! A client that has lost an answer sends its request again, with the same header. A server that was given answer memory
-//! ([`Server::with_memory`]) remembers the last write request by its header and the CRC-32 of its payload. The same request again,
+//! ([`Server::with_memory`]) remembers the last write request by its peer, its header and the CRC-32 of its payload. The same request again,
 //! with no other in between and within [`Server::REPEAT_TIME`], gets the stored answer; nothing runs. If the answer was too
 //! long for the memory, the fingerprint stays and the repeat gets `rc` 10. Echo is never remembered. **Without memory a command
 //! whose answer was lost runs twice.**
@@ -31,7 +31,7 @@ use core::time::Duration;
 
 use crc::{CRC_32_ISO_HDLC, Crc, NoTable};
 
-use super::{Decode, Encode, Error, Group, Header, HeaderError, Op, error};
+use super::{Decode, Encode, Error, Group, Header, HeaderError, Op, Version, error};
 use crate::cbor::{BufferFull, Value, Writer};
 use crate::link::{AsyncService, Service};
 
@@ -155,6 +155,33 @@ impl<'t> Reply<'t> {
         Self { tx, header: request.response(), legacy }
     }
 
+    /// How many bytes of payload the answer can hold.
+    #[must_use]
+    pub const fn room(&self) -> usize {
+        self.tx.len().saturating_sub(Header::LEN)
+    }
+
+    /// Puts `rc: 0` into the answer if it is a success: some commands always come with it.
+    #[must_use]
+    pub fn with_rc(self) -> Self {
+        Self { legacy: true, ..self }
+    }
+
+    /// Answers with an error and one number beside it, as the length of a file. Version 1 has no place for the number.
+    pub fn error_beside(mut self, error: Error, key: &str, number: u64) -> Answer {
+        let version = self.header.version;
+        let written = self.payload(|writer| match version {
+            Version::V1 => error.write(version, writer),
+            Version::V2 => {
+                writer.map(2)?;
+                error.write_entry(version, writer)?;
+                writer.text(key)?;
+                writer.unsigned(number)
+            }
+        });
+        written.unwrap_or_else(|| self.refuse(error))
+    }
+
     /// Answers with a payload. If it does not fit, answers [`Error::TOO_LARGE`].
     pub fn ok<E: Encode>(self, response: &E) -> Answer {
         self.result(Ok(response))
@@ -271,6 +298,7 @@ fn is_echo(header: &Header) -> bool {
 /// The last write request, by which a repeat is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Fingerprint {
+    peer: u32,
     header: Header,
     crc: u32,
 }
@@ -348,9 +376,12 @@ impl<'m, H, P: Policy> Server<'m, H, P> {
             Err(HeaderError::Short) => return Checked::Answered(0),
             Err(HeaderError::Op(header)) => (header, &[][..], Some(Error::NOT_SUPPORTED)),
             Err(HeaderError::Version(header)) => (header, &[][..], Some(Error::VERSION_TOO_NEW)),
-            Ok((header, _)) if !header.op.is_request() => return Checked::Answered(0),
             Ok((header, rest)) => (header, rest, None),
         };
+        // Whoever answers responses may meet itself, and never end.
+        if !header.op.is_request() {
+            return Checked::Answered(0);
+        }
         let reply = Reply::new(tx, &header, false);
         if let Some(error) = error {
             return Checked::Answered(reply.error(error).len);
@@ -360,7 +391,7 @@ impl<'m, H, P: Policy> Server<'m, H, P> {
         };
         let incoming = Incoming { header, payload: Payload(payload) };
         let fingerprint = (header.op == Op::Write && !is_echo(&header) && !self.memory.is_empty())
-            .then(|| Fingerprint { header, crc: crc32(payload) });
+            .then(|| Fingerprint { peer: self.peer, header, crc: crc32(payload) });
         match self.last {
             Last::Answered { request, len, .. } if Some(request) == fingerprint => {
                 let answer = self.memory.get(..len).unwrap_or_default();
