@@ -24,6 +24,7 @@ pub mod asynch;
 pub mod blocking;
 pub mod cbor;
 pub mod checksum;
+pub mod cobs;
 pub mod framing;
 pub mod link;
 pub mod routine;
