@@ -101,6 +101,13 @@ impl Decoder {
                     };
                 }
             }
+            if let Self::Between { zero: true } = self {
+                // Groups without bytes stand for one zero each: a run of them needs no state.
+                let run = input.iter().zip(out.iter_mut()).take_while(|(code, _)| **code == 1);
+                let zeros = run.map(|(_, place)| *place = 0).count();
+                *input = input.get(zeros..).unwrap_or_default();
+                *out = core::mem::take(out).get_mut(zeros..).unwrap_or_default();
+            }
             let Some((code, rest)) = input.split_first() else { return Decoded::More };
             let before = core::mem::take(self);
             if *code == 0 {
@@ -162,6 +169,11 @@ impl<'m, const TAIL: usize> Encoder<'m, TAIL> {
         loop {
             match self.state {
                 State::Code => {
+                    // A zero where a group would begin is a group without bytes: a run of them needs no look ahead.
+                    let run = self.body.iter().zip(out.iter_mut()).take_while(|(byte, _)| **byte == 0);
+                    let zeros = run.map(|(_, place)| *place = 1).count();
+                    self.body = self.body.get(zeros..).unwrap_or_default();
+                    out = core::mem::take(&mut out).get_mut(zeros..).unwrap_or_default();
                     let Some((place, free)) = core::mem::take(&mut out).split_first_mut() else { break };
                     *place = self.open();
                     out = free;
