@@ -35,3 +35,7 @@ pub mod routine;
 pub mod smp;
 #[cfg(feature = "testing")]
 pub mod testing;
+
+#[cfg(all(doctest, feature = "std"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
