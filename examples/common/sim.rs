@@ -191,7 +191,8 @@ impl Device {
         let mut memory = [0; 512];
         let mut server =
             Server::new(Firmware { os, slots, flash, log: &mut self.log }, AllowAll).with_memory(&mut memory);
-        let mut buffer = vec![0; options.buf_size as usize];
+        let len = options.buf_size as usize;
+        let mut buffer = vec![0; if options.wire == Wire::Cobs { Cobs::buffer_len(len) } else { len }];
         loop {
             if port.is_none() {
                 *port = listener.accept().map_err(Failure::Port)?;
