@@ -258,7 +258,10 @@ impl<R: Request> Caller<R> for Client {
     fn receive(&mut self, pending: &mut Pending<R>, message: &[u8], tx: &mut [u8]) -> Verdict {
         if !pending.accepts(message) {
             Verdict::Foreign
-        } else if self.fall_back(&mut pending.header, pending.asked, message, tx) {
+        } else if matches!(pending.decode(message), Err(Error::Remote(_)))
+            && self.fall_back(&mut pending.header, pending.asked, message, tx)
+        {
+            // Only what the command itself calls a refusal: a shell's `rc` 13 must not run its command twice.
             Verdict::Again(Header::LEN + usize::from(pending.header.length))
         } else {
             Verdict::Answer
