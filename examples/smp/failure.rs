@@ -20,8 +20,8 @@ pub enum Failure {
         /// What the device said.
         refusal: Refusal,
     },
-    /// The command line makes no sense for this device.
-    Usage(String),
+    /// The command line makes no sense for this device; and what to do.
+    Usage(String, &'static str),
     /// No answer came.
     TimedOut,
     /// What came makes no sense.
@@ -70,7 +70,7 @@ impl Failure {
     pub const fn code(&self) -> u8 {
         match self {
             Self::Refused { .. } => 1,
-            Self::Usage(_) | Self::TooLong => 2,
+            Self::Usage(..) | Self::TooLong => 2,
             Self::TimedOut | Self::Malformed => 3,
             Self::Port(_) | Self::Closed => 4,
             Self::File(..) => 5,
@@ -82,7 +82,7 @@ impl Failure {
     pub fn remedy(&self) -> Option<&'static str> {
         Some(match self {
             Self::Refused { refusal, .. } => return refusal.remedy(),
-            Self::Usage(_) => "See --help.",
+            Self::Usage(_, remedy) => remedy,
             Self::TimedOut => {
                 "Check endpoint, --baud and --framing, or give it more time with --timeout and --retries; \
                  a receiver that loses bursts needs --pace."
@@ -113,7 +113,7 @@ impl fmt::Display for Failure {
                 }
                 write!(f, " (asked: group {}, command {command})", Named(*group))
             }
-            Self::Usage(text) | Self::NotConfirmed(text) => f.write_str(text),
+            Self::Usage(text, _) | Self::NotConfirmed(text) => f.write_str(text),
             Self::TimedOut => f.write_str("the device does not answer"),
             Self::Malformed => f.write_str("the device answered something that makes no sense"),
             Self::TooLong => f.write_str("the request is too long"),

@@ -10,6 +10,9 @@ use crate::failure::Failure;
 use crate::json;
 use crate::output::{Output, table};
 
+/// What to do about a wrong hash.
+const LIST: &str = "Give the first hex digits of a hash that `image list` shows.";
+
 pub fn perform<F: Framing>(device: &mut Device<F>, command: &Image) -> Result<(), Failure> {
     match command {
         Image::List => list(device),
@@ -81,7 +84,7 @@ fn erase<F: Framing>(device: &mut Device<F>, slot: Option<u32>) -> Result<(), Fa
 fn find<F: Framing>(device: &mut Device<F>, digits: &str) -> Result<Hash, Failure> {
     let digits = digits.trim_end_matches('…').to_ascii_lowercase();
     if digits.is_empty() || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-        return Err(Failure::Usage(format!("{digits:?} is no hash: hex digits are wanted")));
+        return Err(Failure::Usage(format!("{digits:?} is no hash"), LIST));
     }
     if let Some(hash) = whole(&digits) {
         return Ok(hash);
@@ -93,8 +96,8 @@ fn find<F: Framing>(device: &mut Device<F>, digits: &str) -> Result<Hash, Failur
     found.dedup();
     match found.as_slice() {
         [hash] => whole(hash).ok_or(Failure::Malformed),
-        [] => Err(Failure::Usage(format!("no image on the device has a hash that begins with {digits}"))),
-        _ => Err(Failure::Usage(format!("several images have a hash that begins with {digits}"))),
+        [] => Err(Failure::Usage(format!("no image on the device has a hash that begins with {digits}"), LIST)),
+        _ => Err(Failure::Usage(format!("several images have a hash that begins with {digits}"), LIST)),
     }
 }
 
