@@ -358,6 +358,13 @@ fn zero_at(bytes: &[u8]) -> usize {
     // Blocks without a branch per byte: the compiler turns them into vector instructions where there are any.
     let free = |block: &&[u8]| block.iter().fold(true, |free, byte| free & (*byte != 0));
     let clear = bytes.chunks_exact(16).take_while(free).count().saturating_mul(16);
-    let rest = bytes.get(clear..).unwrap_or_default();
-    clear.saturating_add(rest.iter().position(|byte| *byte == 0).unwrap_or(rest.len()))
+    let mut rest = bytes.get(clear..).unwrap_or_default();
+    let mut at = clear;
+    while let Some((word, behind)) = rest.split_first_chunk() {
+        match zero_in(*word) {
+            WORD => (at, rest) = (at.saturating_add(WORD), behind),
+            zero => return at.saturating_add(zero),
+        }
+    }
+    at.saturating_add(rest.iter().position(|byte| *byte == 0).unwrap_or(rest.len()))
 }

@@ -1,6 +1,13 @@
 //! Recorded exchanges of Zephyr servers and MCUboot's serial recovery with several clients: what they say, we understand,
 //! and where the answer does not depend on a device's state, our server says the same.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    missing_docs
+)]
 
 use std::collections::BTreeMap;
 

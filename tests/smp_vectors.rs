@@ -1,5 +1,12 @@
 //! Whole messages, byte for byte: computed from Zephyr's public SMP specification, kept in `vectors/smp/messages.json`.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    missing_docs
+)]
 
 use anysmp::smp::client::{self, Client};
 use anysmp::smp::server::{After, AllowAll, Incoming, Reply, serve};

@@ -12,5 +12,8 @@ fuzz_target!(|input: &[u8]| {
     let [quarter, piece, stream @ ..] = input else { return };
     let buffer = 4 * usize::from(*quarter).max(3);
     let pieces = stream.chunks(1 + usize::from(*piece));
-    assert_eq!(common::decode(&mut Console::new(&mut vec![0; buffer]), pieces), common::console_reference(stream, buffer));
+    assert_eq!(
+        common::decode(&mut Console::new(&mut vec![0; buffer]), pieces),
+        common::console_reference(stream, buffer)
+    );
 });

@@ -1,58 +1,54 @@
 //! Framings: unknown bytes in any pieces, silence at any time, every message back out through a small buffer.
 
 use crate::Operation;
+use anysmp::framing::console::Console;
+use anysmp::framing::counted::{Counted, SmpHead};
+use anysmp::framing::datagram::Datagram;
+use anysmp::framing::delimited::Cobs;
 use anysmp::framing::{Encoder, Framing, Progress};
 use core::hint::black_box;
 use core::time::Duration;
 
-pub const ALL: &[Operation] = &[|bytes, room| all(Echo(bytes), bytes, room)];
+pub const ALL: &[Operation] = &[
+    |bytes, room| all(Console::new, bytes, room),
+    |bytes, room| all(|room| Console::new(room).with_line(black_box(127)).with_abandon(time()), bytes, room),
+    |bytes, room| all(Counted::<SmpHead>::new, bytes, room),
+    |bytes, room| all(|room| Counted::<SmpHead>::new(room).with_limits(time(), time()), bytes, room),
+    |bytes, room| all(Datagram::new, bytes, room),
+    |bytes, room| all(Cobs::new, bytes, room),
+    |bytes, room| all(|room| Cobs::new(room).with_abandon(time()), bytes, room),
+    |_, _| drop_in_box((Console::buffer_len(size()), Console::max_message(size()), Console::encoded_len(size()))),
+    |_, _| drop_in_box((Cobs::buffer_len(size()), Cobs::max_message(size()), Cobs::max_encoded_len(size()))),
+    |_, _| drop_in_box((Datagram::buffer_len(size()), Datagram::max_message(size()), Datagram::encoded_len(size()))),
+];
+
+fn drop_in_box<T>(value: T) {
+    black_box(value);
+}
+
+fn time() -> Duration {
+    black_box(Duration::ZERO)
+}
+
+fn size() -> usize {
+    black_box(0)
+}
 
 /// All that a driver does with a framing.
-pub fn all<F: Framing>(mut framing: F, mut bytes: &[u8], room: &mut [u8]) {
+fn all<'r, F: Framing>(new: impl FnOnce(&'r mut [u8]) -> F, bytes: &[u8], room: &'r mut [u8]) {
+    let Some((buffer, out)) = room.split_at_mut_checked(size()) else { return };
+    let mut framing = new(buffer);
     black_box(framing.preamble());
-    while let Ok(Progress::Message | Progress::Text(_)) = black_box(framing.push(&mut bytes)) {
-        black_box(framing.message());
+    for mut piece in bytes.chunks(16) {
+        while let Ok(Progress::Message | Progress::Text(_)) = black_box(framing.push(&mut piece)) {
+            black_box(framing.message());
+        }
+        black_box(framing.idle(time())).ok();
     }
-    black_box(framing.idle(black_box(Duration::ZERO))).ok();
-    if let Ok(mut encoder) = framing.encode(framing.message()) {
-        while black_box(encoder.next(room)) > 0 {}
+    for message in [framing.message(), bytes] {
+        if let Ok(mut encoder) = framing.encode(message) {
+            while black_box(encoder.next(out)) > 0 {}
+        }
     }
     framing.reset();
-}
-
-/// Stands here until there is a framing in the crate.
-struct Echo<'b>(&'b [u8]);
-
-impl Framing for Echo<'_> {
-    const OVERHEAD: usize = 0;
-    type Encoder<'m> = Nothing;
-
-    fn encode<'m>(&self, _: &'m [u8]) -> Result<Nothing, anysmp::framing::Error> {
-        Ok(Nothing)
-    }
-
-    fn push<'i>(&mut self, input: &mut &'i [u8]) -> Result<Progress<'i>, anysmp::framing::Error> {
-        *input = &[];
-        Ok(Progress::More)
-    }
-
-    fn idle(&mut self, _: Duration) -> Result<Progress<'static>, anysmp::framing::Error> {
-        Ok(Progress::More)
-    }
-
-    fn message(&self) -> &[u8] {
-        self.0
-    }
-
-    fn reset(&mut self) {}
-}
-
-struct Nothing;
-
-impl Encoder for Nothing {
-    const MIN_OUT: usize = 0;
-
-    fn next(&mut self, _: &mut [u8]) -> usize {
-        0
-    }
 }
