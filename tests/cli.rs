@@ -178,7 +178,8 @@ fn every_link_carries_every_command() {
         let long = "x".repeat(900);
         assert_eq!(device.smp(&format!("echo {long}")).ok()["r"], *long, "{link}");
         device.smp("reset").ok();
-        assert_eq!(device.smp("--smp-version 1 image list").ok()["images"][0]["version"], "1.0.0", "{link}");
+        assert_eq!(device.smp("--smp-version 1 params").ok()["buf_count"], 4, "{link}");
+        assert_eq!(device.smp("image list").ok()["images"][0]["version"], "1.0.0", "{link}");
     }
 }
 
@@ -219,6 +220,37 @@ fn nonsense_on_the_command_line_exits_with_2() {
     for words in ["", "frobnicate", "--pace 0/1 params", "--smp-version 3 params", "image test zz", "image test 00ff"] {
         assert_eq!(smp(words).code, 2, "{words}");
     }
+}
+
+#[test]
+fn uploaded_image_is_listed_tested_and_goes_back() {
+    let file = File::image("upload.bin", Version::new(2, 3, 4));
+    let len = std::fs::metadata(file.path()).unwrap().len();
+    for link in links() {
+        let device = Device::start(link);
+        let upload = device.smp(&format!("--window 3 image upload {} --slot 1", file.path())).ok();
+        assert_eq!((upload["off"].as_u64(), &upload["match"]), (Some(len), &true.into()), "{link}");
+        let again = device.smp(&format!("image upload {}", file.path())).ok();
+        assert_eq!(again["already_present"], true, "{link}");
+        let images = device.smp("image list").ok()["images"].clone();
+        assert_eq!(images[1]["version"], "2.3.4", "{link}");
+        let hash = images[1]["hash"].as_str().unwrap();
+        assert_eq!(device.smp(&format!("image test {}", &hash[..10])).ok()["images"][1]["pending"], true, "{link}");
+        let running = |device: &Device| {
+            device.smp("reset").ok();
+            device.smp("params").ok();
+            device.smp("image list").ok()["images"][0]["version"].clone()
+        };
+        assert_eq!((running(&device), running(&device)), ("2.3.4".into(), "1.0.0".into()), "{link}");
+    }
+}
+
+#[test]
+fn files_that_are_no_image_exit_with_5() {
+    let file = File::new("text.bin", b"This is no image, whatever its name says.");
+    assert_eq!(smp(&format!("image upload {}", file.path())).code, 5);
+    assert_eq!(smp("image upload /no/such/file").code, 5);
+    assert_eq!(smp("upgrade /no/such/file").code, 5);
 }
 
 #[test]

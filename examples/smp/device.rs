@@ -86,8 +86,10 @@ fn has_port(host: &str) -> bool {
 pub struct Device<F> {
     /// How results are shown.
     pub output: Output,
-    /// The window that the user allows.
+    /// How many requests of an upload the user wants under way.
     pub window: u8,
+    /// How many time-outs in a row an upload bears: not fewer than its own default.
+    pub repeats: u8,
     endpoint: Endpoint,
     pace: Option<cli::Pace>,
     framing: fn(&'static mut [u8]) -> F,
@@ -105,6 +107,7 @@ impl<F: Framing> Device<F> {
         Ok(Self {
             output: Output { json: cli.json, verbose: cli.verbose },
             window: cli.window,
+            repeats: cli.retries.max(5),
             endpoint,
             pace: cli.pace,
             framing,
@@ -133,11 +136,12 @@ impl<F: Framing> Device<F> {
         routine: &mut R,
         limit: Duration,
         mut on_event: impl FnMut(R::Event<'_>) -> ControlFlow<()>,
-    ) -> Result<Ended<R::Report>, Failure> {
+    ) -> Result<R::Report, Failure> {
         loop {
             match self.link.run(&mut self.client, routine, &mut self.tx, &mut on_event)? {
                 Ended::Reopen => self.reopen(limit)?,
-                ended => return Ok(ended),
+                Ended::Done(report) => return Ok(report),
+                Ended::Stopped => return Ok(routine.report()),
             }
         }
     }

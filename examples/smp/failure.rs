@@ -6,7 +6,7 @@ use std::io;
 use std::path::PathBuf;
 
 use anysmp::link;
-use anysmp::smp::{Error as Refusal, Group, Request, client};
+use anysmp::smp::{Error as Refusal, Group, Request, client, routine};
 
 /// Why a command failed.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub enum Failure {
     /// No answer came.
     TimedOut,
     /// What came makes no sense.
-    Malformed,
+    Nonsense(&'static str),
     /// The request is too long.
     TooLong,
     /// The port cannot be opened, or failed.
@@ -58,11 +58,24 @@ impl Failure {
                 Self::Refused { group: R::GROUP, command: R::COMMAND, refusal }
             }
             link::Error::Protocol(client::Error::BufferFull) => Self::TooLong,
-            link::Error::Protocol(_) => Self::Malformed,
+            link::Error::Protocol(_) => Self::Nonsense("answered something that makes no sense"),
             link::Error::Port(error) => Self::Port(error),
             link::Error::TimedOut => Self::TimedOut,
             link::Error::BufferFull | link::Error::Framing(_) => Self::TooLong,
             _ => Self::Closed,
+        }
+    }
+
+    /// What went wrong with a job whose requests are of this kind.
+    pub fn of_job<R: Request>(error: routine::Error) -> Self {
+        match error {
+            routine::Error::Remote(refusal) => Self::Refused { group: R::GROUP, command: R::COMMAND, refusal },
+            routine::Error::BufferFull => Self::Usage("the buffers of the device are too small".to_owned(), ""),
+            routine::Error::TimedOut => Self::TimedOut,
+            routine::Error::NoProgress => Self::Nonsense("asks for the same bytes over and over"),
+            routine::Error::Offset => Self::Nonsense("asks for bytes beyond the end of the file"),
+            routine::Error::Mismatch => Self::Nonsense("stored something else than what was sent"),
+            _ => Self::Nonsense("answered something that makes no sense"),
         }
     }
 
@@ -71,7 +84,7 @@ impl Failure {
         match self {
             Self::Refused { .. } => 1,
             Self::Usage(..) | Self::TooLong => 2,
-            Self::TimedOut | Self::Malformed => 3,
+            Self::TimedOut | Self::Nonsense(_) => 3,
             Self::Port(_) | Self::Closed => 4,
             Self::File(..) => 5,
             Self::NotConfirmed(_) => 6,
@@ -87,7 +100,7 @@ impl Failure {
                 "Check endpoint, --baud and --framing, or give it more time with --timeout and --retries; \
                  a receiver that loses bursts needs --pace."
             }
-            Self::Malformed => "Look at the messages with --verbose.",
+            Self::Nonsense(_) => "Look at the messages with --verbose.",
             Self::TooLong => "Send less at a time.",
             Self::Port(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 "You may need to be in the group that owns the port, often `dialout`."
@@ -115,7 +128,7 @@ impl fmt::Display for Failure {
             }
             Self::Usage(text, _) | Self::NotConfirmed(text) => f.write_str(text),
             Self::TimedOut => f.write_str("the device does not answer"),
-            Self::Malformed => f.write_str("the device answered something that makes no sense"),
+            Self::Nonsense(what) => write!(f, "the device {what}"),
             Self::TooLong => f.write_str("the request is too long"),
             Self::Port(error) => write!(f, "the port: {error}"),
             Self::Closed => f.write_str("the connection was closed"),

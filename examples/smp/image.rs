@@ -1,8 +1,14 @@
 //! The commands of the image group.
 
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::time::Duration;
+
 use anysmp::framing::Framing;
-use anysmp::mcuboot::Hash;
-use anysmp::smp::image::{Erase, ImageState, ReadState, SlotInfo, StateResponse, WriteState};
+use anysmp::mcuboot::{self, Hash};
+use anysmp::smp::image::{self, Erase, ImageState, ReadState, SlotInfo, StateResponse, WriteState};
+use anysmp::smp::routine::{Upload, UploadOutcome};
+use serde_json::json;
 
 use crate::cli::Image;
 use crate::device::Device;
@@ -13,11 +19,14 @@ use crate::output::{Output, table};
 /// What to do about a wrong hash.
 const LIST: &str = "Give the first hex digits of a hash that `image list` shows.";
 
+/// Bytes of a message that a datagram carries on any path: 1500, less the headers of IPv6 and UDP.
+const PATH: usize = 1452;
+
 pub fn perform<F: Framing>(device: &mut Device<F>, command: &Image) -> Result<(), Failure> {
     match command {
         Image::List => list(device),
         Image::Slots => slots(device),
-        Image::Upload { .. } => todo!(),
+        Image::Upload { file, image, slot, upgrade } => upload(device, file, *image, *slot, *upgrade),
         Image::Test { hash } => test(device, hash),
         Image::Confirm { hash } => confirm(device, hash.as_deref()),
         Image::Erase { slot } => erase(device, *slot),
@@ -54,6 +63,80 @@ fn slots<F: Framing>(device: &mut Device<F>) -> Result<(), Failure> {
         table(["IMAGE", "SLOT", "GLOBAL", "BYTES", "LARGEST IMAGE", "UPLOAD AS"], &rows);
     });
     Ok(())
+}
+
+fn upload<F: Framing>(
+    device: &mut Device<F>,
+    path: &Path,
+    image: Option<u32>,
+    slot: Option<u32>,
+    upgrade: bool,
+) -> Result<(), Failure> {
+    let file = read(path)?;
+    let image = match slot {
+        Some(slot) => Some(upload_id(device, slot)?),
+        None => image,
+    };
+    let mut upload = Upload::new(file.as_slice()).window(device.window.into()).over::<F>().upgrade_only(upgrade);
+    if let Some(image) = image {
+        upload = upload.image(image);
+    }
+    if F::WHOLE {
+        upload = upload.message_limit(PATH);
+    }
+    let mut upload = upload.repeats(device.repeats).with_sha().map_err(Failure::of_job::<image::Upload<'_>>)?;
+
+    let mut progress = device.output.progress(file.len() as u64);
+    let report = device.run(&mut upload, Duration::ZERO, |event| {
+        progress.at(event.off);
+        ControlFlow::Continue(())
+    })?;
+    let (already_present, verified) = match report.outcome {
+        UploadOutcome::Done { already_present, verified } => (already_present, verified),
+        UploadOutcome::Failed(error) => return Err(Failure::of_job::<image::Upload<'_>>(error)),
+        UploadOutcome::Unfinished => return Err(Failure::Closed),
+    };
+    let seconds = progress.finish();
+    let json = json!({
+        "off": report.off, "len": report.len, "sent": report.sent, "repeats": report.repeats, "seconds": seconds,
+        "already_present": already_present, "match": verified,
+    });
+    device.output.result(&json, || {
+        if already_present {
+            println!("the device had this image already");
+        } else {
+            println!("{}", rate(report.sent, seconds));
+        }
+        if verified {
+            println!("the device compared what it stored");
+        }
+    });
+    Ok(())
+}
+
+/// So many bytes in so much time.
+pub fn rate(bytes: u64, seconds: f64) -> String {
+    format!("{bytes} bytes in {seconds:.1} s: {:.1} kB/s", bytes as f64 / seconds.max(0.001) / 1000.0)
+}
+
+/// Reads an image file.
+pub fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    let failed = |error: &dyn std::fmt::Display| Failure::File(path.to_owned(), error.to_string());
+    let file = std::fs::read(path).map_err(|error| failed(&error))?;
+    mcuboot::Image::parse(&file).map_err(|error| failed(&error))?;
+    Ok(file)
+}
+
+/// What an upload has to give as `image` to land in the slot with this global number.
+fn upload_id<F: Framing>(device: &mut Device<F>, slot: u32) -> Result<u32, Failure> {
+    let answer = device.call(&SlotInfo {})?;
+    let mut images = answer.response.images.iter();
+    let slots = images.find(|image| image.image == slot / 2).map(|image| image.slots);
+    match slots.and_then(|slots| slots.iter().find(|info| info.slot == slot % 2)) {
+        Some(image::Slot { upload_image_id: Some(id), .. }) => Ok(id),
+        Some(_) => Err(Failure::Usage(format!("slot {slot} takes no uploads"), "See `image slots`, UPLOAD AS.")),
+        None => Err(Failure::Usage(format!("there is no slot {slot}"), "See `image slots`, GLOBAL.")),
+    }
 }
 
 fn test<F: Framing>(device: &mut Device<F>, hash: &str) -> Result<(), Failure> {
@@ -95,7 +178,7 @@ fn find<F: Framing>(device: &mut Device<F>, digits: &str) -> Result<Hash, Failur
     // The same image may be in both slots.
     found.dedup();
     match found.as_slice() {
-        [hash] => whole(hash).ok_or(Failure::Malformed),
+        [hash] => whole(hash).ok_or(Failure::Nonsense("lists a hash of a wrong length")),
         [] => Err(Failure::Usage(format!("no image on the device has a hash that begins with {digits}"), LIST)),
         _ => Err(Failure::Usage(format!("several images have a hash that begins with {digits}"), LIST)),
     }

@@ -65,67 +65,42 @@ impl Output {
         }
     }
 
-    /// A progress bar over so many bytes.
+    /// The progress of a transfer of so many bytes: a bar for people, objects for programs.
     pub fn progress(self, len: u64) -> Progress {
-        if self.json {
-            return Progress::Json { len, shown: None };
-        }
-        let bar = if std::io::stderr().is_terminal() { ProgressBar::new(len) } else { ProgressBar::hidden() };
-        bar.set_length(len);
+        let bar =
+            if self.json || !std::io::stderr().is_terminal() { ProgressBar::hidden() } else { ProgressBar::new(len) };
         let style = "{bar:40} {percent:>3} %  {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left";
         if let Ok(style) = ProgressStyle::with_template(style) {
             bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
         }
-        Progress::Bar { bar, started: Instant::now(), first: None }
+        Progress { bar, json: self.json, len, started: Instant::now(), shown: None }
     }
 }
 
 /// The progress of a transfer.
-pub enum Progress {
-    /// For people.
-    Bar {
-        /// Draws itself.
-        bar: ProgressBar,
-        /// When the transfer began.
-        started: Instant,
-        /// Where it began, if not at the beginning.
-        first: Option<u64>,
-    },
-    /// For programs: at most one object in 100 ms.
-    Json {
-        /// All bytes.
-        len: u64,
-        /// When the last one was shown.
-        shown: Option<Instant>,
-    },
+pub struct Progress {
+    bar: ProgressBar,
+    json: bool,
+    len: u64,
+    started: Instant,
+    /// When the last object was printed.
+    shown: Option<Instant>,
 }
 
 impl Progress {
-    /// So many bytes have been acknowledged.
+    /// So many bytes have been acknowledged. Prints at most one object in 100 ms.
     pub fn at(&mut self, bytes: u64) {
-        match self {
-            Self::Bar { bar, first, .. } => {
-                first.get_or_insert(bytes);
-                bar.set_position(bytes);
-            }
-            Self::Json { len, shown } => {
-                if shown.is_none_or(|shown| shown.elapsed() >= Duration::from_millis(100)) {
-                    *shown = Some(Instant::now());
-                    println!("{}", json!({ "off": bytes, "len": len }));
-                }
-            }
+        self.bar.set_position(bytes);
+        if self.json && self.shown.is_none_or(|shown| shown.elapsed() >= Duration::from_millis(100)) {
+            self.shown = Some(Instant::now());
+            println!("{}", json!({ "off": bytes, "len": self.len }));
         }
     }
 
-    /// The transfer is over.
-    pub fn finish(&self) {
-        if let Self::Bar { bar, started, first } = self {
-            let (bytes, seconds) = (bar.position(), started.elapsed().as_secs_f64());
-            bar.finish_and_clear();
-            let sent = bytes.saturating_sub(first.unwrap_or(0));
-            let rate = sent as f64 / seconds.max(0.001) / 1000.0;
-            println!("{bytes} bytes in {seconds:.1} s, {rate:.1} kB/s");
-        }
+    /// The transfer is over; returns how many seconds it took.
+    pub fn finish(&self) -> f64 {
+        self.bar.finish_and_clear();
+        self.started.elapsed().as_secs_f64()
     }
 }
 
