@@ -262,6 +262,17 @@ impl<S: Source> Upload<S> {
         Ok(self.sha(digest.finalize().into()))
     }
 
+    /// Uploads only the first `len` bytes of the source, as to leave out the padding behind an image. A `sha` that was set
+    /// for more bytes is dropped.
+    #[must_use]
+    pub fn only(mut self, len: u64) -> Self {
+        if len < self.len {
+            self.len = len;
+            self.keys.sha = None;
+        }
+        self
+    }
+
     /// How patient the upload is: so many time-outs in a row, or answers in a row without progress, are borne. At least 1.
     #[must_use]
     pub fn repeats(mut self, repeats: u8) -> Self {
@@ -291,6 +302,11 @@ impl<S: Source> Upload<S> {
             State::Ended { off, .. } => *off,
         };
         UploadEvent { off, len: self.len, repeats: self.counts.repeats }
+    }
+
+    /// Begins anew.
+    pub(super) fn restart(&mut self) {
+        self.state = State::Idle;
     }
 
     fn begin(&mut self, parameters: Option<ParametersResponse>) {
