@@ -246,6 +246,56 @@ fn uploaded_image_is_listed_tested_and_goes_back() {
 }
 
 #[test]
+fn upgrade_without_anything_ends_with_confirmed() {
+    let run = run(["upgrade"]);
+    assert_eq!(run.code, 0, "{run:?}");
+    assert_eq!(run.stdout.lines().last(), Some("version 1.1.0 runs: confirmed"));
+    assert!(run.stdout.contains("before:") && run.stdout.contains("after:"), "{run:?}");
+}
+
+#[test]
+fn upgrade_works_over_every_link_and_again_without_one() {
+    let file = File::image("upgrade.bin", Version::new(9, 8, 7));
+    for link in links() {
+        let device = Device::start(link);
+        let plan = device.smp(&format!("upgrade {} --dry-run", file.path())).ok();
+        assert_eq!((&plan["outcome"], &plan["confirmed"]), (&"planned".into(), &false.into()), "{link}");
+        let result = device.smp(&format!("upgrade {} --rest 500", file.path())).ok();
+        assert_eq!((&result["confirmed"], &result["version"]), (&true.into(), &"9.8.7".into()), "{link}");
+        assert_eq!(result["images"][0]["hash"], result["hash"], "{link}");
+        let result = device.smp(&format!("upgrade {}", file.path())).ok();
+        assert_eq!((&result["confirmed"], &result["upload"]["sent"]), (&true.into(), &0.into()), "{link}");
+    }
+}
+
+#[test]
+fn upgrade_that_crashes_is_told_from_one_that_runs() {
+    let file = File::image("crash.bin", Version::new(6, 6, 6));
+    let device = Device::start("--tcp 127.0.0.1:0 --crashing");
+    let run = device.smp(&format!("upgrade {} --rest 500", file.path()));
+    assert_eq!(run.code, 6, "{run:?}");
+    assert!(run.stderr.contains("another image runs"), "{run:?}");
+    assert_eq!(device.smp("image list").ok()["images"][0]["version"], "1.0.0");
+}
+
+#[test]
+fn upgrade_can_stop_short_of_the_confirmation() {
+    let file = File::image("trial.bin", Version::new(4, 4, 4));
+    let device = Device::start("--tcp 127.0.0.1:0 --busy");
+    let run = device.smp(&format!("upgrade {} --rest 500", file.path()));
+    assert_eq!((run.code, &run.result()["rc"]), (1, &10.into()), "{run:?}");
+    let result = device.smp(&format!("upgrade {} --rest 500 --force --no-confirm", file.path())).ok();
+    assert_eq!((&result["outcome"], &result["confirmed"]), (&"testing".into(), &false.into()));
+    assert_eq!(device.smp("image confirm").ok()["images"][0]["confirmed"], true);
+}
+
+#[test]
+fn real_device_is_not_upgraded_to_a_made_up_image() {
+    let device = Device::start("--tcp 127.0.0.1:0");
+    assert_eq!(device.smp("upgrade").code, 2);
+}
+
+#[test]
 fn files_that_are_no_image_exit_with_5() {
     let file = File::new("text.bin", b"This is no image, whatever its name says.");
     assert_eq!(smp(&format!("image upload {}", file.path())).code, 5);

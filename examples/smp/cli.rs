@@ -196,4 +196,16 @@ pub struct Upgrade {
     /// Say what would be done, and do nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// Leave the new image on trial: the next reset brings the old one back
+    #[arg(long)]
+    pub no_confirm: bool,
+    /// Reset the device even if it would rather not
+    #[arg(long)]
+    pub force: bool,
+    /// How long the device may take to come back after a reset
+    #[arg(long, value_name = "S", default_value_t = 60)]
+    pub boot_time: u64,
+    /// How long to stay silent after a reset, so that a boot loader does not wait for more; default 2000
+    #[arg(long, value_name = "MS")]
+    pub rest: Option<u64>,
 }

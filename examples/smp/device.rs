@@ -130,25 +130,17 @@ impl<F: Framing> Device<F> {
         self.link.call(&mut self.client, &WithPayload(request), &mut self.tx).map_err(Failure::of::<R>)
     }
 
-    /// Runs a job of many exchanges. When the device restarts, the port is opened again, for at most `limit`.
+    /// Runs a job of many exchanges, as far as it gets with this port.
     pub fn run<R: Routine<Client = Client>>(
         &mut self,
         routine: &mut R,
-        limit: Duration,
-        mut on_event: impl FnMut(R::Event<'_>) -> ControlFlow<()>,
-    ) -> Result<R::Report, Failure> {
-        loop {
-            match self.link.run(&mut self.client, routine, &mut self.tx, &mut on_event)? {
-                Ended::Reopen => self.reopen(limit)?,
-                Ended::Done(report) => return Ok(report),
-                Ended::Stopped => return Ok(routine.report()),
-            }
-        }
+        on_event: impl FnMut(R::Event<'_>) -> ControlFlow<()>,
+    ) -> Result<Ended<R::Report>, Failure> {
+        Ok(self.link.run(&mut self.client, routine, &mut self.tx, on_event)?)
     }
 
     /// Closes the port and opens it again, which may take until the device has come up.
-    fn reopen(&mut self, limit: Duration) -> Result<(), Failure> {
-        let until = Instant::now() + limit;
+    pub fn reopen(&mut self, until: Instant) -> Result<(), Failure> {
         // A USB port has to be given up before it can come back.
         *self.link.port() = Box::new(Pipe::pair().0);
         loop {

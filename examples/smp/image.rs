@@ -2,10 +2,10 @@
 
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::time::Duration;
 
 use anysmp::framing::Framing;
 use anysmp::mcuboot::{self, Hash};
+use anysmp::routine::Ended;
 use anysmp::smp::image::{self, Erase, ImageState, ReadState, SlotInfo, StateResponse, WriteState};
 use anysmp::smp::routine::{Upload, UploadOutcome};
 use serde_json::json;
@@ -21,6 +21,9 @@ const LIST: &str = "Give the first hex digits of a hash that `image list` shows.
 
 /// Bytes of a message that a datagram carries on any path: 1500, less the headers of IPv6 and UDP.
 const PATH: usize = 1452;
+
+/// A file in memory.
+pub type File<'f> = &'f [u8];
 
 pub fn perform<F: Framing>(device: &mut Device<F>, command: &Image) -> Result<(), Failure> {
     match command {
@@ -77,20 +80,16 @@ fn upload<F: Framing>(
         Some(slot) => Some(upload_id(device, slot)?),
         None => image,
     };
-    let mut upload = Upload::new(file.as_slice()).window(device.window.into()).over::<F>().upgrade_only(upgrade);
+    let mut upload = prepare(device, &file)?.upgrade_only(upgrade);
     if let Some(image) = image {
         upload = upload.image(image);
     }
-    if F::WHOLE {
-        upload = upload.message_limit(PATH);
-    }
-    let mut upload = upload.repeats(device.repeats).with_sha().map_err(Failure::of_job::<image::Upload<'_>>)?;
-
     let mut progress = device.output.progress(file.len() as u64);
-    let report = device.run(&mut upload, Duration::ZERO, |event| {
+    let ended = device.run(&mut upload, |event| {
         progress.at(event.off);
         ControlFlow::Continue(())
     })?;
+    let Ended::Done(report) = ended else { return Err(Failure::Closed) };
     let (already_present, verified) = match report.outcome {
         UploadOutcome::Done { already_present, verified } => (already_present, verified),
         UploadOutcome::Failed(error) => return Err(Failure::of_job::<image::Upload<'_>>(error)),
@@ -112,6 +111,15 @@ fn upload<F: Framing>(
         }
     });
     Ok(())
+}
+
+/// An upload of this file, with what the command line says about uploads.
+pub fn prepare<'f, F: Framing>(device: &Device<F>, file: &'f [u8]) -> Result<Upload<File<'f>>, Failure> {
+    let mut upload = Upload::new(file).window(device.window.into()).over::<F>().repeats(device.repeats);
+    if F::WHOLE {
+        upload = upload.message_limit(PATH);
+    }
+    upload.with_sha().map_err(Failure::of_job::<image::Upload<'_>>)
 }
 
 /// So many bytes in so much time.

@@ -21,6 +21,7 @@ mod image;
 mod json;
 mod os;
 mod output;
+mod upgrade;
 
 use std::process::ExitCode;
 
@@ -60,7 +61,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
 
 fn perform<F: Framing>(device: &mut Device<F>, command: &Command) -> Result<(), Failure> {
     match command {
-        Command::Upgrade(_) => todo!(),
+        Command::Upgrade(options) => upgrade::perform(device, options),
         Command::Image(command) => image::perform(device, command),
         Command::Echo { text } => os::echo(device, text),
         Command::Params => os::params(device),
