@@ -19,6 +19,9 @@
 #[cfg(any(test, feature = "std"))]
 extern crate std;
 
+#[cfg(feature = "async")]
+pub mod asynch;
+pub mod blocking;
 pub mod checksum;
 pub mod framing;
 pub mod link;
