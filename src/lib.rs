@@ -22,7 +22,9 @@ extern crate std;
 #[cfg(feature = "async")]
 pub mod asynch;
 pub mod blocking;
+pub mod cbor;
 pub mod checksum;
 pub mod framing;
 pub mod link;
 pub mod routine;
+pub mod smp;
