@@ -11,6 +11,7 @@
 //! | you want | start at |
 //! |---|---|
 //! | find messages in a byte stream, or write a framing | [`framing`] |
+//! | a slave on a serial line, or its master | [`s3mp`] |
 //! | what a driver and a protocol ask of each other | [`link`] |
 
 #![no_std]
@@ -27,4 +28,5 @@ pub mod checksum;
 pub mod framing;
 pub mod link;
 pub mod routine;
+pub mod s3mp;
 pub mod smp;

@@ -57,6 +57,12 @@ pub trait Routine {
     /// Takes a message from the peer. One that is none of the routine's is counted and ignored.
     fn receive<'m>(&mut self, client: &mut Self::Client, message: &'m [u8]) -> Self::Event<'m>;
 
+    /// One tick of the link has passed. For routines that keep several times at once, as an interval that goes on while
+    /// messages come in; the others need only [`timed_out`](Self::timed_out).
+    fn tick(&mut self, tick: Duration) {
+        let _ = tick;
+    }
+
     /// The time of the last [`Step::Wait`] has passed without a message.
     fn timed_out(&mut self);
 

@@ -54,7 +54,7 @@
 
 use core::time::Duration;
 
-use super::{Encoder as _, Error, Framing, Progress};
+use super::{Error, Framing, Progress};
 use crate::checksum::Sum;
 
 /// A full block: this code byte is followed by 254 bytes and, unlike all others, by no zero of the message.

@@ -22,6 +22,7 @@ use core::time::Duration;
 use super::slave::MAX_NAMES;
 use super::value::Value;
 use super::{Address, Command, Counter, HEADER_LEN, Header, Reply};
+use crate::cbor::Text;
 use crate::link::{Caller, Verdict};
 
 /// How long an answer may take: 1 s.
@@ -319,7 +320,10 @@ impl Master {
 /// first block, and one for each block of 254 bytes.
 fn check(message: &[u8]) -> u8 {
     let plain = message.iter().fold(1u8, |sum, byte| sum.wrapping_add(*byte).wrapping_add(1));
-    let full = message.split(|byte| *byte == 0).flat_map(|run| run.chunks_exact(254)).fold(plain, |sum, _| sum.wrapping_add(1));
+    let full = message
+        .split(|byte| *byte == 0)
+        .flat_map(|run| run.chunks_exact(254))
+        .fold(plain, |sum, _| sum.wrapping_add(1));
     full.wrapping_neg()
 }
 
@@ -407,40 +411,11 @@ impl<'m> Unsolicited<'m> {
         let (header, data) = Header::<Reply>::parse(message)?;
         Some(match header.code {
             Reply::PUSH => Self::Push(header.address, Value::new(data)),
-            Reply::DEBUG => Self::Debug(Text(data)),
+            Reply::DEBUG => Self::Debug(Text::from_bytes(data)),
             _ if header.counter != Counter::NONE => return None,
             code if code.is_error() => Self::Error(code),
             _ => Self::Other(header),
         })
-    }
-}
-
-/// Text of a slave: UTF-8 by custom, any bytes in fact. Displayed with a replacement for what is no UTF-8.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Text<'m>(pub &'m [u8]);
-
-impl core::fmt::Display for Text<'_> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        for chunk in self.0.utf8_chunks() {
-            f.write_str(chunk.valid())?;
-            if !chunk.invalid().is_empty() {
-                f.write_str("\u{FFFD}")?;
-            }
-        }
-        Ok(())
-    }
-}
-
-impl core::fmt::Debug for Text<'_> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "Text({} bytes)", self.0.len())
-    }
-}
-
-#[cfg(feature = "defmt")]
-impl defmt::Format for Text<'_> {
-    fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "Text({=usize} bytes)", self.0.len());
     }
 }
 
@@ -462,13 +437,13 @@ impl<'m> Names<'m> {
     /// Each address that is in use, with its name.
     pub fn iter(&self) -> impl Iterator<Item = (Address, Text<'m>)> + use<'m> {
         let parts = self.parts().enumerate().filter(|(_, name)| !name.is_empty());
-        parts.filter_map(|(place, name)| Some((Address::at(place)?, Text(name))))
+        parts.filter_map(|(place, name)| Some((Address::at(place)?, Text::from_bytes(name))))
     }
 
     /// The address that has this name.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<Address> {
-        self.iter().find(|(_, text)| text.0 == name.as_bytes()).map(|(address, _)| address)
+        self.iter().find(|(_, text)| *text == name).map(|(address, _)| address)
     }
 
     /// All names, empty ones too. The `;` at the end, if there is one, closes the last name and opens none.

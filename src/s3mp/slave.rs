@@ -15,7 +15,6 @@
 //! once, then 0, which ends the round. So a value that changes all the time keeps neither the others nor the next command
 //! waiting for longer than one round.
 
-use core::future::{Ready, ready};
 use core::time::Duration;
 
 use super::value::{self, Value};
@@ -127,7 +126,7 @@ impl From<value::Error> for Refusal {
     fn from(error: value::Error) -> Self {
         match error {
             value::Error::BufferFull => TOO_LONG,
-            value::Error::Malformed | value::Error::Type => Self::BadRequest,
+            value::Error::Mismatch => Self::BadRequest,
         }
     }
 }
@@ -435,8 +434,8 @@ impl<R: Resources> AsyncService for Slave<R> {
     /// # Cancellation
     ///
     /// Never waits, so there is nothing to cancel.
-    fn receive(&mut self, message: &[u8], tx: &mut [u8]) -> Ready<(usize, After)> {
-        ready(self.receive(message, tx))
+    async fn receive(&mut self, message: &[u8], tx: &mut [u8]) -> (usize, After) {
+        self.receive(message, tx)
     }
 
     fn damaged(&mut self, error: framing::Error, tx: &mut [u8]) -> usize {
