@@ -286,7 +286,7 @@ fn copy(input: &mut &[u8], out: &mut &mut [u8], wanted: usize) -> usize {
 }
 
 /// The index of the first zero, else the length.
-fn zero_at(bytes: &[u8]) -> usize {
+pub(crate) fn zero_at(bytes: &[u8]) -> usize {
     // Blocks without a branch per byte: the compiler turns them into vector instructions where there are any.
     let free = |block: &&[u8]| block.iter().fold(true, |free, byte| free & (*byte != 0));
     let clear = bytes.chunks_exact(16).take_while(free).count().saturating_mul(16);

@@ -10,7 +10,8 @@
 
 use std::time::Duration;
 
-use anysmp::framing::{Encoder as _, Error, Framing as _, Lrc, Progress, lrc};
+use anysmp::framing::lrc::{self, Lrc};
+use anysmp::framing::{Encoder as _, Error, Framing as _, Progress};
 use serde_json::Value;
 
 /// What a receiver says of a stream.

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use anysmp::asynch;
 use anysmp::blocking;
-use anysmp::framing::Lrc;
+use anysmp::framing::lrc::Lrc;
 use anysmp::link::{self, Sink};
 use anysmp::routine::{Ended, Routine, Step};
 use anysmp::s3mp::master::{

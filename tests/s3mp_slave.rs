@@ -10,7 +10,8 @@
 
 use std::time::Duration;
 
-use anysmp::framing::{self, Encoder as _, Framing as _, Lrc, Progress, lrc};
+use anysmp::framing::lrc::{self, Lrc};
+use anysmp::framing::{self, Encoder as _, Framing as _, Progress};
 use anysmp::s3mp::slave::{After, NameError, Refusal, Resources, Slave, Watched, check_names};
 use anysmp::s3mp::value::{self, Value};
 use anysmp::s3mp::{Address, Command};

@@ -56,11 +56,10 @@ use core::time::Duration;
 
 use super::{Error, Framing, Progress};
 use crate::checksum::Sum;
+use crate::cobs;
 
 /// A full block: this code byte is followed by 254 bytes and, unlike all others, by no zero of the message.
 const FULL: u8 = 0xFF;
-/// The most bytes of a message that one block holds.
-const BLOCK: usize = 254;
 /// Ends a frame, and is found nowhere in it except perhaps as its check.
 const MARKER: u8 = 0;
 
@@ -69,7 +68,7 @@ const MARKER: u8 = 0;
 /// A link's `out` has to be this long, because a frame goes out in one piece.
 #[must_use]
 pub const fn max_frame_len(len: usize) -> usize {
-    len.saturating_add(len / BLOCK).saturating_add(3)
+    cobs::max_encoded_len(len).saturating_add(2)
 }
 
 /// S3MP frames over a byte stream.
@@ -142,7 +141,18 @@ impl<'b> Lrc<'b> {
         self.state == State::Twins
     }
 
-    /// One byte of a frame that is not zero.
+    /// As much of a block's data as `input` begins with; returns what is behind.
+    fn run<'i>(&mut self, left: u8, full: bool, input: &'i [u8]) -> &'i [u8] {
+        let data = input.get(..left.into()).unwrap_or(input);
+        let (data, rest) = input.split_at_checked(cobs::zero_at(data)).unwrap_or_default();
+        self.sum.update(data);
+        self.message.extend(data);
+        let left = u8::try_from(data.len()).map_or(0, |len| left.saturating_sub(len));
+        self.state = State::Data { left, full };
+        rest
+    }
+
+    /// One byte of a frame that is not zero, and not the data of a block that was begun.
     fn feed(&mut self, byte: u8) {
         self.sum.update(&[byte]);
         let left = byte.wrapping_sub(1);
@@ -162,11 +172,7 @@ impl<'b> Lrc<'b> {
                 self.message.push(byte);
                 State::Data { left: announced.wrapping_sub(1), full: announced == FULL - 1 }
             }
-            State::Data { left: 0, full } => State::Code { zero: !full, left },
-            State::Data { left, full } => {
-                self.message.push(byte);
-                State::Data { left: left.wrapping_sub(1), full }
-            }
+            State::Data { full, .. } => State::Code { zero: !full, left },
         };
     }
 
@@ -217,6 +223,10 @@ impl Framing for Lrc<'_> {
     fn push<'i>(&mut self, input: &mut &'i [u8]) -> Result<Progress<'i>, Error> {
         while let Some((&byte, rest)) = input.split_first() {
             let progress = match (byte, self.state) {
+                (1.., State::Data { left: left @ 1.., full }) => {
+                    *input = self.run(left, full, input);
+                    continue;
+                }
                 (MARKER, State::Between) => Ok(Progress::More),
                 (MARKER, State::Twins) => {
                     self.message.push(0);
@@ -283,6 +293,12 @@ impl Buffer<'_> {
         self.len = self.len.saturating_add(1);
     }
 
+    fn extend(&mut self, bytes: &[u8]) {
+        let free = self.bytes.get_mut(self.len..).unwrap_or_default();
+        free.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+        self.len = self.len.saturating_add(bytes.len());
+    }
+
     fn zero_if(&mut self, zero: bool) {
         if zero {
             self.push(0);
@@ -300,10 +316,10 @@ impl core::fmt::Debug for Buffer<'_> {
     }
 }
 
-/// Puts one message into a frame.
+/// Puts one message into a frame, run by run.
 #[derive(Clone)]
 pub struct Encoder<'m> {
-    rest: &'m [u8],
+    cobs: cobs::Encoder<'m, 0>,
     sum: Sum,
     stage: Stage,
 }
@@ -312,88 +328,19 @@ pub struct Encoder<'m> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum Stage {
-    /// The code byte of a block. Out: `Block`.
-    Code,
-    /// `left` data bytes, then what `end` says. Out: `Code` or `Check`.
-    Block { left: usize, end: End },
-    /// The check. Out: `Marker`.
-    Check,
+    /// The message, and the check when no more of it is left. Out: `Marker`.
+    Message,
     /// The marker. Out: `Done`.
     Marker,
     /// Nothing. No way out.
     Done,
 }
 
-/// What follows a block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-enum End {
-    /// Another block, because this one is full.
-    Full,
-    /// A zero of the message, which the code byte stands for, and another block.
-    Zero,
-    /// The end of the message.
-    Message,
-}
-
 impl<'m> Encoder<'m> {
     /// Starts the frame of `message`, which may have any length.
     #[must_use]
     pub const fn new(message: &'m [u8]) -> Self {
-        Self { rest: message, sum: Sum::new(), stage: Stage::Code }
-    }
-
-    /// The block at the front of the rest.
-    fn block(&self) -> (usize, End) {
-        let run = self.rest.iter().take(BLOCK).take_while(|byte| **byte != 0).count();
-        let end = match self.rest.get(run) {
-            _ if run == BLOCK => End::Full,
-            Some(_) => End::Zero,
-            None => End::Message,
-        };
-        (run, end)
-    }
-
-    /// The next byte of the frame.
-    fn byte(&mut self) -> Option<u8> {
-        loop {
-            let byte = match self.stage {
-                Stage::Code => {
-                    let (left, end) = self.block();
-                    self.stage = Stage::Block { left, end };
-                    // A block has 254 bytes at the most.
-                    u8::try_from(left).map_or(FULL, |left| left.saturating_add(1))
-                }
-                Stage::Block { left: 0, end } => {
-                    self.stage = match end {
-                        End::Full => Stage::Code,
-                        End::Zero => {
-                            self.rest = self.rest.split_first().map_or(&[], |(_, rest)| rest);
-                            Stage::Code
-                        }
-                        End::Message => Stage::Check,
-                    };
-                    continue;
-                }
-                Stage::Block { left, end } => {
-                    let (byte, rest) = self.rest.split_first()?;
-                    self.rest = rest;
-                    self.stage = Stage::Block { left: left.saturating_sub(1), end };
-                    *byte
-                }
-                Stage::Check => {
-                    self.stage = Stage::Marker;
-                    return Some(self.sum.value());
-                }
-                Stage::Marker => {
-                    self.stage = Stage::Done;
-                    return Some(MARKER);
-                }
-                Stage::Done => return None,
-            };
-            self.sum.update(&[byte]);
-            return Some(byte);
-        }
+        Self { cobs: cobs::Encoder::new(message, []), sum: Sum::new(), stage: Stage::Message }
     }
 }
 
@@ -402,10 +349,18 @@ impl super::Encoder for Encoder<'_> {
 
     fn next(&mut self, out: &mut [u8]) -> usize {
         let mut written = 0;
-        for slot in out {
-            let Some(byte) = self.byte() else { break };
-            *slot = byte;
-            written += 1;
+        if self.stage == Stage::Message {
+            written = self.cobs.next(out);
+            self.sum.update(out.get(..written).unwrap_or_default());
+        }
+        for place in out.iter_mut().skip(written) {
+            (*place, self.stage) = match self.stage {
+                // There was more room than message.
+                Stage::Message => (self.sum.value(), Stage::Marker),
+                Stage::Marker => (MARKER, Stage::Done),
+                Stage::Done => break,
+            };
+            written = written.saturating_add(1);
         }
         written
     }
@@ -413,13 +368,13 @@ impl super::Encoder for Encoder<'_> {
 
 impl core::fmt::Debug for Encoder<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "Encoder({} bytes to go, {:?})", self.rest.len(), self.stage)
+        write!(f, "Encoder({:?}, {:?})", self.cobs, self.stage)
     }
 }
 
 #[cfg(feature = "defmt")]
 impl defmt::Format for Encoder<'_> {
     fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "Encoder({} bytes to go, {})", self.rest.len(), self.stage);
+        defmt::write!(f, "Encoder({}, {})", self.cobs, self.stage);
     }
 }
