@@ -57,8 +57,10 @@ pub struct Counters {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Error {
-    /// The caller: misaligned, or beyond the flash.
-    Address(NorFlashErrorKind),
+    /// The caller: the operation is misaligned.
+    NotAligned,
+    /// The caller: the operation reaches beyond the flash.
+    OutOfBounds,
     /// The caller: the bytes to be written are not erased.
     NotErased,
     /// A planned fault.
@@ -69,21 +71,32 @@ pub enum Error {
 
 impl core::fmt::Display for Error {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Self::Address(kind) => write!(f, "{kind}"),
-            Self::NotErased => f.write_str("a write to bytes that are not erased"),
-            Self::Failed => f.write_str("a planned fault"),
-            Self::PowerLoss => f.write_str("no power"),
-        }
+        f.write_str(match self {
+            Self::NotAligned => "a misaligned operation",
+            Self::OutOfBounds => "an operation beyond the flash",
+            Self::NotErased => "a write to bytes that are not erased",
+            Self::Failed => "a planned fault",
+            Self::PowerLoss => "no power",
+        })
     }
 }
 
 impl core::error::Error for Error {}
 
+impl From<NorFlashErrorKind> for Error {
+    fn from(kind: NorFlashErrorKind) -> Self {
+        match kind {
+            NorFlashErrorKind::NotAligned => Self::NotAligned,
+            _ => Self::OutOfBounds,
+        }
+    }
+}
+
 impl NorFlashError for Error {
     fn kind(&self) -> NorFlashErrorKind {
         match self {
-            Self::Address(kind) => *kind,
+            Self::NotAligned => NorFlashErrorKind::NotAligned,
+            Self::OutOfBounds => NorFlashErrorKind::OutOfBounds,
             _ => NorFlashErrorKind::Other,
         }
     }
@@ -185,11 +198,11 @@ impl<const WRITE: usize, const ERASE: usize, const READ: usize> ReadNorFlash for
     fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), Error> {
         let fault = self.start()?;
         self.counters.reads = self.counters.reads.wrapping_add(1);
-        check_read(self, offset, bytes.len()).map_err(Error::Address)?;
+        check_read(self, offset, bytes.len())?;
         if let Some(Fault::Tear(_)) = fault {
             return Err(Error::PowerLoss);
         }
-        for (to, from) in bytes.iter_mut().zip(self.bytes(offset, bytes.len())) {
+        for (from, to) in self.bytes(offset, bytes.len()).iter().zip(bytes) {
             *to = *from;
         }
         Ok(())
@@ -206,7 +219,7 @@ impl<const WRITE: usize, const ERASE: usize, const READ: usize> NorFlash for Ram
 
     fn erase(&mut self, from: u32, to: u32) -> Result<(), Error> {
         let fault = self.start()?;
-        check_erase(self, from, to).map_err(Error::Address)?;
+        check_erase(self, from, to)?;
         let len = usize::try_from(to.saturating_sub(from)).unwrap_or(0);
         let pages = len.checked_div(ERASE).and_then(|pages| u32::try_from(pages).ok()).unwrap_or(0);
         self.counters.erases = self.counters.erases.wrapping_add(pages);
@@ -235,7 +248,7 @@ impl<const WRITE: usize, const ERASE: usize, const READ: usize> NorFlash for Ram
 
     fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), Error> {
         let fault = self.start()?;
-        check_write(self, offset, bytes.len()).map_err(Error::Address)?;
+        check_write(self, offset, bytes.len())?;
         self.counters.writes = self.counters.writes.wrapping_add(1);
         let erased = self.erased;
         let place = self.bytes(offset, bytes.len());

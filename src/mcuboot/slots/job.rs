@@ -107,10 +107,16 @@ impl<'j, 's, D: Digest> Job<'j, 's, D> {
     ///
     /// Whatever refused it; [`Error::Unknown`] if the job was not run to its end.
     pub fn finish(self) -> Result<Outcome, Error> {
-        match self.stage {
+        self.finish_with_slots().0
+    }
+
+    /// What came of the command, and the slots, to be asked for what they hold.
+    pub(crate) fn finish_with_slots(self) -> (Result<Outcome, Error>, &'j Slots<'s, D>) {
+        let outcome = match self.stage {
             Stage::Done(outcome) => outcome,
             _ => Err(Error::Unknown),
-        }
+        };
+        (outcome, self.slots)
     }
 
     /// Goes on to the first stage that wants the flash, or to the end.
