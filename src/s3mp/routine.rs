@@ -26,6 +26,7 @@ use super::master::{Names, Unsolicited};
 use super::value::Value;
 use super::{Address, Header, Reply};
 use crate::cbor::Text;
+use crate::routine::remaining;
 
 /// What a message of the slave led to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,7 +123,7 @@ struct Wait(Duration);
 impl Wait {
     /// A tick is over: that much time has passed.
     fn tick(&mut self, tick: Duration) -> Duration {
-        self.0 = self.0.saturating_sub(tick);
+        self.0 = remaining(self.0, tick);
         tick
     }
 

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::{Boot, Event, Wait, Watch, heard};
 use crate::link::Verdict;
-use crate::routine::{Routine, Step};
+use crate::routine::{Routine, Step, remaining};
 use crate::s3mp::master::{Describe, Error, Master, Pending, Status, Subscribe};
 use crate::s3mp::{Address, value::Value};
 
@@ -172,7 +172,7 @@ impl<'w> Connect<'w> {
     /// Time passes, perhaps more than anyone waits for.
     fn pass(&mut self, time: Duration) {
         let (State::Quiet { left } | State::Await { left, .. }) = &mut self.state else { return };
-        *left = left.saturating_sub(time);
+        *left = remaining(*left, time);
         if left.is_zero() {
             self.state = match self.state {
                 State::Await { command: command @ (Command::Describe | Command::Subscribe(_)), misses, .. }

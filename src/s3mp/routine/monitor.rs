@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::{Boot, Event, Wait, Watch, heard};
 use crate::link::Verdict;
-use crate::routine::{Routine, Step};
+use crate::routine::{Routine, Step, remaining};
 use crate::s3mp::Address;
 use crate::s3mp::master::{Get, Master, Pending, Status};
 
@@ -130,8 +130,8 @@ impl<'w> Monitor<'w> {
 
     /// The time until something is due.
     fn until_due(&self) -> Duration {
-        let status = self.interval.saturating_sub(self.since);
-        self.watches.iter().map(|watch| self.fresh.saturating_sub(watch.age)).fold(status, Duration::min)
+        let status = remaining(self.interval, self.since);
+        self.watches.iter().map(|watch| remaining(self.fresh, watch.age)).fold(status, Duration::min)
     }
 
     fn send(&mut self, command: Command, master: &mut Master, tx: &mut [u8]) -> Step {
@@ -160,7 +160,7 @@ impl<'w> Monitor<'w> {
             watch.age = watch.age.saturating_add(time);
         }
         let State::Await { left, .. } = &mut self.state else { return };
-        *left = left.saturating_sub(time);
+        *left = remaining(*left, time);
         if left.is_zero() {
             self.misses = self.misses.saturating_add(1);
             self.state = if self.misses >= self.misses_allowed { State::Over(Report::Lost) } else { State::Idle };
