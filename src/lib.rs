@@ -37,3 +37,7 @@ pub mod s3mp;
 pub mod smp;
 #[cfg(feature = "testing")]
 pub mod testing;
+
+#[cfg(all(doctest, feature = "std"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
