@@ -23,6 +23,7 @@
 
 use core::time::Duration;
 
+pub mod auto;
 pub mod console;
 pub mod counted;
 pub mod datagram;
