@@ -104,6 +104,11 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
         self.counters
     }
 
+    /// The message received last, as to read the text beside an error. Empty if the last one was damaged.
+    pub fn message(&self) -> &[u8] {
+        self.framing.message()
+    }
+
     /// The port, as to change its speed or to write text beside the frames.
     pub const fn port(&mut self) -> &mut P {
         &mut self.port
@@ -205,6 +210,7 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
                     }
                     Arrival::Damaged(_) => {}
                     Arrival::Tick => {
+                        routine.tick(self.tick);
                         waited = waited.saturating_add(self.tick);
                         if waited >= limit {
                             self.resync = true;
