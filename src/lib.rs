@@ -19,6 +19,7 @@
 #[cfg(any(test, feature = "std"))]
 extern crate std;
 
+pub mod bsmp;
 pub mod checksum;
 pub mod framing;
 pub mod link;

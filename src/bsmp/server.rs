@@ -1,0 +1,723 @@
+//! The node: a message in, at most one out.
+//!
+//! A [`Server`] takes bare messages, as on TCP and UDP, and answers every one of them. A [`Node`] is a server on a bus: it
+//! takes messages behind an address, executes those for itself and for its groups, and answers only the former.
+//!
+//! The protocol, its checks and the groups are here; entities are described by a [`Table`] in flash; values, blocks and
+//! procedures are the device's, behind [`Entities`].
+//!
+//! # One request
+//!
+//! ```text
+//!   length ─▶ command ─▶ payload size ─▶ id ─▶ exact size ─▶ read-only ─▶ fits the answer ─▶ busy, value check ─▶ executed
+//!     E1        E2           E5          E3        E5            E6             E7               E8     E4
+//! ```
+//!
+//! Whatever fails, fails before anything is changed: a group write stores all values or none. (libbsmp stores those that are
+//! not refused.)
+//!
+//! # Cost
+//!
+//! RAM: 88 bytes on a 32-bit machine, plus the device's own `Entities`; no buffer. A [`Node`] 92. Stack: no array larger than a
+//! set of 16 bytes. Time: linear in the request, plus one pass over the variables for each group.
+
+use core::num::NonZeroU8;
+
+use super::curve::{Curve, Digest, MAX_BLOCK, MAX_BLOCKS, UNKNOWN};
+use super::function::{Function, MAX_INPUT, MAX_OUTPUT};
+use super::group::{Group, MAX_COUNT as MAX_GROUPS, Members, STANDARD};
+use super::variable::{MAX_SIZE, Op, Variable};
+use super::{Address, Command, Full, Header, Payload, Refusal, Version};
+use crate::framing;
+use crate::link::{AsyncService, Service};
+
+/// How variables are about to be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Access {
+    /// Their values will be read.
+    Read,
+    /// Their values will be written.
+    Write,
+}
+
+/// What a device does for its entities. All ids were checked against the [`Table`].
+pub trait Entities {
+    /// Copies the value of a variable out; `value` is as long as the variable.
+    fn read(&mut self, variable: u8, value: &mut [u8]);
+
+    /// Stores the value of a variable; `value` is as long as the variable, and passed [`check`](Self::check).
+    fn write(&mut self, variable: u8, value: &[u8]) {
+        let _ = (variable, value);
+    }
+
+    /// Whether a value may be written. Not asked before a binary operation.
+    fn check(&mut self, variable: u8, value: &[u8]) -> bool {
+        let _ = (variable, value);
+        true
+    }
+
+    /// Whether these variables cannot be used now; asked before anything is changed.
+    fn is_busy(&mut self, access: Access, variables: &Members) -> bool {
+        let _ = (access, variables);
+        false
+    }
+
+    /// These variables are read next: time to take a sample.
+    fn sample(&mut self, variables: &Members) {
+        let _ = variables;
+    }
+
+    /// These variables were written, all of them: time to apply them.
+    fn apply(&mut self, variables: &Members) {
+        let _ = variables;
+    }
+
+    /// Copies a block of a curve to the front of `data`, which is as long as the block size; returns its length.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Busy`], if the curve cannot be read now. A length above the block size is answered with the same.
+    fn read_block(&mut self, curve: u8, block: u16, data: &mut [u8]) -> Result<usize, Refusal> {
+        let _ = (curve, block, data);
+        Err(Refusal::Busy)
+    }
+
+    /// Stores a block of a writable curve, 0 to block size bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Busy`], if the curve cannot be written now. Nothing may be stored then.
+    fn write_block(&mut self, curve: u8, block: u16, data: &[u8]) -> Result<(), Refusal> {
+        let _ = (curve, block, data);
+        Err(Refusal::Busy)
+    }
+
+    /// Where the checksum of a curve is kept, 16 zeros at first. `None`, if it is not kept: it then reads as zeros.
+    fn checksum(&mut self, curve: u8) -> Option<&mut Digest> {
+        let _ = curve;
+        None
+    }
+
+    /// Calculates the checksum of a curve: the MD5 of the bytes of all of its blocks. `scratch` is what is left of the buffer
+    /// for the answer. With the feature `md5`, call [`curve::digest_of`](super::curve::digest_of) with a
+    /// `curve::Md5`.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Unsupported`], if the device does not calculate checksums; [`Refusal::Busy`], if it cannot now;
+    /// [`Refusal::Memory`], if `scratch` is too small.
+    fn digest(&mut self, id: u8, curve: Curve, scratch: &mut [u8]) -> Result<Digest, Refusal> {
+        let _ = (id, curve, scratch);
+        Err(Refusal::Unsupported)
+    }
+
+    /// Executes a function. `input` and `output` are as long as the function says; `output` is zeroed.
+    ///
+    /// # Errors
+    ///
+    /// An error of the device, for the master.
+    fn execute(&mut self, function: u8, input: &[u8], output: &mut [u8]) -> Result<(), NonZeroU8> {
+        let _ = (function, input, output);
+        Ok(())
+    }
+}
+
+/// The entities of a node. Ids are the places in these lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Table<'t> {
+    variables: &'t [Variable],
+    curves: &'t [Curve],
+    functions: &'t [Function],
+}
+
+/// We: a table has an entity that BSMP does not allow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum TableError {
+    /// More than 128 variables, curves or functions.
+    TooMany,
+    /// A variable of 0 or more than 128 bytes.
+    Variable,
+    /// A curve of no blocks or more than 65,536, or of blocks of 0 or more than 65,520 bytes.
+    Curve,
+    /// A function with more than 64 bytes of input or more than 32 of output.
+    Function,
+}
+
+impl core::fmt::Display for TableError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::TooMany => "more than 128 entities of a kind",
+            Self::Variable => "a variable of an impossible size",
+            Self::Curve => "a curve of an impossible size",
+            Self::Function => "a function of an impossible size",
+        })
+    }
+}
+
+impl core::error::Error for TableError {}
+
+impl<'t> Table<'t> {
+    /// Checks the limits of BSMP; in a `static`, at compile time.
+    ///
+    /// # Errors
+    ///
+    /// See [`TableError`].
+    pub const fn new(
+        variables: &'t [Variable],
+        curves: &'t [Curve],
+        functions: &'t [Function],
+    ) -> Result<Self, TableError> {
+        if variables.len() > 128 || curves.len() > 128 || functions.len() > 128 {
+            return Err(TableError::TooMany);
+        }
+        let mut rest = variables;
+        while let [first, others @ ..] = rest {
+            if first.size == 0 || first.size > MAX_SIZE {
+                return Err(TableError::Variable);
+            }
+            rest = others;
+        }
+        let mut rest = curves;
+        while let [first, others @ ..] = rest {
+            if first.block == 0 || first.block > MAX_BLOCK || first.blocks == 0 || first.blocks > MAX_BLOCKS {
+                return Err(TableError::Curve);
+            }
+            rest = others;
+        }
+        let mut rest = functions;
+        while let [first, others @ ..] = rest {
+            if first.input > MAX_INPUT || first.output > MAX_OUTPUT {
+                return Err(TableError::Function);
+            }
+            rest = others;
+        }
+        Ok(Self { variables, curves, functions })
+    }
+
+    /// The variables with their ids.
+    fn variables(&self) -> impl Iterator<Item = (u8, &'t Variable)> + use<'t> {
+        (0..=127).zip(self.variables)
+    }
+
+    /// Bytes of all values of these variables, and of the largest.
+    fn size(&self, members: &Members) -> (usize, usize) {
+        let mut sum = (0_usize, 0_usize);
+        for (id, variable) in self.variables() {
+            if members.contains(id) {
+                let size = usize::from(variable.size);
+                sum = (sum.0.wrapping_add(size), sum.1.max(size));
+            }
+        }
+        sum
+    }
+}
+
+/// A server of bare messages: its table, the device, and the groups that the master created.
+#[derive(Debug, Clone)]
+pub struct Server<'t, E> {
+    table: &'t Table<'t>,
+    groups: heapless::Vec<Members, { MAX_GROUPS - STANDARD as usize }>,
+    /// The device.
+    pub entities: E,
+}
+
+#[cfg(feature = "defmt")]
+impl<E> defmt::Format for Server<'_, E> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Server({}, {=usize} created groups)", self.table, self.groups.len());
+    }
+}
+
+impl From<Full> for Refusal {
+    fn from(Full: Full) -> Self {
+        Self::Memory
+    }
+}
+
+/// What is done with the values of a write, variable by variable.
+#[derive(Clone, Copy)]
+enum Pass {
+    Check,
+    Store,
+    Combine(Op),
+}
+
+impl<'t, E: Entities> Server<'t, E> {
+    /// A server without created groups.
+    #[must_use]
+    pub const fn new(table: &'t Table<'t>, entities: E) -> Self {
+        Self { table, groups: heapless::Vec::new(), entities }
+    }
+
+    /// Handles one message and writes its answer into the front of `tx`; returns the length of the answer.
+    ///
+    /// The answer has at least 3 bytes: a `tx` shorter than that gets none, and nothing is executed. An answer that
+    /// does not fit becomes [`Refusal::Memory`], and nothing is executed either. For a binary operation, `tx` needs room for
+    /// 3 bytes and the largest of the variables.
+    pub fn serve(&mut self, message: &[u8], tx: &mut [u8]) -> usize {
+        let Some((head, body)) = tx.split_first_chunk_mut() else { return 0 };
+        let mut answer = Payload::new(body);
+        let result = match Header::parse(message) {
+            Some((header, payload)) => self.execute(header.command, payload, &mut answer),
+            None => Err(Refusal::Malformed),
+        };
+        let header = match result {
+            Ok(command) => Header { command, length: u16::try_from(answer.len()).unwrap_or(u16::MAX) },
+            Err(refusal) => Header { command: Command(refusal.code()), length: 0 },
+        };
+        *head = header.emit();
+        Header::LEN.wrapping_add(usize::from(header.length))
+    }
+
+    fn execute(&mut self, command: Command, payload: &[u8], answer: &mut Payload<'_>) -> Result<Command, Refusal> {
+        match command {
+            Command::QUERY_VERSION
+            | Command::LIST_VARIABLES
+            | Command::LIST_GROUPS
+            | Command::LIST_CURVES
+            | Command::LIST_FUNCTIONS
+            | Command::REMOVE_GROUPS => {
+                if payload.is_empty() {
+                    self.list(command, answer)
+                } else {
+                    Err(Refusal::InvalidSize)
+                }
+            }
+            Command::QUERY_GROUP | Command::READ_VARIABLE | Command::READ_GROUP => self.read(command, payload, answer),
+            Command::WRITE_VARIABLE
+            | Command::WRITE_GROUP
+            | Command::COMBINE_VARIABLE
+            | Command::COMBINE_GROUP
+            | Command::WRITE_READ => self.write(command, payload, answer),
+            Command::CREATE_GROUP => self.create(payload),
+            Command::QUERY_CHECKSUM | Command::RECALCULATE | Command::READ_BLOCK | Command::BLOCK => {
+                self.curve(command, payload, answer)
+            }
+            Command::EXECUTE => self.call(payload, answer),
+            _ => Err(Refusal::Unsupported),
+        }
+    }
+
+    /// The requests without arguments.
+    fn list(&mut self, command: Command, answer: &mut Payload<'_>) -> Result<Command, Refusal> {
+        match command {
+            Command::QUERY_VERSION => {
+                let Version { version, subversion, revision } = Version::V2_30;
+                answer.put(&[version, subversion, revision])?;
+            }
+            Command::LIST_VARIABLES => {
+                for variable in self.table.variables {
+                    answer.put(&[variable.emit()])?;
+                }
+            }
+            Command::LIST_GROUPS => {
+                for id in 0..=u8::MAX {
+                    let Ok(group) = self.group(id) else { break };
+                    answer.put(&[group.emit()])?;
+                }
+            }
+            Command::LIST_CURVES => {
+                for curve in self.table.curves {
+                    answer.put(&curve.emit())?;
+                }
+            }
+            Command::LIST_FUNCTIONS => {
+                for function in self.table.functions {
+                    answer.put(&[function.input, function.output])?;
+                }
+            }
+            _ => {
+                self.groups.clear();
+                return Ok(Command::OK);
+            }
+        }
+        Ok(Command(command.0.wrapping_add(1)))
+    }
+
+    /// A group, standard or created.
+    fn group(&self, id: u8) -> Result<Group, Refusal> {
+        let created = match id.checked_sub(STANDARD) {
+            Some(place) => Some(self.groups.get(usize::from(place)).ok_or(Refusal::InvalidId)?),
+            None => None,
+        };
+        let mut group = Group { members: Members::EMPTY, writable: id > 1 };
+        for (variable, Variable { writable, .. }) in self.table.variables() {
+            let inside = match (created, id) {
+                (Some(members), _) => members.contains(variable),
+                (None, 0) => true,
+                (None, id) => *writable == (id == 2),
+            };
+            if inside {
+                group.members.insert(variable);
+                group.writable &= *writable;
+            }
+        }
+        Ok(group)
+    }
+
+    /// The variables behind an id: one, or those of a group.
+    fn target(&self, of_group: bool, id: u8) -> Result<Group, Refusal> {
+        if of_group {
+            return self.group(id);
+        }
+        let Variable { writable, .. } = self.table.variables.get(usize::from(id)).ok_or(Refusal::InvalidId)?;
+        Ok(Group { members: Members::one(id), writable: *writable })
+    }
+
+    fn read(&mut self, command: Command, payload: &[u8], answer: &mut Payload<'_>) -> Result<Command, Refusal> {
+        let &[id] = payload else { return Err(Refusal::InvalidSize) };
+        let members = self.target(command != Command::READ_VARIABLE, id)?.members;
+        if command == Command::QUERY_GROUP {
+            for (id, _) in self.table.variables() {
+                if members.contains(id) {
+                    answer.put(&[id])?;
+                }
+            }
+        } else {
+            self.readable(&members, answer)?;
+            self.values(&members, answer)?;
+        }
+        Ok(Command(command.0.wrapping_add(1)))
+    }
+
+    /// Whether the values fit the answer and can be read now.
+    fn readable(&mut self, members: &Members, answer: &mut Payload<'_>) -> Result<(), Refusal> {
+        if self.table.size(members).0 > answer.spare().len() {
+            Err(Refusal::Memory)
+        } else if self.entities.is_busy(Access::Read, members) {
+            Err(Refusal::Busy)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn values(&mut self, members: &Members, answer: &mut Payload<'_>) -> Result<(), Refusal> {
+        self.entities.sample(members);
+        for (id, variable) in self.table.variables() {
+            if members.contains(id) {
+                self.entities.read(id, answer.take(usize::from(variable.size))?);
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, command: Command, payload: &[u8], answer: &mut Payload<'_>) -> Result<Command, Refusal> {
+        let of_group = matches!(command, Command::WRITE_GROUP | Command::COMBINE_GROUP);
+        let combine = matches!(command, Command::COMBINE_GROUP | Command::COMBINE_VARIABLE);
+        // An id, then what says how, then at least one byte; only a group may be empty, which its exact size decides.
+        let least = match command {
+            Command::WRITE_GROUP => 1,
+            Command::WRITE_VARIABLE | Command::COMBINE_GROUP => 2,
+            _ => 3,
+        };
+        let (&id, mut data) = payload.split_first().ok_or(Refusal::InvalidSize)?;
+        if payload.len() < least {
+            return Err(Refusal::InvalidSize);
+        }
+        let target = match self.target(of_group, id) {
+            Err(_) if data.is_empty() => return Err(Refusal::InvalidSize),
+            target => target?,
+        };
+        let mut pass = Pass::Store;
+        let mut reads = None;
+        if combine || command == Command::WRITE_READ {
+            let (&second, rest) = data.split_first().ok_or(Refusal::InvalidSize)?;
+            data = rest;
+            if combine {
+                pass = Pass::Combine(Op::from_code(second).ok_or(Refusal::Unsupported)?);
+            } else {
+                reads = Some(self.target(false, second)?.members);
+            }
+        }
+        let (sum, largest) = self.table.size(&target.members);
+        if data.len() != sum {
+            return Err(Refusal::InvalidSize);
+        }
+        if !target.writable {
+            return Err(Refusal::ReadOnly);
+        }
+        if combine && largest > answer.spare().len() {
+            return Err(Refusal::Memory);
+        }
+        // The text has no order for "busy" and "refused"; libbsmp's differs between one variable and a group.
+        let busy = self.entities.is_busy(Access::Write, &target.members);
+        if of_group && busy {
+            return Err(Refusal::Busy);
+        }
+        if !combine {
+            self.pass(Pass::Check, &target.members, data, answer)?;
+        }
+        if busy {
+            return Err(Refusal::Busy);
+        }
+        if let Some(reads) = &reads {
+            self.readable(reads, answer)?;
+        }
+        self.pass(pass, &target.members, data, answer)?;
+        self.entities.apply(&target.members);
+        match reads {
+            Some(reads) => {
+                self.values(&reads, answer)?;
+                Ok(Command::VARIABLE_VALUE)
+            }
+            None => Ok(Command::OK),
+        }
+    }
+
+    /// Goes through the values of a write; `data` has the exact size.
+    fn pass(
+        &mut self,
+        pass: Pass,
+        members: &Members,
+        mut data: &[u8],
+        answer: &mut Payload<'_>,
+    ) -> Result<(), Refusal> {
+        for (id, variable) in self.table.variables() {
+            if !members.contains(id) {
+                continue;
+            }
+            let size = usize::from(variable.size);
+            let (value, rest) = data.split_at_checked(size).ok_or(Refusal::InvalidSize)?;
+            data = rest;
+            match pass {
+                Pass::Check => {
+                    if !self.entities.check(id, value) {
+                        return Err(Refusal::InvalidValue);
+                    }
+                }
+                Pass::Store => self.entities.write(id, value),
+                Pass::Combine(op) => {
+                    let scratch = answer.spare().get_mut(..size).ok_or(Refusal::Memory)?;
+                    self.entities.read(id, scratch);
+                    for (byte, mask) in scratch.iter_mut().zip(value) {
+                        *byte = op.apply(*byte, *mask);
+                    }
+                    self.entities.write(id, scratch);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn create(&mut self, ids: &[u8]) -> Result<Command, Refusal> {
+        if ids.is_empty() || ids.len() > self.table.variables.len() {
+            return Err(Refusal::InvalidSize);
+        }
+        if self.groups.is_full() {
+            return Err(Refusal::Memory);
+        }
+        let mut members = Members::EMPTY;
+        let mut least = 0;
+        for id in ids {
+            if *id < least || usize::from(*id) >= self.table.variables.len() {
+                return Err(Refusal::InvalidId);
+            }
+            members.insert(*id);
+            least = id.saturating_add(1);
+        }
+        match self.groups.push(members) {
+            Ok(()) => Ok(Command::OK),
+            Err(_) => Err(Refusal::Memory),
+        }
+    }
+
+    fn curve(&mut self, command: Command, payload: &[u8], answer: &mut Payload<'_>) -> Result<Command, Refusal> {
+        let (&id, rest) = payload.split_first().ok_or(Refusal::InvalidSize)?;
+        let curve = self.table.curves.get(usize::from(id)).copied().ok_or(Refusal::InvalidId);
+        match (command, rest) {
+            (Command::QUERY_CHECKSUM, []) => {
+                curve?;
+                answer.put(self.entities.checksum(id).map_or(&UNKNOWN, |digest| digest))?;
+                Ok(Command::CHECKSUM)
+            }
+            (Command::RECALCULATE, []) => {
+                let curve = curve?;
+                if answer.spare().len() < UNKNOWN.len() {
+                    return Err(Refusal::Memory);
+                }
+                let digest = self.entities.digest(id, curve, answer.spare())?;
+                if let Some(kept) = self.entities.checksum(id) {
+                    *kept = digest;
+                }
+                answer.put(&digest)?;
+                Ok(Command::CHECKSUM)
+            }
+            (Command::READ_BLOCK, &[high, low]) => {
+                let curve = curve?;
+                let block = u16::from_be_bytes([high, low]);
+                if u32::from(block) >= curve.blocks {
+                    return Err(Refusal::InvalidValue);
+                }
+                answer.put(payload)?;
+                let data = answer.spare().get_mut(..usize::from(curve.block)).ok_or(Refusal::Memory)?;
+                let length = self.entities.read_block(id, block, data)?;
+                if length > usize::from(curve.block) {
+                    return Err(Refusal::Busy);
+                }
+                answer.take(length)?;
+                Ok(Command::BLOCK)
+            }
+            (Command::BLOCK, &[high, low, ref data @ ..]) => {
+                let curve = match curve {
+                    Err(_) if data.is_empty() => return Err(Refusal::InvalidSize),
+                    curve => curve?,
+                };
+                let block = u16::from_be_bytes([high, low]);
+                if data.len() > usize::from(curve.block) {
+                    return Err(Refusal::InvalidSize);
+                }
+                if u32::from(block) >= curve.blocks {
+                    return Err(Refusal::InvalidValue);
+                }
+                if !curve.writable {
+                    return Err(Refusal::ReadOnly);
+                }
+                self.entities.write_block(id, block, data)?;
+                if let Some(kept) = self.entities.checksum(id) {
+                    *kept = UNKNOWN;
+                }
+                Ok(Command::OK)
+            }
+            _ => Err(Refusal::InvalidSize),
+        }
+    }
+
+    fn call(&mut self, payload: &[u8], answer: &mut Payload<'_>) -> Result<Command, Refusal> {
+        let (&id, input) = payload.split_first().ok_or(Refusal::InvalidSize)?;
+        let function = self.table.functions.get(usize::from(id)).ok_or(Refusal::InvalidId)?;
+        if input.len() != usize::from(function.input) {
+            return Err(Refusal::InvalidSize);
+        }
+        // The error takes one byte, even of a function without output.
+        let spare = answer.spare();
+        if spare.is_empty() {
+            return Err(Refusal::Memory);
+        }
+        let output = spare.get_mut(..usize::from(function.output)).ok_or(Refusal::Memory)?;
+        output.fill(0);
+        match self.entities.execute(id, input, output) {
+            Ok(()) => {
+                answer.take(usize::from(function.output))?;
+                Ok(Command::OUTPUT)
+            }
+            Err(error) => {
+                answer.put(&[error.get()])?;
+                Ok(Command::FUNCTION_ERROR)
+            }
+        }
+    }
+}
+
+impl<E: Entities> Service for Server<'_, E> {
+    type After = ();
+
+    fn receive(&mut self, message: &[u8], tx: &mut [u8]) -> (usize, ()) {
+        (self.serve(message, tx), ())
+    }
+
+    /// A message that is too long for the receive buffer is [`Refusal::Memory`], an incomplete one [`Refusal::Malformed`].
+    fn damaged(&mut self, error: framing::Error, tx: &mut [u8]) -> usize {
+        refuse(if error == framing::Error::TooLong { Refusal::Memory } else { Refusal::Malformed }, tx)
+    }
+}
+
+impl<E: Entities> AsyncService for Server<'_, E> {
+    type After = ();
+
+    async fn receive(&mut self, message: &[u8], tx: &mut [u8]) -> (usize, ()) {
+        (self.serve(message, tx), ())
+    }
+
+    /// A message that is too long for the receive buffer is [`Refusal::Memory`], an incomplete one [`Refusal::Malformed`].
+    fn damaged(&mut self, error: framing::Error, tx: &mut [u8]) -> usize {
+        refuse(if error == framing::Error::TooLong { Refusal::Memory } else { Refusal::Malformed }, tx)
+    }
+}
+
+/// An answer without a request.
+fn refuse(refusal: Refusal, tx: &mut [u8]) -> usize {
+    match tx.first_chunk_mut() {
+        Some(head) => {
+            *head = Header { command: Command(refusal.code()), length: 0 }.emit();
+            Header::LEN
+        }
+        None => 0,
+    }
+}
+
+/// A server on a bus: executes what is addressed to it or to its groups, answers only the former.
+///
+/// A damaged packet is never answered: its address may be damaged as well.
+#[derive(Debug, Clone)]
+pub struct Node<'t, E> {
+    address: Address,
+    joined: u8,
+    /// The server behind the address.
+    pub server: Server<'t, E>,
+}
+
+#[cfg(feature = "defmt")]
+impl<E> defmt::Format for Node<'_, E> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Node({}, {})", self.address, self.server);
+    }
+}
+
+impl<'t, E: Entities> Node<'t, E> {
+    /// A node with its own `address`, in no multicast group but that of the broadcast.
+    ///
+    /// `None` if the address is not that of a node.
+    #[must_use]
+    pub fn new(server: Server<'t, E>, address: Address) -> Option<Self> {
+        address.is_node().then_some(Self { address, joined: 0, server })
+    }
+
+    /// Joins a multicast group; any other address is ignored.
+    #[must_use]
+    pub const fn join(mut self, group: Address) -> Self {
+        if group.value() >= 248 {
+            self.joined |= 1 << (group.value() & 7);
+        }
+        self
+    }
+
+    /// Handles one message behind an address; returns the length of the answer, behind the address of the master, in `tx`.
+    /// 0, if the message is for someone else, or for many.
+    pub fn serve(&mut self, message: &[u8], tx: &mut [u8]) -> usize {
+        match message.split_first() {
+            Some((to, message)) if *to == self.address.value() => {
+                let Some((first, tx)) = tx.split_first_mut() else { return 0 };
+                *first = Address::MASTER.value();
+                match self.server.serve(message, tx) {
+                    0 => 0,
+                    length => length.wrapping_add(1),
+                }
+            }
+            Some((to, message)) if *to == 255 || (*to >= 248 && self.joined & (1 << (to & 7)) != 0) => {
+                self.server.serve(message, tx);
+                0
+            }
+            _ => 0,
+        }
+    }
+}
+
+impl<E: Entities> Service for Node<'_, E> {
+    type After = ();
+
+    fn receive(&mut self, message: &[u8], tx: &mut [u8]) -> (usize, ()) {
+        (self.serve(message, tx), ())
+    }
+}
+
+impl<E: Entities> AsyncService for Node<'_, E> {
+    type After = ();
+
+    async fn receive(&mut self, message: &[u8], tx: &mut [u8]) -> (usize, ()) {
+        (self.serve(message, tx), ())
+    }
+}
