@@ -314,7 +314,11 @@ impl Header {
         match message.split_first_chunk() {
             Some((&[command, high, low], payload)) => {
                 let length = u16::from_be_bytes([high, low]);
-                if payload.len() == length as usize { Some((Self { command: Command(command), length }, payload)) } else { None }
+                if payload.len() == length as usize {
+                    Some((Self { command: Command(command), length }, payload))
+                } else {
+                    None
+                }
             }
             None => None,
         }
@@ -419,7 +423,7 @@ impl Request for QueryVersion {
 
     fn expect(&self) {}
 
-    fn decode<'m>((): &(), payload: &'m [u8]) -> Result<Version, Error> {
+    fn decode((): &(), payload: &[u8]) -> Result<Version, Error> {
         match *payload {
             [version, subversion, revision] => Ok(Version { version, subversion, revision }),
             _ => Err(Error::WrongSize),

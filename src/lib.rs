@@ -19,8 +19,13 @@
 #[cfg(any(test, feature = "std"))]
 extern crate std;
 
+#[cfg(feature = "async")]
+pub mod asynch;
+pub mod blocking;
 pub mod bsmp;
+pub mod cbor;
 pub mod checksum;
 pub mod framing;
 pub mod link;
 pub mod routine;
+pub mod smp;

@@ -1,6 +1,12 @@
 //! Golden BSMP messages: every session, packet, document example and client transcript of every file in
 //! `tests/vectors/bsmp/`.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::cast_possible_truncation)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation
+)]
 
 #[path = "../examples/common/bsmp_device.rs"]
 mod device;

@@ -87,7 +87,10 @@ impl Setup {
             ..Device::default()
         };
         let setup = Self {
-            variables: values.iter().map(|(writable, value)| Variable { size: value.len() as u8, writable: *writable }).collect(),
+            variables: values
+                .iter()
+                .map(|(writable, value)| Variable { size: value.len() as u8, writable: *writable })
+                .collect(),
             curves,
             functions: functions.iter().map(|&(input, output)| Function { input, output }).collect(),
         };

@@ -284,6 +284,8 @@ pub enum Error {
     Function(u8),
     /// Time: no answer in a routine, not even to its repeats.
     TimedOut,
+    /// We: the report of a routine that has not come to its end.
+    Unfinished,
 }
 
 impl From<Full> for Error {
@@ -312,6 +314,7 @@ impl core::fmt::Display for Error {
             Self::Node(refusal) => write!(f, "the node refuses: {refusal}"),
             Self::Function(error) => write!(f, "the function failed with error {error}"),
             Self::TimedOut => f.write_str("no answer in time"),
+            Self::Unfinished => f.write_str("not finished"),
         }
     }
 }

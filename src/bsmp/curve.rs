@@ -174,7 +174,7 @@ impl Request for QueryChecksum {
 
     fn expect(&self) {}
 
-    fn decode<'m>((): &(), payload: &'m [u8]) -> Result<Digest, Error> {
+    fn decode((): &(), payload: &[u8]) -> Result<Digest, Error> {
         digest(payload)
     }
 }
@@ -199,7 +199,7 @@ impl Request for Recalculate {
 
     fn expect(&self) {}
 
-    fn decode<'m>((): &(), payload: &'m [u8]) -> Result<Digest, Error> {
+    fn decode((): &(), payload: &[u8]) -> Result<Digest, Error> {
         digest(payload)
     }
 }
@@ -273,7 +273,7 @@ impl Request for WriteBlock<'_> {
 
     fn expect(&self) {}
 
-    fn decode<'m>((): &(), payload: &'m [u8]) -> Result<(), Error> {
+    fn decode((): &(), payload: &[u8]) -> Result<(), Error> {
         done(payload)
     }
 
@@ -291,7 +291,13 @@ impl core::fmt::Debug for WriteBlock<'_> {
 #[cfg(feature = "defmt")]
 impl defmt::Format for WriteBlock<'_> {
     fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "WriteBlock {{ id: {=u8}, block: {=u16}, {=usize} bytes }}", self.id, self.block, self.data.len());
+        defmt::write!(
+            f,
+            "WriteBlock {{ id: {=u8}, block: {=u16}, {=usize} bytes }}",
+            self.id,
+            self.block,
+            self.data.len()
+        );
     }
 }
 

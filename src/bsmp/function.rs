@@ -42,7 +42,11 @@ impl Layout {
     /// The layout that nodes of this version use.
     #[must_use]
     pub const fn of(version: Version) -> Self {
-        if version.version > 2 || (version.version == 2 && version.subversion >= 30) { Self::Bytes } else { Self::Nibbles }
+        if version.version > 2 || (version.version == 2 && version.subversion >= 30) {
+            Self::Bytes
+        } else {
+            Self::Nibbles
+        }
     }
 
     const fn width(self) -> usize {

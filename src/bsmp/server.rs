@@ -198,21 +198,38 @@ impl<'t> Table<'t> {
         Ok(Self { variables, curves, functions })
     }
 
-    /// The variables with their ids.
-    fn variables(&self) -> impl Iterator<Item = (u8, &'t Variable)> + use<'t> {
-        (0..=127).zip(self.variables)
+    /// These variables with their ids, ascending.
+    const fn variables<'m>(&self, members: &'m Members) -> Chosen<'t, 'm> {
+        Chosen { rest: self.variables, id: 0, members }
     }
 
-    /// Bytes of all values of these variables, and of the largest.
-    fn size(&self, members: &Members) -> (usize, usize) {
-        let mut sum = (0_usize, 0_usize);
-        for (id, variable) in self.variables() {
-            if members.contains(id) {
-                let size = usize::from(variable.size);
-                sum = (sum.0.wrapping_add(size), sum.1.max(size));
+    /// Bytes of all values of these variables.
+    fn size(&self, members: &Members) -> usize {
+        self.variables(members).fold(0, |sum, (_, size)| sum.wrapping_add(size))
+    }
+}
+
+/// Some variables of a table: their ids and their sizes.
+struct Chosen<'t, 'm> {
+    rest: &'t [Variable],
+    id: u8,
+    members: &'m Members,
+}
+
+impl Iterator for Chosen<'_, '_> {
+    type Item = (u8, usize);
+
+    #[inline(never)] // Seven loops share it: 200 bytes on a Cortex-M0.
+    fn next(&mut self) -> Option<(u8, usize)> {
+        loop {
+            let (variable, rest) = self.rest.split_first()?;
+            let id = self.id;
+            self.rest = rest;
+            self.id = id.wrapping_add(1);
+            if self.members.contains(id) {
+                return Some((id, usize::from(variable.size)));
             }
         }
-        sum
     }
 }
 
@@ -241,6 +258,8 @@ impl From<Full> for Refusal {
 /// What is done with the values of a write, variable by variable.
 #[derive(Clone, Copy)]
 enum Pass {
+    /// Is there scratch memory to combine them?
+    Room,
     Check,
     Store,
     Combine(Op),
@@ -280,12 +299,22 @@ impl<'t, E: Entities> Server<'t, E> {
             | Command::LIST_GROUPS
             | Command::LIST_CURVES
             | Command::LIST_FUNCTIONS
-            | Command::REMOVE_GROUPS => {
-                if payload.is_empty() {
-                    self.list(command, answer)
-                } else {
-                    Err(Refusal::InvalidSize)
-                }
+            | Command::REMOVE_GROUPS
+                if !payload.is_empty() =>
+            {
+                Err(Refusal::InvalidSize)
+            }
+            Command::QUERY_VERSION => {
+                let Version { version, subversion, revision } = Version::V2_30;
+                answer.put(&[version, subversion, revision])?;
+                Ok(Command::VERSION)
+            }
+            Command::REMOVE_GROUPS => {
+                self.groups.clear();
+                Ok(Command::OK)
+            }
+            Command::LIST_VARIABLES | Command::LIST_GROUPS | Command::LIST_CURVES | Command::LIST_FUNCTIONS => {
+                self.list(command, answer)
             }
             Command::QUERY_GROUP | Command::READ_VARIABLE | Command::READ_GROUP => self.read(command, payload, answer),
             Command::WRITE_VARIABLE
@@ -302,91 +331,78 @@ impl<'t, E: Entities> Server<'t, E> {
         }
     }
 
-    /// The requests without arguments.
-    fn list(&mut self, command: Command, answer: &mut Payload<'_>) -> Result<Command, Refusal> {
-        match command {
-            Command::QUERY_VERSION => {
-                let Version { version, subversion, revision } = Version::V2_30;
-                answer.put(&[version, subversion, revision])?;
-            }
-            Command::LIST_VARIABLES => {
-                for variable in self.table.variables {
-                    answer.put(&[variable.emit()])?;
+    /// The lists: one entry after the other.
+    fn list(&self, command: Command, answer: &mut Payload<'_>) -> Result<Command, Refusal> {
+        for id in 0..=u8::MAX {
+            let place = usize::from(id);
+            let written = match command {
+                Command::LIST_VARIABLES => {
+                    self.table.variables.get(place).map(|variable| answer.put(&[variable.emit()]))
                 }
-            }
-            Command::LIST_GROUPS => {
-                for id in 0..=u8::MAX {
-                    let Ok(group) = self.group(id) else { break };
-                    answer.put(&[group.emit()])?;
+                Command::LIST_CURVES => self.table.curves.get(place).map(|curve| answer.put(&curve.emit())),
+                Command::LIST_FUNCTIONS => {
+                    self.table.functions.get(place).map(|function| answer.put(&[function.input, function.output]))
                 }
-            }
-            Command::LIST_CURVES => {
-                for curve in self.table.curves {
-                    answer.put(&curve.emit())?;
+                _ => {
+                    let mut group = Group::default();
+                    self.target(true, id, &mut group).ok().map(|()| answer.put(&[group.emit()]))
                 }
-            }
-            Command::LIST_FUNCTIONS => {
-                for function in self.table.functions {
-                    answer.put(&[function.input, function.output])?;
-                }
-            }
-            _ => {
-                self.groups.clear();
-                return Ok(Command::OK);
+            };
+            match written {
+                Some(written) => written?,
+                None => break,
             }
         }
         Ok(Command(command.0.wrapping_add(1)))
     }
 
-    /// A group, standard or created.
-    fn group(&self, id: u8) -> Result<Group, Refusal> {
+    /// Finds the variables behind an id: one, or those of a group.
+    fn target(&self, of_group: bool, id: u8, target: &mut Group) -> Result<(), Refusal> {
+        if !of_group {
+            let Variable { writable, .. } = self.table.variables.get(usize::from(id)).ok_or(Refusal::InvalidId)?;
+            target.members.insert(id);
+            target.writable = *writable;
+            return Ok(());
+        }
         let created = match id.checked_sub(STANDARD) {
             Some(place) => Some(self.groups.get(usize::from(place)).ok_or(Refusal::InvalidId)?),
             None => None,
         };
-        let mut group = Group { members: Members::EMPTY, writable: id > 1 };
-        for (variable, Variable { writable, .. }) in self.table.variables() {
+        target.writable = id > 1;
+        let mut variable = 0_u8;
+        for Variable { writable, .. } in self.table.variables {
             let inside = match (created, id) {
                 (Some(members), _) => members.contains(variable),
                 (None, 0) => true,
                 (None, id) => *writable == (id == 2),
             };
             if inside {
-                group.members.insert(variable);
-                group.writable &= *writable;
+                target.members.insert(variable);
+                target.writable &= *writable;
             }
+            variable = variable.wrapping_add(1);
         }
-        Ok(group)
-    }
-
-    /// The variables behind an id: one, or those of a group.
-    fn target(&self, of_group: bool, id: u8) -> Result<Group, Refusal> {
-        if of_group {
-            return self.group(id);
-        }
-        let Variable { writable, .. } = self.table.variables.get(usize::from(id)).ok_or(Refusal::InvalidId)?;
-        Ok(Group { members: Members::one(id), writable: *writable })
+        Ok(())
     }
 
     fn read(&mut self, command: Command, payload: &[u8], answer: &mut Payload<'_>) -> Result<Command, Refusal> {
         let &[id] = payload else { return Err(Refusal::InvalidSize) };
-        let members = self.target(command != Command::READ_VARIABLE, id)?.members;
+        let mut target = Group::default();
+        self.target(command != Command::READ_VARIABLE, id, &mut target)?;
         if command == Command::QUERY_GROUP {
-            for (id, _) in self.table.variables() {
-                if members.contains(id) {
-                    answer.put(&[id])?;
-                }
+            for (id, _) in self.table.variables(&target.members) {
+                answer.put(&[id])?;
             }
         } else {
-            self.readable(&members, answer)?;
-            self.values(&members, answer)?;
+            self.readable(&target.members, answer)?;
+            self.values(&target.members, answer)?;
         }
         Ok(Command(command.0.wrapping_add(1)))
     }
 
     /// Whether the values fit the answer and can be read now.
     fn readable(&mut self, members: &Members, answer: &mut Payload<'_>) -> Result<(), Refusal> {
-        if self.table.size(members).0 > answer.spare().len() {
+        if self.table.size(members) > answer.spare().len() {
             Err(Refusal::Memory)
         } else if self.entities.is_busy(Access::Read, members) {
             Err(Refusal::Busy)
@@ -397,10 +413,8 @@ impl<'t, E: Entities> Server<'t, E> {
 
     fn values(&mut self, members: &Members, answer: &mut Payload<'_>) -> Result<(), Refusal> {
         self.entities.sample(members);
-        for (id, variable) in self.table.variables() {
-            if members.contains(id) {
-                self.entities.read(id, answer.take(usize::from(variable.size))?);
-            }
+        for (id, size) in self.table.variables(members) {
+            self.entities.read(id, answer.take(size)?);
         }
         Ok(())
     }
@@ -408,64 +422,54 @@ impl<'t, E: Entities> Server<'t, E> {
     fn write(&mut self, command: Command, payload: &[u8], answer: &mut Payload<'_>) -> Result<Command, Refusal> {
         let of_group = matches!(command, Command::WRITE_GROUP | Command::COMBINE_GROUP);
         let combine = matches!(command, Command::COMBINE_GROUP | Command::COMBINE_VARIABLE);
-        // An id, then what says how, then at least one byte; only a group may be empty, which its exact size decides.
-        let least = match command {
-            Command::WRITE_GROUP => 1,
-            Command::WRITE_VARIABLE | Command::COMBINE_GROUP => 2,
-            _ => 3,
-        };
+        let both = command == Command::WRITE_READ;
+        // An id, an operation or a second id, and a value; a group may be empty, which its exact size decides.
+        let least = 1 + usize::from(!of_group) + usize::from(combine || both);
         let (&id, mut data) = payload.split_first().ok_or(Refusal::InvalidSize)?;
         if payload.len() < least {
             return Err(Refusal::InvalidSize);
         }
-        let target = match self.target(of_group, id) {
+        let mut target = Group::default();
+        match self.target(of_group, id, &mut target) {
             Err(_) if data.is_empty() => return Err(Refusal::InvalidSize),
-            target => target?,
-        };
+            found => found?,
+        }
+        let mut reads = Group::default();
         let mut pass = Pass::Store;
-        let mut reads = None;
-        if combine || command == Command::WRITE_READ {
+        if combine || both {
             let (&second, rest) = data.split_first().ok_or(Refusal::InvalidSize)?;
             data = rest;
-            if combine {
-                pass = Pass::Combine(Op::from_code(second).ok_or(Refusal::Unsupported)?);
+            if both {
+                self.target(false, second, &mut reads)?;
             } else {
-                reads = Some(self.target(false, second)?.members);
+                pass = Pass::Combine(Op::from_code(second).ok_or(Refusal::Unsupported)?);
             }
         }
-        let (sum, largest) = self.table.size(&target.members);
-        if data.len() != sum {
+        if data.len() != self.table.size(&target.members) {
             return Err(Refusal::InvalidSize);
         }
         if !target.writable {
             return Err(Refusal::ReadOnly);
-        }
-        if combine && largest > answer.spare().len() {
-            return Err(Refusal::Memory);
         }
         // The text has no order for "busy" and "refused"; libbsmp's differs between one variable and a group.
         let busy = self.entities.is_busy(Access::Write, &target.members);
         if of_group && busy {
             return Err(Refusal::Busy);
         }
-        if !combine {
-            self.pass(Pass::Check, &target.members, data, answer)?;
-        }
+        self.pass(if combine { Pass::Room } else { Pass::Check }, &target.members, data, answer)?;
         if busy {
             return Err(Refusal::Busy);
         }
-        if let Some(reads) = &reads {
-            self.readable(reads, answer)?;
+        if both {
+            self.readable(&reads.members, answer)?;
         }
         self.pass(pass, &target.members, data, answer)?;
         self.entities.apply(&target.members);
-        match reads {
-            Some(reads) => {
-                self.values(&reads, answer)?;
-                Ok(Command::VARIABLE_VALUE)
-            }
-            None => Ok(Command::OK),
+        if !both {
+            return Ok(Command::OK);
         }
+        self.values(&reads.members, answer)?;
+        Ok(Command::VARIABLE_VALUE)
     }
 
     /// Goes through the values of a write; `data` has the exact size.
@@ -476,14 +480,12 @@ impl<'t, E: Entities> Server<'t, E> {
         mut data: &[u8],
         answer: &mut Payload<'_>,
     ) -> Result<(), Refusal> {
-        for (id, variable) in self.table.variables() {
-            if !members.contains(id) {
-                continue;
-            }
-            let size = usize::from(variable.size);
+        for (id, size) in self.table.variables(members) {
             let (value, rest) = data.split_at_checked(size).ok_or(Refusal::InvalidSize)?;
             data = rest;
             match pass {
+                Pass::Room if size > answer.spare().len() => return Err(Refusal::Memory),
+                Pass::Room => {}
                 Pass::Check => {
                     if !self.entities.check(id, value) {
                         return Err(Refusal::InvalidValue);
@@ -527,62 +529,67 @@ impl<'t, E: Entities> Server<'t, E> {
 
     fn curve(&mut self, command: Command, payload: &[u8], answer: &mut Payload<'_>) -> Result<Command, Refusal> {
         let (&id, rest) = payload.split_first().ok_or(Refusal::InvalidSize)?;
-        let curve = self.table.curves.get(usize::from(id)).copied().ok_or(Refusal::InvalidId);
-        match (command, rest) {
-            (Command::QUERY_CHECKSUM, []) => {
-                curve?;
-                answer.put(self.entities.checksum(id).map_or(&UNKNOWN, |digest| digest))?;
-                Ok(Command::CHECKSUM)
+        let curve = self.table.curves.get(usize::from(id));
+        if let Command::QUERY_CHECKSUM | Command::RECALCULATE = command {
+            return match (curve, rest) {
+                (Some(curve), []) => self.checksum(command, id, *curve, answer),
+                (None, []) => Err(Refusal::InvalidId),
+                _ => Err(Refusal::InvalidSize),
+            };
+        }
+        let &[high, low, ref data @ ..] = rest else { return Err(Refusal::InvalidSize) };
+        let write = command == Command::BLOCK;
+        let Some(curve) = curve else {
+            return Err(if write == data.is_empty() { Refusal::InvalidSize } else { Refusal::InvalidId });
+        };
+        let block = u16::from_be_bytes([high, low]);
+        if data.len() > if write { usize::from(curve.block) } else { 0 } {
+            Err(Refusal::InvalidSize)
+        } else if u32::from(block) >= curve.blocks {
+            Err(Refusal::InvalidValue)
+        } else if !write {
+            answer.put(payload)?;
+            let data = answer.spare().get_mut(..usize::from(curve.block)).ok_or(Refusal::Memory)?;
+            let length = self.entities.read_block(id, block, data)?;
+            if length > usize::from(curve.block) {
+                return Err(Refusal::Busy);
             }
-            (Command::RECALCULATE, []) => {
-                let curve = curve?;
-                if answer.spare().len() < UNKNOWN.len() {
-                    return Err(Refusal::Memory);
-                }
-                let digest = self.entities.digest(id, curve, answer.spare())?;
-                if let Some(kept) = self.entities.checksum(id) {
-                    *kept = digest;
-                }
-                answer.put(&digest)?;
-                Ok(Command::CHECKSUM)
-            }
-            (Command::READ_BLOCK, &[high, low]) => {
-                let curve = curve?;
-                let block = u16::from_be_bytes([high, low]);
-                if u32::from(block) >= curve.blocks {
-                    return Err(Refusal::InvalidValue);
-                }
-                answer.put(payload)?;
-                let data = answer.spare().get_mut(..usize::from(curve.block)).ok_or(Refusal::Memory)?;
-                let length = self.entities.read_block(id, block, data)?;
-                if length > usize::from(curve.block) {
-                    return Err(Refusal::Busy);
-                }
-                answer.take(length)?;
-                Ok(Command::BLOCK)
-            }
-            (Command::BLOCK, &[high, low, ref data @ ..]) => {
-                let curve = match curve {
-                    Err(_) if data.is_empty() => return Err(Refusal::InvalidSize),
-                    curve => curve?,
-                };
-                let block = u16::from_be_bytes([high, low]);
-                if data.len() > usize::from(curve.block) {
-                    return Err(Refusal::InvalidSize);
-                }
-                if u32::from(block) >= curve.blocks {
-                    return Err(Refusal::InvalidValue);
-                }
-                if !curve.writable {
-                    return Err(Refusal::ReadOnly);
-                }
-                self.entities.write_block(id, block, data)?;
-                if let Some(kept) = self.entities.checksum(id) {
-                    *kept = UNKNOWN;
-                }
-                Ok(Command::OK)
-            }
-            _ => Err(Refusal::InvalidSize),
+            answer.take(length)?;
+            Ok(Command::BLOCK)
+        } else if !curve.writable {
+            Err(Refusal::ReadOnly)
+        } else {
+            self.entities.write_block(id, block, data)?;
+            self.keep(id, UNKNOWN);
+            Ok(Command::OK)
+        }
+    }
+
+    fn checksum(
+        &mut self,
+        command: Command,
+        id: u8,
+        curve: Curve,
+        answer: &mut Payload<'_>,
+    ) -> Result<Command, Refusal> {
+        let spare = answer.spare();
+        if spare.len() < UNKNOWN.len() {
+            return Err(Refusal::Memory);
+        }
+        let digest = if command == Command::RECALCULATE {
+            let digest = self.entities.digest(id, curve, spare)?;
+            self.keep(id, digest);
+            digest
+        } else {
+            self.entities.checksum(id).map_or(UNKNOWN, |digest| *digest)
+        };
+        answer.put(&digest)?;
+        Ok(Command::CHECKSUM)
+    }
+
+    fn keep(&mut self, curve: u8, digest: Digest) {
+        if let Some(kept) = self.entities.checksum(curve) {
+            *kept = digest;
         }
     }
 

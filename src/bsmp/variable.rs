@@ -241,7 +241,7 @@ impl Request for Write<'_> {
 
     fn expect(&self) {}
 
-    fn decode<'m>((): &(), payload: &'m [u8]) -> Result<(), Error> {
+    fn decode((): &(), payload: &[u8]) -> Result<(), Error> {
         done(payload)
     }
 }
@@ -271,7 +271,7 @@ impl Request for Combine<'_> {
 
     fn expect(&self) {}
 
-    fn decode<'m>((): &(), payload: &'m [u8]) -> Result<(), Error> {
+    fn decode((): &(), payload: &[u8]) -> Result<(), Error> {
         done(payload)
     }
 
@@ -349,6 +349,12 @@ impl defmt::Format for Combine<'_> {
 #[cfg(feature = "defmt")]
 impl defmt::Format for WriteRead<'_> {
     fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "WriteRead {{ write: {=u8}, {=usize} bytes, read: {=u8} }}", self.write, self.value.len(), self.read);
+        defmt::write!(
+            f,
+            "WriteRead {{ write: {=u8}, {=usize} bytes, read: {=u8} }}",
+            self.write,
+            self.value.len(),
+            self.read
+        );
     }
 }

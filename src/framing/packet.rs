@@ -149,7 +149,11 @@ impl Framing for Packet<'_> {
     type Encoder<'m> = PacketEncoder<'m>;
 
     fn encode<'m>(&self, message: &'m [u8]) -> Result<PacketEncoder<'m>, Error> {
-        if message.is_empty() { Err(Error::Unsendable) } else { Ok(PacketEncoder::Message { rest: message, sum: Sum::new() }) }
+        if message.is_empty() {
+            Err(Error::Unsendable)
+        } else {
+            Ok(PacketEncoder::Message { rest: message, sum: Sum::new() })
+        }
     }
 
     fn push<'i>(&mut self, input: &mut &'i [u8]) -> Result<Progress<'i>, Error> {
