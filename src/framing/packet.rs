@@ -89,7 +89,7 @@ impl<'b> Packet<'b> {
     }
 
     /// Drops this end's own packets, which a two-wire transceiver hears as it sends them, even if no silence separates
-    /// them from the answer.
+    /// them from the answer, and even if they are too long for the buffer.
     #[must_use]
     pub const fn skip_echo(mut self, echo: Echo) -> Self {
         self.echo = Some(echo);
@@ -111,12 +111,12 @@ impl<'b> Packet<'b> {
             return false;
         }
         let Some((&[destination, _, high, low], _)) = self.buffer.split_first_chunk() else { return false };
-        if count != FRAME + usize::from(u16::from_be_bytes([high, low])) || count > self.buffer.len() {
+        if count != FRAME + usize::from(u16::from_be_bytes([high, low])) {
             return false;
         }
         if self.echo.is_some_and(|echo| (destination == 0) == (echo == Echo::Node)) {
             self.state = EMPTY;
-        } else if self.early {
+        } else if self.early && count <= self.buffer.len() {
             self.state = State::Whole { count };
             return true;
         }
