@@ -25,6 +25,11 @@ pub mod packet;
 
 use core::time::Duration;
 
+pub mod console;
+pub mod counted;
+pub mod datagram;
+pub mod delimited;
+
 /// What [`Framing::push`] and [`Framing::idle`] found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]

@@ -12,6 +12,8 @@
 //! |---|---|
 //! | find messages in a byte stream, or write a framing | [`framing`] |
 //! | what a driver and a protocol ask of each other | [`link`] |
+//! | read MCUboot images, or receive an upgrade on a device | `mcuboot` (feature `mcuboot`) |
+//! | a NOR flash in RAM, a bootloader to test against | `testing` (feature `testing`) |
 
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -25,7 +27,16 @@ pub mod blocking;
 pub mod bsmp;
 pub mod cbor;
 pub mod checksum;
+pub mod cobs;
 pub mod framing;
 pub mod link;
+#[cfg(feature = "mcuboot")]
+pub mod mcuboot;
 pub mod routine;
 pub mod smp;
+#[cfg(feature = "testing")]
+pub mod testing;
+
+#[cfg(all(doctest, feature = "std"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -14,7 +14,8 @@
 //! | [`error`] | what a server says when it refuses: one table per group, both ways |
 //! | [`client`] | [`Client`](client::Client): numbers requests, knows their answers |
 //! | [`server`] | [`Server`](server::Server): policy, repeats, [`Handler`](server::Handler) |
-//! | [`os`], [`image`] | the requests of a group in the order of its specification, its `Commands` and its `dispatch` |
+//! | [`os`], [`image`], [`stat`], [`settings`], [`fs`], [`shell`], [`enumeration`], [`zephyr`] | the requests of a group in the order of its specification, its `Commands` and its `dispatch` |
+//! | [`legacy`], [`transport`] | requests that only a client makes: Mynewt's logs and tests, bridging |
 //!
 //! # The exchange
 //!
@@ -32,10 +33,18 @@
 //! * A repeated request keeps its sequence number: its late answer is a right answer.
 
 pub mod client;
+pub mod enumeration;
 pub mod error;
+pub mod fs;
 pub mod image;
+pub mod legacy;
 pub mod os;
 pub mod server;
+pub mod settings;
+pub mod shell;
+pub mod stat;
+pub mod transport;
+pub mod zephyr;
 
 use core::time::Duration;
 

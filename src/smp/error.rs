@@ -141,12 +141,112 @@ codes! {
     34 ACTIVE_SLOT_NOT_KNOWN 1 "The device does not know which slot it runs from."
 }
 
+codes! {
+    /// The codes of the statistics group.
+    stat, Some(Group::STATISTICS);
+    1 UNKNOWN 1 "The device gave no reason; look at its log."
+    2 INVALID_GROUP 5 "There is no such set: list the sets first."
+    3 INVALID_STAT_NAME 5 "A counter of the set has no name."
+    4 INVALID_STAT_SIZE 3 "A counter of the set has an unknown size."
+    5 WALK_ABORTED 1 "The set could not be read to its end."
+}
+
+codes! {
+    /// The codes of the settings group.
+    settings, Some(Group::SETTINGS);
+    1 UNKNOWN 1 "The device gave no reason; look at its log."
+    2 KEY_TOO_LONG 3 "The name is too long for the device."
+    3 KEY_NOT_FOUND 5 "There is no such setting."
+    4 READ_NOT_SUPPORTED 5 "This setting cannot be read."
+    5 ROOT_KEY_NOT_FOUND 1 "There is no such subtree."
+    6 WRITE_NOT_SUPPORTED 1 "This setting cannot be written."
+    7 DELETE_NOT_SUPPORTED 1 "This setting cannot be deleted."
+    8 SAVE_NOT_SUPPORTED 1 "The device cannot save settings."
+}
+
+codes! {
+    /// The codes of the file system group.
+    fs, Some(Group::FS);
+    1 UNKNOWN 1 "The device gave no reason; look at its log."
+    2 FILE_INVALID_NAME 3 "The path is not allowed: use an absolute path without dots, below the mount point."
+    3 FILE_NOT_FOUND 5 "There is no such file."
+    4 FILE_IS_DIRECTORY 1 "This is a directory."
+    5 FILE_OPEN_FAILED 1 "The file could not be opened."
+    6 FILE_SEEK_FAILED 1 "The offset could not be reached."
+    7 FILE_READ_FAILED 1 "The file could not be read."
+    8 FILE_TRUNCATE_FAILED 1 "The file could not be made anew."
+    9 FILE_DELETE_FAILED 1 "The file could not be deleted."
+    10 FILE_WRITE_FAILED 1 "The file could not be written: the file system may be full."
+    11 FILE_OFFSET_NOT_VALID 1 "The device expects another offset: go on there, or start again."
+    12 FILE_OFFSET_LARGER_THAN_FILE 1 "The offset lies behind the end of the file."
+    13 CHECKSUM_HASH_NOT_FOUND 3 "The device has no such hash: list the types first."
+    14 MOUNT_POINT_NOT_FOUND 5 "Nothing is mounted there."
+    15 READ_ONLY_FILESYSTEM 1 "The file system is read-only."
+    16 FILE_EMPTY 1 "The file is empty."
+    17 FILE_CLOSE_FAILED 1 "The file could not be closed."
+}
+
+codes! {
+    /// The codes of the shell group.
+    shell, Some(Group::SHELL);
+    1 UNKNOWN 1 "The device gave no reason; look at its log."
+    2 COMMAND_TOO_LONG 3 "The command line is too long for the device."
+    3 EMPTY_COMMAND 3 "There is no command in the line."
+}
+
+codes! {
+    /// The codes of the enumeration group.
+    enumeration, Some(Group::ENUMERATION);
+    1 UNKNOWN 1 "The device gave no reason; look at its log."
+    2 TOO_MANY_GROUP_ENTRIES 3 "The device serves more groups than it can list."
+    3 INSUFFICIENT_HEAP_FOR_ENTRIES 1 "The device is out of memory."
+    4 INDEX_TOO_LARGE 1 "There are fewer groups."
+}
+
+codes! {
+    /// The codes of the transport group.
+    transport, Some(Group::TRANSPORT);
+    1 UNKNOWN 1 "The device gave no reason; look at its log."
+    2 MISSING_FUNCTIONS 1 "The transport cannot be bridged."
+    3 MISSING_INFO_FUNCTIONS 1 "The transport cannot describe itself."
+    4 INVALID_TRANSPORT 1 "There is no such transport: list them first."
+    5 INVALID_MODE 1 "The transport has no such mode: list its modes first."
+    6 NO_CONTEXT 1 "All bridges are in use: disconnect one."
+    7 TRANSPORT_AND_ALL 1 "Name one transport or all, not both."
+    8 NOT_BRIDGED 1 "There is no bridge."
+    9 SAME_DEVICE 1 "Both ends would be the same device."
+    10 INCOMING_NOT_SUPPORTED 1 "The transport takes no bridge."
+    11 OUTGOING_NOT_SUPPORTED 1 "The transport makes no bridge."
+    12 INCOMING_ALREADY_BRIDGED 1 "The near end is bridged already."
+    13 OUTGOING_ALREADY_BRIDGED 1 "The far end is bridged already."
+    14 MISSING_PARAMETER 1 "The transport needs another parameter: list its configuration."
+    15 INVALID_PARAMETER 1 "A parameter has a wrong value."
+    16 UNSUPPORTED_PARAMETER 1 "A parameter is unknown."
+    17 CONNECT_FAILED 1 "The far end could not be reached."
+}
+
+codes! {
+    /// The codes of the Zephyr basic group.
+    zephyr, Some(Group::ZEPHYR);
+    1 UNKNOWN 1 "The device gave no reason; look at its log."
+    2 FLASH_OPEN_FAILED 5 "The storage partition could not be opened."
+    3 FLASH_CONFIG_QUERY_FAIL 1 "The flash layout of the device could not be read."
+    4 FLASH_ERASE_FAILED 1 "The storage partition could not be erased."
+}
+
 /// Picks one function of the table of a group.
 macro_rules! look_up {
     ($group:expr, $function:ident, $rc:expr, $unknown:expr) => {
         match $group {
             Group::OS => os::$function($rc),
             Group::IMAGE => image::$function($rc),
+            Group::STATISTICS => stat::$function($rc),
+            Group::SETTINGS => settings::$function($rc),
+            Group::FS => fs::$function($rc),
+            Group::SHELL => shell::$function($rc),
+            Group::ENUMERATION => enumeration::$function($rc),
+            Group::TRANSPORT => transport::$function($rc),
+            Group::ZEPHYR => zephyr::$function($rc),
             _ => $unknown,
         }
     };
@@ -239,14 +339,18 @@ impl Error {
     ///
     /// [`BufferFull`] if it does not fit.
     pub fn write(self, version: Version, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
+        writer.map(1)?;
+        self.write_entry(version, writer)
+    }
+
+    /// Writes the key and the value that tell this error.
+    pub(crate) fn write_entry(self, version: Version, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
         match self {
             Self::Group { group, rc } if version == Version::V2 => {
-                writer.map(1)?;
                 writer.text("err")?;
                 Details { group: group.0, rc }.write(writer)
             }
             error => {
-                writer.map(1)?;
                 writer.text("rc")?;
                 writer.signed(error.to_v1().into())
             }

@@ -22,7 +22,13 @@
 //! `hash` is the hash in the image's TLV area, which identifies an image for test and confirm. `sha` is the SHA-256 of the
 //! whole file, which identifies an upload.
 
+#[cfg(feature = "mcuboot")]
+mod flash;
+
 use core::time::Duration;
+
+#[cfg(feature = "mcuboot")]
+pub use flash::{Job, begin};
 
 use super::server::{Answer, Incoming, Reply};
 use super::{Empty, Error, Group, Op, Request, map};

@@ -31,7 +31,7 @@ use core::time::Duration;
 
 use crc::{CRC_32_ISO_HDLC, Crc, NoTable};
 
-use super::{Decode, Encode, Error, Group, Header, HeaderError, Op, error};
+use super::{Decode, Encode, Error, Group, Header, HeaderError, Op, Version, error};
 use crate::cbor::{BufferFull, Value, Writer};
 use crate::link::{AsyncService, Service};
 
@@ -153,6 +153,33 @@ impl<'t> Reply<'t> {
     /// A place for the answer to the request with this header, in `tx`.
     const fn new(tx: &'t mut [u8], request: &Header, legacy: bool) -> Self {
         Self { tx, header: request.response(), legacy }
+    }
+
+    /// How many bytes of payload the answer can hold.
+    #[must_use]
+    pub const fn room(&self) -> usize {
+        self.tx.len().saturating_sub(Header::LEN)
+    }
+
+    /// Puts `rc: 0` into the answer if it is a success: some commands always come with it.
+    #[must_use]
+    pub fn with_rc(self) -> Self {
+        Self { legacy: true, ..self }
+    }
+
+    /// Answers with an error and one number beside it, as the length of a file. Version 1 has no place for the number.
+    pub fn error_beside(mut self, error: Error, key: &str, number: u64) -> Answer {
+        let version = self.header.version;
+        let written = self.payload(|writer| match version {
+            Version::V1 => error.write(version, writer),
+            Version::V2 => {
+                writer.map(2)?;
+                error.write_entry(version, writer)?;
+                writer.text(key)?;
+                writer.unsigned(number)
+            }
+        });
+        written.unwrap_or_else(|| self.refuse(error))
     }
 
     /// Answers with a payload. If it does not fit, answers [`Error::TOO_LARGE`].

@@ -1,0 +1,197 @@
+//! Groups of four base64 symbols, strictly: no other alphabet, no stray bits, no bytes past the end of either slice.
+
+use ::base64::alphabet::Alphabet;
+
+/// The standard alphabet of RFC 4648, section 4.
+const SYMBOLS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+/// The crate has checked that these are 64 different symbols; a test compares them with its own.
+const _: () = assert!(Alphabet::new(SYMBOLS).is_ok());
+
+const PAD: u8 = b'=';
+/// Bit 7 marks what is no symbol, so that one test covers a whole group.
+const INVALID: u8 = 0x80;
+
+static ENCODE: [u8; 64] = encode_table();
+static DECODE: [u8; 256] = decode_table();
+
+/// Whether a byte may stand in a group: a symbol of the alphabet, or padding.
+pub(super) fn is_symbol(byte: u8) -> bool {
+    byte == PAD || value(byte) != INVALID
+}
+
+/// Encodes the whole groups of three bytes at the front of `bytes`, as far as `out` goes; returns how many.
+pub(super) fn encode_triples(bytes: &[u8], out: &mut [u8]) -> usize {
+    let mut count = 0;
+    for (triple, quad) in bytes.chunks_exact(3).zip(out.chunks_exact_mut(4)) {
+        if let ([a, b, c], [w, x, y, z]) = (triple, quad) {
+            [*w, *x, *y, *z] = encode([*a, *b, *c]);
+            count += 1;
+        }
+    }
+    count
+}
+
+/// Encodes the last one or two bytes, with padding; three bytes without.
+pub(super) fn encode_padded(bytes: [u8; 3], count: usize) -> [u8; 4] {
+    let [w, x, y, z] = encode(bytes);
+    match count {
+        1 => [w, x, PAD, PAD],
+        2 => [w, x, y, PAD],
+        _ => [w, x, y, z],
+    }
+}
+
+/// Decodes whole groups without padding from the front of `symbols`, as far as they are valid and `out` goes; returns how many.
+pub(super) fn decode_quads(symbols: &[u8], out: &mut [u8]) -> usize {
+    let mut count = 0;
+    for (quad, triple) in symbols.chunks_exact(4).zip(out.chunks_exact_mut(3)) {
+        let ([w, x, y, z], [a, b, c]) = (quad, triple) else { break };
+        let Some(bytes) = decode([*w, *x, *y, *z]) else { break };
+        [*a, *b, *c] = bytes;
+        count += 1;
+    }
+    count
+}
+
+/// Decodes a group that may end with padding: its bytes, and how many of them count.
+pub(super) fn decode_padded(symbols: [u8; 4]) -> Option<([u8; 3], usize)> {
+    let ([w, x, y, z], count) = match symbols {
+        [w, x, PAD, PAD] => ([w, x, b'A', b'A'], 1),
+        [w, x, y, PAD] => ([w, x, y, b'A'], 2),
+        quad => (quad, 3),
+    };
+    let bytes = decode([w, x, y, z])?;
+    // The bits of the last symbol that no byte takes have to be zero.
+    let clean = match (count, bytes) {
+        (1, [_, b, c]) => b == 0 && c == 0,
+        (2, [_, _, c]) => c == 0,
+        _ => true,
+    };
+    clean.then_some((bytes, count))
+}
+
+fn encode([a, b, c]: [u8; 3]) -> [u8; 4] {
+    [symbol(a >> 2), symbol(a << 4 | b >> 4), symbol(b << 2 | c >> 6), symbol(c)]
+}
+
+fn decode(symbols: [u8; 4]) -> Option<[u8; 3]> {
+    let [w, x, y, z] = symbols.map(value);
+    ((w | x | y | z) & INVALID == 0).then_some([w << 2 | x >> 4, x << 4 | y >> 2, y << 6 | z])
+}
+
+/// The symbol of the low six bits.
+fn symbol(bits: u8) -> u8 {
+    ENCODE.get(usize::from(bits & 0x3F)).copied().unwrap_or(PAD)
+}
+
+/// The six bits of a symbol, else [`INVALID`].
+fn value(symbol: u8) -> u8 {
+    DECODE.get(usize::from(symbol)).copied().unwrap_or(INVALID)
+}
+
+#[expect(clippy::indexing_slicing, reason = "runs in the compiler only, where an index out of range is an error")]
+const fn encode_table() -> [u8; 64] {
+    let mut table = [0; 64];
+    let mut at = 0;
+    while at < table.len() {
+        table[at] = SYMBOLS.as_bytes()[at];
+        at += 1;
+    }
+    table
+}
+
+#[expect(
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "runs in the compiler only; values below 64"
+)]
+const fn decode_table() -> [u8; 256] {
+    let mut table = [INVALID; 256];
+    let mut at = 0;
+    while at < SYMBOLS.len() {
+        table[SYMBOLS.as_bytes()[at] as usize] = at as u8;
+        at += 1;
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use ::base64::Engine as _;
+    use ::base64::alphabet::STANDARD as ALPHABET;
+    use ::base64::engine::general_purpose::STANDARD;
+
+    use super::*;
+
+    #[test]
+    fn the_alphabet_is_the_standard_one() {
+        assert_eq!(SYMBOLS, ALPHABET.as_str());
+    }
+
+    #[test]
+    fn every_triple_is_encoded_as_by_the_base64_crate_and_comes_back() {
+        for number in 0..1u32 << 24 {
+            let [_, a, b, c] = number.to_be_bytes();
+            let mut theirs = [0; 4];
+            if number % 251 == 0 {
+                assert_eq!(STANDARD.encode_slice([a, b, c], &mut theirs), Ok(4));
+                assert_eq!(encode([a, b, c]), theirs);
+            }
+            assert_eq!(decode(encode([a, b, c])), Some([a, b, c]));
+        }
+    }
+
+    #[test]
+    fn every_padded_end_is_encoded_as_by_the_base64_crate() {
+        for number in 0..=u16::MAX {
+            let [a, b] = number.to_be_bytes();
+            let mut theirs = [0; 4];
+            assert_eq!(STANDARD.encode_slice([a, b], &mut theirs), Ok(4));
+            assert_eq!(encode_padded([a, b, 0], 2), theirs);
+            assert_eq!(STANDARD.encode_slice([a], &mut theirs), Ok(4));
+            assert_eq!(encode_padded([a, 0, 0], 1), theirs);
+        }
+    }
+
+    #[test]
+    fn a_group_is_accepted_exactly_if_the_base64_crate_accepts_it() {
+        // All byte values at each place beside each kind of neighbour: symbol, symbol with stray bits, padding, foreign byte.
+        let kinds = [b'A', b'B', b'Q', b'g', b'w', b'/', PAD, b'\n', 0x00, 0xFF];
+        for place in 0..4 {
+            for byte in 0..=u8::MAX {
+                for neighbours in 0..kinds.len().pow(3) {
+                    let mut quad = [0; 4];
+                    let mut rest = neighbours;
+                    for (at, symbol) in quad.iter_mut().enumerate() {
+                        *symbol = if at == place {
+                            byte
+                        } else {
+                            let kind = kinds[rest % kinds.len()];
+                            rest /= kinds.len();
+                            kind
+                        };
+                    }
+                    let mut theirs = [0; 3];
+                    let count = STANDARD.decode_slice(quad, &mut theirs).ok();
+                    let ours = decode_padded(quad);
+                    assert_eq!(ours.map(|(_, count)| count), count, "{quad:?}");
+                    if let Some((bytes, count)) = ours {
+                        assert_eq!(bytes[..count], theirs[..count], "{quad:?}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn runs_stop_at_the_first_bad_group_and_at_the_end_of_either_slice() {
+        let mut out = [0; 9];
+        assert_eq!(decode_quads(b"AAAAQUJDAA==AAAA", &mut out), 2);
+        assert_eq!(decode_quads(b"AAAAQUJD", &mut out[..5]), 1);
+        assert_eq!(decode_quads(b"AAAAQUJ", &mut out), 1);
+        assert_eq!(encode_triples(b"abcdef", &mut out), 2);
+        assert_eq!(&out[..8], b"YWJjZGVm");
+        assert_eq!(encode_triples(b"abcde", &mut out), 1);
+        assert_eq!(encode_triples(b"abcdef", &mut out[..7]), 1);
+    }
+}

@@ -1,0 +1,294 @@
+//! Messages back to back, each of which says its own length: SMP over a raw UART, TCP or BLE notifications.
+//!
+//! ```text
+//!   message    header (length inside) | payload          no delimiter, no checksum
+//! ```
+//!
+//! What the header looks like is a [`Head`]: [`SmpHead`] is that of SMP, used by Zephyr's raw UART transport, MCUboot's raw
+//! serial recovery and every stream that carries bare messages. Other protocols bring their own.
+//!
+//! # States
+//!
+//! ```text
+//!   Collect ──header and payload are there──▶ Complete ──any byte──▶ Collect
+//!     ├──header fails, or announces more than the buffer holds──▶ one error, Deaf ──silence of RESYNC──▶ Collect
+//!     └──silence of ABANDON──▶ one error, Collect
+//! ```
+//!
+//! Nothing in the bytes tells where a message begins. So after a bad header everything is dropped until the line falls
+//! silent; and a message that stops in the middle ends when silence has lasted as long as the peer may pause. A damaged length that
+//! announces too much takes the messages behind it along, up to that silence. A decoder at the start of a session stands
+//! at the start of a message, for better or worse.
+//!
+//! The port's tick must not be longer than [`RESYNC`], or a peer that answers sooner is not heard after damage.
+//!
+//! # Interpretation
+//!
+//! * Zephyr's transport drops the whole read if it holds more than one message; here all are delivered, as MCUboot does.
+//! * Zephyr's optional and MCUboot's default limit for a stalled message is 3 s. A sender that could not complete a message stays
+//!   silent for as long ([`Head::QUIET`]), because until then the peer takes whatever comes for the rest of that message.
+//! * How long the silence after a bad header must be is not written anywhere: 100 ms, ten times what a UART or a USB adapter
+//!   pauses within a message.
+
+use core::marker::PhantomData;
+use core::time::Duration;
+
+use super::{Encoder as Encode, Error, Framing, Progress};
+
+/// How long an incomplete message is kept by default, counted from its last byte.
+pub const ABANDON: Duration = Duration::from_secs(3);
+
+/// The silence after a bad header, by default, behind which the next message begins.
+pub const RESYNC: Duration = Duration::from_millis(100);
+
+/// A header that says how long its message is.
+pub trait Head {
+    /// Bytes of the header.
+    const LEN: usize;
+
+    /// How long a sender stays silent after a message that it could not complete: as long as the peer may wait for the rest.
+    const QUIET: Duration = ABANDON;
+
+    /// The length of the message in bytes, header included. `head` holds [`LEN`](Self::LEN) bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Malformed`] if this cannot be a header.
+    fn total(head: &[u8]) -> Result<usize, Error>;
+}
+
+/// The header of SMP: 8 bytes, the length of the payload in the third and fourth, an operation from 0 to 3 in the first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct SmpHead;
+
+impl Head for SmpHead {
+    const LEN: usize = 8;
+
+    fn total(head: &[u8]) -> Result<usize, Error> {
+        match head {
+            [op, _, high, low, _, _, _, _] if op & 0x07 <= 3 => {
+                Ok(usize::from(u16::from_be_bytes([*high, *low])).saturating_add(Self::LEN))
+            }
+            _ => Err(Error::Malformed),
+        }
+    }
+}
+
+/// Decodes and encodes messages that carry their length, in a buffer that the caller lends: as long as the longest message.
+pub struct Counted<'b, H> {
+    buffer: &'b mut [u8],
+    state: State,
+    resync: Duration,
+    abandon: Duration,
+    head: PhantomData<H>,
+}
+
+/// What the decoder has of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+enum State {
+    /// The first `have` bytes of a header. Left to `Payload` by its last byte, to `Deaf` if it fails; by silence to its beginning.
+    Header { have: usize },
+    /// The first `have` bytes of a message of `total` bytes. Left to `Complete` by its last byte; by silence to `Header`.
+    Payload { have: usize, total: usize },
+    /// A message of `len` bytes. Left by any byte, to `Header`.
+    Complete { len: usize },
+    /// Not knowing where a message begins. Left by silence, to `Header`.
+    Deaf,
+}
+
+impl State {
+    const START: Self = Self::Header { have: 0 };
+}
+
+impl<'b, H: Head> Counted<'b, H> {
+    /// Decodes into `buffer`.
+    #[must_use]
+    pub const fn new(buffer: &'b mut [u8]) -> Self {
+        Self { buffer, state: State::START, resync: RESYNC, abandon: ABANDON, head: PhantomData }
+    }
+
+    /// Listens again after a silence of `resync` behind a bad header, and gives up an incomplete message after `abandon`;
+    /// instead of [`RESYNC`] and [`ABANDON`].
+    #[must_use]
+    pub const fn with_limits(self, resync: Duration, abandon: Duration) -> Self {
+        Self { resync, abandon, ..self }
+    }
+
+    /// The buffer that takes messages of up to `message` bytes: as many.
+    #[must_use]
+    pub const fn buffer_len(message: usize) -> usize {
+        message
+    }
+
+    /// The longest message that a buffer of `buffer` bytes takes: as many. A buffer shorter than the header takes none.
+    #[must_use]
+    pub const fn max_message(buffer: usize) -> usize {
+        buffer
+    }
+
+    /// The bytes on the wire of a message of `message` bytes: as many.
+    #[must_use]
+    pub const fn encoded_len(message: usize) -> usize {
+        message
+    }
+
+    /// Moves bytes from `input` to the buffer until it holds `end` of them; returns how many it holds.
+    fn fill(&mut self, input: &mut &[u8], have: usize, end: usize) -> usize {
+        let count = end.saturating_sub(have).min(input.len());
+        let end = have.saturating_add(count);
+        let (Some((from, rest)), Some(to)) = (input.split_at_checked(count), self.buffer.get_mut(have..end)) else {
+            return have;
+        };
+        if from.len() == to.len() {
+            to.copy_from_slice(from);
+        }
+        *input = rest;
+        end
+    }
+
+    /// The length that the header in the buffer announces.
+    fn announced(&self) -> Result<usize, Error> {
+        let total = H::total(self.buffer.get(..H::LEN).ok_or(Error::TooLong)?)?;
+        if total < H::LEN {
+            return Err(Error::Malformed);
+        }
+        if total > self.buffer.len() {
+            return Err(Error::TooLong);
+        }
+        Ok(total)
+    }
+}
+
+impl<H: Head> Framing for Counted<'_, H> {
+    const OVERHEAD: usize = 0;
+
+    const QUIET: Duration = H::QUIET;
+
+    type Encoder<'m> = Encoder<'m>;
+
+    fn encode<'m>(&self, message: &'m [u8]) -> Result<Encoder<'m>, Error> {
+        // A length that does not fit would put the peer out of step.
+        match message.get(..H::LEN).map(H::total) {
+            Some(Ok(total)) if total == message.len() => Ok(Encoder::new(message)),
+            _ => Err(Error::Unsendable),
+        }
+    }
+
+    fn push<'i>(&mut self, input: &mut &'i [u8]) -> Result<Progress<'i>, Error> {
+        while !input.is_empty() {
+            match self.state {
+                State::Complete { .. } => self.state = State::START,
+                State::Header { have } => {
+                    let now = self.fill(input, have, H::LEN.min(self.buffer.len()));
+                    self.state = State::Header { have: now };
+                    if now < H::LEN && now < self.buffer.len() {
+                        break;
+                    }
+                    match self.announced() {
+                        Ok(total) => self.state = State::Payload { have: now, total },
+                        Err(error) => {
+                            self.state = State::Deaf;
+                            return Err(error);
+                        }
+                    }
+                }
+                State::Payload { .. } => {}
+                State::Deaf => *input = &[],
+            }
+            if let State::Payload { have, total } = self.state {
+                let have = self.fill(input, have, total);
+                if have >= total {
+                    self.state = State::Complete { len: total };
+                    return Ok(Progress::Message);
+                }
+                self.state = State::Payload { have, total };
+            }
+        }
+        Ok(Progress::More)
+    }
+
+    fn idle(&mut self, silence: Duration) -> Result<Progress<'static>, Error> {
+        match self.state {
+            State::Deaf if silence >= self.resync.min(self.abandon) => self.state = State::START,
+            State::Header { have: 0 } | State::Complete { .. } | State::Deaf => {}
+            _ if silence >= self.abandon => {
+                self.state = State::START;
+                return Err(Error::Abandoned);
+            }
+            State::Header { .. } | State::Payload { .. } => {}
+        }
+        Ok(Progress::More)
+    }
+
+    fn message(&self) -> &[u8] {
+        match self.state {
+            State::Complete { len } => self.buffer.get(..len).unwrap_or_default(),
+            _ => &[],
+        }
+    }
+
+    fn reset(&mut self) {
+        self.state = State::START;
+    }
+}
+
+impl<H> core::fmt::Debug for Counted<'_, H> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Counted")
+            .field("buffer", &self.buffer.len())
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl<H> defmt::Format for Counted<'_, H> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Counted {{ buffer: {=usize}, state: {} }}", self.buffer.len(), self.state);
+    }
+}
+
+/// Sends a message as it is.
+#[derive(Clone)]
+pub struct Encoder<'m> {
+    rest: &'m [u8],
+}
+
+impl<'m> Encoder<'m> {
+    /// Sends `message`, whatever it says of its length.
+    #[must_use]
+    pub const fn new(message: &'m [u8]) -> Self {
+        Self { rest: message }
+    }
+}
+
+impl Encode for Encoder<'_> {
+    const MIN_OUT: usize = 1;
+
+    fn next(&mut self, out: &mut [u8]) -> usize {
+        let count = self.rest.len().min(out.len());
+        let (Some((from, rest)), Some(to)) = (self.rest.split_at_checked(count), out.get_mut(..count)) else {
+            return 0;
+        };
+        if from.len() == to.len() {
+            to.copy_from_slice(from);
+        }
+        self.rest = rest;
+        count
+    }
+}
+
+impl core::fmt::Debug for Encoder<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Encoder").field("rest", &self.rest.len()).finish()
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Encoder<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Encoder {{ rest: {=usize} }}", self.rest.len());
+    }
+}

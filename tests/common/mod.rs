@@ -1,0 +1,324 @@
+//! What the framing tests share: events, random bytes from a seed, and the slow obvious decoders that are the oracles.
+#![allow(dead_code, unreachable_pub)]
+
+use std::vec::Vec;
+
+use anysmp::framing::{Encoder, Error, Framing, Progress};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+/// What came out of a decoder. Adjacent text is one event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    Text(Vec<u8>),
+    Message(Vec<u8>),
+    Error(Error),
+}
+
+#[derive(Debug, Default)]
+pub struct Events(pub Vec<Event>);
+
+impl Events {
+    pub fn text(&mut self, run: &[u8]) {
+        if let Some(Event::Text(text)) = self.0.last_mut() {
+            text.extend_from_slice(run);
+        } else {
+            self.0.push(Event::Text(run.to_vec()));
+        }
+    }
+
+    pub fn message(&mut self, message: &[u8]) {
+        self.0.push(Event::Message(message.to_vec()));
+    }
+
+    pub fn error(&mut self, error: Error) {
+        self.0.push(Event::Error(error));
+    }
+
+    /// Pushes `input` until it is used up.
+    pub fn push(&mut self, framing: &mut impl Framing, mut input: &[u8]) {
+        let mut calls = 0;
+        let limit = 2 * input.len() + 2;
+        loop {
+            calls += 1;
+            assert!(calls <= limit, "push makes no progress");
+            match framing.push(&mut input) {
+                Ok(Progress::More) => {
+                    assert!(input.is_empty(), "More, but {} bytes are left", input.len());
+                    return;
+                }
+                Ok(Progress::Message) => self.message(framing.message()),
+                Ok(Progress::Text(run)) => {
+                    assert!(!run.is_empty());
+                    self.text(run);
+                }
+                Err(error) => self.error(error),
+            }
+        }
+    }
+}
+
+/// What a decoder makes of `stream` in the given pieces.
+pub fn decode<'i>(framing: &mut impl Framing, pieces: impl IntoIterator<Item = &'i [u8]>) -> Vec<Event> {
+    let mut events = Events::default();
+    for piece in pieces {
+        events.push(framing, piece);
+    }
+    events.0
+}
+
+pub fn messages(events: &[Event]) -> Vec<&[u8]> {
+    events
+        .iter()
+        .filter_map(|event| if let Event::Message(message) = event { Some(&**message) } else { None })
+        .collect()
+}
+
+pub fn errors(events: &[Event]) -> Vec<Error> {
+    events.iter().filter_map(|event| if let Event::Error(error) = event { Some(*error) } else { None }).collect()
+}
+
+pub fn text(events: &[Event]) -> Vec<u8> {
+    events.iter().flat_map(|event| if let Event::Text(text) = event { text.clone() } else { Vec::new() }).collect()
+}
+
+/// The whole frame, pulled in pieces of `out` bytes.
+pub fn encode_in<E: Encoder>(mut encoder: E, out: usize) -> Vec<u8> {
+    let mut wire = Vec::new();
+    let mut piece = vec![0xEE; out];
+    loop {
+        match encoder.next(&mut piece) {
+            0 => break,
+            count => wire.extend_from_slice(&piece[..count]),
+        }
+        assert!(wire.len() < 1 << 20, "the encoder has no end");
+    }
+    assert_eq!(encoder.next(&mut piece), 0, "complete means complete");
+    wire
+}
+
+pub fn encode(framing: &impl Framing, message: &[u8]) -> Vec<u8> {
+    encode_in(framing.encode(message).unwrap(), 4096)
+}
+
+/// SplitMix64: the same bytes from the same seed, on every machine.
+#[derive(Debug, Clone)]
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    pub fn below(&mut self, bound: usize) -> usize {
+        (self.next() % bound.max(1) as u64) as usize
+    }
+
+    pub fn byte(&mut self) -> u8 {
+        self.next() as u8
+    }
+
+    pub fn bytes(&mut self, len: usize) -> Vec<u8> {
+        (0..len).map(|_| self.byte()).collect()
+    }
+
+    /// Cuts `stream` at random places.
+    pub fn pieces<'i>(&mut self, mut stream: &'i [u8], longest: usize) -> Vec<&'i [u8]> {
+        let mut pieces = Vec::new();
+        while !stream.is_empty() {
+            let (piece, rest) = stream.split_at((1 + self.below(longest)).min(stream.len()));
+            pieces.push(piece);
+            stream = rest;
+        }
+        pieces
+    }
+}
+
+/// An SMP message with the right length field.
+pub fn smp(random: &mut Random, len: usize) -> Vec<u8> {
+    let mut message = random.bytes(len.max(8));
+    message[0] &= 0x1B;
+    let payload = u16::try_from(message.len() - 8).unwrap();
+    message[2..4].copy_from_slice(&payload.to_be_bytes());
+    message
+}
+
+pub fn hex(text: &str) -> Vec<u8> {
+    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
+}
+
+/// One golden pair of message and wire bytes.
+#[derive(Debug, Clone)]
+pub struct Vector {
+    pub name: String,
+    pub message: Vec<u8>,
+    pub wire: Vec<u8>,
+}
+
+/// Reads `tests/vectors/smp/{file}.json`.
+pub fn vectors(file: &str, list: &str, name: &str) -> Vec<Vector> {
+    let path = format!("{}/tests/vectors/smp/{file}.json", env!("CARGO_MANIFEST_DIR"));
+    let json: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let of = |vector: &serde_json::Value, key: &str| vector[key].as_str().unwrap().to_string();
+    let vectors = json[list].as_array().unwrap().iter();
+    vectors.map(|v| Vector { name: of(v, name), message: hex(&of(v, "message")), wire: hex(&of(v, "wire")) }).collect()
+}
+
+/// Base64 by the crate of that name.
+pub fn base64(bytes: &[u8]) -> Vec<u8> {
+    let mut symbols = vec![0; bytes.len().div_ceil(3) * 4];
+    assert_eq!(STANDARD.encode_slice(bytes, &mut symbols), Ok(symbols.len()));
+    symbols
+}
+
+pub fn crc16(bytes: &[u8]) -> u16 {
+    bytes.iter().fold(0, |crc, byte| {
+        (0..8).fold(crc ^ u16::from(*byte) << 8, |crc, _| crc << 1 ^ if crc & 0x8000 == 0 { 0 } else { 0x1021 })
+    })
+}
+
+pub const START: [u8; 2] = [0x06, 0x09];
+pub const NEXT: [u8; 2] = [0x04, 0x14];
+
+/// Slow and obvious: a console stream as a whole, with lines and packets in vectors.
+pub fn console_reference(stream: &[u8], buffer: usize) -> Vec<Event> {
+    let mut events = Events::default();
+    let mut packet: Option<Vec<u8>> = None;
+    let mut at = 0;
+    let is_marker = |at: usize| stream[at..].starts_with(&START) || stream[at..].starts_with(&NEXT);
+    while at < stream.len() {
+        if !is_marker(at) {
+            // A last byte that may begin a marker is undecided.
+            if at + 1 < stream.len() || !matches!(stream[at], 0x06 | 0x04) {
+                events.text(&stream[at..=at]);
+            }
+            at += 1;
+            continue;
+        }
+        if stream[at..].starts_with(&START) {
+            if packet.is_some() {
+                events.error(Error::Truncated);
+            }
+            packet = Some(Vec::new());
+        }
+        let body = &stream[at + 2..];
+        let end = body.iter().position(|byte| matches!(byte, b'\n' | 0x06 | 0x04));
+        let close = end.map(|end| body[end]);
+        if let Some(open) = &mut packet {
+            match console_line(open, &body[..end.unwrap_or(body.len())], close, buffer) {
+                Ok(false) => {}
+                Ok(true) => {
+                    events.message(&open[2..open.len() - 2]);
+                    packet = None;
+                }
+                Err(error) => {
+                    events.error(error);
+                    packet = None;
+                }
+            }
+        }
+        at += 2 + end.unwrap_or(body.len());
+        // The rest of a cut line, up to its line feed or to the next marker.
+        while at < stream.len() && !is_marker(at) {
+            at += 1;
+            if stream[at - 1] == b'\n' {
+                break;
+            }
+        }
+    }
+    events.0
+}
+
+fn console_line(packet: &mut Vec<u8>, body: &[u8], close: Option<u8>, buffer: usize) -> Result<bool, Error> {
+    let symbols = body.iter().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=')).count();
+    let (symbols, trailer) = body.split_at(symbols);
+    let mut padded = false;
+    for group in symbols.chunks(4) {
+        if padded {
+            return Err(Error::Malformed);
+        }
+        if group.len() < 4 {
+            return match trailer.first().copied().or(close) {
+                None => Ok(false),
+                Some(0x06 | 0x04) => Err(Error::Truncated),
+                Some(_) => Err(Error::Malformed),
+            };
+        }
+        let mut bytes = [0; 3];
+        let count = STANDARD.decode_slice(group, &mut bytes).map_err(|_strict| Error::Malformed)?;
+        packet.extend_from_slice(&bytes[..count]);
+        padded = group.ends_with(b"=");
+        if packet.len() >= 2 {
+            let len = usize::from(packet[0]) << 8 | usize::from(packet[1]);
+            if len < 10 {
+                return Err(Error::Malformed);
+            }
+            if len + 2 > buffer {
+                return Err(Error::TooLong);
+            }
+            if packet.len() > len + 2 {
+                return Err(Error::Malformed);
+            }
+        }
+    }
+    if !trailer.iter().all(|byte| matches!(byte, b' ' | b'\r')) {
+        return Err(Error::Malformed);
+    }
+    match close {
+        None => Ok(false),
+        Some(b'\n') if packet.len() >= 2 => {
+            let len = usize::from(packet[0]) << 8 | usize::from(packet[1]);
+            if packet.len() < len + 2 {
+                return Ok(false);
+            }
+            let (message, crc) = packet[2..].split_at(len - 2);
+            if crc16(message).to_be_bytes() == crc { Ok(true) } else { Err(Error::Checksum) }
+        }
+        Some(b'\n') => Ok(false),
+        Some(_) => Err(Error::Truncated),
+    }
+}
+
+/// Slow and obvious: COBS + CRC-16 + 00, frame by frame. An unfinished frame at the end has no verdict.
+pub fn cobs_reference(stream: &[u8], buffer: usize) -> Vec<Event> {
+    let mut events = Events::default();
+    let mut frames: Vec<&[u8]> = stream.split(|byte| *byte == 0).collect();
+    frames.pop();
+    for frame in frames.into_iter().filter(|frame| !frame.is_empty()) {
+        match cobs_frame(frame, buffer) {
+            Ok(message) => events.message(&message),
+            Err(error) => events.error(error),
+        }
+    }
+    events.0
+}
+
+fn cobs_frame(mut frame: &[u8], buffer: usize) -> Result<Vec<u8>, Error> {
+    let mut data = Vec::new();
+    let mut result = Ok(());
+    while let Some((code, rest)) = frame.split_first() {
+        let len = usize::from(*code) - 1;
+        data.extend_from_slice(&rest[..len.min(rest.len())]);
+        if len > rest.len() {
+            result = Err(Error::Malformed);
+            break;
+        }
+        frame = &rest[len..];
+        if *code != 0xFF && !frame.is_empty() {
+            data.push(0);
+        }
+    }
+    if data.len() > buffer {
+        return Err(Error::TooLong);
+    }
+    result?;
+    if data.len() < 10 {
+        return Err(Error::Malformed);
+    }
+    let crc = data.split_off(data.len() - 2);
+    if crc16(&data).to_be_bytes() == *crc { Ok(data) } else { Err(Error::Checksum) }
+}
