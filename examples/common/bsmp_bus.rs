@@ -14,7 +14,7 @@ use anysmp::blocking::Link;
 use anysmp::bsmp::Node;
 use anysmp::framing::packet::{Packet, gap};
 
-use crate::device::Device;
+use super::device::Device;
 
 type Bytes = Rc<RefCell<VecDeque<u8>>>;
 
