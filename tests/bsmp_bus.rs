@@ -1,5 +1,11 @@
 //! One master and three nodes on a simulated RS-485 bus: half duplex, echo, noise, silence, simulated time.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::cast_possible_truncation)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation
+)]
 
 #[path = "../examples/common/bsmp_bus.rs"]
 mod bus;
@@ -278,7 +284,10 @@ fn no_wrong_value_is_accepted_that_the_checksum_could_catch_and_every_loss_is_an
                 Ok(value) => {
                     let wrong = !known[node][which].contains(&value);
                     if wrong {
-                        assert!(bus.damage().1 > undetectable, "round {round} of seed {SEED:#x}: a wrong value was accepted");
+                        assert!(
+                            bus.damage().1 > undetectable,
+                            "round {round} of seed {SEED:#x}: a wrong value was accepted"
+                        );
                     } else {
                         known[node][which] = BTreeSet::from([value]);
                     }
@@ -301,7 +310,9 @@ fn no_wrong_value_is_accepted_that_the_checksum_could_catch_and_every_loss_is_an
         match failure {
             None => continue,
             Some(link::Error::TimedOut) => lost += 1,
-            Some(link::Error::Protocol(Error::Node(_) | Error::Malformed | Error::WrongSize | Error::Unexpected(_))) => refused += 1,
+            Some(link::Error::Protocol(
+                Error::Node(_) | Error::Malformed | Error::WrongSize | Error::Unexpected(_),
+            )) => refused += 1,
             Some(other) => panic!("round {round} of seed {SEED:#x}: {other}"),
         }
         // One gap of silence, and everything works again.

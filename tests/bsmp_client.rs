@@ -1,5 +1,11 @@
 //! The BSMP master against recorded calls, the examples of the document, and hostile nodes.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::cast_possible_truncation)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation
+)]
 
 use std::time::Duration;
 
@@ -28,7 +34,12 @@ fn exchanges(vectors: &Value, call: &str) -> Vec<Exchange> {
     let calls = vectors["client_transcripts"]["calls"].as_array().unwrap();
     let call = calls.iter().find(|entry| entry["call"] == call).unwrap_or_else(|| panic!("no call {call}"));
     let field = |entry: &Value, key: &str| hex(entry[key].as_str().unwrap());
-    call["exchange"].as_array().unwrap().iter().map(|entry| (field(entry, "request"), field(entry, "response"))).collect()
+    call["exchange"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| (field(entry, "request"), field(entry, "response")))
+        .collect()
 }
 
 /// One request: its bytes have to be the recorded ones; returns what the master makes of the recorded answer.
@@ -103,7 +114,9 @@ fn discovery_asks_what_libbsmp_asks_in_the_same_order_and_finds_the_same() {
         let groups = discovery.directory().groups.len();
         assert_eq!(groups, if name.starts_with("create") { 4 } else { 3 });
     }
-    for (part, range) in [(Part::Variables, 1..2), (Part::Groups, 2..6), (Part::Curves, 6..15), (Part::Functions, 15..16)] {
+    for (part, range) in
+        [(Part::Variables, 1..2), (Part::Groups, 2..6), (Part::Curves, 6..15), (Part::Functions, 15..16)]
+    {
         discovery.again(part);
         assert_eq!(run(&mut discovery, &mut Client::new(), recording(&init[range]), |()| {}), Ok(()));
     }
@@ -118,7 +131,9 @@ fn single_requests_have_the_bytes_of_libbsmp_and_understand_its_answers() {
     call(&variable::Write { id: 0, value: &[0x42] }, &recorded("write_var 0"), ok);
     let both = variable::WriteRead { write: 0, value: &[1], read: 1, size: Some(2) };
     call(&both, &recorded("write_read_vars 0,1"), |value| assert_eq!(value, Ok(&[0x12, 0x34][..])));
-    call(&group::Read { id: 1, size: Some(132) }, &recorded("read_group 1"), |values| assert_eq!(values.unwrap().len(), 132));
+    call(&group::Read { id: 1, size: Some(132) }, &recorded("read_group 1"), |values| {
+        assert_eq!(values.unwrap().len(), 132)
+    });
     call(&group::Write { id: 2, values: &[0x14; 200] }, &recorded("write_group 2"), ok);
     call(&variable::Combine { id: 0, op: Op::And, mask: &[0xF0] }, &recorded("bin_op_var AND 0"), ok);
     call(&variable::Combine { id: 0, op: Op::Toggle, mask: &[0xF0] }, &recorded("bin_op_var TOGGLE 0"), ok);
@@ -130,7 +145,9 @@ fn single_requests_have_the_bytes_of_libbsmp_and_understand_its_answers() {
     let refused = recorded("request_curve_block 0/4 (offset==nblocks passes the local check)");
     call(&ReadBlock { block: 4, ..block }, &refused, |data| assert_eq!(data, Err(Error::Node(Refusal::InvalidValue))));
     // libbsmp calls this answer a failure.
-    call(&Recalculate { id: 0 }, &recorded("recalc_checksum 0"), |digest| assert_eq!(digest.unwrap()[..2], [0xEA, 0xCF]));
+    call(&Recalculate { id: 0 }, &recorded("recalc_checksum 0"), |digest| {
+        assert_eq!(digest.unwrap()[..2], [0xEA, 0xCF])
+    });
     let swap = Execute { id: 1, input: &[0x12, 0x34], output: Some(2) };
     call(&swap, &recorded("func_execute 1"), |output| assert_eq!(output, Ok(&[0x34, 0x12][..])));
     let fail = Execute { id: 3, input: &[9], output: Some(1) };
@@ -231,7 +248,8 @@ fn every_answer_in_the_document_is_understood() {
         let result = match message[0] {
             0x01 => version(payload),
             0x03 => {
-                let sizes: Vec<_> = variable::List::decode(&(), payload).unwrap().map(|variable| variable.size).collect();
+                let sizes: Vec<_> =
+                    variable::List::decode(&(), payload).unwrap().map(|variable| variable.size).collect();
                 assert_eq!(sizes, [3, 3, 3, 3, 1, 1]);
                 Ok(())
             }
@@ -485,8 +503,14 @@ fn lists(answers: [&'static [u8]; 6]) -> impl FnMut(&[u8]) -> Option<Vec<u8>> {
     }
 }
 
-const GOOD: [&[u8]; 6] =
-    [&[1, 0, 3, 2, 30, 0], &[3, 0, 1, 1], &[5, 0, 1, 0x81], &[7, 0, 1, 0], &[9, 0, 5, 1, 0, 4, 0, 2], &[13, 0, 2, 1, 1]];
+const GOOD: [&[u8]; 6] = [
+    &[1, 0, 3, 2, 30, 0],
+    &[3, 0, 1, 1],
+    &[5, 0, 1, 0x81],
+    &[7, 0, 1, 0],
+    &[9, 0, 5, 1, 0, 4, 0, 2],
+    &[13, 0, 2, 1, 1],
+];
 
 fn discover(answers: [&'static [u8]; 6]) -> Result<(), Error> {
     let mut tables = Tables::new();
@@ -534,7 +558,15 @@ fn storage_that_is_too_small_is_an_error_and_none_for_checksums_asks_for_none() 
     let mut asked = Vec::new();
     let mut node = lists(GOOD);
     let mut discovery = Discovery::new(storage());
-    let result = run(&mut discovery, &mut Client::new(), |request| { asked.push(request[0]); node(request) }, |()| {});
+    let result = run(
+        &mut discovery,
+        &mut Client::new(),
+        |request| {
+            asked.push(request[0]);
+            node(request)
+        },
+        |()| {},
+    );
     assert_eq!(result, Ok(()));
     assert_eq!(asked, [0, 2, 4, 6, 8, 0xC]);
     for place in [1, 2, 4, 5] {
@@ -633,7 +665,12 @@ fn a_routine_repeats_after_silence_and_gives_up_with_a_time_out() {
     // Every first try is lost; the digest still counts each block once.
     let mut sent = Vec::new();
     let mut write = WriteCurve::new(0, curve, &[1, 2, 3, 4, 5][..], Md5::default());
-    let digest = { use curve::Checksum; let mut md5 = Md5::default(); md5.update(&[1, 2, 3, 4, 5]); md5.digest().unwrap() };
+    let digest = {
+        use curve::Checksum;
+        let mut md5 = Md5::default();
+        md5.update(&[1, 2, 3, 4, 5]);
+        md5.digest().unwrap()
+    };
     let node = |request: &[u8]| {
         sent.push(request.to_vec());
         let again = sent.iter().filter(|earlier| *earlier == request).count() > 1;
@@ -646,7 +683,15 @@ fn a_routine_repeats_after_silence_and_gives_up_with_a_time_out() {
     let mut asked = 0;
     let mut tables = Tables::new();
     let mut discovery = Discovery::new(tables.storage());
-    let result = run(&mut discovery, &mut client, |_| { asked += 1; None }, |()| {});
+    let result = run(
+        &mut discovery,
+        &mut client,
+        |_| {
+            asked += 1;
+            None
+        },
+        |()| {},
+    );
     assert_eq!((result, asked), (Err(Error::TimedOut), 3));
 }
 

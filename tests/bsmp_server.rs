@@ -1,5 +1,11 @@
 //! What a BSMP node promises beyond the golden sessions: limits, buffers, atomic writes, addresses, any bytes.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::cast_possible_truncation)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation
+)]
 
 #[path = "../examples/common/bsmp_device.rs"]
 mod device;
@@ -25,7 +31,10 @@ fn ask<E: Entities>(server: &mut Server<'_, E>, request: &[u8]) -> Vec<u8> {
 #[test]
 fn tables_that_break_a_limit_are_refused() {
     let variable = |size| Table::new(&[Variable { size, writable: true }], &[], &[]).err();
-    assert_eq!([0, 1, 128, 129, 255].map(variable), [Some(TableError::Variable), None, None, Some(TableError::Variable), Some(TableError::Variable)]);
+    assert_eq!(
+        [0, 1, 128, 129, 255].map(variable),
+        [Some(TableError::Variable), None, None, Some(TableError::Variable), Some(TableError::Variable)]
+    );
     let curve = |block, blocks| Table::new(&[], &[Curve { block, blocks, writable: true }], &[]).err();
     assert_eq!(curve(65_520, 65_536), None);
     assert_eq!(curve(1, 1), None);
@@ -90,7 +99,8 @@ fn requests() -> Vec<(String, Vec<u8>)> {
     for session in file["sessions"].as_array().unwrap().iter().filter(|session| session["setup"] == "main") {
         for step in session["steps"].as_array().unwrap() {
             let text = step["request"].as_str().unwrap();
-            let request = (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect();
+            let request =
+                (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect();
             requests.push((step["n"].to_string(), request));
         }
     }
@@ -199,8 +209,13 @@ fn a_busy_device_refuses_before_anything_is_changed() {
     }
     assert_eq!(ask(&mut server, &[0x20, 0, 2, 0, 7]), [0xE0, 0, 0]);
     server.entities.refuses = Some(Access::Write);
-    let writes =
-        [&[0x20, 0, 2, 0, 9][..], &[0x22, 0, 2, 2, 9], &[0x24, 0, 3, 0, b'T', 9], &[0x26, 0, 3, 2, b'T', 9], &[0x28, 0, 3, 0, 0, 9]];
+    let writes = [
+        &[0x20, 0, 2, 0, 9][..],
+        &[0x22, 0, 2, 2, 9],
+        &[0x24, 0, 3, 0, b'T', 9],
+        &[0x26, 0, 3, 2, b'T', 9],
+        &[0x28, 0, 3, 0, 0, 9],
+    ];
     for request in writes {
         assert_eq!(ask(&mut server, request), [0xE8, 0, 0]);
         assert_eq!(server.entities.value, 7);
@@ -241,7 +256,9 @@ fn group_ids_start_again_after_all_were_removed_and_failures_leave_no_trace() {
     let mut server = Server::new(&table, device);
     for round in 0..3 {
         for id in 3..8 {
-            for bad in [&[0x30, 0, 0][..], &[0x30, 0, 2, 1, 1], &[0x30, 0, 2, 2, 1], &[0x30, 0, 1, 9], &[0x30, 0, 2, 0, 200]] {
+            for bad in
+                [&[0x30, 0, 0][..], &[0x30, 0, 2, 1, 1], &[0x30, 0, 2, 2, 1], &[0x30, 0, 1, 9], &[0x30, 0, 2, 0, 200]]
+            {
                 assert!(ask(&mut server, bad)[0] > 0xE0);
             }
             assert_eq!(ask(&mut server, &[0x30, 0, 1, id]), [0xE0, 0, 0], "round {round}");
@@ -260,7 +277,9 @@ fn a_failed_block_keeps_the_checksum_and_a_stored_one_forgets_it() {
     let mut server = Server::new(&table, device);
     let known: Digest = ask(&mut server, &[0x42, 0, 1, 0])[3..].try_into().unwrap();
     assert_ne!(known, UNKNOWN);
-    for failing in [&[0x41, 0, 4, 0, 0, 4, 1][..], &[&[0x41, 0, 20, 0, 0, 0][..], &[0; 17]].concat(), &[0x41, 0, 2, 0, 0]] {
+    for failing in
+        [&[0x41, 0, 4, 0, 0, 4, 1][..], &[&[0x41, 0, 20, 0, 0, 0][..], &[0; 17]].concat(), &[0x41, 0, 2, 0, 0]]
+    {
         assert!(ask(&mut server, failing)[0] > 0xE0);
         assert_eq!(server.entities.checksums[0], known);
     }

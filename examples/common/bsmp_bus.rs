@@ -328,4 +328,3 @@ impl embedded_io_async::Write for MasterPort {
         Ok(())
     }
 }
-

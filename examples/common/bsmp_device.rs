@@ -2,6 +2,12 @@
 //!
 //! [`Setup::main`] has the entities of the setup `main` in `tests/vectors/bsmp/bsmp.json`.
 #![allow(dead_code, unreachable_pub, reason = "each program uses a part of it")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::expect_used,
+    clippy::cast_possible_truncation,
+    reason = "a simulation on a host: the table of the server has checked every id"
+)]
 
 use std::num::NonZeroU8;
 
@@ -19,6 +25,10 @@ pub struct Setup {
     pub functions: Vec<Function>,
 }
 
+/// The variables of [`Setup::supply`].
+pub const SUPPLY_NAMES: [&str; 7] =
+    ["status: on", "set-point / A", "limit / A", "current / A", "voltage / V", "temperature / °C", "interlocks"];
+
 /// Where the blocks of a curve come from.
 #[derive(Debug, Clone)]
 pub enum Blocks {
@@ -32,8 +42,19 @@ pub enum Blocks {
     Empty,
 }
 
+/// What the functions do, and how the values follow one another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Behaviour {
+    /// The functions of the setup `main`; values only change when they are written.
+    #[default]
+    Main,
+    /// A power supply: see [`Setup::supply`].
+    Supply,
+}
+
 #[derive(Debug, Clone, Default)]
 pub struct Device {
+    pub behaviour: Behaviour,
     pub values: Vec<Vec<u8>>,
     pub blocks: Vec<Blocks>,
     pub checksums: Vec<Digest>,
@@ -111,6 +132,42 @@ impl Setup {
         (Self { variables, ..Self::default() }, Device { values, ..Device::default() })
     }
 
+    /// A power supply: its variables have the [`SUPPLY_NAMES`], floats are little endian. Curve 0 is the waveform that it
+    /// plays, curve 1 what it has recorded. Function 0 switches it on, 1 off; 2 takes a set-point and returns the former one.
+    pub fn supply() -> (Self, Device) {
+        let f32 = |value: f32| value.to_le_bytes().to_vec();
+        let values = [
+            (false, vec![0]),
+            (true, f32(0.0)),
+            (true, f32(10.0)),
+            (false, f32(0.0)),
+            (false, f32(0.0)),
+            (false, f32(24.5)),
+            (true, vec![0]),
+        ];
+        let curves = vec![Curve::writable(256, 64), Curve::read_only(128, 8)];
+        let device = Device {
+            behaviour: Behaviour::Supply,
+            blocks: curves.iter().map(|curve| Blocks::Stored(stored(*curve))).collect(),
+            checksums: vec![UNKNOWN; curves.len()],
+            values: values.iter().map(|(_, value)| value.clone()).collect(),
+            ..Device::default()
+        };
+        let setup = Self {
+            variables: values
+                .iter()
+                .map(|(writable, value)| Variable { size: value.len() as u8, writable: *writable })
+                .collect(),
+            curves,
+            functions: vec![
+                Function { input: 0, output: 0 },
+                Function { input: 0, output: 0 },
+                Function { input: 4, output: 4 },
+            ],
+        };
+        (setup, device)
+    }
+
     pub fn table(&self) -> Table<'_> {
         Table::new(&self.variables, &self.curves, &self.functions).expect("the setup keeps the limits")
     }
@@ -122,7 +179,36 @@ fn stored(curve: Curve) -> Vec<Vec<u8>> {
 }
 
 impl Device {
+    fn float(&self, id: usize) -> f32 {
+        self.values[id].as_slice().try_into().map_or(f32::NAN, f32::from_le_bytes)
+    }
+
+    /// The current of the supply comes closer to the set-point with every look at it.
+    fn follow(&mut self) {
+        let target = if self.values[0][0] == 1 { self.float(1) } else { 0.0 };
+        let current = self.float(3) + (target - self.float(3)) * 0.75;
+        self.values[3] = current.to_le_bytes().to_vec();
+        self.values[4] = (current * 1.5).to_le_bytes().to_vec();
+        self.values[5] = (24.5 + current * current / 20.0).to_le_bytes().to_vec();
+    }
+
+    fn switch(&mut self, function: u8, input: &[u8], output: &mut [u8]) -> Result<(), NonZeroU8> {
+        match function {
+            0 if self.values[6][0] != 0 => return Err(NonZeroU8::MIN.saturating_add(2)), // interlock
+            0 => self.values[0][0] = 1,
+            1 => self.values[0][0] = 0,
+            _ if !self.check(1, input) => return Err(NonZeroU8::MIN),
+            _ => {
+                output.copy_from_slice(&self.values[1]);
+                self.values[1].copy_from_slice(input);
+            }
+        }
+        Ok(())
+    }
+
     fn event(&mut self, kind: char, members: &Members) {
+        // Nobody looks at an old event.
+        self.events.truncate(1000);
         let ids: Vec<_> = members.iter().map(|id| id.to_string()).collect();
         self.events.push(format!("{kind}[{}]", ids.join(",")));
     }
@@ -142,6 +228,7 @@ impl Entities for Device {
         match (self.values.len(), variable, value) {
             (9, 6, [first, ..]) => (10..=200).contains(first),
             (9, 7, [_, second, ..]) => second % 2 == 0,
+            (7, 1, &[a, b, c, d]) => f32::from_le_bytes([a, b, c, d]).abs() <= self.float(2),
             _ => true,
         }
     }
@@ -152,6 +239,9 @@ impl Entities for Device {
 
     fn sample(&mut self, variables: &Members) {
         self.event('R', variables);
+        if self.behaviour == Behaviour::Supply {
+            self.follow();
+        }
         if self.counting {
             for id in variables.iter() {
                 let first = &mut self.values[usize::from(id)][0];
@@ -202,6 +292,9 @@ impl Entities for Device {
     }
 
     fn execute(&mut self, function: u8, input: &[u8], output: &mut [u8]) -> Result<(), NonZeroU8> {
+        if self.behaviour == Behaviour::Supply {
+            return self.switch(function, input, output);
+        }
         match function {
             1 => output.copy_from_slice(&[input[1], input[0]]),
             2 => {
