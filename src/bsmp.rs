@@ -111,16 +111,22 @@
 
 pub mod client;
 pub mod curve;
+pub mod entities;
 pub mod function;
 pub mod group;
+pub mod node;
 pub mod payload;
 pub mod routine;
 pub mod server;
+pub mod table;
 pub mod variable;
 
 pub use client::{Client, Error, Request};
+pub use entities::{Access, Entities};
+pub use node::Node;
 pub use payload::{Full, Payload};
-pub use server::{Access, Entities, Node, Server, Table, TableError};
+pub use server::Server;
+pub use table::{Table, TableError};
 
 /// The code of a request or an answer: the first byte of a message.
 ///

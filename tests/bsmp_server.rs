@@ -11,13 +11,18 @@
 mod device;
 
 use std::num::NonZeroU8;
+use std::time::Duration;
 
+use anysmp::blocking::Link;
 use anysmp::bsmp::curve::{Curve, Digest, UNKNOWN};
 use anysmp::bsmp::function::Function;
 use anysmp::bsmp::group::Members;
 use anysmp::bsmp::variable::Variable;
 use anysmp::bsmp::{Access, Address, Entities, Node, Refusal, Server, Table, TableError};
-use anysmp::framing;
+use anysmp::framing::counted::{BsmpHead, Counted};
+use anysmp::framing::datagram::Datagram;
+use anysmp::framing::packet::Packet;
+use anysmp::framing::{self, Framing};
 use anysmp::link::Service;
 use device::{Blocks, Device, Setup};
 use serde_json::Value;
@@ -352,4 +357,90 @@ fn any_bytes_get_one_well_formed_answer() {
 #[test]
 fn a_server_takes_less_than_128_bytes_beside_the_device() {
     assert!(size_of::<Node<'static, ()>>() <= 128, "{}", size_of::<Node<'static, ()>>());
+}
+
+/// A TCP connection as a script: what arrives, and what was sent.
+struct Script<'s> {
+    arrives: &'s [u8],
+    sent: &'s mut Vec<u8>,
+}
+
+impl embedded_io::ErrorType for Script<'_> {
+    type Error = std::io::Error;
+}
+
+impl embedded_io::Read for Script<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+        match std::io::Read::read(&mut self.arrives, buf)? {
+            0 => Err(std::io::ErrorKind::TimedOut.into()),
+            length => Ok(length),
+        }
+    }
+}
+
+impl embedded_io::Write for Script<'_> {
+    fn write(&mut self, buf: &[u8]) -> std::io::Result<usize> {
+        std::io::Write::write(self.sent, buf)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+fn serve_all<F: Framing>(service: &mut impl Service, framing: F, arrives: &[u8], ticks: usize) -> Vec<u8> {
+    let mut sent = Vec::new();
+    let (mut chunk, mut out, mut tx) = ([0; 7], [0; 512], [0; 512]);
+    let tick = Duration::from_millis(100);
+    let mut link = Link::new(Script { arrives, sent: &mut sent }, framing, &mut chunk, &mut out, tick);
+    for _ in 0..ticks {
+        link.serve(service, &mut tx).unwrap();
+    }
+    sent
+}
+
+#[test]
+fn over_tcp_requests_back_to_back_are_answered_and_bad_ones_too() {
+    let mut server = Server::new(&MOODY, Moody::default());
+    let mut buffer = [0; 16];
+    let requests = [0x20, 0, 2, 0, 7, 0x10, 0, 1, 0, 0x99, 0, 0, 0, 0, 1, 0];
+    let answers = serve_all(&mut server, Counted::<BsmpHead>::new(&mut buffer), &requests, 10);
+    assert_eq!(answers, [0xE0, 0, 0, 0x11, 0, 1, 7, 0xE2, 0, 0, 0xE5, 0, 0]);
+    // Longer than the buffer: refused at once; the line is listened to again after silence.
+    let answers = serve_all(&mut server, Counted::<BsmpHead>::new(&mut buffer), &[0x10, 0, 14, 0, 0], 10);
+    assert_eq!(answers, [0xE7, 0, 0]);
+    // The rest never arrives.
+    let answers = serve_all(&mut server, Counted::<BsmpHead>::new(&mut buffer), &[0x10, 0, 2, 0], 40);
+    assert_eq!(answers, [0xE1, 0, 0]);
+}
+
+#[test]
+fn packets_over_tcp_need_no_silence() {
+    let mut node = Node::new(Server::new(&MOODY, Moody::default()), Address::node(1).unwrap()).unwrap();
+    let mut buffer = [0; 16];
+    let requests =
+        [1, 0x20, 0, 2, 0, 7, 0xD6, 1, 0x10, 0, 1, 0, 0xEE, 2, 0x10, 0, 1, 0, 0xED, 255, 0x20, 0, 2, 0, 9, 0xD6];
+    let framing = Packet::new(&mut buffer, Duration::from_millis(100)).early();
+    let answers = serve_all(&mut node, framing, &requests, 10);
+    assert_eq!(answers, [0, 0xE0, 0, 0, 0x20, 0, 0x11, 0, 1, 7, 0xE7]);
+    assert_eq!(node.server.entities.value, 9);
+}
+
+#[test]
+fn a_datagram_is_a_request() {
+    let mut server = Server::new(&MOODY, Moody::default());
+    let mut buffer = [0; 16];
+    let mut chunk = [0; 7];
+    for (datagram, answer) in [
+        (&[0x10, 0, 1, 0][..], &[0x11, 0, 1, 0][..]),
+        (&[0x10, 0], &[0xE1, 0, 0]),
+        (&[0x10, 0, 1, 0, 0], &[0xE1, 0, 0]),
+    ] {
+        let mut sent = Vec::new();
+        let (mut out, mut tx) = ([0; 64], [0; 64]);
+        let port = Script { arrives: datagram, sent: &mut sent };
+        let mut link = Link::new(port, Datagram::new(&mut buffer), &mut chunk, &mut out, Duration::from_millis(1));
+        link.serve(&mut server, &mut tx).unwrap();
+        assert_eq!(sent, answer);
+    }
 }

@@ -218,9 +218,8 @@ where
 
     fn get(&mut self, id: u8, path: &Path) -> Outcome<()> {
         let mut file = File::create(path)?;
-        let report = self.download(id, |data| file.write_all(data))?;
-        file.flush()?;
-        Ok(report)
+        self.download(id, |data| file.write_all(data))?;
+        Ok(file.flush()?)
     }
 
     /// Reads a curve, whose blocks go to `keep`.

@@ -3,6 +3,12 @@
 //! The unit of time is half a character. Everything happens while the master waits: each `read` of its port moves the bus
 //! on until a byte arrives or a tick has passed.
 #![allow(dead_code, unreachable_pub, reason = "each program uses a part of it")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::expect_used,
+    clippy::cast_possible_truncation,
+    reason = "a simulation on a host: every node has its own wire"
+)]
 
 use std::cell::RefCell;
 use std::collections::VecDeque;

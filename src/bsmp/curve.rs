@@ -15,8 +15,7 @@
 //! MD5 finds damage; it does not stop anyone who wants to forge a curve.
 
 use super::client::{Error, Request, done};
-use super::server::Entities;
-use super::{Command, Payload, Refusal};
+use super::{Command, Entities, Payload, Refusal};
 
 /// The largest number of curves of a node.
 pub const MAX_COUNT: usize = 128;
