@@ -48,7 +48,7 @@
 //! let server = Server::new(&TABLE, Supply { setpoint: [0, 0] });
 //! let mut tx = [0; 64];
 //! // On a bus; over TCP and UDP the server takes bare messages: `server.serve(message, &mut tx)`.
-//! let mut node = Node::new(server, Address::node(5).unwrap());
+//! let mut node = Node::new(server, Address::node(5).unwrap()).unwrap();
 //! let length = node.serve(&[5, 0x20, 0, 3, 0, 0x12, 0x34], &mut tx); // write variable 0
 //! assert_eq!(tx[..length], [0, 0xE0, 0, 0]); // to the master: done
 //! assert_eq!(node.serve(&[255, 0x10, 0, 1, 0], &mut tx), 0); // a broadcast is never answered
@@ -57,25 +57,22 @@
 //! # A master
 //!
 //! ```
-//! use anysmp::bsmp::{Address, Client, Error, Refusal, variable};
-//! use anysmp::link::{Caller, Verdict};
+//! use anysmp::bsmp::{Address, Client, Error, Refusal, Request, variable};
 //!
-//! let mut client = Client::to(Address::node(5).unwrap()); // over TCP and UDP: `Client::new()`
-//! let mut tx = [0; 16];
-//!
+//! let client = Client::to(Address::node(5).unwrap()); // over TCP and UDP: `Client::new()`
 //! let request = variable::Read { id: 0, size: Some(2) };
-//! let (length, mut pending) = client.request(&request, &mut tx)?;
+//!
+//! // What a driver does for you: `let value = link.call(&mut client, &request, &mut tx)?;`
+//! let mut tx = [0; 16];
+//! let length = client.post(&request, &mut tx)?;
 //! assert_eq!(tx[..length], [5, 0x10, 0, 1, 0]);
 //!
-//! // A driver does the rest: `link.call(&mut client, &request, &mut tx)`.
-//! let message = [0, 0x11, 0, 2, 0x12, 0x34];
-//! assert_eq!(client.receive(&mut pending, &message, &mut tx), Verdict::Answer);
-//! let value = Caller::<variable::Read>::decode(&client, &pending, &message)?;
-//! assert_eq!(value, [0x12, 0x34]);
-//!
-//! // What the node refuses is a value as well.
-//! let refused = Caller::<variable::Read>::decode(&client, &pending, &[0, 0xE8, 0, 0]);
-//! assert_eq!(refused, Err(Error::Node(Refusal::Busy)));
+//! let answer = |message| client.answer::<variable::Read>(&request.expect(), message);
+//! assert_eq!(answer(&[0, 0x11, 0, 2, 0x12, 0x34]), Some(Ok(&[0x12, 0x34][..])));
+//! assert_eq!(answer(&[5, 0x10, 0, 1, 0]), None); // our own echo
+//! // What the node refuses is a value as well, and so is nonsense.
+//! assert_eq!(answer(&[0, 0xE8, 0, 0]), Some(Err(Error::Node(Refusal::Busy))));
+//! assert_eq!(answer(&[0, 0x11, 0, 1, 0x12]), Some(Err(Error::WrongSize)));
 //! # Ok::<(), Error>(())
 //! ```
 //!

@@ -16,7 +16,7 @@ pub enum Access {
     Write,
 }
 
-/// What a device does for its entities. All ids were checked against the [`Table`].
+/// What a device does for its entities. All ids were checked against the [`Table`](super::Table).
 pub trait Entities {
     /// Copies the value of a variable out; `value` is as long as the variable.
     fn read(&mut self, variable: u8, value: &mut [u8]);
