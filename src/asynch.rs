@@ -307,15 +307,13 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
         self.sink.traced(message, true);
         if self.abandoned {
             self.resync = true;
-            self.quiet().await?;
+            self.quiet(F::QUIET).await?;
+        }
+        if self.resync {
+            self.preamble().await?;
         }
         let mut encoder = self.framing.encode(message).map_err(Error::Framing)?;
-        let preamble = if self.resync { self.framing.preamble() } else { &[] };
-        let mut used = preamble.len();
-        match self.out.get_mut(..used) {
-            Some(front) => front.iter_mut().zip(preamble).for_each(|(to, from)| *to = *from),
-            None => return Err(Error::BufferFull),
-        }
+        let mut used = 0usize;
         self.abandoned = true;
         loop {
             let room = self.out.get_mut(used..).unwrap_or_default();
@@ -341,7 +339,7 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
             }
         }
         write(&mut self.port, self.out.get(..used).unwrap_or_default()).await?;
-        self.port.flush().await.map_err(Error::Port)?;
+        flush(&mut self.port).await?;
         self.abandoned = false;
         self.resync = false;
         self.counters.sent = self.counters.sent.wrapping_add(1);
@@ -354,10 +352,21 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
         self.send(message).await
     }
 
-    /// Waits until the line has been silent for as long as the framing needs after an abandoned send.
-    async fn quiet(&mut self) -> Result<(), Error<P::Error, Infallible>> {
+    /// Sends the framing's preamble, if it has one, and gives the peer the time it needs to act upon it.
+    async fn preamble(&mut self) -> Result<(), Error<P::Error, Infallible>> {
+        let preamble = self.framing.preamble();
+        if !preamble.is_empty() {
+            write(&mut self.port, preamble).await?;
+            flush(&mut self.port).await?;
+            self.quiet(F::SETTLE).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits for `limit`, and drops what comes meanwhile.
+    async fn quiet(&mut self, limit: Duration) -> Result<(), Error<P::Error, Infallible>> {
         let mut waited = Duration::ZERO;
-        while waited < F::QUIET {
+        while waited < limit {
             match self.arrival().await? {
                 Arrival::Tick => waited = waited.saturating_add(self.tick),
                 Arrival::Message | Arrival::Damaged(_) => {}
@@ -439,6 +448,16 @@ async fn write<P: Write>(port: &mut P, mut bytes: &[u8]) -> Result<(), Error<P::
         }
     }
     Ok(())
+}
+
+/// Waits until what was written is on its way.
+async fn flush<P: Write>(port: &mut P) -> Result<(), Error<P::Error, Infallible>> {
+    loop {
+        match port.flush().await {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            result => return result.map_err(Error::Port),
+        }
+    }
 }
 
 /// Makes a port that ticks from one that waits for ever: races each `read` with a delay.

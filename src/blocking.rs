@@ -277,15 +277,13 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
         self.sink.traced(message, true);
         if self.abandoned {
             self.resync = true;
-            self.quiet()?;
+            self.quiet(F::QUIET)?;
+        }
+        if self.resync {
+            self.preamble()?;
         }
         let mut encoder = self.framing.encode(message).map_err(Error::Framing)?;
-        let preamble = if self.resync { self.framing.preamble() } else { &[] };
-        let mut used = preamble.len();
-        match self.out.get_mut(..used) {
-            Some(front) => front.iter_mut().zip(preamble).for_each(|(to, from)| *to = *from),
-            None => return Err(Error::BufferFull),
-        }
+        let mut used = 0usize;
         self.abandoned = true;
         loop {
             let room = self.out.get_mut(used..).unwrap_or_default();
@@ -311,7 +309,7 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
             }
         }
         write(&mut self.port, self.out.get(..used).unwrap_or_default())?;
-        self.port.flush().map_err(Error::Port)?;
+        flush(&mut self.port)?;
         self.abandoned = false;
         self.resync = false;
         self.counters.sent = self.counters.sent.wrapping_add(1);
@@ -324,10 +322,21 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
         self.send(message)
     }
 
-    /// Waits until the line has been silent for as long as the framing needs after an abandoned send.
-    fn quiet(&mut self) -> Result<(), Error<P::Error, Infallible>> {
+    /// Sends the framing's preamble, if it has one, and gives the peer the time it needs to act upon it.
+    fn preamble(&mut self) -> Result<(), Error<P::Error, Infallible>> {
+        let preamble = self.framing.preamble();
+        if !preamble.is_empty() {
+            write(&mut self.port, preamble)?;
+            flush(&mut self.port)?;
+            self.quiet(F::SETTLE)?;
+        }
+        Ok(())
+    }
+
+    /// Waits for `limit`, and drops what comes meanwhile.
+    fn quiet(&mut self, limit: Duration) -> Result<(), Error<P::Error, Infallible>> {
         let mut waited = Duration::ZERO;
-        while waited < F::QUIET {
+        while waited < limit {
             match self.arrival()? {
                 Arrival::Tick => waited = waited.saturating_add(self.tick),
                 Arrival::Message | Arrival::Damaged(_) => {}
@@ -409,6 +418,16 @@ fn write<P: Write>(port: &mut P, mut bytes: &[u8]) -> Result<(), Error<P::Error,
         }
     }
     Ok(())
+}
+
+/// Waits until what was written is on its way.
+fn flush<P: Write>(port: &mut P) -> Result<(), Error<P::Error, Infallible>> {
+    loop {
+        match port.flush() {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            result => return result.map_err(Error::Port),
+        }
+    }
 }
 
 /// Makes a port that ticks from one that blocks: waits for a byte in steps of a tenth of a tick, and gives up after one.

@@ -113,10 +113,10 @@ macro_rules! signed {
 }
 signed!(i32, i64);
 
-/// A missing flag is a flag that is not set.
+/// A flag that is missing, or `null`, is a flag that is not set.
 impl Value<'_> for bool {
     fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
-        reader.boolean()
+        if reader.null() { Ok(false) } else { reader.boolean() }
     }
 
     fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {

@@ -66,7 +66,8 @@ impl Decoder {
         Self::Start
     }
 
-    /// Takes bytes from the front of `input`, and writes the data to `out` from index `len` on; advances both.
+    /// Takes bytes from the front of `input`, and writes the data to `out` from index `len` on; advances both. What `out` holds
+    /// behind the data is not kept.
     ///
     /// After [`Decoded::End`] and [`Decoded::Broken`] it stands at the start of a frame.
     pub fn push(&mut self, input: &mut &[u8], out: &mut [u8], len: &mut usize) -> Decoded {
@@ -101,13 +102,7 @@ impl Decoder {
                     };
                 }
             }
-            if let Self::Between { zero: true } = self {
-                // Groups without bytes stand for one zero each: a run of them needs no state.
-                let run = input.iter().zip(out.iter_mut()).take_while(|(code, _)| **code == 1);
-                let zeros = run.map(|(_, place)| *place = 0).count();
-                *input = input.get(zeros..).unwrap_or_default();
-                *out = core::mem::take(out).get_mut(zeros..).unwrap_or_default();
-            }
+            self.short_groups(input, out);
             let Some((code, rest)) = input.split_first() else { return Decoded::More };
             let before = core::mem::take(self);
             if *code == 0 {
@@ -130,7 +125,47 @@ impl Decoder {
             };
         }
     }
+
+    /// Takes whole groups of up to a word, as long as input and output hold at least the longest: no state in between, and
+    /// words moved whole, though less of them counts.
+    fn short_groups(&mut self, input: &mut &[u8], out: &mut &mut [u8]) {
+        loop {
+            let zero = match self {
+                Self::Start => false,
+                Self::Between { zero } => *zero,
+                Self::Group { .. } => return,
+            };
+            if let (true, Some([1, 1, 1, 1, 1, 1, 1, 1]), Some(place)) =
+                (zero, input.first_chunk(), out.first_chunk_mut())
+            {
+                // Groups without bytes stand for one zero each.
+                *place = [0; WORD];
+                *input = input.get(WORD..).unwrap_or_default();
+                *out = core::mem::take(out).get_mut(WORD..).unwrap_or_default();
+                continue;
+            }
+            let Some((code, rest)) = input.split_first() else { return };
+            let left = usize::from(code.wrapping_sub(1));
+            let at = usize::from(zero);
+            let (Some(word), Some(room)) = (rest.first_chunk::<WORD>(), out.get_mut(..=WORD)) else { return };
+            if left > zero_in(*word) {
+                return;
+            }
+            if let Some(place) = room.first_mut() {
+                *place = 0;
+            }
+            if let Some(place) = room.get_mut(at..).and_then(|room| room.first_chunk_mut()) {
+                *place = *word;
+            }
+            *input = rest.get(left..).unwrap_or_default();
+            *out = core::mem::take(out).get_mut(at.saturating_add(left)..).unwrap_or_default();
+            *self = Self::Between { zero: true };
+        }
+    }
 }
+
+/// Bytes that are looked at, and moved, at once where groups are short.
+const WORD: usize = 8;
 
 /// What an [`Encoder`] writes next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -162,18 +197,14 @@ impl<'m, const TAIL: usize> Encoder<'m, TAIL> {
     }
 
     /// Writes the next encoded bytes to the front of `out` and returns how many: 0 when everything is written, or if `out`
-    /// is empty.
+    /// is empty. What `out` holds behind them is not kept.
     pub fn next(&mut self, out: &mut [u8]) -> usize {
         let len = out.len();
         let mut out = out;
         loop {
             match self.state {
                 State::Code => {
-                    // A zero where a group would begin is a group without bytes: a run of them needs no look ahead.
-                    let run = self.body.iter().zip(out.iter_mut()).take_while(|(byte, _)| **byte == 0);
-                    let zeros = run.map(|(_, place)| *place = 1).count();
-                    self.body = self.body.get(zeros..).unwrap_or_default();
-                    out = core::mem::take(&mut out).get_mut(zeros..).unwrap_or_default();
+                    out = self.short_groups(out);
                     let Some((place, free)) = core::mem::take(&mut out).split_first_mut() else { break };
                     *place = self.open();
                     out = free;
@@ -195,6 +226,34 @@ impl<'m, const TAIL: usize> Encoder<'m, TAIL> {
             }
         }
         len.saturating_sub(out.len())
+    }
+
+    /// Writes whole groups of less than a word, as long as body and `out` hold at least the longest; returns the rest of `out`.
+    /// Words are moved whole, though less of them counts.
+    fn short_groups<'o>(&mut self, mut out: &'o mut [u8]) -> &'o mut [u8] {
+        // A local copy stays in registers.
+        let mut body = self.body;
+        while let (Some(word), Some((code, room))) = (body.first_chunk::<WORD>(), out.split_first_mut()) {
+            let len = zero_in(*word);
+            let group = match (u8::try_from(len), room.first_chunk_mut()) {
+                (Ok(0), Some(place)) if *word == [0; WORD] => {
+                    // A zero where a group would begin is a group without bytes.
+                    *code = 1;
+                    *place = [1; WORD];
+                    WORD
+                }
+                (Ok(count), Some(place)) if len < WORD => {
+                    *code = count.wrapping_add(1);
+                    *place = *word;
+                    len.saturating_add(1)
+                }
+                _ => break,
+            };
+            body = body.get(group..).unwrap_or_default();
+            out = out.get_mut(group..).unwrap_or_default();
+        }
+        self.body = body;
+        out
     }
 
     /// The data that are left.
@@ -285,11 +344,27 @@ fn copy(input: &mut &[u8], out: &mut &mut [u8], wanted: usize) -> usize {
     count
 }
 
+/// The index of the first zero in a word, else its length.
+const fn zero_in(word: [u8; WORD]) -> usize {
+    const ONES: u64 = u64::MAX / 0xFF;
+    let word = u64::from_le_bytes(word);
+    // The lowest byte that borrows from its highest bit, and had none, is the first zero.
+    let zeros = word.wrapping_sub(ONES) & !word & (ONES << 7);
+    (zeros.trailing_zeros() / u8::BITS) as usize
+}
+
 /// The index of the first zero, else the length.
 fn zero_at(bytes: &[u8]) -> usize {
     // Blocks without a branch per byte: the compiler turns them into vector instructions where there are any.
     let free = |block: &&[u8]| block.iter().fold(true, |free, byte| free & (*byte != 0));
     let clear = bytes.chunks_exact(16).take_while(free).count().saturating_mul(16);
-    let rest = bytes.get(clear..).unwrap_or_default();
-    clear.saturating_add(rest.iter().position(|byte| *byte == 0).unwrap_or(rest.len()))
+    let mut rest = bytes.get(clear..).unwrap_or_default();
+    let mut at = clear;
+    while let Some((word, behind)) = rest.split_first_chunk() {
+        match zero_in(*word) {
+            WORD => (at, rest) = (at.saturating_add(WORD), behind),
+            zero => return at.saturating_add(zero),
+        }
+    }
+    at.saturating_add(rest.iter().position(|byte| *byte == 0).unwrap_or(rest.len()))
 }

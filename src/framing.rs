@@ -25,6 +25,7 @@ pub mod packet;
 
 use core::time::Duration;
 
+pub mod auto;
 pub mod console;
 pub mod counted;
 pub mod datagram;
@@ -90,6 +91,9 @@ pub trait Framing {
     /// How long the line has to be silent after an abandoned send before a new frame may start; zero where the
     /// [`preamble`](Self::preamble) resynchronises the peer.
     const QUIET: Duration = Duration::ZERO;
+
+    /// How long the peer needs after the [`preamble`](Self::preamble) before a frame may follow it.
+    const SETTLE: Duration = Duration::ZERO;
 
     /// The encoder of one message.
     type Encoder<'m>: Encoder;

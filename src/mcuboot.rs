@@ -270,31 +270,28 @@ impl core::str::FromStr for Version {
     type Err = InvalidVersion;
 
     fn from_str(text: &str) -> Result<Self, InvalidVersion> {
-        fn number<T: core::str::FromStr>(part: Option<&str>) -> Result<Option<T>, InvalidVersion> {
-            // `parse` would take a leading plus sign.
-            let digits = |part: &&str| part.bytes().all(|byte| byte.is_ascii_digit());
-            match part {
-                None => Ok(None),
-                Some(part) => {
-                    Some(part).filter(digits).and_then(|part| part.parse().ok()).map(Some).ok_or(InvalidVersion)
+        let mut numbers = [0_u32; 4];
+        let (mut at, mut empty) = (0_usize, true);
+        for byte in text.bytes() {
+            match byte {
+                b'0'..=b'9' => {
+                    let number = numbers.get_mut(at).ok_or(InvalidVersion)?;
+                    let digit = u32::from(byte & 0x0F);
+                    *number = number.checked_mul(10).and_then(|tens| tens.checked_add(digit)).ok_or(InvalidVersion)?;
+                    empty = false;
                 }
+                b'.' if !empty => (at, empty) = (at.wrapping_add(1), true),
+                // The build number, from wherever the plus sign stands.
+                b'+' if !empty && at < 3 => (at, empty) = (3, true),
+                _ => return Err(InvalidVersion),
             }
         }
-        let (release, plus) = match text.split_once('+') {
-            Some((release, build)) => (release, Some(build)),
-            None => (text, None),
-        };
-        let mut parts = release.split('.');
-        let major = number(parts.next())?.ok_or(InvalidVersion)?;
-        let minor = number(parts.next())?.unwrap_or(0);
-        let revision = number(parts.next())?.unwrap_or(0);
-        let build = match (parts.next(), plus) {
-            (Some(_), Some(_)) => return Err(InvalidVersion),
-            (dot, plus) => number(dot.or(plus))?.unwrap_or(0),
-        };
-        if parts.next().is_some() {
+        let [major, minor, revision, build] = numbers;
+        let (Ok(major), Ok(minor), Ok(revision), false) =
+            (u8::try_from(major), u8::try_from(minor), u16::try_from(revision), empty)
+        else {
             return Err(InvalidVersion);
-        }
+        };
         Ok(Self { major, minor, revision, build })
     }
 }
@@ -411,6 +408,7 @@ mod tests {
             ("1.2.3.4", Version { build: 4, ..Version::new(1, 2, 3) }, "1.2.3.4"),
             ("1.2.3+4", Version { build: 4, ..Version::new(1, 2, 3) }, "1.2.3.4"),
             ("1.2.3+0", Version::new(1, 2, 3), "1.2.3"),
+            ("1+4", Version { build: 4, ..Version::new(1, 0, 0) }, "1.0.0.4"),
             ("7", Version::new(7, 0, 0), "7.0.0"),
             (
                 "255.255.65535.4294967295",
@@ -436,6 +434,9 @@ mod tests {
             "1.2.3+",
             " 1",
             "1.2.3+4+5",
+            "1.2.3+4.5",
+            "1.2.3.4294967296",
+            "1..2",
         ] {
             assert_eq!(text.parse::<Version>(), Err(InvalidVersion), "{text:?}");
         }

@@ -16,6 +16,7 @@
 //! | [`server`] | [`Server`](server::Server): policy, repeats, [`Handler`](server::Handler) |
 //! | [`os`], [`image`], [`stat`], [`settings`], [`fs`], [`shell`], [`enumeration`], [`zephyr`] | the requests of a group in the order of its specification, its `Commands` and its `dispatch` |
 //! | [`legacy`], [`transport`] | requests that only a client makes: Mynewt's logs and tests, bridging |
+//! | [`routine`] | jobs of many exchanges: upload an image, upgrade a device |
 //!
 //! # The exchange
 //!
@@ -39,6 +40,7 @@ pub mod fs;
 pub mod image;
 pub mod legacy;
 pub mod os;
+pub mod routine;
 pub mod server;
 pub mod settings;
 pub mod shell;

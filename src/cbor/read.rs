@@ -223,7 +223,9 @@ impl<'b> Reader<'b> {
         match count {
             None => Ok(Items(None)),
             // Each item takes at least one byte, so a larger count is a lie; knowing it early bounds every loop.
-            Some(count) if count <= self.rest.len() as u64 => Ok(Items(u32::try_from(count).ok())),
+            Some(count) if count <= self.rest.len() as u64 => {
+                u32::try_from(count).map(Some).map(Items).or(Err(Malformed))
+            }
             Some(_) => Err(Malformed),
         }
     }

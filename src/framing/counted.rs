@@ -134,6 +134,11 @@ impl<'b, H: Head> Counted<'b, H> {
         Self { resync, abandon, ..self }
     }
 
+    /// Gives the buffer back.
+    pub(super) const fn into_buffer(self) -> &'b mut [u8] {
+        self.buffer
+    }
+
     /// The buffer that takes messages of up to `message` bytes: as many.
     #[must_use]
     pub const fn buffer_len(message: usize) -> usize {

@@ -58,7 +58,7 @@ mod look;
 mod state;
 mod upload;
 
-use super::digest::{Digest, Hash};
+use super::digest::Digest;
 use super::trailer::Layout;
 use super::{Header, Version};
 use checkpoint::Log;
@@ -287,9 +287,5 @@ impl<D: Digest> Slots<'_, D> {
     /// Whether `hash` is what the digest makes of a whole file.
     fn is_file_hash(hash: &[u8]) -> bool {
         D::KIND == super::HashKind::Sha256 && hash.len() == D::KIND.len()
-    }
-
-    fn finish_digest(&mut self) -> Hash {
-        self.digest.finish()
     }
 }

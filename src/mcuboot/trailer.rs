@@ -46,7 +46,9 @@ impl Layout {
     /// Bytes from the end of a slot back to `field`. The slot's length has to be a multiple of the alignment.
     #[must_use]
     pub const fn from_end(self, field: Field) -> u32 {
-        let image_ok = (Self::MAGIC_LEN + self.align).next_multiple_of(self.align);
+        // The magic takes whole units. The alignment is a power of two, which spares a division.
+        let mask = self.align - 1;
+        let image_ok = ((Self::MAGIC_LEN + mask) & !mask) + self.align;
         match field {
             Field::Magic => Self::MAGIC_LEN,
             Field::ImageOk => image_ok,

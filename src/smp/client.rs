@@ -61,7 +61,7 @@ impl From<Malformed> for Error {
     }
 }
 
-/// Numbers requests. 40 bytes; one per device that is talked to.
+/// Numbers requests. 24 bytes; one per device that is talked to.
 #[derive(Debug, Clone)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Client {
@@ -118,13 +118,6 @@ impl Client {
         self.repeats
     }
 
-    /// Takes the next sequence number.
-    const fn number(&mut self) -> u8 {
-        let number = self.sequence;
-        self.sequence = number.wrapping_add(1);
-        number
-    }
-
     /// Writes a request to the front of `tx`; returns its length and the value that knows its answer.
     ///
     /// # Errors
@@ -151,33 +144,55 @@ impl Client {
         tx: &mut [u8],
         payload: impl FnOnce(&mut Writer<'_>) -> Result<(), BufferFull>,
     ) -> Result<(usize, Header), Error> {
-        let (head, body) = tx.split_first_chunk_mut::<{ Header::LEN }>().ok_or(Error::BufferFull)?;
-        let mut writer = Writer::new(body);
-        payload(&mut writer)?;
-        let length = u16::try_from(writer.len()).or(Err(Error::BufferFull))?;
-        let header = Header { op, version: self.version, length, group, sequence: self.number(), command };
-        *head = header.emit();
-        Ok((Header::LEN + usize::from(length), header))
+        let header = Header { op, version: self.version, length: 0, group, sequence: self.sequence, command };
+        let emitted = emit(header, tx, payload)?;
+        self.sequence = self.sequence.wrapping_add(1);
+        Ok(emitted)
     }
 
     /// Takes the other version if `message` asks for it, and writes the request in `tx` anew. `asked` is the version in
     /// which the request was first made: a server that refuses both is not asked a third time.
     pub(crate) fn fall_back(&mut self, header: &mut Header, asked: Version, message: &[u8], tx: &mut [u8]) -> bool {
+        let Some(head) = tx.first_chunk_mut() else { return false };
+        if !self.take_version(header.version, asked, message) {
+            return false;
+        }
+        *header = Header { version: self.version, sequence: self.sequence, ..*header };
+        self.sequence = self.sequence.wrapping_add(1);
+        *head = header.emit();
+        true
+    }
+
+    /// Takes the other version for all further requests if `message`, which answers a request in the version `written`,
+    /// asks for it. `asked` is as in [`fall_back`](Self::fall_back).
+    pub(crate) fn take_version(&mut self, written: Version, asked: Version, message: &[u8]) -> bool {
         let refused = payload(message).ok().and_then(|payload| error::Error::find(payload).ok()).flatten();
         let version = match refused {
             Some(error::Error::VERSION_TOO_NEW) => Version::V1,
             Some(error::Error::VERSION_TOO_OLD) => Version::V2,
             _ => return false,
         };
-        let Some(head) = tx.first_chunk_mut() else { return false };
-        if header.version == version || header.version != asked {
+        if written == version || written != asked {
             return false;
         }
         self.version = version;
-        *header = Header { version, sequence: self.number(), ..*header };
-        *head = header.emit();
         true
     }
+}
+
+/// Writes a message: this header with the right length, and a payload. To repeat a request, give the header it had.
+pub(crate) fn emit(
+    header: Header,
+    tx: &mut [u8],
+    payload: impl FnOnce(&mut Writer<'_>) -> Result<(), BufferFull>,
+) -> Result<(usize, Header), Error> {
+    let (head, body) = tx.split_first_chunk_mut::<{ Header::LEN }>().ok_or(Error::BufferFull)?;
+    let mut writer = Writer::new(body);
+    payload(&mut writer)?;
+    let length = u16::try_from(writer.len()).or(Err(Error::BufferFull))?;
+    let header = Header { length, ..header };
+    *head = header.emit();
+    Ok((Header::LEN + usize::from(length), header))
 }
 
 /// The payload of a message whose header was recognised: as long as its header says.
@@ -258,7 +273,10 @@ impl<R: Request> Caller<R> for Client {
     fn receive(&mut self, pending: &mut Pending<R>, message: &[u8], tx: &mut [u8]) -> Verdict {
         if !pending.accepts(message) {
             Verdict::Foreign
-        } else if self.fall_back(&mut pending.header, pending.asked, message, tx) {
+        } else if matches!(pending.decode(message), Err(Error::Remote(_)))
+            && self.fall_back(&mut pending.header, pending.asked, message, tx)
+        {
+            // Only what the command itself calls a refusal: a shell's `rc` 13 must not run its command twice.
             Verdict::Again(Header::LEN + usize::from(pending.header.length))
         } else {
             Verdict::Answer

@@ -323,7 +323,9 @@ impl Error {
             let key = reader.text()?;
             if key == "err" || (key == "ret" && reader.at_map()) {
                 let Details { group, rc } = Details::read(&mut reader)?;
-                return Ok((rc != 0).then_some(Self::Group { group: Group(group), rc }));
+                if rc != 0 {
+                    return Ok(Some(Self::Group { group: Group(group), rc }));
+                }
             } else if key == "rc" && flat.is_none() {
                 flat = Some(i32::read(&mut reader)?);
             } else {

@@ -13,7 +13,13 @@
 //!
 //! A server that offers this group offers what its file system holds, unless a policy and a path rule say otherwise.
 
+mod path;
+mod store;
+
 use core::time::Duration;
+
+pub use path::Path;
+pub use store::{Files, Store};
 
 use super::server::{Answer, Incoming, Reply};
 use super::{Empty, Error, Group, Op, Request, map};
@@ -232,7 +238,7 @@ impl Request for Close {
     type Response<'m> = Empty;
 }
 
-/// What a device does for this group.
+/// What a device does for this group. A [`Store`] is one over any file system.
 pub trait Commands {
     /// Reads a piece of a file. `room` is how many bytes of data the answer can hold.
     ///

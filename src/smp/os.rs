@@ -23,7 +23,7 @@
 
 use super::server::{After, Answer, Incoming, Reply};
 use super::{Decode, Empty, Encode, Error, Group, Op, Request, map};
-use crate::cbor::{BufferFull, Malformed, Reader, Table, Text, Value, Writer};
+use crate::cbor::{BufferFull, Bytes, Malformed, Reader, Table, Text, Value, Writer};
 
 /// Asks for the same text back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,17 +145,17 @@ pub struct PoolStatistics {}
 map!(request PoolStatistics {});
 
 /// The memory pools by name or number.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Clone, Copy)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct PoolStatisticsResponse<'b>(Pools<'b>);
 
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Clone, Copy)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum Pools<'b> {
     /// newtmgr's form, or pools to be written.
     Table(Table<'b, Pool>),
     /// Zephyr's form: the payload itself, whose keys with a map behind them are pools.
-    Payload(Text<'b>),
+    Payload(Bytes<'b>),
 }
 
 /// One memory pool.
@@ -185,7 +185,7 @@ impl<'b> PoolStatisticsResponse<'b> {
     pub fn iter(&self) -> impl Iterator<Item = (Text<'b>, Pool)> + use<'b> {
         let (table, payload) = match self.0 {
             Pools::Table(table) => (Some(table), &[][..]),
-            Pools::Payload(payload) => (None, payload.as_bytes().contiguous().unwrap_or_default()),
+            Pools::Payload(payload) => (None, payload.as_slice().unwrap_or_default()),
         };
         let mut reader = Reader::new(payload);
         let mut entries = reader.entries().ok();
@@ -204,6 +204,19 @@ impl<'b> PoolStatisticsResponse<'b> {
     }
 }
 
+/// Two of them are equal if their pools are, in whichever form they came.
+impl PartialEq for PoolStatisticsResponse<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl core::fmt::Debug for PoolStatisticsResponse<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
+}
+
 impl<'b> Decode<'b> for PoolStatisticsResponse<'b> {
     fn decode(payload: &'b [u8]) -> Result<Self, Malformed> {
         let mut reader = Reader::new(payload);
@@ -217,7 +230,7 @@ impl<'b> Decode<'b> for PoolStatisticsResponse<'b> {
                 reader.skip()?;
             }
         }
-        Ok(Self(Pools::Payload(Text::from_bytes(payload))))
+        Ok(Self(Pools::Payload(payload.into())))
     }
 }
 

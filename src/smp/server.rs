@@ -16,7 +16,7 @@
 //! # Repeats
 //!
 //! A client that has lost an answer sends its request again, with the same header. A server that was given answer memory
-//! ([`Server::with_memory`]) remembers the last write request by its header and the CRC-32 of its payload. The same request again,
+//! ([`Server::with_memory`]) remembers the last write request by its peer, its header and the CRC-32 of its payload. The same request again,
 //! with no other in between and within [`Server::REPEAT_TIME`], gets the stored answer; nothing runs. If the answer was too
 //! long for the memory, the fingerprint stays and the repeat gets `rc` 10. Echo is never remembered. **Without memory a command
 //! whose answer was lost runs twice.**
@@ -298,6 +298,7 @@ fn is_echo(header: &Header) -> bool {
 /// The last write request, by which a repeat is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Fingerprint {
+    peer: u32,
     header: Header,
     crc: u32,
 }
@@ -375,9 +376,12 @@ impl<'m, H, P: Policy> Server<'m, H, P> {
             Err(HeaderError::Short) => return Checked::Answered(0),
             Err(HeaderError::Op(header)) => (header, &[][..], Some(Error::NOT_SUPPORTED)),
             Err(HeaderError::Version(header)) => (header, &[][..], Some(Error::VERSION_TOO_NEW)),
-            Ok((header, _)) if !header.op.is_request() => return Checked::Answered(0),
             Ok((header, rest)) => (header, rest, None),
         };
+        // Whoever answers responses may meet itself, and never end.
+        if !header.op.is_request() {
+            return Checked::Answered(0);
+        }
         let reply = Reply::new(tx, &header, false);
         if let Some(error) = error {
             return Checked::Answered(reply.error(error).len);
@@ -387,7 +391,7 @@ impl<'m, H, P: Policy> Server<'m, H, P> {
         };
         let incoming = Incoming { header, payload: Payload(payload) };
         let fingerprint = (header.op == Op::Write && !is_echo(&header) && !self.memory.is_empty())
-            .then(|| Fingerprint { header, crc: crc32(payload) });
+            .then(|| Fingerprint { peer: self.peer, header, crc: crc32(payload) });
         match self.last {
             Last::Answered { request, len, .. } if Some(request) == fingerprint => {
                 let answer = self.memory.get(..len).unwrap_or_default();

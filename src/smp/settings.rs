@@ -15,6 +15,10 @@
 //!
 //! * Values are bytes in Zephyr and text in Mynewt; both are read, bytes are written unless text is asked for.
 
+mod store;
+
+pub use store::{Settings, Store};
+
 use super::server::{Answer, Incoming, Reply};
 use super::{Empty, Error, Group, Op, Request, map};
 use crate::cbor::{BufferFull, Bytes, Chunks, Malformed, Reader, Text, Value, Writer};

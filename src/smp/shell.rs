@@ -13,7 +13,11 @@
 //! * Zephyr joins the arguments with one space and parses the line again: an argument with spaces has to be quoted by
 //!   the caller.
 
+mod runner;
+
 use core::time::Duration;
+
+pub use runner::{Output, Runner, Shell};
 
 use super::server::{Answer, Incoming, Reply};
 use super::{Decode, Error, Group, Op, Request, client, error, map};

@@ -14,8 +14,8 @@
 //! * Zephyr cuts 64-bit counters to their low 32 bits. They are read and sent whole here.
 
 use super::server::{Answer, Incoming, Reply};
-use super::{Decode, Error, Group, Op, Request, client, map};
-use crate::cbor::{self, Table, Text};
+use super::{Decode, Encode, Error, Group, Op, Request, client, error, map};
+use crate::cbor::{self, BufferFull, Table, Text, Writer};
 
 /// Asks for the counters of one set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,7 +95,7 @@ pub trait Commands {
     ///
     /// # Errors
     ///
-    /// [`error::stat::INVALID_GROUP`](super::error::stat::INVALID_GROUP) if there is no such set.
+    /// [`error::stat::INVALID_GROUP`] if there is no such set.
     fn read<'r>(&'r mut self, request: Read<'r>) -> Result<ReadResponse<'r>, Error> {
         let _ = request;
         Err(Error::NOT_SUPPORTED)
@@ -117,5 +117,49 @@ pub fn dispatch<C: Commands + ?Sized>(commands: &mut C, incoming: &Incoming<'_>,
         (Op::Read, Read::COMMAND) => reply.result(incoming.decode().and_then(|request| commands.read(request))),
         (Op::Read, List::COMMAND) => reply.with_rc().result(commands.list()),
         _ => reply.error(Error::NOT_SUPPORTED),
+    }
+}
+
+/// One set of counters, as [`answer`] serves it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Set<'s> {
+    /// Its name.
+    pub name: &'s str,
+    /// Names and values of its counters.
+    pub fields: &'s [(Text<'s>, u64)],
+}
+
+/// Answers this group from a list of sets: what a device does that gathers its counters when it is asked.
+///
+/// ```
+/// use anysmp::smp::server::{Answer, Incoming, Reply};
+/// use anysmp::smp::stat::{self, Set};
+///
+/// fn handle(received: u32, dropped: u32, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
+///     let uart = [("rx".into(), received.into()), ("drop".into(), dropped.into())];
+///     stat::answer(&[Set { name: "uart", fields: &uart }], incoming, reply)
+/// }
+/// ```
+pub fn answer(sets: &[Set<'_>], incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
+    match (incoming.op(), incoming.command()) {
+        (Op::Read, Read::COMMAND) => reply.result(incoming.decode().and_then(|request: Read<'_>| {
+            let set = sets.iter().find(|set| request.name == set.name).ok_or(error::stat::INVALID_GROUP)?;
+            Ok(ReadResponse { name: set.name.into(), fields: set.fields.into() })
+        })),
+        (Op::Read, List::COMMAND) => reply.with_rc().ok(&Names(sets)),
+        _ => reply.error(Error::NOT_SUPPORTED),
+    }
+}
+
+/// The names of the sets, as a [`ListResponse`].
+struct Names<'s>(&'s [Set<'s>]);
+
+impl Encode for Names<'_> {
+    fn encode(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
+        writer.map(1)?;
+        writer.text("stat_list")?;
+        writer.array(self.0.len() as u64)?;
+        self.0.iter().try_for_each(|set| writer.text(set.name))
     }
 }

@@ -229,7 +229,7 @@ fn checkpoint_is_believed_only_if_slot_and_client_agree() {
     let first = chunk(&file, Some(&sha), 0, 100);
     begun(&mut flash, &board, config, &file, 3000);
     let begun = flash.memory().to_vec();
-    let mut answer = |flash: &mut RamNor<'_, 8, 1024>, config, change: &dyn Fn(&mut [u8]), chunk| {
+    let answer = |flash: &mut RamNor<'_, 8, 1024>, config, change: &dyn Fn(&mut [u8]), chunk| {
         flash.memory_mut().copy_from_slice(&begun);
         change(flash.memory_mut());
         start(config, &board, |device| send(device, flash, chunk).map(|uploaded| uploaded.off))

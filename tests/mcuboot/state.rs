@@ -192,6 +192,8 @@ fn broken_images_are_left_out_of_the_list_and_the_reason_is_kept() {
         (area(&[]), Error::HashNotFound),
         (vec![0x07, 0x69, 0xFF, 0xFF], Error::InvalidTlv),
         (vec![0x07, 0x69, 3, 0], Error::InvalidTlv),
+        // Whole entries, but the second ends behind the slot.
+        ([&[0x07, 0x69, 0xFF, 0xFF][..], &hash, &[0xA0, 0, 0xD3, 0xFF]].concat(), Error::InvalidTlv),
         (vec![0xFF; 40], Error::NoTlvs),
         (vec![0x08, 0x69, 4, 0], Error::NoTlvs),
     ] {
@@ -233,6 +235,10 @@ fn protected_tlvs_are_hashed_and_their_entries_ignored() {
             assert_eq!(set_state(device, flash, Some(&hash(&file)), false), Ok(()));
         });
         start(config, board, |device| assert_eq!(list(device, flash), ["0 1.0.0 BCA", "1 2.0.0 P"]));
+        // The area has another length than the header announces.
+        let info = board.secondary.start as usize + 0x200 + 999;
+        flash.memory_mut()[info + 2] += 1;
+        start(config, board, |device| assert_eq!(list(device, flash), ["0 1.0.0 BCA"]));
     });
 }
 

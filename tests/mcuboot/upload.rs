@@ -232,6 +232,32 @@ fn flash_error_ends_the_session() {
 }
 
 #[test]
+fn flash_error_before_the_first_write_of_another_upload_ends_the_session_too() {
+    device(|flash, board, config, file| {
+        start(config, board, |device| {
+            send(device, flash, chunk(file, None, 0, 1000)).unwrap();
+            flash.plan(0, Fault::Fail);
+            assert_eq!(send(device, flash, chunk(file, None, 0, 1000)), Err(Error::FlashRead));
+            assert_eq!(send(device, flash, chunk(file, None, 1000, 1000)), off(0));
+        });
+    });
+}
+
+#[test]
+fn slot_of_a_single_page_is_erased_once() {
+    let board = Board::new(0x4000, 0x4000);
+    let mut memory = vec![0; board.len()];
+    let mut flash = RamNor::<8, 0x4000>::new(&mut memory).blank();
+    let config = config(&flash, &board);
+    let file = image(NEW, 5000, 2);
+    start(config, &board, |device| {
+        let uploaded = upload(device, &mut flash, &file, Some(&sha(&file)), 300);
+        assert_eq!(uploaded, Ok(Uploaded { off: 5000, matched: Some(true) }));
+    });
+    assert_eq!(flash.counters().erases, 1);
+}
+
+#[test]
 fn dropped_job_ends_the_session() {
     device(|flash, board, config, file| {
         start(config, board, |device| {

@@ -71,7 +71,8 @@ pub(super) fn decode_padded(symbols: [u8; 4]) -> Option<([u8; 3], usize)> {
 }
 
 fn encode([a, b, c]: [u8; 3]) -> [u8; 4] {
-    [symbol(a >> 2), symbol(a << 4 | b >> 4), symbol(b << 2 | c >> 6), symbol(c)]
+    let bits = u32::from_be_bytes([0, a, b, c]);
+    [symbol(bits >> 18), symbol(bits >> 12), symbol(bits >> 6), symbol(bits)]
 }
 
 fn decode(symbols: [u8; 4]) -> Option<[u8; 3]> {
@@ -80,8 +81,9 @@ fn decode(symbols: [u8; 4]) -> Option<[u8; 3]> {
 }
 
 /// The symbol of the low six bits.
-fn symbol(bits: u8) -> u8 {
-    ENCODE.get(usize::from(bits & 0x3F)).copied().unwrap_or(PAD)
+fn symbol(bits: u32) -> u8 {
+    let [.., low] = bits.to_be_bytes();
+    ENCODE.get(usize::from(low & 0x3F)).copied().unwrap_or(PAD)
 }
 
 /// The six bits of a symbol, else [`INVALID`].

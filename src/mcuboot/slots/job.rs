@@ -333,7 +333,7 @@ fn follow<'c, D: Digest>(slots: &mut Slots<'_, D>, stage: Stage<'c>) -> Result<S
             Ok(clear(slots, chunk, upload))
         }
         Stage::Compare { chunk, upload, .. } => {
-            let hash = slots.finish_digest();
+            let hash = slots.digest.finish();
             if !is_hash(&upload.key, &hash) {
                 return Ok(clear(slots, chunk, upload));
             }
@@ -369,12 +369,12 @@ fn follow<'c, D: Digest>(slots: &mut Slots<'_, D>, stage: Stage<'c>) -> Result<S
             }
         }
         Stage::Check { len, key, .. } => {
-            let matched = Some(is_hash(&Some(key), &slots.finish_digest()));
+            let matched = Some(is_hash(&Some(key), &slots.digest.finish()));
             slots.session = Session::Complete { len, matched };
             Ok(uploaded(len, matched))
         }
         Stage::Verify { mark, .. } => {
-            let hash = slots.finish_digest();
+            let hash = slots.digest.finish();
             let seen = look::pair(slots.pairs, mark.image).ok_or(Error::Unknown)?.seen(mark.slot);
             if seen.hash? == hash { Ok(begin_mark(slots, mark)) } else { Err(Error::NoImage) }
         }

@@ -1,0 +1,19 @@
+//! Any stream in any pieces: the console decoder says what the slow reference says.
+//! Input: a quarter of the buffer's length, the length of the pieces less 1, the stream.
+#![no_main]
+
+#[path = "../../common/mod.rs"]
+mod common;
+
+use anysmp::framing::console::Console;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: &[u8]| {
+    let [quarter, piece, stream @ ..] = input else { return };
+    let buffer = 4 * usize::from(*quarter).max(3);
+    let pieces = stream.chunks(1 + usize::from(*piece));
+    assert_eq!(
+        common::decode(&mut Console::new(&mut vec![0; buffer]), pieces),
+        common::console_reference(stream, buffer)
+    );
+});
