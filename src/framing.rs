@@ -21,6 +21,8 @@
 //! * an error is reported once for each damaged message, and its tail is never taken for a message;
 //! * `idle` is told for how long the line has been silent since the last byte, not since the last call.
 
+pub mod packet;
+
 use core::time::Duration;
 
 pub mod auto;

@@ -25,6 +25,7 @@ extern crate std;
 #[cfg(feature = "async")]
 pub mod asynch;
 pub mod blocking;
+pub mod bsmp;
 pub mod cbor;
 pub mod checksum;
 pub mod cobs;
