@@ -104,6 +104,11 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
         self.counters
     }
 
+    /// The message received last, as to read the text beside an error. Empty if the last one was damaged.
+    pub fn message(&self) -> &[u8] {
+        self.framing.message()
+    }
+
     /// The port, as to change its speed or to write text beside the frames.
     pub const fn port(&mut self) -> &mut P {
         &mut self.port
@@ -205,6 +210,7 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
                     }
                     Arrival::Damaged(_) => {}
                     Arrival::Tick => {
+                        routine.tick(self.tick);
                         waited = waited.saturating_add(self.tick);
                         if waited >= limit {
                             self.resync = true;
@@ -284,7 +290,6 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
         }
         let mut encoder = self.framing.encode(message).map_err(Error::Framing)?;
         let mut used = 0usize;
-        self.abandoned = true;
         loop {
             let room = self.out.get_mut(used..).unwrap_or_default();
             if room.len() >= <F::Encoder<'_> as Encoder>::MIN_OUT {
@@ -296,18 +301,18 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
             } else if F::WHOLE {
                 // `out` is full: fine if the frame ended just there.
                 if encoder.next(&mut [0; 8]) > 0 {
-                    self.abandoned = false;
                     return Err(Error::BufferFull);
                 }
                 break;
             } else if used == 0 {
-                self.abandoned = false;
                 return Err(Error::BufferFull);
             } else {
+                self.abandoned = true;
                 write(&mut self.port, self.out.get(..used).unwrap_or_default())?;
                 used = 0;
             }
         }
+        self.abandoned = true;
         write(&mut self.port, self.out.get(..used).unwrap_or_default())?;
         flush(&mut self.port)?;
         self.abandoned = false;

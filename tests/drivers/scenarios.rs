@@ -292,6 +292,13 @@ fn an_out_buffer_too_small_for_the_framing_is_our_error() {
         let result = wait!(link.call(&mut Client::new(0), &os::Echo::new("hi"), &mut [0; 64]));
         assert_eq!(result, Err(Error::BufferFull), "{size}");
     }
+    // Nothing was begun, so a raw link need not wait before the next attempt.
+    let mut chunk = [0; 64];
+    let mut link = Link::new(Wire::new(Mute), Counted::<SmpHead>::new(room()), &mut chunk, &mut [], TICK);
+    for _ in 0..2 {
+        assert_eq!(wait!(link.send(&[0; 8])), Err(Error::BufferFull));
+    }
+    assert_eq!(link.port().calls, 0);
 }
 
 #[test]
