@@ -39,9 +39,10 @@ struct Cli {
     /// How messages are framed (not over UDP, which needs no framing)
     #[arg(long, value_enum, default_value_t = Wire::Console, conflicts_with = "udp")]
     framing: Wire,
-    /// Bytes of one buffer: the longest message, and on a console 4 more
-    #[arg(long, value_name = "BYTES", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(64..=65535))]
-    buf_size: u32,
+    /// Bytes of one buffer: the longest message, and on a console 4 more; default 1024, and 2048 over UDP, where clients
+    /// fill datagrams before they ask
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(64..=65_507))]
+    buf_size: Option<u32>,
     /// Number of buffers
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=64))]
     buf_count: u32,
@@ -63,7 +64,8 @@ fn main() -> ExitCode {
         Cli::command().error(ErrorKind::ArgumentConflict, "--chatty needs --framing console").exit();
     }
     let log = if cli.chatty { Log::Wire } else { Log::Stderr };
-    let (buf_size, buf_count) = (cli.buf_size, cli.buf_count);
+    let buf_size = cli.buf_size.unwrap_or(if wire == Wire::Datagram { 2048 } else { 1024 });
+    let buf_count = cli.buf_count;
     let options = Options { wire, buf_size, buf_count, log, busy: cli.busy, crashing: cli.crashing };
     match serve(&cli, options) {
         Ok(()) => ExitCode::SUCCESS,
