@@ -162,7 +162,7 @@ fn names_are_read_with_and_without_the_last_semicolon() {
 
 #[test]
 fn names_end_at_254() {
-    let names = |count: usize| vec![b'n', b';'].repeat(count);
+    let names = |count: usize| [b'n', b';'].repeat(count);
     assert_eq!(Names::parse(&names(254)).unwrap().iter().last().unwrap().0, Address(0xFE));
     assert_eq!(Names::parse(&names(254)[..507]).unwrap().iter().count(), 254);
     assert_eq!(Names::parse(&names(255)), Err(Error::Malformed));
