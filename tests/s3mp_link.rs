@@ -258,6 +258,29 @@ fn routines_need_no_ticks() {
     assert_eq!(sent, [(5, vec![0, 0, 1]), (10, vec![0, 0, 2])]);
 }
 
+/// STATUS is answered, DESCRIBE never: three times DESCRIBE, then the slave counts as gone and STATUS comes again.
+#[test]
+fn connecting_gives_a_half_dead_slave_up() {
+    let mut master = Master::new(Counter::FIRST);
+    let mut connect = Connect::these(&mut []).without_reset().with_tries(2);
+    let (mut tx, mut sent) = ([0; 8], Vec::new());
+    loop {
+        match connect.poll(&mut master, &mut tx) {
+            Step::Send(_) if tx[0] == 0 => {
+                sent.push(tx[0]);
+                assert!(matches!(connect.poll(&mut master, &mut []), Step::Wait(_)));
+                assert!(matches!(connect.receive(&mut master, &[0, 0, tx[2]]), Event::Alive(_)));
+            }
+            Step::Send(_) => sent.push(tx[0]),
+            Step::Wait(_) => connect.timed_out(),
+            Step::Reopen => unreachable!(),
+            Step::Done => break,
+        }
+    }
+    assert_eq!(connect.report(), ConnectReport::Absent);
+    assert_eq!(sent, [0, 2, 2, 2, 0, 2, 2, 2]);
+}
+
 #[test]
 fn routines_say_that_their_buffer_is_too_small() {
     let mut master = Master::new(Counter::FIRST);

@@ -49,7 +49,7 @@ fn requests_are_the_bytes_of_the_readme() {
 fn counters_go_round_without_zero_and_without_checks_that_look_like_markers() {
     let mut tx = [0; 700];
     for address in [0, 1, 2, 0x7F, 0xFE, 0xFF] {
-        for data in [&[][..], &[0xF5], &[0], &[1; 254], &[7; 509], &[0; 300]] {
+        for data in [&[][..], &[0xF5], &[0], &[1; 251], &[1; 253], &[1; 254], &[7; 509], &[0; 300]] {
             let mut master = Master::new(Counter::NONE);
             let mut expected = Counter::FIRST;
             for _ in 0..600 {

@@ -96,7 +96,7 @@ impl embedded_io::Write for End {
     fn write(&mut self, buf: &[u8]) -> Result<usize, PortError> {
         let mut line = self.line.borrow_mut();
         for &byte in buf {
-            let hit = line.noise > 0 && line.next() % line.noise == 0;
+            let hit = line.noise > 0 && line.next() < (1 << 31) / line.noise;
             let byte = match line.next() % 3 {
                 0 if hit => continue,
                 1 if hit => byte ^ 1 << (line.next() % 8),
