@@ -30,6 +30,7 @@ pub mod console;
 pub mod counted;
 pub mod datagram;
 pub mod delimited;
+pub mod lrc;
 
 /// What [`Framing::push`] and [`Framing::idle`] found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

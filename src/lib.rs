@@ -11,6 +11,7 @@
 //! | you want | start at |
 //! |---|---|
 //! | find messages in a byte stream, or write a framing | [`framing`] |
+//! | a slave on a serial line, or its master | [`s3mp`] |
 //! | what a driver and a protocol ask of each other | [`link`] |
 //! | read MCUboot images, or receive an upgrade on a device | `mcuboot` (feature `mcuboot`) |
 //! | a NOR flash in RAM, a bootloader to test against | `testing` (feature `testing`) |
@@ -33,6 +34,7 @@ pub mod link;
 #[cfg(feature = "mcuboot")]
 pub mod mcuboot;
 pub mod routine;
+pub mod s3mp;
 pub mod smp;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -331,6 +331,7 @@ fn a_reset_comes_after_its_answer_and_force_may_be_an_integer() {
     let done = |force, mode| (vec![0xA0], After::Reset { force, mode });
     let refused = |code| (rc(code), After::Nothing);
     assert_eq!(reset(false, b""), done(false, 0));
+    assert_eq!(reset(false, b"\xa1\x65force\xf4"), done(false, 0));
     assert_eq!(reset(true, b"\xa0"), refused(10));
     assert_eq!(reset(true, b"\xa1\x65force\xf4"), refused(10));
     assert_eq!(reset(true, b"\xa1\x65force\x00"), refused(10));

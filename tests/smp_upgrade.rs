@@ -188,7 +188,7 @@ impl Device {
         match hash {
             None if confirm && !self.confirms => return refused(request, Remote::NOT_SUPPORTED),
             None if confirm => self.trial = false,
-            Some(hash) if self.slots[1].as_ref().is_some_and(|image| hash == image.hash[..]) => {
+            Some(hash) if !confirm && self.slots[1].as_ref().is_some_and(|image| hash == image.hash[..]) => {
                 if self.trial {
                     return refused(request, IMAGE_ALREADY_PENDING);
                 }
@@ -316,6 +316,7 @@ fn a_damaged_file_is_an_error_and_no_cut_is_accepted() {
     assert_eq!(read(&|file| file[normal + 4 + 36] = 0x21), Err(FileError::Hash), "none");
     assert_eq!(read(&|file| file[normal + 4] = 0x10), Err(FileError::Hash), "two");
     assert_eq!(read(&|file| file[normal + 4 + 36] = 0x11), Err(FileError::Hash), "wrong length");
+    assert_eq!(read(&|file| file[normal + 4] = 0x11), Err(FileError::Hash), "a second one of wrong length");
     assert_eq!(read(&|file| file[12..16].fill(255)), Err(FileError::Truncated));
 }
 
@@ -334,6 +335,7 @@ fn versions_are_read_in_every_spelling() {
         ("1.2.3.4.5", None),
         ("256.0.0", None),
         ("1.2.99999999999999999999", None),
+        ("1.2.3.4294967296", None),
     ] {
         assert_eq!(ImageVersion::parse(text.into()), expected, "{text}");
     }
@@ -426,6 +428,20 @@ fn another_image_on_trial_or_pending_is_settled_by_a_reset() {
     // Ours is the one that the device falls back to.
     let run = go(upgrade(old()), &mut device);
     assert_eq!((run.report.outcome, device.slots[0].clone()), (UpgradeOutcome::AlreadyRunning, Some(Image::of(old()))));
+}
+
+#[test]
+fn another_image_that_stays_in_the_way_is_given_up_after_two_resets() {
+    let mut device = Device::new(&file([0, 9, 0], 3));
+    device.slots[1] = Some(Image::of(old()));
+    let mut upgrade = upgrade(new());
+    let run = run(&mut upgrade, &mut Client::new(0), 1024, |request| {
+        device.trial = true;
+        let answer = device.answer(request);
+        device.slots = [Some(Image::of(&file([0, 9, 0], 3))), Some(Image::of(old()))];
+        answer
+    });
+    assert_eq!((run.report.outcome, reopened(&run)), (UpgradeOutcome::Refused(NO_FREE_SLOT), 2));
 }
 
 // What goes wrong.
@@ -541,6 +557,15 @@ fn serial_recovery_gets_the_image_without_a_mark_for_test() {
         let writes = run.sent().filter(|sent| (sent[0] & 7, sent[5], sent[7]) == (2, 1, 0)).count();
         assert_eq!(writes, 0, "some recovery servers mark the other slot, whatever the hash");
     }
+}
+
+#[test]
+fn serial_recovery_that_has_the_image_is_only_reset() {
+    let mut device = Device::new(new());
+    device.boot = Boot::Recovery;
+    let run = go(upgrade(new()), &mut device);
+    assert_eq!((run.report.outcome, notes(&run)), (UpgradeOutcome::Confirmed, vec![Note::NoUpload]));
+    assert_eq!((device.upload.erased, device.resets), (0, 1));
 }
 
 #[test]

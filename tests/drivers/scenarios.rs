@@ -82,7 +82,7 @@ fn silence_is_a_time_out_after_the_last_repeat_and_the_link_stays_usable() {
     let mut client = Client::new(0).with_timeout(TICK * 4).with_repeats(2);
     let result = wait!(link.call(&mut client, &os::Echo::new("hi"), &mut [0; 64]));
     assert_eq!(result, Err(Error::TimedOut));
-    assert_eq!(link.port().ticks, 15, "three times four ticks, and one behind each preamble");
+    assert_eq!(link.port().ticks, 16, "three times four ticks, and one behind each preamble");
     assert_eq!(link.counters(), Counters { sent: 3, repeats: 2, ..Counters::default() });
     *link.port() = console_device();
     assert_eq!(wait!(link.call(&mut client, &os::Echo::new("hi"), &mut [0; 64])).unwrap().text, "hi");
@@ -292,6 +292,13 @@ fn an_out_buffer_too_small_for_the_framing_is_our_error() {
         let result = wait!(link.call(&mut Client::new(0), &os::Echo::new("hi"), &mut [0; 64]));
         assert_eq!(result, Err(Error::BufferFull), "{size}");
     }
+    // Nothing was begun, so a raw link need not wait before the next attempt.
+    let mut chunk = [0; 64];
+    let mut link = Link::new(Wire::new(Mute), Counted::<SmpHead>::new(room()), &mut chunk, &mut [], TICK);
+    for _ in 0..2 {
+        assert_eq!(wait!(link.send(&[0; 8])), Err(Error::BufferFull));
+    }
+    assert_eq!(link.port().calls, 0);
 }
 
 #[test]
@@ -404,9 +411,9 @@ fn a_routine_hears_of_time_only_when_its_limit_has_passed() {
     let (mut client, mut tx) = (Client::new(0), [0; 64]);
     let ended = wait!(link.run(&mut client, &mut Count::new(2), &mut tx, |_| ControlFlow::Continue(())));
     assert_eq!(ended, Ok(Ended::Done((2, 5))));
-    assert_eq!(link.port().ticks, 20, "five times three ticks, and one behind each preamble");
+    assert_eq!(link.port().ticks, 21, "five times three ticks, and one behind each preamble");
     let newlines = link.port().written.iter().filter(|byte| **byte == b'\n').count();
-    assert_eq!(newlines, 10, "each frame after a time-out has a preamble");
+    assert_eq!(newlines, 11, "five frames, and a preamble at the start and after each time-out");
 }
 
 #[test]

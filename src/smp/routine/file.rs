@@ -182,7 +182,7 @@ impl ImageVersion {
                     let digit = u32::from(byte.wrapping_sub(b'0'));
                     *number = Some(number.unwrap_or(0).checked_mul(10)?.checked_add(digit)?);
                 }
-                b'.' | b'+' | b'-' if number.is_some() => number = slots.next()?,
+                b'.' | b'+' | b'-' => number = slots.next()?,
                 _ => return None,
             }
         }

@@ -55,8 +55,7 @@ use crate::smp::{self, Request};
 /// How often a device is reset once more, and how often another image is got out of the way.
 const AGAIN: u8 = 2;
 
-/// Upgrades a device to an image file. Build it, then have a driver `run` it.
-#[derive(Debug)]
+/// Upgrades a device to an image file. Build it, then have a driver `run` it. About 600 bytes.
 pub struct Upgrade<S> {
     upload: Upload<S>,
     file: ImageFile,
@@ -207,27 +206,6 @@ impl<S: Source> Upgrade<S> {
     pub fn rest(mut self, time: Duration) -> Self {
         self.settings.rest = time;
         self
-    }
-
-    /// What the file says about itself.
-    #[must_use]
-    pub const fn file(&self) -> &ImageFile {
-        &self.file
-    }
-
-    /// What it is at.
-    #[must_use]
-    pub const fn phase(&self) -> Phase {
-        match self.stage {
-            Stage::Looking { boot: Some(_), .. } | Stage::Reopening(_) | Stage::Resting { .. } => Phase::Booting,
-            Stage::Looking { moment: Moment::Confirmed, .. } => Phase::Verifying,
-            Stage::Looking { .. } => Phase::Looking,
-            Stage::Uploading => Phase::Uploading,
-            Stage::Marking(_) => Phase::Marking,
-            Stage::Resetting(..) => Phase::Resetting,
-            Stage::Confirming(_) => Phase::Confirming,
-            Stage::Ended(_, phase) => phase,
-        }
     }
 
     /// One step; `None` if the stage has changed and is to be asked again.
@@ -476,6 +454,29 @@ impl<S: Source> Upgrade<S> {
     }
 }
 
+impl<S> Upgrade<S> {
+    /// What the file says about itself.
+    #[must_use]
+    pub const fn file(&self) -> &ImageFile {
+        &self.file
+    }
+
+    /// What it is at.
+    #[must_use]
+    pub const fn phase(&self) -> Phase {
+        match self.stage {
+            Stage::Looking { boot: Some(_), .. } | Stage::Reopening(_) | Stage::Resting { .. } => Phase::Booting,
+            Stage::Looking { moment: Moment::Confirmed, .. } => Phase::Verifying,
+            Stage::Looking { .. } => Phase::Looking,
+            Stage::Uploading => Phase::Uploading,
+            Stage::Marking(_) => Phase::Marking,
+            Stage::Resetting(..) => Phase::Resetting,
+            Stage::Confirming(_) => Phase::Confirming,
+            Stage::Ended(_, phase) => phase,
+        }
+    }
+}
+
 impl<S: Source> Routine for Upgrade<S> {
     type Client = Client;
     type Event<'m> = UpgradeEvent;
@@ -520,6 +521,25 @@ impl<S: Source> Routine for Upgrade<S> {
         };
         let (notes, foreign) = (self.notes, self.foreign);
         UpgradeReport { outcome, phase: self.phase(), notes, upload: self.upload.report(), foreign }
+    }
+}
+
+impl<S> core::fmt::Debug for Upgrade<S> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self { upload, file, stage, notes, .. } = self;
+        f.debug_struct("Upgrade")
+            .field("upload", upload)
+            .field("file", file)
+            .field("stage", stage)
+            .field("notes", notes)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl<S> defmt::Format for Upgrade<S> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Upgrade({}, {})", self.phase(), self.upload);
     }
 }
 
