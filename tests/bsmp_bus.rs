@@ -1,4 +1,5 @@
 //! One master and three nodes on a simulated RS-485 bus: half duplex, echo, noise, silence, simulated time.
+#![cfg(all(feature = "md5", feature = "async"))]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,4 +1,5 @@
 //! The routines of BSMP against nodes that lie, lose and repeat.
+#![cfg(feature = "md5")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

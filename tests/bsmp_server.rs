@@ -1,4 +1,5 @@
 //! What a BSMP node promises beyond the golden sessions: limits, buffers, atomic writes, addresses, any bytes.
+#![cfg(feature = "md5")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

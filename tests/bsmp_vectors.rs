@@ -1,5 +1,6 @@
 //! Golden BSMP messages: every session, packet, document example and client transcript of every file in
 //! `tests/vectors/bsmp/`.
+#![cfg(feature = "md5")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
