@@ -19,6 +19,7 @@
 #[cfg(any(test, feature = "std"))]
 extern crate std;
 
+mod bytes;
 pub mod checksum;
 pub mod cobs;
 pub mod framing;
