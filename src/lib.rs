@@ -11,7 +11,10 @@
 //! | you want | start at |
 //! |---|---|
 //! | find messages in a byte stream, or write a framing | [`framing`] |
+//! | a slave on a serial line, or its master | [`s3mp`] |
 //! | what a driver and a protocol ask of each other | [`link`] |
+//! | read MCUboot images, or receive an upgrade on a device | `mcuboot` (feature `mcuboot`) |
+//! | a NOR flash in RAM, a bootloader to test against | `testing` (feature `testing`) |
 
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -19,9 +22,24 @@
 #[cfg(any(test, feature = "std"))]
 extern crate std;
 
+#[cfg(feature = "async")]
+pub mod asynch;
+pub mod blocking;
+pub mod bsmp;
 mod bytes;
+pub mod cbor;
 pub mod checksum;
 pub mod cobs;
 pub mod framing;
 pub mod link;
+#[cfg(feature = "mcuboot")]
+pub mod mcuboot;
 pub mod routine;
+pub mod s3mp;
+pub mod smp;
+#[cfg(feature = "testing")]
+pub mod testing;
+
+#[cfg(all(doctest, feature = "std"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

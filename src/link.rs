@@ -42,6 +42,21 @@ pub enum Error<P, E> {
     Protocol(E),
 }
 
+impl<P> Error<P, core::convert::Infallible> {
+    /// The same error where a protocol's own errors are possible too.
+    pub fn widen<E>(self) -> Error<P, E> {
+        match self {
+            Self::Port(error) => Error::Port(error),
+            Self::Closed => Error::Closed,
+            Self::WriteZero => Error::WriteZero,
+            Self::TimedOut => Error::TimedOut,
+            Self::BufferFull => Error::BufferFull,
+            Self::Framing(error) => Error::Framing(error),
+            Self::Protocol(never) => match never {},
+        }
+    }
+}
+
 impl<P: core::fmt::Display, E: core::fmt::Display> core::fmt::Display for Error<P, E> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {

@@ -175,6 +175,21 @@ impl<'b> Console<'b> {
         Encoder::encoded_len(message, LINE)
     }
 
+    /// Whether nothing is under way: no line, no packet, no half marker.
+    pub(super) fn is_idle(&self) -> bool {
+        self.line == Line::Outside && !matches!(self.packet, Packet::Open { .. })
+    }
+
+    /// Length of the buffer.
+    pub(super) const fn capacity(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// Gives the buffer back.
+    pub(super) const fn into_buffer(self) -> &'b mut [u8] {
+        self.buffer
+    }
+
     /// A marker is complete: begins a line of a new packet, of the open one, or of none.
     fn begin(&mut self, marker: Marker) -> Result<(), Error> {
         let open = matches!(self.packet, Packet::Open { .. });
@@ -304,6 +319,10 @@ impl<'b> Console<'b> {
 
 impl Framing for Console<'_> {
     const OVERHEAD: usize = LEN + CRC;
+
+    /// A shell that was sent an empty line prints its prompt first: Zephyr's shell transport loses a frame that follows the
+    /// line feed within 10 ms, and none after 50 ms.
+    const SETTLE: Duration = Duration::from_millis(50);
 
     type Encoder<'m> = Encoder<'m>;
 

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! What the header looks like is a [`Head`]: [`SmpHead`] is that of SMP, used by Zephyr's raw UART transport, MCUboot's raw
-//! serial recovery and every stream that carries bare messages. Other protocols bring their own.
+//! serial recovery and every stream that carries bare messages; [`BsmpHead`] is that of BSMP over TCP. Other protocols bring their own.
 //!
 //! # States
 //!
@@ -76,6 +76,24 @@ impl Head for SmpHead {
     }
 }
 
+/// The header of BSMP, 3 bytes: the length of the payload is in bytes 1 and 2, big-endian. BSMP 2.30 over TCP.
+///
+/// Nothing in it can be wrong, so a stream that is out of step is noticed by a length that never arrives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct BsmpHead;
+
+impl Head for BsmpHead {
+    const LEN: usize = 3;
+
+    fn total(head: &[u8]) -> Result<usize, Error> {
+        match head {
+            [_, high, low] => Ok(usize::from(u16::from_be_bytes([*high, *low])).saturating_add(Self::LEN)),
+            _ => Err(Error::Malformed),
+        }
+    }
+}
+
 /// Decodes and encodes messages that carry their length, in a buffer that the caller lends: as long as the longest message.
 pub struct Counted<'b, H> {
     buffer: &'b mut [u8],
@@ -115,6 +133,11 @@ impl<'b, H: Head> Counted<'b, H> {
     #[must_use]
     pub const fn with_limits(self, resync: Duration, abandon: Duration) -> Self {
         Self { resync, abandon, ..self }
+    }
+
+    /// Gives the buffer back.
+    pub(super) const fn into_buffer(self) -> &'b mut [u8] {
+        self.buffer
     }
 
     /// The buffer that takes messages of up to `message` bytes: as many.

@@ -1,0 +1,483 @@
+//! The blocking driver: a port of `embedded-io`, a framing and two buffers make a [`Link`].
+//!
+//! ```text
+//!   port.read ─▶ chunk ─▶ Framing::push ─▶ message ─▶ call │ run │ serve
+//!   port.write ◀─ out ◀─ Encoder::next ◀── tx ◀────── call │ run │ serve
+//! ```
+//!
+//! | method | side | what it does |
+//! |---|---|---|
+//! | [`Link::call`] | client | one request, its repeats, its answer |
+//! | [`Link::run`] | client | a [`Routine`]: many exchanges |
+//! | [`Link::serve`] | server | waits for one message or one tick, answers it |
+//! | [`Link::send`], [`Link::recv`] | both | one message, nothing around it |
+//!
+//! The port has to give up waiting from time to time: its `read` returns an error of kind `TimedOut` after each *tick*
+//! (see [`link`](crate::link)). [`Timed`] makes such a port from one that blocks and a delay.
+//!
+//! `src/asynch.rs` is the same file with `async` in it.
+
+use core::convert::Infallible;
+use core::ops::{ControlFlow, Range};
+use core::time::Duration;
+
+use embedded_io::{Error as _, ErrorKind, Read, Write};
+
+use crate::framing::{self, Encoder, Framing, Progress};
+use crate::link::{CHATTER, Caller, Counters, Error, Service, Sink, TimedError, Verdict};
+use crate::routine::{Ended, Routine, Step};
+
+/// What one look at the line brought.
+enum Arrival {
+    Message,
+    Damaged(framing::Error),
+    Tick,
+}
+
+/// A port and a framing, ready for exchanges.
+///
+/// `chunk` takes what one `read` of the port delivers; `out` collects what one `write` sends. Both may be small for a
+/// stream (64 bytes do; 128 make one write per console line); for datagrams each must hold the largest one, and for
+/// framings with [`Framing::WHOLE`] `out` must hold a whole frame.
+#[derive(Debug)]
+pub struct Link<'b, P, F, S = ()> {
+    port: P,
+    framing: F,
+    sink: S,
+    chunk: &'b mut [u8],
+    /// The part of `chunk` that was read but not yet pushed.
+    unread: Range<usize>,
+    out: &'b mut [u8],
+    tick: Duration,
+    /// How long the line has been silent, in whole ticks.
+    silence: Duration,
+    /// Bytes received since the last tick.
+    chatter: usize,
+    /// Whether the peer's decoder may be out of step, so that a preamble goes first.
+    resync: bool,
+    /// Whether a send was begun and not completed.
+    abandoned: bool,
+    counters: Counters,
+}
+
+impl<'b, P: Read + Write, F: Framing> Link<'b, P, F> {
+    /// Joins a port and a framing. `tick` is the time after which the port's `read` gives up.
+    pub fn new(port: P, framing: F, chunk: &'b mut [u8], out: &'b mut [u8], tick: Duration) -> Self {
+        Self {
+            port,
+            framing,
+            sink: (),
+            chunk,
+            unread: 0..0,
+            out,
+            tick,
+            silence: Duration::ZERO,
+            chatter: 0,
+            resync: false,
+            abandoned: false,
+            counters: Counters::default(),
+        }
+    }
+}
+
+impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
+    /// Hands everything that belongs to no exchange to `sink`: console text, unasked messages, losses.
+    pub fn with_sink<T: Sink>(self, sink: T) -> Link<'b, P, F, T> {
+        Link {
+            port: self.port,
+            framing: self.framing,
+            sink,
+            chunk: self.chunk,
+            unread: self.unread,
+            out: self.out,
+            tick: self.tick,
+            silence: self.silence,
+            chatter: self.chatter,
+            resync: self.resync,
+            abandoned: self.abandoned,
+            counters: self.counters,
+        }
+    }
+
+    /// What this link has counted so far.
+    pub const fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// The message received last, as to read the text beside an error. Empty if the last one was damaged.
+    pub fn message(&self) -> &[u8] {
+        self.framing.message()
+    }
+
+    /// The port, as to change its speed or to write text beside the frames.
+    pub const fn port(&mut self) -> &mut P {
+        &mut self.port
+    }
+
+    /// The sink that was given with [`with_sink`](Self::with_sink).
+    pub const fn sink(&mut self) -> &mut S {
+        &mut self.sink
+    }
+
+    /// Gives the port back.
+    pub fn into_port(self) -> P {
+        self.port
+    }
+
+    /// Makes one request and waits for its answer, repeating it as the client says.
+    ///
+    /// Late answers and other foreign messages are counted and dropped; unasked messages go to the sink.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TimedOut`] after the last repeat; [`Error::Protocol`] if the peer refused or answered nonsense; the
+    /// port's own failures. The link stays usable in each case but the port's.
+    pub fn call<'l, R, C>(
+        &'l mut self,
+        client: &mut C,
+        request: &R,
+        tx: &mut [u8],
+    ) -> Result<C::Response<'l>, Error<P::Error, C::Error>>
+    where
+        R: ?Sized,
+        C: Caller<R>,
+    {
+        let (mut len, mut pending) = client.request(request, tx).map_err(Error::Protocol)?;
+        'send: loop {
+            self.request(tx.get(..len).unwrap_or_default()).map_err(Error::widen)?;
+            let mut waited = Duration::ZERO;
+            loop {
+                match self.arrival().map_err(Error::widen)? {
+                    Arrival::Message => match client.receive(&mut pending, self.framing.message(), tx) {
+                        Verdict::Answer => break 'send,
+                        Verdict::Foreign => self.counters.foreign = self.counters.foreign.wrapping_add(1),
+                        Verdict::Unsolicited => self.sink.unsolicited(self.framing.message()),
+                        Verdict::Again(again) => {
+                            len = again;
+                            continue 'send;
+                        }
+                    },
+                    Arrival::Damaged(_) => {}
+                    Arrival::Tick => {
+                        waited = waited.saturating_add(self.tick);
+                        if waited >= client.patience(&pending) {
+                            self.resync = true;
+                            len = client.repeat(&mut pending, tx).ok_or(Error::TimedOut)?;
+                            self.counters.repeats = self.counters.repeats.wrapping_add(1);
+                            continue 'send;
+                        }
+                    }
+                }
+            }
+        }
+        client.decode(&pending, self.framing.message()).map_err(Error::Protocol)
+    }
+
+    /// Runs a routine until it is done, wants the port reopened, or `on_event` breaks off.
+    ///
+    /// After [`Ended::Reopen`] and after [`Ended::Stopped`] the same routine may be run again, on this link or on
+    /// another.
+    ///
+    /// # Errors
+    ///
+    /// Only the link's own: what the peer refuses is part of the routine's report.
+    pub fn run<R: Routine>(
+        &mut self,
+        client: &mut R::Client,
+        routine: &mut R,
+        tx: &mut [u8],
+        mut on_event: impl FnMut(R::Event<'_>) -> ControlFlow<()>,
+    ) -> Result<Ended<R::Report>, Error<P::Error, Infallible>> {
+        loop {
+            let limit = match routine.poll(client, tx) {
+                Step::Send(len) => {
+                    self.request(tx.get(..len).unwrap_or_default())?;
+                    continue;
+                }
+                Step::Wait(limit) => limit,
+                Step::Reopen => return Ok(Ended::Reopen),
+                Step::Done => return Ok(Ended::Done(routine.report())),
+            };
+            let mut waited = Duration::ZERO;
+            loop {
+                match self.arrival()? {
+                    Arrival::Message => {
+                        let event = routine.receive(client, self.framing.message());
+                        if on_event(event).is_break() {
+                            return Ok(Ended::Stopped);
+                        }
+                        break;
+                    }
+                    Arrival::Damaged(_) => {}
+                    Arrival::Tick => {
+                        routine.tick(self.tick);
+                        waited = waited.saturating_add(self.tick);
+                        if waited >= limit {
+                            self.resync = true;
+                            routine.timed_out();
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits for one message or one tick, and sends what the service answers.
+    ///
+    /// Call it in a loop; what it returns is to be done after the answer has left.
+    ///
+    /// # Errors
+    ///
+    /// Only the link's own.
+    pub fn serve<V: Service>(
+        &mut self,
+        service: &mut V,
+        tx: &mut [u8],
+    ) -> Result<V::After, Error<P::Error, Infallible>> {
+        let (mut len, after) = match self.arrival()? {
+            Arrival::Message => service.receive(self.framing.message(), tx),
+            Arrival::Damaged(error) => (service.damaged(error, tx), V::After::default()),
+            Arrival::Tick => {
+                service.tick(self.tick);
+                (0, V::After::default())
+            }
+        };
+        if len == 0 {
+            len = service.poll(tx);
+        }
+        while len > 0 {
+            self.send(tx.get(..len).unwrap_or_default())?;
+            len = service.poll(tx);
+        }
+        Ok(after)
+    }
+
+    /// Waits for one whole message, however long it takes, and lends it.
+    ///
+    /// # Errors
+    ///
+    /// Only the link's own; [`Error::TimedOut`] after `limit` without a message.
+    pub fn recv(&mut self, limit: Duration) -> Result<&[u8], Error<P::Error, Infallible>> {
+        let mut waited = Duration::ZERO;
+        loop {
+            match self.arrival()? {
+                Arrival::Message => return Ok(self.framing.message()),
+                Arrival::Damaged(_) => {}
+                Arrival::Tick => {
+                    waited = waited.saturating_add(self.tick);
+                    if waited >= limit {
+                        return Err(Error::TimedOut);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Sends one message and expects nothing.
+    ///
+    /// # Errors
+    ///
+    /// Only the link's own.
+    pub fn send(&mut self, message: &[u8]) -> Result<(), Error<P::Error, Infallible>> {
+        self.sink.traced(message, true);
+        if self.abandoned {
+            self.resync = true;
+            self.quiet(F::QUIET)?;
+        }
+        if self.resync {
+            self.preamble()?;
+        }
+        let mut encoder = self.framing.encode(message).map_err(Error::Framing)?;
+        let mut used = 0usize;
+        loop {
+            let room = self.out.get_mut(used..).unwrap_or_default();
+            if room.len() >= <F::Encoder<'_> as Encoder>::MIN_OUT {
+                let written = encoder.next(room);
+                if written == 0 {
+                    break;
+                }
+                used = used.saturating_add(written);
+            } else if F::WHOLE {
+                // `out` is full: fine if the frame ended just there.
+                if encoder.next(&mut [0; 8]) > 0 {
+                    return Err(Error::BufferFull);
+                }
+                break;
+            } else if used == 0 {
+                return Err(Error::BufferFull);
+            } else {
+                self.abandoned = true;
+                write(&mut self.port, self.out.get(..used).unwrap_or_default())?;
+                used = 0;
+            }
+        }
+        self.abandoned = true;
+        write(&mut self.port, self.out.get(..used).unwrap_or_default())?;
+        flush(&mut self.port)?;
+        self.abandoned = false;
+        self.resync = false;
+        self.counters.sent = self.counters.sent.wrapping_add(1);
+        Ok(())
+    }
+
+    /// Sends a request: as [`send`](Self::send), and the first one of a session brings the peer into step.
+    fn request(&mut self, message: &[u8]) -> Result<(), Error<P::Error, Infallible>> {
+        self.resync |= self.counters.sent == 0;
+        self.send(message)
+    }
+
+    /// Sends the framing's preamble, if it has one, and gives the peer the time it needs to act upon it.
+    fn preamble(&mut self) -> Result<(), Error<P::Error, Infallible>> {
+        let preamble = self.framing.preamble();
+        if !preamble.is_empty() {
+            write(&mut self.port, preamble)?;
+            flush(&mut self.port)?;
+            self.quiet(F::SETTLE)?;
+        }
+        Ok(())
+    }
+
+    /// Waits for `limit`, and drops what comes meanwhile.
+    fn quiet(&mut self, limit: Duration) -> Result<(), Error<P::Error, Infallible>> {
+        let mut waited = Duration::ZERO;
+        while waited < limit {
+            match self.arrival()? {
+                Arrival::Tick => waited = waited.saturating_add(self.tick),
+                Arrival::Message | Arrival::Damaged(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves bytes until a message is complete, one is lost, or a tick has passed.
+    fn arrival(&mut self) -> Result<Arrival, Error<P::Error, Infallible>> {
+        loop {
+            while !self.unread.is_empty() {
+                let mut input = self.chunk.get(self.unread.clone()).unwrap_or_default();
+                let progress = self.framing.push(&mut input);
+                self.unread.start = self.unread.end.saturating_sub(input.len());
+                if let Some(arrival) = note(progress, &self.framing, &mut self.sink, &mut self.counters) {
+                    return Ok(arrival);
+                }
+            }
+            if self.chatter >= CHATTER {
+                self.chatter = 0;
+                return Ok(Arrival::Tick);
+            }
+            match self.port.read(self.chunk) {
+                Ok(0) => return Err(Error::Closed),
+                Ok(read) => {
+                    self.unread = 0..read.min(self.chunk.len());
+                    self.chatter = self.chatter.saturating_add(read);
+                    self.silence = Duration::ZERO;
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::TimedOut => {
+                    self.chatter = 0;
+                    self.silence = self.silence.saturating_add(self.tick);
+                    let progress = self.framing.idle(self.silence);
+                    let arrival = note(progress, &self.framing, &mut self.sink, &mut self.counters);
+                    return Ok(arrival.unwrap_or(Arrival::Tick));
+                }
+                Err(error) => return Err(Error::Port(error)),
+            }
+        }
+    }
+}
+
+/// Counts what the framing found, and hands text and losses to the sink.
+fn note<F: Framing, S: Sink>(
+    progress: Result<Progress<'_>, framing::Error>,
+    framing: &F,
+    sink: &mut S,
+    counters: &mut Counters,
+) -> Option<Arrival> {
+    match progress {
+        Ok(Progress::More) => None,
+        Ok(Progress::Text(text)) => {
+            sink.text(text);
+            None
+        }
+        Ok(Progress::Message) => {
+            counters.received = counters.received.wrapping_add(1);
+            sink.traced(framing.message(), false);
+            Some(Arrival::Message)
+        }
+        Err(error) => {
+            counters.damaged = counters.damaged.wrapping_add(1);
+            sink.dropped(error);
+            Some(Arrival::Damaged(error))
+        }
+    }
+}
+
+/// Writes all of `bytes`. The trait's own `write_all` panics when a port returns `Ok(0)`.
+fn write<P: Write>(port: &mut P, mut bytes: &[u8]) -> Result<(), Error<P::Error, Infallible>> {
+    while !bytes.is_empty() {
+        match port.write(bytes) {
+            Ok(0) => return Err(Error::WriteZero),
+            Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(Error::Port(error)),
+        }
+    }
+    Ok(())
+}
+
+/// Waits until what was written is on its way.
+fn flush<P: Write>(port: &mut P) -> Result<(), Error<P::Error, Infallible>> {
+    loop {
+        match port.flush() {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            result => return result.map_err(Error::Port),
+        }
+    }
+}
+
+/// Makes a port that ticks from one that blocks: waits for a byte in steps of a tenth of a tick, and gives up after one.
+#[derive(Debug)]
+pub struct Timed<P, D> {
+    port: P,
+    delay: D,
+    tick: Duration,
+}
+
+impl<P, D> Timed<P, D> {
+    /// Wraps `port`; build the [`Link`] with the same `tick`. Ticks are at least 10 µs.
+    pub const fn new(port: P, delay: D, tick: Duration) -> Self {
+        Self { port, delay, tick }
+    }
+}
+
+impl<P: embedded_io::ErrorType, D> embedded_io::ErrorType for Timed<P, D> {
+    type Error = TimedError<P::Error>;
+}
+
+impl<P, D> Read for Timed<P, D>
+where
+    P: Read + embedded_io::ReadReady,
+    D: embedded_hal::delay::DelayNs,
+{
+    fn read(&mut self, buf: &mut [u8]) -> Result<usize, Self::Error> {
+        const STEPS: u32 = 10;
+        let step = u32::try_from(self.tick.as_micros()).unwrap_or(u32::MAX) / STEPS;
+        for _ in 0..STEPS {
+            if self.port.read_ready().map_err(TimedError::Port)? {
+                return self.port.read(buf).map_err(TimedError::Port);
+            }
+            self.delay.delay_us(step.max(1));
+        }
+        Err(TimedError::Tick)
+    }
+}
+
+impl<P: Write, D> Write for Timed<P, D> {
+    fn write(&mut self, buf: &[u8]) -> Result<usize, Self::Error> {
+        self.port.write(buf).map_err(TimedError::Port)
+    }
+
+    fn flush(&mut self) -> Result<(), Self::Error> {
+        self.port.flush().map_err(TimedError::Port)
+    }
+}

@@ -1,0 +1,150 @@
+//! What SMP needs of CBOR (RFC 8949), beside what `minicbor` offers.
+//!
+//! `minicbor` writes. Reading is done here, by a cursor that knows the peers: maps with text keys in any order, definite
+//! and indefinite lengths mixed at will (Zephyr sends only indefinite ones, and a skipper must get past
+//! them without an allocator), integers of any width, unknown values of any kind, nested at most [`DEPTH`] deep.
+//!
+//! ```text
+//!   payload ──▶ Reader ── entries()/more() ──▶ key ─┬─ known:   Value::read
+//!                                                   └─ unknown: Reader::skip
+//!   payload ◀── Writer ◀── Value::write  (definite lengths, keys in the order of the struct)
+//! ```
+//!
+//! Nothing is copied: [`Text`], [`Bytes`], [`List`] and [`Table`] lend from the payload. They were checked to the end
+//! when they were read, so going through them cannot fail.
+//!
+//! # Interpretation
+//!
+//! * Bytes behind the map are ignored, as real servers do; an empty payload is an empty map.
+//! * A known key that comes twice is an error in a request (a server must not guess which one was meant) and read once,
+//!   the first time, in a response.
+//! * `null` for an optional key means that the key is absent. Floats, tags and simple values are only ever skipped.
+//! * Text need not be UTF-8: no server checks it.
+
+mod read;
+mod view;
+mod write;
+
+pub use read::{DEPTH, Items, Reader};
+pub use view::{Bytes, Chunks, List, Table, Text};
+pub use write::Writer;
+
+/// The payload is not what the protocol says: the peer's fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Malformed;
+
+impl core::fmt::Display for Malformed {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("the payload is malformed")
+    }
+}
+
+impl core::error::Error for Malformed {}
+
+/// The bytes do not fit the buffer that was given: our fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct BufferFull;
+
+impl core::fmt::Display for BufferFull {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("the message does not fit its buffer")
+    }
+}
+
+impl core::error::Error for BufferFull {}
+
+/// A value inside a CBOR payload: a field of a map, or an element of a list.
+pub trait Value<'b>: Sized {
+    /// Reads the value that stands next.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`] if something else stands there.
+    fn read(reader: &mut Reader<'b>) -> Result<Self, Malformed>;
+
+    /// Writes the value.
+    ///
+    /// # Errors
+    ///
+    /// [`BufferFull`] if it does not fit.
+    fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull>;
+
+    /// What a missing key means; `None` if the key is required.
+    #[must_use]
+    fn missing() -> Option<Self> {
+        None
+    }
+
+    /// Whether the key is left out when the value is written.
+    fn is_missing(&self) -> bool {
+        false
+    }
+}
+
+macro_rules! unsigned {
+    ($($type:ty),*) => {$(
+        impl Value<'_> for $type {
+            fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
+                Self::try_from(reader.unsigned()?).or(Err(Malformed))
+            }
+
+            fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
+                writer.unsigned(u64::from(*self))
+            }
+        }
+    )*};
+}
+unsigned!(u8, u16, u32, u64);
+
+macro_rules! signed {
+    ($($type:ty),*) => {$(
+        impl Value<'_> for $type {
+            fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
+                Self::try_from(reader.signed()?).or(Err(Malformed))
+            }
+
+            fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
+                writer.signed(i64::from(*self))
+            }
+        }
+    )*};
+}
+signed!(i32, i64);
+
+/// A flag that is missing, or `null`, is a flag that is not set.
+impl Value<'_> for bool {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
+        if reader.null() { Ok(false) } else { reader.boolean() }
+    }
+
+    fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
+        writer.boolean(*self)
+    }
+
+    fn missing() -> Option<Self> {
+        Some(false)
+    }
+}
+
+impl<'b, T: Value<'b>> Value<'b> for Option<T> {
+    fn read(reader: &mut Reader<'b>) -> Result<Self, Malformed> {
+        if reader.null() { Ok(None) } else { T::read(reader).map(Some) }
+    }
+
+    fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
+        match self {
+            Some(value) => value.write(writer),
+            None => Ok(()),
+        }
+    }
+
+    fn missing() -> Option<Self> {
+        Some(None)
+    }
+
+    fn is_missing(&self) -> bool {
+        self.is_none()
+    }
+}

@@ -1,0 +1,413 @@
+//! What a payload lends: strings that may come in chunks, lists and tables that are read one by one.
+
+use core::fmt;
+
+use super::{BufferFull, Malformed, Reader, Value, Writer};
+
+/// A string of bytes or of text, in one piece or in the chunks of an indefinite length.
+///
+/// Two of them are equal if their contents are, however they were cut.
+#[derive(Clone, Copy)]
+pub struct Chunks<'b>(Form<'b>);
+
+#[derive(Clone, Copy)]
+enum Form<'b> {
+    Whole(&'b [u8]),
+    /// Encoded chunks without the closing break; every head was checked.
+    Chunked(&'b [u8]),
+}
+
+impl<'b> Chunks<'b> {
+    pub(super) const fn whole(bytes: &'b [u8]) -> Self {
+        Self(Form::Whole(bytes))
+    }
+
+    pub(super) const fn chunked(encoded: &'b [u8]) -> Self {
+        Self(Form::Chunked(encoded))
+    }
+
+    /// The pieces, in order; none of them is empty.
+    pub fn iter(self) -> impl Iterator<Item = &'b [u8]> {
+        let (mut whole, encoded) = match self.0 {
+            Form::Whole(bytes) => (Some(bytes), &[][..]),
+            Form::Chunked(encoded) => (None, encoded),
+        };
+        let mut reader = Reader::over(encoded);
+        core::iter::from_fn(move || whole.take().or_else(|| reader.chunk())).filter(|piece| !piece.is_empty())
+    }
+
+    /// All bytes, if they stand in one piece.
+    #[must_use]
+    pub fn contiguous(self) -> Option<&'b [u8]> {
+        match self.0 {
+            Form::Whole(bytes) => Some(bytes),
+            Form::Chunked(_) => {
+                let mut pieces = self.iter();
+                let first = pieces.next().unwrap_or_default();
+                if pieces.next().is_none() { Some(first) } else { None }
+            }
+        }
+    }
+
+    /// Number of bytes.
+    #[must_use]
+    pub fn len(self) -> usize {
+        self.iter().map(<[u8]>::len).fold(0, usize::saturating_add)
+    }
+
+    /// Whether there are no bytes.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.iter().next().is_none()
+    }
+
+    /// Copies all bytes to the front of `to` and returns them; `None` if they do not fit.
+    pub fn copy_to(self, to: &mut [u8]) -> Option<&mut [u8]> {
+        let len = self.len();
+        let to = to.get_mut(..len)?;
+        to.iter_mut().zip(self.iter().flatten()).for_each(|(to, from)| *to = *from);
+        Some(to)
+    }
+
+    fn equals(self, other: &[u8]) -> bool {
+        match self.0 {
+            Form::Whole(bytes) => bytes == other,
+            Form::Chunked(_) => self.iter().flatten().eq(other),
+        }
+    }
+
+    fn write(self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
+        self.iter().try_for_each(|piece| writer.raw(piece))
+    }
+}
+
+impl PartialEq for Chunks<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().flatten().eq(other.iter().flatten())
+    }
+}
+
+impl Eq for Chunks<'_> {}
+
+/// Prints the length only: a payload may hold a secret.
+impl fmt::Debug for Chunks<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Chunks({} bytes)", self.len())
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Chunks<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Chunks({=usize} bytes)", self.len());
+    }
+}
+
+/// Text from a payload. It need not be UTF-8: `Display` puts replacement characters where it is not.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Text<'b>(pub(super) Chunks<'b>);
+
+impl<'b> Text<'b> {
+    /// The text, if it stands in one piece and is UTF-8.
+    #[must_use]
+    pub fn as_str(self) -> Option<&'b str> {
+        self.0.contiguous().and_then(|bytes| core::str::from_utf8(bytes).ok())
+    }
+
+    /// Its bytes, in one piece or in chunks.
+    #[must_use]
+    pub const fn as_bytes(self) -> Chunks<'b> {
+        self.0
+    }
+
+    /// Text that may not be UTF-8.
+    #[must_use]
+    pub const fn from_bytes(bytes: &'b [u8]) -> Self {
+        Self(Chunks::whole(bytes))
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<'b> From<&'b str> for Text<'b> {
+    fn from(text: &'b str) -> Self {
+        Self(Chunks::whole(text.as_bytes()))
+    }
+}
+
+impl PartialEq<str> for Text<'_> {
+    fn eq(&self, other: &str) -> bool {
+        self.0.equals(other.as_bytes())
+    }
+}
+
+impl PartialEq<&str> for Text<'_> {
+    fn eq(&self, other: &&str) -> bool {
+        self.0.equals(other.as_bytes())
+    }
+}
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for chunk in self.0.iter().flat_map(<[u8]>::utf8_chunks) {
+            f.write_str(chunk.valid())?;
+            if !chunk.invalid().is_empty() {
+                f.write_str("\u{FFFD}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Prints the length only: text from a device may hold a secret.
+impl fmt::Debug for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Text({} bytes)", self.0.len())
+    }
+}
+
+/// A byte string from a payload.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Bytes<'b>(pub(super) Chunks<'b>);
+
+impl<'b> Bytes<'b> {
+    /// The bytes, if they stand in one piece.
+    #[must_use]
+    pub fn as_slice(self) -> Option<&'b [u8]> {
+        self.0.contiguous()
+    }
+
+    /// The bytes, in one piece or in chunks.
+    #[must_use]
+    pub const fn chunks(self) -> Chunks<'b> {
+        self.0
+    }
+
+    /// Number of bytes.
+    #[must_use]
+    pub fn len(self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<'b> From<&'b [u8]> for Bytes<'b> {
+    fn from(bytes: &'b [u8]) -> Self {
+        Self(Chunks::whole(bytes))
+    }
+}
+
+impl PartialEq<[u8]> for Bytes<'_> {
+    fn eq(&self, other: &[u8]) -> bool {
+        self.0.equals(other)
+    }
+}
+
+impl PartialEq<&[u8]> for Bytes<'_> {
+    fn eq(&self, other: &&[u8]) -> bool {
+        self.0.equals(other)
+    }
+}
+
+/// Prints the length only: a payload may hold a secret.
+impl fmt::Debug for Bytes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Bytes({} bytes)", self.0.len())
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Text<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Text({=usize} bytes)", self.0.len());
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Bytes<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Bytes({=usize} bytes)", self.0.len());
+    }
+}
+
+impl<'b> Value<'b> for Text<'b> {
+    fn read(reader: &mut Reader<'b>) -> Result<Self, Malformed> {
+        reader.text()
+    }
+
+    fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
+        writer.text_head(self.0.len())?;
+        self.0.write(writer)
+    }
+}
+
+impl<'b> Value<'b> for Bytes<'b> {
+    fn read(reader: &mut Reader<'b>) -> Result<Self, Malformed> {
+        reader.bytes()
+    }
+
+    fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
+        writer.bytes_head(self.0.len())?;
+        self.0.write(writer)
+    }
+}
+
+/// A list of values: read lazily from a payload, or lent from a slice to be written.
+#[derive(Clone, Copy)]
+pub struct List<'b, T>(Source<'b, T>);
+
+#[derive(Clone, Copy)]
+enum Source<'b, T> {
+    /// Encoded elements that were all read once without an error.
+    Encoded(&'b [u8]),
+    Slice(&'b [T]),
+}
+
+impl<'b, T: Value<'b> + Copy> List<'b, T> {
+    /// The elements, in order.
+    pub fn iter(&self) -> impl Iterator<Item = T> + use<'b, T> {
+        let (encoded, mut slice) = match self.0 {
+            Source::Encoded(encoded) => (encoded, [].iter()),
+            Source::Slice(slice) => (&[][..], slice.iter()),
+        };
+        let mut reader = Reader::over(encoded);
+        core::iter::from_fn(
+            move || {
+                if reader.rest().is_empty() { slice.next().copied() } else { T::read(&mut reader).ok() }
+            },
+        )
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.iter().next().is_none()
+    }
+}
+
+impl<'b, T> From<&'b [T]> for List<'b, T> {
+    fn from(elements: &'b [T]) -> Self {
+        Self(Source::Slice(elements))
+    }
+}
+
+impl<'b, T: Value<'b> + Copy + PartialEq> PartialEq for List<'b, T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl<'b, T: Value<'b> + Copy + fmt::Debug> fmt::Debug for List<'b, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl<'b, T: Value<'b> + Copy> defmt::Format for List<'b, T> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "List({=usize})", self.iter().count());
+    }
+}
+
+impl<'b, T: Value<'b> + Copy> Value<'b> for List<'b, T> {
+    fn read(reader: &mut Reader<'b>) -> Result<Self, Malformed> {
+        let mut items = reader.elements()?;
+        let start = reader.rest();
+        let mut elements = &[][..];
+        while items.more(reader)? {
+            T::read(reader)?;
+            elements = reader.since(start);
+        }
+        Ok(Self(Source::Encoded(elements)))
+    }
+
+    fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
+        writer.array(self.iter().count() as u64)?;
+        self.iter().try_for_each(|element| element.write(writer))
+    }
+}
+
+/// A map from names to values: read lazily from a payload, or lent from a slice to be written.
+#[derive(Clone, Copy)]
+pub struct Table<'b, T>(Source<'b, (Text<'b>, T)>);
+
+impl<'b, T: Value<'b> + Copy> Table<'b, T> {
+    /// Names and values, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (Text<'b>, T)> + use<'b, T> {
+        let (encoded, mut slice) = match self.0 {
+            Source::Encoded(encoded) => (encoded, [].iter()),
+            Source::Slice(slice) => (&[][..], slice.iter()),
+        };
+        let mut reader = Reader::over(encoded);
+        core::iter::from_fn(move || {
+            if reader.rest().is_empty() {
+                slice.next().copied()
+            } else {
+                Some((reader.text().ok()?, T::read(&mut reader).ok()?))
+            }
+        })
+    }
+
+    /// The value of `name`.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<T> {
+        self.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
+    }
+}
+
+impl<'b, T> From<&'b [(Text<'b>, T)]> for Table<'b, T> {
+    fn from(rows: &'b [(Text<'b>, T)]) -> Self {
+        Self(Source::Slice(rows))
+    }
+}
+
+impl<'b, T: Value<'b> + Copy + PartialEq> PartialEq for Table<'b, T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl<'b, T: Value<'b> + Copy + fmt::Debug> fmt::Debug for Table<'b, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl<'b, T: Value<'b> + Copy> defmt::Format for Table<'b, T> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Table({=usize})", self.iter().count());
+    }
+}
+
+impl<'b, T: Value<'b> + Copy> Value<'b> for Table<'b, T> {
+    fn read(reader: &mut Reader<'b>) -> Result<Self, Malformed> {
+        let mut items = reader.entries()?;
+        let start = reader.rest();
+        let mut rows = &[][..];
+        while items.more(reader)? {
+            reader.text()?;
+            T::read(reader)?;
+            rows = reader.since(start);
+        }
+        Ok(Self(Source::Encoded(rows)))
+    }
+
+    fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
+        writer.map(self.iter().count() as u64)?;
+        self.iter().try_for_each(|(name, value)| {
+            name.write(writer)?;
+            value.write(writer)
+        })
+    }
+}

@@ -1,0 +1,104 @@
+//! Makes unsigned images, on a host or a device.
+//!
+//! What comes out is what `imgtool sign` makes without a key: a header, padding, the body, the protected TLVs if there
+//! are any, and one hash TLV.
+
+use super::digest::Digest;
+use super::tlv::{Entry, Info, Tlv};
+use super::{Error, Flags, Header, Version};
+
+/// What an image shall be. The fields are public: start from [`Builder::new`].
+#[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Builder<'a> {
+    /// The version in the header.
+    pub version: Version,
+    /// Where the body starts, in bytes from the start of the image; at least 32. The gap is filled with zeros.
+    pub header_len: u16,
+    /// The flags in the header.
+    pub flags: Flags,
+    /// The load address in the header.
+    pub load_address: u32,
+    /// Entries for the protected TLV area. There is no such area if this is empty.
+    pub protected: &'a [Tlv<'a>],
+    /// Entries that follow the hash in the other area, as signatures.
+    pub tlvs: &'a [Tlv<'a>],
+}
+
+impl Builder<'static> {
+    /// An image of this version, without padding, flags and TLVs but the hash.
+    #[must_use]
+    pub const fn new(version: Version) -> Self {
+        Self { version, header_len: 32, flags: Flags(0), load_address: 0, protected: &[], tlvs: &[] }
+    }
+}
+
+impl Builder<'_> {
+    /// Writes the image with this body to the front of `out` and returns its length.
+    ///
+    /// # Errors
+    ///
+    /// We: [`Error::BufferFull`] if `out` is too small, [`Error::Sizes`] if a length does not fit its field.
+    pub fn build<D: Digest>(&self, body: &[u8], digest: &mut D, out: &mut [u8]) -> Result<usize, Error> {
+        let protected_len = if self.protected.is_empty() { 0 } else { area_len(self.protected)? };
+        let hash_len = u16::try_from(D::KIND.len()).ok().and_then(|len| len.checked_add(Entry::LEN));
+        let total = hash_len.and_then(|len| len.checked_add(area_len(self.tlvs).ok()?)).ok_or(Error::Sizes)?;
+        let body_len = u32::try_from(body.len()).ok().ok_or(Error::Sizes)?;
+        let header = Header::new(self.version, self.header_len, body_len, protected_len)?
+            .with_flags(self.flags, self.load_address)
+            .emit();
+
+        let mut writer = Writer { out, len: 0 };
+        writer.put(&header)?;
+        for _ in Header::LEN..self.header_len.into() {
+            writer.put(&[0])?;
+        }
+        writer.put(body)?;
+        if !self.protected.is_empty() {
+            writer.put(&Info::new(true, protected_len).emit())?;
+            self.protected.iter().try_for_each(|tlv| writer.entry(tlv))?;
+        }
+        digest.reset();
+        digest.update(writer.written());
+        let hash = digest.finish();
+        writer.put(&Info::new(false, total).emit())?;
+        writer.entry(&Tlv { kind: D::KIND.tlv(), value: hash.as_bytes() })?;
+        self.tlvs.iter().try_for_each(|tlv| writer.entry(tlv))?;
+        Ok(writer.len)
+    }
+}
+
+/// Bytes of a TLV area with these entries.
+fn area_len(tlvs: &[Tlv<'_>]) -> Result<u16, Error> {
+    let sum = tlvs
+        .iter()
+        .try_fold(Info::LEN, |sum, tlv| sum.checked_add(Entry::LEN)?.checked_add(u16::try_from(tlv.value.len()).ok()?));
+    sum.ok_or(Error::Sizes)
+}
+
+struct Writer<'o> {
+    out: &'o mut [u8],
+    len: usize,
+}
+
+impl Writer<'_> {
+    fn written(&self) -> &[u8] {
+        self.out.get(..self.len).unwrap_or(&[])
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let place =
+            self.out.get_mut(self.len..).and_then(|rest| rest.get_mut(..bytes.len())).ok_or(Error::BufferFull)?;
+        for (to, from) in place.iter_mut().zip(bytes) {
+            *to = *from;
+        }
+        self.len = self.len.saturating_add(bytes.len());
+        Ok(())
+    }
+
+    fn entry(&mut self, tlv: &Tlv<'_>) -> Result<(), Error> {
+        let len = u16::try_from(tlv.value.len()).ok().ok_or(Error::Sizes)?;
+        self.put(&Entry { kind: tlv.kind, len }.emit())?;
+        self.put(tlv.value)
+    }
+}

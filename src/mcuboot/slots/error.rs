@@ -1,0 +1,146 @@
+//! Why an image command was refused.
+
+use crate::mcuboot;
+
+/// Why an image command was refused. [`rc`](Error::rc) is its number in the image group's table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum Error {
+    /// The bootloader of this device has no such thing: state writes outside of the swap modes.
+    NotSupported,
+    /// We: the outcome was asked for before the job was over, or an operation lay outside of its slot, which is a fault
+    /// in this crate.
+    Unknown,
+    /// The image: the slot holds none, or one that does not have the hash it carries.
+    NoImage,
+    /// The image: no TLV area follows its body.
+    NoTlvs,
+    /// The image: a TLV has an impossible length.
+    InvalidTlv,
+    /// The image: it has more than one hash.
+    MultipleHashes,
+    /// The image: its hash has a wrong length.
+    TlvInvalidSize,
+    /// The client: no slot holds an image with this hash. Or the image: it has no hash.
+    HashNotFound,
+    /// The device: the slot runs, is to be booted next, or is needed to revert.
+    NoFreeSlot,
+    /// The flash: a read failed.
+    FlashRead,
+    /// The flash: a write failed.
+    FlashWrite,
+    /// The flash: an erase failed.
+    FlashErase,
+    /// The client: there is no such slot.
+    InvalidSlot,
+    /// The client: a first chunk without the length of the file.
+    InvalidLength,
+    /// The client: a first chunk shorter than an image header, or a header whose lengths do not fit the file.
+    InvalidHeader,
+    /// The client: the file is no MCUboot image.
+    InvalidMagic,
+    /// The device: the trailer of the other slot is damaged. Erase the slot and upload again.
+    DamagedTrailer,
+    /// The client: a hash of a wrong length, or none where one is needed.
+    InvalidHash,
+    /// The device: the version of the running image is not known, so nothing can be newer.
+    VersionUnknown,
+    /// The client: the image is not newer than the running one.
+    NotNewer,
+    /// The client: another image is to be booted next, or the running one is on trial.
+    AlreadyPending,
+    /// The device: the trailer of the running slot is damaged.
+    DamagedActiveTrailer,
+    /// The client: the file does not fit the slot.
+    TooLarge,
+    /// The client: more data than the length it announced.
+    Overrun,
+    /// The client: this device does not let a client confirm an image that does not run.
+    ConfirmationDenied,
+    /// The client: the running image cannot be tested.
+    TestOfActive,
+}
+
+impl Error {
+    /// The number of the error in the image group, for `err: {group: 1, rc}`; `None` for
+    /// [`NotSupported`](Self::NotSupported), which is the plain `rc: 8` of the protocol.
+    #[must_use]
+    pub const fn rc(self) -> Option<u16> {
+        Some(match self {
+            Self::NotSupported => return None,
+            Self::Unknown => 1,
+            Self::NoImage => 3,
+            Self::NoTlvs => 4,
+            Self::InvalidTlv => 5,
+            Self::MultipleHashes => 6,
+            Self::TlvInvalidSize => 7,
+            Self::HashNotFound => 8,
+            Self::NoFreeSlot => 9,
+            Self::FlashRead => 11,
+            Self::FlashWrite => 12,
+            Self::FlashErase => 13,
+            Self::InvalidSlot => 14,
+            Self::InvalidLength => 21,
+            Self::InvalidHeader => 22,
+            Self::InvalidMagic | Self::DamagedTrailer => 23,
+            Self::InvalidHash => 24,
+            Self::VersionUnknown => 26,
+            Self::NotNewer => 27,
+            Self::AlreadyPending => 28,
+            Self::DamagedActiveTrailer => 29,
+            Self::TooLarge => 30,
+            Self::Overrun => 31,
+            Self::ConfirmationDenied => 32,
+            Self::TestOfActive => 33,
+        })
+    }
+}
+
+impl From<mcuboot::Error> for Error {
+    fn from(error: mcuboot::Error) -> Self {
+        match error {
+            mcuboot::Error::NoTlvs => Self::NoTlvs,
+            mcuboot::Error::InvalidTlv => Self::InvalidTlv,
+            mcuboot::Error::MultipleHashes => Self::MultipleHashes,
+            mcuboot::Error::HashLength => Self::TlvInvalidSize,
+            mcuboot::Error::NoHash => Self::HashNotFound,
+            _ => Self::NoImage,
+        }
+    }
+}
+
+impl core::fmt::Display for Error {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::NotSupported => "the bootloader does not support this",
+            Self::Unknown => "the command did not come to its end",
+            Self::NoImage => "the slot holds no valid image",
+            Self::NoTlvs => "the image has no TLV area",
+            Self::InvalidTlv => "a TLV of the image is malformed",
+            Self::MultipleHashes => "the image has more than one hash",
+            Self::TlvInvalidSize => "the hash of the image has a wrong length",
+            Self::HashNotFound => "no image has this hash",
+            Self::NoFreeSlot => "the slot is in use",
+            Self::FlashRead => "a flash read failed",
+            Self::FlashWrite => "a flash write failed",
+            Self::FlashErase => "a flash erase failed",
+            Self::InvalidSlot => "there is no such slot",
+            Self::InvalidLength => "the length of the file is missing",
+            Self::InvalidHeader => "the image header is invalid",
+            Self::InvalidMagic => "the file is not an MCUboot image",
+            Self::DamagedTrailer => "the trailer of the slot is damaged",
+            Self::InvalidHash => "the hash is missing or has a wrong length",
+            Self::VersionUnknown => "the version of the running image is not known",
+            Self::NotNewer => "the image is not newer than the running one",
+            Self::AlreadyPending => "another image is already scheduled",
+            Self::DamagedActiveTrailer => "the trailer of the running slot is damaged",
+            Self::TooLarge => "the file does not fit the slot",
+            Self::Overrun => "more data than announced",
+            Self::ConfirmationDenied => "an image that does not run may not be confirmed",
+            Self::TestOfActive => "the running image cannot be tested",
+        })
+    }
+}
+
+impl core::error::Error for Error {}

@@ -1,0 +1,224 @@
+//! What the slots hold and which of them is booted next: the answer to a state read, and the rules of a state write.
+
+use super::access::{Access, Source};
+use super::layout::{Pair, Slot};
+use super::look::{self, Seen};
+use super::{BootMode, Error, Slots};
+use crate::mcuboot::digest::Digest;
+use crate::mcuboot::trailer::{Field, Flag, Magic, SwapType};
+use crate::mcuboot::{Flags, Version};
+
+/// A slot with an image, as a state read reports it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct State<'a> {
+    /// The image pair.
+    pub image: u32,
+    /// 0 or 1.
+    pub slot: u32,
+    /// The version in the image header.
+    pub version: Version,
+    /// The value of the hash TLV: 32, 48 or 64 bytes.
+    pub hash: &'a [u8],
+    /// Whether the image can be booted by itself.
+    pub bootable: bool,
+    /// Whether it is booted next.
+    pub pending: bool,
+    /// Whether later boots stay with it.
+    pub confirmed: bool,
+    /// Whether it runs now.
+    pub active: bool,
+    /// Whether it is booted next and confirmed with that.
+    pub permanent: bool,
+}
+
+/// A slot, as slot info reports it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Info {
+    /// The image pair.
+    pub image: u32,
+    /// 0 or 1.
+    pub slot: u32,
+    /// Bytes of the slot.
+    pub size: u32,
+    /// The `image` of an upload that goes into this slot; `None` if no upload does.
+    pub upload_image_id: Option<u32>,
+    /// Bytes of the largest file that can be uploaded for this image.
+    pub max_image_size: u32,
+}
+
+impl<D: Digest> Slots<'_, D> {
+    /// The slots that held an image when a job of [`Command::List`](super::Command::List) or
+    /// [`Command::SetState`](super::Command::SetState) last looked. By image, primary first; slots without a valid header and hash TLV
+    /// are left out.
+    pub fn states(&self) -> impl Iterator<Item = State<'_>> {
+        let slots = |pair| [(pair, Slot::Primary), (pair, Slot::Secondary)];
+        self.pairs.iter().zip(0..).flat_map(slots).filter_map(|((pair, image), slot)| self.state(pair, image, slot))
+    }
+
+    /// Every slot of the device, by image, primary first. Needs no flash.
+    pub fn info(&self) -> impl Iterator<Item = Info> {
+        let slots = |pair| [(pair, Slot::Primary), (pair, Slot::Secondary)];
+        self.pairs.iter().zip(0..).flat_map(slots).map(|((pair, image), slot)| Info {
+            image,
+            slot: slot.number(),
+            size: pair.region(slot).len,
+            upload_image_id: (slot != pair.running()).then_some(image),
+            max_image_size: self.max_image(pair),
+        })
+    }
+
+    fn state<'a>(&self, pair: &'a Pair, image: u32, slot: Slot) -> Option<State<'a>> {
+        let (header, hash) = pair.seen(slot).image()?;
+        let active = slot == pair.running();
+        let next = self.next(pair);
+        Some(State {
+            image,
+            slot: slot.number(),
+            version: header.version(),
+            hash: hash.as_bytes(),
+            bootable: !header.flags().intersects(Flags::NON_BOOTABLE),
+            pending: !active && matches!(next, SwapType::Test | SwapType::Permanent),
+            confirmed: active != (next == SwapType::Revert),
+            active,
+            permanent: !active && next == SwapType::Permanent,
+        })
+    }
+
+    /// What the bootloader does next with a pair.
+    fn next(&self, pair: &Pair) -> SwapType {
+        let (running, spare) = (pair.seen(pair.running()), pair.seen(pair.running().other()));
+        match self.config.mode {
+            BootMode::Swap => SwapType::decide(&running.trailer, &spare.trailer),
+            BootMode::DirectXip | BootMode::RamLoad if starts_instead(pair, spare, running) => SwapType::Permanent,
+            BootMode::DirectXip | BootMode::RamLoad => SwapType::None,
+        }
+    }
+
+    /// Whether the spare slot of a pair must not be written.
+    pub(super) fn in_use(&self, pair: &Pair, allow_pending: bool) -> bool {
+        match (self.config.mode, self.next(pair)) {
+            (BootMode::DirectXip | BootMode::RamLoad, _) | (_, SwapType::None) => false,
+            (_, SwapType::Test | SwapType::Permanent) => !allow_pending,
+            (_, SwapType::Revert) => true,
+        }
+    }
+
+    /// The image with this hash; the first one if there are several.
+    fn find(&self, hash: &[u8]) -> Option<(u32, Slot)> {
+        let has = |pair: &Pair, slot| pair.seen(slot).image().is_some_and(|(_, found)| found.as_bytes() == hash);
+        self.pairs.iter().zip(0..).find_map(|(pair, image)| {
+            [Slot::Primary, Slot::Secondary].into_iter().find(|slot| has(pair, *slot)).map(|slot| (image, slot))
+        })
+    }
+
+    /// What a state write has to do, after a look at all slots; `None` if everything is as it shall be.
+    pub(super) fn plan(&self, hash: &[u8], confirm: bool) -> Result<Option<Mark>, Error> {
+        let (image, slot) = match hash {
+            [] => (0, look::pair(self.pairs, 0).ok_or(Error::Unknown)?.running()),
+            hash => self.find(hash).ok_or(Error::HashNotFound)?,
+        };
+        let pair = look::pair(self.pairs, image).ok_or(Error::Unknown)?;
+        let active = slot == pair.running();
+        let allowed =
+            if image == 0 { active || self.config.confirm_other_slot } else { self.config.confirm_other_image };
+        if active && !confirm {
+            return Err(Error::TestOfActive);
+        }
+        if confirm && !allowed {
+            return Err(Error::ConfirmationDenied);
+        }
+        let trailer = &pair.seen(slot).trailer;
+        let want = match (active, confirm, self.next(pair)) {
+            (true, _, SwapType::None | SwapType::Revert) => match (trailer.magic, trailer.image_ok) {
+                (Magic::Bad, _) | (Magic::Good, Flag::Bad) => return Err(Error::DamagedActiveTrailer),
+                (Magic::Unset, _) | (_, Flag::Set) => return Ok(None),
+                (Magic::Good, Flag::Unset) => Want::Confirm,
+            },
+            (false, _, SwapType::None) if trailer.magic != Magic::Unset || trailer.image_ok != Flag::Unset => {
+                return Err(Error::DamagedTrailer);
+            }
+            (false, false, SwapType::None | SwapType::Test) => Want::Test,
+            (false, true, SwapType::None | SwapType::Permanent) => Want::Permanent,
+            _ => return Err(Error::AlreadyPending),
+        };
+        let mark = Mark { image, slot, want };
+        Ok(Some(mark).filter(|mark| mark.missing(self.pairs).is_some()))
+    }
+
+    /// The bytes to hash before a mark is set, from the start of the slot; `None` if the hash cannot be checked and that is allowed.
+    pub(super) fn to_verify(&self, mark: &Mark) -> Result<Option<(u32, u32)>, Error> {
+        let pair = look::pair(self.pairs, mark.image).ok_or(Error::Unknown)?;
+        let seen = pair.seen(mark.slot);
+        let header = seen.header.ok_or(Error::NoImage)?;
+        seen.hash?;
+        if mark.slot != pair.running() && header.flags().intersects(Flags::ENCRYPTED) {
+            return if self.config.encrypted { Ok(None) } else { Err(Error::NoImage) };
+        }
+        Ok(Some((pair.region(mark.slot).start, header.hashed_len())))
+    }
+}
+
+/// Whether the bootloader starts the spare slot's image rather than the running one: the higher version wins, then the
+/// lower slot.
+fn starts_instead(pair: &Pair, spare: &Seen, running: &Seen) -> bool {
+    let version = |seen: &Seen| seen.image().map(|(header, _)| header.version().release());
+    match (version(spare), version(running)) {
+        (Some(spare), Some(running)) => spare > running || spare == running && pair.running() == Slot::Secondary,
+        (spare, _) => spare.is_some(),
+    }
+}
+
+/// A mark to be set in a trailer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Mark {
+    pub(super) image: u32,
+    pub(super) slot: Slot,
+    want: Want,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Want {
+    Test,
+    Permanent,
+    Confirm,
+}
+
+impl Mark {
+    /// The next field to write. The order is MCUboot's: a cut between two leaves a mark that is valid or none.
+    fn missing(&self, pairs: &[Pair]) -> Option<Field> {
+        let trailer = &look::pair(pairs, self.image)?.seen(self.slot).trailer;
+        let magic = (trailer.magic == Magic::Unset).then_some(Field::Magic);
+        let image_ok = (trailer.image_ok == Flag::Unset).then_some(Field::ImageOk);
+        let info = |kind| trailer.swap_info.is_none().then_some(Field::SwapInfo(kind));
+        match self.want {
+            Want::Test => magic.or(info(SwapType::Test)),
+            Want::Permanent => magic.or(image_ok).or(info(SwapType::Permanent)),
+            Want::Confirm => image_ok,
+        }
+    }
+
+    /// The next write; `None` when the mark is complete.
+    pub(super) fn access<D>(&self, slots: &Slots<'_, D>) -> Option<Access> {
+        let field = self.missing(slots.pairs)?;
+        let pair = look::pair(slots.pairs, self.image)?;
+        let place = pair.field(self.slot, field, slots.layout, slots.config.geometry.write);
+        Some(Access::Write(place, Source::Field(field, slots.layout)))
+    }
+
+    /// The write was done.
+    pub(super) fn done(&self, pairs: &mut [Pair]) {
+        let field = self.missing(pairs);
+        let pair = usize::try_from(self.image).ok().and_then(|image| pairs.get_mut(image));
+        if let (Some(pair), Some(field)) = (pair, field) {
+            let trailer = &mut pair.seen_mut(self.slot).trailer;
+            match field {
+                Field::Magic => trailer.magic = Magic::Good,
+                Field::ImageOk => trailer.image_ok = Flag::Set,
+                Field::SwapInfo(kind) => trailer.swap_info = Some(kind as u8),
+                Field::CopyDone | Field::SwapSize => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! The TLV areas behind the body of an image.
+//!
+//! There are two: a *protected* one, which the image hash covers and the header announces, and behind it the normal one.
+//! They are never mixed up here: what must be protected has to be looked for in the protected area, and the image hash,
+//! which cannot cover itself, only in the other one.
+
+use super::{Error, take};
+
+/// The type of a TLV.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Kind(pub u16);
+
+impl Kind {
+    /// SHA-256 of the public key.
+    pub const KEY_HASH: Self = Self(0x01);
+    /// The public key.
+    pub const PUBLIC_KEY: Self = Self(0x02);
+    /// The image hash, SHA-256.
+    pub const SHA256: Self = Self(0x10);
+    /// The image hash, SHA-384.
+    pub const SHA384: Self = Self(0x11);
+    /// The image hash, SHA-512.
+    pub const SHA512: Self = Self(0x12);
+    /// Signature: RSA-2048 PSS.
+    pub const RSA2048: Self = Self(0x20);
+    /// Signature: ECDSA.
+    pub const ECDSA: Self = Self(0x22);
+    /// Signature: RSA-3072 PSS.
+    pub const RSA3072: Self = Self(0x23);
+    /// Signature: Ed25519.
+    pub const ED25519: Self = Self(0x24);
+    /// What the image needs of another image: image number, version.
+    pub const DEPENDENCY: Self = Self(0x40);
+    /// A counter that must not fall (u32).
+    pub const SECURITY_COUNTER: Self = Self(0x50);
+    /// Measured-boot record.
+    pub const BOOT_RECORD: Self = Self(0x60);
+
+    const NAMES: [(Self, &'static str); 12] = [
+        (Self::KEY_HASH, "KEY_HASH"),
+        (Self::PUBLIC_KEY, "PUBLIC_KEY"),
+        (Self::SHA256, "SHA256"),
+        (Self::SHA384, "SHA384"),
+        (Self::SHA512, "SHA512"),
+        (Self::RSA2048, "RSA2048"),
+        (Self::ECDSA, "ECDSA"),
+        (Self::RSA3072, "RSA3072"),
+        (Self::ED25519, "ED25519"),
+        (Self::DEPENDENCY, "DEPENDENCY"),
+        (Self::SECURITY_COUNTER, "SECURITY_COUNTER"),
+        (Self::BOOT_RECORD, "BOOT_RECORD"),
+    ];
+}
+
+impl core::fmt::Debug for Kind {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match Self::NAMES.iter().find(|(kind, _)| kind == self) {
+            Some((_, name)) => f.write_str(name),
+            None => write!(f, "Kind({:#06x})", self.0),
+        }
+    }
+}
+
+/// One TLV: at most 65535 bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Tlv<'a> {
+    /// What the value is.
+    pub kind: Kind,
+    /// The value.
+    pub value: &'a [u8],
+}
+
+/// Iterates over the entries of one TLV area.
+///
+/// After an error, which is reported once, the iteration is over.
+#[derive(Debug, Clone)]
+pub struct Tlvs<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Tlvs<'a> {
+    /// The entries in `bytes`, which are an area without its info.
+    #[must_use]
+    pub const fn new(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes }
+    }
+
+    /// The one entry of this kind; `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// The image: [`Error::InvalidTlv`], or [`Error::MultipleHashes`] if there are several.
+    pub fn only(self, kind: Kind) -> Result<Option<&'a [u8]>, Error> {
+        let mut found = None;
+        for tlv in self {
+            let tlv = tlv?;
+            if tlv.kind == kind && found.replace(tlv.value).is_some() {
+                return Err(Error::MultipleHashes);
+            }
+        }
+        Ok(found)
+    }
+
+    fn split(&mut self) -> Option<Tlv<'a>> {
+        let (head, rest) = self.rest.split_first_chunk()?;
+        let entry = Entry::parse(*head);
+        let (value, rest) = rest.split_at_checked(entry.len.into())?;
+        self.rest = rest;
+        Some(Tlv { kind: entry.kind, value })
+    }
+}
+
+impl<'a> Iterator for Tlvs<'a> {
+    type Item = Result<Tlv<'a>, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let tlv = self.split();
+        if tlv.is_none() {
+            self.rest = &[];
+        }
+        Some(tlv.ok_or(Error::InvalidTlv))
+    }
+}
+
+/// The four bytes at the front of a TLV area.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Info {
+    magic: u16,
+    /// Bytes of the area with this info.
+    total: u16,
+}
+
+impl Info {
+    pub(crate) const LEN: u16 = 4;
+    const NORMAL: u16 = 0x6907;
+    const PROTECTED: u16 = 0x6908;
+
+    /// An area of `total` bytes with its info.
+    pub(crate) const fn new(protected: bool, total: u16) -> Self {
+        Self { magic: if protected { Self::PROTECTED } else { Self::NORMAL }, total }
+    }
+
+    pub(crate) fn emit(self) -> [u8; 4] {
+        let ([a, b], [c, d]) = (self.magic.to_le_bytes(), self.total.to_le_bytes());
+        [a, b, c, d]
+    }
+
+    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
+        Some(Self { magic: u16::from_le_bytes(take(bytes, 0)?), total: u16::from_le_bytes(take(bytes, 2)?) })
+    }
+
+    /// The length of the protected area, which the header has announced as `announced` bytes.
+    pub(crate) const fn protected(self, announced: u16) -> Result<u16, Error> {
+        match self {
+            Self { magic: Self::PROTECTED, total } if total == announced && total >= Self::LEN => Ok(total),
+            Self { magic: Self::PROTECTED, .. } => Err(Error::InvalidTlv),
+            _ => Err(Error::NoTlvs),
+        }
+    }
+
+    /// The length of the normal area.
+    pub(crate) const fn normal(self) -> Result<u16, Error> {
+        match self {
+            Self { magic: Self::NORMAL, total } if total >= Self::LEN => Ok(total),
+            Self { magic: Self::NORMAL, .. } => Err(Error::InvalidTlv),
+            _ => Err(Error::NoTlvs),
+        }
+    }
+}
+
+/// The four bytes before a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) kind: Kind,
+    pub(crate) len: u16,
+}
+
+impl Entry {
+    pub(crate) const LEN: u16 = 4;
+
+    pub(crate) const fn parse([k0, k1, l0, l1]: [u8; 4]) -> Self {
+        Self { kind: Kind(u16::from_le_bytes([k0, k1])), len: u16::from_le_bytes([l0, l1]) }
+    }
+
+    pub(crate) fn emit(self) -> [u8; 4] {
+        let ([a, b], [c, d]) = (self.kind.0.to_le_bytes(), self.len.to_le_bytes());
+        [a, b, c, d]
+    }
+}

@@ -1,0 +1,275 @@
+//! The trailer at the end of a slot, by which application and bootloader talk about what to boot.
+//!
+//! A slot of S bytes, with A the largest write size of the bootloader build (`BOOT_MAX_ALIGN`):
+//!
+//! ```text
+//!               A = 8        16       32
+//!   swap_size   S-48         S-80     S-160     4 bytes
+//!   swap_info   S-40         S-64     S-128     low nibble the swap type, high nibble the image number
+//!   copy_done   S-32         S-48     S-96      01 set, erased unset
+//!   image_ok    S-24         S-32     S-64      01 set, erased unset
+//!   magic       S-16         S-16     S-16      16 bytes
+//! ```
+//!
+//! Each field begins a write unit of its own, so that each can be written once after an erase. The swap status, and the
+//! encryption keys of builds that have them, lie below `swap_size`.
+
+use super::take;
+
+/// The offsets of the trailer's fields, for one alignment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Layout {
+    align: u32,
+}
+
+impl Layout {
+    /// Bytes of the magic.
+    pub const MAGIC_LEN: u32 = 16;
+
+    /// The layout for `BOOT_MAX_ALIGN` = `align` bytes; `None` unless it is a power of two from 8 to 512. MCUboot builds use 8, 16 or
+    /// 32; larger ones follow the same formula.
+    #[must_use]
+    pub const fn new(align: u32) -> Option<Self> {
+        match align {
+            8 | 16 | 32 | 64 | 128 | 256 | 512 => Some(Self { align }),
+            _ => None,
+        }
+    }
+
+    /// The alignment.
+    #[must_use]
+    pub const fn align(self) -> u32 {
+        self.align
+    }
+
+    /// Bytes from the end of a slot back to `field`. The slot's length has to be a multiple of the alignment.
+    #[must_use]
+    pub const fn from_end(self, field: Field) -> u32 {
+        // The magic takes whole units. The alignment is a power of two, which spares a division.
+        let mask = self.align - 1;
+        let image_ok = ((Self::MAGIC_LEN + mask) & !mask) + self.align;
+        match field {
+            Field::Magic => Self::MAGIC_LEN,
+            Field::ImageOk => image_ok,
+            Field::CopyDone => image_ok + self.align,
+            Field::SwapInfo(_) => image_ok + 2 * self.align,
+            Field::SwapSize => image_ok + 3 * self.align,
+        }
+    }
+
+    /// Bytes of the trailer down to `swap_size`, without the swap status.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "a trailer is never empty")]
+    pub const fn len(self) -> u32 {
+        self.from_end(Field::SwapSize)
+    }
+
+    /// The 16 bytes of a good magic.
+    #[must_use]
+    pub const fn magic(self) -> [u8; 16] {
+        if self.align == 8 {
+            return [0x77, 0xC2, 0x95, 0xF3, 0x60, 0xD2, 0xEF, 0x7F, 0x35, 0x52, 0x50, 0x0F, 0x2C, 0xB6, 0x79, 0x80];
+        }
+        let [low, high, ..] = self.align.to_le_bytes();
+        [low, high, 0x2D, 0xE1, 0x5D, 0x29, 0x41, 0x0B, 0x8D, 0x77, 0x67, 0x9C, 0x11, 0x0F, 0x1F, 0x8A]
+    }
+
+    /// What 16 bytes at the end of a slot say, in a flash with this erased value.
+    #[must_use]
+    pub fn read_magic(self, bytes: &[u8], erased: u8) -> Magic {
+        match take::<16>(bytes, 0) {
+            Some(bytes) if bytes == self.magic() => Magic::Good,
+            Some(bytes) if bytes == [erased; 16] => Magic::Unset,
+            _ => Magic::Bad,
+        }
+    }
+}
+
+/// A field of the trailer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Field {
+    /// 16 bytes that make the trailer valid.
+    Magic,
+    /// The image was confirmed, or (secondary slot) is to be confirmed at once.
+    ImageOk,
+    /// The bootloader has put the image here.
+    CopyDone,
+    /// The swap type that was asked for, for image number 0.
+    SwapInfo(SwapType),
+    /// How many bytes the bootloader swaps.
+    SwapSize,
+}
+
+/// The state of the magic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Magic {
+    /// It is there.
+    Good,
+    /// Its place is erased.
+    Unset,
+    /// Its place holds something else.
+    Bad,
+}
+
+/// The state of a flag byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Flag {
+    /// 01.
+    Set,
+    /// Erased.
+    Unset,
+    /// Anything else.
+    Bad,
+}
+
+impl Flag {
+    /// The byte of a set flag.
+    pub const SET: u8 = 0x01;
+
+    /// What a flag byte says, in a flash with this erased value.
+    #[must_use]
+    pub const fn read(byte: u8, erased: u8) -> Self {
+        match byte {
+            Self::SET => Self::Set,
+            byte if byte == erased => Self::Unset,
+            _ => Self::Bad,
+        }
+    }
+}
+
+/// What the trailer of a slot says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Trailer {
+    /// Whether the trailer is valid.
+    pub magic: Magic,
+    /// Whether the image is, or shall be, confirmed.
+    pub image_ok: Flag,
+    /// Whether the bootloader has put the image here.
+    pub copy_done: Flag,
+    /// The byte of the swap info; `None` if erased.
+    pub swap_info: Option<u8>,
+}
+
+impl Trailer {
+    /// The trailer of an erased slot.
+    pub const BLANK: Self =
+        Self { magic: Magic::Unset, image_ok: Flag::Unset, copy_done: Flag::Unset, swap_info: None };
+}
+
+/// What the bootloader does at the next reset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[repr(u8)]
+pub enum SwapType {
+    /// Starts what is in the primary slot.
+    None = 1,
+    /// Swaps the slots, and swaps back at the reset after that unless the image is confirmed.
+    Test = 2,
+    /// Swaps the slots for good.
+    Permanent = 3,
+    /// Swaps back: the running image was on trial and has not been confirmed.
+    Revert = 4,
+}
+
+impl SwapType {
+    /// What two trailers lead to in the swap modes. The secondary slot is asked first.
+    #[must_use]
+    pub const fn decide(primary: &Trailer, secondary: &Trailer) -> Self {
+        match (secondary.magic, secondary.image_ok) {
+            (Magic::Good, Flag::Unset) => return Self::Test,
+            (Magic::Good, Flag::Set) => return Self::Permanent,
+            _ => {}
+        }
+        match (primary.magic, primary.image_ok, primary.copy_done) {
+            (Magic::Good, Flag::Unset, Flag::Set) => Self::Revert,
+            _ => Self::None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn offsets_are_those_of_mcuboot_for_every_alignment() {
+        let offsets = |align| {
+            let layout = Layout::new(align).unwrap();
+            let fields =
+                [Field::Magic, Field::ImageOk, Field::CopyDone, Field::SwapInfo(SwapType::Test), Field::SwapSize];
+            fields.map(|field| layout.from_end(field))
+        };
+        assert_eq!(offsets(8), [16, 24, 32, 40, 48]);
+        assert_eq!(offsets(16), [16, 32, 48, 64, 80]);
+        assert_eq!(offsets(32), [16, 64, 96, 128, 160]);
+        assert_eq!([0, 1, 4, 12, 24, 1024].map(Layout::new), [None; 6]);
+        for align in [8, 16, 32, 64, 128, 256, 512] {
+            for slot in [0x1_0000, 0x1_8000] {
+                // The formula in MCUboot's words.
+                let image_ok = (slot - 16 - align) / align * align;
+                assert_eq!(
+                    offsets(align),
+                    [
+                        16,
+                        slot - image_ok,
+                        slot - image_ok + align,
+                        slot - image_ok + 2 * align,
+                        slot - image_ok + 3 * align
+                    ]
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn magic_carries_the_alignment_unless_it_is_eight() {
+        let magic = |align| Layout::new(align).unwrap().magic();
+        assert_eq!(&magic(8)[..4], [0x77, 0xC2, 0x95, 0xF3]);
+        assert_eq!(&magic(16)[..4], [0x10, 0x00, 0x2D, 0xE1]);
+        assert_eq!(&magic(32)[..4], [0x20, 0x00, 0x2D, 0xE1]);
+        assert_eq!(&magic(512)[..4], [0x00, 0x02, 0x2D, 0xE1]);
+        let layout = Layout::new(16).unwrap();
+        assert_eq!(layout.read_magic(&magic(16), 0xFF), Magic::Good);
+        assert_eq!(layout.read_magic(&magic(8), 0xFF), Magic::Bad);
+        assert_eq!(layout.read_magic(&[0xFF; 16], 0xFF), Magic::Unset);
+        assert_eq!(layout.read_magic(&[0xFF; 16], 0x00), Magic::Bad);
+        assert_eq!(layout.read_magic(&[0x00; 16], 0x00), Magic::Unset);
+        assert_eq!(layout.read_magic(&[0xFF; 15], 0xFF), Magic::Bad);
+    }
+
+    #[test]
+    fn decision_table_of_the_swap_modes_is_followed_row_by_row() {
+        let magics = [Magic::Good, Magic::Unset, Magic::Bad];
+        let flags = [Flag::Set, Flag::Unset, Flag::Bad];
+        let mut trailers = std::vec::Vec::new();
+        for magic in magics {
+            for image_ok in flags {
+                for copy_done in flags {
+                    trailers.push(Trailer { magic, image_ok, copy_done, swap_info: None });
+                }
+            }
+        }
+        for primary in &trailers {
+            for secondary in &trailers {
+                let expected = if secondary.magic == Magic::Good && secondary.image_ok == Flag::Unset {
+                    SwapType::Test
+                } else if secondary.magic == Magic::Good && secondary.image_ok == Flag::Set {
+                    SwapType::Permanent
+                } else if primary.magic == Magic::Good
+                    && primary.image_ok == Flag::Unset
+                    && primary.copy_done == Flag::Set
+                {
+                    SwapType::Revert
+                } else {
+                    SwapType::None
+                };
+                assert_eq!(SwapType::decide(primary, secondary), expected);
+            }
+        }
+    }
+}

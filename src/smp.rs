@@ -1,0 +1,87 @@
+//! Simple Management Protocol: MCUmgr in Zephyr, MCUboot's serial recovery, Mynewt. Nothing to do with Bluetooth's SMP.
+//!
+//! ```text
+//!          0      1       2    3     4    5      6         7
+//!      ┌──────┬───────┬───────────┬───────────┬──────────┬─────────┬─────────────────────────────┐
+//!      │ v op │ flags │  length   │   group   │ sequence │ command │ payload: one CBOR map       │
+//!      └──────┴───────┴───────────┴───────────┴──────────┴─────────┴─────────────────────────────┘
+//!  byte 0:  rrr vv ooo    r reserved, v version (0 = v1, 1 = v2), o op     all numbers big-endian
+//! ```
+//!
+//! | file | what |
+//! |---|---|
+//! | this one | [`Header`], [`Op`], [`Version`], [`Group`], the trait [`Request`] and the codecs behind it |
+//! | [`error`] | what a server says when it refuses: one table per group, both ways |
+//! | [`client`] | [`Client`](client::Client): numbers requests, knows their answers |
+//! | [`server`] | [`Server`](server::Server): policy, repeats, [`Handler`](server::Handler) |
+//! | [`os`], [`image`], [`stat`], [`settings`], [`fs`], [`shell`], [`enumeration`], [`zephyr`] | the requests of a group in the order of its specification, its `Commands` and its `dispatch` |
+//! | [`legacy`], [`transport`] | requests that only a client makes: Mynewt's logs and tests, bridging |
+//! | [`routine`] | jobs of many exchanges: upload an image, upgrade a device |
+//!
+//! # The exchange
+//!
+//! A client sends a request (op read or write), a server answers with one response (op + 1) of the same group, sequence
+//! and command. A server says nothing unasked. Version 2 differs from version 1 in one thing: errors of a group come as
+//! `{"err": {"group": g, "rc": n}}` instead of a flat `{"rc": n}`. A client decides by the keys, not by the version
+//! field, since old servers ignore it.
+//!
+//! Specification: Zephyr Project, *SMP Protocol Specification* and the pages of its groups.
+//!
+//! # Interpretation
+//!
+//! * The version field of a request selects the form of the errors; 2 and 3 are answered with `rc` 13 and version 1.
+//! * Reserved bits and flags are sent as 0 and not looked at.
+//! * A repeated request keeps its sequence number: its late answer is a right answer.
+
+pub mod client;
+pub mod enumeration;
+pub mod error;
+pub mod fs;
+pub mod image;
+pub mod legacy;
+pub mod os;
+pub mod routine;
+pub mod server;
+pub mod settings;
+pub mod shell;
+pub mod stat;
+pub mod transport;
+pub mod zephyr;
+
+use core::time::Duration;
+
+mod header;
+mod payload;
+
+pub use error::Error;
+pub use header::{Group, Header, HeaderError, Op, Version};
+pub(crate) use payload::map;
+pub use payload::{Decode, Empty, Encode};
+
+/// A command: what is asked, and the type of the answer.
+///
+/// Vendor commands implement it outside of this crate in the same six lines as ours.
+pub trait Request: Encode {
+    /// Read or write.
+    const OP: Op;
+    /// The group that the command belongs to.
+    const GROUP: Group;
+    /// Its number within the group.
+    const COMMAND: u8;
+    /// How long the device may need at least: long for commands that erase flash.
+    const PATIENCE: Duration = Duration::ZERO;
+    /// What a client reads from the answer.
+    type Response<'m>: Decode<'m>;
+
+    /// Reads the payload of a response. Only a command whose answers break the common rule for `rc` overrides it.
+    ///
+    /// # Errors
+    ///
+    /// What the server said, or that it made no sense.
+    fn response(payload: &[u8]) -> Result<Self::Response<'_>, client::Error> {
+        match Error::find(payload)? {
+            Some(error) => Err(client::Error::Remote(error)),
+            None => Ok(Self::Response::decode(payload)?),
+        }
+    }
+}

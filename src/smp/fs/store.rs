@@ -1,0 +1,214 @@
+//! The file group over a small trait that any file system can implement.
+
+use crc::{CRC_32_ISO_HDLC, Crc, NoTable};
+
+use super::{
+    Commands, Download, DownloadResponse, Hash, HashOutput, HashResponse, HashType, HashTypesResponse, Path, Status,
+    StatusResponse, Upload, UploadResponse,
+};
+use crate::cbor::Text;
+use crate::smp::{Empty, Error, error};
+
+/// A file system, as far as this group needs one. Nothing stays open between two calls that the
+/// implementation does not keep open by itself.
+pub trait Files {
+    /// Length of a file in bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`error::fs::FILE_NOT_FOUND`], [`error::fs::FILE_IS_DIRECTORY`] and their neighbours.
+    fn len(&mut self, path: Path<'_>) -> Result<u64, Error>;
+
+    /// Reads from `off` on; returns how many bytes, fewer than `into` holds only at the end of the file.
+    ///
+    /// # Errors
+    ///
+    /// [`error::fs::FILE_READ_FAILED`] and its neighbours.
+    fn read(&mut self, path: Path<'_>, off: u64, into: &mut [u8]) -> Result<usize, Error>;
+
+    /// Makes the file anew, empty.
+    ///
+    /// # Errors
+    ///
+    /// [`error::fs::FILE_OPEN_FAILED`] and its neighbours.
+    fn create(&mut self, path: Path<'_>) -> Result<(), Error>;
+
+    /// Writes all of `data` at the end of the file, which is at `off`.
+    ///
+    /// # Errors
+    ///
+    /// [`error::fs::FILE_WRITE_FAILED`] if not all of it fits.
+    fn append(&mut self, path: Path<'_>, off: u64, data: &[u8]) -> Result<(), Error>;
+
+    /// Nobody wants the file any more that was used last.
+    fn close(&mut self) {}
+}
+
+/// An upload under way.
+#[derive(Debug, Clone)]
+enum Session {
+    /// None. Left by a first piece.
+    Idle,
+    /// The file that is written, where it stands and how long it will be. Left by the last piece, a first piece, an
+    /// error of the file system, a wrong offset, and close.
+    Uploading { path: heapless::Vec<u8, { Path::MAX_LEN }>, off: u64, len: u64 },
+}
+
+/// Serves the file group from a file system, below one root, with the rules of [`Path`].
+///
+/// `buffer` holds a piece of a file on its way to an answer, or to a hash: pieces of a download are not longer.
+#[derive(Debug)]
+pub struct Store<'b, F> {
+    files: F,
+    root: &'b str,
+    buffer: &'b mut [u8],
+    session: Session,
+}
+
+impl<'b, F: Files> Store<'b, F> {
+    /// Offers what `files` holds below `root` (`""` for all of it).
+    pub const fn new(files: F, root: &'b str, buffer: &'b mut [u8]) -> Self {
+        Self { files, root, buffer, session: Session::Idle }
+    }
+
+    /// The file system.
+    pub const fn files(&mut self) -> &mut F {
+        &mut self.files
+    }
+
+    /// Feeds a range of a file to `each`, piece by piece; returns its length.
+    fn walk(&mut self, path: Path<'_>, off: u64, len: Option<u64>, mut each: impl FnMut(&[u8])) -> Result<u64, Error> {
+        let total = self.files.len(path)?;
+        if total == 0 {
+            return Err(error::fs::FILE_EMPTY);
+        }
+        let rest = total.checked_sub(off).filter(|rest| *rest > 0).ok_or(error::fs::FILE_OFFSET_LARGER_THAN_FILE)?;
+        let wanted = len.map_or(rest, |len| len.min(rest));
+        let mut done = 0;
+        while done < wanted {
+            let piece = usize::try_from(wanted - done).unwrap_or(usize::MAX).min(self.buffer.len());
+            let into = self.buffer.get_mut(..piece).unwrap_or_default();
+            let read = self.files.read(path, off + done, into)?;
+            let read = into.get(..read).filter(|read| !read.is_empty()).ok_or(error::fs::FILE_READ_FAILED)?;
+            each(read);
+            done += read.len() as u64;
+        }
+        Ok(wanted)
+    }
+}
+
+const CRC32: &str = "crc32";
+#[cfg(feature = "sha2")]
+const SHA256: &str = "sha256";
+
+/// The kinds of hashes; the first one is the default.
+const TYPES: &[(Text<'static>, HashType)] = &[
+    (Text::from_bytes(CRC32.as_bytes()), HashType { format: 0, size: 4 }),
+    #[cfg(feature = "sha2")]
+    (Text::from_bytes(SHA256.as_bytes()), HashType { format: 1, size: 32 }),
+];
+
+/// Kind, number of bytes, result.
+type Hashed<'r> = (&'static str, u64, HashOutput<'r>);
+
+impl<F: Files> Store<'_, F> {
+    fn crc32(&mut self, path: Path<'_>, off: u64, len: Option<u64>) -> Result<Hashed<'static>, Error> {
+        const CRC: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&CRC_32_ISO_HDLC);
+        let mut digest = CRC.digest();
+        let len = self.walk(path, off, len, |piece| digest.update(piece))?;
+        Ok((CRC32, len, HashOutput::Number(digest.finalize().into())))
+    }
+
+    #[cfg(feature = "sha2")]
+    fn sha256(&mut self, path: Path<'_>, off: u64, len: Option<u64>) -> Result<Hashed<'_>, Error> {
+        use sha2::{Digest, Sha256};
+
+        let mut digest = Sha256::new();
+        let len = self.walk(path, off, len, |piece| digest.update(piece))?;
+        let room = self.buffer.first_chunk_mut().ok_or(Error::NO_MEMORY)?;
+        *room = <[u8; 32]>::from(digest.finalize());
+        Ok((SHA256, len, HashOutput::Bytes(room.as_slice().into())))
+    }
+}
+
+impl<F: Files> Commands for Store<'_, F> {
+    fn download<'r>(&'r mut self, request: Download<'r>, room: usize) -> Result<DownloadResponse<'r>, Error> {
+        let path = Path::parse(request.name, self.root)?;
+        let len = self.files.len(path)?;
+        if request.off > len {
+            return Err(error::fs::FILE_OFFSET_LARGER_THAN_FILE);
+        }
+        let room = room.min(self.buffer.len());
+        let into = self.buffer.get_mut(..room).unwrap_or_default();
+        let read = self.files.read(path, request.off, into)?;
+        let data = into.get(..read).unwrap_or_default();
+        Ok(DownloadResponse { off: request.off, data: data.into(), len: (request.off == 0).then_some(len) })
+    }
+
+    fn upload(&mut self, request: Upload<'_>) -> Result<UploadResponse, (Error, Option<u64>)> {
+        let path = Path::parse(request.name, self.root).map_err(|error| (error, None))?;
+        let session = core::mem::replace(&mut self.session, Session::Idle);
+        let len = match (request.off, session) {
+            (0, _) => {
+                let len = request.len.ok_or((Error::INVALID, None))?;
+                self.files.create(path).map_err(|error| (error, None))?;
+                len
+            }
+            (wanted, Session::Uploading { path: open, off, len })
+                if wanted == off && open == path.as_str().as_bytes() =>
+            {
+                len
+            }
+            _ => {
+                self.files.close();
+                let present = self.files.len(path).unwrap_or(0);
+                return Err((error::fs::FILE_OFFSET_NOT_VALID, Some(present)));
+            }
+        };
+        let mut off = request.off;
+        if len.checked_sub(off).is_none_or(|rest| request.data.len() as u64 > rest) {
+            return Err((Error::INVALID, None));
+        }
+        for piece in request.data.chunks().iter() {
+            self.files.append(path, off, piece).map_err(|error| (error, None))?;
+            off += piece.len() as u64;
+        }
+        if off == len {
+            self.files.close();
+        } else if let Ok(path) = heapless::Vec::from_slice(path.as_str().as_bytes()) {
+            self.session = Session::Uploading { path, off, len };
+        }
+        Ok(UploadResponse { off })
+    }
+
+    fn status(&mut self, request: Status<'_>) -> Result<StatusResponse, Error> {
+        let path = Path::parse(request.name, self.root)?;
+        Ok(StatusResponse { len: self.files.len(path)? })
+    }
+
+    fn hash<'r>(&'r mut self, request: Hash<'r>) -> Result<HashResponse<'r>, Error> {
+        let path = Path::parse(request.name, self.root)?;
+        if request.len == Some(0) {
+            return Err(Error::INVALID);
+        }
+        let off = request.off.unwrap_or(0);
+        let (kind, len, output) = match request.kind {
+            None => self.crc32(path, off, request.len)?,
+            Some(kind) if kind == CRC32 => self.crc32(path, off, request.len)?,
+            #[cfg(feature = "sha2")]
+            Some(kind) if kind == SHA256 => self.sha256(path, off, request.len)?,
+            Some(_) => return Err(error::fs::CHECKSUM_HASH_NOT_FOUND),
+        };
+        Ok(HashResponse { kind: kind.into(), off: request.off.filter(|off| *off != 0), len, output })
+    }
+
+    fn hash_types(&mut self) -> Result<HashTypesResponse<'_>, Error> {
+        Ok(HashTypesResponse { types: TYPES.into() })
+    }
+
+    fn close(&mut self) -> Result<Empty, Error> {
+        self.session = Session::Idle;
+        self.files.close();
+        Ok(Empty {})
+    }
+}

@@ -1,0 +1,216 @@
+//! The eight bytes in front of every message.
+
+/// What a message is. Requests are even, their responses one more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[repr(u8)]
+pub enum Op {
+    /// A request that changes nothing.
+    Read = 0,
+    /// The answer to [`Op::Read`].
+    ReadResponse = 1,
+    /// A request that changes or does something.
+    Write = 2,
+    /// The answer to [`Op::Write`].
+    WriteResponse = 3,
+}
+
+impl Op {
+    /// The op of the answer to this request; a response is its own.
+    #[must_use]
+    pub const fn response(self) -> Self {
+        match self {
+            Self::Read | Self::ReadResponse => Self::ReadResponse,
+            Self::Write | Self::WriteResponse => Self::WriteResponse,
+        }
+    }
+
+    /// Whether a client sends it.
+    #[must_use]
+    pub const fn is_request(self) -> bool {
+        matches!(self, Self::Read | Self::Write)
+    }
+
+    const fn from_bits(bits: u8) -> Option<Self> {
+        match bits {
+            0 => Some(Self::Read),
+            1 => Some(Self::ReadResponse),
+            2 => Some(Self::Write),
+            3 => Some(Self::WriteResponse),
+            _ => None,
+        }
+    }
+}
+
+/// The version of SMP that a message is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[repr(u8)]
+pub enum Version {
+    /// "Legacy": every error is a flat `rc`. On the wire 0.
+    V1 = 0,
+    /// Errors of a group name their group. On the wire 1.
+    V2 = 1,
+}
+
+/// A management group. 0 to 63 are assigned by Zephyr, from 64 on they belong to the application.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Group(pub u16);
+
+impl Group {
+    /// Operating system: echo, reset, parameters.
+    pub const OS: Self = Self(0);
+    /// Application images.
+    pub const IMAGE: Self = Self(1);
+    /// Statistics.
+    pub const STATISTICS: Self = Self(2);
+    /// Settings, which newtmgr calls config.
+    pub const SETTINGS: Self = Self(3);
+    /// Logs of Mynewt.
+    pub const LOG: Self = Self(4);
+    /// Crash tests of Mynewt. Zephyr's text has 5 and 7 the other way round, no code does.
+    pub const CRASH: Self = Self(5);
+    /// Split images of Mynewt: a number without commands.
+    pub const SPLIT: Self = Self(6);
+    /// Run-time tests of Mynewt.
+    pub const RUN: Self = Self(7);
+    /// Files.
+    pub const FS: Self = Self(8);
+    /// Shell commands.
+    pub const SHELL: Self = Self(9);
+    /// Which groups there are.
+    pub const ENUMERATION: Self = Self(10);
+    /// Bridging to other transports.
+    pub const TRANSPORT: Self = Self(11);
+    /// Zephyr's own: erase the storage partition.
+    pub const ZEPHYR: Self = Self(63);
+    /// The first group of the application.
+    pub const PER_USER: Self = Self(64);
+
+    /// The name of a group that is assigned.
+    #[must_use]
+    pub const fn name(self) -> Option<&'static str> {
+        Some(match self {
+            Self::OS => "os",
+            Self::IMAGE => "image",
+            Self::STATISTICS => "statistics",
+            Self::SETTINGS => "settings",
+            Self::LOG => "log",
+            Self::CRASH => "crash",
+            Self::SPLIT => "split",
+            Self::RUN => "run",
+            Self::FS => "fs",
+            Self::SHELL => "shell",
+            Self::ENUMERATION => "enumeration",
+            Self::TRANSPORT => "transport",
+            Self::ZEPHYR => "zephyr",
+            _ => return None,
+        })
+    }
+}
+
+impl core::fmt::Display for Group {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self.name() {
+            Some(name) => f.write_str(name),
+            None => write!(f, "{}", self.0),
+        }
+    }
+}
+
+impl core::fmt::Debug for Group {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self.name() {
+            Some(name) => write!(f, "Group({name})"),
+            None => write!(f, "Group({:#06x})", self.0),
+        }
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Group {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Group({=u16})", self.0);
+    }
+}
+
+/// Why eight bytes are not a header that can be acted upon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum HeaderError {
+    /// Fewer than eight bytes.
+    Short,
+    /// The op is one of the four that are not assigned. The header as it would be with [`Op::Write`].
+    Op(Header),
+    /// The version is one of the two that are not assigned. The header as it would be with [`Version::V2`].
+    Version(Header),
+}
+
+/// The header of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Header {
+    /// What the message is.
+    pub op: Op,
+    /// In which version it is written.
+    pub version: Version,
+    /// Length of the payload in bytes, without the header.
+    pub length: u16,
+    /// The group of the command.
+    pub group: Group,
+    /// Chosen by the client, repeated by the server.
+    pub sequence: u8,
+    /// Number of the command within its group.
+    pub command: u8,
+}
+
+impl Header {
+    /// Length of a header in bytes.
+    pub const LEN: usize = 8;
+
+    /// Reads the header of a message, and returns it with everything behind it, which may be more or less than
+    /// [`length`](Self::length) says. Flags and reserved bits are not looked at.
+    ///
+    /// # Errors
+    ///
+    /// See [`HeaderError`]; a server can still answer all but the first.
+    pub const fn parse(message: &[u8]) -> Result<(Self, &[u8]), HeaderError> {
+        let Some((&[first, _flags, l1, l0, g1, g0, sequence, command], rest)) = message.split_first_chunk() else {
+            return Err(HeaderError::Short);
+        };
+        let (op, version) = (Op::from_bits(first & 0b111), first >> 3 & 0b11);
+        let header = Self {
+            op: match op {
+                Some(op) => op,
+                None => Op::Write,
+            },
+            version: if version == 0 { Version::V1 } else { Version::V2 },
+            length: u16::from_be_bytes([l1, l0]),
+            group: Group(u16::from_be_bytes([g1, g0])),
+            sequence,
+            command,
+        };
+        if version > Version::V2 as u8 {
+            return Err(HeaderError::Version(header));
+        }
+        match op {
+            Some(_) => Ok((header, rest)),
+            None => Err(HeaderError::Op(header)),
+        }
+    }
+
+    /// Writes the header; flags and reserved bits are 0.
+    #[must_use]
+    pub const fn emit(&self) -> [u8; Self::LEN] {
+        let [l1, l0] = self.length.to_be_bytes();
+        let [g1, g0] = self.group.0.to_be_bytes();
+        [(self.version as u8) << 3 | self.op as u8, 0, l1, l0, g1, g0, self.sequence, self.command]
+    }
+
+    /// The header of the answer to this request, with the length of an empty payload.
+    #[must_use]
+    pub const fn response(&self) -> Self {
+        Self { op: self.op.response(), length: 0, ..*self }
+    }
+}

@@ -1,0 +1,231 @@
+//! The commands of this group over slots in NOR flash: CBOR on one side, [`mcuboot::slots`] on the other.
+//!
+//! ```text
+//!   Incoming ─▶ begin ─▶ Job ─▶ flash::run, or flash_async::run ─▶ Job ─▶ finish(reply) ─▶ Answer
+//! ```
+
+use super::{Erase, ImageState, ReadState, SlotInfo, Upload, UploadResponse, WriteState};
+use crate::cbor::{BufferFull, Bytes, Text, Value, Writer};
+use crate::mcuboot::digest::Digest;
+use crate::mcuboot::flash::{self, Failed, Operation};
+use crate::mcuboot::slots::{self, Chunk, Command, Outcome, Slots, Uploaded};
+use crate::mcuboot::{Version, slots::Info};
+use crate::smp::server::{Answer, Incoming, Reply};
+use crate::smp::{Empty, Encode, Error, Group, Op, Request, error};
+
+/// A command of the image group under way.
+///
+/// Run it on the flash, then [`finish`](Self::finish) it. To drop it is to leave the request unanswered.
+#[derive(Debug)]
+pub struct Job<'j, 's, D>(State<'j, 's, D>);
+
+#[derive(Debug)]
+enum State<'j, 's, D> {
+    /// Needs the flash.
+    Flash(slots::Job<'j, 's, D>),
+    /// Needs only what the slots know of themselves.
+    SlotInfo(&'j Slots<'s, D>),
+    /// Needs nothing.
+    Refused(Error),
+}
+
+/// Begins a command of the image group. Nothing is read or written before the job is run.
+///
+/// ```
+/// use anysmp::mcuboot::{digest::Digest, flash, slots::Slots};
+/// use anysmp::smp::server::{Answer, Incoming, Reply};
+/// use anysmp::smp::{Error, Group, image};
+/// use embedded_storage::nor_flash::NorFlash;
+///
+/// fn handle<D: Digest, F: NorFlash>(
+///     slots: &mut Slots<'_, D>,
+///     nor: &mut F,
+///     incoming: &Incoming<'_>,
+///     reply: Reply<'_>,
+/// ) -> Answer {
+///     match incoming.group() {
+///         Group::IMAGE => flash::run(image::begin(slots, incoming), nor).finish(reply),
+///         _ => reply.error(Error::NOT_SUPPORTED),
+///     }
+/// }
+/// ```
+pub fn begin<'j, 's, D: Digest>(slots: &'j mut Slots<'s, D>, incoming: &Incoming<'j>) -> Job<'j, 's, D> {
+    if (incoming.op(), incoming.command()) == (Op::Read, SlotInfo::COMMAND) {
+        return Job(State::SlotInfo(slots));
+    }
+    Job(match command(incoming) {
+        Ok(command) => State::Flash(slots.begin(command)),
+        Err(error) => State::Refused(error),
+    })
+}
+
+/// Reads a request. A string in several pieces is refused: no client sends data so, and flash wants them in one.
+fn command<'m>(incoming: &Incoming<'m>) -> Result<Command<'m>, Error> {
+    let whole = |bytes: Bytes<'m>| bytes.as_slice().ok_or(Error::INVALID);
+    Ok(match (incoming.op(), incoming.command()) {
+        (Op::Read, ReadState::COMMAND) => Command::List,
+        (Op::Write, WriteState::COMMAND) => {
+            let WriteState { hash, confirm } = incoming.decode()?;
+            Command::SetState { hash: hash.map(whole).transpose()?, confirm }
+        }
+        (Op::Write, Upload::COMMAND) => {
+            let Upload { image, len, off, sha, data, upgrade } = incoming.decode()?;
+            Command::Upload(Chunk {
+                image: image.unwrap_or(0).into(),
+                len,
+                off: off.ok_or(error::image::INVALID_OFFSET)?,
+                data: data.map(whole).transpose()?.unwrap_or_default(),
+                sha: sha.map(whole).transpose()?,
+                upgrade: upgrade.unwrap_or(false),
+            })
+        }
+        (Op::Write, Erase::COMMAND) => {
+            let Erase { slot } = incoming.decode()?;
+            Command::Erase { slot: slot.map(u64::from) }
+        }
+        _ => return Err(Error::NOT_SUPPORTED),
+    })
+}
+
+impl<D: Digest> flash::Job for Job<'_, '_, D> {
+    fn next(&mut self) -> Option<Operation<'_>> {
+        match &mut self.0 {
+            State::Flash(job) => job.next(),
+            State::SlotInfo(_) | State::Refused(_) => None,
+        }
+    }
+
+    fn completed(&mut self, result: Result<(), Failed>) {
+        if let State::Flash(job) = &mut self.0 {
+            job.completed(result);
+        }
+    }
+}
+
+impl<D: Digest> Job<'_, '_, D> {
+    /// Answers the request.
+    pub fn finish(self, reply: Reply<'_>) -> Answer {
+        match self.0 {
+            State::Refused(error) => reply.error(error),
+            State::SlotInfo(slots) => reply.ok(&SlotList(slots)),
+            State::Flash(job) => {
+                let (outcome, slots) = job.finish_with_slots();
+                match outcome {
+                    Ok(Outcome::States) => reply.ok(&StateList(slots)),
+                    Ok(Outcome::Upload(Uploaded { off, matched })) => {
+                        reply.ok(&UploadResponse { off, matches: matched })
+                    }
+                    Ok(Outcome::Erased) => reply.ok(&Empty {}),
+                    Err(error) => reply.error(error.into()),
+                }
+            }
+        }
+    }
+}
+
+impl From<slots::Error> for Error {
+    fn from(error: slots::Error) -> Self {
+        error.rc().map_or(Self::NOT_SUPPORTED, |rc| Self::Group { group: Group::IMAGE, rc })
+    }
+}
+
+/// What the slots hold, as a [`StateResponse`](super::StateResponse).
+struct StateList<'j, 's, D>(&'j Slots<'s, D>);
+
+impl<D: Digest> Encode for StateList<'_, '_, D> {
+    fn encode(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
+        let several = self.0.info().any(|info| info.image > 0);
+        writer.map(2)?;
+        writer.text("images")?;
+        writer.array(self.0.states().count() as u64)?;
+        self.0.states().try_for_each(|state| {
+            let mut version = heapless::Vec::new();
+            write_version(state.version, &mut version);
+            ImageState {
+                image: several.then_some(state.image),
+                slot: state.slot,
+                version: Text::from_bytes(&version),
+                hash: Some(state.hash.into()),
+                bootable: state.bootable,
+                pending: state.pending,
+                confirmed: state.confirmed,
+                active: state.active,
+                permanent: state.permanent,
+            }
+            .write(writer)
+        })?;
+        writer.text("splitStatus")?;
+        writer.unsigned(0)
+    }
+}
+
+/// `1.2.3`, or `1.2.3.4` if there is a build number. Without `core::fmt`, which a server needs nowhere else.
+fn write_version(version: Version, out: &mut heapless::Vec<u8, 25>) {
+    let Version { major, minor, revision, build } = version;
+    let build = (build != 0).then_some(build);
+    let numbers = [Some(u32::from(major)), Some(u32::from(minor)), Some(u32::from(revision)), build];
+    for (index, number) in numbers.into_iter().flatten().enumerate() {
+        if index > 0 {
+            // The capacity is that of the longest version, so nothing here can be lost.
+            let _ = out.push(b'.');
+        }
+        let mut divisor = 1;
+        while number / divisor >= 10 {
+            divisor *= 10;
+        }
+        while divisor > 0 {
+            let digit = u8::try_from(number / divisor % 10).unwrap_or(0);
+            let _ = out.push(b'0'.saturating_add(digit));
+            divisor /= 10;
+        }
+    }
+}
+
+/// The slots themselves, as a [`SlotInfoResponse`](super::SlotInfoResponse).
+struct SlotList<'j, 's, D>(&'j Slots<'s, D>);
+
+impl<D: Digest> Encode for SlotList<'_, '_, D> {
+    fn encode(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
+        let primaries = || self.0.info().filter(|info| info.slot == 0);
+        writer.map(1)?;
+        writer.text("images")?;
+        writer.array(primaries().count() as u64)?;
+        primaries().try_for_each(|Info { image, max_image_size, .. }| {
+            writer.map(3)?;
+            writer.text("image")?;
+            writer.unsigned(image.into())?;
+            writer.text("slots")?;
+            let slots = || self.0.info().filter(|info| info.image == image);
+            writer.array(slots().count() as u64)?;
+            slots().try_for_each(|info| {
+                super::Slot {
+                    slot: info.slot,
+                    size: Some(info.size.into()),
+                    upload_image_id: info.upload_image_id,
+                    rc: None,
+                }
+                .write(writer)
+            })?;
+            writer.text("max_image_size")?;
+            writer.unsigned(max_image_size.into())
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_written_as_mcuboot_writes_them() {
+        for (version, text) in [
+            (Version { major: 0, minor: 0, revision: 0, build: 0 }, "0.0.0"),
+            (Version { major: 1, minor: 20, revision: 300, build: 0 }, "1.20.300"),
+            (Version { major: 255, minor: 255, revision: 65535, build: u32::MAX }, "255.255.65535.4294967295"),
+        ] {
+            let mut out = heapless::Vec::new();
+            write_version(version, &mut out);
+            assert_eq!(core::str::from_utf8(&out).unwrap(), text);
+        }
+    }
+}

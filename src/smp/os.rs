@@ -1,0 +1,572 @@
+//! Group 0, operating system: echo, statistics of tasks and memory pools, date and time, reset, parameters, information.
+//!
+//! Specification: Zephyr Project, *Default / OS Management Group*.
+//!
+//! | command | op | request | response |
+//! |---|---|---|---|
+//! | 0 | read, write | [`Echo`] | [`EchoResponse`] |
+//! | 1 | write | [`ConsoleEcho`] | [`Empty`] |
+//! | 2 | read | [`TaskStatistics`] | [`TaskStatisticsResponse`] |
+//! | 3 | read | [`PoolStatistics`] | [`PoolStatisticsResponse`] |
+//! | 4 | read | [`ReadDateTime`] | [`DateTimeResponse`] |
+//! | 4 | write | [`WriteDateTime`] | [`Empty`] |
+//! | 5 | write | [`Reset`] | [`Empty`] |
+//! | 6 | read | [`Parameters`] | [`ParametersResponse`] |
+//! | 7 | read | [`Info`] | [`InfoResponse`] |
+//! | 8 | read | [`BootLoader`] | [`BootLoaderResponse`] |
+//!
+//! # Interpretation
+//!
+//! * Echo is answered to both ops: some clients read, most write. A missing text is an empty one.
+//! * `force` of a reset is sent as a boolean and read as a boolean or an integer, since both are in use.
+//! * Pools come as `mpools` (newtmgr) or as one key per pool (Zephyr); both are read, the second is written.
+
+use super::server::{After, Answer, Incoming, Reply};
+use super::{Decode, Empty, Encode, Error, Group, Op, Request, map};
+use crate::cbor::{BufferFull, Bytes, Malformed, Reader, Table, Text, Value, Writer};
+
+/// Asks for the same text back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Echo<'b> {
+    /// The text; `None` is answered like an empty one.
+    pub text: Option<Text<'b>>,
+}
+
+map!(request Echo<'b> { text: "d" });
+
+impl<'b> Echo<'b> {
+    /// Asks for `text` back.
+    #[must_use]
+    pub fn new(text: &'b str) -> Self {
+        Self { text: Some(text.into()) }
+    }
+}
+
+/// The text of an [`Echo`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct EchoResponse<'b> {
+    /// What was sent.
+    pub text: Text<'b>,
+}
+
+map!(response EchoResponse<'b> { text: "r" });
+
+impl Request for Echo<'_> {
+    const OP: Op = Op::Write;
+    const GROUP: Group = Group::OS;
+    const COMMAND: u8 = 0;
+    type Response<'m> = EchoResponse<'m>;
+}
+
+/// Asks a text console to echo what it receives, or to stop that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct ConsoleEcho {
+    /// 1 on, 0 off.
+    pub echo: Option<i32>,
+}
+
+map!(request ConsoleEcho { echo: "echo" });
+
+impl Request for ConsoleEcho {
+    const OP: Op = Op::Write;
+    const GROUP: Group = Group::OS;
+    const COMMAND: u8 = 1;
+    type Response<'m> = Empty;
+}
+
+/// Asks for the tasks (threads) of the system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct TaskStatistics {}
+
+map!(request TaskStatistics {});
+
+/// The tasks by name.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct TaskStatisticsResponse<'b> {
+    /// One entry per task.
+    pub tasks: Table<'b, Task>,
+}
+
+map!(response TaskStatisticsResponse<'b> { tasks: "tasks" });
+
+/// One task. Which of the optional keys are there depends on how the firmware was built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Task {
+    /// Priority; negative ones are cooperative in Zephyr.
+    pub priority: i64,
+    /// Running number.
+    pub id: u64,
+    /// Zephyr: bits 1 dummy, 2 pending, 4 sleeping, 8 dead, 16 suspended, 32 aborting, 64 suspending, 128 queued.
+    pub state: u64,
+    /// Used stack in words of 4 bytes.
+    pub stack_use: Option<u64>,
+    /// Size of the stack in words of 4 bytes.
+    pub stack_size: Option<u64>,
+    /// Context switches.
+    pub context_switches: Option<u64>,
+    /// Run time in ticks or cycles.
+    pub runtime: Option<u64>,
+    /// Time of the last sanity check-in.
+    pub last_checkin: Option<u64>,
+    /// Time of the next sanity check-in.
+    pub next_checkin: Option<u64>,
+}
+
+map!(response Task {
+    priority: "prio",
+    id: "tid",
+    state: "state",
+    stack_use: "stkuse",
+    stack_size: "stksiz",
+    context_switches: "cswcnt",
+    runtime: "runtime",
+    last_checkin: "last_checkin",
+    next_checkin: "next_checkin",
+});
+
+impl Request for TaskStatistics {
+    const OP: Op = Op::Read;
+    const GROUP: Group = Group::OS;
+    const COMMAND: u8 = 2;
+    type Response<'m> = TaskStatisticsResponse<'m>;
+}
+
+/// Asks for the memory pools of the system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct PoolStatistics {}
+
+map!(request PoolStatistics {});
+
+/// The memory pools by name or number.
+#[derive(Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct PoolStatisticsResponse<'b>(Pools<'b>);
+
+#[derive(Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+enum Pools<'b> {
+    /// newtmgr's form, or pools to be written.
+    Table(Table<'b, Pool>),
+    /// Zephyr's form: the payload itself, whose keys with a map behind them are pools.
+    Payload(Bytes<'b>),
+}
+
+/// One memory pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Pool {
+    /// Size of a block in bytes. Zephyr leaves it out for some heaps.
+    pub block_size: Option<u64>,
+    /// Number of blocks.
+    pub blocks: u64,
+    /// Blocks that are free.
+    pub free: u64,
+    /// The fewest that were ever free.
+    pub min: Option<u64>,
+}
+
+map!(response Pool { block_size: "blksiz", blocks: "nblks", free: "nfree", min: "min" });
+
+impl<'b> PoolStatisticsResponse<'b> {
+    /// Pools to be sent.
+    #[must_use]
+    pub fn new(pools: &'b [(Text<'b>, Pool)]) -> Self {
+        Self(Pools::Table(pools.into()))
+    }
+
+    /// The pools, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (Text<'b>, Pool)> + use<'b> {
+        let (table, payload) = match self.0 {
+            Pools::Table(table) => (Some(table), &[][..]),
+            Pools::Payload(payload) => (None, payload.as_slice().unwrap_or_default()),
+        };
+        let mut reader = Reader::new(payload);
+        let mut entries = reader.entries().ok();
+        let keys = core::iter::from_fn(move || {
+            let entries = entries.as_mut()?;
+            while entries.more(&mut reader).ok()? {
+                let name = reader.text().ok()?;
+                if reader.at_map() {
+                    return Pool::read(&mut reader).ok().map(|pool| (name, pool));
+                }
+                reader.skip().ok()?;
+            }
+            None
+        });
+        table.into_iter().flat_map(|table| table.iter()).chain(keys)
+    }
+}
+
+/// Two of them are equal if their pools are, in whichever form they came.
+impl PartialEq for PoolStatisticsResponse<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl core::fmt::Debug for PoolStatisticsResponse<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
+}
+
+impl<'b> Decode<'b> for PoolStatisticsResponse<'b> {
+    fn decode(payload: &'b [u8]) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(payload);
+        let mut entries = reader.entries()?;
+        while entries.more(&mut reader)? {
+            if reader.text()? == "mpools" {
+                return Table::read(&mut reader).map(|table| Self(Pools::Table(table)));
+            } else if reader.at_map() {
+                Pool::read(&mut reader)?;
+            } else {
+                reader.skip()?;
+            }
+        }
+        Ok(Self(Pools::Payload(payload.into())))
+    }
+}
+
+impl Encode for PoolStatisticsResponse<'_> {
+    fn encode(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
+        writer.map(self.iter().count() as u64)?;
+        self.iter().try_for_each(|(name, pool)| {
+            name.write(writer)?;
+            pool.write(writer)
+        })
+    }
+}
+
+impl Request for PoolStatistics {
+    const OP: Op = Op::Read;
+    const GROUP: Group = Group::OS;
+    const COMMAND: u8 = 3;
+    type Response<'m> = PoolStatisticsResponse<'m>;
+}
+
+/// Asks for date and time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct ReadDateTime {}
+
+map!(request ReadDateTime {});
+
+/// Date and time of the device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct DateTimeResponse<'b> {
+    /// `2026-11-20T21:53:18`, with a fraction if the device has one, without a zone on Zephyr.
+    pub datetime: Text<'b>,
+}
+
+map!(response DateTimeResponse<'b> { datetime: "datetime" });
+
+impl Request for ReadDateTime {
+    const OP: Op = Op::Read;
+    const GROUP: Group = Group::OS;
+    const COMMAND: u8 = 4;
+    type Response<'m> = DateTimeResponse<'m>;
+}
+
+/// Sets date and time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct WriteDateTime<'b> {
+    /// `YYYY-MM-DDTHH:MM:SS`, 19 to 26 characters; Zephyr ignores a zone.
+    pub datetime: Text<'b>,
+}
+
+map!(request WriteDateTime<'b> { datetime: "datetime" });
+
+impl Request for WriteDateTime<'_> {
+    const OP: Op = Op::Write;
+    const GROUP: Group = Group::OS;
+    const COMMAND: u8 = 4;
+    type Response<'m> = Empty;
+}
+
+/// Resets the device after the answer has left.
+///
+/// The connection often goes with it: no answer within the time-out is probable success.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Reset {
+    /// Reset even if the application would rather not.
+    pub force: Option<Force>,
+    /// 0 the application, 1 the boot loader's recovery, others as the application says.
+    pub boot_mode: Option<u8>,
+}
+
+map!(request Reset { force: "force", boot_mode: "boot_mode" });
+
+/// The `force` of a [`Reset`]: a boolean that may come as an integer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Force(pub bool);
+
+impl Value<'_> for Force {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
+        if reader.at_boolean() { reader.boolean().map(Self) } else { reader.signed().map(|force| Self(force != 0)) }
+    }
+
+    fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
+        writer.boolean(self.0)
+    }
+}
+
+impl Request for Reset {
+    const OP: Op = Op::Write;
+    const GROUP: Group = Group::OS;
+    const COMMAND: u8 = 5;
+    type Response<'m> = Empty;
+}
+
+/// Asks for the sizes of the server's buffers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Parameters {}
+
+map!(request Parameters {});
+
+/// The sizes of the server's buffers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct ParametersResponse {
+    /// Bytes of one receive buffer. On the console a message may have 4 bytes less, on other transports all of it.
+    pub buf_size: u32,
+    /// Number of buffers. At most one less may be outstanding: one holds the answer.
+    pub buf_count: u32,
+}
+
+map!(response ParametersResponse { buf_size: "buf_size", buf_count: "buf_count" });
+
+impl Request for Parameters {
+    const OP: Op = Op::Read;
+    const GROUP: Group = Group::OS;
+    const COMMAND: u8 = 6;
+    type Response<'m> = ParametersResponse;
+}
+
+/// Asks for information on the firmware.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Info<'b> {
+    /// Any of `s` kernel name, `n` node name, `r` kernel release, `v` kernel version, `b` build time, `m` machine,
+    /// `p` processor, `i` hardware platform, `o` operating system, `a` all of them. Default `s`.
+    pub format: Option<Text<'b>>,
+}
+
+map!(request Info<'b> { format: "format" });
+
+/// The information that was asked for, in the order `snrvbmpio`, one space between.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct InfoResponse<'b> {
+    /// One line.
+    pub output: Text<'b>,
+}
+
+map!(response InfoResponse<'b> { output: "output" });
+
+impl Request for Info<'_> {
+    const OP: Op = Op::Read;
+    const GROUP: Group = Group::OS;
+    const COMMAND: u8 = 7;
+    type Response<'m> = InfoResponse<'m>;
+}
+
+/// Asks for information on the boot loader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct BootLoader<'b> {
+    /// `None` asks for its name, `mode` how MCUboot boots, `active_b0_slot` Nordic's first stage.
+    pub query: Option<Text<'b>>,
+}
+
+map!(request BootLoader<'b> { query: "query" });
+
+/// What is known of the boot loader; which keys there are depends on the query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct BootLoaderResponse<'b> {
+    /// Its name, `MCUboot`.
+    pub bootloader: Option<Text<'b>>,
+    /// How it boots: see [`mode_name`].
+    pub mode: Option<i32>,
+    /// Whether older images are refused.
+    pub no_downgrade: Option<bool>,
+    /// The active slot of Nordic's first stage.
+    pub active: Option<u32>,
+}
+
+map!(response BootLoaderResponse<'b> {
+    bootloader: "bootloader",
+    mode: "mode",
+    no_downgrade: "no-downgrade",
+    active: "active",
+});
+
+/// What the `mode` of a [`BootLoaderResponse`] means.
+#[must_use]
+pub const fn mode_name(mode: i32) -> Option<&'static str> {
+    Some(match mode {
+        -1 => "unknown",
+        0 => "single application slot",
+        1 => "swap using scratch",
+        2 => "overwrite only",
+        3 => "swap without scratch",
+        4 => "direct XIP without revert",
+        5 => "direct XIP with revert",
+        6 => "RAM load",
+        7 => "firmware loader",
+        8 => "single slot RAM load",
+        9 => "swap using offset",
+        _ => return None,
+    })
+}
+
+impl Request for BootLoader<'_> {
+    const OP: Op = Op::Read;
+    const GROUP: Group = Group::OS;
+    const COMMAND: u8 = 8;
+    type Response<'m> = BootLoaderResponse<'m>;
+}
+
+/// What a device does for this group. Every command has a body already: echo echoes, the rest is not supported.
+pub trait Commands {
+    /// Gives the text back.
+    ///
+    /// # Errors
+    ///
+    /// None by default.
+    fn echo<'r>(&'r mut self, request: Echo<'r>) -> Result<EchoResponse<'r>, Error> {
+        Ok(EchoResponse { text: request.text.unwrap_or("".into()) })
+    }
+
+    /// Switches the echo of a text console.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NOT_SUPPORTED`] by default.
+    fn console_echo(&mut self, request: ConsoleEcho) -> Result<Empty, Error> {
+        let _ = request;
+        Err(Error::NOT_SUPPORTED)
+    }
+
+    /// Lists the tasks.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NOT_SUPPORTED`] by default.
+    fn task_statistics(&mut self) -> Result<TaskStatisticsResponse<'_>, Error> {
+        Err(Error::NOT_SUPPORTED)
+    }
+
+    /// Lists the memory pools.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NOT_SUPPORTED`] by default.
+    fn pool_statistics(&mut self) -> Result<PoolStatisticsResponse<'_>, Error> {
+        Err(Error::NOT_SUPPORTED)
+    }
+
+    /// Tells date and time.
+    ///
+    /// # Errors
+    ///
+    /// [`error::os::RTC_NOT_SET`](super::error::os::RTC_NOT_SET) if the clock was never set.
+    fn read_datetime(&mut self) -> Result<DateTimeResponse<'_>, Error> {
+        Err(Error::NOT_SUPPORTED)
+    }
+
+    /// Sets date and time.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::INVALID`] for a text that is no date.
+    fn write_datetime(&mut self, request: WriteDateTime<'_>) -> Result<Empty, Error> {
+        let _ = request;
+        Err(Error::NOT_SUPPORTED)
+    }
+
+    /// Says whether the device may be reset now. It is not to do so here: the server's
+    /// [`After::Reset`] asks for it once the answer has left.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BUSY`] refuses, which a request with `force` must not be.
+    fn reset(&mut self, request: Reset) -> Result<Empty, Error> {
+        let _ = request;
+        Err(Error::NOT_SUPPORTED)
+    }
+
+    /// Tells the sizes of the buffers: the framing's buffer, and how many messages the port and the framing can hold.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NOT_SUPPORTED`] by default.
+    fn parameters(&mut self) -> Result<ParametersResponse, Error> {
+        Err(Error::NOT_SUPPORTED)
+    }
+
+    /// Describes the firmware.
+    ///
+    /// # Errors
+    ///
+    /// [`error::os::INVALID_FORMAT`](super::error::os::INVALID_FORMAT) for an unknown character.
+    fn info<'r>(&'r mut self, request: Info<'r>) -> Result<InfoResponse<'r>, Error> {
+        let _ = request;
+        Err(Error::NOT_SUPPORTED)
+    }
+
+    /// Describes the boot loader.
+    ///
+    /// # Errors
+    ///
+    /// [`error::os::QUERY_YIELDS_NO_ANSWER`](super::error::os::QUERY_YIELDS_NO_ANSWER) for an unknown query.
+    fn boot_loader<'r>(&'r mut self, request: BootLoader<'r>) -> Result<BootLoaderResponse<'r>, Error> {
+        let _ = request;
+        Err(Error::NOT_SUPPORTED)
+    }
+}
+
+/// Reads a request of this group, has it done, and writes the answer.
+pub fn dispatch<C: Commands + ?Sized>(commands: &mut C, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
+    match (incoming.op(), incoming.command()) {
+        (_, Echo::COMMAND) => reply.result(incoming.decode().and_then(|request| commands.echo(request))),
+        (Op::Write, ConsoleEcho::COMMAND) => {
+            reply.result(incoming.decode().and_then(|request| commands.console_echo(request)))
+        }
+        (Op::Read, TaskStatistics::COMMAND) => reply.result(commands.task_statistics()),
+        (Op::Read, PoolStatistics::COMMAND) => reply.result(commands.pool_statistics()),
+        (Op::Read, ReadDateTime::COMMAND) => reply.result(commands.read_datetime()),
+        (Op::Write, WriteDateTime::COMMAND) => {
+            reply.result(incoming.decode().and_then(|request| commands.write_datetime(request)))
+        }
+        (Op::Write, Reset::COMMAND) => {
+            let request = incoming.decode::<Reset>();
+            let result = request.and_then(|request| commands.reset(request));
+            match (request, result) {
+                (Ok(Reset { force, boot_mode }), Ok(done)) => reply.ok(&done).then(After::Reset {
+                    force: force.is_some_and(|Force(force)| force),
+                    mode: boot_mode.unwrap_or(0),
+                }),
+                (_, Err(error)) | (Err(error), _) => reply.error(error),
+            }
+        }
+        (Op::Read, Parameters::COMMAND) => reply.result(commands.parameters()),
+        (Op::Read, Info::COMMAND) => reply.result(incoming.decode().and_then(|request| commands.info(request))),
+        (Op::Read, BootLoader::COMMAND) => {
+            reply.result(incoming.decode().and_then(|request| commands.boot_loader(request)))
+        }
+        _ => reply.error(Error::NOT_SUPPORTED),
+    }
+}

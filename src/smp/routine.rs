@@ -1,0 +1,262 @@
+//! Jobs of many exchanges: each is a [`Routine`](crate::routine::Routine), which any driver runs.
+//!
+//! | file | what |
+//! |---|---|
+//! | this one | [`Source`]: what is uploaded; [`Error`]: why a job ended early |
+//! | [`upload`] | [`Upload`]: an image file, several requests at a time |
+//! | [`upgrade`] | [`Upgrade`]: upload, test, reset, confirm, and what came of it; [`ImageFile`], [`Notes`] |
+//!
+//! ```
+//! use anysmp::smp::client::Client;
+//! use anysmp::smp::routine::Upload;
+//! # use anysmp::routine::{Routine, Step};
+//!
+//! let file = [0; 4096];
+//! let mut upload = Upload::new(&file[..]).window(3);
+//! let mut client = Client::new(0);
+//! // link.run(&mut client, &mut upload, &mut tx, |event| { … ControlFlow::Continue(()) })
+//! # let mut tx = [0; 512];
+//! # assert_eq!(upload.poll(&mut client, &mut tx), Step::Send(9));
+//! ```
+//!
+//! # Noise
+//!
+//! A driver starts to wait anew with each message. So that a peer which never stops talking cannot hold a job for ever,
+//! [`NOISE`] messages in a row that answer nothing count as a time-out.
+
+use core::time::Duration;
+
+use super::client::{self, Client};
+use super::{Header, Request, Version, error};
+use crate::routine::Step;
+
+pub mod upgrade;
+pub mod upload;
+
+mod file;
+mod outcome;
+mod piece;
+mod survey;
+mod transfer;
+
+pub use file::{FileError, ImageFile, ImageVersion};
+pub use outcome::{Doubt, Note, Notes, Phase, Plan, UpgradeEvent, UpgradeOutcome, UpgradeReport};
+pub use upgrade::Upgrade;
+pub use upload::{Upload, UploadEvent, UploadOutcome, UploadReport};
+
+/// How many messages in a row that answer nothing count as a time-out.
+pub const NOISE: u8 = 64;
+
+/// What is uploaded: bytes that can be read at any offset, again and again.
+///
+/// A slice in memory is one; a file, an external flash or a decoder of another file format need a few lines.
+pub trait Source {
+    /// How many bytes there are. Must not change.
+    fn len(&self) -> u64;
+
+    /// Fills `into` with the bytes from `offset` on. Never asked for bytes beyond [`len`](Self::len).
+    ///
+    /// # Errors
+    ///
+    /// [`SourceFailed`] if they cannot be read; what exactly went wrong is for the source to remember.
+    fn read(&mut self, offset: u64, into: &mut [u8]) -> Result<(), SourceFailed>;
+
+    /// Whether there are no bytes.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A [`Source`] could not be read: our fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct SourceFailed;
+
+impl core::fmt::Display for SourceFailed {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("what is to be uploaded could not be read")
+    }
+}
+
+impl core::error::Error for SourceFailed {}
+
+impl Source for &[u8] {
+    fn len(&self) -> u64 {
+        <[u8]>::len(self) as u64
+    }
+
+    fn read(&mut self, offset: u64, into: &mut [u8]) -> Result<(), SourceFailed> {
+        let start = usize::try_from(offset).or(Err(SourceFailed))?;
+        let end = start.checked_add(into.len()).ok_or(SourceFailed)?;
+        let bytes = self.get(start..end).ok_or(SourceFailed)?;
+        into.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+        Ok(())
+    }
+}
+
+impl<S: Source + ?Sized> Source for &mut S {
+    fn len(&self) -> u64 {
+        (**self).len()
+    }
+
+    fn read(&mut self, offset: u64, into: &mut [u8]) -> Result<(), SourceFailed> {
+        (**self).read(offset, into)
+    }
+}
+
+/// Why a job ended early.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum Error {
+    /// We: `tx`, the device's buffer or the limit that was set is too small for one request. An upload needs 62 bytes.
+    BufferFull,
+    /// We: there is nothing to upload.
+    Empty,
+    /// We: the source could not be read.
+    Source,
+    /// Time: no answer, after all repeats.
+    TimedOut,
+    /// The peer: it answers, but asks for the same bytes over and over.
+    NoProgress,
+    /// The peer: it asks for bytes beyond the end of the file.
+    Offset,
+    /// The peer: what it stored is not what was sent.
+    Mismatch,
+    /// The peer: its answer is not what the command promises.
+    Malformed,
+    /// The peer refused.
+    Remote(error::Error),
+}
+
+impl core::fmt::Display for Error {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::BufferFull => "the messages are too small for this job",
+            Self::Empty => "there is nothing to upload",
+            Self::Source => return SourceFailed.fmt(f),
+            Self::TimedOut => "the device does not answer",
+            Self::NoProgress => "the device asks for the same bytes over and over",
+            Self::Offset => "the device asks for bytes beyond the end of the file",
+            Self::Mismatch => "the device stored something else than what was sent",
+            Self::Malformed => return client::Error::Malformed.fmt(f),
+            Self::Remote(error) => return error.fmt(f),
+        })
+    }
+}
+
+impl core::error::Error for Error {}
+
+impl From<client::Error> for Error {
+    fn from(error: client::Error) -> Self {
+        match error {
+            client::Error::BufferFull => Self::BufferFull,
+            client::Error::Malformed => Self::Malformed,
+            client::Error::Remote(error) => Self::Remote(error),
+        }
+    }
+}
+
+impl From<SourceFailed> for Error {
+    fn from(SourceFailed: SourceFailed) -> Self {
+        Self::Source
+    }
+}
+
+/// One request at a time, as a routine needs it: the request is written anew for each repeat, since nobody keeps `tx`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+struct Ask {
+    state: Asking,
+    /// The version in which it was first asked.
+    asked: Option<Version>,
+    /// How often it may still be repeated.
+    left: u8,
+    noise: u8,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+enum Asking {
+    /// To be sent with a new number. Out: `Waiting`.
+    New,
+    /// To be sent again with the number that it had. Out: `Waiting`.
+    Again(Header),
+    /// Sent. Out: the owner takes the answer, `New` in the other version, `Again` or `Silent` after a time-out.
+    Waiting(Header),
+    /// Never answered.
+    Silent,
+}
+
+/// What a message was to an [`Ask`].
+enum Heard<T> {
+    Foreign,
+    /// The request goes out once more, in the other version.
+    Again,
+    Answer(Result<T, client::Error>),
+}
+
+impl<T> Heard<T> {
+    /// Hands the answer on; returns whether the message was ours.
+    fn then(self, answered: impl FnOnce(Result<T, client::Error>)) -> bool {
+        match self {
+            Self::Foreign => return false,
+            Self::Again => {}
+            Self::Answer(answer) => answered(answer),
+        }
+        true
+    }
+}
+
+impl Ask {
+    const fn new(repeats: u8) -> Self {
+        Self { state: Asking::New, asked: None, left: repeats, noise: 0 }
+    }
+
+    /// Sends, waits for `patience`, or fails with [`Error::TimedOut`] when all repeats are used up.
+    fn poll<R: Request>(
+        &mut self,
+        client: &mut Client,
+        request: &R,
+        patience: Duration,
+        tx: &mut [u8],
+    ) -> Result<Step, Error> {
+        let (len, header) = match self.state {
+            Asking::New => client.emit(R::OP, R::GROUP, R::COMMAND, tx, |writer| request.encode(writer))?,
+            Asking::Again(header) => client::emit(header, tx, |writer| request.encode(writer))?,
+            Asking::Waiting(_) => return Ok(Step::Wait(patience)),
+            Asking::Silent => return Err(Error::TimedOut),
+        };
+        self.asked.get_or_insert(header.version);
+        self.state = Asking::Waiting(header);
+        Ok(Step::Send(len))
+    }
+
+    fn receive<'m, R: Request>(&mut self, client: &mut Client, message: &'m [u8]) -> Heard<R::Response<'m>> {
+        let Asking::Waiting(header) = self.state else { return Heard::Foreign };
+        if !client::answers(&header, message) {
+            self.noise = self.noise.saturating_add(1);
+            if self.noise >= NOISE {
+                self.timed_out();
+            }
+            Heard::Foreign
+        } else if client.take_version(header.version, self.asked.unwrap_or(header.version), message) {
+            self.state = Asking::New;
+            Heard::Again
+        } else {
+            Heard::Answer(client::payload(message).map_err(client::Error::from).and_then(R::response))
+        }
+    }
+
+    fn timed_out(&mut self) {
+        let Asking::Waiting(header) = self.state else { return };
+        self.noise = 0;
+        self.state = match self.left.checked_sub(1) {
+            Some(left) => {
+                self.left = left;
+                Asking::Again(header)
+            }
+            None => Asking::Silent,
+        };
+    }
+}

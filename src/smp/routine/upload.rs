@@ -1,0 +1,464 @@
+//! An image file goes to the device, piece by piece, several requests at a time.
+//!
+//! ```text
+//!              first piece, alone              window open: pieces that follow one another
+//!   client  ── off 0, len, sha, data ──▶   ── off a ──▶ ── off b ──▶ ── off c ──▶
+//!   server             ◀── off a ──                ◀── off b ──  ◀── off c ── …   ◀── off len (match) ──
+//! ```
+//!
+//! Every answer names the offset that the device wants next, and that is law: it may lie behind what was sent (the device
+//! had the file already, or a part of it), before it (a piece was lost, or the device took only a part), or at 0 again
+//! (the device forgot), and then the first piece goes out again with all its keys.
+//!
+//! ```text
+//!   Idle ──▶ Sizing: asks for the device's buffers ──▶ Sending ──▶ Ended
+//!                                                       │  ▲
+//!                     Open ─ time-out ─▶ Repeat ─▶ Probing ┘ answer
+//!                      └─ "busy" ─▶ Pause ─ time-out ─▶ Open
+//! ```
+//!
+//! # Sizes
+//!
+//! The device tells the size and the number of its buffers. A message may be as long as a buffer, less what the framing
+//! stores beside it ([`Framing::OVERHEAD`]); all but one of the buffers may be filled at a time, since the answer needs
+//! one. Without an answer a message has at most [`FALLBACK`] bytes, which fits every server there is, and requests go one
+//! at a time. `tx` and [`message_limit`](Upload::message_limit) lower the size further. Each piece fills its message.
+//!
+//! # Cost
+//!
+//! About 450 bytes of state; no copy of the data but from the source to `tx`.
+//!
+//! # Interpretation
+//!
+//! * At most 8 requests are outstanding. A piece at offset 0 travels alone: the device erases flash for it.
+//! * An answer to one of several requests covers those that were sent before it; their own answers come too late and
+//!   count as foreign. Requests sent after it stay valid if they go on where the device wants; else all are given up and
+//!   the upload goes on at the named offset with new numbers.
+//! * After a time-out only the oldest request is sent again, with its number and alone; the others are given up. Its
+//!   answer, late or not, says where to go on, whatever else was lost.
+//! * Limits, all set by [`repeats`](Upload::repeats), 5 by default: time-outs in a row; answers in a row that want what
+//!   was wanted before; steps back behind an offset that the device had confirmed.
+//! * `rc` 2 (out of buffers) and `rc` 10 (busy) to a later piece make the upload pause for one time-out and go on one by
+//!   one; each counts as an answer without progress. To the first piece they are final, as every other error is.
+//! * When the answer to the last piece is lost, a server that closes its session at the end asks for offset 0 at the
+//!   repeat. The first piece then goes out again; servers that check what they hold answer that all is there, others
+//!   take the file once more.
+
+use core::time::Duration;
+
+use super::piece::{Keys, Piece};
+use super::transfer::{Awaited, Due, Flight, Transfer, header};
+use super::{Ask, Error, Heard, Source};
+use crate::cbor::{BufferFull, Writer};
+use crate::framing::Framing;
+use crate::routine::{Routine, Step};
+use crate::smp::Request;
+use crate::smp::client::{self, Client};
+use crate::smp::image::{self, ERASE_TIME};
+use crate::smp::os::{Parameters, ParametersResponse};
+
+pub use super::transfer::MAX_WINDOW;
+
+/// The longest message to a device that does not tell its sizes.
+pub const FALLBACK: usize = 169;
+
+/// How long a device may take to check the image after the last piece.
+pub const CHECK_TIME: Duration = Duration::from_secs(20);
+
+/// Uploads an image file. Build it, then have a driver `run` it.
+pub struct Upload<S> {
+    source: S,
+    len: u64,
+    keys: Keys,
+    settings: Settings,
+    state: State,
+    counts: Counts,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Settings {
+    overhead: usize,
+    message_limit: Option<usize>,
+    window: usize,
+    repeats: u8,
+    first: Duration,
+    last: Duration,
+    parameters: Option<ParametersResponse>,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Not begun. Out: `Sizing`, or `Sending` if the sizes are known.
+    Idle,
+    /// Asks for the sizes. Out: `Sending`, with them or without.
+    Sizing(Ask),
+    /// Sends pieces. Out: `Ended`.
+    Sending(Transfer),
+    /// Over, and how far the device had got.
+    Ended { outcome: UploadOutcome, off: u64 },
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Counts {
+    sent: u64,
+    /// The end of what was sent at least once.
+    reached: u64,
+    repeats: u32,
+    foreign: u32,
+}
+
+impl Settings {
+    const fn time(&self, awaited: Awaited) -> Duration {
+        match awaited {
+            Awaited::First => self.first,
+            Awaited::Last => self.last,
+            Awaited::Other => Duration::ZERO,
+        }
+    }
+}
+
+/// What an [`Upload`] tells after each message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct UploadEvent {
+    /// How far the device has got, in bytes.
+    pub off: u64,
+    /// Length of the file in bytes.
+    pub len: u64,
+    /// Pieces that were sent more than once.
+    pub repeats: u32,
+}
+
+/// What came of an [`Upload`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct UploadReport {
+    /// How it ended.
+    pub outcome: UploadOutcome,
+    /// How far the device has got, in bytes.
+    pub off: u64,
+    /// Length of the file in bytes.
+    pub len: u64,
+    /// Bytes of the file that were sent, repeats included.
+    pub sent: u64,
+    /// Pieces that were sent more than once.
+    pub repeats: u32,
+    /// Messages that answered nothing, late answers among them.
+    pub foreign: u32,
+}
+
+/// How an [`Upload`] ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[must_use]
+pub enum UploadOutcome {
+    /// Not yet: it may be run on.
+    Unfinished,
+    /// The device has the whole file.
+    Done {
+        /// It had it before.
+        already_present: bool,
+        /// It compared the `sha` with what it stored. Few devices do.
+        verified: bool,
+    },
+    /// It has not.
+    Failed(Error),
+}
+
+impl<S: Source> Upload<S> {
+    /// Uploads all of `source`, with what suits a serial console: 4 bytes of overhead, as many requests at a time as the
+    /// device has buffers, less one.
+    pub fn new(source: S) -> Self {
+        let settings = Settings {
+            overhead: 4,
+            message_limit: None,
+            window: MAX_WINDOW,
+            repeats: 5,
+            first: ERASE_TIME,
+            last: CHECK_TIME,
+            parameters: None,
+        };
+        let len = source.len();
+        Self { source, len, keys: Keys::default(), settings, state: State::Idle, counts: Counts::default() }
+    }
+
+    /// Takes the overhead from the framing that will be used, and one request at a time for datagrams, whose order nobody
+    /// keeps.
+    #[must_use]
+    pub fn over<F: Framing>(self) -> Self {
+        let window = if F::WHOLE { 1 } else { self.settings.window };
+        self.overhead(F::OVERHEAD).window(window)
+    }
+
+    /// How many bytes the framing stores beside a message in the device's buffer: [`Framing::OVERHEAD`].
+    #[must_use]
+    pub fn overhead(mut self, bytes: usize) -> Self {
+        self.settings.overhead = bytes;
+        self
+    }
+
+    /// At most so many requests at a time, 1 to 8; the device's number of buffers lowers it.
+    #[must_use]
+    pub fn window(mut self, requests: usize) -> Self {
+        self.settings.window = requests.clamp(1, MAX_WINDOW);
+        self
+    }
+
+    /// No message longer than this, as for the path of a datagram. Also the size for a device that tells none.
+    #[must_use]
+    pub fn message_limit(mut self, bytes: usize) -> Self {
+        self.settings.message_limit = Some(bytes);
+        self
+    }
+
+    /// The sizes of the device are known: they are not asked for.
+    #[must_use]
+    pub fn parameters(mut self, parameters: ParametersResponse) -> Self {
+        self.settings.parameters = Some(parameters);
+        self
+    }
+
+    /// Which image (or, with direct upload, which slot) the file is for.
+    #[must_use]
+    pub fn image(mut self, image: u32) -> Self {
+        self.keys.image = Some(image);
+        self
+    }
+
+    /// Asks the device to refuse the image unless it is newer than the running one.
+    #[must_use]
+    pub fn upgrade_only(mut self, only: bool) -> Self {
+        self.keys.upgrade = only;
+        self
+    }
+
+    /// The SHA-256 of the whole file, by which the device knows an interrupted upload again. It is left out of a message
+    /// that is too short for it.
+    #[must_use]
+    pub fn sha(mut self, digest: [u8; 32]) -> Self {
+        self.keys.sha = Some(digest);
+        self
+    }
+
+    /// Computes the `sha` by reading the source once.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Source`]
+    #[cfg(feature = "sha2")]
+    pub fn with_sha(mut self) -> Result<Self, Error> {
+        use sha2::{Digest, Sha256};
+        let mut digest = Sha256::new();
+        let mut block = [0; 128];
+        let mut off = 0;
+        while off < self.len {
+            let left = usize::try_from(self.len.saturating_sub(off)).unwrap_or(usize::MAX);
+            let block = block.get_mut(..left.min(128)).unwrap_or_default();
+            self.source.read(off, block)?;
+            digest.update(&*block);
+            off = off.saturating_add(block.len() as u64);
+        }
+        Ok(self.sha(digest.finalize().into()))
+    }
+
+    /// Uploads only the first `len` bytes of the source, as to leave out the padding behind an image. A `sha` that was set
+    /// for more bytes is dropped.
+    #[must_use]
+    pub fn only(mut self, len: u64) -> Self {
+        if len < self.len {
+            self.len = len;
+            self.keys.sha = None;
+        }
+        self
+    }
+
+    /// How patient the upload is: so many time-outs in a row, or answers in a row without progress, are borne. At least 1.
+    #[must_use]
+    pub fn repeats(mut self, repeats: u8) -> Self {
+        self.settings.repeats = repeats.max(1);
+        self
+    }
+
+    /// How long the device may take for the first piece, as to erase a slot, and for the last one, as to check the image.
+    /// Never shorter than the client's own time-out, which holds for the pieces in between.
+    #[must_use]
+    pub fn patience(mut self, first: Duration, last: Duration) -> Self {
+        (self.settings.first, self.settings.last) = (first, last);
+        self
+    }
+
+    /// The source.
+    pub const fn source(&mut self) -> &mut S {
+        &mut self.source
+    }
+
+    /// Begins anew.
+    pub(super) fn restart(&mut self) {
+        self.state = State::Idle;
+    }
+
+    fn begin(&mut self, parameters: Option<ParametersResponse>) {
+        let Settings { overhead, message_limit, window, .. } = self.settings;
+        let (limit, window) = match parameters {
+            Some(ParametersResponse { buf_size, buf_count }) => {
+                let size = usize::try_from(buf_size).unwrap_or(usize::MAX).saturating_sub(overhead);
+                let buffers = usize::try_from(buf_count).unwrap_or(usize::MAX);
+                (size.min(message_limit.unwrap_or(usize::MAX)), window.min(buffers.saturating_sub(1)).max(1))
+            }
+            None => (message_limit.unwrap_or(FALLBACK), 1),
+        };
+        self.state = State::Sending(Transfer::new(limit, window));
+    }
+
+    fn step(&mut self, client: &mut Client, tx: &mut [u8]) -> Result<Step, Error> {
+        loop {
+            match &mut self.state {
+                State::Idle if self.len == 0 => return Err(Error::Empty),
+                State::Idle => match self.settings.parameters {
+                    Some(parameters) => self.begin(Some(parameters)),
+                    None => self.state = State::Sizing(Ask::new(client.repeats())),
+                },
+                State::Sizing(ask) => match ask.poll(client, &Parameters {}, client.timeout(), tx) {
+                    Err(Error::TimedOut) => self.begin(None),
+                    step => return step,
+                },
+                State::Sending(transfer) => match transfer.due(self.len) {
+                    Ok(due) => return self.send(due, client, tx).map(Step::Send),
+                    Err(awaited) => return Ok(Step::Wait(self.settings.time(awaited).max(client.timeout()))),
+                },
+                State::Ended { .. } => return Ok(Step::Done),
+            }
+        }
+    }
+
+    /// Writes the piece that is due.
+    fn send(&mut self, due: Due, client: &mut Client, tx: &mut [u8]) -> Result<usize, Error> {
+        let State::Sending(transfer) = &mut self.state else { return Ok(0) };
+        let limit = transfer.limit().min(tx.len());
+        let off = due.off();
+        let mut piece = Piece::fill(off, self.len, self.keys, limit)?;
+        if let Due::Again(Flight { len, .. }) = due {
+            piece = piece.with_len(len);
+        }
+        let mut failed = Ok(());
+        let source = &mut self.source;
+        let payload = |writer: &mut Writer<'_>| {
+            piece.write(source, writer).map_err(|error| {
+                failed = Err(error);
+                BufferFull
+            })
+        };
+        let emitted = match due {
+            Due::Again(Flight { sequence, .. }) => client::emit(header(sequence, client.version()), tx, payload),
+            Due::New(_) => client.emit(image::Upload::OP, image::Upload::GROUP, image::Upload::COMMAND, tx, payload),
+        };
+        failed?;
+        let (bytes, header) = emitted?;
+        transfer.sent(Flight { sequence: header.sequence, off, len: piece.len() }, header.version);
+        let counts = &mut self.counts;
+        counts.sent = counts.sent.saturating_add(piece.len().into());
+        if off < counts.reached {
+            counts.repeats = counts.repeats.wrapping_add(1);
+        }
+        counts.reached = counts.reached.max(off.saturating_add(piece.len().into()));
+        Ok(bytes)
+    }
+
+    fn hear(&mut self, client: &mut Client, message: &[u8]) -> Result<(), Error> {
+        match &mut self.state {
+            State::Sizing(ask) => match ask.receive::<Parameters>(client, message) {
+                Heard::Foreign => self.counts.foreign = self.counts.foreign.wrapping_add(1),
+                Heard::Again => {}
+                Heard::Answer(parameters) => self.begin(parameters.ok()),
+            },
+            State::Sending(transfer) => {
+                let Some(index) = transfer.index(message) else {
+                    self.counts.foreign = self.counts.foreign.wrapping_add(1);
+                    return transfer.noise(self.settings.repeats);
+                };
+                if let Some(outcome) = transfer.answer(index, message, client, self.len, self.settings.repeats)? {
+                    self.state = State::Ended { outcome, off: self.len };
+                }
+            }
+            State::Idle | State::Ended { .. } => self.counts.foreign = self.counts.foreign.wrapping_add(1),
+        }
+        Ok(())
+    }
+
+    fn fail(&mut self, error: Error) {
+        self.state = State::Ended { outcome: UploadOutcome::Failed(error), off: self.progress().off };
+    }
+}
+
+impl<S> Upload<S> {
+    /// How far it has got.
+    #[must_use]
+    pub fn progress(&self) -> UploadEvent {
+        let off = match &self.state {
+            State::Idle | State::Sizing(_) => 0,
+            State::Sending(transfer) => transfer.confirmed(),
+            State::Ended { off, .. } => *off,
+        };
+        UploadEvent { off, len: self.len, repeats: self.counts.repeats }
+    }
+}
+
+impl<S: Source> Routine for Upload<S> {
+    type Client = Client;
+    type Event<'m> = UploadEvent;
+    type Report = UploadReport;
+
+    fn poll(&mut self, client: &mut Client, tx: &mut [u8]) -> Step {
+        self.step(client, tx).unwrap_or_else(|error| {
+            self.fail(error);
+            Step::Done
+        })
+    }
+
+    fn receive(&mut self, client: &mut Client, message: &[u8]) -> UploadEvent {
+        if let Err(error) = self.hear(client, message) {
+            self.fail(error);
+        }
+        self.progress()
+    }
+
+    fn timed_out(&mut self) {
+        match &mut self.state {
+            State::Sizing(ask) => ask.timed_out(),
+            State::Sending(transfer) => {
+                if let Err(error) = transfer.timed_out(self.settings.repeats) {
+                    self.fail(error);
+                }
+            }
+            State::Idle | State::Ended { .. } => {}
+        }
+    }
+
+    fn report(&self) -> UploadReport {
+        let UploadEvent { off, len, repeats } = self.progress();
+        let outcome = match self.state {
+            State::Ended { outcome, .. } => outcome,
+            _ => UploadOutcome::Unfinished,
+        };
+        UploadReport { outcome, off, len, sent: self.counts.sent, repeats, foreign: self.counts.foreign }
+    }
+}
+
+impl<S> core::fmt::Debug for Upload<S> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self { len, settings, state, counts, .. } = self;
+        f.debug_struct("Upload")
+            .field("len", len)
+            .field("settings", settings)
+            .field("state", state)
+            .field("counts", counts)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl<S> defmt::Format for Upload<S> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Upload({})", self.progress());
+    }
+}

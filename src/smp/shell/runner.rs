@@ -1,0 +1,75 @@
+//! The shell group over a function that runs one line.
+
+use core::fmt;
+
+use super::{Commands, Execute, ExecuteResponse};
+use crate::cbor::Text;
+use crate::smp::{Error, error};
+
+/// A shell, as far as this group needs one: anything that runs a line.
+pub trait Shell {
+    /// Runs a command line to its end; what it prints goes to `output`, what it returns is its result.
+    fn run(&mut self, line: &str, output: &mut Output<'_>) -> i32;
+}
+
+impl<F: FnMut(&str, &mut Output<'_>) -> i32> Shell for F {
+    fn run(&mut self, line: &str, output: &mut Output<'_>) -> i32 {
+        self(line, output)
+    }
+}
+
+/// Where a command prints. What does not fit is cut, as on Zephyr.
+#[derive(Debug)]
+pub struct Output<'o> {
+    buffer: &'o mut [u8],
+    len: usize,
+}
+
+impl fmt::Write for Output<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = self.buffer.get_mut(self.len..).unwrap_or_default();
+        // Cut between two characters, so that the output stays text.
+        let len = (0..=text.len().min(room.len())).rev().find(|len| text.is_char_boundary(*len)).unwrap_or(0);
+        room.iter_mut().zip(text.as_bytes().iter().take(len)).for_each(|(to, from)| *to = *from);
+        self.len = self.len.saturating_add(len);
+        Ok(())
+    }
+}
+
+/// Serves the shell group from a [`Shell`]. `line` bounds a command line, `output` what it prints.
+#[derive(Debug)]
+pub struct Runner<'b, S> {
+    shell: S,
+    line: &'b mut [u8],
+    output: &'b mut [u8],
+}
+
+impl<'b, S: Shell> Runner<'b, S> {
+    /// Offers `shell`.
+    pub const fn new(shell: S, line: &'b mut [u8], output: &'b mut [u8]) -> Self {
+        Self { shell, line, output }
+    }
+}
+
+impl<S: Shell> Commands for Runner<'_, S> {
+    fn execute<'r>(&'r mut self, request: Execute<'r>) -> Result<ExecuteResponse<'r>, Error> {
+        let mut len = 0usize;
+        for (index, argument) in request.argv.iter().enumerate() {
+            let space: &[u8] = if index > 0 { b" " } else { b"" };
+            for piece in core::iter::once(space).chain(argument.as_bytes().iter()) {
+                let end = len.saturating_add(piece.len());
+                let room = self.line.get_mut(len..end).ok_or(error::shell::COMMAND_TOO_LONG)?;
+                room.iter_mut().zip(piece).for_each(|(to, from)| *to = *from);
+                len = end;
+            }
+        }
+        let line = core::str::from_utf8(self.line.get(..len).unwrap_or_default()).or(Err(Error::INVALID))?;
+        if line.trim().is_empty() {
+            return Err(error::shell::EMPTY_COMMAND);
+        }
+        let mut output = Output { buffer: self.output, len: 0 };
+        let result = self.shell.run(line, &mut output);
+        let Output { buffer, len } = output;
+        Ok(ExecuteResponse { output: Text::from_bytes(buffer.get(..len).unwrap_or_default()), result: Some(result) })
+    }
+}

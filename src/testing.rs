@@ -1,0 +1,351 @@
+//! Flash and bootloader for tests and for simulated devices.
+//!
+//! [`RamNor`] has the rules of a real NOR flash and breaks when it is told to; `bootloader` (with the feature `mcuboot`)
+//! does at a reset what MCUboot's swap mode does, as far as a client can see it.
+
+#[cfg(feature = "mcuboot")]
+pub mod bootloader;
+
+use embedded_storage::nor_flash::{
+    ErrorType, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash, check_erase, check_read, check_write,
+};
+
+/// A NOR flash in RAM.
+///
+/// Misaligned accesses are refused, and so is a write to bytes that are not erased. Faults can be planned with
+/// [`plan`](Self::plan).
+#[derive(Debug)]
+pub struct RamNor<'m, const WRITE: usize, const ERASE: usize, const READ: usize = 1> {
+    memory: &'m mut [u8],
+    erased: u8,
+    powered: bool,
+    plan: Option<(u32, Fault)>,
+    counters: Counters,
+}
+
+/// What goes wrong at one operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Fault {
+    /// It does nothing and fails. The next one works again.
+    Fail,
+    /// It does nothing and says it did. A read gives what is there.
+    Silent,
+    /// Power goes before it. Everything fails until [`RamNor::power_on`].
+    Cut,
+    /// Power goes while it is at work. Where and what it leaves behind depends on the seed: a write has done some units and part
+    /// of the next one, an erase leaves random bytes.
+    Tear(u32),
+}
+
+/// What a [`RamNor`] was asked to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Counters {
+    /// Reads.
+    pub reads: u32,
+    /// Writes.
+    pub writes: u32,
+    /// Pages erased.
+    pub erases: u32,
+    /// Reads, writes and erases: the number by which a fault is planned.
+    pub operations: u32,
+}
+
+/// Why a [`RamNor`] refused an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum Error {
+    /// The caller: the operation is misaligned.
+    NotAligned,
+    /// The caller: the operation reaches beyond the flash.
+    OutOfBounds,
+    /// The caller: the bytes to be written are not erased.
+    NotErased,
+    /// A planned fault.
+    Failed,
+    /// There is no power.
+    PowerLoss,
+}
+
+impl core::fmt::Display for Error {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::NotAligned => "a misaligned operation",
+            Self::OutOfBounds => "an operation beyond the flash",
+            Self::NotErased => "a write to bytes that are not erased",
+            Self::Failed => "a planned fault",
+            Self::PowerLoss => "no power",
+        })
+    }
+}
+
+impl core::error::Error for Error {}
+
+impl From<NorFlashErrorKind> for Error {
+    fn from(kind: NorFlashErrorKind) -> Self {
+        match kind {
+            NorFlashErrorKind::NotAligned => Self::NotAligned,
+            _ => Self::OutOfBounds,
+        }
+    }
+}
+
+impl NorFlashError for Error {
+    fn kind(&self) -> NorFlashErrorKind {
+        match self {
+            Self::NotAligned => NorFlashErrorKind::NotAligned,
+            Self::OutOfBounds => NorFlashErrorKind::OutOfBounds,
+            _ => NorFlashErrorKind::Other,
+        }
+    }
+}
+
+impl<'m, const WRITE: usize, const ERASE: usize, const READ: usize> RamNor<'m, WRITE, ERASE, READ> {
+    /// A flash with this memory as its contents, whose erased bytes are FF. The capacity is what the memory holds of
+    /// whole erase pages.
+    pub fn new(memory: &'m mut [u8]) -> Self {
+        let whole = memory.chunks_exact(ERASE.max(1)).count().saturating_mul(ERASE);
+        let memory = memory.get_mut(..whole).unwrap_or(&mut []);
+        Self { memory, erased: 0xFF, powered: true, plan: None, counters: Counters::default() }
+    }
+
+    /// The same flash with another value of erased bytes.
+    #[must_use]
+    pub fn with_erased(self, erased: u8) -> Self {
+        Self { erased, ..self }
+    }
+
+    /// Erases everything, free of charge and faults.
+    #[must_use]
+    pub fn blank(self) -> Self {
+        self.memory.fill(self.erased);
+        self
+    }
+
+    /// Lets the `nth` operation from now on (0 is the next one) go wrong.
+    pub fn plan(&mut self, nth: u32, fault: Fault) {
+        self.plan = Some((self.counters.operations.wrapping_add(nth), fault));
+    }
+
+    /// Turns the power on again, and forgets a planned fault.
+    pub fn power_on(&mut self) {
+        self.powered = true;
+        self.plan = None;
+    }
+
+    /// Whether a planned fault still waits.
+    #[must_use]
+    pub fn is_planned(&self) -> bool {
+        self.plan.is_some()
+    }
+
+    /// What was asked for so far.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// The contents.
+    #[must_use]
+    pub fn memory(&self) -> &[u8] {
+        self.memory
+    }
+
+    /// The contents, to be changed behind the driver's back.
+    pub fn memory_mut(&mut self) -> &mut [u8] {
+        self.memory
+    }
+
+    /// Counts an operation; says whether a fault is due.
+    fn start(&mut self) -> Result<Option<Fault>, Error> {
+        if !self.powered {
+            return Err(Error::PowerLoss);
+        }
+        let number = self.counters.operations;
+        self.counters.operations = number.wrapping_add(1);
+        let Some((_, fault)) = self.plan.take_if(|(nth, _)| *nth == number) else {
+            return Ok(None);
+        };
+        match fault {
+            Fault::Fail => Err(Error::Failed),
+            Fault::Silent => Ok(Some(fault)),
+            Fault::Cut => {
+                self.powered = false;
+                Err(Error::PowerLoss)
+            }
+            Fault::Tear(_) => {
+                self.powered = false;
+                Ok(Some(fault))
+            }
+        }
+    }
+
+    fn bytes(&mut self, offset: u32, len: usize) -> &mut [u8] {
+        let offset = usize::try_from(offset).unwrap_or(usize::MAX);
+        self.memory.get_mut(offset..).and_then(|rest| rest.get_mut(..len)).unwrap_or(&mut [])
+    }
+}
+
+impl<const WRITE: usize, const ERASE: usize, const READ: usize> ErrorType for RamNor<'_, WRITE, ERASE, READ> {
+    type Error = Error;
+}
+
+impl<const WRITE: usize, const ERASE: usize, const READ: usize> ReadNorFlash for RamNor<'_, WRITE, ERASE, READ> {
+    const READ_SIZE: usize = READ;
+
+    fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), Error> {
+        let fault = self.start()?;
+        self.counters.reads = self.counters.reads.wrapping_add(1);
+        check_read(self, offset, bytes.len())?;
+        if let Some(Fault::Tear(_)) = fault {
+            return Err(Error::PowerLoss);
+        }
+        for (from, to) in self.bytes(offset, bytes.len()).iter().zip(bytes) {
+            *to = *from;
+        }
+        Ok(())
+    }
+
+    fn capacity(&self) -> usize {
+        self.memory.len()
+    }
+}
+
+impl<const WRITE: usize, const ERASE: usize, const READ: usize> NorFlash for RamNor<'_, WRITE, ERASE, READ> {
+    const WRITE_SIZE: usize = WRITE;
+    const ERASE_SIZE: usize = ERASE;
+
+    fn erase(&mut self, from: u32, to: u32) -> Result<(), Error> {
+        let fault = self.start()?;
+        check_erase(self, from, to)?;
+        let len = usize::try_from(to.saturating_sub(from)).unwrap_or(0);
+        let pages = len.checked_div(ERASE).and_then(|pages| u32::try_from(pages).ok()).unwrap_or(0);
+        self.counters.erases = self.counters.erases.wrapping_add(pages);
+        let erased = self.erased;
+        let bytes = self.bytes(from, len);
+        match fault {
+            Some(Fault::Silent) => Ok(()),
+            Some(Fault::Tear(seed)) => {
+                // Some bytes erased, some untouched, some neither.
+                let mut random = Random::new(seed);
+                for byte in bytes {
+                    match random.next() & 3 {
+                        0 => {}
+                        1 => *byte = random.byte(),
+                        _ => *byte = erased,
+                    }
+                }
+                Err(Error::PowerLoss)
+            }
+            _ => {
+                bytes.fill(erased);
+                Ok(())
+            }
+        }
+    }
+
+    fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), Error> {
+        let fault = self.start()?;
+        check_write(self, offset, bytes.len())?;
+        self.counters.writes = self.counters.writes.wrapping_add(1);
+        let erased = self.erased;
+        let place = self.bytes(offset, bytes.len());
+        if place.iter().any(|byte| *byte != erased) {
+            return Err(Error::NotErased);
+        }
+        match fault {
+            Some(Fault::Silent) => Ok(()),
+            Some(Fault::Tear(seed)) => {
+                let mut random = Random::new(seed);
+                let whole = random.below(bytes.len().checked_div(WRITE).unwrap_or(0)).saturating_mul(WRITE);
+                for (at, (to, from)) in place.iter_mut().zip(bytes).enumerate().take(whole.saturating_add(WRITE)) {
+                    // In the torn unit each bit has or has not been programmed.
+                    let programmed = if at < whole { 0xFF } else { random.byte() };
+                    *to = (*from & programmed) | (erased & !programmed);
+                }
+                Err(Error::PowerLoss)
+            }
+            _ => {
+                for (to, from) in place.iter_mut().zip(bytes) {
+                    *to = *from;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The same flash for async drivers. Nothing ever waits.
+#[cfg(feature = "async")]
+mod asynch {
+    use embedded_storage_async::nor_flash::{NorFlash, ReadNorFlash};
+
+    use super::{Error, RamNor};
+
+    impl<const WRITE: usize, const ERASE: usize, const READ: usize> ReadNorFlash for RamNor<'_, WRITE, ERASE, READ> {
+        const READ_SIZE: usize = READ;
+
+        async fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), Error> {
+            embedded_storage::nor_flash::ReadNorFlash::read(self, offset, bytes)
+        }
+
+        fn capacity(&self) -> usize {
+            self.memory.len()
+        }
+    }
+
+    impl<const WRITE: usize, const ERASE: usize, const READ: usize> NorFlash for RamNor<'_, WRITE, ERASE, READ> {
+        const WRITE_SIZE: usize = WRITE;
+        const ERASE_SIZE: usize = ERASE;
+
+        async fn erase(&mut self, from: u32, to: u32) -> Result<(), Error> {
+            embedded_storage::nor_flash::NorFlash::erase(self, from, to)
+        }
+
+        async fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), Error> {
+            embedded_storage::nor_flash::NorFlash::write(self, offset, bytes)
+        }
+    }
+}
+
+/// A small generator of random numbers (xorshift), the same on every machine.
+#[derive(Debug, Clone)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Random(u32);
+
+impl Random {
+    /// The sequence of this seed.
+    #[must_use]
+    pub const fn new(seed: u32) -> Self {
+        // Neighbouring seeds shall not begin alike, and 0 would stay 0.
+        Self(seed.wrapping_mul(0x9E37_79B9) ^ 0x5DEE_CE66 | 1)
+    }
+
+    /// The next number.
+    pub const fn next(&mut self) -> u32 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 17;
+        self.0 ^= self.0 << 5;
+        self.0
+    }
+
+    /// The next byte.
+    pub const fn byte(&mut self) -> u8 {
+        let [byte, ..] = self.next().to_be_bytes();
+        byte
+    }
+
+    /// A number below `limit`; 0 if that is 0.
+    pub fn below(&mut self, limit: usize) -> usize {
+        usize::try_from(self.next()).unwrap_or(0).checked_rem(limit).unwrap_or(0)
+    }
+
+    /// Fills `bytes`.
+    pub fn fill(&mut self, bytes: &mut [u8]) {
+        for byte in bytes {
+            *byte = self.byte();
+        }
+    }
+}

@@ -1,0 +1,100 @@
+// Every await of every call is a place to be dropped at.
+
+/// Drops a call after each number of polls until it gets through, and makes an exchange after each; returns how many
+/// places to drop it at there were.
+fn cancelled_everywhere<F: Framing>(
+    mut wire: impl FnMut() -> Wire,
+    mut framing: impl FnMut() -> F,
+    mut cancel: impl FnMut(&mut Link<'_, Wire, F>, &mut Client, usize) -> bool,
+) -> usize {
+    for polls in 0.. {
+        let (mut chunk, mut out) = ([0; 16], [0; 16]);
+        let mut link = Link::new(wire().sizes(7, 5), framing(), &mut chunk, &mut out, TICK);
+        let mut client = Client::new(0);
+        let done = cancel(&mut link, &mut client, polls);
+        let mut tx = [0; 64];
+        let echo = block_on(link.call(&mut client, &os::Echo::new("after"), &mut tx)).map(|echo| echo.text.to_string());
+        assert_eq!(echo.as_deref(), Ok("after"), "dropped after {polls} polls");
+        if done {
+            return polls;
+        }
+    }
+    0
+}
+
+type Raw = Counted<'static, SmpHead>;
+
+fn raw_device() -> Wire {
+    behind(Raw::new(room()), device())
+}
+
+#[test]
+fn a_call_may_be_dropped_at_every_await() {
+    fn call<F: Framing>(link: &mut Link<'_, Wire, F>, client: &mut Client, polls: usize) -> bool {
+        poll_times(link.call(client, &os::Echo::new("dropped"), &mut [0; 64]), polls).is_some()
+    }
+    assert!(cancelled_everywhere(console_device, || Console::new(room()), call) > 10);
+    assert!(cancelled_everywhere(raw_device, || Raw::new(room()), call) > 5);
+}
+
+#[test]
+fn a_send_may_be_dropped_at_every_await() {
+    fn send<F: Framing>(link: &mut Link<'_, Wire, F>, _: &mut Client, polls: usize) -> bool {
+        poll_times(link.send(&[2, 0, 0, 1, 0, 0, 77, 0, 0xA0]), polls).is_some()
+    }
+    assert!(cancelled_everywhere(console_device, || Console::new(room()), send) > 5);
+    assert!(cancelled_everywhere(raw_device, || Raw::new(room()), send) > 2);
+}
+
+#[test]
+fn receiving_may_be_dropped_at_every_await_and_loses_nothing() {
+    let late = framed(&Console::new(room()), &[3, 0, 0, 1, 0, 0, 99, 0, 0xA0]);
+    for polls in 0..30 {
+        let (mut chunk, mut out) = ([0; 16], [0; 16]);
+        let wire = Wire::new(Mute).says(&late).sizes(1, 64);
+        let mut link = Link::new(wire, Console::new(room()), &mut chunk, &mut out, TICK);
+        if poll_times(link.recv(TICK), polls).is_none() {
+            assert_eq!(block_on(link.recv(TICK)).unwrap()[6], 99, "dropped after {polls} polls");
+        }
+    }
+}
+
+#[test]
+fn a_run_may_be_dropped_at_every_await_and_run_on() {
+    let places = cancelled_everywhere(
+        console_device,
+        || Console::new(room()),
+        |link, client, polls| {
+            let mut routine = Count::new(2);
+            let mut tx = [0; 64];
+            if poll_times(link.run(client, &mut routine, &mut tx, |_| ControlFlow::Continue(())), polls).is_some() {
+                return true;
+            }
+            let ended = block_on(link.run(client, &mut routine, &mut tx, |_| ControlFlow::Continue(())));
+            assert!(matches!(ended, Ok(Ended::Done((0, 0..=1)))), "{ended:?} after {polls} polls");
+            false
+        },
+    );
+    assert!(places > 20);
+}
+
+#[test]
+fn serving_may_be_dropped_at_every_await_and_the_next_request_is_answered() {
+    let request = [2, 0, 0, 1, 0, 0, 1, 5, 0xA0];
+    for polls in 0..40 {
+        let framing = Console::new(room());
+        let (mut chunk, mut out) = ([0; 16], [0; 16]);
+        let wire = Wire::new(Mute).says(&framed(&framing, &request)).sizes(3, 3);
+        let mut link = Link::new(wire, Console::new(room()), &mut chunk, &mut out, TICK);
+        let (mut toy, mut tx) = (Toy::default(), [0; 64]);
+        let _ = poll_times(link.serve(&mut toy, &mut tx), polls);
+        link.port().inbox.extend(framed(&framing, &request));
+        while toy.log.iter().filter(|entry| *entry == "tick 100").count() == 0 {
+            block_on(link.serve(&mut toy, &mut tx)).unwrap();
+        }
+        // Whatever was cut off, the last answer is whole.
+        let mut peer = Behind { framing, silence: Duration::ZERO, answer: |message: &[u8]| vec![message.to_vec()] };
+        let heard = peer.bytes(&link.port().written.clone());
+        assert!(heard.ends_with(&framed(&Console::new(room()), &answer_to(&request))), "dropped after {polls} polls");
+    }
+}

@@ -1,0 +1,450 @@
+// Compiled once for each colour: `Link` is the driver's, `wait!` makes a call of it return.
+
+fn link<'b, F: Framing>(wire: Wire, framing: F, buffers: &'b mut [[u8; 64]; 2]) -> Link<'b, Wire, F> {
+    let [chunk, out] = buffers;
+    Link::new(wire, framing, chunk, out, TICK)
+}
+
+fn console_device() -> Wire {
+    behind(Console::new(room()), device())
+}
+
+#[test]
+fn an_exchange_survives_every_size_of_reads_and_writes() {
+    for size in 1..40 {
+        for (read, write) in [(size, 64), (64, size), (size, size)] {
+            let mut buffers = [[0; 64]; 2];
+            let mut link = link(console_device().sizes(read, write), Console::new(room()), &mut buffers);
+            let (mut client, mut tx) = (Client::new(0), [0; 256]);
+            for text in [
+                "",
+                "hi",
+                "a text that needs more than one line, since a line holds no more than 127 symbols, prefix included",
+            ] {
+                assert_eq!(wait!(link.call(&mut client, &os::Echo::new(text), &mut tx)).unwrap().text, text);
+            }
+            assert_eq!(link.counters(), Counters { sent: 3, received: 3, ..Counters::default() });
+        }
+    }
+}
+
+#[test]
+fn an_exchange_survives_every_size_of_both_buffers() {
+    for chunk in 1..20 {
+        for out in 5..20 {
+            let (mut chunk, mut out) = (vec![0; chunk], vec![0; out]);
+            let mut link = Link::new(console_device(), Console::new(room()), &mut chunk, &mut out, TICK);
+            let (mut client, mut tx) = (Client::new(0), [0; 256]);
+            assert_eq!(wait!(link.call(&mut client, &os::Echo::new("hello"), &mut tx)).unwrap().text, "hello");
+        }
+    }
+}
+
+#[test]
+fn a_small_request_is_one_write() {
+    let mut buffers = [[0; 64]; 2];
+    let mut link = link(console_device(), Console::new(room()), &mut buffers);
+    let mut client = Client::new(0);
+    wait!(link.call(&mut client, &os::Echo::new("hi"), &mut [0; 64])).unwrap();
+    assert_eq!((link.port().writes.len(), link.port().ticks), (2, 1), "the preamble, time for the peer, the request");
+    wait!(link.call(&mut client, &os::Echo::new("hi"), &mut [0; 64])).unwrap();
+    assert_eq!((link.port().writes.len(), link.port().ticks), (3, 1), "the request alone");
+}
+
+#[test]
+fn the_preamble_goes_before_the_first_frame_and_after_each_time_out() {
+    let mut buffers = [[0; 64]; 2];
+    let mut silent = 2;
+    let mut answers = device();
+    let wire = behind(Console::new(room()), move |message| {
+        if silent > 0 {
+            silent -= 1;
+            return vec![];
+        }
+        answers(message)
+    });
+    let mut link = link(wire, Console::new(room()), &mut buffers);
+    let (mut client, mut tx) = (Client::new(0), [0; 64]);
+    wait!(link.call(&mut client, &os::Echo::new("hi"), &mut tx)).unwrap();
+    wait!(link.call(&mut client, &os::Echo::new("hi"), &mut tx)).unwrap();
+    let wire = std::mem::take(&mut link.port().written);
+    let frames: Vec<&[u8]> = wire.split_inclusive(|byte| *byte == b'\n').collect();
+    // First, repeat, repeat with a preamble each; the second call without.
+    let preambles: Vec<bool> = frames.iter().map(|frame| *frame == b"\n").collect();
+    assert_eq!(preambles, [true, false, true, false, true, false, false]);
+    assert_eq!(link.counters(), Counters { sent: 4, received: 2, repeats: 2, ..Counters::default() });
+}
+
+#[test]
+fn silence_is_a_time_out_after_the_last_repeat_and_the_link_stays_usable() {
+    let mut buffers = [[0; 64]; 2];
+    let mut link = link(Wire::new(Mute), Console::new(room()), &mut buffers);
+    let mut client = Client::new(0).with_timeout(TICK * 4).with_repeats(2);
+    let result = wait!(link.call(&mut client, &os::Echo::new("hi"), &mut [0; 64]));
+    assert_eq!(result, Err(Error::TimedOut));
+    assert_eq!(link.port().ticks, 15, "three times four ticks, and one behind each preamble");
+    assert_eq!(link.counters(), Counters { sent: 3, repeats: 2, ..Counters::default() });
+    *link.port() = console_device();
+    assert_eq!(wait!(link.call(&mut client, &os::Echo::new("hi"), &mut [0; 64])).unwrap().text, "hi");
+    assert_eq!(link.port().written[0], b'\n');
+}
+
+#[test]
+fn every_failure_at_every_call_is_reported_and_the_link_lives_on() {
+    for (odd, expected) in [
+        (Odd::Fail(Fault::Broken), Some(Error::Port(Fault::Broken))),
+        (Odd::Fail(Fault::Interrupted), None),
+        (Odd::Nothing, Some(Error::Closed)),
+    ] {
+        let mut failures = 0;
+        for call in 1..40 {
+            let (mut chunk, mut out) = ([0; 8], [0; 8]);
+            let wire = console_device().sizes(5, 7).odd(call, odd);
+            let mut link = Link::new(wire, Console::new(room()), &mut chunk, &mut out, TICK);
+            let (mut client, mut tx) = (Client::new(0), [0; 64]);
+            let first =
+                wait!(link.call(&mut client, &os::Echo::new("hi"), &mut tx)).map(|echo| assert_eq!(echo.text, "hi"));
+            match (first, expected) {
+                (Ok(()), _) => {}
+                (Err(Error::WriteZero), Some(Error::Closed)) => failures += 1,
+                (Err(error), Some(expected)) => {
+                    assert_eq!(error, expected);
+                    failures += 1;
+                }
+                (Err(error), None) => panic!("{error:?} at call {call}"),
+            }
+            // Once the port works again, so does the link.
+            link.port().odd = None;
+            let again = wait!(link.call(&mut client, &os::Echo::new("again"), &mut tx));
+            assert_eq!(again.unwrap().text, "again", "{odd:?} at call {call}");
+        }
+        assert!(failures > 0 || odd == Odd::Fail(Fault::Interrupted));
+    }
+}
+
+#[test]
+fn a_port_that_takes_nothing_and_a_port_at_its_end_are_told_apart() {
+    let mut buffers = [[0; 64]; 2];
+    let mut link = link(console_device().odd(1, Odd::Nothing), Console::new(room()), &mut buffers);
+    assert_eq!(wait!(link.send(&[0; 8])), Err(Error::WriteZero));
+    let calls = link.port().calls;
+    link.port().odd = Some((calls + 1, Odd::Nothing));
+    assert_eq!(wait!(link.recv(TICK)), Err(Error::Closed));
+}
+
+#[test]
+fn after_a_send_that_failed_half_way_the_preamble_goes_first() {
+    let (mut chunk, mut out) = ([0; 8], [0; 8]);
+    let wire = console_device().odd(3, Odd::Fail(Fault::Broken));
+    let mut link = Link::new(wire, Console::new(room()), &mut chunk, &mut out, TICK);
+    let message = [0, 0, 0, 1, 0, 0, 0, 6, 0xA0];
+    assert_eq!(wait!(link.send(&message)), Err(Error::Port(Fault::Broken)));
+    link.port().written.clear();
+    wait!(link.send(&message)).unwrap();
+    assert_eq!(link.port().written[0], b'\n');
+    link.port().written.clear();
+    wait!(link.send(&message)).unwrap();
+    assert_eq!(link.port().written[0], 0x06, "in step again");
+}
+
+#[test]
+fn a_raw_link_is_silent_after_a_send_that_failed_half_way() {
+    type Raw = Counted<'static, SmpHead>;
+    let (mut chunk, mut out) = ([0; 8], [0; 8]);
+    let wire = behind(Raw::new(room()), device()).odd(2, Odd::Fail(Fault::Broken));
+    let mut link = Link::new(wire, Raw::new(room()), &mut chunk, &mut out, TICK);
+    let (mut client, mut tx) = (Client::new(0), [0; 64]);
+    let result = wait!(link.call(&mut client, &os::Echo::new("hi"), &mut tx));
+    assert_eq!(result, Err(Error::Port(Fault::Broken)));
+    assert_eq!(link.port().written.len(), 8);
+    assert_eq!(wait!(link.call(&mut client, &os::Echo::new("ho"), &mut tx)).unwrap().text, "ho");
+    assert!(TICK * u32::try_from(link.port().ticks).unwrap() >= Raw::QUIET);
+    assert_eq!(link.counters(), Counters { sent: 1, received: 1, ..Counters::default() });
+}
+
+#[test]
+fn what_belongs_to_no_exchange_is_counted_and_handed_to_the_sink() {
+    let framing = plain();
+    let foreign = framed(&framing, &[3, 0, 0, 1, 0, 0, 99, 0, 0xA0]);
+    let unasked = [1, 0, 0, 1, 0, 0, 0, 0, 0xA0];
+    let mut damaged = framed(&framing, &unasked);
+    damaged[5] ^= 1;
+    let noise = [&b"boot"[..], &foreign, b" done\n", &damaged, &framed(&framing, &unasked)].concat();
+    for size in 1..=noise.len() {
+        let mut buffers = [[0; 64]; 2];
+        let wire = behind(plain(), device()).sizes(size, 64).says(&noise);
+        let mut link = link(wire, plain(), &mut buffers).with_sink(Heard::default());
+        let mut client = Listener(Client::new(0));
+        assert_eq!(wait!(link.call(&mut client, &os::Echo::new(""), &mut [0; 64])).unwrap().text, "hi");
+        assert_eq!(link.counters(), Counters { sent: 1, received: 3, damaged: 1, foreign: 1, repeats: 0 });
+        let heard = std::mem::take(link.sink());
+        assert_eq!(heard.text, b"boot done\n");
+        assert_eq!(heard.unsolicited, [unasked]);
+        assert_eq!(heard.dropped, [framing::Error::Checksum]);
+        assert_eq!(heard.traced.iter().map(|(_, sent)| *sent).collect::<Vec<_>>(), [true, false, false, false]);
+    }
+}
+
+#[test]
+fn console_text_reaches_a_closure() {
+    let mut text = Vec::new();
+    let mut buffers = [[0; 64]; 2];
+    let wire = behind(plain(), device()).says(b"hello");
+    let mut link = link(wire, plain(), &mut buffers).with_sink(link::Text(|run: &[u8]| text.extend_from_slice(run)));
+    wait!(link.call(&mut Client::new(0), &os::Echo::new("hi"), &mut [0; 64])).unwrap();
+    drop(link.into_port());
+    assert_eq!(text, b"hello");
+}
+
+/// A device that prints without end.
+struct Chatters;
+
+impl Peer for Chatters {
+    fn bytes(&mut self, _: &[u8]) -> Vec<u8> {
+        vec![b'x'; 64]
+    }
+
+    fn tick(&mut self) -> Vec<u8> {
+        panic!("this line is never silent")
+    }
+}
+
+#[test]
+fn a_device_that_prints_without_end_cannot_hold_up_a_request() {
+    let mut buffers = [[0; 64]; 2];
+    let mut wire = Wire::new(Chatters);
+    wire.inbox = vec![b'x'; link::CHATTER * 10].into();
+    let mut link = link(wire, plain(), &mut buffers);
+    let mut client = Client::new(0).with_timeout(TICK * 2).with_repeats(1);
+    assert_eq!(wait!(link.call(&mut client, &os::Echo::new("hi"), &mut [0; 64])), Err(Error::TimedOut));
+    let used = link::CHATTER * 10 + 128 - link.port().inbox.len();
+    assert!((link::CHATTER * 4..link::CHATTER * 4 + 1024).contains(&used), "{used}: four ticks of text");
+}
+
+#[test]
+fn a_version_that_is_refused_is_changed_inside_of_the_call() {
+    let mut answers = device();
+    let wire = behind(Console::new(room()), move |message| match message[0] >> 3 {
+        0 => answers(message),
+        _ => vec![[&[0x0B, 0, 0, 5, 0, 0, message[6], 0][..], b"\xa1\x62rc\x0d"].concat()],
+    });
+    let mut buffers = [[0; 64]; 2];
+    let mut link = link(wire, Console::new(room()), &mut buffers);
+    let (mut client, mut tx) = (Client::new(0), [0; 64]);
+    assert_eq!(wait!(link.call(&mut client, &os::Echo::new("hi"), &mut tx)).unwrap().text, "hi");
+    assert_eq!(client.version(), Version::V1);
+    assert_eq!(link.counters().sent, 2);
+}
+
+#[test]
+fn what_the_peer_refuses_and_what_makes_no_sense_are_told_apart() {
+    for (payload, expected) in
+        [(&b"\xa1\x62rc\x0a"[..], client::Error::Remote(smp::Error::BUSY)), (b"\x80", client::Error::Malformed)]
+    {
+        let wire = behind(plain(), |message: &[u8]| {
+            let mut answer = answer_to(&message[..8]);
+            answer[3] = u8::try_from(payload.len()).unwrap();
+            answer.extend_from_slice(payload);
+            vec![answer]
+        });
+        let mut buffers = [[0; 64]; 2];
+        let mut link = link(wire, plain(), &mut buffers);
+        let result = wait!(link.call(&mut Client::new(0), &os::Echo::new("hi"), &mut [0; 64]));
+        assert_eq!(result, Err(Error::Protocol(expected)));
+    }
+    let mut buffers = [[0; 64]; 2];
+    let mut link = link(Wire::new(Mute), plain(), &mut buffers);
+    let result = wait!(link.call(&mut Client::new(0), &os::Echo::new("hi"), &mut [0; 9]));
+    assert_eq!(result, Err(Error::Protocol(client::Error::BufferFull)));
+}
+
+#[test]
+fn a_datagram_is_one_write_or_an_error_of_ours() {
+    let message = [2, 0, 0, 6, 0, 0, 0, 0, 0xA1, 0x61, b'd', 0x62, b'h', b'i'];
+    for out in 0..20 {
+        let (mut chunk, mut out) = ([0; 64], vec![0; out]);
+        let fits = out.len() >= message.len();
+        let mut link = Link::new(Wire::new(Mute), Datagram::new(room()), &mut chunk, &mut out, TICK);
+        for _ in 0..2 {
+            assert_eq!(wait!(link.send(&message)), if fits { Ok(()) } else { Err(Error::BufferFull) });
+        }
+        assert_eq!(link.port().writes, vec![message.len(); if fits { 2 } else { 0 }]);
+        assert_eq!(link.port().ticks, 0, "nothing was begun, so nothing was abandoned");
+    }
+}
+
+#[test]
+fn datagrams_are_read_one_by_one() {
+    let answer = [3, 0, 0, 6, 0, 0, 0, 0, 0xA1, 0x61, b'r', 0x62, b'h', b'i'];
+    let mut wire = Wire::new(Mute);
+    wire.datagrams = [vec![1, 2, 3], vec![3, 0, 0, 0, 0, 0, 99, 0], answer.to_vec()].into();
+    let mut buffers = [[0; 64]; 2];
+    let mut link = link(wire, Datagram::new(room()), &mut buffers);
+    let mut client = Client::new(0);
+    assert_eq!(wait!(link.call(&mut client, &os::Echo::new("hi"), &mut [0; 64])).unwrap().text, "hi");
+}
+
+#[test]
+fn an_out_buffer_too_small_for_the_framing_is_our_error() {
+    for size in 0..4 {
+        let (mut chunk, mut out) = ([0; 64], vec![0; size]);
+        let mut link = Link::new(console_device(), Console::new(room()), &mut chunk, &mut out, TICK);
+        let result = wait!(link.call(&mut Client::new(0), &os::Echo::new("hi"), &mut [0; 64]));
+        assert_eq!(result, Err(Error::BufferFull), "{size}");
+    }
+    // Nothing was begun, so a raw link need not wait before the next attempt.
+    let mut chunk = [0; 64];
+    let mut link = Link::new(Wire::new(Mute), Counted::<SmpHead>::new(room()), &mut chunk, &mut [], TICK);
+    for _ in 0..2 {
+        assert_eq!(wait!(link.send(&[0; 8])), Err(Error::BufferFull));
+    }
+    assert_eq!(link.port().calls, 0);
+}
+
+#[test]
+fn a_message_that_cannot_be_framed_is_our_error() {
+    let mut buffers = [[0; 64]; 2];
+    let mut link = link(Wire::new(Mute), plain(), &mut buffers);
+    assert_eq!(wait!(link.send(&[0; 256])), Err(Error::Framing(framing::Error::Unsendable)));
+    assert_eq!(link.port().calls, 0);
+}
+
+#[test]
+fn receiving_waits_as_long_as_it_is_told_and_lends_the_message() {
+    let framing = plain();
+    let mut damaged = framed(&framing, b"one");
+    damaged[3] ^= 1;
+    let mut buffers = [[0; 64]; 2];
+    let wire = Wire::new(Mute).says(&damaged).says(&framed(&framing, b"two"));
+    let mut link = link(wire, framing, &mut buffers);
+    assert_eq!(wait!(link.recv(TICK)).unwrap(), b"two");
+    assert_eq!(wait!(link.recv(TICK * 5)), Err(Error::TimedOut));
+    assert_eq!(link.port().ticks, 5);
+}
+
+#[test]
+fn a_frame_that_never_ends_is_given_up_by_silence() {
+    let mut buffers = [[0; 64]; 2];
+    let framing = plain();
+    let wire = Wire::new(Mute).says(&framed(&framing, b"one")[..4]);
+    let mut link = link(wire, framing, &mut buffers).with_sink(Heard::default());
+    assert_eq!(wait!(link.recv(TICK * 5)), Err(Error::TimedOut));
+    assert_eq!(link.sink().dropped, [framing::Error::Abandoned]);
+}
+
+#[test]
+fn serving_answers_and_says_what_comes_after() {
+    let framing = plain();
+    let request = [2, 0, 0, 1, 0, 0, 0, 5, 0xA0];
+    let mut damaged = framed(&framing, &request);
+    damaged[4] ^= 1;
+    let wire = Wire::new(Mute).says(&framed(&framing, &request)).says(&damaged);
+    let mut buffers = [[0; 64]; 2];
+    let mut link = link(wire, plain(), &mut buffers);
+    let mut toy = Toy::default();
+    assert_eq!(wait!(link.serve(&mut toy, &mut [0; 64])), Ok(7));
+    assert_eq!(link.port().written, framed(&framing, &answer_to(&request)), "no preamble from a server");
+    assert_eq!(wait!(link.serve(&mut toy, &mut [0; 64])), Ok(0));
+    assert_eq!(wait!(link.serve(&mut toy, &mut [0; 64])), Ok(0));
+    assert_eq!(toy.log, ["message 9", "Checksum", "tick 100"]);
+    assert_eq!(link.counters(), Counters { sent: 2, received: 1, damaged: 1, ..Counters::default() });
+    // Everything that waits goes out, after a message and after a tick.
+    for (said, expected) in [(framed(&framing, &request), 4), (vec![], 3)] {
+        link.port().inbox.extend(said);
+        toy.waiting = vec![vec![1; 8]; 3];
+        let before = link.counters().sent;
+        wait!(link.serve(&mut toy, &mut [0; 64])).unwrap();
+        assert_eq!(link.counters().sent - before, expected);
+        assert!(toy.waiting.is_empty());
+    }
+}
+
+#[test]
+fn an_smp_server_answers_over_a_console() {
+    let handler = |incoming: &Incoming<'_>, reply: Reply<'_>| os::dispatch(&mut Echoes, incoming, reply);
+    let mut server = Server::new(handler, AllowAll);
+    let request = [2, 0, 0, 6, 0, 0, 9, 0, 0xA1, 0x61, b'd', 0x62, b'h', b'i'];
+    let mut tx = [0; 64];
+    // The handler of an async server awaits; a closure serves blocking only.
+    let (len, _) = Service::receive(&mut server, &request, &mut tx);
+    let framing = Console::new(room());
+    let wire = Wire::new(Mute).says(&framed(&framing, &tx[..len]));
+    let mut buffers = [[0; 64]; 2];
+    let mut link = link(wire, framing, &mut buffers);
+    assert_eq!(wait!(link.recv(TICK)).unwrap(), [3, 0, 0, 6, 0, 0, 9, 0, 0xA1, 0x61, b'r', 0x62, b'h', b'i']);
+}
+
+#[test]
+fn a_routine_runs_until_it_is_done() {
+    let mut buffers = [[0; 64]; 2];
+    let mut link = link(console_device(), Console::new(room()), &mut buffers);
+    let (mut client, mut tx, mut events) = (Client::new(0), [0; 64], 0);
+    let mut routine = Count::new(5);
+    let ended = wait!(link.run(&mut client, &mut routine, &mut tx, |message| {
+        assert_eq!(message[8..], *b"\xa1\x61r\x63run");
+        events += 1;
+        ControlFlow::Continue(())
+    }));
+    assert_eq!(ended, Ok(Ended::Done((0, 0))));
+    assert_eq!((events, link.counters().sent), (5, 5));
+}
+
+#[test]
+fn a_routine_may_be_stopped_and_reopened_and_run_on() {
+    let mut buffers = [[0; 64]; 2];
+    let mut link = link(console_device(), Console::new(room()), &mut buffers);
+    let (mut client, mut tx) = (Client::new(0), [0; 64]);
+    let mut routine = Count::new(5);
+    let ended = wait!(link.run(&mut client, &mut routine, &mut tx, |_| ControlFlow::Break(())));
+    assert_eq!((ended, routine.left), (Ok(Ended::Stopped), 4));
+    routine.reopen = true;
+    let ended = wait!(link.run(&mut client, &mut routine, &mut tx, |_| ControlFlow::Continue(())));
+    assert_eq!((ended, routine.left), (Ok(Ended::Reopen), 4));
+    let ended = wait!(link.run(&mut client, &mut routine, &mut tx, |_| ControlFlow::Continue(())));
+    assert_eq!(ended, Ok(Ended::Done((0, 0))));
+}
+
+#[test]
+fn a_routine_hears_of_time_only_when_its_limit_has_passed() {
+    let mut buffers = [[0; 64]; 2];
+    let mut link = link(Wire::new(Mute), Console::new(room()), &mut buffers);
+    let (mut client, mut tx) = (Client::new(0), [0; 64]);
+    let ended = wait!(link.run(&mut client, &mut Count::new(2), &mut tx, |_| ControlFlow::Continue(())));
+    assert_eq!(ended, Ok(Ended::Done((2, 5))));
+    assert_eq!(link.port().ticks, 20, "five times three ticks, and one behind each preamble");
+    let newlines = link.port().written.iter().filter(|byte| **byte == b'\n').count();
+    assert_eq!(newlines, 10, "each frame after a time-out has a preamble");
+}
+
+#[test]
+fn a_routine_ends_with_the_port() {
+    let mut buffers = [[0; 64]; 2];
+    let wire = Wire::new(Mute).odd(3, Odd::Fail(Fault::Broken));
+    let mut link = link(wire, Console::new(room()), &mut buffers);
+    let ended = wait!(link.run(&mut Client::new(0), &mut Count::new(2), &mut [0; 64], |_| ControlFlow::Continue(())));
+    assert_eq!(ended, Err::<_, Error<Fault, Infallible>>(Error::Port(Fault::Broken)));
+}
+
+/// Says one byte at each second tick.
+struct Trickles(VecDeque<u8>, bool);
+
+impl Peer for Trickles {
+    fn bytes(&mut self, _: &[u8]) -> Vec<u8> {
+        Vec::new()
+    }
+
+    fn tick(&mut self) -> Vec<u8> {
+        self.1 = !self.1;
+        if self.1 { Vec::new() } else { self.0.pop_front().into_iter().collect() }
+    }
+}
+
+#[test]
+fn silence_is_counted_from_the_last_byte() {
+    let framing = plain();
+    let frame = framed(&framing, b"slow but whole").into();
+    let mut buffers = [[0; 64]; 2];
+    let mut link = link(Wire::new(Trickles(frame, false)), framing, &mut buffers);
+    assert_eq!(wait!(link.recv(TICK * 100)).unwrap(), b"slow but whole");
+    assert_eq!(link.counters().damaged, 0);
+}

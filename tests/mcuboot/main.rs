@@ -1,0 +1,16 @@
+//! MCUboot images, and a device that receives an upgrade.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    missing_docs,
+    unreachable_pub
+)]
+
+mod device;
+mod image;
+mod power;
+mod state;
+mod upload;

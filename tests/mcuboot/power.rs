@@ -1,0 +1,294 @@
+//! Power cuts and flash errors at every operation of an update.
+
+use anysmp::mcuboot::slots::{Config, Error, Uploaded};
+use anysmp::mcuboot::trailer::SwapType;
+use anysmp::mcuboot::{Image, Version, digest::Sha256};
+use anysmp::testing::bootloader::Boot;
+use anysmp::testing::{Fault, RamNor, Random};
+
+use crate::device::{
+    Board, Device, boot, chunk, config, flash_file, hash, image, list, send, set_state, sha, start, states, upload,
+};
+
+const OLD: Version = Version::new(1, 0, 0);
+const NEW: Version = Version::new(2, 0, 0);
+
+/// What a client does to bring a device to the point where it will test the file.
+fn update<const W: usize, const E: usize>(
+    device: &mut Device<'_>,
+    flash: &mut RamNor<'_, W, E>,
+    file: &[u8],
+    len: usize,
+) -> Result<(), Error> {
+    let hash = hash(file);
+    crate::device::run(device, flash, anysmp::mcuboot::slots::Command::List)?;
+    if device.states().any(|state| state.pending && state.hash == hash) {
+        return Ok(());
+    }
+    let uploaded = upload(device, flash, file, Some(&sha(file)), len)?;
+    assert_eq!(uploaded, Uploaded { off: file.len() as u64, matched: Some(true) });
+    set_state(device, flash, Some(&hash), false)
+}
+
+/// What must hold at any moment.
+fn check<const W: usize, const E: usize>(
+    flash: &RamNor<'_, W, E>,
+    board: &Board,
+    config: &Config,
+    running: &[u8],
+    file: &[u8],
+    what: &str,
+) {
+    assert!(board.slot(board.primary, flash.memory()) == running, "{what}: the running slot has changed");
+    let slot = board.slot(board.secondary, flash.memory());
+    if board.bootloader(config).is_marked(slot) {
+        let verified = Image::parse(slot).and_then(|image| image.verify(&mut Sha256::new()));
+        assert_eq!(verified, Ok(()), "{what}: a damaged image is marked");
+        assert!(slot.starts_with(file), "{what}: another image is marked");
+    }
+}
+
+/// Cuts power at every operation of an update, once more at a random one of the recovery, and lets the update end.
+fn cuts<const W: usize, const E: usize>(erased: u8, log: bool, len: usize, chunk_len: usize) {
+    let board = Board::for_erase(E);
+    let (old, file) = (image(OLD, len, 1), image(NEW, len + 1, 2));
+    let mut memory = vec![0; board.len()];
+    let mut flash = RamNor::<W, E>::new(&mut memory).with_erased(erased).blank();
+    let mut config = config(&flash, &board);
+    config.geometry = config.geometry.with_erased(erased);
+    if !log {
+        config.checkpoint = None;
+    }
+    flash_file(&mut flash, board.primary, &old);
+    flash_file(&mut flash, board.secondary, &image(OLD, len + 500, 3));
+    let fresh = flash.memory().to_vec();
+    let running = board.slot(board.primary, &fresh).to_vec();
+
+    for nth in 0.. {
+        let mut random = Random::new(nth);
+        for fault in [Fault::Cut, Fault::Tear(random.next())] {
+            let second = random.below(200) as u32;
+            let what = format!("W {W}, E {E}, log {log}, operation {nth}, {fault:?}, then {second}");
+            flash.memory_mut().copy_from_slice(&fresh);
+            flash.plan(nth, fault);
+            let result = start(config, &board, |device| update(device, &mut flash, &file, chunk_len));
+            let untouched = flash.is_planned();
+            assert_eq!(result.is_ok(), untouched, "{what}: {result:?}");
+            flash.power_on();
+            check(&flash, &board, &config, &running, &file, &what);
+
+            flash.plan(second, Fault::Tear(random.next()));
+            let _ = start(config, &board, |device| update(device, &mut flash, &file, chunk_len));
+            flash.power_on();
+            check(&flash, &board, &config, &running, &file, &what);
+
+            start(config, &board, |device| {
+                let result = update(device, &mut flash, &file, chunk_len);
+                // A mark that was torn makes the trailer unreadable; then the slot has to be filled again.
+                if result == Err(Error::DamagedTrailer) {
+                    assert_eq!(update(device, &mut flash, &file, chunk_len), Ok(()), "{what}");
+                } else {
+                    assert_eq!(result, Ok(()), "{what}");
+                }
+                assert_eq!(states(device), ["0 1.0.0 BCA", "1 2.0.0 BP"], "{what}");
+            });
+            check(&flash, &board, &config, &running, &file, &what);
+            assert_eq!(boot(&mut flash, &board, &config), Boot::Swapped(SwapType::Test), "{what}");
+            assert!(flash.memory().starts_with(&file), "{what}");
+            if untouched {
+                return;
+            }
+        }
+    }
+}
+
+#[test]
+fn power_cut_at_any_operation_does_no_harm_and_the_update_completes() {
+    cuts::<1, 256>(0xFF, true, 700, 200);
+    cuts::<4, 256>(0xFF, true, 900, 33);
+    cuts::<4, 256>(0x00, true, 900, 150);
+    cuts::<8, 512>(0xFF, true, 1300, 100);
+    cuts::<16, 1024>(0xFF, true, 2500, 700);
+    cuts::<32, 4096>(0xFF, true, 9000, 3000);
+    cuts::<64, 512>(0xFF, true, 1200, 100);
+    cuts::<128, 1024>(0xFF, true, 2200, 400);
+    cuts::<256, 256>(0xFF, true, 800, 100);
+    cuts::<512, 2048>(0x00, true, 4500, 600);
+    cuts::<8, 512>(0xFF, false, 1300, 100);
+}
+
+#[test]
+fn flash_error_at_any_operation_is_told_and_the_device_goes_on() {
+    let board = Board::for_erase(512);
+    let (old, file) = (image(OLD, 1300, 1), image(NEW, 1301, 2));
+    let mut memory = vec![0; board.len()];
+    let mut flash = RamNor::<8, 512>::new(&mut memory).blank();
+    let config = config(&flash, &board);
+    flash_file(&mut flash, board.primary, &old);
+    let fresh = flash.memory().to_vec();
+    let running = board.slot(board.primary, &fresh).to_vec();
+    for nth in 0.. {
+        flash.memory_mut().copy_from_slice(&fresh);
+        flash.plan(nth, Fault::Fail);
+        let done = start(config, &board, |device| {
+            let result = update(device, &mut flash, &file, 100);
+            let untouched = flash.is_planned();
+            flash.power_on();
+            let expected = if untouched { 1 } else { 0 };
+            assert_eq!(usize::from(result.is_ok()), expected, "{nth}");
+            if let Err(error) = result {
+                assert!(matches!(error, Error::FlashRead | Error::FlashWrite | Error::FlashErase), "{nth}: {error:?}");
+            }
+            check(&flash, &board, &config, &running, &file, &format!("operation {nth}"));
+            assert_eq!(update(device, &mut flash, &file, 100), Ok(()), "{nth}");
+            assert_eq!(states(device), ["0 1.0.0 BCA", "1 2.0.0 BP"], "{nth}");
+            untouched
+        });
+        if done {
+            return;
+        }
+    }
+}
+
+#[test]
+fn power_cut_while_confirming_leaves_the_running_image_alone() {
+    let board = Board::for_erase(512);
+    let (old, file) = (image(OLD, 1300, 1), image(NEW, 1301, 2));
+    let mut memory = vec![0; board.len()];
+    let mut flash = RamNor::<8, 512>::new(&mut memory).blank();
+    let config = config(&flash, &board);
+    flash_file(&mut flash, board.primary, &old);
+    start(config, &board, |device| update(device, &mut flash, &file, 100).unwrap());
+    boot(&mut flash, &board, &config);
+    let trial = flash.memory().to_vec();
+    for nth in 0.. {
+        for fault in [Fault::Cut, Fault::Tear(nth), Fault::Tear(nth + 1000), Fault::Tear(nth + 2000)] {
+            flash.memory_mut().copy_from_slice(&trial);
+            flash.plan(nth, fault);
+            let result = start(config, &board, |device| set_state(device, &mut flash, None, true));
+            let untouched = flash.is_planned();
+            assert_eq!(result.is_ok(), untouched);
+            flash.power_on();
+            assert!(flash.memory().starts_with(&file));
+            // Nothing but the unit of the flag may have changed.
+            let unit = board.primary.len as usize - 24..board.primary.len as usize - 16;
+            let differs = |at: &usize| flash.memory()[*at] != trial[*at];
+            assert!((0..trial.len()).filter(differs).all(|at| unit.contains(&at)), "{nth} {fault:?}");
+            let again = start(config, &board, |device| set_state(device, &mut flash, None, true));
+            assert!(matches!(again, Ok(()) | Err(Error::DamagedActiveTrailer)), "{nth} {fault:?}: {again:?}");
+            if untouched {
+                assert_eq!(boot(&mut flash, &board, &config), Boot::Stayed);
+                return;
+            }
+        }
+    }
+}
+
+/// Uploads the first `until` bytes of a file into a fresh device, in chunks of 100 bytes.
+fn begun(flash: &mut RamNor<'_, 8, 1024>, board: &Board, config: Config, file: &[u8], until: usize) {
+    start(config, board, |device| {
+        for off in (0..until).step_by(100) {
+            let answer = send(device, flash, chunk(file, Some(&sha(file)), off, 100.min(until - off))).unwrap();
+            assert_eq!(answer.off as usize, until.min(off + 100));
+        }
+    });
+}
+
+#[test]
+fn upload_goes_on_after_a_restart_at_the_last_full_page() {
+    let board = Board::for_erase(1024);
+    let mut memory = vec![0; board.len()];
+    let mut flash = RamNor::<8, 1024>::new(&mut memory).blank();
+    let config = config(&flash, &board);
+    let file = image(NEW, 5000, 2);
+    let sha = sha(&file);
+    for (until, resumed) in [(100, 0), (1024, 0), (1032, 1024), (2000, 1024), (2048, 1024), (2100, 2048), (4999, 4096)]
+    {
+        // The first chunk with the same sha, or any later chunk, learns where to go on.
+        for first in [chunk(&file, Some(&sha), 0, 100), chunk(&file, None, until, 1)] {
+            flash = flash.blank();
+            begun(&mut flash, &board, config, &file, until);
+            start(config, &board, |device| {
+                let expected = if resumed == 0 && first.off == 0 { 100 } else { resumed };
+                assert_eq!(send(device, &mut flash, first).unwrap().off, expected, "{until}");
+                let done = upload(device, &mut flash, &file, Some(&sha), 300);
+                assert_eq!(done, Ok(Uploaded { off: 5000, matched: Some(true) }), "{until}");
+            });
+        }
+    }
+}
+
+#[test]
+fn checkpoint_is_believed_only_if_slot_and_client_agree() {
+    let board = Board::for_erase(1024);
+    let mut memory = vec![0; board.len()];
+    let mut flash = RamNor::<8, 1024>::new(&mut memory).blank();
+    let config = config(&flash, &board);
+    let file = image(NEW, 5000, 2);
+    let sha = sha(&file);
+    let first = chunk(&file, Some(&sha), 0, 100);
+    begun(&mut flash, &board, config, &file, 3000);
+    let begun = flash.memory().to_vec();
+    let answer = |flash: &mut RamNor<'_, 8, 1024>, config, change: &dyn Fn(&mut [u8]), chunk| {
+        flash.memory_mut().copy_from_slice(&begun);
+        change(flash.memory_mut());
+        start(config, &board, |device| send(device, flash, chunk).map(|uploaded| uploaded.off))
+    };
+    let secondary = board.secondary.start as usize;
+    let end = secondary + board.secondary.len as usize;
+    let log = board.log.start as usize;
+    assert_eq!(answer(&mut flash, config, &|_| {}, first), Ok(2048));
+    // Another file, and a device without a log.
+    assert_eq!(answer(&mut flash, config, &|_| {}, chunk(&file, Some(&[3; 32]), 0, 100)), Ok(100));
+    assert_eq!(answer(&mut flash, config, &|_| {}, chunk(&file, None, 0, 100)), Ok(100));
+    assert_eq!(answer(&mut flash, Config { checkpoint: None, ..config }, &|_| {}, first), Ok(100));
+    // A changed byte before the checkpoint counts, one behind it does not.
+    assert_eq!(answer(&mut flash, config, &|memory| memory[secondary + 40] ^= 1, first), Ok(100));
+    assert_eq!(answer(&mut flash, config, &|memory| memory[secondary + 2047] ^= 1, first), Ok(100));
+    assert_eq!(answer(&mut flash, config, &|memory| memory[secondary + 2048] ^= 1, first), Ok(2048));
+    // A damaged newest record: the one before it.
+    assert_eq!(answer(&mut flash, config, &|memory| memory[log + 64 + 30] ^= 1, first), Ok(1024));
+    assert_eq!(answer(&mut flash, config, &|memory| memory[log..log + 128].fill(0), first), Ok(100));
+    // The slot has been marked meanwhile, by whatever means.
+    let magic = anysmp::mcuboot::trailer::Layout::new(8).unwrap().magic();
+    let mark = |memory: &mut [u8]| memory[end - 16..end].copy_from_slice(&magic);
+    assert_eq!(answer(&mut flash, config, &mark, first), Err(Error::NoFreeSlot));
+}
+
+#[test]
+fn checkpoint_log_goes_round_for_ever() {
+    for pages in [1, 2, 3] {
+        let mut board = Board::for_erase(1024);
+        board.log.len = 1024 * pages;
+        let mut memory = vec![0; board.len()];
+        let mut flash = RamNor::<8, 1024>::new(&mut memory).blank();
+        let config = config(&flash, &board);
+        let mut random = Random::new(pages);
+        for round in 0..60 {
+            let file = image(NEW, 5000, round);
+            let until = 1100 + random.below(3800);
+            begun(&mut flash, &board, config, &file, until);
+            start(config, &board, |device| {
+                let off = send(device, &mut flash, chunk(&file, Some(&sha(&file)), 0, 100)).unwrap().off;
+                assert_eq!(off as usize, (until - 1) / 1024 * 1024, "{pages} pages, round {round}, {until}");
+                if round % 3 == 0 {
+                    upload(device, &mut flash, &file, Some(&sha(&file)), 300).unwrap();
+                }
+            });
+        }
+    }
+}
+
+#[test]
+fn finished_upload_is_found_after_a_restart() {
+    let board = Board::for_erase(1024);
+    let mut memory = vec![0; board.len()];
+    let mut flash = RamNor::<8, 1024>::new(&mut memory).blank();
+    let config = config(&flash, &board);
+    let file = image(NEW, 5000, 2);
+    start(config, &board, |device| upload(device, &mut flash, &file, Some(&sha(&file)), 300).unwrap());
+    start(config, &board, |device| {
+        assert_eq!(list(device, &mut flash), ["1 2.0.0 B"]);
+        assert_eq!(set_state(device, &mut flash, Some(&hash(&file)), false), Ok(()));
+    });
+}

@@ -1,0 +1,8 @@
+"""Counts for the last line of the run."""
+
+
+def pytest_unconfigure(config):
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    count = {key: len(reporter.stats.get(key, [])) for key in ("passed", "failed", "error", "skipped")}
+    failed = count["failed"] + count["error"]
+    print(f"\n{count['passed']} passed, {failed} failed, {count['skipped']} skipped")

@@ -1,0 +1,57 @@
+//! `blocking.rs` and `asynch.rs` are one driver in two colours: nothing but the colour may differ.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+/// The driver without its imports and without its `Timed`, which are the colour's own.
+fn body(source: &str) -> &str {
+    let (_, rest) = source.split_once("/// What one look at the line brought.").unwrap();
+    rest.split_once("/// Makes a port that ticks").unwrap().0
+}
+
+/// The words of a text, without what makes it async: the keywords, and what is said about cancellation.
+fn words(source: &str) -> Vec<String> {
+    let mut kept = Vec::new();
+    let mut cancellation = false;
+    for line in body(source).lines().map(str::trim) {
+        cancellation = match line {
+            "/// # Cancellation" => true,
+            line if line.starts_with("/// # ") || !line.starts_with("///") => false,
+            _ => cancellation,
+        };
+        // The empty line that stands before a section goes with it.
+        if !cancellation && line != "///" {
+            kept.push(line.replace("async fn", "fn").replace(".await", ""));
+        }
+    }
+    kept.join(" ").split_whitespace().map(str::to_owned).collect()
+}
+
+#[test]
+fn the_two_drivers_differ_in_nothing_but_their_colour() {
+    let blocking = words(include_str!("../src/blocking.rs"));
+    let asynch = words(include_str!("../src/asynch.rs"));
+    for (at, (one, other)) in blocking.iter().zip(&asynch).enumerate() {
+        let around = blocking[at.saturating_sub(12)..].iter().take(24).cloned().collect::<Vec<_>>().join(" ");
+        assert_eq!(one, other, "near: {around}");
+    }
+    assert_eq!(blocking.len(), asynch.len());
+    assert!(blocking.len() > 1000, "the whole driver was compared");
+}
+
+#[test]
+fn every_async_function_says_what_dropping_it_does() {
+    let source = body(include_str!("../src/asynch.rs"));
+    let mut documented = false;
+    let mut functions = 0;
+    for line in source.lines().map(str::trim) {
+        match line {
+            "/// # Cancellation" => documented = true,
+            line if line.starts_with("pub async fn") => {
+                assert!(documented, "{line}");
+                functions += 1;
+            }
+            line if line.starts_with('}') => documented = false,
+            _ => {}
+        }
+    }
+    assert_eq!(functions, 5);
+}
