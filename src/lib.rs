@@ -26,6 +26,7 @@ extern crate std;
 pub mod asynch;
 pub mod blocking;
 pub mod bsmp;
+mod bytes;
 pub mod cbor;
 pub mod checksum;
 pub mod cobs;

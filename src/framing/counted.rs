@@ -34,6 +34,7 @@ use core::marker::PhantomData;
 use core::time::Duration;
 
 use super::{Encoder as Encode, Error, Framing, Progress};
+use crate::bytes;
 
 /// How long an incomplete message is kept by default, counted from its last byte.
 pub const ABANDON: Duration = Duration::from_secs(3);
@@ -164,9 +165,7 @@ impl<'b, H: Head> Counted<'b, H> {
         let (Some((from, rest)), Some(to)) = (input.split_at_checked(count), self.buffer.get_mut(have..end)) else {
             return have;
         };
-        if from.len() == to.len() {
-            to.copy_from_slice(from);
-        }
+        bytes::copy(from, to);
         *input = rest;
         end
     }
@@ -295,9 +294,7 @@ impl Encode for Encoder<'_> {
         let (Some((from, rest)), Some(to)) = (self.rest.split_at_checked(count), out.get_mut(..count)) else {
             return 0;
         };
-        if from.len() == to.len() {
-            to.copy_from_slice(from);
-        }
+        bytes::copy(from, to);
         self.rest = rest;
         count
     }
