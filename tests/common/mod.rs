@@ -3,6 +3,8 @@
 
 use std::vec::Vec;
 
+pub mod item;
+
 use anysmp::framing::{Encoder, Error, Framing, Progress};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
