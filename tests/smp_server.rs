@@ -4,13 +4,14 @@
 
 use std::time::Duration;
 
-use anysmp::cbor::{Reader, Text};
+use anysmp::cbor::Text;
 use anysmp::link::Service;
 use anysmp::smp::server::{After, AllowAll, DenyWrites, Incoming, Policy, Reply, Server, serve};
-use anysmp::smp::{Empty, Error, Group, Header, Op, Version, error, image, os};
+use anysmp::smp::{Empty, Error, Group, Op, Version, error, image, os};
 
 mod common;
 use common::Random;
+use common::server::{is_well_formed, message};
 
 /// A device that counts what it was made to do.
 #[derive(Debug, Default)]
@@ -89,13 +90,6 @@ impl anysmp::smp::server::Handler for Device {
 }
 
 const V2: u8 = 0x08;
-
-/// A message: first byte, group, sequence, command, payload.
-fn message(first: u8, group: u16, sequence: u8, command: u8, payload: &[u8]) -> Vec<u8> {
-    let length = u16::try_from(payload.len()).unwrap().to_be_bytes();
-    let group = group.to_be_bytes();
-    [&[first, 0, length[0], length[1], group[0], group[1], sequence, command], payload].concat()
-}
 
 fn ask<P: Policy>(server: &mut Server<'_, Device, P>, request: &[u8]) -> Vec<u8> {
     let mut tx = [0xEE; 512];
@@ -502,17 +496,6 @@ fn another_peer_does_not_get_the_stored_answer_of_the_first() {
     server.set_peer(2);
     assert_eq!(ask(&mut server, &short(1))[8..], rc(11), "what it may not do it may not repeat");
     assert_eq!(server.handler().runs, 1);
-}
-
-/// A header that parses, a length that is exact, the op of a response, and one map in shortest form.
-fn is_well_formed(message: &[u8]) -> bool {
-    let Ok((header, payload)) = Header::parse(message) else { return false };
-    let mut reader = Reader::new(payload);
-    matches!(header.op, Op::ReadResponse | Op::WriteResponse)
-        && usize::from(header.length) == payload.len()
-        && reader.at_map()
-        && reader.skip().is_ok()
-        && reader.rest().is_empty()
 }
 
 #[test]
