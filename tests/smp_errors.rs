@@ -1,6 +1,7 @@
 //! Every code of every table: its number, its name, its translation to version 1 and its remedy, in both directions.
 //!
-//! The tables are those of Zephyr's `mgmt_defines.h`, `os_mgmt.h` and `img_mgmt.h`.
+//! The tables are those of the headers of Zephyr's groups, with one difference: where Zephyr translates an error of group 63
+//! to "no error" for version 1, it is 1 here.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 use anysmp::cbor::Writer;
@@ -54,6 +55,68 @@ const IMAGE: [(&str, i32); 34] = [
     ("ACTIVE_SLOT_NOT_KNOWN", 1),
 ];
 
+const STAT: [(&str, i32); 5] =
+    [("UNKNOWN", 1), ("INVALID_GROUP", 5), ("INVALID_STAT_NAME", 5), ("INVALID_STAT_SIZE", 3), ("WALK_ABORTED", 1)];
+
+const SETTINGS: [(&str, i32); 8] = [
+    ("UNKNOWN", 1),
+    ("KEY_TOO_LONG", 3),
+    ("KEY_NOT_FOUND", 5),
+    ("READ_NOT_SUPPORTED", 5),
+    ("ROOT_KEY_NOT_FOUND", 1),
+    ("WRITE_NOT_SUPPORTED", 1),
+    ("DELETE_NOT_SUPPORTED", 1),
+    ("SAVE_NOT_SUPPORTED", 1),
+];
+
+const FS: [(&str, i32); 17] = [
+    ("UNKNOWN", 1),
+    ("FILE_INVALID_NAME", 3),
+    ("FILE_NOT_FOUND", 5),
+    ("FILE_IS_DIRECTORY", 1),
+    ("FILE_OPEN_FAILED", 1),
+    ("FILE_SEEK_FAILED", 1),
+    ("FILE_READ_FAILED", 1),
+    ("FILE_TRUNCATE_FAILED", 1),
+    ("FILE_DELETE_FAILED", 1),
+    ("FILE_WRITE_FAILED", 1),
+    ("FILE_OFFSET_NOT_VALID", 1),
+    ("FILE_OFFSET_LARGER_THAN_FILE", 1),
+    ("CHECKSUM_HASH_NOT_FOUND", 3),
+    ("MOUNT_POINT_NOT_FOUND", 5),
+    ("READ_ONLY_FILESYSTEM", 1),
+    ("FILE_EMPTY", 1),
+    ("FILE_CLOSE_FAILED", 1),
+];
+
+const SHELL: [(&str, i32); 3] = [("UNKNOWN", 1), ("COMMAND_TOO_LONG", 3), ("EMPTY_COMMAND", 3)];
+
+const ENUMERATION: [(&str, i32); 4] =
+    [("UNKNOWN", 1), ("TOO_MANY_GROUP_ENTRIES", 3), ("INSUFFICIENT_HEAP_FOR_ENTRIES", 1), ("INDEX_TOO_LARGE", 1)];
+
+const TRANSPORT: [(&str, i32); 17] = [
+    ("UNKNOWN", 1),
+    ("MISSING_FUNCTIONS", 1),
+    ("MISSING_INFO_FUNCTIONS", 1),
+    ("INVALID_TRANSPORT", 1),
+    ("INVALID_MODE", 1),
+    ("NO_CONTEXT", 1),
+    ("TRANSPORT_AND_ALL", 1),
+    ("NOT_BRIDGED", 1),
+    ("SAME_DEVICE", 1),
+    ("INCOMING_NOT_SUPPORTED", 1),
+    ("OUTGOING_NOT_SUPPORTED", 1),
+    ("INCOMING_ALREADY_BRIDGED", 1),
+    ("OUTGOING_ALREADY_BRIDGED", 1),
+    ("MISSING_PARAMETER", 1),
+    ("INVALID_PARAMETER", 1),
+    ("UNSUPPORTED_PARAMETER", 1),
+    ("CONNECT_FAILED", 1),
+];
+
+const ZEPHYR: [(&str, i32); 4] =
+    [("UNKNOWN", 1), ("FLASH_OPEN_FAILED", 5), ("FLASH_CONFIG_QUERY_FAIL", 1), ("FLASH_ERASE_FAILED", 1)];
+
 /// The codes of SMP itself, from 1 on.
 const SMP: [&str; 14] = [
     "UNKNOWN",
@@ -99,6 +162,40 @@ fn check(group: Group, table: &[(&str, i32)]) {
 fn every_code_of_a_group_has_its_name_its_translation_and_a_remedy() {
     check(Group::OS, &OS);
     check(Group::IMAGE, &IMAGE);
+    check(Group::STATISTICS, &STAT);
+    check(Group::SETTINGS, &SETTINGS);
+    check(Group::FS, &FS);
+    check(Group::SHELL, &SHELL);
+    check(Group::ENUMERATION, &ENUMERATION);
+    check(Group::TRANSPORT, &TRANSPORT);
+    check(Group::ZEPHYR, &ZEPHYR);
+}
+
+#[test]
+fn a_group_without_a_table_has_numbers_and_no_names() {
+    for group in [Group::LOG, Group::CRASH, Group::RUN, Group::SPLIT, Group(12), Group(64), Group(u16::MAX)] {
+        for rc in [0, 1, 2, 300] {
+            let error = Error::Group { group, rc };
+            assert_eq!((error.name(), error.remedy(), error.to_v1()), (None, None, 1));
+            assert!(error.to_string().contains(&rc.to_string()) && error.to_string().contains(&group.to_string()));
+        }
+    }
+}
+
+#[test]
+fn the_constants_are_the_codes_that_their_names_say() {
+    use anysmp::smp::error;
+    for (constant, group, rc) in [
+        (error::stat::INVALID_GROUP, Group::STATISTICS, 2),
+        (error::settings::KEY_NOT_FOUND, Group::SETTINGS, 3),
+        (error::fs::FILE_OFFSET_NOT_VALID, Group::FS, 11),
+        (error::shell::EMPTY_COMMAND, Group::SHELL, 3),
+        (error::enumeration::INDEX_TOO_LARGE, Group::ENUMERATION, 4),
+        (error::transport::CONNECT_FAILED, Group::TRANSPORT, 17),
+        (error::zephyr::FLASH_ERASE_FAILED, Group::ZEPHYR, 4),
+    ] {
+        assert_eq!(constant, Error::Group { group, rc });
+    }
 }
 
 #[test]

@@ -7,15 +7,16 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use anysmp::cbor::{Reader, Text};
+use anysmp::cbor::Text;
 use anysmp::link::{AsyncService, Service};
 use anysmp::smp::server::{
     After, AllowAll, Answer, AsyncHandler, DenyWrites, Handler, Incoming, Policy, Reply, Server, serve,
 };
-use anysmp::smp::{Empty, Error, Group, Header, Op, Version, error, image, os};
+use anysmp::smp::{Empty, Error, Group, Op, Version, error, image, os};
 
 mod common;
 use common::Random;
+use common::server::{is_well_formed, message};
 
 /// A device that counts what it was made to do.
 #[derive(Debug, Default)]
@@ -100,13 +101,6 @@ impl Handler for Device {
 }
 
 const V2: u8 = 0x08;
-
-/// A message: first byte, group, sequence, command, payload.
-fn message(first: u8, group: u16, sequence: u8, command: u8, payload: &[u8]) -> Vec<u8> {
-    let length = u16::try_from(payload.len()).unwrap().to_be_bytes();
-    let group = group.to_be_bytes();
-    [&[first, 0, length[0], length[1], group[0], group[1], sequence, command], payload].concat()
-}
 
 fn ask<P: Policy>(server: &mut Server<'_, Device, P>, request: &[u8]) -> Vec<u8> {
     let mut tx = [0xEE; 512];
@@ -553,18 +547,6 @@ fn a_handler_that_awaits_is_served_and_remembered_like_one_that_does_not() {
     assert_eq!(ask(&short(1), 1), Some((answer, 1)), "from memory, without waiting");
     assert_eq!(ask(&message(9, 0, 1, 1, b""), 1), Some((vec![], 1)));
 }
-
-/// A header that parses, a length that is exact, the op of a response, and one map in shortest form.
-fn is_well_formed(message: &[u8]) -> bool {
-    let Ok((header, payload)) = Header::parse(message) else { return false };
-    let mut reader = Reader::new(payload);
-    matches!(header.op, Op::ReadResponse | Op::WriteResponse)
-        && usize::from(header.length) == payload.len()
-        && reader.at_map()
-        && reader.skip().is_ok()
-        && reader.rest().is_empty()
-}
-
 #[test]
 fn hostile_requests_get_one_well_formed_answer_each_and_the_server_lives() {
     let keys: [&[u8]; 16] = [

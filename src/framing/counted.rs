@@ -140,6 +140,11 @@ impl<'b, H: Head> Counted<'b, H> {
         self.buffer
     }
 
+    /// Whether a message has begun that is not complete.
+    pub(crate) const fn is_within(&self) -> bool {
+        matches!(self.state, State::Header { have: 1.. } | State::Payload { .. })
+    }
+
     /// The buffer that takes messages of up to `message` bytes: as many.
     #[must_use]
     pub const fn buffer_len(message: usize) -> usize {

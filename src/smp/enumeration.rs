@@ -10,7 +10,7 @@
 //! | 3 | read | [`Details`] | [`DetailsResponse`] |
 
 use super::server::{Answer, Incoming, Reply};
-use super::{Error, Group, Op, Request, error, map};
+use super::{Empty, Error, Group, Op, Request, error, map};
 use crate::cbor::{self, BufferFull, Text, Value, Writer};
 
 /// Asks how many groups there are.
@@ -150,11 +150,11 @@ pub fn dispatch(served: &[Detail<'_>], incoming: &Incoming<'_>, reply: Reply<'_>
         return reply.error(Error::NOT_SUPPORTED);
     }
     match incoming.command() {
-        Count::COMMAND => match u16::try_from(served.len()) {
-            Ok(count) => reply.ok(&CountResponse { count }),
-            Err(_) => reply.error(error::enumeration::TOO_MANY_GROUP_ENTRIES),
-        },
-        List::COMMAND => reply.ok(&Numbers(served)),
+        Count::COMMAND => reply.result(incoming.decode().and_then(|Empty {}| {
+            let count = u16::try_from(served.len()).or(Err(error::enumeration::TOO_MANY_GROUP_ENTRIES))?;
+            Ok(CountResponse { count })
+        })),
+        List::COMMAND => reply.result(incoming.decode().map(|Empty {}| Numbers(served))),
         Single::COMMAND => reply.result(incoming.decode().and_then(|Single { index }| {
             let (index, last) = (usize::from(index.unwrap_or(0)), served.len().wrapping_sub(1));
             let found = served.get(index).ok_or(error::enumeration::INDEX_TOO_LARGE)?;

@@ -320,8 +320,8 @@ pub fn dispatch<C: Commands + ?Sized>(commands: &mut C, incoming: &Incoming<'_>,
         },
         (Op::Read, Status::COMMAND) => reply.result(incoming.decode().and_then(|request| commands.status(request))),
         (Op::Read, Hash::COMMAND) => reply.result(incoming.decode().and_then(|request| commands.hash(request))),
-        (Op::Read, HashTypes::COMMAND) => reply.result(commands.hash_types()),
-        (Op::Write, Close::COMMAND) => reply.result(commands.close()),
+        (Op::Read, HashTypes::COMMAND) => reply.result(incoming.decode().and_then(|Empty {}| commands.hash_types())),
+        (Op::Write, Close::COMMAND) => reply.result(incoming.decode().and_then(|Empty {}| commands.close())),
         _ => reply.error(Error::NOT_SUPPORTED),
     }
 }

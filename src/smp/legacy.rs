@@ -20,6 +20,8 @@
 //!
 //! * The code puts crash tests at 5 and run-time tests at 7; some texts have them the other way round.
 //! * `rc` 1 together with log entries means "there is more", so a log response that has entries is a response.
+//! * Mynewt's logs number two errors the other way round: 7 is a damaged log, 9 one that does not fit an answer. They are
+//!   handed on as they come.
 
 use super::{Decode, Empty, Error, Group, Op, Request, client, error, map};
 use crate::cbor::{Bytes, List, Table, Text};
@@ -104,12 +106,15 @@ impl Request for LogShow<'_> {
 
     fn response(payload: &[u8]) -> Result<LogShowResponse<'_>, client::Error> {
         match Error::find(payload)? {
-            Some(error) if error::beside::<List<'_, Log<'_>>>(payload, "logs").is_none() => {
-                Err(client::Error::Remote(error))
-            }
+            Some(error) if !has_entries(payload) => Err(client::Error::Remote(error)),
             _ => Ok(Decode::decode(payload)?),
         }
     }
+}
+
+fn has_entries(payload: &[u8]) -> bool {
+    error::beside::<List<'_, Log<'_>>>(payload, "logs")
+        .is_some_and(|logs| logs.iter().any(|log| !log.entries.is_empty()))
 }
 
 /// Empties the logs.

@@ -545,9 +545,15 @@ pub fn dispatch<C: Commands + ?Sized>(commands: &mut C, incoming: &Incoming<'_>,
         (Op::Write, ConsoleEcho::COMMAND) => {
             reply.result(incoming.decode().and_then(|request| commands.console_echo(request)))
         }
-        (Op::Read, TaskStatistics::COMMAND) => reply.result(commands.task_statistics()),
-        (Op::Read, PoolStatistics::COMMAND) => reply.result(commands.pool_statistics()),
-        (Op::Read, ReadDateTime::COMMAND) => reply.result(commands.read_datetime()),
+        (Op::Read, TaskStatistics::COMMAND) => {
+            reply.result(incoming.decode().and_then(|Empty {}| commands.task_statistics()))
+        }
+        (Op::Read, PoolStatistics::COMMAND) => {
+            reply.result(incoming.decode().and_then(|Empty {}| commands.pool_statistics()))
+        }
+        (Op::Read, ReadDateTime::COMMAND) => {
+            reply.result(incoming.decode().and_then(|Empty {}| commands.read_datetime()))
+        }
         (Op::Write, WriteDateTime::COMMAND) => {
             reply.result(incoming.decode().and_then(|request| commands.write_datetime(request)))
         }
@@ -562,7 +568,7 @@ pub fn dispatch<C: Commands + ?Sized>(commands: &mut C, incoming: &Incoming<'_>,
                 (_, Err(error)) | (Err(error), _) => reply.error(error),
             }
         }
-        (Op::Read, Parameters::COMMAND) => reply.result(commands.parameters()),
+        (Op::Read, Parameters::COMMAND) => reply.result(incoming.decode().and_then(|Empty {}| commands.parameters())),
         (Op::Read, Info::COMMAND) => reply.result(incoming.decode().and_then(|request| commands.info(request))),
         (Op::Read, BootLoader::COMMAND) => {
             reply.result(incoming.decode().and_then(|request| commands.boot_loader(request)))

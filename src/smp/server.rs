@@ -25,7 +25,8 @@
 //! # Interpretation
 //!
 //! * Bytes behind the payload, as a second message in the same packet, are ignored.
-//! * An empty payload counts as an empty map.
+//! * An empty payload counts as an empty map. A payload that cannot be read gets `rc` 3 from a command without arguments
+//!   too; other servers do not look at it there.
 //! * A response that does not fit `tx` becomes `rc` 7, with nothing of it left.
 
 use core::time::Duration;
@@ -156,10 +157,11 @@ impl<'t> Reply<'t> {
         Self { tx, header: request.response(), legacy }
     }
 
-    /// How many bytes of payload the answer can hold.
+    /// How many bytes of payload the answer can hold: never more than the header can tell.
     #[must_use]
     pub const fn room(&self) -> usize {
-        self.tx.len().saturating_sub(Header::LEN)
+        let (room, most) = (self.tx.len().saturating_sub(Header::LEN), u16::MAX as usize);
+        if room < most { room } else { most }
     }
 
     /// Puts `rc: 0` into the answer if it is a success: some commands always come with it.

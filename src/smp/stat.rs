@@ -14,7 +14,7 @@
 //! * Zephyr cuts 64-bit counters to their low 32 bits. They are read and sent whole here.
 
 use super::server::{Answer, Incoming, Reply};
-use super::{Decode, Encode, Error, Group, Op, Request, client, error, map};
+use super::{Decode, Empty, Encode, Error, Group, Op, Request, client, error, map};
 use crate::cbor::{self, BufferFull, Table, Text, Writer};
 
 /// Asks for the counters of one set.
@@ -115,7 +115,7 @@ pub trait Commands {
 pub fn dispatch<C: Commands + ?Sized>(commands: &mut C, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
     match (incoming.op(), incoming.command()) {
         (Op::Read, Read::COMMAND) => reply.result(incoming.decode().and_then(|request| commands.read(request))),
-        (Op::Read, List::COMMAND) => reply.with_rc().result(commands.list()),
+        (Op::Read, List::COMMAND) => reply.with_rc().result(incoming.decode().and_then(|Empty {}| commands.list())),
         _ => reply.error(Error::NOT_SUPPORTED),
     }
 }
@@ -147,7 +147,7 @@ pub fn answer(sets: &[Set<'_>], incoming: &Incoming<'_>, reply: Reply<'_>) -> An
             let set = sets.iter().find(|set| request.name == set.name).ok_or(error::stat::INVALID_GROUP)?;
             Ok(ReadResponse { name: set.name.into(), fields: set.fields.into() })
         })),
-        (Op::Read, List::COMMAND) => reply.with_rc().ok(&Names(sets)),
+        (Op::Read, List::COMMAND) => reply.with_rc().result(incoming.decode().map(|Empty {}| Names(sets))),
         _ => reply.error(Error::NOT_SUPPORTED),
     }
 }

@@ -46,7 +46,9 @@ pub trait Commands {
 /// Reads a request of this group, has it done, and writes the answer.
 pub fn dispatch<C: Commands + ?Sized>(commands: &mut C, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
     match (incoming.op(), incoming.command()) {
-        (Op::Write, EraseStorage::COMMAND) => reply.result(commands.erase_storage()),
+        (Op::Write, EraseStorage::COMMAND) => {
+            reply.result(incoming.decode().and_then(|Empty {}| commands.erase_storage()))
+        }
         _ => reply.error(Error::NOT_SUPPORTED),
     }
 }

@@ -6,7 +6,7 @@ use super::{
     Commands, Download, DownloadResponse, Hash, HashOutput, HashResponse, HashType, HashTypesResponse, Path, Status,
     StatusResponse, Upload, UploadResponse,
 };
-use crate::cbor::Text;
+use crate::cbor::{Bytes, Text};
 use crate::smp::{Empty, Error, error};
 
 /// A file system, as far as this group needs one. Nothing stays open between two calls that the
@@ -50,11 +50,14 @@ enum Session {
     /// None. Left by a first piece.
     Idle,
     /// The file that is written, where it stands and how long it will be. Left by the last piece, a first piece, an
-    /// error of the file system, a wrong offset, and close.
+    /// error of the file system, and close; a piece that is refused changes nothing.
     Uploading { path: heapless::Vec<u8, { Path::MAX_LEN }>, off: u64, len: u64 },
 }
 
 /// Serves the file group from a file system, below one root, with the rules of [`Path`].
+///
+/// A piece of an upload at another offset than the next one is refused and told the next one; the upload can go on there.
+/// Where no upload of this file is under way, what is told is the length of the file, and only offset 0 begins one.
 ///
 /// `buffer` holds a piece of a file on its way to an answer, or to a hash: pieces of a download are not longer.
 #[derive(Debug)]
@@ -74,6 +77,18 @@ impl<'b, F: Files> Store<'b, F> {
     /// The file system.
     pub const fn files(&mut self) -> &mut F {
         &mut self.files
+    }
+
+    /// Writes a piece of a file, the first one into a new file; returns the offset behind it.
+    fn store(&mut self, path: Path<'_>, mut off: u64, data: Bytes<'_>) -> Result<u64, Error> {
+        if off == 0 {
+            self.files.create(path)?;
+        }
+        for piece in data.chunks().iter() {
+            self.files.append(path, off, piece)?;
+            off = off.saturating_add(piece.len() as u64);
+        }
+        Ok(off)
     }
 
     /// Feeds a range of a file to `each`, piece by piece; returns its length.
@@ -139,6 +154,10 @@ impl<F: Files> Commands for Store<'_, F> {
             return Err(error::fs::FILE_OFFSET_LARGER_THAN_FILE);
         }
         let room = room.min(self.buffer.len());
+        if room == 0 && request.off < len {
+            // A piece without a byte would look like the end of the file.
+            return Err(Error::TOO_LARGE);
+        }
         let into = self.buffer.get_mut(..room).unwrap_or_default();
         let read = self.files.read(path, request.off, into)?;
         let data = into.get(..read).unwrap_or_default();
@@ -146,39 +165,27 @@ impl<F: Files> Commands for Store<'_, F> {
     }
 
     fn upload(&mut self, request: Upload<'_>) -> Result<UploadResponse, (Error, Option<u64>)> {
-        let path = Path::parse(request.name, self.root).map_err(|error| (error, None))?;
-        let session = core::mem::replace(&mut self.session, Session::Idle);
-        let len = match (request.off, session) {
-            (0, _) => {
-                let len = request.len.ok_or((Error::INVALID, None))?;
-                self.files.create(path).map_err(|error| (error, None))?;
-                len
-            }
-            (wanted, Session::Uploading { path: open, off, len })
-                if wanted == off && open == path.as_str().as_bytes() =>
-            {
-                len
-            }
-            _ => {
-                self.files.close();
-                let present = self.files.len(path).unwrap_or(0);
-                return Err((error::fs::FILE_OFFSET_NOT_VALID, Some(present)));
-            }
+        let alone = |error| (error, None);
+        let path = Path::parse(request.name, self.root).map_err(alone)?;
+        let expected = match &self.session {
+            _ if request.off == 0 => Some((0, request.len.ok_or(alone(Error::INVALID))?)),
+            Session::Uploading { path: open, off, len } if open == path.as_str().as_bytes() => Some((*off, *len)),
+            _ => None,
         };
-        let mut off = request.off;
+        let Some((off, len)) = expected.filter(|(off, _)| *off == request.off) else {
+            let next = expected.map_or_else(|| self.files.len(path).unwrap_or(0), |(off, _)| off);
+            return Err((error::fs::FILE_OFFSET_NOT_VALID, Some(next)));
+        };
         if len.checked_sub(off).is_none_or(|rest| request.data.len() as u64 > rest) {
-            return Err((Error::INVALID, None));
+            return Err(alone(Error::INVALID));
         }
-        for piece in request.data.chunks().iter() {
-            self.files.append(path, off, piece).map_err(|error| (error, None))?;
-            off += piece.len() as u64;
+        self.session = Session::Idle;
+        let next = self.store(path, off, request.data);
+        match (next, heapless::Vec::from_slice(path.as_str().as_bytes())) {
+            (Ok(off), Ok(path)) if off < len => self.session = Session::Uploading { path, off, len },
+            _ => self.files.close(),
         }
-        if off == len {
-            self.files.close();
-        } else if let Ok(path) = heapless::Vec::from_slice(path.as_str().as_bytes()) {
-            self.session = Session::Uploading { path, off, len };
-        }
-        Ok(UploadResponse { off })
+        next.map(|off| UploadResponse { off }).map_err(alone)
     }
 
     fn status(&mut self, request: Status<'_>) -> Result<StatusResponse, Error> {

@@ -32,6 +32,10 @@ impl fmt::Write for Output<'_> {
         let len = (0..=text.len().min(room.len())).rev().find(|len| text.is_char_boundary(*len)).unwrap_or(0);
         room.iter_mut().zip(text.as_bytes().iter().take(len)).for_each(|(to, from)| *to = *from);
         self.len = self.len.saturating_add(len);
+        if len < text.len() {
+            // What comes later must not stand where this is missing.
+            self.buffer = core::mem::take(&mut self.buffer).get_mut(..self.len).unwrap_or_default();
+        }
         Ok(())
     }
 }

@@ -1,0 +1,108 @@
+//! SMP over Bluetooth Low Energy, without a radio: how to put the pieces of `anysmp::smp::ble` onto a GATT stack.
+//!
+//! A GATT stack calls the device when the characteristic is written, and the phone when a notification has come; each
+//! call brings one piece of at most MTU - 3 bytes. Here two queues stand for the radio.
+//!
+//! ```sh
+//! cargo run --example ble
+//! ```
+
+use std::collections::VecDeque;
+use std::error::Error;
+
+use anysmp::framing::{Framing, Progress};
+use anysmp::link::Service;
+use anysmp::smp::ble::{self, Reassembly};
+use anysmp::smp::client::Client;
+use anysmp::smp::server::{AllowAll, Answer, Handler, Incoming, Reply, Server};
+use anysmp::smp::{Group, os};
+
+/// What is between the two, and how many bytes a piece may have.
+struct Radio {
+    mtu: u16,
+    writes: VecDeque<Vec<u8>>,
+    notifications: VecDeque<Vec<u8>>,
+}
+
+/// The device: registers the service, then lives from callbacks.
+struct Peripheral<'b, S> {
+    server: S,
+    requests: Reassembly<'b>,
+    tx: &'b mut [u8],
+}
+
+impl<S: Service> Peripheral<'_, S> {
+    /// The stack calls this with the value of each write. An error is the ATT error to answer it with.
+    fn on_write(&mut self, mut value: &[u8], radio: &mut Radio) -> Result<(), u8> {
+        match self.requests.push(&mut value) {
+            Ok(Progress::Message) => {
+                let (len, _after) = self.server.receive(self.requests.message(), self.tx);
+                for piece in ble::fragments(&self.tx[..len], radio.mtu) {
+                    radio.notifications.push_back(piece.to_vec());
+                }
+                Ok(())
+            }
+            Ok(_) => Ok(()),
+            Err(_) => Err(ble::VALUE_NOT_ALLOWED),
+        }
+    }
+
+    /// The stack calls this when the connection ends, and when notifications are switched off.
+    fn on_disconnect(&mut self) {
+        self.requests.reset();
+    }
+}
+
+struct Device;
+
+impl os::Commands for Device {
+    fn parameters(&mut self) -> Result<os::ParametersResponse, anysmp::smp::Error> {
+        Ok(os::ParametersResponse { buf_size: 512, buf_count: 1 })
+    }
+}
+
+impl Handler for Device {
+    fn handle(&mut self, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
+        match incoming.group() {
+            Group::OS => os::dispatch(self, incoming, reply),
+            _ => reply.error(anysmp::smp::Error::NOT_SUPPORTED),
+        }
+    }
+}
+
+/// One connection at this MTU; returns what the device echoed.
+pub fn talk(mtu: u16, text: &str) -> Result<String, Box<dyn Error>> {
+    let mut radio = Radio { mtu, writes: VecDeque::new(), notifications: VecDeque::new() };
+    let (mut request, mut tx) = ([0; 512], [0; 512]);
+    let mut device =
+        Peripheral { server: Server::new(Device, AllowAll), requests: Reassembly::server(&mut request), tx: &mut tx };
+
+    // The phone: write the pieces of a request, wait for notifications until a message is whole.
+    let (mut answer, mut tx) = ([0; 512], [0; 512]);
+    let mut answers = Reassembly::client(&mut answer);
+    let (len, pending) = Client::new(0).request(&os::Echo::new(text), &mut tx)?;
+    radio.writes.extend(ble::fragments(&tx[..len], mtu).map(<[u8]>::to_vec));
+    println!("MTU {mtu}: a request of {len} bytes in {} writes", radio.writes.len());
+    while let Some(value) = radio.writes.pop_front() {
+        device.on_write(&value, &mut radio).map_err(|code| format!("ATT error {code:#04x}"))?;
+    }
+    println!("MTU {mtu}: an answer in {} notifications", radio.notifications.len());
+    let mut echoed = None;
+    while let Some(value) = radio.notifications.pop_front() {
+        if answers.push(&mut &value[..])? == Progress::Message && pending.accepts(answers.message()) {
+            echoed = Some(pending.decode(answers.message())?.text.to_string());
+        }
+    }
+    device.on_disconnect();
+    answers.reset();
+    echoed.ok_or_else(|| "no answer".into())
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("service {:032x}, characteristic {:032x}", ble::SERVICE, ble::CHARACTERISTIC);
+    for mtu in [23, 247] {
+        let text = "a text that takes more than one piece of twenty bytes, and one of 244";
+        println!("MTU {mtu}: {}", talk(mtu, text)?);
+    }
+    Ok(())
+}
