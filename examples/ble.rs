@@ -6,6 +6,7 @@
 //! ```sh
 //! cargo run --example ble
 //! ```
+#![allow(clippy::indexing_slicing, reason = "a demonstration: a length that is wrong may end it")]
 
 use std::collections::VecDeque;
 use std::error::Error;
