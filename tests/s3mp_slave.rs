@@ -303,6 +303,30 @@ fn errors_come_in_the_order_address_code_data_handler() {
     }
 }
 
+/// An application that finds out only when it is asked that an address is gone.
+struct Unplugged;
+
+impl Resources for Unplugged {
+    fn names(&self) -> &[&str] {
+        &["probe"]
+    }
+
+    fn get(&mut self, _: Address, _: &mut [u8]) -> Result<usize, Refusal> {
+        Err(Refusal::NotFound)
+    }
+}
+
+#[test]
+fn an_application_may_say_that_an_address_is_gone() {
+    let mut slave = Slave::new(Unplugged).unwrap();
+    let mut tx = [0; 16];
+    for command in [0x10, 0xA0] {
+        assert_eq!(slave.receive(&[command, 0x01, 7], &mut tx), (3, After::Nothing));
+        assert_eq!(tx[..3], [0x44, 0x01, 7]);
+    }
+    assert!(!slave.is_subscribed(Address(1)));
+}
+
 #[test]
 fn host_has_status_and_describe_only() {
     let mut slave = Plant::slave();

@@ -89,6 +89,8 @@ struct Device {
     hashes: bool,
     writes: bool,
     confirms: bool,
+    /// Says that it confirms, and does not.
+    forgets: bool,
     v1: bool,
     /// The boot loader finds the signature wrong.
     rejects: bool,
@@ -117,6 +119,7 @@ impl Device {
             hashes: true,
             writes: true,
             confirms: true,
+            forgets: false,
             v1: false,
             rejects: false,
             lost_resets: 0,
@@ -187,7 +190,7 @@ impl Device {
         let WriteState { hash, confirm } = WriteState::decode(split(request).1).unwrap();
         match hash {
             None if confirm && !self.confirms => return refused(request, Remote::NOT_SUPPORTED),
-            None if confirm => self.trial = false,
+            None if confirm => self.trial &= self.forgets,
             Some(hash) if !confirm && self.slots[1].as_ref().is_some_and(|image| hash == image.hash[..]) => {
                 if self.trial {
                     return refused(request, IMAGE_ALREADY_PENDING);
@@ -595,6 +598,14 @@ fn a_device_that_cannot_confirm_says_so() {
     device.confirms = false;
     let run = go(upgrade(new()), &mut device);
     assert_eq!((run.report.outcome, notes(&run)), (UpgradeOutcome::Testing, vec![Note::NoConfirm]));
+}
+
+#[test]
+fn a_confirmation_that_does_not_stay_leaves_a_doubt() {
+    let mut device = Device::new(old());
+    device.forgets = true;
+    let run = go(upgrade(new()), &mut device);
+    assert_eq!(run.report.outcome, UpgradeOutcome::Unknown(Doubt::NotConfirmed));
 }
 
 #[test]

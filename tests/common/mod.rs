@@ -1,5 +1,5 @@
 //! What the framing tests share: events, random bytes from a seed, and the slow obvious decoders that are the oracles.
-#![allow(dead_code, unreachable_pub)]
+#![allow(dead_code, unreachable_pub, reason = "each test binary takes what it needs")]
 
 use std::vec::Vec;
 

@@ -1,4 +1,5 @@
 //! MCUboot images, and a device that receives an upgrade.
+#![cfg(all(feature = "async", feature = "mcuboot", feature = "sha2", feature = "testing"))]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -11,6 +12,7 @@
 
 mod device;
 mod image;
+mod nor;
 mod power;
 mod state;
 mod upload;
