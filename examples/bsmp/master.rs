@@ -11,13 +11,11 @@ use anysmp::blocking::Link;
 use anysmp::bsmp::curve::{Digest, Md5, QueryChecksum, Recalculate};
 use anysmp::bsmp::function::Execute;
 use anysmp::bsmp::group::Members;
-use anysmp::bsmp::routine::{
-    Directory, Discovery, ReadCurve, ReadEvent, Source, Tables, Verified, WriteCurve, WriteEvent,
-};
+use anysmp::bsmp::routine::{Directory, Discovery, ReadCurve, ReadEvent, Tables, Verified, WriteCurve, WriteEvent};
 use anysmp::bsmp::{self, Client, QueryVersion, Request, curve, group, variable};
 use anysmp::framing::Framing;
 use anysmp::link::Caller;
-use anysmp::routine::Ended;
+use anysmp::routine::{Ended, Source, SourceFailed};
 use embedded_io::{Read, Write};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
@@ -255,7 +253,7 @@ where
     /// Writes a curve.
     pub fn upload(&mut self, id: u8, source: impl Source) -> Outcome<()> {
         let curve = self.curve(id)?;
-        let bar = bar(source.size(), self.json);
+        let bar = bar(source.len(), self.json);
         let mut routine = WriteCurve::new(id, curve, source, Md5::default());
         let ended = self.link.run(&mut self.client, &mut routine, &mut self.tx, |event| {
             if let WriteEvent::Block(_) = event {
@@ -287,12 +285,12 @@ struct FileSource {
 }
 
 impl Source for FileSource {
-    fn size(&self) -> u64 {
+    fn len(&self) -> u64 {
         self.size
     }
 
-    fn read(&mut self, offset: u64, data: &mut [u8]) -> bool {
-        self.file.seek(SeekFrom::Start(offset)).is_ok() && self.file.read_exact(data).is_ok()
+    fn read(&mut self, offset: u64, into: &mut [u8]) -> Result<(), SourceFailed> {
+        self.file.seek(SeekFrom::Start(offset)).and_then(|_| self.file.read_exact(into)).or(Err(SourceFailed))
     }
 }
 

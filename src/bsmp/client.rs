@@ -21,6 +21,7 @@ use core::time::Duration;
 
 use super::{Address, Command, Full, Header, Payload, Refusal, Version};
 use crate::link::{Caller, Verdict};
+use crate::routine::SourceFailed;
 
 /// The master's side of the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -286,6 +287,12 @@ pub enum Error {
     TimedOut,
     /// We: the report of a routine that has not come to its end.
     Unfinished,
+}
+
+impl From<SourceFailed> for Error {
+    fn from(SourceFailed: SourceFailed) -> Self {
+        Self::Source
+    }
 }
 
 impl From<Full> for Error {

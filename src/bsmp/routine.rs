@@ -22,7 +22,7 @@ pub mod write_curve;
 
 pub use discovery::{Directory, Discovery, Part, Storage, Tables};
 pub use read_curve::{ReadCurve, ReadEvent, ReadReport};
-pub use write_curve::{Source, WriteCurve, WriteEvent, WriteReport};
+pub use write_curve::{WriteCurve, WriteEvent, WriteReport};
 
 use super::client::{Client, Error, Request};
 use crate::routine::Step;

@@ -4,31 +4,7 @@ use super::read_curve::compare;
 use super::{Turn, Verified};
 use crate::bsmp::client::{Client, Error, Request};
 use crate::bsmp::curve::{Checksum, Curve, Recalculate, WriteBlock};
-use crate::routine::{Routine, Step};
-
-/// Where the data of a curve come from: a slice, or a file that is read in pieces.
-pub trait Source {
-    /// How many bytes there are.
-    fn size(&self) -> u64;
-
-    /// Fills `data` with the bytes from `offset` on. Asked in order; the same bytes again only if a block was lost.
-    /// Returns whether it could.
-    fn read(&mut self, offset: u64, data: &mut [u8]) -> bool;
-}
-
-impl Source for &[u8] {
-    fn size(&self) -> u64 {
-        self.len() as u64
-    }
-
-    fn read(&mut self, offset: u64, data: &mut [u8]) -> bool {
-        let rest = usize::try_from(offset).ok().and_then(|offset| self.get(offset..)).unwrap_or_default();
-        for (to, from) in data.iter_mut().zip(rest) {
-            *to = *from;
-        }
-        rest.len() >= data.len()
-    }
-}
+use crate::routine::{Routine, Source, Step};
 
 /// What a message to [`WriteCurve`] led to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,7 +62,7 @@ impl<S: Source, C: Checksum> WriteCurve<S, C> {
     /// Data that do not fit the curve are refused before anything is sent, with [`Error::TooLarge`] in the report.
     #[must_use]
     pub fn new(id: u8, curve: Curve, source: S, checksum: C) -> Self {
-        let stage = match source.size() {
+        let stage = match source.len() {
             0 => Stage::Done(Ok(Verified::No)),
             size if size > curve.capacity() => Stage::Done(Err(Error::TooLarge)),
             _ => Stage::Block(0),
@@ -95,15 +71,13 @@ impl<S: Source, C: Checksum> WriteCurve<S, C> {
     }
 
     fn block(&mut self, client: &Client, block: u16, tx: &mut [u8]) -> Result<usize, Error> {
-        let rest = self.source.size().saturating_sub(self.bytes);
+        let rest = self.source.len().saturating_sub(self.bytes);
         let length = u16::try_from(rest).unwrap_or(u16::MAX).min(self.curve.block);
         client.compose(WriteBlock::COMMAND, tx, |payload| {
             payload.put(&[self.id])?;
             payload.put(&block.to_be_bytes())?;
             let data = payload.take(usize::from(length))?;
-            if !self.source.read(self.bytes, data) {
-                return Err(Error::Source);
-            }
+            self.source.read(self.bytes, data)?;
             if self.length == 0 {
                 self.checksum.update(data);
                 self.length = length;
@@ -116,7 +90,7 @@ impl<S: Source, C: Checksum> WriteCurve<S, C> {
         self.bytes = self.bytes.saturating_add(u64::from(self.length));
         self.length = 0;
         match block.checked_add(1) {
-            Some(next) if self.bytes < self.source.size() => Stage::Block(next),
+            Some(next) if self.bytes < self.source.len() => Stage::Block(next),
             _ if self.is_full(block) && self.checksum.digest().is_some() => Stage::Digest,
             _ => Stage::Done(Ok(Verified::No)),
         }
