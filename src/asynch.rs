@@ -37,6 +37,9 @@ use crate::framing::{self, Encoder, Framing, Progress};
 use crate::link::{AsyncService as Service, CHATTER, Caller, Counters, Error, Sink, TimedError, Verdict};
 use crate::routine::{Ended, Routine, Step};
 
+/// Room for any encoder to say whether it is done.
+const PROBE: usize = 8;
+
 /// What one look at the line brought.
 enum Arrival {
     Message,
@@ -71,7 +74,7 @@ pub struct Link<'b, P, F, S = ()> {
 }
 
 impl<'b, P: Read + Write, F: Framing> Link<'b, P, F> {
-    /// Joins a port and a framing. `tick` is the time after which the port's `read` gives up.
+    /// Joins a port and a framing. `tick` is the time after which the port's `read` gives up; below 1 µs it counts as that.
     pub fn new(port: P, framing: F, chunk: &'b mut [u8], out: &'b mut [u8], tick: Duration) -> Self {
         Self {
             port,
@@ -80,7 +83,7 @@ impl<'b, P: Read + Write, F: Framing> Link<'b, P, F> {
             chunk,
             unread: 0..0,
             out,
-            tick,
+            tick: tick.max(Duration::from_micros(1)),
             silence: Duration::ZERO,
             chatter: 0,
             resync: false,
@@ -112,6 +115,11 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
     /// What this link has counted so far.
     pub const fn counters(&self) -> Counters {
         self.counters
+    }
+
+    /// The message received last, as to read the text beside an error. Empty if the last one was damaged.
+    pub fn message(&self) -> &[u8] {
+        self.framing.message()
     }
 
     /// The port, as to change its speed or to write text beside the frames.
@@ -168,10 +176,12 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
                     },
                     Arrival::Damaged(_) => {}
                     Arrival::Tick => {
-                        waited = waited.saturating_add(self.tick);
-                        if waited >= client.patience(&pending) {
-                            self.resync = true;
-                            len = client.repeat(&mut pending, tx).ok_or(Error::TimedOut)?;
+                        if self.expired(&mut waited, client.patience(&pending)).await.map_err(Error::widen)? {
+                            let Some(again) = client.repeat(&mut pending, tx) else {
+                                self.resync = true;
+                                return Err(Error::TimedOut);
+                            };
+                            len = again;
                             self.counters.repeats = self.counters.repeats.wrapping_add(1);
                             continue 'send;
                         }
@@ -201,9 +211,11 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
         tx: &mut [u8],
         mut on_event: impl FnMut(R::Event<'_>) -> ControlFlow<()>,
     ) -> Result<Ended<R::Report>, Error<P::Error, Infallible>> {
+        let (mut waited, mut messages) = (Duration::ZERO, 0u8);
         loop {
             let limit = match routine.poll(client, tx) {
                 Step::Send(len) => {
+                    (waited, messages) = (Duration::ZERO, 0);
                     self.request(tx.get(..len).unwrap_or_default()).await?;
                     continue;
                 }
@@ -211,10 +223,14 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
                 Step::Reopen => return Ok(Ended::Reopen),
                 Step::Done => return Ok(Ended::Done(routine.report())),
             };
-            let mut waited = Duration::ZERO;
             loop {
                 match self.arrival().await? {
                     Arrival::Message => {
+                        // Each message starts the wait anew, but a peer that talks without end cannot hold it up for ever.
+                        messages = messages.saturating_add(1);
+                        if messages < u8::MAX {
+                            waited = Duration::ZERO;
+                        }
                         let event = routine.receive(client, self.framing.message());
                         if on_event(event).is_break() {
                             return Ok(Ended::Stopped);
@@ -223,9 +239,9 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
                     }
                     Arrival::Damaged(_) => {}
                     Arrival::Tick => {
-                        waited = waited.saturating_add(self.tick);
-                        if waited >= limit {
-                            self.resync = true;
+                        routine.tick(self.tick);
+                        if self.expired(&mut waited, limit).await? {
+                            waited = Duration::ZERO;
                             routine.timed_out();
                             break;
                         }
@@ -304,19 +320,16 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
     ///
     /// The peer has seen a part of the frame, and the link knows.
     pub async fn send(&mut self, message: &[u8]) -> Result<(), Error<P::Error, Infallible>> {
-        self.sink.traced(message, true);
         if self.abandoned {
             self.resync = true;
-            self.quiet().await?;
+            self.quiet(F::QUIET).await?;
+        }
+        if self.resync {
+            self.preamble().await?;
+            self.quiet(F::SETTLE).await?;
         }
         let mut encoder = self.framing.encode(message).map_err(Error::Framing)?;
-        let preamble = if self.resync { self.framing.preamble() } else { &[] };
-        let mut used = preamble.len();
-        match self.out.get_mut(..used) {
-            Some(front) => front.iter_mut().zip(preamble).for_each(|(to, from)| *to = *from),
-            None => return Err(Error::BufferFull),
-        }
-        self.abandoned = true;
+        let mut used = 0usize;
         loop {
             let room = self.out.get_mut(used..).unwrap_or_default();
             if room.len() >= <F::Encoder<'_> as Encoder>::MIN_OUT {
@@ -327,24 +340,26 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
                 used = used.saturating_add(written);
             } else if F::WHOLE {
                 // `out` is full: fine if the frame ended just there.
-                if encoder.next(&mut [0; 8]) > 0 {
-                    self.abandoned = false;
+                const { assert!(<F::Encoder<'_> as Encoder>::MIN_OUT <= PROBE, "an encoder that needs more room") };
+                if encoder.next(&mut [0; PROBE]) > 0 {
                     return Err(Error::BufferFull);
                 }
                 break;
             } else if used == 0 {
-                self.abandoned = false;
                 return Err(Error::BufferFull);
             } else {
+                self.abandoned = true;
                 write(&mut self.port, self.out.get(..used).unwrap_or_default()).await?;
                 used = 0;
             }
         }
+        self.abandoned = true;
         write(&mut self.port, self.out.get(..used).unwrap_or_default()).await?;
-        self.port.flush().await.map_err(Error::Port)?;
+        flush(&mut self.port).await?;
         self.abandoned = false;
         self.resync = false;
         self.counters.sent = self.counters.sent.wrapping_add(1);
+        self.sink.traced(message, true);
         Ok(())
     }
 
@@ -354,10 +369,31 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
         self.send(message).await
     }
 
-    /// Waits until the line has been silent for as long as the framing needs after an abandoned send.
-    async fn quiet(&mut self) -> Result<(), Error<P::Error, Infallible>> {
+    /// Adds a tick to a wait, and says whether it is over: after `limit`, and after the time that the preamble takes which
+    /// is sent then. Answers that come meanwhile are still welcome.
+    async fn expired(&mut self, waited: &mut Duration, limit: Duration) -> Result<bool, Error<P::Error, Infallible>> {
+        let before = *waited;
+        *waited = before.saturating_add(self.tick);
+        if before < limit && *waited >= limit {
+            self.preamble().await?;
+        }
+        Ok(*waited >= limit.saturating_add(F::SETTLE))
+    }
+
+    /// Sends the framing's preamble, if it has one.
+    async fn preamble(&mut self) -> Result<(), Error<P::Error, Infallible>> {
+        let preamble = self.framing.preamble();
+        if !preamble.is_empty() {
+            write(&mut self.port, preamble).await?;
+            flush(&mut self.port).await?;
+        }
+        Ok(())
+    }
+
+    /// Says nothing for `limit`, and drops what comes meanwhile: nothing was asked.
+    async fn quiet(&mut self, limit: Duration) -> Result<(), Error<P::Error, Infallible>> {
         let mut waited = Duration::ZERO;
-        while waited < F::QUIET {
+        while waited < limit {
             match self.arrival().await? {
                 Arrival::Tick => waited = waited.saturating_add(self.tick),
                 Arrival::Message | Arrival::Damaged(_) => {}
@@ -392,9 +428,15 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
                 Err(error) if error.kind() == ErrorKind::TimedOut => {
                     self.chatter = 0;
                     self.silence = self.silence.saturating_add(self.tick);
-                    let progress = self.framing.idle(self.silence);
-                    let arrival = note(progress, &self.framing, &mut self.sink, &mut self.counters);
-                    return Ok(arrival.unwrap_or(Arrival::Tick));
+                    loop {
+                        let progress = self.framing.idle(self.silence);
+                        let over = progress == Ok(Progress::More);
+                        match note(progress, &self.framing, &mut self.sink, &mut self.counters) {
+                            Some(arrival) => return Ok(arrival),
+                            None if over => return Ok(Arrival::Tick),
+                            None => {}
+                        }
+                    }
                 }
                 Err(error) => return Err(Error::Port(error)),
             }
@@ -439,6 +481,16 @@ async fn write<P: Write>(port: &mut P, mut bytes: &[u8]) -> Result<(), Error<P::
         }
     }
     Ok(())
+}
+
+/// Waits until what was written is on its way.
+async fn flush<P: Write>(port: &mut P) -> Result<(), Error<P::Error, Infallible>> {
+    loop {
+        match port.flush().await {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            result => return result.map_err(Error::Port),
+        }
+    }
 }
 
 /// Makes a port that ticks from one that waits for ever: races each `read` with a delay.

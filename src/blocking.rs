@@ -27,6 +27,9 @@ use crate::framing::{self, Encoder, Framing, Progress};
 use crate::link::{CHATTER, Caller, Counters, Error, Service, Sink, TimedError, Verdict};
 use crate::routine::{Ended, Routine, Step};
 
+/// Room for any encoder to say whether it is done.
+const PROBE: usize = 8;
+
 /// What one look at the line brought.
 enum Arrival {
     Message,
@@ -61,7 +64,7 @@ pub struct Link<'b, P, F, S = ()> {
 }
 
 impl<'b, P: Read + Write, F: Framing> Link<'b, P, F> {
-    /// Joins a port and a framing. `tick` is the time after which the port's `read` gives up.
+    /// Joins a port and a framing. `tick` is the time after which the port's `read` gives up; below 1 µs it counts as that.
     pub fn new(port: P, framing: F, chunk: &'b mut [u8], out: &'b mut [u8], tick: Duration) -> Self {
         Self {
             port,
@@ -70,7 +73,7 @@ impl<'b, P: Read + Write, F: Framing> Link<'b, P, F> {
             chunk,
             unread: 0..0,
             out,
-            tick,
+            tick: tick.max(Duration::from_micros(1)),
             silence: Duration::ZERO,
             chatter: 0,
             resync: false,
@@ -102,6 +105,11 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
     /// What this link has counted so far.
     pub const fn counters(&self) -> Counters {
         self.counters
+    }
+
+    /// The message received last, as to read the text beside an error. Empty if the last one was damaged.
+    pub fn message(&self) -> &[u8] {
+        self.framing.message()
     }
 
     /// The port, as to change its speed or to write text beside the frames.
@@ -154,10 +162,12 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
                     },
                     Arrival::Damaged(_) => {}
                     Arrival::Tick => {
-                        waited = waited.saturating_add(self.tick);
-                        if waited >= client.patience(&pending) {
-                            self.resync = true;
-                            len = client.repeat(&mut pending, tx).ok_or(Error::TimedOut)?;
+                        if self.expired(&mut waited, client.patience(&pending)).map_err(Error::widen)? {
+                            let Some(again) = client.repeat(&mut pending, tx) else {
+                                self.resync = true;
+                                return Err(Error::TimedOut);
+                            };
+                            len = again;
                             self.counters.repeats = self.counters.repeats.wrapping_add(1);
                             continue 'send;
                         }
@@ -183,9 +193,11 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
         tx: &mut [u8],
         mut on_event: impl FnMut(R::Event<'_>) -> ControlFlow<()>,
     ) -> Result<Ended<R::Report>, Error<P::Error, Infallible>> {
+        let (mut waited, mut messages) = (Duration::ZERO, 0u8);
         loop {
             let limit = match routine.poll(client, tx) {
                 Step::Send(len) => {
+                    (waited, messages) = (Duration::ZERO, 0);
                     self.request(tx.get(..len).unwrap_or_default())?;
                     continue;
                 }
@@ -193,10 +205,14 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
                 Step::Reopen => return Ok(Ended::Reopen),
                 Step::Done => return Ok(Ended::Done(routine.report())),
             };
-            let mut waited = Duration::ZERO;
             loop {
                 match self.arrival()? {
                     Arrival::Message => {
+                        // Each message starts the wait anew, but a peer that talks without end cannot hold it up for ever.
+                        messages = messages.saturating_add(1);
+                        if messages < u8::MAX {
+                            waited = Duration::ZERO;
+                        }
                         let event = routine.receive(client, self.framing.message());
                         if on_event(event).is_break() {
                             return Ok(Ended::Stopped);
@@ -205,9 +221,9 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
                     }
                     Arrival::Damaged(_) => {}
                     Arrival::Tick => {
-                        waited = waited.saturating_add(self.tick);
-                        if waited >= limit {
-                            self.resync = true;
+                        routine.tick(self.tick);
+                        if self.expired(&mut waited, limit)? {
+                            waited = Duration::ZERO;
                             routine.timed_out();
                             break;
                         }
@@ -274,19 +290,16 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
     ///
     /// Only the link's own.
     pub fn send(&mut self, message: &[u8]) -> Result<(), Error<P::Error, Infallible>> {
-        self.sink.traced(message, true);
         if self.abandoned {
             self.resync = true;
-            self.quiet()?;
+            self.quiet(F::QUIET)?;
+        }
+        if self.resync {
+            self.preamble()?;
+            self.quiet(F::SETTLE)?;
         }
         let mut encoder = self.framing.encode(message).map_err(Error::Framing)?;
-        let preamble = if self.resync { self.framing.preamble() } else { &[] };
-        let mut used = preamble.len();
-        match self.out.get_mut(..used) {
-            Some(front) => front.iter_mut().zip(preamble).for_each(|(to, from)| *to = *from),
-            None => return Err(Error::BufferFull),
-        }
-        self.abandoned = true;
+        let mut used = 0usize;
         loop {
             let room = self.out.get_mut(used..).unwrap_or_default();
             if room.len() >= <F::Encoder<'_> as Encoder>::MIN_OUT {
@@ -297,24 +310,26 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
                 used = used.saturating_add(written);
             } else if F::WHOLE {
                 // `out` is full: fine if the frame ended just there.
-                if encoder.next(&mut [0; 8]) > 0 {
-                    self.abandoned = false;
+                const { assert!(<F::Encoder<'_> as Encoder>::MIN_OUT <= PROBE, "an encoder that needs more room") };
+                if encoder.next(&mut [0; PROBE]) > 0 {
                     return Err(Error::BufferFull);
                 }
                 break;
             } else if used == 0 {
-                self.abandoned = false;
                 return Err(Error::BufferFull);
             } else {
+                self.abandoned = true;
                 write(&mut self.port, self.out.get(..used).unwrap_or_default())?;
                 used = 0;
             }
         }
+        self.abandoned = true;
         write(&mut self.port, self.out.get(..used).unwrap_or_default())?;
-        self.port.flush().map_err(Error::Port)?;
+        flush(&mut self.port)?;
         self.abandoned = false;
         self.resync = false;
         self.counters.sent = self.counters.sent.wrapping_add(1);
+        self.sink.traced(message, true);
         Ok(())
     }
 
@@ -324,10 +339,31 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
         self.send(message)
     }
 
-    /// Waits until the line has been silent for as long as the framing needs after an abandoned send.
-    fn quiet(&mut self) -> Result<(), Error<P::Error, Infallible>> {
+    /// Adds a tick to a wait, and says whether it is over: after `limit`, and after the time that the preamble takes which
+    /// is sent then. Answers that come meanwhile are still welcome.
+    fn expired(&mut self, waited: &mut Duration, limit: Duration) -> Result<bool, Error<P::Error, Infallible>> {
+        let before = *waited;
+        *waited = before.saturating_add(self.tick);
+        if before < limit && *waited >= limit {
+            self.preamble()?;
+        }
+        Ok(*waited >= limit.saturating_add(F::SETTLE))
+    }
+
+    /// Sends the framing's preamble, if it has one.
+    fn preamble(&mut self) -> Result<(), Error<P::Error, Infallible>> {
+        let preamble = self.framing.preamble();
+        if !preamble.is_empty() {
+            write(&mut self.port, preamble)?;
+            flush(&mut self.port)?;
+        }
+        Ok(())
+    }
+
+    /// Says nothing for `limit`, and drops what comes meanwhile: nothing was asked.
+    fn quiet(&mut self, limit: Duration) -> Result<(), Error<P::Error, Infallible>> {
         let mut waited = Duration::ZERO;
-        while waited < F::QUIET {
+        while waited < limit {
             match self.arrival()? {
                 Arrival::Tick => waited = waited.saturating_add(self.tick),
                 Arrival::Message | Arrival::Damaged(_) => {}
@@ -362,9 +398,15 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
                 Err(error) if error.kind() == ErrorKind::TimedOut => {
                     self.chatter = 0;
                     self.silence = self.silence.saturating_add(self.tick);
-                    let progress = self.framing.idle(self.silence);
-                    let arrival = note(progress, &self.framing, &mut self.sink, &mut self.counters);
-                    return Ok(arrival.unwrap_or(Arrival::Tick));
+                    loop {
+                        let progress = self.framing.idle(self.silence);
+                        let over = progress == Ok(Progress::More);
+                        match note(progress, &self.framing, &mut self.sink, &mut self.counters) {
+                            Some(arrival) => return Ok(arrival),
+                            None if over => return Ok(Arrival::Tick),
+                            None => {}
+                        }
+                    }
                 }
                 Err(error) => return Err(Error::Port(error)),
             }
@@ -409,6 +451,16 @@ fn write<P: Write>(port: &mut P, mut bytes: &[u8]) -> Result<(), Error<P::Error,
         }
     }
     Ok(())
+}
+
+/// Waits until what was written is on its way.
+fn flush<P: Write>(port: &mut P) -> Result<(), Error<P::Error, Infallible>> {
+    loop {
+        match port.flush() {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            result => return result.map_err(Error::Port),
+        }
+    }
 }
 
 /// Makes a port that ticks from one that blocks: waits for a byte in steps of a tenth of a tick, and gives up after one.

@@ -15,6 +15,8 @@
 //! **Interpretation.** After a group of 254 bytes that ends the data, the paper of Cheshire and Baker (1999) opens another,
 //! empty group; some implementations leave it out. The encoder writes it, the decoder takes both forms.
 
+use crate::bytes;
+
 /// The most bytes that a group holds.
 const FULL: usize = 254;
 
@@ -295,9 +297,7 @@ impl<'m, const TAIL: usize> Encoder<'m, TAIL> {
         else {
             return 0;
         };
-        if from.len() == to.len() {
-            to.copy_from_slice(from);
-        }
+        bytes::copy(from, to);
         self.body = body;
         let tail = self.tail.get(self.at..).unwrap_or_default();
         let mut free = free;
@@ -336,9 +336,7 @@ fn copy(input: &mut &[u8], out: &mut &mut [u8], wanted: usize) -> usize {
     else {
         return 0;
     };
-    if from.len() == to.len() {
-        to.copy_from_slice(from);
-    }
+    bytes::copy(from, to);
     *input = rest;
     *out = free;
     count

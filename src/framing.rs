@@ -21,6 +21,8 @@
 //! * an error is reported once for each damaged message, and its tail is never taken for a message;
 //! * `idle` is told for how long the line has been silent since the last byte, not since the last call.
 
+pub mod packet;
+
 use core::time::Duration;
 
 pub mod auto;
@@ -28,6 +30,7 @@ pub mod console;
 pub mod counted;
 pub mod datagram;
 pub mod delimited;
+pub mod lrc;
 
 /// What [`Framing::push`] and [`Framing::idle`] found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +92,9 @@ pub trait Framing {
     /// How long the line has to be silent after an abandoned send before a new frame may start; zero where the
     /// [`preamble`](Self::preamble) resynchronises the peer.
     const QUIET: Duration = Duration::ZERO;
+
+    /// How long the peer needs after the [`preamble`](Self::preamble) before a frame may follow it.
+    const SETTLE: Duration = Duration::ZERO;
 
     /// The encoder of one message.
     type Encoder<'m>: Encoder;

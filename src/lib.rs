@@ -11,6 +11,7 @@
 //! | you want | start at |
 //! |---|---|
 //! | find messages in a byte stream, or write a framing | [`framing`] |
+//! | a slave on a serial line, or its master | [`s3mp`] |
 //! | what a driver and a protocol ask of each other | [`link`] |
 //! | read MCUboot images, or receive an upgrade on a device | `mcuboot` (feature `mcuboot`) |
 //! | a NOR flash in RAM, a bootloader to test against | `testing` (feature `testing`) |
@@ -24,6 +25,8 @@ extern crate std;
 #[cfg(feature = "async")]
 pub mod asynch;
 pub mod blocking;
+pub mod bsmp;
+mod bytes;
 pub mod cbor;
 pub mod checksum;
 pub mod cobs;
@@ -32,6 +35,7 @@ pub mod link;
 #[cfg(feature = "mcuboot")]
 pub mod mcuboot;
 pub mod routine;
+pub mod s3mp;
 pub mod smp;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -57,9 +57,51 @@ pub trait Routine {
     /// Takes a message from the peer. One that is none of the routine's is counted and ignored.
     fn receive<'m>(&mut self, client: &mut Self::Client, message: &'m [u8]) -> Self::Event<'m>;
 
+    /// One tick of the link has passed. For routines that keep several times at once, as an interval that goes on while
+    /// messages come in; the others need only [`timed_out`](Self::timed_out).
+    fn tick(&mut self, tick: Duration) {
+        let _ = tick;
+    }
+
     /// The time of the last [`Step::Wait`] has passed without a message.
     fn timed_out(&mut self);
 
     /// What has come of the job so far.
     fn report(&self) -> Self::Report;
+}
+
+/// What is left of `limit` when `passed` has passed.
+///
+/// `Duration::saturating_sub` does the same, but at some levels of optimisation a path to a panic stays in it: the compiler has to find
+/// out that the difference of the nanoseconds is less than a second. Here it reads so.
+pub(crate) fn remaining(limit: Duration, passed: Duration) -> Duration {
+    const LAST: u32 = 999_999_999;
+    if passed >= limit {
+        return Duration::ZERO;
+    }
+    let secs = limit.as_secs().wrapping_sub(passed.as_secs());
+    match limit.subsec_nanos().checked_sub(passed.subsec_nanos()) {
+        Some(nanos) => Duration::new(secs, nanos.min(LAST)),
+        None => {
+            let borrowed = limit.subsec_nanos().wrapping_add(LAST).wrapping_add(1);
+            Duration::new(secs.wrapping_sub(1), borrowed.wrapping_sub(passed.subsec_nanos()).min(LAST))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn remaining_time_is_the_saturating_difference() {
+        let times =
+            [0, 1, 999_999_999, 1_000_000_000, 1_000_000_001, 1_999_999_999, u64::MAX].map(Duration::from_nanos);
+        for limit in times {
+            for passed in times {
+                assert_eq!(remaining(limit, passed), limit.saturating_sub(passed));
+            }
+        }
+        assert_eq!(remaining(Duration::MAX, Duration::ZERO), Duration::MAX);
+    }
 }

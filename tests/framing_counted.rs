@@ -98,6 +98,8 @@ fn every_output_size_gives_the_same_bytes() {
 #[test]
 fn a_length_field_that_does_not_fit_the_message_is_unsendable() {
     let mut message = goldens()[1].clone();
+    let longer = [&message[..], &[0]].concat();
+    assert_eq!(counted(&mut []).encode(&longer).unwrap_err(), Error::Unsendable);
     for wrong in [&message[..message.len() - 1], &message[..7], &[]] {
         assert_eq!(counted(&mut []).encode(wrong).unwrap_err(), Error::Unsendable);
     }
@@ -292,6 +294,14 @@ fn a_datagram_that_is_too_long_costs_itself_only() {
         let expected = [Event::Error(Error::TooLong), Event::Message(b"next".to_vec())];
         assert_eq!(decode(&mut Datagram::new(&mut buffer), [&wire[..], b"next"]), expected);
     }
+}
+
+#[test]
+fn after_a_datagram_that_is_too_long_no_message_is_lent() {
+    let mut buffer = [0; 4];
+    let mut framing = Datagram::new(&mut buffer);
+    assert_eq!(decode(&mut framing, [&b"good"[..], b"too long"]).len(), 2);
+    assert_eq!(framing.message(), b"");
 }
 
 #[test]

@@ -141,6 +141,24 @@ fn the_decoder_stops_before_the_byte_that_has_no_room() {
     len = 0;
     assert_eq!(decoder.push(&mut input, &mut out, &mut len), Decoded::Full);
     assert_eq!((len, input), (3, &[1, 0][..]));
+    len = 0;
+    assert_eq!(decoder.push(&mut input, &mut out, &mut len), Decoded::End);
+    assert_eq!((len, out[0]), (1, 0));
+}
+
+#[test]
+fn a_zero_ends_the_data_between_two_groups_only() {
+    let mut decoder = Decoder::new();
+    for (wire, expected) in [
+        (&[0, 9][..], Decoded::Broken),
+        (&[3, 1, 0, 9], Decoded::Broken),
+        (&[3, 1, 2, 0, 9], Decoded::End),
+        (&[1, 0, 9], Decoded::End),
+    ] {
+        let mut input = wire;
+        assert_eq!(decoder.push(&mut input, &mut [0; 8], &mut 0), expected, "{wire:?}");
+        assert_eq!(input, [9]);
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@ use anysmp::framing::console::Console;
 use anysmp::framing::counted::{Counted, SmpHead};
 use anysmp::framing::datagram::Datagram;
 use anysmp::framing::delimited::Cobs;
+use anysmp::framing::lrc::Lrc;
 use anysmp::framing::{Encoder, Framing, Progress};
 
 /// There and back, in small pieces.
@@ -32,6 +33,7 @@ fn a_message_makes_the_round_trip_through_every_framing_without_the_heap() {
     let info = measure(|| {
         exchange(&mut Console::new(&mut buffer), &message);
         exchange(&mut Cobs::new(&mut buffer), &message);
+        exchange(&mut Lrc::new(&mut buffer), &message);
         exchange(&mut Counted::<SmpHead>::new(&mut buffer), &message);
         exchange(&mut Datagram::new(&mut buffer), &message);
     });

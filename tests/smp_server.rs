@@ -2,11 +2,16 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 #![allow(clippy::cast_possible_truncation, reason = "small numbers")]
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use anysmp::cbor::Text;
-use anysmp::link::Service;
-use anysmp::smp::server::{After, AllowAll, DenyWrites, Incoming, Policy, Reply, Server, serve};
+use anysmp::link::{AsyncService, Service};
+use anysmp::smp::server::{
+    After, AllowAll, Answer, AsyncHandler, DenyWrites, Handler, Incoming, Policy, Reply, Server, serve,
+};
 use anysmp::smp::{Empty, Error, Group, Op, Version, error, image, os};
 
 mod common;
@@ -17,11 +22,17 @@ use common::server::{is_well_formed, message};
 #[derive(Debug, Default)]
 struct Device {
     runs: u32,
+    echoes: u32,
     busy: bool,
     text: String,
 }
 
 impl os::Commands for Device {
+    fn echo<'r>(&'r mut self, request: os::Echo<'r>) -> Result<os::EchoResponse<'r>, Error> {
+        self.echoes += 1;
+        Ok(os::EchoResponse { text: request.text.unwrap_or("".into()) })
+    }
+
     fn console_echo(&mut self, _: os::ConsoleEcho) -> Result<Empty, Error> {
         self.runs += 1;
         Ok(Empty {})
@@ -79,8 +90,8 @@ impl image::Commands for Device {
 }
 
 /// The `match` that an application writes.
-impl anysmp::smp::server::Handler for Device {
-    fn handle(&mut self, incoming: &Incoming<'_>, reply: Reply<'_>) -> anysmp::smp::server::Answer {
+impl Handler for Device {
+    fn handle(&mut self, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
         match incoming.group() {
             Group::OS => os::dispatch(self, incoming, reply),
             Group::IMAGE => image::dispatch(self, incoming, reply),
@@ -314,6 +325,7 @@ fn a_reset_comes_after_its_answer_and_force_may_be_an_integer() {
     let done = |force, mode| (vec![0xA0], After::Reset { force, mode });
     let refused = |code| (rc(code), After::Nothing);
     assert_eq!(reset(false, b""), done(false, 0));
+    assert_eq!(reset(false, b"\xa1\x65force\xf4"), done(false, 0));
     assert_eq!(reset(true, b"\xa0"), refused(10));
     assert_eq!(reset(true, b"\xa1\x65force\xf4"), refused(10));
     assert_eq!(reset(true, b"\xa1\x65force\x00"), refused(10));
@@ -474,6 +486,7 @@ fn without_memory_a_repeat_runs_again_and_echo_is_never_remembered() {
     ask(&mut remembered, &echo);
     ask(&mut remembered, &echo);
     ask(&mut remembered, &short(1));
+    assert_eq!(remembered.handler().echoes, 2);
     assert_eq!(remembered.handler().runs, 2, "the echo took the place of the write, and none of its own");
 }
 
@@ -496,6 +509,43 @@ fn another_peer_does_not_get_the_stored_answer_of_the_first() {
     server.set_peer(2);
     assert_eq!(ask(&mut server, &short(1))[8..], rc(11), "what it may not do it may not repeat");
     assert_eq!(server.handler().runs, 1);
+}
+
+/// A device whose commands take a while.
+struct Slow(Device);
+
+impl AsyncHandler for Slow {
+    async fn handle(&mut self, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
+        let mut waited = false;
+        poll_fn(|_| if std::mem::replace(&mut waited, true) { Poll::Ready(()) } else { Poll::Pending }).await;
+        self.0.handle(incoming, reply)
+    }
+}
+
+#[test]
+fn a_handler_that_awaits_is_served_and_remembered_like_one_that_does_not() {
+    let mut memory = [0; 64];
+    let mut server = Server::new(Slow(Device::default()), AllowAll).with_memory(&mut memory);
+    let mut ask = |request: &[u8], polls: usize| {
+        let mut tx = [0; 64];
+        let mut context = Context::from_waker(Waker::noop());
+        let mut polled = Poll::Pending;
+        {
+            let mut future = pin!(AsyncService::receive(&mut server, request, &mut tx));
+            for _ in 0..polls {
+                polled = future.as_mut().poll(&mut context);
+            }
+        }
+        match polled {
+            Poll::Ready((len, _)) => Some((tx[..len].to_vec(), server.handler().0.runs)),
+            Poll::Pending => None,
+        }
+    };
+    assert_eq!(ask(&short(1), 1), None, "dropped before it ran");
+    let answer = message(V2 | 3, 0, 1, 1, b"\xa0");
+    assert_eq!(ask(&short(1), 2), Some((answer.clone(), 1)));
+    assert_eq!(ask(&short(1), 1), Some((answer, 1)), "from memory, without waiting");
+    assert_eq!(ask(&message(9, 0, 1, 1, b""), 1), Some((vec![], 1)));
 }
 
 #[test]

@@ -14,6 +14,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use anysmp::cbor::Writer;
+use anysmp::framing::console::Console;
+use anysmp::framing::datagram::Datagram;
 use anysmp::routine::{Routine, Step};
 use anysmp::smp::client::Client;
 use anysmp::smp::image::{self, UploadResponse};
@@ -172,6 +174,29 @@ fn the_overhead_is_subtracted_from_the_buffer_of_the_device() {
 }
 
 #[test]
+fn the_framing_says_the_overhead_and_datagrams_go_one_by_one() {
+    let file = [7; 20_000];
+    let (console, datagram) = (
+        Upload::new(&file[..]).over::<Console<'_>>().parameters(known(384, 4)),
+        Upload::new(&file[..]).over::<Datagram<'_>>().parameters(known(384, 4)),
+    );
+    for (mut upload, longest) in [(console, 380), (datagram, 384)] {
+        assert_eq!(upload.poll(&mut Client::new(0), &mut [0; 512]), Step::Send(longest));
+    }
+    assert_eq!(most_outstanding(Upload::new(&file[..]).over::<Console<'_>>(), 4), 3);
+    assert_eq!(most_outstanding(Upload::new(&file[..]).over::<Datagram<'_>>(), 4), 1);
+}
+
+#[test]
+fn nothing_of_the_file_is_printed() {
+    let file = *b"a secret that is long enough for a piece";
+    let mut upload = Upload::new(&file[..]).parameters(known(384, 4));
+    let _ = upload.poll(&mut Client::new(0), &mut [0; 512]);
+    let printed = format!("{upload:?}");
+    assert!(printed.contains("40") && !printed.contains("101, 99, 114") && !printed.contains("secret"), "{printed}");
+}
+
+#[test]
 fn a_device_without_parameters_gets_small_messages_one_at_a_time() {
     let file = [7; 2000];
     for answers in [true, false] {
@@ -263,6 +288,52 @@ fn a_lost_piece_takes_the_upload_back_to_the_named_offset() {
     let mut numbers = sequences(&run);
     numbers.dedup();
     assert_eq!(numbers.len(), run.sent().count(), "new numbers after a step back");
+}
+
+#[test]
+fn a_lost_answer_in_a_window_costs_nothing() {
+    let file: Vec<u8> = (0..6000).map(|n| (n / 7) as u8).collect();
+    let (mut slot, mut seen) = (Slot::default(), 0);
+    let mut upload = Upload::new(&file[..]).parameters(known(384, 4));
+    let run = run(&mut upload, &mut Client::new(0), 4096, |request| {
+        seen += 1;
+        let answer = slot.answer(request);
+        if seen == 5 { vec![] } else { vec![answer] }
+    });
+    assert_eq!((run.report.outcome, &slot.flash), (DONE, &file));
+    assert_eq!((run.report.repeats, run.waited()), (0, vec![]));
+}
+
+#[test]
+fn a_device_that_is_further_is_followed_at_once() {
+    let file = [7; 9000];
+    let mut upload = Upload::new(&file[..]).parameters(known(384, 4));
+    let (mut client, mut tx) = (Client::new(0), [0; 512]);
+    assert!(matches!(upload.poll(&mut client, &mut tx), Step::Send(_)));
+    let first = piece(&tx).unwrap().data.unwrap().len() as u64;
+    let _ = upload.receive(&mut client, &at(&tx, first));
+    let mut window = vec![];
+    while let Step::Send(len) = upload.poll(&mut client, &mut tx) {
+        window.push(tx[..len].to_vec());
+    }
+    let _ = upload.receive(&mut client, &at(&window[0], 5000));
+    for request in &window[1..] {
+        let Step::Send(len) = upload.poll(&mut client, &mut tx) else { panic!("the window is not open") };
+        assert!(piece(&tx[..len]).unwrap().off >= Some(5000));
+        let _ = upload.receive(&mut client, &at(request, 5000));
+    }
+    assert_eq!((upload.report().foreign, upload.report().repeats, upload.report().off), (2, 0, 5000));
+}
+
+#[test]
+fn a_repeat_carries_what_the_piece_carried_whatever_buffer_is_given() {
+    let file = [7; 9000];
+    let mut upload = Upload::new(&file[..]).parameters(known(384, 4));
+    let (mut client, mut small, mut large) = (Client::new(0), [0; 200], [0; 512]);
+    assert_eq!(upload.poll(&mut client, &mut small), Step::Send(200));
+    upload.timed_out();
+    assert_eq!(upload.poll(&mut client, &mut large), Step::Send(200));
+    assert_eq!(small, large[..200]);
 }
 
 // Offsets.

@@ -320,6 +320,10 @@ impl<'b> Console<'b> {
 impl Framing for Console<'_> {
     const OVERHEAD: usize = LEN + CRC;
 
+    /// A shell that was sent an empty line prints its prompt first: Zephyr's shell transport loses a frame that follows the
+    /// line feed within 10 ms, and none after 50 ms.
+    const SETTLE: Duration = Duration::from_millis(50);
+
     type Encoder<'m> = Encoder<'m>;
 
     fn encode<'m>(&self, message: &'m [u8]) -> Result<Encoder<'m>, Error> {

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! What the header looks like is a [`Head`]: [`SmpHead`] is that of SMP, used by Zephyr's raw UART transport, MCUboot's raw
-//! serial recovery and every stream that carries bare messages. Other protocols bring their own.
+//! serial recovery and every stream that carries bare messages; [`BsmpHead`] is that of BSMP over TCP. Other protocols bring their own.
 //!
 //! # States
 //!
@@ -34,6 +34,7 @@ use core::marker::PhantomData;
 use core::time::Duration;
 
 use super::{Encoder as Encode, Error, Framing, Progress};
+use crate::bytes;
 
 /// How long an incomplete message is kept by default, counted from its last byte.
 pub const ABANDON: Duration = Duration::from_secs(3);
@@ -70,6 +71,24 @@ impl Head for SmpHead {
             [op, _, high, low, _, _, _, _] if op & 0x07 <= 3 => {
                 Ok(usize::from(u16::from_be_bytes([*high, *low])).saturating_add(Self::LEN))
             }
+            _ => Err(Error::Malformed),
+        }
+    }
+}
+
+/// The header of BSMP, 3 bytes: the length of the payload is in bytes 1 and 2, big-endian. BSMP 2.30 over TCP.
+///
+/// Nothing in it can be wrong, so a stream that is out of step is noticed by a length that never arrives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct BsmpHead;
+
+impl Head for BsmpHead {
+    const LEN: usize = 3;
+
+    fn total(head: &[u8]) -> Result<usize, Error> {
+        match head {
+            [_, high, low] => Ok(usize::from(u16::from_be_bytes([*high, *low])).saturating_add(Self::LEN)),
             _ => Err(Error::Malformed),
         }
     }
@@ -151,9 +170,7 @@ impl<'b, H: Head> Counted<'b, H> {
         let (Some((from, rest)), Some(to)) = (input.split_at_checked(count), self.buffer.get_mut(have..end)) else {
             return have;
         };
-        if from.len() == to.len() {
-            to.copy_from_slice(from);
-        }
+        bytes::copy(from, to);
         *input = rest;
         end
     }
@@ -282,9 +299,7 @@ impl Encode for Encoder<'_> {
         let (Some((from, rest)), Some(to)) = (self.rest.split_at_checked(count), out.get_mut(..count)) else {
             return 0;
         };
-        if from.len() == to.len() {
-            to.copy_from_slice(from);
-        }
+        bytes::copy(from, to);
         self.rest = rest;
         count
     }

@@ -16,6 +16,7 @@
 use core::time::Duration;
 
 use super::{Error, Framing, Progress};
+use crate::bytes;
 
 pub use super::counted::Encoder;
 
@@ -71,9 +72,7 @@ impl Framing for Datagram<'_> {
         }
         self.len = 0;
         let place = self.buffer.get_mut(..datagram.len()).ok_or(Error::TooLong)?;
-        if place.len() == datagram.len() {
-            place.copy_from_slice(datagram);
-        }
+        bytes::copy(datagram, place);
         self.len = datagram.len();
         Ok(Progress::Message)
     }

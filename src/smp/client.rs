@@ -61,7 +61,7 @@ impl From<Malformed> for Error {
     }
 }
 
-/// Numbers requests. 40 bytes; one per device that is talked to.
+/// Numbers requests. 24 bytes; one per device that is talked to.
 #[derive(Debug, Clone)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Client {

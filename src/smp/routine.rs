@@ -4,6 +4,7 @@
 //! |---|---|
 //! | this one | [`Source`]: what is uploaded; [`Error`]: why a job ended early |
 //! | [`upload`] | [`Upload`]: an image file, several requests at a time |
+//! | [`upgrade`] | [`Upgrade`]: upload, test, reset, confirm, and what came of it; [`ImageFile`], [`Notes`] |
 //!
 //! ```
 //! use anysmp::smp::client::Client;
@@ -29,11 +30,18 @@ use super::client::{self, Client};
 use super::{Header, Request, Version, error};
 use crate::routine::Step;
 
+pub mod upgrade;
 pub mod upload;
 
+mod file;
+mod outcome;
 mod piece;
+mod survey;
 mod transfer;
 
+pub use file::{FileError, ImageFile, ImageVersion};
+pub use outcome::{Doubt, Note, Notes, Phase, Plan, UpgradeEvent, UpgradeOutcome, UpgradeReport};
+pub use upgrade::Upgrade;
 pub use upload::{Upload, UploadEvent, UploadOutcome, UploadReport};
 
 /// How many messages in a row that answer nothing count as a time-out.
@@ -186,6 +194,18 @@ enum Heard<T> {
     /// The request goes out once more, in the other version.
     Again,
     Answer(Result<T, client::Error>),
+}
+
+impl<T> Heard<T> {
+    /// Hands the answer on; returns whether the message was ours.
+    fn then(self, answered: impl FnOnce(Result<T, client::Error>)) -> bool {
+        match self {
+            Self::Foreign => return false,
+            Self::Again => {}
+            Self::Answer(answer) => answered(answer),
+        }
+        true
+    }
 }
 
 impl Ask {

@@ -18,7 +18,8 @@
 //! A client that has lost an answer sends its request again, with the same header. A server that was given answer memory
 //! ([`Server::with_memory`]) remembers the last write request by its peer, its header and the CRC-32 of its payload. The same request again,
 //! with no other in between and within [`Server::REPEAT_TIME`], gets the stored answer; nothing runs. If the answer was too
-//! long for the memory, the fingerprint stays and the repeat gets `rc` 10. Echo is never remembered. **Without memory a command
+//! long for the memory, the fingerprint stays and the repeat gets `rc` 10. A repeated reset is answered and does
+//! not reset again. Echo is never remembered. **Without memory a command
 //! whose answer was lost runs twice.**
 //!
 //! # Interpretation

@@ -44,8 +44,11 @@ fn an_exchange_survives_every_size_of_both_buffers() {
 fn a_small_request_is_one_write() {
     let mut buffers = [[0; 64]; 2];
     let mut link = link(console_device(), Console::new(room()), &mut buffers);
-    wait!(link.call(&mut Client::new(0), &os::Echo::new("hi"), &mut [0; 64])).unwrap();
-    assert_eq!(link.port().writes.len(), 1);
+    let mut client = Client::new(0);
+    wait!(link.call(&mut client, &os::Echo::new("hi"), &mut [0; 64])).unwrap();
+    assert_eq!((link.port().writes.len(), link.port().ticks), (2, 1), "the preamble, time for the peer, the request");
+    wait!(link.call(&mut client, &os::Echo::new("hi"), &mut [0; 64])).unwrap();
+    assert_eq!((link.port().writes.len(), link.port().ticks), (3, 1), "the request alone");
 }
 
 #[test]
@@ -79,7 +82,7 @@ fn silence_is_a_time_out_after_the_last_repeat_and_the_link_stays_usable() {
     let mut client = Client::new(0).with_timeout(TICK * 4).with_repeats(2);
     let result = wait!(link.call(&mut client, &os::Echo::new("hi"), &mut [0; 64]));
     assert_eq!(result, Err(Error::TimedOut));
-    assert_eq!(link.port().ticks, 12, "three times four ticks");
+    assert_eq!(link.port().ticks, 16, "three times four ticks, and one behind each preamble");
     assert_eq!(link.counters(), Counters { sent: 3, repeats: 2, ..Counters::default() });
     *link.port() = console_device();
     assert_eq!(wait!(link.call(&mut client, &os::Echo::new("hi"), &mut [0; 64])).unwrap().text, "hi");
@@ -103,8 +106,6 @@ fn every_failure_at_every_call_is_reported_and_the_link_lives_on() {
                 wait!(link.call(&mut client, &os::Echo::new("hi"), &mut tx)).map(|echo| assert_eq!(echo.text, "hi"));
             match (first, expected) {
                 (Ok(()), _) => {}
-                // A flush that is interrupted is the port's failure.
-                (Err(Error::Port(Fault::Interrupted)), None) => failures += 1,
                 (Err(Error::WriteZero), Some(Error::Closed)) => failures += 1,
                 (Err(error), Some(expected)) => {
                     assert_eq!(error, expected);
@@ -291,6 +292,13 @@ fn an_out_buffer_too_small_for_the_framing_is_our_error() {
         let result = wait!(link.call(&mut Client::new(0), &os::Echo::new("hi"), &mut [0; 64]));
         assert_eq!(result, Err(Error::BufferFull), "{size}");
     }
+    // Nothing was begun, so a raw link need not wait before the next attempt.
+    let mut chunk = [0; 64];
+    let mut link = Link::new(Wire::new(Mute), Counted::<SmpHead>::new(room()), &mut chunk, &mut [], TICK);
+    for _ in 0..2 {
+        assert_eq!(wait!(link.send(&[0; 8])), Err(Error::BufferFull));
+    }
+    assert_eq!(link.port().calls, 0);
 }
 
 #[test]
@@ -403,9 +411,9 @@ fn a_routine_hears_of_time_only_when_its_limit_has_passed() {
     let (mut client, mut tx) = (Client::new(0), [0; 64]);
     let ended = wait!(link.run(&mut client, &mut Count::new(2), &mut tx, |_| ControlFlow::Continue(())));
     assert_eq!(ended, Ok(Ended::Done((2, 5))));
-    assert_eq!(link.port().ticks, 15, "five times three ticks");
+    assert_eq!(link.port().ticks, 21, "five times three ticks, and one behind each preamble");
     let newlines = link.port().written.iter().filter(|byte| **byte == b'\n').count();
-    assert_eq!(newlines, 10, "each frame after a time-out has a preamble");
+    assert_eq!(newlines, 11, "five frames, and a preamble at the start and after each time-out");
 }
 
 #[test]
@@ -415,4 +423,28 @@ fn a_routine_ends_with_the_port() {
     let mut link = link(wire, Console::new(room()), &mut buffers);
     let ended = wait!(link.run(&mut Client::new(0), &mut Count::new(2), &mut [0; 64], |_| ControlFlow::Continue(())));
     assert_eq!(ended, Err::<_, Error<Fault, Infallible>>(Error::Port(Fault::Broken)));
+}
+
+/// Says one byte at each second tick.
+struct Trickles(VecDeque<u8>, bool);
+
+impl Peer for Trickles {
+    fn bytes(&mut self, _: &[u8]) -> Vec<u8> {
+        Vec::new()
+    }
+
+    fn tick(&mut self) -> Vec<u8> {
+        self.1 = !self.1;
+        if self.1 { Vec::new() } else { self.0.pop_front().into_iter().collect() }
+    }
+}
+
+#[test]
+fn silence_is_counted_from_the_last_byte() {
+    let framing = plain();
+    let frame = framed(&framing, b"slow but whole").into();
+    let mut buffers = [[0; 64]; 2];
+    let mut link = link(Wire::new(Trickles(frame, false)), framing, &mut buffers);
+    assert_eq!(wait!(link.recv(TICK * 100)).unwrap(), b"slow but whole");
+    assert_eq!(link.counters().damaged, 0);
 }

@@ -22,11 +22,12 @@ pub(super) fn is_symbol(byte: u8) -> bool {
 /// Encodes the whole groups of three bytes at the front of `bytes`, as far as `out` goes; returns how many.
 pub(super) fn encode_triples(bytes: &[u8], out: &mut [u8]) -> usize {
     let mut count = 0;
-    for (triple, quad) in bytes.chunks_exact(3).zip(out.chunks_exact_mut(4)) {
-        if let ([a, b, c], [w, x, y, z]) = (triple, quad) {
-            [*w, *x, *y, *z] = encode([*a, *b, *c]);
-            count += 1;
-        }
+    // Not zipped: that would compute lengths with a division, whose check for 0 stays when the compiler saves space.
+    let mut quads = out.chunks_exact_mut(4);
+    for triple in bytes.chunks_exact(3) {
+        let ([a, b, c], Some([w, x, y, z])) = (triple, quads.next()) else { break };
+        [*w, *x, *y, *z] = encode([*a, *b, *c]);
+        count += 1;
     }
     count
 }
@@ -44,8 +45,9 @@ pub(super) fn encode_padded(bytes: [u8; 3], count: usize) -> [u8; 4] {
 /// Decodes whole groups without padding from the front of `symbols`, as far as they are valid and `out` goes; returns how many.
 pub(super) fn decode_quads(symbols: &[u8], out: &mut [u8]) -> usize {
     let mut count = 0;
-    for (quad, triple) in symbols.chunks_exact(4).zip(out.chunks_exact_mut(3)) {
-        let ([w, x, y, z], [a, b, c]) = (quad, triple) else { break };
+    let mut triples = out.chunks_exact_mut(3);
+    for quad in symbols.chunks_exact(4) {
+        let ([w, x, y, z], Some([a, b, c])) = (quad, triples.next()) else { break };
         let Some(bytes) = decode([*w, *x, *y, *z]) else { break };
         [*a, *b, *c] = bytes;
         count += 1;

@@ -66,7 +66,6 @@ pub const FALLBACK: usize = 169;
 pub const CHECK_TIME: Duration = Duration::from_secs(20);
 
 /// Uploads an image file. Build it, then have a driver `run` it.
-#[derive(Debug)]
 pub struct Upload<S> {
     source: S,
     len: u64,
@@ -262,6 +261,17 @@ impl<S: Source> Upload<S> {
         Ok(self.sha(digest.finalize().into()))
     }
 
+    /// Uploads only the first `len` bytes of the source, as to leave out the padding behind an image. A `sha` that was set
+    /// for more bytes is dropped.
+    #[must_use]
+    pub fn only(mut self, len: u64) -> Self {
+        if len < self.len {
+            self.len = len;
+            self.keys.sha = None;
+        }
+        self
+    }
+
     /// How patient the upload is: so many time-outs in a row, or answers in a row without progress, are borne. At least 1.
     #[must_use]
     pub fn repeats(mut self, repeats: u8) -> Self {
@@ -282,15 +292,9 @@ impl<S: Source> Upload<S> {
         &mut self.source
     }
 
-    /// How far it has got.
-    #[must_use]
-    pub fn progress(&self) -> UploadEvent {
-        let off = match &self.state {
-            State::Idle | State::Sizing(_) => 0,
-            State::Sending(transfer) => transfer.confirmed(),
-            State::Ended { off, .. } => *off,
-        };
-        UploadEvent { off, len: self.len, repeats: self.counts.repeats }
+    /// Begins anew.
+    pub(super) fn restart(&mut self) {
+        self.state = State::Idle;
     }
 
     fn begin(&mut self, parameters: Option<ParametersResponse>) {
@@ -386,6 +390,19 @@ impl<S: Source> Upload<S> {
     }
 }
 
+impl<S> Upload<S> {
+    /// How far it has got.
+    #[must_use]
+    pub fn progress(&self) -> UploadEvent {
+        let off = match &self.state {
+            State::Idle | State::Sizing(_) => 0,
+            State::Sending(transfer) => transfer.confirmed(),
+            State::Ended { off, .. } => *off,
+        };
+        UploadEvent { off, len: self.len, repeats: self.counts.repeats }
+    }
+}
+
 impl<S: Source> Routine for Upload<S> {
     type Client = Client;
     type Event<'m> = UploadEvent;
@@ -424,5 +441,24 @@ impl<S: Source> Routine for Upload<S> {
             _ => UploadOutcome::Unfinished,
         };
         UploadReport { outcome, off, len, sent: self.counts.sent, repeats, foreign: self.counts.foreign }
+    }
+}
+
+impl<S> core::fmt::Debug for Upload<S> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self { len, settings, state, counts, .. } = self;
+        f.debug_struct("Upload")
+            .field("len", len)
+            .field("settings", settings)
+            .field("state", state)
+            .field("counts", counts)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl<S> defmt::Format for Upload<S> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Upload({})", self.progress());
     }
 }

@@ -5,6 +5,7 @@ use anysmp::framing::console::Console;
 use anysmp::framing::counted::{Counted, SmpHead};
 use anysmp::framing::datagram::Datagram;
 use anysmp::framing::delimited::Cobs;
+use anysmp::framing::lrc::{Lrc, max_frame_len};
 use anysmp::framing::{Encoder, Framing, Progress};
 use core::hint::black_box;
 use core::time::Duration;
@@ -17,6 +18,9 @@ pub const ALL: &[Operation] = &[
     |bytes, room| all(Datagram::new, bytes, room),
     |bytes, room| all(Cobs::new, bytes, room),
     |bytes, room| all(|room| Cobs::new(room).with_abandon(time()), bytes, room),
+    |bytes, room| all(Lrc::new, bytes, room),
+    |bytes, room| all(|room| Lrc::new(room).with_gap(time()).with_abandon(time()), bytes, room),
+    |_, _| drop_in_box(max_frame_len(size())),
     |_, _| drop_in_box((Console::buffer_len(size()), Console::max_message(size()), Console::encoded_len(size()))),
     |_, _| drop_in_box((Cobs::buffer_len(size()), Cobs::max_message(size()), Cobs::max_encoded_len(size()))),
     |_, _| drop_in_box((Datagram::buffer_len(size()), Datagram::max_message(size()), Datagram::encoded_len(size()))),

@@ -1,0 +1,87 @@
+//! A master for BSMP nodes.
+//!
+//! ```text
+//! cargo run --release --example bsmp -- demo
+//! cargo run --release --example bsmp -- --tcp 192.0.2.7:5000 vars
+//! cargo run --release --example bsmp -- --serial /dev/ttyUSB0 --node 5 curve get 0 waveform.bin
+//! ```
+
+#![expect(unreachable_pub, reason = "in a program, `pub` says what a file offers to the others")]
+
+#[path = "../common/bsmp_bus.rs"]
+mod bus;
+#[path = "../common/bsmp_device.rs"]
+mod device;
+#[path = "../common/port.rs"]
+mod port;
+
+mod cli;
+mod demo;
+mod master;
+
+use std::error::Error;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anysmp::blocking::Link;
+use anysmp::bsmp::{Address, Client};
+use anysmp::framing::counted::{BsmpHead, Counted};
+use anysmp::framing::datagram::Datagram;
+use anysmp::framing::packet::{Echo, Packet, gap};
+use clap::Parser;
+use serde_json::json;
+
+use cli::{Cli, Command, LinkArgs};
+use master::Master;
+use port::{Port, Serial, TICK, Tcp, Udp};
+
+/// The largest message is a block of 65,520 bytes.
+const LARGEST: usize = 65_540;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(&cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            if cli.link.json {
+                println!("{}", json!({ "error": error.to_string() }));
+            }
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
+    if let Command::Demo = cli.command {
+        return demo::run(cli.link.json);
+    }
+    let (mut message, mut chunk, mut out) = (vec![0; LARGEST], vec![0; LARGEST], vec![0; LARGEST]);
+    let link = &cli.link;
+    let (port, packets): (Port, bool) = match link {
+        LinkArgs { tcp: Some(address), .. } => (Box::new(Tcp::connect(address, Duration::from_secs(3))?), link.packets),
+        LinkArgs { udp: Some(address), .. } => (Box::new(Udp::connect(address)?), false),
+        LinkArgs { serial: Some(path), .. } => (Box::new(Serial::open(path, link.baud)?), true),
+        _ => return Err("where is the node? Say --tcp, --udp or --serial, or try `demo`".into()),
+    };
+    let client = if packets { Client::to(address(link.node)?) } else { Client::new() };
+    let client = client.with_patience(Duration::from_millis(link.timeout)).with_repeats(link.repeats);
+    if packets {
+        // A host sees too little of the silence between two packets.
+        let framing = Packet::new(&mut message, gap(link.baud)).early().skip_echo(Echo::Master);
+        let link = Link::new(port, framing, &mut chunk, &mut out, TICK);
+        Master::new(link, client, cli.link.json).perform(&cli.command)
+    } else if link.udp.is_some() {
+        let link = Link::new(port, Datagram::new(&mut message), &mut chunk, &mut out, TICK);
+        Master::new(link, client, cli.link.json).perform(&cli.command)
+    } else {
+        let link = Link::new(port, Counted::<BsmpHead>::new(&mut message), &mut chunk, &mut out, TICK);
+        Master::new(link, client, cli.link.json).perform(&cli.command)
+    }
+}
+
+fn address(value: u8) -> Result<Address, Box<dyn Error>> {
+    let all = (value == Address::BROADCAST.value()).then_some(Address::BROADCAST);
+    let address = Address::node_or_32(value).or_else(|| Address::multicast(value)).or(all);
+    address.ok_or_else(|| format!("{value} is no address of a node or of a group").into())
+}

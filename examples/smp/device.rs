@@ -1,0 +1,239 @@
+//! The device at the other end: how to reach it, and one exchange with it.
+
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::io;
+use std::ops::ControlFlow;
+use std::sync::mpsc::Sender;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anysmp::blocking::Link;
+use anysmp::cbor::{BufferFull, Malformed, Writer};
+use anysmp::framing::{self, Framing};
+use anysmp::link::Sink;
+use anysmp::routine::{Ended, Routine};
+use anysmp::smp::client::{self, Client};
+use anysmp::smp::{Decode, Encode, Group, Op, Request, Version};
+use serde_json::Value;
+
+use crate::cli;
+use crate::failure::Failure;
+use crate::json;
+use crate::output::Output;
+use crate::port::{DATAGRAM, Listener, Paced, Pipe, Port, Serial, TICK, Tcp, Udp};
+use crate::sim;
+
+/// Where the device is.
+pub enum Endpoint {
+    /// At a serial line, with so many bits per second.
+    Serial(String, u32),
+    /// At a TCP address.
+    Tcp(String),
+    /// At a UDP address.
+    Udp(String),
+    /// In this process.
+    Simulated(Sender<Pipe>),
+}
+
+impl Endpoint {
+    /// What the command line names. If it names nothing, a simulated device is started.
+    pub fn new(link: &cli::Link) -> Result<Self, Failure> {
+        Ok(if let Some(path) = &link.serial {
+            Self::Serial(path.clone(), link.baud)
+        } else if let Some(address) = &link.tcp {
+            Self::Tcp(address.clone())
+        } else if let Some(host) = &link.udp {
+            Self::Udp(if has_port(host) { host.clone() } else { format!("{host}:1337") })
+        } else {
+            eprintln!("no endpoint given: a simulated device in this process answers");
+            let wire = match link.framing {
+                cli::Framing::Console => sim::Wire::Console,
+                cli::Framing::Raw => sim::Wire::Raw,
+                cli::Framing::Cobs => sim::Wire::Cobs,
+            };
+            let options = sim::Options { wire, ..sim::Options::default() };
+            let device = sim::Device::new(options).map_err(|error| Failure::Port(io::Error::other(error)))?;
+            let (mut listener, dial) = Listener::pipes();
+            thread::spawn(move || device.run(&mut listener));
+            Self::Simulated(dial)
+        })
+    }
+
+    /// Opens the port.
+    pub fn open(&self) -> io::Result<Port> {
+        Ok(match self {
+            Self::Serial(path, baud) => Box::new(Serial::open(path, *baud)?),
+            Self::Tcp(address) => Box::new(Tcp::connect(address, Duration::from_secs(5))?),
+            Self::Udp(address) => Box::new(Udp::connect(address)?),
+            Self::Simulated(dial) => {
+                let (ours, its) = Pipe::pair();
+                dial.send(its).or(Err(io::ErrorKind::BrokenPipe))?;
+                // About as fast as USB to a small device, so that there is something to see.
+                Box::new(Paced::new(ours, 2048, Duration::from_millis(10)))
+            }
+        })
+    }
+}
+
+/// Whether there is a port behind the host; an IPv6 address has colons of its own.
+fn has_port(host: &str) -> bool {
+    match host.rsplit_once(':') {
+        Some((front, _)) => !front.contains(':') || front.ends_with(']'),
+        None => false,
+    }
+}
+
+/// A device that is being talked to.
+pub struct Device<F> {
+    /// How results are shown.
+    pub output: Output,
+    /// How many requests of an upload the user wants under way.
+    pub window: u8,
+    /// How many time-outs in a row an upload bears: not fewer than its own default.
+    pub repeats: u8,
+    endpoint: Endpoint,
+    pace: Option<cli::Pace>,
+    framing: fn(&'static mut [u8]) -> F,
+    link: Link<'static, Port, F, Trace>,
+    client: Client,
+    tx: Vec<u8>,
+}
+
+impl<F: Framing> Device<F> {
+    /// Opens the port and gets ready to talk.
+    pub fn open(cli: &cli::Link, endpoint: Endpoint, framing: fn(&'static mut [u8]) -> F) -> Result<Self, Failure> {
+        let port = open(&endpoint, cli.pace).map_err(Failure::Port)?;
+        let [sequence, ..] = RandomState::new().build_hasher().finish().to_be_bytes();
+        let version = if cli.smp_version == 1 { Version::V1 } else { Version::V2 };
+        Ok(Self {
+            output: Output { json: cli.json, verbose: cli.verbose },
+            window: cli.window,
+            repeats: cli.retries.max(5),
+            endpoint,
+            pace: cli.pace,
+            framing,
+            link: link(port, framing, cli.verbose),
+            client: Client::new(sequence)
+                .with_version(version)
+                .with_timeout(Duration::from_millis(cli.timeout))
+                .with_repeats(cli.retries),
+            tx: vec![0; DATAGRAM],
+        })
+    }
+
+    /// Whether this is the simulated device of this process.
+    pub const fn is_simulated(&self) -> bool {
+        matches!(self.endpoint, Endpoint::Simulated(_))
+    }
+
+    /// One request and its answer.
+    pub fn call<R: Request>(&mut self, request: &R) -> Result<Answer<'_, R::Response<'_>>, Failure> {
+        self.link.call(&mut self.client, &WithPayload(request), &mut self.tx).map_err(Failure::of::<R>)
+    }
+
+    /// Runs a job of many exchanges, as far as it gets with this port.
+    pub fn run<R: Routine<Client = Client>>(
+        &mut self,
+        routine: &mut R,
+        on_event: impl FnMut(R::Event<'_>) -> ControlFlow<()>,
+    ) -> Result<Ended<R::Report>, Failure> {
+        Ok(self.link.run(&mut self.client, routine, &mut self.tx, on_event)?)
+    }
+
+    /// Closes the port and opens it again, which may take until the device has come up.
+    pub fn reopen(&mut self, until: Instant) -> Result<(), Failure> {
+        // A USB port has to be given up before it can come back.
+        *self.link.port() = Box::new(Pipe::pair().0);
+        loop {
+            match open(&self.endpoint, self.pace) {
+                Ok(port) => {
+                    self.link = link(port, self.framing, self.output.verbose);
+                    return Ok(());
+                }
+                Err(error) if Instant::now() >= until => return Err(Failure::Port(error)),
+                Err(_) => thread::sleep(Duration::from_millis(100)),
+            }
+        }
+    }
+}
+
+fn open(endpoint: &Endpoint, pace: Option<cli::Pace>) -> io::Result<Port> {
+    let port = endpoint.open()?;
+    Ok(match pace {
+        Some(cli::Pace { bytes, pause }) => Box::new(Paced::new(port, bytes, pause)),
+        None => port,
+    })
+}
+
+/// Joins port and framing. The buffers are leaked: a program that opens its port a few times in its life can afford it,
+/// and is spared a lifetime everywhere.
+fn link<F: Framing>(port: Port, framing: fn(&'static mut [u8]) -> F, verbose: bool) -> Link<'static, Port, F, Trace> {
+    let buffer = || vec![0; DATAGRAM].leak();
+    Link::new(port, framing(buffer()), buffer(), buffer(), TICK).with_sink(Trace { verbose })
+}
+
+/// Shows what passes the wire.
+struct Trace {
+    verbose: bool,
+}
+
+impl Sink for Trace {
+    fn text(&mut self, text: &[u8]) {
+        if self.verbose {
+            eprint!("{}", String::from_utf8_lossy(text));
+        }
+    }
+
+    fn dropped(&mut self, error: framing::Error) {
+        if self.verbose {
+            eprintln!("dropped: {error}");
+        }
+    }
+
+    fn traced(&mut self, message: &[u8], sent: bool) {
+        if self.verbose {
+            eprintln!("{} {}", if sent { "->" } else { "<-" }, json::hex(message));
+        }
+    }
+}
+
+/// A request whose answer keeps its payload, so that it can be shown as it came.
+struct WithPayload<'r, R>(&'r R);
+
+/// An answer, read and unread.
+pub struct Answer<'m, T> {
+    /// What was read from it.
+    pub response: T,
+    payload: &'m [u8],
+}
+
+impl<T> Answer<'_, T> {
+    /// All of the payload.
+    pub fn json(&self) -> Value {
+        json::from_cbor(self.payload)
+    }
+}
+
+impl<R: Encode> Encode for WithPayload<'_, R> {
+    fn encode(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
+        self.0.encode(writer)
+    }
+}
+
+impl<'m, T: Decode<'m>> Decode<'m> for Answer<'m, T> {
+    fn decode(payload: &'m [u8]) -> Result<Self, Malformed> {
+        Ok(Self { response: T::decode(payload)?, payload })
+    }
+}
+
+impl<R: Request> Request for WithPayload<'_, R> {
+    const OP: Op = R::OP;
+    const GROUP: Group = R::GROUP;
+    const COMMAND: u8 = R::COMMAND;
+    const PATIENCE: Duration = R::PATIENCE;
+    type Response<'m> = Answer<'m, R::Response<'m>>;
+
+    fn response(payload: &[u8]) -> Result<Self::Response<'_>, client::Error> {
+        Ok(Answer { response: R::response(payload)?, payload })
+    }
+}

@@ -1,0 +1,150 @@
+//! Why a command failed: what to tell the user, and the exit code.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use anysmp::link;
+use anysmp::smp::{Error as Refusal, Group, Request, client, routine};
+
+/// Why a command failed.
+#[derive(Debug)]
+pub enum Failure {
+    /// The device refused a request.
+    Refused {
+        /// The group that was asked.
+        group: Group,
+        /// The command that was asked.
+        command: u8,
+        /// What the device said.
+        refusal: Refusal,
+    },
+    /// The command line makes no sense for this device; and what to do.
+    Usage(String, &'static str),
+    /// No answer came.
+    TimedOut,
+    /// What came makes no sense.
+    Nonsense(&'static str),
+    /// The request is too long.
+    TooLong,
+    /// The port cannot be opened, or failed.
+    Port(io::Error),
+    /// The connection was closed by the other side.
+    Closed,
+    /// A file cannot be read, or is no image.
+    File(PathBuf, String),
+    /// The new image does not run, or is not confirmed.
+    NotConfirmed(String),
+}
+
+/// The errors of a link without a protocol.
+impl From<link::Error<io::Error, Infallible>> for Failure {
+    fn from(error: link::Error<io::Error, Infallible>) -> Self {
+        match error {
+            link::Error::Port(error) => Self::Port(error),
+            link::Error::TimedOut => Self::TimedOut,
+            link::Error::BufferFull | link::Error::Framing(_) => Self::TooLong,
+            _ => Self::Closed,
+        }
+    }
+}
+
+impl Failure {
+    /// What went wrong with a request.
+    pub fn of<R: Request>(error: link::Error<io::Error, client::Error>) -> Self {
+        match error {
+            link::Error::Protocol(client::Error::Remote(refusal)) => {
+                Self::Refused { group: R::GROUP, command: R::COMMAND, refusal }
+            }
+            link::Error::Protocol(client::Error::BufferFull) => Self::TooLong,
+            link::Error::Protocol(_) => Self::Nonsense("answered something that makes no sense"),
+            link::Error::Port(error) => Self::Port(error),
+            link::Error::TimedOut => Self::TimedOut,
+            link::Error::BufferFull | link::Error::Framing(_) => Self::TooLong,
+            _ => Self::Closed,
+        }
+    }
+
+    /// What went wrong with a job whose requests are of this kind.
+    pub fn of_job<R: Request>(error: routine::Error) -> Self {
+        match error {
+            routine::Error::Remote(refusal) => Self::Refused { group: R::GROUP, command: R::COMMAND, refusal },
+            routine::Error::BufferFull => Self::Usage("the buffers of the device are too small".to_owned(), ""),
+            routine::Error::TimedOut => Self::TimedOut,
+            routine::Error::NoProgress => Self::Nonsense("asks for the same bytes over and over"),
+            routine::Error::Offset => Self::Nonsense("asks for bytes beyond the end of the file"),
+            routine::Error::Mismatch => Self::Nonsense("stored something else than what was sent"),
+            _ => Self::Nonsense("answered something that makes no sense"),
+        }
+    }
+
+    /// The exit code, as `--help` lists them.
+    pub const fn code(&self) -> u8 {
+        match self {
+            Self::Refused { .. } => 1,
+            Self::Usage(..) | Self::TooLong => 2,
+            Self::TimedOut | Self::Nonsense(_) => 3,
+            Self::Port(_) | Self::Closed => 4,
+            Self::File(..) => 5,
+            Self::NotConfirmed(_) => 6,
+        }
+    }
+
+    /// What to do about it.
+    pub fn remedy(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Refused { refusal, .. } => return refusal.remedy(),
+            Self::Usage(_, remedy) => remedy,
+            Self::TimedOut => {
+                "Check endpoint, --baud and --framing, or give it more time with --timeout and --retries; \
+                 a receiver that loses bursts needs --pace."
+            }
+            Self::Nonsense(_) => "Look at the messages with --verbose.",
+            Self::TooLong => "Send less at a time.",
+            Self::Port(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                "You may need to be in the group that owns the port, often `dialout`."
+            }
+            Self::Port(error) if error.kind() == io::ErrorKind::ConnectionRefused => "Is the server running?",
+            Self::Port(_) => "Is the device plugged in, and the port not in use by another program?",
+            Self::Closed => "The device may have restarted; try again.",
+            Self::File(..) => "Give the signed image that the build makes, as zephyr.signed.bin.",
+            Self::NotConfirmed(_) => "See what runs with `image list`.",
+        })
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused { group, command, refusal } => {
+                let name = refusal.name().unwrap_or("a code that no table has");
+                write!(f, "the device refused: {name}, ")?;
+                match refusal {
+                    Refusal::Smp(rc) => write!(f, "rc {rc}")?,
+                    Refusal::Group { group, rc } => write!(f, "rc {rc} of group {}", Named(*group))?,
+                }
+                write!(f, " (asked: group {}, command {command})", Named(*group))
+            }
+            Self::Usage(text, _) | Self::NotConfirmed(text) => f.write_str(text),
+            Self::TimedOut => f.write_str("the device does not answer"),
+            Self::Nonsense(what) => write!(f, "the device {what}"),
+            Self::TooLong => f.write_str("the request is too long"),
+            Self::Port(error) => write!(f, "the port: {error}"),
+            Self::Closed => f.write_str("the connection was closed"),
+            Self::File(path, error) => write!(f, "{}: {error}", path.display()),
+        }
+    }
+}
+
+/// Number and name of a group.
+struct Named(Group);
+
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.name() {
+            Some(name) => write!(f, "{} {name}", self.0.0),
+            None => write!(f, "{}", self.0.0),
+        }
+    }
+}

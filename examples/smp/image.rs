@@ -1,0 +1,232 @@
+//! The commands of the image group.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use anysmp::framing::Framing;
+use anysmp::mcuboot::{self, Hash};
+use anysmp::routine::Ended;
+use anysmp::smp::image::{self, Erase, ImageState, ReadState, SlotInfo, StateResponse, WriteState};
+use anysmp::smp::routine::{Upload, UploadOutcome};
+use serde_json::json;
+
+use crate::cli::Image;
+use crate::device::Device;
+use crate::failure::Failure;
+use crate::json;
+use crate::output::{Output, table};
+
+/// What to do about a wrong hash.
+const LIST: &str = "Give the first hex digits of a hash that `image list` shows.";
+
+/// Bytes of a message that a datagram carries on any path: 1500, less the headers of IPv6 and UDP.
+const PATH: usize = 1452;
+
+/// A file in memory.
+pub type File<'f> = &'f [u8];
+
+pub fn perform<F: Framing>(device: &mut Device<F>, command: &Image) -> Result<(), Failure> {
+    match command {
+        Image::List => list(device),
+        Image::Slots => slots(device),
+        Image::Upload { file, image, slot, upgrade } => upload(device, file, *image, *slot, *upgrade),
+        Image::Test { hash } => test(device, hash),
+        Image::Confirm { hash } => confirm(device, hash.as_deref()),
+        Image::Erase { slot } => erase(device, *slot),
+    }
+}
+
+fn list<F: Framing>(device: &mut Device<F>) -> Result<(), Failure> {
+    let output = device.output;
+    let answer = device.call(&ReadState {})?;
+    output.result(&answer.json(), || print(output, &answer.response));
+    Ok(())
+}
+
+fn slots<F: Framing>(device: &mut Device<F>) -> Result<(), Failure> {
+    let output = device.output;
+    let answer = device.call(&SlotInfo {})?;
+    output.result(&answer.json(), || {
+        let mut rows = Vec::new();
+        for image in answer.response.images.iter() {
+            for slot in image.slots.iter() {
+                let size = match (slot.size, slot.rc) {
+                    (Some(size), _) => size.to_string(),
+                    (None, Some(rc)) => format!("error {rc}"),
+                    (None, None) => "-".to_owned(),
+                };
+                let global = image.image.saturating_mul(2).saturating_add(slot.slot);
+                let numbers = [image.image, slot.slot, global].map(|number| number.to_string());
+                let [number, slot_number, global] = numbers;
+                let upload = slot.upload_image_id.map_or_else(|| "-".to_owned(), |id| id.to_string());
+                let max = image.max_image_size.map_or_else(|| "-".to_owned(), |size| size.to_string());
+                rows.push([number, slot_number, global, size, max, upload]);
+            }
+        }
+        table(["IMAGE", "SLOT", "GLOBAL", "BYTES", "LARGEST IMAGE", "UPLOAD AS"], &rows);
+    });
+    Ok(())
+}
+
+fn upload<F: Framing>(
+    device: &mut Device<F>,
+    path: &Path,
+    image: Option<u32>,
+    slot: Option<u32>,
+    upgrade: bool,
+) -> Result<(), Failure> {
+    let file = read(path)?;
+    let image = match slot {
+        Some(slot) => Some(upload_id(device, slot)?),
+        None => image,
+    };
+    let mut upload = prepare(device, &file)?.upgrade_only(upgrade);
+    if let Some(image) = image {
+        upload = upload.image(image);
+    }
+    let mut progress = device.output.progress(file.len() as u64);
+    let ended = device.run(&mut upload, |event| {
+        progress.at(event.off);
+        ControlFlow::Continue(())
+    })?;
+    let Ended::Done(report) = ended else { return Err(Failure::Closed) };
+    let (already_present, verified) = match report.outcome {
+        UploadOutcome::Done { already_present, verified } => (already_present, verified),
+        UploadOutcome::Failed(error) => return Err(Failure::of_job::<image::Upload<'_>>(error)),
+        UploadOutcome::Unfinished => return Err(Failure::Closed),
+    };
+    let seconds = progress.finish();
+    let json = json!({
+        "off": report.off, "len": report.len, "sent": report.sent, "repeats": report.repeats, "seconds": seconds,
+        "already_present": already_present, "match": verified,
+    });
+    device.output.result(&json, || {
+        if already_present {
+            println!("the device had this image already");
+        } else {
+            println!("{}", rate(report.sent, seconds));
+        }
+        if verified {
+            println!("the device compared what it stored");
+        }
+    });
+    Ok(())
+}
+
+/// An upload of this file, with what the command line says about uploads.
+pub fn prepare<'f, F: Framing>(device: &Device<F>, file: &'f [u8]) -> Result<Upload<File<'f>>, Failure> {
+    let mut upload = Upload::new(file).window(device.window.into()).over::<F>().repeats(device.repeats);
+    if F::WHOLE {
+        upload = upload.message_limit(PATH);
+    }
+    upload.with_sha().map_err(Failure::of_job::<image::Upload<'_>>)
+}
+
+/// So many bytes in so much time.
+pub fn rate(bytes: u64, seconds: f64) -> String {
+    format!("{bytes} bytes in {seconds:.1} s: {:.1} kB/s", bytes as f64 / seconds.max(0.001) / 1000.0)
+}
+
+/// Reads an image file.
+pub fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    let failed = |error: &dyn std::fmt::Display| Failure::File(path.to_owned(), error.to_string());
+    let file = std::fs::read(path).map_err(|error| failed(&error))?;
+    mcuboot::Image::parse(&file).map_err(|error| failed(&error))?;
+    Ok(file)
+}
+
+/// What an upload has to give as `image` to land in the slot with this global number.
+fn upload_id<F: Framing>(device: &mut Device<F>, slot: u32) -> Result<u32, Failure> {
+    let answer = device.call(&SlotInfo {})?;
+    let mut images = answer.response.images.iter();
+    let slots = images.find(|image| image.image == slot / 2).map(|image| image.slots);
+    match slots.and_then(|slots| slots.iter().find(|info| info.slot == slot % 2)) {
+        Some(image::Slot { upload_image_id: Some(id), .. }) => Ok(id),
+        Some(_) => Err(Failure::Usage(format!("slot {slot} takes no uploads"), "See `image slots`, UPLOAD AS.")),
+        None => Err(Failure::Usage(format!("there is no slot {slot}"), "See `image slots`, GLOBAL.")),
+    }
+}
+
+fn test<F: Framing>(device: &mut Device<F>, hash: &str) -> Result<(), Failure> {
+    let hash = find(device, hash)?;
+    write(device, Some(&hash), false)
+}
+
+fn confirm<F: Framing>(device: &mut Device<F>, hash: Option<&str>) -> Result<(), Failure> {
+    let hash = hash.map(|hash| find(device, hash)).transpose()?;
+    write(device, hash.as_ref(), true)
+}
+
+fn write<F: Framing>(device: &mut Device<F>, hash: Option<&Hash>, confirm: bool) -> Result<(), Failure> {
+    let output = device.output;
+    let answer = device.call(&WriteState { hash: hash.map(|hash| hash.as_bytes().into()), confirm })?;
+    output.result(&answer.json(), || print(output, &answer.response));
+    Ok(())
+}
+
+fn erase<F: Framing>(device: &mut Device<F>, slot: Option<u32>) -> Result<(), Failure> {
+    let output = device.output;
+    let answer = device.call(&Erase { slot })?;
+    output.result(&answer.json(), || println!("erased"));
+    Ok(())
+}
+
+/// The hash that begins with these digits: as the list of the device has it, or as it was given if it is complete.
+fn find<F: Framing>(device: &mut Device<F>, digits: &str) -> Result<Hash, Failure> {
+    let digits = digits.trim_end_matches('…').to_ascii_lowercase();
+    if digits.is_empty() || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return Err(Failure::Usage(format!("{digits:?} is no hash"), LIST));
+    }
+    if let Some(hash) = whole(&digits) {
+        return Ok(hash);
+    }
+    let answer = device.call(&ReadState {})?;
+    let mut found: Vec<String> = answer.response.images.iter().filter_map(hash).collect();
+    found.retain(|hash| hash.starts_with(&digits));
+    // The same image may be in both slots.
+    found.dedup();
+    match found.as_slice() {
+        [hash] => whole(hash).ok_or(Failure::Nonsense("lists a hash of a wrong length")),
+        [] => Err(Failure::Usage(format!("no image on the device has a hash that begins with {digits}"), LIST)),
+        _ => Err(Failure::Usage(format!("several images have a hash that begins with {digits}"), LIST)),
+    }
+}
+
+/// A hash from all its digits.
+fn whole(digits: &str) -> Option<Hash> {
+    let pairs = digits.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).ok());
+    let bytes: Option<Vec<u8>> = pairs.map(|pair| u8::from_str_radix(pair?, 16).ok()).collect();
+    Hash::new(&bytes?).filter(|hash| hash.as_bytes().len() * 2 == digits.len())
+}
+
+/// The hash of a listed image in hex.
+pub fn hash(image: ImageState<'_>) -> Option<String> {
+    image.hash.map(|hash| json::hex(&hash.chunks().iter().collect::<Vec<_>>().concat()))
+}
+
+/// Prints a list of images.
+pub fn print(output: Output, state: &StateResponse<'_>) {
+    if state.images.is_empty() {
+        println!("no images");
+        return;
+    }
+    let row = |image: ImageState<'_>| {
+        let flags = [
+            (image.active, "active"),
+            (image.confirmed, "confirmed"),
+            (image.pending, "pending"),
+            (image.permanent, "permanent"),
+            (image.bootable, "bootable"),
+        ];
+        let flags: Vec<&str> = flags.into_iter().filter_map(|(set, name)| set.then_some(name)).collect();
+        [
+            image.image.unwrap_or(0).to_string(),
+            image.slot.to_string(),
+            image.version.to_string(),
+            hash(image).map_or_else(|| "-".to_owned(), |hash| output.hash(&hash)),
+            flags.join(" "),
+        ]
+    };
+    let rows: Vec<_> = state.images.iter().map(row).collect();
+    table(["IMAGE", "SLOT", "VERSION", "HASH", "FLAGS"], &rows);
+}

@@ -1,0 +1,118 @@
+//! What the user sees: plain values and tables, or JSON.
+
+use std::io::IsTerminal as _;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+
+use crate::failure::Failure;
+
+/// How results are shown.
+#[derive(Debug, Clone, Copy)]
+pub struct Output {
+    /// JSON objects instead of text.
+    pub json: bool,
+    /// Everything in full.
+    pub verbose: bool,
+}
+
+impl Output {
+    /// Shows a result: `json` to programs, what `print` prints to people.
+    pub fn result(self, json: &Value, print: impl FnOnce()) {
+        if self.json {
+            println!("{json}");
+        } else {
+            print();
+        }
+    }
+
+    /// Says something on the way, to people only.
+    pub fn note(self, text: &str) {
+        if !self.json {
+            println!("{text}");
+        }
+    }
+
+    /// Shows why a command failed, and what to do about it.
+    pub fn failure(self, failure: &Failure) {
+        let remedy = failure.remedy();
+        if self.json {
+            let mut object = json!({ "error": failure.to_string(), "exit": failure.code(), "remedy": remedy });
+            if let (Failure::Refused { group, command, refusal }, Some(object)) = (failure, object.as_object_mut()) {
+                let (table, rc) = match refusal {
+                    anysmp::smp::Error::Smp(rc) => (Value::Null, *rc),
+                    anysmp::smp::Error::Group { group, rc } => (group.0.into(), i32::from(*rc)),
+                };
+                object.insert("group".into(), table);
+                object.insert("rc".into(), rc.into());
+                object.insert("name".into(), refusal.name().into());
+                object.insert("request".into(), json!({ "group": group.0, "command": command }));
+            }
+            println!("{object}");
+        }
+        eprintln!("error: {failure}");
+        if let Some(remedy) = remedy {
+            eprintln!("  {remedy}");
+        }
+    }
+
+    /// A hash in hex: the first half of a short one unless everything is to be shown.
+    pub fn hash(self, hex: &str) -> String {
+        match hex.get(..16) {
+            Some(front) if !self.verbose && hex.len() > 16 => format!("{front}…"),
+            _ => hex.to_owned(),
+        }
+    }
+
+    /// The progress of a transfer of so many bytes: a bar for people, objects for programs.
+    pub fn progress(self, len: u64) -> Progress {
+        let bar =
+            if self.json || !std::io::stderr().is_terminal() { ProgressBar::hidden() } else { ProgressBar::new(len) };
+        let style = "{bar:40} {percent:>3} %  {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left";
+        if let Ok(style) = ProgressStyle::with_template(style) {
+            bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
+        }
+        Progress { bar, json: self.json, len, started: Instant::now(), shown: None }
+    }
+}
+
+/// The progress of a transfer.
+pub struct Progress {
+    bar: ProgressBar,
+    json: bool,
+    len: u64,
+    started: Instant,
+    /// When the last object was printed.
+    shown: Option<Instant>,
+}
+
+impl Progress {
+    /// So many bytes have been acknowledged. Prints at most one object in 100 ms.
+    pub fn at(&mut self, bytes: u64) {
+        self.bar.set_position(bytes);
+        if self.json && self.shown.is_none_or(|shown| shown.elapsed() >= Duration::from_millis(100)) {
+            self.shown = Some(Instant::now());
+            println!("{}", json!({ "off": bytes, "len": self.len }));
+        }
+    }
+
+    /// The transfer is over; returns how many seconds it took.
+    pub fn finish(&self) -> f64 {
+        self.bar.finish_and_clear();
+        self.started.elapsed().as_secs_f64()
+    }
+}
+
+/// Prints rows in aligned columns; the first row is the heading.
+pub fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) {
+    let heading = heading.map(str::to_owned);
+    let all = || std::iter::once(&heading).chain(rows);
+    let widths: [usize; N] = std::array::from_fn(|column| {
+        all().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+    });
+    for row in all() {
+        let line: String = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}  ")).collect();
+        println!("{}", line.trim_end());
+    }
+}

@@ -1,0 +1,99 @@
+//! What a device does for its entities.
+
+use core::num::NonZeroU8;
+
+use super::Refusal;
+use super::curve::{Curve, Digest};
+use super::group::Members;
+
+/// How variables are about to be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Access {
+    /// Their values will be read.
+    Read,
+    /// Their values will be written.
+    Write,
+}
+
+/// What a device does for its entities. All ids were checked against the [`Table`](super::Table).
+pub trait Entities {
+    /// Copies the value of a variable out; `value` is as long as the variable.
+    fn read(&mut self, variable: u8, value: &mut [u8]);
+
+    /// Stores the value of a variable; `value` is as long as the variable, and passed [`check`](Self::check).
+    fn write(&mut self, variable: u8, value: &[u8]) {
+        let _ = (variable, value);
+    }
+
+    /// Whether a value may be written. Not asked before a binary operation.
+    fn check(&mut self, variable: u8, value: &[u8]) -> bool {
+        let _ = (variable, value);
+        true
+    }
+
+    /// Whether these variables cannot be used now; asked before anything is changed.
+    fn is_busy(&mut self, access: Access, variables: &Members) -> bool {
+        let _ = (access, variables);
+        false
+    }
+
+    /// These variables are read next: time to take a sample.
+    fn sample(&mut self, variables: &Members) {
+        let _ = variables;
+    }
+
+    /// These variables were written, all of them: time to apply them.
+    fn apply(&mut self, variables: &Members) {
+        let _ = variables;
+    }
+
+    /// Copies a block of a curve to the front of `data`, which is as long as the block size; returns its length.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Busy`], if the curve cannot be read now. A length above the block size is answered with the same.
+    fn read_block(&mut self, curve: u8, block: u16, data: &mut [u8]) -> Result<usize, Refusal> {
+        let _ = (curve, block, data);
+        Err(Refusal::Busy)
+    }
+
+    /// Stores a block of a writable curve, 0 to block size bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Busy`], if the curve cannot be written now. Nothing may be stored then.
+    fn write_block(&mut self, curve: u8, block: u16, data: &[u8]) -> Result<(), Refusal> {
+        let _ = (curve, block, data);
+        Err(Refusal::Busy)
+    }
+
+    /// Where the checksum of a curve is kept, 16 zeros at first. `None`, if it is not kept: it then reads as zeros.
+    fn checksum(&mut self, curve: u8) -> Option<&mut Digest> {
+        let _ = curve;
+        None
+    }
+
+    /// Calculates the checksum of a curve: the MD5 of the bytes of all of its blocks. `scratch` is what is left of the buffer
+    /// for the answer. With the feature `md5`, call [`curve::digest_of`](super::curve::digest_of) with a
+    /// `curve::Md5`.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Unsupported`], if the device does not calculate checksums; [`Refusal::Busy`], if it cannot now;
+    /// [`Refusal::Memory`], if `scratch` is too small.
+    fn digest(&mut self, id: u8, curve: Curve, scratch: &mut [u8]) -> Result<Digest, Refusal> {
+        let _ = (id, curve, scratch);
+        Err(Refusal::Unsupported)
+    }
+
+    /// Executes a function. `input` and `output` are as long as the function says; `output` is zeroed.
+    ///
+    /// # Errors
+    ///
+    /// An error of the device, for the master.
+    fn execute(&mut self, function: u8, input: &[u8], output: &mut [u8]) -> Result<(), NonZeroU8> {
+        let _ = (function, input, output);
+        Ok(())
+    }
+}

@@ -1,0 +1,182 @@
+//! Writing a whole curve.
+
+use super::read_curve::compare;
+use super::{Turn, Verified};
+use crate::bsmp::client::{Client, Error, Request};
+use crate::bsmp::curve::{Checksum, Curve, Recalculate, WriteBlock};
+use crate::routine::{Routine, Step};
+
+/// Where the data of a curve come from: a slice, or a file that is read in pieces.
+pub trait Source {
+    /// How many bytes there are.
+    fn size(&self) -> u64;
+
+    /// Fills `data` with the bytes from `offset` on. Asked in order; the same bytes again only if a block was lost.
+    /// Returns whether it could.
+    fn read(&mut self, offset: u64, data: &mut [u8]) -> bool;
+}
+
+impl Source for &[u8] {
+    fn size(&self) -> u64 {
+        self.len() as u64
+    }
+
+    fn read(&mut self, offset: u64, data: &mut [u8]) -> bool {
+        let rest = usize::try_from(offset).ok().and_then(|offset| self.get(offset..)).unwrap_or_default();
+        for (to, from) in data.iter_mut().zip(rest) {
+            *to = *from;
+        }
+        rest.len() >= data.len()
+    }
+}
+
+/// What a message to [`WriteCurve`] led to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum WriteEvent {
+    /// The node has stored this block.
+    Block(u16),
+    /// No progress: the checksum, a late or a foreign message.
+    Other,
+}
+
+/// How far a [`WriteCurve`] came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct WriteReport {
+    /// Blocks stored by the node.
+    pub blocks: u32,
+    /// Bytes stored by the node.
+    pub bytes: u64,
+    /// Whether the checksum was compared, or what went wrong.
+    pub result: Result<Verified, Error>,
+}
+
+/// `Block` counts up and leads to `Digest` or to `Done`; `Digest` leads to `Done`.
+#[derive(Debug, Clone, Copy)]
+enum Stage {
+    Block(u16),
+    Digest,
+    Done(Result<Verified, Error>),
+}
+
+/// Writes a curve block by block: as many blocks as the data fill, the last of them possibly short. Blocks behind the data
+/// stay as they are.
+///
+/// With a [`Checksum`] (`curve::Md5`) the node is asked to calculate its checksum afterwards. It is compared if the data
+/// have filled all blocks; else the node's covers blocks that we do not know.
+///
+/// RAM: about 70 bytes, the source and the checksum. `tx` holds a block and 6 bytes (7 with address).
+#[derive(Debug)]
+pub struct WriteCurve<S, C = ()> {
+    id: u8,
+    curve: Curve,
+    source: S,
+    checksum: C,
+    bytes: u64,
+    /// Bytes of the block that is under way; 0 before it was read from the source for the first time.
+    length: u16,
+    stage: Stage,
+    turn: Turn,
+}
+
+impl<S: Source, C: Checksum> WriteCurve<S, C> {
+    /// Writes the curve `id`, whose sizes the node's list has told. `()` as the checksum compares nothing.
+    ///
+    /// Data that do not fit the curve are refused before anything is sent, with [`Error::TooLarge`] in the report.
+    #[must_use]
+    pub fn new(id: u8, curve: Curve, source: S, checksum: C) -> Self {
+        let stage = match source.size() {
+            0 => Stage::Done(Ok(Verified::No)),
+            size if size > curve.capacity() => Stage::Done(Err(Error::TooLarge)),
+            _ => Stage::Block(0),
+        };
+        Self { id, curve, source, checksum, bytes: 0, length: 0, stage, turn: Turn::FIRST }
+    }
+
+    fn block(&mut self, client: &Client, block: u16, tx: &mut [u8]) -> Result<usize, Error> {
+        let rest = self.source.size().saturating_sub(self.bytes);
+        let length = u16::try_from(rest).unwrap_or(u16::MAX).min(self.curve.block);
+        client.compose(WriteBlock::COMMAND, tx, |payload| {
+            payload.put(&[self.id])?;
+            payload.put(&block.to_be_bytes())?;
+            let data = payload.take(usize::from(length))?;
+            if !self.source.read(self.bytes, data) {
+                return Err(Error::Source);
+            }
+            if self.length == 0 {
+                self.checksum.update(data);
+                self.length = length;
+            }
+            Ok(())
+        })
+    }
+
+    fn stored(&mut self, block: u16) -> Stage {
+        self.bytes = self.bytes.saturating_add(u64::from(self.length));
+        self.length = 0;
+        match block.checked_add(1) {
+            Some(next) if self.bytes < self.source.size() => Stage::Block(next),
+            _ if self.is_full(block) && self.checksum.digest().is_some() => Stage::Digest,
+            _ => Stage::Done(Ok(Verified::No)),
+        }
+    }
+
+    fn is_full(&self, last: u16) -> bool {
+        u32::from(last).saturating_add(1) == self.curve.blocks
+    }
+}
+
+impl<S: Source, C: Checksum> Routine for WriteCurve<S, C> {
+    type Client = Client;
+    type Event<'m> = WriteEvent;
+    type Report = WriteReport;
+
+    fn poll(&mut self, client: &mut Client, tx: &mut [u8]) -> Step {
+        let sent = match (self.stage, self.turn.waits(client)) {
+            (Stage::Done(_), _) => return Step::Done,
+            (_, Some(Ok(step))) => return step,
+            (_, Some(Err(error))) => Err(error),
+            (Stage::Block(block), None) => self.block(client, block, tx),
+            (Stage::Digest, None) => client.post(&Recalculate { id: self.id }, tx),
+        };
+        match sent {
+            Ok(length) => self.turn.sent(client, length),
+            Err(error) => {
+                self.stage = Stage::Done(Err(error));
+                Step::Done
+            }
+        }
+    }
+
+    fn receive(&mut self, client: &mut Client, message: &[u8]) -> WriteEvent {
+        let (next, event) = match self.stage {
+            Stage::Block(block) => match self.turn.answer::<WriteBlock<'_>>(client, &(), message) {
+                None => return WriteEvent::Other,
+                Some(Ok(())) => (self.stored(block), WriteEvent::Block(block)),
+                Some(Err(error)) => (Stage::Done(Err(error)), WriteEvent::Other),
+            },
+            Stage::Digest => match self.turn.answer::<Recalculate>(client, &(), message) {
+                None => return WriteEvent::Other,
+                Some(node) => (Stage::Done(compare(self.checksum.digest(), node)), WriteEvent::Other),
+            },
+            Stage::Done(_) => return WriteEvent::Other,
+        };
+        self.stage = next;
+        self.turn = Turn::FIRST;
+        event
+    }
+
+    fn timed_out(&mut self) {
+        self.turn.timed_out();
+    }
+
+    fn report(&self) -> WriteReport {
+        let (blocks, result) = match self.stage {
+            Stage::Done(result) => (self.bytes.div_ceil(u64::from(self.curve.block).max(1)), result),
+            Stage::Block(block) => (u64::from(block), Err(Error::Unfinished)),
+            Stage::Digest => (u64::from(self.curve.blocks), Err(Error::Unfinished)),
+        };
+        WriteReport { blocks: u32::try_from(blocks).unwrap_or(u32::MAX), bytes: self.bytes, result }
+    }
+}

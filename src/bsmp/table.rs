@@ -1,0 +1,116 @@
+//! What a node has: lists of variables, curves and functions, checked at compile time.
+
+use super::curve::{Curve, MAX_BLOCK, MAX_BLOCKS};
+use super::function::{Function, MAX_INPUT, MAX_OUTPUT};
+use super::group::Members;
+use super::variable::{MAX_SIZE, Variable};
+
+/// The entities of a node. Ids are the places in these lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Table<'t> {
+    pub(super) variables: &'t [Variable],
+    pub(super) curves: &'t [Curve],
+    pub(super) functions: &'t [Function],
+}
+
+/// We: a table has an entity that BSMP does not allow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum TableError {
+    /// More than 128 variables, curves or functions.
+    TooMany,
+    /// A variable of 0 or more than 128 bytes.
+    Variable,
+    /// A curve of no blocks or more than 65,536, or of blocks of 0 or more than 65,520 bytes.
+    Curve,
+    /// A function with more than 64 bytes of input or more than 32 of output.
+    Function,
+}
+
+impl core::fmt::Display for TableError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::TooMany => "more than 128 entities of a kind",
+            Self::Variable => "a variable of an impossible size",
+            Self::Curve => "a curve of an impossible size",
+            Self::Function => "a function of an impossible size",
+        })
+    }
+}
+
+impl core::error::Error for TableError {}
+
+impl<'t> Table<'t> {
+    /// Checks the limits of BSMP; in a `static`, at compile time.
+    ///
+    /// # Errors
+    ///
+    /// See [`TableError`].
+    pub const fn new(
+        variables: &'t [Variable],
+        curves: &'t [Curve],
+        functions: &'t [Function],
+    ) -> Result<Self, TableError> {
+        if variables.len() > 128 || curves.len() > 128 || functions.len() > 128 {
+            return Err(TableError::TooMany);
+        }
+        let mut rest = variables;
+        while let [first, others @ ..] = rest {
+            if first.size == 0 || first.size > MAX_SIZE {
+                return Err(TableError::Variable);
+            }
+            rest = others;
+        }
+        let mut rest = curves;
+        while let [first, others @ ..] = rest {
+            if first.block == 0 || first.block > MAX_BLOCK || first.blocks == 0 || first.blocks > MAX_BLOCKS {
+                return Err(TableError::Curve);
+            }
+            rest = others;
+        }
+        let mut rest = functions;
+        while let [first, others @ ..] = rest {
+            if first.input > MAX_INPUT || first.output > MAX_OUTPUT {
+                return Err(TableError::Function);
+            }
+            rest = others;
+        }
+        Ok(Self { variables, curves, functions })
+    }
+
+    /// These variables with their ids, ascending.
+    pub(super) const fn variables<'m>(&self, members: &'m Members) -> Chosen<'t, 'm> {
+        Chosen { rest: self.variables, id: 0, members }
+    }
+
+    /// Bytes of all values of these variables.
+    pub(super) fn size(&self, members: &Members) -> usize {
+        self.variables(members).fold(0, |sum, (_, size)| sum.wrapping_add(size))
+    }
+}
+
+/// Some variables of a table: their ids and their sizes.
+pub(super) struct Chosen<'t, 'm> {
+    rest: &'t [Variable],
+    id: u8,
+    members: &'m Members,
+}
+
+impl Iterator for Chosen<'_, '_> {
+    type Item = (u8, usize);
+
+    #[inline(never)] // Seven loops share it: 200 bytes on a Cortex-M0.
+    fn next(&mut self) -> Option<(u8, usize)> {
+        loop {
+            let (variable, rest) = self.rest.split_first()?;
+            let id = self.id;
+            self.rest = rest;
+            self.id = id.wrapping_add(1);
+            if self.members.contains(id) {
+                return Some((id, usize::from(variable.size)));
+            }
+        }
+    }
+}

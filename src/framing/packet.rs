@@ -1,0 +1,269 @@
+//! BSMP packets on RS-485: an address, a message, a checksum, and silence around them.
+//!
+//! BSMP 2.30, section 2 (transport over RS-485):
+//!
+//! ```text
+//!   silence │ destination │ command │ length (2, big endian) │ payload │ checksum │ silence
+//!           ╰──────────────── the message of this framing ───────────╯
+//! ```
+//!
+//! The checksum makes the sum of all bytes of the packet 0 modulo 256. The destination byte stays in front of the message:
+//! whether a packet is ours is the node's or the master's decision.
+//!
+//! A packet ends with silence, so a receiver needs nothing but a clock to be in step again, whatever noise it heard. On a
+//! carrier that has no silence (packets over TCP) or on a bus whose turn-around is shorter than our tick, a packet can be
+//! delivered as soon as its length is reached and its sum is 0: [`early`](Packet::early).
+//!
+//! | receiver | bytes since the last silence |
+//! |---|---|
+//! | `Open` | none, or a packet that is not complete; leaves at silence, or early |
+//! | `Whole` | a packet that was delivered; leaves with the next byte |
+//!
+//! # Limits
+//!
+//! The sum does not see the order of bytes, nor zeros put in or taken out; a receiver compares the length field as well,
+//! which is the message layer's duty (it has an answer for that: "malformed message").
+//!
+//! # Interpretation
+//!
+//! * "A silence of two byte times" is meant as two characters with start and stop bit, 20 bit times.
+//! * A packet that does not fit the buffer is dropped at the next silence. It cannot be answered, since nothing says that
+//!   its destination byte is undamaged.
+
+use core::time::Duration;
+
+use super::{Encoder, Error, Framing, Progress};
+use crate::checksum::Sum;
+
+/// Bytes of a packet that are not payload: destination, command, length, checksum.
+const FRAME: usize = 5;
+
+/// Which packets this end sends, and may therefore hear as its own echo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Echo {
+    /// This end is the master: it sends to every destination but 0.
+    Master,
+    /// This end is a node: it sends to destination 0 only.
+    Node,
+}
+
+/// The packet framing. Stores one packet, checksum included, in a buffer of the caller.
+///
+/// RAM: this struct and the buffer. Time: one addition and one store for each byte.
+pub struct Packet<'b> {
+    buffer: &'b mut [u8],
+    gap: Duration,
+    early: bool,
+    echo: Option<Echo>,
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum State {
+    /// `count` bytes since the last silence, of which the buffer holds those that fit.
+    Open { count: usize, sum: Sum },
+    /// A packet of `count` bytes is lent to the caller.
+    Whole { count: usize },
+}
+
+const EMPTY: State = State::Open { count: 0, sum: Sum::new() };
+
+impl<'b> Packet<'b> {
+    /// A receiver whose packets end after `gap` of silence, at least 20 bit times: see [`gap`].
+    ///
+    /// `buffer` holds a whole packet: 5 bytes more than the largest payload.
+    #[must_use]
+    pub const fn new(buffer: &'b mut [u8], gap: Duration) -> Self {
+        Self { buffer, gap, early: false, echo: None, state: EMPTY }
+    }
+
+    /// Delivers a packet as soon as its length is reached and its sum is 0, without waiting for silence.
+    ///
+    /// For TCP, and for a bus with short turn-arounds. A packet that is *longer* than its length field says is then cut
+    /// into two instead of being reported to the sender.
+    #[must_use]
+    pub const fn early(mut self) -> Self {
+        self.early = true;
+        self
+    }
+
+    /// Drops this end's own packets, which a two-wire transceiver hears as it sends them, even if no silence separates
+    /// them from the answer, and even if they are too long for the buffer.
+    #[must_use]
+    pub const fn skip_echo(mut self, echo: Echo) -> Self {
+        self.echo = Some(echo);
+        self
+    }
+
+    fn byte(&mut self, byte: u8) -> bool {
+        let (count, mut sum) = match self.state {
+            State::Open { count, sum } => (count, sum),
+            State::Whole { .. } => (0, Sum::new()),
+        };
+        if let Some(place) = self.buffer.get_mut(count) {
+            *place = byte;
+        }
+        sum.update(&[byte]);
+        let count = count.saturating_add(1);
+        self.state = State::Open { count, sum };
+        if sum.value() != 0 || !(self.early || self.echo.is_some()) {
+            return false;
+        }
+        let Some((&[destination, _, high, low], _)) = self.buffer.split_first_chunk() else { return false };
+        if count != FRAME + usize::from(u16::from_be_bytes([high, low])) {
+            return false;
+        }
+        if self.echo.is_some_and(|echo| (destination == 0) == (echo == Echo::Node)) {
+            self.state = EMPTY;
+        } else if self.early && count <= self.buffer.len() {
+            self.state = State::Whole { count };
+            return true;
+        }
+        false
+    }
+}
+
+/// The silence that ends a packet: 20 bit times at `baud` bits per second, rounded up to whole microseconds.
+///
+/// 174 µs at 115,200 bit/s. One second for a `baud` of 0.
+#[must_use]
+pub const fn gap(baud: u32) -> Duration {
+    match 20_000_000_u32.checked_add(baud.saturating_sub(1)) {
+        Some(bits) => match bits.checked_div(baud) {
+            Some(micros) => Duration::from_micros(micros as u64),
+            None => Duration::from_secs(1),
+        },
+        None => Duration::from_micros(1),
+    }
+}
+
+impl Framing for Packet<'_> {
+    /// The checksum.
+    const OVERHEAD: usize = 1;
+    /// A gap between two bytes would end the packet.
+    const WHOLE: bool = true;
+    /// Two characters at 1,200 bit/s, and more than that at any other speed.
+    const QUIET: Duration = Duration::from_millis(17);
+
+    type Encoder<'m> = PacketEncoder<'m>;
+
+    fn encode<'m>(&self, message: &'m [u8]) -> Result<PacketEncoder<'m>, Error> {
+        if message.is_empty() {
+            Err(Error::Unsendable)
+        } else {
+            Ok(PacketEncoder::Message { rest: message, sum: Sum::new() })
+        }
+    }
+
+    fn push<'i>(&mut self, input: &mut &'i [u8]) -> Result<Progress<'i>, Error> {
+        while let Some((byte, rest)) = input.split_first() {
+            *input = rest;
+            if self.byte(*byte) {
+                return Ok(Progress::Message);
+            }
+        }
+        Ok(Progress::More)
+    }
+
+    fn idle(&mut self, silence: Duration) -> Result<Progress<'static>, Error> {
+        let State::Open { count, sum } = self.state else { return Ok(Progress::More) };
+        if count == 0 || silence < self.gap {
+            return Ok(Progress::More);
+        }
+        self.state = EMPTY;
+        if sum.value() != 0 {
+            Err(Error::Checksum)
+        } else if count < 2 {
+            Err(Error::Malformed)
+        } else if count > self.buffer.len() {
+            Err(Error::TooLong)
+        } else {
+            self.state = State::Whole { count };
+            Ok(Progress::Message)
+        }
+    }
+
+    fn message(&self) -> &[u8] {
+        match self.state {
+            State::Whole { count } => self.buffer.get(..count.saturating_sub(1)).unwrap_or_default(),
+            State::Open { .. } => &[],
+        }
+    }
+
+    fn reset(&mut self) {
+        self.state = EMPTY;
+    }
+}
+
+impl core::fmt::Debug for Packet<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Packet")
+            .field("capacity", &self.buffer.len())
+            .field("gap", &self.gap)
+            .field("early", &self.early)
+            .field("echo", &self.echo)
+            .field("state", &self.state)
+            .finish()
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Packet<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Packet({=usize})", self.buffer.len());
+    }
+}
+
+/// Puts a message (destination first) into a packet.
+#[derive(Clone, Copy)]
+pub enum PacketEncoder<'m> {
+    /// Bytes of the message are left: goes on, or to `Check` after the last.
+    Message {
+        /// What is left of the message.
+        rest: &'m [u8],
+        /// The sum of what has left.
+        sum: Sum,
+    },
+    /// The checksum is left: goes to `Done`.
+    Check(Sum),
+    /// The packet is complete.
+    Done,
+}
+
+impl Encoder for PacketEncoder<'_> {
+    const MIN_OUT: usize = 1;
+
+    fn next(&mut self, out: &mut [u8]) -> usize {
+        let mut written = 0;
+        for place in out {
+            *place = match *self {
+                Self::Message { rest, mut sum } => match rest.split_first() {
+                    Some((byte, rest)) => {
+                        sum.update(&[*byte]);
+                        *self = if rest.is_empty() { Self::Check(sum) } else { Self::Message { rest, sum } };
+                        *byte
+                    }
+                    None => break,
+                },
+                Self::Check(sum) => {
+                    *self = Self::Done;
+                    sum.value()
+                }
+                Self::Done => break,
+            };
+            written += 1;
+        }
+        written
+    }
+}
+
+impl core::fmt::Debug for PacketEncoder<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Message { rest, .. } => write!(f, "PacketEncoder(+{})", rest.len() + 1),
+            Self::Check(_) => f.write_str("PacketEncoder(+1)"),
+            Self::Done => f.write_str("PacketEncoder(done)"),
+        }
+    }
+}

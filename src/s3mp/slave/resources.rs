@@ -1,0 +1,207 @@
+//! What a slave asks of the application.
+
+use crate::s3mp::value::{self, Value};
+use crate::s3mp::{Address, Command};
+
+/// The longest name of an address, in characters.
+pub const MAX_NAME: usize = 32;
+/// The most addresses, 01 to FE.
+pub const MAX_NAMES: usize = 254;
+
+/// What the application has: sensors, which are read, and actuators, which are set as well.
+///
+/// Values are bytes: one CBOR item by custom, which [`value::encode`] writes and [`Value`] reads.
+pub trait Resources {
+    /// The names of the addresses 01, 02 and so on. An empty name is an unused address. They never change.
+    fn names(&self) -> &[&str];
+
+    /// Writes the value to the front of `out` and returns its length.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NotImplemented`] if the address has no value that can be read.
+    fn get(&mut self, address: Address, out: &mut [u8]) -> Result<usize, Refusal>;
+
+    /// Takes a new value.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NotImplemented`] for a sensor, [`Refusal::BadRequest`] for a value of the wrong type or range.
+    fn set(&mut self, address: Address, value: Value<'_>) -> Result<(), Refusal> {
+        let _ = (address, value);
+        Err(Refusal::NotImplemented)
+    }
+
+    /// Turns a boolean over, writes the new value to the front of `out` and returns its length.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NotImplemented`] for everything but a boolean that can be set.
+    fn invert(&mut self, address: Address, out: &mut [u8]) -> Result<usize, Refusal> {
+        let _ = (address, out);
+        Err(Refusal::NotImplemented)
+    }
+
+    /// Whether the value differs from the one that [`get`](Self::get) or [`invert`](Self::invert) wrote last: see [`Watched`].
+    fn changed(&mut self, address: Address) -> bool {
+        let _ = address;
+        false
+    }
+
+    /// Writes what tells this start of the device from others, as its time, to the front of `out`; returns the length, 0 for none.
+    fn boot(&mut self, out: &mut [u8]) -> usize {
+        let _ = out;
+        0
+    }
+
+    /// Goes back to the settings at start: of one address, or of the device itself for [`Address::HOST`].
+    fn reset(&mut self, address: Address) {
+        let _ = address;
+    }
+
+    /// Writes text for the master's log, if there is any, to the front of `out`; returns its length, 0 for none.
+    fn debug(&mut self, out: &mut [u8]) -> usize {
+        let _ = out;
+        0
+    }
+
+    /// Whether `command`, one of GET, SUBSCRIBE and UNSUBSCRIBE, may be used on [`Address::ALL`].
+    fn serves_all(&self, command: Command) -> bool {
+        let _ = command;
+        false
+    }
+}
+
+/// Why a command is not obeyed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The master: there is no such address. Unused names are found by the slave itself.
+    NotFound,
+    /// The master: the address does not know this command.
+    NotImplemented,
+    /// The master: the data are not understood.
+    BadRequest,
+    /// We: it did not work, for this reason.
+    Failed(&'static str),
+}
+
+impl core::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::NotFound => "no such address",
+            Self::NotImplemented => "the address does not know this command",
+            Self::BadRequest => "the data are not understood",
+            Self::Failed(reason) => reason,
+        })
+    }
+}
+
+impl core::error::Error for Refusal {}
+
+/// The answer does not fit `tx`.
+pub(super) const TOO_LONG: Refusal = Refusal::Failed("too long");
+
+impl From<value::Error> for Refusal {
+    fn from(error: value::Error) -> Self {
+        match error {
+            value::Error::BufferFull => TOO_LONG,
+            value::Error::Mismatch => Self::BadRequest,
+        }
+    }
+}
+
+/// Why a list of names cannot be used: we erred.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum NameError {
+    /// There are more than [`MAX_NAMES`].
+    TooMany,
+    /// The name at this place, from 0, is longer than [`MAX_NAME`], starts or ends with a space, or has a character that is not printable
+    /// ASCII or that is `;`.
+    Name(usize),
+}
+
+impl core::fmt::Display for NameError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::TooMany => f.write_str("there are more names than addresses"),
+            Self::Name(place) => write!(f, "name {place} is not allowed"),
+        }
+    }
+}
+
+impl core::error::Error for NameError {}
+
+/// Checks a list of names; usable in a `const`, so that a wrong one does not compile.
+///
+/// # Errors
+///
+/// See [`NameError`].
+pub const fn check_names(names: &[&str]) -> Result<(), NameError> {
+    let mut place: usize = 0;
+    let mut rest = names;
+    while let Some((name, more)) = rest.split_first() {
+        if place == MAX_NAMES {
+            return Err(NameError::TooMany);
+        }
+        if !is_name(name.as_bytes()) {
+            return Err(NameError::Name(place));
+        }
+        place = place.wrapping_add(1);
+        rest = more;
+    }
+    Ok(())
+}
+
+const fn is_name(name: &[u8]) -> bool {
+    if name.len() > MAX_NAME || matches!(name.first(), Some(b' ')) || matches!(name.last(), Some(b' ')) {
+        return false;
+    }
+    let mut rest = name;
+    while let Some((byte, more)) = rest.split_first() {
+        if !matches!(byte, b' '..=b'~') || *byte == b';' {
+            return false;
+        }
+        rest = more;
+    }
+    true
+}
+
+/// A value that knows whether it differs from what the master was told last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Watched<T> {
+    value: T,
+    told: Option<T>,
+}
+
+impl<T: Copy + PartialEq> Watched<T> {
+    /// A value that nobody was told.
+    pub const fn new(value: T) -> Self {
+        Self { value, told: None }
+    }
+
+    /// The value, for the application itself.
+    pub const fn value(&self) -> T {
+        self.value
+    }
+
+    /// Changes the value.
+    pub const fn set(&mut self, value: T) {
+        self.value = value;
+    }
+
+    /// The value, for the master: [`Resources::get`] and [`Resources::invert`] ask for it in this way.
+    pub const fn tell(&mut self) -> T {
+        self.told = Some(self.value);
+        self.value
+    }
+
+    /// Whether the master was told another value: the answer to [`Resources::changed`].
+    pub fn is_changed(&self) -> bool {
+        self.told != Some(self.value)
+    }
+}

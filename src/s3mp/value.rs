@@ -1,0 +1,224 @@
+//! Values as S3MP likes them: one complete CBOR item (RFC 8949), and nothing behind it.
+//!
+//! A [`Value`] is bytes from the wire that nobody has looked at; each method reads them as one type, or says that they are
+//! not that. Peers that send something else than CBOR are served by [`Value::bytes`]. [`encode`] writes one item.
+
+use core::fmt;
+
+use minicbor::encode::write::{Cursor, EndOfSlice};
+
+use super::Address;
+use crate::cbor::{Bytes, Items, Malformed, Reader, Text};
+
+/// Why bytes are not the value that was asked for, or why a value has no bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum Error {
+    /// The peer: not exactly one item of this type, or a number out of range.
+    Mismatch,
+    /// We: the item does not fit the buffer.
+    BufferFull,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Mismatch => "not exactly one value of this type",
+            Self::BufferFull => "the value does not fit the buffer",
+        })
+    }
+}
+
+impl core::error::Error for Error {}
+
+/// The data of a message that carries a value; compared as bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Value<'m>(&'m [u8]);
+
+impl<'m> Value<'m> {
+    /// Any bytes; nothing is checked yet.
+    #[must_use]
+    pub const fn new(bytes: &'m [u8]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes as they came.
+    #[must_use]
+    pub const fn bytes(self) -> &'m [u8] {
+        self.0
+    }
+
+    /// No bytes at all, as the answer to STATUS of a slave without a clock.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether it is exactly one complete item, of any type, nested no deeper than [`DEPTH`](crate::cbor::DEPTH).
+    #[must_use]
+    pub fn is_item(self) -> bool {
+        self.read(Reader::skip).is_ok()
+    }
+
+    /// Whether it is null.
+    #[must_use]
+    pub const fn is_null(self) -> bool {
+        matches!(self.0, [0xF6])
+    }
+
+    /// A boolean.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Mismatch`], as in all methods below.
+    pub const fn bool(self) -> Result<bool, Error> {
+        match self.0 {
+            [0xF4] => Ok(false),
+            [0xF5] => Ok(true),
+            _ => Err(Error::Mismatch),
+        }
+    }
+
+    /// A whole number from 0.
+    ///
+    /// # Errors
+    ///
+    /// See [`bool`](Self::bool).
+    pub fn u64(self) -> Result<u64, Error> {
+        self.read(Reader::unsigned)
+    }
+
+    /// A whole number.
+    ///
+    /// # Errors
+    ///
+    /// See [`bool`](Self::bool).
+    pub fn i64(self) -> Result<i64, Error> {
+        self.read(Reader::signed)
+    }
+
+    /// A number with a fraction, of 16, 32 or 64 bits. Whole numbers are no floats here: ask [`i64`](Self::i64) as well.
+    ///
+    /// # Errors
+    ///
+    /// See [`bool`](Self::bool).
+    pub fn f64(self) -> Result<f64, Error> {
+        match *self.0 {
+            [0xF9, a, b] => Ok(half(u16::from_be_bytes([a, b]))),
+            [0xFA, a, b, c, d] => Ok(f32::from_be_bytes([a, b, c, d]).into()),
+            [0xFB, a, b, c, d, e, f, g, h] => Ok(f64::from_be_bytes([a, b, c, d, e, f, g, h])),
+            _ => Err(Error::Mismatch),
+        }
+    }
+
+    /// Text, in one piece or in chunks.
+    ///
+    /// # Errors
+    ///
+    /// See [`bool`](Self::bool).
+    pub fn text(self) -> Result<Text<'m>, Error> {
+        self.read(Reader::text)
+    }
+
+    /// A byte string, in one piece or in chunks.
+    ///
+    /// # Errors
+    ///
+    /// See [`bool`](Self::bool).
+    pub fn byte_string(self) -> Result<Bytes<'m>, Error> {
+        self.read(Reader::bytes)
+    }
+
+    /// The map with which a slave answers for [`Address::ALL`]: each address and its value.
+    ///
+    /// # Errors
+    ///
+    /// See [`bool`](Self::bool). The map has been read to its end when this returns.
+    pub fn entries(self) -> Result<Entries<'m>, Error> {
+        let mut reader = Reader::new(self.0);
+        let items = reader.entries().or(Err(Error::Mismatch))?;
+        let entries = Entries { reader, items };
+        let mut check = entries;
+        while check.entry().or(Err(Error::Mismatch))?.is_some() {}
+        if self.is_empty() || !check.reader.rest().is_empty() { Err(Error::Mismatch) } else { Ok(entries) }
+    }
+
+    /// What `read` reads, if nothing stands behind it.
+    fn read<T>(self, read: impl FnOnce(&mut Reader<'m>) -> Result<T, Malformed>) -> Result<T, Error> {
+        let mut reader = Reader::new(self.0);
+        match read(&mut reader) {
+            Ok(value) if !self.is_empty() && reader.rest().is_empty() => Ok(value),
+            _ => Err(Error::Mismatch),
+        }
+    }
+}
+
+impl fmt::Debug for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Value({} bytes)", self.0.len())
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Value<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Value({=usize} bytes)", self.0.len());
+    }
+}
+
+/// Addresses and their values, as [`Value::entries`] found them.
+#[derive(Debug, Clone, Copy)]
+pub struct Entries<'m> {
+    reader: Reader<'m>,
+    items: Items,
+}
+
+impl<'m> Entries<'m> {
+    fn entry(&mut self) -> Result<Option<(Address, Value<'m>)>, Malformed> {
+        if !self.items.more(&mut self.reader)? {
+            return Ok(None);
+        }
+        let address = u8::try_from(self.reader.unsigned()?).or(Err(Malformed))?;
+        let start = self.reader.rest();
+        self.reader.skip()?;
+        let len = start.len().saturating_sub(self.reader.rest().len());
+        Ok(Some((Address(address), Value(start.get(..len).unwrap_or_default()))))
+    }
+}
+
+impl<'m> Iterator for Entries<'m> {
+    type Item = (Address, Value<'m>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.entry().ok().flatten()
+    }
+}
+
+/// A float of 16 bits (IEEE 754 binary16).
+fn half(bits: u16) -> f64 {
+    let sign = if bits & 0x8000 == 0 { 1.0 } else { -1.0 };
+    let (exponent, fraction) = (bits >> 10 & 0x1F, bits & 0x3FF);
+    let size = match exponent {
+        0 => f64::from(fraction) / f64::from(1u32 << 24),
+        0x1F if fraction == 0 => f64::INFINITY,
+        0x1F => f64::NAN,
+        // The same number with the wider exponent of a double.
+        _ => f64::from_bits((u64::from(exponent) + 1008) << 52 | u64::from(fraction) << 42),
+    };
+    sign * size
+}
+
+/// Writes `value` as one CBOR item to the front of `out` and returns its length.
+///
+/// `value` is anything that [`minicbor`] encodes: numbers, `bool`, `&str`, byte slices, or a type of your own.
+///
+/// # Errors
+///
+/// [`Error::BufferFull`], after which `out` holds nothing of use.
+pub fn encode<T: minicbor::Encode<()>>(value: T, out: &mut [u8]) -> Result<usize, Error> {
+    let mut cursor = Cursor::new(out);
+    let done: Result<(), minicbor::encode::Error<EndOfSlice>> = minicbor::encode(value, &mut cursor);
+    done.map_err(|_end| Error::BufferFull)?;
+    Ok(cursor.position())
+}

@@ -1,0 +1,66 @@
+//! What the list of a device's images means for one image file.
+
+use super::file::ImageFile;
+use crate::smp::image::{ImageState, StateResponse};
+
+/// Where the image of the file is on the device, and what else is in the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub(super) struct Survey {
+    pub(super) place: Place,
+    /// Whether any image is told to run. Boot loaders run none.
+    pub(super) active: bool,
+    /// Whether another image is on trial, or pending: then devices refuse uploads and tests.
+    pub(super) in_the_way: bool,
+    /// Whether the image was known by its version only, since the device lists no hashes.
+    pub(super) by_version: bool,
+}
+
+/// What the device does with the image of the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub(super) enum Place {
+    /// It does not have it.
+    Absent,
+    /// It lies in a slot that is not the primary one.
+    Stored,
+    /// It lies in the primary slot.
+    Primary,
+    /// It will be started next.
+    Pending,
+    /// It runs, until the next reset.
+    OnTrial,
+    /// It runs and stays.
+    Confirmed,
+}
+
+impl Survey {
+    pub(super) fn new(file: &ImageFile, number: u32, list: &StateResponse<'_>) -> Self {
+        let mut survey = Self { place: Place::Absent, active: false, in_the_way: false, by_version: false };
+        for image in list.images.iter().filter(|image| image.image.unwrap_or(0) == number) {
+            survey.active |= image.active;
+            let is_ours = match image.hash {
+                Some(hash) => file.has_hash(hash),
+                None => file.has_version(image.version),
+            };
+            if is_ours {
+                survey.by_version |= image.hash.is_none();
+                // The same image may lie in both slots: the one that is further on counts.
+                survey.place = survey.place.max(place(&image));
+            } else {
+                survey.in_the_way |= image.pending || (image.active && !image.confirmed);
+            }
+        }
+        survey
+    }
+}
+
+fn place(image: &ImageState<'_>) -> Place {
+    match image {
+        ImageState { active: true, confirmed: true, .. } => Place::Confirmed,
+        ImageState { active: true, .. } => Place::OnTrial,
+        ImageState { pending: true, .. } => Place::Pending,
+        ImageState { slot: 0, .. } => Place::Primary,
+        _ => Place::Stored,
+    }
+}

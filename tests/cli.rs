@@ -1,0 +1,329 @@
+//! The programs a person runs, `smp` and `smp-device`, as a person would run them: as processes.
+//!
+//! `cargo test` builds them first; `cargo test --test cli` alone does not, and takes what was built last.
+
+#![cfg(all(feature = "std", feature = "mcuboot", feature = "sha2", feature = "testing"))]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+use std::io::{BufRead as _, BufReader};
+use std::net::{TcpListener, UdpSocket};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anysmp::mcuboot::Version;
+use anysmp::mcuboot::build::Builder;
+use anysmp::mcuboot::digest::Sha256;
+use serde_json::Value;
+
+fn program(name: &str) -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let path = test.parent().unwrap().parent().unwrap().join("examples").join(name);
+    let path = path.with_extension(std::env::consts::EXE_EXTENSION);
+    assert!(path.exists(), "{} is missing: `cargo test` builds it", path.display());
+    path
+}
+
+/// What a run of `smp` came to.
+#[derive(Debug)]
+struct Run {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+impl Run {
+    /// The last line, as JSON.
+    fn result(&self) -> Value {
+        let line = self.stdout.lines().last().unwrap_or_else(|| panic!("no output: {self:?}"));
+        serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
+    }
+
+    fn ok(&self) -> Value {
+        assert_eq!(self.code, 0, "{self:?}");
+        self.result()
+    }
+}
+
+fn run<'a>(words: impl IntoIterator<Item = &'a str>) -> Run {
+    let output = Command::new(program("smp")).args(words).stdin(Stdio::null()).output().unwrap();
+    Run {
+        code: output.status.code().unwrap(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// Runs `smp` with words as in a shell, `--json` among them.
+fn smp(words: &str) -> Run {
+    run(words.split(' ').chain(["--json"]))
+}
+
+/// A running `smp-device`.
+struct Device {
+    process: Child,
+    /// The options with which `smp` reaches it.
+    endpoint: String,
+}
+
+impl Device {
+    fn start(options: &str) -> Self {
+        let mut process = Command::new(program("smp-device"))
+            .args(options.split(' '))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.strip_prefix("ready: ").unwrap().trim();
+        let kind = if options.contains("--pty") {
+            "--serial"
+        } else if options.contains("--udp") {
+            "--udp"
+        } else {
+            "--tcp"
+        };
+        let framing = options.split_once("--framing ").map_or("console", |(_, rest)| rest.split(' ').next().unwrap());
+        // A request may meet a device that is restarting, which takes it 0.4 s.
+        let endpoint = format!("{kind} {address} --framing {framing} --timeout 300 --retries 20");
+        Self { process, endpoint }
+    }
+
+    fn smp(&self, words: &str) -> Run {
+        smp(&format!("{} {words}", self.endpoint))
+    }
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Every link that works on this machine.
+fn links() -> Vec<&'static str> {
+    let mut links = vec!["--tcp 127.0.0.1:0", "--tcp 127.0.0.1:0 --framing raw", "--udp 127.0.0.1:0"];
+    if cfg!(unix) {
+        links.extend(["--pty", "--pty --framing raw", "--pty --framing cobs", "--pty --chatty"]);
+    }
+    links
+}
+
+/// An image file in the directory for temporary files.
+struct File(PathBuf);
+
+impl File {
+    fn image(name: &str, version: Version) -> Self {
+        let body: Vec<u8> = (0..40_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        let mut image = vec![0; body.len() + 1000];
+        let len = Builder::new(version).build(&body, &mut Sha256::new(), &mut image).unwrap();
+        Self::new(name, &image[..len])
+    }
+
+    fn new(name: &str, bytes: &[u8]) -> Self {
+        let path = std::env::temp_dir().join(format!("anysmp-cli-{}-{name}", std::process::id()));
+        std::fs::write(&path, bytes).unwrap();
+        Self(path)
+    }
+
+    fn path(&self) -> &str {
+        self.0.to_str().unwrap()
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+#[test]
+fn every_command_works_without_an_endpoint() {
+    let run = smp("echo hello");
+    assert_eq!(run.ok()["r"], "hello");
+    assert!(run.stderr.contains("simulated"), "{run:?}");
+    assert_eq!(smp("params").ok()["buf_size"], 1024);
+    assert_eq!(smp("info s").ok()["output"], "anysmp");
+    assert_eq!(smp("bootloader").ok()["mode"], 3);
+    assert_eq!(smp("taskstat").ok()["tasks"]["main"]["prio"], 0);
+    assert_eq!(smp("mpstat").ok()["0"]["nblks"], 4);
+    assert_eq!(smp("datetime").ok()["datetime"].as_str().unwrap().len(), 19);
+    smp("datetime 2026-11-20T21:53:18.12+01").ok();
+    smp("reset").ok();
+    smp("image erase").ok();
+    assert_eq!(smp("image slots").ok()["images"][0]["slots"][1]["upload_image_id"], 0);
+    let images = smp("image list").ok()["images"].clone();
+    assert_eq!((&images[0]["version"], &images[0]["active"]), (&"1.0.0".into(), &true.into()));
+    // A prefix of the hash is enough.
+    let hash = images[0]["hash"].as_str().unwrap().get(..8).unwrap();
+    assert_eq!(smp(&format!("image confirm {hash}")).ok()["images"], images);
+}
+
+#[test]
+fn people_get_tables_and_hashes_that_fit_the_line() {
+    let run = run(["image", "list"]);
+    let lines: Vec<&str> = run.stdout.lines().collect();
+    assert!(lines[0].starts_with("IMAGE  SLOT  VERSION  HASH"), "{run:?}");
+    assert!(lines[1].contains("1.0.0") && lines[1].contains('…') && lines[1].contains("active confirmed"), "{run:?}");
+}
+
+#[test]
+fn every_link_carries_every_command() {
+    for link in links() {
+        let device = Device::start(link);
+        assert_eq!(device.smp("echo hello").ok()["r"], "hello", "{link}");
+        let long = "x".repeat(900);
+        assert_eq!(device.smp(&format!("echo {long}")).ok()["r"], *long, "{link}");
+        device.smp("reset").ok();
+        assert_eq!(device.smp("--smp-version 1 params").ok()["buf_count"], 4, "{link}");
+        assert_eq!(device.smp("image list").ok()["images"][0]["version"], "1.0.0", "{link}");
+    }
+}
+
+#[test]
+fn clock_survives_a_reset_and_a_new_client() {
+    let device = Device::start("--tcp 127.0.0.1:0");
+    device.smp("datetime 2024-02-28T23:59:59").ok();
+    device.smp("reset").ok();
+    std::thread::sleep(Duration::from_millis(1100));
+    let shown = device.smp("datetime").ok()["datetime"].as_str().unwrap().to_owned();
+    assert!(shown.starts_with("2024-02-29T00:00:0"), "{shown}");
+}
+
+#[test]
+fn pace_only_makes_it_slower() {
+    let device = Device::start("--tcp 127.0.0.1:0");
+    assert_eq!(device.smp("--pace 20/1 image list").ok()["images"][0]["slot"], 0);
+}
+
+#[test]
+fn refusals_name_group_command_and_code_and_exit_with_1() {
+    let device = Device::start("--tcp 127.0.0.1:0 --busy");
+    let run = device.smp("reset");
+    assert_eq!((run.code, &run.result()["group"], &run.result()["rc"]), (1, &Value::Null, &10.into()));
+    assert!(run.stderr.contains("BUSY, rc 10 (asked: group 0 os, command 5)"), "{run:?}");
+    assert!(run.stderr.contains("force a reset"), "{run:?}");
+    device.smp("reset --force").ok();
+    let run = device.smp("image erase --slot 0");
+    assert_eq!((run.code, &run.result()["group"], &run.result()["rc"]), (1, &1.into(), &9.into()));
+    // Version 1 has the translated code only.
+    let run = device.smp("image erase --slot 0 --smp-version 1");
+    assert_eq!((run.code, &run.result()["group"], &run.result()["rc"]), (1, &Value::Null, &6.into()));
+    assert_eq!(device.smp("info xyz").result()["name"], "INVALID_FORMAT");
+}
+
+#[test]
+fn nonsense_on_the_command_line_exits_with_2() {
+    for words in ["", "frobnicate", "--pace 0/1 params", "--smp-version 3 params", "image test zz", "image test 00ff"] {
+        assert_eq!(smp(words).code, 2, "{words}");
+    }
+}
+
+#[test]
+fn uploaded_image_is_listed_tested_and_goes_back() {
+    let file = File::image("upload.bin", Version::new(2, 3, 4));
+    let len = std::fs::metadata(file.path()).unwrap().len();
+    for link in links() {
+        let device = Device::start(link);
+        let upload = device.smp(&format!("--window 3 image upload {} --slot 1", file.path())).ok();
+        assert_eq!((upload["off"].as_u64(), &upload["match"]), (Some(len), &true.into()), "{link}");
+        let again = device.smp(&format!("image upload {}", file.path())).ok();
+        assert_eq!(again["already_present"], true, "{link}");
+        let images = device.smp("image list").ok()["images"].clone();
+        assert_eq!(images[1]["version"], "2.3.4", "{link}");
+        let hash = images[1]["hash"].as_str().unwrap();
+        assert_eq!(device.smp(&format!("image test {}", &hash[..10])).ok()["images"][1]["pending"], true, "{link}");
+        let running = |device: &Device| {
+            device.smp("reset").ok();
+            device.smp("params").ok();
+            device.smp("image list").ok()["images"][0]["version"].clone()
+        };
+        assert_eq!((running(&device), running(&device)), ("2.3.4".into(), "1.0.0".into()), "{link}");
+    }
+}
+
+#[test]
+fn upgrade_without_anything_ends_with_confirmed() {
+    let run = run(["upgrade"]);
+    assert_eq!(run.code, 0, "{run:?}");
+    assert_eq!(run.stdout.lines().last(), Some("version 1.1.0 runs: confirmed"));
+    assert!(run.stdout.contains("before:") && run.stdout.contains("after:"), "{run:?}");
+}
+
+#[test]
+fn upgrade_works_over_every_link_and_again_without_one() {
+    let file = File::image("upgrade.bin", Version::new(9, 8, 7));
+    for link in links() {
+        let device = Device::start(link);
+        let plan = device.smp(&format!("upgrade {} --dry-run", file.path())).ok();
+        assert_eq!((&plan["outcome"], &plan["confirmed"]), (&"planned".into(), &false.into()), "{link}");
+        let result = device.smp(&format!("upgrade {} --rest 500", file.path())).ok();
+        assert_eq!((&result["confirmed"], &result["version"]), (&true.into(), &"9.8.7".into()), "{link}");
+        assert_eq!(result["images"][0]["hash"], result["hash"], "{link}");
+        let result = device.smp(&format!("upgrade {}", file.path())).ok();
+        assert_eq!((&result["confirmed"], &result["upload"]["sent"]), (&true.into(), &0.into()), "{link}");
+    }
+}
+
+#[test]
+fn upgrade_that_crashes_is_told_from_one_that_runs() {
+    let file = File::image("crash.bin", Version::new(6, 6, 6));
+    let device = Device::start("--tcp 127.0.0.1:0 --crashing");
+    let run = device.smp(&format!("upgrade {} --rest 500", file.path()));
+    assert_eq!(run.code, 6, "{run:?}");
+    assert!(run.stderr.contains("another image runs"), "{run:?}");
+    assert_eq!(device.smp("image list").ok()["images"][0]["version"], "1.0.0");
+}
+
+#[test]
+fn upgrade_can_stop_short_of_the_confirmation() {
+    let file = File::image("trial.bin", Version::new(4, 4, 4));
+    let device = Device::start("--tcp 127.0.0.1:0 --busy");
+    let run = device.smp(&format!("upgrade {} --rest 500", file.path()));
+    assert_eq!((run.code, &run.result()["rc"]), (1, &10.into()), "{run:?}");
+    let result = device.smp(&format!("upgrade {} --rest 500 --force --no-confirm", file.path())).ok();
+    assert_eq!((&result["outcome"], &result["confirmed"]), (&"testing".into(), &false.into()));
+    assert_eq!(device.smp("image confirm").ok()["images"][0]["confirmed"], true);
+}
+
+#[test]
+fn real_device_is_not_upgraded_to_a_made_up_image() {
+    let device = Device::start("--tcp 127.0.0.1:0");
+    assert_eq!(device.smp("upgrade").code, 2);
+}
+
+#[test]
+fn files_that_are_no_image_exit_with_5() {
+    let file = File::new("text.bin", b"This is no image, whatever its name says.");
+    assert_eq!(smp(&format!("image upload {}", file.path())).code, 5);
+    assert_eq!(smp("image upload /no/such/file").code, 5);
+    assert_eq!(smp("upgrade /no/such/file").code, 5);
+}
+
+#[test]
+fn silence_exits_with_3() {
+    let deaf = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = deaf.local_addr().unwrap();
+    let run = smp(&format!("--udp {address} --timeout 50 --retries 1 params"));
+    assert_eq!(run.code, 3, "{run:?}");
+    // A reset is different: the answer may be lost with the device.
+    assert_eq!(smp(&format!("--udp {address} --timeout 50 --retries 0 reset")).ok()["answered"], false);
+}
+
+#[test]
+fn ports_that_cannot_be_opened_exit_with_4() {
+    // Bound once, so that it was free, and closed again.
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    assert_eq!(smp(&format!("--tcp {address} params")).code, 4);
+    assert_eq!(smp("--serial /dev/no/such/port params").code, 4);
+}
+
+#[test]
+fn help_explains_the_exit_codes() {
+    let run = run(["--help"]);
+    assert_eq!(run.code, 0);
+    assert!(run.stdout.contains("Exit codes:") && run.stdout.contains("upgrade"), "{run:?}");
+}

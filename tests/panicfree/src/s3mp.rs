@@ -1,0 +1,149 @@
+//! S3MP: a slave that is told anything, every request of the master, both routines, values of all types.
+
+use crate::Operation;
+use anysmp::cbor::{Bytes, Text};
+use anysmp::framing::Error;
+use anysmp::link::Verdict;
+use anysmp::routine::{Routine, Step};
+use anysmp::s3mp::master::{
+    Describe, Get, Invert, Master, Request, Set, Status, Subscribe, Unsolicited, Unsubscribe, error_text,
+};
+use anysmp::s3mp::routine::{Connect, Monitor, Watch};
+use anysmp::s3mp::slave::{Refusal, Resources, Slave, Watched};
+use anysmp::s3mp::value::{self, Value};
+use anysmp::s3mp::{Address, Command, Counter, Header, Reply};
+use core::hint::black_box;
+use core::time::Duration;
+
+pub const ALL: &[Operation] = &[
+    serve,
+    |bytes, room| exchange(&Status, bytes, room),
+    |bytes, room| exchange(&Describe, bytes, room),
+    |bytes, room| exchange(&Get(address()), bytes, room),
+    |bytes, room| exchange(&Set(address(), Value::new(bytes)), bytes, room),
+    |bytes, room| exchange(&Invert(address()), bytes, room),
+    |bytes, room| exchange(&Subscribe(address()), bytes, room),
+    |bytes, room| exchange(&Unsubscribe(address()), bytes, room),
+    |_, room| drop_in_box(Master::new(black_box(Counter::NONE)).reset(address(), room)),
+    |bytes, _| {
+        if let Ok(names) = Describe::decode(bytes) {
+            names.iter().for_each(drop_in_box);
+            drop_in_box(names.find(black_box("name")));
+        }
+    },
+    |bytes, _| {
+        let value = Value::new(bytes);
+        drop_in_box((value.is_item(), value.is_null(), value.bool(), value.u64(), value.i64(), value.f64()));
+        drop_in_box((value.text().map(Text::as_str), value.byte_string().map(Bytes::len)));
+        value.entries().into_iter().flatten().for_each(drop_in_box);
+    },
+    |_, room| drop_in_box(value::encode(black_box(-1_i64), room)),
+    |_, room| drop_in_box(value::encode(black_box(0.5_f64), room)),
+    |_, room| drop_in_box(value::encode(black_box("text"), room)),
+    |bytes, _| drop_in_box((Unsolicited::parse(bytes), error_text(bytes))),
+    |bytes, _| drop_in_box((Header::<Command>::parse(bytes), Header::<Reply>::parse(bytes))),
+    |bytes, room| run(Connect::all(&mut [Watch::NONE; 4]).with_tries(black_box(3)), bytes, room),
+    |bytes, room| run(Connect::these(&mut [Watch::NONE; 4]).without_reset(), bytes, room),
+    |bytes, room| run(Monitor::new(Value::new(bytes).into(), &mut [Watch::new(address()); 4]), bytes, room),
+];
+
+fn drop_in_box<T>(value: T) {
+    black_box(value);
+}
+
+fn address() -> Address {
+    black_box(Address::ALL)
+}
+
+fn time() -> Duration {
+    black_box(Duration::ZERO)
+}
+
+struct Plant {
+    number: Watched<i64>,
+    relay: Watched<bool>,
+}
+
+impl Resources for Plant {
+    fn names(&self) -> &[&str] {
+        black_box(&["number", "relay", ""])
+    }
+
+    fn get(&mut self, address: Address, out: &mut [u8]) -> Result<usize, Refusal> {
+        Ok(match address {
+            Address(1) => value::encode(self.number.tell(), out)?,
+            _ => value::encode(self.relay.tell(), out)?,
+        })
+    }
+
+    fn set(&mut self, address: Address, value: Value<'_>) -> Result<(), Refusal> {
+        match address {
+            Address(1) => self.number.set(value.i64()?),
+            _ => self.relay.set(value.bool()?),
+        }
+        Ok(())
+    }
+
+    fn invert(&mut self, address: Address, out: &mut [u8]) -> Result<usize, Refusal> {
+        self.relay.set(!self.relay.value());
+        self.get(address, out)
+    }
+
+    fn changed(&mut self, address: Address) -> bool {
+        if address == Address(1) { self.number.is_changed() } else { self.relay.is_changed() }
+    }
+
+    fn boot(&mut self, _: &mut [u8]) -> usize {
+        black_box(usize::MAX)
+    }
+
+    fn debug(&mut self, _: &mut [u8]) -> usize {
+        black_box(usize::MAX)
+    }
+
+    fn serves_all(&self, _: Command) -> bool {
+        black_box(true)
+    }
+}
+
+fn serve(bytes: &[u8], room: &mut [u8]) {
+    let plant = Plant { number: Watched::new(0), relay: Watched::new(false) };
+    let Ok(mut slave) = Slave::new(plant) else { return };
+    for message in bytes.chunks(16) {
+        drop_in_box(slave.receive(message, room));
+        drop_in_box(slave.damaged(black_box(Error::Checksum), room));
+        while slave.poll(room) > 0 {
+            black_box(&room);
+        }
+    }
+}
+
+/// A request, its repeats, and the bytes as its answer.
+fn exchange<R: Request>(request: &R, bytes: &[u8], room: &mut [u8]) {
+    let mut master = Master::new(black_box(Counter::NONE));
+    let Ok((_, mut pending)) = master.request(request, room) else { return };
+    while pending.receive(bytes) == Verdict::Foreign {
+        if pending.repeat(&mut master, room).is_none() {
+            return;
+        }
+    }
+    black_box(master.decode::<R>(bytes)).ok();
+}
+
+/// A routine to its end, with the bytes as answers.
+fn run<R: Routine<Client = Master>>(mut routine: R, bytes: &[u8], room: &mut [u8]) {
+    let mut master = Master::new(black_box(Counter::NONE));
+    let mut messages = bytes.chunks(16);
+    loop {
+        match (routine.poll(&mut master, room), messages.next()) {
+            (Step::Done | Step::Reopen, _) => break,
+            (Step::Wait(_), Some(message)) => drop_in_box(routine.receive(&mut master, message)),
+            (Step::Wait(_), None) => {
+                routine.tick(time());
+                routine.timed_out();
+            }
+            (Step::Send(len), _) => drop_in_box(len),
+        }
+    }
+    drop_in_box(routine.report());
+}
