@@ -7,6 +7,8 @@
 //! cargo run --example ble
 //! ```
 
+#![expect(clippy::indexing_slicing, reason = "lengths that the library has just returned")]
+
 use std::collections::VecDeque;
 use std::error::Error;
 

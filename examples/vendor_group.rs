@@ -7,6 +7,8 @@
 //! cargo run --example vendor_group
 //! ```
 
+#![expect(clippy::indexing_slicing, reason = "lengths that the library has just returned")]
+
 use anysmp::cbor::{BufferFull, Malformed, Reader, Value, Writer};
 use anysmp::smp::client::{self, Client};
 use anysmp::smp::server::{AllowAll, Answer, Incoming, Reply, serve};
