@@ -10,6 +10,7 @@
 
 mod checksum;
 mod framing;
+mod groups;
 mod s3mp;
 mod smp;
 
@@ -18,7 +19,7 @@ use core::hint::black_box;
 /// Reads unknown bytes, writes to a buffer of unknown length, and consumes what it computes with [`black_box`].
 type Operation = fn(&[u8], &mut [u8]);
 
-const OPERATIONS: &[&[Operation]] = &[checksum::ALL, framing::ALL, s3mp::ALL, smp::ALL, planted::ALL];
+const OPERATIONS: &[&[Operation]] = &[checksum::ALL, framing::ALL, groups::ALL, s3mp::ALL, smp::ALL, planted::ALL];
 
 mod planted {
     pub const ALL: &[super::Operation] = &[

@@ -77,16 +77,16 @@ pub const ALL: &[Operation] = &[
     },
 ];
 
-fn drop_in_box<T>(value: T) {
+pub fn drop_in_box<T>(value: T) {
     black_box(value);
 }
 
-fn text(bytes: &[u8]) -> &str {
+pub fn text(bytes: &[u8]) -> &str {
     core::str::from_utf8(bytes).unwrap_or_default()
 }
 
 /// A request made of unknown bytes is sent, and unknown bytes come as its answer.
-fn exchange<'m, R: Request + Decode<'m>>(bytes: &'m [u8], room: &mut [u8]) {
+pub fn exchange<'m, R: Request + Decode<'m>>(bytes: &'m [u8], room: &mut [u8]) {
     let Ok(request) = R::decode(bytes) else { return };
     let version = if bytes.is_empty() { Version::V1 } else { Version::V2 };
     let mut client = Client::new(black_box(0)).with_version(version);
