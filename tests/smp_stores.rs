@@ -20,6 +20,8 @@ use anysmp::smp::{Error, Header, Request, enumeration, error, settings, shell, s
 
 mod common;
 use common::Random;
+#[cfg(feature = "sha2")]
+use common::item::{Form, Item};
 
 /// One exchange through both ends; the answer's payload is handed to `check` and lies in `room` bytes at most.
 fn exchange<R: Request, T>(
@@ -52,7 +54,12 @@ struct Disk {
 
 impl Files for Disk {
     fn len(&mut self, path: Path<'_>) -> Result<u64, Error> {
-        Ok(self.files.get(path.as_str()).ok_or(error::fs::FILE_NOT_FOUND)?.len() as u64)
+        let directory = format!("{}/", path.as_str());
+        match self.files.get(path.as_str()) {
+            Some(file) => Ok(file.len() as u64),
+            None if self.files.keys().any(|name| name.starts_with(&directory)) => Err(error::fs::FILE_IS_DIRECTORY),
+            None => Err(error::fs::FILE_NOT_FOUND),
+        }
     }
 
     fn read(&mut self, path: Path<'_>, off: u64, into: &mut [u8]) -> Result<usize, Error> {
@@ -771,4 +778,40 @@ fn a_path_may_be_64_bytes_long_and_in_one_piece() {
     let longest = format!("/{}", "a".repeat(63));
     assert_eq!(Path::parse(longest.as_str().into(), "").map(|path| path.as_str().len()), Ok(64));
     assert!(Path::parse(format!("{longest}a").as_str().into(), "").is_err());
+}
+
+// Beside a real server
+
+/// The exchanges of one recorded run with the file group, in order: version 2 requests and their answers.
+#[cfg(feature = "sha2")]
+fn recorded_files() -> Vec<(Vec<u8>, Vec<u8>)> {
+    let lines = include_str!("vectors/smp/pairs.jsonl").lines();
+    let pairs = lines.map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let of_run = pairs
+        .filter(|pair| pair["server"] == "native_sim.serial_fs" && pair["step"].as_str().unwrap().starts_with("fs "));
+    let bytes = |pair: &serde_json::Value, key: &str| common::hex(pair[key].as_str().unwrap());
+    let files = of_run.map(|pair| (bytes(&pair, "req"), bytes(&pair, "rsp")));
+    files.filter(|(request, _)| request[0] & 8 != 0 && request[5] == 8).collect()
+}
+
+#[test]
+#[cfg(feature = "sha2")]
+fn the_store_answers_a_recorded_run_byte_for_byte_as_zephyr_did() {
+    let mut buffer = [0; 512];
+    let mut store = Store::new(Disk::default(), "", &mut buffer);
+    let mut same = 0;
+    for (request, theirs) in recorded_files() {
+        let mut tx = [0; 1024];
+        let handler = |incoming: &Incoming<'_>, reply: Reply<'_>| fs::dispatch(&mut store, incoming, reply);
+        let (len, _) = serve(handler, AllowAll, &request, &mut tx);
+        let ours = &tx[Header::LEN..len];
+        if request.ends_with(b"\x63off\x19\x02\x58\x64name\x6b/lfs1/t.bin") {
+            assert_eq!(Error::find(ours), Ok(Some(error::fs::FILE_OFFSET_LARGER_THAN_FILE)), "an empty piece there");
+            continue;
+        }
+        // Zephyr sends maps without a length; all else is equal.
+        assert_eq!(Item::parse(ours).written(Form::Indefinite), theirs[Header::LEN..], "{request:02x?}");
+        same += 1;
+    }
+    assert_eq!(same, 26);
 }
