@@ -8,6 +8,9 @@ use footprint::bsmp_device::{ANSWER, Device, LEN, RECEIVED, TABLE};
 
 static mut SERVER: Server<'static, Device> = Server::new(&TABLE, Device);
 
+/// README's table: RAM beside the buffers and the device's own values.
+const _: () = assert!(size_of::<Server<'static, Device>>() <= 88);
+
 #[unsafe(no_mangle)]
 extern "C" fn _start() -> usize {
     let mut buffer = [0; 64];
