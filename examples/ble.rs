@@ -6,7 +6,7 @@
 //! ```sh
 //! cargo run --example ble
 //! ```
-
+#![allow(clippy::indexing_slicing, reason = "a demonstration: a length that is wrong may end it")]
 #![expect(clippy::indexing_slicing, reason = "lengths that the library has just returned")]
 
 use std::collections::VecDeque;

@@ -7,6 +7,8 @@
 //!
 //! The first line of its output says where it listens: `ready: /dev/pts/3`, `ready: 127.0.0.1:4096`.
 
+#![allow(clippy::cast_possible_truncation, reason = "a program on a host, not the library")]
+
 #[path = "../common/greenhouse.rs"]
 mod greenhouse;
 #[path = "../common/port.rs"]

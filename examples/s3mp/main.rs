@@ -9,6 +9,8 @@
 //!
 //! Addresses are numbers, names that the slave knows, `host` or `all`. With `--json` each line of the output is one object.
 
+#![allow(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "a program on a host, not the library")]
+
 mod demo;
 #[path = "../common/greenhouse.rs"]
 mod greenhouse;

@@ -96,7 +96,6 @@ impl Request for ReadState {
     const OP: Op = Op::Read;
     const GROUP: Group = Group::IMAGE;
     const COMMAND: u8 = 0;
-    const PATIENCE: Duration = Duration::from_secs(10);
     type Response<'m> = StateResponse<'m>;
 }
 
