@@ -263,7 +263,7 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
         Ok(after)
     }
 
-    /// Waits for one whole message, however long it takes, and lends it.
+    /// Waits up to `limit` for one whole message, and lends it.
     ///
     /// # Errors
     ///

@@ -21,8 +21,6 @@
 //! * an error is reported once for each damaged message, and its tail is never taken for a message;
 //! * `idle` is told for how long the line has been silent since the last byte, not since the last call.
 
-pub mod packet;
-
 use core::time::Duration;
 
 pub mod auto;
@@ -31,6 +29,7 @@ pub mod counted;
 pub mod datagram;
 pub mod delimited;
 pub mod lrc;
+pub mod packet;
 
 /// What [`Framing::push`] and [`Framing::idle`] found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,7 +11,11 @@
 //! | you want | start at |
 //! |---|---|
 //! | find messages in a byte stream, or write a framing | [`framing`] |
+//! | a client or a server of MCUmgr's protocol, an upgrade | [`smp`] |
+//! | a node on RS-485 or Ethernet, or its master | [`bsmp`] |
 //! | a slave on a serial line, or its master | [`s3mp`] |
+//! | one of these on a port | [`blocking`], `asynch` (feature `async`) |
+//! | jobs of many exchanges | [`routine`] |
 //! | what a driver and a protocol ask of each other | [`link`] |
 //! | read MCUboot images, or receive an upgrade on a device | `mcuboot` (feature `mcuboot`) |
 //! | a NOR flash in RAM, a bootloader to test against | `testing` (feature `testing`) |

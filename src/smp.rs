@@ -26,6 +26,51 @@
 //! `{"err": {"group": g, "rc": n}}` instead of a flat `{"rc": n}`. A client decides by the keys, not by the version
 //! field, since old servers ignore it.
 //!
+//! # A vendor's group
+//!
+//! A command is a struct, its codec and an `impl` of [`Request`]; the server's end is an arm of the application's `match`.
+//!
+//! ```
+//! use anysmp::cbor::{BufferFull, Malformed, Writer};
+//! use anysmp::smp::client::Client;
+//! use anysmp::smp::server::{AllowAll, Incoming, Reply, serve};
+//! use anysmp::smp::{Decode, Empty, Encode, Error, Group, Op, Request};
+//!
+//! struct Dim { percent: u8 } // one byte, no CBOR: groups from 64 on may
+//!
+//! impl Encode for Dim {
+//!     fn encode(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> { writer.raw(&[self.percent]) }
+//! }
+//!
+//! impl Decode<'_> for Dim {
+//!     fn decode(payload: &[u8]) -> Result<Self, Malformed> {
+//!         match *payload { [percent] => Ok(Self { percent }), _ => Err(Malformed) }
+//!     }
+//! }
+//!
+//! impl Request for Dim {
+//!     const OP: Op = Op::Write;
+//!     const GROUP: Group = Group(64);
+//!     const COMMAND: u8 = 0;
+//!     type Response<'m> = Empty;
+//! }
+//!
+//! let mut lamp = 0;
+//! let handler = |incoming: &Incoming<'_>, reply: Reply<'_>| match (incoming.group(), incoming.op(), incoming.command()) {
+//!     (Dim::GROUP, Dim::OP, Dim::COMMAND) => reply.result(incoming.decode().map(|Dim { percent }| {
+//!         lamp = percent;
+//!         Empty {}
+//!     })),
+//!     _ => reply.error(Error::NOT_SUPPORTED),
+//! };
+//! // What drivers do for both ends, with a port in between:
+//! let (mut client, mut request, mut response) = (Client::new(0), [0; 64], [0; 64]);
+//! let (len, pending) = client.request(&Dim { percent: 40 }, &mut request)?;
+//! let (len, _) = serve(handler, AllowAll, &request[..len], &mut response);
+//! assert_eq!((pending.decode(&response[..len])?, lamp), (Empty {}, 40));
+//! # Ok::<(), anysmp::smp::client::Error>(())
+//! ```
+//!
 //! Specification: Zephyr Project, *SMP Protocol Specification* and the pages of its groups.
 //!
 //! # Interpretation

@@ -3,15 +3,17 @@
 
 use anysmp::framing::auto::{Auto, Kind};
 use anysmp::framing::{Encoder, Framing, Progress, console, counted, delimited};
-use anysmp::testing::Random;
 use core::time::Duration;
+
+mod common;
+use common::Random;
 
 /// An SMP request of so many payload bytes.
 fn request(random: &mut Random, payload: usize) -> Vec<u8> {
     let first = [0x00, 0x02, 0x08, 0x0A][random.below(4)];
     let [high, low] = (payload as u16).to_be_bytes();
     let mut message = vec![first, 0, high, low, 0, random.byte() & 1, random.byte(), random.byte() & 7];
-    message.extend((0..payload).map(|_| random.byte()));
+    message.extend(random.bytes(payload));
     message
 }
 
@@ -61,7 +63,7 @@ fn decode(auto: &mut Auto<'_>, pieces: &[&[u8]]) -> (Vec<(Kind, Vec<u8>)>, Vec<u
 #[test]
 fn frames_of_all_kinds_are_told_apart_in_any_order_and_any_pieces() {
     for seed in 1..=400 {
-        let mut random = Random::new(seed);
+        let mut random = Random(seed);
         let (mut wire, mut expected, mut printed) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..8 {
             let kind = [Kind::Console, Kind::Raw, Kind::Cobs][random.below(3)];
@@ -137,9 +139,9 @@ fn half_a_raw_message_is_given_up_after_the_silence_limit() {
 #[test]
 fn noise_never_panics_and_the_next_console_frame_after_silence_arrives() {
     for seed in 1..=2000 {
-        let mut random = Random::new(seed);
-        let mut noise = vec![0; random.below(80)];
-        random.fill(&mut noise);
+        let mut random = Random(seed);
+        let len = random.below(80);
+        let noise = random.bytes(len);
         let mut buffer = [0; 128];
         let mut auto = Auto::new(&mut buffer);
         let mut input = &noise[..];

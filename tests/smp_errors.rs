@@ -5,7 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 use anysmp::cbor::Writer;
-use anysmp::smp::{Error, Group, Version};
+use anysmp::smp::{Error, Group, Header, HeaderError, Version};
 
 /// Name and number in version 1 of the codes from 1 on.
 const OS: [(&str, i32); 7] = [
@@ -227,7 +227,14 @@ fn a_flat_code_of_any_sign_and_size_comes_back() {
 #[test]
 fn every_error_of_the_crate_says_something() {
     use anysmp::smp::client;
-    let errors: [&dyn std::error::Error; 6] = [
+    let (short, op, version) = (&[0; 7], &[4, 0, 0, 0, 0, 0, 0, 0], &[0x10, 0, 0, 0, 0, 0, 0, 0]);
+    let (short, op, version) = (Header::parse(short), Header::parse(op), Header::parse(version));
+    assert_eq!(short, Err(HeaderError::Short));
+    assert!(matches!((op, version), (Err(HeaderError::Op(_)), Err(HeaderError::Version(_)))));
+    let errors: [&dyn std::error::Error; 9] = [
+        &short.unwrap_err(),
+        &op.unwrap_err(),
+        &version.unwrap_err(),
         &anysmp::cbor::Malformed,
         &anysmp::cbor::BufferFull,
         &client::Error::BufferFull,

@@ -139,13 +139,25 @@ impl defmt::Format for Group {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum HeaderError {
-    /// Fewer than eight bytes.
+    /// The peer or the line: fewer than eight bytes.
     Short,
-    /// The op is one of the four that are not assigned. The header as it would be with [`Op::Write`].
+    /// The peer: the op is one of the four that are not assigned. The header as it would be with [`Op::Write`].
     Op(Header),
-    /// The version is one of the two that are not assigned. The header as it would be with [`Version::V2`].
+    /// The peer: the version is one of the two that are not assigned. The header as it would be with [`Version::V2`].
     Version(Header),
 }
+
+impl core::fmt::Display for HeaderError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Short => "a message is shorter than its header",
+            Self::Op(_) => "a message has an operation that does not exist",
+            Self::Version(_) => "a message has a version that does not exist",
+        })
+    }
+}
+
+impl core::error::Error for HeaderError {}
 
 /// The header of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

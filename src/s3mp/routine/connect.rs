@@ -75,11 +75,11 @@ enum Command {
 
 #[derive(Debug)]
 enum State {
-    /// RESET is to be sent. Out: `Quiet`.
+    /// RESET is to be sent. Out: `Quiet`; `Over` if `tx` is too short for it.
     Reset,
     /// The slave restarts. Out: `Ask` STATUS, when its time is over.
     Quiet { left: Duration },
-    /// A command is to be sent, which was sent `misses` times. Out: `Await`.
+    /// A command is to be sent, which was sent `misses` times. Out: `Await`; `Over` if `tx` is too short for it.
     Ask { command: Command, misses: u8 },
     /// Its answer is to come. Out: `Ask` the next one at its answer, the same one or STATUS when the time is over; `Over`.
     Await { command: Command, misses: u8, pending: Pending, left: Duration },

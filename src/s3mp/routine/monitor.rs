@@ -11,11 +11,11 @@ use crate::s3mp::master::{Get, Master, Pending, Status};
 /// Watches a slave that [`Connect`](super::Connect) has found, until it is lost or has restarted.
 ///
 /// ```text
-///            interval over, or a value stale             in the tx of poll
-///   Idle ─────────────────────────────────────▶ Ask ─────────────────────▶ Await
-///    ▲                                                                       │
-///    ├───────────── answer, or a miss ───────────────────────────────────────┤
-///    └                                  Over ◀── misses in a row, other boot ┘
+///            interval over, or a value stale: STATUS or GET
+///   Idle ───────────────────────────────────────────────────▶ Await
+///    ▲                                                          │
+///    ├──────────── answer, or a miss ───────────────────────────┤
+///    └                     Over ◀── misses in a row, other boot ┘
 /// ```
 ///
 /// Any valid message of the slave is a sign of life. A command that is not answered within the master's patience is a miss;
@@ -61,7 +61,7 @@ enum Command {
 
 #[derive(Debug)]
 enum State {
-    /// Nothing is due. Out: `Ask` when something is.
+    /// Nothing is due. Out: `Await` when something is; `Over` if `tx` is too short for it.
     Idle,
     /// The answer is to come. Out: `Idle` at an answer or a miss, `Over`.
     Await { command: Command, pending: Pending, left: Duration },
