@@ -8,7 +8,9 @@ pub const ALL: &[Operation] = &[
     |bytes, _| reader(bytes, |reader| drop_in_box(reader.unsigned())),
     |bytes, _| reader(bytes, |reader| drop_in_box(reader.signed())),
     |bytes, _| reader(bytes, |reader| drop_in_box(reader.boolean())),
-    |bytes, _| reader(bytes, |reader| drop_in_box((reader.null(), reader.at_map(), reader.at_boolean(), reader.at_text()))),
+    |bytes, _| {
+        reader(bytes, |reader| drop_in_box((reader.null(), reader.at_map(), reader.at_boolean(), reader.at_text())))
+    },
     |bytes, _| reader(bytes, |reader| drop_in_box(reader.text())),
     |bytes, _| reader(bytes, |reader| drop_in_box(reader.bytes())),
     |bytes, _| reader(bytes, |reader| drop_in_box(reader.skip())),
@@ -41,7 +43,12 @@ pub const ALL: &[Operation] = &[
             let chunks = string.chunks();
             chunks.iter().for_each(drop_in_box);
             drop_in_box((string.as_slice(), string.len(), string.is_empty(), string == *bytes, string == bytes));
-            drop_in_box((chunks.contiguous(), chunks.len(), chunks.is_empty(), chunks == Text::from_bytes(bytes).as_bytes()));
+            drop_in_box((
+                chunks.contiguous(),
+                chunks.len(),
+                chunks.is_empty(),
+                chunks == Text::from_bytes(bytes).as_bytes(),
+            ));
             drop_in_box(chunks.copy_to(room));
             drop_in_box(string.write(&mut Writer::new(room)));
         }
@@ -55,7 +62,9 @@ pub const ALL: &[Operation] = &[
     |bytes, room| table::<Text<'_>>(bytes, room),
     |bytes, room| table::<List<'_, u16>>(bytes, room),
     |bytes, _| reader(bytes, |reader| drop_in_box((u8::read(reader), u16::read(reader), u32::read(reader)))),
-    |bytes, _| reader(bytes, |reader| drop_in_box((i64::read(reader), bool::read(reader), Option::<u64>::read(reader)))),
+    |bytes, _| {
+        reader(bytes, |reader| drop_in_box((i64::read(reader), bool::read(reader), Option::<u64>::read(reader))))
+    },
     |bytes, room| writer(room, |writer| drop_in_box(writer.raw(bytes))),
     |bytes, room| writer(room, |writer| drop_in_box(writer.bytes(bytes))),
     |bytes, room| {

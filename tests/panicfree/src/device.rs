@@ -53,7 +53,8 @@ impl Handler for Own<'_, '_> {
                 shell::dispatch(&mut shell::Runner::new(shell, &mut one, &mut two), incoming, reply)
             }
             _ => {
-                let served = [enumeration::Detail { group: black_box(0), name: Some("os".into()), handlers: black_box(None) }];
+                let served =
+                    [enumeration::Detail { group: black_box(0), name: Some("os".into()), handlers: black_box(None) }];
                 enumeration::dispatch(black_box(&served), incoming, reply)
             }
         }

@@ -62,7 +62,7 @@ impl Write for Port {
 }
 
 /// Keeps what belongs to no exchange.
-struct Keep;
+pub struct Keep;
 
 impl Sink for Keep {
     fn text(&mut self, text: &[u8]) {
@@ -99,7 +99,12 @@ fn call<F: Framing, R, C: Caller<R>>(link: &mut Link<'_, Port, F, Keep>, client:
     }
 }
 
-fn run<F: Framing, R: Routine>(link: &mut Link<'_, Port, F, Keep>, client: &mut R::Client, routine: &mut R, tx: &mut [u8]) {
+fn run<F: Framing, R: Routine>(
+    link: &mut Link<'_, Port, F, Keep>,
+    client: &mut R::Client,
+    routine: &mut R,
+    tx: &mut [u8],
+) {
     let event = |event: R::Event<'_>| {
         drop_in_box(event);
         if flag() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }

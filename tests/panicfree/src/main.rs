@@ -8,6 +8,8 @@
 #![no_main]
 #![deny(dead_code, reason = "an operation that is in no table proves nothing")]
 
+#[cfg(feature = "asynch")]
+mod asynch;
 mod bsmp;
 mod cbor;
 mod checksum;
@@ -28,6 +30,8 @@ use core::time::Duration;
 type Operation = fn(&[u8], &mut [u8]);
 
 const OPERATIONS: &[&[Operation]] = &[
+    #[cfg(feature = "asynch")]
+    asynch::ALL,
     bsmp::ALL,
     cbor::ALL,
     checksum::ALL,

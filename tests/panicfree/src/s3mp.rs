@@ -41,7 +41,9 @@ pub const ALL: &[Operation] = &[
     |bytes, _| drop_in_box((Header::<Command>::parse(bytes), Header::<Reply>::parse(bytes))),
     |bytes, room| run(&mut Connect::all(&mut [Watch::NONE; 4]).with_tries(black_box(3)), &mut master(), bytes, room),
     |bytes, room| run(&mut Connect::these(&mut [Watch::NONE; 4]).without_reset(), &mut master(), bytes, room),
-    |bytes, room| run(&mut Monitor::new(Value::new(bytes).into(), &mut [Watch::new(address()); 4]), &mut master(), bytes, room),
+    |bytes, room| {
+        run(&mut Monitor::new(Value::new(bytes).into(), &mut [Watch::new(address()); 4]), &mut master(), bytes, room)
+    },
 ];
 
 fn address() -> Address {
