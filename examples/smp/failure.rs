@@ -20,6 +20,13 @@ pub enum Failure {
         /// What the device said.
         refusal: Refusal,
     },
+    /// A shell command returned something else than 0.
+    Command {
+        /// What it printed.
+        output: String,
+        /// What it returned.
+        result: i32,
+    },
     /// The command line makes no sense for this device; and what to do.
     Usage(String, &'static str),
     /// No answer came.
@@ -53,10 +60,13 @@ impl From<link::Error<io::Error, Infallible>> for Failure {
 impl Failure {
     /// What went wrong with a request.
     pub fn of<R: Request>(error: link::Error<io::Error, client::Error>) -> Self {
+        Self::of_request(R::GROUP, R::COMMAND, error)
+    }
+
+    /// What went wrong with a request of this group and command.
+    pub fn of_request(group: Group, command: u8, error: link::Error<io::Error, client::Error>) -> Self {
         match error {
-            link::Error::Protocol(client::Error::Remote(refusal)) => {
-                Self::Refused { group: R::GROUP, command: R::COMMAND, refusal }
-            }
+            link::Error::Protocol(client::Error::Remote(refusal)) => Self::Refused { group, command, refusal },
             link::Error::Protocol(client::Error::BufferFull) => Self::TooLong,
             link::Error::Protocol(_) => Self::Nonsense("answered something that makes no sense"),
             link::Error::Port(error) => Self::Port(error),
@@ -82,7 +92,7 @@ impl Failure {
     /// The exit code, as `--help` lists them.
     pub const fn code(&self) -> u8 {
         match self {
-            Self::Refused { .. } => 1,
+            Self::Refused { .. } | Self::Command { .. } => 1,
             Self::Usage(..) | Self::TooLong => 2,
             Self::TimedOut | Self::Nonsense(_) => 3,
             Self::Port(_) | Self::Closed => 4,
@@ -95,9 +105,10 @@ impl Failure {
     pub fn remedy(&self) -> Option<&'static str> {
         Some(match self {
             Self::Refused { refusal, .. } => return refusal.remedy(),
+            Self::Command { .. } => return None,
             Self::Usage(_, remedy) => remedy,
             Self::TimedOut => {
-                "Check endpoint, --baud and --framing, or give it more time with --timeout and --retries; \
+                "Check endpoint and --baud, try --framing auto, or give it more time with --timeout and --retries; \
                  a receiver that loses bursts needs --pace."
             }
             Self::Nonsense(_) => "Look at the messages with --verbose.",
@@ -126,6 +137,7 @@ impl fmt::Display for Failure {
                 }
                 write!(f, " (asked: group {}, command {command})", Named(*group))
             }
+            Self::Command { result, .. } => write!(f, "the command returned {result}"),
             Self::Usage(text, _) | Self::NotConfirmed(text) => f.write_str(text),
             Self::TimedOut => f.write_str("the device does not answer"),
             Self::Nonsense(what) => write!(f, "the device {what}"),

@@ -1,4 +1,4 @@
-//! Talks to a device over SMP: looks at it, upgrades it.
+//! Talks to a device over SMP: looks at it, sets it up, upgrades it.
 //!
 //! ```text
 //! cargo run --release --example smp -- upgrade
@@ -16,11 +16,20 @@ mod sim;
 
 mod cli;
 mod device;
+mod diagnostic;
+mod enumeration;
 mod failure;
+mod fs;
 mod image;
 mod json;
 mod os;
 mod output;
+mod ports;
+mod raw;
+mod settings;
+mod shell;
+mod stat;
+mod terminal;
 mod upgrade;
 
 use std::process::ExitCode;
@@ -30,10 +39,10 @@ use anysmp::framing::console::Console;
 use anysmp::framing::counted::{Counted, SmpHead};
 use anysmp::framing::datagram::Datagram;
 use anysmp::framing::delimited::Cobs;
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 
-use cli::{Cli, Command};
-use device::{Device, Endpoint};
+use cli::{Cli, Command, Storage};
+use device::{Device, Endpoint, Found};
 use failure::Failure;
 use output::Output;
 
@@ -50,13 +59,49 @@ fn main() -> ExitCode {
 
 fn run(cli: &Cli) -> Result<(), Failure> {
     let (link, command) = (&cli.link, &cli.command);
-    let endpoint = Endpoint::new(link)?;
+    if let Command::Ports | Command::Completion { .. } = command {
+        return local(link, command);
+    }
+    let endpoint = Endpoint::new(link, if let Command::Terminal { .. } = command { sim::Log::Wire } else { sim::Log::Off })?;
     match (&endpoint, link.framing) {
         (Endpoint::Udp(_), _) => perform(&mut Device::open(link, endpoint, Datagram::new)?, command),
         (_, cli::Framing::Console) => perform(&mut Device::open(link, endpoint, Console::new)?, command),
         (_, cli::Framing::Raw) => perform(&mut Device::open(link, endpoint, Counted::<SmpHead>::new)?, command),
         (_, cli::Framing::Cobs) => perform(&mut Device::open(link, endpoint, Cobs::new)?, command),
+        (_, cli::Framing::Auto) => find(link, endpoint, command),
     }
+}
+
+/// What concerns this computer only.
+fn local(link: &cli::Link, command: &Command) -> Result<(), Failure> {
+    match command {
+        Command::Ports => ports::list(Output { json: link.json, verbose: link.verbose }, link.baud),
+        Command::Completion { shell } => {
+            clap_complete::generate(*shell, &mut Cli::command(), "smp", &mut std::io::stdout());
+            Ok(())
+        }
+        _ => Err(Failure::Usage("this needs a device".to_owned(), "")),
+    }
+}
+
+/// Finds out how the device talks, then performs the command.
+fn find(link: &cli::Link, endpoint: Endpoint, command: &Command) -> Result<(), Failure> {
+    let mut opened = endpoint.opened(link.pace)?;
+    for _ in 0..=link.retries {
+        opened = match Device::over(link, opened, Console::new).probe(link, "console")? {
+            Found::Device(mut device) => return perform(&mut device, command),
+            Found::Nothing(opened) => opened,
+        };
+        opened = match Device::over(link, opened, Counted::<SmpHead>::new).probe(link, "raw")? {
+            Found::Device(mut device) => return perform(&mut device, command),
+            Found::Nothing(opened) => opened,
+        };
+        opened = match Device::over(link, opened, Cobs::new).probe(link, "COBS")? {
+            Found::Device(mut device) => return perform(&mut device, command),
+            Found::Nothing(opened) => opened,
+        };
+    }
+    Err(Failure::TimedOut)
 }
 
 fn perform<F: Framing>(device: &mut Device<F>, command: &Command) -> Result<(), Failure> {
@@ -71,5 +116,16 @@ fn perform<F: Framing>(device: &mut Device<F>, command: &Command) -> Result<(), 
         Command::Mpstat => os::mpstat(device),
         Command::Datetime { set } => os::datetime(device, set.as_deref()),
         Command::Reset { force, bootloader } => os::reset(device, *force, *bootloader),
+        Command::Stat(command) => stat::perform(device, command),
+        Command::Settings(command) => settings::perform(device, command),
+        Command::Fs(command) => fs::perform(device, command),
+        Command::Shell { argv } => shell::perform(device, argv),
+        Command::Enum(command) => enumeration::perform(device, command),
+        Command::Storage(Storage::Erase) => settings::erase_storage(device),
+        Command::Raw(options) => raw::perform(device, options),
+        Command::Terminal { seconds } => terminal::perform(device, *seconds),
+        Command::Ports | Command::Completion { .. } => {
+            Err(Failure::Usage("this needs no device".to_owned(), "Call it from the command line."))
+        }
     }
 }
