@@ -32,6 +32,7 @@ mod stat;
 mod terminal;
 mod upgrade;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use anysmp::framing::Framing;
@@ -62,7 +63,8 @@ fn run(cli: &Cli) -> Result<(), Failure> {
     if let Command::Ports | Command::Completion { .. } = command {
         return local(link, command);
     }
-    let endpoint = Endpoint::new(link, if let Command::Terminal { .. } = command { sim::Log::Wire } else { sim::Log::Off })?;
+    let endpoint =
+        Endpoint::new(link, if let Command::Terminal { .. } = command { sim::Log::Wire } else { sim::Log::Off })?;
     match (&endpoint, link.framing) {
         (Endpoint::Udp(_), _) => perform(&mut Device::open(link, endpoint, Datagram::new)?, command),
         (_, cli::Framing::Console) => perform(&mut Device::open(link, endpoint, Console::new)?, command),
@@ -77,7 +79,10 @@ fn local(link: &cli::Link, command: &Command) -> Result<(), Failure> {
     match command {
         Command::Ports => ports::list(Output { json: link.json, verbose: link.verbose }, link.baud),
         Command::Completion { shell } => {
-            clap_complete::generate(*shell, &mut Cli::command(), "smp", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "smp", &mut script);
+            // `smp completion bash | head` is no failure.
+            let _ = std::io::stdout().write_all(&script);
             Ok(())
         }
         _ => Err(Failure::Usage("this needs a device".to_owned(), "")),

@@ -12,9 +12,7 @@ pub fn list(output: Output, baud: u32) -> Result<(), Failure> {
     let mut ports = serialport::available_ports().map_err(|error| Failure::Port(error.into()))?;
     ports.sort_by(|a, b| a.port_name.cmp(&b.port_name));
     let rows: Vec<[String; 3]> = ports.iter().map(|port| row(port, baud)).collect();
-    let object = |[port, description, state]: &[String; 3]| {
-        json!({ "port": port, "description": description, "opens": state == OPENS, "state": state })
-    };
+    let object = |[port, description, state]: &[String; 3]| json!({ "port": port, "description": description, "opens": state == OPENS, "state": state });
     let all: Vec<Value> = rows.iter().map(object).collect();
     output.result(&json!({ "ports": all }), || {
         if rows.is_empty() {

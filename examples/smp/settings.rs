@@ -20,7 +20,11 @@ pub fn perform<F: Framing>(device: &mut Device<F>, command: &Settings) -> Result
                 ValueKind::Mynewt => Setting::Text(anysmp::cbor::Text::from_bytes(&value)),
                 _ => value.as_slice().into(),
             };
-            simple(device, &Write { name: name.as_str().into(), value, save: None }, "written; `settings save` keeps it")
+            simple(
+                device,
+                &Write { name: name.as_str().into(), value, save: None },
+                "written; `settings save` keeps it",
+            )
         }
         Settings::Delete { name } => simple(device, &Delete { name: name.as_str().into() }, "deleted"),
         Settings::Commit => simple(device, &Commit {}, "committed"),

@@ -59,6 +59,8 @@ fn enter<F: Framing>(device: &mut Device<F>, line: &str) -> Result<(), Failure> 
     let Some(command) = line.strip_prefix(':') else { return device.type_line(line) };
     let outcome = match Line::try_parse_from(command.split_whitespace()) {
         Ok(Line { command: Command::Terminal { .. } }) => return Ok(()),
+        // The input is taken.
+        Ok(Line { command: Command::Shell { argv } }) if argv.is_empty() => return Ok(()),
         Ok(Line { command }) => crate::perform(device, &command),
         Err(error) => {
             let _ = error.print();
