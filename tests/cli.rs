@@ -453,7 +453,7 @@ fn automatic_framing_finds_every_framing_and_both_versions() {
     for link in links {
         let mut device = Device::start(link);
         let (front, _) = device.endpoint.split_once(" --framing").unwrap();
-        device.endpoint = format!("{front} --framing auto");
+        device.endpoint = format!("{front} --framing auto --timeout 200");
         let run = device.smp("params");
         assert_eq!(run.ok()["buf_count"], 4, "{link}");
         assert!(run.stderr.contains("SMP version 2"), "{run:?}");
@@ -502,10 +502,43 @@ fn terminal_shows_text_while_smp_runs_beside_it() {
 }
 
 #[test]
+fn terminal_needs_a_console() {
+    assert_eq!(smp("--framing raw terminal").code, 2);
+    assert_eq!(smp("--udp 127.0.0.1:1 terminal").code, 2);
+    assert_eq!(run(["--framing", "auto", "terminal"]).code, 0);
+}
+
+#[test]
 fn ports_and_completion_need_no_device() {
     assert!(smp("ports").ok()["ports"].is_array());
     for (shell, mark) in [("bash", "complete -F _smp"), ("zsh", "#compdef smp"), ("fish", "complete -c smp")] {
         let run = run(["completion", shell]);
         assert!(run.code == 0 && run.stdout.contains(mark) && run.stderr.is_empty(), "{shell}");
     }
+}
+
+#[test]
+fn files_go_to_the_device_and_come_back() {
+    let bytes: Vec<u8> = (0..30_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let (file, back) = (File::new("there.bin", &bytes), File::new("back.bin", b""));
+    for link in links() {
+        let device = Device::start(link);
+        let sent = device.smp(&format!("fs upload {} /lfs/there.bin", file.path())).ok();
+        assert_eq!((&sent["off"], &sent["match"]), (&30_000.into(), &true.into()), "{link}");
+        let got = device.smp(&format!("--window 3 fs download /lfs/there.bin {}", back.path())).ok();
+        assert_eq!((&got["len"], &got["match"]), (&30_000.into(), &true.into()), "{link}");
+        assert!(std::fs::read(back.path()).unwrap() == bytes, "{link}");
+    }
+    let run = run(["fs", "download", "/lfs/hello.txt", "-"]);
+    assert_eq!((run.code, run.stdout.as_str()), (0, "Hello from the simulated device.\n"), "{run:?}");
+}
+
+#[test]
+fn files_that_cannot_be_had_say_on_which_side() {
+    assert_eq!(smp("fs upload /no/such/file /lfs/a").code, 5);
+    assert_eq!(smp("fs download /lfs/hello.txt /no/such/directory/file").code, 5);
+    let run = smp("fs download /lfs/no");
+    assert_eq!((run.code, &run.result()["name"]), (1, &"FILE_NOT_FOUND".into()), "{run:?}");
+    let empty = File::new("empty.bin", b"");
+    assert_eq!(smp(&format!("fs upload {} /lfs/empty", empty.path())).ok()["len"], 0);
 }

@@ -25,7 +25,7 @@ Exit codes:
   2  the command line makes no sense
   3  no answer, or one that makes no sense
   4  the port cannot be opened, or failed
-  5  a file cannot be read, or is no image
+  5  a file cannot be read or written, or is no image
   6  the upgrade was not confirmed: the old image runs, or which one runs is not known
 
 Examples:
@@ -268,6 +268,20 @@ pub enum ValueKind {
 /// Files.
 #[derive(Subcommand)]
 pub enum Fs {
+    /// Send a file to the device
+    Upload {
+        /// The file here
+        file: PathBuf,
+        /// Path on the device, as /lfs/config.bin
+        path: String,
+    },
+    /// Fetch a file from the device
+    Download {
+        /// Path on the device, as /lfs/hello.txt
+        path: String,
+        /// The file here, or `-` for the output; default is the last part of the path, in this directory
+        file: Option<PathBuf>,
+    },
     /// Length of a file
     Status {
         /// Path on the device, as /lfs/hello.txt

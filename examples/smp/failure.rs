@@ -41,6 +41,8 @@ pub enum Failure {
     Closed,
     /// A file cannot be read, or is no image.
     File(PathBuf, String),
+    /// A file on this computer cannot be read or written.
+    Local(PathBuf, io::Error),
     /// The new image does not run, or is not confirmed.
     NotConfirmed(String),
 }
@@ -96,7 +98,7 @@ impl Failure {
             Self::Usage(..) | Self::TooLong => 2,
             Self::TimedOut | Self::Nonsense(_) => 3,
             Self::Port(_) | Self::Closed => 4,
-            Self::File(..) => 5,
+            Self::File(..) | Self::Local(..) => 5,
             Self::NotConfirmed(_) => 6,
         }
     }
@@ -120,6 +122,7 @@ impl Failure {
             Self::Port(_) => "Is the device plugged in, and the port not in use by another program?",
             Self::Closed => "The device may have restarted; try again.",
             Self::File(..) => "Give the signed image that the build makes, as zephyr.signed.bin.",
+            Self::Local(..) => "Check the path on this computer, and its permissions.",
             Self::NotConfirmed(_) => "See what runs with `image list`.",
         })
     }
@@ -144,6 +147,7 @@ impl fmt::Display for Failure {
             Self::TooLong => f.write_str("the request is too long"),
             Self::Port(error) => write!(f, "the port: {error}"),
             Self::Closed => f.write_str("the connection was closed"),
+            Self::Local(path, error) => write!(f, "{}: {error}", path.display()),
             Self::File(path, error) => write!(f, "{}: {error}", path.display()),
         }
     }

@@ -37,7 +37,7 @@ use std::process::ExitCode;
 
 use anysmp::framing::Framing;
 use anysmp::framing::console::Console;
-use anysmp::framing::counted::{Counted, SmpHead};
+use anysmp::framing::counted::{ABANDON, Counted, SmpHead};
 use anysmp::framing::datagram::Datagram;
 use anysmp::framing::delimited::Cobs;
 use clap::{CommandFactory as _, Parser as _};
@@ -65,7 +65,17 @@ fn run(cli: &Cli) -> Result<(), Failure> {
     }
     let endpoint =
         Endpoint::new(link, if let Command::Terminal { .. } = command { sim::Log::Wire } else { sim::Log::Off })?;
-    match (&endpoint, link.framing) {
+    let framing = match (command, link.framing) {
+        // Only a console has text beside the frames, whether or not anybody answers there.
+        (Command::Terminal { .. }, cli::Framing::Auto) => cli::Framing::Console,
+        (_, framing) => framing,
+    };
+    let has_text = framing == cli::Framing::Console && !matches!(endpoint, Endpoint::Udp(_));
+    if let (Command::Terminal { .. }, false) = (command, has_text) {
+        let text = "only a console carries text beside SMP".to_owned();
+        return Err(Failure::Usage(text, "Use --framing console on a serial line or TCP."));
+    }
+    match (&endpoint, framing) {
         (Endpoint::Udp(_), _) => perform(&mut Device::open(link, endpoint, Datagram::new)?, command),
         (_, cli::Framing::Console) => perform(&mut Device::open(link, endpoint, Console::new)?, command),
         (_, cli::Framing::Raw) => perform(&mut Device::open(link, endpoint, Counted::<SmpHead>::new)?, command),
@@ -90,14 +100,19 @@ fn local(link: &cli::Link, command: &Command) -> Result<(), Failure> {
 }
 
 /// Finds out how the device talks, then performs the command.
+///
+/// Raw comes first: a raw device that has heard anything else waits for the rest of it. The others have a preamble.
 fn find(link: &cli::Link, endpoint: Endpoint, command: &Command) -> Result<(), Failure> {
     let mut opened = endpoint.opened(link.pace)?;
-    for _ in 0..=link.retries {
-        opened = match Device::over(link, opened, Console::new).probe(link, "console")? {
+    for round in 0..=link.retries {
+        if round > 0 {
+            std::thread::sleep(ABANDON);
+        }
+        opened = match Device::over(link, opened, Counted::<SmpHead>::new).probe(link, "raw")? {
             Found::Device(mut device) => return perform(&mut device, command),
             Found::Nothing(opened) => opened,
         };
-        opened = match Device::over(link, opened, Counted::<SmpHead>::new).probe(link, "raw")? {
+        opened = match Device::over(link, opened, Console::new).probe(link, "console")? {
             Found::Device(mut device) => return perform(&mut device, command),
             Found::Nothing(opened) => opened,
         };
