@@ -5,6 +5,7 @@
 //! | this one | [`Source`]: what is uploaded; [`Error`]: why a job ended early |
 //! | [`upload`] | [`Upload`]: an image file, several requests at a time |
 //! | [`file_download`] | [`FileDownload`]: a file from the device, lent to the caller piece by piece |
+//! | [`file_upload`] | [`FileUpload`]: a file to the device, with resume and a check at the end |
 //! | [`upgrade`] | [`Upgrade`]: upload, test, reset, confirm, and what came of it; [`ImageFile`], [`Notes`] |
 //!
 //! ```
@@ -32,6 +33,7 @@ use super::{Header, Request, Version, error};
 use crate::routine::Step;
 
 pub mod file_download;
+pub mod file_upload;
 pub mod upgrade;
 pub mod upload;
 
@@ -44,6 +46,7 @@ mod transfer;
 
 pub use file::{FileError, ImageFile, ImageVersion};
 pub use file_download::{FileDownload, FileDownloadEvent, FileDownloadReport};
+pub use file_upload::{FileUpload, FileUploadReport};
 pub use outcome::{Doubt, Note, Notes, Phase, Plan, UpgradeEvent, UpgradeOutcome, UpgradeReport};
 pub use upgrade::Upgrade;
 pub use upload::{Upload, UploadEvent, UploadOutcome, UploadReport};
@@ -51,7 +54,7 @@ pub use upload::{Upload, UploadEvent, UploadOutcome, UploadReport};
 /// How many messages in a row that answer nothing count as a time-out.
 pub const NOISE: u8 = 64;
 
-/// How a [`FileDownload`] ended.
+/// How a [`FileDownload`] or a [`FileUpload`] ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
