@@ -6,6 +6,7 @@
 //! | [`upload`] | [`Upload`]: an image file, several requests at a time |
 //! | [`file_download`] | [`FileDownload`]: a file from the device, lent to the caller piece by piece |
 //! | [`file_upload`] | [`FileUpload`]: a file to the device, with resume and a check at the end |
+//! | [`walk`] | [`StatWalk`], [`SettingsWalk`]: all counters, and the settings that are named |
 //! | [`upgrade`] | [`Upgrade`]: upload, test, reset, confirm, and what came of it; [`ImageFile`], [`Notes`] |
 //!
 //! ```
@@ -36,6 +37,7 @@ pub mod file_download;
 pub mod file_upload;
 pub mod upgrade;
 pub mod upload;
+pub mod walk;
 
 mod file;
 mod hash;
@@ -50,6 +52,7 @@ pub use file_upload::{FileUpload, FileUploadReport};
 pub use outcome::{Doubt, Note, Notes, Phase, Plan, UpgradeEvent, UpgradeOutcome, UpgradeReport};
 pub use upgrade::Upgrade;
 pub use upload::{Upload, UploadEvent, UploadOutcome, UploadReport};
+pub use walk::{SettingEvent, SettingsWalk, StatEvent, StatWalk, WalkOutcome, WalkReport};
 
 /// How many messages in a row that answer nothing count as a time-out.
 pub const NOISE: u8 = 64;
