@@ -14,11 +14,14 @@ use std::collections::{BTreeMap, VecDeque};
 
 use anysmp::routine::{Routine, Step};
 use anysmp::smp::client::Client;
-use anysmp::smp::fs::{self, DownloadResponse, Files, Path, StatusResponse, Store};
-use anysmp::smp::routine::{Error, FileDownload, FileDownloadReport, FileOutcome};
+use anysmp::smp::fs::{
+    self, DownloadResponse, Files, HashOutput, HashResponse, Path, StatusResponse, Store, UploadResponse,
+};
+use anysmp::smp::os::ParametersResponse;
+use anysmp::smp::routine::{Error, FileDownload, FileDownloadReport, FileOutcome, FileUpload, FileUploadReport};
 use anysmp::smp::server::{AllowAll, Incoming, Reply, serve};
 use anysmp::smp::{self, Decode, error};
-use support::{Random, ok, refused, split};
+use support::{Random, ok, payload, raw, refused, split};
 
 const NAME: &str = "/lfs/log";
 const DONE: FileOutcome = FileOutcome::Done { verified: false };
@@ -242,4 +245,213 @@ fn silence_ends_a_download() {
     let mut routine = FileDownload::new(NAME).window(2);
     let report = drive(&mut routine, (Line { lost: 100, doubled: 0, overtaken: 0 }, 1), |_| panic!("heard"), |_| ());
     assert_eq!(report.outcome, FileOutcome::Failed(Error::TimedOut));
+}
+
+/// Sizes of a device with 256-byte buffers; nothing is stored beside the message.
+fn upload(file: &[u8]) -> FileUpload<'static, &[u8]> {
+    FileUpload::new(NAME, file).overhead(0).parameters(ParametersResponse { buf_size: 256, buf_count: 4 })
+}
+
+fn upload_to_store(
+    mut routine: FileUpload<'_, &[u8]>,
+    line: (Line, u64),
+    stored: Option<&[u8]>,
+) -> (FileUploadReport, Option<Vec<u8>>) {
+    let mut buffer = [0; 1024];
+    let mut store = Store::new(stored.map(disk).unwrap_or_default(), "/lfs", &mut buffer);
+    let report = drive(&mut routine, line, |request| answer(&mut store, request), |_| ());
+    (report, store.files().0.remove(NAME))
+}
+
+#[test]
+fn a_file_of_any_length_goes_whole_through_any_window() {
+    for len in (0..=1000).chain([65_535, 65_536]) {
+        let file = Random::new(len as u64).bytes(len);
+        for window in 1..=3 {
+            let routine = upload(&file).window(window).verify(true);
+            let (report, stored) = upload_to_store(routine, (GOOD, 1), Some(b"an older file"));
+            assert!(stored.as_deref() == Some(&file), "{len} bytes, window {window}");
+            let outcome = if len == 0 { DONE } else { VERIFIED };
+            assert_eq!((report.outcome, report.sent, report.off), (outcome, len as u64, len as u64));
+            assert_eq!((report.repeats, report.foreign), (0, 0), "{len} bytes, window {window}");
+        }
+    }
+}
+
+#[test]
+fn every_piece_of_a_file_fills_its_message() {
+    let file = Random::new(1).bytes(3000);
+    let (mut store_buffer, mut lengths) = ([0; 1024], Vec::new());
+    let mut store = Store::new(Disk::default(), "/lfs", &mut store_buffer);
+    let mut routine = upload(&file);
+    let _ = drive(
+        &mut routine,
+        (GOOD, 1),
+        |request| {
+            lengths.push(request.len());
+            answer(&mut store, request)
+        },
+        |_| (),
+    );
+    lengths.pop();
+    assert!(lengths.iter().all(|len| *len == 256), "{lengths:?}");
+}
+
+#[test]
+fn an_upload_survives_loss_and_doubling() {
+    for seed in 0..200 {
+        let file = Random::new(seed).bytes(Random::new(seed).below(20_000) as usize + 1);
+        let routine = upload(&file).window(seed as usize % 3 + 1).repeats(20).verify(true);
+        let (report, stored) = upload_to_store(routine, (BAD, seed), None);
+        assert!(matches!(report.outcome, FileOutcome::Done { .. }), "seed {seed}: {report:?}");
+        assert!(stored.as_deref() == Some(&file), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_message_that_is_too_short_for_the_name_is_an_error() {
+    let mut routine = FileUpload::new(NAME, &[1, 2, 3][..])
+        .message_limit(30)
+        .parameters(ParametersResponse { buf_size: 256, buf_count: 4 });
+    let report = drive(&mut routine, (GOOD, 1), |_| panic!("sent"), |_| ());
+    assert_eq!(report.outcome, FileOutcome::Failed(Error::BufferFull));
+}
+
+/// A server as Zephyr's: it takes a piece at the end of the file, whoever wrote the rest.
+#[derive(Default)]
+struct Appending {
+    file: Vec<u8>,
+    asked: Vec<u64>,
+    kind: &'static str,
+}
+
+impl Appending {
+    fn answer(&mut self, request: &[u8]) -> Vec<u8> {
+        let (header, body) = split(request);
+        match header.command {
+            0 => {
+                let fs::Upload { off, data, .. } = fs::Upload::decode(body).unwrap();
+                self.asked.push(off);
+                if off == 0 {
+                    self.file.clear();
+                }
+                if off != self.file.len() as u64 {
+                    return beside(request, Some(11), "len", self.file.len() as u64);
+                }
+                self.file.extend_from_slice(data.as_slice().unwrap());
+                ok(request, &UploadResponse { off: self.file.len() as u64 })
+            }
+            1 => ok(request, &StatusResponse { len: self.file.len() as u64 }),
+            2 if !self.kind.is_empty() => {
+                let len = fs::Hash::decode(body).unwrap().len.unwrap_or(self.file.len() as u64);
+                let part = &self.file[..len as usize];
+                let sha = <[u8; 32]>::from(<sha2::Sha256 as sha2::Digest>::digest(part));
+                let output = match self.kind {
+                    "crc32" => HashOutput::Number(crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC).checksum(part).into()),
+                    _ => HashOutput::Bytes(sha[..].into()),
+                };
+                ok(request, &HashResponse { kind: self.kind.into(), off: None, len, output })
+            }
+            _ => refused(request, smp::Error::NOT_SUPPORTED),
+        }
+    }
+}
+
+/// A refusal with a number beside it: of the file group, or MCUmgr's older `rc` 3.
+fn beside(request: &[u8], group: Option<u16>, key: &str, value: u64) -> Vec<u8> {
+    raw(
+        request,
+        &payload(|writer| {
+            writer.map(2).unwrap();
+            match group {
+                Some(rc) => {
+                    writer.text("err").unwrap();
+                    writer.map(2).unwrap();
+                    writer.text("group").unwrap();
+                    writer.unsigned(8).unwrap();
+                    writer.text("rc").unwrap();
+                    writer.unsigned(rc.into()).unwrap();
+                }
+                None => {
+                    writer.text("rc").unwrap();
+                    writer.unsigned(3).unwrap();
+                }
+            }
+            writer.text(key).unwrap();
+            writer.unsigned(value).unwrap();
+        }),
+    )
+}
+
+#[test]
+fn an_upload_goes_on_behind_what_a_hash_proves_to_be_ours() {
+    let file = Random::new(1).bytes(2000);
+    let mut other = file.clone();
+    other[3] ^= 1;
+    let longer = [&file[..], b"x"].concat();
+    for kind in ["crc32", "sha256", "md5", ""] {
+        let known = matches!(kind, "crc32" | "sha256");
+        for (held, first) in
+            [(&file[..700], Some(700)), (&file, None), (&other[..700], Some(0)), (&longer, Some(0)), (&[], Some(0))]
+        {
+            let mut server = Appending { file: held.to_vec(), kind, asked: vec![] };
+            let mut routine = upload(&file).resume(true);
+            let report = drive(&mut routine, (GOOD, 1), |request| server.answer(request), |_| ());
+            let first = if known { first } else { Some(0) };
+            assert_eq!((server.asked.first().copied(), server.file == file), (first, true), "{kind} {}", held.len());
+            assert_eq!(report.outcome, if first.is_none() { VERIFIED } else { DONE }, "{kind} {}", held.len());
+        }
+    }
+}
+
+#[test]
+fn a_server_that_cannot_resume_gets_the_file_from_the_start() {
+    let file = Random::new(1).bytes(2000);
+    let (report, stored) = upload_to_store(upload(&file).resume(true).verify(true), (GOOD, 1), Some(&file[..700]));
+    assert_eq!((report.outcome, stored), (VERIFIED, Some(file)));
+}
+
+#[test]
+fn a_file_that_is_not_what_was_sent_is_a_mismatch() {
+    let file = Random::new(1).bytes(2000);
+    for kind in ["crc32", "sha256"] {
+        let mut server = Appending { kind, ..Appending::default() };
+        let report = drive(
+            &mut upload(&file).verify(true),
+            (GOOD, 1),
+            |request| {
+                let answer = server.answer(request);
+                server.file[0] = !file[0];
+                answer
+            },
+            |_| (),
+        );
+        assert_eq!(report.outcome, FileOutcome::Failed(Error::Mismatch));
+    }
+}
+
+#[test]
+fn hostile_servers_of_uploads_end_them_in_typed_errors() {
+    let file = Random::new(1).bytes(2000);
+    let failed = FileOutcome::Failed;
+    for window in 1..=3 {
+        let of = |hostile: fn(&[u8], u64) -> Vec<u8>| {
+            let server = |request: &[u8]| hostile(request, fs::Upload::decode(split(request).1).unwrap().off);
+            drive(&mut upload(&file).window(window), (GOOD, 1), server, |_| ()).outcome
+        };
+        assert_eq!(of(|request, _| ok(request, &UploadResponse { off: 0 })), failed(Error::NoProgress));
+        assert_eq!(of(|request, off| ok(request, &UploadResponse { off })), failed(Error::NoProgress));
+        assert_eq!(of(|request, _| ok(request, &UploadResponse { off: 2000 })), failed(Error::Malformed), "not sent");
+        assert_eq!(of(|request, _| ok(request, &UploadResponse { off: u64::MAX })), failed(Error::Malformed));
+        for len in [0_u64, 1, 2000, u64::MAX] {
+            let server = |request: &[u8]| beside(request, Some(11), "len", len);
+            let report = drive(&mut upload(&file).window(window), (GOOD, 1), server, |_| ());
+            assert_eq!(report.outcome, failed(Error::NoProgress), "{len}");
+            let server = |request: &[u8]| beside(request, None, "off", len);
+            let report = drive(&mut upload(&file).window(window), (GOOD, 1), server, |_| ());
+            assert_eq!(report.outcome, failed(Error::NoProgress), "{len}");
+        }
+        assert_eq!(of(|request, _| beside(request, None, "rsn", 1)), failed(Error::Remote(smp::Error::INVALID)));
+        assert_eq!(of(|request, _| refused(request, smp::Error::BUSY)), failed(Error::Remote(smp::Error::BUSY)));
+    }
 }

@@ -5,6 +5,8 @@
 //! | this one | [`Source`]: what is uploaded; [`Error`]: why a job ended early |
 //! | [`upload`] | [`Upload`]: an image file, several requests at a time |
 //! | [`file_download`] | [`FileDownload`]: a file from the device, lent to the caller piece by piece |
+//! | [`file_upload`] | [`FileUpload`]: a file to the device, with resume and a check at the end |
+//! | [`walk`] | [`StatWalk`], [`SettingsWalk`]: all counters, and the settings that are named |
 //! | [`upgrade`] | [`Upgrade`]: upload, test, reset, confirm, and what came of it; [`ImageFile`], [`Notes`] |
 //!
 //! ```
@@ -32,8 +34,10 @@ use super::{Header, Request, Version, error};
 use crate::routine::Step;
 
 pub mod file_download;
+pub mod file_upload;
 pub mod upgrade;
 pub mod upload;
+pub mod walk;
 
 mod file;
 mod hash;
@@ -44,14 +48,16 @@ mod transfer;
 
 pub use file::{FileError, ImageFile, ImageVersion};
 pub use file_download::{FileDownload, FileDownloadEvent, FileDownloadReport};
+pub use file_upload::{FileUpload, FileUploadReport};
 pub use outcome::{Doubt, Note, Notes, Phase, Plan, UpgradeEvent, UpgradeOutcome, UpgradeReport};
 pub use upgrade::Upgrade;
 pub use upload::{Upload, UploadEvent, UploadOutcome, UploadReport};
+pub use walk::{SettingEvent, SettingsWalk, StatEvent, StatWalk, WalkOutcome, WalkReport};
 
 /// How many messages in a row that answer nothing count as a time-out.
 pub const NOISE: u8 = 64;
 
-/// How a [`FileDownload`] ended.
+/// How a [`FileDownload`] or a [`FileUpload`] ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]

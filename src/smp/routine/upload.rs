@@ -47,6 +47,8 @@
 use core::cmp::Ordering;
 use core::time::Duration;
 
+#[cfg(feature = "sha2")]
+use super::hash;
 use super::piece::{Keys, What};
 use super::transfer::{Awaited, Counts, Sizes, Transfer};
 use super::{Ask, Error, Heard, Source};
@@ -231,15 +233,7 @@ impl<S: Source> Upload<S> {
     pub fn with_sha(mut self) -> Result<Self, Error> {
         use sha2::{Digest, Sha256};
         let mut digest = Sha256::new();
-        let mut block = [0; 128];
-        let mut off = 0;
-        while off < self.len {
-            let left = usize::try_from(self.len.saturating_sub(off)).unwrap_or(usize::MAX);
-            let block = block.get_mut(..left.min(128)).unwrap_or_default();
-            self.source.read(off, block)?;
-            digest.update(&*block);
-            off = off.saturating_add(block.len() as u64);
-        }
+        hash::read(&mut self.source, self.len, |bytes| digest.update(bytes))?;
         Ok(self.sha(digest.finalize().into()))
     }
 
