@@ -5,10 +5,10 @@
 #![cfg(all(feature = "std", feature = "mcuboot", feature = "sha2", feature = "testing"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, UdpSocket};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use anysmp::mcuboot::Version;
@@ -33,6 +33,14 @@ struct Run {
 }
 
 impl Run {
+    fn of(output: Output) -> Self {
+        Self {
+            code: output.status.code().unwrap(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
     /// The last line, as JSON.
     fn result(&self) -> Value {
         let line = self.stdout.lines().last().unwrap_or_else(|| panic!("no output: {self:?}"));
@@ -46,12 +54,20 @@ impl Run {
 }
 
 fn run<'a>(words: impl IntoIterator<Item = &'a str>) -> Run {
-    let output = Command::new(program("smp")).args(words).stdin(Stdio::null()).output().unwrap();
-    Run {
-        code: output.status.code().unwrap(),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    }
+    Run::of(Command::new(program("smp")).args(words).stdin(Stdio::null()).output().unwrap())
+}
+
+/// Runs `smp` with lines on its standard input.
+fn run_with<'a>(words: impl IntoIterator<Item = &'a str>, input: &str) -> Run {
+    let mut process = Command::new(program("smp"))
+        .args(words)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    process.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    Run::of(process.wait_with_output().unwrap())
 }
 
 /// Runs `smp` with words as in a shell, `--json` among them.
@@ -326,4 +342,203 @@ fn help_explains_the_exit_codes() {
     let run = run(["--help"]);
     assert_eq!(run.code, 0);
     assert!(run.stdout.contains("Exit codes:") && run.stdout.contains("upgrade"), "{run:?}");
+}
+
+#[test]
+fn counters_count_requests_by_kind() {
+    let device = Device::start("--tcp 127.0.0.1:0");
+    let sets = device.smp("stat list").ok()["stat_list"].clone();
+    assert!(sets.as_array().unwrap().contains(&"smp".into()), "{sets}");
+    device.smp("echo hello").ok();
+    let counted = device.smp("stat read smp").ok();
+    // The list and this very request; the echo.
+    assert_eq!((&counted["fields"]["reads"], &counted["fields"]["writes"]), (&2.into(), &1.into()), "{counted}");
+    let run = device.smp("stat read nothing");
+    assert_eq!((run.code, &run.result()["name"], &run.result()["group"]), (1, &"INVALID_GROUP".into(), &2.into()));
+}
+
+#[test]
+fn settings_are_lost_in_a_reset_unless_they_were_saved() {
+    let device = Device::start("--tcp 127.0.0.1:0");
+    device.smp("settings write net/port 8080 --as u16").ok();
+    assert_eq!(device.smp("settings read net/port").ok()["val"], "901f");
+    device.smp("settings load").ok();
+    assert_eq!(device.smp("settings read net/port").ok()["val"], "3905");
+    device.smp("settings write app/a kept").ok();
+    device.smp("settings save app").ok();
+    device.smp("settings write app/b 00ff --as hex").ok();
+    device.smp("settings commit").ok();
+    assert_eq!(device.smp("settings read app/b --max-size 1").ok()["val"], "00");
+    device.smp("reset").ok();
+    assert_eq!(device.smp("settings read app/a").ok()["val"], "6b657074");
+    let run = device.smp("settings read app/b");
+    assert_eq!((run.code, &run.result()["group"], &run.result()["rc"]), (1, &3.into(), &3.into()), "{run:?}");
+    device.smp("settings delete app/a").ok();
+    assert_eq!(device.smp("settings read app/a").code, 1);
+    device.smp("storage erase").ok();
+    assert_eq!(device.smp("settings read device/name").result()["name"], "KEY_NOT_FOUND");
+    assert_eq!(smp("settings write a 256 --as u8").code, 2);
+}
+
+#[test]
+fn people_see_settings_in_hex_and_as_text() {
+    let run = run(["settings", "read", "device/name"]);
+    assert_eq!(run.stdout, "73696d756c61746f72  \"simulator\"\n", "{run:?}");
+}
+
+#[test]
+fn files_have_a_length_and_hashes() {
+    let device = Device::start("--tcp 127.0.0.1:0");
+    assert_eq!(device.smp("fs status /lfs/hello.txt").ok()["len"], 33);
+    let types = device.smp("fs types").ok()["types"].clone();
+    assert_eq!((&types["crc32"]["size"], &types["sha256"]["size"]), (&4.into(), &32.into()));
+    assert_eq!(device.smp("fs hash /lfs/hello.txt").ok()["output"], 0x6fae_10e2_u32);
+    // Of "Hello".
+    let hash = device.smp("fs hash /lfs/hello.txt --type sha256 --len 5").ok();
+    assert_eq!(hash["output"], "185f8db32271fe25f561a6fc938b2e264306ec304eda518007d1764826381969");
+    device.smp("fs close").ok();
+    assert_eq!(device.smp("fs status /lfs/no").result()["name"], "FILE_NOT_FOUND");
+    assert_eq!(device.smp("fs status /lfs/../etc/passwd").result()["name"], "FILE_INVALID_NAME");
+}
+
+#[test]
+fn shell_commands_tell_output_and_result() {
+    let device = Device::start("--tcp 127.0.0.1:0");
+    let echo = run(device.endpoint.split(' ').chain(["--json", "shell", "--", "echo", "-n", "hello"])).ok();
+    assert_eq!((&echo["o"], &echo["ret"]), (&"-n hello\n".into(), &0.into()));
+    let run = device.smp("shell false");
+    assert_eq!((run.code, &run.result()["ret"]), (1, &1.into()), "{run:?}");
+    let run = device.smp("shell frobnicate");
+    assert_eq!((run.code, &run.result()["ret"]), (1, &(-8).into()), "{run:?}");
+    assert!(run.result()["o"].as_str().unwrap().contains("not found"), "{run:?}");
+}
+
+#[test]
+fn interactive_shell_runs_every_line() {
+    let run = run_with(["shell"], "echo one\nfalse\n\necho 'a  b'\n");
+    let lines: Vec<&str> = run.stdout.lines().skip(1).collect();
+    assert_eq!((run.code, lines), (0, vec!["one", "(returned 1)", "'a  b'"]), "{run:?}");
+}
+
+#[test]
+fn enumeration_lists_what_is_served() {
+    let groups = smp("enum list").ok()["groups"].clone();
+    assert_eq!(groups, serde_json::json!([0, 1, 2, 3, 8, 9, 10, 63]));
+    let details = smp("enum details 9 3").ok();
+    assert_eq!(details["groups"][1], serde_json::json!({ "group": 9, "name": "shell mgmt", "handlers": 1 }));
+}
+
+#[test]
+fn raw_requests_are_written_and_answered_in_diagnostic_notation() {
+    let raw = |group, id, op, payload| run(["raw", "--group", group, "--id", id, "--op", op, payload]);
+    let run = raw("0", "0", "write", r#" { "d" : "a \"quoted\" text" } "#);
+    assert_eq!(run.stdout, "{\"r\": \"a \\\"quoted\\\" text\"}\n", "{run:?}");
+    // Unknown keys of all kinds are skipped by the device.
+    let all = r#"{"x": [1, -1, 24, 0xffff, 4294967296, -300, {}, [], true, false, null, h'00Ff'], "name": "net/port"}"#;
+    assert_eq!(raw("3", "0", "read", all).stdout, "{\"val\": h'3905'}\n");
+    let run = raw("64", "9", "read", "{}");
+    assert_eq!((run.code, run.stdout.as_str()), (1, "{\"rc\": 8}\n"), "{run:?}");
+    for nonsense in ["{", "{1}", "h'0'", "[1 2]", "\"open", "nil", "{} {}", "--1", "18446744073709551616"] {
+        let run = raw("0", "0", "write", nonsense);
+        assert_eq!(run.code, 2, "{run:?}");
+    }
+}
+
+#[test]
+fn automatic_framing_finds_every_framing_and_both_versions() {
+    let mut links = vec!["--tcp 127.0.0.1:0", "--tcp 127.0.0.1:0 --framing raw", "--tcp 127.0.0.1:0 --framing cobs"];
+    if cfg!(unix) {
+        links.push("--pty --framing cobs");
+    }
+    for link in links {
+        let mut device = Device::start(link);
+        let (front, _) = device.endpoint.split_once(" --framing").unwrap();
+        device.endpoint = format!("{front} --framing auto --timeout 200");
+        let run = device.smp("params");
+        assert_eq!(run.ok()["buf_count"], 4, "{link}");
+        assert!(run.stderr.contains("SMP version 2"), "{run:?}");
+        let run = device.smp("--smp-version 1 params");
+        assert!(run.stderr.contains("SMP version 1"), "{run:?}");
+    }
+}
+
+#[test]
+fn device_with_automatic_framing_answers_in_kind() {
+    let mut device = Device::start("--tcp 127.0.0.1:0 --framing auto");
+    let endpoint = device.endpoint.clone();
+    for framing in ["console", "raw", "cobs"] {
+        device.endpoint = endpoint.replace("--framing auto", &format!("--framing {framing}"));
+        assert_eq!(device.smp("echo hello").ok()["r"], "hello", "{framing}");
+    }
+}
+
+#[test]
+fn silence_is_no_framing() {
+    // Takes the connection, and says nothing.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let run = smp(&format!("--tcp {address} --framing auto --timeout 50 --retries 0 params"));
+    assert_eq!(run.code, 3, "{run:?}");
+}
+
+#[test]
+fn terminal_shows_text_while_smp_runs_beside_it() {
+    let mut links = vec!["--tcp 127.0.0.1:0 --chatty"];
+    if cfg!(unix) {
+        links.push("--pty --chatty");
+    }
+    for link in links {
+        let device = Device::start(link);
+        let run = run_with(
+            device.endpoint.split(' ').chain(["terminal"]),
+            "help\n:echo between\n:settings read nope\n:shell\n:nonsense\necho typed\n",
+        );
+        assert_eq!(run.code, 0, "{run:?}");
+        for seen in ["commands: echo", "between\n", "smp: Write Group(os) 0", "typed\r\n"] {
+            assert!(run.stdout.contains(seen), "{seen} in {run:?}");
+        }
+        assert!(run.stderr.contains("KEY_NOT_FOUND") && run.stderr.contains("nonsense"), "{run:?}");
+    }
+}
+
+#[test]
+fn terminal_needs_a_console() {
+    assert_eq!(smp("--framing raw terminal").code, 2);
+    assert_eq!(smp("--udp 127.0.0.1:1 terminal").code, 2);
+    assert_eq!(run(["--framing", "auto", "terminal"]).code, 0);
+}
+
+#[test]
+fn ports_and_completion_need_no_device() {
+    assert!(smp("ports").ok()["ports"].is_array());
+    for (shell, mark) in [("bash", "complete -F _smp"), ("zsh", "#compdef smp"), ("fish", "complete -c smp")] {
+        let run = run(["completion", shell]);
+        assert!(run.code == 0 && run.stdout.contains(mark) && run.stderr.is_empty(), "{shell}");
+    }
+}
+
+#[test]
+fn files_go_to_the_device_and_come_back() {
+    let bytes: Vec<u8> = (0..30_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let (file, back) = (File::new("there.bin", &bytes), File::new("back.bin", b""));
+    for link in links() {
+        let device = Device::start(link);
+        let sent = device.smp(&format!("fs upload {} /lfs/there.bin", file.path())).ok();
+        assert_eq!((&sent["off"], &sent["match"]), (&30_000.into(), &true.into()), "{link}");
+        let got = device.smp(&format!("--window 3 fs download /lfs/there.bin {}", back.path())).ok();
+        assert_eq!((&got["len"], &got["match"]), (&30_000.into(), &true.into()), "{link}");
+        assert!(std::fs::read(back.path()).unwrap() == bytes, "{link}");
+    }
+    let run = run(["fs", "download", "/lfs/hello.txt", "-"]);
+    assert_eq!((run.code, run.stdout.as_str()), (0, "Hello from the simulated device.\n"), "{run:?}");
+}
+
+#[test]
+fn files_that_cannot_be_had_say_on_which_side() {
+    assert_eq!(smp("fs upload /no/such/file /lfs/a").code, 5);
+    assert_eq!(smp("fs download /lfs/hello.txt /no/such/directory/file").code, 5);
+    let run = smp("fs download /lfs/no");
+    assert_eq!((run.code, &run.result()["name"]), (1, &"FILE_NOT_FOUND".into()), "{run:?}");
+    let empty = File::new("empty.bin", b"");
+    assert_eq!(smp(&format!("fs upload {} /lfs/empty", empty.path())).ok()["len"], 0);
 }

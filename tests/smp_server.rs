@@ -547,6 +547,7 @@ fn a_handler_that_awaits_is_served_and_remembered_like_one_that_does_not() {
     assert_eq!(ask(&short(1), 1), Some((answer, 1)), "from memory, without waiting");
     assert_eq!(ask(&message(9, 0, 1, 1, b""), 1), Some((vec![], 1)));
 }
+
 #[test]
 fn hostile_requests_get_one_well_formed_answer_each_and_the_server_lives() {
     let keys: [&[u8]; 16] = [

@@ -11,17 +11,21 @@
 
 #![allow(dead_code, unreachable_pub, reason = "shared by several programs, each of which uses a part")]
 
+mod groups;
+
+use std::cell::RefCell;
 use std::io;
 use std::time::{Duration, Instant};
 
 use anysmp::blocking::Link;
 use anysmp::cbor::Text;
 use anysmp::framing::Framing;
+use anysmp::framing::auto::Auto;
 use anysmp::framing::console::Console;
 use anysmp::framing::counted::{Counted, SmpHead};
 use anysmp::framing::datagram::Datagram;
 use anysmp::framing::delimited::Cobs;
-use anysmp::link::Error as LinkError;
+use anysmp::link::{Error as LinkError, Text as ConsoleText};
 use anysmp::mcuboot::build::Builder;
 use anysmp::mcuboot::digest::Sha256;
 use anysmp::mcuboot::slots::{BootMode, Config, ConfigError, Geometry, Pair, Region, Slots, scratch_len};
@@ -36,6 +40,7 @@ use embedded_io::{Read as _, Write as _};
 
 use crate::clock::Clock;
 use crate::port::{DATAGRAM, Listener, Port, TICK};
+use groups::{Groups, Storage};
 
 /// Bytes of a slot.
 const SLOT: u32 = 1 << 20;
@@ -60,6 +65,8 @@ pub enum Wire {
     Raw,
     /// COBS with a CRC-16.
     Cobs,
+    /// Any of them; each answer is framed as its request was.
+    Auto,
     /// One message per datagram. Always, and only, over UDP.
     #[value(skip)]
     Datagram,
@@ -127,6 +134,7 @@ impl std::fmt::Display for Failure {
 pub struct Device {
     options: Options,
     memory: Vec<u8>,
+    storage: Storage,
     clock: Clock,
     log: Journal,
 }
@@ -136,7 +144,7 @@ impl Device {
     pub fn new(options: Options) -> Result<Self, ImageError> {
         let mut memory = firmware(Version::new(1, 0, 0))?;
         memory.resize(2 * SLOT as usize, 0xFF);
-        Ok(Self { options, memory, clock: Clock::of_host(), log: Journal::new(options.log) })
+        Ok(Self { options, memory, storage: Storage::new(), clock: Clock::of_host(), log: Journal::new(options.log) })
     }
 
     /// Runs until the listener has no more clients.
@@ -145,6 +153,7 @@ impl Device {
         loop {
             let outcome = self.boot().map_err(Failure::Flash)?;
             self.log.add(|| format!("boot: {outcome}"));
+            self.storage.boots = self.storage.boots.wrapping_add(1);
             let Some(mode) = self.live(&mut port, listener)? else { return Ok(()) };
             self.log.add(|| format!("os: reset, boot mode {mode}"));
             let deaf = Instant::now() + DEAF;
@@ -189,10 +198,13 @@ impl Device {
         let slots = Slots::new(config, &mut pairs, &mut scratch, Sha256::new()).map_err(Failure::Config)?;
         let os = Os::new(options, &mut self.clock);
         let mut memory = [0; 512];
-        let mut server =
-            Server::new(Firmware { os, slots, flash, log: &mut self.log }, AllowAll).with_memory(&mut memory);
         let len = options.buf_size as usize;
-        let mut buffer = vec![0; if options.wire == Wire::Cobs { Cobs::buffer_len(len) } else { len }];
+        let mut piece = vec![0; len];
+        let groups = Groups::new(&mut self.storage, &mut piece);
+        let mut server =
+            Server::new(Firmware { os, slots, flash, groups, log: &mut self.log }, AllowAll).with_memory(&mut memory);
+        let mut buffer =
+            vec![0; if matches!(options.wire, Wire::Cobs | Wire::Auto) { Cobs::buffer_len(len) } else { len }];
         loop {
             if port.is_none() {
                 *port = listener.accept().map_err(Failure::Port)?;
@@ -202,6 +214,7 @@ impl Device {
                 Wire::Console => talk(line, Console::new(&mut buffer), &mut server, options),
                 Wire::Raw => talk(line, Counted::<SmpHead>::new(&mut buffer), &mut server, options),
                 Wire::Cobs => talk(line, Cobs::new(&mut buffer), &mut server, options),
+                Wire::Auto => talk(line, Auto::new(&mut buffer), &mut server, options),
                 Wire::Datagram => talk(line, Datagram::new(&mut buffer), &mut server, options),
             };
             if reset.is_some() {
@@ -222,8 +235,16 @@ fn talk<F: Framing>(
     // An answer has to fit a buffer just as a request does.
     let mut tx = vec![0; (options.buf_size as usize).saturating_sub(F::OVERHEAD)];
     let (mut chunk, mut out) = (vec![0; DATAGRAM], vec![0; DATAGRAM]);
-    let mut link = Link::new(port, framing, &mut chunk, &mut out, TICK);
+    // What was typed on the console beside the frames.
+    let typed = RefCell::new(Vec::new());
+    let sink = ConsoleText(|text: &[u8]| typed.borrow_mut().extend_from_slice(text));
+    let mut link = Link::new(port, framing, &mut chunk, &mut out, TICK).with_sink(sink);
     loop {
+        server.handler().groups.link = link.counters();
+        for line in lines(&mut typed.borrow_mut()) {
+            let seen = server.handler().groups.console(&line);
+            let _ = link.port().write(seen.as_bytes());
+        }
         for line in server.handler().log.for_the_wire() {
             // Text is not worth the connection.
             let _ = link.port().write(line.as_bytes());
@@ -237,11 +258,27 @@ fn talk<F: Framing>(
     }
 }
 
+/// Takes the whole lines out of what was typed; what never becomes a line is forgotten.
+fn lines(typed: &mut Vec<u8>) -> Vec<String> {
+    const LONGEST: usize = 256;
+    let mut lines = Vec::new();
+    while let Some(end) = typed.iter().position(|byte| matches!(byte, b'\r' | b'\n')) {
+        let line: Vec<u8> = typed.drain(..=end).collect();
+        lines.push(String::from_utf8_lossy(&line).trim().to_owned());
+    }
+    if typed.len() > LONGEST {
+        typed.clear();
+    }
+    lines.retain(|line| !line.is_empty());
+    lines
+}
+
 /// What runs on the device: the application's own match.
 struct Firmware<'d, 's> {
     os: Os<'d>,
     slots: Slots<'s, Sha256>,
     flash: Flash<'d>,
+    groups: Groups<'d>,
     log: &'d mut Journal,
 }
 
@@ -249,7 +286,14 @@ impl Handler for Firmware<'_, '_> {
     fn handle(&mut self, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
         let header = incoming.header();
         self.log.detail(|| format!("smp: {:?} {:?} {}", header.op, header.group, header.command));
+        self.groups.count(header.op);
         match incoming.group() {
+            Group::STATISTICS => self.groups.stat(incoming, reply),
+            Group::SETTINGS => self.groups.settings(incoming, reply),
+            Group::FS => self.groups.fs(incoming, reply),
+            Group::SHELL => self.groups.shell(incoming, reply),
+            Group::ENUMERATION => Groups::enumeration(incoming, reply),
+            Group::ZEPHYR => self.groups.zephyr(incoming, reply),
             Group::OS => os::dispatch(&mut self.os, incoming, reply),
             Group::IMAGE => flash::run(image::begin(&mut self.slots, incoming), &mut self.flash).finish(reply),
             _ => reply.error(Error::NOT_SUPPORTED),

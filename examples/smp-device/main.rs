@@ -20,7 +20,8 @@ use clap::{CommandFactory as _, Parser, error::ErrorKind};
 use port::Listener;
 use sim::{Device, Log, Options, Wire};
 
-/// Serves a simulated device over SMP: OS commands, and two slots of 1 MiB with a boot loader that swaps and reverts.
+/// Serves a simulated device over SMP: two slots of 1 MiB with a boot loader that swaps and reverts, OS commands,
+/// statistics, settings, files below /lfs, and a small shell.
 ///
 /// The first line on stdout is `ready: ` and what a client has to open. Log text goes to stderr.
 #[derive(Parser)]
@@ -60,8 +61,8 @@ struct Cli {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let wire = if cli.udp.is_some() { Wire::Datagram } else { cli.framing };
-    if cli.chatty && wire != Wire::Console {
-        Cli::command().error(ErrorKind::ArgumentConflict, "--chatty needs --framing console").exit();
+    if cli.chatty && !matches!(wire, Wire::Console | Wire::Auto) {
+        Cli::command().error(ErrorKind::ArgumentConflict, "--chatty needs --framing console or auto").exit();
     }
     let log = if cli.chatty { Log::Wire } else { Log::Stderr };
     let buf_size = cli.buf_size.unwrap_or(if wire == Wire::Datagram { 2048 } else { 1024 });

@@ -7,7 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Talks to a device over SMP, the protocol of MCUmgr: Zephyr, MCUboot's serial recovery, Mynewt.
 ///
-/// Without an endpoint, a simulated device in this process answers.
+/// Say where the device is with --serial, --tcp or --udp, and what is wanted of it. Without an endpoint, a simulated
+/// device in this process answers, so that everything can be tried: it forgets what it was told when the command ends.
 #[derive(Parser)]
 #[command(name = "smp", version, after_help = EXIT_CODES, disable_help_subcommand = true)]
 pub struct Cli {
@@ -20,18 +21,26 @@ pub struct Cli {
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done
-  1  the device refused
+  1  the device refused, or a shell command on it failed
   2  the command line makes no sense
   3  no answer, or one that makes no sense
   4  the port cannot be opened, or failed
-  5  a file cannot be read, or is no image
+  5  a file cannot be read or written, or is no image
   6  the upgrade was not confirmed: the old image runs, or which one runs is not known
 
 Examples:
   smp upgrade                                          upgrade the simulated device
   smp --serial /dev/ttyACM0 upgrade app.signed.bin     upgrade a real one
   smp --udp 192.0.2.1 image list
-  smp --tcp 127.0.0.1:5000 --framing raw echo hello";
+  smp --tcp 127.0.0.1:5000 --framing raw echo hello
+
+First steps with a real device:
+  smp ports                                            which serial ports there are
+  smp --serial /dev/ttyACM0 --framing auto enum list   find out how it talks, and what it serves
+  smp --serial /dev/ttyACM0 terminal                   see its console, type to its shell, run `:image list` beside it
+  smp completion bash > ~/.local/share/bash-completion/completions/smp
+
+`smp COMMAND --help` tells more about each command.";
 
 /// Where the device is, and how to talk to it.
 #[derive(Args)]
@@ -83,6 +92,8 @@ pub enum Framing {
     Raw,
     /// COBS with a CRC-16
     Cobs,
+    /// Try them all, with version 2 of SMP and then with version 1, and go on with the first that is answered
+    Auto,
 }
 
 /// So many bytes in so much time.
@@ -145,6 +156,200 @@ pub enum Command {
         #[arg(long)]
         bootloader: bool,
     },
+    /// Counters of the device
+    #[command(subcommand)]
+    Stat(Stat),
+    /// Named values that the device keeps
+    #[command(subcommand)]
+    Settings(Settings),
+    /// Files on the device
+    #[command(subcommand)]
+    Fs(Fs),
+    /// Run a shell command on the device, or, without one, line after line from the input
+    Shell {
+        /// The command and its arguments, after `--` if they begin with a dash
+        #[arg(value_name = "ARGV")]
+        argv: Vec<String>,
+    },
+    /// Which groups of commands the device serves
+    #[command(subcommand)]
+    Enum(Enum),
+    /// The storage partition of the device
+    #[command(subcommand)]
+    Storage(Storage),
+    /// Send any request and print the answer, both in CBOR's diagnostic notation
+    Raw(Raw),
+    /// List the serial ports of this computer, and open each for a moment to see whether that works (some boards restart
+    /// when their port is opened)
+    Ports,
+    /// Show what the device prints and send what is typed; `:image list` and the like run SMP on the same wire
+    Terminal {
+        /// End after so many seconds; default is when the input ends
+        #[arg(long, value_name = "S")]
+        seconds: Option<u64>,
+    },
+    /// Print a script that lets a shell complete the commands of this program
+    Completion {
+        /// For which shell
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Statistics.
+#[derive(Subcommand)]
+pub enum Stat {
+    /// The groups of counters
+    List,
+    /// The counters of a group
+    Read {
+        /// Its name, as `stat list` shows it
+        group: String,
+    },
+}
+
+/// Settings.
+#[derive(Subcommand)]
+pub enum Settings {
+    /// Show a value, in hex and, if it is some, as text
+    Read {
+        /// The name, as net/port
+        name: String,
+        /// The longest value that is wanted, in bytes
+        #[arg(long, value_name = "BYTES")]
+        max_size: Option<u32>,
+    },
+    /// Set a value until the next restart; `settings save` keeps it
+    Write {
+        /// The name, as net/port
+        name: String,
+        /// The value
+        #[arg(allow_negative_numbers = true)]
+        value: String,
+        /// What the value is; numbers are sent in little-endian order
+        #[arg(long = "as", value_enum, value_name = "KIND", default_value_t = ValueKind::Text)]
+        kind: ValueKind,
+    },
+    /// Delete a setting
+    Delete {
+        /// The name
+        name: String,
+    },
+    /// Let the values that were set take effect
+    Commit,
+    /// Load all settings from storage
+    Load,
+    /// Save settings to storage
+    Save {
+        /// One setting, or one subtree; default is all. Older devices always save all
+        name: Option<String>,
+    },
+}
+
+/// What a value on the command line is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ValueKind {
+    /// Text, sent as bytes without a zero at the end
+    Text,
+    /// Bytes in hex
+    Hex,
+    /// A number of 1 byte
+    U8,
+    /// A number of 2 bytes
+    U16,
+    /// A number of 4 bytes
+    U32,
+    /// A number of 4 bytes with a sign
+    I32,
+    /// Text, sent as text: for Mynewt
+    Mynewt,
+}
+
+/// Files.
+#[derive(Subcommand)]
+pub enum Fs {
+    /// Send a file to the device
+    Upload {
+        /// The file here
+        file: PathBuf,
+        /// Path on the device, as /lfs/config.bin
+        path: String,
+    },
+    /// Fetch a file from the device
+    Download {
+        /// Path on the device, as /lfs/hello.txt
+        path: String,
+        /// The file here, or `-` for the output; default is the last part of the path, in this directory
+        file: Option<PathBuf>,
+    },
+    /// Length of a file
+    Status {
+        /// Path on the device, as /lfs/hello.txt
+        path: String,
+    },
+    /// Hash or checksum of a file
+    Hash {
+        /// Path on the device
+        path: String,
+        /// Which one, as `fs types` lists them; default is the device's
+        #[arg(long = "type", value_name = "TYPE")]
+        kind: Option<String>,
+        /// First byte
+        #[arg(long, value_name = "N")]
+        off: Option<u64>,
+        /// Number of bytes
+        #[arg(long, value_name = "N")]
+        len: Option<u64>,
+    },
+    /// Hashes and checksums that the device can compute
+    Types,
+    /// Have the device close the file that it may hold open
+    Close,
+}
+
+/// Enumeration.
+#[derive(Subcommand)]
+pub enum Enum {
+    /// Numbers and names of the groups
+    List,
+    /// What the device says about its groups
+    Details {
+        /// Numbers of groups; default is all
+        groups: Vec<u16>,
+    },
+}
+
+/// Storage.
+#[derive(Subcommand)]
+pub enum Storage {
+    /// Erase it: all settings are gone
+    Erase,
+}
+
+/// Any request.
+#[derive(Args)]
+pub struct Raw {
+    /// Number of the group; from 64 on they belong to the application
+    #[arg(long, value_name = "G")]
+    pub group: u16,
+    /// Number of the command within the group
+    #[arg(long, value_name = "N")]
+    pub id: u8,
+    /// Whether it reads or writes
+    #[arg(long, value_enum)]
+    pub op: RawOp,
+    /// The payload: maps, arrays, "text", h'hex', integers, true, false and null, as {"d": "hello"}
+    #[arg(value_name = "CBOR", default_value = "{}")]
+    pub payload: String,
+}
+
+/// Operation of any request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RawOp {
+    /// Changes nothing
+    Read,
+    /// Changes or does something
+    Write,
 }
 
 /// Images.

@@ -10,18 +10,23 @@ use std::time::{Duration, Instant};
 use anysmp::blocking::Link;
 use anysmp::cbor::{BufferFull, Malformed, Writer};
 use anysmp::framing::{self, Framing};
-use anysmp::link::Sink;
+use anysmp::link::{self, Sink};
 use anysmp::routine::{Ended, Routine};
 use anysmp::smp::client::{self, Client};
-use anysmp::smp::{Decode, Encode, Group, Op, Request, Version};
-use serde_json::Value;
+use anysmp::smp::{Decode, Encode, Group, Op, Request, Version, os};
+use embedded_io::Write as _;
+use serde_json::{Value, json};
 
 use crate::cli;
 use crate::failure::Failure;
 use crate::json;
 use crate::output::Output;
 use crate::port::{DATAGRAM, Listener, Paced, Pipe, Port, Serial, TICK, Tcp, Udp};
+use crate::raw::{self, RawClient};
 use crate::sim;
+
+/// How long a probe waits for an answer.
+const PROBE: Duration = Duration::from_millis(500);
 
 /// Where the device is.
 pub enum Endpoint {
@@ -37,7 +42,7 @@ pub enum Endpoint {
 
 impl Endpoint {
     /// What the command line names. If it names nothing, a simulated device is started.
-    pub fn new(link: &cli::Link) -> Result<Self, Failure> {
+    pub fn new(link: &cli::Link, log: sim::Log) -> Result<Self, Failure> {
         Ok(if let Some(path) = &link.serial {
             Self::Serial(path.clone(), link.baud)
         } else if let Some(address) = &link.tcp {
@@ -50,13 +55,20 @@ impl Endpoint {
                 cli::Framing::Console => sim::Wire::Console,
                 cli::Framing::Raw => sim::Wire::Raw,
                 cli::Framing::Cobs => sim::Wire::Cobs,
+                cli::Framing::Auto => sim::Wire::Auto,
             };
-            let options = sim::Options { wire, ..sim::Options::default() };
+            let options = sim::Options { wire, log, ..sim::Options::default() };
             let device = sim::Device::new(options).map_err(|error| Failure::Port(io::Error::other(error)))?;
             let (mut listener, dial) = Listener::pipes();
             thread::spawn(move || device.run(&mut listener));
             Self::Simulated(dial)
         })
+    }
+
+    /// The endpoint and its port, open.
+    pub fn opened(self, pace: Option<cli::Pace>) -> Result<Opened, Failure> {
+        let port = open(&self, pace).map_err(Failure::Port)?;
+        Ok(Opened { endpoint: self, port })
     }
 
     /// Opens the port.
@@ -83,6 +95,20 @@ fn has_port(host: &str) -> bool {
     }
 }
 
+/// An endpoint and its open port.
+pub struct Opened {
+    endpoint: Endpoint,
+    port: Port,
+}
+
+/// Whether a framing is the right one.
+pub enum Found<F> {
+    /// It is: this device answered.
+    Device(Box<Device<F>>),
+    /// Nobody answered.
+    Nothing(Opened),
+}
+
 /// A device that is being talked to.
 pub struct Device<F> {
     /// How results are shown.
@@ -102,23 +128,50 @@ pub struct Device<F> {
 impl<F: Framing> Device<F> {
     /// Opens the port and gets ready to talk.
     pub fn open(cli: &cli::Link, endpoint: Endpoint, framing: fn(&'static mut [u8]) -> F) -> Result<Self, Failure> {
-        let port = open(&endpoint, cli.pace).map_err(Failure::Port)?;
+        Ok(Self::over(cli, endpoint.opened(cli.pace)?, framing))
+    }
+
+    /// Gets ready to talk.
+    pub fn over(cli: &cli::Link, opened: Opened, framing: fn(&'static mut [u8]) -> F) -> Self {
+        let Opened { endpoint, port } = opened;
         let [sequence, ..] = RandomState::new().build_hasher().finish().to_be_bytes();
         let version = if cli.smp_version == 1 { Version::V1 } else { Version::V2 };
-        Ok(Self {
+        Self {
             output: Output { json: cli.json, verbose: cli.verbose },
             window: cli.window,
             repeats: cli.retries.max(5),
             endpoint,
             pace: cli.pace,
             framing,
-            link: link(port, framing, cli.verbose),
+            link: connect(port, framing, Output { json: cli.json, verbose: cli.verbose }),
             client: Client::new(sequence)
                 .with_version(version)
                 .with_timeout(Duration::from_millis(cli.timeout))
                 .with_repeats(cli.retries),
             tx: vec![0; DATAGRAM],
-        })
+        }
+    }
+
+    /// Asks a harmless question in version 2, then in version 1. Any answer is right, as long as it is one.
+    pub fn probe(mut self, cli: &cli::Link, name: &str) -> Result<Found<F>, Failure> {
+        let versions = if cli.smp_version == 1 { &[Version::V1][..] } else { &[Version::V2, Version::V1] };
+        let asking = self.client.clone().with_timeout(PROBE.min(self.client.timeout())).with_repeats(0);
+        for version in versions {
+            let mut client = asking.clone().with_version(*version);
+            let answer = self.link.call(&mut client, &os::Parameters {}, &mut self.tx).map(|_| ());
+            match answer.map_err(Failure::of::<os::Parameters>) {
+                Ok(()) | Err(Failure::Refused { .. }) => {
+                    // The server may have asked for the other version.
+                    let version = client.version();
+                    eprintln!("found: {name} framing, SMP version {}", if version == Version::V1 { 1 } else { 2 });
+                    self.client = self.client.with_version(version);
+                    return Ok(Found::Device(Box::new(self)));
+                }
+                Err(Failure::TimedOut | Failure::Nonsense(_)) => {}
+                Err(failure) => return Err(failure),
+            }
+        }
+        Ok(Found::Nothing(Opened { endpoint: self.endpoint, port: self.link.into_port() }))
     }
 
     /// Whether this is the simulated device of this process.
@@ -129,6 +182,40 @@ impl<F: Framing> Device<F> {
     /// One request and its answer.
     pub fn call<R: Request>(&mut self, request: &R) -> Result<Answer<'_, R::Response<'_>>, Failure> {
         self.link.call(&mut self.client, &WithPayload(request), &mut self.tx).map_err(Failure::of::<R>)
+    }
+
+    /// One request of any kind, and the payload of its answer.
+    pub fn call_raw(&mut self, message: &raw::Message) -> Result<&[u8], Failure> {
+        let [sequence, ..] = RandomState::new().build_hasher().finish().to_be_bytes();
+        let mut client = RawClient { client: self.client.clone(), sequence };
+        let (group, command) = message.asks();
+        let answer = self.link.call(&mut client, message, &mut self.tx);
+        answer.map_err(|error| Failure::of_request(group, command, error))
+    }
+
+    /// Whether the text that the device prints is shown on stdout.
+    pub const fn show_text(&mut self, shown: bool) {
+        self.link.sink().shown = shown;
+    }
+
+    /// Types a line on the console of the device.
+    pub fn type_line(&mut self, line: &str) -> Result<(), Failure> {
+        let port = self.link.port();
+        let mut rest = [line.as_bytes(), b"\r\n"].concat();
+        while !rest.is_empty() {
+            let written = port.write(&rest).map_err(Failure::Port)?;
+            rest.drain(..written.min(rest.len()));
+        }
+        port.flush().map_err(Failure::Port)
+    }
+
+    /// Hears what the device prints, for as long.
+    pub fn listen(&mut self, limit: Duration) -> Result<(), Failure> {
+        match self.link.recv(limit) {
+            // An answer to a request that was given up.
+            Ok(_) | Err(link::Error::TimedOut) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Runs a job of many exchanges, as far as it gets with this port.
@@ -147,7 +234,9 @@ impl<F: Framing> Device<F> {
         loop {
             match open(&self.endpoint, self.pace) {
                 Ok(port) => {
-                    self.link = link(port, self.framing, self.output.verbose);
+                    let shown = self.link.sink().shown;
+                    self.link = connect(port, self.framing, self.output);
+                    self.show_text(shown);
                     return Ok(());
                 }
                 Err(error) if Instant::now() >= until => return Err(Failure::Port(error)),
@@ -167,20 +256,32 @@ fn open(endpoint: &Endpoint, pace: Option<cli::Pace>) -> io::Result<Port> {
 
 /// Joins port and framing. The buffers are leaked: a program that opens its port a few times in its life can afford it,
 /// and is spared a lifetime everywhere.
-fn link<F: Framing>(port: Port, framing: fn(&'static mut [u8]) -> F, verbose: bool) -> Link<'static, Port, F, Trace> {
+fn connect<F: Framing>(
+    port: Port,
+    framing: fn(&'static mut [u8]) -> F,
+    Output { json, verbose }: Output,
+) -> Link<'static, Port, F, Trace> {
     let buffer = || vec![0; DATAGRAM].leak();
-    Link::new(port, framing(buffer()), buffer(), buffer(), TICK).with_sink(Trace { verbose })
+    Link::new(port, framing(buffer()), buffer(), buffer(), TICK).with_sink(Trace { verbose, shown: false, json })
 }
 
 /// Shows what passes the wire.
 struct Trace {
     verbose: bool,
+    /// Whether text goes to stdout.
+    shown: bool,
+    json: bool,
 }
 
 impl Sink for Trace {
     fn text(&mut self, text: &[u8]) {
-        if self.verbose {
-            eprint!("{}", String::from_utf8_lossy(text));
+        let lossy = String::from_utf8_lossy(text);
+        if self.shown && self.json {
+            println!("{}", json!({ "text": lossy }));
+        } else if self.shown {
+            print!("{lossy}");
+        } else if self.verbose {
+            eprint!("{lossy}");
         }
     }
 

@@ -20,6 +20,13 @@ pub enum Failure {
         /// What the device said.
         refusal: Refusal,
     },
+    /// A shell command returned something else than 0.
+    Command {
+        /// What it printed.
+        output: String,
+        /// What it returned.
+        result: i32,
+    },
     /// The command line makes no sense for this device; and what to do.
     Usage(String, &'static str),
     /// No answer came.
@@ -34,6 +41,8 @@ pub enum Failure {
     Closed,
     /// A file cannot be read, or is no image.
     File(PathBuf, String),
+    /// A file on this computer cannot be read or written.
+    Local(PathBuf, io::Error),
     /// The new image does not run, or is not confirmed.
     NotConfirmed(String),
 }
@@ -53,10 +62,13 @@ impl From<link::Error<io::Error, Infallible>> for Failure {
 impl Failure {
     /// What went wrong with a request.
     pub fn of<R: Request>(error: link::Error<io::Error, client::Error>) -> Self {
+        Self::of_request(R::GROUP, R::COMMAND, error)
+    }
+
+    /// What went wrong with a request of this group and command.
+    pub fn of_request(group: Group, command: u8, error: link::Error<io::Error, client::Error>) -> Self {
         match error {
-            link::Error::Protocol(client::Error::Remote(refusal)) => {
-                Self::Refused { group: R::GROUP, command: R::COMMAND, refusal }
-            }
+            link::Error::Protocol(client::Error::Remote(refusal)) => Self::Refused { group, command, refusal },
             link::Error::Protocol(client::Error::BufferFull) => Self::TooLong,
             link::Error::Protocol(_) => Self::Nonsense("answered something that makes no sense"),
             link::Error::Port(error) => Self::Port(error),
@@ -82,11 +94,11 @@ impl Failure {
     /// The exit code, as `--help` lists them.
     pub const fn code(&self) -> u8 {
         match self {
-            Self::Refused { .. } => 1,
+            Self::Refused { .. } | Self::Command { .. } => 1,
             Self::Usage(..) | Self::TooLong => 2,
             Self::TimedOut | Self::Nonsense(_) => 3,
             Self::Port(_) | Self::Closed => 4,
-            Self::File(..) => 5,
+            Self::File(..) | Self::Local(..) => 5,
             Self::NotConfirmed(_) => 6,
         }
     }
@@ -95,9 +107,10 @@ impl Failure {
     pub fn remedy(&self) -> Option<&'static str> {
         Some(match self {
             Self::Refused { refusal, .. } => return refusal.remedy(),
+            Self::Command { .. } => return None,
             Self::Usage(_, remedy) => remedy,
             Self::TimedOut => {
-                "Check endpoint, --baud and --framing, or give it more time with --timeout and --retries; \
+                "Check endpoint and --baud, try --framing auto, or give it more time with --timeout and --retries; \
                  a receiver that loses bursts needs --pace."
             }
             Self::Nonsense(_) => "Look at the messages with --verbose.",
@@ -109,6 +122,7 @@ impl Failure {
             Self::Port(_) => "Is the device plugged in, and the port not in use by another program?",
             Self::Closed => "The device may have restarted; try again.",
             Self::File(..) => "Give the signed image that the build makes, as zephyr.signed.bin.",
+            Self::Local(..) => "Check the path on this computer, and its permissions.",
             Self::NotConfirmed(_) => "See what runs with `image list`.",
         })
     }
@@ -126,12 +140,14 @@ impl fmt::Display for Failure {
                 }
                 write!(f, " (asked: group {}, command {command})", Named(*group))
             }
+            Self::Command { result, .. } => write!(f, "the command returned {result}"),
             Self::Usage(text, _) | Self::NotConfirmed(text) => f.write_str(text),
             Self::TimedOut => f.write_str("the device does not answer"),
             Self::Nonsense(what) => write!(f, "the device {what}"),
             Self::TooLong => f.write_str("the request is too long"),
             Self::Port(error) => write!(f, "the port: {error}"),
             Self::Closed => f.write_str("the connection was closed"),
+            Self::Local(path, error) => write!(f, "{}: {error}", path.display()),
             Self::File(path, error) => write!(f, "{}: {error}", path.display()),
         }
     }

@@ -20,7 +20,7 @@ use crate::output::{Output, table};
 const LIST: &str = "Give the first hex digits of a hash that `image list` shows.";
 
 /// Bytes of a message that a datagram carries on any path: 1500, less the headers of IPv6 and UDP.
-const PATH: usize = 1452;
+pub const PATH: usize = 1452;
 
 /// A file in memory.
 pub type File<'f> = &'f [u8];

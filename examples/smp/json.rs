@@ -20,6 +20,15 @@ pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Bytes from hex, in pairs of digits.
+pub fn from_hex(digits: &str) -> Option<Vec<u8>> {
+    let pair = |pair: &[u8]| match pair {
+        [high, low] => u8::try_from(char::from(*high).to_digit(16)? << 4 | char::from(*low).to_digit(16)?).ok(),
+        _ => None,
+    };
+    digits.as_bytes().chunks(2).map(pair).collect()
+}
+
 fn read(decoder: &mut Decoder<'_>, depth: usize) -> Result<Value, Error> {
     let depth = depth.checked_sub(1).ok_or(Error::message("nested too deep"))?;
     Ok(match decoder.datatype()? {
@@ -69,12 +78,12 @@ fn read(decoder: &mut Decoder<'_>, depth: usize) -> Result<Value, Error> {
 }
 
 /// Text in one piece or in several.
-fn text(decoder: &mut Decoder<'_>) -> Result<String, Error> {
+pub fn text(decoder: &mut Decoder<'_>) -> Result<String, Error> {
     decoder.str_iter()?.collect()
 }
 
 /// Whether a map or an array has another entry.
-fn more(decoder: &mut Decoder<'_>, len: Option<u64>, seen: usize) -> Result<bool, Error> {
+pub fn more(decoder: &mut Decoder<'_>, len: Option<u64>, seen: usize) -> Result<bool, Error> {
     Ok(match len {
         Some(len) => (seen as u64) < len,
         None if decoder.datatype()? == Type::Break => {

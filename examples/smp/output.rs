@@ -49,6 +49,10 @@ impl Output {
                 object.insert("name".into(), refusal.name().into());
                 object.insert("request".into(), json!({ "group": group.0, "command": command }));
             }
+            if let (Failure::Command { output, result }, Some(object)) = (failure, object.as_object_mut()) {
+                object.insert("o".into(), output.as_str().into());
+                object.insert("ret".into(), (*result).into());
+            }
             println!("{object}");
         }
         eprintln!("error: {failure}");

@@ -5,10 +5,8 @@
 
 use core::fmt;
 
-use minicbor::encode::write::{Cursor, EndOfSlice};
-
 use super::Address;
-use crate::cbor::{Bytes, Items, Malformed, Reader, Text};
+use crate::cbor::{Bytes, Items, Malformed, Reader, Text, Writer};
 
 /// Why bytes are not the value that was asked for, or why a value has no bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -217,8 +215,8 @@ fn half(bits: u16) -> f64 {
 ///
 /// [`Error::BufferFull`], after which `out` holds nothing of use.
 pub fn encode<T: minicbor::Encode<()>>(value: T, out: &mut [u8]) -> Result<usize, Error> {
-    let mut cursor = Cursor::new(out);
-    let done: Result<(), minicbor::encode::Error<EndOfSlice>> = minicbor::encode(value, &mut cursor);
-    done.map_err(|_end| Error::BufferFull)?;
-    Ok(cursor.position())
+    // Not `minicbor`'s own cursor: at `opt-level = "z"` its `copy_from_slice` keeps a path to a panic.
+    let mut writer = Writer::new(out);
+    minicbor::encode(value, &mut writer).or(Err(Error::BufferFull))?;
+    Ok(writer.len())
 }

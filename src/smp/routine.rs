@@ -4,6 +4,9 @@
 //! |---|---|
 //! | this one | [`Source`]: what is uploaded; [`Error`]: why a job ended early |
 //! | [`upload`] | [`Upload`]: an image file, several requests at a time |
+//! | [`file_download`] | [`FileDownload`]: a file from the device, lent to the caller piece by piece |
+//! | [`file_upload`] | [`FileUpload`]: a file to the device, with resume and a check at the end |
+//! | [`walk`] | [`StatWalk`], [`SettingsWalk`]: all counters, and the settings that are named |
 //! | [`upgrade`] | [`Upgrade`]: upload, test, reset, confirm, and what came of it; [`ImageFile`], [`Notes`] |
 //!
 //! ```
@@ -30,22 +33,46 @@ use super::client::{self, Client};
 use super::{Header, Request, Version, error};
 use crate::routine::Step;
 
+pub mod file_download;
+pub mod file_upload;
 pub mod upgrade;
 pub mod upload;
+pub mod walk;
 
 mod file;
+mod hash;
 mod outcome;
 mod piece;
 mod survey;
 mod transfer;
 
 pub use file::{FileError, ImageFile, ImageVersion};
+pub use file_download::{FileDownload, FileDownloadEvent, FileDownloadReport};
+pub use file_upload::{FileUpload, FileUploadReport};
 pub use outcome::{Doubt, Note, Notes, Phase, Plan, UpgradeEvent, UpgradeOutcome, UpgradeReport};
 pub use upgrade::Upgrade;
 pub use upload::{Upload, UploadEvent, UploadOutcome, UploadReport};
+pub use walk::{SettingEvent, SettingsWalk, StatEvent, StatWalk, WalkOutcome, WalkReport};
 
 /// How many messages in a row that answer nothing count as a time-out.
 pub const NOISE: u8 = 64;
+
+/// How a [`FileDownload`] or a [`FileUpload`] ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[must_use]
+pub enum FileOutcome {
+    /// Not yet: it may be run on.
+    Unfinished,
+    /// The whole file has arrived.
+    Done {
+        /// A hash of the whole file was compared, and both sides have the same. `false` if that was not asked for, or if
+        /// the device offers none that we know.
+        verified: bool,
+    },
+    /// It has not.
+    Failed(Error),
+}
 
 /// What is uploaded: bytes that can be read at any offset, again and again.
 ///
@@ -69,8 +96,10 @@ pub enum Error {
     NoProgress,
     /// The peer: it asks for bytes beyond the end of the file.
     Offset,
-    /// The peer: what it stored is not what was sent.
+    /// The peer: what it stored is not what was sent, or what it sent is not what it stores.
     Mismatch,
+    /// The peer: a file ended before the length that it has told.
+    CutShort,
     /// The peer: its answer is not what the command promises.
     Malformed,
     /// The peer refused.
@@ -86,7 +115,8 @@ impl core::fmt::Display for Error {
             Self::TimedOut => "the device does not answer",
             Self::NoProgress => "the device asks for the same bytes over and over",
             Self::Offset => "the device asks for bytes beyond the end of the file",
-            Self::Mismatch => "the device stored something else than what was sent",
+            Self::Mismatch => "what the device stores is not what was transferred",
+            Self::CutShort => "the file ended before the length that the device has told",
             Self::Malformed => return client::Error::Malformed.fmt(f),
             Self::Remote(error) => return error.fmt(f),
         })

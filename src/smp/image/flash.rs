@@ -164,19 +164,20 @@ fn write_version(version: Version, out: &mut heapless::Vec<u8, 25>) {
     let Version { major, minor, revision, build } = version;
     let build = (build != 0).then_some(build);
     let numbers = [Some(u32::from(major)), Some(u32::from(minor)), Some(u32::from(revision)), build];
-    for (index, number) in numbers.into_iter().flatten().enumerate() {
+    for (index, mut number) in numbers.into_iter().flatten().enumerate() {
+        // The capacities are those of the longest version and the longest number, so nothing here can be lost.
         if index > 0 {
-            // The capacity is that of the longest version, so nothing here can be lost.
             let _ = out.push(b'.');
         }
-        let mut divisor = 1;
-        while number / divisor >= 10 {
-            divisor *= 10;
+        let mut digits = heapless::Vec::<u8, 10>::new();
+        while number > 0 || digits.is_empty() {
+            // 0 to 9.
+            let digit = u8::try_from(number % 10).unwrap_or(0);
+            let _ = digits.push(b'0'.saturating_add(digit));
+            number /= 10;
         }
-        while divisor > 0 {
-            let digit = u8::try_from(number / divisor % 10).unwrap_or(0);
-            let _ = out.push(b'0'.saturating_add(digit));
-            divisor /= 10;
+        for digit in digits.iter().rev() {
+            let _ = out.push(*digit);
         }
     }
 }

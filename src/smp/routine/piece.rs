@@ -1,9 +1,11 @@
-//! How many bytes of the file fit one upload request, and the request.
+//! How many bytes of the source fit one upload request, and the request.
 //!
 //! ```text
 //!   8    1     4 + h(off)   5 + h(n) + n   first piece only: 4 + h(len)   6 + h(image)   4 + 34   8 + 1
 //!   ├────┼─────┼────────────┼────────────┼──────────────────┼──────────────┼─────────────┼────────┼─────────┤
 //!   header map  "off"        "data"                          "len"          "image"       "sha"    "upgrade"
+//!
+//!   Of a file: 5 + h(name) + name in each piece, "len" in the first one, none of the other keys.
 //!
 //!   h(v): 1 (v < 24), 2 (< 2^8), 3 (< 2^16), 5 (< 2^32), 9: the head of a CBOR number or string
 //! ```
@@ -50,35 +52,87 @@ impl Keys {
     }
 }
 
-/// One upload request.
+/// What a piece says beside offset and data.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Piece {
-    off: u64,
-    len: u16,
-    /// Length of the file and keys, with the first piece.
-    file: Option<(u64, Keys)>,
+pub(super) enum What<'n> {
+    /// An image: its keys, in the first piece.
+    Image(Keys),
+    /// A file: its name, in each piece.
+    File(&'n str),
 }
 
-impl Piece {
+impl What<'_> {
+    /// What the piece at `off` says at most.
+    const fn at(self, off: u64) -> Self {
+        match self {
+            Self::Image(_) if off > 0 => Self::Image(Keys { image: None, sha: None, upgrade: false }),
+            what => what,
+        }
+    }
+
+    const fn less(self) -> Option<Self> {
+        match self {
+            Self::Image(keys) => match keys.less() {
+                Some(keys) => Some(Self::Image(keys)),
+                None => None,
+            },
+            Self::File(_) => None,
+        }
+    }
+
+    fn count(&self) -> u64 {
+        match self {
+            Self::Image(keys) => keys.count(),
+            Self::File(_) => 1,
+        }
+    }
+
+    fn size(&self) -> usize {
+        match self {
+            Self::Image(keys) => keys.size(),
+            Self::File(name) => name.len().saturating_add(5 + head(name.len() as u64)),
+        }
+    }
+
+    /// The smallest limit, and the fewest bytes of data at `off`.
+    const fn least(&self, off: u64) -> (usize, u64) {
+        match self {
+            Self::Image(_) if off == 0 => (MIN_LIMIT, FIRST),
+            Self::Image(_) => (MIN_LIMIT, 1),
+            Self::File(_) => (0, 1),
+        }
+    }
+}
+
+/// One upload request.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Piece<'n> {
+    off: u64,
+    len: u16,
+    /// Length of the whole, with the first piece.
+    total: Option<u64>,
+    what: What<'n>,
+}
+
+impl<'n> Piece<'n> {
     /// The longest piece from `off` on that fits a message of `limit` bytes. At offset 0 it carries as many of the keys
     /// as leave room for 32 bytes of data.
-    pub(super) fn fill(off: u64, total: u64, keys: Keys, limit: usize) -> Result<Self, Error> {
+    pub(super) fn fill(off: u64, total: u64, what: What<'n>, limit: usize) -> Result<Self, Error> {
         let limit = limit.min(Header::LEN + usize::from(u16::MAX));
-        if limit < MIN_LIMIT {
+        let (least, wanted) = what.least(off);
+        if limit < least {
             return Err(Error::BufferFull);
         }
         let left = total.saturating_sub(off);
-        let mut file = (off == 0).then_some((total, keys));
-        let wanted = if off == 0 { left.min(FIRST) } else { left.min(1) };
+        let mut piece = Self { off, len: 0, total: (off == 0).then_some(total), what: what.at(off) };
         loop {
-            let piece = Self { off, len: 0, file };
-            let room = limit.saturating_sub(piece.fixed());
-            let len = u16::try_from(data(room)).unwrap_or(u16::MAX).min(u16::try_from(left).unwrap_or(u16::MAX));
-            if u64::from(len) >= wanted {
-                return Ok(Self { len, ..piece });
+            let len = limit.checked_sub(piece.fixed()).filter(|room| *room > 0).map(data);
+            let len =
+                len.map(|len| u16::try_from(len).unwrap_or(u16::MAX).min(u16::try_from(left).unwrap_or(u16::MAX)));
+            if let Some(len) = len.filter(|len| u64::from(*len) >= left.min(wanted)) {
+                return Ok(piece.with_len(len));
             }
-            let (_, keys) = file.ok_or(Error::BufferFull)?;
-            file = Some((total, keys.less().ok_or(Error::BufferFull)?));
+            piece.what = piece.what.less().ok_or(Error::BufferFull)?;
         }
     }
 
@@ -94,22 +148,26 @@ impl Piece {
 
     /// Bytes of the request without the head of the data and the data.
     fn fixed(&self) -> usize {
-        let file = self.file.map_or(0, |(total, keys)| 4 + head(total) + keys.size());
-        Header::LEN + 1 + 4 + head(self.off) + 5 + file
+        let total = self.total.map_or(0, |total| 4 + head(total));
+        self.what.size().saturating_add(Header::LEN + 1 + 4 + head(self.off) + 5 + total)
     }
 
     /// Writes the payload, with the data straight from the source.
     pub(super) fn write<S: Source>(&self, source: &mut S, writer: &mut Writer<'_>) -> Result<(), Error> {
-        let keys = match &self.file {
-            Some((_, keys)) => *keys,
-            None => Keys::default(),
+        writer.map(2 + u64::from(self.total.is_some()) + self.what.count())?;
+        let keys = match self.what {
+            What::Image(keys) => keys,
+            What::File(name) => {
+                writer.text("name")?;
+                writer.text(name)?;
+                Keys::default()
+            }
         };
-        writer.map(2 + u64::from(self.file.is_some()) + keys.count())?;
         if let Some(image) = keys.image {
             writer.text("image")?;
             writer.unsigned(image.into())?;
         }
-        if let Some((total, _)) = self.file {
+        if let Some(total) = self.total {
             writer.text("len")?;
             writer.unsigned(total)?;
         }

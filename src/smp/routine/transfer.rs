@@ -1,17 +1,62 @@
-//! The window of an upload: which requests are outstanding, and what an answer means for them.
+//! The window of a transfer: which requests are outstanding, and what an answer means for them. Uploads of images, uploads
+//! of files and downloads of files share it: each has an offset that only moves on when the device says so.
 
 use core::cmp::Ordering;
 
 use heapless::Deque;
 
-use super::upload::UploadOutcome;
-use super::{Error, NOISE};
+use super::piece::{Piece, What};
+use super::{Error, NOISE, Source};
+use crate::cbor::{BufferFull, Writer};
 use crate::smp::client::{self, Client};
-use crate::smp::image::{self, UploadResponse};
+use crate::smp::os::ParametersResponse;
 use crate::smp::{self, Header, Request, Version};
 
 /// The most requests outstanding.
 pub const MAX_WINDOW: usize = 8;
+
+/// The longest message to a device that does not tell its sizes.
+pub const FALLBACK: usize = 169;
+
+/// What is known of the messages before the device tells its sizes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sizes {
+    pub(super) overhead: usize,
+    pub(super) message_limit: Option<usize>,
+    pub(super) window: usize,
+    pub(super) parameters: Option<ParametersResponse>,
+}
+
+impl Sizes {
+    /// The longest message and the number of requests at a time, with what the device told.
+    pub(super) fn settle(&self, parameters: Option<ParametersResponse>) -> (usize, usize) {
+        match parameters {
+            Some(ParametersResponse { buf_size, buf_count }) => {
+                let size = usize::try_from(buf_size).unwrap_or(usize::MAX).saturating_sub(self.overhead);
+                let buffers = usize::try_from(buf_count).unwrap_or(usize::MAX);
+                let limit = size.min(self.message_limit.unwrap_or(usize::MAX));
+                (limit, self.window.min(buffers.saturating_sub(1)).max(1))
+            }
+            None => (self.message_limit.unwrap_or(FALLBACK), 1),
+        }
+    }
+}
+
+/// What was sent.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Counts {
+    pub(super) sent: u64,
+    /// The end of what was sent, or asked for, at least once.
+    pub(super) reached: u64,
+    pub(super) repeats: u32,
+    pub(super) foreign: u32,
+}
+
+impl Counts {
+    pub(super) const fn foreign(&mut self) {
+        self.foreign = self.foreign.wrapping_add(1);
+    }
+}
 
 /// A request that is outstanding.
 #[derive(Debug, Clone, Copy)]
@@ -22,7 +67,7 @@ pub(super) struct Flight {
 }
 
 impl Flight {
-    const fn end(&self) -> u64 {
+    pub(super) const fn end(&self) -> u64 {
         self.off.saturating_add(self.len as u64)
     }
 }
@@ -31,10 +76,14 @@ impl Flight {
 /// gaps, and the last one ends at `next`.
 #[derive(Debug)]
 pub(super) struct Transfer {
+    /// The front of every request; number and length are not looked at.
+    template: Header,
     limit: usize,
     window: usize,
     outstanding: Deque<Flight, MAX_WINDOW>,
     flow: Flow,
+    /// Where it began. The piece there travels alone, as the one at 0 does.
+    start: u64,
     /// The offset of the next new piece.
     next: u64,
     /// The offset that the device named last.
@@ -92,14 +141,19 @@ pub(super) enum Awaited {
 }
 
 impl Transfer {
-    pub(super) const fn new(limit: usize, window: usize) -> Self {
+    /// A transfer by requests `R` that begins at `start`.
+    pub(super) fn new<R: Request>((limit, window): (usize, usize), start: u64) -> Self {
+        let template =
+            Header { op: R::OP, version: Version::V2, length: 0, group: R::GROUP, sequence: 0, command: R::COMMAND };
         Self {
+            template,
             limit,
             window,
             outstanding: Deque::new(),
             flow: Flow::Open,
-            next: 0,
-            confirmed: 0,
+            start,
+            next: start,
+            confirmed: start,
             rounds: 0,
             setbacks: 0,
             silences: 0,
@@ -111,12 +165,12 @@ impl Transfer {
     /// The piece that is to be sent, or what to wait for.
     pub(super) fn due(&self, len: u64) -> Result<Due, Awaited> {
         let oldest = self.outstanding.front();
-        let first = oldest.is_some_and(|flight| flight.off == 0);
+        let first = oldest.is_some_and(|flight| self.is_first(flight));
+        // An empty file is one piece without a byte.
+        let more = self.next < len || (len == 0 && oldest.is_none());
         match (&self.flow, oldest) {
             (Flow::Repeat, Some(oldest)) => Ok(Due::Again(*oldest)),
-            (Flow::Open, _) if self.outstanding.len() < self.window && self.next < len && !first => {
-                Ok(Due::New(self.next))
-            }
+            (Flow::Open, _) if self.outstanding.len() < self.window && more && !first => Ok(Due::New(self.next)),
             _ if first => Err(Awaited::First),
             _ if self.outstanding.back().is_some_and(|flight| flight.end() >= len) => Err(Awaited::Last),
             _ => Err(Awaited::Other),
@@ -125,7 +179,7 @@ impl Transfer {
 
     /// Which of the outstanding requests this message answers.
     pub(super) fn index(&self, message: &[u8]) -> Option<usize> {
-        let answered = |flight: &Flight| client::answers(&header(flight.sequence, Version::V2), message);
+        let answered = |flight: &Flight| client::answers(&self.header(flight.sequence, Version::V2), message);
         self.outstanding.iter().position(answered)
     }
 
@@ -133,11 +187,66 @@ impl Transfer {
         self.confirmed
     }
 
-    pub(super) const fn limit(&self) -> usize {
-        self.limit
+    /// Whether nothing else travels beside this request.
+    pub(super) const fn is_first(&self, flight: &Flight) -> bool {
+        flight.off == 0 || flight.off == self.start
     }
 
-    pub(super) fn sent(&mut self, flight: Flight, version: Version) {
+    const fn header(&self, sequence: u8, version: Version) -> Header {
+        Header { version, sequence, ..self.template }
+    }
+
+    /// Writes the piece that is due, with its data straight from the source.
+    pub(super) fn send<S: Source>(
+        &mut self,
+        due: Due,
+        (source, total, what): (&mut S, u64, What<'_>),
+        counts: &mut Counts,
+        client: &mut Client,
+        tx: &mut [u8],
+    ) -> Result<usize, Error> {
+        let mut piece = Piece::fill(due.off(), total, what, self.limit.min(tx.len()))?;
+        if let Due::Again(Flight { len, .. }) = due {
+            piece = piece.with_len(len);
+        }
+        let mut failed = Ok(());
+        let emitted = self.emit(due, piece.len(), counts, client, tx, |writer| {
+            piece.write(source, writer).map_err(|error| {
+                failed = Err(error);
+                BufferFull
+            })
+        });
+        failed?;
+        let bytes = emitted?;
+        counts.sent = counts.sent.saturating_add(piece.len().into());
+        Ok(bytes)
+    }
+
+    /// Writes the request that is due, for `len` bytes.
+    pub(super) fn emit(
+        &mut self,
+        due: Due,
+        len: u16,
+        counts: &mut Counts,
+        client: &mut Client,
+        tx: &mut [u8],
+        payload: impl FnOnce(&mut Writer<'_>) -> Result<(), BufferFull>,
+    ) -> Result<usize, Error> {
+        let Header { op, group, command, .. } = self.template;
+        let (bytes, header) = match due {
+            Due::Again(Flight { sequence, .. }) => client::emit(self.header(sequence, client.version()), tx, payload),
+            Due::New(_) => client.emit(op, group, command, tx, payload),
+        }?;
+        let flight = Flight { sequence: header.sequence, off: due.off(), len };
+        if flight.off < counts.reached {
+            counts.repeats = counts.repeats.wrapping_add(1);
+        }
+        counts.reached = counts.reached.max(flight.end());
+        self.sent(flight, header.version);
+        Ok(bytes)
+    }
+
+    fn sent(&mut self, flight: Flight, version: Version) {
         self.asked.get_or_insert(version);
         match self.flow {
             Flow::Repeat => self.flow = Flow::Probing,
@@ -149,51 +258,40 @@ impl Transfer {
         }
     }
 
-    /// Reads the answer to the request at `index`; returns the outcome if it was the last one.
-    pub(super) fn answer(
-        &mut self,
-        index: usize,
-        message: &[u8],
-        client: &mut Client,
-        len: u64,
-        limit: u8,
-    ) -> Result<Option<UploadOutcome>, Error> {
+    /// Takes the request at `index`, which `message` answers, and those before it out of the window. `None` if all are to
+    /// be sent again in the other version.
+    pub(super) fn take(&mut self, index: usize, message: &[u8], client: &mut Client) -> Option<Flight> {
         (self.silences, self.noise, self.flow) = (0, 0, Flow::Open);
         let written = client.version();
         if client.take_version(written, self.asked.unwrap_or(written), message) {
             self.go_to(self.confirmed);
-            return Ok(None);
+            return None;
         }
         let mut answered = None;
         for _ in 0..=index {
             answered = self.outstanding.pop_front();
         }
-        let first = answered.filter(|flight| flight.off == 0);
-        let response = client::payload(message).map_err(client::Error::from).and_then(image::Upload::response);
-        let UploadResponse { off, matches } = match response {
-            Ok(response) => response,
-            Err(client::Error::Remote(error @ (smp::Error::BUSY | smp::Error::NO_MEMORY))) if first.is_none() => {
+        answered
+    }
+
+    /// The device refused `flight`: pauses if it is only busy, or fails.
+    pub(super) fn refused(&mut self, flight: &Flight, error: client::Error, limit: u8) -> Result<(), Error> {
+        match error {
+            client::Error::Remote(smp::Error::BUSY | smp::Error::NO_MEMORY) if !self.is_first(flight) => {
                 self.rounds = self.rounds.saturating_add(1);
                 if self.rounds >= limit {
-                    return Err(Error::Remote(error));
+                    return Err(error.into());
                 }
                 self.go_to(self.confirmed);
                 (self.window, self.flow) = (1, Flow::Pause);
-                return Ok(None);
+                Ok(())
             }
-            Err(error) => return Err(error.into()),
-        };
-        if matches == Some(false) {
-            return Err(Error::Mismatch);
+            error => Err(error.into()),
         }
-        match off.cmp(&len) {
-            Ordering::Greater => return Err(Error::Offset),
-            Ordering::Equal => {
-                let already_present = first.is_some_and(|flight| flight.end() < len);
-                return Ok(Some(UploadOutcome::Done { already_present, verified: matches == Some(true) }));
-            }
-            Ordering::Less => {}
-        }
+    }
+
+    /// The device wants `off` next.
+    pub(super) fn wanted(&mut self, off: u64, limit: u8) -> Result<(), Error> {
         match off.cmp(&self.confirmed) {
             Ordering::Greater => self.rounds = 0,
             Ordering::Equal => self.rounds = self.rounds.saturating_add(1),
@@ -206,7 +304,7 @@ impl Transfer {
         if self.outstanding.front().is_none_or(|flight| flight.off != off) {
             self.go_to(off);
         }
-        Ok(None)
+        Ok(())
     }
 
     /// Gives up what is outstanding and goes on at `off`.
@@ -234,17 +332,5 @@ impl Transfer {
         let _ = self.outstanding.push_front(oldest);
         self.flow = Flow::Repeat;
         Ok(())
-    }
-}
-
-/// What the answer to an upload request is compared with, and the front of a repeat.
-pub(super) const fn header(sequence: u8, version: Version) -> Header {
-    Header {
-        op: image::Upload::OP,
-        version,
-        length: 0,
-        group: image::Upload::GROUP,
-        sequence,
-        command: image::Upload::COMMAND,
     }
 }

@@ -44,23 +44,22 @@
 //!   repeat. The first piece then goes out again; servers that check what they hold answer that all is there, others
 //!   take the file once more.
 
+use core::cmp::Ordering;
 use core::time::Duration;
 
-use super::piece::{Keys, Piece};
-use super::transfer::{Awaited, Due, Flight, Transfer, header};
+#[cfg(feature = "sha2")]
+use super::hash;
+use super::piece::{Keys, What};
+use super::transfer::{Awaited, Counts, Sizes, Transfer};
 use super::{Ask, Error, Heard, Source};
-use crate::cbor::{BufferFull, Writer};
 use crate::framing::Framing;
 use crate::routine::{Routine, Step};
 use crate::smp::Request;
 use crate::smp::client::{self, Client};
-use crate::smp::image::{self, ERASE_TIME};
+use crate::smp::image::{self, ERASE_TIME, UploadResponse};
 use crate::smp::os::{Parameters, ParametersResponse};
 
-pub use super::transfer::MAX_WINDOW;
-
-/// The longest message to a device that does not tell its sizes.
-pub const FALLBACK: usize = 169;
+pub use super::transfer::{FALLBACK, MAX_WINDOW};
 
 /// How long a device may take to check the image after the last piece.
 pub const CHECK_TIME: Duration = Duration::from_secs(20);
@@ -77,13 +76,10 @@ pub struct Upload<S> {
 
 #[derive(Debug, Clone, Copy)]
 struct Settings {
-    overhead: usize,
-    message_limit: Option<usize>,
-    window: usize,
+    sizes: Sizes,
     repeats: u8,
     first: Duration,
     last: Duration,
-    parameters: Option<ParametersResponse>,
 }
 
 #[derive(Debug)]
@@ -96,15 +92,6 @@ enum State {
     Sending(Transfer),
     /// Over, and how far the device had got.
     Ended { outcome: UploadOutcome, off: u64 },
-}
-
-#[derive(Debug, Clone, Copy, Default)]
-struct Counts {
-    sent: u64,
-    /// The end of what was sent at least once.
-    reached: u64,
-    repeats: u32,
-    foreign: u32,
 }
 
 impl Settings {
@@ -170,13 +157,10 @@ impl<S: Source> Upload<S> {
     /// device has buffers, less one.
     pub fn new(source: S) -> Self {
         let settings = Settings {
-            overhead: 4,
-            message_limit: None,
-            window: MAX_WINDOW,
+            sizes: Sizes { overhead: 4, message_limit: None, window: MAX_WINDOW, parameters: None },
             repeats: 5,
             first: ERASE_TIME,
             last: CHECK_TIME,
-            parameters: None,
         };
         let len = source.len();
         Self { source, len, keys: Keys::default(), settings, state: State::Idle, counts: Counts::default() }
@@ -186,35 +170,35 @@ impl<S: Source> Upload<S> {
     /// keeps.
     #[must_use]
     pub fn over<F: Framing>(self) -> Self {
-        let window = if F::WHOLE { 1 } else { self.settings.window };
+        let window = if F::WHOLE { 1 } else { self.settings.sizes.window };
         self.overhead(F::OVERHEAD).window(window)
     }
 
     /// How many bytes the framing stores beside a message in the device's buffer: [`Framing::OVERHEAD`].
     #[must_use]
     pub fn overhead(mut self, bytes: usize) -> Self {
-        self.settings.overhead = bytes;
+        self.settings.sizes.overhead = bytes;
         self
     }
 
     /// At most so many requests at a time, 1 to 8; the device's number of buffers lowers it.
     #[must_use]
     pub fn window(mut self, requests: usize) -> Self {
-        self.settings.window = requests.clamp(1, MAX_WINDOW);
+        self.settings.sizes.window = requests.clamp(1, MAX_WINDOW);
         self
     }
 
     /// No message longer than this, as for the path of a datagram. Also the size for a device that tells none.
     #[must_use]
     pub fn message_limit(mut self, bytes: usize) -> Self {
-        self.settings.message_limit = Some(bytes);
+        self.settings.sizes.message_limit = Some(bytes);
         self
     }
 
     /// The sizes of the device are known: they are not asked for.
     #[must_use]
     pub fn parameters(mut self, parameters: ParametersResponse) -> Self {
-        self.settings.parameters = Some(parameters);
+        self.settings.sizes.parameters = Some(parameters);
         self
     }
 
@@ -249,15 +233,7 @@ impl<S: Source> Upload<S> {
     pub fn with_sha(mut self) -> Result<Self, Error> {
         use sha2::{Digest, Sha256};
         let mut digest = Sha256::new();
-        let mut block = [0; 128];
-        let mut off = 0;
-        while off < self.len {
-            let left = usize::try_from(self.len.saturating_sub(off)).unwrap_or(usize::MAX);
-            let block = block.get_mut(..left.min(128)).unwrap_or_default();
-            self.source.read(off, block)?;
-            digest.update(&*block);
-            off = off.saturating_add(block.len() as u64);
-        }
+        hash::read(&mut self.source, self.len, |bytes| digest.update(bytes))?;
         Ok(self.sha(digest.finalize().into()))
     }
 
@@ -298,23 +274,14 @@ impl<S: Source> Upload<S> {
     }
 
     fn begin(&mut self, parameters: Option<ParametersResponse>) {
-        let Settings { overhead, message_limit, window, .. } = self.settings;
-        let (limit, window) = match parameters {
-            Some(ParametersResponse { buf_size, buf_count }) => {
-                let size = usize::try_from(buf_size).unwrap_or(usize::MAX).saturating_sub(overhead);
-                let buffers = usize::try_from(buf_count).unwrap_or(usize::MAX);
-                (size.min(message_limit.unwrap_or(usize::MAX)), window.min(buffers.saturating_sub(1)).max(1))
-            }
-            None => (message_limit.unwrap_or(FALLBACK), 1),
-        };
-        self.state = State::Sending(Transfer::new(limit, window));
+        self.state = State::Sending(Transfer::new::<image::Upload<'_>>(self.settings.sizes.settle(parameters), 0));
     }
 
     fn step(&mut self, client: &mut Client, tx: &mut [u8]) -> Result<Step, Error> {
         loop {
             match &mut self.state {
                 State::Idle if self.len == 0 => return Err(Error::Empty),
-                State::Idle => match self.settings.parameters {
+                State::Idle => match self.settings.sizes.parameters {
                     Some(parameters) => self.begin(Some(parameters)),
                     None => self.state = State::Sizing(Ask::new(client.repeats())),
                 },
@@ -323,7 +290,10 @@ impl<S: Source> Upload<S> {
                     step => return step,
                 },
                 State::Sending(transfer) => match transfer.due(self.len) {
-                    Ok(due) => return self.send(due, client, tx).map(Step::Send),
+                    Ok(due) => {
+                        let piece = (&mut self.source, self.len, What::Image(self.keys));
+                        return transfer.send(due, piece, &mut self.counts, client, tx).map(Step::Send);
+                    }
                     Err(awaited) => return Ok(Step::Wait(self.settings.time(awaited).max(client.timeout()))),
                 },
                 State::Ended { .. } => return Ok(Step::Done),
@@ -331,62 +301,58 @@ impl<S: Source> Upload<S> {
         }
     }
 
-    /// Writes the piece that is due.
-    fn send(&mut self, due: Due, client: &mut Client, tx: &mut [u8]) -> Result<usize, Error> {
-        let State::Sending(transfer) = &mut self.state else { return Ok(0) };
-        let limit = transfer.limit().min(tx.len());
-        let off = due.off();
-        let mut piece = Piece::fill(off, self.len, self.keys, limit)?;
-        if let Due::Again(Flight { len, .. }) = due {
-            piece = piece.with_len(len);
-        }
-        let mut failed = Ok(());
-        let source = &mut self.source;
-        let payload = |writer: &mut Writer<'_>| {
-            piece.write(source, writer).map_err(|error| {
-                failed = Err(error);
-                BufferFull
-            })
-        };
-        let emitted = match due {
-            Due::Again(Flight { sequence, .. }) => client::emit(header(sequence, client.version()), tx, payload),
-            Due::New(_) => client.emit(image::Upload::OP, image::Upload::GROUP, image::Upload::COMMAND, tx, payload),
-        };
-        failed?;
-        let (bytes, header) = emitted?;
-        transfer.sent(Flight { sequence: header.sequence, off, len: piece.len() }, header.version);
-        let counts = &mut self.counts;
-        counts.sent = counts.sent.saturating_add(piece.len().into());
-        if off < counts.reached {
-            counts.repeats = counts.repeats.wrapping_add(1);
-        }
-        counts.reached = counts.reached.max(off.saturating_add(piece.len().into()));
-        Ok(bytes)
-    }
-
     fn hear(&mut self, client: &mut Client, message: &[u8]) -> Result<(), Error> {
         match &mut self.state {
             State::Sizing(ask) => match ask.receive::<Parameters>(client, message) {
-                Heard::Foreign => self.counts.foreign = self.counts.foreign.wrapping_add(1),
+                Heard::Foreign => self.counts.foreign(),
                 Heard::Again => {}
                 Heard::Answer(parameters) => self.begin(parameters.ok()),
             },
             State::Sending(transfer) => {
                 let Some(index) = transfer.index(message) else {
-                    self.counts.foreign = self.counts.foreign.wrapping_add(1);
+                    self.counts.foreign();
                     return transfer.noise(self.settings.repeats);
                 };
-                if let Some(outcome) = transfer.answer(index, message, client, self.len, self.settings.repeats)? {
+                let outcome = answered(transfer, index, message, client, self.len, self.settings.repeats)?;
+                if let Some(outcome) = outcome {
                     self.state = State::Ended { outcome, off: self.len };
                 }
             }
-            State::Idle | State::Ended { .. } => self.counts.foreign = self.counts.foreign.wrapping_add(1),
+            State::Idle | State::Ended { .. } => self.counts.foreign(),
         }
         Ok(())
     }
 
     fn fail(&mut self, error: Error) {
         self.state = State::Ended { outcome: UploadOutcome::Failed(error), off: self.progress().off };
+    }
+}
+
+/// Reads the answer to the request at `index`; returns the outcome if it was the last one.
+fn answered(
+    transfer: &mut Transfer,
+    index: usize,
+    message: &[u8],
+    client: &mut Client,
+    len: u64,
+    limit: u8,
+) -> Result<Option<UploadOutcome>, Error> {
+    let Some(flight) = transfer.take(index, message, client) else { return Ok(None) };
+    let response = client::payload(message).map_err(client::Error::from).and_then(image::Upload::response);
+    let UploadResponse { off, matches } = match response {
+        Ok(response) => response,
+        Err(error) => return transfer.refused(&flight, error, limit).map(|()| None),
+    };
+    if matches == Some(false) {
+        return Err(Error::Mismatch);
+    }
+    match off.cmp(&len) {
+        Ordering::Greater => Err(Error::Offset),
+        Ordering::Equal => {
+            let already_present = transfer.is_first(&flight) && flight.end() < len;
+            Ok(Some(UploadOutcome::Done { already_present, verified: matches == Some(true) }))
+        }
+        Ordering::Less => transfer.wanted(off, limit).map(|()| None),
     }
 }
 

@@ -26,9 +26,24 @@ macro_rules! answers {
 fuzz_target!(|payload: &[u8]| {
     answers!(
         payload,
-        os::Echo<'_>, os::ConsoleEcho, os::TaskStatistics, os::PoolStatistics, os::ReadDateTime, os::WriteDateTime<'_>,
-        os::Reset, os::Parameters, os::Info<'_>, os::BootLoader<'_>, image::ReadState, image::WriteState<'_>,
-        image::Upload<'_>, image::CoreList, image::CoreLoad, image::CoreErase, image::Erase, image::SlotInfo,
+        os::Echo<'_>,
+        os::ConsoleEcho,
+        os::TaskStatistics,
+        os::PoolStatistics,
+        os::ReadDateTime,
+        os::WriteDateTime<'_>,
+        os::Reset,
+        os::Parameters,
+        os::Info<'_>,
+        os::BootLoader<'_>,
+        image::ReadState,
+        image::WriteState<'_>,
+        image::Upload<'_>,
+        image::CoreList,
+        image::CoreLoad,
+        image::CoreErase,
+        image::Erase,
+        image::SlotInfo,
     );
     let _ = error::beside::<u64>(payload, "off");
 });

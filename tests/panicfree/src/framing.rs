@@ -1,42 +1,55 @@
 //! Framings: unknown bytes in any pieces, silence at any time, every message back out through a small buffer.
 
-use crate::Operation;
+use crate::{Operation, drop_in_box, size, time};
+use anysmp::cobs;
+use anysmp::framing::auto::Auto;
 use anysmp::framing::console::Console;
-use anysmp::framing::counted::{Counted, SmpHead};
+use anysmp::framing::counted::{BsmpHead, Counted, SmpHead};
 use anysmp::framing::datagram::Datagram;
 use anysmp::framing::delimited::Cobs;
 use anysmp::framing::lrc::{Lrc, max_frame_len};
+use anysmp::framing::packet::{Echo, Packet, gap};
 use anysmp::framing::{Encoder, Framing, Progress};
+use anysmp::smp::ble::{self, Reassembly};
 use core::hint::black_box;
-use core::time::Duration;
 
 pub const ALL: &[Operation] = &[
     |bytes, room| all(Console::new, bytes, room),
     |bytes, room| all(|room| Console::new(room).with_line(black_box(127)).with_abandon(time()), bytes, room),
     |bytes, room| all(Counted::<SmpHead>::new, bytes, room),
     |bytes, room| all(|room| Counted::<SmpHead>::new(room).with_limits(time(), time()), bytes, room),
+    |bytes, room| all(Counted::<BsmpHead>::new, bytes, room),
+    |bytes, room| all(|room| Counted::<BsmpHead>::new(room).with_limits(time(), time()), bytes, room),
     |bytes, room| all(Datagram::new, bytes, room),
+    |bytes, room| all(|room| Packet::new(room, gap(black_box(0))), bytes, room),
+    |bytes, room| all(|room| Packet::new(room, time()).early().skip_echo(black_box(Echo::Node)), bytes, room),
+    |bytes, room| all(Auto::new, bytes, room),
+    |bytes, room| all(|room| Auto::new(room).without_raw(), bytes, room),
+    |bytes, room| all(Reassembly::client, bytes, room),
+    |bytes, room| all(Reassembly::server, bytes, room),
+    |bytes, _| ble::fragments(bytes, black_box(0)).for_each(drop_in_box),
     |bytes, room| all(Cobs::new, bytes, room),
     |bytes, room| all(|room| Cobs::new(room).with_abandon(time()), bytes, room),
     |bytes, room| all(Lrc::new, bytes, room),
     |bytes, room| all(|room| Lrc::new(room).with_gap(time()).with_abandon(time()), bytes, room),
+    |mut bytes, room| {
+        let (mut decoder, mut len) = (cobs::Decoder::new(), size());
+        while !bytes.is_empty() {
+            drop_in_box(decoder.push(&mut bytes, room, &mut len));
+        }
+    },
+    |bytes, room| {
+        let mut encoder = cobs::Encoder::new(bytes, black_box([0; 2]));
+        while encoder.next(room) > 0 {
+            black_box(&room);
+        }
+    },
     |_, _| drop_in_box(max_frame_len(size())),
+    |_, _| drop_in_box(cobs::max_encoded_len(size())),
     |_, _| drop_in_box((Console::buffer_len(size()), Console::max_message(size()), Console::encoded_len(size()))),
     |_, _| drop_in_box((Cobs::buffer_len(size()), Cobs::max_message(size()), Cobs::max_encoded_len(size()))),
     |_, _| drop_in_box((Datagram::buffer_len(size()), Datagram::max_message(size()), Datagram::encoded_len(size()))),
 ];
-
-fn drop_in_box<T>(value: T) {
-    black_box(value);
-}
-
-fn time() -> Duration {
-    black_box(Duration::ZERO)
-}
-
-fn size() -> usize {
-    black_box(0)
-}
 
 /// All that a driver does with a framing.
 fn all<'r, F: Framing>(new: impl FnOnce(&'r mut [u8]) -> F, bytes: &[u8], room: &'r mut [u8]) {

@@ -8,17 +8,106 @@
 #![no_main]
 #![deny(dead_code, reason = "an operation that is in no table proves nothing")]
 
+#[cfg(feature = "asynch")]
+mod asynch;
+mod bsmp;
+mod cbor;
 mod checksum;
+mod device;
 mod framing;
+mod link;
+mod mcuboot;
 mod s3mp;
 mod smp;
 
+use anysmp::framing::Error;
+use anysmp::link::{Caller, Service, Verdict};
+use anysmp::routine::{Routine, Step};
 use core::hint::black_box;
+use core::time::Duration;
 
 /// Reads unknown bytes, writes to a buffer of unknown length, and consumes what it computes with [`black_box`].
 type Operation = fn(&[u8], &mut [u8]);
 
-const OPERATIONS: &[&[Operation]] = &[checksum::ALL, framing::ALL, s3mp::ALL, smp::ALL, planted::ALL];
+const OPERATIONS: &[&[Operation]] = &[
+    #[cfg(feature = "asynch")]
+    asynch::ALL,
+    bsmp::ALL,
+    cbor::ALL,
+    checksum::ALL,
+    device::ALL,
+    framing::ALL,
+    link::ALL,
+    mcuboot::ALL,
+    s3mp::ALL,
+    smp::ALL,
+    planted::ALL,
+];
+
+/// Keeps what was computed.
+fn drop_in_box<T>(value: T) {
+    black_box(value);
+}
+
+/// A length, offset or count that nobody knows.
+fn size() -> usize {
+    black_box(0)
+}
+
+fn number() -> u64 {
+    black_box(0)
+}
+
+fn time() -> Duration {
+    black_box(Duration::ZERO)
+}
+
+fn flag() -> bool {
+    black_box(true)
+}
+
+/// A routine, with unknown bytes as answers and silence after them, again and again.
+fn run<R: Routine>(routine: &mut R, client: &mut R::Client, bytes: &[u8], room: &mut [u8]) {
+    let mut messages = bytes.chunks(16);
+    loop {
+        match (black_box(routine.poll(client, room)), messages.next()) {
+            (Step::Done, _) => break,
+            (Step::Send(_) | Step::Reopen, _) => {}
+            (Step::Wait(_), Some(message)) => drop_in_box(routine.receive(client, message)),
+            (Step::Wait(_), None) => {
+                routine.tick(time());
+                routine.timed_out();
+            }
+        }
+        drop_in_box(routine.report());
+    }
+    drop_in_box(routine.report());
+}
+
+/// A client that asks, hears foreign messages and silence, and reads an answer.
+fn ask<R: ?Sized, C: Caller<R>>(client: &mut C, request: &R, bytes: &[u8], room: &mut [u8]) {
+    let Ok((_, mut pending)) = client.request(request, room) else { return };
+    for message in bytes.chunks(16) {
+        drop_in_box(client.patience(&pending));
+        match client.receive(&mut pending, message, room) {
+            Verdict::Answer => drop_in_box(client.decode(&pending, message)),
+            verdict => drop_in_box(verdict),
+        }
+        drop_in_box(client.repeat(&mut pending, room));
+    }
+}
+
+/// A server that hears anything, damaged messages and silence.
+fn serve<S: Service>(service: &mut S, bytes: &[u8], room: &mut [u8]) {
+    for message in bytes.chunks(16) {
+        drop_in_box(service.receive(message, room));
+        drop_in_box(service.damaged(black_box(Error::Checksum), room));
+        service.tick(time());
+        while service.poll(room) > 0 {
+            black_box(&room);
+        }
+    }
+}
 
 mod planted {
     pub const ALL: &[super::Operation] = &[

@@ -1,10 +1,8 @@
 //! S3MP: a slave that is told anything, every request of the master, both routines, values of all types.
 
-use crate::Operation;
+use crate::{Operation, ask, drop_in_box, run, serve};
 use anysmp::cbor::{Bytes, Text};
-use anysmp::framing::Error;
 use anysmp::link::Verdict;
-use anysmp::routine::{Routine, Step};
 use anysmp::s3mp::master::{
     Describe, Get, Invert, Master, Request, Set, Status, Subscribe, Unsolicited, Unsubscribe, error_text,
 };
@@ -13,10 +11,9 @@ use anysmp::s3mp::slave::{Refusal, Resources, Slave, Watched};
 use anysmp::s3mp::value::{self, Value};
 use anysmp::s3mp::{Address, Command, Counter, Header, Reply};
 use core::hint::black_box;
-use core::time::Duration;
 
 pub const ALL: &[Operation] = &[
-    serve,
+    slave,
     |bytes, room| exchange(&Status, bytes, room),
     |bytes, room| exchange(&Describe, bytes, room),
     |bytes, room| exchange(&Get(address()), bytes, room),
@@ -24,7 +21,7 @@ pub const ALL: &[Operation] = &[
     |bytes, room| exchange(&Invert(address()), bytes, room),
     |bytes, room| exchange(&Subscribe(address()), bytes, room),
     |bytes, room| exchange(&Unsubscribe(address()), bytes, room),
-    |_, room| drop_in_box(Master::new(black_box(Counter::NONE)).reset(address(), room)),
+    |_, room| drop_in_box(master().reset(address(), room)),
     |bytes, _| {
         if let Ok(names) = Describe::decode(bytes) {
             names.iter().for_each(drop_in_box);
@@ -42,24 +39,18 @@ pub const ALL: &[Operation] = &[
     |_, room| drop_in_box(value::encode(black_box("text"), room)),
     |bytes, _| drop_in_box((Unsolicited::parse(bytes), error_text(bytes))),
     |bytes, _| drop_in_box((Header::<Command>::parse(bytes), Header::<Reply>::parse(bytes))),
-    |bytes, room| run(Connect::all(&mut [Watch::NONE; 4]).with_tries(black_box(3)), bytes, room),
-    |bytes, room| run(Connect::these(&mut [Watch::NONE; 4]).without_reset(), bytes, room),
-    |bytes, room| run(Monitor::new(Value::new(bytes).into(), &mut [Watch::new(address()); 4]), bytes, room),
+    |bytes, room| run(&mut Connect::all(&mut [Watch::NONE; 4]).with_tries(black_box(3)), &mut master(), bytes, room),
+    |bytes, room| run(&mut Connect::these(&mut [Watch::NONE; 4]).without_reset(), &mut master(), bytes, room),
+    |bytes, room| {
+        run(&mut Monitor::new(Value::new(bytes).into(), &mut [Watch::new(address()); 4]), &mut master(), bytes, room)
+    },
 ];
-
-fn drop_in_box<T>(value: T) {
-    black_box(value);
-}
 
 fn address() -> Address {
     black_box(Address::ALL)
 }
 
-fn time() -> Duration {
-    black_box(Duration::ZERO)
-}
-
-struct Plant {
+pub struct Plant {
     number: Watched<i64>,
     relay: Watched<bool>,
 }
@@ -106,21 +97,20 @@ impl Resources for Plant {
     }
 }
 
-fn serve(bytes: &[u8], room: &mut [u8]) {
-    let plant = Plant { number: Watched::new(0), relay: Watched::new(false) };
-    let Ok(mut slave) = Slave::new(plant) else { return };
-    for message in bytes.chunks(16) {
-        drop_in_box(slave.receive(message, room));
-        drop_in_box(slave.damaged(black_box(Error::Checksum), room));
-        while slave.poll(room) > 0 {
-            black_box(&room);
-        }
+pub fn plant() -> Option<Slave<Plant>> {
+    Slave::new(Plant { number: Watched::new(0), relay: Watched::new(false) }).ok()
+}
+
+fn slave(bytes: &[u8], room: &mut [u8]) {
+    if let Some(mut slave) = plant() {
+        serve(&mut slave, bytes, room);
     }
 }
 
 /// A request, its repeats, and the bytes as its answer.
 fn exchange<R: Request>(request: &R, bytes: &[u8], room: &mut [u8]) {
-    let mut master = Master::new(black_box(Counter::NONE));
+    ask(&mut master(), request, bytes, room);
+    let mut master = master();
     let Ok((_, mut pending)) = master.request(request, room) else { return };
     while pending.receive(bytes) == Verdict::Foreign {
         if pending.repeat(&mut master, room).is_none() {
@@ -130,20 +120,6 @@ fn exchange<R: Request>(request: &R, bytes: &[u8], room: &mut [u8]) {
     black_box(master.decode::<R>(bytes)).ok();
 }
 
-/// A routine to its end, with the bytes as answers.
-fn run<R: Routine<Client = Master>>(mut routine: R, bytes: &[u8], room: &mut [u8]) {
-    let mut master = Master::new(black_box(Counter::NONE));
-    let mut messages = bytes.chunks(16);
-    loop {
-        match (routine.poll(&mut master, room), messages.next()) {
-            (Step::Done | Step::Reopen, _) => break,
-            (Step::Wait(_), Some(message)) => drop_in_box(routine.receive(&mut master, message)),
-            (Step::Wait(_), None) => {
-                routine.tick(time());
-                routine.timed_out();
-            }
-            (Step::Send(len), _) => drop_in_box(len),
-        }
-    }
-    drop_in_box(routine.report());
+pub fn master() -> Master {
+    Master::new(black_box(Counter::NONE))
 }

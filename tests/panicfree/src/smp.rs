@@ -1,9 +1,14 @@
-//! SMP: every request both ways, every response both ways, lists to their end, a server that has everything.
+//! SMP, the client: every request both ways, every response both ways, lists to their end, all routines.
 
-use crate::Operation;
+use crate::{Operation, ask, drop_in_box, flag, number, run, size, time};
+use anysmp::cbor::{Text, Writer};
+use anysmp::framing::console::Console;
+use anysmp::routine::Routine;
 use anysmp::smp::client::Client;
-use anysmp::smp::server::{AllowAll, Answer, DenyWrites, Handler, Incoming, Reply, Server, serve};
-use anysmp::smp::{Decode, Empty, Error, Group, Header, Request, Version, image, os};
+use anysmp::smp::error::beside;
+use anysmp::smp::routine::{ImageFile, ImageVersion, Source, SourceFailed, Upgrade, Upload};
+use anysmp::smp::{Decode, Error, Header, Request, Version};
+use anysmp::smp::{enumeration, fs, image, legacy, os, settings, shell, stat, transport, zephyr};
 use core::hint::black_box;
 
 pub const ALL: &[Operation] = &[
@@ -17,6 +22,14 @@ pub const ALL: &[Operation] = &[
             black_box((error.name(), error.remedy(), error.to_v1()));
         }
     },
+    |bytes, room| {
+        if let Ok(Some(error)) = Error::find(bytes) {
+            for version in [Version::V1, Version::V2] {
+                drop_in_box(error.write(version, &mut Writer::new(room)));
+            }
+        }
+    },
+    |bytes, _| drop_in_box((beside::<u64>(bytes, black_box("off")), beside::<Text<'_>>(bytes, black_box("name")))),
     |bytes, room| exchange::<os::Echo<'_>>(bytes, room),
     |bytes, room| exchange::<os::ConsoleEcho>(bytes, room),
     |bytes, room| exchange::<os::TaskStatistics>(bytes, room),
@@ -35,6 +48,40 @@ pub const ALL: &[Operation] = &[
     |bytes, room| exchange::<image::CoreErase>(bytes, room),
     |bytes, room| exchange::<image::Erase>(bytes, room),
     |bytes, room| exchange::<image::SlotInfo>(bytes, room),
+    |bytes, room| exchange::<stat::Read<'_>>(bytes, room),
+    |bytes, room| exchange::<stat::List>(bytes, room),
+    |bytes, room| exchange::<settings::Read<'_>>(bytes, room),
+    |bytes, room| exchange::<settings::Write<'_>>(bytes, room),
+    |bytes, room| exchange::<settings::Delete<'_>>(bytes, room),
+    |bytes, room| exchange::<settings::Commit>(bytes, room),
+    |bytes, room| exchange::<settings::Load>(bytes, room),
+    |bytes, room| exchange::<settings::Save<'_>>(bytes, room),
+    |bytes, room| exchange::<fs::Download<'_>>(bytes, room),
+    |bytes, room| exchange::<fs::Upload<'_>>(bytes, room),
+    |bytes, room| exchange::<fs::Status<'_>>(bytes, room),
+    |bytes, room| exchange::<fs::Hash<'_>>(bytes, room),
+    |bytes, room| exchange::<fs::HashTypes>(bytes, room),
+    |bytes, room| exchange::<fs::Close>(bytes, room),
+    |bytes, room| exchange::<shell::Execute<'_>>(bytes, room),
+    |bytes, room| exchange::<enumeration::Count>(bytes, room),
+    |bytes, room| exchange::<enumeration::List>(bytes, room),
+    |bytes, room| exchange::<enumeration::Single>(bytes, room),
+    |bytes, room| exchange::<enumeration::Details<'_>>(bytes, room),
+    |bytes, room| exchange::<zephyr::EraseStorage>(bytes, room),
+    |bytes, room| exchange::<legacy::LogShow<'_>>(bytes, room),
+    |bytes, room| exchange::<legacy::LogClear<'_>>(bytes, room),
+    |bytes, room| exchange::<legacy::LogModules>(bytes, room),
+    |bytes, room| exchange::<legacy::LogLevels>(bytes, room),
+    |bytes, room| exchange::<legacy::LogList>(bytes, room),
+    |bytes, room| exchange::<legacy::Crash<'_>>(bytes, room),
+    |bytes, room| exchange::<legacy::RunTest<'_>>(bytes, room),
+    |bytes, room| exchange::<legacy::RunList>(bytes, room),
+    |bytes, room| exchange::<transport::Connect<'_>>(bytes, room),
+    |bytes, room| exchange::<transport::Disconnect>(bytes, room),
+    |bytes, room| exchange::<transport::Status>(bytes, room),
+    |bytes, room| exchange::<transport::List>(bytes, room),
+    |bytes, room| exchange::<transport::Modes>(bytes, room),
+    |bytes, room| exchange::<transport::Configuration>(bytes, room),
     |bytes, _| {
         if let Ok(response) = os::TaskStatisticsResponse::decode(bytes) {
             response.tasks.iter().for_each(drop_in_box);
@@ -63,125 +110,103 @@ pub const ALL: &[Operation] = &[
             }
         }
     },
-    |bytes, room| drop_in_box(serve(Device(bytes), AllowAll, bytes, room)),
-    |bytes, room| drop_in_box(serve(Device(bytes), DenyWrites, bytes, room)),
-    |bytes, room| {
-        use anysmp::link::Service;
-        let (memory, room) = room.split_at_mut(room.len() / 2);
-        let mut server = Server::new(Device(bytes), AllowAll).with_memory(memory).with_legacy_rc();
-        for message in bytes.chunks(16) {
-            black_box(server.receive(message, room));
-            server.tick(core::time::Duration::from_millis(1));
+    |bytes, _| {
+        if let Ok(response) = stat::ReadResponse::decode(bytes) {
+            response.fields.iter().for_each(drop_in_box);
         }
-        black_box(server.denied());
+    },
+    |bytes, _| {
+        if let Ok(response) = legacy::LogShowResponse::decode(bytes) {
+            response.logs.iter().for_each(|log| log.entries.iter().for_each(drop_in_box));
+        }
+    },
+    |bytes, _| {
+        if let Ok(response) = enumeration::DetailsResponse::decode(bytes) {
+            response.groups.iter().for_each(drop_in_box);
+        }
+    },
+    |bytes, _| {
+        if let Ok(response) = transport::ListResponse::decode(bytes) {
+            response.transports.iter().for_each(drop_in_box);
+        }
+        if let Ok(response) = transport::ModesResponse::decode(bytes) {
+            response.modes.iter().for_each(drop_in_box);
+        }
+        if let Ok(response) = transport::ConfigurationResponse::decode(bytes) {
+            response.keys.iter().for_each(drop_in_box);
+        }
+    },
+    |bytes, _| drop_in_box(fs::Path::parse(Text::from_bytes(bytes), black_box("/lfs"))),
+    |_, _| drop_in_box(os::mode_name(black_box(0))),
+    |bytes, room| run(&mut Upload::new(File(bytes)), &mut client(), bytes, room),
+    |bytes, room| run(&mut upload(bytes), &mut client(), bytes, room),
+    |bytes, room| {
+        let parameters = black_box(os::ParametersResponse { buf_size: 0, buf_count: 0 });
+        run(&mut upload(bytes).parameters(parameters).sha(black_box([0; 32])), &mut client(), bytes, room);
+    },
+    |bytes, room| {
+        if let Ok(mut upload) = upload(bytes).with_sha() {
+            run(&mut upload, &mut client(), bytes, room);
+            drop_in_box(upload.progress());
+        }
+    },
+    |bytes, _| drop_in_box(ImageFile::read(&mut File(bytes)).map(|file| (file.version(), file.len()))),
+    |bytes, _| drop_in_box(ImageVersion::parse(Text::from_bytes(bytes))),
+    |bytes, room| {
+        if let Ok(mut upgrade) = Upgrade::new(upload(bytes)) {
+            run(&mut upgrade, &mut client(), bytes, room);
+        }
+    },
+    |bytes, room| {
+        let Ok(upgrade) = Upgrade::new(upload(bytes)) else { return };
+        let mut upgrade = upgrade.image(black_box(0)).confirm(flag()).force(flag()).plan_only(flag());
+        upgrade = upgrade.settle(flag()).boot_time(time()).rest(time());
+        run(&mut upgrade, &mut client(), bytes, room);
+        drop_in_box((upgrade.phase(), upgrade.file().hash()));
+        upgrade.report().notes.iter().for_each(|note| drop_in_box(note.name()));
     },
 ];
 
-fn drop_in_box<T>(value: T) {
-    black_box(value);
+pub fn text(bytes: &[u8]) -> &str {
+    core::str::from_utf8(bytes).unwrap_or_default()
 }
 
-fn text(bytes: &[u8]) -> &str {
-    core::str::from_utf8(bytes).unwrap_or_default()
+pub fn client() -> Client {
+    let client = Client::new(black_box(0)).with_timeout(time()).with_repeats(black_box(3));
+    if flag() { client.with_version(Version::V1) } else { client }
 }
 
 /// A request made of unknown bytes is sent, and unknown bytes come as its answer.
 fn exchange<'m, R: Request + Decode<'m>>(bytes: &'m [u8], room: &mut [u8]) {
     let Ok(request) = R::decode(bytes) else { return };
-    let version = if bytes.is_empty() { Version::V1 } else { Version::V2 };
-    let mut client = Client::new(black_box(0)).with_version(version);
+    let mut client = client();
+    ask(&mut client, &request, bytes, room);
     if let Ok((len, pending)) = client.request(&request, room) {
         black_box(room.get(..len));
         if pending.accepts(bytes) {
             drop_in_box(pending.decode(bytes));
         }
     }
+    drop_in_box(R::response(bytes));
 }
 
-/// Supports every command; what it answers is made of unknown bytes.
-struct Device<'d>(&'d [u8]);
+/// A file of unknown length and content, which may fail.
+pub struct File<'f>(pub &'f [u8]);
 
-impl Device<'_> {
-    fn any<'r, T: Decode<'r>>(&'r self) -> Result<T, Error> {
-        T::decode(self.0).or(Err(Error::UNKNOWN))
+impl Source for File<'_> {
+    fn len(&self) -> u64 {
+        black_box(self.0).len() as u64
     }
-}
 
-impl os::Commands for Device<'_> {
-    fn console_echo(&mut self, request: os::ConsoleEcho) -> Result<Empty, Error> {
-        black_box(request);
-        self.any()
-    }
-    fn task_statistics(&mut self) -> Result<os::TaskStatisticsResponse<'_>, Error> {
-        self.any()
-    }
-    fn pool_statistics(&mut self) -> Result<os::PoolStatisticsResponse<'_>, Error> {
-        self.any()
-    }
-    fn read_datetime(&mut self) -> Result<os::DateTimeResponse<'_>, Error> {
-        self.any()
-    }
-    fn write_datetime(&mut self, request: os::WriteDateTime<'_>) -> Result<Empty, Error> {
-        black_box(request);
-        self.any()
-    }
-    fn reset(&mut self, request: os::Reset) -> Result<Empty, Error> {
-        black_box(request);
-        self.any()
-    }
-    fn parameters(&mut self) -> Result<os::ParametersResponse, Error> {
-        self.any()
-    }
-    fn info<'r>(&'r mut self, request: os::Info<'r>) -> Result<os::InfoResponse<'r>, Error> {
-        black_box(request);
-        self.any()
-    }
-    fn boot_loader<'r>(&'r mut self, request: os::BootLoader<'r>) -> Result<os::BootLoaderResponse<'r>, Error> {
-        black_box(request);
-        self.any()
+    fn read(&mut self, offset: u64, into: &mut [u8]) -> Result<(), SourceFailed> {
+        drop_in_box((offset, into));
+        black_box(Ok(()))
     }
 }
 
-impl image::Commands for Device<'_> {
-    fn read_state(&mut self) -> Result<image::StateResponse<'_>, Error> {
-        self.any()
-    }
-    fn write_state(&mut self, request: image::WriteState<'_>) -> Result<image::StateResponse<'_>, Error> {
-        black_box(request);
-        self.any()
-    }
-    fn upload(&mut self, request: image::Upload<'_>) -> Result<image::UploadResponse, Error> {
-        black_box(request);
-        self.any()
-    }
-    fn core_list(&mut self) -> Result<Empty, Error> {
-        self.any()
-    }
-    fn core_load(&mut self, request: image::CoreLoad) -> Result<image::CoreLoadResponse<'_>, Error> {
-        black_box(request);
-        self.any()
-    }
-    fn core_erase(&mut self) -> Result<Empty, Error> {
-        self.any()
-    }
-    fn erase(&mut self, request: image::Erase) -> Result<Empty, Error> {
-        black_box(request);
-        self.any()
-    }
-    fn slot_info(&mut self) -> Result<image::SlotInfoResponse<'_>, Error> {
-        self.any()
-    }
-}
-
-impl Handler for Device<'_> {
-    fn handle(&mut self, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
-        match incoming.group() {
-            Group::OS => os::dispatch(self, incoming, reply),
-            Group::IMAGE => image::dispatch(self, incoming, reply),
-            _ => match incoming.decode::<Empty>() {
-                Ok(empty) => reply.ok(&empty),
-                Err(error) => reply.error(error),
-            },
-        }
-    }
+/// An upload with every setting that there is.
+fn upload(bytes: &[u8]) -> Upload<File<'_>> {
+    let upload = Upload::new(File(bytes)).over::<Console<'_>>().overhead(size()).window(size()).message_limit(size());
+    let upload = upload.image(black_box(0)).upgrade_only(flag()).repeats(black_box(3)).patience(time(), time());
+    if flag() { upload.only(number()) } else { upload }
 }

@@ -1,0 +1,185 @@
+//! CBOR as text and back: the diagnostic notation of RFC 8949, section 8, as far as SMP needs it.
+//!
+//! ```text
+//!   {"name": "a/b", "val": h'01ff', "n": [1, -2, true, null]}
+//! ```
+//!
+//! Written are maps, arrays, text, `h'…'`, integers, `true`, `false` and `null`; all else is only printed.
+
+use minicbor::data::Type;
+use minicbor::decode::{Decoder, Error};
+
+use crate::json::{from_hex, hex, more, text};
+
+/// How deep maps and arrays may be nested.
+const DEPTH: usize = 16;
+
+/// A payload as text.
+pub fn print(payload: &[u8]) -> String {
+    if payload.is_empty() {
+        return "{}".to_owned();
+    }
+    let mut decoder = Decoder::new(payload);
+    match value(&mut decoder, DEPTH) {
+        Ok(text) if decoder.position() == payload.len() => text,
+        Ok(text) => format!("{text} / then {} /", hex(payload.get(decoder.position()..).unwrap_or_default())),
+        Err(error) => format!("/ no CBOR: {error}: {} /", hex(payload)),
+    }
+}
+
+fn value(decoder: &mut Decoder<'_>, depth: usize) -> Result<String, Error> {
+    let depth = depth.checked_sub(1).ok_or(Error::message("nested too deep"))?;
+    Ok(match decoder.datatype()? {
+        Type::Bool => decoder.bool()?.to_string(),
+        Type::Null => decoder.null().map(|()| "null".to_owned())?,
+        Type::Undefined => decoder.undefined().map(|()| "undefined".to_owned())?,
+        Type::F16 => decoder.skip().map(|()| "/ a half float /".to_owned())?,
+        Type::F32 => format!("{:?}", decoder.f32()?),
+        Type::F64 => format!("{:?}", decoder.f64()?),
+        Type::Simple => format!("simple({})", decoder.simple()?),
+        // JSON writes text as the notation does.
+        Type::String | Type::StringIndef => serde_json::Value::from(text(decoder)?).to_string(),
+        Type::Bytes | Type::BytesIndef => {
+            let pieces: Vec<&[u8]> = decoder.bytes_iter()?.collect::<Result<_, _>>()?;
+            format!("h'{}'", hex(&pieces.concat()))
+        }
+        Type::Array | Type::ArrayIndef => {
+            let len = decoder.array()?;
+            let mut all = Vec::new();
+            while more(decoder, len, all.len())? {
+                all.push(value(decoder, depth)?);
+            }
+            format!("[{}]", all.join(", "))
+        }
+        Type::Map | Type::MapIndef => {
+            let len = decoder.map()?;
+            let mut all = Vec::new();
+            while more(decoder, len, all.len())? {
+                let key = value(decoder, depth)?;
+                all.push(format!("{key}: {}", value(decoder, depth)?));
+            }
+            format!("{{{}}}", all.join(", "))
+        }
+        Type::Tag => {
+            let tag = decoder.tag()?.as_u64();
+            format!("{tag}({})", value(decoder, depth)?)
+        }
+        _ => i128::from(decoder.int()?).to_string(),
+    })
+}
+
+/// Reads text; says what is wrong with it, and where.
+pub fn parse(text: &str) -> Result<Vec<u8>, String> {
+    let mut parser = Parser { text, rest: text };
+    let bytes = parser.value(DEPTH)?;
+    if parser.rest.trim().is_empty() { Ok(bytes) } else { parser.wrong("the end") }
+}
+
+struct Parser<'t> {
+    text: &'t str,
+    rest: &'t str,
+}
+
+impl Parser<'_> {
+    fn wrong<T>(&self, wanted: &str) -> Result<T, String> {
+        let at = self.text.len() - self.rest.trim_start().len();
+        Err(format!("{wanted} is expected at byte {at} of {:?}", self.text))
+    }
+
+    /// Takes `token` if it stands next.
+    fn take(&mut self, token: &str) -> bool {
+        let rest = self.rest.trim_start().strip_prefix(token);
+        self.rest = rest.unwrap_or(self.rest);
+        rest.is_some()
+    }
+
+    fn value(&mut self, depth: usize) -> Result<Vec<u8>, String> {
+        let Some(depth) = depth.checked_sub(1) else { return self.wrong("something less nested") };
+        if self.take("{") {
+            self.list("}", 5, |parser| {
+                let mut pair = parser.value(depth)?;
+                if !parser.take(":") {
+                    return parser.wrong("a colon");
+                }
+                pair.extend(parser.value(depth)?);
+                Ok(pair)
+            })
+        } else if self.take("[") {
+            self.list("]", 4, |parser| parser.value(depth))
+        } else if self.take("h'") {
+            let digits = self.rest.split_once('\'').and_then(|(digits, rest)| Some((from_hex(digits)?, rest)));
+            let Some((bytes, rest)) = digits else { return self.wrong("pairs of hex digits and a quote") };
+            self.rest = rest;
+            Ok(item(2, &bytes))
+        } else if self.rest.trim_start().starts_with('"') {
+            let mut texts = serde_json::Deserializer::from_str(self.rest).into_iter::<String>();
+            let Some(Ok(text)) = texts.next() else { return self.wrong("a text in quotes") };
+            self.rest = self.rest.get(texts.byte_offset()..).unwrap_or_default();
+            Ok(item(3, text.as_bytes()))
+        } else {
+            self.word()
+        }
+    }
+
+    fn list(
+        &mut self,
+        end: &str,
+        major: u8,
+        mut entry: impl FnMut(&mut Self) -> Result<Vec<u8>, String>,
+    ) -> Result<Vec<u8>, String> {
+        let (mut entries, mut bytes) = (0, Vec::new());
+        while !self.take(end) {
+            if entries > 0 && !self.take(",") {
+                return self.wrong(&format!("a comma or {end}"));
+            }
+            bytes.extend(entry(self)?);
+            entries += 1;
+        }
+        Ok([head(major, entries), bytes].concat())
+    }
+
+    /// A number or a name.
+    fn word(&mut self) -> Result<Vec<u8>, String> {
+        let rest = self.rest.trim_start();
+        let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '-').unwrap_or(rest.len());
+        let (word, behind) = rest.split_at(end);
+        let bytes = match word {
+            "false" => vec![0xF4],
+            "true" => vec![0xF5],
+            "null" => vec![0xF6],
+            _ => {
+                let (digits, major) = word.strip_prefix('-').map_or((word, 0), |digits| (digits, 1));
+                let number = match digits.strip_prefix("0x") {
+                    Some(digits) => u64::from_str_radix(digits, 16).ok(),
+                    None => digits.parse().ok(),
+                };
+                match (major, number) {
+                    (0, Some(number)) => head(0, number),
+                    (_, Some(0)) => head(0, 0),
+                    (_, Some(number)) => head(1, number - 1),
+                    (_, None) => return self.wrong("a value"),
+                }
+            }
+        };
+        self.rest = behind;
+        Ok(bytes)
+    }
+}
+
+/// A string of bytes or text.
+fn item(major: u8, bytes: &[u8]) -> Vec<u8> {
+    [&head(major, bytes.len() as u64), bytes].concat()
+}
+
+/// Major type and argument, in the shortest form.
+fn head(major: u8, argument: u64) -> Vec<u8> {
+    let (info, bytes) = match argument {
+        0..24 => (argument.to_le_bytes()[0], 0),
+        24..0x100 => (24, 1),
+        0x100..0x1_0000 => (25, 2),
+        0x1_0000..0x1_0000_0000 => (26, 4),
+        _ => (27, 8),
+    };
+    let argument = argument.to_be_bytes();
+    [&[major << 5 | info], argument.get(8 - bytes..).unwrap_or_default()].concat()
+}

@@ -1,0 +1,85 @@
+//! The shell group: one command line, or one after the other.
+
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
+
+use anysmp::cbor::Text;
+use anysmp::framing::Framing;
+use anysmp::smp::shell::Execute;
+use serde_json::json;
+
+use crate::device::Device;
+use crate::failure::Failure;
+
+pub fn perform<F: Framing>(device: &mut Device<F>, argv: &[String]) -> Result<(), Failure> {
+    if argv.is_empty() { interact(device) } else { execute(device, argv) }
+}
+
+/// Runs one command line; its result other than 0 is a failure.
+fn execute<F: Framing>(device: &mut Device<F>, argv: &[String]) -> Result<(), Failure> {
+    let output = device.output;
+    let argv: Vec<Text<'_>> = argv.iter().map(|word| word.as_str().into()).collect();
+    let answer = device.call(&Execute { argv: argv.as_slice().into() })?;
+    let text = answer.response.output.to_string();
+    match answer.response.result.unwrap_or(0) {
+        0 => output.result(&answer.json(), || print(&text)),
+        result => {
+            if !output.json {
+                print(&text);
+            }
+            return Err(Failure::Command { output: text, result });
+        }
+    }
+    Ok(())
+}
+
+/// Runs line after line until the input ends. A command that fails, or that the device refuses, does not end it.
+fn interact<F: Framing>(device: &mut Device<F>) -> Result<(), Failure> {
+    let output = device.output;
+    let prompt = || {
+        if std::io::stdin().is_terminal() && !output.json {
+            print!("> ");
+            let _ = std::io::stdout().flush();
+        }
+    };
+    output.note("Lines are run on the device; Ctrl-D ends this.");
+    prompt();
+    for line in std::io::stdin().lock().lines() {
+        let line = line.map_err(Failure::Port)?;
+        let argv = words(&line);
+        if !argv.is_empty() {
+            match execute(device, &argv) {
+                Err(Failure::Command { output: text, result }) => {
+                    output.result(&json!({ "o": text, "ret": result }), || println!("(returned {result})"));
+                }
+                Err(failure @ (Failure::Refused { .. } | Failure::TooLong)) => output.failure(&failure),
+                result => result?,
+            }
+        }
+        prompt();
+    }
+    Ok(())
+}
+
+fn print(text: &str) {
+    print!("{text}");
+    if !text.is_empty() && !text.ends_with('\n') {
+        println!();
+    }
+}
+
+/// Splits a line at its spaces, except between quotes; those stay, since the device parses the line again.
+fn words(line: &str) -> Vec<String> {
+    let (mut words, mut quote) = (vec![String::new()], None);
+    for c in line.trim().chars() {
+        if quote.is_none() && c.is_whitespace() {
+            words.push(String::new());
+            continue;
+        }
+        if matches!(c, '"' | '\'') {
+            quote = if quote == Some(c) { None } else { quote.or(Some(c)) };
+        }
+        words.last_mut().map(|word| word.push(c)).unwrap_or_default();
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}

@@ -1,0 +1,333 @@
+//! A file comes from the device, piece by piece.
+//!
+//! ```text
+//!              first piece, alone             window open: offsets that the length of the last piece suggests
+//!   client  ── name, off 0 ──▶             ── off a ──▶ ── off 2a ──▶ ── off 3a ──▶
+//!   server     ◀── off 0, data, len ──        ◀── off a, data ── ◀── off 2a, data ── …      until off + data = len
+//!
+//!   Idle ─┬────────────────────────────▶ Receiving ─┬─▶ Checking: asks for the crc32 ─▶ Ended
+//!         └─ resume_at(off) ─▶ Looking ─────┘        └──────────────────────────────────────┘
+//! ```
+//!
+//! Each message that continues the file is lent to the caller in the [`FileDownloadEvent`]: pieces come in order, each
+//! once, without gaps. Nothing is kept.
+//!
+//! Specification: Zephyr Project, *File management*, file download.
+//!
+//! # Cost
+//!
+//! About 400 bytes of state. The link's receive buffer holds the device's largest message.
+//!
+//! # Interpretation
+//!
+//! * The server chooses how long a piece is. The first one is asked for alone; then up to [`window`](FileDownload::window)
+//!   requests go out at offsets as if all pieces were as long as the last one. A piece of another length takes the window
+//!   back to where it ended.
+//! * Pieces are taken in order only. One that comes too early says that another was lost, or overtaken: it is dropped, and
+//!   the download goes on at the gap with new numbers. That counts as an answer without progress.
+//! * A piece without data before the end is [`Error::CutShort`]; one at another offset than asked for, one that goes
+//!   beyond the length, and a first piece without a length are [`Error::Malformed`].
+//! * The length comes with the piece at offset 0 only, so a download that begins elsewhere asks for it first.
+//! * A file that grows, shrinks or is written anew meanwhile is not noticed unless its length does not fit, or the check at
+//!   the end is asked for.
+
+use super::hash::Crc32;
+use super::transfer::{Counts, Due, Flight, Transfer};
+use super::{Ask, Error, FileOutcome, Heard};
+use crate::cbor::Bytes;
+use crate::routine::{Routine, Step};
+use crate::smp::client::{self, Client};
+use crate::smp::fs::{Download, DownloadResponse, Hash, Status};
+use crate::smp::{Encode, Request};
+
+pub use super::transfer::MAX_WINDOW;
+
+/// Downloads a file. Build it, then have a driver `run` it.
+pub struct FileDownload<'n> {
+    name: &'n str,
+    start: u64,
+    window: usize,
+    repeats: u8,
+    verify: bool,
+    state: State,
+    /// The next byte that the caller gets.
+    off: u64,
+    len: u64,
+    /// Length of the last piece.
+    piece: u16,
+    crc: Crc32,
+    counts: Counts,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Not begun. Out: `Receiving`, `Looking`.
+    Idle,
+    /// Asks for the length. Out: `Receiving`, `Ended`.
+    Looking(Ask),
+    /// Asks for pieces. Out: `Checking`, `Ended`.
+    Receiving(Transfer),
+    /// Asks for the checksum. Out: `Ended`.
+    Checking(Ask),
+    /// Over.
+    Ended(FileOutcome),
+}
+
+/// What a message to a [`FileDownload`] brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct FileDownloadEvent<'m> {
+    /// Where the data belong, in bytes.
+    pub off: u64,
+    /// The next bytes of the file; none if the message brought none.
+    pub data: Bytes<'m>,
+    /// Length of the file in bytes; 0 as long as the device has not told it.
+    pub len: u64,
+}
+
+/// What came of a [`FileDownload`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct FileDownloadReport {
+    /// How it ended.
+    pub outcome: FileOutcome,
+    /// How far it has got, in bytes. A later download may go on from there.
+    pub off: u64,
+    /// Length of the file in bytes; 0 as long as the device has not told it.
+    pub len: u64,
+    /// Pieces that were asked for more than once.
+    pub repeats: u32,
+    /// Messages that answered nothing, late answers among them.
+    pub foreign: u32,
+}
+
+impl<'n> FileDownload<'n> {
+    /// Downloads the file of this path, one request at a time.
+    #[must_use]
+    pub fn new(name: &'n str) -> Self {
+        Self {
+            name,
+            start: 0,
+            window: 1,
+            repeats: 5,
+            verify: false,
+            state: State::Idle,
+            off: 0,
+            len: 0,
+            piece: 0,
+            crc: Crc32::new(),
+            counts: Counts::default(),
+        }
+    }
+
+    /// Goes on with a file of which the caller has the first `off` bytes. They are not compared with the device's.
+    #[must_use]
+    pub const fn resume_at(mut self, off: u64) -> Self {
+        (self.start, self.off) = (off, off);
+        self
+    }
+
+    /// At most so many requests at a time, 1 to 8. More than one is for transports that keep the order, and for devices
+    /// that have as many buffers and one more; the device is not asked.
+    #[must_use]
+    pub fn window(mut self, requests: usize) -> Self {
+        self.window = requests.clamp(1, MAX_WINDOW);
+        self
+    }
+
+    /// How patient the download is: so many time-outs in a row, or answers in a row without progress, are borne. At
+    /// least 1.
+    #[must_use]
+    pub fn repeats(mut self, repeats: u8) -> Self {
+        self.repeats = repeats.max(1);
+        self
+    }
+
+    /// Asks for the `crc32` of the file at the end and compares it with that of the bytes that came. Only a download from
+    /// offset 0 can: with [`resume_at`](Self::resume_at), and for an empty file, nothing is compared.
+    #[must_use]
+    pub const fn verify(mut self, verify: bool) -> Self {
+        self.verify = verify;
+        self
+    }
+
+    fn step(&mut self, client: &mut Client, tx: &mut [u8]) -> Result<Step, Error> {
+        let name = self.name.into();
+        loop {
+            match &mut self.state {
+                State::Idle if self.start == 0 => self.receive_from(0),
+                State::Idle => self.state = State::Looking(Ask::new(client.repeats())),
+                State::Looking(ask) => return ask.poll(client, &Status { name }, client.timeout(), tx),
+                State::Receiving(transfer) => {
+                    // Until the first piece has come, its length is what ends the file.
+                    let len = if self.len == 0 { u64::MAX } else { self.len };
+                    let Ok(due) = transfer.due(len) else { return Ok(Step::Wait(client.timeout())) };
+                    let piece = match due {
+                        Due::New(off) => u16::try_from(len.saturating_sub(off)).unwrap_or(u16::MAX).min(self.piece),
+                        Due::Again(Flight { len, .. }) => len,
+                    };
+                    let request = Download { name, off: due.off() };
+                    let emitted =
+                        transfer.emit(due, piece, &mut self.counts, client, tx, |writer| request.encode(writer));
+                    return emitted.map(Step::Send);
+                }
+                State::Checking(ask) => {
+                    let request = Hash { name, kind: Some("crc32".into()), off: None, len: None };
+                    match ask.poll(client, &request, Hash::PATIENCE.max(client.timeout()), tx) {
+                        Err(Error::TimedOut | Error::BufferFull) => self.done(false),
+                        step => return step,
+                    }
+                }
+                State::Ended(_) => return Ok(Step::Done),
+            }
+        }
+    }
+
+    fn receive_from(&mut self, off: u64) {
+        self.state = State::Receiving(Transfer::new::<Download<'_>>((0, self.window), off));
+    }
+
+    fn done(&mut self, verified: bool) {
+        self.state = State::Ended(FileOutcome::Done { verified });
+    }
+
+    fn hear<'m>(&mut self, client: &mut Client, message: &'m [u8]) -> Result<Option<Bytes<'m>>, Error> {
+        match &mut self.state {
+            State::Looking(ask) => match ask.receive::<Status<'_>>(client, message) {
+                Heard::Foreign => self.counts.foreign(),
+                Heard::Again => {}
+                Heard::Answer(status) => {
+                    self.len = status?.len;
+                    match self.len.checked_sub(self.start) {
+                        Some(0) => self.done(false),
+                        Some(_) => self.receive_from(self.start),
+                        None => return Err(Error::Offset),
+                    }
+                }
+            },
+            State::Receiving(transfer) => {
+                let Some(index) = transfer.index(message) else {
+                    self.counts.foreign();
+                    transfer.noise(self.repeats)?;
+                    return Ok(None);
+                };
+                let Some(flight) = transfer.take(index, message, client) else { return Ok(None) };
+                if index > 0 {
+                    transfer.wanted(self.off, self.repeats)?;
+                    return Ok(None);
+                }
+                let response = client::payload(message).map_err(client::Error::from).and_then(Download::response);
+                return match response {
+                    Ok(response) => self.accept(&flight, response).map(Some),
+                    Err(error) => transfer.refused(&flight, error, self.repeats).map(|()| None),
+                };
+            }
+            State::Checking(ask) => match ask.receive::<Hash<'_>>(client, message) {
+                Heard::Foreign => self.counts.foreign(),
+                Heard::Again => {}
+                Heard::Answer(hash) => match self.crc.clone().compare(self.len, hash) {
+                    Some(false) => return Err(Error::Mismatch),
+                    same => self.done(same.is_some()),
+                },
+            },
+            State::Idle | State::Ended(_) => self.counts.foreign(),
+        }
+        Ok(None)
+    }
+
+    /// Takes the piece that is next in the file.
+    fn accept<'m>(&mut self, flight: &Flight, response: DownloadResponse<'m>) -> Result<Bytes<'m>, Error> {
+        let DownloadResponse { off, data, len } = response;
+        if off != flight.off {
+            return Err(Error::Malformed);
+        }
+        if off == 0 {
+            self.len = len.ok_or(Error::Malformed)?;
+        }
+        let end = off.checked_add(data.len() as u64).filter(|end| *end <= self.len).ok_or(Error::Malformed)?;
+        if end == off && end < self.len {
+            return Err(Error::CutShort);
+        }
+        data.chunks().iter().for_each(|bytes| self.crc.update(bytes));
+        self.off = end;
+        if end < self.len {
+            self.piece = u16::try_from(data.len()).unwrap_or(u16::MAX);
+            if let State::Receiving(transfer) = &mut self.state {
+                transfer.wanted(end, self.repeats)?;
+            }
+        } else if self.verify && self.start == 0 && self.len > 0 {
+            self.state = State::Checking(Ask::new(self.repeats));
+        } else {
+            self.done(false);
+        }
+        Ok(data)
+    }
+
+    fn fail(&mut self, error: Error) {
+        self.state = State::Ended(FileOutcome::Failed(error));
+    }
+}
+
+impl Routine for FileDownload<'_> {
+    type Client = Client;
+    type Event<'m> = FileDownloadEvent<'m>;
+    type Report = FileDownloadReport;
+
+    fn poll(&mut self, client: &mut Client, tx: &mut [u8]) -> Step {
+        self.step(client, tx).unwrap_or_else(|error| {
+            self.fail(error);
+            Step::Done
+        })
+    }
+
+    fn receive<'m>(&mut self, client: &mut Client, message: &'m [u8]) -> FileDownloadEvent<'m> {
+        let off = self.off;
+        let data = self.hear(client, message).unwrap_or_else(|error| {
+            self.fail(error);
+            None
+        });
+        FileDownloadEvent { off, data: data.unwrap_or_else(|| Bytes::from(&[][..])), len: self.len }
+    }
+
+    fn timed_out(&mut self) {
+        match &mut self.state {
+            State::Looking(ask) | State::Checking(ask) => ask.timed_out(),
+            State::Receiving(transfer) => {
+                if let Err(error) = transfer.timed_out(self.repeats) {
+                    self.fail(error);
+                }
+            }
+            State::Idle | State::Ended(_) => {}
+        }
+    }
+
+    fn report(&self) -> FileDownloadReport {
+        let outcome = match self.state {
+            State::Ended(outcome) => outcome,
+            _ => FileOutcome::Unfinished,
+        };
+        let Counts { repeats, foreign, .. } = self.counts;
+        FileDownloadReport { outcome, off: self.off, len: self.len, repeats, foreign }
+    }
+}
+
+/// Prints the length of the name only: it may tell what should stay private.
+impl core::fmt::Debug for FileDownload<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self { name, off, len, state, counts, .. } = self;
+        f.debug_struct("FileDownload")
+            .field("name", &name.len())
+            .field("off", off)
+            .field("len", len)
+            .field("state", state)
+            .field("counts", counts)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for FileDownload<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "FileDownload({=u64} of {=u64})", self.off, self.len);
+    }
+}

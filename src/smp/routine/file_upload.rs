@@ -1,0 +1,397 @@
+//! A file goes to the device, piece by piece.
+//!
+//! ```text
+//!              first piece, alone                    pieces that follow one another
+//!   client  ── name, off 0, len, data ──▶          ── name, off a, data ──▶
+//!   server             ◀── off a ──                   ◀── off b ──   or  ◀── err 11, len: how much it has ──
+//!
+//!   Idle ─▶ Sizing ─┬─ resume ─▶ Looking ─▶ Comparing ─┬─▶ Sending ─┬─ verify ─▶ Checking ─▶ Ended
+//!                   └──────────────────────────────────┘            └──────────────────────────┘
+//! ```
+//!
+//! The sizes are found as for the [upload of an image](super::upload), and the window is the same.
+//!
+//! Specification: Zephyr Project, *File management*, file upload, file hash/checksum.
+//!
+//! # Window
+//!
+//! One request at a time by default. A server that sees a gap closes the file, which may cost it a write to flash, and
+//! refuses everything that was on its way behind the gap; on lines that lose nothing,
+//! [`window`](FileUpload::window) makes up for the time that an answer takes.
+//!
+//! # Resume
+//!
+//! With [`resume`](FileUpload::resume) the length of the device's file is asked for, then the hash of that part. If our
+//! file begins with the same bytes, the upload goes on behind them, else from 0. A server that can only begin at 0 says
+//! so, and the upload begins there.
+//!
+//! # Interpretation
+//!
+//! * An answer that names an offset beyond what was sent is [`Error::Malformed`]: a file, unlike an image, has no `sha` by
+//!   which a device could know it.
+//! * Error 11 with `len`, and MCUmgr's older `rc` 3 with `off`, tell what the device has. If those are bytes that were sent, the
+//!   upload goes on there, and all of them are success. If it has more than was sent, tells nothing, or refuses the very
+//!   offset that it names, the upload begins anew at 0; each time is a step back, or an answer without progress.
+//! * `rc` 3 without `off`, and every other error but "busy" and "out of buffers", is final.
+//! * The hash is the device's default one, `crc32` or (feature `sha2`) `sha256`, so that one question is enough; another
+//!   kind, a refusal and silence mean that nothing was compared. Our part is read from the source when the answer has
+//!   come. Empty files are not compared, since servers have no hash for them.
+
+use core::time::Duration;
+
+use super::piece::What;
+use super::transfer::{Counts, Flight, Sizes, Transfer};
+use super::{Ask, Error, FileOutcome, Heard, Source, UploadEvent, hash};
+use crate::framing::Framing;
+use crate::routine::{Routine, Step};
+use crate::smp::client::{self, Client};
+use crate::smp::fs::{Hash, Status, Upload, UploadResponse};
+use crate::smp::os::{Parameters, ParametersResponse};
+use crate::smp::{self, Request, error};
+
+pub use super::transfer::{FALLBACK, MAX_WINDOW};
+
+/// Uploads a file. Build it, then have a driver `run` it.
+pub struct FileUpload<'n, S> {
+    name: &'n str,
+    source: S,
+    len: u64,
+    settings: Settings,
+    state: State,
+    counts: Counts,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Settings {
+    sizes: Sizes,
+    repeats: u8,
+    resume: bool,
+    verify: bool,
+}
+
+/// `sizes` are the longest message and the window.
+#[derive(Debug)]
+enum State {
+    /// Not begun. Out: `Sizing`, or what follows it if the sizes are known.
+    Idle,
+    /// Asks for the sizes. Out: `Looking`, `Sending`.
+    Sizing(Ask),
+    /// Asks how long the device's file is. Out: `Comparing`, `Sending`.
+    Looking { ask: Ask, sizes: (usize, usize) },
+    /// Asks for the hash of what the device has. Out: `Sending`, `Ended`.
+    Comparing { ask: Ask, sizes: (usize, usize), len: u64 },
+    /// Sends pieces. Out: `Checking`, `Ended`.
+    Sending(Transfer),
+    /// Asks for the hash of the whole. Out: `Ended`.
+    Checking(Ask),
+    /// Over, and how far the device had got.
+    Ended { outcome: FileOutcome, off: u64 },
+}
+
+/// What came of a [`FileUpload`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct FileUploadReport {
+    /// How it ended.
+    pub outcome: FileOutcome,
+    /// How far the device has got, in bytes.
+    pub off: u64,
+    /// Length of the file in bytes.
+    pub len: u64,
+    /// Bytes of the file that were sent, repeats included.
+    pub sent: u64,
+    /// Pieces that were sent more than once.
+    pub repeats: u32,
+    /// Messages that answered nothing, late answers among them.
+    pub foreign: u32,
+}
+
+impl<'n, S: Source> FileUpload<'n, S> {
+    /// Uploads all of `source` to this path, with what suits a serial console: 4 bytes of overhead; one request at a time.
+    pub fn new(name: &'n str, source: S) -> Self {
+        let sizes = Sizes { overhead: 4, message_limit: None, window: 1, parameters: None };
+        let settings = Settings { sizes, repeats: 5, resume: false, verify: false };
+        let len = source.len();
+        Self { name, source, len, settings, state: State::Idle, counts: Counts::default() }
+    }
+
+    /// Takes the overhead from the framing that will be used, and one request at a time for datagrams, whose order nobody
+    /// keeps.
+    #[must_use]
+    pub fn over<F: Framing>(self) -> Self {
+        let window = if F::WHOLE { 1 } else { self.settings.sizes.window };
+        self.overhead(F::OVERHEAD).window(window)
+    }
+
+    /// How many bytes the framing stores beside a message in the device's buffer: [`Framing::OVERHEAD`].
+    #[must_use]
+    pub fn overhead(mut self, bytes: usize) -> Self {
+        self.settings.sizes.overhead = bytes;
+        self
+    }
+
+    /// At most so many requests at a time, 1 to 8; the device's number of buffers lowers it.
+    #[must_use]
+    pub fn window(mut self, requests: usize) -> Self {
+        self.settings.sizes.window = requests.clamp(1, MAX_WINDOW);
+        self
+    }
+
+    /// No message longer than this, as for the path of a datagram. Also the size for a device that tells none.
+    #[must_use]
+    pub fn message_limit(mut self, bytes: usize) -> Self {
+        self.settings.sizes.message_limit = Some(bytes);
+        self
+    }
+
+    /// The sizes of the device are known: they are not asked for.
+    #[must_use]
+    pub fn parameters(mut self, parameters: ParametersResponse) -> Self {
+        self.settings.sizes.parameters = Some(parameters);
+        self
+    }
+
+    /// How patient the upload is: so many time-outs in a row, or answers in a row without progress, are borne. At least 1.
+    #[must_use]
+    pub fn repeats(mut self, repeats: u8) -> Self {
+        self.settings.repeats = repeats.max(1);
+        self
+    }
+
+    /// Goes on behind what the device has of this file, if a hash proves it.
+    #[must_use]
+    pub fn resume(mut self, resume: bool) -> Self {
+        self.settings.resume = resume;
+        self
+    }
+
+    /// Asks for a hash of the file at the end, and compares.
+    #[must_use]
+    pub fn verify(mut self, verify: bool) -> Self {
+        self.settings.verify = verify;
+        self
+    }
+
+    /// The source.
+    pub const fn source(&mut self) -> &mut S {
+        &mut self.source
+    }
+
+    fn sized(&mut self, client: &Client, parameters: Option<ParametersResponse>) {
+        let sizes = self.settings.sizes.settle(parameters);
+        if self.settings.resume {
+            self.state = State::Looking { ask: Ask::new(client.repeats()), sizes };
+        } else {
+            self.send_from(0, sizes);
+        }
+    }
+
+    fn send_from(&mut self, off: u64, sizes: (usize, usize)) {
+        self.counts.reached = off;
+        self.state = State::Sending(Transfer::new::<Upload<'_>>(sizes, off));
+    }
+
+    fn done(&mut self, verified: bool) {
+        self.state = State::Ended { outcome: FileOutcome::Done { verified }, off: self.len };
+    }
+
+    fn step(&mut self, client: &mut Client, tx: &mut [u8]) -> Result<Step, Error> {
+        let name = self.name.into();
+        let hash = |len| Hash { name, kind: None, off: None, len };
+        let patience: Duration = Hash::PATIENCE.max(client.timeout());
+        loop {
+            match &mut self.state {
+                State::Idle => match self.settings.sizes.parameters {
+                    Some(parameters) => self.sized(client, Some(parameters)),
+                    None => self.state = State::Sizing(Ask::new(client.repeats())),
+                },
+                State::Sizing(ask) => match ask.poll(client, &Parameters {}, client.timeout(), tx) {
+                    Err(Error::TimedOut) => self.sized(client, None),
+                    step => return step,
+                },
+                State::Looking { ask, .. } => return ask.poll(client, &Status { name }, client.timeout(), tx),
+                State::Comparing { ask, len, sizes } => {
+                    let sizes = *sizes;
+                    match ask.poll(client, &hash(Some(*len)), patience, tx) {
+                        Err(Error::TimedOut) => self.send_from(0, sizes),
+                        step => return step,
+                    }
+                }
+                State::Sending(transfer) => match transfer.due(self.len) {
+                    Ok(due) => {
+                        let piece = (&mut self.source, self.len, What::File(self.name));
+                        return transfer.send(due, piece, &mut self.counts, client, tx).map(Step::Send);
+                    }
+                    Err(_) => return Ok(Step::Wait(client.timeout())),
+                },
+                State::Checking(ask) => match ask.poll(client, &hash(None), patience, tx) {
+                    Err(Error::TimedOut) => self.done(false),
+                    step => return step,
+                },
+                State::Ended { .. } => return Ok(Step::Done),
+            }
+        }
+    }
+
+    fn hear(&mut self, client: &mut Client, message: &[u8]) -> Result<(), Error> {
+        match &mut self.state {
+            State::Sizing(ask) => match ask.receive::<Parameters>(client, message) {
+                Heard::Foreign => self.counts.foreign(),
+                Heard::Again => {}
+                Heard::Answer(parameters) => self.sized(client, parameters.ok()),
+            },
+            State::Looking { ask, sizes } => match ask.receive::<Status<'_>>(client, message) {
+                Heard::Foreign => self.counts.foreign(),
+                Heard::Again => {}
+                Heard::Answer(status) => {
+                    let (sizes, theirs) = (*sizes, status.map_or(0, |status| status.len));
+                    if (1..=self.len).contains(&theirs) {
+                        self.state = State::Comparing { ask: Ask::new(client.repeats()), sizes, len: theirs };
+                    } else {
+                        self.send_from(0, sizes);
+                    }
+                }
+            },
+            State::Comparing { ask, sizes, len } => match ask.receive::<Hash<'_>>(client, message) {
+                Heard::Foreign => self.counts.foreign(),
+                Heard::Again => {}
+                Heard::Answer(answer) => {
+                    let (sizes, len) = (*sizes, *len);
+                    match hash::compare(&mut self.source, len, answer)? {
+                        Some(true) if len == self.len => self.done(true),
+                        Some(true) => self.send_from(len, sizes),
+                        _ => self.send_from(0, sizes),
+                    }
+                }
+            },
+            State::Sending(transfer) => {
+                let Some(index) = transfer.index(message) else {
+                    self.counts.foreign();
+                    return transfer.noise(self.settings.repeats);
+                };
+                let Some(flight) = transfer.take(index, message, client) else { return Ok(()) };
+                let limit = self.settings.repeats;
+                match next(message, &flight, self.counts.reached) {
+                    Ok(off) if off > self.counts.reached => return Err(Error::Malformed),
+                    Ok(off) if off < self.len => transfer.wanted(off, limit)?,
+                    Ok(_) if self.settings.verify && self.len > 0 => {
+                        self.state = State::Checking(Ask::new(client.repeats()));
+                    }
+                    Ok(_) => self.done(false),
+                    Err(error) => transfer.refused(&flight, error, limit)?,
+                }
+            }
+            State::Checking(ask) => match ask.receive::<Hash<'_>>(client, message) {
+                Heard::Foreign => self.counts.foreign(),
+                Heard::Again => {}
+                Heard::Answer(answer) => match hash::compare(&mut self.source, self.len, answer)? {
+                    Some(false) => return Err(Error::Mismatch),
+                    same => self.done(same.is_some()),
+                },
+            },
+            State::Idle | State::Ended { .. } => self.counts.foreign(),
+        }
+        Ok(())
+    }
+
+    fn fail(&mut self, error: Error) {
+        self.state = State::Ended { outcome: FileOutcome::Failed(error), off: self.progress().off };
+    }
+}
+
+/// The offset that the device wants next, from an answer to `flight`.
+fn next(message: &[u8], flight: &Flight, reached: u64) -> Result<u64, client::Error> {
+    let payload = client::payload(message)?;
+    let error = match Upload::response(payload) {
+        Ok(UploadResponse { off }) => return Ok(off),
+        Err(error) => error,
+    };
+    let key = match error {
+        client::Error::Remote(error::fs::FILE_OFFSET_NOT_VALID) => "len",
+        client::Error::Remote(smp::Error::INVALID) => "off",
+        error => return Err(error),
+    };
+    match error::beside(payload, key) {
+        Some(off) if off <= reached && off != flight.off => Ok(off),
+        None if key == "off" => Err(error),
+        _ => Ok(0),
+    }
+}
+
+impl<S> FileUpload<'_, S> {
+    /// How far it has got.
+    #[must_use]
+    pub fn progress(&self) -> UploadEvent {
+        let off = match &self.state {
+            State::Idle | State::Sizing(_) | State::Looking { .. } | State::Comparing { .. } => 0,
+            State::Sending(transfer) => transfer.confirmed(),
+            State::Checking(_) => self.len,
+            State::Ended { off, .. } => *off,
+        };
+        UploadEvent { off, len: self.len, repeats: self.counts.repeats }
+    }
+}
+
+impl<S: Source> Routine for FileUpload<'_, S> {
+    type Client = Client;
+    type Event<'m> = UploadEvent;
+    type Report = FileUploadReport;
+
+    fn poll(&mut self, client: &mut Client, tx: &mut [u8]) -> Step {
+        self.step(client, tx).unwrap_or_else(|error| {
+            self.fail(error);
+            Step::Done
+        })
+    }
+
+    fn receive(&mut self, client: &mut Client, message: &[u8]) -> UploadEvent {
+        if let Err(error) = self.hear(client, message) {
+            self.fail(error);
+        }
+        self.progress()
+    }
+
+    fn timed_out(&mut self) {
+        match &mut self.state {
+            State::Sizing(ask) | State::Looking { ask, .. } | State::Comparing { ask, .. } | State::Checking(ask) => {
+                ask.timed_out()
+            }
+            State::Sending(transfer) => {
+                if let Err(error) = transfer.timed_out(self.settings.repeats) {
+                    self.fail(error);
+                }
+            }
+            State::Idle | State::Ended { .. } => {}
+        }
+    }
+
+    fn report(&self) -> FileUploadReport {
+        let UploadEvent { off, len, repeats } = self.progress();
+        let outcome = match self.state {
+            State::Ended { outcome, .. } => outcome,
+            _ => FileOutcome::Unfinished,
+        };
+        FileUploadReport { outcome, off, len, sent: self.counts.sent, repeats, foreign: self.counts.foreign }
+    }
+}
+
+/// Prints the length of the name only: it may tell what should stay private.
+impl<S> core::fmt::Debug for FileUpload<'_, S> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self { name, len, settings, state, counts, .. } = self;
+        f.debug_struct("FileUpload")
+            .field("name", &name.len())
+            .field("len", len)
+            .field("settings", settings)
+            .field("state", state)
+            .field("counts", counts)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl<S> defmt::Format for FileUpload<'_, S> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "FileUpload({})", self.progress());
+    }
+}

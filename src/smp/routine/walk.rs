@@ -1,0 +1,327 @@
+//! Everything that a device counts, and the settings that are asked for, one answer after the other.
+//!
+//! ```text
+//!   StatWalk:      list ─▶ read the n-th set ─▶ list ─▶ read the next one … until the set that was last in the list
+//!   SettingsWalk:  read ─▶ read ─▶ … until the last name
+//! ```
+//!
+//! A set or a setting that the device refuses is told in an event, and the walk goes on. Silence and nonsense end it.
+//!
+//! # Interpretation
+//!
+//! * The list of sets is asked for before each set, so that one name is all that is kept. Sets that are registered or
+//!   removed meanwhile may be told twice or left out. A name of more than 64 bytes is [`Error::BufferFull`]; Zephyr's have
+//!   at most 32.
+//! * SMP has no command that lists the settings of a device. The caller names them.
+
+use heapless::Vec;
+
+use super::{Ask, Error, Heard};
+use crate::cbor::Text;
+use crate::routine::{Routine, Step};
+use crate::smp::client::{self, Client};
+use crate::smp::settings::{self, Setting};
+use crate::smp::{self, stat};
+
+/// The longest name of a set in bytes.
+const NAME: usize = 64;
+
+/// How a walk ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[must_use]
+pub enum WalkOutcome {
+    /// Not yet: it may be run on.
+    Unfinished,
+    /// At its end.
+    Done,
+    /// Before its end.
+    Failed(Error),
+}
+
+/// What came of a walk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct WalkReport {
+    /// How it ended.
+    pub outcome: WalkOutcome,
+    /// Sets or settings that were read.
+    pub read: u32,
+    /// Sets or settings that the device refused.
+    pub refused: u32,
+    /// Messages that answered nothing, late answers among them.
+    pub foreign: u32,
+}
+
+impl WalkReport {
+    const NEW: Self = Self { outcome: WalkOutcome::Unfinished, read: 0, refused: 0, foreign: 0 };
+
+    /// Counts an answer: what was read or refused. `Err` ends the walk.
+    fn count<T>(&mut self, answer: Result<T, client::Error>) -> Result<Result<T, smp::Error>, Error> {
+        let (counter, answer) = match answer {
+            Ok(read) => (&mut self.read, Ok(read)),
+            Err(client::Error::Remote(error)) => (&mut self.refused, Err(error)),
+            Err(error) => return Err(error.into()),
+        };
+        *counter = counter.wrapping_add(1);
+        Ok(answer)
+    }
+
+    const fn foreign(&mut self) {
+        self.foreign = self.foreign.wrapping_add(1);
+    }
+}
+
+/// What a message to a [`StatWalk`] brought.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum StatEvent<'m> {
+    /// A set, with its name and its counters.
+    Set(stat::ReadResponse<'m>),
+    /// The device refused the set at this place in its list.
+    Refused {
+        /// Which one, from 0.
+        index: u32,
+        /// What it said.
+        error: smp::Error,
+    },
+    /// Nothing for the caller.
+    Other,
+}
+
+/// Reads all counters of a device.
+#[derive(Debug)]
+pub struct StatWalk {
+    stage: Stage,
+    /// Which set is next.
+    index: u32,
+    report: WalkReport,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// Not begun, or before the next set. Out: `Listing`.
+    Idle,
+    /// Asks for the names. Out: `Reading`, `Ended`.
+    Listing(Ask),
+    /// Asks for a set. Out: `Idle`, `Ended` if it was the last one.
+    Reading { ask: Ask, name: Vec<u8, NAME>, last: bool },
+    /// The report tells how.
+    Ended,
+}
+
+impl Default for StatWalk {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl StatWalk {
+    /// Reads all sets, in the order of the device's list.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { stage: Stage::Idle, index: 0, report: WalkReport::NEW }
+    }
+
+    fn end(&mut self, outcome: WalkOutcome) {
+        (self.stage, self.report.outcome) = (Stage::Ended, outcome);
+    }
+
+    fn step(&mut self, client: &mut Client, tx: &mut [u8]) -> Result<Step, Error> {
+        if let Stage::Idle = self.stage {
+            self.stage = Stage::Listing(Ask::new(client.repeats()));
+        }
+        match &mut self.stage {
+            Stage::Listing(ask) => ask.poll(client, &stat::List {}, client.timeout(), tx),
+            Stage::Reading { ask, name, .. } => {
+                ask.poll(client, &stat::Read { name: Text::from_bytes(name) }, client.timeout(), tx)
+            }
+            Stage::Idle | Stage::Ended => Ok(Step::Done),
+        }
+    }
+
+    fn hear<'m>(&mut self, client: &mut Client, message: &'m [u8]) -> Result<StatEvent<'m>, Error> {
+        match &mut self.stage {
+            Stage::Listing(ask) => match ask.receive::<stat::List>(client, message) {
+                Heard::Foreign => self.report.foreign(),
+                Heard::Again => {}
+                Heard::Answer(list) => {
+                    let mut names = list?.names.iter().skip(usize::try_from(self.index).unwrap_or(usize::MAX));
+                    match names.next() {
+                        Some(text) => {
+                            let mut name = Vec::new();
+                            for piece in text.as_bytes().iter() {
+                                name.extend_from_slice(piece).or(Err(Error::BufferFull))?;
+                            }
+                            let last = names.next().is_none();
+                            self.stage = Stage::Reading { ask: Ask::new(client.repeats()), name, last };
+                        }
+                        None => self.end(WalkOutcome::Done),
+                    }
+                }
+            },
+            Stage::Reading { ask, last, .. } => match ask.receive::<stat::Read<'_>>(client, message) {
+                Heard::Foreign => self.report.foreign(),
+                Heard::Again => {}
+                Heard::Answer(answer) => {
+                    let (answer, index) = (self.report.count(answer)?, self.index);
+                    self.index = index.wrapping_add(1);
+                    if *last {
+                        self.end(WalkOutcome::Done);
+                    } else {
+                        self.stage = Stage::Idle;
+                    }
+                    return Ok(match answer {
+                        Ok(set) => StatEvent::Set(set),
+                        Err(error) => StatEvent::Refused { index, error },
+                    });
+                }
+            },
+            Stage::Idle | Stage::Ended => self.report.foreign(),
+        }
+        Ok(StatEvent::Other)
+    }
+}
+
+impl Routine for StatWalk {
+    type Client = Client;
+    type Event<'m> = StatEvent<'m>;
+    type Report = WalkReport;
+
+    fn poll(&mut self, client: &mut Client, tx: &mut [u8]) -> Step {
+        self.step(client, tx).unwrap_or_else(|error| {
+            self.end(WalkOutcome::Failed(error));
+            Step::Done
+        })
+    }
+
+    fn receive<'m>(&mut self, client: &mut Client, message: &'m [u8]) -> StatEvent<'m> {
+        self.hear(client, message).unwrap_or_else(|error| {
+            self.end(WalkOutcome::Failed(error));
+            StatEvent::Other
+        })
+    }
+
+    fn timed_out(&mut self) {
+        if let Stage::Listing(ask) | Stage::Reading { ask, .. } = &mut self.stage {
+            ask.timed_out();
+        }
+    }
+
+    fn report(&self) -> WalkReport {
+        self.report
+    }
+}
+
+/// What a message to a [`SettingsWalk`] brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum SettingEvent<'n, 'm> {
+    /// A setting.
+    Value {
+        /// Its name, as the caller gave it.
+        name: &'n str,
+        /// Its value.
+        value: Setting<'m>,
+    },
+    /// The device refused a setting.
+    Refused {
+        /// Its name, as the caller gave it.
+        name: &'n str,
+        /// What it said.
+        error: smp::Error,
+    },
+    /// Nothing for the caller.
+    Other,
+}
+
+/// Reads the settings that the caller names.
+#[derive(Debug)]
+pub struct SettingsWalk<'n> {
+    /// Those that are left; the first one is asked for.
+    names: &'n [&'n str],
+    max_size: Option<u32>,
+    ask: Option<Ask>,
+    report: WalkReport,
+}
+
+impl<'n> SettingsWalk<'n> {
+    /// Reads these settings, in order.
+    #[must_use]
+    pub const fn new(names: &'n [&'n str]) -> Self {
+        Self { names, max_size: None, ask: None, report: WalkReport::NEW }
+    }
+
+    /// The longest value that is wanted, in bytes; the device may set a lower limit.
+    #[must_use]
+    pub const fn max_size(mut self, bytes: u32) -> Self {
+        self.max_size = Some(bytes);
+        self
+    }
+
+    fn end(&mut self, outcome: WalkOutcome) {
+        (self.names, self.ask, self.report.outcome) = (&[], None, outcome);
+    }
+
+    fn step(&mut self, client: &mut Client, tx: &mut [u8]) -> Result<Step, Error> {
+        let Some(name) = self.names.first() else {
+            if self.report.outcome == WalkOutcome::Unfinished {
+                self.end(WalkOutcome::Done);
+            }
+            return Ok(Step::Done);
+        };
+        let ask = self.ask.get_or_insert(Ask::new(client.repeats()));
+        let request = settings::Read { name: (*name).into(), max_size: self.max_size };
+        ask.poll(client, &request, client.timeout(), tx)
+    }
+
+    fn hear<'m>(&mut self, client: &mut Client, message: &'m [u8]) -> Result<SettingEvent<'n, 'm>, Error> {
+        let (Some(ask), Some((name, rest))) = (&mut self.ask, self.names.split_first()) else {
+            self.report.foreign();
+            return Ok(SettingEvent::Other);
+        };
+        match ask.receive::<settings::Read<'_>>(client, message) {
+            Heard::Foreign => self.report.foreign(),
+            Heard::Again => {}
+            Heard::Answer(answer) => {
+                let answer = self.report.count(answer)?;
+                (self.names, self.ask) = (rest, None);
+                return Ok(match answer {
+                    Ok(settings::ReadResponse { value, .. }) => SettingEvent::Value { name, value },
+                    Err(error) => SettingEvent::Refused { name, error },
+                });
+            }
+        }
+        Ok(SettingEvent::Other)
+    }
+}
+
+impl<'n> Routine for SettingsWalk<'n> {
+    type Client = Client;
+    type Event<'m> = SettingEvent<'n, 'm>;
+    type Report = WalkReport;
+
+    fn poll(&mut self, client: &mut Client, tx: &mut [u8]) -> Step {
+        self.step(client, tx).unwrap_or_else(|error| {
+            self.end(WalkOutcome::Failed(error));
+            Step::Done
+        })
+    }
+
+    fn receive<'m>(&mut self, client: &mut Client, message: &'m [u8]) -> SettingEvent<'n, 'm> {
+        self.hear(client, message).unwrap_or_else(|error| {
+            self.end(WalkOutcome::Failed(error));
+            SettingEvent::Other
+        })
+    }
+
+    fn timed_out(&mut self) {
+        if let Some(ask) = &mut self.ask {
+            ask.timed_out();
+        }
+    }
+
+    fn report(&self) -> WalkReport {
+        self.report
+    }
+}

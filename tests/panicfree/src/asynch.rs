@@ -1,0 +1,174 @@
+//! The async driver of all three protocols, polled at unknown times over a port of which nothing is known.
+//!
+//! The compiler puts one panic into every future: that of a poll after its end. It has no bytes to do with and no executor does
+//! it, so this module is checked by `offenders.py --but`, which lets that panic pass.
+
+use crate::device::Device;
+use crate::link::Keep;
+use crate::mcuboot::{Flash, with_slots};
+use crate::{Operation, bsmp, drop_in_box, flag, s3mp, size, smp, time};
+use anysmp::asynch::Link;
+use anysmp::bsmp::Node;
+use anysmp::bsmp::routine::ReadCurve;
+use anysmp::bsmp::variable;
+use anysmp::framing::Framing;
+use anysmp::framing::console::Console;
+use anysmp::framing::lrc::Lrc;
+use anysmp::framing::packet::Packet;
+use anysmp::link::{AsyncService, Caller};
+use anysmp::mcuboot::flash_async;
+use anysmp::mcuboot::slots::Command;
+use anysmp::routine::Routine;
+use anysmp::s3mp::master::Status;
+use anysmp::s3mp::routine::{Connect, Watch};
+use anysmp::smp::os;
+use anysmp::smp::routine::Upload;
+use anysmp::smp::server::{AllowAll, Answer, AsyncHandler, Handler, Incoming, Reply, Server};
+use core::hint::black_box;
+use core::ops::ControlFlow;
+use core::pin::pin;
+use core::task::{Context, Poll, Waker};
+use embedded_io_async::{ErrorKind, ErrorType, Read, Write};
+use embedded_storage_async::nor_flash::{NorFlash, NorFlashErrorKind, ReadNorFlash};
+
+pub const ALL: &[Operation] = &[
+    |bytes, room| link(Console::new, bytes, room, |link, bytes, tx| wait(smp_both(link, bytes, tx))),
+    |bytes, room| {
+        link(|room| Packet::new(room, time()), bytes, room, |link, bytes, tx| wait(bsmp_both(link, bytes, tx)))
+    },
+    |bytes, room| link(Lrc::new, bytes, room, |link, _, tx| wait(s3mp_both(link, tx))),
+    |_, room| {
+        with_slots(room, |slots, flash| {
+            wait(async { drop_in_box(flash_async::run(slots.begin(Command::List), flash).await.finish()) });
+        });
+    },
+];
+
+/// An executor, and a future that may be dropped at any time.
+fn wait(future: impl Future<Output = ()>) {
+    let (mut future, mut context) = (pin!(future), Context::from_waker(Waker::noop()));
+    while flag() && future.as_mut().poll(&mut context).is_pending() {}
+}
+
+/// Pending any number of times.
+async fn later() {
+    core::future::poll_fn(|_| if flag() { Poll::Ready(()) } else { Poll::Pending }).await;
+}
+
+struct Port;
+
+impl ErrorType for Port {
+    type Error = ErrorKind;
+}
+
+impl Read for Port {
+    async fn read(&mut self, buf: &mut [u8]) -> Result<usize, ErrorKind> {
+        later().await;
+        drop_in_box(buf);
+        black_box(Ok(0))
+    }
+}
+
+impl Write for Port {
+    async fn write(&mut self, buf: &[u8]) -> Result<usize, ErrorKind> {
+        later().await;
+        drop_in_box(buf);
+        black_box(Ok(0))
+    }
+
+    async fn flush(&mut self) -> Result<(), ErrorKind> {
+        later().await;
+        black_box(Ok(()))
+    }
+}
+
+impl ReadNorFlash for Flash {
+    const READ_SIZE: usize = 4;
+
+    async fn read(&mut self, _: u32, bytes: &mut [u8]) -> Result<(), NorFlashErrorKind> {
+        later().await;
+        drop_in_box(bytes);
+        black_box(Ok(()))
+    }
+
+    fn capacity(&self) -> usize {
+        size()
+    }
+}
+
+impl NorFlash for Flash {
+    const WRITE_SIZE: usize = 8;
+    const ERASE_SIZE: usize = 4096;
+
+    async fn erase(&mut self, from: u32, to: u32) -> Result<(), NorFlashErrorKind> {
+        later().await;
+        drop_in_box((from, to));
+        black_box(Ok(()))
+    }
+
+    async fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), NorFlashErrorKind> {
+        later().await;
+        drop_in_box((offset, bytes));
+        black_box(Ok(()))
+    }
+}
+
+type Use<F> = fn(&mut Link<'_, Port, F, Keep>, &[u8], &mut [u8]);
+
+fn link<'r, F: Framing>(new: impl FnOnce(&'r mut [u8]) -> F, bytes: &[u8], room: &'r mut [u8], with: Use<F>) {
+    let Some((buffer, room)) = room.split_at_mut_checked(size()) else { return };
+    let Some((chunk, room)) = room.split_at_mut_checked(size()) else { return };
+    let Some((out, tx)) = room.split_at_mut_checked(size()) else { return };
+    let mut link = Link::new(Port, new(buffer), chunk, out, time()).with_sink(Keep);
+    wait(async {
+        drop_in_box(link.send(bytes).await);
+        drop_in_box(link.recv(time()).await);
+    });
+    with(&mut link, bytes, tx);
+}
+
+/// The three things that a driver does.
+async fn all<F: Framing, Q, C: Caller<Q>, R: Routine<Client = C>, S: AsyncService>(
+    link: &mut Link<'_, Port, F, Keep>,
+    (client, request, routine, service): (&mut C, &Q, &mut R, &mut S),
+    tx: &mut [u8],
+) {
+    let event = |event: R::Event<'_>| {
+        drop_in_box(event);
+        if flag() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    };
+    drop_in_box(link.call(client, request, tx).await);
+    drop_in_box(link.run(client, routine, tx, event).await);
+    drop_in_box(link.serve(service, tx).await);
+}
+
+async fn smp_both<F: Framing>(link: &mut Link<'_, Port, F, Keep>, bytes: &[u8], tx: &mut [u8]) {
+    let mut upload = Upload::new(smp::File(bytes));
+    let mut server = Server::new(Slow(Device(bytes)), AllowAll);
+    let echo = os::Echo::new(smp::text(bytes));
+    all(link, (&mut smp::client(), &echo, &mut upload, &mut server), tx).await;
+}
+
+async fn bsmp_both<F: Framing>(link: &mut Link<'_, Port, F, Keep>, bytes: &[u8], tx: &mut [u8]) {
+    let Some(table) = bsmp::table() else { return };
+    let Some(mut node) = Node::new(bsmp::server(&table), bsmp::address()) else { return };
+    let write = variable::Write { id: black_box(0), value: bytes };
+    let mut routine = ReadCurve::new(black_box(0), bsmp::curve(), ());
+    all(link, (&mut bsmp::client(), &write, &mut routine, &mut node), tx).await;
+}
+
+async fn s3mp_both<F: Framing>(link: &mut Link<'_, Port, F, Keep>, tx: &mut [u8]) {
+    let Some(mut slave) = s3mp::plant() else { return };
+    let mut watched = [Watch::NONE; 4];
+    all(link, (&mut s3mp::master(), &Status, &mut Connect::all(&mut watched), &mut slave), tx).await;
+}
+
+/// A handler that takes its time.
+struct Slow<H>(H);
+
+impl<H: Handler> AsyncHandler for Slow<H> {
+    async fn handle(&mut self, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
+        later().await;
+        self.0.handle(incoming, reply)
+    }
+}

@@ -1,0 +1,200 @@
+//! BSMP: a node that has everything, every request and its answer, a table of anything, all routines.
+
+use crate::{Operation, ask, drop_in_box, flag, number, run, serve, size};
+use anysmp::bsmp::curve::{self, Checksum, Curve, Digest, digest_of};
+use anysmp::bsmp::function::{self, Function, Layout};
+use anysmp::bsmp::group::{self, Members};
+use anysmp::bsmp::routine::{Discovery, Part, ReadCurve, Source, Tables, WriteCurve};
+use anysmp::bsmp::variable::{self, Op, Variable};
+use anysmp::bsmp::{Access, Address, Client, Entities, Header, Node, QueryVersion, Refusal, Request, Server, Table};
+use core::hint::black_box;
+use core::num::NonZeroU8;
+
+pub const ALL: &[Operation] = &[
+    |bytes, room| {
+        if let Some(table) = table() {
+            serve(&mut server(&table), bytes, room);
+        }
+    },
+    |bytes, room| {
+        let Some(table) = table() else { return };
+        if let Some(node) = Node::new(server(&table), address()) {
+            serve(&mut node.join(address()), bytes, room);
+        }
+    },
+    |bytes, _| {
+        if let Some((header, rest)) = Header::parse(bytes) {
+            drop_in_box((header.emit(), header.command.name(), rest));
+        }
+    },
+    |bytes, _| drop_in_box(bytes.first().copied().and_then(Refusal::from_code).map(Refusal::code)),
+    |bytes, _| drop_in_box(Members::of(bytes).map(|members| (members.len(), members.iter().for_each(drop_in_box)))),
+    |_, room| drop_in_box(digest_of(&mut Plant, id(), curve(), room, Any)),
+    |bytes, room| exchange(&QueryVersion, bytes, room, drop_in_box),
+    |bytes, room| exchange(&variable::List, bytes, room, |list| list.for_each(drop_in_box)),
+    |bytes, room| exchange(&variable::Read { id: id(), size: black_box(None) }, bytes, room, keep),
+    |bytes, room| exchange(&variable::Write { id: id(), value: bytes }, bytes, room, drop_in_box),
+    |bytes, room| exchange(&variable::Combine { id: id(), op: op(), mask: bytes }, bytes, room, drop_in_box),
+    |bytes, room| {
+        let both = variable::WriteRead { write: id(), value: bytes, read: id(), size: black_box(None) };
+        exchange(&both, bytes, room, keep);
+    },
+    |bytes, room| exchange(&group::List, bytes, room, |list| list.for_each(drop_in_box)),
+    |bytes, room| exchange(&group::Query { id: id() }, bytes, room, drop_in_box),
+    |bytes, room| exchange(&group::Read { id: id(), size: black_box(None) }, bytes, room, keep),
+    |bytes, room| exchange(&group::Write { id: id(), values: bytes }, bytes, room, drop_in_box),
+    |bytes, room| exchange(&group::Combine { id: id(), op: op(), masks: bytes }, bytes, room, drop_in_box),
+    |bytes, room| exchange(&group::Create { members: black_box(Members::EMPTY) }, bytes, room, drop_in_box),
+    |bytes, room| exchange(&group::RemoveAll, bytes, room, drop_in_box),
+    |bytes, room| exchange(&curve::List, bytes, room, |list| list.for_each(drop_in_box)),
+    |bytes, room| exchange(&curve::QueryChecksum { id: id() }, bytes, room, drop_in_box),
+    |bytes, room| exchange(&curve::Recalculate { id: id() }, bytes, room, drop_in_box),
+    |bytes, room| {
+        exchange(&curve::ReadBlock { id: id(), block: black_box(0), limit: black_box(0) }, bytes, room, keep);
+    },
+    |bytes, room| {
+        exchange(&curve::WriteBlock { id: id(), block: black_box(0), data: bytes }, bytes, room, drop_in_box);
+    },
+    |bytes, room| {
+        let layout = black_box(Layout::Bytes);
+        exchange(&function::List { layout }, bytes, room, |list| list.for_each(drop_in_box));
+    },
+    |bytes, room| {
+        exchange(&function::Execute { id: id(), input: bytes, output: black_box(None) }, bytes, room, keep);
+    },
+    |bytes, room| {
+        let mut tables = Tables::new();
+        let mut discovery = Discovery::new(tables.storage());
+        discovery.again(black_box(Part::Groups));
+        run(&mut discovery, &mut client(), bytes, room);
+        let directory = discovery.directory();
+        drop_in_box((directory.read(id()), directory.read_group(id()), directory.write(id(), bytes)));
+        drop_in_box((directory.write_group(id(), bytes), directory.execute(id(), bytes)));
+        directory.groups.iter().for_each(|group| drop_in_box(directory.size(group)));
+    },
+    |bytes, room| run(&mut ReadCurve::new(id(), curve(), ()), &mut client(), bytes, room),
+    |bytes, room| run(&mut ReadCurve::new(id(), curve(), Any).past_short_blocks(), &mut client(), bytes, room),
+    |bytes, room| run(&mut WriteCurve::new(id(), curve(), bytes, ()), &mut client(), bytes, room),
+    |bytes, room| run(&mut WriteCurve::new(id(), curve(), Endless, Any), &mut client(), bytes, room),
+    #[cfg(feature = "md5")]
+    |bytes, room| {
+        let digest = curve::Md5::default();
+        run(&mut ReadCurve::new(id(), curve(), digest), &mut client(), bytes, room);
+    },
+    |_, _| drop_in_box((curve().emit(), Curve::parse(black_box([0; 5])), curve().capacity())),
+];
+
+fn id() -> u8 {
+    black_box(0)
+}
+
+fn op() -> Op {
+    black_box(Op::And)
+}
+
+pub fn curve() -> Curve {
+    black_box(Curve::writable(16, 4))
+}
+
+pub fn address() -> Address {
+    black_box(Address::MASTER)
+}
+
+pub fn client() -> Client {
+    if flag() { Client::to(address()) } else { Client::new() }
+}
+
+/// Any variables, curves and functions.
+pub fn table() -> Option<Table<'static>> {
+    const VARIABLES: &[Variable] = &[Variable::writable(4), Variable::read_only(1)];
+    const CURVES: &[Curve] = &[Curve::writable(16, 4)];
+    const FUNCTIONS: &[Function] = &[Function { input: 4, output: 4 }];
+    Table::new(black_box(VARIABLES), black_box(CURVES), black_box(FUNCTIONS)).ok()
+}
+
+pub fn server<'t>(table: &'t Table<'t>) -> Server<'t, Plant> {
+    Server::new(table, Plant)
+}
+
+fn exchange<R: Request>(request: &R, bytes: &[u8], room: &mut [u8], each: impl Fn(R::Response<'_>)) {
+    let mut client = client();
+    ask(&mut client, request, bytes, room);
+    drop_in_box(client.post(request, room));
+    if let Ok(response) = R::decode(&request.expect(), bytes) {
+        each(response);
+    }
+    drop_in_box(client.answer::<R>(&request.expect(), bytes));
+}
+
+fn keep(bytes: &[u8]) {
+    drop_in_box(bytes);
+}
+
+/// A curve of unknown bytes without an end.
+struct Endless;
+
+impl Source for Endless {
+    fn size(&self) -> u64 {
+        number()
+    }
+
+    fn read(&mut self, offset: u64, data: &mut [u8]) -> bool {
+        drop_in_box((offset, data));
+        flag()
+    }
+}
+
+/// A checksum that comes out as anything.
+struct Any;
+
+impl Checksum for Any {
+    fn update(&mut self, data: &[u8]) {
+        drop_in_box(data);
+    }
+
+    fn digest(&self) -> Option<Digest> {
+        black_box(Some([0; 16]))
+    }
+}
+
+/// Says anything about everything.
+pub struct Plant;
+
+impl Entities for Plant {
+    fn read(&mut self, variable: u8, value: &mut [u8]) {
+        drop_in_box((variable, value));
+    }
+
+    fn write(&mut self, variable: u8, value: &[u8]) {
+        drop_in_box((variable, value));
+    }
+
+    fn check(&mut self, variable: u8, value: &[u8]) -> bool {
+        drop_in_box((variable, value));
+        flag()
+    }
+
+    fn is_busy(&mut self, access: Access, variables: &Members) -> bool {
+        drop_in_box((access, variables));
+        flag()
+    }
+
+    fn read_block(&mut self, curve: u8, block: u16, data: &mut [u8]) -> Result<usize, Refusal> {
+        drop_in_box((curve, block, data));
+        black_box(Ok(size()))
+    }
+
+    fn write_block(&mut self, curve: u8, block: u16, data: &[u8]) -> Result<(), Refusal> {
+        drop_in_box((curve, block, data));
+        black_box(Ok(()))
+    }
+
+    fn digest(&mut self, id: u8, curve: Curve, scratch: &mut [u8]) -> Result<Digest, Refusal> {
+        digest_of(self, id, curve, scratch, Any)
+    }
+
+    fn execute(&mut self, function: u8, input: &[u8], output: &mut [u8]) -> Result<(), NonZeroU8> {
+        drop_in_box((function, input, output));
+        black_box(Ok(()))
+    }
+}

@@ -1,0 +1,156 @@
+//! The blocking driver of all three protocols, over a port that reads anything, takes any number of bytes and may fail.
+
+use crate::device::Device;
+use crate::{Operation, bsmp, drop_in_box, flag, s3mp, size, smp, time};
+use anysmp::blocking::Link;
+use anysmp::bsmp::Node;
+use anysmp::bsmp::routine::ReadCurve;
+use anysmp::bsmp::variable;
+use anysmp::framing::auto::Auto;
+use anysmp::framing::console::Console;
+use anysmp::framing::counted::{Counted, SmpHead};
+use anysmp::framing::delimited::Cobs;
+use anysmp::framing::lrc::Lrc;
+use anysmp::framing::packet::Packet;
+use anysmp::framing::{Error, Framing};
+use anysmp::link::{Caller, Service, Sink};
+use anysmp::routine::Routine;
+use anysmp::s3mp::master::Status;
+use anysmp::s3mp::routine::{Connect, Watch};
+use anysmp::smp::os;
+use anysmp::smp::routine::Upload;
+use anysmp::smp::server::{AllowAll, Server};
+use core::hint::black_box;
+use core::ops::ControlFlow;
+use embedded_io::{ErrorKind, ErrorType, Read, Write};
+
+pub const ALL: &[Operation] = &[
+    |bytes, room| link(Console::new, bytes, room, smp_client),
+    |bytes, room| link(Console::new, bytes, room, smp_server),
+    |bytes, room| link(Counted::<SmpHead>::new, bytes, room, smp_client),
+    |bytes, room| link(Cobs::new, bytes, room, smp_client),
+    |bytes, room| link(Auto::new, bytes, room, smp_server),
+    |bytes, room| link(|room| Packet::new(room, time()), bytes, room, bsmp_master),
+    |bytes, room| link(|room| Packet::new(room, time()), bytes, room, bsmp_node),
+    |bytes, room| link(Lrc::new, bytes, room, s3mp_master),
+    |bytes, room| link(Lrc::new, bytes, room, s3mp_slave),
+];
+
+/// A port of which nothing is known but that it keeps the rules of its traits.
+struct Port;
+
+impl ErrorType for Port {
+    type Error = ErrorKind;
+}
+
+impl Read for Port {
+    fn read(&mut self, buf: &mut [u8]) -> Result<usize, ErrorKind> {
+        drop_in_box(buf);
+        black_box(Ok(0))
+    }
+}
+
+impl Write for Port {
+    fn write(&mut self, buf: &[u8]) -> Result<usize, ErrorKind> {
+        drop_in_box(buf);
+        black_box(Ok(0))
+    }
+
+    fn flush(&mut self) -> Result<(), ErrorKind> {
+        black_box(Ok(()))
+    }
+}
+
+/// Keeps what belongs to no exchange.
+pub struct Keep;
+
+impl Sink for Keep {
+    fn text(&mut self, text: &[u8]) {
+        drop_in_box(text);
+    }
+    fn unsolicited(&mut self, message: &[u8]) {
+        drop_in_box(message);
+    }
+    fn dropped(&mut self, error: Error) {
+        drop_in_box(error);
+    }
+    fn traced(&mut self, message: &[u8], sent: bool) {
+        drop_in_box((message, sent));
+    }
+}
+
+/// What is done with a link: with unknown bytes, and room for messages.
+type Use<F> = fn(&mut Link<'_, Port, F, Keep>, &[u8], &mut [u8]);
+
+fn link<'r, F: Framing>(new: impl FnOnce(&'r mut [u8]) -> F, bytes: &[u8], room: &'r mut [u8], with: Use<F>) {
+    let Some((buffer, room)) = room.split_at_mut_checked(size()) else { return };
+    let Some((chunk, room)) = room.split_at_mut_checked(size()) else { return };
+    let Some((out, tx)) = room.split_at_mut_checked(size()) else { return };
+    let mut link = Link::new(Port, new(buffer), chunk, out, time()).with_sink(Keep);
+    drop_in_box(link.send(bytes));
+    drop_in_box(link.recv(time()));
+    drop_in_box((link.message(), link.counters()));
+    with(&mut link, bytes, tx);
+}
+
+fn call<F: Framing, R, C: Caller<R>>(link: &mut Link<'_, Port, F, Keep>, client: &mut C, request: &R, tx: &mut [u8]) {
+    while flag() {
+        drop_in_box(link.call(client, request, tx));
+    }
+}
+
+fn run<F: Framing, R: Routine>(
+    link: &mut Link<'_, Port, F, Keep>,
+    client: &mut R::Client,
+    routine: &mut R,
+    tx: &mut [u8],
+) {
+    let event = |event: R::Event<'_>| {
+        drop_in_box(event);
+        if flag() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    };
+    while flag() {
+        drop_in_box(link.run(client, routine, tx, event));
+    }
+}
+
+fn serve<F: Framing, S: Service>(link: &mut Link<'_, Port, F, Keep>, service: &mut S, tx: &mut [u8]) {
+    while flag() {
+        drop_in_box(link.serve(service, tx));
+    }
+}
+
+fn smp_client<F: Framing>(link: &mut Link<'_, Port, F, Keep>, bytes: &[u8], tx: &mut [u8]) {
+    let mut client = smp::client();
+    call(link, &mut client, &os::Echo::new(smp::text(bytes)), tx);
+    run(link, &mut client, &mut Upload::new(smp::File(bytes)), tx);
+}
+
+fn smp_server<F: Framing>(link: &mut Link<'_, Port, F, Keep>, bytes: &[u8], tx: &mut [u8]) {
+    serve(link, &mut Server::new(Device(bytes), AllowAll), tx);
+}
+
+fn bsmp_master<F: Framing>(link: &mut Link<'_, Port, F, Keep>, bytes: &[u8], tx: &mut [u8]) {
+    let mut client = bsmp::client();
+    call(link, &mut client, &variable::Write { id: black_box(0), value: bytes }, tx);
+    run(link, &mut client, &mut ReadCurve::new(black_box(0), bsmp::curve(), ()), tx);
+}
+
+fn bsmp_node<F: Framing>(link: &mut Link<'_, Port, F, Keep>, _: &[u8], tx: &mut [u8]) {
+    let Some(table) = bsmp::table() else { return };
+    if let Some(mut node) = Node::new(bsmp::server(&table), bsmp::address()) {
+        serve(link, &mut node, tx);
+    }
+}
+
+fn s3mp_master<F: Framing>(link: &mut Link<'_, Port, F, Keep>, _: &[u8], tx: &mut [u8]) {
+    let mut master = s3mp::master();
+    call(link, &mut master, &Status, tx);
+    run(link, &mut master, &mut Connect::all(&mut [Watch::NONE; 4]), tx);
+}
+
+fn s3mp_slave<F: Framing>(link: &mut Link<'_, Port, F, Keep>, _: &[u8], tx: &mut [u8]) {
+    if let Some(mut slave) = s3mp::plant() {
+        serve(link, &mut slave, tx);
+    }
+}

@@ -1,0 +1,113 @@
+//! MCUboot: unknown files, trailers and flash, every command on slots of unknown places and sizes.
+
+use crate::{Operation, drop_in_box, flag, number, size};
+use anysmp::mcuboot::build::Builder;
+use anysmp::mcuboot::digest::Sha256;
+use anysmp::mcuboot::flash;
+use anysmp::mcuboot::slots::{Chunk, Command, Config, Geometry, Pair, Region, Slot, Slots, scratch_len};
+use anysmp::mcuboot::tlv::{Kind, Tlvs};
+use anysmp::mcuboot::trailer::{Field, Flag, Layout, SwapType, Trailer};
+use anysmp::mcuboot::{Hash, HashKind, Header, Image, Version};
+use core::hint::black_box;
+use embedded_storage::nor_flash::{ErrorType, NorFlash, NorFlashErrorKind, ReadNorFlash};
+
+pub const ALL: &[Operation] = &[
+    |bytes, _| {
+        if let Ok(header) = Header::parse(bytes) {
+            drop_in_box((header.emit(), header.body_end(), header.hashed_len(), header.version().release()));
+        }
+    },
+    |_, _| drop_in_box(Header::new(Version::new(1, 2, 3), black_box(32), black_box(0), black_box(0))),
+    |bytes, _| drop_in_box(core::str::from_utf8(bytes).map(str::parse::<Version>)),
+    |bytes, _| {
+        if let Ok(image) = Image::parse(bytes) {
+            image.protected().for_each(drop_in_box);
+            image.tlvs().for_each(drop_in_box);
+            drop_in_box((image.hashed(), image.len(), image.hash(black_box(HashKind::Sha256))));
+            drop_in_box(image.verify(&mut Sha256::new()));
+        }
+    },
+    |bytes, _| {
+        Tlvs::new(bytes).for_each(drop_in_box);
+        drop_in_box(Tlvs::new(bytes).only(Kind(black_box(0))));
+    },
+    |bytes, _| drop_in_box((Hash::new(bytes), Sha256::of(bytes))),
+    |bytes, room| drop_in_box(Builder::new(black_box(Version::new(1, 2, 3))).build(bytes, &mut Sha256::new(), room)),
+    |bytes, _| {
+        if let Some(layout) = Layout::new(black_box(8)) {
+            drop_in_box((layout.len(), layout.magic(), layout.read_magic(bytes, black_box(0xFF))));
+            drop_in_box(layout.from_end(black_box(Field::Magic)));
+        }
+    },
+    |_, _| drop_in_box((Flag::read(black_box(1), black_box(0xFF)), scratch_len(size(), size()))),
+    |_, _| drop_in_box(SwapType::decide(&black_box(Trailer::BLANK), &black_box(Trailer::BLANK))),
+    |_, room| command(Command::List, room),
+    |bytes, room| command(Command::SetState { hash: flag().then_some(bytes), confirm: flag() }, room),
+    |_, room| command(Command::Erase { slot: flag().then_some(number()) }, room),
+    |data, room| {
+        let (image, off) = (number(), number());
+        let (len, sha) = (flag().then_some(number()), flag().then_some(data));
+        command(Command::Upload(Chunk { image, len, off, data, sha, upgrade: flag() }), room);
+    },
+];
+
+/// A flash that says anything.
+pub struct Flash;
+
+impl ErrorType for Flash {
+    type Error = NorFlashErrorKind;
+}
+
+impl ReadNorFlash for Flash {
+    const READ_SIZE: usize = 4;
+
+    fn read(&mut self, _: u32, bytes: &mut [u8]) -> Result<(), NorFlashErrorKind> {
+        bytes.fill(black_box(0xFF));
+        black_box(bytes);
+        black_box(Ok(()))
+    }
+
+    fn capacity(&self) -> usize {
+        size()
+    }
+}
+
+impl NorFlash for Flash {
+    const WRITE_SIZE: usize = 8;
+    const ERASE_SIZE: usize = 4096;
+
+    fn erase(&mut self, from: u32, to: u32) -> Result<(), NorFlashErrorKind> {
+        drop_in_box((from, to));
+        black_box(Ok(()))
+    }
+
+    fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), NorFlashErrorKind> {
+        drop_in_box((offset, bytes));
+        black_box(Ok(()))
+    }
+}
+
+/// Lends slots of which nothing is known.
+pub fn with_slots(room: &mut [u8], work: impl FnOnce(&mut Slots<'_, Sha256>, &mut Flash)) {
+    let pair = || {
+        let region = || Region::new(black_box(0), black_box(0));
+        Pair::new(region(), region()).running_from(black_box(Slot::Primary))
+    };
+    let mut pairs = [pair(), pair()];
+    let mut flash = Flash;
+    let config = black_box(Config::new(Geometry::of(&flash).with_erased(black_box(0xFF))));
+    if let Ok(mut slots) = Slots::new(config, &mut pairs, room, Sha256::new()) {
+        work(&mut slots, &mut flash);
+    }
+}
+
+/// The command, twice: the second time the flash was looked at, and perhaps an upload is under way.
+fn command(command: Command<'_>, room: &mut [u8]) {
+    with_slots(room, |slots, flash| {
+        for command in [command, black_box(command)] {
+            drop_in_box(flash::run(slots.begin(command), flash).finish());
+            slots.states().for_each(drop_in_box);
+            slots.info().for_each(drop_in_box);
+        }
+    });
+}
