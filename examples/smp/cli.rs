@@ -69,7 +69,7 @@ pub struct Link {
     /// How often to repeat a request that is not answered
     #[arg(long, value_name = "N", global = true, default_value_t = 2, help_heading = "Link")]
     pub retries: u8,
-    /// Most upload requests to have under way; the device may allow fewer
+    /// Most requests of a transfer to have under way; the device may allow fewer
     #[arg(long, value_name = "N", global = true, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..), help_heading = "Link")]
     pub window: u8,
     /// Send no more than so many bytes in so many milliseconds, for receivers that lose bursts
@@ -274,6 +274,9 @@ pub enum Fs {
         file: PathBuf,
         /// Path on the device, as /lfs/config.bin
         path: String,
+        /// Go on where an earlier upload of the same file ended, if a hash proves that
+        #[arg(long)]
+        resume: bool,
     },
     /// Fetch a file from the device
     Download {

@@ -85,6 +85,7 @@ impl Failure {
             routine::Error::BufferFull => Self::Usage("the buffers of the device are too small".to_owned(), ""),
             routine::Error::TimedOut => Self::TimedOut,
             routine::Error::NoProgress => Self::Nonsense("asks for the same bytes over and over"),
+            routine::Error::CutShort => Self::Nonsense("sent less of the file than it had told"),
             routine::Error::Offset => Self::Nonsense("asks for bytes beyond the end of the file"),
             routine::Error::Mismatch => Self::Nonsense("stored something else than what was sent"),
             _ => Self::Nonsense("answered something that makes no sense"),

@@ -6,12 +6,10 @@ use std::path::Path;
 
 use anysmp::cbor::Text;
 use anysmp::framing::Framing;
-use anysmp::mcuboot::digest::Sha256;
 use anysmp::routine::Ended;
-use anysmp::smp::Header;
+use anysmp::smp::Request;
 use anysmp::smp::fs::{Close, Download, Hash, HashOutput, HashType, HashTypes, Status, Upload};
-use anysmp::smp::os::Parameters;
-use anysmp::smp::routine::{FileDownload, FileOutcome};
+use anysmp::smp::routine::{FileDownload, FileOutcome, FileUpload};
 use serde_json::json;
 
 use crate::cli::Fs;
@@ -22,12 +20,9 @@ use crate::json::hex;
 use crate::output::table;
 use crate::settings::simple;
 
-/// Bytes of a message for devices that do not say how much they take.
-const SMALL: usize = 256;
-
 pub fn perform<F: Framing>(device: &mut Device<F>, command: &Fs) -> Result<(), Failure> {
     match command {
-        Fs::Upload { file, path } => upload(device, file, path),
+        Fs::Upload { file, path, resume } => upload(device, file, path, *resume),
         Fs::Download { path, file } => download(device, path, file.as_deref()),
         Fs::Status { path } => status(device, path),
         Fs::Hash { path, kind, off, len } => hash(device, path, kind.as_deref(), *off, *len),
@@ -36,59 +31,45 @@ pub fn perform<F: Framing>(device: &mut Device<F>, command: &Fs) -> Result<(), F
     }
 }
 
-fn upload<F: Framing>(device: &mut Device<F>, file: &Path, path: &str) -> Result<(), Failure> {
-    /// What a request takes beside name and data: header, map, keys, and the widest numbers.
-    const OVERHEAD: usize = Header::LEN + 1 + (5 + 3) + (4 + 9) + (5 + 3) + (4 + 9);
+fn upload<F: Framing>(device: &mut Device<F>, file: &Path, path: &str, resume: bool) -> Result<(), Failure> {
+    let output = device.output;
     let bytes = std::fs::read(file).map_err(|error| Failure::Local(file.to_owned(), error))?;
-    let len = bytes.len() as u64;
-    let limit = match device.call(&Parameters {}) {
-        Ok(answer) => usize::try_from(answer.response.buf_size).unwrap_or(usize::MAX),
-        Err(Failure::Refused { .. }) => SMALL,
-        Err(failure) => return Err(failure),
-    };
-    let limit = if F::WHOLE { limit.min(image::PATH) } else { limit };
-    let room = limit.saturating_sub(F::OVERHEAD + OVERHEAD + path.len()).max(1);
-    let mut progress = device.output.progress(len);
-    let mut off = 0;
-    loop {
-        let rest = usize::try_from(off).ok().and_then(|off| bytes.get(off..));
-        let rest = rest.ok_or(Failure::Nonsense("asks for bytes beyond the end of the file"))?;
-        let data = rest.get(..room).unwrap_or(rest);
-        let request = Upload { name: path.into(), off, data: data.into(), len: (off == 0).then_some(len) };
-        let next = device.call(&request)?.response.off;
-        if next <= off && len > 0 {
-            return Err(Failure::Nonsense("asks for the same bytes over and over"));
-        }
-        off = next;
-        progress.at(off);
-        if off >= len {
-            break;
-        }
+    let routine = FileUpload::new(path, bytes.as_slice()).window(device.window.into()).over::<F>();
+    let mut routine = routine.repeats(device.repeats).resume(resume).verify(true);
+    if F::WHOLE {
+        routine = routine.message_limit(image::PATH);
     }
+    let mut progress = output.progress(bytes.len() as u64);
+    let ended = device.run(&mut routine, |event| {
+        progress.at(event.off);
+        ControlFlow::Continue(())
+    })?;
     let seconds = progress.finish();
-    let verified = verify(device, path, &bytes)?;
-    let json = json!({ "off": off, "len": len, "seconds": seconds, "match": verified });
-    device.output.result(&json, || {
-        println!("{}", image::rate(len, seconds));
-        if verified {
-            println!("the device computed the same checksum");
-        }
+    let Ended::Done(report) = ended else { return Err(Failure::Closed) };
+    let verified = verified::<Upload<'_>>(report.outcome)?;
+    let json = json!({
+        "off": report.off, "len": report.len, "sent": report.sent, "repeats": report.repeats, "seconds": seconds,
+        "match": verified,
+    });
+    output.result(&json, || {
+        println!("{}", image::rate(report.sent, seconds));
+        compared(verified);
     });
     Ok(())
 }
 
-/// Whether the device has the same bytes; false if it cannot tell.
-fn verify<F: Framing>(device: &mut Device<F>, path: &str, bytes: &[u8]) -> Result<bool, Failure> {
-    if bytes.is_empty() {
-        return Ok(false);
+/// Whether a transfer was compared with the device's file.
+fn verified<R: Request>(outcome: FileOutcome) -> Result<bool, Failure> {
+    match outcome {
+        FileOutcome::Done { verified } => Ok(verified),
+        FileOutcome::Failed(error) => Err(Failure::of_job::<R>(error)),
+        FileOutcome::Unfinished => Err(Failure::Closed),
     }
-    match device.call(&Hash { name: path.into(), kind: Some("sha256".into()), off: None, len: None }) {
-        Ok(answer) => match answer.response.output {
-            HashOutput::Bytes(output) if output == Sha256::of(bytes).as_bytes() => Ok(true),
-            _ => Err(Failure::Nonsense("stored something else than what was sent")),
-        },
-        Err(Failure::Refused { .. }) => Ok(false),
-        Err(failure) => Err(failure),
+}
+
+fn compared(verified: bool) {
+    if verified {
+        println!("the device computed the same checksum");
     }
 }
 
@@ -108,11 +89,7 @@ fn download<F: Framing>(device: &mut Device<F>, path: &str, file: Option<&Path>)
     })?;
     let seconds = progress.map_or(0.0, |progress| progress.finish());
     let Ended::Done(report) = ended else { return Err(Failure::Closed) };
-    let verified = match report.outcome {
-        FileOutcome::Done { verified } => verified,
-        FileOutcome::Failed(error) => return Err(Failure::of_job::<Download<'_>>(error)),
-        _ => return Err(Failure::Closed),
-    };
+    let verified = verified::<Download<'_>>(report.outcome)?;
     if file == Path::new("-") {
         return std::io::stdout().write_all(&bytes).map_err(|error| Failure::Local("-".into(), error));
     }
@@ -123,9 +100,7 @@ fn download<F: Framing>(device: &mut Device<F>, path: &str, file: Option<&Path>)
     });
     output.result(&json, || {
         println!("{}: {}", file.display(), image::rate(report.len, seconds));
-        if verified {
-            println!("the device computed the same checksum");
-        }
+        compared(verified);
     });
     Ok(())
 }
