@@ -94,7 +94,7 @@ pub enum Error {
     TimedOut,
     /// The peer: it answers, but asks for the same bytes over and over.
     NoProgress,
-    /// The peer: it asks for bytes beyond the end of the file.
+    /// The peer: it asks for bytes beyond the end of the file. Or we, if a download is to go on there.
     Offset,
     /// The peer: what it stored is not what was sent, or what it sent is not what it stores.
     Mismatch,

@@ -69,7 +69,7 @@ struct Settings {
     verify: bool,
 }
 
-/// `sizes` are the longest message and the window.
+/// Where it stands. `sizes` are the longest message and the number of requests at a time.
 #[derive(Debug)]
 enum State {
     /// Not begun. Out: `Sizing`, or what follows it if the sizes are known.
@@ -187,7 +187,6 @@ impl<'n, S: Source> FileUpload<'n, S> {
     }
 
     fn send_from(&mut self, off: u64, sizes: (usize, usize)) {
-        self.counts.reached = off;
         self.state = State::Sending(Transfer::new::<Upload<'_>>(sizes, off));
     }
 
