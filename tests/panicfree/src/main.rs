@@ -18,6 +18,7 @@ mod framing;
 mod link;
 mod mcuboot;
 mod s3mp;
+mod shown;
 mod smp;
 
 use anysmp::framing::Error;
@@ -40,6 +41,7 @@ const OPERATIONS: &[&[Operation]] = &[
     link::ALL,
     mcuboot::ALL,
     s3mp::ALL,
+    shown::ALL,
     smp::ALL,
     planted::ALL,
 ];
