@@ -29,12 +29,18 @@ impl Crc16 {
     /// The CRC of one run of bytes.
     #[must_use]
     pub fn of(bytes: &[u8]) -> u16 {
-        CRC.checksum(bytes)
+        let mut crc = Self::new();
+        crc.update(bytes);
+        crc.value()
     }
 
     /// Continues over `bytes`.
     pub fn update(&mut self, bytes: &[u8]) {
-        self.0.update(bytes);
+        let mut pieces = bytes.chunks_exact(8);
+        for piece in &mut pieces {
+            self.0.update(piece);
+        }
+        self.0.update(pieces.remainder());
     }
 
     /// The CRC of everything so far; 0 if the last two bytes were the big-endian CRC of those before.
