@@ -17,13 +17,13 @@ static CRC: Crc<u16, Table<1>> = XMODEM;
 
 /// A running CRC-16/XMODEM.
 #[derive(Clone)]
-pub struct Crc16(crc::Digest<'static, u16, Table<1>>);
+pub struct Crc16(u16);
 
 impl Crc16 {
     /// The CRC of no bytes.
     #[must_use]
     pub fn new() -> Self {
-        Self(CRC.digest())
+        Self(0)
     }
 
     /// The CRC of one run of bytes.
@@ -37,18 +37,21 @@ impl Crc16 {
     /// Continues over `bytes`.
     #[inline]
     pub fn update(&mut self, bytes: &[u8]) {
+        // A digest per call, not one that is kept: only so does the compiler know the table and the algorithm.
+        let mut digest = CRC.digest_with_initial(self.0);
         // Runs of known length: the compiler unrolls the loop over each.
         let mut pieces = bytes.chunks_exact(8);
         for piece in &mut pieces {
-            self.0.update(piece);
+            digest.update(piece);
         }
-        self.0.update(pieces.remainder());
+        digest.update(pieces.remainder());
+        self.0 = digest.finalize();
     }
 
     /// The CRC of everything so far; 0 if the last two bytes were the big-endian CRC of those before.
     #[must_use]
     pub fn value(&self) -> u16 {
-        self.0.clone().finalize()
+        self.0
     }
 }
 
