@@ -17,30 +17,41 @@ static CRC: Crc<u16, Table<1>> = XMODEM;
 
 /// A running CRC-16/XMODEM.
 #[derive(Clone)]
-pub struct Crc16(crc::Digest<'static, u16, Table<1>>);
+pub struct Crc16(u16);
 
 impl Crc16 {
     /// The CRC of no bytes.
     #[must_use]
     pub fn new() -> Self {
-        Self(CRC.digest())
+        Self(0)
     }
 
     /// The CRC of one run of bytes.
     #[must_use]
     pub fn of(bytes: &[u8]) -> u16 {
-        CRC.checksum(bytes)
+        let mut crc = Self::new();
+        crc.update(bytes);
+        crc.value()
     }
 
     /// Continues over `bytes`.
+    #[inline]
     pub fn update(&mut self, bytes: &[u8]) {
-        self.0.update(bytes);
+        // A digest per call, not one that is kept: only so does the compiler know the table and the algorithm.
+        let mut digest = CRC.digest_with_initial(self.0);
+        // Runs of known length: the compiler unrolls the loop over each.
+        let mut pieces = bytes.chunks_exact(8);
+        for piece in &mut pieces {
+            digest.update(piece);
+        }
+        digest.update(pieces.remainder());
+        self.0 = digest.finalize();
     }
 
     /// The CRC of everything so far; 0 if the last two bytes were the big-endian CRC of those before.
     #[must_use]
     pub fn value(&self) -> u16 {
-        self.0.clone().finalize()
+        self.0
     }
 }
 

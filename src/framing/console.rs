@@ -307,8 +307,15 @@ impl<'b> Console<'b> {
 
     /// One step in a line of the open packet.
     fn step(&mut self, input: &mut &[u8], have: usize, quad: Option<Quad>) -> Result<bool, Error> {
-        if matches!(quad, Some(Quad { held: 0, .. })) && self.take_quads(input, have)? {
-            return Ok(false);
+        if matches!(quad, Some(Quad { held: 0, .. })) {
+            if self.take_quads(input, have)? {
+                return Ok(false);
+            }
+            let last = input.split_first_chunk().filter(|(quad, _)| quad.iter().copied().all(base64::is_symbol));
+            if let Some((symbols, rest)) = last {
+                *input = rest;
+                return self.take_last_quad(*symbols, have).map(|()| false);
+            }
         }
         match take_first(input) {
             Some(byte) => self.take_byte(byte, have, quad),

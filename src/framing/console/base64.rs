@@ -20,13 +20,22 @@ pub(super) fn is_symbol(byte: u8) -> bool {
 }
 
 /// Encodes the whole groups of three bytes at the front of `bytes`, as far as `out` goes; returns how many.
-pub(super) fn encode_triples(bytes: &[u8], out: &mut [u8]) -> usize {
+pub(super) fn encode_triples(mut bytes: &[u8], out: &mut [u8]) -> usize {
     let mut count = 0;
+    // Two groups at once, where two bytes follow them: eight bytes are one load, six of them count.
+    for octet in out.chunks_exact_mut(8) {
+        let (Some(eight), [s, t, u, v, w, x, y, z]) = (bytes.first_chunk(), octet) else { break };
+        let bits = u64::from_be_bytes(*eight);
+        (*s, *t, *u, *v) = (symbol(bits >> 58), symbol(bits >> 52), symbol(bits >> 46), symbol(bits >> 40));
+        (*w, *x, *y, *z) = (symbol(bits >> 34), symbol(bits >> 28), symbol(bits >> 22), symbol(bits >> 16));
+        bytes = bytes.get(6..).unwrap_or_default();
+        count += 2;
+    }
     // Not zipped: that would compute lengths with a division, whose check for 0 stays when the compiler saves space.
-    let mut quads = out.chunks_exact_mut(4);
-    for triple in bytes.chunks_exact(3) {
-        let ([a, b, c], Some([w, x, y, z])) = (triple, quads.next()) else { break };
-        [*w, *x, *y, *z] = encode([*a, *b, *c]);
+    for quad in out.get_mut(count * 4..).unwrap_or_default().chunks_exact_mut(4) {
+        let (Some((triple, rest)), Some(quad)) = (bytes.split_first_chunk(), quad.first_chunk_mut()) else { break };
+        *quad = encode(*triple);
+        bytes = rest;
         count += 1;
     }
     count
@@ -73,8 +82,8 @@ pub(super) fn decode_padded(symbols: [u8; 4]) -> Option<([u8; 3], usize)> {
 }
 
 fn encode([a, b, c]: [u8; 3]) -> [u8; 4] {
-    let bits = u32::from_be_bytes([0, a, b, c]);
-    [symbol(bits >> 18), symbol(bits >> 12), symbol(bits >> 6), symbol(bits)]
+    let bits = u64::from(u32::from_be_bytes([0, a, b, c]));
+    [18, 12, 6, 0].map(|place| symbol(bits >> place))
 }
 
 fn decode(symbols: [u8; 4]) -> Option<[u8; 3]> {
@@ -83,7 +92,7 @@ fn decode(symbols: [u8; 4]) -> Option<[u8; 3]> {
 }
 
 /// The symbol of the low six bits.
-fn symbol(bits: u32) -> u8 {
+fn symbol(bits: u64) -> u8 {
     let [.., low] = bits.to_be_bytes();
     ENCODE.get(usize::from(low & 0x3F)).copied().unwrap_or(PAD)
 }

@@ -23,7 +23,7 @@ pub struct Encoder<'m> {
 enum State {
     /// The marker of a line, then `Groups`.
     Marker,
-    /// At most so many groups of symbols in this line; then `Feed`.
+    /// At most so many groups of symbols in this line, at least one; then `Feed`.
     Groups(usize),
     /// The line feed; then `Marker`, or `Done` behind the last byte of the packet.
     Feed,
@@ -85,27 +85,27 @@ impl<'m> Encoder<'m> {
         let out = out.get_mut(..room).unwrap_or_default();
         // Between the group that LEN begins and the one that the CRC begins, whole groups lie in the message.
         let inside = self.at.checked_sub(LEN).and_then(|at| self.message.get(at..)).unwrap_or_default();
-        let count = match base64::encode_triples(inside, out) {
-            0 => usize::from(self.edge_group(out)),
-            count => count,
-        };
-        self.at = self.at.saturating_add(count.saturating_mul(3)).min(self.total());
+        let count =
+            if inside.len() < 3 { usize::from(self.edge_group(out)) } else { base64::encode_triples(inside, out) };
+        self.at = self.at.wrapping_add(count.wrapping_mul(3)).min(self.total());
         count
     }
 
-    /// Encodes one group at either end of the message, if `out` has room and the packet has bytes.
+    /// Encodes one group at either end of the message, if `out` has room.
     fn edge_group(&self, out: &mut [u8]) -> bool {
-        let mut bytes = [0; 3];
-        let mut count = 0;
-        let packet = self.len.iter().chain(self.message).chain(&self.crc);
-        for (place, byte) in bytes.iter_mut().zip(packet.skip(self.at)) {
-            *place = *byte;
-            count += 1;
-        }
-        match out.first_chunk_mut() {
-            Some(quad) if count > 0 => *quad = base64::encode_padded(bytes, count),
-            _ => return false,
-        }
+        let ([l, m], [c, d]) = (self.len, self.crc);
+        let (bytes, count) = match (self.at.checked_sub(LEN), self.message) {
+            (None, [a, ..]) => ([l, m, *a], 3),
+            (None, []) => return false,
+            (Some(at), message) => match message.get(at..) {
+                Some([a, b, ..]) => ([*a, *b, c], 3),
+                Some([a]) => ([*a, c, d], 3),
+                Some([]) => ([c, d, 0], 2),
+                None => ([d, 0, 0], 1),
+            },
+        };
+        let Some(quad) = out.first_chunk_mut() else { return false };
+        *quad = base64::encode_padded(bytes, count);
         true
     }
 }
@@ -123,11 +123,10 @@ impl Encode for Encoder<'_> {
                     *place = *if self.at == 0 { Marker::Start.bytes() } else { Marker::Next.bytes() };
                     (2, State::Groups(self.width))
                 }
-                State::Groups(0) => (0, State::Feed),
-                State::Groups(_) if self.at == self.total() => (0, State::Feed),
                 State::Groups(left) => match self.groups(left, rest) {
                     0 => break,
-                    count => (count.saturating_mul(4), State::Groups(left.saturating_sub(count))),
+                    count if count >= left || self.at >= self.total() => (count.wrapping_mul(4), State::Feed),
+                    count => (count.wrapping_mul(4), State::Groups(left.wrapping_sub(count))),
                 },
                 State::Feed => {
                     let Some(place) = rest.first_mut() else { break };
@@ -136,7 +135,7 @@ impl Encode for Encoder<'_> {
                 }
                 State::Done => break,
             };
-            written = written.saturating_add(count);
+            written = written.wrapping_add(count);
             self.state = state;
         }
         written
