@@ -87,7 +87,9 @@ impl Failure {
             routine::Error::NoProgress => Self::Nonsense("asks for the same bytes over and over"),
             routine::Error::CutShort => Self::Nonsense("sent less of the file than it had told"),
             routine::Error::Offset => Self::Nonsense("asks for bytes beyond the end of the file"),
-            routine::Error::Mismatch => Self::Nonsense("stored something else than what was sent"),
+            routine::Error::Mismatch => Self::Nonsense("has something else than what was transferred"),
+            routine::Error::Source => Self::Usage("the file could not be read".to_owned(), "Check the file."),
+            routine::Error::Empty => Self::Usage("the file is empty".to_owned(), "Check the file."),
             _ => Self::Nonsense("answered something that makes no sense"),
         }
     }

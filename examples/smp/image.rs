@@ -115,7 +115,7 @@ fn upload<F: Framing>(
 
 /// An upload of this file, with what the command line says about uploads.
 pub fn prepare<'f, F: Framing>(device: &Device<F>, file: &'f [u8]) -> Result<Upload<File<'f>>, Failure> {
-    let mut upload = Upload::new(file).window(device.window.into()).over::<F>().repeats(device.repeats);
+    let mut upload = Upload::new(file).over::<F>().window(device.window.into()).repeats(device.repeats);
     if F::WHOLE {
         upload = upload.message_limit(PATH);
     }
