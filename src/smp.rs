@@ -17,7 +17,7 @@
 //! | [`os`], [`image`], [`stat`], [`settings`], [`fs`], [`shell`], [`enumeration`], [`zephyr`] | the requests of a group in the order of its specification, its `Commands` and its `dispatch` |
 //! | [`ble`] | the same messages over Bluetooth Low Energy |
 //! | [`legacy`], [`transport`] | requests that only a client makes: Mynewt's logs and tests, bridging |
-//! | [`routine`] | jobs of many exchanges: upload an image, upgrade a device |
+//! | [`routine`] | jobs of many exchanges: upload an image, upgrade a device, move files, read all counters |
 //!
 //! # The exchange
 //!
