@@ -219,3 +219,30 @@ fn after_any_noise_the_next_packet_behind_a_silence_arrives() {
         assert_eq!(decode(&mut framing, &packet(&READ)), [Ok(READ.to_vec())], "round {round} of seed 0x5EED0485");
     }
 }
+
+#[test]
+fn without_a_checksum_a_packet_is_one_byte_shorter_and_only_its_length_is_compared() {
+    let message = [5, 0x10, 0, 1, 7];
+    for early in [false, true] {
+        let mut buffer = [0; 16];
+        let mut framing = Packet::new(&mut buffer, GAP).without_checksum();
+        if early {
+            framing = framing.early();
+        }
+        let (mut wire, mut out) = (Vec::new(), [0; 3]);
+        let mut encoder = framing.encode(&message).unwrap();
+        loop {
+            match encoder.next(&mut out) {
+                0 => break,
+                len => wire.extend(&out[..len]),
+            }
+        }
+        assert_eq!(wire, message);
+        assert_eq!(decode(&mut framing, &wire), [Ok(message.to_vec())]);
+        // A checksum is one byte too many here, and nothing else is wrong with it.
+        let whole = if early { message.to_vec() } else { packet(&message) };
+        assert_eq!(decode(&mut framing, &packet(&message))[0], Ok(whole));
+        let damaged = [5, 0x10, 0, 1, 8];
+        assert_eq!(decode(&mut framing, &damaged), [Ok(damaged.to_vec())], "the carrier has to find it");
+    }
+}

@@ -35,8 +35,8 @@ use core::time::Duration;
 use super::{Encoder, Error, Framing, Progress};
 use crate::checksum::Sum;
 
-/// Bytes of a packet that are not payload: destination, command, length, checksum.
-const FRAME: usize = 5;
+/// Bytes of a packet in front of its payload: destination, command, length.
+const HEAD: usize = 4;
 
 /// Which packets this end sends, and may therefore hear as its own echo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +56,7 @@ pub struct Packet<'b> {
     gap: Duration,
     early: bool,
     echo: Option<Echo>,
+    checksum: bool,
     state: State,
 }
 
@@ -75,7 +76,7 @@ impl<'b> Packet<'b> {
     /// `buffer` holds a whole packet: 5 bytes more than the largest payload.
     #[must_use]
     pub const fn new(buffer: &'b mut [u8], gap: Duration) -> Self {
-        Self { buffer, gap, early: false, echo: None, state: EMPTY }
+        Self { buffer, gap, early: false, echo: None, checksum: true, state: EMPTY }
     }
 
     /// Delivers a packet as soon as its length is reached and its sum is 0, without waiting for silence.
@@ -96,6 +97,24 @@ impl<'b> Packet<'b> {
         self
     }
 
+    /// Sends and expects packets without a checksum, for a carrier that has its own. Both ends have to agree.
+    ///
+    /// Damage is then the carrier's to find; what is left is the length, which the message layer compares.
+    #[must_use]
+    pub const fn without_checksum(mut self) -> Self {
+        self.checksum = false;
+        self
+    }
+
+    /// Bytes of a packet behind its payload.
+    const fn tail(&self) -> usize {
+        if self.checksum { 1 } else { 0 }
+    }
+
+    const fn is_sound(&self, sum: Sum) -> bool {
+        !self.checksum || sum.value() == 0
+    }
+
     fn byte(&mut self, byte: u8) -> bool {
         let (count, mut sum) = match self.state {
             State::Open { count, sum } => (count, sum),
@@ -107,11 +126,11 @@ impl<'b> Packet<'b> {
         sum.update(&[byte]);
         let count = count.saturating_add(1);
         self.state = State::Open { count, sum };
-        if sum.value() != 0 || !(self.early || self.echo.is_some()) {
+        if !self.is_sound(sum) || !(self.early || self.echo.is_some()) {
             return false;
         }
         let Some((&[destination, _, high, low], _)) = self.buffer.split_first_chunk() else { return false };
-        if count != FRAME + usize::from(u16::from_be_bytes([high, low])) {
+        if count != HEAD + usize::from(u16::from_be_bytes([high, low])) + self.tail() {
             return false;
         }
         if self.echo.is_some_and(|echo| (destination == 0) == (echo == Echo::Node)) {
@@ -152,7 +171,7 @@ impl Framing for Packet<'_> {
         if message.is_empty() {
             Err(Error::Unsendable)
         } else {
-            Ok(PacketEncoder::Message { rest: message, sum: Sum::new() })
+            Ok(PacketEncoder::Message { rest: message, sum: self.checksum.then(Sum::new) })
         }
     }
 
@@ -172,9 +191,9 @@ impl Framing for Packet<'_> {
             return Ok(Progress::More);
         }
         self.state = EMPTY;
-        if sum.value() != 0 {
+        if !self.is_sound(sum) {
             Err(Error::Checksum)
-        } else if count < 2 {
+        } else if count < 1 + self.tail() {
             Err(Error::Malformed)
         } else if count > self.buffer.len() {
             Err(Error::TooLong)
@@ -186,7 +205,7 @@ impl Framing for Packet<'_> {
 
     fn message(&self) -> &[u8] {
         match self.state {
-            State::Whole { count } => self.buffer.get(..count.saturating_sub(1)).unwrap_or_default(),
+            State::Whole { count } => self.buffer.get(..count.saturating_sub(self.tail())).unwrap_or_default(),
             State::Open { .. } => &[],
         }
     }
@@ -203,6 +222,7 @@ impl core::fmt::Debug for Packet<'_> {
             .field("gap", &self.gap)
             .field("early", &self.early)
             .field("echo", &self.echo)
+            .field("checksum", &self.checksum)
             .field("state", &self.state)
             .finish()
     }
@@ -218,12 +238,12 @@ impl defmt::Format for Packet<'_> {
 /// Puts a message (destination first) into a packet.
 #[derive(Clone, Copy)]
 pub enum PacketEncoder<'m> {
-    /// Bytes of the message are left: goes on, or to `Check` after the last.
+    /// Bytes of the message are left: goes on, or after the last to `Check`, or to `Done` if there is no checksum.
     Message {
         /// What is left of the message.
         rest: &'m [u8],
-        /// The sum of what has left.
-        sum: Sum,
+        /// The sum of what has left, if there is a checksum.
+        sum: Option<Sum>,
     },
     /// The checksum is left: goes to `Done`.
     Check(Sum),
@@ -240,8 +260,14 @@ impl Encoder for PacketEncoder<'_> {
             *place = match *self {
                 Self::Message { rest, mut sum } => match rest.split_first() {
                     Some((byte, rest)) => {
-                        sum.update(&[*byte]);
-                        *self = if rest.is_empty() { Self::Check(sum) } else { Self::Message { rest, sum } };
+                        if let Some(sum) = &mut sum {
+                            sum.update(&[*byte]);
+                        }
+                        *self = match sum {
+                            _ if !rest.is_empty() => Self::Message { rest, sum },
+                            Some(sum) => Self::Check(sum),
+                            None => Self::Done,
+                        };
                         *byte
                     }
                     None => break,
@@ -261,7 +287,7 @@ impl Encoder for PacketEncoder<'_> {
 impl core::fmt::Debug for PacketEncoder<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
-            Self::Message { rest, .. } => write!(f, "PacketEncoder(+{})", rest.len() + 1),
+            Self::Message { rest, sum } => write!(f, "PacketEncoder(+{})", rest.len() + usize::from(sum.is_some())),
             Self::Check(_) => f.write_str("PacketEncoder(+1)"),
             Self::Done => f.write_str("PacketEncoder(done)"),
         }
