@@ -302,7 +302,7 @@ impl defmt::Format for WriteBlock<'_> {
 
 /// Calculates the checksum of a curve while its blocks pass by.
 ///
-/// `()` calculates nothing, for a master that does not verify; [`Md5`] is the real one.
+/// `()` calculates nothing, for a master that does not verify; `Md5` (feature `md5`) is the real one.
 pub trait Checksum {
     /// Continues over `data`.
     fn update(&mut self, data: &[u8]);

@@ -2,7 +2,7 @@
 //!
 //! | kind | bytes | TLV | of feature |
 //! |---|---|---|---|
-//! | [`HashKind::Sha256`] | 32 | 0x10 | `sha2`: [`Sha256`] |
+//! | [`HashKind::Sha256`] | 32 | 0x10 | `sha2`: `Sha256` |
 //! | [`HashKind::Sha384`] | 48 | 0x11 | |
 //! | [`HashKind::Sha512`] | 64 | 0x12 | |
 //!

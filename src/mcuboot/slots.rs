@@ -1,7 +1,7 @@
 //! The image commands of a device, over a NOR flash.
 //!
 //! [`Slots`] knows where the images are and how far an upload is. [`Slots::begin`] turns a [`Command`] into a [`Job`], a list
-//! of flash operations; an executor ([`flash::run`](super::flash::run) or [`flash_async::run`](super::flash_async::run))
+//! of flash operations; an executor ([`flash::run`](super::flash::run) or `flash_async::run`)
 //! does them; [`Job::finish`] gives the outcome. Nothing here knows CBOR, a port or a flash driver.
 //!
 //! ```text
