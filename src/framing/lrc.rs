@@ -42,7 +42,7 @@
 //! # Cost
 //!
 //! Both directions take one byte at a time and copy no runs, unlike [`cobs`](mod@crate::cobs): with that module's decoder and
-//! encoder the smallest slave would need 1.1 KiB more flash on a Cortex-M0, where the whole of it fits 2.3 KiB. S3MP is spoken by such parts.
+//! encoder the smallest slave would need 1.1 KiB more flash on a Cortex-M0, where the whole of it fits 2.4 KiB. S3MP is spoken by such parts.
 //!
 //! # Interpretation
 //!
