@@ -4,9 +4,10 @@ use crate::{Operation, ask, drop_in_box, flag, number, run, serve, size};
 use anysmp::bsmp::curve::{self, Checksum, Curve, Digest, digest_of};
 use anysmp::bsmp::function::{self, Function, Layout};
 use anysmp::bsmp::group::{self, Members};
-use anysmp::bsmp::routine::{Discovery, Part, ReadCurve, Source, Tables, WriteCurve};
+use anysmp::bsmp::routine::{Discovery, Part, ReadCurve, Tables, WriteCurve};
 use anysmp::bsmp::variable::{self, Op, Variable};
 use anysmp::bsmp::{Access, Address, Client, Entities, Header, Node, QueryVersion, Refusal, Request, Server, Table};
+use anysmp::routine::{Source, SourceFailed};
 use core::hint::black_box;
 use core::num::NonZeroU8;
 
@@ -134,13 +135,13 @@ fn keep(bytes: &[u8]) {
 struct Endless;
 
 impl Source for Endless {
-    fn size(&self) -> u64 {
+    fn len(&self) -> u64 {
         number()
     }
 
-    fn read(&mut self, offset: u64, data: &mut [u8]) -> bool {
-        drop_in_box((offset, data));
-        flag()
+    fn read(&mut self, offset: u64, into: &mut [u8]) -> Result<(), SourceFailed> {
+        drop_in_box((offset, into));
+        if flag() { Ok(()) } else { Err(SourceFailed) }
     }
 }
 
