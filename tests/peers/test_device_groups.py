@@ -34,6 +34,7 @@ from smpclient.requests.settings_management import (
     WriteSetting,
 )
 from smpclient.requests.shell_management import Execute
+from smpclient.requests.statistics_management import GroupData
 from smpclient.requests.zephyr_management import EraseStorage
 from test_device import LINKS, SMPMGR, with_smpclient
 from tools import Device
@@ -71,7 +72,7 @@ def test_smpclient_reads_what_the_device_says_about_itself(options, transport):
 
 
 @on_every_link
-def test_smpclient_reads_enumeration(options, transport):
+def test_smpclient_reads_enumeration_and_counters(options, transport):
     async def job(session):
         assert (await session.request(CountSupportedGroups())).count == len(SERVED)
         assert list((await session.request(ListSupportedGroups())).groups) == SERVED
@@ -79,6 +80,9 @@ def test_smpclient_reads_enumeration(options, transport):
         assert (last.group, last.end) == (63, True)
         assert [group.group for group in (await session.request(GroupDetails(groups=(0, 8)))).groups] == [0, 8]
         assert [group.group for group in (await session.request(GroupDetails())).groups] == SERVED
+        for name in ("device", "link", "smp"):
+            assert (await session.request(GroupData(name=name))).fields
+        await refused(session, GroupData(name="nothing"), 2)
 
     with_smpclient(options(), transport, job)
 
@@ -170,10 +174,11 @@ def test_smpmgr_sends_and_fetches_a_file(link, tmp_path):
 
 
 @pytest.mark.parametrize("link", ["pty", "udp"])
-def test_smpmgr_reads_enumeration_and_runs_shell_commands(link):
+def test_smpmgr_reads_enumeration_and_counters_and_runs_shell_commands(link):
     with smpmgr_on(link) as smpmgr:
         assert "os mgmt" in smpmgr("enum", "get-group-details", "0", "8")
         assert "63" in smpmgr("enum", "get-supported-groups")
+        assert "requests" in smpmgr("statistics", "get", "smp")
         assert "hi there" in smpmgr("shell", "echo hi there")
         assert "Return code: 1" in smpmgr("shell", "false")
         smpmgr("image", "erase", "1")
