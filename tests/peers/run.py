@@ -19,12 +19,15 @@ def main():
         words.remove("--reference")
         smp = f"{sys.executable} {HERE}/reference_client.py"
         device = f"{sys.executable} {HERE}/reference_device.py"
+        # The references have OS and image commands only.
+        words += [f"--ignore={HERE}/{file}" for file in ("test_groups.py", "test_device_groups.py", "test_mcumgrctl.py")]
     else:
         smp, device = (str(TARGET / "release/examples" / name) for name in ("smp", "smp-device"))
         for program in (smp, device):
             if not os.access(program, os.X_OK):
                 sys.exit(f"{program} is missing: cargo build --release --examples")
     os.environ |= {"PEER_SERVERS": str(TARGET / "peers/servers"), "PEER_SMP": smp, "PEER_DEVICE": device}
+    os.environ["PEER_MCUMGRCTL"] = str(TARGET / "peers/tools/bin/mcumgrctl")
     sys.dont_write_bytecode = True
     import pytest
 
