@@ -10,7 +10,7 @@
 //! # Interpretation
 //!
 //! * Zephyr reports the errors of this group as those of group 63. A client reads them as what they are.
-//! * The list always comes with `rc: 0`, in version 2 too; it is a success.
+//! * Some servers put `rc: 0` into the list, in version 2 too; it is a success. Ours does not: strict clients refuse the key.
 //! * Zephyr cuts 64-bit counters to their low 32 bits. They are read and sent whole here.
 
 use super::server::{Answer, Incoming, Reply};
@@ -115,7 +115,7 @@ pub trait Commands {
 pub fn dispatch<C: Commands + ?Sized>(commands: &mut C, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
     match (incoming.op(), incoming.command()) {
         (Op::Read, Read::COMMAND) => reply.result(incoming.decode().and_then(|request| commands.read(request))),
-        (Op::Read, List::COMMAND) => reply.with_rc().result(incoming.decode().and_then(|Empty {}| commands.list())),
+        (Op::Read, List::COMMAND) => reply.result(incoming.decode().and_then(|Empty {}| commands.list())),
         _ => reply.error(Error::NOT_SUPPORTED),
     }
 }
@@ -147,7 +147,7 @@ pub fn answer(sets: &[Set<'_>], incoming: &Incoming<'_>, reply: Reply<'_>) -> An
             let set = sets.iter().find(|set| request.name == set.name).ok_or(error::stat::INVALID_GROUP)?;
             Ok(ReadResponse { name: set.name.into(), fields: set.fields.into() })
         })),
-        (Op::Read, List::COMMAND) => reply.with_rc().result(incoming.decode().map(|Empty {}| Names(sets))),
+        (Op::Read, List::COMMAND) => reply.result(incoming.decode().map(|Empty {}| Names(sets))),
         _ => reply.error(Error::NOT_SUPPORTED),
     }
 }

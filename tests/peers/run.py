@@ -15,18 +15,22 @@ TARGET = Path(os.environ.get("CARGO_TARGET_DIR", HERE.parent.parent / "target"))
 
 def main():
     words = sys.argv[1:]
+    everything = "--all" in words
+    if everything:
+        words.remove("--all")
     if "--reference" in words:
         words.remove("--reference")
         smp = f"{sys.executable} {HERE}/reference_client.py"
         device = f"{sys.executable} {HERE}/reference_device.py"
-        # The references have OS and image commands only.
-        words += [f"--ignore={HERE}/{file}" for file in ("test_groups.py", "test_device_groups.py", "test_mcumgrctl.py")]
     else:
         smp, device = (str(TARGET / "release/examples" / name) for name in ("smp", "smp-device"))
         for program in (smp, device):
             if not os.access(program, os.X_OK):
                 sys.exit(f"{program} is missing: cargo build --release --examples")
     os.environ |= {"PEER_SERVERS": str(TARGET / "peers/servers"), "PEER_SMP": smp, "PEER_DEVICE": device}
+    if not everything:
+        # The groups beside OS and image: with `--all`, after `PEERS_ALL=1 .ci/setup`.
+        words += [f"--ignore={HERE}/{file}" for file in ("test_groups.py", "test_device_groups.py", "test_mcumgrctl.py")]
     os.environ["PEER_MCUMGRCTL"] = str(TARGET / "peers/tools/bin/mcumgrctl")
     sys.dont_write_bytecode = True
     import pytest
