@@ -164,12 +164,6 @@ impl<'t> Reply<'t> {
         if room < most { room } else { most }
     }
 
-    /// Puts `rc: 0` into the answer if it is a success: some commands always come with it.
-    #[must_use]
-    pub fn with_rc(self) -> Self {
-        Self { legacy: true, ..self }
-    }
-
     /// Answers with an error and one number beside it, as the length of a file. Version 1 has no place for the number.
     pub fn error_beside(mut self, error: Error, key: &str, number: u64) -> Answer {
         let version = self.header.version;

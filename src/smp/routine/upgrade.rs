@@ -55,7 +55,7 @@ use crate::smp::{self, Request};
 /// How often a device is reset once more, and how often another image is got out of the way.
 const AGAIN: u8 = 2;
 
-/// Upgrades a device to an image file. Build it, then have a driver `run` it. About 600 bytes.
+/// Upgrades a device to an image file. Build it, then have a driver `run` it. 584 bytes on a 64-bit machine, fewer on a Cortex-M.
 pub struct Upgrade<S> {
     upload: Upload<S>,
     file: ImageFile,

@@ -26,7 +26,7 @@
 //!
 //! # Cost
 //!
-//! About 450 bytes of state; no copy of the data but from the source to `tx`.
+//! 392 bytes of state on a 64-bit machine, fewer on a Cortex-M; no copy of the data but from the source to `tx`.
 //!
 //! # Interpretation
 //!
