@@ -1,0 +1,70 @@
+//! An SMP server: OS, images in two slots, statistics, settings, shell, enumeration and a group of its own, over the
+//! console framing on UART0.
+//!
+//! Features: `defmt` logs to a channel of its own; `text` logs plain text to the same UART, between the frames.
+#![no_std]
+#![no_main]
+
+use anysmp::blocking::Link;
+use anysmp::framing::console::Console;
+use anysmp::mcuboot::digest::Sha256;
+use anysmp::mcuboot::slots::{Config, Geometry, Pair, Slots, scratch_len};
+use anysmp::smp::server::{After, AllowAll, Server};
+use embedded_storage::nor_flash::{NorFlash as _, ReadNorFlash as _};
+use firmware::board::{Board, Flash, PRIMARY, SECONDARY};
+use firmware::boot::{self, Boot};
+use firmware::device::{Device, Os};
+use firmware::settings::Values;
+use firmware::vendor::Lamp;
+use firmware::{clock, info};
+
+/// The framing's buffer: messages of up to 508 bytes.
+const BUFFER: usize = 512;
+/// What the slots work in: more makes fewer and longer flash operations.
+const SCRATCH: usize = scratch_len(Flash::READ_SIZE, Flash::WRITE_SIZE) + 256;
+
+#[cortex_m_rt::entry]
+fn main() -> ! {
+    let Some(Board { uart0, mut flash, .. }) = Board::take() else { firmware::exit(false) };
+    let Ok((outcome, version)) = boot::boot(&mut flash) else { firmware::exit(false) };
+    let start = match outcome {
+        Boot::Factory => "first start",
+        Boot::Stayed => "nothing to swap",
+        Boot::Swapped(_) => "swapped",
+        Boot::Rejected => "the new image is damaged and stays out",
+    };
+    info!("{=str}; version {}", start, version);
+    let _ = (start, version);
+
+    let (mut pairs, mut scratch) = ([Pair::new(PRIMARY, SECONDARY)], [0; SCRATCH]);
+    let config = Config { align: boot::ALIGN, ..Config::new(Geometry::of(&flash)) };
+    let Ok(slots) = Slots::new(config, &mut pairs, &mut scratch, Sha256::new()) else { firmware::exit(false) };
+    let values = Values::new(&mut flash);
+    let os = Os::new(BUFFER as u32);
+    let device = Device { os, slots, flash, values, lamp: Lamp::default(), link: Default::default() };
+
+    // An answer has to fit the client's buffer as a request fits ours. Answers that may be asked for again are kept.
+    let (mut message, mut chunk, mut out) = ([0; BUFFER], [0; 64], [0; 128]);
+    let (mut tx, mut memory) = ([0; BUFFER - 4], [0; 64]);
+    let mut server = Server::new(device, AllowAll).with_memory(&mut memory);
+    let mut link = Link::new(uart0, Console::new(&mut message), &mut chunk, &mut out, clock::TICK);
+    #[cfg(feature = "text")]
+    let mut reported = 0;
+    loop {
+        match link.serve(&mut server, &mut tx) {
+            Ok(After::Reset { .. }) => {
+                clock::sleep(10);
+                firmware::reset();
+            }
+            // This port cannot fail, and an answer always fits.
+            Ok(After::Nothing) | Err(_) => {}
+        }
+        server.handler().link = link.counters();
+        #[cfg(feature = "text")]
+        if core::mem::replace(&mut reported, link.counters().received) != reported {
+            use embedded_io::Write as _;
+            // Text is not worth a request.
+            let _ = writeln!(link.port(), "[{}] {start}: {reported} requests\r", clock::uptime_ms());
+        }
+    }
+}

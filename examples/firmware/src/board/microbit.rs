@@ -1,0 +1,261 @@
+//! BBC micro:bit: nRF51822 with a Cortex-M0, 16 KiB of RAM, slots in its own flash.
+
+use core::cell::RefCell;
+use core::ptr::{read_volatile, write_volatile};
+
+use anysmp::mcuboot::slots::Region;
+use critical_section::{CriticalSection, Mutex};
+use embedded_storage::nor_flash::{
+    ErrorType, NorFlash, NorFlashErrorKind, ReadNorFlash, check_erase, check_read, check_write,
+};
+
+use crate::clock;
+use crate::uart::{Hardware, Queues, Shared, Uart};
+
+/// What `info` tells.
+pub const NAME: &str = "microbit";
+pub const MACHINE: &str = "armv6-m";
+
+/// Bytes that the UART holds until they are read, and until they are sent.
+pub const RX: usize = 256;
+pub const TX: usize = 128;
+
+/// The slots, by offset into the upper part of the flash.
+pub const PRIMARY: Region = Region::new(0, 0xF000);
+pub const SECONDARY: Region = Region::new(0xF000, 0xF000);
+/// Two erase pages for settings.
+pub const SETTINGS: Region = Region::new(0x1_E000, 0x800);
+
+/// The board's parts, as an image uses them.
+pub struct Board {
+    /// SMP.
+    pub uart0: Port,
+    /// Slots and settings.
+    pub flash: Flash,
+}
+
+/// The board's serial port.
+pub type Port = Uart<Nrf51, RX, TX>;
+
+impl Board {
+    /// Sets up clock, port and interrupts. `None` but the first time.
+    pub fn take() -> Option<Self> {
+        cortex_m::Peripherals::take()?;
+        // TIMER0 at 1 MHz, started anew every 10 ms: this chip's core has no SysTick.
+        for (register, value) in [
+            (0x508, 3),       // BITMODE: 32 bits
+            (0x510, 4),       // PRESCALER: 16 MHz / 2^4
+            (0x540, 10_000),  // CC[0]
+            (0x200, 1),       // SHORTS: COMPARE[0] clears
+            (0x304, 1 << 16), // INTENSET: COMPARE[0]
+            (0x00C, 1),       // CLEAR
+            (0x000, 1),       // START
+        ] {
+            set(TIMER + register, value);
+        }
+        set(UART + PSEL_TXD, 24);
+        set(UART + PSEL_RXD, 25);
+        set(UART + BAUDRATE, 0x01D7_E000); // 115,200
+        set(UART + ENABLE, 4);
+        set(UART + INTENSET, RXDRDY_BIT | TXDRDY_BIT);
+        set(UART + START_TX, 1);
+        set(UART + START_RX, 1);
+        // SAFETY: enables the two interrupts whose handlers are below.
+        unsafe { write_volatile(0xE000_E100 as *mut u32, 1 << 2 | 1 << 8) };
+        Some(Self { uart0: Uart::new(Nrf51), flash: Flash(()) })
+    }
+}
+
+const UART: usize = 0x4000_2000;
+const TIMER: usize = 0x4000_8000;
+const NVMC: usize = 0x4001_E000;
+
+// Registers of the UART, and their bits.
+const START_RX: usize = 0x000;
+const START_TX: usize = 0x008;
+const RXDRDY: usize = 0x108;
+const TXDRDY: usize = 0x11C;
+const INTENSET: usize = 0x304;
+const ENABLE: usize = 0x500;
+const PSEL_TXD: usize = 0x50C;
+const PSEL_RXD: usize = 0x514;
+const RXD: usize = 0x518;
+const TXD: usize = 0x51C;
+const BAUDRATE: usize = 0x524;
+const RXDRDY_BIT: u32 = 1 << 2;
+const TXDRDY_BIT: u32 = 1 << 7;
+const INTENCLR: usize = 0x308;
+
+fn get(address: usize) -> u32 {
+    // SAFETY: only called with registers of the chip.
+    unsafe { read_volatile(address as *const u32) }
+}
+
+fn set(address: usize, value: u32) {
+    // SAFETY: as above.
+    unsafe { write_volatile(address as *mut u32, value) }
+}
+
+/// The chip's UART.
+#[derive(Clone, Copy)]
+pub struct Nrf51;
+
+/// Queues, and whether a byte is on its way out.
+static QUEUES: Shared<RX, TX> = Mutex::new(RefCell::new(Queues::new()));
+static SENDING: Mutex<core::cell::Cell<bool>> = Mutex::new(core::cell::Cell::new(false));
+
+impl Nrf51 {
+    /// Sends the next byte; for when none is on its way.
+    fn next(self, cs: CriticalSection<'_>) {
+        let byte = QUEUES.borrow_ref_mut(cs).tx.pop_front();
+        SENDING.borrow(cs).set(byte.is_some());
+        if let Some(byte) = byte {
+            set(UART + TXD, byte.into());
+        }
+    }
+}
+
+impl Hardware<RX, TX> for Nrf51 {
+    fn shared(&self) -> &'static Shared<RX, TX> {
+        &QUEUES
+    }
+
+    fn send(&self, cs: CriticalSection<'_>) {
+        if !SENDING.borrow(cs).get() {
+            self.next(cs);
+        }
+    }
+
+    fn receive(&self, _: CriticalSection<'_>) {
+        // Setting a bit that is set changes nothing; an event that waits raises the interrupt at once.
+        set(UART + INTENSET, RXDRDY_BIT);
+    }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn UART0() {
+    critical_section::with(|cs| {
+        // One byte for each event, as the reference manual has it: reading RXD moves the chip's own queue on.
+        while get(UART + RXDRDY) != 0 {
+            let mut queues = QUEUES.borrow_ref_mut(cs);
+            if queues.rx.is_full() {
+                // The sender has to wait, as it would for RTS.
+                set(UART + INTENCLR, RXDRDY_BIT);
+                break;
+            }
+            set(UART + RXDRDY, 0);
+            // The lowest byte is the data.
+            let [byte, ..] = get(UART + RXD).to_le_bytes();
+            let _ = queues.rx.push_back(byte);
+        }
+        if get(UART + TXDRDY) != 0 {
+            set(UART + TXDRDY, 0);
+            Nrf51.next(cs);
+        }
+    });
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn TIMER0() {
+    set(TIMER + 0x140, 0); // EVENTS_COMPARE[0]
+    clock::advance();
+}
+
+/// The chip's flash from 120 KiB on, behind the program. Writes of 4 bytes, erase pages of 1 KiB.
+pub struct Flash(());
+
+/// Where it begins, and how long it is.
+const FLASH: usize = 0x1_E000;
+const FLASH_LEN: usize = 0x2_0000;
+// Registers of the flash controller, and what it is told.
+const READY: usize = NVMC + 0x400;
+const CONFIG: usize = NVMC + 0x504;
+const ERASE_PAGE: usize = NVMC + 0x508;
+const READ_ONLY: u32 = 0;
+const WRITE: u32 = 1;
+const ERASE: u32 = 2;
+
+/// The flash's contents, as they are.
+pub fn contents(_: &Flash) -> &[u8] {
+    // SAFETY: the flash is mapped there, and only `&mut Flash` can change it.
+    unsafe { core::slice::from_raw_parts(FLASH as *const u8, FLASH_LEN) }
+}
+
+impl Flash {
+    fn mode(&self, mode: u32) {
+        set(CONFIG, mode);
+        self.wait();
+    }
+
+    fn wait(&self) {
+        while get(READY) == 0 {}
+    }
+}
+
+impl ErrorType for Flash {
+    type Error = NorFlashErrorKind;
+}
+
+impl ReadNorFlash for Flash {
+    const READ_SIZE: usize = 1;
+
+    fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), NorFlashErrorKind> {
+        check_read(self, offset, bytes.len())?;
+        for (byte, address) in bytes.iter_mut().zip(FLASH + offset as usize..) {
+            // SAFETY: within the flash, as was checked.
+            *byte = unsafe { read_volatile(address as *const u8) };
+        }
+        Ok(())
+    }
+
+    fn capacity(&self) -> usize {
+        FLASH_LEN
+    }
+}
+
+impl NorFlash for Flash {
+    const WRITE_SIZE: usize = 4;
+    const ERASE_SIZE: usize = 1024;
+
+    fn erase(&mut self, from: u32, to: u32) -> Result<(), NorFlashErrorKind> {
+        check_erase(self, from, to)?;
+        self.mode(ERASE);
+        for page in (from..to).step_by(Self::ERASE_SIZE) {
+            set(ERASE_PAGE, FLASH as u32 + page);
+            self.wait();
+        }
+        self.mode(READ_ONLY);
+        Ok(())
+    }
+
+    fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), NorFlashErrorKind> {
+        check_write(self, offset, bytes.len())?;
+        self.mode(WRITE);
+        let (words, _) = bytes.as_chunks::<4>();
+        for (word, address) in words.iter().zip((FLASH + offset as usize..).step_by(4)) {
+            set(address, u32::from_le_bytes(*word));
+            self.wait();
+        }
+        self.mode(READ_ONLY);
+        Ok(())
+    }
+}
+
+unsafe extern "C" {
+    fn DefaultHandler();
+}
+
+/// The board's part of the vector table.
+#[unsafe(link_section = ".vector_table.interrupts")]
+#[unsafe(no_mangle)]
+pub static __INTERRUPTS: [unsafe extern "C" fn(); 9] = [
+    DefaultHandler, // POWER_CLOCK
+    DefaultHandler, // RADIO
+    UART0,
+    DefaultHandler, // SPI0_TWI0
+    DefaultHandler, // SPI1_TWI1
+    DefaultHandler, // reserved
+    DefaultHandler, // GPIOTE
+    DefaultHandler, // ADC
+    TIMER0,
+];

@@ -1,0 +1,222 @@
+//! Arm MPS2+ with the Cortex-M3 image AN385: CMSDK UARTs, SysTick, and PSRAM that plays flash.
+
+use core::cell::RefCell;
+use core::ptr::{read_volatile, write_volatile};
+
+use anysmp::mcuboot::slots::Region;
+use anysmp::testing::RamNor;
+use cortex_m::peripheral::syst::SystClkSource;
+use critical_section::{CriticalSection, Mutex};
+
+use crate::clock;
+use crate::uart::{Hardware, Queues, Shared, Uart};
+
+/// What `info` tells.
+pub const NAME: &str = "mps2-an385";
+pub const MACHINE: &str = "armv7-m";
+
+/// Bytes that a UART holds until they are read, and until they are sent.
+pub const RX: usize = 1024;
+pub const TX: usize = 512;
+
+/// The flash: writes of 4 bytes, erase pages of 4 KiB, and the rules of a real one. It outlives a reset, not a power cut.
+pub type Flash = RamNor<'static, 4, 4096>;
+/// The slots.
+pub const PRIMARY: Region = Region::new(0, 0x4_0000);
+pub const SECONDARY: Region = Region::new(0x4_0000, 0x4_0000);
+/// Two erase pages for settings.
+pub const SETTINGS: Region = Region::new(0x8_0000, 0x2000);
+const FLASH: *mut u8 = 0x2100_0000 as *mut u8;
+const FLASH_LEN: usize = 0x8_2000;
+
+/// The core clock.
+const HERTZ: u32 = 25_000_000;
+
+/// The board's parts, as an image uses them.
+pub struct Board {
+    /// SMP.
+    pub uart0: Port,
+    /// Another board, or a log.
+    pub uart1: Port,
+    /// Slots and settings.
+    pub flash: Flash,
+}
+
+/// One of the board's serial ports.
+pub type Port = Uart<Cmsdk, RX, TX>;
+
+impl Board {
+    /// Sets up clock, ports and interrupts. `None` but the first time.
+    pub fn take() -> Option<Self> {
+        let mut core = cortex_m::Peripherals::take()?;
+        core.SYST.set_clock_source(SystClkSource::Core);
+        core.SYST.set_reload(HERTZ / 1000 * 10 - 1);
+        core.SYST.clear_current();
+        core.SYST.enable_counter();
+        core.SYST.enable_interrupt();
+        // SAFETY: the memory map gives this RAM to nobody else, and `Peripherals::take` succeeds once.
+        let memory = unsafe { core::slice::from_raw_parts_mut(FLASH, FLASH_LEN) };
+        Some(Self { uart0: Cmsdk(&UARTS[0]).start(), uart1: Cmsdk(&UARTS[1]).start(), flash: Flash::new(memory) })
+    }
+}
+
+fn get(address: usize) -> u32 {
+    // SAFETY: only called with registers of the board.
+    unsafe { read_volatile(address as *const u32) }
+}
+
+fn set(address: usize, value: u32) {
+    // SAFETY: as above.
+    unsafe { write_volatile(address as *mut u32, value) }
+}
+
+/// A CMSDK APB UART.
+#[derive(Clone, Copy)]
+pub struct Cmsdk(&'static Parts);
+
+struct Parts {
+    base: usize,
+    /// Number of its first interrupt (receive); transmit is the next one.
+    interrupt: u32,
+    shared: Shared<RX, TX>,
+}
+
+/// Sends to UART2 and waits for it: for a log that must not need interrupts.
+pub fn log(bytes: &[u8]) {
+    const UART2: usize = 0x4000_6000;
+    set(UART2 + DIVIDER, HERTZ / 115_200);
+    set(UART2 + CTRL, TX_ENABLE);
+    for byte in bytes {
+        while get(UART2 + STATE) & TX_FULL != 0 {}
+        set(UART2 + DATA, (*byte).into());
+    }
+}
+
+/// The flash's contents, as they are.
+pub fn contents(flash: &Flash) -> &[u8] {
+    flash.memory()
+}
+
+static UARTS: [Parts; 2] = [
+    Parts { base: 0x4000_4000, interrupt: 0, shared: Mutex::new(RefCell::new(Queues::new())) },
+    Parts { base: 0x4000_5000, interrupt: 2, shared: Mutex::new(RefCell::new(Queues::new())) },
+];
+
+// Registers, and their bits.
+const DATA: usize = 0x00;
+const STATE: usize = 0x04;
+const CTRL: usize = 0x08;
+const INTERRUPT: usize = 0x0C;
+const DIVIDER: usize = 0x10;
+const TX_FULL: u32 = 1;
+const RX_FULL: u32 = 2;
+const TX_ENABLE: u32 = 1;
+const RX_ENABLE: u32 = 2;
+const TX_INTERRUPT: u32 = 4;
+const RX_INTERRUPT: u32 = 8;
+
+/// Interrupts: set enable, set pending.
+const NVIC_ISER: *mut u32 = 0xE000_E100 as *mut u32;
+const NVIC_ISPR: *mut u32 = 0xE000_E200 as *mut u32;
+
+impl Cmsdk {
+    fn start(self) -> Port {
+        self.set(DIVIDER, HERTZ / 115_200);
+        self.set(INTERRUPT, 0xF);
+        self.set(CTRL, TX_ENABLE | RX_ENABLE | RX_INTERRUPT);
+        // SAFETY: enables two interrupts whose handlers are below.
+        unsafe { write_volatile(NVIC_ISER, 0b11 << self.0.interrupt) };
+        Uart::new(self)
+    }
+
+    fn get(self, register: usize) -> u32 {
+        get(self.0.base + register)
+    }
+
+    fn set(self, register: usize, value: u32) {
+        set(self.0.base + register, value);
+    }
+
+    fn on_receive(self) {
+        critical_section::with(|cs| {
+            let mut queues = self.0.shared.borrow_ref_mut(cs);
+            self.set(INTERRUPT, RX_ENABLE);
+            while self.get(STATE) & RX_FULL != 0 {
+                if queues.rx.is_full() {
+                    // The sender has to wait, as it would for RTS.
+                    self.set(CTRL, self.get(CTRL) & !RX_INTERRUPT);
+                    break;
+                }
+                // The lowest byte is the data.
+                let [byte, ..] = self.get(DATA).to_le_bytes();
+                let _ = queues.rx.push_back(byte);
+            }
+        });
+    }
+
+    fn on_sent(self) {
+        self.set(INTERRUPT, TX_ENABLE);
+        critical_section::with(|cs| self.send(cs));
+    }
+}
+
+impl Hardware<RX, TX> for Cmsdk {
+    fn shared(&self) -> &'static Shared<RX, TX> {
+        &self.0.shared
+    }
+
+    fn send(&self, cs: CriticalSection<'_>) {
+        let mut queues = self.0.shared.borrow_ref_mut(cs);
+        while self.get(STATE) & TX_FULL == 0 {
+            let Some(byte) = queues.tx.pop_front() else { break };
+            self.set(DATA, byte.into());
+        }
+        let control = self.get(CTRL);
+        self.set(CTRL, if queues.tx.is_empty() { control & !TX_INTERRUPT } else { control | TX_INTERRUPT });
+    }
+
+    fn receive(&self, _: CriticalSection<'_>) {
+        let control = self.get(CTRL);
+        if control & RX_INTERRUPT == 0 {
+            self.set(CTRL, control | RX_INTERRUPT);
+            // A byte that already waits raises no edge.
+            // SAFETY: pends an interrupt whose handler is below.
+            unsafe { write_volatile(NVIC_ISPR, 1 << self.0.interrupt) };
+        }
+    }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn UART0_RX() {
+    Cmsdk(&UARTS[0]).on_receive();
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn UART0_TX() {
+    Cmsdk(&UARTS[0]).on_sent();
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn UART1_RX() {
+    Cmsdk(&UARTS[1]).on_receive();
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn UART1_TX() {
+    Cmsdk(&UARTS[1]).on_sent();
+}
+
+#[cortex_m_rt::exception]
+fn SysTick() {
+    clock::advance();
+}
+
+unsafe extern "C" {
+    fn UART2_RX();
+    fn UART2_TX();
+}
+
+/// The board's part of the vector table.
+#[unsafe(link_section = ".vector_table.interrupts")]
+#[unsafe(no_mangle)]
+pub static __INTERRUPTS: [unsafe extern "C" fn(); 6] = [UART0_RX, UART0_TX, UART1_RX, UART1_TX, UART2_RX, UART2_TX];
