@@ -34,8 +34,9 @@ use core::time::Duration;
 use embedded_io_async::{Error as _, ErrorKind, Read, Write};
 
 use crate::framing::{self, Encoder, Framing, Progress};
-use crate::link::{AsyncService as Service, CHATTER, Caller, Counters, Error, Sink, TimedError, Verdict};
+use crate::link::{AsyncService as Service, CHATTER, Caller, Counters, Error, Loss, Sink, TimedError, Verdict};
 use crate::routine::{Ended, Routine, Step};
+use crate::shown::shown;
 
 /// Room for any encoder to say whether it is done.
 const PROBE: usize = 8;
@@ -52,7 +53,6 @@ enum Arrival {
 /// `chunk` takes what one `read` of the port delivers; `out` collects what one `write` sends. Both may be small for a
 /// stream (64 bytes do; 128 make one write per console line); for datagrams each must hold the largest one, and for
 /// framings with [`Framing::WHOLE`] `out` must hold a whole frame.
-#[derive(Debug)]
 pub struct Link<'b, P, F, S = ()> {
     port: P,
     framing: F,
@@ -72,6 +72,8 @@ pub struct Link<'b, P, F, S = ()> {
     abandoned: bool,
     counters: Counters,
 }
+
+shown!(['b, P, F, S] Link<'b, P, F, S>, |link| "Link({:?})", link.counters);
 
 impl<'b, P: Read + Write, F: Framing> Link<'b, P, F> {
     /// Joins a port and a framing. `tick` is the time after which the port's `read` gives up; below 1 µs it counts as that.
@@ -167,7 +169,7 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
                 match self.arrival().await.map_err(Error::widen)? {
                     Arrival::Message => match client.receive(&mut pending, self.framing.message(), tx) {
                         Verdict::Answer => break 'send,
-                        Verdict::Foreign => self.counters.foreign = self.counters.foreign.wrapping_add(1),
+                        Verdict::Foreign => self.counters.lose(Loss::Foreign),
                         Verdict::Unsolicited => self.sink.unsolicited(self.framing.message()),
                         Verdict::Again(again) => {
                             len = again;
@@ -396,7 +398,8 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
         while waited < limit {
             match self.arrival().await? {
                 Arrival::Tick => waited = waited.saturating_add(self.tick),
-                Arrival::Message | Arrival::Damaged(_) => {}
+                Arrival::Message => self.counters.lose(Loss::Foreign),
+                Arrival::Damaged(_) => {}
             }
         }
         Ok(())
@@ -463,7 +466,7 @@ fn note<F: Framing, S: Sink>(
             Some(Arrival::Message)
         }
         Err(error) => {
-            counters.damaged = counters.damaged.wrapping_add(1);
+            counters.lose(Loss::Damaged(error));
             sink.dropped(error);
             Some(Arrival::Damaged(error))
         }
@@ -496,12 +499,13 @@ async fn flush<P: Write>(port: &mut P) -> Result<(), Error<P::Error, Infallible>
 /// Makes a port that ticks from one that waits for ever: races each `read` with a delay.
 ///
 /// The port's `read` must be cancel-safe: it is dropped when the tick wins.
-#[derive(Debug)]
 pub struct Timed<P, D> {
     port: P,
     delay: D,
     tick: Duration,
 }
+
+shown!([P, D] Timed<P, D>, |timed| "Timed({} us)", timed.tick.as_micros());
 
 impl<P, D> Timed<P, D> {
     /// Wraps `port`; build the [`Link`] with the same `tick`.

@@ -24,8 +24,9 @@ use core::time::Duration;
 use embedded_io::{Error as _, ErrorKind, Read, Write};
 
 use crate::framing::{self, Encoder, Framing, Progress};
-use crate::link::{CHATTER, Caller, Counters, Error, Service, Sink, TimedError, Verdict};
+use crate::link::{CHATTER, Caller, Counters, Error, Loss, Service, Sink, TimedError, Verdict};
 use crate::routine::{Ended, Routine, Step};
+use crate::shown::shown;
 
 /// Room for any encoder to say whether it is done.
 const PROBE: usize = 8;
@@ -42,7 +43,6 @@ enum Arrival {
 /// `chunk` takes what one `read` of the port delivers; `out` collects what one `write` sends. Both may be small for a
 /// stream (64 bytes do; 128 make one write per console line); for datagrams each must hold the largest one, and for
 /// framings with [`Framing::WHOLE`] `out` must hold a whole frame.
-#[derive(Debug)]
 pub struct Link<'b, P, F, S = ()> {
     port: P,
     framing: F,
@@ -62,6 +62,8 @@ pub struct Link<'b, P, F, S = ()> {
     abandoned: bool,
     counters: Counters,
 }
+
+shown!(['b, P, F, S] Link<'b, P, F, S>, |link| "Link({:?})", link.counters);
 
 impl<'b, P: Read + Write, F: Framing> Link<'b, P, F> {
     /// Joins a port and a framing. `tick` is the time after which the port's `read` gives up; below 1 µs it counts as that.
@@ -153,7 +155,7 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
                 match self.arrival().map_err(Error::widen)? {
                     Arrival::Message => match client.receive(&mut pending, self.framing.message(), tx) {
                         Verdict::Answer => break 'send,
-                        Verdict::Foreign => self.counters.foreign = self.counters.foreign.wrapping_add(1),
+                        Verdict::Foreign => self.counters.lose(Loss::Foreign),
                         Verdict::Unsolicited => self.sink.unsolicited(self.framing.message()),
                         Verdict::Again(again) => {
                             len = again;
@@ -366,7 +368,8 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
         while waited < limit {
             match self.arrival()? {
                 Arrival::Tick => waited = waited.saturating_add(self.tick),
-                Arrival::Message | Arrival::Damaged(_) => {}
+                Arrival::Message => self.counters.lose(Loss::Foreign),
+                Arrival::Damaged(_) => {}
             }
         }
         Ok(())
@@ -433,7 +436,7 @@ fn note<F: Framing, S: Sink>(
             Some(Arrival::Message)
         }
         Err(error) => {
-            counters.damaged = counters.damaged.wrapping_add(1);
+            counters.lose(Loss::Damaged(error));
             sink.dropped(error);
             Some(Arrival::Damaged(error))
         }
@@ -464,12 +467,13 @@ fn flush<P: Write>(port: &mut P) -> Result<(), Error<P::Error, Infallible>> {
 }
 
 /// Makes a port that ticks from one that blocks: waits for a byte in steps of a tenth of a tick, and gives up after one.
-#[derive(Debug)]
 pub struct Timed<P, D> {
     port: P,
     delay: D,
     tick: Duration,
 }
+
+shown!([P, D] Timed<P, D>, |timed| "Timed({} us)", timed.tick.as_micros());
 
 impl<P, D> Timed<P, D> {
     /// Wraps `port`; build the [`Link`] with the same `tick`. Ticks are at least 10 µs.

@@ -32,8 +32,7 @@ pub mod lrc;
 pub mod packet;
 
 /// What [`Framing::push`] and [`Framing::idle`] found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Progress<'i> {
     /// The input is used up and no message is complete.
     More,
@@ -41,6 +40,27 @@ pub enum Progress<'i> {
     Message,
     /// Bytes outside of any frame, in the order of their arrival: console text on the same wire.
     Text(&'i [u8]),
+}
+
+impl core::fmt::Debug for Progress<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::More => f.write_str("More"),
+            Self::Message => f.write_str("Message"),
+            Self::Text(text) => write!(f, "Text({} bytes)", text.len()),
+        }
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Progress<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        match self {
+            Self::More => defmt::write!(f, "More"),
+            Self::Message => defmt::write!(f, "Message"),
+            Self::Text(text) => defmt::write!(f, "Text({} bytes)", text.len()),
+        }
+    }
 }
 
 /// Why a message was dropped, or could not be sent.

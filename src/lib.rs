@@ -40,6 +40,7 @@ pub mod link;
 pub mod mcuboot;
 pub mod routine;
 pub mod s3mp;
+mod shown;
 pub mod smp;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -13,10 +13,17 @@
 //! length of its port's tick and adds the ticks up: for a framing, how long the line has been silent; for a request, how
 //! long the answer has been missing. A line that never falls silent is charged one tick for every [`CHATTER`] bytes, so
 //! that a device which prints without end cannot hold up a request for ever.
+//!
+//! # Log
+//!
+//! With the feature `defmt` a driver logs each message that it drops, with the reason: `warn` if it was damaged, `debug` if it
+//! answers nothing that was asked. Nothing else is logged, and no byte of any message: every type of this crate that carries
+//! some prints its length, in `Debug` as in `defmt::Format`.
 
 use core::time::Duration;
 
 use crate::framing;
+use crate::shown::shown;
 
 /// Received bytes that count as one tick on a line that never falls silent.
 pub const CHATTER: usize = 16 * 1024;
@@ -227,8 +234,10 @@ impl<S: Sink + ?Sized> Sink for &mut S {
 }
 
 /// A [`Sink`] that hands console text to a closure and ignores the rest.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Text<F>(pub F);
+
+shown!([F] Text<F>, |_| "Text");
 
 impl<F: FnMut(&[u8])> Sink for Text<F> {
     fn text(&mut self, text: &[u8]) {
@@ -250,6 +259,35 @@ pub struct Counters {
     pub foreign: u32,
     /// Requests sent again.
     pub repeats: u32,
+}
+
+/// Why a message is dropped.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Loss {
+    /// The framing found it damaged.
+    Damaged(framing::Error),
+    /// It answers nothing that was asked.
+    Foreign,
+}
+
+impl Counters {
+    /// Counts a message that is dropped and, with the feature `defmt`, logs it with the reason: `warn` for damage, `debug` for
+    /// the rest. The crate logs nothing else, and never what a message says.
+    pub(crate) fn lose(&mut self, loss: Loss) {
+        match loss {
+            Loss::Damaged(error) => {
+                self.damaged = self.damaged.wrapping_add(1);
+                #[cfg(feature = "defmt")]
+                defmt::warn!("frame dropped: {}", error);
+                let _ = error;
+            }
+            Loss::Foreign => {
+                self.foreign = self.foreign.wrapping_add(1);
+                #[cfg(feature = "defmt")]
+                defmt::debug!("message dropped: it answers nothing that was asked");
+            }
+        }
+    }
 }
 
 /// The error of a port that tells time: the port's own, or a tick.

@@ -10,11 +10,12 @@ use embedded_storage::nor_flash::{
     ErrorType, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash, check_erase, check_read, check_write,
 };
 
+use crate::shown::shown;
+
 /// A NOR flash in RAM.
 ///
 /// Misaligned accesses are refused, and so is a write to bytes that are not erased. Faults can be planned with
 /// [`plan`](Self::plan).
-#[derive(Debug)]
 pub struct RamNor<'m, const WRITE: usize, const ERASE: usize, const READ: usize = 1> {
     memory: &'m mut [u8],
     erased: u8,
@@ -22,6 +23,11 @@ pub struct RamNor<'m, const WRITE: usize, const ERASE: usize, const READ: usize 
     plan: Option<(u32, Fault)>,
     counters: Counters,
 }
+
+shown!(
+    [const WRITE: usize, const ERASE: usize, const READ: usize] RamNor<'_, WRITE, ERASE, READ>,
+    |nor| "RamNor({} bytes, {:?})", nor.memory.len(), nor.counters
+);
 
 /// What goes wrong at one operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,6 +10,7 @@
 
 use super::client::{Error, Request};
 use super::{Command, Payload, Version};
+use crate::shown::shown;
 
 /// The largest number of functions of a node.
 pub const MAX_COUNT: usize = 128;
@@ -89,12 +90,13 @@ impl Request for List {
 }
 
 /// The functions of a node, by ascending id from 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Functions<'m> {
     rest: &'m [u8],
     layout: Layout,
 }
+
+shown!(Functions<'_>, |functions| "Functions({})", functions.len());
 
 impl Functions<'_> {
     /// How many, at most 128.

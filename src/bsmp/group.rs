@@ -19,6 +19,7 @@
 use super::client::{Error, Request, done};
 use super::variable::{MAX_COUNT as MAX_VARIABLES, MAX_SIZE, Op};
 use super::{Command, Payload};
+use crate::shown::shown;
 
 /// The largest number of groups of a node, the three standard ones included.
 pub const MAX_COUNT: usize = 8;
@@ -155,12 +156,13 @@ pub struct Listed {
 }
 
 /// The groups of a node, by ascending id from 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Groups<'m> {
     rest: &'m [u8],
     id: u8,
 }
+
+shown!(Groups<'_>, |groups| "Groups({})", groups.len());
 
 impl Groups<'_> {
     /// How many, at most 8.

@@ -2,11 +2,12 @@
 
 use super::{Address, Entities, Server};
 use crate::link::{AsyncService, Service};
+use crate::shown::shown;
 
 /// A server on a bus: executes what is addressed to it or to its groups, answers only the former.
 ///
 /// A damaged packet is never answered: its address may be damaged as well.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Node<'t, E> {
     address: Address,
     joined: u8,
@@ -14,12 +15,7 @@ pub struct Node<'t, E> {
     pub server: Server<'t, E>,
 }
 
-#[cfg(feature = "defmt")]
-impl<E> defmt::Format for Node<'_, E> {
-    fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "Node({}, {})", self.address, self.server);
-    }
-}
+shown!([E] Node<'_, E>, |node| "Node({:?}, {:?})", node.address, node.server);
 
 impl<'t, E: Entities> Node<'t, E> {
     /// A node with its own `address`, in no multicast group but that of the broadcast.

@@ -28,9 +28,10 @@ use super::variable::{Op, Variable};
 use super::{Access, Command, Entities, Full, Header, Payload, Refusal, Table, Version};
 use crate::framing;
 use crate::link::{AsyncService, Service};
+use crate::shown::shown;
 
 /// A server of bare messages: its table, the device, and the groups that the master created.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Server<'t, E> {
     table: &'t Table<'t>,
     groups: heapless::Vec<Members, { MAX_GROUPS - STANDARD as usize }>,
@@ -38,12 +39,7 @@ pub struct Server<'t, E> {
     pub entities: E,
 }
 
-#[cfg(feature = "defmt")]
-impl<E> defmt::Format for Server<'_, E> {
-    fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "Server({}, {=usize} created groups)", self.table, self.groups.len());
-    }
-}
+shown!([E] Server<'_, E>, |server| "Server({:?}, {} created groups)", server.table, server.groups.len());
 
 impl From<Full> for Refusal {
     fn from(Full: Full) -> Self {

@@ -1,6 +1,7 @@
 //! The cursor.
 
 use super::{Bytes, Chunks, Malformed, Text};
+use crate::shown::shown;
 
 /// How deep values may be nested, the payload's own map included.
 pub const DEPTH: usize = 8;
@@ -27,10 +28,12 @@ struct Head {
 
 /// A cursor over one CBOR payload. Every read either advances past what it returns or fails; after a failure the
 /// cursor stands somewhere in the item.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Reader<'b> {
     rest: &'b [u8],
 }
+
+shown!(Reader<'_>, |reader| "Reader({} bytes)", reader.rest.len());
 
 impl<'b> Reader<'b> {
     /// A cursor at the start of a payload. No bytes are an empty map.
@@ -296,6 +299,7 @@ enum Level {
 
 /// The items of a map or an array that a [`Reader`] has entered.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Items(Option<u32>);
 
 impl Items {

@@ -4,15 +4,17 @@ use minicbor::Encoder;
 use minicbor::encode::Write;
 
 use super::BufferFull;
+use crate::shown::shown;
 
 /// Writes a payload into a buffer, front to back.
-#[derive(Debug)]
 pub struct Writer<'b> {
     out: &'b mut [u8],
     len: usize,
     /// Whether the first map gets `rc: 0` put in front of its keys.
     rc: bool,
 }
+
+shown!(Writer<'_>, |writer| "Writer({} of {} bytes)", writer.len, writer.out.len());
 
 impl Write for Writer<'_> {
     type Error = BufferFull;

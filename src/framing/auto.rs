@@ -333,9 +333,11 @@ fn feed<'i>(console: &mut Console<'_>, input: &mut &'i [u8], end: Option<usize>)
 
 /// Puts one message into the framing that it was encoded for.
 #[derive(Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Encoder<'m>(Inner<'m>);
 
 #[derive(Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum Inner<'m> {
     Console(console::Encoder<'m>),
     Raw(counted::Encoder<'m>),

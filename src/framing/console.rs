@@ -55,6 +55,7 @@ use core::time::Duration;
 
 use super::{Error, Framing, Progress};
 use crate::checksum::Crc16;
+use crate::shown::shown;
 
 mod base64;
 mod encoder;
@@ -129,12 +130,13 @@ enum Marker {
 }
 
 /// Symbols of an unfinished group of four.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
 struct Quad {
     symbols: [u8; 4],
     held: u8,
 }
+
+shown!(Quad, |quad| "Quad({})", quad.held);
 
 impl<'b> Console<'b> {
     /// Decodes into `buffer`; encodes lines of [`LINE`] bytes.

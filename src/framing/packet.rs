@@ -34,6 +34,7 @@ use core::time::Duration;
 
 use super::{Encoder, Error, Framing, Progress};
 use crate::checksum::Sum;
+use crate::shown::shown;
 
 /// Bytes of a packet in front of its payload: destination, command, length.
 const HEAD: usize = 4;
@@ -251,6 +252,16 @@ pub enum PacketEncoder<'m> {
     Done,
 }
 
+shown!(
+    PacketEncoder<'_>,
+    |encoder| "PacketEncoder({} bytes to go)",
+    match encoder {
+        Self::Message { rest, sum } => rest.len().saturating_add(usize::from(sum.is_some())),
+        Self::Check(_) => 1,
+        Self::Done => 0,
+    }
+);
+
 impl Encoder for PacketEncoder<'_> {
     const MIN_OUT: usize = 1;
 
@@ -281,15 +292,5 @@ impl Encoder for PacketEncoder<'_> {
             written += 1;
         }
         written
-    }
-}
-
-impl core::fmt::Debug for PacketEncoder<'_> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Self::Message { rest, sum } => write!(f, "PacketEncoder(+{})", rest.len() + usize::from(sum.is_some())),
-            Self::Check(_) => f.write_str("PacketEncoder(+1)"),
-            Self::Done => f.write_str("PacketEncoder(done)"),
-        }
     }
 }

@@ -61,6 +61,7 @@ mod upload;
 use super::digest::Digest;
 use super::trailer::Layout;
 use super::{Header, Version};
+use crate::shown::shown;
 use checkpoint::Log;
 use upload::Session;
 
@@ -139,7 +140,6 @@ impl defmt::Format for Config {
 }
 
 /// The slots of a device, and the upload into one of them.
-#[derive(Debug)]
 pub struct Slots<'s, D> {
     config: Config,
     layout: Layout,
@@ -151,6 +151,8 @@ pub struct Slots<'s, D> {
     session: Session,
     log: Log,
 }
+
+shown!(['s, D] Slots<'s, D>, |slots| "Slots({:?})", slots.config);
 
 impl<'s, D: Digest> Slots<'s, D> {
     /// The slots of these image pairs. `scratch` has at least [`scratch_len`] bytes and belongs to this value: it keeps
@@ -182,8 +184,7 @@ impl<'s, D: Digest> Slots<'s, D> {
 }
 
 /// A command of the image group, decoded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Command<'c> {
     /// State read: look at all slots.
     List,
@@ -201,6 +202,33 @@ pub enum Command<'c> {
         /// Image number x 2 + slot number; `None` for the spare slot of the first image.
         slot: Option<u64>,
     },
+}
+
+impl core::fmt::Debug for Command<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::List => f.write_str("List"),
+            Self::SetState { hash, confirm } => {
+                write!(f, "SetState({} bytes of hash, confirm: {})", hash.map_or(0, <[u8]>::len), confirm)
+            }
+            Self::Upload(chunk) => write!(f, "Upload({:?})", chunk),
+            Self::Erase { slot } => write!(f, "Erase({:?})", slot),
+        }
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Command<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        match self {
+            Self::List => defmt::write!(f, "List"),
+            Self::SetState { hash, confirm } => {
+                defmt::write!(f, "SetState({} bytes of hash, confirm: {})", hash.map_or(0, <[u8]>::len), confirm)
+            }
+            Self::Upload(chunk) => defmt::write!(f, "Upload({:?})", chunk),
+            Self::Erase { slot } => defmt::write!(f, "Erase({:?})", slot),
+        }
+    }
 }
 
 /// A chunk of an upload, decoded.

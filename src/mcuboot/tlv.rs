@@ -5,6 +5,7 @@
 //! which cannot cover itself, only in the other one.
 
 use super::{Error, take};
+use crate::shown::shown;
 
 /// The type of a TLV.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -63,8 +64,7 @@ impl core::fmt::Debug for Kind {
 }
 
 /// One TLV: at most 65535 bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Tlv<'a> {
     /// What the value is.
     pub kind: Kind,
@@ -72,13 +72,17 @@ pub struct Tlv<'a> {
     pub value: &'a [u8],
 }
 
+shown!(Tlv<'_>, |tlv| "Tlv({:?}, {} bytes)", tlv.kind, tlv.value.len());
+
 /// Iterates over the entries of one TLV area.
 ///
 /// After an error, which is reported once, the iteration is over.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Tlvs<'a> {
     rest: &'a [u8],
 }
+
+shown!(Tlvs<'_>, |tlvs| "Tlvs({} bytes)", tlvs.rest.len());
 
 impl<'a> Tlvs<'a> {
     /// The entries in `bytes`, which are an area without its info.

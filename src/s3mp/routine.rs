@@ -27,6 +27,7 @@ use super::value::Value;
 use super::{Address, Header, Reply};
 use crate::cbor::Text;
 use crate::routine::remaining;
+use crate::shown::shown;
 
 /// What a message of the slave led to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,12 +101,13 @@ fn heard(watches: &mut [Watch], address: Address) {
 
 /// What tells one start of a slave from another: the data of its answer to STATUS, of which the first 32 bytes and the length
 /// are kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct Boot {
     start: [u8; 32],
     len: usize,
 }
+
+shown!(Boot, |boot| "Boot({} bytes)", boot.len);
 
 impl From<Value<'_>> for Boot {
     fn from(value: Value<'_>) -> Self {

@@ -27,6 +27,7 @@ use super::value::Value;
 use super::{Address, Command, Counter, HEADER_LEN, Header, Reply};
 use crate::framing;
 use crate::link::{AsyncService, Service};
+use crate::shown::shown;
 
 /// What is to be done after the answer, if any, has left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -41,13 +42,14 @@ pub enum After {
 }
 
 /// A slave for one master.
-#[derive(Debug)]
 pub struct Slave<R> {
     resources: R,
     subscribed: Addresses,
     /// Whose turn it is in the round; the host's turn is DEBUG.
     turn: u8,
 }
+
+shown!([R] Slave<R>, |slave| "Slave({:?})", slave.subscribed);
 
 impl<R: Resources> Slave<R> {
     /// Puts `resources` on the line; nothing is subscribed.

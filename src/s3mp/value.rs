@@ -167,6 +167,7 @@ impl defmt::Format for Value<'_> {
 
 /// Addresses and their values, as [`Value::entries`] found them.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Entries<'m> {
     reader: Reader<'m>,
     items: Items,

@@ -36,6 +36,7 @@ use crc::{CRC_32_ISO_HDLC, Crc, NoTable};
 use super::{Decode, Encode, Error, Group, Header, HeaderError, Op, Version, error};
 use crate::cbor::{BufferFull, Value, Writer};
 use crate::link::{AsyncService, Service};
+use crate::shown::shown;
 
 /// A whole request, ready to be handled.
 #[derive(Debug, Clone, Copy)]
@@ -130,6 +131,7 @@ pub enum After {
 
 /// That a request was answered: only a [`Reply`] makes one.
 #[derive(Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
 pub struct Answer {
     len: usize,
@@ -144,12 +146,13 @@ impl Answer {
 }
 
 /// The place for one answer.
-#[derive(Debug)]
 pub struct Reply<'t> {
     tx: &'t mut [u8],
     header: Header,
     legacy: bool,
 }
+
+shown!(Reply<'_>, |reply| "Reply({:?}, {} bytes)", reply.header, reply.tx.len());
 
 impl<'t> Reply<'t> {
     /// A place for the answer to the request with this header, in `tx`.
@@ -312,7 +315,6 @@ enum Last {
 }
 
 /// Serves SMP: a [`Handler`] (or [`AsyncHandler`]) behind a [`Policy`].
-#[derive(Debug)]
 pub struct Server<'m, H, P> {
     handler: H,
     policy: P,
@@ -322,6 +324,8 @@ pub struct Server<'m, H, P> {
     denied: u32,
     legacy: bool,
 }
+
+shown!(['m, H, P] Server<'m, H, P>, |server| "Server({} bytes, {} denied)", server.memory.len(), server.denied);
 
 /// What the checks in front of the handler decided.
 enum Checked<'m> {

@@ -8,6 +8,7 @@ use crate::bsmp::group::{self, Group, Members};
 use crate::bsmp::variable::{self, Variable};
 use crate::bsmp::{QueryVersion, Refusal, Version};
 use crate::routine::{Routine, Step};
+use crate::shown::shown;
 
 /// What a node has, found out or known beforehand. Ids are the places in the lists.
 ///
@@ -104,7 +105,6 @@ impl<'d> Directory<'d> {
 /// Where a [`Discovery`] writes what it finds. More entities than fit are an error, so choose the lengths to fit your nodes.
 ///
 /// With fewer `checksums` than curves only the checksums of the first ones are asked for; with none, none.
-#[derive(Debug)]
 pub struct Storage<'s> {
     /// Room for up to 128 variables.
     pub variables: &'s mut [Variable],
@@ -118,8 +118,18 @@ pub struct Storage<'s> {
     pub functions: &'s mut [Function],
 }
 
+shown!(
+    Storage<'_>,
+    |it| "Storage({} variables, {} groups, {} curves, {} checksums, {} functions)",
+    it.variables.len(),
+    it.groups.len(),
+    it.curves.len(),
+    it.checksums.len(),
+    it.functions.len()
+);
+
 /// Storage for the largest node that BSMP allows: about 4 KiB.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Tables {
     variables: [Variable; variable::MAX_COUNT],
     groups: [Group; group::MAX_COUNT],
@@ -127,6 +137,8 @@ pub struct Tables {
     checksums: [Digest; curve::MAX_COUNT],
     functions: [Function; function::MAX_COUNT],
 }
+
+shown!(Tables, |_| "Tables");
 
 impl Tables {
     /// Empty tables.
@@ -194,7 +206,6 @@ enum Stage {
 ///
 /// A checksum that the node refuses counts as unknown. The type of a group of 128 members is taken from its members, since
 /// libbsmp sends it inverted.
-#[derive(Debug)]
 pub struct Discovery<'s> {
     storage: Storage<'s>,
     version: Version,
@@ -207,6 +218,8 @@ pub struct Discovery<'s> {
     stage: Stage,
     turn: Turn,
 }
+
+shown!(Discovery<'_>, |discovery| "Discovery({:?}, {:?})", discovery.part, discovery.storage);
 
 impl<'s> Discovery<'s> {
     /// Finds out everything.

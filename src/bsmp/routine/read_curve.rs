@@ -5,6 +5,7 @@ use crate::bsmp::Refusal;
 use crate::bsmp::client::{Client, Error, Request};
 use crate::bsmp::curve::{Checksum, Curve, Digest, ReadBlock, Recalculate};
 use crate::routine::{Routine, Step};
+use crate::shown::shown;
 
 /// What a message to [`ReadCurve`] led to.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -67,7 +68,6 @@ enum Stage {
 ///
 /// RAM: about 60 bytes and the checksum. The link's receive buffer holds a block and 6 bytes (8 with address and
 /// check).
-#[derive(Debug)]
 pub struct ReadCurve<C = ()> {
     id: u8,
     curve: Curve,
@@ -78,6 +78,8 @@ pub struct ReadCurve<C = ()> {
     stage: Stage,
     turn: Turn,
 }
+
+shown!([C] ReadCurve<C>, |read| "ReadCurve({} blocks, {} bytes of curve {})", read.blocks, read.bytes, read.id);
 
 impl<C: Checksum> ReadCurve<C> {
     /// Reads the curve `id`, whose sizes the node's list has told. `()` as the checksum compares nothing.

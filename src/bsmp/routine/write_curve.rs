@@ -5,6 +5,7 @@ use super::{Turn, Verified};
 use crate::bsmp::client::{Client, Error, Request};
 use crate::bsmp::curve::{Checksum, Curve, Recalculate, WriteBlock};
 use crate::routine::{Routine, Source, Step};
+use crate::shown::shown;
 
 /// What a message to [`WriteCurve`] led to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +44,6 @@ enum Stage {
 /// have filled all blocks; else the node's covers blocks that we do not know.
 ///
 /// RAM: about 70 bytes, the source and the checksum. `tx` holds a block and 6 bytes (7 with address).
-#[derive(Debug)]
 pub struct WriteCurve<S, C = ()> {
     id: u8,
     curve: Curve,
@@ -55,6 +55,8 @@ pub struct WriteCurve<S, C = ()> {
     stage: Stage,
     turn: Turn,
 }
+
+shown!([S, C] WriteCurve<S, C>, |write| "WriteCurve({} bytes of curve {})", write.bytes, write.id);
 
 impl<S: Source, C: Checksum> WriteCurve<S, C> {
     /// Writes the curve `id`, whose sizes the node's list has told. `()` as the checksum compares nothing.

@@ -11,18 +11,19 @@ use crate::checksum::Crc16;
 use crate::mcuboot::digest::{Digest, Hash};
 use crate::mcuboot::flash::{self, Failed, Operation};
 use crate::mcuboot::{Error as ImageError, Header};
+use crate::shown::shown;
 
 /// A command under way. See [`flash::Job`] for how it is run.
 ///
 /// What a stage needs it holds: a job that is dropped, or whose flash fails, takes the upload session with it.
-#[derive(Debug)]
 pub struct Job<'j, 's, D> {
     slots: &'j mut Slots<'s, D>,
     stage: Stage<'j>,
 }
 
+shown!(['j, 's, D] Job<'j, 's, D>, |job| "Job({:?})", job.slots);
+
 /// What a job is at. Each variant says which stage follows.
-#[derive(Debug)]
 enum Stage<'c> {
     /// Reading the checkpoint log. Then a look for `Resume`, or the chunk's own first stage.
     Recall { chunk: Chunk<'c>, recall: Recall },
@@ -49,7 +50,6 @@ enum Stage<'c> {
 }
 
 /// What a look is for.
-#[derive(Debug)]
 enum Then<'c> {
     List,
     SetState { hash: &'c [u8], confirm: bool },

@@ -7,10 +7,10 @@ use super::{BootMode, Error, Slots};
 use crate::mcuboot::digest::Digest;
 use crate::mcuboot::trailer::{Field, Flag, Magic, SwapType};
 use crate::mcuboot::{Flags, Version};
+use crate::shown::shown;
 
 /// A slot with an image, as a state read reports it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct State<'a> {
     /// The image pair.
     pub image: u32,
@@ -31,6 +31,20 @@ pub struct State<'a> {
     /// Whether it is booted next and confirmed with that.
     pub permanent: bool,
 }
+
+shown!(
+    State<'_>,
+    |it| "State({}.{}, {:?}, {} bytes of hash, bootable: {}, pending: {}, confirmed: {}, active: {}, permanent: {})",
+    it.image,
+    it.slot,
+    it.version,
+    it.hash.len(),
+    it.bootable,
+    it.pending,
+    it.confirmed,
+    it.active,
+    it.permanent
+);
 
 /// A slot, as slot info reports it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -22,6 +22,7 @@ use crate::s3mp::{Address, value::Value};
 ///
 /// It works once: build another one, perhaps [without RESET](Self::without_reset), to look again.
 #[derive(Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Connect<'w> {
     watches: &'w mut [Watch],
     choice: Choice,
@@ -57,6 +58,7 @@ pub enum Report {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum Choice {
     /// Every address that the slave names.
     All,
@@ -66,6 +68,7 @@ enum Choice {
 
 /// Which command is under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum Command {
     Status,
     Describe,
@@ -74,6 +77,7 @@ enum Command {
 }
 
 #[derive(Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum State {
     /// RESET is to be sent. Out: `Quiet`; `Over` if `tx` is too short for it.
     Reset,

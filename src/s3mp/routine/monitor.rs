@@ -23,6 +23,7 @@ use crate::s3mp::master::{Get, Master, Pending, Status};
 ///
 /// Break off in the callback to use the line for something else, and run the same monitor on afterwards.
 #[derive(Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Monitor<'w> {
     watches: &'w mut [Watch],
     boot: Boot,
@@ -54,12 +55,14 @@ pub enum Report {
 
 /// Which command is under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum Command {
     Status,
     Get(Address),
 }
 
 #[derive(Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum State {
     /// Nothing is due. Out: `Await` when something is; `Over` if `tx` is too short for it.
     Idle,

@@ -2,6 +2,7 @@
 
 use crate::s3mp::value::{self, Value};
 use crate::s3mp::{Address, Command};
+use crate::shown::shown;
 
 /// The longest name of an address, in characters.
 pub const MAX_NAME: usize = 32;
@@ -171,12 +172,13 @@ const fn is_name(name: &[u8]) -> bool {
 }
 
 /// A value that knows whether it differs from what the master was told last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Watched<T> {
     value: T,
     told: Option<T>,
 }
+
+shown!([T] Watched<T>, |watched| "Watched(told: {})", watched.told.is_some());
 
 impl<T: Copy + PartialEq> Watched<T> {
     /// A value that nobody was told.

@@ -7,6 +7,7 @@ use super::{
     StatusResponse, Upload, UploadResponse,
 };
 use crate::cbor::{Bytes, Text};
+use crate::shown::shown;
 use crate::smp::{Empty, Error, error};
 
 /// A file system, as far as this group needs one. Nothing stays open between two calls that the
@@ -45,7 +46,7 @@ pub trait Files {
 }
 
 /// An upload under way.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 enum Session {
     /// None. Left by a first piece.
     Idle,
@@ -60,13 +61,14 @@ enum Session {
 /// Where no upload of this file is under way, what is told is the length of the file, and only offset 0 begins one.
 ///
 /// `buffer` holds a piece of a file on its way to an answer, or to a hash: pieces of a download are not longer.
-#[derive(Debug)]
 pub struct Store<'b, F> {
     files: F,
     root: &'b str,
     buffer: &'b mut [u8],
     session: Session,
 }
+
+shown!(['b, F] Store<'b, F>, |store| "Store({} bytes)", store.buffer.len());
 
 impl<'b, F: Files> Store<'b, F> {
     /// Offers what `files` holds below `root` (`""` for all of it).

@@ -10,16 +10,17 @@ use crate::mcuboot::digest::Digest;
 use crate::mcuboot::flash::{self, Failed, Operation};
 use crate::mcuboot::slots::{self, Chunk, Command, Outcome, Slots, Uploaded};
 use crate::mcuboot::{Version, slots::Info};
+use crate::shown::shown;
 use crate::smp::server::{Answer, Incoming, Reply};
 use crate::smp::{Empty, Encode, Error, Group, Op, Request, error};
 
 /// A command of the image group under way.
 ///
 /// Run it on the flash, then [`finish`](Self::finish) it. To drop it is to leave the request unanswered.
-#[derive(Debug)]
 pub struct Job<'j, 's, D>(State<'j, 's, D>);
 
-#[derive(Debug)]
+shown!(['j, 's, D] Job<'j, 's, D>, |_| "Job");
+
 enum State<'j, 's, D> {
     /// Needs the flash.
     Flash(slots::Job<'j, 's, D>),

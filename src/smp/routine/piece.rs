@@ -12,6 +12,7 @@
 
 use super::{Error, Source};
 use crate::cbor::{BufferFull, Writer};
+use crate::shown::shown;
 use crate::smp::Header;
 
 /// The fewest bytes that the first piece carries: servers look at the image header in it.
@@ -21,13 +22,14 @@ const FIRST: u64 = 32;
 const MIN_LIMIT: usize = 62;
 
 /// What the first piece may tell about the file.
-#[derive(Debug, Clone, Copy, Default)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[derive(Clone, Copy, Default)]
 pub(super) struct Keys {
     pub(super) image: Option<u32>,
     pub(super) sha: Option<[u8; 32]>,
     pub(super) upgrade: bool,
 }
+
+shown!(Keys, |keys| "Keys({:?}, sha: {}, upgrade: {})", keys.image, keys.sha.is_some(), keys.upgrade);
 
 impl Keys {
     /// Leaves the least important key out; `None` if there is none left.
@@ -53,7 +55,7 @@ impl Keys {
 }
 
 /// What a piece says beside offset and data.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(super) enum What<'n> {
     /// An image: its keys, in the first piece.
     Image(Keys),
@@ -105,7 +107,7 @@ impl What<'_> {
 }
 
 /// One upload request.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(super) struct Piece<'n> {
     off: u64,
     len: u16,

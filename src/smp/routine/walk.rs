@@ -19,6 +19,7 @@ use heapless::Vec;
 use super::{Ask, Error, Heard};
 use crate::cbor::Text;
 use crate::routine::{Routine, Step};
+use crate::shown::shown;
 use crate::smp::client::{self, Client};
 use crate::smp::settings::{self, Setting};
 use crate::smp::{self, stat};
@@ -90,7 +91,6 @@ pub enum StatEvent<'m> {
 }
 
 /// Reads all counters of a device.
-#[derive(Debug)]
 pub struct StatWalk {
     stage: Stage,
     /// Which set is next.
@@ -98,7 +98,8 @@ pub struct StatWalk {
     report: WalkReport,
 }
 
-#[derive(Debug)]
+shown!(StatWalk, |walk| "StatWalk({}, {:?})", walk.index, walk.report);
+
 enum Stage {
     /// Not begun, or before the next set. Out: `Listing`.
     Idle,
@@ -236,7 +237,6 @@ pub enum SettingEvent<'n, 'm> {
 }
 
 /// Reads the settings that the caller names.
-#[derive(Debug)]
 pub struct SettingsWalk<'n> {
     /// Those that are left; the first one is asked for.
     names: &'n [&'n str],
@@ -244,6 +244,8 @@ pub struct SettingsWalk<'n> {
     ask: Option<Ask>,
     report: WalkReport,
 }
+
+shown!(SettingsWalk<'_>, |walk| "SettingsWalk({} names, {:?})", walk.names.len(), walk.report);
 
 impl<'n> SettingsWalk<'n> {
     /// Reads these settings, in order.

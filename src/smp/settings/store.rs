@@ -2,6 +2,7 @@
 
 use super::{Commands, Delete, Read, ReadResponse, Save, Write};
 use crate::cbor::Text;
+use crate::shown::shown;
 use crate::smp::{Empty, Error, error};
 
 /// A store of named values, as far as this group needs one.
@@ -62,11 +63,12 @@ pub trait Settings {
 /// Serves the settings group from a [`Settings`].
 ///
 /// Names have 1 to 31 bytes of UTF-8 without control characters; values are not longer than `buffer`.
-#[derive(Debug)]
 pub struct Store<'b, S> {
     settings: S,
     buffer: &'b mut [u8],
 }
+
+shown!(['b, S] Store<'b, S>, |store| "Store({} bytes)", store.buffer.len());
 
 impl<'b, S: Settings> Store<'b, S> {
     /// The longest name in bytes, as on Zephyr.

@@ -4,6 +4,7 @@ use core::fmt;
 
 use super::{Commands, Execute, ExecuteResponse};
 use crate::cbor::Text;
+use crate::shown::shown;
 use crate::smp::{Error, error};
 
 /// A shell, as far as this group needs one: anything that runs a line.
@@ -19,11 +20,12 @@ impl<F: FnMut(&str, &mut Output<'_>) -> i32> Shell for F {
 }
 
 /// Where a command prints. What does not fit is cut, as on Zephyr.
-#[derive(Debug)]
 pub struct Output<'o> {
     buffer: &'o mut [u8],
     len: usize,
 }
+
+shown!(Output<'_>, |output| "Output({} of {} bytes)", output.len, output.buffer.len());
 
 impl fmt::Write for Output<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
@@ -41,12 +43,13 @@ impl fmt::Write for Output<'_> {
 }
 
 /// Serves the shell group from a [`Shell`]. `line` bounds a command line, `output` what it prints.
-#[derive(Debug)]
 pub struct Runner<'b, S> {
     shell: S,
     line: &'b mut [u8],
     output: &'b mut [u8],
 }
+
+shown!(['b, S] Runner<'b, S>, |it| "Runner({} + {} bytes)", it.line.len(), it.output.len());
 
 impl<'b, S: Shell> Runner<'b, S> {
     /// Offers `shell`.

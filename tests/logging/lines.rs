@@ -1,0 +1,124 @@
+//! What is logged, as `defmt` encodes it: two bytes for the words, then the values.
+
+use core::time::Duration;
+
+use anysmp::blocking::Link;
+use anysmp::framing::console::Console;
+use anysmp::framing::{self, Encoder, Framing};
+use anysmp::link::{Counters, Sink};
+use anysmp::smp::client::Client;
+use anysmp::smp::os;
+use embedded_io::{ErrorKind, ErrorType, Read, Write};
+
+/// The bytes that `work` logs.
+pub(crate) fn of(work: impl FnOnce()) -> Vec<u8> {
+    defmt::export::fetch_bytes();
+    work();
+    defmt::export::fetch_bytes()
+}
+
+/// A line on which these bytes come, and then nothing.
+struct Line(Vec<u8>);
+
+impl ErrorType for Line {
+    type Error = ErrorKind;
+}
+
+impl Read for Line {
+    fn read(&mut self, into: &mut [u8]) -> Result<usize, ErrorKind> {
+        let len = into.len().min(self.0.len());
+        into[..len].copy_from_slice(&self.0[..len]);
+        self.0.drain(..len);
+        if len == 0 { Err(ErrorKind::TimedOut) } else { Ok(len) }
+    }
+}
+
+impl Write for Line {
+    fn write(&mut self, bytes: &[u8]) -> Result<usize, ErrorKind> {
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> Result<(), ErrorKind> {
+        Ok(())
+    }
+}
+
+/// What a link told its sink.
+#[derive(Default)]
+struct Dropped(Vec<framing::Error>);
+
+impl Sink for Dropped {
+    fn dropped(&mut self, error: framing::Error) {
+        self.0.push(error);
+    }
+}
+
+/// Lets a client ask while these bytes come; what was counted, what the sink heard, what was logged.
+fn logged(bytes: Vec<u8>) -> (Counters, Vec<framing::Error>, Vec<u8>) {
+    let (mut message, mut chunk, mut out, mut tx) = ([0; 128], [0; 16], [0; 128], [0; 128]);
+    let mut dropped = Dropped::default();
+    let mut counters = Counters::default();
+    let log = of(|| {
+        let mut link = Link::new(Line(bytes), Console::new(&mut message), &mut chunk, &mut out, Duration::from_secs(1))
+            .with_sink(&mut dropped);
+        let mut client = Client::new(0).with_repeats(0);
+        link.call(&mut client, &os::Echo::new("hunter2-"), &mut tx).map(drop).unwrap_err();
+        counters = link.counters();
+    });
+    (counters, dropped.0, log)
+}
+
+fn frame(message: &[u8]) -> Vec<u8> {
+    let (mut buffer, mut frame) = ([0; 8], [0; 128]);
+    let framing = Console::new(&mut buffer);
+    let mut encoder = Framing::encode(&framing, message).unwrap();
+    let len = Encoder::next(&mut encoder, &mut frame);
+    frame[..len].to_vec()
+}
+
+#[test]
+fn each_damaged_frame_is_one_line_with_its_reason() {
+    let good = frame(b"\x0B\0\0\x08\0\0\x63\0hunter2-");
+    let mut bad = good.clone();
+    // One symbol of the payload is another one.
+    bad[20] = if bad[20] == b'A' { b'B' } else { b'A' };
+    let (counters, dropped, one) = logged(bad.clone());
+    assert_eq!((counters.damaged, dropped), (1, vec![framing::Error::Checksum]));
+    // The words, the type, the variant.
+    assert_eq!(one.len(), 5, "{one:02x?}");
+    let (counters, dropped, three) = logged(bad.repeat(3));
+    assert_eq!((counters.damaged, dropped.len(), three.len()), (3, 3, 15));
+    let cut = [&good[..20], b"\n", &bad].concat();
+    let (counters, dropped, two) = logged(cut);
+    assert_eq!(counters.damaged as usize, dropped.len());
+    assert_eq!(two.len(), 5 * dropped.len());
+    assert_ne!(dropped[0], framing::Error::Checksum);
+    assert_ne!(two[4], one[4], "another reason is another variant");
+}
+
+#[test]
+fn each_message_that_nobody_asked_for_is_one_line() {
+    let foreign = frame(b"\x0B\0\0\x08\0\0\x63\0hunter2-");
+    let (counters, dropped, log) = logged(foreign.repeat(2));
+    assert_eq!((counters.foreign, dropped.len(), log.len()), (2, 0, 4), "{log:02x?}");
+}
+
+#[test]
+fn nothing_is_logged_where_nothing_is_lost() {
+    let (counters, _, log) = logged(b"hunter2-\n".to_vec());
+    assert_eq!((counters.damaged, counters.foreign, log.len()), (0, 0, 0));
+}
+
+#[test]
+fn nothing_else_in_the_crate_logs() {
+    for (path, source) in super::source::sources() {
+        let lines = source.lines().filter(|line| {
+            let logs = ["trace!", "debug!", "info!", "warn!", "error!", "println!", "print!", "dbg!", "log!"];
+            let code = line.trim_start();
+            !code.starts_with("//")
+                && logs.iter().any(|name| code.contains(&format!("defmt::{name}")) || code.starts_with(name))
+        });
+        let expected = if path.ends_with("link.rs") { 2 } else { 0 };
+        assert_eq!(lines.count(), expected, "{}", path.display());
+    }
+}

@@ -1,0 +1,403 @@
+//! A value of every type that prints itself by hand, filled with a marker wherever foreign bytes can be.
+
+use core::fmt::Debug;
+use core::time::Duration;
+use std::collections::BTreeSet;
+
+use anysmp::bsmp::{self, Address, curve, function, group, variable};
+use anysmp::cbor::{Bytes, List, Reader, Table, Text, Writer};
+use anysmp::framing::{Framing, Progress, auto, console, counted, datagram, delimited, lrc, packet};
+use anysmp::mcuboot::digest::Sha256;
+use anysmp::mcuboot::{build, flash, image, slots, tlv};
+use anysmp::s3mp::{self, slave, value};
+use anysmp::smp::server::{AllowAll, Answer, Incoming, Policy, Reply, Server, serve};
+use anysmp::smp::{ble, client, fs, os, routine, settings, shell};
+use anysmp::testing::RamNor;
+use anysmp::{asynch, blocking, cobs, link};
+
+use super::source::{self, Types};
+use super::{Printed, leaks};
+
+const TEXT: &str = "hunter2-hunter2-hunter2-hunter2-";
+const BYTES: &[u8] = TEXT.as_bytes();
+
+/// What was printed, and where the marker showed.
+#[derive(Default)]
+struct Prints {
+    types: BTreeSet<String>,
+    leaks: Vec<String>,
+}
+
+impl Prints {
+    fn print<T: Printed>(&mut self, value: &T) {
+        let name = core::any::type_name::<T>().split('<').next().unwrap();
+        self.leaks.extend(leaks(name, value));
+        self.types.insert(name.to_owned());
+    }
+
+    /// A framing with half a message in it, and its encoder.
+    fn framing<F: Framing + Printed>(&mut self, mut framing: F)
+    where
+        for<'m> F::Encoder<'m>: Printed,
+    {
+        let message = &[&[0, 0, 0, 24, 0, 0, 0, 0][..], &BYTES[..24]].concat();
+        let mut frame = [0; 128];
+        let mut encoder = framing.encode(message).unwrap();
+        self.print(&encoder);
+        let len = anysmp::framing::Encoder::next(&mut encoder, &mut frame);
+        self.print(&encoder);
+        for mut input in [&frame[..len / 2], BYTES, &frame[..len]] {
+            while !input.is_empty() {
+                if let Ok(progress) = framing.push(&mut input) {
+                    self.print(&progress);
+                }
+            }
+            self.print(&framing);
+        }
+    }
+}
+
+/// The application's own part: prints everything it has, which the crate must not ask for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+struct Own(&'static str);
+
+const OWN: Own = Own(TEXT);
+
+impl embedded_io::ErrorType for Own {
+    type Error = embedded_io::ErrorKind;
+}
+
+impl embedded_io::Read for Own {
+    fn read(&mut self, into: &mut [u8]) -> Result<usize, Self::Error> {
+        let len = into.len().min(BYTES.len());
+        into[..len].copy_from_slice(&BYTES[..len]);
+        Ok(len)
+    }
+}
+
+impl embedded_io::Write for Own {
+    fn write(&mut self, bytes: &[u8]) -> Result<usize, Self::Error> {
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> Result<(), Self::Error> {
+        Ok(())
+    }
+}
+
+impl embedded_io_async::Read for Own {
+    async fn read(&mut self, into: &mut [u8]) -> Result<usize, Self::Error> {
+        embedded_io::Read::read(self, into)
+    }
+}
+
+impl embedded_io_async::Write for Own {
+    async fn write(&mut self, bytes: &[u8]) -> Result<usize, Self::Error> {
+        Ok(bytes.len())
+    }
+
+    async fn flush(&mut self) -> Result<(), Self::Error> {
+        Ok(())
+    }
+}
+
+impl bsmp::Entities for Own {
+    fn read(&mut self, _: u8, _: &mut [u8]) {}
+}
+
+impl curve::Checksum for Own {
+    fn update(&mut self, _: &[u8]) {}
+
+    fn digest(&self) -> Option<curve::Digest> {
+        None
+    }
+}
+
+impl slave::Resources for Own {
+    fn names(&self) -> &[&str] {
+        &["name"]
+    }
+
+    fn get(&mut self, _: s3mp::Address, _: &mut [u8]) -> Result<usize, slave::Refusal> {
+        Err(slave::Refusal::NotFound)
+    }
+}
+
+impl settings::Settings for Own {
+    fn get(&mut self, _: &str, _: &mut [u8]) -> Result<usize, anysmp::smp::Error> {
+        Err(anysmp::smp::Error::NOT_SUPPORTED)
+    }
+
+    fn set(&mut self, _: &str, _: &[u8]) -> Result<(), anysmp::smp::Error> {
+        Ok(())
+    }
+
+    fn delete(&mut self, _: &str) -> Result<(), anysmp::smp::Error> {
+        Ok(())
+    }
+}
+
+impl fs::Files for Own {
+    fn len(&mut self, _: fs::Path<'_>) -> Result<u64, anysmp::smp::Error> {
+        Ok(0)
+    }
+
+    fn read(&mut self, _: fs::Path<'_>, _: u64, _: &mut [u8]) -> Result<usize, anysmp::smp::Error> {
+        Ok(0)
+    }
+
+    fn create(&mut self, _: fs::Path<'_>) -> Result<(), anysmp::smp::Error> {
+        Ok(())
+    }
+
+    fn append(&mut self, _: fs::Path<'_>, _: u64, _: &[u8]) -> Result<(), anysmp::smp::Error> {
+        Ok(())
+    }
+}
+
+impl Policy for Own {
+    fn allows(&mut self, _: &Incoming<'_>, _: u32) -> bool {
+        true
+    }
+}
+
+fn drivers(prints: &mut Prints) {
+    let tick = Duration::from_millis(10);
+    let (mut message, mut chunk, mut out) = ([0; 64], [0; 32], [0; 64]);
+    chunk.copy_from_slice(BYTES);
+    let framing = datagram::Datagram::new(&mut message);
+    let mut link = blocking::Link::new(OWN, framing, &mut chunk, &mut out, tick).with_sink(Sink(OWN));
+    prints.print(&link);
+    link.recv(tick).unwrap();
+    link.send(BYTES).unwrap();
+    prints.print(&link);
+    let framing = datagram::Datagram::new(&mut message);
+    prints.print(&asynch::Link::new(OWN, framing, &mut chunk, &mut out, tick));
+    prints.print(&blocking::Timed::new(OWN, OWN, tick));
+    prints.print(&asynch::Timed::new(OWN, OWN, tick));
+    prints.print(&link::Text(OWN));
+}
+
+#[derive(Debug)]
+struct Sink(#[expect(dead_code, reason = "what `Debug` prints of it would show")] Own);
+
+impl link::Sink for Sink {}
+
+fn framings(prints: &mut Prints) {
+    let room = &mut [0; 128];
+    prints.framing(console::Console::new(room));
+    prints.framing(counted::Counted::<counted::SmpHead>::new(room));
+    prints.framing(datagram::Datagram::new(room));
+    prints.framing(delimited::Cobs::new(room));
+    prints.framing(lrc::Lrc::new(room));
+    prints.framing(packet::Packet::new(room, Duration::from_millis(5)));
+    prints.framing(auto::Auto::new(room));
+    prints.print(&Progress::Text(BYTES));
+    prints.print(&cobs::Encoder::new(BYTES, [b'h', b'u', b'n', b't']));
+    prints.print(&ble::fragments(BYTES, 20));
+}
+
+fn cbor(prints: &mut Prints) {
+    let mut room = *b"hunter2-hunter2-hunter2-hunter2-";
+    let mut writer = Writer::new(&mut room);
+    writer.text("hunter2-").unwrap();
+    prints.print(&writer);
+    prints.print(&Reader::new(BYTES));
+    prints.print(&Text::from(TEXT));
+    prints.print(&Bytes::from(BYTES));
+    prints.print(&Bytes::from(BYTES).chunks());
+    prints.print(&List::from(&[Text::from(TEXT)][..]));
+    prints.print(&Table::from(&[(Text::from(TEXT), Text::from(TEXT))][..]));
+}
+
+fn bsmp_types(prints: &mut Prints) {
+    use anysmp::bsmp::Request;
+    let table = bsmp::Table::new(&[], &[], &[]).unwrap();
+    let server = bsmp::Server::new(&table, OWN);
+    prints.print(&server);
+    prints.print(&bsmp::Node::new(server, Address::node(1).unwrap()).unwrap());
+    prints.print(&bsmp::Command(0x10));
+    prints.print(&bsmp::Payload::new(&mut BYTES.to_vec()));
+    let list = curve::List;
+    prints.print(&curve::List::decode(&list.expect(), &BYTES[..30]).unwrap());
+    let list = variable::List;
+    prints.print(&variable::List::decode(&list.expect(), BYTES).unwrap());
+    let list = group::List;
+    prints.print(&group::List::decode(&list.expect(), &BYTES[..8]).unwrap());
+    let list = function::List { layout: function::Layout::Bytes };
+    prints.print(&function::List::decode(&list.expect(), BYTES).unwrap());
+    prints.print(&variable::Write { id: 0, value: BYTES });
+    prints.print(&variable::Combine { id: 0, op: variable::Op::And, mask: BYTES });
+    prints.print(&variable::WriteRead { write: 0, value: BYTES, read: 0, size: None });
+    prints.print(&group::Write { id: 0, values: BYTES });
+    prints.print(&group::Combine { id: 0, op: variable::Op::And, masks: BYTES });
+    prints.print(&curve::WriteBlock { id: 0, block: 0, data: BYTES });
+    prints.print(&function::Execute { id: 0, input: BYTES, output: None });
+    let sizes = curve::Curve::writable(32, 1);
+    prints.print(&bsmp::routine::ReadCurve::new(0, sizes, OWN));
+    prints.print(&bsmp::routine::ReadEvent::Block { block: 0, data: BYTES });
+    prints.print(&bsmp::routine::WriteCurve::new(0, sizes, BYTES, OWN));
+    let mut tables = bsmp::routine::Tables::new();
+    prints.print(&tables);
+    let storage = tables.storage();
+    prints.print(&storage);
+    prints.print(&bsmp::routine::Discovery::new(storage));
+    let mut digest = curve::Md5::default();
+    curve::Checksum::update(&mut digest, BYTES);
+    prints.print(&digest);
+}
+
+fn s3mp_types(prints: &mut Prints) {
+    prints.print(&s3mp::Command(0x10));
+    prints.print(&s3mp::Reply(0x10));
+    prints.print(&value::Value::new(BYTES));
+    prints.print(&slave::Slave::new(OWN).unwrap());
+    prints.print(&slave::Watched::new(TEXT));
+    prints.print(&s3mp::routine::Boot::from(value::Value::new(BYTES)));
+    let mut names = [0; 64];
+    let len = value::encode([TEXT], &mut names).unwrap();
+    prints.print(&<s3mp::master::Describe as s3mp::master::Request>::decode(&names[..len]).unwrap());
+}
+
+fn mcuboot_types(prints: &mut Prints) {
+    let mut room = [0; 256];
+    let version = anysmp::mcuboot::Version::new(1, 2, 3);
+    let len = build::Builder::new(version).build(BYTES, &mut Sha256::new(), &mut room).unwrap();
+    let file = &room[..len];
+    prints.print(&image::Image::parse(file).unwrap());
+    prints.print(&routine::ImageFile::read(&mut &*file).unwrap());
+    prints.print(&routine::Upgrade::new(routine::Upload::new(file)).unwrap());
+    prints.print(&tlv::Tlv { kind: tlv::Kind(0x10), value: BYTES });
+    prints.print(&tlv::Tlvs::new(BYTES));
+    let mut digest = Sha256::new();
+    anysmp::mcuboot::Digest::update(&mut digest, BYTES);
+    prints.print(&digest);
+    prints.print(&flash::Operation::Write { address: 0, bytes: BYTES });
+    prints.print(&flash::Operation::Read { address: 0, into: &mut BYTES.to_vec() });
+    let chunk = slots::Chunk { data: BYTES, sha: Some(BYTES), len: Some(4096), ..slots::Chunk::default() };
+    prints.print(&chunk);
+    prints.print(&slots::Command::Upload(chunk));
+    prints.print(&slots::Command::SetState { hash: Some(BYTES), confirm: false });
+
+    let (hash, version) = (BYTES, anysmp::mcuboot::Version::new(1, 2, 3));
+    let (bootable, pending, confirmed, active, permanent) = (true, true, true, true, true);
+    let state = slots::State { image: 0, slot: 0, version, hash, bootable, pending, confirmed, active, permanent };
+    prints.print(&state);
+
+    let mut memory = BYTES.repeat(0x8000 / 32);
+    let nor = RamNor::<4, 4096>::new(&mut memory);
+    prints.print(&nor);
+    let config = slots::Config::new(slots::Geometry::of(&nor));
+    prints.print(&config);
+    let region = |at| slots::Region::new(at, 0x4000);
+    let mut pairs = [slots::Pair::new(region(0), region(0x4000))];
+    let mut scratch = BYTES.repeat(4);
+    let mut slots = slots::Slots::new(config, &mut pairs, &mut scratch, Sha256::new()).unwrap();
+    prints.print(&slots);
+    prints.print(&slots.begin(slots::Command::Upload(chunk)));
+    prints.print(&slots.begin(slots::Command::SetState { hash: Some(BYTES), confirm: false }));
+    served(prints, 1, 1, &mut |incoming, reply, prints| {
+        prints.print(&anysmp::smp::image::begin(&mut slots, incoming));
+        reply.error(anysmp::smp::Error::NOT_SUPPORTED)
+    });
+}
+
+type Serve<'s> = &'s mut dyn FnMut(&Incoming<'_>, Reply<'_>, &mut Prints) -> Answer;
+
+/// Hands a request over that holds the marker where there is room for text.
+fn served(prints: &mut Prints, group: u8, command: u8, handle: Serve<'_>) {
+    let mut request = vec![0x0A, 0, 0, 0, 0, group, 0, command, 0xA2, 0x61, b'd', 0x78, 32];
+    request.extend(BYTES);
+    request.extend([0x64, b'd', b'a', b't', b'a', 0x58, 32]);
+    request.extend(BYTES);
+    request[3] = u8::try_from(request.len() - 8).unwrap();
+    let handler = |incoming: &Incoming<'_>, reply: Reply<'_>| {
+        prints.print(incoming);
+        prints.print(&reply);
+        handle(incoming, reply, prints)
+    };
+    let mut tx = *b"hunter2-hunter2-hunter2-hunter2-";
+    serve(handler, AllowAll, &request, &mut tx);
+}
+
+fn smp_types(prints: &mut Prints) {
+    served(prints, 0, 0, &mut |_, reply, _| reply.error(anysmp::smp::Error::NOT_SUPPORTED));
+    let handler = |_: &Incoming<'_>, reply: Reply<'_>| reply.error(anysmp::smp::Error::NOT_SUPPORTED);
+    let mut memory = BYTES.to_vec();
+    prints.print(&Server::new(handler, OWN).with_memory(&mut memory));
+    let mut room = [0; 64];
+    let request = os::Echo::new(TEXT);
+    prints.print(&client::Client::new(0).request(&request, &mut room).unwrap().1);
+    prints.print(&os::PoolStatisticsResponse::new(&[(Text::from(TEXT), os::Pool::default())]));
+    prints.print(&fs::Path::parse(Text::from("/lfs/hunter2-hunter2-hunter2-hunter2-"), "/lfs").unwrap());
+    let (mut one, mut two) = (BYTES.to_vec(), BYTES.to_vec());
+    prints.print(&fs::Store::new(OWN, "/lfs", &mut one));
+    prints.print(&settings::Store::new(OWN, &mut one));
+    let mut shell = shell::Runner::new(
+        |_: &str, output: &mut shell::Output<'_>| {
+            core::fmt::Write::write_str(output, "hunter2-").unwrap();
+            prints.print(&*output);
+            0
+        },
+        &mut one,
+        &mut two,
+    );
+    let argv = [Text::from(TEXT)];
+    let line = shell::Execute { argv: List::from(&argv[..]) };
+    shell::Commands::execute(&mut shell, line).unwrap();
+    prints.print(&shell::Runner::new(|_: &str, _: &mut shell::Output<'_>| 0, &mut one, &mut two));
+    prints.print(&routine::FileDownload::new(TEXT));
+    prints.print(&routine::FileUpload::new(TEXT, BYTES));
+    prints.print(&routine::Upload::new(BYTES).sha(*b"hunter2-hunter2-hunter2-hunter2-"));
+    prints.print(&routine::SettingsWalk::new(&[TEXT]));
+    prints.print(&routine::StatWalk::new());
+}
+
+/// All of them.
+fn prints() -> Prints {
+    let mut prints = Prints::default();
+    drivers(&mut prints);
+    framings(&mut prints);
+    cbor(&mut prints);
+    bsmp_types(&mut prints);
+    s3mp_types(&mut prints);
+    mcuboot_types(&mut prints);
+    smp_types(&mut prints);
+    prints
+}
+
+/// The hash of an image is its name.
+const PRINTS_ITSELF: &str = "anysmp::mcuboot::digest::Hash";
+
+#[test]
+fn nothing_that_is_written_by_hand_prints_what_it_carries() {
+    let prints = prints();
+    assert_eq!(prints.leaks, [""; 0]);
+    let types = source::types();
+    for path in carriers(&types) {
+        let found = &types[&path];
+        if found.public && !found.implemented.is_empty() && path != PRINTS_ITSELF {
+            assert!(prints.types.contains(&path), "{path} prints itself by hand: print one with the marker in it");
+        }
+    }
+}
+
+/// Paths of types that hold bytes, text or what a parameter stands for, themselves or in what they hold. Types are known by
+/// their last name, so some are listed that only have a namesake.
+fn carriers(types: &Types) -> BTreeSet<String> {
+    let mut names: BTreeSet<String> = ["[u8]", "str", "Vec", "String"].map(str::to_owned).into();
+    let mut paths = BTreeSet::new();
+    loop {
+        let known = paths.len();
+        for (path, found) in types {
+            if found.holds.iter().any(|name| names.contains(name) || found.parameters.contains(name)) {
+                names.insert(path.rsplit("::").next().unwrap().to_owned());
+                paths.insert(path.clone());
+            }
+        }
+        if paths.len() == known {
+            return paths;
+        }
+    }
+}
