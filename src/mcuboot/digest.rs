@@ -116,8 +116,14 @@ pub trait Digest {
     fn finish(&mut self) -> Hash;
 }
 
-/// SHA-256 by the `sha2` crate, in software: 7.7 KB of code on a Cortex-M, or 1.0 KB and slower when the whole build is
-/// configured with `--cfg sha2_backend_soft="compact"`.
+/// SHA-256 by the `sha2` crate, in software: about 10 KB of code on a Cortex-M. With `--cfg sha2_backend_soft="compact"` it takes
+/// 1.1 KB and is slower. That crate reads the switch from the flags of the whole build, in `RUSTFLAGS` or in
+/// `.cargo/config.toml`:
+///
+/// ```toml
+/// [target.'cfg(target_os = "none")']
+/// rustflags = ['--cfg', 'sha2_backend_soft="compact"']
+/// ```
 #[cfg(feature = "sha2")]
 #[derive(Clone, Default)]
 pub struct Sha256(sha2::Sha256);

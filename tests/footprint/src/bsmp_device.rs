@@ -1,7 +1,7 @@
 //! A BSMP device all of whose entities stand behind functions that are linked later, so that none of it counts.
 #![allow(improper_ctypes, reason = "the functions do not exist")]
 
-use anysmp::bsmp::curve::{Curve, Digest};
+use anysmp::bsmp::curve::{Curve, Digest, Md5};
 use anysmp::bsmp::function::Function;
 use anysmp::bsmp::group::Members;
 use anysmp::bsmp::variable::Variable;
@@ -75,6 +75,65 @@ impl Entities for Device {
             Some(error) => Err(error),
             None => Ok(()),
         }
+    }
+}
+
+/// The same device, which calculates the checksums of its curves.
+pub struct DeviceWithMd5;
+
+impl Entities for DeviceWithMd5 {
+    #[inline(always)]
+    fn read(&mut self, id: u8, out: &mut [u8]) {
+        Device.read(id, out);
+    }
+
+    #[inline(always)]
+    fn write(&mut self, id: u8, value: &[u8]) {
+        Device.write(id, value);
+    }
+
+    #[inline(always)]
+    fn check(&mut self, id: u8, value: &[u8]) -> bool {
+        Device.check(id, value)
+    }
+
+    #[inline(always)]
+    fn is_busy(&mut self, access: Access, members: &Members) -> bool {
+        Device.is_busy(access, members)
+    }
+
+    #[inline(always)]
+    fn sample(&mut self, members: &Members) {
+        Device.sample(members);
+    }
+
+    #[inline(always)]
+    fn apply(&mut self, members: &Members) {
+        Device.apply(members);
+    }
+
+    #[inline(always)]
+    fn read_block(&mut self, id: u8, block: u16, out: &mut [u8]) -> Result<usize, Refusal> {
+        Device.read_block(id, block, out)
+    }
+
+    #[inline(always)]
+    fn write_block(&mut self, id: u8, block: u16, data: &[u8]) -> Result<(), Refusal> {
+        Device.write_block(id, block, data)
+    }
+
+    #[inline(always)]
+    fn checksum(&mut self, id: u8) -> Option<&mut Digest> {
+        unsafe { device_checksum(id).as_mut() }
+    }
+
+    fn digest(&mut self, id: u8, curve: Curve, scratch: &mut [u8]) -> Result<Digest, Refusal> {
+        anysmp::bsmp::curve::digest_of(self, id, curve, scratch, Md5::default())
+    }
+
+    #[inline(always)]
+    fn execute(&mut self, id: u8, input: &[u8], out: &mut [u8]) -> Result<(), NonZeroU8> {
+        Device.execute(id, input, out)
     }
 }
 

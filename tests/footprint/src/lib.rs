@@ -1,119 +1,120 @@
-//! What every image stands on: a serial port and a flash that do nothing but cannot be optimised away.
+//! What every image stands on. What an image keeps is in static memory, so that `measure.py` can tell RAM from stack:
+//! what belongs to the crate in a [`Place`], what the caller brings along in `BUFFERS` and `DEVICE`. Each runs a
+//! `main_loop`, whose worst-case stack is the figure; functions of [`device`] and [`bsmp_device`] are the user's.
 #![no_std]
 
 pub mod bsmp_device;
+pub mod device;
+pub mod groups;
 
-use embedded_storage::nor_flash::{ErrorType, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash};
+use anysmp::framing::{Encoder, Framing, Progress};
+use core::cell::UnsafeCell;
+use core::mem::MaybeUninit;
+use core::time::Duration;
+use device::{Nor, REGISTER, Uart, get, put};
+use embedded_io::{Read, Write};
+use embedded_storage::nor_flash::{NorFlash, ReadNorFlash};
 
-const DEVICE: *mut u32 = 0x4000_4000 as *mut u32;
+/// Static memory for one value.
+pub struct Place<T>(UnsafeCell<MaybeUninit<T>>);
 
-/// A word that the compiler cannot know.
-pub fn get() -> u32 {
-    // SAFETY: the images are linked, never run.
-    unsafe { DEVICE.read_volatile() }
-}
+// SAFETY: the images have one thread and no interrupts.
+unsafe impl<T> Sync for Place<T> {}
 
-/// Uses a word.
-pub fn put(word: u32) {
-    // SAFETY: as above.
-    unsafe { DEVICE.write_volatile(word) }
-}
+impl<T> Place<T> {
+    #[expect(clippy::new_without_default, reason = "has to be const")]
+    pub const fn new() -> Self {
+        Self(UnsafeCell::new(MaybeUninit::uninit()))
+    }
 
-/// A serial port.
-pub struct Uart;
+    /// Puts the value there; called once per place. Nobody can see what it is, so that none of it is optimised away.
+    pub fn put(&'static self, value: T) -> &'static mut T {
+        // SAFETY: called once, so that this is the only reference.
+        core::hint::black_box(unsafe { (*self.0.get()).write(value) })
+    }
 
-/// Its error.
-#[derive(Debug, Clone, Copy)]
-pub struct Fault(u32);
-
-impl core::fmt::Display for Fault {
-    fn fmt(&self, _: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        Ok(())
+    /// Lends the value again.
+    ///
+    /// # Safety
+    ///
+    /// It was put there, and no other reference to it is used while this one is.
+    #[expect(clippy::mut_from_ref, reason = "said above")]
+    pub unsafe fn lend(&'static self) -> &'static mut T {
+        // SAFETY: as promised.
+        unsafe { (*self.0.get()).assume_init_mut() }
     }
 }
 
-impl core::error::Error for Fault {}
-
-impl embedded_io::Error for Fault {
-    fn kind(&self) -> embedded_io::ErrorKind {
-        if self.0 == 0 { embedded_io::ErrorKind::TimedOut } else { embedded_io::ErrorKind::Other }
-    }
+/// The caller's buffers.
+pub struct Buffers {
+    pub message: [u8; 512],
+    pub chunk: [u8; 64],
+    pub out: [u8; 128],
+    pub tx: [u8; 256],
+    /// The answer memory of a server.
+    pub memory: [u8; 64],
 }
 
-impl embedded_io::ErrorType for Uart {
-    type Error = Fault;
+static mut BUFFERS: Buffers =
+    Buffers { message: [0; 512], chunk: [0; 64], out: [0; 128], tx: [0; 256], memory: [0; 64] };
+
+/// Lends the buffers; called once.
+pub fn buffers() -> &'static mut Buffers {
+    // SAFETY: called once, so that this is the only reference.
+    unsafe { &mut *core::hint::black_box(&raw mut BUFFERS) }
 }
 
-impl embedded_io::Read for Uart {
-    #[inline(never)]
-    fn read(&mut self, into: &mut [u8]) -> Result<usize, Fault> {
-        let read = get() as usize;
-        if read > into.len() {
-            return Err(Fault(get()));
+/// Receives what there is, and sends each message back.
+pub fn turn<F: Framing>(framing: &mut F, chunk: &mut [u8], out: &mut [u8]) {
+    let Ok(len) = Uart.read(chunk) else {
+        put(framing.idle(Duration::from_millis(get().into())).is_err().into());
+        return;
+    };
+    let mut input = chunk.get(..len).unwrap_or_default();
+    loop {
+        match framing.push(&mut input) {
+            Ok(Progress::More) => return,
+            Ok(Progress::Text(text)) => put(text.len() as u32),
+            Ok(Progress::Message) => {
+                let Ok(mut encoder) = framing.encode(framing.message()) else { continue };
+                loop {
+                    let len = encoder.next(out);
+                    if len == 0 {
+                        break;
+                    }
+                    let _ = Uart.write(out.get(..len).unwrap_or_default());
+                }
+            }
+            Err(_) => put(2),
         }
-        into.iter_mut().for_each(|byte| *byte = get() as u8);
-        Ok(read)
     }
 }
 
-impl embedded_io::Write for Uart {
-    #[inline(never)]
-    fn write(&mut self, from: &[u8]) -> Result<usize, Fault> {
-        from.iter().for_each(|byte| put((*byte).into()));
-        Ok(from.len())
-    }
+/// The image of one framing alone, both ways, between a port and a loop of one's own.
+#[macro_export]
+macro_rules! framing {
+    ($framing:ty, $new:expr) => {
+        static STATE: $crate::Place<$framing> = $crate::Place::new();
 
-    fn flush(&mut self) -> Result<(), Fault> {
-        Ok(())
-    }
+        #[unsafe(no_mangle)]
+        extern "C" fn _start() -> ! {
+            $crate::baseline();
+            let $crate::Buffers { message, chunk, out, .. } = $crate::buffers();
+            main_loop(STATE.put($new(message)), chunk, out)
+        }
+
+        #[inline(never)]
+        fn main_loop(framing: &mut $framing, chunk: &mut [u8], out: &mut [u8]) -> ! {
+            loop {
+                $crate::turn(framing, chunk, out);
+            }
+        }
+    };
 }
 
-/// A flash.
-pub struct Nor;
-
-impl NorFlashError for Fault {
-    fn kind(&self) -> NorFlashErrorKind {
-        NorFlashErrorKind::Other
-    }
-}
-
-impl ErrorType for Nor {
-    type Error = Fault;
-}
-
-impl ReadNorFlash for Nor {
-    const READ_SIZE: usize = 4;
-
-    #[inline(never)]
-    fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), Fault> {
-        bytes.iter_mut().for_each(|byte| *byte = get() as u8);
-        if offset == get() { Err(Fault(1)) } else { Ok(()) }
-    }
-
-    fn capacity(&self) -> usize {
-        0x10_0000
-    }
-}
-
-impl NorFlash for Nor {
-    const WRITE_SIZE: usize = 4;
-    const ERASE_SIZE: usize = 4096;
-
-    #[inline(never)]
-    fn erase(&mut self, from: u32, to: u32) -> Result<(), Fault> {
-        if from.wrapping_add(to) == get() { Err(Fault(1)) } else { Ok(()) }
-    }
-
-    #[inline(never)]
-    fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), Fault> {
-        bytes.iter().for_each(|byte| put((*byte).into()));
-        if offset == get() { Err(Fault(1)) } else { Ok(()) }
-    }
-}
-
-/// Uses everything of the above, `memcpy`, `memset` and `memcmp`: the images are counted from here.
-pub fn baseline(buffer: &mut [u8; 64]) {
-    use embedded_io::{Read, Write};
+/// Uses everything of the device, `memcpy`, `memset` and `memcmp`: the images are counted from here.
+pub fn baseline() {
+    let buffer = &mut [0; 64];
     let mut uart = Uart;
     let _ = uart.read(buffer).map(|len| put(len as u32));
     let _ = uart.write(buffer);
@@ -124,8 +125,8 @@ pub fn baseline(buffer: &mut [u8; 64]) {
     // SAFETY: the images are linked, never run.
     unsafe {
         memset(buffer.as_mut_ptr(), 0, get() as usize);
-        memcpy(buffer.as_mut_ptr(), DEVICE.cast(), get() as usize);
-        put(memcmp(buffer.as_ptr(), DEVICE.cast(), get() as usize) as u32);
+        memcpy(buffer.as_mut_ptr(), REGISTER.cast(), get() as usize);
+        put(memcmp(buffer.as_ptr(), REGISTER.cast(), get() as usize) as u32);
         put(buffer.iter().map(|byte| u32::from(*byte)).sum());
     }
 }

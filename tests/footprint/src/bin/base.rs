@@ -4,8 +4,14 @@
 
 #[unsafe(no_mangle)]
 extern "C" fn _start() -> ! {
-    let mut buffer = [0; 64];
+    footprint::baseline();
+    let buffers = footprint::buffers();
+    main_loop(&mut buffers.message)
+}
+
+#[inline(never)]
+fn main_loop(message: &mut [u8]) -> ! {
     loop {
-        footprint::baseline(&mut buffer);
+        footprint::device::put(message.iter().map(|byte| u32::from(*byte)).sum());
     }
 }

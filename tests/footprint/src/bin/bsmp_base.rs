@@ -10,12 +10,11 @@ use footprint::bsmp_device::{ANSWER, Device, LEN, RECEIVED, TABLE};
 
 #[unsafe(no_mangle)]
 extern "C" fn _start() -> usize {
-    let mut buffer = [0; 64];
-    footprint::baseline(&mut buffer);
+    footprint::baseline();
     let (mut device, members) = (Device, Members::EMPTY);
     // SAFETY: linked, never run.
     let (received, answer) = unsafe { (RECEIVED.get(..LEN).unwrap_or_default(), &mut ANSWER) };
-    footprint::put(core::ptr::from_ref(&TABLE).addr() as u32);
+    footprint::device::put(core::ptr::from_ref(&TABLE).addr() as u32);
     device.read(0, answer);
     device.write(0, received);
     device.sample(&members);

@@ -9,11 +9,24 @@ use anysmp::s3mp::slave::{After, Refusal, Resources, Slave, Watched};
 use anysmp::s3mp::value::Value;
 use core::time::Duration;
 use embedded_io::{Read, Write};
-use footprint::{Uart, get, put};
+use footprint::Place;
+use footprint::device::{Uart, get, put};
 
-struct Plant {
+/// The sensor and the actuator, which are the device's.
+struct Values {
     temperature: Watched<u8>,
     relay: Watched<bool>,
+}
+
+static DEVICE: Place<Values> = Place::new();
+
+struct Plant;
+
+impl Plant {
+    fn values(&mut self) -> &mut Values {
+        // SAFETY: it was put there before, and one plant lends it.
+        unsafe { DEVICE.lend() }
+    }
 }
 
 /// One byte is the CBOR of a small number, and of a boolean.
@@ -29,15 +42,15 @@ impl Resources for Plant {
 
     fn get(&mut self, address: Address, out: &mut [u8]) -> Result<usize, Refusal> {
         match address {
-            Address(1) => one(self.temperature.tell() & 0x17, out),
-            _ => one(0xF4 | u8::from(self.relay.tell()), out),
+            Address(1) => one(self.values().temperature.tell() & 0x17, out),
+            _ => one(0xF4 | u8::from(self.values().relay.tell()), out),
         }
     }
 
     fn set(&mut self, address: Address, value: Value<'_>) -> Result<(), Refusal> {
         match address {
             Address(2) => {
-                self.relay.set(value.bool()?);
+                self.values().relay.set(value.bool()?);
                 Ok(())
             }
             _ => Err(Refusal::NotImplemented),
@@ -47,7 +60,8 @@ impl Resources for Plant {
     fn invert(&mut self, address: Address, out: &mut [u8]) -> Result<usize, Refusal> {
         match address {
             Address(2) => {
-                self.relay.set(!self.relay.value());
+                let relay = !self.values().relay.value();
+                self.values().relay.set(relay);
                 self.get(address, out)
             }
             _ => Err(Refusal::NotImplemented),
@@ -56,27 +70,36 @@ impl Resources for Plant {
 
     fn changed(&mut self, address: Address) -> bool {
         match address {
-            Address(1) => self.temperature.is_changed(),
-            _ => self.relay.is_changed(),
+            Address(1) => self.values().temperature.is_changed(),
+            _ => self.values().relay.is_changed(),
         }
     }
 }
 
-/// README's table: RAM beside the buffers and the device's own values.
-const RAM: usize = size_of::<Lrc<'static>>() + size_of::<Slave<Plant>>() - size_of::<Plant>();
-const _: () = assert!(RAM == 81);
+static FRAMING: Place<Lrc<'static>> = Place::new();
+static SLAVE: Place<Slave<Plant>> = Place::new();
 
 #[unsafe(no_mangle)]
 extern "C" fn _start() -> ! {
-    let mut buffer = [0; 64];
-    footprint::baseline(&mut buffer);
-    let (mut message, mut tx, mut chunk, mut out) = ([0; 64], [0; 64], [0; 16], [0; 16]);
-    let mut framing = Lrc::new(&mut message);
-    let plant = Plant { temperature: Watched::new(3), relay: Watched::new(false) };
-    let Ok(mut slave) = Slave::new(plant) else { loop {} };
+    footprint::baseline();
+    let buffers = footprint::buffers();
+    DEVICE.put(Values { temperature: Watched::new(3), relay: Watched::new(false) });
+    let Ok(slave) = Slave::new(Plant) else { loop {} };
+    let framing = FRAMING.put(Lrc::new(&mut buffers.message));
+    main_loop(framing, SLAVE.put(slave), &mut buffers.chunk, &mut buffers.out, &mut buffers.tx)
+}
+
+#[inline(never)]
+fn main_loop(
+    framing: &mut Lrc<'static>,
+    slave: &mut Slave<Plant>,
+    chunk: &mut [u8],
+    out: &mut [u8],
+    tx: &mut [u8],
+) -> ! {
     loop {
-        slave.resources().temperature.set(get() as u8);
-        let len = Uart.read(&mut chunk).unwrap_or(0);
+        slave.resources().values().temperature.set(get() as u8);
+        let len = Uart.read(chunk).unwrap_or(0);
         let mut input = chunk.get(..len).unwrap_or_default();
         loop {
             let progress =
@@ -84,27 +107,27 @@ extern "C" fn _start() -> ! {
             let over = progress == Ok(Progress::More);
             let mut len = match progress {
                 Ok(Progress::Message) => {
-                    let (len, after) = slave.receive(framing.message(), &mut tx);
+                    let (len, after) = slave.receive(framing.message(), tx);
                     put((after == After::Restart).into());
                     len
                 }
                 Ok(_) => 0,
-                Err(error) => slave.damaged(error, &mut tx),
+                Err(error) => slave.damaged(error, tx),
             };
             if len == 0 {
-                len = slave.poll(&mut tx);
+                len = slave.poll(tx);
             }
             while len > 0 {
                 if let Ok(mut encoder) = framing.encode(tx.get(..len).unwrap_or_default()) {
                     loop {
-                        let len = encoder.next(&mut out);
+                        let len = encoder.next(out);
                         if len == 0 {
                             break;
                         }
                         let _ = Uart.write(out.get(..len).unwrap_or_default());
                     }
                 }
-                len = slave.poll(&mut tx);
+                len = slave.poll(tx);
             }
             if over {
                 break;

@@ -1,17 +1,24 @@
-//! SHA-256 alone: a part of the upgrade server that a hardware block can replace.
+//! SHA-256 alone: a part of the servers with slots that a hardware block can replace.
 #![no_std]
 #![no_main]
 
 use anysmp::mcuboot::digest::{Digest, Sha256};
-use footprint::put;
+use footprint::Place;
+use footprint::device::put;
+
+static STATE: Place<Sha256> = Place::new();
 
 #[unsafe(no_mangle)]
 extern "C" fn _start() -> ! {
-    let mut buffer = [0; 64];
-    let mut digest = Sha256::new();
+    footprint::baseline();
+    main_loop(STATE.put(Sha256::new()), &footprint::buffers().message)
+}
+
+#[inline(never)]
+fn main_loop(digest: &mut Sha256, bytes: &[u8]) -> ! {
     loop {
-        footprint::baseline(&mut buffer);
-        digest.update(&buffer);
+        digest.reset();
+        digest.update(bytes);
         put(digest.finish().as_bytes().iter().map(|byte| u32::from(*byte)).sum());
     }
 }

@@ -1,0 +1,161 @@
+#!/usr/bin/env python3
+"""measure.py [--write]: builds the images and compares their flash, RAM and stack with README's table.
+
+Fails if a figure has changed by more than 2 %, either way; `--write` writes the table anew. Each image is built at
+opt-level s and z, and the smaller of the two counts.
+
+Flash is counted beyond an image without the crate that has the same device, memcpy, memset and memcmp. RAM is what the
+crate's own values take, without the caller's buffers (BUFFERS) and the device's own memory (DEVICE...). Stack is the
+worst case of the image's loop, see stack.py.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import stack
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+THUMB = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve() / "thumb"
+README = ROOT / "README.md"
+BEGIN, END = "<!-- tests/footprint/measure.py writes what follows -->", "<!-- until here -->"
+TARGETS = ("thumbv6m-none-eabi", "thumbv7em-none-eabi")
+PROFILES = ("release", "z")
+BASES = {"bsmp_server": "bsmp_base", "bsmp_server_md5": "bsmp_base"}
+
+# What README calls it, the image, and whether the feature `small` is on.
+ROWS = [
+    ("framing: console", "console", False),
+    ("framing: console, feature `small`", "console", True),
+    ("framing: COBS + CRC-16", "cobs", False),
+    ("framing: counted", "counted", False),
+    ("framing: datagram", "datagram", False),
+    ("framing: auto (console, counted, COBS)", "auto", False),
+    ("framing: BSMP packets", "packet", False),
+    ("framing: S3MP (COBS + LRC)", "lrc", False),
+    ("SMP server: echo", "smp_echo", False),
+    ("SMP server: + parameters, reset", "smp_os", False),
+    ("SMP server: + image list and upload, flash stubbed", "smp_boot", False),
+    ("SMP server: the same, feature `small`", "smp_boot", True),
+    ("SMP server: + slots and SHA-256 instead of the stub", "smp_upgrade_server", False),
+    ("SMP server: all groups, slots, SHA-256", "smp_all", False),
+    ("of these: slots over `NorFlash`", "slots", False),
+    ("of these: SHA-256, compact", "sha256", False),
+    ("SMP client: upload", "smp_client", False),
+    ("BSMP node: all commands", "bsmp_server", False),
+    ("BSMP node: + MD5", "bsmp_server_md5", False),
+    ("S3MP slave, framing and loop included", "s3mp_slave", False),
+]
+
+
+def has_small():
+    return "\nsmall = " in (ROOT / "Cargo.toml").read_text()
+
+
+def rows():
+    return [row for row in ROWS if not row[2] or has_small()]
+
+
+def output(*words):
+    return subprocess.run(words, capture_output=True, text=True, check=True).stdout
+
+
+def build(target, profile, small):
+    """Builds and keeps the images; returns where they are."""
+    words = [ROOT / "examples/firmware/cargo.sh", target, "build", "--quiet", "--locked", "--profile", profile]
+    words += ["--target-dir", THUMB]
+    if small:
+        words += ["--features", "anysmp/small"]
+        words += [f"--bin={image}" for image in sorted({row[1] for row in ROWS if row[2]} | {"base"})]
+    subprocess.run(words, cwd=HERE, check=True)
+    return THUMB / target / profile
+
+
+def memory(elf):
+    """Flash, and the RAM that is neither the caller's nor the device's."""
+    text, data = map(int, output("arm-none-eabi-size", elf).splitlines()[1].split()[:2])
+    ram = 0
+    for line in output("arm-none-eabi-nm", "-SC", elf).splitlines():
+        symbol = re.match(r"[0-9a-f]{8} ([0-9a-f]{8}) [bBdD] (.*)$", line)
+        if symbol and not re.search(r"\b(BUFFERS|DEVICE\w*)$", symbol[2]):
+            ram += int(symbol[1], 16)
+    return text + data, ram
+
+
+def figures():
+    """(label, target) -> flash, RAM, stack."""
+    found = {}
+    for target in TARGETS:
+        for small in sorted({row[2] for row in rows()}):
+            for profile in PROFILES:
+                place = build(target, profile, small)
+                for label, image, is_small in rows():
+                    if is_small != small:
+                        continue
+                    flash, ram = memory(place / image)
+                    flash -= memory(place / BASES.get(image, "base"))[0]
+                    used, _, _ = stack.Image(place / image).worst("main_loop")
+                    found[label, target] = min(found.get((label, target), (1 << 30,)), (flash, ram, used))
+    return found
+
+
+def table(found):
+    lines = [
+        "| image | flash v6m | flash v7em | RAM | stack v6m | stack v7em |",
+        "|---|---|---|---|---|---|",
+    ]
+    for label, _, _ in rows():
+        one, two = (found[label, target] for target in TARGETS)
+        cells = [one[0], two[0], max(one[1], two[1]), one[2], two[2]]
+        lines.append(f"| {label} | " + " | ".join(f"{cell:,}" for cell in cells) + " |")
+    return lines
+
+
+def printed():
+    """The lines of README's table, and what stands before and behind them."""
+    text = README.read_text()
+    before, _, rest = text.partition(BEGIN + "\n")
+    lines, _, behind = rest.partition(END)
+    return before, lines.strip().splitlines(), behind
+
+
+def cells(line):
+    label, *values = (cell.strip() for cell in line.strip("|").split("|"))
+    return label, values
+
+
+def compare(said, found):
+    """What README says wrongly."""
+    said, found = dict(map(cells, said[2:])), dict(map(cells, found[2:]))
+    for label in sorted(said.keys() ^ found.keys()):
+        yield f"{label}: {'no longer measured' if label in said else 'not in README'}"
+    names = ("flash v6m", "flash v7em", "RAM", "stack v6m", "stack v7em")
+    for label in said.keys() & found.keys():
+        for name, old, new in zip(names, said[label], found[label]):
+            old, new = int(old.replace(",", "")), int(new.replace(",", ""))
+            if abs(new - old) > old * 0.02:
+                yield f"{label}: {name} {'has grown' if new > old else 'is less now'}: {old} -> {new}"
+
+
+def main(write):
+    lines = table(figures())
+    print("\n".join(lines))
+    before, said, behind = printed()
+    if write:
+        README.write_text(before + BEGIN + "\n" + "\n".join(lines) + "\n" + END + behind)
+        return
+    if wrong := sorted(compare(said, lines)):
+        sys.exit("README's table is wrong by more than 2 % (`measure.py --write` writes it):\n" + "\n".join(wrong))
+
+
+if __name__ == "__main__":
+    match sys.argv[1:]:
+        case []:
+            main(False)
+        case ["--write"]:
+            main(True)
+        case _:
+            sys.exit(__doc__)

@@ -1,0 +1,55 @@
+//! An SMP server over a console with every group that the crate serves, slots and SHA-256 included.
+#![no_std]
+#![no_main]
+
+use anysmp::mcuboot::digest::Sha256;
+use anysmp::mcuboot::flash;
+use anysmp::mcuboot::slots::Slots;
+use anysmp::smp::server::{Answer, Handler, Incoming, Reply};
+use anysmp::smp::{Error, Group, enumeration, fs, image, os, settings, shell, stat, zephyr};
+use footprint::device::{Files, Lines, Nor, Values, get};
+use footprint::groups::{Everything, slots};
+
+struct Device {
+    os: Everything,
+    slots: Slots<'static, Sha256>,
+    nor: Nor,
+    settings: settings::Store<'static, Values>,
+    files: fs::Store<'static, Files>,
+    shell: shell::Runner<'static, Lines>,
+}
+
+impl Handler for Device {
+    fn handle(&mut self, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
+        match incoming.group() {
+            Group::OS => os::dispatch(&mut self.os, incoming, reply),
+            Group::IMAGE => flash::run(image::begin(&mut self.slots, incoming), &mut self.nor).finish(reply),
+            Group::STATISTICS => {
+                let fields = [("rx".into(), get().into()), ("dropped".into(), get().into())];
+                stat::answer(&[stat::Set { name: "uart", fields: &fields }], incoming, reply)
+            }
+            Group::SETTINGS => settings::dispatch(&mut self.settings, incoming, reply),
+            Group::FS => fs::dispatch(&mut self.files, incoming, reply),
+            Group::SHELL => shell::dispatch(&mut self.shell, incoming, reply),
+            Group::ENUMERATION => {
+                let os = enumeration::Detail { group: 0, name: Some("os".into()), handlers: Some(9) };
+                let image = enumeration::Detail { group: 1, name: Some("image".into()), handlers: Some(7) };
+                enumeration::dispatch(&[os, image], incoming, reply)
+            }
+            Group::ZEPHYR => zephyr::dispatch(&mut self.os, incoming, reply),
+            _ => reply.error(Error::NOT_SUPPORTED),
+        }
+    }
+}
+
+footprint::server!(Device, || {
+    let [settings, files, line, output] = footprint::groups::pieces();
+    Device {
+        os: Everything,
+        slots: slots(Sha256::new()),
+        nor: Nor,
+        settings: settings::Store::new(Values, settings),
+        files: fs::Store::new(Files, "/lfs", files),
+        shell: shell::Runner::new(Lines, line, output),
+    }
+});

@@ -1,0 +1,25 @@
+//! The same, and the image group's list and upload over commands of one's own, with a flash that does nothing: what
+//! MCUboot's `boot_serial` has.
+#![no_std]
+#![no_main]
+
+use anysmp::smp::server::{Answer, Handler, Incoming, Reply};
+use anysmp::smp::{Error, Group, image, os};
+use footprint::groups::{Images, Os};
+
+struct Device {
+    os: Os,
+    images: Images,
+}
+
+impl Handler for Device {
+    fn handle(&mut self, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
+        match incoming.group() {
+            Group::OS => os::dispatch(&mut self.os, incoming, reply),
+            Group::IMAGE => image::dispatch(&mut self.images, incoming, reply),
+            _ => reply.error(Error::NOT_SUPPORTED),
+        }
+    }
+}
+
+footprint::server!(Device, || Device { os: Os, images: Images::new() });

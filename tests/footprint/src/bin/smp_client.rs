@@ -1,0 +1,43 @@
+//! An SMP client over a console that uploads an image: framing, driver and routine included.
+#![no_std]
+#![no_main]
+
+use anysmp::blocking::Link;
+use anysmp::framing::console::Console;
+use anysmp::routine::Ended;
+use anysmp::smp::client::Client;
+use anysmp::smp::routine::Upload;
+use core::ops::ControlFlow;
+use core::time::Duration;
+use footprint::device::{File, Uart, get, put};
+use footprint::{Buffers, Place};
+
+type Line = Link<'static, Uart, Console<'static>>;
+
+static LINK: Place<Line> = Place::new();
+static CLIENT: Place<Client> = Place::new();
+static UPLOAD: Place<Upload<File>> = Place::new();
+
+#[unsafe(no_mangle)]
+extern "C" fn _start() -> ! {
+    footprint::baseline();
+    let Buffers { message, chunk, out, tx, .. } = footprint::buffers();
+    let link = Link::new(Uart, Console::new(message), chunk, out, Duration::from_millis(10));
+    let upload = Upload::new(File).over::<Console<'_>>().window(3);
+    main_loop(LINK.put(link), CLIENT.put(Client::new(get() as u8)), UPLOAD.put(upload), tx)
+}
+
+#[inline(never)]
+fn main_loop(link: &mut Line, client: &mut Client, upload: &mut Upload<File>, tx: &mut [u8]) -> ! {
+    loop {
+        let event = |event: <Upload<File> as anysmp::routine::Routine>::Event<'_>| {
+            let _ = event;
+            if get() == 0 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        };
+        match link.run(client, upload, tx, event) {
+            Ok(Ended::Done(report)) => put(report.off as u32),
+            Ok(_) => put(1),
+            Err(_) => put(2),
+        }
+    }
+}

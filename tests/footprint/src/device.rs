@@ -1,0 +1,214 @@
+//! A serial port and a flash that do nothing but cannot be optimised away: the user's side, which no stack figure counts.
+
+use anysmp::mcuboot::digest::{Digest, Hash, HashKind};
+use anysmp::routine::{Source, SourceFailed};
+use anysmp::smp::{Error, fs, settings, shell};
+use embedded_storage::nor_flash::{ErrorType, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash};
+
+pub(crate) const REGISTER: *mut u32 = 0x4000_4000 as *mut u32;
+
+/// A word that the compiler cannot know.
+pub fn get() -> u32 {
+    // SAFETY: the images are linked, never run.
+    unsafe { REGISTER.read_volatile() }
+}
+
+/// Uses a word.
+pub fn put(word: u32) {
+    // SAFETY: as above.
+    unsafe { REGISTER.write_volatile(word) }
+}
+
+/// A serial port.
+pub struct Uart;
+
+/// Its error.
+#[derive(Debug, Clone, Copy)]
+pub struct Fault(u32);
+
+impl core::fmt::Display for Fault {
+    fn fmt(&self, _: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        Ok(())
+    }
+}
+
+impl core::error::Error for Fault {}
+
+impl embedded_io::Error for Fault {
+    fn kind(&self) -> embedded_io::ErrorKind {
+        if self.0 == 0 { embedded_io::ErrorKind::TimedOut } else { embedded_io::ErrorKind::Other }
+    }
+}
+
+impl embedded_io::ErrorType for Uart {
+    type Error = Fault;
+}
+
+impl embedded_io::Read for Uart {
+    #[inline(never)]
+    fn read(&mut self, into: &mut [u8]) -> Result<usize, Fault> {
+        let read = get() as usize;
+        if read > into.len() {
+            return Err(Fault(get()));
+        }
+        into.iter_mut().for_each(|byte| *byte = get() as u8);
+        Ok(read)
+    }
+}
+
+impl embedded_io::Write for Uart {
+    #[inline(never)]
+    fn write(&mut self, from: &[u8]) -> Result<usize, Fault> {
+        from.iter().for_each(|byte| put((*byte).into()));
+        Ok(from.len())
+    }
+
+    fn flush(&mut self) -> Result<(), Fault> {
+        Ok(())
+    }
+}
+
+/// A flash.
+pub struct Nor;
+
+impl NorFlashError for Fault {
+    fn kind(&self) -> NorFlashErrorKind {
+        NorFlashErrorKind::Other
+    }
+}
+
+impl ErrorType for Nor {
+    type Error = Fault;
+}
+
+impl ReadNorFlash for Nor {
+    const READ_SIZE: usize = 4;
+
+    #[inline(never)]
+    fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), Fault> {
+        bytes.iter_mut().for_each(|byte| *byte = get() as u8);
+        if offset == get() { Err(Fault(1)) } else { Ok(()) }
+    }
+
+    #[inline(always)]
+    fn capacity(&self) -> usize {
+        0x10_0000
+    }
+}
+
+impl NorFlash for Nor {
+    const WRITE_SIZE: usize = 4;
+    const ERASE_SIZE: usize = 4096;
+
+    #[inline(never)]
+    fn erase(&mut self, from: u32, to: u32) -> Result<(), Fault> {
+        if from.wrapping_add(to) == get() { Err(Fault(1)) } else { Ok(()) }
+    }
+
+    #[inline(never)]
+    fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), Fault> {
+        bytes.iter().for_each(|byte| put((*byte).into()));
+        if offset == get() { Err(Fault(1)) } else { Ok(()) }
+    }
+}
+
+/// A block that computes SHA-256.
+pub struct Hardware;
+
+impl Digest for Hardware {
+    const KIND: HashKind = HashKind::Sha256;
+
+    #[inline(never)]
+    fn reset(&mut self) {
+        put(1);
+    }
+
+    #[inline(never)]
+    fn update(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| put((*byte).into()));
+    }
+
+    #[inline(never)]
+    fn finish(&mut self) -> Hash {
+        let mut hash = [0; 32];
+        hash.iter_mut().for_each(|byte| *byte = get() as u8);
+        let Some(hash) = Hash::new(&hash) else { loop {} };
+        hash
+    }
+}
+
+/// An image file.
+pub struct File;
+
+impl Source for File {
+    #[inline(never)]
+    fn len(&self) -> u64 {
+        get().into()
+    }
+
+    #[inline(never)]
+    fn read(&mut self, offset: u64, into: &mut [u8]) -> Result<(), SourceFailed> {
+        into.iter_mut().for_each(|byte| *byte = get() as u8);
+        if offset == u64::from(get()) { Err(SourceFailed) } else { Ok(()) }
+    }
+}
+
+/// Settings.
+pub struct Values;
+
+impl settings::Settings for Values {
+    #[inline(never)]
+    fn get(&mut self, name: &str, into: &mut [u8]) -> Result<usize, Error> {
+        into.iter_mut().for_each(|byte| *byte = get() as u8);
+        if name.len() == get() as usize { Err(Error::UNKNOWN) } else { Ok(get() as usize) }
+    }
+
+    #[inline(never)]
+    fn set(&mut self, name: &str, value: &[u8]) -> Result<(), Error> {
+        value.iter().for_each(|byte| put((*byte).into()));
+        if name.len() == get() as usize { Err(Error::UNKNOWN) } else { Ok(()) }
+    }
+
+    #[inline(never)]
+    fn delete(&mut self, name: &str) -> Result<(), Error> {
+        if name.len() == get() as usize { Err(Error::UNKNOWN) } else { Ok(()) }
+    }
+}
+
+/// A file system.
+pub struct Files;
+
+impl fs::Files for Files {
+    #[inline(never)]
+    fn len(&mut self, path: fs::Path<'_>) -> Result<u64, Error> {
+        if path.as_str().len() == get() as usize { Err(Error::UNKNOWN) } else { Ok(get().into()) }
+    }
+
+    #[inline(never)]
+    fn read(&mut self, path: fs::Path<'_>, off: u64, into: &mut [u8]) -> Result<usize, Error> {
+        into.iter_mut().for_each(|byte| *byte = get() as u8);
+        if path.as_str().len() as u64 == off { Err(Error::UNKNOWN) } else { Ok(get() as usize) }
+    }
+
+    #[inline(never)]
+    fn create(&mut self, path: fs::Path<'_>) -> Result<(), Error> {
+        if path.as_str().len() == get() as usize { Err(Error::UNKNOWN) } else { Ok(()) }
+    }
+
+    #[inline(never)]
+    fn append(&mut self, path: fs::Path<'_>, off: u64, data: &[u8]) -> Result<(), Error> {
+        data.iter().for_each(|byte| put((*byte).into()));
+        if path.as_str().len() as u64 == off { Err(Error::UNKNOWN) } else { Ok(()) }
+    }
+}
+
+/// A shell.
+pub struct Lines;
+
+impl shell::Shell for Lines {
+    #[inline(never)]
+    fn run(&mut self, line: &str, output: &mut shell::Output<'_>) -> i32 {
+        let _ = core::fmt::Write::write_str(output, line);
+        line.len() as i32
+    }
+}

@@ -1,0 +1,176 @@
+//! What the SMP servers serve.
+
+use crate::Place;
+use crate::device::{Nor, get, put};
+use anysmp::cbor::{Bytes, Text};
+use anysmp::mcuboot::digest::Digest;
+use anysmp::mcuboot::slots::{Config, Geometry, Pair, Region, Slots, scratch_len};
+use anysmp::smp::{Empty, Error, error, image, os, zephyr};
+use embedded_storage::nor_flash::NorFlash;
+
+/// The image of an SMP server over a console: framing, driver, answer memory and policy included.
+#[macro_export]
+macro_rules! server {
+    ($device:ty, $new:expr) => {
+        type Service = anysmp::smp::server::Server<'static, $device, anysmp::smp::server::AllowAll>;
+        type Line = anysmp::blocking::Link<'static, $crate::device::Uart, anysmp::framing::console::Console<'static>>;
+
+        static LINK: $crate::Place<Line> = $crate::Place::new();
+        static SERVER: $crate::Place<Service> = $crate::Place::new();
+
+        #[unsafe(no_mangle)]
+        extern "C" fn _start() -> ! {
+            $crate::baseline();
+            let $crate::Buffers { message, chunk, out, tx, memory, .. } = $crate::buffers();
+            let console = anysmp::framing::console::Console::new(message);
+            let tick = core::time::Duration::from_millis(10);
+            let link = LINK.put(Line::new($crate::device::Uart, console, chunk, out, tick));
+            let server = Service::new($new(), anysmp::smp::server::AllowAll).with_memory(memory);
+            main_loop(link, SERVER.put(server), tx)
+        }
+
+        #[inline(never)]
+        fn main_loop(link: &mut Line, server: &mut Service, tx: &mut [u8]) -> ! {
+            loop {
+                match link.serve(server, tx) {
+                    Ok(anysmp::smp::server::After::Reset { .. }) => $crate::device::put(1),
+                    Ok(_) => {}
+                    Err(_) => $crate::device::put(2),
+                }
+            }
+        }
+    };
+}
+
+/// Echo, parameters, reset.
+pub struct Os;
+
+impl os::Commands for Os {
+    fn parameters(&mut self) -> Result<os::ParametersResponse, Error> {
+        Ok(os::ParametersResponse { buf_size: 512, buf_count: 1 })
+    }
+
+    fn reset(&mut self, _: os::Reset) -> Result<Empty, Error> {
+        Ok(Empty {})
+    }
+}
+
+/// List and upload, as far as they go without a flash.
+pub struct Images {
+    list: [image::ImageState<'static>; 1],
+    off: u64,
+    len: u64,
+}
+
+impl Images {
+    #[expect(clippy::new_without_default, reason = "one image")]
+    pub fn new() -> Self {
+        let version = Text::from_bytes(b"1.2.3");
+        let flags = image::ImageState {
+            image: None,
+            slot: 0,
+            version,
+            hash: None,
+            bootable: true,
+            pending: false,
+            confirmed: true,
+            active: true,
+            permanent: false,
+        };
+        Self { list: [flags], off: 0, len: 0 }
+    }
+}
+
+impl image::Commands for Images {
+    fn read_state(&mut self) -> Result<image::StateResponse<'_>, Error> {
+        Ok(image::StateResponse { images: self.list.as_slice().into(), split_status: None })
+    }
+
+    fn upload(&mut self, request: image::Upload<'_>) -> Result<image::UploadResponse, Error> {
+        let off = request.off.ok_or(error::image::INVALID_OFFSET)?;
+        let data = request.data.and_then(|data: Bytes<'_>| data.as_slice()).ok_or(Error::INVALID)?;
+        if off == 0 {
+            self.len = request.len.ok_or(Error::INVALID)?;
+            self.off = 0;
+            Nor.erase(0x1_0000, 0x1_8000).or(Err(Error::UNKNOWN))?;
+        }
+        if off == self.off {
+            if off.saturating_add(data.len() as u64) > self.len {
+                return Err(Error::INVALID);
+            }
+            Nor.write(0x1_0000_u32.saturating_add(off as u32), data).or(Err(Error::UNKNOWN))?;
+            self.off = off.saturating_add(data.len() as u64);
+        }
+        Ok(image::UploadResponse { off: self.off, matches: None })
+    }
+}
+
+/// All of the OS group, and the command of Zephyr's.
+pub struct Everything;
+
+impl os::Commands for Everything {
+    fn console_echo(&mut self, request: os::ConsoleEcho) -> Result<Empty, Error> {
+        put(request.echo.unwrap_or(0) as u32);
+        Ok(Empty {})
+    }
+
+    fn task_statistics(&mut self) -> Result<os::TaskStatisticsResponse<'_>, Error> {
+        static DEVICE_TASKS: Place<[(Text<'static>, os::Task); 1]> = Place::new();
+        let task = os::Task { priority: 0, id: 1, state: 2, stack_use: Some(20), ..os::Task::default() };
+        let tasks: &'static [(Text<'static>, os::Task)] = DEVICE_TASKS.put([("main".into(), task)]);
+        Ok(os::TaskStatisticsResponse { tasks: tasks.into() })
+    }
+
+    fn pool_statistics(&mut self) -> Result<os::PoolStatisticsResponse<'_>, Error> {
+        Ok(os::PoolStatisticsResponse::new(&[]))
+    }
+
+    fn read_datetime(&mut self) -> Result<os::DateTimeResponse<'_>, Error> {
+        Ok(os::DateTimeResponse { datetime: Text::from_bytes(b"1970-01-01T00:00:00") })
+    }
+
+    fn write_datetime(&mut self, request: os::WriteDateTime<'_>) -> Result<Empty, Error> {
+        put(request.datetime.as_str().map_or(0, |text| text.len() as u32));
+        Ok(Empty {})
+    }
+
+    fn reset(&mut self, _: os::Reset) -> Result<Empty, Error> {
+        Ok(Empty {})
+    }
+
+    fn parameters(&mut self) -> Result<os::ParametersResponse, Error> {
+        Ok(os::ParametersResponse { buf_size: 512, buf_count: 1 })
+    }
+
+    fn info<'r>(&'r mut self, _: os::Info<'r>) -> Result<os::InfoResponse<'r>, Error> {
+        Ok(os::InfoResponse { output: Text::from_bytes(b"anysmp") })
+    }
+
+    fn boot_loader<'r>(&'r mut self, _: os::BootLoader<'r>) -> Result<os::BootLoaderResponse<'r>, Error> {
+        Err(Error::NOT_SUPPORTED)
+    }
+}
+
+impl zephyr::Commands for Everything {
+    fn erase_storage(&mut self) -> Result<Empty, Error> {
+        put(get());
+        Ok(Empty {})
+    }
+}
+
+/// The slots of one image; called once.
+pub fn slots<D: Digest>(digest: D) -> Slots<'static, D> {
+    static DEVICE_PAIRS: Place<[Pair; 1]> = Place::new();
+    static DEVICE_SCRATCH: Place<[u8; scratch_len(4, 4)]> = Place::new();
+    let pairs = DEVICE_PAIRS.put([Pair::new(Region::new(0x8000, 0x8000), Region::new(0x1_0000, 0x8000))]);
+    let scratch = DEVICE_SCRATCH.put([0; scratch_len(4, 4)]);
+    let config = Config::new(Geometry::of(&Nor));
+    let Ok(slots) = Slots::new(config, pairs, scratch, digest) else { loop {} };
+    slots
+}
+
+/// Buffers of the stores; called once.
+pub fn pieces() -> [&'static mut [u8]; 4] {
+    static DEVICE_PIECES: Place<[[u8; 64]; 4]> = Place::new();
+    DEVICE_PIECES.put([[0; 64]; 4]).each_mut().map(<[u8; 64]>::as_mut_slice)
+}
