@@ -29,7 +29,7 @@ pub enum Boot {
     Rejected,
     /// The same image as before.
     Stayed,
-    /// The first one: the flash was empty.
+    /// The first one: there was no image to start. Whatever was in the slots is gone.
     Factory,
 }
 
@@ -38,6 +38,8 @@ pub enum Boot {
 /// # Errors
 ///
 /// Those of the flash.
+// Not inlined: its caller never returns, and would keep room for two erase pages on its stack.
+#[inline(never)]
 pub fn boot(flash: &mut Flash) -> Result<(Boot, Option<Version>)> {
     let outcome = start(flash)?;
     let version = Image::parse(slot(flash, PRIMARY)).map(|image| image.header().version());
@@ -59,8 +61,8 @@ fn start(flash: &mut Flash) -> Result<Boot> {
         return Ok(Boot::Factory);
     }
     if !good(flash, SECONDARY) {
-        let end = SECONDARY.start + SECONDARY.len;
-        flash.erase(end - PAGE as u32, end)?;
+        // The whole slot, as MCUboot does: an image that is still listed would not be uploaded again.
+        flash.erase(SECONDARY.start, SECONDARY.start + SECONDARY.len)?;
         return Ok(Boot::Rejected);
     }
     let trailer = layout.len().next_multiple_of(PAGE as u32);

@@ -21,7 +21,7 @@ use crate::{clock, info};
 
 /// What is served, for enumeration: group, name, highest command plus 1.
 const SERVED: [(Group, &str, u32); 7] = [
-    (Group::OS, "os mgmt", 8),
+    (Group::OS, "os mgmt", 9),
     (Group::IMAGE, "img mgmt", 7),
     (Group::STATISTICS, "stat mgmt", 2),
     (Group::SETTINGS, "settings mgmt", 4),
@@ -108,9 +108,8 @@ impl os::Commands for Os {
         Ok(Empty {})
     }
 
-    /// Two: one in the framing, another in the queue of the port.
     fn parameters(&mut self) -> Result<os::ParametersResponse, Error> {
-        Ok(os::ParametersResponse { buf_size: self.buf_size, buf_count: 2 })
+        Ok(os::ParametersResponse { buf_size: self.buf_size, buf_count: board::REQUESTS })
     }
 
     fn info<'r>(&'r mut self, request: os::Info<'r>) -> Result<os::InfoResponse<'r>, Error> {

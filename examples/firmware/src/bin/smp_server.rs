@@ -11,7 +11,7 @@ use anysmp::mcuboot::digest::Sha256;
 use anysmp::mcuboot::slots::{Config, Geometry, Pair, Slots, scratch_len};
 use anysmp::smp::server::{After, AllowAll, Server};
 use embedded_storage::nor_flash::{NorFlash as _, ReadNorFlash as _};
-use firmware::board::{Board, Flash, PRIMARY, SECONDARY};
+use firmware::board::{Board, CHECKPOINT, Flash, PRIMARY, SECONDARY};
 use firmware::boot::{self, Boot};
 use firmware::device::{Device, Os};
 use firmware::settings::Values;
@@ -37,7 +37,7 @@ fn main() -> ! {
     let _ = (start, version);
 
     let (mut pairs, mut scratch) = ([Pair::new(PRIMARY, SECONDARY)], [0; SCRATCH]);
-    let config = Config { align: boot::ALIGN, ..Config::new(Geometry::of(&flash)) };
+    let config = Config { align: boot::ALIGN, checkpoint: Some(CHECKPOINT), ..Config::new(Geometry::of(&flash)) };
     let Ok(slots) = Slots::new(config, &mut pairs, &mut scratch, Sha256::new()) else { firmware::exit(false) };
     let values = Values::new(&mut flash);
     let os = Os::new(BUFFER as u32);
@@ -61,9 +61,10 @@ fn main() -> ! {
         }
         server.handler().link = link.counters();
         #[cfg(feature = "text")]
-        if core::mem::replace(&mut reported, link.counters().received) != reported {
+        if reported != link.counters().received {
             use embedded_io::Write as _;
-            // Text is not worth a request.
+            reported = link.counters().received;
+            // This port cannot fail.
             let _ = writeln!(link.port(), "[{}] {start}: {reported} requests\r", clock::uptime_ms());
         }
     }

@@ -19,12 +19,17 @@ pub const MACHINE: &str = "armv6-m";
 /// Bytes that the UART holds until they are read, and until they are sent.
 pub const RX: usize = 256;
 pub const TX: usize = 128;
+/// Requests that may be on their way: the UART's queue has no room for a second one. Nor may a byte come while the flash is
+/// erased or written, as the core stands still: up to 22 ms for a page, on a real chip.
+pub const REQUESTS: u32 = 1;
 
 /// The slots, by offset into the upper part of the flash.
 pub const PRIMARY: Region = Region::new(0, 0xF000);
 pub const SECONDARY: Region = Region::new(0xF000, 0xF000);
 /// Two erase pages for settings.
 pub const SETTINGS: Region = Region::new(0x1_E000, 0x800);
+/// Where an upload goes on after a restart.
+pub const CHECKPOINT: Region = Region::new(0x1_E800, 0x800);
 
 /// The board's parts, as an image uses them.
 pub struct Board {
@@ -53,8 +58,12 @@ impl Board {
         ] {
             set(TIMER + register, value);
         }
-        set(UART + PSEL_TXD, 24);
-        set(UART + PSEL_RXD, 25);
+        // The pins have to be set up as well: an output that idles high, and an input that is connected.
+        set(GPIO + OUTSET, 1 << TXD_PIN);
+        set(GPIO + PIN_CNF + 4 * TXD_PIN as usize, 0b01);
+        set(GPIO + PIN_CNF + 4 * RXD_PIN as usize, 0b00);
+        set(UART + PSEL_TXD, TXD_PIN);
+        set(UART + PSEL_RXD, RXD_PIN);
         set(UART + BAUDRATE, 0x01D7_E000); // 115,200
         set(UART + ENABLE, 4);
         set(UART + INTENSET, RXDRDY_BIT | TXDRDY_BIT);
@@ -69,6 +78,13 @@ impl Board {
 const UART: usize = 0x4000_2000;
 const TIMER: usize = 0x4000_8000;
 const NVMC: usize = 0x4001_E000;
+const GPIO: usize = 0x5000_0000;
+
+// Registers of the pins, and which are wired to the board's USB bridge.
+const OUTSET: usize = 0x508;
+const PIN_CNF: usize = 0x700;
+const TXD_PIN: u32 = 24;
+const RXD_PIN: u32 = 25;
 
 // Registers of the UART, and their bits.
 const START_RX: usize = 0x000;

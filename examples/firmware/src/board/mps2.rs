@@ -18,16 +18,21 @@ pub const MACHINE: &str = "armv7-m";
 /// Bytes that a UART holds until they are read, and until they are sent.
 pub const RX: usize = 1024;
 pub const TX: usize = 512;
+/// Requests that may be on their way: one in the framing's buffer, another in the UART's.
+pub const REQUESTS: u32 = 2;
 
-/// The flash: writes of 4 bytes, erase pages of 4 KiB, and the rules of a real one. It outlives a reset, not a power cut.
+/// The flash: writes of 4 bytes, erase pages of 4 KiB, and the rules of a real one. It outlives a reset, and a power
+/// cut if QEMU keeps it in a file.
 pub type Flash = RamNor<'static, 4, 4096>;
 /// The slots.
 pub const PRIMARY: Region = Region::new(0, 0x4_0000);
 pub const SECONDARY: Region = Region::new(0x4_0000, 0x4_0000);
 /// Two erase pages for settings.
 pub const SETTINGS: Region = Region::new(0x8_0000, 0x2000);
+/// Where an upload goes on after a restart.
+pub const CHECKPOINT: Region = Region::new(0x8_2000, 0x1000);
 const FLASH: *mut u8 = 0x2100_0000 as *mut u8;
-const FLASH_LEN: usize = 0x8_2000;
+const FLASH_LEN: usize = 0x8_3000;
 
 /// The core clock.
 const HERTZ: u32 = 25_000_000;
@@ -81,10 +86,11 @@ struct Parts {
     shared: Shared<RX, TX>,
 }
 
-/// Sends to UART2 and waits for it: for a log that must not need interrupts.
+/// Sends to UART2 and waits for it: for a log that must not need interrupts. It is as fast as it can be, so that a record
+/// takes no longer than a byte on the UART that carries a protocol.
 pub fn log(bytes: &[u8]) {
     const UART2: usize = 0x4000_6000;
-    set(UART2 + DIVIDER, HERTZ / 115_200);
+    set(UART2 + DIVIDER, DIVIDER_MIN);
     set(UART2 + CTRL, TX_ENABLE);
     for byte in bytes {
         while get(UART2 + STATE) & TX_FULL != 0 {}
@@ -108,12 +114,16 @@ const STATE: usize = 0x04;
 const CTRL: usize = 0x08;
 const INTERRUPT: usize = 0x0C;
 const DIVIDER: usize = 0x10;
+const DIVIDER_MIN: u32 = 16;
 const TX_FULL: u32 = 1;
 const RX_FULL: u32 = 2;
 const TX_ENABLE: u32 = 1;
 const RX_ENABLE: u32 = 2;
 const TX_INTERRUPT: u32 = 4;
 const RX_INTERRUPT: u32 = 8;
+/// In `INTERRUPT`: which one it is, and written, that it is served.
+const SENT: u32 = 1;
+const RECEIVED: u32 = 2;
 
 /// Interrupts: set enable, set pending.
 const NVIC_ISER: *mut u32 = 0xE000_E100 as *mut u32;
@@ -140,7 +150,7 @@ impl Cmsdk {
     fn on_receive(self) {
         critical_section::with(|cs| {
             let mut queues = self.0.shared.borrow_ref_mut(cs);
-            self.set(INTERRUPT, RX_ENABLE);
+            self.set(INTERRUPT, RECEIVED);
             while self.get(STATE) & RX_FULL != 0 {
                 if queues.rx.is_full() {
                     // The sender has to wait, as it would for RTS.
@@ -155,7 +165,7 @@ impl Cmsdk {
     }
 
     fn on_sent(self) {
-        self.set(INTERRUPT, TX_ENABLE);
+        self.set(INTERRUPT, SENT);
         critical_section::with(|cs| self.send(cs));
     }
 }
@@ -167,12 +177,16 @@ impl Hardware<RX, TX> for Cmsdk {
 
     fn send(&self, cs: CriticalSection<'_>) {
         let mut queues = self.0.shared.borrow_ref_mut(cs);
+        let control = self.get(CTRL);
+        // First the interrupt, then the byte: a byte that has left before its interrupt was on raises none.
+        self.set(CTRL, control | TX_INTERRUPT);
         while self.get(STATE) & TX_FULL == 0 {
             let Some(byte) = queues.tx.pop_front() else { break };
             self.set(DATA, byte.into());
         }
-        let control = self.get(CTRL);
-        self.set(CTRL, if queues.tx.is_empty() { control & !TX_INTERRUPT } else { control | TX_INTERRUPT });
+        if queues.tx.is_empty() {
+            self.set(CTRL, control & !TX_INTERRUPT);
+        }
     }
 
     fn receive(&self, _: CriticalSection<'_>) {
