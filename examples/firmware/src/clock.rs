@@ -1,21 +1,29 @@
-//! Time, as coarse as the protocols need it.
+//! Time, as coarse as an image needs it.
 
+use core::cell::RefCell;
 use core::sync::atomic::{AtomicU32, Ordering};
+use core::task::Waker;
 use core::time::Duration;
 
-/// The time between two interrupts of the board's timer, after which `Uart::read` gives up.
+use critical_section::{CriticalSection, Mutex};
+use heapless::Vec;
+
+/// The time between two interrupts of the board's timer, unless an image asks for another. After one, `Uart::read` gives up.
 pub const TICK: Duration = Duration::from_millis(10);
 
 static TICKS: AtomicU32 = AtomicU32::new(0);
+static MICROS: AtomicU32 = AtomicU32::new(10_000);
+/// Tasks that want to know of the next tick.
+static WAITING: Mutex<RefCell<Vec<Waker, 4>>> = Mutex::new(RefCell::new(Vec::new()));
 
-/// Ticks since the start. Wraps after 497 days.
+/// Ticks since the start. Wraps after 497 days of 10 ms.
 pub fn ticks() -> u32 {
     TICKS.load(Ordering::Relaxed)
 }
 
 /// Milliseconds since the start, in steps of a tick.
 pub fn uptime_ms() -> u64 {
-    u64::from(ticks()) * 10
+    u64::from(ticks()) * u64::from(MICROS.load(Ordering::Relaxed)) / 1000
 }
 
 /// Sleeps for at least `ticks` ticks.
@@ -26,7 +34,23 @@ pub fn sleep(ticks: u32) {
     }
 }
 
+/// Wakes a task at the next tick; at once, if too many others wait for it.
+pub fn wake_at_tick(cs: CriticalSection<'_>, waker: &Waker) {
+    let mut waiting = WAITING.borrow_ref_mut(cs);
+    if !waiting.iter().any(|other| other.will_wake(waker)) && waiting.push(waker.clone()).is_err() {
+        waker.wake_by_ref();
+    }
+}
+
+/// For a board that starts its timer: how many microseconds lie between two interrupts.
+pub(crate) fn start(tick: Duration) -> u32 {
+    let micros = tick.as_micros().clamp(1, 100_000) as u32;
+    MICROS.store(micros, Ordering::Relaxed);
+    micros
+}
+
 /// For the timer's interrupt, and nobody else. A load and a store, as Cortex-M0 knows no more.
 pub(crate) fn advance() {
     TICKS.store(TICKS.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+    critical_section::with(|cs| core::mem::take(&mut *WAITING.borrow_ref_mut(cs)).into_iter().for_each(Waker::wake));
 }

@@ -92,6 +92,8 @@ impl Device<'_> {
 pub struct Os {
     /// The size of the framing's buffer.
     pub buf_size: u32,
+    /// How many requests may be on their way.
+    pub buf_count: u32,
     /// The text that an answer lends.
     text: String<128>,
 }
@@ -99,7 +101,7 @@ pub struct Os {
 impl Os {
     /// The group of a server with a buffer of this size.
     pub const fn new(buf_size: u32) -> Self {
-        Self { buf_size, text: String::new() }
+        Self { buf_size, buf_count: board::REQUESTS, text: String::new() }
     }
 }
 
@@ -109,7 +111,7 @@ impl os::Commands for Os {
     }
 
     fn parameters(&mut self) -> Result<os::ParametersResponse, Error> {
-        Ok(os::ParametersResponse { buf_size: self.buf_size, buf_count: board::REQUESTS })
+        Ok(os::ParametersResponse { buf_size: self.buf_size, buf_count: self.buf_count })
     }
 
     fn info<'r>(&'r mut self, request: os::Info<'r>) -> Result<os::InfoResponse<'r>, Error> {

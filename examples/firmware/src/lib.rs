@@ -5,6 +5,14 @@
 //!   UART interrupt ◀─ queue ◀─ Uart::write ◀─ anysmp Link
 //! ```
 //!
+//! | image | what it is |
+//! |---|---|
+//! | `smp_server` | an SMP server with every group but files, and two slots |
+//! | `smp_server_async` | the same as a task of an executor, whose flash and port work at the same time |
+//! | `smp_client` | upgrades another board from its own flash |
+//! | `bsmp_node` | a BSMP node on RS-485: variables, groups, a curve, functions |
+//! | `s3mp_slave` | an S3MP slave: sensors and actuators, and values that are pushed as they change |
+//!
 //! The target chooses the board: thumbv6m is the BBC micro:bit (nRF51822, Cortex-M0), everything else the Arm MPS2+ with
 //! the Cortex-M3 image AN385. QEMU emulates both.
 #![no_std]
@@ -16,9 +24,11 @@ pub mod board;
 #[path = "board/mps2.rs"]
 pub mod board;
 
+pub mod asynch;
 pub mod boot;
 pub mod clock;
 pub mod device;
+pub mod executor;
 pub mod log;
 pub mod settings;
 pub mod uart;
@@ -38,12 +48,23 @@ pub fn exit(success: bool) -> ! {
     }
 }
 
+/// Prints a line at the emulator's standard error. On a real board this needs a debugger.
+#[macro_export]
+macro_rules! say {
+    ($($arguments:tt)*) => { $crate::print(format_args!($($arguments)*)) };
+}
+
+/// See [`say!`].
+pub fn print(line: core::fmt::Arguments<'_>) {
+    if let Ok(mut out) = cortex_m_semihosting::hio::hstderr() {
+        use core::fmt::Write as _;
+        let _ = writeln!(out, "{line}");
+    }
+}
+
 /// Firmware in the field would reset here. A test wants to see it.
 #[panic_handler]
 fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
-    if let Ok(mut out) = cortex_m_semihosting::hio::hstderr() {
-        use core::fmt::Write as _;
-        let _ = writeln!(out, "{info}");
-    }
+    say!("{info}");
     exit(false)
 }

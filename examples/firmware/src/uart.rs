@@ -1,7 +1,12 @@
 //! A serial port for `anysmp`: interrupts fill and empty two queues, `read` sleeps until there is something or a tick has
 //! passed.
+//!
+//! A tick that `read` tells was silent from its beginning to its end, so `anysmp` never counts more silence than there was:
+//! the first one after a byte begins with the timer's next interrupt.
 
 use core::cell::RefCell;
+use core::sync::atomic::{AtomicU32, Ordering};
+use core::task::Waker;
 
 use critical_section::{CriticalSection, Mutex};
 use embedded_io::{ErrorKind, ErrorType, Read, Write};
@@ -15,12 +20,41 @@ pub struct Queues<const RX: usize, const TX: usize> {
     pub rx: Deque<u8, RX>,
     /// Written and not yet sent.
     pub tx: Deque<u8, TX>,
+    /// The task that waits for bytes, if it is one.
+    pub(crate) reader: Option<Waker>,
+    /// The task that waits for room.
+    pub(crate) writer: Option<Waker>,
+}
+
+/// Bytes that were received on all ports.
+static RECEIVED: AtomicU32 = AtomicU32::new(0);
+
+/// Bytes that were received on all ports since the start. Wraps.
+pub fn received() -> u32 {
+    RECEIVED.load(Ordering::Relaxed)
 }
 
 impl<const RX: usize, const TX: usize> Queues<RX, TX> {
     /// Two empty queues.
     pub const fn new() -> Self {
-        Self { rx: Deque::new(), tx: Deque::new() }
+        Self { rx: Deque::new(), tx: Deque::new(), reader: None, writer: None }
+    }
+
+    /// For an interrupt that has received a byte, and has seen that there is room.
+    pub(crate) fn receive(&mut self, byte: u8) {
+        let _ = self.rx.push_back(byte);
+        RECEIVED.store(received().wrapping_add(1), Ordering::Relaxed);
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
+    }
+
+    /// For an interrupt that can send another byte.
+    pub(crate) fn next(&mut self) -> Option<u8> {
+        if let Some(writer) = self.writer.take() {
+            writer.wake();
+        }
+        self.tx.pop_front()
     }
 }
 
@@ -45,15 +79,56 @@ pub trait Hardware<const RX: usize, const TX: usize> {
     fn receive(&self, cs: CriticalSection<'_>);
 }
 
-/// The port. It gives up reading after one [`clock::TICK`], as `anysmp` wants it.
+/// The port. It gives up reading after one tick of the clock, as `anysmp` wants it.
 pub struct Uart<H, const RX: usize, const TX: usize> {
-    hardware: H,
+    pub(crate) hardware: H,
+    /// The tick at which a `read` without bytes is over.
+    due: u32,
 }
 
 impl<H: Hardware<RX, TX>, const RX: usize, const TX: usize> Uart<H, RX, TX> {
     /// Wraps a UART that is set up and whose interrupts are on.
     pub(crate) const fn new(hardware: H) -> Self {
-        Self { hardware }
+        Self { hardware, due: 0 }
+    }
+
+    /// Takes what is there; `None` if nothing is, and the tick is not over.
+    pub(crate) fn take(&mut self, cs: CriticalSection<'_>, into: &mut [u8]) -> Option<Result<usize, Tick>> {
+        if into.is_empty() {
+            return Some(Ok(0));
+        }
+        let mut queues = self.hardware.shared().borrow_ref_mut(cs);
+        let mut read = 0;
+        for (to, from) in into.iter_mut().zip(core::iter::from_fn(|| queues.rx.pop_front())) {
+            *to = from;
+            read += 1;
+        }
+        drop(queues);
+        let now = clock::ticks();
+        if read > 0 {
+            self.hardware.receive(cs);
+            self.due = now.wrapping_add(2);
+            Some(Ok(read))
+        } else if (now.wrapping_sub(self.due) as i32) < 0 {
+            None
+        } else {
+            self.due = now.wrapping_add(1);
+            Some(Err(Tick))
+        }
+    }
+
+    /// Puts as many bytes as there is room for.
+    pub(crate) fn put(&mut self, cs: CriticalSection<'_>, from: &[u8]) -> usize {
+        let mut queues = self.hardware.shared().borrow_ref_mut(cs);
+        let written = from.iter().take_while(|byte| queues.tx.push_back(**byte).is_ok()).count();
+        drop(queues);
+        self.hardware.send(cs);
+        written
+    }
+
+    /// Whether bytes wait to be sent.
+    pub(crate) fn is_sending(&self, cs: CriticalSection<'_>) -> bool {
+        !self.hardware.shared().borrow_ref(cs).tx.is_empty()
     }
 }
 
@@ -80,34 +155,20 @@ impl<H, const RX: usize, const TX: usize> ErrorType for Uart<H, RX, TX> {
     type Error = Tick;
 }
 
+// With interrupts masked nothing can happen between the look and the sleep; a pending interrupt ends it.
+
 impl<H: Hardware<RX, TX>, const RX: usize, const TX: usize> Read for Uart<H, RX, TX> {
     fn read(&mut self, into: &mut [u8]) -> Result<usize, Tick> {
-        if into.is_empty() {
-            return Ok(0);
-        }
-        let began = clock::ticks();
         loop {
-            let read = critical_section::with(|cs| {
-                let mut queues = self.hardware.shared().borrow_ref_mut(cs);
-                let mut read = 0;
-                for (to, from) in into.iter_mut().zip(core::iter::from_fn(|| queues.rx.pop_front())) {
-                    *to = from;
-                    read += 1;
-                }
-                drop(queues);
-                if read > 0 {
-                    self.hardware.receive(cs);
-                } else if clock::ticks() == began {
-                    // With interrupts masked nothing can come between the look and the sleep; a pending one ends it.
+            let taken = critical_section::with(|cs| {
+                let taken = self.take(cs, into);
+                if taken.is_none() {
                     cortex_m::asm::wfi();
                 }
-                read
+                taken
             });
-            if read > 0 {
-                return Ok(read);
-            }
-            if clock::ticks() != began {
-                return Err(Tick);
+            if let Some(taken) = taken {
+                return taken;
             }
         }
     }
@@ -117,10 +178,7 @@ impl<H: Hardware<RX, TX>, const RX: usize, const TX: usize> Write for Uart<H, RX
     fn write(&mut self, from: &[u8]) -> Result<usize, Tick> {
         loop {
             let written = critical_section::with(|cs| {
-                let mut queues = self.hardware.shared().borrow_ref_mut(cs);
-                let written = from.iter().take_while(|byte| queues.tx.push_back(**byte).is_ok()).count();
-                drop(queues);
-                self.hardware.send(cs);
+                let written = self.put(cs, from);
                 if written == 0 && !from.is_empty() {
                     cortex_m::asm::wfi();
                 }
@@ -134,11 +192,11 @@ impl<H: Hardware<RX, TX>, const RX: usize, const TX: usize> Write for Uart<H, RX
 
     fn flush(&mut self) -> Result<(), Tick> {
         while critical_section::with(|cs| {
-            let waiting = !self.hardware.shared().borrow_ref(cs).tx.is_empty();
-            if waiting {
+            let sending = self.is_sending(cs);
+            if sending {
                 cortex_m::asm::wfi();
             }
-            waiting
+            sending
         }) {}
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use core::cell::RefCell;
 use core::ptr::{read_volatile, write_volatile};
+use core::time::Duration;
 
 use anysmp::mcuboot::slots::Region;
 use critical_section::{CriticalSection, Mutex};
@@ -45,16 +46,21 @@ pub type Port = Uart<Nrf51, RX, TX>;
 impl Board {
     /// Sets up clock, port and interrupts. `None` but the first time.
     pub fn take() -> Option<Self> {
+        Self::with_tick(clock::TICK)
+    }
+
+    /// The same with another tick, up to 100 ms.
+    pub fn with_tick(tick: Duration) -> Option<Self> {
         cortex_m::Peripherals::take()?;
-        // TIMER0 at 1 MHz, started anew every 10 ms: this chip's core has no SysTick.
+        // TIMER0 at 1 MHz, started anew at every tick: this chip's core has no SysTick.
         for (register, value) in [
-            (0x508, 3),       // BITMODE: 32 bits
-            (0x510, 4),       // PRESCALER: 16 MHz / 2^4
-            (0x540, 10_000),  // CC[0]
-            (0x200, 1),       // SHORTS: COMPARE[0] clears
-            (0x304, 1 << 16), // INTENSET: COMPARE[0]
-            (0x00C, 1),       // CLEAR
-            (0x000, 1),       // START
+            (0x508, 3),                  // BITMODE: 32 bits
+            (0x510, 4),                  // PRESCALER: 16 MHz / 2^4
+            (0x540, clock::start(tick)), // CC[0]
+            (0x200, 1),                  // SHORTS: COMPARE[0] clears
+            (0x304, 1 << 16),            // INTENSET: COMPARE[0]
+            (0x00C, 1),                  // CLEAR
+            (0x000, 1),                  // START
         ] {
             set(TIMER + register, value);
         }
@@ -72,6 +78,13 @@ impl Board {
         // SAFETY: enables the two interrupts whose handlers are below.
         unsafe { write_volatile(0xE000_E100 as *mut u32, 1 << 2 | 1 << 8) };
         Some(Self { uart0: Uart::new(Nrf51), flash: Flash(()) })
+    }
+}
+
+impl Board {
+    /// The port to another board, the only one that there is, and the flash.
+    pub fn peer(self) -> (Port, Flash) {
+        (self.uart0, self.flash)
     }
 }
 
@@ -123,7 +136,7 @@ static SENDING: Mutex<core::cell::Cell<bool>> = Mutex::new(core::cell::Cell::new
 impl Nrf51 {
     /// Sends the next byte; for when none is on its way.
     fn next(self, cs: CriticalSection<'_>) {
-        let byte = QUEUES.borrow_ref_mut(cs).tx.pop_front();
+        let byte = QUEUES.borrow_ref_mut(cs).next();
         SENDING.borrow(cs).set(byte.is_some());
         if let Some(byte) = byte {
             set(UART + TXD, byte.into());
@@ -162,7 +175,7 @@ extern "C" fn UART0() {
             set(UART + RXDRDY, 0);
             // The lowest byte is the data.
             let [byte, ..] = get(UART + RXD).to_le_bytes();
-            let _ = queues.rx.push_back(byte);
+            queues.receive(byte);
         }
         if get(UART + TXDRDY) != 0 {
             set(UART + TXDRDY, 0);

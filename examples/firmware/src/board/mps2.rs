@@ -2,6 +2,7 @@
 
 use core::cell::RefCell;
 use core::ptr::{read_volatile, write_volatile};
+use core::time::Duration;
 
 use anysmp::mcuboot::slots::Region;
 use anysmp::testing::RamNor;
@@ -53,15 +54,27 @@ pub type Port = Uart<Cmsdk, RX, TX>;
 impl Board {
     /// Sets up clock, ports and interrupts. `None` but the first time.
     pub fn take() -> Option<Self> {
+        Self::with_tick(clock::TICK)
+    }
+
+    /// The same with another tick, up to 100 ms.
+    pub fn with_tick(tick: Duration) -> Option<Self> {
         let mut core = cortex_m::Peripherals::take()?;
         core.SYST.set_clock_source(SystClkSource::Core);
-        core.SYST.set_reload(HERTZ / 1000 * 10 - 1);
+        core.SYST.set_reload(HERTZ / 1_000_000 * clock::start(tick) - 1);
         core.SYST.clear_current();
         core.SYST.enable_counter();
         core.SYST.enable_interrupt();
         // SAFETY: the memory map gives this RAM to nobody else, and `Peripherals::take` succeeds once.
         let memory = unsafe { core::slice::from_raw_parts_mut(FLASH, FLASH_LEN) };
         Some(Self { uart0: Cmsdk(&UARTS[0]).start(), uart1: Cmsdk(&UARTS[1]).start(), flash: Flash::new(memory) })
+    }
+}
+
+impl Board {
+    /// The port to another board, UART1, and the flash.
+    pub fn peer(self) -> (Port, Flash) {
+        (self.uart1, self.flash)
     }
 }
 
@@ -159,7 +172,7 @@ impl Cmsdk {
                 }
                 // The lowest byte is the data.
                 let [byte, ..] = self.get(DATA).to_le_bytes();
-                let _ = queues.rx.push_back(byte);
+                queues.receive(byte);
             }
         });
     }
@@ -181,7 +194,7 @@ impl Hardware<RX, TX> for Cmsdk {
         // First the interrupt, then the byte: a byte that has left before its interrupt was on raises none.
         self.set(CTRL, control | TX_INTERRUPT);
         while self.get(STATE) & TX_FULL == 0 {
-            let Some(byte) = queues.tx.pop_front() else { break };
+            let Some(byte) = queues.next() else { break };
             self.set(DATA, byte.into());
         }
         if queues.tx.is_empty() {

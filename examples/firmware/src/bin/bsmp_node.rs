@@ -1,0 +1,143 @@
+//! A BSMP node on RS-485, UART0: a power supply with three variables, a waveform in RAM and three functions.
+//!
+//! A packet ends with silence, so this image has a finer tick than the others: [`GAP`] is a multiple of it. All memory is the
+//! caller's: 248 bytes of buffers, the node and its waveform.
+#![no_std]
+#![no_main]
+
+use core::num::NonZeroU8;
+use core::time::Duration;
+
+use anysmp::blocking::Link;
+use anysmp::bsmp::curve::{Curve, Digest, Md5, UNKNOWN, digest_of};
+use anysmp::bsmp::function::Function;
+use anysmp::bsmp::group::Members;
+use anysmp::bsmp::variable::Variable;
+use anysmp::bsmp::{Address, Entities, Node, Refusal, Server, Table};
+use anysmp::framing::packet::{Echo, Packet, gap};
+use firmware::board::Board;
+use firmware::info;
+use heapless::Vec;
+
+/// Who we are on the bus.
+const NODE: u8 = 5;
+/// The silence that ends a packet: two characters at 1,200 bit/s, 16.7 ms. The UART is faster, but an emulator passes bytes on
+/// when its host gets round to it. A real line takes `gap` of its own speed, and a tick of at most that.
+const GAP: Duration = gap(1_200);
+const TICK: Duration = Duration::from_millis(1);
+
+/// Bytes of a block of the waveform, and how many there are.
+const BLOCK: usize = 64;
+const BLOCKS: usize = 16;
+/// The largest packet: address, header, curve, block number, block, checksum.
+const PACKET: usize = 1 + 3 + 1 + 2 + BLOCK + 1;
+
+/// What the master sees, by id. Currents are in mA, little endian.
+static TABLE: Table<'_> = match Table::new(
+    &[
+        Variable::read_only(1), // status: 1 is on
+        Variable::writable(4),  // set-point, at most LIMIT
+        Variable::read_only(4), // current
+    ],
+    &[Curve::writable(BLOCK as u16, BLOCKS as u32)],
+    &[
+        Function { input: 0, output: 0 }, // on
+        Function { input: 0, output: 0 }, // off
+        Function { input: 4, output: 4 }, // takes a set-point, returns the former one
+    ],
+) {
+    Ok(table) => table,
+    Err(_) => panic!("the table breaks a limit of the protocol"), // at compile time
+};
+const STATUS: u8 = 0;
+const SETPOINT: u8 = 1;
+const LIMIT: i32 = 10_000;
+
+struct Supply {
+    on: bool,
+    setpoint: i32,
+    current: i32,
+    waveform: [Vec<u8, BLOCK>; BLOCKS],
+    digest: Digest,
+}
+
+/// A set-point that the supply can do.
+fn setpoint(value: &[u8]) -> Option<i32> {
+    value.try_into().ok().map(i32::from_le_bytes).filter(|value| (-LIMIT..=LIMIT).contains(value))
+}
+
+impl Entities for Supply {
+    fn read(&mut self, variable: u8, value: &mut [u8]) {
+        let bytes = match variable {
+            STATUS => i32::from(self.on),
+            SETPOINT => self.setpoint,
+            _ => self.current,
+        };
+        value.iter_mut().zip(bytes.to_le_bytes()).for_each(|(to, from)| *to = from);
+    }
+
+    fn check(&mut self, _: u8, value: &[u8]) -> bool {
+        setpoint(value).is_some()
+    }
+
+    fn write(&mut self, _: u8, value: &[u8]) {
+        self.setpoint = setpoint(value).unwrap_or(self.setpoint);
+    }
+
+    /// The current comes closer to the set-point with every look at it.
+    fn sample(&mut self, _: &Members) {
+        let target = if self.on { self.setpoint } else { 0 };
+        self.current += (target - self.current) / 2;
+    }
+
+    fn read_block(&mut self, _: u8, block: u16, data: &mut [u8]) -> Result<usize, Refusal> {
+        let stored = self.waveform.get(usize::from(block)).ok_or(Refusal::InvalidValue)?;
+        data.iter_mut().zip(stored).for_each(|(to, from)| *to = *from);
+        Ok(stored.len())
+    }
+
+    fn write_block(&mut self, _: u8, block: u16, data: &[u8]) -> Result<(), Refusal> {
+        let stored = self.waveform.get_mut(usize::from(block)).ok_or(Refusal::InvalidValue)?;
+        stored.clear();
+        stored.extend_from_slice(data).or(Err(Refusal::Memory))
+    }
+
+    fn checksum(&mut self, _: u8) -> Option<&mut Digest> {
+        Some(&mut self.digest)
+    }
+
+    fn digest(&mut self, id: u8, curve: Curve, scratch: &mut [u8]) -> Result<Digest, Refusal> {
+        digest_of(self, id, curve, scratch, Md5::default())
+    }
+
+    fn execute(&mut self, function: u8, input: &[u8], output: &mut [u8]) -> Result<(), NonZeroU8> {
+        info!("function {=u8}", function);
+        match function {
+            0 => self.on = true,
+            1 => self.on = false,
+            _ => {
+                let former = self.setpoint.to_le_bytes();
+                self.setpoint = setpoint(input).ok_or(NonZeroU8::MIN)?;
+                output.iter_mut().zip(former).for_each(|(to, from)| *to = from);
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cortex_m_rt::entry]
+fn main() -> ! {
+    let Some(Board { uart0, .. }) = Board::with_tick(TICK) else { firmware::exit(false) };
+    let supply =
+        Supply { on: false, setpoint: 0, current: 0, waveform: [const { Vec::new() }; BLOCKS], digest: UNKNOWN };
+    let node = Address::node(NODE).and_then(|address| Node::new(Server::new(&TABLE, supply), address));
+    let Some(mut node) = node else { firmware::exit(false) };
+
+    let (mut message, mut chunk, mut out, mut tx) = ([0; PACKET], [0; 32], [0; PACKET], [0; PACKET]);
+    let framing = Packet::new(&mut message, GAP).skip_echo(Echo::Node);
+    let mut link = Link::new(uart0, framing, &mut chunk, &mut out, TICK);
+    loop {
+        // This port cannot fail, and an answer always fits.
+        let _ = link.serve(&mut node, &mut tx);
+    }
+}

@@ -1,0 +1,108 @@
+//! The SMP server once more, as a task of an executor: while the flash is at work, the port goes on receiving and other tasks
+//! run. A client that sends its requests two at a time keeps both busy; the statistics set `flash` tells how much.
+#![no_std]
+#![no_main]
+
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use anysmp::asynch::Link;
+use anysmp::framing::console::Console;
+use anysmp::mcuboot::digest::Sha256;
+use anysmp::mcuboot::flash_async;
+use anysmp::mcuboot::slots::{Config, Geometry, Pair, Slots, scratch_len};
+use anysmp::smp::server::{After, AllowAll, Answer, AsyncHandler, Handler as _, Incoming, Reply, Server};
+use anysmp::smp::stat::{self, Set};
+use anysmp::smp::{Group, image};
+use embedded_storage::nor_flash::{NorFlash as _, ReadNorFlash as _};
+use firmware::asynch::{SlowFlash, Work, sleep};
+use firmware::board::{self, Board, CHECKPOINT, Flash, PRIMARY, SECONDARY};
+use firmware::boot;
+use firmware::device::{Device, Os};
+use firmware::settings::Values;
+use firmware::vendor::Lamp;
+use firmware::{clock, executor, info};
+
+/// The framing's buffer: messages of up to 368 bytes, each of which takes four lines of up to 127 bytes.
+const BUFFER: usize = 372;
+const ENCODED: usize = 4 * 127;
+/// Requests that may wait: one in the framing, the others in the queue of the port.
+const BUFFERS: u32 = 1 + (board::RX / ENCODED) as u32;
+/// What the slots work in.
+const SCRATCH: usize = scratch_len(Flash::READ_SIZE, Flash::WRITE_SIZE) + 256;
+
+/// How often the other task has run.
+static BEATS: AtomicU32 = AtomicU32::new(0);
+
+/// What else a board does: here it counts ticks.
+#[embassy_executor::task]
+async fn heartbeat() {
+    loop {
+        sleep(1).await;
+        BEATS.store(BEATS.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+    }
+}
+
+/// The device, whose flash takes its time.
+struct Patient<'s> {
+    device: Device<'s>,
+    work: Work,
+}
+
+impl AsyncHandler for Patient<'_> {
+    async fn handle(&mut self, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
+        let Self { device, work } = self;
+        match incoming.group() {
+            Group::IMAGE => {
+                let job = image::begin(&mut device.slots, incoming);
+                flash_async::run(job, &mut SlowFlash { flash: &mut device.flash, work }).await.finish(reply)
+            }
+            Group::STATISTICS => {
+                let Work { erases, writes, received } = *work;
+                let beats = BEATS.load(Ordering::Relaxed);
+                let fields = [("erases", erases), ("writes", writes), ("received", received), ("beats", beats)];
+                let fields = fields.map(|(name, count)| (name.into(), count.into()));
+                stat::answer(&[Set { name: "flash", fields: &fields }], incoming, reply)
+            }
+            _ => device.handle(incoming, reply),
+        }
+    }
+}
+
+#[embassy_executor::task]
+async fn serve(board: Board) {
+    let Board { uart0, mut flash, .. } = board;
+    let Ok((_, version)) = boot::boot(&mut flash) else { firmware::exit(false) };
+    info!("version {}", version);
+    let _ = version;
+
+    let (mut pairs, mut scratch) = ([Pair::new(PRIMARY, SECONDARY)], [0; SCRATCH]);
+    let config = Config { align: boot::ALIGN, checkpoint: Some(CHECKPOINT), ..Config::new(Geometry::of(&flash)) };
+    let Ok(slots) = Slots::new(config, &mut pairs, &mut scratch, Sha256::new()) else { firmware::exit(false) };
+    let values = Values::new(&mut flash);
+    let mut os = Os::new(BUFFER as u32);
+    os.buf_count = BUFFERS;
+    let device = Device { os, slots, flash, values, lamp: Lamp::default(), link: Default::default() };
+
+    let (mut message, mut chunk, mut out) = ([0; BUFFER], [0; 64], [0; 128]);
+    let (mut tx, mut memory) = ([0; BUFFER - 4], [0; 64]);
+    let mut server = Server::new(Patient { device, work: Work::default() }, AllowAll).with_memory(&mut memory);
+    let mut link = Link::new(uart0, Console::new(&mut message), &mut chunk, &mut out, clock::TICK);
+    loop {
+        // This port cannot fail, and an answer always fits.
+        if let Ok(After::Reset { .. }) = link.serve(&mut server, &mut tx).await {
+            sleep(10).await;
+            firmware::reset();
+        }
+        server.handler().device.link = link.counters();
+    }
+}
+
+#[cortex_m_rt::entry]
+fn main() -> ! {
+    let Some(board) = Board::take() else { firmware::exit(false) };
+    executor::run(|spawner| {
+        let (Ok(serve), Ok(heartbeat)) = (serve(board), heartbeat()) else { firmware::exit(false) };
+        spawner.spawn(serve);
+        spawner.spawn(heartbeat);
+    })
+}
