@@ -47,6 +47,9 @@ def main(elf, passes=None):
                 seen.add(function)
                 wanted.append(lambda target, function=function: target == function)
             name, place = ours or pairs[0]
+            if name == "??":
+                # Built without source lines.
+                name, place = function, address
             found.add(f"{plain(target)}  <-  {plain(name)}  at {'/'.join(place.split('/')[-3:])}")
     passed = {line for line in found if passes and passes in line.partition("  <-  ")[0]}
     print("\n".join(sorted(found - passed)) or "nobody found" + ("" if passes else ": see the link error"))

@@ -17,7 +17,7 @@ use anysmp::framing::lrc::Lrc;
 use anysmp::framing::packet::Packet;
 use anysmp::link::{AsyncService, Caller};
 use anysmp::mcuboot::flash_async;
-use anysmp::mcuboot::slots::Command;
+use anysmp::mcuboot::slots::{Command, Geometry};
 use anysmp::routine::Routine;
 use anysmp::s3mp::master::Status;
 use anysmp::s3mp::routine::{Connect, Watch};
@@ -39,6 +39,7 @@ pub const ALL: &[Operation] = &[
     |bytes, room| link(Lrc::new, bytes, room, |link, _, tx| wait(s3mp_both(link, tx))),
     |_, room| {
         with_slots(room, |slots, flash| {
+            drop_in_box(Geometry::of_async(flash));
             wait(async { drop_in_box(flash_async::run(slots.begin(Command::List), flash).await.finish()) });
         });
     },

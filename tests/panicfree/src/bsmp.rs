@@ -1,12 +1,14 @@
 //! BSMP: a node that has everything, every request and its answer, a table of anything, all routines.
 
-use crate::{Operation, ask, drop_in_box, flag, number, run, serve, size};
+use crate::{Operation, ask, drop_in_box, flag, number, run, serve, size, time};
 use anysmp::bsmp::curve::{self, Checksum, Curve, Digest, digest_of};
 use anysmp::bsmp::function::{self, Function, Layout};
 use anysmp::bsmp::group::{self, Members};
 use anysmp::bsmp::routine::{Discovery, Part, ReadCurve, Tables, WriteCurve};
 use anysmp::bsmp::variable::{self, Op, Variable};
-use anysmp::bsmp::{Access, Address, Client, Entities, Header, Node, QueryVersion, Refusal, Request, Server, Table};
+use anysmp::bsmp::{
+    Access, Address, Client, Entities, Header, Node, Payload, QueryVersion, Refusal, Request, Server, Table, Version,
+};
 use anysmp::routine::{Source, SourceFailed};
 use core::hint::black_box;
 use core::num::NonZeroU8;
@@ -30,7 +32,7 @@ pub const ALL: &[Operation] = &[
     },
     |bytes, _| drop_in_box(bytes.first().copied().and_then(Refusal::from_code).map(Refusal::code)),
     |bytes, _| drop_in_box(Members::of(bytes).map(|members| (members.len(), members.iter().for_each(drop_in_box)))),
-    |_, room| drop_in_box(digest_of(&mut Plant, id(), curve(), room, Any)),
+    |_, room| drop_in_box(digest_of(&mut Plant([0; 16]), id(), curve(), room, Any)),
     |bytes, room| exchange(&QueryVersion, bytes, room, drop_in_box),
     |bytes, room| exchange(&variable::List, bytes, room, |list| list.for_each(drop_in_box)),
     |bytes, room| exchange(&variable::Read { id: id(), size: black_box(None) }, bytes, room, keep),
@@ -77,16 +79,43 @@ pub const ALL: &[Operation] = &[
     |bytes, room| run(&mut ReadCurve::new(id(), curve(), Any).past_short_blocks(), &mut client(), bytes, room),
     |bytes, room| run(&mut WriteCurve::new(id(), curve(), bytes, ()), &mut client(), bytes, room),
     |bytes, room| run(&mut WriteCurve::new(id(), curve(), Endless, Any), &mut client(), bytes, room),
-    #[cfg(feature = "md5")]
     |bytes, room| {
         let digest = curve::Md5::default();
         run(&mut ReadCurve::new(id(), curve(), digest), &mut client(), bytes, room);
     },
     |_, _| drop_in_box((curve().emit(), Curve::parse(black_box([0; 5])), curve().capacity())),
+    |bytes, room| {
+        let mut payload = Payload::new(room);
+        drop_in_box(payload.put(bytes));
+        drop_in_box(payload.take(size()));
+        payload.spare().fill(black_box(0));
+        drop_in_box((payload.len(), payload.is_empty()));
+    },
+    |bytes, _| {
+        let mut members = Members::one(id());
+        bytes.iter().for_each(|id| members.insert(*id));
+        drop_in_box((members.contains(id()), members.is_empty()));
+    },
+    |_, _| {
+        drop_in_box((op().apply(black_box(0), black_box(0)), op().is_repeatable(), Op::from_code(id()), op().code()))
+    },
+    |_, _| {
+        drop_in_box((Variable::parse(id()), Variable::parse(id()).emit(), Curve::read_only(black_box(1), black_box(1))))
+    },
+    |_, _| drop_in_box((Address::node(id()), Address::node_or_32(id()), Address::multicast(id()), address().is_node())),
+    |_, _| drop_in_box((Layout::of(version()), version().is_supported(), address().value())),
+    |_, _| {
+        let client = client().with_patience(time()).with_repeats(id());
+        drop_in_box((client.patience(), client.repeats(), client.address()));
+    },
 ];
 
 fn id() -> u8 {
     black_box(0)
+}
+
+fn version() -> Version {
+    black_box(Version::V2_30)
 }
 
 fn op() -> Op {
@@ -114,7 +143,7 @@ pub fn table() -> Option<Table<'static>> {
 }
 
 pub fn server<'t>(table: &'t Table<'t>) -> Server<'t, Plant> {
-    Server::new(table, Plant)
+    Server::new(table, Plant([0; 16]))
 }
 
 fn exchange<R: Request>(request: &R, bytes: &[u8], room: &mut [u8], each: impl Fn(R::Response<'_>)) {
@@ -159,7 +188,7 @@ impl Checksum for Any {
 }
 
 /// Says anything about everything.
-pub struct Plant;
+pub struct Plant(Digest);
 
 impl Entities for Plant {
     fn read(&mut self, variable: u8, value: &mut [u8]) {
@@ -188,6 +217,19 @@ impl Entities for Plant {
     fn write_block(&mut self, curve: u8, block: u16, data: &[u8]) -> Result<(), Refusal> {
         drop_in_box((curve, block, data));
         black_box(Ok(()))
+    }
+
+    fn sample(&mut self, variables: &Members) {
+        drop_in_box(variables);
+    }
+
+    fn apply(&mut self, variables: &Members) {
+        drop_in_box(variables);
+    }
+
+    fn checksum(&mut self, curve: u8) -> Option<&mut Digest> {
+        drop_in_box(curve);
+        flag().then_some(&mut self.0)
     }
 
     fn digest(&mut self, id: u8, curve: Curve, scratch: &mut [u8]) -> Result<Digest, Refusal> {

@@ -6,7 +6,7 @@ use anysmp::cbor::Text;
 use anysmp::mcuboot::digest::Sha256;
 use anysmp::mcuboot::flash;
 use anysmp::mcuboot::slots::Slots;
-use anysmp::smp::server::{AllowAll, Answer, DenyWrites, Handler, Incoming, Reply, Server};
+use anysmp::smp::server::{After, AllowAll, Answer, DenyWrites, Handler, Incoming, Policy, Reply, Server};
 use anysmp::smp::{Decode, Empty, Error, Group};
 use anysmp::smp::{enumeration, fs, image, os, server, settings, shell, stat, zephyr};
 use core::fmt::Write;
@@ -21,12 +21,42 @@ pub const ALL: &[Operation] = &[
         server.set_peer(black_box(0));
         serve(&mut server, bytes, room);
         black_box(server.denied());
+        drop_in_box(server.handler().0);
     },
     |bytes, room| {
+        let handler = |incoming: &Incoming<'_>, reply: Reply<'_>| {
+            drop_in_box((
+                incoming.payload(),
+                incoming.target::<Text<'_>>("name"),
+                incoming.target::<u64>("slot"),
+                reply.room(),
+            ));
+            let answer = match number() {
+                0 => reply.error_beside(Error::UNKNOWN, "len", number()),
+                1 => reply.result(incoming.decode::<os::Echo<'_>>()),
+                _ => reply.ok(&Empty {}),
+            };
+            answer.then(black_box(After::Nothing))
+        };
+        drop_in_box(server::serve(handler, AllowAll, bytes, room));
+    },
+    |_, room| drop_in_box(fs::Store::new(Files, black_box("/lfs"), room).files()),
+    |_, room| drop_in_box(settings::Store::new(Values, room).settings()),
+    |bytes, room| {
         let Some((scratch, room)) = room.split_at_mut_checked(size()) else { return };
-        with_slots(scratch, |slots, flash| serve(&mut Server::new(Own { slots, flash }, AllowAll), bytes, room));
+        with_slots(scratch, |slots, flash| serve(&mut Server::new(Own { slots, flash }, Picky), bytes, room));
     },
 ];
+
+/// A policy that looks at everything.
+struct Picky;
+
+impl Policy for Picky {
+    fn allows(&mut self, incoming: &Incoming<'_>, peer: u32) -> bool {
+        drop_in_box((incoming, peer, incoming.target::<Text<'_>>("name")));
+        flag() && DenyWrites.allows(incoming, peer)
+    }
+}
 
 /// Answers by the commands that the crate brings along.
 struct Own<'o, 's> {

@@ -3,8 +3,8 @@
 use crate::{Operation, drop_in_box, size, time};
 use anysmp::cobs;
 use anysmp::framing::auto::Auto;
-use anysmp::framing::console::Console;
-use anysmp::framing::counted::{BsmpHead, Counted, SmpHead};
+use anysmp::framing::console::{self, Console};
+use anysmp::framing::counted::{BsmpHead, Counted, Head, SmpHead};
 use anysmp::framing::datagram::Datagram;
 use anysmp::framing::delimited::Cobs;
 use anysmp::framing::lrc::{Lrc, max_frame_len};
@@ -49,6 +49,26 @@ pub const ALL: &[Operation] = &[
     |_, _| drop_in_box((Console::buffer_len(size()), Console::max_message(size()), Console::encoded_len(size()))),
     |_, _| drop_in_box((Cobs::buffer_len(size()), Cobs::max_message(size()), Cobs::max_encoded_len(size()))),
     |_, _| drop_in_box((Datagram::buffer_len(size()), Datagram::max_message(size()), Datagram::encoded_len(size()))),
+    |mut bytes, room| {
+        let mut framing = Auto::new(room);
+        drop_in_box(framing.push(&mut bytes));
+        drop_in_box(framing.kind());
+    },
+    |mut bytes, room| {
+        let mut framing = Lrc::new(room);
+        drop_in_box(framing.push(&mut bytes));
+        drop_in_box(framing.is_waiting());
+    },
+    |bytes, room| all(|room| Packet::new(room, time()).without_checksum(), bytes, room),
+    |_, _| {
+        drop_in_box((
+            Counted::<SmpHead>::buffer_len(size()),
+            Counted::<SmpHead>::max_message(size()),
+            Counted::<SmpHead>::encoded_len(size()),
+        ))
+    },
+    |_, _| drop_in_box((console::Encoder::encoded_len(size(), size()), ble::fragment_len(black_box(0)))),
+    |bytes, _| drop_in_box((SmpHead::total(bytes), BsmpHead::total(bytes))),
 ];
 
 /// All that a driver does with a framing.

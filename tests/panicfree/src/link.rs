@@ -2,13 +2,14 @@
 
 use crate::device::Device;
 use crate::{Operation, bsmp, drop_in_box, flag, s3mp, size, smp, time};
-use anysmp::blocking::Link;
+use anysmp::blocking::{Link, Timed};
 use anysmp::bsmp::Node;
 use anysmp::bsmp::routine::ReadCurve;
 use anysmp::bsmp::variable;
 use anysmp::framing::auto::Auto;
 use anysmp::framing::console::Console;
 use anysmp::framing::counted::{Counted, SmpHead};
+use anysmp::framing::datagram::Datagram;
 use anysmp::framing::delimited::Cobs;
 use anysmp::framing::lrc::Lrc;
 use anysmp::framing::packet::Packet;
@@ -22,7 +23,8 @@ use anysmp::smp::routine::Upload;
 use anysmp::smp::server::{AllowAll, Server};
 use core::hint::black_box;
 use core::ops::ControlFlow;
-use embedded_io::{ErrorKind, ErrorType, Read, Write};
+use embedded_hal::delay::DelayNs;
+use embedded_io::{ErrorKind, ErrorType, Read, ReadReady, Write};
 
 pub const ALL: &[Operation] = &[
     |bytes, room| link(Console::new, bytes, room, smp_client),
@@ -34,6 +36,17 @@ pub const ALL: &[Operation] = &[
     |bytes, room| link(|room| Packet::new(room, time()), bytes, room, bsmp_node),
     |bytes, room| link(Lrc::new, bytes, room, s3mp_master),
     |bytes, room| link(Lrc::new, bytes, room, s3mp_slave),
+    |bytes, room| {
+        let Some((buffer, room)) = room.split_at_mut_checked(size()) else { return };
+        let Some((chunk, out)) = room.split_at_mut_checked(size()) else { return };
+        let port = Timed::new(Port, Pause, time());
+        let mut link = Link::new(port, Datagram::new(buffer), chunk, out, time()).with_sink(Keep);
+        drop_in_box(link.recv(time()).map(|_| ()).map_err(anysmp::link::Error::widen::<()>));
+        drop_in_box(link.send(bytes));
+        link.sink().text(bytes);
+        drop_in_box(embedded_io::Write::flush(link.port()));
+        drop_in_box(link.into_port());
+    },
 ];
 
 /// A port of which nothing is known but that it keeps the rules of its traits.
@@ -47,6 +60,20 @@ impl Read for Port {
     fn read(&mut self, buf: &mut [u8]) -> Result<usize, ErrorKind> {
         drop_in_box(buf);
         black_box(Ok(0))
+    }
+}
+
+impl ReadReady for Port {
+    fn read_ready(&mut self) -> Result<bool, ErrorKind> {
+        black_box(Ok(false))
+    }
+}
+
+struct Pause;
+
+impl DelayNs for Pause {
+    fn delay_ns(&mut self, time: u32) {
+        drop_in_box(time);
     }
 }
 

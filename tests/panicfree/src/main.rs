@@ -10,6 +10,10 @@
 
 #[cfg(feature = "asynch")]
 mod asynch;
+#[cfg(not(feature = "asynch"))]
+mod asynch {
+    pub const ALL: &[super::Operation] = &[];
+}
 mod bsmp;
 mod cbor;
 mod checksum;
@@ -30,21 +34,24 @@ use core::time::Duration;
 /// Reads unknown bytes, writes to a buffer of unknown length, and consumes what it computes with [`black_box`].
 type Operation = fn(&[u8], &mut [u8]);
 
-const OPERATIONS: &[&[Operation]] = &[
-    #[cfg(feature = "asynch")]
-    asynch::ALL,
-    bsmp::ALL,
-    cbor::ALL,
-    checksum::ALL,
-    device::ALL,
-    framing::ALL,
-    link::ALL,
-    mcuboot::ALL,
-    s3mp::ALL,
-    shown::ALL,
-    smp::ALL,
-    planted::ALL,
-];
+const OPERATIONS: &[&[Operation]] = if cfg!(feature = "planted") {
+    &[planted::ALL]
+} else if cfg!(feature = "asynch") {
+    &[asynch::ALL]
+} else {
+    &[
+        bsmp::ALL,
+        cbor::ALL,
+        checksum::ALL,
+        device::ALL,
+        framing::ALL,
+        link::ALL,
+        mcuboot::ALL,
+        s3mp::ALL,
+        shown::ALL,
+        smp::ALL,
+    ]
+};
 
 /// Keeps what was computed.
 fn drop_in_box<T>(value: T) {
@@ -112,10 +119,7 @@ fn serve<S: Service>(service: &mut S, bytes: &[u8], room: &mut [u8]) {
 }
 
 mod planted {
-    pub const ALL: &[super::Operation] = &[
-        #[cfg(feature = "planted")]
-        |bytes, room| room[0] = bytes[bytes.len() / 2],
-    ];
+    pub const ALL: &[super::Operation] = &[|bytes, room| room[0] = bytes[bytes.len() / 2]];
 }
 
 #[unsafe(no_mangle)]

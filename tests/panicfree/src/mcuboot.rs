@@ -3,11 +3,11 @@
 use crate::{Operation, drop_in_box, flag, number, size};
 use anysmp::mcuboot::build::Builder;
 use anysmp::mcuboot::digest::Sha256;
-use anysmp::mcuboot::flash;
-use anysmp::mcuboot::slots::{Chunk, Command, Config, Geometry, Pair, Region, Slot, Slots, scratch_len};
+use anysmp::mcuboot::flash::{self, Job};
+use anysmp::mcuboot::slots::{self, Chunk, Command, Config, Geometry, Pair, Region, Slot, Slots, scratch_len};
 use anysmp::mcuboot::tlv::{Kind, Tlvs};
 use anysmp::mcuboot::trailer::{Field, Flag, Layout, SwapType, Trailer};
-use anysmp::mcuboot::{Hash, HashKind, Header, Image, Version};
+use anysmp::mcuboot::{Flags, Hash, HashKind, Header, Image, Version};
 use core::hint::black_box;
 use embedded_storage::nor_flash::{ErrorType, NorFlash, NorFlashErrorKind, ReadNorFlash};
 
@@ -48,6 +48,33 @@ pub const ALL: &[Operation] = &[
         let (image, off) = (number(), number());
         let (len, sha) = (flag().then_some(number()), flag().then_some(data));
         command(Command::Upload(Chunk { image, len, off, data, sha, upgrade: flag() }), room);
+    },
+    |bytes, _| {
+        if let Ok(header) = Header::parse(bytes) {
+            drop_in_box((header.flags().intersects(Flags(black_box(1))), header.load_address(), header.header_len()));
+            drop_in_box((
+                header.body_len(),
+                header.protected_len(),
+                header.with_flags(black_box(Flags(0)), black_box(0)),
+            ));
+        }
+    },
+    |bytes, _| {
+        if let Some(hash) = Hash::new(bytes) {
+            drop_in_box((hash.as_bytes(), black_box(HashKind::Sha256).tlv(), black_box(HashKind::Sha384).len()));
+        }
+    },
+    |_, _| drop_in_box((Layout::new(black_box(8)).map(Layout::align), black_box(slots::Error::NoImage).rc())),
+    |_, _| drop_in_box(Geometry::new(black_box(4), black_box(8), black_box(4096), black_box(0))),
+    |bytes, room| {
+        with_slots(room, |slots, _| {
+            let mut job = slots.begin(Command::Erase { slot: flag().then_some(number()) });
+            while let Some(operation) = job.next() {
+                drop_in_box(operation);
+                job.completed(flag().then_some(()).ok_or(flash::Failed));
+            }
+            drop_in_box((job.finish(), bytes));
+        });
     },
 ];
 

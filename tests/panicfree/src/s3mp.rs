@@ -1,13 +1,13 @@
 //! S3MP: a slave that is told anything, every request of the master, both routines, values of all types.
 
-use crate::{Operation, ask, drop_in_box, run, serve};
+use crate::{Operation, ask, drop_in_box, flag, run, serve, time};
 use anysmp::cbor::{Bytes, Text};
 use anysmp::link::Verdict;
 use anysmp::s3mp::master::{
-    Describe, Get, Invert, Master, Request, Set, Status, Subscribe, Unsolicited, Unsubscribe, error_text,
+    Describe, Get, Invert, Master, Names, Request, Set, Status, Subscribe, Unsolicited, Unsubscribe, error_text,
 };
 use anysmp::s3mp::routine::{Connect, Monitor, Watch};
-use anysmp::s3mp::slave::{Refusal, Resources, Slave, Watched};
+use anysmp::s3mp::slave::{Refusal, Resources, Slave, Watched, check_names};
 use anysmp::s3mp::value::{self, Value};
 use anysmp::s3mp::{Address, Command, Counter, Header, Reply};
 use core::hint::black_box;
@@ -43,6 +43,32 @@ pub const ALL: &[Operation] = &[
     |bytes, room| run(&mut Connect::these(&mut [Watch::NONE; 4]).without_reset(), &mut master(), bytes, room),
     |bytes, room| {
         run(&mut Monitor::new(Value::new(bytes).into(), &mut [Watch::new(address()); 4]), &mut master(), bytes, room)
+    },
+    |bytes, _| {
+        if let Some((header, _)) = Header::<Reply>::parse(bytes) {
+            drop_in_box((
+                header.code.is_error(),
+                header.address.index(),
+                Address::at(header.address.index().unwrap_or(0)),
+            ));
+        }
+    },
+    |bytes, room| {
+        let mut watches = [Watch::NONE; 4];
+        let connect = Connect::all(&mut watches).with_interval(time()).with_quiet(time());
+        run(&mut { connect }, &mut master().with_patience(time()), bytes, room);
+        let monitor = Monitor::new(Value::new(bytes).into(), &mut watches).with_interval(time()).with_fresh(time());
+        let mut monitor = monitor.with_misses(black_box(3));
+        run(&mut monitor, &mut master(), bytes, room);
+        monitor.watches().iter().for_each(|watch| drop_in_box((watch.address(), watch.age())));
+    },
+    |bytes, _| drop_in_box(Names::parse(bytes).map(|names| names.find(black_box("name")))),
+    |_, _| drop_in_box(check_names(black_box(&["number", ""]))),
+    |_, _| {
+        if let Some(mut slave) = plant() {
+            drop_in_box(slave.is_subscribed(address()));
+            slave.resources().relay.set(flag());
+        }
     },
 ];
 

@@ -6,7 +6,9 @@ use anysmp::framing::console::Console;
 use anysmp::routine::Routine;
 use anysmp::smp::client::Client;
 use anysmp::smp::error::beside;
-use anysmp::smp::routine::{ImageFile, ImageVersion, Source, SourceFailed, Upgrade, Upload};
+use anysmp::smp::routine::{
+    FileDownload, FileUpload, ImageFile, ImageVersion, SettingsWalk, Source, SourceFailed, StatWalk, Upgrade, Upload,
+};
 use anysmp::smp::{Decode, Error, Header, Request, Version};
 use anysmp::smp::{enumeration, fs, image, legacy, os, settings, shell, stat, transport, zephyr};
 use core::hint::black_box;
@@ -163,7 +165,33 @@ pub const ALL: &[Operation] = &[
         upgrade = upgrade.settle(flag()).boot_time(time()).rest(time());
         run(&mut upgrade, &mut client(), bytes, room);
         drop_in_box((upgrade.phase(), upgrade.file().hash()));
-        upgrade.report().notes.iter().for_each(|note| drop_in_box(note.name()));
+        let notes = upgrade.report().notes;
+        notes.iter().for_each(|note| drop_in_box((note.name(), notes.contains(note))));
+    },
+    |bytes, room| run(&mut StatWalk::new(), &mut client(), bytes, room),
+    |bytes, room| run(&mut SettingsWalk::new(black_box(&["name"])).max_size(black_box(0)), &mut client(), bytes, room),
+    |bytes, room| run(&mut FileDownload::new(text(bytes)), &mut client(), bytes, room),
+    |bytes, room| {
+        let download = FileDownload::new(text(bytes)).resume_at(number()).window(size()).repeats(black_box(3));
+        run(&mut download.verify(flag()), &mut client(), bytes, room);
+    },
+    |bytes, room| run(&mut FileUpload::new(text(bytes), File(bytes)), &mut client(), bytes, room),
+    |bytes, room| {
+        let upload = FileUpload::new(text(bytes), File(bytes)).over::<Console<'_>>().overhead(size()).window(size());
+        let upload = upload.message_limit(size()).repeats(black_box(3)).resume(flag()).verify(flag());
+        let mut upload = upload.parameters(black_box(os::ParametersResponse { buf_size: 0, buf_count: 0 }));
+        run(&mut upload, &mut client(), bytes, room);
+        drop_in_box((upload.progress(), upload.source().len()));
+    },
+    |bytes, _| drop_in_box((upload(bytes).source().len(), client().timeout(), client().repeats())),
+    |bytes, _| {
+        if let Ok((header, _)) = Header::parse(bytes) {
+            drop_in_box((header.op.is_request(), header.op.response()));
+        }
+    },
+    |bytes, _| {
+        let pools = [(Text::from_bytes(bytes), os::Pool::default())];
+        os::PoolStatisticsResponse::new(black_box(&pools)).iter().for_each(drop_in_box);
     },
 ];
 
