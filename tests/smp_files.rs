@@ -436,6 +436,70 @@ fn a_file_that_is_not_what_was_sent_is_a_mismatch() {
     }
 }
 
+/// Zephyr after a pause between two pieces: it has closed the file, opens it again for the next piece, does not know any
+/// more where it ends, and what it hashes is what was there when it was closed.
+#[derive(Default)]
+struct Forgetful {
+    open: Appending,
+    closed: Appending,
+    commands: Vec<u8>,
+}
+
+impl Forgetful {
+    fn answer(&mut self, request: &[u8]) -> Vec<u8> {
+        let command = split(request).0.command;
+        self.commands.push(command);
+        match command {
+            0 => self.open.answer(request),
+            4 => {
+                self.closed.file.clone_from(&self.open.file);
+                ok(request, &smp::Empty {})
+            }
+            _ => self.closed.answer(request),
+        }
+    }
+}
+
+#[test]
+fn an_upload_has_the_file_closed_before_it_is_compared() {
+    let file = Random::new(1).bytes(500);
+    for &kind in KNOWN {
+        let mut server = Forgetful::default();
+        server.closed.kind = kind;
+        let report = drive(&mut upload(&file).verify(true), (GOOD, 1), |request| server.answer(request), |_| ());
+        assert_eq!((report.outcome, &server.commands[..]), (VERIFIED, &[0, 0, 0, 4, 2][..]));
+    }
+    // Nothing is closed, and nothing asked, that is not to be compared.
+    let mut server = Forgetful::default();
+    let report = drive(&mut upload(&file), (GOOD, 1), |request| server.answer(request), |_| ());
+    assert_eq!((report.outcome, &server.commands[..]), (DONE, &[0, 0, 0][..]));
+}
+
+#[test]
+fn a_device_that_is_silent_when_it_shall_close_the_file_is_not_said_to_have_another() {
+    let file = Random::new(1).bytes(500);
+    let mut server = Forgetful::default();
+    server.closed.kind = "crc32";
+    let (mut client, mut tx) = (Client::new(0).with_repeats(1), [0; 256]);
+    let mut routine = upload(&file).verify(true);
+    let mut heard = Vec::new();
+    loop {
+        match routine.poll(&mut client, &mut tx) {
+            Step::Send(len) if split(&tx[..len]).0.command == 4 => heard.push(None),
+            Step::Send(len) => heard.push(Some(server.answer(&tx[..len]))),
+            Step::Wait(_) => match heard.pop().flatten() {
+                Some(answer) => {
+                    let _ = routine.receive(&mut client, &answer);
+                }
+                None => routine.timed_out(),
+            },
+            Step::Reopen => panic!("no file needs that"),
+            Step::Done => break,
+        }
+    }
+    assert_eq!((routine.report().outcome, &server.commands[..]), (DONE, &[0, 0, 0][..]));
+}
+
 #[test]
 fn hostile_servers_of_uploads_end_them_in_typed_errors() {
     let file = Random::new(1).bytes(2000);

@@ -5,13 +5,13 @@
 //!   client  ── name, off 0, len, data ──▶          ── name, off a, data ──▶
 //!   server             ◀── off a ──                   ◀── off b ──   or  ◀── err 11, len: how much it has ──
 //!
-//!   Idle ─▶ Sizing ─┬─ resume ─▶ Looking ─▶ Comparing ─┬─▶ Sending ─┬─ verify ─▶ Checking ─▶ Ended
-//!                   └──────────────────────────────────┘            └──────────────────────────┘
+//!   Idle ─▶ Sizing ─┬─ resume ─▶ Looking ─▶ Comparing ─┬─▶ Sending ─┬─ verify ─▶ Closing ─▶ Checking ─▶ Ended
+//!                   └──────────────────────────────────┘            └────────────────────────────────────┘
 //! ```
 //!
 //! The sizes are found as for the [upload of an image](super::upload), and the window is the same.
 //!
-//! Specification: Zephyr Project, *File management*, file upload, file hash/checksum.
+//! Specification: Zephyr Project, *File management*, file upload, file hash/checksum, file close.
 //!
 //! # Window
 //!
@@ -36,6 +36,10 @@
 //! * The hash is the device's default one, `crc32` or (feature `sha2`) `sha256`, so that one question is enough; another
 //!   kind, a refusal and silence mean that nothing was compared. Our part is read from the source when the answer has
 //!   come. Empty files are not compared, since servers have no hash for them.
+//! * Before the hash of the whole the device is asked to close the file: one that paused between two pieces has opened it
+//!   again, does not know where it ends and keeps it open, and what an open file holds need not be in what is hashed. A
+//!   refusal is that of a device without this command, which is asked for the hash all the same; after silence nothing is
+//!   compared.
 
 use core::time::Duration;
 
@@ -45,7 +49,7 @@ use super::{Ask, Error, FileOutcome, Heard, Source, UploadEvent, hash};
 use crate::framing::Framing;
 use crate::routine::{Routine, Step};
 use crate::smp::client::{self, Client};
-use crate::smp::fs::{Hash, Status, Upload, UploadResponse};
+use crate::smp::fs::{Close, Hash, Status, Upload, UploadResponse};
 use crate::smp::os::{Parameters, ParametersResponse};
 use crate::smp::{self, Request, error};
 
@@ -80,8 +84,10 @@ enum State {
     Looking { ask: Ask, sizes: (usize, usize) },
     /// Asks for the hash of what the device has. Out: `Sending`, `Ended`.
     Comparing { ask: Ask, sizes: (usize, usize), len: u64 },
-    /// Sends pieces. Out: `Checking`, `Ended`.
+    /// Sends pieces. Out: `Closing`, `Ended`.
     Sending(Transfer),
+    /// Has the device close the file. Out: `Checking`, `Ended`.
+    Closing(Ask),
     /// Asks for the hash of the whole. Out: `Ended`.
     Checking(Ask),
     /// Over, and how far the device had got.
@@ -223,6 +229,10 @@ impl<'n, S: Source> FileUpload<'n, S> {
                     }
                     Err(_) => return Ok(Step::Wait(client.timeout())),
                 },
+                State::Closing(ask) => match ask.poll(client, &Close {}, patience, tx) {
+                    Err(Error::TimedOut) => self.done(false),
+                    step => return step,
+                },
                 State::Checking(ask) => match ask.poll(client, &hash(None), patience, tx) {
                     Err(Error::TimedOut) => self.done(false),
                     step => return step,
@@ -274,12 +284,17 @@ impl<'n, S: Source> FileUpload<'n, S> {
                     Ok(off) if off > self.counts.reached => return Err(Error::Malformed),
                     Ok(off) if off < self.len => transfer.wanted(off, limit)?,
                     Ok(_) if self.settings.verify && self.len > 0 => {
-                        self.state = State::Checking(Ask::new(client.repeats()));
+                        self.state = State::Closing(Ask::new(client.repeats()));
                     }
                     Ok(_) => self.done(false),
                     Err(error) => transfer.refused(&flight, error, limit)?,
                 }
             }
+            State::Closing(ask) => match ask.receive::<Close>(client, message) {
+                Heard::Foreign => self.counts.foreign(),
+                Heard::Again => {}
+                Heard::Answer(_) => self.state = State::Checking(Ask::new(client.repeats())),
+            },
             State::Checking(ask) => match ask.receive::<Hash<'_>>(client, message) {
                 Heard::Foreign => self.counts.foreign(),
                 Heard::Again => {}
@@ -324,7 +339,7 @@ impl<S> FileUpload<'_, S> {
         let off = match &self.state {
             State::Idle | State::Sizing(_) | State::Looking { .. } | State::Comparing { .. } => 0,
             State::Sending(transfer) => transfer.confirmed(),
-            State::Checking(_) => self.len,
+            State::Closing(_) | State::Checking(_) => self.len,
             State::Ended { off, .. } => *off,
         };
         UploadEvent { off, len: self.len, repeats: self.counts.repeats }
@@ -352,9 +367,11 @@ impl<S: Source> Routine for FileUpload<'_, S> {
 
     fn timed_out(&mut self) {
         match &mut self.state {
-            State::Sizing(ask) | State::Looking { ask, .. } | State::Comparing { ask, .. } | State::Checking(ask) => {
-                ask.timed_out()
-            }
+            State::Sizing(ask)
+            | State::Looking { ask, .. }
+            | State::Comparing { ask, .. }
+            | State::Closing(ask)
+            | State::Checking(ask) => ask.timed_out(),
             State::Sending(transfer) => {
                 if let Err(error) = transfer.timed_out(self.settings.repeats) {
                     self.fail(error);
