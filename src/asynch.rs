@@ -259,11 +259,13 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
     ///
     /// # Errors
     ///
-    /// Only the link's own.
+    /// Only the link's own. If there is something to be done, as a reset, and the answer cannot be sent, what is to be done is
+    /// returned all the same: the client was refused nothing. A port that has failed for good fails the next call.
     ///
     /// # Cancellation
     ///
-    /// A request that was being handled stays unanswered; what its handler had begun is the handler's business.
+    /// A request that was being handled stays unanswered; what its handler had begun is the handler's business. While the answer
+    /// is sent, what was to be done after it is lost with it.
     pub async fn serve<V: Service>(
         &mut self,
         service: &mut V,
@@ -281,7 +283,11 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
             len = service.poll(tx);
         }
         while len > 0 {
-            self.send(tx.get(..len).unwrap_or_default()).await?;
+            let sent = self.send(tx.get(..len).unwrap_or_default()).await;
+            if sent.is_err() && after != V::After::default() {
+                return Ok(after);
+            }
+            sent?;
             len = service.poll(tx);
         }
         Ok(after)

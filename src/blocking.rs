@@ -241,7 +241,8 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
     ///
     /// # Errors
     ///
-    /// Only the link's own.
+    /// Only the link's own. If there is something to be done, as a reset, and the answer cannot be sent, what is to be done is
+    /// returned all the same: the client was refused nothing. A port that has failed for good fails the next call.
     pub fn serve<V: Service>(
         &mut self,
         service: &mut V,
@@ -259,7 +260,11 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
             len = service.poll(tx);
         }
         while len > 0 {
-            self.send(tx.get(..len).unwrap_or_default())?;
+            let sent = self.send(tx.get(..len).unwrap_or_default());
+            if sent.is_err() && after != V::After::default() {
+                return Ok(after);
+            }
+            sent?;
             len = service.poll(tx);
         }
         Ok(after)

@@ -134,8 +134,8 @@ pub trait Caller<R: ?Sized> {
 
 /// A server, as the blocking driver sees it.
 pub trait Service {
-    /// What is to be done after the answer has left, as a reset of the device.
-    type After: Default;
+    /// What is to be done after the answer has left, as a reset of the device; by default nothing.
+    type After: Default + PartialEq;
 
     /// Handles one message; returns the length of the answer in `tx`, 0 for none.
     fn receive(&mut self, message: &[u8], tx: &mut [u8]) -> (usize, Self::After);
@@ -161,8 +161,8 @@ pub trait Service {
 
 /// A server, as the async driver sees it: [`Service`] with a `receive` that may await.
 pub trait AsyncService {
-    /// What is to be done after the answer has left, as a reset of the device.
-    type After: Default;
+    /// What is to be done after the answer has left, as a reset of the device; by default nothing.
+    type After: Default + PartialEq;
 
     /// Handles one message; returns the length of the answer in `tx`, 0 for none.
     ///

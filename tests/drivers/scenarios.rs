@@ -360,6 +360,25 @@ fn serving_answers_and_says_what_comes_after() {
 }
 
 #[test]
+fn what_is_to_be_done_is_told_even_if_the_answer_cannot_be_sent() {
+    let request = [2, 0, 0, 1, 0, 0, 0, 5, 0xA0];
+    let mut lost = 0;
+    for odd in [Odd::Fail(Fault::Broken), Odd::Nothing] {
+        for call in 1..20 {
+            let (mut chunk, mut out) = ([0; 4], [0; 8]);
+            let wire = Wire::new(Mute).says(&framed(&plain(), &request)).sizes(4, 3).odd(call, odd);
+            let mut link = Link::new(wire, plain(), &mut chunk, &mut out, TICK);
+            let mut toy = Toy::default();
+            let served = wait!(link.serve(&mut toy, &mut [0; 64]));
+            let ran = !toy.log.is_empty();
+            assert_eq!(served.as_ref().ok(), ran.then_some(&7), "{odd:?} at call {call}: {served:?}");
+            lost += u32::from(ran && link.port().written != framed(&plain(), &answer_to(&request)));
+        }
+    }
+    assert!(lost > 5, "{lost}");
+}
+
+#[test]
 fn an_smp_server_answers_over_a_console() {
     let handler = |incoming: &Incoming<'_>, reply: Reply<'_>| os::dispatch(&mut Echoes, incoming, reply);
     let mut server = Server::new(handler, AllowAll);
