@@ -334,7 +334,9 @@ fn ports_that_cannot_be_opened_exit_with_4() {
     // Bound once, so that it was free, and closed again.
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     assert_eq!(smp(&format!("--tcp {address} params")).code, 4);
-    assert_eq!(smp("--serial /dev/no/such/port params").code, 4);
+    let run = smp("--serial /dev/no/such/port params");
+    assert_eq!(run.code, 4);
+    assert!(run.stderr.contains("/dev/no/such/port") && run.stderr.contains("`smp ports`"), "{run:?}");
 }
 
 #[test]
@@ -424,6 +426,7 @@ fn interactive_shell_runs_every_line() {
 fn enumeration_lists_what_is_served() {
     let groups = smp("enum list").ok()["groups"].clone();
     assert_eq!(groups, serde_json::json!([0, 1, 2, 3, 8, 9, 10, 63]));
+    assert_eq!((&smp("enum count").ok()["count"], &smp("enum single 7").ok()["group"]), (&8.into(), &63.into()));
     let details = smp("enum details 9 3").ok();
     assert_eq!(details["groups"][1], serde_json::json!({ "group": 9, "name": "shell mgmt", "handlers": 1 }));
 }

@@ -103,6 +103,8 @@ pub enum Log {
     Off,
     /// To stderr.
     Stderr,
+    /// To stderr, with a line for each request.
+    Requests,
     /// To the client, between the frames; and a line for each request.
     Wire,
 }
@@ -232,8 +234,10 @@ fn talk<F: Framing>(
     server: &mut Server<'_, Firmware<'_, '_>, AllowAll>,
     options: Options,
 ) -> Option<u8> {
-    // An answer has to fit a buffer just as a request does.
-    let mut tx = vec![0; (options.buf_size as usize).saturating_sub(F::OVERHEAD)];
+    // An answer has to fit a buffer just as a request does. Where any framing may come, the request is that of a raw
+    // client, which fills the buffer.
+    let overhead = if options.wire == Wire::Auto { 0 } else { F::OVERHEAD };
+    let mut tx = vec![0; (options.buf_size as usize).saturating_sub(overhead)];
     let (mut chunk, mut out) = (vec![0; DATAGRAM], vec![0; DATAGRAM]);
     // What was typed on the console beside the frames.
     let typed = RefCell::new(Vec::new());
@@ -421,14 +425,14 @@ impl Journal {
         let line = format!("[{:05}.{:03}] {}\r\n", since.as_secs(), since.subsec_millis(), line());
         match self.to {
             Log::Off => {}
-            Log::Stderr => eprint!("{line}"),
+            Log::Stderr | Log::Requests => eprint!("{line}"),
             Log::Wire => self.lines.push(line),
         }
     }
 
-    /// Prints a line that only a chatty device would.
+    /// Prints a line that not everybody wants.
     fn detail(&mut self, line: impl FnOnce() -> String) {
-        if self.to == Log::Wire {
+        if matches!(self.to, Log::Requests | Log::Wire) {
             self.add(line);
         }
     }

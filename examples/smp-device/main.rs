@@ -50,6 +50,9 @@ struct Cli {
     /// Print the log to the client, between the frames, with a line for each request
     #[arg(long)]
     chatty: bool,
+    /// Log each request on stderr
+    #[arg(long, short, conflicts_with = "chatty")]
+    verbose: bool,
     /// Refuse resets that are not forced
     #[arg(long)]
     busy: bool,
@@ -64,7 +67,11 @@ fn main() -> ExitCode {
     if cli.chatty && !matches!(wire, Wire::Console | Wire::Auto) {
         Cli::command().error(ErrorKind::ArgumentConflict, "--chatty needs --framing console or auto").exit();
     }
-    let log = if cli.chatty { Log::Wire } else { Log::Stderr };
+    let log = match (cli.chatty, cli.verbose) {
+        (true, _) => Log::Wire,
+        (_, true) => Log::Requests,
+        _ => Log::Stderr,
+    };
     let buf_size = cli.buf_size.unwrap_or(if wire == Wire::Datagram { 2048 } else { 1024 });
     let buf_count = cli.buf_count;
     let options = Options { wire, buf_size, buf_count, log, busy: cli.busy, crashing: cli.crashing };

@@ -315,6 +315,13 @@ pub enum Fs {
 pub enum Enum {
     /// Numbers and names of the groups
     List,
+    /// How many groups there are
+    Count,
+    /// One group, for devices whose list does not fit an answer
+    Single {
+        /// Which one, from 0 on
+        index: u16,
+    },
     /// What the device says about its groups
     Details {
         /// Numbers of groups; default is all

@@ -67,8 +67,17 @@ impl Endpoint {
 
     /// The endpoint and its port, open.
     pub fn opened(self, pace: Option<cli::Pace>) -> Result<Opened, Failure> {
-        let port = open(&self, pace).map_err(Failure::Port)?;
+        let port = open(&self, pace).map_err(|error| self.unopened(&error))?;
         Ok(Opened { endpoint: self, port })
+    }
+
+    /// Why it cannot be opened, with the name that the user gave it.
+    fn unopened(&self, error: &io::Error) -> Failure {
+        let name = match self {
+            Self::Serial(name, _) | Self::Tcp(name) | Self::Udp(name) => name,
+            Self::Simulated(_) => "the simulated device",
+        };
+        Failure::Port(io::Error::new(error.kind(), format!("cannot open {name}: {error}")))
     }
 
     /// Opens the port.
@@ -239,7 +248,7 @@ impl<F: Framing> Device<F> {
                     self.show_text(shown);
                     return Ok(());
                 }
-                Err(error) if Instant::now() >= until => return Err(Failure::Port(error)),
+                Err(error) if Instant::now() >= until => return Err(self.endpoint.unopened(&error)),
                 Err(_) => thread::sleep(Duration::from_millis(100)),
             }
         }

@@ -2,7 +2,7 @@
 
 use anysmp::framing::Framing;
 use anysmp::smp::Group;
-use anysmp::smp::enumeration::{Detail, Details, List};
+use anysmp::smp::enumeration::{Count, Detail, Details, List, Single};
 
 use crate::cli::Enum;
 use crate::device::Device;
@@ -15,10 +15,17 @@ pub fn perform<F: Framing>(device: &mut Device<F>, command: &Enum) -> Result<(),
         Enum::List => {
             let answer = device.call(&List {})?;
             output.result(&answer.json(), || {
-                let row = |group: u16| [group.to_string(), Group(group).name().unwrap_or("-").to_owned()];
                 let rows: Vec<_> = answer.response.groups.iter().map(row).collect();
                 table(["GROUP", "NAME"], &rows);
             });
+        }
+        Enum::Count => {
+            let answer = device.call(&Count {})?;
+            output.result(&answer.json(), || println!("{}", answer.response.count));
+        }
+        Enum::Single { index } => {
+            let answer = device.call(&Single { index: Some(*index) })?;
+            output.result(&answer.json(), || table(["GROUP", "NAME"], &[row(answer.response.group)]));
         }
         Enum::Details { groups } => {
             let groups = (!groups.is_empty()).then_some(groups.as_slice().into());
@@ -35,4 +42,8 @@ pub fn perform<F: Framing>(device: &mut Device<F>, command: &Enum) -> Result<(),
         }
     }
     Ok(())
+}
+
+fn row(group: u16) -> [String; 2] {
+    [group.to_string(), Group(group).name().unwrap_or("-").to_owned()]
 }

@@ -122,6 +122,9 @@ impl Failure {
                 "You may need to be in the group that owns the port, often `dialout`."
             }
             Self::Port(error) if error.kind() == io::ErrorKind::ConnectionRefused => "Is the server running?",
+            Self::Port(error) if error.kind() == io::ErrorKind::NotFound => {
+                "Is the device plugged in? `smp ports` lists the serial ports of this computer."
+            }
             Self::Port(_) => "Is the device plugged in, and the port not in use by another program?",
             Self::Closed => "The device may have restarted; try again.",
             Self::File(..) => "Give the signed image that the build makes, as zephyr.signed.bin.",

@@ -12,7 +12,10 @@ pub fn list(output: Output, baud: u32) -> Result<(), Failure> {
     let mut ports = serialport::available_ports().map_err(|error| Failure::Port(error.into()))?;
     ports.sort_by(|a, b| a.port_name.cmp(&b.port_name));
     let rows: Vec<[String; 3]> = ports.iter().map(|port| row(port, baud)).collect();
-    let object = |[port, description, state]: &[String; 3]| json!({ "port": port, "description": description, "opens": state == OPENS, "state": state });
+    let object = |[port, description, state]: &[String; 3]| {
+        let description = Some(description).filter(|description| *description != NONE);
+        json!({ "port": port, "description": description, "opens": state == OPENS, "state": state })
+    };
     let all: Vec<Value> = rows.iter().map(object).collect();
     output.result(&json!({ "ports": all }), || {
         if rows.is_empty() {
@@ -25,6 +28,8 @@ pub fn list(output: Output, baud: u32) -> Result<(), Failure> {
 }
 
 const OPENS: &str = "can be opened";
+/// Nobody knows what it is.
+const NONE: &str = "-";
 
 fn row(port: &SerialPortInfo, baud: u32) -> [String; 3] {
     let state = match Serial::open(&port.port_name, baud) {
@@ -43,6 +48,6 @@ fn description(kind: &SerialPortType) -> String {
         }
         SerialPortType::PciPort => "built in".to_owned(),
         SerialPortType::BluetoothPort => "Bluetooth".to_owned(),
-        SerialPortType::Unknown => "-".to_owned(),
+        SerialPortType::Unknown => NONE.to_owned(),
     }
 }
