@@ -17,7 +17,11 @@ use anysmp::smp::{
 
 mod common;
 use common::hex;
+use common::readme::table;
 use common::server::message;
+
+/// The programs that the peer tests run; they say themselves whether the table is right about them.
+const PEERS: [&str; 5] = ["Zephyr 4.4", "MCUboot", "smpclient", "smpmgr", "mcumgrctl"];
 
 /// Group, command, name in the table, op.
 type Command = (u16, u8, &'static str, Op);
@@ -82,39 +86,6 @@ commands! {
     transport::Modes: "modes",
     transport::Configuration: "configuration",
     zephyr::EraseStorage: "erase storage",
-}
-
-/// One row of the table.
-#[derive(Debug)]
-struct Row {
-    ops: BTreeSet<&'static str>,
-    client: bool,
-    server: bool,
-    tested: String,
-}
-
-/// The rows by group, command and name. The last one, of the groups of others, is left out.
-fn table() -> BTreeMap<(u16, u8, &'static str), Row> {
-    let section =
-        include_str!("../README.md").split("\n## ").find(|section| section.starts_with("What is covered")).unwrap();
-    let yes = |cell: &str| match cell {
-        "yes" => true,
-        "no" => false,
-        other => panic!("{other}"),
-    };
-    let row = |line: &'static str| {
-        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
-        let [group, command, name, ops, client, server, tested] = cells[..] else { panic!("{line}") };
-        let key = (group.split(' ').next().unwrap().parse().unwrap(), command.parse().unwrap(), name);
-        let ops = ops.split(", ").collect();
-        (key, Row { ops, client: yes(client), server: yes(server), tested: tested.to_string() })
-    };
-    let rows = section.lines().skip_while(|line| !line.starts_with("| group")).skip(2);
-    let rows: Vec<_> = rows.take_while(|line| !line.starts_with("| 64 and up")).map(row).collect();
-    let count = rows.len();
-    let table = BTreeMap::from_iter(rows);
-    assert_eq!(table.len(), count, "a row comes twice");
-    table
 }
 
 const fn word(op: Op) -> &'static str {
@@ -210,5 +181,15 @@ fn what_the_table_calls_recorded_is_recorded() {
         let is = row.ops.iter().any(|op| recorded.contains(&(group, command, *op)));
         assert_eq!(row.tested.contains("recorded exchanges"), is, "{group} {command} {name}");
         assert_eq!(row.tested.contains("own tests"), !is, "{group} {command} {name}");
+    }
+}
+
+#[test]
+fn the_table_names_what_was_tested_against_in_one_order_and_nothing_else() {
+    for (key, row) in table() {
+        let mut rest: Vec<&str> = row.tested.split(", ").collect();
+        assert!(["recorded exchanges", "own tests"].contains(&rest.remove(0)), "{key:?}");
+        let in_order: Vec<&str> = PEERS.into_iter().filter(|peer| rest.contains(peer)).collect();
+        assert_eq!(rest, in_order, "{key:?}");
     }
 }

@@ -12,6 +12,7 @@ use anysmp::smp::{Empty, Error, Group, Op, enumeration, fs, image, os, settings,
 mod common;
 use common::Random;
 use common::item::{Form, Item};
+use common::readme::table;
 use common::server::{is_well_formed, message};
 
 /// A device that does everything, and counts.
@@ -171,8 +172,8 @@ impl Handler for Device {
     }
 }
 
-/// Every command that a server of ours answers, and two that none answers: group, op, command, a request with all keys.
-const COMMANDS: [(Group, Op, u8, &[u8]); 41] = [
+/// Every command of the README's table: group, op, command, a request with all keys.
+const COMMANDS: &[(Group, Op, u8, &[u8])] = &[
     (Group::OS, Op::Read, 0, b"\xa1\x61d\x62hi"),
     (Group::OS, Op::Write, 0, b"\xa1\x61d\x62hi"),
     (Group::OS, Op::Write, 1, b"\xa1\x64echo\x01"),
@@ -213,9 +214,39 @@ const COMMANDS: [(Group, Op, u8, &[u8]); 41] = [
     (Group::ENUMERATION, Op::Read, 3, b"\xa1\x66groups\x82\x00\x0a"),
     (Group::ZEPHYR, Op::Write, 0, b"\xa0"),
     // Groups of which there is no server.
-    (Group::TRANSPORT, Op::Write, 0, b"\xa1\x69transport\x02"),
     (Group::LOG, Op::Read, 0, b"\xa1\x68log_name\x60"),
+    (Group::LOG, Op::Write, 1, b"\xa1\x68log_name\x60"),
+    (Group::LOG, Op::Read, 3, b"\xa0"),
+    (Group::LOG, Op::Read, 4, b"\xa0"),
+    (Group::LOG, Op::Read, 5, b"\xa0"),
+    (Group::CRASH, Op::Write, 0, b"\xa1\x61t\x64div0"),
+    (Group::RUN, Op::Write, 0, b"\xa2\x68testname\x63all\x65token\x60"),
+    (Group::RUN, Op::Read, 1, b"\xa0"),
+    (Group::TRANSPORT, Op::Write, 0, b"\xa1\x69transport\x02"),
+    (Group::TRANSPORT, Op::Write, 1, b"\xa0"),
+    (Group::TRANSPORT, Op::Read, 2, b"\xa0"),
+    (Group::TRANSPORT, Op::Read, 6, b"\xa0"),
+    (Group::TRANSPORT, Op::Read, 7, b"\xa0"),
+    (Group::TRANSPORT, Op::Read, 8, b"\xa0"),
 ];
+
+/// Whether there is a server of this group.
+fn is_served(group: Group) -> bool {
+    !matches!(group, Group::LOG | Group::CRASH | Group::RUN | Group::TRANSPORT)
+}
+
+#[test]
+fn the_corpus_asks_every_command_of_the_table() {
+    let word = |op| if op == Op::Read { "read" } else { "write" };
+    let asked: BTreeSet<_> = COMMANDS.iter().map(|(group, op, command, _)| (group.0, *command, word(*op))).collect();
+    let rows = table();
+    let told: BTreeSet<_> =
+        rows.iter().flat_map(|((group, command, _), row)| row.ops.iter().map(|op| (*group, *command, *op))).collect();
+    assert_eq!(asked, told);
+    for ((group, ..), row) in rows {
+        assert_eq!(row.server, is_served(Group(group)));
+    }
+}
 
 const RC_3: &[u8] = b"\xa1\x62rc\x03";
 const RC_8: &[u8] = b"\xa1\x62rc\x08";
@@ -320,8 +351,8 @@ fn what_cannot_be_read_gets_rc_3_from_every_command_and_nothing_runs() {
     let mut memory = [0; 64];
     let mut server = Server::new(Device::default(), AllowAll).with_memory(&mut memory);
     let mut asked = 0_u32;
-    for (group, op, command, valid) in COMMANDS {
-        let expected = if matches!(group, Group::TRANSPORT | Group::LOG) { RC_8 } else { RC_3 };
+    for &(group, op, command, valid) in COMMANDS {
+        let expected = if is_served(group) { RC_3 } else { RC_8 };
         for payload in unreadable(valid) {
             for version in [0, 8] {
                 asked += 1;
@@ -332,14 +363,14 @@ fn what_cannot_be_read_gets_rc_3_from_every_command_and_nothing_runs() {
         }
     }
     assert_eq!(server.handler().runs, 0);
-    assert!(asked > 5000, "{asked}");
+    assert!(asked > 6000, "{asked}");
     assert_eq!(ask(&mut server, &message(2, 0, 1, 0, b"\xa1\x61d\x62hi")), b"\xa1\x61r\x62hi");
 }
 
 #[test]
 fn what_can_be_read_runs_once_in_every_form() {
-    for (group, op, command, valid) in COMMANDS {
-        let served = !matches!(group, Group::TRANSPORT | Group::LOG);
+    for &(group, op, command, valid) in COMMANDS {
+        let served = is_served(group);
         let counted = served && group != Group::ENUMERATION;
         for form in [Form::Shortest, Form::Indefinite, Form::Chunked, Form::Wide] {
             let mut server = Server::new(Device::default(), AllowAll);
@@ -356,7 +387,7 @@ fn what_can_be_read_runs_once_in_every_form() {
 #[test]
 fn a_required_key_that_is_missing_gets_rc_3_and_nothing_runs() {
     let mut required = BTreeSet::new();
-    for (group, op, command, valid) in COMMANDS {
+    for &(group, op, command, valid) in COMMANDS {
         let item = Item::parse(valid);
         for at in 0..item.clone().entries().len() {
             let mut server = Server::new(Device::default(), AllowAll);
@@ -415,7 +446,7 @@ fn every_op_and_every_command_number_of_every_group_is_answered() {
 #[test]
 fn a_policy_that_denies_writes_stops_every_write() {
     let mut server = Server::new(Device::default(), DenyWrites);
-    for (group, op, command, valid) in COMMANDS {
+    for &(group, op, command, valid) in COMMANDS {
         if op == Op::Write && (group, command) != (Group::OS, 0) {
             assert_eq!(
                 ask(&mut server, &message(2, group.0, 1, command, valid)),

@@ -4,6 +4,7 @@
 use std::vec::Vec;
 
 pub mod item;
+pub mod readme;
 pub mod server;
 
 use anysmp::framing::{Encoder, Error, Framing, Progress};
