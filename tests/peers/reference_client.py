@@ -26,6 +26,7 @@ def arguments():
     parser.add_argument("--window", type=int, default=1)
     parser.add_argument("--pace")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--verbose", action="store_true")
     parser.add_argument("command", nargs="+")
     return parser.parse_args()
 

@@ -50,6 +50,7 @@ class Device:
         return self.params
 
     def reset(self, *_):
+        print("boot: at once", flush=True)
         if self.pending:
             self.slots.reverse()
             self.confirmed, self.pending = self.pending == "permanent", None
@@ -103,6 +104,7 @@ def main():
     where.add_argument("--tcp")
     where.add_argument("--udp")
     parser.add_argument("--framing")
+    parser.add_argument("--verbose", action="store_true")
     parser.add_argument("--buf-size", type=int, default=2048)
     parser.add_argument("--buf-count", type=int, default=4)
     args = parser.parse_args()

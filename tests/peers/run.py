@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
 """Runs the peer tests: `target/peers/venv/bin/python tests/peers/run.py [--reference] [pytest arguments]`.
 
+Most of the time they wait (for an emulated UART, for a device that boots), so several run at a time: `-n 0` to run one
+after the other, `-k WORD` for some of them, `--durations=0` for how long each takes.
+
 With --reference the programs under test are `reference_client.py` and `reference_device.py`, which shows that the
 servers, the foreign clients and the tests themselves work on this machine. `.ci/setup` has brought all of them here.
 """
@@ -15,28 +18,38 @@ TARGET = Path(os.environ.get("CARGO_TARGET_DIR", HERE.parent.parent / "target"))
 
 def main():
     words = sys.argv[1:]
-    everything = "--all" in words
-    if everything:
-        words.remove("--all")
+    # README's table can only be compared with all tests.
+    whole = not words
     if "--reference" in words:
         words.remove("--reference")
         smp = f"{sys.executable} {HERE}/reference_client.py"
         device = f"{sys.executable} {HERE}/reference_device.py"
+        # They know OS and image, and one framing at a time.
+        words += [f"--ignore={HERE}/{file}" for file in ("test_groups.py", "test_device_groups.py", "test_mcumgrctl.py")]
+        words += ["-k", "not auto-"]
     else:
         smp, device = (str(TARGET / "release/examples" / name) for name in ("smp", "smp-device"))
         for program in (smp, device):
             if not os.access(program, os.X_OK):
                 sys.exit(f"{program} is missing: cargo build --release --examples")
     os.environ |= {"PEER_SERVERS": str(TARGET / "peers/servers"), "PEER_SMP": smp, "PEER_DEVICE": device}
-    if not everything:
-        # The groups beside OS and image: with `--all`, after `PEERS_ALL=1 .ci/setup`.
-        words += [f"--ignore={HERE}/{file}" for file in ("test_groups.py", "test_device_groups.py", "test_mcumgrctl.py")]
-    os.environ["PEER_MCUMGRCTL"] = str(TARGET / "peers/tools/bin/mcumgrctl")
+    os.environ |= {"PEER_MCUMGRCTL": str(TARGET / "peers/tools/bin/mcumgrctl"), "PEER_LOCK": str(TARGET / "peers/lock")}
+    os.environ |= {"PEER_RECORD": str(TARGET / "peers/record"), "PYTHONDONTWRITEBYTECODE": "1"}
+    open(os.environ["PEER_RECORD"], "w").close()
     sys.dont_write_bytecode = True
     import pytest
 
     cache = f"cache_dir={TARGET / 'peers/pytest'}"
-    return pytest.main([str(HERE), "-q", "-x", "-o", cache, "--durations=5", *words])
+    workers = ["-n", str(2 * (os.cpu_count() or 1)), "--dist", "worksteal"]
+    code = pytest.main([str(HERE), "-q", "-x", "-o", cache, "--durations=5", *workers, *words])
+    if whole and not code:
+        sys.path.insert(0, str(HERE))
+        import record
+
+        if wrong := list(record.differences()):
+            print("README's coverage table is not what these tests did:", *wrong, sep="\n  ")
+            return 1
+    return code
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@
 port of 127.0.0.1. Every server runs in a directory of its own and is ended by its process handle.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -17,6 +18,7 @@ import threading
 import time
 from pathlib import Path
 
+from tools import smp_port
 from wire import WRITE, Client, Port, Remote
 
 # Set by run.py: target/peers/servers.
@@ -34,12 +36,6 @@ MANIFEST = _vendored()
 PACE = "64/10"
 
 
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
 def signed_image(name):
     """The signed image that belongs to a server with MCUboot."""
     artifact = MANIFEST[name]["artifact"]
@@ -51,13 +47,16 @@ class Server:
 
     def __init__(self, name, extra=()):
         self.name, self.entry, self.extra = name, MANIFEST[name], list(extra)
-        self.log, self.kind, self.address = [], None, None
+        self.log, self.kind, self.address, self.peer = [], None, None, "Zephyr 4.4"
         self.framing = {"serial_raw": "raw", "udp": "datagram"}.get(self.entry["transport"], "console")
         self.pace = PACE if self.entry["run"] and self.entry["transport"] != "udp" else None
         self.buf_size = self.entry["buf_size"]
 
     def __enter__(self):
-        self.directory = tempfile.mkdtemp(prefix="smp-peer-")
+        self.directory, listener = tempfile.mkdtemp(prefix="smp-peer-"), None
+        self.held = contextlib.ExitStack()
+        if self.entry["transport"] == "udp":
+            self.held.enter_context(smp_port())
         for file in FILES.iterdir():
             if file.name.startswith("zephyr_"):
                 os.symlink(file, f"{self.directory}/{file.name}")
@@ -66,11 +65,12 @@ class Server:
             # These want a file for their flash; in memory is enough and leaves nothing behind.
             command += ["-flash_in_ram"] if "fs" in self.entry["groups"] else []
         else:
-            port = free_port()
-            line = self.entry["qemu_cmd"].replace("<PORT>", str(port))
+            # QEMU gets a port that listens already: one that was only looked up may be taken before it is opened again.
+            listener = socket.create_server(("127.0.0.1", 0))
+            self.kind, self.address = "tcp", "127.0.0.1:{1}".format(*listener.getsockname())
+            line = self.entry["qemu_cmd"].replace("host=127.0.0.1,port=<PORT>", f"fd={listener.fileno()}")
             # Boot when we are there to see it; without `nodelay` each answer waits 44 ms.
             command = shlex.split(line.replace("wait=off", "wait=on,nodelay=on"))
-            self.kind, self.address = "tcp", f"127.0.0.1:{port}"
         self.ready = threading.Event()
         self.process = subprocess.Popen(
             command + self.extra,
@@ -79,7 +79,10 @@ class Server:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            pass_fds=[listener.fileno()] if listener else [],
         )
+        if listener:
+            listener.close()
         threading.Thread(target=self._pump, daemon=True).start()
         try:
             if self.entry["run"] and not (self.ready.wait(20) and self.address):
@@ -124,6 +127,7 @@ class Server:
             Client(port, self.framing).call(WRITE, 0, 5, {"boot_mode": 1})
             time.sleep(1)
             self.framing, self.buf_size = framing, self.entry.get("recovery_buf_size") or 1024
+            self.peer = "MCUboot"
             Client(port, framing, timeout=1.0, retries=20).call(0, 1, 0)
         finally:
             port.close()
@@ -146,6 +150,7 @@ class Server:
                 except subprocess.TimeoutExpired:
                     continue
         shutil.rmtree(self.directory, ignore_errors=True)
+        self.held.close()
 
 
-__all__ = ["MANIFEST", "PACE", "Remote", "Server", "free_port", "signed_image"]
+__all__ = ["MANIFEST", "PACE", "Remote", "Server", "signed_image"]

@@ -86,7 +86,8 @@ def upload(server, version, tmp_path, *options):
     image = with_version(signed_image(server.name).read_bytes(), version)
     path = tmp_path / "image.bin"
     path.write_bytes(image)
-    outcome = smp(server, "image", "upload", str(path), options=options, timeout=90)
+    # The time is that of an emulator beside others; what hangs is found, what is slow is not.
+    outcome = smp(server, "image", "upload", str(path), options=options, timeout=300)
     assert outcome.ok()["off"] == len(image)
     return image
 
@@ -105,6 +106,10 @@ def test_whole_image_arrives_in_the_second_slot(server, tmp_path):
     image = upload(server, (3, 2, 1), tmp_path)
     # MCUboot's own hash is what the server lists: it covers every byte that was written.
     assert image_hash(image) in [image["hash"] for image in images(server)]
+    slots = smp(server, "image", "slots").ok()["images"][0]["slots"]
+    assert [slot["size"] for slot in slots] == [0x80000, 0x80000]
+    smp(server, "image", "erase", timeout=120).ok()
+    assert [image["slot"] for image in images(server)] == [0]
 
 
 @on("mps2_an385.serial_recovery_buf512")
@@ -118,7 +123,7 @@ def test_upgrade_says_what_a_ram_loading_bootloader_makes_it_skip(server, tmp_pa
     image = with_version(signed_image(server.name).read_bytes(), (4, 0, 0))
     path = tmp_path / "image.bin"
     path.write_bytes(image)
-    result = smp(server, "upgrade", str(path), timeout=120).ok()
+    result = smp(server, "upgrade", str(path), timeout=300).ok()
     # Its state cannot be written (rc 8); it starts the highest version by itself.
     assert result["skipped"] and not result["confirmed"]
     active = [image for image in images(server) if image.get("active")]
@@ -142,6 +147,6 @@ def test_mcuboot_recovery_takes_a_whole_image_and_resets(server, framing, tmp_pa
     assert image_hash(image) in [image["hash"] for image in images(server)]
     smp(server, "reset").ok()
     # The application again, on the framing of the application.
-    server.framing = "console" if framing == "console" else "raw"
+    server.framing, server.peer = "console" if framing == "console" else "raw", "Zephyr 4.4"
     time.sleep(1)
     assert smp(server, "echo", "up", options=["--retries", "10"]).ok()["r"] == "up"

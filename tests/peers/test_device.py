@@ -4,20 +4,19 @@ import asyncio
 import os
 import subprocess
 import sys
-import time
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
 import serial
 from mcuboot import image_hash, make_image
-from servers import free_port
 from smpclient import SMPClient
 from smpclient.generics import error, success
 from smpclient.requests.image_management import ImageStatesRead, ImageStatesWrite
 from smpclient.requests.os_management import EchoWrite, MCUMgrParametersRead, ResetWrite
 from smpclient.transport.serial import Cobs, SMPSerialRawTransport, SMPSerialTransport
 from smpclient.transport.udp import SMPUDPTransport
-from tools import Device
+from tools import ANY_PORT, Device, smp_port
 
 SMPMGR = Path(sys.executable).with_name("smpmgr")
 IMAGE = make_image((2, 5, 7, 0), 40_000)
@@ -73,36 +72,30 @@ class Session:
         return (await self.request(ImageStatesRead())).images
 
     async def reset(self):
-        await self.request(ResetWrite())
-        await self.client.disconnect()
-        deadline = time.monotonic() + 10
-        while True:
-            await asyncio.sleep(0.3)
-            try:
-                return await self.__aenter__()
-            except (OSError, TimeoutError):
-                if time.monotonic() > deadline:
-                    raise
-
-
-def tcp():
-    return f"127.0.0.1:{free_port()}"
+        with self.device.booting():
+            await self.request(ResetWrite())
+            await self.client.disconnect()
+        return await self.__aenter__()
 
 
 LINKS = [
-    pytest.param(lambda: ["--pty"], SMPSerialTransport, id="pty-console"),
-    pytest.param(lambda: ["--pty", "--framing", "raw"], SMPSerialRawTransport, id="pty-raw"),
-    pytest.param(lambda: ["--pty", "--framing", "cobs"], lambda: SMPSerialRawTransport(framing=Cobs()), id="pty-cobs"),
-    pytest.param(lambda: ["--tcp", tcp()], ConsoleOverTcp, id="tcp-console"),
-    pytest.param(lambda: ["--tcp", tcp(), "--framing", "raw"], RawOverTcp, id="tcp-raw"),
-    pytest.param(lambda: ["--tcp", tcp(), "--framing", "cobs"], lambda: RawOverTcp(framing=Cobs()), id="tcp-cobs"),
-    pytest.param(lambda: ["--udp", tcp()], OwnPortUdp, id="udp"),
+    pytest.param(["--pty"], SMPSerialTransport, id="pty-console"),
+    pytest.param(["--pty", "--framing", "raw"], SMPSerialRawTransport, id="pty-raw"),
+    pytest.param(["--pty", "--framing", "cobs"], lambda: SMPSerialRawTransport(framing=Cobs()), id="pty-cobs"),
+    pytest.param(["--tcp", ANY_PORT], ConsoleOverTcp, id="tcp-console"),
+    pytest.param(["--tcp", ANY_PORT, "--framing", "raw"], RawOverTcp, id="tcp-raw"),
+    pytest.param(["--tcp", ANY_PORT, "--framing", "cobs"], lambda: RawOverTcp(framing=Cobs()), id="tcp-cobs"),
+    pytest.param(["--udp", ANY_PORT], OwnPortUdp, id="udp"),
+    # The device takes all three on one port, and answers in kind.
+    pytest.param(["--pty", "--framing", "auto"], SMPSerialTransport, id="auto-console"),
+    pytest.param(["--pty", "--framing", "auto"], SMPSerialRawTransport, id="auto-raw"),
+    pytest.param(["--pty", "--framing", "auto"], lambda: SMPSerialRawTransport(framing=Cobs()), id="auto-cobs"),
 ]
 
 
 def with_smpclient(options, transport, job):
     async def run():
-        with Device(*options) as device:
+        with Device("smpclient", *options) as device:
             async with Session(device, transport) as session:
                 await job(session)
 
@@ -120,7 +113,7 @@ def test_smpclient_finds_sizes_and_echoes(options, transport, buf_size):
         for text in ("", "x", "y" * room):
             assert (await session.request(EchoWrite(d=text))).r == text
 
-    with_smpclient([*options(), "--buf-size", str(buf_size), "--buf-count", "3"], transport, job)
+    with_smpclient([*options, "--buf-size", str(buf_size), "--buf-count", "3"], transport, job)
 
 
 @pytest.mark.parametrize("options, transport", LINKS)
@@ -141,7 +134,7 @@ def test_smpclient_upgrades_the_device(options, transport):
         new = (await session.images())[0]
         assert (new.hash, new.active, new.confirmed) == (HASH, True, True)
 
-    with_smpclient(options(), transport, job)
+    with_smpclient(options, transport, job)
 
 
 def test_unconfirmed_image_goes_back_at_the_next_reset():
@@ -166,13 +159,11 @@ def test_unknown_hash_is_refused():
     with_smpclient(["--pty"], SMPSerialTransport, job)
 
 
-@pytest.mark.parametrize("link", ["pty", "udp"])
-def test_smpmgr_upgrades_the_device(link, tmp_path):
-    path = tmp_path / "image.bin"
-    path.write_bytes(IMAGE)
-    # smpmgr has no option for the UDP port.
-    options = ["--pty"] if link == "pty" else ["--udp", "127.0.0.1:1337"]
-    with Device(*options) as device:
+@contextmanager
+def smpmgr_on(link):
+    """The device on a link, and smpmgr, which is run against it."""
+    where = ["--pty"] if link == "pty" else ["--udp", "127.0.0.1:1337"]
+    with nullcontext() if link == "pty" else smp_port(), Device("smpmgr", *where) as device:
 
         def smpmgr(*words):
             where = ["--port", device.address] if link == "pty" else ["--ip", "127.0.0.1"]
@@ -180,13 +171,22 @@ def test_smpmgr_upgrades_the_device(link, tmp_path):
                 [SMPMGR, "--timeout", "5", *where, *words],
                 capture_output=True,
                 text=True,
-                timeout=40,
+                timeout=120,
                 stdin=subprocess.DEVNULL,
                 env={**os.environ, "COLUMNS": "300", "NO_COLOR": "1", "TERM": "dumb"},
             )
             output = done.stdout + done.stderr
             assert done.returncode == 0 and "Error" not in output, output
             return output
+
+        yield device, smpmgr
+
+
+@pytest.mark.parametrize("link", ["pty", "udp"])
+def test_smpmgr_upgrades_the_device(link, tmp_path):
+    path = tmp_path / "image.bin"
+    path.write_bytes(IMAGE)
+    with smpmgr_on(link) as (device, smpmgr):
 
         def active():
             return next(block for block in smpmgr("image", "state-read").split("ImageState") if "active=True" in block)
@@ -195,8 +195,17 @@ def test_smpmgr_upgrades_the_device(link, tmp_path):
         assert NEW not in active()
         smpmgr("image", "upload", str(path))
         smpmgr("image", "state-write", HASH.hex())
-        smpmgr("os", "reset")
-        time.sleep(1)
+        with device.booting():
+            smpmgr("os", "reset")
         assert NEW in active() and "confirmed=False" in active()
         smpmgr("image", "state-write", "--confirm")
         assert NEW in active() and "confirmed=True" in active()
+
+
+def test_smpmgr_upgrades_the_device_in_one_go(tmp_path):
+    path = tmp_path / "image.bin"
+    path.write_bytes(IMAGE)
+    with smpmgr_on("pty") as (device, smpmgr):
+        with device.booting():
+            smpmgr("upgrade", str(path))
+        assert NEW in next(block for block in smpmgr("image", "state-read").split("ImageState") if "active=True" in block)

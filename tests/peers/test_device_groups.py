@@ -1,10 +1,7 @@
 """Real clients, smpclient and smpmgr, against every other group of our server, the example `smp-device`."""
 
 import hashlib
-import os
-import subprocess
 import zlib
-from contextlib import contextmanager
 
 import pytest
 from smpclient.generics import error
@@ -34,10 +31,9 @@ from smpclient.requests.settings_management import (
     WriteSetting,
 )
 from smpclient.requests.shell_management import Execute
-from smpclient.requests.statistics_management import GroupData
+from smpclient.requests.statistics_management import GroupData, ListOfGroups
 from smpclient.requests.zephyr_management import EraseStorage
-from test_device import LINKS, SMPMGR, with_smpclient
-from tools import Device
+from test_device import LINKS, smpmgr_on, with_smpclient
 
 SERVED = [0, 1, 2, 3, 8, 9, 10, 63]
 CONTENT = bytes(i * 7 % 251 for i in range(3000))
@@ -68,7 +64,7 @@ def test_smpclient_reads_what_the_device_says_about_itself(options, transport):
         await session.request(DateTimeWrite(datetime="2026-06-03T12:34:56"))
         assert str((await session.request(DateTimeRead())).datetime).startswith("2026-06-03T12:3")
 
-    with_smpclient(options(), transport, job)
+    with_smpclient(options, transport, job)
 
 
 @on_every_link
@@ -80,11 +76,13 @@ def test_smpclient_reads_enumeration_and_counters(options, transport):
         assert (last.group, last.end) == (63, True)
         assert [group.group for group in (await session.request(GroupDetails(groups=(0, 8)))).groups] == [0, 8]
         assert [group.group for group in (await session.request(GroupDetails())).groups] == SERVED
-        for name in ("device", "link", "smp"):
+        names = (await session.request(ListOfGroups())).stat_list
+        assert sorted(names) == ["device", "link", "smp"]
+        for name in names:
             assert (await session.request(GroupData(name=name))).fields
         await refused(session, GroupData(name="nothing"), 2)
 
-    with_smpclient(options(), transport, job)
+    with_smpclient(options, transport, job)
 
 
 @on_every_link
@@ -102,7 +100,7 @@ def test_smpclient_keeps_settings(options, transport):
         await session.request(EraseStorage())
         await refused(session, ReadSetting(name="device/name"), 3)
 
-    with_smpclient(options(), transport, job)
+    with_smpclient(options, transport, job)
 
 
 @pytest.mark.parametrize("options, transport, buf_size", SIZES)
@@ -121,7 +119,7 @@ def test_smpclient_sends_and_fetches_a_file(options, transport, buf_size):
         await refused(session, FileStatus(name="/lfs/none"), 3)
         await refused(session, FileDownload(name="/lfs/none", off=0), 3)
 
-    with_smpclient([*options(), "--buf-size", str(buf_size)], transport, job)
+    with_smpclient([*options, "--buf-size", str(buf_size)], transport, job)
 
 
 @on_every_link
@@ -134,36 +132,14 @@ def test_smpclient_runs_shell_commands_and_erases_an_image(options, transport):
         await session.request(ImageErase(slot=1))
         assert len((await session.request(ImageStatesRead())).images) == 1
 
-    with_smpclient(options(), transport, job)
-
-
-@contextmanager
-def smpmgr_on(link):
-    # smpmgr has no option for the UDP port.
-    with Device(*(["--pty"] if link == "pty" else ["--udp", "127.0.0.1:1337"])) as device:
-
-        def smpmgr(*words):
-            where = ["--port", device.address] if link == "pty" else ["--ip", "127.0.0.1"]
-            done = subprocess.run(
-                [SMPMGR, "--timeout", "5", *where, *words],
-                capture_output=True,
-                text=True,
-                timeout=40,
-                stdin=subprocess.DEVNULL,
-                env={**os.environ, "COLUMNS": "300", "NO_COLOR": "1", "TERM": "dumb"},
-            )
-            output = done.stdout + done.stderr
-            assert done.returncode == 0 and "Error" not in output, output
-            return output
-
-        yield smpmgr
+    with_smpclient(options, transport, job)
 
 
 @pytest.mark.parametrize("link", ["pty", "udp"])
 def test_smpmgr_sends_and_fetches_a_file(link, tmp_path):
     path, back, name = tmp_path / "content.bin", tmp_path / "back.bin", "/lfs/peers.bin"
     path.write_bytes(CONTENT)
-    with smpmgr_on(link) as smpmgr:
+    with smpmgr_on(link) as (_, smpmgr):
         smpmgr("file", "upload", str(path), name)
         smpmgr("file", "download", name, str(back))
         assert back.read_bytes() == CONTENT
@@ -175,10 +151,12 @@ def test_smpmgr_sends_and_fetches_a_file(link, tmp_path):
 
 @pytest.mark.parametrize("link", ["pty", "udp"])
 def test_smpmgr_reads_enumeration_and_counters_and_runs_shell_commands(link):
-    with smpmgr_on(link) as smpmgr:
+    with smpmgr_on(link) as (_, smpmgr):
         assert "os mgmt" in smpmgr("enum", "get-group-details", "0", "8")
         assert "63" in smpmgr("enum", "get-supported-groups")
         assert "requests" in smpmgr("statistics", "get", "smp")
+        assert "device" in smpmgr("statistics", "list")
+        assert "requests" in smpmgr("statistics", "fetch-all")
         assert "hi there" in smpmgr("shell", "echo hi there")
         assert "Return code: 1" in smpmgr("shell", "false")
         smpmgr("image", "erase", "1")

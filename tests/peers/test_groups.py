@@ -10,11 +10,12 @@ from tools import smp
 # Numbers of the groups that the manifest names, and how many commands each serves.
 GROUPS = {"os": 0, "img": 1, "stat": 2, "settings": 3, "fs": 8, "shell": 9, "enum": 10, "zbasic": 63}
 HANDLERS = {"os": 8, "img": 7, "stat": 2, "settings": 4, "fs": 5, "shell": 1, "enum": 4, "zbasic": 1}
-# A message with the list of groups does not fit it.
+# A message with the details of all groups does not fit it.
 TINY = "native_sim.serial_buf96"
 # Named in the manifest, absent from the program.
 ABSENT = {"native_sim.serial_raw": {"zbasic"}}
-# These stall now and then while they write to their simulated flash.
+# These stall now and then while they write to their simulated flash, and their shell answers now and then without the
+# output, or as if it had been sent another command: about 1 in 30 on a busy machine, whoever the client is.
 STALLING = [name for name in sorted(MANIFEST) if name.startswith("mps2")]
 # smpclient's own tests leave these two out as well: the file is written, but reading it back fails or hangs the server.
 UNREADABLE = ["mps2_an385.serial_recovery_buf1024", "mps2_an385.serial_recovery_buf2048"]
@@ -40,10 +41,16 @@ def offering(group, but=()):
     return pytest.mark.parametrize("server", names, indirect=True)
 
 
-@offering("enum", but=[TINY])
+@offering("enum")
 def test_enumeration_lists_what_the_server_was_built_with(server):
     expected = {GROUPS[group]: HANDLERS[group] for group in groups(server.name)}
-    assert sorted(smp(server, "enum", "list").ok()["groups"]) == sorted(expected)
+    listed = smp(server, "enum", "list").ok()["groups"]
+    assert sorted(listed) == sorted(expected)
+    assert smp(server, "enum", "count").ok()["count"] == len(expected)
+    assert [smp(server, "enum", "single", str(index)).ok()["group"] for index in range(len(expected))] == listed
+    smp(server, "enum", "single", str(len(expected))).refused(group=10, rc=4)
+    if server.name == TINY:
+        return
     details = smp(server, "enum", "details").ok()["groups"]
     assert {group["group"]: group["handlers"] for group in details} == expected
     assert all(group["name"].endswith(" mgmt") for group in details)
@@ -82,7 +89,6 @@ def test_settings_are_refused_as_these_builds_refuse_them(server, version):
     settings("load").ok()
 
 
-# The mps2 servers lose the output now and then on a busy machine.
 @offering("shell", but=STALLING)
 def test_shell_returns_output_and_result(server):
     assert "Zephyr version 4." in smp(server, "shell", "--", "kernel", "version").ok()["o"]
@@ -95,6 +101,15 @@ def test_shell_returns_output_and_result(server):
     unknown = smp(server, "shell", "--", "nonsense")
     assert (unknown.code, unknown.result["ret"]) == (1, -8)
     assert "nonsense: command not found" in unknown.result["o"]
+
+
+@pytest.mark.parametrize("server", STALLING, indirect=True)
+def test_shell_of_a_server_that_mixes_up_output_answers_each_time(server):
+    answers = [smp(server, "shell", "--", "kernel", "version") for _ in range(6)]
+    for answer in answers:
+        assert answer.code == (0 if answer.result["ret"] == 0 else 1) and "o" in answer.result, answer
+    right = [answer for answer in answers if answer.code == 0 and "Zephyr version 4." in answer.result["o"]]
+    assert len(right) >= 3, answers
 
 
 @offering("fs", but=STALLING)
@@ -122,11 +137,10 @@ def test_file_arrives_where_the_server_stalls(server, tmp_path):
     def fs(*words):
         return smp(server, "fs", *words)
 
-    upload = fs("upload", str(content(tmp_path)), NAME)
     # After a stall the server has closed and opened the file, and does not close it at its end: all was written, but is
     # not seen before it is closed.
-    assert upload.code == 0 or "something else" in upload.result["error"], upload
-    fs("close").ok()
+    upload = fs("upload", str(content(tmp_path)), NAME).ok()
+    assert (upload["off"], upload["match"]) == (len(CONTENT), True)
     compare(fs)
     if server.name not in UNREADABLE:
         back = tmp_path / "back.bin"

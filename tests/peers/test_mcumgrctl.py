@@ -8,22 +8,21 @@ import zlib
 
 import pytest
 from mcuboot import image_hash, make_image
-from servers import free_port
-from tools import Device
+from tools import ANY_PORT, Device
 
 # Set by run.py: installed by .ci/setup.
 MCUMGRCTL = os.environ["PEER_MCUMGRCTL"]
 LINKS = {
-    "pty": (lambda: ["--pty"], ["--serial"]),
-    "pty-raw": (lambda: ["--pty", "--framing", "raw"], ["--raw", "--serial"]),
-    "udp": (lambda: ["--udp", f"127.0.0.1:{free_port()}"], ["--udp"]),
+    "pty": (["--pty"], ["--serial"]),
+    "pty-raw": (["--pty", "--framing", "raw"], ["--raw", "--serial"]),
+    "udp": (["--udp", ANY_PORT], ["--udp"]),
 }
 CONTENT = bytes(i * 7 % 251 for i in range(3000))
 
 
 class Mcumgrctl:
     def __init__(self, device, where):
-        self.where = [*where, device.address]
+        self.device, self.where = device, [*where, device.address]
 
     def run(self, *words):
         return subprocess.run(
@@ -50,7 +49,7 @@ class Mcumgrctl:
 @pytest.fixture(params=LINKS)
 def mcumgrctl(request):
     options, where = LINKS[request.param]
-    with Device(*options()) as device:
+    with Device("mcumgrctl", *options) as device:
         yield Mcumgrctl(device, where)
 
 
@@ -80,6 +79,14 @@ def test_image_is_uploaded_marked_and_erased(mcumgrctl, tmp_path):
     mcumgrctl("image", "upload", str(path))
     mcumgrctl("image", "set-state", "--hash", new["hash"])
     assert mcumgrctl("image", "get-state")[1]["pending"]
+
+
+def test_firmware_is_updated_in_one_go(mcumgrctl, tmp_path):
+    image, path = make_image((2, 5, 7, 0), 20_000), tmp_path / "image.bin"
+    path.write_bytes(image)
+    with mcumgrctl.device.booting():
+        mcumgrctl.text("firmware", "update", str(path))
+    assert [entry["version"] for entry in mcumgrctl("image", "get-state") if entry["active"]] == ["2.5.7"]
 
 
 def test_files(mcumgrctl, tmp_path):

@@ -1,0 +1,70 @@
+"""What the peer tests have really exchanged, and whether README's coverage table says that.
+
+Each line of the record is a command and who was at the other end; only answers count that are not "not supported".
+"""
+
+import os
+import re
+from pathlib import Path
+
+import cbor2
+
+README = Path(__file__).resolve().parent.parent.parent / "README.md"
+# Names of groups as the device prints them.
+GROUPS = {"os": 0, "image": 1, "statistics": 2, "settings": 3, "fs": 8, "shell": 9, "enumeration": 10, "zephyr": 63}
+PEERS = ["Zephyr 4.4", "MCUboot", "smpclient", "smpmgr", "mcumgrctl"]
+
+
+def add(peer, commands):
+    """Writes commands, as (group, command, op), to the record of this run; set by run.py, shared by all workers."""
+    lines = [f"{peer}\t{group}\t{command}\t{op}\n" for group, command, op in sorted(set(commands))]
+    with open(os.environ["PEER_RECORD"], "a") as record:
+        record.write("".join(lines))
+
+
+def answered(trace):
+    """The commands in what `smp --verbose` has traced."""
+    for line in trace.splitlines():
+        if re.fullmatch(r"<- ([0-9a-f]{2})+", line):
+            message = bytes.fromhex(line[3:])
+            try:
+                payload = cbor2.loads(message[8:])
+            except ValueError:
+                continue
+            if payload.get("rc") != 8:
+                yield message[4] << 8 | message[5], message[7], "read" if message[0] & 7 == 1 else "write"
+
+
+def served(log):
+    """The commands that `smp-device --verbose` has logged."""
+    for line in log:
+        if request := re.search(r"smp: (Read|Write) Group\((\w+)\) (\d+)", line):
+            yield GROUPS[request[2]], int(request[3]), request[1].lower()
+
+
+def rows():
+    """README's table: (group, command, op) to what it says it was tested against."""
+    table = README.read_text().partition("\n## What is covered")[2].partition("\n## ")[0]
+    for line in table.splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if len(cells) == 7 and cells[1].isdecimal():
+            for op in cells[3].split(", "):
+                yield (int(cells[0].split()[0]), int(cells[1]), op), cells[2], cells[6].split(", ")
+
+
+def differences():
+    """Where README says something else than this run."""
+    done = {}
+    for line in Path(os.environ["PEER_RECORD"]).read_text().splitlines():
+        peer, *command = line.split("\t")
+        done.setdefault(tuple(command), set()).add(peer)
+    said = {}
+    for (group, command, op), name, peers in rows():
+        said.setdefault((group, command, name), (set(peers), set()))[1].update(done.pop((str(group), str(command), op), set()))
+    for (group, command, name), (claimed, exchanged) in sorted(said.items()):
+        claimed &= set(PEERS)
+        if claimed != exchanged:
+            in_order = ", ".join(peer for peer in PEERS if peer in exchanged)
+            yield f"{group} {name} ({command}): README says {sorted(claimed)}, the run had: {in_order or 'nobody'}"
+    for command, peers in done.items():
+        yield f"{command}: no row, but exchanged with {peers}"
