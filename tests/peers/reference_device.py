@@ -110,6 +110,7 @@ def main():
     args = parser.parse_args()
     device = Device(args.buf_size, args.buf_count)
     framing = args.framing or ("datagram" if args.udp else "console")
+    print("boot: first", flush=True)
     if args.pty:
         ours, theirs = pty.openpty()
         tty.setraw(theirs)

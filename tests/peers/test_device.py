@@ -202,10 +202,11 @@ def test_smpmgr_upgrades_the_device(link, tmp_path):
         assert NEW in active() and "confirmed=True" in active()
 
 
-def test_smpmgr_upgrades_the_device_in_one_go(tmp_path):
+def test_smpmgr_uploads_and_resets_in_one_go(tmp_path):
     path = tmp_path / "image.bin"
     path.write_bytes(IMAGE)
     with smpmgr_on("pty") as (device, smpmgr):
         with device.booting():
             smpmgr("upgrade", str(path))
-        assert NEW in next(block for block in smpmgr("image", "state-read").split("ImageState") if "active=True" in block)
+        # Into slot 0 it marks nothing: the image lies there for a boot loader that takes the newest.
+        assert NEW in smpmgr("image", "state-read")

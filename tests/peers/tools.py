@@ -69,7 +69,7 @@ class Device:
             self.command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
         threading.Thread(target=self._pump, daemon=True).start()
-        if not (self.ready.wait(10) and self.address):
+        if not (self.ready.wait(30) and self.address):
             self.__exit__()
             raise RuntimeError(f"{self.command} is not ready: {self.output}")
         return self
@@ -88,9 +88,10 @@ class Device:
     @contextmanager
     def booting(self):
         """Something that resets the device, and the time until it has come up: before that, it is deaf."""
-        before, deadline = self.boots(), time.monotonic() + 10
+        # The first boot may not have been told yet.
+        before, deadline = max(1, self.boots()), time.monotonic() + 30
         yield
-        while self.boots() == before:
+        while self.boots() <= before:
             if time.monotonic() > deadline:
                 raise RuntimeError(f"the device does not boot: {self.output}")
             time.sleep(0.02)
