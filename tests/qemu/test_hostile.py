@@ -2,6 +2,7 @@
 
 import random
 import struct
+import time
 
 import cbor2
 import pytest
@@ -88,6 +89,16 @@ PAYLOADS = [
 ]  # fmt: skip
 
 
+def exchange(client, message):
+    """The next message that comes."""
+    client.port.write(encode("console", message))
+    deadline = time.monotonic() + client.timeout
+    while (left := deadline - time.monotonic()) > 0:
+        for answer in client.decoder.push(client.port.read(left)):
+            return answer
+    raise TimeoutError(message.hex())
+
+
 def test_every_command_answers_payloads_that_mean_nothing(board):
     with board.client(timeout=8) as client:
         client.call(WRITE, 64, 0, {"on": True})
@@ -99,9 +110,7 @@ def test_every_command_answers_payloads_that_mean_nothing(board):
                 for op in (READ, WRITE):
                     sequence = (sequence + 1) % 256
                     header = struct.pack(">BBHHBB", op | 8, 0, len(payload), group, sequence, command)
-                    client.port.write(encode("console", header + payload))
-                    answers = (answer for _ in range(100) for answer in client.decoder.push(client.port.read(8)))
-                    answer = next(answers)
+                    answer = exchange(client, header + payload)
                     assert (answer[0] & 7, answer[6]) == (op + 1, sequence), (group, command, op, payload)
         assert client.call(READ, 64, 0) == {"on": True}
         assert [image["version"] for image in client.call(READ, 1, 0)["images"]] == ["1.0.0"]
