@@ -26,6 +26,12 @@ impl Crc16 {
         Self(0)
     }
 
+    /// Goes on where a CRC with this [`value`](Self::value) has stopped.
+    #[cfg(feature = "mcuboot")]
+    pub(crate) const fn at(value: u16) -> Self {
+        Self(value)
+    }
+
     /// The CRC of one run of bytes.
     #[must_use]
     pub fn of(bytes: &[u8]) -> u16 {

@@ -94,28 +94,16 @@ impl Header {
     /// The image: [`Error::Truncated`] below 32 bytes, [`Error::Magic`], or [`Error::Sizes`] if its lengths contradict
     /// each other.
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
-        if bytes.len() < Self::LEN {
-            return Err(Error::Truncated);
-        }
-        let fields = (take::<4>(bytes, 0), take::<4>(bytes, 4), take::<2>(bytes, 8), take::<2>(bytes, 10));
-        let (Some(magic), Some(load), Some(header_len), Some(protected_len)) = fields else {
-            return Err(Error::Truncated);
-        };
-        let fields = (take::<4>(bytes, 12), take::<4>(bytes, 16), take::<8>(bytes, 20));
-        let (Some(body_len), Some(flags), Some(version)) = fields else {
-            return Err(Error::Truncated);
-        };
-        if magic != Self::MAGIC {
+        let bytes: &[u8; Self::LEN] = bytes.first_chunk().ok_or(Error::Truncated)?;
+        if !bytes.starts_with(&Self::MAGIC) {
             return Err(Error::Magic);
         }
-        let version = Version::from_bytes(version);
-        let header = Self::new(
-            version,
-            u16::from_le_bytes(header_len),
-            u32::from_le_bytes(body_len),
-            u16::from_le_bytes(protected_len),
-        )?;
-        Ok(header.with_flags(Flags(u32::from_le_bytes(flags)), u32::from_le_bytes(load)))
+        // Of a known length: none of these can fail.
+        let word = |offset| take(bytes, offset).map_or(0, u32::from_le_bytes);
+        let half = |offset| take(bytes, offset).map_or(0, u16::from_le_bytes);
+        let version = Version::from_bytes(take(bytes, 20).unwrap_or_default());
+        let header = Self::new(version, half(8), word(12), half(10))?;
+        Ok(header.with_flags(Flags(word(16)), word(4)))
     }
 
     /// The 32 bytes of the header.
@@ -356,6 +344,7 @@ impl core::fmt::Display for Error {
 impl core::error::Error for Error {}
 
 /// `N` bytes of `bytes` at `offset`.
+#[inline]
 pub(crate) fn take<const N: usize>(bytes: &[u8], offset: usize) -> Option<[u8; N]> {
     bytes.get(offset..)?.first_chunk().copied()
 }

@@ -60,17 +60,19 @@ impl Hash {
     /// A copy of `hash`; `None` if it has no length of a [`HashKind`].
     #[must_use]
     pub fn new(hash: &[u8]) -> Option<Self> {
-        let len = match hash.len() {
-            32 => 32,
-            48 => 48,
-            64 => 64,
+        let mut copy = Self { len: 0, bytes: [0; Self::MAX_LEN] };
+        copy.set(hash)?;
+        Some(copy)
+    }
+
+    /// Takes over `hash`, if it has a length of a [`HashKind`].
+    pub(crate) fn set(&mut self, hash: &[u8]) -> Option<()> {
+        self.len = match hash.len() {
+            len @ (32 | 48 | 64) => u8::try_from(len).ok()?,
             _ => return None,
         };
-        let mut bytes = [0; Self::MAX_LEN];
-        for (to, from) in bytes.iter_mut().zip(hash) {
-            *to = *from;
-        }
-        Some(Self { len, bytes })
+        crate::bytes::copy(hash, &mut self.bytes);
+        Some(())
     }
 
     /// The bytes of the hash.
@@ -158,12 +160,12 @@ impl Digest for Sha256 {
     }
 
     fn finish(&mut self) -> Hash {
-        let hash: [u8; 32] = sha2::Digest::finalize_reset(&mut self.0).into();
-        let mut bytes = [0; Hash::MAX_LEN];
-        for (to, from) in bytes.iter_mut().zip(hash) {
-            *to = from;
+        // Where it stays, since each copy would stand on the stack below the deepest call of a server.
+        let mut hash = Hash { len: 32, bytes: [0; Hash::MAX_LEN] };
+        if let Some(bytes) = hash.bytes.first_chunk_mut::<32>() {
+            sha2::Digest::finalize_into_reset(&mut self.0, bytes.into());
         }
-        Hash { len: 32, bytes }
+        hash
     }
 }
 

@@ -28,10 +28,10 @@ impl<'a> Image<'a> {
             0 => &[],
             announced => {
                 let area = hashed.get(size(header.body_end())..).ok_or(Error::Truncated)?;
-                entries(area, Info::parse(area).ok_or(Error::InvalidTlv)?.protected(announced)?)?
+                entries(area, info(area).ok_or(Error::InvalidTlv)?.protected(announced)?)?
             }
         };
-        let tlvs = entries(rest, Info::parse(rest).ok_or(Error::NoTlvs)?.normal()?)?;
+        let tlvs = entries(rest, info(rest).ok_or(Error::NoTlvs)?.normal()?)?;
         Ok(Self { header, hashed, protected, tlvs })
     }
 
@@ -101,6 +101,11 @@ impl defmt::Format for Image<'_> {
     fn format(&self, f: defmt::Formatter<'_>) {
         defmt::write!(f, "Image {{ header: {}, len: {=usize} }}", self.header, self.len());
     }
+}
+
+/// The info at the front of an area.
+fn info(area: &[u8]) -> Option<Info> {
+    area.first_chunk().copied().map(Info::parse)
 }
 
 /// The entries of an area of `total` bytes at the front of `bytes`.

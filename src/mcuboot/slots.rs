@@ -63,7 +63,7 @@ use super::trailer::Layout;
 use super::{Header, Version};
 use crate::shown::shown;
 use checkpoint::Log;
-use upload::Session;
+use upload::{Receiving, Session};
 
 pub use error::Error;
 pub use job::Job;
@@ -149,6 +149,7 @@ pub struct Slots<'s, D> {
     scratch: &'s mut [u8],
     digest: D,
     session: Session,
+    upload: Receiving,
     log: Log,
 }
 
@@ -165,15 +166,9 @@ impl<'s, D: Digest> Slots<'s, D> {
         let layout = Layout::new(config.align).filter(|_| config.align >= config.geometry.write);
         let layout = layout.ok_or(ConfigError::Alignment)?;
         let reserved = config.reserved.max(layout.len());
-        let log = layout::check(&config.geometry, pairs, config.checkpoint, reserved, scratch.len())?;
-        if pairs.iter().flat_map(Pair::regions).any(|region| layout::down(region.len, config.align) != region.len) {
-            return Err(ConfigError::Alignment);
-        }
-        if config.mode == BootMode::Swap && pairs.iter().any(|pair| pair.running() != Slot::Primary) {
-            return Err(ConfigError::Running);
-        }
-        let log = log.map_or(Log::Absent, |region| Log::Unread { region, resume: true });
-        Ok(Self { config, layout, reserved, pairs, scratch, digest, session: Session::Idle, log })
+        let log = Log::new(layout::check(&config, pairs, reserved, scratch.len())?);
+        let (session, upload) = (Session::Idle, Receiving::new());
+        Ok(Self { config, layout, reserved, pairs, scratch, digest, session, upload, log })
     }
 
     /// Begins a command. The job does nothing until an executor runs it; a job that is dropped ends the upload session

@@ -4,7 +4,7 @@
 //! They are never mixed up here: what must be protected has to be looked for in the protected area, and the image hash,
 //! which cannot cover itself, only in the other one.
 
-use super::{Error, take};
+use super::Error;
 use crate::shown::shown;
 
 /// The type of a TLV.
@@ -154,8 +154,8 @@ impl Info {
         [a, b, c, d]
     }
 
-    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
-        Some(Self { magic: u16::from_le_bytes(take(bytes, 0)?), total: u16::from_le_bytes(take(bytes, 2)?) })
+    pub(crate) const fn parse([m0, m1, t0, t1]: [u8; 4]) -> Self {
+        Self { magic: u16::from_le_bytes([m0, m1]), total: u16::from_le_bytes([t0, t1]) }
     }
 
     /// The length of the protected area, which the header has announced as `announced` bytes.

@@ -16,6 +16,12 @@
 
 use super::take;
 
+/// The magic for an alignment of 8.
+static MAGIC_8: [u8; 16] =
+    [0x77, 0xC2, 0x95, 0xF3, 0x60, 0xD2, 0xEF, 0x7F, 0x35, 0x52, 0x50, 0x0F, 0x2C, 0xB6, 0x79, 0x80];
+/// The magic for all others, which the first two bytes tell. Statics, since the bytes of constants are built one by one.
+static MAGIC_ANY: [u8; 16] = [0, 0, 0x2D, 0xE1, 0x5D, 0x29, 0x41, 0x0B, 0x8D, 0x77, 0x67, 0x9C, 0x11, 0x0F, 0x1F, 0x8A];
+
 /// The offsets of the trailer's fields, for one alignment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -69,10 +75,12 @@ impl Layout {
     #[must_use]
     pub const fn magic(self) -> [u8; 16] {
         if self.align == 8 {
-            return [0x77, 0xC2, 0x95, 0xF3, 0x60, 0xD2, 0xEF, 0x7F, 0x35, 0x52, 0x50, 0x0F, 0x2C, 0xB6, 0x79, 0x80];
+            return MAGIC_8;
         }
         let [low, high, ..] = self.align.to_le_bytes();
-        [low, high, 0x2D, 0xE1, 0x5D, 0x29, 0x41, 0x0B, 0x8D, 0x77, 0x67, 0x9C, 0x11, 0x0F, 0x1F, 0x8A]
+        let mut magic = MAGIC_ANY;
+        [magic[0], magic[1]] = [low, high];
+        magic
     }
 
     /// What 16 bytes at the end of a slot say, in a flash with this erased value.
@@ -80,7 +88,7 @@ impl Layout {
     pub fn read_magic(self, bytes: &[u8], erased: u8) -> Magic {
         match take::<16>(bytes, 0) {
             Some(bytes) if bytes == self.magic() => Magic::Good,
-            Some(bytes) if bytes == [erased; 16] => Magic::Unset,
+            Some(bytes) if bytes.iter().all(|byte| *byte == erased) => Magic::Unset,
             _ => Magic::Bad,
         }
     }

@@ -1,110 +1,106 @@
 //! What a job asks of the flash before buffers are put in: small values that borrow nothing.
 
-use super::Chunk;
-use super::checkpoint::{Position, Record};
 use super::layout::{Geometry, Writable, down, up};
 use crate::mcuboot::flash::Operation;
-use crate::mcuboot::trailer::{Field, Flag, Layout};
 
 /// An operation without its buffer.
-#[derive(Debug)]
-pub(super) enum Access {
-    /// So many bytes from this address; may be given fewer bytes only by [`fill`].
-    Read(u32, usize),
-    Write(Writable, Source),
-    /// The erase page that starts here.
-    Erase(Writable),
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Access {
+    pub(super) kind: Kind,
+    address: u32,
+    pub(super) len: u32,
 }
 
-/// Where the bytes of a write come from.
-#[derive(Debug)]
-pub(super) enum Source {
-    /// The carry: one write unit.
+/// What is done, and where the bytes of a write come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Nobody has asked yet.
+    Unknown,
+    /// Nothing: the stage is over.
+    Nothing,
+    /// Something outside of its region. The job ends here, without an outcome.
+    Outside,
+    /// Fill the work slice.
+    Read,
+    /// Write the carry: one write unit.
     Carry,
-    /// The chunk, from this offset on so many bytes.
-    Chunk(usize, u32),
-    /// A record of the checkpoint log.
-    Record(Position, Record),
-    /// A field of the trailer.
-    Field(Field, Layout),
+    /// Write the front of what is left of the chunk.
+    Chunk,
+    /// Write the front of the work slice: a trailer field or a record of the checkpoint log.
+    Work,
+    /// Erase a page of a slot.
+    Erase,
+    /// Erase a page of the checkpoint log.
+    EraseLog,
 }
 
 /// The scratch slice: a carry of one write unit, and the rest to work in.
 pub(super) fn halves<'a>(scratch: &'a mut [u8], geometry: &Geometry) -> (&'a mut [u8], &'a mut [u8]) {
-    let write = usize::try_from(geometry.write).unwrap_or(usize::MAX);
-    scratch.split_at_mut_checked(write).unwrap_or((&mut [], &mut []))
+    scratch.split_at_mut_checked(size(geometry.write)).unwrap_or((&mut [], &mut []))
 }
 
-/// The largest read that always fits a work slice of this length.
-pub(super) fn fill(work: usize, geometry: &Geometry) -> u32 {
-    down(u32::try_from(work).unwrap_or(u32::MAX), geometry.read).saturating_sub(geometry.read)
+/// The largest read that always fits what is left of a scratch slice of this length beside the carry.
+pub(super) fn fill(scratch: usize, geometry: &Geometry) -> u32 {
+    let work = u32::try_from(scratch).unwrap_or(u32::MAX).saturating_sub(geometry.write);
+    down(work, geometry.read).saturating_sub(geometry.read)
+}
+
+/// A length in memory. All of them are far below the limits of either type.
+pub(super) fn size(len: u32) -> usize {
+    usize::try_from(len).unwrap_or(usize::MAX)
 }
 
 impl Access {
-    /// The operation; `None` if it would leave its region or does not fit the scratch slice, which no job asks for.
+    pub(super) const UNKNOWN: Self = Self { kind: Kind::Unknown, address: 0, len: 0 };
+    pub(super) const OUTSIDE: Self = Self { kind: Kind::Outside, address: 0, len: 0 };
+    pub(super) const NOTHING: Self = Self { kind: Kind::Nothing, address: 0, len: 0 };
+
+    /// So many bytes from this address.
+    pub(super) const fn read(address: u32, len: u32) -> Self {
+        Self { kind: Kind::Read, address, len }
+    }
+
+    /// A write or an erase of so many bytes; no operation if it would leave its region, which no job asks for.
+    pub(super) fn change(kind: Kind, to: Writable, len: u32) -> Self {
+        match to.address(len) {
+            Some(address) => Self { kind, address, len },
+            None => Self::OUTSIDE,
+        }
+    }
+
+    /// The operation; `None` if the job is over, or if it does not fit the scratch slice, which no job asks for.
     pub(super) fn operation<'a>(
         self,
         geometry: &Geometry,
         scratch: &'a mut [u8],
-        chunk: Option<&Chunk<'a>>,
+        chunk: &'a [u8],
     ) -> Option<Operation<'a>> {
         let (carry, work) = halves(scratch, geometry);
-        match self {
-            Self::Read(address, len) => {
-                let (address, window) = window(address, len, geometry);
-                Some(Operation::Read { address, into: work.get_mut(..window)? })
+        let from: &[u8] = match self.kind {
+            Kind::Unknown | Kind::Nothing | Kind::Outside => return None,
+            Kind::Read => {
+                let (address, window) = self.window(geometry);
+                return Some(Operation::Read { address, into: work.get_mut(..size(window))? });
             }
-            Self::Write(to, source) => {
-                let bytes = match source {
-                    Source::Carry => &*carry,
-                    Source::Chunk(from, len) => chunk?.data.get(from..)?.get(..usize::try_from(len).ok()?)?,
-                    Source::Record(position, record) => position.emit(&record, geometry, work)?,
-                    Source::Field(field, layout) => emit(field, layout, geometry, work)?,
-                };
-                let (address, _) = to.range(bytes.len())?;
-                Some(Operation::Write { address, bytes })
+            Kind::Erase | Kind::EraseLog => {
+                return Some(Operation::Erase { from: self.address, to: self.address.wrapping_add(self.len) });
             }
-            Self::Erase(page) => {
-                let (from, to) = page.range(usize::try_from(geometry.erase).ok()?)?;
-                Some(Operation::Erase { from, to })
-            }
-        }
-    }
-
-    /// The bytes that a completed read was for; empty for writes and erases.
-    pub(super) fn bytes<'a>(&self, geometry: &Geometry, work: &'a [u8]) -> &'a [u8] {
-        let Self::Read(address, len) = *self else {
-            return &[];
+            Kind::Carry => carry,
+            Kind::Work => work,
+            Kind::Chunk => chunk,
         };
-        let (start, _) = window(address, len, geometry);
-        let skip = usize::try_from(address.wrapping_sub(start)).unwrap_or(usize::MAX);
-        work.get(skip..).and_then(|rest| rest.get(..len)).unwrap_or(&[])
+        Some(Operation::Write { address: self.address, bytes: from.get(..size(self.len))? })
     }
-}
 
-/// The aligned read that covers `len` bytes from `address` on: its address and length.
-fn window(address: u32, len: usize, geometry: &Geometry) -> (u32, usize) {
-    let start = down(address, geometry.read);
-    let end = u32::try_from(len).ok().and_then(|len| address.checked_add(len)).unwrap_or(address);
-    (start, usize::try_from(up(end, geometry.read).wrapping_sub(start)).unwrap_or(usize::MAX))
-}
+    /// The bytes that a completed read was for.
+    pub(super) fn bytes<'a>(&self, geometry: &Geometry, work: &'a [u8]) -> &'a [u8] {
+        let skip = size(self.address.wrapping_sub(self.window(geometry).0));
+        work.get(skip..).and_then(|rest| rest.get(..size(self.len))).unwrap_or(&[])
+    }
 
-/// The write units that a trailer field lies in: the magic at their end, anything else at their start.
-fn emit<'o>(field: Field, layout: Layout, geometry: &Geometry, out: &'o mut [u8]) -> Option<&'o [u8]> {
-    let unit = |len| usize::try_from(up(len, geometry.write)).ok();
-    match field {
-        Field::Magic => {
-            let out = out.get_mut(..unit(Layout::MAGIC_LEN)?)?;
-            out.fill(geometry.erased);
-            *out.last_chunk_mut()? = layout.magic();
-            Some(out)
-        }
-        Field::ImageOk | Field::CopyDone | Field::SwapInfo(_) => {
-            let out = out.get_mut(..unit(1)?)?;
-            out.fill(geometry.erased);
-            *out.first_mut()? = if let Field::SwapInfo(kind) = field { kind as u8 } else { Flag::SET };
-            Some(out)
-        }
-        Field::SwapSize => None,
+    /// The aligned read that covers the wanted bytes: its address and length.
+    const fn window(&self, geometry: &Geometry) -> (u32, u32) {
+        let start = down(self.address, geometry.read);
+        (start, up(self.address.wrapping_add(self.len), geometry.read).wrapping_sub(start))
     }
 }

@@ -12,8 +12,10 @@
 //! neither another upload into the slot, nor a swap or an erase behind our back can make it wrong. (What a CRC
 //! misses, the SHA-256 of the file and the image hash find.) Numbers are little-endian.
 
+use super::access::Access;
 use super::layout::{Geometry, LogRegion, Writable, down};
-use super::upload::Key;
+use super::upload::{Key, Receiving};
+use crate::bytes::copy;
 use crate::checksum::Crc16;
 use crate::mcuboot::take;
 
@@ -27,74 +29,78 @@ pub(super) const fn record_len(geometry: &Geometry) -> u32 {
     if geometry.write > 64 { geometry.write } else { 64 }
 }
 
-/// What a record says.
-#[derive(Debug, Clone)]
-pub(super) struct Record {
-    pub(super) image: u32,
-    pub(super) len: u32,
-    pub(super) off: u32,
-    pub(super) crc: u16,
-    pub(super) key: Option<Key>,
-}
+/// A valid record.
+struct Record<'a>(&'a [u8; RECORD_LEN]);
 
-impl Record {
-    fn emit(&self, number: u32) -> [u8; RECORD_LEN] {
-        let mut bytes = [0; RECORD_LEN];
-        let sha = self.key.as_ref().map_or(&[][..], |key| key.as_slice());
-        let len = u8::try_from(sha.len()).unwrap_or(0);
-        let fields = MAGIC
-            .into_iter()
-            .chain(number.to_le_bytes())
-            .chain(self.image.to_le_bytes())
-            .chain(self.len.to_le_bytes())
-            .chain(self.off.to_le_bytes())
-            .chain(self.crc.to_le_bytes())
-            .chain([len, 0])
-            .chain(sha.iter().copied());
-        for (byte, field) in bytes.iter_mut().zip(fields) {
-            *byte = field;
-        }
-        if let Some((body, check)) = bytes.split_last_chunk_mut() {
-            *check = Crc16::of(body).to_be_bytes();
-        }
-        bytes
+impl<'a> Record<'a> {
+    fn parse(bytes: &'a [u8]) -> Option<Self> {
+        let record = Self(bytes.first_chunk()?);
+        (Crc16::of(record.0) == 0 && record.0.starts_with(&MAGIC) && record.sha()?.len() <= Key::MAX_LEN)
+            .then_some(record)
     }
 
-    /// The record in `bytes` and its number.
-    fn parse(bytes: &[u8]) -> Option<(Self, u32)> {
-        let bytes = bytes.first_chunk::<RECORD_LEN>()?;
-        if Crc16::of(bytes) != 0 || take(bytes, 0) != Some(MAGIC) {
-            return None;
-        }
-        let number = |offset| take(bytes, offset).map(u32::from_le_bytes);
-        let sha = bytes.get(24..)?.get(..usize::from(*bytes.get(22)?))?;
-        let key = if sha.is_empty() { None } else { Some(Key::from_slice(sha).ok()?) };
-        let crc = u16::from_le_bytes(take(bytes, 20)?);
-        Some((Self { image: number(8)?, len: number(12)?, off: number(16)?, crc, key }, number(4)?))
+    fn sha(&self) -> Option<&'a [u8]> {
+        let [len] = take(self.0, 22)?;
+        self.0.get(24..)?.get(..len.into())
+    }
+
+    fn word(&self, offset: usize) -> u32 {
+        take(self.0, offset).map_or(0, u32::from_le_bytes)
     }
 }
 
-/// What we know of the region.
+/// Puts a record of the upload to the front of `out`.
+fn emit(upload: &Receiving, number: u32, out: &mut [u8; RECORD_LEN]) {
+    out.fill(0);
+    let fields = [u32::from_le_bytes(MAGIC), number, upload.image, upload.len, upload.written()];
+    let sha = upload.key.as_bytes();
+    let mut rest: &mut [u8] = out;
+    for field in fields {
+        let Some((to, behind)) = rest.split_first_chunk_mut() else { return };
+        *to = field.to_le_bytes();
+        rest = behind;
+    }
+    if let Some((head, behind)) = rest.split_first_chunk_mut() {
+        let [low, high] = upload.crc.value().to_le_bytes();
+        *head = [low, high, u8::try_from(sha.len()).unwrap_or(0), 0];
+        copy(sha, behind);
+    }
+    if let Some((body, check)) = out.split_last_chunk_mut() {
+        *check = Crc16::of(body).to_be_bytes();
+    }
+}
+
+/// The region, and what we know of it.
 #[derive(Debug)]
-pub(super) enum Log {
+pub(super) struct Log {
+    pub(super) known: Known,
+    pub(super) next: Position,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Known {
     /// The device has none: uploads start again after a restart.
     Absent,
     /// It has to be read. `resume`: an upload may go on where the newest record says; not so after a flash error.
-    Unread { region: LogRegion, resume: bool },
-    /// It was read, and the next record goes there.
-    Known(Position),
+    Unread { resume: bool },
+    /// It was read, and it is known where the next record goes.
+    Read,
 }
 
 impl Log {
-    /// The log for the time of an upload's flash operations: if the job ends early, it has to be read again.
-    pub(super) fn take(&mut self) -> Self {
-        match self {
-            Self::Known(Position { region, .. }) | Self::Unread { region, .. } => {
-                let region = *region;
-                core::mem::replace(self, Self::Unread { region, resume: false })
-            }
-            Self::Absent => Self::Absent,
+    pub(super) const fn new(region: LogRegion) -> Self {
+        let known = if region.region().len == 0 { Known::Absent } else { Known::Unread { resume: true } };
+        Self { known, next: Position { region, offset: 0, number: 0, erased: false } }
+    }
+
+    /// For the time of an upload's flash operations: if the job ends early, the log has to be read again. Returns
+    /// whether there is one.
+    pub(super) fn begin(&mut self) -> bool {
+        let is_there = self.known != Known::Absent;
+        if is_there {
+            self.known = Known::Unread { resume: false };
         }
+        is_there
     }
 }
 
@@ -109,10 +115,6 @@ pub(super) struct Position {
 }
 
 impl Position {
-    const fn start(region: LogRegion) -> Self {
-        Self { region, offset: 0, number: 0, erased: false }
-    }
-
     pub(super) const fn place(&self) -> Writable {
         self.region.at(self.offset)
     }
@@ -126,14 +128,12 @@ impl Position {
         self.erased = true;
     }
 
-    /// Writes the record to the front of `out`, padded to whole write units; returns the length of these.
-    pub(super) fn emit<'o>(&self, record: &Record, geometry: &Geometry, out: &'o mut [u8]) -> Option<&'o [u8]> {
-        let out = out.get_mut(..usize::try_from(record_len(geometry)).ok()?)?;
+    /// Writes a record of the upload to the front of `out`, with padding behind it.
+    pub(super) fn emit(&self, upload: &Receiving, geometry: &Geometry, out: &mut [u8]) {
         out.fill(geometry.erased);
-        for (to, from) in out.iter_mut().zip(record.emit(self.number)) {
-            *to = from;
+        if let Some(out) = out.first_chunk_mut() {
+            emit(upload, self.number, out);
         }
-        Some(out)
     }
 
     pub(super) fn written(&mut self, geometry: &Geometry) {
@@ -151,50 +151,56 @@ impl Position {
     }
 }
 
-/// The search for the newest record.
-#[derive(Debug)]
+/// The search for the newest record, which goes into the upload, its place into the log.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Recall {
     offset: u32,
-    newest: Option<Record>,
-    next: Position,
-    pub(super) resume: bool,
+    found: bool,
+    resume: bool,
 }
 
 impl Recall {
-    pub(super) const fn new(region: LogRegion, resume: bool) -> Self {
-        Self { offset: 0, newest: None, next: Position::start(region), resume }
+    pub(super) const fn new(log: &mut Log, resume: bool) -> Self {
+        log.next = Position { offset: 0, number: 0, erased: false, ..log.next };
+        Self { offset: 0, found: false, resume }
     }
 
-    /// Address and length of the next read; `None` at the end.
-    pub(super) fn read(&self, geometry: &Geometry) -> Option<(u32, usize)> {
-        let region = self.next.region.region();
-        let len = usize::try_from(record_len(geometry)).ok()?;
-        if self.offset >= region.len { None } else { Some((region.start.wrapping_add(self.offset), len)) }
+    /// The next read; nothing at the end.
+    pub(super) const fn access(&self, log: &Log, geometry: &Geometry) -> Access {
+        let region = log.next.region.region();
+        if self.offset >= region.len {
+            return Access::NOTHING;
+        }
+        Access::read(region.start.wrapping_add(self.offset), record_len(geometry))
     }
 
-    /// Takes the bytes of the read.
-    pub(super) fn advance(&mut self, bytes: &[u8], geometry: &Geometry) {
-        let newer = |number: u32| self.newest.is_none() || number.wrapping_sub(self.next.number) < u32::MAX / 2;
+    /// Takes the bytes of a record.
+    pub(super) fn advance(&mut self, bytes: &[u8], log: &mut Log, upload: &mut Receiving, geometry: &Geometry) {
+        let next = &mut log.next;
+        let newer = |record: &Record<'_>| !self.found || record.word(4).wrapping_sub(next.number) < u32::MAX / 2;
         match Record::parse(bytes) {
-            Some((record, number)) if newer(number) => {
-                self.newest = Some(record);
-                self.next.number = number.wrapping_add(1);
-                self.next.advance_from(self.offset, geometry);
+            Some(record) if newer(&record) => {
+                self.found = true;
+                let crc = u16::from_le_bytes(take(record.0, 20).unwrap_or_default());
+                upload.recall(record.word(8), record.word(12), record.word(16), crc);
+                let _ = upload.key.set(record.sha().unwrap_or(&[]));
+                next.number = record.word(4).wrapping_add(1);
+                next.advance_from(self.offset, geometry);
             }
             // A torn record behind the newest: its place cannot be written again before the page is erased.
-            _ if self.offset == self.next.offset
+            _ if self.offset == next.offset
                 && down(self.offset, geometry.erase) != self.offset
                 && bytes.iter().any(|byte| *byte != geometry.erased) =>
             {
-                self.next.advance_from(self.offset, geometry);
+                next.advance_from(self.offset, geometry);
             }
             _ => {}
         }
         self.offset = self.offset.saturating_add(record_len(geometry));
     }
 
-    /// The newest record, if it may be used, and the place of the next.
-    pub(super) fn finish(self) -> (Option<Record>, Position) {
-        (self.newest.filter(|_| self.resume), self.next)
+    /// Whether there is a record that may be used.
+    pub(super) const fn is_usable(self) -> bool {
+        self.found && self.resume
     }
 }

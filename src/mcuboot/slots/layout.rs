@@ -7,6 +7,7 @@
 use embedded_storage::nor_flash::NorFlash;
 
 use super::look::Seen;
+use super::{BootMode, Config};
 use crate::mcuboot::trailer::{Field, Layout};
 
 /// A part of the flash.
@@ -98,10 +99,6 @@ impl Pair {
         }
     }
 
-    pub(super) const fn regions(&self) -> [Region; 2] {
-        [self.primary, self.secondary]
-    }
-
     pub(super) const fn running(&self) -> Slot {
         self.running
     }
@@ -140,6 +137,9 @@ impl Pair {
 pub(super) struct Target(Region);
 
 impl Target {
+    /// Nowhere: nothing fits in.
+    pub(super) const NONE: Self = Self(Region::new(0, 0));
+
     pub(super) const fn at(self, offset: u32) -> Writable {
         Writable { region: self.0, offset }
     }
@@ -171,10 +171,11 @@ pub(super) struct Writable {
 }
 
 impl Writable {
-    /// The addresses from the place on; `None` if `len` bytes would leave the region.
-    pub(super) fn range(self, len: usize) -> Option<(u32, u32)> {
-        let end = self.offset.checked_add(u32::try_from(len).ok()?).filter(|end| *end <= self.region.len)?;
-        Some((self.region.start.checked_add(self.offset)?, self.region.start.checked_add(end)?))
+    /// The address of the place; `None` if `len` bytes would leave the region.
+    pub(super) fn address(self, len: u32) -> Option<u32> {
+        self.offset.checked_add(len).filter(|end| *end <= self.region.len)?;
+        // Regions do not reach beyond the flash.
+        Some(self.region.start.wrapping_add(self.offset))
     }
 }
 
@@ -281,28 +282,39 @@ impl core::error::Error for ConfigError {}
 /// Bytes of an image header: [`Header::LEN`](crate::mcuboot::Header::LEN).
 const HEADER_LEN: u32 = 32;
 
+/// The slot with this number over all pairs, primary first, and behind them the checkpoint region.
+fn region(pairs: &[Pair], log: Option<Region>, number: usize) -> Option<Region> {
+    match pairs.get(number >> 1) {
+        Some(pair) => Some(if number & 1 == 0 { pair.primary } else { pair.secondary }),
+        None => log.filter(|_| number >> 1 == pairs.len() && number & 1 == 0),
+    }
+}
+
 /// Checks a configuration, and turns the checkpoint region into one that may be written.
-pub(super) fn check(
-    geometry: &Geometry,
-    pairs: &[Pair],
-    log: Option<Region>,
-    reserved: u32,
-    scratch: usize,
-) -> Result<Option<LogRegion>, ConfigError> {
+pub(super) fn check(config: &Config, pairs: &[Pair], reserved: u32, scratch: usize) -> Result<LogRegion, ConfigError> {
+    let Config { geometry, checkpoint: log, .. } = config;
     if !geometry.is_valid() {
         return Err(ConfigError::Geometry);
     }
     if pairs.is_empty() || u32::try_from(pairs.len()).map_or(true, |pairs| pairs > 1 << 31) {
         return Err(ConfigError::Pairs);
     }
-    let regions = || pairs.iter().flat_map(Pair::regions).chain(log);
-    if regions().any(|region| !region.fits(geometry)) {
-        return Err(ConfigError::Region);
+    let mut number = 0_usize;
+    while let Some(region) = region(pairs, *log, number) {
+        if !region.fits(geometry) {
+            return Err(ConfigError::Region);
+        }
+        number = number.wrapping_add(1);
     }
-    let overlap =
-        |(at, region): (usize, Region)| regions().skip(at.saturating_add(1)).any(|next| next.overlaps(region));
-    if regions().enumerate().any(overlap) {
-        return Err(ConfigError::Overlap);
+    while let Some(one) = region(pairs, *log, number.wrapping_sub(1)) {
+        number = number.wrapping_sub(1);
+        let mut before = number;
+        while let Some(other) = region(pairs, *log, before.wrapping_sub(1)) {
+            if one.overlaps(other) {
+                return Err(ConfigError::Overlap);
+            }
+            before = before.wrapping_sub(1);
+        }
     }
     let least = reserved.saturating_add(HEADER_LEN);
     if pairs.iter().any(|pair| pair.primary.len < least || pair.secondary.len < least) {
@@ -316,7 +328,14 @@ pub(super) fn check(
     if log.is_some_and(|log| record > geometry.erase || log.len < record) {
         return Err(ConfigError::TooSmall);
     }
-    Ok(log.map(LogRegion))
+    let unaligned = |region: Region| down(region.len, config.align) != region.len;
+    if pairs.iter().any(|pair| unaligned(pair.primary) || unaligned(pair.secondary)) {
+        return Err(ConfigError::Alignment);
+    }
+    if config.mode == BootMode::Swap && pairs.iter().any(|pair| pair.running() != Slot::Primary) {
+        return Err(ConfigError::Running);
+    }
+    Ok(LogRegion(log.unwrap_or(Region::new(0, 0))))
 }
 
 /// `value` rounded down to a multiple of `unit`, a power of two.

@@ -1,11 +1,17 @@
 //! Looking at what is in the slots.
 
 use super::Error;
+use super::access::{Access, size};
 use super::layout::{Pair, Slot};
+use crate::mcuboot::Header;
 use crate::mcuboot::digest::{Hash, HashKind};
 use crate::mcuboot::tlv::{Entry, Info};
 use crate::mcuboot::trailer::{Field, Flag, Layout, SwapType, Trailer};
-use crate::mcuboot::{Header, take};
+
+const AREA: u32 = Info::LEN as u32;
+const ENTRY: u32 = Entry::LEN as u32;
+const HEADER: u32 = 32;
+const _: () = assert!(HEADER as usize == Header::LEN);
 
 /// The longest read of a look: an entry with the longest hash.
 pub(super) const MAX_READ: usize = Entry::LEN as usize + Hash::MAX_LEN;
@@ -22,6 +28,14 @@ pub(super) struct Seen {
 impl Seen {
     pub(super) const NOTHING: Self = Self { header: None, hash: Err(Error::NoImage), trailer: Trailer::BLANK };
 
+    /// The hash, or why there is none.
+    pub(super) const fn hash(&self) -> Result<&Hash, Error> {
+        match &self.hash {
+            Ok(hash) => Ok(hash),
+            Err(error) => Err(*error),
+        }
+    }
+
     /// Header and hash, if the slot has both.
     pub(super) fn image(&self) -> Option<(&Header, &Hash)> {
         Some((self.header.as_ref()?, self.hash.as_ref().ok()?))
@@ -29,29 +43,28 @@ impl Seen {
 }
 
 /// A walk over the slots of the pairs `image..=last`, primary first: header, TLVs up to the last, trailer.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Look {
     image: u32,
     last: u32,
     slot: Slot,
     at: At,
+    /// Where in the slot the next read is, before the trailer.
+    offset: u32,
+    /// Where the entries end.
+    end: u32,
 }
 
 /// What the walk reads next in a slot.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum At {
     Header,
     /// The info of the protected TLV area.
     Protected,
     /// The info of the normal TLV area.
-    Info {
-        offset: u32,
-    },
-    /// An entry of the normal TLV area, which ends at `end`.
-    Entry {
-        offset: u32,
-        end: u32,
-    },
+    Info,
+    /// An entry of the normal TLV area.
+    Entry,
     Magic,
     ImageOk,
     CopyDone,
@@ -62,34 +75,38 @@ enum At {
 
 impl Look {
     pub(super) const fn new(image: u32, last: u32) -> Self {
-        Self { image, last, slot: Slot::Primary, at: At::Header }
+        Self { image, last, slot: Slot::Primary, at: At::Header, offset: 0, end: 0 }
     }
 
-    /// Address and length of the next read; `None` at the end.
-    pub(super) fn read(&self, pairs: &[Pair], layout: Layout, kind: HashKind) -> Option<(u32, usize)> {
+    /// The last pair that is looked at.
+    pub(super) const fn last(&self) -> u32 {
+        self.last
+    }
+
+    /// The next read; `None` at the end.
+    pub(super) fn access(&self, pairs: &[Pair], layout: Layout, kind: HashKind) -> Option<Access> {
         let region = pair(pairs, self.image)?.region(self.slot);
-        let body_end = || pair(pairs, self.image)?.seen(self.slot).header.map(|header| header.body_end());
         let trailer = |field| region.len.wrapping_sub(layout.from_end(field));
         let (offset, len) = match self.at {
-            At::Header => (0, Header::LEN),
-            At::Protected => (body_end()?, Info::LEN.into()),
-            At::Info { offset } => (offset, Info::LEN.into()),
-            At::Entry { offset, end } => {
-                let rest = usize::try_from(end.wrapping_sub(offset)).ok()?;
-                (offset, rest.min(usize::from(Entry::LEN).saturating_add(kind.len())))
+            At::Header => (0, HEADER),
+            At::Protected | At::Info => (self.offset, AREA),
+            At::Entry => {
+                let longest = ENTRY.wrapping_add(u32::try_from(kind.len()).unwrap_or(0));
+                (self.offset, longest.min(self.end.wrapping_sub(self.offset)))
             }
-            At::Magic => (trailer(Field::Magic), 16),
+            At::Magic => (trailer(Field::Magic), Layout::MAGIC_LEN),
             At::ImageOk => (trailer(Field::ImageOk), 1),
             At::CopyDone => (trailer(Field::CopyDone), 1),
             At::SwapInfo => (trailer(Field::SwapInfo(SwapType::None)), 1),
             At::End => return None,
         };
-        Some((region.start.wrapping_add(offset), len))
+        Some(Access::read(region.start.wrapping_add(offset), len))
     }
 
     /// Takes the bytes of the read.
+    #[inline(never)]
     pub(super) fn advance(&mut self, bytes: &[u8], pairs: &mut [Pair], layout: Layout, kind: HashKind, erased: u8) {
-        let Some(pair) = usize::try_from(self.image).ok().and_then(|image| pairs.get_mut(image)) else {
+        let Some(pair) = pairs.get_mut(size(self.image)) else {
             self.at = At::End;
             return;
         };
@@ -98,10 +115,12 @@ impl Look {
         let byte = bytes.first().copied().unwrap_or(0);
         self.at = match self.at {
             At::Header => {
-                *seen = Seen { header: Header::parse(bytes).ok(), ..Seen::NOTHING };
-                after_header(seen, slot_len)
+                seen.header = Header::parse(bytes).ok();
+                seen.hash = Err(Error::NoImage);
+                seen.trailer = Trailer::BLANK;
+                self.after_header(seen, slot_len)
             }
-            at @ (At::Protected | At::Info { .. } | At::Entry { .. }) => match tlvs(at, seen, bytes, kind, slot_len) {
+            At::Protected | At::Info | At::Entry => match self.tlvs(seen, bytes, kind, slot_len) {
                 Ok(next) => next,
                 Err(error) => {
                     seen.hash = Err(error);
@@ -138,58 +157,62 @@ impl Look {
         self.slot = self.slot.other();
         At::Header
     }
-}
 
-/// Where to go on behind a header: to the TLVs, if they can be in the slot at all.
-fn after_header(seen: &Seen, slot_len: u32) -> At {
-    match seen.header {
-        Some(header) if header.hashed_len().saturating_add(Info::LEN.into()) > slot_len => At::Magic,
-        Some(header) if header.protected_len() > 0 => At::Protected,
-        Some(header) => At::Info { offset: header.body_end() },
-        None => At::Magic,
-    }
-}
-
-/// One step through the TLV areas.
-fn tlvs(at: At, seen: &mut Seen, bytes: &[u8], kind: HashKind, slot_len: u32) -> Result<At, Error> {
-    let info = || Info::parse(bytes).ok_or(Error::InvalidTlv);
-    let header = seen.header.ok_or(Error::NoImage)?;
-    match at {
-        At::Protected => {
-            info()?.protected(header.protected_len())?;
-            Ok(At::Info { offset: header.hashed_len() })
-        }
-        At::Info { offset } => {
-            let end = offset.checked_add(info()?.normal()?.into()).filter(|end| *end <= slot_len);
-            seen.hash = Err(Error::HashNotFound);
-            entry(offset.wrapping_add(Info::LEN.into()), end.ok_or(Error::InvalidTlv)?)
-        }
-        At::Entry { offset, end } => {
-            let found = Entry::parse(take(bytes, 0).ok_or(Error::InvalidTlv)?);
-            let value = offset.wrapping_add(Entry::LEN.into());
-            let next = value.checked_add(found.len.into()).filter(|next| *next <= end).ok_or(Error::InvalidTlv)?;
-            if found.kind == kind.tlv() {
-                if seen.hash.is_ok() {
-                    return Err(Error::MultipleHashes);
-                }
-                let value = bytes.get(Entry::LEN.into()..).filter(|_| usize::from(found.len) == kind.len());
-                seen.hash = Ok(value.and_then(Hash::new).ok_or(Error::TlvInvalidSize)?);
+    /// Where to go on behind a header: to the TLVs, if they can be in the slot at all.
+    fn after_header(&mut self, seen: &Seen, slot_len: u32) -> At {
+        match &seen.header {
+            Some(header) if header.hashed_len().saturating_add(AREA) <= slot_len => {
+                self.offset = header.body_end();
+                if header.protected_len() > 0 { At::Protected } else { At::Info }
             }
-            entry(next, end)
+            _ => At::Magic,
         }
-        at => Ok(at),
     }
-}
 
-/// The entry at `offset`, or what follows the last one.
-fn entry(offset: u32, end: u32) -> Result<At, Error> {
-    match end.checked_sub(offset) {
-        Some(0) => Ok(At::Magic),
-        Some(rest) if rest >= Entry::LEN.into() => Ok(At::Entry { offset, end }),
-        _ => Err(Error::InvalidTlv),
+    /// One step through the TLV areas.
+    fn tlvs(&mut self, seen: &mut Seen, bytes: &[u8], kind: HashKind, slot_len: u32) -> Result<At, Error> {
+        let head = bytes.first_chunk().copied().ok_or(Error::InvalidTlv)?;
+        let area = Info::parse(head);
+        match self.at {
+            At::Protected => {
+                let header = seen.header.as_ref().ok_or(Error::NoImage)?;
+                area.protected(header.protected_len())?;
+                self.offset = header.hashed_len();
+                return Ok(At::Info);
+            }
+            At::Info => {
+                self.end = self.offset.saturating_add(area.normal()?.into());
+                self.offset = self.offset.wrapping_add(AREA);
+                seen.hash = Err(Error::HashNotFound);
+                if self.end > slot_len {
+                    return Err(Error::InvalidTlv);
+                }
+            }
+            _ => {
+                let found = Entry::parse(head);
+                let next = self.offset.saturating_add(ENTRY).saturating_add(found.len.into());
+                if next > self.end {
+                    return Err(Error::InvalidTlv);
+                }
+                self.offset = next;
+                if found.kind == kind.tlv() {
+                    if seen.hash.is_ok() {
+                        return Err(Error::MultipleHashes);
+                    }
+                    let value = bytes.get(Entry::LEN.into()..).filter(|_| usize::from(found.len) == kind.len());
+                    seen.hash = Ok(value.and_then(Hash::new).ok_or(Error::TlvInvalidSize)?);
+                }
+            }
+        }
+        // The next entry, or what follows the last one.
+        match self.end.checked_sub(self.offset) {
+            Some(0) => Ok(At::Magic),
+            Some(rest) if rest >= ENTRY => Ok(At::Entry),
+            _ => Err(Error::InvalidTlv),
+        }
     }
 }
 
 pub(super) fn pair(pairs: &[Pair], image: u32) -> Option<&Pair> {
-    pairs.get(usize::try_from(image).ok()?)
+    pairs.get(size(image))
 }

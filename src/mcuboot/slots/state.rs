@@ -1,11 +1,12 @@
 //! What the slots hold and which of them is booted next: the answer to a state read, and the rules of a state write.
 
-use super::access::{Access, Source};
-use super::layout::{Pair, Slot};
+use super::access::{Access, Kind, size};
+use super::layout::{Geometry, Pair, Slot, up};
 use super::look::{self, Seen};
 use super::{BootMode, Error, Slots};
+use crate::bytes::copy;
 use crate::mcuboot::digest::Digest;
-use crate::mcuboot::trailer::{Field, Flag, Magic, SwapType};
+use crate::mcuboot::trailer::{Field, Flag, Layout, Magic, SwapType};
 use crate::mcuboot::{Flags, Version};
 use crate::shown::shown;
 
@@ -67,28 +68,42 @@ impl<D: Digest> Slots<'_, D> {
     /// [`Command::SetState`](super::Command::SetState) last looked. By image, primary first; slots without a valid header and hash TLV
     /// are left out.
     pub fn states(&self) -> impl Iterator<Item = State<'_>> {
-        let slots = |pair| [(pair, Slot::Primary), (pair, Slot::Secondary)];
-        self.pairs.iter().zip(0..).flat_map(slots).filter_map(|((pair, image), slot)| self.state(pair, image, slot))
+        self.numbers().filter_map(|number| self.state(number))
     }
 
     /// Every slot of the device, by image, primary first. Needs no flash.
     pub fn info(&self) -> impl Iterator<Item = Info> {
-        let slots = |pair| [(pair, Slot::Primary), (pair, Slot::Secondary)];
-        self.pairs.iter().zip(0..).flat_map(slots).map(|((pair, image), slot)| Info {
-            image,
-            slot: slot.number(),
-            size: pair.region(slot).len,
-            upload_image_id: (slot != pair.running()).then_some(image),
-            max_image_size: self.max_image(pair),
+        self.numbers().filter_map(|number| {
+            let (pair, slot) = self.slot(number)?;
+            let image = number >> 1;
+            Some(Info {
+                image,
+                slot: slot.number(),
+                size: pair.region(slot).len,
+                upload_image_id: (slot != pair.running()).then_some(image),
+                max_image_size: self.max_image(pair),
+            })
         })
     }
 
-    fn state<'a>(&self, pair: &'a Pair, image: u32, slot: Slot) -> Option<State<'a>> {
+    /// The numbers of all slots: image × 2 + slot.
+    fn numbers(&self) -> core::ops::Range<u32> {
+        // There are at most 2^31 pairs; the last slot of so many is no loss.
+        0..u32::try_from(self.pairs.len()).unwrap_or(0).saturating_mul(2)
+    }
+
+    fn slot(&self, number: u32) -> Option<(&Pair, Slot)> {
+        let slot = if number & 1 == 0 { Slot::Primary } else { Slot::Secondary };
+        Some((look::pair(self.pairs, number >> 1)?, slot))
+    }
+
+    fn state(&self, number: u32) -> Option<State<'_>> {
+        let (pair, slot) = self.slot(number)?;
         let (header, hash) = pair.seen(slot).image()?;
         let active = slot == pair.running();
         let next = self.next(pair);
         Some(State {
-            image,
+            image: number >> 1,
             slot: slot.number(),
             version: header.version(),
             hash: hash.as_bytes(),
@@ -121,9 +136,10 @@ impl<D: Digest> Slots<'_, D> {
 
     /// The image with this hash; the first one if there are several.
     fn find(&self, hash: &[u8]) -> Option<(u32, Slot)> {
-        let has = |pair: &Pair, slot| pair.seen(slot).image().is_some_and(|(_, found)| found.as_bytes() == hash);
-        self.pairs.iter().zip(0..).find_map(|(pair, image)| {
-            [Slot::Primary, Slot::Secondary].into_iter().find(|slot| has(pair, *slot)).map(|slot| (image, slot))
+        self.numbers().find_map(|number| {
+            let (pair, slot) = self.slot(number)?;
+            let (_, found) = pair.seen(slot).image()?;
+            (found.as_bytes() == hash).then_some((number >> 1, slot))
         })
     }
 
@@ -165,8 +181,8 @@ impl<D: Digest> Slots<'_, D> {
     pub(super) fn to_verify(&self, mark: &Mark) -> Result<Option<(u32, u32)>, Error> {
         let pair = look::pair(self.pairs, mark.image).ok_or(Error::Unknown)?;
         let seen = pair.seen(mark.slot);
-        let header = seen.header.ok_or(Error::NoImage)?;
-        seen.hash?;
+        let header = seen.header.as_ref().ok_or(Error::NoImage)?;
+        seen.hash()?;
         if mark.slot != pair.running() && header.flags().intersects(Flags::ENCRYPTED) {
             return if self.config.encrypted { Ok(None) } else { Err(Error::NoImage) };
         }
@@ -213,18 +229,36 @@ impl Mark {
         }
     }
 
-    /// The next write; `None` when the mark is complete.
-    pub(super) fn access<D>(&self, slots: &Slots<'_, D>) -> Option<Access> {
-        let field = self.missing(slots.pairs)?;
-        let pair = look::pair(slots.pairs, self.image)?;
-        let place = pair.field(self.slot, field, slots.layout, slots.config.geometry.write);
-        Some(Access::Write(place, Source::Field(field, slots.layout)))
+    /// The next write, whose bytes are put into `work`; nothing when the mark is complete.
+    pub(super) fn access(&self, pairs: &[Pair], layout: Layout, geometry: &Geometry, work: &mut [u8]) -> Access {
+        let (Some(field), Some(pair)) = (self.missing(pairs), look::pair(pairs, self.image)) else {
+            return Access::NOTHING;
+        };
+        // The write units that the field lies in: the magic at their end, anything else at their start.
+        let (magic, other);
+        let bytes: &[u8] = match field {
+            Field::Magic => {
+                magic = layout.magic();
+                &magic
+            }
+            Field::SwapInfo(kind) => {
+                other = [kind as u8];
+                &other
+            }
+            Field::ImageOk | Field::CopyDone | Field::SwapSize => &[Flag::SET],
+        };
+        let len = up(u32::try_from(bytes.len()).unwrap_or(0), geometry.write);
+        let out = work.get_mut(..size(len)).unwrap_or(&mut []);
+        out.fill(geometry.erased);
+        let start = if field == Field::Magic { out.len().saturating_sub(bytes.len()) } else { 0 };
+        copy(bytes, out.get_mut(start..).unwrap_or(&mut []));
+        Access::change(Kind::Work, pair.field(self.slot, field, layout, geometry.write), len)
     }
 
     /// The write was done.
     pub(super) fn done(&self, pairs: &mut [Pair]) {
         let field = self.missing(pairs);
-        let pair = usize::try_from(self.image).ok().and_then(|image| pairs.get_mut(image));
+        let pair = pairs.get_mut(size(self.image));
         if let (Some(pair), Some(field)) = (pair, field) {
             let trailer = &mut pair.seen_mut(self.slot).trailer;
             match field {

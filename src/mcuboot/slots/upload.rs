@@ -10,32 +10,82 @@
 //! entered in the checkpoint log.
 
 use super::Chunk;
-use super::access::{Access, Source};
-use super::checkpoint::{Log, Record};
+use super::access::{self, Access, Kind};
+use super::checkpoint::Log;
 use super::layout::{Geometry, Target, down};
+use crate::bytes::copy;
 use crate::checksum::Crc16;
 
-/// The `sha` of an upload, by which a client finds its session again.
-pub(super) type Key = heapless::Vec<u8, 32>;
-
-/// The upload session of a device. There is one: the next first chunk takes it over.
-#[derive(Debug)]
-pub(super) enum Session {
-    /// No upload since the start, an erase or an error.
-    Idle,
-    /// An upload goes on at [`Receiving::off`].
-    Receiving(Receiving),
-    /// The last byte has arrived. A repeat of the chunk that held it is answered as it was.
-    Complete { len: u32, matched: Option<bool> },
+/// The `sha` of an upload, by which a client finds its session again; none if it is empty.
+#[derive(Clone, Copy)]
+pub(super) struct Key {
+    len: u8,
+    bytes: [u8; Self::MAX_LEN],
 }
 
-/// An upload that goes on.
-#[derive(Debug)]
+impl Key {
+    pub(super) const MAX_LEN: usize = 32;
+
+    /// Takes over what is not too long; `None` if it is.
+    pub(super) fn set(&mut self, sha: &[u8]) -> Option<()> {
+        copy(sha, self.bytes.get_mut(..sha.len())?);
+        self.len = u8::try_from(sha.len()).ok()?;
+        Some(())
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len.into()).unwrap_or(&[])
+    }
+
+    /// Whether there is one, and it is this.
+    pub(super) fn is(&self, sha: &[u8]) -> bool {
+        self.len > 0 && self.as_bytes() == sha
+    }
+}
+
+/// A chunk of an upload, as small as it can be here: slots have fewer than 2^32 - 1 bytes, so that larger numbers
+/// are as good as that one.
+#[derive(Clone, Copy)]
+pub(super) struct Piece<'c> {
+    pub(super) image: u32,
+    pub(super) len: Option<u32>,
+    pub(super) off: u32,
+    pub(super) data: &'c [u8],
+    pub(super) sha: &'c [u8],
+    pub(super) upgrade: bool,
+}
+
+impl<'c> Piece<'c> {
+    pub(super) fn new(chunk: &Chunk<'c>) -> Self {
+        let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+        let Chunk { image, len, off, data, sha, upgrade } = *chunk;
+        Self { image: small(image), len: len.map(small), off: small(off), data, sha: sha.unwrap_or(&[]), upgrade }
+    }
+
+    /// Where in the file the chunk ends.
+    pub(super) fn end(&self) -> Option<u32> {
+        self.off.checked_add(u32::try_from(self.data.len()).ok()?)
+    }
+}
+
+/// The upload session of a device. There is one: the next first chunk takes it over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Session {
+    /// No upload since the start, an erase or an error; or a job works on it, and puts the session back at its end.
+    Idle,
+    /// An upload goes on at [`Receiving::off`].
+    Receiving,
+    /// The last byte has arrived. A repeat of the chunk that held it is answered as it was.
+    Complete { matched: Option<bool> },
+}
+
+/// An upload that goes on, or the one that was the last. It stays where it is, in the slots: to move it from stage to stage of a
+/// job takes more code than all of these functions, and stack for each copy.
 pub(super) struct Receiving {
     pub(super) image: u32,
     pub(super) target: Target,
     pub(super) len: u32,
-    pub(super) key: Option<Key>,
+    pub(super) key: Key,
     /// Bytes in flash, whole write units until the last.
     written: u32,
     /// Bytes in the carry: fewer than a write unit between chunks.
@@ -45,34 +95,38 @@ pub(super) struct Receiving {
     /// Up to here the log knows of it.
     logged: u32,
     /// The CRC of the bytes in flash.
-    crc: Crc16,
-}
-
-/// The next thing to do for a chunk.
-#[derive(Debug, Clone, Copy)]
-enum Act {
-    EraseLog,
-    WriteLog,
-    ErasePage,
-    WriteCarry,
-    WriteChunk(u32),
+    pub(super) crc: Crc16,
 }
 
 impl Receiving {
-    /// A new upload; the tail of the slot is erased before the first chunk is written.
-    pub(super) fn new(image: u32, target: Target, len: u32, key: Option<Key>) -> Self {
-        Self { image, target, len, key, written: 0, carry: 0, erased: 0, logged: 0, crc: Crc16::new() }
+    /// None yet.
+    pub(super) fn new() -> Self {
+        let (crc, target) = (Crc16::new(), Target::NONE);
+        let key = Key { len: 0, bytes: [0; Key::MAX_LEN] };
+        Self { image: 0, target, len: 0, key, written: 0, carry: 0, erased: 0, logged: 0, crc }
+    }
+
+    /// A new upload; the tail of the slot is erased before the first chunk is written. `None` if the `sha` is too long.
+    pub(super) fn begin(&mut self, image: u32, target: Target, len: u32, sha: &[u8]) -> Option<()> {
+        self.recall(image, len, 0, 0);
+        self.target = target;
+        self.key.set(sha)
     }
 
     /// An upload that goes on at the end of an erase page, of which the log already knows.
-    pub(super) fn resumed(record: Record, target: Target, crc: Crc16) -> Self {
-        let Record { image, len, off, key, .. } = record;
-        Self { image, target, len, key, written: off, carry: 0, erased: off, logged: off, crc }
+    pub(super) fn recall(&mut self, image: u32, len: u32, off: u32, crc: u16) {
+        (self.image, self.len, self.carry, self.crc) = (image, len, 0, Crc16::at(crc));
+        (self.written, self.erased, self.logged) = (off, off, off);
     }
 
     /// The offset that is wanted next.
     pub(super) const fn off(&self) -> u32 {
         self.written.wrapping_add(self.carry)
+    }
+
+    /// Bytes in flash.
+    pub(super) const fn written(&self) -> u32 {
+        self.written
     }
 
     pub(super) const fn is_complete(&self) -> bool {
@@ -86,100 +140,73 @@ impl Receiving {
         }
     }
 
-    /// Moves the bytes of the chunk that fill no write unit into the carry.
-    pub(super) fn gather(&mut self, chunk: &Chunk<'_>, taken: &mut usize, carry: &mut [u8], geometry: &Geometry) {
-        let rest = chunk.data.get(*taken..).unwrap_or(&[]);
-        if self.carry > 0 || rest.len() < carry.len() {
-            let filled = usize::try_from(self.carry).unwrap_or(usize::MAX);
-            let free = carry.get_mut(filled..).unwrap_or(&mut []);
-            let moved = free.iter_mut().zip(rest).map(|(to, from)| *to = *from).count();
-            *taken = taken.saturating_add(moved);
-            self.carry = self.carry.wrapping_add(u32::try_from(moved).unwrap_or(0));
-            if self.off() == self.len {
-                let filled = usize::try_from(self.carry).unwrap_or(usize::MAX);
-                carry.get_mut(filled..).unwrap_or(&mut []).fill(geometry.erased);
-            }
+    /// Moves the bytes of the chunk that fill no write unit into the carry; `rest` is what is not taken of it, and
+    /// how much is moved is returned.
+    pub(super) fn gather(&mut self, rest: &[u8], carry: &mut [u8], geometry: &Geometry) -> usize {
+        if self.carry == 0 && rest.len() >= carry.len() {
+            return 0;
         }
+        let free = carry.get_mut(access::size(self.carry)..).unwrap_or(&mut []);
+        copy(rest, free);
+        let moved = rest.len().min(free.len());
+        self.carry = self.carry.wrapping_add(u32::try_from(moved).unwrap_or(0));
+        if self.off() == self.len {
+            free.get_mut(moved..).unwrap_or(&mut []).fill(geometry.erased);
+        }
+        moved
     }
 
-    fn act(&self, chunk: &Chunk<'_>, taken: usize, log: &Log, geometry: &Geometry) -> Option<Act> {
-        let rest = u32::try_from(chunk.data.len().saturating_sub(taken)).ok()?;
-        let write = if self.carry == geometry.write || (self.carry > 0 && self.off() == self.len) {
-            Act::WriteCarry
-        } else if self.carry == 0 && rest >= geometry.write {
-            Act::WriteChunk(down(rest, geometry.write).min(self.erased.wrapping_sub(self.written)))
+    /// What has to be done next for the `rest` of the chunk; nothing when all of it is in flash or in the carry. With a log, the
+    /// finished page is entered there before the next one is erased; its record is put into `work`.
+    pub(super) fn access(&self, rest: usize, log: Option<&Log>, geometry: &Geometry, work: &mut [u8]) -> Access {
+        let rest = down(u32::try_from(rest).unwrap_or(0), geometry.write);
+        let (kind, len) = if self.carry == geometry.write || (self.carry > 0 && self.off() == self.len) {
+            (Kind::Carry, geometry.write)
+        } else if self.carry == 0 && rest > 0 {
+            (Kind::Chunk, rest.min(self.erased.wrapping_sub(self.written)))
         } else {
-            return None;
+            return Access::NOTHING;
         };
+        let mut place = self.target.at(self.written);
         if self.written < self.erased {
-            return Some(write);
+            return Access::change(kind, place, len);
         }
-        Some(match log {
-            Log::Known(position) if self.logged < self.written => {
-                if position.wants_erase(geometry) {
-                    Act::EraseLog
-                } else {
-                    Act::WriteLog
-                }
+        let mut kind = Kind::Erase;
+        if let Some(log) = log.filter(|_| self.logged < self.written) {
+            place = log.next.place();
+            kind = Kind::EraseLog;
+            if !log.next.wants_erase(geometry) {
+                log.next.emit(self, geometry, work);
+                return Access::change(Kind::Work, place, super::checkpoint::record_len(geometry));
             }
-            _ => Act::ErasePage,
-        })
+        }
+        Access::change(kind, place, geometry.erase)
     }
 
-    /// What has to be done next for the chunk; `None` when all of it is in flash or in the carry.
-    pub(super) fn access(&self, chunk: &Chunk<'_>, taken: usize, log: &Log, geometry: &Geometry) -> Option<Access> {
-        Some(match (self.act(chunk, taken, log, geometry)?, log) {
-            (Act::EraseLog, Log::Known(position)) => Access::Erase(position.place()),
-            (Act::WriteLog, Log::Known(position)) => {
-                Access::Write(position.place(), Source::Record(*position, self.record()))
-            }
-            (Act::WriteCarry, _) => Access::Write(self.target.at(self.written), Source::Carry),
-            (Act::WriteChunk(len), _) => Access::Write(self.target.at(self.written), Source::Chunk(taken, len)),
-            _ => Access::Erase(self.target.at(self.written)),
-        })
-    }
-
-    /// What [`access`](Self::access) has asked for was done.
-    pub(super) fn done(
-        &mut self,
-        chunk: &Chunk<'_>,
-        taken: &mut usize,
-        log: &mut Log,
-        carry: &[u8],
-        tail: u32,
-        geometry: &Geometry,
-    ) {
-        let act = self.act(chunk, *taken, log, geometry);
-        match (act, log) {
-            (Some(Act::EraseLog), Log::Known(position)) => position.erased(),
-            (Some(Act::WriteLog), Log::Known(position)) => {
-                position.written(geometry);
+    /// What [`access`](Self::access) has asked for was done; `bytes` are what was written.
+    pub(super) fn done(&mut self, kind: Kind, bytes: &[u8], log: &mut Log, tail: u32, geometry: &Geometry) {
+        match kind {
+            Kind::EraseLog => log.next.erased(),
+            Kind::Work => {
+                log.next.written(geometry);
                 self.logged = self.written;
             }
-            (Some(Act::WriteCarry), _) => {
-                self.wrote(carry.get(..usize::try_from(self.carry).unwrap_or(0)).unwrap_or(&[]));
-                self.carry = 0;
-            }
-            (Some(Act::WriteChunk(len)), _) => {
-                let len = usize::try_from(len).unwrap_or(0);
-                let bytes = chunk.data.get(*taken..).and_then(|rest| rest.get(..len)).unwrap_or(&[]);
-                self.wrote(bytes);
-                *taken = taken.saturating_add(bytes.len());
-            }
-            (Some(Act::ErasePage), _) => {
+            Kind::Erase => {
                 self.erased = self.written.wrapping_add(geometry.erase);
                 self.tail_cleared(tail);
             }
-            _ => {}
+            _ => {
+                self.crc.update(bytes);
+                self.written = self.written.wrapping_add(u32::try_from(bytes.len()).unwrap_or(0));
+                if kind == Kind::Carry {
+                    self.carry = 0;
+                }
+            }
         }
     }
 
-    fn wrote(&mut self, bytes: &[u8]) {
-        self.crc.update(bytes);
-        self.written = self.written.wrapping_add(u32::try_from(bytes.len()).unwrap_or(0));
-    }
-
-    fn record(&self) -> Record {
-        Record { image: self.image, len: self.len, off: self.written, crc: self.crc.value(), key: self.key.clone() }
+    /// Bytes in the carry.
+    pub(super) const fn carried(&self) -> u32 {
+        self.carry
     }
 }

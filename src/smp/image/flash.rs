@@ -50,6 +50,8 @@ enum State<'j, 's, D> {
 ///     }
 /// }
 /// ```
+// Calls of their own, as is `finish`: a server's loop that takes them in needs the stack of both all the time.
+#[inline(never)]
 pub fn begin<'j, 's, D: Digest>(slots: &'j mut Slots<'s, D>, incoming: &Incoming<'j>) -> Job<'j, 's, D> {
     if (incoming.op(), incoming.command()) == (Op::Read, SlotInfo::COMMAND) {
         return Job(State::SlotInfo(slots));
@@ -105,6 +107,7 @@ impl<D: Digest> flash::Job for Job<'_, '_, D> {
 
 impl<D: Digest> Job<'_, '_, D> {
     /// Answers the request.
+    #[inline(never)]
     pub fn finish(self, reply: Reply<'_>) -> Answer {
         match self.0 {
             State::Refused(error) => reply.error(error),
