@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""stack.py ELF ROOT...: the worst-case stack under each root, and the path that takes it.
+"""stack.py [--limit BYTES] ELF ROOT...: the worst-case stack under each root, and the path that takes it.
 
 From the frame sizes that the compiler has emitted (-Z emit-stack-sizes) and the calls in the disassembly. A tail call
 counts as any other, so the figure is a bound. Recursion is an error, and so is a call of an unknown function, unless
@@ -203,22 +203,29 @@ def registers(operands):
     return count
 
 
-def main(elf, roots):
+def main(elf, roots, limit):
     sys.setrecursionlimit(10_000)
     image = Image(elf)
+    over = False
     for root in roots:
         used, path, guessed = image.worst(root)
-        print(f"{used:6d}  {root}")
+        over |= limit is not None and used > limit
+        print(f"{used} bytes of stack in {root} of {elf.rpartition('/')[2]}")
         for name, frame in path:
             print(f"    {frame:6d}  {name}")
         for name, pushed in sorted(guessed):
             print(f"    {pushed:6d}  by its pushes: {name}")
+    if over:
+        raise Unbounded(f"more than {limit} bytes")
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 3:
+    words = sys.argv[1:]
+    bound = int(words[1]) if words[:1] == ["--limit"] else None
+    words = words[2:] if bound is not None else words
+    if len(words) < 2:
         sys.exit(__doc__)
     try:
-        main(sys.argv[1], sys.argv[2:])
+        main(words[0], words[1:], bound)
     except Unbounded as why:
         sys.exit(str(why))
