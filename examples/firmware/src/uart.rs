@@ -14,6 +14,9 @@ use heapless::Deque;
 
 use crate::clock;
 
+/// The speed of all ports, in bits per second.
+pub const BAUD: u32 = 115_200;
+
 /// Bytes on their way between the interrupts and the port.
 pub struct Queues<const RX: usize, const TX: usize> {
     /// Received and not yet read.

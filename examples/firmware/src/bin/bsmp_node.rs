@@ -1,7 +1,7 @@
 //! A BSMP node on RS-485, UART0: a power supply with three variables, a waveform in RAM and three functions.
 //!
-//! A packet ends with silence, so this image has a finer tick than the others: [`GAP`] is a multiple of it. All memory is the
-//! caller's: 248 bytes of buffers, the node and its waveform.
+//! A packet ends with silence, so this image has a finer tick than the others. All memory is the caller's: 248 bytes of
+//! buffers, the node and its waveform.
 #![no_std]
 #![no_main]
 
@@ -17,14 +17,14 @@ use anysmp::bsmp::{Address, Entities, Node, Refusal, Server, Table};
 use anysmp::framing::packet::{Echo, Packet, gap};
 use firmware::board::Board;
 use firmware::info;
+use firmware::uart::BAUD;
 use heapless::Vec;
 
 /// Who we are on the bus.
 const NODE: u8 = 5;
-/// The silence that ends a packet: two characters at 1,200 bit/s, 16.7 ms. The UART is faster, but an emulator passes bytes on
-/// when its host gets round to it. A real line takes `gap` of its own speed, and a tick of at most that.
-const GAP: Duration = gap(1_200);
-const TICK: Duration = Duration::from_millis(1);
+/// The silence that ends a packet: two characters, 174 µs. One tick is a little more, and no byte comes in all of it.
+const GAP: Duration = gap(BAUD);
+const TICK: Duration = Duration::from_micros(200);
 
 /// Bytes of a block of the waveform, and how many there are.
 const BLOCK: usize = 64;

@@ -11,7 +11,7 @@ use embedded_storage::nor_flash::{
 };
 
 use crate::clock;
-use crate::uart::{Hardware, Queues, Shared, Uart};
+use crate::uart::{BAUD, Hardware, Queues, Shared, Uart};
 
 /// What `info` tells.
 pub const NAME: &str = "microbit";
@@ -70,7 +70,8 @@ impl Board {
         set(GPIO + PIN_CNF + 4 * RXD_PIN as usize, 0b00);
         set(UART + PSEL_TXD, TXD_PIN);
         set(UART + PSEL_RXD, RXD_PIN);
-        set(UART + BAUDRATE, 0x01D7_E000); // 115,200
+        const { assert!(BAUD == 115_200) };
+        set(UART + BAUDRATE, 0x01D7_E000);
         set(UART + ENABLE, 4);
         set(UART + INTENSET, RXDRDY_BIT | TXDRDY_BIT);
         set(UART + START_TX, 1);

@@ -10,7 +10,7 @@ use cortex_m::peripheral::syst::SystClkSource;
 use critical_section::{CriticalSection, Mutex};
 
 use crate::clock;
-use crate::uart::{Hardware, Queues, Shared, Uart};
+use crate::uart::{BAUD, Hardware, Queues, Shared, Uart};
 
 /// What `info` tells.
 pub const NAME: &str = "mps2-an385";
@@ -144,7 +144,7 @@ const NVIC_ISPR: *mut u32 = 0xE000_E200 as *mut u32;
 
 impl Cmsdk {
     fn start(self) -> Port {
-        self.set(DIVIDER, HERTZ / 115_200);
+        self.set(DIVIDER, HERTZ / BAUD);
         self.set(INTERRUPT, 0xF);
         self.set(CTRL, TX_ENABLE | RX_ENABLE | RX_INTERRUPT);
         // SAFETY: enables two interrupts whose handlers are below.
