@@ -10,6 +10,7 @@ servers, the foreign clients and the tests themselves work on this machine. `.ci
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -34,8 +35,9 @@ def main():
                 sys.exit(f"{program} is missing: cargo build --release --examples")
     os.environ |= {"PEER_SERVERS": str(TARGET / "peers/servers"), "PEER_SMP": smp, "PEER_DEVICE": device}
     os.environ |= {"PEER_MCUMGRCTL": str(TARGET / "peers/tools/bin/mcumgrctl"), "PEER_LOCK": str(TARGET / "peers/lock")}
-    os.environ |= {"PEER_RECORD": str(TARGET / "peers/record"), "PYTHONDONTWRITEBYTECODE": "1"}
-    open(os.environ["PEER_RECORD"], "w").close()
+    # Of this run alone: another one may be under way.
+    kept = tempfile.NamedTemporaryFile("w", prefix="record-", dir=TARGET / "peers")
+    os.environ |= {"PEER_RECORD": kept.name, "PYTHONDONTWRITEBYTECODE": "1"}
     sys.dont_write_bytecode = True
     import pytest
 

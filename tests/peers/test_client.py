@@ -130,6 +130,23 @@ def test_upgrade_says_what_a_ram_loading_bootloader_makes_it_skip(server, tmp_pa
     assert [(image["version"], image["hash"]) for image in active] == [("4.0.0", image_hash(image))]
 
 
+SPOKEN = [
+    pytest.param("native_sim.serial", None, "console", id="console"),
+    pytest.param("native_sim.serial_raw", None, "raw", id="raw"),
+    pytest.param("mps2_an385.serial_recovery_raw_cobs", "cobs", "COBS", id="cobs"),
+]
+
+
+@pytest.mark.parametrize("server, recovery, name", SPOKEN, indirect=["server"])
+def test_framing_is_found_where_nobody_says_it(server, recovery, name):
+    if recovery:
+        server.enter_recovery(recovery)
+    server.framing = "auto"
+    outcome = smp(server, "params")
+    outcome.ok()
+    assert f"found: {name} framing, SMP version 2" in outcome.errors
+
+
 RECOVERY = [
     pytest.param("mps2_an385.serial_recovery", "console", id="console"),
     pytest.param("mps2_an385.serial_recovery_raw", "raw", id="raw"),
