@@ -24,6 +24,7 @@
 //! | make an image | [`build::Builder`] |
 //! | read the trailer of a slot, tell what the bootloader does next | [`trailer`] |
 //! | receive an upgrade on a device | [`slots::Slots`] and [`flash::run`] |
+//! | ask MCUboot which slot is running | [`shared_data::SharedData`] |
 //!
 //! A hash is not a signature. Everything here keeps damaged images from being started; who may start which image is
 //! decided by the bootloader alone, which checks the signature.
@@ -39,6 +40,7 @@ pub mod flash;
 #[cfg(feature = "async")]
 pub mod flash_async;
 pub mod image;
+pub mod shared_data;
 pub mod slots;
 pub mod tlv;
 pub mod trailer;

@@ -13,8 +13,11 @@ use super::{Error, Flags, Header, Version};
 pub struct Builder<'a> {
     /// The version in the header.
     pub version: Version,
-    /// Where the body starts, in bytes from the start of the image; at least 32. The gap is filled with zeros.
+    /// Where the body starts, in bytes from the start of the image; at least 32.
     pub header_len: u16,
+    /// What the gap between header and body is filled with. imgtool takes the erased value of the flash, FF, where it
+    /// makes the gap itself (`--pad-header`); a linker that has left the room in front of a program leaves zeros.
+    pub fill: u8,
     /// The flags in the header.
     pub flags: Flags,
     /// The load address in the header.
@@ -26,10 +29,10 @@ pub struct Builder<'a> {
 }
 
 impl Builder<'static> {
-    /// An image of this version, without padding, flags and TLVs but the hash.
+    /// An image of this version, without padding (which would be zeros), flags and TLVs but the hash.
     #[must_use]
     pub const fn new(version: Version) -> Self {
-        Self { version, header_len: 32, flags: Flags(0), load_address: 0, protected: &[], tlvs: &[] }
+        Self { version, header_len: 32, fill: 0, flags: Flags(0), load_address: 0, protected: &[], tlvs: &[] }
     }
 }
 
@@ -51,7 +54,7 @@ impl Builder<'_> {
         let mut writer = Writer { out, len: 0 };
         writer.put(&header)?;
         for _ in Header::LEN..self.header_len.into() {
-            writer.put(&[0])?;
+            writer.put(&[self.fill])?;
         }
         writer.put(body)?;
         if !self.protected.is_empty() {

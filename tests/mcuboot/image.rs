@@ -73,6 +73,15 @@ fn built_image_is_read_back_as_it_was_asked_for() {
 }
 
 #[test]
+fn gap_behind_the_header_is_filled_as_asked_for() {
+    let builder = Builder { header_len: 0x80, fill: 0xFF, ..Builder::new(VERSION) };
+    let mut file = [0; 400];
+    let len = builder.build(b"the body", &mut Sha256::new(), &mut file).unwrap();
+    assert_eq!(file[32..0x80], [0xFF; 0x60]);
+    assert_eq!(Image::parse(&file[..len]).unwrap().verify(&mut Sha256::new()), Ok(()));
+}
+
+#[test]
 fn hashes_of_every_length_are_built_and_verified() {
     fn check<D: Digest>(mut digest: D, len: usize) {
         let mut file = [0; 200];

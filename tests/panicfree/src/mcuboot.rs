@@ -4,6 +4,7 @@ use crate::{Operation, drop_in_box, flag, number, size};
 use anysmp::mcuboot::build::Builder;
 use anysmp::mcuboot::digest::Sha256;
 use anysmp::mcuboot::flash::{self, Job};
+use anysmp::mcuboot::shared_data::SharedData;
 use anysmp::mcuboot::slots::{self, Chunk, Command, Config, Geometry, Pair, Region, Slot, Slots, scratch_len};
 use anysmp::mcuboot::tlv::{Kind, Tlvs};
 use anysmp::mcuboot::trailer::{Field, Flag, Layout, SwapType, Trailer};
@@ -30,6 +31,11 @@ pub const ALL: &[Operation] = &[
     |bytes, _| {
         Tlvs::new(bytes).for_each(drop_in_box);
         drop_in_box(Tlvs::new(bytes).only(Kind(black_box(0))));
+    },
+    |bytes, _| {
+        if let Some(data) = SharedData::parse(bytes) {
+            drop_in_box((data.running_slot(), data.mode(), data.max_application_size()));
+        }
     },
     |bytes, _| drop_in_box((Hash::new(bytes), Sha256::of(bytes))),
     |bytes, room| drop_in_box(Builder::new(black_box(Version::new(1, 2, 3))).build(bytes, &mut Sha256::new(), room)),

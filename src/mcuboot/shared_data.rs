@@ -1,0 +1,132 @@
+//! What MCUboot leaves in RAM for the image that it starts: how it works, and from which slot the image came.
+//!
+//! A MCUboot that is built with `BOOT_SHARE_DATA_BOOTINFO` writes this to an address that its board sets aside. An image
+//! that runs where it was linked for cannot tell otherwise from which slot it was copied or started:
+//! [`running_slot`](SharedData::running_slot) is what [`Pair::running_from`](super::slots::Pair::running_from) wants to
+//! know in the modes without a swap.
+//!
+//! ```text
+//!   offset 0          2           4
+//!   ├─ magic 1620 ────┼─ total u16 ┼─ entries …      little-endian; the total counts these four bytes as well
+//!   entry  kind u16, length u16, value; packed
+//!   kind   2000 mode   2001 signature   2002 recovery   2003 running slot   2004 version   2005 largest application
+//! ```
+//!
+//! RAM keeps what was in it over a reset: a device that was started by anything else may find the data of an earlier
+//! start, so believe it only where a bootloader writes it each time.
+//!
+//! Source: MCUboot's `bootutil/boot_status.h` and Zephyr's `retention/blinfo.h`.
+
+use super::slots::Slot;
+use super::take;
+use super::tlv::{Kind, Tlvs};
+
+/// The data, in the memory in which they were found. Entries of unknown kinds are skipped.
+#[derive(Debug, Clone)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct SharedData<'a> {
+    entries: Tlvs<'a>,
+}
+
+impl<'a> SharedData<'a> {
+    const MAGIC: u16 = 0x2016;
+    /// Bytes of magic and total.
+    const HEAD: usize = 4;
+    const MODE: Kind = Kind(0x2000);
+    const RUNNING_SLOT: Kind = Kind(0x2003);
+    const MAX_APPLICATION_SIZE: Kind = Kind(0x2005);
+
+    /// Reads the data from the front of `memory`; `None` if there are none. Memory behind them is ignored.
+    #[must_use]
+    pub fn parse(memory: &'a [u8]) -> Option<Self> {
+        let [magic, total] = [take(memory, 0)?, take(memory, 2)?].map(u16::from_le_bytes);
+        let entries = memory.get(Self::HEAD..usize::from(total)).filter(|_| magic == Self::MAGIC)?;
+        Some(Self { entries: Tlvs::new(entries) })
+    }
+
+    /// The slot from which the running image was started, of its pair; `None` if that is not told, or nonsense.
+    #[must_use]
+    pub fn running_slot(&self) -> Option<Slot> {
+        match self.value(Self::RUNNING_SLOT)? {
+            [0] => Some(Slot::Primary),
+            [1] => Some(Slot::Secondary),
+            _ => None,
+        }
+    }
+
+    /// How the bootloader works, in the numbers of [`BootLoaderResponse::mode`](crate::smp::os::BootLoaderResponse::mode).
+    #[must_use]
+    pub fn mode(&self) -> Option<u8> {
+        match self.value(Self::MODE)? {
+            [mode] => Some(*mode),
+            _ => None,
+        }
+    }
+
+    /// Bytes of the largest image that the bootloader can start.
+    #[must_use]
+    pub fn max_application_size(&self) -> Option<u32> {
+        self.value(Self::MAX_APPLICATION_SIZE).and_then(|value| Some(u32::from_le_bytes(value.try_into().ok()?)))
+    }
+
+    /// The value of the one entry of this kind.
+    fn value(&self, kind: Kind) -> Option<&'a [u8]> {
+        self.entries.clone().only(kind).ok()?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What MCUboot in RAM-load mode has left, after a start from slot 1; and the RAM behind it.
+    const FOUND: [u8; 40] = [
+        0x16, 0x20, 0x24, 0x00, 0x00, 0x20, 0x01, 0x00, 0x06, 0x01, 0x20, 0x01, 0x00, 0x00, 0x02, 0x20, 0x01, 0x00,
+        0x01, 0x03, 0x20, 0x01, 0x00, 0x01, 0x04, 0x20, 0x08, 0x00, 0x02, 0x04, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+        0xAA, 0xAA, 0xAA, 0xAA,
+    ];
+
+    fn slot(memory: &[u8]) -> Option<Slot> {
+        SharedData::parse(memory)?.running_slot()
+    }
+
+    #[test]
+    fn what_mcuboot_left_is_understood() {
+        let data = SharedData::parse(&FOUND).unwrap();
+        assert_eq!((data.running_slot(), data.mode()), (Some(Slot::Secondary), Some(6)));
+        assert_eq!(data.max_application_size(), None);
+        let mut primary = FOUND;
+        primary[23] = 0;
+        assert_eq!(slot(&primary), Some(Slot::Primary));
+    }
+
+    #[test]
+    fn memory_without_data_gives_none() {
+        for len in 0..36 {
+            assert!(SharedData::parse(&FOUND[..len]).is_none(), "{len}");
+        }
+        assert!(SharedData::parse(&[0; 64]).is_none());
+        assert!(SharedData::parse(&[0xFF; 64]).is_none());
+        // A total that leaves no room for itself.
+        assert!(SharedData::parse(&[0x16, 0x20, 3, 0, 0, 0]).is_none());
+    }
+
+    #[test]
+    fn nonsense_is_not_taken_for_a_slot() {
+        let with = |at: usize, value: u8| {
+            let mut found = FOUND;
+            found[at] = value;
+            slot(&found)
+        };
+        assert_eq!(with(23, 2), None);
+        assert_eq!(with(21, 2), None, "an entry of two bytes, and no entries behind it");
+        assert_eq!(with(14, 3), None, "two entries of the same kind");
+        assert_eq!(with(6, 0xFF), None, "an entry that ends nowhere");
+    }
+
+    #[test]
+    fn largest_application_is_a_number_of_four_bytes() {
+        let memory = [0x16, 0x20, 12, 0, 0x05, 0x20, 4, 0, 0x00, 0x00, 0x08, 0x00];
+        assert_eq!(SharedData::parse(&memory).unwrap().max_application_size(), Some(0x8_0000));
+    }
+}
