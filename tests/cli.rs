@@ -11,9 +11,9 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
-use anysmp::mcuboot::Version;
 use anysmp::mcuboot::build::Builder;
 use anysmp::mcuboot::digest::Sha256;
+use anysmp::mcuboot::{Flags, Image, Version};
 use serde_json::Value;
 
 fn program(name: &str) -> PathBuf {
@@ -518,6 +518,25 @@ fn ports_and_completion_need_no_device() {
         let run = run(["completion", shell]);
         assert!(run.code == 0 && run.stdout.contains(mark) && run.stderr.is_empty(), "{shell}");
     }
+}
+
+#[test]
+fn image_is_made_of_a_program_without_a_device() {
+    let (program, image) = (File::new("program.bin", b"a program"), File::new("made.bin", b""));
+    let make = format!("image make {} {}", program.path(), image.path());
+    let made = smp(&format!("{make} --version 1.2.3+4 --header-size 0x80 --load-addr 0x20000000")).ok();
+    let bytes = std::fs::read(image.path()).unwrap();
+    let parsed = Image::parse(&bytes).unwrap();
+    assert_eq!(parsed.verify(&mut Sha256::new()), Ok(()));
+    let header = parsed.header();
+    assert_eq!((header.load_address(), header.flags(), header.header_len()), (0x2000_0000, Flags::RAM_LOAD, 0x80));
+    assert_eq!((&made["version"], &made["len"]), (&header.version().to_string().into(), &bytes.len().into()));
+    assert_eq!(bytes[0x80..0x89], *b"a program");
+    for (words, code) in [("--version 1.2.x", 2), ("--version 1.2.3 --header-size 31", 2)] {
+        assert_eq!(smp(&format!("{make} {words}")).code, code, "{words}");
+    }
+    assert_eq!(smp(&format!("{make} --version 1.2.3 --header-size 65536")).code, 2);
+    assert_eq!(smp(&format!("image make /no/such/program {} --version 1.2.3", image.path())).code, 5);
 }
 
 #[test]

@@ -399,6 +399,8 @@ pub enum Image {
         #[arg(long, value_name = "G")]
         slot: Option<u32>,
     },
+    /// Make an image of a program, with a hash and without a signature; needs no device
+    Make(crate::make::Make),
 }
 
 #[derive(Args)]

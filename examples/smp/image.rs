@@ -33,6 +33,8 @@ pub fn perform<F: Framing>(device: &mut Device<F>, command: &Image) -> Result<()
         Image::Test { hash } => test(device, hash),
         Image::Confirm { hash } => confirm(device, hash.as_deref()),
         Image::Erase { slot } => erase(device, *slot),
+        // Also from within a terminal.
+        Image::Make(options) => crate::make::perform(device.output, options),
     }
 }
 

@@ -22,6 +22,7 @@ mod failure;
 mod fs;
 mod image;
 mod json;
+mod make;
 mod os;
 mod output;
 mod ports;
@@ -42,7 +43,7 @@ use anysmp::framing::datagram::Datagram;
 use anysmp::framing::delimited::Cobs;
 use clap::{CommandFactory as _, Parser as _};
 
-use cli::{Cli, Command, Storage};
+use cli::{Cli, Command, Image, Storage};
 use device::{Device, Endpoint, Found};
 use failure::Failure;
 use output::Output;
@@ -60,7 +61,7 @@ fn main() -> ExitCode {
 
 fn run(cli: &Cli) -> Result<(), Failure> {
     let (link, command) = (&cli.link, &cli.command);
-    if let Command::Ports | Command::Completion { .. } = command {
+    if let Command::Ports | Command::Completion { .. } | Command::Image(Image::Make(_)) = command {
         return local(link, command);
     }
     let endpoint =
@@ -86,8 +87,10 @@ fn run(cli: &Cli) -> Result<(), Failure> {
 
 /// What concerns this computer only.
 fn local(link: &cli::Link, command: &Command) -> Result<(), Failure> {
+    let output = Output { json: link.json, verbose: link.verbose };
     match command {
-        Command::Ports => ports::list(Output { json: link.json, verbose: link.verbose }, link.baud),
+        Command::Ports => ports::list(output, link.baud),
+        Command::Image(Image::Make(options)) => make::perform(output, options),
         Command::Completion { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "smp", &mut script);
