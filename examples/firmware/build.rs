@@ -8,7 +8,9 @@ fn main() {
     let board = if target.starts_with("thumbv6m") { "microbit" } else { "mps2" };
     println!("cargo:rustc-check-cfg=cfg(board, values(\"mps2\", \"microbit\"))");
     println!("cargo:rustc-cfg=board=\"{board}\"");
-    for (from, to) in [(format!("memory/{board}.x"), "memory.x"), (format!("memory/{board}-device.x"), "device.x")] {
+    let map = if env::var_os("CARGO_FEATURE_MCUBOOT").is_some() { "-mcuboot" } else { "" };
+    for (from, to) in [(format!("memory/{board}{map}.x"), "memory.x"), (format!("memory/{board}-device.x"), "device.x")]
+    {
         fs::copy(&from, out.join(to)).expect("memory map of the board");
         println!("cargo:rerun-if-changed={from}");
     }

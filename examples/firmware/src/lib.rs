@@ -29,6 +29,8 @@ pub mod boot;
 pub mod clock;
 pub mod device;
 pub mod executor;
+#[cfg(feature = "mcuboot")]
+pub mod handover;
 pub mod log;
 pub mod settings;
 pub mod uart;

@@ -26,14 +26,16 @@ pub const REQUESTS: u32 = 2;
 /// cut if QEMU keeps it in a file.
 pub type Flash = RamNor<'static, 4, 4096>;
 /// The slots.
-pub const PRIMARY: Region = Region::new(0, 0x4_0000);
-pub const SECONDARY: Region = Region::new(0x4_0000, 0x4_0000);
+pub const PRIMARY: Region = Region::new(0, SLOT_LEN);
+pub const SECONDARY: Region = Region::new(SLOT_LEN, SLOT_LEN);
 /// Two erase pages for settings.
-pub const SETTINGS: Region = Region::new(0x8_0000, 0x2000);
+pub const SETTINGS: Region = Region::new(2 * SLOT_LEN, 0x2000);
 /// Where an upload goes on after a restart.
-pub const CHECKPOINT: Region = Region::new(0x8_2000, 0x1000);
-const FLASH: *mut u8 = 0x2100_0000 as *mut u8;
-const FLASH_LEN: usize = 0x8_3000;
+pub const CHECKPOINT: Region = Region::new(2 * SLOT_LEN + 0x2000, 0x1000);
+/// In the PSRAM, or where MCUboot has its slots.
+const FLASH: *mut u8 = if cfg!(feature = "mcuboot") { 0x2005_0000 } else { 0x2100_0000 } as *mut u8;
+const FLASH_LEN: usize = 2 * SLOT_LEN as usize + 0x3000;
+const SLOT_LEN: u32 = if cfg!(feature = "mcuboot") { 0x8_0000 } else { 0x4_0000 };
 
 /// The core clock.
 const HERTZ: u32 = 25_000_000;
@@ -60,6 +62,7 @@ impl Board {
     /// The same with another tick, up to 100 ms.
     pub fn with_tick(tick: Duration) -> Option<Self> {
         let mut core = cortex_m::Peripherals::take()?;
+        take_over(&mut core);
         core.SYST.set_clock_source(SystClkSource::Core);
         core.SYST.set_reload(HERTZ / 1_000_000 * clock::start(tick) - 1);
         core.SYST.clear_current();
@@ -88,6 +91,23 @@ fn set(address: usize, value: u32) {
     unsafe { write_volatile(address as *mut u32, value) }
 }
 
+/// Ends what a boot loader may have left: its vector table, its interrupts, and that they are masked.
+fn take_over(core: &mut cortex_m::Peripherals) {
+    unsafe extern "C" {
+        static __vector_table: [u32; 32];
+    }
+    core.SYST.disable_interrupt();
+    cortex_m::peripheral::SCB::clear_pendst();
+    // SAFETY: no interrupt of ours is enabled yet, the board has no more than 32, and the linker puts our own table there.
+    unsafe {
+        core.NVIC.icer[0].write(!0);
+        core.NVIC.icpr[0].write(!0);
+        core.SCB.vtor.write((&raw const __vector_table) as u32);
+        cortex_m::register::basepri::write(0);
+        cortex_m::interrupt::enable();
+    }
+}
+
 /// A CMSDK APB UART.
 #[derive(Clone, Copy)]
 pub struct Cmsdk(&'static Parts);
@@ -96,7 +116,7 @@ struct Parts {
     base: usize,
     /// Number of its first interrupt (receive); transmit is the next one.
     interrupt: u32,
-    shared: Shared<RX, TX>,
+    shared: &'static Shared<RX, TX>,
 }
 
 /// Sends to UART2 and waits for it: for a log that must not need interrupts. It is as fast as it can be, so that a record
@@ -116,9 +136,11 @@ pub fn contents(flash: &Flash) -> &[u8] {
     flash.memory()
 }
 
+// Apart from the rest, so that they are all zeros and take no room in the image.
+static QUEUES: [Shared<RX, TX>; 2] = [const { Mutex::new(RefCell::new(Queues::new())) }; 2];
 static UARTS: [Parts; 2] = [
-    Parts { base: 0x4000_4000, interrupt: 0, shared: Mutex::new(RefCell::new(Queues::new())) },
-    Parts { base: 0x4000_5000, interrupt: 2, shared: Mutex::new(RefCell::new(Queues::new())) },
+    Parts { base: 0x4000_4000, interrupt: 0, shared: &QUEUES[0] },
+    Parts { base: 0x4000_5000, interrupt: 2, shared: &QUEUES[1] },
 ];
 
 // Registers, and their bits.
@@ -147,8 +169,11 @@ impl Cmsdk {
         self.set(DIVIDER, HERTZ / BAUD);
         self.set(INTERRUPT, 0xF);
         self.set(CTRL, TX_ENABLE | RX_ENABLE | RX_INTERRUPT);
-        // SAFETY: enables two interrupts whose handlers are below.
-        unsafe { write_volatile(NVIC_ISER, 0b11 << self.0.interrupt) };
+        // SAFETY: enables two interrupts whose handlers are below, and pends one: a byte that came before raises no edge.
+        unsafe {
+            write_volatile(NVIC_ISER, 0b11 << self.0.interrupt);
+            write_volatile(NVIC_ISPR, 1 << self.0.interrupt);
+        }
         Uart::new(self)
     }
 
@@ -185,7 +210,7 @@ impl Cmsdk {
 
 impl Hardware<RX, TX> for Cmsdk {
     fn shared(&self) -> &'static Shared<RX, TX> {
-        &self.0.shared
+        self.0.shared
     }
 
     fn send(&self, cs: CriticalSection<'_>) {

@@ -1,0 +1,90 @@
+//! The least firmware that can be upgraded under a real MCUboot: OS commands, and images in two slots.
+//!
+//! MCUboot is built for RAM loading: it copies the image with the highest version to RAM and starts it there. So nothing
+//! here confirms anything, and the slot that is free is the one that MCUboot did not start from. Built with
+//! `--features mcuboot`, wrapped by `smp image make --load-addr 0x20240000`.
+#![no_std]
+#![no_main]
+
+use core::fmt::Write as _;
+
+use anysmp::blocking::Link;
+use anysmp::framing::console::Console;
+use anysmp::mcuboot::digest::Sha256;
+use anysmp::mcuboot::flash;
+use anysmp::mcuboot::slots::{BootMode, Config, Geometry, Pair, Slots, scratch_len};
+use anysmp::smp::server::{After, AllowAll, Incoming, Reply, Server};
+use anysmp::smp::{Empty, Error, Group, error, image, os};
+use embedded_storage::nor_flash::{NorFlash as _, ReadNorFlash as _};
+use firmware::board::{self, Board, Flash, PRIMARY, SECONDARY};
+use firmware::{clock, handover};
+use heapless::String;
+
+/// The framing's buffer: messages of up to 1020 bytes.
+const BUFFER: usize = 1024;
+/// What the slots work in: more makes fewer and longer flash operations.
+const SCRATCH: usize = scratch_len(Flash::READ_SIZE, Flash::WRITE_SIZE) + 256;
+
+#[cortex_m_rt::entry]
+fn main() -> ! {
+    let Some(Board { uart0, mut flash, .. }) = Board::take() else { firmware::exit(false) };
+    // To guess wrong would be to overwrite the only good image: without an answer there are no uploads.
+    let Some(running) = handover::running_slot() else { firmware::exit(false) };
+    let (mut pairs, mut scratch) = ([Pair::new(PRIMARY, SECONDARY).running_from(running)], [0; SCRATCH]);
+    let config = Config { mode: BootMode::RamLoad, ..Config::new(Geometry::of(&flash)) };
+    let Ok(mut slots) = Slots::new(config, &mut pairs, &mut scratch, Sha256::new()) else { firmware::exit(false) };
+
+    let mut os = Os::default();
+    let handler = |incoming: &Incoming<'_>, reply: Reply<'_>| match incoming.group() {
+        Group::OS => os::dispatch(&mut os, incoming, reply),
+        Group::IMAGE => flash::run(image::begin(&mut slots, incoming), &mut flash).finish(reply),
+        _ => reply.error(Error::NOT_SUPPORTED),
+    };
+    let (mut message, mut chunk, mut out) = ([0; BUFFER], [0; 64], [0; 128]);
+    let (mut tx, mut memory) = ([0; BUFFER - 4], [0; 64]);
+    let mut server = Server::new(handler, AllowAll).with_memory(&mut memory);
+    let mut link = Link::new(uart0, Console::new(&mut message), &mut chunk, &mut out, clock::TICK);
+    loop {
+        // This port cannot fail, and an answer always fits.
+        if let Ok(After::Reset { mode, .. }) = link.serve(&mut server, &mut tx) {
+            handover::set_boot_mode(mode);
+            clock::sleep(10);
+            firmware::reset();
+        }
+    }
+}
+
+/// The OS group.
+#[derive(Default)]
+struct Os {
+    /// The text that an answer lends.
+    text: String<64>,
+}
+
+impl os::Commands for Os {
+    fn reset(&mut self, _: os::Reset) -> Result<Empty, Error> {
+        Ok(Empty {})
+    }
+
+    fn parameters(&mut self) -> Result<os::ParametersResponse, Error> {
+        Ok(os::ParametersResponse { buf_size: BUFFER as u32, buf_count: 2 })
+    }
+
+    /// Name, version and board, whatever is asked for.
+    fn info<'r>(&'r mut self, _: os::Info<'r>) -> Result<os::InfoResponse<'r>, Error> {
+        let version = handover::version().ok_or(Error::UNKNOWN)?;
+        self.text.clear();
+        write!(self.text, "anysmp {version} {}", board::NAME).or(Err(Error::TOO_LARGE))?;
+        Ok(os::InfoResponse { output: self.text.as_str().into() })
+    }
+
+    fn boot_loader<'r>(&'r mut self, request: os::BootLoader<'r>) -> Result<os::BootLoaderResponse<'r>, Error> {
+        /// RAM load.
+        const MODE: i32 = 6;
+        match request.query {
+            None => Ok(os::BootLoaderResponse { bootloader: Some("MCUboot".into()), ..Default::default() }),
+            Some(query) if query == "mode" => Ok(os::BootLoaderResponse { mode: Some(MODE), ..Default::default() }),
+            Some(_) => Err(error::os::QUERY_YIELDS_NO_ANSWER),
+        }
+    }
+}
