@@ -116,7 +116,8 @@ class Image:
             target = re.match(r"(?:r\d+, )?([0-9a-f]+) <", operands)
             if re.match(r"b(l|x|lx)?([a-z]{2})?(\.[nw])?$|cbn?z$", name) and target and name != "bx":
                 to = int(target[1], 16)
-                if function.address < to <= function.end or (to == function.address and not name.startswith("bl")):
+                # At its end stands the next function, if neither padding nor a table is between.
+                if function.address < to < function.end or (to == function.address and not name.startswith("bl")):
                     continue
                 # A branch into the middle of another function counts as a call of it.
                 function.calls.add(starts[bisect.bisect_right(starts, to) - 1])
