@@ -19,7 +19,8 @@
 //! * No image is marked to be booted, or confirmed, unless the hash of what is *in flash* equals its hash TLV.
 //! * Power may go at any moment. The trailer of a slot is erased before its first byte is written, so a half-written
 //!   image is never marked; with a checkpoint region the upload goes on at the last full erase page.
-//! * After a flash error, and after a job that was dropped, the upload session is over: the next offset wanted is 0.
+//! * After a flash error in an upload, and after a job that failed or was dropped while it changed a slot, the upload
+//!   session is over: the next offset wanted is 0.
 //!
 //! # Upload rules
 //!
@@ -171,8 +172,8 @@ impl<'s, D: Digest> Slots<'s, D> {
         Ok(Self { config, layout, reserved, pairs, scratch, digest, session, upload, log })
     }
 
-    /// Begins a command. The job does nothing until an executor runs it; a job that is dropped ends the upload session
-    /// if it was an upload or an erase.
+    /// Begins a command. The job does nothing until an executor runs it; a job that is dropped while it erases or writes
+    /// a slot ends the upload session.
     pub fn begin<'j>(&'j mut self, command: Command<'j>) -> Job<'j, 's, D> {
         Job::new(self, command)
     }
