@@ -12,6 +12,7 @@
 //! | `smp_client` | upgrades another board from its own flash |
 //! | `bsmp_node` | a BSMP node on RS-485: variables, groups, a curve, functions |
 //! | `s3mp_slave` | an S3MP slave: sensors and actuators, and values that are pushed as they change |
+//! | `under_mcuboot` | OS commands and images, for a real MCUboot that starts it from RAM (feature `mcuboot`) |
 //!
 //! The target chooses the board: thumbv6m is the BBC micro:bit (nRF51822, Cortex-M0), everything else the Arm MPS2+ with
 //! the Cortex-M3 image AN385. QEMU emulates both.
