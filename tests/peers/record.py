@@ -1,6 +1,7 @@
 """What the peer tests have really exchanged, and whether README's coverage table says that.
 
-Each line of the record is a command and who was at the other end; only answers count that are not "not supported".
+Each line of the record is a command and who was at the other end. Of what our client asks, only answers count that are not
+"not supported"; of what others ask our device, each request that it has logged.
 """
 
 import os
