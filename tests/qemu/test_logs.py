@@ -80,6 +80,8 @@ def test_records_tell_each_request_and_nothing_of_its_payload(board, tmp_path):
     assert not eights & {told[at : at + 8] for at in range(len(told))}
     assert found[0].text == "{=str}; version {}" and b"first start" in found[0].arguments
     assert [record.ms for record in found] == sorted(record.ms for record in found)
+    # The frame that was none, once, by the crate itself.
+    assert [record.level for record in found if record.text == "frame dropped: {}"] == ["warn"]
     requests = requests_of(found)
     # The first is of the harness, which waits until the board has come up.
     assert requests[:3] == [(0, 0), (0, 0), (3, 0)] and requests[-1] == (64, 0)
