@@ -1,7 +1,8 @@
 //! The part of a boot loader, played at every start: the factory image, and the swap of two slots.
 //!
 //! It follows MCUboot's decision table and trailer, so that a client sees what it would see of a real one: test, confirm,
-//! revert. It jumps nowhere and does not survive a power cut of its own. An image under a real MCUboot has none of this.
+//! revert. It jumps nowhere and does not survive a power cut of its own; where MCUboot gives up a revert whose image is
+//! damaged and keeps what runs, this asks for it again at the next start. An image under a real MCUboot has none of this.
 
 use anysmp::mcuboot::build::Builder;
 use anysmp::mcuboot::digest::Sha256;

@@ -1,9 +1,9 @@
 //! A board that upgrades another board: the new image lies in its own secondary slot, the other board's SMP server is at the
 //! port [`Board::peer`], over the console framing.
 //!
-//! It is read from flash piece by piece, as it is sent; no copy of it is in RAM. On a Cortex-M3 all of this takes 2.6 KB of
-//! stack, of which 800 bytes are the four buffers, and no other RAM but the queues of the UARTs. The last line, and the
-//! exit status of the emulator, say what came of it.
+//! It is read from flash piece by piece, as it is sent; no copy of it is in RAM, which holds four small buffers on the stack
+//! and the queues of the UARTs. The exit status of the emulator says whether the other board runs the image, the last line
+//! what came of it.
 #![no_std]
 #![no_main]
 
