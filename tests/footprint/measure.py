@@ -19,7 +19,7 @@ import stack
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-THUMB = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve() / "thumb"
+BUILT = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve() / "footprint"
 README = ROOT / "README.md"
 BEGIN, END = "<!-- tests/footprint/measure.py writes what follows -->", "<!-- until here -->"
 TARGETS = ("thumbv6m-none-eabi", "thumbv7em-none-eabi")
@@ -63,15 +63,12 @@ def output(*words):
     return subprocess.run(words, capture_output=True, text=True, check=True).stdout
 
 
-def build(target, profile, small):
-    """Builds and keeps the images; returns where they are."""
+def build(target, profile, *options, images=()):
+    """Builds and keeps the images, all of them if none is named; returns where they are."""
     words = [ROOT / "examples/firmware/cargo.sh", target, "build", "--quiet", "--locked", "--profile", profile]
-    words += ["--target-dir", THUMB]
-    if small:
-        words += ["--features", "anysmp/small"]
-        words += [f"--bin={image}" for image in sorted({row[1] for row in ROWS if row[2]} | {"base"})]
+    words += ["--target-dir", BUILT, *options, *(f"--bin={image}" for image in images)]
     subprocess.run(words, cwd=HERE, check=True)
-    return THUMB / target / profile
+    return BUILT / target / profile
 
 
 def memory(elf):
@@ -85,20 +82,23 @@ def memory(elf):
     return text + data, ram
 
 
-def figures():
-    """(label, target) -> flash, RAM, stack."""
+def figures(targets=TARGETS, images=()):
+    """(label, target) -> flash, RAM, stack, and the profile that has the smallest; of all images if none is named."""
     found = {}
-    for target in TARGETS:
-        for small in sorted({row[2] for row in rows()}):
+    wanted = [row for row in rows() if not images or row[1] in images]
+    for target in targets:
+        for small in sorted({row[2] for row in wanted}):
+            # All images are built only where all count.
+            some = {image for _, image, is_small in wanted if is_small == small} | {"base"} if small or images else ()
             for profile in PROFILES:
-                place = build(target, profile, small)
-                for label, image, is_small in rows():
+                place = build(target, profile, *(["--features=anysmp/small"] if small else []), images=sorted(some))
+                for label, image, is_small in wanted:
                     if is_small != small:
                         continue
                     flash, ram = memory(place / image)
                     flash -= memory(place / BASES.get(image, "base"))[0]
                     used, _, _ = stack.Image(place / image).worst("main_loop")
-                    found[label, target] = min(found.get((label, target), (1 << 30,)), (flash, ram, used))
+                    found[label, target] = min(found.get((label, target), (1 << 30,)), (flash, ram, used, profile))
     return found
 
 
