@@ -1,30 +1,24 @@
-//! A serial port and a flash that do nothing but cannot be optimised away: the user's side, which no stack figure counts.
+//! The user's side, which no stack figure counts: a serial port, a flash, files, settings, a shell. By itself all of it does
+//! nothing but cannot be optimised away; with the feature `board` port and flash are those of an emulated board.
 
 use anysmp::mcuboot::digest::{Digest, Hash, HashKind};
 use anysmp::routine::{Source, SourceFailed};
 use anysmp::smp::{Error, fs, settings, shell};
 use embedded_storage::nor_flash::{ErrorType, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash};
+use parts::outside;
 
-pub(crate) const REGISTER: *mut u32 = 0x4000_4000 as *mut u32;
+pub use parts::{baseline, begin, get, put};
 
-/// A word that the compiler cannot know.
-pub fn get() -> u32 {
-    // SAFETY: the images are linked, never run.
-    unsafe { REGISTER.read_volatile() }
-}
-
-/// Uses a word.
-pub fn put(word: u32) {
-    // SAFETY: as above.
-    unsafe { REGISTER.write_volatile(word) }
-}
+#[cfg_attr(feature = "board", path = "board.rs")]
+#[cfg_attr(not(feature = "board"), path = "nothing.rs")]
+mod parts;
 
 /// A serial port.
 pub struct Uart;
 
 /// Its error.
 #[derive(Debug, Clone, Copy)]
-pub struct Fault(u32);
+pub struct Fault(pub(crate) u32);
 
 impl core::fmt::Display for Fault {
     fn fmt(&self, _: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
@@ -47,19 +41,14 @@ impl embedded_io::ErrorType for Uart {
 impl embedded_io::Read for Uart {
     #[inline(never)]
     fn read(&mut self, into: &mut [u8]) -> Result<usize, Fault> {
-        let read = get() as usize;
-        if read > into.len() {
-            return Err(Fault(get()));
-        }
-        into.iter_mut().for_each(|byte| *byte = get() as u8);
-        Ok(read)
+        outside(|| parts::receive(into))
     }
 }
 
 impl embedded_io::Write for Uart {
     #[inline(never)]
     fn write(&mut self, from: &[u8]) -> Result<usize, Fault> {
-        from.iter().for_each(|byte| put((*byte).into()));
+        outside(|| parts::send(from));
         Ok(from.len())
     }
 
@@ -86,8 +75,7 @@ impl ReadNorFlash for Nor {
 
     #[inline(never)]
     fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), Fault> {
-        bytes.iter_mut().for_each(|byte| *byte = get() as u8);
-        if offset == get() { Err(Fault(1)) } else { Ok(()) }
+        outside(|| parts::read_flash(offset, bytes))
     }
 
     #[inline(always)]
@@ -102,13 +90,12 @@ impl NorFlash for Nor {
 
     #[inline(never)]
     fn erase(&mut self, from: u32, to: u32) -> Result<(), Fault> {
-        if from.wrapping_add(to) == get() { Err(Fault(1)) } else { Ok(()) }
+        outside(|| parts::erase_flash(from, to))
     }
 
     #[inline(never)]
     fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), Fault> {
-        bytes.iter().for_each(|byte| put((*byte).into()));
-        if offset == get() { Err(Fault(1)) } else { Ok(()) }
+        outside(|| parts::write_flash(offset, bytes))
     }
 }
 
@@ -143,13 +130,12 @@ pub struct File;
 impl Source for File {
     #[inline(never)]
     fn len(&self) -> u64 {
-        get().into()
+        outside(parts::file_len)
     }
 
     #[inline(never)]
     fn read(&mut self, offset: u64, into: &mut [u8]) -> Result<(), SourceFailed> {
-        into.iter_mut().for_each(|byte| *byte = get() as u8);
-        if offset == u64::from(get()) { Err(SourceFailed) } else { Ok(()) }
+        outside(|| parts::read_file(offset, into))
     }
 }
 
@@ -159,19 +145,23 @@ pub struct Values;
 impl settings::Settings for Values {
     #[inline(never)]
     fn get(&mut self, name: &str, into: &mut [u8]) -> Result<usize, Error> {
-        into.iter_mut().for_each(|byte| *byte = get() as u8);
-        if name.len() == get() as usize { Err(Error::UNKNOWN) } else { Ok(get() as usize) }
+        outside(|| {
+            into.iter_mut().for_each(|byte| *byte = get() as u8);
+            if name.len() == get() as usize { Err(Error::UNKNOWN) } else { Ok(get() as usize) }
+        })
     }
 
     #[inline(never)]
     fn set(&mut self, name: &str, value: &[u8]) -> Result<(), Error> {
-        value.iter().for_each(|byte| put((*byte).into()));
-        if name.len() == get() as usize { Err(Error::UNKNOWN) } else { Ok(()) }
+        outside(|| {
+            value.iter().for_each(|byte| put((*byte).into()));
+            if name.len() == get() as usize { Err(Error::UNKNOWN) } else { Ok(()) }
+        })
     }
 
     #[inline(never)]
     fn delete(&mut self, name: &str) -> Result<(), Error> {
-        if name.len() == get() as usize { Err(Error::UNKNOWN) } else { Ok(()) }
+        outside(|| if name.len() == get() as usize { Err(Error::UNKNOWN) } else { Ok(()) })
     }
 }
 
@@ -181,24 +171,28 @@ pub struct Files;
 impl fs::Files for Files {
     #[inline(never)]
     fn len(&mut self, path: fs::Path<'_>) -> Result<u64, Error> {
-        if path.as_str().len() == get() as usize { Err(Error::UNKNOWN) } else { Ok(get().into()) }
+        outside(|| if path.as_str().len() == get() as usize { Err(Error::UNKNOWN) } else { Ok(get().into()) })
     }
 
     #[inline(never)]
     fn read(&mut self, path: fs::Path<'_>, off: u64, into: &mut [u8]) -> Result<usize, Error> {
-        into.iter_mut().for_each(|byte| *byte = get() as u8);
-        if path.as_str().len() as u64 == off { Err(Error::UNKNOWN) } else { Ok(get() as usize) }
+        outside(|| {
+            into.iter_mut().for_each(|byte| *byte = get() as u8);
+            if path.as_str().len() as u64 == off { Err(Error::UNKNOWN) } else { Ok(get() as usize) }
+        })
     }
 
     #[inline(never)]
     fn create(&mut self, path: fs::Path<'_>) -> Result<(), Error> {
-        if path.as_str().len() == get() as usize { Err(Error::UNKNOWN) } else { Ok(()) }
+        outside(|| if path.as_str().len() == get() as usize { Err(Error::UNKNOWN) } else { Ok(()) })
     }
 
     #[inline(never)]
     fn append(&mut self, path: fs::Path<'_>, off: u64, data: &[u8]) -> Result<(), Error> {
-        data.iter().for_each(|byte| put((*byte).into()));
-        if path.as_str().len() as u64 == off { Err(Error::UNKNOWN) } else { Ok(()) }
+        outside(|| {
+            data.iter().for_each(|byte| put((*byte).into()));
+            if path.as_str().len() as u64 == off { Err(Error::UNKNOWN) } else { Ok(()) }
+        })
     }
 }
 
@@ -208,6 +202,7 @@ pub struct Lines;
 impl shell::Shell for Lines {
     #[inline(never)]
     fn run(&mut self, line: &str, output: &mut shell::Output<'_>) -> i32 {
+        // Not outside: what it calls is the crate's.
         let _ = core::fmt::Write::write_str(output, line);
         line.len() as i32
     }

@@ -21,12 +21,16 @@ macro_rules! server {
         #[unsafe(no_mangle)]
         extern "C" fn _start() -> ! {
             $crate::baseline();
-            let $crate::Buffers { message, chunk, out, tx, memory, .. } = $crate::buffers();
+            // SAFETY: the images start once.
+            let $crate::Buffers { message, chunk, out, tx, memory, .. } = unsafe { $crate::buffers() };
             let console = anysmp::framing::console::Console::new(message);
             let tick = core::time::Duration::from_millis(10);
-            let link = LINK.put(Line::new($crate::device::Uart, console, chunk, out, tick));
+            let link = Line::new($crate::device::Uart, console, chunk, out, tick);
             let server = Service::new($new(), anysmp::smp::server::AllowAll).with_memory(memory);
-            main_loop(link, SERVER.put(server), tx)
+            // SAFETY: as above.
+            let (link, server) = unsafe { (LINK.put(link), SERVER.put(server)) };
+            $crate::device::begin();
+            main_loop(link, server, tx)
         }
 
         #[inline(never)]
@@ -117,7 +121,8 @@ impl os::Commands for Everything {
     fn task_statistics(&mut self) -> Result<os::TaskStatisticsResponse<'_>, Error> {
         static DEVICE_TASKS: Place<[(Text<'static>, os::Task); 1]> = Place::new();
         let task = os::Task { priority: 0, id: 1, state: 2, stack_use: Some(20), ..os::Task::default() };
-        let tasks: &'static [(Text<'static>, os::Task)] = DEVICE_TASKS.put([("main".into(), task)]);
+        // SAFETY: the answer before has been sent: it borrowed `self`.
+        let tasks: &'static [(Text<'static>, os::Task)] = unsafe { DEVICE_TASKS.put([("main".into(), task)]) };
         Ok(os::TaskStatisticsResponse { tasks: tasks.into() })
     }
 
@@ -158,19 +163,29 @@ impl zephyr::Commands for Everything {
     }
 }
 
-/// The slots of one image; called once.
-pub fn slots<D: Digest>(digest: D) -> Slots<'static, D> {
+/// The slots of one image.
+///
+/// # Safety
+///
+/// Called once.
+pub unsafe fn slots<D: Digest>(digest: D) -> Slots<'static, D> {
     static DEVICE_PAIRS: Place<[Pair; 1]> = Place::new();
     static DEVICE_SCRATCH: Place<[u8; scratch_len(4, 4)]> = Place::new();
-    let pairs = DEVICE_PAIRS.put([Pair::new(Region::new(0x8000, 0x8000), Region::new(0x1_0000, 0x8000))]);
-    let scratch = DEVICE_SCRATCH.put([0; scratch_len(4, 4)]);
+    let pairs = [Pair::new(Region::new(0x8000, 0x8000), Region::new(0x1_0000, 0x8000))];
+    // SAFETY: as promised.
+    let (pairs, scratch) = unsafe { (DEVICE_PAIRS.put(pairs), DEVICE_SCRATCH.put([0; scratch_len(4, 4)])) };
     let config = Config::new(Geometry::of(&Nor));
     let Ok(slots) = Slots::new(config, pairs, scratch, digest) else { loop {} };
     slots
 }
 
-/// Buffers of the stores; called once.
-pub fn pieces() -> [&'static mut [u8]; 4] {
+/// Buffers of the stores.
+///
+/// # Safety
+///
+/// Called once.
+pub unsafe fn pieces() -> [&'static mut [u8]; 4] {
     static DEVICE_PIECES: Place<[[u8; 64]; 4]> = Place::new();
-    DEVICE_PIECES.put([[0; 64]; 4]).each_mut().map(<[u8; 64]>::as_mut_slice)
+    // SAFETY: as promised.
+    unsafe { DEVICE_PIECES.put([[0; 64]; 4]) }.each_mut().map(<[u8; 64]>::as_mut_slice)
 }

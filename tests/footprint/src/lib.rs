@@ -1,6 +1,7 @@
 //! What every image stands on. What an image keeps is in static memory, so that `measure.py` can tell RAM from stack:
 //! what belongs to the crate in a [`Place`], what the caller brings along in `BUFFERS` and `DEVICE`. Each runs a
-//! `main_loop`, whose worst-case stack is the figure; functions of [`device`] and [`bsmp_device`] are the user's.
+//! `main_loop`, whose worst-case stack is the figure; functions of [`device`] and [`bsmp_device`] are the user's. With
+//! the feature `board` the images `smp_all` and `smp_client` run in QEMU, where `painted.py` talks to them.
 #![no_std]
 
 pub mod bsmp_device;
@@ -11,9 +12,10 @@ use anysmp::framing::{Encoder, Framing, Progress};
 use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
 use core::time::Duration;
-use device::{Nor, REGISTER, Uart, get, put};
+use device::{Uart, get, put};
 use embedded_io::{Read, Write};
-use embedded_storage::nor_flash::{NorFlash, ReadNorFlash};
+
+pub use device::baseline;
 
 /// Static memory for one value.
 pub struct Place<T>(UnsafeCell<MaybeUninit<T>>);
@@ -27,9 +29,14 @@ impl<T> Place<T> {
         Self(UnsafeCell::new(MaybeUninit::uninit()))
     }
 
-    /// Puts the value there; called once per place. Nobody can see what it is, so that none of it is optimised away.
-    pub fn put(&'static self, value: T) -> &'static mut T {
-        // SAFETY: called once, so that this is the only reference.
+    /// Puts the value there and lends it. Nobody can see what it is, so that none of it is optimised away.
+    ///
+    /// # Safety
+    ///
+    /// No other reference to the place is used while this one is.
+    #[expect(clippy::mut_from_ref, reason = "said above")]
+    pub unsafe fn put(&'static self, value: T) -> &'static mut T {
+        // SAFETY: as promised.
         core::hint::black_box(unsafe { (*self.0.get()).write(value) })
     }
 
@@ -58,9 +65,13 @@ pub struct Buffers {
 static mut BUFFERS: Buffers =
     Buffers { message: [0; 512], chunk: [0; 64], out: [0; 128], tx: [0; 256], memory: [0; 64] };
 
-/// Lends the buffers; called once.
-pub fn buffers() -> &'static mut Buffers {
-    // SAFETY: called once, so that this is the only reference.
+/// Lends the buffers.
+///
+/// # Safety
+///
+/// Called once.
+pub unsafe fn buffers() -> &'static mut Buffers {
+    // SAFETY: as promised, this is the only reference.
     unsafe { &mut *core::hint::black_box(&raw mut BUFFERS) }
 }
 
@@ -99,8 +110,10 @@ macro_rules! framing {
         #[unsafe(no_mangle)]
         extern "C" fn _start() -> ! {
             $crate::baseline();
-            let $crate::Buffers { message, chunk, out, .. } = $crate::buffers();
-            main_loop(STATE.put($new(message)), chunk, out)
+            // SAFETY: the images start once.
+            let $crate::Buffers { message, chunk, out, .. } = unsafe { $crate::buffers() };
+            // SAFETY: as above.
+            main_loop(unsafe { STATE.put($new(message)) }, chunk, out)
         }
 
         #[inline(never)]
@@ -110,34 +123,4 @@ macro_rules! framing {
             }
         }
     };
-}
-
-/// Uses everything of the device, `memcpy`, `memset` and `memcmp`: the images are counted from here.
-pub fn baseline() {
-    let buffer = &mut [0; 64];
-    let mut uart = Uart;
-    let _ = uart.read(buffer).map(|len| put(len as u32));
-    let _ = uart.write(buffer);
-    let mut nor = Nor;
-    let failed =
-        [nor.read(get(), buffer).is_err(), nor.write(get(), buffer).is_err(), nor.erase(get(), get()).is_err()];
-    put(failed.iter().filter(|failed| **failed).count() as u32);
-    // SAFETY: the images are linked, never run.
-    unsafe {
-        memset(buffer.as_mut_ptr(), 0, get() as usize);
-        memcpy(buffer.as_mut_ptr(), REGISTER.cast(), get() as usize);
-        put(memcmp(buffer.as_ptr(), REGISTER.cast(), get() as usize) as u32);
-        put(buffer.iter().map(|byte| u32::from(*byte)).sum());
-    }
-}
-
-unsafe extern "C" {
-    fn memset(to: *mut u8, byte: i32, len: usize) -> *mut u8;
-    fn memcpy(to: *mut u8, from: *const u8, len: usize) -> *mut u8;
-    fn memcmp(one: *const u8, other: *const u8, len: usize) -> i32;
-}
-
-#[panic_handler]
-fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
-    loop {}
 }

@@ -5,7 +5,8 @@
 #[unsafe(no_mangle)]
 extern "C" fn _start() -> ! {
     footprint::baseline();
-    let buffers = footprint::buffers();
+    // SAFETY: the images start once.
+    let buffers = unsafe { footprint::buffers() };
     main_loop(&mut buffers.message)
 }
 

@@ -82,11 +82,14 @@ static SLAVE: Place<Slave<Plant>> = Place::new();
 #[unsafe(no_mangle)]
 extern "C" fn _start() -> ! {
     footprint::baseline();
-    let buffers = footprint::buffers();
-    DEVICE.put(Values { temperature: Watched::new(3), relay: Watched::new(false) });
+    // SAFETY: the images start once.
+    let buffers = unsafe { footprint::buffers() };
+    // SAFETY: the plant lends it from here on.
+    unsafe { DEVICE.put(Values { temperature: Watched::new(3), relay: Watched::new(false) }) };
     let Ok(slave) = Slave::new(Plant) else { loop {} };
-    let framing = FRAMING.put(Lrc::new(&mut buffers.message));
-    main_loop(framing, SLAVE.put(slave), &mut buffers.chunk, &mut buffers.out, &mut buffers.tx)
+    // SAFETY: as above.
+    let (framing, slave) = unsafe { (FRAMING.put(Lrc::new(&mut buffers.message)), SLAVE.put(slave)) };
+    main_loop(framing, slave, &mut buffers.chunk, &mut buffers.out, &mut buffers.tx)
 }
 
 #[inline(never)]

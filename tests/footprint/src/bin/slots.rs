@@ -12,7 +12,9 @@ static STATE: Place<Slots<'static, Hardware>> = Place::new();
 #[unsafe(no_mangle)]
 extern "C" fn _start() -> ! {
     footprint::baseline();
-    main_loop(STATE.put(footprint::groups::slots(Hardware)), &footprint::buffers().message)
+    // SAFETY: the images start once.
+    let (slots, buffers) = unsafe { (STATE.put(footprint::groups::slots(Hardware)), footprint::buffers()) };
+    main_loop(slots, &buffers.message)
 }
 
 #[inline(never)]

@@ -8,7 +8,7 @@ use anysmp::mcuboot::slots::Slots;
 use anysmp::smp::server::{Answer, Handler, Incoming, Reply};
 use anysmp::smp::{Error, Group, enumeration, fs, image, os, settings, shell, stat, zephyr};
 use footprint::device::{Files, Lines, Nor, Values, get};
-use footprint::groups::{Everything, slots};
+use footprint::groups::{Everything, pieces, slots};
 
 struct Device {
     os: Everything,
@@ -43,10 +43,11 @@ impl Handler for Device {
 }
 
 footprint::server!(Device, || {
-    let [settings, files, line, output] = footprint::groups::pieces();
+    // SAFETY: the images start once.
+    let ([settings, files, line, output], slots) = unsafe { (pieces(), slots(Sha256::new())) };
     Device {
         os: Everything,
-        slots: slots(Sha256::new()),
+        slots,
         nor: Nor,
         settings: settings::Store::new(Values, settings),
         files: fs::Store::new(Files, "/lfs", files),

@@ -21,10 +21,14 @@ static UPLOAD: Place<Upload<File>> = Place::new();
 #[unsafe(no_mangle)]
 extern "C" fn _start() -> ! {
     footprint::baseline();
-    let Buffers { message, chunk, out, tx, .. } = footprint::buffers();
+    // SAFETY: the images start once.
+    let Buffers { message, chunk, out, tx, .. } = unsafe { footprint::buffers() };
     let link = Link::new(Uart, Console::new(message), chunk, out, Duration::from_millis(10));
     let upload = Upload::new(File).over::<Console<'_>>().window(3);
-    main_loop(LINK.put(link), CLIENT.put(Client::new(get() as u8)), UPLOAD.put(upload), tx)
+    // SAFETY: as above.
+    let (link, client, upload) = unsafe { (LINK.put(link), CLIENT.put(Client::new(get() as u8)), UPLOAD.put(upload)) };
+    footprint::device::begin();
+    main_loop(link, client, upload, tx)
 }
 
 #[inline(never)]
