@@ -114,10 +114,15 @@ fn look() {
 
 #[inline(never)]
 fn report(depth: u32) {
-    for digit in (0..8).rev().map(|at| depth >> (4 * at) & 0xF) {
-        set_register(REPORT + DATA, digit + u32::from(if digit < 10 { b'0' } else { b'a' - 10 }));
+    for digit in (0..8).rev().map(|at| (depth >> (4 * at) & 0xF) as u8) {
+        transmit(REPORT, digit + if digit < 10 { b'0' } else { b'a' - 10 });
     }
-    set_register(REPORT + DATA, b'\n'.into());
+    transmit(REPORT, b'\n');
+}
+
+fn transmit(uart: usize, byte: u8) {
+    while get_register(uart + STATE) & TX_FULL != 0 {}
+    set_register(uart + DATA, byte.into());
 }
 
 /// Before the loop whose stack is the figure: starts the UARTs, and paints.
@@ -161,10 +166,7 @@ pub(crate) fn receive(into: &mut [u8]) -> Result<usize, Fault> {
 
 #[inline(never)]
 pub(crate) fn send(from: &[u8]) {
-    for byte in from {
-        while get_register(LINE + STATE) & TX_FULL != 0 {}
-        set_register(LINE + DATA, (*byte).into());
-    }
+    from.iter().for_each(|byte| transmit(LINE, *byte));
 }
 
 fn flash(from: u32, len: usize) -> Result<&'static mut [u8], Fault> {
@@ -207,8 +209,6 @@ pub(crate) fn read_file(offset: u64, into: &mut [u8]) -> Result<(), SourceFailed
 
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
-    for byte in b"panic\n" {
-        set_register(REPORT + DATA, (*byte).into());
-    }
+    b"panic\n".iter().for_each(|byte| transmit(REPORT, *byte));
     loop {}
 }

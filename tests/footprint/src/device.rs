@@ -202,8 +202,9 @@ pub struct Lines;
 impl shell::Shell for Lines {
     #[inline(never)]
     fn run(&mut self, line: &str, output: &mut shell::Output<'_>) -> i32 {
-        // Not outside: what it calls is the crate's.
-        let _ = core::fmt::Write::write_str(output, line);
+        // Through a pointer, as `write!` does it: what is called so is the crate's, and counts.
+        let write: fn(&mut _, &str) -> _ = <shell::Output<'_> as core::fmt::Write>::write_str;
+        let _ = core::hint::black_box(write)(output, line);
         line.len() as i32
     }
 }
