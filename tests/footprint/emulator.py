@@ -22,10 +22,10 @@ class Failed(Exception):
 
 
 class Emulator:
-    """`flash`: what the board's flash holds."""
+    """`flash`: what the board's flash holds; `counting`: the board's time is that of its instructions, 128 ns each."""
 
-    def __init__(self, machine, elf, flash=b""):
-        self.machine, self.elf, self.flash = machine, elf, flash
+    def __init__(self, machine, elf, flash=b"", counting=False):
+        self.machine, self.elf, self.flash, self.counting = machine, elf, flash, counting
 
     def __enter__(self):
         self.directory = tempfile.TemporaryDirectory(prefix="smp-stack-")
@@ -37,7 +37,7 @@ class Emulator:
             command = ["qemu-system-arm", "-M", self.machine, "-kernel", str(self.elf), "-display", "none"]
             command += ["-monitor", "none", "-device", f"loader,file={flash},addr={FLASH},force-raw=on"]
             command += ["-chardev", f"socket,id=line,host={host},port={port},nodelay=on", "-serial", "chardev:line"]
-            command += ["-serial", f"file:{self.report}"]
+            command += ["-serial", f"file:{self.report}", *(["-icount", "shift=7"] if self.counting else [])]
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
             try:
                 self.line, _ = listener.accept()
@@ -65,11 +65,19 @@ class Emulator:
 
     def deepest(self):
         """How many bytes of stack the image has found used so far."""
+        depths = self.reported("d")
+        if not depths:
+            raise Failed("the image reports nothing")
+        return depths[-1][0]
+
+    def reported(self, what):
+        """The numbers of each line that begins with this letter."""
+        text = self.report.read_text() if self.report.exists() else ""
         # Whole lines: one may be on its way.
-        lines = self.report.read_text().rpartition("\n")[0].split()
-        if "panic" in lines or not lines:
-            raise Failed(f"the image reports {lines or 'nothing'}")
-        return int(lines[-1], 16)
+        lines = [line.split() for line in text.rpartition("\n")[0].splitlines()]
+        if ["panic"] in lines:
+            raise Failed("the image panics")
+        return [[int(number, 16) for number in numbers] for letter, *numbers in lines if letter == what]
 
     def __exit__(self, *_):
         self.process.kill()

@@ -10,13 +10,16 @@
 //! ```
 //!
 //! So the figure holds of the user's functions what they push before they can look: their own frame, of a few registers.
-//! Each new figure goes to UART1 as eight hexadecimal digits.
+//! Each new figure goes to UART1, a line that begins with `d`; with `s` begin those of [`steps`].
 
 use crate::device::Fault;
 use anysmp::routine::SourceFailed;
 use core::arch::asm;
 use core::ptr::{read_volatile, write_volatile};
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
+use core::time::Duration;
+
+mod steps;
 
 const LINE: usize = 0x4000_4000;
 const REPORT: usize = 0x4000_5000;
@@ -70,6 +73,11 @@ pub fn put(word: u32) {
     core::hint::black_box(word);
 }
 
+/// How long the line was silent when nothing came, about.
+pub fn silence() -> Duration {
+    Duration::from_millis(10)
+}
+
 /// Nothing: these images are not counted.
 pub fn baseline() {}
 
@@ -108,14 +116,19 @@ fn look() {
     let depth = top - at;
     if depth > DEEPEST.load(Relaxed) {
         DEEPEST.store(depth, Relaxed);
-        report(depth as u32);
+        report(b'd', [depth as u32]);
     }
 }
 
+/// Letter and numbers, which are hexadecimal.
 #[inline(never)]
-fn report(depth: u32) {
-    for digit in (0..8).rev().map(|at| (depth >> (4 * at) & 0xF) as u8) {
-        transmit(REPORT, digit + if digit < 10 { b'0' } else { b'a' - 10 });
+fn report<const N: usize>(what: u8, numbers: [u32; N]) {
+    transmit(REPORT, what);
+    for number in numbers {
+        transmit(REPORT, b' ');
+        for digit in (0..8).rev().map(|at| (number >> (4 * at) & 0xF) as u8) {
+            transmit(REPORT, digit + if digit < 10 { b'0' } else { b'a' - 10 });
+        }
     }
     transmit(REPORT, b'\n');
 }
@@ -125,13 +138,14 @@ fn transmit(uart: usize, byte: u8) {
     set_register(uart + DATA, byte.into());
 }
 
-/// Before the loop whose stack is the figure: starts the UARTs, and paints.
+/// Before the loop whose stack is the figure: starts the UARTs and the counter, and paints.
 #[inline(always)]
 pub fn begin() {
     for uart in [LINE, REPORT] {
         set_register(uart + DIVIDER, 16);
         set_register(uart + CTRL, TX_AND_RX);
     }
+    steps::start();
     TOP.store(stack_pointer(), Relaxed);
     paint();
 }
@@ -139,28 +153,29 @@ pub fn begin() {
 /// Runs what a function of the user's does, which does not count.
 #[inline(always)]
 pub(crate) fn outside<T>(user: impl FnOnce() -> T) -> T {
+    steps::enter();
     look();
     let value = user();
     paint();
+    steps::leave();
     value
 }
 
-/// What comes until the end of a line, or a pause.
+/// What comes until a pause.
 #[inline(never)]
 pub(crate) fn receive(into: &mut [u8]) -> Result<usize, Fault> {
-    /// How often it looks whether there is a byte: some milliseconds.
+    /// How often it looks whether there is a byte: some milliseconds, and within a message fewer.
     const PATIENCE: usize = 50_000;
     let mut len = 0;
     for byte in into {
-        if (0..PATIENCE).all(|_| get_register(LINE + STATE) & RX_FULL == 0) {
+        let patience = if len == 0 { PATIENCE } else { PATIENCE / 20 };
+        if (0..patience).all(|_| get_register(LINE + STATE) & RX_FULL == 0) {
             break;
         }
         *byte = get_register(LINE + DATA) as u8;
         len += 1;
-        if *byte == b'\n' {
-            break;
-        }
     }
+    steps::received(len);
     if len > 0 { Ok(len) } else { Err(Fault(0)) }
 }
 

@@ -7,7 +7,7 @@ use anysmp::smp::{Error, fs, settings, shell};
 use embedded_storage::nor_flash::{ErrorType, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash};
 use parts::outside;
 
-pub use parts::{baseline, begin, get, put};
+pub use parts::{baseline, begin, get, put, silence};
 
 #[cfg_attr(feature = "board", path = "board.rs")]
 #[cfg_attr(not(feature = "board"), path = "nothing.rs")]

@@ -1,7 +1,7 @@
 //! What every image stands on. What an image keeps is in static memory, so that `measure.py` can tell RAM from stack:
 //! what belongs to the crate in a [`Place`], what the caller brings along in `BUFFERS` and `DEVICE`. Each runs a
 //! `main_loop`, whose worst-case stack is the figure; functions of [`device`] and [`bsmp_device`] are the user's. With
-//! the feature `board` the images `smp_all` and `smp_client` run in QEMU, where `painted.py` talks to them.
+//! the feature `board` the SMP images and those of the framings run in QEMU, where `painted.py` and `steps.py` talk to them.
 #![no_std]
 
 pub mod bsmp_device;
@@ -11,8 +11,7 @@ pub mod groups;
 use anysmp::framing::{Encoder, Framing, Progress};
 use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
-use core::time::Duration;
-use device::{Uart, get, put};
+use device::{Uart, put};
 use embedded_io::{Read, Write};
 
 pub use device::baseline;
@@ -78,7 +77,7 @@ pub unsafe fn buffers() -> &'static mut Buffers {
 /// Receives what there is, and sends each message back.
 pub fn turn<F: Framing>(framing: &mut F, chunk: &mut [u8], out: &mut [u8]) {
     let Ok(len) = Uart.read(chunk) else {
-        put(framing.idle(Duration::from_millis(get().into())).is_err().into());
+        put(framing.idle(device::silence()).is_err().into());
         return;
     };
     let mut input = chunk.get(..len).unwrap_or_default();
@@ -113,7 +112,9 @@ macro_rules! framing {
             // SAFETY: the images start once.
             let $crate::Buffers { message, chunk, out, .. } = unsafe { $crate::buffers() };
             // SAFETY: as above.
-            main_loop(unsafe { STATE.put($new(message)) }, chunk, out)
+            let framing = unsafe { STATE.put($new(message)) };
+            $crate::device::begin();
+            main_loop(framing, chunk, out)
         }
 
         #[inline(never)]

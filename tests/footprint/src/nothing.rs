@@ -2,6 +2,7 @@
 
 use crate::device::Fault;
 use anysmp::routine::SourceFailed;
+use core::time::Duration;
 
 const REGISTER: *mut u32 = 0x4000_4000 as *mut u32;
 
@@ -15,6 +16,11 @@ pub fn get() -> u32 {
 pub fn put(word: u32) {
     // SAFETY: as above.
     unsafe { REGISTER.write_volatile(word) }
+}
+
+/// How long the line was silent when nothing came.
+pub fn silence() -> Duration {
+    Duration::from_millis(get().into())
 }
 
 /// Uses everything of the device, `memcpy`, `memset` and `memcmp`: the images are counted from here.
