@@ -8,7 +8,7 @@ import time
 from itertools import islice
 from pathlib import Path
 
-from emulator import Emulator, Failed, encode
+from emulator import PATIENCE, Emulator, Failed, encode
 
 TESTS = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(TESTS / "peers"))
@@ -171,28 +171,43 @@ def serve(machine, elf, version):
 def client(machine, elf):
     """How deep the stack of the client was, in uploads that go well and in uploads that do not."""
     _, answers = recorded()
-    return max(upload(machine, elf, answers, spoil) for spoil in (False, True))
+    # Group 1, command 1 is an upload.
+    others = [answer for answer in answers if (answer[4:6], answer[7]) != (b"\0\1", 1)]
+    # One error of each form, and wrong answers of each kind.
+    forms = {}
+    for answer in answers:
+        if not {"rc", "err"}.isdisjoint(payload := cbor2.loads(answer[8:])):
+            forms[answer[0] >> 3, payload.get("rc") == 0, *payload] = answer
+    wrong = [*forms.values(), *damaged(message(WRITE + 1, 1, 1, {"rc": 0, "off": 880}, 0))]
+    uploads = [upload(machine, elf), upload(machine, elf, others)]
+    return max(uploads + [upload(machine, elf, only=answer) for answer in wrong])
 
 
-def upload(machine, elf, answers, spoil):
-    """One upload. `spoil`: each right answer comes after wrong ones, and not at all now and then."""
+def upload(machine, elf, beside=(), only=None):
+    """One upload: each right answer comes after some that are none, or `only` this comes for a chunk of the image."""
     with Emulator(machine, elf) as board:
-        end, wrong = None, iter(answers)
-        for request in board.messages():
+        end, beside = None, iter(beside)
+        # A client that has given up says nothing.
+        for request in board.messages(PATIENCE if only is None else 0.5):
             head, payload = bytes([request[0] | 1]) + request[1:8], cbor2.loads(request[8:])
-            if spoil:
-                board.send(b"text \x06\x09AAAA\r\n")
-                for other in islice(wrong, 20):
-                    board.send(encode("console", other[:6] + head[6:7] + other[7:]))
+            for other in islice(beside, 30):
+                board.send(b"text \x06\x09AAAA\r\n" + encode("console", other[:6] + head[6:7] + other[7:]))
             answer = {"buf_size": ROOM, "buf_count": 4}
             if "off" in payload:
                 end = payload.get("len", end)
                 off = payload["off"] + len(payload["data"])
                 answer = {"off": off} | ({"match": True} if off == end else {})
+                if only is not None:
+                    board.send(encode("console", only[:1] + head[1:2] + only[2:4] + head[4:] + only[8:]))
+                    continue
             answer = cbor2.dumps(answer)
             board.send(encode("console", head[:2] + struct.pack(">H", len(answer)) + head[4:] + answer))
             if end and off == end:
+                if next(beside, None):
+                    raise Failed("the upload is over before all answers were told")
                 # The client reads it before it is silent.
                 time.sleep(0.2)
-                return board.deepest()
-    raise Failed("the upload has stopped")
+                break
+        if only is None and not (end and off == end):
+            raise Failed("the upload has stopped")
+        return board.deepest()
