@@ -137,7 +137,7 @@ class Server:
         if not answer.get("match"):
             raise Failed(f"the last chunk is answered by {answer}")
         state = self.ask(message(WRITE, 1, 0, {"hash": image_hash(image), "confirm": False}, 0, version))
-        if [slot["pending"] for slot in state["images"] if slot["hash"] == image_hash(image)] != [True]:
+        if [slot["pending"] for slot in state.get("images", []) if slot["hash"] == image_hash(image)] != [True]:
             raise Failed(f"the image is not to be tested: {state}")
 
 
