@@ -26,6 +26,9 @@ const LABEL: Address = Address(4);
 /// How often the air moves.
 const BREATH: Duration = Duration::from_millis(250);
 
+/// The label at start.
+const NAME: &str = "greenhouse";
+
 /// The longest label, in bytes.
 const MAX_LABEL: usize = 16;
 
@@ -34,8 +37,7 @@ pub struct Greenhouse {
     temperature: Watched<i32>,
     humidity: Watched<u8>,
     relay: Watched<bool>,
-    label: String,
-    label_told: bool,
+    label: Watched<String>,
     /// Seconds since 1970, which tell one start from another.
     boot: u64,
     started: Instant,
@@ -50,8 +52,7 @@ impl Greenhouse {
             temperature: Watched::new(180),
             humidity: Watched::new(60),
             relay: Watched::new(false),
-            label: "greenhouse".into(),
-            label_told: true,
+            label: Watched::new(NAME.into()),
             boot,
             started: Instant::now(),
             debug: Some("greenhouse started".into()),
@@ -83,10 +84,7 @@ impl Resources for Greenhouse {
             TEMPERATURE => value::encode(self.temperature.tell() as f32 / 10.0, out)?,
             HUMIDITY => value::encode(self.humidity.tell(), out)?,
             RELAY => value::encode(self.relay.tell(), out)?,
-            LABEL => {
-                self.label_told = true;
-                value::encode(self.label.as_str(), out)?
-            }
+            LABEL => value::encode(self.label.tell().as_str(), out)?,
             _ => return Err(Refusal::NotFound),
         })
     }
@@ -97,8 +95,7 @@ impl Resources for Greenhouse {
             LABEL => {
                 let label =
                     value.text()?.as_str().filter(|label| label.len() <= MAX_LABEL).ok_or(Refusal::BadRequest)?;
-                self.label_told &= label == self.label;
-                self.label = label.into();
+                self.label.set(label.into());
             }
             _ => return Err(Refusal::NotImplemented),
         }
@@ -118,7 +115,7 @@ impl Resources for Greenhouse {
             TEMPERATURE => self.temperature.is_changed(),
             HUMIDITY => self.humidity.is_changed(),
             RELAY => self.relay.is_changed(),
-            _ => !self.label_told,
+            _ => self.label.is_changed(),
         }
     }
 
@@ -130,7 +127,7 @@ impl Resources for Greenhouse {
     fn reset(&mut self, address: Address) {
         match address {
             RELAY => self.relay.set(false),
-            LABEL => self.label = "greenhouse".into(),
+            LABEL => self.label.set(NAME.into()),
             _ => {}
         }
     }

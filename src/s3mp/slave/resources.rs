@@ -171,7 +171,7 @@ const fn is_name(name: &[u8]) -> bool {
     true
 }
 
-/// A value that knows whether it differs from what the master was told last.
+/// A value that knows whether it differs from what the master was told last: a number, a boolean, a text that owns its bytes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Watched<T> {
     value: T,
@@ -180,30 +180,30 @@ pub struct Watched<T> {
 
 shown!([T] Watched<T>, |watched| "Watched(told: {})", watched.told.is_some());
 
-impl<T: Copy + PartialEq> Watched<T> {
+impl<T: Clone + PartialEq> Watched<T> {
     /// A value that nobody was told.
     pub const fn new(value: T) -> Self {
         Self { value, told: None }
     }
 
     /// The value, for the application itself.
-    pub const fn value(&self) -> T {
-        self.value
+    pub fn value(&self) -> T {
+        self.value.clone()
     }
 
     /// Changes the value.
-    pub const fn set(&mut self, value: T) {
+    pub fn set(&mut self, value: T) {
         self.value = value;
     }
 
     /// The value, for the master: [`Resources::get`] and [`Resources::invert`] ask for it in this way.
-    pub const fn tell(&mut self) -> T {
-        self.told = Some(self.value);
-        self.value
+    pub fn tell(&mut self) -> T {
+        self.told = Some(self.value.clone());
+        self.value.clone()
     }
 
     /// Whether the master was told another value: the answer to [`Resources::changed`].
     pub fn is_changed(&self) -> bool {
-        self.told != Some(self.value)
+        self.told.as_ref() != Some(&self.value)
     }
 }

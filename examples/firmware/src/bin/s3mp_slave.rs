@@ -28,8 +28,7 @@ struct Greenhouse {
     /// In tenths of a degree Celsius.
     temperature: Watched<i32>,
     heater: Watched<bool>,
-    label: String<16>,
-    label_told: bool,
+    label: Watched<String<16>>,
     /// How often the board has started, which tells this start from others.
     starts: u32,
     debug: Option<&'static str>,
@@ -40,8 +39,7 @@ impl Greenhouse {
         Self {
             temperature: Watched::new(180),
             heater: Watched::new(false),
-            label: String::new(),
-            label_told: true,
+            label: Watched::new(String::new()),
             starts,
             debug: Some("greenhouse started"),
         }
@@ -69,10 +67,7 @@ impl Resources for Greenhouse {
         Ok(match address {
             TEMPERATURE => value::encode(self.temperature.tell(), out)?,
             HEATER => value::encode(self.heater.tell(), out)?,
-            _ => {
-                self.label_told = true;
-                value::encode(self.label.as_str(), out)?
-            }
+            _ => value::encode(self.label.tell().as_str(), out)?,
         })
     }
 
@@ -81,9 +76,7 @@ impl Resources for Greenhouse {
             HEATER => self.switch(value.bool()?),
             LABEL => {
                 let label = value.text()?.as_str().and_then(|label| String::try_from(label).ok());
-                let label = label.ok_or(Refusal::BadRequest)?;
-                self.label_told &= label == self.label;
-                self.label = label;
+                self.label.set(label.ok_or(Refusal::BadRequest)?);
             }
             _ => return Err(Refusal::NotImplemented),
         }
@@ -102,7 +95,7 @@ impl Resources for Greenhouse {
         match address {
             TEMPERATURE => self.temperature.is_changed(),
             HEATER => self.heater.is_changed(),
-            _ => !self.label_told,
+            _ => self.label.is_changed(),
         }
     }
 
@@ -113,7 +106,7 @@ impl Resources for Greenhouse {
     fn reset(&mut self, address: Address) {
         match address {
             HEATER => self.heater.set(false),
-            LABEL => self.label.clear(),
+            LABEL => self.label.set(String::new()),
             _ => {}
         }
     }
