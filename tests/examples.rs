@@ -1,5 +1,13 @@
 //! The small examples do what they say, and stay small.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs, dead_code)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    missing_docs,
+    dead_code
+)]
 
 #[path = "../examples/ble.rs"]
 mod ble;

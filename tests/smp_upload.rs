@@ -98,7 +98,8 @@ fn every_piece_fills_its_message_for_every_limit() {
         assert_eq!(sent.data.unwrap().len(), first, "first piece at {limit}");
         assert_eq!(image::Upload { data: None, ..sent }, form, "keys at {limit}");
         assert!(len == limit || len + 1 == limit, "{len} of {limit}");
-        for off in [first as u64, 20, 200, 300, 65_530, 65_536] {
+        // None within the piece before it: that would say that the device takes whole flash writes.
+        for off in [first as u64, 65_536, 65_530, 300, 200, 20] {
             let answer = at(&tx[..len], off);
             let _ = upload.receive(&mut client, &answer);
             if !matches!(upload.poll(&mut client, &mut tx), Step::Send(_)) {
@@ -384,6 +385,76 @@ fn a_device_that_takes_less_is_followed() {
         vec![at(request, stored.len() as u64)]
     });
     assert_eq!((run.report.outcome, stored), (DONE, file));
+}
+
+/// A device that stores only what fills its flash writes, and what is last; returns the report and the lengths of the pieces.
+fn upload_in_writes(len: usize, limit: usize, window: u32, write: u64) -> (UploadReport, Vec<usize>) {
+    let file: Vec<u8> = (0..len).map(|n| (n / 7) as u8).collect();
+    let mut stored = Vec::new();
+    let mut upload = Upload::new(&file[..]).message_limit(limit);
+    if window > 1 {
+        upload = upload.parameters(known(limit as u32 + 4, window + 1));
+    }
+    let run = run(&mut upload, &mut Client::new(0), 4096, |request| {
+        if is_parameters(request) {
+            return vec![refused(request, smp::Error::NOT_SUPPORTED)];
+        }
+        let piece = piece(request).unwrap();
+        let data = piece.data.unwrap().as_slice().unwrap();
+        if piece.off == Some(stored.len() as u64) {
+            let end = stored.len() + data.len();
+            let end = if end == len { end } else { end / write as usize * write as usize };
+            stored.extend_from_slice(&data[..end - stored.len()]);
+        }
+        vec![at(request, stored.len() as u64)]
+    });
+    assert_eq!((run.report.outcome, &stored), (DONE, &file), "{limit} {window} {write}");
+    let lengths = pieces(&run).iter().map(|(_, len)| *len).collect();
+    (run.report, lengths)
+}
+
+#[test]
+fn pieces_end_where_the_device_writes_once_it_has_cut_some() {
+    for write in [1, 2, 4, 8, 16, 32] {
+        for limit in [100, 128, 169, 200, 252, 380, 508, 1020, 1024] {
+            for window in [1, 3] {
+                let (report, lengths) = upload_in_writes(31_000, limit, window, write);
+                let what = format!("writes of {write}, messages of {limit}, window {window}: {report:?}");
+                // A cut may show only a part of how long the writes are, and each gives up a window.
+                assert!(report.repeats <= 3 * window, "{what}");
+                // The pieces that the device itself would have made of them; an eighth may go beyond.
+                let longest = *lengths.iter().max().unwrap();
+                let usual = lengths[lengths.len() / 2];
+                assert!(usual >= (longest / write as usize * write as usize).min(longest * 7 / 8), "{what}: {usual}");
+                assert!(lengths.len() <= 31_000 / usual + 3 + 3 * window as usize, "{what}: {}", lengths.len());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_device_that_cuts_at_odd_places_gets_everything_in_pieces_of_a_good_length() {
+    let file: Vec<u8> = (0..31_000).map(|n| (n / 7) as u8).collect();
+    for seed in 0..200 {
+        let (mut random, mut stored) = (support::Random::new(seed), Vec::new());
+        let mut upload = Upload::new(&file[..]);
+        let run = run(&mut upload, &mut Client::new(0), 512, |request| {
+            if is_parameters(request) {
+                return vec![refused(request, smp::Error::NOT_SUPPORTED)];
+            }
+            let piece = piece(request).unwrap();
+            let data = piece.data.unwrap().as_slice().unwrap();
+            assert_eq!(piece.off, Some(stored.len() as u64));
+            let last = stored.len() + data.len() == file.len();
+            let taken = if last { data.len() } else { data.len() - random.below(data.len() as u64 / 2) as usize };
+            stored.extend_from_slice(&data[..taken]);
+            vec![at(request, stored.len() as u64)]
+        });
+        assert_eq!((run.report.outcome, &stored), (DONE, &file), "seed {seed}");
+        let lengths: Vec<_> = pieces(&run).iter().map(|(_, len)| *len).collect();
+        let (longest, mean) = (*lengths.iter().max().unwrap(), lengths.iter().sum::<usize>() / lengths.len());
+        assert!(mean >= longest * 7 / 8, "seed {seed}: {mean} of {longest}");
+    }
 }
 
 #[test]

@@ -143,6 +143,17 @@ impl<'n> Piece<'n> {
         Self { len, ..self }
     }
 
+    /// The same piece, ended at a multiple of `align`, a power of two, unless it is the last one or has none within.
+    pub(super) const fn aligned(self, align: u16, total: u64) -> Self {
+        let end = self.off.saturating_add(self.len as u64);
+        let beyond = end & (align as u64).wrapping_sub(1);
+        if end >= total || beyond >= self.len as u64 {
+            return self;
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "less than the length, which is of 16 bits")]
+        self.with_len(self.len - beyond as u16)
+    }
+
     /// How many bytes of the file it carries.
     pub(super) const fn len(&self) -> u16 {
         self.len

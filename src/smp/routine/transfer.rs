@@ -98,6 +98,8 @@ pub(super) struct Transfer {
     noise: u8,
     /// The version of the first request.
     asked: Option<Version>,
+    /// What the end of a piece is a multiple of, but that of the last: a power of two.
+    align: u16,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -159,6 +161,7 @@ impl Transfer {
             silences: 0,
             noise: 0,
             asked: None,
+            align: 1,
         }
     }
 
@@ -206,9 +209,10 @@ impl Transfer {
         tx: &mut [u8],
     ) -> Result<usize, Error> {
         let mut piece = Piece::fill(due.off(), total, what, self.limit.min(tx.len()))?;
-        if let Due::Again(Flight { len, .. }) = due {
-            piece = piece.with_len(len);
-        }
+        piece = match due {
+            Due::Again(Flight { len, .. }) => piece.with_len(len),
+            Due::New(_) => piece.aligned(self.align, total),
+        };
         let mut failed = Ok(());
         let emitted = self.emit(due, piece.len(), counts, client, tx, |writer| {
             piece.write(source, writer).map_err(|error| {
@@ -288,6 +292,32 @@ impl Transfer {
             }
             error => Err(error.into()),
         }
+    }
+
+    /// The device took of `flight` only what is before `off`, as MCUboot does, which writes whole units of its flash: later
+    /// pieces end where such a unit ends.
+    ///
+    /// The unit is longer than the rest that was left over, and `off` is a multiple of it, so it is one of a few powers of
+    /// two. The largest of them is right for sure; it is taken unless pieces of a multiple of it were shorter by more than
+    /// an eighth. One that turns out to be too small is corrected by the next cut.
+    pub(super) fn cut(&mut self, flight: &Flight, off: u64) {
+        let rest = flight.end().saturating_sub(off);
+        if off <= flight.off || rest == 0 {
+            return;
+        }
+        // No power of two divides a number of 16 bits or less more than 15 times.
+        let most = 1_u16 << off.trailing_zeros().min(15);
+        let least = u16::try_from(rest).ok().and_then(|rest| rest.checked_add(1)?.checked_next_power_of_two());
+        let Some(least) = least.filter(|least| *least <= most) else {
+            // It does not cut at multiples of anything.
+            self.align = 1;
+            return;
+        };
+        let mut align = most;
+        while align > least && flight.len & align.wrapping_sub(1) > flight.len >> 3 {
+            align >>= 1;
+        }
+        self.align = align;
     }
 
     /// The device wants `off` next.

@@ -22,7 +22,9 @@
 //! The device tells the size and the number of its buffers. A message may be as long as a buffer, less what the framing
 //! stores beside it ([`Framing::OVERHEAD`]); all but one of the buffers may be filled at a time, since the answer needs
 //! one. Without an answer a message has at most [`FALLBACK`] bytes, which fits every server there is, and requests go one
-//! at a time. `tx` and [`message_limit`](Upload::message_limit) lower the size further. Each piece fills its message.
+//! at a time. `tx` and [`message_limit`](Upload::message_limit) lower the size further. Each piece fills its message, until
+//! the device takes only the front of one, as MCUboot does, which writes whole units of its flash: then pieces end where a
+//! unit does.
 //!
 //! # Cost
 //!
@@ -352,7 +354,10 @@ fn answered(
             let already_present = transfer.is_first(&flight) && flight.end() < len;
             Ok(Some(UploadOutcome::Done { already_present, verified: matches == Some(true) }))
         }
-        Ordering::Less => transfer.wanted(off, limit).map(|()| None),
+        Ordering::Less => {
+            transfer.cut(&flight, off);
+            transfer.wanted(off, limit).map(|()| None)
+        }
     }
 }
 
