@@ -285,6 +285,23 @@ fn upgrade_works_over_every_link_and_again_without_one() {
 }
 
 #[test]
+fn upgrade_uploads_anew_what_lies_on_the_device_damaged() {
+    let file = File::image("whole.bin", Version::new(3, 2, 1));
+    let mut bytes = std::fs::read(&file.0).unwrap();
+    bytes[20_000] ^= 1;
+    let damaged = File::new("damaged.bin", &bytes);
+    let device = Device::start("--tcp 127.0.0.1:0");
+    device.smp(&format!("image upload {}", damaged.path())).ok();
+    let result = device.smp(&format!("upgrade {} --rest 500", file.path())).ok();
+    assert_eq!((&result["confirmed"], &result["version"]), (&true.into(), &"3.2.1".into()));
+    assert_eq!(result["skipped"], serde_json::json!(["the image on the device was damaged, and was uploaded anew"]));
+    // A file that is itself damaged is given up, with the device's reason.
+    let device = Device::start("--tcp 127.0.0.1:0");
+    let run = device.smp(&format!("upgrade {} --rest 500", damaged.path()));
+    assert_eq!((run.code, &run.result()["rc"]), (1, &3.into()), "{run:?}");
+}
+
+#[test]
 fn upgrade_that_crashes_is_told_from_one_that_runs() {
     let file = File::image("crash.bin", Version::new(6, 6, 6));
     let device = Device::start("--tcp 127.0.0.1:0 --crashing");

@@ -16,7 +16,7 @@ use std::time::Duration;
 use anysmp::cbor::List;
 use anysmp::routine::{Routine, Step};
 use anysmp::smp::client::Client;
-use anysmp::smp::error::image::{CURRENT_VERSION_IS_NEWER, HASH_NOT_FOUND, IMAGE_ALREADY_PENDING, NO_FREE_SLOT};
+use anysmp::smp::error::image::{self, CURRENT_VERSION_IS_NEWER, HASH_NOT_FOUND, IMAGE_ALREADY_PENDING, NO_FREE_SLOT};
 use anysmp::smp::image::{ImageState, StateResponse, WriteState};
 use anysmp::smp::routine::{
     Doubt, Error, FileError, ImageFile, ImageVersion, Note, Phase, Plan, Upgrade, UpgradeOutcome, UpgradeReport, Upload,
@@ -103,6 +103,10 @@ struct Device {
     restarted: bool,
     hold_reset: Option<Remote>,
     refuse_upload: Option<Remote>,
+    /// The image in the other slot does not have the hash that it carries: no mark, for this reason.
+    damaged: Option<Remote>,
+    /// Uploads come out damaged as well.
+    damages: bool,
 }
 
 impl Device {
@@ -129,6 +133,8 @@ impl Device {
             restarted: false,
             hold_reset: None,
             refuse_upload: None,
+            damaged: None,
+            damages: false,
         }
     }
 
@@ -195,6 +201,9 @@ impl Device {
                 if self.trial {
                     return refused(request, IMAGE_ALREADY_PENDING);
                 }
+                if let Some(error) = self.damaged {
+                    return refused(request, error);
+                }
                 self.pending = true;
             }
             _ => return refused(request, HASH_NOT_FOUND),
@@ -213,6 +222,7 @@ impl Device {
         if self.upload.complete {
             let slot = usize::from(self.boot != Boot::Recovery);
             self.slots[slot] = Some(Image::of(&self.upload.flash));
+            self.damaged = self.damaged.filter(|_| self.damages);
         }
         answer
     }
@@ -448,6 +458,64 @@ fn another_image_that_stays_in_the_way_is_given_up_after_two_resets() {
 }
 
 // What goes wrong.
+
+/// What devices say of an image that lies there damaged, in both versions.
+const DAMAGES: [Remote; 8] = [
+    image::NO_IMAGE,
+    image::NO_TLVS,
+    image::INVALID_TLV,
+    HASH_NOT_FOUND,
+    image::INVALID_IMAGE_HEADER_MAGIC,
+    Remote::INVALID,
+    Remote::NOT_FOUND,
+    Remote::UNKNOWN,
+];
+
+/// A device that lists the new image, which is damaged.
+fn with_damaged(error: Remote) -> Device {
+    let mut device = Device::new(old());
+    device.slots[1] = Some(Image::of(new()));
+    device.damaged = Some(error);
+    device
+}
+
+#[test]
+fn an_image_that_lies_there_damaged_is_uploaded_anew() {
+    for error in DAMAGES {
+        let mut device = with_damaged(error);
+        let run = go(upgrade(new()), &mut device);
+        assert_eq!((run.report.outcome, notes(&run)), (UpgradeOutcome::Confirmed, vec![Note::Damaged]), "{error:?}");
+        assert_eq!((device.upload.erased, device.resets), (1, 1));
+        assert_eq!(device.slots[0], Some(Image::of(new())));
+    }
+}
+
+#[test]
+fn an_image_that_is_damaged_again_is_given_up_with_the_reason() {
+    for error in DAMAGES {
+        let mut device = with_damaged(error);
+        device.damages = true;
+        let run = go(upgrade(new()), &mut device);
+        assert_eq!((run.report.outcome, run.report.phase), (UpgradeOutcome::Refused(error), Phase::Marking));
+        assert_eq!((notes(&run), device.upload.erased, device.resets), (vec![Note::Damaged], 1, 0));
+    }
+    // One that was just uploaded is not tried again either.
+    let mut device = Device::new(old());
+    (device.damaged, device.damages) = (Some(image::NO_IMAGE), true);
+    let run = go(upgrade(new()), &mut device);
+    assert_eq!((run.report.outcome, notes(&run)), (UpgradeOutcome::Refused(image::NO_IMAGE), vec![]));
+    assert_eq!(device.upload.erased, 1);
+}
+
+#[test]
+fn a_mark_that_is_refused_for_another_reason_is_no_cause_for_an_upload() {
+    for error in [Remote::ACCESS_DENIED, Remote::BUSY, IMAGE_ALREADY_PENDING, NO_FREE_SLOT, image::FLASH_WRITE_FAILED] {
+        let mut device = with_damaged(error);
+        let run = go(upgrade(new()), &mut device);
+        assert_eq!((run.report.outcome, device.upload.erased), (UpgradeOutcome::Refused(error), 0));
+        assert_eq!(notes(&run), [Note::NoUpload]);
+    }
+}
 
 #[test]
 fn an_image_that_the_boot_loader_rejects_is_reported_as_reverted() {

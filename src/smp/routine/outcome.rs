@@ -132,10 +132,12 @@ pub enum Note {
     ByVersion = 5,
     /// An image that an earlier run had left on trial or pending was in the way; the device was reset to settle that.
     Settled = 6,
+    /// The device had the image, and it was damaged: it was uploaded anew.
+    Damaged = 7,
 }
 
 impl Note {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::NoUpload,
         Self::NoState,
         Self::NoTest,
@@ -143,6 +145,7 @@ impl Note {
         Self::ResetUnanswered,
         Self::ByVersion,
         Self::Settled,
+        Self::Damaged,
     ];
 
     /// A few words for the user.
@@ -156,6 +159,7 @@ impl Note {
             Self::ResetUnanswered => "the reset was not answered",
             Self::ByVersion => "known by its version only",
             Self::Settled => "an image of an earlier run was in the way",
+            Self::Damaged => "the image on the device was damaged, and was uploaded anew",
         }
     }
 
@@ -183,5 +187,9 @@ impl Notes {
 
     pub(super) const fn add(&mut self, note: Note) {
         self.0 |= note.bit();
+    }
+
+    pub(super) const fn remove(&mut self, note: Note) {
+        self.0 &= !note.bit();
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   look at the list ─┬─ absent ─────▶ upload ─▶ look ─▶ mark for test ─┐
-//!                     ├─ stored ────────────────────────▶ mark for test ─┤
+//!                     ├─ stored ────────────────────────▶ mark for test ─┤ (refused as damaged: upload, once)
 //!                     ├─ pending ────────────────────────────────────────┴▶ reset ═ Reopen ═▶ rest ─▶ look, until
 //!                     │                                                                                  it answers
 //!                     ├─ on trial ───────────────────────────────────▶ confirm ◀── the new one runs, on trial ─┤
@@ -38,6 +38,8 @@
 //!   most twice.
 //! * When a device refuses the upload or the mark while another image is on trial or pending, which an earlier run may
 //!   have left, the device is reset, at most twice, so that the trial is over, and all begins anew.
+//! * When a device has the image but refuses to mark it as one that is damaged, as by an interrupted write, the image is
+//!   uploaded over it. If the mark is refused then, or after any other upload, that is the end.
 //! * Confirmed means that the list said so after the confirmation.
 
 use core::time::Duration;
@@ -90,8 +92,9 @@ enum Stage {
     Looking { ask: Ask, moment: Moment, boot: Option<Boot> },
     /// The upload is at work. Out: `Looking`, `Resetting` (to settle), `Ended`.
     Uploading,
-    /// Marks the image for test. Out: `Resetting`, `Ended`.
-    Marking(Ask),
+    /// Marks the image for test; `Before` if it was found there, `Uploaded` if it was sent. Out: `Resetting`, `Uploading`
+    /// (what was found is damaged), `Ended`.
+    Marking(Ask, Moment),
     /// Resets. Out: `Reopening`, `Ended`.
     Resetting(Ask, Moment),
     /// The driver is to reopen the port. Out: `Resting`.
@@ -229,7 +232,7 @@ impl<S: Source> Upgrade<S> {
                 }
                 step => Ok(step),
             },
-            Stage::Marking(ask) => {
+            Stage::Marking(ask, _) => {
                 let request = WriteState { hash: Some(self.file.hash().into()), confirm: false };
                 ask.poll(client, &request, usual.max(WriteState::PATIENCE), tx)
             }
@@ -282,20 +285,27 @@ impl<S: Source> Upgrade<S> {
                 }
                 self.stage = look(Moment::Uploaded, client.repeats());
             }
-            UploadOutcome::Failed(Error::Remote(error)) => self.refused(error),
+            UploadOutcome::Failed(Error::Remote(error)) => self.refused(error, Moment::Uploaded),
             UploadOutcome::Failed(error) => self.end(UpgradeOutcome::Failed(error)),
             UploadOutcome::Unfinished => self.end(UpgradeOutcome::Failed(Error::NoProgress)),
         }
     }
 
-    /// The device refused the upload or the mark: because of another image, or for good.
-    fn refused(&mut self, error: smp::Error) {
+    /// The device refused the upload or the mark: because of another image, because what was found there is damaged, or for
+    /// good.
+    fn refused(&mut self, error: smp::Error, moment: Moment) {
         match self.settles.checked_sub(1) {
             Some(settles) if self.in_the_way && self.settings.settle && in_use(error) => {
                 self.settles = settles;
                 self.notes.add(Note::Settled);
                 self.upload.restart();
                 self.stage = Stage::Resetting(Ask::new(0), Moment::Before);
+            }
+            _ if moment == Moment::Before && damaged(error) => {
+                self.notes.remove(Note::NoUpload);
+                self.notes.add(Note::Damaged);
+                self.upload.restart();
+                self.stage = Stage::Uploading;
             }
             _ => self.end(UpgradeOutcome::Refused(error)),
         }
@@ -341,7 +351,7 @@ impl<S: Source> Upgrade<S> {
                     self.notes.add(Note::NoTest);
                     self.reset();
                 }
-                _ => self.stage = Stage::Marking(Ask::new(repeats)),
+                _ => self.stage = Stage::Marking(Ask::new(repeats), moment),
             },
             Moment::Booted => match (seen, self.resets.checked_sub(1)) {
                 (None, _) => self.doubt(Doubt::NoState),
@@ -392,7 +402,7 @@ impl<S: Source> Upgrade<S> {
         }
         match plan {
             Plan::Upload => self.stage = Stage::Uploading,
-            Plan::Test => self.stage = Stage::Marking(Ask::new(repeats)),
+            Plan::Test => self.stage = Stage::Marking(Ask::new(repeats), Moment::Before),
             Plan::Reset => self.reset(),
             Plan::Confirm if self.settings.confirm => self.stage = Stage::Confirming(Ask::new(repeats)),
             Plan::Confirm => self.end(UpgradeOutcome::Testing),
@@ -413,15 +423,18 @@ impl<S: Source> Upgrade<S> {
                     self.looked(moment, seen, repeats);
                 })
             }
-            Stage::Marking(ask) => ask.receive::<WriteState<'_>>(client, message).then(|marked| match marked {
-                Ok(_) => self.reset(),
-                Err(client::Error::Remote(smp::Error::NOT_SUPPORTED)) => {
-                    self.notes.add(Note::NoTest);
-                    self.reset();
-                }
-                Err(client::Error::Remote(error)) => self.refused(error),
-                Err(error) => self.end(UpgradeOutcome::Failed(error.into())),
-            }),
+            Stage::Marking(ask, moment) => {
+                let moment = *moment;
+                ask.receive::<WriteState<'_>>(client, message).then(|marked| match marked {
+                    Ok(_) => self.reset(),
+                    Err(client::Error::Remote(smp::Error::NOT_SUPPORTED)) => {
+                        self.notes.add(Note::NoTest);
+                        self.reset();
+                    }
+                    Err(client::Error::Remote(error)) => self.refused(error, moment),
+                    Err(error) => self.end(UpgradeOutcome::Failed(error.into())),
+                })
+            }
             Stage::Resetting(ask, moment) => {
                 let moment = *moment;
                 ask.receive::<Reset>(client, message).then(|reset| match reset {
@@ -469,7 +482,7 @@ impl<S> Upgrade<S> {
             Stage::Looking { moment: Moment::Confirmed, .. } => Phase::Verifying,
             Stage::Looking { .. } => Phase::Looking,
             Stage::Uploading => Phase::Uploading,
-            Stage::Marking(_) => Phase::Marking,
+            Stage::Marking(..) => Phase::Marking,
             Stage::Resetting(..) => Phase::Resetting,
             Stage::Confirming(_) => Phase::Confirming,
             Stage::Ended(_, phase) => phase,
@@ -505,7 +518,7 @@ impl<S: Source> Routine for Upgrade<S> {
                     ask.timed_out();
                 }
             }
-            Stage::Looking { ask, .. } | Stage::Marking(ask) | Stage::Resetting(ask, _) | Stage::Confirming(ask) => {
+            Stage::Looking { ask, .. } | Stage::Marking(ask, _) | Stage::Resetting(ask, _) | Stage::Confirming(ask) => {
                 ask.timed_out();
             }
             Stage::Uploading => self.upload.timed_out(),
@@ -548,6 +561,25 @@ fn in_use(error: smp::Error) -> bool {
     use smp::error::{image, smp as flat};
     [image::NO_FREE_SLOT, image::IMAGE_ALREADY_PENDING, flat::BAD_STATE, flat::NO_MEMORY, flat::UNKNOWN]
         .contains(&error)
+}
+
+/// Whether a refusal to mark an image that the list shows may mean that it is damaged: its hash is read from the image, and
+/// its contents are looked at only when it is to be started. Version 1 has no codes of its own for that.
+fn damaged(error: smp::Error) -> bool {
+    use smp::error::{image, smp as flat};
+    [
+        image::NO_IMAGE,
+        image::NO_TLVS,
+        image::INVALID_TLV,
+        image::TLV_MULTIPLE_HASHES_FOUND,
+        image::TLV_INVALID_SIZE,
+        image::HASH_NOT_FOUND,
+        image::INVALID_IMAGE_HEADER_MAGIC,
+        flat::INVALID,
+        flat::NOT_FOUND,
+        flat::UNKNOWN,
+    ]
+    .contains(&error)
 }
 
 const fn look(moment: Moment, repeats: u8) -> Stage {
