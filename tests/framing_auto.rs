@@ -126,6 +126,25 @@ fn a_header_that_fits_no_buffer_begins_no_raw_message() {
 }
 
 #[test]
+fn a_console_frame_behind_zeros_arrives_in_any_pieces() {
+    let message = [8, 0, 0, 0, 0, 0, 0, 6];
+    // Three of them and a 06 are the front of a raw message.
+    for zeros in 0..3 {
+        let wire = [&vec![0; zeros][..], &frame(Kind::Console, &message)].concat();
+        // Just too short for a raw message whose length is a start marker.
+        for len in [64, 0x609 + 7] {
+            for piece in 1..=wire.len() {
+                let mut buffer = vec![0; len];
+                let mut auto = Auto::new(&mut buffer);
+                let pieces: Vec<_> = wire.chunks(piece).collect();
+                let (messages, _) = decode(&mut auto, &pieces);
+                assert_eq!(messages, [(Kind::Console, message.to_vec())], "{zeros} zeros, pieces of {piece}, {len}");
+            }
+        }
+    }
+}
+
+#[test]
 fn half_a_raw_message_is_given_up_after_the_silence_limit() {
     let mut buffer = [0; 64];
     let mut auto = Auto::new(&mut buffer);

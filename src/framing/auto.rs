@@ -174,7 +174,14 @@ impl<'b> Auto<'b> {
             }
             Guess::Raw => self.change(|buffer| Decoder::Raw(Counted::new(buffer))),
             Guess::Cobs => self.change(|buffer| Decoder::Cobs(Cobs::new(buffer))),
-            Guess::Neither => return self.release().map(Progress::Text),
+            Guess::Neither => match (self.held.first().copied(), &mut self.decoder) {
+                (Some(byte), Decoder::Listening(console)) if !may_begin(byte) => {
+                    // The high byte of a length that fits nothing. It may begin a line; as text, it was noise.
+                    self.held.clear();
+                    let _ = console.push(&mut &[byte][..]);
+                }
+                _ => return self.release().map(Progress::Text),
+            },
         }
         None
     }
