@@ -10,6 +10,7 @@
 //!   h(v): 1 (v < 24), 2 (< 2^8), 3 (< 2^16), 5 (< 2^32), 9: the head of a CBOR number or string
 //! ```
 
+use super::transfer::low;
 use super::{Error, Source};
 use crate::cbor::{BufferFull, Writer};
 use crate::shown::shown;
@@ -145,13 +146,11 @@ impl<'n> Piece<'n> {
 
     /// The same piece, ended at a multiple of `align`, a power of two, unless it is the last one or has none within.
     pub(super) const fn aligned(self, align: u16, total: u64) -> Self {
-        let end = self.off.saturating_add(self.len as u64);
-        let beyond = end & (align as u64).wrapping_sub(1);
-        if end >= total || beyond >= self.len as u64 {
-            return self;
+        let beyond = low(self.off).wrapping_add(self.len) & align.wrapping_sub(1);
+        if beyond < self.len && self.off.saturating_add(self.len as u64) < total {
+            return self.with_len(self.len.wrapping_sub(beyond));
         }
-        #[expect(clippy::cast_possible_truncation, reason = "less than the length, which is of 16 bits")]
-        self.with_len(self.len - beyond as u16)
+        self
     }
 
     /// How many bytes of the file it carries.

@@ -301,23 +301,18 @@ impl Transfer {
     /// two. The largest of them is right for sure; it is taken unless pieces of a multiple of it were shorter by more than
     /// an eighth. One that turns out to be too small is corrected by the next cut.
     pub(super) fn cut(&mut self, flight: &Flight, off: u64) {
-        let rest = flight.end().saturating_sub(off);
-        if off <= flight.off || rest == 0 {
+        // Within a piece the lowest 16 bits tell offsets apart.
+        let rest = low(flight.off).wrapping_add(flight.len).wrapping_sub(low(off));
+        if off <= flight.off || off >= flight.end() {
             return;
         }
-        // No power of two divides a number of 16 bits or less more than 15 times.
-        let most = 1_u16 << off.trailing_zeros().min(15);
-        let least = u16::try_from(rest).ok().and_then(|rest| rest.checked_add(1)?.checked_next_power_of_two());
-        let Some(least) = least.filter(|least| *least <= most) else {
-            // It does not cut at multiples of anything.
-            self.align = 1;
-            return;
-        };
-        let mut align = most;
-        while align > least && flight.len & align.wrapping_sub(1) > flight.len >> 3 {
+        // What the offset is a multiple of; a device that cuts at multiples of nothing leaves more over than that.
+        let place = low(off) | 0x8000;
+        let mut align = place & place.wrapping_neg();
+        while align >> 1 > rest && flight.len & align.wrapping_sub(1) > flight.len >> 3 {
             align >>= 1;
         }
-        self.align = align;
+        self.align = if align > rest { align } else { 1 };
     }
 
     /// The device wants `off` next.
@@ -363,4 +358,10 @@ impl Transfer {
         self.flow = Flow::Repeat;
         Ok(())
     }
+}
+
+/// The lowest 16 bits of an offset.
+pub(super) const fn low(off: u64) -> u16 {
+    let [low, high, ..] = off.to_le_bytes();
+    u16::from_le_bytes([low, high])
 }
