@@ -14,12 +14,8 @@ use anysmp::framing::lrc::{self, Lrc};
 use anysmp::framing::{Encoder as _, Error, Framing as _, Progress};
 use serde_json::Value;
 
-/// What a receiver says of a stream.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Event {
-    Message(Vec<u8>),
-    Lost(Error),
-}
+mod common;
+use common::{Event, lrc_reference as reference};
 
 #[test]
 fn encoder_writes_what_the_readme_code_writes() {
@@ -104,7 +100,7 @@ fn decoder_rejects_broken_block_chains() {
                 end += usize::from(cobs[end]);
             }
             if wire.len() == cobs.len() + 2 && end > cobs.len() + 1 {
-                assert_eq!(events, [Event::Lost(Error::Malformed)], "{}", case["name"]);
+                assert_eq!(events, [Event::Error(Error::Malformed)], "{}", case["name"]);
             }
             assert_eq!(events, reference(&[Some(&wire), None], 1024), "{}", case["name"]);
         }
@@ -341,7 +337,7 @@ fn overlong_frame_is_one_error_and_its_tail_no_message() {
         let mut wire = frame(&message);
         wire.extend(frame(b"next"));
         let events = receive(&[Some(&wire), None], 8);
-        assert_eq!(events, [Event::Lost(Error::TooLong), Event::Message(b"next".to_vec())], "length {len}");
+        assert_eq!(events, [Event::Error(Error::TooLong), Event::Message(b"next".to_vec())], "length {len}");
     }
 }
 
@@ -373,77 +369,6 @@ fn reset_forgets_partial_frames_and_messages() {
     }
 }
 
-// ---- the receiver as a table, over stored frame bytes ------------------------------------------------------------------
-
-/// The slow and obvious receiver: stores the bytes of a frame, decides at each zero, decodes afterwards.
-fn reference(pieces: &[Option<&[u8]>], limit: usize) -> Vec<Event> {
-    let (mut b, mut waiting, mut events) = (Vec::new(), false, Vec::new());
-    for piece in pieces {
-        let Some(bytes) = piece else {
-            if waiting {
-                deliver(&b[..b.len() - 1], limit, &mut events);
-            } else if !b.is_empty() {
-                events.push(Event::Lost(Error::Abandoned));
-            }
-            (b, waiting) = (Vec::new(), false);
-            continue;
-        };
-        for &byte in *bytes {
-            if waiting {
-                waiting = false;
-                let stored = std::mem::take(&mut b);
-                if byte == 0 {
-                    deliver(&stored, limit, &mut events);
-                    continue;
-                }
-                deliver(&stored[..stored.len() - 1], limit, &mut events);
-            }
-            if byte != 0 {
-                b.push(byte);
-                continue;
-            }
-            let sum = b.iter().fold(0u8, |sum, byte| sum.wrapping_add(*byte));
-            let (mut next, mut last_is_code) = (0, false);
-            for (k, x) in b.iter().enumerate() {
-                last_is_code = k == next;
-                if last_is_code {
-                    next = k + usize::from(*x);
-                }
-            }
-            if b.is_empty() {
-                continue;
-            } else if sum != 0 {
-                events.push(Event::Lost(Error::Checksum));
-            } else if last_is_code && next == b.len() {
-                waiting = true;
-                continue;
-            } else if last_is_code {
-                deliver(&b[..b.len() - 1], limit, &mut events);
-            } else if next == b.len() {
-                deliver(&b, limit, &mut events);
-            } else {
-                events.push(Event::Lost(Error::Malformed));
-            }
-            b.clear();
-        }
-    }
-    events
-}
-
-/// Decodes COBS bytes whose chain is known to end with them.
-fn deliver(cobs: &[u8], limit: usize, events: &mut Vec<Event>) {
-    let (mut message, mut at) = (Vec::new(), 0);
-    while at < cobs.len() {
-        let code = usize::from(cobs[at]);
-        message.extend_from_slice(&cobs[at + 1..at + code]);
-        at += code;
-        if code < 255 && at < cobs.len() {
-            message.push(0);
-        }
-    }
-    events.push(if message.len() <= limit { Event::Message(message) } else { Event::Lost(Error::TooLong) });
-}
-
 // ---- helpers -----------------------------------------------------------------------------------------------------------
 
 fn frame(message: &[u8]) -> Vec<u8> {
@@ -472,7 +397,7 @@ fn push(decoder: &mut Lrc<'_>, mut input: &[u8], events: &mut Vec<Event>) {
             Ok(Progress::More) => break assert!(input.is_empty()),
             Ok(Progress::Message) => events.push(Event::Message(decoder.message().to_vec())),
             Ok(Progress::Text(_)) => panic!("S3MP has no text between frames"),
-            Err(error) => events.push(Event::Lost(error)),
+            Err(error) => events.push(Event::Error(error)),
         }
     }
 }
@@ -482,7 +407,7 @@ fn idle(decoder: &mut Lrc<'_>, silence: Duration, events: &mut Vec<Event>) {
         match decoder.idle(silence) {
             Ok(Progress::Message) => events.push(Event::Message(decoder.message().to_vec())),
             Ok(_) => break,
-            Err(error) => events.push(Event::Lost(error)),
+            Err(error) => events.push(Event::Error(error)),
         }
     }
 }
@@ -518,10 +443,10 @@ fn piece(value: &Value) -> Piece {
 
 fn event(value: &Value) -> Event {
     match value.as_str() {
-        Some("checksum_error") => Event::Lost(Error::Checksum),
-        Some("malformed") => Event::Lost(Error::Malformed),
-        Some("too_long") => Event::Lost(Error::TooLong),
-        Some("abandoned") => Event::Lost(Error::Abandoned),
+        Some("checksum_error") => Event::Error(Error::Checksum),
+        Some("malformed") => Event::Error(Error::Malformed),
+        Some("too_long") => Event::Error(Error::TooLong),
+        Some("abandoned") => Event::Error(Error::Abandoned),
         Some(other) => panic!("unknown event {other}"),
         None => Event::Message(hex(&value["message"])),
     }

@@ -71,6 +71,19 @@ pub fn decode<'i>(framing: &mut impl Framing, pieces: impl IntoIterator<Item = &
     events.0
 }
 
+/// Tells a decoder of a silence, until it has nothing more to say of it.
+pub fn idle(events: &mut Events, framing: &mut impl Framing, silence: core::time::Duration) {
+    for _ in 0..64 {
+        match framing.idle(silence) {
+            Ok(Progress::More) => return,
+            Ok(Progress::Message) => events.message(framing.message()),
+            Ok(Progress::Text(run)) => events.text(run),
+            Err(error) => events.error(error),
+        }
+    }
+    panic!("a silence that has no end");
+}
+
 pub fn messages(events: &[Event]) -> Vec<&[u8]> {
     events
         .iter()
@@ -325,4 +338,73 @@ fn cobs_frame(mut frame: &[u8], buffer: usize) -> Result<Vec<u8>, Error> {
     }
     let crc = data.split_off(data.len() - 2);
     if crc16(&data).to_be_bytes() == *crc { Ok(data) } else { Err(Error::Checksum) }
+}
+
+/// Slow and obvious: stores the bytes of an S3MP frame, decides at each zero, decodes afterwards. `None` is silence.
+pub fn lrc_reference(pieces: &[Option<&[u8]>], limit: usize) -> Vec<Event> {
+    let (mut b, mut waiting, mut events) = (Vec::new(), false, Vec::new());
+    for piece in pieces {
+        let Some(bytes) = piece else {
+            if waiting {
+                lrc_frame(&b[..b.len() - 1], limit, &mut events);
+            } else if !b.is_empty() {
+                events.push(Event::Error(Error::Abandoned));
+            }
+            (b, waiting) = (Vec::new(), false);
+            continue;
+        };
+        for &byte in *bytes {
+            if waiting {
+                waiting = false;
+                let stored = std::mem::take(&mut b);
+                if byte == 0 {
+                    lrc_frame(&stored, limit, &mut events);
+                    continue;
+                }
+                lrc_frame(&stored[..stored.len() - 1], limit, &mut events);
+            }
+            if byte != 0 {
+                b.push(byte);
+                continue;
+            }
+            let sum = b.iter().fold(0u8, |sum, byte| sum.wrapping_add(*byte));
+            let (mut next, mut last_is_code) = (0, false);
+            for (k, x) in b.iter().enumerate() {
+                last_is_code = k == next;
+                if last_is_code {
+                    next = k + usize::from(*x);
+                }
+            }
+            if b.is_empty() {
+                continue;
+            } else if sum != 0 {
+                events.push(Event::Error(Error::Checksum));
+            } else if last_is_code && next == b.len() {
+                waiting = true;
+                continue;
+            } else if last_is_code {
+                lrc_frame(&b[..b.len() - 1], limit, &mut events);
+            } else if next == b.len() {
+                lrc_frame(&b, limit, &mut events);
+            } else {
+                events.push(Event::Error(Error::Malformed));
+            }
+            b.clear();
+        }
+    }
+    events
+}
+
+/// Decodes COBS bytes whose chain is known to end with them.
+fn lrc_frame(cobs: &[u8], limit: usize, events: &mut Vec<Event>) {
+    let (mut message, mut at) = (Vec::new(), 0);
+    while at < cobs.len() {
+        let code = usize::from(cobs[at]);
+        message.extend_from_slice(&cobs[at + 1..at + code]);
+        at += code;
+        if code < 255 && at < cobs.len() {
+            message.push(0);
+        }
+    }
+    events.push(if message.len() <= limit { Event::Message(message) } else { Event::Error(Error::TooLong) });
 }

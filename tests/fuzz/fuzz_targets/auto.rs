@@ -1,0 +1,86 @@
+//! Any stream: in pieces it says what it says in one; without a byte that begins other frames it says what the slow console
+//! decoder says; and behind a silence frames of all kinds are told apart in any order, and answered in kind.
+//! Input: the length of the pieces less 1, a length, so many bytes of any stream, then frames: a choice and the length of the
+//! payload in one byte each, and the payload.
+#![no_main]
+
+#[path = "../../common/mod.rs"]
+mod common;
+
+use std::time::Duration;
+
+use anysmp::framing::auto::{Auto, Kind};
+use anysmp::framing::{Encoder, Framing, Progress, console, counted, delimited};
+use common::{Event, Events};
+use libfuzzer_sys::fuzz_target;
+
+const BUFFER: usize = 300;
+/// Longer than all limits.
+const SILENCE: Duration = Duration::from_secs(10);
+
+fn frame(kind: Kind, message: &[u8]) -> Vec<u8> {
+    fn all(encoder: impl Encoder) -> Vec<u8> {
+        common::encode_in(encoder, 64)
+    }
+    match kind {
+        Kind::Console => all(console::Encoder::new(message).unwrap()),
+        Kind::Raw => all(counted::Encoder::new(message)),
+        Kind::Cobs => all(delimited::Encoder::new(message).unwrap()),
+    }
+}
+
+/// What comes out of one stream and a silence; adjacent text is one event.
+fn decode<'i>(auto: &mut Auto<'_>, pieces: impl IntoIterator<Item = &'i [u8]>) -> Vec<Event> {
+    let mut events = Events(common::decode(auto, pieces));
+    common::idle(&mut events, auto, SILENCE);
+    events.0
+}
+
+fuzz_target!(|input: &[u8]| {
+    let [piece, len, rest @ ..] = input else { return };
+    let (stream, mut frames) = rest.split_at(usize::from(*len).min(rest.len()));
+    let size = 1 + usize::from(*piece);
+    let (mut buffer, mut other) = ([0; BUFFER], [0; BUFFER]);
+    let mut auto = Auto::new(&mut buffer);
+    let frames_in = |events: Vec<Event>| events.into_iter().filter(|event| !matches!(event, Event::Text(_)));
+    // Text behind a zero may be taken for noise or not.
+    let (events, whole) = (decode(&mut auto, stream.chunks(size)), decode(&mut Auto::new(&mut other), [stream]));
+    assert!(frames_in(events).eq(frames_in(whole)));
+
+    // The frames of a console have none of these bytes, and a line feed begins a raw message only before a zero.
+    let printed: Vec<u8> = stream.iter().copied().filter(|byte| !matches!(byte, 0 | 1 | 2 | 8)).collect();
+    let mut events = Events(common::decode(&mut Auto::new(&mut other), printed.chunks(size)));
+    if printed.last() == Some(&b'\n') && events.0 != common::console_reference(&printed, BUFFER) {
+        // It was held.
+        events.text(b"\n");
+    }
+    assert_eq!(events.0, common::console_reference(&printed, BUFFER));
+
+    let (mut wire, mut expected) = (Vec::new(), Vec::new());
+    while let [choice, len, rest @ ..] = frames {
+        let (payload, rest) = rest.split_at(usize::from(*len).min(rest.len()));
+        frames = rest;
+        let kind = [Kind::Console, Kind::Raw, Kind::Cobs][usize::from(choice % 3)];
+        let first = [0x00, 0x02, 0x08, 0x0A][usize::from(choice >> 6)];
+        let message = [&[first, 0, 0, payload.len() as u8, 0, 64, *choice, *len][..], payload].concat();
+        wire.extend(frame(kind, &message));
+        expected.push((kind, message));
+    }
+    for size in [size, wire.len().max(1)] {
+        let mut found = Vec::new();
+        for mut piece in wire.chunks(size) {
+            loop {
+                match auto.push(&mut piece) {
+                    Ok(Progress::More) => break,
+                    Ok(Progress::Message) => {
+                        let (kind, message) = (auto.kind(), auto.message().to_vec());
+                        assert_eq!(common::encode(&auto, &message), frame(kind, &message));
+                        found.push((kind, message));
+                    }
+                    other => panic!("{other:?} behind {} messages", found.len()),
+                }
+            }
+        }
+        assert_eq!(found, expected);
+    }
+});

@@ -1,0 +1,100 @@
+//! Any bytes as messages to one node: one answer each, well-formed and to the right one; what is refused changes nothing; what
+//! is answered our own client reads; and the version is told afterwards.
+//!
+//! Input: a choice, then messages, each preceded by its length in one byte.
+#![no_main]
+
+#[path = "../../../examples/common/bsmp_device.rs"]
+mod bsmp_device;
+
+use anysmp::bsmp::{Address, Client, Command, Header, Node, QueryVersion, Refusal, Request, Server, Version};
+use anysmp::bsmp::{curve, function, group, variable};
+use bsmp_device::{Blocks, Device, Setup};
+use libfuzzer_sys::fuzz_target;
+
+/// What a client could read of the device: all values and all blocks.
+fn contents(device: &Device) -> (Vec<Vec<u8>>, Vec<Vec<Vec<u8>>>) {
+    let blocks = device.blocks.iter().map(|blocks| match blocks {
+        Blocks::Stored(blocks) => blocks.clone(),
+        _ => Vec::new(),
+    });
+    (device.values.clone(), blocks.collect())
+}
+
+/// An answer without its address.
+fn check(request: &[u8], answer: &[u8], setup: &Setup) -> Result<(), Refusal> {
+    let (header, payload) = Header::parse(answer).expect("the length is right");
+    assert_eq!(usize::from(header.length), payload.len());
+    if let Some(refusal) = Refusal::from_code(header.command.0) {
+        assert!(payload.is_empty());
+        return Err(refusal);
+    }
+    assert!(header.command.name().is_some());
+    let (asked, sent) = Header::parse(request).expect("what is malformed is refused");
+    let id = sent.first().copied().unwrap_or(0);
+    let client = Client::new();
+    /// Our own client reads the answer to this request.
+    fn read<R: Request>(client: &Client, request: &R, answer: &[u8]) {
+        assert!(client.answer::<R>(&request.expect(), answer).expect("no address").is_ok());
+    }
+    match asked.command {
+        Command::QUERY_VERSION => read(&client, &QueryVersion, answer),
+        Command::LIST_VARIABLES => read(&client, &variable::List, answer),
+        Command::LIST_GROUPS => read(&client, &group::List, answer),
+        Command::LIST_CURVES => read(&client, &curve::List, answer),
+        Command::LIST_FUNCTIONS => read(&client, &function::List { layout: function::Layout::Bytes }, answer),
+        Command::QUERY_GROUP => read(&client, &group::Query { id }, answer),
+        Command::READ_VARIABLE => {
+            let size = Some(setup.variables[usize::from(id)].size);
+            read(&client, &variable::Read { id, size }, answer);
+        }
+        Command::READ_GROUP => read(&client, &group::Read { id, size: None }, answer),
+        Command::QUERY_CHECKSUM => read(&client, &curve::QueryChecksum { id }, answer),
+        Command::READ_BLOCK => {
+            let block = u16::from_be_bytes([sent[1], sent[2]]);
+            read(&client, &curve::ReadBlock { id, block, limit: setup.curves[usize::from(id)].block }, answer);
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+fuzz_target!(|input: &[u8]| {
+    let Some((choice, mut input)) = input.split_first() else { return };
+    let room = if choice & 1 == 0 { 300 } else { usize::from(choice >> 2) };
+    let (mut setup, mut device) = Setup::supply();
+    // Small curves, as all of them is compared after each message.
+    setup.curves = vec![curve::Curve::writable(16, 4), curve::Curve::read_only(8, 3)];
+    device.blocks = vec![Blocks::Stored(vec![vec![7; 16]; 4]), Blocks::Stored(vec![vec![9; 8]; 3])];
+    device.counting = choice & 2 != 0;
+    let table = setup.table();
+    let (ours, many, other) = (Address::node(5).unwrap(), 255, 6);
+    let mut node = Node::new(Server::new(&table, device), ours).unwrap();
+    let mut tx = [0; 300];
+    while let Some((len, rest)) = input.split_first() {
+        let (message, rest) = rest.split_at(usize::from(*len).min(rest.len()));
+        input = rest;
+        let before = contents(&node.server.entities);
+        let to = [ours.value(), ours.value(), many, other][message.first().map_or(0, |byte| usize::from(byte & 3))];
+        let len = node.serve(&[&[to], message].concat(), &mut tx[..room]);
+        let after = contents(&node.server.entities);
+        let unanswered = to != ours.value() || room < 4;
+        assert_eq!(len == 0, unanswered);
+        match tx[..len].split_first() {
+            Some((to, answer)) => {
+                assert_eq!(*to, 0);
+                if check(message, answer, &setup).is_err() {
+                    assert!(before == after, "refused, and done all the same");
+                }
+            }
+            None if to == other || room < 4 => assert!(before == after, "not for us, or without room for an answer"),
+            None => {}
+        }
+        // Sizes are those of the table.
+        let sizes = |values: &[Vec<u8>]| values.iter().map(Vec::len).collect::<Vec<_>>();
+        assert_eq!(sizes(&before.0), sizes(&after.0));
+    }
+    let len = node.serve(&[5, 0, 0, 0], &mut tx);
+    let version = Client::to(ours).answer::<QueryVersion>(&QueryVersion.expect(), &tx[..len]);
+    assert_eq!(version, Some(Ok(Version::V2_30)));
+});
