@@ -1,16 +1,27 @@
 //! Any bytes as messages to one node: one answer each, well-formed and to the right one; what is refused changes nothing; what
 //! is answered our own client reads; and the version is told afterwards.
 //!
-//! Input: a choice, then messages, each preceded by its length in one byte.
+//! Input: a choice, then messages, each preceded by its address (0 and 1: ours, 2: everybody, 3: another) and its length in one
+//! byte each.
 #![no_main]
 
 #[path = "../../../examples/common/bsmp_device.rs"]
 mod bsmp_device;
 
+use std::sync::LazyLock;
+
 use anysmp::bsmp::{Address, Client, Command, Header, Node, QueryVersion, Refusal, Request, Server, Version};
 use anysmp::bsmp::{curve, function, group, variable};
 use bsmp_device::{Blocks, Device, Setup};
 use libfuzzer_sys::fuzz_target;
+
+/// Small curves, as all of them is compared after each message.
+static SETUP: LazyLock<(Setup, Device)> = LazyLock::new(|| {
+    let (mut setup, mut device) = Setup::main();
+    setup.curves = vec![curve::Curve::writable(16, 4), curve::Curve::read_only(8, 3)];
+    device.blocks = vec![Blocks::Stored(vec![vec![7; 16]; 4]), Blocks::Stored(vec![vec![9; 8]; 3])];
+    (setup, device)
+});
 
 /// What a client could read of the device: all values and all blocks.
 fn contents(device: &Device) -> (Vec<Vec<u8>>, Vec<Vec<Vec<u8>>>) {
@@ -62,20 +73,18 @@ fn check(request: &[u8], answer: &[u8], setup: &Setup) -> Result<(), Refusal> {
 fuzz_target!(|input: &[u8]| {
     let Some((choice, mut input)) = input.split_first() else { return };
     let room = if choice & 1 == 0 { 300 } else { usize::from(choice >> 2) };
-    let (mut setup, mut device) = Setup::supply();
-    // Small curves, as all of them is compared after each message.
-    setup.curves = vec![curve::Curve::writable(16, 4), curve::Curve::read_only(8, 3)];
-    device.blocks = vec![Blocks::Stored(vec![vec![7; 16]; 4]), Blocks::Stored(vec![vec![9; 8]; 3])];
+    let (setup, device) = &*SETUP;
+    let mut device = device.clone();
     device.counting = choice & 2 != 0;
     let table = setup.table();
     let (ours, many, other) = (Address::node(5).unwrap(), 255, 6);
     let mut node = Node::new(Server::new(&table, device), ours).unwrap();
     let mut tx = [0; 300];
-    while let Some((len, rest)) = input.split_first() {
+    let mut before = contents(&node.server.entities);
+    while let [to, len, rest @ ..] = input {
         let (message, rest) = rest.split_at(usize::from(*len).min(rest.len()));
         input = rest;
-        let before = contents(&node.server.entities);
-        let to = [ours.value(), ours.value(), many, other][message.first().map_or(0, |byte| usize::from(byte & 3))];
+        let to = [ours.value(), ours.value(), many, other][usize::from(to & 3)];
         let len = node.serve(&[&[to], message].concat(), &mut tx[..room]);
         let after = contents(&node.server.entities);
         let unanswered = to != ours.value() || room < 4;
@@ -83,16 +92,20 @@ fuzz_target!(|input: &[u8]| {
         match tx[..len].split_first() {
             Some((to, answer)) => {
                 assert_eq!(*to, 0);
-                if check(message, answer, &setup).is_err() {
+                if check(message, answer, setup).is_err() {
                     assert!(before == after, "refused, and done all the same");
                 }
             }
-            None if to == other || room < 4 => assert!(before == after, "not for us, or without room for an answer"),
+            // What is for everybody needs room for a header, though nobody is answered.
+            None if to == other || room < 3 + usize::from(to == ours.value()) => {
+                assert!(before == after, "not for us, or without room for an answer");
+            }
             None => {}
         }
         // Sizes are those of the table.
         let sizes = |values: &[Vec<u8>]| values.iter().map(Vec::len).collect::<Vec<_>>();
         assert_eq!(sizes(&before.0), sizes(&after.0));
+        before = after;
     }
     let len = node.serve(&[5, 0, 0, 0], &mut tx);
     let version = Client::to(ours).answer::<QueryVersion>(&QueryVersion.expect(), &tx[..len]);
