@@ -5,9 +5,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use syn::visit::{self, Visit};
+
+#[path = "common/source.rs"]
+mod source;
+
+use source::is_test;
 
 /// Not named, and why.
 const LEFT_OUT: &[(&str, &str)] =
@@ -24,12 +29,6 @@ struct Offered {
 
 fn is_public(vis: &syn::Visibility) -> bool {
     matches!(vis, syn::Visibility::Public(_))
-}
-
-fn is_test(attrs: &[syn::Attribute]) -> bool {
-    attrs.iter().any(|attribute| {
-        attribute.path().is_ident("cfg") && attribute.meta.require_list().unwrap().tokens.to_string().contains("test")
-    })
 }
 
 impl Offered {
@@ -117,42 +116,30 @@ impl<'ast> Visit<'ast> for Used {
     }
 }
 
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
-    }
-    found
-}
-
-fn parse(file: &Path) -> syn::File {
-    syn::parse_file(&std::fs::read_to_string(file).unwrap()).unwrap()
-}
-
 #[test]
 fn the_proof_names_every_public_function() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     // The published package has the tests, without the proof.
-    let Some(proof) = Some(root.join("tests/panicfree/src")).filter(|proof| proof.is_dir()) else { return };
+    if !Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/panicfree/src").is_dir() {
+        return;
+    }
     let mut used = Used::default();
-    files(&proof).iter().for_each(|file| used.visit_file(&parse(file)));
+    source::files("tests/panicfree/src").iter().for_each(|(_, text)| used.visit_file(&syn::parse_file(text).unwrap()));
     let (mut missing, mut count) = (Vec::new(), 0);
     let mut left_out: BTreeSet<_> = LEFT_OUT.iter().map(|(name, _)| *name).collect();
-    for file in files(&root.join("src")) {
+    for (path, file) in source::modules() {
         // A flash and a boot loader for tests.
-        if file.strip_prefix(root.join("src")).unwrap().starts_with("testing") || file.ends_with("src/testing.rs") {
+        if path.first().is_some_and(|first| first == "testing") {
             continue;
         }
-        let module = file.file_stem().unwrap().to_str().unwrap().to_owned();
-        let mut offered = Offered { module, ..Offered::default() };
-        offered.visit_file(&parse(&file));
+        let mut offered = Offered { module: path.last().cloned().unwrap_or_default(), ..Offered::default() };
+        offered.visit_file(&file);
+        let module = path.join("::");
         for (path, bare) in offered.names {
             count += 1;
             let called =
                 if bare { used.names.contains(path.rsplit("::").next().unwrap()) } else { used.paths.contains(&path) };
             if !called && !left_out.remove(path.as_str()) {
-                missing.push(format!("{path} ({})", file.strip_prefix(root).unwrap().display()));
+                missing.push(format!("{path} ({module})"));
             }
         }
     }

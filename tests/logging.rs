@@ -8,6 +8,8 @@
     missing_docs
 )]
 
+#[path = "common/source.rs"]
+mod files;
 #[path = "logging/lines.rs"]
 #[cfg(feature = "defmt")]
 mod lines;
@@ -33,6 +35,7 @@ impl<T: Debug> Printed for T {}
 /// Types that print text or bytes which they hold themselves, or what a parameter stands for, and why they may.
 const OPEN: &[(&str, &str)] = &[
     ("anysmp::bsmp::client::Pending", "what an answer has to look like: sizes"),
+    ("anysmp::bsmp::routine::discovery::Directory", "what a node has, and checksums of curves instead of their bytes"),
     ("anysmp::link::Error", "the port's error and the protocol's"),
     ("anysmp::link::TimedError", "the port's error"),
     ("anysmp::routine::Ended", "a report"),

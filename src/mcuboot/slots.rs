@@ -244,31 +244,16 @@ pub struct Chunk<'c> {
     pub upgrade: bool,
 }
 
-impl core::fmt::Debug for Chunk<'_> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Chunk")
-            .field("image", &self.image)
-            .field("len", &self.len)
-            .field("off", &self.off)
-            .field("data", &self.data.len())
-            .field("sha", &self.sha.map(<[u8]>::len))
-            .field("upgrade", &self.upgrade)
-            .finish()
-    }
-}
-
-#[cfg(feature = "defmt")]
-impl defmt::Format for Chunk<'_> {
-    fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(
-            f,
-            "Chunk {{ image: {=u64}, off: {=u64}, data: {=usize} }}",
-            self.image,
-            self.off,
-            self.data.len()
-        );
-    }
-}
+shown!(
+    Chunk<'_>,
+    |chunk| "Chunk({} bytes at {} of {:?} for image {}, {:?} bytes of sha, upgrade: {})",
+    chunk.data.len(),
+    chunk.off,
+    chunk.len,
+    chunk.image,
+    chunk.sha.map(<[u8]>::len),
+    chunk.upgrade
+);
 
 /// What came of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

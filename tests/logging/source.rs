@@ -1,9 +1,10 @@
 //! The crate's own types, as its source says: what they hold and what they implement.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
 
 use syn::visit::{self, Visit};
+
+use super::files::{is_test, modules};
 
 /// A struct or an enum.
 #[derive(Debug, Default)]
@@ -28,27 +29,19 @@ impl Type {
 /// By path, as `std::any::type_name` prints it.
 pub(crate) type Types = BTreeMap<String, Type>;
 
-/// The files below `src` and what they say.
-pub(crate) fn sources() -> Vec<(PathBuf, String)> {
-    let with_text = |file: PathBuf| (file.clone(), std::fs::read_to_string(file).unwrap());
-    files(&root()).into_iter().map(with_text).collect()
-}
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
-}
-
 /// Everything below `src`, without tests.
 pub(crate) fn types() -> Types {
     let mut found = Types::new();
     let mut written = Vec::new();
-    let root = root();
-    for (file, source) in sources() {
-        let inside = file.strip_prefix(&root).unwrap().with_extension("");
-        let inside = inside.iter().map(|part| part.to_str().unwrap().to_owned()).filter(|part| part != "lib");
+    let mut aliases = BTreeMap::new();
+    for (inside, file) in modules() {
         let path = std::iter::once("anysmp".to_owned()).chain(inside).collect();
-        let mut reader = Reader { path, types: &mut found, written: &mut written };
-        reader.visit_file(&syn::parse_file(&source).unwrap());
+        let mut reader = Reader { path, types: &mut found, written: &mut written, aliases: &mut aliases };
+        reader.visit_file(&file);
+    }
+    for found in found.values_mut() {
+        let meant: Vec<_> = found.holds.iter().filter_map(|name| aliases.get(name)).flatten().cloned().collect();
+        found.holds.extend(meant);
     }
     for (path, name) in written {
         // An `impl` may stand in another module than its type, as for the blocking and the async colour.
@@ -59,23 +52,12 @@ pub(crate) fn types() -> Types {
     found
 }
 
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(files(&path));
-        } else {
-            found.push(path);
-        }
-    }
-    found
-}
-
 struct Reader<'t> {
     path: Vec<String>,
     types: &'t mut Types,
     written: &'t mut Vec<(String, String)>,
+    /// What the names of `type … = …;` stand for.
+    aliases: &'t mut BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Reader<'_> {
@@ -108,12 +90,6 @@ impl Reader<'_> {
     }
 }
 
-fn is_test(attrs: &[syn::Attribute]) -> bool {
-    attrs.iter().any(|attribute| {
-        attribute.path().is_ident("cfg") && attribute.meta.require_list().unwrap().tokens.to_string().contains("test")
-    })
-}
-
 impl<'ast> Visit<'ast> for Reader<'_> {
     fn visit_item_mod(&mut self, item: &'ast syn::ItemMod) {
         if !is_test(&item.attrs) {
@@ -137,6 +113,12 @@ impl<'ast> Visit<'ast> for Reader<'_> {
         let mut names = Names::default();
         item.variants.iter().for_each(|variant| names.visit_fields(&variant.fields));
         self.add(&item.ident, &item.vis, &item.attrs, &item.generics, names);
+    }
+
+    fn visit_item_type(&mut self, item: &'ast syn::ItemType) {
+        let mut names = Names::default();
+        names.visit_type(&item.ty);
+        self.aliases.insert(item.ident.to_string(), names.0);
     }
 
     /// `shown!` writes both.
