@@ -9,6 +9,12 @@ fn main() {
     println!("cargo:rustc-check-cfg=cfg(board, values(\"mps2\", \"microbit\"))");
     println!("cargo:rustc-cfg=board=\"{board}\"");
     let map = if env::var_os("CARGO_FEATURE_MCUBOOT").is_some() { "-mcuboot" } else { "" };
+    if board != "mps2" && !map.is_empty() {
+        println!(
+            "cargo::error=the feature `mcuboot` is for the mps2 (thumbv7m-none-eabi): no MCUboot loads images into the RAM of a {board}"
+        );
+        return;
+    }
     for (from, to) in [(format!("memory/{board}{map}.x"), "memory.x"), (format!("memory/{board}-device.x"), "device.x")]
     {
         fs::copy(&from, out.join(to)).expect("memory map of the board");
