@@ -25,7 +25,7 @@ use anysmp::framing::console::Console;
 use anysmp::framing::counted::{Counted, SmpHead};
 use anysmp::framing::datagram::Datagram;
 use anysmp::framing::delimited::Cobs;
-use anysmp::link::{Error as LinkError, Text as ConsoleText};
+use anysmp::link::{Error as LinkError, Sink};
 use anysmp::mcuboot::build::Builder;
 use anysmp::mcuboot::digest::Sha256;
 use anysmp::mcuboot::slots::{BootMode, Config, ConfigError, Geometry, Pair, Region, Slots, scratch_len};
@@ -33,7 +33,7 @@ use anysmp::mcuboot::trailer::{Layout, SwapType};
 use anysmp::mcuboot::{Error as ImageError, Image, Version, flash};
 use anysmp::smp::os::{self, Pool, Task};
 use anysmp::smp::server::{After, AllowAll, Answer, Handler, Incoming, Reply, Server};
-use anysmp::smp::{Empty, Error, Group, error, image};
+use anysmp::smp::{Empty, Error, Group, Header, error, image};
 use anysmp::testing::RamNor;
 use anysmp::testing::bootloader::{Boot, Bootloader};
 use embedded_io::{Read as _, Write as _};
@@ -239,13 +239,14 @@ fn talk<F: Framing>(
     let overhead = if options.wire == Wire::Auto { 0 } else { F::OVERHEAD };
     let mut tx = vec![0; (options.buf_size as usize).saturating_sub(overhead)];
     let (mut chunk, mut out) = (vec![0; DATAGRAM], vec![0; DATAGRAM]);
-    // What was typed on the console beside the frames.
-    let typed = RefCell::new(Vec::new());
-    let sink = ConsoleText(|text: &[u8]| typed.borrow_mut().extend_from_slice(text));
-    let mut link = Link::new(port, framing, &mut chunk, &mut out, TICK).with_sink(sink);
+    let beside = Beside::default();
+    let mut link = Link::new(port, framing, &mut chunk, &mut out, TICK).with_sink(&beside);
     loop {
         server.handler().groups.link = link.counters();
-        for line in lines(&mut typed.borrow_mut()) {
+        for refusal in beside.refusals.take() {
+            server.handler().log.detail(|| format!("smp: refused, {refusal:?}"));
+        }
+        for line in lines(&mut beside.typed.borrow_mut()) {
             let seen = server.handler().groups.console(&line);
             let _ = link.port().write(seen.as_bytes());
         }
@@ -258,6 +259,26 @@ fn talk<F: Framing>(
             Ok(After::Reset { mode, .. }) => return Some(mode),
             Err(LinkError::Framing(_) | LinkError::BufferFull) => {}
             Err(_) => return None,
+        }
+    }
+}
+
+/// What a link tells beside the exchange.
+#[derive(Default)]
+struct Beside {
+    /// What was typed on the console between the frames.
+    typed: RefCell<Vec<u8>>,
+    refusals: RefCell<Vec<Error>>,
+}
+
+impl Sink for &Beside {
+    fn text(&mut self, text: &[u8]) {
+        self.typed.borrow_mut().extend_from_slice(text);
+    }
+
+    fn traced(&mut self, message: &[u8], sent: bool) {
+        if let (true, Ok((_, payload))) = (sent, Header::parse(message)) {
+            self.refusals.borrow_mut().extend(Error::find(payload).ok().flatten());
         }
     }
 }

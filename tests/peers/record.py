@@ -1,7 +1,7 @@
 """What the peer tests have really exchanged, and whether README's coverage table says that.
 
-Each line of the record is a command and who was at the other end. Of what our client asks, only answers count that are not
-"not supported"; of what others ask our device, each request that it has logged.
+Each line of the record is a command and who was at the other end. Only what was done counts, of what our client asks and of
+what others ask our device: a refusal shows that a command is known, not that it works.
 """
 
 import os
@@ -32,15 +32,19 @@ def answered(trace):
                 payload = cbor2.loads(message[8:])
             except ValueError:
                 continue
-            if payload.get("rc") != 8:
+            if not payload.get("rc") and "err" not in payload:
                 yield message[4] << 8 | message[5], message[7], "read" if message[0] & 7 == 1 else "write"
 
 
 def served(log):
-    """The commands that `smp-device --verbose` has logged."""
-    for line in log:
-        if request := re.search(r"smp: (Read|Write) Group\((\w+)\) (\d+)", line):
-            yield GROUPS[request[2]], int(request[3]), request[1].lower()
+    """The commands that `smp-device --verbose` has logged, without those that it has refused."""
+    last = None
+    for line in [*log, "smp: the end"]:
+        if "smp: " in line:
+            if last and "smp: refused" not in line:
+                yield last
+            request = re.search(r"smp: (Read|Write) Group\((\w+)\) (\d+)", line)
+            last = request and (GROUPS[request[2]], int(request[3]), request[1].lower())
 
 
 def rows():
