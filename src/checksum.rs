@@ -7,13 +7,19 @@
 //!
 //! Both are additive over runs: feed the bytes in any pieces. Over data followed by its own check, a CRC gives 0 and so
 //! does a sum, which is how receivers test both without knowing where the data end.
+//!
+//! The CRC has two forms with the same results: tables on hosts, where time counts, and arithmetic on bare metal and with the
+//! feature `small`, where 8 KiB of tables cost more than the seven instructions per byte that they save.
 
-use crc::{CRC_16_XMODEM, Crc, Table};
+#[cfg(any(feature = "small", target_os = "none", test))]
+mod arithmetic;
+#[cfg(any(not(any(feature = "small", target_os = "none")), test))]
+mod tables;
 
-/// 512 bytes of table, 8 instructions per byte. No table costs 50 instructions per byte, sixteen tables 8 KiB and bounds
-/// checks that can panic.
-const XMODEM: Crc<u16, Table<1>> = Crc::<u16, Table<1>>::new(&CRC_16_XMODEM);
-static CRC: Crc<u16, Table<1>> = XMODEM;
+#[cfg(any(feature = "small", target_os = "none"))]
+use arithmetic as xmodem;
+#[cfg(not(any(feature = "small", target_os = "none")))]
+use tables as xmodem;
 
 /// A running CRC-16/XMODEM.
 #[derive(Clone)]
@@ -41,17 +47,8 @@ impl Crc16 {
     }
 
     /// Continues over `bytes`.
-    #[inline]
     pub fn update(&mut self, bytes: &[u8]) {
-        // A digest per call, not one that is kept: only so does the compiler know the table and the algorithm.
-        let mut digest = CRC.digest_with_initial(self.0);
-        // Runs of known length: the compiler unrolls the loop over each.
-        let mut pieces = bytes.chunks_exact(8);
-        for piece in &mut pieces {
-            digest.update(piece);
-        }
-        digest.update(pieces.remainder());
-        self.0 = digest.finalize();
+        self.0 = xmodem::update(self.0, bytes);
     }
 
     /// The CRC of everything so far; 0 if the last two bytes were the big-endian CRC of those before.
@@ -116,12 +113,36 @@ impl Sum {
 
 #[cfg(test)]
 mod tests {
+    use std::vec::Vec;
+
     use super::*;
 
     #[test]
     fn check_values_of_the_catalogue() {
         assert_eq!(Crc16::of(b"123456789"), 0x31C3);
         assert_eq!(Sum::of(b"123456789"), 0x23);
+    }
+
+    #[test]
+    fn both_forms_are_the_crc_of_the_crc_crate_for_all_lengths_and_starts() {
+        let oracle = crc::Crc::<u16, crc::NoTable>::new(&crc::CRC_16_XMODEM);
+        let data: Vec<u8> = (0..200u32).map(|at| at.wrapping_mul(0x9E37_79B9).to_be_bytes()[0]).collect();
+        for len in 0..=data.len() {
+            for start in [0x0000, 0x0001, 0x0080, 0x8000, 0x31C3, 0xFFFF] {
+                let mut theirs = oracle.digest_with_initial(start);
+                theirs.update(&data[..len]);
+                let theirs = theirs.finalize();
+                assert_eq!(
+                    (arithmetic::update(start, &data[..len]), tables::update(start, &data[..len])),
+                    (theirs, theirs)
+                );
+            }
+        }
+        for start in 0..=u16::MAX {
+            for byte in [0x00, 0x01, 0x10, 0x80, 0xFF] {
+                assert_eq!(arithmetic::update(start, &[byte]), tables::update(start, &[byte]));
+            }
+        }
     }
 
     #[test]

@@ -19,6 +19,7 @@
 //! | what a driver and a protocol ask of each other | [`link`] |
 //! | read MCUboot images, or receive an upgrade on a device | `mcuboot` (feature `mcuboot`) |
 //! | a NOR flash in RAM, a bootloader to test against | `testing` (feature `testing`) |
+//! | the least flash for SMP on a console | [`framing::console`], feature `small` |
 
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -4,9 +4,9 @@
 Fails if a figure has changed by more than 2 %, either way; `--write` writes the table anew. Each image is built at
 opt-level s and z, and the smaller of the two counts.
 
-Flash is counted beyond an image without the crate that has the same device, memcpy, memset and memcmp. RAM is what the
-crate's own values take, without the caller's buffers (BUFFERS) and the device's own memory (DEVICE...). Stack is the
-worst case of the image's loop, see stack.py.
+Flash is counted beyond an image without the crate that has the same device, memcpy, memset and memcmp; of a framing, beyond
+one that also has the loop around it. RAM is what the crate's own values take, without the caller's buffers (BUFFERS) and
+the device's own memory (DEVICE...). Stack is the worst case of the image's loop, see stack.py.
 """
 
 import os
@@ -24,7 +24,8 @@ README = ROOT / "README.md"
 BEGIN, END = "<!-- tests/footprint/measure.py writes what follows -->", "<!-- until here -->"
 TARGETS = ("thumbv6m-none-eabi", "thumbv7em-none-eabi")
 PROFILES = ("release", "z")
-BASES = {"bsmp_server": "bsmp_base", "bsmp_server_md5": "bsmp_base"}
+FRAMINGS = ("console", "cobs", "counted", "datagram", "auto", "packet", "lrc")
+BASES = {"bsmp_server": "bsmp_base", "bsmp_server_md5": "bsmp_base", **dict.fromkeys(FRAMINGS, "framing_base")}
 
 # What README calls it, the image, and whether the feature `small` is on.
 ROWS = [
@@ -89,7 +90,8 @@ def figures(targets=TARGETS, images=()):
     for target in targets:
         for small in sorted({row[2] for row in wanted}):
             # All images are built only where all count.
-            some = {image for _, image, is_small in wanted if is_small == small} | {"base"} if small or images else ()
+            some = {image for _, image, is_small in wanted if is_small == small} if small or images else set()
+            some |= {BASES.get(image, "base") for image in some}
             for profile in PROFILES:
                 place = build(target, profile, *(["--features=anysmp/small"] if small else []), images=sorted(some))
                 for label, image, is_small in wanted:

@@ -1,62 +1,84 @@
 //! Groups of four base64 symbols, strictly: no other alphabet, no stray bits, no bytes past the end of either slice.
 
-use ::base64::alphabet::Alphabet;
+#[cfg(any(feature = "small", test))]
+mod arithmetic;
+#[cfg(any(not(feature = "small"), test))]
+mod tables;
 
-/// The standard alphabet of RFC 4648, section 4.
-const SYMBOLS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-/// The crate has checked that these are 64 different symbols; a test compares them with its own.
-const _: () = assert!(Alphabet::new(SYMBOLS).is_ok());
+#[cfg(feature = "small")]
+use arithmetic as alphabet;
+#[cfg(not(feature = "small"))]
+use tables as alphabet;
 
 const PAD: u8 = b'=';
-/// Bit 7 marks what is no symbol, so that one test covers a whole group.
+/// The value of padding, and that of what is no symbol: bits of their own, so that one test covers a whole group.
+const PADDING: u8 = 0x40;
 const INVALID: u8 = 0x80;
 
-static ENCODE: [u8; 64] = encode_table();
-static DECODE: [u8; 256] = decode_table();
-
-/// Whether a byte may stand in a group: a symbol of the alphabet, or padding.
-pub(super) fn is_symbol(byte: u8) -> bool {
-    byte == PAD || value(byte) != INVALID
-}
-
 /// Encodes the whole groups of three bytes at the front of `bytes`, as far as `out` goes; returns how many.
+#[cfg(not(feature = "small"))]
 pub(super) fn encode_triples(mut bytes: &[u8], out: &mut [u8]) -> usize {
     let mut count = 0;
-    // Two groups at once, where two bytes follow them: eight bytes are one load, six of them count.
+    // Two groups at once, where two bytes follow them: eight bytes are one load, six of them count. Registers of 32 bits gain nothing.
+    #[cfg(target_pointer_width = "64")]
     for octet in out.chunks_exact_mut(8) {
         let (Some(eight), [s, t, u, v, w, x, y, z]) = (bytes.first_chunk(), octet) else { break };
         let bits = u64::from_be_bytes(*eight);
-        (*s, *t, *u, *v) = (symbol(bits >> 58), symbol(bits >> 52), symbol(bits >> 46), symbol(bits >> 40));
-        (*w, *x, *y, *z) = (symbol(bits >> 34), symbol(bits >> 28), symbol(bits >> 22), symbol(bits >> 16));
+        let symbol = |place: u32| {
+            let [low, ..] = (bits >> place).to_le_bytes();
+            alphabet::symbol(low)
+        };
+        (*s, *t, *u, *v) = (symbol(58), symbol(52), symbol(46), symbol(40));
+        (*w, *x, *y, *z) = (symbol(34), symbol(28), symbol(22), symbol(16));
         bytes = bytes.get(6..).unwrap_or_default();
         count += 2;
     }
     // Not zipped: that would compute lengths with a division, whose check for 0 stays when the compiler saves space.
     for quad in out.get_mut(count * 4..).unwrap_or_default().chunks_exact_mut(4) {
         let (Some((triple, rest)), Some(quad)) = (bytes.split_first_chunk(), quad.first_chunk_mut()) else { break };
-        *quad = encode(*triple);
+        let [a, b, c] = *triple;
+        *quad = encode(u32::from_be_bytes([0, a, b, c]));
         bytes = rest;
         count += 1;
     }
     count
 }
 
-/// Encodes the last one or two bytes, with padding; three bytes without.
-pub(super) fn encode_padded(bytes: [u8; 3], count: usize) -> [u8; 4] {
-    let [w, x, y, z] = encode(bytes);
-    match count {
+/// Encodes the three bytes of `bits`, the last `3 - count` of which are padding; the first symbol is lowest.
+#[cfg(not(feature = "small"))]
+pub(super) fn encode_padded(bits: u32, count: usize) -> u32 {
+    let [w, x, y, z] = encode(bits);
+    u32::from_le_bytes(match count {
         1 => [w, x, PAD, PAD],
         2 => [w, x, y, PAD],
         _ => [w, x, y, z],
-    }
+    })
 }
 
-/// Decodes whole groups without padding from the front of `symbols`, as far as they are valid and `out` goes; returns how many.
+/// Encodes the three bytes of `bits`, the last `3 - count` of which are padding; the first symbol is lowest.
+#[cfg(feature = "small")]
+pub(super) fn encode_padded(mut bits: u32, count: usize) -> u32 {
+    let mut quad = 0;
+    for at in 0..4 {
+        let [_, high, ..] = (bits >> 2).to_be_bytes();
+        bits <<= 6;
+        quad = quad >> 8 | u32::from(if at > count { PAD } else { alphabet::symbol(high) }) << 24;
+    }
+    quad
+}
+
+/// Decodes whole groups without padding from the front of `symbols`, as far as they are valid and `out` goes; returns how
+/// many.
+#[cfg(not(feature = "small"))]
 pub(super) fn decode_quads(symbols: &[u8], out: &mut [u8]) -> usize {
     let mut count = 0;
-    let mut triples = out.chunks_exact_mut(3);
+    // Chunks of exactly three are counted by a division, for which small cores have no instruction.
+    #[cfg(target_os = "none")]
+    let mut places = out.chunks_mut(3);
+    #[cfg(not(target_os = "none"))]
+    let mut places = out.chunks_exact_mut(3);
     for quad in symbols.chunks_exact(4) {
-        let ([w, x, y, z], Some([a, b, c])) = (quad, triples.next()) else { break };
+        let ([w, x, y, z], Some([a, b, c])) = (quad, places.next()) else { break };
         let Some(bytes) = decode([*w, *x, *y, *z]) else { break };
         [*a, *b, *c] = bytes;
         count += 1;
@@ -64,68 +86,58 @@ pub(super) fn decode_quads(symbols: &[u8], out: &mut [u8]) -> usize {
     count
 }
 
-/// Decodes a group that may end with padding: its bytes, and how many of them count.
-pub(super) fn decode_padded(symbols: [u8; 4]) -> Option<([u8; 3], usize)> {
-    let ([w, x, y, z], count) = match symbols {
-        [w, x, PAD, PAD] => ([w, x, b'A', b'A'], 1),
-        [w, x, y, PAD] => ([w, x, y, b'A'], 2),
-        quad => (quad, 3),
-    };
-    let bytes = decode([w, x, y, z])?;
-    // The bits of the last symbol that no byte takes have to be zero.
-    let clean = match (count, bytes) {
-        (1, [_, b, c]) => b == 0 && c == 0,
-        (2, [_, _, c]) => c == 0,
-        _ => true,
-    };
-    clean.then_some((bytes, count))
-}
+/// The symbols of a group, as they come: six bits or [`PADDING`] in a byte of each, the last one's lowest. The bytes above
+/// them are FF, so that bit 31 is 0 as soon as there are four.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub(super) struct Group(u32);
 
-fn encode([a, b, c]: [u8; 3]) -> [u8; 4] {
-    let bits = u64::from(u32::from_be_bytes([0, a, b, c]));
-    [18, 12, 6, 0].map(|place| symbol(bits >> place))
-}
+impl Group {
+    pub(super) const EMPTY: Self = Self(u32::MAX);
 
-fn decode(symbols: [u8; 4]) -> Option<[u8; 3]> {
-    let [w, x, y, z] = symbols.map(value);
-    ((w | x | y | z) & INVALID == 0).then_some([w << 2 | x >> 4, x << 4 | y >> 2, y << 6 | z])
-}
-
-/// The symbol of the low six bits.
-fn symbol(bits: u64) -> u8 {
-    let [.., low] = bits.to_be_bytes();
-    ENCODE.get(usize::from(low & 0x3F)).copied().unwrap_or(PAD)
-}
-
-/// The six bits of a symbol, else [`INVALID`].
-fn value(symbol: u8) -> u8 {
-    DECODE.get(usize::from(symbol)).copied().unwrap_or(INVALID)
-}
-
-#[expect(clippy::indexing_slicing, reason = "runs in the compiler only, where an index out of range is an error")]
-const fn encode_table() -> [u8; 64] {
-    let mut table = [0; 64];
-    let mut at = 0;
-    while at < table.len() {
-        table[at] = SYMBOLS.as_bytes()[at];
-        at += 1;
+    /// Whether it has all four symbols.
+    pub(super) const fn is_full(self) -> bool {
+        self.0 >> 31 == 0
     }
-    table
+
+    /// Adds a symbol, or padding; false if the byte is neither.
+    pub(super) fn push(&mut self, byte: u8) -> bool {
+        let value = alphabet::value(byte);
+        self.0 = self.0 << 8 | u32::from(value);
+        value & INVALID == 0
+    }
+
+    /// The bytes, the first one highest, and how many of them count. None if padding stands where it must not, or if the bits
+    /// that no byte takes are not zero.
+    pub(super) fn bytes(self) -> Option<(u32, u32)> {
+        let count = match self.0 & u32::from_be_bytes([PADDING; 4]) {
+            0x0000_0000 => 3,
+            0x0000_0040 => 2,
+            0x0000_4040 => 1,
+            _ => return None,
+        };
+        let [w, x, y, z] = (self.0 & 0x3F3F_3F3F).to_be_bytes();
+        let bits = u32::from(w) << 26 | u32::from(x) << 20 | u32::from(y) << 14 | u32::from(z) << 8;
+        (bits << (8 * count) == 0).then_some((bits, count))
+    }
 }
 
-#[expect(
-    clippy::indexing_slicing,
-    clippy::cast_possible_truncation,
-    reason = "runs in the compiler only; values below 64"
-)]
-const fn decode_table() -> [u8; 256] {
-    let mut table = [INVALID; 256];
-    let mut at = 0;
-    while at < SYMBOLS.len() {
-        table[SYMBOLS.as_bytes()[at] as usize] = at as u8;
-        at += 1;
-    }
-    table
+// Written out symbol by symbol: over arrays, a compiler that saves space leaves loops.
+
+#[cfg(not(feature = "small"))]
+fn encode(bits: u32) -> [u8; 4] {
+    let symbol = |place: u32| {
+        let [low, ..] = (bits >> place).to_le_bytes();
+        alphabet::symbol(low)
+    };
+    [symbol(18), symbol(12), symbol(6), symbol(0)]
+}
+
+#[cfg(not(feature = "small"))]
+fn decode([w, x, y, z]: [u8; 4]) -> Option<[u8; 3]> {
+    let value = alphabet::value;
+    let (w, x, y, z) = (value(w), value(x), value(y), value(z));
+    ((w | x | y | z) & (INVALID | PADDING) == 0).then_some([w << 2 | x >> 4, x << 4 | y >> 2, y << 6 | z])
 }
 
 #[cfg(test)]
@@ -136,9 +148,24 @@ mod tests {
 
     use super::*;
 
+    fn decode_padded(symbols: [u8; 4]) -> Option<([u8; 3], usize)> {
+        let mut group = Group::EMPTY;
+        if !symbols.iter().all(|symbol| group.push(*symbol)) {
+            return None;
+        }
+        let (bits, count) = group.bytes()?;
+        let [a, b, c, _] = bits.to_be_bytes();
+        Some(([a, b, c], count as usize))
+    }
+
     #[test]
-    fn the_alphabet_is_the_standard_one() {
-        assert_eq!(SYMBOLS, ALPHABET.as_str());
+    fn both_forms_have_the_standard_alphabet() {
+        for (bits, theirs) in (0..).zip(ALPHABET.as_str().bytes()) {
+            assert_eq!((tables::symbol(bits), arithmetic::symbol(bits)), (theirs, theirs));
+        }
+        for byte in 0..=u8::MAX {
+            assert_eq!(tables::value(byte), arithmetic::value(byte));
+        }
     }
 
     #[test]
@@ -148,9 +175,10 @@ mod tests {
             let mut theirs = [0; 4];
             if number % 251 == 0 {
                 assert_eq!(STANDARD.encode_slice([a, b, c], &mut theirs), Ok(4));
-                assert_eq!(encode([a, b, c]), theirs);
+                assert_eq!(encode_padded(u32::from_be_bytes([0, a, b, c]), 3).to_le_bytes(), theirs);
             }
-            assert_eq!(decode(encode([a, b, c])), Some([a, b, c]));
+            let quad = encode_padded(number, 3).to_le_bytes();
+            assert_eq!(decode_padded(quad), Some(([a, b, c], 3)));
         }
     }
 
@@ -160,9 +188,9 @@ mod tests {
             let [a, b] = number.to_be_bytes();
             let mut theirs = [0; 4];
             assert_eq!(STANDARD.encode_slice([a, b], &mut theirs), Ok(4));
-            assert_eq!(encode_padded([a, b, 0], 2), theirs);
+            assert_eq!(encode_padded(u32::from_be_bytes([0, a, b, 0]), 2).to_le_bytes(), theirs);
             assert_eq!(STANDARD.encode_slice([a], &mut theirs), Ok(4));
-            assert_eq!(encode_padded([a, 0, 0], 1), theirs);
+            assert_eq!(encode_padded(u32::from_be_bytes([0, a, 0, 0]), 1).to_le_bytes(), theirs);
         }
     }
 
@@ -196,6 +224,7 @@ mod tests {
         }
     }
 
+    #[cfg(not(feature = "small"))]
     #[test]
     fn runs_stop_at_the_first_bad_group_and_at_the_end_of_either_slice() {
         let mut out = [0; 9];

@@ -7,26 +7,25 @@ use crate::checksum::Crc16;
 /// Puts one message into console lines. The CRC is computed when it is built: one pass more over the message.
 #[derive(Clone)]
 pub struct Encoder<'m> {
+    /// What is not taken yet of the message.
     message: &'m [u8],
-    len: [u8; LEN],
-    crc: [u8; CRC],
-    /// Bytes of the packet that are out. A multiple of 3, except at its end.
-    at: usize,
+    /// What is not taken yet of LEN and the CRC, the first byte highest.
+    edges: u32,
+    /// Bytes of the packet that are not taken yet.
+    left: usize,
     /// Groups of symbols in a full line.
     width: usize,
+    /// What comes next, its first byte lowest. None of the bytes on a console is 0.
+    piece: u32,
     state: State,
 }
 
-/// What comes next.
+/// What comes behind the piece.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum State {
-    /// The marker of a line, then `Groups`.
-    Marker,
-    /// At most so many groups of symbols in this line, at least one; then `Feed`.
+    /// So many groups in this line, if the packet goes on for so long. Then another line, or `Done`.
     Groups(usize),
-    /// The line feed; then `Marker`, or `Done` behind the last byte of the packet.
-    Feed,
     /// Nothing.
     Done,
 }
@@ -42,14 +41,19 @@ impl<'m> Encoder<'m> {
     /// [`Error::Unsendable`] if the message is shorter than an SMP header, 8 bytes, or longer than
     /// [`MAX_MESSAGE`](Self::MAX_MESSAGE).
     pub fn new(message: &'m [u8]) -> Result<Self, Error> {
+        Self::in_lines(message, LINE)
+    }
+
+    /// As `new`, in lines of at most `length` bytes.
+    pub(super) fn in_lines(message: &'m [u8], length: usize) -> Result<Self, Error> {
         match u16::try_from(message.len().saturating_add(CRC)) {
             Ok(len) if message.len() >= MIN_MESSAGE => Ok(Self {
                 message,
-                len: len.to_be_bytes(),
-                crc: Crc16::of(message).to_be_bytes(),
-                at: 0,
-                width: groups(LINE),
-                state: State::Marker,
+                edges: u32::from(len) << 16 | u32::from(Crc16::of(message)),
+                left: message.len().wrapping_add(LEN + CRC),
+                width: groups(length),
+                piece: Marker::Start.bytes().into(),
+                state: State::Groups(groups(length)),
             }),
             _ => Err(Error::Unsendable),
         }
@@ -59,7 +63,8 @@ impl<'m> Encoder<'m> {
     /// below one group (7 bytes). To be called before the first [`next`](Encode::next).
     #[must_use]
     pub const fn with_line(self, length: usize) -> Self {
-        Self { width: groups(length), ..self }
+        let width = groups(length);
+        Self { width, state: State::Groups(width), ..self }
     }
 
     /// The bytes on the wire of a message of `message` bytes in lines of at most `line` bytes.
@@ -74,84 +79,116 @@ impl<'m> Encoder<'m> {
         quads.saturating_mul(4).saturating_add(lines.saturating_mul(3))
     }
 
-    /// The length of the packet.
-    const fn total(&self) -> usize {
-        self.message.len().saturating_add(LEN + CRC)
+    /// The next piece of a line; 0 behind the last one.
+    fn piece(&mut self) -> u32 {
+        match self.state {
+            State::Done => 0,
+            State::Groups(_) if self.left == 0 => {
+                self.state = State::Done;
+                b'\n'.into()
+            }
+            State::Groups(0) => {
+                self.state = State::Groups(self.width);
+                u32::from(Marker::Next.bytes()) << 8 | u32::from(b'\n')
+            }
+            State::Groups(groups) => {
+                self.state = State::Groups(groups.wrapping_sub(1));
+                let count = self.left;
+                let (mut bits, mut missing) = (0, 3);
+                if !self.is_behind_len() {
+                    bits = self.edges >> 16;
+                    self.edges <<= 16;
+                    missing -= LEN;
+                }
+                for _ in 0..missing {
+                    bits = bits << 8 | u32::from(self.byte());
+                }
+                self.left = count.saturating_sub(3);
+                base64::encode_padded(bits, count)
+            }
+        }
     }
 
-    /// Encodes groups into `out`, at most `limit`; returns how many.
-    fn groups(&mut self, limit: usize, out: &mut [u8]) -> usize {
-        let room = out.len().min(limit.saturating_mul(4));
-        let out = out.get_mut(..room).unwrap_or_default();
-        // Between the group that LEN begins and the one that the CRC begins, whole groups lie in the message.
-        let inside = self.at.checked_sub(LEN).and_then(|at| self.message.get(at..)).unwrap_or_default();
-        let count =
-            if inside.len() < 3 { usize::from(self.edge_group(out)) } else { base64::encode_triples(inside, out) };
-        self.at = self.at.wrapping_add(count.wrapping_mul(3)).min(self.total());
-        count
+    /// Whether LEN is taken.
+    const fn is_behind_len(&self) -> bool {
+        self.left <= self.message.len().wrapping_add(CRC)
     }
 
-    /// Encodes one group at either end of the message, if `out` has room.
-    fn edge_group(&self, out: &mut [u8]) -> bool {
-        let ([l, m], [c, d]) = (self.len, self.crc);
-        let (bytes, count) = match (self.at.checked_sub(LEN), self.message) {
-            (None, [a, ..]) => ([l, m, *a], 3),
-            (None, []) => return false,
-            (Some(at), message) => match message.get(at..) {
-                Some([a, b, ..]) => ([*a, *b, c], 3),
-                Some([a]) => ([*a, c, d], 3),
-                Some([]) => ([c, d, 0], 2),
-                None => ([d, 0, 0], 1),
-            },
-        };
-        let Some(quad) = out.first_chunk_mut() else { return false };
-        *quad = base64::encode_padded(bytes, count);
-        true
+    /// Takes one byte of the message or, behind it, of the CRC; 0 behind that.
+    fn byte(&mut self) -> u8 {
+        match self.message.split_first() {
+            Some((byte, rest)) => {
+                self.message = rest;
+                *byte
+            }
+            None => {
+                let [byte, ..] = self.edges.to_be_bytes();
+                self.edges <<= 8;
+                byte
+            }
+        }
+    }
+
+    /// Puts groups that lie in the message straight into `out`, as far as the line goes; returns how many bytes.
+    #[cfg(not(feature = "small"))]
+    fn groups(&mut self, out: &mut [u8]) -> usize {
+        let State::Groups(groups) = self.state else { return 0 };
+        if self.message.len() < 3 || !self.is_behind_len() {
+            return 0;
+        }
+        let room = out.len().min(groups.wrapping_mul(4));
+        let count = base64::encode_triples(self.message, out.get_mut(..room).unwrap_or_default());
+        let bytes = count.wrapping_mul(3);
+        self.message = self.message.get(bytes..).unwrap_or_default();
+        self.left = self.left.wrapping_sub(bytes);
+        self.state = State::Groups(groups.wrapping_sub(count));
+        count.wrapping_mul(4)
     }
 }
 
 impl Encode for Encoder<'_> {
+    /// A group of symbols. Calls with less room make progress, too, but a port would write single bytes.
     const MIN_OUT: usize = 4;
 
     fn next(&mut self, out: &mut [u8]) -> usize {
-        let mut written = 0;
+        let mut at: usize = 0;
         loop {
-            let rest = out.get_mut(written..).unwrap_or_default();
-            let (count, state) = match self.state {
-                State::Marker => {
-                    let Some(place) = rest.first_chunk_mut() else { break };
-                    *place = *if self.at == 0 { Marker::Start.bytes() } else { Marker::Next.bytes() };
-                    (2, State::Groups(self.width))
+            if self.piece == 0 {
+                #[cfg(not(feature = "small"))]
+                {
+                    at = at.wrapping_add(self.groups(out.get_mut(at..).unwrap_or_default()));
                 }
-                State::Groups(left) => match self.groups(left, rest) {
-                    0 => break,
-                    count if count >= left || self.at >= self.total() => (count.wrapping_mul(4), State::Feed),
-                    count => (count.wrapping_mul(4), State::Groups(left.wrapping_sub(count))),
-                },
-                State::Feed => {
-                    let Some(place) = rest.first_mut() else { break };
-                    *place = b'\n';
-                    (1, if self.at == self.total() { State::Done } else { State::Marker })
+                self.piece = self.piece();
+                if self.piece == 0 {
+                    break;
                 }
-                State::Done => break,
-            };
-            written = written.wrapping_add(count);
-            self.state = state;
+            }
+            #[cfg(not(feature = "small"))]
+            if let Some(place) = out.get_mut(at..).and_then(<[u8]>::first_chunk_mut) {
+                *place = self.piece.to_le_bytes();
+                at = at.wrapping_add(4 - self.piece.leading_zeros() as usize / 8);
+                self.piece = 0;
+                continue;
+            }
+            let Some(place) = out.get_mut(at) else { break };
+            [*place, ..] = self.piece.to_le_bytes();
+            self.piece >>= 8;
+            at = at.wrapping_add(1);
         }
-        written
+        at
     }
 }
 
 impl core::fmt::Debug for Encoder<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Encoder").field("packet", &self.total()).field("at", &self.at).finish_non_exhaustive()
+        f.debug_struct("Encoder").field("left", &self.left).finish_non_exhaustive()
     }
 }
 
 #[cfg(feature = "defmt")]
 impl defmt::Format for Encoder<'_> {
     fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "Encoder {{ packet: {=usize}, at: {=usize} }}", self.total(), self.at);
+        defmt::write!(f, "Encoder {{ left: {=usize} }}", self.left);
     }
 }
 
