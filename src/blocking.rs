@@ -24,7 +24,7 @@ use core::time::Duration;
 use embedded_io::{Error as _, ErrorKind, Read, Write};
 
 use crate::framing::{self, Encoder, Framing, Progress};
-use crate::link::{CHATTER, Caller, Counters, Error, Loss, Service, Sink, TimedError, Verdict};
+use crate::link::{CHATTER, Caller, Counters, Error, Loss, Service, Sink, Span, TimedError, Verdict};
 use crate::routine::{Ended, Routine, Step};
 use crate::shown::shown;
 
@@ -51,9 +51,9 @@ pub struct Link<'b, P, F, S = ()> {
     /// The part of `chunk` that was read but not yet pushed.
     unread: Range<usize>,
     out: &'b mut [u8],
-    tick: Duration,
+    tick: Span,
     /// How long the line has been silent, in whole ticks.
-    silence: Duration,
+    silence: Span,
     /// Bytes received since the last tick.
     chatter: usize,
     /// Whether the peer's decoder may be out of step, so that a preamble goes first.
@@ -75,8 +75,8 @@ impl<'b, P: Read + Write, F: Framing> Link<'b, P, F> {
             chunk,
             unread: 0..0,
             out,
-            tick: tick.max(Duration::from_micros(1)),
-            silence: Duration::ZERO,
+            tick: Span::of(tick.max(Duration::from_micros(1))),
+            silence: Span::ZERO,
             chatter: 0,
             resync: false,
             abandoned: false,
@@ -150,7 +150,7 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
         let (mut len, mut pending) = client.request(request, tx).map_err(Error::Protocol)?;
         'send: loop {
             self.request(tx.get(..len).unwrap_or_default()).map_err(Error::widen)?;
-            let mut waited = Duration::ZERO;
+            let mut waited = Span::ZERO;
             loop {
                 match self.arrival().map_err(Error::widen)? {
                     Arrival::Message => match client.receive(&mut pending, self.framing.message(), tx) {
@@ -195,11 +195,11 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
         tx: &mut [u8],
         mut on_event: impl FnMut(R::Event<'_>) -> ControlFlow<()>,
     ) -> Result<Ended<R::Report>, Error<P::Error, Infallible>> {
-        let (mut waited, mut messages) = (Duration::ZERO, 0u8);
+        let (mut waited, mut messages) = (Span::ZERO, 0u8);
         loop {
             let limit = match routine.poll(client, tx) {
                 Step::Send(len) => {
-                    (waited, messages) = (Duration::ZERO, 0);
+                    (waited, messages) = (Span::ZERO, 0);
                     self.request(tx.get(..len).unwrap_or_default())?;
                     continue;
                 }
@@ -213,7 +213,7 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
                         // Each message starts the wait anew, but a peer that talks without end cannot hold it up for ever.
                         messages = messages.saturating_add(1);
                         if messages < u8::MAX {
-                            waited = Duration::ZERO;
+                            waited = Span::ZERO;
                         }
                         let event = routine.receive(client, self.framing.message());
                         if on_event(event).is_break() {
@@ -223,9 +223,9 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
                     }
                     Arrival::Damaged(_) => {}
                     Arrival::Tick => {
-                        routine.tick(self.tick);
+                        routine.tick(self.tick.time());
                         if self.expired(&mut waited, limit)? {
-                            waited = Duration::ZERO;
+                            waited = Span::ZERO;
                             routine.timed_out();
                             break;
                         }
@@ -252,7 +252,7 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
             Arrival::Message => service.receive(self.framing.message(), tx),
             Arrival::Damaged(error) => (service.damaged(error, tx), V::After::default()),
             Arrival::Tick => {
-                service.tick(self.tick);
+                service.tick(self.tick.time());
                 (0, V::After::default())
             }
         };
@@ -276,14 +276,13 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
     ///
     /// Only the link's own; [`Error::TimedOut`] after `limit` without a message.
     pub fn recv(&mut self, limit: Duration) -> Result<&[u8], Error<P::Error, Infallible>> {
-        let mut waited = Duration::ZERO;
+        let mut waited = Span::ZERO;
         loop {
             match self.arrival()? {
                 Arrival::Message => return Ok(self.framing.message()),
                 Arrival::Damaged(_) => {}
                 Arrival::Tick => {
-                    waited = waited.saturating_add(self.tick);
-                    if waited >= limit {
+                    if waited.lengthen(self.tick).reaches(Span::of(limit)) {
                         return Err(Error::TimedOut);
                     }
                 }
@@ -299,11 +298,15 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
     pub fn send(&mut self, message: &[u8]) -> Result<(), Error<P::Error, Infallible>> {
         if self.abandoned {
             self.resync = true;
-            self.quiet(F::QUIET)?;
+            if !F::QUIET.is_zero() {
+                self.quiet(F::QUIET)?;
+            }
         }
         if self.resync {
             self.preamble()?;
-            self.quiet(F::SETTLE)?;
+            if !F::SETTLE.is_zero() {
+                self.quiet(F::SETTLE)?;
+            }
         }
         let mut encoder = self.framing.encode(message).map_err(Error::Framing)?;
         let mut used = 0usize;
@@ -348,13 +351,12 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
 
     /// Adds a tick to a wait, and says whether it is over: after `limit`, and after the time that the preamble takes which
     /// is sent then. Answers that come meanwhile are still welcome.
-    fn expired(&mut self, waited: &mut Duration, limit: Duration) -> Result<bool, Error<P::Error, Infallible>> {
-        let before = *waited;
-        *waited = before.saturating_add(self.tick);
-        if before < limit && *waited >= limit {
+    fn expired(&mut self, waited: &mut Span, limit: Duration) -> Result<bool, Error<P::Error, Infallible>> {
+        let (before, limit) = (*waited, Span::of(limit));
+        if waited.lengthen(self.tick).reaches(limit) && !before.reaches(limit) {
             self.preamble()?;
         }
-        Ok(*waited >= limit.saturating_add(F::SETTLE))
+        Ok(waited.reaches({ limit }.lengthen(Span::of(F::SETTLE))))
     }
 
     /// Sends the framing's preamble, if it has one.
@@ -369,10 +371,10 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
 
     /// Says nothing for `limit`, and drops what comes meanwhile: nothing was asked.
     fn quiet(&mut self, limit: Duration) -> Result<(), Error<P::Error, Infallible>> {
-        let mut waited = Duration::ZERO;
-        while waited < limit {
+        let (mut waited, limit) = (Span::ZERO, Span::of(limit));
+        while !waited.reaches(limit) {
             match self.arrival()? {
-                Arrival::Tick => waited = waited.saturating_add(self.tick),
+                Arrival::Tick => drop(waited.lengthen(self.tick)),
                 Arrival::Message => self.counters.lose(Loss::Foreign),
                 Arrival::Damaged(_) => {}
             }
@@ -400,14 +402,14 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
                 Ok(read) => {
                     self.unread = 0..read.min(self.chunk.len());
                     self.chatter = self.chatter.saturating_add(read);
-                    self.silence = Duration::ZERO;
+                    self.silence = Span::ZERO;
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::TimedOut => {
                     self.chatter = 0;
-                    self.silence = self.silence.saturating_add(self.tick);
+                    let silence = self.silence.lengthen(self.tick).time();
                     loop {
-                        let progress = self.framing.idle(self.silence);
+                        let progress = self.framing.idle(silence);
                         let over = progress == Ok(Progress::More);
                         match note(progress, &self.framing, &mut self.sink, &mut self.counters) {
                             Some(arrival) => return Ok(arrival),

@@ -1,6 +1,6 @@
-//! What SMP needs of CBOR (RFC 8949), beside what `minicbor` offers.
+//! What SMP needs of CBOR (RFC 8949), small enough for a boot loader.
 //!
-//! `minicbor` writes. Reading is done here, by a cursor that knows the peers: maps with text keys in any order, definite
+//! Reading is done by a cursor that knows the peers: maps with text keys in any order, definite
 //! and indefinite lengths mixed at will (Zephyr sends only indefinite ones, and a skipper must get past
 //! them without an allocator), integers of any width, unknown values of any kind, nested at most [`DEPTH`] deep.
 //!
@@ -12,6 +12,8 @@
 //!
 //! Nothing is copied: [`Text`], [`Bytes`], [`List`] and [`Table`] lend from the payload. They were checked to the end
 //! when they were read, so going through them cannot fail.
+//!
+//! `minicbor` is the oracle in tests, and can write into a [`Writer`]; the crate's own commands do not use it, for its size.
 //!
 //! # Interpretation
 //!
@@ -27,6 +29,7 @@ mod write;
 
 pub use read::{DEPTH, Items, Reader};
 pub use view::{Bytes, Chunks, List, Table, Text};
+pub(crate) use write::Fields;
 pub use write::Writer;
 
 /// The payload is not what the protocol says: the peer's fault.

@@ -53,6 +53,11 @@ impl<'b> Reader<'b> {
         self.rest
     }
 
+    /// How many items are left, all of which were checked before.
+    pub(super) fn count(mut self) -> usize {
+        core::iter::from_fn(|| self.skip().ok()).count()
+    }
+
     fn byte(&mut self) -> Result<u8, Malformed> {
         let (first, rest) = self.rest.split_first().ok_or(Malformed)?;
         self.rest = rest;

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use super::write::{BYTES, TEXT};
 use super::{BufferFull, Malformed, Reader, Value, Writer};
 
 /// A string of bytes or of text, in one piece or in the chunks of an indefinite length.
@@ -26,27 +27,34 @@ impl<'b> Chunks<'b> {
         Self(Form::Chunked(encoded))
     }
 
-    /// The pieces, in order; none of them is empty.
-    pub fn iter(self) -> impl Iterator<Item = &'b [u8]> {
-        let (mut whole, encoded) = match self.0 {
-            Form::Whole(bytes) => (Some(bytes), &[][..]),
-            Form::Chunked(encoded) => (None, encoded),
+    /// Takes the first piece that is not empty.
+    fn piece(&mut self) -> Option<&'b [u8]> {
+        let piece = match &mut self.0 {
+            Form::Whole(bytes) => core::mem::take(bytes),
+            Form::Chunked(encoded) => {
+                let mut reader = Reader::over(encoded);
+                let mut piece = reader.chunk()?;
+                while piece.is_empty() {
+                    piece = reader.chunk()?;
+                }
+                *encoded = reader.rest();
+                piece
+            }
         };
-        let mut reader = Reader::over(encoded);
-        core::iter::from_fn(move || whole.take().or_else(|| reader.chunk())).filter(|piece| !piece.is_empty())
+        if piece.is_empty() { None } else { Some(piece) }
+    }
+
+    /// The pieces, in order; none of them is empty.
+    pub fn iter(mut self) -> impl Iterator<Item = &'b [u8]> {
+        core::iter::from_fn(move || self.piece())
     }
 
     /// All bytes, if they stand in one piece.
     #[must_use]
     pub fn contiguous(self) -> Option<&'b [u8]> {
-        match self.0 {
-            Form::Whole(bytes) => Some(bytes),
-            Form::Chunked(_) => {
-                let mut pieces = self.iter();
-                let first = pieces.next().unwrap_or_default();
-                if pieces.next().is_none() { Some(first) } else { None }
-            }
-        }
+        let mut pieces = self.iter();
+        let first = pieces.next().unwrap_or_default();
+        if pieces.next().is_none() { Some(first) } else { None }
     }
 
     /// Number of bytes.
@@ -76,8 +84,15 @@ impl<'b> Chunks<'b> {
         }
     }
 
-    fn write(self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
-        self.iter().try_for_each(|piece| writer.raw(piece))
+    /// Writes a string of this content in one piece.
+    fn write(self, major: u8, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
+        match self.0 {
+            Form::Whole(bytes) => writer.string(major, bytes),
+            Form::Chunked(_) => {
+                writer.head(major, self.len() as u64)?;
+                self.iter().try_for_each(|piece| writer.raw(piece))
+            }
+        }
     }
 }
 
@@ -245,8 +260,7 @@ impl<'b> Value<'b> for Text<'b> {
     }
 
     fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
-        writer.text_head(self.0.len())?;
-        self.0.write(writer)
+        self.0.write(TEXT, writer)
     }
 }
 
@@ -256,8 +270,7 @@ impl<'b> Value<'b> for Bytes<'b> {
     }
 
     fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
-        writer.bytes_head(self.0.len())?;
-        self.0.write(writer)
+        self.0.write(BYTES, writer)
     }
 }
 
@@ -332,8 +345,16 @@ impl<'b, T: Value<'b> + Copy> Value<'b> for List<'b, T> {
     }
 
     fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
-        writer.array(self.iter().count() as u64)?;
-        self.iter().try_for_each(|element| element.write(writer))
+        match self.0 {
+            Source::Encoded(encoded) => {
+                writer.array(Reader::over(encoded).count() as u64)?;
+                writer.raw(encoded)
+            }
+            Source::Slice(slice) => {
+                writer.array(slice.len() as u64)?;
+                slice.iter().try_for_each(|element| element.write(writer))
+            }
+        }
     }
 }
 
@@ -404,10 +425,18 @@ impl<'b, T: Value<'b> + Copy> Value<'b> for Table<'b, T> {
     }
 
     fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
-        writer.map(self.iter().count() as u64)?;
-        self.iter().try_for_each(|(name, value)| {
-            name.write(writer)?;
-            value.write(writer)
-        })
+        match self.0 {
+            Source::Encoded(encoded) => {
+                writer.map(Reader::over(encoded).count() as u64 / 2)?;
+                writer.raw(encoded)
+            }
+            Source::Slice(slice) => {
+                writer.map(slice.len() as u64)?;
+                slice.iter().try_for_each(|(name, value)| {
+                    name.write(writer)?;
+                    value.write(writer)
+                })
+            }
+        }
     }
 }

@@ -159,6 +159,12 @@ impl core::fmt::Display for HeaderError {
 
 impl core::error::Error for HeaderError {}
 
+/// What is wrong with a header: see the variants of [`HeaderError`].
+pub(super) enum Flaw {
+    Op,
+    Version,
+}
+
 /// The header of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -188,8 +194,18 @@ impl Header {
     ///
     /// See [`HeaderError`]; a server can still answer all but the first.
     pub const fn parse(message: &[u8]) -> Result<(Self, &[u8]), HeaderError> {
+        match Self::read(message) {
+            None => Err(HeaderError::Short),
+            Some((header, _, Some(Flaw::Version))) => Err(HeaderError::Version(header)),
+            Some((header, _, Some(Flaw::Op))) => Err(HeaderError::Op(header)),
+            Some((header, rest, None)) => Ok((header, rest)),
+        }
+    }
+
+    /// The same in a form that a server needs: what can be answered, and what stands in the way.
+    pub(super) const fn read(message: &[u8]) -> Option<(Self, &[u8], Option<Flaw>)> {
         let Some((&[first, _flags, l1, l0, g1, g0, sequence, command], rest)) = message.split_first_chunk() else {
-            return Err(HeaderError::Short);
+            return None;
         };
         let (op, version) = (Op::from_bits(first & 0b111), first >> 3 & 0b11);
         let header = Self {
@@ -203,13 +219,14 @@ impl Header {
             sequence,
             command,
         };
-        if version > Version::V2 as u8 {
-            return Err(HeaderError::Version(header));
-        }
-        match op {
-            Some(_) => Ok((header, rest)),
-            None => Err(HeaderError::Op(header)),
-        }
+        let flaw = if version > Version::V2 as u8 {
+            Some(Flaw::Version)
+        } else if op.is_none() {
+            Some(Flaw::Op)
+        } else {
+            None
+        };
+        Some((header, rest, flaw))
     }
 
     /// Writes the header; flags and reserved bits are 0.
@@ -218,6 +235,12 @@ impl Header {
         let [l1, l0] = self.length.to_be_bytes();
         let [g1, g0] = self.group.0.to_be_bytes();
         [(self.version as u8) << 3 | self.op as u8, 0, l1, l0, g1, g0, self.sequence, self.command]
+    }
+
+    /// Puts the length of the payload into a header that was written before.
+    pub(super) const fn set_length(header: &mut [u8; Self::LEN], length: u16) {
+        let [_, _, l1, l0, ..] = header;
+        [*l1, *l0] = length.to_be_bytes();
     }
 
     /// The header of the answer to this request, with the length of an empty payload.

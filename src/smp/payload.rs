@@ -57,12 +57,11 @@ macro_rules! map {
             }
 
             fn write(&self, writer: &mut $crate::cbor::Writer<'_>) -> Result<(), $crate::cbor::BufferFull> {
-                writer.map(0 $(+ u64::from(!$crate::cbor::Value::is_missing(&self.$field)))*)?;
-                $(if !$crate::cbor::Value::is_missing(&self.$field) {
-                    writer.text($key)?;
-                    $crate::cbor::Value::write(&self.$field, writer)?;
-                })*
-                Ok(())
+                const KEYS: &[&str] = &[$($key),*];
+                const { assert!(KEYS.len() <= $crate::cbor::Fields::MOST) };
+                let mut fields = writer.fields(KEYS);
+                $(fields.field(&self.$field);)*
+                fields.end()
             }
         }
         $crate::smp::map!(codec $type $(<$b>)?);

@@ -33,9 +33,11 @@ use core::time::Duration;
 
 use crc::{CRC_32_ISO_HDLC, Crc, NoTable};
 
-use super::{Decode, Encode, Error, Group, Header, HeaderError, Op, Version, error};
-use crate::cbor::{BufferFull, Value, Writer};
-use crate::link::{AsyncService, Service};
+use super::header::Flaw;
+use super::{Decode, Encode, Error, Group, Header, Op, Version, error};
+use crate::bytes::copy;
+use crate::cbor::{Value, Writer};
+use crate::link::{AsyncService, Service, Span};
 use crate::shown::shown;
 
 /// A whole request, ready to be handled.
@@ -147,39 +149,54 @@ impl Answer {
 
 /// The place for one answer.
 pub struct Reply<'t> {
-    tx: &'t mut [u8],
-    header: Header,
-    legacy: bool,
+    /// Stands behind the header of the answer; the length is put into that at the end.
+    writer: Writer<'t>,
+    version: Version,
 }
 
-shown!(Reply<'_>, |reply| "Reply({:?}, {} bytes)", reply.header, reply.tx.len());
+shown!(Reply<'_>, |reply| "Reply({:?}, {} bytes)", reply.version, reply.room());
 
 impl<'t> Reply<'t> {
     /// A place for the answer to the request with this header, in `tx`.
-    const fn new(tx: &'t mut [u8], request: &Header, legacy: bool) -> Self {
-        Self { tx, header: request.response(), legacy }
+    fn new(tx: &'t mut [u8], request: &Header, legacy: bool) -> Self {
+        // Nothing where there is no room for a header, and never more payload than one can tell.
+        let room = if tx.len() < Header::LEN { 0 } else { tx.len().min(Header::LEN + usize::from(u16::MAX)) };
+        let mut writer = Writer::new(tx.get_mut(..room).unwrap_or_default());
+        let _ = writer.raw(&request.response().emit());
+        if legacy {
+            writer.prefix_rc();
+        }
+        Self { writer, version: request.version }
+    }
+
+    /// Gives an answer that was given before.
+    fn repeat(mut self, answer: &[u8]) -> Answer {
+        self.writer.truncate(0);
+        match self.writer.raw(answer) {
+            Ok(()) => Answer { len: answer.len(), after: After::Nothing },
+            Err(_) => self.error(Error::TOO_LARGE),
+        }
     }
 
     /// How many bytes of payload the answer can hold: never more than the header can tell.
     #[must_use]
     pub const fn room(&self) -> usize {
-        let (room, most) = (self.tx.len().saturating_sub(Header::LEN), u16::MAX as usize);
-        if room < most { room } else { most }
+        self.writer.room()
     }
 
     /// Answers with an error and one number beside it, as the length of a file. Version 1 has no place for the number.
     pub fn error_beside(mut self, error: Error, key: &str, number: u64) -> Answer {
-        let version = self.header.version;
-        let written = self.payload(|writer| match version {
-            Version::V1 => error.write(version, writer),
-            Version::V2 => {
-                writer.map(2)?;
-                error.write_entry(version, writer)?;
-                writer.text(key)?;
-                writer.unsigned(number)
-            }
-        });
-        written.unwrap_or_else(|| self.refuse(error))
+        if self.version == Version::V1 {
+            return self.error(error);
+        }
+        self.writer.truncate(Header::LEN);
+        let written = self
+            .writer
+            .map(2)
+            .and_then(|()| error.write_entry(self.version, &mut self.writer))
+            .and_then(|()| self.writer.text(key))
+            .and_then(|()| self.writer.unsigned(number));
+        self.finish(written.or(Err(error)))
     }
 
     /// Answers with a payload. If it does not fit, answers [`Error::TOO_LARGE`].
@@ -189,43 +206,32 @@ impl<'t> Reply<'t> {
 
     /// Answers with an error.
     pub fn error(mut self, error: Error) -> Answer {
-        self.refuse(error)
+        self.finish(Err(error))
     }
 
     /// Answers with a payload or with an error.
     pub fn result<E: Encode>(mut self, result: Result<E, Error>) -> Answer {
-        let legacy = self.legacy;
-        let error = match result {
-            Ok(response) => {
-                let written = self.payload(|writer| {
-                    if legacy {
-                        writer.prefix_rc();
-                    }
-                    response.encode(writer)
-                });
-                match written {
-                    Some(answer) => return answer,
-                    None => Error::TOO_LARGE,
-                }
-            }
-            Err(error) => error,
+        let written = match result {
+            Ok(response) => response.encode(&mut self.writer).or(Err(Error::TOO_LARGE)),
+            Err(error) => Err(error),
         };
-        self.refuse(error)
+        self.finish(written)
     }
 
-    fn refuse(&mut self, error: Error) -> Answer {
-        let version = self.header.version;
-        // A `tx` that has no room for an error has none for anything: no answer at all.
-        self.payload(|writer| error.write(version, writer)).unwrap_or(Answer { len: 0, after: After::Nothing })
-    }
-
-    fn payload(&mut self, write: impl FnOnce(&mut Writer<'_>) -> Result<(), BufferFull>) -> Option<Answer> {
-        let (head, body) = self.tx.split_first_chunk_mut::<{ Header::LEN }>()?;
-        let mut writer = Writer::new(body);
-        write(&mut writer).ok()?;
-        let length = u16::try_from(writer.len()).ok()?;
-        *head = Header { length, ..self.header }.emit();
-        Some(Answer { len: Header::LEN + usize::from(length), after: After::Nothing })
+    /// Completes the header of an answer whose payload was written, or writes the error in its place. What comes with
+    /// the type of a response is kept out of here.
+    fn finish(&mut self, written: Result<(), Error>) -> Answer {
+        if let Err(error) = written {
+            self.writer.truncate(Header::LEN);
+            if error.write(self.version, &mut self.writer).is_err() {
+                self.writer.truncate(0);
+            }
+        }
+        let len = self.writer.len().saturating_sub(Header::LEN);
+        if let (Some(head), Ok(length)) = (self.writer.front(), u16::try_from(len)) {
+            Header::set_length(head, length);
+        }
+        Answer { len: self.writer.len(), after: After::Nothing }
     }
 }
 
@@ -299,19 +305,18 @@ fn is_echo(header: &Header) -> bool {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Fingerprint {
     peer: u32,
-    header: Header,
+    /// Of header and payload.
     crc: u32,
 }
 
-/// What the answer memory holds.
+/// What the answer memory holds: the answer to a write request that could be repeated. Forgotten with any other request,
+/// and after the repeat time.
 #[derive(Debug, Clone, Copy)]
-enum Last {
-    /// Nothing that could be repeated. Left by a write request.
-    Nothing,
-    /// A write request and its answer. Left by any other request, and after the repeat time.
-    Answered { request: Fingerprint, len: usize, age: Duration },
-    /// A write request whose answer does not fit the memory. Left likewise.
-    TooLong { request: Fingerprint, age: Duration },
+struct Last {
+    request: Fingerprint,
+    /// How long the answer is; `None` if it does not fit the memory.
+    len: Option<usize>,
+    age: Span,
 }
 
 /// Serves SMP: a [`Handler`] (or [`AsyncHandler`]) behind a [`Policy`].
@@ -319,7 +324,7 @@ pub struct Server<'m, H, P> {
     handler: H,
     policy: P,
     memory: &'m mut [u8],
-    last: Last,
+    last: Option<Last>,
     peer: u32,
     denied: u32,
     legacy: bool,
@@ -328,11 +333,11 @@ pub struct Server<'m, H, P> {
 shown!(['m, H, P] Server<'m, H, P>, |server| "Server({} bytes, {} denied)", server.memory.len(), server.denied);
 
 /// What the checks in front of the handler decided.
-enum Checked<'m> {
+enum Checked<'i, 't> {
     /// `tx` holds an answer of this length, or none.
     Answered(usize),
     /// The handler's turn.
-    Handle { incoming: Incoming<'m>, fingerprint: Option<Fingerprint> },
+    Handle { incoming: Incoming<'i>, reply: Reply<'t>, fingerprint: Option<Fingerprint> },
 }
 
 impl<H, P: Policy> Server<'_, H, P> {
@@ -341,7 +346,7 @@ impl<H, P: Policy> Server<'_, H, P> {
 
     /// A server without answer memory: a write whose answer is lost runs twice when the client repeats it.
     pub const fn new(handler: H, policy: P) -> Self {
-        Self { handler, policy, memory: &mut [], last: Last::Nothing, peer: 0, denied: 0, legacy: false }
+        Self { handler, policy, memory: &mut [], last: None, peer: 0, denied: 0, legacy: false }
     }
 }
 
@@ -372,70 +377,61 @@ impl<'m, H, P: Policy> Server<'m, H, P> {
         self.denied
     }
 
-    fn check<'i>(&mut self, message: &'i [u8], tx: &mut [u8]) -> Checked<'i> {
-        let (header, rest, error) = match Header::parse(message) {
-            Err(HeaderError::Short) => return Checked::Answered(0),
-            Err(HeaderError::Op(header)) => (header, &[][..], Some(Error::NOT_SUPPORTED)),
-            Err(HeaderError::Version(header)) => (header, &[][..], Some(Error::VERSION_TOO_NEW)),
-            Ok((header, rest)) => (header, rest, None),
-        };
+    fn check<'i, 't>(&mut self, message: &'i [u8], tx: &'t mut [u8]) -> Checked<'i, 't> {
+        let Some((header, rest, flaw)) = Header::read(message) else { return Checked::Answered(0) };
         // Whoever answers responses may meet itself, and never end.
         if !header.op.is_request() {
             return Checked::Answered(0);
         }
-        let reply = Reply::new(tx, &header, false);
-        if let Some(error) = error {
-            return Checked::Answered(reply.error(error).len);
-        }
-        let Some(payload) = rest.get(..usize::from(header.length)) else {
-            return Checked::Answered(reply.error(Error::CORRUPT).len);
+        let reply = Reply::new(tx, &header, self.legacy);
+        let payload = match flaw {
+            Some(Flaw::Version) => Err(Error::VERSION_TOO_NEW),
+            Some(Flaw::Op) => Err(Error::NOT_SUPPORTED),
+            None => rest.get(..header.length.into()).ok_or(Error::CORRUPT),
         };
-        let incoming = Incoming { header, payload: Payload(payload) };
-        let fingerprint = (header.op == Op::Write && !is_echo(&header) && !self.memory.is_empty())
-            .then(|| Fingerprint { peer: self.peer, header, crc: crc32(payload) });
-        match self.last {
-            Last::Answered { request, len, .. } if Some(request) == fingerprint => {
-                let answer = self.memory.get(..len).unwrap_or_default();
-                return Checked::Answered(match reply.tx.get_mut(..len) {
-                    Some(tx) => {
-                        tx.iter_mut().zip(answer).for_each(|(to, from)| *to = *from);
-                        len
+        let refusal = match payload {
+            Err(error) => error,
+            Ok(payload) => {
+                let incoming = Incoming { header, payload: Payload(payload) };
+                let fingerprint =
+                    (header.op == Op::Write && !is_echo(&header) && !self.memory.is_empty()).then(|| Fingerprint {
+                        peer: self.peer,
+                        crc: crc32(message.get(..Header::LEN + payload.len()).unwrap_or_default()),
+                    });
+                match self.last.take() {
+                    Some(last) if Some(last.request) == fingerprint => {
+                        self.last = Some(last);
+                        match last.len.map(|len| self.memory.get(..len).unwrap_or_default()) {
+                            Some(answer) => return Checked::Answered(reply.repeat(answer).len),
+                            None => Error::BUSY,
+                        }
                     }
-                    None => reply.error(Error::TOO_LARGE).len,
-                });
+                    _ if self.policy.allows(&incoming, self.peer) => {
+                        return Checked::Handle { incoming, reply, fingerprint };
+                    }
+                    _ => {
+                        self.denied = self.denied.wrapping_add(1);
+                        Error::ACCESS_DENIED
+                    }
+                }
             }
-            Last::TooLong { request, .. } if Some(request) == fingerprint => {
-                return Checked::Answered(reply.error(Error::BUSY).len);
-            }
-            _ => self.last = Last::Nothing,
-        }
-        if !self.policy.allows(&incoming, self.peer) {
-            self.denied = self.denied.wrapping_add(1);
-            return Checked::Answered(reply.error(Error::ACCESS_DENIED).len);
-        }
-        Checked::Handle { incoming, fingerprint }
+        };
+        Checked::Answered(reply.error(refusal).len)
     }
 
     /// Stores the answer of a request that may be repeated.
     fn remember(&mut self, fingerprint: Option<Fingerprint>, answer: &[u8]) {
-        let Some(request) = fingerprint else { return };
-        let (len, age) = (answer.len(), Duration::ZERO);
-        self.last = match self.memory.get_mut(..len) {
-            Some(memory) => {
-                memory.iter_mut().zip(answer).for_each(|(to, from)| *to = *from);
-                Last::Answered { request, len, age }
-            }
-            None => Last::TooLong { request, age },
-        };
+        self.last = fingerprint.map(|request| {
+            let len = self.memory.get_mut(..answer.len()).map(|memory| {
+                copy(answer, memory);
+                answer.len()
+            });
+            Last { request, len, age: Span::ZERO }
+        });
     }
 
     fn pass(&mut self, tick: Duration) {
-        if let Last::Answered { age, .. } | Last::TooLong { age, .. } = &mut self.last {
-            *age = age.saturating_add(tick);
-            if *age >= Self::REPEAT_TIME {
-                self.last = Last::Nothing;
-            }
-        }
+        self.last.take_if(|last| last.age.lengthen(Span::of(tick)).reaches(Span::of(Self::REPEAT_TIME)));
     }
 }
 
@@ -451,8 +447,7 @@ impl<H: Handler, P: Policy> Service for Server<'_, H, P> {
     fn receive(&mut self, message: &[u8], tx: &mut [u8]) -> (usize, After) {
         match self.check(message, tx) {
             Checked::Answered(len) => (len, After::Nothing),
-            Checked::Handle { incoming, fingerprint } => {
-                let reply = Reply::new(tx, &incoming.header, self.legacy);
+            Checked::Handle { incoming, reply, fingerprint } => {
                 let Answer { len, after } = self.handler.handle(&incoming, reply);
                 self.remember(fingerprint, tx.get(..len).unwrap_or_default());
                 (len, after)
@@ -471,8 +466,7 @@ impl<H: AsyncHandler, P: Policy> AsyncService for Server<'_, H, P> {
     async fn receive(&mut self, message: &[u8], tx: &mut [u8]) -> (usize, After) {
         match self.check(message, tx) {
             Checked::Answered(len) => (len, After::Nothing),
-            Checked::Handle { incoming, fingerprint } => {
-                let reply = Reply::new(tx, &incoming.header, self.legacy);
+            Checked::Handle { incoming, reply, fingerprint } => {
                 let Answer { len, after } = self.handler.handle(&incoming, reply).await;
                 self.remember(fingerprint, tx.get(..len).unwrap_or_default());
                 (len, after)
