@@ -295,6 +295,8 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
     /// # Errors
     ///
     /// Only the link's own.
+    // A call of its own: what it needs of the stack is free while a request is handled.
+    #[inline(never)]
     pub fn send(&mut self, message: &[u8]) -> Result<(), Error<P::Error, Infallible>> {
         if self.abandoned {
             self.resync = true;

@@ -27,6 +27,7 @@ mod read;
 mod view;
 mod write;
 
+pub(crate) use read::Known;
 pub use read::{DEPTH, Items, Reader};
 pub use view::{Bytes, Chunks, List, Table, Text};
 pub(crate) use write::Fields;

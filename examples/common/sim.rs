@@ -30,7 +30,7 @@ use anysmp::mcuboot::build::Builder;
 use anysmp::mcuboot::digest::Sha256;
 use anysmp::mcuboot::slots::{BootMode, Config, ConfigError, Geometry, Pair, Region, Slots, scratch_len};
 use anysmp::mcuboot::trailer::{Layout, SwapType};
-use anysmp::mcuboot::{Error as ImageError, Image, Version, flash};
+use anysmp::mcuboot::{Error as ImageError, Image, Version};
 use anysmp::smp::os::{self, Pool, Task};
 use anysmp::smp::server::{After, AllowAll, Answer, Handler, Incoming, Reply, Server};
 use anysmp::smp::{Empty, Error, Group, Header, error, image};
@@ -320,7 +320,7 @@ impl Handler for Firmware<'_, '_> {
             Group::ENUMERATION => Groups::enumeration(incoming, reply),
             Group::ZEPHYR => self.groups.zephyr(incoming, reply),
             Group::OS => os::dispatch(&mut self.os, incoming, reply),
-            Group::IMAGE => flash::run(image::begin(&mut self.slots, incoming), &mut self.flash).finish(reply),
+            Group::IMAGE => image::answer(&mut self.slots, &mut self.flash, incoming, reply),
             _ => reply.error(Error::NOT_SUPPORTED),
         }
     }

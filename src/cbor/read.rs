@@ -38,6 +38,7 @@ shown!(Reader<'_>, |reader| "Reader({} bytes)", reader.rest.len());
 impl<'b> Reader<'b> {
     /// A cursor at the start of a payload. No bytes are an empty map.
     #[must_use]
+    #[inline(never)]
     pub const fn new(payload: &'b [u8]) -> Self {
         Self { rest: if payload.is_empty() { &[0xA0] } else { payload } }
     }
@@ -178,8 +179,29 @@ impl<'b> Reader<'b> {
         self.chunks(BYTES).map(Bytes)
     }
 
+    /// Whether this short text stands here, in one piece; reads it if so.
+    fn is_key(&mut self, key: &str) -> bool {
+        match self.rest.split_first() {
+            Some((head, rest)) if usize::from(head ^ TEXT << 5) == key.len() => match rest.strip_prefix(key.as_bytes())
+            {
+                Some(rest) => {
+                    self.rest = rest;
+                    true
+                }
+                None => false,
+            },
+            _ => false,
+        }
+    }
+
     fn chunks(&mut self, major: u8) -> Result<Chunks<'b>, Malformed> {
-        match self.expect(major)? {
+        let len = self.expect(major)?;
+        self.string(major, len)
+    }
+
+    /// What stands behind the head of a string.
+    fn string(&mut self, major: u8, len: Option<u64>) -> Result<Chunks<'b>, Malformed> {
+        match len {
             Some(len) => self.take(len).map(Chunks::whole),
             None => {
                 let start = self.rest;
@@ -238,19 +260,18 @@ impl<'b> Reader<'b> {
         }
     }
 
-    /// Reads past one item, or past its head if items stand inside of it.
+    /// Reads past one item, or past its head if items stand inside of it: which ones, says the level.
     fn skip_head(&mut self) -> Result<Option<Level>, Malformed> {
-        let major = self.rest.first().ok_or(Malformed)? >> 5;
-        if major == BYTES || major == TEXT {
-            self.chunks(major)?;
-            return Ok(None);
-        }
-        Ok(match (major, self.head()?.argument) {
-            (ARRAY, Some(count)) => Some(Level::Counted(count)),
-            (ARRAY, None) => Some(Level::Elements),
-            (MAP, Some(count)) => Some(Level::Counted(count.checked_mul(2).ok_or(Malformed)?)),
-            (MAP, None) => Some(Level::Key),
-            (TAG, _) => Some(Level::Counted(1)),
+        let head = self.head()?;
+        Ok(match (head.major, head.argument) {
+            (BYTES | TEXT, len) => {
+                self.string(head.major, len)?;
+                None
+            }
+            (ARRAY, None) => Some(Level::ELEMENTS),
+            (MAP, None) => Some(Level::KEY),
+            (ARRAY | MAP, Some(count)) => Some(Level::counted(count, head.major == MAP, self.rest.len())?),
+            (TAG, _) => Some(Level(1)),
             _ => None,
         })
     }
@@ -263,43 +284,101 @@ impl<'b> Reader<'b> {
     pub fn skip(&mut self) -> Result<(), Malformed> {
         let mut open: heapless::Vec<Level, { DEPTH - 1 }> = heapless::Vec::new();
         loop {
-            match open.last_mut() {
-                Some(Level::Counted(0)) => {
-                    open.pop();
-                }
-                Some(Level::Elements | Level::Key) if self.at_break() => {
-                    self.byte()?;
-                    open.pop();
-                }
-                level => {
-                    match level {
-                        Some(Level::Counted(left)) => *left -= 1,
-                        Some(level @ Level::Key) => *level = Level::Value,
-                        Some(level @ Level::Value) => *level = Level::Key,
-                        Some(Level::Elements) | None => {}
-                    }
-                    if let Some(inner) = self.skip_head()? {
-                        open.push(inner).or(Err(Malformed))?;
-                    }
-                }
+            if let Some(level) = self.skip_head()? {
+                open.push(level).or(Err(Malformed))?;
             }
-            if open.is_empty() {
-                return Ok(());
+            loop {
+                let Some(level) = open.last_mut() else { return Ok(()) };
+                if !level.ends(self)? {
+                    break;
+                }
+                open.pop();
             }
         }
     }
 }
 
-/// What is still to come on one level of a value that is skipped.
-enum Level {
-    /// So many items, then the level ends.
-    Counted(u64),
+/// Goes through a map for a struct that knows some of its keys, in whatever order they come. One function for all structs:
+/// what differs from one to the next is data.
+pub(crate) struct Known {
+    keys: &'static [&'static str],
+    entries: Items,
+    /// Where the search for the next key begins: most peers keep one order.
+    next: usize,
+    /// Whether a known key that comes again is an error; else it is skipped.
+    once: bool,
+    /// One bit for each key that came.
+    seen: u32,
+}
+
+impl Known {
+    /// The most keys that a struct may know.
+    pub(crate) const MOST: usize = 32;
+
+    /// Enters the map that stands at the cursor.
+    pub(crate) fn enter(reader: &mut Reader<'_>, keys: &'static [&'static str], once: bool) -> Result<Self, Malformed> {
+        Ok(Self { keys, entries: reader.entries()?, next: 0, once, seen: 0 })
+    }
+
+    /// Reads on to the value of the next known key, and says which key it is; `None` behind the map.
+    #[cfg_attr(not(target_arch = "arm"), inline(always))]
+    pub(crate) fn key(&mut self, reader: &mut Reader<'_>) -> Result<Option<usize>, Malformed> {
+        while self.entries.more(reader)? {
+            let expected = self.keys.get(self.next).is_some_and(|known| reader.is_key(known));
+            let place = if expected { Some(self.next) } else { self.search(reader.text()?) };
+            if let Some(place) = place {
+                self.next = place.wrapping_add(1);
+                let bit = 1 << (place % Self::MOST);
+                if self.seen & bit == 0 {
+                    self.seen |= bit;
+                    return Ok(Some(place));
+                }
+                if self.once {
+                    return Err(Malformed);
+                }
+            }
+            reader.skip()?;
+        }
+        Ok(None)
+    }
+
+    /// Which key it is. A call of its own: most peers keep the order in which the keys are known.
+    #[inline(never)]
+    fn search(&self, key: Text<'_>) -> Option<usize> {
+        self.keys.iter().position(|known| key == **known)
+    }
+}
+
+/// What is still to come on one level of a value that is skipped: so many items if it is not negative.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Level(i32);
+
+impl Level {
     /// Elements of an indefinite array, or the break.
-    Elements,
+    const ELEMENTS: Self = Self(-1);
     /// A key of an indefinite map, or the break.
-    Key,
+    const KEY: Self = Self(-2);
     /// The value of that key.
-    Value,
+    const VALUE: Self = Self(-3);
+
+    /// Each item takes at least one byte, so a count above `rest` is a lie.
+    fn counted(count: u64, pairs: bool, rest: usize) -> Result<Self, Malformed> {
+        let count = if count <= rest as u64 { count << u8::from(pairs) } else { return Err(Malformed) };
+        i32::try_from(count).map(Self).or(Err(Malformed))
+    }
+
+    /// Whether the level ends at the cursor; reads its end if so, else counts the item that follows.
+    fn ends(&mut self, reader: &mut Reader<'_>) -> Result<bool, Malformed> {
+        match *self {
+            Self(0) => return Ok(true),
+            Self::ELEMENTS | Self::KEY if reader.at_break() => return reader.byte().map(|_| true),
+            Self::ELEMENTS => {}
+            Self::KEY => *self = Self::VALUE,
+            Self::VALUE => *self = Self::KEY,
+            Self(left) => *self = Self(left.wrapping_sub(1)),
+        }
+        Ok(false)
+    }
 }
 
 /// The items of a map or an array that a [`Reader`] has entered.

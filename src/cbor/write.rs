@@ -249,7 +249,6 @@ impl<'b> Writer<'b> {
 /// Writes the fields of a struct as the map that it is, in the order of its keys.
 ///
 /// Which fields are missing is known one by one, so the number of keys is put into the head at the end.
-#[derive(Debug)]
 pub(crate) struct Fields<'w, 'b> {
     writer: &'w mut Writer<'b>,
     keys: core::slice::Iter<'static, &'static str>,

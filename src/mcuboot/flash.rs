@@ -86,6 +86,12 @@ pub trait Job {
 
 /// Runs a job to its end on a blocking flash and gives it back, to be asked for its outcome.
 pub fn run<J: Job, F: NorFlash>(mut job: J, flash: &mut F) -> J {
+    drive(&mut job, flash);
+    job
+}
+
+/// Runs a job to its end on a blocking flash.
+pub(crate) fn drive<J: Job, F: NorFlash>(job: &mut J, flash: &mut F) {
     while let Some(operation) = job.next() {
         let result = match operation {
             Operation::Read { address, into } => flash.read(address, into),
@@ -94,5 +100,4 @@ pub fn run<J: Job, F: NorFlash>(mut job: J, flash: &mut F) -> J {
         };
         job.completed(result.or(Err(Failed)));
     }
-    job
 }

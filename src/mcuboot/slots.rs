@@ -175,6 +175,12 @@ impl<'s, D: Digest> Slots<'s, D> {
     /// Begins a command. The job does nothing until an executor runs it; a job that is dropped while it erases or writes
     /// a slot ends the upload session.
     pub fn begin<'j>(&'j mut self, command: Command<'j>) -> Job<'j, 's, D> {
+        self.begin_by(&command)
+    }
+
+    /// Begins a command that stays where it is.
+    #[inline(never)]
+    pub(crate) fn begin_by<'j>(&'j mut self, command: &Command<'j>) -> Job<'j, 's, D> {
         Job::new(self, command)
     }
 }

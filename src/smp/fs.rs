@@ -22,7 +22,7 @@ pub use path::Path;
 pub use store::{Files, Store};
 
 use super::server::{Answer, Incoming, Reply};
-use super::{Empty, Error, Group, Op, Request, map};
+use super::{Decode, Empty, Encode, Error, Group, Op, Request, map};
 use crate::cbor::{BufferFull, Bytes, Malformed, Reader, Table, Text, Value, Writer};
 
 /// Asks for a piece of a file.
@@ -308,20 +308,35 @@ pub fn dispatch<C: Commands + ?Sized>(commands: &mut C, incoming: &Incoming<'_>,
     match (incoming.op(), incoming.command()) {
         (Op::Read, Download::COMMAND) => {
             let room = reply.room().saturating_sub(DOWNLOAD_OVERHEAD);
-            reply.result(incoming.decode().and_then(|request| commands.download(request, room)))
+            answer(incoming, reply, |request| commands.download(request, room))
         }
-        (Op::Write, Upload::COMMAND) => match incoming.decode() {
-            Ok(request) => match commands.upload(request) {
-                Ok(response) => reply.ok(&response),
-                Err((error, None)) => reply.error(error),
-                Err((error, Some(len))) => reply.error_beside(error, "len", len),
-            },
-            Err(error) => reply.error(error),
-        },
-        (Op::Read, Status::COMMAND) => reply.result(incoming.decode().and_then(|request| commands.status(request))),
-        (Op::Read, Hash::COMMAND) => reply.result(incoming.decode().and_then(|request| commands.hash(request))),
-        (Op::Read, HashTypes::COMMAND) => reply.result(incoming.decode().and_then(|Empty {}| commands.hash_types())),
-        (Op::Write, Close::COMMAND) => reply.result(incoming.decode().and_then(|Empty {}| commands.close())),
+        (Op::Write, Upload::COMMAND) => upload(commands, incoming, reply),
+        (Op::Read, Status::COMMAND) => answer(incoming, reply, |request| commands.status(request)),
+        (Op::Read, Hash::COMMAND) => answer(incoming, reply, |request| commands.hash(request)),
+        (Op::Read, HashTypes::COMMAND) => answer(incoming, reply, |Empty {}| commands.hash_types()),
+        (Op::Write, Close::COMMAND) => answer(incoming, reply, |Empty {}| commands.close()),
         _ => reply.error(Error::NOT_SUPPORTED),
+    }
+}
+
+/// Answers one command. A call of its own for each: together they would take the stack of all of them.
+#[inline(never)]
+fn answer<'m, R: Decode<'m>, E: Encode>(
+    incoming: &Incoming<'m>,
+    reply: Reply<'_>,
+    command: impl FnOnce(R) -> Result<E, Error>,
+) -> Answer {
+    match incoming.decode() {
+        Ok(request) => reply.result(command(request)),
+        Err(error) => reply.error(error),
+    }
+}
+
+#[inline(never)]
+fn upload<C: Commands + ?Sized>(commands: &mut C, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
+    match incoming.decode().map_err(|error| (error, None)).and_then(|request| commands.upload(request)) {
+        Ok(response) => reply.ok(&response),
+        Err((error, None)) => reply.error(error),
+        Err((error, Some(len))) => reply.error_beside(error, "len", len),
     }
 }

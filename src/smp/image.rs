@@ -28,7 +28,7 @@ mod flash;
 use core::time::Duration;
 
 #[cfg(feature = "mcuboot")]
-pub use flash::{Job, begin};
+pub use flash::{Job, answer, begin};
 
 use super::server::{Answer, Incoming, Reply};
 use super::{Empty, Error, Group, Op, Request, map};
@@ -379,6 +379,7 @@ pub trait Commands {
 }
 
 /// Reads a request of this group, has it done, and writes the answer.
+#[inline(never)]
 pub fn dispatch<C: Commands + ?Sized>(commands: &mut C, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
     match (incoming.op(), incoming.command()) {
         (Op::Read, ReadState::COMMAND) => reply.result(incoming.decode().and_then(|Empty {}| commands.read_state())),

@@ -23,7 +23,7 @@
 
 use super::server::{After, Answer, Incoming, Reply};
 use super::{Decode, Empty, Encode, Error, Group, Op, Request, map};
-use crate::cbor::{BufferFull, Bytes, Malformed, Reader, Table, Text, Value, Writer};
+use crate::cbor::{BufferFull, Malformed, Reader, Table, Text, Value, Writer};
 
 /// Asks for the same text back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,7 +155,7 @@ enum Pools<'b> {
     /// newtmgr's form, or pools to be written.
     Table(Table<'b, Pool>),
     /// Zephyr's form: the payload itself, whose keys with a map behind them are pools.
-    Payload(Bytes<'b>),
+    Payload(Table<'b, Entry>),
 }
 
 /// One memory pool.
@@ -174,6 +174,21 @@ pub struct Pool {
 
 map!(response Pool { block_size: "blksiz", blocks: "nblks", free: "nfree", min: "min" });
 
+/// The value of a key that may be a pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+struct Entry(Option<Pool>);
+
+impl Value<'_> for Entry {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
+        if reader.at_map() { Pool::read(reader).map(Some).map(Self) } else { reader.skip().map(|()| Self(None)) }
+    }
+
+    fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
+        self.0.write(writer)
+    }
+}
+
 impl<'b> PoolStatisticsResponse<'b> {
     /// Pools to be sent.
     #[must_use]
@@ -184,23 +199,12 @@ impl<'b> PoolStatisticsResponse<'b> {
     /// The pools, in order.
     pub fn iter(&self) -> impl Iterator<Item = (Text<'b>, Pool)> + use<'b> {
         let (table, payload) = match self.0 {
-            Pools::Table(table) => (Some(table), &[][..]),
-            Pools::Payload(payload) => (None, payload.as_slice().unwrap_or_default()),
+            Pools::Table(table) => (Some(table), None),
+            Pools::Payload(payload) => (None, Some(payload)),
         };
-        let mut reader = Reader::new(payload);
-        let mut entries = reader.entries().ok();
-        let keys = core::iter::from_fn(move || {
-            let entries = entries.as_mut()?;
-            while entries.more(&mut reader).ok()? {
-                let name = reader.text().ok()?;
-                if reader.at_map() {
-                    return Pool::read(&mut reader).ok().map(|pool| (name, pool));
-                }
-                reader.skip().ok()?;
-            }
-            None
-        });
-        table.into_iter().flat_map(|table| table.iter()).chain(keys)
+        let pools = payload.into_iter().flat_map(|payload| payload.iter());
+        let pools = pools.filter_map(|(name, Entry(pool))| pool.map(|pool| (name, pool)));
+        table.into_iter().flat_map(|table| table.iter()).chain(pools)
     }
 }
 
@@ -224,23 +228,19 @@ impl<'b> Decode<'b> for PoolStatisticsResponse<'b> {
         while entries.more(&mut reader)? {
             if reader.text()? == "mpools" {
                 return Table::read(&mut reader).map(|table| Self(Pools::Table(table)));
-            } else if reader.at_map() {
-                Pool::read(&mut reader)?;
-            } else {
-                reader.skip()?;
             }
+            reader.skip()?;
         }
-        Ok(Self(Pools::Payload(payload.into())))
+        Table::read(&mut Reader::new(payload)).map(|payload| Self(Pools::Payload(payload)))
     }
 }
 
 impl Encode for PoolStatisticsResponse<'_> {
     fn encode(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
-        writer.map(self.iter().count() as u64)?;
-        self.iter().try_for_each(|(name, pool)| {
-            name.write(writer)?;
-            pool.write(writer)
-        })
+        match self.0 {
+            Pools::Table(table) => table.write(writer),
+            Pools::Payload(payload) => payload.write(writer),
+        }
     }
 }
 
@@ -539,6 +539,7 @@ pub trait Commands {
 }
 
 /// Reads a request of this group, has it done, and writes the answer.
+#[inline(never)]
 pub fn dispatch<C: Commands + ?Sized>(commands: &mut C, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
     match (incoming.op(), incoming.command()) {
         (_, Echo::COMMAND) => reply.result(incoming.decode().and_then(|request| commands.echo(request))),

@@ -39,17 +39,15 @@ macro_rules! map {
         #[allow(unused_variables, unused_mut, reason = "not every map has keys")]
         impl<'b> $crate::cbor::Value<'b> for $crate::smp::map!(# $type $(<$b>)?) {
             fn read(reader: &mut $crate::cbor::Reader<'b>) -> Result<Self, $crate::cbor::Malformed> {
+                const KEYS: &[&str] = &[$($key),*];
+                const { assert!(KEYS.len() <= $crate::cbor::Known::MOST) };
                 $(let mut $field = None;)*
-                let mut entries = reader.entries()?;
-                while entries.more(reader)? {
-                    let key = reader.text()?;
-                    $(if key == $key && ($strict || $field.is_none()) {
-                        if $field.replace($crate::cbor::Value::read(reader)?).is_some() {
-                            return Err($crate::cbor::Malformed);
-                        }
-                        continue;
+                let mut known = $crate::cbor::Known::enter(reader, KEYS, $strict)?;
+                while let Some(place) = known.key(reader)? {
+                    let mut places = 0..;
+                    $(if Some(place) == places.next() {
+                        $field = Some($crate::cbor::Value::read(reader)?);
                     })*
-                    reader.skip()?;
                 }
                 Ok(Self {
                     $($field: $field.or_else($crate::cbor::Value::missing).ok_or($crate::cbor::Malformed)?,)*

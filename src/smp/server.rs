@@ -22,6 +22,11 @@
 //! not reset again. Echo is never remembered. **Without memory a command
 //! whose answer was lost runs twice.**
 //!
+//! # Stack
+//!
+//! What a group needs of the stack stands in a call of its own, which its `dispatch` is: a server takes what the deepest group
+//! needs, not all of them together.
+//!
 //! # Interpretation
 //!
 //! * Bytes behind the payload, as a second message in the same packet, are ignored.
@@ -148,20 +153,19 @@ impl Answer {
 }
 
 /// The place for one answer.
+///
+/// Two words, so that it is handed on in registers: a copy on each level of a server would stand in its stack.
 pub struct Reply<'t> {
     /// Stands behind the header of the answer; the length is put into that at the end.
-    writer: Writer<'t>,
+    writer: &'t mut Writer<'t>,
     version: Version,
 }
 
 shown!(Reply<'_>, |reply| "Reply({:?}, {} bytes)", reply.version, reply.room());
 
 impl<'t> Reply<'t> {
-    /// A place for the answer to the request with this header, in `tx`.
-    fn new(tx: &'t mut [u8], request: &Header, legacy: bool) -> Self {
-        // Nothing where there is no room for a header, and never more payload than one can tell.
-        let room = if tx.len() < Header::LEN { 0 } else { tx.len().min(Header::LEN + usize::from(u16::MAX)) };
-        let mut writer = Writer::new(tx.get_mut(..room).unwrap_or_default());
+    /// A place for the answer to the request with this header.
+    fn new(writer: &'t mut Writer<'t>, request: &Header, legacy: bool) -> Self {
         let _ = writer.raw(&request.response().emit());
         if legacy {
             writer.prefix_rc();
@@ -170,7 +174,7 @@ impl<'t> Reply<'t> {
     }
 
     /// Gives an answer that was given before.
-    fn repeat(mut self, answer: &[u8]) -> Answer {
+    fn repeat(self, answer: &[u8]) -> Answer {
         self.writer.truncate(0);
         match self.writer.raw(answer) {
             Ok(()) => Answer { len: answer.len(), after: After::Nothing },
@@ -185,7 +189,7 @@ impl<'t> Reply<'t> {
     }
 
     /// Answers with an error and one number beside it, as the length of a file. Version 1 has no place for the number.
-    pub fn error_beside(mut self, error: Error, key: &str, number: u64) -> Answer {
+    pub fn error_beside(self, error: Error, key: &str, number: u64) -> Answer {
         if self.version == Version::V1 {
             return self.error(error);
         }
@@ -193,7 +197,7 @@ impl<'t> Reply<'t> {
         let written = self
             .writer
             .map(2)
-            .and_then(|()| error.write_entry(self.version, &mut self.writer))
+            .and_then(|()| error.write_entry(self.version, self.writer))
             .and_then(|()| self.writer.text(key))
             .and_then(|()| self.writer.unsigned(number));
         self.finish(written.or(Err(error)))
@@ -205,14 +209,14 @@ impl<'t> Reply<'t> {
     }
 
     /// Answers with an error.
-    pub fn error(mut self, error: Error) -> Answer {
+    pub fn error(self, error: Error) -> Answer {
         self.finish(Err(error))
     }
 
     /// Answers with a payload or with an error.
-    pub fn result<E: Encode>(mut self, result: Result<E, Error>) -> Answer {
+    pub fn result<E: Encode>(self, result: Result<E, Error>) -> Answer {
         let written = match result {
-            Ok(response) => response.encode(&mut self.writer).or(Err(Error::TOO_LARGE)),
+            Ok(response) => response.encode(self.writer).or(Err(Error::TOO_LARGE)),
             Err(error) => Err(error),
         };
         self.finish(written)
@@ -220,10 +224,10 @@ impl<'t> Reply<'t> {
 
     /// Completes the header of an answer whose payload was written, or writes the error in its place. What comes with
     /// the type of a response is kept out of here.
-    fn finish(&mut self, written: Result<(), Error>) -> Answer {
+    fn finish(self, written: Result<(), Error>) -> Answer {
         if let Err(error) = written {
             self.writer.truncate(Header::LEN);
-            if error.write(self.version, &mut self.writer).is_err() {
+            if error.write(self.version, self.writer).is_err() {
                 self.writer.truncate(0);
             }
         }
@@ -377,13 +381,14 @@ impl<'m, H, P: Policy> Server<'m, H, P> {
         self.denied
     }
 
-    fn check<'i, 't>(&mut self, message: &'i [u8], tx: &'t mut [u8]) -> Checked<'i, 't> {
+    #[inline(never)]
+    fn check<'i, 't>(&mut self, message: &'i [u8], writer: &'t mut Writer<'t>) -> Checked<'i, 't> {
         let Some((header, rest, flaw)) = Header::read(message) else { return Checked::Answered(0) };
         // Whoever answers responses may meet itself, and never end.
         if !header.op.is_request() {
             return Checked::Answered(0);
         }
-        let reply = Reply::new(tx, &header, self.legacy);
+        let reply = Reply::new(writer, &header, self.legacy);
         let payload = match flaw {
             Some(Flaw::Version) => Err(Error::VERSION_TOO_NEW),
             Some(Flaw::Op) => Err(Error::NOT_SUPPORTED),
@@ -435,6 +440,12 @@ impl<'m, H, P: Policy> Server<'m, H, P> {
     }
 }
 
+/// Where an answer is written: nothing where there is no room for a header, and never more payload than one can tell.
+fn answer(tx: &mut [u8]) -> Writer<'_> {
+    let room = if tx.len() < Header::LEN { 0 } else { tx.len().min(Header::LEN + usize::from(u16::MAX)) };
+    Writer::new(tx.get_mut(..room).unwrap_or_default())
+}
+
 /// No table: 68 bytes of code, and a payload is hashed once.
 fn crc32(bytes: &[u8]) -> u32 {
     const CRC: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&CRC_32_ISO_HDLC);
@@ -445,7 +456,8 @@ impl<H: Handler, P: Policy> Service for Server<'_, H, P> {
     type After = After;
 
     fn receive(&mut self, message: &[u8], tx: &mut [u8]) -> (usize, After) {
-        match self.check(message, tx) {
+        let mut writer = answer(tx);
+        match self.check(message, &mut writer) {
             Checked::Answered(len) => (len, After::Nothing),
             Checked::Handle { incoming, reply, fingerprint } => {
                 let Answer { len, after } = self.handler.handle(&incoming, reply);
@@ -464,7 +476,8 @@ impl<H: AsyncHandler, P: Policy> AsyncService for Server<'_, H, P> {
     type After = After;
 
     async fn receive(&mut self, message: &[u8], tx: &mut [u8]) -> (usize, After) {
-        match self.check(message, tx) {
+        let mut writer = answer(tx);
+        match self.check(message, &mut writer) {
             Checked::Answered(len) => (len, After::Nothing),
             Checked::Handle { incoming, reply, fingerprint } => {
                 let Answer { len, after } = self.handler.handle(&incoming, reply).await;

@@ -51,7 +51,7 @@ impl Handler for Device<'_> {
         info!("request: group {=u16}, command {=u8}", incoming.group().0, incoming.command());
         match incoming.group() {
             Group::OS => os::dispatch(&mut self.os, incoming, reply),
-            Group::IMAGE => flash::run(image::begin(&mut self.slots, incoming), &mut self.flash).finish(reply),
+            Group::IMAGE => image::answer(&mut self.slots, &mut self.flash, incoming, reply),
             Group::STATISTICS => self.statistics(incoming, reply),
             Group::SETTINGS => {
                 let mut buffer = [0; 32];

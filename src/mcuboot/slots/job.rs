@@ -74,10 +74,10 @@ enum Read {
 }
 
 impl<'j, 's, D: Digest> Job<'j, 's, D> {
-    pub(super) fn new(slots: &'j mut Slots<'s, D>, command: Command<'j>) -> Self {
-        let piece = if let Command::Upload(chunk) = &command { Some(Piece::new(chunk)) } else { None };
+    pub(super) fn new(slots: &'j mut Slots<'s, D>, command: &Command<'j>) -> Self {
+        let piece = if let Command::Upload(chunk) = command { Some(Piece::new(chunk)) } else { None };
         let mut job = Self { slots, piece, stage: Stage::Done(Ok(Outcome::States)), access: Access::UNKNOWN };
-        if let Err(error) = job.begin(&command) {
+        if let Err(error) = job.begin(command) {
             job.stage = Stage::Done(Err(error));
         }
         job
@@ -92,12 +92,13 @@ impl<'j, 's, D: Digest> Job<'j, 's, D> {
         self.outcome()
     }
 
-    /// What came of the command, and the slots, to be asked for what they hold.
-    pub(crate) fn finish_with_slots(self) -> (Result<Outcome, Error>, &'j Slots<'s, D>) {
-        (self.outcome(), self.slots)
+    /// The slots, to be asked for what they hold.
+    pub(crate) const fn slots(&self) -> &Slots<'s, D> {
+        self.slots
     }
 
-    const fn outcome(&self) -> Result<Outcome, Error> {
+    /// What came of the command so far.
+    pub(crate) const fn outcome(&self) -> Result<Outcome, Error> {
         match self.stage {
             Stage::Done(outcome) => outcome,
             _ => Err(Error::Unknown),
@@ -119,32 +120,39 @@ impl<'j, 's, D: Digest> Job<'j, 's, D> {
     /// Goes from stage to stage until one wants the flash; nothing at the end.
     fn next_access(&mut self) -> Result<Access, Error> {
         loop {
-            let Slots { config, layout, pairs, scratch, upload, log, .. } = &mut *self.slots;
-            let geometry = &config.geometry;
-            let piece = access::fill(scratch.len(), geometry);
-            let (carry, work) = access::halves(scratch, geometry);
-            let wanted = match &mut self.stage {
-                Stage::Recall(recall) => recall.access(log, geometry),
-                Stage::Look { look, .. } => look.access(pairs, *layout, D::KIND).unwrap_or(Access::NOTHING),
-                Stage::Sweep { left: 0, .. } => Access::NOTHING,
-                Stage::Sweep { address, left, .. } => Access::read(*address, piece.min(*left)),
-                Stage::Wipe { target, from, end } => match end.checked_sub(geometry.erase) {
-                    Some(start) if start >= *from => Access::change(Kind::Erase, target.at(start), geometry.erase),
-                    _ => Access::NOTHING,
-                },
-                Stage::Stream { taken, log: is_logged } => {
-                    let rest = self.piece.and_then(|piece| piece.data.get(*taken..)).unwrap_or(&[]);
-                    let moved = upload.gather(rest, carry, geometry);
-                    *taken = taken.saturating_add(moved);
-                    upload.access(rest.len().saturating_sub(moved), is_logged.then_some(log), geometry, work)
-                }
-                Stage::Mark(mark) => mark.access(pairs, *layout, geometry, work),
-                Stage::Done(_) => return Ok(Access::NOTHING),
-            };
-            if wanted.kind != Kind::Nothing {
+            let wanted = self.wanted();
+            if wanted.kind != Kind::Nothing || matches!(self.stage, Stage::Done(_)) {
                 return Ok(wanted);
             }
             self.follow()?;
+        }
+    }
+
+    /// What the stage wants of the flash; nothing if it is over. A call of its own, so that its stack is free when the next
+    /// stage is decided.
+    #[inline(never)]
+    fn wanted(&mut self) -> Access {
+        let Slots { config, layout, pairs, scratch, upload, log, .. } = &mut *self.slots;
+        let geometry = &config.geometry;
+        let piece = access::fill(scratch.len(), geometry);
+        let (carry, work) = access::halves(scratch, geometry);
+        match &mut self.stage {
+            Stage::Recall(recall) => recall.access(log, geometry),
+            Stage::Look { look, .. } => look.access(pairs, *layout, D::KIND).unwrap_or(Access::NOTHING),
+            Stage::Sweep { left: 0, .. } => Access::NOTHING,
+            Stage::Sweep { address, left, .. } => Access::read(*address, piece.min(*left)),
+            Stage::Wipe { target, from, end } => match end.checked_sub(geometry.erase) {
+                Some(start) if start >= *from => Access::change(Kind::Erase, target.at(start), geometry.erase),
+                _ => Access::NOTHING,
+            },
+            Stage::Stream { taken, log: is_logged } => {
+                let rest = self.piece.and_then(|piece| piece.data.get(*taken..)).unwrap_or(&[]);
+                let moved = upload.gather(rest, carry, geometry);
+                *taken = taken.saturating_add(moved);
+                upload.access(rest.len().saturating_sub(moved), is_logged.then_some(log), geometry, work)
+            }
+            Stage::Mark(mark) => mark.access(pairs, *layout, geometry, work),
+            Stage::Done(_) => Access::NOTHING,
         }
     }
 
@@ -321,20 +329,26 @@ impl<'j, 's, D: Digest> Job<'j, 's, D> {
             self.clear();
             return Ok(());
         }
-        let hash = self.slots.digest.finish();
-        if let Read::Verify(mark) = read {
-            let seen = look::pair(self.slots.pairs, mark.image).ok_or(Error::Unknown)?.seen(mark.slot);
-            if *seen.hash()? != hash {
-                return Err(Error::NoImage);
-            }
-            self.mark(mark);
-            return Ok(());
-        }
-        match (read, self.slots.upload.key.is(hash.as_bytes())) {
-            (Read::Compare, false) => self.clear(),
-            (_, matched) => self.complete(Some(matched)),
+        let as_expected = self.is_hash(read)?;
+        match read {
+            Read::Verify(_) if !as_expected => return Err(Error::NoImage),
+            Read::Verify(mark) => self.mark(mark),
+            Read::Compare if !as_expected => self.clear(),
+            _ => self.complete(Some(as_expected)),
         }
         Ok(())
+    }
+
+    /// Whether the hash of what was read is that of the image that is to be marked, or of the file that was announced. A
+    /// call of its own, and one that keeps little: the hash function takes more stack than anything else here.
+    #[inline(never)]
+    fn is_hash(&mut self, read: Read) -> Result<bool, Error> {
+        let Slots { digest, pairs, upload, .. } = &mut *self.slots;
+        let hash = digest.finish();
+        Ok(match read {
+            Read::Verify(mark) => *look::pair(pairs, mark.image).ok_or(Error::Unknown)?.seen(mark.slot).hash()? == hash,
+            _ => upload.key.is(hash.as_bytes()),
+        })
     }
 
     /// Decides on a state write, after a look at all slots.

@@ -93,14 +93,15 @@ impl<'b, F: Files> Store<'b, F> {
         Ok(off)
     }
 
-    /// Feeds a range of a file to `each`, piece by piece; returns its length.
-    fn walk(&mut self, path: Path<'_>, off: u64, len: Option<u64>, mut each: impl FnMut(&[u8])) -> Result<u64, Error> {
+    /// Feeds the range of a file that a request names to `each`, piece by piece; returns its length.
+    fn walk(&mut self, request: &Hash<'_>, mut each: impl FnMut(&[u8])) -> Result<u64, Error> {
+        let (path, off) = (Path::parse(request.name, self.root)?, request.off.unwrap_or(0));
         let total = self.files.len(path)?;
         if total == 0 {
             return Err(error::fs::FILE_EMPTY);
         }
         let rest = total.checked_sub(off).filter(|rest| *rest > 0).ok_or(error::fs::FILE_OFFSET_LARGER_THAN_FILE)?;
-        let wanted = len.map_or(rest, |len| len.min(rest));
+        let wanted = request.len.map_or(rest, |len| len.min(rest));
         let mut done = 0;
         while done < wanted {
             let piece = usize::try_from(wanted - done).unwrap_or(usize::MAX).min(self.buffer.len());
@@ -125,30 +126,39 @@ const TYPES: &[(Text<'static>, HashType)] = &[
     (Text::from_bytes(SHA256.as_bytes()), HashType { format: 1, size: 32 }),
 ];
 
-/// Kind, number of bytes, result.
-type Hashed<'r> = (&'static str, u64, HashOutput<'r>);
+/// The answer with a hash of `len` bytes.
+const fn hashed<'r>(request: &Hash<'_>, kind: &'static str, len: u64, output: HashOutput<'r>) -> HashResponse<'r> {
+    let off = match request.off {
+        Some(0) => None,
+        off => off,
+    };
+    HashResponse { kind: Text::from_bytes(kind.as_bytes()), off, len, output }
+}
 
 impl<F: Files> Store<'_, F> {
-    fn crc32(&mut self, path: Path<'_>, off: u64, len: Option<u64>) -> Result<Hashed<'static>, Error> {
+    #[inline(never)]
+    fn crc32(&mut self, request: &Hash<'_>) -> Result<HashResponse<'static>, Error> {
         const CRC: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&CRC_32_ISO_HDLC);
         let mut digest = CRC.digest();
-        let len = self.walk(path, off, len, |piece| digest.update(piece))?;
-        Ok((CRC32, len, HashOutput::Number(digest.finalize().into())))
+        let len = self.walk(request, |piece| digest.update(piece))?;
+        Ok(hashed(request, CRC32, len, HashOutput::Number(digest.finalize().into())))
     }
 
     #[cfg(feature = "sha2")]
-    fn sha256(&mut self, path: Path<'_>, off: u64, len: Option<u64>) -> Result<Hashed<'_>, Error> {
+    #[inline(never)]
+    fn sha256(&mut self, request: &Hash<'_>) -> Result<HashResponse<'_>, Error> {
         use sha2::{Digest, Sha256};
 
         let mut digest = Sha256::new();
-        let len = self.walk(path, off, len, |piece| digest.update(piece))?;
-        let room = self.buffer.first_chunk_mut().ok_or(Error::NO_MEMORY)?;
-        *room = <[u8; 32]>::from(digest.finalize());
-        Ok((SHA256, len, HashOutput::Bytes(room.as_slice().into())))
+        let len = self.walk(request, |piece| digest.update(piece))?;
+        let room = self.buffer.first_chunk_mut::<32>().ok_or(Error::NO_MEMORY)?;
+        digest.finalize_into_reset(room.into());
+        Ok(hashed(request, SHA256, len, HashOutput::Bytes(room.as_slice().into())))
     }
 }
 
 impl<F: Files> Commands for Store<'_, F> {
+    #[inline(never)]
     fn download<'r>(&'r mut self, request: Download<'r>, room: usize) -> Result<DownloadResponse<'r>, Error> {
         let path = Path::parse(request.name, self.root)?;
         let len = self.files.len(path)?;
@@ -166,6 +176,7 @@ impl<F: Files> Commands for Store<'_, F> {
         Ok(DownloadResponse { off: request.off, data: data.into(), len: (request.off == 0).then_some(len) })
     }
 
+    #[inline(never)]
     fn upload(&mut self, request: Upload<'_>) -> Result<UploadResponse, (Error, Option<u64>)> {
         let alone = |error| (error, None);
         let path = Path::parse(request.name, self.root).map_err(alone)?;
@@ -195,20 +206,19 @@ impl<F: Files> Commands for Store<'_, F> {
         Ok(StatusResponse { len: self.files.len(path)? })
     }
 
+    #[inline]
     fn hash<'r>(&'r mut self, request: Hash<'r>) -> Result<HashResponse<'r>, Error> {
-        let path = Path::parse(request.name, self.root)?;
+        Path::parse(request.name, self.root)?;
         if request.len == Some(0) {
             return Err(Error::INVALID);
         }
-        let off = request.off.unwrap_or(0);
-        let (kind, len, output) = match request.kind {
-            None => self.crc32(path, off, request.len)?,
-            Some(kind) if kind == CRC32 => self.crc32(path, off, request.len)?,
+        match request.kind {
+            None => self.crc32(&request),
+            Some(kind) if kind == CRC32 => self.crc32(&request),
             #[cfg(feature = "sha2")]
-            Some(kind) if kind == SHA256 => self.sha256(path, off, request.len)?,
-            Some(_) => return Err(error::fs::CHECKSUM_HASH_NOT_FOUND),
-        };
-        Ok(HashResponse { kind: kind.into(), off: request.off.filter(|off| *off != 0), len, output })
+            Some(kind) if kind == SHA256 => self.sha256(&request),
+            Some(_) => Err(error::fs::CHECKSUM_HASH_NOT_FOUND),
+        }
     }
 
     fn hash_types(&mut self) -> Result<HashTypesResponse<'_>, Error> {

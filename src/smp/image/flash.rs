@@ -4,6 +4,8 @@
 //!   Incoming ─▶ begin ─▶ Job ─▶ flash::run, or flash_async::run ─▶ Job ─▶ finish(reply) ─▶ Answer
 //! ```
 
+use embedded_storage::nor_flash::NorFlash;
+
 use super::{Erase, ImageState, ReadState, SlotInfo, Upload, UploadResponse, WriteState};
 use crate::cbor::{BufferFull, Bytes, Text, Value, Writer};
 use crate::mcuboot::digest::Digest;
@@ -30,10 +32,10 @@ enum State<'j, 's, D> {
     Refused(Error),
 }
 
-/// Begins a command of the image group. Nothing is read or written before the job is run.
+/// Answers a request of the image group out of slots in a blocking flash.
 ///
 /// ```
-/// use anysmp::mcuboot::{digest::Digest, flash, slots::Slots};
+/// use anysmp::mcuboot::{digest::Digest, slots::Slots};
 /// use anysmp::smp::server::{Answer, Incoming, Reply};
 /// use anysmp::smp::{Error, Group, image};
 /// use embedded_storage::nor_flash::NorFlash;
@@ -45,15 +47,44 @@ enum State<'j, 's, D> {
 ///     reply: Reply<'_>,
 /// ) -> Answer {
 ///     match incoming.group() {
-///         Group::IMAGE => flash::run(image::begin(slots, incoming), nor).finish(reply),
+///         Group::IMAGE => image::answer(slots, nor, incoming, reply),
 ///         _ => reply.error(Error::NOT_SUPPORTED),
 ///     }
 /// }
 /// ```
-// Calls of their own, as is `finish`: a server's loop that takes them in needs the stack of both all the time.
+#[inline(never)]
+pub fn answer<D: Digest, F: NorFlash>(
+    slots: &mut Slots<'_, D>,
+    flash: &mut F,
+    incoming: &Incoming<'_>,
+    reply: Reply<'_>,
+) -> Answer {
+    if is_slot_info(incoming) {
+        return reply.ok(&SlotList(slots));
+    }
+    match command(incoming) {
+        Ok(command) => execute(slots, flash, &command, reply),
+        Err(error) => reply.error(error),
+    }
+}
+
+/// Does a command. A call of its own, as is the reading of the request: together they would take the stack of both.
+#[inline(never)]
+fn execute<D: Digest, F: NorFlash>(
+    slots: &mut Slots<'_, D>,
+    flash: &mut F,
+    command: &Command<'_>,
+    reply: Reply<'_>,
+) -> Answer {
+    let mut job = slots.begin_by(command);
+    flash::drive(&mut job, flash);
+    finish(&job, reply)
+}
+
+/// Begins a command of the image group, for whoever runs the job himself. Nothing is read or written before.
 #[inline(never)]
 pub fn begin<'j, 's, D: Digest>(slots: &'j mut Slots<'s, D>, incoming: &Incoming<'j>) -> Job<'j, 's, D> {
-    if (incoming.op(), incoming.command()) == (Op::Read, SlotInfo::COMMAND) {
+    if is_slot_info(incoming) {
         return Job(State::SlotInfo(slots));
     }
     Job(match command(incoming) {
@@ -62,7 +93,13 @@ pub fn begin<'j, 's, D: Digest>(slots: &'j mut Slots<'s, D>, incoming: &Incoming
     })
 }
 
+/// What needs no flash: what the slots know of themselves.
+fn is_slot_info(incoming: &Incoming<'_>) -> bool {
+    (incoming.op(), incoming.command()) == (Op::Read, SlotInfo::COMMAND)
+}
+
 /// Reads a request. A string in several pieces is refused: no client sends data so, and flash wants them in one.
+#[inline(never)]
 fn command<'m>(incoming: &Incoming<'m>) -> Result<Command<'m>, Error> {
     let whole = |bytes: Bytes<'m>| bytes.as_slice().ok_or(Error::INVALID);
     Ok(match (incoming.op(), incoming.command()) {
@@ -107,23 +144,23 @@ impl<D: Digest> flash::Job for Job<'_, '_, D> {
 
 impl<D: Digest> Job<'_, '_, D> {
     /// Answers the request.
-    #[inline(never)]
     pub fn finish(self, reply: Reply<'_>) -> Answer {
         match self.0 {
             State::Refused(error) => reply.error(error),
             State::SlotInfo(slots) => reply.ok(&SlotList(slots)),
-            State::Flash(job) => {
-                let (outcome, slots) = job.finish_with_slots();
-                match outcome {
-                    Ok(Outcome::States) => reply.ok(&StateList(slots)),
-                    Ok(Outcome::Upload(Uploaded { off, matched })) => {
-                        reply.ok(&UploadResponse { off, matches: matched })
-                    }
-                    Ok(Outcome::Erased) => reply.ok(&Empty {}),
-                    Err(error) => reply.error(error.into()),
-                }
-            }
+            State::Flash(job) => finish(&job, reply),
         }
+    }
+}
+
+/// Answers with what came of a command.
+#[inline(never)]
+fn finish<D: Digest>(job: &slots::Job<'_, '_, D>, reply: Reply<'_>) -> Answer {
+    match job.outcome() {
+        Ok(Outcome::States) => reply.ok(&StateList(job.slots())),
+        Ok(Outcome::Upload(Uploaded { off, matched })) => reply.ok(&UploadResponse { off, matches: matched }),
+        Ok(Outcome::Erased) => reply.ok(&Empty {}),
+        Err(error) => reply.error(error.into()),
     }
 }
 
@@ -190,6 +227,7 @@ fn write_version(version: Version, out: &mut heapless::Vec<u8, 25>) {
 struct SlotList<'j, 's, D>(&'j Slots<'s, D>);
 
 impl<D: Digest> Encode for SlotList<'_, '_, D> {
+    #[inline(never)]
     fn encode(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
         let primaries = || self.0.info().filter(|info| info.slot == 0);
         writer.map(1)?;

@@ -68,6 +68,7 @@ impl Handler for Own<'_, '_> {
     fn handle(&mut self, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
         let (mut one, mut two) = ([0; 64], [0; 64]);
         match incoming.group() {
+            Group::IMAGE if black_box(true) => image::answer(self.slots, self.flash, incoming, reply),
             Group::IMAGE => flash::run(image::begin(self.slots, incoming), self.flash).finish(reply),
             Group::STATISTICS => {
                 let fields: &[(Text<'_>, u64)] = &[("one".into(), number())];

@@ -37,7 +37,7 @@ fn main() -> ! {
     let mut os = Os::default();
     let handler = |incoming: &Incoming<'_>, reply: Reply<'_>| match incoming.group() {
         Group::OS => os::dispatch(&mut os, incoming, reply),
-        Group::IMAGE => flash::run(image::begin(&mut slots, incoming), &mut flash).finish(reply),
+        Group::IMAGE => image::answer(&mut slots, &mut flash, incoming, reply),
         _ => reply.error(Error::NOT_SUPPORTED),
     };
     let (mut message, mut chunk, mut out) = ([0; BUFFER], [0; 64], [0; 128]);

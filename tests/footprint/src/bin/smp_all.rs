@@ -2,8 +2,8 @@
 #![no_std]
 #![no_main]
 
+use anysmp::cbor::Text;
 use anysmp::mcuboot::digest::Sha256;
-use anysmp::mcuboot::flash;
 use anysmp::mcuboot::slots::Slots;
 use anysmp::smp::server::{Answer, Handler, Incoming, Reply};
 use anysmp::smp::{Error, Group, enumeration, fs, image, os, settings, shell, stat, zephyr};
@@ -19,27 +19,31 @@ struct Device {
     shell: shell::Runner<'static, Lines>,
 }
 
+static GROUPS: [enumeration::Detail<'static>; 2] = [
+    enumeration::Detail { group: 0, name: Some(Text::from_bytes(b"os")), handlers: Some(9) },
+    enumeration::Detail { group: 1, name: Some(Text::from_bytes(b"image")), handlers: Some(7) },
+];
+
 impl Handler for Device {
     fn handle(&mut self, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
         match incoming.group() {
             Group::OS => os::dispatch(&mut self.os, incoming, reply),
-            Group::IMAGE => flash::run(image::begin(&mut self.slots, incoming), &mut self.nor).finish(reply),
-            Group::STATISTICS => {
-                let fields = [("rx".into(), get().into()), ("dropped".into(), get().into())];
-                stat::answer(&[stat::Set { name: "uart", fields: &fields }], incoming, reply)
-            }
+            Group::IMAGE => image::answer(&mut self.slots, &mut self.nor, incoming, reply),
+            Group::STATISTICS => statistics(incoming, reply),
             Group::SETTINGS => settings::dispatch(&mut self.settings, incoming, reply),
             Group::FS => fs::dispatch(&mut self.files, incoming, reply),
             Group::SHELL => shell::dispatch(&mut self.shell, incoming, reply),
-            Group::ENUMERATION => {
-                let os = enumeration::Detail { group: 0, name: Some("os".into()), handlers: Some(9) };
-                let image = enumeration::Detail { group: 1, name: Some("image".into()), handlers: Some(7) };
-                enumeration::dispatch(&[os, image], incoming, reply)
-            }
+            Group::ENUMERATION => enumeration::dispatch(&GROUPS, incoming, reply),
             Group::ZEPHYR => zephyr::dispatch(&mut self.os, incoming, reply),
             _ => reply.error(Error::NOT_SUPPORTED),
         }
     }
+}
+
+#[inline(never)]
+fn statistics(incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
+    let fields = [("rx".into(), get().into()), ("dropped".into(), get().into())];
+    stat::answer(&[stat::Set { name: "uart", fields: &fields }], incoming, reply)
 }
 
 footprint::server!(Device, || {

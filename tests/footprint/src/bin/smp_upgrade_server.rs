@@ -3,7 +3,6 @@
 #![no_main]
 
 use anysmp::mcuboot::digest::Sha256;
-use anysmp::mcuboot::flash;
 use anysmp::mcuboot::slots::Slots;
 use anysmp::smp::server::{Answer, Handler, Incoming, Reply};
 use anysmp::smp::{Error, Group, image, os};
@@ -20,7 +19,7 @@ impl Handler for Device {
     fn handle(&mut self, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
         match incoming.group() {
             Group::OS => os::dispatch(&mut self.os, incoming, reply),
-            Group::IMAGE => flash::run(image::begin(&mut self.slots, incoming), &mut self.nor).finish(reply),
+            Group::IMAGE => image::answer(&mut self.slots, &mut self.nor, incoming, reply),
             _ => reply.error(Error::NOT_SUPPORTED),
         }
     }
