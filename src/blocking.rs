@@ -41,7 +41,7 @@ enum Arrival {
 /// A port and a framing, ready for exchanges.
 ///
 /// `chunk` takes what one `read` of the port delivers; `out` collects what one `write` sends. Both may be small for a
-/// stream (64 bytes do; 128 make one write per console line); for datagrams each must hold the largest one, and for
+/// stream (64 bytes do; 128 make one write per console line; of `chunk`, 65,535 bytes are used at most); for datagrams each must hold the largest one, and for
 /// framings with [`Framing::WHOLE`] `out` must hold a whole frame.
 pub struct Link<'b, P, F, S = ()> {
     port: P,
@@ -49,13 +49,13 @@ pub struct Link<'b, P, F, S = ()> {
     sink: S,
     chunk: &'b mut [u8],
     /// The part of `chunk` that was read but not yet pushed.
-    unread: Range<usize>,
+    unread: Range<u16>,
     out: &'b mut [u8],
     tick: Span,
     /// How long the line has been silent, in whole ticks.
     silence: Span,
     /// Bytes received since the last tick.
-    chatter: usize,
+    chatter: u16,
     /// Whether the peer's decoder may be out of step, so that a preamble goes first.
     resync: bool,
     /// Whether a send was begun and not completed.
@@ -68,11 +68,12 @@ shown!(['b, P, F, S] Link<'b, P, F, S>, |link| "Link({:?})", link.counters);
 impl<'b, P: Read + Write, F: Framing> Link<'b, P, F> {
     /// Joins a port and a framing. `tick` is the time after which the port's `read` gives up; below 1 µs it counts as that.
     pub fn new(port: P, framing: F, chunk: &'b mut [u8], out: &'b mut [u8], tick: Duration) -> Self {
+        let longest = chunk.len().min(usize::from(u16::MAX));
         Self {
             port,
             framing,
             sink: (),
-            chunk,
+            chunk: chunk.get_mut(..longest).unwrap_or_default(),
             unread: 0..0,
             out,
             tick: Span::of(tick.max(Duration::from_micros(1))),
@@ -388,21 +389,23 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
     fn arrival(&mut self) -> Result<Arrival, Error<P::Error, Infallible>> {
         loop {
             while !self.unread.is_empty() {
-                let mut input = self.chunk.get(self.unread.clone()).unwrap_or_default();
+                let unread = usize::from(self.unread.start)..usize::from(self.unread.end);
+                let mut input = self.chunk.get(unread).unwrap_or_default();
                 let progress = self.framing.push(&mut input);
-                self.unread.start = self.unread.end.saturating_sub(input.len());
+                self.unread.start = self.unread.end.saturating_sub(short(input.len()));
                 if let Some(arrival) = note(progress, &self.framing, &mut self.sink, &mut self.counters) {
                     return Ok(arrival);
                 }
             }
-            if self.chatter >= CHATTER {
+            if usize::from(self.chatter) >= CHATTER {
                 self.chatter = 0;
                 return Ok(Arrival::Tick);
             }
             match self.port.read(self.chunk) {
                 Ok(0) => return Err(Error::Closed),
                 Ok(read) => {
-                    self.unread = 0..read.min(self.chunk.len());
+                    let read = short(read.min(self.chunk.len()));
+                    self.unread = 0..read;
                     self.chatter = self.chatter.saturating_add(read);
                     self.silence = Span::ZERO;
                 }
@@ -450,6 +453,11 @@ fn note<F: Framing, S: Sink>(
             Some(Arrival::Damaged(error))
         }
     }
+}
+
+/// What was read into a chunk, in its own width.
+fn short(len: usize) -> u16 {
+    u16::try_from(len).unwrap_or(u16::MAX)
 }
 
 /// Writes all of `bytes`. The trait's own `write_all` panics when a port returns `Ok(0)`.

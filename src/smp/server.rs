@@ -16,7 +16,7 @@
 //! # Repeats
 //!
 //! A client that has lost an answer sends its request again, with the same header. A server that was given answer memory
-//! ([`Server::with_memory`]) remembers the last write request by its peer, its header and the CRC-32 of its payload. The same request again,
+//! ([`Server::with_memory`]) remembers the last write request by a CRC-32 of its peer and its bytes. The same request again,
 //! with no other in between and within [`Server::REPEAT_TIME`], gets the stored answer; nothing runs. If the answer was too
 //! long for the memory, the fingerprint stays and the repeat gets `rc` 10. A repeated reset is answered and does
 //! not reset again. Echo is never remembered. **Without memory a command
@@ -305,21 +305,15 @@ fn is_echo(header: &Header) -> bool {
     header.group == Group::OS && header.command == 0
 }
 
-/// The last write request, by which a repeat is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Fingerprint {
-    peer: u32,
-    /// Of header and payload.
-    crc: u32,
-}
-
 /// What the answer memory holds: the answer to a write request that could be repeated. Forgotten with any other request,
 /// and after the repeat time.
 #[derive(Debug, Clone, Copy)]
 struct Last {
-    request: Fingerprint,
+    /// Of the peer, the header and the payload. Two requests that follow each other and differ in their sequence number only
+    /// never have the same: a CRC sees every burst of its own width.
+    fingerprint: u32,
     /// How long the answer is; `None` if it does not fit the memory.
-    len: Option<usize>,
+    len: Option<u16>,
     age: Span,
 }
 
@@ -341,7 +335,7 @@ enum Checked<'i, 't> {
     /// `tx` holds an answer of this length, or none.
     Answered(usize),
     /// The handler's turn.
-    Handle { incoming: Incoming<'i>, reply: Reply<'t>, fingerprint: Option<Fingerprint> },
+    Handle { incoming: Incoming<'i>, reply: Reply<'t>, fingerprint: Option<u32> },
 }
 
 impl<H, P: Policy> Server<'_, H, P> {
@@ -398,15 +392,13 @@ impl<'m, H, P: Policy> Server<'m, H, P> {
             Err(error) => error,
             Ok(payload) => {
                 let incoming = Incoming { header, payload: Payload(payload) };
-                let fingerprint =
-                    (header.op == Op::Write && !is_echo(&header) && !self.memory.is_empty()).then(|| Fingerprint {
-                        peer: self.peer,
-                        crc: crc32(message.get(..Header::LEN + payload.len()).unwrap_or_default()),
-                    });
+                let is_repeatable = header.op == Op::Write && !is_echo(&header) && !self.memory.is_empty();
+                let request = message.get(..Header::LEN + payload.len()).unwrap_or_default();
+                let fingerprint = is_repeatable.then(|| fingerprint(self.peer, request));
                 match self.last.take() {
-                    Some(last) if Some(last.request) == fingerprint => {
+                    Some(last) if Some(last.fingerprint) == fingerprint => {
                         self.last = Some(last);
-                        match last.len.map(|len| self.memory.get(..len).unwrap_or_default()) {
+                        match last.len.map(|len| self.memory.get(..len.into()).unwrap_or_default()) {
                             Some(answer) => return Checked::Answered(reply.repeat(answer).len),
                             None => Error::BUSY,
                         }
@@ -425,13 +417,13 @@ impl<'m, H, P: Policy> Server<'m, H, P> {
     }
 
     /// Stores the answer of a request that may be repeated.
-    fn remember(&mut self, fingerprint: Option<Fingerprint>, answer: &[u8]) {
-        self.last = fingerprint.map(|request| {
-            let len = self.memory.get_mut(..answer.len()).map(|memory| {
+    fn remember(&mut self, fingerprint: Option<u32>, answer: &[u8]) {
+        self.last = fingerprint.map(|fingerprint| {
+            let len = self.memory.get_mut(..answer.len()).and_then(|memory| {
                 copy(answer, memory);
-                answer.len()
+                u16::try_from(answer.len()).ok()
             });
-            Last { request, len, age: Span::ZERO }
+            Last { fingerprint, len, age: Span::ZERO }
         });
     }
 
@@ -446,10 +438,13 @@ fn answer(tx: &mut [u8]) -> Writer<'_> {
     Writer::new(tx.get_mut(..room).unwrap_or_default())
 }
 
-/// No table: 68 bytes of code, and a payload is hashed once.
-fn crc32(bytes: &[u8]) -> u32 {
+/// The CRC-32 by which a repeat is known. No table: 68 bytes of code, and a request is hashed once.
+fn fingerprint(peer: u32, request: &[u8]) -> u32 {
     const CRC: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&CRC_32_ISO_HDLC);
-    CRC.checksum(bytes)
+    let mut digest = CRC.digest();
+    digest.update(&peer.to_le_bytes());
+    digest.update(request);
+    digest.finalize()
 }
 
 impl<H: Handler, P: Policy> Service for Server<'_, H, P> {
