@@ -359,3 +359,37 @@ impl<E: embedded_io::Error> embedded_io::Error for TimedError<E> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_grows_as_the_sum_of_its_ticks() {
+        for tick in [1, 999_999_999, 1_000_000_000, 1_000_000_001, 174_000, 333_333_333].map(Duration::from_nanos) {
+            let (mut span, mut time) = (Span::ZERO, Duration::ZERO);
+            for _ in 0..10_000 {
+                time += tick;
+                assert_eq!(span.lengthen(Span::of(tick)).time(), time);
+            }
+        }
+    }
+
+    #[test]
+    fn a_span_reaches_what_is_not_longer() {
+        let spans = [0, 1, 999_999_999, 1_000_000_000, 1_000_000_001, 2_000_000_000].map(Duration::from_nanos);
+        for one in spans {
+            for other in spans {
+                assert_eq!(Span::of(one).reaches(Span::of(other)), one >= other, "{one:?} {other:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_span_ends_where_its_seconds_do() {
+        let longest = Span::of(Duration::MAX);
+        assert!(longest.time() >= Duration::from_secs(u32::MAX.into()));
+        let mut span = longest;
+        assert!(span.lengthen(Span::of(Duration::from_secs(2))).reaches(Span::of(Duration::from_secs(u32::MAX.into()))));
+    }
+}
