@@ -390,6 +390,8 @@ mod tests {
         let longest = Span::of(Duration::MAX);
         assert!(longest.time() >= Duration::from_secs(u32::MAX.into()));
         let mut span = longest;
-        assert!(span.lengthen(Span::of(Duration::from_secs(2))).reaches(Span::of(Duration::from_secs(u32::MAX.into()))));
+        assert!(
+            span.lengthen(Span::of(Duration::from_secs(2))).reaches(Span::of(Duration::from_secs(u32::MAX.into())))
+        );
     }
 }
