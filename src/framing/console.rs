@@ -62,6 +62,7 @@ use core::time::Duration;
 
 use super::{Error, Framing, Progress};
 use crate::checksum::Crc16;
+use crate::link::Span;
 
 mod base64;
 mod encoder;
@@ -88,9 +89,10 @@ const CRC: usize = 2;
 pub struct Console<'b> {
     buffer: &'b mut [u8],
     line: Line,
+    /// The longest line that is sent.
+    longest: u16,
     packet: Packet,
-    longest: usize,
-    abandon: Duration,
+    abandon: Span,
 }
 
 /// Where in a line the decoder stands.
@@ -138,6 +140,12 @@ enum Marker {
     Next = 0x14,
 }
 
+/// A length in half the memory; no line is longer.
+const fn narrow(length: usize) -> u16 {
+    #[expect(clippy::cast_possible_truncation, reason = "checked")]
+    if length > u16::MAX as usize { u16::MAX } else { length as u16 }
+}
+
 /// What a byte led to.
 #[derive(Clone, Copy)]
 enum Step {
@@ -150,20 +158,20 @@ impl<'b> Console<'b> {
     /// Decodes into `buffer`; encodes lines of [`LINE`] bytes.
     #[must_use]
     pub const fn new(buffer: &'b mut [u8]) -> Self {
-        Self { buffer, line: Line::Outside, packet: Packet::None, longest: LINE, abandon: ABANDON }
+        Self { buffer, line: Line::Outside, packet: Packet::None, longest: narrow(LINE), abandon: Span::of(ABANDON) }
     }
 
     /// Encodes lines of at most `length` bytes, with marker and line feed: rounded down to whole groups of four symbols,
     /// and never below one group (7 bytes). The decoder takes lines of any length.
     #[must_use]
     pub const fn with_line(self, length: usize) -> Self {
-        Self { longest: length, ..self }
+        Self { longest: narrow(length), ..self }
     }
 
     /// Gives up an incomplete packet after `silence` instead of [`ABANDON`].
     #[must_use]
     pub const fn with_abandon(self, silence: Duration) -> Self {
-        Self { abandon: silence, ..self }
+        Self { abandon: Span::of(silence), ..self }
     }
 
     /// The buffer that takes messages of up to `message` bytes: 4 more.
@@ -344,7 +352,7 @@ impl Framing for Console<'_> {
     type Encoder<'m> = Encoder<'m>;
 
     fn encode<'m>(&self, message: &'m [u8]) -> Result<Encoder<'m>, Error> {
-        Encoder::in_lines(message, self.longest)
+        Encoder::in_lines(message, self.longest.into())
     }
 
     /// One line feed: it ends whatever the receiver has of a line.
@@ -383,7 +391,7 @@ impl Framing for Console<'_> {
     }
 
     fn idle(&mut self, silence: Duration) -> Result<Progress<'static>, Error> {
-        if silence < self.abandon {
+        if !Span::of(silence).reaches(self.abandon) {
             return Ok(Progress::More);
         }
         let marker = if let Line::Marker(marker) = self.line { Some(marker) } else { None };

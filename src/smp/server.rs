@@ -42,7 +42,7 @@ use super::header::Flaw;
 use super::{Decode, Encode, Error, Group, Header, Op, Version, error};
 use crate::bytes::copy;
 use crate::cbor::{Value, Writer};
-use crate::link::{AsyncService, Service, Span};
+use crate::link::{AsyncService, Service};
 use crate::shown::shown;
 
 /// A whole request, ready to be handled.
@@ -314,7 +314,8 @@ struct Last {
     fingerprint: u32,
     /// How long the answer is; `None` if it does not fit the memory.
     len: Option<u16>,
-    age: Span,
+    /// In units of 4 ns: the repeat time fits 32 bits.
+    age: u32,
 }
 
 /// Serves SMP: a [`Handler`] (or [`AsyncHandler`]) behind a [`Policy`].
@@ -423,12 +424,26 @@ impl<'m, H, P: Policy> Server<'m, H, P> {
                 copy(answer, memory);
                 u16::try_from(answer.len()).ok()
             });
-            Last { fingerprint, len, age: Span::ZERO }
+            Last { fingerprint, len, age: 0 }
         });
     }
 
     fn pass(&mut self, tick: Duration) {
-        self.last.take_if(|last| last.age.lengthen(Span::of(tick)).reaches(Span::of(Self::REPEAT_TIME)));
+        let tick = units(tick);
+        self.last.take_if(|last| {
+            last.age = last.age.saturating_add(tick);
+            last.age >= const { units(Self::REPEAT_TIME) }
+        });
+    }
+}
+
+/// A time in units of 4 ns; 17 seconds and more are one.
+const fn units(time: Duration) -> u32 {
+    const SECOND: u32 = 250_000_000;
+    match time.as_secs() {
+        #[expect(clippy::cast_possible_truncation, reason = "at most 16")]
+        secs @ 0..=16 => secs as u32 * SECOND + (time.subsec_nanos() >> 2),
+        _ => u32::MAX,
     }
 }
 
