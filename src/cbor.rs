@@ -7,7 +7,7 @@
 //! ```text
 //!   payload ──▶ Reader ── entries()/more() ──▶ key ─┬─ known:   Value::read
 //!                                                   └─ unknown: Reader::skip
-//!   payload ◀── Writer ◀── Value::write  (definite lengths, keys in the order of the struct)
+//!   payload ◀── Writer ◀── Value::write  (definite lengths, keys in the order of the struct; lists that were read, as they came)
 //! ```
 //!
 //! Nothing is copied: [`Text`], [`Bytes`], [`List`] and [`Table`] lend from the payload. They were checked to the end

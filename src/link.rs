@@ -53,7 +53,7 @@ impl Span {
     }
 
     /// Adds a tick, and returns the sum.
-    #[inline(never)]
+    #[inline(never)] // Called from five places of a driver.
     pub(crate) const fn lengthen(&mut self, tick: Self) -> Self {
         let (secs, nanos) = (self.secs.saturating_add(tick.secs), self.nanos.wrapping_add(tick.nanos));
         *self = match nanos.checked_sub(Self::SECOND) {

@@ -294,7 +294,10 @@ fn upgrade_uploads_anew_what_lies_on_the_device_damaged() {
     device.smp(&format!("image upload {}", damaged.path())).ok();
     let result = device.smp(&format!("upgrade {} --rest 500", file.path())).ok();
     assert_eq!((&result["confirmed"], &result["version"]), (&true.into(), &"3.2.1".into()));
-    assert_eq!(result["skipped"], serde_json::json!(["the image on the device was damaged, and was uploaded anew"]));
+    assert_eq!(
+        result["skipped"],
+        serde_json::json!(["the device refused to mark the image that it had, and it was uploaded anew"])
+    );
     // A file that is itself damaged is given up, with the device's reason.
     let device = Device::start("--tcp 127.0.0.1:0");
     let run = device.smp(&format!("upgrade {} --rest 500", damaged.path()));

@@ -392,3 +392,23 @@ fn a_client_is_as_small_as_it_says() {
     assert!(size_of::<Pending<os::Echo<'_>>>() <= 48);
     assert_eq!(Header::LEN, 8);
 }
+
+#[test]
+fn a_list_that_was_read_is_written_as_it_came() {
+    // Definite and not, a key that nobody knows, as deep as may be.
+    let deep = [&b"\xa1\x61n".repeat(7)[..], b"\x01"].concat();
+    let payload = [
+        &b"\xa1\x66images\x9f\xbf\x64slot\x19\x00\x01\x67version\x7f\x621.\x622\x30\xff\x61x"[..],
+        &deep[..],
+        b"\xff\xa2\x64slot\x00\x67version\x631.0\xff",
+    ]
+    .concat();
+    let state = image::StateResponse::decode(&payload).unwrap();
+    assert_eq!(state.images.iter().count(), 2);
+    let mut buffer = [0; 256];
+    let mut writer = Writer::new(&mut buffer);
+    state.encode(&mut writer).unwrap();
+    let len = writer.len();
+    assert_eq!(image::StateResponse::decode(&buffer[..len]).unwrap(), state);
+    assert_eq!(buffer[..10], *b"\xa1\x66images\x82\xbf", "the number is known now");
+}

@@ -419,6 +419,64 @@ fn a_repeated_write_gets_the_stored_answer_and_does_not_run_again() {
 }
 
 #[test]
+fn a_repeat_whose_answer_no_longer_fits_gets_rc_7() {
+    let mut memory = [0; 64];
+    let mut server = server().with_memory(&mut memory);
+    let request = message(V2 | 2, 1, 1, 1, b"\xa0");
+    let first = ask(&mut server, &request);
+    let mut tx = [0; 8 + 5];
+    assert!(first.len() > tx.len());
+    let (len, after) = server.receive(&request, &mut tx);
+    assert_eq!((&tx[..len], after), (&message(V2 | 3, 1, 1, 1, &rc(7))[..], After::Nothing));
+    assert_eq!(server.handler().runs, 1);
+}
+
+/// The four bytes that lend the end of `message` this CRC-32: solved bit by bit, as a CRC is linear.
+fn forge(message: &mut [u8], wanted: u32, crc: impl Fn(&[u8]) -> u32) {
+    let end = message.len();
+    message[end - 4..].fill(0);
+    let base = crc(message);
+    let mut rows: Vec<(u32, u32)> = (0..32)
+        .map(|bit| {
+            message[end - 4..].copy_from_slice(&(1u32 << bit).to_le_bytes());
+            (crc(message) ^ base, 1 << bit)
+        })
+        .collect();
+    let (mut left, mut patch) = (wanted ^ base, 0);
+    for bit in 0..32 {
+        let at = rows.iter().position(|(sum, _)| sum >> bit & 1 == 1).unwrap();
+        let (sum, bits) = rows.swap_remove(at);
+        for row in rows.iter_mut().filter(|row| row.0 >> bit & 1 == 1) {
+            *row = (row.0 ^ sum, row.1 ^ bits);
+        }
+        if left >> bit & 1 == 1 {
+            (left, patch) = (left ^ sum, patch ^ bits);
+        }
+    }
+    message[end - 4..].copy_from_slice(&patch.to_le_bytes());
+    assert_eq!(crc(message), wanted);
+}
+
+#[test]
+fn two_requests_of_one_fingerprint_are_two() {
+    let crc = |request: &[u8]| {
+        let crc = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
+        let mut digest = crc.digest();
+        digest.update(&[0; 4]);
+        digest.update(request);
+        digest.finalize()
+    };
+    let first = short(1);
+    let mut second = message(V2 | 2, 0, 2, 1, b"\xa2\x64echo\x01\x61x\x44....");
+    forge(&mut second, crc(&first), crc);
+    let mut memory = [0; 64];
+    let mut server = server().with_memory(&mut memory);
+    ask(&mut server, &first);
+    assert_eq!(ask(&mut server, &second)[6], 2, "an answer of its own");
+    assert_eq!(server.handler().runs, 2);
+}
+
+#[test]
 fn an_error_is_remembered_like_a_success() {
     let mut memory = [0; 64];
     let mut server = server().with_memory(&mut memory);

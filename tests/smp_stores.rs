@@ -363,6 +363,7 @@ fn a_hash_of_nothing_or_of_an_unknown_kind_is_refused() {
     #[cfg(feature = "sha2")]
     check("/e", Some("sha256"), None, None, error::fs::FILE_EMPTY);
     check("/none", None, None, None, error::fs::FILE_NOT_FOUND);
+    check("/../f", Some("md5"), None, None, error::fs::FILE_INVALID_NAME);
     check("/f", Some("md5"), None, None, error::fs::CHECKSUM_HASH_NOT_FOUND);
     check("/f", Some(""), None, None, error::fs::CHECKSUM_HASH_NOT_FOUND);
     let too_far = fs::Hash { name: "/f".into(), kind: None, off: Some(1), len: Some(u64::MAX) };

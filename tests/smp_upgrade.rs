@@ -21,7 +21,7 @@ use anysmp::smp::image::{ImageState, StateResponse, WriteState};
 use anysmp::smp::routine::{
     Doubt, Error, FileError, ImageFile, ImageVersion, Note, Phase, Plan, Upgrade, UpgradeOutcome, UpgradeReport, Upload,
 };
-use anysmp::smp::{Decode, Empty, Error as Remote, os};
+use anysmp::smp::{Decode, Empty, Error as Remote, Version, os};
 use support::{Happened, Random, Run, Slot, ok, parameters, raw, refused, run, split};
 
 /// An image file of this version; `seed` makes body and hash.
@@ -266,8 +266,12 @@ fn upgrade(file: &[u8]) -> Upgrade<&[u8]> {
     Upgrade::new(Upload::new(file).sha([1; 32])).unwrap()
 }
 
-fn go(mut upgrade: Upgrade<&[u8]>, device: &mut Device) -> Run<UpgradeReport> {
-    run(&mut upgrade, &mut Client::new(0), 1024, |request| device.answer(request))
+fn go(upgrade: Upgrade<&[u8]>, device: &mut Device) -> Run<UpgradeReport> {
+    go_in(Version::V2, upgrade, device)
+}
+
+fn go_in(version: Version, mut upgrade: Upgrade<&[u8]>, device: &mut Device) -> Run<UpgradeReport> {
+    run(&mut upgrade, &mut Client::new(0).with_version(version), 1024, |request| device.answer(request))
 }
 
 fn notes(run: &Run<UpgradeReport>) -> Vec<Note> {
@@ -460,15 +464,15 @@ fn another_image_that_stays_in_the_way_is_given_up_after_two_resets() {
 // What goes wrong.
 
 /// What devices say of an image that lies there damaged, in both versions.
-const DAMAGES: [Remote; 8] = [
-    image::NO_IMAGE,
-    image::NO_TLVS,
-    image::INVALID_TLV,
-    HASH_NOT_FOUND,
-    image::INVALID_IMAGE_HEADER_MAGIC,
-    Remote::INVALID,
-    Remote::NOT_FOUND,
-    Remote::UNKNOWN,
+const DAMAGES: [(Version, Remote); 8] = [
+    (Version::V2, image::NO_IMAGE),
+    (Version::V2, image::NO_TLVS),
+    (Version::V2, image::INVALID_TLV),
+    (Version::V2, HASH_NOT_FOUND),
+    (Version::V2, image::INVALID_IMAGE_HEADER_MAGIC),
+    (Version::V1, Remote::INVALID),
+    (Version::V1, Remote::NOT_FOUND),
+    (Version::V1, Remote::UNKNOWN),
 ];
 
 /// A device that lists the new image, which is damaged.
@@ -481,9 +485,9 @@ fn with_damaged(error: Remote) -> Device {
 
 #[test]
 fn an_image_that_lies_there_damaged_is_uploaded_anew() {
-    for error in DAMAGES {
+    for (version, error) in DAMAGES {
         let mut device = with_damaged(error);
-        let run = go(upgrade(new()), &mut device);
+        let run = go_in(version, upgrade(new()), &mut device);
         assert_eq!((run.report.outcome, notes(&run)), (UpgradeOutcome::Confirmed, vec![Note::Damaged]), "{error:?}");
         assert_eq!((device.upload.erased, device.resets), (1, 1));
         assert_eq!(device.slots[0], Some(Image::of(new())));
@@ -492,10 +496,10 @@ fn an_image_that_lies_there_damaged_is_uploaded_anew() {
 
 #[test]
 fn an_image_that_is_damaged_again_is_given_up_with_the_reason() {
-    for error in DAMAGES {
+    for (version, error) in DAMAGES {
         let mut device = with_damaged(error);
         device.damages = true;
-        let run = go(upgrade(new()), &mut device);
+        let run = go_in(version, upgrade(new()), &mut device);
         assert_eq!((run.report.outcome, run.report.phase), (UpgradeOutcome::Refused(error), Phase::Marking));
         assert_eq!((notes(&run), device.upload.erased, device.resets), (vec![Note::Damaged], 1, 0));
     }
@@ -509,7 +513,9 @@ fn an_image_that_is_damaged_again_is_given_up_with_the_reason() {
 
 #[test]
 fn a_mark_that_is_refused_for_another_reason_is_no_cause_for_an_upload() {
-    for error in [Remote::ACCESS_DENIED, Remote::BUSY, IMAGE_ALREADY_PENDING, NO_FREE_SLOT, image::FLASH_WRITE_FAILED] {
+    let others = [Remote::ACCESS_DENIED, Remote::BUSY, IMAGE_ALREADY_PENDING, NO_FREE_SLOT, image::FLASH_WRITE_FAILED];
+    // Version 2 has codes that say what these may only mean in version 1.
+    for error in others.into_iter().chain([Remote::INVALID, Remote::NOT_FOUND, Remote::UNKNOWN]) {
         let mut device = with_damaged(error);
         let run = go(upgrade(new()), &mut device);
         assert_eq!((run.report.outcome, device.upload.erased), (UpgradeOutcome::Refused(error), 0));

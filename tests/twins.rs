@@ -17,7 +17,7 @@ fn words(source: &str) -> Vec<String> {
             line if line.starts_with("/// # ") || !line.starts_with("///") => false,
             _ => cancellation,
         };
-        // Stack is the blocking driver's concern: a future has memory of its own.
+        // Stack is the blocking driver's concern: a future has memory of its own. These words mark it.
         let stack = line == "#[inline(never)]" || line.starts_with("// A call of its own");
         // The empty line that stands before a section goes with it.
         if !cancellation && !stack && line != "///" {

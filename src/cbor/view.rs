@@ -274,14 +274,14 @@ impl<'b> Value<'b> for Bytes<'b> {
     }
 }
 
-/// A list of values: read lazily from a payload, or lent from a slice to be written.
+/// A list of values: read lazily from a payload, or lent from a slice to be written. One that was read is written as it came.
 #[derive(Clone, Copy)]
 pub struct List<'b, T>(Source<'b, T>);
 
 #[derive(Clone, Copy)]
 enum Source<'b, T> {
-    /// Encoded elements that were all read once without an error.
-    Encoded(&'b [u8]),
+    /// Encoded elements that were all read once without an error, and how many they are.
+    Encoded(&'b [u8], u32),
     Slice(&'b [T]),
 }
 
@@ -289,7 +289,7 @@ impl<'b, T: Value<'b> + Copy> List<'b, T> {
     /// The elements, in order.
     pub fn iter(&self) -> impl Iterator<Item = T> + use<'b, T> {
         let (encoded, mut slice) = match self.0 {
-            Source::Encoded(encoded) => (encoded, [].iter()),
+            Source::Encoded(encoded, _) => (encoded, [].iter()),
             Source::Slice(slice) => (&[][..], slice.iter()),
         };
         let mut reader = Reader::over(encoded);
@@ -336,18 +336,19 @@ impl<'b, T: Value<'b> + Copy> Value<'b> for List<'b, T> {
     fn read(reader: &mut Reader<'b>) -> Result<Self, Malformed> {
         let mut items = reader.elements()?;
         let start = reader.rest();
-        let mut elements = &[][..];
+        let (mut elements, mut count) = (&[][..], 0u32);
         while items.more(reader)? {
             T::read(reader)?;
             elements = reader.since(start);
+            count = count.wrapping_add(1);
         }
-        Ok(Self(Source::Encoded(elements)))
+        Ok(Self(Source::Encoded(elements, count)))
     }
 
     fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
         match self.0 {
-            Source::Encoded(encoded) => {
-                writer.array(Reader::over(encoded).count() as u64)?;
+            Source::Encoded(encoded, count) => {
+                writer.array(count.into())?;
                 writer.raw(encoded)
             }
             Source::Slice(slice) => {
@@ -358,7 +359,8 @@ impl<'b, T: Value<'b> + Copy> Value<'b> for List<'b, T> {
     }
 }
 
-/// A map from names to values: read lazily from a payload, or lent from a slice to be written.
+/// A map from names to values: read lazily from a payload, or lent from a slice to be written. One that was read is written
+/// as it came.
 #[derive(Clone, Copy)]
 pub struct Table<'b, T>(Source<'b, (Text<'b>, T)>);
 
@@ -366,7 +368,7 @@ impl<'b, T: Value<'b> + Copy> Table<'b, T> {
     /// Names and values, in order.
     pub fn iter(&self) -> impl Iterator<Item = (Text<'b>, T)> + use<'b, T> {
         let (encoded, mut slice) = match self.0 {
-            Source::Encoded(encoded) => (encoded, [].iter()),
+            Source::Encoded(encoded, _) => (encoded, [].iter()),
             Source::Slice(slice) => (&[][..], slice.iter()),
         };
         let mut reader = Reader::over(encoded);
@@ -415,19 +417,20 @@ impl<'b, T: Value<'b> + Copy> Value<'b> for Table<'b, T> {
     fn read(reader: &mut Reader<'b>) -> Result<Self, Malformed> {
         let mut items = reader.entries()?;
         let start = reader.rest();
-        let mut rows = &[][..];
+        let (mut rows, mut count) = (&[][..], 0u32);
         while items.more(reader)? {
             reader.text()?;
             T::read(reader)?;
             rows = reader.since(start);
+            count = count.wrapping_add(1);
         }
-        Ok(Self(Source::Encoded(rows)))
+        Ok(Self(Source::Encoded(rows, count)))
     }
 
     fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
         match self.0 {
-            Source::Encoded(encoded) => {
-                writer.map(Reader::over(encoded).count() as u64 / 2)?;
+            Source::Encoded(encoded, count) => {
+                writer.map(count.into())?;
                 writer.raw(encoded)
             }
             Source::Slice(slice) => {

@@ -20,6 +20,9 @@ const INDEFINITE: u8 = 0x1F;
 /// Writes a payload into a buffer, front to back.
 pub struct Writer<'b> {
     out: &'b mut [u8],
+    /// Where the payload begins: behind a header, in a server.
+    start: usize,
+    /// Where the next byte goes.
     len: usize,
     /// Whether the first map gets `rc: 0` put in front of its keys.
     rc: bool,
@@ -39,19 +42,29 @@ impl minicbor::encode::Write for Writer<'_> {
 impl<'b> Writer<'b> {
     /// A writer at the front of `out`.
     pub const fn new(out: &'b mut [u8]) -> Self {
-        Self { out, len: 0, rc: false }
+        Self { out, start: 0, len: 0, rc: false }
     }
 
-    /// How many bytes were written.
+    /// How many bytes of payload were written.
     #[must_use]
     pub const fn len(&self) -> usize {
-        self.len
+        self.len.saturating_sub(self.start)
     }
 
     /// Whether nothing was written yet.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.len == 0
+        self.len() == 0
+    }
+
+    /// Begins the payload: what was written so far is its header.
+    pub(crate) const fn begin(&mut self) {
+        self.start = self.len;
+    }
+
+    /// Where the payload ends, counted from the front of the buffer.
+    pub(crate) const fn end_of_payload(&self) -> usize {
+        self.len
     }
 
     /// How many bytes are left.
@@ -172,7 +185,7 @@ impl<'b> Writer<'b> {
         self.out.get_mut(..self.len)?.first_chunk_mut()
     }
 
-    /// Drops what was written behind the first `len` bytes, and the wish of [`prefix_rc`](Self::prefix_rc).
+    /// Drops what was written behind the first `len` bytes, if there are more, and the wish of [`prefix_rc`](Self::prefix_rc).
     pub(crate) const fn truncate(&mut self, len: usize) {
         if len < self.len {
             self.len = len;

@@ -140,7 +140,7 @@ enum Marker {
     Next = 0x14,
 }
 
-/// A length in half the memory; no line is longer.
+/// A length in half the memory.
 const fn narrow(length: usize) -> u16 {
     #[expect(clippy::cast_possible_truncation, reason = "checked")]
     if length > u16::MAX as usize { u16::MAX } else { length as u16 }
@@ -162,7 +162,7 @@ impl<'b> Console<'b> {
     }
 
     /// Encodes lines of at most `length` bytes, with marker and line feed: rounded down to whole groups of four symbols,
-    /// and never below one group (7 bytes). The decoder takes lines of any length.
+    /// and never below one group (7 bytes) or above 65,535 bytes. The decoder takes lines of any length.
     #[must_use]
     pub const fn with_line(self, length: usize) -> Self {
         Self { longest: narrow(length), ..self }

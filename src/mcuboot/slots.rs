@@ -178,8 +178,8 @@ impl<'s, D: Digest> Slots<'s, D> {
         self.begin_by(&command)
     }
 
-    /// Begins a command that stays where it is.
-    #[inline(never)]
+    /// Begins a command that the caller keeps: a copy would stand in the stack while the job runs.
+    #[inline(never)] // For the stack: see `smp::server`.
     pub(crate) fn begin_by<'j>(&'j mut self, command: &Command<'j>) -> Job<'j, 's, D> {
         Job::new(self, command)
     }

@@ -145,7 +145,7 @@ impl Request for Details<'_> {
 ///     enumeration::dispatch(SERVED, incoming, reply)
 /// }
 /// ```
-#[inline(never)]
+#[inline(never)] // For the stack: see `server`.
 pub fn dispatch(served: &[Detail<'_>], incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
     if incoming.op() != Op::Read {
         return reply.error(Error::NOT_SUPPORTED);

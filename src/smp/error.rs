@@ -279,6 +279,7 @@ const fn translated() -> ([[u8; 3]; 128], usize) {
     let (mut all, mut len, mut table) = ([[0; 3]; 128], 0, 0);
     while table < TABLES.len() {
         let (group, codes) = TABLES[table];
+        assert!(group.0 <= 0xFF, "a group of one byte");
         let mut at = 0;
         while at < codes.len() {
             let (code, v1) = codes[at];

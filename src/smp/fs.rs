@@ -332,7 +332,7 @@ fn answer<'m, R: Decode<'m>, E: Encode>(
     }
 }
 
-#[inline(never)]
+#[inline(never)] // As `answer`.
 fn upload<C: Commands + ?Sized>(commands: &mut C, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
     match incoming.decode().map_err(|error| (error, None)).and_then(|request| commands.upload(request)) {
         Ok(response) => reply.ok(&response),

@@ -144,7 +144,7 @@ pub struct PoolStatistics {}
 
 map!(request PoolStatistics {});
 
-/// The memory pools by name or number.
+/// The memory pools by name or number. What was read is written as it came, with the keys that are no pools.
 #[derive(Clone, Copy)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct PoolStatisticsResponse<'b>(Pools<'b>);
@@ -185,7 +185,10 @@ impl Value<'_> for Entry {
     }
 
     fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
-        self.0.write(writer)
+        match self.0 {
+            Some(pool) => pool.write(writer),
+            None => writer.raw(b"\xF6"), // null
+        }
     }
 }
 
@@ -539,7 +542,7 @@ pub trait Commands {
 }
 
 /// Reads a request of this group, has it done, and writes the answer.
-#[inline(never)]
+#[inline(never)] // For the stack: see `server`.
 pub fn dispatch<C: Commands + ?Sized>(commands: &mut C, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
     match (incoming.op(), incoming.command()) {
         (_, Echo::COMMAND) => reply.result(incoming.decode().and_then(|request| commands.echo(request))),

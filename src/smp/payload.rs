@@ -40,7 +40,7 @@ macro_rules! map {
         impl<'b> $crate::cbor::Value<'b> for $crate::smp::map!(# $type $(<$b>)?) {
             fn read(reader: &mut $crate::cbor::Reader<'b>) -> Result<Self, $crate::cbor::Malformed> {
                 const KEYS: &[&str] = &[$($key),*];
-                const { assert!(KEYS.len() <= $crate::cbor::Known::MOST) };
+                const { assert!($crate::cbor::Known::fits(KEYS)) };
                 $(let mut $field = None;)*
                 let mut known = $crate::cbor::Known::enter(reader, KEYS, $strict)?;
                 while let Some(place) = known.key(reader)? {

@@ -154,7 +154,7 @@ impl Answer {
 
 /// The place for one answer.
 ///
-/// Two words, so that it is handed on in registers: a copy on each level of a server would stand in its stack.
+/// It fits two registers: a copy on each level of a server would stand in its stack.
 pub struct Reply<'t> {
     /// Stands behind the header of the answer; the length is put into that at the end.
     writer: &'t mut Writer<'t>,
@@ -167,6 +167,7 @@ impl<'t> Reply<'t> {
     /// A place for the answer to the request with this header.
     fn new(writer: &'t mut Writer<'t>, request: &Header, legacy: bool) -> Self {
         let _ = writer.raw(&request.response().emit());
+        writer.begin();
         if legacy {
             writer.prefix_rc();
         }
@@ -175,11 +176,12 @@ impl<'t> Reply<'t> {
 
     /// Gives an answer that was given before.
     fn repeat(self, answer: &[u8]) -> Answer {
-        self.writer.truncate(0);
-        match self.writer.raw(answer) {
-            Ok(()) => Answer { len: answer.len(), after: After::Nothing },
-            Err(_) => self.error(Error::TOO_LARGE),
+        if answer.len().saturating_sub(Header::LEN) > self.writer.room() {
+            return self.error(Error::TOO_LARGE);
         }
+        self.writer.truncate(0);
+        let _ = self.writer.raw(answer);
+        Answer { len: self.writer.end_of_payload(), after: After::Nothing }
     }
 
     /// How many bytes of payload the answer can hold: never more than the header can tell.
@@ -231,11 +233,10 @@ impl<'t> Reply<'t> {
                 self.writer.truncate(0);
             }
         }
-        let len = self.writer.len().saturating_sub(Header::LEN);
-        if let (Some(head), Ok(length)) = (self.writer.front(), u16::try_from(len)) {
+        if let (Ok(length), Some(head)) = (u16::try_from(self.writer.len()), self.writer.front()) {
             Header::set_length(head, length);
         }
-        Answer { len: self.writer.len(), after: After::Nothing }
+        Answer { len: self.writer.end_of_payload(), after: After::Nothing }
     }
 }
 
@@ -309,12 +310,11 @@ fn is_echo(header: &Header) -> bool {
 /// and after the repeat time.
 #[derive(Debug, Clone, Copy)]
 struct Last {
-    /// Of the peer, the header and the payload. Two requests that follow each other and differ in their sequence number only
-    /// never have the same: a CRC sees every burst of its own width.
+    /// Of the peer, the header and the payload.
     fingerprint: u32,
-    /// How long the answer is; `None` if it does not fit the memory.
+    /// How long the answer is; `None` if it does not fit the memory, or 16 bits.
     len: Option<u16>,
-    /// In units of 4 ns: the repeat time fits 32 bits.
+    /// In units of 4 ns, in which the repeat time fits half of a `Span`.
     age: u32,
 }
 
@@ -376,7 +376,7 @@ impl<'m, H, P: Policy> Server<'m, H, P> {
         self.denied
     }
 
-    #[inline(never)]
+    #[inline(never)] // For the stack: see `smp::server`.
     fn check<'i, 't>(&mut self, message: &'i [u8], writer: &'t mut Writer<'t>) -> Checked<'i, 't> {
         let Some((header, rest, flaw)) = Header::read(message) else { return Checked::Answered(0) };
         // Whoever answers responses may meet itself, and never end.
@@ -397,7 +397,7 @@ impl<'m, H, P: Policy> Server<'m, H, P> {
                 let request = message.get(..Header::LEN + payload.len()).unwrap_or_default();
                 let fingerprint = is_repeatable.then(|| fingerprint(self.peer, request));
                 match self.last.take() {
-                    Some(last) if Some(last.fingerprint) == fingerprint => {
+                    Some(last) if Some(last.fingerprint) == fingerprint && self.answers(&last, message) => {
                         self.last = Some(last);
                         match last.len.map(|len| self.memory.get(..len.into()).unwrap_or_default()) {
                             Some(answer) => return Checked::Answered(reply.repeat(answer).len),
@@ -415,6 +415,12 @@ impl<'m, H, P: Policy> Server<'m, H, P> {
             }
         };
         Checked::Answered(reply.error(refusal).len)
+    }
+
+    /// Whether what is remembered answers this group, sequence number and command: two requests of one fingerprint are
+    /// rare, and not the same.
+    fn answers(&self, last: &Last, message: &[u8]) -> bool {
+        last.len.is_none() || self.memory.get(4..Header::LEN) == message.get(4..Header::LEN)
     }
 
     /// Stores the answer of a request that may be repeated.
@@ -437,7 +443,7 @@ impl<'m, H, P: Policy> Server<'m, H, P> {
     }
 }
 
-/// A time in units of 4 ns; 17 seconds and more are one.
+/// A time in units of 4 ns, rounded down; 17 seconds and more become the longest.
 const fn units(time: Duration) -> u32 {
     const SECOND: u32 = 250_000_000;
     match time.as_secs() {

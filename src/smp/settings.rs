@@ -239,7 +239,7 @@ pub trait Commands {
 }
 
 /// Reads a request of this group, has it done, and writes the answer.
-#[inline(never)]
+#[inline(never)] // For the stack: see `server`.
 pub fn dispatch<C: Commands + ?Sized>(commands: &mut C, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
     match (incoming.op(), incoming.command()) {
         (Op::Read, Read::COMMAND) => reply.result(incoming.decode().and_then(|request| commands.read(request))),

@@ -112,7 +112,7 @@ pub trait Commands {
 }
 
 /// Reads a request of this group, has it done, and writes the answer.
-#[inline(never)]
+#[inline(never)] // For the stack: see `server`.
 pub fn dispatch<C: Commands + ?Sized>(commands: &mut C, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
     match (incoming.op(), incoming.command()) {
         (Op::Read, Read::COMMAND) => reply.result(incoming.decode().and_then(|request| commands.read(request))),
@@ -142,7 +142,7 @@ pub struct Set<'s> {
 ///     stat::answer(&[Set { name: "uart", fields: &uart }], incoming, reply)
 /// }
 /// ```
-#[inline(never)]
+#[inline(never)] // For the stack: see `server`.
 pub fn answer(sets: &[Set<'_>], incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
     match (incoming.op(), incoming.command()) {
         (Op::Read, Read::COMMAND) => reply.result(incoming.decode().and_then(|request: Read<'_>| {

@@ -44,7 +44,7 @@ pub trait Commands {
 }
 
 /// Reads a request of this group, has it done, and writes the answer.
-#[inline(never)]
+#[inline(never)] // For the stack: see `server`.
 pub fn dispatch<C: Commands + ?Sized>(commands: &mut C, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
     match (incoming.op(), incoming.command()) {
         (Op::Write, EraseStorage::COMMAND) => {

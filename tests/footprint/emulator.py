@@ -9,6 +9,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+import measure
+
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "peers"))
 from wire import Decoder, encode  # noqa: E402
 
@@ -28,7 +30,7 @@ class Emulator:
         self.machine, self.elf, self.flash, self.counting = machine, elf, flash, counting
 
     def __enter__(self):
-        self.directory = tempfile.TemporaryDirectory(prefix="smp-stack-")
+        self.directory = tempfile.TemporaryDirectory(prefix="stack-", dir=measure.BUILT)
         flash, self.report = (Path(self.directory.name, name) for name in ("flash", "report"))
         flash.write_bytes(self.flash or b"\xff")
         with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -53,14 +53,6 @@ ROWS = [
 ]
 
 
-def has_small():
-    return "\nsmall = " in (ROOT / "Cargo.toml").read_text()
-
-
-def rows():
-    return [row for row in ROWS if not row[2] or has_small()]
-
-
 def output(*words):
     return subprocess.run(words, capture_output=True, text=True, check=True).stdout
 
@@ -87,7 +79,7 @@ def memory(elf):
 def figures(targets=TARGETS, images=()):
     """(label, target) -> flash, RAM, stack, and the profile that has the smallest; of all images if none is named."""
     found = {}
-    wanted = [row for row in rows() if not images or row[1] in images]
+    wanted = [row for row in ROWS if not images or row[1] in images]
     for target in targets:
         for small in sorted({row[2] for row in wanted}):
             # All images are built only where all count.
@@ -110,7 +102,7 @@ def table(found):
         "| image | flash v6m | flash v7em | RAM | stack v6m | stack v7em |",
         "|---|---|---|---|---|---|",
     ]
-    for label, _, _ in rows():
+    for label, _, _ in ROWS:
         one, two = (found[label, target] for target in TARGETS)
         cells = [one[0], two[0], max(one[1], two[1]), one[2], two[2]]
         lines.append(f"| {label} | " + " | ".join(f"{cell:,}" for cell in cells) + " |")

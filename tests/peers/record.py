@@ -40,10 +40,12 @@ def served(log):
     """The commands that `smp-device --verbose` has logged, without those that it has refused."""
     last = None
     for line in [*log, "smp: the end"]:
-        if "smp: " in line:
-            if last and "smp: refused" not in line:
+        request = re.search(r"smp: (Read|Write) Group\((\w+)\) (\d+)", line)
+        if "smp: refused" in line:
+            last = None
+        elif request or line == "smp: the end":
+            if last:
                 yield last
-            request = re.search(r"smp: (Read|Write) Group\((\w+)\) (\d+)", line)
             last = request and (GROUPS[request[2]], int(request[3]), request[1].lower())
 
 

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   Incoming ─▶ begin ─▶ Job ─▶ flash::run, or flash_async::run ─▶ Job ─▶ finish(reply) ─▶ Answer
+//!   Incoming ───────────────── answer, over a blocking flash ───────────────────────────▶ Answer
 //! ```
 
 use embedded_storage::nor_flash::NorFlash;
@@ -32,7 +33,7 @@ enum State<'j, 's, D> {
     Refused(Error),
 }
 
-/// Answers a request of the image group out of slots in a blocking flash.
+/// Answers a request of the image group out of slots in a blocking flash, and returns when the flash is done.
 ///
 /// ```
 /// use anysmp::mcuboot::{digest::Digest, slots::Slots};
@@ -52,7 +53,7 @@ enum State<'j, 's, D> {
 ///     }
 /// }
 /// ```
-#[inline(never)]
+#[inline(never)] // For the stack: see `smp::server`.
 pub fn answer<D: Digest, F: NorFlash>(
     slots: &mut Slots<'_, D>,
     flash: &mut F,
@@ -69,7 +70,7 @@ pub fn answer<D: Digest, F: NorFlash>(
 }
 
 /// Does a command. A call of its own, as is the reading of the request: together they would take the stack of both.
-#[inline(never)]
+#[inline(never)] // For the stack: see `smp::server`.
 fn execute<D: Digest, F: NorFlash>(
     slots: &mut Slots<'_, D>,
     flash: &mut F,
@@ -81,8 +82,9 @@ fn execute<D: Digest, F: NorFlash>(
     finish(&job, reply)
 }
 
-/// Begins a command of the image group, for whoever runs the job himself. Nothing is read or written before.
-#[inline(never)]
+/// Begins a command of the image group, for whoever runs the job himself, as on a flash that awaits:
+/// `flash_async::run(image::begin(slots, incoming), nor).await.finish(reply)`. Nothing is read or written before.
+#[inline(never)] // For the stack: see `smp::server`.
 pub fn begin<'j, 's, D: Digest>(slots: &'j mut Slots<'s, D>, incoming: &Incoming<'j>) -> Job<'j, 's, D> {
     if is_slot_info(incoming) {
         return Job(State::SlotInfo(slots));
@@ -99,7 +101,7 @@ fn is_slot_info(incoming: &Incoming<'_>) -> bool {
 }
 
 /// Reads a request. A string in several pieces is refused: no client sends data so, and flash wants them in one.
-#[inline(never)]
+#[inline(never)] // For the stack: see `smp::server`.
 fn command<'m>(incoming: &Incoming<'m>) -> Result<Command<'m>, Error> {
     let whole = |bytes: Bytes<'m>| bytes.as_slice().ok_or(Error::INVALID);
     Ok(match (incoming.op(), incoming.command()) {
@@ -154,7 +156,7 @@ impl<D: Digest> Job<'_, '_, D> {
 }
 
 /// Answers with what came of a command.
-#[inline(never)]
+#[inline(never)] // For the stack: see `smp::server`.
 fn finish<D: Digest>(job: &slots::Job<'_, '_, D>, reply: Reply<'_>) -> Answer {
     match job.outcome() {
         Ok(Outcome::States) => reply.ok(&StateList(job.slots())),
@@ -227,7 +229,7 @@ fn write_version(version: Version, out: &mut heapless::Vec<u8, 25>) {
 struct SlotList<'j, 's, D>(&'j Slots<'s, D>);
 
 impl<D: Digest> Encode for SlotList<'_, '_, D> {
-    #[inline(never)]
+    #[inline(never)] // For the stack: see `smp::server`.
     fn encode(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
         let primaries = || self.0.info().filter(|info| info.slot == 0);
         writer.map(1)?;

@@ -132,7 +132,7 @@ pub enum Note {
     ByVersion = 5,
     /// An image that an earlier run had left on trial or pending was in the way; the device was reset to settle that.
     Settled = 6,
-    /// The device had the image, and it was damaged: it was uploaded anew.
+    /// The device refused to mark the image that it had, as one that is damaged: it was uploaded anew.
     Damaged = 7,
 }
 
@@ -159,7 +159,7 @@ impl Note {
             Self::ResetUnanswered => "the reset was not answered",
             Self::ByVersion => "known by its version only",
             Self::Settled => "an image of an earlier run was in the way",
-            Self::Damaged => "the image on the device was damaged, and was uploaded anew",
+            Self::Damaged => "the device refused to mark the image that it had, and it was uploaded anew",
         }
     }
 

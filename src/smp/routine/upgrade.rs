@@ -52,7 +52,7 @@ use crate::routine::{Routine, Step};
 use crate::smp::client::{self, Client};
 use crate::smp::image::{ReadState, WriteState};
 use crate::smp::os::{Force, Reset};
-use crate::smp::{self, Request};
+use crate::smp::{self, Request, Version};
 
 /// How often a device is reset once more, and how often another image is got out of the way.
 const AGAIN: u8 = 2;
@@ -285,7 +285,7 @@ impl<S: Source> Upgrade<S> {
                 }
                 self.stage = look(Moment::Uploaded, client.repeats());
             }
-            UploadOutcome::Failed(Error::Remote(error)) => self.refused(error, Moment::Uploaded),
+            UploadOutcome::Failed(Error::Remote(error)) => self.refused(client.version(), error, Moment::Uploaded),
             UploadOutcome::Failed(error) => self.end(UpgradeOutcome::Failed(error)),
             UploadOutcome::Unfinished => self.end(UpgradeOutcome::Failed(Error::NoProgress)),
         }
@@ -293,7 +293,7 @@ impl<S: Source> Upgrade<S> {
 
     /// The device refused the upload or the mark: because of another image, because what was found there is damaged, or for
     /// good.
-    fn refused(&mut self, error: smp::Error, moment: Moment) {
+    fn refused(&mut self, version: Version, error: smp::Error, moment: Moment) {
         match self.settles.checked_sub(1) {
             Some(settles) if self.in_the_way && self.settings.settle && in_use(error) => {
                 self.settles = settles;
@@ -301,7 +301,7 @@ impl<S: Source> Upgrade<S> {
                 self.upload.restart();
                 self.stage = Stage::Resetting(Ask::new(0), Moment::Before);
             }
-            _ if moment == Moment::Before && damaged(error) => {
+            _ if moment == Moment::Before && !self.notes.contains(Note::Damaged) && damaged(version, error) => {
                 self.notes.remove(Note::NoUpload);
                 self.notes.add(Note::Damaged);
                 self.upload.restart();
@@ -425,13 +425,14 @@ impl<S: Source> Upgrade<S> {
             }
             Stage::Marking(ask, moment) => {
                 let moment = *moment;
+                let version = client.version();
                 ask.receive::<WriteState<'_>>(client, message).then(|marked| match marked {
                     Ok(_) => self.reset(),
                     Err(client::Error::Remote(smp::Error::NOT_SUPPORTED)) => {
                         self.notes.add(Note::NoTest);
                         self.reset();
                     }
-                    Err(client::Error::Remote(error)) => self.refused(error, moment),
+                    Err(client::Error::Remote(error)) => self.refused(version, error, moment),
                     Err(error) => self.end(UpgradeOutcome::Failed(error.into())),
                 })
             }
@@ -565,9 +566,9 @@ fn in_use(error: smp::Error) -> bool {
 
 /// Whether a refusal to mark an image that the list shows may mean that it is damaged: its hash is read from the image, and
 /// its contents are looked at only when it is to be started. Version 1 has no codes of its own for that.
-fn damaged(error: smp::Error) -> bool {
+fn damaged(version: Version, error: smp::Error) -> bool {
     use smp::error::{image, smp as flat};
-    [
+    let told = [
         image::NO_IMAGE,
         image::NO_TLVS,
         image::INVALID_TLV,
@@ -575,11 +576,9 @@ fn damaged(error: smp::Error) -> bool {
         image::TLV_INVALID_SIZE,
         image::HASH_NOT_FOUND,
         image::INVALID_IMAGE_HEADER_MAGIC,
-        flat::INVALID,
-        flat::NOT_FOUND,
-        flat::UNKNOWN,
-    ]
-    .contains(&error)
+    ];
+    let flat = [flat::INVALID, flat::NOT_FOUND, flat::UNKNOWN];
+    told.contains(&error) || version == Version::V1 && flat.contains(&error)
 }
 
 const fn look(moment: Moment, repeats: u8) -> Stage {
