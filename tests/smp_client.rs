@@ -299,7 +299,7 @@ impl Request for Exec {
 #[derive(Debug, PartialEq)]
 struct Raw<'m>(&'m [u8]);
 
-impl<'m> smp::Decode<'m> for Raw<'m> {
+impl<'m> Decode<'m> for Raw<'m> {
     fn decode(payload: &'m [u8]) -> Result<Self, Malformed> {
         Ok(Raw(payload))
     }
