@@ -13,7 +13,7 @@ use std::time::Duration;
 use anysmp::cbor::{BufferFull, Malformed, Text, Writer};
 use anysmp::link::{Caller, Verdict};
 use anysmp::smp::client::{self, Client, Pending};
-use anysmp::smp::{self, Decode, Empty, Encode, Error, Group, Header, Op, Request, Version, error, image, os};
+use anysmp::smp::{Decode, Empty, Encode, Error, Group, Header, Op, Request, Version, error, image, os};
 
 mod common;
 use common::Random;
