@@ -412,3 +412,16 @@ fn a_list_that_was_read_is_written_as_it_came() {
     assert_eq!(image::StateResponse::decode(&buffer[..len]).unwrap(), state);
     assert_eq!(buffer[..10], *b"\xa1\x66images\x82\xbf", "the number is known now");
 }
+
+#[test]
+fn a_table_that_was_read_is_written_as_it_came() {
+    let pool = b"\xa2\x65nblks\x04\x65nfree\x03";
+    let payload = [&b"\xbf\x61a"[..], pool, b"\x62rc\x00\x61b", pool, b"\xff"].concat();
+    let pools = os::PoolStatisticsResponse::decode(&payload).unwrap();
+    assert_eq!(pools.iter().count(), 2);
+    let mut buffer = [0; 128];
+    let mut writer = Writer::new(&mut buffer);
+    pools.encode(&mut writer).unwrap();
+    let len = writer.len();
+    assert_eq!(buffer[..len], [b"\xa3", &payload[1..payload.len() - 1]].concat());
+}

@@ -15,9 +15,9 @@ struct Device {
 impl Handler for Device {
     fn handle(&mut self, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
         match (incoming.group(), incoming.op(), incoming.command()) {
-            (Group::OS, _, 0) => reply.result(incoming.decode().map(|os::Echo { text }| os::EchoResponse {
-                text: text.unwrap_or("".into()),
-            })),
+            (Group::OS, _, 0) => reply.result(
+                incoming.decode().map(|os::Echo { text }| os::EchoResponse { text: text.unwrap_or("".into()) }),
+            ),
             (Group::OS, Op::Write, 5) => match incoming.decode() {
                 Ok(Empty {}) => reply.ok(&Empty {}).then(After::Reset { force: false, mode: 0 }),
                 Err(error) => reply.error(error),
