@@ -163,11 +163,15 @@ impl<'b> Auto<'b> {
 
     /// At a boundary: decides what begins with the held bytes and `input`. `Some` is text that was held.
     fn boundary(&mut self, input: &mut &[u8], capacity: usize) -> Option<Progress<'static>> {
-        let mut front = self.held.clone();
-        for byte in input.iter().take(HEAD - self.held.len().min(HEAD)) {
-            let _ = front.push(*byte);
+        let (mut front, mut guess) = (self.held.clone(), self.guess(input, capacity));
+        // Most of what comes is decided as it stands; only what is not is copied.
+        if !front.is_empty() || guess == Guess::Open {
+            for byte in input.iter().take(HEAD - self.held.len().min(HEAD)) {
+                let _ = front.push(*byte);
+            }
+            guess = self.guess(&front, capacity);
         }
-        match self.guess(&front, capacity) {
+        match guess {
             Guess::Open => {
                 self.held = front;
                 *input = &[];
