@@ -4,7 +4,6 @@ use core::fmt::Write as _;
 
 use anysmp::link::Counters;
 use anysmp::mcuboot::digest::Sha256;
-use anysmp::mcuboot::flash;
 use anysmp::mcuboot::slots::Slots;
 use anysmp::smp::enumeration::{self, Detail};
 use anysmp::smp::server::{Answer, Handler, Incoming, Reply};

@@ -11,7 +11,6 @@ use core::fmt::Write as _;
 use anysmp::blocking::Link;
 use anysmp::framing::console::Console;
 use anysmp::mcuboot::digest::Sha256;
-use anysmp::mcuboot::flash;
 use anysmp::mcuboot::slots::{BootMode, Config, Geometry, Pair, Slots, scratch_len};
 use anysmp::smp::server::{After, AllowAll, Incoming, Reply, Server};
 use anysmp::smp::{Empty, Error, Group, error, image, os};
