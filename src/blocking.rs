@@ -41,8 +41,8 @@ enum Arrival {
 /// A port and a framing, ready for exchanges.
 ///
 /// `chunk` takes what one `read` of the port delivers; `out` collects what one `write` sends. Both may be small for a
-/// stream (64 bytes do; 128 make one write per console line; of `chunk`, 65,535 bytes are used at most); for datagrams each must hold the largest one, and for
-/// framings with [`Framing::WHOLE`] `out` must hold a whole frame.
+/// stream (64 bytes do; 128 make one write per console line); for datagrams each must hold the largest one, and for
+/// framings with [`Framing::WHOLE`] `out` must hold a whole frame. Of `chunk`, 65,535 bytes are used at most.
 pub struct Link<'b, P, F, S = ()> {
     port: P,
     framing: F,
@@ -356,10 +356,12 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
     /// is sent then. Answers that come meanwhile are still welcome.
     fn expired(&mut self, waited: &mut Span, limit: Duration) -> Result<bool, Error<P::Error, Infallible>> {
         let (before, limit) = (*waited, Span::of(limit));
+        let mut end = limit;
+        end.lengthen(Span::of(F::SETTLE));
         if waited.lengthen(self.tick).reaches(limit) && !before.reaches(limit) {
             self.preamble()?;
         }
-        Ok(waited.reaches({ limit }.lengthen(Span::of(F::SETTLE))))
+        Ok(waited.reaches(end))
     }
 
     /// Sends the framing's preamble, if it has one.

@@ -1,13 +1,14 @@
 //! What SMP needs of CBOR (RFC 8949), small enough for a boot loader.
 //!
-//! Reading is done by a cursor that knows the peers: maps with text keys in any order, definite
-//! and indefinite lengths mixed at will (Zephyr sends only indefinite ones, and a skipper must get past
-//! them without an allocator), integers of any width, unknown values of any kind, nested at most [`DEPTH`] deep.
+//! Reading is done by a cursor that knows the peers: maps with text keys in any order, definite and indefinite lengths mixed
+//! at will (Zephyr sends only indefinite ones, and a skipper must get past them without an allocator), integers of any width,
+//! unknown values of any kind, nested at most [`DEPTH`] deep.
 //!
 //! ```text
 //!   payload ──▶ Reader ── entries()/more() ──▶ key ─┬─ known:   Value::read
 //!                                                   └─ unknown: Reader::skip
-//!   payload ◀── Writer ◀── Value::write  (definite lengths, keys in the order of the struct; lists that were read, as they came)
+//!   payload ◀── Writer ◀── Value::write  (definite lengths, keys in the order of the struct;
+//!                                         lists that were read, as they came)
 //! ```
 //!
 //! Nothing is copied: [`Text`], [`Bytes`], [`List`] and [`Table`] lend from the payload. They were checked to the end
