@@ -2,14 +2,17 @@
 //!
 //! Reading is done by a cursor that knows the peers: maps with text keys in any order, definite and indefinite lengths mixed
 //! at will (Zephyr sends only indefinite ones, and a skipper must get past them without an allocator), integers of any width,
-//! unknown values of any kind, nested at most [`DEPTH`] deep.
+//! values of any kind, nested at most [`DEPTH`] deep whether their keys are known or not.
 //!
 //! ```text
-//!   payload ──▶ Reader ── entries()/more() ──▶ key ─┬─ known:   Value::read
+//!   payload ──▶ Reader ── entries()/more() ──▶ key ─┬─ known:   Reader::item ──▶ Item ──▶ Value::of
 //!                                                   └─ unknown: Reader::skip
 //!   payload ◀── Writer ◀── Value::write  (definite lengths, keys in the order of the struct;
 //!                                         lists that were read, as they came)
 //! ```
+//!
+//! Each item is read once, without regard to what it should be: an [`Item`] has the same few forms for every command, so that
+//! firmware has one reader for all of them, and a field of a struct is a `match`.
 //!
 //! Nothing is copied: [`Text`], [`Bytes`], [`List`] and [`Table`] lend from the payload. They were checked to the end
 //! when they were read, so going through them cannot fail.
@@ -28,8 +31,8 @@ mod read;
 mod view;
 mod write;
 
-pub(crate) use read::Known;
-pub use read::{DEPTH, Items, Reader};
+pub(crate) use read::Keys;
+pub use read::{DEPTH, Item, Items, Reader};
 pub use view::{Bytes, Chunks, List, Table, Text};
 pub(crate) use write::Fields;
 pub use write::Writer;
@@ -62,12 +65,21 @@ impl core::error::Error for BufferFull {}
 
 /// A value inside a CBOR payload: a field of a map, or an element of a list.
 pub trait Value<'b>: Sized {
+    /// The value that an item is; a key that is missing is [`Item::Null`].
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`] if it is something else.
+    fn of(item: Item<'b>) -> Result<Self, Malformed>;
+
     /// Reads the value that stands next.
     ///
     /// # Errors
     ///
     /// [`Malformed`] if something else stands there.
-    fn read(reader: &mut Reader<'b>) -> Result<Self, Malformed>;
+    fn read(reader: &mut Reader<'b>) -> Result<Self, Malformed> {
+        Self::of(reader.item()?)
+    }
 
     /// Writes the value.
     ///
@@ -75,12 +87,6 @@ pub trait Value<'b>: Sized {
     ///
     /// [`BufferFull`] if it does not fit.
     fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull>;
-
-    /// What a missing key means; `None` if the key is required.
-    #[must_use]
-    fn missing() -> Option<Self> {
-        None
-    }
 
     /// Whether the key is left out when the value is written.
     fn is_missing(&self) -> bool {
@@ -91,8 +97,11 @@ pub trait Value<'b>: Sized {
 macro_rules! unsigned {
     ($($type:ty),*) => {$(
         impl Value<'_> for $type {
-            fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
-                Self::try_from(reader.unsigned()?).or(Err(Malformed))
+            fn of(item: Item<'_>) -> Result<Self, Malformed> {
+                match item {
+                    Item::Unsigned(number) => Self::try_from(number).or(Err(Malformed)),
+                    _ => Err(Malformed),
+                }
             }
 
             fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
@@ -106,8 +115,12 @@ unsigned!(u8, u16, u32, u64);
 macro_rules! signed {
     ($($type:ty),*) => {$(
         impl Value<'_> for $type {
-            fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
-                Self::try_from(reader.signed()?).or(Err(Malformed))
+            fn of(item: Item<'_>) -> Result<Self, Malformed> {
+                match item {
+                    Item::Unsigned(number) => Self::try_from(number).or(Err(Malformed)),
+                    Item::Negative(number) => i64::try_from(number).ok().and_then(|number| Self::try_from(!number).ok()).ok_or(Malformed),
+                    _ => Err(Malformed),
+                }
             }
 
             fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
@@ -120,22 +133,25 @@ signed!(i32, i64);
 
 /// A flag that is missing, or `null`, is a flag that is not set.
 impl Value<'_> for bool {
-    fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
-        if reader.null() { Ok(false) } else { reader.boolean() }
+    fn of(item: Item<'_>) -> Result<Self, Malformed> {
+        match item {
+            Item::Boolean(value) => Ok(value),
+            Item::Null => Ok(false),
+            _ => Err(Malformed),
+        }
     }
 
     fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
         writer.boolean(*self)
     }
-
-    fn missing() -> Option<Self> {
-        Some(false)
-    }
 }
 
 impl<'b, T: Value<'b>> Value<'b> for Option<T> {
-    fn read(reader: &mut Reader<'b>) -> Result<Self, Malformed> {
-        if reader.null() { Ok(None) } else { T::read(reader).map(Some) }
+    fn of(item: Item<'b>) -> Result<Self, Malformed> {
+        match item {
+            Item::Null => Ok(None),
+            item => T::of(item).map(Some),
+        }
     }
 
     fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
@@ -143,10 +159,6 @@ impl<'b, T: Value<'b>> Value<'b> for Option<T> {
             Some(value) => value.write(writer),
             None => Ok(()),
         }
-    }
-
-    fn missing() -> Option<Self> {
-        Some(None)
     }
 
     fn is_missing(&self) -> bool {

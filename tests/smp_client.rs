@@ -10,7 +10,7 @@
 
 use std::time::Duration;
 
-use anysmp::cbor::{BufferFull, Malformed, Text, Writer};
+use anysmp::cbor::{BufferFull, DEPTH, Malformed, Text, Writer};
 use anysmp::link::{Caller, Verdict};
 use anysmp::smp::client::{self, Client, Pending};
 use anysmp::smp::{Decode, Empty, Encode, Error, Group, Header, Op, Request, Version, error, image, os};
@@ -395,14 +395,17 @@ fn a_client_is_as_small_as_it_says() {
 
 #[test]
 fn a_list_that_was_read_is_written_as_it_came() {
-    // Definite and not, a key that nobody knows, as deep as may be.
-    let deep = [&b"\xa1\x61n".repeat(7)[..], b"\x01"].concat();
-    let payload = [
-        &b"\xa1\x66images\x9f\xbf\x64slot\x19\x00\x01\x67version\x7f\x621.\x622\x30\xff\x61x"[..],
-        &deep[..],
-        b"\xff\xa2\x64slot\x00\x67version\x631.0\xff",
-    ]
-    .concat();
+    // Definite and not, a key that nobody knows, as deep as may be below a map, a list and a map.
+    let payload = |deep: usize| {
+        [
+            &b"\xa1\x66images\x9f\xbf\x64slot\x19\x00\x01\x67version\x7f\x621.\x622\x30\xff\x61x"[..],
+            &b"\xa1\x61n".repeat(deep)[..],
+            b"\x01\xff\xa2\x64slot\x00\x67version\x631.0\xff",
+        ]
+        .concat()
+    };
+    let (payload, deeper) = (payload(DEPTH - 3), payload(DEPTH - 2));
+    assert_eq!(image::StateResponse::decode(&deeper), Err(Malformed));
     let state = image::StateResponse::decode(&payload).unwrap();
     assert_eq!(state.images.iter().count(), 2);
     let mut buffer = [0; 256];

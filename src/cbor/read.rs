@@ -1,13 +1,10 @@
 //! The cursor.
 
-use super::{Bytes, Chunks, Malformed, Text};
+use super::{Bytes, Chunks, Malformed, Text, Value};
 use crate::shown::shown;
 
 /// How deep values may be nested, the payload's own map included.
 pub const DEPTH: usize = 8;
-
-/// The byte that ends an indefinite-length value.
-const BREAK: u8 = 0xFF;
 
 // Major types, RFC 8949 section 3.1.
 const UNSIGNED: u8 = 0;
@@ -18,12 +15,54 @@ const ARRAY: u8 = 4;
 const MAP: u8 = 5;
 const TAG: u8 = 6;
 
-/// The first byte of an item and the argument behind it.
-#[derive(Clone, Copy)]
-struct Head {
-    major: u8,
-    /// `None` for an indefinite length.
-    argument: Option<u64>,
+/// One item, read to its end.
+#[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Item<'b> {
+    /// A number that is not negative.
+    Unsigned(u64),
+    /// A negative number: -1 less this.
+    Negative(u64),
+    /// A byte string.
+    Bytes(Bytes<'b>),
+    /// Text.
+    Text(Text<'b>),
+    /// An array, which stands at the cursor.
+    Array(Reader<'b>),
+    /// A map, which stands at the cursor.
+    Map(Reader<'b>),
+    /// `true` or `false`.
+    Boolean(bool),
+    /// `null`.
+    Null,
+    /// What SMP has no use for: floats, tags, simple values.
+    Other,
+}
+
+/// The first byte of an item.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Initial(u8);
+
+impl Initial {
+    const BREAK: Self = Self(0xFF);
+
+    const fn major(self) -> u8 {
+        self.0 >> 5
+    }
+
+    /// What stands in place of an argument, or how long that is.
+    const fn info(self) -> u8 {
+        self.0 & 0x1F
+    }
+
+    const fn is_indefinite(self) -> bool {
+        self.info() == 31
+    }
+}
+
+/// An argument as a length: more than there can be if it does not fit.
+fn length(argument: u64) -> usize {
+    usize::try_from(argument).unwrap_or(usize::MAX)
 }
 
 /// A cursor over one CBOR payload. Every read either advances past what it returns or fails; after a failure the
@@ -60,34 +99,26 @@ impl<'b> Reader<'b> {
         Ok(*first)
     }
 
-    fn take(&mut self, len: u64) -> Result<&'b [u8], Malformed> {
-        let len = usize::try_from(len).or(Err(Malformed))?;
+    fn take(&mut self, len: usize) -> Result<&'b [u8], Malformed> {
         let (taken, rest) = self.rest.split_at_checked(len).ok_or(Malformed)?;
         self.rest = rest;
         Ok(taken)
     }
 
-    fn head(&mut self) -> Result<Head, Malformed> {
-        let initial = self.byte()?;
-        let (major, info) = (initial >> 5, initial & 0x1F);
-        let argument = match info {
-            0..=23 => u64::from(info),
-            24..=27 => {
-                let mut argument = 0;
-                for byte in self.take(1 << (info - 24))? {
-                    argument = argument << 8 | u64::from(*byte);
-                }
-                argument
+    /// Reads the first byte of an item, and the argument behind it: into its place, since both in one value would not
+    /// fit the registers.
+    fn head(&mut self, argument: &mut u64) -> Result<Initial, Malformed> {
+        let initial = Initial(self.byte()?);
+        match initial.info() {
+            info @ 0..=23 => *argument = info.into(),
+            info @ 24..=27 => {
+                let bytes = self.take(1 << (info - 24))?;
+                *argument = bytes.iter().fold(0, |argument, byte| argument << 8 | u64::from(*byte));
             }
-            31 if (BYTES..=MAP).contains(&major) => return Ok(Head { major, argument: None }),
+            31 if (BYTES..=MAP).contains(&initial.major()) => {}
             _ => return Err(Malformed),
-        };
-        Ok(Head { major, argument: Some(argument) })
-    }
-
-    fn expect(&mut self, major: u8) -> Result<Option<u64>, Malformed> {
-        let head = self.head()?;
-        if head.major == major { Ok(head.argument) } else { Err(Malformed) }
+        }
+        Ok(initial)
     }
 
     /// Reads an unsigned integer of any width.
@@ -96,7 +127,7 @@ impl<'b> Reader<'b> {
     ///
     /// [`Malformed`] if none stands here.
     pub fn unsigned(&mut self) -> Result<u64, Malformed> {
-        self.expect(UNSIGNED)?.ok_or(Malformed)
+        u64::read(self)
     }
 
     /// Reads an integer of either sign and any width that fits 64 bits.
@@ -105,13 +136,7 @@ impl<'b> Reader<'b> {
     ///
     /// [`Malformed`] if none stands here.
     pub fn signed(&mut self) -> Result<i64, Malformed> {
-        let head = self.head()?;
-        let value = i64::try_from(head.argument.ok_or(Malformed)?).or(Err(Malformed))?;
-        match head.major {
-            UNSIGNED => Ok(value),
-            NEGATIVE => Ok(!value),
-            _ => Err(Malformed),
-        }
+        i64::read(self)
     }
 
     /// Reads `true` or `false`.
@@ -120,9 +145,8 @@ impl<'b> Reader<'b> {
     ///
     /// [`Malformed`] if neither stands here.
     pub fn boolean(&mut self) -> Result<bool, Malformed> {
-        match self.byte()? {
-            0xF4 => Ok(false),
-            0xF5 => Ok(true),
+        match self.item()? {
+            Item::Boolean(value) => Ok(value),
             _ => Err(Malformed),
         }
     }
@@ -162,7 +186,7 @@ impl<'b> Reader<'b> {
     ///
     /// [`Malformed`] if none stands here.
     pub fn text(&mut self) -> Result<Text<'b>, Malformed> {
-        self.chunks(TEXT).map(Text)
+        Text::read(self)
     }
 
     /// Reads a byte string, in one piece or in chunks.
@@ -171,10 +195,10 @@ impl<'b> Reader<'b> {
     ///
     /// [`Malformed`] if none stands here.
     pub fn bytes(&mut self) -> Result<Bytes<'b>, Malformed> {
-        self.chunks(BYTES).map(Bytes)
+        Bytes::read(self)
     }
 
-    /// Whether this text of at most [`Known::LONGEST`] bytes stands here, in one piece; reads it if so.
+    /// Whether this text of at most [`Keys::LONGEST`] bytes stands here, in one piece; reads it if so.
     fn is_key(&mut self, key: &str) -> bool {
         match self.rest.split_first() {
             Some((head, rest)) if usize::from(head ^ TEXT << 5) == key.len() => match rest.strip_prefix(key.as_bytes())
@@ -189,32 +213,31 @@ impl<'b> Reader<'b> {
         }
     }
 
-    fn chunks(&mut self, major: u8) -> Result<Chunks<'b>, Malformed> {
-        let len = self.expect(major)?;
-        self.string(major, len)
-    }
-
     /// What stands behind the head of a string.
-    fn string(&mut self, major: u8, len: Option<u64>) -> Result<Chunks<'b>, Malformed> {
-        match len {
-            Some(len) => self.take(len).map(Chunks::whole),
-            None => {
-                let start = self.rest;
-                while !self.at_break() {
-                    let len = self.expect(major)?.ok_or(Malformed)?;
-                    self.take(len)?;
-                }
-                let chunks = self.since(start);
-                self.byte()?;
-                Ok(Chunks::chunked(chunks))
-            }
+    fn string(&mut self, initial: Initial, len: usize) -> Result<Chunks<'b>, Malformed> {
+        if !initial.is_indefinite() {
+            return self.take(len).map(Chunks::whole);
         }
+        let (start, mut len) = (self.rest, 0);
+        while !self.at_break() {
+            let chunk = self.head(&mut len)?;
+            if chunk.major() != initial.major() || chunk.is_indefinite() {
+                return Err(Malformed);
+            }
+            self.take(length(len))?;
+        }
+        let chunks = self.since(start);
+        self.byte()?;
+        Ok(Chunks::chunked(chunks))
     }
 
-    /// The next chunk of a chunked string that was checked before.
+    /// The next chunk that is not empty of a chunked string that was checked before.
     pub(super) fn chunk(&mut self) -> Option<&'b [u8]> {
-        let len = self.head().ok()?.argument?;
-        self.take(len).ok()
+        let mut len = 0;
+        while len == 0 {
+            self.head(&mut len).ok()?;
+        }
+        self.take(length(len)).ok()
     }
 
     /// What was read since the cursor stood at `start`.
@@ -223,7 +246,7 @@ impl<'b> Reader<'b> {
     }
 
     fn at_break(&self) -> bool {
-        self.rest.first() == Some(&BREAK)
+        self.rest.first() == Some(&Initial::BREAK.0)
     }
 
     /// Enters a map: its keys and values follow, as [`Items::more`] says.
@@ -232,7 +255,7 @@ impl<'b> Reader<'b> {
     ///
     /// [`Malformed`] if no map stands here.
     pub fn entries(&mut self) -> Result<Items, Malformed> {
-        self.expect(MAP).and_then(|count| self.items(count))
+        self.items(MAP)
     }
 
     /// Enters an array: its elements follow, as [`Items::more`] says.
@@ -241,45 +264,89 @@ impl<'b> Reader<'b> {
     ///
     /// [`Malformed`] if no array stands here.
     pub fn elements(&mut self) -> Result<Items, Malformed> {
-        self.expect(ARRAY).and_then(|count| self.items(count))
+        self.items(ARRAY)
     }
 
-    fn items(&self, count: Option<u64>) -> Result<Items, Malformed> {
-        match count {
-            None => Ok(Items(None)),
-            // Each item takes at least one byte, so a larger count is a lie; knowing it early bounds every loop.
-            Some(count) if count <= self.rest.len() as u64 => {
-                u32::try_from(count).map(Some).map(Items).or(Err(Malformed))
-            }
-            Some(_) => Err(Malformed),
+    fn items(&mut self, major: u8) -> Result<Items, Malformed> {
+        let mut count = 0;
+        let initial = self.head(&mut count)?;
+        match initial.major() == major {
+            true if initial.is_indefinite() => Ok(Items::INDEFINITE),
+            true => self.counted(length(count)),
+            false => Err(Malformed),
         }
     }
 
-    /// Reads past one item, or past its head if items stand inside of it: which ones, says the level.
-    fn skip_head(&mut self) -> Result<Option<Level>, Malformed> {
-        let head = self.head()?;
-        Ok(match (head.major, head.argument) {
-            (BYTES | TEXT, len) => {
-                self.string(head.major, len)?;
-                None
-            }
-            (ARRAY, None) => Some(Level::ELEMENTS),
-            (MAP, None) => Some(Level::KEY),
-            (ARRAY | MAP, Some(count)) => Some(Level::counted(count, head.major == MAP, self.rest.len())?),
-            (TAG, _) => Some(Level(1)),
-            _ => None,
-        })
+    /// Each item takes at least one byte, so that a larger count is a lie; knowing it early bounds every loop.
+    fn counted(&self, count: usize) -> Result<Items, Malformed> {
+        match u32::try_from(count) {
+            Ok(number) if count <= self.rest.len() && number < Items::INDEFINITE.0 => Ok(Items(number)),
+            _ => Err(Malformed),
+        }
     }
 
-    /// Reads past one value of any kind, nested at most [`DEPTH`] - 1 deep: a map stands around it already.
+    /// Reads one item of any kind, nested at most [`DEPTH`] - 1 deep: a map stands around it already.
     ///
     /// # Errors
     ///
-    /// [`Malformed`] if the value is cut off, nested deeper, or no CBOR.
+    /// [`Malformed`] if the item is cut off, nested deeper, or no CBOR.
+    #[cfg_attr(not(target_os = "none"), inline(always))] // As of `fields`.
+    pub fn item(&mut self) -> Result<Item<'b>, Malformed> {
+        let start = self.rest;
+        let mut argument = 0;
+        let initial = self.head(&mut argument)?;
+        Ok(match initial.major() {
+            UNSIGNED => Item::Unsigned(argument),
+            NEGATIVE => Item::Negative(argument),
+            major @ (BYTES | TEXT) => {
+                let string = self.string(initial, length(argument))?;
+                if major == TEXT { Item::Text(Text(string)) } else { Item::Bytes(Bytes(string)) }
+            }
+            major => {
+                self.rest = start;
+                self.skip()?;
+                let whole = Self::over(self.since(start));
+                match (major, initial.0) {
+                    (ARRAY, _) => Item::Array(whole),
+                    (MAP, _) => Item::Map(whole),
+                    (_, 0xF4) => Item::Boolean(false),
+                    (_, 0xF5) => Item::Boolean(true),
+                    (_, 0xF6) => Item::Null,
+                    _ => Item::Other,
+                }
+            }
+        })
+    }
+
+    /// Reads past one item, or past its head if items stand inside of it: which ones, says the level.
+    fn skip_head(&mut self) -> Result<Level, Malformed> {
+        let mut argument = 0;
+        let initial = self.head(&mut argument)?;
+        let argument = length(argument);
+        Ok(match initial.major() {
+            BYTES | TEXT => {
+                self.string(initial, argument)?;
+                Level::NONE
+            }
+            ARRAY if initial.is_indefinite() => Level::ELEMENTS,
+            MAP if initial.is_indefinite() => Level::KEY,
+            ARRAY => Level::counted(argument, self.rest)?,
+            MAP => Level::counted(argument.saturating_mul(2), self.rest)?,
+            TAG => Level(1),
+            _ => Level::NONE,
+        })
+    }
+
+    /// Reads past one item of any kind, as [`item`](Self::item) does.
+    ///
+    /// # Errors
+    ///
+    /// As of [`item`](Self::item).
     pub fn skip(&mut self) -> Result<(), Malformed> {
         let mut open: heapless::Vec<Level, { DEPTH - 1 }> = heapless::Vec::new();
         loop {
-            if let Some(level) = self.skip_head()? {
+            let level = self.skip_head()?;
+            if level != Level::NONE {
                 open.push(level).or(Err(Malformed))?;
             }
             loop {
@@ -293,27 +360,17 @@ impl<'b> Reader<'b> {
     }
 }
 
-/// Goes through a map for a struct that knows some of its keys, in whatever order they come. One function for all structs:
-/// what differs from one to the next is data.
-pub(crate) struct Known {
-    keys: &'static [&'static str],
-    entries: Items,
-    /// Where the search for the next key begins: most peers keep one order.
-    next: usize,
-    /// Whether a known key that comes again is an error; else it is skipped.
-    once: bool,
-    /// One bit for each key that came.
-    seen: u32,
-}
+/// The keys that a struct knows.
+pub(crate) struct Keys;
 
-impl Known {
-    /// The most keys that a struct may know.
+impl Keys {
+    /// How many there may be.
     const MOST: usize = 32;
     /// The longest of them: its length stands in the first byte.
     const LONGEST: usize = 23;
 
     /// Whether a struct may have these keys.
-    pub(crate) const fn fits(mut keys: &[&str]) -> bool {
+    pub(crate) const fn fit(mut keys: &[&str]) -> bool {
         let few = keys.len() <= Self::MOST;
         while let [key, rest @ ..] = keys {
             if key.len() > Self::LONGEST {
@@ -324,46 +381,50 @@ impl Known {
         few
     }
 
-    /// Enters the map that stands at the cursor.
-    pub(crate) fn enter(reader: &mut Reader<'_>, keys: &'static [&'static str], once: bool) -> Result<Self, Malformed> {
-        Ok(Self { keys, entries: reader.entries()?, next: 0, once, seen: 0 })
+    /// The place of a key; behind the last one if it is none of them.
+    #[inline(never)] // Most peers keep the order in which the keys are known.
+    fn place(keys: &[&str], key: Text<'_>) -> usize {
+        keys.iter().position(|known| key == **known).unwrap_or(keys.len())
     }
+}
 
-    /// Reads on to the value of the next known key, and says which key it is; `None` behind the map.
-    // Within each struct's own loop a host decodes a fourth faster; firmware has it once.
+impl<'b> Reader<'b> {
+    /// Reads a map for a struct that knows some of its keys, in whatever order they come: puts the value of each into its
+    /// place. A known key that comes again is an error if each may come `once`, else it is skipped.
+    ///
+    /// One function for all structs: what differs from one to the next is data.
+    // Within each struct's own code a host decodes faster; firmware has it once.
+    #[cfg_attr(target_os = "none", inline(never))]
     #[cfg_attr(not(target_os = "none"), inline(always))]
-    pub(crate) fn key(&mut self, reader: &mut Reader<'_>) -> Result<Option<usize>, Malformed> {
-        while self.entries.more(reader)? {
-            let expected = self.keys.get(self.next).is_some_and(|known| reader.is_key(known));
-            let place = if expected { Some(self.next) } else { self.search(reader.text()?) };
-            if let Some(place) = place {
-                self.next = place.wrapping_add(1);
-                let bit = 1 << (place % Self::MOST);
-                if self.seen & bit == 0 {
-                    self.seen |= bit;
-                    return Ok(Some(place));
+    pub(crate) fn fields(&mut self, keys: &[&str], once: bool, values: &mut [Item<'b>]) -> Result<(), Malformed> {
+        let mut entries = self.entries()?;
+        // Which key is expected, and one bit for each that came.
+        let (mut next, mut seen) = (0, 0_u32);
+        while entries.more(self)? {
+            // Looking for the expected one first takes 100 bytes of flash.
+            let expected = cfg!(not(feature = "small")) && keys.get(next).is_some_and(|known| self.is_key(known));
+            let place = if expected { next } else { Keys::place(keys, self.text()?) };
+            match values.get_mut(place) {
+                Some(value) if seen >> (place % Keys::MOST) & 1 == 0 => {
+                    *value = self.item()?;
+                    seen |= 1 << (place % Keys::MOST);
+                    next = place.wrapping_add(1);
                 }
-                if self.once {
-                    return Err(Malformed);
-                }
+                Some(_) if once => return Err(Malformed),
+                _ => self.skip()?,
             }
-            reader.skip()?;
         }
-        Ok(None)
-    }
-
-    /// Which key it is. A call of its own: most peers keep the order in which the keys are known.
-    #[inline(never)]
-    fn search(&self, key: Text<'_>) -> Option<usize> {
-        self.keys.iter().position(|known| key == **known)
+        Ok(())
     }
 }
 
 /// What is still to come on one level of a value that is skipped: so many items if it is not negative.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Level(i32);
+struct Level(isize);
 
 impl Level {
+    /// None: nothing can stand inside.
+    const NONE: Self = Self(isize::MIN);
     /// Elements of an indefinite array, or the break.
     const ELEMENTS: Self = Self(-1);
     /// A key of an indefinite map, or the break.
@@ -371,10 +432,12 @@ impl Level {
     /// The value of that key.
     const VALUE: Self = Self(-3);
 
-    /// Each item takes at least one byte, so a count above `rest` is a lie.
-    fn counted(count: u64, pairs: bool, rest: usize) -> Result<Self, Malformed> {
-        let count = if count <= rest as u64 { count << u8::from(pairs) } else { return Err(Malformed) };
-        i32::try_from(count).map(Self).or(Err(Malformed))
+    /// Each item takes at least one byte, so that a larger count is a lie.
+    fn counted(count: usize, rest: &[u8]) -> Result<Self, Malformed> {
+        match isize::try_from(count) {
+            Ok(number) if count <= rest.len() => Ok(Self(number)),
+            _ => Err(Malformed),
+        }
     }
 
     /// Whether the level ends at the cursor; reads its end if so, else counts the item that follows.
@@ -392,26 +455,29 @@ impl Level {
 }
 
 /// The items of a map or an array that a [`Reader`] has entered.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Items(Option<u32>);
+pub struct Items(u32);
 
 impl Items {
+    /// They end with a break.
+    const INDEFINITE: Self = Self(u32::MAX);
+
     /// Whether another element, or another key and value, stands at the cursor; reads the end if not.
     ///
     /// # Errors
     ///
     /// [`Malformed`] if the payload ends before the items do.
     pub fn more(&mut self, reader: &mut Reader<'_>) -> Result<bool, Malformed> {
-        match &mut self.0 {
-            Some(0) => Ok(false),
-            Some(left) => {
-                *left -= 1;
+        match *self {
+            Self(0) => Ok(false),
+            Self::INDEFINITE if reader.at_break() => reader.byte().map(|_| false),
+            Self::INDEFINITE if reader.rest.is_empty() => Err(Malformed),
+            Self::INDEFINITE => Ok(true),
+            Self(left) => {
+                *self = Self(left.wrapping_sub(1));
                 Ok(true)
             }
-            None if reader.at_break() => reader.byte().map(|_| false),
-            None if reader.rest.is_empty() => Err(Malformed),
-            None => Ok(true),
         }
     }
 }

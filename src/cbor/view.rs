@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::write::{BYTES, TEXT};
-use super::{BufferFull, Malformed, Reader, Value, Writer};
+use super::{BufferFull, Item, Malformed, Reader, Value, Writer};
 
 /// A string of bytes or of text, in one piece or in the chunks of an indefinite length.
 ///
@@ -33,12 +33,9 @@ impl<'b> Chunks<'b> {
             Form::Whole(bytes) => core::mem::take(bytes),
             Form::Chunked(encoded) => {
                 let mut reader = Reader::over(encoded);
-                let mut piece = reader.chunk()?;
-                while piece.is_empty() {
-                    piece = reader.chunk()?;
-                }
+                let piece = reader.chunk();
                 *encoded = reader.rest();
-                piece
+                piece?
             }
         };
         if piece.is_empty() { None } else { Some(piece) }
@@ -77,22 +74,20 @@ impl<'b> Chunks<'b> {
         Some(to)
     }
 
-    fn equals(self, other: &[u8]) -> bool {
-        match self.0 {
-            Form::Whole(bytes) => bytes == other,
-            Form::Chunked(_) => self.iter().flatten().eq(other),
+    fn equals(mut self, mut other: &[u8]) -> bool {
+        while let Some(piece) = self.piece() {
+            match other.strip_prefix(piece) {
+                Some(rest) => other = rest,
+                None => return false,
+            }
         }
+        other.is_empty()
     }
 
     /// Writes a string of this content in one piece.
     fn write(self, major: u8, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
-        match self.0 {
-            Form::Whole(bytes) => writer.string(major, bytes),
-            Form::Chunked(_) => {
-                writer.head(major, self.len() as u64)?;
-                self.iter().try_for_each(|piece| writer.raw(piece))
-            }
-        }
+        writer.head(major, self.len() as u64)?;
+        self.iter().try_for_each(|piece| writer.raw(piece))
     }
 }
 
@@ -255,8 +250,11 @@ impl defmt::Format for Bytes<'_> {
 }
 
 impl<'b> Value<'b> for Text<'b> {
-    fn read(reader: &mut Reader<'b>) -> Result<Self, Malformed> {
-        reader.text()
+    fn of(item: Item<'b>) -> Result<Self, Malformed> {
+        match item {
+            Item::Text(text) => Ok(text),
+            _ => Err(Malformed),
+        }
     }
 
     fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
@@ -265,8 +263,11 @@ impl<'b> Value<'b> for Text<'b> {
 }
 
 impl<'b> Value<'b> for Bytes<'b> {
-    fn read(reader: &mut Reader<'b>) -> Result<Self, Malformed> {
-        reader.bytes()
+    fn of(item: Item<'b>) -> Result<Self, Malformed> {
+        match item {
+            Item::Bytes(bytes) => Ok(bytes),
+            _ => Err(Malformed),
+        }
     }
 
     fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
@@ -333,6 +334,13 @@ impl<'b, T: Value<'b> + Copy> defmt::Format for List<'b, T> {
 }
 
 impl<'b, T: Value<'b> + Copy> Value<'b> for List<'b, T> {
+    fn of(item: Item<'b>) -> Result<Self, Malformed> {
+        match item {
+            Item::Array(mut reader) => Self::read(&mut reader),
+            _ => Err(Malformed),
+        }
+    }
+
     fn read(reader: &mut Reader<'b>) -> Result<Self, Malformed> {
         let mut items = reader.elements()?;
         let start = reader.rest();
@@ -414,6 +422,13 @@ impl<'b, T: Value<'b> + Copy> defmt::Format for Table<'b, T> {
 }
 
 impl<'b, T: Value<'b> + Copy> Value<'b> for Table<'b, T> {
+    fn of(item: Item<'b>) -> Result<Self, Malformed> {
+        match item {
+            Item::Map(mut reader) => Self::read(&mut reader),
+            _ => Err(Malformed),
+        }
+    }
+
     fn read(reader: &mut Reader<'b>) -> Result<Self, Malformed> {
         let mut items = reader.entries()?;
         let start = reader.rest();

@@ -23,7 +23,7 @@ pub use store::{Files, Store};
 
 use super::server::{Answer, Incoming, Reply};
 use super::{Decode, Empty, Encode, Error, Group, Op, Request, map};
-use crate::cbor::{BufferFull, Bytes, Malformed, Reader, Table, Text, Value, Writer};
+use crate::cbor::{BufferFull, Bytes, Item, Malformed, Table, Text, Value, Writer};
 
 /// Asks for a piece of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,14 +161,12 @@ pub enum HashOutput<'b> {
 }
 
 impl<'b> Value<'b> for HashOutput<'b> {
-    fn read(reader: &mut Reader<'b>) -> Result<Self, Malformed> {
-        // Both start differently, so a failed attempt at the one leaves nothing to guess about the other.
-        let mut number = *reader;
-        if let Ok(value) = number.unsigned() {
-            *reader = number;
-            return Ok(Self::Number(value));
+    fn of(item: Item<'b>) -> Result<Self, Malformed> {
+        match item {
+            Item::Unsigned(number) => Ok(Self::Number(number)),
+            Item::Bytes(bytes) => Ok(Self::Bytes(bytes)),
+            _ => Err(Malformed),
         }
-        reader.bytes().map(Self::Bytes)
     }
 
     fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {

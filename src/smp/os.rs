@@ -23,7 +23,7 @@
 
 use super::server::{After, Answer, Incoming, Reply};
 use super::{Decode, Empty, Encode, Error, Group, Op, Request, map};
-use crate::cbor::{BufferFull, Malformed, Reader, Table, Text, Value, Writer};
+use crate::cbor::{BufferFull, Item, Malformed, Reader, Table, Text, Value, Writer};
 
 /// Asks for the same text back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -180,8 +180,11 @@ map!(response Pool { block_size: "blksiz", blocks: "nblks", free: "nfree", min: 
 struct Entry(Option<Pool>);
 
 impl Value<'_> for Entry {
-    fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
-        if reader.at_map() { Pool::read(reader).map(Some).map(Self) } else { reader.skip().map(|()| Self(None)) }
+    fn of(item: Item<'_>) -> Result<Self, Malformed> {
+        match item {
+            Item::Map(_) => Pool::of(item).map(Some).map(Self),
+            _ => Ok(Self(None)),
+        }
     }
 
     fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
@@ -315,8 +318,11 @@ map!(request Reset { force: "force", boot_mode: "boot_mode" });
 pub struct Force(pub bool);
 
 impl Value<'_> for Force {
-    fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
-        if reader.at_boolean() { reader.boolean().map(Self) } else { reader.signed().map(|force| Self(force != 0)) }
+    fn of(item: Item<'_>) -> Result<Self, Malformed> {
+        match item {
+            Item::Boolean(force) => Ok(Self(force)),
+            item => i64::of(item).map(|force| Self(force != 0)),
+        }
     }
 
     fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {

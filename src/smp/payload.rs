@@ -36,22 +36,22 @@ macro_rules! map {
     (request $($rest:tt)*) => { $crate::smp::map!(@ true, $($rest)*); };
     (response $($rest:tt)*) => { $crate::smp::map!(@ false, $($rest)*); };
     (@ $strict:literal, $type:ident $(<$b:lifetime>)? { $($field:ident : $key:literal),* $(,)? }) => {
-        #[allow(unused_variables, unused_mut, reason = "not every map has keys")]
+        #[allow(unused_mut, reason = "not every map has keys")]
         impl<'b> $crate::cbor::Value<'b> for $crate::smp::map!(# $type $(<$b>)?) {
+            fn of(item: $crate::cbor::Item<'b>) -> Result<Self, $crate::cbor::Malformed> {
+                match item {
+                    $crate::cbor::Item::Map(mut reader) => Self::read(&mut reader),
+                    _ => Err($crate::cbor::Malformed),
+                }
+            }
+
             fn read(reader: &mut $crate::cbor::Reader<'b>) -> Result<Self, $crate::cbor::Malformed> {
                 const KEYS: &[&str] = &[$($key),*];
-                const { assert!($crate::cbor::Known::fits(KEYS)) };
-                $(let mut $field = None;)*
-                let mut known = $crate::cbor::Known::enter(reader, KEYS, $strict)?;
-                while let Some(place) = known.key(reader)? {
-                    let mut places = 0..;
-                    $(if Some(place) == places.next() {
-                        $field = Some($crate::cbor::Value::read(reader)?);
-                    })*
-                }
-                Ok(Self {
-                    $($field: $field.or_else($crate::cbor::Value::missing).ok_or($crate::cbor::Malformed)?,)*
-                })
+                const { assert!($crate::cbor::Keys::fit(KEYS)) };
+                let mut values = [$crate::cbor::Item::Null; KEYS.len()];
+                reader.fields(KEYS, $strict, &mut values)?;
+                let [$($field),*] = &values;
+                Ok(Self { $($field: $crate::cbor::Value::of(*$field)?,)* })
             }
 
             fn write(&self, writer: &mut $crate::cbor::Writer<'_>) -> Result<(), $crate::cbor::BufferFull> {

@@ -21,7 +21,7 @@ pub use store::{Settings, Store};
 
 use super::server::{Answer, Incoming, Reply};
 use super::{Empty, Error, Group, Op, Request, map};
-use crate::cbor::{BufferFull, Bytes, Chunks, Malformed, Reader, Text, Value, Writer};
+use crate::cbor::{BufferFull, Bytes, Chunks, Item, Malformed, Text, Value, Writer};
 
 /// The value of a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,8 +51,12 @@ impl<'b> From<&'b [u8]> for Setting<'b> {
 }
 
 impl<'b> Value<'b> for Setting<'b> {
-    fn read(reader: &mut Reader<'b>) -> Result<Self, Malformed> {
-        if reader.at_text() { reader.text().map(Self::Text) } else { reader.bytes().map(Self::Bytes) }
+    fn of(item: Item<'b>) -> Result<Self, Malformed> {
+        match item {
+            Item::Bytes(bytes) => Ok(Self::Bytes(bytes)),
+            Item::Text(text) => Ok(Self::Text(text)),
+            _ => Err(Malformed),
+        }
     }
 
     fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {

@@ -5,7 +5,7 @@ use core::time::Duration;
 use std::collections::BTreeSet;
 
 use anysmp::bsmp::{self, Address, curve, function, group, variable};
-use anysmp::cbor::{Bytes, List, Reader, Table, Text, Writer};
+use anysmp::cbor::{Bytes, Item, List, Reader, Table, Text, Writer};
 use anysmp::framing::{Framing, Progress, auto, console, counted, datagram, delimited, lrc, packet};
 use anysmp::mcuboot::digest::Sha256;
 use anysmp::mcuboot::{build, flash, image, slots, tlv};
@@ -204,6 +204,9 @@ fn cbor(prints: &mut Prints) {
     writer.text("hunter2-").unwrap();
     prints.print(&writer);
     prints.print(&Reader::new(BYTES));
+    for item in [Item::Bytes(BYTES.into()), Item::Text(TEXT.into()), Item::Map(Reader::new(BYTES))] {
+        prints.print(&item);
+    }
     prints.print(&Text::from(TEXT));
     prints.print(&Bytes::from(BYTES));
     prints.print(&Bytes::from(BYTES).chunks());

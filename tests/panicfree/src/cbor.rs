@@ -14,6 +14,7 @@ pub const ALL: &[Operation] = &[
     |bytes, _| reader(bytes, |reader| drop_in_box(reader.text())),
     |bytes, _| reader(bytes, |reader| drop_in_box(reader.bytes())),
     |bytes, _| reader(bytes, |reader| drop_in_box(reader.skip())),
+    |bytes, _| reader(bytes, |reader| drop_in_box(reader.item())),
     |bytes, _| {
         reader(bytes, |reader| {
             let Ok(mut entries) = reader.entries() else { return };
