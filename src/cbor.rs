@@ -27,14 +27,14 @@
 //! * `null` for an optional key means that the key is absent. Floats, tags and simple values are only ever skipped.
 //! * Text need not be UTF-8: no server checks it.
 
+mod keys;
 mod read;
 mod view;
 mod write;
 
-pub(crate) use read::Keys;
+pub(crate) use keys::{Keys, keys};
 pub use read::{DEPTH, Item, Items, Reader};
 pub use view::{Bytes, Chunks, List, Table, Text};
-pub(crate) use write::Fields;
 pub use write::Writer;
 
 /// The payload is not what the protocol says: the peer's fault.

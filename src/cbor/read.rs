@@ -1,6 +1,6 @@
 //! The cursor.
 
-use super::{Bytes, Chunks, Malformed, Text, Value};
+use super::{Bytes, Chunks, Keys, Malformed, Text, Value};
 use crate::shown::shown;
 
 /// How deep values may be nested, the payload's own map included.
@@ -198,18 +198,14 @@ impl<'b> Reader<'b> {
         Bytes::read(self)
     }
 
-    /// Whether this text of at most [`Keys::LONGEST`] bytes stands here, in one piece; reads it if so.
-    fn is_key(&mut self, key: &str) -> bool {
-        match self.rest.split_first() {
-            Some((head, rest)) if usize::from(head ^ TEXT << 5) == key.len() => match rest.strip_prefix(key.as_bytes())
-            {
-                Some(rest) => {
-                    self.rest = rest;
-                    true
-                }
-                None => false,
-            },
-            _ => false,
+    /// Whether this item stands here; reads it if so.
+    fn is(&mut self, item: &[u8]) -> bool {
+        match self.rest.strip_prefix(item) {
+            Some(rest) => {
+                self.rest = rest;
+                true
+            }
+            None => false,
         }
     }
 
@@ -360,34 +356,6 @@ impl<'b> Reader<'b> {
     }
 }
 
-/// The keys that a struct knows.
-pub(crate) struct Keys;
-
-impl Keys {
-    /// How many there may be.
-    const MOST: usize = 32;
-    /// The longest of them: its length stands in the first byte.
-    const LONGEST: usize = 23;
-
-    /// Whether a struct may have these keys.
-    pub(crate) const fn fit(mut keys: &[&str]) -> bool {
-        let few = keys.len() <= Self::MOST;
-        while let [key, rest @ ..] = keys {
-            if key.len() > Self::LONGEST {
-                return false;
-            }
-            keys = rest;
-        }
-        few
-    }
-
-    /// The place of a key; behind the last one if it is none of them.
-    #[inline(never)] // Most peers keep the order in which the keys are known.
-    fn place(keys: &[&str], key: Text<'_>) -> usize {
-        keys.iter().position(|known| key == **known).unwrap_or(keys.len())
-    }
-}
-
 impl<'b> Reader<'b> {
     /// Reads a map for a struct that knows some of its keys, in whatever order they come: puts the value of each into its
     /// place. A known key that comes again is an error if each may come `once`, else it is skipped.
@@ -396,19 +364,22 @@ impl<'b> Reader<'b> {
     // Within each struct's own code a host decodes faster; firmware has it once.
     #[cfg_attr(target_os = "none", inline(never))]
     #[cfg_attr(not(target_os = "none"), inline(always))]
-    pub(crate) fn fields(&mut self, keys: &[&str], once: bool, values: &mut [Item<'b>]) -> Result<(), Malformed> {
+    pub(crate) fn fields(&mut self, keys: Keys, once: bool, values: &mut [Item<'b>]) -> Result<(), Malformed> {
         let mut entries = self.entries()?;
-        // Which key is expected, and one bit for each that came.
-        let (mut next, mut seen) = (0, 0_u32);
+        // The keys that are expected, the place of the first of them, and one bit for each key that came.
+        let (mut expected, mut next, mut seen) = (keys, 0, 0_u32);
         while entries.more(self)? {
-            // Looking for the expected one first takes 100 bytes of flash.
-            let expected = cfg!(not(feature = "small")) && keys.get(next).is_some_and(|known| self.is_key(known));
-            let place = if expected { next } else { Keys::place(keys, self.text()?) };
+            let mut behind = expected;
+            let (place, behind) = match behind.take() {
+                // Looking for the expected one first takes 100 bytes of flash.
+                Some(key) if cfg!(not(feature = "small")) && self.is(key) => (next, behind),
+                _ => keys.find(self.text()?),
+            };
             match values.get_mut(place) {
-                Some(value) if seen >> (place % Keys::MOST) & 1 == 0 => {
+                Some(value) if seen >> (place & 31) & 1 == 0 => {
                     *value = self.item()?;
-                    seen |= 1 << (place % Keys::MOST);
-                    next = place.wrapping_add(1);
+                    seen |= 1 << (place & 31); // There are fewer.
+                    (expected, next) = (behind, place.wrapping_add(1));
                 }
                 Some(_) if once => return Err(Malformed),
                 _ => self.skip()?,

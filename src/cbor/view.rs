@@ -74,7 +74,7 @@ impl<'b> Chunks<'b> {
         Some(to)
     }
 
-    fn equals(mut self, mut other: &[u8]) -> bool {
+    pub(super) fn equals(mut self, mut other: &[u8]) -> bool {
         while let Some(piece) = self.piece() {
             match other.strip_prefix(piece) {
                 Some(rest) => other = rest,

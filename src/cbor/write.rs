@@ -4,7 +4,7 @@
 //! `minicbor`'s encoder takes 810 (thumbv7m, a server of echo, parameters and images). `minicbor` is the oracle in tests, and
 //! a [`Writer`] is a [`minicbor::encode::Write`], for payloads that derive their encoding.
 
-use super::{BufferFull, Value};
+use super::{BufferFull, Keys, Value};
 use crate::bytes::copy;
 use crate::shown::shown;
 
@@ -215,10 +215,10 @@ impl<'b> Writer<'b> {
     }
 
     /// Starts a map of the `keys` of a struct; see [`Fields`].
-    pub(crate) fn fields(&mut self, keys: &'static [&'static str]) -> Fields<'_, 'b> {
+    pub(crate) fn fields(&mut self, keys: Keys) -> Fields<'_, 'b> {
         let (head, count) = (self.len, u8::from(self.rc));
         let full = self.byte(MAP).and_then(|()| self.prefix()).is_err();
-        Fields { writer: self, keys: keys.iter(), head, count, full }
+        Fields { writer: self, keys, head, count, full }
     }
 
     /// Starts an array of so many elements, which have to follow.
@@ -264,7 +264,8 @@ impl<'b> Writer<'b> {
 /// Which fields are missing is known one by one, so the number of keys is put into the head at the end.
 pub(crate) struct Fields<'w, 'b> {
     writer: &'w mut Writer<'b>,
-    keys: core::slice::Iter<'static, &'static str>,
+    /// Those that are still to come.
+    keys: Keys,
     /// Where the head of the map stands.
     head: usize,
     count: u8,
@@ -273,9 +274,6 @@ pub(crate) struct Fields<'w, 'b> {
 }
 
 impl Fields<'_, '_> {
-    /// The most keys that a head of one byte can count, less the `rc` that a server may put in front.
-    pub(crate) const MOST: usize = 22;
-
     /// Writes the next key and its value, unless that is missing. Whether all of them fit is told by [`end`](Self::end).
     pub(crate) fn field<'v, T: Value<'v>>(&mut self, value: &T) {
         if self.key(value.is_missing()) {
@@ -285,10 +283,10 @@ impl Fields<'_, '_> {
 
     /// Writes the next key, unless its value is missing.
     fn key(&mut self, missing: bool) -> bool {
-        let key = self.keys.next().copied().unwrap_or_default();
+        let key = self.keys.take().unwrap_or_default();
         if !missing {
             self.count = self.count.wrapping_add(1);
-            self.full |= self.writer.text(key).is_err();
+            self.full |= self.writer.raw(key).is_err();
         }
         !missing
     }

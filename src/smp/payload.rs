@@ -46,18 +46,14 @@ macro_rules! map {
             }
 
             fn read(reader: &mut $crate::cbor::Reader<'b>) -> Result<Self, $crate::cbor::Malformed> {
-                const KEYS: &[&str] = &[$($key),*];
-                const { assert!($crate::cbor::Keys::fit(KEYS)) };
-                let mut values = [$crate::cbor::Item::Null; KEYS.len()];
-                reader.fields(KEYS, $strict, &mut values)?;
+                let mut values = [$crate::cbor::Item::Null; <[&str]>::len(&[$($key),*])];
+                reader.fields($crate::cbor::keys![$($key),*], $strict, &mut values)?;
                 let [$($field),*] = &values;
                 Ok(Self { $($field: $crate::cbor::Value::of(*$field)?,)* })
             }
 
             fn write(&self, writer: &mut $crate::cbor::Writer<'_>) -> Result<(), $crate::cbor::BufferFull> {
-                const KEYS: &[&str] = &[$($key),*];
-                const { assert!(KEYS.len() <= $crate::cbor::Fields::MOST) };
-                let mut fields = writer.fields(KEYS);
+                let mut fields = writer.fields($crate::cbor::keys![$($key),*]);
                 $(fields.field(&self.$field);)*
                 fields.end()
             }

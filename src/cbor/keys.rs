@@ -1,0 +1,87 @@
+//! The keys of a struct.
+
+use super::Text;
+
+/// The keys that a struct knows, as they stand on the wire, one behind the other: `\x63off\x63len`.
+///
+/// On a 32-bit target a list of `&str` would take eight bytes more for each; and a key that was expected is known, and
+/// one is written, with its head at once.
+#[derive(Clone, Copy)]
+pub(crate) struct Keys(&'static [u8]);
+
+impl Keys {
+    /// How many there may be: what the head of a map counts in one byte, less the `rc` that a server may put in front.
+    pub(super) const MOST: usize = 22;
+    /// The longest of them: its length stands in the first byte.
+    const LONGEST: usize = 23;
+    /// The first byte of an empty one.
+    const HEAD: u8 = 0x60;
+
+    pub(crate) const fn new(encoded: &'static [u8]) -> Self {
+        Self(encoded)
+    }
+
+    /// How many bytes the keys take.
+    pub(crate) const fn len(mut keys: &[&str]) -> usize {
+        assert!(keys.len() <= Self::MOST, "a map with a head of one byte");
+        let mut len = 0;
+        while let [key, rest @ ..] = keys {
+            assert!(key.len() <= Self::LONGEST, "keys with a head of one byte");
+            len += 1 + key.len();
+            keys = rest;
+        }
+        len
+    }
+
+    #[expect(
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        reason = "runs in the compiler, which checks it"
+    )]
+    pub(crate) const fn encode<const N: usize>(mut keys: &[&str]) -> [u8; N] {
+        let (mut encoded, mut at) = ([0; N], 0);
+        while let [key, rest @ ..] = keys {
+            encoded[at] = Self::HEAD | key.len() as u8;
+            at += 1;
+            let mut bytes = key.as_bytes();
+            while let [byte, rest @ ..] = bytes {
+                encoded[at] = *byte;
+                at += 1;
+                bytes = rest;
+            }
+            keys = rest;
+        }
+        encoded
+    }
+
+    /// Takes the first of them, with its head.
+    pub(super) fn take(&mut self) -> Option<&'static [u8]> {
+        let len = usize::from(self.0.first()? ^ Self::HEAD);
+        let (key, rest) = self.0.split_at_checked(1 + len)?;
+        self.0 = rest;
+        Some(key)
+    }
+
+    /// The place of a key, and those behind it; the number of all if it is none of them.
+    #[inline(never)] // Most peers keep the order in which the keys are known.
+    pub(super) fn find(mut self, text: Text<'_>) -> (usize, Self) {
+        let mut place = 0;
+        while let Some([_head, key @ ..]) = self.take() {
+            if text.as_bytes().equals(key) {
+                break;
+            }
+            place += 1;
+        }
+        (place, self)
+    }
+}
+
+/// The keys of a struct, as [`Keys`].
+macro_rules! keys {
+    ($($key:literal),*) => {{
+        const LIST: &[&str] = &[$($key),*];
+        const ENCODED: [u8; $crate::cbor::Keys::len(LIST)] = $crate::cbor::Keys::encode(LIST);
+        $crate::cbor::Keys::new(&ENCODED)
+    }};
+}
+pub(crate) use keys;
