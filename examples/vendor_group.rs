@@ -112,7 +112,7 @@ impl Lamps {
 
     fn dispatch(&mut self, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
         match (incoming.group(), incoming.op(), incoming.command()) {
-            (LAMPS, Op::Write, Switch::COMMAND) => reply.result(incoming.decode().and_then(|r| self.switch(r))),
+            (LAMPS, Op::Write, Switch::COMMAND) => incoming.answer(reply, |request| self.switch(request)),
             (LAMPS, Op::Read, States::COMMAND) => reply.ok(&StatesResponse(&self.0)),
             _ => reply.error(Error::NOT_SUPPORTED),
         }

@@ -57,10 +57,10 @@
 //!
 //! let mut lamp = 0;
 //! let handler = |incoming: &Incoming<'_>, reply: Reply<'_>| match (incoming.group(), incoming.op(), incoming.command()) {
-//!     (Dim::GROUP, Dim::OP, Dim::COMMAND) => reply.result(incoming.decode().map(|Dim { percent }| {
+//!     (Dim::GROUP, Dim::OP, Dim::COMMAND) => incoming.answer(reply, |Dim { percent }| {
 //!         lamp = percent;
-//!         Empty {}
-//!     })),
+//!         Ok(Empty {})
+//!     }),
 //!     _ => reply.error(Error::NOT_SUPPORTED),
 //! };
 //! // What drivers do for both ends, with a port in between:

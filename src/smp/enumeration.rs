@@ -151,17 +151,17 @@ pub fn dispatch(served: &[Detail<'_>], incoming: &Incoming<'_>, reply: Reply<'_>
         return reply.error(Error::NOT_SUPPORTED);
     }
     match incoming.command() {
-        Count::COMMAND => reply.result(incoming.decode().and_then(|Empty {}| {
+        Count::COMMAND => incoming.answer(reply, |Empty {}| {
             let count = u16::try_from(served.len()).or(Err(error::enumeration::TOO_MANY_GROUP_ENTRIES))?;
             Ok(CountResponse { count })
-        })),
-        List::COMMAND => reply.result(incoming.decode().map(|Empty {}| Numbers(served))),
-        Single::COMMAND => reply.result(incoming.decode().and_then(|Single { index }| {
+        }),
+        List::COMMAND => incoming.answer(reply, |Empty {}| Ok(Numbers(served))),
+        Single::COMMAND => incoming.answer(reply, |Single { index }| {
             let (index, last) = (usize::from(index.unwrap_or(0)), served.len().wrapping_sub(1));
             let found = served.get(index).ok_or(error::enumeration::INDEX_TOO_LARGE)?;
             Ok(SingleResponse { group: found.group, end: (index == last).then_some(true) })
-        })),
-        Details::COMMAND => reply.result(incoming.decode().map(|Details { groups: wanted }| Chosen { served, wanted })),
+        }),
+        Details::COMMAND => incoming.answer(reply, |Details { groups: wanted }| Ok(Chosen { served, wanted })),
         _ => reply.error(Error::NOT_SUPPORTED),
     }
 }

@@ -324,10 +324,7 @@ fn answer<'m, R: Decode<'m>, E: Encode>(
     reply: Reply<'_>,
     command: impl FnOnce(R) -> Result<E, Error>,
 ) -> Answer {
-    match incoming.decode() {
-        Ok(request) => reply.result(command(request)),
-        Err(error) => reply.error(error),
-    }
+    incoming.answer(reply, command)
 }
 
 #[inline(never)] // As `answer`.

@@ -382,18 +382,14 @@ pub trait Commands {
 #[inline(never)] // For the stack: see `server`.
 pub fn dispatch<C: Commands + ?Sized>(commands: &mut C, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
     match (incoming.op(), incoming.command()) {
-        (Op::Read, ReadState::COMMAND) => reply.result(incoming.decode().and_then(|Empty {}| commands.read_state())),
-        (Op::Write, WriteState::COMMAND) => {
-            reply.result(incoming.decode().and_then(|request| commands.write_state(request)))
-        }
-        (Op::Write, Upload::COMMAND) => reply.result(incoming.decode().and_then(|request| commands.upload(request))),
-        (Op::Read, CoreList::COMMAND) => reply.result(incoming.decode().and_then(|Empty {}| commands.core_list())),
-        (Op::Read, CoreLoad::COMMAND) => {
-            reply.result(incoming.decode().and_then(|request| commands.core_load(request)))
-        }
-        (Op::Write, CoreErase::COMMAND) => reply.result(incoming.decode().and_then(|Empty {}| commands.core_erase())),
-        (Op::Write, Erase::COMMAND) => reply.result(incoming.decode().and_then(|request| commands.erase(request))),
-        (Op::Read, SlotInfo::COMMAND) => reply.result(incoming.decode().and_then(|Empty {}| commands.slot_info())),
+        (Op::Read, ReadState::COMMAND) => incoming.answer(reply, |Empty {}| commands.read_state()),
+        (Op::Write, WriteState::COMMAND) => incoming.answer(reply, |request| commands.write_state(request)),
+        (Op::Write, Upload::COMMAND) => incoming.answer(reply, |request| commands.upload(request)),
+        (Op::Read, CoreList::COMMAND) => incoming.answer(reply, |Empty {}| commands.core_list()),
+        (Op::Read, CoreLoad::COMMAND) => incoming.answer(reply, |request| commands.core_load(request)),
+        (Op::Write, CoreErase::COMMAND) => incoming.answer(reply, |Empty {}| commands.core_erase()),
+        (Op::Write, Erase::COMMAND) => incoming.answer(reply, |request| commands.erase(request)),
+        (Op::Read, SlotInfo::COMMAND) => incoming.answer(reply, |Empty {}| commands.slot_info()),
         _ => reply.error(Error::NOT_SUPPORTED),
     }
 }

@@ -551,38 +551,25 @@ pub trait Commands {
 #[inline(never)] // For the stack: see `server`.
 pub fn dispatch<C: Commands + ?Sized>(commands: &mut C, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
     match (incoming.op(), incoming.command()) {
-        (_, Echo::COMMAND) => reply.result(incoming.decode().and_then(|request| commands.echo(request))),
-        (Op::Write, ConsoleEcho::COMMAND) => {
-            reply.result(incoming.decode().and_then(|request| commands.console_echo(request)))
-        }
-        (Op::Read, TaskStatistics::COMMAND) => {
-            reply.result(incoming.decode().and_then(|Empty {}| commands.task_statistics()))
-        }
-        (Op::Read, PoolStatistics::COMMAND) => {
-            reply.result(incoming.decode().and_then(|Empty {}| commands.pool_statistics()))
-        }
-        (Op::Read, ReadDateTime::COMMAND) => {
-            reply.result(incoming.decode().and_then(|Empty {}| commands.read_datetime()))
-        }
-        (Op::Write, WriteDateTime::COMMAND) => {
-            reply.result(incoming.decode().and_then(|request| commands.write_datetime(request)))
-        }
+        (_, Echo::COMMAND) => incoming.answer(reply, |request| commands.echo(request)),
+        (Op::Write, ConsoleEcho::COMMAND) => incoming.answer(reply, |request| commands.console_echo(request)),
+        (Op::Read, TaskStatistics::COMMAND) => incoming.answer(reply, |Empty {}| commands.task_statistics()),
+        (Op::Read, PoolStatistics::COMMAND) => incoming.answer(reply, |Empty {}| commands.pool_statistics()),
+        (Op::Read, ReadDateTime::COMMAND) => incoming.answer(reply, |Empty {}| commands.read_datetime()),
+        (Op::Write, WriteDateTime::COMMAND) => incoming.answer(reply, |request| commands.write_datetime(request)),
         (Op::Write, Reset::COMMAND) => {
-            let request = incoming.decode::<Reset>();
-            let result = request.and_then(|request| commands.reset(request));
-            match (request, result) {
-                (Ok(Reset { force, boot_mode }), Ok(done)) => reply.ok(&done).then(After::Reset {
-                    force: force.is_some_and(|Force(force)| force),
-                    mode: boot_mode.unwrap_or(0),
-                }),
-                (_, Err(error)) | (Err(error), _) => reply.error(error),
-            }
+            let mut after = After::Nothing;
+            let answer = incoming.answer(reply, |request: Reset| {
+                let done = commands.reset(request)?;
+                let Reset { force, boot_mode } = request;
+                after = After::Reset { force: force == Some(Force(true)), mode: boot_mode.unwrap_or(0) };
+                Ok(done)
+            });
+            answer.then(after)
         }
-        (Op::Read, Parameters::COMMAND) => reply.result(incoming.decode().and_then(|Empty {}| commands.parameters())),
-        (Op::Read, Info::COMMAND) => reply.result(incoming.decode().and_then(|request| commands.info(request))),
-        (Op::Read, BootLoader::COMMAND) => {
-            reply.result(incoming.decode().and_then(|request| commands.boot_loader(request)))
-        }
+        (Op::Read, Parameters::COMMAND) => incoming.answer(reply, |Empty {}| commands.parameters()),
+        (Op::Read, Info::COMMAND) => incoming.answer(reply, |request| commands.info(request)),
+        (Op::Read, BootLoader::COMMAND) => incoming.answer(reply, |request| commands.boot_loader(request)),
         _ => reply.error(Error::NOT_SUPPORTED),
     }
 }

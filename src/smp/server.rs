@@ -110,6 +110,20 @@ impl<'m> Incoming<'m> {
         R::decode(self.payload.0).or(Err(Error::INVALID))
     }
 
+    /// Reads the payload as the request of a command, has it done, and answers.
+    ///
+    /// A payload that is something else is answered with [`Error::INVALID`], and no command is called.
+    pub fn answer<R: Decode<'m>, E: Encode>(
+        &self,
+        reply: Reply<'_>,
+        command: impl FnOnce(R) -> Result<E, Error>,
+    ) -> Answer {
+        match R::decode(self.payload.0) {
+            Ok(request) => reply.result(command(request)),
+            Err(_) => reply.error(Error::INVALID),
+        }
+    }
+
     /// What the request is about, as far as a policy may want to know: the value of one key of its map.
     ///
     /// `name` tells the file or the setting, `image` and `slot` the target of an upload or an erase, `hash` the image of

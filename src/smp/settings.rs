@@ -246,12 +246,12 @@ pub trait Commands {
 #[inline(never)] // For the stack: see `server`.
 pub fn dispatch<C: Commands + ?Sized>(commands: &mut C, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
     match (incoming.op(), incoming.command()) {
-        (Op::Read, Read::COMMAND) => reply.result(incoming.decode().and_then(|request| commands.read(request))),
-        (Op::Write, Write::COMMAND) => reply.result(incoming.decode().and_then(|request| commands.write(request))),
-        (Op::Write, Delete::COMMAND) => reply.result(incoming.decode().and_then(|request| commands.delete(request))),
-        (Op::Write, Commit::COMMAND) => reply.result(incoming.decode().and_then(|Empty {}| commands.commit())),
-        (Op::Read, Load::COMMAND) => reply.result(incoming.decode().and_then(|Empty {}| commands.load())),
-        (Op::Write, Save::COMMAND) => reply.result(incoming.decode().and_then(|request| commands.save(request))),
+        (Op::Read, Read::COMMAND) => incoming.answer(reply, |request| commands.read(request)),
+        (Op::Write, Write::COMMAND) => incoming.answer(reply, |request| commands.write(request)),
+        (Op::Write, Delete::COMMAND) => incoming.answer(reply, |request| commands.delete(request)),
+        (Op::Write, Commit::COMMAND) => incoming.answer(reply, |Empty {}| commands.commit()),
+        (Op::Read, Load::COMMAND) => incoming.answer(reply, |Empty {}| commands.load()),
+        (Op::Write, Save::COMMAND) => incoming.answer(reply, |request| commands.save(request)),
         _ => reply.error(Error::NOT_SUPPORTED),
     }
 }

@@ -83,7 +83,7 @@ pub trait Commands {
 #[inline(never)] // For the stack: see `server`.
 pub fn dispatch<C: Commands + ?Sized>(commands: &mut C, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
     match (incoming.op(), incoming.command()) {
-        (Op::Write, Execute::COMMAND) => reply.result(incoming.decode().and_then(|request| commands.execute(request))),
+        (Op::Write, Execute::COMMAND) => incoming.answer(reply, |request| commands.execute(request)),
         _ => reply.error(Error::NOT_SUPPORTED),
     }
 }

@@ -115,8 +115,8 @@ pub trait Commands {
 #[inline(never)] // For the stack: see `server`.
 pub fn dispatch<C: Commands + ?Sized>(commands: &mut C, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
     match (incoming.op(), incoming.command()) {
-        (Op::Read, Read::COMMAND) => reply.result(incoming.decode().and_then(|request| commands.read(request))),
-        (Op::Read, List::COMMAND) => reply.result(incoming.decode().and_then(|Empty {}| commands.list())),
+        (Op::Read, Read::COMMAND) => incoming.answer(reply, |request| commands.read(request)),
+        (Op::Read, List::COMMAND) => incoming.answer(reply, |Empty {}| commands.list()),
         _ => reply.error(Error::NOT_SUPPORTED),
     }
 }
@@ -145,11 +145,11 @@ pub struct Set<'s> {
 #[inline(never)] // For the stack: see `server`.
 pub fn answer(sets: &[Set<'_>], incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
     match (incoming.op(), incoming.command()) {
-        (Op::Read, Read::COMMAND) => reply.result(incoming.decode().and_then(|request: Read<'_>| {
+        (Op::Read, Read::COMMAND) => incoming.answer(reply, |request: Read<'_>| {
             let set = sets.iter().find(|set| request.name == set.name).ok_or(error::stat::INVALID_GROUP)?;
             Ok(ReadResponse { name: set.name.into(), fields: set.fields.into() })
-        })),
-        (Op::Read, List::COMMAND) => reply.result(incoming.decode().map(|Empty {}| Names(sets))),
+        }),
+        (Op::Read, List::COMMAND) => incoming.answer(reply, |Empty {}| Ok(Names(sets))),
         _ => reply.error(Error::NOT_SUPPORTED),
     }
 }

@@ -47,9 +47,7 @@ pub trait Commands {
 #[inline(never)] // For the stack: see `server`.
 pub fn dispatch<C: Commands + ?Sized>(commands: &mut C, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
     match (incoming.op(), incoming.command()) {
-        (Op::Write, EraseStorage::COMMAND) => {
-            reply.result(incoming.decode().and_then(|Empty {}| commands.erase_storage()))
-        }
+        (Op::Write, EraseStorage::COMMAND) => incoming.answer(reply, |Empty {}| commands.erase_storage()),
         _ => reply.error(Error::NOT_SUPPORTED),
     }
 }

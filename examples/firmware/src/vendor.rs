@@ -37,7 +37,10 @@ impl Lamp {
     pub fn dispatch(&mut self, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
         match (incoming.op(), incoming.command()) {
             (Op::Read, 0) => reply.ok(self),
-            (Op::Write, 0) => reply.result(incoming.decode().map(|lamp| *self = lamp).map(|()| *self)),
+            (Op::Write, 0) => incoming.answer(reply, |lamp| {
+                *self = lamp;
+                Ok(*self)
+            }),
             _ => reply.error(Error::NOT_SUPPORTED),
         }
     }

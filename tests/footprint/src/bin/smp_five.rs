@@ -15,18 +15,16 @@ struct Device {
 impl Handler for Device {
     fn handle(&mut self, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
         match (incoming.group(), incoming.op(), incoming.command()) {
-            (Group::OS, _, 0) => reply.result(
-                incoming.decode().map(|os::Echo { text }| os::EchoResponse { text: text.unwrap_or("".into()) }),
-            ),
+            (Group::OS, _, 0) => {
+                incoming.answer(reply, |os::Echo { text }| Ok(os::EchoResponse { text: text.unwrap_or("".into()) }))
+            }
             (Group::OS, Op::Write, 5) => match incoming.decode() {
                 Ok(Empty {}) => reply.ok(&Empty {}).then(After::Reset { force: false, mode: 0 }),
                 Err(error) => reply.error(error),
             },
             (Group::OS, Op::Read, 6) => reply.ok(&os::ParametersResponse { buf_size: 512, buf_count: 1 }),
             (Group::IMAGE, Op::Read, 0) => reply.result(self.images.read_state()),
-            (Group::IMAGE, Op::Write, 1) => {
-                reply.result(incoming.decode().and_then(|request| self.images.upload(request)))
-            }
+            (Group::IMAGE, Op::Write, 1) => incoming.answer(reply, |request| self.images.upload(request)),
             _ => reply.error(Error::NOT_SUPPORTED),
         }
     }
