@@ -101,13 +101,16 @@ impl<'b> Writer<'b> {
 
     /// Writes a first byte and its argument, in the shortest form.
     pub(super) fn head(&mut self, major: u8, argument: u64) -> Result<(), BufferFull> {
-        let [b7, b6, b5, b4, b3, b2, b1, b0] = argument.to_be_bytes();
-        match argument {
+        let Ok(narrow) = u32::try_from(argument) else {
+            self.byte(major | 27)?;
+            return self.raw(&argument.to_be_bytes());
+        };
+        let [b3, b2, b1, b0] = narrow.to_be_bytes();
+        match narrow {
             0..=23 => self.raw(&[major | b0]),
             24..=0xFF => self.raw(&[major | 24, b0]),
             0x100..=0xFFFF => self.raw(&[major | 25, b1, b0]),
-            0x1_0000..=0xFFFF_FFFF => self.raw(&[major | 26, b3, b2, b1, b0]),
-            _ => self.raw(&[major | 27, b7, b6, b5, b4, b3, b2, b1, b0]),
+            _ => self.raw(&[major | 26, b3, b2, b1, b0]),
         }
     }
 
@@ -216,9 +219,9 @@ impl<'b> Writer<'b> {
 
     /// Starts a map of the `keys` of a struct; see [`Fields`].
     pub(crate) fn fields(&mut self, keys: Keys) -> Fields<'_, 'b> {
-        let (head, count) = (self.len, u8::from(self.rc));
-        let full = self.byte(MAP).and_then(|()| self.prefix()).is_err();
-        Fields { writer: self, keys, head, count, full }
+        let head = self.len;
+        let full = self.byte(MAP | u8::from(self.rc)).and_then(|()| self.prefix()).is_err();
+        Fields { writer: self, keys, head, full }
     }
 
     /// Starts an array of so many elements, which have to follow.
@@ -261,14 +264,13 @@ impl<'b> Writer<'b> {
 
 /// Writes the fields of a struct as the map that it is, in the order of its keys.
 ///
-/// Which fields are missing is known one by one, so the number of keys is put into the head at the end.
+/// Which fields are missing is known one by one, so the head counts each key that is written.
 pub(crate) struct Fields<'w, 'b> {
     writer: &'w mut Writer<'b>,
     /// Those that are still to come.
     keys: Keys,
     /// Where the head of the map stands.
     head: usize,
-    count: u8,
     /// Whether something did not fit.
     full: bool,
 }
@@ -285,21 +287,20 @@ impl Fields<'_, '_> {
     fn key(&mut self, missing: bool) -> bool {
         let key = self.keys.take().unwrap_or_default();
         if !missing {
-            self.count = self.count.wrapping_add(1);
+            if let Some(head) = self.writer.out.get_mut(self.head) {
+                *head = head.wrapping_add(1);
+            }
             self.full |= self.writer.raw(key).is_err();
         }
         !missing
     }
 
-    /// Completes the head.
+    /// Ends the map.
     ///
     /// # Errors
     ///
     /// [`BufferFull`] if any of it did not fit.
     pub(crate) fn end(self) -> Result<(), BufferFull> {
-        if let Some(head) = self.writer.out.get_mut(self.head) {
-            *head |= self.count;
-        }
         if self.full { Err(BufferFull) } else { Ok(()) }
     }
 }
