@@ -57,8 +57,9 @@ impl<'b> Writer<'b> {
         self.len() == 0
     }
 
-    /// Begins the payload: what was written so far is its header.
-    pub(crate) const fn begin(&mut self) {
+    /// Begins the payload, behind room for a header of `header` bytes. Where that does not fit, the payload will not either.
+    pub(crate) fn begin(&mut self, header: usize) {
+        let _ = self.reserve(header);
         self.start = self.len;
     }
 
@@ -183,16 +184,14 @@ impl<'b> Writer<'b> {
         self.raw(bytes)
     }
 
-    /// The first bytes that were written, if there are so many.
+    /// The room for the header, if it is that long.
     pub(crate) fn front<const N: usize>(&mut self) -> Option<&mut [u8; N]> {
-        self.out.get_mut(..self.len)?.first_chunk_mut()
+        self.out.get_mut(..self.start)?.first_chunk_mut()
     }
 
-    /// Drops what was written behind the first `len` bytes, if there are more, and the wish of [`prefix_rc`](Self::prefix_rc).
-    pub(crate) const fn truncate(&mut self, len: usize) {
-        if len < self.len {
-            self.len = len;
-        }
+    /// Drops the payload, and the wish of [`prefix_rc`](Self::prefix_rc).
+    pub(crate) const fn restart(&mut self) {
+        self.len = self.start;
         self.rc = false;
     }
 

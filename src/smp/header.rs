@@ -237,12 +237,6 @@ impl Header {
         [(self.version as u8) << 3 | self.op as u8, 0, l1, l0, g1, g0, self.sequence, self.command]
     }
 
-    /// Puts the length of the payload into a header that was written before.
-    pub(super) const fn set_length(header: &mut [u8; Self::LEN], length: u16) {
-        let [_, _, l1, l0, ..] = header;
-        [*l1, *l0] = length.to_be_bytes();
-    }
-
     /// The header of the answer to this request, with the length of an empty payload.
     #[must_use]
     pub const fn response(&self) -> Self {

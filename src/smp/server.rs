@@ -41,7 +41,7 @@ use crc::{CRC_32_ISO_HDLC, Crc, NoTable};
 use super::header::Flaw;
 use super::{Decode, Encode, Error, Group, Header, Op, Version, error};
 use crate::bytes::copy;
-use crate::cbor::{Value, Writer};
+use crate::cbor::{BufferFull, Value, Writer};
 use crate::link::{AsyncService, Service};
 use crate::shown::shown;
 
@@ -170,34 +170,14 @@ impl Answer {
 ///
 /// It fits two registers: a copy on each level of a server would stand in its stack.
 pub struct Reply<'t> {
-    /// Stands behind the header of the answer; the length is put into that at the end.
+    /// Stands behind the room for the header of the answer, which is written at the end.
     writer: &'t mut Writer<'t>,
-    version: Version,
+    request: &'t Header,
 }
 
-shown!(Reply<'_>, |reply| "Reply({:?}, {} bytes)", reply.version, reply.room());
+shown!(Reply<'_>, |reply| "Reply({:?}, {} bytes)", reply.request.version, reply.room());
 
-impl<'t> Reply<'t> {
-    /// A place for the answer to the request with this header.
-    fn new(writer: &'t mut Writer<'t>, request: &Header, legacy: bool) -> Self {
-        let _ = writer.raw(&request.response().emit());
-        writer.begin();
-        if legacy {
-            writer.prefix_rc();
-        }
-        Self { writer, version: request.version }
-    }
-
-    /// Gives an answer that was given before.
-    fn repeat(self, answer: &[u8]) -> Answer {
-        if answer.len().saturating_sub(Header::LEN) > self.writer.room() {
-            return self.error(Error::TOO_LARGE);
-        }
-        self.writer.truncate(0);
-        let _ = self.writer.raw(answer);
-        Answer { len: self.writer.end_of_payload(), after: After::Nothing }
-    }
-
+impl Reply<'_> {
     /// How many bytes of payload the answer can hold: never more than the header can tell.
     #[must_use]
     pub const fn room(&self) -> usize {
@@ -206,51 +186,69 @@ impl<'t> Reply<'t> {
 
     /// Answers with an error and one number beside it, as the length of a file. Version 1 has no place for the number.
     pub fn error_beside(self, error: Error, key: &str, number: u64) -> Answer {
-        if self.version == Version::V1 {
+        let version = self.request.version;
+        if version == Version::V1 {
             return self.error(error);
         }
-        self.writer.truncate(Header::LEN);
+        self.writer.restart();
         let written = self
             .writer
             .map(2)
-            .and_then(|()| error.write_entry(self.version, self.writer))
+            .and_then(|()| error.write_entry(version, self.writer))
             .and_then(|()| self.writer.text(key))
             .and_then(|()| self.writer.unsigned(number));
-        self.finish(written.or(Err(error)))
+        match written {
+            Ok(()) => self.complete(),
+            Err(_) => self.error(error),
+        }
     }
 
     /// Answers with a payload. If it does not fit, answers [`Error::TOO_LARGE`].
     pub fn ok<E: Encode>(self, response: &E) -> Answer {
-        self.result(Ok(response))
+        let written = response.encode(self.writer);
+        self.finish(written)
     }
 
     /// Answers with an error.
     pub fn error(self, error: Error) -> Answer {
-        self.finish(Err(error))
+        Answer { len: refuse(self.writer, self.request, error), after: After::Nothing }
     }
 
     /// Answers with a payload or with an error.
     pub fn result<E: Encode>(self, result: Result<E, Error>) -> Answer {
-        let written = match result {
-            Ok(response) => response.encode(self.writer).or(Err(Error::TOO_LARGE)),
-            Err(error) => Err(error),
-        };
-        self.finish(written)
+        match result {
+            Ok(response) => self.ok(&response),
+            Err(error) => self.error(error),
+        }
     }
 
-    /// Completes the header of an answer whose payload was written, or writes the error in its place. What comes with
-    /// the type of a response is kept out of here.
-    fn finish(self, written: Result<(), Error>) -> Answer {
-        if let Err(error) = written {
-            self.writer.truncate(Header::LEN);
-            if error.write(self.version, self.writer).is_err() {
-                self.writer.truncate(0);
-            }
+    /// Completes an answer whose payload was written. What comes with the type of a response is kept out of here.
+    fn finish(self, written: Result<(), BufferFull>) -> Answer {
+        match written {
+            Ok(()) => self.complete(),
+            Err(_) => self.error(Error::TOO_LARGE),
         }
-        if let (Ok(length), Some(head)) = (u16::try_from(self.writer.len()), self.writer.front()) {
-            Header::set_length(head, length);
-        }
-        Answer { len: self.writer.end_of_payload(), after: After::Nothing }
+    }
+
+    fn complete(self) -> Answer {
+        Answer { len: complete(self.writer, self.request), after: After::Nothing }
+    }
+}
+
+/// Writes the header in front of a payload; returns the length of both.
+fn complete(writer: &mut Writer<'_>, request: &Header) -> usize {
+    if let (Ok(length), Some(head)) = (u16::try_from(writer.len()), writer.front()) {
+        *head = Header { length, ..request.response() }.emit();
+    }
+    writer.end_of_payload()
+}
+
+/// Answers with an error, in place of all that was written; returns the length of the answer.
+fn refuse(writer: &mut Writer<'_>, request: &Header, error: Error) -> usize {
+    writer.restart();
+    match error.write(request.version, writer) {
+        Ok(()) => complete(writer, request),
+        Err(_) => 0,
     }
 }
 
@@ -346,11 +344,11 @@ pub struct Server<'m, H, P> {
 shown!(['m, H, P] Server<'m, H, P>, |server| "Server({} bytes, {} denied)", server.memory.len(), server.denied);
 
 /// What the checks in front of the handler decided.
-enum Checked<'i, 't> {
+enum Checked<'i> {
     /// `tx` holds an answer of this length, or none.
     Answered(usize),
     /// The handler's turn.
-    Handle { incoming: Incoming<'i>, reply: Reply<'t>, fingerprint: Option<u32> },
+    Handle { incoming: Incoming<'i>, fingerprint: Option<u32> },
 }
 
 impl<H, P: Policy> Server<'_, H, P> {
@@ -391,13 +389,12 @@ impl<'m, H, P: Policy> Server<'m, H, P> {
     }
 
     #[inline(never)] // For the stack: see `smp::server`.
-    fn check<'i, 't>(&mut self, message: &'i [u8], writer: &'t mut Writer<'t>) -> Checked<'i, 't> {
+    fn check<'i>(&mut self, message: &'i [u8], writer: &mut Writer<'_>) -> Checked<'i> {
         let Some((header, rest, flaw)) = Header::read(message) else { return Checked::Answered(0) };
         // Whoever answers responses may meet itself, and never end.
         if !header.op.is_request() {
             return Checked::Answered(0);
         }
-        let reply = Reply::new(writer, &header, self.legacy);
         let payload = match flaw {
             Some(Flaw::Version) => Err(Error::VERSION_TOO_NEW),
             Some(Flaw::Op) => Err(Error::NOT_SUPPORTED),
@@ -410,25 +407,31 @@ impl<'m, H, P: Policy> Server<'m, H, P> {
                 let is_repeatable = header.op == Op::Write && !is_echo(&header) && !self.memory.is_empty();
                 let request = message.get(..Header::LEN + payload.len()).unwrap_or_default();
                 let fingerprint = is_repeatable.then(|| fingerprint(self.peer, request));
-                match self.last.take() {
+                match self.last {
                     Some(last) if Some(last.fingerprint) == fingerprint && self.answers(&last, message) => {
-                        self.last = Some(last);
                         match last.len.map(|len| self.memory.get(..len.into()).unwrap_or_default()) {
-                            Some(answer) => return Checked::Answered(reply.repeat(answer).len),
+                            Some(answer) if writer.raw(answer).is_ok() => return Checked::Answered(answer.len()),
+                            Some(_) => Error::TOO_LARGE,
                             None => Error::BUSY,
                         }
                     }
-                    _ if self.policy.allows(&incoming, self.peer) => {
-                        return Checked::Handle { incoming, reply, fingerprint };
-                    }
                     _ => {
+                        self.last = None;
+                        if self.policy.allows(&incoming, self.peer) {
+                            writer.begin(Header::LEN);
+                            if self.legacy {
+                                writer.prefix_rc();
+                            }
+                            return Checked::Handle { incoming, fingerprint };
+                        }
                         self.denied = self.denied.wrapping_add(1);
                         Error::ACCESS_DENIED
                     }
                 }
             }
         };
-        Checked::Answered(reply.error(refusal).len)
+        writer.begin(Header::LEN);
+        Checked::Answered(refuse(writer, &header, refusal))
     }
 
     /// Whether what is remembered answers this group, sequence number and command: two requests of one fingerprint are
@@ -489,7 +492,8 @@ impl<H: Handler, P: Policy> Service for Server<'_, H, P> {
         let mut writer = answer(tx);
         match self.check(message, &mut writer) {
             Checked::Answered(len) => (len, After::Nothing),
-            Checked::Handle { incoming, reply, fingerprint } => {
+            Checked::Handle { incoming, fingerprint } => {
+                let reply = Reply { writer: &mut writer, request: incoming.header() };
                 let Answer { len, after } = self.handler.handle(&incoming, reply);
                 self.remember(fingerprint, tx.get(..len).unwrap_or_default());
                 (len, after)
@@ -509,7 +513,8 @@ impl<H: AsyncHandler, P: Policy> AsyncService for Server<'_, H, P> {
         let mut writer = answer(tx);
         match self.check(message, &mut writer) {
             Checked::Answered(len) => (len, After::Nothing),
-            Checked::Handle { incoming, reply, fingerprint } => {
+            Checked::Handle { incoming, fingerprint } => {
+                let reply = Reply { writer: &mut writer, request: incoming.header() };
                 let Answer { len, after } = self.handler.handle(&incoming, reply).await;
                 self.remember(fingerprint, tx.get(..len).unwrap_or_default());
                 (len, after)
