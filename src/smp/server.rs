@@ -326,8 +326,8 @@ struct Last {
     fingerprint: u32,
     /// How long the answer is; `None` if it does not fit the memory, or 16 bits.
     len: Option<u16>,
-    /// In units of 4 ns, in which the repeat time fits half of a `Span`.
-    age: u32,
+    /// How long it is still kept, in units of 4 ns, in which the repeat time fits half of a `Span`.
+    left: u32,
 }
 
 /// Serves SMP: a [`Handler`] (or [`AsyncHandler`]) behind a [`Policy`].
@@ -447,15 +447,15 @@ impl<'m, H, P: Policy> Server<'m, H, P> {
                 copy(answer, memory);
                 u16::try_from(answer.len()).ok()
             });
-            Last { fingerprint, len, age: 0 }
+            Last { fingerprint, len, left: const { units(Self::REPEAT_TIME) } }
         });
     }
 
     fn pass(&mut self, tick: Duration) {
         let tick = units(tick);
         self.last.take_if(|last| {
-            last.age = last.age.saturating_add(tick);
-            last.age >= const { units(Self::REPEAT_TIME) }
+            last.left = last.left.saturating_sub(tick);
+            last.left == 0
         });
     }
 }
@@ -480,8 +480,9 @@ fn answer(tx: &mut [u8]) -> Writer<'_> {
 fn fingerprint(peer: u32, request: &[u8]) -> u32 {
     const CRC: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&CRC_32_ISO_HDLC);
     let mut digest = CRC.digest();
-    digest.update(&peer.to_le_bytes());
-    digest.update(request);
+    for part in [&peer.to_le_bytes(), request] {
+        digest.update(part);
+    }
     digest.finalize()
 }
 
