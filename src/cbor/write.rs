@@ -45,6 +45,11 @@ impl<'b> Writer<'b> {
         Self { out, start: 0, len: 0, rc: false }
     }
 
+    /// A writer that leaves room for a header of `start` bytes. Where that does not fit, nothing will.
+    pub(crate) const fn behind(start: usize, out: &'b mut [u8]) -> Self {
+        if out.len() < start { Self::new(&mut []) } else { Self { out, start, len: start, rc: false } }
+    }
+
     /// How many bytes of payload were written.
     #[must_use]
     pub const fn len(&self) -> usize {
@@ -55,12 +60,6 @@ impl<'b> Writer<'b> {
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
-    }
-
-    /// Begins the payload, behind room for a header of `header` bytes. Where that does not fit, the payload will not either.
-    pub(crate) fn begin(&mut self, header: usize) {
-        let _ = self.reserve(header);
-        self.start = self.len;
     }
 
     /// Where the payload ends, counted from the front of the buffer.
@@ -189,7 +188,13 @@ impl<'b> Writer<'b> {
         self.out.get_mut(..self.start)?.first_chunk_mut()
     }
 
-    /// Drops the payload, and the wish of [`prefix_rc`](Self::prefix_rc).
+    /// Writes a message that has its header, in place of header and payload.
+    pub(crate) fn replace(&mut self, message: &[u8]) -> Result<(), BufferFull> {
+        self.len = 0;
+        self.raw(message)
+    }
+
+    /// Drops what was written, and the wish of [`prefix_rc`](Self::prefix_rc).
     pub(crate) const fn restart(&mut self) {
         self.len = self.start;
         self.rc = false;

@@ -410,7 +410,7 @@ impl<'m, H, P: Policy> Server<'m, H, P> {
                 match self.last {
                     Some(last) if Some(last.fingerprint) == fingerprint && self.answers(&last, message) => {
                         match last.len.map(|len| self.memory.get(..len.into()).unwrap_or_default()) {
-                            Some(answer) if writer.raw(answer).is_ok() => return Checked::Answered(answer.len()),
+                            Some(answer) if writer.replace(answer).is_ok() => return Checked::Answered(answer.len()),
                             Some(_) => Error::TOO_LARGE,
                             None => Error::BUSY,
                         }
@@ -418,7 +418,6 @@ impl<'m, H, P: Policy> Server<'m, H, P> {
                     _ => {
                         self.last = None;
                         if self.policy.allows(&incoming, self.peer) {
-                            writer.begin(Header::LEN);
                             if self.legacy {
                                 writer.prefix_rc();
                             }
@@ -430,7 +429,6 @@ impl<'m, H, P: Policy> Server<'m, H, P> {
                 }
             }
         };
-        writer.begin(Header::LEN);
         Checked::Answered(refuse(writer, &header, refusal))
     }
 
@@ -472,8 +470,8 @@ const fn units(time: Duration) -> u32 {
 
 /// Where an answer is written: nothing where there is no room for a header, and never more payload than one can tell.
 fn answer(tx: &mut [u8]) -> Writer<'_> {
-    let room = if tx.len() < Header::LEN { 0 } else { tx.len().min(Header::LEN + usize::from(u16::MAX)) };
-    Writer::new(tx.get_mut(..room).unwrap_or_default())
+    let room = tx.len().min(Header::LEN + usize::from(u16::MAX));
+    Writer::behind(Header::LEN, tx.get_mut(..room).unwrap_or_default())
 }
 
 /// The CRC-32 by which a repeat is known. No table: 68 bytes of code, and a request is hashed once.
