@@ -185,7 +185,7 @@ impl<'b> Writer<'b> {
 
     /// The room for the header, if it is that long.
     pub(crate) fn front<const N: usize>(&mut self) -> Option<&mut [u8; N]> {
-        self.out.get_mut(..self.start)?.first_chunk_mut()
+        self.out.first_chunk_mut()
     }
 
     /// Writes a message that has its header, in place of header and payload.

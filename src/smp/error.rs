@@ -391,7 +391,7 @@ impl Error {
     ///
     /// [`BufferFull`] if it does not fit.
     pub fn write(self, version: Version, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
-        writer.map(1)?;
+        writer.raw(b"\xa1")?;
         self.write_entry(version, writer)
     }
 

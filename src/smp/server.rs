@@ -237,7 +237,9 @@ impl Reply<'_> {
 
 /// Writes the header in front of a payload; returns the length of both.
 fn complete(writer: &mut Writer<'_>, request: &Header) -> usize {
-    if let (Ok(length), Some(head)) = (u16::try_from(writer.len()), writer.front()) {
+    #[expect(clippy::cast_possible_truncation, reason = "`answer` has no room for more")]
+    let length = writer.len() as u16;
+    if let Some(head) = writer.front() {
         *head = Header { length, ..request.response() }.emit();
     }
     writer.end_of_payload()
