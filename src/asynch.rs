@@ -487,8 +487,9 @@ fn note<F: Framing, S: Sink>(
 }
 
 /// What was read into a chunk, in its own width.
-fn short(len: usize) -> u16 {
-    u16::try_from(len).unwrap_or(u16::MAX)
+#[expect(clippy::cast_possible_truncation, reason = "a chunk has at most 65,535 bytes")]
+const fn short(len: usize) -> u16 {
+    len as u16
 }
 
 /// Writes all of `bytes`. The trait's own `write_all` panics when a port returns `Ok(0)`.
