@@ -344,29 +344,32 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
         let mut used = 0usize;
         loop {
             let room = self.out.get_mut(used..).unwrap_or_default();
-            if room.len() >= <F::Encoder<'_> as Encoder>::MIN_OUT {
+            let is_whole = if room.len() >= <F::Encoder<'_> as Encoder>::MIN_OUT {
                 let written = encoder.next(room);
-                if written == 0 {
-                    break;
+                used = used.wrapping_add(written);
+                if written > 0 {
+                    continue;
                 }
-                used = used.saturating_add(written);
+                true
             } else if F::WHOLE {
                 // `out` is full: fine if the frame ended just there.
                 const { assert!(<F::Encoder<'_> as Encoder>::MIN_OUT <= PROBE, "an encoder that needs more room") };
                 if encoder.next(&mut [0; PROBE]) > 0 {
                     return Err(Error::BufferFull);
                 }
-                break;
+                true
             } else if used == 0 {
                 return Err(Error::BufferFull);
             } else {
-                self.abandoned = true;
-                write(&mut self.port, self.out.get(..used).unwrap_or_default()).await?;
-                used = 0;
+                false
+            };
+            self.abandoned = true;
+            write(&mut self.port, self.out.get(..used).unwrap_or_default()).await?;
+            if is_whole {
+                break;
             }
+            used = 0;
         }
-        self.abandoned = true;
-        write(&mut self.port, self.out.get(..used).unwrap_or_default()).await?;
         flush(&mut self.port).await?;
         self.abandoned = false;
         self.resync = false;
