@@ -493,9 +493,9 @@ impl<H: Handler, P: Policy> Service for Server<'_, H, P> {
         let mut writer = answer(tx);
         match self.check(message, &mut writer) {
             Checked::Answered(len) => (len, After::Nothing),
-            Checked::Handle { incoming, fingerprint } => {
+            Checked::Handle { ref incoming, fingerprint } => {
                 let reply = Reply { writer: &mut writer, request: incoming.header() };
-                let Answer { len, after } = self.handler.handle(&incoming, reply);
+                let Answer { len, after } = self.handler.handle(incoming, reply);
                 self.remember(fingerprint, tx.get(..len).unwrap_or_default());
                 (len, after)
             }
@@ -514,9 +514,9 @@ impl<H: AsyncHandler, P: Policy> AsyncService for Server<'_, H, P> {
         let mut writer = answer(tx);
         match self.check(message, &mut writer) {
             Checked::Answered(len) => (len, After::Nothing),
-            Checked::Handle { incoming, fingerprint } => {
+            Checked::Handle { ref incoming, fingerprint } => {
                 let reply = Reply { writer: &mut writer, request: incoming.header() };
-                let Answer { len, after } = self.handler.handle(&incoming, reply).await;
+                let Answer { len, after } = self.handler.handle(incoming, reply).await;
                 self.remember(fingerprint, tx.get(..len).unwrap_or_default());
                 (len, after)
             }
