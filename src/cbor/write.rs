@@ -224,7 +224,7 @@ impl<'b> Writer<'b> {
     /// Starts a map of the `keys` of a struct; see [`Fields`].
     pub(crate) fn fields(&mut self, keys: Keys) -> Fields<'_, 'b> {
         let head = self.len;
-        let full = self.byte(MAP | u8::from(self.rc)).and_then(|()| self.prefix()).is_err();
+        let full = if core::mem::take(&mut self.rc) { self.raw(b"\xa1\x62rc\x00") } else { self.byte(MAP) }.is_err();
         Fields { writer: self, keys, head, full }
     }
 
