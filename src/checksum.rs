@@ -41,9 +41,7 @@ impl Crc16 {
     /// The CRC of one run of bytes.
     #[must_use]
     pub fn of(bytes: &[u8]) -> u16 {
-        let mut crc = Self::new();
-        crc.update(bytes);
-        crc.value()
+        xmodem::update(0, bytes)
     }
 
     /// Continues over `bytes`.
