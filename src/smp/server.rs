@@ -392,25 +392,25 @@ impl<'m, H, P: Policy> Server<'m, H, P> {
 
     #[inline(never)] // For the stack: see `smp::server`.
     fn check<'i>(&mut self, message: &'i [u8], writer: &mut Writer<'_>) -> Checked<'i> {
-        let Some((header, rest, flaw)) = Header::read(message) else { return Checked::Answered(0) };
+        let Some((header, _, flaw)) = Header::read(message) else { return Checked::Answered(0) };
         // Whoever answers responses may meet itself, and never end.
         if !header.op.is_request() {
             return Checked::Answered(0);
         }
-        let payload = match flaw {
+        let request = match flaw {
             Some(Flaw::Version) => Err(Error::VERSION_TOO_NEW),
             Some(Flaw::Op) => Err(Error::NOT_SUPPORTED),
-            None => rest.get(..header.length.into()).ok_or(Error::CORRUPT),
+            None => message.get(..Header::LEN + usize::from(header.length)).ok_or(Error::CORRUPT),
         };
-        let refusal = match payload {
+        let refusal = match request {
             Err(error) => error,
-            Ok(payload) => {
+            Ok(request) => {
+                let payload = request.get(Header::LEN..).unwrap_or_default();
                 let incoming = Incoming { header, payload: Payload(payload) };
                 let is_repeatable = header.op == Op::Write && !is_echo(&header) && !self.memory.is_empty();
-                let request = message.get(..Header::LEN + payload.len()).unwrap_or_default();
                 let fingerprint = is_repeatable.then(|| fingerprint(self.peer, request));
                 match self.last {
-                    Some(last) if Some(last.fingerprint) == fingerprint && self.answers(&last, message) => {
+                    Some(last) if Some(last.fingerprint) == fingerprint && self.answers(&last, request) => {
                         match last.len.map(|len| self.memory.get(..len.into()).unwrap_or_default()) {
                             Some(answer) if writer.replace(answer).is_ok() => return Checked::Answered(answer.len()),
                             Some(_) => Error::TOO_LARGE,
@@ -436,8 +436,8 @@ impl<'m, H, P: Policy> Server<'m, H, P> {
 
     /// Whether what is remembered answers this group, sequence number and command: two requests of one fingerprint are
     /// rare, and not the same.
-    fn answers(&self, last: &Last, message: &[u8]) -> bool {
-        last.len.is_none() || self.memory.get(4..Header::LEN) == message.get(4..Header::LEN)
+    fn answers(&self, last: &Last, request: &[u8]) -> bool {
+        last.len.is_none() || self.memory.get(4..Header::LEN) == request.get(4..Header::LEN)
     }
 
     /// Stores the answer of a request that may be repeated.
