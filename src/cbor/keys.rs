@@ -62,9 +62,9 @@ impl Keys {
         Some(key)
     }
 
-    /// The place of a key, and those behind it; the number of all if it is none of them.
+    /// Takes all up to a certain one, and says which that was; the number of all if it is none of them.
     #[inline(never)] // Most peers keep the order in which the keys are known.
-    pub(super) fn find(mut self, text: Text<'_>) -> (usize, Self) {
+    pub(super) fn find(&mut self, text: &Text<'_>) -> usize {
         let mut place = 0;
         while let Some([_head, key @ ..]) = self.take() {
             if text.as_bytes().equals(key) {
@@ -72,7 +72,7 @@ impl Keys {
             }
             place += 1;
         }
-        (place, self)
+        place
     }
 }
 

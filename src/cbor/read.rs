@@ -268,17 +268,14 @@ impl<'b> Reader<'b> {
         let initial = self.head(&mut count)?;
         match initial.major() == major {
             true if initial.is_indefinite() => Ok(Items::INDEFINITE),
-            true => self.counted(length(count)),
+            true => self.counted(length(count)).map(Items),
             false => Err(Malformed),
         }
     }
 
     /// Each item takes at least one byte, so that a larger count is a lie; knowing it early bounds every loop.
-    fn counted(&self, count: usize) -> Result<Items, Malformed> {
-        match u32::try_from(count) {
-            Ok(number) if count <= self.rest.len() && number < Items::INDEFINITE.0 => Ok(Items(number)),
-            _ => Err(Malformed),
-        }
+    fn counted(&self, count: usize) -> Result<usize, Malformed> {
+        if count <= self.rest.len() { Ok(count) } else { Err(Malformed) }
     }
 
     /// Reads one item of any kind, nested at most [`DEPTH`] - 1 deep: a map stands around it already.
@@ -288,10 +285,18 @@ impl<'b> Reader<'b> {
     /// [`Malformed`] if the item is cut off, nested deeper, or no CBOR.
     #[cfg_attr(not(target_os = "none"), inline(always))] // As of `fields`.
     pub fn item(&mut self) -> Result<Item<'b>, Malformed> {
+        let mut item = Item::Other;
+        self.item_to(&mut item)?;
+        Ok(item)
+    }
+
+    /// Reads one item to where it is wanted.
+    #[cfg_attr(not(target_os = "none"), inline(always))]
+    fn item_to(&mut self, item: &mut Item<'b>) -> Result<(), Malformed> {
         let start = self.rest;
         let mut argument = 0;
         let initial = self.head(&mut argument)?;
-        Ok(match initial.major() {
+        *item = match initial.major() {
             UNSIGNED => Item::Unsigned(argument),
             NEGATIVE => Item::Negative(argument),
             major @ (BYTES | TEXT) => {
@@ -311,7 +316,8 @@ impl<'b> Reader<'b> {
                     _ => Item::Other,
                 }
             }
-        })
+        };
+        Ok(())
     }
 
     /// Reads past one item, or past its head if items stand inside of it: which ones, says the level.
@@ -326,8 +332,8 @@ impl<'b> Reader<'b> {
             }
             ARRAY if initial.is_indefinite() => Level::ELEMENTS,
             MAP if initial.is_indefinite() => Level::KEY,
-            ARRAY => Level::counted(argument, self.rest)?,
-            MAP => Level::counted(argument.saturating_mul(2), self.rest)?,
+            ARRAY => Level(self.counted(argument)?.cast_signed()),
+            MAP => Level(self.counted(argument.saturating_mul(2))?.cast_signed()),
             TAG => Level(1),
             _ => Level::NONE,
         })
@@ -370,14 +376,20 @@ impl<'b> Reader<'b> {
         let (mut expected, mut next, mut seen) = (keys, 0, 0_u32);
         while entries.more(self)? {
             let mut behind = expected;
-            let (place, behind) = match behind.take() {
+            let place = match behind.take() {
                 // Looking for the expected one first takes 100 bytes of flash.
-                Some(key) if cfg!(not(feature = "small")) && self.is(key) => (next, behind),
-                _ => keys.find(self.text()?),
+                Some(key) if cfg!(not(feature = "small")) && self.is(key) => next,
+                _ => {
+                    let mut key = Item::Other;
+                    self.item_to(&mut key)?;
+                    let Item::Text(key) = &key else { return Err(Malformed) };
+                    behind = keys;
+                    behind.find(key)
+                }
             };
             match values.get_mut(place) {
                 Some(value) if seen >> (place & 31) & 1 == 0 => {
-                    *value = self.item()?;
+                    self.item_to(value)?;
                     seen |= 1 << (place & 31); // There are fewer.
                     (expected, next) = (behind, place.wrapping_add(1));
                 }
@@ -403,14 +415,6 @@ impl Level {
     /// The value of that key.
     const VALUE: Self = Self(-3);
 
-    /// Each item takes at least one byte, so that a larger count is a lie.
-    fn counted(count: usize, rest: &[u8]) -> Result<Self, Malformed> {
-        match isize::try_from(count) {
-            Ok(number) if count <= rest.len() => Ok(Self(number)),
-            _ => Err(Malformed),
-        }
-    }
-
     /// Whether the level ends at the cursor; reads its end if so, else counts the item that follows.
     fn ends(&mut self, reader: &mut Reader<'_>) -> Result<bool, Malformed> {
         match *self {
@@ -428,11 +432,11 @@ impl Level {
 /// The items of a map or an array that a [`Reader`] has entered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Items(u32);
+pub struct Items(usize);
 
 impl Items {
-    /// They end with a break.
-    const INDEFINITE: Self = Self(u32::MAX);
+    /// They end with a break. No payload is so long that they could be counted.
+    const INDEFINITE: Self = Self(usize::MAX);
 
     /// Whether another element, or another key and value, stands at the cursor; reads the end if not.
     ///

@@ -18,6 +18,9 @@ const MAP: u8 = 0xA0;
 const INDEFINITE: u8 = 0x1F;
 
 /// Writes a payload into a buffer, front to back.
+///
+/// Once something did not fit, a command's payload that is written behind it fails too, though it may fit: the part before it
+/// is not whole.
 pub struct Writer<'b> {
     out: &'b mut [u8],
     /// Where the payload begins: behind a header, in a server.
@@ -26,6 +29,8 @@ pub struct Writer<'b> {
     len: usize,
     /// Whether the first map gets `rc: 0` put in front of its keys.
     rc: bool,
+    /// Whether something did not fit: what a struct asks at its end, instead of after each of its fields.
+    full: bool,
 }
 
 shown!(Writer<'_>, |writer| "Writer({} of {} bytes)", writer.len, writer.out.len());
@@ -42,12 +47,12 @@ impl minicbor::encode::Write for Writer<'_> {
 impl<'b> Writer<'b> {
     /// A writer at the front of `out`.
     pub const fn new(out: &'b mut [u8]) -> Self {
-        Self { out, start: 0, len: 0, rc: false }
+        Self { out, start: 0, len: 0, rc: false, full: false }
     }
 
     /// A writer that leaves room for a header of `start` bytes. Where that does not fit, nothing will.
     pub(crate) const fn behind(start: usize, out: &'b mut [u8]) -> Self {
-        if out.len() < start { Self::new(&mut []) } else { Self { out, start, len: start, rc: false } }
+        if out.len() < start { Self::new(&mut []) } else { Self { out, start, len: start, rc: false, full: false } }
     }
 
     /// How many bytes of payload were written.
@@ -79,10 +84,17 @@ impl<'b> Writer<'b> {
     ///
     /// [`BufferFull`] if fewer are left.
     pub fn reserve(&mut self, len: usize) -> Result<&mut [u8], BufferFull> {
-        let end = self.len.checked_add(len).ok_or(BufferFull)?;
-        let room = self.out.get_mut(self.len..end).ok_or(BufferFull)?;
-        self.len = end;
-        Ok(room)
+        let end = self.len.checked_add(len);
+        match end.and_then(|end| Some((end, self.out.get_mut(self.len..end)?))) {
+            Some((end, room)) => {
+                self.len = end;
+                Ok(room)
+            }
+            None => {
+                self.full = true;
+                Err(BufferFull)
+            }
+        }
     }
 
     /// Writes bytes as they are: a payload that is no CBOR, or items that are encoded already.
@@ -197,7 +209,7 @@ impl<'b> Writer<'b> {
     /// Drops what was written, and the wish of [`prefix_rc`](Self::prefix_rc).
     pub(crate) const fn restart(&mut self) {
         self.len = self.start;
-        self.rc = false;
+        (self.rc, self.full) = (false, false);
     }
 
     /// Makes the first map begin with `rc: 0`, which old clients want to see.
@@ -224,8 +236,8 @@ impl<'b> Writer<'b> {
     /// Starts a map of the `keys` of a struct; see [`Fields`].
     pub(crate) fn fields(&mut self, keys: Keys) -> Fields<'_, 'b> {
         let head = self.len;
-        let full = if core::mem::take(&mut self.rc) { self.raw(b"\xa1\x62rc\x00") } else { self.byte(MAP) }.is_err();
-        Fields { writer: self, keys, head, full }
+        let _ = if core::mem::take(&mut self.rc) { self.raw(b"\xa1\x62rc\x00") } else { self.byte(MAP) };
+        Fields { writer: self, keys, head }
     }
 
     /// Starts an array of so many elements, which have to follow.
@@ -275,15 +287,13 @@ pub(crate) struct Fields<'w, 'b> {
     keys: Keys,
     /// Where the head of the map stands.
     head: usize,
-    /// Whether something did not fit.
-    full: bool,
 }
 
 impl Fields<'_, '_> {
     /// Writes the next key and its value, unless that is missing. Whether all of them fit is told by [`end`](Self::end).
     pub(crate) fn field<'v, T: Value<'v>>(&mut self, value: &T) {
         if self.key(value.is_missing()) {
-            self.full |= value.write(self.writer).is_err();
+            let _ = value.write(self.writer);
         }
     }
 
@@ -294,7 +304,7 @@ impl Fields<'_, '_> {
             if let Some(head) = self.writer.out.get_mut(self.head) {
                 *head = head.wrapping_add(1);
             }
-            self.full |= self.writer.raw(key).is_err();
+            let _ = self.writer.raw(key);
         }
         !missing
     }
@@ -305,6 +315,6 @@ impl Fields<'_, '_> {
     ///
     /// [`BufferFull`] if any of it did not fit.
     pub(crate) fn end(self) -> Result<(), BufferFull> {
-        if self.full { Err(BufferFull) } else { Ok(()) }
+        if self.writer.full { Err(BufferFull) } else { Ok(()) }
     }
 }

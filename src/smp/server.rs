@@ -210,6 +210,7 @@ impl Reply<'_> {
     }
 
     /// Answers with an error.
+    #[inline(never)] // Each command has its refusals.
     pub fn error(self, error: Error) -> Answer {
         Answer { len: refuse(self.writer, self.request, error), after: After::Nothing }
     }
