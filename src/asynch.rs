@@ -272,13 +272,15 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
         service: &mut V,
         tx: &mut [u8],
     ) -> Result<V::After, Error<P::Error, Infallible>> {
-        let (mut len, after) = match self.arrival().await? {
-            Arrival::Message => service.receive(self.framing.message(), tx).await,
-            Arrival::Damaged(error) => (service.damaged(error, tx), V::After::default()),
-            Arrival::Tick => {
+        let (mut len, after) = match self.arrival().await {
+            Ok(Arrival::Message) => service.receive(self.framing.message(), tx).await,
+            Ok(Arrival::Damaged(error)) => (service.damaged(error, tx), V::After::default()),
+            Ok(Arrival::Tick) => {
                 service.tick(self.tick.time());
                 (0, V::After::default())
             }
+            // Not by `?`, which takes one result in another apart twice.
+            Err(error) => return Err(error),
         };
         if len == 0 {
             len = service.poll(tx);
@@ -410,10 +412,11 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
     async fn quiet(&mut self, limit: Duration) -> Result<(), Error<P::Error, Infallible>> {
         let (mut waited, limit) = (Span::ZERO, Span::of(limit));
         while !waited.reaches(limit) {
-            match self.arrival().await? {
-                Arrival::Tick => drop(waited.lengthen(self.tick)),
-                Arrival::Message => self.counters.lose(Loss::Foreign),
-                Arrival::Damaged(_) => {}
+            match self.arrival().await {
+                Ok(Arrival::Tick) => drop(waited.lengthen(self.tick)),
+                Ok(Arrival::Message) => self.counters.lose(Loss::Foreign),
+                Ok(Arrival::Damaged(_)) => {}
+                Err(error) => return Err(error), // As in `serve`.
             }
         }
         Ok(())
