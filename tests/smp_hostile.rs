@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use anysmp::link::Service;
-use anysmp::smp::server::{AllowAll, Answer, DenyWrites, Handler, Incoming, Policy, Reply, Server};
+use anysmp::smp::server::{AllowAll, Answer, DenyWrites, Handler, Incoming, Memory, Policy, Reply, Server};
 use anysmp::smp::{Empty, Error, Group, Op, enumeration, fs, image, os, settings, shell, stat, zephyr};
 
 mod common;
@@ -252,7 +252,7 @@ const RC_3: &[u8] = b"\xa1\x62rc\x03";
 const RC_8: &[u8] = b"\xa1\x62rc\x08";
 
 /// Asks once and checks that the answer is an answer; returns its payload.
-fn ask<P: Policy>(server: &mut Server<'_, Device, P>, request: &[u8]) -> Vec<u8> {
+fn ask<P: Policy, M: Memory>(server: &mut Server<Device, P, M>, request: &[u8]) -> Vec<u8> {
     let mut tx = [0; 512];
     let (len, _) = server.receive(request, &mut tx);
     assert!(is_well_formed(&tx[..len]), "{request:02x?} got {:02x?}", &tx[..len]);

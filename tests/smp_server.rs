@@ -10,7 +10,8 @@ use std::time::Duration;
 use anysmp::cbor::Text;
 use anysmp::link::{AsyncService, Service};
 use anysmp::smp::server::{
-    After, AllowAll, Answer, AsyncHandler, DenyWrites, Handler, Incoming, Policy, Reply, Server, serve,
+    After, AllowAll, Answer, AsyncHandler, DenyWrites, Handler, Incoming, LastAnswer, Memory, Policy, Reply, Server,
+    serve,
 };
 use anysmp::smp::{Empty, Error, Group, Op, Version, error, image, os};
 
@@ -102,14 +103,14 @@ impl Handler for Device {
 
 const V2: u8 = 0x08;
 
-fn ask<P: Policy>(server: &mut Server<'_, Device, P>, request: &[u8]) -> Vec<u8> {
+fn ask<P: Policy, M: Memory>(server: &mut Server<Device, P, M>, request: &[u8]) -> Vec<u8> {
     let mut tx = [0xEE; 512];
     let (len, _) = server.receive(request, &mut tx);
     assert!(tx[len..].iter().all(|byte| *byte == 0xEE) || len > 0);
     tx[..len].to_vec()
 }
 
-fn server() -> Server<'static, Device, AllowAll> {
+fn server() -> Server<Device, AllowAll> {
     Server::new(Device::default(), AllowAll)
 }
 
@@ -537,6 +538,10 @@ fn without_memory_a_repeat_runs_again_and_echo_is_never_remembered() {
     ask(&mut server, &short(1));
     ask(&mut server, &short(1));
     assert_eq!(server.handler().runs, 2);
+    let mut none = self::server().with_memory(&mut []);
+    ask(&mut none, &short(1));
+    ask(&mut none, &short(1));
+    assert_eq!(none.handler().runs, 2, "a memory of no bytes");
     let mut memory = [0; 64];
     let mut remembered = self::server().with_memory(&mut memory);
     ask(&mut remembered, &short(1));
@@ -651,13 +656,14 @@ fn hostile_requests_get_one_well_formed_answer_each_and_the_server_lives() {
     let mut server = server().with_memory(&mut memory);
     let mut tx = [0; 384];
     let mut requests = 0;
-    let mut hit = |server: &mut Server<'_, Device, AllowAll>, first: u8, group: u16, command: u8, payload: &[u8]| {
-        requests += 1;
-        let request = message(first, group, requests as u8, command, payload);
-        let (len, _) = server.receive(&request, &mut tx);
-        assert!(is_well_formed(&tx[..len]), "{request:02x?} got {:02x?}", &tx[..len]);
-        assert_eq!(tx[4..8], request[4..8]);
-    };
+    let mut hit =
+        |server: &mut Server<Device, AllowAll, LastAnswer<'_>>, first: u8, group: u16, command: u8, payload: &[u8]| {
+            requests += 1;
+            let request = message(first, group, requests as u8, command, payload);
+            let (len, _) = server.receive(&request, &mut tx);
+            assert!(is_well_formed(&tx[..len]), "{request:02x?} got {:02x?}", &tx[..len]);
+            assert_eq!(tx[4..8], request[4..8]);
+        };
     for group in [0, 1] {
         for command in 0..10 {
             for first in [0, 2, V2, V2 | 2] {

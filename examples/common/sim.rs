@@ -32,7 +32,7 @@ use anysmp::mcuboot::slots::{BootMode, Config, ConfigError, Geometry, Pair, Regi
 use anysmp::mcuboot::trailer::{Layout, SwapType};
 use anysmp::mcuboot::{Error as ImageError, Image, Version};
 use anysmp::smp::os::{self, Pool, Task};
-use anysmp::smp::server::{After, AllowAll, Answer, Handler, Incoming, Reply, Server};
+use anysmp::smp::server::{After, AllowAll, Answer, Handler, Incoming, LastAnswer, Reply, Server};
 use anysmp::smp::{Empty, Error, Group, Header, error, image};
 use anysmp::testing::RamNor;
 use anysmp::testing::bootloader::{Boot, Bootloader};
@@ -231,7 +231,7 @@ impl Device {
 fn talk<F: Framing>(
     port: &mut Port,
     framing: F,
-    server: &mut Server<'_, Firmware<'_, '_>, AllowAll>,
+    server: &mut Server<Firmware<'_, '_>, AllowAll, LastAnswer<'_>>,
     options: Options,
 ) -> Option<u8> {
     // An answer has to fit a buffer just as a request does. Where any framing may come, the request is that of a raw

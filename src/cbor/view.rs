@@ -75,6 +75,11 @@ impl<'b> Chunks<'b> {
     }
 
     pub(super) fn equals(mut self, mut other: &[u8]) -> bool {
+        if cfg!(not(feature = "small"))
+            && let Form::Whole(bytes) = self.0
+        {
+            return bytes == other;
+        }
         while let Some(piece) = self.piece() {
             match other.strip_prefix(piece) {
                 Some(rest) => other = rest,

@@ -17,10 +17,10 @@
 //!
 //! A client that has lost an answer sends its request again, with the same header. A server that was given answer memory
 //! ([`Server::with_memory`]) remembers the last write request by a CRC-32 of its peer and its bytes. The same request again,
-//! with no other in between and within [`Server::REPEAT_TIME`], gets the stored answer; nothing runs. If the answer was too
+//! with no other in between and within [`LastAnswer::REPEAT_TIME`], gets the stored answer; nothing runs. If the answer was too
 //! long for the memory, the fingerprint stays and the repeat gets `rc` 10. A repeated reset is answered and does
-//! not reset again. Echo is never remembered. **Without memory a command
-//! whose answer was lost runs twice.**
+//! not reset again. Echo is never remembered. A [`Memory`] of one's own may keep more than [`LastAnswer`] does, as one
+//! answer for each peer. **Without memory a command whose answer was lost runs twice.**
 //!
 //! # Stack
 //!
@@ -36,11 +36,12 @@
 
 use core::time::Duration;
 
-use crc::{CRC_32_ISO_HDLC, Crc, NoTable};
+mod memory;
+
+pub use memory::{LastAnswer, Memory};
 
 use super::header::Flaw;
 use super::{Decode, Encode, Error, Group, Header, Op, Version, error};
-use crate::bytes::copy;
 use crate::cbor::{BufferFull, Value, Writer};
 use crate::link::{AsyncService, Service};
 use crate::shown::shown;
@@ -321,59 +322,43 @@ fn is_echo(header: &Header) -> bool {
     header.group == Group::OS && header.command == 0
 }
 
-/// What the answer memory holds: the answer to a write request that could be repeated. Forgotten with any other request,
-/// and after the repeat time.
-#[derive(Debug, Clone, Copy)]
-struct Last {
-    /// Of the peer, the header and the payload.
-    fingerprint: u32,
-    /// How long the answer is; `None` if it does not fit the memory, or 16 bits.
-    len: Option<u16>,
-    /// How long it is still kept, in units of 4 ns, in which the repeat time fits half of a `Span`.
-    left: u32,
-}
-
 /// Serves SMP: a [`Handler`] (or [`AsyncHandler`]) behind a [`Policy`].
-pub struct Server<'m, H, P> {
+pub struct Server<H, P, M = ()> {
     handler: H,
     policy: P,
-    memory: &'m mut [u8],
-    last: Option<Last>,
+    memory: M,
     peer: u32,
     denied: u32,
     legacy: bool,
 }
 
-shown!(['m, H, P] Server<'m, H, P>, |server| "Server({} bytes, {} denied)", server.memory.len(), server.denied);
+shown!([H, P, M] Server<H, P, M>, |server| "Server({} denied)", server.denied);
 
 /// What the checks in front of the handler decided.
-enum Checked<'i> {
+enum Checked<'i, F> {
     /// `tx` holds an answer of this length, or none.
     Answered(usize),
     /// The handler's turn.
-    Handle { incoming: Incoming<'i>, fingerprint: Option<u32> },
+    Handle { incoming: Incoming<'i>, fingerprint: Option<F> },
 }
 
-impl<H, P: Policy> Server<'_, H, P> {
-    /// For how long a repeated request gets the stored answer.
-    pub const REPEAT_TIME: Duration = Duration::from_secs(10);
-
+impl<H, P: Policy> Server<H, P> {
     /// A server without answer memory: a write whose answer is lost runs twice when the client repeats it.
     pub const fn new(handler: H, policy: P) -> Self {
-        Self { handler, policy, memory: &mut [], last: None, peer: 0, denied: 0, legacy: false }
+        Self { handler, policy, memory: (), peer: 0, denied: 0, legacy: false }
+    }
+
+    /// Remembers the last answer in `memory`, of which [`LastAnswer`] says how long it should be.
+    pub fn with_memory(self, memory: &mut [u8]) -> Server<H, P, LastAnswer<'_>> {
+        let Self { handler, policy, memory: (), peer, denied, legacy } = self;
+        Server { handler, policy, memory: LastAnswer::new(memory), peer, denied, legacy }
     }
 }
 
-impl<'m, H, P: Policy> Server<'m, H, P> {
-    /// Remembers the last answer in `memory`. 64 bytes hold the answers to uploads, resets and settings; a list of two
-    /// images takes about 250.
-    pub fn with_memory(self, memory: &'m mut [u8]) -> Self {
-        Server { memory, ..self }
-    }
-
+impl<H, P: Policy, M: Memory> Server<H, P, M> {
     /// Puts `rc: 0` into every success, as MCUboot's recovery does: clients written for it look for nothing else.
     pub fn with_legacy_rc(self) -> Self {
-        Server { legacy: true, ..self }
+        Self { legacy: true, ..self }
     }
 
     /// Tells the policy who the next requests come from: a transport, a connection, a session.
@@ -392,7 +377,7 @@ impl<'m, H, P: Policy> Server<'m, H, P> {
     }
 
     #[inline(never)] // For the stack: see `smp::server`.
-    fn check<'i>(&mut self, message: &'i [u8], writer: &mut Writer<'_>) -> Checked<'i> {
+    fn check<'i>(&mut self, message: &'i [u8], writer: &mut Writer<'_>) -> Checked<'i, M::Fingerprint> {
         let Some((header, _, flaw)) = Header::read(message) else { return Checked::Answered(0) };
         // Whoever answers responses may meet itself, and never end.
         if !header.op.is_request() {
@@ -408,18 +393,14 @@ impl<'m, H, P: Policy> Server<'m, H, P> {
             Ok(request) => {
                 let payload = request.get(Header::LEN..).unwrap_or_default();
                 let incoming = Incoming { header, payload: Payload(payload) };
-                let is_repeatable = header.op == Op::Write && !is_echo(&header) && !self.memory.is_empty();
-                let fingerprint = is_repeatable.then(|| fingerprint(self.peer, request));
-                match self.last {
-                    Some(last) if Some(last.fingerprint) == fingerprint && self.answers(&last, request) => {
-                        match last.len.map(|len| self.memory.get(..len.into()).unwrap_or_default()) {
-                            Some(answer) if writer.replace(answer).is_ok() => return Checked::Answered(answer.len()),
-                            Some(_) => Error::TOO_LARGE,
-                            None => Error::BUSY,
-                        }
-                    }
-                    _ => {
-                        self.last = None;
+                let may_repeat = header.op == Op::Write && !is_echo(&header);
+                let fingerprint = if may_repeat { self.memory.fingerprint(self.peer, request) } else { None };
+                match fingerprint.and_then(|fingerprint| self.memory.recall(fingerprint, request)) {
+                    Some([]) => Error::BUSY,
+                    Some(answer) if writer.replace(answer).is_ok() => return Checked::Answered(answer.len()),
+                    Some(_) => Error::TOO_LARGE,
+                    None => {
+                        self.memory.forget();
                         if self.policy.allows(&incoming, self.peer) {
                             if self.legacy {
                                 writer.prefix_rc();
@@ -434,41 +415,6 @@ impl<'m, H, P: Policy> Server<'m, H, P> {
         };
         Checked::Answered(refuse(writer, &header, refusal))
     }
-
-    /// Whether what is remembered answers this group, sequence number and command: two requests of one fingerprint are
-    /// rare, and not the same.
-    fn answers(&self, last: &Last, request: &[u8]) -> bool {
-        last.len.is_none() || self.memory.get(4..Header::LEN) == request.get(4..Header::LEN)
-    }
-
-    /// Stores the answer of a request that may be repeated.
-    fn remember(&mut self, fingerprint: Option<u32>, answer: &[u8]) {
-        self.last = fingerprint.map(|fingerprint| {
-            let len = self.memory.get_mut(..answer.len()).and_then(|memory| {
-                copy(answer, memory);
-                u16::try_from(answer.len()).ok()
-            });
-            Last { fingerprint, len, left: const { units(Self::REPEAT_TIME) } }
-        });
-    }
-
-    fn pass(&mut self, tick: Duration) {
-        let tick = units(tick);
-        self.last.take_if(|last| {
-            last.left = last.left.saturating_sub(tick);
-            last.left == 0
-        });
-    }
-}
-
-/// A time in units of 4 ns, rounded down; 17 seconds and more become the longest.
-const fn units(time: Duration) -> u32 {
-    const SECOND: u32 = 250_000_000;
-    match time.as_secs() {
-        #[expect(clippy::cast_possible_truncation, reason = "at most 16")]
-        secs @ 0..=16 => secs as u32 * SECOND + (time.subsec_nanos() >> 2),
-        _ => u32::MAX,
-    }
 }
 
 /// Where an answer is written: nothing where there is no room for a header, and never more payload than one can tell.
@@ -477,17 +423,7 @@ fn answer(tx: &mut [u8]) -> Writer<'_> {
     Writer::behind(Header::LEN, tx.get_mut(..room).unwrap_or_default())
 }
 
-/// The CRC-32 by which a repeat is known. No table: 68 bytes of code, and a request is hashed once.
-fn fingerprint(peer: u32, request: &[u8]) -> u32 {
-    const CRC: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&CRC_32_ISO_HDLC);
-    let mut digest = CRC.digest();
-    for part in [&peer.to_le_bytes(), request] {
-        digest.update(part);
-    }
-    digest.finalize()
-}
-
-impl<H: Handler, P: Policy> Service for Server<'_, H, P> {
+impl<H: Handler, P: Policy, M: Memory> Service for Server<H, P, M> {
     type After = After;
 
     fn receive(&mut self, message: &[u8], tx: &mut [u8]) -> (usize, After) {
@@ -497,18 +433,20 @@ impl<H: Handler, P: Policy> Service for Server<'_, H, P> {
             Checked::Handle { ref incoming, fingerprint } => {
                 let reply = Reply { writer: &mut writer, request: incoming.header() };
                 let Answer { len, after } = self.handler.handle(incoming, reply);
-                self.remember(fingerprint, tx.get(..len).unwrap_or_default());
+                if let Some(fingerprint) = fingerprint {
+                    self.memory.remember(fingerprint, tx.get(..len).unwrap_or_default());
+                }
                 (len, after)
             }
         }
     }
 
     fn tick(&mut self, tick: Duration) {
-        self.pass(tick);
+        self.memory.pass(tick);
     }
 }
 
-impl<H: AsyncHandler, P: Policy> AsyncService for Server<'_, H, P> {
+impl<H: AsyncHandler, P: Policy, M: Memory> AsyncService for Server<H, P, M> {
     type After = After;
 
     async fn receive(&mut self, message: &[u8], tx: &mut [u8]) -> (usize, After) {
@@ -518,14 +456,16 @@ impl<H: AsyncHandler, P: Policy> AsyncService for Server<'_, H, P> {
             Checked::Handle { ref incoming, fingerprint } => {
                 let reply = Reply { writer: &mut writer, request: incoming.header() };
                 let Answer { len, after } = self.handler.handle(incoming, reply).await;
-                self.remember(fingerprint, tx.get(..len).unwrap_or_default());
+                if let Some(fingerprint) = fingerprint {
+                    self.memory.remember(fingerprint, tx.get(..len).unwrap_or_default());
+                }
                 (len, after)
             }
         }
     }
 
     fn tick(&mut self, tick: Duration) {
-        self.pass(tick);
+        self.memory.pass(tick);
     }
 }
 

@@ -5,14 +5,20 @@ use crate::device::{Nor, get, put};
 use anysmp::cbor::{Bytes, Text};
 use anysmp::mcuboot::digest::Digest;
 use anysmp::mcuboot::slots::{Config, Geometry, Pair, Region, Slots, scratch_len};
-use anysmp::smp::{Empty, Error, error, image, os, zephyr};
+use anysmp::smp::image::Commands as _;
+use anysmp::smp::server::{After, Answer, Handler, Incoming, Reply};
+use anysmp::smp::{Empty, Error, Group, Op, error, image, os, zephyr};
 use embedded_storage::nor_flash::NorFlash;
 
-/// The image of an SMP server over a console: framing, driver, answer memory and policy included.
+/// The image of an SMP server over a console: framing, driver and policy included, and an answer memory unless told otherwise.
 #[macro_export]
 macro_rules! server {
     ($device:ty, $new:expr) => {
-        type Service = anysmp::smp::server::Server<'static, $device, anysmp::smp::server::AllowAll>;
+        $crate::server!($device, $new, anysmp::smp::server::LastAnswer<'static>, |server, memory| server
+            .with_memory(memory));
+    };
+    ($device:ty, $new:expr, $memory:ty, |$server:ident, $bytes:pat_param| $with_memory:expr) => {
+        type Service = anysmp::smp::server::Server<$device, anysmp::smp::server::AllowAll, $memory>;
         type Line = anysmp::blocking::Link<'static, $crate::device::Uart, anysmp::framing::console::Console<'static>>;
 
         static LINK: $crate::Place<Line> = $crate::Place::new();
@@ -26,7 +32,8 @@ macro_rules! server {
             let console = anysmp::framing::console::Console::new(message);
             let tick = core::time::Duration::from_millis(10);
             let link = Line::new($crate::device::Uart, console, chunk, out, tick);
-            let server = Service::new($new(), anysmp::smp::server::AllowAll).with_memory(memory);
+            let ($server, $bytes) = (anysmp::smp::server::Server::new($new(), anysmp::smp::server::AllowAll), memory);
+            let server = $with_memory;
             // SAFETY: as above.
             let (link, server) = unsafe { (LINK.put(link), SERVER.put(server)) };
             $crate::device::begin();
@@ -106,6 +113,38 @@ impl image::Commands for Images {
             self.off = off.saturating_add(data.len() as u64);
         }
         Ok(image::UploadResponse { off: self.off, matches: None })
+    }
+}
+
+/// Echo, parameters, reset, list and upload, each decoded and answered by the device's own `match`: what `boot_serial` has, and
+/// no command more.
+pub struct Five {
+    images: Images,
+}
+
+impl Handler for Five {
+    fn handle(&mut self, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
+        match (incoming.group(), incoming.op(), incoming.command()) {
+            (Group::OS, _, 0) => {
+                incoming.answer(reply, |os::Echo { text }| Ok(os::EchoResponse { text: text.unwrap_or("".into()) }))
+            }
+            (Group::OS, Op::Write, 5) => match incoming.decode() {
+                Ok(Empty {}) => reply.ok(&Empty {}).then(After::Reset { force: false, mode: 0 }),
+                Err(error) => reply.error(error),
+            },
+            (Group::OS, Op::Read, 6) => reply.ok(&os::ParametersResponse { buf_size: 512, buf_count: 1 }),
+            (Group::IMAGE, Op::Read, 0) => reply.result(self.images.read_state()),
+            (Group::IMAGE, Op::Write, 1) => incoming.answer(reply, |request| self.images.upload(request)),
+            _ => reply.error(Error::NOT_SUPPORTED),
+        }
+    }
+}
+
+impl Five {
+    #[expect(clippy::new_without_default, reason = "one image")]
+    #[inline]
+    pub fn new() -> Self {
+        Self { images: Images::new() }
     }
 }
 

@@ -82,7 +82,7 @@ fn check(request: &[u8], answer: &[u8], room: usize) {
     assert!(reader.rest().is_empty());
 }
 
-fn run<P: Policy>(server: Server<'_, Device, P>, room: usize, mut input: &[u8]) {
+fn run<P: Policy>(server: Server<Device, P>, room: usize, mut input: &[u8]) {
     let mut memory = [0; 40];
     let mut server = server.with_memory(&mut memory);
     let mut tx = [0; 300];

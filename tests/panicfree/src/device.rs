@@ -1,12 +1,14 @@
 //! SMP, the server: one that has every command and answers anything, and one whose commands are the crate's own.
 
 use crate::mcuboot::{Flash, with_slots};
-use crate::{Operation, drop_in_box, flag, number, serve, size};
+use crate::{Operation, drop_in_box, flag, number, serve, size, time};
 use anysmp::cbor::Text;
 use anysmp::mcuboot::digest::Sha256;
 use anysmp::mcuboot::flash;
 use anysmp::mcuboot::slots::Slots;
-use anysmp::smp::server::{After, AllowAll, Answer, DenyWrites, Handler, Incoming, Policy, Reply, Server};
+use anysmp::smp::server::{
+    After, AllowAll, Answer, DenyWrites, Handler, Incoming, LastAnswer, Memory, Policy, Reply, Server,
+};
 use anysmp::smp::{Decode, Empty, Error, Group};
 use anysmp::smp::{enumeration, fs, image, os, server, settings, shell, stat, zephyr};
 use core::fmt::Write;
@@ -39,6 +41,14 @@ pub const ALL: &[Operation] = &[
             answer.then(black_box(After::Nothing))
         };
         drop_in_box(server::serve(handler, AllowAll, bytes, room));
+    },
+    |bytes, room| {
+        let mut last = LastAnswer::new(room);
+        let Some(fingerprint) = last.fingerprint(0, bytes) else { return };
+        last.remember(fingerprint, bytes);
+        last.pass(time());
+        drop_in_box(last.recall(fingerprint, bytes));
+        last.forget();
     },
     |_, room| drop_in_box(fs::Store::new(Files, black_box("/lfs"), room).files()),
     |_, room| drop_in_box(settings::Store::new(Values, room).settings()),
