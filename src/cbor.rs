@@ -118,7 +118,10 @@ macro_rules! signed {
             fn of(item: Item<'_>) -> Result<Self, Malformed> {
                 match item {
                     Item::Unsigned(number) => Self::try_from(number).or(Err(Malformed)),
-                    Item::Negative(number) => i64::try_from(number).ok().and_then(|number| Self::try_from(!number).ok()).ok_or(Malformed),
+                    Item::Negative(number) => {
+                        let number = i64::try_from(number).or(Err(Malformed))?;
+                        Self::try_from(!number).or(Err(Malformed))
+                    }
                     _ => Err(Malformed),
                 }
             }

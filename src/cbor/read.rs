@@ -151,33 +151,10 @@ impl<'b> Reader<'b> {
         }
     }
 
-    /// Whether `null` stands here; reads it if so.
-    pub fn null(&mut self) -> bool {
-        match self.rest {
-            [0xF6, rest @ ..] => {
-                self.rest = rest;
-                true
-            }
-            _ => false,
-        }
-    }
-
     /// Whether the next item is a map; reads nothing.
     #[must_use]
     pub fn at_map(&self) -> bool {
         self.rest.first().is_some_and(|initial| initial >> 5 == MAP)
-    }
-
-    /// Whether the next item is `true` or `false`; reads nothing.
-    #[must_use]
-    pub fn at_boolean(&self) -> bool {
-        matches!(self.rest.first(), Some(0xF4 | 0xF5))
-    }
-
-    /// Whether the next item is text; reads nothing.
-    #[must_use]
-    pub fn at_text(&self) -> bool {
-        self.rest.first().is_some_and(|initial| initial >> 5 == TEXT)
     }
 
     /// Reads text, in one piece or in chunks.

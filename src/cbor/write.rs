@@ -293,7 +293,7 @@ impl Fields<'_, '_> {
     /// Writes the next key and its value, unless that is missing. Whether all of them fit is told by [`end`](Self::end).
     pub(crate) fn field<'v, T: Value<'v>>(&mut self, value: &T) {
         if self.key(value.is_missing()) {
-            let _ = value.write(self.writer);
+            let _ = value.write(self.writer); // It fails where the writer is full, and nowhere else.
         }
     }
 

@@ -400,7 +400,7 @@ impl<H, P: Policy, M: Memory> Server<H, P, M> {
                     Some(answer) if writer.replace(answer).is_ok() => return Checked::Answered(answer.len()),
                     Some(_) => Error::TOO_LARGE,
                     None => {
-                        self.memory.forget();
+                        self.memory.forget(self.peer);
                         if self.policy.allows(&incoming, self.peer) {
                             if self.legacy {
                                 writer.prefix_rc();

@@ -21,11 +21,11 @@ pub trait Memory {
     /// The answer to a request that was answered before; no bytes if it was too long to be kept.
     fn recall(&self, fingerprint: Self::Fingerprint, request: &[u8]) -> Option<&[u8]>;
 
-    /// Keeps the answer to a request.
+    /// Keeps the answer to a request; one of no bytes if the request got none.
     fn remember(&mut self, fingerprint: Self::Fingerprint, answer: &[u8]);
 
-    /// Another request came: what is kept will not be asked for again.
-    fn forget(&mut self);
+    /// Another request of this peer came: what is kept for it will not be asked for again.
+    fn forget(&mut self, peer: u32);
 
     /// Time has passed.
     fn pass(&mut self, time: Duration);
@@ -47,7 +47,7 @@ impl Memory for () {
         match fingerprint {}
     }
 
-    fn forget(&mut self) {}
+    fn forget(&mut self, _: u32) {}
 
     fn pass(&mut self, _: Duration) {}
 }
@@ -109,7 +109,7 @@ impl Memory for LastAnswer<'_> {
         (self.fingerprint, self.left) = (fingerprint, const { units(Self::REPEAT_TIME) });
     }
 
-    fn forget(&mut self) {
+    fn forget(&mut self, _: u32) {
         self.left = 0;
     }
 

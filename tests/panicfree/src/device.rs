@@ -48,7 +48,7 @@ pub const ALL: &[Operation] = &[
         last.remember(fingerprint, bytes);
         last.pass(time());
         drop_in_box(last.recall(fingerprint, bytes));
-        last.forget();
+        last.forget(0);
     },
     |_, room| drop_in_box(fs::Store::new(Files, black_box("/lfs"), room).files()),
     |_, room| drop_in_box(settings::Store::new(Values, room).settings()),
