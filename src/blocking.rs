@@ -256,7 +256,7 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
                 service.tick(self.tick.time());
                 (0, V::After::default())
             }
-            // Not by `?`, which takes one result in another apart twice.
+            // `?` and then `match` would take the same result apart twice.
             Err(error) => return Err(error),
         };
         if len == 0 {

@@ -11,8 +11,8 @@
 //!                                         lists that were read, as they came)
 //! ```
 //!
-//! Each item is read once, without regard to what it should be: an [`Item`] has the same few forms for every command, so that
-//! firmware has one reader for all of them, and a field of a struct is a `match`.
+//! An item is read without regard to what it should be, and has the same few forms for every command: firmware has one
+//! reader for all of them, and a field of a struct is a `match`. What stands inside of a list or a map is read again by its type.
 //!
 //! Nothing is copied: [`Text`], [`Bytes`], [`List`] and [`Table`] lend from the payload. They were checked to the end
 //! when they were read, so going through them cannot fail.

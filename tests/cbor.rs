@@ -458,6 +458,21 @@ fn a_truncated_request_is_refused_at_every_byte_and_bytes_behind_the_map_are_ign
 }
 
 #[test]
+fn keys_that_are_looked_for_by_hand_nest_no_deeper() {
+    let pools = |deep: usize| {
+        let whole =
+            [&b"\xa1\x66mpools\xa1\x610\xa3\x65nblks\x01\x65nfree\x01\x61x"[..], &vec![0x81; deep][..], b"\x00"];
+        os::PoolStatisticsResponse::decode(&whole.concat()).is_ok()
+    };
+    assert!(pools(DEPTH - 3) && !pools(DEPTH - 2));
+    let error = |deep: usize| {
+        let whole = [&b"\xa1\x63err\xa3\x61x"[..], &vec![0x81; deep][..], b"\x00\x65group\x01\x62rc\x02"];
+        anysmp::smp::Error::find(&whole.concat()).is_ok()
+    };
+    assert!(error(DEPTH - 2) && !error(DEPTH - 1));
+}
+
+#[test]
 fn values_nested_eight_deep_are_read_past_and_nine_deep_are_refused() {
     // One map of the payload and `inner` containers as the value of an unknown key.
     for (open, close) in [(&[0x81][..], &[][..]), (&[0x9F], &[0xFF]), (&[0xA1, 0x61, b'k'], &[]), (&[0xC1], &[])] {

@@ -154,6 +154,9 @@ fn check(group: Group, table: &[(&str, i32)]) {
     }
     let beyond = Error::Group { group, rc: u16::try_from(table.len()).unwrap() + 1 };
     assert_eq!((beyond.name(), beyond.remedy(), beyond.to_v1()), (None, None, 1), "{group}");
+    for rc in (64..2048).chain([u16::MAX]) {
+        assert_eq!(Error::Group { group, rc }.to_v1(), 1, "{group} {rc}");
+    }
     let ok = Error::Group { group, rc: 0 };
     assert_eq!((ok.name(), ok.remedy()), (None, None), "0 is no error");
 }

@@ -488,6 +488,58 @@ fn an_error_is_remembered_like_a_success() {
     assert_eq!(server.handler().runs, 1);
 }
 
+/// The last answer to each of two peers.
+struct Both([Vec<(u32, Vec<u8>)>; 2]);
+
+impl Memory for Both {
+    type Fingerprint = u32;
+
+    fn fingerprint(&self, peer: u32, _: &[u8]) -> Option<u32> {
+        Some(peer)
+    }
+
+    fn recall(&self, peer: u32, request: &[u8]) -> Option<&[u8]> {
+        self.0[peer as usize].iter().find(|(_, answer)| answer[4..8] == request[4..8]).map(|(_, answer)| &answer[..])
+    }
+
+    fn remember(&mut self, peer: u32, answer: &[u8]) {
+        self.0[peer as usize] = vec![(peer, answer.to_vec())];
+    }
+
+    fn forget(&mut self, peer: u32) {
+        self.0[peer as usize].clear();
+    }
+
+    fn pass(&mut self, _: Duration) {}
+}
+
+#[test]
+fn a_memory_of_ones_own_keeps_an_answer_for_each_peer() {
+    let mut server = server().remembering(Both([vec![], vec![]]));
+    for (peer, runs) in [(0, 1), (1, 2), (0, 2), (1, 2)] {
+        server.set_peer(peer);
+        ask(&mut server, &short(1));
+        assert_eq!(server.handler().runs, runs, "peer {peer}");
+    }
+    server.set_peer(0);
+    ask(&mut server, &message(0, 0, 1, 6, b"\xa0"));
+    for (peer, runs) in [(1, 3), (0, 4)] {
+        server.set_peer(peer);
+        ask(&mut server, &short(1));
+        assert_eq!(server.handler().runs, runs, "another request of peer 0 came in between");
+    }
+}
+
+#[test]
+fn a_write_whose_answer_had_no_room_does_not_run_again() {
+    let mut memory = [0; 64];
+    let mut server = server().with_memory(&mut memory);
+    for room in [4, 4, 64] {
+        let (len, _) = server.receive(&short(1), &mut vec![0; room]);
+        assert_eq!((len > 0, server.handler().runs), (room == 64, 1));
+    }
+}
+
 #[test]
 fn a_request_in_between_ends_the_memory() {
     for between in [message(0, 0, 9, 6, b"\xa0"), message(2, 0, 9, 0, b"\xa0"), short(2), message(0, 99, 1, 1, b"")] {

@@ -4,8 +4,8 @@ use super::Text;
 
 /// The keys that a struct knows, as they stand on the wire, one behind the other: `\x63off\x63len`.
 ///
-/// On a 32-bit target a list of `&str` would take eight bytes more for each; and a key that was expected is known, and
-/// one is written, with its head at once.
+/// A list of `&str` would take seven bytes more for each on a 32-bit target; and head and text are compared, or written, at
+/// once.
 #[derive(Clone, Copy)]
 pub(crate) struct Keys(&'static [u8]);
 
@@ -62,8 +62,8 @@ impl Keys {
         Some(key)
     }
 
-    /// Takes all up to a certain one, and says which that was; the number of all if it is none of them.
-    #[inline(never)] // Most peers keep the order in which the keys are known.
+    /// The place of this key; the number of keys if it is unknown. Leaves what stands behind it.
+    #[inline(never)] // A call of its own: most keys come when they are expected.
     pub(super) fn find(&mut self, text: &Text<'_>) -> usize {
         let mut place = 0;
         while let Some([_head, key @ ..]) = self.take() {

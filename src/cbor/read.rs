@@ -27,9 +27,9 @@ pub enum Item<'b> {
     Bytes(Bytes<'b>),
     /// Text.
     Text(Text<'b>),
-    /// An array, which stands at the cursor.
+    /// An array: the reader stands in front of it, and has nothing else.
     Array(Reader<'b>),
-    /// A map, which stands at the cursor.
+    /// A map, in the same way.
     Map(Reader<'b>),
     /// `true` or `false`.
     Boolean(bool),
@@ -40,11 +40,11 @@ pub enum Item<'b> {
 }
 
 /// The first byte of an item.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 struct Initial(u8);
 
 impl Initial {
-    const BREAK: Self = Self(0xFF);
+    const BREAK: u8 = 0xFF;
 
     const fn major(self) -> u8 {
         self.0 >> 5
@@ -106,7 +106,7 @@ impl<'b> Reader<'b> {
     }
 
     /// Reads the first byte of an item, and the argument behind it: into its place, since both in one value would not
-    /// fit the registers.
+    /// fit the registers. An indefinite length leaves the place as it was.
     fn head(&mut self, argument: &mut u64) -> Result<Initial, Malformed> {
         let initial = Initial(self.byte()?);
         match initial.info() {
@@ -175,8 +175,8 @@ impl<'b> Reader<'b> {
         Bytes::read(self)
     }
 
-    /// Whether this item stands here; reads it if so.
-    fn is(&mut self, item: &[u8]) -> bool {
+    /// Reads past these bytes if they stand here, and says so.
+    fn take_if(&mut self, item: &[u8]) -> bool {
         match self.rest.strip_prefix(item) {
             Some(rest) => {
                 self.rest = rest;
@@ -219,7 +219,7 @@ impl<'b> Reader<'b> {
     }
 
     fn at_break(&self) -> bool {
-        self.rest.first() == Some(&Initial::BREAK.0)
+        self.rest.first() == Some(&Initial::BREAK)
     }
 
     /// Enters a map: its keys and values follow, as [`Items::more`] says.
@@ -260,7 +260,7 @@ impl<'b> Reader<'b> {
     /// # Errors
     ///
     /// [`Malformed`] if the item is cut off, nested deeper, or no CBOR.
-    #[cfg_attr(not(target_os = "none"), inline(always))] // As of `fields`.
+    #[cfg_attr(not(target_os = "none"), inline(always))] // For speed on a host, as `fields`.
     pub fn item(&mut self) -> Result<Item<'b>, Malformed> {
         let mut item = Item::Other;
         self.item_to(&mut item)?;
@@ -355,7 +355,7 @@ impl<'b> Reader<'b> {
             let mut behind = expected;
             let place = match behind.take() {
                 // Looking for the expected one first takes 100 bytes of flash.
-                Some(key) if cfg!(not(feature = "small")) && self.is(key) => next,
+                Some(key) if cfg!(not(feature = "small")) && self.take_if(key) => next,
                 _ => {
                     let mut key = Item::Other;
                     self.item_to(&mut key)?;

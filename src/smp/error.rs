@@ -355,7 +355,8 @@ impl Error {
         match self {
             Self::Smp(rc) => rc,
             Self::Group { group, rc } => line(group, rc)
-                .and_then(|wanted| TRANSLATIONS.iter().map(|line| line ^ wanted).find(|v1| *v1 < 16))
+                // Of the same group and code nothing is left but the four bits of the code in version 1.
+                .and_then(|wanted| TRANSLATIONS.iter().map(|entry| entry ^ wanted).find(|rest| *rest < 16))
                 .map_or(1, i32::from),
         }
     }
@@ -372,7 +373,7 @@ impl Error {
         while entries.more(&mut reader)? {
             let key = reader.text()?;
             if key == "err" || (key == "ret" && reader.at_map()) {
-                let Details { group, rc } = Details::read(&mut reader)?;
+                let Details { group, rc } = Details::of(reader.item()?)?;
                 if rc != 0 {
                     return Ok(Some(Self::Group { group: Group(group), rc }));
                 }

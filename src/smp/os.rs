@@ -233,7 +233,7 @@ impl<'b> Decode<'b> for PoolStatisticsResponse<'b> {
         let mut entries = reader.entries()?;
         while entries.more(&mut reader)? {
             if reader.text()? == "mpools" {
-                return Table::read(&mut reader).map(|table| Self(Pools::Table(table)));
+                return Table::of(reader.item()?).map(|table| Self(Pools::Table(table)));
             }
             reader.skip()?;
         }

@@ -20,7 +20,8 @@
 //! with no other in between and within [`LastAnswer::REPEAT_TIME`], gets the stored answer; nothing runs. If the answer was too
 //! long for the memory, the fingerprint stays and the repeat gets `rc` 10. A repeated reset is answered and does
 //! not reset again. Echo is never remembered. A [`Memory`] of one's own may keep more than [`LastAnswer`] does, as one
-//! answer for each peer. **Without memory a command whose answer was lost runs twice.**
+//! answer for each peer. **Without memory a command whose answer was lost runs twice**; and so does one whose async handler
+//! was dropped before it had answered, with any memory.
 //!
 //! # Stack
 //!
@@ -239,7 +240,7 @@ impl Reply<'_> {
 
 /// Writes the header in front of a payload; returns the length of both.
 fn complete(writer: &mut Writer<'_>, request: &Header) -> usize {
-    #[expect(clippy::cast_possible_truncation, reason = "`answer` has no room for more")]
+    #[expect(clippy::cast_possible_truncation, reason = "`place` has no room for more")]
     let length = writer.len() as u16;
     if let Some(head) = writer.front() {
         *head = Header { length, ..request.response() }.emit();
@@ -276,7 +277,8 @@ pub trait AsyncHandler {
     ///
     /// # Cancellation
     ///
-    /// A dropped call leaves the request unanswered; what the handler had begun is its own business.
+    /// A dropped call leaves the request unanswered, and nothing is remembered of it: a repeat runs again. What the handler
+    /// had begun is its own business.
     fn handle(&mut self, incoming: &Incoming<'_>, reply: Reply<'_>) -> impl Future<Output = Answer>;
 }
 
@@ -322,7 +324,8 @@ fn is_echo(header: &Header) -> bool {
     header.group == Group::OS && header.command == 0
 }
 
-/// Serves SMP: a [`Handler`] (or [`AsyncHandler`]) behind a [`Policy`].
+/// Serves SMP: a [`Handler`] (or [`AsyncHandler`]) behind a [`Policy`]. `M` is what it remembers of its answers: see
+/// [Repeats](self#repeats).
 pub struct Server<H, P, M = ()> {
     handler: H,
     policy: P,
@@ -350,8 +353,13 @@ impl<H, P: Policy> Server<H, P> {
 
     /// Remembers the last answer in `memory`, of which [`LastAnswer`] says how long it should be.
     pub fn with_memory(self, memory: &mut [u8]) -> Server<H, P, LastAnswer<'_>> {
+        self.remembering(LastAnswer::new(memory))
+    }
+
+    /// Remembers answers as `memory` does.
+    pub fn remembering<M: Memory>(self, memory: M) -> Server<H, P, M> {
         let Self { handler, policy, memory: (), peer, denied, legacy } = self;
-        Server { handler, policy, memory: LastAnswer::new(memory), peer, denied, legacy }
+        Server { handler, policy, memory, peer, denied, legacy }
     }
 }
 
@@ -418,7 +426,7 @@ impl<H, P: Policy, M: Memory> Server<H, P, M> {
 }
 
 /// Where an answer is written: nothing where there is no room for a header, and never more payload than one can tell.
-fn answer(tx: &mut [u8]) -> Writer<'_> {
+fn place(tx: &mut [u8]) -> Writer<'_> {
     let room = tx.len().min(Header::LEN + usize::from(u16::MAX));
     Writer::behind(Header::LEN, tx.get_mut(..room).unwrap_or_default())
 }
@@ -427,7 +435,7 @@ impl<H: Handler, P: Policy, M: Memory> Service for Server<H, P, M> {
     type After = After;
 
     fn receive(&mut self, message: &[u8], tx: &mut [u8]) -> (usize, After) {
-        let mut writer = answer(tx);
+        let mut writer = place(tx);
         match self.check(message, &mut writer) {
             Checked::Answered(len) => (len, After::Nothing),
             Checked::Handle { ref incoming, fingerprint } => {
@@ -450,7 +458,7 @@ impl<H: AsyncHandler, P: Policy, M: Memory> AsyncService for Server<H, P, M> {
     type After = After;
 
     async fn receive(&mut self, message: &[u8], tx: &mut [u8]) -> (usize, After) {
-        let mut writer = answer(tx);
+        let mut writer = place(tx);
         match self.check(message, &mut writer) {
             Checked::Answered(len) => (len, After::Nothing),
             Checked::Handle { ref incoming, fingerprint } => {

@@ -15,10 +15,10 @@ pub trait Memory {
     /// How a request is known.
     type Fingerprint: Copy;
 
-    /// How a write request will be known; `None` if nothing is remembered.
+    /// How a write request, header and payload, will be known; `None` if nothing is remembered.
     fn fingerprint(&self, peer: u32, request: &[u8]) -> Option<Self::Fingerprint>;
 
-    /// The answer to a request that was answered before; no bytes if it was too long to be kept.
+    /// The answer to a request that was answered before; no bytes if it was too long to be kept, or none could be written.
     fn recall(&self, fingerprint: Self::Fingerprint, request: &[u8]) -> Option<&[u8]>;
 
     /// Keeps the answer to a request; one of no bytes if the request got none.
@@ -60,7 +60,7 @@ pub struct LastAnswer<'m> {
     fingerprint: u32,
     /// How long the answer is; 0 if it does not fit the memory, or 16 bits.
     len: u16,
-    /// How long it is still kept, in units of 4 ns, in which the repeat time fits half of a `Span`; 0 if none is.
+    /// How long it is still kept, in units of 4 ns, so that the repeat time fits 32 bits; 0 if none is kept.
     left: u32,
 }
 
@@ -71,7 +71,7 @@ impl<'m> LastAnswer<'m> {
     pub const REPEAT_TIME: Duration = Duration::from_secs(10);
 
     /// Keeps the answer in `memory`. 64 bytes hold the answers to uploads, resets and settings; a list of two images takes
-    /// about 250. Of no bytes nothing is kept.
+    /// about 250. An empty `memory` keeps nothing.
     pub const fn new(memory: &'m mut [u8]) -> Self {
         Self { memory, fingerprint: 0, len: 0, left: 0 }
     }
@@ -93,7 +93,7 @@ impl Memory for LastAnswer<'_> {
         Some(digest.finalize())
     }
 
-    /// Two requests of one fingerprint are rare, and not the same: group, sequence number and command tell more.
+    /// Two requests may have one CRC: group, sequence number and command are compared as well.
     fn recall(&self, fingerprint: u32, request: &[u8]) -> Option<&[u8]> {
         let answer = self.memory.get(..self.len.into()).unwrap_or_default();
         let is_same = answer.is_empty() || answer.get(4..Header::LEN) == request.get(4..Header::LEN);

@@ -54,7 +54,10 @@ pub const ALL: &[Operation] = &[
     |_, room| drop_in_box(settings::Store::new(Values, room).settings()),
     |bytes, room| {
         let Some((scratch, room)) = room.split_at_mut_checked(size()) else { return };
-        with_slots(scratch, |slots, flash| serve(&mut Server::new(Own { slots, flash }, Picky), bytes, room));
+        with_slots(scratch, |slots, flash| {
+            let server = Server::new(Own { slots, flash }, Picky);
+            serve(&mut server.remembering(()), bytes, room);
+        });
     },
 ];
 
