@@ -249,7 +249,7 @@ macro_rules! look_up {
 }
 
 /// The translations to version 1 that say more than "unknown": group (6 bits), code (6), code in version 1 (4). As data they
-/// take a quarter of what nine `match` take.
+/// take a fraction of what nine `match` take.
 #[expect(clippy::indexing_slicing, reason = "runs in the compiler, which checks it")]
 static TRANSLATIONS: [u16; translated().1] = {
     let (all, len) = translated();
@@ -400,7 +400,7 @@ impl Error {
     pub(crate) fn write_entry(self, version: Version, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
         match self {
             Self::Group { group, rc } if version == Version::V2 => {
-                // What does not change is written as it stands: as `Details` it would take a third more.
+                // What does not change is written as it stands, which takes less flash than `Details` would.
                 writer.raw(b"\x63err\xa2\x65group")?;
                 writer.unsigned(group.0.into())?;
                 writer.raw(b"\x62rc")?;

@@ -48,7 +48,7 @@ macro_rules! map {
             fn read(reader: &mut $crate::cbor::Reader<'b>) -> Result<Self, $crate::cbor::Malformed> {
                 let mut values = [$crate::cbor::Item::Null; <[&str]>::len(&[$($key),*])];
                 reader.fields($crate::cbor::keys![$($key),*], $strict, &mut values)?;
-                let [$($field),*] = &values;
+                let [$($field),*] = &values; // By reference: each is looked at where it stands.
                 Ok(Self { $($field: $crate::cbor::Value::of(*$field)?,)* })
             }
 
