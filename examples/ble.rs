@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 use std::error::Error;
 
 use anysmp::framing::{Framing, Progress};
-use anysmp::link::Service;
+use anysmp::line::Service;
 use anysmp::smp::ble::{self, Reassembly};
 use anysmp::smp::client::Client;
 use anysmp::smp::server::{AllowAll, Answer, Handler, Incoming, Reply, Server};

@@ -13,7 +13,7 @@
 //! | [`Link::send`], [`Link::recv`] | both | one message, nothing around it |
 //!
 //! The port has to give up waiting from time to time: its `read` returns an error of kind `TimedOut` after each *tick*
-//! (see [`link`](crate::link)). [`Timed`] makes such a port from one that blocks and a delay.
+//! (see [`line`](crate::line)). [`Timed`] makes such a port from one that blocks and a delay.
 //!
 //! `src/asynch.rs` is the same file with `async` in it.
 
@@ -24,7 +24,7 @@ use core::time::Duration;
 use embedded_io::{Error as _, ErrorKind, Read, Write};
 
 use crate::framing::{self, Encoder, Framing, Progress};
-use crate::link::{CHATTER, Caller, Counters, Error, Loss, Service, Sink, Span, TimedError, Verdict};
+use crate::line::{CHATTER, Caller, Counters, Error, Loss, Service, Sink, Span, TimedError, Verdict};
 use crate::routine::{Ended, Routine, Step};
 use crate::shown::shown;
 
@@ -165,13 +165,13 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
                     },
                     Arrival::Damaged(_) => {}
                     Arrival::Tick => {
-                        if self.expired(&mut waited, client.patience(&pending)).map_err(Error::widen)? {
-                            let Some(again) = client.repeat(&mut pending, tx) else {
+                        if self.expired(&mut waited, client.timeout(&pending)).map_err(Error::widen)? {
+                            let Some(again) = client.retry(&mut pending, tx) else {
                                 self.resync = true;
                                 return Err(Error::TimedOut);
                             };
                             len = again;
-                            self.counters.repeats = self.counters.repeats.wrapping_add(1);
+                            self.counters.retries = self.counters.retries.wrapping_add(1);
                             continue 'send;
                         }
                     }

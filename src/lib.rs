@@ -16,7 +16,7 @@
 //! | a slave on a serial line, or its master | [`s3mp`] |
 //! | one of these on a port | [`blocking`], `asynch` (feature `async`) |
 //! | jobs of many exchanges | [`routine`] |
-//! | what a driver and a protocol ask of each other | [`link`] |
+//! | what a driver and a protocol ask of each other | [`line`] |
 //! | read MCUboot images, or receive an upgrade on a device | `mcuboot` (feature `mcuboot`) |
 //! | a NOR flash in RAM, a bootloader to test against | `testing` (feature `testing`) |
 //! | the least flash for SMP on a console | [`framing::console`], feature `small` |
@@ -36,7 +36,7 @@ pub mod cbor;
 pub mod checksum;
 pub mod cobs;
 pub mod framing;
-pub mod link;
+pub mod line;
 #[cfg(feature = "mcuboot")]
 pub mod mcuboot;
 pub mod routine;

@@ -77,7 +77,7 @@
 //! ```
 //! use anysmp::s3mp::master::{Describe, Get, Master, Set, Unsolicited};
 //! use anysmp::s3mp::{Address, Counter};
-//! use anysmp::link::Verdict;
+//! use anysmp::line::Verdict;
 //!
 //! let mut master = Master::new(Counter::FIRST);
 //! let mut tx = [0; 64];

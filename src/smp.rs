@@ -116,7 +116,7 @@ pub trait Request: Encode {
     /// Its number within the group.
     const COMMAND: u8;
     /// How long the device may need at least: long for commands that erase flash.
-    const PATIENCE: Duration = Duration::ZERO;
+    const TIMEOUT: Duration = Duration::ZERO;
     /// What a client reads from the answer.
     type Response<'m>: Decode<'m>;
 

@@ -23,14 +23,14 @@ use anysmp::bsmp::function::Execute;
 use anysmp::bsmp::routine::{Discovery, ReadCurve, ReadEvent, Tables, Verified, WriteCurve};
 use anysmp::bsmp::{Address, Client, Error, Node, Refusal, Server, Table, group, variable};
 use anysmp::framing::packet::{Echo, Packet, gap};
-use anysmp::link;
+use anysmp::line;
 use anysmp::routine::Ended;
 use anysmp::{asynch, blocking};
 use bus::{Bus, MasterPort};
 use device::Setup;
 
 const BAUD: u32 = 1_000_000;
-const PATIENCE: Duration = Duration::from_millis(1);
+const TIMEOUT: Duration = Duration::from_millis(1);
 
 fn table() -> (&'static Table<'static>, device::Device) {
     let (setup, device) = Setup::main();
@@ -64,10 +64,10 @@ fn master(bus: &Bus, echo: bool) -> Link {
 }
 
 fn client(number: u8) -> Client {
-    Client::to(Address::node(number).unwrap()).with_patience(PATIENCE)
+    Client::to(Address::node(number).unwrap()).with_timeout(TIMEOUT)
 }
 
-type Failure = link::Error<std::io::Error, Error>;
+type Failure = line::Error<std::io::Error, Error>;
 
 fn read(link: &mut Link, node: u8, id: u8, size: u8) -> Result<Vec<u8>, Failure> {
     let mut tx = [0; 16];
@@ -90,8 +90,8 @@ fn every_node_answers_its_own_requests_with_and_without_echo() {
                 assert_eq!(read(&mut link, node, 0, 1).unwrap(), [round ^ node]);
             }
         }
-        assert!(matches!(read(&mut link, 4, 0, 1), Err(link::Error::TimedOut)));
-        assert!(matches!(write(&mut link, 1, 1, &[0, 0]), Err(link::Error::Protocol(Error::Node(Refusal::ReadOnly)))));
+        assert!(matches!(read(&mut link, 4, 0, 1), Err(line::Error::TimedOut)));
+        assert!(matches!(write(&mut link, 1, 1, &[0, 0]), Err(line::Error::Protocol(Error::Node(Refusal::ReadOnly)))));
         assert_eq!(bus.damage(), (0, 0));
     }
 }
@@ -121,8 +121,8 @@ fn a_node_that_is_off_costs_one_time_out_and_the_others_go_on() {
     bus.set_muted(1, true);
     for _ in 0..3 {
         let before = bus.time();
-        assert!(matches!(read(&mut link, 2, 0, 1), Err(link::Error::TimedOut)));
-        assert!(bus.time() - before < PATIENCE * 2);
+        assert!(matches!(read(&mut link, 2, 0, 1), Err(line::Error::TimedOut)));
+        assert!(bus.time() - before < TIMEOUT * 2);
         assert_eq!(read(&mut link, 3, 1, 2).unwrap(), [3, !3]);
     }
     bus.set_muted(1, false);
@@ -134,7 +134,7 @@ fn discovery_functions_groups_and_whole_curves_work_over_the_bus() {
     let bus = bus(4);
     let mut link = master(&bus, true);
     // One tick is 20 µs: the node needs no time for its checksum.
-    let mut client = client(2).with_repeats(2);
+    let mut client = client(2).with_retries(2);
     let mut tx = [0; 1024];
     let mut tables = Tables::new();
     let mut discovery = Discovery::new(tables.storage());
@@ -297,12 +297,12 @@ fn no_wrong_value_is_accepted_that_the_checksum_could_catch_and_every_loss_is_an
                 Err(error) => Some(error),
             }
         };
-        assert!(bus.time() - before < PATIENCE * 3, "round {round}: an exchange did not end");
+        assert!(bus.time() - before < TIMEOUT * 3, "round {round}: an exchange did not end");
         if bus.damage().1 > undetectable {
             // The noise may have written anything, or nothing, anywhere.
             excused += 1;
             bus.set_errors(0.0);
-            bus.pass(PATIENCE);
+            bus.pass(TIMEOUT);
             for (node, known) in known.iter_mut().enumerate() {
                 let now = bus.with_device(node, |device| [device.values[0].clone(), device.values[2].clone()]);
                 *known = now.map(|value| BTreeSet::from([value]));
@@ -310,8 +310,8 @@ fn no_wrong_value_is_accepted_that_the_checksum_could_catch_and_every_loss_is_an
         }
         match failure {
             None => continue,
-            Some(link::Error::TimedOut) => lost += 1,
-            Some(link::Error::Protocol(
+            Some(line::Error::TimedOut) => lost += 1,
+            Some(line::Error::Protocol(
                 Error::Node(_) | Error::Malformed | Error::WrongSize | Error::Unexpected(_),
             )) => refused += 1,
             Some(other) => panic!("round {round} of seed {SEED:#x}: {other}"),

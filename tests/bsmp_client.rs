@@ -15,7 +15,7 @@ use anysmp::bsmp::group::{self, Members};
 use anysmp::bsmp::routine::{Directory, Discovery, Part, ReadCurve, ReadEvent, Tables, Verified, WriteCurve};
 use anysmp::bsmp::variable::{self, Op, Variable};
 use anysmp::bsmp::{Address, Client, Command, Error, QueryVersion, Refusal, Request, Version, curve, function};
-use anysmp::link::{Caller, Verdict};
+use anysmp::line::{Caller, Verdict};
 use anysmp::routine::{Routine, Step};
 use serde_json::Value;
 
@@ -65,7 +65,7 @@ fn run<R: Routine<Client = Client>>(
         match routine.poll(client, &mut tx) {
             Step::Send(length) => answer = node(&tx[..length]),
             Step::Wait(limit) => {
-                assert_eq!(limit, client.patience());
+                assert_eq!(limit, client.timeout());
                 match answer.take() {
                     Some(answer) => on_event(routine.receive(client, &answer)),
                     None => routine.timed_out(),
@@ -477,10 +477,10 @@ fn on_a_bus_only_packets_for_the_master_are_answers() {
 #[test]
 fn only_requests_that_do_no_harm_are_repeated() {
     fn repeats<R: Request>(request: &R) -> usize {
-        let mut client = Client::new().with_repeats(3).with_patience(Duration::from_secs(2));
+        let mut client = Client::new().with_retries(3).with_timeout(Duration::from_secs(2));
         let mut tx = [0; 64];
         let (length, mut pending) = client.request(request, &mut tx).unwrap();
-        assert_eq!(Caller::<R>::patience(&client, &pending), Duration::from_secs(2));
+        assert_eq!(Caller::<R>::timeout(&client, &pending), Duration::from_secs(2));
         let again = || Caller::<R>::repeat(&mut client, &mut pending, &mut tx);
         std::iter::from_fn(again).inspect(|again| assert_eq!(*again, length)).count()
     }

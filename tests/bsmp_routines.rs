@@ -29,7 +29,7 @@ fn run<R: Routine<Client = Client>>(
         match routine.poll(client, &mut tx) {
             Step::Send(length) => answer = node(&tx[..length]),
             Step::Wait(limit) => {
-                assert_eq!(limit, client.patience());
+                assert_eq!(limit, client.timeout());
                 match answer.take() {
                     Some(answer) => on_event(routine.receive(client, &answer)),
                     None => routine.timed_out(),
@@ -215,7 +215,7 @@ fn the_checksum_of_a_transferred_curve_is_compared() {
 
 #[test]
 fn a_routine_repeats_after_silence_and_gives_up_with_a_time_out() {
-    let mut client = Client::new().with_repeats(2);
+    let mut client = Client::new().with_retries(2);
     let curve = Curve::writable(2, 3);
     // Every first try is lost; the digest still counts each block once.
     let mut sent = Vec::new();
@@ -252,14 +252,14 @@ fn a_routine_repeats_after_silence_and_gives_up_with_a_time_out() {
 
 #[test]
 fn a_late_answer_is_thrown_away_while_the_line_falls_silent() {
-    let mut client = Client::new().with_repeats(1);
+    let mut client = Client::new().with_retries(1);
     let mut tx = [0; 64];
     let mut write = WriteCurve::new(0, Curve::writable(2, 2), &[1, 2, 3, 4][..], ());
     let (done, busy) = ([0xE0, 0, 0], [0xE8, 0, 0]);
     assert_eq!(write.poll(&mut client, &mut tx), Step::Send(8));
     let _ = write.poll(&mut client, &mut tx);
     write.timed_out();
-    assert_eq!(write.poll(&mut client, &mut tx), Step::Wait(client.patience()));
+    assert_eq!(write.poll(&mut client, &mut tx), Step::Wait(client.timeout()));
     write.receive(&mut client, &busy); // late: must not end the routine
     write.receive(&mut client, &done); // late: must not count for a block
     write.timed_out();

@@ -24,7 +24,7 @@ use anysmp::framing::counted::{BsmpHead, Counted};
 use anysmp::framing::datagram::Datagram;
 use anysmp::framing::packet::Packet;
 use anysmp::framing::{self, Framing};
-use anysmp::link::Service;
+use anysmp::line::Service;
 use device::{Blocks, Device, Setup};
 use serde_json::Value;
 

@@ -18,7 +18,7 @@ use anysmp::framing::console::Console;
 use anysmp::framing::counted::{Counted, SmpHead};
 use anysmp::framing::datagram::Datagram;
 use anysmp::framing::{self, Encoder, Framing, Progress};
-use anysmp::link::{self, AsyncService, Caller, Counters, Error, Service, Sink, Verdict};
+use anysmp::line::{self, AsyncService, Caller, Counters, Error, Service, Sink, Verdict};
 use anysmp::routine::{Ended, Routine, Step};
 use anysmp::smp::client::{self, Client};
 use anysmp::smp::server::{AllowAll, Incoming, Reply, Server};
@@ -434,7 +434,7 @@ impl Caller<os::Echo<'_>> for Listener {
         self.0.request(&os::Echo::new("hi"), tx)
     }
 
-    fn patience(&self, _: &Self::Pending) -> Duration {
+    fn timeout(&self, _: &Self::Pending) -> Duration {
         TICK
     }
 
@@ -446,7 +446,7 @@ impl Caller<os::Echo<'_>> for Listener {
         }
     }
 
-    fn repeat(&mut self, _: &mut Self::Pending, _: &mut [u8]) -> Option<usize> {
+    fn retry(&mut self, _: &mut Self::Pending, _: &mut [u8]) -> Option<usize> {
         None
     }
 

@@ -36,8 +36,8 @@ impl<T: Debug> Printed for T {}
 const OPEN: &[(&str, &str)] = &[
     ("anysmp::bsmp::client::Pending", "what an answer has to look like: sizes"),
     ("anysmp::bsmp::routine::discovery::Directory", "what a node has, and checksums of curves instead of their bytes"),
-    ("anysmp::link::Error", "the port's error and the protocol's"),
-    ("anysmp::link::TimedError", "the port's error"),
+    ("anysmp::line::Error", "the port's error and the protocol's"),
+    ("anysmp::line::TimedError", "the port's error"),
     ("anysmp::routine::Ended", "a report"),
     ("anysmp::s3mp::Header", "a code"),
     ("anysmp::s3mp::slave::Addresses", "which addresses are subscribed"),

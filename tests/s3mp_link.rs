@@ -9,13 +9,13 @@
     missing_docs
 )]
 
-#[path = "s3mp/line.rs"]
-mod line;
+#[path = "s3mp/wire.rs"]
+mod wire;
 
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use anysmp::link;
+use anysmp::line;
 use anysmp::routine::{Ended, Routine as _, Step};
 use anysmp::s3mp::master::{
     Describe, Error, Get, Invert, Master, Set, Status, Subscribe, Unsolicited, Unsubscribe, error_text,
@@ -23,7 +23,7 @@ use anysmp::s3mp::master::{
 use anysmp::s3mp::routine::{Connect, ConnectReport, Event, Monitor, MonitorReport, Watch};
 use anysmp::s3mp::value::Value;
 use anysmp::s3mp::{Address, Counter, Reply};
-use line::{Link, over_both};
+use wire::{Link, over_both};
 
 #[test]
 fn every_command_works_over_both_drivers() {
@@ -43,10 +43,10 @@ fn every_command_works_over_both_drivers() {
         assert_eq!(link.recv(Duration::from_secs(1)), None);
 
         let refused = link.call(&mut master, &Get(Address(4)), |_| ()).unwrap_err();
-        assert_eq!(refused, link::Error::Protocol(Error::Refused(Reply::ERROR)));
+        assert_eq!(refused, line::Error::Protocol(Error::Refused(Reply::ERROR)));
         assert_eq!(error_text(link.message()), b"no sensor");
         let refused = link.call(&mut master, &Get(Address(3)), |_| ()).unwrap_err();
-        assert_eq!(refused, link::Error::Protocol(Error::Refused(Reply::NOT_FOUND)));
+        assert_eq!(refused, line::Error::Protocol(Error::Refused(Reply::NOT_FOUND)));
     });
 }
 
@@ -87,10 +87,10 @@ fn commands_without_an_answer_end_and_only_repeatable_ones_are_repeated() {
         let mut master = Master::new(Counter::FIRST);
         world.kill();
         let before = world.seconds();
-        assert_eq!(link.call(&mut master, &Get(Address(1)), |_| ()).unwrap_err(), link::Error::TimedOut);
+        assert_eq!(link.call(&mut master, &Get(Address(1)), |_| ()).unwrap_err(), line::Error::TimedOut);
         assert!((world.seconds() - before - 3.0).abs() < 0.1);
         let before = world.seconds();
-        assert_eq!(link.call(&mut master, &Invert(Address(2)), |_| ()).unwrap_err(), link::Error::TimedOut);
+        assert_eq!(link.call(&mut master, &Invert(Address(2)), |_| ()).unwrap_err(), line::Error::TimedOut);
         assert!((world.seconds() - before - 1.0).abs() < 0.1);
         assert_eq!(world.plant.borrow().inverts, 0);
     });

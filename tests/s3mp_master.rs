@@ -9,7 +9,7 @@
 )]
 
 use anysmp::framing::{Encoder as _, lrc};
-use anysmp::link::Verdict;
+use anysmp::line::Verdict;
 use anysmp::s3mp::master::{
     Describe, Error, Get, Invert, Master, Names, Set, Status, Subscribe, Unsolicited, Unsubscribe, error_text,
 };
@@ -74,7 +74,7 @@ fn counters_go_round_without_zero_and_without_checks_that_look_like_markers() {
 fn answer_has_the_counter_or_is_an_error_with_counter_zero() {
     let mut tx = [0; 16];
     // All repeats used up, so that INVALID is the end as well.
-    let mut master = Master::new(Counter(7)).with_repeats(0);
+    let mut master = Master::new(Counter(7)).with_retries(0);
     let (_, pending) = master.request(&Get(Address(1)), &mut tx).unwrap();
     for code in 0..=0xFF {
         for counter in [0, 6, 7, 8] {
@@ -111,7 +111,7 @@ fn repeats_have_new_counters_and_invert_has_none() {
     let mut master = Master::new(Counter(1));
     let (len, mut pending) = master.request(&Set(Address(3), Value::new(&[0xF5])), &mut tx).unwrap();
     let mut counters = vec![tx[2]];
-    while let Some(again) = pending.repeat(&mut master, &mut tx) {
+    while let Some(again) = pending.retry(&mut master, &mut tx) {
         assert_eq!((again, tx[0], tx[1], tx[3]), (len, 0x11, 3, 0xF5));
         // The answer to the earlier one is a late one now.
         assert_eq!(pending.receive(&[0, 3, *counters.last().unwrap()]), Verdict::Foreign);
@@ -121,16 +121,16 @@ fn repeats_have_new_counters_and_invert_has_none() {
     assert_eq!(counters, [1, 2, 3]);
 
     let (_, mut pending) = master.request(&Invert(Address(3)), &mut tx).unwrap();
-    assert_eq!(pending.repeat(&mut master, &mut tx), None);
+    assert_eq!(pending.retry(&mut master, &mut tx), None);
 }
 
 #[test]
 fn invalid_lets_the_command_be_repeated_and_ends_the_last_one() {
     let mut tx = [0; 16];
-    let mut master = Master::new(Counter(1)).with_repeats(1);
+    let mut master = Master::new(Counter(1)).with_retries(1);
     let (_, mut pending) = master.request(&Status, &mut tx).unwrap();
     assert_eq!(pending.receive(&[0x41, 0, 0]), Verdict::Foreign);
-    assert!(pending.repeat(&mut master, &mut tx).is_some());
+    assert!(pending.retry(&mut master, &mut tx).is_some());
     assert_eq!(pending.receive(&[0x41, 0, 0]), Verdict::Answer);
     assert_eq!(master.decode::<Status>(&[0x41, 0, 0]), Err(Error::Refused(Reply::INVALID)));
 }

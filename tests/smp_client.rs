@@ -11,7 +11,7 @@
 use std::time::Duration;
 
 use anysmp::cbor::{BufferFull, DEPTH, Malformed, Text, Writer};
-use anysmp::link::{Caller, Verdict};
+use anysmp::line::{Caller, Verdict};
 use anysmp::smp::client::{self, Client, Pending};
 use anysmp::smp::{Decode, Empty, Encode, Error, Group, Header, Op, Request, Version, error, image, os};
 
@@ -194,14 +194,14 @@ fn every_request_has_the_next_number_and_the_numbers_wrap() {
 #[test]
 fn a_repeat_keeps_its_number_and_ends() {
     let mut tx = [0; 64];
-    let mut client = Client::new(5).with_repeats(3);
+    let mut client = Client::new(5).with_retries(3);
     let (len, mut pending) = echo(&mut client, &mut tx);
     let sent = tx;
     for _ in 0..3 {
-        assert_eq!(Caller::<os::Echo<'_>>::repeat(&mut client, &mut pending, &mut tx), Some(len));
+        assert_eq!(Caller::<os::Echo<'_>>::retry(&mut client, &mut pending, &mut tx), Some(len));
         assert_eq!(tx, sent);
     }
-    assert_eq!(Caller::<os::Echo<'_>>::repeat(&mut client, &mut pending, &mut tx), None);
+    assert_eq!(Caller::<os::Echo<'_>>::retry(&mut client, &mut pending, &mut tx), None);
     assert!(pending.accepts(&message(0x0B, 0, 5, 0, b"")), "its late answer is a right answer");
 }
 
@@ -261,7 +261,7 @@ fn a_version_that_is_refused_is_followed_by_the_other_once() {
 #[test]
 fn after_a_fall_back_the_old_number_is_foreign_and_the_repeats_are_those_of_the_new() {
     let mut tx = [0; 64];
-    let mut client = Client::new(9).with_repeats(1);
+    let mut client = Client::new(9).with_retries(1);
     let (_, mut pending) = echo(&mut client, &mut tx);
     assert_eq!(
         verdict(&mut client, &mut pending, &message(0x0B, 0, 9, 0, b"\xa1\x62rc\x0d"), &mut tx),
@@ -271,7 +271,7 @@ fn after_a_fall_back_the_old_number_is_foreign_and_the_repeats_are_those_of_the_
         verdict(&mut client, &mut pending, &message(0x0B, 0, 9, 0, b"\xa1\x62rc\x0d"), &mut tx),
         Verdict::Foreign
     );
-    assert_eq!(Caller::<os::Echo<'_>>::repeat(&mut client, &mut pending, &mut tx), Some(14));
+    assert_eq!(Caller::<os::Echo<'_>>::retry(&mut client, &mut pending, &mut tx), Some(14));
     assert_eq!(tx[..8], message(0x02, 0, 10, 0, &[0; 6])[..8]);
     assert_eq!(client.request(&os::Parameters {}, &mut tx).unwrap().1.header().version, Version::V1, "it stays");
 }
@@ -321,13 +321,13 @@ fn slow_commands_are_given_more_time_and_never_less_than_the_client_has() {
     let mut tx = [0; 64];
     let mut client = Client::new(0);
     let (_, pending) = echo(&mut client, &mut tx);
-    assert_eq!(Caller::<os::Echo<'_>>::patience(&client, &pending), Client::TIMEOUT);
+    assert_eq!(Caller::<os::Echo<'_>>::timeout(&client, &pending), Client::TIMEOUT);
     let (_, pending) = client.request(&image::Erase::default(), &mut tx).unwrap();
-    assert_eq!(Caller::<image::Erase>::patience(&client, &pending), Duration::from_secs(40));
+    assert_eq!(Caller::<image::Erase>::timeout(&client, &pending), Duration::from_secs(40));
     let mut client = client.with_timeout(Duration::from_secs(60));
     let (_, pending) = client.request(&image::Erase::default(), &mut tx).unwrap();
-    assert_eq!(Caller::<image::Erase>::patience(&client, &pending), Duration::from_secs(60));
-    assert_eq!((client.timeout(), client.repeats()), (Duration::from_secs(60), 2));
+    assert_eq!(Caller::<image::Erase>::timeout(&client, &pending), Duration::from_secs(60));
+    assert_eq!((client.timeout(), client.retries()), (Duration::from_secs(60), 2));
 }
 
 #[test]

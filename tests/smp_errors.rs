@@ -248,7 +248,7 @@ fn every_error_of_the_crate_says_something() {
     for error in errors {
         assert!(error.to_string().len() > 10, "{error:?}");
     }
-    let text = |error: anysmp::link::Error<anysmp::framing::Error, client::Error>| error.to_string();
-    assert_eq!(text(anysmp::link::Error::Protocol(client::Error::Remote(Error::BUSY))), Error::BUSY.to_string());
-    assert_eq!(text(anysmp::link::Error::TimedOut), "no answer in time");
+    let text = |error: anysmp::line::Error<anysmp::framing::Error, client::Error>| error.to_string();
+    assert_eq!(text(anysmp::line::Error::Protocol(client::Error::Remote(Error::BUSY))), Error::BUSY.to_string());
+    assert_eq!(text(anysmp::line::Error::TimedOut), "no answer in time");
 }

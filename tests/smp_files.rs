@@ -167,7 +167,7 @@ fn a_download_survives_loss_and_doubling_and_overtaking() {
     for seed in 0..200 {
         let stored = Random::new(seed).bytes(Random::new(seed).below(20_000) as usize + 1);
         let line = if seed % 2 == 0 { BAD } else { WILD };
-        let routine = FileDownload::new(NAME).window(seed as usize % 3 + 1).repeats(20).verify(true);
+        let routine = FileDownload::new(NAME).window(seed as usize % 3 + 1).with_retries(20).verify(true);
         let (report, file) = download_from_store(routine, (line, seed), &stored);
         assert!(matches!(report.outcome, FileOutcome::Done { .. }), "seed {seed}: {report:?}");
         assert!(file == stored, "seed {seed}");
@@ -301,7 +301,7 @@ fn every_piece_of_a_file_fills_its_message() {
 fn an_upload_survives_loss_and_doubling() {
     for seed in 0..200 {
         let file = Random::new(seed).bytes(Random::new(seed).below(20_000) as usize + 1);
-        let routine = upload(&file).window(seed as usize % 3 + 1).repeats(20).verify(true);
+        let routine = upload(&file).window(seed as usize % 3 + 1).with_retries(20).verify(true);
         let (report, stored) = upload_to_store(routine, (BAD, seed), None);
         assert!(matches!(report.outcome, FileOutcome::Done { .. }), "seed {seed}: {report:?}");
         assert!(stored.as_deref() == Some(&file), "seed {seed}");
@@ -480,7 +480,7 @@ fn a_device_that_is_silent_when_it_shall_close_the_file_is_not_said_to_have_anot
     let file = Random::new(1).bytes(500);
     let mut server = Forgetful::default();
     server.closed.kind = "crc32";
-    let (mut client, mut tx) = (Client::new(0).with_repeats(1), [0; 256]);
+    let (mut client, mut tx) = (Client::new(0).with_retries(1), [0; 256]);
     let mut routine = upload(&file).verify(true);
     let mut heard = Vec::new();
     loop {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use anysmp::link::Service;
+use anysmp::line::Service;
 use anysmp::smp::server::{AllowAll, Answer, DenyWrites, Handler, Incoming, Memory, Policy, Reply, Server};
 use anysmp::smp::{Empty, Error, Group, Op, enumeration, fs, image, os, settings, shell, stat, zephyr};
 

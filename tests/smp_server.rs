@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use anysmp::cbor::Text;
-use anysmp::link::{AsyncService, Service};
+use anysmp::line::{AsyncService, Service};
 use anysmp::smp::server::{
     After, AllowAll, Answer, AsyncHandler, DenyWrites, Handler, Incoming, LastAnswer, Memory, Policy, Reply, Server,
     serve,

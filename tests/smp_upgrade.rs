@@ -818,9 +818,9 @@ fn a_lossy_line_ends_in_the_truth() {
     for seed in 0..500 {
         let mut random = Random::new(seed);
         let mut device = Device::new(old);
-        let upload = Upload::new(new).sha([1; 32]).repeats(32);
+        let upload = Upload::new(new).sha([1; 32]).with_retries(32);
         let mut upgrade = Upgrade::new(upload).unwrap();
-        let mut client = Client::new(seed as u8).with_repeats(8);
+        let mut client = Client::new(seed as u8).with_retries(8);
         let run = run(&mut upgrade, &mut client, 1024, |request| {
             if random.percent(20) {
                 return vec![];

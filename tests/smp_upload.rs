@@ -501,7 +501,7 @@ fn a_mismatch_is_a_failure_and_no_verdict_is_none() {
 #[test]
 fn first_and_last_piece_get_more_time() {
     let file = [7; 1000];
-    let mut upload = Upload::new(&file[..]).window(1).parameters(known(384, 4)).repeats(1);
+    let mut upload = Upload::new(&file[..]).window(1).parameters(known(384, 4)).with_retries(1);
     let (mut slot, mut seen) = (Slot::default(), 0);
     let run = run(&mut upload, &mut Client::new(0), 512, |request| {
         seen += 1;

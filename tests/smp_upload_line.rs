@@ -135,7 +135,7 @@ fn random_answers_end_in_a_bounded_number_of_steps() {
 fn lossy(seed: u64, file: &[u8], window: usize, repeats: u8, buf_count: usize) -> (UploadReport, Vec<u8>) {
     let mut random = Random::new(seed);
     let mut client = Client::new(random.next() as u8);
-    let mut upload = Upload::new(file).sha(SHA).window(window).repeats(repeats);
+    let mut upload = Upload::new(file).sha(SHA).window(window).with_retries(repeats);
     let mut tx = [0; 512];
     let (mut slot, mut queue, mut answers, mut late) = (Slot::default(), VecDeque::new(), VecDeque::new(), Vec::new());
     let mut cross = |message: Vec<u8>, random: &mut Random| {

@@ -19,7 +19,7 @@ use anysmp::framing::Framing;
 use anysmp::framing::counted::{BsmpHead, Counted};
 use anysmp::framing::datagram::Datagram;
 use anysmp::framing::packet::{Echo, Packet, gap};
-use anysmp::link::{Error, Service};
+use anysmp::line::{Error, Service};
 use clap::Parser;
 
 use device::Setup;

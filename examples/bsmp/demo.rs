@@ -39,7 +39,7 @@ pub fn run(json: bool) -> Result<(), Box<dyn Error>> {
     let framing = Packet::new(&mut message, tick).skip_echo(Echo::Master);
     let link = Link::new(bus.port(tick), framing, &mut chunk, &mut out, tick);
     let address = Address::node(SUPPLY).ok_or("not the address of a node")?;
-    let client = Client::to(address).with_patience(Duration::from_millis(2)).with_repeats(3);
+    let client = Client::to(address).with_timeout(Duration::from_millis(2)).with_retries(3);
     let mut master = Master::new(link, client, json);
 
     say("Three power supplies on a simulated RS-485 bus: 6 Mbit/s, echo, a flipped bit now and then. This is node 5:");

@@ -65,7 +65,7 @@ fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
         _ => return Err("where is the node? Say --tcp, --udp or --serial, or try `demo`".into()),
     };
     let client = if packets { Client::to(address(link.node)?) } else { Client::new() };
-    let client = client.with_patience(Duration::from_millis(link.timeout)).with_repeats(link.repeats);
+    let client = client.with_timeout(Duration::from_millis(link.timeout)).with_retries(link.repeats);
     if packets {
         // A host sees too little of the silence between two packets.
         let framing = Packet::new(&mut message, gap(link.baud)).early().skip_echo(Echo::Master);

@@ -14,7 +14,7 @@ use anysmp::bsmp::group::Members;
 use anysmp::bsmp::routine::{Directory, Discovery, ReadCurve, ReadEvent, Tables, Verified, WriteCurve, WriteEvent};
 use anysmp::bsmp::{self, Client, QueryVersion, Request, curve, group, variable};
 use anysmp::framing::Framing;
-use anysmp::link::Caller;
+use anysmp::line::Caller;
 use anysmp::routine::{Ended, Source, SourceFailed};
 use embedded_io::{Read, Write};
 use indicatif::{ProgressBar, ProgressStyle};

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anysmp::blocking::Link;
 use anysmp::framing::lrc::{Lrc, max_frame_len};
-use anysmp::link::{Error, Sink};
+use anysmp::line::{Error, Sink};
 use anysmp::s3mp::slave::{After, Refusal, Resources, Slave, Watched};
 use anysmp::s3mp::value::{self, Value};
 use anysmp::s3mp::{Address, Command, USUAL_MESSAGE};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use anysmp::link::Counters;
+use anysmp::line::Counters;
 use anysmp::smp::enumeration::Detail;
 use anysmp::smp::fs::{Files, Path};
 use anysmp::smp::server::{Answer, Incoming, Reply};

@@ -25,7 +25,7 @@ use anysmp::framing::console::Console;
 use anysmp::framing::counted::{Counted, SmpHead};
 use anysmp::framing::datagram::Datagram;
 use anysmp::framing::delimited::Cobs;
-use anysmp::link::{Error as LinkError, Sink};
+use anysmp::line::{Error as LinkError, Sink};
 use anysmp::mcuboot::build::Builder;
 use anysmp::mcuboot::digest::Sha256;
 use anysmp::mcuboot::slots::{BootMode, Config, ConfigError, Geometry, Pair, Region, Slots, scratch_len};

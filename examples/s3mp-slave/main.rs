@@ -17,7 +17,7 @@ mod port;
 use std::io::{self, Write as _};
 use std::sync::atomic::AtomicBool;
 
-use anysmp::link::Error;
+use anysmp::line::Error;
 use anysmp::s3mp::slave::Slave;
 use clap::Parser;
 use greenhouse::{Greenhouse, Trace, serve};

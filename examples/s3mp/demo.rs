@@ -29,7 +29,7 @@ pub(crate) fn run() -> Result<(), Error> {
     thread::spawn(move || slave(Box::new(far), &switch));
 
     let mut link = link(Box::new(near), false);
-    let mut master = master().with_patience(Duration::from_millis(300));
+    let mut master = master().with_timeout(Duration::from_millis(300));
     let mut tx = [0; 64];
     let mut watches = [Watch::NONE; 8];
     let mut screen = Screen::new();

@@ -172,7 +172,7 @@ impl Session {
     fn new(port: Port, options: &Options) -> Self {
         Self {
             link: link(port, options.trace),
-            master: master().with_patience(Duration::from_millis(options.timeout)).with_repeats(options.repeats),
+            master: master().with_timeout(Duration::from_millis(options.timeout)).with_retries(options.repeats),
             tx: [0; USUAL_MESSAGE],
             json: options.json,
             names: Vec::new(),
@@ -278,7 +278,7 @@ impl Session {
         while !limit.is_over() {
             let message = match self.link.recv(Duration::from_millis(100)) {
                 Ok(message) => message.to_vec(),
-                Err(anysmp::link::Error::TimedOut) => continue,
+                Err(anysmp::line::Error::TimedOut) => continue,
                 Err(error) => return Err(error.to_string().into()),
             };
             match Unsolicited::parse(&message) {

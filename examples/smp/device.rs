@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anysmp::blocking::Link;
 use anysmp::cbor::{BufferFull, Malformed, Writer};
 use anysmp::framing::{self, Framing};
-use anysmp::link::{self, Sink};
+use anysmp::line::{self, Sink};
 use anysmp::routine::{Ended, Routine};
 use anysmp::smp::client::{self, Client};
 use anysmp::smp::{Decode, Encode, Group, Op, Request, Version, os};
@@ -156,7 +156,7 @@ impl<F: Framing> Device<F> {
             client: Client::new(sequence)
                 .with_version(version)
                 .with_timeout(Duration::from_millis(cli.timeout))
-                .with_repeats(cli.retries),
+                .with_retries(cli.retries),
             tx: vec![0; DATAGRAM],
         }
     }
@@ -164,7 +164,7 @@ impl<F: Framing> Device<F> {
     /// Asks a harmless question in version 2, then in version 1. Any answer is right, as long as it is one.
     pub fn probe(mut self, cli: &cli::Link, name: &str) -> Result<Found<F>, Failure> {
         let versions = if cli.smp_version == 1 { &[Version::V1][..] } else { &[Version::V2, Version::V1] };
-        let asking = self.client.clone().with_timeout(PROBE.min(self.client.timeout())).with_repeats(0);
+        let asking = self.client.clone().with_timeout(PROBE.min(self.client.timeout())).with_retries(0);
         for version in versions {
             let mut client = asking.clone().with_version(*version);
             let answer = self.link.call(&mut client, &os::Parameters {}, &mut self.tx).map(|_| ());
@@ -222,7 +222,7 @@ impl<F: Framing> Device<F> {
     pub fn listen(&mut self, limit: Duration) -> Result<(), Failure> {
         match self.link.recv(limit) {
             // An answer to a request that was given up.
-            Ok(_) | Err(link::Error::TimedOut) => Ok(()),
+            Ok(_) | Err(line::Error::TimedOut) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
@@ -340,7 +340,7 @@ impl<R: Request> Request for WithPayload<'_, R> {
     const OP: Op = R::OP;
     const GROUP: Group = R::GROUP;
     const COMMAND: u8 = R::COMMAND;
-    const PATIENCE: Duration = R::PATIENCE;
+    const TIMEOUT: Duration = R::TIMEOUT;
     type Response<'m> = Answer<'m, R::Response<'m>>;
 
     fn response(payload: &[u8]) -> Result<Self::Response<'_>, client::Error> {

@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use anysmp::link;
+use anysmp::line;
 use anysmp::smp::{Error as Refusal, Group, Request, client, routine};
 
 /// Why a command failed.
@@ -48,12 +48,12 @@ pub enum Failure {
 }
 
 /// The errors of a link without a protocol.
-impl From<link::Error<io::Error, Infallible>> for Failure {
-    fn from(error: link::Error<io::Error, Infallible>) -> Self {
+impl From<line::Error<io::Error, Infallible>> for Failure {
+    fn from(error: line::Error<io::Error, Infallible>) -> Self {
         match error {
-            link::Error::Port(error) => Self::Port(error),
-            link::Error::TimedOut => Self::TimedOut,
-            link::Error::BufferFull | link::Error::Framing(_) => Self::TooLong,
+            line::Error::Port(error) => Self::Port(error),
+            line::Error::TimedOut => Self::TimedOut,
+            line::Error::BufferFull | line::Error::Framing(_) => Self::TooLong,
             _ => Self::Closed,
         }
     }
@@ -61,19 +61,19 @@ impl From<link::Error<io::Error, Infallible>> for Failure {
 
 impl Failure {
     /// What went wrong with a request.
-    pub fn of<R: Request>(error: link::Error<io::Error, client::Error>) -> Self {
+    pub fn of<R: Request>(error: line::Error<io::Error, client::Error>) -> Self {
         Self::of_request(R::GROUP, R::COMMAND, error)
     }
 
     /// What went wrong with a request of this group and command.
-    pub fn of_request(group: Group, command: u8, error: link::Error<io::Error, client::Error>) -> Self {
+    pub fn of_request(group: Group, command: u8, error: line::Error<io::Error, client::Error>) -> Self {
         match error {
-            link::Error::Protocol(client::Error::Remote(refusal)) => Self::Refused { group, command, refusal },
-            link::Error::Protocol(client::Error::BufferFull) => Self::TooLong,
-            link::Error::Protocol(_) => Self::Nonsense("answered something that makes no sense"),
-            link::Error::Port(error) => Self::Port(error),
-            link::Error::TimedOut => Self::TimedOut,
-            link::Error::BufferFull | link::Error::Framing(_) => Self::TooLong,
+            line::Error::Protocol(client::Error::Remote(refusal)) => Self::Refused { group, command, refusal },
+            line::Error::Protocol(client::Error::BufferFull) => Self::TooLong,
+            line::Error::Protocol(_) => Self::Nonsense("answered something that makes no sense"),
+            line::Error::Port(error) => Self::Port(error),
+            line::Error::TimedOut => Self::TimedOut,
+            line::Error::BufferFull | line::Error::Framing(_) => Self::TooLong,
             _ => Self::Closed,
         }
     }

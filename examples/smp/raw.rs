@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anysmp::framing::Framing;
-use anysmp::link::{Caller, Verdict};
+use anysmp::line::{Caller, Verdict};
 use anysmp::smp::client::{self, Client};
 use anysmp::smp::{Error, Group, Header, Op};
 use serde_json::json;
@@ -61,7 +61,7 @@ pub struct RawClient {
 /// What was sent, and how often it may be repeated.
 pub struct Pending {
     header: Header,
-    repeats: u8,
+    retries: u8,
 }
 
 impl Caller<Message> for RawClient {
@@ -77,10 +77,10 @@ impl Caller<Message> for RawClient {
         self.sequence = self.sequence.wrapping_add(1);
         let message = [&header.emit(), request.payload.as_slice()].concat();
         tx.get_mut(..message.len()).ok_or(full)?.copy_from_slice(&message);
-        Ok((message.len(), Pending { header, repeats: self.client.repeats() }))
+        Ok((message.len(), Pending { header, retries: self.client.retries() }))
     }
 
-    fn patience(&self, _: &Pending) -> Duration {
+    fn timeout(&self, _: &Pending) -> Duration {
         self.client.timeout()
     }
 
@@ -93,8 +93,8 @@ impl Caller<Message> for RawClient {
         if ours { Verdict::Answer } else { Verdict::Foreign }
     }
 
-    fn repeat(&mut self, pending: &mut Pending, _: &mut [u8]) -> Option<usize> {
-        pending.repeats = pending.repeats.checked_sub(1)?;
+    fn retry(&mut self, pending: &mut Pending, _: &mut [u8]) -> Option<usize> {
+        pending.retries = pending.retries.checked_sub(1)?;
         Some(Header::LEN + usize::from(pending.header.length))
     }
 

@@ -1,6 +1,6 @@
 //! The master: requests in, messages out; answers in, values out.
 //!
-//! A [`Client`] is an address and a patience. It holds no state of an exchange: a request in flight is a [`Pending`], and to
+//! A [`Client`] is an address and a timeout. It holds no state of an exchange: a request in flight is a [`Pending`], and to
 //! drop that is to cancel it.
 //!
 //! # Answers
@@ -14,13 +14,13 @@
 //!
 //! # Repeats
 //!
-//! None by default. [`with_repeats`](Client::with_repeats) repeats a request whose answer is missing if that does no harm:
+//! None by default. [`with_retries`](Client::with_retries) repeats a request whose answer is missing if that does no harm:
 //! reads and plain writes, but not XOR and toggle, group creation, curve blocks and functions.
 
 use core::time::Duration;
 
 use super::{Address, Command, Full, Header, Payload, Refusal, Version};
-use crate::link::{Caller, Verdict};
+use crate::line::{Caller, Verdict};
 use crate::routine::SourceFailed;
 
 /// The master's side of the protocol.
@@ -29,15 +29,15 @@ use crate::routine::SourceFailed;
 pub struct Client {
     to: Option<Address>,
     #[cfg_attr(feature = "defmt", defmt(Debug2Format))]
-    patience: Duration,
-    repeats: u8,
+    timeout: Duration,
+    retries: u8,
 }
 
 impl Client {
     /// A master of bare messages, as on TCP and UDP. Waits 100 ms for an answer.
     #[must_use]
     pub const fn new() -> Self {
-        Self { to: None, patience: Duration::from_millis(100), repeats: 0 }
+        Self { to: None, timeout: Duration::from_millis(100), retries: 0 }
     }
 
     /// A master on a bus that talks to `address`: the address goes in front of each message. Waits 100 ms for an answer.
@@ -48,15 +48,15 @@ impl Client {
 
     /// Waits so long for an answer.
     #[must_use]
-    pub const fn with_patience(mut self, patience: Duration) -> Self {
-        self.patience = patience;
+    pub const fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
         self
     }
 
     /// Repeats a request that does no harm when it arrives twice, so many times.
     #[must_use]
-    pub const fn with_repeats(mut self, repeats: u8) -> Self {
-        self.repeats = repeats;
+    pub const fn with_retries(mut self, retries: u8) -> Self {
+        self.retries = retries;
         self
     }
 
@@ -68,14 +68,14 @@ impl Client {
 
     /// How long the master waits for an answer.
     #[must_use]
-    pub const fn patience(&self) -> Duration {
-        self.patience
+    pub const fn timeout(&self) -> Duration {
+        self.timeout
     }
 
     /// How often a harmless request is repeated.
     #[must_use]
-    pub const fn repeats(&self) -> u8 {
-        self.repeats
+    pub const fn retries(&self) -> u8 {
+        self.retries
     }
 
     /// Writes a request whose answer nobody waits for, and returns its length: for multicast and broadcast, and for
@@ -197,7 +197,7 @@ pub trait Request {
     fn decode<'m>(expect: &Self::Expect, payload: &'m [u8]) -> Result<Self::Response<'m>, Error>;
 
     /// Whether it does no harm if the request arrives twice.
-    fn is_repeatable(&self) -> bool {
+    fn is_idempotent(&self) -> bool {
         true
     }
 }
@@ -208,7 +208,7 @@ pub trait Request {
 pub struct Pending<X> {
     expect: X,
     length: usize,
-    repeats: u8,
+    retries: u8,
 }
 
 impl<R: Request + ?Sized> Caller<R> for Client {
@@ -221,12 +221,12 @@ impl<R: Request + ?Sized> Caller<R> for Client {
             return Err(Error::NoAnswer);
         }
         let length = self.post(request, tx)?;
-        let repeats = if request.is_repeatable() { self.repeats } else { 0 };
-        Ok((length, Pending { expect: request.expect(), length, repeats }))
+        let retries = if request.is_idempotent() { self.retries } else { 0 };
+        Ok((length, Pending { expect: request.expect(), length, retries }))
     }
 
-    fn patience(&self, _: &Self::Pending) -> Duration {
-        self.patience
+    fn timeout(&self, _: &Self::Pending) -> Duration {
+        self.timeout
     }
 
     fn receive(&mut self, _: &mut Self::Pending, message: &[u8], _: &mut [u8]) -> Verdict {
@@ -236,8 +236,8 @@ impl<R: Request + ?Sized> Caller<R> for Client {
         }
     }
 
-    fn repeat(&mut self, pending: &mut Self::Pending, _: &mut [u8]) -> Option<usize> {
-        pending.repeats = pending.repeats.checked_sub(1)?;
+    fn retry(&mut self, pending: &mut Self::Pending, _: &mut [u8]) -> Option<usize> {
+        pending.retries = pending.retries.checked_sub(1)?;
         Some(pending.length)
     }
 

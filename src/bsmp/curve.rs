@@ -278,7 +278,7 @@ impl Request for WriteBlock<'_> {
         done(payload)
     }
 
-    fn is_repeatable(&self) -> bool {
+    fn is_idempotent(&self) -> bool {
         false
     }
 }

@@ -173,7 +173,7 @@ impl Request for Execute<'_> {
         if right { Ok(payload) } else { Err(Error::WrongSize) }
     }
 
-    fn is_repeatable(&self) -> bool {
+    fn is_idempotent(&self) -> bool {
         false
     }
 }

@@ -318,8 +318,8 @@ impl Request for Combine<'_> {
         done(payload)
     }
 
-    fn is_repeatable(&self) -> bool {
-        self.op.is_repeatable()
+    fn is_idempotent(&self) -> bool {
+        self.op.is_idempotent()
     }
 }
 
@@ -355,7 +355,7 @@ impl Request for Create {
         done(payload)
     }
 
-    fn is_repeatable(&self) -> bool {
+    fn is_idempotent(&self) -> bool {
         false
     }
 }

@@ -1,7 +1,7 @@
 //! A server on a bus.
 
 use super::{Address, Entities, Server};
-use crate::link::{AsyncService, Service};
+use crate::line::{AsyncService, Service};
 use crate::shown::shown;
 
 /// A server on a bus: executes what is addressed to it or to its groups, answers only the former.

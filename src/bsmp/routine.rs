@@ -58,7 +58,7 @@ impl Turn {
     pub(super) fn waits(&self, client: &Client) -> Option<Result<Step, Error>> {
         match self {
             Self::Ask { .. } => None,
-            Self::Wait { .. } | Self::Drain { .. } => Some(Ok(Step::Wait(client.patience()))),
+            Self::Wait { .. } | Self::Drain { .. } => Some(Ok(Step::Wait(client.timeout()))),
             Self::Lost => Some(Err(Error::TimedOut)),
         }
     }
@@ -67,7 +67,7 @@ impl Turn {
     pub(super) fn sent(&mut self, client: &Client, length: usize) -> Step {
         let tries = match *self {
             Self::Ask { tries: Some(tries) } | Self::Wait { tries } | Self::Drain { tries } => tries,
-            Self::Ask { tries: None } | Self::Lost => client.repeats(),
+            Self::Ask { tries: None } | Self::Lost => client.retries(),
         };
         *self = Self::Wait { tries };
         Step::Send(length)

@@ -27,7 +27,7 @@ use super::group::{Group, MAX_COUNT as MAX_GROUPS, Members, STANDARD};
 use super::variable::{Op, Variable};
 use super::{Access, Command, Entities, Full, Header, Payload, Refusal, Table, Version};
 use crate::framing;
-use crate::link::{AsyncService, Service};
+use crate::line::{AsyncService, Service};
 use crate::shown::shown;
 
 /// A server of bare messages: its table, the device, and the groups that the master created.

@@ -111,7 +111,7 @@ impl Op {
 
     /// Whether to do it twice is the same as to do it once.
     #[must_use]
-    pub const fn is_repeatable(self) -> bool {
+    pub const fn is_idempotent(self) -> bool {
         !matches!(self, Self::Xor | Self::Toggle)
     }
 }
@@ -275,8 +275,8 @@ impl Request for Combine<'_> {
         done(payload)
     }
 
-    fn is_repeatable(&self) -> bool {
-        self.op.is_repeatable()
+    fn is_idempotent(&self) -> bool {
+        self.op.is_idempotent()
     }
 }
 

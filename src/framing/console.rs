@@ -62,7 +62,7 @@ use core::time::Duration;
 
 use super::{Error, Framing, Progress};
 use crate::checksum::Crc16;
-use crate::link::Span;
+use crate::line::Span;
 
 mod base64;
 mod encoder;

@@ -5,7 +5,7 @@
 //!   message ─▶ Pending::receive ─┬─ Answer ──────▶ Master::decode ─▶ R::Response or Error
 //!                                ├─ Unsolicited ─▶ Unsolicited::parse: PUSH or DEBUG
 //!                                └─ Foreign        late, or not for us: the wait goes on
-//!   silence ─▶ Pending::repeat ──▶ the same request with a new counter, or the end
+//!   silence ─▶ Pending::retry ──▶ the same request with a new counter, or the end
 //! ```
 //!
 //! One request is in flight at a time. A driver's `call` does all of this; `RESET` has no answer and so is no request:
@@ -13,8 +13,8 @@
 //!
 //! # Repeats
 //!
-//! When no answer has come within [patience](Master::with_patience), or only an INVALID (the command was damaged on its
-//! way, or noise before it), the request goes out again with a new counter, twice unless [told otherwise](Master::with_repeats).
+//! When no answer has come within [timeout](Master::with_timeout), or only an INVALID (the command was damaged on its
+//! way, or noise before it), the request goes out again with a new counter, twice unless [told otherwise](Master::with_retries).
 //! [`Invert`] is never repeated: the slave may have obeyed it although its answer was lost. Then GET tells, and SET mends.
 
 use core::time::Duration;
@@ -23,12 +23,12 @@ use super::slave::MAX_NAMES;
 use super::value::Value;
 use super::{Address, Command, Counter, HEADER_LEN, Header, Reply};
 use crate::cbor::Text;
-use crate::link::{Caller, Verdict};
+use crate::line::{Caller, Verdict};
 
 /// How long an answer may take: 1 s.
-pub const PATIENCE: Duration = Duration::from_secs(1);
+pub const TIMEOUT: Duration = Duration::from_secs(1);
 /// How often a request is repeated: twice.
-pub const REPEATS: u8 = 2;
+pub const RETRIES: u8 = 2;
 
 /// Why a request has no response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -220,8 +220,8 @@ impl Request for Unsubscribe {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Master {
     next: Counter,
-    patience: Duration,
-    repeats: u8,
+    timeout: Duration,
+    retries: u8,
 }
 
 impl Master {
@@ -230,28 +230,28 @@ impl Master {
     /// Start at random if an earlier master may have left answers on the line.
     #[must_use]
     pub const fn new(first: Counter) -> Self {
-        Self { next: first, patience: PATIENCE, repeats: REPEATS }
+        Self { next: first, timeout: TIMEOUT, retries: RETRIES }
     }
 
     /// Changes how long an answer may take. It must be longer than what the slave needs for its handler and to abandon a
     /// partial frame.
     #[must_use]
-    pub const fn with_patience(mut self, patience: Duration) -> Self {
-        self.patience = patience;
+    pub const fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
         self
     }
 
     /// Changes how often a request is repeated.
     #[must_use]
-    pub const fn with_repeats(mut self, repeats: u8) -> Self {
-        self.repeats = repeats;
+    pub const fn with_retries(mut self, retries: u8) -> Self {
+        self.retries = retries;
         self
     }
 
     /// How long an answer may take.
     #[must_use]
-    pub const fn patience(&self) -> Duration {
-        self.patience
+    pub const fn timeout(&self) -> Duration {
+        self.timeout
     }
 
     /// Writes `request` into the front of `tx`; returns its length and the value that knows its answer.
@@ -262,8 +262,8 @@ impl Master {
     pub fn request<R: Request + ?Sized>(&mut self, request: &R, tx: &mut [u8]) -> Result<(usize, Pending), Error> {
         let len = self.emit(R::COMMAND, request.address(), request.data(), tx)?;
         let counter = tx.get(2).map_or(Counter::NONE, |counter| Counter(*counter));
-        let repeats = if R::REPEATABLE { self.repeats } else { 0 };
-        Ok((len, Pending { counter, len, repeats }))
+        let retries = if R::REPEATABLE { self.retries } else { 0 };
+        Ok((len, Pending { counter, len, retries }))
     }
 
     /// Writes a RESET, which has no answer; returns its length. The slave may need 2 s before it listens again.
@@ -335,7 +335,7 @@ pub struct Pending {
     counter: Counter,
     len: usize,
     /// How often it may still be repeated.
-    repeats: u8,
+    retries: u8,
 }
 
 impl Pending {
@@ -345,7 +345,7 @@ impl Pending {
         match header.code {
             Reply::PUSH | Reply::DEBUG => Verdict::Unsolicited,
             // Noise before the command may have caused it: the answer may still come, and if not, the repeat will.
-            Reply::INVALID if self.repeats > 0 => Verdict::Foreign,
+            Reply::INVALID if self.retries > 0 => Verdict::Foreign,
             _ if header.counter == self.counter => Verdict::Answer,
             code if code.is_error() && header.counter == Counter::NONE => Verdict::Answer,
             _ if header.counter == Counter::NONE => Verdict::Unsolicited,
@@ -354,8 +354,8 @@ impl Pending {
     }
 
     /// No answer came in time: gives the request in `tx` a new counter and returns its length, or `None` to give up.
-    pub fn repeat(&mut self, master: &mut Master, tx: &mut [u8]) -> Option<usize> {
-        self.repeats = self.repeats.checked_sub(1)?;
+    pub fn retry(&mut self, master: &mut Master, tx: &mut [u8]) -> Option<usize> {
+        self.retries = self.retries.checked_sub(1)?;
         let message = tx.get_mut(..self.len)?;
         master.number(message);
         self.counter = Counter(*message.get(2)?);
@@ -372,16 +372,16 @@ impl<R: Request + ?Sized> Caller<R> for Master {
         self.request(request, tx)
     }
 
-    fn patience(&self, _: &Pending) -> Duration {
-        self.patience
+    fn timeout(&self, _: &Pending) -> Duration {
+        self.timeout
     }
 
     fn receive(&mut self, pending: &mut Pending, message: &[u8], _: &mut [u8]) -> Verdict {
         pending.receive(message)
     }
 
-    fn repeat(&mut self, pending: &mut Pending, tx: &mut [u8]) -> Option<usize> {
-        pending.repeat(self, tx)
+    fn retry(&mut self, pending: &mut Pending, tx: &mut [u8]) -> Option<usize> {
+        pending.retry(self, tx)
     }
 
     fn decode<'m>(&self, _: &Pending, message: &'m [u8]) -> Result<R::Response<'m>, Error> {

@@ -26,7 +26,7 @@ use resources::TOO_LONG;
 use super::value::Value;
 use super::{Address, Command, Counter, HEADER_LEN, Header, Reply};
 use crate::framing;
-use crate::link::{AsyncService, Service};
+use crate::line::{AsyncService, Service};
 use crate::shown::shown;
 
 /// What is to be done after the answer, if any, has left.

@@ -22,7 +22,7 @@ use core::time::Duration;
 
 use super::{Group, Header, Op, Request, Version, error};
 use crate::cbor::{BufferFull, Malformed, Writer};
-use crate::link::{Caller, Verdict};
+use crate::line::{Caller, Verdict};
 
 /// Why a request has no response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +68,7 @@ pub struct Client {
     version: Version,
     sequence: u8,
     timeout: Duration,
-    repeats: u8,
+    retries: u8,
 }
 
 impl Client {
@@ -79,7 +79,7 @@ impl Client {
     /// again should begin at a random one, so that a late answer to the last run is not taken for one of this run.
     #[must_use]
     pub const fn new(sequence: u8) -> Self {
-        Self { version: Version::V2, sequence, timeout: Self::TIMEOUT, repeats: 2 }
+        Self { version: Version::V2, sequence, timeout: Self::TIMEOUT, retries: 2 }
     }
 
     /// Speaks `version` until a server asks for the other one.
@@ -96,8 +96,8 @@ impl Client {
 
     /// Sends a request that is not answered up to so many times more.
     #[must_use]
-    pub const fn with_repeats(self, repeats: u8) -> Self {
-        Self { repeats, ..self }
+    pub const fn with_retries(self, retries: u8) -> Self {
+        Self { retries, ..self }
     }
 
     /// The version that the next request is written in.
@@ -114,8 +114,8 @@ impl Client {
 
     /// How often this client repeats a request that is not answered.
     #[must_use]
-    pub const fn repeats(&self) -> u8 {
-        self.repeats
+    pub const fn retries(&self) -> u8 {
+        self.retries
     }
 
     /// Writes a request to the front of `tx`; returns its length and the value that knows its answer.
@@ -128,8 +128,8 @@ impl Client {
         let pending = Pending {
             header,
             asked: header.version,
-            patience: R::PATIENCE.max(self.timeout),
-            repeats: self.repeats,
+            timeout: R::TIMEOUT.max(self.timeout),
+            retries: self.retries,
             request: PhantomData,
         };
         Ok((len, pending))
@@ -216,14 +216,14 @@ pub struct Pending<R> {
     header: Header,
     /// The version in which the request was first made.
     asked: Version,
-    patience: Duration,
-    repeats: u8,
+    timeout: Duration,
+    retries: u8,
     request: PhantomData<fn() -> R>,
 }
 
 impl<R> core::fmt::Debug for Pending<R> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Pending").field("header", &self.header).field("repeats", &self.repeats).finish()
+        f.debug_struct("Pending").field("header", &self.header).field("repeats", &self.retries).finish()
     }
 }
 
@@ -266,8 +266,8 @@ impl<R: Request> Caller<R> for Client {
         self.request(request, tx)
     }
 
-    fn patience(&self, pending: &Pending<R>) -> Duration {
-        pending.patience
+    fn timeout(&self, pending: &Pending<R>) -> Duration {
+        pending.timeout
     }
 
     fn receive(&mut self, pending: &mut Pending<R>, message: &[u8], tx: &mut [u8]) -> Verdict {
@@ -283,8 +283,8 @@ impl<R: Request> Caller<R> for Client {
         }
     }
 
-    fn repeat(&mut self, pending: &mut Pending<R>, _: &mut [u8]) -> Option<usize> {
-        pending.repeats = pending.repeats.checked_sub(1)?;
+    fn retry(&mut self, pending: &mut Pending<R>, _: &mut [u8]) -> Option<usize> {
+        pending.retries = pending.retries.checked_sub(1)?;
         Some(Header::LEN + usize::from(pending.header.length))
     }
 

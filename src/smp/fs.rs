@@ -182,7 +182,7 @@ impl Request for Hash<'_> {
     const GROUP: Group = Group::FS;
     const COMMAND: u8 = 2;
     /// The whole file has to be read.
-    const PATIENCE: Duration = Duration::from_secs(20);
+    const TIMEOUT: Duration = Duration::from_secs(20);
     type Response<'m> = HashResponse<'m>;
 }
 

@@ -121,7 +121,7 @@ impl Request for WriteState<'_> {
     const OP: Op = Op::Write;
     const GROUP: Group = Group::IMAGE;
     const COMMAND: u8 = 0;
-    const PATIENCE: Duration = Duration::from_secs(10);
+    const TIMEOUT: Duration = Duration::from_secs(10);
     type Response<'m> = StateResponse<'m>;
 }
 
@@ -161,7 +161,7 @@ impl Request for Upload<'_> {
     const OP: Op = Op::Write;
     const GROUP: Group = Group::IMAGE;
     const COMMAND: u8 = 1;
-    const PATIENCE: Duration = ERASE_TIME;
+    const TIMEOUT: Duration = ERASE_TIME;
     type Response<'m> = UploadResponse;
 }
 
@@ -221,7 +221,7 @@ impl Request for CoreErase {
     const OP: Op = Op::Write;
     const GROUP: Group = Group::IMAGE;
     const COMMAND: u8 = 4;
-    const PATIENCE: Duration = ERASE_TIME;
+    const TIMEOUT: Duration = ERASE_TIME;
     type Response<'m> = Empty;
 }
 
@@ -239,7 +239,7 @@ impl Request for Erase {
     const OP: Op = Op::Write;
     const GROUP: Group = Group::IMAGE;
     const COMMAND: u8 = 5;
-    const PATIENCE: Duration = ERASE_TIME;
+    const TIMEOUT: Duration = ERASE_TIME;
     type Response<'m> = Empty;
 }
 

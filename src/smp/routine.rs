@@ -196,13 +196,13 @@ impl Ask {
         &mut self,
         client: &mut Client,
         request: &R,
-        patience: Duration,
+        timeout: Duration,
         tx: &mut [u8],
     ) -> Result<Step, Error> {
         let (len, header) = match self.state {
             Asking::New => client.emit(R::OP, R::GROUP, R::COMMAND, tx, |writer| request.encode(writer))?,
             Asking::Again(header) => client::emit(header, tx, |writer| request.encode(writer))?,
-            Asking::Waiting(_) => return Ok(Step::Wait(patience)),
+            Asking::Waiting(_) => return Ok(Step::Wait(timeout)),
             Asking::Silent => return Err(Error::TimedOut),
         };
         self.asked.get_or_insert(header.version);

@@ -44,7 +44,7 @@ pub use memory::{LastAnswer, Memory};
 use super::header::Flaw;
 use super::{Decode, Encode, Error, Group, Header, Op, Version, error};
 use crate::cbor::{BufferFull, Value, Writer};
-use crate::link::{AsyncService, Service};
+use crate::line::{AsyncService, Service};
 use crate::shown::shown;
 
 /// A whole request, ready to be handled.

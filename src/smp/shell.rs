@@ -50,7 +50,7 @@ impl Request for Execute<'_> {
     const GROUP: Group = Group::SHELL;
     const COMMAND: u8 = 0;
     /// The answer comes when the command has ended.
-    const PATIENCE: Duration = Duration::from_secs(30);
+    const TIMEOUT: Duration = Duration::from_secs(30);
     type Response<'m> = ExecuteResponse<'m>;
 
     fn response(payload: &[u8]) -> Result<ExecuteResponse<'_>, client::Error> {

@@ -27,7 +27,7 @@ impl Request for EraseStorage {
     const OP: Op = Op::Write;
     const GROUP: Group = Group::ZEPHYR;
     const COMMAND: u8 = 0;
-    const PATIENCE: Duration = image::ERASE_TIME;
+    const TIMEOUT: Duration = image::ERASE_TIME;
     type Response<'m> = Empty;
 }
 

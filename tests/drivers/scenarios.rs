@@ -72,18 +72,18 @@ fn the_preamble_goes_before_the_first_frame_and_after_each_time_out() {
     // First, repeat, repeat with a preamble each; the second call without.
     let preambles: Vec<bool> = frames.iter().map(|frame| *frame == b"\n").collect();
     assert_eq!(preambles, [true, false, true, false, true, false, false]);
-    assert_eq!(link.counters(), Counters { sent: 4, received: 2, repeats: 2, ..Counters::default() });
+    assert_eq!(link.counters(), Counters { sent: 4, received: 2, retries: 2, ..Counters::default() });
 }
 
 #[test]
 fn silence_is_a_time_out_after_the_last_repeat_and_the_link_stays_usable() {
     let mut buffers = [[0; 64]; 2];
     let mut link = link(Wire::new(Mute), Console::new(room()), &mut buffers);
-    let mut client = Client::new(0).with_timeout(TICK * 4).with_repeats(2);
+    let mut client = Client::new(0).with_timeout(TICK * 4).with_retries(2);
     let result = wait!(link.call(&mut client, &os::Echo::new("hi"), &mut [0; 64]));
     assert_eq!(result, Err(Error::TimedOut));
     assert_eq!(link.port().ticks, 16, "three times four ticks, and one behind each preamble");
-    assert_eq!(link.counters(), Counters { sent: 3, repeats: 2, ..Counters::default() });
+    assert_eq!(link.counters(), Counters { sent: 3, retries: 2, ..Counters::default() });
     *link.port() = console_device();
     assert_eq!(wait!(link.call(&mut client, &os::Echo::new("hi"), &mut [0; 64])).unwrap().text, "hi");
     assert_eq!(link.port().written[0], b'\n');
@@ -176,7 +176,7 @@ fn what_belongs_to_no_exchange_is_counted_and_handed_to_the_sink() {
         let mut link = link(wire, plain(), &mut buffers).with_sink(Heard::default());
         let mut client = Listener(Client::new(0));
         assert_eq!(wait!(link.call(&mut client, &os::Echo::new(""), &mut [0; 64])).unwrap().text, "hi");
-        assert_eq!(link.counters(), Counters { sent: 1, received: 3, damaged: 1, foreign: 1, repeats: 0 });
+        assert_eq!(link.counters(), Counters { sent: 1, received: 3, damaged: 1, foreign: 1, retries: 0 });
         let heard = std::mem::take(link.sink());
         assert_eq!(heard.text, b"boot done\n");
         assert_eq!(heard.unsolicited, [unasked]);
@@ -190,7 +190,7 @@ fn console_text_reaches_a_closure() {
     let mut text = Vec::new();
     let mut buffers = [[0; 64]; 2];
     let wire = behind(plain(), device()).says(b"hello");
-    let mut link = link(wire, plain(), &mut buffers).with_sink(link::Text(|run: &[u8]| text.extend_from_slice(run)));
+    let mut link = link(wire, plain(), &mut buffers).with_sink(line::Text(|run: &[u8]| text.extend_from_slice(run)));
     wait!(link.call(&mut Client::new(0), &os::Echo::new("hi"), &mut [0; 64])).unwrap();
     drop(link.into_port());
     assert_eq!(text, b"hello");
@@ -213,12 +213,12 @@ impl Peer for Chatters {
 fn a_device_that_prints_without_end_cannot_hold_up_a_request() {
     let mut buffers = [[0; 64]; 2];
     let mut wire = Wire::new(Chatters);
-    wire.inbox = vec![b'x'; link::CHATTER * 10].into();
+    wire.inbox = vec![b'x'; line::CHATTER * 10].into();
     let mut link = link(wire, plain(), &mut buffers);
-    let mut client = Client::new(0).with_timeout(TICK * 2).with_repeats(1);
+    let mut client = Client::new(0).with_timeout(TICK * 2).with_retries(1);
     assert_eq!(wait!(link.call(&mut client, &os::Echo::new("hi"), &mut [0; 64])), Err(Error::TimedOut));
-    let used = link::CHATTER * 10 + 128 - link.port().inbox.len();
-    assert!((link::CHATTER * 4..link::CHATTER * 4 + 1024).contains(&used), "{used}: four ticks of text");
+    let used = line::CHATTER * 10 + 128 - link.port().inbox.len();
+    assert!((line::CHATTER * 4..line::CHATTER * 4 + 1024).contains(&used), "{used}: four ticks of text");
 }
 
 #[test]

@@ -51,13 +51,13 @@ fn a_blocking_port_with_a_delay_ticks_after_one_tick() {
     let mut port = anysmp::blocking::Timed::new(Slow { looks: 0, ready_at: 15 }, Clock(&clock), TICK);
     let mut buf = [0; 4];
     let tick = port.read(&mut buf).unwrap_err();
-    assert_eq!((tick, tick.kind()), (link::TimedError::Tick, ErrorKind::TimedOut));
+    assert_eq!((tick, tick.kind()), (line::TimedError::Tick, ErrorKind::TimedOut));
     assert_eq!(clock.get(), 100_000_000, "one tick in nanoseconds");
     assert_eq!(port.read(&mut buf), Ok(1));
     assert_eq!(clock.get(), 150_000_000, "no longer than the byte takes");
     assert_eq!(port.write(&[1, 2]), Ok(2));
     let broken = port.flush().unwrap_err();
-    assert_eq!((broken, broken.kind()), (link::TimedError::Port(Fault::Broken), ErrorKind::Other));
+    assert_eq!((broken, broken.kind()), (line::TimedError::Port(Fault::Broken), ErrorKind::Other));
 }
 
 /// A port and a delay that are ready after so many polls.
@@ -116,11 +116,11 @@ impl embedded_hal_async::delay::DelayNs for Delay {
 #[test]
 fn an_async_port_with_a_delay_ticks_when_the_delay_is_ready_first() {
     use embedded_io_async::{Read as _, Write as _};
-    for (read, delay, expected) in [(3, 5, Ok(1)), (5, 3, Err(link::TimedError::Tick)), (4, 4, Ok(1)), (0, 0, Ok(1))] {
+    for (read, delay, expected) in [(3, 5, Ok(1)), (5, 3, Err(line::TimedError::Tick)), (4, 4, Ok(1)), (0, 0, Ok(1))] {
         let mut port = anysmp::asynch::Timed::new(Lazy(read), Delay { polls: delay, asked: 0 }, TICK);
         assert_eq!(block_on(port.read(&mut [0; 4])), expected, "{read} {delay}");
     }
     let mut port = anysmp::asynch::Timed::new(Lazy(9), Delay { polls: 0, asked: 0 }, TICK);
     assert_eq!(block_on(port.write(&[1, 2])), Ok(2));
-    assert_eq!(block_on(port.flush()), Err(link::TimedError::Port(Fault::Broken)));
+    assert_eq!(block_on(port.flush()), Err(line::TimedError::Port(Fault::Broken)));
 }

@@ -5,7 +5,7 @@ use core::time::Duration;
 use anysmp::blocking::Link;
 use anysmp::framing::console::Console;
 use anysmp::framing::{self, Encoder, Framing};
-use anysmp::link::{Counters, Sink};
+use anysmp::line::{Counters, Sink};
 use anysmp::smp::client::Client;
 use anysmp::smp::os;
 use embedded_io::{ErrorKind, ErrorType, Read, Write};
@@ -61,7 +61,7 @@ fn logged(bytes: Vec<u8>) -> (Counters, Vec<framing::Error>, Vec<u8>) {
     let log = of(|| {
         let mut link = Link::new(Line(bytes), Console::new(&mut message), &mut chunk, &mut out, Duration::from_secs(1))
             .with_sink(&mut dropped);
-        let mut client = Client::new(0).with_repeats(0);
+        let mut client = Client::new(0).with_retries(0);
         link.call(&mut client, &os::Echo::new("hunter2-"), &mut tx).map(drop).unwrap_err();
         counters = link.counters();
     });
@@ -86,7 +86,7 @@ fn each_damaged_frame_is_one_line_with_its_reason() {
     assert_eq!((counters.damaged, dropped), (1, vec![framing::Error::Checksum]));
     // The words, the type, the variant.
     assert_eq!(one.len(), 5, "{one:02x?}");
-    let (counters, dropped, three) = logged(bad.repeat(3));
+    let (counters, dropped, three) = logged(bad.retry(3));
     assert_eq!((counters.damaged, dropped.len(), three.len()), (3, 3, 15));
     let cut = [&good[..20], b"\n", &bad].concat();
     let (counters, dropped, two) = logged(cut);
@@ -99,7 +99,7 @@ fn each_damaged_frame_is_one_line_with_its_reason() {
 #[test]
 fn each_message_that_nobody_asked_for_is_one_line() {
     let foreign = frame(b"\x0B\0\0\x08\0\0\x63\0hunter2-");
-    let (counters, dropped, log) = logged(foreign.repeat(2));
+    let (counters, dropped, log) = logged(foreign.retry(2));
     assert_eq!((counters.foreign, dropped.len(), log.len()), (2, 0, 4), "{log:02x?}");
 }
 

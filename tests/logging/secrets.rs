@@ -13,7 +13,7 @@ use anysmp::s3mp::{self, slave, value};
 use anysmp::smp::server::{AllowAll, Answer, Incoming, LastAnswer, Policy, Reply, Server, serve};
 use anysmp::smp::{ble, client, fs, os, routine, settings, shell};
 use anysmp::testing::RamNor;
-use anysmp::{asynch, blocking, cobs, link};
+use anysmp::{asynch, blocking, cobs, line};
 
 use super::source::{self, Types};
 use super::{Printed, leaks};
@@ -176,13 +176,13 @@ fn drivers(prints: &mut Prints) {
     prints.print(&asynch::Link::new(OWN, framing, &mut chunk, &mut out, tick));
     prints.print(&blocking::Timed::new(OWN, OWN, tick));
     prints.print(&asynch::Timed::new(OWN, OWN, tick));
-    prints.print(&link::Text(OWN));
+    prints.print(&line::Text(OWN));
 }
 
 #[derive(Debug)]
 struct Sink(#[expect(dead_code, reason = "what `Debug` prints of it would show")] Own);
 
-impl link::Sink for Sink {}
+impl line::Sink for Sink {}
 
 fn framings(prints: &mut Prints) {
     let room = &mut [0; 128];

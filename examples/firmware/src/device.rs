@@ -2,7 +2,7 @@
 
 use core::fmt::Write as _;
 
-use anysmp::link::Counters;
+use anysmp::line::Counters;
 use anysmp::mcuboot::digest::Sha256;
 use anysmp::mcuboot::slots::Slots;
 use anysmp::smp::enumeration::{self, Detail};

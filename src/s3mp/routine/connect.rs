@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::{Boot, Event, Wait, Watch, heard};
-use crate::link::Verdict;
+use crate::line::Verdict;
 use crate::routine::{Routine, Step, remaining};
 use crate::s3mp::master::{Describe, Error, Master, Pending, Status, Subscribe};
 use crate::s3mp::{Address, value::Value};
@@ -97,7 +97,7 @@ impl<'w> Connect<'w> {
     /// Time from one STATUS to the next: 1 s.
     pub const INTERVAL: Duration = Duration::from_secs(1);
     /// How often DESCRIBE and SUBSCRIBE are repeated before the slave counts as gone: twice.
-    const REPEATS: u8 = 2;
+    const RETRIES: u8 = 2;
 
     /// Subscribes to everything that the slave names, as far as `watches` has room.
     #[must_use]
@@ -164,7 +164,7 @@ impl<'w> Connect<'w> {
             Command::Describe => master.request(&Describe, tx),
             Command::Subscribe(place) => master.request(&Subscribe(self.address(place)), tx),
         }?;
-        let left = if command == Command::Status { self.interval } else { master.patience() };
+        let left = if command == Command::Status { self.interval } else { master.timeout() };
         self.state = State::Await { command, misses, pending, left };
         Ok(len)
     }
@@ -180,7 +180,7 @@ impl<'w> Connect<'w> {
         if left.is_zero() {
             self.state = match self.state {
                 State::Await { command: command @ (Command::Describe | Command::Subscribe(_)), misses, .. }
-                    if misses < Self::REPEATS =>
+                    if misses < Self::RETRIES =>
                 {
                     State::Ask { command, misses: misses.saturating_add(1) }
                 }

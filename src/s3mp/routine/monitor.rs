@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::{Boot, Event, Wait, Watch, heard};
-use crate::link::Verdict;
+use crate::line::Verdict;
 use crate::routine::{Routine, Step, remaining};
 use crate::s3mp::Address;
 use crate::s3mp::master::{Get, Master, Pending, Status};
@@ -147,7 +147,7 @@ impl<'w> Monitor<'w> {
         };
         match request {
             Ok((len, pending)) => {
-                self.state = State::Await { command, pending, left: master.patience() };
+                self.state = State::Await { command, pending, left: master.timeout() };
                 Step::Send(len)
             }
             Err(_) => {

@@ -138,8 +138,8 @@ impl<'n> FileDownload<'n> {
     /// How patient the download is: so many time-outs in a row, or answers in a row without progress, are borne. At
     /// least 1.
     #[must_use]
-    pub fn repeats(mut self, repeats: u8) -> Self {
-        self.repeats = repeats.max(1);
+    pub fn with_retries(mut self, retries: u8) -> Self {
+        self.repeats = retries.max(1);
         self
     }
 
@@ -156,7 +156,7 @@ impl<'n> FileDownload<'n> {
         loop {
             match &mut self.state {
                 State::Idle if self.start == 0 => self.receive_from(0),
-                State::Idle => self.state = State::Looking(Ask::new(client.repeats())),
+                State::Idle => self.state = State::Looking(Ask::new(client.retries())),
                 State::Looking(ask) => return ask.poll(client, &Status { name }, client.timeout(), tx),
                 State::Receiving(transfer) => {
                     // Until the first piece has come, its length is what ends the file.
@@ -173,7 +173,7 @@ impl<'n> FileDownload<'n> {
                 }
                 State::Checking(ask) => {
                     let request = Hash { name, kind: Some("crc32".into()), off: None, len: None };
-                    match ask.poll(client, &request, Hash::PATIENCE.max(client.timeout()), tx) {
+                    match ask.poll(client, &request, Hash::TIMEOUT.max(client.timeout()), tx) {
                         Err(Error::TimedOut | Error::BufferFull) => self.done(false),
                         step => return step,
                     }

@@ -159,8 +159,8 @@ impl<'n, S: Source> FileUpload<'n, S> {
 
     /// How patient the upload is: so many time-outs in a row, or answers in a row without progress, are borne. At least 1.
     #[must_use]
-    pub fn repeats(mut self, repeats: u8) -> Self {
-        self.settings.repeats = repeats.max(1);
+    pub fn with_retries(mut self, retries: u8) -> Self {
+        self.settings.repeats = retries.max(1);
         self
     }
 
@@ -186,7 +186,7 @@ impl<'n, S: Source> FileUpload<'n, S> {
     fn sized(&mut self, client: &Client, parameters: Option<ParametersResponse>) {
         let sizes = self.settings.sizes.settle(parameters);
         if self.settings.resume {
-            self.state = State::Looking { ask: Ask::new(client.repeats()), sizes };
+            self.state = State::Looking { ask: Ask::new(client.retries()), sizes };
         } else {
             self.send_from(0, sizes);
         }
@@ -203,12 +203,12 @@ impl<'n, S: Source> FileUpload<'n, S> {
     fn step(&mut self, client: &mut Client, tx: &mut [u8]) -> Result<Step, Error> {
         let name = self.name.into();
         let hash = |len| Hash { name, kind: None, off: None, len };
-        let patience: Duration = Hash::PATIENCE.max(client.timeout());
+        let timeout: Duration = Hash::TIMEOUT.max(client.timeout());
         loop {
             match &mut self.state {
                 State::Idle => match self.settings.sizes.parameters {
                     Some(parameters) => self.sized(client, Some(parameters)),
-                    None => self.state = State::Sizing(Ask::new(client.repeats())),
+                    None => self.state = State::Sizing(Ask::new(client.retries())),
                 },
                 State::Sizing(ask) => match ask.poll(client, &Parameters {}, client.timeout(), tx) {
                     Err(Error::TimedOut) => self.sized(client, None),
@@ -217,7 +217,7 @@ impl<'n, S: Source> FileUpload<'n, S> {
                 State::Looking { ask, .. } => return ask.poll(client, &Status { name }, client.timeout(), tx),
                 State::Comparing { ask, len, sizes } => {
                     let sizes = *sizes;
-                    match ask.poll(client, &hash(Some(*len)), patience, tx) {
+                    match ask.poll(client, &hash(Some(*len)), timeout, tx) {
                         Err(Error::TimedOut) => self.send_from(0, sizes),
                         step => return step,
                     }
@@ -229,11 +229,11 @@ impl<'n, S: Source> FileUpload<'n, S> {
                     }
                     Err(_) => return Ok(Step::Wait(client.timeout())),
                 },
-                State::Closing(ask) => match ask.poll(client, &Close {}, patience, tx) {
+                State::Closing(ask) => match ask.poll(client, &Close {}, timeout, tx) {
                     Err(Error::TimedOut) => self.done(false),
                     step => return step,
                 },
-                State::Checking(ask) => match ask.poll(client, &hash(None), patience, tx) {
+                State::Checking(ask) => match ask.poll(client, &hash(None), timeout, tx) {
                     Err(Error::TimedOut) => self.done(false),
                     step => return step,
                 },
@@ -255,7 +255,7 @@ impl<'n, S: Source> FileUpload<'n, S> {
                 Heard::Answer(status) => {
                     let (sizes, theirs) = (*sizes, status.map_or(0, |status| status.len));
                     if (1..=self.len).contains(&theirs) {
-                        self.state = State::Comparing { ask: Ask::new(client.repeats()), sizes, len: theirs };
+                        self.state = State::Comparing { ask: Ask::new(client.retries()), sizes, len: theirs };
                     } else {
                         self.send_from(0, sizes);
                     }
@@ -284,7 +284,7 @@ impl<'n, S: Source> FileUpload<'n, S> {
                     Ok(off) if off > self.counts.reached => return Err(Error::Malformed),
                     Ok(off) if off < self.len => transfer.wanted(off, limit)?,
                     Ok(_) if self.settings.verify && self.len > 0 => {
-                        self.state = State::Closing(Ask::new(client.repeats()));
+                        self.state = State::Closing(Ask::new(client.retries()));
                     }
                     Ok(_) => self.done(false),
                     Err(error) => transfer.refused(&flight, error, limit)?,
@@ -293,7 +293,7 @@ impl<'n, S: Source> FileUpload<'n, S> {
             State::Closing(ask) => match ask.receive::<Close>(client, message) {
                 Heard::Foreign => self.counts.foreign(),
                 Heard::Again => {}
-                Heard::Answer(_) => self.state = State::Checking(Ask::new(client.repeats())),
+                Heard::Answer(_) => self.state = State::Checking(Ask::new(client.retries())),
             },
             State::Checking(ask) => match ask.receive::<Hash<'_>>(client, message) {
                 Heard::Foreign => self.counts.foreign(),

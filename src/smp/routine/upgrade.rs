@@ -216,14 +216,14 @@ impl<S: Source> Upgrade<S> {
         let usual = client.timeout();
         let step = match &mut self.stage {
             Stage::Looking { ask, boot, .. } => {
-                let patience = match boot {
+                let timeout = match boot {
                     Some(boot) => {
                         boot.attempt = usual;
                         usual
                     }
-                    None => usual.max(ReadState::PATIENCE),
+                    None => usual.max(ReadState::TIMEOUT),
                 };
-                ask.poll(client, &ReadState {}, patience, tx)
+                ask.poll(client, &ReadState {}, timeout, tx)
             }
             Stage::Uploading => match self.upload.poll(client, tx) {
                 Step::Done => {
@@ -234,7 +234,7 @@ impl<S: Source> Upgrade<S> {
             },
             Stage::Marking(ask, _) => {
                 let request = WriteState { hash: Some(self.file.hash().into()), confirm: false };
-                ask.poll(client, &request, usual.max(WriteState::PATIENCE), tx)
+                ask.poll(client, &request, usual.max(WriteState::TIMEOUT), tx)
             }
             Stage::Resetting(ask, _) => {
                 let request = Reset { force: self.settings.force.then_some(Force(true)), boot_mode: None };
@@ -247,14 +247,14 @@ impl<S: Source> Upgrade<S> {
             Stage::Resting { .. } => Ok(Step::Wait(self.settings.rest)),
             Stage::Confirming(ask) => {
                 let request = WriteState { hash: None, confirm: true };
-                ask.poll(client, &request, usual.max(WriteState::PATIENCE), tx)
+                ask.poll(client, &request, usual.max(WriteState::TIMEOUT), tx)
             }
             Stage::Ended(..) => Ok(Step::Done),
         };
         match step {
             Ok(step) => Some(step),
             Err(error) => {
-                self.failed(error, client.repeats());
+                self.failed(error, client.retries());
                 None
             }
         }
@@ -283,7 +283,7 @@ impl<S: Source> Upgrade<S> {
                 if already_present {
                     self.notes.add(Note::NoUpload);
                 }
-                self.stage = look(Moment::Uploaded, client.repeats());
+                self.stage = look(Moment::Uploaded, client.retries());
             }
             UploadOutcome::Failed(Error::Remote(error)) => self.refused(client.version(), error, Moment::Uploaded),
             UploadOutcome::Failed(error) => self.end(UpgradeOutcome::Failed(error)),
@@ -410,7 +410,7 @@ impl<S: Source> Upgrade<S> {
     }
 
     fn hear(&mut self, client: &mut Client, message: &[u8]) {
-        let repeats = client.repeats();
+        let repeats = client.retries();
         let heard = match &mut self.stage {
             Stage::Uploading => {
                 let _ = self.upload.receive(client, message);

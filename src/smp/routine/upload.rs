@@ -38,7 +38,7 @@
 //!   the upload goes on at the named offset with new numbers.
 //! * After a time-out only the oldest request is sent again, with its number and alone; the others are given up. Its
 //!   answer, late or not, says where to go on, whatever else was lost.
-//! * Limits, all set by [`repeats`](Upload::repeats), 5 by default: time-outs in a row; answers in a row that want what
+//! * Limits, all set by [`with_retries`](Upload::with_retries), 5 by default: time-outs in a row; answers in a row that want what
 //!   was wanted before; steps back behind an offset that the device had confirmed.
 //! * `rc` 2 (out of buffers) and `rc` 10 (busy) to a later piece make the upload pause for one time-out and go on one by
 //!   one; each counts as an answer without progress. To the first piece they are final, as every other error is.
@@ -252,15 +252,15 @@ impl<S: Source> Upload<S> {
 
     /// How patient the upload is: so many time-outs in a row, or answers in a row without progress, are borne. At least 1.
     #[must_use]
-    pub fn repeats(mut self, repeats: u8) -> Self {
-        self.settings.repeats = repeats.max(1);
+    pub fn with_retries(mut self, retries: u8) -> Self {
+        self.settings.repeats = retries.max(1);
         self
     }
 
     /// How long the device may take for the first piece, as to erase a slot, and for the last one, as to check the image.
     /// Never shorter than the client's own time-out, which holds for the pieces in between.
     #[must_use]
-    pub fn patience(mut self, first: Duration, last: Duration) -> Self {
+    pub fn with_timeouts(mut self, first: Duration, last: Duration) -> Self {
         (self.settings.first, self.settings.last) = (first, last);
         self
     }
@@ -285,7 +285,7 @@ impl<S: Source> Upload<S> {
                 State::Idle if self.len == 0 => return Err(Error::Empty),
                 State::Idle => match self.settings.sizes.parameters {
                     Some(parameters) => self.begin(Some(parameters)),
-                    None => self.state = State::Sizing(Ask::new(client.repeats())),
+                    None => self.state = State::Sizing(Ask::new(client.retries())),
                 },
                 State::Sizing(ask) => match ask.poll(client, &Parameters {}, client.timeout(), tx) {
                     Err(Error::TimedOut) => self.begin(None),

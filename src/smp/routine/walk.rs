@@ -130,7 +130,7 @@ impl StatWalk {
 
     fn step(&mut self, client: &mut Client, tx: &mut [u8]) -> Result<Step, Error> {
         if let Stage::Idle = self.stage {
-            self.stage = Stage::Listing(Ask::new(client.repeats()));
+            self.stage = Stage::Listing(Ask::new(client.retries()));
         }
         match &mut self.stage {
             Stage::Listing(ask) => ask.poll(client, &stat::List {}, client.timeout(), tx),
@@ -155,7 +155,7 @@ impl StatWalk {
                                 name.extend_from_slice(piece).or(Err(Error::BufferFull))?;
                             }
                             let last = names.next().is_none();
-                            self.stage = Stage::Reading { ask: Ask::new(client.repeats()), name, last };
+                            self.stage = Stage::Reading { ask: Ask::new(client.retries()), name, last };
                         }
                         None => self.end(WalkOutcome::Done),
                     }
@@ -272,7 +272,7 @@ impl<'n> SettingsWalk<'n> {
             }
             return Ok(Step::Done);
         };
-        let ask = self.ask.get_or_insert(Ask::new(client.repeats()));
+        let ask = self.ask.get_or_insert(Ask::new(client.retries()));
         let request = settings::Read { name: (*name).into(), max_size: self.max_size };
         ask.poll(client, &request, client.timeout(), tx)
     }

@@ -73,7 +73,7 @@ fn drive<R: Routine<Client = Client>>(
     mut input: &[u8],
     mut see: impl FnMut(R::Event<'_>),
 ) -> R::Report {
-    let mut client = Client::to(Address::node(1).unwrap()).with_repeats(repeats);
+    let mut client = Client::to(Address::node(1).unwrap()).with_retries(repeats);
     let mut tx = [0; 300];
     let mut silences = 0;
     loop {

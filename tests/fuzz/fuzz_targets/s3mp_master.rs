@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use anysmp::link::Verdict;
+use anysmp::line::Verdict;
 use anysmp::routine::{Routine, Step};
 use anysmp::s3mp::master::{Describe, Get, Invert, Master, Names, Request, Set, Status, Unsolicited, error_text};
 use anysmp::s3mp::routine::{Connect, Monitor, Watch};
@@ -16,7 +16,7 @@ use libfuzzer_sys::fuzz_target;
 
 /// A request and one message: an answer has our counter, or is an error without any.
 fn exchange<R: Request>(request: &R, first: Counter, message: &[u8]) {
-    let mut master = Master::new(first).with_repeats(1);
+    let mut master = Master::new(first).with_retries(1);
     let mut tx = [0; 300];
     let Ok((len, mut pending)) = master.request(request, &mut tx) else {
         assert!(request.data().len() > 297);
@@ -42,7 +42,7 @@ fn exchange<R: Request>(request: &R, first: Counter, message: &[u8]) {
         assert!(!agreed || message[0] == Reply::ACK.0);
         assert!(agreed || message[0] != Reply::ACK.0 || R::COMMAND.0 == Describe::COMMAND.0);
     }
-    assert_eq!(pending.repeat(&mut master, &mut tx).is_some(), R::REPEATABLE);
+    assert_eq!(pending.retry(&mut master, &mut tx).is_some(), R::REPEATABLE);
     assert!(!R::REPEATABLE || tx[2] != sent.0 && &tx[3..len] == request.data());
 }
 

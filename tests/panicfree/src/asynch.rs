@@ -15,7 +15,7 @@ use anysmp::framing::Framing;
 use anysmp::framing::console::Console;
 use anysmp::framing::lrc::Lrc;
 use anysmp::framing::packet::Packet;
-use anysmp::link::{AsyncService, Caller};
+use anysmp::line::{AsyncService, Caller};
 use anysmp::mcuboot::flash_async;
 use anysmp::mcuboot::slots::{Command, Geometry};
 use anysmp::routine::Routine;

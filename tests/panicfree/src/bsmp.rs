@@ -97,7 +97,7 @@ pub const ALL: &[Operation] = &[
         drop_in_box((members.contains(id()), members.is_empty()));
     },
     |_, _| {
-        drop_in_box((op().apply(black_box(0), black_box(0)), op().is_repeatable(), Op::from_code(id()), op().code()))
+        drop_in_box((op().apply(black_box(0), black_box(0)), op().is_idempotent(), Op::from_code(id()), op().code()))
     },
     |_, _| {
         drop_in_box((Variable::parse(id()), Variable::parse(id()).emit(), Curve::read_only(black_box(1), black_box(1))))
@@ -105,8 +105,8 @@ pub const ALL: &[Operation] = &[
     |_, _| drop_in_box((Address::node(id()), Address::node_or_32(id()), Address::multicast(id()), address().is_node())),
     |_, _| drop_in_box((Layout::of(version()), version().is_supported(), address().value())),
     |_, _| {
-        let client = client().with_patience(time()).with_repeats(id());
-        drop_in_box((client.patience(), client.repeats(), client.address()));
+        let client = client().with_timeout(time()).with_retries(id());
+        drop_in_box((client.timeout(), client.retries(), client.address()));
     },
 ];
 

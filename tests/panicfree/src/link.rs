@@ -14,7 +14,7 @@ use anysmp::framing::delimited::Cobs;
 use anysmp::framing::lrc::Lrc;
 use anysmp::framing::packet::Packet;
 use anysmp::framing::{Error, Framing};
-use anysmp::link::{Caller, Service, Sink};
+use anysmp::line::{Caller, Service, Sink};
 use anysmp::routine::Routine;
 use anysmp::s3mp::master::Status;
 use anysmp::s3mp::routine::{Connect, Watch};
@@ -41,7 +41,7 @@ pub const ALL: &[Operation] = &[
         let Some((chunk, out)) = room.split_at_mut_checked(size()) else { return };
         let port = Timed::new(Port, Pause, time());
         let mut link = Link::new(port, Datagram::new(buffer), chunk, out, time()).with_sink(Keep);
-        drop_in_box(link.recv(time()).map(|_| ()).map_err(anysmp::link::Error::widen::<()>));
+        drop_in_box(link.recv(time()).map(|_| ()).map_err(anysmp::line::Error::widen::<()>));
         drop_in_box(link.send(bytes));
         link.sink().text(bytes);
         drop_in_box(embedded_io::Write::flush(link.port()));

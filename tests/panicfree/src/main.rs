@@ -26,7 +26,7 @@ mod shown;
 mod smp;
 
 use anysmp::framing::Error;
-use anysmp::link::{Caller, Service, Verdict};
+use anysmp::line::{Caller, Service, Verdict};
 use anysmp::routine::{Routine, Step};
 use core::hint::black_box;
 use core::time::Duration;
@@ -97,12 +97,12 @@ fn run<R: Routine>(routine: &mut R, client: &mut R::Client, bytes: &[u8], room: 
 fn ask<R: ?Sized, C: Caller<R>>(client: &mut C, request: &R, bytes: &[u8], room: &mut [u8]) {
     let Ok((_, mut pending)) = client.request(request, room) else { return };
     for message in bytes.chunks(16) {
-        drop_in_box(client.patience(&pending));
+        drop_in_box(client.timeout(&pending));
         match client.receive(&mut pending, message, room) {
             Verdict::Answer => drop_in_box(client.decode(&pending, message)),
             verdict => drop_in_box(verdict),
         }
-        drop_in_box(client.repeat(&mut pending, room));
+        drop_in_box(client.retry(&mut pending, room));
     }
 }
 

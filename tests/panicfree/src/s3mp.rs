@@ -2,7 +2,7 @@
 
 use crate::{Operation, ask, drop_in_box, flag, run, serve, time};
 use anysmp::cbor::{Bytes, Text};
-use anysmp::link::Verdict;
+use anysmp::line::Verdict;
 use anysmp::s3mp::master::{
     Describe, Get, Invert, Master, Names, Request, Set, Status, Subscribe, Unsolicited, Unsubscribe, error_text,
 };
@@ -56,7 +56,7 @@ pub const ALL: &[Operation] = &[
     |bytes, room| {
         let mut watches = [Watch::NONE; 4];
         let connect = Connect::all(&mut watches).with_interval(time()).with_quiet(time());
-        run(&mut { connect }, &mut master().with_patience(time()), bytes, room);
+        run(&mut { connect }, &mut master().with_timeout(time()), bytes, room);
         let monitor = Monitor::new(Value::new(bytes).into(), &mut watches).with_interval(time()).with_fresh(time());
         let mut monitor = monitor.with_misses(black_box(3));
         run(&mut monitor, &mut master(), bytes, room);
@@ -139,7 +139,7 @@ fn exchange<R: Request>(request: &R, bytes: &[u8], room: &mut [u8]) {
     let mut master = master();
     let Ok((_, mut pending)) = master.request(request, room) else { return };
     while pending.receive(bytes) == Verdict::Foreign {
-        if pending.repeat(&mut master, room).is_none() {
+        if pending.retry(&mut master, room).is_none() {
             return;
         }
     }

@@ -172,13 +172,13 @@ pub const ALL: &[Operation] = &[
     |bytes, room| run(&mut SettingsWalk::new(black_box(&["name"])).max_size(black_box(0)), &mut client(), bytes, room),
     |bytes, room| run(&mut FileDownload::new(text(bytes)), &mut client(), bytes, room),
     |bytes, room| {
-        let download = FileDownload::new(text(bytes)).resume_at(number()).window(size()).repeats(black_box(3));
+        let download = FileDownload::new(text(bytes)).resume_at(number()).window(size()).with_retries(black_box(3));
         run(&mut download.verify(flag()), &mut client(), bytes, room);
     },
     |bytes, room| run(&mut FileUpload::new(text(bytes), File(bytes)), &mut client(), bytes, room),
     |bytes, room| {
         let upload = FileUpload::new(text(bytes), File(bytes)).over::<Console<'_>>().overhead(size()).window(size());
-        let upload = upload.message_limit(size()).repeats(black_box(3)).resume(flag()).verify(flag());
+        let upload = upload.message_limit(size()).with_retries(black_box(3)).resume(flag()).verify(flag());
         let mut upload = upload.parameters(black_box(os::ParametersResponse { buf_size: 0, buf_count: 0 }));
         run(&mut upload, &mut client(), bytes, room);
         drop_in_box((upload.progress(), upload.source().len()));
@@ -200,7 +200,7 @@ pub fn text(bytes: &[u8]) -> &str {
 }
 
 pub fn client() -> Client {
-    let client = Client::new(black_box(0)).with_timeout(time()).with_repeats(black_box(3));
+    let client = Client::new(black_box(0)).with_timeout(time()).with_retries(black_box(3));
     if flag() { client.with_version(Version::V1) } else { client }
 }
 
@@ -235,6 +235,6 @@ impl Source for File<'_> {
 /// An upload with every setting that there is.
 fn upload(bytes: &[u8]) -> Upload<File<'_>> {
     let upload = Upload::new(File(bytes)).over::<Console<'_>>().overhead(size()).window(size()).message_limit(size());
-    let upload = upload.image(black_box(0)).upgrade_only(flag()).repeats(black_box(3)).patience(time(), time());
+    let upload = upload.image(black_box(0)).upgrade_only(flag()).with_retries(black_box(3)).timeout(time(), time());
     if flag() { upload.only(number()) } else { upload }
 }

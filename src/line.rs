@@ -161,14 +161,14 @@ pub trait Caller<R: ?Sized> {
     /// If the request does not fit `tx`, or cannot be expressed.
     fn request(&mut self, request: &R, tx: &mut [u8]) -> Result<(usize, Self::Pending), Self::Error>;
 
-    /// How long to wait for the answer before [`repeat`](Self::repeat).
-    fn patience(&self, pending: &Self::Pending) -> Duration;
+    /// How long to wait for the answer before [`repeat`](Self::retry).
+    fn timeout(&self, pending: &Self::Pending) -> Duration;
 
     /// Says what a received message is to the request. `tx` still holds the request.
     fn receive(&mut self, pending: &mut Self::Pending, message: &[u8], tx: &mut [u8]) -> Verdict;
 
     /// The patience is used up: returns the length of the repeated request in `tx`, or `None` to give up.
-    fn repeat(&mut self, pending: &mut Self::Pending, tx: &mut [u8]) -> Option<usize>;
+    fn retry(&mut self, pending: &mut Self::Pending, tx: &mut [u8]) -> Option<usize>;
 
     /// Reads the answer that [`receive`](Self::receive) has recognised.
     ///
@@ -304,7 +304,7 @@ pub struct Counters {
     /// Whole messages that answered nothing we asked.
     pub foreign: u32,
     /// Requests sent again.
-    pub repeats: u32,
+    pub retries: u32,
 }
 
 /// Why a message is dropped.

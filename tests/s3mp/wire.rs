@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use anysmp::framing::lrc::Lrc;
-use anysmp::link::{self, Sink};
+use anysmp::line::{self, Sink};
 use anysmp::routine::{Ended, Routine};
 use anysmp::s3mp::Address;
 use anysmp::s3mp::master::{Error, Master, Request, Unsolicited};
@@ -310,7 +310,7 @@ pub enum Link {
     Async(asynch::Link<'static, End, Lrc<'static>, Log>),
 }
 
-pub type Failed = link::Error<PortError, Error>;
+pub type Failed = line::Error<PortError, Error>;
 
 impl Link {
     pub fn new(end: End, asynchronous: bool) -> Self {
