@@ -481,7 +481,7 @@ fn only_requests_that_do_no_harm_are_repeated() {
         let mut tx = [0; 64];
         let (length, mut pending) = client.request(request, &mut tx).unwrap();
         assert_eq!(Caller::<R>::timeout(&client, &pending), Duration::from_secs(2));
-        let again = || Caller::<R>::repeat(&mut client, &mut pending, &mut tx);
+        let again = || Caller::<R>::retry(&mut client, &mut pending, &mut tx);
         std::iter::from_fn(again).inspect(|again| assert_eq!(*again, length)).count()
     }
     assert_eq!(repeats(&variable::Read { id: 0, size: None }), 3);
