@@ -39,12 +39,14 @@ pub mod framing;
 pub mod line;
 #[cfg(feature = "mcuboot")]
 pub mod mcuboot;
+pub mod port;
 pub mod routine;
 pub mod s3mp;
 mod shown;
 pub mod smp;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod time;
 
 #[cfg(all(doctest, feature = "std"))]
 #[doc = include_str!("../README.md")]

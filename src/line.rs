@@ -1,403 +1,661 @@
-//! What the drivers and the protocols ask of each other.
+//! A framing with its buffers and its manners: everything between a port and a protocol, without the port.
 //!
-//! A *link* is a port plus a framing. The two drivers, `blocking::Link` and `asynch::Link`, are thin twins: they move bytes and count ticks,
-//! and find everything else behind the traits of this module, which know neither ports nor framings:
+//! ```text
+//!   bytes   ─▶ received ─▶ read ─▶ Framing::push ─┬─▶ Event::Message: message(), peer()
+//!   time    ─▶ elapsed  ──────────▶ Framing::idle ─┼─▶ Event::Damaged
+//!                                                  ├─▶ Event::Elapsed
+//!                                                  └─▶ Sink: text, traces
+//!   bytes   ◀─ pending  ◀─ out ◀── Encoder::next ◀──── tx ◀─ transmit(len)
+//! ```
 //!
-//! * [`Caller`]: a client. One request, its answer, its repeats.
-//! * [`Service`] and [`AsyncService`]: a server. A message comes in, perhaps one goes out.
-//! * [`Sink`]: where the bytes, messages and losses go that belong to no exchange.
+//! A [`Line`] does no I/O, reads no clock and keeps no borrow between two calls, so that it can be kept in a static, in an RTIC
+//! resource or in the struct of a superloop. The drivers are loops around it: all that one of them could do wrong and the other
+//! right is here, once.
+//!
+//! # A loop of one's own
+//!
+//! In this order, as often as wanted, and never waiting:
+//!
+//! 1. [`received`](Line::received): everything that the port has. What did not fit is offered again in the next round.
+//! 2. [`elapsed`](Line::elapsed): how much time has passed since this was last said. It comes after the bytes: a round
+//!    without bytes is silence, a round with bytes is not.
+//! 3. [`next`](Line::next) until it returns `None`: hand messages, damage and time to a server, or have an [`Exchange`] or a
+//!    [`Run`] poll it; [`transmit`](Line::transmit) what is to be sent.
+//! 4. [`pending`](Line::pending) to the port, as much as it takes, and [`sent`](Line::sent).
+//!
+//! `examples/superloop_server.rs` and `examples/superloop_client.rs` do this with a UART that is never waited for.
 //!
 //! # Time
 //!
-//! A port tells time in one way only: its `read` fails with `ErrorKind::TimedOut`. That is a tick, not a verdict. A link is built with the
-//! length of its port's tick and adds the ticks up: for a framing, how long the line has been silent; for a request, how
-//! long the answer has been missing. A line that never falls silent is charged one tick for every [`CHATTER`] bytes, so
-//! that a device which prints without end cannot hold up a request for ever.
+//! Two kinds of time are told apart. *Limits*, such as a timeout, count all time that passes, whatever the peer sends: a device
+//! that never stops talking cannot hold up anything. *Silence* counts only rounds in which nothing came and nothing was sent.
+//! A timeout starts when the last byte of a request has left: when the port has taken it and, if the framing knows how long a
+//! byte takes ([`Framing::byte_time`]), when the line can have carried it.
+//!
+//! # Sending
+//!
+//! One message at a time. It waits until the line is ready for it, then leaves in pieces of any size.
+//!
+//! ```text
+//!   Idle ── transmit ──▶ Waiting ── ready ──▶ Frame ── encoded ──▶ Last ── taken ──▶ Idle
+//!    ▲                     │ never silent         │ abandon            │ abandon
+//!    └─────────────────────┴──────────────────────┴────────────────────┘
+//! ```
+//!
+//! What a message waits for is the framing's gap, or one of these:
+//!
+//! | before the next frame | when | until |
+//! |---|---|---|
+//! | the framing's [gap](Framing::gap) | always | the line was silent for that long |
+//! | a preamble and time for it | the first request of a session, after a timeout, after a send that was given up | [`Framing::SETTLE`] has passed |
+//! | silence of ours | after a send that was given up, where there is no preamble | [`Framing::QUIET`] has passed |
+//! | silence of the peer | before each request, and for longer after a missing response, where responses name no request (BSMP) | the line was silent for [`Caller::drain`] |
+//!
+//! While a message waits, whole messages that come in are dropped as foreign: they cannot be responses to it. A line that is
+//! never silent loses the message that waits, after a second and twice the silence that it waits for.
 //!
 //! # Log
 //!
-//! With the feature `defmt` a driver logs each message that it drops, with the reason: `warn` if it was damaged, `debug` if it
-//! answers nothing that was asked. Nothing else is logged, and no byte of any message: every type of this crate that carries
-//! some prints its length, in `Debug` as in `defmt::Format`.
+//! With the feature `defmt` each dropped message is logged with the reason: `warn` if it was damaged, `debug` if it answers
+//! nothing that was asked. Nothing else is logged, and no byte of any message: every type of this crate that holds some prints
+//! its length, in `Debug` as in `defmt::Format`.
 
+use core::ops::Range;
 use core::time::Duration;
 
-use crate::framing;
+mod buffers;
+mod counters;
+mod driver;
+mod error;
+mod exchange;
+mod service;
+
+pub use buffers::{Buffers, Limits, SizeError};
+pub use counters::Counters;
+pub(crate) use counters::Loss;
+pub(crate) use driver::driver;
+pub(crate) use error::Failures;
+pub use error::{Damage, Error};
+pub use exchange::{Exchange, Progress, Run, Turn};
+pub use service::{Caller, Peer, Serve, Service, Sink, Text, Verdict, asynch};
+
+use crate::bytes::copy;
+use crate::framing::{self, Encoder, Framing};
 use crate::shown::shown;
+use crate::time::Span;
 
-/// Received bytes that count as one tick on a line that never falls silent.
-pub const CHATTER: usize = 16 * 1024;
+/// For how long a message waits for a line that is never silent, beside the silence itself.
+const JAMMED: Duration = Duration::from_secs(1);
 
-/// A time that grows tick by tick. Half the size of a [`Duration`], and its sums take a third of the code on 32-bit targets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Span {
-    secs: u32,
-    nanos: u32,
-}
-
-impl Span {
-    pub(crate) const ZERO: Self = Self { secs: 0, nanos: 0 };
-    const SECOND: u32 = 1_000_000_000;
-
-    /// What is longer than 136 years becomes that.
-    pub(crate) const fn of(time: Duration) -> Self {
-        let secs = time.as_secs();
-        #[expect(clippy::cast_possible_truncation, reason = "checked")]
-        let secs = if secs > u32::MAX as u64 { u32::MAX } else { secs as u32 };
-        Self { secs, nanos: time.subsec_nanos() }
-    }
-
-    pub(crate) fn time(self) -> Duration {
-        // Always less than a second; where the compiler does not see that, it keeps a division and a panic.
-        Duration::new(self.secs.into(), self.nanos.min(Self::SECOND - 1))
-    }
-
-    /// Adds a tick, and returns the sum.
-    #[inline(never)] // Called from five places of a driver.
-    pub(crate) const fn lengthen(&mut self, tick: Self) -> Self {
-        let (mut secs, mut nanos) = (self.secs.saturating_add(tick.secs), self.nanos.wrapping_add(tick.nanos));
-        if nanos >= Self::SECOND {
-            nanos -= Self::SECOND;
-            secs = secs.saturating_add(1);
-        }
-        *self = Self { secs, nanos };
-        *self
-    }
-
-    pub(crate) const fn reaches(self, limit: Self) -> bool {
-        self.number() >= limit.number()
-    }
-
-    /// Both fields in one number, by which times are compared in two instructions.
-    const fn number(self) -> u64 {
-        (self.secs as u64) << 32 | self.nanos as u64
-    }
-}
-
-/// Why a driver gave up. `P` is the error of the port, `E` that of the protocol.
+/// What a look at the line brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[non_exhaustive]
-pub enum Error<P, E> {
-    /// The port: it failed.
-    Port(P),
-    /// The port: it reached its end, as when the peer closed a connection.
-    Closed,
-    /// The port: it accepted none of the bytes, and never will.
-    WriteZero,
-    /// Time: no answer came, not even to the repeats.
-    TimedOut,
-    /// We: the message does not fit the link's `out` buffer, and this framing has to send it in one piece.
-    BufferFull,
-    /// We: the message cannot be framed.
-    Framing(framing::Error),
-    /// The exchange itself: see the protocol's error.
-    Protocol(E),
+pub enum Event {
+    /// A message: [`Line::message`] borrows it until the next call of [`Line::next`].
+    Message,
+    /// A message was dropped.
+    Damaged(Damage),
+    /// This much time has passed since the last event of this kind.
+    Elapsed(#[cfg_attr(feature = "defmt", defmt(Debug2Format))] Duration),
 }
 
-impl<P> Error<P, core::convert::Infallible> {
-    /// The same error where a protocol's own errors are possible too.
-    pub fn widen<E>(self) -> Error<P, E> {
-        match self {
-            Self::Port(error) => Error::Port(error),
-            Self::Closed => Error::Closed,
-            Self::WriteZero => Error::WriteZero,
-            Self::TimedOut => Error::TimedOut,
-            Self::BufferFull => Error::BufferFull,
-            Self::Framing(error) => Error::Framing(error),
-            Self::Protocol(never) => match never {},
-        }
-    }
+/// A framing, its buffers and its manners. See the [module](self).
+pub struct Line<'b, F: Framing> {
+    framing: F,
+    read: &'b mut [u8],
+    /// The part of `read` that the framing has not seen.
+    unread: Range<u16>,
+    tx: &'b mut [u8],
+    out: &'b mut [u8],
+    sending: Sending<F::Encoder>,
+    before: Before,
+    ear: Ear,
+    since: Since,
+    /// Time that was not yet returned as an event.
+    elapsed: Span,
+    /// How long the line has to be silent before the next request, because a response is still missing; zero if none is.
+    owed: Span,
+    /// Who sent what is in `read`.
+    peer: Peer,
+    counters: Counters,
 }
 
-impl<P: core::fmt::Display, E: core::fmt::Display> core::fmt::Display for Error<P, E> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Self::Port(error) => write!(f, "the port failed: {error}"),
-            Self::Closed => f.write_str("the connection was closed"),
-            Self::WriteZero => f.write_str("the port accepts no bytes"),
-            Self::TimedOut => f.write_str("no answer in time"),
-            Self::BufferFull => f.write_str("the message does not fit the link's output buffer"),
-            Self::Framing(error) => write!(f, "{error}"),
-            Self::Protocol(error) => write!(f, "{error}"),
-        }
-    }
+shown!(['b, F: Framing] Line<'b, F>, |line| "Line({:?})", line.counters);
+
+/// How far the message in `tx` has come.
+enum Sending<E> {
+    /// Nothing is to be sent. Out: `Waiting` by `transmit`.
+    Idle,
+    /// `tx[..len]` waits for the line. Out: `Frame`; `Idle` if it never gets ready, or by `abandon`.
+    Waiting { len: u16, encoder: E },
+    /// `out[from..to]` is the next part of the frame, and there is more. Out: itself, `Last`; `Idle` by `abandon`.
+    Frame { len: u16, encoder: E, from: u16, to: u16 },
+    /// `out[from..to]` is the end of the frame. Out: `Idle`, when the port has taken it, or by `abandon`.
+    Last { from: u16, to: u16 },
 }
 
-impl<P, E> core::error::Error for Error<P, E>
-where
-    P: core::fmt::Debug + core::fmt::Display,
-    E: core::fmt::Debug + core::fmt::Display,
-{
-}
-
-/// What a received message is to a request that waits.
+/// What has to happen before a frame may begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Verdict {
-    /// Its answer: [`Caller::decode`] may read it.
-    Answer,
-    /// None of its business, as a late answer to an earlier request: dropped, the wait goes on.
-    Foreign,
-    /// A message that the peer sends unasked: handed to the [`Sink`], the wait goes on.
-    Unsolicited,
-    /// The peer wants the request in another form, which now stands in the first so many bytes of `tx`.
-    Again(usize),
+enum Before {
+    /// The framing's gap. Out: all others.
+    Gap,
+    /// This silence, and at least one look at the line. Out: `Gap`, when it has passed.
+    Silence(Span),
+    /// The preamble, of which this many bytes have left, when a message is to be sent. Out: `Flushing`.
+    Preamble(u8),
+    /// The preamble now, whether there is a message or not. Out: `Flushing`.
+    Nudge(u8),
+    /// The port has taken what comes in front of a pause of this length. Out: `Settle`, when its time begins.
+    Flushing(Span),
+    /// This much time. Out: `Gap`, when it has passed.
+    Settle(Span),
 }
 
-/// A client, as a driver sees it: how to make one request of type `R` and to know its answer.
-pub trait Caller<R: ?Sized> {
-    /// A request in flight. To drop it is to cancel it.
-    type Pending;
-    /// The answer, borrowed from the received message.
-    type Response<'m>;
-    /// Why there is no response although a message was received, or why there is no request.
-    type Error;
+/// What was last heard of the peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ear {
+    /// Bytes, since time last passed; or we did not listen, because we sent. Out: `Ended`, when time passes.
+    Busy,
+    /// Nothing since time last passed. Out: `Busy`; `Silent`, when time passes.
+    Ended,
+    /// Nothing for this long. Out: `Busy`.
+    Silent(Span),
+}
 
-    /// Writes the request into the front of `tx`; returns its length and the value that knows its answer.
+/// How long it is since the last message left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Since {
+    /// It waits, for this long at most. Out: `Flushing` when the port has taken all of it; `Unsent`.
+    Waiting(Span),
+    /// The port has taken it, and the line needs this long. Out: `Leaving` or `Left`, when time passes.
+    Flushing(Span),
+    /// The line still carries it, for this long. Out: `Left`.
+    Leaving(Span),
+    /// This long. Out: `Waiting`.
+    Left(Span),
+    /// It was given up. Out: `Waiting`.
+    Unsent,
+}
+
+impl<'b, F: Framing> Line<'b, F> {
+    /// Gives a framing its buffers.
     ///
     /// # Errors
     ///
-    /// If the request does not fit `tx`, or cannot be expressed.
-    fn request(&mut self, request: &R, tx: &mut [u8]) -> Result<(usize, Self::Pending), Self::Error>;
+    /// [`SizeError`] if one of them is too short.
+    pub fn new(framing: F, memory: impl Into<Buffers<'b>>) -> Result<Self, SizeError> {
+        let [read, tx, out] = memory.into().cut(&framing)?;
+        Ok(Self {
+            framing,
+            read,
+            unread: 0..0,
+            tx,
+            out,
+            sending: Sending::Idle,
+            before: Before::Gap,
+            ear: Ear::Ended,
+            since: Since::Left(Span::ZERO),
+            elapsed: Span::ZERO,
+            owed: Span::ZERO,
+            peer: Peer::default(),
+            counters: Counters::default(),
+        })
+    }
 
-    /// How long to wait for the answer before [`repeat`](Self::retry).
-    fn timeout(&self, pending: &Self::Pending) -> Duration;
+    /// What this line has counted so far.
+    pub const fn counters(&self) -> Counters {
+        self.counters
+    }
 
-    /// Says what a received message is to the request. `tx` still holds the request.
-    fn receive(&mut self, pending: &mut Self::Pending, message: &[u8], tx: &mut [u8]) -> Verdict;
+    /// What routines have to know of this line.
+    pub fn limits(&self) -> Limits {
+        Limits { overhead: F::OVERHEAD, datagram: F::DATAGRAM, tx: self.tx.len(), rx: self.framing.sizes().message }
+    }
 
-    /// The patience is used up: returns the length of the repeated request in `tx`, or `None` to give up.
-    fn retry(&mut self, pending: &mut Self::Pending, tx: &mut [u8]) -> Option<usize>;
+    /// The framing, for example to ask an automatic one what it has found.
+    pub const fn framing(&mut self) -> &mut F {
+        &mut self.framing
+    }
 
-    /// Reads the answer that [`receive`](Self::receive) has recognised.
+    /// Whether this line can take what `server` promises to its peers.
     ///
     /// # Errors
     ///
-    /// If the peer refused the request, or its answer is malformed.
-    fn decode<'m>(&self, pending: &Self::Pending, message: &'m [u8]) -> Result<Self::Response<'m>, Self::Error>;
-}
-
-/// A server, as the blocking driver sees it.
-pub trait Service {
-    /// What is to be done after the answer has left, as a reset of the device; by default nothing.
-    type After: Default + PartialEq;
-
-    /// Handles one message; returns the length of the answer in `tx`, 0 for none.
-    fn receive(&mut self, message: &[u8], tx: &mut [u8]) -> (usize, Self::After);
-
-    /// A damaged message was dropped; returns the length of an answer in `tx`, 0 for none.
-    fn damaged(&mut self, error: framing::Error, tx: &mut [u8]) -> usize {
-        let _ = (error, tx);
-        0
+    /// [`Error::Size`] if the framing's receive buffer is too short for what they would send.
+    pub fn check<P>(&self, server: &impl Serve) -> Result<(), Error<P>> {
+        let (Some(need), have) = (server.buffer_size(), self.framing.sizes().buffer) else { return Ok(()) };
+        if need > have { Err(Error::Size(SizeError { need, have })) } else { Ok(()) }
     }
 
-    /// One tick has passed in silence.
-    fn tick(&mut self, tick: Duration) {
-        let _ = tick;
+    /// Reports damage or time to a server; returns the length of its response in `tx`, 0 for none.
+    pub fn report(&mut self, event: Event, server: &mut impl Serve) -> usize {
+        match event {
+            Event::Message => 0,
+            Event::Damaged(damage) => server.damaged(damage, self.tx),
+            Event::Elapsed(time) => {
+                server.tick(time);
+                0
+            }
+        }
     }
 
-    /// Whether there is something to send unasked; returns its length in `tx`, 0 for nothing. Called after each message and each
-    /// tick until it returns 0.
-    fn poll(&mut self, tx: &mut [u8]) -> usize {
-        let _ = tx;
-        0
-    }
-}
+    // What comes in.
 
-/// A server, as the async driver sees it: [`Service`] with a `receive` that may await.
-pub trait AsyncService {
-    /// What is to be done after the answer has left, as a reset of the device; by default nothing.
-    type After: Default + PartialEq;
-
-    /// Handles one message; returns the length of the answer in `tx`, 0 for none.
+    /// Takes bytes of one peer from the front of `bytes`; returns how many. A datagram is taken as a whole or not at all.
     ///
-    /// # Cancellation
+    /// It takes less while there is no room: call [`next`](Self::next), or get rid of what is [pending](Self::pending).
+    pub fn received(&mut self, bytes: &[u8], peer: Peer) -> usize {
+        if !self.unread.is_empty() && peer != self.peer {
+            return 0;
+        }
+        let room = self.room();
+        let count = bytes.len().min(room.len());
+        if F::DATAGRAM && count < bytes.len() {
+            if count > 0 {
+                // Longer than any datagram may be: one error, and nothing of it.
+                self.counters.lose(Loss::Damaged(Damage::TooLong));
+                return bytes.len();
+            }
+            return 0;
+        }
+        copy(bytes, room);
+        self.filled(count, peer);
+        count
+    }
+
+    /// The free part of `read`, for a port that reads straight into it: [`filled`](Self::filled) says how much. Empty if there
+    /// is no room.
+    pub fn room(&mut self) -> &mut [u8] {
+        if self.unread.is_empty() {
+            self.unread = 0..0;
+        } else if F::DATAGRAM {
+            return &mut [];
+        }
+        self.read.get_mut(usize::from(self.unread.end)..).unwrap_or_default()
+    }
+
+    /// The first `count` bytes of [`room`](Self::room) have come from `peer`.
+    pub fn filled(&mut self, count: usize, peer: Peer) {
+        if count > 0 {
+            self.unread.end = self.unread.end.saturating_add(short(count)).min(short(self.read.len()));
+            self.peer = peer;
+            self.ear = Ear::Busy;
+        }
+    }
+
+    /// Time has passed, in which the port was looked at: a round without bytes is silence.
+    pub fn elapsed(&mut self, time: Span) {
+        match &mut self.ear {
+            Ear::Silent(silence) => silence.lengthen(time),
+            Ear::Ended => self.ear = Ear::Silent(time),
+            // Where in this round the last byte came nobody knows.
+            Ear::Busy => self.ear = Ear::Ended,
+        }
+        self.away(time);
+    }
+
+    /// Time has passed, in which nobody looked at the port.
+    pub fn away(&mut self, time: Span) {
+        self.elapsed.lengthen(time);
+        match self.before {
+            Before::Flushing(pause) => self.before = Before::Settle(pause),
+            Before::Settle(pause) if time.reaches(pause) => {
+                self.before = if self.owed.is_zero() { Before::Gap } else { Before::Silence(self.owed) };
+            }
+            Before::Settle(pause) => self.before = Before::Settle(pause.shortened(time)),
+            Before::Gap | Before::Silence(_) | Before::Preamble(_) | Before::Nudge(_) => {}
+        }
+        self.since = match self.since {
+            Since::Left(mut waited) => {
+                waited.lengthen(time);
+                Since::Left(waited)
+            }
+            Since::Waiting(left) if !self.is_begun() => {
+                if time.reaches(left) {
+                    return self.give_up();
+                }
+                Since::Waiting(left.shortened(time))
+            }
+            // In this round the last byte was handed over; that is no time of waiting.
+            Since::Flushing(left) if time.reaches(left) => Since::Left(Span::ZERO),
+            Since::Leaving(left) if time.reaches(left) => Since::Left(time.shortened(left)),
+            Since::Flushing(left) | Since::Leaving(left) => Since::Leaving(left.shortened(time)),
+            other @ (Since::Waiting(_) | Since::Unsent) => other,
+        };
+    }
+
+    /// The port has lost bytes: what was half received is dropped and counted.
+    pub fn lost(&mut self) {
+        self.framing.reset();
+        self.unread = 0..0;
+        self.ear = Ear::Busy;
+        self.counters.failures = self.counters.failures.wrapping_add(1);
+    }
+
+    /// What has happened since the last call; `None` if nothing is left to report. Text, traces and losses go to `sink`.
     ///
-    /// A dropped call leaves the request unanswered; what the handler had begun is the handler's business.
-    fn receive(&mut self, message: &[u8], tx: &mut [u8]) -> impl Future<Output = (usize, Self::After)>;
-
-    /// A damaged message was dropped; returns the length of an answer in `tx`, 0 for none.
-    fn damaged(&mut self, error: framing::Error, tx: &mut [u8]) -> usize {
-        let _ = (error, tx);
-        0
-    }
-
-    /// One tick has passed in silence.
-    fn tick(&mut self, tick: Duration) {
-        let _ = tick;
-    }
-
-    /// Whether there is something to send unasked; returns its length in `tx`, 0 for nothing.
-    fn poll(&mut self, tx: &mut [u8]) -> usize {
-        let _ = tx;
-        0
-    }
-}
-
-/// Takes what belongs to no exchange. Every method has an empty default; `()` ignores everything, and a
-/// `FnMut(&[u8])` in [`Text`] takes console text.
-pub trait Sink {
-    /// Bytes outside of any frame: console text on the same wire.
-    fn text(&mut self, text: &[u8]) {
-        let _ = text;
-    }
-
-    /// A message that the peer sent unasked.
-    fn unsolicited(&mut self, message: &[u8]) {
-        let _ = message;
-    }
-
-    /// A damaged message was dropped.
-    fn dropped(&mut self, error: framing::Error) {
-        let _ = error;
-    }
-
-    /// A frame passed the wire, for a trace: `sent` says in which direction. The message, not its framing.
-    fn traced(&mut self, message: &[u8], sent: bool) {
-        let _ = (message, sent);
-    }
-}
-
-impl Sink for () {}
-
-impl<S: Sink + ?Sized> Sink for &mut S {
-    fn text(&mut self, text: &[u8]) {
-        (**self).text(text);
-    }
-
-    fn unsolicited(&mut self, message: &[u8]) {
-        (**self).unsolicited(message);
-    }
-
-    fn dropped(&mut self, error: framing::Error) {
-        (**self).dropped(error);
-    }
-
-    fn traced(&mut self, message: &[u8], sent: bool) {
-        (**self).traced(message, sent);
-    }
-}
-
-/// A [`Sink`] that hands console text to a closure and ignores the rest.
-#[derive(Clone, Copy)]
-pub struct Text<F>(pub F);
-
-shown!([F] Text<F>, |_| "Text");
-
-impl<F: FnMut(&[u8])> Sink for Text<F> {
-    fn text(&mut self, text: &[u8]) {
-        (self.0)(text);
-    }
-}
-
-/// What a link has counted since it was built. The counters wrap.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Counters {
-    /// Messages sent.
-    pub sent: u32,
-    /// Whole messages received.
-    pub received: u32,
-    /// Damaged messages dropped by the framing.
-    pub damaged: u32,
-    /// Whole messages that answered nothing we asked.
-    pub foreign: u32,
-    /// Requests sent again.
-    pub retries: u32,
-}
-
-/// Why a message is dropped.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Loss {
-    /// The framing found it damaged.
-    Damaged(framing::Error),
-    /// It answers nothing that was asked.
-    Foreign,
-}
-
-impl Counters {
-    /// Counts a message that is dropped and, with the feature `defmt`, logs it with the reason: `warn` for damage, `debug` for
-    /// the rest. The crate logs nothing else, and never what a message says.
-    pub(crate) fn lose(&mut self, loss: Loss) {
-        match loss {
-            Loss::Damaged(error) => {
-                self.damaged = self.damaged.wrapping_add(1);
-                #[cfg(feature = "defmt")]
-                defmt::warn!("frame dropped: {}", error);
-                let _ = error;
+    /// While a frame is half sent, only time is reported.
+    pub fn next<S: Sink + ?Sized>(&mut self, sink: &mut S) -> Option<Event> {
+        if !self.is_begun() {
+            while !self.unread.is_empty() {
+                let unread = usize::from(self.unread.start)..usize::from(self.unread.end);
+                let mut input = self.read.get(unread).unwrap_or_default();
+                let progress = self.framing.push(&mut input);
+                self.unread.start = self.unread.end.saturating_sub(short(input.len()));
+                if let Some(event) = note(progress, &self.framing, sink, &mut self.counters)
+                    && self.concerns(event)
+                {
+                    return Some(event);
+                }
             }
-            Loss::Foreign => {
-                self.foreign = self.foreign.wrapping_add(1);
-                #[cfg(feature = "defmt")]
-                defmt::debug!("message dropped: it answers nothing that was asked");
+            if let Ear::Silent(silence) = self.ear {
+                loop {
+                    let progress = self.framing.idle(silence.time());
+                    let is_over = progress == Ok(framing::Progress::More);
+                    match note(progress, &self.framing, sink, &mut self.counters) {
+                        Some(event) if self.concerns(event) => return Some(event),
+                        _ if is_over => break,
+                        _ => {}
+                    }
+                }
             }
         }
+        if self.elapsed.is_zero() {
+            return None;
+        }
+        Some(Event::Elapsed(core::mem::take(&mut self.elapsed).time()))
     }
-}
 
-/// The error of a port that tells time: the port's own, or a tick.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum TimedError<E> {
-    /// One tick has passed without a byte.
-    Tick,
-    /// The port failed.
-    Port(E),
-}
+    /// Whether anybody waits for what comes in. While a message waits for the line nobody does: it is foreign.
+    fn concerns(&mut self, event: Event) -> bool {
+        let is_waiting = matches!(self.sending, Sending::Waiting { .. });
+        if is_waiting && event == Event::Message {
+            self.counters.lose(Loss::Foreign);
+        }
+        !is_waiting
+    }
 
-impl<E: core::fmt::Display> core::fmt::Display for TimedError<E> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Self::Tick => f.write_str("no byte within one tick"),
-            Self::Port(error) => write!(f, "{error}"),
+    /// The message that was received last, for example to read the text beside an error. Empty if the last one was damaged.
+    pub fn message(&self) -> &[u8] {
+        self.framing.message()
+    }
+
+    /// Who sent what was received last.
+    pub const fn peer(&self) -> Peer {
+        self.peer
+    }
+
+    /// The message that was received last, and the room for the one to send.
+    pub fn exchange(&mut self) -> (&[u8], &mut [u8]) {
+        (self.framing.message(), self.tx)
+    }
+
+    /// The room for a message to send. While one is being sent, its bytes are here: see [`is_sending`](Self::is_sending).
+    pub const fn tx(&mut self) -> &mut [u8] {
+        self.tx
+    }
+
+    // What goes out.
+
+    /// Sends the first `len` bytes of [`tx`](Self::tx), as soon as the line is ready.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Busy`] while another message is being sent, [`Error::BufferFull`] if `tx` is shorter than that,
+    /// [`Error::Framing`] if the framing cannot express it.
+    pub fn transmit(&mut self, len: usize) -> Result<(), Error> {
+        if self.is_sending() {
+            return Err(Error::Busy);
+        }
+        let message = self.tx.get(..len).ok_or(Error::BufferFull)?;
+        let encoder = self.framing.encode(message).map_err(Error::Framing)?;
+        self.sending = Sending::Waiting { len: short(len), encoder };
+        let mut limit = const { Span::of(JAMMED) };
+        if let Before::Silence(silence) = self.before {
+            limit.lengthen(silence);
+            limit.lengthen(silence);
+        }
+        self.since = Since::Waiting(limit);
+        Ok(())
+    }
+
+    /// Whether a message is being sent, or waits to be.
+    pub const fn is_sending(&self) -> bool {
+        !matches!(self.sending, Sending::Idle)
+    }
+
+    /// Whether a frame is half sent.
+    const fn is_begun(&self) -> bool {
+        matches!(self.sending, Sending::Frame { .. } | Sending::Last { .. })
+    }
+
+    /// The next bytes for the port: hand over as many as it takes, and say how many with [`sent`](Self::sent). Empty if there
+    /// is nothing to send, or the line is not ready.
+    pub fn pending(&mut self) -> &[u8] {
+        if let (Sending::Waiting { .. }, Before::Preamble(_)) | (_, Before::Nudge(_)) = (&self.sending, self.before) {
+            let preamble = self.framing.preamble();
+            if let Before::Preamble(sent) | Before::Nudge(sent) = self.before
+                && let Some(rest @ [_, ..]) = preamble.get(usize::from(sent)..)
+            {
+                return rest;
+            }
+            self.before = Before::Gap;
+        }
+        self.fill();
+        match self.sending {
+            Sending::Frame { from, to, .. } | Sending::Last { from, to } => {
+                self.out.get(usize::from(from)..usize::from(to)).unwrap_or_default()
+            }
+            Sending::Idle | Sending::Waiting { .. } => &[],
         }
     }
-}
 
-impl<E: core::fmt::Debug + core::fmt::Display> core::error::Error for TimedError<E> {}
-
-impl<E: embedded_io::Error> embedded_io::Error for TimedError<E> {
-    fn kind(&self) -> embedded_io::ErrorKind {
-        match self {
-            Self::Tick => embedded_io::ErrorKind::TimedOut,
-            Self::Port(error) => error.kind(),
+    /// Encodes into `out` when it is empty and the line is ready.
+    fn fill(&mut self) {
+        let ready = match &self.sending {
+            Sending::Waiting { .. } => self.is_ready(),
+            Sending::Frame { from, to, .. } => from >= to,
+            Sending::Idle | Sending::Last { .. } => false,
+        };
+        if !ready {
+            return;
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_span_grows_as_the_sum_of_its_ticks() {
-        for tick in [1, 999_999_999, 1_000_000_000, 1_000_000_001, 174_000, 333_333_333].map(Duration::from_nanos) {
-            let (mut span, mut time) = (Span::ZERO, Duration::ZERO);
-            for _ in 0..10_000 {
-                time += tick;
-                assert_eq!(span.lengthen(Span::of(tick)).time(), time);
+        self.before = Before::Gap;
+        let (Sending::Waiting { len, mut encoder } | Sending::Frame { len, mut encoder, .. }) =
+            core::mem::replace(&mut self.sending, Sending::Idle)
+        else {
+            return;
+        };
+        let message = self.tx.get(..usize::from(len)).unwrap_or_default();
+        let mut used = 0usize;
+        loop {
+            let room = self.out.get_mut(used..).unwrap_or_default();
+            // Where a frame leaves in one piece, `out` has room for it: that was checked when the line was built. Its last byte may
+            // be the last of `out`.
+            let written = encoder.next(message, room);
+            used = used.wrapping_add(written);
+            let to = short(used);
+            if written == 0 && (F::WHOLE || room_for::<F>(self.out.len().wrapping_sub(used))) {
+                self.sending = Sending::Last { from: 0, to };
+                return;
+            }
+            if !F::WHOLE && !room_for::<F>(self.out.len().wrapping_sub(used)) {
+                self.sending = Sending::Frame { len, encoder, from: 0, to };
+                return;
             }
         }
     }
 
-    #[test]
-    fn a_span_reaches_what_is_not_longer() {
-        let spans = [0, 1, 999_999_999, 1_000_000_000, 1_000_000_001, 2_000_000_000].map(Duration::from_nanos);
-        for one in spans {
-            for other in spans {
-                assert_eq!(Span::of(one).reaches(Span::of(other)), one >= other, "{one:?} {other:?}");
+    /// How long the message that waits needs the line to be silent. `None` if it waits for something else.
+    fn wanted(&self) -> Option<Span> {
+        let gap = Span::of(self.framing.gap());
+        match self.before {
+            Before::Silence(silence) if silence.reaches(gap) => Some(silence),
+            Before::Gap | Before::Silence(_) => Some(gap),
+            Before::Preamble(_) | Before::Nudge(_) | Before::Flushing(_) | Before::Settle(_) => None,
+        }
+    }
+
+    /// Whether the frame of the message that waits may begin.
+    fn is_ready(&self) -> bool {
+        match (self.wanted(), self.ear) {
+            (Some(wanted), Ear::Silent(silence)) => silence.reaches(wanted),
+            // Silence that nobody has listened for is none, not even where no length is asked for.
+            (Some(wanted), Ear::Busy | Ear::Ended) => wanted.is_zero() && self.before == Before::Gap,
+            (None, _) => false,
+        }
+    }
+
+    /// For how long the line has still to be silent before the message that waits may leave; `None` if no message waits for
+    /// silence. For drivers, which look at the line more often then.
+    pub fn rest(&self) -> Option<Span> {
+        match (&self.sending, self.ear) {
+            (Sending::Waiting { .. }, Ear::Silent(silence)) => Some(self.wanted()?.shortened(silence)),
+            (Sending::Waiting { .. }, Ear::Busy | Ear::Ended) => self.wanted(),
+            _ => None,
+        }
+    }
+
+    /// The port has taken the first `count` bytes of [`pending`](Self::pending). Returns whether that was the last of them: then
+    /// the port is to be flushed.
+    pub fn sent(&mut self, count: usize) -> bool {
+        // What came meanwhile was not seen.
+        self.ear = Ear::Busy;
+        let count = short(count);
+        match &mut self.sending {
+            Sending::Frame { from, .. } => {
+                *from = from.saturating_add(count);
+                false
+            }
+            Sending::Last { from, to } => {
+                *from = from.saturating_add(count);
+                let (is_complete, frame) = (*from >= *to, *to);
+                if is_complete {
+                    self.sending = Sending::Idle;
+                    self.counters.sent = self.counters.sent.wrapping_add(1);
+                    let byte_time = self.framing.byte_time();
+                    // A framing that knows it sends whole frames: what is in `out` is all of it.
+                    let airtime = if byte_time.is_zero() { byte_time } else { byte_time.saturating_mul(frame.into()) };
+                    self.since = Since::Flushing(Span::of(airtime));
+                }
+                is_complete
+            }
+            Sending::Idle | Sending::Waiting { .. } => {
+                let (Before::Preamble(sent) | Before::Nudge(sent)) = &mut self.before else { return false };
+                *sent = sent.saturating_add(u8::try_from(count).unwrap_or(u8::MAX));
+                let is_complete = usize::from(*sent) >= self.framing.preamble().len();
+                if is_complete {
+                    self.before = Before::Flushing(const { Span::of(F::SETTLE) });
+                }
+                is_complete
             }
         }
     }
 
-    #[test]
-    fn a_span_ends_where_its_seconds_do() {
-        let longest = Span::of(Duration::MAX);
-        assert!(longest.time() >= Duration::from_secs(u32::MAX.into()));
-        let mut span = longest;
-        assert!(
-            span.lengthen(Span::of(Duration::from_secs(2))).reaches(Span::of(Duration::from_secs(u32::MAX.into())))
-        );
+    /// Gives up the message that is being sent, because the port failed. If a part of its frame has left, the next frame is
+    /// preceded by what brings the peer into step again.
+    pub fn abandon(&mut self) {
+        let is_cut = match self.sending {
+            Sending::Frame { .. } => true,
+            // A frame that leaves in one piece has not begun before its first byte was taken.
+            Sending::Last { from, .. } => from > 0 || !F::WHOLE,
+            // All was handed over, but the port could not flush it.
+            Sending::Idle => matches!(self.since, Since::Flushing(_)),
+            Sending::Waiting { .. } => false,
+        };
+        if is_cut {
+            self.before = if self.framing.preamble().is_empty() {
+                Before::Flushing(const { Span::of(F::QUIET) })
+            } else {
+                Before::Preamble(0)
+            };
+        }
+        if is_cut || self.is_sending() {
+            self.give_up();
+        }
     }
+
+    fn give_up(&mut self) {
+        self.sending = Sending::Idle;
+        self.since = Since::Unsent;
+        self.counters.failures = self.counters.failures.wrapping_add(1);
+    }
+
+    /// An operation of a driver begins where another was dropped in the middle: what had begun to leave goes on, unless it has to
+    /// leave in one piece; what has not begun is dropped.
+    pub(crate) fn resume(&mut self) {
+        if matches!(self.sending, Sending::Waiting { .. }) || (F::WHOLE && self.is_begun()) {
+            self.abandon();
+        }
+    }
+
+    /// An operation of a driver begins: the time until now is none of its own.
+    pub(crate) fn start(&mut self, time: Span) {
+        self.away(time);
+        self.elapsed = Span::ZERO;
+    }
+
+    /// Copies a message to `tx`; returns its length.
+    pub(crate) fn put(&mut self, message: &[u8]) -> Result<usize, Error> {
+        copy(message, self.tx.get_mut(..message.len()).ok_or(Error::BufferFull)?);
+        Ok(message.len())
+    }
+
+    /// The port has failed while it sent.
+    pub(crate) fn give_up_on<P>(&mut self, error: Error<P>) -> Result<(), Error<P>> {
+        self.abandon();
+        Err(error)
+    }
+
+    /// Whether a message waits for a silence that is shorter than a tick.
+    pub(crate) fn is_resting(&self) -> bool {
+        self.rest().is_some_and(|left| const { Span::of(SPIN) }.reaches(left))
+    }
+
+    /// Whether the last message was given up.
+    pub const fn is_unsent(&self) -> bool {
+        matches!(self.since, Since::Unsent)
+    }
+}
+
+/// The longest silence that a driver waits for by looking at the clock instead of by reading, which takes a tick: that of a packet
+/// of BSMP at 9,600 baud is 2.1 ms.
+const SPIN: Duration = Duration::from_micros(2_500);
+
+/// Whether an encoder makes progress with this much room.
+const fn room_for<F: Framing>(room: usize) -> bool {
+    room >= F::Encoder::MIN_OUT
+}
+
+/// Counts what the framing found, and hands text and losses to the sink.
+fn note<F: Framing, S: Sink + ?Sized>(
+    progress: Result<framing::Progress<'_>, framing::Error>,
+    framing: &F,
+    sink: &mut S,
+    counters: &mut Counters,
+) -> Option<Event> {
+    match progress {
+        Ok(framing::Progress::More) => None,
+        Ok(framing::Progress::Text(text)) => {
+            sink.text(text);
+            None
+        }
+        Ok(framing::Progress::Message) => {
+            counters.received = counters.received.wrapping_add(1);
+            sink.traced(framing.message(), false);
+            Some(Event::Message)
+        }
+        Err(error) => {
+            let damage = error.into();
+            counters.lose(Loss::Damaged(damage));
+            sink.dropped(damage);
+            Some(Event::Damaged(damage))
+        }
+    }
+}
+
+/// A length or a position in a buffer of a line, in its own width.
+#[expect(clippy::cast_possible_truncation, reason = "a buffer has at most 65,535 bytes that are used")]
+const fn short(len: usize) -> u16 {
+    if len > u16::MAX as usize { u16::MAX } else { len as u16 }
 }

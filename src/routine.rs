@@ -54,13 +54,20 @@ pub trait Routine {
     /// Says what to do next, and writes a request into `tx` if that is to send one.
     fn poll(&mut self, client: &mut Self::Client, tx: &mut [u8]) -> Step;
 
-    /// Takes a message from the peer. One that is none of the routine's is counted and ignored.
-    fn receive<'m>(&mut self, client: &mut Self::Client, message: &'m [u8]) -> Self::Event<'m>;
+    /// Handles a message from the peer. `None` if it is none of the routine's: then it is foreign, and the wait goes on.
+    fn receive<'m>(&mut self, client: &mut Self::Client, message: &'m [u8]) -> Option<Self::Event<'m>>;
 
-    /// One tick of the link has passed. For routines that keep several times at once, as an interval that goes on while
-    /// messages come in; the others need only [`timed_out`](Self::timed_out).
-    fn tick(&mut self, tick: Duration) {
-        let _ = tick;
+    /// How long the line has to be silent after a request whose response is missing: see
+    /// [`Caller::drain`](crate::line::Caller::drain).
+    fn drain(&self, client: &Self::Client) -> Duration {
+        let _ = client;
+        Duration::ZERO
+    }
+
+    /// Time has passed. For routines that keep several times at once, for example an interval that goes on while messages come
+    /// in; the others need only [`timed_out`](Self::timed_out).
+    fn tick(&mut self, elapsed: Duration) {
+        let _ = elapsed;
     }
 
     /// The time of the last [`Step::Wait`] has passed without a message.

@@ -7,12 +7,19 @@
 //!
 //! A BSMP answer names neither its request nor its sender, only the kind of answer. So:
 //!
-//! * every answer is checked for its code, its length, the size of the entity, and the curve and block that it echoes;
-//! * a packet that is not addressed to the master, as its own echo, is [`Foreign`](Verdict::Foreign) and the wait goes on;
-//! * an answer that comes after its time-out can be taken for the answer to the next request of the same kind. After a
-//!   time-out let the line fall silent before you ask again; the [routines](super::routine) do.
+//! * A message is an answer only if it can answer *this* request: its command is the one that belongs to it or a refusal,
+//!   its length is right, and the size, the curve and the block are those that were asked for. All else, including a
+//!   packet that is not addressed to the master (its own echo), is foreign, and the wait goes on. If no answer comes, the error says
+//!   what was wrong with what came instead.
+//! * What came before a request is dropped before it is sent.
+//! * After a request without an answer the line is silent for [`drain`](Client::with_drain): whatever comes in that time is
+//!   too late and is dropped. `Link::call` does so before a retry and before the next request, to whatever node.
 //!
-//! # Repeats
+//! **What BSMP cannot tell apart**: an answer of the same kind and size that comes even later than that, and the second copy of
+//! an answer that comes twice, while the next request of the same kind is in flight. On RS-485 and TCP no network doubles or delays
+//! messages: set `drain` to the longest time that a node may take. On UDP both can happen.
+//!
+//! # Retries
 //!
 //! None by default. [`with_retries`](Client::with_retries) repeats a request whose answer is missing if that does no harm:
 //! reads and plain writes, but not XOR and toggle, group creation, curve blocks and functions.
@@ -30,14 +37,22 @@ pub struct Client {
     to: Option<Address>,
     #[cfg_attr(feature = "defmt", defmt(Debug2Format))]
     timeout: Duration,
+    /// `None`: as long as the default says.
+    #[cfg_attr(feature = "defmt", defmt(Debug2Format))]
+    drain: Option<Duration>,
     retries: u8,
 }
 
 impl Client {
+    /// How long a master waits for an answer by default.
+    pub const TIMEOUT: Duration = Duration::from_millis(100);
+    /// For how long, at least, the line is silent by default after a request without an answer.
+    pub const DRAIN: Duration = Duration::from_secs(1);
+
     /// A master of bare messages, as on TCP and UDP. Waits 100 ms for an answer.
     #[must_use]
     pub const fn new() -> Self {
-        Self { to: None, timeout: Duration::from_millis(100), retries: 0 }
+        Self { to: None, timeout: Self::TIMEOUT, drain: None, retries: 0 }
     }
 
     /// A master on a bus that talks to `address`: the address goes in front of each message. Waits 100 ms for an answer.
@@ -50,6 +65,18 @@ impl Client {
     #[must_use]
     pub const fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
+        self
+    }
+
+    /// How long the line has to be silent after a request whose answer is missing, before the next request: as long as an answer
+    /// may still come. By default [`DRAIN`](Self::DRAIN), or twice the timeout if that is longer. Zero asks at once, and a late
+    /// answer is then taken for the next one.
+    ///
+    /// One node that does not answer costs this time, and the nodes that are asked after it wait. On a bus whose nodes are known to
+    /// answer within 5 ms or never, say so.
+    #[must_use]
+    pub const fn with_drain(mut self, drain: Duration) -> Self {
+        self.drain = Some(drain);
         self
     }
 
@@ -70,6 +97,12 @@ impl Client {
     #[must_use]
     pub const fn timeout(&self) -> Duration {
         self.timeout
+    }
+
+    /// How long the line is silent after a request without an answer.
+    #[must_use]
+    pub fn drain(&self) -> Duration {
+        self.drain.unwrap_or_else(|| self.timeout.saturating_mul(2).max(Self::DRAIN))
     }
 
     /// How often a harmless request is repeated.
@@ -120,41 +153,45 @@ impl Client {
         }
     }
 
-    /// Reads the answer to a request of type `R`. `None` if the message is not for the master.
-    ///
-    /// # Errors
-    ///
-    /// If the node refused the request, or its answer is malformed.
+    /// What a message is to a request of type `R`. `None` if it is not for the master.
     pub fn answer<'m, R: Request + ?Sized>(
         &self,
         expect: &R::Expect,
         message: &'m [u8],
-    ) -> Option<Result<R::Response<'m>, Error>> {
-        Some(match unwrap(R::ANSWER, self.open(message)?) {
-            Ok(payload) => R::decode(expect, payload),
-            Err(error) => Err(error),
+    ) -> Option<Answer<R::Response<'m>>> {
+        let message = self.open(message)?;
+        let Some((Header { command, .. }, payload)) = Header::parse(message) else {
+            return Some(Answer::Foreign(Error::Malformed));
+        };
+        Some(match (command, Refusal::from_code(command.0), payload) {
+            _ if command == R::ANSWER => match R::decode(expect, payload) {
+                Ok(response) => Answer::Ours(Ok(response)),
+                // Right kind, but it cannot belong to what was asked.
+                Err(error) => Answer::Foreign(error),
+            },
+            (Command::FUNCTION_ERROR, _, [error]) if R::COMMAND == Command::EXECUTE => {
+                Answer::Ours(Err(Error::Function(*error)))
+            }
+            (_, Some(refusal), []) => Answer::Ours(Err(Error::Node(refusal))),
+            (_, Some(_), _) => Answer::Foreign(Error::WrongSize),
+            _ => Answer::Foreign(Error::Unexpected(command)),
         })
     }
+}
+
+/// What a message that is addressed to the master is to a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Answer<T> {
+    /// Its answer: a response, or the node's refusal.
+    Ours(Result<T, Error>),
+    /// It cannot be its answer, for this reason.
+    Foreign(Error),
 }
 
 impl Default for Client {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-/// The payload of an answer, if it is the `wanted` one.
-fn unwrap(wanted: Command, message: &[u8]) -> Result<&[u8], Error> {
-    let (Header { command, .. }, payload) = Header::parse(message).ok_or(Error::Malformed)?;
-    if command == wanted {
-        return Ok(payload);
-    }
-    match (command, Refusal::from_code(command.0), payload) {
-        (Command::FUNCTION_ERROR, _, [error]) => Err(Error::Function(*error)),
-        (Command::FUNCTION_ERROR, _, _) => Err(Error::WrongSize),
-        (_, Some(refusal), []) => Err(Error::Node(refusal)),
-        (_, Some(_), _) => Err(Error::WrongSize),
-        _ => Err(Error::Unexpected(command)),
     }
 }
 
@@ -209,6 +246,8 @@ pub struct Pending<X> {
     expect: X,
     length: usize,
     retries: u8,
+    /// What was wrong with what came instead of an answer.
+    instead: Option<Error>,
 }
 
 impl<R: Request + ?Sized> Caller<R> for Client {
@@ -222,16 +261,24 @@ impl<R: Request + ?Sized> Caller<R> for Client {
         }
         let length = self.post(request, tx)?;
         let retries = if request.is_idempotent() { self.retries } else { 0 };
-        Ok((length, Pending { expect: request.expect(), length, retries }))
+        Ok((length, Pending { expect: request.expect(), length, retries, instead: None }))
     }
 
     fn timeout(&self, _: &Self::Pending) -> Duration {
         self.timeout
     }
 
-    fn receive(&mut self, _: &mut Self::Pending, message: &[u8], _: &mut [u8]) -> Verdict {
-        match self.open(message) {
-            Some(_) => Verdict::Answer,
+    fn drain(&self) -> Duration {
+        self.drain()
+    }
+
+    fn receive(&mut self, pending: &mut Self::Pending, message: &[u8], _: &mut [u8]) -> Verdict {
+        match self.answer::<R>(&pending.expect, message) {
+            Some(Answer::Ours(_)) => Verdict::Answer,
+            Some(Answer::Foreign(error)) => {
+                pending.instead = Some(error);
+                Verdict::Foreign
+            }
             None => Verdict::Foreign,
         }
     }
@@ -242,7 +289,15 @@ impl<R: Request + ?Sized> Caller<R> for Client {
     }
 
     fn decode<'m>(&self, pending: &Self::Pending, message: &'m [u8]) -> Result<R::Response<'m>, Error> {
-        self.answer::<R>(&pending.expect, message).unwrap_or(Err(Error::Malformed))
+        match self.answer::<R>(&pending.expect, message) {
+            Some(Answer::Ours(response)) => response,
+            Some(Answer::Foreign(error)) => Err(error),
+            None => Err(Error::Malformed),
+        }
+    }
+
+    fn instead(&self, pending: &Self::Pending) -> Option<Error> {
+        pending.instead
     }
 }
 

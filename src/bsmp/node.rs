@@ -1,7 +1,7 @@
 //! A server on a bus.
 
 use super::{Address, Entities, Server};
-use crate::line::{AsyncService, Service};
+use crate::line::{Peer, Serve, Service, asynch};
 use crate::shown::shown;
 
 /// A server on a bus: executes what is addressed to it or to its groups, answers only the former.
@@ -56,18 +56,18 @@ impl<'t, E: Entities> Node<'t, E> {
     }
 }
 
-impl<E: Entities> Service for Node<'_, E> {
+impl<E: Entities> Serve for Node<'_, E> {
     type After = ();
+}
 
-    fn receive(&mut self, message: &[u8], tx: &mut [u8]) -> (usize, ()) {
+impl<E: Entities> Service for Node<'_, E> {
+    fn receive(&mut self, message: &[u8], _: Peer, tx: &mut [u8]) -> (usize, ()) {
         (self.serve(message, tx), ())
     }
 }
 
-impl<E: Entities> AsyncService for Node<'_, E> {
-    type After = ();
-
-    async fn receive(&mut self, message: &[u8], tx: &mut [u8]) -> (usize, ()) {
+impl<E: Entities> asynch::Service for Node<'_, E> {
+    async fn receive(&mut self, message: &[u8], _: Peer, tx: &mut [u8]) -> (usize, ()) {
         (self.serve(message, tx), ())
     }
 }

@@ -26,8 +26,7 @@ use super::curve::{Curve, Digest, UNKNOWN};
 use super::group::{Group, MAX_COUNT as MAX_GROUPS, Members, STANDARD};
 use super::variable::{Op, Variable};
 use super::{Access, Command, Entities, Full, Header, Payload, Refusal, Table, Version};
-use crate::framing;
-use crate::line::{AsyncService, Service};
+use crate::line::{Damage, Peer, Serve, Service, asynch};
 use crate::shown::shown;
 
 /// A server of bare messages: its table, the device, and the groups that the master created.
@@ -409,29 +408,24 @@ impl<'t, E: Entities> Server<'t, E> {
     }
 }
 
-impl<E: Entities> Service for Server<'_, E> {
+impl<E: Entities> Serve for Server<'_, E> {
     type After = ();
 
-    fn receive(&mut self, message: &[u8], tx: &mut [u8]) -> (usize, ()) {
-        (self.serve(message, tx), ())
-    }
-
     /// A message that is too long for the receive buffer is [`Refusal::Memory`], an incomplete one [`Refusal::Malformed`].
-    fn damaged(&mut self, error: framing::Error, tx: &mut [u8]) -> usize {
-        refuse(if error == framing::Error::TooLong { Refusal::Memory } else { Refusal::Malformed }, tx)
+    fn damaged(&mut self, damage: Damage, tx: &mut [u8]) -> usize {
+        refuse(if damage == Damage::TooLong { Refusal::Memory } else { Refusal::Malformed }, tx)
     }
 }
 
-impl<E: Entities> AsyncService for Server<'_, E> {
-    type After = ();
-
-    async fn receive(&mut self, message: &[u8], tx: &mut [u8]) -> (usize, ()) {
+impl<E: Entities> Service for Server<'_, E> {
+    fn receive(&mut self, message: &[u8], _: Peer, tx: &mut [u8]) -> (usize, ()) {
         (self.serve(message, tx), ())
     }
+}
 
-    /// A message that is too long for the receive buffer is [`Refusal::Memory`], an incomplete one [`Refusal::Malformed`].
-    fn damaged(&mut self, error: framing::Error, tx: &mut [u8]) -> usize {
-        refuse(if error == framing::Error::TooLong { Refusal::Memory } else { Refusal::Malformed }, tx)
+impl<E: Entities> asynch::Service for Server<'_, E> {
+    async fn receive(&mut self, message: &[u8], _: Peer, tx: &mut [u8]) -> (usize, ()) {
+        (self.serve(message, tx), ())
     }
 }
 

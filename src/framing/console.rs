@@ -62,7 +62,7 @@ use core::time::Duration;
 
 use super::{Error, Framing, Progress, Sizes};
 use crate::checksum::Crc16;
-use crate::line::Span;
+use crate::time::Span;
 
 mod base64;
 mod encoder;

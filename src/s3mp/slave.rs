@@ -17,16 +17,13 @@
 
 mod resources;
 
-use core::time::Duration;
-
 pub use resources::{MAX_NAME, MAX_NAMES, NameError, Refusal, Resources, Watched, check_names};
 
 use resources::TOO_LONG;
 
 use super::value::Value;
 use super::{Address, Command, Counter, HEADER_LEN, Header, Reply};
-use crate::framing;
-use crate::line::{AsyncService, Service};
+use crate::line::{Damage, Peer, Serve, Service, asynch};
 use crate::shown::shown;
 
 /// What is to be done after the answer, if any, has left.
@@ -98,12 +95,12 @@ impl<R: Resources> Slave<R> {
     }
 
     /// Answers a message that the framing could not read; returns the length of the answer in `tx`, 0 for none.
-    pub fn damaged(&mut self, error: framing::Error, tx: &mut [u8]) -> usize {
-        let code = match error {
-            framing::Error::Checksum => Reply::INVALID,
-            // A master that fell silent within a frame does not expect an answer.
-            framing::Error::Abandoned | framing::Error::Unsendable => return 0,
-            _ => Reply::BAD_REQUEST,
+    pub fn damaged(&mut self, damage: Damage, tx: &mut [u8]) -> usize {
+        let code = match damage {
+            Damage::Checksum => Reply::INVALID,
+            Damage::Malformed | Damage::TooLong => Reply::BAD_REQUEST,
+            // A master that fell silent within a frame does not expect a response.
+            Damage::Lost => return 0,
         };
         emit(code, Address::HOST, Counter::NONE, 0, tx)
     }
@@ -251,40 +248,30 @@ impl<R: Resources> Slave<R> {
     }
 }
 
-impl<R: Resources> Service for Slave<R> {
+impl<R: Resources> Serve for Slave<R> {
     type After = After;
 
-    fn receive(&mut self, message: &[u8], tx: &mut [u8]) -> (usize, After) {
-        self.receive(message, tx)
+    fn damaged(&mut self, damage: Damage, tx: &mut [u8]) -> usize {
+        self.damaged(damage, tx)
     }
-
-    fn damaged(&mut self, error: framing::Error, tx: &mut [u8]) -> usize {
-        self.damaged(error, tx)
-    }
-
-    fn tick(&mut self, _: Duration) {}
 
     fn poll(&mut self, tx: &mut [u8]) -> usize {
         self.poll(tx)
     }
 }
 
-impl<R: Resources> AsyncService for Slave<R> {
-    type After = After;
+impl<R: Resources> Service for Slave<R> {
+    fn receive(&mut self, message: &[u8], _: Peer, tx: &mut [u8]) -> (usize, After) {
+        self.receive(message, tx)
+    }
+}
 
+impl<R: Resources> asynch::Service for Slave<R> {
     /// # Cancellation
     ///
     /// Never waits, so there is nothing to cancel.
-    async fn receive(&mut self, message: &[u8], tx: &mut [u8]) -> (usize, After) {
+    async fn receive(&mut self, message: &[u8], _: Peer, tx: &mut [u8]) -> (usize, After) {
         self.receive(message, tx)
-    }
-
-    fn damaged(&mut self, error: framing::Error, tx: &mut [u8]) -> usize {
-        self.damaged(error, tx)
-    }
-
-    fn poll(&mut self, tx: &mut [u8]) -> usize {
-        self.poll(tx)
     }
 }
 

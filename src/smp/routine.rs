@@ -22,10 +22,10 @@
 //! # assert_eq!(upload.poll(&mut client, &mut tx), Step::Send(9));
 //! ```
 //!
-//! # Noise
+//! # Foreign messages
 //!
-//! A driver starts to wait anew with each message. So that a peer which never stops talking cannot hold a job for ever,
-//! [`NOISE`] messages in a row that answer nothing count as a time-out.
+//! A message that answers nothing that was asked is counted and dropped; the wait goes on, so that a peer which never stops
+//! talking cannot hold a job forever.
 
 use core::time::Duration;
 
@@ -53,9 +53,6 @@ pub use outcome::{Doubt, Note, Notes, Phase, Plan, UpgradeEvent, UpgradeOutcome,
 pub use upgrade::Upgrade;
 pub use upload::{Upload, UploadEvent, UploadOutcome, UploadReport};
 pub use walk::{SettingEvent, SettingsWalk, StatEvent, StatWalk, WalkOutcome, WalkReport};
-
-/// How many messages in a row that answer nothing count as a time-out.
-pub const NOISE: u8 = 64;
 
 /// How a [`FileDownload`] or a [`FileUpload`] ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,7 +147,6 @@ struct Ask {
     asked: Option<Version>,
     /// How often it may still be repeated.
     left: u8,
-    noise: u8,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -188,7 +184,7 @@ impl<T> Heard<T> {
 
 impl Ask {
     const fn new(repeats: u8) -> Self {
-        Self { state: Asking::New, asked: None, left: repeats, noise: 0 }
+        Self { state: Asking::New, asked: None, left: repeats }
     }
 
     /// Sends, waits for `patience`, or fails with [`Error::TimedOut`] when all repeats are used up.
@@ -213,10 +209,6 @@ impl Ask {
     fn receive<'m, R: Request>(&mut self, client: &mut Client, message: &'m [u8]) -> Heard<R::Response<'m>> {
         let Asking::Waiting(header) = self.state else { return Heard::Foreign };
         if !client::answers(&header, message) {
-            self.noise = self.noise.saturating_add(1);
-            if self.noise >= NOISE {
-                self.timed_out();
-            }
             Heard::Foreign
         } else if client.take_version(header.version, self.asked.unwrap_or(header.version), message) {
             self.state = Asking::New;
@@ -228,7 +220,6 @@ impl Ask {
 
     fn timed_out(&mut self) {
         let Asking::Waiting(header) = self.state else { return };
-        self.noise = 0;
         self.state = match self.left.checked_sub(1) {
             Some(left) => {
                 self.left = left;

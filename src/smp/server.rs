@@ -44,7 +44,7 @@ pub use memory::{LastAnswer, Memory};
 use super::header::Flaw;
 use super::{Decode, Encode, Error, Group, Header, Op, Version, error};
 use crate::cbor::{BufferFull, Value, Writer};
-use crate::line::{AsyncService, Service};
+use crate::line::{Peer, Serve, Service, asynch};
 use crate::shown::shown;
 
 /// A whole request, ready to be handled.
@@ -431,10 +431,17 @@ fn place(tx: &mut [u8]) -> Writer<'_> {
     Writer::behind(Header::LEN, tx.get_mut(..room).unwrap_or_default())
 }
 
-impl<H: Handler, P: Policy, M: Memory> Service for Server<H, P, M> {
+impl<H, P: Policy, M: Memory> Serve for Server<H, P, M> {
     type After = After;
 
-    fn receive(&mut self, message: &[u8], tx: &mut [u8]) -> (usize, After) {
+    fn tick(&mut self, elapsed: Duration) {
+        self.memory.pass(elapsed);
+    }
+}
+
+impl<H: Handler, P: Policy, M: Memory> Service for Server<H, P, M> {
+    fn receive(&mut self, message: &[u8], peer: Peer, tx: &mut [u8]) -> (usize, After) {
+        self.peer = peer.0;
         let mut writer = place(tx);
         match self.check(message, &mut writer) {
             Checked::Answered(len) => (len, After::Nothing),
@@ -448,16 +455,11 @@ impl<H: Handler, P: Policy, M: Memory> Service for Server<H, P, M> {
             }
         }
     }
-
-    fn tick(&mut self, tick: Duration) {
-        self.memory.pass(tick);
-    }
 }
 
-impl<H: AsyncHandler, P: Policy, M: Memory> AsyncService for Server<H, P, M> {
-    type After = After;
-
-    async fn receive(&mut self, message: &[u8], tx: &mut [u8]) -> (usize, After) {
+impl<H: AsyncHandler, P: Policy, M: Memory> asynch::Service for Server<H, P, M> {
+    async fn receive(&mut self, message: &[u8], peer: Peer, tx: &mut [u8]) -> (usize, After) {
+        self.peer = peer.0;
         let mut writer = place(tx);
         match self.check(message, &mut writer) {
             Checked::Answered(len) => (len, After::Nothing),
@@ -471,15 +473,11 @@ impl<H: AsyncHandler, P: Policy, M: Memory> AsyncService for Server<H, P, M> {
             }
         }
     }
-
-    fn tick(&mut self, tick: Duration) {
-        self.memory.pass(tick);
-    }
 }
 
 /// Serves one message without a [`Server`]: for tests, and for transports that bring their own loop.
 ///
 /// Returns the length of the answer in `tx`, 0 for none, and what is to be done after it has left.
 pub fn serve<H: Handler, P: Policy>(handler: H, policy: P, message: &[u8], tx: &mut [u8]) -> (usize, After) {
-    Service::receive(&mut Server::new(handler, policy), message, tx)
+    Service::receive(&mut Server::new(handler, policy), message, Peer(0), tx)
 }

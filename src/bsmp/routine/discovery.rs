@@ -1,5 +1,7 @@
 //! Finding out what a node has.
 
+use core::time::Duration;
+
 use super::Turn;
 use crate::bsmp::client::{Client, Error, Request};
 use crate::bsmp::curve::{self, Curve, Digest, UNKNOWN};
@@ -339,11 +341,11 @@ impl<'s> Discovery<'s> {
         request: R,
         message: &[u8],
         keep: impl FnOnce(&mut Self, R::Response<'_>) -> Result<Stage, Error>,
-    ) {
-        if let Some(answer) = self.turn.answer::<R>(client, &request.expect(), message) {
-            let next = answer.and_then(|response| keep(self, response));
-            self.go(next);
-        }
+    ) -> Option<()> {
+        let answer = self.turn.answer::<R>(client, &request.expect(), message)?;
+        let next = answer.and_then(|response| keep(self, response));
+        self.go(next);
+        Some(())
     }
 
     fn go(&mut self, next: Result<Stage, Error>) {
@@ -395,7 +397,7 @@ impl Routine for Discovery<'_> {
         }
     }
 
-    fn receive(&mut self, client: &mut Client, message: &[u8]) {
+    fn receive(&mut self, client: &mut Client, message: &[u8]) -> Option<()> {
         match self.stage {
             Stage::Version => self.hear(client, QueryVersion, message, Self::version),
             Stage::Variables => self.hear(client, variable::List, message, Self::variables),
@@ -405,14 +407,18 @@ impl Routine for Discovery<'_> {
             }
             Stage::Curves => self.hear(client, curve::List, message, Self::curves),
             Stage::Checksum(id) => {
-                if let Some(digest) = self.turn.answer::<curve::QueryChecksum>(client, &(), message) {
-                    let next = self.checksum(id, digest);
-                    self.go(next);
-                }
+                let digest = self.turn.answer::<curve::QueryChecksum>(client, &(), message)?;
+                let next = self.checksum(id, digest);
+                self.go(next);
+                Some(())
             }
             Stage::Functions => self.hear(client, self.layout(), message, Self::functions),
-            Stage::Done(_) => {}
+            Stage::Done(_) => None,
         }
+    }
+
+    fn drain(&self, client: &Client) -> Duration {
+        client.drain()
     }
 
     fn timed_out(&mut self) {

@@ -1,5 +1,7 @@
 //! Reading a whole curve.
 
+use core::time::Duration;
+
 use super::{Turn, Verified};
 use crate::bsmp::Refusal;
 use crate::bsmp::client::{Client, Error, Request};
@@ -18,7 +20,7 @@ pub enum ReadEvent<'m> {
         /// Its bytes, borrowed from the message.
         data: &'m [u8],
     },
-    /// Nothing to store: the checksum, a late or a foreign message.
+    /// Nothing to store: the checksum, or the end.
     Other,
 }
 
@@ -150,25 +152,28 @@ impl<C: Checksum> Routine for ReadCurve<C> {
         }
     }
 
-    fn receive<'m>(&mut self, client: &mut Client, message: &'m [u8]) -> ReadEvent<'m> {
+    fn receive<'m>(&mut self, client: &mut Client, message: &'m [u8]) -> Option<ReadEvent<'m>> {
         let (next, event) = match self.stage {
             Stage::Block(block) => {
                 match self.turn.answer::<ReadBlock>(client, &self.request(block).expect(), message) {
-                    // A late answer to a request before this one.
-                    None | Some(Err(Error::WrongEcho)) => return ReadEvent::Other,
+                    None => return None,
                     Some(Ok(data)) => (self.received(block, data), ReadEvent::Block { block, data }),
                     Some(Err(error)) => (Stage::Done(Err(error)), ReadEvent::Other),
                 }
             }
             Stage::Digest => match self.turn.answer::<Recalculate>(client, &(), message) {
-                None => return ReadEvent::Other,
+                None => return None,
                 Some(node) => (Stage::Done(compare(self.checksum.digest(), node)), ReadEvent::Other),
             },
-            Stage::Done(_) => return ReadEvent::Other,
+            Stage::Done(_) => return None,
         };
         self.stage = next;
         self.turn = Turn::FIRST;
-        event
+        Some(event)
+    }
+
+    fn drain(&self, client: &Client) -> Duration {
+        client.drain()
     }
 
     fn timed_out(&mut self) {

@@ -1,5 +1,7 @@
 //! Writing a whole curve.
 
+use core::time::Duration;
+
 use super::read_curve::compare;
 use super::{Turn, Verified};
 use crate::bsmp::client::{Client, Error, Request};
@@ -13,7 +15,7 @@ use crate::shown::shown;
 pub enum WriteEvent {
     /// The node has stored this block.
     Block(u16),
-    /// No progress: the checksum, a late or a foreign message.
+    /// No progress: the checksum, or the end.
     Other,
 }
 
@@ -125,22 +127,26 @@ impl<S: Source, C: Checksum> Routine for WriteCurve<S, C> {
         }
     }
 
-    fn receive(&mut self, client: &mut Client, message: &[u8]) -> WriteEvent {
+    fn receive(&mut self, client: &mut Client, message: &[u8]) -> Option<WriteEvent> {
         let (next, event) = match self.stage {
             Stage::Block(block) => match self.turn.answer::<WriteBlock<'_>>(client, &(), message) {
-                None => return WriteEvent::Other,
+                None => return None,
                 Some(Ok(())) => (self.stored(block), WriteEvent::Block(block)),
                 Some(Err(error)) => (Stage::Done(Err(error)), WriteEvent::Other),
             },
             Stage::Digest => match self.turn.answer::<Recalculate>(client, &(), message) {
-                None => return WriteEvent::Other,
+                None => return None,
                 Some(node) => (Stage::Done(compare(self.checksum.digest(), node)), WriteEvent::Other),
             },
-            Stage::Done(_) => return WriteEvent::Other,
+            Stage::Done(_) => return None,
         };
         self.stage = next;
         self.turn = Turn::FIRST;
-        event
+        Some(event)
+    }
+
+    fn drain(&self, client: &Client) -> Duration {
+        client.drain()
     }
 
     fn timed_out(&mut self) {

@@ -280,8 +280,8 @@ impl Routine for Connect<'_> {
         }
     }
 
-    fn receive<'m>(&mut self, master: &mut Master, message: &'m [u8]) -> Event<'m> {
-        match &self.state {
+    fn receive<'m>(&mut self, master: &mut Master, message: &'m [u8]) -> Option<Event<'m>> {
+        Some(match &self.state {
             State::Await { command, pending, .. } if pending.receive(message) == Verdict::Answer => {
                 self.answer(master, *command, message)
             }
@@ -292,7 +292,7 @@ impl Routine for Connect<'_> {
                 }
                 event
             }
-        }
+        })
     }
 
     fn tick(&mut self, tick: Duration) {

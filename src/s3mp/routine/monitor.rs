@@ -210,7 +210,7 @@ impl Routine for Monitor<'_> {
         Step::Wait(left)
     }
 
-    fn receive<'m>(&mut self, master: &mut Master, message: &'m [u8]) -> Event<'m> {
+    fn receive<'m>(&mut self, master: &mut Master, message: &'m [u8]) -> Option<Event<'m>> {
         let event = match &self.state {
             State::Await { command, pending, .. } if pending.receive(message) == Verdict::Answer => {
                 self.answer(master, *command, message)
@@ -223,7 +223,7 @@ impl Routine for Monitor<'_> {
         if let Event::Push(address, _) = event {
             heard(self.watches, address);
         }
-        event
+        Some(event)
     }
 
     fn tick(&mut self, tick: Duration) {

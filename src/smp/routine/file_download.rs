@@ -208,7 +208,6 @@ impl<'n> FileDownload<'n> {
             State::Receiving(transfer) => {
                 let Some(index) = transfer.index(message) else {
                     self.counts.foreign();
-                    transfer.noise(self.repeats)?;
                     return Ok(None);
                 };
                 let Some(flight) = transfer.take(index, message, client) else { return Ok(None) };
@@ -280,13 +279,14 @@ impl Routine for FileDownload<'_> {
         })
     }
 
-    fn receive<'m>(&mut self, client: &mut Client, message: &'m [u8]) -> FileDownloadEvent<'m> {
-        let off = self.off;
+    fn receive<'m>(&mut self, client: &mut Client, message: &'m [u8]) -> Option<FileDownloadEvent<'m>> {
+        let (off, foreign) = (self.off, self.counts.foreign);
         let data = self.hear(client, message).unwrap_or_else(|error| {
             self.fail(error);
             None
         });
-        FileDownloadEvent { off, data: data.unwrap_or_else(|| Bytes::from(&[][..])), len: self.len }
+        let data = data.unwrap_or_else(|| Bytes::from(&[][..]));
+        (self.counts.foreign == foreign).then_some(FileDownloadEvent { off, data, len: self.len })
     }
 
     fn timed_out(&mut self) {

@@ -276,7 +276,7 @@ impl<'n, S: Source> FileUpload<'n, S> {
             State::Sending(transfer) => {
                 let Some(index) = transfer.index(message) else {
                     self.counts.foreign();
-                    return transfer.noise(self.settings.repeats);
+                    return Ok(());
                 };
                 let Some(flight) = transfer.take(index, message, client) else { return Ok(()) };
                 let limit = self.settings.repeats;
@@ -358,11 +358,12 @@ impl<S: Source> Routine for FileUpload<'_, S> {
         })
     }
 
-    fn receive(&mut self, client: &mut Client, message: &[u8]) -> UploadEvent {
+    fn receive(&mut self, client: &mut Client, message: &[u8]) -> Option<UploadEvent> {
+        let foreign = self.counts.foreign;
         if let Err(error) = self.hear(client, message) {
             self.fail(error);
         }
-        self.progress()
+        (self.counts.foreign == foreign).then(|| self.progress())
     }
 
     fn timed_out(&mut self) {

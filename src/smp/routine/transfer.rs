@@ -6,7 +6,7 @@ use core::cmp::Ordering;
 use heapless::Deque;
 
 use super::piece::{Piece, What};
-use super::{Error, NOISE, Source};
+use super::{Error, Source};
 use crate::cbor::{BufferFull, Writer};
 use crate::smp::client::{self, Client};
 use crate::smp::os::ParametersResponse;
@@ -94,8 +94,6 @@ pub(super) struct Transfer {
     setbacks: u8,
     /// Time-outs in a row.
     silences: u8,
-    /// Messages in a row that answered nothing.
-    noise: u8,
     /// The version of the first request.
     asked: Option<Version>,
     /// What the end of a piece is a multiple of, but that of the last: a power of two.
@@ -159,7 +157,6 @@ impl Transfer {
             rounds: 0,
             setbacks: 0,
             silences: 0,
-            noise: 0,
             asked: None,
             align: 1,
         }
@@ -265,7 +262,7 @@ impl Transfer {
     /// Takes the request at `index`, which `message` answers, and those before it out of the window. `None` if all are to
     /// be sent again in the other version.
     pub(super) fn take(&mut self, index: usize, message: &[u8], client: &mut Client) -> Option<Flight> {
-        (self.silences, self.noise, self.flow) = (0, 0, Flow::Open);
+        (self.silences, self.flow) = (0, Flow::Open);
         let written = client.version();
         if client.take_version(written, self.asked.unwrap_or(written), message) {
             self.go_to(self.confirmed);
@@ -338,13 +335,7 @@ impl Transfer {
         self.next = off;
     }
 
-    pub(super) fn noise(&mut self, limit: u8) -> Result<(), Error> {
-        self.noise = self.noise.saturating_add(1);
-        if self.noise >= NOISE { self.timed_out(limit) } else { Ok(()) }
-    }
-
     pub(super) fn timed_out(&mut self, limit: u8) -> Result<(), Error> {
-        self.noise = 0;
         let Some(oldest) = self.outstanding.pop_front() else {
             self.flow = Flow::Open;
             return Ok(());

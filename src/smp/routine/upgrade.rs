@@ -47,7 +47,7 @@ use core::time::Duration;
 use super::file::{FileError, ImageFile};
 use super::outcome::{Doubt, Note, Notes, Phase, Plan, UpgradeEvent, UpgradeOutcome, UpgradeReport};
 use super::survey::{Place, Survey};
-use super::{Ask, Error, NOISE, Source, Upload, UploadOutcome};
+use super::{Ask, Error, Source, Upload, UploadOutcome};
 use crate::routine::{Routine, Step};
 use crate::smp::client::{self, Client};
 use crate::smp::image::{ReadState, WriteState};
@@ -100,7 +100,7 @@ enum Stage {
     /// The driver is to reopen the port. Out: `Resting`.
     Reopening(Moment),
     /// Silence while the device restarts. Out: `Looking`.
-    Resting { moment: Moment, noise: u8 },
+    Resting { moment: Moment },
     /// Confirms the running image. Out: `Looking`, `Ended`.
     Confirming(Ask),
     /// Over; the phase is the last one before.
@@ -241,7 +241,7 @@ impl<S: Source> Upgrade<S> {
                 ask.poll(client, &request, usual, tx)
             }
             Stage::Reopening(moment) => {
-                self.stage = Stage::Resting { moment: *moment, noise: 0 };
+                self.stage = Stage::Resting { moment: *moment };
                 Ok(Step::Reopen)
             }
             Stage::Resting { .. } => Ok(Step::Wait(self.settings.rest)),
@@ -409,13 +409,11 @@ impl<S: Source> Upgrade<S> {
         }
     }
 
-    fn hear(&mut self, client: &mut Client, message: &[u8]) {
+    /// Whether the message was one of ours.
+    fn hear(&mut self, client: &mut Client, message: &[u8]) -> bool {
         let repeats = client.retries();
         let heard = match &mut self.stage {
-            Stage::Uploading => {
-                let _ = self.upload.receive(client, message);
-                true
-            }
+            Stage::Uploading => self.upload.receive(client, message).is_some(),
             Stage::Looking { ask, moment, .. } => {
                 let moment = *moment;
                 ask.receive::<ReadState>(client, message).then(|list| {
@@ -453,18 +451,12 @@ impl<S: Source> Upgrade<S> {
                     Ok(_) | Err(_) => self.stage = look(Moment::Confirmed, repeats),
                 })
             }
-            Stage::Resting { moment, noise } => {
-                *noise = noise.saturating_add(1);
-                if *noise >= NOISE {
-                    self.stage = boot(*moment);
-                }
-                false
-            }
-            Stage::Reopening(_) | Stage::Ended(..) => false,
+            Stage::Resting { .. } | Stage::Reopening(_) | Stage::Ended(..) => false,
         };
         if !heard {
             self.foreign = self.foreign.wrapping_add(1);
         }
+        heard
     }
 }
 
@@ -504,9 +496,8 @@ impl<S: Source> Routine for Upgrade<S> {
         }
     }
 
-    fn receive(&mut self, client: &mut Client, message: &[u8]) -> UpgradeEvent {
-        self.hear(client, message);
-        UpgradeEvent { phase: self.phase(), upload: self.upload.progress() }
+    fn receive(&mut self, client: &mut Client, message: &[u8]) -> Option<UpgradeEvent> {
+        self.hear(client, message).then(|| UpgradeEvent { phase: self.phase(), upload: self.upload.progress() })
     }
 
     fn timed_out(&mut self) {
@@ -523,7 +514,7 @@ impl<S: Source> Routine for Upgrade<S> {
                 ask.timed_out();
             }
             Stage::Uploading => self.upload.timed_out(),
-            Stage::Resting { moment, .. } => self.stage = boot(*moment),
+            Stage::Resting { moment } => self.stage = boot(*moment),
             Stage::Reopening(_) | Stage::Ended(..) => {}
         }
     }

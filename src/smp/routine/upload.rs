@@ -313,7 +313,7 @@ impl<S: Source> Upload<S> {
             State::Sending(transfer) => {
                 let Some(index) = transfer.index(message) else {
                     self.counts.foreign();
-                    return transfer.noise(self.settings.repeats);
+                    return Ok(());
                 };
                 let outcome = answered(transfer, index, message, client, self.len, self.settings.repeats)?;
                 if let Some(outcome) = outcome {
@@ -386,11 +386,12 @@ impl<S: Source> Routine for Upload<S> {
         })
     }
 
-    fn receive(&mut self, client: &mut Client, message: &[u8]) -> UploadEvent {
+    fn receive(&mut self, client: &mut Client, message: &[u8]) -> Option<UploadEvent> {
+        let foreign = self.counts.foreign;
         if let Err(error) = self.hear(client, message) {
             self.fail(error);
         }
-        self.progress()
+        (self.counts.foreign == foreign).then(|| self.progress())
     }
 
     fn timed_out(&mut self) {

@@ -196,11 +196,13 @@ impl Routine for StatWalk {
         })
     }
 
-    fn receive<'m>(&mut self, client: &mut Client, message: &'m [u8]) -> StatEvent<'m> {
-        self.hear(client, message).unwrap_or_else(|error| {
+    fn receive<'m>(&mut self, client: &mut Client, message: &'m [u8]) -> Option<StatEvent<'m>> {
+        let foreign = self.report.foreign;
+        let event = self.hear(client, message).unwrap_or_else(|error| {
             self.end(WalkOutcome::Failed(error));
             StatEvent::Other
-        })
+        });
+        (self.report.foreign == foreign).then_some(event)
     }
 
     fn timed_out(&mut self) {
@@ -310,11 +312,13 @@ impl<'n> Routine for SettingsWalk<'n> {
         })
     }
 
-    fn receive<'m>(&mut self, client: &mut Client, message: &'m [u8]) -> SettingEvent<'n, 'm> {
-        self.hear(client, message).unwrap_or_else(|error| {
+    fn receive<'m>(&mut self, client: &mut Client, message: &'m [u8]) -> Option<SettingEvent<'n, 'm>> {
+        let foreign = self.report.foreign;
+        let event = self.hear(client, message).unwrap_or_else(|error| {
             self.end(WalkOutcome::Failed(error));
             SettingEvent::Other
-        })
+        });
+        (self.report.foreign == foreign).then_some(event)
     }
 
     fn timed_out(&mut self) {

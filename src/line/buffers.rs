@@ -1,0 +1,133 @@
+//! The memory of a line, and the one place that says how long it has to be.
+
+use crate::framing::{Encoder, Framing};
+use crate::shown::shown;
+
+/// The three buffers of a line.
+///
+/// | buffer | holds | at least | good |
+/// |---|---|---|---|
+/// | `read` | what one read of the port brings | 1 byte; for datagrams the longest one | 64 bytes |
+/// | `tx` | one message to send | 1 byte | the longest message of the framing |
+/// | `out` | what one write of the port sends | [`Encoder::MIN_OUT`]; where a frame leaves in one piece ([`Framing::WHOLE`]), the frame of a message as long as `tx` | one line of a console, 128 bytes |
+///
+/// [`split`](Self::split) cuts one piece of memory into them as the column *good* says, and gives `read` whatever is left.
+/// Each framing has a `const fn sizes_of(buffer)`, whose `memory()` is the length that this takes:
+///
+/// ```
+/// use anysmp::framing::console::Console;
+/// use anysmp::line::{Buffers, Line};
+///
+/// let (mut message, mut memory) = ([0; 512], [0; Console::sizes_of(512).memory()]);
+/// assert!(Line::new(Console::new(&mut message), Buffers::split(&mut memory)).is_ok());
+/// ```
+pub struct Buffers<'b>(Parts<'b>);
+
+enum Parts<'b> {
+    /// To be cut.
+    One(&'b mut [u8]),
+    Three {
+        read: &'b mut [u8],
+        tx: &'b mut [u8],
+        out: &'b mut [u8],
+    },
+}
+
+shown!(
+    Buffers<'_>,
+    |buffers| "Buffers({} bytes)",
+    match &buffers.0 {
+        Parts::One(memory) => memory.len(),
+        Parts::Three { read, tx, out } => read.len().saturating_add(tx.len()).saturating_add(out.len()),
+    }
+);
+
+impl<'b> Buffers<'b> {
+    /// Cuts `memory` as the framing needs it.
+    #[must_use]
+    pub const fn split(memory: &'b mut [u8]) -> Self {
+        Self(Parts::One(memory))
+    }
+
+    /// Three buffers of the caller's own lengths, for example a short `tx` for a server with short responses. At most 65,535
+    /// bytes of each are used.
+    #[must_use]
+    pub const fn parts(read: &'b mut [u8], tx: &'b mut [u8], out: &'b mut [u8]) -> Self {
+        Self(Parts::Three { read, tx, out })
+    }
+
+    /// `read`, `tx` and `out` for this framing.
+    pub(super) fn cut<F: Framing>(self, framing: &F) -> Result<[&'b mut [u8]; 3], SizeError> {
+        let [read, tx, out] = match self.0 {
+            Parts::One(memory) => {
+                let sizes = framing.sizes();
+                let error = SizeError { need: sizes.memory(), have: memory.len() };
+                let (tx, rest) = memory.split_at_mut_checked(sizes.message).ok_or(error)?;
+                let (out, read) = rest.split_at_mut_checked(sizes.out).ok_or(error)?;
+                [read, tx, out]
+            }
+            Parts::Three { read, tx, out } => [read, tx, out],
+        }
+        .map(limited);
+        let least_read = if F::DATAGRAM { framing.sizes().read.min(LONGEST) } else { 1 };
+        let least_out = if F::WHOLE { framing.max_encoded_len(tx.len()) } else { F::Encoder::MIN_OUT };
+        for (need, have) in [(least_read, read.len()), (1, tx.len()), (least_out, out.len())] {
+            if have < need {
+                return Err(SizeError { need, have });
+            }
+        }
+        Ok([read, tx, out])
+    }
+}
+
+/// Positions in a buffer are kept in 16 bits.
+const LONGEST: usize = u16::MAX as usize;
+
+fn limited(buffer: &mut [u8]) -> &mut [u8] {
+    let longest = buffer.len().min(LONGEST);
+    buffer.get_mut(..longest).unwrap_or_default()
+}
+
+impl<'b> From<&'b mut [u8]> for Buffers<'b> {
+    fn from(memory: &'b mut [u8]) -> Self {
+        Self::split(memory)
+    }
+}
+
+impl<'b, const N: usize> From<&'b mut [u8; N]> for Buffers<'b> {
+    fn from(memory: &'b mut [u8; N]) -> Self {
+        Self::split(memory)
+    }
+}
+
+/// A buffer is too short for what it has to hold: our fault, found when the line is built or the first message is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct SizeError {
+    /// How long it has to be, in bytes.
+    pub need: usize,
+    /// How long it is.
+    pub have: usize,
+}
+
+impl core::fmt::Display for SizeError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "a buffer of {} bytes is too short, {} are needed", self.have, self.need)
+    }
+}
+
+impl core::error::Error for SizeError {}
+
+/// What a routine has to know of the line that it will run on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Limits {
+    /// Bytes that the framing stores beside a message in the *peer's* receive buffer: [`Framing::OVERHEAD`].
+    pub overhead: usize,
+    /// Whether each message is a datagram, whose order nobody keeps.
+    pub datagram: bool,
+    /// The longest message that can be sent.
+    pub tx: usize,
+    /// The longest message that can be received.
+    pub rx: usize,
+}

@@ -1,0 +1,147 @@
+//! Why an exchange or a send failed, and why a message was dropped.
+
+use core::convert::Infallible;
+
+use super::SizeError;
+use crate::framing;
+
+/// Why a line or a driver gave up. `P` is the error of the port, `E` that of the protocol; a line by itself has neither.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum Error<P = Infallible, E = Infallible> {
+    /// The port: it failed. What was half received is dropped and counted; the link may be used on.
+    Port(P),
+    /// The port: it reached its end, as when the peer closed a connection.
+    Closed,
+    /// The port: it accepted none of the bytes, or was interrupted without end.
+    WriteZero,
+    /// Time: no response came, not even to the retries; or the line was never silent for long enough to send.
+    TimedOut,
+    /// We: the last message has not left yet.
+    Busy,
+    /// We: the message is longer than the line's `tx`.
+    BufferFull,
+    /// We: the message cannot be framed.
+    Framing(framing::Error),
+    /// We: a buffer is too short for what it has to hold.
+    Size(SizeError),
+    /// The exchange itself: see the protocol's error.
+    Protocol(E),
+}
+
+impl<P, E> Error<P, E> {
+    /// An error of a line, where those of a port and of a protocol are possible too.
+    pub fn from_line(error: Error) -> Self {
+        error.with_port::<P>().widen()
+    }
+}
+
+impl<P> Error<P> {
+    /// The same error where a protocol's own errors are possible too.
+    pub fn widen<E>(self) -> Error<P, E> {
+        match self {
+            Self::Port(error) => Error::Port(error),
+            Self::Closed => Error::Closed,
+            Self::WriteZero => Error::WriteZero,
+            Self::TimedOut => Error::TimedOut,
+            Self::Busy => Error::Busy,
+            Self::BufferFull => Error::BufferFull,
+            Self::Framing(error) => Error::Framing(error),
+            Self::Size(error) => Error::Size(error),
+            Self::Protocol(never) => match never {},
+        }
+    }
+}
+
+impl<E> Error<Infallible, E> {
+    /// The same error where a port's own errors are possible too.
+    pub fn with_port<P>(self) -> Error<P, E> {
+        match self {
+            Self::Port(never) => match never {},
+            Self::Closed => Error::Closed,
+            Self::WriteZero => Error::WriteZero,
+            Self::TimedOut => Error::TimedOut,
+            Self::Busy => Error::Busy,
+            Self::BufferFull => Error::BufferFull,
+            Self::Framing(error) => Error::Framing(error),
+            Self::Size(error) => Error::Size(error),
+            Self::Protocol(error) => Error::Protocol(error),
+        }
+    }
+}
+
+impl<P: core::fmt::Display, E: core::fmt::Display> core::fmt::Display for Error<P, E> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Port(error) => write!(f, "the port failed: {error}"),
+            Self::Closed => f.write_str("the connection was closed"),
+            Self::WriteZero => f.write_str("the port accepts no bytes"),
+            Self::TimedOut => f.write_str("no response in time"),
+            Self::Busy => f.write_str("the last message has not left yet"),
+            Self::BufferFull => f.write_str("the message does not fit the line's buffer"),
+            Self::Framing(error) => write!(f, "{error}"),
+            Self::Size(error) => write!(f, "{error}"),
+            Self::Protocol(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+impl<P, E> core::error::Error for Error<P, E>
+where
+    P: core::fmt::Debug + core::fmt::Display,
+    E: core::fmt::Debug + core::fmt::Display,
+{
+}
+
+/// Why a received message was dropped. What a protocol sees of a framing's errors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Damage {
+    /// The line: the bytes arrived, but their check does not match.
+    Checksum,
+    /// The peer, or our buffer: the message is longer than the buffer that was given to the framing.
+    TooLong,
+    /// The line or the peer: a byte or a length that the framing does not allow at its place, or a new message in front of
+    /// the end of the one before it.
+    Malformed,
+    /// The line: the rest of a message never came.
+    Lost,
+}
+
+impl From<framing::Error> for Damage {
+    fn from(error: framing::Error) -> Self {
+        match error {
+            framing::Error::Checksum => Self::Checksum,
+            framing::Error::TooLong => Self::TooLong,
+            framing::Error::Abandoned => Self::Lost,
+            // A frame that the next one cut off still has a sender that waits for a response. Nothing that was received is
+            // `Unsendable`.
+            framing::Error::Malformed | framing::Error::Truncated | framing::Error::Unsendable => Self::Malformed,
+        }
+    }
+}
+
+impl core::fmt::Display for Damage {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Checksum => "the checksum of a frame does not match",
+            Self::TooLong => "a message is longer than the receive buffer",
+            Self::Malformed => "a frame is malformed",
+            Self::Lost => "the rest of a frame did not arrive",
+        })
+    }
+}
+
+/// How often in a row a port was interrupted.
+#[derive(Debug, Default)]
+pub(crate) struct Failures(u8);
+
+impl Failures {
+    /// Whether the call may simply be made again: it was interrupted, but not without end.
+    pub(crate) fn is_harmless(&mut self, kind: embedded_io::ErrorKind) -> bool {
+        const LIMIT: u8 = 16;
+        self.0 = self.0.saturating_add(1);
+        kind == embedded_io::ErrorKind::Interrupted && self.0 <= LIMIT
+    }
+}

@@ -1,0 +1,143 @@
+//! Ports: bytes with a clock.
+//!
+//! A driver asks three things of a port: `Read` and `Write` of `embedded-io` (or `embedded-io-async`), and a [`Clock`].
+//!
+//! | you have | use |
+//! |---|---|
+//! | a port whose `read` gives up after a while, and a clock (SysTick, a timer, `embassy_time`) | [`Clocked`]: every limit holds to two ticks |
+//! | a port whose `read` gives up after a tick, and no clock | [`Ticking`] |
+//! | a port whose `read` waits forever, and a delay | [`Timed`] (feature `hal`), in a [`Clocked`] if there is a clock, too |
+//! | a reader and a writer, for example USB CDC | [`Join`], inside one of these |
+//! | a host: serial port, TCP, UDP, pipe | feature `std`: [`Io`], [`Tcp`], [`Udp`] |
+//!
+//! # What a port has to do
+//!
+//! * `read` returns what is there, and waits for the first byte. When none comes for a while, the *tick*, it fails with an error of
+//!   kind `TimedOut`; that is no verdict, only a chance to look at the time. 1 to 10 ms suit most ports. A longer tick wakes a
+//!   sleeping processor less often, and makes limits coarser: a timeout is noticed up to two ticks late, and a message that only
+//!   silence ends (BSMP on RS-485) is delivered that much later. Where the byte itself is the wake-up, 100 ms do no harm.
+//! * `Ok(0)` from `read` means the end of the connection. A port of datagrams must not return it for an empty one.
+//! * Any other error means that bytes may be lost (an overrun, a parity error, a cable that was pulled). The link drops what was
+//!   half received, counts, and returns the error; it goes on when it is called again. So does every loop in this crate's
+//!   examples.
+//! * `write` accepts at least one byte or fails. `flush` returns when everything is on its way, at best when the last stop bit
+//!   has left: timeouts start there.
+//! * In async, `read` and `write` must not have moved bytes when their future is dropped before it is ready.
+//!
+//! # RS-485
+//!
+//! The driver calls `flush` after each frame, and nothing before the next one: that is where a half-duplex port releases the
+//! line. `write` sets DE (driver enable), `flush` waits until the *last stop bit* has left (the transmit-complete flag, not the
+//! empty buffer) and clears DE. A transceiver whose receiver stays on hears what it sends: `Packet::skip_echo` drops it. When
+//! DE switches, a receiver may see a byte of zeros in front of an answer; keep the line biased, or switch off the receiver while
+//! you send.
+//!
+//! # USB CDC
+//!
+//! A host reads until a packet is shorter than the endpoint's. A frame whose last packet is full needs an empty one behind it,
+//! or the host waits: [`Join::with_flush`] is the place to send it.
+//!
+//! # embedded-io 0.6
+//!
+//! Some HALs (stm32f4xx-hal 0.23, atsamd-hal 0.23, usbd-serial 0.2) have the traits of 0.6. A newtype bridges them:
+//!
+//! ```ignore
+//! struct New<P>(P);
+//! impl<P: old::ErrorType> embedded_io::ErrorType for New<P> {
+//!     type Error = embedded_io::ErrorKind;
+//! }
+//! impl<P: old::Read> embedded_io::Read for New<P> {
+//!     fn read(&mut self, buf: &mut [u8]) -> Result<usize, Self::Error> {
+//!         self.0.read(buf).map_err(|error| match old::Error::kind(&error) {
+//!             old::ErrorKind::TimedOut => embedded_io::ErrorKind::TimedOut,
+//!             _ => embedded_io::ErrorKind::Other,
+//!         })
+//!     }
+//! }
+//! // Write likewise; here `old` is embedded-io 0.6.
+//! ```
+
+use core::time::Duration;
+
+mod clocked;
+mod join;
+#[cfg(feature = "std")]
+mod std;
+mod ticking;
+#[cfg(feature = "hal")]
+mod timed;
+
+pub use self::clocked::Clocked;
+pub use self::join::{Flush, Join};
+#[cfg(feature = "std")]
+pub use self::std::{Io, TICK, Tcp, Udp};
+pub use self::ticking::Ticking;
+#[cfg(feature = "hal")]
+pub use self::timed::Timed;
+
+pub use crate::line::Peer;
+
+/// How a port tells the time, and who is at its other end.
+///
+/// No method waits, so it is the same trait for both colours.
+pub trait Clock {
+    /// How much time has passed since this was last called, or since the port was made. Never more than has really passed; less only
+    /// by a bound that the port documents.
+    fn elapsed(&mut self) -> Duration;
+
+    /// Who sent what `read` returned last.
+    fn peer(&self) -> Peer {
+        Peer(0)
+    }
+
+    /// Whether `read` would return bytes at once; `None` where the port cannot say.
+    ///
+    /// A port that says so saves a protocol whose frames need silence in front of them (BSMP) a tick for each request.
+    fn ready(&mut self) -> Option<bool> {
+        None
+    }
+}
+
+impl<P: Clock + ?Sized> Clock for &mut P {
+    fn elapsed(&mut self) -> Duration {
+        (**self).elapsed()
+    }
+
+    fn peer(&self) -> Peer {
+        (**self).peer()
+    }
+
+    fn ready(&mut self) -> Option<bool> {
+        (**self).ready()
+    }
+}
+
+/// The error of a port that ticks: the port's own, or a tick.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum TimedError<E> {
+    /// One tick has passed without a byte.
+    Tick,
+    /// The port failed.
+    Port(E),
+}
+
+impl<E: core::fmt::Display> core::fmt::Display for TimedError<E> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Tick => f.write_str("no byte within one tick"),
+            Self::Port(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+impl<E: core::fmt::Debug + core::fmt::Display> core::error::Error for TimedError<E> {}
+
+impl<E: embedded_io::Error> embedded_io::Error for TimedError<E> {
+    fn kind(&self) -> embedded_io::ErrorKind {
+        match self {
+            Self::Tick => embedded_io::ErrorKind::TimedOut,
+            Self::Port(error) => error.kind(),
+        }
+    }
+}

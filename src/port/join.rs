@@ -1,0 +1,170 @@
+//! Two halves, one port.
+
+use crate::shown::shown;
+
+/// A reader and a writer as one port, for drivers that split them: USB CDC, DMA channels, pipes. Give it a clock by
+/// [`Timed`](super::Timed), [`Ticking`](super::Ticking) or [`Clocked`](super::Clocked).
+///
+/// With [`with_flush`](Self::with_flush) it knows when a last packet was full, and calls a function of the caller's: USB needs an
+/// empty packet then. With embassy-usb:
+///
+/// ```ignore
+/// let (tx, rx) = class.split();
+/// let size = tx.max_packet_size().into();
+/// let port = Join::new(rx.into_buffered(&mut buffer), tx)
+///     .with_flush(size, async |tx: &mut Sender<_>| tx.write_packet(&[]).await);
+/// ```
+pub struct Join<R, W, H = ()> {
+    rx: R,
+    tx: W,
+    flush: H,
+}
+
+shown!([R, W, H] Join<R, W, H>, |_| "Join");
+
+/// What [`Join::with_flush`] has of the caller.
+pub struct Flush<H> {
+    packet: usize,
+    hook: H,
+    last: Last,
+}
+
+shown!([H] Flush<H>, |flush| "Flush({} bytes)", flush.packet);
+
+/// The packet that was written last.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Last {
+    /// Not full, or followed by an empty one. Out: `Full`.
+    Short,
+    /// Full. Out: `Short`, by a flush or a write that is not.
+    Full,
+}
+
+impl<R, W> Join<R, W> {
+    /// Reads from `rx`, writes to `tx`.
+    pub const fn new(rx: R, tx: W) -> Self {
+        Self { rx, tx, flush: () }
+    }
+
+    /// Calls `hook` at a flush after a write of `packet` bytes, as many as an endpoint's packet has. In blocking ports it is
+    /// `FnMut(&mut W) -> Result<(), E>`, in async ones an async closure.
+    pub fn with_flush<H>(self, packet: usize, hook: H) -> Join<R, W, Flush<H>> {
+        Join { rx: self.rx, tx: self.tx, flush: Flush { packet, hook, last: Last::Short } }
+    }
+}
+
+impl<R, W, H> Join<R, W, H> {
+    /// Both halves.
+    pub const fn halves(&mut self) -> (&mut R, &mut W) {
+        (&mut self.rx, &mut self.tx)
+    }
+}
+
+impl<H> Flush<H> {
+    fn written(&mut self, count: usize) {
+        self.last = if count == self.packet { Last::Full } else { Last::Short };
+    }
+
+    fn is_owed(&mut self) -> bool {
+        core::mem::replace(&mut self.last, Last::Short) == Last::Full
+    }
+}
+
+impl<R: embedded_io::ErrorType, W: embedded_io::ErrorType<Error = R::Error>, H> embedded_io::ErrorType
+    for Join<R, W, H>
+{
+    type Error = R::Error;
+}
+
+impl<R: embedded_io::Read, W: embedded_io::ErrorType<Error = R::Error>, H> embedded_io::Read for Join<R, W, H> {
+    fn read(&mut self, buf: &mut [u8]) -> Result<usize, Self::Error> {
+        self.rx.read(buf)
+    }
+}
+
+impl<R: embedded_io::ReadReady, W: embedded_io::ErrorType<Error = R::Error>, H> embedded_io::ReadReady
+    for Join<R, W, H>
+{
+    fn read_ready(&mut self) -> Result<bool, Self::Error> {
+        self.rx.read_ready()
+    }
+}
+
+impl<R, W> embedded_io::Write for Join<R, W>
+where
+    R: embedded_io::ErrorType,
+    W: embedded_io::Write<Error = R::Error>,
+{
+    fn write(&mut self, buf: &[u8]) -> Result<usize, Self::Error> {
+        self.tx.write(buf)
+    }
+
+    fn flush(&mut self) -> Result<(), Self::Error> {
+        self.tx.flush()
+    }
+}
+
+impl<R, W, H> embedded_io::Write for Join<R, W, Flush<H>>
+where
+    R: embedded_io::ErrorType,
+    W: embedded_io::Write<Error = R::Error>,
+    H: FnMut(&mut W) -> Result<(), R::Error>,
+{
+    fn write(&mut self, buf: &[u8]) -> Result<usize, Self::Error> {
+        let count = self.tx.write(buf)?;
+        self.flush.written(count);
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> Result<(), Self::Error> {
+        if self.flush.is_owed() {
+            (self.flush.hook)(&mut self.tx)?;
+        }
+        self.tx.flush()
+    }
+}
+
+#[cfg(feature = "async")]
+impl<R: embedded_io_async::Read, W: embedded_io::ErrorType<Error = R::Error>, H> embedded_io_async::Read
+    for Join<R, W, H>
+{
+    async fn read(&mut self, buf: &mut [u8]) -> Result<usize, Self::Error> {
+        self.rx.read(buf).await
+    }
+}
+
+#[cfg(feature = "async")]
+impl<R, W> embedded_io_async::Write for Join<R, W>
+where
+    R: embedded_io::ErrorType,
+    W: embedded_io_async::Write<Error = R::Error>,
+{
+    async fn write(&mut self, buf: &[u8]) -> Result<usize, Self::Error> {
+        self.tx.write(buf).await
+    }
+
+    async fn flush(&mut self) -> Result<(), Self::Error> {
+        self.tx.flush().await
+    }
+}
+
+#[cfg(feature = "async")]
+impl<R, W, H> embedded_io_async::Write for Join<R, W, Flush<H>>
+where
+    R: embedded_io::ErrorType,
+    W: embedded_io_async::Write<Error = R::Error>,
+    H: AsyncFnMut(&mut W) -> Result<(), R::Error>,
+{
+    async fn write(&mut self, buf: &[u8]) -> Result<usize, Self::Error> {
+        let count = self.tx.write(buf).await?;
+        self.flush.written(count);
+        Ok(count)
+    }
+
+    async fn flush(&mut self) -> Result<(), Self::Error> {
+        if self.flush.is_owed() {
+            (self.flush.hook)(&mut self.tx).await?;
+        }
+        self.tx.flush().await
+    }
+}

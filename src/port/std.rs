@@ -1,0 +1,352 @@
+//! Ports of a host, with a real clock.
+
+use std::boxed::Box;
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs, UdpSocket};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use embedded_io::{ErrorType, Read, Write};
+
+use super::{Clock, Peer};
+
+/// How long a `read` of [`Tcp`] and [`Udp`] waits for the first byte.
+pub const TICK: Duration = Duration::from_millis(10);
+
+/// The clock of this computer, asked how much time has passed.
+#[derive(Debug)]
+struct Watch(Instant);
+
+impl Watch {
+    fn new() -> Self {
+        Self(Instant::now())
+    }
+
+    fn lap(&mut self) -> Duration {
+        let now = Instant::now();
+        now.saturating_duration_since(std::mem::replace(&mut self.0, now))
+    }
+}
+
+fn tick() -> io::Error {
+    ErrorKind::TimedOut.into()
+}
+
+/// Operating systems report a timeout in two ways; embedded-io knows one of them.
+fn timed(error: io::Error) -> io::Error {
+    if error.kind() == ErrorKind::WouldBlock { tick() } else { error }
+}
+
+/// Any `std::io::Read + Write` as a port: a serial port, a pipe, a socket of another kind.
+///
+/// Set a timeout of a tick for its reads, 10 ms for example: `WouldBlock` and `TimedOut` are ticks. One that never waits is looked
+/// at every millisecond. One that waits forever makes every timeout infinite.
+#[derive(Debug)]
+pub struct Io<T> {
+    io: T,
+    watch: Watch,
+}
+
+impl<T> Io<T> {
+    /// Wraps `io`.
+    pub fn new(io: T) -> Self {
+        Self { io, watch: Watch::new() }
+    }
+
+    /// What was wrapped.
+    pub const fn get(&mut self) -> &mut T {
+        &mut self.io
+    }
+
+    /// Gives it back.
+    pub fn into_inner(self) -> T {
+        self.io
+    }
+}
+
+impl<T> ErrorType for Io<T> {
+    type Error = io::Error;
+}
+
+impl<T> Clock for Io<T> {
+    fn elapsed(&mut self) -> Duration {
+        self.watch.lap()
+    }
+}
+
+impl<T: io::Read> Read for Io<T> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        // What returns sooner than this without a byte does not wait at all.
+        const AT_ONCE: Duration = Duration::from_micros(200);
+        let began = Instant::now();
+        self.io.read(buf).map_err(timed).inspect_err(|error| {
+            if error.kind() == ErrorKind::TimedOut && began.elapsed() < AT_ONCE {
+                thread::sleep(Duration::from_millis(1));
+            }
+        })
+    }
+}
+
+impl<T: io::Write> Write for Io<T> {
+    /// A port that takes nothing for five seconds fails with `WriteZero`.
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        const STALLED: Duration = Duration::from_secs(5);
+        let began = Instant::now();
+        loop {
+            match self.io.write(buf).map_err(timed) {
+                // A timeout of the port often counts for both directions, and a slow line needs longer than a tick.
+                Err(error) if error.kind() == ErrorKind::TimedOut => {
+                    if began.elapsed() >= STALLED {
+                        return Err(io::Error::new(ErrorKind::WriteZero, "the line takes no bytes"));
+                    }
+                    thread::sleep(Duration::from_millis(1));
+                }
+                result => return result,
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self.io.flush().map_err(timed) {
+            // The bytes are with the operating system; how long they take from there nobody says.
+            Err(error) if error.kind() == ErrorKind::TimedOut => Ok(()),
+            result => result,
+        }
+    }
+}
+
+/// A TCP connection.
+#[derive(Debug)]
+pub struct Tcp {
+    stream: TcpStream,
+    watch: Watch,
+}
+
+impl Tcp {
+    /// Connects to `host:port`; waits at most `limit` for each of its addresses.
+    ///
+    /// # Errors
+    ///
+    /// The last address's, if none answers.
+    pub fn connect(address: impl ToSocketAddrs, limit: Duration) -> io::Result<Self> {
+        let mut last = ErrorKind::AddrNotAvailable.into();
+        for address in address.to_socket_addrs()? {
+            match TcpStream::connect_timeout(&address, limit) {
+                Ok(stream) => return Self::new(stream),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    /// Uses a connection that is there already. Sends at once what is written, and reads for a [`TICK`] at a time.
+    ///
+    /// # Errors
+    ///
+    /// If the operating system refuses that.
+    pub fn new(stream: TcpStream) -> io::Result<Self> {
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(TICK))?;
+        Ok(Self { stream, watch: Watch::new() })
+    }
+}
+
+impl ErrorType for Tcp {
+    type Error = io::Error;
+}
+
+impl Clock for Tcp {
+    fn elapsed(&mut self) -> Duration {
+        self.watch.lap()
+    }
+
+    fn ready(&mut self) -> Option<bool> {
+        self.stream.set_nonblocking(true).ok()?;
+        let peeked = self.stream.peek(&mut [0]);
+        // A socket that cannot be made to wait again fails at the next read.
+        self.stream.set_nonblocking(false).ok()?;
+        Some(!peeked.is_err_and(|error| error.kind() == ErrorKind::WouldBlock))
+    }
+}
+
+impl Read for Tcp {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        io::Read::read(&mut self.stream, buf).map_err(timed)
+    }
+}
+
+impl Write for Tcp {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        io::Write::write(&mut self.stream, buf)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::Write::flush(&mut self.stream)
+    }
+}
+
+/// Datagrams: a client's, to and from one peer; or a server's, which answers whoever asked.
+///
+/// A server remembers its last 256 peers and gives each a number of its own, from 1 on, which no other peer gets; a peer that was
+/// forgotten gets a new one.
+#[derive(Debug)]
+pub struct Udp {
+    socket: UdpSocket,
+    mode: Mode,
+    watch: Watch,
+}
+
+#[derive(Debug)]
+enum Mode {
+    /// The socket hears one peer only.
+    Client,
+    /// Who was heard, the last one in front, and the number of the next new one.
+    Server { peers: VecDeque<(SocketAddr, u32)>, next: u32 },
+}
+
+/// How many peers a server remembers.
+const PEERS: usize = 256;
+
+impl Udp {
+    /// Talks to `host:port` and hears nobody else.
+    ///
+    /// # Errors
+    ///
+    /// If the address cannot be found or reached.
+    pub fn connect(address: impl ToSocketAddrs) -> io::Result<Self> {
+        let mut last = ErrorKind::AddrNotAvailable.into();
+        for peer in address.to_socket_addrs()? {
+            let local = if peer.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+            let socket = UdpSocket::bind(local)?;
+            match socket.connect(peer) {
+                Ok(()) => return Self::new(socket, Mode::Client),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    /// Hears whoever sends something to this address, and answers the one that was heard last.
+    ///
+    /// # Errors
+    ///
+    /// If the address is in use, or is none of this computer's.
+    pub fn bind(address: impl ToSocketAddrs) -> io::Result<Self> {
+        Self::new(UdpSocket::bind(address)?, Mode::Server { peers: VecDeque::new(), next: 1 })
+    }
+
+    fn new(socket: UdpSocket, mode: Mode) -> io::Result<Self> {
+        socket.set_read_timeout(Some(TICK))?;
+        Ok(Self { socket, mode, watch: Watch::new() })
+    }
+
+    /// The address of this end.
+    ///
+    /// # Errors
+    ///
+    /// The operating system's.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// The address behind a number of [`Clock::peer`]; `None` if it was forgotten.
+    #[must_use]
+    pub fn address(&self, peer: Peer) -> Option<SocketAddr> {
+        match &self.mode {
+            Mode::Client => self.socket.peer_addr().ok(),
+            Mode::Server { peers, .. } => peers.iter().find(|(_, number)| *number == peer.0).map(|(peer, _)| *peer),
+        }
+    }
+}
+
+impl ErrorType for Udp {
+    type Error = io::Error;
+}
+
+impl Clock for Udp {
+    fn elapsed(&mut self) -> Duration {
+        self.watch.lap()
+    }
+
+    fn peer(&self) -> Peer {
+        match &self.mode {
+            Mode::Client => Peer(0),
+            Mode::Server { peers, .. } => Peer(peers.front().map_or(0, |(_, number)| *number)),
+        }
+    }
+
+    fn ready(&mut self) -> Option<bool> {
+        self.socket.set_nonblocking(true).ok()?;
+        let peeked = self.socket.peek_from(&mut [0]);
+        self.socket.set_nonblocking(false).ok()?;
+        Some(!peeked.is_err_and(|error| error.kind() == ErrorKind::WouldBlock))
+    }
+}
+
+impl Read for Udp {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let began = Instant::now();
+        match self.socket.recv_from(buf).map_err(timed) {
+            // An empty datagram is no end of a connection.
+            Ok((0, _)) => Err(ErrorKind::Interrupted.into()),
+            Ok((len, from)) => {
+                if let Mode::Server { peers, next } = &mut self.mode {
+                    let known = peers.iter().position(|(peer, _)| *peer == from).and_then(|at| peers.remove(at));
+                    let entry = known.unwrap_or_else(|| {
+                        let number = *next;
+                        // After 4 thousand million peers a number comes again; the first that had it is long forgotten.
+                        *next = next.checked_add(1).unwrap_or(1);
+                        (from, number)
+                    });
+                    peers.push_front(entry);
+                    peers.truncate(PEERS);
+                }
+                Ok(len)
+            }
+            // Nobody listens at the moment: no reason to give up, the device may be restarting. The answer comes at once, and a
+            // tick is longer.
+            Err(error) if matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset) => {
+                thread::sleep(TICK.saturating_sub(began.elapsed()));
+                Err(tick())
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Write for Udp {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        let written = match &self.mode {
+            Mode::Client => self.socket.send(buf),
+            Mode::Server { peers, .. } => match peers.front() {
+                Some((peer, _)) => self.socket.send_to(buf, peer),
+                // Something unasked, of a server that nobody has asked anything yet.
+                None => Ok(buf.len()),
+            },
+        };
+        match written {
+            // As for `read`: the datagram is lost, and the protocol's own timeout says so.
+            Err(error) if error.kind() == ErrorKind::ConnectionRefused => Ok(buf.len()),
+            written => written,
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<P: Clock + ?Sized> Clock for Box<P> {
+    fn elapsed(&mut self) -> Duration {
+        (**self).elapsed()
+    }
+
+    fn peer(&self) -> Peer {
+        (**self).peer()
+    }
+
+    fn ready(&mut self) -> Option<bool> {
+        (**self).ready()
+    }
+}

@@ -1,0 +1,103 @@
+//! A port that ticks, without a clock.
+
+use core::time::Duration;
+
+use embedded_io::{ErrorKind, ErrorType};
+
+use super::Clock;
+use crate::shown::shown;
+use crate::time::Span;
+
+/// A port whose `read` gives up after a tick: the ticks are the clock, and the bytes if their time is known.
+///
+/// # How late
+///
+/// A limit is never early. It is late by what this clock does not see: a tick that began and was cut short by a byte, and the
+/// time of the application between two reads. Without a [byte time](Self::with_byte_time) a peer that sends a byte just before each
+/// tick ends stops the clock; with it, a limit is late by at most the factor `tick / byte time` as long as such a peer goes on, and
+/// exact while it is silent or sends at full rate. Where that is too much, use a [`Clocked`](super::Clocked).
+pub struct Ticking<P> {
+    port: P,
+    tick: Span,
+    byte_time: Duration,
+    passed: Span,
+}
+
+shown!([P] Ticking<P>, |ticking| "Ticking({} us)", ticking.tick.time().as_micros());
+
+impl<P> Ticking<P> {
+    /// A port whose `read` fails with an error of kind `TimedOut` after `tick` without a byte. Below 1 µs it counts as that.
+    pub fn new(port: P, tick: Duration) -> Self {
+        Self { port, tick: Span::of(tick.max(Duration::from_micros(1))), byte_time: Duration::ZERO, passed: Span::ZERO }
+    }
+
+    /// How long one byte takes on the line: ten bit times, 87 µs at 115,200 baud. Rounded down, or limits are early.
+    #[must_use]
+    pub fn with_byte_time(self, byte_time: Duration) -> Self {
+        Self { byte_time, ..self }
+    }
+
+    /// The port.
+    pub const fn port(&mut self) -> &mut P {
+        &mut self.port
+    }
+
+    fn note<E: embedded_io::Error>(&mut self, read: &Result<usize, E>) {
+        match read {
+            Ok(count) if !self.byte_time.is_zero() => {
+                let count = u32::try_from(*count).unwrap_or(u32::MAX);
+                self.passed.lengthen(Span::of(self.byte_time.saturating_mul(count)));
+            }
+            Err(error) if error.kind() == ErrorKind::TimedOut => self.passed.lengthen(self.tick),
+            Ok(_) | Err(_) => {}
+        }
+    }
+}
+
+impl<P> Clock for Ticking<P> {
+    fn elapsed(&mut self) -> Duration {
+        core::mem::take(&mut self.passed).time()
+    }
+}
+
+impl<P: ErrorType> ErrorType for Ticking<P> {
+    type Error = P::Error;
+}
+
+impl<P: embedded_io::Read> embedded_io::Read for Ticking<P> {
+    fn read(&mut self, buf: &mut [u8]) -> Result<usize, Self::Error> {
+        let read = self.port.read(buf);
+        self.note(&read);
+        read
+    }
+}
+
+impl<P: embedded_io::Write> embedded_io::Write for Ticking<P> {
+    fn write(&mut self, buf: &[u8]) -> Result<usize, Self::Error> {
+        self.port.write(buf)
+    }
+
+    fn flush(&mut self) -> Result<(), Self::Error> {
+        self.port.flush()
+    }
+}
+
+#[cfg(feature = "async")]
+impl<P: embedded_io_async::Read> embedded_io_async::Read for Ticking<P> {
+    async fn read(&mut self, buf: &mut [u8]) -> Result<usize, Self::Error> {
+        let read = self.port.read(buf).await;
+        self.note(&read);
+        read
+    }
+}
+
+#[cfg(feature = "async")]
+impl<P: embedded_io_async::Write> embedded_io_async::Write for Ticking<P> {
+    async fn write(&mut self, buf: &[u8]) -> Result<usize, Self::Error> {
+        self.port.write(buf).await
+    }
+
+    async fn flush(&mut self) -> Result<(), Self::Error> {
+        self.port.flush().await
+    }
+}
