@@ -46,7 +46,7 @@ use core::time::Duration;
 use super::piece::What;
 use super::transfer::{Counts, Flight, Sizes, Transfer};
 use super::{Ask, Error, FileOutcome, Heard, Source, UploadEvent, hash};
-use crate::framing::Framing;
+use crate::line::Limits;
 use crate::routine::{Routine, Step};
 use crate::smp::client::{self, Client};
 use crate::smp::fs::{Close, Hash, Status, Upload, UploadResponse};
@@ -121,15 +121,15 @@ impl<'n, S: Source> FileUpload<'n, S> {
         Self { name, source, len, settings, state: State::Idle, counts: Counts::default() }
     }
 
-    /// Takes the overhead from the framing that will be used, and one request at a time for datagrams, whose order nobody
-    /// keeps.
+    /// Fits the link that it will run on, whose `limits()` these are: the overhead of its framing, and one request at a time for
+    /// datagrams, whose order nobody keeps.
     #[must_use]
-    pub fn over<F: Framing>(self) -> Self {
-        let window = if F::WHOLE { 1 } else { self.settings.sizes.window };
-        self.overhead(F::OVERHEAD).window(window)
+    pub fn over(self, limits: Limits) -> Self {
+        let window = if limits.datagram { 1 } else { self.settings.sizes.window };
+        self.overhead(limits.overhead).window(window)
     }
 
-    /// How many bytes the framing stores beside a message in the device's buffer: [`Framing::OVERHEAD`].
+    /// How many bytes the framing stores beside a message in the device's buffer: [`Limits::overhead`].
     #[must_use]
     pub fn overhead(mut self, bytes: usize) -> Self {
         self.settings.sizes.overhead = bytes;

@@ -20,7 +20,7 @@
 //! # Sizes
 //!
 //! The device tells the size and the number of its buffers. A message may be as long as a buffer, less what the framing
-//! stores beside it ([`Framing::OVERHEAD`]); all but one of the buffers may be filled at a time, since the answer needs
+//! stores beside it ([`Limits::overhead`]); all but one of the buffers may be filled at a time, since the answer needs
 //! one. Without an answer a message has at most [`FALLBACK`] bytes, which fits every server there is, and requests go one
 //! at a time. `tx` and [`message_limit`](Upload::message_limit) lower the size further. Each piece fills its message, until
 //! the device takes only the front of one, as MCUboot does, which writes whole units of its flash: then pieces end where a
@@ -54,7 +54,7 @@ use super::hash;
 use super::piece::{Keys, What};
 use super::transfer::{Awaited, Counts, Sizes, Transfer};
 use super::{Ask, Error, Heard, Source};
-use crate::framing::Framing;
+use crate::line::Limits;
 use crate::routine::{Routine, Step};
 use crate::smp::Request;
 use crate::smp::client::{self, Client};
@@ -168,15 +168,15 @@ impl<S: Source> Upload<S> {
         Self { source, len, keys: Keys::default(), settings, state: State::Idle, counts: Counts::default() }
     }
 
-    /// Takes the overhead from the framing that will be used, and one request at a time for datagrams, whose order nobody
-    /// keeps.
+    /// Fits the link that it will run on, whose `limits()` these are: the overhead of its framing, and one request at a time for
+    /// datagrams, whose order nobody keeps.
     #[must_use]
-    pub fn over<F: Framing>(self) -> Self {
-        let window = if F::WHOLE { 1 } else { self.settings.sizes.window };
-        self.overhead(F::OVERHEAD).window(window)
+    pub fn over(self, limits: Limits) -> Self {
+        let window = if limits.datagram { 1 } else { self.settings.sizes.window };
+        self.overhead(limits.overhead).window(window)
     }
 
-    /// How many bytes the framing stores beside a message in the device's buffer: [`Framing::OVERHEAD`].
+    /// How many bytes the framing stores beside a message in the device's buffer: [`Limits::overhead`].
     #[must_use]
     pub fn overhead(mut self, bytes: usize) -> Self {
         self.settings.sizes.overhead = bytes;
