@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, VecDeque};
 use anysmp::line::Peer;
 
 use super::faults::Faults;
+use super::hex::show;
 use super::journal::Shared;
 use super::noise;
 use super::random::Random;
@@ -59,6 +60,8 @@ pub struct Air {
     pub frames: Vec<Vec<u8>>,
     babble_at: u64,
     burst: u32,
+    /// Prints everything that is sent: `ANYSMP_TRACE=1`, for one session.
+    is_traced: bool,
 }
 
 impl Air {
@@ -78,11 +81,19 @@ impl Air {
             frames: Vec::new(),
             babble_at: 0,
             burst: 0,
+            is_traced: std::env::var_os("ANYSMP_TRACE").is_some(),
         }
     }
 
     pub fn count(&mut self, name: &'static str) {
+        self.trace(name, &[]);
         *self.happened.entry(name).or_default() += 1;
+    }
+
+    fn trace(&self, what: &str, bytes: &[u8]) {
+        if self.is_traced {
+            eprintln!("{:>12} us  {what} {}", self.now / 1000, show(bytes));
+        }
     }
 
     pub fn times(&self, name: &str) -> u64 {
@@ -101,6 +112,7 @@ impl Air {
 
     /// Bytes leave `from`, one after the other, as soon as its transmitter is free. A datagram leaves as a whole, `delay` later.
     pub fn send(&mut self, from: usize, bytes: &[u8], delay: u64) {
+        self.trace(["client", "station 1", "station 2", "station 3"][from], bytes);
         if self.kind == Kind::Datagrams {
             let start = self.free_at(from);
             let end = start + self.byte_time * bytes.len() as u64;
@@ -139,6 +151,8 @@ impl Air {
     /// Noise arrives at `to` (on a bus, everywhere), beginning after `delay`.
     pub fn noise(&mut self, to: usize, bytes: &[u8], delay: u64) {
         self.count("noise");
+        self.trace("noise to", &[to as u8]);
+        self.trace("noise", bytes);
         if self.kind == Kind::Datagrams {
             let end = self.now + delay;
             let at = self.flying[NOBODY].partition_point(|other| other.end <= end);
@@ -273,8 +287,9 @@ impl Air {
         self.inbox[end].clear();
     }
 
-    /// Whether anything flies.
-    pub fn is_quiet(&self) -> bool {
-        self.flying.iter().all(VecDeque::is_empty)
+    /// When everything that was sent until now will have arrived.
+    pub fn last_landing(&self) -> u64 {
+        let flying = self.flying.iter().filter_map(|flying| flying.back()).map(|flying| flying.end);
+        flying.chain(self.free_at).max().unwrap_or_default().max(self.now)
     }
 }

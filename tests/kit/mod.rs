@@ -26,7 +26,7 @@
 //! # Seeds
 //!
 //! A session is its seed. `ANYSMP_SESSIONS=n` runs seeds 0 to n - 1 instead of the usual share, `ANYSMP_SEED=n` exactly one, and
-//! a session that fails prints the command that replays it.
+//! a session that fails prints the command that replays it; `ANYSMP_TRACE=1` then shows what was on the line.
 #![allow(dead_code, unreachable_pub, reason = "each test binary takes what it needs")]
 
 pub mod air;

@@ -79,7 +79,8 @@ impl<'w> Port<'w> {
         let mut world = self.world.borrow_mut();
         let until = world.air.now + tick;
         world.pass(until, true);
-        if gather > 0 && world.air.peek(0).is_some() {
+        // Where one read takes all that has come, it does not wait for more.
+        if gather > 0 && world.air.peek(0).is_some_and(|(bytes, _)| bytes.len() < longest_read) {
             let until = (world.air.now + gather).min(until);
             world.pass(until, false);
         }

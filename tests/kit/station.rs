@@ -188,18 +188,22 @@ impl<'w, F: Framing, S: Service, A: FnMut(Option<S::After>) -> Fate> Served<'w, 
     /// Text, where the console allows it: between lines and in front of frames.
     fn print(&mut self, air: &mut Air) {
         let chance = air.faults.texts;
-        if chance == 0 || !air.random.percent(chance) {
+        if air.free_at(self.end) > air.now + 64 * air.byte_time || !air.random.percent(chance) {
             return;
         }
         let before = self.printed.borrow().last().copied();
         let text = noise::text(&mut air.random, before, 20);
         self.printed.borrow_mut().extend_from_slice(&text);
+        let busy_at = self.busy_at;
         self.put(&text, air);
+        self.busy_at = busy_at;
         air.count("texts");
     }
 
     fn restart(&mut self, time: u64, air: &mut Air) {
-        self.line.abandon();
+        if self.line.is_sending() {
+            self.line.abandon();
+        }
         self.line.lost();
         self.state = State::Down { until: air.now + time };
         air.count("restarts");
@@ -222,7 +226,6 @@ impl<'w, F: Framing, S: Service, A: FnMut(Option<S::After>) -> Fate> Served<'w, 
                         if len > 0 && air.random.percent(80) {
                             let response = self.line.tx()[..len].to_vec();
                             self.answer(len, air);
-                            self.line.abandon();
                             let mut encoder = self.line.framing().encode(&response).unwrap();
                             let mut out = [0; 512];
                             loop {
@@ -302,9 +305,9 @@ impl<F: Framing, S: Service, A: FnMut(Option<S::After>) -> Fate> Station for Ser
                 self.line.report(event, &mut self.service);
             }
             // As much as fits a transmit buffer of 64 bytes, or a whole frame.
-            while air.free_at(self.end) <= air.now + 64 * air.byte_time {
+            loop {
                 let pending = self.line.pending().to_vec();
-                if pending.is_empty() {
+                if pending.is_empty() || air.free_at(self.end) > air.now + 64 * air.byte_time {
                     break;
                 }
                 if air.kind == Kind::Datagrams {

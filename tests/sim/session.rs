@@ -155,8 +155,8 @@ impl<'w> Session<'w> {
     pub fn clean<F: Framing>(&mut self, link: &mut Link<'_, 'w, F>) {
         self.world.borrow_mut().air.faults = Faults::NONE;
         self.world.borrow_mut().calls = 0;
-        // Longer than any silence limit, than any restart and than any delay.
-        let until = self.now() + 8 * SECOND;
+        // What was delayed arrives; then longer than any silence limit, any restart and any late answer.
+        let until = self.world.borrow().air.last_landing() + 8 * SECOND;
         while self.now() < until {
             let _ = link.recv(Duration::from_secs(1));
         }

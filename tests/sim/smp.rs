@@ -26,6 +26,7 @@ use anysmp::smp::server::{After, AllowAll, Incoming, Reply, Server};
 use anysmp::smp::{Error as Remote, Header, Op, Version, os, settings};
 
 use crate::kit::air::Kind;
+use crate::kit::hex::show;
 use crate::kit::link::{Bytes, Error, Link};
 use crate::kit::port::Port;
 use crate::kit::random::Random;
@@ -178,15 +179,21 @@ fn session<'w, F: Framing, G: Framing + 'w>(
     }
     // A clean line: everything works at once.
     s.clean(&mut link);
-    if job.client.version() == Version::V1 {
-        job.client = job.client.clone().with_version(Version::V2);
+    job.client = job.client.clone().with_version(Version::V2).with_retries(2);
+    s.terms.retries = 2;
+    // A COBS decoder that has given a frame up drops what comes before the next zero: at most one frame, at either end.
+    for may_be_lost in [if matches!(wire, Wire::Cobs | Wire::AutoCobs) { 2 } else { 0 }, 0] {
+        let retries = link.counters().retries;
+        let echo = job.echo(&mut s, &mut link);
+        assert_eq!(echo, Ok(()), "an echo over a clean line fails; {wire:?}, {:?}, {:?}", s.style, s.terms);
+        let lost = link.counters().retries - retries;
+        assert!(lost <= may_be_lost, "{wire:?}: an echo over a clean line has to be repeated");
     }
-    let retries = link.counters().retries;
-    assert!(job.echo(&mut s, &mut link).is_ok(), "an echo over a clean line fails");
-    assert_eq!(link.counters().retries, retries, "an echo over a clean line has to be repeated");
     if shows_text {
         let (text, printed) = (&link.log().text, printed.borrow());
-        assert!(*text == *printed, "text was lost: {:?} of {:?}", String::from_utf8_lossy(text), String::from_utf8_lossy(&printed));
+        let at = text.iter().zip(printed.iter()).take_while(|(got, sent)| got == sent).count();
+        let around = |text: &[u8]| show(&text[at.saturating_sub(8)..text.len().min(at + 24)]);
+        assert!(*text == *printed, "text at {at}: {} came out as {}", around(&printed), around(text));
         job.tally.one("sessions: text beside the frames");
     }
     let is_once = s.faults.frame_doubles + s.faults.delays + s.faults.noises == 0 || REMEMBERS_SEVERAL;
@@ -262,7 +269,7 @@ impl Job<'_> {
         result
     }
 
-    fn echo<F: Framing>(&mut self, s: &mut Session<'_>, link: &mut Link<'_, '_, F>) -> Result<(), ()> {
+    fn echo<F: Framing>(&mut self, s: &mut Session<'_>, link: &mut Link<'_, '_, F>) -> Result<(), Error<client::Error>> {
         let len = s.random.pick(&[0, 1, 20, 60, 150]);
         let mut text = format!("{} {} ", self.seed, self.step);
         text.extend((0..len).map(|_| char::from(b' ' + s.random.below(95) as u8)));
@@ -270,7 +277,7 @@ impl Job<'_> {
         if result == Ok(false) {
             s.wrong(self.tally, "an echo is not what was sent");
         }
-        result.map(drop).map_err(drop)
+        result.map(drop)
     }
 
     fn write<F: Framing>(&mut self, s: &mut Session<'_>, link: &mut Link<'_, '_, F>) {
