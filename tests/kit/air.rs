@@ -287,6 +287,12 @@ impl Air {
         self.inbox[end].clear();
     }
 
+    /// From now on nothing goes wrong.
+    pub fn heal(&mut self) {
+        self.faults = Faults::NONE;
+        self.burst = 0;
+    }
+
     /// When everything that was sent until now will have arrived.
     pub fn last_landing(&self) -> u64 {
         let flying = self.flying.iter().filter_map(|flying| flying.back()).map(|flying| flying.end);

@@ -110,8 +110,7 @@ impl<'w> Port<'w> {
         if self.frame.is_none() {
             let is_lost = air.random.percent(lost);
             let copy = air.random.percent(double).then(Vec::new);
-            let delay =
-                if air.random.percent(delayed) { air.random.below(air.faults.longest_delay.max(1)) } else { 0 };
+            let delay = if air.random.percent(delayed) { air.random.below(air.faults.longest_delay.max(1)) } else { 0 };
             if is_lost {
                 air.count("lost requests");
             }

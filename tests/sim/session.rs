@@ -139,7 +139,9 @@ impl<'w> Session<'w> {
         let world = self.world.borrow();
         let name = match () {
             () if self.journal.borrow().strange() > 0 => "wrong: damage that the check lets pass",
-            () if self.doubts.iter().any(|doubt| world.air.times(doubt) > 0) => "wrong: lies, or what the protocol cannot tell",
+            () if self.doubts.iter().any(|doubt| world.air.times(doubt) > 0) => {
+                "wrong: lies, or what the protocol cannot tell"
+            }
             () => panic!("wrong without an excuse: {what}; {:?}; {:?}", self.faults, world.air.happened),
         };
         tally.one(name);
@@ -153,7 +155,7 @@ impl<'w> Session<'w> {
 
     /// From now on nothing goes wrong, and what is on its way arrives.
     pub fn clean<F: Framing>(&mut self, link: &mut Link<'_, 'w, F>) {
-        self.world.borrow_mut().air.faults = Faults::NONE;
+        self.world.borrow_mut().air.heal();
         self.world.borrow_mut().calls = 0;
         // What was delayed arrives; then longer than any silence limit, any restart and any late answer.
         let until = self.world.borrow().air.last_landing() + 8 * SECOND;

@@ -94,14 +94,7 @@ fn smp_sessions_end_in_time_and_return_nothing_wrong() {
     tally.show("SMP");
 }
 
-fn session<'w, F: Framing, G: Framing + 'w>(
-    seed: u64,
-    wire: Wire,
-    size: usize,
-    tally: &mut Tally,
-    framing: F,
-    far: G,
-) {
+fn session<'w, F: Framing, G: Framing + 'w>(seed: u64, wire: Wire, size: usize, tally: &mut Tally, framing: F, far: G) {
     let device = Rc::new(RefCell::new(Device {
         datetime: "never".into(),
         slots: [IMAGES[0].clone(), Vec::new()],
@@ -130,8 +123,7 @@ fn session<'w, F: Framing, G: Framing + 'w>(
     }
     let has_memory = s.random.percent(70);
     let first = s.random.byte();
-    let mut client =
-        Client::new(first).with_timeout(Duration::from_nanos(timeout)).with_retries(s.terms.retries as u8);
+    let mut client = Client::new(first).with_timeout(Duration::from_nanos(timeout)).with_retries(s.terms.retries as u8);
     if s.random.percent(20) {
         client = client.with_version(Version::V1);
     }
@@ -173,7 +165,8 @@ fn session<'w, F: Framing, G: Framing + 'w>(
     let port = Port::new(s.world.clone(), s.style);
     let mut link = Link::new(s.is_async, port, framing, &mut near[..], s.journal.clone());
 
-    let mut job = Job { tally, device: &device, client, candidates: BTreeSet::from(["never".to_owned()]), step: 0, seed };
+    let mut job =
+        Job { tally, device: &device, client, candidates: BTreeSet::from(["never".to_owned()]), step: 0, seed };
     for _ in 0..3 + s.random.below(6) {
         job.any(&mut s, &mut link);
     }
@@ -187,7 +180,12 @@ fn session<'w, F: Framing, G: Framing + 'w>(
         let echo = job.echo(&mut s, &mut link);
         assert_eq!(echo, Ok(()), "an echo over a clean line fails; {wire:?}, {:?}, {:?}", s.style, s.terms);
         let lost = link.counters().retries - retries;
-        assert!(lost <= may_be_lost, "{wire:?}: an echo over a clean line has to be repeated");
+        assert!(
+            lost <= may_be_lost,
+            "{wire:?}: an echo over a clean line has to be repeated; {:?}, {:?}",
+            s.style,
+            s.terms
+        );
     }
     if shows_text {
         let (text, printed) = (&link.log().text, printed.borrow());
@@ -269,7 +267,11 @@ impl Job<'_> {
         result
     }
 
-    fn echo<F: Framing>(&mut self, s: &mut Session<'_>, link: &mut Link<'_, '_, F>) -> Result<(), Error<client::Error>> {
+    fn echo<F: Framing>(
+        &mut self,
+        s: &mut Session<'_>,
+        link: &mut Link<'_, '_, F>,
+    ) -> Result<(), Error<client::Error>> {
         let len = s.random.pick(&[0, 1, 20, 60, 150]);
         let mut text = format!("{} {} ", self.seed, self.step);
         text.extend((0..len).map(|_| char::from(b' ' + s.random.below(95) as u8)));
@@ -390,7 +392,9 @@ impl Job<'_> {
         });
         let Some(report) = self.end(ended) else { return };
         match report.outcome {
-            FileOutcome::Done { .. } if self.device.borrow().files["/log"] == got => self.tally.one("file download: done"),
+            FileOutcome::Done { .. } if self.device.borrow().files["/log"] == got => {
+                self.tally.one("file download: done")
+            }
             FileOutcome::Done { .. } => s.wrong(self.tally, "a file download is done, but it is something else"),
             FileOutcome::Failed(_) => self.tally.one("file download: failed"),
             FileOutcome::Unfinished => panic!("a file download is done and unfinished"),

@@ -41,7 +41,11 @@ impl Device {
             Group::SETTINGS => settings::dispatch(self, incoming, reply),
             Group::STATISTICS => {
                 let (a, b) = ([("rx".into(), 17), ("tx".into(), 4_000_000_000)], [("drop".into(), 3)]);
-                stat::answer(&[stat::Set { name: "uart", fields: &a }, stat::Set { name: "net", fields: &b }], incoming, reply)
+                stat::answer(
+                    &[stat::Set { name: "uart", fields: &a }, stat::Set { name: "net", fields: &b }],
+                    incoming,
+                    reply,
+                )
             }
             Group::IMAGE => match (incoming.op(), incoming.command()) {
                 (Op::Read, 0) => self.state(reply),
