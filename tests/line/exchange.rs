@@ -87,7 +87,8 @@ fn retries_come_after_the_timeout_behind_a_preamble_and_end() {
         round(&mut line, &[], MS);
     }
     let starts: Vec<u32> = wire.iter().filter(|(byte, _)| *byte == 0x06).map(|(_, at)| *at).collect();
-    let preambles: Vec<u32> = wire.windows(2).filter(|two| two[0].0 == b'\n' && two[1].0 == 6).map(|two| two[0].1).collect();
+    let preambles: Vec<u32> =
+        wire.windows(2).filter(|two| two[0].0 == b'\n' && two[1].0 == 6).map(|two| two[0].1).collect();
     assert_eq!(starts.len(), 3, "the request and its retries");
     assert_eq!(preambles.len(), 3, "one in front of each, none behind the last");
     for at in 0..2 {
@@ -147,7 +148,10 @@ fn master() -> Master {
     Master::new().with_timeout(TIMEOUT).with_drain(Duration::from_millis(300))
 }
 
-fn read<F: Framing>(line: &mut Line<'_, F>, master: &mut Master) -> Exchange<<Master as Caller<variable::Read>>::Pending> {
+fn read<F: Framing>(
+    line: &mut Line<'_, F>,
+    master: &mut Master,
+) -> Exchange<<Master as Caller<variable::Read>>::Pending> {
     Exchange::begin(line, master, &READ, &mut ()).unwrap()
 }
 
