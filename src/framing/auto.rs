@@ -32,7 +32,7 @@ use core::time::Duration;
 use super::console::{self, Console};
 use super::counted::{self, Counted, SmpHead};
 use super::delimited::{self, Cobs};
-use super::{Error, Framing, Progress};
+use super::{Error, Framing, Progress, Sizes};
 
 /// After how much silence held bytes are no longer expected to become a frame.
 const HOLD: Duration = Duration::from_millis(100);
@@ -115,6 +115,18 @@ impl<'b> Auto<'b> {
     #[must_use]
     pub fn without_raw(self) -> Self {
         Self { raw: false, ..self }
+    }
+
+    /// The sizes that suit a receive buffer of `buffer` bytes: the least of the three framings, because a peer may use any.
+    #[must_use]
+    pub const fn sizes_of(buffer: usize) -> Sizes {
+        Sizes::of_stream(Console::max_message(buffer), Cobs::sizes_of(buffer).buffer)
+    }
+
+    /// The most bytes on the wire that a message of `message` bytes takes: as many as on the console.
+    #[must_use]
+    pub const fn max_encoded_len(message: usize) -> usize {
+        Console::encoded_len(message)
     }
 
     /// The framing of the last message, in which the next one is encoded.
@@ -220,14 +232,28 @@ impl defmt::Format for Auto<'_> {
 impl Framing for Auto<'_> {
     const OVERHEAD: usize = Console::OVERHEAD;
 
-    type Encoder<'m> = Encoder<'m>;
+    type Encoder = Encoder;
 
-    fn encode<'m>(&self, message: &'m [u8]) -> Result<Encoder<'m>, Error> {
+    fn encode(&self, message: &[u8]) -> Result<Encoder, Error> {
         Ok(Encoder(match self.last {
             Kind::Console => Inner::Console(console::Encoder::new(message)?),
-            Kind::Raw => Inner::Raw(counted::Encoder::new(message)),
+            Kind::Raw => Inner::Raw(counted::Encoder::new()),
             Kind::Cobs => Inner::Cobs(delimited::Encoder::new(message)?),
         }))
+    }
+
+    fn sizes(&self) -> Sizes {
+        Self::sizes_of(match &self.decoder {
+            Decoder::Listening(console) => console.capacity(),
+            Decoder::Raw(raw) | Decoder::Behind(Last::Raw(raw)) => raw.sizes().message,
+            Decoder::Cobs(cobs) | Decoder::Behind(Last::Cobs(cobs)) => Cobs::buffer_len(cobs.sizes().message),
+            Decoder::Changing => 0,
+        })
+    }
+
+    /// That of the console, whose symbols take the most.
+    fn max_encoded_len(&self, message: usize) -> usize {
+        Self::max_encoded_len(message)
     }
 
     fn push<'i>(&mut self, input: &mut &'i [u8]) -> Result<Progress<'i>, Error> {
@@ -342,28 +368,30 @@ fn feed<'i>(console: &mut Console<'_>, input: &mut &'i [u8], end: Option<usize>)
     progress
 }
 
-/// Puts one message into the framing that it was encoded for.
-#[derive(Debug)]
+/// Puts one message into the framing that it was encoded for. Takes 20 bytes on a Cortex-M, 24 on a 64-bit host.
+#[derive(Debug, Clone)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Encoder<'m>(Inner<'m>);
+pub struct Encoder(Inner);
 
-#[derive(Debug)]
+const _: () = assert!(size_of::<Encoder>() <= 24);
+
+#[derive(Debug, Clone)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-enum Inner<'m> {
-    Console(console::Encoder<'m>),
-    Raw(counted::Encoder<'m>),
-    Cobs(delimited::Encoder<'m>),
+enum Inner {
+    Console(console::Encoder),
+    Raw(counted::Encoder),
+    Cobs(delimited::Encoder),
 }
 
-impl super::Encoder for Encoder<'_> {
+impl super::Encoder for Encoder {
     /// The console's is the largest.
-    const MIN_OUT: usize = <console::Encoder<'_> as super::Encoder>::MIN_OUT;
+    const MIN_OUT: usize = <console::Encoder as super::Encoder>::MIN_OUT;
 
-    fn next(&mut self, out: &mut [u8]) -> usize {
+    fn next(&mut self, message: &[u8], out: &mut [u8]) -> usize {
         match &mut self.0 {
-            Inner::Console(encoder) => encoder.next(out),
-            Inner::Raw(encoder) => encoder.next(out),
-            Inner::Cobs(encoder) => encoder.next(out),
+            Inner::Console(encoder) => encoder.next(message, out),
+            Inner::Raw(encoder) => encoder.next(message, out),
+            Inner::Cobs(encoder) => encoder.next(message, out),
         }
     }
 }

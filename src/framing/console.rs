@@ -60,7 +60,7 @@
 
 use core::time::Duration;
 
-use super::{Error, Framing, Progress};
+use super::{Error, Framing, Progress, Sizes};
 use crate::checksum::Crc16;
 use crate::line::Span;
 
@@ -191,6 +191,13 @@ impl<'b> Console<'b> {
     #[must_use]
     pub const fn encoded_len(message: usize) -> usize {
         Encoder::encoded_len(message, LINE)
+    }
+
+    /// The sizes that suit a receive buffer of `buffer` bytes and lines of at most 128 bytes; longer lines want an `out` as long
+    /// as they are.
+    #[must_use]
+    pub const fn sizes_of(buffer: usize) -> Sizes {
+        Sizes::of_stream(Self::max_message(buffer), buffer)
     }
 
     /// Whether nothing is under way: no line, no packet, no half marker.
@@ -349,10 +356,19 @@ impl Framing for Console<'_> {
     /// line feed within 10 ms, and none after 50 ms.
     const SETTLE: Duration = Duration::from_millis(50);
 
-    type Encoder<'m> = Encoder<'m>;
+    type Encoder = Encoder;
 
-    fn encode<'m>(&self, message: &'m [u8]) -> Result<Encoder<'m>, Error> {
+    fn encode(&self, message: &[u8]) -> Result<Encoder, Error> {
         Encoder::in_lines(message, self.longest.into())
+    }
+
+    fn sizes(&self) -> Sizes {
+        let sizes = Self::sizes_of(self.buffer.len());
+        Sizes { out: sizes.out.max(self.longest.into()), ..sizes }
+    }
+
+    fn max_encoded_len(&self, message: usize) -> usize {
+        Encoder::encoded_len(message, self.longest.into())
     }
 
     /// One line feed: it ends whatever the receiver has of a line.
