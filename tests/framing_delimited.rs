@@ -166,7 +166,12 @@ fn every_vector_is_encoded_byte_for_byte_in_every_output_size() {
     for vector in goldens() {
         assert_eq!(encode(&Cobs::new(&mut []), &vector.message), vector.wire, "{}", vector.name);
         for out in Encoder::MIN_OUT..=vector.wire.len() + 1 {
-            assert_eq!(encode_in(Encoder::new(&vector.message).unwrap(), &vector.message, out), vector.wire, "{}", vector.name);
+            assert_eq!(
+                encode_in(Encoder::new(&vector.message).unwrap(), &vector.message, out),
+                vector.wire,
+                "{}",
+                vector.name
+            );
         }
     }
 }
