@@ -47,7 +47,7 @@
 //! | console client | start marker | line feed and CRC; overflow | line feed and CRC; its length |
 //! | COBS client | zero | zero | zero behind a COBS frame; its length |
 //! | raw client | zero (the flags of any request) | zero | silence; its length |
-//! | silence | [`console::ABANDON`]; 100 ms without a packet | [`ABANDON`] | [`RAW_ABANDON`] |
+//! | silence | [`ABANDON`], 1 s; a damaged line 100 ms | [`ABANDON_COBS`], 250 ms | [`ABANDON`], 1 s |
 //!
 //! # Interpretation
 //!
@@ -81,13 +81,14 @@ use crate::line::Span;
 /// The silence after which held bytes are no longer expected to become a frame, nor a damaged line to go on.
 const HOLD: Duration = Duration::from_millis(100);
 
-/// The silence after which an incomplete COBS frame is given up: more than a port pauses within a frame, and below the time-out
-/// of any client, so that a client that repeats is heard.
-pub const ABANDON: Duration = Duration::from_millis(250);
+/// The silence after which what may be a COBS frame is given up: more than a port pauses within a frame, and far below the
+/// time-out of any client, so that a client that repeats is heard.
+pub const ABANDON_COBS: Duration = Duration::from_millis(250);
 
-/// The silence after which an incomplete raw message is given up. Longer than for COBS, because raw messages come over TCP,
-/// where a lost segment costs 200 ms and more; noise cannot make use of it, as a raw message also ends at its length.
-pub const RAW_ABANDON: Duration = Duration::from_secs(1);
+/// The silence after which an incomplete raw message or console packet is given up. Raw messages come over TCP, too, where a lost
+/// segment costs 200 ms and more. A third of what [`counted`] and [`console`] wait by themselves: a client of another framing that
+/// repeats its request every 2.5 s must not find the decoder in what its own last request left there.
+pub const ABANDON: Duration = Duration::from_secs(1);
 
 /// Shortest message: an SMP header.
 const HEAD: usize = SmpHead::LEN;
@@ -302,11 +303,14 @@ impl<'b> Auto<'b> {
     fn hand_over(&mut self, have: usize, line: Line) {
         self.listen_again(line);
         let stored = self.stored(have);
-        // The last start marker: each begins a packet, wherever it is. Half of one counts if there is no whole one.
-        let mut from = have.wrapping_sub(usize::from(stored.last() == Some(&0x06)));
+        // The last start marker: each begins a packet, wherever it is, and a zero ends it. Half of one counts if there is no whole one.
+        let none = have.wrapping_sub(usize::from(stored.last() == Some(&0x06)));
+        let mut from = none;
         for (at, pair) in stored.windows(2).enumerate() {
-            if matches!(pair, [0x06, 0x09]) {
-                from = at;
+            match pair {
+                [0x06, 0x09] => from = at,
+                [_, 0x00] => from = none,
+                _ => {}
             }
         }
         for at in from..have {
@@ -483,6 +487,8 @@ impl<'b> Auto<'b> {
                     self.state = State::Cobs { have: have.saturating_sub(start) };
                     return Err(Error::Truncated);
                 }
+                // As in `listen`: a zero ends a console packet.
+                self.console.restart(Line::Outside);
                 1
             }
             end => end.unwrap_or(left.min(input.len())),
@@ -647,7 +653,7 @@ impl Framing for Auto<'_> {
                     // What is left of a damaged line may be the front of another client's frames.
                     self.console.leave_skip();
                 }
-                return self.console.idle(silence, Span::of(console::ABANDON));
+                return self.console.idle(silence, Span::of(ABANDON));
             }
             State::Head { .. } if silence >= HOLD => {
                 while let State::Head { have } = self.state {
@@ -656,17 +662,17 @@ impl Framing for Auto<'_> {
                     }
                 }
             }
-            State::Cobs { have } if silence >= ABANDON => {
+            State::Cobs { have } if silence >= ABANDON_COBS => {
                 self.hand_over(have, Line::Outside);
                 return Err(Error::Abandoned);
             }
             // A header that is not whole is no message yet.
-            State::Raw { have, .. } if silence >= if have < HEAD { HOLD } else { RAW_ABANDON } => {
+            State::Raw { have, .. } if silence >= if have < HEAD { HOLD } else { ABANDON } => {
                 self.hand_over(have, Line::Outside);
                 return Err(Error::Abandoned);
             }
             // A console packet that began in it is abandoned.
-            State::RawMessage { .. } if silence >= console::ABANDON => self.listen_again(Line::Outside),
+            State::RawMessage { .. } if silence >= ABANDON => self.listen_again(Line::Outside),
             _ => {}
         }
         Ok(Progress::More)
