@@ -264,6 +264,11 @@ impl<S: Store> Lines<S> {
         self.line == Line::Outside && !self.is_open()
     }
 
+    /// Whether a packet is open whose LEN is there, at a place where a line may end.
+    pub(super) fn may_end_line(&self) -> bool {
+        matches!(self.packet, Packet::Open { have: LEN.., group: Group::EMPTY, .. })
+    }
+
     /// Forgets line and packet, and goes on at this place in a line.
     pub(super) const fn restart(&mut self, line: Line) {
         self.line = line;
