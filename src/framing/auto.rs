@@ -55,13 +55,16 @@
 //!   that it is text.
 //! * Raw has no check of its own. Noise that looks like a header yields a raw message made of noise; a console frame that began
 //!   inside is delivered after it. Where text or noise shares the port, exclude raw messages with [`without_raw`](Auto::without_raw).
-//! * A raw message that contains a whole console packet or a whole COBS frame (between two zeros, with the length of its SMP
-//!   header) loses to it. That is one message in 65,536 of those that contain such a thing by chance.
-//! * A raw message whose end could be the front of a console packet (`06 09` and nothing but base64 after it) costs the next
-//!   raw message or COBS frame if that begins with a line feed whose zero is in a later read.
+//! * A raw message that contains a whole console packet loses to it, and so does one that contains a COBS frame between two zeros
+//!   whose SMP header has the right length. By chance, a CRC fits one in 65,536 of those that are well-formed otherwise.
+//! * A raw message whose end could be the front of a console packet, `06 09` and nothing but base64 after it, is delivered. The packet is
+//!   expected to go on, unless the next byte begins a frame. A line feed, as the first byte of a version 2 write request, does if
+//!   a zero follows in the same read, or if less than LEN is there of the packet; else that one request is lost.
+//! * Between noise without a zero and a COBS frame there is no border: the frame is lost with the noise. If the noise looks like a
+//!   raw header, the COBS frame in which the raw message ends is lost, too.
 //! * A raw header that announces more than the buffer holds is text and noise, as nothing else can be expected of it.
-//! * COBS frames that are too long for the buffer are damage at the byte that does not fit; the rest, up to a line feed or the zero, is
-//!   dropped.
+//! * A COBS frame that is too long for the buffer is one error at the byte that does not fit. The rest is dropped up to the zero, or to
+//!   a line feed: behind noise on a console, no zero comes.
 //! * Text between the lines of one console packet is possible, a frame of another kind is not. A zero there ends the packet:
 //!   it is the way out for a COBS or raw client behind noise that looks like a start marker.
 //! * Text is lost where it is part of damage: between a false beginning (`01 01`, `02 02`, `02 08`, `02 0A`, a raw header) and
@@ -145,7 +148,7 @@ enum State {
 }
 
 impl<'b> Auto<'b> {
-    /// Decodes into `buffer`. Below 12 bytes it holds no frame of any kind but raw ones of 8 to 11.
+    /// Decodes into `buffer`. Below 12 bytes it accepts raw messages only, below 8 none.
     #[must_use]
     pub const fn new(buffer: &'b mut [u8]) -> Self {
         Self {
