@@ -27,7 +27,7 @@ fn random(len: usize) -> Vec<u8> {
 }
 
 fn encode(framing: &impl Framing, message: &[u8], out: &mut [u8]) -> usize {
-    framing.encode(message).unwrap().next(out)
+    framing.encode(message).unwrap().next(message, out)
 }
 
 fn decode(framing: &mut impl Framing, mut wire: &[u8]) {
@@ -79,7 +79,7 @@ fn cobs(criterion: &mut Criterion) {
         let mut out = [0; 2048];
         group.throughput(Throughput::Bytes(data.len() as u64));
         group.bench_function(BenchmarkId::new("encode/anysmp", kind), |bench| {
-            bench.iter(|| Stuff::new(black_box(&data), []).next(&mut out));
+            bench.iter(|| Stuff::new([]).next(black_box(&data), &mut out));
         });
         group.bench_function(BenchmarkId::new("encode/cobs", kind), |bench| {
             bench.iter(|| ::cobs::encode(black_box(&data), &mut out));

@@ -346,8 +346,8 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
         let mut used = 0usize;
         loop {
             let room = self.out.get_mut(used..).unwrap_or_default();
-            let is_whole = if room.len() >= <F::Encoder<'_> as Encoder>::MIN_OUT {
-                let written = encoder.next(room);
+            let is_whole = if room.len() >= <F::Encoder as Encoder>::MIN_OUT {
+                let written = encoder.next(message, room);
                 used = used.wrapping_add(written);
                 if written > 0 {
                     continue;
@@ -355,8 +355,8 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
                 true
             } else if F::WHOLE {
                 // `out` is full: fine if the frame ended just there.
-                const { assert!(<F::Encoder<'_> as Encoder>::MIN_OUT <= PROBE, "an encoder that needs more room") };
-                if encoder.next(&mut [0; PROBE]) > 0 {
+                const { assert!(<F::Encoder as Encoder>::MIN_OUT <= PROBE, "an encoder that needs more room") };
+                if encoder.next(message, &mut [0; PROBE]) > 0 {
                     return Err(Error::BufferFull);
                 }
                 true

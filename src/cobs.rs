@@ -175,59 +175,89 @@ const WORD: usize = 8;
 enum State {
     /// A code.
     Code,
-    /// So many bytes of a group, then a code; `zero` says that a zero of the data is to be skipped before.
-    Group { left: usize, zero: bool },
-    /// So many bytes of the last group, then nothing.
-    Last { left: usize },
+    /// This many bytes of a group, then a code; `zero` says that a zero of the data is to be skipped before.
+    Group { left: u8, zero: bool },
+    /// This many bytes of the last group, then nothing.
+    Last { left: u8 },
 }
 
-/// Writes data as COBS, run by run. The data are a body and a short tail behind it, as a checksum; no delimiter is written.
+/// Writes data as COBS, run by run. The data are a body and a short tail after it, for example a checksum; no delimiter is
+/// written.
+///
+/// It keeps a position in the body, not the body, which it is handed at each call. Takes a length, the tail and 3 bytes.
 #[derive(Clone)]
-pub struct Encoder<'m, const TAIL: usize> {
-    body: &'m [u8],
-    tail: [u8; TAIL],
-    /// Bytes of the tail that are used up.
+pub struct Encoder<const TAIL: usize> {
+    /// Bytes of body and tail that are used up.
     at: usize,
+    tail: [u8; TAIL],
     state: State,
 }
 
-impl<'m, const TAIL: usize> Encoder<'m, TAIL> {
-    /// Encodes `body` followed by `tail`.
+const _: () = assert!(size_of::<Encoder<2>>() <= size_of::<usize>() + 8);
+
+impl<const TAIL: usize> Encoder<TAIL> {
+    /// Encodes a body followed by `tail`.
     #[must_use]
-    pub const fn new(body: &'m [u8], tail: [u8; TAIL]) -> Self {
-        Self { body, tail, at: 0, state: State::Code }
+    pub const fn new(tail: [u8; TAIL]) -> Self {
+        Self { at: 0, tail, state: State::Code }
     }
 
     /// Writes the next encoded bytes to the front of `out` and returns how many: 0 when everything is written, or if `out`
     /// is empty. What `out` holds behind them is not kept.
-    pub fn next(&mut self, out: &mut [u8]) -> usize {
-        let len = out.len();
-        let mut out = out;
+    ///
+    /// `body` is the same at each call. Another one yields garbage that still ends.
+    pub fn next(&mut self, body: &[u8], out: &mut [u8]) -> usize {
+        let mut data = Data {
+            body: body.get(self.at..).unwrap_or_default(),
+            tail: self.tail.get(self.at.saturating_sub(body.len())..).unwrap_or_default(),
+        };
+        let (left, room) = (data.len(), out.len());
+        let free = self.state.run(&mut data, out);
+        // Never back, even if this body is shorter than the last one: what ends has to end.
+        self.at = self.at.wrapping_add(left.wrapping_sub(data.len()));
+        room.saturating_sub(free)
+    }
+}
+
+impl State {
+    /// Writes what comes next of `data`; returns how many bytes of `out` are left.
+    fn run(&mut self, data: &mut Data<'_>, mut out: &mut [u8]) -> usize {
         loop {
-            match self.state {
-                State::Code => {
-                    out = self.short_groups(out);
-                    let Some((place, free)) = core::mem::take(&mut out).split_first_mut() else { break };
-                    *place = self.open();
+            match *self {
+                Self::Code => {
+                    out = data.short_groups(out);
+                    let Some((place, free)) = core::mem::take(&mut out).split_first_mut() else { return 0 };
+                    (*place, *self) = data.open();
                     out = free;
                 }
-                State::Group { left: 0, zero } => {
+                Self::Group { left: 0, zero } => {
                     if zero {
-                        self.skip();
+                        data.skip();
                     }
-                    self.state = State::Code;
+                    *self = Self::Code;
                 }
-                State::Group { left, zero } => match self.copy(left, &mut out) {
-                    0 => break,
-                    count => self.state = State::Group { left: left.saturating_sub(count), zero },
+                Self::Group { left, zero } => match data.copy(left, &mut out) {
+                    0 => return out.len(),
+                    count => *self = Self::Group { left: left.wrapping_sub(count), zero },
                 },
-                State::Last { left } => match self.copy(left, &mut out) {
-                    0 => break,
-                    count => self.state = State::Last { left: left.saturating_sub(count) },
+                Self::Last { left } => match data.copy(left, &mut out) {
+                    0 => return out.len(),
+                    count => *self = Self::Last { left: left.wrapping_sub(count) },
                 },
             }
         }
-        len.saturating_sub(out.len())
+    }
+}
+
+/// The data that are left, while an [`Encoder`] works: two slices stay in registers, and no byte costs a position.
+struct Data<'m> {
+    body: &'m [u8],
+    tail: &'m [u8],
+}
+
+impl Data<'_> {
+    const fn len(&self) -> usize {
+        self.body.len().saturating_add(self.tail.len())
     }
 
     /// Writes whole groups of less than a word, as long as body and `out` hold at least the longest; returns the rest of `out`.
@@ -258,73 +288,66 @@ impl<'m, const TAIL: usize> Encoder<'m, TAIL> {
         out
     }
 
-    /// The data that are left.
-    fn rest(&self) -> (&'m [u8], &[u8]) {
-        (self.body, self.tail.get(self.at..).unwrap_or_default())
-    }
-
-    /// Looks ahead for the end of the next group; returns its code.
-    fn open(&mut self) -> u8 {
-        let (body, tail) = self.rest();
+    /// Looks ahead for the end of the next group; returns its code, and what comes after the code.
+    fn open(&self) -> (u8, State) {
+        let (body, tail) = (self.body, self.tail);
         let mut len = zero_at(body.get(..FULL).unwrap_or(body));
         if len == body.len() {
             let room = FULL.saturating_sub(len);
             len = len.saturating_add(zero_at(tail.get(..room).unwrap_or(tail)));
         }
-        let all = body.len().saturating_add(tail.len());
-        self.state = match len {
-            FULL => State::Group { left: len, zero: false },
-            _ if len == all => State::Last { left: len },
-            _ => State::Group { left: len, zero: true },
+        // Never more than 254.
+        let left = u8::try_from(len).unwrap_or_default();
+        let state = match len {
+            FULL => State::Group { left, zero: false },
+            _ if len == self.len() => State::Last { left },
+            _ => State::Group { left, zero: true },
         };
-        u8::try_from(len).unwrap_or(u8::MAX).saturating_add(1)
+        (left.wrapping_add(1), state)
     }
 
     /// Skips one byte.
     const fn skip(&mut self) {
-        match self.body.split_first() {
-            Some((_, body)) => self.body = body,
-            None => self.at = self.at.saturating_add(1),
+        if let [_, body @ ..] = self.body {
+            self.body = body;
+        } else if let [_, tail @ ..] = self.tail {
+            self.tail = tail;
         }
     }
 
-    /// Copies up to `left` bytes of the data; returns how many.
-    fn copy(&mut self, left: usize, out: &mut &mut [u8]) -> usize {
-        let wanted = left.min(out.len());
+    /// Copies up to `left` bytes; returns how many.
+    fn copy(&mut self, left: u8, out: &mut &mut [u8]) -> u8 {
+        let wanted = usize::from(left).min(out.len());
         let mut done = wanted.min(self.body.len());
-        let (Some((from, body)), Some((to, free))) =
+        let (Some((from, body)), Some((to, mut free))) =
             (self.body.split_at_checked(done), core::mem::take(out).split_at_mut_checked(done))
         else {
             return 0;
         };
         bytes::copy(from, to);
         self.body = body;
-        let tail = self.tail.get(self.at..).unwrap_or_default();
-        let mut free = free;
-        for byte in tail.iter().take(wanted.saturating_sub(done)) {
+        while let (true, [byte, tail @ ..]) = (done < wanted, self.tail) {
             let Some((place, rest)) = core::mem::take(&mut free).split_first_mut() else { break };
             *place = *byte;
+            self.tail = tail;
             free = rest;
-            self.at = self.at.saturating_add(1);
             done = done.saturating_add(1);
         }
         *out = free;
-        done
+        u8::try_from(done).unwrap_or(left)
     }
 }
 
-impl<const TAIL: usize> core::fmt::Debug for Encoder<'_, TAIL> {
+impl<const TAIL: usize> core::fmt::Debug for Encoder<TAIL> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let (body, tail) = self.rest();
-        f.debug_struct("Encoder").field("body", &body.len()).field("tail", &tail.len()).finish_non_exhaustive()
+        f.debug_struct("Encoder").field("at", &self.at).field("state", &self.state).finish_non_exhaustive()
     }
 }
 
 #[cfg(feature = "defmt")]
-impl<const TAIL: usize> defmt::Format for Encoder<'_, TAIL> {
+impl<const TAIL: usize> defmt::Format for Encoder<TAIL> {
     fn format(&self, f: defmt::Formatter<'_>) {
-        let (body, tail) = self.rest();
-        defmt::write!(f, "Encoder {{ body: {=usize}, tail: {=usize} }}", body.len(), tail.len());
+        defmt::write!(f, "Encoder {{ at: {=usize}, state: {} }}", self.at, self.state);
     }
 }
 

@@ -183,7 +183,7 @@ fn packed(framing: &Packet<'_>, message: &[u8]) -> Vec<u8> {
     let mut packet = Vec::new();
     let mut out = [0; 7];
     loop {
-        match encoder.next(&mut out) {
+        match encoder.next(message, &mut out) {
             0 => return packet,
             length => packet.extend(&out[..length]),
         }

@@ -91,7 +91,7 @@ fn framed(framing: &impl Framing, message: &[u8]) -> Vec<u8> {
     let mut out = [0; 64];
     let mut wire = Vec::new();
     loop {
-        match encoder.next(&mut out) {
+        match encoder.next(message, &mut out) {
             0 => return wire,
             len => wire.extend_from_slice(&out[..len]),
         }
@@ -518,11 +518,19 @@ struct Plain<'b> {
 
 impl Framing for Plain<'_> {
     const OVERHEAD: usize = 3;
-    type Encoder<'m> = PlainEncoder<'m>;
+    type Encoder = PlainEncoder;
 
-    fn encode<'m>(&self, message: &'m [u8]) -> Result<PlainEncoder<'m>, framing::Error> {
+    fn encode(&self, message: &[u8]) -> Result<PlainEncoder, framing::Error> {
         let len = u8::try_from(message.len()).or(Err(framing::Error::Unsendable))?;
-        Ok(PlainEncoder { head: [0x7E, len], message, at: 0 })
+        Ok(PlainEncoder { head: [0x7E, len], at: 0 })
+    }
+
+    fn sizes(&self) -> framing::Sizes {
+        framing::Sizes { message: self.buffer.len() - 3, buffer: self.buffer.len(), out: 128, read: 64 }
+    }
+
+    fn max_encoded_len(&self, message: usize) -> usize {
+        message + 3
     }
 
     fn push<'i>(&mut self, input: &mut &'i [u8]) -> Result<Progress<'i>, framing::Error> {
@@ -564,18 +572,17 @@ impl Framing for Plain<'_> {
     }
 }
 
-struct PlainEncoder<'m> {
+struct PlainEncoder {
     head: [u8; 2],
-    message: &'m [u8],
     at: usize,
 }
 
-impl Encoder for PlainEncoder<'_> {
+impl Encoder for PlainEncoder {
     const MIN_OUT: usize = 1;
 
-    fn next(&mut self, out: &mut [u8]) -> usize {
-        let sum = self.message.iter().fold(0, |sum, byte| sum ^ byte);
-        let frame = self.head.iter().chain(self.message).chain(std::iter::once(&sum)).skip(self.at);
+    fn next(&mut self, message: &[u8], out: &mut [u8]) -> usize {
+        let sum = message.iter().fold(0, |sum, byte| sum ^ byte);
+        let frame = self.head.iter().chain(message).chain(std::iter::once(&sum)).skip(self.at);
         let written = out.iter_mut().zip(frame).map(|(to, from)| *to = *from).count();
         self.at += written;
         written

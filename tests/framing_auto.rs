@@ -18,10 +18,10 @@ fn request(random: &mut Random, payload: usize) -> Vec<u8> {
     message
 }
 
-fn drain(mut encoder: impl Encoder) -> Vec<u8> {
+fn drain(mut encoder: impl Encoder, message: &[u8]) -> Vec<u8> {
     let (mut all, mut out) = (Vec::new(), [0; 64]);
     loop {
-        match encoder.next(&mut out) {
+        match encoder.next(message, &mut out) {
             0 => return all,
             len => all.extend(&out[..len]),
         }
@@ -30,9 +30,9 @@ fn drain(mut encoder: impl Encoder) -> Vec<u8> {
 
 fn frame(kind: Kind, message: &[u8]) -> Vec<u8> {
     match kind {
-        Kind::Console => drain(console::Encoder::new(message).unwrap()),
-        Kind::Raw => drain(counted::Encoder::new(message)),
-        Kind::Cobs => drain(delimited::Encoder::new(message).unwrap()),
+        Kind::Console => drain(console::Encoder::new(message).unwrap(), message),
+        Kind::Raw => drain(counted::Encoder::new(), message),
+        Kind::Cobs => drain(delimited::Encoder::new(message).unwrap(), message),
     }
 }
 
@@ -47,7 +47,7 @@ fn decode(auto: &mut Auto<'_>, pieces: &[&[u8]]) -> (Vec<(Kind, Vec<u8>)>, Vec<u
                 Ok(Progress::Text(run)) => text.extend(run),
                 Ok(Progress::Message) => {
                     messages.push((auto.kind(), auto.message().to_vec()));
-                    let answer = drain(auto.encode(auto.message()).unwrap());
+                    let answer = drain(auto.encode(auto.message()).unwrap(), auto.message());
                     assert_eq!(answer, frame(auto.kind(), auto.message()), "the answer goes out in kind");
                 }
                 Err(error) => panic!("{error}"),

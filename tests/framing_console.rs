@@ -137,7 +137,7 @@ fn every_output_size_gives_the_same_frame() {
     for vector in goldens() {
         for out in Encoder::MIN_OUT..=vector.wire.len() + 1 {
             assert_eq!(
-                encode_in(Encoder::new(&vector.message).unwrap(), out),
+                encode_in(Encoder::new(&vector.message).unwrap(), &vector.message, out),
                 vector.wire,
                 "{} in runs of {out}",
                 vector.name

@@ -15,7 +15,7 @@ fn exchange(framing: &mut impl Framing, message: &[u8]) {
     let mut len = 0;
     let mut encoder = framing.encode(message).unwrap();
     loop {
-        match encoder.next(&mut wire[len..]) {
+        match encoder.next(message, &mut wire[len..]) {
             0 => break,
             count => len += count,
         }

@@ -186,13 +186,13 @@ fn a_packet_leaves_in_runs_of_any_size() {
         let mut bytes: Vec<u8> = Vec::new();
         let mut out = vec![0; size];
         loop {
-            match encoder.next(&mut out) {
+            match encoder.next(&ANSWER, &mut out) {
                 0 => break,
                 written => bytes.extend(&out[..written]),
             }
         }
         assert_eq!(bytes, packet(&ANSWER));
-        assert_eq!(encoder.next(&mut out), 0);
+        assert_eq!(encoder.next(&ANSWER, &mut out), 0);
     }
 }
 
@@ -232,7 +232,7 @@ fn without_a_checksum_a_packet_is_one_byte_shorter_and_only_its_length_is_compar
         let (mut wire, mut out) = (Vec::new(), [0; 3]);
         let mut encoder = framing.encode(&message).unwrap();
         loop {
-            match encoder.next(&mut out) {
+            match encoder.next(&message, &mut out) {
                 0 => break,
                 len => wire.extend(&out[..len]),
             }

@@ -41,18 +41,18 @@ fn frames_are_the_same_in_runs_of_any_length() {
             (0..len).map(|i| (i % 7) as u8 * u8::from(len % 2 == 1) + u8::from(len % 2 == 0)).collect();
         let whole = frame(&message);
         for run in 1..=9 {
-            let mut encoder = lrc::Encoder::new(&message);
+            let mut encoder = lrc::Encoder::new();
             let mut pieces = Vec::new();
             let mut out = vec![0; run];
             loop {
-                let n = encoder.next(&mut out);
+                let n = encoder.next(&message, &mut out);
                 if n == 0 {
                     break;
                 }
                 pieces.extend_from_slice(&out[..n]);
             }
             assert_eq!(pieces, whole);
-            assert_eq!(encoder.next(&mut out), 0);
+            assert_eq!(encoder.next(&message, &mut out), 0);
         }
     }
 }
@@ -173,8 +173,8 @@ fn every_message_of_three_bytes_round_trips() {
     for number in 0u32..1 << 24 {
         let [_, a, b, c] = number.to_be_bytes();
         let message = [a, b, c];
-        let mut encoder = lrc::Encoder::new(&message);
-        let len = encoder.next(&mut wire);
+        let mut encoder = lrc::Encoder::new();
+        let len = encoder.next(&message, &mut wire);
         assert_eq!(wire[len - 1], 0);
         zeros += u32::from(wire[len - 2] == 0);
         ones += u32::from(wire[len - 2] == 1);
@@ -373,7 +373,7 @@ fn reset_forgets_partial_frames_and_messages() {
 
 fn frame(message: &[u8]) -> Vec<u8> {
     let mut wire = vec![0; lrc::max_frame_len(message.len())];
-    let len = lrc::Encoder::new(message).next(&mut wire);
+    let len = lrc::Encoder::new().next(message, &mut wire);
     wire.truncate(len);
     wire
 }

@@ -18,7 +18,7 @@ use anysmp::s3mp::{Address, Counter, Header, Reply};
 
 fn check(message: &[u8]) -> u8 {
     let mut wire = vec![0; lrc::max_frame_len(message.len())];
-    let len = lrc::Encoder::new(message).next(&mut wire);
+    let len = lrc::Encoder::new().next(message, &mut wire);
     wire[len - 2]
 }
 

@@ -67,7 +67,7 @@ fn answer(
     }
     while len > 0 {
         let mut wire = vec![0; lrc::max_frame_len(len)];
-        let written = lrc::Encoder::new(&tx[..len]).next(&mut wire);
+        let written = lrc::Encoder::new().next(&tx[..len], &mut wire);
         wire.truncate(written);
         sent.push(wire);
         len = slave.poll(&mut tx);

@@ -75,7 +75,7 @@ use core::time::Duration;
 use super::console::{self, Console, Line, Lines};
 use super::counted::{self, Counted, Head, SmpHead};
 use super::delimited;
-use super::{Error, Framing, Progress};
+use super::{Error, Framing, Progress, Sizes};
 use crate::cobs;
 use crate::line::Span;
 
@@ -165,6 +165,18 @@ impl<'b> Auto<'b> {
         Self { raw: false, ..self }
     }
 
+    /// The sizes that suit a receive buffer of `buffer` bytes: the least of the three framings, because a peer may use any.
+    #[must_use]
+    pub const fn sizes_of(buffer: usize) -> Sizes {
+        Sizes::of_stream(Self::max_message(buffer), Self::max_message_in(Kind::Cobs, buffer))
+    }
+
+    /// The most bytes on the wire that a message of `message` bytes takes: as many as on the console.
+    #[must_use]
+    pub const fn max_encoded_len(message: usize) -> usize {
+        Console::encoded_len(message)
+    }
+
     /// The framing of the last message, in which the next one is encoded.
     #[must_use]
     pub const fn kind(&self) -> Kind {
@@ -215,14 +227,23 @@ impl defmt::Format for Auto<'_> {
 impl Framing for Auto<'_> {
     const OVERHEAD: usize = Console::OVERHEAD;
 
-    type Encoder<'m> = Encoder<'m>;
+    type Encoder = Encoder;
 
-    fn encode<'m>(&self, message: &'m [u8]) -> Result<Encoder<'m>, Error> {
+    fn encode(&self, message: &[u8]) -> Result<Encoder, Error> {
         Ok(Encoder(match self.last {
             Kind::Console => Inner::Console(console::Encoder::new(message)?),
-            Kind::Raw => Inner::Raw(counted::Encoder::new(message)),
+            Kind::Raw => Inner::Raw(counted::Encoder::new()),
             Kind::Cobs => Inner::Cobs(delimited::Encoder::new(message)?),
         }))
+    }
+
+    fn sizes(&self) -> Sizes {
+        Self::sizes_of(self.console.store.bytes.len())
+    }
+
+    /// That of the console, whose symbols take the most.
+    fn max_encoded_len(&self, message: usize) -> usize {
+        Self::max_encoded_len(message)
     }
 
     fn push<'i>(&mut self, input: &mut &'i [u8]) -> Result<Progress<'i>, Error> {
@@ -295,28 +316,30 @@ impl Framing for Auto<'_> {
     }
 }
 
-/// Puts one message into the framing that it was encoded for.
-#[derive(Debug)]
+/// Puts one message into the framing that it was encoded for. Takes 20 bytes on a Cortex-M, 24 on a 64-bit host.
+#[derive(Debug, Clone)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Encoder<'m>(Inner<'m>);
+pub struct Encoder(Inner);
 
-#[derive(Debug)]
+const _: () = assert!(size_of::<Encoder>() <= 24);
+
+#[derive(Debug, Clone)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-enum Inner<'m> {
-    Console(console::Encoder<'m>),
-    Raw(counted::Encoder<'m>),
-    Cobs(delimited::Encoder<'m>),
+enum Inner {
+    Console(console::Encoder),
+    Raw(counted::Encoder),
+    Cobs(delimited::Encoder),
 }
 
-impl super::Encoder for Encoder<'_> {
+impl super::Encoder for Encoder {
     /// The console's is the largest.
-    const MIN_OUT: usize = <console::Encoder<'_> as super::Encoder>::MIN_OUT;
+    const MIN_OUT: usize = <console::Encoder as super::Encoder>::MIN_OUT;
 
-    fn next(&mut self, out: &mut [u8]) -> usize {
+    fn next(&mut self, message: &[u8], out: &mut [u8]) -> usize {
         match &mut self.0 {
-            Inner::Console(encoder) => encoder.next(out),
-            Inner::Raw(encoder) => encoder.next(out),
-            Inner::Cobs(encoder) => encoder.next(out),
+            Inner::Console(encoder) => encoder.next(message, out),
+            Inner::Raw(encoder) => encoder.next(message, out),
+            Inner::Cobs(encoder) => encoder.next(message, out),
         }
     }
 }

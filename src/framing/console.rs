@@ -61,7 +61,7 @@
 use core::ops::Range;
 use core::time::Duration;
 
-use super::{Error, Framing, Progress};
+use super::{Error, Framing, Progress, Sizes};
 use crate::checksum::Crc16;
 use crate::line::Span;
 
@@ -243,6 +243,13 @@ impl<'b> Console<'b> {
     #[must_use]
     pub const fn encoded_len(message: usize) -> usize {
         Encoder::encoded_len(message, LINE)
+    }
+
+    /// The sizes that suit a receive buffer of `buffer` bytes and lines of at most 128 bytes; longer lines want an `out` as long
+    /// as they are.
+    #[must_use]
+    pub const fn sizes_of(buffer: usize) -> Sizes {
+        Sizes::of_stream(Self::max_message(buffer), buffer)
     }
 }
 
@@ -486,10 +493,19 @@ impl Framing for Console<'_> {
     /// line feed within 10 ms, and none after 50 ms.
     const SETTLE: Duration = Duration::from_millis(50);
 
-    type Encoder<'m> = Encoder<'m>;
+    type Encoder = Encoder;
 
-    fn encode<'m>(&self, message: &'m [u8]) -> Result<Encoder<'m>, Error> {
+    fn encode(&self, message: &[u8]) -> Result<Encoder, Error> {
         Encoder::in_lines(message, self.lines.longest.into())
+    }
+
+    fn sizes(&self) -> Sizes {
+        let sizes = Self::sizes_of(self.lines.store.capacity());
+        Sizes { out: sizes.out.max(self.lines.longest.into()), ..sizes }
+    }
+
+    fn max_encoded_len(&self, message: usize) -> usize {
+        Encoder::encoded_len(message, self.lines.longest.into())
     }
 
     /// One line feed: it ends whatever the receiver has of a line.

@@ -15,7 +15,7 @@
 
 use core::time::Duration;
 
-use super::{Error, Framing, Progress};
+use super::{Error, Framing, Progress, Sizes};
 use crate::bytes;
 
 pub use super::counted::Encoder;
@@ -51,6 +51,12 @@ impl<'b> Datagram<'b> {
     pub const fn encoded_len(message: usize) -> usize {
         message
     }
+
+    /// The sizes that suit a receive buffer of `buffer` bytes. A datagram leaves and arrives in one piece.
+    #[must_use]
+    pub const fn sizes_of(buffer: usize) -> Sizes {
+        Sizes { message: buffer, buffer, out: buffer, read: buffer }
+    }
 }
 
 impl Framing for Datagram<'_> {
@@ -58,11 +64,21 @@ impl Framing for Datagram<'_> {
 
     const WHOLE: bool = true;
 
-    type Encoder<'m> = Encoder<'m>;
+    const DATAGRAM: bool = true;
 
-    fn encode<'m>(&self, message: &'m [u8]) -> Result<Encoder<'m>, Error> {
+    type Encoder = Encoder;
+
+    fn encode(&self, message: &[u8]) -> Result<Encoder, Error> {
         // There is no such thing as a run of no bytes: it would say that the frame is complete.
-        if message.is_empty() { Err(Error::Unsendable) } else { Ok(Encoder::new(message)) }
+        if message.is_empty() { Err(Error::Unsendable) } else { Ok(Encoder::new()) }
+    }
+
+    fn sizes(&self) -> Sizes {
+        Self::sizes_of(self.buffer.len())
+    }
+
+    fn max_encoded_len(&self, message: usize) -> usize {
+        Self::encoded_len(message)
     }
 
     fn push<'i>(&mut self, input: &mut &'i [u8]) -> Result<Progress<'i>, Error> {

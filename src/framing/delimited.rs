@@ -34,7 +34,7 @@
 
 use core::time::Duration;
 
-use super::{Encoder as Encode, Error, Framing, Progress};
+use super::{Encoder as Encode, Error, Framing, Progress, Sizes};
 use crate::checksum::Crc16;
 use crate::cobs::{self, Decoded, Decoder};
 
@@ -100,6 +100,13 @@ impl<'b> Cobs<'b> {
         cobs::max_encoded_len(message.saturating_add(CRC)).saturating_add(1)
     }
 
+    /// The sizes that suit a receive buffer of `buffer` bytes. The CRC is stored there too, but is not what a peer counts: the
+    /// buffer that may be promised is two bytes shorter.
+    #[must_use]
+    pub const fn sizes_of(buffer: usize) -> Sizes {
+        Sizes::of_stream(Self::max_message(buffer), Self::max_message(buffer))
+    }
+
     /// A frame of `have` bytes has ended.
     fn finish(&mut self, have: usize) -> Result<Progress<'static>, Error> {
         self.state = State::START;
@@ -115,10 +122,18 @@ impl<'b> Cobs<'b> {
 impl Framing for Cobs<'_> {
     const OVERHEAD: usize = 0;
 
-    type Encoder<'m> = Encoder<'m>;
+    type Encoder = Encoder;
 
-    fn encode<'m>(&self, message: &'m [u8]) -> Result<Encoder<'m>, Error> {
+    fn encode(&self, message: &[u8]) -> Result<Encoder, Error> {
         Encoder::new(message)
+    }
+
+    fn sizes(&self) -> Sizes {
+        Self::sizes_of(self.buffer.len())
+    }
+
+    fn max_encoded_len(&self, message: usize) -> usize {
+        Self::max_encoded_len(message)
     }
 
     /// One zero: it ends whatever the receiver has of a frame.
@@ -201,33 +216,36 @@ impl defmt::Format for Cobs<'_> {
     }
 }
 
-/// Puts one message into a frame. The CRC is computed when it is built: one pass more over the message.
+/// Puts one message into a frame. The CRC is computed when it is built: one pass more over the message. Takes 12 bytes on a
+/// Cortex-M, 24 on a 64-bit host.
 #[derive(Debug, Clone)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Encoder<'m> {
-    data: cobs::Encoder<'m, CRC>,
+pub struct Encoder {
+    data: cobs::Encoder<CRC>,
     ended: bool,
 }
 
-impl<'m> Encoder<'m> {
+const _: () = assert!(size_of::<Encoder>() <= 24);
+
+impl Encoder {
     /// Encodes `message`.
     ///
     /// # Errors
     ///
     /// [`Error::Unsendable`] if the message is shorter than an SMP header, 8 bytes.
-    pub fn new(message: &'m [u8]) -> Result<Self, Error> {
+    pub fn new(message: &[u8]) -> Result<Self, Error> {
         if message.len() < MIN_MESSAGE {
             return Err(Error::Unsendable);
         }
-        Ok(Self { data: cobs::Encoder::new(message, Crc16::of(message).to_be_bytes()), ended: false })
+        Ok(Self { data: cobs::Encoder::new(Crc16::of(message).to_be_bytes()), ended: false })
     }
 }
 
-impl Encode for Encoder<'_> {
+impl Encode for Encoder {
     const MIN_OUT: usize = 1;
 
-    fn next(&mut self, out: &mut [u8]) -> usize {
-        let written = self.data.next(out);
+    fn next(&mut self, message: &[u8], out: &mut [u8]) -> usize {
+        let written = self.data.next(message, out);
         match out.get_mut(written) {
             Some(place) if !self.ended => {
                 *place = 0;

@@ -59,7 +59,7 @@
 
 use core::time::Duration;
 
-use super::{Error, Framing, Progress};
+use super::{Error, Framing, Progress, Sizes};
 use crate::checksum::Sum;
 use crate::cobs;
 
@@ -138,6 +138,12 @@ impl<'b> Lrc<'b> {
     pub fn with_abandon(mut self, abandon: Duration) -> Self {
         self.abandon = abandon;
         self
+    }
+
+    /// The sizes that suit a receive buffer of `buffer` bytes. A frame leaves in one piece.
+    #[must_use]
+    pub const fn sizes_of(buffer: usize) -> Sizes {
+        Sizes { out: max_frame_len(buffer), ..Sizes::of_stream(buffer, buffer) }
     }
 
     /// Whether the decoder holds a frame that only the next byte or silence completes.
@@ -221,10 +227,19 @@ impl Framing for Lrc<'_> {
     const WHOLE: bool = true;
     const QUIET: Duration = Self::ABANDON;
 
-    type Encoder<'m> = Encoder<'m>;
+    type Encoder = Encoder;
 
-    fn encode<'m>(&self, message: &'m [u8]) -> Result<Encoder<'m>, Error> {
-        Ok(Encoder::new(message))
+    fn encode(&self, message: &[u8]) -> Result<Encoder, Error> {
+        let _ = message;
+        Ok(Encoder::new())
+    }
+
+    fn sizes(&self) -> Sizes {
+        Self::sizes_of(self.message.bytes.len())
+    }
+
+    fn max_encoded_len(&self, message: usize) -> usize {
+        max_frame_len(message)
     }
 
     fn push<'i>(&mut self, input: &mut &'i [u8]) -> Result<Progress<'i>, Error> {
@@ -317,13 +332,17 @@ impl core::fmt::Debug for Buffer<'_> {
     }
 }
 
-/// Puts one message into a frame.
-#[derive(Clone)]
-pub struct Encoder<'m> {
-    rest: &'m [u8],
+/// Puts one message, which may have any length, into a frame. Takes 8 bytes on a Cortex-M, 16 on a 64-bit host.
+#[derive(Debug, Clone)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Encoder {
+    /// Bytes of the message that are used up.
+    at: usize,
     sum: Sum,
     stage: Stage,
 }
+
+const _: () = assert!(size_of::<Encoder>() <= 16);
 
 /// What the encoder writes next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -351,48 +370,56 @@ enum End {
     Message,
 }
 
-impl<'m> Encoder<'m> {
-    /// Starts the frame of `message`, which may have any length.
+impl Encoder {
+    /// At the start of a frame.
     #[must_use]
-    pub const fn new(message: &'m [u8]) -> Self {
-        Self { rest: message, sum: Sum::new(), stage: Stage::Code }
-    }
-
-    /// The length of the block at the front of the rest, and what follows it.
-    fn block(&self) -> (u8, End) {
-        let mut len: u8 = 0;
-        for byte in self.rest {
-            match byte {
-                _ if len == FULL - 1 => return (len, End::Full),
-                0 => return (len, End::Zero),
-                _ => len = len.wrapping_add(1),
-            }
-        }
-        (len, if len == FULL - 1 { End::Full } else { End::Message })
-    }
-
-    /// Takes one byte off the rest, if there is one.
-    const fn take(&mut self) -> u8 {
-        match self.rest {
-            [byte, rest @ ..] => {
-                self.rest = rest;
-                *byte
-            }
-            [] => 0,
-        }
+    pub const fn new() -> Self {
+        Self { at: 0, sum: Sum::new(), stage: Stage::Code }
     }
 }
 
-impl super::Encoder for Encoder<'_> {
+impl Default for Encoder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The length of the block at the front of `rest`, and what follows it.
+fn block(rest: &[u8]) -> (u8, End) {
+    let mut len: u8 = 0;
+    for byte in rest {
+        match byte {
+            _ if len == FULL - 1 => return (len, End::Full),
+            0 => return (len, End::Zero),
+            _ => len = len.wrapping_add(1),
+        }
+    }
+    (len, if len == FULL - 1 { End::Full } else { End::Message })
+}
+
+/// Takes one byte off `rest`, if there is one.
+const fn take(rest: &mut &[u8]) -> u8 {
+    match *rest {
+        [byte, behind @ ..] => {
+            *rest = behind;
+            *byte
+        }
+        [] => 0,
+    }
+}
+
+impl super::Encoder for Encoder {
     const MIN_OUT: usize = 1;
 
-    fn next(&mut self, out: &mut [u8]) -> usize {
+    fn next(&mut self, message: &[u8], out: &mut [u8]) -> usize {
+        let mut rest = message.get(self.at..).unwrap_or_default();
+        let left = rest.len();
         let mut written: usize = 0;
         for place in out {
             let byte = match self.stage {
                 Stage::Block { left: left @ 1.., end } => {
                     self.stage = Stage::Block { left: left.wrapping_sub(1), end };
-                    self.take()
+                    take(&mut rest)
                 }
                 Stage::Block { left: 0, end: End::Message } => {
                     self.stage = Stage::Marker;
@@ -400,9 +427,9 @@ impl super::Encoder for Encoder<'_> {
                 }
                 Stage::Code | Stage::Block { left: 0, .. } => {
                     if let Stage::Block { end: End::Zero, .. } = self.stage {
-                        self.take();
+                        take(&mut rest);
                     }
-                    let (left, end) = self.block();
+                    let (left, end) = block(rest);
                     self.stage = Stage::Block { left, end };
                     left.wrapping_add(1)
                 }
@@ -416,19 +443,7 @@ impl super::Encoder for Encoder<'_> {
             *place = byte;
             written = written.wrapping_add(1);
         }
+        self.at = self.at.wrapping_add(left.wrapping_sub(rest.len()));
         written
-    }
-}
-
-impl core::fmt::Debug for Encoder<'_> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "Encoder({} bytes to go, {:?})", self.rest.len(), self.stage)
-    }
-}
-
-#[cfg(feature = "defmt")]
-impl defmt::Format for Encoder<'_> {
-    fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "Encoder({} bytes to go, {})", self.rest.len(), self.stage);
     }
 }

@@ -45,7 +45,7 @@ use core::time::Duration;
 
 use super::Header;
 use crate::framing::counted::{Counted, Encoder, Head, SmpHead};
-use crate::framing::{Error, Framing, Progress};
+use crate::framing::{Error, Framing, Progress, Sizes};
 
 /// The service, 8D53DC1D-1DB7-4CD3-868B-8A527460AA84. `to_be_bytes` gives the order in which it is printed,
 /// `to_le_bytes` the one in which it is advertised and in which most stacks want it.
@@ -54,6 +54,9 @@ pub const SERVICE: u128 = 0x8D53_DC1D_1DB7_4CD3_868B_8A52_7460_AA84;
 /// The characteristic, DA2E7828-FBCE-4E01-AE9E-261174997C48: Write Without Response, and Notify. Byte orders as for
 /// [`SERVICE`].
 pub const CHARACTERISTIC: u128 = 0xDA2E_7828_FBCE_4E01_AE9E_2611_7499_7C48;
+
+/// The longest value of an attribute, and so the longest piece that any connection carries.
+const LONGEST: usize = 512;
 
 /// What every connection can carry before a larger ATT MTU is agreed on, in bytes.
 pub const MIN_MTU: u16 = 23;
@@ -134,6 +137,12 @@ impl<'b> Reassembly<'b> {
         Self { first: Header::LEN, ..Self::client(buffer) }
     }
 
+    /// The sizes that suit a receive buffer of `buffer` bytes: pieces of any ATT MTU are written and read whole.
+    #[must_use]
+    pub const fn sizes_of(buffer: usize) -> Sizes {
+        Sizes { message: buffer, buffer, out: LONGEST, read: LONGEST }
+    }
+
     fn piece(&mut self, mut piece: &[u8]) -> Result<Progress<'static>, Error> {
         if !self.message.is_within() && piece.len() < self.first {
             return Err(Error::Malformed);
@@ -152,10 +161,18 @@ impl Framing for Reassembly<'_> {
 
     const QUIET: Duration = SmpHead::QUIET;
 
-    type Encoder<'m> = Encoder<'m>;
+    type Encoder = Encoder;
 
-    fn encode<'m>(&self, message: &'m [u8]) -> Result<Encoder<'m>, Error> {
+    fn encode(&self, message: &[u8]) -> Result<Encoder, Error> {
         self.message.encode(message)
+    }
+
+    fn sizes(&self) -> Sizes {
+        Self::sizes_of(self.message.sizes().message)
+    }
+
+    fn max_encoded_len(&self, message: usize) -> usize {
+        self.message.max_encoded_len(message)
     }
 
     fn push<'i>(&mut self, input: &mut &'i [u8]) -> Result<Progress<'i>, Error> {

@@ -100,22 +100,22 @@ pub fn text(events: &[Event]) -> Vec<u8> {
 }
 
 /// The whole frame, pulled in pieces of `out` bytes.
-pub fn encode_in<E: Encoder>(mut encoder: E, out: usize) -> Vec<u8> {
+pub fn encode_in<E: Encoder>(mut encoder: E, message: &[u8], out: usize) -> Vec<u8> {
     let mut wire = Vec::new();
     let mut piece = vec![0xEE; out];
     loop {
-        match encoder.next(&mut piece) {
+        match encoder.next(message, &mut piece) {
             0 => break,
             count => wire.extend_from_slice(&piece[..count]),
         }
         assert!(wire.len() < 1 << 20, "the encoder has no end");
     }
-    assert_eq!(encoder.next(&mut piece), 0, "complete means complete");
+    assert_eq!(encoder.next(message, &mut piece), 0, "complete means complete");
     wire
 }
 
 pub fn encode(framing: &impl Framing, message: &[u8]) -> Vec<u8> {
-    encode_in(framing.encode(message).unwrap(), 4096)
+    encode_in(framing.encode(message).unwrap(), message, 4096)
 }
 
 /// SplitMix64: the same bytes from the same seed, on every machine.

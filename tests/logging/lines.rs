@@ -72,7 +72,7 @@ fn frame(message: &[u8]) -> Vec<u8> {
     let (mut buffer, mut frame) = ([0; 8], [0; 128]);
     let framing = Console::new(&mut buffer);
     let mut encoder = Framing::encode(&framing, message).unwrap();
-    let len = Encoder::next(&mut encoder, &mut frame);
+    let len = Encoder::next(&mut encoder, message, &mut frame);
     frame[..len].to_vec()
 }
 

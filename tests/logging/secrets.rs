@@ -38,13 +38,13 @@ impl Prints {
     /// A framing with half a message in it, and its encoder.
     fn framing<F: Framing + Printed>(&mut self, mut framing: F)
     where
-        for<'m> F::Encoder<'m>: Printed,
+        F::Encoder: Printed,
     {
         let message = &[&[0, 0, 0, 24, 0, 0, 0, 0][..], &BYTES[..24]].concat();
         let mut frame = [0; 128];
         let mut encoder = framing.encode(message).unwrap();
         self.print(&encoder);
-        let len = anysmp::framing::Encoder::next(&mut encoder, &mut frame);
+        let len = anysmp::framing::Encoder::next(&mut encoder, message, &mut frame);
         self.print(&encoder);
         for mut input in [&frame[..len / 2], BYTES, &frame[..len]] {
             while !input.is_empty() {
@@ -194,7 +194,7 @@ fn framings(prints: &mut Prints) {
     prints.framing(packet::Packet::new(room, Duration::from_millis(5)));
     prints.framing(auto::Auto::new(room));
     prints.print(&Progress::Text(BYTES));
-    prints.print(&cobs::Encoder::new(BYTES, [b'h', b'u', b'n', b't']));
+    prints.print(&cobs::Encoder::new([b'h', b'u', b'n', b't']));
     prints.print(&ble::fragments(BYTES, 20));
 }
 

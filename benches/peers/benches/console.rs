@@ -59,9 +59,12 @@ fn console(criterion: &mut Criterion) {
         let mut group = criterion.benchmark_group("encode");
         group.throughput(Throughput::Bytes(len as u64));
         group.bench_function(BenchmarkId::new("anysmp", len), |bench| {
-            bench.iter(|| ours.encode(black_box(&message)).unwrap().next(&mut wire));
+            bench.iter(|| {
+                let message = black_box(&message);
+                ours.encode(message).unwrap().next(message, &mut wire)
+            });
         });
-        let wire_len = ours.encode(&message).unwrap().next(&mut wire);
+        let wire_len = ours.encode(&message).unwrap().next(&message, &mut wire);
         let wire = wire[..wire_len].to_vec();
         let mut line = [0; 128];
         group.bench_function(BenchmarkId::new("mcumgr-smp", len), |bench| {

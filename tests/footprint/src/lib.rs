@@ -86,9 +86,10 @@ pub fn turn<F: Framing>(framing: &mut F, chunk: &mut [u8], out: &mut [u8]) {
             Ok(Progress::More) => return,
             Ok(Progress::Text(text)) => put(text.len() as u32),
             Ok(Progress::Message) => {
-                let Ok(mut encoder) = framing.encode(framing.message()) else { continue };
+                let message = framing.message();
+                let Ok(mut encoder) = framing.encode(message) else { continue };
                 loop {
-                    let len = encoder.next(out);
+                    let len = encoder.next(message, out);
                     if len == 0 {
                         break;
                     }

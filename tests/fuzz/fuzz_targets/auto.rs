@@ -11,7 +11,7 @@ mod common;
 use std::time::Duration;
 
 use anysmp::framing::auto::{Auto, Kind};
-use anysmp::framing::{Encoder, Framing, Progress, console, counted, delimited};
+use anysmp::framing::{Framing, Progress, console, counted, delimited};
 use common::{Event, Events};
 use libfuzzer_sys::fuzz_target;
 
@@ -20,13 +20,10 @@ const BUFFER: usize = 300;
 const SILENCE: Duration = Duration::from_secs(10);
 
 fn frame(kind: Kind, message: &[u8]) -> Vec<u8> {
-    fn all(encoder: impl Encoder) -> Vec<u8> {
-        common::encode_in(encoder, 64)
-    }
     match kind {
-        Kind::Console => all(console::Encoder::new(message).unwrap()),
-        Kind::Raw => all(counted::Encoder::new(message)),
-        Kind::Cobs => all(delimited::Encoder::new(message).unwrap()),
+        Kind::Console => common::encode_in(console::Encoder::new(message).unwrap(), message, 64),
+        Kind::Raw => common::encode_in(counted::Encoder::new(), message, 64),
+        Kind::Cobs => common::encode_in(delimited::Encoder::new(message).unwrap(), message, 64),
     }
 }
 

@@ -18,10 +18,10 @@ fuzz_target!(|input: &[u8]| {
         common::cobs_reference(stream, buffer)
     );
 
-    let mut encoder = Encoder::new(stream, [*quarter, *piece]);
+    let mut encoder = Encoder::new([*quarter, *piece]);
     let (mut wire, mut run) = (Vec::new(), vec![0; size]);
     loop {
-        match encoder.next(&mut run) {
+        match encoder.next(stream, &mut run) {
             0 => break,
             count => wire.extend_from_slice(&run[..count]),
         }

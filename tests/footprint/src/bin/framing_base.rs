@@ -2,7 +2,7 @@
 #![no_std]
 #![no_main]
 
-use anysmp::framing::{Encoder, Error, Framing, Progress};
+use anysmp::framing::{Encoder, Error, Framing, Progress, Sizes};
 use core::time::Duration;
 
 #[expect(dead_code, reason = "the functions that use it are not here")]
@@ -12,7 +12,7 @@ struct Frame;
 
 unsafe extern "Rust" {
     safe fn framing_encode(framed: &Framed, message: &[u8]) -> Result<Frame, Error>;
-    safe fn framing_next(frame: &mut Frame, out: &mut [u8]) -> usize;
+    safe fn framing_next(frame: &mut Frame, message: &[u8], out: &mut [u8]) -> usize;
     safe fn framing_push<'i>(framed: &mut Framed, input: &mut &'i [u8]) -> Result<Progress<'i>, Error>;
     safe fn framing_idle(framed: &mut Framed, silence: Duration) -> Result<Progress<'static>, Error>;
     safe fn framing_message(framed: &Framed) -> &[u8];
@@ -21,10 +21,18 @@ unsafe extern "Rust" {
 impl Framing for Framed {
     const OVERHEAD: usize = 0;
 
-    type Encoder<'m> = Frame;
+    type Encoder = Frame;
 
     fn encode(&self, message: &[u8]) -> Result<Frame, Error> {
         framing_encode(self, message)
+    }
+
+    fn sizes(&self) -> Sizes {
+        Sizes { message: 0, buffer: 0, out: 0, read: 0 }
+    }
+
+    fn max_encoded_len(&self, message: usize) -> usize {
+        message
     }
 
     fn push<'i>(&mut self, input: &mut &'i [u8]) -> Result<Progress<'i>, Error> {
@@ -45,8 +53,8 @@ impl Framing for Framed {
 impl Encoder for Frame {
     const MIN_OUT: usize = 1;
 
-    fn next(&mut self, out: &mut [u8]) -> usize {
-        framing_next(self, out)
+    fn next(&mut self, message: &[u8], out: &mut [u8]) -> usize {
+        framing_next(self, message, out)
     }
 }
 

@@ -121,9 +121,10 @@ fn main_loop(
                 len = slave.poll(tx);
             }
             while len > 0 {
-                if let Ok(mut encoder) = framing.encode(tx.get(..len).unwrap_or_default()) {
+                let message = tx.get(..len).unwrap_or_default();
+                if let Ok(mut encoder) = framing.encode(message) {
                     loop {
-                        let len = encoder.next(out);
+                        let len = encoder.next(message, out);
                         if len == 0 {
                             break;
                         }
