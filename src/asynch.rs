@@ -217,7 +217,10 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink> Link<'_, P, F, S> {
         self.sink.traced(self.line.tx().get(..len).unwrap_or_default(), true);
         while self.line.is_sending() {
             self.step().await?;
-            while let (true, Some(event)) = (self.line.is_sending(), self.line.next(&mut self.sink)) {
+            // What comes after the frame has left is for the next call.
+            while self.line.is_sending()
+                && let Some(event) = self.line.next(&mut self.sink)
+            {
                 on_event(event, &mut self.line);
             }
         }

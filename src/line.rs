@@ -310,7 +310,8 @@ impl<'b, F: Framing> Line<'b, F> {
                 waited.lengthen(time);
                 Since::Left(waited)
             }
-            Since::Waiting(left) if !self.is_begun() => {
+            // Time that the peer was promised does not count against the message.
+            Since::Waiting(left) if !self.is_begun() && self.wanted().is_some() => {
                 if time.reaches(left) {
                     return self.give_up();
                 }
@@ -521,35 +522,30 @@ impl<'b, F: Framing> Line<'b, F> {
     pub fn sent(&mut self, count: usize) -> bool {
         // What came meanwhile was not seen.
         self.ear = Ear::Busy;
-        let count = short(count);
-        match &mut self.sending {
-            Sending::Frame { from, .. } => {
-                *from = from.saturating_add(count);
-                false
+        let taken = short(count);
+        if let Sending::Frame { from, .. } | Sending::Last { from, .. } = &mut self.sending {
+            *from = from.saturating_add(taken);
+            // The end of a frame may be the end of what was encoded at once: then there is nothing left to hand over.
+            self.fill();
+            let Sending::Last { from, to } = self.sending else { return false };
+            if from < to {
+                return false;
             }
-            Sending::Last { from, to } => {
-                *from = from.saturating_add(count);
-                let (is_complete, frame) = (*from >= *to, *to);
-                if is_complete {
-                    self.sending = Sending::Idle;
-                    self.counters.sent = self.counters.sent.wrapping_add(1);
-                    let byte_time = self.framing.byte_time();
-                    // A framing that knows it sends whole frames: what is in `out` is all of it.
-                    let airtime = if byte_time.is_zero() { byte_time } else { byte_time.saturating_mul(frame.into()) };
-                    self.since = Since::Flushing(Span::of(airtime));
-                }
-                is_complete
-            }
-            Sending::Idle | Sending::Waiting { .. } => {
-                let (Before::Preamble(sent) | Before::Nudge(sent)) = &mut self.before else { return false };
-                *sent = sent.saturating_add(u8::try_from(count).unwrap_or(u8::MAX));
-                let is_complete = usize::from(*sent) >= self.framing.preamble().len();
-                if is_complete {
-                    self.before = Before::Flushing(const { Span::of(F::SETTLE) });
-                }
-                is_complete
-            }
+            self.sending = Sending::Idle;
+            self.counters.sent = self.counters.sent.wrapping_add(1);
+            let byte_time = self.framing.byte_time();
+            // A framing that knows it sends whole frames: what is in `out` is all of it.
+            let airtime = if byte_time.is_zero() { byte_time } else { byte_time.saturating_mul(to.into()) };
+            self.since = Since::Flushing(Span::of(airtime));
+            return true;
         }
+        let (Before::Preamble(sent) | Before::Nudge(sent)) = &mut self.before else { return false };
+        *sent = sent.saturating_add(u8::try_from(count).unwrap_or(u8::MAX));
+        if usize::from(*sent) < self.framing.preamble().len() {
+            return false;
+        }
+        self.before = Before::Flushing(const { Span::of(F::SETTLE) });
+        true
     }
 
     /// Gives up the message that is being sent, because the port failed. If a part of its frame has left, the next frame is
