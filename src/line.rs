@@ -450,7 +450,7 @@ impl<'b, F: Framing> Line<'b, F> {
         }
         self.since = Since::Waiting(limit);
         // Where it need not wait it has begun: nothing that comes from now on is dropped as foreign.
-        self.fill();
+        self.begin();
         Ok(())
     }
 
@@ -480,13 +480,18 @@ impl<'b, F: Framing> Line<'b, F> {
             }
             self.before = Before::Gap;
         }
-        if self.is_waiting() && self.is_ready() {
-            self.before = Before::Gap;
-            self.fill();
-        }
+        self.begin();
         match &self.sending {
             Sending::Message(message) => self.out.get(message.run()).unwrap_or_default(),
             Sending::Idle => &[],
+        }
+    }
+
+    /// Begins the frame of the message that waits, if there is one and the line is ready.
+    fn begin(&mut self) {
+        if self.is_waiting() && self.is_ready() {
+            self.before = Before::Gap;
+            self.fill();
         }
     }
 
