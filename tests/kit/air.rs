@@ -56,6 +56,8 @@ pub struct Air {
     inbox: [VecDeque<(Vec<u8>, Peer)>; ENDS],
     /// Ends that have heard something since this was last looked at.
     pub heard: [bool; ENDS],
+    /// Where a message says what it answers, so that a lie answers something else.
+    pub lie_at: usize,
     /// Whole frames that noise may be made of.
     pub frames: Vec<Vec<u8>>,
     babble_at: u64,
@@ -78,6 +80,7 @@ impl Air {
             free_at: [0; ENDS],
             inbox: Default::default(),
             heard: [false; ENDS],
+            lie_at: 0,
             frames: Vec::new(),
             babble_at: 0,
             burst: 0,

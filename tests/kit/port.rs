@@ -51,6 +51,15 @@ impl<'w> Port<'w> {
 
     /// What this call does instead of what it should.
     fn odd(&mut self) -> Option<ErrorKind> {
+        let error = self.draw_odd();
+        if error == Some(ErrorKind::Other) {
+            // The rest of this frame will not be written.
+            self.frame = None;
+        }
+        error
+    }
+
+    fn draw_odd(&mut self) -> Option<ErrorKind> {
         let mut world = self.world.borrow_mut();
         world.call();
         let air = &mut world.air;
@@ -102,6 +111,7 @@ impl<'w> Port<'w> {
         let air = &mut world.air;
         if air.random.hits(air.faults.zero_writes) {
             air.count("zero writes");
+            self.frame = None;
             return Ok(0);
         }
         let is_datagram = air.kind == Kind::Datagrams;
@@ -150,7 +160,7 @@ impl<'w> Port<'w> {
         let mut world = self.world.borrow_mut();
         if let Some(Frame { copy: Some(copy), .. }) = self.frame.take() {
             let air = &mut world.air;
-            let delay = air.random.below(3 * MS) + air.byte_time * 4;
+            let delay = air.random.below(3 * MS) + air.byte_time * 8;
             if air.kind != Kind::Datagrams {
                 air.hold(0, delay);
             }

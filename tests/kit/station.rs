@@ -145,9 +145,9 @@ impl<'w, F: Framing, S: Service, A: FnMut(Option<S::After>) -> Fate> Served<'w, 
                 air.count("old answers");
             }
             1 => {
-                // Another request's, by what each protocol has at this place: SMP's number, S3MP's counter.
-                let place = if message.len() >= 8 { 6 } else { message.len().saturating_sub(1).min(2) };
-                message[place] ^= 0x80;
+                if let Some(place) = message.get_mut(air.lie_at) {
+                    *place ^= 0x80;
+                }
                 air.count("answers to other requests");
             }
             2 => {
@@ -175,7 +175,7 @@ impl<'w, F: Framing, S: Service, A: FnMut(Option<S::After>) -> Fate> Served<'w, 
         self.put(&wire, air);
         if let Kind::Bus { .. } = air.kind {
             // Silence ends a packet.
-            air.hold(self.end, 4 * air.byte_time);
+            air.hold(self.end, 8 * air.byte_time);
         }
     }
 

@@ -23,7 +23,7 @@ use crate::kit::random::Random;
 use crate::kit::station::{Fate, Served};
 use crate::kit::tally::{Tally, each_seed};
 use crate::kit::world::{MS, SECOND};
-use crate::session::Session;
+use crate::session::{Check, Session};
 
 struct Plant {
     /// Grows by one with each SET.
@@ -117,6 +117,7 @@ fn session(seed: u64, tally: &mut Tally) {
     let mut memory = vec![0; far.sizes().memory()];
     let mut near = vec![0; framing.sizes().memory()];
     let mut s = Session::new(seed, Kind::Stream, byte_time, timeout, 0, <Lrc<'_> as Framing>::QUIET);
+    s.checked_by(Check::Sum, 2);
     let first = s.random.byte();
     let frames: Vec<Vec<u8>> = (0..3).map(|code| vec![code, 1, first.wrapping_sub(20 + code)]).collect();
     s.noise_of(&framing, &frames);

@@ -33,7 +33,7 @@ use crate::kit::random::Random;
 use crate::kit::station::{Fate, Served};
 use crate::kit::tally::{Tally, each_seed};
 use crate::kit::world::{MS, SECOND};
-use crate::session::Session;
+use crate::session::{Check, Session};
 use crate::smp_device::{Device, identity};
 
 /// Whether the server's memory of responses tells a repeat from a new request even behind other requests.
@@ -113,6 +113,13 @@ fn session<'w, F: Framing, G: Framing + 'w>(seed: u64, wire: Wire, size: usize, 
     let kind = if wire == Wire::Datagrams { Kind::Datagrams } else { Kind::Stream };
     let quiet = F::QUIET.max(F::SETTLE);
     let mut s = Session::new(seed, kind, byte_time, timeout, 0, quiet);
+    let check = match wire {
+        Wire::Console | Wire::Cobs => Check::Crc,
+        // Noise may look like a raw message, for which there is no check.
+        Wire::Raw | Wire::AutoConsole | Wire::AutoCobs | Wire::AutoRaw => Check::None,
+        Wire::Datagrams => Check::Datagram,
+    };
+    s.checked_by(check, 6);
     let shows_text = wire == Wire::Console && s.random.percent(40);
     if shows_text {
         // The device's own text, on a line that leaves what the client hears whole.
