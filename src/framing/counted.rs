@@ -135,11 +135,6 @@ impl<'b, H: Head> Counted<'b, H> {
         Self { resync, abandon, ..self }
     }
 
-    /// Gives the buffer back.
-    pub(super) const fn into_buffer(self) -> &'b mut [u8] {
-        self.buffer
-    }
-
     /// Whether a message has begun that is not complete.
     pub(crate) const fn is_within(&self) -> bool {
         matches!(self.state, State::Header { have: 1.. } | State::Payload { .. })
