@@ -309,14 +309,14 @@ fn doubling(seed: u64, loses: bool, copy: impl Fn(u64) -> u64 + 'static) -> impl
     let mut server = Server::new(Box::leak(Box::new(setup.table())), device);
     let mut seed = seed | 1;
     move |request, at| {
-        if loses && random(&mut seed) % 20 == 0 {
+        if loses && random(&mut seed).is_multiple_of(20) {
             return Vec::new();
         }
         let mut tx = [0; 1024];
         let length = server.serve(request, &mut tx);
         let answer = || Sent::Message(tx[..length].to_vec());
         let mut sends = vec![(at + 2 * MS, answer())];
-        if random(&mut seed) % 10 == 0 {
+        if random(&mut seed).is_multiple_of(10) {
             sends.push((at + 2 * MS + copy(random(&mut seed)), answer()));
         }
         sends
