@@ -42,11 +42,11 @@
 use core::ops::ControlFlow;
 use core::time::Duration;
 
-use embedded_io_async::{Error as _, ErrorKind, Read, Write};
+use embedded_io_async::{Read, Write};
 
 use crate::framing::Framing;
-use crate::line::{Caller, Error, Event, Exchange, Failures, Line, Progress, Run, Sink, Turn};
-use crate::port::Clock;
+use crate::line::{Caller, Error, Event, Exchange, Line, Moved, Progress, Run, Sink, Turn};
+use crate::port::{Clock, unread, unsent, yield_now};
 use crate::routine::{Ended, Routine};
 use crate::time::Span;
 
@@ -217,7 +217,10 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink> Link<'_, P, F, S> {
         self.sink.traced(self.line.tx().get(..len).unwrap_or_default(), true);
         while self.line.is_sending() {
             self.step().await?;
-            while let (true, Some(event)) = (self.line.is_sending(), self.line.next(&mut self.sink)) {
+            // What comes after the frame has left is for the next call.
+            while self.line.is_sending()
+                && let Some(event) = self.line.next(&mut self.sink)
+            {
                 on_event(event, &mut self.line);
             }
         }
@@ -227,79 +230,31 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink> Link<'_, P, F, S> {
     /// Moves bytes until something has happened.
     async fn arrival(&mut self) -> Result<Event, Error<P::Error>> {
         loop {
-            match if self.line.is_sending() { None } else { self.line.next(&mut self.sink) } {
-                Some(event) => return Ok(event),
-                None => self.step().await?,
+            if !self.line.is_sending()
+                && let Some(event) = self.line.next(&mut self.sink)
+            {
+                return Ok(event);
             }
+            self.step().await?;
         }
     }
 
-    /// Sends what is pending; if nothing is, looks at the port once.
+    /// Makes one call of the port: sends what is pending; if nothing is, looks what has come.
     async fn step(&mut self) -> Result<(), Error<P::Error>> {
-        let mut failures = Failures::default();
-        loop {
-            let pending = self.line.pending();
-            if pending.is_empty() {
-                break;
-            }
-            match self.port.write(pending).await {
-                Ok(0) => return self.line.give_up_on(Error::WriteZero),
-                Ok(count) if self.line.sent(count) => return self.flush().await,
-                Ok(_) => {}
-                Err(error) if failures.is_harmless(error.kind()) => {}
-                Err(error) => return self.line.give_up_on(Error::Port(error)),
-            }
-        }
-        // A gap is shorter than a tick: where the port can say that nothing has come, the clock is enough.
-        if self.line.is_resting() && self.port.ready() == Some(false) {
-            let time = Span::of(self.port.elapsed());
-            if !time.is_zero() {
-                self.line.elapsed(time);
-                // Other tasks run meanwhile.
-                yield_now().await;
-                return Ok(());
-            }
-        }
-        let result = loop {
-            match self.port.read(self.line.room()).await {
-                Ok(0) => break Err(Error::Closed),
-                Ok(count) => break Ok(self.line.filled(count, self.port.peer())),
-                Err(error) if error.kind() == ErrorKind::TimedOut => break Ok(()),
-                Err(error) if failures.is_harmless(error.kind()) => {}
-                Err(error) => break Err(Error::Port(error)),
-            }
+        let pending = self.line.pending();
+        let moved = if !pending.is_empty() {
+            self.port.write(pending).await.map_or_else(unsent, Moved::Sent)
+        } else if self.line.is_flushing() {
+            self.port.flush().await.map_or_else(unsent, |()| Moved::Flushed)
+        } else if self.line.is_resting() && self.port.ready() == Some(false) {
+            // A gap is shorter than a tick: where the port can say that nothing has come, the clock is enough.
+            // Other tasks run meanwhile.
+            yield_now().await;
+            Moved::Silence
+        } else {
+            let read = self.port.read(self.line.room()).await;
+            read.map_or_else(unread, |count| Moved::Received(count, self.port.peer()))
         };
-        if result.is_err() {
-            self.line.lost();
-        }
-        self.line.elapsed(Span::of(self.port.elapsed()));
-        result
+        self.line.moved(moved, Span::of(self.port.elapsed()))
     }
-
-    /// The port has taken all: waits until it is on its way.
-    async fn flush(&mut self) -> Result<(), Error<P::Error>> {
-        let mut failures = Failures::default();
-        loop {
-            match self.port.flush().await {
-                Ok(()) => break,
-                Err(error) if failures.is_harmless(error.kind()) => {}
-                Err(error) => return self.line.give_up_on(Error::Port(error)),
-            }
-        }
-        self.line.away(Span::of(self.port.elapsed()));
-        Ok(())
-    }
-}
-
-/// Lets other tasks run once.
-async fn yield_now() {
-    let mut is_first = true;
-    core::future::poll_fn(|context| {
-        if core::mem::replace(&mut is_first, false) {
-            context.waker().wake_by_ref();
-            return core::task::Poll::Pending;
-        }
-        core::task::Poll::Ready(())
-    })
-    .await;
 }

@@ -35,11 +35,11 @@
 use core::ops::ControlFlow;
 use core::time::Duration;
 
-use embedded_io::{Error as _, ErrorKind, Read, Write};
+use embedded_io::{Read, Write};
 
 use crate::framing::Framing;
-use crate::line::{Caller, Error, Event, Exchange, Failures, Line, Progress, Run, Sink, Turn};
-use crate::port::Clock;
+use crate::line::{Caller, Error, Event, Exchange, Line, Moved, Progress, Run, Sink, Turn};
+use crate::port::{Clock, unread, unsent};
 use crate::routine::{Ended, Routine};
 use crate::time::Span;
 
@@ -190,7 +190,10 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink> Link<'_, P, F, S> {
         self.sink.traced(self.line.tx().get(..len).unwrap_or_default(), true);
         while self.line.is_sending() {
             self.step()?;
-            while let (true, Some(event)) = (self.line.is_sending(), self.line.next(&mut self.sink)) {
+            // What comes after the frame has left is for the next call.
+            while self.line.is_sending()
+                && let Some(event) = self.line.next(&mut self.sink)
+            {
                 on_event(event, &mut self.line);
             }
         }
@@ -200,64 +203,29 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink> Link<'_, P, F, S> {
     /// Moves bytes until something has happened.
     fn arrival(&mut self) -> Result<Event, Error<P::Error>> {
         loop {
-            match if self.line.is_sending() { None } else { self.line.next(&mut self.sink) } {
-                Some(event) => return Ok(event),
-                None => self.step()?,
+            if !self.line.is_sending()
+                && let Some(event) = self.line.next(&mut self.sink)
+            {
+                return Ok(event);
             }
+            self.step()?;
         }
     }
 
-    /// Sends what is pending; if nothing is, looks at the port once.
+    /// Makes one call of the port: sends what is pending; if nothing is, looks what has come.
     fn step(&mut self) -> Result<(), Error<P::Error>> {
-        let mut failures = Failures::default();
-        loop {
-            let pending = self.line.pending();
-            if pending.is_empty() {
-                break;
-            }
-            match self.port.write(pending) {
-                Ok(0) => return self.line.give_up_on(Error::WriteZero),
-                Ok(count) if self.line.sent(count) => return self.flush(),
-                Ok(_) => {}
-                Err(error) if failures.is_harmless(error.kind()) => {}
-                Err(error) => return self.line.give_up_on(Error::Port(error)),
-            }
-        }
-        // A gap is shorter than a tick: where the port can say that nothing has come, the clock is enough.
-        if self.line.is_resting() && self.port.ready() == Some(false) {
-            let time = Span::of(self.port.elapsed());
-            if !time.is_zero() {
-                self.line.elapsed(time);
-                return Ok(());
-            }
-        }
-        let result = loop {
-            match self.port.read(self.line.room()) {
-                Ok(0) => break Err(Error::Closed),
-                Ok(count) => break Ok(self.line.filled(count, self.port.peer())),
-                Err(error) if error.kind() == ErrorKind::TimedOut => break Ok(()),
-                Err(error) if failures.is_harmless(error.kind()) => {}
-                Err(error) => break Err(Error::Port(error)),
-            }
+        let pending = self.line.pending();
+        let moved = if !pending.is_empty() {
+            self.port.write(pending).map_or_else(unsent, Moved::Sent)
+        } else if self.line.is_flushing() {
+            self.port.flush().map_or_else(unsent, |()| Moved::Flushed)
+        } else if self.line.is_resting() && self.port.ready() == Some(false) {
+            // A gap is shorter than a tick: where the port can say that nothing has come, the clock is enough.
+            Moved::Silence
+        } else {
+            let read = self.port.read(self.line.room());
+            read.map_or_else(unread, |count| Moved::Received(count, self.port.peer()))
         };
-        if result.is_err() {
-            self.line.lost();
-        }
-        self.line.elapsed(Span::of(self.port.elapsed()));
-        result
-    }
-
-    /// The port has taken all: waits until it is on its way.
-    fn flush(&mut self) -> Result<(), Error<P::Error>> {
-        let mut failures = Failures::default();
-        loop {
-            match self.port.flush() {
-                Ok(()) => break,
-                Err(error) if failures.is_harmless(error.kind()) => {}
-                Err(error) => return self.line.give_up_on(Error::Port(error)),
-            }
-        }
-        self.line.away(Span::of(self.port.elapsed()));
-        Ok(())
+        self.line.moved(moved, Span::of(self.port.elapsed()))
     }
 }

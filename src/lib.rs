@@ -1,11 +1,11 @@
 //! Device management protocols, both ends of each, without allocation, `unsafe` or panics.
 //!
 //! ```text
-//!         port            framing            smp | bsmp | s3mp                                    application
-//!  embedded-io bytes ─▶ Framing::push ─▶ message ─▶ Header::parse ─┬▶ Pending::accepts, decode ─▶ R::Response<'_>
-//!                                                                  └▶ serve ─▶ Handler ─▶ os::dispatch ─▶ os::Commands::echo
-//!  embedded-io bytes ◀─ Encoder::next ◀── message ◀─ Header::emit + Encode ◀┬─ Client::request ◀── R: Request
-//!                                                                           └─ Reply ◀── Result<R::Response<'_>, Error>
+//!   port            line                          smp | bsmp | s3mp                                   application
+//!  Read  ── bytes ──▶ Line::received ─▶ message ─▶ Header::parse ─┬▶ Pending::accepts, decode ─▶ R::Response<'_>
+//!  Clock ── time ───▶ Line::elapsed                               └▶ Service::receive ─▶ Handler ─▶ os::dispatch ─▶ os::Commands::echo
+//!  Write ◀─ bytes ─── Line::pending ◀── message ◀─ Header::emit + Encode ◀┬─ Client::request ◀── R: Request
+//!                                                                         └─ Reply ◀── Result<R::Response<'_>, Error>
 //! ```
 //!
 //! | you want | start at |
@@ -15,8 +15,9 @@
 //! | a node on RS-485 or Ethernet, or its master | [`bsmp`] |
 //! | a slave on a serial line, or its master | [`s3mp`] |
 //! | one of these on a port | [`blocking`], `asynch` (feature `async`) |
+//! | make a port, choose its tick, RS-485, USB | [`port`] |
+//! | one of these in a loop of your own, an interrupt, RTIC | [`line`](mod@line) |
 //! | jobs of many exchanges | [`routine`] |
-//! | what a driver and a protocol ask of each other | [`line`] |
 //! | read MCUboot images, or receive an upgrade on a device | `mcuboot` (feature `mcuboot`) |
 //! | a NOR flash in RAM, a bootloader to test against | `testing` (feature `testing`) |
 //! | the least flash for SMP on a console | [`framing::console`], feature `small` |

@@ -75,8 +75,7 @@ mod service;
 pub use buffers::{Buffers, Limits, SizeError};
 pub use counters::Counters;
 pub(crate) use counters::Loss;
-pub(crate) use driver::driver;
-pub(crate) use error::Failures;
+pub(crate) use driver::{Moved, driver};
 pub use error::{Damage, Error};
 pub use exchange::{Exchange, Progress, Run, Turn};
 pub use service::{Caller, Peer, Serve, Service, Sink, Text, Verdict, asynch};
@@ -88,6 +87,9 @@ use crate::time::Span;
 
 /// For how long a message waits for a line that is never silent, beside the silence itself.
 const JAMMED: Duration = Duration::from_secs(1);
+
+/// How often in a row a port may be interrupted.
+const INTERRUPTED: u8 = 16;
 
 /// What a look at the line brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,6 +121,8 @@ pub struct Line<'b, F: Framing> {
     owed: Span,
     /// Who sent what is in `read`.
     peer: Peer,
+    /// How often in a row the port was interrupted.
+    interrupted: u8,
     counters: Counters,
 }
 
@@ -200,6 +204,7 @@ impl<'b, F: Framing> Line<'b, F> {
             elapsed: Span::ZERO,
             owed: Span::ZERO,
             peer: Peer::default(),
+            interrupted: 0,
             counters: Counters::default(),
         })
     }
@@ -312,7 +317,8 @@ impl<'b, F: Framing> Line<'b, F> {
                 waited.lengthen(time);
                 Since::Left(waited)
             }
-            Since::Waiting(left) if !self.is_begun() => {
+            // Time that the peer was promised does not count against the message.
+            Since::Waiting(left) if !self.is_begun() && self.wanted().is_some() => {
                 if time.reaches(left) {
                     return self.give_up();
                 }
@@ -525,35 +531,30 @@ impl<'b, F: Framing> Line<'b, F> {
     pub fn sent(&mut self, count: usize) -> bool {
         // What came meanwhile was not seen.
         self.ear = Ear::Busy;
-        let count = short(count);
-        match &mut self.sending {
-            Sending::Frame { from, .. } => {
-                *from = from.saturating_add(count);
-                false
+        let taken = short(count);
+        if let Sending::Frame { from, .. } | Sending::Last { from, .. } = &mut self.sending {
+            *from = from.saturating_add(taken);
+            // The end of a frame may be the end of what was encoded at once: then there is nothing left to hand over.
+            self.fill();
+            let Sending::Last { from, to } = self.sending else { return false };
+            if from < to {
+                return false;
             }
-            Sending::Last { from, to } => {
-                *from = from.saturating_add(count);
-                let (is_complete, frame) = (*from >= *to, *to);
-                if is_complete {
-                    self.sending = Sending::Idle;
-                    self.counters.sent = self.counters.sent.wrapping_add(1);
-                    let byte_time = self.framing.byte_time();
-                    // A framing that knows it sends whole frames: what is in `out` is all of it.
-                    let airtime = if byte_time.is_zero() { byte_time } else { byte_time.saturating_mul(frame.into()) };
-                    self.since = Since::Flushing(Span::of(airtime));
-                }
-                is_complete
-            }
-            Sending::Idle | Sending::Waiting { .. } => {
-                let (Before::Preamble(sent) | Before::Nudge(sent)) = &mut self.before else { return false };
-                *sent = sent.saturating_add(u8::try_from(count).unwrap_or(u8::MAX));
-                let is_complete = usize::from(*sent) >= self.framing.preamble().len();
-                if is_complete {
-                    self.before = Before::Flushing(const { Span::of(F::SETTLE) });
-                }
-                is_complete
-            }
+            self.sending = Sending::Idle;
+            self.counters.sent = self.counters.sent.wrapping_add(1);
+            let byte_time = self.framing.byte_time();
+            // A framing that knows it sends whole frames: what is in `out` is all of it.
+            let airtime = if byte_time.is_zero() { byte_time } else { byte_time.saturating_mul(to.into()) };
+            self.since = Since::Flushing(Span::of(airtime));
+            return true;
         }
+        let (Before::Preamble(sent) | Before::Nudge(sent)) = &mut self.before else { return false };
+        *sent = sent.saturating_add(u8::try_from(count).unwrap_or(u8::MAX));
+        if usize::from(*sent) < self.framing.preamble().len() {
+            return false;
+        }
+        self.before = Before::Flushing(const { Span::of(F::SETTLE) });
+        true
     }
 
     /// Gives up the message that is being sent, because the port failed. If a part of its frame has left, the next frame is
@@ -605,10 +606,55 @@ impl<'b, F: Framing> Line<'b, F> {
         Ok(message.len())
     }
 
-    /// The port has failed while it sent.
-    pub(crate) fn give_up_on<P>(&mut self, error: Error<P>) -> Result<(), Error<P>> {
-        self.abandon();
+    /// One call of a port has ended, and this much time has passed since the one before. What it means is the same in both
+    /// drivers.
+    pub(crate) fn moved<E>(&mut self, moved: Moved<E>, time: Span) -> Result<(), Error<E>> {
+        let (error, is_sending) = match moved {
+            Moved::Sent(count @ 1..) => {
+                // Time first: a wait begins when the last byte is flushed.
+                self.away(time);
+                self.sent(count);
+                self.interrupted = 0;
+                return Ok(());
+            }
+            Moved::Received(count @ 1.., peer) => {
+                self.filled(count, peer);
+                self.elapsed(time);
+                self.interrupted = 0;
+                return Ok(());
+            }
+            Moved::Flushed => {
+                self.away(time);
+                return Ok(());
+            }
+            Moved::Silence => {
+                self.elapsed(time);
+                return Ok(());
+            }
+            Moved::Interrupted(_) if self.interrupted < INTERRUPTED => {
+                self.away(time);
+                self.interrupted = self.interrupted.wrapping_add(1);
+                return Ok(());
+            }
+            Moved::Interrupted(error) => (Error::Port(error), self.is_sending()),
+            Moved::Sent(_) => (Error::WriteZero, true),
+            Moved::Unsent(error) => (Error::Port(error), true),
+            Moved::Received(..) => (Error::Closed, false),
+            Moved::Unread(error) => (Error::Port(error), false),
+        };
+        self.away(time);
+        self.interrupted = 0;
+        if is_sending {
+            self.abandon();
+        } else {
+            self.lost();
+        }
         Err(error)
+    }
+
+    /// Whether the port is to be flushed.
+    pub(crate) const fn is_flushing(&self) -> bool {
+        matches!(self.since, Since::Flushing(_)) || matches!(self.before, Before::Flushing(_))
     }
 
     /// Whether a message waits for a silence that is shorter than a tick.

@@ -75,6 +75,7 @@ pub use self::ticking::Ticking;
 #[cfg(feature = "hal")]
 pub use self::timed::Timed;
 
+use crate::line::Moved;
 pub use crate::line::Peer;
 
 /// How a port tells the time, and who is at its other end.
@@ -92,7 +93,8 @@ pub trait Clock {
 
     /// Whether `read` would return bytes at once; `None` where the port cannot say.
     ///
-    /// A port that says so saves a protocol whose frames need silence in front of them (BSMP) a tick for each request.
+    /// A port that can saves a protocol whose frames need silence in front of them (BSMP) a tick for each request: the driver then
+    /// looks at the clock, again and again, instead of reading. So only a port whose clock goes on by itself may answer.
     fn ready(&mut self) -> Option<bool> {
         None
     }
@@ -140,4 +142,35 @@ impl<E: embedded_io::Error> embedded_io::Error for TimedError<E> {
             Self::Port(error) => error.kind(),
         }
     }
+}
+
+/// What an error of a read means for a line.
+pub(crate) fn unread<E: embedded_io::Error>(error: E) -> Moved<E> {
+    match error.kind() {
+        embedded_io::ErrorKind::TimedOut => Moved::Silence,
+        embedded_io::ErrorKind::Interrupted => Moved::Interrupted(error),
+        _ => Moved::Unread(error),
+    }
+}
+
+/// What an error of a write or a flush means for a line.
+pub(crate) fn unsent<E: embedded_io::Error>(error: E) -> Moved<E> {
+    match error.kind() {
+        embedded_io::ErrorKind::Interrupted => Moved::Interrupted(error),
+        _ => Moved::Unsent(error),
+    }
+}
+
+/// Lets other tasks run once.
+#[cfg(feature = "async")]
+pub(crate) async fn yield_now() {
+    let mut is_first = true;
+    core::future::poll_fn(|context| {
+        if core::mem::replace(&mut is_first, false) {
+            context.waker().wake_by_ref();
+            return core::task::Poll::Pending;
+        }
+        core::task::Poll::Ready(())
+    })
+    .await;
 }

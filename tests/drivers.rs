@@ -17,8 +17,11 @@ use std::time::Duration;
 use anysmp::framing::console::Console;
 use anysmp::framing::counted::{Counted, SmpHead};
 use anysmp::framing::datagram::Datagram;
+use anysmp::framing::delimited::Cobs;
+use anysmp::framing::packet::Packet;
 use anysmp::framing::{self, Encoder, Framing, Progress};
-use anysmp::line::{self, AsyncService, Caller, Counters, Error, Service, Sink, Verdict};
+use anysmp::line::{self, Buffers, Caller, Counters, Damage, Error, Peer, Serve, Service, Sink, SizeError, Verdict};
+use anysmp::port::{Clock, TimedError};
 use anysmp::routine::{Ended, Routine, Step};
 use anysmp::smp::client::{self, Client};
 use anysmp::smp::server::{AllowAll, Incoming, Reply, Server};
@@ -61,7 +64,7 @@ enum Odd {
 }
 
 /// The other end of the wire.
-trait Peer {
+trait Other {
     /// Bytes arrive; returns those that it sends back.
     fn bytes(&mut self, bytes: &[u8]) -> Vec<u8>;
     /// The line was silent for one tick; returns those that it sends unasked.
@@ -73,7 +76,7 @@ trait Peer {
 /// A peer that hears and says nothing.
 struct Mute;
 
-impl Peer for Mute {
+impl Other for Mute {
     fn bytes(&mut self, _: &[u8]) -> Vec<u8> {
         Vec::new()
     }
@@ -98,7 +101,7 @@ fn framed(framing: &impl Framing, message: &[u8]) -> Vec<u8> {
     }
 }
 
-impl<F: Framing, A: FnMut(&[u8]) -> Vec<Vec<u8>>> Peer for Behind<F, A> {
+impl<F: Framing, A: FnMut(&[u8]) -> Vec<Vec<u8>>> Other for Behind<F, A> {
     fn bytes(&mut self, mut bytes: &[u8]) -> Vec<u8> {
         self.silence = Duration::ZERO;
         let mut wire = Vec::new();
@@ -148,7 +151,7 @@ fn behind<F: Framing + 'static>(framing: F, answer: impl FnMut(&[u8]) -> Vec<Vec
 
 /// A port that does as it is told.
 struct Wire {
-    peer: Box<dyn Peer>,
+    peer: Box<dyn Other>,
     /// Bytes to be read.
     inbox: VecDeque<u8>,
     /// The most that one read or write moves.
@@ -162,11 +165,15 @@ struct Wire {
     /// Calls so far, and which of them is odd.
     calls: usize,
     odd: Option<(usize, Odd)>,
+    /// From which call on each one fails like this.
+    always: Option<(usize, Fault)>,
     ticks: usize,
+    /// Time that the port has not yet told.
+    passed: Duration,
 }
 
 impl Wire {
-    fn new(peer: impl Peer + 'static) -> Self {
+    fn new(peer: impl Other + 'static) -> Self {
         Self {
             peer: Box::new(peer),
             inbox: VecDeque::new(),
@@ -177,7 +184,9 @@ impl Wire {
             writes: Vec::new(),
             calls: 0,
             odd: None,
+            always: None,
             ticks: 0,
+            passed: Duration::ZERO,
         }
     }
 
@@ -198,6 +207,11 @@ impl Wire {
 
     fn called(&mut self) -> Option<Result<usize, Fault>> {
         self.calls += 1;
+        if let Some((call, fault)) = self.always
+            && self.calls >= call
+        {
+            return Some(Err(fault));
+        }
         match self.odd {
             Some((call, odd)) if call == self.calls => Some(match odd {
                 Odd::Fail(fault) => Err(fault),
@@ -218,6 +232,7 @@ impl Wire {
         let len = self.inbox.len().min(buf.len()).min(self.read_size);
         if len == 0 {
             self.ticks += 1;
+            self.passed += TICK;
             assert!(self.ticks < 100_000, "the driver waits for ever");
             let said = self.peer.tick();
             self.inbox.extend(said);
@@ -243,6 +258,12 @@ impl Wire {
 
     fn flush_now(&mut self) -> Result<(), Fault> {
         self.called().unwrap_or(Ok(0)).map(drop)
+    }
+}
+
+impl Clock for Wire {
+    fn elapsed(&mut self) -> Duration {
+        std::mem::take(&mut self.passed)
     }
 }
 
@@ -323,7 +344,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 struct Heard {
     text: Vec<u8>,
     unsolicited: Vec<Vec<u8>>,
-    dropped: Vec<framing::Error>,
+    dropped: Vec<Damage>,
     traced: Vec<(Vec<u8>, bool)>,
 }
 
@@ -336,8 +357,8 @@ impl Sink for Heard {
         self.unsolicited.push(message.to_vec());
     }
 
-    fn dropped(&mut self, error: framing::Error) {
-        self.dropped.push(error);
+    fn dropped(&mut self, damage: Damage) {
+        self.dropped.push(damage);
     }
 
     fn traced(&mut self, message: &[u8], sent: bool) {
@@ -364,7 +385,7 @@ impl Toy {
         (Self::put(&answer_to(message), tx), 7)
     }
 
-    fn complain(&mut self, error: framing::Error, tx: &mut [u8]) -> usize {
+    fn complain(&mut self, error: Damage, tx: &mut [u8]) -> usize {
         self.log.push(format!("{error:?}"));
         Self::put(&[3, 0, 0, 1, 0, 0, 0, 0, 0xA0], tx)
     }
@@ -374,6 +395,11 @@ impl Toy {
     }
 }
 
+/// The time of an entry of the log that is a tick.
+fn micros(entry: &str) -> Duration {
+    entry.strip_prefix("tick ").map_or(Duration::ZERO, |micros| Duration::from_micros(micros.parse().unwrap()))
+}
+
 /// The same message, as an answer.
 fn answer_to(message: &[u8]) -> Vec<u8> {
     let mut answer = message.to_vec();
@@ -381,19 +407,15 @@ fn answer_to(message: &[u8]) -> Vec<u8> {
     answer
 }
 
-impl Service for Toy {
+impl Serve for Toy {
     type After = u32;
 
-    fn receive(&mut self, message: &[u8], tx: &mut [u8]) -> (usize, u32) {
-        self.answer(message, tx)
+    fn damaged(&mut self, damage: Damage, tx: &mut [u8]) -> usize {
+        self.complain(damage, tx)
     }
 
-    fn damaged(&mut self, error: framing::Error, tx: &mut [u8]) -> usize {
-        self.complain(error, tx)
-    }
-
-    fn tick(&mut self, tick: Duration) {
-        self.log.push(format!("tick {}", tick.as_millis()));
+    fn tick(&mut self, elapsed: Duration) {
+        self.log.push(format!("tick {}", elapsed.as_micros()));
     }
 
     fn poll(&mut self, tx: &mut [u8]) -> usize {
@@ -401,24 +423,16 @@ impl Service for Toy {
     }
 }
 
-impl AsyncService for Toy {
-    type After = u32;
-
-    async fn receive(&mut self, message: &[u8], tx: &mut [u8]) -> (usize, u32) {
-        Yield(false).await;
+impl Service for Toy {
+    fn receive(&mut self, message: &[u8], _: Peer, tx: &mut [u8]) -> (usize, u32) {
         self.answer(message, tx)
     }
+}
 
-    fn damaged(&mut self, error: framing::Error, tx: &mut [u8]) -> usize {
-        self.complain(error, tx)
-    }
-
-    fn tick(&mut self, tick: Duration) {
-        self.log.push(format!("tick {}", tick.as_millis()));
-    }
-
-    fn poll(&mut self, tx: &mut [u8]) -> usize {
-        self.next(tx)
+impl line::asynch::Service for Toy {
+    async fn receive(&mut self, message: &[u8], _: Peer, tx: &mut [u8]) -> (usize, u32) {
+        Yield(false).await;
+        self.answer(message, tx)
     }
 }
 
@@ -493,10 +507,10 @@ impl Routine for Count {
         }
     }
 
-    fn receive<'m>(&mut self, _: &mut Client, message: &'m [u8]) -> &'m [u8] {
+    fn receive<'m>(&mut self, _: &mut Client, message: &'m [u8]) -> Option<&'m [u8]> {
         self.left -= 1;
         self.state = Waits::Ready;
-        message
+        Some(message)
     }
 
     fn timed_out(&mut self) {

@@ -62,6 +62,9 @@ impl<'b> Buffers<'b> {
             Parts::One(memory) => {
                 let sizes = framing.sizes();
                 let error = SizeError { need: sizes.memory(), have: memory.len() };
+                if error.have < error.need {
+                    return Err(error);
+                }
                 let (tx, rest) = memory.split_at_mut_checked(sizes.message).ok_or(error)?;
                 let (out, read) = rest.split_at_mut_checked(sizes.out).ok_or(error)?;
                 [read, tx, out]

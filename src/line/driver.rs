@@ -1,5 +1,26 @@
 //! What both drivers have in common: their struct, and all that neither reads nor writes.
 
+use super::Peer;
+
+/// What one call of a port has done. `E` is the error of the port.
+#[derive(Debug)]
+pub(crate) enum Moved<E> {
+    /// It has taken this many bytes.
+    Sent(usize),
+    /// What it had taken is on its way.
+    Flushed,
+    /// This many bytes came; none, at the end of a connection.
+    Received(usize, Peer),
+    /// It was looked at, and nothing came.
+    Silence,
+    /// The call was interrupted: nothing has happened.
+    Interrupted(E),
+    /// A read has failed.
+    Unread(E),
+    /// A write or a flush has failed.
+    Unsent(E),
+}
+
 /// Defines `Link` over the `Read` and `Write` that are in scope, so that both colours have the same text.
 macro_rules! driver {
     () => {

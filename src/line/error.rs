@@ -132,16 +132,3 @@ impl core::fmt::Display for Damage {
         })
     }
 }
-
-/// How often in a row a port was interrupted.
-#[derive(Debug, Default)]
-pub(crate) struct Failures(u8);
-
-impl Failures {
-    /// Whether the call may simply be made again: it was interrupted, but not without end.
-    pub(crate) fn is_harmless(&mut self, kind: embedded_io::ErrorKind) -> bool {
-        const LIMIT: u8 = 16;
-        self.0 = self.0.saturating_add(1);
-        kind == embedded_io::ErrorKind::Interrupted && self.0 <= LIMIT
-    }
-}

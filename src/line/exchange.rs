@@ -224,7 +224,9 @@ impl Run {
         loop {
             if let RunState::Due = self.state {
                 // Meanwhile only time is reported.
-                while let (true, Some(event)) = (line.is_sending(), line.next(sink)) {
+                while line.is_sending()
+                    && let Some(event) = line.next(sink)
+                {
                     if let Event::Elapsed(time) = event {
                         routine.tick(time);
                     }

@@ -9,11 +9,10 @@ fn cancelled_everywhere<F: Framing>(
 ) -> usize {
     for polls in 0.. {
         let (mut chunk, mut out) = ([0; 16], [0; 16]);
-        let mut link = Link::new(wire().sizes(7, 5), framing(), &mut chunk, &mut out, TICK);
+        let mut link = Link::new(wire().sizes(7, 5), framing(), Buffers::parts(&mut chunk, room(), &mut out)).unwrap();
         let mut client = Client::new(0);
         let done = cancel(&mut link, &mut client, polls);
-        let mut tx = [0; 64];
-        let echo = block_on(link.call(&mut client, &os::Echo::new("after"), &mut tx)).map(|echo| echo.text.to_string());
+        let echo = block_on(link.call(&mut client, &os::Echo::new("after"))).map(|echo| echo.text.to_string());
         assert_eq!(echo.as_deref(), Ok("after"), "dropped after {polls} polls");
         if done {
             return polls;
@@ -31,7 +30,7 @@ fn raw_device() -> Wire {
 #[test]
 fn a_call_may_be_dropped_at_every_await() {
     fn call<F: Framing>(link: &mut Link<'_, Wire, F>, client: &mut Client, polls: usize) -> bool {
-        poll_times(link.call(client, &os::Echo::new("dropped"), &mut [0; 64]), polls).is_some()
+        poll_times(link.call(client, &os::Echo::new("dropped")), polls).is_some()
     }
     assert!(cancelled_everywhere(console_device, || Console::new(room()), call) > 10);
     assert!(cancelled_everywhere(raw_device, || Raw::new(room()), call) > 5);
@@ -52,7 +51,7 @@ fn receiving_may_be_dropped_at_every_await_and_loses_nothing() {
     for polls in 0..30 {
         let (mut chunk, mut out) = ([0; 16], [0; 16]);
         let wire = Wire::new(Mute).says(&late).sizes(1, 64);
-        let mut link = Link::new(wire, Console::new(room()), &mut chunk, &mut out, TICK);
+        let mut link = Link::new(wire, Console::new(room()), Buffers::parts(&mut chunk, room(), &mut out)).unwrap();
         if poll_times(link.recv(TICK), polls).is_none() {
             assert_eq!(block_on(link.recv(TICK)).unwrap()[6], 99, "dropped after {polls} polls");
         }
@@ -66,11 +65,10 @@ fn a_run_may_be_dropped_at_every_await_and_run_on() {
         || Console::new(room()),
         |link, client, polls| {
             let mut routine = Count::new(2);
-            let mut tx = [0; 64];
-            if poll_times(link.run(client, &mut routine, &mut tx, |_| ControlFlow::Continue(())), polls).is_some() {
+            if poll_times(link.run(client, &mut routine, |_| ControlFlow::Continue(())), polls).is_some() {
                 return true;
             }
-            let ended = block_on(link.run(client, &mut routine, &mut tx, |_| ControlFlow::Continue(())));
+            let ended = block_on(link.run(client, &mut routine, |_| ControlFlow::Continue(())));
             assert!(matches!(ended, Ok(Ended::Done((0, 0..=1)))), "{ended:?} after {polls} polls");
             false
         },
@@ -85,12 +83,12 @@ fn serving_may_be_dropped_at_every_await_and_the_next_request_is_answered() {
         let framing = Console::new(room());
         let (mut chunk, mut out) = ([0; 16], [0; 16]);
         let wire = Wire::new(Mute).says(&framed(&framing, &request)).sizes(3, 3);
-        let mut link = Link::new(wire, Console::new(room()), &mut chunk, &mut out, TICK);
-        let (mut toy, mut tx) = (Toy::default(), [0; 64]);
-        let _ = poll_times(link.serve(&mut toy, &mut tx), polls);
+        let mut link = Link::new(wire, Console::new(room()), Buffers::parts(&mut chunk, room(), &mut out)).unwrap();
+        let mut toy = Toy::default();
+        let _ = poll_times(link.serve(&mut toy), polls);
         link.port().inbox.extend(framed(&framing, &request));
-        while toy.log.iter().filter(|entry| *entry == "tick 100").count() == 0 {
-            block_on(link.serve(&mut toy, &mut tx)).unwrap();
+        while toy.log.iter().filter(|entry| *entry == "tick 100000").count() == 0 {
+            block_on(link.serve(&mut toy)).unwrap();
         }
         // Whatever was cut off, the last answer is whole.
         let mut peer = Behind { framing, silence: Duration::ZERO, answer: |message: &[u8]| vec![message.to_vec()] };

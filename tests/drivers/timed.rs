@@ -36,9 +36,9 @@ impl embedded_io::Write for Slow {
 }
 
 /// Adds up what it was asked to wait.
-struct Clock<'c>(&'c std::cell::Cell<u64>);
+struct Pause<'c>(&'c std::cell::Cell<u64>);
 
-impl embedded_hal::delay::DelayNs for Clock<'_> {
+impl embedded_hal::delay::DelayNs for Pause<'_> {
     fn delay_ns(&mut self, ns: u32) {
         self.0.set(self.0.get() + u64::from(ns));
     }
@@ -47,17 +47,25 @@ impl embedded_hal::delay::DelayNs for Clock<'_> {
 #[test]
 fn a_blocking_port_with_a_delay_ticks_after_one_tick() {
     use embedded_io::{Error as _, ErrorKind, Read as _, Write as _};
+    // It looks every quarter of a byte time: 25 µs.
     let clock = std::cell::Cell::new(0);
-    let mut port = anysmp::blocking::Timed::new(Slow { looks: 0, ready_at: 15 }, Clock(&clock), TICK);
+    let mut port = anysmp::port::Timed::new(Slow { looks: 0, ready_at: 4_000 + 21 }, Pause(&clock), TICK)
+        .with_byte_time(Duration::from_micros(100));
     let mut buf = [0; 4];
     let tick = port.read(&mut buf).unwrap_err();
-    assert_eq!((tick, tick.kind()), (line::TimedError::Tick, ErrorKind::TimedOut));
+    assert_eq!((tick, tick.kind()), (TimedError::Tick, ErrorKind::TimedOut));
     assert_eq!(clock.get(), 100_000_000, "one tick in nanoseconds");
+    assert_eq!(Clock::elapsed(&mut port), TICK);
     assert_eq!(port.read(&mut buf), Ok(1));
-    assert_eq!(clock.get(), 150_000_000, "no longer than the byte takes");
+    assert_eq!(clock.get(), 100_500_000, "no longer than the byte takes");
+    assert_eq!(Clock::elapsed(&mut port), Duration::from_micros(500));
+    // What was there already has come in at least as much time as the line needs for it.
+    assert_eq!(port.read(&mut buf), Ok(1));
+    assert_eq!(Clock::elapsed(&mut port), Duration::from_micros(100));
+    assert_eq!(Clock::elapsed(&mut port), Duration::ZERO);
     assert_eq!(port.write(&[1, 2]), Ok(2));
     let broken = port.flush().unwrap_err();
-    assert_eq!((broken, broken.kind()), (line::TimedError::Port(Fault::Broken), ErrorKind::Other));
+    assert_eq!((broken, broken.kind()), (TimedError::Port(Fault::Broken), ErrorKind::Other));
 }
 
 /// A port and a delay that are ready after so many polls.
@@ -116,11 +124,11 @@ impl embedded_hal_async::delay::DelayNs for Delay {
 #[test]
 fn an_async_port_with_a_delay_ticks_when_the_delay_is_ready_first() {
     use embedded_io_async::{Read as _, Write as _};
-    for (read, delay, expected) in [(3, 5, Ok(1)), (5, 3, Err(line::TimedError::Tick)), (4, 4, Ok(1)), (0, 0, Ok(1))] {
-        let mut port = anysmp::asynch::Timed::new(Lazy(read), Delay { polls: delay, asked: 0 }, TICK);
+    for (read, delay, expected) in [(3, 5, Ok(1)), (5, 3, Err(TimedError::Tick)), (4, 4, Ok(1)), (0, 0, Ok(1))] {
+        let mut port = anysmp::port::Timed::new(Lazy(read), Delay { polls: delay, asked: 0 }, TICK);
         assert_eq!(block_on(port.read(&mut [0; 4])), expected, "{read} {delay}");
     }
-    let mut port = anysmp::asynch::Timed::new(Lazy(9), Delay { polls: 0, asked: 0 }, TICK);
+    let mut port = anysmp::port::Timed::new(Lazy(9), Delay { polls: 0, asked: 0 }, TICK);
     assert_eq!(block_on(port.write(&[1, 2])), Ok(2));
-    assert_eq!(block_on(port.flush()), Err(line::TimedError::Port(Fault::Broken)));
+    assert_eq!(block_on(port.flush()), Err(TimedError::Port(Fault::Broken)));
 }

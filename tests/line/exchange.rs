@@ -1,0 +1,336 @@
+//! A client's manners: preambles, retries, silence where responses name no request.
+
+use std::ops::ControlFlow;
+
+use anysmp::bsmp::{Client as Master, variable};
+use anysmp::line::{Caller, Error, Exchange, Progress, Run, Turn};
+use anysmp::routine::{Ended, Routine, Step};
+use anysmp::smp::client::{self, Client};
+use anysmp::smp::os;
+
+use super::*;
+
+const TIMEOUT: Duration = Duration::from_millis(100);
+
+fn client() -> Client {
+    Client::new(0).with_timeout(TIMEOUT).with_retries(2)
+}
+
+type Asked = Exchange<client::Pending<os::Echo<'static>>>;
+fn echo() -> os::Echo<'static> {
+    os::Echo::new("hi")
+}
+
+fn ask(line: &mut Line<'_, Console<'_>>, client: &mut Client) -> Asked {
+    Exchange::begin(line, client, &echo(), &mut ()).unwrap()
+}
+
+/// What a device answers to the echo with this number.
+fn answer(sequence: u8) -> Vec<u8> {
+    let message = [3, 0, 0, 6, 0, 0, sequence, 0, 0xA1, 0x61, b'r', 0x62, b'h', b'i'];
+    framed(&Console::new(room(256)), &message)
+}
+
+/// Rounds of a millisecond until something leaves; returns it and how long that took.
+fn until_sent<F: Framing, P, R, C>(
+    line: &mut Line<'_, F>,
+    exchange: &mut Exchange<P>,
+    client: &mut C,
+    _: &R,
+) -> (Vec<u8>, Duration)
+where
+    C: Caller<R, Pending = P>,
+{
+    for passed in 0..5_000 {
+        assert_eq!(exchange.poll::<R, C, _, _>(line, client, &mut ()).unwrap(), Progress::Wait);
+        let wire = sent(line);
+        if !wire.is_empty() {
+            return (wire, MS * passed);
+        }
+        round(line, &[], MS);
+    }
+    panic!("nothing leaves")
+}
+
+#[test]
+fn a_session_begins_with_a_preamble_and_time_for_the_peer() {
+    let (mut line, mut client) = (console(), client());
+    let mut exchange = ask(&mut line, &mut client);
+    let (wire, passed) = until_sent(&mut line, &mut exchange, &mut client, &echo());
+    assert_eq!((&wire[..], passed), (&b"\n"[..], Duration::ZERO));
+    let (wire, passed) = until_sent(&mut line, &mut exchange, &mut client, &echo());
+    assert!(wire.starts_with(&[6, 9]));
+    assert!((Console::SETTLE..=Console::SETTLE + MS * 2).contains(&passed), "{passed:?}");
+    round(&mut line, &answer(0), MS);
+    assert_eq!(exchange.poll::<os::Echo<'_>, _, _, _>(&mut line, &mut client, &mut ()).unwrap(), Progress::Done);
+    assert_eq!(exchange.response::<os::Echo<'_>, _, _>(&line, &client).unwrap().text, "hi");
+    // Not so the next one.
+    let mut exchange = ask(&mut line, &mut client);
+    assert!(until_sent(&mut line, &mut exchange, &mut client, &echo()).0.starts_with(&[6, 9]));
+}
+
+#[test]
+fn retries_come_after_the_timeout_behind_a_preamble_and_end() {
+    let (mut line, mut client) = (console(), client());
+    let mut exchange = ask(&mut line, &mut client);
+    let (mut wire, mut ended) = (Vec::new(), None);
+    for passed in 0..2_000u32 {
+        match exchange.poll::<os::Echo<'_>, _, _, _>(&mut line, &mut client, &mut ()).unwrap() {
+            Progress::Wait => {}
+            Progress::Done => panic!("nobody has answered"),
+            Progress::TimedOut => {
+                ended = Some(passed);
+                break;
+            }
+        }
+        wire.extend(sent(&mut line).into_iter().map(|byte| (byte, passed)));
+        round(&mut line, &[], MS);
+    }
+    let starts: Vec<u32> = wire.iter().filter(|(byte, _)| *byte == 0x06).map(|(_, at)| *at).collect();
+    let preambles: Vec<u32> =
+        wire.windows(2).filter(|two| two[0].0 == b'\n' && two[1].0 == 6).map(|two| two[0].1).collect();
+    assert_eq!(starts.len(), 3, "the request and its retries");
+    assert_eq!(preambles.len(), 3, "one in front of each, none behind the last");
+    for at in 0..2 {
+        let waited = preambles[at + 1] - starts[at];
+        assert!((100..=102).contains(&waited), "{waited} ms");
+    }
+    let waited = ended.unwrap() - starts[2];
+    assert!((100..=102).contains(&waited), "{waited} ms");
+    assert_eq!(line.counters().retries, 2);
+    // It has ended for good.
+    assert_eq!(exchange.poll::<os::Echo<'_>, _, _, _>(&mut line, &mut client, &mut ()).unwrap(), Progress::TimedOut);
+    assert_eq!(exchange.reason::<os::Echo<'_>, _, ()>(&client), Error::TimedOut);
+}
+
+#[test]
+fn a_response_that_comes_while_the_peer_is_nudged_is_welcome() {
+    let (mut line, mut client) = (console(), client());
+    let mut exchange = ask(&mut line, &mut client);
+    until_sent(&mut line, &mut exchange, &mut client, &echo());
+    until_sent(&mut line, &mut exchange, &mut client, &echo());
+    let (wire, _) = until_sent(&mut line, &mut exchange, &mut client, &echo());
+    assert_eq!(wire, b"\n", "the timeout has passed");
+    round(&mut line, &answer(0), MS);
+    assert_eq!(exchange.poll::<os::Echo<'_>, _, _, _>(&mut line, &mut client, &mut ()).unwrap(), Progress::Done);
+}
+
+#[test]
+fn the_timeout_begins_when_the_last_byte_has_left() {
+    let (mut line, mut client) = (console(), client());
+    let mut exchange = ask(&mut line, &mut client);
+    until_sent(&mut line, &mut exchange, &mut client, &echo());
+    for _ in 0..52 {
+        round(&mut line, &[], MS);
+        let _ = exchange.poll::<os::Echo<'_>, _, _, _>(&mut line, &mut client, &mut ()).unwrap();
+    }
+    // A UART that takes a byte each 50 ms: longer than the timeout in all.
+    while !line.pending().is_empty() {
+        line.sent(1);
+        round(&mut line, &[], MS * 50);
+        assert_eq!(exchange.poll::<os::Echo<'_>, _, _, _>(&mut line, &mut client, &mut ()).unwrap(), Progress::Wait);
+    }
+    assert_eq!(line.counters(), anysmp::line::Counters { sent: 1, ..Default::default() });
+    let (wire, passed) = until_sent(&mut line, &mut exchange, &mut client, &echo());
+    assert_eq!(wire, b"\n");
+    assert!((TIMEOUT - MS..=TIMEOUT + MS * 2).contains(&passed), "{passed:?}");
+}
+
+/// A read of variable 3 with 2 bytes.
+const READ: variable::Read = variable::Read { id: 3, size: Some(2) };
+
+/// What a node answers to it.
+fn value(value: u8) -> Vec<u8> {
+    vec![0x11, 0, 2, value, value]
+}
+
+fn master() -> Master {
+    Master::new().with_timeout(TIMEOUT).with_drain(Duration::from_millis(300))
+}
+
+fn read<F: Framing>(
+    line: &mut Line<'_, F>,
+    master: &mut Master,
+) -> Exchange<<Master as Caller<variable::Read>>::Pending> {
+    Exchange::begin(line, master, &READ, &mut ()).unwrap()
+}
+
+fn poll<F: Framing, P>(line: &mut Line<'_, F>, exchange: &mut Exchange<P>, master: &mut Master) -> Progress
+where
+    Master: Caller<variable::Read, Pending = P>,
+{
+    exchange.poll::<variable::Read, _, _, _>(line, master, &mut ()).unwrap()
+}
+
+#[test]
+fn what_came_before_a_request_is_never_its_answer_where_answers_name_no_request() {
+    let (mut line, mut master) = (bsmp_tcp(), master());
+    // It came between two calls, and nobody has looked.
+    round(&mut line, &value(1), MS);
+    let mut exchange = read(&mut line, &mut master);
+    assert_eq!(sent(&mut line), b"", "the line is looked at first");
+    assert_eq!(poll(&mut line, &mut exchange, &mut master), Progress::Wait);
+    // It came while the request waited.
+    round(&mut line, &value(2), MS);
+    assert_eq!(poll(&mut line, &mut exchange, &mut master), Progress::Wait);
+    assert_eq!(sent(&mut line), b"");
+    round(&mut line, &[], Duration::ZERO);
+    assert_eq!(poll(&mut line, &mut exchange, &mut master), Progress::Wait);
+    assert_eq!(sent(&mut line), [0x10, 0, 1, 3]);
+    round(&mut line, &value(7), MS);
+    assert_eq!(poll(&mut line, &mut exchange, &mut master), Progress::Done);
+    assert_eq!(exchange.response::<variable::Read, _, _>(&line, &master), Ok(&[7, 7][..]));
+    assert_eq!(line.counters().foreign, 2);
+}
+
+#[test]
+fn after_a_missing_answer_the_line_is_silent_before_the_next_request() {
+    let (mut line, mut master) = (bsmp_tcp(), master());
+    let mut exchange = read(&mut line, &mut master);
+    until_sent(&mut line, &mut exchange, &mut master, &READ);
+    let mut passed = 0;
+    while poll(&mut line, &mut exchange, &mut master) == Progress::Wait {
+        round(&mut line, &[], MS);
+        passed += 1;
+    }
+    assert!((100..=102).contains(&passed), "{passed}");
+    // The late answer comes 200 ms later, while the next request waits.
+    let mut exchange = read(&mut line, &mut master);
+    for _ in 0..200 {
+        round(&mut line, &[], MS);
+        assert_eq!((poll(&mut line, &mut exchange, &mut master), sent(&mut line).len()), (Progress::Wait, 0));
+    }
+    round(&mut line, &value(1), MS);
+    let (wire, passed) = until_sent(&mut line, &mut exchange, &mut master, &READ);
+    assert_eq!(wire, [0x10, 0, 1, 3]);
+    assert!(passed >= Duration::from_millis(300), "{passed:?} after the late answer");
+    round(&mut line, &value(7), MS);
+    assert_eq!(poll(&mut line, &mut exchange, &mut master), Progress::Done);
+    // In step again: the next one only looks.
+    let mut exchange = read(&mut line, &mut master);
+    let (_, passed) = until_sent(&mut line, &mut exchange, &mut master, &READ);
+    assert!(passed <= MS * 2, "{passed:?}");
+}
+
+#[test]
+fn a_request_that_was_cancelled_leaves_an_answer_behind_that_is_waited_for() {
+    let (mut line, mut master) = (bsmp_tcp(), master());
+    let mut exchange = read(&mut line, &mut master);
+    until_sent(&mut line, &mut exchange, &mut master, &READ);
+    drop(exchange);
+    round(&mut line, &[], MS);
+    let mut exchange = read(&mut line, &mut master);
+    round(&mut line, &value(1), MS);
+    let (_, passed) = until_sent(&mut line, &mut exchange, &mut master, &READ);
+    assert!(passed >= Duration::from_millis(300), "{passed:?}");
+    round(&mut line, &value(7), MS);
+    assert_eq!(poll(&mut line, &mut exchange, &mut master), Progress::Done);
+    assert_eq!(exchange.response::<variable::Read, _, _>(&line, &master), Ok(&[7, 7][..]));
+}
+
+#[test]
+fn what_cannot_be_the_answer_is_foreign_and_named_if_no_answer_comes() {
+    let (mut line, mut master) = (bsmp_tcp(), master());
+    let mut exchange = read(&mut line, &mut master);
+    until_sent(&mut line, &mut exchange, &mut master, &READ);
+    for foreign in [&[0, 0, 0][..], &[1, 0, 3, 2, 30, 0], &[0x11, 0, 1, 9], &[0x11, 0, 3, 9, 9, 9], &[0xE8, 0, 1, 0]] {
+        round(&mut line, foreign, MS);
+        assert_eq!(poll(&mut line, &mut exchange, &mut master), Progress::Wait, "{foreign:02x?}");
+    }
+    assert_eq!(line.counters().foreign, 5);
+    while poll(&mut line, &mut exchange, &mut master) == Progress::Wait {
+        round(&mut line, &[], MS);
+    }
+    let reason = exchange.reason::<variable::Read, _, ()>(&master);
+    assert_eq!(reason, Error::Protocol(anysmp::bsmp::Error::WrongSize));
+}
+
+/// Asks once, waits for a message that begins with 3, and gives up after a timeout.
+#[derive(Default)]
+struct Once {
+    state: u8,
+    ticks: Duration,
+}
+
+impl Routine for Once {
+    type Client = Client;
+    type Event<'m> = u8;
+    type Report = u8;
+
+    fn poll(&mut self, client: &mut Client, tx: &mut [u8]) -> Step {
+        match self.state {
+            0 => {
+                self.state = 1;
+                Step::Send(client.request(&echo(), tx).unwrap().0)
+            }
+            1 => Step::Wait(TIMEOUT),
+            _ => Step::Done,
+        }
+    }
+
+    fn receive(&mut self, _: &mut Client, message: &[u8]) -> Option<u8> {
+        let ours = message[0] == 3;
+        self.state = if ours { 2 } else { self.state };
+        ours.then_some(message[6])
+    }
+
+    fn tick(&mut self, elapsed: Duration) {
+        self.ticks += elapsed;
+    }
+
+    fn timed_out(&mut self) {
+        self.state = 3;
+    }
+
+    fn report(&self) -> u8 {
+        self.state
+    }
+}
+
+/// Runs until the end, with `message` in every round of a millisecond; returns the report and the rounds.
+fn run(message: &[u8]) -> (u8, u32, Duration, u32) {
+    let (mut line, mut client, mut once) = (console(), client(), Once::default());
+    let mut run = Run::new(&mut line);
+    for rounds in 0..5_000 {
+        match run.poll(&mut line, &mut client, &mut once, &mut (), |_| ControlFlow::Continue(())).unwrap() {
+            Turn::Wait => {}
+            Turn::Ended(Ended::Done(report)) => return (report, rounds, once.ticks, line.counters().foreign),
+            Turn::Ended(other) => panic!("{other:?}"),
+        }
+        sent(&mut line);
+        round(&mut line, message, MS);
+    }
+    panic!("it waits without end")
+}
+
+#[test]
+fn a_foreign_message_does_not_make_a_routine_wait_again() {
+    let (report, alone, ..) = run(&[]);
+    assert_eq!(report, 3);
+    let foreign = framed(&Console::new(room(256)), &smp(1, 77));
+    let (report, rounds, ticks, dropped) = run(&foreign);
+    assert_eq!(report, 3);
+    assert!(rounds <= alone + 2, "{rounds} instead of {alone}");
+    assert!(ticks >= TIMEOUT && ticks <= MS * rounds);
+    assert!(dropped >= 100, "{dropped} foreign messages");
+}
+
+#[test]
+fn a_routine_that_its_caller_stops_may_be_run_on() {
+    let (mut line, mut client, mut once) = (console(), client(), Once::default());
+    let mut first = Run::new(&mut line);
+    let mut stopped = false;
+    for _ in 0..200 {
+        let turn = first.poll(&mut line, &mut client, &mut once, &mut (), |_| ControlFlow::Break(())).unwrap();
+        if turn == Turn::Ended(Ended::Stopped) {
+            stopped = true;
+            break;
+        }
+        sent(&mut line);
+        round(&mut line, &answer(0), MS);
+    }
+    assert!(stopped);
+    let mut again = Run::new(&mut line);
+    let turn = again.poll(&mut line, &mut client, &mut once, &mut (), |_| ControlFlow::Continue(())).unwrap();
+    assert_eq!(turn, Turn::Ended(Ended::Done(2)));
+}

@@ -1,0 +1,107 @@
+//! Bytes and time in, messages and time out.
+
+use anysmp::framing::datagram::Datagram;
+use anysmp::framing::delimited::Cobs;
+
+use super::*;
+
+#[test]
+fn a_round_with_bytes_is_not_silence_however_long_it_took() {
+    // 4 of 9 bytes, then rounds of an hour with one byte each: a handler that takes long must not end a frame.
+    let mut line = raw();
+    for byte in smp(2, 1) {
+        round(&mut line, &[byte], Duration::from_secs(3_600));
+    }
+    assert_eq!(events(&mut line), [Event::Message]);
+    // The round behind one with bytes is not silence from its beginning.
+    round(&mut line, &smp(2, 1)[..4], MS);
+    round(&mut line, &[], Counted::<'static, SmpHead>::QUIET - MS);
+    assert_eq!(events(&mut line), []);
+    round(&mut line, &[], MS);
+    assert_eq!(events(&mut line), [Event::Damaged(Damage::Lost)]);
+}
+
+#[test]
+fn time_in_which_nobody_looked_at_the_port_is_not_silence() {
+    let mut line = raw();
+    round(&mut line, &smp(2, 1)[..4], MS);
+    line.away(Span::of(Duration::from_secs(60)));
+    assert_eq!(events(&mut line), []);
+    round(&mut line, &smp(2, 1)[4..], MS);
+    assert_eq!(events(&mut line), [Event::Message]);
+}
+
+#[test]
+fn all_time_is_reported_once_whatever_came_in_it() {
+    let mut line = console();
+    let mut reported = Duration::ZERO;
+    let mut passed = Duration::ZERO;
+    for number in 0..200u8 {
+        let bytes = match number % 4 {
+            0 => vec![],
+            1 => b"text\n".to_vec(),
+            2 => framed(&Console::new(room(256)), &smp(2, number)),
+            _ => vec![0x06, 0x09, b'x'],
+        };
+        let time = Duration::from_micros(u64::from(number) * 37);
+        round(&mut line, &bytes, time);
+        line.away(Span::of(MS));
+        passed += time + MS;
+        while let Some(event) = line.next(&mut ()) {
+            if let Event::Elapsed(time) = event {
+                reported += time;
+            }
+        }
+    }
+    assert_eq!(reported, passed);
+}
+
+#[test]
+fn a_message_names_its_peer_and_bytes_of_two_peers_do_not_mix() {
+    let mut line = line(Datagram::new(room(64)));
+    assert_eq!(line.received(&smp(2, 1), Peer(7)), 9);
+    assert_eq!(line.received(&smp(2, 2), Peer(8)), 0, "the first one was not looked at yet");
+    assert_eq!(line.received(&smp(2, 2), Peer(7)), 0, "one datagram at a time");
+    assert_eq!(line.next(&mut ()), Some(Event::Message));
+    assert_eq!((line.peer(), line.message()[6]), (Peer(7), 1));
+    assert_eq!(line.received(&smp(2, 2), Peer(8)), 9);
+    assert_eq!(line.next(&mut ()), Some(Event::Message));
+    assert_eq!((line.peer(), line.message()[6]), (Peer(8), 2));
+}
+
+#[test]
+fn a_datagram_that_is_too_long_is_one_error_and_nothing_of_it_is_a_message() {
+    let mut line = line(Datagram::new(room(64)));
+    assert_eq!(line.received(&[2; 65], Peer(0)), 65);
+    assert_eq!(events(&mut line), []);
+    assert_eq!(line.counters().damaged, 1);
+    round(&mut line, &smp(2, 1), MS);
+    assert_eq!(events(&mut line), [Event::Message]);
+}
+
+#[test]
+fn what_a_port_has_lost_is_dropped_and_counted_and_the_next_frame_arrives() {
+    let frame = framed(&Cobs::new(room(256)), &smp(2, 1));
+    for taken in 0..frame.len() {
+        let mut line = line(Cobs::new(room(256)));
+        round(&mut line, &frame[..taken], MS);
+        line.lost();
+        round(&mut line, &frame, MS);
+        assert_eq!(events(&mut line), [Event::Message], "after {taken} bytes");
+        assert_eq!(line.counters().failures, 1);
+    }
+}
+
+#[test]
+fn text_traces_and_losses_go_to_the_sink() {
+    let mut damaged = framed(&Console::new(room(256)), &smp(2, 1));
+    damaged[5] ^= 1;
+    let mut line = console();
+    let mut heard = Heard::default();
+    round(&mut line, &[b"boot\n", &damaged[..], &framed(&Console::new(room(256)), &smp(2, 2))].concat(), MS);
+    while line.next(&mut heard).is_some() {}
+    assert_eq!(heard.text, b"boot\n");
+    assert_eq!(heard.dropped.len(), 1);
+    assert_eq!(heard.received, [smp(2, 2)]);
+    assert!(heard.sent.is_empty() && heard.unsolicited.is_empty());
+}
