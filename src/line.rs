@@ -529,6 +529,10 @@ impl<'b, F: Framing> Line<'b, F> {
     /// The port has taken the first `count` bytes of [`pending`](Self::pending). Returns whether that was the last of them: then
     /// the port is to be flushed.
     pub fn sent(&mut self, count: usize) -> bool {
+        if count == 0 {
+            // A loop of one's own may say so in each round; that must not pass for a round in which we sent.
+            return false;
+        }
         // What came meanwhile was not seen.
         self.ear = Ear::Busy;
         let taken = short(count);
