@@ -128,16 +128,41 @@ pub struct Line<'b, F: Framing> {
 
 shown!(['b, F: Framing] Line<'b, F>, |line| "Line({:?})", line.counters);
 
-/// How far the message in `tx` has come.
+/// The message in `tx`.
 enum Sending<E> {
-    /// Nothing is to be sent. Out: `Waiting` by `transmit`.
+    /// There is none to send. Out: `Message` by `transmit`.
     Idle,
-    /// `tx[..len]` waits for the line. Out: `Frame`; `Idle` if it never gets ready, or by `abandon`.
-    Waiting { len: u16, encoder: E },
-    /// `out[from..to]` is the next part of the frame, and there is more. Out: itself, `Last`; `Idle` by `abandon`.
-    Frame { len: u16, encoder: E, from: u16, to: u16 },
-    /// `out[from..to]` is the end of the frame. Out: `Idle`, when the port has taken it, or by `abandon`.
-    Last { from: u16, to: u16 },
+    /// Out: `Idle`, when the port has taken its frame, if the line never gets ready, or by `abandon`.
+    Message(Outgoing<E>),
+}
+
+/// How far a message has come. Its stage is beside what all stages have, so that nothing moves from one to the next: 120 bytes
+/// of flash less than variants that hold it.
+struct Outgoing<E> {
+    encoder: E,
+    /// The message is `tx[..len]`.
+    len: u16,
+    /// `out[from..to]` is encoded and not yet taken.
+    from: u16,
+    to: u16,
+    stage: Stage,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// It waits for the line. Out: `Frame`.
+    Waiting,
+    /// Its frame has begun, and there is more than what is encoded. Out: `Last`.
+    Frame,
+    /// What is encoded is the end of its frame. No way out.
+    Last,
+}
+
+impl<E> Outgoing<E> {
+    /// What is encoded and not yet taken.
+    fn run(&self) -> Range<usize> {
+        self.from.into()..self.to.into()
+    }
 }
 
 /// What has to happen before a frame may begin.
@@ -376,7 +401,7 @@ impl<'b, F: Framing> Line<'b, F> {
 
     /// Whether anybody waits for what comes in. While a message waits for the line nobody does: it is foreign.
     fn concerns(&mut self, event: Event) -> bool {
-        let is_waiting = matches!(self.sending, Sending::Waiting { .. });
+        let is_waiting = self.is_waiting();
         if is_waiting && event == Event::Message {
             self.counters.lose(Loss::Foreign);
         }
@@ -417,7 +442,7 @@ impl<'b, F: Framing> Line<'b, F> {
         }
         let message = self.tx.get(..len).ok_or(Error::BufferFull)?;
         let encoder = self.framing.encode(message).map_err(Error::Framing)?;
-        self.sending = Sending::Waiting { len: short(len), encoder };
+        self.sending = Sending::Message(Outgoing { encoder, len: short(len), from: 0, to: 0, stage: Stage::Waiting });
         let mut limit = const { Span::of(JAMMED) };
         if let Before::Silence(silence) = self.before {
             limit.lengthen(silence);
@@ -425,7 +450,7 @@ impl<'b, F: Framing> Line<'b, F> {
         }
         self.since = Since::Waiting(limit);
         // Where it need not wait it has begun: nothing that comes from now on is dropped as foreign.
-        self.fill();
+        self.begin();
         Ok(())
     }
 
@@ -436,64 +461,59 @@ impl<'b, F: Framing> Line<'b, F> {
 
     /// Whether a frame is half sent.
     const fn is_begun(&self) -> bool {
-        matches!(self.sending, Sending::Frame { .. } | Sending::Last { .. })
+        matches!(&self.sending, Sending::Message(Outgoing { stage: Stage::Frame | Stage::Last, .. }))
+    }
+
+    /// Whether a message waits for the line.
+    const fn is_waiting(&self) -> bool {
+        matches!(&self.sending, Sending::Message(Outgoing { stage: Stage::Waiting, .. }))
     }
 
     /// The next bytes for the port: hand over as many as it takes, and say how many with [`sent`](Self::sent). Empty if there
     /// is nothing to send, or the line is not ready.
     pub fn pending(&mut self) -> &[u8] {
-        if let (Sending::Waiting { .. }, Before::Preamble(_)) | (_, Before::Nudge(_)) = (&self.sending, self.before) {
-            let preamble = self.framing.preamble();
-            if let Before::Preamble(sent) | Before::Nudge(sent) = self.before
-                && let Some(rest @ [_, ..]) = preamble.get(usize::from(sent)..)
-            {
+        if let Before::Preamble(sent) | Before::Nudge(sent) = self.before
+            && (self.is_waiting() || matches!(self.before, Before::Nudge(_)))
+        {
+            if let Some(rest @ [_, ..]) = self.framing.preamble().get(usize::from(sent)..) {
                 return rest;
             }
             self.before = Before::Gap;
         }
-        self.fill();
-        match self.sending {
-            Sending::Frame { from, to, .. } | Sending::Last { from, to } => {
-                self.out.get(usize::from(from)..usize::from(to)).unwrap_or_default()
-            }
-            Sending::Idle | Sending::Waiting { .. } => &[],
+        self.begin();
+        match &self.sending {
+            Sending::Message(message) => self.out.get(message.run()).unwrap_or_default(),
+            Sending::Idle => &[],
         }
     }
 
-    /// Encodes into `out` when it is empty and the line is ready.
-    fn fill(&mut self) {
-        let ready = match &self.sending {
-            Sending::Waiting { .. } => self.is_ready(),
-            Sending::Frame { from, to, .. } => from >= to,
-            Sending::Idle | Sending::Last { .. } => false,
-        };
-        if !ready {
-            return;
+    /// Begins the frame of the message that waits, if there is one and the line is ready.
+    fn begin(&mut self) {
+        if self.is_waiting() && self.is_ready() {
+            self.before = Before::Gap;
+            self.fill();
         }
-        self.before = Before::Gap;
-        let (Sending::Waiting { len, mut encoder } | Sending::Frame { len, mut encoder, .. }) =
-            core::mem::replace(&mut self.sending, Sending::Idle)
-        else {
-            return;
-        };
-        let message = self.tx.get(..usize::from(len)).unwrap_or_default();
+    }
+
+    /// Encodes into `out`, which is empty.
+    fn fill(&mut self) {
+        let Sending::Message(Outgoing { encoder, len, from, to, stage }) = &mut self.sending else { return };
+        let message = self.tx.get(..usize::from(*len)).unwrap_or_default();
         let mut used = 0usize;
-        loop {
+        *from = 0;
+        *stage = loop {
             let room = self.out.get_mut(used..).unwrap_or_default();
             // Where a frame leaves in one piece, `out` has room for it: that was checked when the line was built. Its last byte may
             // be the last of `out`.
-            let written = encoder.next(message, room);
-            used = used.wrapping_add(written);
-            let to = short(used);
-            if written == 0 && (F::WHOLE || room_for::<F>(self.out.len().wrapping_sub(used))) {
-                self.sending = Sending::Last { from: 0, to };
-                return;
+            if !F::WHOLE && room.len() < F::Encoder::MIN_OUT {
+                break Stage::Frame;
             }
-            if !F::WHOLE && !room_for::<F>(self.out.len().wrapping_sub(used)) {
-                self.sending = Sending::Frame { len, encoder, from: 0, to };
-                return;
+            match encoder.next(message, room) {
+                0 => break Stage::Last,
+                written => used = used.wrapping_add(written),
             }
-        }
+        };
+        *to = short(used);
     }
 
     /// How long the message that waits needs the line to be silent. `None` if it waits for something else.
@@ -519,10 +539,10 @@ impl<'b, F: Framing> Line<'b, F> {
     /// For how long the line has still to be silent before the message that waits may leave; `None` if no message waits for
     /// silence. For drivers, which look at the line more often then.
     pub fn rest(&self) -> Option<Span> {
-        match (&self.sending, self.ear) {
-            (Sending::Waiting { .. }, Ear::Silent(silence)) => Some(self.wanted()?.shortened(silence)),
-            (Sending::Waiting { .. }, Ear::Busy | Ear::Ended) => self.wanted(),
-            _ => None,
+        match self.ear {
+            _ if !self.is_waiting() => None,
+            Ear::Silent(silence) => Some(self.wanted()?.shortened(silence)),
+            Ear::Busy | Ear::Ended => self.wanted(),
         }
     }
 
@@ -536,11 +556,16 @@ impl<'b, F: Framing> Line<'b, F> {
         // What came meanwhile was not seen.
         self.ear = Ear::Busy;
         let taken = short(count);
-        if let Sending::Frame { from, .. } | Sending::Last { from, .. } = &mut self.sending {
-            *from = from.saturating_add(taken);
+        if let Sending::Message(message @ Outgoing { stage: Stage::Frame | Stage::Last, .. }) = &mut self.sending {
+            message.from = message.from.saturating_add(taken);
+            if message.from < message.to {
+                return false;
+            }
             // The end of a frame may be the end of what was encoded at once: then there is nothing left to hand over.
-            self.fill();
-            let Sending::Last { from, to } = self.sending else { return false };
+            if message.stage == Stage::Frame {
+                self.fill();
+            }
+            let Sending::Message(Outgoing { from, to, stage: Stage::Last, .. }) = self.sending else { return false };
             if from < to {
                 return false;
             }
@@ -564,13 +589,15 @@ impl<'b, F: Framing> Line<'b, F> {
     /// Gives up the message that is being sent, because the port failed. If a part of its frame has left, the next frame is
     /// preceded by what brings the peer into step again.
     pub fn abandon(&mut self) {
-        let is_cut = match self.sending {
-            Sending::Frame { .. } => true,
-            // A frame that leaves in one piece has not begun before its first byte was taken.
-            Sending::Last { from, .. } => from > 0 || !F::WHOLE,
+        let is_cut = match &self.sending {
+            Sending::Message(message) => match message.stage {
+                Stage::Waiting => false,
+                Stage::Frame => true,
+                // A frame that leaves in one piece has not begun before its first byte was taken.
+                Stage::Last => message.from > 0 || !F::WHOLE,
+            },
             // All was handed over, but the port could not flush it.
             Sending::Idle => matches!(self.since, Since::Flushing(_)),
-            Sending::Waiting { .. } => false,
         };
         if is_cut {
             self.before = if self.framing.preamble().is_empty() {
@@ -593,7 +620,7 @@ impl<'b, F: Framing> Line<'b, F> {
     /// An operation of a driver begins where another was dropped in the middle: what had begun to leave goes on, unless it has to
     /// leave in one piece; what has not begun is dropped.
     pub(crate) fn resume(&mut self) {
-        if matches!(self.sending, Sending::Waiting { .. }) || (F::WHOLE && self.is_begun()) {
+        if self.is_waiting() || (F::WHOLE && self.is_begun()) {
             self.abandon();
         }
     }
@@ -675,11 +702,6 @@ impl<'b, F: Framing> Line<'b, F> {
 /// The longest silence that a driver waits for by looking at the clock instead of by reading, which takes a tick: that of a packet
 /// of BSMP at 9,600 baud is 2.1 ms.
 const SPIN: Duration = Duration::from_micros(2_500);
-
-/// Whether an encoder makes progress with this much room.
-const fn room_for<F: Framing>(room: usize) -> bool {
-    room >= F::Encoder::MIN_OUT
-}
 
 /// Counts what the framing found, and hands text and losses to the sink.
 fn note<F: Framing, S: Sink + ?Sized>(

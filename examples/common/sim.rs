@@ -202,8 +202,14 @@ impl Device {
         let groups = Groups::new(&mut self.storage, &mut piece);
         let mut server =
             Server::new(Firmware { os, slots, flash, groups, log: &mut self.log }, AllowAll).with_memory(&mut memory);
-        let mut buffer =
-            vec![0; if matches!(options.wire, Wire::Cobs | Wire::Auto) { Cobs::buffer_len(len) } else { len }];
+        let mut buffer = vec![
+            0;
+            match options.wire {
+                Wire::Cobs => Cobs::buffer_len(len),
+                Wire::Auto => Auto::buffer_len(len),
+                Wire::Console | Wire::Raw | Wire::Datagram => len,
+            }
+        ];
         loop {
             if port.is_none() {
                 *port = listener.accept();

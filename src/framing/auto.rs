@@ -1,43 +1,107 @@
-//! Console lines, COBS frames and raw messages of SMP on one port, told apart frame by frame; answers go out in kind.
+//! Console lines, COBS frames and raw messages of SMP on one port, told apart frame by frame; responses go out in kind.
 //!
-//! A device that does not know its clients takes whatever comes. At the boundary of a frame its first bytes tell which one it
-//! is, since an SMP request begins with one of four bytes and a zero:
+//! A device that does not know its clients accepts any of the three. At a boundary between frames the first bytes show which
+//! one it may be, since an SMP request begins with one of four bytes and a zero:
 //!
 //! ```text
 //!   06 09                       console       to the line feed that ends the packet; everything unknown is console text
 //!   02 02│08│0A, or 01 01       COBS          to the next zero: a byte that is not zero and the zero of the flags, or two zeros
-//!   00│02│08│0A 00 len len …    raw           after a whole valid header only: a known op, no flags, a length that fits
+//!   00│02│08│0A 00 len len …    raw           as many bytes as the length says, if they fit the buffer
 //!   00                          nothing       an empty COBS frame, sent to resynchronise
 //! ```
+//!
+//! Only a CRC proves a frame, and a raw message has none. So these bytes decide nothing yet: a frame that may be COBS or raw
+//! is stored as it is on the wire, and the console decoder goes through the same bytes, each once, without storing what it
+//! decodes. Whatever is proved first wins, and what surrounded it is one error:
+//!
+//! ```text
+//!   buffer     02 02 … │ 06 09  base64 …          wire bytes of a frame that may be COBS or raw
+//!              ▲       └ the console decoder is in a packet: LEN, CRC so far
+//!              └ 02 02 looked like COBS
+//!
+//!   next byte  00                  COBS ends: its CRC fits, or one error
+//!              0A, CRC fits        a console packet: one error for 02 02 …, the packet is decoded in place, and delivered
+//!              one byte too many   one error; the console packet is decoded in place as far as it goes, and goes on
+//! ```
+//!
+//! Therefore a console frame always arrives, whatever was in front of it and without a pause, even one that is longer on the wire
+//! than the buffer. Each byte is looked at a fixed number of times: once by the console decoder, once more where the stored bytes
+//! are decoded, and once more by the check of a COBS frame.
 //!
 //! # States
 //!
 //! ```text
-//!              first byte 00 01 02 08 0A                            looks like COBS
-//!   Listening ───────────────────────────▶ Listening, bytes held ───────────────────▶ Cobs ──┐ message, error or silence
-//!       ▲          neither: the byte is text, or an empty frame ─┘└── whole raw header ─▶ Raw ───┤
-//!       └──────────────────────────────────────────────────────────────────────────────────────┘
+//!               00 01 02 08 0A            looks like COBS
+//!   Listening ────────────────▶ Head ──────────────────────▶ Cobs ── zero, CRC fits ──▶ CobsMessage ─┐
+//!       ▲  ◀── neither: text ───┘ └──── whole raw header ──▶ Raw ─── last byte ───────▶ RawMessage ──┤
+//!       │                                                    │ ▲└─ COBS frame inside, CRC fits ─▶ Cobs
+//!       │◀── console packet inside, silence, overflow, bad CRC: one error ───────────────────────────│
+//!       └◀──────────────────────────────────────────────────────────────────────────── next byte ────┘
 //! ```
+//!
+//! What begins in `Listening` is console, and it may be damaged, too: a zero, which no console line contains, ends line and
+//! packet there. So the traffic of each client brings the decoder back to a boundary:
+//!
+//! | left by | console packet, or half of one | COBS candidate | raw candidate |
+//! |---|---|---|---|
+//! | console client | start marker | line feed and CRC; overflow | line feed and CRC; its length |
+//! | COBS client | zero | zero | zero behind a COBS frame; its length |
+//! | raw client | zero (the flags of any request) | zero | silence; its length |
+//! | silence | [`ABANDON`], 1 s; a damaged line 100 ms | [`ABANDON_COBS`], 250 ms | [`ABANDON`], 1 s |
 //!
 //! # Interpretation
 //!
-//! * A line feed is the first byte of a version 2 write request, too. It is held until the next byte, or silence, shows that
-//!   it is text.
-//! * Raw has no check of its own. Where text or noise shares the port it is to be excluded with
-//!   [`without_raw`](Auto::without_raw).
-//! * Text between the lines of one console packet is possible, a frame of another kind is not.
+//! * A line feed is the first byte of a version 2 write request, too. It is held until the next byte, or a silence of 100 ms, shows
+//!   that it is text.
+//! * Raw has no check of its own. Noise that looks like a header yields a raw message made of noise; a console frame that began
+//!   inside is delivered after it. Where text or noise shares the port, exclude raw messages with [`without_raw`](Auto::without_raw).
+//! * A raw message that contains a whole console packet loses to it, and so does one that contains a COBS frame between two zeros
+//!   whose SMP header has the right length. By chance, a CRC fits one in 65,536 of those that are well-formed otherwise.
+//! * A raw message whose end could be the front of a console packet, `06 09` and nothing but base64 after it, is delivered. The packet is
+//!   expected to go on, unless the next byte begins a frame. A line feed, as the first byte of a version 2 write request, does if
+//!   a zero follows in the same read, or if less than LEN is there of the packet; else that one request is lost.
+//! * Between noise without a zero and a COBS frame there is no border: the frame is lost with the noise. If the noise looks like a
+//!   raw header, the COBS frame in which the raw message ends is lost, too.
+//! * A raw header that announces more than the buffer holds is text and noise, as nothing else can be expected of it.
+//! * A COBS frame that is too long for the buffer is one error at the byte that does not fit. The rest is dropped up to the zero, or to
+//!   a line feed: behind noise on a console, no zero comes.
+//! * Text between the lines of one console packet is possible, a frame of another kind is not. A zero there ends the packet:
+//!   it is the way out for a COBS or raw client behind noise that looks like a start marker.
+//! * Text is lost where it is part of damage: between a false beginning (`01 01`, `02 02`, `02 08`, `02 0A`, a raw header) and
+//!   what ends it.
 
 use core::time::Duration;
 
-use super::console::{self, Console};
-use super::counted::{self, Counted, SmpHead};
-use super::delimited::{self, Cobs};
+use super::console::{self, Console, Line, Lines};
+use super::counted::{self, Counted, Head, SmpHead};
+use super::delimited;
 use super::{Error, Framing, Progress, Sizes};
+use crate::cobs;
+use crate::time::Span;
 
-/// After how much silence held bytes are no longer expected to become a frame.
+mod buffer;
+mod states;
+mod stuffed;
+
+use buffer::{Buffer, Content};
+
+/// The silence after which held bytes are no longer expected to become a frame, nor a damaged line to go on.
 const HOLD: Duration = Duration::from_millis(100);
 
-/// Which framing a message came in.
+/// The silence after which what may be a COBS frame is given up: more than a port pauses within a frame, and far below the
+/// time-out of any client, so that a client that repeats is heard.
+pub const ABANDON_COBS: Duration = Duration::from_millis(250);
+
+/// The silence after which an incomplete raw message or console packet is given up. Raw messages come over TCP, too, where a lost
+/// segment costs 200 ms and more. A third of what [`counted`] and [`console`] wait by themselves: a client of another framing that
+/// repeats its request every 2.5 s must not find the decoder in what its own last request left there.
+pub const ABANDON: Duration = Duration::from_secs(1);
+
+/// Shortest message: an SMP header.
+const HEAD: usize = SmpHead::LEN;
+const CRC: usize = 2;
+
+/// The framing of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Kind {
@@ -49,63 +113,47 @@ pub enum Kind {
     Cobs,
 }
 
-/// Decodes three framings in one buffer that the caller lends, and encodes in the one that came last.
+/// Decodes three framings in one buffer of the caller, and encodes in the one of the last message.
 ///
-/// A buffer of `n` bytes takes raw messages of `n` bytes, `n - 2` in COBS and `n - 4` on the console.
+/// A buffer of `n` bytes accepts raw messages of `n` bytes, of `n - 4` on the console, and of `n - 3 - n / 255` in COBS, whose
+/// frames are stored as they are on the wire. See [`max_message`](Self::max_message) and [`buffer_len`](Self::buffer_len).
 pub struct Auto<'b> {
-    decoder: Decoder<'b>,
-    /// Bytes at a boundary that may begin a COBS frame or a raw header. Always an undecided beginning.
-    held: heapless::Vec<u8, HEAD>,
+    console: Lines<Buffer<'b>>,
+    state: State,
     last: Kind,
     raw: bool,
 }
 
-/// Length of an SMP header.
-const HEAD: usize = 8;
-
-/// Who gets the bytes.
-enum Decoder<'b> {
-    /// At a boundary, or in console lines. Left when the first bytes of a frame say so.
-    Listening(Console<'b>),
-    /// In a raw message. Left when it has ended and the next byte comes.
-    Raw(Counted<'b, SmpHead>),
-    /// In a COBS frame. Left likewise.
-    Cobs(Cobs<'b>),
-    /// Behind a frame whose message is lent, or whose error was told. Left by the next byte, to `Listening`.
-    Behind(Last<'b>),
-    /// Between two of the above; never seen from outside.
-    Changing,
-}
-
-/// A frame that has ended.
-enum Last<'b> {
-    Raw(Counted<'b, SmpHead>),
-    Cobs(Cobs<'b>),
-}
-
-/// What the first bytes at a boundary are.
+/// The recipient of the next byte, and the use of the buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Guess {
-    /// Not decided: more bytes are needed.
-    Open,
-    /// The first one begins neither a raw message nor a COBS frame.
-    Neither,
-    Raw,
-    Cobs,
-}
-
-/// Whether a byte may begin a raw message or a COBS frame.
-const fn may_begin(byte: u8) -> bool {
-    matches!(byte, 0x00 | 0x01 | 0x02 | 0x08 | 0x0A)
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+enum State {
+    /// At a boundary, in text or in a console packet, whose bytes are in the buffer. Left by a byte that may begin a frame of another
+    /// kind, to `Head`; not from within a packet or a line.
+    Listening,
+    /// The buffer holds the first `have` bytes of what may become a COBS frame or a raw message: 1 to 3. Left to `Cobs` or
+    /// `Raw` by the byte that fits, to `Listening` by another, or by silence.
+    Head { have: usize },
+    /// The buffer holds the first `have` bytes of what may be a COBS frame. Left by a zero to `CobsMessage`, or if the CRC does not
+    /// fit to `Listening`; by a console packet in it, one byte too many or silence to `Listening`.
+    Cobs { have: usize },
+    /// The buffer holds the first `have` of the `total` bytes of what may be a raw message. Left by the last byte to `RawMessage`; by
+    /// a console packet in it or silence to `Listening`; by a COBS frame in it to `Cobs`.
+    Raw { have: usize, total: usize },
+    /// The buffer begins with a message of `len` bytes out of a COBS frame. Left by any byte, to `Listening`.
+    CobsMessage { len: usize },
+    /// The buffer holds a raw message of `len` bytes. Left by any byte to `Listening`, where a console packet that began in it goes
+    /// on; by a silence that ends such a packet to `Listening`, too.
+    RawMessage { len: usize },
 }
 
 impl<'b> Auto<'b> {
-    /// Decodes into `buffer`.
+    /// Decodes into `buffer`. Below 12 bytes it accepts raw messages only, below 8 none.
     #[must_use]
     pub const fn new(buffer: &'b mut [u8]) -> Self {
         Self {
-            decoder: Decoder::Listening(Console::new(buffer)),
-            held: heapless::Vec::new(),
+            console: Lines::new(Buffer { bytes: buffer, content: Content::Packet }),
+            state: State::Listening,
             last: Kind::Console,
             raw: true,
         }
@@ -120,7 +168,7 @@ impl<'b> Auto<'b> {
     /// The sizes that suit a receive buffer of `buffer` bytes: the least of the three framings, because a peer may use any.
     #[must_use]
     pub const fn sizes_of(buffer: usize) -> Sizes {
-        Sizes::of_stream(Console::max_message(buffer), Cobs::sizes_of(buffer).buffer)
+        Sizes::of_stream(Self::max_message(buffer), Self::max_message_in(Kind::Cobs, buffer))
     }
 
     /// The most bytes on the wire that a message of `message` bytes takes: as many as on the console.
@@ -135,97 +183,44 @@ impl<'b> Auto<'b> {
         self.last
     }
 
-    /// Gives the buffer to another decoder.
-    fn change(&mut self, into: impl FnOnce(&'b mut [u8]) -> Decoder<'b>) {
-        let buffer = match core::mem::replace(&mut self.decoder, Decoder::Changing) {
-            Decoder::Listening(console) => console.into_buffer(),
-            Decoder::Raw(raw) | Decoder::Behind(Last::Raw(raw)) => raw.into_buffer(),
-            Decoder::Cobs(cobs) | Decoder::Behind(Last::Cobs(cobs)) => cobs.into_buffer(),
-            Decoder::Changing => &mut [],
-        };
-        self.decoder = into(buffer);
+    /// The longest message that a buffer of `buffer` bytes accepts in each of the three framings. Below 12 bytes there is none.
+    #[must_use]
+    pub const fn max_message(buffer: usize) -> usize {
+        let (console, cobs) = (Self::max_message_in(Kind::Console, buffer), Self::max_message_in(Kind::Cobs, buffer));
+        if console < cobs { console } else { cobs }
     }
 
-    /// Marks the end of a raw message or of a COBS frame.
-    fn end<T>(&mut self, result: T) -> T {
-        self.decoder = match core::mem::replace(&mut self.decoder, Decoder::Changing) {
-            Decoder::Raw(raw) => Decoder::Behind(Last::Raw(raw)),
-            Decoder::Cobs(cobs) => Decoder::Behind(Last::Cobs(cobs)),
-            other => other,
-        };
-        result
-    }
-
-    fn guess(&self, front: &[u8], capacity: usize) -> Guess {
-        match *front {
-            [0x01, 0x01, ..] | [0x02, 0x02 | 0x08 | 0x0A, ..] => Guess::Cobs,
-            [] | [0x01 | 0x02] => Guess::Open,
-            [0x00 | 0x02 | 0x08 | 0x0A, ref rest @ ..] if self.raw => match *rest {
-                [] | [0x00] | [0x00, _] => Guess::Open,
-                [0x00, high, low, ref rest @ ..]
-                    if usize::from(u16::from_be_bytes([high, low])).saturating_add(HEAD) <= capacity =>
-                {
-                    if rest.len() >= HEAD - 4 { Guess::Raw } else { Guess::Open }
-                }
-                _ => Guess::Neither,
-            },
-            _ => Guess::Neither,
+    /// The longest message that a buffer of `buffer` bytes accepts in one framing: `buffer` raw, 4 less on the console, 3 and one for
+    /// each 255 bytes of buffer less in COBS. A COBS frame with zeros in its data may be longer by one for each 254.
+    #[must_use]
+    pub const fn max_message_in(kind: Kind, buffer: usize) -> usize {
+        match kind {
+            Kind::Console => Console::max_message(buffer),
+            Kind::Raw => Counted::<SmpHead>::max_message(buffer),
+            // The inverse of `cobs::max_encoded_len`; the zero that ends a frame is not stored.
+            Kind::Cobs => buffer.saturating_sub(1).saturating_sub(buffer / 255).saturating_sub(CRC),
         }
     }
 
-    /// At a boundary: decides what begins with the held bytes and `input`. `Some` is text that was held.
-    fn boundary(&mut self, input: &mut &[u8], capacity: usize) -> Option<Progress<'static>> {
-        let (mut front, mut guess) = (self.held.clone(), self.guess(input, capacity));
-        // Most of what comes is decided as it stands; only what is not is copied.
-        if !front.is_empty() || guess == Guess::Open {
-            for byte in input.iter().take(HEAD - self.held.len().min(HEAD)) {
-                let _ = front.push(*byte);
-            }
-            guess = self.guess(&front, capacity);
-        }
-        match guess {
-            Guess::Open => {
-                self.held = front;
-                *input = &[];
-            }
-            Guess::Raw => self.change(|buffer| Decoder::Raw(Counted::new(buffer))),
-            Guess::Cobs => self.change(|buffer| Decoder::Cobs(Cobs::new(buffer))),
-            Guess::Neither => match (self.held.first().copied(), &mut self.decoder) {
-                (Some(byte), Decoder::Listening(console)) if !may_begin(byte) => {
-                    // The high byte of a length that fits nothing. It may begin a line; as text, it was noise.
-                    self.held.clear();
-                    let _ = console.push(&mut &[byte][..]);
-                }
-                _ => return self.release().map(Progress::Text),
-            },
-        }
-        None
-    }
-
-    /// Takes the first held byte, which begins no frame. Zeros are empty COBS frames and no text, and what follows a zero here was
-    /// noise.
-    fn release(&mut self) -> Option<&'static [u8]> {
-        let byte = if self.held.is_empty() { return None } else { self.held.remove(0) };
-        match byte {
-            0x01 => Some(&[0x01]),
-            0x02 => Some(&[0x02]),
-            0x08 => Some(&[0x08]),
-            0x0A => Some(&[0x0A]),
-            _ => None,
-        }
+    /// The buffer that accepts messages of up to `message` bytes in each of the three framings: 4 more, or 3 and one for each 254
+    /// of message and CRC.
+    #[must_use]
+    pub const fn buffer_len(message: usize) -> usize {
+        let (console, cobs) = (Console::buffer_len(message), cobs::max_encoded_len(message.saturating_add(CRC)));
+        if console > cobs { console } else { cobs }
     }
 }
 
 impl core::fmt::Debug for Auto<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Auto").field("kind", &self.last).field("held", &self.held.len()).finish_non_exhaustive()
+        f.debug_struct("Auto").field("kind", &self.last).field("state", &self.state).finish_non_exhaustive()
     }
 }
 
 #[cfg(feature = "defmt")]
 impl defmt::Format for Auto<'_> {
     fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "Auto({}, {=usize} held)", self.last, self.held.len());
+        defmt::write!(f, "Auto({}, {})", self.last, self.state);
     }
 }
 
@@ -243,12 +238,7 @@ impl Framing for Auto<'_> {
     }
 
     fn sizes(&self) -> Sizes {
-        Self::sizes_of(match &self.decoder {
-            Decoder::Listening(console) => console.capacity(),
-            Decoder::Raw(raw) | Decoder::Behind(Last::Raw(raw)) => raw.sizes().message,
-            Decoder::Cobs(cobs) | Decoder::Behind(Last::Cobs(cobs)) => Cobs::buffer_len(cobs.sizes().message),
-            Decoder::Changing => 0,
-        })
+        Self::sizes_of(self.console.store.bytes.len())
     }
 
     /// That of the console, whose symbols take the most.
@@ -257,115 +247,73 @@ impl Framing for Auto<'_> {
     }
 
     fn push<'i>(&mut self, input: &mut &'i [u8]) -> Result<Progress<'i>, Error> {
-        loop {
-            if input.is_empty() {
-                return Ok(Progress::More);
-            }
-            if matches!(self.decoder, Decoder::Behind(_) | Decoder::Changing) {
-                self.change(|buffer| Decoder::Listening(Console::new(buffer)));
-            }
-            // What was held goes first to the decoder that was chosen for it.
-            let held = core::mem::take(&mut self.held);
-            let (progress, kind) = match &mut self.decoder {
-                Decoder::Raw(raw) => {
-                    (raw.push(&mut &*held).and_then(|first| then(first, || raw.push(input))), Kind::Raw)
+        while let Some(first) = input.first().copied() {
+            let progress = match self.state {
+                State::Listening => self.listen(input, first)?,
+                State::Head { have } => self.head(input, have, first).map_or(Progress::More, Progress::Text),
+                State::Cobs { have } => self.cobs(input, have)?,
+                State::Raw { have, total } => self.raw(input, have, total)?,
+                State::CobsMessage { .. } => {
+                    self.state = State::Listening;
+                    continue;
                 }
-                Decoder::Cobs(cobs) => {
-                    (cobs.push(&mut &*held).and_then(|first| then(first, || cobs.push(input))), Kind::Cobs)
+                State::RawMessage { len } => {
+                    self.leave_raw(input, len);
+                    continue;
                 }
-                Decoder::Listening(console) if console.is_idle() => {
-                    let capacity = console.capacity();
-                    if !held.is_empty() || input.first().is_some_and(|byte| may_begin(*byte)) {
-                        self.held = held;
-                        let waiting = self.held.len();
-                        if let Some(text) = self.boundary(input, capacity) {
-                            return Ok(text);
-                        }
-                        // Undecided, decided for a frame, or one held byte dropped: the loop sees which.
-                        if waiting > 0 || !self.held.is_empty() || !matches!(self.decoder, Decoder::Listening(_)) {
-                            continue;
-                        }
-                    }
-                    if let [0x00, rest @ ..] = *input {
-                        *input = rest;
-                        continue;
-                    }
-                    let Decoder::Listening(console) = &mut self.decoder else { continue };
-                    let text = input.iter().skip(1).position(|byte| may_begin(*byte)).map(|at| at + 1);
-                    match feed(console, input, text) {
-                        Ok(Progress::More) => continue,
-                        other => (other, Kind::Console),
-                    }
-                }
-                Decoder::Listening(console) => {
-                    let line = input.iter().position(|byte| *byte == b'\n').map(|at| at + 1);
-                    match feed(console, input, line) {
-                        Ok(Progress::More) => continue,
-                        other => (other, Kind::Console),
-                    }
-                }
-                Decoder::Behind(_) | Decoder::Changing => continue,
             };
-            return match progress {
-                Ok(Progress::More) => continue,
-                Ok(Progress::Message) => {
-                    self.last = kind;
-                    self.end(Ok(Progress::Message))
-                }
-                Err(error) => self.end(Err(error)),
-                text => text,
-            };
+            if progress != Progress::More {
+                return Ok(progress);
+            }
         }
+        Ok(Progress::More)
     }
 
     fn idle(&mut self, silence: Duration) -> Result<Progress<'static>, Error> {
-        match &mut self.decoder {
-            Decoder::Listening(console) if self.held.is_empty() => console.idle(silence),
-            Decoder::Listening(_) if silence < HOLD => Ok(Progress::More),
-            Decoder::Listening(_) => {
-                while !self.held.is_empty() {
-                    if let Some(text) = self.release() {
+        match self.state {
+            State::Listening => {
+                if silence >= HOLD {
+                    // What is left of a damaged line may be the front of another client's frames.
+                    self.console.leave_skip();
+                }
+                return self.console.idle(silence, Span::of(ABANDON));
+            }
+            State::Head { .. } if silence >= HOLD => {
+                while let State::Head { have } = self.state {
+                    if let Some(text) = self.release(have) {
                         return Ok(Progress::Text(text));
                     }
                 }
-                Ok(Progress::More)
             }
-            Decoder::Raw(raw) => raw.idle(silence).or_else(|error| self.end(Err(error))),
-            Decoder::Cobs(cobs) => cobs.idle(silence).or_else(|error| self.end(Err(error))),
-            Decoder::Behind(_) | Decoder::Changing => Ok(Progress::More),
+            State::Cobs { have } if silence >= ABANDON_COBS => {
+                self.hand_over(have, Line::Outside);
+                return Err(Error::Abandoned);
+            }
+            // A header that is not whole is no message yet.
+            State::Raw { have, .. } if silence >= if have < HEAD { HOLD } else { ABANDON } => {
+                self.hand_over(have, Line::Outside);
+                return Err(Error::Abandoned);
+            }
+            // A console packet that began in it is abandoned.
+            State::RawMessage { .. } if silence >= ABANDON => self.listen_again(Line::Outside),
+            _ => {}
         }
+        Ok(Progress::More)
     }
 
     fn message(&self) -> &[u8] {
-        match &self.decoder {
-            Decoder::Listening(console) => console.message(),
-            Decoder::Raw(raw) | Decoder::Behind(Last::Raw(raw)) => raw.message(),
-            Decoder::Cobs(cobs) | Decoder::Behind(Last::Cobs(cobs)) => cobs.message(),
-            Decoder::Changing => &[],
+        match self.state {
+            State::Listening => {
+                self.console.complete().and_then(|message| self.console.store.bytes.get(message)).unwrap_or_default()
+            }
+            State::CobsMessage { len } | State::RawMessage { len } => self.stored(len),
+            State::Head { .. } | State::Cobs { .. } | State::Raw { .. } => &[],
         }
     }
 
     fn reset(&mut self) {
-        self.held.clear();
-        self.change(|buffer| Decoder::Listening(Console::new(buffer)));
+        self.listen_again(Line::Outside);
     }
-}
-
-/// Goes on with the input unless the held bytes alone led to something.
-fn then<'i>(first: Progress<'_>, next: impl FnOnce() -> Result<Progress<'i>, Error>) -> Result<Progress<'i>, Error> {
-    match first {
-        Progress::Message => Ok(Progress::Message),
-        Progress::More | Progress::Text(_) => next(),
-    }
-}
-
-/// Gives the console decoder the bytes up to `end`, or all.
-fn feed<'i>(console: &mut Console<'_>, input: &mut &'i [u8], end: Option<usize>) -> Result<Progress<'i>, Error> {
-    let (mut part, rest) = end.and_then(|end| input.split_at_checked(end)).unwrap_or((*input, &[]));
-    let progress = console.push(&mut part);
-    let left = part.len().saturating_add(rest.len());
-    *input = input.get(input.len().saturating_sub(left)..).unwrap_or_default();
-    progress
 }
 
 /// Puts one message into the framing that it was encoded for. Takes 20 bytes on a Cortex-M, 24 on a 64-bit host.

@@ -58,6 +58,7 @@
 //!   the next byte or the silence limit decides. [`reset`](Framing::reset) drops it.
 //! * Half a line that has waited for the silence limit is given up: what follows it is text.
 
+use core::ops::Range;
 use core::time::Duration;
 
 use super::{Error, Framing, Progress, Sizes};
@@ -87,18 +88,68 @@ const CRC: usize = 2;
 /// The buffer holds a packet as it is on the wire, with LEN and CRC: one of `n` bytes takes messages of up to `n - 4`
 /// bytes, as a device that offers `buf_size` does. See [`buffer_len`](Self::buffer_len).
 pub struct Console<'b> {
-    buffer: &'b mut [u8],
+    lines: Lines<&'b mut [u8]>,
+    abandon: Span,
+}
+
+/// The decoder, which leaves the place of a packet's bytes to its [`Store`].
+///
+/// [`Console`] stores them. Automatic framing only checks them as long as its buffer holds something else. One decoder for
+/// both: a second one that only checks would accept other packets one day.
+pub(super) struct Lines<S> {
+    pub(super) store: S,
     line: Line,
     /// The longest line that is sent.
     longest: u16,
     packet: Packet,
-    abandon: Span,
+}
+
+/// The place where the bytes of a packet go, LEN and CRC included.
+pub(super) trait Store {
+    /// Length of the longest packet.
+    fn capacity(&self) -> usize;
+
+    /// Adds the byte at `at` of the packet: the one after the last, or the first of another packet. False if there is no room.
+    fn put(&mut self, at: usize, byte: u8) -> bool;
+
+    /// LEN, once its two bytes are there. None if they never fit.
+    fn announced(&self) -> Option<[u8; LEN]>;
+
+    /// The CRC of message and CRC, which end at `end`: 0 if they fit. None in a store that has no room for LEN.
+    fn crc(&self, end: usize) -> Option<u16>;
+
+    /// The room from `have` to `end` of the packet, for many bytes at once. Empty where each has to go through `put`.
+    #[cfg(not(feature = "small"))]
+    fn room(&mut self, have: usize, end: usize) -> &mut [u8];
+}
+
+impl Store for &mut [u8] {
+    fn capacity(&self) -> usize {
+        self.len()
+    }
+
+    fn put(&mut self, at: usize, byte: u8) -> bool {
+        self.get_mut(at).map(|place| *place = byte).is_some()
+    }
+
+    fn announced(&self) -> Option<[u8; LEN]> {
+        self.first_chunk().copied()
+    }
+
+    fn crc(&self, end: usize) -> Option<u16> {
+        self.get(LEN..end).map(Crc16::of)
+    }
+
+    #[cfg(not(feature = "small"))]
+    fn room(&mut self, have: usize, end: usize) -> &mut [u8] {
+        self.get_mut(have..end).unwrap_or_default()
+    }
 }
 
 /// Where in a line the decoder stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-enum Line {
+pub(super) enum Line {
     /// Outside of lines: bytes are text. Left by the first byte of a marker, to `Marker`.
     Outside,
     /// Outside of lines, after the first byte of a marker. Left by the next byte, or by silence: to `Symbols` or `Skip`
@@ -133,7 +184,7 @@ enum Packet {
 /// The two markers, by their second bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-enum Marker {
+pub(super) enum Marker {
     /// Begins the first line of a packet.
     Start = 0x09,
     /// Begins every other line.
@@ -158,14 +209,15 @@ impl<'b> Console<'b> {
     /// Decodes into `buffer`; encodes lines of [`LINE`] bytes.
     #[must_use]
     pub const fn new(buffer: &'b mut [u8]) -> Self {
-        Self { buffer, line: Line::Outside, packet: Packet::None, longest: narrow(LINE), abandon: Span::of(ABANDON) }
+        Self { lines: Lines::new(buffer), abandon: Span::of(ABANDON) }
     }
 
     /// Encodes lines of at most `length` bytes, with marker and line feed: rounded down to whole groups of four symbols,
     /// and never below one group (7 bytes) or above 65,535 bytes. The decoder takes lines of any length.
     #[must_use]
-    pub const fn with_line(self, length: usize) -> Self {
-        Self { longest: narrow(length), ..self }
+    pub const fn with_line(mut self, length: usize) -> Self {
+        self.lines.longest = narrow(length);
+        self
     }
 
     /// Gives up an incomplete packet after `silence` instead of [`ABANDON`].
@@ -199,20 +251,52 @@ impl<'b> Console<'b> {
     pub const fn sizes_of(buffer: usize) -> Sizes {
         Sizes::of_stream(Self::max_message(buffer), buffer)
     }
+}
 
-    /// Whether nothing is under way: no line, no packet, no half marker.
+impl<S> Lines<S> {
+    /// At a boundary: outside of lines, no packet.
+    pub(super) const fn new(store: S) -> Self {
+        Self { store, line: Line::Outside, longest: narrow(LINE), packet: Packet::None }
+    }
+}
+
+impl<S: Store> Lines<S> {
+    /// Whether a packet is open: begun, not ended, not damaged.
+    pub(super) const fn is_open(&self) -> bool {
+        matches!(self.packet, Packet::Open { .. })
+    }
+
+    /// Whether the decoder is at a boundary: no line, no open packet, no half marker.
     pub(super) fn is_idle(&self) -> bool {
-        self.line == Line::Outside && !matches!(self.packet, Packet::Open { .. })
+        self.line == Line::Outside && !self.is_open()
     }
 
-    /// Length of the buffer.
-    pub(super) const fn capacity(&self) -> usize {
-        self.buffer.len()
+    /// Whether a packet is open whose LEN is there, at a place where a line may end.
+    pub(super) fn may_end_line(&self) -> bool {
+        matches!(self.packet, Packet::Open { have: LEN.., group: Group::EMPTY, .. })
     }
 
-    /// Gives the buffer back.
-    pub(super) const fn into_buffer(self) -> &'b mut [u8] {
-        self.buffer
+    /// Forgets line and packet, and goes on at this place in a line.
+    pub(super) const fn restart(&mut self, line: Line) {
+        self.line = line;
+        self.packet = Packet::None;
+    }
+
+    /// Gives up a line that is of no use: what follows is text. A half marker in it may still become a whole one.
+    pub(super) const fn leave_skip(&mut self) {
+        match self.line {
+            Line::Skip => self.line = Line::Outside,
+            Line::SkipMarker(marker) => self.line = Line::Marker(marker),
+            Line::Outside | Line::Marker(_) | Line::Symbols | Line::End => {}
+        }
+    }
+
+    /// The bounds of the message that was completed last, in its packet.
+    pub(super) const fn complete(&self) -> Option<Range<usize>> {
+        match self.packet {
+            Packet::Complete { end } => Some(LEN..end.wrapping_sub(CRC)),
+            Packet::None | Packet::Open { .. } => None,
+        }
     }
 
     /// Takes one byte that is not text.
@@ -248,10 +332,10 @@ impl<'b> Console<'b> {
 
     /// A marker is complete: begins a line of a new packet, of the open one, or of none.
     fn begin(&mut self, marker: Marker) -> Step {
-        let open = matches!(self.packet, Packet::Open { .. });
+        let open = self.is_open();
         self.line = if open || marker == Marker::Start { Line::Symbols } else { Line::Skip };
         if marker == Marker::Start {
-            self.packet = Packet::Open { have: 0, end: self.buffer.len(), group: Group::EMPTY };
+            self.packet = Packet::Open { have: 0, end: self.store.capacity(), group: Group::EMPTY };
             if open {
                 return Step::Failed(Error::Truncated);
             }
@@ -293,21 +377,21 @@ impl<'b> Console<'b> {
         }
         let known = *have >= LEN;
         while count > 0 {
-            match self.buffer.get_mut(*have) {
-                Some(place) if *have < *end => [*place, ..] = bits.to_be_bytes(),
+            let [byte, ..] = bits.to_be_bytes();
+            if *have >= *end || !self.store.put(*have, byte) {
                 // With LEN known, the packet ends before the bytes do; without, the buffer does.
-                _ => return Some(if known { Error::Malformed } else { Error::TooLong }),
+                return Some(if known { Error::Malformed } else { Error::TooLong });
             }
             bits <<= 8;
             count -= 1;
             *have = have.wrapping_add(1);
         }
-        if let (false, LEN.., Some(len)) = (known, *have, self.buffer.first_chunk()) {
-            *end = usize::from(u16::from_be_bytes(*len)).wrapping_add(LEN);
+        if let (false, LEN.., Some(len)) = (known, *have, self.store.announced()) {
+            *end = usize::from(u16::from_be_bytes(len)).wrapping_add(LEN);
             if *end < LEN + MIN_MESSAGE + CRC {
                 return Some(Error::Malformed);
             }
-            if *end > self.buffer.len() {
+            if *end > self.store.capacity() {
                 return Some(Error::TooLong);
             }
         }
@@ -317,13 +401,17 @@ impl<'b> Console<'b> {
     /// A line is over: tells whether the packet is, too.
     fn finish(&mut self) -> Step {
         let Packet::Open { have, end, .. } = self.packet else { return Step::More };
-        // None in a buffer that cannot even hold LEN.
-        let Some(checked) = self.buffer.get(LEN..end).filter(|_| have == end) else { return Step::More };
-        if Crc16::of(checked) != 0 {
-            return Step::Failed(Error::Checksum);
+        if have != end {
+            return Step::More;
         }
-        self.packet = Packet::Complete { end };
-        Step::Message
+        match self.store.crc(end) {
+            None => Step::More,
+            Some(0) => {
+                self.packet = Packet::Complete { end };
+                Step::Message
+            }
+            Some(_) => Step::Failed(Error::Checksum),
+        }
     }
 
     /// Takes whole groups of four symbols from the front of `input`, as far as they go.
@@ -331,7 +419,7 @@ impl<'b> Console<'b> {
     fn groups(&mut self, input: &mut &[u8]) -> Step {
         while let (Line::Symbols, Packet::Open { have, end, group: Group::EMPTY }) = (self.line, self.packet) {
             if have >= LEN {
-                let count = base64::decode_quads(input, self.buffer.get_mut(have..end).unwrap_or_default());
+                let count = base64::decode_quads(input, self.store.room(have, end));
                 *input = input.get(count.wrapping_mul(4)..).unwrap_or_default();
                 self.packet = Packet::Open { have: have.wrapping_add(count.wrapping_mul(3)), end, group: Group::EMPTY };
             }
@@ -347,36 +435,9 @@ impl<'b> Console<'b> {
         }
         Step::More
     }
-}
 
-impl Framing for Console<'_> {
-    const OVERHEAD: usize = LEN + CRC;
-
-    /// A shell that was sent an empty line prints its prompt first: Zephyr's shell transport loses a frame that follows the
-    /// line feed within 10 ms, and none after 50 ms.
-    const SETTLE: Duration = Duration::from_millis(50);
-
-    type Encoder = Encoder;
-
-    fn encode(&self, message: &[u8]) -> Result<Encoder, Error> {
-        Encoder::in_lines(message, self.longest.into())
-    }
-
-    fn sizes(&self) -> Sizes {
-        let sizes = Self::sizes_of(self.buffer.len());
-        Sizes { out: sizes.out.max(self.longest.into()), ..sizes }
-    }
-
-    fn max_encoded_len(&self, message: usize) -> usize {
-        Encoder::encoded_len(message, self.longest.into())
-    }
-
-    /// One line feed: it ends whatever the receiver has of a line.
-    fn preamble(&self) -> &'static [u8] {
-        b"\n"
-    }
-
-    fn push<'i>(&mut self, input: &mut &'i [u8]) -> Result<Progress<'i>, Error> {
+    /// As [`Framing::push`].
+    pub(super) fn push<'i>(&mut self, input: &mut &'i [u8]) -> Result<Progress<'i>, Error> {
         loop {
             #[cfg(not(feature = "small"))]
             if let Step::Failed(error) = self.groups(input) {
@@ -406,8 +467,9 @@ impl Framing for Console<'_> {
         }
     }
 
-    fn idle(&mut self, silence: Duration) -> Result<Progress<'static>, Error> {
-        if !Span::of(silence).reaches(self.abandon) {
+    /// As [`Framing::idle`]: gives up after `abandon`.
+    pub(super) fn idle(&mut self, silence: Duration, abandon: Span) -> Result<Progress<'static>, Error> {
+        if !Span::of(silence).reaches(abandon) {
             return Ok(Progress::More);
         }
         let marker = if let Line::Marker(marker) = self.line { Some(marker) } else { None };
@@ -422,25 +484,57 @@ impl Framing for Console<'_> {
         self.line = Line::Outside;
         Ok(marker.map_or(Progress::More, |marker| Progress::Text(marker.as_text())))
     }
+}
+
+impl Framing for Console<'_> {
+    const OVERHEAD: usize = LEN + CRC;
+
+    /// A shell that was sent an empty line prints its prompt first: Zephyr's shell transport loses a frame that follows the
+    /// line feed within 10 ms, and none after 50 ms.
+    const SETTLE: Duration = Duration::from_millis(50);
+
+    type Encoder = Encoder;
+
+    fn encode(&self, message: &[u8]) -> Result<Encoder, Error> {
+        Encoder::in_lines(message, self.lines.longest.into())
+    }
+
+    fn sizes(&self) -> Sizes {
+        let sizes = Self::sizes_of(self.lines.store.capacity());
+        Sizes { out: sizes.out.max(self.lines.longest.into()), ..sizes }
+    }
+
+    fn max_encoded_len(&self, message: usize) -> usize {
+        Encoder::encoded_len(message, self.lines.longest.into())
+    }
+
+    /// One line feed: it ends whatever the receiver has of a line.
+    fn preamble(&self) -> &'static [u8] {
+        b"\n"
+    }
+
+    fn push<'i>(&mut self, input: &mut &'i [u8]) -> Result<Progress<'i>, Error> {
+        self.lines.push(input)
+    }
+
+    fn idle(&mut self, silence: Duration) -> Result<Progress<'static>, Error> {
+        self.lines.idle(silence, self.abandon)
+    }
 
     fn message(&self) -> &[u8] {
-        match self.packet {
-            Packet::Complete { end } => self.buffer.get(LEN..end.wrapping_sub(CRC)).unwrap_or_default(),
-            _ => &[],
-        }
+        self.lines.complete().and_then(|message| self.lines.store.get(message)).unwrap_or_default()
     }
 
     fn reset(&mut self) {
-        self.line = Line::Outside;
-        self.packet = Packet::None;
+        self.lines.restart(Line::Outside);
     }
 }
 
 impl core::fmt::Debug for Console<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Console")
-            .field("buffer", &self.buffer.len())
-            .field("packet", &self.packet)
+            .field("buffer", &self.lines.store.capacity())
+            .field("packet", &self.lines.packet)
             .finish_non_exhaustive()
     }
 }
@@ -448,7 +542,7 @@ impl core::fmt::Debug for Console<'_> {
 #[cfg(feature = "defmt")]
 impl defmt::Format for Console<'_> {
     fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "Console {{ buffer: {=usize}, packet: {} }}", self.buffer.len(), self.packet);
+        defmt::write!(f, "Console {{ buffer: {=usize}, packet: {} }}", self.lines.store.capacity(), self.lines.packet);
     }
 }
 

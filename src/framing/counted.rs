@@ -135,11 +135,6 @@ impl<'b, H: Head> Counted<'b, H> {
         Self { resync, abandon, ..self }
     }
 
-    /// Gives the buffer back.
-    pub(super) const fn into_buffer(self) -> &'b mut [u8] {
-        self.buffer
-    }
-
     /// Whether a message has begun that is not complete.
     pub(crate) const fn is_within(&self) -> bool {
         matches!(self.state, State::Header { have: 1.. } | State::Payload { .. })
@@ -314,8 +309,8 @@ impl Encode for Encoder {
 
     fn next(&mut self, message: &[u8], out: &mut [u8]) -> usize {
         let rest = message.get(self.at..).unwrap_or_default();
-        let count = rest.len().min(out.len());
-        bytes::copy(rest, out);
+        // As `bytes::copy`, but it counts: 50 bytes less flash on a Cortex-M than the shorter of two lengths beside it.
+        let count = out.iter_mut().zip(rest).map(|(to, from)| *to = *from).count();
         self.at = self.at.wrapping_add(count);
         count
     }

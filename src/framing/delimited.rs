@@ -82,11 +82,6 @@ impl<'b> Cobs<'b> {
         Self { abandon: silence, ..self }
     }
 
-    /// Gives the buffer back.
-    pub(super) const fn into_buffer(self) -> &'b mut [u8] {
-        self.buffer
-    }
-
     /// The buffer that takes messages of up to `message` bytes: 2 more, for the CRC.
     #[must_use]
     pub const fn buffer_len(message: usize) -> usize {

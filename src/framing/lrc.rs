@@ -397,29 +397,17 @@ fn block(rest: &[u8]) -> (u8, End) {
     (len, if len == FULL - 1 { End::Full } else { End::Message })
 }
 
-/// Takes one byte off `rest`, if there is one.
-const fn take(rest: &mut &[u8]) -> u8 {
-    match *rest {
-        [byte, behind @ ..] => {
-            *rest = behind;
-            *byte
-        }
-        [] => 0,
-    }
-}
-
 impl super::Encoder for Encoder {
     const MIN_OUT: usize = 1;
 
     fn next(&mut self, message: &[u8], out: &mut [u8]) -> usize {
-        let mut rest = message.get(self.at..).unwrap_or_default();
-        let left = rest.len();
         let mut written: usize = 0;
         for place in out {
             let byte = match self.stage {
                 Stage::Block { left: left @ 1.., end } => {
                     self.stage = Stage::Block { left: left.wrapping_sub(1), end };
-                    take(&mut rest)
+                    self.at = self.at.wrapping_add(1);
+                    message.get(self.at.wrapping_sub(1)).copied().unwrap_or_default()
                 }
                 Stage::Block { left: 0, end: End::Message } => {
                     self.stage = Stage::Marker;
@@ -427,9 +415,9 @@ impl super::Encoder for Encoder {
                 }
                 Stage::Code | Stage::Block { left: 0, .. } => {
                     if let Stage::Block { end: End::Zero, .. } = self.stage {
-                        take(&mut rest);
+                        self.at = self.at.wrapping_add(1);
                     }
-                    let (left, end) = block(rest);
+                    let (left, end) = block(message.get(self.at..).unwrap_or_default());
                     self.stage = Stage::Block { left, end };
                     left.wrapping_add(1)
                 }
@@ -443,7 +431,6 @@ impl super::Encoder for Encoder {
             *place = byte;
             written = written.wrapping_add(1);
         }
-        self.at = self.at.wrapping_add(left.wrapping_sub(rest.len()));
         written
     }
 }

@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use super::Clock;
+use crate::routine::remaining;
 use crate::shown::shown;
 
 /// A port whose `read` gives up after a tick, with a clock: every limit holds to two ticks, whatever the peer sends.
@@ -41,7 +42,7 @@ impl<P, N: FnMut() -> Duration> Clock for Clocked<P, N> {
     fn elapsed(&mut self) -> Duration {
         let now = (self.now)();
         // A clock that goes back tells nothing.
-        let passed = now.checked_sub(self.last).unwrap_or(Duration::ZERO);
+        let passed = remaining(now, self.last);
         self.last = now;
         passed
     }

@@ -1,4 +1,4 @@
-//! Time, as coarse as an image needs it.
+//! Time: ticks, which wake what sleeps, and microseconds, by which silence is measured.
 
 use core::cell::RefCell;
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -7,6 +7,8 @@ use core::time::Duration;
 
 use critical_section::{CriticalSection, Mutex};
 use heapless::Vec;
+
+use crate::board;
 
 /// The time between two interrupts of the board's timer, unless an image asks for another. After one, `Uart::read` gives up.
 pub const TICK: Duration = Duration::from_millis(10);
@@ -19,6 +21,16 @@ static WAITING: Mutex<RefCell<Vec<Waker, 4>>> = Mutex::new(RefCell::new(Vec::new
 /// Ticks since the start. Wraps after 497 days of 10 ms.
 pub fn ticks() -> u32 {
     TICKS.load(Ordering::Relaxed)
+}
+
+/// Microseconds since the start. Wraps after 71 minutes.
+pub fn micros() -> u32 {
+    // Masked, or a tick could end between the two looks.
+    let (ticks, since) = critical_section::with(|_| {
+        let (missed, since) = board::since_tick();
+        (ticks().wrapping_add(missed), since)
+    });
+    ticks.wrapping_mul(MICROS.load(Ordering::Relaxed)).wrapping_add(since)
 }
 
 /// Milliseconds since the start, in steps of a tick.

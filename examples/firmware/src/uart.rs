@@ -1,13 +1,16 @@
 //! A serial port for `anysmp`: interrupts fill and empty two queues, `read` sleeps until there is something or a tick has
 //! passed.
 //!
-//! A tick that `read` tells was silent from its beginning to its end, so `anysmp` never counts more silence than there was:
-//! the first one after a byte begins with the timer's next interrupt.
+//! After a byte, `read` gives up only at the end of a whole tick: the one that the byte came in has begun before it. The time
+//! that has passed comes from the board's timer, in microseconds: in ticks, the silence after a byte would look longer than it
+//! was by up to one of them. A peer that never stops sending stops no clock.
 
 use core::cell::RefCell;
 use core::sync::atomic::{AtomicU32, Ordering};
 use core::task::Waker;
+use core::time::Duration;
 
+use anysmp::port::Clock;
 use critical_section::{CriticalSection, Mutex};
 use embedded_io::{ErrorKind, ErrorType, Read, Write};
 use heapless::Deque;
@@ -82,17 +85,19 @@ pub trait Hardware<const RX: usize, const TX: usize> {
     fn receive(&self, cs: CriticalSection<'_>);
 }
 
-/// The port. It gives up reading after one tick of the clock, as `anysmp` wants it.
+/// The port. Its `read` gives up after one tick of the clock, and the clock says how much time has passed.
 pub struct Uart<H, const RX: usize, const TX: usize> {
     pub(crate) hardware: H,
-    /// The tick at which a `read` without bytes is over.
+    /// The tick at which a `read` without bytes ends.
     due: u32,
+    /// Up to when time was reported, in microseconds.
+    told: u32,
 }
 
 impl<H: Hardware<RX, TX>, const RX: usize, const TX: usize> Uart<H, RX, TX> {
     /// Wraps a UART that is set up and whose interrupts are on.
     pub(crate) const fn new(hardware: H) -> Self {
-        Self { hardware, due: 0 }
+        Self { hardware, due: 0, told: 0 }
     }
 
     /// Takes what is there; `None` if nothing is, and the tick is not over.
@@ -132,6 +137,13 @@ impl<H: Hardware<RX, TX>, const RX: usize, const TX: usize> Uart<H, RX, TX> {
     /// Whether bytes wait to be sent.
     pub(crate) fn is_sending(&self, cs: CriticalSection<'_>) -> bool {
         !self.hardware.shared().borrow_ref(cs).tx.is_empty()
+    }
+}
+
+impl<H, const RX: usize, const TX: usize> Clock for Uart<H, RX, TX> {
+    fn elapsed(&mut self) -> Duration {
+        let now = clock::micros();
+        Duration::from_micros(now.wrapping_sub(core::mem::replace(&mut self.told, now)).into())
     }
 }
 

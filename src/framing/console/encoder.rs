@@ -81,15 +81,14 @@ impl Encoder {
         quads.saturating_mul(4).saturating_add(lines.saturating_mul(3))
     }
 
-    /// What is not taken yet of `message`: `left` bytes less the CRC, or nothing if this is not the message that was begun and
-    /// it ends before.
-    fn rest<'m>(&self, message: &'m [u8]) -> &'m [u8] {
-        let at = message.len().wrapping_add(CRC).wrapping_sub(self.left.into());
-        message.get(at..).unwrap_or_default()
+    /// The position of the next byte in `message`: behind its end where the CRC follows, or if this is a shorter message than
+    /// the one that was begun.
+    const fn at(&self, message: &[u8]) -> usize {
+        message.len().wrapping_add(CRC).wrapping_sub(self.left as usize)
     }
 
     /// The next piece of a line; 0 behind the last one.
-    fn piece(&mut self, rest: &mut &[u8]) -> u32 {
+    fn piece(&mut self, message: &[u8]) -> u32 {
         let (mut bits, mut missing) = (0, 3);
         let groups = match self.state {
             State::Done => return 0,
@@ -109,36 +108,29 @@ impl Encoder {
             State::Groups(groups) => groups,
         };
         self.state = State::Groups(groups.wrapping_sub(1));
+        let mut at = self.at(message);
         for _ in 0..missing {
-            bits = bits << 8 | u32::from(self.byte(rest));
+            let byte = message.get(at).copied().unwrap_or_else(|| {
+                let [byte, ..] = self.crc.to_be_bytes();
+                self.crc <<= 8;
+                byte
+            });
+            bits = bits << 8 | u32::from(byte);
+            at = at.wrapping_add(1);
         }
         let count = self.left;
         self.left = count.saturating_sub(missing);
         base64::encode_padded(bits, count.into())
     }
 
-    /// Takes one byte of the message or, behind it, of the CRC; 0 behind that.
-    const fn byte(&mut self, rest: &mut &[u8]) -> u8 {
-        if let [byte, behind @ ..] = *rest {
-            *rest = behind;
-            return *byte;
-        }
-        let [byte, ..] = self.crc.to_be_bytes();
-        self.crc <<= 8;
-        byte
-    }
-
     /// Puts groups that lie in the message straight into `out`, as far as the line goes; returns how many bytes.
     #[cfg(not(feature = "small"))]
-    fn groups(&mut self, rest: &mut &[u8], out: &mut [u8]) -> usize {
+    fn groups(&mut self, message: &[u8], out: &mut [u8]) -> usize {
         let State::Groups(groups) = self.state else { return 0 };
-        if rest.len() < 3 {
-            return 0;
-        }
+        let rest = message.get(self.at(message)..).unwrap_or_default();
         let room = out.len().min(usize::from(groups).wrapping_mul(4));
         let count = base64::encode_triples(rest, out.get_mut(..room).unwrap_or_default());
         let bytes = count.wrapping_mul(3);
-        *rest = rest.get(bytes..).unwrap_or_default();
         self.left = self.left.wrapping_sub(narrow(bytes));
         self.state = State::Groups(groups.wrapping_sub(narrow(count)));
         count.wrapping_mul(4)
@@ -150,15 +142,14 @@ impl Encode for Encoder {
     const MIN_OUT: usize = 4;
 
     fn next(&mut self, message: &[u8], out: &mut [u8]) -> usize {
-        let mut rest = self.rest(message);
         let mut at: usize = 0;
         loop {
             if self.piece == 0 {
                 #[cfg(not(feature = "small"))]
                 {
-                    at = at.wrapping_add(self.groups(&mut rest, out.get_mut(at..).unwrap_or_default()));
+                    at = at.wrapping_add(self.groups(message, out.get_mut(at..).unwrap_or_default()));
                 }
-                self.piece = self.piece(&mut rest);
+                self.piece = self.piece(message);
                 if self.piece == 0 {
                     break;
                 }

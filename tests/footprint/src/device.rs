@@ -2,8 +2,10 @@
 //! nothing but cannot be optimised away; with the feature `board` port and flash are those of an emulated board.
 
 use anysmp::mcuboot::digest::{Digest, Hash, HashKind};
+use anysmp::port::Clock;
 use anysmp::routine::{Source, SourceFailed};
 use anysmp::smp::{Error, fs, settings, shell};
+use core::time::Duration;
 use embedded_storage::nor_flash::{ErrorType, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash};
 use parts::outside;
 
@@ -54,6 +56,13 @@ impl embedded_io::Write for Uart {
 
     fn flush(&mut self) -> Result<(), Fault> {
         Ok(())
+    }
+}
+
+impl Clock for Uart {
+    #[inline(always)]
+    fn elapsed(&mut self) -> Duration {
+        silence()
     }
 }
 

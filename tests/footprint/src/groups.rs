@@ -30,20 +30,20 @@ macro_rules! server {
             // SAFETY: the images start once.
             let $crate::Buffers { message, chunk, out, tx, memory, .. } = unsafe { $crate::buffers() };
             let console = anysmp::framing::console::Console::new(message);
-            let tick = core::time::Duration::from_millis(10);
-            let link = Line::new($crate::device::Uart, console, chunk, out, tick);
+            let parts = anysmp::line::Buffers::parts(chunk, tx, out);
+            let Ok(link) = Line::new($crate::device::Uart, console, parts) else { loop {} };
             let ($server, $bytes) = (anysmp::smp::server::Server::new($new(), anysmp::smp::server::AllowAll), memory);
             let server = $with_memory;
             // SAFETY: as above.
             let (link, server) = unsafe { (LINK.put(link), SERVER.put(server)) };
             $crate::device::begin();
-            main_loop(link, server, tx)
+            main_loop(link, server)
         }
 
         #[inline(never)]
-        fn main_loop(link: &mut Line, server: &mut Service, tx: &mut [u8]) -> ! {
+        fn main_loop(link: &mut Line, server: &mut Service) -> ! {
             loop {
-                match link.serve(server, tx) {
+                match link.serve(server) {
                     Ok(anysmp::smp::server::After::Reset { .. }) => $crate::device::put(1),
                     Ok(_) => {}
                     Err(_) => $crate::device::put(2),

@@ -19,7 +19,7 @@ pub fn put(word: u32) {
 }
 
 unsafe extern "Rust" {
-    /// How long the line was silent when nothing came: linked later, so that no arithmetic of a clock counts.
+    /// How much time has passed, or for how long the line was silent: linked later, so that no arithmetic of a clock counts.
     pub safe fn silence() -> Duration;
 }
 

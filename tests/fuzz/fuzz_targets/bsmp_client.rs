@@ -6,6 +6,7 @@
 
 use std::fmt::Debug;
 
+use anysmp::bsmp::client::Answer;
 use anysmp::bsmp::curve::{Curve, Md5};
 use anysmp::bsmp::group::Members;
 use anysmp::bsmp::routine::{Discovery, ReadCurve, ReadEvent, Tables, WriteCurve};
@@ -18,8 +19,8 @@ use libfuzzer_sys::fuzz_target;
 fn answer<R: Request>(request: &R, message: &[u8], mut look: impl FnMut(R::Response<'_>)) {
     for client in [Client::new(), Client::to(Address::node(1).unwrap())] {
         match client.answer::<R>(&request.expect(), message) {
-            Some(Ok(response)) => look(response),
-            Some(Err(error)) => drop(format!("{error} {error:?}")),
+            Some(Answer::Ours(Ok(response))) => look(response),
+            Some(Answer::Ours(Err(error)) | Answer::Foreign(error)) => drop(format!("{error} {error:?}")),
             None => assert!(client.address().is_some() && message.first() != Some(&0)),
         }
     }
@@ -92,7 +93,9 @@ fn drive<R: Routine<Client = Client>>(
                     routine.timed_out();
                 } else {
                     // Addressed to the master, as far as the length allows.
-                    see(routine.receive(&mut client, &[&[0], message].concat()));
+                    if let Some(event) = routine.receive(&mut client, &[&[0], message].concat()) {
+                        see(event);
+                    }
                 }
             }
             Step::Reopen => panic!("a bus is never reopened"),

@@ -4,7 +4,7 @@
 //! Input: a choice, then messages, each preceded by its length in one byte (0: what a damaged one leads to).
 #![no_main]
 
-use anysmp::framing;
+use anysmp::line::Damage;
 use anysmp::s3mp::master::{Describe, Error, Get, Master, Request};
 use anysmp::s3mp::slave::{After, Refusal, Resources, Slave, Watched};
 use anysmp::s3mp::value::{self, Value};
@@ -153,13 +153,11 @@ fuzz_target!(|input: &[u8]| {
         input = rest;
         let tx = &mut tx[..room];
         if message.is_empty() {
-            for (error, code) in
-                [(framing::Error::Checksum, Reply::INVALID), (framing::Error::TooLong, Reply::BAD_REQUEST)]
-            {
+            for (error, code) in [(Damage::Checksum, Reply::INVALID), (Damage::TooLong, Reply::BAD_REQUEST)] {
                 let len = slave.damaged(error, tx);
                 assert!(len == 0 && room < 3 || tx[..len] == [code.0, 0, 0]);
             }
-            assert_eq!(slave.damaged(framing::Error::Abandoned, tx), 0);
+            assert_eq!(slave.damaged(Damage::Lost, tx), 0);
         } else {
             let (len, after) = slave.receive(message, tx);
             match Header::<Command>::parse(message) {

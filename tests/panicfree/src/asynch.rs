@@ -7,7 +7,7 @@ use crate::device::Device;
 use crate::link::Keep;
 use crate::mcuboot::{Flash, with_slots};
 use crate::{Operation, bsmp, drop_in_box, flag, s3mp, size, smp, time};
-use anysmp::asynch::Link;
+use anysmp::asynch::{Link, Service};
 use anysmp::bsmp::Node;
 use anysmp::bsmp::routine::ReadCurve;
 use anysmp::bsmp::variable;
@@ -15,9 +15,10 @@ use anysmp::framing::Framing;
 use anysmp::framing::console::Console;
 use anysmp::framing::lrc::Lrc;
 use anysmp::framing::packet::Packet;
-use anysmp::line::{AsyncService, Caller};
+use anysmp::line::{Buffers, Caller};
 use anysmp::mcuboot::flash_async;
 use anysmp::mcuboot::slots::{Command, Geometry};
+use anysmp::port::{Clock, Clocked, Join, Ticking, Timed};
 use anysmp::routine::Routine;
 use anysmp::s3mp::master::Status;
 use anysmp::s3mp::routine::{Connect, Watch};
@@ -28,15 +29,23 @@ use core::hint::black_box;
 use core::ops::ControlFlow;
 use core::pin::pin;
 use core::task::{Context, Poll, Waker};
+use core::time::Duration;
+use embedded_hal_async::delay::DelayNs;
 use embedded_io_async::{ErrorKind, ErrorType, Read, Write};
 use embedded_storage_async::nor_flash::{NorFlash, NorFlashErrorKind, ReadNorFlash};
 
 pub const ALL: &[Operation] = &[
-    |bytes, room| link(Console::new, bytes, room, |link, bytes, tx| wait(smp_both(link, bytes, tx))),
+    |bytes, room| link(Console::new, bytes, room, |link, bytes| wait(smp_both(link, bytes))),
+    |bytes, room| link(|room| Packet::new(room, time()), bytes, room, |link, bytes| wait(bsmp_both(link, bytes))),
+    |bytes, room| link(Lrc::new, bytes, room, |link, _| wait(s3mp_both(link))),
+    |bytes, room| wait(port(Ticking::new(Port, time()).with_byte_time(time()), bytes, room)),
+    |bytes, room| wait(port(Timed::new(Port, Pause, time()).with_byte_time(time()), bytes, room)),
+    |bytes, room| wait(port(Clocked::new(Port, time), bytes, room)),
+    |bytes, room| wait(port(Clocked::new(Join::new(Port, Port), time), bytes, room)),
     |bytes, room| {
-        link(|room| Packet::new(room, time()), bytes, room, |link, bytes, tx| wait(bsmp_both(link, bytes, tx)))
+        let hook = async |tx: &mut Port| tx.write(black_box(&[])).await.map(drop_in_box);
+        wait(port(Clocked::new(Join::new(Port, Port).with_flush(size(), hook), time), bytes, room));
     },
-    |bytes, room| link(Lrc::new, bytes, room, |link, _, tx| wait(s3mp_both(link, tx))),
     |_, room| {
         with_slots(room, |slots, flash| {
             drop_in_box(Geometry::of_async(flash));
@@ -56,7 +65,30 @@ async fn later() {
     core::future::poll_fn(|_| if flag() { Poll::Ready(()) } else { Poll::Pending }).await;
 }
 
+/// All that a driver does with a port.
+async fn port<P: Read + Write + Clock>(mut port: P, bytes: &[u8], room: &mut [u8]) {
+    drop_in_box(port.read(room).await);
+    drop_in_box(port.write(bytes).await);
+    drop_in_box(port.flush().await);
+    drop_in_box((port.elapsed(), port.peer(), port.ready()));
+}
+
 struct Port;
+
+impl Clock for Port {
+    fn elapsed(&mut self) -> Duration {
+        time()
+    }
+}
+
+struct Pause;
+
+impl DelayNs for Pause {
+    async fn delay_ns(&mut self, time: u32) {
+        later().await;
+        drop_in_box(time);
+    }
+}
 
 impl ErrorType for Port {
     type Error = ErrorKind;
@@ -114,54 +146,54 @@ impl NorFlash for Flash {
     }
 }
 
-type Use<F> = fn(&mut Link<'_, Port, F, Keep>, &[u8], &mut [u8]);
+type Use<F> = fn(&mut Link<'_, Port, F, Keep>, &[u8]);
 
 fn link<'r, F: Framing>(new: impl FnOnce(&'r mut [u8]) -> F, bytes: &[u8], room: &'r mut [u8], with: Use<F>) {
     let Some((buffer, room)) = room.split_at_mut_checked(size()) else { return };
     let Some((chunk, room)) = room.split_at_mut_checked(size()) else { return };
-    let Some((out, tx)) = room.split_at_mut_checked(size()) else { return };
-    let mut link = Link::new(Port, new(buffer), chunk, out, time()).with_sink(Keep);
+    let Some((tx, out)) = room.split_at_mut_checked(size()) else { return };
+    let Ok(link) = Link::new(Port, new(buffer), Buffers::parts(chunk, tx, out)) else { return };
+    let mut link = link.with_sink(Keep);
     wait(async {
         drop_in_box(link.send(bytes).await);
         drop_in_box(link.recv(time()).await);
     });
-    with(&mut link, bytes, tx);
+    with(&mut link, bytes);
 }
 
 /// The three things that a driver does.
-async fn all<F: Framing, Q, C: Caller<Q>, R: Routine<Client = C>, S: AsyncService>(
+async fn all<F: Framing, Q, C: Caller<Q>, R: Routine<Client = C>, S: Service>(
     link: &mut Link<'_, Port, F, Keep>,
     (client, request, routine, service): (&mut C, &Q, &mut R, &mut S),
-    tx: &mut [u8],
 ) {
     let event = |event: R::Event<'_>| {
         drop_in_box(event);
         if flag() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     };
-    drop_in_box(link.call(client, request, tx).await);
-    drop_in_box(link.run(client, routine, tx, event).await);
-    drop_in_box(link.serve(service, tx).await);
+    drop_in_box(link.call(client, request).await);
+    drop_in_box(link.run(client, routine, event).await);
+    drop_in_box(link.serve(service).await);
 }
 
-async fn smp_both<F: Framing>(link: &mut Link<'_, Port, F, Keep>, bytes: &[u8], tx: &mut [u8]) {
+async fn smp_both<F: Framing>(link: &mut Link<'_, Port, F, Keep>, bytes: &[u8]) {
     let mut upload = Upload::new(smp::File(bytes));
     let mut server = Server::new(Slow(Device(bytes)), AllowAll);
     let echo = os::Echo::new(smp::text(bytes));
-    all(link, (&mut smp::client(), &echo, &mut upload, &mut server), tx).await;
+    all(link, (&mut smp::client(), &echo, &mut upload, &mut server)).await;
 }
 
-async fn bsmp_both<F: Framing>(link: &mut Link<'_, Port, F, Keep>, bytes: &[u8], tx: &mut [u8]) {
+async fn bsmp_both<F: Framing>(link: &mut Link<'_, Port, F, Keep>, bytes: &[u8]) {
     let Some(table) = bsmp::table() else { return };
     let Some(mut node) = Node::new(bsmp::server(&table), bsmp::address()) else { return };
     let write = variable::Write { id: black_box(0), value: bytes };
     let mut routine = ReadCurve::new(black_box(0), bsmp::curve(), ());
-    all(link, (&mut bsmp::client(), &write, &mut routine, &mut node), tx).await;
+    all(link, (&mut bsmp::client(), &write, &mut routine, &mut node)).await;
 }
 
-async fn s3mp_both<F: Framing>(link: &mut Link<'_, Port, F, Keep>, tx: &mut [u8]) {
+async fn s3mp_both<F: Framing>(link: &mut Link<'_, Port, F, Keep>) {
     let Some(mut slave) = s3mp::plant() else { return };
     let mut watched = [Watch::NONE; 4];
-    all(link, (&mut s3mp::master(), &Status, &mut Connect::all(&mut watched), &mut slave), tx).await;
+    all(link, (&mut s3mp::master(), &Status, &mut Connect::all(&mut watched), &mut slave)).await;
 }
 
 /// A handler that takes its time.

@@ -2,7 +2,7 @@
 
 use crate::{Operation, drop_in_box, size, time};
 use anysmp::cobs;
-use anysmp::framing::auto::Auto;
+use anysmp::framing::auto::{Auto, Kind};
 use anysmp::framing::console::{self, Console};
 use anysmp::framing::counted::{BsmpHead, Counted, Head, SmpHead};
 use anysmp::framing::datagram::Datagram;
@@ -46,11 +46,15 @@ pub const ALL: &[Operation] = &[
     },
     |_, _| drop_in_box(max_frame_len(size())),
     |_, _| drop_in_box(cobs::max_encoded_len(size())),
-    |_, _| drop_in_box((Console::sizes_of(size()).memory(), Cobs::sizes_of(size()), Counted::<SmpHead>::sizes_of(size()))),
+    |_, _| {
+        drop_in_box((Console::sizes_of(size()).memory(), Cobs::sizes_of(size()), Counted::<SmpHead>::sizes_of(size())))
+    },
     |_, _| drop_in_box((Datagram::sizes_of(size()), Packet::sizes_of(size()), Lrc::sizes_of(size()))),
     |_, _| drop_in_box((Auto::sizes_of(size()), Auto::max_encoded_len(size()), ble::Reassembly::sizes_of(size()))),
     |_, _| drop_in_box((Console::buffer_len(size()), Console::max_message(size()), Console::encoded_len(size()))),
     |_, _| drop_in_box((Cobs::buffer_len(size()), Cobs::max_message(size()), Cobs::max_encoded_len(size()))),
+    |_, _| drop_in_box((Auto::buffer_len(size()), Auto::max_message(size()))),
+    |_, _| drop_in_box(Auto::max_message_in(black_box(Kind::Cobs), size())),
     |_, _| drop_in_box((Datagram::buffer_len(size()), Datagram::max_message(size()), Datagram::encoded_len(size()))),
     |mut bytes, room| {
         let mut framing = Auto::new(room);

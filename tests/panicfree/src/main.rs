@@ -19,15 +19,17 @@ mod cbor;
 mod checksum;
 mod device;
 mod framing;
+mod line;
 mod link;
 mod mcuboot;
+mod port;
 mod s3mp;
 mod shown;
 mod smp;
 
-use anysmp::framing::Error;
-use anysmp::line::{Caller, Service, Verdict};
+use anysmp::line::{Caller, Damage, Peer, Service, Verdict};
 use anysmp::routine::{Routine, Step};
+use anysmp::time::Span;
 use core::hint::black_box;
 use core::time::Duration;
 
@@ -45,8 +47,10 @@ const OPERATIONS: &[&[Operation]] = if cfg!(feature = "planted") {
         checksum::ALL,
         device::ALL,
         framing::ALL,
+        line::ALL,
         link::ALL,
         mcuboot::ALL,
+        port::ALL,
         s3mp::ALL,
         shown::ALL,
         smp::ALL,
@@ -69,6 +73,14 @@ fn number() -> u64 {
 
 fn time() -> Duration {
     black_box(Duration::ZERO)
+}
+
+fn span() -> Span {
+    black_box(Span::ZERO)
+}
+
+fn peer() -> Peer {
+    black_box(Peer(0))
 }
 
 fn flag() -> bool {
@@ -109,9 +121,10 @@ fn ask<R: ?Sized, C: Caller<R>>(client: &mut C, request: &R, bytes: &[u8], room:
 /// A server that hears anything, damaged messages and silence.
 fn serve<S: Service>(service: &mut S, bytes: &[u8], room: &mut [u8]) {
     for message in bytes.chunks(16) {
-        drop_in_box(service.receive(message, room));
-        drop_in_box(service.damaged(black_box(Error::Checksum), room));
+        drop_in_box(service.receive(message, peer(), room));
+        drop_in_box(service.damaged(black_box(Damage::Checksum), room));
         service.tick(time());
+        drop_in_box(service.buffer_size());
         while service.poll(room) > 0 {
             black_box(&room);
         }

@@ -2,7 +2,7 @@
 
 use crate::{Operation, ask, drop_in_box, flag, number, run, size, time};
 use anysmp::cbor::{Text, Writer};
-use anysmp::framing::console::Console;
+use anysmp::line::Limits;
 use anysmp::routine::Routine;
 use anysmp::smp::client::Client;
 use anysmp::smp::error::beside;
@@ -177,13 +177,13 @@ pub const ALL: &[Operation] = &[
     },
     |bytes, room| run(&mut FileUpload::new(text(bytes), File(bytes)), &mut client(), bytes, room),
     |bytes, room| {
-        let upload = FileUpload::new(text(bytes), File(bytes)).over::<Console<'_>>().overhead(size()).window(size());
+        let upload = FileUpload::new(text(bytes), File(bytes)).over(limits()).overhead(size()).window(size());
         let upload = upload.message_limit(size()).with_retries(black_box(3)).resume(flag()).verify(flag());
         let mut upload = upload.parameters(black_box(os::ParametersResponse { buf_size: 0, buf_count: 0 }));
         run(&mut upload, &mut client(), bytes, room);
         drop_in_box((upload.progress(), upload.source().len()));
     },
-    |bytes, _| drop_in_box((upload(bytes).source().len(), client().timeout(), client().repeats())),
+    |bytes, _| drop_in_box((upload(bytes).source().len(), client().timeout(), client().retries())),
     |bytes, _| {
         if let Ok((header, _)) = Header::parse(bytes) {
             drop_in_box((header.op.is_request(), header.op.response()));
@@ -234,7 +234,11 @@ impl Source for File<'_> {
 
 /// An upload with every setting that there is.
 fn upload(bytes: &[u8]) -> Upload<File<'_>> {
-    let upload = Upload::new(File(bytes)).over::<Console<'_>>().overhead(size()).window(size()).message_limit(size());
-    let upload = upload.image(black_box(0)).upgrade_only(flag()).with_retries(black_box(3)).timeout(time(), time());
+    let upload = Upload::new(File(bytes)).over(limits()).overhead(size()).window(size()).message_limit(size());
+    let upload = upload.image(black_box(0)).upgrade_only(flag()).with_retries(black_box(3)).with_timeouts(time(), time());
     if flag() { upload.only(number()) } else { upload }
+}
+
+fn limits() -> Limits {
+    black_box(Limits { overhead: 0, datagram: false, tx: 0, rx: 0 })
 }

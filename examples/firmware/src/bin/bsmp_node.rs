@@ -15,6 +15,7 @@ use anysmp::bsmp::group::Members;
 use anysmp::bsmp::variable::Variable;
 use anysmp::bsmp::{Address, Entities, Node, Refusal, Server, Table};
 use anysmp::framing::packet::{Echo, Packet, gap};
+use anysmp::line::Buffers;
 use firmware::board::Board;
 use firmware::info;
 use firmware::uart::BAUD;
@@ -135,9 +136,13 @@ fn main() -> ! {
 
     let (mut message, mut chunk, mut out, mut tx) = ([0; PACKET], [0; 32], [0; PACKET], [0; PACKET]);
     let framing = Packet::new(&mut message, GAP).skip_echo(Echo::Node);
-    let mut link = Link::new(uart0, framing, &mut chunk, &mut out, TICK);
+    let Ok(mut link) = Link::new(uart0, framing, Buffers::parts(&mut chunk, &mut tx, &mut out)) else {
+        firmware::exit(false)
+    };
     loop {
-        // This port cannot fail, and an answer always fits.
-        let _ = link.serve(&mut node, &mut tx);
+        // An overrun costs a packet; the link goes on.
+        if link.serve(&mut node).is_err() {
+            info!("port failed {=u32} times", link.counters().failures);
+        }
     }
 }

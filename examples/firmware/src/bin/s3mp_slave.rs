@@ -6,6 +6,7 @@
 
 use anysmp::blocking::Link;
 use anysmp::framing::lrc::{Lrc, max_frame_len};
+use anysmp::line::Buffers;
 use anysmp::s3mp::slave::{After, Refusal, Resources, Slave, Watched};
 use anysmp::s3mp::value::{self, Value};
 use anysmp::s3mp::{Address, Command};
@@ -142,12 +143,17 @@ fn main() -> ! {
 
     let (mut message, mut chunk) = ([0; MESSAGE], [0; 32]);
     let (mut out, mut tx) = ([0; max_frame_len(MESSAGE)], [0; MESSAGE]);
-    let mut link = Link::new(uart0, Lrc::new(&mut message), &mut chunk, &mut out, clock::TICK);
+    let buffers = Buffers::parts(&mut chunk, &mut tx, &mut out);
+    let Ok(mut link) = Link::new(uart0, Lrc::new(&mut message), buffers) else { firmware::exit(false) };
     let mut breath = clock::ticks();
     loop {
-        // This port cannot fail, and a message always fits.
-        if let Ok(After::Restart) = link.serve(&mut slave, &mut tx) {
-            firmware::reset();
+        match link.serve(&mut slave) {
+            Ok(After::Restart) => firmware::reset(),
+            Ok(After::Nothing) => {}
+            // An overrun costs a message; the link goes on.
+            Err(_) => {
+                info!("port failed {=u32} times", link.counters().failures);
+            }
         }
         if clock::ticks().wrapping_sub(breath) >= BREATH {
             breath = clock::ticks();

@@ -12,6 +12,7 @@ use core::time::Duration;
 
 use anysmp::blocking::Link;
 use anysmp::framing::console::Console;
+use anysmp::line::Buffers;
 use anysmp::mcuboot::slots::Region;
 use anysmp::routine::{Ended, Source, SourceFailed};
 use anysmp::smp::client::Client;
@@ -46,7 +47,7 @@ impl<F: NorFlash> Source for Stored<F> {
 fn main() -> ! {
     let Some((mut port, flash)) = Board::take().map(Board::peer) else { exit(false) };
     let source = Stored { flash, region: SECONDARY };
-    let mut upgrade = match Upgrade::new(Upload::new(source).over::<Console<'_>>()) {
+    let mut upgrade = match Upgrade::new(Upload::new(source)) {
         Ok(upgrade) => upgrade,
         Err(error) => {
             say!("upgrade: {error}");
@@ -55,15 +56,16 @@ fn main() -> ! {
     };
     info!("to version {}", upgrade.file().version());
 
-    let (mut message, mut chunk, mut out, mut tx) = ([0; MESSAGE], [0; 32], [0; 128], [0; TX]);
+    let (mut message, mut chunk, mut tx, mut out) = ([0; MESSAGE], [0; 32], [0; TX], [0; 128]);
     // What is not answered by then was damaged on the way; where a device needs longer, the routine knows.
     let mut client = Client::new(0).with_timeout(Duration::from_secs(1));
     let report = loop {
         // A new link after each reset of the other board: what it has half received is of no use.
         let framing = Console::new(&mut message);
-        let mut link = Link::new(&mut port, framing, &mut chunk, &mut out, clock::TICK);
+        let buffers = Buffers::parts(&mut chunk, &mut tx, &mut out);
+        let Ok(mut link) = Link::new(&mut port, framing, buffers) else { exit(false) };
         let mut phase = upgrade.phase();
-        let ended = link.run(&mut client, &mut upgrade, &mut tx, |event| {
+        let ended = link.run(&mut client, &mut upgrade, |event| {
             if core::mem::replace(&mut phase, event.phase) != phase {
                 info!("{}, {=u64} of {=u64} bytes", event.phase, event.upload.off, event.upload.len);
             }
@@ -72,8 +74,12 @@ fn main() -> ! {
         match ended {
             Ok(Ended::Done(report)) => break report,
             Ok(Ended::Reopen) => {}
-            // Nobody breaks off, and this port cannot fail.
-            Ok(Ended::Stopped) | Err(_) => exit(false),
+            // An overrun costs a message, which the routine asks for again.
+            Err(_) => {
+                info!("port failed");
+            }
+            // Nobody breaks off.
+            Ok(Ended::Stopped) => exit(false),
         }
     };
     let (time, sent, repeats) = (clock::uptime_ms(), report.upload.sent, report.upload.repeats);

@@ -7,6 +7,7 @@
 
 use anysmp::blocking::Link;
 use anysmp::framing::console::Console;
+use anysmp::line::Buffers;
 use anysmp::mcuboot::digest::Sha256;
 use anysmp::mcuboot::slots::{Config, Geometry, Pair, Slots, scratch_len};
 use anysmp::smp::server::{After, AllowAll, Server};
@@ -47,24 +48,28 @@ fn main() -> ! {
     let (mut message, mut chunk, mut out) = ([0; BUFFER], [0; 64], [0; 128]);
     let (mut tx, mut memory) = ([0; BUFFER - 4], [0; 64]);
     let mut server = Server::new(device, AllowAll).with_memory(&mut memory);
-    let mut link = Link::new(uart0, Console::new(&mut message), &mut chunk, &mut out, clock::TICK);
+    let buffers = Buffers::parts(&mut chunk, &mut tx, &mut out);
+    let Ok(mut link) = Link::new(uart0, Console::new(&mut message), buffers) else { firmware::exit(false) };
     #[cfg(feature = "text")]
     let mut reported = 0;
     loop {
-        match link.serve(&mut server, &mut tx) {
+        match link.serve(&mut server) {
             Ok(After::Reset { .. }) => {
                 clock::sleep(10);
                 firmware::reset();
             }
-            // This port cannot fail, and an answer always fits.
-            Ok(After::Nothing) | Err(_) => {}
+            Ok(After::Nothing) => {}
+            // An overrun costs a request, which the client repeats; the link goes on.
+            Err(_) => {
+                info!("port failed {=u32} times", link.counters().failures);
+            }
         }
         server.handler().link = link.counters();
         #[cfg(feature = "text")]
         if reported != link.counters().received {
             use embedded_io::Write as _;
             reported = link.counters().received;
-            // This port cannot fail.
+            // Text that is lost is no harm.
             let _ = writeln!(link.port(), "[{}] {start}: {reported} requests\r", clock::uptime_ms());
         }
     }

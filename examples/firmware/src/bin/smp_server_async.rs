@@ -7,6 +7,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 use anysmp::asynch::Link;
 use anysmp::framing::console::Console;
+use anysmp::line::Buffers;
 use anysmp::mcuboot::digest::Sha256;
 use anysmp::mcuboot::flash_async;
 use anysmp::mcuboot::slots::{Config, Geometry, Pair, Slots, scratch_len};
@@ -86,12 +87,19 @@ async fn serve(board: Board) {
     let (mut message, mut chunk, mut out) = ([0; BUFFER], [0; 64], [0; 128]);
     let (mut tx, mut memory) = ([0; BUFFER - 4], [0; 64]);
     let mut server = Server::new(Patient { device, work: Work::default() }, AllowAll).with_memory(&mut memory);
-    let mut link = Link::new(uart0, Console::new(&mut message), &mut chunk, &mut out, clock::TICK);
+    let buffers = Buffers::parts(&mut chunk, &mut tx, &mut out);
+    let Ok(mut link) = Link::new(uart0, Console::new(&mut message), buffers) else { firmware::exit(false) };
     loop {
-        // This port cannot fail, and an answer always fits.
-        if let Ok(After::Reset { .. }) = link.serve(&mut server, &mut tx).await {
-            sleep(10).await;
-            firmware::reset();
+        match link.serve(&mut server).await {
+            Ok(After::Reset { .. }) => {
+                sleep(10).await;
+                firmware::reset();
+            }
+            Ok(After::Nothing) => {}
+            // An overrun costs a request, which the client repeats; the link goes on.
+            Err(_) => {
+                info!("port failed {=u32} times", link.counters().failures);
+            }
         }
         server.handler().device.link = link.counters();
     }

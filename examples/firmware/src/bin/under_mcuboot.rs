@@ -10,6 +10,7 @@ use core::fmt::Write as _;
 
 use anysmp::blocking::Link;
 use anysmp::framing::console::Console;
+use anysmp::line::Buffers;
 use anysmp::mcuboot::digest::Sha256;
 use anysmp::mcuboot::slots::{BootMode, Config, Geometry, Pair, Slots, scratch_len};
 use anysmp::smp::server::{After, AllowAll, Incoming, Reply, Server};
@@ -42,10 +43,11 @@ fn main() -> ! {
     let (mut message, mut chunk, mut out) = ([0; BUFFER], [0; 64], [0; 128]);
     let (mut tx, mut memory) = ([0; BUFFER - 4], [0; 64]);
     let mut server = Server::new(handler, AllowAll).with_memory(&mut memory);
-    let mut link = Link::new(uart0, Console::new(&mut message), &mut chunk, &mut out, clock::TICK);
+    let buffers = Buffers::parts(&mut chunk, &mut tx, &mut out);
+    let Ok(mut link) = Link::new(uart0, Console::new(&mut message), buffers) else { firmware::exit(false) };
     loop {
-        // This port cannot fail, and an answer always fits.
-        if let Ok(After::Reset { mode, .. }) = link.serve(&mut server, &mut tx) {
+        // An overrun costs a request, which the client repeats; the link goes on.
+        if let Ok(After::Reset { mode, .. }) = link.serve(&mut server) {
             handover::set_boot_mode(mode);
             clock::sleep(10);
             firmware::reset();

@@ -185,9 +185,22 @@ extern "C" fn UART0() {
     });
 }
 
+const COMPARED: usize = 0x140; // EVENTS_COMPARE[0]
+
+/// Ticks that have ended while interrupts are masked, and microseconds since then. Call it with interrupts masked.
+pub(crate) fn since_tick() -> (u32, u32) {
+    let passed = || {
+        set(TIMER + 0x044, 1); // CAPTURE[1]
+        get(TIMER + 0x544) // CC[1]
+    };
+    let before = passed();
+    // It may have started again just after the look.
+    if get(TIMER + COMPARED) != 0 { (1, passed()) } else { (0, before) }
+}
+
 #[unsafe(no_mangle)]
 extern "C" fn TIMER0() {
-    set(TIMER + 0x140, 0); // EVENTS_COMPARE[0]
+    set(TIMER + COMPARED, 0);
     clock::advance();
 }
 

@@ -7,6 +7,7 @@ use core::time::Duration;
 use anysmp::mcuboot::slots::Region;
 use anysmp::testing::RamNor;
 use cortex_m::peripheral::syst::SystClkSource;
+use cortex_m::peripheral::{SCB, SYST};
 use critical_section::{CriticalSection, Mutex};
 
 use crate::clock;
@@ -256,6 +257,15 @@ extern "C" fn UART1_RX() {
 #[unsafe(no_mangle)]
 extern "C" fn UART1_TX() {
     Cmsdk(&UARTS[1]).on_sent();
+}
+
+/// Ticks that have ended while interrupts are masked, and microseconds since then. Call it with interrupts masked.
+pub(crate) fn since_tick() -> (u32, u32) {
+    const MICRO: u32 = HERTZ / 1_000_000;
+    let passed = || (SYST::get_reload() - SYST::get_current()) / MICRO;
+    let before = passed();
+    // It may have started again just after the look.
+    if SCB::is_pendst_pending() { (1, passed()) } else { (0, before) }
 }
 
 #[cortex_m_rt::exception]

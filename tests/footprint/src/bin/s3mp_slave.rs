@@ -115,7 +115,7 @@ fn main_loop(
                     len
                 }
                 Ok(_) => 0,
-                Err(error) => slave.damaged(error, tx),
+                Err(error) => slave.damaged(error.into(), tx),
             };
             if len == 0 {
                 len = slave.poll(tx);

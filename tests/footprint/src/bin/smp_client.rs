@@ -8,7 +8,6 @@ use anysmp::routine::Ended;
 use anysmp::smp::client::Client;
 use anysmp::smp::routine::Upload;
 use core::ops::ControlFlow;
-use core::time::Duration;
 use footprint::device::{File, Uart, get, put};
 use footprint::{Buffers, Place};
 
@@ -23,22 +22,23 @@ extern "C" fn _start() -> ! {
     footprint::baseline();
     // SAFETY: the images start once.
     let Buffers { message, chunk, out, tx, .. } = unsafe { footprint::buffers() };
-    let link = Link::new(Uart, Console::new(message), chunk, out, Duration::from_millis(10));
-    let upload = Upload::new(File).over::<Console<'_>>().window(3);
+    let parts = anysmp::line::Buffers::parts(chunk, tx, out);
+    let Ok(link) = Link::new(Uart, Console::new(message), parts) else { loop {} };
+    let upload = Upload::new(File).over(link.limits()).window(3);
     // SAFETY: as above.
     let (link, client, upload) = unsafe { (LINK.put(link), CLIENT.put(Client::new(get() as u8)), UPLOAD.put(upload)) };
     footprint::device::begin();
-    main_loop(link, client, upload, tx)
+    main_loop(link, client, upload)
 }
 
 #[inline(never)]
-fn main_loop(link: &mut Line, client: &mut Client, upload: &mut Upload<File>, tx: &mut [u8]) -> ! {
+fn main_loop(link: &mut Line, client: &mut Client, upload: &mut Upload<File>) -> ! {
     loop {
         let event = |event: <Upload<File> as anysmp::routine::Routine>::Event<'_>| {
             let _ = event;
             if get() == 0 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         };
-        match link.run(client, upload, tx, event) {
+        match link.run(client, upload, event) {
             Ok(Ended::Done(report)) => put(report.off as u32),
             Ok(_) => put(1),
             Err(_) => put(2),
