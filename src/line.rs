@@ -32,7 +32,8 @@
 //! Two kinds of time are told apart. *Limits*, such as a timeout, count all time that passes, whatever the peer sends: a device
 //! that never stops talking cannot hold up anything. *Silence* counts only rounds in which nothing came and nothing was sent.
 //! A timeout starts when the last byte of a request has left: when the port has taken it and, if the framing knows how long a
-//! byte takes ([`Framing::byte_time`]), when the line can have carried it.
+//! byte takes ([`Framing::byte_time`]), when the line can have carried it. A response that is arriving when it ends is waited for, at most as long as the longest
+//! message takes on the line.
 //!
 //! # Sending
 //!
@@ -117,8 +118,10 @@ pub struct Line<'b, F: Framing> {
     since: Since,
     /// Time that was not yet returned as an event.
     elapsed: Span,
-    /// How long the line has to be silent before the next request, because a response is still missing; zero if none is.
-    owed: Span,
+    /// How long the line still carries what was sent last.
+    airtime: Span,
+    /// What is still to come of earlier requests, where a response names none.
+    owed: Owed,
     /// Who sent what is in `read`.
     peer: Peer,
     /// How often in a row the port was interrupted.
@@ -193,6 +196,28 @@ enum Ear {
     Silent(Span),
 }
 
+/// The responses that may still come, where a response names no request (BSMP). The time is how long the line has to be silent
+/// before the next request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Owed {
+    /// None. Out: `One`.
+    Nothing,
+    /// That to the last request. Out: `Nothing`, by a response; `Older`, by the next request.
+    One(Span),
+    /// That to the last request, and one to a request before it, which did not come while the line was drained. A message
+    /// that is taken for a response may be the older one. Out: `Nothing`, by a response; `One`, by a message in the drain.
+    Older(Span),
+}
+
+impl Owed {
+    const fn silence(self) -> Span {
+        match self {
+            Self::Nothing => Span::ZERO,
+            Self::One(silence) | Self::Older(silence) => silence,
+        }
+    }
+}
+
 /// How long it is since the last message left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Since {
@@ -227,7 +252,8 @@ impl<'b, F: Framing> Line<'b, F> {
             ear: Ear::Ended,
             since: Since::Left(Span::ZERO),
             elapsed: Span::ZERO,
-            owed: Span::ZERO,
+            airtime: Span::ZERO,
+            owed: Owed::Nothing,
             peer: Peer::default(),
             interrupted: 0,
             counters: Counters::default(),
@@ -312,27 +338,33 @@ impl<'b, F: Framing> Line<'b, F> {
             self.unread.end = self.unread.end.saturating_add(short(count)).min(short(self.read.len()));
             self.peer = peer;
             self.ear = Ear::Busy;
+            // An answer, or the echo: from now on the line itself says when it is silent.
+            self.airtime = Span::ZERO;
         }
     }
 
     /// Time has passed, in which the port was looked at: a round without bytes is silence.
     pub fn elapsed(&mut self, time: Span) {
+        self.away(time);
         match &mut self.ear {
+            // A port that only queues what it is given is still sending: nothing can be heard.
+            _ if !self.airtime.is_zero() => self.ear = Ear::Busy,
             Ear::Silent(silence) => silence.lengthen(time),
             Ear::Ended => self.ear = Ear::Silent(time),
             // Where in this round the last byte came nobody knows.
             Ear::Busy => self.ear = Ear::Ended,
         }
-        self.away(time);
     }
 
     /// Time has passed, in which nobody looked at the port.
     pub fn away(&mut self, time: Span) {
         self.elapsed.lengthen(time);
+        self.airtime = self.airtime.shortened(time);
         match self.before {
             Before::Flushing(pause) => self.before = Before::Settle(pause),
             Before::Settle(pause) if time.reaches(pause) => {
-                self.before = if self.owed.is_zero() { Before::Gap } else { Before::Silence(self.owed) };
+                self.before =
+                    if self.owed == Owed::Nothing { Before::Gap } else { Before::Silence(self.owed.silence()) };
             }
             Before::Settle(pause) => self.before = Before::Settle(pause.shortened(time)),
             Before::Gap | Before::Silence(_) | Before::Preamble(_) | Before::Nudge(_) => {}
@@ -369,6 +401,14 @@ impl<'b, F: Framing> Line<'b, F> {
     ///
     /// While a frame is half sent, only time is reported.
     pub fn next<S: Sink + ?Sized>(&mut self, sink: &mut S) -> Option<Event> {
+        self.heard(sink).or_else(|| {
+            let is_time = !self.elapsed.is_zero();
+            is_time.then(|| Event::Elapsed(core::mem::take(&mut self.elapsed).time()))
+        })
+    }
+
+    /// The same without time.
+    pub(crate) fn heard<S: Sink + ?Sized>(&mut self, sink: &mut S) -> Option<Event> {
         if !self.is_begun() {
             while !self.unread.is_empty() {
                 let unread = usize::from(self.unread.start)..usize::from(self.unread.end);
@@ -393,10 +433,7 @@ impl<'b, F: Framing> Line<'b, F> {
                 }
             }
         }
-        if self.elapsed.is_zero() {
-            return None;
-        }
-        Some(Event::Elapsed(core::mem::take(&mut self.elapsed).time()))
+        None
     }
 
     /// Whether anybody waits for what comes in. While a message waits for the line nobody does: it is foreign.
@@ -404,6 +441,9 @@ impl<'b, F: Framing> Line<'b, F> {
         let is_waiting = self.is_waiting();
         if is_waiting && event == Event::Message {
             self.counters.lose(Loss::Foreign);
+            if let Owed::Older(silence) = self.owed {
+                self.owed = Owed::One(silence);
+            }
         }
         !is_waiting
     }
@@ -574,7 +614,8 @@ impl<'b, F: Framing> Line<'b, F> {
             let byte_time = self.framing.byte_time();
             // A framing that knows it sends whole frames: what is in `out` is all of it.
             let airtime = if byte_time.is_zero() { byte_time } else { byte_time.saturating_mul(to.into()) };
-            self.since = Since::Flushing(Span::of(airtime));
+            self.airtime = Span::of(airtime);
+            self.since = Since::Flushing(self.airtime);
             return true;
         }
         let (Before::Preamble(sent) | Before::Nudge(sent)) = &mut self.before else { return false };
@@ -686,6 +727,25 @@ impl<'b, F: Framing> Line<'b, F> {
     /// Whether the port is to be flushed.
     pub(crate) const fn is_flushing(&self) -> bool {
         matches!(self.since, Since::Flushing(_)) || matches!(self.before, Before::Flushing(_))
+    }
+
+    /// Whether a wait for a response has ended: its limit has passed, and no message is just arriving. On a slow line a long one
+    /// takes more time than any peer does to begin it; more than the longest one takes is not waited for.
+    fn is_late(&self, waited: Span, limit: Span) -> bool {
+        if !waited.reaches(limit) {
+            return false;
+        }
+        let (gap, byte_time) = (Span::of(self.framing.gap()), self.framing.byte_time());
+        match self.ear {
+            Ear::Silent(silence) if silence.reaches(gap) => true,
+            _ if byte_time.is_zero() => true,
+            _ => {
+                let longest = u32::try_from(self.framing.sizes().buffer).unwrap_or(u32::MAX);
+                let mut most = Span::of(byte_time.saturating_mul(longest));
+                most.lengthen(limit);
+                waited.reaches(most)
+            }
+        }
     }
 
     /// Whether a message waits for a silence that is shorter than a tick.
