@@ -12,6 +12,7 @@ mod port;
 
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anysmp::blocking::Link;
 use anysmp::bsmp::{Address, Node, Server};
@@ -24,6 +25,9 @@ use clap::Parser;
 
 use device::Setup;
 use port::{Listener, Port, complain};
+
+/// How long a network may take between two parts of a packet.
+const CUT: Duration = Duration::from_millis(500);
 
 /// The largest answer is a block of 65,520 bytes.
 const LARGEST: usize = 65_536;
@@ -82,9 +86,13 @@ fn serve(cli: &Cli) -> Result<(), Box<dyn std::error::Error>> {
         let address = Address::node(cli.address).ok_or("not the address of a node")?;
         let mut node = Node::new(server, address).ok_or("not the address of a node")?;
         while let Some(port) = listener.accept() {
-            // A host sees too little of the silence between two packets.
-            let framing = Packet::new(&mut buffer, gap(115_200)).early().skip_echo(Echo::Node);
-            session(port, framing, &mut node)?;
+            let framing = if cli.pty {
+                // A host sees too little of the silence between two packets.
+                Packet::new(&mut buffer, gap(115_200)).early()
+            } else {
+                Packet::new(&mut buffer, CUT).on_stream()
+            };
+            session(port, framing.skip_echo(Echo::Node), &mut node)?;
         }
     } else if cli.udp.is_some() {
         while let Some(port) = listener.accept() {

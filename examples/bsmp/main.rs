@@ -38,6 +38,9 @@ use cli::{Cli, Command, LinkArgs};
 use master::Master;
 use port::{Port, Serial};
 
+/// How long a network may take between two parts of a packet.
+const CUT: Duration = Duration::from_millis(500);
+
 /// The largest message is a block of 65,520 bytes.
 const LARGEST: usize = 65_540;
 
@@ -70,9 +73,13 @@ fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
     let client = if packets { Client::to(address(link.node)?) } else { Client::new() };
     let client = client.with_timeout(Duration::from_millis(link.timeout)).with_retries(link.retries);
     if packets {
-        // A host sees too little of the silence between two packets.
-        let framing = Packet::new(&mut message, gap(link.baud)).early().skip_echo(Echo::Master);
-        perform(port, framing, client, cli)
+        let framing = if link.serial.is_some() {
+            // A host sees too little of the silence between two packets.
+            Packet::new(&mut message, gap(link.baud)).early()
+        } else {
+            Packet::new(&mut message, CUT).on_stream()
+        };
+        perform(port, framing.skip_echo(Echo::Master), client, cli)
     } else if link.udp.is_some() {
         perform(port, Datagram::new(&mut message), client, cli)
     } else {
