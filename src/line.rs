@@ -573,6 +573,7 @@ impl<'b, F: Framing> Line<'b, F> {
     /// the port is to be flushed.
     pub fn sent(&mut self, count: usize) -> bool {
         if count == 0 {
+            // A loop of one's own may say so in each round; that must not pass for a round in which we sent.
             return false;
         }
         // What came meanwhile was not seen.

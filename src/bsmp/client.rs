@@ -47,6 +47,7 @@ use core::time::Duration;
 use super::{Address, Command, Full, Header, Payload, Refusal, Version};
 use crate::line::{Caller, Verdict};
 use crate::routine::SourceFailed;
+use crate::shown::shown;
 
 /// The master's side of the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -200,14 +201,20 @@ impl Client {
 }
 
 /// What a message that is addressed to the master is to a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Answer<T> {
     /// Its answer: a response, or the node's refusal.
     Ours(Result<T, Error>),
     /// It cannot be its answer, for this reason.
     Foreign(Error),
 }
+
+// Without the response, which may be the bytes of a value.
+shown!([T] Answer<T>, |answer| "Answer({})", match answer {
+    Answer::Ours(Ok(_)) => "ours",
+    Answer::Ours(Err(_)) => "ours, a refusal",
+    Answer::Foreign(_) => "foreign",
+});
 
 impl Default for Client {
     fn default() -> Self {
