@@ -7,6 +7,8 @@ use std::rc::Rc;
 #[derive(Debug, Default)]
 pub struct Journal {
     sent: HashSet<Vec<u8>>,
+    /// The last of these.
+    pub last: Vec<u8>,
     /// Messages that a framing delivered at the client and nobody had sent.
     pub strange_to_client: u64,
     /// The same at a station.

@@ -39,7 +39,8 @@ pub struct Port<'w> {
 /// The fate of what is written until the next flush.
 struct Frame {
     is_lost: bool,
-    copy: Option<Vec<u8>>,
+    /// What was written, write by write, if it is to arrive twice.
+    copy: Option<Vec<Vec<u8>>>,
     delay: u64,
 }
 
@@ -137,7 +138,7 @@ impl<'w> Port<'w> {
         }
         if let Some(frame) = &mut self.frame {
             if let Some(copy) = &mut frame.copy {
-                copy.extend_from_slice(&buf[..count]);
+                copy.push(buf[..count].to_vec());
             }
             if frame.is_lost {
                 // The transmitter is busy all the same.
@@ -165,7 +166,9 @@ impl<'w> Port<'w> {
                 air.hold(0, delay);
             }
             let late = air.random.below(air.faults.longest_delay.max(10 * MS));
-            air.send(0, &copy, late);
+            for bytes in &copy {
+                air.send(0, bytes, late);
+            }
         }
         if !self.style.buffers {
             let until = world.air.free_at(0);

@@ -232,7 +232,7 @@ fn session<'w, F: Framing, G: Framing + 'w>(
         let line = Line::new(framing, &mut memory[..]).unwrap();
         let front = Front { device: device.clone(), checksums: [UNKNOWN; 2] };
         let server = Server::new(&TABLE, front);
-        let round = if let Wire::Bus { .. } = wire { (gap / 3).max(10_000) } else { MS };
+        let round = if let Wire::Bus { .. } = wire { (gap / 8).max(1_000) } else { MS };
         let mut world = s.world.borrow_mut();
         let end = usize::from(number);
         let after = |_: Option<()>| Fate::GoOn;
