@@ -164,7 +164,7 @@ impl<'w> Session<'w> {
                 Check::None => "wrong: damage, raw messages have no check",
                 Check::Crc => "wrong: damage that the CRC lets pass",
                 Check::Sum => "wrong: damage that the 8-bit sum lets pass",
-                Check::Datagram => "wrong: truncated datagrams",
+                Check::Datagram => "wrong: datagrams of noise, or truncated",
             },
             () if self.doubts.iter().any(|doubt| world.air.times(doubt) > 0) => {
                 "wrong: lies, or what the protocol cannot tell"
@@ -209,7 +209,7 @@ impl<'w> Session<'w> {
             Check::None => "passed although damaged: raw, no check",
             Check::Crc => "passed although damaged: CRC-16",
             Check::Sum => "passed although damaged: 8-bit sum",
-            Check::Datagram => "passed although damaged: truncated datagrams",
+            Check::Datagram => "passed although damaged: datagrams of noise, or truncated",
         };
         tally.add(strange, journal.strange());
         let air = &world.air;
