@@ -32,3 +32,7 @@ mod session;
 mod smp;
 #[path = "sim/smp_device.rs"]
 mod smp_device;
+#[path = "sim/soak.rs"]
+mod soak;
+#[path = "sim/work.rs"]
+mod work;

@@ -24,6 +24,11 @@ impl Journal {
         }
     }
 
+    /// Forgets what was sent: for runs that are too long to keep it.
+    pub fn forget(&mut self) {
+        self.sent.clear();
+    }
+
     pub fn knows(&self, message: &[u8]) -> bool {
         self.sent.contains(message)
     }

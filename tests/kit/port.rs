@@ -90,11 +90,11 @@ impl<'w> Port<'w> {
         let until = world.air.now + tick;
         world.pass(until, true);
         // Where one read takes all that has come, it does not wait for more.
-        if gather > 0 && world.air.peek(0).is_some_and(|(bytes, _)| bytes.len() < longest_read) {
+        let is_datagram = world.air.kind == Kind::Datagrams;
+        if gather > 0 && !is_datagram && world.air.peek(0).is_some_and(|(bytes, _)| bytes.len() < longest_read) {
             let until = (world.air.now + gather).min(until);
             world.pass(until, false);
         }
-        let is_datagram = world.air.kind == Kind::Datagrams;
         let Some((bytes, peer)) = world.air.peek(0) else { return Err(ErrorKind::TimedOut) };
         let count = bytes.len().min(buf.len()).min(if is_datagram { usize::MAX } else { longest_read });
         buf[..count].copy_from_slice(&bytes[..count]);
