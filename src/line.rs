@@ -677,10 +677,12 @@ impl<'b, F: Framing> Line<'b, F> {
             }
             Moved::Flushed => {
                 self.away(time);
+                self.interrupted = 0;
                 return Ok(());
             }
             Moved::Silence => {
                 self.elapsed(time);
+                self.interrupted = 0;
                 return Ok(());
             }
             Moved::Interrupted(_) if self.interrupted < INTERRUPTED => {

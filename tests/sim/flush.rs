@@ -108,3 +108,40 @@ fn each_frame_is_flushed_before_the_next_one_leaves_even_if_the_flush_was_interr
     assert_eq!(block_on(link.run(&mut (), &mut Three(0), |_| Continue(()))), Ok(Ended::Done(())));
     assert_eq!(*calls.0.borrow(), "wifwifwif");
 }
+
+/// Every second read is interrupted, the others are in vain.
+struct Restless(bool);
+
+impl embedded_io::ErrorType for Restless {
+    type Error = ErrorKind;
+}
+
+impl embedded_io::Read for Restless {
+    fn read(&mut self, _: &mut [u8]) -> Result<usize, ErrorKind> {
+        self.0 = !self.0;
+        Err(if self.0 { ErrorKind::Interrupted } else { ErrorKind::TimedOut })
+    }
+}
+
+impl embedded_io::Write for Restless {
+    fn write(&mut self, buf: &[u8]) -> Result<usize, ErrorKind> {
+        Ok(buf.len())
+    }
+
+    fn flush(&mut self) -> Result<(), ErrorKind> {
+        Ok(())
+    }
+}
+
+impl Clock for Restless {
+    fn elapsed(&mut self) -> Duration {
+        Duration::from_millis(1)
+    }
+}
+
+#[test]
+fn interruptions_with_a_tick_between_them_are_not_without_end() {
+    let (mut buffer, mut memory) = ([0; 8], [0; 64]);
+    let mut link = blocking::Link::new(Restless(false), Datagram::new(&mut buffer), &mut memory).unwrap();
+    assert_eq!(link.recv(Duration::from_millis(100)), Err(anysmp::line::Error::TimedOut));
+}
