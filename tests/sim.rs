@@ -34,5 +34,7 @@ mod smp;
 mod smp_device;
 #[path = "sim/soak.rs"]
 mod soak;
+#[path = "sim/survivors.rs"]
+mod survivors;
 #[path = "sim/work.rs"]
 mod work;
