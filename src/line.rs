@@ -32,7 +32,9 @@
 //! Two kinds of time are told apart. *Limits*, such as a timeout, count all time that passes, whatever the peer sends: a device
 //! that never stops talking cannot hold up anything. *Silence* counts only rounds in which nothing came and nothing was sent.
 //! A timeout starts when the last byte of a request has left: when the port has taken it and, if the framing knows how long a
-//! byte takes ([`Framing::byte_time`]), when the line can have carried it.
+//! byte takes ([`Framing::byte_time`]), when the line can have carried it. A
+//! response of which a part is there when it ends is waited for, if the framing knows how long that can take
+//! ([`Framing::is_arriving`]): at most as long as the longest message takes on the line.
 //!
 //! # Sending
 //!
@@ -707,6 +709,18 @@ impl<'b, F: Framing> Line<'b, F> {
     /// Whether the port is to be flushed.
     pub(crate) const fn is_flushing(&self) -> bool {
         matches!(self.since, Since::Flushing(_)) || matches!(self.before, Before::Flushing(_))
+    }
+
+    /// Whether a wait for a response has ended: its limit has passed, and no message is just arriving. On a slow line a long one takes
+    /// more time than any peer does to begin it; more than the longest one takes is not waited for.
+    fn is_late(&self, waited: Span, limit: Span) -> bool {
+        if !waited.reaches(limit) || !self.framing.is_arriving() {
+            return waited.reaches(limit);
+        }
+        let longest = u32::try_from(self.framing.sizes().buffer).unwrap_or(u32::MAX);
+        let mut most = Span::limit(self.framing.byte_time().saturating_mul(longest));
+        most.lengthen(limit);
+        waited.reaches(most)
     }
 
     /// Whether a message waits for a silence that is shorter than a tick.
