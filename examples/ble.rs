@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 use std::error::Error;
 
 use anysmp::framing::{Framing, Progress};
-use anysmp::line::Service;
+use anysmp::line::{Peer, Service};
 use anysmp::smp::ble::{self, Reassembly};
 use anysmp::smp::client::Client;
 use anysmp::smp::server::{AllowAll, Answer, Handler, Incoming, Reply, Server};
@@ -38,7 +38,7 @@ impl<S: Service> Peripheral<'_, S> {
     fn on_write(&mut self, mut value: &[u8], radio: &mut Radio) -> Result<(), u8> {
         match self.requests.push(&mut value) {
             Ok(Progress::Message) => {
-                let (len, _after) = self.server.receive(self.requests.message(), self.tx);
+                let (len, _after) = self.server.receive(self.requests.message(), Peer(0), self.tx);
                 for piece in ble::fragments(&self.tx[..len], radio.mtu) {
                     radio.notifications.push_back(piece.to_vec());
                 }

@@ -71,9 +71,11 @@ impl Asker<'_> {
 
 // ---- a device at the other end of a fake wire ----
 
-/// Asks for an echo while the device is switched off, and then while it is on; returns what came of both, and after how many
-/// milliseconds.
-pub(crate) fn talk() -> Result<[(Result<String, String>, u32); 2], Box<dyn std::error::Error>> {
+/// What came of a question, and after how many milliseconds.
+type Heard = (Result<String, String>, u32);
+
+/// Asks for an echo while the device is switched off, and then while it is on; returns what came of both.
+pub(crate) fn talk() -> Result<[Heard; 2], Box<dyn std::error::Error>> {
     let (mut near, mut far) = Fake::pair();
     let (mut message, mut memory) = ([0; 256], [0; Console::sizes_of(256).memory()]);
     let mut device = server::Device::new(&mut message, &mut memory)?;

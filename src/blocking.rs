@@ -188,27 +188,33 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink> Link<'_, P, F, S> {
     ) -> Result<(), Error<P::Error>> {
         self.line.transmit(len).map_err(Error::from_line)?;
         self.sink.traced(self.line.tx().get(..len).unwrap_or_default(), true);
-        while self.line.is_sending() {
-            self.step()?;
-            // What comes after the frame has left is for the next call.
+        while self.line.is_sending() || self.line.is_flushing() {
+            // What comes after the frame has left is for the next call; what came before it may fill the room that the port needs.
             while self.line.is_sending()
                 && let Some(event) = self.line.next(&mut self.sink)
             {
                 on_event(event, &mut self.line);
             }
+            self.step()?;
         }
         if self.line.is_unsent() { Err(Error::TimedOut) } else { Ok(()) }
     }
 
     /// Moves bytes until something has happened.
     fn arrival(&mut self) -> Result<Event, Error<P::Error>> {
+        if !self.line.is_sending()
+            && let Some(event) = self.line.heard(&mut self.sink)
+        {
+            return Ok(event);
+        }
+        // Only then time: a server that has something to send whenever time has passed would never look at the port.
         loop {
+            self.step()?;
             if !self.line.is_sending()
                 && let Some(event) = self.line.next(&mut self.sink)
             {
                 return Ok(event);
             }
-            self.step()?;
         }
     }
 

@@ -57,24 +57,32 @@
 //! # A master
 //!
 //! ```
+//! use anysmp::bsmp::client::Answer;
 //! use anysmp::bsmp::{Address, Client, Error, Refusal, Request, variable};
 //!
 //! let client = Client::to(Address::node(5).unwrap()); // over TCP and UDP: `Client::new()`
 //! let request = variable::Read { id: 0, size: Some(2) };
 //!
-//! // What a driver does for you: `let value = link.call(&mut client, &request, &mut tx)?;`
+//! // What a driver does for you: `let value = link.call(&mut client, &request)?;`
 //! let mut tx = [0; 16];
 //! let length = client.post(&request, &mut tx)?;
 //! assert_eq!(tx[..length], [5, 0x10, 0, 1, 0]);
 //!
 //! let answer = |message| client.answer::<variable::Read>(&request.expect(), message);
-//! assert_eq!(answer(&[0, 0x11, 0, 2, 0x12, 0x34]), Some(Ok(&[0x12, 0x34][..])));
-//! assert_eq!(answer(&[5, 0x10, 0, 1, 0]), None); // our own echo
-//! // What the node refuses is a value as well, and so is nonsense.
-//! assert_eq!(answer(&[0, 0xE8, 0, 0]), Some(Err(Error::Node(Refusal::Busy))));
-//! assert_eq!(answer(&[0, 0x11, 0, 1, 0x12]), Some(Err(Error::WrongSize)));
+//! assert_eq!(answer(&[0, 0x11, 0, 2, 0x12, 0x34]), Some(Answer::Ours(Ok(&[0x12, 0x34][..]))));
+//! assert_eq!(answer(&[0, 0xE8, 0, 0]), Some(Answer::Ours(Err(Error::Node(Refusal::Busy)))));
+//! // What cannot be the answer is foreign, and the wait goes on: an answer of another size, our own echo.
+//! assert_eq!(answer(&[0, 0x11, 0, 1, 0x12]), Some(Answer::Foreign(Error::WrongSize)));
+//! assert_eq!(answer(&[5, 0x10, 0, 1, 0]), None);
 //! # Ok::<(), Error>(())
 //! ```
+//!
+//! # The line
+//!
+//! An answer names neither its request nor its sender, and packets on RS-485 are kept apart by silence alone. What a link does
+//! about both (gap, turn-around, drain), what BSMP cannot tell apart, and how a half-duplex port is switched is described where
+//! it is done: [`client`] for answers, [`framing::packet`](crate::framing::packet) for silence, [`port`](crate::port) for RS-485
+//! direction.
 //!
 //! # Coverage
 //!
@@ -104,7 +112,8 @@
 //! * Ids in "create group" have to ascend, as in libbsmp, else 0xE3. The text is silent.
 //! * "Busy" (0xE8) changes nothing. libbsmp does not report it for variables and groups.
 //! * A request or an answer that does not fit the node's buffers is 0xE7, and nothing is changed or executed.
-//! * A node that sends function error (0x53) for another request is understood.
+//! * A function error (0x53) answers "execute" only; to any other request it is foreign, as everything is that cannot be its
+//!   answer: see [`client`].
 
 pub mod client;
 pub mod curve;

@@ -124,8 +124,10 @@ pub struct Line<'b, F: Framing> {
     since: Since,
     /// Time that was not yet returned as an event.
     elapsed: Span,
-    /// How long the line has to be silent before the next request, because a response is still missing; zero if none is.
-    owed: Span,
+    /// How long the line still carries what was sent last.
+    airtime: Span,
+    /// What is still to come of earlier requests, where a response names none.
+    owed: Owed,
     /// Who sent what is in `read`.
     peer: Peer,
     /// What is left of the time that the port has reported, in nanoseconds.
@@ -179,6 +181,28 @@ enum Ear {
     Silent(Span),
 }
 
+/// The responses that may still come, where a response names no request (BSMP). The time is how long the line has to be silent
+/// before the next request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Owed {
+    /// None. Out: `One`.
+    Nothing,
+    /// That to the last request. Out: `Nothing`, by a response; `Older`, by the next request.
+    One(Span),
+    /// That to the last request, and one to a request before it, which did not come while the line was drained. A message
+    /// that is taken for a response may be the older one. Out: `Nothing`, by a response; `One`, by a message in the drain.
+    Older(Span),
+}
+
+impl Owed {
+    const fn silence(self) -> Span {
+        match self {
+            Self::Nothing => Span::ZERO,
+            Self::One(silence) | Self::Older(silence) => silence,
+        }
+    }
+}
+
 /// How long it is since the last message left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Since {
@@ -216,7 +240,8 @@ impl<'b, F: Framing> Line<'b, F> {
             ear: Ear::Ended,
             since: Since::Left(Span::ZERO),
             elapsed: Span::ZERO,
-            owed: Span::ZERO,
+            airtime: Span::ZERO,
+            owed: Owed::Nothing,
             peer: Peer::default(),
             nanos: 0,
             interrupted: 0,
@@ -302,27 +327,33 @@ impl<'b, F: Framing> Line<'b, F> {
             self.unread.end = self.unread.end.saturating_add(short(count)).min(short(self.read.len()));
             self.peer = peer;
             self.ear = Ear::Busy;
+            // An answer, or the echo: from now on the line itself says when it is silent.
+            self.airtime = Span::ZERO;
         }
     }
 
     /// Time has passed, in which the port was looked at: a round without bytes is silence.
     pub fn elapsed(&mut self, time: Span) {
+        self.away(time);
         match &mut self.ear {
+            // A port that only queues what it is given is still sending: nothing can be heard.
+            _ if !self.airtime.is_zero() => self.ear = Ear::Busy,
             Ear::Silent(silence) => silence.lengthen(time),
             Ear::Ended => self.ear = Ear::Silent(time),
             // Where in this round the last byte came nobody knows.
             Ear::Busy => self.ear = Ear::Ended,
         }
-        self.away(time);
     }
 
     /// Time has passed, in which nobody looked at the port.
     pub fn away(&mut self, time: Span) {
         self.elapsed.lengthen(time);
+        self.airtime = self.airtime.shortened(time);
         match self.before {
             Before::Flushing(pause) => self.before = Before::Settle(pause),
             Before::Settle(pause) if time.reaches(pause) => {
-                self.before = if self.owed.is_zero() { Before::Gap } else { Before::Silence(self.owed) };
+                self.before =
+                    if self.owed == Owed::Nothing { Before::Gap } else { Before::Silence(self.owed.silence()) };
             }
             Before::Settle(pause) => self.before = Before::Settle(pause.shortened(time)),
             Before::Gap | Before::Silence(_) | Before::Preamble(_) | Before::Nudge(_) => {}
@@ -359,6 +390,14 @@ impl<'b, F: Framing> Line<'b, F> {
     ///
     /// While a frame is half sent, only time is reported.
     pub fn next<S: Sink + ?Sized>(&mut self, sink: &mut S) -> Option<Event> {
+        self.heard(sink).or_else(|| {
+            let is_time = !self.elapsed.is_zero();
+            is_time.then(|| Event::Elapsed(core::mem::take(&mut self.elapsed).time()))
+        })
+    }
+
+    /// The same without time.
+    pub(crate) fn heard<S: Sink + ?Sized>(&mut self, sink: &mut S) -> Option<Event> {
         while !self.is_begun() {
             let progress = if !self.unread.is_empty() {
                 let unread = usize::from(self.unread.start)..usize::from(self.unread.end);
@@ -380,10 +419,7 @@ impl<'b, F: Framing> Line<'b, F> {
                 return Some(event);
             }
         }
-        if self.elapsed.is_zero() {
-            return None;
-        }
-        Some(Event::Elapsed(core::mem::take(&mut self.elapsed).time()))
+        None
     }
 
     /// Whether anybody waits for what comes in. While a message waits for the line nobody does: it is foreign.
@@ -391,6 +427,9 @@ impl<'b, F: Framing> Line<'b, F> {
         let is_waiting = self.is_waiting();
         if is_waiting && event == Event::Message {
             self.counters.lose(Loss::Foreign);
+            if let Owed::Older(silence) = self.owed {
+                self.owed = Owed::One(silence);
+            }
         }
         !is_waiting
     }
@@ -534,6 +573,10 @@ impl<'b, F: Framing> Line<'b, F> {
     /// The port has taken the first `count` bytes of [`pending`](Self::pending). Returns whether that was the last of them: then
     /// the port is to be flushed.
     pub fn sent(&mut self, count: usize) -> bool {
+        if count == 0 {
+            // A loop of one's own may say so in each round; that must not pass for a round in which we sent.
+            return false;
+        }
         // What came meanwhile was not seen.
         self.ear = Ear::Busy;
         let taken = short(count);
@@ -551,7 +594,8 @@ impl<'b, F: Framing> Line<'b, F> {
             let byte_time = self.framing.byte_time();
             // A framing that knows it sends whole frames: what is in `out` is all of it.
             let airtime = if byte_time.is_zero() { byte_time } else { byte_time.saturating_mul(self.run.end.into()) };
-            self.since = Since::Flushing(Span::limit(airtime));
+            self.airtime = Span::limit(airtime);
+            self.since = Since::Flushing(self.airtime);
             return true;
         }
         let (Before::Preamble(sent) | Before::Nudge(sent)) = &mut self.before else { return false };

@@ -9,6 +9,7 @@
 
 use std::time::Duration;
 
+use anysmp::bsmp::client::Answer;
 use anysmp::bsmp::curve::{Curve, ReadBlock, Recalculate, UNKNOWN, WriteBlock};
 use anysmp::bsmp::function::{Execute, Function, Layout};
 use anysmp::bsmp::group::{self, Members};
@@ -67,7 +68,12 @@ fn run<R: Routine<Client = Client>>(
             Step::Wait(limit) => {
                 assert_eq!(limit, client.timeout());
                 match answer.take() {
-                    Some(answer) => on_event(routine.receive(client, &answer)),
+                    // What is foreign changes nothing: the wait goes on.
+                    Some(answer) => {
+                        if let Some(event) = routine.receive(client, &answer) {
+                            on_event(event);
+                        }
+                    }
                     None => routine.timed_out(),
                 }
             }
@@ -270,8 +276,8 @@ fn every_answer_in_the_document_is_understood() {
             0x13 => group::Read::decode(&Some(13), payload).map(|_| ()),
             0x51 => Execute::decode(&Some(1), payload).map(|_| ()),
             0x53 => {
-                let answer = Client::new().answer::<Execute<'_>>(&None, &message).unwrap();
-                assert_eq!(answer, Err(Error::Function(0xBB)));
+                let answer = Client::new().answer::<Execute<'_>>(&None, &message);
+                assert_eq!(answer, Some(Answer::Ours(Err(Error::Function(0xBB)))));
                 Ok(())
             }
             _ => reproduce(&message),
@@ -314,75 +320,87 @@ fn reproduce(message: &[u8]) -> Result<(), Error> {
     Ok(())
 }
 
-/// What the master makes of a bare answer to a request.
-fn verdict<R: Request>(request: &R, answer: &[u8]) -> Result<(), Error> {
-    Client::new().answer::<R>(&request.expect(), answer).unwrap().map(|_| ())
+/// What the master makes of a bare answer to a request: its outcome, or why it answers something else.
+fn verdict<R: Request>(request: &R, answer: &[u8]) -> Answer<()> {
+    match Client::new().answer::<R>(&request.expect(), answer).unwrap() {
+        Answer::Ours(response) => Answer::Ours(response.map(|_| ())),
+        Answer::Foreign(error) => Answer::Foreign(error),
+    }
 }
 
+/// A good answer.
+const GOOD: Answer<()> = Answer::Ours(Ok(()));
+
 #[test]
-fn an_answer_of_wrong_length_kind_or_echo_is_an_error() {
+fn an_answer_of_wrong_length_kind_or_echo_is_foreign() {
     let read = variable::Read { id: 0, size: Some(2) };
     let any = variable::Read { id: 0, size: None };
     let block = ReadBlock { id: 3, block: 0x0102, limit: 4 };
     for short in [&[][..], &[0x11], &[0x11, 0], &[0x11, 0, 2, 1], &[0x11, 0, 2, 1, 2, 3], &[0x11, 0xFF, 0xFF]] {
-        assert_eq!(verdict(&read, short), Err(Error::Malformed));
+        assert_eq!(verdict(&read, short), Answer::Foreign(Error::Malformed));
     }
-    assert_eq!(verdict(&read, &[0x11, 0, 2, 1, 2]), Ok(()));
-    assert_eq!(verdict(&read, &[0x11, 0, 1, 1]), Err(Error::WrongSize));
-    assert_eq!(verdict(&read, &[0x11, 0, 3, 1, 2, 3]), Err(Error::WrongSize));
-    assert_eq!(verdict(&any, &[0x11, 0, 0]), Err(Error::WrongSize));
+    assert_eq!(verdict(&read, &[0x11, 0, 2, 1, 2]), GOOD);
+    assert_eq!(verdict(&read, &[0x11, 0, 1, 1]), Answer::Foreign(Error::WrongSize));
+    assert_eq!(verdict(&read, &[0x11, 0, 3, 1, 2, 3]), Answer::Foreign(Error::WrongSize));
+    assert_eq!(verdict(&any, &[0x11, 0, 0]), Answer::Foreign(Error::WrongSize));
     let mut long = vec![0x11, 0, 129];
     long.extend([0; 129]);
-    assert_eq!(verdict(&any, &long), Err(Error::WrongSize));
-    assert_eq!(verdict(&read, &[0x13, 0, 0]), Err(Error::Unexpected(Command::GROUP_VALUES)));
-    assert_eq!(verdict(&read, &[0xE0, 0, 0]), Err(Error::Unexpected(Command::OK)));
-    assert_eq!(verdict(&read, &[0xE9, 0, 0]), Err(Error::Unexpected(Command(0xE9))));
-    assert_eq!(verdict(&read, &[0xE3, 0, 1, 0]), Err(Error::WrongSize));
-    assert_eq!(verdict(&read, &[0x53, 0, 0]), Err(Error::WrongSize));
-    assert_eq!(verdict(&variable::Write { id: 0, value: &[1] }, &[0xE0, 0, 1, 0]), Err(Error::WrongSize));
-    assert_eq!(verdict(&QueryVersion, &[1, 0, 2, 2, 30]), Err(Error::WrongSize));
-    assert_eq!(verdict(&QueryVersion, &[3, 0, 3, 2, 30, 0]), Err(Error::Unexpected(Command::VARIABLES)));
-    assert_eq!(verdict(&block, &[0x41, 0, 5, 3, 1, 2, 9, 9]), Ok(()));
-    for size in 0..3 {
-        assert_eq!(verdict(&block, &[&[0x41, 0, size][..], &[3, 1, 2][..size.into()]].concat()), Err(Error::WrongSize));
-    }
-    assert_eq!(verdict(&block, &[0x41, 0, 8, 3, 1, 2, 1, 2, 3, 4, 5]), Err(Error::WrongSize));
-    assert_eq!(verdict(&block, &[0x41, 0, 3, 4, 1, 2]), Err(Error::WrongEcho));
-    assert_eq!(verdict(&block, &[0x41, 0, 3, 3, 1, 3]), Err(Error::WrongEcho));
-    assert_eq!(verdict(&Recalculate { id: 0 }, &[0x0B, 0, 1, 0]), Err(Error::WrongSize));
-    assert_eq!(verdict(&curve::List, &[9, 0, 4, 0, 0, 1, 0]), Err(Error::WrongSize));
-    assert_eq!(verdict(&function::List { layout: Layout::Bytes }, &[0xD, 0, 1, 0]), Err(Error::WrongSize));
+    assert_eq!(verdict(&any, &long), Answer::Foreign(Error::WrongSize));
+    assert_eq!(verdict(&read, &[0x13, 0, 0]), Answer::Foreign(Error::Unexpected(Command::GROUP_VALUES)));
+    assert_eq!(verdict(&read, &[0xE0, 0, 0]), Answer::Foreign(Error::Unexpected(Command::OK)));
+    assert_eq!(verdict(&read, &[0xE9, 0, 0]), Answer::Foreign(Error::Unexpected(Command(0xE9))));
+    assert_eq!(verdict(&read, &[0xE3, 0, 1, 0]), Answer::Foreign(Error::WrongSize));
+    assert_eq!(verdict(&read, &[0x53, 0, 1, 9]), Answer::Foreign(Error::Unexpected(Command::FUNCTION_ERROR)));
     let execute = Execute { id: 0, input: &[], output: None };
-    assert_eq!(verdict(&execute, &[&[0x51, 0, 33][..], &[0; 33]].concat()), Err(Error::WrongSize));
+    assert_eq!(verdict(&execute, &[0x53, 0, 0]), Answer::Foreign(Error::WrongSize));
+    assert_eq!(verdict(&execute, &[0x53, 0, 2, 9, 9]), Answer::Foreign(Error::WrongSize));
+    assert_eq!(verdict(&variable::Write { id: 0, value: &[1] }, &[0xE0, 0, 1, 0]), Answer::Foreign(Error::WrongSize));
+    assert_eq!(verdict(&QueryVersion, &[1, 0, 2, 2, 30]), Answer::Foreign(Error::WrongSize));
+    assert_eq!(verdict(&QueryVersion, &[3, 0, 3, 2, 30, 0]), Answer::Foreign(Error::Unexpected(Command::VARIABLES)));
+    assert_eq!(verdict(&block, &[0x41, 0, 5, 3, 1, 2, 9, 9]), GOOD);
+    for size in 0..3 {
+        assert_eq!(
+            verdict(&block, &[&[0x41, 0, size][..], &[3, 1, 2][..size.into()]].concat()),
+            Answer::Foreign(Error::WrongSize)
+        );
+    }
+    assert_eq!(verdict(&block, &[0x41, 0, 8, 3, 1, 2, 1, 2, 3, 4, 5]), Answer::Foreign(Error::WrongSize));
+    assert_eq!(verdict(&block, &[0x41, 0, 3, 4, 1, 2]), Answer::Foreign(Error::WrongEcho));
+    assert_eq!(verdict(&block, &[0x41, 0, 3, 3, 1, 3]), Answer::Foreign(Error::WrongEcho));
+    assert_eq!(verdict(&Recalculate { id: 0 }, &[0x0B, 0, 1, 0]), Answer::Foreign(Error::WrongSize));
+    assert_eq!(verdict(&curve::List, &[9, 0, 4, 0, 0, 1, 0]), Answer::Foreign(Error::WrongSize));
+    assert_eq!(verdict(&function::List { layout: Layout::Bytes }, &[0xD, 0, 1, 0]), Answer::Foreign(Error::WrongSize));
+    let execute = Execute { id: 0, input: &[], output: None };
+    assert_eq!(verdict(&execute, &[&[0x51, 0, 33][..], &[0; 33]].concat()), Answer::Foreign(Error::WrongSize));
     let values = group::Read { id: 0, size: None };
     let too_long = [&[0x13, 0x40, 0x01][..], &[0; 16_385]].concat();
-    assert_eq!(verdict(&values, &too_long), Err(Error::WrongSize));
+    assert_eq!(verdict(&values, &too_long), Answer::Foreign(Error::WrongSize));
 }
 
 #[test]
-fn more_entities_than_bsmp_has_are_an_error() {
+fn a_list_of_more_entities_than_bsmp_has_is_foreign() {
     let list = |command: u8, length: usize| {
         let mut message = vec![command, (length >> 8) as u8, length as u8];
         message.resize(3 + length, 0);
         message
     };
-    assert_eq!(verdict(&variable::List, &list(3, 128)), Ok(()));
+    assert_eq!(verdict(&variable::List, &list(3, 128)), GOOD);
     for length in [129, 32_767, 65_535] {
-        assert_eq!(verdict(&variable::List, &list(3, length)), Err(Error::TooMany));
+        assert_eq!(verdict(&variable::List, &list(3, length)), Answer::Foreign(Error::TooMany));
     }
-    assert_eq!(verdict(&group::List, &list(5, 8)), Ok(()));
-    assert_eq!(verdict(&group::List, &list(5, 9)), Err(Error::TooMany));
-    assert_eq!(verdict(&curve::List, &list(9, 640)), Ok(()));
-    assert_eq!(verdict(&curve::List, &list(9, 645)), Err(Error::TooMany));
-    assert_eq!(verdict(&function::List { layout: Layout::Bytes }, &list(0xD, 258)), Err(Error::TooMany));
-    assert_eq!(verdict(&function::List { layout: Layout::Nibbles }, &list(0xD, 129)), Err(Error::TooMany));
-    assert_eq!(verdict(&group::Query { id: 0 }, &list(7, 129)), Err(Error::TooMany));
-    assert_eq!(verdict(&group::Query { id: 0 }, &[7, 0, 2, 1, 1]), Err(Error::WrongOrder));
-    assert_eq!(verdict(&group::Query { id: 0 }, &[7, 0, 1, 128]), Err(Error::UnknownId));
+    assert_eq!(verdict(&group::List, &list(5, 8)), GOOD);
+    assert_eq!(verdict(&group::List, &list(5, 9)), Answer::Foreign(Error::TooMany));
+    assert_eq!(verdict(&curve::List, &list(9, 640)), GOOD);
+    assert_eq!(verdict(&curve::List, &list(9, 645)), Answer::Foreign(Error::TooMany));
+    assert_eq!(verdict(&function::List { layout: Layout::Bytes }, &list(0xD, 258)), Answer::Foreign(Error::TooMany));
+    assert_eq!(verdict(&function::List { layout: Layout::Nibbles }, &list(0xD, 129)), Answer::Foreign(Error::TooMany));
+    assert_eq!(verdict(&group::Query { id: 0 }, &list(7, 129)), Answer::Foreign(Error::TooMany));
+    assert_eq!(verdict(&group::Query { id: 0 }, &[7, 0, 2, 1, 1]), Answer::Foreign(Error::WrongOrder));
+    assert_eq!(verdict(&group::Query { id: 0 }, &[7, 0, 1, 128]), Answer::Foreign(Error::UnknownId));
 }
 
 #[test]
-fn all_refusals_and_function_errors_are_understood_as_answers_to_every_request() {
+fn every_refusal_answers_every_request_and_a_function_error_only_a_function() {
     const REFUSALS: [Refusal; 8] = [
         Refusal::Malformed,
         Refusal::Unsupported,
@@ -396,9 +414,13 @@ fn all_refusals_and_function_errors_are_understood_as_answers_to_every_request()
     fn check<R: Request>(request: &R) {
         for (code, refusal) in (0xE1..).zip(REFUSALS) {
             assert_eq!((refusal.code(), Refusal::from_code(code)), (code, Some(refusal)));
-            assert_eq!(verdict(request, &[code, 0, 0]), Err(Error::Node(refusal)));
+            assert_eq!(verdict(request, &[code, 0, 0]), Answer::Ours(Err(Error::Node(refusal))));
         }
-        assert_eq!(verdict(request, &[0x53, 0, 1, 8]), Err(Error::Function(8)));
+        let error = match R::COMMAND {
+            Command::EXECUTE => Answer::Ours(Err(Error::Function(8))),
+            _ => Answer::Foreign(Error::Unexpected(Command::FUNCTION_ERROR)),
+        };
+        assert_eq!(verdict(request, &[0x53, 0, 1, 8]), error);
     }
     check(&QueryVersion);
     check(&variable::List);

@@ -8,12 +8,14 @@
     clippy::cast_possible_truncation
 )]
 
+use std::time::Duration;
+
 use anysmp::bsmp::curve::{Curve, Md5, UNKNOWN};
 use anysmp::bsmp::function::Function;
 use anysmp::bsmp::group;
-use anysmp::bsmp::routine::{Discovery, ReadCurve, Storage, Tables, Verified, WriteCurve};
+use anysmp::bsmp::routine::{Discovery, ReadCurve, Storage, Tables, Verified, WriteCurve, WriteEvent};
 use anysmp::bsmp::variable::Variable;
-use anysmp::bsmp::{Client, Error, Refusal, Version, curve};
+use anysmp::bsmp::{Client, Command, Error, Refusal, Version, curve};
 use anysmp::routine::{Routine, Step};
 
 /// Runs a routine against a node that is a closure: `None` is silence.
@@ -31,7 +33,12 @@ fn run<R: Routine<Client = Client>>(
             Step::Wait(limit) => {
                 assert_eq!(limit, client.timeout());
                 match answer.take() {
-                    Some(answer) => on_event(routine.receive(client, &answer)),
+                    // What is foreign changes nothing: the wait goes on.
+                    Some(answer) => {
+                        if let Some(event) = routine.receive(client, &answer) {
+                            on_event(event);
+                        }
+                    }
                     None => routine.timed_out(),
                 }
             }
@@ -83,7 +90,7 @@ fn discovery_ends_with_a_typed_error_whatever_a_hostile_node_lists() {
     assert_eq!(with(0, &[1, 0, 3, 1, 10, 0]), Err(Error::Version(Version { version: 1, subversion: 10, revision: 0 })));
     assert_eq!(with(0, &[0xE2, 0, 0]), Err(Error::Node(Refusal::Unsupported)));
     assert_eq!(with(0, &[1, 0]), Err(Error::Malformed));
-    assert_eq!(with(1, &[0x53, 0, 1, 1]), Err(Error::Function(1)));
+    assert_eq!(with(1, &[0x53, 0, 1, 1]), Err(Error::Unexpected(Command::FUNCTION_ERROR)));
     assert_eq!(with(2, &[5, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0]), Err(Error::TooMany));
     assert_eq!(with(3, &[7, 0, 1, 1]), Err(Error::UnknownId));
     assert_eq!(with(4, &[9, 0, 1, 1]), Err(Error::WrongSize));
@@ -251,20 +258,31 @@ fn a_routine_repeats_after_silence_and_gives_up_with_a_time_out() {
 }
 
 #[test]
-fn a_late_answer_is_thrown_away_while_the_line_falls_silent() {
-    let mut client = Client::new().with_retries(1);
+fn what_cannot_be_the_answer_ends_no_wait_and_is_named_if_none_comes() {
+    let mut client = Client::new().with_retries(1).with_drain(Duration::from_millis(300));
     let mut tx = [0; 64];
     let mut write = WriteCurve::new(0, Curve::writable(2, 2), &[1, 2, 3, 4][..], ());
-    let (done, busy) = ([0xE0, 0, 0], [0xE8, 0, 0]);
+    assert_eq!(write.drain(&client), Duration::from_millis(300));
+    // Nothing was asked yet.
+    assert_eq!(write.receive(&mut client, &[0xE0, 0, 0]), None);
     assert_eq!(write.poll(&mut client, &mut tx), Step::Send(8));
-    let _ = write.poll(&mut client, &mut tx);
-    write.timed_out();
-    assert_eq!(write.poll(&mut client, &mut tx), Step::Wait(client.timeout()));
-    write.receive(&mut client, &busy); // late: must not end the routine
-    write.receive(&mut client, &done); // late: must not count for a block
-    write.timed_out();
-    assert_eq!(write.poll(&mut client, &mut tx), Step::Send(8));
-    assert_eq!(write.report().result, Err(Error::Unfinished));
-    write.receive(&mut client, &done);
-    assert_eq!(write.report().blocks, 1);
+    // Five zeros, the answer to a read, an answer that is too long, half of one.
+    for foreign in [&[0, 0, 0][..], &[0x11, 0, 1, 7], &[0xE0, 0, 1, 0], &[0xE0, 0], &[]] {
+        assert_eq!(write.poll(&mut client, &mut tx), Step::Wait(client.timeout()));
+        assert_eq!(write.receive(&mut client, foreign), None, "{foreign:02x?}");
+    }
+    assert_eq!(write.receive(&mut client, &[0xE0, 0, 0]), Some(WriteEvent::Block(0)));
+    // The retry forgets what came before it.
+    for last in [None, Some(&[0x11, 0, 1, 7][..])] {
+        let mut write = WriteCurve::new(0, Curve::writable(2, 2), &[1, 2, 3, 4][..], ());
+        for message in [Some(&[0, 0, 0][..]), last] {
+            assert_eq!(write.poll(&mut client, &mut tx), Step::Send(8));
+            assert_eq!(write.poll(&mut client, &mut tx), Step::Wait(client.timeout()));
+            assert!(message.is_none_or(|message| write.receive(&mut client, message).is_none()));
+            write.timed_out();
+        }
+        assert_eq!(write.poll(&mut client, &mut tx), Step::Done);
+        let reason = last.map_or(Error::TimedOut, |_| Error::Unexpected(Command::VARIABLE_VALUE));
+        assert_eq!(write.report().result, Err(reason));
+    }
 }

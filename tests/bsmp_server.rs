@@ -20,11 +20,12 @@ use anysmp::bsmp::function::Function;
 use anysmp::bsmp::group::Members;
 use anysmp::bsmp::variable::Variable;
 use anysmp::bsmp::{Access, Address, Entities, Node, Refusal, Server, Table, TableError};
+use anysmp::framing::Framing;
 use anysmp::framing::counted::{BsmpHead, Counted};
 use anysmp::framing::datagram::Datagram;
 use anysmp::framing::packet::Packet;
-use anysmp::framing::{self, Framing};
-use anysmp::line::Service;
+use anysmp::line::{Buffers, Damage, Serve as _, Service};
+use anysmp::port::Ticking;
 use device::{Blocks, Device, Setup};
 use serde_json::Value;
 
@@ -301,14 +302,14 @@ fn a_failed_block_keeps_the_checksum_and_a_stored_one_forgets_it() {
 fn a_request_that_the_framing_dropped_is_answered_except_on_a_bus() {
     let mut server = Server::new(&MOODY, Moody::default());
     let mut tx = [0; 8];
-    assert_eq!(server.damaged(framing::Error::TooLong, &mut tx), 3);
+    assert_eq!(server.damaged(Damage::TooLong, &mut tx), 3);
     assert_eq!(tx[..3], [0xE7, 0, 0]);
-    assert_eq!(server.damaged(framing::Error::Abandoned, &mut tx), 3);
+    assert_eq!(server.damaged(Damage::Lost, &mut tx), 3);
     assert_eq!(tx[..3], [0xE1, 0, 0]);
-    assert_eq!(server.damaged(framing::Error::Abandoned, &mut tx[..2]), 0);
+    assert_eq!(server.damaged(Damage::Lost, &mut tx[..2]), 0);
     let mut node = Node::new(server, Address::node(1).unwrap()).unwrap();
-    for error in [framing::Error::TooLong, framing::Error::Checksum] {
-        assert_eq!(node.damaged(error, &mut tx), 0);
+    for damage in [Damage::TooLong, Damage::Checksum] {
+        assert_eq!(node.damaged(damage, &mut tx), 0);
     }
 }
 
@@ -391,11 +392,11 @@ impl embedded_io::Write for Script<'_> {
 
 fn serve_all<F: Framing>(service: &mut impl Service, framing: F, arrives: &[u8], ticks: usize) -> Vec<u8> {
     let mut sent = Vec::new();
-    let (mut chunk, mut out, mut tx) = ([0; 7], [0; 512], [0; 512]);
-    let tick = Duration::from_millis(100);
-    let mut link = Link::new(Script { arrives, sent: &mut sent }, framing, &mut chunk, &mut out, tick);
+    let (mut read, mut tx, mut out) = ([0; 7], [0; 512], [0; 513]);
+    let port = Ticking::new(Script { arrives, sent: &mut sent }, Duration::from_millis(100));
+    let mut link = Link::new(port, framing, Buffers::parts(&mut read, &mut tx, &mut out)).unwrap();
     for _ in 0..ticks {
-        link.serve(service, &mut tx).unwrap();
+        link.serve(service).unwrap();
     }
     sent
 }
@@ -421,7 +422,7 @@ fn packets_over_tcp_need_no_silence() {
     let mut buffer = [0; 16];
     let requests =
         [1, 0x20, 0, 2, 0, 7, 0xD6, 1, 0x10, 0, 1, 0, 0xEE, 2, 0x10, 0, 1, 0, 0xED, 255, 0x20, 0, 2, 0, 9, 0xD6];
-    let framing = Packet::new(&mut buffer, Duration::from_millis(100)).early();
+    let framing = Packet::new(&mut buffer, Duration::from_millis(100)).on_stream();
     let answers = serve_all(&mut node, framing, &requests, 10);
     assert_eq!(answers, [0, 0xE0, 0, 0, 0x20, 0, 0x11, 0, 1, 7, 0xE7]);
     assert_eq!(node.server.entities.value, 9);
@@ -431,17 +432,16 @@ fn packets_over_tcp_need_no_silence() {
 fn a_datagram_is_a_request() {
     let mut server = Server::new(&MOODY, Moody::default());
     let mut buffer = [0; 16];
-    let mut chunk = [0; 7];
     for (datagram, answer) in [
         (&[0x10, 0, 1, 0][..], &[0x11, 0, 1, 0][..]),
         (&[0x10, 0], &[0xE1, 0, 0]),
         (&[0x10, 0, 1, 0, 0], &[0xE1, 0, 0]),
     ] {
         let mut sent = Vec::new();
-        let (mut out, mut tx) = ([0; 64], [0; 64]);
-        let port = Script { arrives: datagram, sent: &mut sent };
-        let mut link = Link::new(port, Datagram::new(&mut buffer), &mut chunk, &mut out, Duration::from_millis(1));
-        link.serve(&mut server, &mut tx).unwrap();
+        let mut memory = [0; Datagram::sizes_of(16).memory()];
+        let port = Ticking::new(Script { arrives: datagram, sent: &mut sent }, Duration::from_millis(1));
+        let mut link = Link::new(port, Datagram::new(&mut buffer), &mut memory).unwrap();
+        link.serve(&mut server).unwrap();
         assert_eq!(sent, answer);
     }
 }

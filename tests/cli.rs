@@ -5,11 +5,12 @@
 #![cfg(all(feature = "std", feature = "mcuboot", feature = "sha2", feature = "testing"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{TcpListener, UdpSocket};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anysmp::mcuboot::build::Builder;
 use anysmp::mcuboot::digest::Sha256;
@@ -204,7 +205,7 @@ fn clock_survives_a_reset_and_a_new_client() {
     let device = Device::start("--tcp 127.0.0.1:0");
     device.smp("datetime 2024-02-28T23:59:59").ok();
     device.smp("reset").ok();
-    std::thread::sleep(Duration::from_millis(1100));
+    thread::sleep(Duration::from_millis(1100));
     let shown = device.smp("datetime").ok()["datetime"].as_str().unwrap().to_owned();
     assert!(shown.starts_with("2024-02-29T00:00:0"), "{shown}");
 }
@@ -360,6 +361,20 @@ fn ports_that_cannot_be_opened_exit_with_4() {
 }
 
 #[test]
+fn a_client_that_vanishes_in_the_middle_of_an_answer_does_not_end_a_server() {
+    let device = Device::start("--tcp 127.0.0.1:0");
+    let address = device.endpoint.split(' ').nth(1).unwrap();
+    for _ in 0..5 {
+        let mut client = TcpStream::connect(address).unwrap();
+        // Two requests, whose answers nobody takes, and the beginning of a third.
+        client.write_all(b"\x06\x09ABAKAAAGAAAAAKFhZGJoaeJ8\n".repeat(2).as_slice()).unwrap();
+        client.write_all(b"\x06\x09ABAKAAAG").unwrap();
+        thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(device.smp("echo hello").ok()["r"], "hello");
+}
+
+#[test]
 fn help_explains_the_exit_codes() {
     let run = run(["--help"]);
     assert_eq!(run.code, 0);
@@ -485,6 +500,38 @@ fn automatic_framing_finds_every_framing_and_both_versions() {
     }
 }
 
+/// What is left of an attempt in another framing lies in the receiver of a device on a serial line: it is still the same one.
+#[cfg(unix)]
+#[test]
+fn automatic_framing_finds_a_device_right_after_an_attempt_in_another_one() {
+    let find = |framing: &str, wrong: &str| {
+        let device = Device::start(&format!("--pty --framing {framing}"));
+        let (front, _) = device.endpoint.split_once(" --framing").unwrap();
+        let attempt = smp(&format!("{front} --framing {wrong} --timeout 300 --retries 1 echo hello"));
+        assert_eq!(attempt.code, 3, "{framing} after {wrong}: {attempt:?}");
+        let began = Instant::now();
+        let run = smp(&format!("{front} --framing auto --timeout 200 echo hello"));
+        assert_eq!(run.ok()["r"], "hello", "{framing} after {wrong}");
+        began.elapsed()
+    };
+    let finds = [
+        ("raw", "console"),
+        // The first bytes of a console frame are a length that fits this buffer: the device waits for the rest.
+        ("raw --buf-size 8192", "console"),
+        ("raw", "cobs"),
+        ("cobs", "console"),
+        ("cobs", "raw"),
+        ("console", "cobs"),
+    ];
+    let found = finds.map(|(framing, wrong)| thread::spawn(move || (framing, wrong, find(framing, wrong))));
+    for (framing, wrong, time) in found.map(|found| found.join().unwrap()) {
+        // A raw device may have to forget first what it heard; the others have a preamble.
+        let limit = Duration::from_secs(if framing.starts_with("raw") { 15 } else { 6 });
+        assert!(time < limit, "{framing} after {wrong}: {time:?}");
+        println!("{framing} after {wrong}: {time:?}");
+    }
+}
+
 #[test]
 fn device_with_automatic_framing_answers_in_kind() {
     let mut device = Device::start("--tcp 127.0.0.1:0 --framing auto");
@@ -583,4 +630,60 @@ fn files_that_cannot_be_had_say_on_which_side() {
     assert_eq!((run.code, &run.result()["name"]), (1, &"FILE_NOT_FOUND".into()), "{run:?}");
     let empty = File::new("empty.bin", b"");
     assert_eq!(smp(&format!("fs upload {} /lfs/empty", empty.path())).ok()["len"], 0);
+}
+
+/// A BSMP node on TCP whose variable i reads i, i, i, i. It answers one request after the other; before the answer to the
+/// third it takes `late` longer.
+fn slow_node(late: Duration) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    thread::spawn(move || {
+        let mut master = listener.accept().unwrap().0;
+        master.set_nodelay(true).unwrap();
+        let mut request = [0; 4];
+        for number in 1.. {
+            if master.read_exact(&mut request).is_err() {
+                return;
+            }
+            assert_eq!(request[..3], [0x10, 0, 1], "reads a variable");
+            if number == 3 {
+                thread::sleep(late);
+            }
+            let id = request[3];
+            if master.write_all(&[0x11, 0, 4, id, id, id, id]).is_err() {
+                return;
+            }
+        }
+    });
+    address
+}
+
+/// What `bsmp watch 0 1 2` shows of each read, and its exit code.
+fn watched(options: &str) -> (Vec<Value>, i32) {
+    let address = slow_node(Duration::from_millis(500));
+    let words = format!("--tcp {address} --timeout 100 --json {options} watch 0 1 2 --interval 200 --count 5");
+    let run = Run::of(Command::new(program("bsmp")).args(words.split(' ')).stdin(Stdio::null()).output().unwrap());
+    let mut lines: Vec<Value> = run.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    if run.code != 0 {
+        assert!(lines.pop().unwrap()["error"].as_str().unwrap().contains("failed"), "{run:?}");
+        assert!(run.stderr.contains("failed"), "{run:?}");
+    }
+    assert_eq!(lines.len(), 15, "{run:?}");
+    for (line, id) in lines.iter().zip((0..5).flat_map(|_| 0..3)) {
+        assert_eq!(line["id"], id, "{run:?}");
+        assert!(line["error"].is_string() || line["value"] == format!("{id:02}").repeat(4), "{line} in {run:?}");
+    }
+    (lines, run.code)
+}
+
+#[test]
+fn a_late_answer_of_a_node_is_never_the_value_of_another_variable() {
+    // With retries the late answer is one to the same question; without, the read has failed and all that follow are true.
+    for (options, failed) in [("--retries 2", 0), ("--retries 0", 1)] {
+        let (lines, code) = watched(options);
+        let errors: Vec<usize> = (0..15).filter(|at| lines[*at]["error"].is_string()).collect();
+        assert!(errors.len() <= failed && errors.iter().all(|at| *at == 2), "{options}: {lines:?}");
+        assert_eq!(code, i32::from(!errors.is_empty()), "{options}");
+    }
+    assert_eq!(watched("--retries 0").1, 1);
 }

@@ -662,6 +662,18 @@ fn messages_may_contain_the_front_of_any_frame() {
 }
 
 #[test]
+fn a_raw_message_with_runs_of_ones_in_front_of_zeros_arrives() {
+    for run in 0..64 {
+        let payload = [&[0][..], &vec![1; run], &[0, 2], &vec![1; run], &[0]].concat();
+        let message = [&[2, 0, 0, u8::try_from(payload.len()).unwrap(), 0, 1, 7, 0][..], &payload].concat();
+        let mut buffer = [0; 256];
+        let mut auto = Auto::new(&mut buffer);
+        assert_eq!(auto.push(&mut &message[..]), Ok(Progress::Message), "a run of {run}");
+        assert_eq!(auto.message(), message);
+    }
+}
+
+#[test]
 fn a_cobs_frame_inside_what_looks_like_a_raw_message_arrives() {
     let message = [8, 0, 0, 0, 0, 0, 0, 6];
     let wire = frame(Kind::Cobs, &message);

@@ -13,7 +13,15 @@ mod files;
 #[path = "logging/lines.rs"]
 #[cfg(feature = "defmt")]
 mod lines;
-#[cfg(all(feature = "async", feature = "mcuboot", feature = "sha2", feature = "md5", feature = "testing"))]
+#[cfg(all(
+    feature = "std",
+    feature = "hal",
+    feature = "async",
+    feature = "mcuboot",
+    feature = "sha2",
+    feature = "md5",
+    feature = "testing"
+))]
 #[path = "logging/secrets.rs"]
 mod secrets;
 #[path = "logging/source.rs"]
@@ -36,8 +44,10 @@ impl<T: Debug> Printed for T {}
 const OPEN: &[(&str, &str)] = &[
     ("anysmp::bsmp::client::Pending", "what an answer has to look like: sizes"),
     ("anysmp::bsmp::routine::discovery::Directory", "what a node has, and checksums of curves instead of their bytes"),
-    ("anysmp::line::Error", "the port's error and the protocol's"),
-    ("anysmp::line::TimedError", "the port's error"),
+    ("anysmp::line::error::Error", "the port's error and the protocol's"),
+    ("anysmp::line::exchange::Exchange", "the client's value that recognises the response"),
+    ("anysmp::line::exchange::Turn", "a report"),
+    ("anysmp::port::TimedError", "the port's error"),
     ("anysmp::routine::Ended", "a report"),
     ("anysmp::s3mp::Header", "a code"),
     ("anysmp::s3mp::slave::Addresses", "which addresses are subscribed"),

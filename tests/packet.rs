@@ -246,3 +246,25 @@ fn without_a_checksum_a_packet_is_one_byte_shorter_and_only_its_length_is_compar
         assert_eq!(decode(&mut framing, &damaged), [Ok(damaged.to_vec())], "the carrier has to find it");
     }
 }
+
+#[test]
+fn on_a_stream_packets_follow_each_other_and_a_cut_one_is_dropped_after_the_time_that_was_given() {
+    let limit = Duration::from_millis(100);
+    let mut buffer = [0; 64];
+    let mut framing = Packet::new(&mut buffer, limit).on_stream();
+    assert_eq!((framing.gap(), framing.byte_time()), (Duration::ZERO, Duration::ZERO));
+    let both = [packet(&READ), packet(&ANSWER)].concat();
+    assert_eq!(decode(&mut framing, &both), [Ok(READ.to_vec()), Ok(ANSWER.to_vec())]);
+    // The network cuts a packet in two.
+    let bytes = packet(&READ);
+    assert_eq!(framing.push(&mut &bytes[..3]), Ok(Progress::More));
+    assert_eq!(framing.idle(limit - Duration::from_millis(1)), Ok(Progress::More));
+    assert_eq!(framing.push(&mut &bytes[3..]), Ok(Progress::Message));
+    assert_eq!(framing.push(&mut &bytes[..3]), Ok(Progress::More));
+    assert_eq!(framing.idle(limit), Err(Error::Checksum));
+    assert_eq!(decode(&mut framing, &bytes), [Ok(READ.to_vec())]);
+    // On a bus both ends keep the gap, whether they receive early or not.
+    let mut buffer = [0; 64];
+    assert_eq!(Packet::new(&mut buffer, GAP).early().gap(), GAP);
+    assert_eq!(Packet::new(&mut buffer, GAP).byte_time(), GAP / 2);
+}

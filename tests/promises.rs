@@ -87,7 +87,7 @@ const SMPCLIENT: &[Promise] = &[
             "smp_errors::every_error_of_the_crate_says_something",
         ],
     ),
-    ("it is tested on the versions of the language that it supports", &["README: Rust 1.87 or newer"]),
+    ("it is tested on the versions of the language that it supports", &["README: Rust 1.88 or newer"]),
 ];
 
 const TRANSPORT: &[Promise] = &[

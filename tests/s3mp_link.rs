@@ -23,7 +23,9 @@ use anysmp::s3mp::master::{
 use anysmp::s3mp::routine::{Connect, ConnectReport, Event, Monitor, MonitorReport, Watch};
 use anysmp::s3mp::value::Value;
 use anysmp::s3mp::{Address, Counter, Reply};
-use wire::{Link, over_both};
+use wire::{Link, TICK, over_both};
+
+const TICK_MS: u64 = TICK.as_millis() as u64;
 
 #[test]
 fn every_command_works_over_both_drivers() {
@@ -210,7 +212,7 @@ fn a_value_that_nobody_pushed_for_30_s_is_asked_for() {
             panic!()
         };
         // The temperature moves three times a second, the relay never.
-        world.plant.borrow_mut().alive = true;
+        world.plant.borrow_mut().every = 300;
         let start = world.seconds();
         let (mut pushes, mut gets, mut alive) = (0, Vec::new(), 0);
         let time = world.line.clone();
@@ -225,14 +227,59 @@ fn a_value_that_nobody_pushed_for_30_s_is_asked_for() {
             if now > 100.0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         assert_eq!(ended, Ended::Stopped);
-        // Ticks are the only clock: each message may hide a part of one, so times run late by a few in a hundred.
-        assert!(pushes > 300 && (17..=20).contains(&alive), "{pushes} pushes, {alive} alive");
+        assert!(pushes > 300 && (19..=20).contains(&alive), "{pushes} pushes, {alive} alive");
         assert_eq!(gets.len(), 3, "{gets:?}");
         assert!(
-            gets.iter().zip([30.0, 60.0, 90.0]).all(|((address, at), due)| *address == 2 && (at - due).abs() < 5.0),
+            gets.iter().zip([30.0, 60.0, 90.0]).all(|((address, at), due)| *address == 2 && (at - due).abs() < 1.0),
             "{gets:?}"
         );
     });
+}
+
+#[test]
+fn a_slave_that_pushes_in_every_tick_is_asked_for_its_status_and_its_stale_values_all_the_same() {
+    for every in [TICK_MS, TICK_MS / 2, 4, 3, 2, 1] {
+        over_both(|world, mut link| {
+            let mut master = Master::new(Counter::FIRST);
+            let mut watches = [Watch::new(Address(1)), Watch::new(Address(2))];
+            let mut connect = Connect::these(&mut watches).without_reset();
+            let Ended::Done(ConnectReport::Up { boot, .. }) =
+                link.run(&mut master, &mut connect, |_| ControlFlow::Continue(()))
+            else {
+                panic!()
+            };
+            world.plant.borrow_mut().every = every;
+            let start = world.seconds();
+            let (mut pushes, mut alive, mut gets) = (0, Vec::new(), Vec::new());
+            let time = world.line.clone();
+            let mut monitor = Monitor::new(boot, &mut watches);
+            let ended = link.run(&mut master, &mut monitor, |event| {
+                let now = time.borrow().now as f64 / 1000.0 - start;
+                match event {
+                    Event::Push(Address(1), _) => pushes += 1,
+                    Event::Value(Address(2), _) => gets.push(now),
+                    Event::Alive(_) => alive.push(now),
+                    other => panic!("{other:?}"),
+                }
+                if now > 62.0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            });
+            assert_eq!(ended, Ended::Stopped);
+            assert!(pushes > 5_000, "{pushes} pushes");
+            // Each a tick or two late, at most.
+            let due = |seen: &[f64], every: f64| {
+                (1..).zip(seen).all(|(n, at)| (0.0..0.1 * f64::from(n)).contains(&(at - every * f64::from(n))))
+            };
+            assert!(alive.len() == 12 && due(&alive, 5.0), "{every} {pushes} {alive:?} {gets:?} {:?}", monitor);
+            assert!(gets.len() == 2 && due(&gets, 30.0), "{gets:?}");
+
+            // A restart is noticed within an interval.
+            world.plant.borrow_mut().boot += 1;
+            let start = world.seconds();
+            let ended = link.run(&mut master, &mut monitor, |_| ControlFlow::Continue(()));
+            assert_eq!(ended, Ended::Done(MonitorReport::Restarted));
+            assert!(world.seconds() - start < 5.2);
+        });
+    }
 }
 
 /// A hand-written loop that knows only time-outs, no ticks.
@@ -269,7 +316,7 @@ fn connecting_gives_a_half_dead_slave_up() {
             Step::Send(_) if tx[0] == 0 => {
                 sent.push(tx[0]);
                 assert!(matches!(connect.poll(&mut master, &mut []), Step::Wait(_)));
-                assert!(matches!(connect.receive(&mut master, &[0, 0, tx[2]]), Event::Alive(_)));
+                assert!(matches!(connect.receive(&mut master, &[0, 0, tx[2]]), Some(Event::Alive(_))));
             }
             Step::Send(_) => sent.push(tx[0]),
             Step::Wait(_) => connect.timed_out(),

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use anysmp::framing::lrc::{self, Lrc};
 use anysmp::framing::{self, Encoder as _, Framing as _, Progress};
+use anysmp::line::Damage;
 use anysmp::s3mp::slave::{After, NameError, Refusal, Resources, Slave, Watched, check_names};
 use anysmp::s3mp::value::{self, Value};
 use anysmp::s3mp::{Address, Command};
@@ -60,7 +61,7 @@ fn answer(
     let mut len = match progress {
         Ok(Progress::Message) => slave.receive(decoder.message(), &mut tx).0,
         Ok(_) => 0,
-        Err(error) => slave.damaged(error, &mut tx),
+        Err(error) => slave.damaged(error.into(), &mut tx),
     };
     if len == 0 {
         len = slave.poll(&mut tx);
@@ -343,14 +344,14 @@ fn host_has_status_and_describe_only() {
 fn damage_is_answered_by_what_it_was() {
     let mut slave = Plant::slave();
     let mut tx = [0xEE; 8];
-    for (error, answer) in [
-        (framing::Error::Checksum, &[0x41, 0, 0][..]),
-        (framing::Error::Malformed, &[0x40, 0, 0]),
-        (framing::Error::TooLong, &[0x40, 0, 0]),
-        (framing::Error::Abandoned, &[]),
+    for (damage, answer) in [
+        (Damage::Checksum, &[0x41, 0, 0][..]),
+        (Damage::Malformed, &[0x40, 0, 0]),
+        (Damage::TooLong, &[0x40, 0, 0]),
+        (Damage::Lost, &[]),
     ] {
-        let len = slave.damaged(error, &mut tx);
-        assert_eq!(&tx[..len], answer, "{error}");
+        let len = slave.damaged(damage, &mut tx);
+        assert_eq!(&tx[..len], answer, "{damage}");
     }
 }
 
@@ -488,7 +489,7 @@ fn names_that_do_not_fit_are_an_error() {
     }
     for longest in 0..3 {
         assert_eq!(slave.receive(&[2, 0, 1], &mut tx[..longest]), (0, After::Nothing));
-        assert_eq!(slave.damaged(framing::Error::Checksum, &mut tx[..longest]), 0);
+        assert_eq!(slave.damaged(Damage::Checksum, &mut tx[..longest]), 0);
         assert_eq!(slave.poll(&mut tx[..longest]), 0);
     }
 }

@@ -12,6 +12,7 @@ mod port;
 
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anysmp::blocking::Link;
 use anysmp::bsmp::{Address, Node, Server};
@@ -19,11 +20,14 @@ use anysmp::framing::Framing;
 use anysmp::framing::counted::{BsmpHead, Counted};
 use anysmp::framing::datagram::Datagram;
 use anysmp::framing::packet::{Echo, Packet, gap};
-use anysmp::line::{Error, Service};
+use anysmp::line::{Buffers, Error, Service, SizeError};
 use clap::Parser;
 
 use device::Setup;
-use port::{Listener, Port, TICK};
+use port::{Listener, Port, complain};
+
+/// How long a network may take between two parts of a packet.
+const CUT: Duration = Duration::from_millis(500);
 
 /// The largest answer is a block of 65,520 bytes.
 const LARGEST: usize = 65_536;
@@ -81,35 +85,36 @@ fn serve(cli: &Cli) -> Result<(), Box<dyn std::error::Error>> {
     if cli.pty || cli.packets {
         let address = Address::node(cli.address).ok_or("not the address of a node")?;
         let mut node = Node::new(server, address).ok_or("not the address of a node")?;
-        while let Some(port) = listener.accept()? {
-            // A host sees too little of the silence between two packets.
-            let framing = Packet::new(&mut buffer, gap(115_200)).early().skip_echo(Echo::Node);
-            session(port, framing, &mut node);
+        while let Some(port) = listener.accept() {
+            let framing = if cli.pty {
+                // A host sees too little of the silence between two packets.
+                Packet::new(&mut buffer, gap(115_200)).early()
+            } else {
+                Packet::new(&mut buffer, CUT).on_stream()
+            };
+            session(port, framing.skip_echo(Echo::Node), &mut node)?;
         }
     } else if cli.udp.is_some() {
-        while let Some(port) = listener.accept()? {
-            session(port, Datagram::new(&mut buffer), &mut server);
+        while let Some(port) = listener.accept() {
+            session(port, Datagram::new(&mut buffer), &mut server)?;
         }
     } else {
-        while let Some(port) = listener.accept()? {
-            session(port, Counted::<BsmpHead>::new(&mut buffer), &mut server);
+        while let Some(port) = listener.accept() {
+            session(port, Counted::<BsmpHead>::new(&mut buffer), &mut server)?;
         }
     }
     Ok(())
 }
 
 /// Serves one master until it leaves.
-fn session<F: Framing>(port: Port, framing: F, service: &mut impl Service) {
-    let (mut chunk, mut out, mut tx) = (vec![0; LARGEST], vec![0; LARGEST], vec![0; LARGEST]);
-    let mut link = Link::new(port, framing, &mut chunk, &mut out, TICK);
+fn session<F: Framing>(port: Port, framing: F, service: &mut impl Service) -> Result<(), SizeError> {
+    let mut memory = vec![0; framing.sizes().memory()];
+    let mut link = Link::new(port, framing, Buffers::split(&mut memory))?;
     loop {
-        match link.serve(service, &mut tx) {
+        match link.serve(service) {
             Ok(_) => {}
-            Err(Error::Closed) => return,
-            Err(error) => {
-                eprintln!("the master is gone: {error}");
-                return;
-            }
+            Err(Error::Closed) => return Ok(()),
+            Err(error) => complain(&error),
         }
     }
 }

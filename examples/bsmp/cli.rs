@@ -41,7 +41,7 @@ pub struct LinkArgs {
     pub timeout: u64,
     /// How often to repeat a request that does no harm when it arrives twice
     #[arg(long, default_value_t = 2, global = true)]
-    pub repeats: u8,
+    pub retries: u8,
     /// Results as JSON
     #[arg(long, global = true)]
     pub json: bool,
@@ -114,7 +114,7 @@ pub enum Command {
         /// Milliseconds between two rounds
         #[arg(long, default_value_t = 500, value_name = "MS")]
         interval: u64,
-        /// How many rounds; 0 goes on for ever
+        /// How many rounds; 0 goes on forever
         #[arg(long, default_value_t = 0)]
         count: u32,
     },

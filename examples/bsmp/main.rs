@@ -25,15 +25,21 @@ use std::time::Duration;
 
 use anysmp::blocking::Link;
 use anysmp::bsmp::{Address, Client};
+use anysmp::framing::Framing;
 use anysmp::framing::counted::{BsmpHead, Counted};
 use anysmp::framing::datagram::Datagram;
 use anysmp::framing::packet::{Echo, Packet, gap};
+use anysmp::line::Buffers;
+use anysmp::port::{Tcp, Udp};
 use clap::Parser;
 use serde_json::json;
 
 use cli::{Cli, Command, LinkArgs};
 use master::Master;
-use port::{Port, Serial, TICK, Tcp, Udp};
+use port::{Port, Serial};
+
+/// How long a network may take between two parts of a packet.
+const CUT: Duration = Duration::from_millis(500);
 
 /// The largest message is a block of 65,520 bytes.
 const LARGEST: usize = 65_540;
@@ -56,7 +62,7 @@ fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
     if let Command::Demo = cli.command {
         return demo::run(cli.link.json);
     }
-    let (mut message, mut chunk, mut out) = (vec![0; LARGEST], vec![0; LARGEST], vec![0; LARGEST]);
+    let mut message = vec![0; LARGEST];
     let link = &cli.link;
     let (port, packets): (Port, bool) = match link {
         LinkArgs { tcp: Some(address), .. } => (Box::new(Tcp::connect(address, Duration::from_secs(3))?), link.packets),
@@ -65,19 +71,26 @@ fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
         _ => return Err("where is the node? Say --tcp, --udp or --serial, or try `demo`".into()),
     };
     let client = if packets { Client::to(address(link.node)?) } else { Client::new() };
-    let client = client.with_timeout(Duration::from_millis(link.timeout)).with_retries(link.repeats);
+    let client = client.with_timeout(Duration::from_millis(link.timeout)).with_retries(link.retries);
     if packets {
-        // A host sees too little of the silence between two packets.
-        let framing = Packet::new(&mut message, gap(link.baud)).early().skip_echo(Echo::Master);
-        let link = Link::new(port, framing, &mut chunk, &mut out, TICK);
-        Master::new(link, client, cli.link.json).perform(&cli.command)
+        let framing = if link.serial.is_some() {
+            // A host sees too little of the silence between two packets.
+            Packet::new(&mut message, gap(link.baud)).early()
+        } else {
+            Packet::new(&mut message, CUT).on_stream()
+        };
+        perform(port, framing.skip_echo(Echo::Master), client, cli)
     } else if link.udp.is_some() {
-        let link = Link::new(port, Datagram::new(&mut message), &mut chunk, &mut out, TICK);
-        Master::new(link, client, cli.link.json).perform(&cli.command)
+        perform(port, Datagram::new(&mut message), client, cli)
     } else {
-        let link = Link::new(port, Counted::<BsmpHead>::new(&mut message), &mut chunk, &mut out, TICK);
-        Master::new(link, client, cli.link.json).perform(&cli.command)
+        perform(port, Counted::<BsmpHead>::new(&mut message), client, cli)
     }
+}
+
+fn perform(port: Port, framing: impl Framing, client: Client, cli: &Cli) -> Result<(), Box<dyn Error>> {
+    let mut memory = vec![0; framing.sizes().memory()];
+    let link = Link::new(port, framing, Buffers::split(&mut memory))?;
+    Master::new(link, client, cli.link.json).perform(&cli.command)
 }
 
 fn address(value: u8) -> Result<Address, Box<dyn Error>> {

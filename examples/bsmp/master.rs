@@ -14,7 +14,8 @@ use anysmp::bsmp::group::Members;
 use anysmp::bsmp::routine::{Directory, Discovery, ReadCurve, ReadEvent, Tables, Verified, WriteCurve, WriteEvent};
 use anysmp::bsmp::{self, Client, QueryVersion, Request, curve, group, variable};
 use anysmp::framing::Framing;
-use anysmp::line::Caller;
+use anysmp::line::{self, Caller};
+use anysmp::port::Clock;
 use anysmp::routine::{Ended, Source, SourceFailed};
 use embedded_io::{Read, Write};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -25,20 +26,19 @@ use crate::cli::{Command, Curve, Group};
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
 /// A link, the client behind it, and how to show results.
-pub struct Master<'b, P, F> {
+pub struct Master<'b, P, F: Framing> {
     link: Link<'b, P, F>,
     client: Client,
     json: bool,
-    tx: Vec<u8>,
     tables: Box<Tables>,
 }
 
-impl<'b, P: Read + Write, F: Framing> Master<'b, P, F>
+impl<'b, P: Read + Write + Clock, F: Framing> Master<'b, P, F>
 where
     P::Error: Error + 'static,
 {
     pub fn new(link: Link<'b, P, F>, client: Client, json: bool) -> Self {
-        Self { link, client, json, tx: vec![0; super::LARGEST], tables: Box::default() }
+        Self { link, client, json, tables: Box::default() }
     }
 
     pub fn perform(&mut self, command: &Command) -> Outcome<()> {
@@ -81,18 +81,7 @@ where
                 self.show(json!({ "id": id, "output": hex(&output) }), || println!("{}", hex(&output)));
                 Ok(())
             }
-            Command::Watch { ids, interval, count } => {
-                for round in 0.. {
-                    if *count != 0 && round == *count {
-                        break;
-                    }
-                    if round != 0 {
-                        std::thread::sleep(Duration::from_millis(*interval));
-                    }
-                    self.read(ids)?;
-                }
-                Ok(())
-            }
+            Command::Watch { ids, interval, count } => self.watch(ids, Duration::from_millis(*interval), *count),
         }
     }
 
@@ -102,7 +91,7 @@ where
         R: Request,
         Client: for<'m> Caller<R, Response<'m> = T, Error = bsmp::Error>,
     {
-        Ok(self.link.call(&mut self.client, request, &mut self.tx)?)
+        Ok(self.link.call(&mut self.client, request)?)
     }
 
     /// A request whose response is a value.
@@ -111,7 +100,7 @@ where
         R: Request,
         Client: for<'m> Caller<R, Response<'m> = &'m [u8], Error = bsmp::Error>,
     {
-        Ok(self.link.call(&mut self.client, request, &mut self.tx)?.to_vec())
+        Ok(self.link.call(&mut self.client, request)?.to_vec())
     }
 
     /// A request that is answered with "done", or by nobody if it goes to many.
@@ -123,14 +112,15 @@ where
         if self.client.address().is_some_and(|address| !address.is_node()) {
             return self.post(request);
         }
-        self.link.call(&mut self.client, request, &mut self.tx)?;
+        self.link.call(&mut self.client, request)?;
         self.show(json!({ "done": true }), || println!("done"));
         Ok(())
     }
 
     fn post(&mut self, request: &impl Request) -> Outcome<()> {
-        let length = self.client.post(request, &mut self.tx)?;
-        self.link.send(self.tx.get(..length).unwrap_or_default())?;
+        let mut message = vec![0; super::LARGEST];
+        let length = self.client.post(request, &mut message)?;
+        self.link.send(message.get(..length).unwrap_or_default())?;
         self.show(json!({ "sent": true }), || println!("sent; nobody answers"));
         Ok(())
     }
@@ -146,7 +136,7 @@ where
     /// Finds out what the node has.
     pub fn directory(&mut self) -> Outcome<Discovery<'_>> {
         let mut discovery = Discovery::new(self.tables.storage());
-        match self.link.run(&mut self.client, &mut discovery, &mut self.tx, |()| ControlFlow::Continue(()))? {
+        match self.link.run(&mut self.client, &mut discovery, |()| ControlFlow::Continue(()))? {
             Ended::Done(result) => result?,
             Ended::Reopen | Ended::Stopped => return Err("the discovery has stopped".into()),
         }
@@ -186,6 +176,29 @@ where
         Ok(())
     }
 
+    /// Reads variables again and again. One that cannot be read is shown as such and does not end it: it may come back.
+    fn watch(&mut self, ids: &[u8], interval: Duration, count: u32) -> Outcome<()> {
+        let (mut rounds, mut failures) = (0_u32, 0_u32);
+        while count == 0 || rounds < count {
+            if rounds != 0 {
+                std::thread::sleep(interval);
+            }
+            rounds = rounds.saturating_add(1);
+            for &id in ids {
+                match self.link.call(&mut self.client, &variable::Read { id, size: None }).map(hex) {
+                    Ok(value) => self.show(json!({ "id": id, "value": value }), || println!("{id:3}  {value}")),
+                    // Nobody is there any more.
+                    Err(error @ line::Error::Closed) => return Err(error.into()),
+                    Err(error) => {
+                        failures = failures.saturating_add(1);
+                        self.show(json!({ "id": id, "error": error.to_string() }), || println!("{id:3}  ({error})"));
+                    }
+                }
+            }
+        }
+        if failures == 0 { Ok(()) } else { Err(format!("{failures} reads have failed").into()) }
+    }
+
     fn group(&mut self, command: &Group) -> Outcome<()> {
         match command {
             Group::Members { id } => {
@@ -210,7 +223,7 @@ where
     }
 
     fn curve(&mut self, id: u8) -> Outcome<curve::Curve> {
-        let list = self.link.call(&mut self.client, &curve::List, &mut self.tx)?;
+        let list = self.link.call(&mut self.client, &curve::List)?;
         list.into_iter().nth(id.into()).ok_or_else(|| format!("the node has no curve {id}").into())
     }
 
@@ -226,7 +239,7 @@ where
         let bar = bar(curve.capacity(), self.json);
         let mut routine = ReadCurve::new(id, curve, Md5::default());
         let mut failed = None;
-        let ended = self.link.run(&mut self.client, &mut routine, &mut self.tx, |event| {
+        let ended = self.link.run(&mut self.client, &mut routine, |event| {
             if let ReadEvent::Block { data, .. } = event {
                 bar.inc(data.len() as u64);
                 if let Err(error) = keep(data) {
@@ -255,7 +268,7 @@ where
         let curve = self.curve(id)?;
         let bar = bar(source.len(), self.json);
         let mut routine = WriteCurve::new(id, curve, source, Md5::default());
-        let ended = self.link.run(&mut self.client, &mut routine, &mut self.tx, |event| {
+        let ended = self.link.run(&mut self.client, &mut routine, |event| {
             if let WriteEvent::Block(_) = event {
                 bar.inc(curve.block.into());
             }

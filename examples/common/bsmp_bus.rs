@@ -10,45 +10,26 @@
     reason = "a simulation on a host: every node has its own wire"
 )]
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io::ErrorKind;
 use std::rc::Rc;
 use std::time::Duration;
 
-use anysmp::blocking::Link;
 use anysmp::bsmp::Node;
 use anysmp::framing::packet::{Packet, gap};
+use anysmp::line::{Event, Line, Peer};
+use anysmp::port::Clock;
+use anysmp::time::Span;
 
 use super::device::Device;
 
 type Bytes = Rc<RefCell<VecDeque<u8>>>;
 
-/// The port of a node: what has arrived, or a tick at once.
-pub struct NodePort {
-    rx: Bytes,
-    tx: Bytes,
-}
-
-impl embedded_io::ErrorType for NodePort {
-    type Error = std::io::Error;
-}
-
-impl embedded_io::Read for NodePort {
-    fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
-        drain(&self.rx, buf).ok_or_else(|| ErrorKind::TimedOut.into())
-    }
-}
-
-impl embedded_io::Write for NodePort {
-    fn write(&mut self, buf: &[u8]) -> std::io::Result<usize> {
-        self.tx.borrow_mut().extend(buf);
-        Ok(buf.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
+/// The time since the clock of a port was last asked.
+fn lap(steps: &Cell<u64>, asked: &mut u64, step: Duration) -> Duration {
+    let passed = steps.get() - std::mem::replace(asked, steps.get());
+    step * u32::try_from(passed).unwrap_or(u32::MAX)
 }
 
 fn drain(queue: &Bytes, buf: &mut [u8]) -> Option<usize> {
@@ -60,14 +41,39 @@ fn drain(queue: &Bytes, buf: &mut [u8]) -> Option<usize> {
     (length > 0).then_some(length)
 }
 
-/// A node with its link: what a firmware's main loop has.
+/// A node with its line: what a firmware's main loop has that never waits.
 struct Station {
     node: Node<'static, Device>,
-    link: Link<'static, NodePort, Packet<'static>>,
-    tx: Vec<u8>,
+    line: Line<'static, Packet<'static>>,
     rx: Bytes,
     sends: Bytes,
     muted: bool,
+}
+
+impl Station {
+    /// One round of the main loop, `time` after the last one: bytes, time, messages, bytes.
+    fn turn(&mut self, time: Duration) {
+        let Self { node, line, rx, sends, .. } = self;
+        {
+            let mut rx = rx.borrow_mut();
+            let taken = line.received(rx.make_contiguous(), Peer(0));
+            rx.drain(..taken);
+        }
+        line.elapsed(Span::of(time));
+        while let Some(event) = line.next(&mut ()) {
+            if event == Event::Message {
+                let (message, tx) = line.exchange();
+                let length = node.serve(message, tx);
+                if length > 0 {
+                    line.transmit(length).expect("no message comes while an answer waits");
+                }
+            }
+        }
+        let pending = line.pending();
+        sends.borrow_mut().extend(pending);
+        let count = pending.len();
+        line.sent(count);
+    }
 }
 
 /// Who sends, and what is left of it. A character takes two steps; its byte arrives after the second.
@@ -92,7 +98,8 @@ pub struct Inner {
     seed: u64,
     undetectable: u64,
     damaged: u64,
-    steps: u64,
+    /// Half characters since the bus was built: the clock of all ports.
+    steps: Rc<Cell<u64>>,
 }
 
 /// The bus. Clones are the same bus.
@@ -112,7 +119,7 @@ impl Bus {
             seed: seed | 1,
             undetectable: 0,
             damaged: 0,
-            steps: 0,
+            steps: Rc::default(),
         })))
     }
 
@@ -121,15 +128,20 @@ impl Bus {
         Duration::from_nanos(5_000_000_000 / u64::from(self.0.borrow().baud))
     }
 
+    /// A node that goes by silence.
     pub fn add(&self, node: Node<'static, Device>) {
+        let gap = gap(self.0.borrow().baud);
+        self.add_with(node, Packet::new(vec![0; 1024].leak(), gap));
+    }
+
+    /// A node whose framing is of the caller's choice; with a buffer of 1,024 bytes.
+    pub fn add_with(&self, node: Node<'static, Device>, framing: Packet<'static>) {
         let (rx, sends) = (Bytes::default(), Bytes::default());
-        let step = self.step();
         let mut inner = self.0.borrow_mut();
-        let framing = Packet::new(vec![0; 1024].leak(), gap(inner.baud));
-        let port = NodePort { rx: rx.clone(), tx: sends.clone() };
-        let link = Link::new(port, framing, vec![0; 64].leak(), vec![0; 1024].leak(), step);
+        let memory = vec![0; Packet::sizes_of(1024).memory()].leak();
+        let line = Line::new(framing, memory).expect("the memory is as long as the framing says");
         inner.nodes.push(Wire::new(sends.clone()));
-        inner.stations.push(Station { node, link, tx: vec![0; 1024], rx, sends, muted: false });
+        inner.stations.push(Station { node, line, rx, sends, muted: false });
     }
 
     /// The master hears what it sends.
@@ -176,13 +188,15 @@ impl Bus {
 
     /// Simulated time since the bus was built.
     pub fn time(&self) -> Duration {
-        let steps = u32::try_from(self.0.borrow().steps).unwrap_or(u32::MAX);
+        let steps = u32::try_from(self.0.borrow().steps.get()).unwrap_or(u32::MAX);
         self.step() * steps
     }
 
     /// The master's port, which gives up after each `tick`.
     pub fn port(&self, tick: Duration) -> MasterPort {
-        MasterPort { bus: self.clone(), steps: (tick.as_nanos() / self.step().as_nanos()).max(1) as u32 }
+        let asked = self.0.borrow().steps.get();
+        let steps = (tick.as_nanos() / self.step().as_nanos()).max(1) as u32;
+        MasterPort { bus: self.clone(), steps, asked }
     }
 }
 
@@ -232,7 +246,8 @@ impl Inner {
 
     /// Half a character: bytes arrive, then every node's main loop runs once.
     fn run(&mut self) {
-        self.steps += 1;
+        self.steps.set(self.steps.get() + 1);
+        let step = Duration::from_nanos(5_000_000_000 / u64::from(self.baud));
         let sent = std::iter::once(&mut self.master).chain(&mut self.nodes).map(Wire::advance).collect::<Vec<_>>();
         // Two senders at once: a dominant level wins each bit.
         if let Some(byte) = sent.iter().flatten().copied().reduce(|a, b| a & b) {
@@ -262,15 +277,24 @@ impl Inner {
                 station.rx.borrow_mut().clear();
                 continue;
             }
-            let Station { node, link, tx, .. } = station;
-            link.serve(node, tx).expect("the port of a node cannot fail");
+            station.turn(step);
         }
     }
 }
 
 pub struct MasterPort {
     bus: Bus,
+    /// How long a tick is.
     steps: u32,
+    /// Where the bus was when the master's clock was last asked.
+    asked: u64,
+}
+
+impl Clock for MasterPort {
+    fn elapsed(&mut self) -> Duration {
+        let (steps, step) = (self.bus.0.borrow().steps.clone(), self.bus.step());
+        lap(&steps, &mut self.asked, step)
+    }
 }
 
 impl MasterPort {

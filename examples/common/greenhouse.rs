@@ -4,19 +4,17 @@
 
 #![allow(dead_code, unreachable_pub, reason = "shared by several programs, each of which uses a part")]
 
-use std::convert::Infallible;
-use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anysmp::blocking::Link;
-use anysmp::framing::lrc::{Lrc, max_frame_len};
-use anysmp::line::{Error, Sink};
+use anysmp::framing::lrc::Lrc;
+use anysmp::line::{Damage, Error, Sink, SizeError};
 use anysmp::s3mp::slave::{After, Refusal, Resources, Slave, Watched};
 use anysmp::s3mp::value::{self, Value};
 use anysmp::s3mp::{Address, Command, USUAL_MESSAGE};
 
-use super::port::{Port, TICK};
+use super::port::{Port, complain};
 
 const TEMPERATURE: Address = Address(1);
 const HUMIDITY: Address = Address(2);
@@ -142,27 +140,30 @@ impl Resources for Greenhouse {
     }
 }
 
-/// Serves one port while it lasts and `power` is on, and gives it back; starts the greenhouse again when the master asks for it.
+/// Serves one port while it lasts and `power` is on, and gives it back if it still lasts then; starts the greenhouse again when
+/// the master asks for it.
 pub fn serve(
     slave: &mut Slave<Greenhouse>,
     port: Port,
     sink: impl Sink,
     power: &AtomicBool,
-) -> Result<Port, Error<io::Error, Infallible>> {
-    let (mut message, mut chunk) = ([0; USUAL_MESSAGE], [0; 64]);
-    let (mut out, mut tx) = ([0; max_frame_len(USUAL_MESSAGE)], [0; USUAL_MESSAGE]);
-    let mut link = Link::new(port, Lrc::new(&mut message), &mut chunk, &mut out, TICK).with_sink(sink);
+) -> Result<Option<Port>, SizeError> {
+    let (mut message, mut memory) = ([0; USUAL_MESSAGE], [0; Lrc::sizes_of(USUAL_MESSAGE).memory()]);
+    let mut link = Link::new(port, Lrc::new(&mut message), &mut memory)?.with_sink(sink);
     let mut breath = Instant::now();
     while power.load(Ordering::Relaxed) {
-        if link.serve(slave, &mut tx)? == After::Restart {
-            *slave.resources() = Greenhouse::new();
+        match link.serve(slave) {
+            Ok(After::Restart) => *slave.resources() = Greenhouse::new(),
+            Ok(After::Nothing) => {}
+            Err(Error::Closed) => return Ok(None),
+            Err(error) => complain(&error),
         }
         if breath.elapsed() >= BREATH {
             breath = Instant::now();
             slave.resources().breathe();
         }
     }
-    Ok(link.into_port())
+    Ok(Some(link.into_port()))
 }
 
 /// Prints every message on stderr.
@@ -175,9 +176,9 @@ impl Sink for Trace {
         }
     }
 
-    fn dropped(&mut self, error: anysmp::framing::Error) {
+    fn dropped(&mut self, damage: Damage) {
         if self.0 {
-            eprintln!("<- {error}");
+            eprintln!("<- {damage}");
         }
     }
 }

@@ -1,84 +1,78 @@
-//! Ports of a host: TCP, UDP, serial lines, pseudo-terminals and pipes within the process.
+//! Ports of a host: those of [`anysmp::port`], and what needs other crates or a simulation: serial lines, pseudo-terminals,
+//! pipes within the process.
 //!
-//! Each is an `embedded_io::Read` whose `read` gives up with `TimedOut` after one [`TICK`], as the drivers of `anysmp`
-//! expect it: their only clock. A [`Listener`] is the other end, for programs that play a device.
+//! Each has a real clock, and a `read` that gives up with `TimedOut` after one [`TICK`]. A [`Listener`] is the other end,
+//! for programs that play a device.
 //!
 //! Include this file with `#[path = "../common/port.rs"] mod port;`.
 
 #![allow(dead_code, unreachable_pub, reason = "shared by several programs, each of which uses a part")]
 
-use std::io::{self, Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs, UdpSocket};
+use std::io;
+use std::net::TcpListener;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use anysmp::port::{Clock, Io, Peer, TICK, Tcp, Udp};
 use embedded_io::{ErrorType, Read, Write};
-
-/// How long a `read` waits for the first byte. Build links with the same tick.
-pub const TICK: Duration = Duration::from_millis(10);
 
 /// The largest datagram that is sent or received.
 pub const DATAGRAM: usize = 65_507;
 
-/// How long a serial line may refuse to take bytes before a write fails.
+/// How long a serial line may take to send what it was given.
 const STALLED: Duration = Duration::from_secs(5);
+
+/// How long a server rests after an error of its port, which may last: a cable that was pulled.
+const REST: Duration = Duration::from_millis(100);
 
 /// Any port.
 pub type Port = Box<dyn Wire>;
 
 /// What a port has to be.
-pub trait Wire: Read + Write + ErrorType<Error = io::Error> + Send {}
+pub trait Wire: Read + Write + Clock + ErrorType<Error = io::Error> + Send {}
 
-impl<P: Read + Write + ErrorType<Error = io::Error> + Send> Wire for P {}
+impl<P: Read + Write + Clock + ErrorType<Error = io::Error> + Send> Wire for P {}
 
 fn tick() -> io::Error {
     io::ErrorKind::TimedOut.into()
 }
 
-/// Turns the ways in which an operating system reports a time-out into one.
-fn timed(error: io::Error) -> io::Error {
-    match error.kind() {
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => tick(),
-        _ => error,
-    }
+/// Whether an operating system means that nothing has come, or that nothing can go, for the moment.
+fn is_tick(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
-/// A TCP connection.
-pub struct Tcp(TcpStream);
-
-impl Tcp {
-    /// Connects to `host:port`; waits at most `limit` for each of its addresses.
-    pub fn connect(address: &str, limit: Duration) -> io::Result<Self> {
-        let mut last = io::ErrorKind::AddrNotAvailable.into();
-        for address in address.to_socket_addrs()? {
-            match TcpStream::connect_timeout(&address, limit) {
-                Ok(stream) => return Self::new(stream),
-                Err(error) => last = error,
-            }
-        }
-        Err(last)
-    }
-
-    /// Uses a connection that is there already.
-    pub fn new(stream: TcpStream) -> io::Result<Self> {
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(TICK))?;
-        Ok(Self(stream))
-    }
+/// Something with bytes that can also say whether some have come. What is asked for is told at once.
+pub trait Ready: io::Read + io::Write {
+    /// Whether a read would return bytes.
+    fn is_ready(&mut self) -> io::Result<bool>;
 }
 
-impl ErrorType for Tcp {
+/// A port made of something that is [`Ready`]: with the clock of this computer.
+pub struct Host<T>(Io<T>);
+
+impl<T> ErrorType for Host<T> {
     type Error = io::Error;
 }
 
-impl Read for Tcp {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.0.read(buf).map_err(timed)
+impl<T: Ready> Clock for Host<T> {
+    fn elapsed(&mut self) -> Duration {
+        self.0.elapsed()
+    }
+
+    fn ready(&mut self) -> Option<bool> {
+        self.0.get().is_ready().ok()
     }
 }
 
-impl Write for Tcp {
+impl<T: Ready> Read for Host<T> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buf)
+    }
+}
+
+impl<T: Ready> Write for Host<T> {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         self.0.write(buf)
     }
@@ -88,137 +82,72 @@ impl Write for Tcp {
     }
 }
 
-/// Datagrams to and from one peer, or, at a server, to the peer that was heard last.
-pub struct Udp {
-    socket: UdpSocket,
-    peer: Option<SocketAddr>,
-}
-
-impl Udp {
-    /// Talks to `host:port` and hears nobody else.
-    pub fn connect(address: &str) -> io::Result<Self> {
-        let mut last = io::ErrorKind::AddrNotAvailable.into();
-        for peer in address.to_socket_addrs()? {
-            let local = if peer.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
-            let socket = UdpSocket::bind(local)?;
-            match socket.connect(peer) {
-                Ok(()) => return Self::new(socket, Some(peer)),
-                Err(error) => last = error,
-            }
-        }
-        Err(last)
-    }
-
-    /// Answers whoever sends something to this address.
-    pub fn bind(address: &str) -> io::Result<Self> {
-        Self::new(UdpSocket::bind(address)?, None)
-    }
-
-    fn new(socket: UdpSocket, peer: Option<SocketAddr>) -> io::Result<Self> {
-        socket.set_read_timeout(Some(TICK))?;
-        Ok(Self { socket, peer })
-    }
-
-    /// Nobody listens at the moment: no reason to give up, the device may be restarting.
-    fn absent<T>(result: io::Result<T>, otherwise: io::Result<T>) -> io::Result<T> {
-        match result {
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => otherwise,
-            result => result,
-        }
-    }
-}
-
-impl ErrorType for Udp {
-    type Error = io::Error;
-}
-
-impl Read for Udp {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let started = Instant::now();
-        match Self::absent(self.socket.recv_from(buf), Err(tick())) {
-            // An empty datagram is no end of the connection.
-            Ok((0, _)) => Err(io::ErrorKind::Interrupted.into()),
-            Ok((len, peer)) => {
-                self.peer = Some(peer);
-                Ok(len)
-            }
-            Err(error) => {
-                let error = timed(error);
-                if error.kind() == io::ErrorKind::TimedOut {
-                    thread::sleep(TICK.saturating_sub(started.elapsed()));
-                }
-                Err(error)
-            }
-        }
-    }
-}
-
-impl Write for Udp {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        match self.peer {
-            Some(peer) if self.socket.peer_addr().is_err() => {
-                Self::absent(self.socket.send_to(buf, peer), Ok(buf.len()))
-            }
-            Some(_) => Self::absent(self.socket.send(buf), Ok(buf.len())),
-            // Text of a server that nobody has asked anything yet.
-            None => Ok(buf.len()),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 /// A serial line: 8 data bits, no parity, one stop bit, no flow control. Pseudo-terminals work too.
-pub struct Serial(Box<dyn serialport::SerialPort>);
+pub type Serial = Host<SerialLine>;
+
+/// What [`Serial`] is made of.
+pub struct SerialLine {
+    port: Box<dyn serialport::SerialPort>,
+    /// Whether bytes take time on this line.
+    is_wire: bool,
+}
 
 impl Serial {
     /// Opens the line. The baud rate is ignored by pseudo-terminals and USB.
     pub fn open(path: &str, baud: u32) -> io::Result<Self> {
+        let is_wire = !path.starts_with("/dev/pts/");
         let builder = serialport::new(path, baud).timeout(TICK);
         // A pseudo-terminal would stay locked if this program were killed.
         #[cfg(unix)]
-        let builder = builder.exclusive(!path.starts_with("/dev/pts/"));
-        Ok(Self(builder.open()?))
+        let builder = builder.exclusive(is_wire);
+        Ok(Self(Io::new(SerialLine { port: builder.open()?, is_wire })))
     }
 }
 
-impl ErrorType for Serial {
-    type Error = io::Error;
-}
-
-impl Read for Serial {
+impl io::Read for SerialLine {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.0.read(buf).map_err(timed)
+        self.port.read(buf)
     }
 }
 
-impl Write for Serial {
+impl io::Write for SerialLine {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        let started = Instant::now();
-        loop {
-            match self.0.write(buf) {
-                // The time-out of the port counts for both directions; a slow line needs longer.
-                Err(error) if timed(error.kind().into()).kind() == io::ErrorKind::TimedOut => {
-                    if started.elapsed() >= STALLED {
-                        return Err(io::Error::new(io::ErrorKind::WriteZero, "the line takes no bytes"));
-                    }
-                }
-                result => return result,
-            }
-        }
+        self.port.write(buf)
     }
 
+    /// Waits until the last stop bit has left: there a timeout starts, and an RS-485 adapter releases the line.
     fn flush(&mut self) -> io::Result<()> {
-        // Nothing is buffered here, and to wait until the line is empty would only cost time.
-        Ok(())
+        /// Less than a byte at 38,400 baud.
+        const LOOK: Duration = Duration::from_micros(200);
+        if !self.is_wire {
+            return Ok(());
+        }
+        // To drain a line that takes nothing, because of flow control for example, would wait without end.
+        let began = Instant::now();
+        while self.port.bytes_to_write().is_ok_and(|count| count > 0) {
+            if began.elapsed() >= STALLED {
+                return Err(io::Error::new(io::ErrorKind::WriteZero, "the line takes no bytes"));
+            }
+            thread::sleep(LOOK);
+        }
+        // What is left is in the hardware.
+        self.port.flush()
+    }
+}
+
+impl Ready for SerialLine {
+    fn is_ready(&mut self) -> io::Result<bool> {
+        Ok(self.port.bytes_to_read()? > 0)
     }
 }
 
 /// The device's end of a pseudo-terminal. As on a wire, bytes that nobody reads are lost.
 #[cfg(unix)]
-pub struct Pty {
+pub type Pty = Host<Terminal>;
+
+/// What [`Pty`] is made of.
+#[cfg(unix)]
+pub struct Terminal {
     master: std::fs::File,
     path: String,
     /// Kept open, so that clients may come and go without the terminal hanging up.
@@ -243,18 +172,21 @@ impl Pty {
         tcsetattr(&slave, OptionalActions::Now, &settings)?;
         let flags = rustix::fs::fcntl_getfl(&master)? | rustix::fs::OFlags::NONBLOCK;
         rustix::fs::fcntl_setfl(&master, flags)?;
-        Ok(Self { master: master.into(), path, _slave: slave })
+        Ok(Self(Io::new(Terminal { master: master.into(), path, _slave: slave })))
     }
 
     /// What a client has to open.
-    pub fn path(&self) -> &str {
-        &self.path
+    pub fn path(&mut self) -> &str {
+        &self.0.get().path
     }
+}
 
-    /// Waits until `flags` are true of the terminal; false after one tick.
-    fn ready(&self, flags: rustix::event::PollFlags) -> io::Result<bool> {
+#[cfg(unix)]
+impl Terminal {
+    /// Waits until `flags` are true of the terminal; false after `limit`, which is less than a second.
+    fn wait(&self, flags: rustix::event::PollFlags, limit: Duration) -> io::Result<bool> {
         let mut fds = [rustix::event::PollFd::new(&self.master, flags)];
-        let limit = rustix::event::Timespec { tv_sec: 0, tv_nsec: TICK.subsec_nanos().into() };
+        let limit = rustix::event::Timespec { tv_sec: 0, tv_nsec: limit.subsec_nanos().into() };
         match rustix::event::poll(&mut fds, Some(&limit)) {
             Err(rustix::io::Errno::INTR) => Ok(false),
             result => Ok(result? > 0),
@@ -263,24 +195,19 @@ impl Pty {
 }
 
 #[cfg(unix)]
-impl ErrorType for Pty {
-    type Error = io::Error;
-}
-
-#[cfg(unix)]
-impl Read for Pty {
+impl io::Read for Terminal {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        if self.ready(rustix::event::PollFlags::IN)? { self.master.read(buf).map_err(timed) } else { Err(tick()) }
+        if self.wait(rustix::event::PollFlags::IN, TICK)? { self.master.read(buf) } else { Err(tick()) }
     }
 }
 
 #[cfg(unix)]
-impl Write for Pty {
+impl io::Write for Terminal {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         for _ in 0..10 {
-            match self.master.write(buf).map_err(timed) {
-                Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-                    self.ready(rustix::event::PollFlags::OUT)?;
+            match self.master.write(buf) {
+                Err(error) if is_tick(&error) => {
+                    self.wait(rustix::event::PollFlags::OUT, TICK)?;
                 }
                 result => return result,
             }
@@ -293,8 +220,18 @@ impl Write for Pty {
     }
 }
 
+#[cfg(unix)]
+impl Ready for Terminal {
+    fn is_ready(&mut self) -> io::Result<bool> {
+        self.wait(rustix::event::PollFlags::IN, Duration::ZERO)
+    }
+}
+
 /// One end of a pipe within the process.
-pub struct Pipe {
+pub type Pipe = Host<End>;
+
+/// What a [`Pipe`] is made of.
+pub struct End {
     rx: Receiver<Vec<u8>>,
     tx: Sender<Vec<u8>>,
     /// What was received but not yet read.
@@ -305,15 +242,12 @@ impl Pipe {
     /// Both ends.
     pub fn pair() -> (Self, Self) {
         let ((a, rx), (b, other)) = (mpsc::channel(), mpsc::channel());
-        (Self { rx, tx: b, rest: Vec::new() }, Self { rx: other, tx: a, rest: Vec::new() })
+        let end = |rx, tx| Self(Io::new(End { rx, tx, rest: Vec::new() }));
+        (end(rx, b), end(other, a))
     }
 }
 
-impl ErrorType for Pipe {
-    type Error = io::Error;
-}
-
-impl Read for Pipe {
+impl io::Read for End {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         if self.rest.is_empty() {
             self.rest = match self.rx.recv_timeout(TICK) {
@@ -328,7 +262,7 @@ impl Read for Pipe {
     }
 }
 
-impl Write for Pipe {
+impl io::Write for End {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         self.tx.send(buf.to_vec()).or(Err(io::ErrorKind::BrokenPipe))?;
         Ok(buf.len())
@@ -336,6 +270,15 @@ impl Write for Pipe {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+impl Ready for End {
+    fn is_ready(&mut self) -> io::Result<bool> {
+        if self.rest.is_empty() {
+            self.rest = self.rx.try_recv().unwrap_or_default();
+        }
+        Ok(!self.rest.is_empty())
     }
 }
 
@@ -356,6 +299,20 @@ impl<P> Paced<P> {
 
 impl<P: ErrorType> ErrorType for Paced<P> {
     type Error = P::Error;
+}
+
+impl<P: Clock> Clock for Paced<P> {
+    fn elapsed(&mut self) -> Duration {
+        self.port.elapsed()
+    }
+
+    fn peer(&self) -> Peer {
+        self.port.peer()
+    }
+
+    fn ready(&mut self) -> Option<bool> {
+        self.port.ready()
+    }
 }
 
 impl<P: Read> Read for Paced<P> {
@@ -394,17 +351,17 @@ impl Listener {
         TcpListener::bind(address).map(Self::Tcp)
     }
 
-    /// Waits for datagrams; port 0 takes any that is free.
+    /// Waits for datagrams of any number of clients; port 0 takes any that is free.
     pub fn udp(address: &str) -> io::Result<Self> {
         let port = Udp::bind(address)?;
-        let address = port.socket.local_addr()?.to_string();
+        let address = port.local_addr()?.to_string();
         Ok(Self::Wire(Some(Box::new(port)), address))
     }
 
     /// Makes a pseudo-terminal.
     #[cfg(unix)]
     pub fn pty() -> io::Result<Self> {
-        let port = Pty::open()?;
+        let mut port = Pty::open()?;
         let path = port.path().to_owned();
         Ok(Self::Wire(Some(Box::new(port)), path))
     }
@@ -425,11 +382,23 @@ impl Listener {
     }
 
     /// Waits for the next client; `None` when there will be none.
-    pub fn accept(&mut self) -> io::Result<Option<Port>> {
-        Ok(match self {
-            Self::Tcp(listener) => Some(Box::new(Tcp::new(listener.accept()?.0)?)),
+    pub fn accept(&mut self) -> Option<Port> {
+        match self {
+            Self::Tcp(listener) => loop {
+                match listener.accept().and_then(|(stream, _)| Tcp::new(stream)) {
+                    Ok(port) => return Some(Box::new(port)),
+                    // A client that has left already, or too many open files: another one may come.
+                    Err(error) => complain(&error),
+                }
+            },
             Self::Pipes(pipes) => pipes.recv().ok().map(|pipe| Box::new(pipe) as Port),
             Self::Wire(port, _) => port.take(),
-        })
+        }
     }
+}
+
+/// What a server does about an error that its port may get over: says it and rests, so that one that lasts costs little.
+pub fn complain(error: &impl std::fmt::Display) {
+    eprintln!("{error}; going on");
+    thread::sleep(REST);
 }

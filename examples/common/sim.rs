@@ -14,7 +14,6 @@
 mod groups;
 
 use std::cell::RefCell;
-use std::io;
 use std::time::{Duration, Instant};
 
 use anysmp::blocking::Link;
@@ -25,12 +24,13 @@ use anysmp::framing::console::Console;
 use anysmp::framing::counted::{Counted, SmpHead};
 use anysmp::framing::datagram::Datagram;
 use anysmp::framing::delimited::Cobs;
-use anysmp::line::{Error as LinkError, Sink};
+use anysmp::line::{Buffers, Error as LinkError, Sink};
 use anysmp::mcuboot::build::Builder;
 use anysmp::mcuboot::digest::Sha256;
 use anysmp::mcuboot::slots::{BootMode, Config, ConfigError, Geometry, Pair, Region, Slots, scratch_len};
 use anysmp::mcuboot::trailer::{Layout, SwapType};
 use anysmp::mcuboot::{Error as ImageError, Image, Version};
+use anysmp::port::TICK;
 use anysmp::smp::os::{self, Pool, Task};
 use anysmp::smp::server::{After, AllowAll, Answer, Handler, Incoming, LastAnswer, Reply, Server};
 use anysmp::smp::{Empty, Error, Group, Header, error, image};
@@ -39,7 +39,7 @@ use anysmp::testing::bootloader::{Boot, Bootloader};
 use embedded_io::{Read as _, Write as _};
 
 use crate::clock::Clock;
-use crate::port::{DATAGRAM, Listener, Port, TICK};
+use crate::port::{DATAGRAM, Listener, Port, complain};
 use groups::{Groups, Storage};
 
 /// Bytes of a slot.
@@ -112,8 +112,6 @@ pub enum Log {
 /// Why the simulation ended.
 #[derive(Debug)]
 pub enum Failure {
-    /// The listener.
-    Port(io::Error),
     /// The simulation itself is wrong.
     Flash(anysmp::testing::Error),
     /// The simulation itself is wrong.
@@ -125,7 +123,6 @@ impl std::error::Error for Failure {}
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Port(error) => write!(f, "{error}"),
             Self::Flash(error) => write!(f, "the simulated flash: {error}"),
             Self::Config(error) => write!(f, "the simulated slots: {error}"),
         }
@@ -215,7 +212,7 @@ impl Device {
         ];
         loop {
             if port.is_none() {
-                *port = listener.accept().map_err(Failure::Port)?;
+                *port = listener.accept();
             }
             let Some(line) = port else { return Ok(None) };
             let reset = match options.wire {
@@ -244,9 +241,15 @@ fn talk<F: Framing>(
     // client, which fills the buffer.
     let overhead = if options.wire == Wire::Auto { 0 } else { F::OVERHEAD };
     let mut tx = vec![0; (options.buf_size as usize).saturating_sub(overhead)];
-    let (mut chunk, mut out) = (vec![0; DATAGRAM], vec![0; DATAGRAM]);
+    let (mut read, mut out) = (vec![0; DATAGRAM], vec![0; DATAGRAM]);
     let beside = Beside::default();
-    let mut link = Link::new(port, framing, &mut chunk, &mut out, TICK).with_sink(&beside);
+    let mut link = match Link::new(port, framing, Buffers::parts(&mut read, &mut tx, &mut out)) {
+        Ok(link) => link.with_sink(&beside),
+        Err(error) => {
+            complain(&error);
+            return None;
+        }
+    };
     loop {
         server.handler().groups.link = link.counters();
         for refusal in beside.refusals.take() {
@@ -260,11 +263,13 @@ fn talk<F: Framing>(
             // Text is not worth the connection.
             let _ = link.port().write(line.as_bytes());
         }
-        match link.serve(server, &mut tx) {
+        match link.serve(server) {
             Ok(After::Nothing) => {}
             Ok(After::Reset { mode, .. }) => return Some(mode),
+            Err(LinkError::Closed) => return None,
+            // An answer that cannot be framed: its client gets none.
             Err(LinkError::Framing(_) | LinkError::BufferFull) => {}
-            Err(_) => return None,
+            Err(error) => complain(&error),
         }
     }
 }

@@ -17,7 +17,6 @@ mod port;
 use std::io::{self, Write as _};
 use std::sync::atomic::AtomicBool;
 
-use anysmp::line::Error;
 use anysmp::s3mp::slave::Slave;
 use clap::Parser;
 use greenhouse::{Greenhouse, Trace, serve};
@@ -61,11 +60,8 @@ fn main() -> io::Result<()> {
     println!("ready: {}", listener.address()?);
     io::stdout().flush()?;
     let mut slave = Slave::new(Greenhouse::new()).map_err(io::Error::other)?;
-    while let Some(port) = listener.accept()? {
-        match serve(&mut slave, port, Trace(options.trace), &AtomicBool::new(true)) {
-            Ok(_) | Err(Error::Closed) => {}
-            Err(error) => eprintln!("s3mp-slave: {error}"),
-        }
+    while let Some(port) = listener.accept() {
+        serve(&mut slave, port, Trace(options.trace), &AtomicBool::new(true)).map_err(io::Error::other)?;
     }
     Ok(())
 }

@@ -28,9 +28,8 @@ pub(crate) fn run() -> Result<(), Error> {
     let switch = power.clone();
     thread::spawn(move || slave(Box::new(far), &switch));
 
-    let mut link = link(Box::new(near), false);
+    let mut link = link(Box::new(near), false)?;
     let mut master = master().with_timeout(Duration::from_millis(300));
-    let mut tx = [0; 64];
     let mut watches = [Watch::NONE; 8];
     let mut screen = Screen::new();
 
@@ -44,7 +43,7 @@ pub(crate) fn run() -> Result<(), Error> {
     watch(&mut link, &mut master, &mut monitor, &mut screen, 4.0)?;
 
     let relay = screen.find("relay").ok_or("no relay")?;
-    let on = link.call(&mut master, &Invert(relay), &mut tx).map_err(|error| error.to_string())?;
+    let on = link.call(&mut master, &Invert(relay)).map_err(|error| error.to_string())?;
     screen.say(&format!("INVERT relay: now {}", show::plain(on)));
     screen.value(relay, on, false);
     watch(&mut link, &mut master, &mut monitor, &mut screen, 4.0)?;
@@ -83,8 +82,8 @@ fn slave(mut port: Port, power: &AtomicBool) {
     loop {
         let Ok(mut slave) = Slave::new(Greenhouse::new()) else { return };
         match serve(&mut slave, port, Trace(false), power) {
-            Ok(back) => port = back,
-            Err(_) => return,
+            Ok(Some(back)) => port = back,
+            _ => return,
         }
         while !power.load(Ordering::Relaxed) {
             // Nobody listens: what was sent is gone.
@@ -99,7 +98,7 @@ fn find(
     mut connect: Connect<'_>,
     screen: &mut Screen,
 ) -> Result<(anysmp::s3mp::routine::Boot, usize), Error> {
-    let ended = link.run(master, &mut connect, &mut [0; 64], |event| {
+    let ended = link.run(master, &mut connect, |event| {
         screen.event(event);
         ControlFlow::Continue(())
     });
@@ -117,7 +116,7 @@ fn watch(
     seconds: f64,
 ) -> Result<Option<MonitorReport>, Error> {
     let end = Instant::now() + Duration::from_secs_f64(seconds);
-    let ended = link.run(master, monitor, &mut [0; 64], |event| {
+    let ended = link.run(master, monitor, |event| {
         screen.event(event);
         if Instant::now() < end { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     });

@@ -24,7 +24,9 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anysmp::blocking;
-use anysmp::framing::lrc::{Lrc, max_frame_len};
+use anysmp::framing::lrc::Lrc;
+use anysmp::line::SizeError;
+use anysmp::port::Tcp;
 use anysmp::routine::Ended;
 use anysmp::s3mp::master::{
     Describe, Get, Invert, Master, Request, Set, Status, Subscribe, Unsolicited, Unsubscribe, error_text,
@@ -34,7 +36,7 @@ use anysmp::s3mp::value::Value;
 use anysmp::s3mp::{Address, Counter, USUAL_MESSAGE};
 use clap::{Args, Parser, Subcommand};
 use greenhouse::Trace;
-use port::{Port, Serial, TICK, Tcp};
+use port::{Port, Serial};
 use serde_json::{Value as Json, json};
 
 /// Talks to a slave over S3MP, the Simple Serial Slave-Master Protocol.
@@ -51,7 +53,7 @@ struct Options {
     timeout: u64,
     /// How often a command without an answer is repeated (INVERT never is)
     #[arg(long, global = true, value_name = "N", default_value_t = 2)]
-    repeats: u8,
+    retries: u8,
     /// Print JSON, one object for each line
     #[arg(long, global = true)]
     json: bool,
@@ -123,7 +125,7 @@ fn main() -> ExitCode {
     let options = Options::parse();
     let done = match options.task {
         Task::Demo => demo::run(),
-        _ => open(&options).and_then(|port| Session::new(port, &options).run(&options.task)),
+        _ => open(&options).and_then(|port| Session::new(port, &options)?.run(&options.task)),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -148,10 +150,10 @@ fn open(options: &Options) -> Result<Port, Error> {
 }
 
 /// A link for the rest of the program's life.
-fn link(port: Port, trace: bool) -> Link {
-    let [message, chunk] = [(); 2].map(|()| vec![0; USUAL_MESSAGE].leak());
-    let out = vec![0; max_frame_len(USUAL_MESSAGE)].leak();
-    blocking::Link::new(port, Lrc::new(message), chunk, out, TICK).with_sink(Trace(trace))
+fn link(port: Port, trace: bool) -> Result<Link, SizeError> {
+    let message = vec![0; USUAL_MESSAGE].leak();
+    let memory = vec![0; Lrc::sizes_of(USUAL_MESSAGE).memory()].leak();
+    Ok(blocking::Link::new(port, Lrc::new(message), memory)?.with_sink(Trace(trace)))
 }
 
 /// The first counter differs from run to run, so that answers to an earlier run are none.
@@ -163,20 +165,18 @@ fn master() -> Master {
 struct Session {
     link: Link,
     master: Master,
-    tx: [u8; USUAL_MESSAGE],
     json: bool,
     names: Vec<(Address, String)>,
 }
 
 impl Session {
-    fn new(port: Port, options: &Options) -> Self {
-        Self {
-            link: link(port, options.trace),
-            master: master().with_timeout(Duration::from_millis(options.timeout)).with_retries(options.repeats),
-            tx: [0; USUAL_MESSAGE],
+    fn new(port: Port, options: &Options) -> Result<Self, SizeError> {
+        Ok(Self {
+            link: link(port, options.trace)?,
+            master: master().with_timeout(Duration::from_millis(options.timeout)).with_retries(options.retries),
             json: options.json,
             names: Vec::new(),
-        }
+        })
     }
 
     fn run(&mut self, task: &Task) -> Result<(), Error> {
@@ -221,8 +221,9 @@ impl Session {
             }
             Task::Reset { address } => {
                 let address = self.address(address)?;
-                let len = self.master.reset(address, &mut self.tx)?;
-                self.link.send(&self.tx[..len]).map_err(|error| error.to_string())?;
+                let mut tx = [0; USUAL_MESSAGE];
+                let len = self.master.reset(address, &mut tx)?;
+                self.link.send(&tx[..len]).map_err(|error| error.to_string())?;
                 self.print(&json!({ "address": address.0, "reset": true }), "sent; there is no answer to it");
             }
             Task::Monitor { reset, interval, limit } => {
@@ -235,7 +236,7 @@ impl Session {
 
     /// One exchange; the reason beside an ERROR joins the error.
     fn call<R: Request, T>(&mut self, request: &R, read: impl FnOnce(R::Response<'_>) -> T) -> Result<T, Error> {
-        let error = match self.link.call(&mut self.master, request, &mut self.tx) {
+        let error = match self.link.call(&mut self.master, request) {
             Ok(response) => return Ok(read(response)),
             Err(error) => error.to_string(),
         };
@@ -327,7 +328,7 @@ impl Session {
         R: for<'m> anysmp::routine::Routine<Client = Master, Event<'m> = Event<'m>>,
     {
         let (json, names) = (self.json, &mut self.names);
-        let ended = self.link.run(&mut self.master, routine, &mut self.tx, |event| {
+        let ended = self.link.run(&mut self.master, routine, |event| {
             match event {
                 Event::Names(list) => *names = list.iter().map(|(at, name)| (at, name.to_string())).collect(),
                 Event::Value(address, value) => print_value(json, names, "value", address, value),
@@ -378,7 +379,7 @@ fn print(json: bool, object: &Json, line: &str) {
     let _ = io::stdout().flush();
 }
 
-/// When a task that would go on for ever ends.
+/// When a task that would go on forever ends.
 struct Limit(Option<Instant>);
 
 impl Limit {

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use anysmp::blocking::Link;
 use anysmp::cbor::{BufferFull, Malformed, Writer};
-use anysmp::framing::{self, Framing};
-use anysmp::line::{self, Sink};
+use anysmp::framing::Framing;
+use anysmp::line::{self, Buffers, Damage, Limits, Sink};
+use anysmp::port::{Tcp, Udp};
 use anysmp::routine::{Ended, Routine};
 use anysmp::smp::client::{self, Client};
 use anysmp::smp::{Decode, Encode, Group, Op, Request, Version, os};
@@ -21,7 +22,7 @@ use crate::cli;
 use crate::failure::Failure;
 use crate::json;
 use crate::output::Output;
-use crate::port::{DATAGRAM, Listener, Paced, Pipe, Port, Serial, TICK, Tcp, Udp};
+use crate::port::{DATAGRAM, Listener, Paced, Pipe, Port, Serial};
 use crate::raw::{self, RawClient};
 use crate::sim;
 
@@ -111,7 +112,7 @@ pub struct Opened {
 }
 
 /// Whether a framing is the right one.
-pub enum Found<F> {
+pub enum Found<F: Framing> {
     /// It is: this device answered.
     Device(Box<Device<F>>),
     /// Nobody answered.
@@ -119,46 +120,44 @@ pub enum Found<F> {
 }
 
 /// A device that is being talked to.
-pub struct Device<F> {
+pub struct Device<F: Framing> {
     /// How results are shown.
     pub output: Output,
     /// How many requests of an upload the user wants under way.
     pub window: u8,
     /// How many time-outs in a row an upload bears: not fewer than its own default.
-    pub repeats: u8,
+    pub retries: u8,
     endpoint: Endpoint,
     pace: Option<cli::Pace>,
     framing: fn(&'static mut [u8]) -> F,
     link: Link<'static, Port, F, Trace>,
     client: Client,
-    tx: Vec<u8>,
 }
 
 impl<F: Framing> Device<F> {
     /// Opens the port and gets ready to talk.
     pub fn open(cli: &cli::Link, endpoint: Endpoint, framing: fn(&'static mut [u8]) -> F) -> Result<Self, Failure> {
-        Ok(Self::over(cli, endpoint.opened(cli.pace)?, framing))
+        Self::over(cli, endpoint.opened(cli.pace)?, framing)
     }
 
     /// Gets ready to talk.
-    pub fn over(cli: &cli::Link, opened: Opened, framing: fn(&'static mut [u8]) -> F) -> Self {
+    pub fn over(cli: &cli::Link, opened: Opened, framing: fn(&'static mut [u8]) -> F) -> Result<Self, Failure> {
         let Opened { endpoint, port } = opened;
         let [sequence, ..] = RandomState::new().build_hasher().finish().to_be_bytes();
         let version = if cli.smp_version == 1 { Version::V1 } else { Version::V2 };
-        Self {
+        Ok(Self {
             output: Output { json: cli.json, verbose: cli.verbose },
             window: cli.window,
-            repeats: cli.retries.max(5),
+            retries: cli.retries.max(5),
             endpoint,
             pace: cli.pace,
             framing,
-            link: connect(port, framing, Output { json: cli.json, verbose: cli.verbose }),
+            link: connect(port, framing, Output { json: cli.json, verbose: cli.verbose })?,
             client: Client::new(sequence)
                 .with_version(version)
                 .with_timeout(Duration::from_millis(cli.timeout))
                 .with_retries(cli.retries),
-            tx: vec![0; DATAGRAM],
-        }
+        })
     }
 
     /// Asks a harmless question in version 2, then in version 1. Any answer is right, as long as it is one.
@@ -167,7 +166,7 @@ impl<F: Framing> Device<F> {
         let asking = self.client.clone().with_timeout(PROBE.min(self.client.timeout())).with_retries(0);
         for version in versions {
             let mut client = asking.clone().with_version(*version);
-            let answer = self.link.call(&mut client, &os::Parameters {}, &mut self.tx).map(|_| ());
+            let answer = self.link.call(&mut client, &os::Parameters {}).map(|_| ());
             match answer.map_err(Failure::of::<os::Parameters>) {
                 Ok(()) | Err(Failure::Refused { .. }) => {
                     // The server may have asked for the other version.
@@ -183,6 +182,11 @@ impl<F: Framing> Device<F> {
         Ok(Found::Nothing(Opened { endpoint: self.endpoint, port: self.link.into_port() }))
     }
 
+    /// What routines have to know of the link.
+    pub fn limits(&self) -> Limits {
+        self.link.limits()
+    }
+
     /// Whether this is the simulated device of this process.
     pub const fn is_simulated(&self) -> bool {
         matches!(self.endpoint, Endpoint::Simulated(_))
@@ -190,7 +194,7 @@ impl<F: Framing> Device<F> {
 
     /// One request and its answer.
     pub fn call<R: Request>(&mut self, request: &R) -> Result<Answer<'_, R::Response<'_>>, Failure> {
-        self.link.call(&mut self.client, &WithPayload(request), &mut self.tx).map_err(Failure::of::<R>)
+        self.link.call(&mut self.client, &WithPayload(request)).map_err(Failure::of::<R>)
     }
 
     /// One request of any kind, and the payload of its answer.
@@ -198,7 +202,7 @@ impl<F: Framing> Device<F> {
         let [sequence, ..] = RandomState::new().build_hasher().finish().to_be_bytes();
         let mut client = RawClient { client: self.client.clone(), sequence };
         let (group, command) = message.asks();
-        let answer = self.link.call(&mut client, message, &mut self.tx);
+        let answer = self.link.call(&mut client, message);
         answer.map_err(|error| Failure::of_request(group, command, error))
     }
 
@@ -233,7 +237,7 @@ impl<F: Framing> Device<F> {
         routine: &mut R,
         on_event: impl FnMut(R::Event<'_>) -> ControlFlow<()>,
     ) -> Result<Ended<R::Report>, Failure> {
-        Ok(self.link.run(&mut self.client, routine, &mut self.tx, on_event)?)
+        Ok(self.link.run(&mut self.client, routine, on_event)?)
     }
 
     /// Closes the port and opens it again, which may take until the device has come up.
@@ -244,7 +248,7 @@ impl<F: Framing> Device<F> {
             match open(&self.endpoint, self.pace) {
                 Ok(port) => {
                     let shown = self.link.sink().shown;
-                    self.link = connect(port, self.framing, self.output);
+                    self.link = connect(port, self.framing, self.output)?;
                     self.show_text(shown);
                     return Ok(());
                 }
@@ -269,9 +273,12 @@ fn connect<F: Framing>(
     port: Port,
     framing: fn(&'static mut [u8]) -> F,
     Output { json, verbose }: Output,
-) -> Link<'static, Port, F, Trace> {
+) -> Result<Link<'static, Port, F, Trace>, Failure> {
     let buffer = || vec![0; DATAGRAM].leak();
-    Link::new(port, framing(buffer()), buffer(), buffer(), TICK).with_sink(Trace { verbose, shown: false, json })
+    // Whole frames in one write: each costs a call of the operating system, and a pause where the port is paced.
+    let memory = Buffers::parts(buffer(), buffer(), buffer());
+    let link = Link::new(port, framing(buffer()), memory).map_err(line::Error::Size)?;
+    Ok(link.with_sink(Trace { verbose, shown: false, json }))
 }
 
 /// Shows what passes the wire.
@@ -294,9 +301,9 @@ impl Sink for Trace {
         }
     }
 
-    fn dropped(&mut self, error: framing::Error) {
+    fn dropped(&mut self, damage: Damage) {
         if self.verbose {
-            eprintln!("dropped: {error}");
+            eprintln!("dropped: {damage}");
         }
     }
 

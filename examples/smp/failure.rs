@@ -53,7 +53,8 @@ impl From<line::Error<io::Error, Infallible>> for Failure {
         match error {
             line::Error::Port(error) => Self::Port(error),
             line::Error::TimedOut => Self::TimedOut,
-            line::Error::BufferFull | line::Error::Framing(_) => Self::TooLong,
+            line::Error::WriteZero => Self::Port(io::ErrorKind::WriteZero.into()),
+            line::Error::BufferFull | line::Error::Framing(_) | line::Error::Size(_) => Self::TooLong,
             _ => Self::Closed,
         }
     }
@@ -73,7 +74,8 @@ impl Failure {
             line::Error::Protocol(_) => Self::Nonsense("answered something that makes no sense"),
             line::Error::Port(error) => Self::Port(error),
             line::Error::TimedOut => Self::TimedOut,
-            line::Error::BufferFull | line::Error::Framing(_) => Self::TooLong,
+            line::Error::WriteZero => Self::Port(io::ErrorKind::WriteZero.into()),
+            line::Error::BufferFull | line::Error::Framing(_) | line::Error::Size(_) => Self::TooLong,
             _ => Self::Closed,
         }
     }

@@ -34,8 +34,8 @@ pub fn perform<F: Framing>(device: &mut Device<F>, command: &Fs) -> Result<(), F
 fn upload<F: Framing>(device: &mut Device<F>, file: &Path, path: &str, resume: bool) -> Result<(), Failure> {
     let output = device.output;
     let bytes = std::fs::read(file).map_err(|error| Failure::Local(file.to_owned(), error))?;
-    let routine = FileUpload::new(path, bytes.as_slice()).window(device.window.into()).over::<F>();
-    let mut routine = routine.with_retries(device.repeats).resume(resume).verify(true);
+    let routine = FileUpload::new(path, bytes.as_slice()).window(device.window.into()).over(device.limits());
+    let mut routine = routine.with_retries(device.retries).resume(resume).verify(true);
     if F::WHOLE {
         routine = routine.message_limit(image::PATH);
     }
@@ -77,7 +77,7 @@ fn download<F: Framing>(device: &mut Device<F>, path: &str, file: Option<&Path>)
     let output = device.output;
     let name = Path::new(path.rsplit('/').next().unwrap_or_default());
     let file = file.unwrap_or(name);
-    let mut routine = FileDownload::new(path).with_retries(device.repeats).verify(true);
+    let mut routine = FileDownload::new(path).with_retries(device.retries).verify(true);
     if !F::WHOLE {
         routine = routine.window(device.window.into());
     }

@@ -117,7 +117,7 @@ fn upload<F: Framing>(
 
 /// An upload of this file, with what the command line says about uploads.
 pub fn prepare<'f, F: Framing>(device: &Device<F>, file: &'f [u8]) -> Result<Upload<File<'f>>, Failure> {
-    let mut upload = Upload::new(file).over::<F>().window(device.window.into()).with_retries(device.repeats);
+    let mut upload = Upload::new(file).over(device.limits()).window(device.window.into()).with_retries(device.retries);
     if F::WHOLE {
         upload = upload.message_limit(PATH);
     }

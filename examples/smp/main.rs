@@ -104,22 +104,24 @@ fn local(link: &cli::Link, command: &Command) -> Result<(), Failure> {
 
 /// Finds out how the device talks, then performs the command.
 ///
-/// Raw comes first: a raw device that has heard anything else waits for the rest of it. The others have a preamble.
+/// Raw comes first: a raw device that has heard anything else waits for the rest of it. The others have a preamble. So a raw
+/// device that was spoken to in another framing just before is found in the second round, after it has given that up.
 fn find(link: &cli::Link, endpoint: Endpoint, command: &Command) -> Result<(), Failure> {
     let mut opened = endpoint.opened(link.pace)?;
     for round in 0..=link.retries {
         if round > 0 {
-            std::thread::sleep(ABANDON);
+            // The device counts its silence in ticks of its own, from the last byte of ours on.
+            std::thread::sleep(ABANDON * 2);
         }
-        opened = match Device::over(link, opened, Counted::<SmpHead>::new).probe(link, "raw")? {
+        opened = match Device::over(link, opened, Counted::<SmpHead>::new)?.probe(link, "raw")? {
             Found::Device(mut device) => return perform(&mut device, command),
             Found::Nothing(opened) => opened,
         };
-        opened = match Device::over(link, opened, Console::new).probe(link, "console")? {
+        opened = match Device::over(link, opened, Console::new)?.probe(link, "console")? {
             Found::Device(mut device) => return perform(&mut device, command),
             Found::Nothing(opened) => opened,
         };
-        opened = match Device::over(link, opened, Cobs::new).probe(link, "COBS")? {
+        opened = match Device::over(link, opened, Cobs::new)?.probe(link, "COBS")? {
             Found::Device(mut device) => return perform(&mut device, command),
             Found::Nothing(opened) => opened,
         };

@@ -5,19 +5,37 @@
 //!
 //! # Answers
 //!
-//! A BSMP answer names neither its request nor its sender, only the kind of answer. So:
+//! A BSMP answer names neither its request nor its sender, only its own kind. So:
 //!
 //! * A message is an answer only if it can answer *this* request: its command is the one that belongs to it or a refusal,
 //!   its length is right, and the size, the curve and the block are those that were asked for. All else, including a
 //!   packet that is not addressed to the master (its own echo), is foreign, and the wait goes on. If no answer comes, the error says
 //!   what was wrong with what came instead.
 //! * What came before a request is dropped before it is sent.
-//! * After a request without an answer the line is silent for [`drain`](Client::with_drain): whatever comes in that time is
-//!   too late and is dropped. `Link::call` does so before a retry and before the next request, to whatever node.
+//! * After a request without an answer the line has to be silent for [`drain`](Client::with_drain): whatever comes in that time
+//!   is too late and is dropped. A link does so before a retry and before the next request, whichever node that is for.
+//! * If nothing came in that time, the answer may still come. So after the next exchange the line is drained once more, for one
+//!   timeout.
 //!
-//! **What BSMP cannot tell apart**: an answer of the same kind and size that comes even later than that, and the second copy of
-//! an answer that comes twice, while the next request of the same kind is in flight. On RS-485 and TCP no network doubles or delays
-//! messages: set `drain` to the longest time that a node may take. On UDP both can happen.
+//! # What BSMP cannot tell apart
+//!
+//! * An answer of the same kind and size that comes even later than timeout and drain, while another request is in flight. It
+//!   costs one wrong value; the drain after that exchange drops the answer that it took the place of.
+//! * The second copy of an answer that comes twice, while the next request of the same kind and size is in flight. Each answer may
+//!   then be taken for the next one until the line is silent for once.
+//!
+//! On RS-485 and TCP nothing doubles or delays messages on the way: set `drain` to the longest time that a node may take, and both
+//! are impossible. On UDP they are not. Where a wrong value does harm, choose requests whose answers differ: a group of its own
+//! size, a block of a curve, which names itself. A curve that is written is certain only with a checksum (`curve::Md5`).
+//!
+//! # Time
+//!
+//! The [timeout](Client::with_timeout) begins when the last byte of the request has left, and the whole answer has to be there
+//! when it ends: on a slow line a long answer needs a long timeout, a block of 1,024 bytes at 9,600 baud for example 1.1 s and what
+//! the node takes. How long the request is does not matter.
+//!
+//! A broadcast is answered by nobody. `Link::send` keeps the gap in front of the next packet, but does not know how long the
+//! nodes need: see [`Client::post`].
 //!
 //! # Retries
 //!
@@ -29,6 +47,7 @@ use core::time::Duration;
 use super::{Address, Command, Full, Header, Payload, Refusal, Version};
 use crate::line::{Caller, Verdict};
 use crate::routine::SourceFailed;
+use crate::shown::shown;
 
 /// The master's side of the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +80,7 @@ impl Client {
         Self { to: Some(address), ..Self::new() }
     }
 
-    /// Waits so long for an answer.
+    /// How long after the last byte of the request the last byte of the answer may come.
     #[must_use]
     pub const fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
@@ -69,18 +88,18 @@ impl Client {
     }
 
     /// How long the line has to be silent after a request whose answer is missing, before the next request: as long as an answer
-    /// may still come. By default [`DRAIN`](Self::DRAIN), or twice the timeout if that is longer. Zero asks at once, and a late
-    /// answer is then taken for the next one.
+    /// may still come. By default [`DRAIN`](Self::DRAIN), or twice the timeout if that is longer. With zero the next request is
+    /// sent at once, and a late answer is taken for its answer.
     ///
-    /// One node that does not answer costs this time, and the nodes that are asked after it wait. On a bus whose nodes are known to
-    /// answer within 5 ms or never, say so.
+    /// A node that does not answer costs this time, and the nodes that are asked after it wait. If the nodes of a bus answer
+    /// within 5 ms or never, 5 ms are enough.
     #[must_use]
     pub const fn with_drain(mut self, drain: Duration) -> Self {
         self.drain = Some(drain);
         self
     }
 
-    /// Repeats a request that does no harm when it arrives twice, so many times.
+    /// How often to repeat a request that does no harm when it arrives twice.
     #[must_use]
     pub const fn with_retries(mut self, retries: u8) -> Self {
         self.retries = retries;
@@ -114,7 +133,8 @@ impl Client {
     /// Writes a request whose answer nobody waits for, and returns its length: for multicast and broadcast, and for
     /// functions that never answer.
     ///
-    /// Leave the line quiet for as long as the slowest node needs before the next request.
+    /// `Link::send` sends it. Before the next request leave the line alone for as long as the slowest node needs to execute this
+    /// one: a node that is busy does not hear it.
     ///
     /// # Errors
     ///
@@ -172,6 +192,7 @@ impl Client {
             (Command::FUNCTION_ERROR, _, [error]) if R::COMMAND == Command::EXECUTE => {
                 Answer::Ours(Err(Error::Function(*error)))
             }
+            (Command::FUNCTION_ERROR, ..) if R::COMMAND == Command::EXECUTE => Answer::Foreign(Error::WrongSize),
             (_, Some(refusal), []) => Answer::Ours(Err(Error::Node(refusal))),
             (_, Some(_), _) => Answer::Foreign(Error::WrongSize),
             _ => Answer::Foreign(Error::Unexpected(command)),
@@ -180,14 +201,20 @@ impl Client {
 }
 
 /// What a message that is addressed to the master is to a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Answer<T> {
     /// Its answer: a response, or the node's refusal.
     Ours(Result<T, Error>),
     /// It cannot be its answer, for this reason.
     Foreign(Error),
 }
+
+// Without the response, which may be the bytes of a value.
+shown!([T] Answer<T>, |answer| "Answer({})", match answer {
+    Answer::Ours(Ok(_)) => "ours",
+    Answer::Ours(Err(_)) => "ours, a refusal",
+    Answer::Foreign(_) => "foreign",
+});
 
 impl Default for Client {
     fn default() -> Self {
@@ -338,7 +365,7 @@ pub enum Error {
     Node(Refusal),
     /// The peer: a function failed, with this error of the device.
     Function(u8),
-    /// Time: no answer in a routine, not even to its repeats.
+    /// Time: no answer in a routine, not even to its retries.
     TimedOut,
     /// We: the report of a routine that has not come to its end.
     Unfinished,

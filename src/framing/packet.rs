@@ -8,16 +8,34 @@
 //! ```
 //!
 //! The checksum makes the sum of all bytes of the packet 0 modulo 256. The destination byte stays in front of the message:
-//! whether a packet is ours is the node's or the master's decision.
+//! the node or the master decides whether a packet is its own.
 //!
 //! A packet ends with silence, so a receiver needs nothing but a clock to be in step again, whatever noise it heard. On a
-//! carrier that has no silence (packets over TCP) or on a bus whose turn-around is shorter than our tick, a packet can be
-//! delivered as soon as its length is reached and its sum is 0: [`early`](Packet::early).
+//! bus whose turn-around is shorter than our tick, a packet can be delivered as soon as its length is reached and its sum is 0:
+//! [`early`](Packet::early). A carrier that has no silence (packets over TCP) needs [`on_stream`](Packet::on_stream).
 //!
 //! | receiver | bytes since the last silence |
 //! |---|---|
 //! | `Open` | none, or a packet that is not complete; leaves at silence, or early |
 //! | `Whole` | a packet that was delivered; leaves with the next byte |
+//!
+//! # Manners of the line
+//!
+//! * **Gap.** Packets are kept apart by silence, 20 bit times long ([`gap`]). Both ends keep it in front of every packet that they
+//!   send: a link waits until the line was silent for that long, whoever spoke last, or a receiver that goes by silence would take
+//!   two packets for one. This holds with [`early`](Packet::early), too. A port that says whether a byte is there
+//!   ([`Clock::ready`](crate::port::Clock::ready)) makes it as short as it may be; elsewhere it takes one or two ticks.
+//! * **Turn-around.** A node that receives early has its answer ready at once and sends it after the gap. A node that goes by
+//!   silence notices the end of a request after the gap, or at the first tick after it, and answers then.
+//! * **Time on the line.** A byte takes half a gap: ten bit times. Limits start when the line can have carried the last byte,
+//!   even if the port takes a whole packet at once; a packet that is arriving when a limit ends is waited for, at most as long as
+//!   one takes that fills the buffer.
+//! * **Drain.** An answer that is late belongs to nobody: how a master waits for it is in [`bsmp::client`](crate::bsmp::client).
+//! * **Direction.** A half-duplex transceiver has to be switched: `write` sets DE, `flush` waits for the last stop bit and clears
+//!   it. The driver calls `flush` after each packet, and nothing but `read` and `flush` before the next: see *RS-485* in
+//!   [`port`](crate::port). If switching makes a receiver see a byte of zeros or ones in front of an answer, it is dropped as long
+//!   as a gap follows it. Right in front of the answer it spoils it, even where the sum is still 0: the length is wrong then, and
+//!   the master asks again, if it [may](crate::bsmp::Client::with_retries). Bias the line, so that this does not happen.
 //!
 //! # Limits
 //!
@@ -48,13 +66,24 @@ pub enum Echo {
     Node,
 }
 
+/// Where a packet ends, and whether silence keeps packets apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// At silence.
+    Silence,
+    /// At its length if the sum is right, else at silence.
+    Length,
+    /// The same, on a carrier that knows no silence.
+    Stream,
+}
+
 /// The packet framing. Stores one packet, checksum included, in a buffer of the caller.
 ///
 /// RAM: this struct and the buffer. Time: one addition and one store for each byte.
 pub struct Packet<'b> {
     buffer: &'b mut [u8],
     gap: Duration,
-    early: bool,
+    end: End,
     echo: Option<Echo>,
     checksum: bool,
     state: State,
@@ -64,7 +93,7 @@ pub struct Packet<'b> {
 enum State {
     /// `count` bytes since the last silence, of which the buffer holds those that fit.
     Open { count: usize, sum: Sum },
-    /// A packet of `count` bytes is lent to the caller.
+    /// A packet of `count` bytes that the caller may borrow.
     Whole { count: usize },
 }
 
@@ -76,17 +105,30 @@ impl<'b> Packet<'b> {
     /// `buffer` holds a whole packet: 5 bytes more than the largest payload.
     #[must_use]
     pub const fn new(buffer: &'b mut [u8], gap: Duration) -> Self {
-        Self { buffer, gap, early: false, echo: None, checksum: true, state: EMPTY }
+        Self { buffer, gap, end: End::Silence, echo: None, checksum: true, state: EMPTY }
     }
 
     /// Delivers a packet as soon as its length is reached and its sum is 0, without waiting for silence.
     ///
-    /// For TCP, and for a bus with short turn-arounds. A packet that is *longer* than its length field says is then cut
+    /// For a bus whose nodes answer sooner than the gap. A packet that is *longer* than its length field says is then cut
     /// into two instead of being reported to the sender.
     #[must_use]
     pub const fn early(mut self) -> Self {
-        self.early = true;
+        self.end = End::Length;
         self
+    }
+
+    /// For a carrier without silence, such as TCP: packets are delivered as soon as they are complete, as with
+    /// [`early`](Self::early), and follow each other without a gap. An incomplete packet is dropped after a silence as long as
+    /// the gap that was given to [`new`](Self::new); give it 100 ms or more, since a network may cut a packet in two.
+    #[must_use]
+    pub const fn on_stream(mut self) -> Self {
+        self.end = End::Stream;
+        self
+    }
+
+    const fn is_early(&self) -> bool {
+        matches!(self.end, End::Length | End::Stream)
     }
 
     /// Drops this end's own packets, which a two-wire transceiver hears as it sends them, even if no silence separates
@@ -132,7 +174,7 @@ impl<'b> Packet<'b> {
         sum.update(&[byte]);
         let count = count.saturating_add(1);
         self.state = State::Open { count, sum };
-        if !self.is_sound(sum) || !(self.early || self.echo.is_some()) {
+        if !self.is_sound(sum) || !(self.is_early() || self.echo.is_some()) {
             return false;
         }
         let Some((&[destination, _, high, low], _)) = self.buffer.split_first_chunk() else { return false };
@@ -141,7 +183,7 @@ impl<'b> Packet<'b> {
         }
         if self.echo.is_some_and(|echo| (destination == 0) == (echo == Echo::Node)) {
             self.state = EMPTY;
-        } else if self.early && count <= self.buffer.len() {
+        } else if self.is_early() && count <= self.buffer.len() {
             self.state = State::Whole { count };
             return true;
         }
@@ -183,12 +225,12 @@ impl Framing for Packet<'_> {
 
     /// The silence that ends a packet: without it, two packets would be one.
     fn gap(&self) -> Duration {
-        self.gap
+        if self.end == End::Stream { Duration::ZERO } else { self.gap }
     }
 
     /// Half of the gap, which is two characters long.
     fn byte_time(&self) -> Duration {
-        self.gap.checked_div(2).unwrap_or_default()
+        self.gap().checked_div(2).unwrap_or_default()
     }
 
     fn sizes(&self) -> Sizes {
@@ -245,7 +287,7 @@ impl core::fmt::Debug for Packet<'_> {
         f.debug_struct("Packet")
             .field("capacity", &self.buffer.len())
             .field("gap", &self.gap)
-            .field("early", &self.early)
+            .field("end", &self.end)
             .field("echo", &self.echo)
             .field("checksum", &self.checksum)
             .field("state", &self.state)

@@ -3,7 +3,6 @@
 use super::Peer;
 
 /// What one call of a port has done. `E` is the error of the port.
-#[derive(Debug)]
 pub(crate) enum Moved<E> {
     /// It has taken this many bytes.
     Sent(usize),

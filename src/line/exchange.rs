@@ -5,7 +5,7 @@
 
 use core::ops::ControlFlow;
 
-use super::{Before, Caller, Ear, Error, Event, Line, Loss, Since, Sink, Verdict};
+use super::{Before, Caller, Ear, Error, Event, Line, Loss, Owed, Since, Sink, Verdict};
 use crate::framing::Framing;
 use crate::routine::{Ended, Routine, Step};
 use crate::time::Span;
@@ -101,14 +101,14 @@ impl<P> Exchange<P> {
             let (message, tx) = line.exchange();
             match client.receive(&mut self.pending, message, tx) {
                 Verdict::Answer => {
-                    line.owed = Span::ZERO;
+                    line.answered(Span::of(client.timeout(&self.pending)));
                     self.state = State::Answered;
                     return Ok(Progress::Done);
                 }
                 Verdict::Foreign => line.counters.lose(Loss::Foreign),
                 Verdict::Unsolicited => sink.unsolicited(message),
                 Verdict::Again(len) => {
-                    line.owed = Span::ZERO;
+                    line.owed = Owed::Nothing;
                     line.ask(len, Span::limit(client.drain()), sink)?;
                     self.state = State::Asked;
                 }
@@ -238,7 +238,8 @@ impl Run {
                     Step::Send(len) => {
                         let drain = Span::limit(routine.drain(client));
                         line.ask(len, drain, sink)?;
-                        return Ok(Turn::Wait);
+                        // What had come before is looked at first: the port may need the room.
+                        continue;
                     }
                     Step::Wait(limit) => self.state = RunState::Waiting(Span::limit(limit)),
                     Step::Reopen => return Ok(Turn::Ended(Ended::Reopen)),
@@ -252,7 +253,10 @@ impl Run {
                         line.counters.lose(Loss::Foreign);
                         continue;
                     };
-                    line.owed = Span::ZERO;
+                    line.answered(match self.state {
+                        RunState::Waiting(limit) => limit,
+                        RunState::Due | RunState::Settling => Span::ZERO,
+                    });
                     line.restart();
                     self.state = RunState::Due;
                     if flow.is_break() {
@@ -295,7 +299,7 @@ impl<F: Framing> Line<'_, F> {
         }
         if !drain.is_zero() {
             if self.before == Before::Gap {
-                self.before = Before::Silence(self.owed);
+                self.before = Before::Silence(self.owed.silence());
                 self.ear = match self.ear {
                     // What came since the last look was not seen.
                     Ear::Silent(_) => Ear::Ended,
@@ -303,11 +307,24 @@ impl<F: Framing> Line<'_, F> {
                 };
             }
             // From now on, until the response is there: a caller may go away at any moment.
-            self.owed = drain;
+            self.owed = match self.owed {
+                Owed::Nothing => Owed::One(drain),
+                Owed::One(_) | Owed::Older(_) => Owed::Older(drain),
+            };
         }
         self.transmit(len)?;
         sink.traced(self.tx.get(..len).unwrap_or_default(), true);
         Ok(())
+    }
+
+    /// A message was taken for the response. If an older one may still have been on its way, this may be it, and the right one is
+    /// still to come: within a timeout, for which the line is silent before the next request. So an answer that comes even after
+    /// the drain costs one wrong value, not one at each request from then on.
+    fn answered(&mut self, timeout: Span) {
+        if let (Owed::Older(_), Before::Gap) = (self.owed, self.before) {
+            self.before = Before::Silence(timeout);
+        }
+        self.owed = Owed::Nothing;
     }
 
     /// The response is late: a preamble, if the framing has one, brings the peer's decoder into step.

@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 use embedded_io::{ErrorType, Read, Write};
 
 use super::{Clock, Peer};
+use crate::shown::shown;
 
 /// How long a `read` of [`Tcp`] and [`Udp`] waits for the first byte.
 pub const TICK: Duration = Duration::from_millis(10);
 
 /// The clock of this computer, asked how much time has passed.
-#[derive(Debug)]
 struct Watch(Instant);
 
 impl Watch {
@@ -42,11 +42,12 @@ fn timed(error: io::Error) -> io::Error {
 ///
 /// Set a timeout of a tick for its reads, 10 ms for example: `WouldBlock` and `TimedOut` are ticks. One that never waits is looked
 /// at every millisecond. One that waits forever makes every timeout infinite.
-#[derive(Debug)]
 pub struct Io<T> {
     io: T,
     watch: Watch,
 }
+
+shown!([T] Io<T>, |_| "Io");
 
 impl<T> Io<T> {
     /// Wraps `io`.
@@ -117,11 +118,12 @@ impl<T: io::Write> Write for Io<T> {
 }
 
 /// A TCP connection.
-#[derive(Debug)]
 pub struct Tcp {
     stream: TcpStream,
     watch: Watch,
 }
+
+shown!(Tcp, |_| "Tcp");
 
 impl Tcp {
     /// Connects to `host:port`; waits at most `limit` for each of its addresses.
@@ -190,14 +192,14 @@ impl Write for Tcp {
 ///
 /// A server remembers its last 256 peers and gives each a number of its own, from 1 on, which no other peer gets; a peer that was
 /// forgotten gets a new one.
-#[derive(Debug)]
 pub struct Udp {
     socket: UdpSocket,
     mode: Mode,
     watch: Watch,
 }
 
-#[derive(Debug)]
+shown!(Udp, |_| "Udp");
+
 enum Mode {
     /// The socket hears one peer only.
     Client,

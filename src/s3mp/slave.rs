@@ -116,10 +116,11 @@ impl<R: Resources> Slave<R> {
                 if len > 0 {
                     return emit(Reply::DEBUG, address, Counter::NONE, len, tx);
                 }
-            } else if self.subscribed.contains(address) && self.resources.changed(address) {
-                if let Ok(len) = self.resources.get(address, out) {
-                    return emit(Reply::PUSH, address, Counter::NONE, len, tx);
-                }
+            } else if self.subscribed.contains(address)
+                && self.resources.changed(address)
+                && let Ok(len) = self.resources.get(address, out)
+            {
+                return emit(Reply::PUSH, address, Counter::NONE, len, tx);
             }
         }
         self.turn = 0;

@@ -190,11 +190,11 @@ impl<'ast> Visit<'ast> for Names {
             syn::Type::Array(array) => Some(&array.elem),
             _ => None,
         };
-        if let Some(syn::Type::Path(path)) = element.map(|element| &**element) {
-            if path.path.is_ident("u8") {
-                self.0.insert("[u8]".to_owned());
-                return;
-            }
+        if let Some(syn::Type::Path(path)) = element.map(|element| &**element)
+            && path.path.is_ident("u8")
+        {
+            self.0.insert("[u8]".to_owned());
+            return;
         }
         if let syn::Type::BareFn(_) = ty {
             return;

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use anysmp::framing::lrc::Lrc;
 use anysmp::line::{self, Sink};
+use anysmp::port::Clock;
 use anysmp::routine::{Ended, Routine};
 use anysmp::s3mp::Address;
 use anysmp::s3mp::master::{Error, Master, Request, Unsolicited};
@@ -26,7 +27,7 @@ pub const TICK: Duration = Duration::from_millis(10);
 #[derive(Default)]
 pub struct Line {
     pub queues: [VecDeque<u8>; 2],
-    /// Simulated milliseconds; a read in vain moves it on, on the master's side only.
+    /// Simulated milliseconds; a read that waits moves it on, on the master's side only.
     pub now: u64,
     /// One byte of so many is lost or changed; 0 for none.
     pub noise: u32,
@@ -42,12 +43,14 @@ impl Line {
     }
 }
 
-/// One end of the line.
+/// One end of the line. Its clock is the line's.
 pub struct End {
     line: Rc<RefCell<Line>>,
+    /// When it was last asked how much time has passed.
+    asked: u64,
     /// Which queue is read; the other one is written.
     reads: usize,
-    /// Lets the other end work, before a read in vain becomes a tick.
+    /// Lets the other end work, once in each millisecond that passes.
     peer: Option<Box<dyn FnMut()>>,
 }
 
@@ -74,21 +77,33 @@ impl embedded_io::ErrorType for End {
     type Error = PortError;
 }
 
+impl Clock for End {
+    fn elapsed(&mut self) -> Duration {
+        let now = self.line.borrow().now;
+        Duration::from_millis(now - std::mem::replace(&mut self.asked, now))
+    }
+}
+
 impl embedded_io::Read for End {
     fn read(&mut self, buf: &mut [u8]) -> Result<usize, PortError> {
-        if let Some(peer) = &mut self.peer {
+        let mut left = TICK.as_millis();
+        loop {
+            let mut line = self.line.borrow_mut();
+            let len = buf.len().min(line.queues[self.reads].len());
+            if len > 0 {
+                line.queues[self.reads].drain(..len).zip(buf).for_each(|(byte, to)| *to = byte);
+                return Ok(len);
+            }
+            // Only the master's reads move the clock: the other end works once in each millisecond.
+            let Some(peer) = &mut self.peer else { return Err(PortError::Tick) };
+            if left == 0 {
+                return Err(PortError::Tick);
+            }
+            left -= 1;
+            line.now += 1;
+            drop(line);
             peer();
         }
-        let mut line = self.line.borrow_mut();
-        let len = buf.len().min(line.queues[self.reads].len());
-        if len == 0 {
-            if self.peer.is_some() {
-                line.now += TICK.as_millis() as u64;
-            }
-            return Err(PortError::Tick);
-        }
-        line.queues[self.reads].drain(..len).zip(buf).for_each(|(byte, to)| *to = byte);
-        Ok(len)
     }
 }
 
@@ -141,8 +156,8 @@ pub struct Plant {
     pub temperature: Watched<i16>,
     pub relay: Watched<bool>,
     pub boot: u32,
-    /// Values move by themselves.
-    pub alive: bool,
+    /// The temperature moves by itself once in so many milliseconds; 0 for never.
+    pub every: u64,
     pub gets: u32,
     pub inverts: u32,
     pub resets: u32,
@@ -220,44 +235,45 @@ fn world(asynchronous: bool) -> (World, End) {
         temperature: Watched::new(20),
         relay: Watched::new(false),
         boot: 1,
-        alive: false,
+        every: 0,
         gets: 0,
         inverts: 0,
         resets: 0,
         debug: false,
     }));
-    let end = End { line: line.clone(), reads: 1, peer: None };
-    let [message, chunk, out] = [(); 3].map(|()| vec![0; 64].leak());
-    let mut tx = vec![0; 60];
+    let end = End { line: line.clone(), asked: 0, reads: 1, peer: None };
+    let message = vec![0; 64].leak();
+    let memory = vec![0; Lrc::sizes_of(64).memory()].leak();
     let mut slave = Slave::new(Shared(plant.clone())).unwrap();
     let (time, application) = (line.clone(), plant.clone());
     let mut served = 0;
     let mut work = move || {
         let now = time.borrow().now;
-        if application.borrow().alive && now / 300 != served / 300 {
+        let every = application.borrow().every;
+        if every > 0 && now / every != served / every {
             let mut plant = application.borrow_mut();
-            let value = plant.temperature.value() + 1;
+            let value = plant.temperature.value().wrapping_add(1);
             plant.temperature.set(value);
         }
         served = now;
         time.borrow().dead
     };
     let peer: Box<dyn FnMut()> = if asynchronous {
-        let mut link = asynch::Link::new(end, Lrc::new(message), chunk, out, TICK);
+        let mut link = asynch::Link::new(end, Lrc::new(message), memory).unwrap();
         Box::new(move || {
             if !work() {
-                let _: After = block_on(link.serve(&mut slave, &mut tx)).unwrap();
+                let _: After = block_on(link.serve(&mut slave)).unwrap();
             }
         })
     } else {
-        let mut link = blocking::Link::new(end, Lrc::new(message), chunk, out, TICK);
+        let mut link = blocking::Link::new(end, Lrc::new(message), memory).unwrap();
         Box::new(move || {
             if !work() {
-                let _: After = link.serve(&mut slave, &mut tx).unwrap();
+                let _: After = link.serve(&mut slave).unwrap();
             }
         })
     };
-    (World { line: line.clone(), plant }, End { line, reads: 0, peer: Some(peer) })
+    (World { line: line.clone(), plant }, End { line, asked: 0, reads: 0, peer: Some(peer) })
 }
 
 impl World {
@@ -314,11 +330,12 @@ pub type Failed = line::Error<PortError, Error>;
 
 impl Link {
     pub fn new(end: End, asynchronous: bool) -> Self {
-        let [message, chunk, out] = [(); 3].map(|()| vec![0; 128].leak());
+        let framing = Lrc::new(vec![0; 128].leak());
+        let memory = vec![0; Lrc::sizes_of(128).memory()].leak();
         if asynchronous {
-            Self::Async(asynch::Link::new(end, Lrc::new(message), chunk, out, TICK).with_sink(Log::default()))
+            Self::Async(asynch::Link::new(end, framing, memory).unwrap().with_sink(Log::default()))
         } else {
-            Self::Blocking(blocking::Link::new(end, Lrc::new(message), chunk, out, TICK).with_sink(Log::default()))
+            Self::Blocking(blocking::Link::new(end, framing, memory).unwrap().with_sink(Log::default()))
         }
     }
 
@@ -328,10 +345,9 @@ impl Link {
         request: &R,
         read: impl FnOnce(R::Response<'_>) -> T,
     ) -> Result<T, Failed> {
-        let mut tx = [0; 64];
         match self {
-            Self::Blocking(link) => link.call(master, request, &mut tx).map(read),
-            Self::Async(link) => block_on(link.call(master, request, &mut tx)).map(read),
+            Self::Blocking(link) => link.call(master, request).map(read),
+            Self::Async(link) => block_on(link.call(master, request)).map(read),
         }
     }
 
@@ -341,10 +357,9 @@ impl Link {
         routine: &mut R,
         on_event: impl FnMut(R::Event<'_>) -> ControlFlow<()>,
     ) -> Ended<R::Report> {
-        let mut tx = [0; 64];
         match self {
-            Self::Blocking(link) => link.run(master, routine, &mut tx, on_event).unwrap(),
-            Self::Async(link) => block_on(link.run(master, routine, &mut tx, on_event)).unwrap(),
+            Self::Blocking(link) => link.run(master, routine, on_event).unwrap(),
+            Self::Async(link) => block_on(link.run(master, routine, on_event)).unwrap(),
         }
     }
 

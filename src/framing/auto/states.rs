@@ -239,7 +239,9 @@ impl Auto<'_> {
                 // COBS frames after noise that looks like a raw header would be lost up to its length.
                 let start =
                     self.stored(have).iter().rposition(|byte| *byte == 0).map_or(0, |zero| zero.wrapping_add(1));
-                if is_frame(self.stored(have).get(start..).unwrap_or_default()) {
+                let frame = self.stored(have).get(start..).unwrap_or_default();
+                // A run of ones is a message of zeros, whose CRC is zero: data hold such runs, and no client sends that.
+                if frame.iter().any(|byte| *byte != 1) && is_frame(frame) {
                     self.drop_front(have, start);
                     // Its zero stays in the input.
                     self.state = State::Cobs { have: have.saturating_sub(start) };
