@@ -31,6 +31,7 @@
 //!
 //! Two kinds of time are told apart. *Limits*, such as a timeout, count all time that passes, whatever the peer sends: a device
 //! that never stops talking cannot hold up anything. *Silence* counts only rounds in which nothing came and nothing was sent.
+//! Both are kept in microseconds in one word ([`Span`]): a limit above 71 minutes counts as 71 minutes.
 //! A timeout starts when the last byte of a request has left: when the port has taken it and, if the framing knows how long a
 //! byte takes ([`Framing::byte_time`]), when the line can have carried it. A
 //! response of which a part is there when it ends is waited for, if the framing knows how long that can take
