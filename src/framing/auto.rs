@@ -117,7 +117,8 @@ impl<'b> Auto<'b> {
         Self { raw: false, ..self }
     }
 
-    /// The sizes that suit a receive buffer of `buffer` bytes: the least of the three framings, because a peer may use any.
+    /// The sizes that suit a receive buffer of `buffer` bytes: the least of the three framings, because a peer may use
+    /// any.
     #[must_use]
     pub const fn sizes_of(buffer: usize) -> Sizes {
         Sizes::of_stream(Console::max_message(buffer), Cobs::sizes_of(buffer).buffer)

@@ -46,7 +46,9 @@ pub const ALL: &[Operation] = &[
     },
     |_, _| drop_in_box(max_frame_len(size())),
     |_, _| drop_in_box(cobs::max_encoded_len(size())),
-    |_, _| drop_in_box((Console::sizes_of(size()).memory(), Cobs::sizes_of(size()), Counted::<SmpHead>::sizes_of(size()))),
+    |_, _| {
+        drop_in_box((Console::sizes_of(size()).memory(), Cobs::sizes_of(size()), Counted::<SmpHead>::sizes_of(size())))
+    },
     |_, _| drop_in_box((Datagram::sizes_of(size()), Packet::sizes_of(size()), Lrc::sizes_of(size()))),
     |_, _| drop_in_box((Auto::sizes_of(size()), Auto::max_encoded_len(size()), ble::Reassembly::sizes_of(size()))),
     |_, _| drop_in_box((Console::buffer_len(size()), Console::max_message(size()), Console::encoded_len(size()))),
