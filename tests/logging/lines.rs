@@ -86,7 +86,7 @@ fn each_damaged_frame_is_one_line_with_its_reason() {
     assert_eq!((counters.damaged, dropped), (1, vec![framing::Error::Checksum]));
     // The words, the type, the variant.
     assert_eq!(one.len(), 5, "{one:02x?}");
-    let (counters, dropped, three) = logged(bad.retry(3));
+    let (counters, dropped, three) = logged(bad.repeat(3));
     assert_eq!((counters.damaged, dropped.len(), three.len()), (3, 3, 15));
     let cut = [&good[..20], b"\n", &bad].concat();
     let (counters, dropped, two) = logged(cut);
@@ -99,7 +99,7 @@ fn each_damaged_frame_is_one_line_with_its_reason() {
 #[test]
 fn each_message_that_nobody_asked_for_is_one_line() {
     let foreign = frame(b"\x0B\0\0\x08\0\0\x63\0hunter2-");
-    let (counters, dropped, log) = logged(foreign.retry(2));
+    let (counters, dropped, log) = logged(foreign.repeat(2));
     assert_eq!((counters.foreign, dropped.len(), log.len()), (2, 0, 4), "{log:02x?}");
 }
 
@@ -118,7 +118,7 @@ fn nothing_else_in_the_crate_logs() {
             !code.starts_with("//")
                 && logs.iter().any(|name| code.contains(&format!("defmt::{name}")) || code.starts_with(name))
         });
-        let expected = if path.ends_with("link.rs") { 2 } else { 0 };
+        let expected = if path.ends_with("line.rs") { 2 } else { 0 };
         assert_eq!(lines.count(), expected, "{}", path.display());
     }
 }
