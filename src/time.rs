@@ -52,10 +52,11 @@ impl Span {
     /// The same as a `Duration`.
     #[must_use]
     #[inline(never)]
-    pub const fn time(self) -> Duration {
+    pub fn time(self) -> Duration {
         let secs = self.0 / Self::SECOND;
         let micros = self.0.wrapping_sub(secs.wrapping_mul(Self::SECOND));
-        Duration::new(secs as u64, micros.wrapping_mul(1000))
+        // Always less than a second; where the compiler does not see that, it keeps a division and a panic.
+        Duration::new(secs.into(), micros.wrapping_mul(1000).min(999_999_000))
     }
 
     /// Whether this is no time at all.
