@@ -171,7 +171,7 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink> Link<'_, P, F, S> {
     pub async fn recv(&mut self, limit: Duration) -> Result<&[u8], Error<P::Error>> {
         self.begin().await?;
         let mut waited = Span::ZERO;
-        while !waited.reaches(Span::of(limit)) {
+        while !waited.reaches(Span::limit(limit)) {
             match self.arrival().await? {
                 Event::Message => return Ok(self.line.message()),
                 Event::Damaged(_) => {}
@@ -203,7 +203,7 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink> Link<'_, P, F, S> {
         while self.line.is_sending() {
             self.step().await?;
         }
-        self.line.start(Span::of(self.port.elapsed()));
+        self.line.start(self.port.elapsed());
         Ok(())
     }
 
@@ -261,6 +261,6 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink> Link<'_, P, F, S> {
             let read = self.port.read(self.line.room()).await;
             read.map_or_else(unread, |count| Moved::Received(count, self.port.peer()))
         };
-        self.line.moved(moved, Span::of(self.port.elapsed()))
+        self.line.moved(moved, self.port.elapsed())
     }
 }

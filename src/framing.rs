@@ -264,6 +264,12 @@ pub trait Framing {
         Duration::ZERO
     }
 
+    /// Whether what has come since the last message or silence can be the front of a message, where that takes so long on the line
+    /// that a timeout has to know ([`byte_time`](Self::byte_time) is not zero then). False by default.
+    fn is_arriving(&self) -> bool {
+        false
+    }
+
     /// How long the buffers are that suit this framing and its receive buffer.
     fn sizes(&self) -> Sizes;
 

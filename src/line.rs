@@ -31,9 +31,11 @@
 //!
 //! Two kinds of time are told apart. *Limits*, such as a timeout, count all time that passes, whatever the peer sends: a device
 //! that never stops talking cannot hold up anything. *Silence* counts only rounds in which nothing came and nothing was sent.
+//! Both are kept in microseconds in one word ([`Span`]): a limit above 71 minutes counts as 71 minutes.
 //! A timeout starts when the last byte of a request has left: when the port has taken it and, if the framing knows how long a
-//! byte takes ([`Framing::byte_time`]), when the line can have carried it. A response that is arriving when it ends is waited for, at most as long as the longest
-//! message takes on the line.
+//! byte takes ([`Framing::byte_time`]), when the line can have carried it. A
+//! response of which a part is there when it ends is waited for, if the framing knows how long that can take
+//! ([`Framing::is_arriving`]): at most as long as the longest message takes on the line.
 //!
 //! # Sending
 //!
@@ -112,7 +114,13 @@ pub struct Line<'b, F: Framing> {
     unread: Range<u16>,
     tx: &'b mut [u8],
     out: &'b mut [u8],
-    sending: Sending<F::Encoder>,
+    sending: Sending,
+    /// Of the message that is sent, or was last.
+    encoder: Option<F::Encoder>,
+    /// That message is `tx[..len]`.
+    len: u16,
+    /// The part of `out` that the port has not taken; empty unless a frame has begun.
+    run: Range<u16>,
     before: Before,
     ear: Ear,
     since: Since,
@@ -124,6 +132,8 @@ pub struct Line<'b, F: Framing> {
     owed: Owed,
     /// Who sent what is in `read`.
     peer: Peer,
+    /// What is left of the time that the port has reported, in nanoseconds.
+    nanos: u16,
     /// How often in a row the port was interrupted.
     interrupted: u8,
     counters: Counters,
@@ -131,41 +141,18 @@ pub struct Line<'b, F: Framing> {
 
 shown!(['b, F: Framing] Line<'b, F>, |line| "Line({:?})", line.counters);
 
-/// The message in `tx`.
-enum Sending<E> {
-    /// There is none to send. Out: `Message` by `transmit`.
-    Idle,
-    /// Out: `Idle`, when the port has taken its frame, if the line never gets ready, or by `abandon`.
-    Message(Outgoing<E>),
-}
-
-/// How far a message has come. Its stage is beside what all stages have, so that nothing moves from one to the next: 120 bytes
-/// of flash less than variants that hold it.
-struct Outgoing<E> {
-    encoder: E,
-    /// The message is `tx[..len]`.
-    len: u16,
-    /// `out[from..to]` is encoded and not yet taken.
-    from: u16,
-    to: u16,
-    stage: Stage,
-}
-
+/// How far the message in `tx` has come. The encoder and the run that is encoded are beside it, where nothing moves from one stage
+/// to the next: 190 bytes of flash less than variants that hold them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    /// It waits for the line. Out: `Frame`.
+enum Sending {
+    /// There is none to send. Out: `Waiting` by `transmit`.
+    Idle,
+    /// It waits for the line. Out: `Frame`, `Last`; `Idle` if the line never gets ready, or by `abandon`.
     Waiting,
-    /// Its frame has begun, and there is more than what is encoded. Out: `Last`.
+    /// Its frame has begun, and there is more than what is encoded. Out: `Last`; `Idle` by `abandon`.
     Frame,
-    /// What is encoded is the end of its frame. No way out.
+    /// What is encoded is the end of its frame. Out: `Idle`, when the port has taken it, or by `abandon`.
     Last,
-}
-
-impl<E> Outgoing<E> {
-    /// What is encoded and not yet taken.
-    fn run(&self) -> Range<usize> {
-        self.from.into()..self.to.into()
-    }
 }
 
 /// What has to happen before a frame may begin.
@@ -248,6 +235,9 @@ impl<'b, F: Framing> Line<'b, F> {
             tx,
             out,
             sending: Sending::Idle,
+            encoder: None,
+            len: 0,
+            run: 0..0,
             before: Before::Gap,
             ear: Ear::Ended,
             since: Since::Left(Span::ZERO),
@@ -255,6 +245,7 @@ impl<'b, F: Framing> Line<'b, F> {
             airtime: Span::ZERO,
             owed: Owed::Nothing,
             peer: Peer::default(),
+            nanos: 0,
             interrupted: 0,
             counters: Counters::default(),
         })
@@ -409,28 +400,25 @@ impl<'b, F: Framing> Line<'b, F> {
 
     /// The same without time.
     pub(crate) fn heard<S: Sink + ?Sized>(&mut self, sink: &mut S) -> Option<Event> {
-        if !self.is_begun() {
-            while !self.unread.is_empty() {
+        while !self.is_begun() {
+            let progress = if !self.unread.is_empty() {
                 let unread = usize::from(self.unread.start)..usize::from(self.unread.end);
                 let mut input = self.read.get(unread).unwrap_or_default();
                 let progress = self.framing.push(&mut input);
                 self.unread.start = self.unread.end.saturating_sub(short(input.len()));
-                if let Some(event) = note(progress, &self.framing, sink, &mut self.counters)
-                    && self.concerns(event)
-                {
-                    return Some(event);
+                progress
+            } else if let Ear::Silent(silence) = self.ear {
+                match self.framing.idle(silence.time()) {
+                    Ok(framing::Progress::More) => break,
+                    found => found,
                 }
-            }
-            if let Ear::Silent(silence) = self.ear {
-                loop {
-                    let progress = self.framing.idle(silence.time());
-                    let is_over = progress == Ok(framing::Progress::More);
-                    match note(progress, &self.framing, sink, &mut self.counters) {
-                        Some(event) if self.concerns(event) => return Some(event),
-                        _ if is_over => break,
-                        _ => {}
-                    }
-                }
+            } else {
+                break;
+            };
+            if let Some(event) = note(progress, &self.framing, sink, &mut self.counters)
+                && self.concerns(event)
+            {
+                return Some(event);
             }
         }
         None
@@ -482,8 +470,10 @@ impl<'b, F: Framing> Line<'b, F> {
         }
         let message = self.tx.get(..len).ok_or(Error::BufferFull)?;
         let encoder = self.framing.encode(message).map_err(Error::Framing)?;
-        self.sending = Sending::Message(Outgoing { encoder, len: short(len), from: 0, to: 0, stage: Stage::Waiting });
-        let mut limit = const { Span::of(JAMMED) };
+        self.encoder = Some(encoder);
+        self.len = short(len);
+        self.sending = Sending::Waiting;
+        let mut limit = const { Span::limit(JAMMED) };
         if let Before::Silence(silence) = self.before {
             limit.lengthen(silence);
             limit.lengthen(silence);
@@ -501,12 +491,12 @@ impl<'b, F: Framing> Line<'b, F> {
 
     /// Whether a frame is half sent.
     const fn is_begun(&self) -> bool {
-        matches!(&self.sending, Sending::Message(Outgoing { stage: Stage::Frame | Stage::Last, .. }))
+        matches!(self.sending, Sending::Frame | Sending::Last)
     }
 
     /// Whether a message waits for the line.
     const fn is_waiting(&self) -> bool {
-        matches!(&self.sending, Sending::Message(Outgoing { stage: Stage::Waiting, .. }))
+        matches!(self.sending, Sending::Waiting)
     }
 
     /// The next bytes for the port: hand over as many as it takes, and say how many with [`sent`](Self::sent). Empty if there
@@ -521,10 +511,7 @@ impl<'b, F: Framing> Line<'b, F> {
             self.before = Before::Gap;
         }
         self.begin();
-        match &self.sending {
-            Sending::Message(message) => self.out.get(message.run()).unwrap_or_default(),
-            Sending::Idle => &[],
-        }
+        self.out.get(usize::from(self.run.start)..usize::from(self.run.end)).unwrap_or_default()
     }
 
     /// Begins the frame of the message that waits, if there is one and the line is ready.
@@ -537,28 +524,27 @@ impl<'b, F: Framing> Line<'b, F> {
 
     /// Encodes into `out`, which is empty.
     fn fill(&mut self) {
-        let Sending::Message(Outgoing { encoder, len, from, to, stage }) = &mut self.sending else { return };
-        let message = self.tx.get(..usize::from(*len)).unwrap_or_default();
+        let Some(encoder) = &mut self.encoder else { return };
+        let message = self.tx.get(..usize::from(self.len)).unwrap_or_default();
         let mut used = 0usize;
-        *from = 0;
-        *stage = loop {
+        self.sending = loop {
             let room = self.out.get_mut(used..).unwrap_or_default();
             // Where a frame leaves in one piece, `out` has room for it: that was checked when the line was built. Its last byte may
             // be the last of `out`.
             if !F::WHOLE && room.len() < F::Encoder::MIN_OUT {
-                break Stage::Frame;
+                break Sending::Frame;
             }
             match encoder.next(message, room) {
-                0 => break Stage::Last,
+                0 => break Sending::Last,
                 written => used = used.wrapping_add(written),
             }
         };
-        *to = short(used);
+        self.run = 0..short(used);
     }
 
     /// How long the message that waits needs the line to be silent. `None` if it waits for something else.
     fn wanted(&self) -> Option<Span> {
-        let gap = Span::of(self.framing.gap());
+        let gap = Span::limit(self.framing.gap());
         match self.before {
             Before::Silence(silence) if silence.reaches(gap) => Some(silence),
             Before::Gap | Before::Silence(_) => Some(gap),
@@ -596,25 +582,21 @@ impl<'b, F: Framing> Line<'b, F> {
         // What came meanwhile was not seen.
         self.ear = Ear::Busy;
         let taken = short(count);
-        if let Sending::Message(message @ Outgoing { stage: Stage::Frame | Stage::Last, .. }) = &mut self.sending {
-            message.from = message.from.saturating_add(taken);
-            if message.from < message.to {
-                return false;
-            }
+        if self.is_begun() {
+            self.run.start = self.run.start.saturating_add(taken);
             // The end of a frame may be the end of what was encoded at once: then there is nothing left to hand over.
-            if message.stage == Stage::Frame {
+            if self.run.is_empty() && self.sending == Sending::Frame {
                 self.fill();
             }
-            let Sending::Message(Outgoing { from, to, stage: Stage::Last, .. }) = self.sending else { return false };
-            if from < to {
+            if self.sending != Sending::Last || !self.run.is_empty() {
                 return false;
             }
             self.sending = Sending::Idle;
             self.counters.sent = self.counters.sent.wrapping_add(1);
             let byte_time = self.framing.byte_time();
             // A framing that knows it sends whole frames: what is in `out` is all of it.
-            let airtime = if byte_time.is_zero() { byte_time } else { byte_time.saturating_mul(to.into()) };
-            self.airtime = Span::of(airtime);
+            let airtime = if byte_time.is_zero() { byte_time } else { byte_time.saturating_mul(self.run.end.into()) };
+            self.airtime = Span::limit(airtime);
             self.since = Since::Flushing(self.airtime);
             return true;
         }
@@ -623,26 +605,24 @@ impl<'b, F: Framing> Line<'b, F> {
         if usize::from(*sent) < self.framing.preamble().len() {
             return false;
         }
-        self.before = Before::Flushing(const { Span::of(F::SETTLE) });
+        self.before = Before::Flushing(const { Span::limit(F::SETTLE) });
         true
     }
 
     /// Gives up the message that is being sent, because the port failed. If a part of its frame has left, the next frame is
     /// preceded by what brings the peer into step again.
     pub fn abandon(&mut self) {
-        let is_cut = match &self.sending {
-            Sending::Message(message) => match message.stage {
-                Stage::Waiting => false,
-                Stage::Frame => true,
-                // A frame that leaves in one piece has not begun before its first byte was taken.
-                Stage::Last => message.from > 0 || !F::WHOLE,
-            },
+        let is_cut = match self.sending {
+            Sending::Waiting => false,
+            Sending::Frame => true,
+            // A frame that leaves in one piece has not begun before its first byte was taken.
+            Sending::Last => self.run.start > 0 || !F::WHOLE,
             // All was handed over, but the port could not flush it.
             Sending::Idle => matches!(self.since, Since::Flushing(_)),
         };
         if is_cut {
             self.before = if self.framing.preamble().is_empty() {
-                Before::Flushing(const { Span::of(F::QUIET) })
+                Before::Flushing(const { Span::limit(F::QUIET) })
             } else {
                 Before::Preamble(0)
             };
@@ -654,6 +634,7 @@ impl<'b, F: Framing> Line<'b, F> {
 
     fn give_up(&mut self) {
         self.sending = Sending::Idle;
+        self.run = 0..0;
         self.since = Since::Unsent;
         self.counters.failures = self.counters.failures.wrapping_add(1);
     }
@@ -667,7 +648,8 @@ impl<'b, F: Framing> Line<'b, F> {
     }
 
     /// An operation of a driver begins: the time until now is none of its own.
-    pub(crate) fn start(&mut self, time: Span) {
+    pub(crate) fn start(&mut self, time: Duration) {
+        let time = Span::lap(time, &mut self.nanos);
         self.away(time);
         self.elapsed = Span::ZERO;
     }
@@ -680,7 +662,8 @@ impl<'b, F: Framing> Line<'b, F> {
 
     /// One call of a port has ended, and this much time has passed since the one before. What it means is the same in both
     /// drivers.
-    pub(crate) fn moved<E>(&mut self, moved: Moved<E>, time: Span) -> Result<(), Error<E>> {
+    pub(crate) fn moved<E>(&mut self, moved: Moved<E>, time: Duration) -> Result<(), Error<E>> {
+        let time = Span::lap(time, &mut self.nanos);
         let (error, is_sending) = match moved {
             Moved::Sent(count @ 1..) => {
                 // Time first: a wait begins when the last byte is flushed.
@@ -729,28 +712,21 @@ impl<'b, F: Framing> Line<'b, F> {
         matches!(self.since, Since::Flushing(_)) || matches!(self.before, Before::Flushing(_))
     }
 
-    /// Whether a wait for a response has ended: its limit has passed, and no message is just arriving. On a slow line a long one
-    /// takes more time than any peer does to begin it; more than the longest one takes is not waited for.
+    /// Whether a wait for a response has ended: its limit has passed, and no message is just arriving. On a slow line a long one takes
+    /// more time than any peer does to begin it; more than the longest one takes is not waited for.
     fn is_late(&self, waited: Span, limit: Span) -> bool {
-        if !waited.reaches(limit) {
-            return false;
+        if !waited.reaches(limit) || !self.framing.is_arriving() {
+            return waited.reaches(limit);
         }
-        let (gap, byte_time) = (Span::of(self.framing.gap()), self.framing.byte_time());
-        match self.ear {
-            Ear::Silent(silence) if silence.reaches(gap) => true,
-            _ if byte_time.is_zero() => true,
-            _ => {
-                let longest = u32::try_from(self.framing.sizes().buffer).unwrap_or(u32::MAX);
-                let mut most = Span::of(byte_time.saturating_mul(longest));
-                most.lengthen(limit);
-                waited.reaches(most)
-            }
-        }
+        let longest = u32::try_from(self.framing.sizes().buffer).unwrap_or(u32::MAX);
+        let mut most = Span::limit(self.framing.byte_time().saturating_mul(longest));
+        most.lengthen(limit);
+        waited.reaches(most)
     }
 
     /// Whether a message waits for a silence that is shorter than a tick.
     pub(crate) fn is_resting(&self) -> bool {
-        self.rest().is_some_and(|left| const { Span::of(SPIN) }.reaches(left))
+        self.rest().is_some_and(|left| const { Span::limit(SPIN) }.reaches(left))
     }
 
     /// Whether the last message was given up.

@@ -250,5 +250,5 @@ fn every_error_of_the_crate_says_something() {
     }
     let text = |error: anysmp::line::Error<anysmp::framing::Error, client::Error>| error.to_string();
     assert_eq!(text(anysmp::line::Error::Protocol(client::Error::Remote(Error::BUSY))), Error::BUSY.to_string());
-    assert_eq!(text(anysmp::line::Error::TimedOut), "no answer in time");
+    assert_eq!(text(anysmp::line::Error::TimedOut), "no response in time");
 }

@@ -112,7 +112,9 @@ fn drive<R: Routine<Client = Client>>(
                     carry(line, &mut random, &mut answers, server(&request));
                 }
                 match answers.pop_front() {
-                    Some(message) => each(routine.receive(&mut client, &message)),
+                    Some(message) => {
+                        routine.receive(&mut client, &message).map(&mut each);
+                    }
                     None => routine.timed_out(),
                 }
             }

@@ -799,7 +799,8 @@ fn a_peer_that_chatters_without_answering_is_given_up() {
         match upgrade.poll(&mut client, &mut tx) {
             Step::Send(_) => {}
             Step::Wait(_) => {
-                let _ = upgrade.receive(&mut client, &[9; 12]);
+                assert_eq!(upgrade.receive(&mut client, &[9; 12]), None);
+                upgrade.timed_out();
             }
             Step::Reopen => panic!(),
             Step::Done => {

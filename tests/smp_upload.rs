@@ -14,8 +14,10 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use anysmp::cbor::Writer;
+use anysmp::framing::Framing;
 use anysmp::framing::console::Console;
 use anysmp::framing::datagram::Datagram;
+use anysmp::line::{Limits, Line};
 use anysmp::routine::{Routine, Step};
 use anysmp::smp::client::Client;
 use anysmp::smp::image::{self, UploadResponse};
@@ -66,6 +68,11 @@ fn slow_longest(request: image::Upload<'_>, left: usize, limit: usize) -> Option
         image::Upload { data: Some(data[..*n].into()), ..request }.encode(&mut writer).unwrap();
         8 + writer.len() <= limit
     })
+}
+
+/// The limits of a link with this framing.
+fn limits(framing: impl Framing) -> Limits {
+    Line::new(framing, &mut [0; 4096][..]).unwrap().limits()
 }
 
 #[test]
@@ -178,14 +185,14 @@ fn the_overhead_is_subtracted_from_the_buffer_of_the_device() {
 fn the_framing_says_the_overhead_and_datagrams_go_one_by_one() {
     let file = [7; 20_000];
     let (console, datagram) = (
-        Upload::new(&file[..]).over::<Console<'_>>().parameters(known(384, 4)),
-        Upload::new(&file[..]).over::<Datagram<'_>>().parameters(known(384, 4)),
+        Upload::new(&file[..]).over(limits(Console::new(&mut [0; 384]))).parameters(known(384, 4)),
+        Upload::new(&file[..]).over(limits(Datagram::new(&mut [0; 384]))).parameters(known(384, 4)),
     );
     for (mut upload, longest) in [(console, 380), (datagram, 384)] {
         assert_eq!(upload.poll(&mut Client::new(0), &mut [0; 512]), Step::Send(longest));
     }
-    assert_eq!(most_outstanding(Upload::new(&file[..]).over::<Console<'_>>(), 4), 3);
-    assert_eq!(most_outstanding(Upload::new(&file[..]).over::<Datagram<'_>>(), 4), 1);
+    assert_eq!(most_outstanding(Upload::new(&file[..]).over(limits(Console::new(&mut [0; 384]))), 4), 3);
+    assert_eq!(most_outstanding(Upload::new(&file[..]).over(limits(Datagram::new(&mut [0; 384]))), 4), 1);
 }
 
 #[test]

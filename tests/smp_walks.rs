@@ -32,7 +32,9 @@ fn walk<R: Routine<Client = Client>>(
         match routine.poll(&mut client, &mut tx) {
             Step::Send(len) => arriving = Some(server(&tx[..len])).filter(|_| seed == 0 || !random.percent(20)),
             Step::Wait(_) => match arriving.take() {
-                Some(message) => each(routine.receive(&mut client, &message)),
+                Some(message) => {
+                    routine.receive(&mut client, &message).map(&mut each);
+                }
                 None => routine.timed_out(),
             },
             Step::Reopen => panic!(),

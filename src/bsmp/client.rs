@@ -30,9 +30,9 @@
 //!
 //! # Time
 //!
-//! The [timeout](Client::with_timeout) begins when the last byte of the request has left. Where the framing knows the speed of the
-//! line (`framing::packet`), it need not include the time that request and answer spend on it, however long they are. Elsewhere
-//! the whole answer has to be there when it ends.
+//! The [timeout](Client::with_timeout) begins when the last byte of the request has left, however long that takes. On a bus
+//! (`framing::packet`, which knows the speed of the line) the answer has to begin before it ends; one of which a part is there is
+//! waited for, at most as long as the longest packet takes. Elsewhere the whole answer has to be there.
 //!
 //! A broadcast is answered by nobody. `Link::send` keeps the gap in front of the next packet, but does not know how long the
 //! nodes need: see [`Client::post`].
@@ -80,7 +80,7 @@ impl Client {
         Self { to: Some(address), ..Self::new() }
     }
 
-    /// How long to wait for an answer after the request has left; a bus adds the time that the answer takes on the line.
+    /// How long to wait for an answer after the request has left: see [Time](self#time).
     #[must_use]
     pub const fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;

@@ -276,7 +276,7 @@ impl Framing for Auto<'_> {
                     // What is left of a damaged line may be the front of another client's frames.
                     self.console.leave_skip();
                 }
-                return self.console.idle(silence, Span::of(ABANDON));
+                return self.console.idle(silence, Span::limit(ABANDON));
             }
             State::Head { .. } if silence >= HOLD => {
                 while let State::Head { have } = self.state {

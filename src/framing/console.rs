@@ -209,7 +209,7 @@ impl<'b> Console<'b> {
     /// Decodes into `buffer`; encodes lines of [`LINE`] bytes.
     #[must_use]
     pub const fn new(buffer: &'b mut [u8]) -> Self {
-        Self { lines: Lines::new(buffer), abandon: Span::of(ABANDON) }
+        Self { lines: Lines::new(buffer), abandon: Span::limit(ABANDON) }
     }
 
     /// Encodes lines of at most `length` bytes, with marker and line feed: rounded down to whole groups of four symbols,
@@ -223,7 +223,7 @@ impl<'b> Console<'b> {
     /// Gives up an incomplete packet after `silence` instead of [`ABANDON`].
     #[must_use]
     pub const fn with_abandon(self, silence: Duration) -> Self {
-        Self { abandon: Span::of(silence), ..self }
+        Self { abandon: Span::limit(silence), ..self }
     }
 
     /// The buffer that takes messages of up to `message` bytes: 4 more.

@@ -233,6 +233,19 @@ impl Framing for Packet<'_> {
         self.gap().checked_div(2).unwrap_or_default()
     }
 
+    /// Whether the length field, as far as it is there, allows for what has come and fits the buffer. Noise that goes on for long
+    /// has no such length.
+    fn is_arriving(&self) -> bool {
+        let State::Open { count, .. } = self.state else { return false };
+        match self.buffer.get(..count.min(self.buffer.len())).and_then(<[u8]>::first_chunk) {
+            Some(&[_, _, high, low]) => {
+                let whole = usize::from(u16::from_be_bytes([high, low])).saturating_add(HEAD + 1);
+                count <= whole && whole <= self.buffer.len()
+            }
+            None => count > 0,
+        }
+    }
+
     fn sizes(&self) -> Sizes {
         let capacity = self.buffer.len();
         Sizes { message: capacity.saturating_sub(self.tail()), ..Self::sizes_of(capacity) }

@@ -74,7 +74,7 @@ impl<P> Exchange<P> {
             return Err(Error::Busy);
         }
         let (len, pending) = client.request(request, line.tx).map_err(Error::Protocol)?;
-        line.ask(len, Span::of(client.drain()), sink).map_err(Error::from_line)?;
+        line.ask(len, Span::limit(client.drain()), sink).map_err(Error::from_line)?;
         Ok(Self { pending, state: State::Asked })
     }
 
@@ -109,18 +109,18 @@ impl<P> Exchange<P> {
                 Verdict::Unsolicited => sink.unsolicited(message),
                 Verdict::Again(len) => {
                     line.owed = Owed::Nothing;
-                    line.ask(len, Span::of(client.drain()), sink)?;
+                    line.ask(len, Span::limit(client.drain()), sink)?;
                     self.state = State::Asked;
                 }
             }
         }
         match (self.state, line.since) {
             (State::Settling { len }, _) if line.is_settled() => {
-                line.ask(len, Span::of(client.drain()), sink)?;
+                line.ask(len, Span::limit(client.drain()), sink)?;
                 self.state = State::Asked;
             }
             (State::Asked, Since::Unsent) => self.state = State::Ended,
-            (State::Asked, Since::Left(waited)) if line.is_late(waited, Span::of(client.timeout(&self.pending))) => {
+            (State::Asked, Since::Left(waited)) if line.is_late(waited, Span::limit(client.timeout(&self.pending))) => {
                 match client.retry(&mut self.pending, line.tx) {
                     None => {
                         line.out_of_step();
@@ -131,7 +131,7 @@ impl<P> Exchange<P> {
                         line.nudge();
                         self.state = State::Settling { len };
                         if line.is_settled() {
-                            line.ask(len, Span::of(client.drain()), sink)?;
+                            line.ask(len, Span::limit(client.drain()), sink)?;
                             self.state = State::Asked;
                         }
                     }
@@ -236,12 +236,12 @@ impl Run {
                 }
                 match routine.poll(client, line.tx) {
                     Step::Send(len) => {
-                        let drain = Span::of(routine.drain(client));
+                        let drain = Span::limit(routine.drain(client));
                         line.ask(len, drain, sink)?;
                         // What had come before is looked at first: the port may need the room.
                         continue;
                     }
-                    Step::Wait(limit) => self.state = RunState::Waiting(Span::of(limit)),
+                    Step::Wait(limit) => self.state = RunState::Waiting(Span::limit(limit)),
                     Step::Reopen => return Ok(Turn::Ended(Ended::Reopen)),
                     Step::Done => return Ok(Turn::Ended(Ended::Done(routine.report()))),
                 }

@@ -6,7 +6,7 @@ use embedded_io::{ErrorKind, ErrorType};
 
 use super::Clock;
 use crate::shown::shown;
-use crate::time::Span;
+use crate::time::Passed;
 
 /// A port whose `read` gives up after a tick: the ticks are the clock, and the bytes if their time is known.
 ///
@@ -18,17 +18,17 @@ use crate::time::Span;
 /// exact while it is silent or sends at full rate. Where that is too much, use a [`Clocked`](super::Clocked).
 pub struct Ticking<P> {
     port: P,
-    tick: Span,
+    tick: Duration,
     byte_time: Duration,
-    passed: Span,
+    passed: Passed,
 }
 
-shown!([P] Ticking<P>, |ticking| "Ticking({} us)", ticking.tick.time().as_micros());
+shown!([P] Ticking<P>, |ticking| "Ticking({} us)", ticking.tick.as_micros());
 
 impl<P> Ticking<P> {
     /// A port whose `read` fails with an error of kind `TimedOut` after `tick` without a byte. Below 1 µs it counts as that.
     pub fn new(port: P, tick: Duration) -> Self {
-        Self { port, tick: Span::of(tick.max(Duration::from_micros(1))), byte_time: Duration::ZERO, passed: Span::ZERO }
+        Self { port, tick: tick.max(Duration::from_micros(1)), byte_time: Duration::ZERO, passed: Passed::ZERO }
     }
 
     /// How long one byte takes on the line: ten bit times, 87 µs at 115,200 baud. Rounded down, or limits are early.
@@ -46,7 +46,7 @@ impl<P> Ticking<P> {
         match read {
             Ok(count) if !self.byte_time.is_zero() => {
                 let count = u32::try_from(*count).unwrap_or(u32::MAX);
-                self.passed.lengthen(Span::of(self.byte_time.saturating_mul(count)));
+                self.passed.lengthen(self.byte_time.saturating_mul(count));
             }
             Err(error) if error.kind() == ErrorKind::TimedOut => self.passed.lengthen(self.tick),
             Ok(_) | Err(_) => {}
@@ -56,7 +56,7 @@ impl<P> Ticking<P> {
 
 impl<P> Clock for Ticking<P> {
     fn elapsed(&mut self) -> Duration {
-        core::mem::take(&mut self.passed).time()
+        self.passed.take()
     }
 }
 

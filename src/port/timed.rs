@@ -6,7 +6,7 @@ use embedded_io::ErrorType;
 
 use super::{Clock, TimedError};
 use crate::shown::shown;
-use crate::time::Span;
+use crate::time::Passed;
 
 /// Makes a port that ticks from one that waits forever. It measures time by its own delays, or by the bytes that it reads,
 /// whichever is more.
@@ -28,7 +28,7 @@ pub struct Timed<P, D> {
     delay: D,
     tick: Duration,
     byte_time: Duration,
-    passed: Span,
+    passed: Passed,
     #[cfg(feature = "async")]
     line: Line,
 }
@@ -56,7 +56,7 @@ impl<P, D> Timed<P, D> {
             delay,
             tick,
             byte_time: Self::BYTE_TIME,
-            passed: Span::ZERO,
+            passed: Passed::ZERO,
             #[cfg(feature = "async")]
             line: Line::Silent,
         }
@@ -81,7 +81,7 @@ impl<P, D> Timed<P, D> {
             Ok(count) => self.byte_time.saturating_mul(u32::try_from(*count).unwrap_or(u32::MAX)),
             Err(_) => Duration::ZERO,
         };
-        self.passed.lengthen(Span::of(waited.max(carried)));
+        self.passed.lengthen(waited.max(carried));
     }
 }
 
@@ -92,7 +92,7 @@ fn micros(time: Duration, least: u32) -> u32 {
 
 impl<P, D> Clock for Timed<P, D> {
     fn elapsed(&mut self) -> Duration {
-        core::mem::take(&mut self.passed).time()
+        self.passed.take()
     }
 }
 

@@ -1,0 +1,33 @@
+//! Every message that anybody really sent.
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::rc::Rc;
+
+#[derive(Debug, Default)]
+pub struct Journal {
+    sent: HashSet<Vec<u8>>,
+    /// Messages that a framing delivered at the client and nobody had sent.
+    pub strange_to_client: u64,
+    /// The same at a station.
+    pub strange_to_station: u64,
+}
+
+pub type Shared = Rc<RefCell<Journal>>;
+
+impl Journal {
+    pub fn sends(&mut self, message: &[u8]) {
+        if !self.sent.contains(message) {
+            self.sent.insert(message.to_vec());
+        }
+    }
+
+    pub fn knows(&self, message: &[u8]) -> bool {
+        self.sent.contains(message)
+    }
+
+    /// How many messages have passed a framing's check although nobody had sent them.
+    pub const fn strange(&self) -> u64 {
+        self.strange_to_client + self.strange_to_station
+    }
+}

@@ -1,0 +1,252 @@
+//! The client's port: bytes of the air, a clock, and faults of its own.
+
+use std::time::Duration;
+
+use anysmp::line::Peer;
+use anysmp::port::Clock;
+use embedded_io::ErrorKind;
+
+use super::air::Kind;
+use super::world::{MS, Shared};
+
+/// How a port behaves, faults apart.
+#[derive(Debug, Clone, Copy)]
+pub struct Style {
+    /// How long `read` waits for the first byte.
+    pub tick: u64,
+    /// How long it gathers more.
+    pub gather: u64,
+    /// `write` and `flush` return at once, and the line needs its time afterwards.
+    pub buffers: bool,
+    /// The most that one read, and one write, moves.
+    pub longest_read: usize,
+    pub longest_write: usize,
+    /// Whether it can say that nothing has come.
+    pub says_ready: bool,
+    /// In async, whether a call is not ready at first, of 100.
+    pub pends: u64,
+}
+
+pub struct Port<'w> {
+    world: Shared<'w>,
+    style: Style,
+    asked: u64,
+    peer: Peer,
+    /// What happens to the frame that is being written.
+    frame: Option<Frame>,
+}
+
+/// The fate of what is written until the next flush.
+struct Frame {
+    is_lost: bool,
+    copy: Option<Vec<u8>>,
+    delay: u64,
+}
+
+impl<'w> Port<'w> {
+    pub fn new(world: Shared<'w>, style: Style) -> Self {
+        let asked = world.borrow().air.now;
+        Self { world, style, asked, peer: Peer(0), frame: None }
+    }
+
+    /// What this call does instead of what it should.
+    fn odd(&mut self) -> Option<ErrorKind> {
+        let error = self.draw_odd();
+        if error == Some(ErrorKind::Other) {
+            // The rest of this frame will not be written.
+            self.frame = None;
+        }
+        error
+    }
+
+    fn draw_odd(&mut self) -> Option<ErrorKind> {
+        let mut world = self.world.borrow_mut();
+        world.call();
+        let air = &mut world.air;
+        let (interrupted, broken) = (air.faults.interrupted, air.faults.broken);
+        if air.random.hits(interrupted) {
+            air.count("interrupted calls");
+            return Some(ErrorKind::Interrupted);
+        }
+        if air.random.hits(broken) {
+            air.count("broken calls");
+            if air.random.percent(50) {
+                // An overrun: what was not read is gone.
+                air.overrun(0);
+            }
+            return Some(ErrorKind::Other);
+        }
+        None
+    }
+
+    fn take(&mut self, buf: &mut [u8]) -> Result<usize, ErrorKind> {
+        if let Some(error) = self.odd() {
+            return Err(error);
+        }
+        assert!(!buf.is_empty(), "a driver reads into nothing");
+        let Style { tick, gather, longest_read, .. } = self.style;
+        let mut world = self.world.borrow_mut();
+        let until = world.air.now + tick;
+        world.pass(until, true);
+        // Where one read takes all that has come, it does not wait for more.
+        if gather > 0 && world.air.peek(0).is_some_and(|(bytes, _)| bytes.len() < longest_read) {
+            let until = (world.air.now + gather).min(until);
+            world.pass(until, false);
+        }
+        let is_datagram = world.air.kind == Kind::Datagrams;
+        let Some((bytes, peer)) = world.air.peek(0) else { return Err(ErrorKind::TimedOut) };
+        let count = bytes.len().min(buf.len()).min(if is_datagram { usize::MAX } else { longest_read });
+        buf[..count].copy_from_slice(&bytes[..count]);
+        let all = if is_datagram { bytes.len() } else { count };
+        world.air.take(0, all);
+        self.peer = peer;
+        Ok(count)
+    }
+
+    fn put(&mut self, buf: &[u8]) -> Result<usize, ErrorKind> {
+        if let Some(error) = self.odd() {
+            return Err(error);
+        }
+        let mut world = self.world.borrow_mut();
+        let air = &mut world.air;
+        if air.random.hits(air.faults.zero_writes) {
+            air.count("zero writes");
+            self.frame = None;
+            return Ok(0);
+        }
+        let is_datagram = air.kind == Kind::Datagrams;
+        let count = buf.len().min(if is_datagram { usize::MAX } else { self.style.longest_write });
+        let (lost, double, delayed) = (air.faults.frame_losses, air.faults.frame_doubles, air.faults.delays);
+        if self.frame.is_none() {
+            let is_lost = air.random.percent(lost);
+            let copy = air.random.percent(double).then(Vec::new);
+            let delay = if air.random.percent(delayed) { air.random.below(air.faults.longest_delay.max(1)) } else { 0 };
+            if is_lost {
+                air.count("lost requests");
+            }
+            if copy.is_some() {
+                air.count("doubled requests");
+            }
+            if delay > 0 {
+                air.count("delayed requests");
+                if !is_datagram {
+                    air.hold(0, delay);
+                }
+            }
+            self.frame = Some(Frame { is_lost, copy, delay });
+        }
+        if let Some(frame) = &mut self.frame {
+            if let Some(copy) = &mut frame.copy {
+                copy.extend_from_slice(&buf[..count]);
+            }
+            if frame.is_lost {
+                // The transmitter is busy all the same.
+                air.hold(0, air.byte_time * count as u64);
+            } else {
+                air.send(0, &buf[..count], frame.delay);
+            }
+        }
+        if !self.style.buffers {
+            let until = world.air.free_at(0);
+            world.pass(until, false);
+        }
+        Ok(count)
+    }
+
+    fn push(&mut self) -> Result<(), ErrorKind> {
+        if let Some(error) = self.odd() {
+            return Err(error);
+        }
+        let mut world = self.world.borrow_mut();
+        if let Some(Frame { copy: Some(copy), .. }) = self.frame.take() {
+            let air = &mut world.air;
+            let delay = air.random.below(3 * MS) + air.byte_time * 8;
+            if air.kind != Kind::Datagrams {
+                air.hold(0, delay);
+            }
+            let late = air.random.below(air.faults.longest_delay.max(10 * MS));
+            air.send(0, &copy, late);
+        }
+        if !self.style.buffers {
+            let until = world.air.free_at(0);
+            world.pass(until, false);
+        }
+        Ok(())
+    }
+
+    /// In async, other tasks run before a call moves anything.
+    async fn pend(&self) {
+        let pends = self.world.borrow_mut().air.random.percent(self.style.pends);
+        let mut is_first = pends;
+        std::future::poll_fn(|context| {
+            if std::mem::take(&mut is_first) {
+                context.waker().wake_by_ref();
+                return std::task::Poll::Pending;
+            }
+            std::task::Poll::Ready(())
+        })
+        .await;
+    }
+}
+
+impl embedded_io::ErrorType for Port<'_> {
+    type Error = ErrorKind;
+}
+
+impl embedded_io::Read for Port<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> Result<usize, ErrorKind> {
+        self.take(buf)
+    }
+}
+
+impl embedded_io::Write for Port<'_> {
+    fn write(&mut self, buf: &[u8]) -> Result<usize, ErrorKind> {
+        self.put(buf)
+    }
+
+    fn flush(&mut self) -> Result<(), ErrorKind> {
+        self.push()
+    }
+}
+
+impl embedded_io_async::Read for Port<'_> {
+    async fn read(&mut self, buf: &mut [u8]) -> Result<usize, ErrorKind> {
+        self.pend().await;
+        self.take(buf)
+    }
+}
+
+impl embedded_io_async::Write for Port<'_> {
+    async fn write(&mut self, buf: &[u8]) -> Result<usize, ErrorKind> {
+        self.pend().await;
+        self.put(buf)
+    }
+
+    async fn flush(&mut self) -> Result<(), ErrorKind> {
+        self.pend().await;
+        self.push()
+    }
+}
+
+impl Clock for Port<'_> {
+    fn elapsed(&mut self) -> Duration {
+        let now = self.world.borrow().air.now;
+        Duration::from_nanos(now - std::mem::replace(&mut self.asked, now))
+    }
+
+    fn peer(&self) -> Peer {
+        self.peer
+    }
+
+    fn ready(&mut self) -> Option<bool> {
+        let mut world = self.world.borrow_mut();
+        if !self.style.says_ready {
+            return None;
+        }
+        world.call();
+        // A loop that only asks takes time, too.
+        let until = world.air.now + 20_000;
+        world.pass(until, true);
+        Some(world.air.peek(0).is_some())
+    }
+}
