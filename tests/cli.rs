@@ -716,3 +716,10 @@ fn a_bsmp_node_is_reached_over_every_link() {
         assert_eq!(run.result(), serde_json::json!({ "id": 2, "value": "01020304" }), "{link}");
     }
 }
+
+#[test]
+fn the_demonstration_of_bsmp_ends_well() {
+    let run = Run::of(Command::new(program("bsmp")).arg("demo").stdin(Stdio::null()).output().unwrap());
+    assert_eq!(run.code, 0, "{run:?}");
+    assert!(run.stdout.contains("The copy is the same."), "{run:?}");
+}
