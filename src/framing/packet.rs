@@ -219,7 +219,7 @@ impl Framing for Packet<'_> {
         if message.is_empty() {
             Err(Error::Unsendable)
         } else {
-            Ok(PacketEncoder::Message { at: 0, sum: self.checksum.then(Sum::new) })
+            Ok(PacketEncoder { at: 0, sum: self.checksum.then(Sum::new) })
         }
     }
 
@@ -318,18 +318,11 @@ impl defmt::Format for Packet<'_> {
 /// Puts a message (destination first) into a packet. Takes 8 bytes on a Cortex-M, 16 on a 64-bit host.
 #[derive(Debug, Clone, Copy)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum PacketEncoder {
-    /// Bytes of the message are left: goes on, or after the last to `Check`, or to `Done` if there is no checksum.
-    Message {
-        /// Bytes of the message that have left.
-        at: usize,
-        /// The sum of what has left, if there is a checksum.
-        sum: Option<Sum>,
-    },
-    /// The checksum is left: goes to `Done`.
-    Check(Sum),
-    /// The packet is complete.
-    Done,
+pub struct PacketEncoder {
+    /// Bytes of the message that have left.
+    at: usize,
+    /// The checksum of these, as long as one is to follow the message.
+    sum: Option<Sum>,
 }
 
 const _: () = assert!(size_of::<PacketEncoder>() <= 16);
@@ -338,29 +331,21 @@ impl Encoder for PacketEncoder {
     const MIN_OUT: usize = 1;
 
     fn next(&mut self, message: &[u8], out: &mut [u8]) -> usize {
-        let mut written = 0;
-        for place in out {
-            *place = match *self {
-                Self::Message { at, mut sum } => {
-                    let Some(byte) = message.get(at) else { break };
-                    if let Some(sum) = &mut sum {
-                        sum.update(&[*byte]);
-                    }
-                    let at = at.wrapping_add(1);
-                    *self = match sum {
-                        _ if at < message.len() => Self::Message { at, sum },
-                        Some(sum) => Self::Check(sum),
-                        None => Self::Done,
-                    };
-                    *byte
-                }
-                Self::Check(sum) => {
-                    *self = Self::Done;
-                    sum.value()
-                }
-                Self::Done => break,
-            };
-            written += 1;
+        let rest = message.get(self.at..).unwrap_or_default();
+        let mut written: usize = 0;
+        for (place, byte) in out.iter_mut().zip(rest) {
+            *place = *byte;
+            if let Some(sum) = &mut self.sum {
+                sum.update(&[*byte]);
+            }
+            written = written.wrapping_add(1);
+        }
+        self.at = self.at.wrapping_add(written);
+        // There is room only behind the end of the message.
+        if let (Some(place), Some(sum)) = (out.get_mut(written), self.sum) {
+            *place = sum.value();
+            self.sum = None;
+            written = written.wrapping_add(1);
         }
         written
     }
