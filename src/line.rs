@@ -258,7 +258,9 @@ impl<'b, F: Framing> Line<'b, F> {
 
     /// What routines have to know of this line.
     pub fn limits(&self) -> Limits {
-        Limits { overhead: F::OVERHEAD, datagram: F::DATAGRAM, tx: self.tx.len(), rx: self.framing.sizes().message }
+        // GATT keeps the order of its pieces, and a message of several is no datagram.
+        let datagram = F::DATAGRAM && F::WHOLE;
+        Limits { overhead: F::OVERHEAD, datagram, tx: self.tx.len(), rx: self.framing.sizes().message }
     }
 
     /// The framing, for example to ask an automatic one what it has found.
