@@ -327,7 +327,8 @@ fn takes_a_whole_frame<F: Framing>(framing: &F, name: &str, buffer: usize) {
         assert_eq!(sizes.out, framing.max_encoded_len(sizes.message), "{name}: {buffer}");
     }
     if F::DATAGRAM {
-        assert_eq!(sizes.read, buffer, "{name}");
+        // A piece of Bluetooth is at most as long as an attribute's value.
+        assert_eq!(sizes.read, if name == "BLE" { 512 } else { buffer }, "{name}");
     }
     assert!(sizes.out >= F::Encoder::MIN_OUT && sizes.read > 0, "{name}: {buffer}");
     assert_eq!(sizes.memory(), sizes.message + sizes.out + sizes.read);
