@@ -34,7 +34,9 @@ use core::time::Duration;
 use embedded_io_async::{Error as _, ErrorKind, Read, Write};
 
 use crate::framing::{self, Encoder, Framing, Progress};
-use crate::line::{AsyncService as Service, CHATTER, Caller, Counters, Error, Loss, Sink, Span, TimedError, Verdict};
+use crate::line::{
+    AsyncService as Service, CHATTER, Caller, Counters, Error, Loss, Peer, Sink, Span, TimedError, Verdict,
+};
 use crate::routine::{Ended, Routine, Step};
 use crate::shown::shown;
 
@@ -273,7 +275,7 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
         tx: &mut [u8],
     ) -> Result<V::After, Error<P::Error, Infallible>> {
         let (mut len, after) = match self.arrival().await {
-            Ok(Arrival::Message) => service.receive(self.framing.message(), tx).await,
+            Ok(Arrival::Message) => service.receive(self.framing.message(), Peer(0), tx).await,
             Ok(Arrival::Damaged(error)) => (service.damaged(error, tx), V::After::default()),
             Ok(Arrival::Tick) => {
                 service.tick(self.tick.time());

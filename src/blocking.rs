@@ -24,7 +24,7 @@ use core::time::Duration;
 use embedded_io::{Error as _, ErrorKind, Read, Write};
 
 use crate::framing::{self, Encoder, Framing, Progress};
-use crate::line::{CHATTER, Caller, Counters, Error, Loss, Service, Sink, Span, TimedError, Verdict};
+use crate::line::{CHATTER, Caller, Counters, Error, Loss, Peer, Service, Sink, Span, TimedError, Verdict};
 use crate::routine::{Ended, Routine, Step};
 use crate::shown::shown;
 
@@ -250,7 +250,7 @@ impl<'b, P: Read + Write, F: Framing, S: Sink> Link<'b, P, F, S> {
         tx: &mut [u8],
     ) -> Result<V::After, Error<P::Error, Infallible>> {
         let (mut len, after) = match self.arrival() {
-            Ok(Arrival::Message) => service.receive(self.framing.message(), tx),
+            Ok(Arrival::Message) => service.receive(self.framing.message(), Peer(0), tx),
             Ok(Arrival::Damaged(error)) => (service.damaged(error, tx), V::After::default()),
             Ok(Arrival::Tick) => {
                 service.tick(self.tick.time());

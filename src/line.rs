@@ -178,13 +178,25 @@ pub trait Caller<R: ?Sized> {
     fn decode<'m>(&self, pending: &Self::Pending, message: &'m [u8]) -> Result<Self::Response<'m>, Self::Error>;
 }
 
+/// Who sent a message: a number that a transport gives to each address, connection or session. 0 is the only peer there is,
+/// as on a serial line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Peer(pub u32);
+
 /// A server, as the blocking driver sees it.
 pub trait Service {
     /// What is to be done after the answer has left, as a reset of the device; by default nothing.
     type After: Default + PartialEq;
 
-    /// Handles one message; returns the length of the answer in `tx`, 0 for none.
-    fn receive(&mut self, message: &[u8], tx: &mut [u8]) -> (usize, Self::After);
+    /// Handles one message of `peer`; returns the length of the answer in `tx`, 0 for none.
+    fn receive(&mut self, message: &[u8], peer: Peer, tx: &mut [u8]) -> (usize, Self::After);
+
+    /// The size of a receive buffer that this server promises to its peers, in bytes; `None` if it promises none. A
+    /// framing that cannot receive messages for such a buffer cannot serve it.
+    fn buffer_size(&self) -> Option<usize> {
+        None
+    }
 
     /// A damaged message was dropped; returns the length of an answer in `tx`, 0 for none.
     fn damaged(&mut self, error: framing::Error, tx: &mut [u8]) -> usize {
@@ -210,12 +222,18 @@ pub trait AsyncService {
     /// What is to be done after the answer has left, as a reset of the device; by default nothing.
     type After: Default + PartialEq;
 
-    /// Handles one message; returns the length of the answer in `tx`, 0 for none.
+    /// Handles one message of `peer`; returns the length of the answer in `tx`, 0 for none.
     ///
     /// # Cancellation
     ///
     /// A dropped call leaves the request unanswered; what the handler had begun is the handler's business.
-    fn receive(&mut self, message: &[u8], tx: &mut [u8]) -> impl Future<Output = (usize, Self::After)>;
+    fn receive(&mut self, message: &[u8], peer: Peer, tx: &mut [u8]) -> impl Future<Output = (usize, Self::After)>;
+
+    /// The size of a receive buffer that this server promises to its peers, in bytes; `None` if it promises none. A
+    /// framing that cannot receive messages for such a buffer cannot serve it.
+    fn buffer_size(&self) -> Option<usize> {
+        None
+    }
 
     /// A damaged message was dropped; returns the length of an answer in `tx`, 0 for none.
     fn damaged(&mut self, error: framing::Error, tx: &mut [u8]) -> usize {

@@ -1,7 +1,7 @@
 //! A server on a bus.
 
 use super::{Address, Entities, Server};
-use crate::line::{AsyncService, Service};
+use crate::line::{AsyncService, Peer, Service};
 use crate::shown::shown;
 
 /// A server on a bus: executes what is addressed to it or to its groups, answers only the former.
@@ -59,7 +59,7 @@ impl<'t, E: Entities> Node<'t, E> {
 impl<E: Entities> Service for Node<'_, E> {
     type After = ();
 
-    fn receive(&mut self, message: &[u8], tx: &mut [u8]) -> (usize, ()) {
+    fn receive(&mut self, message: &[u8], _: Peer, tx: &mut [u8]) -> (usize, ()) {
         (self.serve(message, tx), ())
     }
 }
@@ -67,7 +67,7 @@ impl<E: Entities> Service for Node<'_, E> {
 impl<E: Entities> AsyncService for Node<'_, E> {
     type After = ();
 
-    async fn receive(&mut self, message: &[u8], tx: &mut [u8]) -> (usize, ()) {
+    async fn receive(&mut self, message: &[u8], _: Peer, tx: &mut [u8]) -> (usize, ()) {
         (self.serve(message, tx), ())
     }
 }

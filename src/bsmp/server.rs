@@ -27,7 +27,7 @@ use super::group::{Group, MAX_COUNT as MAX_GROUPS, Members, STANDARD};
 use super::variable::{Op, Variable};
 use super::{Access, Command, Entities, Full, Header, Payload, Refusal, Table, Version};
 use crate::framing;
-use crate::line::{AsyncService, Service};
+use crate::line::{AsyncService, Peer, Service};
 use crate::shown::shown;
 
 /// A server of bare messages: its table, the device, and the groups that the master created.
@@ -412,7 +412,7 @@ impl<'t, E: Entities> Server<'t, E> {
 impl<E: Entities> Service for Server<'_, E> {
     type After = ();
 
-    fn receive(&mut self, message: &[u8], tx: &mut [u8]) -> (usize, ()) {
+    fn receive(&mut self, message: &[u8], _: Peer, tx: &mut [u8]) -> (usize, ()) {
         (self.serve(message, tx), ())
     }
 
@@ -425,7 +425,7 @@ impl<E: Entities> Service for Server<'_, E> {
 impl<E: Entities> AsyncService for Server<'_, E> {
     type After = ();
 
-    async fn receive(&mut self, message: &[u8], tx: &mut [u8]) -> (usize, ()) {
+    async fn receive(&mut self, message: &[u8], _: Peer, tx: &mut [u8]) -> (usize, ()) {
         (self.serve(message, tx), ())
     }
 

@@ -26,7 +26,7 @@ use resources::TOO_LONG;
 use super::value::Value;
 use super::{Address, Command, Counter, HEADER_LEN, Header, Reply};
 use crate::framing;
-use crate::line::{AsyncService, Service};
+use crate::line::{AsyncService, Peer, Service};
 use crate::shown::shown;
 
 /// What is to be done after the answer, if any, has left.
@@ -254,7 +254,7 @@ impl<R: Resources> Slave<R> {
 impl<R: Resources> Service for Slave<R> {
     type After = After;
 
-    fn receive(&mut self, message: &[u8], tx: &mut [u8]) -> (usize, After) {
+    fn receive(&mut self, message: &[u8], _: Peer, tx: &mut [u8]) -> (usize, After) {
         self.receive(message, tx)
     }
 
@@ -275,7 +275,7 @@ impl<R: Resources> AsyncService for Slave<R> {
     /// # Cancellation
     ///
     /// Never waits, so there is nothing to cancel.
-    async fn receive(&mut self, message: &[u8], tx: &mut [u8]) -> (usize, After) {
+    async fn receive(&mut self, message: &[u8], _: Peer, tx: &mut [u8]) -> (usize, After) {
         self.receive(message, tx)
     }
 

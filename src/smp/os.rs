@@ -17,7 +17,9 @@
 //!
 //! # Interpretation
 //!
-//! * Echo is answered to both ops: some clients read, most write. A missing text is an empty one.
+//! * Echo is answered to both ops: some clients read, most write. A missing text is an empty one. A text that is not UTF-8
+//!   gets `rc` 3, since the response would not be valid CBOR; other servers send it back. It is the one text of the client that
+//!   this crate sends back: a [`Commands`] that puts `format` or `query` into its response has to ask [`Text::is_utf8`] itself.
 //! * `force` of a reset is sent as a boolean and read as a boolean or an integer, since both are in use.
 //! * Pools come as `mpools` (newtmgr) or as one key per pool (Zephyr); both are read, the second is written.
 
@@ -40,6 +42,16 @@ impl<'b> Echo<'b> {
     #[must_use]
     pub fn new(text: &'b str) -> Self {
         Self { text: Some(text.into()) }
+    }
+
+    /// The response: the same text.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::INVALID`] if it is not UTF-8: the response would not be valid CBOR, on which strict clients give up.
+    pub fn respond(self) -> Result<EchoResponse<'b>, Error> {
+        let text = self.text.unwrap_or("".into());
+        if text.is_utf8() { Ok(EchoResponse { text }) } else { Err(Error::INVALID) }
     }
 }
 
@@ -454,9 +466,9 @@ pub trait Commands {
     ///
     /// # Errors
     ///
-    /// None by default.
+    /// [`Error::INVALID`] by default for a text that is not UTF-8: see [`Echo::respond`].
     fn echo<'r>(&'r mut self, request: Echo<'r>) -> Result<EchoResponse<'r>, Error> {
-        Ok(EchoResponse { text: request.text.unwrap_or("".into()) })
+        request.respond()
     }
 
     /// Switches the echo of a text console.
@@ -518,6 +530,9 @@ pub trait Commands {
     }
 
     /// Tells the sizes of the buffers: the framing's buffer, and how many messages the port and the framing can hold.
+    ///
+    /// Not called by a server that answers this itself: see [`Server::with_parameters`](super::server::Server::with_parameters),
+    /// whose sizes are compared with those of the framing.
     ///
     /// # Errors
     ///

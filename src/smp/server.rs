@@ -39,12 +39,13 @@ use core::time::Duration;
 
 mod memory;
 
-pub use memory::{LastAnswer, Memory};
+pub use memory::{Answers, Known, Memory};
 
 use super::header::Flaw;
-use super::{Decode, Encode, Error, Group, Header, Op, Version, error};
+use super::os::ParametersResponse;
+use super::{Decode, Empty, Encode, Error, Group, Header, Op, Version, error};
 use crate::cbor::{BufferFull, Value, Writer};
-use crate::line::{AsyncService, Service};
+use crate::line::{AsyncService, Peer, Service};
 use crate::shown::shown;
 
 /// A whole request, ready to be handled.
@@ -284,12 +285,26 @@ pub trait AsyncHandler {
 
 /// Decides what may run, before anything does.
 ///
-/// [`AllowAll`] and [`DenyWrites`] are the two ends; a policy of the application's own sees the request and who sent it.
+/// [`AllowAll`] and [`DenyWrites`] are the two ends; a policy of the application's own sees the request and who sent it, is
+/// told the time, and can be reached through [`Server::policy`], for example by a command that logs in. Any
+/// `FnMut(&Incoming<'_>, Peer) -> Result<(), Error>` is one.
+///
 /// Downloads of files, settings, statistics and core dumps are reads, and leak what they hold: a policy that must
-/// keep secrets has to refuse them too.
+/// keep secrets has to refuse them too. A repeat of a write that was allowed gets its stored response without a
+/// question to the policy, as nothing runs.
 pub trait Policy {
-    /// Whether `incoming` may run. `peer` is what [`Server::set_peer`] was given last.
-    fn allows(&mut self, incoming: &Incoming<'_>, peer: u32) -> bool;
+    /// Whether `incoming`, sent by `peer`, may run.
+    ///
+    /// # Errors
+    ///
+    /// What the peer is told instead of a response: [`Error::ACCESS_DENIED`], [`Error::BUSY`] for one that asks too often, or
+    /// an error of the application's own group.
+    fn allows(&mut self, incoming: &Incoming<'_>, peer: Peer) -> Result<(), Error>;
+
+    /// Time has passed: called with each tick of the server.
+    fn tick(&mut self, elapsed: Duration) {
+        let _ = elapsed;
+    }
 }
 
 /// Allows everything to everybody.
@@ -298,8 +313,8 @@ pub trait Policy {
 pub struct AllowAll;
 
 impl Policy for AllowAll {
-    fn allows(&mut self, _: &Incoming<'_>, _: u32) -> bool {
-        true
+    fn allows(&mut self, _: &Incoming<'_>, _: Peer) -> Result<(), Error> {
+        Ok(())
     }
 }
 
@@ -309,13 +324,13 @@ impl Policy for AllowAll {
 pub struct DenyWrites;
 
 impl Policy for DenyWrites {
-    fn allows(&mut self, incoming: &Incoming<'_>, _: u32) -> bool {
-        incoming.op() == Op::Read || is_echo(&incoming.header)
+    fn allows(&mut self, incoming: &Incoming<'_>, _: Peer) -> Result<(), Error> {
+        if incoming.op() == Op::Read || is_echo(&incoming.header) { Ok(()) } else { Err(Error::ACCESS_DENIED) }
     }
 }
 
-impl<F: FnMut(&Incoming<'_>, u32) -> bool> Policy for F {
-    fn allows(&mut self, incoming: &Incoming<'_>, peer: u32) -> bool {
+impl<F: FnMut(&Incoming<'_>, Peer) -> Result<(), Error>> Policy for F {
+    fn allows(&mut self, incoming: &Incoming<'_>, peer: Peer) -> Result<(), Error> {
         self(incoming, peer)
     }
 }
@@ -324,18 +339,59 @@ fn is_echo(header: &Header) -> bool {
     header.group == Group::OS && header.command == 0
 }
 
+fn is_parameters(header: &Header) -> bool {
+    header.op == Op::Read && header.group == Group::OS && header.command == 6
+}
+
+/// Writes the answer to command 6 of group 0.
+fn say(parameters: ParametersResponse, payload: &[u8], writer: &mut Writer<'_>) -> Result<(), Error> {
+    let Empty {} = Empty::decode(payload).or(Err(Error::INVALID))?;
+    parameters.encode(writer).or(Err(Error::TOO_LARGE))
+}
+
+/// Whether a request must not run twice: see [Repeats](self#repeats).
+fn runs_once(incoming: &Incoming<'_>) -> bool {
+    // What every piece of an upload is asked must not be more than one look at the header and one at a key.
+    match (incoming.op(), incoming.group(), incoming.command()) {
+        (Op::Read, ..) | (_, Group::OS, 0) => false,
+        // `image` and `fs`: a piece that does not begin at the end of what has arrived changes nothing.
+        (_, Group::IMAGE, 1) | (_, Group::FS, 0) => incoming.target::<u64>("off").unwrap_or(0) == 0,
+        _ => true,
+    }
+}
+
+/// What a server says of its buffers by itself: nothing, which is `()`, or [`ParametersResponse`].
+///
+/// A type of its own, since a server that says nothing should take neither flash nor RAM for it.
+pub trait Parameters {
+    /// The answer to command 6 of group 0; `None` leaves that to the handler.
+    fn parameters(&self) -> Option<ParametersResponse>;
+}
+
+impl Parameters for () {
+    fn parameters(&self) -> Option<ParametersResponse> {
+        None
+    }
+}
+
+impl Parameters for ParametersResponse {
+    fn parameters(&self) -> Option<ParametersResponse> {
+        Some(*self)
+    }
+}
+
 /// Serves SMP: a [`Handler`] (or [`AsyncHandler`]) behind a [`Policy`]. `M` is what it remembers of its answers: see
-/// [Repeats](self#repeats).
-pub struct Server<H, P, M = ()> {
+/// [Repeats](self#repeats). `B` is what it says of its buffers: see [`with_parameters`](Self::with_parameters).
+pub struct Server<H, P, M = (), B = ()> {
     handler: H,
     policy: P,
     memory: M,
-    peer: u32,
+    parameters: B,
     denied: u32,
     legacy: bool,
 }
 
-shown!([H, P, M] Server<H, P, M>, |server| "Server({} denied)", server.denied);
+shown!([H, P, M, B] Server<H, P, M, B>, |server| "Server({} denied)", server.denied);
 
 /// What the checks in front of the handler decided.
 enum Checked<'i, F> {
@@ -348,35 +404,53 @@ enum Checked<'i, F> {
 impl<H, P: Policy> Server<H, P> {
     /// A server without answer memory: a write whose answer is lost runs twice when the client repeats it.
     pub const fn new(handler: H, policy: P) -> Self {
-        Self { handler, policy, memory: (), peer: 0, denied: 0, legacy: false }
-    }
-
-    /// Remembers the last answer in `memory`, of which [`LastAnswer`] says how long it should be.
-    pub fn with_memory(self, memory: &mut [u8]) -> Server<H, P, LastAnswer<'_>> {
-        self.remembering(LastAnswer::new(memory))
-    }
-
-    /// Remembers answers as `memory` does.
-    pub fn remembering<M: Memory>(self, memory: M) -> Server<H, P, M> {
-        let Self { handler, policy, memory: (), peer, denied, legacy } = self;
-        Server { handler, policy, memory, peer, denied, legacy }
+        Self { handler, policy, memory: (), parameters: (), denied: 0, legacy: false }
     }
 }
 
-impl<H, P: Policy, M: Memory> Server<H, P, M> {
+impl<H, P: Policy, B: Parameters> Server<H, P, (), B> {
+    /// Remembers the last writes of one peer in `memory`: [`Answers::memory_len`] says how long it must be.
+    pub fn with_memory(self, memory: &mut [u8]) -> Server<H, P, Answers<'_>, B> {
+        self.remembering(Answers::new(memory))
+    }
+
+    /// Remembers writes as `memory` does: [`Answers::with_peers`] for several peers, or a [`Memory`] of the application's own.
+    pub fn remembering<M: Memory>(self, memory: M) -> Server<H, P, M, B> {
+        let Self { handler, policy, memory: (), parameters, denied, legacy } = self;
+        Server { handler, policy, memory, parameters, denied, legacy }
+    }
+}
+
+impl<H, P: Policy, M: Memory, B: Parameters> Server<H, P, M, B> {
+    /// Answers command 6 of group 0 by itself: it has `count` receive buffers, and each holds a framed message of `size` bytes.
+    ///
+    /// The policy is asked first, the handler not at all. `size` is also the [`buffer_size`](Service::buffer_size) that a
+    /// driver compares with what its framing can receive. On a console a message may be 4 bytes shorter than `size`, elsewhere
+    /// all of it.
+    pub fn with_parameters(self, count: u32, size: u32) -> Server<H, P, M, ParametersResponse> {
+        let Self { handler, policy, memory, denied, legacy, .. } = self;
+        let parameters = ParametersResponse { buf_size: size, buf_count: count };
+        Server { handler, policy, memory, parameters, denied, legacy }
+    }
+
     /// Puts `rc: 0` into every success, as MCUboot's recovery does: clients written for it look for nothing else.
     pub fn with_legacy_rc(self) -> Self {
         Self { legacy: true, ..self }
     }
 
-    /// Tells the policy who the next requests come from: a transport, a connection, a session.
-    pub const fn set_peer(&mut self, peer: u32) {
-        self.peer = peer;
-    }
-
     /// The handler.
     pub const fn handler(&mut self) -> &mut H {
         &mut self.handler
+    }
+
+    /// The policy.
+    pub const fn policy(&mut self) -> &mut P {
+        &mut self.policy
+    }
+
+    /// The answer memory.
+    pub const fn memory(&mut self) -> &mut M {
+        &mut self.memory
     }
 
     /// How many requests the policy has refused. Wraps.
@@ -385,7 +459,7 @@ impl<H, P: Policy, M: Memory> Server<H, P, M> {
     }
 
     #[inline(never)] // For the stack: see `smp::server`.
-    fn check<'i>(&mut self, message: &'i [u8], writer: &mut Writer<'_>) -> Checked<'i, M::Fingerprint> {
+    fn check<'i>(&mut self, message: &'i [u8], peer: Peer, writer: &mut Writer<'_>) -> Checked<'i, M::Fingerprint> {
         let Some((header, _, flaw)) = Header::read(message) else { return Checked::Answered(0) };
         // Whoever answers responses may meet itself, and never end.
         if !header.op.is_request() {
@@ -401,27 +475,53 @@ impl<H, P: Policy, M: Memory> Server<H, P, M> {
             Ok(request) => {
                 let payload = request.get(Header::LEN..).unwrap_or_default();
                 let incoming = Incoming { header, payload: Payload(payload) };
-                let may_repeat = header.op == Op::Write && !is_echo(&header);
-                let fingerprint = if may_repeat { self.memory.fingerprint(self.peer, request) } else { None };
-                match fingerprint.and_then(|fingerprint| self.memory.recall(fingerprint, request)) {
-                    Some([]) => Error::BUSY,
-                    Some(answer) if writer.replace(answer).is_ok() => return Checked::Answered(answer.len()),
-                    Some(_) => Error::TOO_LARGE,
-                    None => {
-                        self.memory.forget(self.peer);
-                        if self.policy.allows(&incoming, self.peer) {
+                let fingerprint =
+                    (self.memory.is_used() && runs_once(&incoming)).then(|| self.memory.fingerprint(request));
+                match self.memory.received(peer, request, fingerprint) {
+                    Known::Executed => Error::BUSY,
+                    Known::Response(response) if writer.replace(response).is_ok() => {
+                        return Checked::Answered(response.len());
+                    }
+                    Known::Response(_) => Error::TOO_LARGE,
+                    Known::Nothing => match self.policy.allows(&incoming, peer) {
+                        Ok(()) => {
                             if self.legacy {
                                 writer.prefix_rc();
                             }
-                            return Checked::Handle { incoming, fingerprint };
+                            match self.parameters.parameters() {
+                                Some(parameters) if is_parameters(&header) => match say(parameters, payload, writer) {
+                                    Ok(()) => return Checked::Answered(complete(writer, &header)),
+                                    Err(error) => error,
+                                },
+                                _ => return Checked::Handle { incoming, fingerprint },
+                            }
                         }
-                        self.denied = self.denied.wrapping_add(1);
-                        Error::ACCESS_DENIED
-                    }
+                        Err(refusal) => {
+                            self.denied = self.denied.wrapping_add(1);
+                            refusal
+                        }
+                    },
                 }
             }
         };
         Checked::Answered(refuse(writer, &header, refusal))
+    }
+
+    /// Remembers a write that the handler has answered.
+    fn answered(&mut self, peer: Peer, fingerprint: Option<M::Fingerprint>, response: &[u8]) {
+        if let Some(fingerprint) = fingerprint {
+            self.memory.remember(peer, fingerprint, response);
+        }
+    }
+
+    fn pass(&mut self, elapsed: Duration) {
+        self.policy.tick(elapsed);
+        self.memory.tick(elapsed);
+    }
+
+    fn promised(&self) -> Option<usize> {
+        let parameters = self.parameters.parameters()?;
+        Some(usize::try_from(parameters.buf_size).unwrap_or(usize::MAX))
     }
 }
 
@@ -431,55 +531,60 @@ fn place(tx: &mut [u8]) -> Writer<'_> {
     Writer::behind(Header::LEN, tx.get_mut(..room).unwrap_or_default())
 }
 
-impl<H: Handler, P: Policy, M: Memory> Service for Server<H, P, M> {
+impl<H: Handler, P: Policy, M: Memory, B: Parameters> Service for Server<H, P, M, B> {
     type After = After;
 
-    fn receive(&mut self, message: &[u8], tx: &mut [u8]) -> (usize, After) {
+    fn receive(&mut self, message: &[u8], peer: Peer, tx: &mut [u8]) -> (usize, After) {
         let mut writer = place(tx);
-        match self.check(message, &mut writer) {
+        match self.check(message, peer, &mut writer) {
             Checked::Answered(len) => (len, After::Nothing),
             Checked::Handle { ref incoming, fingerprint } => {
                 let reply = Reply { writer: &mut writer, request: incoming.header() };
                 let Answer { len, after } = self.handler.handle(incoming, reply);
-                if let Some(fingerprint) = fingerprint {
-                    self.memory.remember(fingerprint, tx.get(..len).unwrap_or_default());
-                }
+                self.answered(peer, fingerprint, tx.get(..len).unwrap_or_default());
                 (len, after)
             }
         }
     }
 
+    fn buffer_size(&self) -> Option<usize> {
+        self.promised()
+    }
+
     fn tick(&mut self, tick: Duration) {
-        self.memory.pass(tick);
+        self.pass(tick);
     }
 }
 
-impl<H: AsyncHandler, P: Policy, M: Memory> AsyncService for Server<H, P, M> {
+impl<H: AsyncHandler, P: Policy, M: Memory, B: Parameters> AsyncService for Server<H, P, M, B> {
     type After = After;
 
-    async fn receive(&mut self, message: &[u8], tx: &mut [u8]) -> (usize, After) {
+    async fn receive(&mut self, message: &[u8], peer: Peer, tx: &mut [u8]) -> (usize, After) {
         let mut writer = place(tx);
-        match self.check(message, &mut writer) {
+        match self.check(message, peer, &mut writer) {
             Checked::Answered(len) => (len, After::Nothing),
             Checked::Handle { ref incoming, fingerprint } => {
                 let reply = Reply { writer: &mut writer, request: incoming.header() };
                 let Answer { len, after } = self.handler.handle(incoming, reply).await;
-                if let Some(fingerprint) = fingerprint {
-                    self.memory.remember(fingerprint, tx.get(..len).unwrap_or_default());
-                }
+                self.answered(peer, fingerprint, tx.get(..len).unwrap_or_default());
                 (len, after)
             }
         }
     }
 
+    fn buffer_size(&self) -> Option<usize> {
+        self.promised()
+    }
+
     fn tick(&mut self, tick: Duration) {
-        self.memory.pass(tick);
+        self.pass(tick);
     }
 }
 
-/// Serves one message without a [`Server`]: for tests, and for transports that bring their own loop.
+/// Serves one message without a [`Server`]: for tests, and for transports that bring their own loop. `policy` is given
+/// [`Peer(0)`](Peer); a closure that knows the peer need not be.
 ///
 /// Returns the length of the answer in `tx`, 0 for none, and what is to be done after it has left.
 pub fn serve<H: Handler, P: Policy>(handler: H, policy: P, message: &[u8], tx: &mut [u8]) -> (usize, After) {
-    Service::receive(&mut Server::new(handler, policy), message, tx)
+    Service::receive(&mut Server::new(handler, policy), message, Peer(0), tx)
 }

@@ -14,7 +14,7 @@ use embedded_storage::nor_flash::NorFlash;
 #[macro_export]
 macro_rules! server {
     ($device:ty, $new:expr) => {
-        $crate::server!($device, $new, anysmp::smp::server::LastAnswer<'static>, |server, memory| server
+        $crate::server!($device, $new, anysmp::smp::server::Answers<'static>, |server, memory| server
             .with_memory(memory));
     };
     ($device:ty, $new:expr, $memory:ty, |$server:ident, $bytes:pat_param| $with_memory:expr) => {
@@ -126,7 +126,7 @@ impl Handler for Five {
     fn handle(&mut self, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
         match (incoming.group(), incoming.op(), incoming.command()) {
             (Group::OS, _, 0) => {
-                incoming.answer(reply, |os::Echo { text }| Ok(os::EchoResponse { text: text.unwrap_or("".into()) }))
+                incoming.answer(reply, os::Echo::respond)
             }
             (Group::OS, Op::Write, 5) => match incoming.decode() {
                 Ok(Empty {}) => reply.ok(&Empty {}).then(After::Reset { force: false, mode: 0 }),

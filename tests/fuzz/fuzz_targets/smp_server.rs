@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use anysmp::cbor::Reader;
-use anysmp::line::Service;
+use anysmp::line::{Peer, Service};
 use anysmp::smp::server::{AllowAll, Answer, DenyWrites, Handler, Incoming, Policy, Reply, Server};
 use anysmp::smp::{Empty, Error, Group, Header, Op, image, os};
 use libfuzzer_sys::fuzz_target;
@@ -89,11 +89,11 @@ fn run<P: Policy>(server: Server<Device, P>, room: usize, mut input: &[u8]) {
     while let Some((len, rest)) = input.split_first() {
         let (request, rest) = rest.split_at(usize::from(*len).min(rest.len()));
         input = rest;
-        let (len, _) = server.receive(request, &mut tx[..room]);
+        let (len, _) = server.receive(request, Peer(0), &mut tx[..room]);
         check(request, &tx[..len], room);
         server.tick(Duration::from_secs(1));
     }
-    let (len, _) = server.receive(b"\x02\0\0\x06\0\0\x01\0\xa1\x61d\x62hi", &mut tx);
+    let (len, _) = server.receive(b"\x02\0\0\x06\0\0\x01\0\xa1\x61d\x62hi", Peer(0), &mut tx);
     assert_eq!(tx[..len], *b"\x03\0\0\x06\0\0\x01\0\xa1\x61r\x62hi");
 }
 

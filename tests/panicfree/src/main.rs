@@ -26,7 +26,7 @@ mod shown;
 mod smp;
 
 use anysmp::framing::Error;
-use anysmp::line::{Caller, Service, Verdict};
+use anysmp::line::{Caller, Peer, Service, Verdict};
 use anysmp::routine::{Routine, Step};
 use core::hint::black_box;
 use core::time::Duration;
@@ -109,7 +109,7 @@ fn ask<R: ?Sized, C: Caller<R>>(client: &mut C, request: &R, bytes: &[u8], room:
 /// A server that hears anything, damaged messages and silence.
 fn serve<S: Service>(service: &mut S, bytes: &[u8], room: &mut [u8]) {
     for message in bytes.chunks(16) {
-        drop_in_box(service.receive(message, room));
+        drop_in_box(service.receive(message, black_box(Peer(0)), room));
         drop_in_box(service.damaged(black_box(Error::Checksum), room));
         service.tick(time());
         while service.poll(room) > 0 {

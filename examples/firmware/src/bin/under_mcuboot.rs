@@ -12,7 +12,7 @@ use anysmp::blocking::Link;
 use anysmp::framing::console::Console;
 use anysmp::mcuboot::digest::Sha256;
 use anysmp::mcuboot::slots::{BootMode, Config, Geometry, Pair, Slots, scratch_len};
-use anysmp::smp::server::{After, AllowAll, Incoming, Reply, Server};
+use anysmp::smp::server::{After, AllowAll, Answers, Incoming, Reply, Server};
 use anysmp::smp::{Empty, Error, Group, error, image, os};
 use embedded_storage::nor_flash::{NorFlash as _, ReadNorFlash as _};
 use firmware::board::{self, Board, Flash, PRIMARY, SECONDARY};
@@ -40,8 +40,8 @@ fn main() -> ! {
         _ => reply.error(Error::NOT_SUPPORTED),
     };
     let (mut message, mut chunk, mut out) = ([0; BUFFER], [0; 64], [0; 128]);
-    let (mut tx, mut memory) = ([0; BUFFER - 4], [0; 64]);
-    let mut server = Server::new(handler, AllowAll).with_memory(&mut memory);
+    let (mut tx, mut memory) = ([0; BUFFER - 4], [0; Answers::memory_len(1, 32)]);
+    let mut server = Server::new(handler, AllowAll).with_parameters(2, BUFFER as u32).with_memory(&mut memory);
     let mut link = Link::new(uart0, Console::new(&mut message), &mut chunk, &mut out, clock::TICK);
     loop {
         // This port cannot fail, and an answer always fits.
@@ -63,10 +63,6 @@ struct Os {
 impl os::Commands for Os {
     fn reset(&mut self, _: os::Reset) -> Result<Empty, Error> {
         Ok(Empty {})
-    }
-
-    fn parameters(&mut self) -> Result<os::ParametersResponse, Error> {
-        Ok(os::ParametersResponse { buf_size: BUFFER as u32, buf_count: 2 })
     }
 
     /// Name, version and board, whatever is asked for.
