@@ -44,7 +44,7 @@ pub use memory::{Answers, Known, Memory};
 use super::header::Flaw;
 use super::os::ParametersResponse;
 use super::{Decode, Empty, Encode, Error, Group, Header, Op, Version, error};
-use crate::cbor::{BufferFull, Value, Writer};
+use crate::cbor::{BufferFull, Item, Reader, Value, Writer, keys};
 use crate::line::{AsyncService, Peer, Service};
 use crate::shown::shown;
 
@@ -355,7 +355,11 @@ fn runs_once(incoming: &Incoming<'_>) -> bool {
     match (incoming.op(), incoming.group(), incoming.command()) {
         (Op::Read, ..) | (_, Group::OS, 0) => false,
         // `image` and `fs`: a piece that does not begin at the end of what has arrived changes nothing.
-        (_, Group::IMAGE, 1) | (_, Group::FS, 0) => incoming.target::<u64>("off").unwrap_or(0) == 0,
+        (_, Group::IMAGE, 1) | (_, Group::FS, 0) => {
+            let mut off = [Item::Null];
+            let read = Reader::new(incoming.payload()).fields(keys!["off"], false, &mut off);
+            matches!((read, off), (Ok(()), [Item::Unsigned(0)]))
+        }
         _ => true,
     }
 }

@@ -72,67 +72,85 @@ impl Memory for () {
     fn tick(&mut self, _: Duration) {}
 }
 
-/// How long a write is remembered.
-const TIME: Duration = Duration::from_millis(MILLISECONDS as u64);
-const MILLISECONDS: u16 = 10_000;
+/// How long a write is remembered at least.
+const TIME: Duration = Duration::from_secs(SECONDS as u64);
+const SECONDS: u8 = 10;
 /// How many further requests of its peer a write is remembered for.
 const REQUESTS: u8 = 128;
 /// How many writes of a peer are remembered.
 const WRITES: usize = 8;
 
-/// Fingerprint, milliseconds left, requests left.
-const WRITE: usize = 7;
+/// A write that was executed: fingerprint, seconds left, requests left. It has ended when either is 0.
 type Write = [u8; WRITE];
+const WRITE: usize = 6;
 
-/// What was written last, the newest first. What ends ends from the back, so that nothing follows the first that has ended: no
-/// time or no request is left of it.
+/// The writes of a peer, each in place of the oldest.
 type Writes = [u8; WRITES * WRITE];
 
 fn each(writes: &mut Writes) -> impl Iterator<Item = &mut Write> {
     writes.chunks_exact_mut(WRITE).filter_map(<[u8]>::first_chunk_mut)
 }
 
+/// The newest write of a peer.
+#[derive(Clone, Copy, Default)]
+struct Newest {
+    /// Where it is.
+    place: u8,
+    /// Length of its response; 0 if that is not stored, as no response is empty.
+    len: u16,
+}
+
+impl Newest {
+    /// Counts a request, and returns what is known of it.
+    fn find<'m>(self, writes: &mut Writes, room: &'m [u8], request: &[u8], fingerprint: Option<u32>) -> Known<'m> {
+        let mut known = Known::Nothing;
+        let fingerprint = fingerprint.map(u32::to_le_bytes);
+        for (place, [f0, f1, f2, f3, seconds, requests]) in (0..).zip(each(writes)) {
+            if *seconds == 0 || *requests == 0 {
+                continue;
+            }
+            *requests = requests.wrapping_sub(1);
+            if Some([*f0, *f1, *f2, *f3]) != fingerprint {
+                continue;
+            }
+            known = Known::Executed;
+            if place == self.place {
+                let response = room.get(..self.len.into()).unwrap_or_default();
+                // Two requests may have one fingerprint: group, sequence number and command tell them apart as well.
+                known = match response.get(4..Header::LEN) {
+                    None => Known::Executed,
+                    asked if asked == request.get(4..Header::LEN) => Known::Response(response),
+                    Some(_) => Known::Nothing,
+                };
+            }
+        }
+        known
+    }
+
+    /// Remembers a write in place of the oldest.
+    fn push(&mut self, writes: &mut Writes, room: &mut [u8], fingerprint: u32, begun: bool, response: &[u8]) {
+        self.place = self.place.wrapping_add(1) & const { WRITES as u8 - 1 };
+        let [f0, f1, f2, f3] = fingerprint.to_le_bytes();
+        // What is left of a second that has begun comes on top, as nothing may end early.
+        let write = [f0, f1, f2, f3, SECONDS + u8::from(begun), REQUESTS];
+        if let Some(oldest) = each(writes).nth(self.place.into()) {
+            *oldest = write;
+        }
+        let stored = room.get_mut(..response.len()).and_then(|room| {
+            copy(response, room);
+            u16::try_from(response.len()).ok()
+        });
+        self.len = stored.unwrap_or(0);
+    }
+}
+
 /// Whether anything is remembered.
-fn is_live(writes: &Writes) -> bool {
-    let [_, _, _, _, t0, t1, requests, ..] = writes;
-    (*t0 | *t1) != 0 && *requests != 0
+fn is_live(writes: &mut Writes) -> bool {
+    each(writes).any(|[.., seconds, requests]| *seconds > 0 && *requests > 0)
 }
 
-/// Counts a request, and looks for an earlier one: returns what is known of it. `response` is that to the newest write, empty if
-/// it is not stored.
-fn find<'m>(writes: &mut Writes, mut response: &'m [u8], request: &[u8], fingerprint: Option<u32>) -> Known<'m> {
-    let mut known = Known::Nothing;
-    let fingerprint = fingerprint.map(u32::to_le_bytes);
-    for [f0, f1, f2, f3, t0, t1, requests] in each(writes) {
-        if (*t0 | *t1) == 0 || *requests == 0 {
-            break;
-        }
-        *requests = requests.wrapping_sub(1);
-        if Some([*f0, *f1, *f2, *f3]) == fingerprint && matches!(known, Known::Nothing) {
-            // Two requests may have one fingerprint: group, sequence number and command tell them apart as well.
-            known = match response.get(4..Header::LEN) {
-                None => Known::Executed,
-                asked if asked == request.get(4..Header::LEN) => Known::Response(response),
-                Some(_) => Known::Nothing,
-            };
-        }
-        response = &[];
-    }
-    known
-}
-
-/// Remembers a write. `begun` says whether the millisecond has begun: what is left of it comes on top, as nothing may end early.
-fn push(writes: &mut Writes, fingerprint: u32, begun: bool) {
-    let [f0, f1, f2, f3] = fingerprint.to_le_bytes();
-    let [t0, t1] = MILLISECONDS.wrapping_add(begun.into()).to_le_bytes();
-    let mut next = [f0, f1, f2, f3, t0, t1, REQUESTS];
-    each(writes).for_each(|write| core::mem::swap(write, &mut next));
-}
-
-fn pass(writes: &mut Writes, milliseconds: u16) {
-    for [_, _, _, _, t0, t1, _] in each(writes) {
-        [*t0, *t1] = u16::from_le_bytes([*t0, *t1]).saturating_sub(milliseconds).to_le_bytes();
-    }
+fn pass(writes: &mut Writes, passed: u8) {
+    each(writes).for_each(|[.., seconds, _]| *seconds = seconds.saturating_sub(passed));
 }
 
 /// FNV-1a: no table, one multiplication a byte. A CRC-32 without a table takes 13 times as long on a Cortex-M3.
@@ -140,42 +158,29 @@ fn fnv(request: &[u8]) -> u32 {
     request.iter().fold(0x811C_9DC5, |sum, byte| (sum ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
 }
 
-/// Stores a response; returns its length, 0 if it does not fit, as no response is empty.
-fn store(response: &[u8], room: &mut [u8]) -> u16 {
-    let stored = room.get_mut(..response.len()).and_then(|room| {
-        copy(response, room);
-        u16::try_from(response.len()).ok()
-    });
-    stored.unwrap_or(0)
-}
-
-/// The milliseconds that end with this tick; `begun` holds the nanoseconds of the one that has begun.
-fn milliseconds(begun: &mut u32, elapsed: Duration) -> u16 {
-    const MILLISECOND: u32 = 1_000_000;
-    let mut nanos = begun.wrapping_add(elapsed.subsec_nanos());
-    let mut passed: u16 = match elapsed.as_secs() {
-        #[expect(clippy::cast_possible_truncation, reason = "at most 10")]
-        secs @ 0..=10 => secs as u16 * 1000,
-        _ => MILLISECONDS + 1,
-    };
-    // No division: a Cortex-M0 has none, and a tick is short.
-    while nanos >= MILLISECOND {
-        nanos = nanos.wrapping_sub(MILLISECOND);
-        passed = passed.wrapping_add(1);
+/// The seconds that end with this tick; `begun` holds the nanoseconds of the one that has begun.
+fn seconds(begun: &mut u32, elapsed: Duration) -> u8 {
+    const SECOND: u32 = 1_000_000_000;
+    let nanos = begun.wrapping_add(elapsed.subsec_nanos());
+    // More than is left of any write is as good as that.
+    let passed = u8::try_from(elapsed.as_secs()).unwrap_or(u8::MAX);
+    if nanos < SECOND {
+        *begun = nanos;
+        passed
+    } else {
+        *begun = nanos.wrapping_sub(SECOND);
+        passed.saturating_add(1)
     }
-    *begun = nanos;
-    passed
 }
 
 /// Remembers the last [`WRITES`](Self::WRITES) write requests of one peer, and the response to the last of them.
 pub struct Answers<'m> {
     memory: &'m mut [u8],
     peer: Peer,
-    /// Nanoseconds of the millisecond that has begun.
+    /// Nanoseconds of the second that has begun.
     begun: u32,
-    /// Length of the response; 0 if it is not stored.
-    len: u16,
-    displaced: u16,
+    newest: Newest,
+    displaced: u32,
 }
 
 shown!(Answers<'_>, |answers| "Answers({} bytes)", answers.memory.len());
@@ -191,7 +196,7 @@ impl<'m> Answers<'m> {
     pub fn new(memory: &'m mut [u8]) -> Self {
         // No time left: nothing is remembered.
         memory.fill(0);
-        Self { memory, peer: Peer(0), begun: 0, len: 0, displaced: 0 }
+        Self { memory, peer: Peer(0), begun: 0, newest: Newest::default(), displaced: 0 }
     }
     pub const fn memory_len(peers: usize, response: usize) -> usize {
         64usize.saturating_add(response).saturating_mul(peers)
@@ -211,9 +216,7 @@ impl Memory for Answers<'_> {
 
     fn received(&mut self, peer: Peer, request: &[u8], fingerprint: Option<u32>) -> Known<'_> {
         match self.memory.split_first_chunk_mut() {
-            Some((writes, room)) if self.peer == peer => {
-                find(writes, room.get(..self.len.into()).unwrap_or_default(), request, fingerprint)
-            }
+            Some((writes, room)) if self.peer == peer => self.newest.find(writes, room, request, fingerprint),
             _ => Known::Nothing,
         }
     }
@@ -225,14 +228,13 @@ impl Memory for Answers<'_> {
             self.displaced = self.displaced.wrapping_add(is_live(writes).into());
             writes.fill(0);
         }
-        push(writes, fingerprint, self.begun > 0);
-        self.len = store(response, room);
+        self.newest.push(writes, room, fingerprint, self.begun > 0, response);
     }
 
     fn tick(&mut self, elapsed: Duration) {
-        let milliseconds = milliseconds(&mut self.begun, elapsed);
+        let passed = seconds(&mut self.begun, elapsed);
         if let Some((writes, _)) = self.memory.split_first_chunk_mut() {
-            pass(writes, milliseconds);
+            pass(writes, passed);
         }
     }
 }
