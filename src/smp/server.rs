@@ -39,7 +39,7 @@ use core::time::Duration;
 
 mod memory;
 
-pub use memory::{Answers, Known, Memory};
+pub use memory::{Answers, Known, Memory, PeerAnswers};
 
 use super::header::Flaw;
 use super::os::ParametersResponse;
