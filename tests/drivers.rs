@@ -18,7 +18,7 @@ use anysmp::framing::console::Console;
 use anysmp::framing::counted::{Counted, SmpHead};
 use anysmp::framing::datagram::Datagram;
 use anysmp::framing::{self, Encoder, Framing, Progress};
-use anysmp::line::{self, AsyncService, Caller, Counters, Error, Peer, Service, Sink, Verdict};
+use anysmp::line::{self, AsyncService, Caller, Counters, Error, Service, Sink, Verdict};
 use anysmp::routine::{Ended, Routine, Step};
 use anysmp::smp::client::{self, Client};
 use anysmp::smp::server::{AllowAll, Incoming, Reply, Server};
@@ -384,7 +384,7 @@ fn answer_to(message: &[u8]) -> Vec<u8> {
 impl Service for Toy {
     type After = u32;
 
-    fn receive(&mut self, message: &[u8], _: Peer, tx: &mut [u8]) -> (usize, u32) {
+    fn receive(&mut self, message: &[u8], _: line::Peer, tx: &mut [u8]) -> (usize, u32) {
         self.answer(message, tx)
     }
 
@@ -404,7 +404,7 @@ impl Service for Toy {
 impl AsyncService for Toy {
     type After = u32;
 
-    async fn receive(&mut self, message: &[u8], _: Peer, tx: &mut [u8]) -> (usize, u32) {
+    async fn receive(&mut self, message: &[u8], _: line::Peer, tx: &mut [u8]) -> (usize, u32) {
         Yield(false).await;
         self.answer(message, tx)
     }

@@ -31,7 +31,7 @@ impl Device {
 impl os::Commands for Device {
     fn echo<'r>(&'r mut self, request: os::Echo<'r>) -> Result<os::EchoResponse<'r>, Error> {
         self.runs += 1;
-        request.respond()
+        Ok(os::EchoResponse { text: request.text.unwrap_or("".into()) })
     }
     fn console_echo(&mut self, _: os::ConsoleEcho) -> Result<Empty, Error> {
         self.ran(Empty {})

@@ -25,7 +25,7 @@ struct Device {
 impl os::Commands for Device {
     fn echo<'r>(&'r mut self, request: os::Echo<'r>) -> Result<os::EchoResponse<'r>, Error> {
         self.echoes += 1;
-        request.respond()
+        Ok(os::EchoResponse { text: request.text.unwrap_or("".into()) })
     }
 
     fn console_echo(&mut self, _: os::ConsoleEcho) -> Result<Empty, Error> {
@@ -156,6 +156,24 @@ fn echo_answers_reads_and_writes_and_a_missing_text_is_an_empty_one() {
         assert_eq!(answer(&message(op, 0, 1, 0, b"\xa0"))[8..], *b"\xa1\x61r\x60");
         assert_eq!(answer(&message(op, 0, 1, 0, b""))[8..], *b"\xa1\x61r\x60");
         assert_eq!(answer(&message(op, 0, 1, 0, b"\xa1\x61d\xf6"))[8..], *b"\xa1\x61r\x60");
+    }
+}
+
+#[test]
+fn an_echo_of_text_that_is_not_utf_8_gets_rc_3_as_its_answer_would_not_be_cbor() {
+    for (text, valid) in [
+        (&b"\x62\xff\xfe"[..], false),
+        (b"\x62\xc3\xa4", true),
+        (b"\x7f\x62\xc3\xa4\x61x\xff", true),
+        // No chunk may end within a character.
+        (b"\x7f\x61\xc3\x61\xa4\xff", false),
+        (b"\x61\xc3", false),
+        (b"\x63\xed\xa0\x80", false),
+        (b"\x64\xf4\x90\x80\x80", false),
+        (b"\x64\xf4\x8f\xbf\xbf", true),
+    ] {
+        let payload = answer(&message(2, 0, 1, 0, &[b"\xa1\x61d", text].concat()))[8..].to_vec();
+        assert_eq!(payload != rc(3), valid, "{text:02x?} got {payload:02x?}");
     }
 }
 

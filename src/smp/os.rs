@@ -35,23 +35,33 @@ pub struct Echo<'b> {
     pub text: Option<Text<'b>>,
 }
 
-map!(request Echo<'b> { text: "d" });
+/// An [`Echo`] whose text may be anything.
+#[derive(Clone, Copy)]
+struct Anything<'b> {
+    text: Option<Text<'b>>,
+}
+
+map!(request Anything<'b> { text: "d" });
+
+impl Encode for Echo<'_> {
+    fn encode(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
+        Anything { text: self.text }.encode(writer)
+    }
+}
+
+/// Refuses a text that is not UTF-8: whoever sent it back would send invalid CBOR.
+impl<'b> Decode<'b> for Echo<'b> {
+    fn decode(payload: &'b [u8]) -> Result<Self, Malformed> {
+        let Anything { text } = Anything::decode(payload)?;
+        if text.is_none_or(Text::is_utf8) { Ok(Self { text }) } else { Err(Malformed) }
+    }
+}
 
 impl<'b> Echo<'b> {
     /// Asks for `text` back.
     #[must_use]
     pub fn new(text: &'b str) -> Self {
         Self { text: Some(text.into()) }
-    }
-
-    /// The response: the same text.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::INVALID`] if it is not UTF-8: the response would not be valid CBOR, on which strict clients give up.
-    pub fn respond(self) -> Result<EchoResponse<'b>, Error> {
-        let text = self.text.unwrap_or("".into());
-        if text.is_utf8() { Ok(EchoResponse { text }) } else { Err(Error::INVALID) }
     }
 }
 
@@ -466,9 +476,9 @@ pub trait Commands {
     ///
     /// # Errors
     ///
-    /// [`Error::INVALID`] by default for a text that is not UTF-8: see [`Echo::respond`].
+    /// None by default. A text that is not UTF-8 does not get here: it cannot be read as an [`Echo`].
     fn echo<'r>(&'r mut self, request: Echo<'r>) -> Result<EchoResponse<'r>, Error> {
-        request.respond()
+        Ok(EchoResponse { text: request.text.unwrap_or("".into()) })
     }
 
     /// Switches the echo of a text console.

@@ -1,10 +1,10 @@
 //! The server: what stands between a received message and the application's own `match`.
 //!
 //! ```text
-//!   message ─▶ header ─▶ length ─▶ repeat? ─▶ policy ─▶ Handler::handle(Incoming, Reply) ─▶ Answer ─▶ tx
-//!      │         │          │         │          │
-//!      │ <8: dropped        │         │          └─ refused: rc 11
-//!      │         │          │         └─ yes: the stored answer again, nothing runs
+//!   message ─▶ header ─▶ length ─▶ repeat? ─▶ policy ─▶ parameters? ─▶ Handler::handle(Incoming, Reply) ─▶ Answer ─▶ tx
+//!      │         │          │         │          │            └─ with `with_parameters`: answered here
+//!      │ <8: dropped        │         │          └─ refused: the policy's error
+//!      │         │          │         └─ yes: the stored response again or rc 10, nothing runs
 //!      │         │          └─ more announced than arrived: rc 9
 //!      │         └─ version 2, 3: rc 13; op 4..7: rc 8; op 1, 3: dropped
 //! ```
@@ -15,13 +15,46 @@
 //!
 //! # Repeats
 //!
-//! A client that has lost an answer sends its request again, with the same header. A server that was given answer memory
-//! ([`Server::with_memory`]) remembers the last write request by a CRC-32 of its peer and its bytes. The same request again,
-//! with no other in between and within [`LastAnswer::REPEAT_TIME`], gets the stored answer; nothing runs. If the answer was too
-//! long for the memory, the fingerprint stays and the repeat gets `rc` 10. A repeated reset is answered and does
-//! not reset again. Echo is never remembered. A [`Memory`] of one's own may keep more than [`LastAnswer`] does, as one
-//! answer for each peer. **Without memory a command whose answer was lost runs twice**; and so does one whose async handler
-//! was dropped before it had answered, with any memory.
+//! A client whose response was lost sends its request again, with the same header; and a network may deliver a request
+//! twice, the second copy late. A write must not run again then. A server that was given memory ([`Server::with_memory`],
+//! [`Answers`]) remembers of each peer the last 8 writes by a fingerprint, and the response to the last one.
+//!
+//! | a write arrives that is | response | does it run |
+//! |---|---|---|
+//! | new, or has another sequence number | its own | yes |
+//! | the last write of this peer, again | the stored one | no |
+//! | the same, but the response was too long to be stored, or there was no room for one | `rc` 10 | no |
+//! | the same, but the stored response no longer fits `tx` | `rc` 7 | no |
+//! | one of the 7 writes before it, again | `rc` 10 | no |
+//! | older than 8 writes, 128 requests or 10 s, again | its own | **yes** |
+//! | equal to a write of another peer | its own | yes |
+//! | of a peer that had to make room for another one, again | its own | **yes** |
+//! | refused by the policy before, again | the policy is asked again | as it says |
+//! | a reset, again | that to the first one | no second reset |
+//! | a later piece of an upload, again | its own | yes, without harm |
+//!
+//! A write is remembered for 10 s or for 128 further requests of its peer, whichever ends first; a server that is never ticked
+//! has the second limit only. Reads and echo run each time, are never remembered, and do not make the server forget. Both
+//! limits bound what a network may do: **a copy that is later than both runs again**, as one without memory does. A
+//! simulation that delays messages for longer has to count such runs instead of expecting none.
+//!
+//! **Uploads.** Only the first piece (`off` 0) of an image or a file is remembered. It alone does harm when it runs twice: after
+//! the last piece it would truncate a file that is complete, or erase a slot. A later piece whose `off` is not where the upload
+//! has got to changes nothing and is answered with the right `off`. If pieces were remembered, 8 of them, which take less
+//! than a second, would push out every write before them; and a fingerprint costs 5 instructions a byte on a Cortex-M3, 10,000
+//! for a piece of 2 KB that is otherwise handled in 1,500. To find `off` costs about 200. After 128 pieces the first one is
+//! forgotten like any write.
+//!
+//! **Equal writes.** Two processes behind one address are one peer. If both choose the same sequence number (1 in 256 for
+//! clients that begin at random) and send the same write within the limits, the second is taken for a repeat: it is answered
+//! and does not run. A shell command that toggles something then toggles once.
+//!
+//! **Cancellation.** A write is remembered when its handler has answered. If the future of an async handler is dropped before, the
+//! request is not remembered and a repeat runs again; what the handler had done by then is its own business.
+//!
+//! **Peers.** The transport says who sent a message ([`Peer`]). On a network where senders can be forged, a stranger who
+//! sends writes under many addresses pushes out what is remembered of others: give room for more peers, or have the policy
+//! refuse strangers, whose writes are not remembered then. A [`Memory`] of the application's own may keep more.
 //!
 //! # Stack
 //!

@@ -385,7 +385,7 @@ fn an_smp_server_answers_over_a_console() {
     let request = [2, 0, 0, 6, 0, 0, 9, 0, 0xA1, 0x61, b'd', 0x62, b'h', b'i'];
     let mut tx = [0; 64];
     // The handler of an async server awaits; a closure serves blocking only.
-    let (len, _) = Service::receive(&mut server, &request, Peer(0), &mut tx);
+    let (len, _) = Service::receive(&mut server, &request, line::Peer(0), &mut tx);
     let framing = Console::new(room());
     let wire = Wire::new(Mute).says(&framed(&framing, &tx[..len]));
     let mut buffers = [[0; 64]; 2];

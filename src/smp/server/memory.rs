@@ -76,8 +76,9 @@ impl Memory for () {
 const SECONDS: u8 = 10;
 /// How many further requests of its peer a write is remembered for.
 const REQUESTS: u8 = 128;
-/// How many writes of a peer are remembered.
+/// How many writes of a peer are remembered, and the place of the last: a power of two, so that places wrap by a mask.
 const WRITES: usize = 8;
+const LAST: u8 = 7;
 
 /// A write that was executed: fingerprint, seconds left, requests left; it has ended when none is left.
 const WRITE: usize = 6;
@@ -101,7 +102,10 @@ impl<'m> Record<'m> {
         let room: &'m [u8] = room;
         let response = room.get(..self.len.into()).unwrap_or_default();
         // Two requests may have one fingerprint: group, sequence number and command tell them apart, where they are stored.
-        let other = !response.is_empty() && response.get(4..Header::LEN) != request.get(4..Header::LEN);
+        let other = match (what(response), what(request)) {
+            (Some(one), Some(two)) => one != two,
+            _ => false,
+        };
         let (mut found, mut place) = (None, 0_u8);
         for write in writes.chunks_exact_mut(WRITE) {
             let [f0, f1, f2, f3, _, requests] = write else { continue };
@@ -125,7 +129,7 @@ impl<'m> Record<'m> {
     /// Remembers a write in place of the oldest.
     #[inline(never)]
     fn push(&mut self, fingerprint: u32, seconds: u8, response: &[u8]) {
-        self.place = self.place.wrapping_add(1) & const { WRITES as u8 - 1 };
+        self.place = self.place.wrapping_add(1) & LAST;
         self.len = 0;
         let place = self.place.into();
         let Some((writes, room)) = self.memory.split_first_chunk_mut::<ALL>() else { return };
@@ -159,6 +163,11 @@ impl<'m> Record<'m> {
 /// FNV-1a: no table, one multiplication a byte. A CRC-32 without a table takes 13 times as long on a Cortex-M3.
 fn fnv(request: &[u8]) -> u32 {
     request.iter().fold(0x811C_9DC5, |sum, byte| (sum ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
+}
+
+/// Group, sequence number and command of a message.
+fn what(message: &[u8]) -> Option<&[u8; 4]> {
+    message.split_first_chunk::<{ Header::LEN - 4 }>().and_then(|(_, rest)| rest.first_chunk())
 }
 
 /// What a record found, in the words of [`Memory`].

@@ -126,7 +126,7 @@ impl Handler for Five {
     fn handle(&mut self, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
         match (incoming.group(), incoming.op(), incoming.command()) {
             (Group::OS, _, 0) => {
-                incoming.answer(reply, os::Echo::respond)
+                incoming.answer(reply, |os::Echo { text }| Ok(os::EchoResponse { text: text.unwrap_or("".into()) }))
             }
             (Group::OS, Op::Write, 5) => match incoming.decode() {
                 Ok(Empty {}) => reply.ok(&Empty {}).then(After::Reset { force: false, mode: 0 }),
