@@ -772,10 +772,7 @@ impl Model {
     }
 }
 
-fn compare<M: Memory>(memory: M, mut model: Model, random: &mut Random, steps: usize, what: &str) -> u32
-where
-    M: Displaced,
-{
+fn compare<M: Memory + Displaced>(memory: M, mut model: Model, random: &mut Random, steps: usize, what: &str) -> u32 {
     let mut server = server().remembering(memory);
     let mut seen = [0_u32; 3];
     for step in 0..steps {

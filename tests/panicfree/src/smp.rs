@@ -183,7 +183,7 @@ pub const ALL: &[Operation] = &[
         run(&mut upload, &mut client(), bytes, room);
         drop_in_box((upload.progress(), upload.source().len()));
     },
-    |bytes, _| drop_in_box((upload(bytes).source().len(), client().timeout(), client().repeats())),
+    |bytes, _| drop_in_box((upload(bytes).source().len(), client().timeout(), client().retries())),
     |bytes, _| {
         if let Ok((header, _)) = Header::parse(bytes) {
             drop_in_box((header.op.is_request(), header.op.response()));
@@ -235,6 +235,6 @@ impl Source for File<'_> {
 /// An upload with every setting that there is.
 fn upload(bytes: &[u8]) -> Upload<File<'_>> {
     let upload = Upload::new(File(bytes)).over::<Console<'_>>().overhead(size()).window(size()).message_limit(size());
-    let upload = upload.image(black_box(0)).upgrade_only(flag()).with_retries(black_box(3)).timeout(time(), time());
+    let upload = upload.image(black_box(0)).upgrade_only(flag()).with_retries(black_box(3)).with_timeouts(time(), time());
     if flag() { upload.only(number()) } else { upload }
 }
