@@ -94,31 +94,47 @@ struct Record<'m> {
     place: u8,
 }
 
+/// Where an earlier request was found.
+#[derive(Clone, Copy)]
+enum Found {
+    Nowhere,
+    /// It is the newest write.
+    Newest,
+    Older,
+}
+
 impl<'m> Record<'m> {
-    /// Counts a request, and looks for an earlier one: returns its response, no bytes if that is not stored.
+    /// Counts a request, and looks for an earlier one.
     #[inline(never)] // Within its caller it takes 100 bytes more.
-    fn find(self, request: &[u8], fingerprint: Option<u32>) -> Option<&'m [u8]> {
-        let (writes, room) = self.memory.split_first_chunk_mut::<ALL>()?;
-        let room: &'m [u8] = room;
-        let response = room.get(..self.len.into()).unwrap_or_default();
+    fn find(&mut self, request: &[u8], fingerprint: Option<u32>) -> Found {
+        let Some((writes, room)) = self.memory.split_first_chunk_mut::<ALL>() else { return Found::Nowhere };
         // Two requests may have one fingerprint: group, sequence number and command tell them apart, where they are stored.
-        let other = match (what(response), what(request)) {
-            (Some(one), Some(two)) => one != two,
-            _ => false,
-        };
-        let (mut found, mut place) = (None, 0_u8);
+        let other = self.len > 0 && what(room) != what(request);
+        let (mut found, mut place) = (Found::Nowhere, 0_u8);
         for write in writes.chunks_exact_mut(WRITE) {
             let [f0, f1, f2, f3, _, requests] = write else { continue };
             if *requests > 0 {
                 *requests = requests.wrapping_sub(1);
-                let newest = place == self.place;
-                if Some(u32::from_le_bytes([*f0, *f1, *f2, *f3])) == fingerprint && !(newest && other) {
-                    found = Some(newest);
+                if Some(u32::from_le_bytes([*f0, *f1, *f2, *f3])) == fingerprint {
+                    if place != self.place {
+                        found = Found::Older;
+                    } else if !other {
+                        found = Found::Newest;
+                    }
                 }
             }
             place = place.wrapping_add(1);
         }
-        found.map(|newest| if newest { response } else { &[] })
+        found
+    }
+
+    /// What was found, in the words of [`Memory`].
+    fn known(self, found: Found) -> Known<'m> {
+        match (found, self.memory.get(ALL..ALL.saturating_add(self.len.into()))) {
+            (Found::Nowhere, _) => Known::Nothing,
+            (Found::Newest, Some(response)) if self.len > 0 => Known::Response(response),
+            (Found::Newest | Found::Older, _) => Known::Executed,
+        }
     }
 
     /// The same for as long as it is borrowed.
@@ -168,15 +184,6 @@ fn fnv(request: &[u8]) -> u32 {
 /// Group, sequence number and command of a message.
 fn what(message: &[u8]) -> Option<&[u8; 4]> {
     message.split_first_chunk::<{ Header::LEN - 4 }>().and_then(|(_, rest)| rest.first_chunk())
-}
-
-/// What a record found, in the words of [`Memory`].
-fn known(found: Option<&[u8]>) -> Known<'_> {
-    match found {
-        None => Known::Nothing,
-        Some([]) => Known::Executed,
-        Some(response) => Known::Response(response),
-    }
 }
 
 /// Counts seconds.
@@ -305,7 +312,8 @@ impl Memory for Answers<'_> {
         if self.peer != peer {
             return Known::Nothing;
         }
-        known(self.record.again().find(request, fingerprint))
+        let found = self.record.find(request, fingerprint);
+        self.record.again().known(found)
     }
 
     fn remember(&mut self, peer: Peer, fingerprint: u32, response: &[u8]) {
@@ -432,9 +440,10 @@ impl Memory for PeerAnswers<'_> {
                 continue;
             }
             *front = Front { silent: 0, ..was }.emit();
-            let record = Record { memory: rest, len: was.len, place: was.place };
+            let mut record = Record { memory: rest, len: was.len, place: was.place };
             if let Known::Nothing = found {
-                found = known(record.find(request, fingerprint));
+                let place = record.find(request, fingerprint);
+                found = record.known(place);
             }
         }
         found
