@@ -101,7 +101,7 @@ impl<P> Exchange<P> {
             let (message, tx) = line.exchange();
             match client.receive(&mut self.pending, message, tx) {
                 Verdict::Answer => {
-                    line.answered(Span::of(client.timeout(&self.pending)));
+                    line.answered(Span::limit(client.timeout(&self.pending)));
                     self.state = State::Answered;
                     return Ok(Progress::Done);
                 }
