@@ -200,7 +200,7 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink> Link<'_, P, F, S> {
     /// operation.
     async fn begin(&mut self) -> Result<(), Error<P::Error>> {
         self.line.resume();
-        while self.line.is_sending() {
+        while self.line.is_sending() || self.line.is_flushing() {
             self.step().await?;
         }
         self.line.start(self.port.elapsed());

@@ -689,7 +689,13 @@ impl<'b, F: Framing> Line<'b, F> {
                 return Ok(());
             }
             Moved::Interrupted(_) if self.interrupted < INTERRUPTED => {
-                self.away(time);
+                if self.is_flushing() {
+                    // No time of waiting yet: the port is to be flushed again.
+                    self.elapsed.lengthen(time);
+                    self.airtime = self.airtime.shortened(time);
+                } else {
+                    self.away(time);
+                }
                 self.interrupted = self.interrupted.wrapping_add(1);
                 return Ok(());
             }

@@ -11,10 +11,19 @@
     unreachable_pub
 )]
 
+mod common;
 mod kit;
 
+#[path = "sim/arithmetic.rs"]
+mod arithmetic;
 #[path = "sim/bsmp.rs"]
 mod bsmp;
+#[path = "sim/flush.rs"]
+mod flush;
+#[path = "sim/golden.rs"]
+mod golden;
+#[path = "sim/recovery.rs"]
+mod recovery;
 #[path = "sim/s3mp.rs"]
 mod s3mp;
 #[path = "sim/session.rs"]
@@ -23,3 +32,7 @@ mod session;
 mod smp;
 #[path = "sim/smp_device.rs"]
 mod smp_device;
+#[path = "sim/soak.rs"]
+mod soak;
+#[path = "sim/work.rs"]
+mod work;

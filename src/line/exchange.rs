@@ -231,7 +231,8 @@ impl Run {
                         routine.tick(time);
                     }
                 }
-                if line.is_sending() {
+                // A port is flushed before anything else leaves: that is where a half-duplex one releases the line.
+                if line.is_sending() || line.is_flushing() {
                     return Ok(Turn::Wait);
                 }
                 match routine.poll(client, line.tx) {

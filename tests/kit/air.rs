@@ -242,7 +242,10 @@ impl Air {
                 Some(to) => end == to,
                 None => (end == 0) != (from == 0),
             };
-            if hears {
+            if hears && self.kind == Kind::Datagrams {
+                self.inbox[end].push_back((vec![byte], Peer(from as u32)));
+                self.heard[end] = true;
+            } else if hears {
                 match self.inbox[end].back_mut() {
                     Some((bytes, _)) => bytes.push(byte),
                     None => self.inbox[end].push_back((vec![byte], Peer(0))),

@@ -7,6 +7,8 @@ use std::rc::Rc;
 #[derive(Debug, Default)]
 pub struct Journal {
     sent: HashSet<Vec<u8>>,
+    /// The last of these.
+    pub last: Vec<u8>,
     /// Messages that a framing delivered at the client and nobody had sent.
     pub strange_to_client: u64,
     /// The same at a station.
@@ -20,6 +22,11 @@ impl Journal {
         if !self.sent.contains(message) {
             self.sent.insert(message.to_vec());
         }
+    }
+
+    /// Forgets what was sent: for runs that are too long to keep it.
+    pub fn forget(&mut self) {
+        self.sent.clear();
     }
 
     pub fn knows(&self, message: &[u8]) -> bool {

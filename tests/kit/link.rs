@@ -51,6 +51,7 @@ impl Sink for Log {
             self.received += 1;
             if !journal.knows(message) {
                 journal.strange_to_client += 1;
+                journal.last = message.to_vec();
             }
         }
     }

@@ -39,7 +39,8 @@ pub struct Port<'w> {
 /// The fate of what is written until the next flush.
 struct Frame {
     is_lost: bool,
-    copy: Option<Vec<u8>>,
+    /// What was written, write by write, if it is to arrive twice.
+    copy: Option<Vec<Vec<u8>>>,
     delay: u64,
 }
 
@@ -89,11 +90,11 @@ impl<'w> Port<'w> {
         let until = world.air.now + tick;
         world.pass(until, true);
         // Where one read takes all that has come, it does not wait for more.
-        if gather > 0 && world.air.peek(0).is_some_and(|(bytes, _)| bytes.len() < longest_read) {
+        let is_datagram = world.air.kind == Kind::Datagrams;
+        if gather > 0 && !is_datagram && world.air.peek(0).is_some_and(|(bytes, _)| bytes.len() < longest_read) {
             let until = (world.air.now + gather).min(until);
             world.pass(until, false);
         }
-        let is_datagram = world.air.kind == Kind::Datagrams;
         let Some((bytes, peer)) = world.air.peek(0) else { return Err(ErrorKind::TimedOut) };
         let count = bytes.len().min(buf.len()).min(if is_datagram { usize::MAX } else { longest_read });
         buf[..count].copy_from_slice(&bytes[..count]);
@@ -137,7 +138,7 @@ impl<'w> Port<'w> {
         }
         if let Some(frame) = &mut self.frame {
             if let Some(copy) = &mut frame.copy {
-                copy.extend_from_slice(&buf[..count]);
+                copy.push(buf[..count].to_vec());
             }
             if frame.is_lost {
                 // The transmitter is busy all the same.
@@ -165,7 +166,9 @@ impl<'w> Port<'w> {
                 air.hold(0, delay);
             }
             let late = air.random.below(air.faults.longest_delay.max(10 * MS));
-            air.send(0, &copy, late);
+            for bytes in &copy {
+                air.send(0, bytes, late);
+            }
         }
         if !self.style.buffers {
             let until = world.air.free_at(0);

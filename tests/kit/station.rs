@@ -218,7 +218,9 @@ impl<'w, F: Framing, S: Service, A: FnMut(Option<S::After>) -> Fate> Served<'w, 
                     let peer = self.line.peer();
                     let (message, tx) = self.line.exchange();
                     if !air.journal.borrow().knows(message) {
-                        air.journal.borrow_mut().strange_to_station += 1;
+                        let mut journal = air.journal.borrow_mut();
+                        journal.strange_to_station += 1;
+                        journal.last = message.to_vec();
                     }
                     let (len, after) = self.service.receive(message, peer, tx);
                     if let Fate::Restart(time) = (self.after)(Some(after)) {
