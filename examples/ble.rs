@@ -57,11 +57,7 @@ impl<S: Service> Peripheral<'_, S> {
 
 struct Device;
 
-impl os::Commands for Device {
-    fn parameters(&mut self) -> Result<os::ParametersResponse, anysmp::smp::Error> {
-        Ok(os::ParametersResponse { buf_size: 512, buf_count: 1 })
-    }
-}
+impl os::Commands for Device {}
 
 impl Handler for Device {
     fn handle(&mut self, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
@@ -76,8 +72,11 @@ impl Handler for Device {
 pub(crate) fn talk(mtu: u16, text: &str) -> Result<String, Box<dyn Error>> {
     let mut radio = Radio { mtu, writes: VecDeque::new(), notifications: VecDeque::new() };
     let (mut request, mut tx) = ([0; 512], [0; 512]);
-    let mut device =
-        Peripheral { server: Server::new(Device, AllowAll), requests: Reassembly::server(&mut request), tx: &mut tx };
+    let mut device = Peripheral {
+        server: Server::new(Device, AllowAll).with_parameters(1, 512),
+        requests: Reassembly::server(&mut request),
+        tx: &mut tx,
+    };
 
     // The phone: write the pieces of a request, wait for notifications until a message is whole.
     let (mut answer, mut tx) = ([0; 512], [0; 512]);

@@ -181,10 +181,11 @@ enum State {
     Last { left: u8 },
 }
 
-/// Writes data as COBS, run by run. The data are a body and a short tail after it, for example a checksum; no delimiter is
-/// written.
+/// Writes data as COBS, run by run. The data are a body and a short tail after it, for example a checksum; no delimiter
+/// is written.
 ///
-/// It keeps a position in the body, not the body, which it is handed at each call. Takes a length, the tail and 3 bytes.
+/// It keeps a position in the body, not the body, which it is handed at each call. Takes a length, the tail and 3
+/// bytes.
 #[derive(Clone)]
 pub struct Encoder<const TAIL: usize> {
     /// Bytes of body and tail that are used up.
@@ -213,7 +214,7 @@ impl<const TAIL: usize> Encoder<TAIL> {
         };
         let (left, room) = (data.len(), out.len());
         let free = self.state.run(&mut data, out);
-        // Never back, even if this body is shorter than the last one: what ends has to end.
+        // Counted by what was taken: a body that is shorter than the last one moves the position nowhere.
         self.at = self.at.wrapping_add(left.wrapping_sub(data.len()));
         room.saturating_sub(free)
     }

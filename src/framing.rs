@@ -2,9 +2,9 @@
 //!
 //! A [`Framing`] knows no protocol and no port. Bytes go in with [`push`](Framing::push), which says after each step what
 //! happened; a completed message is borrowed afterwards with [`message`](Framing::message). Bytes come out of an
-//! [`Encoder`] in runs of any size, so that no second buffer as large as the message is needed. The encoder does not borrow
-//! the message, but is handed it at each call: a frame that is half sent can be kept in a static, beside the buffer that
-//! holds its message.
+//! [`Encoder`] in runs of any size, so that no second buffer as large as the message is needed. The encoder does not
+//! borrow the message, but is handed it at each call: a frame that is half sent can be kept in a static, beside the
+//! buffer that holds its message.
 //!
 //! ```text
 //!   push(&mut input) ─┬─ More        the input is used up
@@ -18,14 +18,14 @@
 //!
 //! # How to write one more framing
 //!
-//! Implement [`Framing`] for a struct that borrows its message buffer, and [`Encoder`] for a struct that keeps its position in
-//! the message to send. Four rules make it fit the drivers:
+//! Implement [`Framing`] for a struct that borrows its message buffer, and [`Encoder`] for a struct that keeps its
+//! position in the message to send. Four rules make it fit the drivers:
 //!
 //! * `push` advances `input` past what it has consumed, and returns [`Progress::More`] only when nothing is left;
 //! * an error is reported once for each damaged message, and its tail is never taken for a message;
 //! * `idle` is told for how long the line has been silent since the last byte, not since the last call;
-//! * `next` takes from the message with `get` only, and moves on even where the message ends too soon. It is handed the same
-//!   message each time, but nothing enforces that.
+//! * `next` takes from the message with `get` only, and moves on even where the message ends too soon. It is handed the
+//!   same message each time, but nothing enforces that.
 //!
 //! The framing of a one-byte length, with both directions:
 //!
@@ -254,7 +254,8 @@ pub trait Framing {
         &[]
     }
 
-    /// The least silence between any two frames on the line, whoever sends them. Zero where frames may follow each other.
+    /// The least silence between any two frames on the line, whoever sends them. Zero where frames may follow each
+    /// other.
     fn gap(&self) -> Duration {
         Duration::ZERO
     }
@@ -262,6 +263,12 @@ pub trait Framing {
     /// How long one byte takes on the line. Zero if that is not known.
     fn byte_time(&self) -> Duration {
         Duration::ZERO
+    }
+
+    /// Whether what has come since the last message or silence can be the front of a message, where that takes so long on the line
+    /// that a timeout has to know ([`byte_time`](Self::byte_time) is not zero then). False by default.
+    fn is_arriving(&self) -> bool {
+        false
     }
 
     /// How long the buffers are that suit this framing and its receive buffer.
@@ -305,8 +312,8 @@ pub trait Encoder {
     ///
     /// Returns 0 exactly when the frame is complete, if `out` holds at least [`MIN_OUT`](Self::MIN_OUT) bytes.
     ///
-    /// `message` is the one that the encoder was made for. Another one yields garbage on the line, but no panic, and the frame
-    /// still ends.
+    /// `message` is the one that the encoder was made for. Another one yields garbage on the line, but no panic, and
+    /// the frame still ends.
     fn next(&mut self, message: &[u8], out: &mut [u8]) -> usize;
 }
 
@@ -316,11 +323,11 @@ pub trait Encoder {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Sizes {
-    /// The longest message that the framing's receive buffer takes; `tx`, where messages to send are built, should hold as
-    /// much.
+    /// The longest message that the framing's receive buffer takes; `tx`, where messages to send are built, should hold
+    /// as much.
     pub message: usize,
-    /// The buffer size that a device with this framing may promise to its peers, in SMP's parameters for example. Peers fill it
-    /// less their [`OVERHEAD`](Framing::OVERHEAD).
+    /// The buffer size that a device with this framing may promise to its peers, in SMP's parameters for example. Peers
+    /// fill it less their [`OVERHEAD`](Framing::OVERHEAD).
     pub buffer: usize,
     /// The most bytes sent in one write: a line on the console, the longest frame where it has to be
     /// [whole](Framing::WHOLE), 128 elsewhere.

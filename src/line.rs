@@ -31,8 +31,11 @@
 //!
 //! Two kinds of time are told apart. *Limits*, such as a timeout, count all time that passes, whatever the peer sends: a device
 //! that never stops talking cannot hold up anything. *Silence* counts only rounds in which nothing came and nothing was sent.
+//! Both are kept in microseconds in one word ([`Span`]): a limit above 71 minutes counts as 71 minutes.
 //! A timeout starts when the last byte of a request has left: when the port has taken it and, if the framing knows how long a
-//! byte takes ([`Framing::byte_time`]), when the line can have carried it.
+//! byte takes ([`Framing::byte_time`]), when the line can have carried it. A
+//! response of which a part is there when it ends is waited for, if the framing knows how long that can take
+//! ([`Framing::is_arriving`]): at most as long as the longest message takes on the line.
 //!
 //! # Sending
 //!
@@ -255,7 +258,9 @@ impl<'b, F: Framing> Line<'b, F> {
 
     /// What routines have to know of this line.
     pub fn limits(&self) -> Limits {
-        Limits { overhead: F::OVERHEAD, datagram: F::DATAGRAM, tx: self.tx.len(), rx: self.framing.sizes().message }
+        // GATT keeps the order of its pieces, and a message of several is no datagram.
+        let datagram = F::DATAGRAM && F::WHOLE;
+        Limits { overhead: F::OVERHEAD, datagram, tx: self.tx.len(), rx: self.framing.sizes().message }
     }
 
     /// The framing, for example to ask an automatic one what it has found.
@@ -715,6 +720,18 @@ impl<'b, F: Framing> Line<'b, F> {
     /// Whether the port is to be flushed.
     pub(crate) const fn is_flushing(&self) -> bool {
         matches!(self.since, Since::Flushing(_)) || matches!(self.before, Before::Flushing(_))
+    }
+
+    /// Whether a wait for a response has ended: its limit has passed, and no message is just arriving. On a slow line a long one takes
+    /// more time than any peer does to begin it; more than the longest one takes is not waited for.
+    fn is_late(&self, waited: Span, limit: Span) -> bool {
+        if !waited.reaches(limit) || !self.framing.is_arriving() {
+            return waited.reaches(limit);
+        }
+        let longest = u32::try_from(self.framing.sizes().buffer).unwrap_or(u32::MAX);
+        let mut most = Span::limit(self.framing.byte_time().saturating_mul(longest));
+        most.lengthen(limit);
+        waited.reaches(most)
     }
 
     /// Whether a message waits for a silence that is shorter than a tick.

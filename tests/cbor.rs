@@ -791,3 +791,27 @@ fn the_time_for_a_payload_grows_no_faster_than_its_length() {
         assert!(long < 8.0 * short + 20.0, "{short} ns, then {long} ns per byte of {unit:02x?}");
     }
 }
+
+#[test]
+fn text_is_utf_8_where_the_standard_library_says_so() {
+    let check = |bytes: &[u8]| {
+        assert_eq!(Text::from_bytes(bytes).is_utf8(), std::str::from_utf8(bytes).is_ok(), "{bytes:02x?}");
+    };
+    // Everything of up to three bytes, and of four where it may be a character.
+    for number in 0..1_u32 << 24 {
+        let [a, b, c, _] = number.to_le_bytes();
+        check(&[a, b, c]);
+        if number < 1 << 16 {
+            check(&[a, b]);
+            check(&[a][..usize::from(b & 1)]);
+        }
+    }
+    for (lead, second) in (0xEF..=0xF7).flat_map(|lead| (0..=255).map(move |second| (lead, second))) {
+        for third in [0x00, 0x7F, 0x80, 0xBF, 0xC0, 0xFF] {
+            for fourth in [0x00, 0x7F, 0x80, 0x8F, 0xBF, 0xC0, 0xFF] {
+                check(&[lead, second, third, fourth]);
+                check(&[b'a', lead, second, third, fourth, b'b']);
+            }
+        }
+    }
+}

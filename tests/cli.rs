@@ -1,8 +1,15 @@
-//! The programs a person runs, `smp` and `smp-device`, as a person would run them: as processes.
+//! The programs a person runs, `smp`, `bsmp` and the devices for them, as a person would run them: as processes.
 //!
 //! `cargo test` builds them first; `cargo test --test cli` alone does not, and takes what was built last.
 
-#![cfg(all(feature = "std", feature = "mcuboot", feature = "sha2", feature = "testing"))]
+#![cfg(all(
+    feature = "std",
+    feature = "async",
+    feature = "mcuboot",
+    feature = "sha2",
+    feature = "md5",
+    feature = "testing"
+))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -85,7 +92,16 @@ struct Device {
 
 impl Device {
     fn start(options: &str) -> Self {
-        let mut process = Command::new(program("smp-device"))
+        let mut device = Self::run("smp-device", options);
+        let framing = options.split_once("--framing ").map_or("console", |(_, rest)| rest.split(' ').next().unwrap());
+        // A request may meet a device that is restarting, which takes it 0.4 s.
+        device.endpoint += &format!(" --framing {framing} --timeout 300 --retries 20");
+        device
+    }
+
+    /// Runs a program that plays a device; its endpoint is the same for the tool.
+    fn run(name: &str, options: &str) -> Self {
+        let mut process = Command::new(program(name))
             .args(options.split(' '))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -102,10 +118,8 @@ impl Device {
         } else {
             "--tcp"
         };
-        let framing = options.split_once("--framing ").map_or("console", |(_, rest)| rest.split(' ').next().unwrap());
-        // A request may meet a device that is restarting, which takes it 0.4 s.
-        let endpoint = format!("{kind} {address} --framing {framing} --timeout 300 --retries 20");
-        Self { process, endpoint }
+        let packets = if options.contains("--packets") { " --packets" } else { "" };
+        Self { process, endpoint: format!("{kind} {address}{packets}") }
     }
 
     fn smp(&self, words: &str) -> Run {
@@ -686,4 +700,26 @@ fn a_late_answer_of_a_node_is_never_the_value_of_another_variable() {
         assert_eq!(code, i32::from(!errors.is_empty()), "{options}");
     }
     assert_eq!(watched("--retries 0").1, 1);
+}
+
+#[test]
+fn a_bsmp_node_is_reached_over_every_link() {
+    let mut links = vec!["--tcp 127.0.0.1:0", "--tcp 127.0.0.1:0 --packets", "--udp 127.0.0.1:0"];
+    if cfg!(unix) {
+        links.push("--pty");
+    }
+    for link in links {
+        let node = Device::run("bsmp-node", link);
+        let words = format!("{} --json read 1 2", node.endpoint);
+        let run = Run::of(Command::new(program("bsmp")).args(words.split(' ')).output().unwrap());
+        assert_eq!(run.code, 0, "{link}: {run:?}");
+        assert_eq!(run.result(), serde_json::json!({ "id": 2, "value": "01020304" }), "{link}");
+    }
+}
+
+#[test]
+fn the_demonstration_of_bsmp_ends_well() {
+    let run = Run::of(Command::new(program("bsmp")).arg("demo").stdin(Stdio::null()).output().unwrap());
+    assert_eq!(run.code, 0, "{run:?}");
+    assert!(run.stdout.contains("The copy is the same."), "{run:?}");
 }

@@ -1,4 +1,5 @@
 //! The small examples do what they say, and stay small.
+#![cfg(feature = "std")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

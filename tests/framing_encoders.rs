@@ -137,7 +137,8 @@ fn two_encoders_that_take_turns_do_not_disturb_each_other() {
     }
 }
 
-/// Goes on with `encoder` after `before` calls with the right message, now with what `other` returns; panics unless it ends.
+/// Goes on with `encoder` after `before` calls with the right message, now with what `other` returns; panics unless it
+/// ends.
 fn goes_astray<E: Encoder>(
     mut encoder: E,
     message: &[u8],
@@ -151,7 +152,8 @@ fn goes_astray<E: Encoder>(
             return false;
         }
     }
-    // Each call writes something, so that a frame of at most 2 bytes for one of the message, and lines of one group, bounds them.
+    // Each call writes something, so that a frame of at most 2 bytes for one of the message, and lines of one group,
+    // bounds them.
     for call in 0..4 * 600 {
         if encoder.next(&other(call), &mut room) == 0 {
             return true;
@@ -325,7 +327,8 @@ fn takes_a_whole_frame<F: Framing>(framing: &F, name: &str, buffer: usize) {
         assert_eq!(sizes.out, framing.max_encoded_len(sizes.message), "{name}: {buffer}");
     }
     if F::DATAGRAM {
-        assert_eq!(sizes.read, buffer, "{name}");
+        // A piece of Bluetooth is at most as long as an attribute's value.
+        assert_eq!(sizes.read, if name == "BLE" { 512 } else { buffer }, "{name}");
     }
     assert!(sizes.out >= F::Encoder::MIN_OUT && sizes.read > 0, "{name}: {buffer}");
     assert_eq!(sizes.memory(), sizes.message + sizes.out + sizes.read);

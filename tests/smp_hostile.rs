@@ -5,8 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use anysmp::line::Service;
-use anysmp::smp::server::{AllowAll, Answer, DenyWrites, Handler, Incoming, Memory, Policy, Reply, Server};
+use anysmp::line::{Peer, Service};
+use anysmp::smp::server::{AllowAll, Answer, Answers, DenyWrites, Handler, Incoming, Memory, Policy, Reply, Server};
 use anysmp::smp::{Empty, Error, Group, Op, enumeration, fs, image, os, settings, shell, stat, zephyr};
 
 mod common;
@@ -30,7 +30,8 @@ impl Device {
 
 impl os::Commands for Device {
     fn echo<'r>(&'r mut self, request: os::Echo<'r>) -> Result<os::EchoResponse<'r>, Error> {
-        self.ran(os::EchoResponse { text: request.text.unwrap_or("".into()) })
+        self.runs += 1;
+        Ok(os::EchoResponse { text: request.text.unwrap_or("".into()) })
     }
     fn console_echo(&mut self, _: os::ConsoleEcho) -> Result<Empty, Error> {
         self.ran(Empty {})
@@ -254,7 +255,7 @@ const RC_8: &[u8] = b"\xa1\x62rc\x08";
 /// Asks once and checks that the answer is an answer; returns its payload.
 fn ask<P: Policy, M: Memory>(server: &mut Server<Device, P, M>, request: &[u8]) -> Vec<u8> {
     let mut tx = [0; 512];
-    let (len, _) = server.receive(request, &mut tx);
+    let (len, _) = server.receive(request, Peer(0), &mut tx);
     assert!(is_well_formed(&tx[..len]), "{request:02x?} got {:02x?}", &tx[..len]);
     assert_eq!((tx[0], &tx[4..8]), (request[0] + 1, &request[4..8]), "{request:02x?}");
     tx[8..len].to_vec()
@@ -348,7 +349,7 @@ fn unreadable(valid: &[u8]) -> Vec<Vec<u8>> {
 
 #[test]
 fn what_cannot_be_read_gets_rc_3_from_every_command_and_nothing_runs() {
-    let mut memory = [0; 64];
+    let mut memory = [0; Answers::memory_len(1, 32)];
     let mut server = Server::new(Device::default(), AllowAll).with_memory(&mut memory);
     let mut asked = 0_u32;
     for &(group, op, command, valid) in COMMANDS {
@@ -462,7 +463,7 @@ fn a_policy_that_denies_writes_stops_every_write() {
 fn damaged_requests_never_silence_the_server() {
     const SEED: u64 = 0x0B_AD_5E_ED;
     let mut random = Random(SEED);
-    let mut memory = [0; 32];
+    let mut memory = [0; Answers::memory_len(1, 0)];
     let mut server = Server::new(Device::default(), AllowAll).with_memory(&mut memory);
     let forms = [Form::Shortest, Form::Indefinite, Form::Chunked, Form::Wide];
     for round in 0..200_000 {
@@ -479,7 +480,7 @@ fn damaged_requests_never_silence_the_server() {
         }
         let request = message(8 | op as u8, group.0, round as u8, command, &payload);
         let mut tx = [0; 512];
-        let (len, _) = server.receive(&request, &mut tx);
+        let (len, _) = server.receive(&request, Peer(0), &mut tx);
         assert!(is_well_formed(&tx[..len]), "seed {SEED:#x} round {round}: {request:02x?} got {:02x?}", &tx[..len]);
         assert_eq!(tx[4..8], request[4..8], "seed {SEED:#x} round {round}");
     }

@@ -29,8 +29,8 @@ use port::{Listener, Port, complain};
 /// How long a network may take between two parts of a packet.
 const CUT: Duration = Duration::from_millis(500);
 
-/// The largest answer is a block of 65,520 bytes.
-const LARGEST: usize = 65_536;
+/// As long as a buffer of a link can be. The largest packet is a block of 65,520 bytes, 65,528 in all.
+const LARGEST: usize = 65_535;
 
 /// Serves a simulated node over BSMP 2.30: nine variables, eight curves, six functions.
 ///

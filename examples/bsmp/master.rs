@@ -196,7 +196,8 @@ where
                 }
             }
         }
-        if failures == 0 { Ok(()) } else { Err(format!("{failures} reads have failed").into()) }
+        let reads = u64::from(rounds).saturating_mul(ids.len() as u64);
+        if failures == 0 { Ok(()) } else { Err(format!("{failures} of {reads} reads failed").into()) }
     }
 
     fn group(&mut self, command: &Group) -> Outcome<()> {

@@ -32,7 +32,7 @@ use anysmp::mcuboot::trailer::{Layout, SwapType};
 use anysmp::mcuboot::{Error as ImageError, Image, Version};
 use anysmp::port::TICK;
 use anysmp::smp::os::{self, Pool, Task};
-use anysmp::smp::server::{After, AllowAll, Answer, Handler, Incoming, LastAnswer, Reply, Server};
+use anysmp::smp::server::{After, AllowAll, Answer, Answers, Handler, Incoming, Reply, Server};
 use anysmp::smp::{Empty, Error, Group, Header, error, image};
 use anysmp::testing::RamNor;
 use anysmp::testing::bootloader::{Boot, Bootloader};
@@ -200,8 +200,10 @@ impl Device {
         let len = options.buf_size as usize;
         let mut piece = vec![0; len];
         let groups = Groups::new(&mut self.storage, &mut piece);
-        let mut server =
-            Server::new(Firmware { os, slots, flash, groups, log: &mut self.log }, AllowAll).with_memory(&mut memory);
+        let firmware = Firmware { os, slots, flash, groups, log: &mut self.log };
+        let mut server = Server::new(firmware, AllowAll)
+            .with_parameters(options.buf_count, options.buf_size)
+            .with_memory(&mut memory);
         let mut buffer = vec![
             0;
             match options.wire {
@@ -234,7 +236,7 @@ impl Device {
 fn talk<F: Framing>(
     port: &mut Port,
     framing: F,
-    server: &mut Server<Firmware<'_, '_>, AllowAll, LastAnswer<'_>>,
+    server: &mut Server<Firmware<'_, '_>, AllowAll, Answers<'_>, os::ParametersResponse>,
     options: Options,
 ) -> Option<u8> {
     // An answer has to fit a buffer just as a request does. Where any framing may come, the request is that of a raw
@@ -398,10 +400,6 @@ impl os::Commands for Os<'_> {
     fn reset(&mut self, request: os::Reset) -> Result<Empty, Error> {
         let forced = request.force.is_some_and(|os::Force(force)| force);
         if self.options.busy && !forced { Err(Error::BUSY) } else { Ok(Empty {}) }
-    }
-
-    fn parameters(&mut self) -> Result<os::ParametersResponse, Error> {
-        Ok(os::ParametersResponse { buf_size: self.options.buf_size, buf_count: self.options.buf_count })
     }
 
     fn info<'r>(&'r mut self, request: os::Info<'r>) -> Result<os::InfoResponse<'r>, Error> {

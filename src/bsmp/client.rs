@@ -30,9 +30,9 @@
 //!
 //! # Time
 //!
-//! The [timeout](Client::with_timeout) begins when the last byte of the request has left, and the whole answer has to be there
-//! when it ends: on a slow line a long answer needs a long timeout, a block of 1,024 bytes at 9,600 baud for example 1.1 s and what
-//! the node takes. How long the request is does not matter.
+//! The [timeout](Client::with_timeout) begins when the last byte of the request has left, however long that takes. On a bus
+//! (`framing::packet`, which knows the speed of the line) the answer has to begin before it ends; one of which a part is there is
+//! waited for, at most as long as the longest packet takes. Elsewhere the whole answer has to be there.
 //!
 //! A broadcast is answered by nobody. `Link::send` keeps the gap in front of the next packet, but does not know how long the
 //! nodes need: see [`Client::post`].
@@ -80,7 +80,7 @@ impl Client {
         Self { to: Some(address), ..Self::new() }
     }
 
-    /// How long after the last byte of the request the last byte of the answer may come.
+    /// How long to wait for an answer after the request has left: see [Time](self#time).
     #[must_use]
     pub const fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
@@ -121,7 +121,8 @@ impl Client {
     /// How long the line is silent after a request without an answer.
     #[must_use]
     pub fn drain(&self) -> Duration {
-        self.drain.unwrap_or_else(|| self.timeout.saturating_mul(2).max(Self::DRAIN))
+        // Not multiplied: that keeps a path to a panic at opt-level z.
+        self.drain.unwrap_or_else(|| self.timeout.saturating_add(self.timeout).max(Self::DRAIN))
     }
 
     /// How often a harmless request is repeated.

@@ -165,7 +165,8 @@ impl<'b> Auto<'b> {
         Self { raw: false, ..self }
     }
 
-    /// The sizes that suit a receive buffer of `buffer` bytes: the least of the three framings, because a peer may use any.
+    /// The sizes that suit a receive buffer of `buffer` bytes: the least of the three framings, because a peer may use
+    /// any.
     #[must_use]
     pub const fn sizes_of(buffer: usize) -> Sizes {
         Sizes::of_stream(Self::max_message(buffer), Self::max_message_in(Kind::Cobs, buffer))

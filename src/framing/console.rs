@@ -245,8 +245,8 @@ impl<'b> Console<'b> {
         Encoder::encoded_len(message, LINE)
     }
 
-    /// The sizes that suit a receive buffer of `buffer` bytes and lines of at most 128 bytes; longer lines want an `out` as long
-    /// as they are.
+    /// The sizes that suit a receive buffer of `buffer` bytes and lines of at most 128 bytes; longer lines want an
+    /// `out` as long as they are.
     #[must_use]
     pub const fn sizes_of(buffer: usize) -> Sizes {
         Sizes::of_stream(Self::max_message(buffer), buffer)

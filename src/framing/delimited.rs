@@ -100,8 +100,8 @@ impl<'b> Cobs<'b> {
         cobs::max_encoded_len(message.saturating_add(CRC)).saturating_add(1)
     }
 
-    /// The sizes that suit a receive buffer of `buffer` bytes. The CRC is stored there too, but is not what a peer counts: the
-    /// buffer that may be promised is two bytes shorter.
+    /// The sizes that suit a receive buffer of `buffer` bytes. The CRC is stored there too, but is not what a peer
+    /// counts: the buffer that may be promised is two bytes shorter.
     #[must_use]
     pub const fn sizes_of(buffer: usize) -> Sizes {
         Sizes::of_stream(Self::max_message(buffer), Self::max_message(buffer))
@@ -216,8 +216,8 @@ impl defmt::Format for Cobs<'_> {
     }
 }
 
-/// Puts one message into a frame. The CRC is computed when it is built: one pass more over the message. Takes 12 bytes on a
-/// Cortex-M, 24 on a 64-bit host.
+/// Puts one message into a frame. The CRC is computed when it is built: one pass more over the message. Takes 12 bytes
+/// on a Cortex-M, 24 on a 64-bit host.
 #[derive(Debug, Clone)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Encoder {

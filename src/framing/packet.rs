@@ -219,7 +219,7 @@ impl Framing for Packet<'_> {
         if message.is_empty() {
             Err(Error::Unsendable)
         } else {
-            Ok(PacketEncoder::Message { at: 0, sum: self.checksum.then(Sum::new) })
+            Ok(PacketEncoder { at: 0, sum: self.checksum.then(Sum::new) })
         }
     }
 
@@ -230,7 +230,22 @@ impl Framing for Packet<'_> {
 
     /// Half of the gap, which is two characters long.
     fn byte_time(&self) -> Duration {
-        self.gap().checked_div(2).unwrap_or_default()
+        // A `Duration` that is divided keeps a path to a panic at opt-level z. No character takes half a second.
+        let gap = self.gap().min(Duration::from_nanos(999_999_999));
+        Duration::from_nanos(u64::from(gap.subsec_nanos()) / 2)
+    }
+
+    /// Whether the length field, as far as it is there, allows for what has come and fits the buffer. Noise that goes on for long
+    /// has no such length.
+    fn is_arriving(&self) -> bool {
+        let State::Open { count, .. } = self.state else { return false };
+        match self.buffer.get(..count.min(self.buffer.len())).and_then(<[u8]>::first_chunk) {
+            Some(&[_, _, high, low]) => {
+                let whole = usize::from(u16::from_be_bytes([high, low])).saturating_add(HEAD + 1);
+                count <= whole && whole <= self.buffer.len()
+            }
+            None => count > 0,
+        }
     }
 
     fn sizes(&self) -> Sizes {
@@ -305,18 +320,11 @@ impl defmt::Format for Packet<'_> {
 /// Puts a message (destination first) into a packet. Takes 8 bytes on a Cortex-M, 16 on a 64-bit host.
 #[derive(Debug, Clone, Copy)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum PacketEncoder {
-    /// Bytes of the message are left: goes on, or after the last to `Check`, or to `Done` if there is no checksum.
-    Message {
-        /// Bytes of the message that have left.
-        at: usize,
-        /// The sum of what has left, if there is a checksum.
-        sum: Option<Sum>,
-    },
-    /// The checksum is left: goes to `Done`.
-    Check(Sum),
-    /// The packet is complete.
-    Done,
+pub struct PacketEncoder {
+    /// Bytes of the message that have left.
+    at: usize,
+    /// The checksum of these, as long as one is to follow the message.
+    sum: Option<Sum>,
 }
 
 const _: () = assert!(size_of::<PacketEncoder>() <= 16);
@@ -325,29 +333,21 @@ impl Encoder for PacketEncoder {
     const MIN_OUT: usize = 1;
 
     fn next(&mut self, message: &[u8], out: &mut [u8]) -> usize {
-        let mut written = 0;
-        for place in out {
-            *place = match *self {
-                Self::Message { at, mut sum } => {
-                    let Some(byte) = message.get(at) else { break };
-                    if let Some(sum) = &mut sum {
-                        sum.update(&[*byte]);
-                    }
-                    let at = at.wrapping_add(1);
-                    *self = match sum {
-                        _ if at < message.len() => Self::Message { at, sum },
-                        Some(sum) => Self::Check(sum),
-                        None => Self::Done,
-                    };
-                    *byte
-                }
-                Self::Check(sum) => {
-                    *self = Self::Done;
-                    sum.value()
-                }
-                Self::Done => break,
-            };
-            written += 1;
+        let rest = message.get(self.at..).unwrap_or_default();
+        let mut written: usize = 0;
+        for (place, byte) in out.iter_mut().zip(rest) {
+            *place = *byte;
+            if let Some(sum) = &mut self.sum {
+                sum.update(&[*byte]);
+            }
+            written = written.wrapping_add(1);
+        }
+        self.at = self.at.wrapping_add(written);
+        // There is room only behind the end of the message.
+        if let (Some(place), Some(sum)) = (out.get_mut(written), self.sum) {
+            *place = sum.value();
+            self.sum = None;
+            written = written.wrapping_add(1);
         }
         written
     }

@@ -72,6 +72,9 @@ impl<'b> Buffers<'b> {
             Parts::Three { read, tx, out } => [read, tx, out],
         }
         .map(limited);
+        // A frame that leaves in one piece has to fit `out`, so the longest messages of the longest buffers cannot be sent.
+        let longest = LONGEST.saturating_sub(framing.max_encoded_len(tx.len()).saturating_sub(tx.len())).min(tx.len());
+        let tx = if F::WHOLE { tx.get_mut(..longest).unwrap_or_default() } else { tx };
         let least_read = if F::DATAGRAM { framing.sizes().read.min(LONGEST) } else { 1 };
         let least_out = if F::WHOLE { framing.max_encoded_len(tx.len()) } else { F::Encoder::MIN_OUT };
         for (need, have) in [(least_read, read.len()), (1, tx.len()), (least_out, out.len())] {

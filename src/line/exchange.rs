@@ -101,7 +101,7 @@ impl<P> Exchange<P> {
             let (message, tx) = line.exchange();
             match client.receive(&mut self.pending, message, tx) {
                 Verdict::Answer => {
-                    line.answered(Span::of(client.timeout(&self.pending)));
+                    line.answered(Span::limit(client.timeout(&self.pending)));
                     self.state = State::Answered;
                     return Ok(Progress::Done);
                 }
@@ -120,7 +120,7 @@ impl<P> Exchange<P> {
                 self.state = State::Asked;
             }
             (State::Asked, Since::Unsent) => self.state = State::Ended,
-            (State::Asked, Since::Left(waited)) if waited.reaches(Span::limit(client.timeout(&self.pending))) => {
+            (State::Asked, Since::Left(waited)) if line.is_late(waited, Span::limit(client.timeout(&self.pending))) => {
                 match client.retry(&mut self.pending, line.tx) {
                     None => {
                         line.out_of_step();
@@ -268,7 +268,7 @@ impl Run {
                 Some(Event::Damaged(_)) => {}
                 None => {
                     match (self.state, line.since) {
-                        (RunState::Waiting(limit), Since::Left(waited)) if waited.reaches(limit) => {
+                        (RunState::Waiting(limit), Since::Left(waited)) if line.is_late(waited, limit) => {
                             line.nudge();
                             self.state = RunState::Settling;
                         }

@@ -159,6 +159,9 @@ impl<'b> Reassembly<'b> {
 impl Framing for Reassembly<'_> {
     const OVERHEAD: usize = 0;
 
+    /// Each piece is pushed alone: what is behind the end of a message in a piece is dropped with it.
+    const DATAGRAM: bool = true;
+
     const QUIET: Duration = SmpHead::QUIET;
 
     type Encoder = Encoder;

@@ -17,7 +17,9 @@
 //!
 //! # Interpretation
 //!
-//! * Echo is answered to both ops: some clients read, most write. A missing text is an empty one.
+//! * Echo is answered to both ops: some clients read, most write. A missing text is an empty one. A text that is not UTF-8
+//!   gets `rc` 3, since the response would not be valid CBOR; other servers send it back. It is the one text of the client that
+//!   this crate sends back: a [`Commands`] that puts `format` or `query` into its response has to ask [`Text::is_utf8`] itself.
 //! * `force` of a reset is sent as a boolean and read as a boolean or an integer, since both are in use.
 //! * Pools come as `mpools` (newtmgr) or as one key per pool (Zephyr); both are read, the second is written.
 
@@ -33,7 +35,27 @@ pub struct Echo<'b> {
     pub text: Option<Text<'b>>,
 }
 
-map!(request Echo<'b> { text: "d" });
+/// An [`Echo`] whose text may be anything.
+#[derive(Clone, Copy)]
+struct Anything<'b> {
+    text: Option<Text<'b>>,
+}
+
+map!(request Anything<'b> { text: "d" });
+
+impl Encode for Echo<'_> {
+    fn encode(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
+        Anything { text: self.text }.encode(writer)
+    }
+}
+
+/// Refuses a text that is not UTF-8: whoever sent it back would send invalid CBOR.
+impl<'b> Decode<'b> for Echo<'b> {
+    fn decode(payload: &'b [u8]) -> Result<Self, Malformed> {
+        let Anything { text } = Anything::decode(payload)?;
+        if text.is_none_or(Text::is_utf8) { Ok(Self { text }) } else { Err(Malformed) }
+    }
+}
 
 impl<'b> Echo<'b> {
     /// Asks for `text` back.
@@ -454,7 +476,7 @@ pub trait Commands {
     ///
     /// # Errors
     ///
-    /// None by default.
+    /// None by default. A text that is not UTF-8 does not get here: it cannot be read as an [`Echo`].
     fn echo<'r>(&'r mut self, request: Echo<'r>) -> Result<EchoResponse<'r>, Error> {
         Ok(EchoResponse { text: request.text.unwrap_or("".into()) })
     }
@@ -518,6 +540,9 @@ pub trait Commands {
     }
 
     /// Tells the sizes of the buffers: the framing's buffer, and how many messages the port and the framing can hold.
+    ///
+    /// Not called by a server that answers this itself: see [`Server::with_parameters`](super::server::Server::with_parameters),
+    /// whose sizes are compared with those of the framing.
     ///
     /// # Errors
     ///

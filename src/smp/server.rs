@@ -1,10 +1,10 @@
 //! The server: what stands between a received message and the application's own `match`.
 //!
 //! ```text
-//!   message ─▶ header ─▶ length ─▶ repeat? ─▶ policy ─▶ Handler::handle(Incoming, Reply) ─▶ Answer ─▶ tx
-//!      │         │          │         │          │
-//!      │ <8: dropped        │         │          └─ refused: rc 11
-//!      │         │          │         └─ yes: the stored answer again, nothing runs
+//!   message ─▶ header ─▶ length ─▶ repeat? ─▶ policy ─▶ parameters? ─▶ Handler::handle(Incoming, Reply) ─▶ Answer ─▶ tx
+//!      │         │          │         │          │            └─ with `with_parameters`: answered here
+//!      │ <8: dropped        │         │          └─ refused: the policy's error
+//!      │         │          │         └─ yes: the stored response again or rc 10, nothing runs
 //!      │         │          └─ more announced than arrived: rc 9
 //!      │         └─ version 2, 3: rc 13; op 4..7: rc 8; op 1, 3: dropped
 //! ```
@@ -15,13 +15,46 @@
 //!
 //! # Repeats
 //!
-//! A client that has lost an answer sends its request again, with the same header. A server that was given answer memory
-//! ([`Server::with_memory`]) remembers the last write request by a CRC-32 of its peer and its bytes. The same request again,
-//! with no other in between and within [`LastAnswer::REPEAT_TIME`], gets the stored answer; nothing runs. If the answer was too
-//! long for the memory, the fingerprint stays and the repeat gets `rc` 10. A repeated reset is answered and does
-//! not reset again. Echo is never remembered. A [`Memory`] of one's own may keep more than [`LastAnswer`] does, as one
-//! answer for each peer. **Without memory a command whose answer was lost runs twice**; and so does one whose async handler
-//! was dropped before it had answered, with any memory.
+//! A client whose response was lost sends its request again, with the same header; and a network may deliver a request
+//! twice, the second copy late. A write must not run again then. A server that was given memory ([`Server::with_memory`],
+//! [`Answers`]) remembers of each peer the last 8 writes by a fingerprint, and the response to the last one.
+//!
+//! | a write arrives that is | response | does it run |
+//! |---|---|---|
+//! | new, or has another sequence number | its own | yes |
+//! | the last write of this peer, again | the stored one | no |
+//! | the same, but the response was too long to be stored, or there was no room for one | `rc` 10 | no |
+//! | the same, but the stored response no longer fits `tx` | `rc` 7 | no |
+//! | one of the 7 writes before it, again | `rc` 10 | no |
+//! | older than 8 writes, 128 requests or 10 s, again | its own | **yes** |
+//! | equal to a write of another peer | its own | yes |
+//! | of a peer that had to make room for another one, again | its own | **yes** |
+//! | refused by the policy before, again | the policy is asked again | as it says |
+//! | a reset, again | that to the first one | no second reset |
+//! | a later piece of an upload, again | its own | yes, without harm |
+//!
+//! A write is remembered for 10 s or for 128 further requests of its peer, whichever ends first; a server that is never ticked
+//! has the second limit only. Reads and echo run each time, are never remembered, and do not make the server forget. Both
+//! limits bound what a network may do: **a copy that is later than both runs again**, as one without memory does. A
+//! simulation that delays messages for longer has to count such runs instead of expecting none.
+//!
+//! **Uploads.** Only the first piece (`off` 0) of an image or a file is remembered. It alone does harm when it runs twice: after
+//! the last piece it would truncate a file that is complete, or erase a slot. A later piece whose `off` is not where the upload
+//! has got to changes nothing and is answered with the right `off`. If pieces were remembered, 8 of them, which take less
+//! than a second, would push out every write before them; and a fingerprint costs 5 instructions a byte on a Cortex-M3, 10,000
+//! for a piece of 2 KB that is otherwise handled in 1,500. To find `off` costs about 200. After 128 pieces the first one is
+//! forgotten like any write.
+//!
+//! **Equal writes.** Two processes behind one address are one peer. If both choose the same sequence number (1 in 256 for
+//! clients that begin at random) and send the same write within the limits, the second is taken for a repeat: it is answered
+//! and does not run. A shell command that toggles something then toggles once.
+//!
+//! **Cancellation.** A write is remembered when its handler has answered. If the future of an async handler is dropped before, the
+//! request is not remembered and a repeat runs again; what the handler had done by then is its own business.
+//!
+//! **Peers.** The transport says who sent a message ([`Peer`]). On a network where senders can be forged, a stranger who
+//! sends writes under many addresses pushes out what is remembered of others: give room for more peers, or have the policy
+//! refuse strangers, whose writes are not remembered then. A [`Memory`] of the application's own may keep more.
 //!
 //! # Stack
 //!
@@ -39,11 +72,12 @@ use core::time::Duration;
 
 mod memory;
 
-pub use memory::{LastAnswer, Memory};
+pub use memory::{Answers, Known, Memory, PeerAnswers};
 
 use super::header::Flaw;
-use super::{Decode, Encode, Error, Group, Header, Op, Version, error};
-use crate::cbor::{BufferFull, Value, Writer};
+use super::os::ParametersResponse;
+use super::{Decode, Empty, Encode, Error, Group, Header, Op, Version, error};
+use crate::cbor::{BufferFull, Item, Reader, Value, Writer, keys};
 use crate::line::{Peer, Serve, Service, asynch};
 use crate::shown::shown;
 
@@ -284,12 +318,26 @@ pub trait AsyncHandler {
 
 /// Decides what may run, before anything does.
 ///
-/// [`AllowAll`] and [`DenyWrites`] are the two ends; a policy of the application's own sees the request and who sent it.
+/// [`AllowAll`] and [`DenyWrites`] are the two ends; a policy of the application's own sees the request and who sent it, is
+/// told the time, and can be reached through [`Server::policy`], for example by a command that logs in. Any
+/// `FnMut(&Incoming<'_>, Peer) -> Result<(), Error>` is one.
+///
 /// Downloads of files, settings, statistics and core dumps are reads, and leak what they hold: a policy that must
-/// keep secrets has to refuse them too.
+/// keep secrets has to refuse them too. A repeat of a write that was allowed gets its stored response without a
+/// question to the policy, as nothing runs.
 pub trait Policy {
-    /// Whether `incoming` may run. `peer` is what [`Server::set_peer`] was given last.
-    fn allows(&mut self, incoming: &Incoming<'_>, peer: u32) -> bool;
+    /// Whether `incoming`, sent by `peer`, may run.
+    ///
+    /// # Errors
+    ///
+    /// What the peer is told instead of a response: [`Error::ACCESS_DENIED`], [`Error::BUSY`] for one that asks too often, or
+    /// an error of the application's own group.
+    fn allows(&mut self, incoming: &Incoming<'_>, peer: Peer) -> Result<(), Error>;
+
+    /// Time has passed: called with each tick of the server.
+    fn tick(&mut self, elapsed: Duration) {
+        let _ = elapsed;
+    }
 }
 
 /// Allows everything to everybody.
@@ -298,8 +346,8 @@ pub trait Policy {
 pub struct AllowAll;
 
 impl Policy for AllowAll {
-    fn allows(&mut self, _: &Incoming<'_>, _: u32) -> bool {
-        true
+    fn allows(&mut self, _: &Incoming<'_>, _: Peer) -> Result<(), Error> {
+        Ok(())
     }
 }
 
@@ -309,13 +357,13 @@ impl Policy for AllowAll {
 pub struct DenyWrites;
 
 impl Policy for DenyWrites {
-    fn allows(&mut self, incoming: &Incoming<'_>, _: u32) -> bool {
-        incoming.op() == Op::Read || is_echo(&incoming.header)
+    fn allows(&mut self, incoming: &Incoming<'_>, _: Peer) -> Result<(), Error> {
+        if incoming.op() == Op::Read || is_echo(&incoming.header) { Ok(()) } else { Err(Error::ACCESS_DENIED) }
     }
 }
 
-impl<F: FnMut(&Incoming<'_>, u32) -> bool> Policy for F {
-    fn allows(&mut self, incoming: &Incoming<'_>, peer: u32) -> bool {
+impl<F: FnMut(&Incoming<'_>, Peer) -> Result<(), Error>> Policy for F {
+    fn allows(&mut self, incoming: &Incoming<'_>, peer: Peer) -> Result<(), Error> {
         self(incoming, peer)
     }
 }
@@ -324,18 +372,63 @@ fn is_echo(header: &Header) -> bool {
     header.group == Group::OS && header.command == 0
 }
 
+fn is_parameters(header: &Header) -> bool {
+    header.op == Op::Read && header.group == Group::OS && header.command == 6
+}
+
+/// Writes the answer to command 6 of group 0.
+fn say(parameters: ParametersResponse, payload: &[u8], writer: &mut Writer<'_>) -> Result<(), Error> {
+    let Empty {} = Empty::decode(payload).or(Err(Error::INVALID))?;
+    parameters.encode(writer).or(Err(Error::TOO_LARGE))
+}
+
+/// Whether a request must not run twice: see [Repeats](self#repeats).
+fn runs_once(incoming: &Incoming<'_>) -> bool {
+    // What every piece of an upload is asked must not be more than one look at the header and one at a key.
+    match (incoming.op(), incoming.group(), incoming.command()) {
+        (Op::Read, ..) | (_, Group::OS, 0) => false,
+        // `image` and `fs`: a piece that does not begin at the end of what has arrived changes nothing.
+        (_, Group::IMAGE, 1) | (_, Group::FS, 0) => {
+            let mut off = [Item::Null];
+            let read = Reader::new(incoming.payload()).fields(keys!["off"], false, &mut off);
+            matches!((read, off), (Ok(()), [Item::Unsigned(0)]))
+        }
+        _ => true,
+    }
+}
+
+/// What a server says of its buffers by itself: nothing, which is `()`, or [`ParametersResponse`].
+///
+/// A type of its own, since a server that says nothing should take neither flash nor RAM for it.
+pub trait Parameters {
+    /// The answer to command 6 of group 0; `None` leaves that to the handler.
+    fn parameters(&self) -> Option<ParametersResponse>;
+}
+
+impl Parameters for () {
+    fn parameters(&self) -> Option<ParametersResponse> {
+        None
+    }
+}
+
+impl Parameters for ParametersResponse {
+    fn parameters(&self) -> Option<ParametersResponse> {
+        Some(*self)
+    }
+}
+
 /// Serves SMP: a [`Handler`] (or [`AsyncHandler`]) behind a [`Policy`]. `M` is what it remembers of its answers: see
-/// [Repeats](self#repeats).
-pub struct Server<H, P, M = ()> {
+/// [Repeats](self#repeats). `B` is what it says of its buffers: see [`with_parameters`](Self::with_parameters).
+pub struct Server<H, P, M = (), B = ()> {
     handler: H,
     policy: P,
     memory: M,
-    peer: u32,
+    parameters: B,
     denied: u32,
     legacy: bool,
 }
 
-shown!([H, P, M] Server<H, P, M>, |server| "Server({} denied)", server.denied);
+shown!([H, P, M, B] Server<H, P, M, B>, |server| "Server({} denied)", server.denied);
 
 /// What the checks in front of the handler decided.
 enum Checked<'i, F> {
@@ -348,35 +441,53 @@ enum Checked<'i, F> {
 impl<H, P: Policy> Server<H, P> {
     /// A server without answer memory: a write whose answer is lost runs twice when the client repeats it.
     pub const fn new(handler: H, policy: P) -> Self {
-        Self { handler, policy, memory: (), peer: 0, denied: 0, legacy: false }
-    }
-
-    /// Remembers the last answer in `memory`, of which [`LastAnswer`] says how long it should be.
-    pub fn with_memory(self, memory: &mut [u8]) -> Server<H, P, LastAnswer<'_>> {
-        self.remembering(LastAnswer::new(memory))
-    }
-
-    /// Remembers answers as `memory` does.
-    pub fn remembering<M: Memory>(self, memory: M) -> Server<H, P, M> {
-        let Self { handler, policy, memory: (), peer, denied, legacy } = self;
-        Server { handler, policy, memory, peer, denied, legacy }
+        Self { handler, policy, memory: (), parameters: (), denied: 0, legacy: false }
     }
 }
 
-impl<H, P: Policy, M: Memory> Server<H, P, M> {
+impl<H, P: Policy, B: Parameters> Server<H, P, (), B> {
+    /// Remembers the last writes of one peer in `memory`: [`Answers::memory_len`] says how long it must be.
+    pub fn with_memory(self, memory: &mut [u8]) -> Server<H, P, Answers<'_>, B> {
+        self.remembering(Answers::new(memory))
+    }
+
+    /// Remembers writes as `memory` does: [`Answers::with_peers`] for several peers, or a [`Memory`] of the application's own.
+    pub fn remembering<M: Memory>(self, memory: M) -> Server<H, P, M, B> {
+        let Self { handler, policy, memory: (), parameters, denied, legacy } = self;
+        Server { handler, policy, memory, parameters, denied, legacy }
+    }
+}
+
+impl<H, P: Policy, M: Memory, B: Parameters> Server<H, P, M, B> {
+    /// Answers command 6 of group 0 by itself: it has `count` receive buffers, and each holds a framed message of `size` bytes.
+    ///
+    /// The policy is asked first, the handler not at all. `size` is also the [`buffer_size`](Service::buffer_size) that a
+    /// driver compares with what its framing can receive. On a console a message may be 4 bytes shorter than `size`, elsewhere
+    /// all of it.
+    pub fn with_parameters(self, count: u32, size: u32) -> Server<H, P, M, ParametersResponse> {
+        let Self { handler, policy, memory, denied, legacy, .. } = self;
+        let parameters = ParametersResponse { buf_size: size, buf_count: count };
+        Server { handler, policy, memory, parameters, denied, legacy }
+    }
+
     /// Puts `rc: 0` into every success, as MCUboot's recovery does: clients written for it look for nothing else.
     pub fn with_legacy_rc(self) -> Self {
         Self { legacy: true, ..self }
     }
 
-    /// Tells the policy who the next requests come from: a transport, a connection, a session.
-    pub const fn set_peer(&mut self, peer: u32) {
-        self.peer = peer;
-    }
-
     /// The handler.
     pub const fn handler(&mut self) -> &mut H {
         &mut self.handler
+    }
+
+    /// The policy.
+    pub const fn policy(&mut self) -> &mut P {
+        &mut self.policy
+    }
+
+    /// The answer memory.
+    pub const fn memory(&mut self) -> &mut M {
+        &mut self.memory
     }
 
     /// How many requests the policy has refused. Wraps.
@@ -385,7 +496,7 @@ impl<H, P: Policy, M: Memory> Server<H, P, M> {
     }
 
     #[inline(never)] // For the stack: see `smp::server`.
-    fn check<'i>(&mut self, message: &'i [u8], writer: &mut Writer<'_>) -> Checked<'i, M::Fingerprint> {
+    fn check<'i>(&mut self, message: &'i [u8], peer: Peer, writer: &mut Writer<'_>) -> Checked<'i, M::Fingerprint> {
         let Some((header, _, flaw)) = Header::read(message) else { return Checked::Answered(0) };
         // Whoever answers responses may meet itself, and never end.
         if !header.op.is_request() {
@@ -401,27 +512,53 @@ impl<H, P: Policy, M: Memory> Server<H, P, M> {
             Ok(request) => {
                 let payload = request.get(Header::LEN..).unwrap_or_default();
                 let incoming = Incoming { header, payload: Payload(payload) };
-                let may_repeat = header.op == Op::Write && !is_echo(&header);
-                let fingerprint = if may_repeat { self.memory.fingerprint(self.peer, request) } else { None };
-                match fingerprint.and_then(|fingerprint| self.memory.recall(fingerprint, request)) {
-                    Some([]) => Error::BUSY,
-                    Some(answer) if writer.replace(answer).is_ok() => return Checked::Answered(answer.len()),
-                    Some(_) => Error::TOO_LARGE,
-                    None => {
-                        self.memory.forget(self.peer);
-                        if self.policy.allows(&incoming, self.peer) {
+                let fingerprint =
+                    (self.memory.is_used() && runs_once(&incoming)).then(|| self.memory.fingerprint(request));
+                match self.memory.received(peer, request, fingerprint) {
+                    Known::Executed => Error::BUSY,
+                    Known::Response(response) if writer.replace(response).is_ok() => {
+                        return Checked::Answered(response.len());
+                    }
+                    Known::Response(_) => Error::TOO_LARGE,
+                    Known::Nothing => match self.policy.allows(&incoming, peer) {
+                        Ok(()) => {
                             if self.legacy {
                                 writer.prefix_rc();
                             }
-                            return Checked::Handle { incoming, fingerprint };
+                            match self.parameters.parameters() {
+                                Some(parameters) if is_parameters(&header) => match say(parameters, payload, writer) {
+                                    Ok(()) => return Checked::Answered(complete(writer, &header)),
+                                    Err(error) => error,
+                                },
+                                _ => return Checked::Handle { incoming, fingerprint },
+                            }
                         }
-                        self.denied = self.denied.wrapping_add(1);
-                        Error::ACCESS_DENIED
-                    }
+                        Err(refusal) => {
+                            self.denied = self.denied.wrapping_add(1);
+                            refusal
+                        }
+                    },
                 }
             }
         };
         Checked::Answered(refuse(writer, &header, refusal))
+    }
+
+    /// Remembers a write that the handler has answered.
+    fn answered(&mut self, peer: Peer, fingerprint: Option<M::Fingerprint>, response: &[u8]) {
+        if let Some(fingerprint) = fingerprint {
+            self.memory.remember(peer, fingerprint, response);
+        }
+    }
+
+    fn pass(&mut self, elapsed: Duration) {
+        self.policy.tick(elapsed);
+        self.memory.tick(elapsed);
+    }
+
+    fn promised(&self) -> Option<usize> {
+        let parameters = self.parameters.parameters()?;
+        Some(usize::try_from(parameters.buf_size).unwrap_or(usize::MAX))
     }
 }
 
@@ -431,51 +568,50 @@ fn place(tx: &mut [u8]) -> Writer<'_> {
     Writer::behind(Header::LEN, tx.get_mut(..room).unwrap_or_default())
 }
 
-impl<H, P: Policy, M: Memory> Serve for Server<H, P, M> {
+impl<H, P: Policy, M: Memory, B: Parameters> Serve for Server<H, P, M, B> {
     type After = After;
 
+    fn buffer_size(&self) -> Option<usize> {
+        self.promised()
+    }
+
     fn tick(&mut self, elapsed: Duration) {
-        self.memory.pass(elapsed);
+        self.pass(elapsed);
     }
 }
 
-impl<H: Handler, P: Policy, M: Memory> Service for Server<H, P, M> {
+impl<H: Handler, P: Policy, M: Memory, B: Parameters> Service for Server<H, P, M, B> {
     fn receive(&mut self, message: &[u8], peer: Peer, tx: &mut [u8]) -> (usize, After) {
-        self.peer = peer.0;
         let mut writer = place(tx);
-        match self.check(message, &mut writer) {
+        match self.check(message, peer, &mut writer) {
             Checked::Answered(len) => (len, After::Nothing),
             Checked::Handle { ref incoming, fingerprint } => {
                 let reply = Reply { writer: &mut writer, request: incoming.header() };
                 let Answer { len, after } = self.handler.handle(incoming, reply);
-                if let Some(fingerprint) = fingerprint {
-                    self.memory.remember(fingerprint, tx.get(..len).unwrap_or_default());
-                }
+                self.answered(peer, fingerprint, tx.get(..len).unwrap_or_default());
                 (len, after)
             }
         }
     }
 }
 
-impl<H: AsyncHandler, P: Policy, M: Memory> asynch::Service for Server<H, P, M> {
+impl<H: AsyncHandler, P: Policy, M: Memory, B: Parameters> asynch::Service for Server<H, P, M, B> {
     async fn receive(&mut self, message: &[u8], peer: Peer, tx: &mut [u8]) -> (usize, After) {
-        self.peer = peer.0;
         let mut writer = place(tx);
-        match self.check(message, &mut writer) {
+        match self.check(message, peer, &mut writer) {
             Checked::Answered(len) => (len, After::Nothing),
             Checked::Handle { ref incoming, fingerprint } => {
                 let reply = Reply { writer: &mut writer, request: incoming.header() };
                 let Answer { len, after } = self.handler.handle(incoming, reply).await;
-                if let Some(fingerprint) = fingerprint {
-                    self.memory.remember(fingerprint, tx.get(..len).unwrap_or_default());
-                }
+                self.answered(peer, fingerprint, tx.get(..len).unwrap_or_default());
                 (len, after)
             }
         }
     }
 }
 
-/// Serves one message without a [`Server`]: for tests, and for transports that bring their own loop.
+/// Serves one message without a [`Server`]: for tests, and for transports that bring their own loop. `policy` is given
+/// [`Peer(0)`](Peer); a closure that knows the peer need not be.
 ///
 /// Returns the length of the answer in `tx`, 0 for none, and what is to be done after it has left.
 pub fn serve<H: Handler, P: Policy>(handler: H, policy: P, message: &[u8], tx: &mut [u8]) -> (usize, After) {

@@ -410,6 +410,9 @@ fn a_buffer_that_cannot_work_is_refused_when_the_link_is_built() {
         assert_eq!(Link::new(Wire::new(Mute), Console::new(room()), &mut memory[..]).map(drop), error(need, have));
     }
     assert!(Link::new(Wire::new(Mute), Console::new(room()), &mut vec![0; need][..]).is_ok());
+    // Longer than a line can use.
+    let (mut message, mut memory) = (vec![0; 70_000], vec![0; 250_000]);
+    assert!(Link::new(Wire::new(Mute), Packet::new(&mut message, gap), &mut memory[..]).is_ok());
 }
 
 #[test]

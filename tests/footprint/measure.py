@@ -132,7 +132,7 @@ def compare(said, found):
     for label in said.keys() & found.keys():
         for name, old, new in zip(names, said[label], found[label]):
             old, new = int(old.replace(",", "")), int(new.replace(",", ""))
-            if abs(new - old) > old * 0.02:
+            if abs(new - old) > abs(old) * 0.02:
                 yield f"{label}: {name} {'has grown' if new > old else 'is less now'}: {old} -> {new}"
 
 

@@ -105,3 +105,14 @@ fn text_traces_and_losses_go_to_the_sink() {
     assert_eq!(heard.received, [smp(2, 2)]);
     assert!(heard.sent.is_empty() && heard.unsolicited.is_empty());
 }
+
+#[test]
+fn pieces_of_bluetooth_are_taken_one_by_one_and_need_not_travel_alone() {
+    let mut line = line(anysmp::smp::ble::Reassembly::server(room(64)));
+    assert_eq!(line.received(&smp(2, 1)[..8], Peer(0)), 8);
+    assert_eq!(line.received(&smp(2, 1)[8..], Peer(0)), 0, "the first one was not looked at yet");
+    assert_eq!(events(&mut line), []);
+    assert_eq!(line.received(&smp(2, 1)[8..], Peer(0)), 1);
+    assert_eq!(events(&mut line), [Event::Message]);
+    assert!(!line.limits().datagram, "their order is kept, so several requests may be outstanding");
+}

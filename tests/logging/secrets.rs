@@ -10,7 +10,7 @@ use anysmp::framing::{Framing, Progress, auto, console, counted, datagram, delim
 use anysmp::mcuboot::digest::Sha256;
 use anysmp::mcuboot::{build, flash, image, slots, tlv};
 use anysmp::s3mp::{self, slave, value};
-use anysmp::smp::server::{AllowAll, Answer, Incoming, LastAnswer, Policy, Reply, Server, serve};
+use anysmp::smp::server::{AllowAll, Answer, Answers, Incoming, Known, Policy, Reply, Server, serve};
 use anysmp::smp::{ble, client, fs, os, routine, settings, shell};
 use anysmp::testing::RamNor;
 use anysmp::{asynch, blocking, cobs, line, port};
@@ -163,8 +163,8 @@ impl fs::Files for Own {
 }
 
 impl Policy for Own {
-    fn allows(&mut self, _: &Incoming<'_>, _: u32) -> bool {
-        true
+    fn allows(&mut self, _: &Incoming<'_>, _: line::Peer) -> Result<(), anysmp::smp::Error> {
+        Ok(())
     }
 }
 
@@ -344,7 +344,9 @@ fn smp_types(prints: &mut Prints) {
     served(prints, 0, 0, &mut |_, reply, _| reply.error(anysmp::smp::Error::NOT_SUPPORTED));
     let handler = |_: &Incoming<'_>, reply: Reply<'_>| reply.error(anysmp::smp::Error::NOT_SUPPORTED);
     let mut memory = BYTES.to_vec();
-    prints.print(&LastAnswer::new(&mut memory));
+    prints.print(&Answers::new(&mut memory));
+    prints.print(&Answers::new(&mut memory).with_peers(1));
+    prints.print(&Known::Response(BYTES));
     prints.print(&Server::new(handler, OWN).with_memory(&mut memory));
     let mut room = [0; 64];
     let request = os::Echo::new(TEXT);

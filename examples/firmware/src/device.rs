@@ -87,30 +87,23 @@ impl Device<'_> {
     }
 }
 
-/// The OS group.
+/// The OS group, but for the sizes of the buffers, which the server says itself.
+#[derive(Default)]
 pub struct Os {
-    /// The size of the framing's buffer.
-    pub buf_size: u32,
-    /// How many requests may be on their way.
-    pub buf_count: u32,
     /// The text that an answer lends.
     text: String<128>,
 }
 
 impl Os {
-    /// The group of a server with a buffer of this size.
-    pub const fn new(buf_size: u32) -> Self {
-        Self { buf_size, buf_count: board::REQUESTS, text: String::new() }
+    /// The group.
+    pub const fn new() -> Self {
+        Self { text: String::new() }
     }
 }
 
 impl os::Commands for Os {
     fn reset(&mut self, _: os::Reset) -> Result<Empty, Error> {
         Ok(Empty {})
-    }
-
-    fn parameters(&mut self) -> Result<os::ParametersResponse, Error> {
-        Ok(os::ParametersResponse { buf_size: self.buf_size, buf_count: self.buf_count })
     }
 
     fn info<'r>(&'r mut self, request: os::Info<'r>) -> Result<os::InfoResponse<'r>, Error> {

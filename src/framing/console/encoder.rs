@@ -4,15 +4,16 @@ use super::super::{Encoder as Encode, Error};
 use super::{CRC, LEN, LINE, MIN_MESSAGE, Marker, base64, narrow};
 use crate::checksum::Crc16;
 
-/// Puts one message into console lines. The CRC is computed when it is built: one pass more over the message. Takes 16 bytes.
+/// Puts one message into console lines. The CRC is computed when it is built: one pass more over the message. Takes 16
+/// bytes.
 #[derive(Clone)]
 pub struct Encoder {
     /// What comes next, its first byte lowest. None of the bytes on a console is 0.
     piece: u32,
     /// What is not taken yet of the CRC, the first byte highest.
     crc: u16,
-    /// Bytes of message and CRC that are not taken yet: at first just what LEN says. Counted down whatever message comes, so
-    /// that the frame ends.
+    /// Bytes of message and CRC that are not taken yet: at first just what LEN says. Counted down whatever message
+    /// comes, so that the frame ends.
     left: u16,
     /// Groups of symbols in a full line.
     width: u16,
@@ -81,8 +82,8 @@ impl Encoder {
         quads.saturating_mul(4).saturating_add(lines.saturating_mul(3))
     }
 
-    /// The position of the next byte in `message`: behind its end where the CRC follows, or if this is a shorter message than
-    /// the one that was begun.
+    /// The position of the next byte in `message`: behind its end where the CRC follows, or if this is a shorter
+    /// message than the one that was begun.
     const fn at(&self, message: &[u8]) -> usize {
         message.len().wrapping_add(CRC).wrapping_sub(self.left as usize)
     }

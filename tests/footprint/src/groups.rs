@@ -14,7 +14,7 @@ use embedded_storage::nor_flash::NorFlash;
 #[macro_export]
 macro_rules! server {
     ($device:ty, $new:expr) => {
-        $crate::server!($device, $new, anysmp::smp::server::LastAnswer<'static>, |server, memory| server
+        $crate::server!($device, $new, anysmp::smp::server::Answers<'static>, |server, memory| server
             .with_memory(memory));
     };
     ($device:ty, $new:expr, $memory:ty, |$server:ident, $bytes:pat_param| $with_memory:expr) => {

@@ -58,11 +58,11 @@ pub struct Buffers {
     pub out: [u8; 128],
     pub tx: [u8; 256],
     /// The answer memory of a server.
-    pub memory: [u8; 64],
+    pub memory: [u8; 96],
 }
 
 static mut BUFFERS: Buffers =
-    Buffers { message: [0; 512], chunk: [0; 64], out: [0; 128], tx: [0; 256], memory: [0; 64] };
+    Buffers { message: [0; 512], chunk: [0; 64], out: [0; 128], tx: [0; 256], memory: [0; 96] };
 
 /// Lends the buffers.
 ///

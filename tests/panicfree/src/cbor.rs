@@ -38,7 +38,7 @@ pub const ALL: &[Operation] = &[
         if let Ok(text) = Reader::new(bytes).text() {
             let other = black_box("other");
             drop_in_box((text.as_str(), text.is_empty(), text == *other, text == other));
-            drop_in_box(text.as_bytes().copy_to(room));
+            drop_in_box((text.is_utf8(), text.as_bytes().copy_to(room)));
             drop_in_box(text.write(&mut Writer::new(room)));
         }
     },

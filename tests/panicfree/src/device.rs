@@ -3,11 +3,12 @@
 use crate::mcuboot::{Flash, with_slots};
 use crate::{Operation, drop_in_box, flag, number, serve, size, time};
 use anysmp::cbor::Text;
+use anysmp::line::{Peer, Service};
 use anysmp::mcuboot::digest::Sha256;
 use anysmp::mcuboot::flash;
 use anysmp::mcuboot::slots::Slots;
 use anysmp::smp::server::{
-    After, AllowAll, Answer, DenyWrites, Handler, Incoming, LastAnswer, Memory, Policy, Reply, Server,
+    After, AllowAll, Answer, Answers, DenyWrites, Handler, Incoming, Memory, Policy, Reply, Server,
 };
 use anysmp::smp::{Decode, Empty, Error, Group};
 use anysmp::smp::{enumeration, fs, image, os, server, settings, shell, stat, zephyr};
@@ -20,9 +21,8 @@ pub const ALL: &[Operation] = &[
     |bytes, room| {
         let (memory, room) = room.split_at_mut(room.len() / 2);
         let mut server = Server::new(Device(bytes), AllowAll).with_memory(memory).with_legacy_rc();
-        server.set_peer(black_box(0));
         serve(&mut server, bytes, room);
-        black_box(server.denied());
+        black_box((server.denied(), server.memory().displaced(), server.policy()));
         drop_in_box(server.handler().0);
     },
     |bytes, room| {
@@ -43,12 +43,16 @@ pub const ALL: &[Operation] = &[
         drop_in_box(server::serve(handler, AllowAll, bytes, room));
     },
     |bytes, room| {
-        let mut last = LastAnswer::new(room);
-        let Some(fingerprint) = last.fingerprint(0, bytes) else { return };
-        last.remember(fingerprint, bytes);
-        last.pass(time());
-        drop_in_box(last.recall(fingerprint, bytes));
-        last.forget(0);
+        let mut answers = Answers::new(room).with_peers(size());
+        let fingerprint = answers.fingerprint(bytes);
+        answers.remember(black_box(Peer(0)), fingerprint, bytes);
+        answers.tick(time());
+        drop_in_box(answers.received(black_box(Peer(0)), bytes, black_box(Some(fingerprint))));
+        drop_in_box((answers.peers(), answers.displaced(), answers.is_used(), Answers::memory_len(size(), size())));
+        let server = Server::new(Device(bytes), AllowAll).remembering(answers);
+        let mut server = server.with_parameters(black_box(1), black_box(2));
+        drop_in_box(Service::buffer_size(&server));
+        serve(&mut server, bytes, &mut [0; 64]);
     },
     |_, room| drop_in_box(fs::Store::new(Files, black_box("/lfs"), room).files()),
     |_, room| drop_in_box(settings::Store::new(Values, room).settings()),
@@ -65,9 +69,9 @@ pub const ALL: &[Operation] = &[
 struct Picky;
 
 impl Policy for Picky {
-    fn allows(&mut self, incoming: &Incoming<'_>, peer: u32) -> bool {
+    fn allows(&mut self, incoming: &Incoming<'_>, peer: Peer) -> Result<(), Error> {
         drop_in_box((incoming, peer, incoming.target::<Text<'_>>("name")));
-        flag() && DenyWrites.allows(incoming, peer)
+        if flag() { DenyWrites.allows(incoming, peer) } else { Err(Error::BUSY) }
     }
 }
 

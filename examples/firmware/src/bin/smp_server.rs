@@ -10,9 +10,9 @@ use anysmp::framing::console::Console;
 use anysmp::line::Buffers;
 use anysmp::mcuboot::digest::Sha256;
 use anysmp::mcuboot::slots::{Config, Geometry, Pair, Slots, scratch_len};
-use anysmp::smp::server::{After, AllowAll, Server};
+use anysmp::smp::server::{After, AllowAll, Answers, Server};
 use embedded_storage::nor_flash::{NorFlash as _, ReadNorFlash as _};
-use firmware::board::{Board, CHECKPOINT, Flash, PRIMARY, SECONDARY};
+use firmware::board::{self, Board, CHECKPOINT, Flash, PRIMARY, SECONDARY};
 use firmware::boot::{self, Boot};
 use firmware::device::{Device, Os};
 use firmware::settings::Values;
@@ -41,13 +41,13 @@ fn main() -> ! {
     let config = Config { align: boot::ALIGN, checkpoint: Some(CHECKPOINT), ..Config::new(Geometry::of(&flash)) };
     let Ok(slots) = Slots::new(config, &mut pairs, &mut scratch, Sha256::new()) else { firmware::exit(false) };
     let values = Values::new(&mut flash);
-    let os = Os::new(BUFFER as u32);
-    let device = Device { os, slots, flash, values, lamp: Lamp::default(), link: Default::default() };
+    let device = Device { os: Os::new(), slots, flash, values, lamp: Lamp::default(), link: Default::default() };
 
     // An answer has to fit the client's buffer as a request fits ours. Answers that may be asked for again are kept.
     let (mut message, mut chunk, mut out) = ([0; BUFFER], [0; 64], [0; 128]);
-    let (mut tx, mut memory) = ([0; BUFFER - 4], [0; 64]);
-    let mut server = Server::new(device, AllowAll).with_memory(&mut memory);
+    let (mut tx, mut memory) = ([0; BUFFER - 4], [0; Answers::memory_len(1, 32)]);
+    let server = Server::new(device, AllowAll).with_parameters(board::REQUESTS, BUFFER as u32);
+    let mut server = server.with_memory(&mut memory);
     let buffers = Buffers::parts(&mut chunk, &mut tx, &mut out);
     let Ok(mut link) = Link::new(uart0, Console::new(&mut message), buffers) else { firmware::exit(false) };
     #[cfg(feature = "text")]

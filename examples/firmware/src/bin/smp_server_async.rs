@@ -11,7 +11,7 @@ use anysmp::line::Buffers;
 use anysmp::mcuboot::digest::Sha256;
 use anysmp::mcuboot::flash_async;
 use anysmp::mcuboot::slots::{Config, Geometry, Pair, Slots, scratch_len};
-use anysmp::smp::server::{After, AllowAll, Answer, AsyncHandler, Handler as _, Incoming, Reply, Server};
+use anysmp::smp::server::{After, AllowAll, Answer, Answers, AsyncHandler, Handler as _, Incoming, Reply, Server};
 use anysmp::smp::stat::{self, Set};
 use anysmp::smp::{Group, image};
 use embedded_storage::nor_flash::{NorFlash as _, ReadNorFlash as _};
@@ -80,13 +80,12 @@ async fn serve(board: Board) {
     let config = Config { align: boot::ALIGN, checkpoint: Some(CHECKPOINT), ..Config::new(Geometry::of(&flash)) };
     let Ok(slots) = Slots::new(config, &mut pairs, &mut scratch, Sha256::new()) else { firmware::exit(false) };
     let values = Values::new(&mut flash);
-    let mut os = Os::new(BUFFER as u32);
-    os.buf_count = BUFFERS;
-    let device = Device { os, slots, flash, values, lamp: Lamp::default(), link: Default::default() };
+    let device = Device { os: Os::new(), slots, flash, values, lamp: Lamp::default(), link: Default::default() };
 
     let (mut message, mut chunk, mut out) = ([0; BUFFER], [0; 64], [0; 128]);
-    let (mut tx, mut memory) = ([0; BUFFER - 4], [0; 64]);
-    let mut server = Server::new(Patient { device, work: Work::default() }, AllowAll).with_memory(&mut memory);
+    let (mut tx, mut memory) = ([0; BUFFER - 4], [0; Answers::memory_len(1, 32)]);
+    let server = Server::new(Patient { device, work: Work::default() }, AllowAll);
+    let mut server = server.with_parameters(BUFFERS, BUFFER as u32).with_memory(&mut memory);
     let buffers = Buffers::parts(&mut chunk, &mut tx, &mut out);
     let Ok(mut link) = Link::new(uart0, Console::new(&mut message), buffers) else { firmware::exit(false) };
     loop {

@@ -13,7 +13,7 @@ use anysmp::framing::console::Console;
 use anysmp::line::Buffers;
 use anysmp::mcuboot::digest::Sha256;
 use anysmp::mcuboot::slots::{BootMode, Config, Geometry, Pair, Slots, scratch_len};
-use anysmp::smp::server::{After, AllowAll, Incoming, Reply, Server};
+use anysmp::smp::server::{After, AllowAll, Answers, Incoming, Reply, Server};
 use anysmp::smp::{Empty, Error, Group, error, image, os};
 use embedded_storage::nor_flash::{NorFlash as _, ReadNorFlash as _};
 use firmware::board::{self, Board, Flash, PRIMARY, SECONDARY};
@@ -41,8 +41,8 @@ fn main() -> ! {
         _ => reply.error(Error::NOT_SUPPORTED),
     };
     let (mut message, mut chunk, mut out) = ([0; BUFFER], [0; 64], [0; 128]);
-    let (mut tx, mut memory) = ([0; BUFFER - 4], [0; 64]);
-    let mut server = Server::new(handler, AllowAll).with_memory(&mut memory);
+    let (mut tx, mut memory) = ([0; BUFFER - 4], [0; Answers::memory_len(1, 32)]);
+    let mut server = Server::new(handler, AllowAll).with_parameters(2, BUFFER as u32).with_memory(&mut memory);
     let buffers = Buffers::parts(&mut chunk, &mut tx, &mut out);
     let Ok(mut link) = Link::new(uart0, Console::new(&mut message), buffers) else { firmware::exit(false) };
     loop {
@@ -65,10 +65,6 @@ struct Os {
 impl os::Commands for Os {
     fn reset(&mut self, _: os::Reset) -> Result<Empty, Error> {
         Ok(Empty {})
-    }
-
-    fn parameters(&mut self) -> Result<os::ParametersResponse, Error> {
-        Ok(os::ParametersResponse { buf_size: BUFFER as u32, buf_count: 2 })
     }
 
     /// Name, version and board, whatever is asked for.
