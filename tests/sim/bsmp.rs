@@ -266,13 +266,11 @@ fn session<'w, F: Framing, G: Framing + 'w>(
     }
     s.clean(&mut link);
     s.terms.retries = 0;
-    let strange = s.is_doubtful();
     for _ in 0..2 {
         job.step += 1;
         let result = job.call(&mut s, &mut link, &Read { id: 1, size: Some(2) }, <[u8]>::to_vec);
         assert_eq!(result, Ok(fixed(job.node, 1)), "a read over a clean line; {wire:?} {:?} {:?}", s.style, s.faults);
     }
-    let _ = strange;
     for (device, node) in devices.iter().zip(1_u8..) {
         for (input, runs) in &device.0.borrow().runs {
             let asked = job.executed.get(&(node, input.clone())).copied().unwrap_or(0);
@@ -286,7 +284,7 @@ fn session<'w, F: Framing, G: Framing + 'w>(
         Wire::Tcp => "sessions: TCP",
         Wire::Udp => "sessions: UDP",
     });
-    s.end(job.tally, &mut link, &[]);
+    s.end(job.tally, &mut link);
 }
 
 struct Job<'j> {
@@ -538,14 +536,9 @@ impl Job<'_> {
         let is_right = self.device().curve.concat() == data;
         match report.result {
             Ok(_) if is_right => self.tally.one("writing a curve: done"),
-            Ok(Verified::Yes) if self.journal_is_honest(s) => panic!("a curve was verified and is wrong"),
+            Ok(Verified::Yes) if !s.is_doubtful() => panic!("a curve was verified and is wrong"),
             Ok(_) => s.wrong(self.tally, "a curve was written wrong"),
             Err(_) => self.tally.one("writing a curve: failed"),
         }
-    }
-
-    /// Whether nothing but doubled and late answers could have misled a routine.
-    fn journal_is_honest(&self, s: &Session<'_>) -> bool {
-        !s.is_doubtful()
     }
 }

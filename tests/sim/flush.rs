@@ -84,7 +84,7 @@ impl Routine for Three {
         }
     }
 
-    fn receive<'m>(&mut self, (): &mut (), _: &'m [u8]) -> Option<Infallible> {
+    fn receive(&mut self, (): &mut (), _: &[u8]) -> Option<Infallible> {
         None
     }
 

@@ -157,7 +157,7 @@ fn session(seed: u64, tally: &mut Tally) {
         assert!(is_excused, "{inverts} INVERT for {} requests; {:?}", job.asked, s.faults);
         job.tally.one("INVERT twice: doubled by the line");
     }
-    s.end(job.tally, &mut link, &[]);
+    s.end(job.tally, &mut link);
 }
 
 struct Job<'j> {

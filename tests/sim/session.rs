@@ -5,7 +5,6 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use anysmp::framing::Framing;
-use anysmp::line::Counters;
 
 use crate::kit::air::{Air, Kind};
 use crate::kit::faults::Faults;
@@ -192,14 +191,13 @@ impl<'w> Session<'w> {
     }
 
     /// What has to hold at the end of every session.
-    pub fn end<F: Framing>(&mut self, tally: &mut Tally, link: &mut Link<'_, 'w, F>, before: &[(Counters, u64)]) {
+    pub fn end<F: Framing>(&mut self, tally: &mut Tally, link: &mut Link<'_, 'w, F>) {
         let counters = link.counters();
         let Log { dropped, sent, received, .. } = *link.log();
         assert_eq!(counters.received, received, "messages received");
         assert_eq!(counters.damaged, dropped, "damaged messages");
         assert!(counters.foreign <= counters.received, "{counters:?}");
         assert!(counters.sent <= sent && sent <= counters.sent + counters.failures, "{sent} asked, {counters:?}");
-        let _ = before;
         let world = self.world.borrow();
         for (name, count) in &world.air.happened {
             tally.add(name, *count);

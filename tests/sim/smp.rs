@@ -150,10 +150,11 @@ fn session<'w, F: Framing, G: Framing + 'w>(seed: u64, wire: Wire, size: usize, 
     let round = s.random.pick(&[50_000, 500_000, 3 * MS]);
     let messages: Vec<Vec<u8>> = (0..4)
         .map(|place: u8| {
-            let op = if place % 2 == 0 { Op::Write } else { Op::WriteResponse };
+            let op = if place.is_multiple_of(2) { Op::Write } else { Op::WriteResponse };
             let group = anysmp::smp::Group::OS;
             let sequence = first.wrapping_sub(20 + place);
-            let payload = [&[0xA1, 0x61, if place % 2 == 0 { b'd' } else { b'r' }, 0x64][..], b"nois"].concat();
+            let payload =
+                [&[0xA1, 0x61, if place.is_multiple_of(2) { b'd' } else { b'r' }, 0x64][..], b"nois"].concat();
             let header = Header { op, version: Version::V2, length: payload.len() as u16, group, sequence, command: 0 };
             [&header.emit()[..], &payload].concat()
         })
@@ -217,7 +218,7 @@ fn session<'w, F: Framing, G: Framing + 'w>(seed: u64, wire: Wire, size: usize, 
         Wire::AutoConsole | Wire::AutoCobs | Wire::AutoRaw => "sessions: auto",
     };
     job.tally.one(name);
-    s.end(job.tally, &mut link, &[]);
+    s.end(job.tally, &mut link);
 }
 
 struct Job<'j> {
