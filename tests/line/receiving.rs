@@ -105,3 +105,21 @@ fn text_traces_and_losses_go_to_the_sink() {
     assert_eq!(heard.received, [smp(2, 2)]);
     assert!(heard.sent.is_empty() && heard.unsolicited.is_empty());
 }
+
+#[test]
+fn a_borrowed_sink_is_handed_what_the_sink_itself_would_be() {
+    fn hand(mut sink: impl Sink) {
+        sink.text(b"text");
+        sink.unsolicited(b"unasked");
+        sink.dropped(Damage::Lost);
+        sink.traced(b"sent", true);
+        sink.traced(b"received", false);
+    }
+    let mut heard = Heard::default();
+    hand(&mut heard);
+    assert_eq!(
+        (&heard.text[..], &heard.unsolicited[..], &heard.dropped[..]),
+        (&b"text"[..], &[b"unasked".to_vec()][..], &[Damage::Lost][..])
+    );
+    assert_eq!((heard.sent, heard.received), (vec![b"sent".to_vec()], vec![b"received".to_vec()]));
+}
