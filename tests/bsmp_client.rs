@@ -371,6 +371,7 @@ fn an_answer_of_wrong_length_kind_or_echo_is_foreign() {
     assert_eq!(verdict(&curve::List, &[9, 0, 4, 0, 0, 1, 0]), Answer::Foreign(Error::WrongSize));
     assert_eq!(verdict(&function::List { layout: Layout::Bytes }, &[0xD, 0, 1, 0]), Answer::Foreign(Error::WrongSize));
     let execute = Execute { id: 0, input: &[], output: None };
+    assert_eq!(verdict(&execute, &[&[0x51, 0, 32][..], &[0; 32]].concat()), GOOD, "the longest output");
     assert_eq!(verdict(&execute, &[&[0x51, 0, 33][..], &[0; 33]].concat()), Answer::Foreign(Error::WrongSize));
     let values = group::Read { id: 0, size: None };
     let too_long = [&[0x13, 0x40, 0x01][..], &[0; 16_385]].concat();

@@ -576,6 +576,8 @@ fn a_buffer_accepts_in_each_framing_what_its_length_says() {
             // Few zeros: COBS is longest then.
             let mut message = request(&mut random, len - 8);
             message[8..].fill(0xA5);
+            // Raw read requests with a payload of 257 bytes look like empty COBS frames, and nobody sends them.
+            message[0] |= 2;
             heard.push(&mut auto, &frame(kind, &message));
             assert_eq!(heard.messages, [(kind, message.clone())], "{kind:?} in {size}");
             assert_eq!(heard.errors, 0);

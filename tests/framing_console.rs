@@ -401,6 +401,20 @@ fn silence_gives_text_back_to_the_console_after_a_useless_half_line() {
 }
 
 #[test]
+fn text_that_follows_half_a_line_of_a_packet_after_silence_is_text() {
+    let wire = &goldens()[3].wire;
+    // In the middle of its first line: with a whole number of groups and without.
+    for cut in 6..=13 {
+        let mut buffer = [0; BUFFER];
+        let mut console = Console::new(&mut buffer);
+        assert!(decode(&mut console, [&wire[..cut]]).is_empty());
+        assert_eq!(console.idle(ABANDON), Err(Error::Abandoned), "cut at {cut}");
+        // At once, without another look at the silence.
+        assert_eq!(decode(&mut console, [&b"help\r"[..]]), [Event::Text(b"help\r".to_vec())], "cut at {cut}");
+    }
+}
+
+#[test]
 fn a_reset_forgets_a_partial_packet() {
     let mut buffer = [0; BUFFER];
     let mut console = Console::new(&mut buffer);

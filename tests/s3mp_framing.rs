@@ -354,6 +354,23 @@ fn partial_frame_is_abandoned_once() {
 }
 
 #[test]
+fn after_an_error_no_byte_of_the_damaged_message_is_left() {
+    let damaged: [(&[u8], Error); 3] = [
+        (&[3, 0x10, 0x20, 0x30, 0], Error::Checksum),
+        // The check is right, but the block is cut short.
+        (&[5, 0x10, 0xEB, 0], Error::Malformed),
+        (&frame(b"123456789"), Error::TooLong),
+    ];
+    for (wire, error) in damaged {
+        let mut buffer = [0; 8];
+        let mut decoder = Lrc::new(&mut buffer);
+        let mut input = wire;
+        assert_eq!(decoder.push(&mut input), Err(error));
+        assert_eq!((decoder.message(), input), (&b""[..], &b""[..]), "{error:?}");
+    }
+}
+
+#[test]
 fn reset_forgets_partial_frames_and_messages() {
     let mut buffer = [0; 8];
     let mut decoder = Lrc::new(&mut buffer);

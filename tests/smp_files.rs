@@ -195,6 +195,23 @@ fn a_download_that_is_refused_fails_with_what_the_device_said() {
     assert_eq!(report.outcome, FileOutcome::Failed(Error::Remote(error::fs::FILE_NOT_FOUND)));
 }
 
+#[test]
+fn what_answers_no_piece_of_a_download_is_counted_and_no_event() {
+    let mut routine = FileDownload::new(NAME);
+    let (mut client, mut tx) = (Client::new(0), [0; 256]);
+    let Step::Send(len) = routine.poll(&mut client, &mut tx) else { panic!("a request") };
+    let piece = ok(&tx[..len], &DownloadResponse { off: 0, data: b"xyz"[..].into(), len: Some(6) });
+    let mut late = piece.clone();
+    late[6] = late[6].wrapping_add(100);
+    assert!(matches!(routine.poll(&mut client, &mut tx), Step::Wait(_)));
+    for foreign in 1..=3 {
+        assert_eq!(routine.receive(&mut client, &late), None);
+        assert_eq!(routine.report().foreign, foreign);
+    }
+    assert_eq!(routine.receive(&mut client, &piece).unwrap().data, b"xyz"[..]);
+    assert_eq!((routine.report().foreign, routine.report().off), (3, 3));
+}
+
 /// What a hostile server answers to a download at `off`.
 fn download_failure(window: usize, mut piece: impl FnMut(u64) -> (u64, usize, Option<u64>)) -> FileOutcome {
     let data = [7; 200];

@@ -21,7 +21,7 @@ use anysmp::smp::image::{ImageState, StateResponse, WriteState};
 use anysmp::smp::routine::{
     Doubt, Error, FileError, ImageFile, ImageVersion, Note, Phase, Plan, Upgrade, UpgradeOutcome, UpgradeReport, Upload,
 };
-use anysmp::smp::{Decode, Empty, Error as Remote, Version, os};
+use anysmp::smp::{Decode, Empty, Error as Remote, Request, Version, os};
 use support::{Happened, Random, Run, Slot, ok, parameters, raw, refused, run, split};
 
 /// An image file of this version; `seed` makes body and hash.
@@ -338,6 +338,21 @@ fn a_damaged_file_is_an_error_and_no_cut_is_accepted() {
 }
 
 #[test]
+fn a_protected_area_without_entries_is_read_over() {
+    let mut file = file([1, 2, 3], 5);
+    let protected = 32 + 3000;
+    file.drain(protected + 4..protected + 12);
+    (file[10], file[protected + 2]) = (4, 4);
+    let identity = identity(&file);
+    assert_eq!((identity.version().to_string(), identity.len()), ("1.2.3".into(), file.len() as u64));
+    assert_eq!(identity.hash(), &file[file.len() - 74 - 32..file.len() - 74]);
+    // An area of entries has to have one, the hash.
+    let normal = protected + 4;
+    file[normal + 2..normal + 4].copy_from_slice(&[4, 0]);
+    assert_eq!(ImageFile::read(&mut &file[..]), Err(FileError::Hash));
+}
+
+#[test]
 fn versions_are_read_in_every_spelling() {
     let version = |major, minor, revision, build| Some(ImageVersion { major, minor, revision, build });
     for (text, expected) in [
@@ -377,6 +392,15 @@ fn without_confirmation_the_image_is_on_trial() {
     let mut device = Device::new(old());
     let run = go(upgrade(new()).confirm(false), &mut device);
     assert_eq!((run.report.outcome, device.trial), (UpgradeOutcome::Testing, true));
+}
+
+#[test]
+fn an_image_that_is_found_on_trial_is_not_confirmed_unless_asked_for() {
+    let mut device = Device::new(new());
+    (device.slots[1], device.trial) = (Some(Image::of(old())), true);
+    let run = go(upgrade(new()).confirm(false), &mut device);
+    assert_eq!((run.report.outcome, notes(&run)), (UpgradeOutcome::Testing, vec![Note::NoUpload]));
+    assert_eq!((device.trial, device.resets, run.sent().count()), (true, 0, 1), "it was looked at, and no more");
 }
 
 #[test]
@@ -580,6 +604,29 @@ fn a_lost_reset_is_noticed_and_repeated_twice() {
         let run = go(upgrade(new()), &mut device);
         let outcome = if lost < 3 { UpgradeOutcome::Confirmed } else { UpgradeOutcome::Unknown(Doubt::NotStarted) };
         assert_eq!((run.report.outcome, reopened(&run)), (outcome, (lost + 1).min(3)));
+    }
+}
+
+#[test]
+fn a_mark_and_a_confirmation_are_waited_for_as_long_as_they_take_or_longer_if_the_client_says_so() {
+    let slow = <WriteState<'_> as Request>::TIMEOUT;
+    assert!(Client::TIMEOUT < slow);
+    for confirm in [false, true] {
+        for timeout in [Client::TIMEOUT, slow * 2] {
+            let mut device = Device::new(old());
+            let (mut client, mut lost) = (Client::new(0).with_timeout(timeout), false);
+            let run = run(&mut upgrade(new()), &mut client, 1024, |request| {
+                let (header, payload) = split(request);
+                let is_it = (header.group.0, header.command, header.op as u8) == (1, 0, 2)
+                    && WriteState::decode(payload).unwrap().confirm == confirm;
+                // The first one never arrives.
+                if is_it && !std::mem::replace(&mut lost, true) { vec![] } else { device.answer(request) }
+            });
+            assert_eq!((run.report.outcome, lost), (UpgradeOutcome::Confirmed, true));
+            let rest = Duration::from_secs(2);
+            let expected = if confirm { [rest, slow.max(timeout)] } else { [slow.max(timeout), rest] };
+            assert_eq!(run.waited(), expected, "{timeout:?}");
+        }
     }
 }
 

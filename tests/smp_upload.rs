@@ -440,6 +440,34 @@ fn pieces_end_where_the_device_writes_once_it_has_cut_some() {
 }
 
 #[test]
+fn a_unit_of_which_just_half_was_left_over_is_kept_to() {
+    const UNIT: usize = 64;
+    let (file, mut seen) = (vec![7; 3000], 0);
+    for limit in 100..400 {
+        let mut off = 0;
+        let run = run(&mut Upload::new(&file[..]).message_limit(limit), &mut Client::new(0), 4096, |request| {
+            if is_parameters(request) {
+                return vec![refused(request, smp::Error::NOT_SUPPORTED)];
+            }
+            let piece = piece(request).unwrap();
+            let end = piece.off.unwrap() as usize + piece.data.unwrap().len();
+            // It takes whole units, but of the first piece all, whatever that is.
+            off = if off == 0 || end == file.len() { end } else { off.max(end / UNIT * UNIT) };
+            vec![at(request, off as u64)]
+        });
+        assert_eq!(run.report.outcome, DONE);
+        let pieces = pieces(&run);
+        let ends: Vec<usize> = pieces.iter().map(|(off, len)| *off as usize + len).collect();
+        // A unit above a quarter of the piece, or a larger one would do as well.
+        if ends[1] % UNIT == UNIT / 2 && pieces[1].1 < 4 * UNIT {
+            assert_eq!(ends[2] % UNIT, 0, "{limit}: {pieces:?}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 0);
+}
+
+#[test]
 fn a_device_that_cuts_at_odd_places_gets_everything_in_pieces_of_a_good_length() {
     let file: Vec<u8> = (0..31_000).map(|n| (n / 7) as u8).collect();
     for seed in 0..200 {

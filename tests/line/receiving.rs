@@ -116,3 +116,21 @@ fn pieces_of_bluetooth_are_taken_one_by_one_and_need_not_travel_alone() {
     assert_eq!(events(&mut line), [Event::Message]);
     assert!(!line.limits().datagram, "their order is kept, so several requests may be outstanding");
 }
+
+#[test]
+fn a_borrowed_sink_is_handed_what_the_sink_itself_would_be() {
+    fn hand(mut sink: impl Sink) {
+        sink.text(b"text");
+        sink.unsolicited(b"unasked");
+        sink.dropped(Damage::Lost);
+        sink.traced(b"sent", true);
+        sink.traced(b"received", false);
+    }
+    let mut heard = Heard::default();
+    hand(&mut heard);
+    assert_eq!(
+        (&heard.text[..], &heard.unsolicited[..], &heard.dropped[..]),
+        (&b"text"[..], &[b"unasked".to_vec()][..], &[Damage::Lost][..])
+    );
+    assert_eq!((heard.sent, heard.received), (vec![b"sent".to_vec()], vec![b"received".to_vec()]));
+}

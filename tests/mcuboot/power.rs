@@ -1,5 +1,6 @@
 //! Power cuts and flash errors at every operation of an update.
 
+use anysmp::checksum::Crc16;
 use anysmp::mcuboot::slots::{Config, Error, Uploaded};
 use anysmp::mcuboot::trailer::SwapType;
 use anysmp::mcuboot::{Image, Version, digest::Sha256};
@@ -253,6 +254,93 @@ fn checkpoint_is_believed_only_if_slot_and_client_agree() {
     let magic = anysmp::mcuboot::trailer::Layout::new(8).unwrap().magic();
     let mark = |memory: &mut [u8]| memory[end - 16..end].copy_from_slice(&magic);
     assert_eq!(answer(&mut flash, config, &mark, first), Err(Error::NoFreeSlot));
+}
+
+/// A record of the checkpoint log, as the newest and every older firmware writes it.
+fn record(number: u32, len: u32, written: &[u8], sha: &[u8]) -> Vec<u8> {
+    let mut record = b"smp\x01".to_vec();
+    for word in [number, 0, len, written.len() as u32] {
+        record.extend_from_slice(&word.to_le_bytes());
+    }
+    record.extend_from_slice(&Crc16::of(written).to_le_bytes());
+    record.extend_from_slice(&[sha.len() as u8, 0]);
+    record.extend_from_slice(sha);
+    record.resize(62, 0);
+    let crc = Crc16::of(&record);
+    record.extend_from_slice(&crc.to_be_bytes());
+    record
+}
+
+#[test]
+fn checkpoints_are_written_one_behind_the_other_as_the_table_says() {
+    let board = Board::for_erase(1024);
+    let mut memory = vec![0; board.len()];
+    let mut flash = RamNor::<8, 1024>::new(&mut memory).blank();
+    let config = config(&flash, &board);
+    let file = image(NEW, 5000, 2);
+    for sha in [sha(&file), vec![7; 5]] {
+        flash = flash.blank();
+        start(config, &board, |device| {
+            for off in (0..3100).step_by(100) {
+                send(device, &mut flash, chunk(&file, Some(&sha), off, 100)).unwrap();
+            }
+        });
+        let log = &flash.memory()[board.log.start as usize..][..256];
+        let expected: Vec<u8> =
+            (1..=3).flat_map(|page| record(page - 1, 5000, &file[..1024 * page as usize], &sha)).collect();
+        assert_eq!(log, [&expected[..], &[0xFF; 64]].concat());
+    }
+}
+
+#[test]
+fn after_a_restart_the_next_checkpoint_goes_behind_the_newest_and_behind_what_a_power_cut_left_of_one() {
+    let board = Board::for_erase(1024);
+    let mut memory = vec![0; board.len()];
+    let mut flash = RamNor::<8, 1024>::new(&mut memory).blank();
+    let config = config(&flash, &board);
+    let file = image(NEW, 5000, 2);
+    let sha = sha(&file);
+    for torn in [0, 1, 2] {
+        flash = flash.blank();
+        begun(&mut flash, &board, config, &file, 2100);
+        let log = board.log.start as usize;
+        for nth in 0..torn {
+            flash.memory_mut()[log + 64 * (2 + nth)..][..24].fill(0x55);
+        }
+        let before = flash.memory()[log..][..64 * (2 + torn)].to_vec();
+        start(config, &board, |device| {
+            assert_eq!(send(device, &mut flash, chunk(&file, Some(&sha), 0, 100)).unwrap().off, 2048);
+            for off in (2048..3248).step_by(100) {
+                send(device, &mut flash, chunk(&file, Some(&sha), off, 100)).unwrap();
+            }
+        });
+        let expected = [before, record(2, 5000, &file[..3072], &sha), vec![0xFF; 64]].concat();
+        assert_eq!(flash.memory()[log..][..expected.len()], expected, "{torn}");
+    }
+}
+
+#[test]
+fn checkpoint_at_the_end_of_a_file_is_not_believed() {
+    let board = Board::for_erase(1024);
+    let mut memory = vec![0; board.len()];
+    let mut flash = RamNor::<8, 1024>::new(&mut memory).blank();
+    let config = config(&flash, &board);
+    let file = image(NEW, 4096, 2);
+    let sha = sha(&file);
+    for (off, expected) in [(3072, 3072), (4096, 100)] {
+        flash = flash.blank();
+        // No device writes the second of these, after which nobody would compare the file with its hash: it is damaged.
+        let mut written = file[..off].to_vec();
+        written[3500.min(off - 1)] ^= u8::from(off == 4096);
+        flash_file(&mut flash, board.secondary, &written);
+        flash_file(&mut flash, board.log, &record(0, 4096, &written, &sha));
+        start(config, &board, |device| {
+            let first = send(device, &mut flash, chunk(&file, Some(&sha), 0, 100));
+            assert_eq!(first, Ok(Uploaded { off: expected, matched: None }));
+            let done = upload(device, &mut flash, &file, Some(&sha), 300);
+            assert_eq!(done, Ok(Uploaded { off: 4096, matched: Some(true) }));
+        });
+    }
 }
 
 #[test]

@@ -272,6 +272,30 @@ fn dropped_job_ends_the_session() {
 }
 
 #[test]
+fn hash_of_a_file_is_right_whatever_hashing_was_broken_off_before() {
+    device(|flash, board, config, file| {
+        let other = image(Version::new(3, 0, 0), 5000, 4);
+        start(Config { checkpoint: None, ..config }, board, |device| {
+            let mut broken = 0;
+            for nth in 0.. {
+                upload(device, flash, file, None, 1000).unwrap();
+                flash.plan(nth, Fault::Fail);
+                match set_state(device, flash, Some(&crate::device::hash(file)), false) {
+                    Err(Error::FlashRead) => broken += 1,
+                    result => {
+                        assert_eq!(result, Err(Error::FlashWrite), "the whole image was read");
+                        break;
+                    }
+                }
+                let done = Ok(Uploaded { off: 5000, matched: Some(true) });
+                assert_eq!(upload(device, flash, &other, Some(&sha(&other)), 1000), done, "{nth}");
+            }
+            assert!(broken > 10, "{broken}");
+        });
+    });
+}
+
+#[test]
 fn repeated_last_chunk_is_answered_as_before_and_writes_nothing() {
     device(|flash, board, config, file| {
         let sha = sha(file);

@@ -106,7 +106,8 @@ pub const ALL: &[Operation] = &[
     |_, _| drop_in_box((Layout::of(version()), version().is_supported(), address().value())),
     |_, _| {
         let client = client().with_timeout(time()).with_retries(id());
-        drop_in_box((client.timeout(), client.retries(), client.address()));
+        drop_in_box((client.timeout(), client.retries(), client.address(), client.drain()));
+        drop_in_box(client.with_drain(time()).drain());
     },
 ];
 

@@ -23,6 +23,12 @@ pub const ALL: &[Operation] = &[
     |bytes, room| all(Datagram::new, bytes, room),
     |bytes, room| all(|room| Packet::new(room, gap(black_box(0))), bytes, room),
     |bytes, room| all(|room| Packet::new(room, time()).early().skip_echo(black_box(Echo::Node)), bytes, room),
+    |bytes, room| all(|room| Packet::new(room, time()).on_stream(), bytes, room),
+    |mut bytes, room| {
+        let mut packet = Packet::new(room, time());
+        drop_in_box(packet.push(&mut bytes));
+        drop_in_box(packet.is_arriving());
+    },
     |bytes, room| all(Auto::new, bytes, room),
     |bytes, room| all(|room| Auto::new(room).without_raw(), bytes, room),
     |bytes, room| all(Reassembly::client, bytes, room),

@@ -39,6 +39,7 @@ pub const ALL: &[Operation] = &[
         let mut sum = Span::from(time());
         sum.lengthen(span());
         drop_in_box((sum.time(), sum.shortened(span()), sum.reaches(span()), sum.is_zero()));
+        drop_in_box((Span::of(time()), Span::limit(time())));
     },
 ];
 
@@ -88,7 +89,8 @@ fn report<F: Framing>(line: &mut Line<'_, F>, server: &mut impl Serve) {
 }
 
 fn exchange<F: Framing, R: ?Sized, C: Caller<R>>(line: &mut Line<'_, F>, client: &mut C, request: &R, bytes: &[u8]) {
-    let Ok(mut exchange) = Exchange::begin(line, client, request, &mut Keep) else { return };
+    let begun = Exchange::begin(line, client, request, &mut Keep).map_err(Error::with_port::<()>);
+    let Ok(mut exchange) = begun else { return };
     while flag() {
         turn(line, bytes);
         drop_in_box(exchange.poll(line, client, &mut Keep));

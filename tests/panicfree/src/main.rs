@@ -102,7 +102,7 @@ fn run<R: Routine>(routine: &mut R, client: &mut R::Client, bytes: &[u8], room: 
         }
         drop_in_box(routine.report());
     }
-    drop_in_box(routine.report());
+    drop_in_box((routine.report(), routine.drain(client)));
 }
 
 /// A client that asks, hears foreign messages and silence, and reads an answer.
@@ -114,7 +114,7 @@ fn ask<R: ?Sized, C: Caller<R>>(client: &mut C, request: &R, bytes: &[u8], room:
             Verdict::Answer => drop_in_box(client.decode(&pending, message)),
             verdict => drop_in_box(verdict),
         }
-        drop_in_box(client.retry(&mut pending, room));
+        drop_in_box((client.retry(&mut pending, room), client.drain(), client.instead(&pending)));
     }
 }
 
