@@ -7,6 +7,10 @@ use std::rc::Rc;
 #[derive(Debug, Default)]
 pub struct Journal {
     sent: HashSet<Vec<u8>>,
+    /// What the client sent last.
+    pub asked: Vec<u8>,
+    /// What noise is made of.
+    pub noise: Vec<Vec<u8>>,
     /// The last of these.
     pub last: Vec<u8>,
     /// Messages that a framing delivered at the client and nobody had sent.
@@ -31,6 +35,12 @@ impl Journal {
 
     pub fn knows(&self, message: &[u8]) -> bool {
         self.sent.contains(message)
+    }
+
+    /// Whether a request that was damaged on its way has become another one that was sent before: where requests come in order,
+    /// one after the other.
+    pub fn is_another(&self, request: &[u8]) -> bool {
+        self.asked != request && !self.noise.iter().any(|noise| noise == request)
     }
 
     /// How many messages have passed a framing's check although nobody had sent them.

@@ -109,6 +109,7 @@ impl<'w> Session<'w> {
     pub fn noise_of(&self, framing: &impl Framing, messages: &[Vec<u8>]) {
         for message in messages {
             self.journal.borrow_mut().sends(message);
+            self.journal.borrow_mut().noise.push(message.clone());
             if let Some(frame) = encode(framing, message) {
                 self.world.borrow_mut().air.frames.push(frame);
             }
