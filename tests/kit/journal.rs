@@ -38,9 +38,9 @@ impl Journal {
     }
 
     /// Whether a request that was damaged on its way has become another one that was sent before: where requests come in order,
-    /// one after the other.
+    /// one after the other. On a bus everyone hears the answers to the master, whose address is 0, too.
     pub fn is_another(&self, request: &[u8]) -> bool {
-        self.asked != request && !self.noise.iter().any(|noise| noise == request)
+        self.asked != request && request.first() != Some(&0) && !self.noise.iter().any(|noise| noise == request)
     }
 
     /// How many messages have passed a framing's check although nobody had sent them.
