@@ -15,6 +15,8 @@ pub struct Journal {
     pub last: Vec<u8>,
     /// Messages that a framing delivered at the client and nobody had sent.
     pub strange_to_client: u64,
+    /// Requests that may have been damaged into another one that was sent before.
+    pub others: u64,
     /// The same at a station.
     pub strange_to_station: u64,
 }

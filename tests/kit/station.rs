@@ -217,9 +217,11 @@ impl<'w, F: Framing, S: Service, A: FnMut(Option<S::After>) -> Fate> Served<'w, 
                     self.busy_at = air.now;
                     let peer = self.line.peer();
                     let (message, tx) = self.line.exchange();
-                    let is_damaging = matches!(air.kind, Kind::Bus { .. }) && air.faults.flips | air.faults.bursts > 0;
-                    let is_another = is_damaging && air.journal.borrow().is_another(message);
-                    if is_another || !air.journal.borrow().knows(message) {
+                    let was_damaged = air.times("flipped bits") + air.times("bursts") > 0;
+                    if was_damaged && air.journal.borrow().is_another(message) {
+                        air.journal.borrow_mut().others += 1;
+                    }
+                    if !air.journal.borrow().knows(message) {
                         let mut journal = air.journal.borrow_mut();
                         journal.strange_to_station += 1;
                         journal.last = message.to_vec();
