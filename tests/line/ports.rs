@@ -410,7 +410,6 @@ fn a_tcp_connection_is_a_port_that_says_when_bytes_wait() {
     let mut tx = [0; 64];
     let (len, _) = client.request(&os::Echo::new("hi"), &mut tx).unwrap();
     link.send(&tx[..len]).unwrap();
-    drop(link);
     for _ in 0..1_000 {
         if port.ready() == Some(true) {
             break;
@@ -448,7 +447,6 @@ fn two_udp_clients_with_equal_writes_are_both_served_and_each_gets_its_own_respo
                 break;
             }
         }
-        drop(server);
         (runs, peers)
     });
     // The same write with the same number, of both: settings save.
