@@ -117,6 +117,8 @@ fn session<'w, F: Framing, G: Framing + 'w>(seed: u64, wire: Wire, size: usize, 
         Wire::Datagrams => Check::Datagram,
     };
     s.checked_by(check, 6);
+    // Zeros that were sent between lost and doubled frames.
+    s.may_misread = wire == Wire::AutoCobs && s.faults.frame_losses + s.faults.frame_doubles > 0;
     let shows_text = wire == Wire::Console && s.random.percent(40);
     if shows_text {
         // The device's own text, on a line that leaves what the client hears whole.
