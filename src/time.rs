@@ -109,7 +109,8 @@ impl Passed {
 mod tests {
     use super::*;
 
-    const NANOS: [u64; 9] = [0, 1, 999, 1000, 174_001, 333_333_333, 999_999_999, 1_000_000_001, 4_000_000_000_999];
+    const NANOS: [u64; 10] =
+        [0, 1, 999, 1000, 174_001, 1_000_000, 333_333_333, 999_999_999, 1_000_000_001, 4_000_000_000_999];
 
     #[test]
     fn what_has_passed_is_rounded_down_and_limits_are_rounded_up() {

@@ -468,3 +468,42 @@ fn two_udp_clients_with_equal_writes_are_both_served_and_each_gets_its_own_respo
     assert_eq!((runs, peers.len()), (CLIENTS, 2));
     assert_ne!(peers[0], peers[1]);
 }
+
+/// A port of a host whose buffer is full for a while, and whose flush fails.
+struct Full(u8, io::ErrorKind);
+
+impl io::Write for Full {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        if self.0 > 0 {
+            self.0 -= 1;
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        Ok(buf.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Err(self.1.into())
+    }
+}
+
+#[test]
+fn a_port_that_is_full_for_a_while_is_asked_again_and_only_a_flush_in_vain_is_an_error() {
+    let mut port = Io::new(Full(3, io::ErrorKind::WouldBlock));
+    assert_eq!(Write::write(&mut port, b"abc").unwrap(), 3);
+    assert_eq!(port.get().0, 0);
+    assert!(Write::flush(&mut port).is_ok(), "a flush that takes long");
+    let mut port = Io::new(Full(0, io::ErrorKind::BrokenPipe));
+    assert_eq!(Write::flush(&mut port).unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+}
+
+#[test]
+fn datagrams_go_to_a_peer_of_either_kind_of_address() {
+    for local in ["127.0.0.1:0", "[::1]:0"] {
+        // Not every host has both.
+        let Ok(peer) = std::net::UdpSocket::bind(local) else { continue };
+        let mut port = Udp::connect(peer.local_addr().unwrap()).unwrap();
+        Write::write(&mut port, b"hello").unwrap();
+        let mut buf = [0; 8];
+        assert_eq!(peer.recv(&mut buf).unwrap(), 5, "{local}");
+    }
+}
