@@ -7,10 +7,16 @@ use std::rc::Rc;
 #[derive(Debug, Default)]
 pub struct Journal {
     sent: HashSet<Vec<u8>>,
+    /// What the client sent last.
+    pub asked: Vec<u8>,
+    /// What noise is made of.
+    pub noise: Vec<Vec<u8>>,
     /// The last of these.
     pub last: Vec<u8>,
     /// Messages that a framing delivered at the client and nobody had sent.
     pub strange_to_client: u64,
+    /// Requests that may have been damaged into another one that was sent before.
+    pub others: u64,
     /// The same at a station.
     pub strange_to_station: u64,
 }
@@ -31,6 +37,12 @@ impl Journal {
 
     pub fn knows(&self, message: &[u8]) -> bool {
         self.sent.contains(message)
+    }
+
+    /// Whether a request that was damaged on its way has become another one that was sent before: where requests come in order,
+    /// one after the other. On a bus everyone hears the answers to the master, whose address is 0, too.
+    pub fn is_another(&self, request: &[u8]) -> bool {
+        self.asked != request && request.first() != Some(&0) && !self.noise.iter().any(|noise| noise == request)
     }
 
     /// How many messages have passed a framing's check although nobody had sent them.

@@ -46,6 +46,7 @@ impl Sink for Log {
         let mut journal = self.journal.borrow_mut();
         if sent {
             self.sent += 1;
+            journal.asked = message.to_vec();
             journal.sends(message);
         } else {
             self.received += 1;

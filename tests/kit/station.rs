@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use anysmp::framing::Framing;
-use anysmp::line::{Event, Line, Service, Sink};
+use anysmp::line::{Event, Line, Peer, Service, Sink};
 use anysmp::time::Span;
 
-use super::air::{Air, Kind};
+use super::air::{Air, Kind, NOBODY};
 use super::noise;
 use super::world::{MS, SECOND};
 
@@ -217,12 +217,20 @@ impl<'w, F: Framing, S: Service, A: FnMut(Option<S::After>) -> Fate> Served<'w, 
                     self.busy_at = air.now;
                     let peer = self.line.peer();
                     let (message, tx) = self.line.exchange();
+                    let was_damaged = air.times("flipped bits") + air.times("bursts") > 0;
+                    if was_damaged && air.journal.borrow().is_another(message) {
+                        air.journal.borrow_mut().others += 1;
+                    }
                     if !air.journal.borrow().knows(message) {
                         let mut journal = air.journal.borrow_mut();
                         journal.strange_to_station += 1;
                         journal.last = message.to_vec();
                     }
-                    let (len, after) = self.service.receive(message, peer, tx);
+                    let (mut len, after) = self.service.receive(message, peer, tx);
+                    if air.kind == Kind::Datagrams && peer == Peer(NOBODY as u32) {
+                        // The response goes to whoever asked.
+                        len = 0;
+                    }
                     if let Fate::Restart(time) = (self.after)(Some(after)) {
                         // The response of a reset has left, or not.
                         if len > 0 && air.random.percent(80) {

@@ -109,6 +109,7 @@ impl<'w> Session<'w> {
     pub fn noise_of(&self, framing: &impl Framing, messages: &[Vec<u8>]) {
         for message in messages {
             self.journal.borrow_mut().sends(message);
+            self.journal.borrow_mut().noise.push(message.clone());
             if let Some(frame) = encode(framing, message) {
                 self.world.borrow_mut().air.frames.push(frame);
             }
@@ -162,7 +163,7 @@ impl<'w> Session<'w> {
     pub fn wrong(&self, tally: &mut Tally, what: &str) {
         let world = self.world.borrow();
         let name = match () {
-            () if self.journal.borrow().strange() > 0 => match self.check {
+            () if self.has_passed() => match self.check {
                 Check::None => "wrong: damage, raw messages have no check",
                 Check::Crc => "wrong: damage that the CRC lets pass",
                 Check::Sum => "wrong: damage that the 8-bit sum lets pass",
@@ -176,10 +177,16 @@ impl<'w> Session<'w> {
         tally.one(name);
     }
 
+    /// Whether anything passed a check although it was damaged; with eight bits it may even become a message that was sent before.
+    fn has_passed(&self) -> bool {
+        let journal = self.journal.borrow();
+        journal.strange() > 0 || self.check == Check::Sum && journal.others > 0
+    }
+
     /// Whether anything passed a check although it was damaged, or lied.
     pub fn is_doubtful(&self) -> bool {
         let world = self.world.borrow();
-        self.journal.borrow().strange() > 0 || self.doubts.iter().any(|doubt| world.air.times(doubt) > 0)
+        self.has_passed() || self.doubts.iter().any(|doubt| world.air.times(doubt) > 0)
     }
 
     /// From now on nothing goes wrong, and what is on its way arrives.
