@@ -684,6 +684,8 @@ impl<'b, F: Framing> Line<'b, F> {
             }
             Moved::Silence => {
                 self.elapsed(time);
+                // The time in which it waited is real: every limit still ends.
+                self.interrupted = 0;
                 return Ok(());
             }
             Moved::Interrupted(_) if self.interrupted < INTERRUPTED => {
