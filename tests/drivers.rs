@@ -18,6 +18,7 @@ use anysmp::framing::console::Console;
 use anysmp::framing::counted::{Counted, SmpHead};
 use anysmp::framing::datagram::Datagram;
 use anysmp::framing::delimited::Cobs;
+use anysmp::framing::lrc::Lrc;
 use anysmp::framing::packet::Packet;
 use anysmp::framing::{self, Encoder, Framing, Progress};
 use anysmp::line::{self, Buffers, Caller, Counters, Damage, Error, Peer, Serve, Service, Sink, SizeError, Verdict};

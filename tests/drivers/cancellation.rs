@@ -65,6 +65,27 @@ fn a_frame_whose_sending_was_dropped_in_the_middle_goes_on_before_the_next() {
 }
 
 #[test]
+fn a_frame_that_has_to_leave_in_one_piece_and_was_dropped_in_the_middle_is_given_up() {
+    let second = framed(&Lrc::new(room()), &[1, 2, 3, 4, 5, 6, 7, 8]);
+    let mut cut = 0;
+    for polls in 1.. {
+        let (mut tx, mut out) = ([0; 16], [0; 32]);
+        let wire = Wire::new(Mute).sizes(7, 5);
+        let mut link = Link::new(wire, Lrc::new(room()), Buffers::parts(room(), &mut tx, &mut out)).unwrap();
+        let done = poll_times(link.send(&[9; 8]), polls).is_some();
+        let whole = link.port().written.len() == second.len();
+        assert_eq!(block_on(link.send(&[1, 2, 3, 4, 5, 6, 7, 8])), Ok(()));
+        assert!(link.port().written.ends_with(&second));
+        assert_eq!(link.counters().failures, u32::from(!whole), "dropped after {polls} polls");
+        cut += u32::from(!whole);
+        if done {
+            assert!(cut > 1);
+            return;
+        }
+    }
+}
+
+#[test]
 fn receiving_may_be_dropped_at_every_await_and_loses_nothing() {
     let late = framed(&Console::new(room()), &[3, 0, 0, 1, 0, 0, 99, 0, 0xA0]);
     for polls in 0..30 {

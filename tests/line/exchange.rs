@@ -394,3 +394,44 @@ fn an_answer_of_which_a_part_is_there_is_waited_for_as_long_as_the_longest_takes
     line.away(Span::of(Duration::from_micros(1)));
     assert_eq!(poll(&mut line, &mut exchange, &mut master), Progress::TimedOut);
 }
+
+#[test]
+fn a_request_is_refused_while_a_message_leaves_which_leaves_as_it_was() {
+    let (mut line, mut client) = (raw(), client());
+    transmit(&mut line, &smp(3, 9));
+    line.pending();
+    line.sent(3);
+    let refused = Exchange::begin(&mut line, &mut client, &echo(), &mut ());
+    assert_eq!(refused.map(drop), Err(Error::Busy));
+    assert_eq!(line.tx()[..9], smp(3, 9));
+}
+
+#[test]
+fn without_a_preamble_a_retry_leaves_as_soon_as_the_timeout_has_passed() {
+    let (mut line, mut client) = (raw(), client());
+    let mut exchange = Exchange::begin(&mut line, &mut client, &echo(), &mut ()).unwrap();
+    assert!(!sent(&mut line).is_empty());
+    line.elapsed(Span::ZERO);
+    line.elapsed(Span::of(TIMEOUT));
+    assert_eq!(exchange.poll::<os::Echo<'_>, _, _, _>(&mut line, &mut client, &mut ()).unwrap(), Progress::Wait);
+    assert!(!sent(&mut line).is_empty());
+}
+
+#[test]
+fn a_routine_hears_of_the_time_in_which_its_message_leaves() {
+    let (mut line, mut client, mut once) = (raw(), client(), Once::default());
+    let mut run = Run::new(&mut line);
+    let mut passed = Duration::ZERO;
+    loop {
+        let turn = run.poll(&mut line, &mut client, &mut once, &mut (), |_| ControlFlow::Continue(())).unwrap();
+        assert_eq!(turn, Turn::Wait);
+        assert_eq!(once.ticks, passed);
+        if line.pending().is_empty() {
+            break;
+        }
+        line.sent(1);
+        round(&mut line, &[], MS);
+        passed += MS;
+    }
+    assert!(passed > MS * 8, "a byte each millisecond");
+}

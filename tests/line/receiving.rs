@@ -168,4 +168,10 @@ fn a_message_is_no_report_and_time_has_no_answer() {
     assert_eq!(line.report(Event::Elapsed(MS), &mut server), 0);
     assert_eq!(line.report(Event::Damaged(Damage::Lost), &mut server), 2);
     assert_eq!((server.0, &line.tx()[..2]), (MS, &[7, 7][..]));
+    // One that says nothing about damage answers none.
+    struct Plain;
+    impl Serve for Plain {
+        type After = ();
+    }
+    assert_eq!(line.report(Event::Damaged(Damage::Lost), &mut Plain), 0);
 }
