@@ -6,9 +6,9 @@
 //! |---|---|
 //! | a port whose `read` gives up after a while, and a clock (SysTick, a timer, `embassy_time`) | [`Clocked`]: every limit holds to two ticks |
 //! | a port whose `read` gives up after a tick, and no clock | [`Ticking`] |
-//! | a port whose `read` waits forever, and a delay | [`Timed`] (feature `hal`), in a [`Clocked`] if there is a clock, too |
+//! | a port whose `read` waits forever, and a delay | `Timed` (feature `hal`), in a [`Clocked`] if there is a clock, too |
 //! | a reader and a writer, for example USB CDC | [`Join`], inside one of these |
-//! | a host: serial port, TCP, UDP, pipe | feature `std`: [`Io`], [`Tcp`], [`Udp`] |
+//! | a host: serial port, TCP, UDP, pipe | feature `std`: `Io`, `Tcp`, `Udp` |
 //!
 //! # What a port has to do
 //!

@@ -20,7 +20,7 @@ impl Span {
     /// As long as `time`, rounded down: for time that has passed. Who adds up many short times keeps what is left of each.
     #[must_use]
     pub const fn of(time: Duration) -> Self {
-        Self::sum(time.as_secs(), time.subsec_nanos() / 1000)
+        Self::sum(time.as_secs(), time.subsec_micros())
     }
 
     /// As long as `time`, rounded up: for limits, which are never early.
@@ -109,7 +109,8 @@ impl Passed {
 mod tests {
     use super::*;
 
-    const NANOS: [u64; 9] = [0, 1, 999, 1000, 174_001, 333_333_333, 999_999_999, 1_000_000_001, 4_000_000_000_999];
+    const NANOS: [u64; 10] =
+        [0, 1, 999, 1000, 174_001, 1_000_000, 333_333_333, 999_999_999, 1_000_000_001, 4_000_000_000_999];
 
     #[test]
     fn what_has_passed_is_rounded_down_and_limits_are_rounded_up() {

@@ -1,7 +1,7 @@
 //! Both drivers over scripted ports: every partial read and write, every failure at every call, every cancellation.
 //!
 //! The scenarios are written once, in `drivers/scenarios.rs`, and compiled for each colour.
-#![cfg(feature = "async")]
+#![cfg(all(feature = "async", feature = "hal"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 use std::collections::VecDeque;
@@ -18,6 +18,7 @@ use anysmp::framing::console::Console;
 use anysmp::framing::counted::{Counted, SmpHead};
 use anysmp::framing::datagram::Datagram;
 use anysmp::framing::delimited::Cobs;
+use anysmp::framing::lrc::Lrc;
 use anysmp::framing::packet::Packet;
 use anysmp::framing::{self, Encoder, Framing, Progress};
 use anysmp::line::{self, Buffers, Caller, Counters, Damage, Error, Peer, Serve, Service, Sink, SizeError, Verdict};

@@ -1,6 +1,11 @@
 //! What both drivers have in common: their struct, and all that neither reads nor writes.
 
-use super::Peer;
+use core::time::Duration;
+
+use super::{Before, Error, Line, Peer, Since};
+use crate::bytes::copy;
+use crate::framing::Framing;
+use crate::time::Span;
 
 /// What one call of a port has done. `E` is the error of the port.
 pub(crate) enum Moved<E> {
@@ -18,6 +23,102 @@ pub(crate) enum Moved<E> {
     Unread(E),
     /// A write or a flush has failed.
     Unsent(E),
+}
+
+/// How often in a row a port may be interrupted.
+const INTERRUPTED: u8 = 16;
+
+/// The longest silence that a driver waits for by looking at the clock instead of by reading, which takes a tick: that of a packet
+/// of BSMP at 9,600 baud is 2.1 ms.
+const SPIN: Duration = Duration::from_micros(2_500);
+
+/// What only drivers ask of a line.
+impl<F: Framing> Line<'_, F> {
+    /// An operation of a driver begins where another was dropped in the middle: what had begun to leave goes on, unless it has to
+    /// leave in one piece; what has not begun is dropped.
+    pub(crate) fn resume(&mut self) {
+        if self.is_waiting() || (F::WHOLE && self.is_begun()) {
+            self.abandon();
+        }
+    }
+
+    /// An operation of a driver begins: the time until now is none of its own.
+    pub(crate) fn start(&mut self, time: Duration) {
+        let time = Span::lap(time, &mut self.nanos);
+        self.away(time);
+        self.elapsed = Span::ZERO;
+    }
+
+    /// Copies a message to `tx`; returns its length.
+    pub(crate) fn put(&mut self, message: &[u8]) -> Result<usize, Error> {
+        copy(message, self.tx.get_mut(..message.len()).ok_or(Error::BufferFull)?);
+        Ok(message.len())
+    }
+
+    /// One call of a port has ended, and this much time has passed since the one before. What it means is the same in both
+    /// drivers.
+    pub(crate) fn moved<E>(&mut self, moved: Moved<E>, time: Duration) -> Result<(), Error<E>> {
+        let time = Span::lap(time, &mut self.nanos);
+        let (error, is_sending) = match moved {
+            Moved::Sent(count @ 1..) => {
+                // Time first: a wait begins when the last byte is flushed.
+                self.away(time);
+                self.sent(count);
+                self.interrupted = 0;
+                return Ok(());
+            }
+            Moved::Received(count @ 1.., peer) => {
+                self.filled(count, peer);
+                self.elapsed(time);
+                self.interrupted = 0;
+                return Ok(());
+            }
+            Moved::Flushed => {
+                self.away(time);
+                self.interrupted = 0;
+                return Ok(());
+            }
+            Moved::Silence => {
+                self.elapsed(time);
+                self.interrupted = 0;
+                return Ok(());
+            }
+            Moved::Interrupted(_) if self.interrupted < INTERRUPTED => {
+                if self.is_flushing() {
+                    // No time of waiting yet: the port is to be flushed again.
+                    self.elapsed.lengthen(time);
+                    self.airtime = self.airtime.shortened(time);
+                } else {
+                    self.away(time);
+                }
+                self.interrupted = self.interrupted.wrapping_add(1);
+                return Ok(());
+            }
+            Moved::Interrupted(error) => (Error::Port(error), self.is_sending()),
+            Moved::Sent(_) => (Error::WriteZero, true),
+            Moved::Unsent(error) => (Error::Port(error), true),
+            Moved::Received(..) => (Error::Closed, false),
+            Moved::Unread(error) => (Error::Port(error), false),
+        };
+        self.away(time);
+        self.interrupted = 0;
+        if is_sending {
+            self.abandon();
+        } else {
+            self.lost();
+        }
+        Err(error)
+    }
+
+    /// Whether the port is to be flushed.
+    pub(crate) const fn is_flushing(&self) -> bool {
+        matches!(self.since, Since::Flushing(_)) || matches!(self.before, Before::Flushing(_))
+    }
+
+    /// Whether a message waits for a silence that is shorter than a tick.
+    pub(crate) fn is_resting(&self) -> bool {
+        self.rest().is_some_and(|left| const { Span::limit(SPIN) }.reaches(left))
+    }
 }
 
 /// Defines `Link` over the `Read` and `Write` that are in scope, so that both colours have the same text.

@@ -328,6 +328,18 @@ impl<F: Framing> Line<'_, F> {
         self.owed = Owed::Nothing;
     }
 
+    /// Whether a wait for a response has ended: its limit has passed, and no message is just arriving. On a slow line a long one takes
+    /// more time than any peer does to begin it; more than the longest one takes is not waited for.
+    fn is_late(&self, waited: Span, limit: Span) -> bool {
+        if !waited.reaches(limit) || !self.framing.is_arriving() {
+            return waited.reaches(limit);
+        }
+        let longest = u32::try_from(self.framing.sizes().buffer).unwrap_or(u32::MAX);
+        let mut most = Span::limit(self.framing.byte_time().saturating_mul(longest));
+        most.lengthen(limit);
+        waited.reaches(most)
+    }
+
     /// The response is late: a preamble, if the framing has one, brings the peer's decoder into step.
     fn nudge(&mut self) {
         if !self.framing.preamble().is_empty() {

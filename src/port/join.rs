@@ -3,7 +3,7 @@
 use crate::shown::shown;
 
 /// A reader and a writer as one port, for drivers that split them: USB CDC, DMA channels, pipes. Give it a clock by
-/// [`Timed`](super::Timed), [`Ticking`](super::Ticking) or [`Clocked`](super::Clocked).
+/// `Timed`, [`Ticking`](super::Ticking) or [`Clocked`](super::Clocked).
 ///
 /// With [`with_flush`](Self::with_flush) it knows when a last packet was full, and calls a function of the caller's: USB needs an
 /// empty packet then. With embassy-usb:

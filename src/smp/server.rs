@@ -461,7 +461,7 @@ impl<H, P: Policy, B: Parameters> Server<H, P, (), B> {
 impl<H, P: Policy, M: Memory, B: Parameters> Server<H, P, M, B> {
     /// Answers command 6 of group 0 by itself: it has `count` receive buffers, and each holds a framed message of `size` bytes.
     ///
-    /// The policy is asked first, the handler not at all. `size` is also the [`buffer_size`](Service::buffer_size) that a
+    /// The policy is asked first, the handler not at all. `size` is also the [`buffer_size`](Serve::buffer_size) that a
     /// driver compares with what its framing can receive. On a console a message may be 4 bytes shorter than `size`, elsewhere
     /// all of it.
     pub fn with_parameters(self, count: u32, size: u32) -> Server<H, P, M, ParametersResponse> {

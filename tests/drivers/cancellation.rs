@@ -46,6 +46,46 @@ fn a_send_may_be_dropped_at_every_await() {
 }
 
 #[test]
+fn a_frame_whose_sending_was_dropped_in_the_middle_goes_on_before_the_next() {
+    let (first, second) = ([2, 0, 0, 1, 0, 0, 77, 0, 0xA0], [2, 0, 0, 1, 0, 0, 78, 0, 0xA0]);
+    let both = [framed(&Console::new(room()), &first), framed(&Console::new(room()), &second)].concat();
+    for polls in 1.. {
+        let (mut chunk, mut out) = ([0; 16], [0; 16]);
+        let wire = Wire::new(Mute).sizes(7, 5);
+        let mut link = Link::new(wire, Console::new(room()), Buffers::parts(&mut chunk, room(), &mut out)).unwrap();
+        let done = poll_times(link.send(&first), polls).is_some();
+        assert_eq!(block_on(link.send(&second)), Ok(()));
+        assert_eq!(link.port().written, both, "dropped after {polls} polls");
+        assert_eq!(link.counters(), Counters { sent: 2, ..Counters::default() }, "dropped after {polls} polls");
+        if done {
+            assert!(polls > 5);
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_frame_that_has_to_leave_in_one_piece_and_was_dropped_in_the_middle_is_given_up() {
+    let second = framed(&Lrc::new(room()), &[1, 2, 3, 4, 5, 6, 7, 8]);
+    let mut cut = 0;
+    for polls in 1.. {
+        let (mut tx, mut out) = ([0; 16], [0; 32]);
+        let wire = Wire::new(Mute).sizes(7, 5);
+        let mut link = Link::new(wire, Lrc::new(room()), Buffers::parts(room(), &mut tx, &mut out)).unwrap();
+        let done = poll_times(link.send(&[9; 8]), polls).is_some();
+        let whole = link.port().written.len() == second.len();
+        assert_eq!(block_on(link.send(&[1, 2, 3, 4, 5, 6, 7, 8])), Ok(()));
+        assert!(link.port().written.ends_with(&second));
+        assert_eq!(link.counters().failures, u32::from(!whole), "dropped after {polls} polls");
+        cut += u32::from(!whole);
+        if done {
+            assert!(cut > 1);
+            return;
+        }
+    }
+}
+
+#[test]
 fn receiving_may_be_dropped_at_every_await_and_loses_nothing() {
     let late = framed(&Console::new(room()), &[3, 0, 0, 1, 0, 0, 99, 0, 0xA0]);
     for polls in 0..30 {

@@ -310,13 +310,17 @@ fn a_device_that_never_stops_talking_cannot_hold_up_any_wait() {
 
 #[test]
 fn a_port_that_is_interrupted_without_end_is_an_error() {
-    for (call, expected) in [(1, Error::Port(Fault::Interrupted)), (3, Error::Port(Fault::Interrupted))] {
+    for call in 1..=8 {
         let mut buffers = [[0; 256]; 2];
-        let mut wire = console_device();
+        let mut wire = console_device().sizes(3, 64);
         wire.always = Some((call, Fault::Interrupted));
         let mut link = link(wire, Console::new(room()), &mut buffers);
-        assert_eq!(wait!(link.call(&mut Client::new(0), &os::Echo::new("hi"))).map(drop), Err(expected));
-        assert!(link.port().calls < 40);
+        assert_eq!(wait!(link.call(&mut Client::new(0), &os::Echo::new("hi"))).map(drop), Err(Error::Port(Fault::Interrupted)));
+        // One call, and sixteen more.
+        assert_eq!(link.port().calls, call + 16, "call {call}");
+        assert!(!link.line().is_sending());
+        assert_eq!(wait!(link.send(&[2, 0, 0, 1, 0, 0, 1, 5, 0xA0])), Err(Error::Port(Fault::Interrupted)));
+        assert_eq!(link.port().calls, call + 16 + 17, "call {call}");
     }
 }
 
@@ -332,7 +336,7 @@ fn a_version_that_is_refused_is_changed_inside_of_the_call() {
     let mut client = Client::new(0);
     assert_eq!(wait!(link.call(&mut client, &os::Echo::new("hi"))).unwrap().text, "hi");
     assert_eq!(client.version(), Version::V1);
-    assert_eq!(link.counters().sent, 2);
+    assert_eq!((link.counters().sent, link.counters().retries), (2, 0), "at once, not after a timeout");
 }
 
 #[test]
@@ -610,4 +614,23 @@ fn silence_is_counted_from_the_last_byte() {
     let mut link = link(Wire::new(Trickles(frame, false)), framing, &mut buffers);
     assert_eq!(wait!(link.recv(TICK * 100)).unwrap(), b"slow but whole");
     assert_eq!(link.counters().damaged, 0);
+}
+
+#[test]
+fn a_packet_that_waited_when_the_port_failed_does_not_hold_up_the_next() {
+    let gap = Duration::from_micros(174);
+    let wire = Wire::new(Mute).odd(1, Odd::Fail(Fault::Broken));
+    let (read, tx, out) = (&mut [0; 16], &mut [0; 16], &mut [0; 32]);
+    let mut link = Link::new(wire, Packet::new(room(), gap), Buffers::parts(read, tx, out)).unwrap();
+    assert_eq!(wait!(link.send(&[5, 0x10, 0, 1, 3])), Err(Error::Port(Fault::Broken)));
+    assert_eq!(wait!(link.send(&[5, 0x10, 0, 1, 4])), Ok(()));
+    assert_eq!(link.port().written, framed(&Packet::new(room(), gap), &[5, 0x10, 0, 1, 4]), "the second alone");
+    // Nor is it sent when a routine begins.
+    let wire = Wire::new(Mute).odd(1, Odd::Fail(Fault::Broken));
+    let (read, tx, out) = (&mut [0; 16], &mut [0; 64], &mut [0; 80]);
+    let mut link = Link::new(wire, Packet::new(room(), gap), Buffers::parts(read, tx, out)).unwrap();
+    assert_eq!(wait!(link.send(&[5, 0x10, 0, 1, 3])), Err(Error::Port(Fault::Broken)));
+    let ended = wait!(link.run(&mut Client::new(0), &mut Count::new(1), |_| ControlFlow::Continue(())));
+    assert!(matches!(ended, Ok(Ended::Done(_))));
+    assert!(!link.port().written.is_empty() && !link.port().written.starts_with(&[5, 0x10]));
 }

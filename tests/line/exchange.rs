@@ -217,7 +217,8 @@ fn a_request_that_was_cancelled_leaves_an_answer_behind_that_is_waited_for() {
     let (mut line, mut master) = (bsmp_tcp(), master());
     let mut exchange = read(&mut line, &mut master);
     until_sent(&mut line, &mut exchange, &mut master, &READ);
-    drop(exchange);
+    // Its caller goes away.
+    let _ = exchange;
     round(&mut line, &[], MS);
     let mut exchange = read(&mut line, &mut master);
     round(&mut line, &value(1), MS);
@@ -333,4 +334,104 @@ fn a_routine_that_its_caller_stops_may_be_run_on() {
     let mut again = Run::new(&mut line);
     let turn = again.poll(&mut line, &mut client, &mut once, &mut (), |_| ControlFlow::Continue(())).unwrap();
     assert_eq!(turn, Turn::Ended(Ended::Done(2)));
+}
+
+#[test]
+fn a_line_that_is_never_silent_loses_a_request_after_a_second_and_twice_the_drain() {
+    let (mut line, mut master) = (bsmp_tcp(), master());
+    let mut exchange = read(&mut line, &mut master);
+    until_sent(&mut line, &mut exchange, &mut master, &READ);
+    drop(exchange);
+    let mut exchange = read(&mut line, &mut master);
+    let mut passed = Duration::ZERO;
+    while poll(&mut line, &mut exchange, &mut master) == Progress::Wait {
+        assert_eq!(sent(&mut line), b"");
+        round(&mut line, &value(1), MS);
+        passed += MS;
+    }
+    assert_eq!(passed, Duration::from_millis(1_000 + 2 * 300));
+    assert_eq!(line.counters().failures, 1);
+}
+
+#[test]
+fn an_answer_that_is_owed_is_waited_for_behind_the_pause_after_a_frame_that_was_cut() {
+    let quiet = Counted::<'static, BsmpHead>::QUIET;
+    let (mut line, mut master) = (bsmp_tcp(), master());
+    let mut exchange = read(&mut line, &mut master);
+    until_sent(&mut line, &mut exchange, &mut master, &READ);
+    drop(exchange);
+    let mut exchange = read(&mut line, &mut master);
+    while line.pending().is_empty() {
+        round(&mut line, &[], MS);
+    }
+    line.sent(2);
+    line.abandon();
+    assert_eq!(poll(&mut line, &mut exchange, &mut master), Progress::TimedOut);
+    let mut exchange = read(&mut line, &mut master);
+    // The late answer comes just before the pause ends.
+    round(&mut line, &[], MS);
+    line.away(Span::of(quiet - MS * 2));
+    round(&mut line, &value(1), MS);
+    let (wire, passed) = until_sent(&mut line, &mut exchange, &mut master, &READ);
+    assert_eq!(wire, [0x10, 0, 1, 3]);
+    assert!(passed >= Duration::from_millis(300), "{passed:?} after the late answer");
+}
+
+#[test]
+fn an_answer_of_which_a_part_is_there_is_waited_for_as_long_as_the_longest_takes_and_no_longer() {
+    let (mut line, mut master) = (packet(), Master::to(anysmp::bsmp::Address::node(5).unwrap()).with_timeout(TIMEOUT));
+    let mut exchange = read(&mut line, &mut master);
+    until_sent(&mut line, &mut exchange, &mut master, &READ);
+    let byte = GAP / 2;
+    // Time of the line for the request itself, to the microsecond; then the wait begins.
+    round(&mut line, &[], byte * 6);
+    assert_eq!(poll(&mut line, &mut exchange, &mut master), Progress::Wait);
+    let longest = TIMEOUT + byte * 256;
+    round(&mut line, &[0, 0x11, 0, 2], Duration::ZERO);
+    // Silence would end the packet; but nobody looks.
+    line.away(Span::of(longest - Duration::from_micros(1)));
+    assert_eq!(poll(&mut line, &mut exchange, &mut master), Progress::Wait);
+    line.away(Span::of(Duration::from_micros(1)));
+    assert_eq!(poll(&mut line, &mut exchange, &mut master), Progress::TimedOut);
+}
+
+#[test]
+fn a_request_is_refused_while_a_message_leaves_which_leaves_as_it_was() {
+    let (mut line, mut client) = (raw(), client());
+    transmit(&mut line, &smp(3, 9));
+    line.pending();
+    line.sent(3);
+    let refused = Exchange::begin(&mut line, &mut client, &echo(), &mut ());
+    assert_eq!(refused.map(drop), Err(Error::Busy));
+    assert_eq!(line.tx()[..9], smp(3, 9));
+}
+
+#[test]
+fn without_a_preamble_a_retry_leaves_as_soon_as_the_timeout_has_passed() {
+    let (mut line, mut client) = (raw(), client());
+    let mut exchange = Exchange::begin(&mut line, &mut client, &echo(), &mut ()).unwrap();
+    assert!(!sent(&mut line).is_empty());
+    line.elapsed(Span::ZERO);
+    line.elapsed(Span::of(TIMEOUT));
+    assert_eq!(exchange.poll::<os::Echo<'_>, _, _, _>(&mut line, &mut client, &mut ()).unwrap(), Progress::Wait);
+    assert!(!sent(&mut line).is_empty());
+}
+
+#[test]
+fn a_routine_hears_of_the_time_in_which_its_message_leaves() {
+    let (mut line, mut client, mut once) = (raw(), client(), Once::default());
+    let mut run = Run::new(&mut line);
+    let mut passed = Duration::ZERO;
+    loop {
+        let turn = run.poll(&mut line, &mut client, &mut once, &mut (), |_| ControlFlow::Continue(())).unwrap();
+        assert_eq!(turn, Turn::Wait);
+        assert_eq!(once.ticks, passed);
+        if line.pending().is_empty() {
+            break;
+        }
+        line.sent(1);
+        round(&mut line, &[], MS);
+        passed += MS;
+    }
+    assert!(passed > MS * 8, "a byte each millisecond");
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 mod exchange;
+#[cfg(all(feature = "std", feature = "async", feature = "hal"))]
 mod ports;
 mod receiving;
 mod sending;

@@ -410,7 +410,6 @@ fn a_tcp_connection_is_a_port_that_says_when_bytes_wait() {
     let mut tx = [0; 64];
     let (len, _) = client.request(&os::Echo::new("hi"), &mut tx).unwrap();
     link.send(&tx[..len]).unwrap();
-    drop(link);
     for _ in 0..1_000 {
         if port.ready() == Some(true) {
             break;
@@ -448,7 +447,6 @@ fn two_udp_clients_with_equal_writes_are_both_served_and_each_gets_its_own_respo
                 break;
             }
         }
-        drop(server);
         (runs, peers)
     });
     // The same write with the same number, of both: settings save.
@@ -469,4 +467,151 @@ fn two_udp_clients_with_equal_writes_are_both_served_and_each_gets_its_own_respo
     let (runs, peers) = device.join().unwrap();
     assert_eq!((runs, peers.len()), (CLIENTS, 2));
     assert_ne!(peers[0], peers[1]);
+}
+
+/// A port that knows that nothing has come, and must not be read.
+struct Unread(Vec<u8>);
+
+impl ErrorType for Unread {
+    type Error = ErrorKind;
+}
+
+impl Clock for Unread {
+    fn elapsed(&mut self) -> Duration {
+        Duration::from_micros(50)
+    }
+
+    fn ready(&mut self) -> Option<bool> {
+        Some(false)
+    }
+}
+
+impl Read for Unread {
+    fn read(&mut self, _: &mut [u8]) -> Result<usize, ErrorKind> {
+        panic!("a read takes a tick, and the gap is shorter")
+    }
+}
+
+impl Write for Unread {
+    fn write(&mut self, buf: &[u8]) -> Result<usize, ErrorKind> {
+        self.0.extend_from_slice(buf);
+        Ok(buf.len())
+    }
+
+    fn flush(&mut self) -> Result<(), ErrorKind> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_gap_that_is_shorter_than_a_tick_is_waited_for_by_the_clock_where_the_port_says_that_nothing_has_come() {
+    let memory = Buffers::parts(room(16), room(16), room(32));
+    let mut link = Link::new(Unread(Vec::new()), Packet::new(room(256), GAP), memory).unwrap();
+    link.send(&[5, 0x10, 0, 1, 3]).unwrap();
+    assert_eq!(link.into_port().0, framed(&Packet::new(room(256), GAP), &[5, 0x10, 0, 1, 3]));
+}
+
+/// A port of which every other read is interrupted; each takes a millisecond.
+struct Nervous(u32);
+
+impl ErrorType for Nervous {
+    type Error = ErrorKind;
+}
+
+impl Clock for Nervous {
+    fn elapsed(&mut self) -> Duration {
+        MS
+    }
+}
+
+impl Read for Nervous {
+    fn read(&mut self, _: &mut [u8]) -> Result<usize, ErrorKind> {
+        self.0 += 1;
+        Err(if self.0.is_multiple_of(2) { ErrorKind::TimedOut } else { ErrorKind::Interrupted })
+    }
+}
+
+impl Write for Nervous {
+    fn write(&mut self, buf: &[u8]) -> Result<usize, ErrorKind> {
+        Ok(buf.len())
+    }
+
+    fn flush(&mut self) -> Result<(), ErrorKind> {
+        Ok(())
+    }
+}
+
+#[test]
+fn the_time_of_calls_that_were_interrupted_counts_and_a_tick_between_them_starts_their_count_again() {
+    let mut link = Link::new(Nervous(0), Console::new(room(256)), room(1024)).unwrap();
+    // More than may be in a row; but here a tick is between two of them.
+    assert_eq!(link.recv(MS * 100).map(<[u8]>::len), Err(anysmp::line::Error::TimedOut));
+    assert_eq!(link.into_port().0, 100);
+}
+
+/// A port of a host whose buffer is full for a while, and whose flush fails.
+struct Full(u8, io::ErrorKind);
+
+impl io::Write for Full {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        if self.0 > 0 {
+            self.0 -= 1;
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        Ok(buf.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Err(self.1.into())
+    }
+}
+
+#[test]
+fn a_port_that_is_full_for_a_while_is_asked_again_and_only_a_flush_in_vain_is_an_error() {
+    let mut port = Io::new(Full(3, io::ErrorKind::WouldBlock));
+    assert_eq!(Write::write(&mut port, b"abc").unwrap(), 3);
+    assert_eq!(port.get().0, 0);
+    assert!(Write::flush(&mut port).is_ok(), "a flush that takes long");
+    let mut port = Io::new(Full(0, io::ErrorKind::BrokenPipe));
+    assert_eq!(Write::flush(&mut port).unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+    let mut port = Io::new(Cut);
+    assert_eq!(Write::write(&mut port, b"abc").unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+}
+
+/// A port of a host that was pulled.
+struct Cut;
+
+impl io::Write for Cut {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::BrokenPipe.into())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_datagram_that_nobody_takes_is_lost_and_no_error() {
+    let gone = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut port: Box<Udp> = Box::new(Udp::connect(gone).unwrap());
+    assert_eq!(port.ready(), Some(false));
+    // The refusal comes with the call after the write: a read or another write.
+    Write::write(&mut *port, b"hello").unwrap();
+    assert_eq!(Read::read(&mut *port, &mut [0; 8]).unwrap_err().kind(), io::ErrorKind::TimedOut);
+    for _ in 0..3 {
+        assert_eq!(Write::write(&mut *port, b"hello").unwrap(), 5);
+    }
+}
+
+#[test]
+fn datagrams_go_to_a_peer_of_either_kind_of_address() {
+    for local in ["127.0.0.1:0", "[::1]:0"] {
+        // Not every host has both.
+        let Ok(peer) = std::net::UdpSocket::bind(local) else { continue };
+        let mut port = Udp::connect(peer.local_addr().unwrap()).unwrap();
+        Write::write(&mut port, b"hello").unwrap();
+        let mut buf = [0; 8];
+        assert_eq!(peer.recv(&mut buf).unwrap(), 5, "{local}");
+    }
 }

@@ -2,6 +2,7 @@
 
 use anysmp::framing::datagram::Datagram;
 use anysmp::framing::delimited::Cobs;
+use anysmp::line::Serve;
 
 use super::*;
 
@@ -133,4 +134,44 @@ fn a_borrowed_sink_is_handed_what_the_sink_itself_would_be() {
         (&b"text"[..], &[b"unasked".to_vec()][..], &[Damage::Lost][..])
     );
     assert_eq!((heard.sent, heard.received), (vec![b"sent".to_vec()], vec![b"received".to_vec()]));
+}
+
+#[test]
+fn half_a_message_does_not_outlive_bytes_that_the_port_has_lost() {
+    let mut line = raw();
+    round(&mut line, &smp(2, 1)[..4], MS);
+    assert_eq!(events(&mut line), []);
+    line.lost();
+    assert_eq!(line.counters().failures, 1);
+    round(&mut line, &smp(2, 2), MS);
+    assert_eq!(events(&mut line), [Event::Message]);
+    assert_eq!(line.message(), smp(2, 2));
+}
+
+#[test]
+fn a_message_is_no_report_and_time_has_no_answer() {
+    struct Clockwork(Duration);
+    impl Serve for Clockwork {
+        type After = ();
+
+        fn damaged(&mut self, _: Damage, tx: &mut [u8]) -> usize {
+            tx[..2].fill(7);
+            2
+        }
+
+        fn tick(&mut self, elapsed: Duration) {
+            self.0 += elapsed;
+        }
+    }
+    let (mut line, mut server) = (console(), Clockwork(Duration::ZERO));
+    assert_eq!(line.report(Event::Message, &mut server), 0);
+    assert_eq!(line.report(Event::Elapsed(MS), &mut server), 0);
+    assert_eq!(line.report(Event::Damaged(Damage::Lost), &mut server), 2);
+    assert_eq!((server.0, &line.tx()[..2]), (MS, &[7, 7][..]));
+    // One that says nothing about damage answers none.
+    struct Plain;
+    impl Serve for Plain {
+        type After = ();
+    }
+    assert_eq!(line.report(Event::Damaged(Damage::Lost), &mut Plain), 0);
 }

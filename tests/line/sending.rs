@@ -286,3 +286,14 @@ fn a_server_sends_no_preamble() {
     transmit(&mut line, &smp(3, 2));
     assert_eq!(sent(&mut line), framed(&Console::new(room(256)), &smp(3, 2)));
 }
+
+#[test]
+fn where_nothing_leaves_nothing_is_taken_and_nothing_is_given_up() {
+    let mut line = console();
+    assert!(!line.sent(5), "there is nothing to flush");
+    line.abandon();
+    assert!(!line.is_unsent());
+    assert_eq!(line.counters(), anysmp::line::Counters::default());
+    transmit(&mut line, &smp(3, 1));
+    assert_eq!(sent(&mut line), framed(&Console::new(room(256)), &smp(3, 1)));
+}

@@ -235,7 +235,8 @@ impl Source for File<'_> {
 /// An upload with every setting that there is.
 fn upload(bytes: &[u8]) -> Upload<File<'_>> {
     let upload = Upload::new(File(bytes)).over(limits()).overhead(size()).window(size()).message_limit(size());
-    let upload = upload.image(black_box(0)).upgrade_only(flag()).with_retries(black_box(3)).with_timeouts(time(), time());
+    let upload =
+        upload.image(black_box(0)).upgrade_only(flag()).with_retries(black_box(3)).with_timeouts(time(), time());
     if flag() { upload.only(number()) } else { upload }
 }
 

@@ -1,0 +1,198 @@
+//! Messages in, bytes out: one at a time, when the line is ready, in pieces of any size.
+
+use core::time::Duration;
+
+use super::{Before, Ear, Error, Line, Sending, Since, short};
+use crate::framing::{Encoder, Framing};
+use crate::time::Span;
+
+/// For how long a message waits for a line that is never silent, beside the silence itself.
+const JAMMED: Duration = Duration::from_secs(1);
+
+impl<F: Framing> Line<'_, F> {
+    /// Sends the first `len` bytes of [`tx`](Self::tx), as soon as the line is ready.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Busy`] while another message is being sent, [`Error::BufferFull`] if `tx` is shorter than that,
+    /// [`Error::Framing`] if the framing cannot express it.
+    pub fn transmit(&mut self, len: usize) -> Result<(), Error> {
+        if self.is_sending() {
+            return Err(Error::Busy);
+        }
+        let message = self.tx.get(..len).ok_or(Error::BufferFull)?;
+        let encoder = self.framing.encode(message).map_err(Error::Framing)?;
+        self.encoder = Some(encoder);
+        self.len = short(len);
+        self.sending = Sending::Waiting;
+        let mut limit = const { Span::limit(JAMMED) };
+        if let Before::Silence(silence) = self.before {
+            limit.lengthen(silence);
+            limit.lengthen(silence);
+        }
+        self.since = Since::Waiting(limit);
+        // Where it need not wait it has begun: nothing that comes from now on is dropped as foreign.
+        self.begin();
+        Ok(())
+    }
+
+    /// Whether a message is being sent, or waits to be.
+    pub const fn is_sending(&self) -> bool {
+        !matches!(self.sending, Sending::Idle)
+    }
+
+    /// Whether a frame is half sent.
+    pub(super) const fn is_begun(&self) -> bool {
+        matches!(self.sending, Sending::Frame | Sending::Last)
+    }
+
+    /// Whether a message waits for the line.
+    pub(super) const fn is_waiting(&self) -> bool {
+        matches!(self.sending, Sending::Waiting)
+    }
+
+    /// The next bytes for the port: hand over as many as it takes, and say how many with [`sent`](Self::sent). Empty if there
+    /// is nothing to send, or the line is not ready.
+    pub fn pending(&mut self) -> &[u8] {
+        if let Before::Preamble(sent) | Before::Nudge(sent) = self.before
+            && (self.is_waiting() || matches!(self.before, Before::Nudge(_)))
+        {
+            if let Some(rest @ [_, ..]) = self.framing.preamble().get(usize::from(sent)..) {
+                return rest;
+            }
+            self.before = Before::Gap;
+        }
+        self.begin();
+        self.out.get(usize::from(self.run.start)..usize::from(self.run.end)).unwrap_or_default()
+    }
+
+    /// Begins the frame of the message that waits, if there is one and the line is ready.
+    fn begin(&mut self) {
+        if self.is_waiting() && self.is_ready() {
+            self.before = Before::Gap;
+            self.fill();
+        }
+    }
+
+    /// Encodes into `out`, which is empty.
+    fn fill(&mut self) {
+        let Some(encoder) = &mut self.encoder else { return };
+        let message = self.tx.get(..usize::from(self.len)).unwrap_or_default();
+        let mut used = 0usize;
+        self.sending = loop {
+            let room = self.out.get_mut(used..).unwrap_or_default();
+            // Where a frame leaves in one piece, `out` has room for it: that was checked when the line was built. Its last byte may
+            // be the last of `out`.
+            if !F::WHOLE && room.len() < F::Encoder::MIN_OUT {
+                break Sending::Frame;
+            }
+            match encoder.next(message, room) {
+                0 => break Sending::Last,
+                written => used = used.wrapping_add(written),
+            }
+        };
+        self.run = 0..short(used);
+    }
+
+    /// How long the message that waits needs the line to be silent. `None` if it waits for something else.
+    pub(super) fn wanted(&self) -> Option<Span> {
+        let gap = Span::limit(self.framing.gap());
+        match self.before {
+            Before::Silence(silence) if silence.reaches(gap) => Some(silence),
+            Before::Gap | Before::Silence(_) => Some(gap),
+            Before::Preamble(_) | Before::Nudge(_) | Before::Flushing(_) | Before::Settle(_) => None,
+        }
+    }
+
+    /// Whether the frame of the message that waits may begin.
+    fn is_ready(&self) -> bool {
+        match (self.wanted(), self.ear) {
+            (Some(wanted), Ear::Silent(silence)) => silence.reaches(wanted),
+            // Silence that nobody has listened for is none, not even where no length is asked for.
+            (Some(wanted), Ear::Busy | Ear::Ended) => wanted.is_zero() && self.before == Before::Gap,
+            (None, _) => false,
+        }
+    }
+
+    /// For how long the line has still to be silent before the message that waits may leave; `None` if no message waits for
+    /// silence. For drivers, which look at the line more often then.
+    pub fn rest(&self) -> Option<Span> {
+        match self.ear {
+            _ if !self.is_waiting() => None,
+            Ear::Silent(silence) => Some(self.wanted()?.shortened(silence)),
+            Ear::Busy | Ear::Ended => self.wanted(),
+        }
+    }
+
+    /// The port has taken the first `count` bytes of [`pending`](Self::pending). Returns whether that was the last of them: then
+    /// the port is to be flushed.
+    pub fn sent(&mut self, count: usize) -> bool {
+        if count == 0 {
+            // A loop of one's own may say so in each round; that must not pass for a round in which we sent.
+            return false;
+        }
+        // What came meanwhile was not seen.
+        self.ear = Ear::Busy;
+        let taken = short(count);
+        if self.is_begun() {
+            self.run.start = self.run.start.saturating_add(taken);
+            // The end of a frame may be the end of what was encoded at once: then there is nothing left to hand over.
+            if self.run.is_empty() && self.sending == Sending::Frame {
+                self.fill();
+            }
+            if self.sending != Sending::Last || !self.run.is_empty() {
+                return false;
+            }
+            self.sending = Sending::Idle;
+            self.counters.sent = self.counters.sent.wrapping_add(1);
+            let byte_time = self.framing.byte_time();
+            // A framing that knows it sends whole frames: what is in `out` is all of it.
+            let airtime = if byte_time.is_zero() { byte_time } else { byte_time.saturating_mul(self.run.end.into()) };
+            self.airtime = Span::limit(airtime);
+            self.since = Since::Flushing(self.airtime);
+            return true;
+        }
+        let (Before::Preamble(sent) | Before::Nudge(sent)) = &mut self.before else { return false };
+        *sent = sent.saturating_add(u8::try_from(count).unwrap_or(u8::MAX));
+        if usize::from(*sent) < self.framing.preamble().len() {
+            return false;
+        }
+        self.before = Before::Flushing(const { Span::limit(F::SETTLE) });
+        true
+    }
+
+    /// Gives up the message that is being sent, because the port failed. If a part of its frame has left, the next frame is
+    /// preceded by what brings the peer into step again.
+    pub fn abandon(&mut self) {
+        let is_cut = match self.sending {
+            Sending::Waiting => false,
+            Sending::Frame => true,
+            // A frame that leaves in one piece has not begun before its first byte was taken.
+            Sending::Last => self.run.start > 0 || !F::WHOLE,
+            // All was handed over, but the port could not flush it.
+            Sending::Idle => matches!(self.since, Since::Flushing(_)),
+        };
+        if is_cut {
+            self.before = if self.framing.preamble().is_empty() {
+                Before::Flushing(const { Span::limit(F::QUIET) })
+            } else {
+                Before::Preamble(0)
+            };
+        }
+        if is_cut || self.is_sending() {
+            self.give_up();
+        }
+    }
+
+    pub(super) fn give_up(&mut self) {
+        self.sending = Sending::Idle;
+        self.run = 0..0;
+        self.since = Since::Unsent;
+        self.counters.failures = self.counters.failures.wrapping_add(1);
+    }
+
+    /// Whether the last message was given up.
+    pub const fn is_unsent(&self) -> bool {
+        matches!(self.since, Since::Unsent)
+    }
+}
