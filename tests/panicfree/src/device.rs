@@ -3,7 +3,7 @@
 use crate::mcuboot::{Flash, with_slots};
 use crate::{Operation, drop_in_box, flag, number, serve, size, time};
 use anysmp::cbor::Text;
-use anysmp::line::{Peer, Service};
+use anysmp::line::{Peer, Serve};
 use anysmp::mcuboot::digest::Sha256;
 use anysmp::mcuboot::flash;
 use anysmp::mcuboot::slots::Slots;
@@ -51,7 +51,7 @@ pub const ALL: &[Operation] = &[
         drop_in_box((answers.peers(), answers.displaced(), answers.is_used(), Answers::memory_len(size(), size())));
         let server = Server::new(Device(bytes), AllowAll).remembering(answers);
         let mut server = server.with_parameters(black_box(1), black_box(2));
-        drop_in_box(Service::buffer_size(&server));
+        drop_in_box(Serve::buffer_size(&server));
         serve(&mut server, bytes, &mut [0; 64]);
     },
     |_, room| drop_in_box(fs::Store::new(Files, black_box("/lfs"), room).files()),

@@ -21,7 +21,7 @@ use firmware::boot;
 use firmware::device::{Device, Os};
 use firmware::settings::Values;
 use firmware::vendor::Lamp;
-use firmware::{clock, executor, info};
+use firmware::{executor, info};
 
 /// The framing's buffer: messages of up to 368 bytes, each of which takes four lines of up to 127 bytes.
 const BUFFER: usize = 372;
