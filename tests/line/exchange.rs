@@ -63,6 +63,9 @@ fn a_session_begins_with_a_preamble_and_time_for_the_peer() {
     assert!((Console::SETTLE..=Console::SETTLE + MS * 2).contains(&passed), "{passed:?}");
     round(&mut line, &answer(0), MS);
     assert_eq!(exchange.poll::<os::Echo<'_>, _, _, _>(&mut line, &mut client, &mut ()).unwrap(), Progress::Done);
+    // However often it is asked, and whatever comes.
+    round(&mut line, &[], MS);
+    assert_eq!(exchange.poll::<os::Echo<'_>, _, _, _>(&mut line, &mut client, &mut ()).unwrap(), Progress::Done);
     assert_eq!(exchange.response::<os::Echo<'_>, _, _>(&line, &client).unwrap().text, "hi");
     // Not so the next one.
     let mut exchange = ask(&mut line, &mut client);
@@ -388,7 +391,9 @@ fn an_answer_of_which_a_part_is_there_is_waited_for_as_long_as_the_longest_takes
     let longest = TIMEOUT + byte * 256;
     round(&mut line, &[0, 0x11, 0, 2], Duration::ZERO);
     // Silence would end the packet; but nobody looks.
-    line.away(Span::of(longest - Duration::from_micros(1)));
+    line.away(Span::of(TIMEOUT));
+    assert_eq!(poll(&mut line, &mut exchange, &mut master), Progress::Wait);
+    line.away(Span::of(longest - TIMEOUT - Duration::from_micros(1)));
     assert_eq!(poll(&mut line, &mut exchange, &mut master), Progress::Wait);
     line.away(Span::of(Duration::from_micros(1)));
     assert_eq!(poll(&mut line, &mut exchange, &mut master), Progress::TimedOut);
@@ -433,4 +438,75 @@ fn a_routine_hears_of_the_time_in_which_its_message_leaves() {
         passed += MS;
     }
     assert!(passed > MS * 8, "a byte each millisecond");
+}
+
+/// Sends two messages, then waits for three and gives up after the second timeout without one.
+#[derive(Default)]
+struct Window {
+    sent: u8,
+    heard: u8,
+    timeouts: u8,
+}
+
+impl Routine for Window {
+    type Client = Client;
+    type Event<'m> = ();
+    type Report = (u8, u8);
+
+    fn poll(&mut self, _: &mut Client, tx: &mut [u8]) -> Step {
+        match self {
+            Self { sent: 0 | 1, .. } => {
+                self.sent += 1;
+                tx[..9].copy_from_slice(&smp(2, self.sent));
+                Step::Send(9)
+            }
+            Self { timeouts: 2, .. } | Self { heard: 3, .. } => Step::Done,
+            _ => Step::Wait(TIMEOUT),
+        }
+    }
+
+    fn receive(&mut self, _: &mut Client, _: &[u8]) -> Option<()> {
+        self.heard += 1;
+        Some(())
+    }
+
+    fn timed_out(&mut self) {
+        self.timeouts += 1;
+    }
+
+    fn report(&self) -> (u8, u8) {
+        (self.heard, self.timeouts)
+    }
+}
+
+#[test]
+fn a_routine_sends_one_message_after_the_other_and_each_wait_begins_again() {
+    // A message each 80 ms, until there are this many.
+    for (messages, expected, took) in [(3, (3, 0), 240), (1, (1, 2), 80 + 200), (0, (0, 2), 200)] {
+        let (mut line, mut client, mut window) = (raw(), client(), Window::default());
+        // Time before the run is none of it.
+        line.elapsed(Span::of(TIMEOUT));
+        let mut run = Run::new(&mut line);
+        let (mut wire, mut waited, mut end) = (Vec::new(), 0, None);
+        for _ in 0..1_000 {
+            let turn = run.poll(&mut line, &mut client, &mut window, &mut (), |()| ControlFlow::Continue(())).unwrap();
+            if let Turn::Ended(ended) = turn {
+                end = Some(ended);
+                break;
+            }
+            // A UART that takes a byte each millisecond.
+            if let Some(byte) = line.pending().first().copied() {
+                wire.push(byte);
+                line.sent(1);
+                line.elapsed(Span::of(MS));
+                continue;
+            }
+            waited += 1;
+            let is_time = waited % 80 == 0 && waited / 80 <= messages;
+            round(&mut line, if is_time { &[3, 0, 0, 1, 0, 0, 1, 0, 0xA0] } else { &[] }, MS);
+        }
+        assert_eq!(wire, [smp(2, 1), smp(2, 2)].concat());
+        assert_eq!(end, Some(Ended::Done(expected)));
+        assert!((took..=took + 2).contains(&waited), "{messages} messages: {waited} ms");
+    }
 }

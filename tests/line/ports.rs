@@ -534,8 +534,10 @@ impl Read for Nervous {
 }
 
 impl Write for Nervous {
-    fn write(&mut self, buf: &[u8]) -> Result<usize, ErrorKind> {
-        Ok(buf.len())
+    /// One byte at a time.
+    fn write(&mut self, _: &[u8]) -> Result<usize, ErrorKind> {
+        self.0 += 1;
+        if self.0.is_multiple_of(2) { Ok(1) } else { Err(ErrorKind::Interrupted) }
     }
 
     fn flush(&mut self) -> Result<(), ErrorKind> {
@@ -549,6 +551,12 @@ fn the_time_of_calls_that_were_interrupted_counts_and_a_tick_between_them_starts
     // More than may be in a row; but here a tick is between two of them.
     assert_eq!(link.recv(MS * 100).map(<[u8]>::len), Err(anysmp::line::Error::TimedOut));
     assert_eq!(link.into_port().0, 100);
+    // Nor are those in a row that bytes are between.
+    let mut link = Link::new(Nervous(0), Console::new(room(256)), room(1024)).unwrap();
+    let message = [&smp(2, 1)[..], &[7; 50]].concat();
+    assert_eq!(link.send(&message), Ok(()));
+    let bytes = framed(&Console::new(room(256)), &message).len();
+    assert_eq!(link.into_port().0 as usize, bytes * 2);
 }
 
 /// A port of a host whose buffer is full for a while, and whose flush fails.
@@ -615,5 +623,37 @@ fn datagrams_go_to_a_peer_of_either_kind_of_address() {
         Write::write(&mut port, b"hello").unwrap();
         let mut buf = [0; 8];
         assert_eq!(peer.recv(&mut buf).unwrap(), 5, "{local}");
+    }
+}
+
+#[test]
+fn an_error_of_a_port_that_ticks_is_no_tick() {
+    let mut port = Ticking::new(Nervous(0), TICK);
+    assert_eq!(Read::read(&mut port, &mut [0; 4]), Err(ErrorKind::Interrupted));
+    assert_eq!(port.elapsed(), Duration::ZERO);
+    assert_eq!(Read::read(&mut port, &mut [0; 4]), Err(ErrorKind::TimedOut));
+    assert_eq!((port.elapsed(), port.elapsed()), (TICK, Duration::ZERO));
+}
+
+#[test]
+fn a_server_of_datagrams_knows_the_address_behind_a_number_until_256_others_have_come() {
+    let mut server: Box<Udp> = Box::new(Udp::bind("127.0.0.1:0").unwrap());
+    let to = server.local_addr().unwrap();
+    assert_eq!((server.peer(), server.ready()), (Peer(0), Some(false)));
+    let mut ask = || {
+        let client = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        client.send_to(b"hello", to).unwrap();
+        assert_eq!(server.ready(), Some(true));
+        assert_eq!(Read::read(&mut *server, &mut [0; 8]).unwrap(), 5);
+        (server.peer(), client, server.address(Peer(1)))
+    };
+    let (first, client, address) = ask();
+    assert_eq!((first, address), (Peer(1), Some(client.local_addr().unwrap())));
+    let mut others = Vec::new();
+    for number in 2..=257 {
+        let (peer, other, address) = ask();
+        assert_eq!(peer, Peer(number));
+        assert_eq!(address.is_some(), number <= 256, "{number}");
+        others.push(other);
     }
 }
