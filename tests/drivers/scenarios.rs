@@ -684,3 +684,20 @@ fn a_trace_has_what_is_sent_without_an_answer() {
     assert_eq!(wait!(link.send(&message)), Ok(()));
     assert_eq!(link.sink().traced, [(message.to_vec(), true)]);
 }
+
+#[test]
+fn a_pause_that_has_passed_between_two_operations_is_not_made_again() {
+    let message = [2, 0, 0, 1, 0, 0, 1, 5, 0xA0];
+    for (between, ticks) in [(Duration::from_secs(3_600), 0..=1), (Duration::ZERO, 2..=1_000)] {
+        let mut buffers = [[0; 256]; 2];
+        let wire = Wire::new(Mute).sizes(64, 4).odd(2, Odd::Fail(Fault::Broken));
+        let mut link = link(wire, Counted::<SmpHead>::new(room()), &mut buffers);
+        assert_eq!(wait!(link.send(&message)), Err(Error::Port(Fault::Broken)));
+        // The pause begins with a look at the clock.
+        link.port().passed = between;
+        let _ = wait!(link.recv(Duration::ZERO)).map(<[u8]>::len);
+        link.port().passed = between;
+        assert_eq!(wait!(link.send(&message)), Ok(()));
+        assert!(ticks.contains(&link.port().ticks), "{between:?}: {}", link.port().ticks);
+    }
+}

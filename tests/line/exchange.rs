@@ -114,6 +114,11 @@ fn a_response_that_comes_while_the_peer_is_nudged_is_welcome() {
     until_sent(&mut line, &mut exchange, &mut client, &echo());
     let (wire, _) = until_sent(&mut line, &mut exchange, &mut client, &echo());
     assert_eq!(wire, b"\n", "the timeout has passed");
+    for _ in 0..10 {
+        round(&mut line, &[], MS);
+        assert_eq!(exchange.poll::<os::Echo<'_>, _, _, _>(&mut line, &mut client, &mut ()).unwrap(), Progress::Wait);
+        assert!(sent(&mut line).is_empty());
+    }
     round(&mut line, &answer(0), MS);
     assert_eq!(exchange.poll::<os::Echo<'_>, _, _, _>(&mut line, &mut client, &mut ()).unwrap(), Progress::Done);
 }
@@ -509,4 +514,21 @@ fn a_routine_sends_one_message_after_the_other_and_each_wait_begins_again() {
         assert_eq!(end, Some(Ended::Done(expected)));
         assert!((took..=took + 2).contains(&waited), "{messages} messages: {waited} ms");
     }
+}
+
+#[test]
+fn a_run_that_begins_with_a_wait_waits_from_its_beginning() {
+    let (mut line, mut client) = (raw(), client());
+    let mut window = Window { sent: 2, timeouts: 1, ..Window::default() };
+    line.elapsed(Span::of(TIMEOUT));
+    let mut run = Run::new(&mut line);
+    for waited in 0..200 {
+        let turn = run.poll(&mut line, &mut client, &mut window, &mut (), |()| ControlFlow::Continue(())).unwrap();
+        if turn != Turn::Wait {
+            assert_eq!((turn, waited), (Turn::Ended(Ended::Done((0, 2))), 100));
+            return;
+        }
+        round(&mut line, &[], MS);
+    }
+    panic!("it waits without end");
 }

@@ -259,7 +259,9 @@ fn a_port_that_could_not_flush_has_perhaps_not_sent() {
     line.abandon();
     assert!(line.is_unsent());
     transmit(&mut line, &smp(3, 2));
-    assert_eq!(sent(&mut line), b"\n");
+    assert_eq!(line.pending(), b"\n");
+    assert!(line.sent(1), "the pause behind a preamble begins when it has left");
+    assert!(line.pending().is_empty());
 }
 
 #[test]
