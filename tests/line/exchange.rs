@@ -348,7 +348,6 @@ fn a_line_that_is_never_silent_loses_a_request_after_a_second_and_twice_the_drai
     let (mut line, mut master) = (bsmp_tcp(), master());
     let mut exchange = read(&mut line, &mut master);
     until_sent(&mut line, &mut exchange, &mut master, &READ);
-    drop(exchange);
     let mut exchange = read(&mut line, &mut master);
     let mut passed = Duration::ZERO;
     while poll(&mut line, &mut exchange, &mut master) == Progress::Wait {
@@ -366,7 +365,6 @@ fn an_answer_that_is_owed_is_waited_for_behind_the_pause_after_a_frame_that_was_
     let (mut line, mut master) = (bsmp_tcp(), master());
     let mut exchange = read(&mut line, &mut master);
     until_sent(&mut line, &mut exchange, &mut master, &READ);
-    drop(exchange);
     let mut exchange = read(&mut line, &mut master);
     while line.pending().is_empty() {
         round(&mut line, &[], MS);
