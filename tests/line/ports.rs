@@ -751,3 +751,43 @@ fn a_server_of_datagrams_knows_the_address_behind_a_number_until_256_others_have
         others.push(other);
     }
 }
+
+/// A port of which every other read is interrupted, and brings one byte else.
+struct Drips(VecDeque<u8>, bool);
+
+impl ErrorType for Drips {
+    type Error = ErrorKind;
+}
+
+impl Clock for Drips {
+    fn elapsed(&mut self) -> Duration {
+        MS / 10
+    }
+}
+
+impl Read for Drips {
+    fn read(&mut self, buf: &mut [u8]) -> Result<usize, ErrorKind> {
+        self.1 = !self.1;
+        buf[0] = if self.1 { None } else { self.0.pop_front() }.ok_or(ErrorKind::Interrupted)?;
+        Ok(1)
+    }
+}
+
+impl Write for Drips {
+    fn write(&mut self, buf: &[u8]) -> Result<usize, ErrorKind> {
+        Ok(buf.len())
+    }
+
+    fn flush(&mut self) -> Result<(), ErrorKind> {
+        Ok(())
+    }
+}
+
+#[test]
+fn interruptions_with_a_byte_between_them_are_not_in_a_row() {
+    let message = [&smp(2, 1)[..], &[7; 50]].concat();
+    let bytes = framed(&Console::new(room(256)), &message);
+    assert!(bytes.len() > 20);
+    let mut link = Link::new(Drips(bytes.into(), false), Console::new(room(256)), room(1024)).unwrap();
+    assert_eq!(link.recv(Duration::from_secs(1)), Ok(&message[..]));
+}
