@@ -518,3 +518,12 @@ fn only_requests_that_do_no_harm_are_repeated() {
     assert_eq!(repeats(&WriteBlock { id: 0, block: 0, data: &[0] }), 0);
     assert_eq!(repeats(&Execute { id: 0, input: &[], output: None }), 0);
 }
+
+#[test]
+fn the_line_is_drained_for_a_second_or_twice_the_timeout_or_as_long_as_was_said() {
+    let ms = Duration::from_millis;
+    for (timeout, drain) in [(100, 1_000), (500, 1_000), (501, 1_002), (2_000, 4_000)] {
+        assert_eq!(Client::new().with_timeout(ms(timeout)).drain(), ms(drain));
+        assert_eq!(Client::new().with_timeout(ms(timeout)).with_drain(ms(5)).drain(), ms(5));
+    }
+}

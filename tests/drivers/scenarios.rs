@@ -634,3 +634,73 @@ fn a_packet_that_waited_when_the_port_failed_does_not_hold_up_the_next() {
     assert!(matches!(ended, Ok(Ended::Done(_))));
     assert!(!link.port().written.is_empty() && !link.port().written.starts_with(&[5, 0x10]));
 }
+
+/// A peer that says one thing after a tick of silence.
+struct Slow(Vec<u8>);
+
+impl Other for Slow {
+    fn bytes(&mut self, _: &[u8]) -> Vec<u8> {
+        Vec::new()
+    }
+
+    fn tick(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.0)
+    }
+}
+
+#[test]
+fn time_between_two_operations_belongs_to_neither() {
+    let message = [2, 0, 0, 1, 0, 0, 1, 5, 0xA0];
+    let mut buffers = [[0; 256]; 2];
+    let mut link = link(Wire::new(Slow(framed(&plain(), &message))), plain(), &mut buffers);
+    link.port().passed = Duration::from_secs(3_600);
+    assert_eq!(wait!(link.recv(TICK * 3)), Ok(&message[..]));
+}
+
+#[test]
+fn half_a_message_is_dropped_when_the_port_fails() {
+    let message = [2, 0, 0, 1, 0, 0, 1, 5, 0xA0];
+    let mut buffers = [[0; 256]; 2];
+    let wire = Wire::new(Mute).says(&message[..4]).odd(2, Odd::Fail(Fault::Broken));
+    let mut link = link(wire, Counted::<SmpHead>::new(room()), &mut buffers);
+    assert_eq!(wait!(link.recv(TICK * 3)).map(<[u8]>::len), Err(Error::Port(Fault::Broken)));
+    link.port().inbox.extend(message);
+    assert_eq!(wait!(link.recv(TICK * 3)), Ok(&message[..]));
+    assert_eq!(link.counters(), Counters { received: 1, failures: 1, ..Counters::default() });
+}
+
+#[test]
+fn an_unasked_message_that_cannot_be_sent_is_an_error_of_serving() {
+    let mut buffers = [[0; 256]; 2];
+    let mut wire = Wire::new(Mute);
+    wire.always = Some((2, Fault::Broken));
+    let mut link = link(wire, plain(), &mut buffers);
+    let mut toy = Toy { waiting: vec![vec![2, 0, 0, 1, 0, 0, 1, 5, 0xA0]], ..Toy::default() };
+    assert_eq!(wait!(link.serve(&mut toy)), Err(Error::Port(Fault::Broken)));
+}
+
+#[test]
+fn a_trace_has_what_is_sent_without_an_answer() {
+    let message = [2, 0, 0, 1, 0, 0, 1, 5, 0xA0];
+    let mut buffers = [[0; 256]; 2];
+    let mut link = link(Wire::new(Mute), plain(), &mut buffers).with_sink(Heard::default());
+    assert_eq!(wait!(link.send(&message)), Ok(()));
+    assert_eq!(link.sink().traced, [(message.to_vec(), true)]);
+}
+
+#[test]
+fn a_pause_that_has_passed_between_two_operations_is_not_made_again() {
+    let message = [2, 0, 0, 1, 0, 0, 1, 5, 0xA0];
+    for (between, ticks) in [(Duration::from_secs(3_600), 0..=1), (Duration::ZERO, 2..=1_000)] {
+        let mut buffers = [[0; 256]; 2];
+        let wire = Wire::new(Mute).sizes(64, 4).odd(2, Odd::Fail(Fault::Broken));
+        let mut link = link(wire, Counted::<SmpHead>::new(room()), &mut buffers);
+        assert_eq!(wait!(link.send(&message)), Err(Error::Port(Fault::Broken)));
+        // The pause begins with a look at the clock.
+        link.port().passed = between;
+        let _ = wait!(link.recv(Duration::ZERO)).map(<[u8]>::len);
+        link.port().passed = between;
+        assert_eq!(wait!(link.send(&message)), Ok(()));
+        assert!(ticks.contains(&link.port().ticks), "{between:?}: {}", link.port().ticks);
+    }
+}

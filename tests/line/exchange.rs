@@ -63,6 +63,9 @@ fn a_session_begins_with_a_preamble_and_time_for_the_peer() {
     assert!((Console::SETTLE..=Console::SETTLE + MS * 2).contains(&passed), "{passed:?}");
     round(&mut line, &answer(0), MS);
     assert_eq!(exchange.poll::<os::Echo<'_>, _, _, _>(&mut line, &mut client, &mut ()).unwrap(), Progress::Done);
+    // However often it is asked, and whatever comes.
+    round(&mut line, &[], MS);
+    assert_eq!(exchange.poll::<os::Echo<'_>, _, _, _>(&mut line, &mut client, &mut ()).unwrap(), Progress::Done);
     assert_eq!(exchange.response::<os::Echo<'_>, _, _>(&line, &client).unwrap().text, "hi");
     // Not so the next one.
     let mut exchange = ask(&mut line, &mut client);
@@ -111,6 +114,11 @@ fn a_response_that_comes_while_the_peer_is_nudged_is_welcome() {
     until_sent(&mut line, &mut exchange, &mut client, &echo());
     let (wire, _) = until_sent(&mut line, &mut exchange, &mut client, &echo());
     assert_eq!(wire, b"\n", "the timeout has passed");
+    for _ in 0..10 {
+        round(&mut line, &[], MS);
+        assert_eq!(exchange.poll::<os::Echo<'_>, _, _, _>(&mut line, &mut client, &mut ()).unwrap(), Progress::Wait);
+        assert!(sent(&mut line).is_empty());
+    }
     round(&mut line, &answer(0), MS);
     assert_eq!(exchange.poll::<os::Echo<'_>, _, _, _>(&mut line, &mut client, &mut ()).unwrap(), Progress::Done);
 }
@@ -341,7 +349,6 @@ fn a_line_that_is_never_silent_loses_a_request_after_a_second_and_twice_the_drai
     let (mut line, mut master) = (bsmp_tcp(), master());
     let mut exchange = read(&mut line, &mut master);
     until_sent(&mut line, &mut exchange, &mut master, &READ);
-    drop(exchange);
     let mut exchange = read(&mut line, &mut master);
     let mut passed = Duration::ZERO;
     while poll(&mut line, &mut exchange, &mut master) == Progress::Wait {
@@ -359,7 +366,6 @@ fn an_answer_that_is_owed_is_waited_for_behind_the_pause_after_a_frame_that_was_
     let (mut line, mut master) = (bsmp_tcp(), master());
     let mut exchange = read(&mut line, &mut master);
     until_sent(&mut line, &mut exchange, &mut master, &READ);
-    drop(exchange);
     let mut exchange = read(&mut line, &mut master);
     while line.pending().is_empty() {
         round(&mut line, &[], MS);
@@ -389,7 +395,9 @@ fn an_answer_of_which_a_part_is_there_is_waited_for_as_long_as_the_longest_takes
     let longest = TIMEOUT + byte * 256;
     round(&mut line, &[0, 0x11, 0, 2], Duration::ZERO);
     // Silence would end the packet; but nobody looks.
-    line.away(Span::of(longest - Duration::from_micros(1)));
+    line.away(Span::of(TIMEOUT));
+    assert_eq!(poll(&mut line, &mut exchange, &mut master), Progress::Wait);
+    line.away(Span::of(longest - TIMEOUT - Duration::from_micros(1)));
     assert_eq!(poll(&mut line, &mut exchange, &mut master), Progress::Wait);
     line.away(Span::of(Duration::from_micros(1)));
     assert_eq!(poll(&mut line, &mut exchange, &mut master), Progress::TimedOut);
@@ -434,4 +442,92 @@ fn a_routine_hears_of_the_time_in_which_its_message_leaves() {
         passed += MS;
     }
     assert!(passed > MS * 8, "a byte each millisecond");
+}
+
+/// Sends two messages, then waits for three and gives up after the second timeout without one.
+#[derive(Default)]
+struct Window {
+    sent: u8,
+    heard: u8,
+    timeouts: u8,
+}
+
+impl Routine for Window {
+    type Client = Client;
+    type Event<'m> = ();
+    type Report = (u8, u8);
+
+    fn poll(&mut self, _: &mut Client, tx: &mut [u8]) -> Step {
+        match self {
+            Self { sent: 0 | 1, .. } => {
+                self.sent += 1;
+                tx[..9].copy_from_slice(&smp(2, self.sent));
+                Step::Send(9)
+            }
+            Self { timeouts: 2, .. } | Self { heard: 3, .. } => Step::Done,
+            _ => Step::Wait(TIMEOUT),
+        }
+    }
+
+    fn receive(&mut self, _: &mut Client, _: &[u8]) -> Option<()> {
+        self.heard += 1;
+        Some(())
+    }
+
+    fn timed_out(&mut self) {
+        self.timeouts += 1;
+    }
+
+    fn report(&self) -> (u8, u8) {
+        (self.heard, self.timeouts)
+    }
+}
+
+#[test]
+fn a_routine_sends_one_message_after_the_other_and_each_wait_begins_again() {
+    // A message each 80 ms, until there are this many.
+    for (messages, expected, took) in [(3, (3, 0), 240), (1, (1, 2), 80 + 200), (0, (0, 2), 200)] {
+        let (mut line, mut client, mut window) = (raw(), client(), Window::default());
+        // Time before the run is none of it.
+        line.elapsed(Span::of(TIMEOUT));
+        let mut run = Run::new(&mut line);
+        let (mut wire, mut waited, mut end) = (Vec::new(), 0, None);
+        for _ in 0..1_000 {
+            let turn = run.poll(&mut line, &mut client, &mut window, &mut (), |()| ControlFlow::Continue(())).unwrap();
+            if let Turn::Ended(ended) = turn {
+                end = Some(ended);
+                break;
+            }
+            // A UART that takes a byte each millisecond.
+            if let Some(byte) = line.pending().first().copied() {
+                wire.push(byte);
+                line.sent(1);
+                line.elapsed(Span::of(MS));
+                continue;
+            }
+            waited += 1;
+            let is_time = waited % 80 == 0 && waited / 80 <= messages;
+            round(&mut line, if is_time { &[3, 0, 0, 1, 0, 0, 1, 0, 0xA0] } else { &[] }, MS);
+        }
+        assert_eq!(wire, [smp(2, 1), smp(2, 2)].concat());
+        assert_eq!(end, Some(Ended::Done(expected)));
+        assert!((took..=took + 2).contains(&waited), "{messages} messages: {waited} ms");
+    }
+}
+
+#[test]
+fn a_run_that_begins_with_a_wait_waits_from_its_beginning() {
+    let (mut line, mut client) = (raw(), client());
+    let mut window = Window { sent: 2, timeouts: 1, ..Window::default() };
+    line.elapsed(Span::of(TIMEOUT));
+    let mut run = Run::new(&mut line);
+    for waited in 0..200 {
+        let turn = run.poll(&mut line, &mut client, &mut window, &mut (), |()| ControlFlow::Continue(())).unwrap();
+        if turn != Turn::Wait {
+            assert_eq!((turn, waited), (Turn::Ended(Ended::Done((0, 2))), 100));
+            return;
+        }
+        round(&mut line, &[], MS);
+    }
+    panic!("it waits without end");
 }

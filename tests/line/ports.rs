@@ -532,8 +532,10 @@ impl Read for Nervous {
 }
 
 impl Write for Nervous {
-    fn write(&mut self, buf: &[u8]) -> Result<usize, ErrorKind> {
-        Ok(buf.len())
+    /// One byte at a time.
+    fn write(&mut self, _: &[u8]) -> Result<usize, ErrorKind> {
+        self.0 += 1;
+        if self.0.is_multiple_of(2) { Ok(1) } else { Err(ErrorKind::Interrupted) }
     }
 
     fn flush(&mut self) -> Result<(), ErrorKind> {
@@ -547,6 +549,12 @@ fn the_time_of_calls_that_were_interrupted_counts_and_a_tick_between_them_starts
     // More than may be in a row; but here a tick is between two of them.
     assert_eq!(link.recv(MS * 100).map(<[u8]>::len), Err(anysmp::line::Error::TimedOut));
     assert_eq!(link.into_port().0, 100);
+    // Nor are those in a row that bytes are between.
+    let mut link = Link::new(Nervous(0), Console::new(room(256)), room(1024)).unwrap();
+    let message = [&smp(2, 1)[..], &[7; 50]].concat();
+    assert_eq!(link.send(&message), Ok(()));
+    let bytes = framed(&Console::new(room(256)), &message).len();
+    assert_eq!(link.into_port().0 as usize, bytes * 2);
 }
 
 /// A port of a host whose buffer is full for a while, and whose flush fails.
@@ -599,6 +607,7 @@ fn a_datagram_that_nobody_takes_is_lost_and_no_error() {
     // The refusal comes with the call after the write: a read or another write.
     Write::write(&mut *port, b"hello").unwrap();
     assert_eq!(Read::read(&mut *port, &mut [0; 8]).unwrap_err().kind(), io::ErrorKind::TimedOut);
+    assert!(port.elapsed() >= TICK, "a refusal, which comes at once, is a tick all the same");
     for _ in 0..3 {
         assert_eq!(Write::write(&mut *port, b"hello").unwrap(), 5);
     }
@@ -614,4 +623,169 @@ fn datagrams_go_to_a_peer_of_either_kind_of_address() {
         let mut buf = [0; 8];
         assert_eq!(peer.recv(&mut buf).unwrap(), 5, "{local}");
     }
+}
+
+#[test]
+fn an_error_of_a_port_that_ticks_is_no_tick() {
+    let mut port = Ticking::new(Nervous(0), TICK);
+    assert_eq!(Read::read(&mut port, &mut [0; 4]), Err(ErrorKind::Interrupted));
+    assert_eq!(port.elapsed(), Duration::ZERO);
+    assert_eq!(Read::read(&mut port, &mut [0; 4]), Err(ErrorKind::TimedOut));
+    assert_eq!((port.elapsed(), port.elapsed()), (TICK, Duration::ZERO));
+    let mut port = Ticking::new(Nervous(1), TICK);
+    let read = block_on(&Now::default(), embedded_io_async::Read::read(&mut port, &mut [0; 4]));
+    assert_eq!((read, port.elapsed()), (Err(ErrorKind::TimedOut), TICK));
+}
+
+impl embedded_io_async::Read for Nervous {
+    async fn read(&mut self, buf: &mut [u8]) -> Result<usize, ErrorKind> {
+        Read::read(self, buf)
+    }
+}
+
+/// A port of which each call takes a millisecond, and on which a byte comes at each, or none ever does.
+struct Slow {
+    babbles: bool,
+    calls: u32,
+}
+
+impl ErrorType for Slow {
+    type Error = ErrorKind;
+}
+
+impl Clock for Slow {
+    fn elapsed(&mut self) -> Duration {
+        self.calls += 1;
+        MS
+    }
+}
+
+impl Read for Slow {
+    fn read(&mut self, buf: &mut [u8]) -> Result<usize, ErrorKind> {
+        buf[0] = 0x55;
+        if self.babbles { Ok(1) } else { Err(ErrorKind::TimedOut) }
+    }
+}
+
+impl Write for Slow {
+    fn write(&mut self, _: &[u8]) -> Result<usize, ErrorKind> {
+        Ok(1)
+    }
+
+    fn flush(&mut self) -> Result<(), ErrorKind> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_message_that_never_found_silence_was_not_sent() {
+    let memory = Buffers::parts(room(16), room(16), room(32));
+    let mut link = Link::new(Slow { babbles: true, calls: 0 }, Packet::new(room(256), GAP), memory).unwrap();
+    assert_eq!(link.send(&[5, 0x10, 0, 1, 3]), Err(anysmp::line::Error::TimedOut));
+    assert_eq!(link.counters().sent, 0);
+}
+
+/// A server that has one thing to say, and adds up the time.
+struct Once {
+    time: Duration,
+    unasked: bool,
+}
+
+impl anysmp::line::Serve for Once {
+    type After = ();
+
+    fn tick(&mut self, elapsed: Duration) {
+        self.time += elapsed;
+    }
+
+    fn poll(&mut self, tx: &mut [u8]) -> usize {
+        tx[..9].copy_from_slice(&smp(3, 1));
+        if std::mem::take(&mut self.unasked) { 9 } else { 0 }
+    }
+}
+
+impl anysmp::line::Service for Once {
+    fn receive(&mut self, _: &[u8], _: Peer, _: &mut [u8]) -> (usize, ()) {
+        (0, ())
+    }
+}
+
+#[test]
+fn a_server_hears_of_the_time_in_which_its_message_leaves() {
+    let mut link = Link::new(Slow { babbles: false, calls: 0 }, raw_framing(), room(1024)).unwrap();
+    let mut server = Once { time: Duration::ZERO, unasked: true };
+    while link.counters().sent == 0 {
+        link.serve(&mut server).unwrap();
+    }
+    link.serve(&mut server).unwrap();
+    assert!(server.time > MS * 10);
+    assert_eq!(server.time, MS * link.into_port().calls);
+}
+
+fn raw_framing() -> Counted<'static, SmpHead> {
+    Counted::new(room(256))
+}
+
+#[test]
+fn a_server_of_datagrams_knows_the_address_behind_a_number_until_256_others_have_come() {
+    let mut server: Box<Udp> = Box::new(Udp::bind("127.0.0.1:0").unwrap());
+    let to = server.local_addr().unwrap();
+    assert_eq!((server.peer(), server.ready()), (Peer(0), Some(false)));
+    assert_eq!(Read::read(&mut *server, &mut [0; 8]).unwrap_err().kind(), io::ErrorKind::TimedOut);
+    let mut ask = || {
+        let client = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        client.send_to(b"hello", to).unwrap();
+        assert_eq!(server.ready(), Some(true));
+        assert_eq!(Read::read(&mut *server, &mut [0; 8]).unwrap(), 5);
+        (server.peer(), client, server.address(Peer(1)))
+    };
+    let (first, client, address) = ask();
+    assert_eq!((first, address), (Peer(1), Some(client.local_addr().unwrap())));
+    let mut others = Vec::new();
+    for number in 2..=257 {
+        let (peer, other, address) = ask();
+        assert_eq!(peer, Peer(number));
+        assert_eq!(address.is_some(), number <= 256, "{number}");
+        others.push(other);
+    }
+}
+
+/// A port of which every other read is interrupted, and brings one byte else.
+struct Drips(VecDeque<u8>, bool);
+
+impl ErrorType for Drips {
+    type Error = ErrorKind;
+}
+
+impl Clock for Drips {
+    fn elapsed(&mut self) -> Duration {
+        MS / 10
+    }
+}
+
+impl Read for Drips {
+    fn read(&mut self, buf: &mut [u8]) -> Result<usize, ErrorKind> {
+        self.1 = !self.1;
+        buf[0] = if self.1 { None } else { self.0.pop_front() }.ok_or(ErrorKind::Interrupted)?;
+        Ok(1)
+    }
+}
+
+impl Write for Drips {
+    fn write(&mut self, buf: &[u8]) -> Result<usize, ErrorKind> {
+        Ok(buf.len())
+    }
+
+    fn flush(&mut self) -> Result<(), ErrorKind> {
+        Ok(())
+    }
+}
+
+#[test]
+fn interruptions_with_a_byte_between_them_are_not_in_a_row() {
+    let message = [&smp(2, 1)[..], &[7; 50]].concat();
+    let bytes = framed(&Console::new(room(256)), &message);
+    assert!(bytes.len() > 20);
+    let mut link = Link::new(Drips(bytes.into(), false), Console::new(room(256)), room(1024)).unwrap();
+    assert_eq!(link.recv(Duration::from_secs(1)), Ok(&message[..]));
 }

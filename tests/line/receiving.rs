@@ -175,3 +175,38 @@ fn a_message_is_no_report_and_time_has_no_answer() {
     }
     assert_eq!(line.report(Event::Damaged(Damage::Lost), &mut Plain), 0);
 }
+
+#[test]
+fn bytes_of_another_peer_wait_until_those_of_the_first_are_read() {
+    let mut line = raw();
+    assert_eq!(line.received(&smp(2, 1), Peer(1)), 9);
+    assert_eq!(line.received(&smp(2, 2), Peer(2)), 0);
+    assert_eq!((events(&mut line), line.peer()), (vec![Event::Message], Peer(1)));
+    assert_eq!(line.received(&smp(2, 2), Peer(2)), 9);
+    assert_eq!((events(&mut line), line.peer()), (vec![Event::Message], Peer(2)));
+}
+
+#[test]
+fn an_answer_ends_the_time_that_the_line_needs_for_the_request() {
+    let mut master = packet();
+    round(&mut master, &[], MS);
+    transmit(&mut master, &[5, 0x10, 0, 1, 3]);
+    assert_eq!(sent(&mut master).len(), 6);
+    // A port that only queues: the line would still carry it for half a millisecond.
+    round(&mut master, &framed(&Packet::new(room(256), GAP), &[0, 0x11, 0, 1, 9]), MS / 100);
+    round(&mut master, &[], GAP);
+    assert_eq!(events(&mut master), [Event::Message]);
+}
+
+#[test]
+fn a_line_on_which_bytes_were_lost_was_not_silent() {
+    let mut master = packet();
+    round(&mut master, &[], MS);
+    master.lost();
+    transmit(&mut master, &[5, 0x10, 0, 1, 3]);
+    assert_eq!(sent(&mut master), b"");
+    round(&mut master, &[], GAP);
+    assert_eq!(sent(&mut master), b"", "where in this round they came nobody knows");
+    round(&mut master, &[], GAP);
+    assert!(!sent(&mut master).is_empty());
+}

@@ -259,7 +259,9 @@ fn a_port_that_could_not_flush_has_perhaps_not_sent() {
     line.abandon();
     assert!(line.is_unsent());
     transmit(&mut line, &smp(3, 2));
-    assert_eq!(sent(&mut line), b"\n");
+    assert_eq!(line.pending(), b"\n");
+    assert!(line.sent(1), "the pause behind a preamble begins when it has left");
+    assert!(line.pending().is_empty());
 }
 
 #[test]
@@ -296,4 +298,25 @@ fn where_nothing_leaves_nothing_is_taken_and_nothing_is_given_up() {
     assert_eq!(line.counters(), anysmp::line::Counters::default());
     transmit(&mut line, &smp(3, 1));
     assert_eq!(sent(&mut line), framed(&Console::new(room(256)), &smp(3, 1)));
+}
+
+#[test]
+fn a_message_that_still_waited_is_given_up_without_a_trace() {
+    let mut master = packet();
+    transmit(&mut master, &[5, 0x10, 0, 1, 3]);
+    assert_eq!(sent(&mut master), b"");
+    master.abandon();
+    assert_eq!((master.is_unsent(), master.counters().failures), (true, 1));
+    transmit(&mut master, &[5, 0x10, 0, 1, 4]);
+    assert_eq!(master.rest(), Some(Span::of(GAP)), "the gap, and no more");
+    // Nor does a slave wait for a master that has seen nothing; but one byte is seen.
+    for taken in [0, 1] {
+        let mut slave = line(Lrc::new(room(64)));
+        transmit(&mut slave, &[0, 1, 9]);
+        slave.pending();
+        slave.sent(taken);
+        slave.abandon();
+        transmit(&mut slave, &[0, 1, 9]);
+        assert_eq!(sent(&mut slave).is_empty(), taken > 0);
+    }
 }
