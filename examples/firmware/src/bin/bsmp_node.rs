@@ -134,7 +134,8 @@ fn main() -> ! {
     let node = Address::node(NODE).and_then(|address| Node::new(Server::new(&TABLE, supply), address));
     let Some(mut node) = node else { firmware::exit(false) };
 
-    let (mut message, mut chunk, mut out, mut tx) = ([0; PACKET], [0; 32], [0; PACKET], [0; PACKET]);
+    // `out` holds the checksum, too.
+    let (mut message, mut chunk, mut out, mut tx) = ([0; PACKET], [0; 32], [0; PACKET], [0; PACKET - 1]);
     let framing = Packet::new(&mut message, GAP).skip_echo(Echo::Node);
     let Ok(mut link) = Link::new(uart0, framing, Buffers::parts(&mut chunk, &mut tx, &mut out)) else {
         firmware::exit(false)
