@@ -201,9 +201,8 @@ impl Device {
         let mut piece = vec![0; len];
         let groups = Groups::new(&mut self.storage, &mut piece);
         let firmware = Firmware { os, slots, flash, groups, log: &mut self.log };
-        let mut server = Server::new(firmware, AllowAll)
-            .with_parameters(options.buf_count, options.buf_size)
-            .with_memory(&mut memory);
+        // Parameters are a command of this device like any other, so that each request is in its log.
+        let mut server = Server::new(firmware, AllowAll).with_memory(&mut memory);
         let mut buffer = vec![
             0;
             match options.wire {
@@ -236,7 +235,7 @@ impl Device {
 fn talk<F: Framing>(
     port: &mut Port,
     framing: F,
-    server: &mut Server<Firmware<'_, '_>, AllowAll, Answers<'_>, os::ParametersResponse>,
+    server: &mut Server<Firmware<'_, '_>, AllowAll, Answers<'_>>,
     options: Options,
 ) -> Option<u8> {
     // An answer has to fit a buffer just as a request does. Where any framing may come, the request is that of a raw
@@ -376,6 +375,10 @@ impl<'d> Os<'d> {
 }
 
 impl os::Commands for Os<'_> {
+    fn parameters(&mut self) -> Result<os::ParametersResponse, Error> {
+        Ok(os::ParametersResponse { buf_size: self.options.buf_size, buf_count: self.options.buf_count })
+    }
+
     fn console_echo(&mut self, _: os::ConsoleEcho) -> Result<Empty, Error> {
         Ok(Empty {})
     }

@@ -36,25 +36,30 @@ impl Unstuffed {
             }
         }
     }
+
+    /// The length of the message in a frame of `have` bytes on the wire, all of whose data were read: `len` bytes with this CRC.
+    pub(super) fn message_len(&self, have: usize, len: usize, crc: u16) -> Result<usize, Error> {
+        match len.checked_sub(CRC) {
+            Some(len @ HEAD..) if self.at == have => {
+                if crc == 0 {
+                    Ok(len)
+                } else {
+                    Err(Error::Checksum)
+                }
+            }
+            _ => Err(Error::Malformed),
+        }
+    }
 }
 
 /// The length of the message in a COBS frame, without its zero.
-pub(super) fn message_len(wire: &[u8]) -> Result<usize, Error> {
+fn message_len(wire: &[u8]) -> Result<usize, Error> {
     let (mut data, mut crc, mut len) = (Unstuffed::START, Crc16::new(), 0usize);
     while let Some(byte) = data.next(wire) {
         crc.update(&[byte]);
         len = len.wrapping_add(1);
     }
-    match len.checked_sub(CRC) {
-        Some(len @ HEAD..) if data.at == wire.len() => {
-            if crc.value() == 0 {
-                Ok(len)
-            } else {
-                Err(Error::Checksum)
-            }
-        }
-        _ => Err(Error::Malformed),
-    }
+    data.message_len(wire.len(), len, crc.value())
 }
 
 /// Whether bytes of a raw message are a COBS frame. The length in its SMP header has to fit, too: the payload of an upload has
