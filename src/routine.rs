@@ -9,7 +9,7 @@
 //!   Wait(limit): ── a message ──▶ receive(client, message) ─▶ event ─▶ the caller ──────┤
 //!                └─ limit passed without one ──▶ timed_out() ───────────────────────────┘
 //!   Reopen: end of `run`; the caller opens the port again and runs the same routine on
-//!   Done:   end of `run`; `report()` says what came of it
+//!   Done:   end of `run`; `report()` says how it ended
 //! ```
 
 use core::time::Duration;
@@ -19,7 +19,7 @@ use core::time::Duration;
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
 pub enum Step {
-    /// Send the first so many bytes of `tx`, then poll again at once.
+    /// Send the first bytes of `tx`, as many as this says, then poll again at once.
     Send(usize),
     /// Wait for a message; after this time without one, call [`Routine::timed_out`].
     Wait(Duration),
@@ -48,7 +48,7 @@ pub trait Routine {
     type Client;
     /// What a received message led to; may borrow from the message.
     type Event<'m>;
-    /// What came of the job.
+    /// The result of the job.
     type Report;
 
     /// Says what to do next, and writes a request into `tx` if that is to send one.

@@ -14,7 +14,7 @@
 //!
 //! # States
 //!
-//! The decoder knows where it stands in a line, and apart from that what it has of a packet:
+//! The decoder keeps two states: its place in a line, and how much of a packet it has:
 //!
 //! ```text
 //!                 06 or 04          09 or 14

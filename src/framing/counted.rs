@@ -94,7 +94,7 @@ impl Head for BsmpHead {
     }
 }
 
-/// Decodes and encodes messages that carry their length, in a buffer that the caller lends: as long as the longest message.
+/// Decodes and encodes messages that carry their length, in the caller's buffer, which is as long as the longest of them.
 pub struct Counted<'b, H> {
     buffer: &'b mut [u8],
     state: State,

@@ -20,7 +20,7 @@ use crate::bytes;
 
 pub use super::counted::Encoder;
 
-/// Takes whole messages, into a buffer that the caller lends: as long as the longest message.
+/// Takes whole messages into the caller's buffer, which is as long as the longest of them.
 pub struct Datagram<'b> {
     buffer: &'b mut [u8],
     /// The length of the message in the buffer, 0 for none.
