@@ -2,7 +2,7 @@
 
 use super::super::console::{Line, Store};
 use super::super::{Error, Progress};
-use super::stuffed::{Unstuffed, is_frame};
+use super::stuffed::{decode, is_frame};
 use super::{Auto, Content, HEAD, Kind, State};
 use crate::bytes;
 use crate::checksum::Crc16;
@@ -270,16 +270,8 @@ impl Auto<'_> {
     fn unstuff(&mut self, have: usize) -> Result<Progress<'static>, Error> {
         // A console packet that has begun in it is broken by the zero.
         self.listen_again(Line::Outside);
-        let mut data = Unstuffed::START;
-        let mut at = 0usize;
-        while let Some(byte) = data.next(self.stored(have)) {
-            // Never past what is read: a code comes before its data. Nothing else can be made of these bytes, so they may go.
-            if let Some(place) = self.console.store.bytes.get_mut(at) {
-                *place = byte;
-            }
-            at = at.wrapping_add(1);
-        }
-        let len = data.message_len(have, at, Crc16::of(self.stored(at)))?;
+        // Nothing else can be made of these bytes, so they may go.
+        let len = decode(self.console.store.bytes.get_mut(..have).unwrap_or_default())?;
         self.state = State::CobsMessage { len };
         self.last = Kind::Cobs;
         Ok(Progress::Message)

@@ -1,14 +1,14 @@
-//! COBS frames in a buffer, checked and decoded where they are.
+//! COBS frames in a buffer, checked and decoded where they are: the decoder of the crate needs input and output in two slices.
+
+use core::cell::Cell;
 
 use super::super::Error;
 use super::super::counted::{Head, SmpHead};
 use super::{CRC, HEAD};
 use crate::checksum::Crc16;
 
-/// Reads the data of a COBS frame byte by byte, to check them without a place to put them, and to decode them in place.
-///
-/// [`cobs::Decoder`], which is many times as fast, has to have input and output in two slices.
-pub(super) struct Unstuffed {
+/// Reads the data of a COBS frame byte by byte, to check them without a place to put them.
+struct Unstuffed {
     /// Bytes that are read.
     at: usize,
     /// Bytes of the group that are still to come.
@@ -18,10 +18,10 @@ pub(super) struct Unstuffed {
 }
 
 impl Unstuffed {
-    pub(super) const START: Self = Self { at: 0, left: 0, zero: false };
+    const START: Self = Self { at: 0, left: 0, zero: false };
 
     /// The next byte of the data. At the end exactly the whole frame has been read, unless its last group is cut off.
-    pub(super) fn next(&mut self, wire: &[u8]) -> Option<u8> {
+    fn next(&mut self, wire: &[u8]) -> Option<u8> {
         loop {
             let byte = wire.get(self.at).copied();
             if let Some(left) = self.left.checked_sub(1) {
@@ -36,30 +36,40 @@ impl Unstuffed {
             }
         }
     }
-
-    /// The length of the message in a frame of `have` bytes on the wire, all of whose data were read: `len` bytes with this CRC.
-    pub(super) fn message_len(&self, have: usize, len: usize, crc: u16) -> Result<usize, Error> {
-        match len.checked_sub(CRC) {
-            Some(len @ HEAD..) if self.at == have => {
-                if crc == 0 {
-                    Ok(len)
-                } else {
-                    Err(Error::Checksum)
-                }
-            }
-            _ => Err(Error::Malformed),
-        }
-    }
 }
 
-/// The length of the message in a COBS frame, without its zero.
-fn message_len(wire: &[u8]) -> Result<usize, Error> {
-    let (mut data, mut crc, mut len) = (Unstuffed::START, Crc16::new(), 0usize);
-    while let Some(byte) = data.next(wire) {
-        crc.update(&[byte]);
-        len = len.wrapping_add(1);
+/// Decodes a COBS frame without its zero where it is; returns the length of its message.
+///
+/// In whole groups: byte by byte it would take longer than the port may be left alone.
+pub(super) fn decode(wire: &mut [u8]) -> Result<usize, Error> {
+    // Each byte moves to the front, past bytes that were read: cells may be read and written in turn.
+    let cells = Cell::from_mut(&mut *wire).as_slice_of_cells();
+    let (mut rest, mut len, mut zero) = (cells, 0usize, false);
+    while let Some((code, after)) = rest.split_first() {
+        let code = code.get();
+        if core::mem::replace(&mut zero, code != 0xFF) {
+            if let Some(place) = cells.get(len) {
+                place.set(0);
+            }
+            len = len.wrapping_add(1);
+        }
+        let (data, next) = after.split_at_checked(code.wrapping_sub(1).into()).ok_or(Error::Malformed)?;
+        for (to, from) in cells.get(len..).unwrap_or_default().iter().zip(data) {
+            to.set(from.get());
+        }
+        len = len.wrapping_add(data.len());
+        rest = next;
     }
-    data.message_len(wire.len(), len, crc.value())
+    message_len(len, Crc16::of(wire.get(..len).unwrap_or_default()))
+}
+
+/// The length of the message in data of `len` bytes with this CRC.
+fn message_len(len: usize, crc: u16) -> Result<usize, Error> {
+    match len.checked_sub(CRC) {
+        Some(len @ HEAD..) if crc == 0 => Ok(len),
+        Some(HEAD..) => Err(Error::Checksum),
+        _ => Err(Error::Malformed),
+    }
 }
 
 /// Whether bytes of a raw message are a COBS frame. The length in its SMP header has to fit, too: the payload of an upload has
@@ -70,5 +80,12 @@ pub(super) fn is_frame(wire: &[u8]) -> bool {
     for place in &mut head {
         *place = data.next(wire).unwrap_or_default();
     }
-    SmpHead::total(&head).is_ok_and(|total| message_len(wire) == Ok(total))
+    SmpHead::total(&head).is_ok_and(|total| {
+        let (mut data, mut crc, mut len) = (Unstuffed::START, Crc16::new(), 0usize);
+        while let Some(byte) = data.next(wire) {
+            crc.update(&[byte]);
+            len = len.wrapping_add(1);
+        }
+        data.at == wire.len() && message_len(len, crc.value()) == Ok(total)
+    })
 }
