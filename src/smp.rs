@@ -81,19 +81,10 @@
 
 pub mod ble;
 pub mod client;
-pub mod enumeration;
 pub mod error;
-pub mod fs;
-pub mod image;
-pub mod legacy;
-pub mod os;
+mod group;
 pub mod routine;
 pub mod server;
-pub mod settings;
-pub mod shell;
-pub mod stat;
-pub mod transport;
-pub mod zephyr;
 
 use core::time::Duration;
 
@@ -101,6 +92,7 @@ mod header;
 mod payload;
 
 pub use error::Error;
+pub use group::{enumeration, fs, image, legacy, os, settings, shell, stat, transport, zephyr};
 pub use header::{Group, Header, HeaderError, Op, Version};
 pub(crate) use payload::map;
 pub use payload::{Decode, Empty, Encode};
