@@ -18,10 +18,10 @@ use anysmp::framing::console::Console;
 use anysmp::framing::counted::{BsmpHead, Counted, SmpHead};
 use anysmp::framing::datagram::Datagram;
 use anysmp::framing::delimited::Cobs;
+use anysmp::framing::gatt::Reassembly;
 use anysmp::framing::lrc::Lrc;
 use anysmp::framing::packet::Packet;
 use anysmp::framing::{Encoder, Framing, Progress, Sizes};
-use anysmp::smp::ble::Reassembly;
 use common::{Random, encode, encode_in};
 
 const GAP: Duration = Duration::from_micros(174);

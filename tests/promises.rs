@@ -16,7 +16,7 @@ const README: &str = "README: ";
 const SMPCLIENT: &[Promise] = &[
     (
         "serial lines, Bluetooth LE and UDP",
-        &["cli::every_link_carries_every_command", "smp_ble::every_message_comes_through_every_mtu_at_both_ends"],
+        &["cli::every_link_carries_every_command", "framing_gatt::every_message_comes_through_every_mtu_at_both_ends"],
     ),
     ("a transport that is not wanted is not built", &["README: Transports are no features"]),
     (
@@ -93,19 +93,19 @@ const SMPCLIENT: &[Promise] = &[
 const TRANSPORT: &[Promise] = &[
     (
         "both ends of every transport can be built from it",
-        &["cli::every_link_carries_every_command", "smp_ble::every_message_comes_through_every_mtu_at_both_ends"],
+        &["cli::every_link_carries_every_command", "framing_gatt::every_message_comes_through_every_mtu_at_both_ends"],
     ),
     (
         "service and characteristic of Bluetooth LE are constants",
-        &["smp_ble::identifiers_are_printed_in_one_order_and_advertised_in_the_other"],
+        &["framing_gatt::identifiers_are_printed_in_one_order_and_advertised_in_the_other"],
     ),
     (
         "a request is a write without response, its response a notification of the same characteristic",
-        &["smp_ble::pieces_fill_the_mtu_and_are_the_message", "README: request as a write without response"],
+        &["framing_gatt::pieces_fill_the_mtu_and_are_the_message", "README: request as a write without response"],
     ),
     (
         "long messages are split without further framing and put together by the length in their header",
-        &["smp_ble::pieces_of_any_size_make_a_message_as_notifications_may_shrink"],
+        &["framing_gatt::pieces_of_any_size_make_a_message_as_notifications_may_shrink"],
     ),
     (
         "console lines begin with 06 09 or 04 14 and end with a line feed",
