@@ -45,6 +45,7 @@ pub mod routine;
 pub mod s3mp;
 mod shown;
 pub mod smp;
+pub mod source;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod time;
