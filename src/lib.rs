@@ -38,7 +38,6 @@ pub mod checksum;
 pub mod cobs;
 pub mod framing;
 pub mod line;
-#[cfg(feature = "mcuboot")]
 pub mod mcuboot;
 pub mod port;
 pub mod routine;
