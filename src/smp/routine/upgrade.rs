@@ -44,10 +44,10 @@
 
 use core::time::Duration;
 
-use super::file::{FileError, ImageFile};
 use super::outcome::{Doubt, Note, Notes, Phase, Plan, UpgradeEvent, UpgradeOutcome, UpgradeReport};
 use super::survey::{Place, Survey};
 use super::{Ask, Error, Source, Upload, UploadOutcome};
+use crate::mcuboot::{FileError, ImageFile};
 use crate::routine::{Routine, Step};
 use crate::smp::client::{self, Client};
 use crate::smp::image::{ReadState, WriteState};
