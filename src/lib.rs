@@ -38,13 +38,13 @@ pub mod checksum;
 pub mod cobs;
 pub mod framing;
 pub mod line;
-#[cfg(feature = "mcuboot")]
 pub mod mcuboot;
 pub mod port;
 pub mod routine;
 pub mod s3mp;
 mod shown;
 pub mod smp;
+pub mod source;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod time;

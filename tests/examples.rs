@@ -10,8 +10,8 @@
     dead_code
 )]
 
-#[path = "../examples/ble.rs"]
-mod ble;
+#[path = "../examples/gatt.rs"]
+mod gatt;
 #[path = "../examples/common/greenhouse.rs"]
 mod greenhouse;
 #[path = "../examples/common/port.rs"]
@@ -30,7 +30,7 @@ fn the_echo_comes_back_over_every_mtu() {
     let text = "x".repeat(400);
     for mtu in [23, 24, 185, 247, 517] {
         for len in [0, 1, 100, 400] {
-            assert_eq!(ble::talk(mtu, &text[..len]).unwrap(), text[..len], "MTU {mtu}");
+            assert_eq!(gatt::talk(mtu, &text[..len]).unwrap(), text[..len], "MTU {mtu}");
         }
     }
 }

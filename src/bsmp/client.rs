@@ -46,8 +46,8 @@ use core::time::Duration;
 
 use super::{Address, Command, Full, Header, Payload, Refusal, Version};
 use crate::line::{Caller, Verdict};
-use crate::routine::SourceFailed;
 use crate::shown::shown;
+use crate::source::SourceFailed;
 
 /// The master's side of the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

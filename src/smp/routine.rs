@@ -74,7 +74,7 @@ pub enum FileOutcome {
 /// What is uploaded: bytes that can be read at any offset, again and again.
 ///
 /// A slice in memory is one; a file, an external flash or a decoder of another file format need a few lines.
-pub use crate::routine::{Source, SourceFailed};
+pub use crate::source::{Source, SourceFailed};
 
 /// Why a job ended early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,10 +8,10 @@ use anysmp::framing::console::Console;
 use anysmp::framing::counted::{BsmpHead, Counted, SmpHead};
 use anysmp::framing::datagram::Datagram;
 use anysmp::framing::delimited::Cobs;
+use anysmp::framing::gatt::Reassembly;
 use anysmp::framing::lrc::Lrc;
 use anysmp::framing::packet::Packet;
 use anysmp::framing::{Encoder, Framing, Progress, Sizes};
-use anysmp::smp::ble::Reassembly;
 
 use crate::kit::events::{encode, encode_in};
 use crate::kit::random::Random;

@@ -6,8 +6,9 @@ use super::read_curve::compare;
 use super::{Turn, Verified};
 use crate::bsmp::client::{Client, Error, Request};
 use crate::bsmp::curve::{Checksum, Curve, Recalculate, WriteBlock};
-use crate::routine::{Routine, Source, Step};
+use crate::routine::{Routine, Step};
 use crate::shown::shown;
+use crate::source::Source;
 
 /// What a message to [`WriteCurve`] led to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

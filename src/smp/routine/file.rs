@@ -9,8 +9,8 @@
 //!
 //! Specification: MCUboot, *Bootloader design*, image format. The file is read in pieces of at most 64 bytes.
 
-use super::{Source, SourceFailed};
 use crate::cbor::{Bytes, Text};
+use crate::source::{Source, SourceFailed};
 
 /// The identity of an image file.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -30,9 +30,9 @@ use core::time::Duration;
 #[cfg(feature = "mcuboot")]
 pub use flash::{Job, answer, begin};
 
-use super::server::{Answer, Incoming, Reply};
-use super::{Empty, Error, Group, Op, Request, map};
 use crate::cbor::{Bytes, List, Text};
+use crate::smp::server::{Answer, Incoming, Reply};
+use crate::smp::{Empty, Error, Group, Op, Request, map};
 
 /// How long a device may take to erase a slot.
 pub const ERASE_TIME: Duration = Duration::from_secs(40);

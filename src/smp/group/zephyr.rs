@@ -13,8 +13,8 @@
 
 use core::time::Duration;
 
-use super::server::{Answer, Incoming, Reply};
-use super::{Empty, Error, Group, Op, Request, image, map};
+use crate::smp::server::{Answer, Incoming, Reply};
+use crate::smp::{Empty, Error, Group, Op, Request, image, map};
 
 /// Erases the storage partition: all settings are gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -37,7 +37,7 @@ pub trait Commands {
     ///
     /// # Errors
     ///
-    /// [`error::zephyr::FLASH_ERASE_FAILED`](super::error::zephyr::FLASH_ERASE_FAILED) and its neighbours.
+    /// [`error::zephyr::FLASH_ERASE_FAILED`](crate::smp::error::zephyr::FLASH_ERASE_FAILED) and its neighbours.
     fn erase_storage(&mut self) -> Result<Empty, Error> {
         Err(Error::NOT_SUPPORTED)
     }

@@ -1,10 +1,10 @@
-//! SMP over Bluetooth Low Energy, without a radio: how to put the pieces of `anysmp::smp::ble` onto a GATT stack.
+//! SMP over Bluetooth Low Energy, without a radio: how to put the pieces of `anysmp::framing::gatt` onto a GATT stack.
 //!
 //! A GATT stack calls the device when the characteristic is written, and the phone when a notification has come; each
 //! call brings one piece of at most MTU - 3 bytes. Here two queues stand for the radio.
 //!
 //! ```sh
-//! cargo run --example ble
+//! cargo run --example gatt
 //! ```
 #![allow(clippy::indexing_slicing, reason = "a demonstration: a length that is wrong may end it")]
 #![expect(clippy::indexing_slicing, reason = "lengths that the library has just returned")]
@@ -12,9 +12,9 @@
 use std::collections::VecDeque;
 use std::error::Error;
 
+use anysmp::framing::gatt::{self, Reassembly};
 use anysmp::framing::{Framing, Progress};
 use anysmp::line::{Peer, Service};
-use anysmp::smp::ble::{self, Reassembly};
 use anysmp::smp::client::Client;
 use anysmp::smp::server::{AllowAll, Answer, Handler, Incoming, Reply, Server};
 use anysmp::smp::{Group, os};
@@ -39,13 +39,13 @@ impl<S: Service> Peripheral<'_, S> {
         match self.requests.push(&mut value) {
             Ok(Progress::Message) => {
                 let (len, _after) = self.server.receive(self.requests.message(), Peer(0), self.tx);
-                for piece in ble::fragments(&self.tx[..len], radio.mtu) {
+                for piece in gatt::fragments(&self.tx[..len], radio.mtu) {
                     radio.notifications.push_back(piece.to_vec());
                 }
                 Ok(())
             }
             Ok(_) => Ok(()),
-            Err(_) => Err(ble::VALUE_NOT_ALLOWED),
+            Err(_) => Err(gatt::VALUE_NOT_ALLOWED),
         }
     }
 
@@ -82,7 +82,7 @@ pub(crate) fn talk(mtu: u16, text: &str) -> Result<String, Box<dyn Error>> {
     let (mut answer, mut tx) = ([0; 512], [0; 512]);
     let mut answers = Reassembly::client(&mut answer);
     let (len, pending) = Client::new(0).request(&os::Echo::new(text), &mut tx)?;
-    radio.writes.extend(ble::fragments(&tx[..len], mtu).map(<[u8]>::to_vec));
+    radio.writes.extend(gatt::fragments(&tx[..len], mtu).map(<[u8]>::to_vec));
     println!("MTU {mtu}: a request of {len} bytes in {} writes", radio.writes.len());
     while let Some(value) = radio.writes.pop_front() {
         device.on_write(&value, &mut radio).map_err(|code| format!("ATT error {code:#04x}"))?;
@@ -100,7 +100,7 @@ pub(crate) fn talk(mtu: u16, text: &str) -> Result<String, Box<dyn Error>> {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    println!("service {:032x}, characteristic {:032x}", ble::SERVICE, ble::CHARACTERISTIC);
+    println!("service {:032x}, characteristic {:032x}", gatt::SERVICE, gatt::CHARACTERISTIC);
     let text = "more than one piece, whatever the MTU; ".repeat(8);
     for mtu in [23, 247] {
         println!("MTU {mtu}: {} bytes came back", talk(mtu, &text)?.len());

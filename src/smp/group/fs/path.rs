@@ -1,7 +1,7 @@
 //! Which paths a server lets through.
 
-use super::super::{Error, error};
 use crate::cbor::Text;
+use crate::smp::{Error, error};
 
 /// A path that may be handed to a file system: absolute, below the server's root, and its own normal form.
 ///

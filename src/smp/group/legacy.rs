@@ -1,7 +1,7 @@
 //! What old Mynewt devices still answer: logs (group 4), crash tests (group 5), run-time tests (group 7).
 //!
 //! Client side only; a server answers these groups with "not supported". The core dump commands of the image group are in
-//! [`image`](super::image).
+//! [`image`](crate::smp::image).
 //!
 //! | group | command | op | request | response |
 //! |---|---|---|---|---|
@@ -23,8 +23,8 @@
 //! * Mynewt's logs number two errors the other way round: 7 is a damaged log, 9 one that does not fit an answer. They are
 //!   handed on as they come.
 
-use super::{Decode, Empty, Error, Group, Op, Request, client, error, map};
 use crate::cbor::{Bytes, List, Table, Text};
+use crate::smp::{Decode, Empty, Error, Group, Op, Request, client, error, map};
 
 /// Asks for log entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

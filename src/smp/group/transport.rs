@@ -14,8 +14,8 @@
 //! Transports: 0 console, 1 raw serial, 2 Bluetooth, 3 shell, 4 UDP over IPv4, 5 UDP over IPv6, 6 LoRaWAN, 7 SPI, from 64 on
 //! the application's own.
 
-use super::{Empty, Group, Op, Request, map};
 use crate::cbor::{self, Text};
+use crate::smp::{Empty, Group, Op, Request, map};
 
 /// Connects to a device behind this one. What follows is forwarded to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -23,9 +23,9 @@
 //! * `force` of a reset is sent as a boolean and read as a boolean or an integer, since both are in use.
 //! * Pools come as `mpools` (newtmgr) or as one key per pool (Zephyr); both are read, the second is written.
 
-use super::server::{After, Answer, Incoming, Reply};
-use super::{Decode, Empty, Encode, Error, Group, Op, Request, map};
 use crate::cbor::{BufferFull, Item, Malformed, Reader, Table, Text, Value, Writer};
+use crate::smp::server::{After, Answer, Incoming, Reply};
+use crate::smp::{Decode, Empty, Encode, Error, Group, Op, Request, map};
 
 /// Asks for the same text back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -513,7 +513,7 @@ pub trait Commands {
     ///
     /// # Errors
     ///
-    /// [`error::os::RTC_NOT_SET`](super::error::os::RTC_NOT_SET) if the clock was never set.
+    /// [`error::os::RTC_NOT_SET`](crate::smp::error::os::RTC_NOT_SET) if the clock was never set.
     fn read_datetime(&mut self) -> Result<DateTimeResponse<'_>, Error> {
         Err(Error::NOT_SUPPORTED)
     }
@@ -541,7 +541,7 @@ pub trait Commands {
 
     /// Tells the sizes of the buffers: the framing's buffer, and how many messages the port and the framing can hold.
     ///
-    /// Not called by a server that answers this itself: see [`Server::with_parameters`](super::server::Server::with_parameters),
+    /// Not called by a server that answers this itself: see [`Server::with_parameters`](crate::smp::server::Server::with_parameters),
     /// whose sizes are compared with those of the framing.
     ///
     /// # Errors
@@ -555,7 +555,7 @@ pub trait Commands {
     ///
     /// # Errors
     ///
-    /// [`error::os::INVALID_FORMAT`](super::error::os::INVALID_FORMAT) for an unknown character.
+    /// [`error::os::INVALID_FORMAT`](crate::smp::error::os::INVALID_FORMAT) for an unknown character.
     fn info<'r>(&'r mut self, request: Info<'r>) -> Result<InfoResponse<'r>, Error> {
         let _ = request;
         Err(Error::NOT_SUPPORTED)
@@ -565,7 +565,7 @@ pub trait Commands {
     ///
     /// # Errors
     ///
-    /// [`error::os::QUERY_YIELDS_NO_ANSWER`](super::error::os::QUERY_YIELDS_NO_ANSWER) for an unknown query.
+    /// [`error::os::QUERY_YIELDS_NO_ANSWER`](crate::smp::error::os::QUERY_YIELDS_NO_ANSWER) for an unknown query.
     fn boot_loader<'r>(&'r mut self, request: BootLoader<'r>) -> Result<BootLoaderResponse<'r>, Error> {
         let _ = request;
         Err(Error::NOT_SUPPORTED)

@@ -9,9 +9,9 @@
 //! | 2 | read | [`Single`] | [`SingleResponse`] |
 //! | 3 | read | [`Details`] | [`DetailsResponse`] |
 
-use super::server::{Answer, Incoming, Reply};
-use super::{Empty, Error, Group, Op, Request, error, map};
 use crate::cbor::{self, BufferFull, Text, Value, Writer};
+use crate::smp::server::{Answer, Incoming, Reply};
+use crate::smp::{Empty, Error, Group, Op, Request, error, map};
 
 /// Asks how many groups there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -169,7 +169,7 @@ pub fn dispatch(served: &[Detail<'_>], incoming: &Incoming<'_>, reply: Reply<'_>
 /// The numbers of what is served, as a [`ListResponse`].
 struct Numbers<'s>(&'s [Detail<'s>]);
 
-impl super::Encode for Numbers<'_> {
+impl crate::smp::Encode for Numbers<'_> {
     fn encode(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
         writer.map(1)?;
         writer.text("groups")?;
@@ -184,7 +184,7 @@ struct Chosen<'s, 'w> {
     wanted: Option<cbor::List<'w, u16>>,
 }
 
-impl super::Encode for Chosen<'_, '_> {
+impl crate::smp::Encode for Chosen<'_, '_> {
     fn encode(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
         let chosen = || {
             self.served

@@ -21,9 +21,9 @@ use core::time::Duration;
 pub use path::Path;
 pub use store::{Files, Store};
 
-use super::server::{Answer, Incoming, Reply};
-use super::{Decode, Empty, Encode, Error, Group, Op, Request, map};
 use crate::cbor::{BufferFull, Bytes, Item, Malformed, Table, Text, Value, Writer};
+use crate::smp::server::{Answer, Incoming, Reply};
+use crate::smp::{Decode, Empty, Encode, Error, Group, Op, Request, map};
 
 /// Asks for a piece of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -242,7 +242,7 @@ pub trait Commands {
     ///
     /// # Errors
     ///
-    /// [`error::fs::FILE_NOT_FOUND`](super::error::fs::FILE_NOT_FOUND) if there is no such file.
+    /// [`error::fs::FILE_NOT_FOUND`](crate::smp::error::fs::FILE_NOT_FOUND) if there is no such file.
     fn download<'r>(&'r mut self, request: Download<'r>, room: usize) -> Result<DownloadResponse<'r>, Error> {
         let _ = (request, room);
         Err(Error::NOT_SUPPORTED)
@@ -252,7 +252,7 @@ pub trait Commands {
     ///
     /// # Errors
     ///
-    /// [`error::fs::FILE_OFFSET_NOT_VALID`](super::error::fs::FILE_OFFSET_NOT_VALID) for another offset than the next;
+    /// [`error::fs::FILE_OFFSET_NOT_VALID`](crate::smp::error::fs::FILE_OFFSET_NOT_VALID) for another offset than the next;
     /// the second value is the present length of the file, which goes beside the error.
     fn upload(&mut self, request: Upload<'_>) -> Result<UploadResponse, (Error, Option<u64>)> {
         let _ = request;
@@ -273,7 +273,7 @@ pub trait Commands {
     ///
     /// # Errors
     ///
-    /// [`error::fs::CHECKSUM_HASH_NOT_FOUND`](super::error::fs::CHECKSUM_HASH_NOT_FOUND) for an unknown kind.
+    /// [`error::fs::CHECKSUM_HASH_NOT_FOUND`](crate::smp::error::fs::CHECKSUM_HASH_NOT_FOUND) for an unknown kind.
     fn hash<'r>(&'r mut self, request: Hash<'r>) -> Result<HashResponse<'r>, Error> {
         let _ = request;
         Err(Error::NOT_SUPPORTED)

@@ -19,9 +19,9 @@ use core::time::Duration;
 
 pub use runner::{Output, Runner, Shell};
 
-use super::server::{Answer, Incoming, Reply};
-use super::{Decode, Error, Group, Op, Request, client, error, map};
 use crate::cbor::{List, Text};
+use crate::smp::server::{Answer, Incoming, Reply};
+use crate::smp::{Decode, Error, Group, Op, Request, client, error, map};
 
 /// Executes a command line.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -16,7 +16,7 @@
 //!
 //! GATT keeps the pieces in order and loses none, so there is no checksum and no number in them. A message is cut off by a
 //! lost connection: call [`reset`](Framing::reset) when it ends, and when notifications are switched off. A message that
-//! its sender gave up is forgotten after [`ABANDON`](crate::framing::counted::ABANDON) here; Zephyr forgets it at the end
+//! its sender gave up is forgotten after [`ABANDON`](super::counted::ABANDON) here; Zephyr forgets it at the end
 //! of the connection only.
 //!
 //! The link should be encrypted and authenticated before a server listens: SMP itself has no access control.
@@ -43,9 +43,8 @@
 
 use core::time::Duration;
 
-use super::Header;
-use crate::framing::counted::{Counted, Encoder, Head, SmpHead};
-use crate::framing::{Error, Framing, Progress, Sizes};
+use super::counted::{Counted, Encoder, Head, SmpHead};
+use super::{Error, Framing, Progress, Sizes};
 
 /// The service, 8D53DC1D-1DB7-4CD3-868B-8A527460AA84. `to_be_bytes` gives the order in which it is printed,
 /// `to_le_bytes` the one in which it is advertised and in which most stacks want it.
@@ -73,9 +72,9 @@ pub const fn fragment_len(mtu: u16) -> usize {
 /// Cuts a message into pieces of at most [`fragment_len`] bytes, in order; none of them is empty.
 ///
 /// ```
-/// use anysmp::smp::ble;
+/// use anysmp::framing::gatt;
 ///
-/// let pieces: Vec<usize> = ble::fragments(&[0; 50], 23).map(<[u8]>::len).collect();
+/// let pieces: Vec<usize> = gatt::fragments(&[0; 50], 23).map(<[u8]>::len).collect();
 /// assert_eq!(pieces, [20, 20, 10]);
 /// ```
 #[must_use]
@@ -134,7 +133,7 @@ impl<'b> Reassembly<'b> {
     /// [`VALUE_NOT_ALLOWED`].
     #[must_use]
     pub const fn server(buffer: &'b mut [u8]) -> Self {
-        Self { first: Header::LEN, ..Self::client(buffer) }
+        Self { first: SmpHead::LEN, ..Self::client(buffer) }
     }
 
     /// The sizes that suit a receive buffer of `buffer` bytes: pieces of any ATT MTU are written and read whole.

@@ -13,9 +13,9 @@
 //! * Some servers put `rc: 0` into the list, in version 2 too; it is a success. Ours does not: strict clients refuse the key.
 //! * Zephyr cuts 64-bit counters to their low 32 bits. They are read and sent whole here.
 
-use super::server::{Answer, Incoming, Reply};
-use super::{Decode, Empty, Encode, Error, Group, Op, Request, client, error, map};
 use crate::cbor::{self, BufferFull, Table, Text, Writer};
+use crate::smp::server::{Answer, Incoming, Reply};
+use crate::smp::{Decode, Empty, Encode, Error, Group, Op, Request, client, error, map};
 
 /// Asks for the counters of one set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

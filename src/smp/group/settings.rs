@@ -19,9 +19,9 @@ mod store;
 
 pub use store::{Settings, Store};
 
-use super::server::{Answer, Incoming, Reply};
-use super::{Empty, Error, Group, Op, Request, map};
 use crate::cbor::{BufferFull, Bytes, Chunks, Item, Malformed, Text, Value, Writer};
+use crate::smp::server::{Answer, Incoming, Reply};
+use crate::smp::{Empty, Error, Group, Op, Request, map};
 
 /// The value of a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -187,7 +187,7 @@ pub trait Commands {
     ///
     /// # Errors
     ///
-    /// [`error::settings::KEY_NOT_FOUND`](super::error::settings::KEY_NOT_FOUND) if there is none.
+    /// [`error::settings::KEY_NOT_FOUND`](crate::smp::error::settings::KEY_NOT_FOUND) if there is none.
     fn read<'r>(&'r mut self, request: Read<'r>) -> Result<ReadResponse<'r>, Error> {
         let _ = request;
         Err(Error::NOT_SUPPORTED)
@@ -197,7 +197,7 @@ pub trait Commands {
     ///
     /// # Errors
     ///
-    /// [`error::settings::WRITE_NOT_SUPPORTED`](super::error::settings::WRITE_NOT_SUPPORTED) if it cannot be set.
+    /// [`error::settings::WRITE_NOT_SUPPORTED`](crate::smp::error::settings::WRITE_NOT_SUPPORTED) if it cannot be set.
     fn write(&mut self, request: Write<'_>) -> Result<Empty, Error> {
         let _ = request;
         Err(Error::NOT_SUPPORTED)
