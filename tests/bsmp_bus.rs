@@ -8,9 +8,9 @@
     clippy::cast_possible_truncation
 )]
 
-#[path = "../examples/common/bsmp_bus.rs"]
+#[path = "../examples/tools/src/bsmp/bus.rs"]
 mod bus;
-#[path = "../examples/common/bsmp_device.rs"]
+#[path = "../examples/tools/src/bsmp/device.rs"]
 mod device;
 
 use std::collections::BTreeSet;

@@ -9,7 +9,7 @@
     clippy::cast_possible_truncation
 )]
 
-#[path = "../examples/common/bsmp_device.rs"]
+#[path = "../examples/tools/src/bsmp/device.rs"]
 mod device;
 #[path = "bsmp/wire.rs"]
 mod wire;
