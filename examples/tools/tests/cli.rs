@@ -19,6 +19,7 @@ fn program(name: &str) -> &'static str {
         "smp" => env!("CARGO_BIN_EXE_smp"),
         "smp-device" => env!("CARGO_BIN_EXE_smp-device"),
         "bsmp" => env!("CARGO_BIN_EXE_bsmp"),
+        "s3mp" => env!("CARGO_BIN_EXE_s3mp"),
         "bsmp-node" => env!("CARGO_BIN_EXE_bsmp-node"),
         other => panic!("{other} is not a program of this package"),
     }
@@ -73,6 +74,11 @@ fn run_with<'a>(words: impl IntoIterator<Item = &'a str>, input: &str) -> Run {
 /// Runs `smp` with words as in a shell, `--json` among them.
 fn smp(words: &str) -> Run {
     run(words.split(' ').chain(["--json"]))
+}
+
+/// Runs `smp` on the simulated device, `--json` among the words.
+fn simulated(words: &str) -> Run {
+    smp(&format!("--simulated {words}"))
 }
 
 /// A running `smp-device`.
@@ -165,29 +171,42 @@ impl Drop for File {
 
 #[test]
 fn every_command_works_without_an_endpoint() {
-    let run = smp("echo hello");
+    let run = simulated("echo hello");
     assert_eq!(run.ok()["r"], "hello");
-    assert!(run.stderr.contains("simulated"), "{run:?}");
-    assert_eq!(smp("params").ok()["buf_size"], 1024);
-    assert_eq!(smp("info s").ok()["output"], "anysmp");
-    assert_eq!(smp("bootloader").ok()["mode"], 3);
-    assert_eq!(smp("taskstat").ok()["tasks"]["main"]["prio"], 0);
-    assert_eq!(smp("mpstat").ok()["0"]["nblks"], 4);
-    assert_eq!(smp("datetime").ok()["datetime"].as_str().unwrap().len(), 19);
-    smp("datetime 2026-11-20T21:53:18.12+01").ok();
-    smp("reset").ok();
-    smp("image erase").ok();
-    assert_eq!(smp("image slots").ok()["images"][0]["slots"][1]["upload_image_id"], 0);
-    let images = smp("image list").ok()["images"].clone();
+    assert_eq!(simulated("params").ok()["buf_size"], 1024);
+    assert_eq!(simulated("info s").ok()["output"], "anysmp");
+    assert_eq!(simulated("bootloader").ok()["mode"], 3);
+    assert_eq!(simulated("taskstat").ok()["tasks"]["main"]["prio"], 0);
+    assert_eq!(simulated("mpstat").ok()["0"]["nblks"], 4);
+    assert_eq!(simulated("datetime").ok()["datetime"].as_str().unwrap().len(), 19);
+    simulated("datetime 2026-11-20T21:53:18.12+01").ok();
+    simulated("reset").ok();
+    simulated("image erase").ok();
+    assert_eq!(simulated("image slots").ok()["images"][0]["slots"][1]["upload_image_id"], 0);
+    let images = simulated("image list").ok()["images"].clone();
     assert_eq!((&images[0]["version"], &images[0]["active"]), (&"1.0.0".into(), &true.into()));
     // A prefix of the hash is enough.
     let hash = images[0]["hash"].as_str().unwrap().get(..8).unwrap();
-    assert_eq!(smp(&format!("image confirm {hash}")).ok()["images"], images);
+    assert_eq!(simulated(&format!("image confirm {hash}")).ok()["images"], images);
+}
+
+#[test]
+fn a_missing_endpoint_is_a_usage_error_that_names_the_simulated_device() {
+    for words in ["upgrade", "image list", "terminal", "--framing auto params"] {
+        let run = run(words.split(' '));
+        assert_eq!(run.code, 2, "{run:?}");
+        assert!(run.stderr.contains("--simulated") && run.stdout.is_empty(), "{run:?}");
+    }
+    assert_eq!(smp("--simulated --tcp 127.0.0.1:1 params").code, 2);
+    for (name, words) in [("bsmp", "vars"), ("s3mp", "status")] {
+        let run = Run::of(Command::new(program(name)).arg(words).stdin(Stdio::null()).output().unwrap());
+        assert!(run.code == 2 && run.stderr.contains("`demo`"), "{run:?}");
+    }
 }
 
 #[test]
 fn people_get_tables_and_hashes_that_fit_the_line() {
-    let run = run(["image", "list"]);
+    let run = run(["--simulated", "image", "list"]);
     let lines: Vec<&str> = run.stdout.lines().collect();
     assert!(lines[0].starts_with("IMAGE  SLOT  VERSION  HASH"), "{run:?}");
     assert!(lines[1].contains("1.0.0") && lines[1].contains('…') && lines[1].contains("active confirmed"), "{run:?}");
@@ -270,7 +289,7 @@ fn uploaded_image_is_listed_tested_and_goes_back() {
 
 #[test]
 fn upgrade_without_anything_ends_with_confirmed() {
-    let run = run(["upgrade"]);
+    let run = run(["--simulated", "upgrade"]);
     assert_eq!(run.code, 0, "{run:?}");
     assert_eq!(run.stdout.lines().last(), Some("version 1.1.0 runs: confirmed"));
     assert!(run.stdout.contains("before:") && run.stdout.contains("after:"), "{run:?}");
@@ -341,9 +360,9 @@ fn real_device_is_not_upgraded_to_a_made_up_image() {
 #[test]
 fn files_that_are_no_image_exit_with_5() {
     let file = File::new("text.bin", b"This is no image, whatever its name says.");
-    assert_eq!(smp(&format!("image upload {}", file.path())).code, 5);
-    assert_eq!(smp("image upload /no/such/file").code, 5);
-    assert_eq!(smp("upgrade /no/such/file").code, 5);
+    assert_eq!(simulated(&format!("image upload {}", file.path())).code, 5);
+    assert_eq!(simulated("image upload /no/such/file").code, 5);
+    assert_eq!(simulated("upgrade /no/such/file").code, 5);
 }
 
 #[test]
@@ -420,12 +439,12 @@ fn settings_are_lost_in_a_reset_unless_they_were_saved() {
     assert_eq!(device.smp("settings read app/a").code, 1);
     device.smp("storage erase").ok();
     assert_eq!(device.smp("settings read device/name").result()["name"], "KEY_NOT_FOUND");
-    assert_eq!(smp("settings write a 256 --as u8").code, 2);
+    assert_eq!(simulated("settings write a 256 --as u8").code, 2);
 }
 
 #[test]
 fn people_see_settings_in_hex_and_as_text() {
-    let run = run(["settings", "read", "device/name"]);
+    let run = run(["--simulated", "settings", "read", "device/name"]);
     assert_eq!(run.stdout, "73696d756c61746f72  \"simulator\"\n", "{run:?}");
 }
 
@@ -458,23 +477,26 @@ fn shell_commands_tell_output_and_result() {
 
 #[test]
 fn interactive_shell_runs_every_line() {
-    let run = run_with(["shell"], "echo one\nfalse\n\necho 'a  b'\n");
+    let run = run_with(["--simulated", "shell"], "echo one\nfalse\n\necho 'a  b'\n");
     let lines: Vec<&str> = run.stdout.lines().skip(1).collect();
     assert_eq!((run.code, lines), (0, vec!["one", "(returned 1)", "'a  b'"]), "{run:?}");
 }
 
 #[test]
 fn enumeration_lists_what_is_served() {
-    let groups = smp("enum list").ok()["groups"].clone();
+    let groups = simulated("enum list").ok()["groups"].clone();
     assert_eq!(groups, serde_json::json!([0, 1, 2, 3, 8, 9, 10, 63]));
-    assert_eq!((&smp("enum count").ok()["count"], &smp("enum single 7").ok()["group"]), (&8.into(), &63.into()));
-    let details = smp("enum details 9 3").ok();
+    assert_eq!(
+        (&simulated("enum count").ok()["count"], &simulated("enum single 7").ok()["group"]),
+        (&8.into(), &63.into())
+    );
+    let details = simulated("enum details 9 3").ok();
     assert_eq!(details["groups"][1], serde_json::json!({ "group": 9, "name": "shell mgmt", "handlers": 1 }));
 }
 
 #[test]
 fn raw_requests_are_written_and_answered_in_diagnostic_notation() {
-    let raw = |group, id, op, payload| run(["raw", "--group", group, "--id", id, "--op", op, payload]);
+    let raw = |group, id, op, payload| run(["--simulated", "raw", "--group", group, "--id", id, "--op", op, payload]);
     let run = raw("0", "0", "write", r#" { "d" : "a \"quoted\" text" } "#);
     assert_eq!(run.stdout, "{\"r\": \"a \\\"quoted\\\" text\"}\n", "{run:?}");
     // Unknown keys of all kinds are skipped by the device.
@@ -579,9 +601,9 @@ fn terminal_shows_text_while_smp_runs_beside_it() {
 
 #[test]
 fn terminal_needs_a_console() {
-    assert_eq!(smp("--framing raw terminal").code, 2);
+    assert_eq!(simulated("--framing raw terminal").code, 2);
     assert_eq!(smp("--udp 127.0.0.1:1 terminal").code, 2);
-    assert_eq!(run(["--framing", "auto", "terminal"]).code, 0);
+    assert_eq!(run(["--simulated", "--framing", "auto", "terminal"]).code, 0);
 }
 
 #[test]
@@ -624,18 +646,18 @@ fn files_go_to_the_device_and_come_back() {
         assert_eq!((&got["len"], &got["match"]), (&30_000.into(), &true.into()), "{link}");
         assert!(std::fs::read(back.path()).unwrap() == bytes, "{link}");
     }
-    let run = run(["fs", "download", "/lfs/hello.txt", "-"]);
+    let run = run(["--simulated", "fs", "download", "/lfs/hello.txt", "-"]);
     assert_eq!((run.code, run.stdout.as_str()), (0, "Hello from the simulated device.\n"), "{run:?}");
 }
 
 #[test]
 fn files_that_cannot_be_had_say_on_which_side() {
-    assert_eq!(smp("fs upload /no/such/file /lfs/a").code, 5);
-    assert_eq!(smp("fs download /lfs/hello.txt /no/such/directory/file").code, 5);
-    let run = smp("fs download /lfs/no");
+    assert_eq!(simulated("fs upload /no/such/file /lfs/a").code, 5);
+    assert_eq!(simulated("fs download /lfs/hello.txt /no/such/directory/file").code, 5);
+    let run = simulated("fs download /lfs/no");
     assert_eq!((run.code, &run.result()["name"]), (1, &"FILE_NOT_FOUND".into()), "{run:?}");
     let empty = File::new("empty.bin", b"");
-    assert_eq!(smp(&format!("fs upload {} /lfs/empty", empty.path())).ok()["len"], 0);
+    assert_eq!(simulated(&format!("fs upload {} /lfs/empty", empty.path())).ok()["len"], 0);
 }
 
 /// A BSMP node on TCP whose variable i reads i, i, i, i. It answers one request after the other; before the answer to the

@@ -25,7 +25,8 @@ use anysmp::framing::packet::{Echo, Packet, gap};
 use anysmp::line::Buffers;
 use anysmp::port::{Tcp, Udp};
 use anysmp_tools::port::{Port, Serial};
-use clap::Parser;
+use clap::error::ErrorKind;
+use clap::{CommandFactory as _, Parser as _};
 use serde_json::json;
 
 use cli::{Cli, Command, LinkArgs};
@@ -61,7 +62,10 @@ fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
         LinkArgs { tcp: Some(address), .. } => (Box::new(Tcp::connect(address, Duration::from_secs(3))?), link.packets),
         LinkArgs { udp: Some(address), .. } => (Box::new(Udp::connect(address)?), false),
         LinkArgs { serial: Some(path), .. } => (Box::new(Serial::open(path, link.baud)?), true),
-        _ => return Err("where is the node? Say --tcp, --udp or --serial, or try `demo`".into()),
+        _ => {
+            let advice = "where is the node? Say --tcp, --udp or --serial, or try `demo`";
+            Cli::command().error(ErrorKind::MissingRequiredArgument, advice).exit()
+        }
     };
     let client = if packets { Client::to(address(link.node)?) } else { Client::new() };
     let client = client.with_timeout(Duration::from_millis(link.timeout)).with_retries(link.retries);

@@ -32,7 +32,8 @@ use anysmp::s3mp::value::Value;
 use anysmp::s3mp::{Address, Counter, USUAL_MESSAGE};
 use anysmp_tools::port::{Port, Serial};
 use anysmp_tools::s3mp::greenhouse::Trace;
-use clap::{Args, Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use serde_json::{Value as Json, json};
 
 /// Talks to a slave over S3MP, the Simple Serial Slave-Master Protocol.
@@ -141,7 +142,10 @@ fn open(options: &Options) -> Result<Port, Error> {
         (_, Some(host)) => {
             Box::new(Tcp::connect(host, Duration::from_secs(5)).map_err(|error| format!("{host}: {error}"))?)
         }
-        _ => return Err("say where the slave is: --serial PATH or --tcp HOST:PORT".into()),
+        _ => {
+            let advice = "where is the slave? Say --serial or --tcp, or try `demo`";
+            Options::command().error(ErrorKind::MissingRequiredArgument, advice).exit()
+        }
     })
 }
 

@@ -7,8 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Talks to a device over SMP, the protocol of MCUmgr: Zephyr, MCUboot's serial recovery, Mynewt.
 ///
-/// Say where the device is with --serial, --tcp or --udp, and what is wanted of it. Without an endpoint, a simulated
-/// device in this process answers, so that everything can be tried: it forgets what it was told when the command ends.
+/// Say where the device is with --serial, --tcp or --udp, and what is wanted of it. With --simulated a device in this
+/// process answers, so that everything can be tried.
 #[derive(Parser)]
 #[command(name = "smp", version, after_help = EXIT_CODES, disable_help_subcommand = true)]
 pub struct Cli {
@@ -29,7 +29,7 @@ Exit codes:
   6  the upgrade was not confirmed: the old image runs, or which one runs is not known
 
 Examples:
-  smp upgrade                                          upgrade the simulated device
+  smp --simulated upgrade                              upgrade the simulated device
   smp --serial /dev/ttyACM0 upgrade app.signed.bin     upgrade a real one
   smp --udp 192.0.2.1 image list
   smp --tcp 127.0.0.1:5000 --framing raw echo hello
@@ -57,6 +57,9 @@ pub struct Link {
     /// A UDP server; its port is 1337 unless another is given
     #[arg(long, value_name = "HOST[:PORT]", global = true, conflicts_with = "pace", help_heading = "Endpoint")]
     pub udp: Option<String>,
+    /// A simulated device in this process; it forgets everything when the command ends
+    #[arg(long, global = true, conflicts_with_all = ["serial", "tcp", "udp"], help_heading = "Endpoint")]
+    pub simulated: bool,
     /// How messages are framed; UDP needs no framing
     #[arg(long, value_enum, value_name = "KIND", global = true, default_value_t = Framing::Console, help_heading = "Link")]
     pub framing: Framing,

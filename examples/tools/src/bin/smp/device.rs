@@ -42,7 +42,9 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    /// What the command line names. If it names nothing, a simulated device is started.
+    /// The endpoint that the command line names; the simulated device is started here.
+    ///
+    /// Without one there is no default: a script that forgets its port must not "upgrade" a device that does not exist.
     pub fn new(link: &cli::Link, log: sim::Log) -> Result<Self, Failure> {
         Ok(if let Some(path) = &link.serial {
             Self::Serial(path.clone(), link.baud)
@@ -50,8 +52,7 @@ impl Endpoint {
             Self::Tcp(address.clone())
         } else if let Some(host) = &link.udp {
             Self::Udp(if has_port(host) { host.clone() } else { format!("{host}:1337") })
-        } else {
-            eprintln!("no endpoint given: a simulated device in this process answers");
+        } else if link.simulated {
             let wire = match link.framing {
                 cli::Framing::Console => sim::Wire::Console,
                 cli::Framing::Raw => sim::Wire::Raw,
@@ -63,6 +64,9 @@ impl Endpoint {
             let (mut listener, dial) = Listener::pipes();
             thread::spawn(move || device.run(&mut listener));
             Self::Simulated(dial)
+        } else {
+            let advice = "Say where it is with --serial, --tcp or --udp, or try --simulated: a device in this process.";
+            return Err(Failure::Usage("no device given".to_owned(), advice));
         })
     }
 

@@ -1,7 +1,7 @@
 //! Talks to a device over SMP: looks at it, sets it up, upgrades it.
 //!
 //! ```text
-//! cargo run --release -p anysmp-tools -- upgrade
+//! cargo run --release -p anysmp-tools -- --simulated upgrade
 //! cargo run --release -p anysmp-tools -- --serial /dev/ttyACM0 image list
 //! ```
 
