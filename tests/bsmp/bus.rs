@@ -5,8 +5,6 @@ use std::ops::ControlFlow;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use crate::device::Setup;
-use crate::simulated_bus::{Bus, MasterPort};
 use anysmp::bsmp::curve::{Curve, Md5};
 use anysmp::bsmp::function::Execute;
 use anysmp::bsmp::routine::{Discovery, ReadCurve, ReadEvent, Tables, Verified, WriteCurve};
@@ -16,6 +14,10 @@ use anysmp::line;
 use anysmp::port::Ticking;
 use anysmp::routine::Ended;
 use anysmp::{asynch, blocking};
+
+use crate::device::Setup;
+use crate::kit::random::Random;
+use crate::simulated_bus::{Bus, MasterPort};
 
 const BAUD: u32 = 1_000_000;
 const TIMEOUT: Duration = Duration::from_millis(1);
@@ -267,15 +269,8 @@ fn no_wrong_value_is_accepted_that_the_checksum_could_catch_and_every_loss_is_an
     const SEED: u64 = 0x5EED_0BE5;
     let bus = bus(SEED);
     let mut link = master(&bus, true);
-    let mut random = {
-        let mut seed = SEED;
-        move || {
-            seed ^= seed << 13;
-            seed ^= seed >> 7;
-            seed ^= seed << 17;
-            seed >> 16
-        }
-    };
+    let mut numbers = Random::new(SEED);
+    let mut random = move || numbers.next();
     // What the variables 0 (1 byte) and 2 (4 bytes) of each node may hold.
     let mut known: [[BTreeSet<Vec<u8>>; 2]; 3] =
         std::array::from_fn(|_| [BTreeSet::from([vec![0x5A]]), BTreeSet::from([vec![1, 2, 3, 4]])]);

@@ -13,13 +13,11 @@ use anysmp::line::{Caller, Verdict};
 use anysmp::routine::{Routine, Step};
 use serde_json::Value;
 
+use crate::kit::hex::hex;
+
 fn vectors() -> Value {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/bsmp/bsmp.json");
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
-}
-
-fn hex(text: &str) -> Vec<u8> {
-    (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect()
 }
 
 type Exchange = (Vec<u8>, Vec<u8>);

@@ -6,10 +6,6 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::device::Setup;
-use crate::wire::{
-    Bus, Call, Carrier, EarlyBus, EchoBus, Kind, MS, PacketsOnTcp, Rig, Sends, Sent, Tcp, Udp, on_every_line,
-};
 use anysmp::blocking::Link;
 use anysmp::bsmp::curve::{Curve, Md5};
 use anysmp::bsmp::routine::{Discovery, ReadCurve, Tables, Verified, WriteCurve};
@@ -19,6 +15,12 @@ use anysmp::framing::packet::{Packet, gap};
 use anysmp::line::{self, Event, Line, Peer};
 use anysmp::port::Clock;
 use anysmp::time::Span;
+
+use crate::device::Setup;
+use crate::kit::random::Random;
+use crate::wire::{
+    Bus, Call, Carrier, EarlyBus, EchoBus, Kind, MS, PacketsOnTcp, Rig, Sends, Sent, Tcp, Udp, on_every_line,
+};
 
 /// The answer to a read: variable i reads as i, i.
 fn value(request: &[u8]) -> Vec<u8> {
@@ -283,30 +285,22 @@ fn what_came_before_a_request_is_dropped_before_it_is_sent() {
 
 // ---- doubled answers ---------------------------------------------------------------------------------------------------
 
-/// xorshift64.
-fn random(seed: &mut u64) -> u64 {
-    *seed ^= *seed << 13;
-    *seed ^= *seed >> 7;
-    *seed ^= *seed << 17;
-    *seed >> 16
-}
-
 /// A whole node whose requests get lost at 5 % if `loses`, and whose answers come twice at 10 %: the copy follows after `copy`.
 fn doubling(seed: u64, loses: bool, copy: impl Fn(u64) -> u64 + 'static) -> impl FnMut(&[u8], u64) -> Sends {
     let (setup, device) = Setup::main();
     let setup: &'static Setup = Box::leak(Box::new(setup));
     let mut server = Server::new(Box::leak(Box::new(setup.table())), device);
-    let mut seed = seed | 1;
+    let mut random = Random::new(seed);
     move |request, at| {
-        if loses && random(&mut seed).is_multiple_of(20) {
+        if loses && random.next().is_multiple_of(20) {
             return Vec::new();
         }
         let mut tx = [0; 1024];
         let length = server.serve(request, &mut tx);
         let answer = || Sent::Message(tx[..length].to_vec());
         let mut sends = vec![(at + 2 * MS, answer())];
-        if random(&mut seed).is_multiple_of(10) {
-            sends.push((at + 2 * MS + copy(random(&mut seed)), answer()));
+        if random.next().is_multiple_of(10) {
+            sends.push((at + 2 * MS + copy(random.next()), answer()));
         }
         sends
     }

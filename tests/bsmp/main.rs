@@ -10,6 +10,9 @@
     reason = "a test that panics has failed, and nobody reads its docs"
 )]
 
+#[path = "../kit/mod.rs"]
+mod kit;
+
 #[cfg(feature = "md5")]
 #[path = "../../examples/tools/src/bsmp/device.rs"]
 mod device;

@@ -3,7 +3,6 @@
 use std::num::NonZeroU8;
 use std::time::Duration;
 
-use crate::device::{Blocks, Device, Setup};
 use anysmp::blocking::Link;
 use anysmp::bsmp::curve::{Curve, Digest, UNKNOWN};
 use anysmp::bsmp::function::Function;
@@ -17,6 +16,10 @@ use anysmp::framing::packet::Packet;
 use anysmp::line::{Buffers, Damage, Serve as _, Service};
 use anysmp::port::Ticking;
 use serde_json::Value;
+
+use crate::device::{Blocks, Device, Setup};
+use crate::kit::hex::hex;
+use crate::kit::random::Random;
 
 fn ask<E: Entities>(server: &mut Server<'_, E>, request: &[u8]) -> Vec<u8> {
     let mut tx = [0; 1024];
@@ -95,9 +98,7 @@ fn requests() -> Vec<(String, Vec<u8>)> {
     for session in file["sessions"].as_array().unwrap().iter().filter(|session| session["setup"] == "main") {
         for step in session["steps"].as_array().unwrap() {
             let text = step["request"].as_str().unwrap();
-            let request =
-                (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect();
-            requests.push((step["n"].to_string(), request));
+            requests.push((step["n"].to_string(), hex(text)));
         }
     }
     requests
@@ -309,13 +310,8 @@ fn any_bytes_get_one_well_formed_answer() {
     let table = setup.table();
     let mut server = Server::new(&table, device);
     let good: Vec<_> = requests().into_iter().map(|(_, request)| request).collect();
-    let mut seed = 0x5EED_0004_u64;
-    let mut random = move || {
-        seed ^= seed << 13;
-        seed ^= seed >> 7;
-        seed ^= seed << 17;
-        seed
-    };
+    let mut numbers = Random::new(0x5EED_0004);
+    let mut random = move || numbers.next();
     for round in 0..200_000 {
         let mut request = good[random() as usize % good.len()].clone();
         if random() % 4 == 0 {
@@ -335,7 +331,7 @@ fn any_bytes_get_one_well_formed_answer() {
             assert_eq!(length, 0);
             continue;
         }
-        assert!(length >= 3 && length <= room, "round {round} of seed 0x5EED0004: {request:02x?}");
+        assert!(length >= 3 && length <= room, "round {round}: {request:02x?}");
         assert_eq!(usize::from(u16::from_be_bytes([tx[1], tx[2]])), length - 3, "round {round}: {request:02x?}");
         let expected = match tx[0] {
             0xE0..=0xE8 | 0x41 | 0x53 => true,

@@ -3,12 +3,14 @@
 
 use std::path::Path;
 
-use crate::device::{Device, Setup};
 use anysmp::bsmp::{Address, Node, Server};
 use anysmp::checksum::Sum;
 use anysmp::framing::packet::{Packet, gap};
 use anysmp::framing::{Encoder, Framing, Progress};
 use serde_json::Value;
+
+use crate::device::{Device, Setup};
+use crate::kit::hex::hex;
 
 fn files() -> Vec<Value> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/bsmp");
@@ -17,10 +19,6 @@ fn files() -> Vec<Value> {
     files.sort();
     assert!(!files.is_empty());
     files.iter().map(|path| serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()).collect()
-}
-
-fn hex(text: &str) -> Vec<u8> {
-    (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect()
 }
 
 fn list<'v>(value: &'v Value, key: &str) -> &'v [Value] {

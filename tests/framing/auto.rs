@@ -1,15 +1,19 @@
 //! One port, three framings: whatever comes in any order and in any pieces is told apart, and answered in kind.
 
+use core::time::Duration;
+
 use anysmp::framing::auto::{ABANDON, ABANDON_COBS, Auto, Kind};
 use anysmp::framing::console::Console;
 use anysmp::framing::{Encoder, Framing, Progress, console, counted, delimited};
-use core::time::Duration;
 
-use crate::common::{Random, base64, console_reference, messages, vectors};
+use crate::kit::events::messages;
+use crate::kit::oracle::{base64, console_reference};
+use crate::kit::random::Random;
+use crate::kit::vectors::vectors;
 
 /// An SMP request of so many payload bytes.
 fn request(random: &mut Random, payload: usize) -> Vec<u8> {
-    let first = [0x00, 0x02, 0x08, 0x0A][random.below(4)];
+    let first = [0x00, 0x02, 0x08, 0x0A][random.index(4)];
     let [high, low] = (payload as u16).to_be_bytes();
     let mut message = vec![first, 0, high, low, 0, random.byte() & 1, random.byte(), random.byte() & 7];
     message.extend(random.bytes(payload));
@@ -62,14 +66,14 @@ fn decode(auto: &mut Auto<'_>, pieces: &[&[u8]]) -> (Vec<(Kind, Vec<u8>)>, Vec<u
 #[test]
 fn frames_of_all_kinds_are_told_apart_in_any_order_and_any_pieces() {
     for seed in 1..=400 {
-        let mut random = Random(seed);
+        let mut random = Random::new(seed);
         let (mut wire, mut expected, mut printed) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..8 {
-            let kind = [Kind::Console, Kind::Raw, Kind::Cobs][random.below(3)];
-            let payload = random.below(200);
+            let kind = [Kind::Console, Kind::Raw, Kind::Cobs][random.index(3)];
+            let payload = random.index(200);
             let message = request(&mut random, payload);
             // A client that resynchronises first, and a device that prints between frames.
-            match (kind, random.below(3)) {
+            match (kind, random.index(3)) {
                 (Kind::Console, 0) => {
                     wire.push(b'\n');
                     printed.push(b'\n');
@@ -89,7 +93,7 @@ fn frames_of_all_kinds_are_told_apart_in_any_order_and_any_pieces() {
         let mut pieces = Vec::new();
         let mut rest = &wire[..];
         while !rest.is_empty() {
-            let (piece, next) = rest.split_at(rest.len().min(1 + random.below(9)));
+            let (piece, next) = rest.split_at(rest.len().min(1 + random.index(9)));
             pieces.push(piece);
             rest = next;
         }
@@ -157,8 +161,8 @@ fn half_a_raw_message_is_given_up_after_the_silence_limit() {
 #[test]
 fn noise_never_panics_and_the_next_console_frame_after_silence_arrives() {
     for seed in 1..=2000 {
-        let mut random = Random(seed);
-        let len = random.below(80);
+        let mut random = Random::new(seed);
+        let len = random.index(80);
         let noise = random.bytes(len);
         let mut buffer = [0; 128];
         let mut auto = Auto::new(&mut buffer);
@@ -246,37 +250,37 @@ fn console_messages(stream: &[u8], buffer: usize) -> Vec<Vec<u8>> {
 
 /// Bytes that mean something to one of the framings, alone and in the combinations that begin or end something.
 fn noise(random: &mut Random) -> Vec<u8> {
-    if random.below(2) == 0 {
-        let len = 1 + random.below(60);
+    if random.index(2) == 0 {
+        let len = 1 + random.index(60);
         return random.bytes(len);
     }
     let mut noise = Vec::new();
-    for _ in 0..1 + random.below(8) {
-        match random.below(12) {
+    for _ in 0..1 + random.index(8) {
+        match random.index(12) {
             0..5 => {
                 let bytes = [0, 1, 2, 3, 4, 6, 8, 9, 0x0A, 0x0B, 0x14, 0x0D, b'=', b'A', b'z', b'/', b' ', 0xFF];
-                for _ in 0..1 + random.below(4) {
-                    noise.push(bytes[random.below(bytes.len())]);
+                for _ in 0..1 + random.index(4) {
+                    noise.push(bytes[random.index(bytes.len())]);
                 }
             }
-            5 => noise.extend([[1, 1], [2, 2], [2, 8], [2, 10], [6, 9], [4, 0x14]][random.below(6)]),
+            5 => noise.extend([[1, 1], [2, 2], [2, 8], [2, 10], [6, 9], [4, 0x14]][random.index(6)]),
             6 | 7 => {
                 // A raw header with any length, often one that ends within what follows.
-                let len = if random.below(2) == 0 { random.below(80) } else { random.next() as usize & 0x7FF };
-                noise.extend([[0u8, 2, 8, 10][random.below(4)], 0]);
+                let len = if random.index(2) == 0 { random.index(80) } else { random.next() as usize & 0x7FF };
+                noise.extend([[0u8, 2, 8, 10][random.index(4)], 0]);
                 noise.extend((len as u16).to_be_bytes());
                 let rest = random.bytes(4);
-                noise.extend(&rest[..random.below(5)]);
+                noise.extend(&rest[..random.index(5)]);
             }
             8 => {
                 let symbols = random.bytes(9);
                 noise.extend(base64(&symbols));
             }
             _ => {
-                let payload = random.below(40);
+                let payload = random.index(40);
                 let message = request(random, payload);
-                let whole = frame([Kind::Console, Kind::Raw, Kind::Cobs][random.below(3)], &message);
-                noise.extend(&whole[..random.below(whole.len())]);
+                let whole = frame([Kind::Console, Kind::Raw, Kind::Cobs][random.index(3)], &message);
+                noise.extend(&whole[..random.index(whole.len())]);
             }
         }
     }
@@ -291,7 +295,7 @@ fn share(count: u64) -> u64 {
 fn twelve(random: &mut Random, kind: Kind, longest: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
     (0..12)
         .map(|_| {
-            let payload = random.below(longest);
+            let payload = random.index(longest);
             let message = request(random, payload);
             let wire = frame(kind, &message);
             (message, wire)
@@ -321,11 +325,11 @@ fn a_console_client_that_repeats_is_heard_behind_two_bytes_that_look_like_cobs()
 fn console_behind_noise(seeds: impl Iterator<Item = u64>) -> (u64, usize) {
     let (mut trials, mut made_of_noise) = (0, 0);
     for seed in seeds {
-        let mut random = Random(seed);
+        let mut random = Random::new(seed);
         let noise = noise(&mut random);
         let frames = twelve(&mut random, Kind::Console, 70);
         let stream: Vec<u8> = noise.iter().copied().chain(frames.iter().flat_map(|(_, wire)| wire.clone())).collect();
-        let size = [82, 100, 300, 520, 600, 2100][random.below(6)];
+        let size = [82, 100, 300, 520, 600, 2100][random.index(6)];
         let expected = console_messages(&stream, size);
         assert!(
             expected.len() >= 12
@@ -374,16 +378,16 @@ fn every_console_frame_behind_noise_arrives_without_a_pause_campaign() {
 #[test]
 fn console_frames_are_those_of_the_slow_decoder_whatever_is_around_them() {
     for seed in 1..=share(20_000) {
-        let mut random = Random(seed);
+        let mut random = Random::new(seed);
         let mut stream = Vec::new();
-        for _ in 0..1 + random.below(6) {
+        for _ in 0..1 + random.index(6) {
             stream.extend(noise(&mut random));
-            let payload = random.below(120);
+            let payload = random.index(120);
             let message = request(&mut random, payload);
-            let kind = [Kind::Console, Kind::Console, Kind::Raw, Kind::Cobs][random.below(4)];
+            let kind = [Kind::Console, Kind::Console, Kind::Raw, Kind::Cobs][random.index(4)];
             stream.extend(frame(kind, &message));
         }
-        let size = [16, 64, 100, 140, 600][random.below(5)];
+        let size = [16, 64, 100, 140, 600][random.index(5)];
         let expected = console_messages(&stream, size);
         for raw in [true, false] {
             let mut buffer = vec![0; size];
@@ -397,15 +401,15 @@ fn console_frames_are_those_of_the_slow_decoder_whatever_is_around_them() {
 #[test]
 fn a_console_frame_that_is_longer_on_the_wire_than_the_buffer_arrives_behind_noise() {
     for seed in 1..=2000 {
-        let mut random = Random(seed);
-        let payload = 100 + random.below(300);
+        let mut random = Random::new(seed);
+        let payload = 100 + random.index(300);
         let message = request(&mut random, payload);
         let wire = frame(Kind::Console, &message);
         let size = Console::buffer_len(message.len());
         assert!(wire.len() > size);
         let mut noise = noise(&mut random);
         if seed % 2 == 0 {
-            noise.extend([[1, 1], [2, 2], [2, 8], [2, 10]][random.below(4)]);
+            noise.extend([[1, 1], [2, 2], [2, 8], [2, 10]][random.index(4)]);
         }
         let stream = [&noise[..], &wire, &wire].concat();
         for raw in [true, false] {
@@ -422,11 +426,11 @@ fn a_console_frame_that_is_longer_on_the_wire_than_the_buffer_arrives_behind_noi
 fn noise_costs_a_cobs_client_the_frame_that_it_touches_and_one_more_only_if_it_looks_raw() {
     let mut lost = [[0; 3]; 2];
     for seed in 1..=share(20_000) {
-        let mut random = Random(seed);
+        let mut random = Random::new(seed);
         let noise = noise(&mut random);
         let frames = twelve(&mut random, Kind::Cobs, 70);
         let stream: Vec<u8> = noise.iter().copied().chain(frames.iter().flat_map(|(_, wire)| wire.clone())).collect();
-        let size = [100, 300, 520, 600, 2100][random.below(5)];
+        let size = [100, 300, 520, 600, 2100][random.index(5)];
         for raw in [true, false] {
             let mut buffer = vec![0; size];
             let pieces = random.pieces(&stream, 30);
@@ -446,7 +450,7 @@ fn noise_costs_a_cobs_client_the_frame_that_it_touches_and_one_more_only_if_it_l
 #[test]
 fn raw_messages_behind_noise_and_the_silence_limit_arrive() {
     for seed in 1..=share(20_000) {
-        let mut random = Random(seed);
+        let mut random = Random::new(seed);
         let noise = noise(&mut random);
         let mut buffer = [0; 300];
         let mut auto = Auto::new(&mut buffer);
@@ -486,26 +490,26 @@ fn a_raw_client_that_repeats_is_heard_whatever_its_request_looks_like() {
 #[test]
 fn text_beside_frames_comes_out_in_order_and_whole() {
     for seed in 1..=4000 {
-        let mut random = Random(seed);
+        let mut random = Random::new(seed);
         let (mut stream, mut printed, mut expected) = (Vec::new(), Vec::<u8>::new(), Vec::new());
         for _ in 0..8 {
-            let text: Vec<u8> = (0..random.below(40))
-                .map(|_| match random.below(12) {
+            let text: Vec<u8> = (0..random.index(40))
+                .map(|_| match random.index(12) {
                     0 => b'\n',
                     1 => b'\r',
                     2 => 0x08,
-                    3 => [0x09, 0x14, 0x1B, 0x7F, 0xC3, 0x0B][random.below(6)],
+                    3 => [0x09, 0x14, 0x1B, 0x7F, 0xC3, 0x0B][random.index(6)],
                     _ => b' ' + random.byte() % 95,
                 })
                 .collect();
             stream.extend(&text);
             printed.extend(&text);
-            let payload = random.below(150);
+            let payload = random.index(150);
             let message = request(&mut random, payload);
             let wire = frame(Kind::Console, &message);
             // Between the lines of a packet, too.
             for line in wire.split_inclusive(|byte| *byte == b'\n') {
-                if random.below(4) == 0 && line[0] == 4 {
+                if random.index(4) == 0 && line[0] == 4 {
                     stream.extend(b"between\r\n");
                     printed.extend(b"between\r\n");
                 }
@@ -561,7 +565,7 @@ fn behind_every_damage_to_a_golden_frame_the_next_console_frame_arrives() {
 #[test]
 fn a_buffer_accepts_in_each_framing_what_its_length_says() {
     for size in (12..1100).chain([2048, 4096, 65_535]) {
-        let mut random = Random(size as u64);
+        let mut random = Random::new(size as u64);
         for kind in [Kind::Console, Kind::Raw, Kind::Cobs] {
             let len = Auto::max_message_in(kind, size);
             assert!(len >= Auto::max_message(size));
@@ -627,7 +631,7 @@ fn silence_gives_up_what_is_not_decided_but_no_console_packet_that_goes_on() {
 #[test]
 fn messages_may_contain_the_front_of_any_frame() {
     for seed in 1..=4000 {
-        let mut random = Random(seed);
+        let mut random = Random::new(seed);
         let (mut wires, mut expected) = (Vec::new(), Vec::new());
         for _ in 0..6 {
             let mut payload = noise(&mut random);
@@ -635,18 +639,18 @@ fn messages_may_contain_the_front_of_any_frame() {
             payload.retain(|byte| *byte != b'\n');
             payload.extend(
                 [&[][..], &[6], &[4], &[2, 2], b"\x06\x09A\xA0", b"\x06\x09AAo\xFF\x06", b"\x06\x09\xFF"]
-                    [random.below(7)],
+                    [random.index(7)],
             );
-            let first = [0, 2, 8, 10][random.below(4)];
+            let first = [0, 2, 8, 10][random.index(4)];
             let mut message = vec![first, 0, 0, payload.len() as u8, 0, 0, random.byte(), 1];
             message.extend(payload);
-            let kind = [Kind::Raw, Kind::Raw, Kind::Cobs, Kind::Console][random.below(4)];
+            let kind = [Kind::Raw, Kind::Raw, Kind::Cobs, Kind::Console][random.index(4)];
             wires.push(frame(kind, &message));
             expected.push((kind, message));
         }
         let mut buffer = [0; 600];
         let mut auto = Auto::new(&mut buffer);
-        let longest = [1, 2, 50][random.below(3)];
+        let longest = [1, 2, 50][random.index(3)];
         let mut heard = Heard::default();
         for wire in &wires {
             // A line feed alone could end a line of the packet that a message seems to end with.
@@ -692,7 +696,7 @@ fn a_cobs_frame_inside_what_looks_like_a_raw_message_arrives() {
 fn buffers_that_hold_no_frame_are_no_trouble() {
     for size in 0..16 {
         for seed in 1..500 {
-            let mut random = Random(seed);
+            let mut random = Random::new(seed);
             let stream = [noise(&mut random), noise(&mut random)].concat();
             for raw in [true, false] {
                 let mut buffer = vec![0; size];

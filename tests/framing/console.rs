@@ -2,11 +2,14 @@
 
 use core::time::Duration;
 
-use crate::common::{
-    Event, Random, console_reference, decode, encode, encode_in, errors, messages, smp, text, vectors,
-};
 use anysmp::framing::console::{ABANDON, Console, Encoder, LINE};
 use anysmp::framing::{Encoder as _, Error, Framing, Progress};
+
+use crate::kit::events::{Event, decode, encode, encode_in, errors, messages, text};
+use crate::kit::oracle::console_reference;
+use crate::kit::random::Random;
+use crate::kit::smp::random as smp;
+use crate::kit::vectors::vectors;
 
 const BUFFER: usize = 600;
 
@@ -14,7 +17,7 @@ fn run(stream: &[u8]) -> Vec<Event> {
     decode(&mut Console::new(&mut [0; BUFFER]), [stream])
 }
 
-fn goldens() -> Vec<crate::common::Vector> {
+fn goldens() -> Vec<crate::kit::vectors::Vector> {
     vectors("console", "vectors", "name")
 }
 
@@ -53,13 +56,13 @@ fn the_layouts_of_all_known_senders_are_accepted() {
 #[test]
 fn padding_may_end_any_line() {
     let mut packet = vec![0, 22];
-    packet.extend_from_slice(&smp(&mut Random(1), 20));
-    packet.extend_from_slice(&crate::common::crc16(&packet[2..]).to_be_bytes());
+    packet.extend_from_slice(&smp(&mut Random::new(1), 20));
+    packet.extend_from_slice(&crate::kit::oracle::crc16(&packet[2..]).to_be_bytes());
     for size in 1..=packet.len() {
         let mut wire = Vec::new();
         for (at, line) in packet.chunks(size).enumerate() {
-            wire.extend_from_slice(if at == 0 { &crate::common::START } else { &crate::common::NEXT });
-            wire.extend_from_slice(&crate::common::base64(line));
+            wire.extend_from_slice(if at == 0 { &crate::kit::oracle::START } else { &crate::kit::oracle::NEXT });
+            wire.extend_from_slice(&crate::kit::oracle::base64(line));
             wire.push(b'\n');
         }
         assert_eq!(run(&wire), [Event::Message(packet[2..22].to_vec())], "lines of {size} bytes");
@@ -68,14 +71,14 @@ fn padding_may_end_any_line() {
 
 #[test]
 fn lines_keep_their_length_and_hold_whole_triples() {
-    let message = smp(&mut Random(2), 2044);
+    let message = smp(&mut Random::new(2), 2044);
     for length in 0..300 {
         let console = Console::new(&mut []).with_line(length);
         let wire = encode(&console, &message);
         assert_eq!(wire.len(), Encoder::encoded_len(message.len(), length));
         let lines: Vec<_> = wire.split_inclusive(|byte| *byte == b'\n').collect();
         for (at, line) in lines.iter().enumerate() {
-            assert!(line.starts_with(if at == 0 { &crate::common::START } else { &crate::common::NEXT }));
+            assert!(line.starts_with(if at == 0 { &crate::kit::oracle::START } else { &crate::kit::oracle::NEXT }));
             assert!(line.len() <= length.max(7), "line length {length}");
             assert_eq!((line.len() - 3) % 4, 0);
             assert!(at + 1 == lines.len() || (!line.contains(&b'=') && line.len() + 4 > length));
@@ -87,14 +90,14 @@ fn lines_keep_their_length_and_hold_whole_triples() {
 
 #[test]
 fn a_message_of_2044_bytes_takes_23_lines_and_2801_bytes() {
-    let wire = encode(&Console::new(&mut []), &smp(&mut Random(3), 2044));
+    let wire = encode(&Console::new(&mut []), &smp(&mut Random::new(3), 2044));
     assert_eq!((wire.iter().filter(|byte| **byte == b'\n').count(), wire.len()), (23, 2801));
     assert_eq!(Console::encoded_len(2044), 2801);
 }
 
 #[test]
 fn every_length_makes_the_round_trip_in_exactly_the_buffer_that_is_announced() {
-    let mut random = Random(4);
+    let mut random = Random::new(4);
     for len in 8..=4096 {
         let message = smp(&mut random, len);
         let wire = encode(&Console::new(&mut []), &message);
@@ -109,7 +112,7 @@ fn every_length_makes_the_round_trip_in_exactly_the_buffer_that_is_announced() {
 
 #[test]
 fn the_longest_message_makes_the_round_trip_and_one_byte_more_is_unsendable() {
-    let message = Random(5).bytes(65_534);
+    let message = Random::new(5).bytes(65_534);
     let mut buffer = vec![0; Console::buffer_len(65_533)];
     assert_eq!(Console::new(&mut []).encode(&message).unwrap_err(), Error::Unsendable);
     let wire = encode(&Console::new(&mut []), &message[..65_533]);
@@ -259,14 +262,14 @@ fn every_single_byte_change_has_the_verdict_of_the_reference_and_the_next_packet
 
 #[test]
 fn damage_to_two_neighbouring_symbols_never_passes() {
-    let mut random = Random(6);
+    let mut random = Random::new(6);
     let alphabet = base64::alphabet::STANDARD.as_str().as_bytes();
     for vector in goldens() {
         for at in 0..vector.wire.len() - 1 {
             for _ in 0..400 {
                 let mut wire = vector.wire.clone();
-                wire[at] = alphabet[random.below(64)];
-                wire[at + 1] = alphabet[random.below(64)];
+                wire[at] = alphabet[random.index(64)];
+                wire[at + 1] = alphabet[random.index(64)];
                 let events = run(&wire);
                 for message in messages(&events) {
                     assert_eq!(message, vector.message, "{}: bytes {at} and the next", vector.name);
@@ -289,7 +292,7 @@ fn a_wrong_checksum_costs_one_error() {
 
 /// A line from symbols.
 fn line(start: bool, symbols: &str) -> Vec<u8> {
-    [if start { &crate::common::START } else { &crate::common::NEXT }, symbols.as_bytes(), b"\n"].concat()
+    [if start { &crate::kit::oracle::START } else { &crate::kit::oracle::NEXT }, symbols.as_bytes(), b"\n"].concat()
 }
 
 #[test]
@@ -317,7 +320,7 @@ fn too_many_bytes_are_malformed_on_the_same_line_and_on_another() {
 
 #[test]
 fn an_oversized_packet_costs_one_error_and_its_tail_is_never_taken_for_a_message() {
-    let long = smp(&mut Random(7), BUFFER);
+    let long = smp(&mut Random::new(7), BUFFER);
     let vector = &goldens()[0];
     let stream = [encode(&Console::new(&mut []), &long), vector.wire.clone()].concat();
     for pieces in [1, 7, 64, stream.len()] {
@@ -433,24 +436,24 @@ fn the_preamble_ends_a_half_line_at_the_receiver() {
 fn noisy(random: &mut Random) -> Vec<u8> {
     let alphabet: &[u8] = b"\x06\x09\x04\x14\n\r =A/9w";
     let mut stream = Vec::new();
-    for _ in 0..random.below(8) {
-        let len = random.below(200);
-        let mut wire = encode(&Console::new(&mut []).with_line(random.below(140)), &smp(random, len));
-        match random.below(8) {
-            0 => wire.truncate(random.below(wire.len())),
+    for _ in 0..random.index(8) {
+        let len = random.index(200);
+        let mut wire = encode(&Console::new(&mut []).with_line(random.index(140)), &smp(random, len));
+        match random.index(8) {
+            0 => wire.truncate(random.index(wire.len())),
             1 => wire = random.bytes(40),
-            2 => wire = (0..40).map(|_| alphabet[random.below(alphabet.len())]).collect(),
+            2 => wire = (0..40).map(|_| alphabet[random.index(alphabet.len())]).collect(),
             3 | 4 => {
-                for _ in 0..=random.below(3) {
-                    let at = random.below(wire.len());
-                    match random.below(3) {
+                for _ in 0..=random.index(3) {
+                    let at = random.index(wire.len());
+                    match random.index(3) {
                         0 => wire[at] = random.byte(),
-                        1 => wire.insert(at, alphabet[random.below(alphabet.len())]),
+                        1 => wire.insert(at, alphabet[random.index(alphabet.len())]),
                         _ => drop(wire.remove(at)),
                     }
                 }
             }
-            5 => wire = b"uart:~$ \r\n"[..random.below(11)].to_vec(),
+            5 => wire = b"uart:~$ \r\n"[..random.index(11)].to_vec(),
             _ => {}
         }
         stream.extend_from_slice(&wire);
@@ -461,11 +464,11 @@ fn noisy(random: &mut Random) -> Vec<u8> {
 #[test]
 fn noisy_streams_in_any_pieces_give_what_the_reference_gives() {
     for seed in 0..30_000 {
-        let mut random = Random(seed);
+        let mut random = Random::new(seed);
         let stream = noisy(&mut random);
-        let size = 12 + random.below(220);
+        let size = 12 + random.index(220);
         let mut buffer = vec![0; size];
-        let longest = 1 + random.below(90);
+        let longest = 1 + random.index(90);
         let pieces = random.pieces(&stream, longest);
         assert_eq!(decode(&mut Console::new(&mut buffer), pieces), console_reference(&stream, size), "seed {seed}");
     }
@@ -475,7 +478,7 @@ fn noisy_streams_in_any_pieces_give_what_the_reference_gives() {
 fn a_packet_after_any_noise_is_delivered() {
     let next = &goldens()[1];
     for seed in 0..20_000 {
-        let mut random = Random(seed);
+        let mut random = Random::new(seed);
         let stream = [noisy(&mut random), next.wire.clone()].concat();
         assert_eq!(messages(&run(&stream)).last(), Some(&&next.message[..]), "seed {seed}");
     }

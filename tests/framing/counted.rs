@@ -2,10 +2,14 @@
 
 use core::time::Duration;
 
-use crate::common::{Event, Events, Random, decode, encode, encode_in, smp, vectors};
 use anysmp::framing::counted::{self, ABANDON, Counted, Head, RESYNC, SmpHead};
 use anysmp::framing::datagram::Datagram;
 use anysmp::framing::{Encoder as _, Error, Framing, Progress};
+
+use crate::kit::events::{Event, Events, decode, encode, encode_in};
+use crate::kit::random::Random;
+use crate::kit::smp::random as smp;
+use crate::kit::vectors::vectors;
 
 const BUFFER: usize = 600;
 
@@ -63,7 +67,7 @@ fn every_message_is_delivered_at_every_split_and_all_of_one_read() {
 
 #[test]
 fn every_length_makes_the_round_trip_in_exactly_the_buffer_that_is_announced() {
-    let mut random = Random(4);
+    let mut random = Random::new(4);
     for len in 8..=4096 {
         let message = smp(&mut random, len);
         let mut buffer = vec![0; Counted::<SmpHead>::buffer_len(len)];
@@ -118,7 +122,7 @@ fn a_bad_header_costs_one_error_and_everything_up_to_the_next_silence() {
 
 #[test]
 fn an_oversized_message_costs_one_error_and_its_tail_is_never_taken_for_a_message() {
-    let mut long = smp(&mut Random(7), BUFFER + 1);
+    let mut long = smp(&mut Random::new(7), BUFFER + 1);
     let good = &goldens()[1];
     let end = long.len() - good.len();
     long[end..].copy_from_slice(good);
@@ -180,19 +184,19 @@ fn every_single_byte_change_has_the_verdict_of_the_reference_and_after_silence_t
 #[test]
 fn noisy_streams_in_any_pieces_give_what_the_reference_gives() {
     for seed in 0..30_000 {
-        let mut random = Random(seed);
+        let mut random = Random::new(seed);
         let mut stream = Vec::new();
-        for _ in 0..random.below(9) {
-            let len = random.below(90);
+        for _ in 0..random.index(9) {
+            let len = random.index(90);
             stream.extend_from_slice(&smp(&mut random, len));
-            if random.below(6) == 0 {
-                let at = random.below(stream.len());
+            if random.index(6) == 0 {
+                let at = random.index(stream.len());
                 stream[at] = random.byte();
             }
         }
-        let size = random.below(120);
+        let size = random.index(120);
         let mut buffer = vec![0; size];
-        let longest = 1 + random.below(90);
+        let longest = 1 + random.index(90);
         let pieces = random.pieces(&stream, longest);
         assert_eq!(decode(&mut counted(&mut buffer), pieces), reference(&stream, size), "seed {seed}");
     }
@@ -272,7 +276,7 @@ fn a_datagram_is_a_message() {
 
 #[test]
 fn a_datagram_that_is_too_long_costs_itself_only() {
-    let mut random = Random(4);
+    let mut random = Random::new(4);
     for len in 8..=4096 {
         let message = smp(&mut random, len);
         let wire = encode(&Datagram::new(&mut []), &message);

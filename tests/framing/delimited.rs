@@ -2,10 +2,15 @@
 
 use core::time::Duration;
 
-use crate::common::{Event, Random, Vector, cobs_reference, decode, encode, encode_in, errors, messages, smp, vectors};
 use anysmp::cobs::{self, Decoded, Decoder};
 use anysmp::framing::delimited::{ABANDON, Cobs, Encoder};
 use anysmp::framing::{Encoder as _, Error, Framing, Progress};
+
+use crate::kit::events::{Event, decode, encode, encode_in, errors, messages};
+use crate::kit::oracle::cobs_reference;
+use crate::kit::random::Random;
+use crate::kit::smp::random as smp;
+use crate::kit::vectors::{Vector, vectors};
 
 const BUFFER: usize = 600;
 
@@ -34,14 +39,14 @@ fn stuff<const TAIL: usize>(body: &[u8], tail: [u8; TAIL], out: usize) -> Vec<u8
 
 /// Data with few zeros, some, many, or only zeros.
 fn data(random: &mut Random, len: usize) -> Vec<u8> {
-    let kind = random.below(5);
+    let kind = random.index(5);
     (0..len)
         .map(|_| match kind {
             0 => 0,
             1 => random.byte() & random.byte() & random.byte(),
             2 => random.byte(),
             3 => random.byte() | 1,
-            _ if random.below(200) == 0 => 0,
+            _ if random.index(200) == 0 => 0,
             _ => 0x55,
         })
         .collect()
@@ -50,10 +55,10 @@ fn data(random: &mut Random, len: usize) -> Vec<u8> {
 #[test]
 fn encoded_data_are_those_of_the_cobs_crate_but_for_the_group_that_it_leaves_out() {
     for seed in 0..4000 {
-        let mut random = Random(seed);
-        let len = random.below(1100);
+        let mut random = Random::new(seed);
+        let len = random.index(1100);
         let data = data(&mut random, len);
-        let out = 1 + random.below(300);
+        let out = 1 + random.index(300);
         let ours = stuff(&data, [], out);
         let mut theirs = ::cobs::encode_vec(&data);
         // The paper closes a full last group with an empty one; the crate does not.
@@ -80,8 +85,8 @@ fn the_longest_encoding_is_that_of_data_without_a_zero() {
 #[test]
 fn decoded_data_are_those_of_both_crates_in_any_pieces() {
     for seed in 0..4000 {
-        let mut random = Random(seed);
-        let len = random.below(1100);
+        let mut random = Random::new(seed);
+        let len = random.index(1100);
         let data = data(&mut random, len);
         let encoders: [Stuff; 3] = [
             |data| stuff(data, [], 64),
@@ -99,7 +104,7 @@ fn decoded_data_are_those_of_both_crates_in_any_pieces() {
             let mut out = vec![0xEE; data.len()];
             let mut len = 0;
             let mut decoder = Decoder::new();
-            let longest = 1 + random.below(400);
+            let longest = 1 + random.index(400);
             let pieces = random.pieces(&wire, longest);
             let last = pieces.len() - 1;
             for (at, mut piece) in pieces.into_iter().enumerate() {
@@ -200,7 +205,7 @@ fn the_last_empty_group_may_be_left_out() {
 
 #[test]
 fn every_length_makes_the_round_trip_in_exactly_the_buffer_that_is_announced() {
-    let mut random = Random(4);
+    let mut random = Random::new(4);
     for len in 8..=4096 {
         let message = smp(&mut random, len);
         let wire = encode(&Cobs::new(&mut []), &message);
@@ -219,7 +224,7 @@ fn the_announced_frame_length_is_reached() {
     for len in 8..=4096 {
         let message = (1..=u8::MAX)
             .map(|fill| vec![fill; len])
-            .find(|m| !crate::common::crc16(m).to_be_bytes().contains(&0))
+            .find(|m| !crate::kit::oracle::crc16(m).to_be_bytes().contains(&0))
             .unwrap();
         assert_eq!(encode(&Cobs::new(&mut []), &message).len(), Cobs::max_encoded_len(len));
     }
@@ -230,7 +235,7 @@ fn less_than_a_header_is_unsendable_and_malformed() {
     for len in 0..8 {
         let message = vec![3; len];
         assert_eq!(Cobs::new(&mut []).encode(&message).unwrap_err(), Error::Unsendable);
-        let mut wire = stuff(&message, crate::common::crc16(&message).to_be_bytes(), 64);
+        let mut wire = stuff(&message, crate::kit::oracle::crc16(&message).to_be_bytes(), 64);
         wire.push(0);
         assert_eq!(run(&wire), [Event::Error(Error::Malformed)]);
     }
@@ -361,22 +366,22 @@ fn a_message_is_lent_until_the_next_byte_and_a_reset_forgets_a_partial_frame() {
 /// A stream of frames, noise and damage.
 fn noisy(random: &mut Random) -> Vec<u8> {
     let mut stream = Vec::new();
-    for _ in 0..random.below(8) {
-        let len = random.below(300);
+    for _ in 0..random.index(8) {
+        let len = random.index(300);
         let mut message = data(random, len.max(8));
-        if random.below(9) == 0 {
+        if random.index(9) == 0 {
             message = random.bytes(8);
         }
         let mut wire = encode(&Cobs::new(&mut []), &message);
-        match random.below(7) {
-            0 => wire.truncate(random.below(wire.len())),
+        match random.index(7) {
+            0 => wire.truncate(random.index(wire.len())),
             1 => wire = random.bytes(40),
             2 | 3 => {
-                for _ in 0..=random.below(3) {
-                    let at = random.below(wire.len());
-                    match random.below(3) {
+                for _ in 0..=random.index(3) {
+                    let at = random.index(wire.len());
+                    match random.index(3) {
                         0 => wire[at] = random.byte(),
-                        1 => wire.insert(at, [0, 1, 2, 0xFF][random.below(4)]),
+                        1 => wire.insert(at, [0, 1, 2, 0xFF][random.index(4)]),
                         _ => drop(wire.remove(at)),
                     }
                 }
@@ -391,11 +396,11 @@ fn noisy(random: &mut Random) -> Vec<u8> {
 #[test]
 fn noisy_streams_in_any_pieces_give_what_the_reference_gives() {
     for seed in 0..30_000 {
-        let mut random = Random(seed);
+        let mut random = Random::new(seed);
         let stream = noisy(&mut random);
-        let size = random.below(330);
+        let size = random.index(330);
         let mut buffer = vec![0; size];
-        let longest = 1 + random.below(300);
+        let longest = 1 + random.index(300);
         let pieces = random.pieces(&stream, longest);
         assert_eq!(decode(&mut Cobs::new(&mut buffer), pieces), cobs_reference(&stream, size), "seed {seed}");
     }
@@ -405,7 +410,7 @@ fn noisy_streams_in_any_pieces_give_what_the_reference_gives() {
 fn after_any_noise_at_most_one_frame_is_lost() {
     let next = &goldens()[1];
     for seed in 0..10_000 {
-        let stream = [noisy(&mut Random(seed)), next.wire.clone(), next.wire.clone()].concat();
+        let stream = [noisy(&mut Random::new(seed)), next.wire.clone(), next.wire.clone()].concat();
         assert_eq!(messages(&run(&stream)).last(), Some(&&next.message[..]), "seed {seed}");
     }
 }

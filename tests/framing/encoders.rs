@@ -2,7 +2,6 @@
 
 use core::time::Duration;
 
-use crate::common::{Random, encode, encode_in};
 use anysmp::cobs;
 use anysmp::framing::auto::{Auto, Kind};
 use anysmp::framing::console::Console;
@@ -14,13 +13,16 @@ use anysmp::framing::packet::Packet;
 use anysmp::framing::{Encoder, Framing, Progress, Sizes};
 use anysmp::smp::ble::Reassembly;
 
+use crate::kit::events::{encode, encode_in};
+use crate::kit::random::Random;
+
 const GAP: Duration = Duration::from_micros(174);
 
 /// An SMP message of `len` bytes, at least 8; the payload is random, zeros, or without a zero.
 fn message(random: &mut Random, len: usize) -> Vec<u8> {
     let [high, low] = u16::try_from(len - 8).unwrap().to_be_bytes();
     let mut message = vec![2, 0, high, low, 0, 1, 7, 0];
-    match random.below(4) {
+    match random.index(4) {
         0 => message.resize(len, 0),
         1 => message.resize(len, 0x55),
         2 => message.extend((8..len).map(|_| random.byte() & random.byte() & 1)),
@@ -78,7 +80,7 @@ fn min_out<F: Framing>(_: &F) -> usize {
 
 #[test]
 fn a_frame_in_runs_of_every_size_is_the_frame_in_one_run() {
-    let mut random = Random(1);
+    let mut random = Random::new(1);
     for len in [8, 9, 93, 253, 254, 255, 262, 700] {
         let message = message(&mut random, len);
         each!(|framing, name| {
@@ -91,7 +93,7 @@ fn a_frame_in_runs_of_every_size_is_the_frame_in_one_run() {
             // Runs of changing sizes, too.
             let (mut encoder, mut runs, mut room) = (framing.encode(&message).unwrap(), Vec::new(), [0; 40]);
             loop {
-                match encoder.next(&message, &mut room[..1 + random.below(40)]) {
+                match encoder.next(&message, &mut room[..1 + random.index(40)]) {
                     0 => break,
                     count => runs.extend_from_slice(&room[..count]),
                 }
@@ -103,7 +105,7 @@ fn a_frame_in_runs_of_every_size_is_the_frame_in_one_run() {
 
 #[test]
 fn two_encoders_that_take_turns_do_not_disturb_each_other() {
-    let mut random = Random(2);
+    let mut random = Random::new(2);
     for (one, two) in [(8, 500), (300, 300), (260, 9)] {
         let messages = [message(&mut random, one), message(&mut random, two)];
         each!(|framing, name| {
@@ -114,7 +116,7 @@ fn two_encoders_that_take_turns_do_not_disturb_each_other() {
             while busy {
                 busy = false;
                 for which in 0..2 {
-                    let room = &mut room[..min_out(framing) + random.below(8)];
+                    let room = &mut room[..min_out(framing) + random.index(8)];
                     let count = encoders[which].next(&messages[which], room);
                     wires[which].extend_from_slice(&room[..count]);
                     busy |= count > 0;
@@ -154,7 +156,7 @@ fn goes_astray<E: Encoder>(
 
 #[test]
 fn another_message_at_any_later_call_never_panics_and_the_frame_ends() {
-    let mut random = Random(3);
+    let mut random = Random::new(3);
     for len in [8, 30, 270] {
         let right = message(&mut random, len);
         let mut others: Vec<Vec<u8>> = (0..len).map(|shorter| right[..shorter].to_vec()).collect();
@@ -173,10 +175,10 @@ fn another_message_at_any_later_call_never_panics_and_the_frame_ends() {
                 }
                 // Another one at each call, the right one among them.
                 for _ in 0..20 {
-                    let before = random.below(4);
+                    let before = random.index(4);
                     let mut random = random.clone();
                     goes_astray(framing.encode(&right).unwrap(), &right, before, out, |call| {
-                        if call % 3 == 2 { right.clone() } else { others[random.below(others.len())].clone() }
+                        if call % 3 == 2 { right.clone() } else { others[random.index(others.len())].clone() }
                     });
                 }
             }
@@ -186,18 +188,18 @@ fn another_message_at_any_later_call_never_panics_and_the_frame_ends() {
 
 #[test]
 fn the_cobs_encoder_ends_whatever_body_it_is_handed() {
-    let mut random = Random(4);
+    let mut random = Random::new(4);
     for seed in 0..2000 {
         let bodies: Vec<Vec<u8>> = (0..4)
             .map(|_| {
-                let len = random.below(600);
-                if random.below(2) == 0 { random.bytes(len) } else { vec![random.byte() & 1; len] }
+                let len = random.index(600);
+                if random.index(2) == 0 { random.bytes(len) } else { vec![random.byte() & 1; len] }
             })
             .collect();
         let mut encoder = cobs::Encoder::new([0, random.byte()]);
-        let mut room = vec![0; 1 + random.below(20)];
+        let mut room = vec![0; 1 + random.index(20)];
         let mut calls = 0;
-        while encoder.next(&bodies[random.below(4)], &mut room) > 0 {
+        while encoder.next(&bodies[random.index(4)], &mut room) > 0 {
             calls += 1;
             assert!(calls < 1500, "seed {seed}: no end");
         }
@@ -211,7 +213,7 @@ fn keep<E: Encoder + 'static>(encoder: E) -> Box<E> {
 
 #[test]
 fn a_half_sent_frame_outlives_the_borrow_of_its_message() {
-    let mut random = Random(5);
+    let mut random = Random::new(5);
     let mut tx = message(&mut random, 100);
     each!(|framing, name| {
         let whole = encode(framing, &tx);
@@ -233,7 +235,7 @@ fn a_half_sent_frame_outlives_the_borrow_of_its_message() {
 
 #[test]
 fn no_frame_is_longer_than_announced_and_the_worst_one_is_as_long() {
-    let mut random = Random(6);
+    let mut random = Random::new(6);
     for len in 0..=4096 {
         // No zero, but for the header where the framing looks at it: groups of COBS are as long as they get.
         let mut worst = vec![0x55; len];
@@ -272,7 +274,7 @@ fn arrives(framing: &mut impl Framing, message: &[u8]) -> bool {
 
 #[test]
 fn the_longest_message_is_that_of_the_sizes_in_buffers_of_every_length() {
-    let mut random = Random(7);
+    let mut random = Random::new(7);
     for buffer in 16..=4096 {
         each!(@ buffer, |framing, name| {
             let Sizes { message: longest, .. } = framing.sizes();
@@ -295,7 +297,7 @@ fn is_kept<F: Framing>(framing: &mut F, promised: usize, random: &mut Random) ->
 
 #[test]
 fn the_buffer_of_the_sizes_can_be_promised_to_a_peer() {
-    let mut random = Random(8);
+    let mut random = Random::new(8);
     for buffer in 16..=4096 {
         each!(@ buffer, |framing, name| {
             let sizes = framing.sizes();

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use crate::common::{Event, Random, decode, encode, smp};
 use anysmp::framing::counted::ABANDON;
 use anysmp::framing::{Error, Framing, Progress};
 use anysmp::smp::ble::{self, Reassembly};
+
+use crate::kit::events::{Event, decode, encode};
+use crate::kit::random::Random;
+use crate::kit::smp::random as smp;
 
 #[test]
 fn identifiers_are_printed_in_one_order_and_advertised_in_the_other() {
@@ -20,7 +23,7 @@ fn identifiers_are_printed_in_one_order_and_advertised_in_the_other() {
 
 #[test]
 fn pieces_fill_the_mtu_and_are_the_message() {
-    let message = Random(1).bytes(600);
+    let message = Random::new(1).bytes(600);
     for mtu in [0, 1, 3, 22, 23, 24, 185, 247, 517, u16::MAX] {
         let limit = usize::from(mtu.max(23)) - 3;
         assert_eq!(ble::fragment_len(mtu), limit);
@@ -35,7 +38,7 @@ fn pieces_fill_the_mtu_and_are_the_message() {
 
 #[test]
 fn every_message_comes_through_every_mtu_at_both_ends() {
-    let mut random = Random(2);
+    let mut random = Random::new(2);
     for len in 8..300 {
         let message = smp(&mut random, len);
         for mtu in [23, 24, 30, 100, 247] {
@@ -53,9 +56,9 @@ fn every_message_comes_through_every_mtu_at_both_ends() {
 #[test]
 fn pieces_of_any_size_make_a_message_as_notifications_may_shrink() {
     const SEED: u64 = 0xB1E;
-    let mut random = Random(SEED);
+    let mut random = Random::new(SEED);
     for round in 0..2000 {
-        let len = 8 + random.below(200);
+        let len = 8 + random.index(200);
         let message = smp(&mut random, len);
         let mut buffer = [0; 256];
         let pieces = random.pieces(&message, 40);
@@ -66,7 +69,7 @@ fn pieces_of_any_size_make_a_message_as_notifications_may_shrink() {
 
 #[test]
 fn a_server_refuses_a_first_piece_without_a_whole_header_and_a_client_takes_it() {
-    let message = smp(&mut Random(3), 40);
+    let message = smp(&mut Random::new(3), 40);
     for len in 1..8 {
         let mut buffer = [0; 64];
         let mut server = Reassembly::server(&mut buffer);
@@ -82,7 +85,7 @@ fn a_server_refuses_a_first_piece_without_a_whole_header_and_a_client_takes_it()
 
 #[test]
 fn bytes_behind_a_message_cost_the_message_and_not_the_next() {
-    let message = smp(&mut Random(4), 30);
+    let message = smp(&mut Random::new(4), 30);
     let surplus = [&message[..], &[0]].concat();
     let two = [&message[..], &message].concat();
     for bad in [&surplus, &two] {
@@ -99,7 +102,7 @@ fn bytes_behind_a_message_cost_the_message_and_not_the_next() {
 
 #[test]
 fn a_bad_or_oversized_header_costs_its_piece_and_the_next_message_comes_at_once() {
-    let message = smp(&mut Random(5), 30);
+    let message = smp(&mut Random::new(5), 30);
     let mut bad = message.clone();
     bad[0] |= 4;
     let mut long = message.clone();
@@ -114,7 +117,7 @@ fn a_bad_or_oversized_header_costs_its_piece_and_the_next_message_comes_at_once(
 
 #[test]
 fn a_lost_connection_and_a_long_silence_drop_what_has_begun() {
-    let message = smp(&mut Random(6), 30);
+    let message = smp(&mut Random::new(6), 30);
     let mut buffer = [0; 64];
     let mut end = Reassembly::server(&mut buffer);
     assert_eq!(decode(&mut end, [&message[..20]]), []);
@@ -129,7 +132,7 @@ fn a_lost_connection_and_a_long_silence_drop_what_has_begun() {
 
 #[test]
 fn as_a_framing_it_sends_the_message_as_it_is() {
-    let message = smp(&mut Random(7), 30);
+    let message = smp(&mut Random::new(7), 30);
     let end = Reassembly::client(&mut []);
     assert_eq!(encode(&end, &message), message);
     assert_eq!(end.encode(&message[..29]).unwrap_err(), Error::Unsendable);

@@ -10,8 +10,8 @@
     reason = "a test that panics has failed, and nobody reads its docs"
 )]
 
-#[path = "../common/mod.rs"]
-mod common;
+#[path = "../kit/mod.rs"]
+mod kit;
 
 mod auto;
 mod console;

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use syn::visit::{self, Visit};
 
-use crate::source::is_test;
+use crate::kit::source::is_test;
 
 /// Not named, and why.
 const LEFT_OUT: &[(&str, &str)] = &[("Value::is_missing", "the maps of requests call it")];
@@ -118,12 +118,12 @@ fn the_proof_names_every_public_function() {
         return;
     }
     let mut used = Used::default();
-    crate::source::files("tests/panicfree/src")
+    crate::kit::source::files("tests/panicfree/src")
         .iter()
         .for_each(|(_, text)| used.visit_file(&syn::parse_file(text).unwrap()));
     let (mut missing, mut count) = (Vec::new(), 0);
     let mut left_out: BTreeSet<_> = LEFT_OUT.iter().map(|(name, _)| *name).collect();
-    for (path, file) in crate::source::modules() {
+    for (path, file) in crate::kit::source::modules() {
         // A flash and a boot loader for tests, and ports that need an operating system.
         if path.first().is_some_and(|first| first == "testing") || path == ["port", "std"] {
             continue;

@@ -10,8 +10,8 @@
     reason = "a test that panics has failed, and nobody reads its docs"
 )]
 
-#[path = "../common/source.rs"]
-mod source;
+#[path = "../kit/mod.rs"]
+mod kit;
 
 mod entry_points;
 mod twins;

@@ -10,8 +10,8 @@
     reason = "a test that panics has failed, and nobody reads its docs"
 )]
 
-#[path = "../common/source.rs"]
-mod files;
+#[path = "../kit/mod.rs"]
+mod kit;
 #[cfg(feature = "defmt")]
 mod lines;
 #[cfg(all(

@@ -3,7 +3,6 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use crate::wire::{Link, TICK, over_both};
 use anysmp::line;
 use anysmp::routine::{Ended, Routine as _, Step};
 use anysmp::s3mp::master::{
@@ -12,6 +11,8 @@ use anysmp::s3mp::master::{
 use anysmp::s3mp::routine::{Connect, ConnectReport, Event, Monitor, MonitorReport, Watch};
 use anysmp::s3mp::value::Value;
 use anysmp::s3mp::{Address, Counter, Reply};
+
+use crate::wire::{Link, TICK, over_both};
 
 const TICK_MS: u64 = TICK.as_millis() as u64;
 

@@ -10,6 +10,9 @@
     reason = "a test that panics has failed, and nobody reads its docs"
 )]
 
+#[path = "../kit/mod.rs"]
+mod kit;
+
 #[cfg(feature = "async")]
 mod wire;
 

@@ -10,6 +10,9 @@ use anysmp::s3mp::value::{self, Value};
 use anysmp::s3mp::{Address, Command};
 use serde_json::Value as Json;
 
+use crate::kit::hex::hex as bytes;
+use crate::kit::random::Random;
+
 // ---- golden dialogues --------------------------------------------------------------------------------------------------
 
 #[test]
@@ -499,13 +502,8 @@ fn names_are_checked_when_a_slave_is_made() {
 
 #[test]
 fn any_message_is_answered_within_the_buffer() {
-    let mut seed = 0x2545_F491_4F6C_DD1D_u64;
-    let mut byte = || {
-        seed ^= seed << 13;
-        seed ^= seed >> 7;
-        seed ^= seed << 17;
-        (seed >> 32) as u8
-    };
+    let mut random = Random::new(0x2545_F491);
+    let mut byte = move || random.byte();
     let mut slave = Plant::slave();
     for round in 0..200_000 {
         let codes = [0x00, 0x02, 0x10, 0x11, 0x12, 0xA0, 0xA1, 0xFF];
@@ -552,8 +550,4 @@ fn vectors() -> Vec<Json> {
 
 fn hex(value: &Json) -> Vec<u8> {
     bytes(value.as_str().unwrap())
-}
-
-fn bytes(text: &str) -> Vec<u8> {
-    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
 }

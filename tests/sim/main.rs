@@ -12,8 +12,6 @@
     reason = "a test that panics has failed, and nobody reads its docs"
 )]
 
-#[path = "../common/mod.rs"]
-mod common;
 #[path = "../kit/mod.rs"]
 mod kit;
 

@@ -7,7 +7,7 @@ use anysmp::smp::{Decode, Encode, image, os};
 use minicbor::Decoder;
 use minicbor::data::Type;
 
-use crate::common::Random;
+use crate::kit::random::Random;
 
 /// A CBOR item, as the oracle understands it.
 #[derive(Debug, Clone, PartialEq)]
@@ -191,41 +191,41 @@ fn head(out: &mut Vec<u8>, major: u8, argument: u64, width: usize) {
 }
 
 fn string(random: &mut Random, out: &mut Vec<u8>, major: u8, bytes: &[u8]) {
-    if random.below(4) == 0 {
+    if random.index(4) == 0 {
         out.push(major << 5 | 0x1F);
         let mut rest = bytes;
-        while !rest.is_empty() || random.below(3) == 0 {
-            let (piece, after) = rest.split_at(random.below(rest.len() + 1));
-            head(out, major, piece.len() as u64, random.below(3));
+        while !rest.is_empty() || random.index(3) == 0 {
+            let (piece, after) = rest.split_at(random.index(rest.len() + 1));
+            head(out, major, piece.len() as u64, random.index(3));
             out.extend_from_slice(piece);
             rest = after;
         }
         out.push(0xFF);
     } else {
-        head(out, major, bytes.len() as u64, random.below(5));
+        head(out, major, bytes.len() as u64, random.index(5));
         out.extend_from_slice(bytes);
     }
 }
 
 /// Any item, with all the freedom that CBOR gives to its encoding.
 fn item(random: &mut Random, out: &mut Vec<u8>, depth: usize) {
-    let width = random.below(5);
-    match random.below(if depth == 0 { 6 } else { 10 }) {
-        0 => head(out, 0, random.next() >> random.below(64), width),
-        1 => head(out, 1, random.next() >> random.below(64), width),
-        2 => out.push([0xF4, 0xF5, 0xF6, 0xF7, 0xE0][random.below(5)]),
+    let width = random.index(5);
+    match random.index(if depth == 0 { 6 } else { 10 }) {
+        0 => head(out, 0, random.next() >> random.index(64), width),
+        1 => head(out, 1, random.next() >> random.index(64), width),
+        2 => out.push([0xF4, 0xF5, 0xF6, 0xF7, 0xE0][random.index(5)]),
         3 => {
-            let len = random.below(30);
+            let len = random.index(30);
             let bytes: Vec<u8> = (0..len).map(|_| random.next() as u8).collect();
             string(random, out, 2, &bytes);
         }
         4 => {
-            let len = random.below(30);
+            let len = random.index(30);
             let bytes: Vec<u8> = (0..len).map(|_| random.next() as u8).collect();
             string(random, out, 3, &bytes);
         }
         5 => {
-            out.push([0xF9, 0xFA, 0xFB, 0xF8][random.below(4)]);
+            out.push([0xF9, 0xFA, 0xFB, 0xF8][random.index(4)]);
             let len = match out.last() {
                 Some(0xF9) => 2,
                 Some(0xFA) => 4,
@@ -235,13 +235,13 @@ fn item(random: &mut Random, out: &mut Vec<u8>, depth: usize) {
             out.extend((0..len).map(|_| random.next() as u8 | 0x80));
         }
         6 => {
-            head(out, 6, random.next() >> random.below(64), width);
+            head(out, 6, random.next() >> random.index(64), width);
             item(random, out, depth - 1);
         }
         kind => {
             let (major, each) = if kind < 8 { (4, 1) } else { (5, 2) };
-            let count = random.below(5);
-            let indefinite = random.below(2) == 0;
+            let count = random.index(5);
+            let indefinite = random.index(2) == 0;
             if indefinite {
                 out.push(major << 5 | 0x1F);
             } else {
@@ -258,15 +258,15 @@ fn item(random: &mut Random, out: &mut Vec<u8>, depth: usize) {
 }
 
 fn mutate(random: &mut Random, bytes: &mut Vec<u8>) {
-    for _ in 0..1 + random.below(3) {
-        let at = random.below(bytes.len() + 1);
-        match random.below(4) {
-            0 if at < bytes.len() => bytes[at] ^= 1 << random.below(8),
+    for _ in 0..1 + random.index(3) {
+        let at = random.index(bytes.len() + 1);
+        match random.index(4) {
+            0 if at < bytes.len() => bytes[at] ^= 1 << random.index(8),
             1 if at < bytes.len() => bytes[at] = random.next() as u8,
             2 if at < bytes.len() => {
                 bytes.remove(at);
             }
-            _ => bytes.insert(at, [0xFF, 0x9F, 0xBF, 0x5F, 0x7F, 0xC0, 0xF6, 0x1B][random.below(8)]),
+            _ => bytes.insert(at, [0xFF, 0x9F, 0xBF, 0x5F, 0x7F, 0xC0, 0xF6, 0x1B][random.index(8)]),
         }
     }
 }
@@ -274,11 +274,11 @@ fn mutate(random: &mut Random, bytes: &mut Vec<u8>) {
 #[test]
 fn reading_and_skipping_agree_with_minicbor_on_any_item_and_on_any_damage() {
     const SEED: u64 = 0xC0DE_0001;
-    let mut random = Random(SEED);
+    let mut random = Random::new(SEED);
     let (mut good, mut bad) = (0, 0);
     for round in 0..200_000 {
         let mut bytes = Vec::new();
-        let depth = random.below(9);
+        let depth = random.index(9);
         item(&mut random, &mut bytes, depth);
         if round % 2 == 1 {
             mutate(&mut random, &mut bytes);
@@ -304,7 +304,7 @@ fn reading_and_skipping_agree_with_minicbor_on_every_string_of_up_to_three_bytes
 
 #[test]
 fn a_value_cut_off_at_any_byte_is_malformed() {
-    let mut random = Random(7);
+    let mut random = Random::new(7);
     for _ in 0..2_000 {
         let mut bytes = Vec::new();
         item(&mut random, &mut bytes, 5);
@@ -317,46 +317,46 @@ fn a_value_cut_off_at_any_byte_is_malformed() {
 /// An upload request as anybody might encode it: keys in any order, any widths, strangers between them.
 fn upload(random: &mut Random, depth: usize) -> (Vec<u8>, Vec<(&'static str, Tree)>) {
     let sha: Vec<u8> = (0..32).map(|_| random.next() as u8).collect();
-    let data: Vec<u8> = (0..random.below(100)).map(|_| random.next() as u8).collect();
+    let data: Vec<u8> = (0..random.index(100)).map(|_| random.next() as u8).collect();
     let mut known = vec![
         ("image", Tree::Int((random.next() as u32).into())),
         ("len", Tree::Int((random.next() >> 1).into())),
-        ("off", Tree::Int((random.next() >> random.below(64)).into())),
+        ("off", Tree::Int((random.next() >> random.index(64)).into())),
         ("sha", Tree::Bytes(sha)),
         ("data", Tree::Bytes(data)),
-        ("upgrade", Tree::Bool(random.below(2) == 0)),
+        ("upgrade", Tree::Bool(random.index(2) == 0)),
     ];
-    known.retain(|_| random.below(5) > 0);
+    known.retain(|_| random.index(5) > 0);
     for index in (1..known.len()).rev() {
-        known.swap(index, random.below(index + 1));
+        known.swap(index, random.index(index + 1));
     }
     let mut body = Vec::new();
     let mut count = known.len();
     for (key, value) in &mut known {
-        if random.below(3) == 0 {
-            let name = [&b"hashes"[..], b"of", b"", b"offset", b"\xFF\xFE"][random.below(5)];
+        if random.index(3) == 0 {
+            let name = [&b"hashes"[..], b"of", b"", b"offset", b"\xFF\xFE"][random.index(5)];
             string(random, &mut body, 3, name);
             item(random, &mut body, depth);
             count += 1;
         }
         string(random, &mut body, 3, key.as_bytes());
-        if random.below(8) == 0 {
+        if random.index(8) == 0 {
             *value = Tree::Null;
         }
         match value {
-            Tree::Int(int) => head(&mut body, 0, u64::try_from(*int).unwrap(), random.below(5)),
+            Tree::Int(int) => head(&mut body, 0, u64::try_from(*int).unwrap(), random.index(5)),
             Tree::Bytes(bytes) => string(random, &mut body, 2, bytes),
             Tree::Bool(flag) => body.push(0xF4 + u8::from(*flag)),
             _ => body.push(0xF6),
         }
     }
     let mut bytes = Vec::new();
-    if random.below(2) == 0 {
+    if random.index(2) == 0 {
         bytes.push(0xBF);
         bytes.extend(body);
         bytes.push(0xFF);
     } else {
-        head(&mut bytes, 5, count as u64, random.below(5));
+        head(&mut bytes, 5, count as u64, random.index(5));
         bytes.extend(body);
     }
     (bytes, known)
@@ -405,7 +405,7 @@ fn decoded_upload(bytes: &[u8]) -> Option<[Tree; 6]> {
 #[test]
 fn a_request_in_any_encoding_is_read_as_minicbor_reads_it() {
     const SEED: u64 = 0xC0DE_0002;
-    let mut random = Random(SEED);
+    let mut random = Random::new(SEED);
     let (mut good, mut bad) = (0, 0);
     for round in 0..100_000 {
         let (mut bytes, _) = upload(&mut random, 3);
@@ -427,7 +427,7 @@ fn a_request_in_any_encoding_is_read_as_minicbor_reads_it() {
 
 #[test]
 fn what_was_decoded_survives_our_own_encoding() {
-    let mut random = Random(0xC0DE_0003);
+    let mut random = Random::new(0xC0DE_0003);
     for _ in 0..20_000 {
         let (bytes, _) = upload(&mut random, 3);
         let request = image::Upload::decode(&bytes).unwrap();
@@ -442,14 +442,14 @@ fn what_was_decoded_survives_our_own_encoding() {
 
 #[test]
 fn a_truncated_request_is_refused_at_every_byte_and_bytes_behind_the_map_are_ignored() {
-    let mut random = Random(0xC0DE_0004);
+    let mut random = Random::new(0xC0DE_0004);
     for _ in 0..2_000 {
         let (mut bytes, _) = upload(&mut random, 2);
         let expected = decoded_upload(&bytes);
         for cut in 1..bytes.len() {
             assert_eq!(decoded_upload(&bytes[..cut]), None, "cut {cut} of {bytes:02x?}");
         }
-        bytes.extend((0..random.below(9)).map(|_| random.next() as u8));
+        bytes.extend((0..random.index(9)).map(|_| random.next() as u8));
         assert_eq!(decoded_upload(&bytes), expected);
     }
 }

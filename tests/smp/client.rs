@@ -7,7 +7,7 @@ use anysmp::line::{Caller, Verdict};
 use anysmp::smp::client::{self, Client, Pending};
 use anysmp::smp::{Decode, Empty, Encode, Error, Group, Header, Op, Request, Version, error, image, os};
 
-use crate::common::Random;
+use crate::kit::random::Random;
 
 /// A message: first byte, group, sequence, command, payload.
 fn message(first: u8, group: u16, sequence: u8, command: u8, payload: &[u8]) -> Vec<u8> {
@@ -348,7 +348,7 @@ fn an_answer_whose_length_lies_is_malformed_and_bytes_behind_it_are_ignored() {
 #[test]
 fn every_byte_string_is_an_answer_or_an_error_and_never_a_panic() {
     const SEED: u64 = 0x00C1_1E47;
-    let mut random = Random(SEED);
+    let mut random = Random::new(SEED);
     let answers: [&[u8]; 4] = [
         b"\xbf\x66images\x9f\xbf\x64slot\x00\x67version\x651.2.3\x64hash\x42\x01\x02\x66active\xf5\xff\xff\xff",
         b"\xbf\x65tasks\xbf\x64main\xbf\x64prio\x20\x63tid\x01\x65state\x00\xff\xff\xff",
@@ -356,12 +356,12 @@ fn every_byte_string_is_an_answer_or_an_error_and_never_a_panic() {
         b"\xbf\x66images\x9f\xbf\x65image\x00\x65slots\x9f\xbf\x64slot\x00\x64size\x19\x10\x00\xff\xff\xff\xff\xff",
     ];
     for _ in 0..200_000 {
-        let mut payload = answers[random.below(4)].to_vec();
-        for _ in 0..random.below(4) {
-            let at = random.below(payload.len());
+        let mut payload = answers[random.index(4)].to_vec();
+        for _ in 0..random.index(4) {
+            let at = random.index(payload.len());
             payload[at] = random.byte();
         }
-        payload.truncate(1 + random.below(payload.len() * 2));
+        payload.truncate(1 + random.index(payload.len() * 2));
         if let Ok(state) = image::ReadState::response(&payload) {
             assert!(state.images.iter().count() <= payload.len());
         }

@@ -8,7 +8,7 @@ use anysmp::smp::{
     settings, shell, stat, transport, zephyr,
 };
 
-use crate::common::item::{Form, Item};
+use crate::item::{Form, Item};
 
 const FORMS: [Form; 4] = [Form::Shortest, Form::Indefinite, Form::Chunked, Form::Wide];
 

@@ -10,13 +10,14 @@
     reason = "a test that panics has failed, and nobody reads its docs"
 )]
 
-#[path = "../common/mod.rs"]
-mod common;
+#[path = "../kit/mod.rs"]
+mod kit;
 
 mod cbor;
 mod client;
 mod error;
 mod groups;
+mod item;
 mod pairs;
 mod routine;
 mod server;

@@ -10,7 +10,7 @@ use anysmp::smp::{
     shell, stat, zephyr,
 };
 
-use crate::common::hex;
+use crate::kit::hex::hex;
 
 struct Pair {
     server: String,

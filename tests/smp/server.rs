@@ -10,8 +10,8 @@ use anysmp::smp::server::{
 };
 use anysmp::smp::{Empty, Error, Group, Op, Version, error, image, os};
 
-use crate::common::Random;
-use crate::common::server::{is_well_formed, message};
+use crate::kit::random::Random;
+use crate::kit::smp::{is_well_formed, message};
 
 /// A device that counts what it was made to do.
 #[derive(Debug, Default)]
@@ -482,24 +482,24 @@ fn hostile_requests_get_one_well_formed_answer_each_and_the_server_lives() {
 #[test]
 fn random_bytes_never_silence_the_server() {
     const SEED: u64 = 0x5E12_7E21;
-    let mut random = Random(SEED);
+    let mut random = Random::new(SEED);
     let mut memory = [0; Answers::memory_len(1, 32)];
     let mut server = server().with_memory(&mut memory);
     for round in 0..300_000 {
-        let len = random.below(40);
+        let len = random.index(40);
         let mut request = random.bytes(len);
         if let Some(head) = request.first_chunk_mut::<8>() {
             // Mostly a plausible header.
-            if random.below(8) > 0 {
+            if random.index(8) > 0 {
                 *head = [
-                    random.below(32) as u8,
+                    random.index(32) as u8,
                     0,
                     0,
                     (len - 8) as u8,
                     0,
-                    random.below(3) as u8,
+                    random.index(3) as u8,
                     0,
-                    random.below(10) as u8,
+                    random.index(10) as u8,
                 ];
             }
         }

@@ -10,9 +10,9 @@ use anysmp::smp::fs::{self, Files, HashOutput, Path, Store};
 use anysmp::smp::server::{AllowAll, Answer, Incoming, Reply, serve};
 use anysmp::smp::{Error, Header, Request, enumeration, error, settings, shell, stat};
 
-use crate::common::Random;
 #[cfg(feature = "sha2")]
-use crate::common::item::{Form, Item};
+use crate::item::{Form, Item};
+use crate::kit::random::Random;
 
 /// One exchange through both ends; the answer's payload is handed to `check` and lies in `room` bytes at most.
 fn exchange<R: Request, T>(
@@ -224,7 +224,7 @@ fn data_in_chunks_is_written_in_order() {
 
 #[test]
 fn a_download_fills_the_answer_at_every_size_and_never_overflows_it() {
-    let content = Random(1).bytes(3000);
+    let content = Random::new(1).bytes(3000);
     for room in 5..200 {
         let mut buffer = [0; 300];
         let mut store = Store::new(disk(&[("/f", &content)]), "", &mut buffer);
@@ -251,7 +251,7 @@ fn a_download_fills_the_answer_at_every_size_and_never_overflows_it() {
 #[test]
 fn a_download_in_pieces_gives_the_file() {
     for len in [0, 1, 63, 64, 65, 1000] {
-        let content = Random(len as u64).bytes(len);
+        let content = Random::new(len as u64).bytes(len);
         let mut buffer = [0; 64];
         let mut store = Store::new(disk(&[("/f", &content)]), "", &mut buffer);
         let mut got = Vec::new();
@@ -311,7 +311,7 @@ fn crc32(bytes: &[u8]) -> u64 {
 
 #[test]
 fn a_hash_covers_the_range_that_was_asked_for() {
-    let content = Random(3).bytes(500);
+    let content = Random::new(3).bytes(500);
     for size in [32, 33, 64, 1000] {
         let mut buffer = vec![0; size];
         let mut store = Store::new(disk(&[("/f", &content)]), "", &mut buffer);
@@ -730,21 +730,21 @@ fn a_path_is_let_through_exactly_if_a_slow_resolver_finds_it_clean_and_below_the
         b"\xFF",
         b"0123456789abcdef0123456789abcdef",
     ];
-    let mut random = Random(SEED);
+    let mut random = Random::new(SEED);
     let (mut passed, mut refused) = (0, 0);
     for round in 0..1_000_000 {
         let mut path = Vec::new();
-        if random.below(8) > 0 {
+        if random.index(8) > 0 {
             path.extend_from_slice(b"/");
         }
-        for _ in 0..random.below(7) {
-            match random.below(12) {
+        for _ in 0..random.index(7) {
+            match random.index(12) {
                 0 => path.push(random.byte()),
-                1..=5 => path.extend_from_slice([&b"/a"[..], b"/bc", b"/lfs1", b"/x.bin", b"a"][random.below(5)]),
-                _ => path.extend_from_slice(PARTS[random.below(PARTS.len())]),
+                1..=5 => path.extend_from_slice([&b"/a"[..], b"/bc", b"/lfs1", b"/x.bin", b"a"][random.index(5)]),
+                _ => path.extend_from_slice(PARTS[random.index(PARTS.len())]),
             }
         }
-        let root = ["", "/lfs1", "/lfs1/a"][random.below(3)];
+        let root = ["", "/lfs1", "/lfs1/a"][random.index(3)];
         let parsed = Path::parse(Text::from_bytes(&path), root);
         let expected = reference(&path, root);
         match (parsed, expected) {
@@ -781,7 +781,7 @@ fn recorded_files() -> Vec<(Vec<u8>, Vec<u8>)> {
     let pairs = lines.map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
     let of_run = pairs
         .filter(|pair| pair["server"] == "native_sim.serial_fs" && pair["step"].as_str().unwrap().starts_with("fs "));
-    let bytes = |pair: &serde_json::Value, key: &str| crate::common::hex(pair[key].as_str().unwrap());
+    let bytes = |pair: &serde_json::Value, key: &str| crate::kit::hex::hex(pair[key].as_str().unwrap());
     let files = of_run.map(|pair| (bytes(&pair, "req"), bytes(&pair, "rsp")));
     files.filter(|(request, _)| request[0] & 8 != 0 && request[5] == 8).collect()
 }

@@ -4,7 +4,7 @@ use anysmp::smp::client::{self, Client};
 use anysmp::smp::server::{After, AllowAll, Incoming, Reply, serve};
 use anysmp::smp::{Empty, Error, Group, Header, Op, Request, Version, error, image, os};
 
-use crate::common::hex;
+use crate::kit::hex::hex;
 
 fn vector(name: &str) -> Vec<u8> {
     let json: serde_json::Value = serde_json::from_str(include_str!("../vectors/smp/messages.json")).unwrap();

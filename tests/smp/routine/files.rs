@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::routine::scripted::{Random, ok, payload, raw, refused, split};
 use anysmp::routine::{Routine, Step};
 use anysmp::smp::client::Client;
 use anysmp::smp::fs::{
@@ -12,6 +11,9 @@ use anysmp::smp::os::ParametersResponse;
 use anysmp::smp::routine::{Error, FileDownload, FileDownloadReport, FileOutcome, FileUpload, FileUploadReport};
 use anysmp::smp::server::{AllowAll, Incoming, Reply, serve};
 use anysmp::smp::{self, Decode, error};
+
+use crate::kit::random::Random;
+use crate::routine::scripted::{ok, payload, raw, refused, split};
 
 const NAME: &str = "/lfs/log";
 const DONE: FileOutcome = FileOutcome::Done { verified: false };

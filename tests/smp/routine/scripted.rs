@@ -1,5 +1,4 @@
-//! What the tests of the routines share: a generator of numbers, messages from a server, and drivers without a port.
-#![allow(dead_code, unreachable_pub, reason = "each test binary takes what it needs")]
+//! What the tests of the routines share: messages from a server, and drivers without a port.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -10,34 +9,6 @@ use anysmp::smp::client::Client;
 use anysmp::smp::image::{self, UploadResponse};
 use anysmp::smp::os::ParametersResponse;
 use anysmp::smp::{Decode, Encode, Error, Header, Version};
-
-/// xorshift64*, seeded.
-pub struct Random(u64);
-
-impl Random {
-    pub fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
-    }
-
-    pub fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
-    }
-
-    pub fn below(&mut self, end: u64) -> u64 {
-        (self.next() >> 11) % end
-    }
-
-    pub fn percent(&mut self, percent: u64) -> bool {
-        self.below(100) < percent
-    }
-
-    pub fn bytes(&mut self, len: usize) -> Vec<u8> {
-        (0..len).map(|_| self.next() as u8).collect()
-    }
-}
 
 /// Header and payload of a request.
 pub fn split(message: &[u8]) -> (Header, &[u8]) {

@@ -3,7 +3,6 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use crate::routine::scripted::{Happened, Random, Run, Slot, ok, parameters, raw, refused, run, split};
 use anysmp::cbor::List;
 use anysmp::routine::{Routine, Step};
 use anysmp::smp::client::Client;
@@ -13,6 +12,9 @@ use anysmp::smp::routine::{
     Doubt, Error, FileError, ImageFile, ImageVersion, Note, Phase, Plan, Upgrade, UpgradeOutcome, UpgradeReport, Upload,
 };
 use anysmp::smp::{Decode, Empty, Error as Remote, Request, Version, os};
+
+use crate::kit::random::Random;
+use crate::routine::scripted::{Happened, Run, Slot, ok, parameters, raw, refused, run, split};
 
 /// An image file of this version; `seed` makes body and hash.
 fn file(version: [u8; 3], seed: u64) -> Vec<u8> {

@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::routine::scripted::{Run, Slot, at, is_parameters, ok, parameters, piece, raw, refused, run, split};
 use anysmp::cbor::Writer;
 use anysmp::framing::Framing;
 use anysmp::framing::console::Console;
@@ -15,6 +14,8 @@ use anysmp::smp::image::{self, UploadResponse};
 use anysmp::smp::os::ParametersResponse;
 use anysmp::smp::routine::{Error, Source, SourceFailed, Upload, UploadOutcome, UploadReport};
 use anysmp::smp::{self, Encode, Version};
+
+use crate::routine::scripted::{Run, Slot, at, is_parameters, ok, parameters, piece, raw, refused, run, split};
 
 const SHA: [u8; 32] = [0x5A; 32];
 
@@ -461,7 +462,7 @@ fn a_unit_of_which_just_half_was_left_over_is_kept_to() {
 fn a_device_that_cuts_at_odd_places_gets_everything_in_pieces_of_a_good_length() {
     let file: Vec<u8> = (0..31_000).map(|n| (n / 7) as u8).collect();
     for seed in 0..200 {
-        let (mut random, mut stored) = (crate::routine::scripted::Random::new(seed), Vec::new());
+        let (mut random, mut stored) = (crate::kit::random::Random::new(seed), Vec::new());
         let mut upload = Upload::new(&file[..]);
         let run = run(&mut upload, &mut Client::new(0), 512, |request| {
             if is_parameters(request) {

@@ -2,12 +2,14 @@
 
 use std::collections::VecDeque;
 
-use crate::routine::scripted::{Random, Slot, at, is_parameters, parameters, raw, refused, run};
 use anysmp::routine::{Routine, Step};
 use anysmp::smp;
 use anysmp::smp::client::Client;
 use anysmp::smp::os::ParametersResponse;
 use anysmp::smp::routine::{Error, Upload, UploadOutcome, UploadReport};
+
+use crate::kit::random::Random;
+use crate::routine::scripted::{Slot, at, is_parameters, parameters, raw, refused, run};
 
 const SHA: [u8; 32] = [0x5A; 32];
 

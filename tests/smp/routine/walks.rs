@@ -1,6 +1,5 @@
 //! The walks over counters and settings, against small servers.
 
-use crate::routine::scripted::{Random, ok, raw, refused, split};
 use anysmp::routine::{Routine, Step};
 use anysmp::smp::client::Client;
 use anysmp::smp::routine::{Error, SettingEvent, SettingsWalk, StatEvent, StatWalk, WalkOutcome, WalkReport};
@@ -8,6 +7,9 @@ use anysmp::smp::server::{AllowAll, Incoming, Reply, serve};
 use anysmp::smp::settings::{self, Setting};
 use anysmp::smp::stat::{self, Set};
 use anysmp::smp::{self, Decode, error};
+
+use crate::kit::random::Random;
+use crate::routine::scripted::{ok, raw, refused, split};
 
 /// Runs a walk; some answers are lost with a seed other than 0.
 fn walk<R: Routine<Client = Client>>(

@@ -7,10 +7,10 @@ use anysmp::line::{Peer, Service};
 use anysmp::smp::server::{AllowAll, Answer, Answers, DenyWrites, Handler, Incoming, Memory, Policy, Reply, Server};
 use anysmp::smp::{Empty, Error, Group, Op, enumeration, fs, image, os, settings, shell, stat, zephyr};
 
-use crate::common::Random;
-use crate::common::item::{Form, Item};
-use crate::common::readme::table;
-use crate::common::server::{is_well_formed, message};
+use crate::item::{Form, Item};
+use crate::kit::random::Random;
+use crate::kit::readme::table;
+use crate::kit::smp::{is_well_formed, message};
 
 /// A device that does everything, and counts.
 #[derive(Default)]
@@ -459,19 +459,19 @@ fn a_policy_that_denies_writes_stops_every_write() {
 #[test]
 fn damaged_requests_never_silence_the_server() {
     const SEED: u64 = 0x0B_AD_5E_ED;
-    let mut random = Random(SEED);
+    let mut random = Random::new(SEED);
     let mut memory = [0; Answers::memory_len(1, 0)];
     let mut server = Server::new(Device::default(), AllowAll).with_memory(&mut memory);
     let forms = [Form::Shortest, Form::Indefinite, Form::Chunked, Form::Wide];
     for round in 0..200_000 {
-        let (group, op, command, valid) = COMMANDS[random.below(COMMANDS.len())];
-        let mut payload = Item::parse(valid).written(forms[random.below(4)]);
-        for _ in 0..random.below(4) {
-            let at = random.below(payload.len());
-            match random.below(4) {
+        let (group, op, command, valid) = COMMANDS[random.index(COMMANDS.len())];
+        let mut payload = Item::parse(valid).written(forms[random.index(4)]);
+        for _ in 0..random.index(4) {
+            let at = random.index(payload.len());
+            match random.index(4) {
                 0 => payload[at] = random.byte(),
-                1 => payload[at] ^= 1 << random.below(8),
-                2 => payload.insert(at, [0xFF, 0xBF, 0x9F, 0x5F, 0x7F, 0xF6, 0xA1, 0x00][random.below(8)]),
+                1 => payload[at] ^= 1 << random.index(8),
+                2 => payload.insert(at, [0xFF, 0xBF, 0x9F, 0x5F, 0x7F, 0xF6, 0xA1, 0x00][random.index(8)]),
                 _ => payload.truncate(at.max(1)),
             }
         }

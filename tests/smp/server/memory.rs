@@ -13,8 +13,8 @@ use anysmp::smp::server::{
 };
 use anysmp::smp::{Empty, Error, Group, fs, image, os};
 
-use crate::common::Random;
-use crate::common::server::message;
+use crate::kit::random::Random;
+use crate::kit::smp::message;
 
 const V2: u8 = 0x08;
 const SECOND: Duration = Duration::from_secs(1);
@@ -225,12 +225,12 @@ fn a_write_is_remembered_for_ten_seconds_and_a_repeat_does_not_prolong_that() {
 #[test]
 fn a_write_never_ends_early_and_less_than_a_second_late() {
     const SEED: u64 = 0x71C4;
-    let mut random = Random(SEED);
+    let mut random = Random::new(SEED);
     for round in 0..2_000 {
         let mut memory = [0; Answers::memory_len(1, 32)];
         let mut server = server().with_memory(&mut memory);
         let longest = [1_000_000, 20_000_000, 400_000_000, 3_000_000_000_usize][round % 4];
-        let mut tick = || Duration::from_nanos(random.below(longest) as u64 + 1_000_000);
+        let mut tick = || Duration::from_nanos(random.index(longest) as u64 + 1_000_000);
         for _ in 0..round % 7 {
             server.tick(tick());
         }
@@ -774,27 +774,27 @@ fn compare<M: Memory + Displaced>(memory: M, mut model: Model, random: &mut Rand
     let mut seen = [0_u32; 3];
     for step in 0..steps {
         // Mostly those that there is room for.
-        let strangers = if random.below(20) == 0 { 2 } else { 0 };
-        let peer = random.below(model.room + strangers) as u32 * 0x0101_0001;
-        match random.below(100) {
+        let strangers = if random.index(20) == 0 { 2 } else { 0 };
+        let peer = random.index(model.room + strangers) as u32 * 0x0101_0001;
+        match random.index(100) {
             0..6 => {
-                let tick = match random.below(40) {
+                let tick = match random.index(40) {
                     0 => 10 * SECOND,
                     1 => Duration::from_millis(9_999),
-                    _ => Duration::from_nanos(random.below(2_000_000_000) as u64),
+                    _ => Duration::from_nanos(random.index(2_000_000_000) as u64),
                 };
                 server.tick(tick);
                 model.now += tick;
                 model.clean();
             }
             6..30 => {
-                let request = if random.below(2) == 0 { read(1) } else { echo(1) };
+                let request = if random.index(2) == 0 { read(1) } else { echo(1) };
                 ask_as(&mut server, Peer(peer), &request);
                 assert_eq!(model.receives(peer, &request, false), Verdict::Runs);
             }
             _ => {
                 // Few requests, so that many are repeats.
-                let request = vendor(random.below(14) as u8, [0, 20][random.below(8) / 7]);
+                let request = vendor(random.index(14) as u8, [0, 20][random.index(8) / 7]);
                 let runs = server.handler().runs;
                 let answer = ask_as(&mut server, Peer(peer), &request);
                 let ran = server.handler().runs != runs;
@@ -841,7 +841,7 @@ impl Displaced for PeerAnswers<'_> {
 #[test]
 fn a_memory_does_what_a_slow_and_plain_one_does() {
     const SEED: u64 = 0x0A5_E4E_D01;
-    let mut random = Random(SEED);
+    let mut random = Random::new(SEED);
     let mut displaced = 0;
     for peers in 1..=4 {
         for response in [8, 17, 30] {

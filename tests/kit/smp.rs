@@ -1,9 +1,11 @@
-//! What the tests of servers share.
+//! Messages of SMP.
 
 use std::vec::Vec;
 
 use anysmp::cbor::Reader;
 use anysmp::smp::{Header, Op};
+
+use super::random::Random;
 
 /// A message: first byte, group, sequence, command, payload.
 pub fn message(first: u8, group: u16, sequence: u8, command: u8, payload: &[u8]) -> Vec<u8> {
@@ -21,4 +23,13 @@ pub fn is_well_formed(message: &[u8]) -> bool {
         && reader.at_map()
         && reader.skip().is_ok()
         && reader.rest().is_empty()
+}
+
+/// An SMP message with the right length field.
+pub fn random(random: &mut Random, len: usize) -> Vec<u8> {
+    let mut message = random.bytes(len.max(8));
+    message[0] &= 0x1B;
+    let payload = u16::try_from(message.len() - 8).unwrap();
+    message[2..4].copy_from_slice(&payload.to_be_bytes());
+    message
 }

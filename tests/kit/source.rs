@@ -1,5 +1,4 @@
 //! The crate's own source, as tests read it.
-#![allow(dead_code, unreachable_pub, reason = "each test binary takes what it needs")]
 
 use std::path::{Path, PathBuf};
 
