@@ -1,15 +1,7 @@
 //! The examples of the library do what they say, talk to each other, and stay small: at most 40
 //! lines each, without imports, docs, and what plays the other end.
 #![cfg(all(feature = "std", feature = "mcuboot", feature = "sha2", feature = "testing"))]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::cast_possible_truncation,
-    missing_docs,
-    dead_code
-)]
+#![allow(dead_code, reason = "what the examples have for their `main`")]
 
 #[path = "../../examples/client.rs"]
 mod client;
