@@ -59,7 +59,7 @@ fn master(bus: &Bus, echo: bool) -> Link {
     let tick = gap(BAUD);
     let mut framing = Packet::new(vec![0; 1024].leak(), tick);
     if echo {
-        framing = framing.skip_echo(Echo::Master);
+        framing = framing.with_echo(Echo::Master);
     }
     Link::new(bus.port(tick), framing, vec![0; Packet::sizes_of(1024).memory()].leak()).unwrap()
 }
@@ -123,9 +123,9 @@ fn a_broadcast_and_a_request_right_behind_it_are_both_executed() {
         for number in 1..=3 {
             let node = Node::new(Server::new(table, device.clone()), Address::node(number).unwrap()).unwrap();
             let framing = Packet::new(vec![0; 1024].leak(), gap(BAUD));
-            bus.add_with(node, if early { framing.early() } else { framing });
+            bus.add_with(node, if early { framing.with_early_delivery() } else { framing });
         }
-        let framing = Packet::new(vec![0; 1024].leak(), gap(BAUD)).early();
+        let framing = Packet::new(vec![0; 1024].leak(), gap(BAUD)).with_early_delivery();
         let memory = vec![0; Packet::sizes_of(1024).memory()].leak();
         let mut link = blocking::Link::new(bus.port(gap(BAUD)), framing, memory).unwrap();
         let mut tx = [0; 16];

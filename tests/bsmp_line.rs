@@ -469,7 +469,8 @@ fn a_port_that_only_queues_does_not_shorten_the_silence_behind_a_long_packet() {
         let port = Queue::default();
         let (mut m, mut memory) = ([0; 256], [0; Packet::sizes_of(256).memory()]);
         let framing = Packet::new(&mut m, gap(9600));
-        let mut link = Link::new(port, if early { framing.early() } else { framing }, &mut memory).unwrap();
+        let mut link =
+            Link::new(port, if early { framing.with_early_delivery() } else { framing }, &mut memory).unwrap();
         let mut tx = [0; 256];
         let write = variable::Write { id: 0, value: &[7; 128] };
         let length = Client::to(Address::BROADCAST).post(&write, &mut tx).unwrap();
@@ -526,7 +527,7 @@ fn a_node_that_takes_requests_early_is_silent_for_the_gap_before_its_answer() {
     for early in [false, true] {
         let (mut m, mut memory) = ([0; 64], [0; Packet::sizes_of(64).memory()]);
         let framing = Packet::new(&mut m, gap(115_200));
-        let mut line = Line::new(if early { framing.early() } else { framing }, &mut memory).unwrap();
+        let mut line = Line::new(if early { framing.with_early_delivery() } else { framing }, &mut memory).unwrap();
         let request = [1, 0x10, 0, 1, 0, 0xEE];
         assert_eq!(line.received(&request, Peer(0)), 6);
         let mut silent = Duration::ZERO;

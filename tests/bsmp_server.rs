@@ -422,7 +422,7 @@ fn packets_over_tcp_need_no_silence() {
     let mut buffer = [0; 16];
     let requests =
         [1, 0x20, 0, 2, 0, 7, 0xD6, 1, 0x10, 0, 1, 0, 0xEE, 2, 0x10, 0, 1, 0, 0xED, 255, 0x20, 0, 2, 0, 9, 0xD6];
-    let framing = Packet::new(&mut buffer, Duration::from_millis(100)).on_stream();
+    let framing = Packet::new(&mut buffer, Duration::from_millis(100)).with_stream_carrier();
     let answers = serve_all(&mut node, framing, &requests, 10);
     assert_eq!(answers, [0, 0xE0, 0, 0, 0x20, 0, 0x11, 0, 1, 7, 0xE7]);
     assert_eq!(node.server.entities.value, 9);

@@ -17,7 +17,7 @@ use anysmp::s3mp::value::{self, Value};
 use anysmp::s3mp::{Address, Counter, Header, Reply};
 
 fn check(message: &[u8]) -> u8 {
-    let mut wire = vec![0; lrc::max_frame_len(message.len())];
+    let mut wire = vec![0; lrc::max_encoded_len(message.len())];
     let len = lrc::Encoder::new().next(message, &mut wire);
     wire[len - 2]
 }

@@ -67,7 +67,7 @@ fn answer(
         len = slave.poll(&mut tx);
     }
     while len > 0 {
-        let mut wire = vec![0; lrc::max_frame_len(len)];
+        let mut wire = vec![0; lrc::max_encoded_len(len)];
         let written = lrc::Encoder::new().next(&tx[..len], &mut wire);
         wire.truncate(written);
         sent.push(wire);

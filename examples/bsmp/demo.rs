@@ -35,7 +35,7 @@ pub fn run(json: bool) -> Result<(), Box<dyn Error>> {
     bus.set_errors(2e-6);
 
     let (mut message, mut memory) = (vec![0; 1024], vec![0; Packet::sizes_of(1024).memory()]);
-    let framing = Packet::new(&mut message, gap(BAUD)).skip_echo(Echo::Master);
+    let framing = Packet::new(&mut message, gap(BAUD)).with_echo(Echo::Master);
     let link = Link::new(bus.port(gap(BAUD)), framing, &mut memory[..])?;
     let address = Address::node(SUPPLY).ok_or("not the address of a node")?;
     // These nodes answer within a millisecond or never.

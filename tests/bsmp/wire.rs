@@ -318,7 +318,7 @@ impl Carrier for EarlyBus {
     type Framing = Packet<'static>;
 
     fn framing(baud: u32) -> Packet<'static> {
-        packet(baud).early()
+        packet(baud).with_early_delivery()
     }
 }
 
@@ -327,7 +327,7 @@ impl Carrier for EchoBus {
     const HAS_ECHO: bool = true;
 
     fn framing(baud: u32) -> Packet<'static> {
-        packet(baud).early().skip_echo(Echo::Master)
+        packet(baud).with_early_delivery().with_echo(Echo::Master)
     }
 }
 
@@ -346,7 +346,7 @@ impl Carrier for PacketsOnTcp {
     const IS_BUS: bool = false;
 
     fn framing(_: u32) -> Packet<'static> {
-        Packet::new(vec![0; ROOM].leak(), Duration::from_millis(100)).on_stream()
+        Packet::new(vec![0; ROOM].leak(), Duration::from_millis(100)).with_stream_carrier()
     }
 }
 

@@ -145,14 +145,14 @@ fn bsmp_sessions_end_in_time_and_return_nothing_wrong() {
                 let mut framing = Packet::new(&mut near, gap);
                 let is_early = random.percent(30);
                 if is_early {
-                    framing = framing.early();
+                    framing = framing.with_early_delivery();
                 }
                 if echo {
-                    framing = framing.skip_echo(Echo::Master);
+                    framing = framing.with_echo(Echo::Master);
                 }
                 let far = far.map(|buffer| {
                     let framing = Packet::new(buffer, gap);
-                    if echo { framing.skip_echo(Echo::Node) } else { framing }
+                    if echo { framing.with_echo(Echo::Node) } else { framing }
                 });
                 session(seed, wire, baud, &mut tally, framing, far.into());
             }

@@ -136,7 +136,7 @@ fn main() -> ! {
 
     // `out` holds the checksum, too.
     let (mut message, mut chunk, mut out, mut tx) = ([0; PACKET], [0; 32], [0; PACKET], [0; PACKET - 1]);
-    let framing = Packet::new(&mut message, GAP).skip_echo(Echo::Node);
+    let framing = Packet::new(&mut message, GAP).with_echo(Echo::Node);
     let Ok(mut link) = Link::new(uart0, framing, Buffers::parts(&mut chunk, &mut tx, &mut out)) else {
         firmware::exit(false)
     };
