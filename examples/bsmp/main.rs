@@ -70,7 +70,7 @@ fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
         LinkArgs { serial: Some(path), .. } => (Box::new(Serial::open(path, link.baud)?), true),
         _ => return Err("where is the node? Say --tcp, --udp or --serial, or try `demo`".into()),
     };
-    let client = if packets { Client::to(address(link.node)?) } else { Client::new() };
+    let client = if packets { Client::new().with_address(address(link.node)?) } else { Client::new() };
     let client = client.with_timeout(Duration::from_millis(link.timeout)).with_retries(link.retries);
     if packets {
         let framing = if link.serial.is_some() {

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use anysmp::bsmp::{Address, Client, Error, Request};
+use anysmp::bsmp::{Address, Client, Error, Request, Response};
 use anysmp::checksum::Sum;
 use anysmp::framing::Framing;
 use anysmp::framing::counted::{BsmpHead, Counted};
@@ -400,11 +400,11 @@ impl<C: Carrier> Rig<C> {
         } else {
             Link::Blocking(blocking::Link::new(port, framing, memory).unwrap())
         };
-        let client = if C::IS_BARE { Client::new() } else { Client::to(Address::node(1).unwrap()) };
+        let client = if C::IS_BARE { Client::new() } else { Client::new().with_address(Address::node(1).unwrap()) };
         Self { wire, client, link }
     }
 
-    pub fn call<R: Request, T>(&mut self, request: &R, keep: impl FnOnce(R::Response<'_>) -> T) -> Result<T, Failure> {
+    pub fn call<R: Request, T>(&mut self, request: &R, keep: impl FnOnce(Response<'_, R>) -> T) -> Result<T, Failure> {
         match &mut self.link {
             Link::Blocking(link) => link.call(&mut self.client, request).map(keep),
             Link::Async(link) => block_on(link.call(&mut self.client, request)).map(keep),
