@@ -205,8 +205,8 @@ impl Resources for Plant {
 
     fn get(&mut self, address: Address, out: &mut [u8]) -> Result<usize, Refusal> {
         Ok(match address {
-            Address(1) => value::encode(self.number.tell(), out)?,
-            RELAY => value::encode(self.relay.tell(), out)?,
+            Address(1) => value::encode(self.number.report(), out)?,
+            RELAY => value::encode(self.relay.report(), out)?,
             BROKEN => return Err(Refusal::Failed("no sensor")),
             _ => value::encode("other", out)?,
         })

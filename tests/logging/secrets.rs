@@ -269,7 +269,7 @@ fn bsmp_types(prints: &mut Prints) {
 
 fn s3mp_types(prints: &mut Prints) {
     prints.print(&s3mp::Command(0x10));
-    prints.print(&s3mp::Reply(0x10));
+    prints.print(&s3mp::ResponseCode(0x10));
     prints.print(&value::Value::new(BYTES));
     prints.print(&slave::Slave::new(OWN).unwrap());
     prints.print(&slave::Watched::new(TEXT));

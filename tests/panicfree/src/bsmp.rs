@@ -7,7 +7,8 @@ use anysmp::bsmp::group::{self, Members};
 use anysmp::bsmp::routine::{Discovery, Part, ReadCurve, Tables, WriteCurve};
 use anysmp::bsmp::variable::{self, Op, Variable};
 use anysmp::bsmp::{
-    Access, Address, Client, Entities, Header, Node, Payload, QueryVersion, Refusal, Request, Response, Server, Table, Version,
+    Access, Address, Client, Entities, Header, Node, Payload, QueryVersion, Refusal, Request, Response, Server, Table,
+    Version,
 };
 use anysmp::routine::{Source, SourceFailed};
 use core::hint::black_box;

@@ -22,7 +22,9 @@ pub const ALL: &[Operation] = &[
     |bytes, room| all(|room| Counted::<BsmpHead>::new(room).with_limits(time(), time()), bytes, room),
     |bytes, room| all(Datagram::new, bytes, room),
     |bytes, room| all(|room| Packet::new(room, gap(black_box(0))), bytes, room),
-    |bytes, room| all(|room| Packet::new(room, time()).with_early_delivery().with_echo(black_box(Echo::Node)), bytes, room),
+    |bytes, room| {
+        all(|room| Packet::new(room, time()).with_early_delivery().with_echo(black_box(Echo::Node)), bytes, room)
+    },
     |bytes, room| all(|room| Packet::new(room, time()).with_stream_carrier(), bytes, room),
     |mut bytes, room| {
         let mut packet = Packet::new(room, time());

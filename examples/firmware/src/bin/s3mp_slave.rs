@@ -66,9 +66,9 @@ impl Resources for Greenhouse {
 
     fn get(&mut self, address: Address, out: &mut [u8]) -> Result<usize, Refusal> {
         Ok(match address {
-            TEMPERATURE => value::encode(self.temperature.tell(), out)?,
-            HEATER => value::encode(self.heater.tell(), out)?,
-            _ => value::encode(self.label.tell().as_str(), out)?,
+            TEMPERATURE => value::encode(self.temperature.report(), out)?,
+            HEATER => value::encode(self.heater.report(), out)?,
+            _ => value::encode(self.label.report().as_str(), out)?,
         })
     }
 
