@@ -36,6 +36,7 @@ mod bytes;
 pub mod cbor;
 pub mod checksum;
 pub mod cobs;
+mod codes;
 pub mod framing;
 #[cfg(any(
     all(doc, not(doctest)),
