@@ -31,6 +31,8 @@ mod keys;
 mod list;
 mod reader;
 mod string;
+#[cfg(test)]
+pub(crate) mod work;
 mod writer;
 
 pub(crate) use keys::{Keys, keys};

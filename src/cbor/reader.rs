@@ -108,6 +108,8 @@ impl<'b> Reader<'b> {
     /// Reads the first byte of an item, and the argument behind it: into its place, since both in one value would not
     /// fit the registers. An indefinite length leaves the place as it was.
     fn head(&mut self, argument: &mut u64) -> Result<Initial, Malformed> {
+        #[cfg(test)]
+        super::work::head();
         let initial = Initial(self.byte()?);
         match initial.info() {
             info @ 0..=23 => *argument = info.into(),
