@@ -295,7 +295,7 @@ impl Job<'_> {
                 ControlFlow::Continue(())
             })
         });
-        let boot = match self.end(ended) {
+        let boot = match self.tally.ended(ended) {
             Some(ConnectReport::Up { boot, watched: 3 }) => boot,
             Some(ConnectReport::Up { .. }) => {
                 self.tally.one("connect: up, but does not watch everything");
@@ -350,20 +350,5 @@ impl Job<'_> {
             }
             other => panic!("{other:?}"),
         });
-    }
-
-    fn end<R>(&mut self, ended: Result<Ended<R>, Error>) -> Option<R> {
-        match ended {
-            Ok(Ended::Done(report)) => {
-                self.tally.one("routines: done");
-                Some(report)
-            }
-            Ok(_) => panic!("nobody stopped it"),
-            Err(line::Error::TimedOut | line::Error::Port(_) | line::Error::WriteZero) => {
-                self.tally.one("routines: broken off by the port");
-                None
-            }
-            Err(other) => panic!("{other:?}"),
-        }
     }
 }
