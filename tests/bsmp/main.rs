@@ -14,10 +14,10 @@
 mod kit;
 
 #[cfg(feature = "md5")]
-#[path = "../../examples/common/bsmp_device.rs"]
+#[path = "../../examples/tools/src/bsmp/device.rs"]
 mod device;
 #[cfg(all(feature = "md5", feature = "async"))]
-#[path = "../../examples/common/bsmp_bus.rs"]
+#[path = "../../examples/tools/src/bsmp/bus.rs"]
 mod simulated_bus;
 #[cfg(all(feature = "md5", feature = "async"))]
 mod wire;
