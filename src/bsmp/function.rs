@@ -6,8 +6,8 @@
 //!   execute   50 │ id │ input    51 │ output       or    53 │ error, one byte of the device
 //! ```
 //!
-//! Some functions of real devices never answer, for example those that reset the node: send them with
-//! [`Client::post`](super::Client::post) and do not wait.
+//! Some functions of real devices never answer, for example those that reset the node: send them
+//! with [`Client::post`](super::Client::post) and do not wait.
 
 use super::client::{Error, Request};
 use super::list::{self, Iter};
@@ -63,8 +63,8 @@ impl Layout {
 
 /// Asks for the sizes of all functions, in the order of their ids.
 ///
-/// Some nodes report version 2.20 and have functions with more than 15 bytes of input: their list is
-/// wrong, use a static table.
+/// Some nodes report version 2.20 and have functions with more than 15 bytes of input: their list
+/// is wrong, use a static table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct List {

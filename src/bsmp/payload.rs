@@ -26,8 +26,8 @@ pub struct Payload<'b> {
 }
 
 impl<'b> Payload<'b> {
-    /// An empty payload that can grow to fill `buffer`, or to 65,535 bytes, the most that a message can
-    /// carry.
+    /// An empty payload that can grow to fill `buffer`, or to 65,535 bytes, the most that a message
+    /// can carry.
     #[must_use]
     pub fn new(buffer: &'b mut [u8]) -> Self {
         const MAX: usize = u16::MAX as usize;

@@ -1,15 +1,17 @@
 //! Variables: 1 to 128 bytes with a value (BSMP 2.30, sections 3.4.3, 3.5.1, 3.6.1, 3.6.3, 3.6.5).
 //!
 //! ```text
-//!   list      02                                   03 │ one byte each: bit 7 writable, bits 6..0 size (0: 128)
-//!   read      10 │ id                              11 │ value
-//!   write     20 │ id │ value                      E0
-//!   combine   24 │ id │ operation │ mask           E0
+//!   list      02                            03 │ one byte each: bit 7 writable,
+//!                                                bits 6..0 size, 0 means 128
+//!   read      10 │ id                       11 │ value
+//!   write     20 │ id │ value               E0
+//!   combine   24 │ id │ operation │ mask    E0
 //!   both      28 │ id to write │ id to read │ value
-//!                                                  11 │ value of the second, read after the write
+//!                                           11 │ value of the second, read after the write
 //! ```
 //!
-//! Ids count from 0 without gaps on a node that follows the text; [`Read`] and [`Write`] accept any id.
+//! Ids count from 0 without gaps on a node that follows the text; [`Read`] and [`Write`] accept any
+//! id.
 
 use core::ops::RangeInclusive;
 

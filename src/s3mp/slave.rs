@@ -1,14 +1,14 @@
-//! The slave: obeys commands about an application's [`Resources`], and sends a PUSH when a subscribed
-//! value changes.
+//! The slave: obeys commands about an application's [`Resources`], and sends a PUSH when a
+//! subscribed value changes.
 //!
 //! ```text
 //!   message ─▶ receive ─▶ Resources::{boot, names, get, set, invert, reset} ─▶ response
-//!   damage  ─▶ damaged ─────────────────────────────────────────────────────▶ INVALID or BAD_REQUEST
+//!   damage  ─▶ damaged ──────────────────────────────────────▶ INVALID or BAD_REQUEST
 //!              poll ────▶ Resources::{debug, changed, get} ──────────────────▶ DEBUG or PUSH
 //! ```
 //!
-//! Its only state is the set of subscribed addresses, 34 bytes in all, and it needs one buffer `tx` as
-//! long as its longest message. No command runs for longer than its handler does.
+//! Its only state is the set of subscribed addresses, 33 bytes in all, and it needs one buffer `tx`
+//! as long as its longest message. No command runs for longer than its handler does.
 //!
 //! ```
 //! use anysmp::s3mp::value::{self, Value};
@@ -39,8 +39,8 @@
 //! # Rounds
 //!
 //! [`Slave::poll`] goes through the addresses in rounds: one DEBUG text if there is one, then each
-//! subscribed address once, then 0, which ends the round. So a value that changes all the time keeps
-//! neither the others nor the next command waiting for longer than one round.
+//! subscribed address once, then 0, which ends the round. So a value that changes all the time
+//! keeps neither the others nor the next command waiting for longer than one round.
 
 mod resources;
 
@@ -61,8 +61,8 @@ pub enum After {
     /// Nothing.
     #[default]
     Nothing,
-    /// The master asks for a restart of the device; subscriptions and settings are already gone. To go on
-    /// without one is allowed.
+    /// The master asks for a restart of the device; subscriptions and settings are already gone. To
+    /// go on without one is allowed.
     Restart,
 }
 
@@ -73,6 +73,8 @@ pub struct Slave<R> {
     /// The address whose turn it is in the round; the turn of the host is DEBUG.
     turn: u8,
 }
+
+const _: () = assert!(size_of::<Slave<()>>() <= 33);
 
 shown!([R] Slave<R>, |slave| "Slave({:?})", slave.subscribed);
 
@@ -100,8 +102,8 @@ impl<R: Resources> Slave<R> {
 
     /// Obeys one message; returns the length of the response in `tx` in bytes, 0 for none.
     ///
-    /// If `tx` is too short for the response, it is an ERROR; if it is shorter than three bytes, there is
-    /// none.
+    /// If `tx` is too short for the response, it is an ERROR; if it is shorter than three bytes,
+    /// there is none.
     #[must_use]
     pub fn receive(&mut self, message: &[u8], tx: &mut [u8]) -> (usize, After) {
         let Some((header, data)) = Header::<Command>::parse(message) else {
@@ -124,8 +126,8 @@ impl<R: Resources> Slave<R> {
         (emit(code, header.address, counter, len, tx), After::Nothing)
     }
 
-    /// Responds to a message that the framing could not read; returns the length of the response in `tx`
-    /// in bytes, 0 for none.
+    /// Responds to a message that the framing could not read; returns the length of the response in
+    /// `tx` in bytes, 0 for none.
     pub fn damaged(&mut self, damage: Damage, tx: &mut [u8]) -> usize {
         let code = match damage {
             Damage::Checksum => ResponseCode::INVALID,
@@ -136,8 +138,8 @@ impl<R: Resources> Slave<R> {
         emit(code, Address::HOST, Counter::NONE, 0, tx)
     }
 
-    /// Writes the next DEBUG or PUSH; returns its length in `tx` in bytes, or 0 at the end of a round. Call
-    /// it until it returns 0.
+    /// Writes the next DEBUG or PUSH; returns its length in `tx` in bytes, or 0 at the end of a
+    /// round. Call it until it returns 0.
     pub fn poll(&mut self, tx: &mut [u8]) -> usize {
         while usize::from(self.turn) <= self.resources.names().len() {
             let address = Address(self.turn);
@@ -343,8 +345,8 @@ const fn bit(address: Address) -> u8 {
 /// A smaller number fits the first byte of its CBOR item, as key or as the length of a map.
 const SHORT: usize = 24;
 
-/// Puts a header in front of `len` bytes of data that are in `tx` already; returns the length of the
-/// message.
+/// Puts a header in front of `len` bytes of data that are in `tx` already; returns the length of
+/// the message.
 fn emit(code: ResponseCode, address: Address, counter: Counter, len: usize, tx: &mut [u8]) -> usize {
     let longest = tx.len();
     match tx.first_chunk_mut() {

@@ -18,7 +18,8 @@ impl Members {
         members
     }
 
-    /// The set of these ids, in any order and however often each is named. `None` if one is above 127.
+    /// The set of these ids, in any order and however often each is named. `None` if one is above
+    /// 127.
     #[must_use]
     pub fn of(ids: &[u8]) -> Option<Self> {
         let mut members = Self::EMPTY;

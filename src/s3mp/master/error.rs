@@ -9,8 +9,8 @@ use crate::s3mp::{Header, ResponseCode};
 pub enum Error {
     /// We: the request does not fit `tx`.
     BufferFull,
-    /// The slave: it responded with this code instead of ACK. For ERROR, [`error_text`] reads the reason
-    /// from the message.
+    /// The slave: it responded with this code instead of ACK. For ERROR, [`error_text`] reads the
+    /// reason from the message.
     Refused(ResponseCode),
     /// The slave: it obeyed, but its data are not what the command asks for.
     Malformed,

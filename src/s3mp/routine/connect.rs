@@ -122,12 +122,12 @@ enum State {
     Reset,
     /// The slave restarts. Exits: `Ask` STATUS, when its time has passed.
     Quiet { left: Duration },
-    /// A command is to be sent, which was sent `misses` times. Exits: `Await`; `Ended`, if `tx` is too
-    /// short for it.
+    /// A command is to be sent, which was sent `misses` times. Exits: `Await`; `Ended`, if `tx` is
+    /// too short for it.
     Ask { command: Command, misses: u8 },
-    /// Its response is to come. Exits: `Ask` the next command, by the response; `Ask` the same one or
-    /// STATUS, when its time has passed; `Ended`, after the response to the last SUBSCRIBE or the last
-    /// retry of STATUS.
+    /// Its response is to come. Exits: `Ask` the next command, by the response; `Ask` the same one
+    /// or STATUS, when its time has passed; `Ended`, after the response to the last SUBSCRIBE or
+    /// the last retry of STATUS.
     Await { asked: Asked, misses: u8, left: Duration },
     /// It has ended. Exits: none.
     Ended(ConnectOutcome),
@@ -138,7 +138,8 @@ impl<'w> Connect<'w> {
     pub const QUIET: Duration = Duration::from_secs(2);
     /// The time from one STATUS to the next: 1 s.
     pub const INTERVAL: Duration = Duration::from_secs(1);
-    /// The number of times that DESCRIBE and SUBSCRIBE are repeated before the slave counts as gone: 2.
+    /// The number of times that DESCRIBE and SUBSCRIBE are repeated before the slave counts as
+    /// gone: 2.
     const RETRIES: u8 = 2;
 
     /// Subscribes to the addresses in `watches`.
@@ -148,8 +149,8 @@ impl<'w> Connect<'w> {
         Self::with_choice(watches, Choice::Watched, used)
     }
 
-    /// Subscribes to the addresses that the slave names, and writes them to `watches`, as far as there is
-    /// room.
+    /// Subscribes to the addresses that the slave names, and writes them to `watches`, as far as
+    /// there is room.
     #[must_use]
     pub const fn from_names(watches: &'w mut [Watch]) -> Self {
         Self::with_choice(watches, Choice::Named, 0)

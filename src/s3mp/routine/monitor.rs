@@ -18,10 +18,12 @@ use crate::s3mp::value::Value;
 ///    └                     Ended ◀── misses in a row, other boot ─┘
 /// ```
 ///
-/// Any valid message of the slave is a sign of life. A command without a response within the master's
-/// timeout is a miss; values that were missed are asked for again at once, STATUS at its next interval.
+/// Any valid message of the slave is a sign of life. A command without a response within the
+/// master's timeout is a miss; values that were missed are asked for again at once, STATUS at its
+/// next interval.
 ///
-/// Stop it in the callback to use the line for something else, and run the same monitor on afterwards.
+/// Stop it in the callback to use the line for something else, and run the same monitor on
+/// afterwards.
 #[derive(Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Monitor<'w> {
@@ -94,8 +96,8 @@ enum Asked {
 enum State {
     /// Nothing is due. Exits: `Await`, when something is; `Ended`, if `tx` is too short for it.
     Idle,
-    /// A response is to come. Exits: `Idle`, by the response or a miss; `Ended`, by the last miss, or by
-    /// a response to STATUS with another mark.
+    /// A response is to come. Exits: `Idle`, by the response or a miss; `Ended`, by the last miss,
+    /// or by a response to STATUS with another mark.
     Await { asked: Asked, left: Duration },
     /// It has ended. Exits: none.
     Ended(MonitorOutcome),
