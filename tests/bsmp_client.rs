@@ -591,7 +591,7 @@ fn the_answer_of_each_command_is_that_of_the_table() {
     check(&QueryVersion);
     check(&variable::Write { id: 0, value: &[1] });
     check(&variable::WriteRead { write: 0, value: &[1], read: 1, size: None });
-    check(&curve::Recalculate { id: 0 });
+    check(&Recalculate { id: 0 });
     check(&Execute { id: 0, input: &[], output: None });
     let known = (0..=255).map(Command).filter(|command| command.answer().is_some()).count();
     assert_eq!(known, 20, "all requests of BSMP 2.30");

@@ -192,10 +192,12 @@ impl Client {
     /// [`Error::NoAnswer`] if the address is not one node's, [`Error::BufferFull`],
     /// [`Error::Argument`].
     pub fn request<R: Request>(&self, request: &R, tx: &mut [u8]) -> Result<(usize, Pending<R::Kind>), Error> {
+        // A wait for an answer that nobody sends would only end with a timeout.
         if self.to.is_some_and(|address| !address.is_node()) {
             return Err(Error::NoAnswer);
         }
         let len = self.post(request, tx)?;
+        // The first one may have run although its answer was lost.
         let retries = if request.is_idempotent() { self.retries } else { 0 };
         Ok((len, Pending::new(request.expectation(), self.is_on_bus(), len, retries)))
     }
@@ -235,7 +237,7 @@ impl Client {
         Ok(start + Header::LEN + usize::from(len))
     }
 
-    /// Whether messages have an address in front of them.
+    /// Returns whether messages have an address in front of them.
     pub(super) const fn is_on_bus(&self) -> bool {
         self.to.is_some()
     }

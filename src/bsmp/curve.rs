@@ -125,7 +125,7 @@ impl<'m> Curves<'m> {
         self.0.len() / Curve::LEN
     }
 
-    /// Whether the node has none.
+    /// Returns whether the node has none.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()

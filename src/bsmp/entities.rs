@@ -38,13 +38,13 @@ pub trait Entities {
         let _ = (variable, value);
     }
 
-    /// Whether a value may be written. Not called before a binary operation.
+    /// Returns whether a value may be written. Not called before a binary operation.
     fn check(&mut self, variable: u8, value: &[u8]) -> bool {
         let _ = (variable, value);
         true
     }
 
-    /// Whether these variables cannot be used now; called before anything is changed.
+    /// Returns whether these variables cannot be used now; called before anything is changed.
     fn is_busy(&mut self, access: Access, variables: &Members) -> bool {
         let _ = (access, variables);
         false

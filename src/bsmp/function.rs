@@ -46,6 +46,7 @@ impl Layout {
     /// The layout that nodes of this version use.
     #[must_use]
     pub const fn of(version: Version) -> Self {
+        // Four bits are too few for the sizes that 2.30 allows.
         if version.version > 2 || (version.version == 2 && version.subversion >= 30) {
             Self::Bytes
         } else {
@@ -112,7 +113,7 @@ impl<'m> Functions<'m> {
         }
     }
 
-    /// Whether the node has none.
+    /// Returns whether the node has none.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.rest.is_empty()

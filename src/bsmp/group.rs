@@ -90,7 +90,7 @@ impl<'m> Groups<'m> {
         self.rest.len()
     }
 
-    /// Whether the node lists none.
+    /// Returns whether the node lists none.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.rest.is_empty()
@@ -161,6 +161,7 @@ impl Request for Query {
         if payload.len() > MAX_VARIABLES {
             return Err(Error::TooMany);
         }
+        // Values come in the order of the ids: a list that does not ascend leaves that order open.
         if !payload.is_sorted_by(|a, b| a < b) {
             return Err(Error::WrongOrder);
         }

@@ -71,7 +71,7 @@ impl<'b> Payload<'b> {
         self.len
     }
 
-    /// Whether there are no bytes yet.
+    /// Returns whether there are no bytes yet.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.len == 0

@@ -37,7 +37,7 @@ use super::client::{Client, Error, Judged, Request, judge};
 use super::curve::Digest;
 use crate::routine::Step;
 
-/// How a [`ReadCurve`] or a [`WriteCurve`] ended.
+/// The outcome of a [`ReadCurve`] or a [`WriteCurve`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]

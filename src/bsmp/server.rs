@@ -161,6 +161,7 @@ impl<'t, E: Entities> Server<'t, E> {
                 Ok(Command::VERSION)
             }
             Command::REMOVE_GROUPS => {
+                // The standard groups are computed from the table: only created ones are kept.
                 self.groups.clear();
                 Ok(Command::OK)
             }
@@ -178,6 +179,7 @@ impl<'t, E: Entities> Server<'t, E> {
                 self.curve(command, payload, answer)
             }
             Command::EXECUTE => self.call(payload, answer),
+            // Answers too: a node never receives one.
             _ => Err(Refusal::Unsupported),
         }
     }
@@ -243,6 +245,7 @@ impl<'t, E: Entities> Server<'t, E> {
         if ids.is_empty() || ids.len() > self.table.variables.len() {
             return Err(Refusal::InvalidSize);
         }
+        // Before the ids, as in libbsmp: a full node refuses every group alike.
         if self.groups.is_full() {
             return Err(Refusal::Memory);
         }

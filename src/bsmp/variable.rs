@@ -120,7 +120,7 @@ impl Op {
         }
     }
 
-    /// Whether doing it twice gives the same as doing it once.
+    /// Returns whether doing it twice gives the same as doing it once.
     #[must_use]
     pub const fn is_idempotent(self) -> bool {
         !matches!(self, Self::Xor | Self::Toggle)
@@ -169,7 +169,7 @@ impl<'m> Variables<'m> {
         self.0.len()
     }
 
-    /// Whether the node has none.
+    /// Returns whether the node has none.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -57,7 +57,7 @@ codes! { ResponseCode,
 }
 
 impl ResponseCode {
-    /// Whether it is one of the five that refuse a command.
+    /// Returns whether it is one of the five that refuse a command.
     #[must_use]
     pub const fn is_error(self) -> bool {
         matches!(self, Self::BAD_REQUEST | Self::INVALID | Self::NOT_FOUND | Self::NOT_IMPLEMENTED | Self::ERROR)

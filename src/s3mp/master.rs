@@ -110,6 +110,7 @@ impl Master {
     pub fn request<R: Request>(&mut self, request: &R, tx: &mut [u8]) -> Result<(usize, Pending<R::Kind>), Error> {
         let len = self.emit(R::COMMAND, request.address(), request.data(), tx)?;
         let counter = tx.get(2).map_or(Counter::NONE, |counter| Counter(*counter));
+        // The first one may have run although its response was lost.
         let retries = if request.is_idempotent() { self.retries } else { 0 };
         Ok((len, Pending::new(counter, len, retries)))
     }

@@ -53,7 +53,7 @@ use super::{Address, Command, Counter, HEADER_LEN, Header, ResponseCode};
 use crate::line::{Damage, Peer, Serve, Service, asynch};
 use crate::shown::shown;
 
-/// What to do after the response, if there is one, has left.
+/// The action after the response, if there is one, has left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
@@ -94,7 +94,7 @@ impl<R: Resources> Slave<R> {
         &mut self.resources
     }
 
-    /// Whether a change of `address` will be pushed.
+    /// Returns whether a change of `address` will be pushed.
     #[must_use]
     pub fn is_subscribed(&self, address: Address) -> bool {
         self.subscribed.contains(address)
@@ -109,6 +109,7 @@ impl<R: Resources> Slave<R> {
         let Some((header, data)) = Header::<Command>::parse(message) else {
             return (emit(ResponseCode::BAD_REQUEST, Address::HOST, Counter::NONE, 0, tx), After::Nothing);
         };
+        // First of all: RESET has no response, whatever is wrong with its address.
         if header.code == Command::RESET {
             return (0, self.reset(header.address));
         }
@@ -122,6 +123,7 @@ impl<R: Resources> Slave<R> {
             Err(Refusal::BadRequest) => (ResponseCode::BAD_REQUEST, 0),
             Err(Refusal::Failed(reason)) => (ResponseCode::ERROR, copy(reason.as_bytes(), out)),
         };
+        // By the README, BAD_REQUEST carries no counter: the slave may not have understood it.
         let counter = if code == ResponseCode::BAD_REQUEST { Counter::NONE } else { header.counter };
         (emit(code, header.address, counter, len, tx), After::Nothing)
     }
@@ -143,6 +145,7 @@ impl<R: Resources> Slave<R> {
     pub fn poll(&mut self, tx: &mut [u8]) -> usize {
         while usize::from(self.turn) <= self.resources.names().len() {
             let address = Address(self.turn);
+            // Before anything can be sent: the next call goes on with the next address.
             self.turn = self.turn.wrapping_add(1);
             let Some((_, out)) = tx.split_first_chunk_mut::<HEADER_LEN>() else { break };
             if address == Address::HOST {
@@ -167,13 +170,16 @@ impl<R: Resources> Slave<R> {
         match (address, header.code) {
             (Address::HOST, Command::STATUS) => Ok(self.resources.boot(out)),
             (Address::HOST, Command::DESCRIBE) => self.describe(out),
+            // The host has no value, but it exists.
             (Address::HOST, _) => Err(Refusal::NotImplemented),
             (Address::ALL, command) => self.obey_for_all(command, out),
+            // The address is judged before the code.
             _ if !self.exists(address) => Err(Refusal::NotFound),
             (_, Command::GET) => self.resources.get(address, out),
             (_, Command::SET) => self.resources.set(address, Value::new(data)).map(|()| 0),
             (_, Command::INVERT) => self.resources.invert(address, out),
             (_, Command::SUBSCRIBE) => {
+                // What cannot be read is not subscribed to either.
                 let len = self.resources.get(address, out)?;
                 self.subscribed.insert(address);
                 Ok(len)
@@ -196,6 +202,7 @@ impl<R: Resources> Slave<R> {
             return Ok(0);
         }
         let (len, read) = self.map(out)?;
+        // Only after the map was written whole: if it does not fit, nothing is subscribed.
         if command == Command::SUBSCRIBE {
             self.subscribed = read;
         }

@@ -59,21 +59,21 @@ impl<'m> Value<'m> {
         self.0
     }
 
-    /// Whether there are no bytes at all, for example in the response to STATUS of a slave without
-    /// a clock.
+    /// Returns whether there are no bytes at all, for example in the response to STATUS of a slave
+    /// without a clock.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether it is exactly one complete item, of any type, nested no deeper than
+    /// Returns whether it is exactly one complete item, of any type, nested no deeper than
     /// [`DEPTH`](crate::cbor::DEPTH).
     #[must_use]
     pub fn is_item(self) -> bool {
         self.read(Reader::skip).is_ok()
     }
 
-    /// Whether it is null.
+    /// Returns whether it is null.
     #[must_use]
     pub const fn is_null(self) -> bool {
         matches!(self.0, [0xF6])

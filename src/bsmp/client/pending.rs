@@ -25,7 +25,7 @@ impl<K: Request> Pending<K> {
         Self { expectation, is_on_bus, len, retries, instead: None }
     }
 
-    /// Whether `message` can be the answer: see [Answers](super#answers).
+    /// Returns whether `message` can be the answer: see [Answers](super#answers).
     #[must_use]
     pub fn accepts(&self, message: &[u8]) -> bool {
         matches!(self.judge(message), Judged::Answer(_))

@@ -56,7 +56,7 @@ pub trait Request {
     type Kind: Request<Kind = Self::Kind, Expectation = Self::Expectation> + 'static;
     /// The response, borrowed from the received message.
     type Response<'m>;
-    /// What the answer is checked against, for example a size.
+    /// The values that the answer is checked against, for example a size.
     type Expectation: core::fmt::Debug + Copy;
     /// The code of the request.
     const COMMAND: Command;
@@ -77,7 +77,7 @@ pub trait Request {
         Ok(())
     }
 
-    /// Returns what the answer is checked against.
+    /// Returns the values that the answer is checked against.
     fn expectation(&self) -> Self::Expectation;
 
     /// Reads the payload of the answer.
@@ -88,8 +88,8 @@ pub trait Request {
     /// on.
     fn decode<'m>(expectation: &Self::Expectation, payload: &'m [u8]) -> Result<Self::Response<'m>, Error>;
 
-    /// Whether the request may run twice: whether it does no more harm than running once. Only then
-    /// it is repeated when its answer is missing.
+    /// Returns whether the request may run twice without more harm than running once. Only then it
+    /// is repeated when its answer is missing.
     fn is_idempotent(&self) -> bool {
         true
     }

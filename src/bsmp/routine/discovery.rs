@@ -38,11 +38,11 @@ pub enum Part {
 #[must_use]
 #[non_exhaustive]
 pub struct DiscoveryReport {
-    /// How it ended.
+    /// The outcome.
     pub outcome: DiscoveryOutcome,
 }
 
-/// How a [`Discovery`] ended.
+/// The outcome of a [`Discovery`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
@@ -102,8 +102,8 @@ enum Stage {
 
 /// Finds out which entities a node has: 00, 02, 04, 06 for each group, 08, 0A for each curve, 0C.
 ///
-/// RAM: 76 bytes on a 32-bit machine, and what the [`Storage`] borrows. The link's receive buffer holds the
-/// longest list, at most 643 bytes.
+/// RAM: 76 bytes on a 32-bit machine, and what the [`Storage`] borrows. The link's receive buffer
+/// holds the longest list, at most 643 bytes.
 ///
 /// A checksum that the node refuses counts as unknown. The type of a group of 128 members is taken
 /// from its members, since libbsmp sends it inverted.

@@ -53,7 +53,7 @@ pub struct ReadReport {
     pub blocks: u32,
     /// The number of bytes received.
     pub bytes: u64,
-    /// How it ended.
+    /// The outcome.
     pub outcome: CurveOutcome,
 }
 

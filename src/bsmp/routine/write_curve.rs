@@ -29,7 +29,7 @@ pub struct WriteReport {
     pub blocks: u32,
     /// The number of bytes that the node has stored.
     pub bytes: u64,
-    /// How it ended.
+    /// The outcome.
     pub outcome: CurveOutcome,
 }
 

@@ -94,6 +94,7 @@ impl<E: Entities> Server<'_, E> {
         if data.len() != self.table.size(&target.members) {
             return Err(Refusal::InvalidSize);
         }
+        // After the size: libbsmp answers 0xE5 to a write of the wrong size, read-only or not.
         if !target.writable {
             return Err(Refusal::ReadOnly);
         }
@@ -108,6 +109,7 @@ impl<E: Entities> Server<'_, E> {
         if busy {
             return Err(Refusal::Busy);
         }
+        // Before the write: if the answer does not fit, nothing may change.
         if both {
             self.readable(&reads.members, answer)?;
         }
@@ -141,6 +143,8 @@ impl<E: Entities> Server<'_, E> {
                 }
                 Pass::Store => self.entities.write(id, value),
                 Pass::Combine(op) => {
+                    // The unused part of the answer is the scratch memory: a node has no other
+                    // buffer.
                     let scratch = answer.spare().get_mut(..size).ok_or(Refusal::Memory)?;
                     self.entities.read(id, scratch);
                     for (byte, mask) in scratch.iter_mut().zip(value) {

@@ -1,4 +1,4 @@
-//! Why a request has no response.
+//! Errors of requests.
 
 use crate::s3mp::{Header, ResponseCode};
 

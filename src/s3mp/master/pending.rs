@@ -26,8 +26,8 @@ impl<K: Request> Pending<K> {
         Self { counter, len, retries, kind: PhantomData }
     }
 
-    /// Whether `message` is the response: it has the counter of the request, or it is an error
-    /// about something that the slave could not read.
+    /// Returns whether `message` is the response: it has the counter of the request, or it is an
+    /// error about something that the slave could not read.
     ///
     /// INVALID is accepted only after the last retry: noise before the command may have caused it,
     /// so the response may still come, and if not, the retry brings it.

@@ -29,7 +29,7 @@ pub struct Connect<'w> {
     used: usize,
     quiet: Duration,
     interval: Duration,
-    /// How often STATUS may still be repeated; `None`: without limit.
+    /// The number of times that STATUS may still be repeated; `None`: without limit.
     retries: Option<u32>,
     boot: Boot,
     wait: Wait,
@@ -42,11 +42,11 @@ pub struct Connect<'w> {
 #[must_use]
 #[non_exhaustive]
 pub struct ConnectReport {
-    /// How it ended.
+    /// The outcome.
     pub outcome: ConnectOutcome,
 }
 
-/// How a [`Connect`] ended.
+/// The outcome of a [`Connect`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
@@ -170,7 +170,8 @@ impl<'w> Connect<'w> {
         }
     }
 
-    /// Whether it begins with RESET; by default it does. `false` is right when a slave comes back.
+    /// Sets whether it begins with RESET; by default it does. `false` is right when a slave comes
+    /// back.
     #[must_use]
     pub fn with_reset(mut self, reset: bool) -> Self {
         self.state = if reset { State::Reset } else { STATUS };
@@ -212,6 +213,7 @@ impl<'w> Connect<'w> {
                 master.request(&request, tx).map(|(len, pending)| (len, Asked::Subscribe(place, pending)))
             }
         }?;
+        // STATUS is sent again at its own interval: a slave that starts may miss many of them.
         let left = if command == Command::Status { self.interval } else { master.timeout() };
         self.state = State::Await { asked, misses, left };
         Ok(len)
@@ -239,9 +241,11 @@ impl<'w> Connect<'w> {
             if misses < Self::RETRIES { State::Ask { command, misses: misses.saturating_add(1) } } else { self.miss() };
     }
 
-    /// Nobody responds: asks again, if it may.
+    /// Counts a missing response: asks again, if it may.
     fn miss(&mut self) -> State {
         match &mut self.retries {
+            // The retries are the caller's limit; without one a slave may be plugged in hours
+            // later.
             Some(0) => return State::Ended(ConnectOutcome::Absent),
             Some(retries) => *retries = retries.saturating_sub(1),
             None => {}
@@ -262,6 +266,7 @@ impl<'w> Connect<'w> {
     }
 
     fn described<'m>(&mut self, names: Result<Names<'m>, Error>, message: &'m [u8]) -> Event<'m> {
+        // A refusal is no reason to stop: the addresses that the caller chose may still be there.
         if let (Choice::Named, Ok(names)) = (self.choice, names) {
             self.used = 0;
             for (watch, (address, _)) in self.watches.iter_mut().zip(names) {
@@ -281,6 +286,7 @@ impl<'w> Connect<'w> {
                 refresh(self.watches, address);
                 Event::Value(address, value)
             }
+            // The other addresses are still worth a subscription.
             Err(error) => Event::refused(address, error, message),
         }
     }
@@ -345,6 +351,7 @@ impl Routine for Connect<'_> {
             }
             _ => {
                 let event = Event::unasked(message);
+                // A slave that was subscribed to before pushes in the middle of all this.
                 if let Event::Push(address, _) = event {
                     refresh(self.watches, address);
                 }

@@ -46,11 +46,11 @@ pub struct Monitor<'w> {
 #[must_use]
 #[non_exhaustive]
 pub struct MonitorReport {
-    /// How it ended.
+    /// The outcome.
     pub outcome: MonitorOutcome,
 }
 
-/// How a [`Monitor`] ended.
+/// The outcome of a [`Monitor`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
@@ -163,6 +163,7 @@ impl<'w> Monitor<'w> {
 
     /// The command that is due now.
     fn due(&self) -> Option<Due> {
+        // STATUS first: values of a slave that has restarted mean nothing.
         if self.since >= self.interval {
             return Some(Due::Status);
         }
@@ -205,6 +206,7 @@ impl<'w> Monitor<'w> {
         let State::Await { left, .. } = &mut self.state else { return };
         *left = remaining(*left, time);
         if left.is_zero() {
+            // The values stay stale, so that GET is due at once; STATUS waits for its interval.
             self.misses = self.misses.saturating_add(1);
             self.state =
                 if self.misses >= self.misses_allowed { State::Ended(MonitorOutcome::Lost) } else { State::Idle };
@@ -215,6 +217,7 @@ impl<'w> Monitor<'w> {
         self.state = State::Idle;
         match response {
             Ok(boot) => {
+                // Subscriptions do not survive a restart.
                 if Boot::from(boot) != self.boot {
                     self.state = State::Ended(MonitorOutcome::Restarted);
                 }

@@ -49,8 +49,8 @@ pub trait Resources {
         Err(Refusal::NotImplemented)
     }
 
-    /// Whether the value differs from the one that [`get`](Self::get) or [`invert`](Self::invert)
-    /// wrote last: see [`Watched`].
+    /// Returns whether the value differs from the one that [`get`](Self::get) or
+    /// [`invert`](Self::invert) wrote last: see [`Watched`].
     fn changed(&mut self, address: Address) -> bool {
         let _ = address;
         false
@@ -76,7 +76,8 @@ pub trait Resources {
         0
     }
 
-    /// Whether `command`, one of GET, SUBSCRIBE and UNSUBSCRIBE, may be used on [`Address::ALL`].
+    /// Returns whether `command`, one of GET, SUBSCRIBE and UNSUBSCRIBE, may be used on
+    /// [`Address::ALL`].
     fn serves_all(&self, command: Command) -> bool {
         let _ = command;
         false
@@ -215,7 +216,8 @@ impl<T: Clone + PartialEq> Watched<T> {
         self.value.clone()
     }
 
-    /// Whether the value differs from the one reported last: the result of [`Resources::changed`].
+    /// Returns whether the value differs from the one reported last: the result of
+    /// [`Resources::changed`].
     #[must_use]
     pub fn is_changed(&self) -> bool {
         self.reported.as_ref() != Some(&self.value)
