@@ -106,7 +106,7 @@
 //!
 //! * *Length.* Both ends publish the longest message that they accept: here, the length of the
 //!   buffer given to the framing and of `tx`. 256 bytes are usual, 64 the least. A longer one is
-//!   skipped and answered with BAD_REQUEST.
+//!   skipped and refused with BAD_REQUEST.
 //! * *Short messages.* Under three bytes: the slave responds BAD_REQUEST with address and counter
 //!   00, the master drops it.
 //! * *Surplus data* on a command without data are ignored.

@@ -26,7 +26,7 @@ codes! { Command,
     SUBSCRIBE = 0xA0;
     /// Ends a subscription.
     UNSUBSCRIBE = 0xA1;
-    /// Forgets everything, perhaps restarts. Never answered.
+    /// Forgets everything, perhaps restarts. It has no response.
     RESET = 0xFF;
 }
 

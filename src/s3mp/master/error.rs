@@ -22,8 +22,8 @@ impl core::fmt::Display for Error {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
             Self::BufferFull => f.write_str("the request does not fit its buffer"),
-            Self::Refused(code) => write!(f, "the slave answered {code}"),
-            Self::Malformed => f.write_str("the answer is malformed"),
+            Self::Refused(code) => write!(f, "the slave responded {code}"),
+            Self::Malformed => f.write_str("the response is malformed"),
         }
     }
 }
