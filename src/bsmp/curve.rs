@@ -133,7 +133,7 @@ impl<'m> Curves<'m> {
 
     /// Iterates over the curves.
     #[must_use]
-    pub const fn iter(&self) -> Iter<Curves<'m>> {
+    pub const fn iter(&self) -> Iter<Self> {
         Iter(*self)
     }
 }

@@ -121,7 +121,7 @@ impl<'m> Functions<'m> {
 
     /// Iterates over the functions.
     #[must_use]
-    pub const fn iter(&self) -> Iter<Functions<'m>> {
+    pub const fn iter(&self) -> Iter<Self> {
         Iter(*self)
     }
 }

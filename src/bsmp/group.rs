@@ -98,7 +98,7 @@ impl<'m> Groups<'m> {
 
     /// Iterates over the groups.
     #[must_use]
-    pub const fn iter(&self) -> Iter<Groups<'m>> {
+    pub const fn iter(&self) -> Iter<Self> {
         Iter(*self)
     }
 }

@@ -47,7 +47,7 @@ impl<'t, E: Entities> Node<'t, E> {
     /// `tx`, in bytes, which has the address of the master in front of it.
     ///
     /// Returns 0 if the message is for someone else, or for many.
-    #[must_use]
+    #[must_use = "the answer is in `tx` and has to be sent"]
     pub fn receive(&mut self, message: &[u8], tx: &mut [u8]) -> usize {
         match message.split_first() {
             Some((to, message)) if *to == self.address.value() => {

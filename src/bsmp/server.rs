@@ -126,7 +126,7 @@ impl<'t, E: Entities> Server<'t, E> {
     /// executed. An answer that does not fit becomes [`Refusal::Memory`], and nothing is executed
     /// either. For a binary operation, `tx` needs room for 3 bytes and the largest of the
     /// variables.
-    #[must_use]
+    #[must_use = "the answer is in `tx` and has to be sent"]
     pub fn receive(&mut self, message: &[u8], tx: &mut [u8]) -> usize {
         let Some((head, body)) = tx.split_first_chunk_mut() else { return 0 };
         let mut answer = Payload::new(body);

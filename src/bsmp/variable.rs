@@ -177,7 +177,7 @@ impl<'m> Variables<'m> {
 
     /// Iterates over the variables.
     #[must_use]
-    pub const fn iter(&self) -> Iter<Variables<'m>> {
+    pub const fn iter(&self) -> Iter<Self> {
         Iter(*self)
     }
 }

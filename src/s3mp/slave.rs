@@ -104,7 +104,7 @@ impl<R: Resources> Slave<R> {
     ///
     /// If `tx` is too short for the response, it is an ERROR; if it is shorter than three bytes,
     /// there is none.
-    #[must_use]
+    #[must_use = "the response is in `tx` and has to be sent"]
     pub fn receive(&mut self, message: &[u8], tx: &mut [u8]) -> (usize, After) {
         let Some((header, data)) = Header::<Command>::parse(message) else {
             return (emit(ResponseCode::BAD_REQUEST, Address::HOST, Counter::NONE, 0, tx), After::Nothing);
