@@ -1,5 +1,4 @@
 //! A line in simulated time: a master at one end, a node that is a function at the other.
-#![allow(unreachable_pub, dead_code, reason = "the tests beside it use it in parts")]
 
 use std::cell::RefCell;
 use std::collections::VecDeque;

@@ -6,12 +6,12 @@ use std::collections::BTreeSet;
 
 use anysmp::bsmp::{self, Address, curve, function, group, variable};
 use anysmp::cbor::{Bytes, Item, List, Reader, Table, Text, Writer};
-use anysmp::framing::{Framing, Progress, auto, console, counted, datagram, delimited, lrc, packet};
+use anysmp::framing::{Framing, Progress, auto, console, counted, datagram, delimited, gatt, lrc, packet};
 use anysmp::mcuboot::digest::Sha256;
 use anysmp::mcuboot::{build, flash, image, slots, tlv};
 use anysmp::s3mp::{self, slave, value};
 use anysmp::smp::server::{AllowAll, Answer, Answers, Incoming, Known, Policy, Reply, Server, serve};
-use anysmp::smp::{ble, client, fs, os, routine, settings, shell};
+use anysmp::smp::{client, fs, os, routine, settings, shell};
 use anysmp::testing::RamNor;
 use anysmp::{asynch, blocking, cobs, line, port};
 
@@ -210,7 +210,7 @@ fn framings(prints: &mut Prints) {
     prints.framing(auto::Auto::new(room));
     prints.print(&Progress::Text(BYTES));
     prints.print(&cobs::Encoder::new([b'h', b'u', b'n', b't']));
-    prints.print(&ble::fragments(BYTES, 20));
+    prints.print(&gatt::fragments(BYTES, 20));
 }
 
 fn cbor(prints: &mut Prints) {

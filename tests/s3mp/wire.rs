@@ -1,5 +1,4 @@
 //! A line in simulated time with a slave at its far end, and a master's link of either colour.
-#![allow(unreachable_pub, dead_code, reason = "the tests beside it use it in parts")]
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -19,6 +18,8 @@ use anysmp::s3mp::slave::{After, Refusal, Resources, Slave, Watched};
 use anysmp::s3mp::value::{self, Value};
 use anysmp::{asynch, blocking};
 
+use crate::kit::random::Random;
+
 pub const TICK: Duration = Duration::from_millis(10);
 
 // ---- a line in simulated time ------------------------------------------------------------------------------------------
@@ -31,15 +32,14 @@ pub struct Line {
     pub now: u64,
     /// One byte of so many is lost or changed; 0 for none.
     pub noise: u32,
-    pub random: u64,
+    pub random: Random,
     /// The slave's side is not powered.
     pub dead: bool,
 }
 
 impl Line {
     fn next(&mut self) -> u32 {
-        self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.random >> 33) as u32
+        self.random.next() as u32
     }
 }
 
@@ -230,7 +230,7 @@ impl Resources for Shared {
 
 /// A line with a slave at its other end, served by the driver of the same colour.
 fn world(asynchronous: bool) -> (World, End) {
-    let line = Rc::new(RefCell::new(Line { random: 99, ..Line::default() }));
+    let line = Rc::new(RefCell::new(Line { random: Random::new(99), ..Line::default() }));
     let plant = Rc::new(RefCell::new(Plant {
         temperature: Watched::new(20),
         relay: Watched::new(false),

@@ -5,8 +5,9 @@ use core::time::Duration;
 use super::{CurveOutcome, Turn};
 use crate::bsmp::client::{Client, Error, Request};
 use crate::bsmp::curve::{Checksum, Curve, Recalculate, WriteBlock};
-use crate::routine::{Routine, Source, Step};
+use crate::routine::{Routine, Step};
 use crate::shown::shown;
+use crate::source::Source;
 
 /// The result of a message to [`WriteCurve`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

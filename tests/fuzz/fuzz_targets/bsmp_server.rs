@@ -5,7 +5,7 @@
 //! byte each.
 #![no_main]
 
-#[path = "../../../examples/common/bsmp_device.rs"]
+#[path = "../../../examples/tools/src/bsmp/device.rs"]
 mod bsmp_device;
 
 use std::sync::LazyLock;
