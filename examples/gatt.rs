@@ -1,4 +1,4 @@
-//! SMP over Bluetooth Low Energy, without a radio: how to connect `anysmp::smp::ble` to a GATT
+//! SMP over Bluetooth Low Energy, without a radio: how to connect `anysmp::framing::gatt` to a GATT
 //! stack.
 //!
 //! A GATT stack calls the device when the characteristic is written, and the phone when a
@@ -14,14 +14,14 @@ use std::error::Error;
 
 use anysmp::framing::{Framing, Progress};
 use anysmp::line::{Peer, Service};
-use anysmp::smp::ble::{self, Reassembly};
+use anysmp::framing::gatt::{self, Reassembly};
 use anysmp::smp::client::Client;
 use anysmp::smp::server::{AllowAll, Answer, Handler, Incoming, Reply, Server};
 use anysmp::smp::{Group, os};
 
 // ---- the device ----
 
-/// The application: registers `ble::SERVICE` with `ble::CHARACTERISTIC`, then lives from callbacks.
+/// The application: registers `gatt::SERVICE` with `gatt::CHARACTERISTIC`, then lives from callbacks.
 struct Peripheral<'b, S> {
     server: S,
     requests: Reassembly<'b>,
@@ -33,11 +33,11 @@ impl<S: Service> Peripheral<'_, S> {
     /// with.
     fn on_write(&mut self, mut value: &[u8], mtu: u16, mut notify: impl FnMut(&[u8])) -> Result<(), u8> {
         // A message may take several writes: until the last one there is nothing to do.
-        if self.requests.push(&mut value).or(Err(ble::VALUE_NOT_ALLOWED))? == Progress::Message {
+        if self.requests.push(&mut value).or(Err(gatt::VALUE_NOT_ALLOWED))? == Progress::Message {
             // `Peer` is the connection, where the device has several; `after` is a reset that was
             // asked for.
             let (len, _after) = self.server.receive(self.requests.message(), Peer(0), self.tx);
-            ble::fragments(self.tx.get(..len).unwrap_or_default(), mtu).for_each(&mut notify);
+            gatt::fragments(self.tx.get(..len).unwrap_or_default(), mtu).for_each(&mut notify);
         }
         Ok(())
     }
@@ -78,7 +78,7 @@ pub(crate) fn talk(mtu: u16, text: &str) -> Result<String, Box<dyn Error>> {
     let (mut response, mut tx) = ([0; 512], [0; 512]);
     let mut responses = Reassembly::client(&mut response);
     let (len, pending) = Client::new(0).request(&os::Echo::new(text), &mut tx)?;
-    writes.extend(ble::fragments(tx.get(..len).unwrap_or_default(), mtu));
+    writes.extend(gatt::fragments(tx.get(..len).unwrap_or_default(), mtu));
     println!("MTU {mtu}: a request of {len} bytes in {} writes", writes.len());
     while let Some(value) = writes.pop_front() {
         device
@@ -98,7 +98,7 @@ pub(crate) fn talk(mtu: u16, text: &str) -> Result<String, Box<dyn Error>> {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    println!("service {:032x}, characteristic {:032x}", ble::SERVICE, ble::CHARACTERISTIC);
+    println!("service {:032x}, characteristic {:032x}", gatt::SERVICE, gatt::CHARACTERISTIC);
     let text = "more than one piece, whatever the MTU; ".repeat(8);
     for mtu in [23, 247] {
         println!("MTU {mtu}: {} bytes came back", talk(mtu, &text)?.len());

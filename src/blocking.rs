@@ -7,8 +7,8 @@
 //! | [`Link::serve`] | server | waits for one message or for time to pass, answers it |
 //! | [`Link::send`], [`Link::recv`] | both | one message, nothing around it |
 //!
-//! What a port has to do is in [`port`](crate::port), how long the buffers are in
-//! [`Buffers`](crate::line::Buffers), and all that is not moving bytes in [`line`](crate::line).
+//! What a port has to do is in [`port`](crate::port), how long the buffers are in [`Buffers`](crate::line::Buffers), and all
+//! that is not moving bytes in [`line`](crate::line).
 //!
 //! ```no_run
 //! use anysmp::blocking::Link;
@@ -28,13 +28,11 @@
 //! }
 //! ```
 //!
-//! A server is a loop around [`Link::serve`]: see below, and `examples/dfu_server.rs` for a whole
-//! one.
+//! A server is a loop around [`Link::serve`]: see below, and `examples/dfu_server.rs` for a whole one.
 //! # Errors
 //!
-//! An error of the port does not end a link: what was half received is dropped and counted, the
-//! error is returned, and the next call goes on. A server's loop goes on, too, or the device cannot
-//! be managed any more after the first overrun:
+//! An error of the port does not end a link: what was half received is dropped and counted, the error is returned, and the next
+//! call goes on. A server's loop goes on, too, or the device cannot be managed any more after the first overrun:
 //!
 //! ```no_run
 //! # use anysmp::{blocking::Link, framing::Framing, line::Service, port::Clock};
@@ -71,13 +69,12 @@ crate::line::driver!();
 impl<P: Read + Write + Clock, F: Framing, S: Sink> Link<'_, P, F, S> {
     /// Makes one request and waits for its response, repeating it as the client says.
     ///
-    /// Late responses and other foreign messages are counted and dropped; unasked messages go to
-    /// the sink.
+    /// Late responses and other foreign messages are counted and dropped; unasked messages go to the sink.
     ///
     /// # Errors
     ///
-    /// [`Error::TimedOut`] after the last retry; [`Error::Protocol`] if the peer refused or
-    /// answered nonsense; the port's own failures. The link stays usable in each case.
+    /// [`Error::TimedOut`] after the last retry; [`Error::Protocol`] if the peer refused or answered nonsense; the
+    /// port's own failures. The link stays usable in each case.
     pub fn call<'l, R, C>(
         &'l mut self,
         client: &mut C,
@@ -101,8 +98,8 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink> Link<'_, P, F, S> {
 
     /// Runs a routine until it is done, needs the port reopened, or `on_event` breaks off.
     ///
-    /// After [`Ended::Reopen`] and after [`Ended::Stopped`] the same routine may be run again, on
-    /// this link or on another.
+    /// After [`Ended::Reopen`] and after [`Ended::Stopped`] the same routine may be run again, on this link or on
+    /// another.
     ///
     /// # Errors
     ///
@@ -130,10 +127,9 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink> Link<'_, P, F, S> {
     ///
     /// # Errors
     ///
-    /// The link's own, and [`Error::Size`] if the service promises a buffer that the framing does
-    /// not have. If there is something to be done, such as a reset, and the response cannot be
-    /// sent, what is to be done is returned all the same: the client was refused nothing. A port
-    /// that has failed for good fails the next call.
+    /// The link's own, and [`Error::Size`] if the service promises a buffer that the framing does not have. If there is something
+    /// to be done, such as a reset, and the response cannot be sent, what is to be done is returned all the same: the client was
+    /// refused nothing. A port that has failed for good fails the next call.
     pub fn serve<V: Service>(&mut self, service: &mut V) -> Result<V::After, Error<P::Error>> {
         self.line.check(service)?;
         let mut after = V::After::default();
@@ -191,8 +187,8 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink> Link<'_, P, F, S> {
         self.deliver(len, |_, _| 0)
     }
 
-    /// Before an operation of a client: a frame whose sending was interrupted leaves, and time
-    /// until now is no time of this operation.
+    /// Before an operation of a client: a frame whose sending was interrupted leaves, and time until now is no time of this
+    /// operation.
     fn begin(&mut self) -> Result<(), Error<P::Error>> {
         self.line.resume();
         while self.line.is_sending() || self.line.is_flushing() {
@@ -212,8 +208,7 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink> Link<'_, P, F, S> {
         self.line.transmit(len).map_err(Error::from_line)?;
         self.sink.traced(self.line.tx().get(..len).unwrap_or_default(), true);
         while self.line.is_sending() || self.line.is_flushing() {
-            // What comes after the frame has left is for the next call; what came before it may
-            // fill the room that the port needs.
+            // What comes after the frame has left is for the next call; what came before it may fill the room that the port needs.
             while self.line.is_sending()
                 && let Some(event) = self.line.next(&mut self.sink)
             {
@@ -231,8 +226,7 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink> Link<'_, P, F, S> {
         {
             return Ok(event);
         }
-        // Only then time: a server that has something to send whenever time has passed would never
-        // look at the port.
+        // Only then time: a server that has something to send whenever time has passed would never look at the port.
         loop {
             self.step()?;
             if !self.line.is_sending()
@@ -251,8 +245,7 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink> Link<'_, P, F, S> {
         } else if self.line.is_flushing() {
             self.port.flush().map_or_else(unsent, |()| Moved::Flushed)
         } else if self.line.is_resting() && self.port.ready() == Some(false) {
-            // A gap is shorter than a tick: where the port can say that nothing has come, the clock
-            // is enough.
+            // A gap is shorter than a tick: where the port can say that nothing has come, the clock is enough.
             Moved::Silence
         } else {
             let read = self.port.read(self.line.room());

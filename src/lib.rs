@@ -159,6 +159,7 @@ mod bytes;
 pub mod cbor;
 pub mod checksum;
 pub mod cobs;
+mod codes;
 pub mod framing;
 #[cfg(any(
     all(doc, not(doctest)),
@@ -166,13 +167,13 @@ pub mod framing;
 ))]
 pub mod guide;
 pub mod line;
-#[cfg(feature = "mcuboot")]
 pub mod mcuboot;
 pub mod port;
 pub mod routine;
 pub mod s3mp;
 mod shown;
 pub mod smp;
+pub mod source;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod time;
