@@ -28,7 +28,8 @@
 //! | ask MCUboot which slot is running | [`shared_data::SharedData`] |
 //!
 //! ```
-//! # #[cfg(feature = "sha2")] {
+//! # #[cfg(feature = "sha2")]
+//! # fn main() -> Result<(), anysmp::mcuboot::Error> {
 //! use anysmp::mcuboot::digest::Sha256;
 //! use anysmp::mcuboot::{Error, Image, Version, build::Builder};
 //!
@@ -42,7 +43,10 @@
 //!
 //! file[40] ^= 1;
 //! assert_eq!(Image::parse(&file[..len])?.verify(&mut Sha256::new()), Err(Error::Mismatch));
-//! # Ok::<(), Error>(())}.unwrap()
+//! # Ok(())
+//! # }
+//! # #[cfg(not(feature = "sha2"))]
+//! # fn main() {}
 //! ```
 //!
 //! On a device, [`slots::Slots`] does the image commands of a server: `examples/dfu_server.rs` is a

@@ -24,7 +24,8 @@
 //!     }
 //! }
 //!
-//! let table = Table::new(&[Variable::writable(1)], &[], &[])?;
+//! let variables = [Variable::writable(1)];
+//! let table = Table::new(&variables, &[], &[])?;
 //! let mut server = Server::new(&table, Lamp { is_on: 0 });
 //! let mut tx = [0; 16];
 //! // What a framing found, and what goes back: in a loop, `Link::serve` does all of this.
