@@ -12,9 +12,9 @@
 use std::collections::VecDeque;
 use std::error::Error;
 
+use anysmp::framing::gatt::{self, Reassembly};
 use anysmp::framing::{Framing, Progress};
 use anysmp::line::{Peer, Service};
-use anysmp::framing::gatt::{self, Reassembly};
 use anysmp::smp::client::Client;
 use anysmp::smp::server::{AllowAll, Answer, Handler, Incoming, Reply, Server};
 use anysmp::smp::{Group, os};

@@ -1,7 +1,7 @@
 //! Why a request has no response.
 
 use crate::bsmp::{Command, Full, Refusal, Version};
-use crate::routine::SourceFailed;
+use crate::source::SourceFailed;
 
 /// The reason why a request has no response, or why a routine failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
