@@ -43,6 +43,7 @@
 //! assert_eq!(lamp, Some(3));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
 //! # Interpretation
 //!
 //! * Bytes behind the map are ignored, as real servers do; an empty payload is an empty map.

@@ -106,7 +106,8 @@
 //! | make a port, choose its tick, RS-485, USB | [`port`] |
 //! | one of these in a loop of your own, an interrupt, RTIC | [`line`](mod@line) |
 //! | jobs of many exchanges | [`routine`] |
-//! | read MCUboot images, or receive an upgrade on a device | `mcuboot` (feature `mcuboot`) |
+//! | read or make MCUboot images | [`mcuboot`] |
+//! | receive an upgrade on a device | `mcuboot::slots` (feature `mcuboot`) |
 //! | a NOR flash in RAM, a bootloader to test against | `testing` (feature `testing`) |
 //! | the least flash for SMP on a console | [`framing::console`], feature `small` |
 //!
@@ -123,7 +124,7 @@
 //! | `async` | yes | `asynch`, the driver over `embedded-io-async` |
 //! | `hal` | yes | `port::Timed`, over the delays of `embedded-hal` |
 //! | `dfu` | yes | flash over `embedded-storage` |
-//! | `mcuboot` | yes | MCUboot's images and slots; brings `dfu` |
+//! | `mcuboot` | yes | slots of a device with MCUboot; brings `dfu` |
 //! | `sha2` | yes | SHA-256 for `mcuboot` and uploads |
 //! | `md5` | yes | MD5 for the checksums of BSMP curves |
 //! | `testing` | yes | a NOR flash in RAM with the rules of a real one, a boot loader to test against |

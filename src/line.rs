@@ -36,7 +36,8 @@
 //!
 //! struct Device;
 //! impl os::Commands for Device {}
-//! let handler = |incoming: &Incoming<'_>, reply: Reply<'_>| os::dispatch(&mut Device, incoming, reply);
+//! let handler =
+//!     |incoming: &Incoming<'_>, reply: Reply<'_>| os::dispatch(&mut Device, incoming, reply);
 //! let mut server = Server::new(handler, AllowAll);
 //! let (mut message, mut memory) = ([0; 256], [0; Console::sizes_of(256).memory()]);
 //! let mut line = Line::new(Console::new(&mut message), &mut memory)?;
@@ -55,12 +56,14 @@
 //!         line.transmit(len).unwrap();
 //!     }
 //! }
-//! assert_eq!(line.pending(), b"\x06\x09ABALAAAGAAAAAKFhcmJoaaUj\n"); // to the UART, as much as it accepts
+//! // To the UART, as much as it accepts:
+//! assert_eq!(line.pending(), b"\x06\x09ABALAAAGAAAAAKFhcmJoaaUj\n");
 //! let count = line.pending().len();
 //! line.sent(count);
 //! # assert!(line.pending().is_empty());
 //! # Ok::<(), anysmp::line::SizeError>(())
 //! ```
+//!
 //! # Time
 //!
 //! Two kinds of time are told apart. *Limits*, such as a timeout, count all time that passes, whatever the peer sends: a device

@@ -72,9 +72,11 @@
 //!     }
 //! }
 //!
-//! let port = Ticking::new(Uart(Registers), Duration::from_millis(10)).with_byte_time(Duration::from_micros(86));
+//! let (tick, byte) = (Duration::from_millis(10), Duration::from_micros(86));
+//! let port = Ticking::new(Uart(Registers), tick).with_byte_time(byte);
 //! # let _ = port;
 //! ```
+//!
 //! # RS-485
 //!
 //! The driver calls `flush` after each frame, and nothing before the next one: that is where a half-duplex port releases the

@@ -22,14 +22,17 @@
 //! use anysmp::smp::routine::{Upload, UploadOutcome};
 //! use core::ops::ControlFlow;
 //!
-//! # fn upload<P: Read + Write + Clock>(link: &mut Link<'_, P, impl Framing>, file: &[u8]) -> Result<(), Error<P::Error>> {
+//! # fn upload<P: Read + Write + Clock>(
+//! #     link: &mut Link<'_, P, impl Framing>,
+//! #     file: &[u8],
+//! # ) -> Result<(), Error<P::Error>> {
 //! let mut upload = Upload::new(file).over(link.limits());
 //! let ended = link.run(&mut Client::new(0), &mut upload, |event| {
 //!     println!("{} of {} bytes", event.off, event.len);
 //!     ControlFlow::Continue(()) // `Break` stops here; the same routine may be run on later
 //! })?;
 //! match ended {
-//!     Ended::Done(report) => println!("{:?}", report.outcome), // what the device refused is in here
+//!     Ended::Done(report) => println!("{:?}", report.outcome), // refusals are in here
 //!     Ended::Reopen => { /* open the port again, build a new link, run the same routine */ }
 //!     Ended::Stopped => { /* the callback said so */ }
 //! }
@@ -39,8 +42,7 @@
 //!
 //! # Write one
 //!
-//! A routine of a vendor's own has the same rights as ours. This one asks for an echo until three came
-//! back:
+//! A routine of a vendor's own has the same rights as ours. This one asks for three echoes:
 //!
 //! ```
 //! use anysmp::routine::{Routine, Step};
@@ -97,7 +99,8 @@
 //! }
 //!
 //! // What a driver does with it:
-//! let (mut pings, mut client, mut tx) = (Pings { answered: 0, lost: 0, state: State::Ready }, Client::new(7), [0; 64]);
+//! let mut pings = Pings { answered: 0, lost: 0, state: State::Ready };
+//! let (mut client, mut tx) = (Client::new(7), [0; 64]);
 //! let Step::Send(len) = pings.poll(&mut client, &mut tx) else { panic!() };
 //! assert_eq!(pings.poll(&mut client, &mut []), Step::Wait(Client::TIMEOUT));
 //! tx[0] += 1; // the response to a write

@@ -27,6 +27,7 @@
 //! assert_eq!(pending.decode(refusal), Err(Error::Remote(anysmp::smp::Error::ACCESS_DENIED)));
 //! # Ok::<(), Error>(())
 //! ```
+//!
 //! # Interpretation
 //!
 //! * An answer is one that has our sequence number, group and command, and the op that answers ours. Version, flags and

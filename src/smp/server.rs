@@ -37,16 +37,18 @@
 //!
 //! // Peer 1 is the service technician's; nobody else changes anything.
 //! let policy = |incoming: &Incoming<'_>, peer: Peer| {
-//!     if incoming.op() == Op::Read || peer == Peer(1) { Ok(()) } else { Err(Error::ACCESS_DENIED) }
+//!     let is_allowed = incoming.op() == Op::Read || peer == Peer(1);
+//!     if is_allowed { Ok(()) } else { Err(Error::ACCESS_DENIED) }
 //! };
 //! let mut memory = [0; Answers::memory_len(1, 32)];
 //! let mut server = Server::new(Device, policy).with_parameters(1, 512).with_memory(&mut memory);
 //!
-//! // `Link::serve` does this with each message; here a reset arrives, from a stranger and from peer 1.
+//! // `Link::serve` does this with each message; here a reset, from a stranger and from peer 1.
 //! let (reset, mut tx) = (b"\x0a\x00\x00\x01\x00\x00\x07\x05\xa0", [0; 64]);
 //! assert_eq!(server.receive(reset, Peer(2), &mut tx).1, After::Nothing);
 //! assert_eq!(server.receive(reset, Peer(1), &mut tx).1, After::Reset { force: false, mode: 0 });
 //! ```
+//!
 //! # Repeats
 //!
 //! A client whose response was lost sends its request again, with the same header; and a network may deliver a request
