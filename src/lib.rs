@@ -92,7 +92,30 @@
 //!                                                           └─ Reply ◀─ Result<R::Response, Error>
 //! ```
 //!
-//! Nothing points backwards, and every arrow is a function that can be called alone.
+//! Nothing points backwards, and every arrow is a function that can be called alone. The three
+//! protocols have one dialect:
+//!
+//! ```no_run
+//! # use anysmp::{blocking::Link, framing::Framing, port::Clock};
+//! # fn three<P: embedded_io::Read + embedded_io::Write + Clock>(
+//! #     smp: &mut Link<'_, P, impl Framing>,
+//! #     bsmp: &mut Link<'_, P, impl Framing>,
+//! #     s3mp: &mut Link<'_, P, impl Framing>,
+//! # ) -> Option<()> {
+//! use anysmp::{bsmp::variable, s3mp::master, smp::os};
+//!
+//! let mut client = anysmp::smp::client::Client::new(0); // its first sequence number
+//! let echo = smp.call(&mut client, &os::Echo::new("hi")).ok()?.text;
+//!
+//! let mut client = anysmp::bsmp::Client::new(); // with_address(…) on a bus
+//! let bytes = bsmp.call(&mut client, &variable::Read { id: 1, size: Some(4) }).ok()?;
+//!
+//! let mut master = anysmp::s3mp::Master::new(anysmp::s3mp::Counter::FIRST);
+//! let value = s3mp.call(&mut master, &master::Get(anysmp::s3mp::Address(1))).ok()?;
+//! # let _ = (echo, bytes, value);
+//! # Some(())
+//! # }
+//! ```
 //!
 //! # Modules
 //!
