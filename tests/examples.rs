@@ -1,5 +1,4 @@
 //! The small examples do what they say, and stay small.
-#![cfg(feature = "std")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -20,7 +20,10 @@ const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 const SMPCLIENT: &[Promise] = &[
     (
         "serial lines, Bluetooth LE and UDP",
-        &["tools/cli::every_link_carries_every_command", "framing/gatt::every_message_comes_through_every_mtu_at_both_ends"],
+        &[
+            "tools/cli::every_link_carries_every_command",
+            "framing/gatt::every_message_comes_through_every_mtu_at_both_ends",
+        ],
     ),
     ("a transport that is not wanted is not built", &["README: Transports are no features"]),
     (
@@ -100,7 +103,10 @@ const SMPCLIENT: &[Promise] = &[
 const TRANSPORT: &[Promise] = &[
     (
         "both ends of every transport can be built from it",
-        &["tools/cli::every_link_carries_every_command", "framing/gatt::every_message_comes_through_every_mtu_at_both_ends"],
+        &[
+            "tools/cli::every_link_carries_every_command",
+            "framing/gatt::every_message_comes_through_every_mtu_at_both_ends",
+        ],
     ),
     (
         "service and characteristic of Bluetooth LE are constants",
@@ -206,7 +212,7 @@ const PROTOCOL: &[Promise] = &[
     ),
     (
         "groups have numbers, from 64 on the application's",
-        &["coverage::a_server_knows_exactly_the_commands_that_the_table_says"],
+        &["tools/coverage::a_server_knows_exactly_the_commands_that_the_table_says"],
     ),
     ("data of the groups below 64 are CBOR", &["smp/groups::files_are_read_and_written"]),
     ("from 64 on they may be anything", &["examples::a_vendor_command_works_and_takes_at_most_40_lines_at_both_ends"]),
@@ -254,7 +260,7 @@ const PROTOCOL: &[Promise] = &[
     (
         "all commands of all linked groups, with their fields and errors",
         &[
-            "coverage::every_command_of_the_crate_has_a_row_and_every_row_a_command",
+            "tools/coverage::every_command_of_the_crate_has_a_row_and_every_row_a_command",
             "smp/pairs::every_recorded_exchange_is_understood",
         ],
     ),
