@@ -9,3 +9,9 @@ pub(crate) fn copy(from: &[u8], to: &mut [u8]) {
         *to = *from;
     }
 }
+
+/// `N` bytes of `bytes` at `offset`.
+#[inline]
+pub(crate) fn take<const N: usize>(bytes: &[u8], offset: usize) -> Option<[u8; N]> {
+    bytes.get(offset..)?.first_chunk().copied()
+}

@@ -28,14 +28,16 @@
 //! * Text need not be UTF-8: no server checks it.
 
 mod keys;
-mod read;
-mod view;
-mod write;
+mod list;
+mod reader;
+mod string;
+mod writer;
 
 pub(crate) use keys::{Keys, keys};
-pub use read::{DEPTH, Item, Items, Reader};
-pub use view::{Bytes, Chunks, List, Table, Text};
-pub use write::Writer;
+pub use list::{List, Table};
+pub use reader::{DEPTH, Item, Items, Reader};
+pub use string::{Bytes, Chunks, Text};
+pub use writer::Writer;
 
 /// The payload is not what the protocol says: the peer's fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

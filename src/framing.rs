@@ -147,6 +147,7 @@ pub mod console;
 pub mod counted;
 pub mod datagram;
 pub mod delimited;
+pub mod gatt;
 pub mod lrc;
 pub mod packet;
 

@@ -36,15 +36,21 @@ mod bytes;
 pub mod cbor;
 pub mod checksum;
 pub mod cobs;
+mod codes;
 pub mod framing;
+#[cfg(any(
+    all(doc, not(doctest)),
+    all(doctest, feature = "std", feature = "mcuboot", feature = "sha2", feature = "testing")
+))]
+pub mod guide;
 pub mod line;
-#[cfg(feature = "mcuboot")]
 pub mod mcuboot;
 pub mod port;
 pub mod routine;
 pub mod s3mp;
 mod shown;
 pub mod smp;
+pub mod source;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod time;

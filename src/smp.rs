@@ -15,7 +15,7 @@
 //! | [`client`] | [`Client`](client::Client): numbers requests, knows their answers |
 //! | [`server`] | [`Server`](server::Server): policy, repeats, [`Handler`](server::Handler) |
 //! | [`os`], [`image`], [`stat`], [`settings`], [`fs`], [`shell`], [`enumeration`], [`zephyr`] | the requests of a group in the order of its specification, its `Commands` and its `dispatch` |
-//! | [`ble`] | the same messages over Bluetooth Low Energy |
+//! | [`framing::gatt`](crate::framing::gatt) | the same messages over Bluetooth Low Energy |
 //! | [`legacy`], [`transport`] | requests that only a client makes: Mynewt's logs and tests, bridging |
 //! | [`routine`] | jobs of many exchanges: upload an image, upgrade a device, move files, read all counters |
 //!
@@ -79,21 +79,11 @@
 //! * Reserved bits and flags are sent as 0 and not looked at.
 //! * A repeated request keeps its sequence number: its late answer is a right answer.
 
-pub mod ble;
 pub mod client;
-pub mod enumeration;
 pub mod error;
-pub mod fs;
-pub mod image;
-pub mod legacy;
-pub mod os;
+mod group;
 pub mod routine;
 pub mod server;
-pub mod settings;
-pub mod shell;
-pub mod stat;
-pub mod transport;
-pub mod zephyr;
 
 use core::time::Duration;
 
@@ -101,6 +91,7 @@ mod header;
 mod payload;
 
 pub use error::Error;
+pub use group::{enumeration, fs, image, legacy, os, settings, shell, stat, transport, zephyr};
 pub use header::{Group, Header, HeaderError, Op, Version};
 pub(crate) use payload::map;
 pub use payload::{Decode, Empty, Encode};

@@ -18,8 +18,8 @@
 //! Source: MCUboot's `bootutil/boot_status.h` and Zephyr's `retention/blinfo.h`.
 
 use super::slots::Slot;
-use super::take;
 use super::tlv::{Kind, Tlvs};
+use crate::bytes::take;
 
 /// The data, in the memory in which they were found. Entries of unknown kinds are skipped.
 #[derive(Debug, Clone)]

@@ -14,7 +14,7 @@
 //! Each field begins a write unit of its own, so that each can be written once after an erase. The swap status, and the
 //! encryption keys of builds that have them, lie below `swap_size`.
 
-use super::take;
+use crate::bytes::take;
 
 /// The magic for an alignment of 8.
 static MAGIC_8: [u8; 16] =

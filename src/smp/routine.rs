@@ -39,14 +39,13 @@ pub mod upgrade;
 pub mod upload;
 pub mod walk;
 
-mod file;
 mod hash;
 mod outcome;
 mod piece;
 mod survey;
 mod transfer;
 
-pub use file::{FileError, ImageFile, ImageVersion};
+pub use crate::mcuboot::{FileError, ImageFile};
 pub use file_download::{FileDownload, FileDownloadEvent, FileDownloadReport};
 pub use file_upload::{FileUpload, FileUploadReport};
 pub use outcome::{Doubt, Note, Notes, Phase, Plan, UpgradeEvent, UpgradeOutcome, UpgradeReport};
@@ -74,7 +73,7 @@ pub enum FileOutcome {
 /// What is uploaded: bytes that can be read at any offset, again and again.
 ///
 /// A slice in memory is one; a file, an external flash or a decoder of another file format need a few lines.
-pub use crate::routine::{Source, SourceFailed};
+pub use crate::source::{Source, SourceFailed};
 
 /// Why a job ended early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anysmp::blocking::Link;
 use anysmp::bsmp::curve::{Curve, Md5};
-use anysmp::bsmp::routine::{Discovery, ReadCurve, Tables, Verified, WriteCurve};
+use anysmp::bsmp::routine::{CurveOutcome, Discovery, DiscoveryOutcome, ReadCurve, Tables, WriteCurve};
 use anysmp::bsmp::variable::Read;
 use anysmp::bsmp::{Address, Client, Command, Error, QueryVersion, Server, Version, variable};
 use anysmp::framing::packet::{Packet, gap};
@@ -112,8 +112,10 @@ mod one_late_answer {
             let bus = Late { ms: 0, asked: 0, n: 0, free: 0, rx: VecDeque::new() };
             let (mut m, mut memory) = ([0; 64], [0; Packet::sizes_of(64).memory()]);
             let mut link = Link::new(bus, Packet::new(&mut m, gap(115_200)), &mut memory).unwrap();
-            let mut node =
-                Client::to(Address::node(1).unwrap()).with_timeout(Duration::from_millis(50)).with_retries(retries);
+            let mut node = Client::new()
+                .with_address(Address::node(1).unwrap())
+                .with_timeout(Duration::from_millis(50))
+                .with_retries(retries);
             let (mut errors, mut wrong) = (0, 0);
             for n in 0..1000_u32 {
                 let id = (n % 4) as u8;
@@ -296,7 +298,7 @@ fn doubling(seed: u64, loses: bool, copy: impl Fn(u64) -> u64 + 'static) -> impl
             return Vec::new();
         }
         let mut tx = [0; 1024];
-        let length = server.serve(request, &mut tx);
+        let length = server.receive(request, &mut tx);
         let answer = || Sent::Message(tx[..length].to_vec());
         let mut sends = vec![(at + 2 * MS, answer())];
         if random.next().is_multiple_of(10) {
@@ -323,7 +325,7 @@ fn discovery_succeeds_although_answers_come_twice() {
                     Step::Send(length) => {
                         let start = usize::from(!C::IS_BARE);
                         let mut to = [0; 1024];
-                        let written = server.serve(&tx[start..length], &mut to);
+                        let written = server.receive(&tx[start..length], &mut to);
                         answer = if C::IS_BARE { Vec::new() } else { vec![0] };
                         answer.extend(&to[..written]);
                     }
@@ -337,15 +339,15 @@ fn discovery_succeeds_although_answers_come_twice() {
             let mut rig = Rig::<C>::new(kind, doubling(seed * 7919 + 1, false, copy));
             let mut tables = Tables::new();
             let mut discovery = Discovery::new(tables.storage());
-            match rig.run(&mut discovery) {
-                Ok(()) => {
+            match rig.run(&mut discovery).outcome {
+                DiscoveryOutcome::Done => {
                     let (found, truth) = (discovery.directory(), truth.directory());
                     let same = (found.variables, found.curves, found.functions, found.version)
                         == (truth.variables, truth.curves, truth.functions, truth.version);
                     assert!(same && found.groups.len() == truth.groups.len());
                     differ += u32::from(found.groups != truth.groups);
                 }
-                Err(_) => failed += 1,
+                _ => failed += 1,
             }
         }
         (274, failed, differ)
@@ -363,12 +365,7 @@ fn discovery_succeeds_although_answers_come_twice() {
 }
 
 /// Writes 64 bytes in four blocks; returns whether the routine said so, and whether they are there.
-fn write_doubled<C: Carrier>(
-    kind: Kind,
-    seed: u64,
-    copy: fn(u64) -> u64,
-    checks: bool,
-) -> (Result<Verified, Error>, bool) {
+fn write_doubled<C: Carrier>(kind: Kind, seed: u64, copy: fn(u64) -> u64, checks: bool) -> (CurveOutcome, bool) {
     let stored: Rc<RefCell<Vec<Vec<u8>>>> = Rc::default();
     let (mut node, seen) = (doubling(seed, true, copy), stored.clone());
     let mut rig = Rig::<C>::new(kind, move |request, at| {
@@ -383,9 +380,9 @@ fn write_doubled<C: Carrier>(
     let data: [u8; 64] = std::array::from_fn(|i| i as u8 ^ seed as u8);
     let curve = Curve::writable(16, 4);
     let result = if checks {
-        rig.run(&mut WriteCurve::new(0, curve, &data[..], Md5::default())).result
+        rig.run(&mut WriteCurve::new(0, curve, &data[..], Md5::default())).outcome
     } else {
-        rig.run(&mut WriteCurve::new(0, curve, &data[..], ())).result
+        rig.run(&mut WriteCurve::new(0, curve, &data[..], ())).outcome
     };
     let stored = stored.borrow();
     let is_there = (0..4).all(|block| stored.iter().any(|request| request[4..6] == [0, block]));
@@ -399,17 +396,17 @@ fn a_curve_without_a_checksum_is_complete_unless_a_copy_comes_where_bsmp_cannot_
         for seed in 0..sessions {
             // The copy is there before the next request is made.
             let (result, is_there) = write_doubled::<Udp>(kind, seed * 7919 + 1, |_| 0, false);
-            assert!(is_there || result.is_err(), "seed {seed}");
+            assert!(is_there || matches!(result, CurveOutcome::Failed(_)), "seed {seed}");
         }
         // The copy comes in the wait for the next block's answer, which is the same three bytes.
         let (mut missing, mut failed) = (0, 0);
         for seed in 0..sessions {
             let (result, is_there) =
                 write_doubled::<Udp>(kind, seed * 7919 + 1, |random| MS + random % (8 * MS), false);
-            failed += u32::from(result.is_err());
-            missing += u32::from(result.is_ok() && !is_there);
+            failed += u32::from(matches!(result, CurveOutcome::Failed(_)));
+            missing += u32::from(matches!(result, CurveOutcome::Done { .. }) && !is_there);
             let (result, is_there) = write_doubled::<Udp>(kind, seed * 7919 + 1, |random| MS + random % (8 * MS), true);
-            assert!(is_there || result.is_err(), "seed {seed}: the checksum did not notice");
+            assert!(is_there || matches!(result, CurveOutcome::Failed(_)), "seed {seed}: the checksum did not notice");
         }
         println!(
             "copies in the next wait: {missing} of {sessions} curves incomplete and called complete, {failed} failed"
@@ -452,10 +449,11 @@ fn a_port_that_only_queues_does_not_shorten_the_silence_behind_a_long_packet() {
         let port = Queue::default();
         let (mut m, mut memory) = ([0; 256], [0; Packet::sizes_of(256).memory()]);
         let framing = Packet::new(&mut m, gap(9600));
-        let mut link = Link::new(port, if early { framing.early() } else { framing }, &mut memory).unwrap();
+        let mut link =
+            Link::new(port, if early { framing.with_early_delivery() } else { framing }, &mut memory).unwrap();
         let mut tx = [0; 256];
         let write = variable::Write { id: 0, value: &[7; 128] };
-        let length = Client::to(Address::BROADCAST).post(&write, &mut tx).unwrap();
+        let length = Client::new().with_address(Address::BROADCAST).post(&write, &mut tx).unwrap();
         link.send(&tx[..length]).unwrap();
         link.send(&tx[..length]).unwrap();
         let port = link.into_port();
@@ -509,7 +507,7 @@ fn a_node_that_takes_requests_early_is_silent_for_the_gap_before_its_answer() {
     for early in [false, true] {
         let (mut m, mut memory) = ([0; 64], [0; Packet::sizes_of(64).memory()]);
         let framing = Packet::new(&mut m, gap(115_200));
-        let mut line = Line::new(if early { framing.early() } else { framing }, &mut memory).unwrap();
+        let mut line = Line::new(if early { framing.with_early_delivery() } else { framing }, &mut memory).unwrap();
         let request = [1, 0x10, 0, 1, 0, 0xEE];
         assert_eq!(line.received(&request, Peer(0)), 6);
         let mut silent = Duration::ZERO;
@@ -519,7 +517,7 @@ fn a_node_that_takes_requests_early_is_silent_for_the_gap_before_its_answer() {
             while let Some(event) = line.next(&mut ()) {
                 if event == Event::Message {
                     let (message, tx) = line.exchange();
-                    let length = node.serve(message, tx);
+                    let length = node.receive(message, tx);
                     line.transmit(length).unwrap();
                     assert_eq!(silent.is_zero(), early, "early means before the silence");
                 }
@@ -551,7 +549,7 @@ fn blocks_that_are_longer_on_the_line_than_the_timeout_are_sent_once() {
             rig.client = rig.client.with_timeout(Duration::from_secs(1)).with_retries(2);
             let data = vec![7; 4 * usize::from(size)];
             let report = rig.run(&mut WriteCurve::new(0, Curve::writable(size, 4), &data[..], ()));
-            assert_eq!((report.blocks, report.result), (4, Ok(Verified::No)));
+            assert_eq!((report.blocks, report.outcome), (4, CurveOutcome::Done { verified: false }));
             assert_eq!(blocks(&rig), [0, 1, 2, 3]);
             assert_eq!(rig.counters().retries, 0);
         }
@@ -570,7 +568,7 @@ fn an_answer_that_is_longer_on_the_line_than_the_timeout_is_waited_for_and_endle
         };
         let mut rig = Rig::<C>::new(kind, node);
         let report = rig.run(&mut ReadCurve::new(0, Curve::read_only(1024, 3), ()));
-        assert_eq!((report.blocks, report.bytes, report.result), (3, 3072, Ok(Verified::No)));
+        assert_eq!((report.blocks, report.bytes, report.outcome), (3, 3072, CurveOutcome::Done { verified: false }));
         assert_eq!((rig.wire.borrow().requests.len(), rig.counters().retries), (3, 0));
 
         // Somebody never stops talking, which is no packet: the wait ends two ticks after the timeout at the latest. The request, the
@@ -598,7 +596,7 @@ fn a_late_ok_to_a_long_block_does_not_count_for_a_later_one() {
             rig.client = rig.client.with_timeout(Duration::from_secs(1)).with_retries(2);
             let data = vec![7; 4 * 2048];
             let report = rig.run(&mut WriteCurve::new(0, Curve::writable(2048, 4), &data[..], ()));
-            assert_eq!((report.blocks, report.result), (4, Ok(Verified::No)), "{late} ms late");
+            assert_eq!((report.blocks, report.outcome), (4, CurveOutcome::Done { verified: false }), "{late} ms late");
             assert_eq!(blocks(&rig), [0, 0, 1, 2, 3], "{late} ms late");
             assert_eq!(rig.counters().foreign, 1);
         }
@@ -646,7 +644,7 @@ fn a_message_that_nobody_answers_is_flushed_before_send_returns() {
         let mut rig = Rig::<C>::new(kind, |_, _| Vec::new());
         let mut tx = [0; 16];
         let write = variable::Write { id: 0, value: &[7] };
-        let length = Client::to(Address::BROADCAST).post(&write, &mut tx).unwrap();
+        let length = Client::new().with_address(Address::BROADCAST).post(&write, &mut tx).unwrap();
         for sent in 1..5 {
             rig.send(&tx[..length]);
             let wire = rig.wire.borrow();

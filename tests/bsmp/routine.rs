@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use anysmp::bsmp::curve::{Curve, Md5, UNKNOWN};
+use anysmp::bsmp::curve::{Curve, Md5};
 use anysmp::bsmp::function::Function;
 use anysmp::bsmp::group;
-use anysmp::bsmp::routine::{Discovery, ReadCurve, Storage, Tables, Verified, WriteCurve, WriteEvent};
+use anysmp::bsmp::routine::{
+    CurveOutcome, Discovery, DiscoveryOutcome, ReadCurve, Storage, Tables, WriteCurve, WriteEvent,
+};
 use anysmp::bsmp::variable::Variable;
 use anysmp::bsmp::{Client, Command, Error, Refusal, Version, curve};
 use anysmp::routine::{Routine, Step};
@@ -66,36 +68,39 @@ const GOOD: [&[u8]; 6] = [
     &[13, 0, 2, 1, 1],
 ];
 
-fn discover(answers: [&'static [u8]; 6]) -> Result<(), Error> {
+fn discover(answers: [&'static [u8]; 6]) -> DiscoveryOutcome {
     let mut tables = Tables::new();
-    run(&mut Discovery::new(tables.storage()), &mut Client::new(), lists(answers), |()| {})
+    run(&mut Discovery::new(tables.storage()), &mut Client::new(), lists(answers), |()| {}).outcome
 }
 
 #[test]
 fn discovery_ends_with_a_typed_error_whatever_a_hostile_node_lists() {
-    assert_eq!(discover(GOOD), Ok(()));
+    assert_eq!(discover(GOOD), DiscoveryOutcome::Done);
     let with = |place: usize, answer: &'static [u8]| {
         let mut answers = GOOD;
         answers[place] = answer;
         discover(answers)
     };
-    assert_eq!(with(0, &[1, 0, 3, 1, 10, 0]), Err(Error::Version(Version { version: 1, subversion: 10, revision: 0 })));
-    assert_eq!(with(0, &[0xE2, 0, 0]), Err(Error::Node(Refusal::Unsupported)));
-    assert_eq!(with(0, &[1, 0]), Err(Error::Malformed));
-    assert_eq!(with(1, &[0x53, 0, 1, 1]), Err(Error::Unexpected(Command::FUNCTION_ERROR)));
-    assert_eq!(with(2, &[5, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0]), Err(Error::TooMany));
-    assert_eq!(with(3, &[7, 0, 1, 1]), Err(Error::UnknownId));
-    assert_eq!(with(4, &[9, 0, 1, 1]), Err(Error::WrongSize));
-    assert_eq!(with(5, &[13, 0, 1, 1]), Err(Error::WrongSize));
+    assert_eq!(
+        with(0, &[1, 0, 3, 1, 10, 0]),
+        DiscoveryOutcome::Failed(Error::Version(Version { version: 1, subversion: 10, revision: 0 }))
+    );
+    assert_eq!(with(0, &[0xE2, 0, 0]), DiscoveryOutcome::Failed(Error::Node(Refusal::Unsupported)));
+    assert_eq!(with(0, &[1, 0]), DiscoveryOutcome::Failed(Error::Malformed));
+    assert_eq!(with(1, &[0x53, 0, 1, 1]), DiscoveryOutcome::Failed(Error::Unexpected(Command::FUNCTION_ERROR)));
+    assert_eq!(with(2, &[5, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0]), DiscoveryOutcome::Failed(Error::TooMany));
+    assert_eq!(with(3, &[7, 0, 1, 1]), DiscoveryOutcome::Failed(Error::UnknownId));
+    assert_eq!(with(4, &[9, 0, 1, 1]), DiscoveryOutcome::Failed(Error::WrongSize));
+    assert_eq!(with(5, &[13, 0, 1, 1]), DiscoveryOutcome::Failed(Error::WrongSize));
     // A node of 2.20 lists its functions in nibbles.
     let mut old = GOOD;
     old[0] = &[1, 0, 3, 2, 20, 0];
     old[5] = &[13, 0, 1, 0x52];
     let mut tables = Tables::new();
     let mut discovery = Discovery::new(tables.storage());
-    assert_eq!(run(&mut discovery, &mut Client::new(), lists(old), |()| {}), Ok(()));
+    assert_eq!(run(&mut discovery, &mut Client::new(), lists(old), |()| {}).outcome, DiscoveryOutcome::Done);
     assert_eq!(discovery.directory().functions, [Function { input: 5, output: 2 }]);
-    assert_eq!(discovery.directory().checksums, [UNKNOWN]);
+    assert_eq!(discovery.directory().checksums, [[0; 16]]);
     // The first group is read-only, whatever the node says.
     assert!(!discovery.directory().groups[0].writable);
 }
@@ -121,7 +126,7 @@ fn storage_that_is_too_small_is_an_error_and_none_for_checksums_asks_for_none() 
         },
         |()| {},
     );
-    assert_eq!(result, Ok(()));
+    assert_eq!(result.outcome, DiscoveryOutcome::Done);
     assert_eq!(asked, [0, 2, 4, 6, 8, 0xC]);
     for place in [1, 2, 4, 5] {
         let mut answers = GOOD;
@@ -132,7 +137,10 @@ fn storage_that_is_too_small_is_an_error_and_none_for_checksums_asks_for_none() 
             _ => &[13, 0, 4, 1, 1, 1, 1],
         };
         let mut discovery = Discovery::new(storage());
-        assert_eq!(run(&mut discovery, &mut Client::new(), lists(answers), |()| {}), Err(Error::TooMany));
+        assert_eq!(
+            run(&mut discovery, &mut Client::new(), lists(answers), |()| {}).outcome,
+            DiscoveryOutcome::Failed(Error::TooMany)
+        );
     }
 }
 
@@ -153,7 +161,7 @@ fn a_group_of_all_128_variables_is_as_writable_as_its_members_whatever_the_list_
             };
             let mut tables = Tables::new();
             let mut discovery = Discovery::new(tables.storage());
-            assert_eq!(run(&mut discovery, &mut Client::new(), node, |()| {}), Ok(()));
+            assert_eq!(run(&mut discovery, &mut Client::new(), node, |()| {}).outcome, DiscoveryOutcome::Done);
             let groups = discovery.directory().groups;
             assert_eq!([groups[0].members.len(), groups[1].members.len(), groups[3].members.len()], [128, 0, 128]);
             assert_eq!(groups.iter().map(|group| group.writable).collect::<Vec<_>>(), [false, false, true, writable]);
@@ -173,10 +181,13 @@ fn a_curve_of_65536_blocks_ends_and_one_short_block_ends_it_early() {
     };
     let mut client = Client::new();
     let report = run(&mut ReadCurve::new(0, curve, ()), &mut client, blocks(None), |_| {});
-    assert_eq!((report.blocks, report.bytes, report.result), (65_536, 131_072, Ok(Verified::No)));
+    assert_eq!(
+        (report.blocks, report.bytes, report.outcome),
+        (65_536, 131_072, CurveOutcome::Done { verified: false })
+    );
     let report = run(&mut ReadCurve::new(0, curve, Md5::default()), &mut client, blocks(Some(9)), |_| {});
-    assert_eq!((report.blocks, report.bytes, report.result), (10, 19, Ok(Verified::No)));
-    let report = run(&mut ReadCurve::new(0, curve, ()).past_short_blocks(), &mut client, blocks(Some(9)), |_| {});
+    assert_eq!((report.blocks, report.bytes, report.outcome), (10, 19, CurveOutcome::Done { verified: false }));
+    let report = run(&mut ReadCurve::new(0, curve, ()).with_all_blocks(), &mut client, blocks(Some(9)), |_| {});
     assert_eq!((report.blocks, report.bytes), (65_536, 131_071));
 }
 
@@ -197,19 +208,19 @@ fn the_checksum_of_a_transferred_curve_is_compared() {
     wrong[15] ^= 1;
     let mut client = Client::new();
     for (answer, expected) in [
-        ([&[0xB, 0, 16][..], &md5_of_1234].concat(), Ok(Verified::Yes)),
-        ([&[0xB, 0, 16][..], &wrong].concat(), Err(Error::Checksum)),
-        (vec![0xE2, 0, 0], Ok(Verified::No)),
-        (vec![0xE8, 0, 0], Err(Error::Node(Refusal::Busy))),
+        ([&[0xB, 0, 16][..], &md5_of_1234].concat(), CurveOutcome::Done { verified: true }),
+        ([&[0xB, 0, 16][..], &wrong].concat(), CurveOutcome::Failed(Error::Checksum)),
+        (vec![0xE2, 0, 0], CurveOutcome::Done { verified: false }),
+        (vec![0xE8, 0, 0], CurveOutcome::Failed(Error::Node(Refusal::Busy))),
     ] {
         let mut read = ReadCurve::new(0, curve, Md5::default());
-        assert_eq!(run(&mut read, &mut client, node(answer.clone()), |_| {}).result, expected);
+        assert_eq!(run(&mut read, &mut client, node(answer.clone()), |_| {}).outcome, expected);
         let mut write = WriteCurve::new(0, curve, &[1, 2, 3, 4][..], Md5::default());
-        assert_eq!(run(&mut write, &mut client, node(answer), |_| {}).result, expected);
+        assert_eq!(run(&mut write, &mut client, node(answer), |_| {}).outcome, expected);
     }
     // Of half a curve we do not know the rest.
     let mut write = WriteCurve::new(0, curve, &[1, 2][..], Md5::default());
-    assert_eq!(run(&mut write, &mut client, node(vec![]), |_| {}).result, Ok(Verified::No));
+    assert_eq!(run(&mut write, &mut client, node(vec![]), |_| {}).outcome, CurveOutcome::Done { verified: false });
 }
 
 #[test]
@@ -231,7 +242,7 @@ fn a_routine_repeats_after_silence_and_gives_up_with_a_time_out() {
         again.then(|| if request[0] == 0x42 { [&[0xB, 0, 16][..], &digest].concat() } else { vec![0xE0, 0, 0] })
     };
     let report = run(&mut write, &mut client, node, |_| {});
-    assert_eq!((report.blocks, report.bytes, report.result), (3, 5, Ok(Verified::Yes)));
+    assert_eq!((report.blocks, report.bytes, report.outcome), (3, 5, CurveOutcome::Done { verified: true }));
     assert_eq!(sent.len(), 8);
 
     let mut asked = 0;
@@ -246,7 +257,7 @@ fn a_routine_repeats_after_silence_and_gives_up_with_a_time_out() {
         },
         |()| {},
     );
-    assert_eq!((result, asked), (Err(Error::TimedOut), 3));
+    assert_eq!((result.outcome, asked), (DiscoveryOutcome::Failed(Error::TimedOut), 3));
 }
 
 #[test]
@@ -275,6 +286,6 @@ fn what_cannot_be_the_answer_ends_no_wait_and_is_named_if_none_comes() {
         }
         assert_eq!(write.poll(&mut client, &mut tx), Step::Done);
         let reason = last.map_or(Error::TimedOut, |_| Error::Unexpected(Command::VARIABLE_VALUE));
-        assert_eq!(write.report().result, Err(reason));
+        assert_eq!(write.report().outcome, CurveOutcome::Failed(reason));
     }
 }

@@ -4,7 +4,7 @@ use std::num::NonZeroU8;
 use std::time::Duration;
 
 use anysmp::blocking::Link;
-use anysmp::bsmp::curve::{Curve, Digest, UNKNOWN};
+use anysmp::bsmp::curve::{Curve, Digest};
 use anysmp::bsmp::function::Function;
 use anysmp::bsmp::group::Members;
 use anysmp::bsmp::variable::Variable;
@@ -23,7 +23,7 @@ use crate::kit::random::Random;
 
 fn ask<E: Entities>(server: &mut Server<'_, E>, request: &[u8]) -> Vec<u8> {
     let mut tx = [0; 1024];
-    let length = server.serve(request, &mut tx);
+    let length = server.receive(request, &mut tx);
     tx[..length].to_vec()
 }
 
@@ -78,14 +78,14 @@ fn only_own_joined_and_broadcast_packets_are_executed_and_only_own_ones_answered
     for joined in [None, Some(248), Some(251), Some(254)] {
         let mut node = Node::new(Server::new(&table, device.clone()), Address::node(5).unwrap()).unwrap();
         if let Some(group) = joined {
-            node = node.join(Address::multicast(group).unwrap()).join(Address::node(3).unwrap());
+            node = node.with_group(Address::multicast(group).unwrap()).with_group(Address::node(3).unwrap());
         }
         for to in 0..=255 {
-            node.server.entities.events.clear();
+            node.server().entities().events.clear();
             let mut tx = [0xAA; 16];
-            let length = node.serve(&[to, 0x20, 0, 2, 0, to], &mut tx);
+            let length = node.receive(&[to, 0x20, 0, 2, 0, to], &mut tx);
             let executed = to == 5 || to == 255 || Some(to) == joined;
-            assert_eq!(node.server.entities.events.len(), usize::from(executed), "to {to}, joined {joined:?}");
+            assert_eq!(node.server().entities().events.len(), usize::from(executed), "to {to}, joined {joined:?}");
             assert_eq!(&tx[..length], if to == 5 { &[0, 0xE0, 0, 0][..] } else { &[] });
         }
     }
@@ -114,24 +114,24 @@ fn an_answer_that_does_not_fit_is_insufficient_memory_and_changes_nothing() {
             continue;
         }
         let mut full = vec![0; 66_000];
-        let length = Server::new(&table, fresh.clone()).serve(&request, &mut full);
+        let length = Server::new(&table, fresh.clone()).receive(&request, &mut full);
         for room in (0..length.min(40)).chain([length.saturating_sub(1), length]) {
             let mut server = Server::new(&table, fresh.clone());
             let mut tx = vec![0xAA; room + 8];
-            let written = server.serve(&request, &mut tx[..room]);
+            let written = server.receive(&request, &mut tx[..room]);
             assert!(tx[room..].iter().all(|byte| *byte == 0xAA));
             match written {
                 0 => assert!(room < 3, "step {n}"),
                 _ if tx[0] == 0xE7 => {
-                    assert_eq!((written, server.entities.events.len()), (3, 0), "step {n}, room {room}");
-                    assert_eq!(server.entities.values, fresh.values);
-                    assert_eq!(server.entities.checksums, fresh.checksums);
+                    assert_eq!((written, server.entities().events.len()), (3, 0), "step {n}, room {room}");
+                    assert_eq!(server.entities().values, fresh.values);
+                    assert_eq!(server.entities().checksums, fresh.checksums);
                 }
                 _ => assert_eq!((written, &tx[..written]), (length, &full[..length]), "step {n}, room {room}"),
             }
             if room < 3 {
                 assert_eq!(written, 0);
-                assert!(server.entities.events.is_empty());
+                assert!(server.entities().events.is_empty());
             }
         }
     }
@@ -143,15 +143,15 @@ fn a_group_write_stores_all_values_or_none() {
     let table = setup.table();
     let mut server = Server::new(&table, device);
     assert_eq!(ask(&mut server, &[0x30, 0, 3, 0, 6, 7]), [0xE0, 0, 0]);
-    let before = server.entities.values.clone();
+    let before = server.entities().values.clone();
     for values in [[1, 5, 0, 2], [1, 50, 0, 3], [1, 5, 0, 3]] {
         assert_eq!(ask(&mut server, &[&[0x22, 0, 5, 3][..], &values].concat()), [0xE4, 0, 0]);
-        assert_eq!(server.entities.values, before);
-        assert!(server.entities.events.is_empty());
+        assert_eq!(server.entities().values, before);
+        assert!(server.entities().events.is_empty());
     }
     assert_eq!(ask(&mut server, &[0x22, 0, 5, 3, 1, 50, 0, 2]), [0xE0, 0, 0]);
     assert_eq!(ask(&mut server, &[0x12, 0, 1, 3]), [0x13, 0, 4, 1, 50, 0, 2]);
-    assert_eq!(server.entities.events, ["W[0,6,7]", "R[0,6,7]"]);
+    assert_eq!(server.entities().events, ["W[0,6,7]", "R[0,6,7]"]);
 }
 
 /// One variable whose reads and writes can be refused apart, and that notes what it was asked.
@@ -198,14 +198,14 @@ const MOODY: Table<'static> = match Table::new(
 #[test]
 fn a_busy_device_refuses_before_anything_is_changed() {
     let mut server = Server::new(&MOODY, Moody::default());
-    server.entities.refuses = Some(Access::Read);
+    server.entities().refuses = Some(Access::Read);
     // The write half of a write-and-read must not happen either.
     for request in [&[0x10, 0, 1, 0][..], &[0x12, 0, 1, 0], &[0x28, 0, 3, 0, 0, 9]] {
         assert_eq!(ask(&mut server, request), [0xE8, 0, 0]);
-        assert_eq!(server.entities.value, 0);
+        assert_eq!(server.entities().value, 0);
     }
     assert_eq!(ask(&mut server, &[0x20, 0, 2, 0, 7]), [0xE0, 0, 0]);
-    server.entities.refuses = Some(Access::Write);
+    server.entities().refuses = Some(Access::Write);
     let writes = [
         &[0x20, 0, 2, 0, 9][..],
         &[0x22, 0, 2, 2, 9],
@@ -215,7 +215,7 @@ fn a_busy_device_refuses_before_anything_is_changed() {
     ];
     for request in writes {
         assert_eq!(ask(&mut server, request), [0xE8, 0, 0]);
-        assert_eq!(server.entities.value, 7);
+        assert_eq!(server.entities().value, 7);
     }
     assert_eq!(ask(&mut server, &[0x10, 0, 1, 0]), [0x11, 0, 1, 7]);
 }
@@ -225,11 +225,11 @@ fn what_a_device_does_not_have_is_refused_by_default() {
     let mut server = Server::new(&MOODY, Moody::default());
     assert_eq!(ask(&mut server, &[0x41, 0, 4, 0, 0, 0, 1]), [0xE8, 0, 0]);
     assert_eq!(ask(&mut server, &[0x42, 0, 1, 0]), [0xE2, 0, 0]);
-    assert_eq!(ask(&mut server, &[0x0A, 0, 1, 0])[3..], UNKNOWN);
+    assert_eq!(ask(&mut server, &[0x0A, 0, 1, 0])[3..], [0; 16]);
     assert_eq!(ask(&mut server, &[0x40, 0, 3, 0, 0, 0]), [0x41, 0, 3, 0, 0, 0]);
     // A device that counts wrong is as good as a busy one.
     for length in [5, 70_000, usize::MAX] {
-        server.entities.length = length;
+        server.entities().length = length;
         assert_eq!(ask(&mut server, &[0x40, 0, 3, 0, 0, 0]), [0xE8, 0, 0]);
     }
 }
@@ -238,9 +238,9 @@ fn what_a_device_does_not_have_is_refused_by_default() {
 fn the_output_of_a_function_never_shows_an_earlier_answer() {
     let mut server = Server::new(&MOODY, Moody::default());
     let mut tx = [0xAA; 16];
-    assert_eq!(server.serve(&[0x50, 0, 1, 0], &mut tx), 7);
+    assert_eq!(server.receive(&[0x50, 0, 1, 0], &mut tx), 7);
     assert_eq!(tx[..7], [0x51, 0, 4, 0, 0, 0, 0]);
-    server.entities.error = 7;
+    server.entities().error = 7;
     for function in [0, 1] {
         assert_eq!(ask(&mut server, &[0x50, 0, 1, function]), [0x53, 0, 1, 7]);
     }
@@ -273,19 +273,19 @@ fn a_failed_block_keeps_the_checksum_and_a_stored_one_forgets_it() {
     let table = setup.table();
     let mut server = Server::new(&table, device);
     let known: Digest = ask(&mut server, &[0x42, 0, 1, 0])[3..].try_into().unwrap();
-    assert_ne!(known, UNKNOWN);
+    assert_ne!(known, [0; 16]);
     for failing in
         [&[0x41, 0, 4, 0, 0, 4, 1][..], &[&[0x41, 0, 20, 0, 0, 0][..], &[0; 17]].concat(), &[0x41, 0, 2, 0, 0]]
     {
         assert!(ask(&mut server, failing)[0] > 0xE0);
-        assert_eq!(server.entities.checksums[0], known);
+        assert_eq!(server.entities().checksums[0], known);
     }
-    server.entities.blocks[0] = Blocks::Busy;
+    server.entities().blocks[0] = Blocks::Busy;
     assert_eq!(ask(&mut server, &[0x41, 0, 4, 0, 0, 0, 1]), [0xE8, 0, 0]);
-    assert_eq!(server.entities.checksums[0], known);
-    server.entities.blocks[0] = Blocks::Stored(vec![vec![]; 4]);
+    assert_eq!(server.entities().checksums[0], known);
+    server.entities().blocks[0] = Blocks::Stored(vec![vec![]; 4]);
     assert_eq!(ask(&mut server, &[0x41, 0, 4, 0, 0, 0, 1]), [0xE0, 0, 0]);
-    assert_eq!(server.entities.checksums[0], UNKNOWN);
+    assert_eq!(server.entities().checksums[0], [0; 16]);
 }
 
 #[test]
@@ -326,7 +326,7 @@ fn any_bytes_get_one_well_formed_answer() {
         }
         let mut tx = [0; 700];
         let room = if random() % 4 == 0 { random() as usize % 700 } else { 700 };
-        let length = server.serve(&request, &mut tx[..room]);
+        let length = server.receive(&request, &mut tx[..room]);
         if room < 3 {
             assert_eq!(length, 0);
             continue;
@@ -407,10 +407,10 @@ fn packets_over_tcp_need_no_silence() {
     let mut buffer = [0; 16];
     let requests =
         [1, 0x20, 0, 2, 0, 7, 0xD6, 1, 0x10, 0, 1, 0, 0xEE, 2, 0x10, 0, 1, 0, 0xED, 255, 0x20, 0, 2, 0, 9, 0xD6];
-    let framing = Packet::new(&mut buffer, Duration::from_millis(100)).on_stream();
+    let framing = Packet::new(&mut buffer, Duration::from_millis(100)).with_stream_carrier();
     let answers = serve_all(&mut node, framing, &requests, 10);
     assert_eq!(answers, [0, 0xE0, 0, 0, 0x20, 0, 0x11, 0, 1, 7, 0xE7]);
-    assert_eq!(node.server.entities.value, 9);
+    assert_eq!(node.server().entities().value, 9);
 }
 
 #[test]

@@ -89,8 +89,8 @@ fn every_step_of_every_session_is_answered_byte_for_byte() {
             let mut server = Server::new(&table, device);
             for step in list(session, "steps") {
                 let n = &step["n"];
-                server.entities.events.clear();
-                let length = server.serve(&request(name, step), &mut tx);
+                server.entities().events.clear();
+                let length = server.receive(&request(name, step), &mut tx);
                 let answer = &tx[..length];
                 let expected = step.get("recommended_response").or(step.get("response"));
                 match expected.and_then(Value::as_str) {
@@ -104,7 +104,7 @@ fn every_step_of_every_session_is_answered_byte_for_byte() {
                 if let Some(hook) = step["hook"].as_str() {
                     // Refused requests tell the device nothing: neither a busy one, nor a group write with a bad value.
                     let expected = if answer[0] > 0xE0 { "" } else { hook };
-                    assert_eq!(server.entities.events.join(" "), expected, "{name} step {n}");
+                    assert_eq!(server.entities().events.join(" "), expected, "{name} step {n}");
                 }
             }
         }
@@ -118,7 +118,8 @@ fn every_packet_is_treated_as_the_transport_section_says() {
         let (setup, device) = setup(&file, "main");
         let table = setup.table();
         let address = Address::node(transport["node_address"].as_u64().unwrap() as u8).unwrap();
-        let mut node = Node::new(Server::new(&table, device), address).unwrap().join(Address::multicast(250).unwrap());
+        let mut node =
+            Node::new(Server::new(&table, device), address).unwrap().with_group(Address::multicast(250).unwrap());
         let (mut buffer, mut tx) = ([0; 512], [0; 512]);
         let gap = gap(1_000_000);
         let mut framing = Packet::new(&mut buffer, gap);
@@ -126,13 +127,13 @@ fn every_packet_is_treated_as_the_transport_section_says() {
             let n = &step["n"];
             let packet = hex(step["packet"].as_str().unwrap());
             assert_eq!(framing.push(&mut &packet[..]), Ok(Progress::More));
-            let before = node.server.entities.events.len();
+            let before = node.server().entities().events.len();
             let mut length = 0;
             let arrived = framing.idle(gap);
             if arrived == Ok(Progress::Message) {
-                length = node.serve(framing.message(), &mut tx);
+                length = node.receive(framing.message(), &mut tx);
             }
-            let events = node.server.entities.events.len() - before;
+            let events = node.server().entities().events.len() - before;
             match step["action"].as_str().unwrap() {
                 "execute and answer" => {
                     assert_eq!(packed(&framing, &tx[..length]), hex(step["answer"].as_str().unwrap()), "step {n}");

@@ -8,10 +8,10 @@ use anysmp::framing::console::Console;
 use anysmp::framing::counted::{BsmpHead, Counted, SmpHead};
 use anysmp::framing::datagram::Datagram;
 use anysmp::framing::delimited::Cobs;
+use anysmp::framing::gatt::Reassembly;
 use anysmp::framing::lrc::Lrc;
 use anysmp::framing::packet::Packet;
 use anysmp::framing::{Encoder, Framing, Progress, Sizes};
-use anysmp::smp::ble::Reassembly;
 
 use crate::kit::events::{encode, encode_in};
 use crate::kit::random::Random;
@@ -59,7 +59,7 @@ macro_rules! each {
         each!(@one "datagram", $buffer, room, Datagram::new(room), $framing, $name, $body);
         each!(@one "S3MP", $buffer, room, Lrc::new(room), $framing, $name, $body);
         each!(@one "packet", $buffer, room, Packet::new(room, GAP), $framing, $name, $body);
-        each!(@one "no checksum", $buffer, room, Packet::new(room, GAP).without_checksum(), $framing, $name, $body);
+        each!(@one "no checksum", $buffer, room, Packet::new(room, GAP).with_checksum(false), $framing, $name, $body);
         each!(@one "BLE", $buffer, room, Reassembly::client(room), $framing, $name, $body);
         each!(@one "auto, console", $buffer, room, auto(room, Kind::Console), $framing, $name, $body);
         each!(@one "auto, raw", $buffer, room, auto(room, Kind::Raw), $framing, $name, $body);

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use anysmp::framing::counted::ABANDON;
+use anysmp::framing::gatt::{self, Reassembly};
 use anysmp::framing::{Error, Framing, Progress};
-use anysmp::smp::ble::{self, Reassembly};
 
 use crate::kit::events::{Event, decode, encode};
 use crate::kit::random::Random;
@@ -16,9 +16,9 @@ fn identifiers_are_printed_in_one_order_and_advertised_in_the_other() {
         let text: String = uuid.to_be_bytes().iter().map(|byte| format!("{byte:02X}")).collect();
         [&text[..8], &text[8..12], &text[12..16], &text[16..20], &text[20..]].join("-")
     };
-    assert_eq!(printed(ble::SERVICE), "8D53DC1D-1DB7-4CD3-868B-8A527460AA84");
-    assert_eq!(printed(ble::CHARACTERISTIC), "DA2E7828-FBCE-4E01-AE9E-261174997C48");
-    assert_eq!(ble::SERVICE.to_le_bytes()[..4], [0x84, 0xAA, 0x60, 0x74]);
+    assert_eq!(printed(gatt::SERVICE), "8D53DC1D-1DB7-4CD3-868B-8A527460AA84");
+    assert_eq!(printed(gatt::CHARACTERISTIC), "DA2E7828-FBCE-4E01-AE9E-261174997C48");
+    assert_eq!(gatt::SERVICE.to_le_bytes()[..4], [0x84, 0xAA, 0x60, 0x74]);
 }
 
 #[test]
@@ -26,9 +26,9 @@ fn pieces_fill_the_mtu_and_are_the_message() {
     let message = Random::new(1).bytes(600);
     for mtu in [0, 1, 3, 22, 23, 24, 185, 247, 517, u16::MAX] {
         let limit = usize::from(mtu.max(23)) - 3;
-        assert_eq!(ble::fragment_len(mtu), limit);
+        assert_eq!(gatt::fragment_len(mtu), limit);
         for len in [0, 1, 8, 19, 20, 21, 40, 244, 245, 514, 600] {
-            let pieces: Vec<_> = ble::fragments(&message[..len], mtu).collect();
+            let pieces: Vec<_> = gatt::fragments(&message[..len], mtu).collect();
             assert_eq!(pieces.concat(), message[..len]);
             assert_eq!(pieces.len(), len.div_ceil(limit), "mtu {mtu} length {len}");
             assert!(pieces.iter().rev().skip(1).all(|piece| piece.len() == limit));
@@ -45,7 +45,7 @@ fn every_message_comes_through_every_mtu_at_both_ends() {
             let (mut one, mut other) = (vec![0; len], vec![0; len]);
             for mut end in [Reassembly::client(&mut one), Reassembly::server(&mut other)] {
                 for _ in 0..2 {
-                    let events = decode(&mut end, ble::fragments(&message, mtu));
+                    let events = decode(&mut end, gatt::fragments(&message, mtu));
                     assert_eq!(events, [Event::Message(message.clone())], "length {len} mtu {mtu}");
                 }
             }
@@ -144,7 +144,7 @@ fn what_is_sent_is_never_printed() {
     let mut buffer = [0; 64];
     let mut end = Reassembly::server(&mut buffer);
     assert_eq!(decode(&mut end, [&message[..]]).len(), 1);
-    for printed in [format!("{:?}", ble::fragments(message, 23)), format!("{end:?}")] {
+    for printed in [format!("{:?}", gatt::fragments(message, 23)), format!("{end:?}")] {
         assert!(!printed.contains("hunter") && !printed.contains("104, 117") && printed.contains("15"), "{printed}");
     }
 }

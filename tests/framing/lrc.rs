@@ -21,7 +21,7 @@ fn encoder_writes_what_the_readme_code_writes() {
             expected.extend(hex(&case["lrc"]));
             expected.push(0);
             assert_eq!(frame, expected, "{}", case["name"]);
-            assert!(frame.len() <= lrc::max_frame_len(hex(&case["message"]).len()));
+            assert!(frame.len() <= lrc::max_encoded_len(hex(&case["message"]).len()));
         }
         for case in list(&file, "frames") {
             assert_eq!(frame(&hex(&case["message"])), hex(&case["wire"]), "{case}");
@@ -384,7 +384,7 @@ fn reset_forgets_partial_frames_and_messages() {
 // ---- helpers -----------------------------------------------------------------------------------------------------------
 
 fn frame(message: &[u8]) -> Vec<u8> {
-    let mut wire = vec![0; lrc::max_frame_len(message.len())];
+    let mut wire = vec![0; lrc::max_encoded_len(message.len())];
     let len = lrc::Encoder::new().next(message, &mut wire);
     wire.truncate(len);
     wire

@@ -113,7 +113,7 @@ fn an_oversized_packet_is_one_error_and_its_tail_is_no_packet() {
     assert_eq!(decode(&mut framing, &packet(&READ)), [Ok(READ.to_vec())]);
     // Whatever its options.
     let mut buffer = [0; 9];
-    let mut framing = Packet::new(&mut buffer, GAP).early().skip_echo(Echo::Node);
+    let mut framing = Packet::new(&mut buffer, GAP).with_early_delivery().with_echo(Echo::Node);
     assert_eq!(decode(&mut framing, &packet(&long)), [Err(Error::TooLong)]);
     assert_eq!(decode(&mut framing, &packet(&READ)), [Ok(READ.to_vec())]);
     // No buffer at all takes no packet.
@@ -128,7 +128,7 @@ fn early_delivery_needs_the_length_and_the_sum() {
     let mut framing = Packet::new(&mut buffer, GAP);
     assert_eq!(decode(&mut framing, &both).len(), 1, "without early delivery two packets in one breath are one");
     let mut buffer = [0; 64];
-    let mut framing = Packet::new(&mut buffer, GAP).early();
+    let mut framing = Packet::new(&mut buffer, GAP).with_early_delivery();
     assert_eq!(decode(&mut framing, &both), [Ok(READ.to_vec()), Ok(ANSWER.to_vec())]);
     // A message shorter than its length field says waits for silence.
     let short = [5, 0x10, 0, 9, 0];
@@ -143,12 +143,12 @@ fn early_delivery_needs_the_length_and_the_sum() {
 fn the_own_echo_is_skipped_even_without_silence_behind_it() {
     let both = [packet(&READ), packet(&ANSWER)].concat();
     let mut buffer = [0; 64];
-    let mut framing = Packet::new(&mut buffer, GAP).skip_echo(Echo::Master);
+    let mut framing = Packet::new(&mut buffer, GAP).with_echo(Echo::Master);
     assert_eq!(decode(&mut framing, &both), [Ok(ANSWER.to_vec())]);
     assert_eq!(decode(&mut framing, &packet(&READ)), []);
     assert_eq!(decode(&mut framing, &packet(&ANSWER)), [Ok(ANSWER.to_vec())]);
     let mut buffer = [0; 64];
-    let mut framing = Packet::new(&mut buffer, GAP).skip_echo(Echo::Node);
+    let mut framing = Packet::new(&mut buffer, GAP).with_echo(Echo::Node);
     let after_answer = [packet(&ANSWER), packet(&READ)].concat();
     assert_eq!(decode(&mut framing, &after_answer), [Ok(READ.to_vec())]);
     assert_eq!(decode(&mut framing, &packet(&ANSWER)), []);
@@ -156,7 +156,7 @@ fn the_own_echo_is_skipped_even_without_silence_behind_it() {
     let mut block = vec![5, 0x41, 0, 103];
     block.extend([9; 103]);
     let mut buffer = [0; 16];
-    let mut framing = Packet::new(&mut buffer, GAP).skip_echo(Echo::Master);
+    let mut framing = Packet::new(&mut buffer, GAP).with_echo(Echo::Master);
     assert_eq!(decode(&mut framing, &[packet(&block), packet(&ANSWER)].concat()), [Ok(ANSWER.to_vec())]);
 }
 
@@ -199,10 +199,10 @@ fn after_any_noise_the_next_packet_behind_a_silence_arrives() {
         let mut buffer = [0; 16];
         let mut framing = Packet::new(&mut buffer, GAP);
         if random() % 2 == 0 {
-            framing = framing.early();
+            framing = framing.with_early_delivery();
         }
         if random() % 2 == 0 {
-            framing = framing.skip_echo(Echo::Node);
+            framing = framing.with_echo(Echo::Node);
         }
         let noise: Vec<u8> = (0..random() % 40).map(|_| random() as u8 & 7).collect();
         decode(&mut framing, &noise);
@@ -215,9 +215,9 @@ fn without_a_checksum_a_packet_is_one_byte_shorter_and_only_its_length_is_compar
     let message = [5, 0x10, 0, 1, 7];
     for early in [false, true] {
         let mut buffer = [0; 16];
-        let mut framing = Packet::new(&mut buffer, GAP).without_checksum();
+        let mut framing = Packet::new(&mut buffer, GAP).with_checksum(false);
         if early {
-            framing = framing.early();
+            framing = framing.with_early_delivery();
         }
         let (mut wire, mut out) = (Vec::new(), [0; 3]);
         let mut encoder = framing.encode(&message).unwrap();
@@ -241,7 +241,7 @@ fn without_a_checksum_a_packet_is_one_byte_shorter_and_only_its_length_is_compar
 fn on_a_stream_packets_follow_each_other_and_a_cut_one_is_dropped_after_the_time_that_was_given() {
     let limit = Duration::from_millis(100);
     let mut buffer = [0; 64];
-    let mut framing = Packet::new(&mut buffer, limit).on_stream();
+    let mut framing = Packet::new(&mut buffer, limit).with_stream_carrier();
     assert_eq!((framing.gap(), framing.byte_time()), (Duration::ZERO, Duration::ZERO));
     let both = [packet(&READ), packet(&ANSWER)].concat();
     assert_eq!(decode(&mut framing, &both), [Ok(READ.to_vec()), Ok(ANSWER.to_vec())]);
@@ -255,6 +255,15 @@ fn on_a_stream_packets_follow_each_other_and_a_cut_one_is_dropped_after_the_time
     assert_eq!(decode(&mut framing, &bytes), [Ok(READ.to_vec())]);
     // On a bus both ends keep the gap, whether they receive early or not.
     let mut buffer = [0; 64];
-    assert_eq!(Packet::new(&mut buffer, GAP).early().gap(), GAP);
+    assert_eq!(Packet::new(&mut buffer, GAP).with_early_delivery().gap(), GAP);
     assert_eq!(Packet::new(&mut buffer, GAP).byte_time(), GAP / 2);
+}
+
+#[test]
+fn builders_of_a_packet_framing_give_the_same_in_any_order() {
+    let shown = |build: fn(Packet<'_>) -> Packet<'_>| format!("{:?}", build(Packet::new(&mut [0; 64], GAP)));
+    let one = shown(|it| it.with_early_delivery().with_stream_carrier().with_checksum(false).with_echo(Echo::Node));
+    let other = shown(|it| it.with_echo(Echo::Node).with_checksum(false).with_stream_carrier().with_early_delivery());
+    assert_eq!(one, other);
+    assert!(one.contains("end: Stream"), "{one}");
 }

@@ -14,4 +14,5 @@
 mod kit;
 
 mod entry_points;
+mod examples;
 mod twins;

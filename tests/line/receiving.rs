@@ -109,7 +109,7 @@ fn text_traces_and_losses_go_to_the_sink() {
 
 #[test]
 fn pieces_of_bluetooth_are_taken_one_by_one_and_need_not_travel_alone() {
-    let mut line = line(anysmp::smp::ble::Reassembly::server(room(64)));
+    let mut line = line(anysmp::framing::gatt::Reassembly::server(room(64)));
     assert_eq!(line.received(&smp(2, 1)[..8], Peer(0)), 8);
     assert_eq!(line.received(&smp(2, 1)[8..], Peer(0)), 0, "the first one was not looked at yet");
     assert_eq!(events(&mut line), []);

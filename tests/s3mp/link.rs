@@ -8,9 +8,11 @@ use anysmp::routine::{Ended, Routine as _, Step};
 use anysmp::s3mp::master::{
     Describe, Error, Get, Invert, Master, Set, Status, Subscribe, Unsolicited, Unsubscribe, error_text,
 };
-use anysmp::s3mp::routine::{Connect, ConnectReport, Event, Monitor, MonitorReport, Watch};
+use anysmp::s3mp::routine::{
+    Connect, ConnectOutcome, ConnectReport, Event, Monitor, MonitorOutcome, MonitorReport, Watch,
+};
 use anysmp::s3mp::value::Value;
-use anysmp::s3mp::{Address, Counter, Reply};
+use anysmp::s3mp::{Address, Counter, ResponseCode};
 
 use crate::wire::{Link, TICK, over_both};
 
@@ -34,10 +36,10 @@ fn every_command_works_over_both_drivers() {
         assert_eq!(link.recv(Duration::from_secs(1)), None);
 
         let refused = link.call(&mut master, &Get(Address(4)), |_| ()).unwrap_err();
-        assert_eq!(refused, line::Error::Protocol(Error::Refused(Reply::ERROR)));
+        assert_eq!(refused, line::Error::Protocol(Error::Refused(ResponseCode::ERROR)));
         assert_eq!(error_text(link.message()), b"no sensor");
         let refused = link.call(&mut master, &Get(Address(3)), |_| ()).unwrap_err();
-        assert_eq!(refused, line::Error::Protocol(Error::Refused(Reply::NOT_FOUND)));
+        assert_eq!(refused, line::Error::Protocol(Error::Refused(ResponseCode::NOT_FOUND)));
     });
 }
 
@@ -112,7 +114,7 @@ fn connecting_resets_waits_asks_and_subscribes() {
         let mut master = Master::new(Counter::FIRST);
         let mut watches = [Watch::NONE; 8];
         let mut seen = Vec::new();
-        let ended = link.run(&mut master, &mut Connect::all(&mut watches), |event| {
+        let ended = link.run(&mut master, &mut Connect::from_names(&mut watches), |event| {
             seen.push(match event {
                 Event::Alive(_) => "alive".into(),
                 Event::Names(names) => format!("{} names", names.iter().count()),
@@ -122,7 +124,9 @@ fn connecting_resets_waits_asks_and_subscribes() {
             });
             ControlFlow::Continue(())
         });
-        let Ended::Done(ConnectReport::Up { watched: 3, .. }) = ended else { panic!("{ended:?}") };
+        let Ended::Done(ConnectReport { outcome: ConnectOutcome::Up { watched: 3, .. }, .. }) = ended else {
+            panic!("{ended:?}")
+        };
         assert_eq!(seen, ["alive", "3 names", "1: [14]", "2: [F4]", "4: ERROR"]);
         assert_eq!(world.plant.borrow().resets, 1);
         assert!((2.0..2.5).contains(&world.seconds()), "{}", world.seconds());
@@ -136,14 +140,14 @@ fn connecting_polls_until_someone_answers_or_the_tries_are_used_up() {
         let mut master = Master::new(Counter::FIRST);
         world.kill();
         let mut watches = [Watch::new(Address(1))];
-        let mut connect = Connect::these(&mut watches).without_reset().with_tries(7);
+        let mut connect = Connect::new(&mut watches).with_reset(false).with_retries(6);
         let ended = link.run(&mut master, &mut connect, |_| ControlFlow::Continue(()));
-        assert_eq!(ended, Ended::Done(ConnectReport::Absent));
+        assert!(matches!(ended, Ended::Done(ConnectReport { outcome: ConnectOutcome::Absent, .. })), "{ended:?}");
         assert!((world.seconds() - 7.0).abs() < 0.1, "{}", world.seconds());
         world.start();
-        let mut connect = Connect::these(&mut watches).without_reset();
+        let mut connect = Connect::new(&mut watches).with_reset(false);
         let ended = link.run(&mut master, &mut connect, |_| ControlFlow::Continue(()));
-        assert!(matches!(ended, Ended::Done(ConnectReport::Up { watched: 1, .. })));
+        assert!(matches!(ended, Ended::Done(ConnectReport { outcome: ConnectOutcome::Up { watched: 1, .. }, .. })));
         assert_eq!(world.plant.borrow().resets, 0);
     });
 }
@@ -154,9 +158,9 @@ fn monitoring_finds_out_that_a_slave_is_gone_and_that_it_has_restarted() {
         let mut master = Master::new(Counter::FIRST);
         let mut watches = [Watch::NONE; 8];
         let connect = |link: &mut Link, master: &mut Master, watches: &mut [Watch]| {
-            let mut connect = Connect::all(watches).without_reset();
+            let mut connect = Connect::from_names(watches).with_reset(false);
             match link.run(master, &mut connect, |_| ControlFlow::Continue(())) {
-                Ended::Done(ConnectReport::Up { boot, watched }) => (boot, watched),
+                Ended::Done(ConnectReport { outcome: ConnectOutcome::Up { boot, watched }, .. }) => (boot, watched),
                 other => panic!("{other:?}"),
             }
         };
@@ -176,7 +180,7 @@ fn monitoring_finds_out_that_a_slave_is_gone_and_that_it_has_restarted() {
         world.kill();
         let start = world.seconds();
         let ended = link.run(&mut master, &mut monitor, |_| ControlFlow::Continue(()));
-        assert_eq!(ended, Ended::Done(MonitorReport::Lost));
+        assert!(matches!(ended, Ended::Done(MonitorReport { outcome: MonitorOutcome::Lost, .. })), "{ended:?}");
         assert!((3.0..16.5).contains(&(world.seconds() - start)), "{}", world.seconds() - start);
 
         // Back, with another start; while it is watched, it restarts so fast that no STATUS is missed.
@@ -185,7 +189,7 @@ fn monitoring_finds_out_that_a_slave_is_gone_and_that_it_has_restarted() {
         world.start();
         let mut monitor = Monitor::new(boot, &mut watches[..watched]);
         let ended = link.run(&mut master, &mut monitor, |_| ControlFlow::Continue(()));
-        assert_eq!(ended, Ended::Done(MonitorReport::Restarted));
+        assert!(matches!(ended, Ended::Done(MonitorReport { outcome: MonitorOutcome::Restarted, .. })), "{ended:?}");
     });
 }
 
@@ -194,8 +198,8 @@ fn a_value_that_nobody_pushed_for_30_s_is_asked_for() {
     over_both(|world, mut link| {
         let mut master = Master::new(Counter::FIRST);
         let mut watches = [Watch::new(Address(1)), Watch::new(Address(2))];
-        let mut connect = Connect::these(&mut watches).without_reset();
-        let Ended::Done(ConnectReport::Up { boot, .. }) =
+        let mut connect = Connect::new(&mut watches).with_reset(false);
+        let Ended::Done(ConnectReport { outcome: ConnectOutcome::Up { boot, .. }, .. }) =
             link.run(&mut master, &mut connect, |_| ControlFlow::Continue(()))
         else {
             panic!()
@@ -231,8 +235,8 @@ fn a_slave_that_pushes_in_every_tick_is_asked_for_its_status_and_its_stale_value
         over_both(|world, mut link| {
             let mut master = Master::new(Counter::FIRST);
             let mut watches = [Watch::new(Address(1)), Watch::new(Address(2))];
-            let mut connect = Connect::these(&mut watches).without_reset();
-            let Ended::Done(ConnectReport::Up { boot, .. }) =
+            let mut connect = Connect::new(&mut watches).with_reset(false);
+            let Ended::Done(ConnectReport { outcome: ConnectOutcome::Up { boot, .. }, .. }) =
                 link.run(&mut master, &mut connect, |_| ControlFlow::Continue(()))
             else {
                 panic!()
@@ -265,7 +269,10 @@ fn a_slave_that_pushes_in_every_tick_is_asked_for_its_status_and_its_stale_value
             world.plant.borrow_mut().boot += 1;
             let start = world.seconds();
             let ended = link.run(&mut master, &mut monitor, |_| ControlFlow::Continue(()));
-            assert_eq!(ended, Ended::Done(MonitorReport::Restarted));
+            assert!(
+                matches!(ended, Ended::Done(MonitorReport { outcome: MonitorOutcome::Restarted, .. })),
+                "{ended:?}"
+            );
             assert!(world.seconds() - start < 5.2);
         });
     }
@@ -290,7 +297,7 @@ fn routines_need_no_ticks() {
             Step::Done => break,
         }
     }
-    assert_eq!(monitor.report(), MonitorReport::Lost);
+    assert_eq!(monitor.report().outcome, MonitorOutcome::Lost);
     assert_eq!(sent, [(5, vec![0, 0, 1]), (10, vec![0, 0, 2])]);
 }
 
@@ -298,7 +305,7 @@ fn routines_need_no_ticks() {
 #[test]
 fn connecting_gives_a_half_dead_slave_up() {
     let mut master = Master::new(Counter::FIRST);
-    let mut connect = Connect::these(&mut []).without_reset().with_tries(2);
+    let mut connect = Connect::new(&mut []).with_reset(false).with_retries(1);
     let (mut tx, mut sent) = ([0; 8], Vec::new());
     loop {
         match connect.poll(&mut master, &mut tx) {
@@ -313,17 +320,17 @@ fn connecting_gives_a_half_dead_slave_up() {
             Step::Done => break,
         }
     }
-    assert_eq!(connect.report(), ConnectReport::Absent);
+    assert_eq!(connect.report().outcome, ConnectOutcome::Absent);
     assert_eq!(sent, [0, 2, 2, 2, 0, 2, 2, 2]);
 }
 
 #[test]
 fn routines_say_that_their_buffer_is_too_small() {
     let mut master = Master::new(Counter::FIRST);
-    let mut connect = Connect::these(&mut []);
+    let mut connect = Connect::new(&mut []);
     assert_eq!(connect.poll(&mut master, &mut [0; 2]), Step::Done);
-    assert_eq!(connect.report(), ConnectReport::BufferFull);
+    assert_eq!(connect.report().outcome, ConnectOutcome::BufferFull);
     let mut monitor = Monitor::new(Value::new(&[]).into(), &mut []).with_interval(Duration::ZERO);
     assert_eq!(monitor.poll(&mut master, &mut [0; 2]), Step::Done);
-    assert_eq!(monitor.report(), MonitorReport::BufferFull);
+    assert_eq!(monitor.report().outcome, MonitorOutcome::BufferFull);
 }

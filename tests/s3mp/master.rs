@@ -1,17 +1,24 @@
 //! The S3MP master: counters, matching, repeats, lists and values, without a port.
 
 use anysmp::framing::{Encoder as _, lrc};
-use anysmp::line::Verdict;
+use anysmp::line::{Caller, Verdict};
 use anysmp::s3mp::master::{
     Describe, Error, Get, Invert, Master, Names, Set, Status, Subscribe, Unsolicited, Unsubscribe, error_text,
 };
 use anysmp::s3mp::value::{self, Value};
-use anysmp::s3mp::{Address, Counter, Header, Reply};
+use anysmp::s3mp::{Address, Counter, Header, Pending, Request, ResponseCode};
 
 fn check(message: &[u8]) -> u8 {
-    let mut wire = vec![0; lrc::max_frame_len(message.len())];
+    let mut wire = vec![0; lrc::max_encoded_len(message.len())];
     let len = lrc::Encoder::new().next(message, &mut wire);
     wire[len - 2]
+}
+
+/// The relation of a message to a request, as a link sees it.
+fn verdict<R: Request>(master: &mut Master, pending: &mut Pending<R::Kind>, message: &[u8]) -> Verdict {
+    let verdict = Caller::<R>::receive(master, pending, message, &mut []);
+    assert_eq!(pending.accepts(message), verdict == Verdict::Answer);
+    verdict
 }
 
 #[test]
@@ -67,7 +74,7 @@ fn answer_has_the_counter_or_is_an_error_with_counter_zero() {
     let mut tx = [0; 16];
     // All repeats used up, so that INVALID is the end as well.
     let mut master = Master::new(Counter(7)).with_retries(0);
-    let (_, pending) = master.request(&Get(Address(1)), &mut tx).unwrap();
+    let (_, mut pending) = master.request(&Get(Address(1)), &mut tx).unwrap();
     for code in 0..=0xFF {
         for counter in [0, 6, 7, 8] {
             let expected = match (code, counter) {
@@ -77,22 +84,26 @@ fn answer_has_the_counter_or_is_an_error_with_counter_zero() {
                 // A late one.
                 _ => Verdict::Foreign,
             };
-            assert_eq!(pending.receive(&[code, 1, counter]), expected, "{code:02X} {counter}");
+            assert_eq!(
+                verdict::<Get>(&mut master, &mut pending, &[code, 1, counter]),
+                expected,
+                "{code:02X} {counter}"
+            );
         }
     }
     for short in [&[][..], &[0], &[0, 1]] {
-        assert_eq!(pending.receive(short), Verdict::Foreign);
+        assert_eq!(verdict::<Get>(&mut master, &mut pending, short), Verdict::Foreign);
     }
 }
 
 #[test]
 fn every_code_but_ack_is_reported_and_not_fatal() {
-    let master = Master::new(Counter(7));
+    let (_, pending) = Master::new(Counter(7)).request(&Get(Address(1)), &mut [0; 16]).unwrap();
     for code in 1..=0xFF {
-        assert_eq!(master.decode::<Get>(&[code, 1, 7]), Err(Error::Refused(Reply(code))));
+        assert_eq!(pending.decode(&[code, 1, 7]), Err(Error::Refused(ResponseCode(code))));
     }
-    assert_eq!(master.decode::<Get>(&[0, 1]), Err(Error::Malformed));
-    assert_eq!(format!("{}", Error::Refused(Reply(0x77))), "the slave answered 0x77");
+    assert_eq!(pending.decode(&[0, 1]), Err(Error::Malformed));
+    assert_eq!(format!("{}", Error::Refused(ResponseCode(0x77))), "the slave answered 0x77");
     assert_eq!(error_text(b"\x50\x01\x07no sensor"), b"no sensor");
     assert_eq!(error_text(b"\x44\x01\x07no sensor"), b"");
 }
@@ -106,8 +117,8 @@ fn repeats_have_new_counters_and_invert_has_none() {
     while let Some(again) = pending.retry(&mut master, &mut tx) {
         assert_eq!((again, tx[0], tx[1], tx[3]), (len, 0x11, 3, 0xF5));
         // The answer to the earlier one is a late one now.
-        assert_eq!(pending.receive(&[0, 3, *counters.last().unwrap()]), Verdict::Foreign);
-        assert_eq!(pending.receive(&[0, 3, tx[2]]), Verdict::Answer);
+        assert_eq!(verdict::<Set<'_>>(&mut master, &mut pending, &[0, 3, *counters.last().unwrap()]), Verdict::Foreign);
+        assert_eq!(verdict::<Set<'_>>(&mut master, &mut pending, &[0, 3, tx[2]]), Verdict::Answer);
         counters.push(tx[2]);
     }
     assert_eq!(counters, [1, 2, 3]);
@@ -121,10 +132,10 @@ fn invalid_lets_the_command_be_repeated_and_ends_the_last_one() {
     let mut tx = [0; 16];
     let mut master = Master::new(Counter(1)).with_retries(1);
     let (_, mut pending) = master.request(&Status, &mut tx).unwrap();
-    assert_eq!(pending.receive(&[0x41, 0, 0]), Verdict::Foreign);
+    assert_eq!(verdict::<Status>(&mut master, &mut pending, &[0x41, 0, 0]), Verdict::Foreign);
     assert!(pending.retry(&mut master, &mut tx).is_some());
-    assert_eq!(pending.receive(&[0x41, 0, 0]), Verdict::Answer);
-    assert_eq!(master.decode::<Status>(&[0x41, 0, 0]), Err(Error::Refused(Reply::INVALID)));
+    assert_eq!(verdict::<Status>(&mut master, &mut pending, &[0x41, 0, 0]), Verdict::Answer);
+    assert_eq!(pending.decode(&[0x41, 0, 0]), Err(Error::Refused(ResponseCode::INVALID)));
 }
 
 #[test]
@@ -168,8 +179,8 @@ fn what_a_slave_says_unasked_is_told_apart() {
     assert_eq!(Unsolicited::parse(&[0xA0, 3, 0, 0xF5]), Some(Unsolicited::Push(Address(3), Value::new(&[0xF5]))));
     let Some(Unsolicited::Debug(text)) = Unsolicited::parse(b"\xDE\0\0hi\xFF") else { panic!() };
     assert_eq!(text.to_string(), "hi\u{FFFD}");
-    assert_eq!(Unsolicited::parse(&[0x41, 0, 0]), Some(Unsolicited::Error(Reply::INVALID)));
-    let other = Header { code: Reply(0x77), address: Address(1), counter: Counter::NONE };
+    assert_eq!(Unsolicited::parse(&[0x41, 0, 0]), Some(Unsolicited::Error(ResponseCode::INVALID)));
+    let other = Header { code: ResponseCode(0x77), address: Address(1), counter: Counter::NONE };
     assert_eq!(Unsolicited::parse(&[0x77, 1, 0]), Some(Unsolicited::Other(other)));
     assert_eq!(Unsolicited::parse(&[0x00, 1, 9]), None);
     assert_eq!(Unsolicited::parse(&[0xA0, 1]), None);

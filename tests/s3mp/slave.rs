@@ -63,7 +63,7 @@ fn answer(
         len = slave.poll(&mut tx);
     }
     while len > 0 {
-        let mut wire = vec![0; lrc::max_frame_len(len)];
+        let mut wire = vec![0; lrc::max_encoded_len(len)];
         let written = lrc::Encoder::new().next(&tx[..len], &mut wire);
         wire.truncate(written);
         sent.push(wire);
@@ -201,8 +201,8 @@ impl Resources for Plant {
 
     fn get(&mut self, address: Address, out: &mut [u8]) -> Result<usize, Refusal> {
         Ok(match address {
-            Address(1) => value::encode(self.number.tell(), out)?,
-            RELAY => value::encode(self.relay.tell(), out)?,
+            Address(1) => value::encode(self.number.report(), out)?,
+            RELAY => value::encode(self.relay.report(), out)?,
             BROKEN => return Err(Refusal::Failed("no sensor")),
             _ => value::encode("other", out)?,
         })

@@ -13,7 +13,7 @@ use anysmp::line::{self, Sink};
 use anysmp::port::Clock;
 use anysmp::routine::{Ended, Routine};
 use anysmp::s3mp::Address;
-use anysmp::s3mp::master::{Error, Master, Request, Unsolicited};
+use anysmp::s3mp::master::{Error, Master, Request, Response, Unsolicited};
 use anysmp::s3mp::slave::{After, Refusal, Resources, Slave, Watched};
 use anysmp::s3mp::value::{self, Value};
 use anysmp::{asynch, blocking};
@@ -175,8 +175,8 @@ impl Resources for Shared {
         let mut plant = self.0.borrow_mut();
         plant.gets += 1;
         match address {
-            Address(1) => Ok(value::encode(plant.temperature.tell(), out)?),
-            Address(2) => Ok(value::encode(plant.relay.tell(), out)?),
+            Address(1) => Ok(value::encode(plant.temperature.report(), out)?),
+            Address(2) => Ok(value::encode(plant.relay.report(), out)?),
             _ => Err(Refusal::Failed("no sensor")),
         }
     }
@@ -197,7 +197,7 @@ impl Resources for Shared {
             Address(2) => plant.relay.set(on),
             _ => return Err(Refusal::NotImplemented),
         }
-        Ok(value::encode(plant.relay.tell(), out)?)
+        Ok(value::encode(plant.relay.report(), out)?)
     }
 
     fn changed(&mut self, address: Address) -> bool {
@@ -343,7 +343,7 @@ impl Link {
         &mut self,
         master: &mut Master,
         request: &R,
-        read: impl FnOnce(R::Response<'_>) -> T,
+        read: impl FnOnce(Response<'_, R>) -> T,
     ) -> Result<T, Failed> {
         match self {
             Self::Blocking(link) => link.call(master, request).map(read),

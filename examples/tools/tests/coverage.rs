@@ -115,11 +115,17 @@ fn every_command_of_the_crate_has_a_row_and_every_row_a_command() {
 
 #[test]
 fn the_list_of_commands_is_complete() {
-    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../../src/smp");
-    let sources = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
-    let sources = sources.filter(|path| path.extension().is_some_and(|kind| kind == "rs"));
-    let requests: usize =
-        sources.map(|path| std::fs::read_to_string(path).unwrap().matches("\nimpl Request for ").count()).sum();
+    let mut folders = vec![std::path::PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../src/smp"))];
+    let mut requests = 0;
+    while let Some(folder) = folders.pop() {
+        for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                requests += std::fs::read_to_string(path).unwrap().matches("\nimpl Request for ").count();
+            }
+        }
+    }
     assert_eq!(requests, COMMANDS.len());
 }
 

@@ -215,7 +215,10 @@ const PROTOCOL: &[Promise] = &[
         &["tools/coverage::a_server_knows_exactly_the_commands_that_the_table_says"],
     ),
     ("data of the groups below 64 are CBOR", &["smp/groups::files_are_read_and_written"]),
-    ("from 64 on they may be anything", &["examples::a_vendor_command_works_and_takes_at_most_40_lines_at_both_ends"]),
+    (
+        "from 64 on they may be anything",
+        &["house/examples::a_vendor_command_works_and_takes_at_most_40_lines_at_both_ends"],
+    ),
     (
         "every request with a whole header is answered, with a map",
         &[

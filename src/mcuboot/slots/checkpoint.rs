@@ -16,8 +16,8 @@ use super::access::Access;
 use super::layout::{Geometry, LogRegion, Writable, down};
 use super::upload::{Key, Receiving};
 use crate::bytes::copy;
+use crate::bytes::take;
 use crate::checksum::Crc16;
-use crate::mcuboot::take;
 
 /// Bytes of a record before it is padded to the write size.
 pub(super) const RECORD_LEN: usize = 64;

@@ -7,10 +7,10 @@ use anysmp::framing::console::{self, Console};
 use anysmp::framing::counted::{BsmpHead, Counted, Head, SmpHead};
 use anysmp::framing::datagram::Datagram;
 use anysmp::framing::delimited::Cobs;
-use anysmp::framing::lrc::{Lrc, max_frame_len};
+use anysmp::framing::lrc::{Lrc, max_encoded_len};
 use anysmp::framing::packet::{Echo, Packet, gap};
 use anysmp::framing::{Encoder, Framing, Progress};
-use anysmp::smp::ble::{self, Reassembly};
+use anysmp::framing::gatt::{self, Reassembly};
 use core::hint::black_box;
 
 pub const ALL: &[Operation] = &[
@@ -22,8 +22,10 @@ pub const ALL: &[Operation] = &[
     |bytes, room| all(|room| Counted::<BsmpHead>::new(room).with_limits(time(), time()), bytes, room),
     |bytes, room| all(Datagram::new, bytes, room),
     |bytes, room| all(|room| Packet::new(room, gap(black_box(0))), bytes, room),
-    |bytes, room| all(|room| Packet::new(room, time()).early().skip_echo(black_box(Echo::Node)), bytes, room),
-    |bytes, room| all(|room| Packet::new(room, time()).on_stream(), bytes, room),
+    |bytes, room| {
+        all(|room| Packet::new(room, time()).with_early_delivery().with_echo(black_box(Echo::Node)), bytes, room)
+    },
+    |bytes, room| all(|room| Packet::new(room, time()).with_stream_carrier(), bytes, room),
     |mut bytes, room| {
         let mut packet = Packet::new(room, time());
         drop_in_box(packet.push(&mut bytes));
@@ -33,7 +35,7 @@ pub const ALL: &[Operation] = &[
     |bytes, room| all(|room| Auto::new(room).without_raw(), bytes, room),
     |bytes, room| all(Reassembly::client, bytes, room),
     |bytes, room| all(Reassembly::server, bytes, room),
-    |bytes, _| ble::fragments(bytes, black_box(0)).for_each(drop_in_box),
+    |bytes, _| gatt::fragments(bytes, black_box(0)).for_each(drop_in_box),
     |bytes, room| all(Cobs::new, bytes, room),
     |bytes, room| all(|room| Cobs::new(room).with_abandon(time()), bytes, room),
     |bytes, room| all(Lrc::new, bytes, room),
@@ -50,13 +52,13 @@ pub const ALL: &[Operation] = &[
             black_box(&room);
         }
     },
-    |_, _| drop_in_box(max_frame_len(size())),
+    |_, _| drop_in_box(max_encoded_len(size())),
     |_, _| drop_in_box(cobs::max_encoded_len(size())),
     |_, _| {
         drop_in_box((Console::sizes_of(size()).memory(), Cobs::sizes_of(size()), Counted::<SmpHead>::sizes_of(size())))
     },
     |_, _| drop_in_box((Datagram::sizes_of(size()), Packet::sizes_of(size()), Lrc::sizes_of(size()))),
-    |_, _| drop_in_box((Auto::sizes_of(size()), Auto::max_encoded_len(size()), ble::Reassembly::sizes_of(size()))),
+    |_, _| drop_in_box((Auto::sizes_of(size()), Auto::max_encoded_len(size()), gatt::Reassembly::sizes_of(size()))),
     |_, _| drop_in_box((Console::buffer_len(size()), Console::max_message(size()), Console::encoded_len(size()))),
     |_, _| drop_in_box((Cobs::buffer_len(size()), Cobs::max_message(size()), Cobs::max_encoded_len(size()))),
     |_, _| drop_in_box((Auto::buffer_len(size()), Auto::max_message(size()))),
@@ -72,7 +74,7 @@ pub const ALL: &[Operation] = &[
         drop_in_box(framing.push(&mut bytes));
         drop_in_box(framing.is_waiting());
     },
-    |bytes, room| all(|room| Packet::new(room, time()).without_checksum(), bytes, room),
+    |bytes, room| all(|room| Packet::new(room, time()).with_checksum(false), bytes, room),
     |_, _| {
         drop_in_box((
             Counted::<SmpHead>::buffer_len(size()),
@@ -80,7 +82,7 @@ pub const ALL: &[Operation] = &[
             Counted::<SmpHead>::encoded_len(size()),
         ))
     },
-    |_, _| drop_in_box((console::Encoder::encoded_len(size(), size()), ble::fragment_len(black_box(0)))),
+    |_, _| drop_in_box((console::Encoder::encoded_len(size(), size()), gatt::fragment_len(black_box(0)))),
     |bytes, _| drop_in_box((SmpHead::total(bytes), BsmpHead::total(bytes))),
 ];
 

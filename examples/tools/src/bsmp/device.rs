@@ -11,7 +11,7 @@
 
 use std::num::NonZeroU8;
 
-use anysmp::bsmp::curve::{Curve, Digest, Md5, UNKNOWN, digest_of};
+use anysmp::bsmp::curve::{Curve, Digest, Md5, digest_of};
 use anysmp::bsmp::function::Function;
 use anysmp::bsmp::group::Members;
 use anysmp::bsmp::variable::Variable;
@@ -112,7 +112,7 @@ impl Setup {
                 Blocks::Generated,
                 Blocks::Empty,
             ],
-            checksums: vec![UNKNOWN; curves.len()],
+            checksums: vec![[0; 16]; curves.len()],
             values: values.iter().map(|(_, value)| value.clone()).collect(),
             ..Device::default()
         };
@@ -158,7 +158,7 @@ impl Setup {
         let device = Device {
             behaviour: Behaviour::Supply,
             blocks: curves.iter().map(|curve| Blocks::Stored(stored(*curve))).collect(),
-            checksums: vec![UNKNOWN; curves.len()],
+            checksums: vec![[0; 16]; curves.len()],
             values: values.iter().map(|(_, value)| value.clone()).collect(),
             ..Device::default()
         };

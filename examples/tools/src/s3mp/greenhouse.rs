@@ -75,10 +75,10 @@ impl Resources for Greenhouse {
 
     fn get(&mut self, address: Address, out: &mut [u8]) -> Result<usize, Refusal> {
         Ok(match address {
-            TEMPERATURE => value::encode(self.temperature.tell() as f32 / 10.0, out)?,
-            HUMIDITY => value::encode(self.humidity.tell(), out)?,
-            RELAY => value::encode(self.relay.tell(), out)?,
-            LABEL => value::encode(self.label.tell().as_str(), out)?,
+            TEMPERATURE => value::encode(self.temperature.report() as f32 / 10.0, out)?,
+            HUMIDITY => value::encode(self.humidity.report(), out)?,
+            RELAY => value::encode(self.relay.report(), out)?,
+            LABEL => value::encode(self.label.report().as_str(), out)?,
             _ => return Err(Refusal::NotFound),
         })
     }

@@ -82,11 +82,11 @@ fn serve(cli: &Cli) -> Result<(), Box<dyn std::error::Error>> {
         while let Some(port) = listener.accept() {
             let framing = if cli.pty {
                 // A host sees too little of the silence between two packets.
-                Packet::new(&mut buffer, gap(115_200)).early()
+                Packet::new(&mut buffer, gap(115_200)).with_early_delivery()
             } else {
-                Packet::new(&mut buffer, CUT).on_stream()
+                Packet::new(&mut buffer, CUT).with_stream_carrier()
             };
-            session(port, framing.skip_echo(Echo::Node), &mut node)?;
+            session(port, framing.with_echo(Echo::Node), &mut node)?;
         }
     } else if cli.udp.is_some() {
         while let Some(port) = listener.accept() {

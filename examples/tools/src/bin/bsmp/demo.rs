@@ -35,11 +35,12 @@ pub fn run(json: bool) -> Result<(), Box<dyn Error>> {
     bus.set_errors(2e-6);
 
     let (mut message, mut memory) = (vec![0; 1024], vec![0; Packet::sizes_of(1024).memory()]);
-    let framing = Packet::new(&mut message, gap(BAUD)).skip_echo(Echo::Master);
+    let framing = Packet::new(&mut message, gap(BAUD)).with_echo(Echo::Master);
     let link = Link::new(bus.port(gap(BAUD)), framing, &mut memory[..])?;
     let address = Address::node(SUPPLY).ok_or("not the address of a node")?;
     // These nodes answer within a millisecond or never.
-    let client = Client::to(address).with_timeout(Duration::from_millis(2)).with_drain(Duration::from_millis(5));
+    let client =
+        Client::new().with_address(address).with_timeout(Duration::from_millis(2)).with_drain(Duration::from_millis(5));
     let client = client.with_retries(3);
     let mut master = Master::new(link, client, json);
 

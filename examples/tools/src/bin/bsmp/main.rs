@@ -67,16 +67,16 @@ fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
             Cli::command().error(ErrorKind::MissingRequiredArgument, advice).exit()
         }
     };
-    let client = if packets { Client::to(address(link.node)?) } else { Client::new() };
+    let client = if packets { Client::new().with_address(address(link.node)?) } else { Client::new() };
     let client = client.with_timeout(Duration::from_millis(link.timeout)).with_retries(link.retries);
     if packets {
         let framing = if link.serial.is_some() {
             // A host sees too little of the silence between two packets.
-            Packet::new(&mut message, gap(link.baud)).early()
+            Packet::new(&mut message, gap(link.baud)).with_early_delivery()
         } else {
-            Packet::new(&mut message, CUT).on_stream()
+            Packet::new(&mut message, CUT).with_stream_carrier()
         };
-        perform(port, framing.skip_echo(Echo::Master), client, cli)
+        perform(port, framing.with_echo(Echo::Master), client, cli)
     } else if link.udp.is_some() {
         perform(port, Datagram::new(&mut message), client, cli)
     } else {

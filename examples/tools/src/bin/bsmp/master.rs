@@ -11,7 +11,9 @@ use anysmp::blocking::Link;
 use anysmp::bsmp::curve::{Digest, Md5, QueryChecksum, Recalculate};
 use anysmp::bsmp::function::Execute;
 use anysmp::bsmp::group::Members;
-use anysmp::bsmp::routine::{Directory, Discovery, ReadCurve, ReadEvent, Tables, Verified, WriteCurve, WriteEvent};
+use anysmp::bsmp::routine::{
+    CurveOutcome, Directory, Discovery, DiscoveryOutcome, ReadCurve, ReadEvent, Tables, WriteCurve, WriteEvent,
+};
 use anysmp::bsmp::{self, Client, QueryVersion, Request, curve, group, variable};
 use anysmp::framing::Framing;
 use anysmp::line::{self, Caller};
@@ -137,7 +139,8 @@ where
     pub fn directory(&mut self) -> Outcome<Discovery<'_>> {
         let mut discovery = Discovery::new(self.tables.storage());
         match self.link.run(&mut self.client, &mut discovery, |()| ControlFlow::Continue(()))? {
-            Ended::Done(result) => result?,
+            Ended::Done(report) if report.outcome == DiscoveryOutcome::Done => {}
+            Ended::Done(report) => return Err(report.to_string().into()),
             Ended::Reopen | Ended::Stopped => return Err("the discovery has stopped".into()),
         }
         Ok(discovery)
@@ -253,7 +256,7 @@ where
         bar.finish();
         match (failed, ended) {
             (Some(error), _) => Err(error.into()),
-            (None, Ended::Done(report)) => self.moved(report.blocks, report.bytes, report.result?),
+            (None, Ended::Done(report)) => self.moved(report.blocks, report.bytes, report.outcome),
             (None, _) => Err("the transfer has stopped".into()),
         }
     }
@@ -277,16 +280,15 @@ where
         })?;
         bar.finish();
         match ended {
-            Ended::Done(report) => self.moved(report.blocks, report.bytes, report.result?),
+            Ended::Done(report) => self.moved(report.blocks, report.bytes, report.outcome),
             _ => Err("the transfer has stopped".into()),
         }
     }
 
-    fn moved(&self, blocks: u32, bytes: u64, verified: Verified) -> Outcome<()> {
-        let verified = verified == Verified::Yes;
+    fn moved(&self, blocks: u32, bytes: u64, outcome: CurveOutcome) -> Outcome<()> {
+        let CurveOutcome::Done { verified } = outcome else { return Err(outcome.to_string().into()) };
         self.show(json!({ "blocks": blocks, "bytes": bytes, "verified": verified }), || {
-            let checksum = if verified { "the checksums are the same" } else { "no checksum to compare" };
-            println!("{bytes} bytes in {blocks} blocks; {checksum}");
+            println!("{bytes} bytes in {blocks} blocks; {outcome}");
         });
         Ok(())
     }
@@ -325,7 +327,7 @@ pub fn hex(bytes: &[u8]) -> String {
 }
 
 fn checksum(digest: Digest) -> String {
-    if digest == curve::UNKNOWN { "not calculated".to_owned() } else { hex(&digest) }
+    if digest == Digest::default() { "not calculated".to_owned() } else { hex(&digest) }
 }
 
 const fn kind(writable: bool) -> &'static str {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anysmp::routine::Ended;
 use anysmp::s3mp::Address;
 use anysmp::s3mp::master::Invert;
-use anysmp::s3mp::routine::{Connect, ConnectReport, Event, Monitor, MonitorReport, Watch};
+use anysmp::s3mp::routine::{Connect, ConnectOutcome, ConnectReport, Event, Monitor, MonitorOutcome, Watch};
 use anysmp::s3mp::slave::Slave;
 use anysmp::s3mp::value::Value;
 use anysmp_tools::port::{Pipe, Port};
@@ -34,7 +34,7 @@ pub(crate) fn run() -> Result<(), Error> {
     let mut screen = Screen::new();
 
     screen.say("looking for a slave: RESET, STATUS, DESCRIBE, SUBSCRIBE");
-    let connect = Connect::all(&mut watches).with_quiet(Duration::from_millis(500));
+    let connect = Connect::from_names(&mut watches).with_quiet(Duration::from_millis(500));
     let (boot, watched) = find(&mut link, &mut master, connect, &mut screen)?;
     screen.table();
 
@@ -52,7 +52,9 @@ pub(crate) fn run() -> Result<(), Error> {
     let start = Instant::now();
     power.store(false, Ordering::Relaxed);
     match watch(&mut link, &mut master, &mut monitor, &mut screen, 30.0)? {
-        Some(MonitorReport::Lost) => screen.say(&format!("lost: noticed after {:.1} s", start.elapsed().as_secs_f32())),
+        Some(MonitorOutcome::Lost) => {
+            screen.say(&format!("lost: noticed after {:.1} s", start.elapsed().as_secs_f32()))
+        }
         other => return Err(format!("expected to lose the slave: {other:?}").into()),
     }
 
@@ -62,7 +64,7 @@ pub(crate) fn run() -> Result<(), Error> {
         switch.store(true, Ordering::Relaxed);
     });
     screen.say("looking for it again: STATUS until it answers");
-    let connect = Connect::all(&mut watches).without_reset().with_interval(Duration::from_millis(300));
+    let connect = Connect::from_names(&mut watches).with_reset(false).with_interval(Duration::from_millis(300));
     let (boot, watched) = find(&mut link, &mut master, connect, &mut screen)?;
     screen.say("found again; names and subscriptions are renewed");
     screen.table();
@@ -103,8 +105,9 @@ fn find(
         ControlFlow::Continue(())
     });
     match ended.map_err(|error| error.to_string())? {
-        Ended::Done(ConnectReport::Up { boot, watched }) => Ok((boot, watched)),
-        other => Err(format!("no connection: {other:?}").into()),
+        Ended::Done(ConnectReport { outcome: ConnectOutcome::Up { boot, watched }, .. }) => Ok((boot, watched)),
+        Ended::Done(report) => Err(report.to_string().into()),
+        Ended::Reopen | Ended::Stopped => Err("the search was stopped".into()),
     }
 }
 
@@ -114,14 +117,14 @@ fn watch(
     monitor: &mut Monitor<'_>,
     screen: &mut Screen,
     seconds: f64,
-) -> Result<Option<MonitorReport>, Error> {
+) -> Result<Option<MonitorOutcome>, Error> {
     let end = Instant::now() + Duration::from_secs_f64(seconds);
     let ended = link.run(master, monitor, |event| {
         screen.event(event);
         if Instant::now() < end { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     });
     match ended.map_err(|error| error.to_string())? {
-        Ended::Done(report) => Ok(Some(report)),
+        Ended::Done(report) => Ok(Some(report.outcome)),
         _ => Ok(None),
     }
 }

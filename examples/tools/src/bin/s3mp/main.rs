@@ -25,9 +25,9 @@ use anysmp::line::SizeError;
 use anysmp::port::Tcp;
 use anysmp::routine::Ended;
 use anysmp::s3mp::master::{
-    Describe, Get, Invert, Master, Request, Set, Status, Subscribe, Unsolicited, Unsubscribe, error_text,
+    Describe, Get, Invert, Master, Request, Response, Set, Status, Subscribe, Unsolicited, Unsubscribe, error_text,
 };
-use anysmp::s3mp::routine::{Connect, ConnectReport, Event, Monitor, MonitorReport, Watch};
+use anysmp::s3mp::routine::{Connect, ConnectOutcome, Event, Monitor, MonitorOutcome, Watch};
 use anysmp::s3mp::value::Value;
 use anysmp::s3mp::{Address, Counter, USUAL_MESSAGE};
 use anysmp_tools::port::{Port, Serial};
@@ -235,7 +235,7 @@ impl Session {
     }
 
     /// One exchange; the reason beside an ERROR joins the error.
-    fn call<R: Request, T>(&mut self, request: &R, read: impl FnOnce(R::Response<'_>) -> T) -> Result<T, Error> {
+    fn call<R: Request, T>(&mut self, request: &R, read: impl FnOnce(Response<'_, R>) -> T) -> Result<T, Error> {
         let error = match self.link.call(&mut self.master, request) {
             Ok(response) => return Ok(read(response)),
             Err(error) => error.to_string(),
@@ -296,12 +296,12 @@ impl Session {
         let mut reset = reset;
         let mut absent = false;
         while !limit.is_over() {
-            let mut connect = Connect::all(&mut watches).with_tries(1);
+            let mut connect = Connect::from_names(&mut watches).with_retries(0);
             if !std::mem::take(&mut reset) {
-                connect = connect.without_reset();
+                connect = connect.with_reset(false);
             }
-            let (boot, watched) = match self.watch(&mut connect, limit)? {
-                Some(ConnectReport::Up { boot, watched }) => (boot, watched),
+            let (boot, watched) = match self.watch(&mut connect, limit)?.map(|report| report.outcome) {
+                Some(ConnectOutcome::Up { boot, watched }) => (boot, watched),
                 Some(_) => {
                     if !std::mem::replace(&mut absent, true) {
                         self.print(&json!({ "event": "absent" }), "no slave answers");
@@ -313,9 +313,9 @@ impl Session {
             absent = false;
             self.print(&json!({ "event": "up", "watched": watched }), &format!("up, {watched} addresses watched"));
             let mut monitor = Monitor::new(boot, &mut watches[..watched]).with_interval(interval);
-            match self.watch(&mut monitor, limit)? {
-                Some(MonitorReport::Lost) => self.print(&json!({ "event": "lost" }), "lost"),
-                Some(MonitorReport::Restarted) => self.print(&json!({ "event": "restarted" }), "restarted"),
+            match self.watch(&mut monitor, limit)?.map(|report| report.outcome) {
+                Some(MonitorOutcome::Lost) => self.print(&json!({ "event": "lost" }), "lost"),
+                Some(MonitorOutcome::Restarted) => self.print(&json!({ "event": "restarted" }), "restarted"),
                 _ => break,
             }
         }

@@ -1,0 +1,316 @@
+//! Strings, which may come in chunks.
+
+use core::fmt;
+
+use super::writer::{BYTES, TEXT};
+use super::{BufferFull, Item, Malformed, Reader, Value, Writer};
+
+/// A string of bytes or of text, in one piece or in the chunks of an indefinite length.
+///
+/// Two of them are equal if their contents are, however they were cut.
+#[derive(Clone, Copy)]
+pub struct Chunks<'b>(Form<'b>);
+
+#[derive(Clone, Copy)]
+enum Form<'b> {
+    Whole(&'b [u8]),
+    /// Encoded chunks without the closing break; every head was checked.
+    Chunked(&'b [u8]),
+}
+
+impl<'b> Chunks<'b> {
+    pub(super) const fn whole(bytes: &'b [u8]) -> Self {
+        Self(Form::Whole(bytes))
+    }
+
+    pub(super) const fn chunked(encoded: &'b [u8]) -> Self {
+        Self(Form::Chunked(encoded))
+    }
+
+    /// Takes the first piece that is not empty.
+    // Within each loop over pieces a host reads faster; firmware has it once.
+    #[cfg_attr(target_os = "none", inline(never))]
+    fn piece(&mut self) -> Option<&'b [u8]> {
+        let piece = match &mut self.0 {
+            Form::Whole(bytes) => core::mem::take(bytes),
+            Form::Chunked(encoded) => {
+                let mut reader = Reader::over(encoded);
+                let piece = reader.chunk();
+                *encoded = reader.rest();
+                piece?
+            }
+        };
+        if piece.is_empty() { None } else { Some(piece) }
+    }
+
+    /// The pieces, in order; none of them is empty.
+    pub fn iter(mut self) -> impl Iterator<Item = &'b [u8]> {
+        core::iter::from_fn(move || self.piece())
+    }
+
+    /// All bytes, if they stand in one piece.
+    #[must_use]
+    pub fn contiguous(self) -> Option<&'b [u8]> {
+        let mut pieces = self.iter();
+        let first = pieces.next().unwrap_or_default();
+        if pieces.next().is_none() { Some(first) } else { None }
+    }
+
+    /// Number of bytes.
+    #[must_use]
+    pub fn len(self) -> usize {
+        self.iter().map(<[u8]>::len).fold(0, usize::saturating_add)
+    }
+
+    /// Whether there are no bytes.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.iter().next().is_none()
+    }
+
+    /// Copies all bytes to the front of `to` and returns them; `None` if they do not fit.
+    pub fn copy_to(self, to: &mut [u8]) -> Option<&mut [u8]> {
+        let len = self.len();
+        let to = to.get_mut(..len)?;
+        to.iter_mut().zip(self.iter().flatten()).for_each(|(to, from)| *to = *from);
+        Some(to)
+    }
+
+    pub(super) fn equals(mut self, mut other: &[u8]) -> bool {
+        if cfg!(not(feature = "small"))
+            && let Form::Whole(bytes) = self.0
+        {
+            return bytes == other;
+        }
+        while let Some(piece) = self.piece() {
+            match other.strip_prefix(piece) {
+                Some(rest) => other = rest,
+                None => return false,
+            }
+        }
+        other.is_empty()
+    }
+
+    /// Writes a string of this content in one piece.
+    fn write(self, major: u8, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
+        writer.head(major, self.len() as u64)?;
+        self.iter().try_for_each(|piece| writer.raw(piece))
+    }
+}
+
+impl PartialEq for Chunks<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().flatten().eq(other.iter().flatten())
+    }
+}
+
+impl Eq for Chunks<'_> {}
+
+/// Prints the length only: a payload may hold a secret.
+impl fmt::Debug for Chunks<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Chunks({} bytes)", self.len())
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Chunks<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Chunks({=usize} bytes)", self.len());
+    }
+}
+
+/// What `core::str::from_utf8` says. That one has a table and a fast path, and takes five times the flash.
+fn is_utf8(bytes: &[u8]) -> bool {
+    // How many more bytes the character has, and what the next one may be.
+    let (mut more, mut low, mut high) = (0_u8, 0x80, 0xBF);
+    for byte in bytes {
+        if more > 0 {
+            if *byte < low || *byte > high {
+                return false;
+            }
+            (more, low, high) = (more - 1, 0x80, 0xBF);
+        } else if *byte >= 0x80 {
+            more = 1 + u8::from(*byte >= 0xE0) + u8::from(*byte >= 0xF0);
+            match byte {
+                0xE0 => low = 0xA0,  // longer than need be
+                0xED => high = 0x9F, // half of a surrogate pair
+                0xF0 => low = 0x90,  // longer than need be
+                0xF4 => high = 0x8F, // beyond the last character
+                0xC2..=0xF4 => {}
+                _ => return false,
+            }
+        }
+    }
+    more == 0
+}
+
+/// Text from a payload. It need not be UTF-8: `Display` puts replacement characters where it is not.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Text<'b>(pub(super) Chunks<'b>);
+
+impl<'b> Text<'b> {
+    /// The text, if it stands in one piece and is UTF-8.
+    #[must_use]
+    pub fn as_str(self) -> Option<&'b str> {
+        self.0.contiguous().and_then(|bytes| core::str::from_utf8(bytes).ok())
+    }
+
+    /// Whether it is UTF-8, as text has to be by RFC 8949. No chunk may end within a character.
+    ///
+    /// A text that is sent back has to be asked: it is written as it came.
+    #[must_use]
+    pub fn is_utf8(self) -> bool {
+        self.0.iter().all(is_utf8)
+    }
+
+    /// Its bytes, in one piece or in chunks.
+    #[must_use]
+    pub const fn as_bytes(self) -> Chunks<'b> {
+        self.0
+    }
+
+    /// Text that may not be UTF-8.
+    #[must_use]
+    pub const fn from_bytes(bytes: &'b [u8]) -> Self {
+        Self(Chunks::whole(bytes))
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<'b> From<&'b str> for Text<'b> {
+    fn from(text: &'b str) -> Self {
+        Self(Chunks::whole(text.as_bytes()))
+    }
+}
+
+impl PartialEq<str> for Text<'_> {
+    fn eq(&self, other: &str) -> bool {
+        self.0.equals(other.as_bytes())
+    }
+}
+
+impl PartialEq<&str> for Text<'_> {
+    fn eq(&self, other: &&str) -> bool {
+        self.0.equals(other.as_bytes())
+    }
+}
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for chunk in self.0.iter().flat_map(<[u8]>::utf8_chunks) {
+            f.write_str(chunk.valid())?;
+            if !chunk.invalid().is_empty() {
+                f.write_str("\u{FFFD}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Prints the length only: text from a device may hold a secret.
+impl fmt::Debug for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Text({} bytes)", self.0.len())
+    }
+}
+
+/// A byte string from a payload.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Bytes<'b>(pub(super) Chunks<'b>);
+
+impl<'b> Bytes<'b> {
+    /// The bytes, if they stand in one piece.
+    #[must_use]
+    pub fn as_slice(self) -> Option<&'b [u8]> {
+        self.0.contiguous()
+    }
+
+    /// The bytes, in one piece or in chunks.
+    #[must_use]
+    pub const fn chunks(self) -> Chunks<'b> {
+        self.0
+    }
+
+    /// Number of bytes.
+    #[must_use]
+    pub fn len(self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<'b> From<&'b [u8]> for Bytes<'b> {
+    fn from(bytes: &'b [u8]) -> Self {
+        Self(Chunks::whole(bytes))
+    }
+}
+
+impl PartialEq<[u8]> for Bytes<'_> {
+    fn eq(&self, other: &[u8]) -> bool {
+        self.0.equals(other)
+    }
+}
+
+impl PartialEq<&[u8]> for Bytes<'_> {
+    fn eq(&self, other: &&[u8]) -> bool {
+        self.0.equals(other)
+    }
+}
+
+/// Prints the length only: a payload may hold a secret.
+impl fmt::Debug for Bytes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Bytes({} bytes)", self.0.len())
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Text<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Text({=usize} bytes)", self.0.len());
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Bytes<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Bytes({=usize} bytes)", self.0.len());
+    }
+}
+
+impl<'b> Value<'b> for Text<'b> {
+    fn of(item: Item<'b>) -> Result<Self, Malformed> {
+        match item {
+            Item::Text(text) => Ok(text),
+            _ => Err(Malformed),
+        }
+    }
+
+    fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
+        self.0.write(TEXT, writer)
+    }
+}
+
+impl<'b> Value<'b> for Bytes<'b> {
+    fn of(item: Item<'b>) -> Result<Self, Malformed> {
+        match item {
+            Item::Bytes(bytes) => Ok(bytes),
+            _ => Err(Malformed),
+        }
+    }
+
+    fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
+        self.0.write(BYTES, writer)
+    }
+}

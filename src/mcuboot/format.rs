@@ -1,0 +1,59 @@
+//! The format of image files. Needs no other crate, so it is part of every build.
+
+pub mod build;
+pub mod digest;
+mod file;
+mod header;
+pub mod image;
+pub mod tlv;
+mod version;
+
+pub use file::{FileError, ImageFile};
+pub use header::{Flags, Header};
+pub use version::{InvalidVersion, Version};
+
+/// What is wrong with an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum Error {
+    /// The image: it ends before what its header announces.
+    Truncated,
+    /// The image: it does not begin with the magic number.
+    Magic,
+    /// The image, or the caller of [`Header::new`]: the lengths in the header contradict each other.
+    Sizes,
+    /// The image: no TLV area follows the body.
+    NoTlvs,
+    /// The image: a TLV area or an entry has an impossible length.
+    InvalidTlv,
+    /// The image: it has more than one hash.
+    MultipleHashes,
+    /// The image: its hash has a wrong length.
+    HashLength,
+    /// The image: it has no hash of the wanted kind.
+    NoHash,
+    /// The image: its contents do not have the hash that it carries.
+    Mismatch,
+    /// We: the buffer for a new image is too small.
+    BufferFull,
+}
+
+impl core::fmt::Display for Error {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Truncated => "the image is truncated",
+            Self::Magic => "not an MCUboot image",
+            Self::Sizes => "the lengths in the image header contradict each other",
+            Self::NoTlvs => "the image has no TLV area",
+            Self::InvalidTlv => "a TLV of the image is malformed",
+            Self::MultipleHashes => "the image has more than one hash",
+            Self::HashLength => "the hash of the image has a wrong length",
+            Self::NoHash => "the image has no hash",
+            Self::Mismatch => "the image does not match its hash",
+            Self::BufferFull => "the image does not fit the buffer",
+        })
+    }
+}
+
+impl core::error::Error for Error {}

@@ -1,0 +1,199 @@
+//! Group 10, enumeration: which groups a device serves.
+//!
+//! Specification: Zephyr Project, *Enumeration management*.
+//!
+//! | command | op | request | response |
+//! |---|---|---|---|
+//! | 0 | read | [`Count`] | [`CountResponse`] |
+//! | 1 | read | [`List`] | [`ListResponse`] |
+//! | 2 | read | [`Single`] | [`SingleResponse`] |
+//! | 3 | read | [`Details`] | [`DetailsResponse`] |
+
+use crate::cbor::{self, BufferFull, Text, Value, Writer};
+use crate::smp::server::{Answer, Incoming, Reply};
+use crate::smp::{Empty, Error, Group, Op, Request, error, map};
+
+/// Asks how many groups there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Count {}
+
+map!(request Count {});
+
+/// How many groups there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct CountResponse {
+    /// The number of groups.
+    pub count: u16,
+}
+
+map!(response CountResponse { count: "count" });
+
+impl Request for Count {
+    const OP: Op = Op::Read;
+    const GROUP: Group = Group::ENUMERATION;
+    const COMMAND: u8 = 0;
+    type Response<'m> = CountResponse;
+}
+
+/// Asks for the numbers of all groups.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct List {}
+
+map!(request List {});
+
+/// The numbers of all groups, in no particular order.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct ListResponse<'b> {
+    /// One number per group.
+    pub groups: cbor::List<'b, u16>,
+}
+
+map!(response ListResponse<'b> { groups: "groups" });
+
+impl Request for List {
+    const OP: Op = Op::Read;
+    const GROUP: Group = Group::ENUMERATION;
+    const COMMAND: u8 = 1;
+    type Response<'m> = ListResponse<'m>;
+}
+
+/// Asks for one group, for devices whose list does not fit an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Single {
+    /// Which one; default 0.
+    pub index: Option<u16>,
+}
+
+map!(request Single { index: "index" });
+
+/// One group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct SingleResponse {
+    /// Its number.
+    pub group: u16,
+    /// Whether it is the last one.
+    pub end: Option<bool>,
+}
+
+map!(response SingleResponse { group: "group", end: "end" });
+
+impl Request for Single {
+    const OP: Op = Op::Read;
+    const GROUP: Group = Group::ENUMERATION;
+    const COMMAND: u8 = 2;
+    type Response<'m> = SingleResponse;
+}
+
+/// Asks for the details of some or all groups.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Details<'b> {
+    /// Which ones; all by default.
+    pub groups: Option<cbor::List<'b, u16>>,
+}
+
+map!(request Details<'b> { groups: "groups" });
+
+/// The details of some or all groups.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct DetailsResponse<'b> {
+    /// One entry per group.
+    pub groups: cbor::List<'b, Detail<'b>>,
+}
+
+map!(response DetailsResponse<'b> { groups: "groups" });
+
+/// One group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Detail<'b> {
+    /// Its number.
+    pub group: u16,
+    /// Its name, as `os mgmt`.
+    pub name: Option<Text<'b>>,
+    /// The highest number of a command, plus 1.
+    pub handlers: Option<u32>,
+}
+
+map!(response Detail<'b> { group: "group", name: "name", handlers: "handlers" });
+
+impl Request for Details<'_> {
+    const OP: Op = Op::Read;
+    const GROUP: Group = Group::ENUMERATION;
+    const COMMAND: u8 = 3;
+    type Response<'m> = DetailsResponse<'m>;
+}
+
+/// Answers this group from the list of what is served: nothing else is needed.
+///
+/// ```
+/// use anysmp::smp::enumeration::{self, Detail};
+///
+/// const SERVED: &[Detail<'static>] = &[
+///     Detail { group: 0, name: None, handlers: Some(9) },
+///     Detail { group: 10, name: None, handlers: Some(4) },
+/// ];
+/// # use anysmp::smp::server::{Answer, Incoming, Reply};
+/// fn handle(incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
+///     enumeration::dispatch(SERVED, incoming, reply)
+/// }
+/// ```
+#[inline(never)] // For the stack: see `server`.
+pub fn dispatch(served: &[Detail<'_>], incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
+    if incoming.op() != Op::Read {
+        return reply.error(Error::NOT_SUPPORTED);
+    }
+    match incoming.command() {
+        Count::COMMAND => incoming.answer(reply, |Empty {}| {
+            let count = u16::try_from(served.len()).or(Err(error::enumeration::TOO_MANY_GROUP_ENTRIES))?;
+            Ok(CountResponse { count })
+        }),
+        List::COMMAND => incoming.answer(reply, |Empty {}| Ok(Numbers(served))),
+        Single::COMMAND => incoming.answer(reply, |Single { index }| {
+            let (index, last) = (usize::from(index.unwrap_or(0)), served.len().wrapping_sub(1));
+            let found = served.get(index).ok_or(error::enumeration::INDEX_TOO_LARGE)?;
+            Ok(SingleResponse { group: found.group, end: (index == last).then_some(true) })
+        }),
+        Details::COMMAND => incoming.answer(reply, |Details { groups: wanted }| Ok(Chosen { served, wanted })),
+        _ => reply.error(Error::NOT_SUPPORTED),
+    }
+}
+
+/// The numbers of what is served, as a [`ListResponse`].
+struct Numbers<'s>(&'s [Detail<'s>]);
+
+impl crate::smp::Encode for Numbers<'_> {
+    fn encode(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
+        writer.map(1)?;
+        writer.text("groups")?;
+        writer.array(self.0.len() as u64)?;
+        self.0.iter().try_for_each(|detail| detail.group.write(writer))
+    }
+}
+
+/// The part of what is served that was asked for, as a [`DetailsResponse`].
+struct Chosen<'s, 'w> {
+    served: &'s [Detail<'s>],
+    wanted: Option<cbor::List<'w, u16>>,
+}
+
+impl crate::smp::Encode for Chosen<'_, '_> {
+    fn encode(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
+        let chosen = || {
+            self.served
+                .iter()
+                .filter(|detail| self.wanted.is_none_or(|wanted| wanted.iter().any(|group| group == detail.group)))
+        };
+        writer.map(1)?;
+        writer.text("groups")?;
+        writer.array(chosen().count() as u64)?;
+        chosen().try_for_each(|detail| detail.write(writer))
+    }
+}

@@ -1,0 +1,337 @@
+//! Group 8, file system: download, upload, length, hashes.
+//!
+//! Specification: Zephyr Project, *File management*.
+//!
+//! | command | op | request | response |
+//! |---|---|---|---|
+//! | 0 | read | [`Download`] | [`DownloadResponse`] |
+//! | 0 | write | [`Upload`] | [`UploadResponse`] |
+//! | 1 | read | [`Status`] | [`StatusResponse`] |
+//! | 2 | read | [`Hash`](struct@Hash) | [`HashResponse`] |
+//! | 3 | read | [`HashTypes`] | [`HashTypesResponse`] |
+//! | 4 | write | [`Close`] | [`Empty`] |
+//!
+//! A server that offers this group offers what its file system holds, unless a policy and a path rule say otherwise.
+
+mod path;
+mod store;
+
+use core::time::Duration;
+
+pub use path::Path;
+pub use store::{Files, Store};
+
+use crate::cbor::{BufferFull, Bytes, Item, Malformed, Table, Text, Value, Writer};
+use crate::smp::server::{Answer, Incoming, Reply};
+use crate::smp::{Decode, Empty, Encode, Error, Group, Op, Request, map};
+
+/// Asks for a piece of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Download<'b> {
+    /// Path of the file, at most 64 bytes on Zephyr.
+    pub name: Text<'b>,
+    /// Where to read.
+    pub off: u64,
+}
+
+map!(request Download<'b> { name: "name", off: "off" });
+
+/// A piece of a file. The server chooses its length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct DownloadResponse<'b> {
+    /// Where the piece belongs.
+    pub off: u64,
+    /// The bytes.
+    pub data: Bytes<'b>,
+    /// Length of the file in bytes, with the first piece.
+    pub len: Option<u64>,
+}
+
+map!(response DownloadResponse<'b> { off: "off", data: "data", len: "len" });
+
+impl Request for Download<'_> {
+    const OP: Op = Op::Read;
+    const GROUP: Group = Group::FS;
+    const COMMAND: u8 = 0;
+    type Response<'m> = DownloadResponse<'m>;
+}
+
+/// One piece of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Upload<'b> {
+    /// Path of the file.
+    pub name: Text<'b>,
+    /// Where the piece belongs; 0 makes the file anew.
+    pub off: u64,
+    /// The bytes.
+    pub data: Bytes<'b>,
+    /// Length of the file in bytes, with the first piece.
+    pub len: Option<u64>,
+}
+
+map!(request Upload<'b> { name: "name", off: "off", data: "data", len: "len" });
+
+/// How far the device has got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct UploadResponse {
+    /// The offset that the device wants next.
+    pub off: u64,
+}
+
+map!(response UploadResponse { off: "off" });
+
+impl Request for Upload<'_> {
+    const OP: Op = Op::Write;
+    const GROUP: Group = Group::FS;
+    const COMMAND: u8 = 0;
+    type Response<'m> = UploadResponse;
+}
+
+/// Asks for the length of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Status<'b> {
+    /// Path of the file.
+    pub name: Text<'b>,
+}
+
+map!(request Status<'b> { name: "name" });
+
+/// The length of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct StatusResponse {
+    /// In bytes.
+    pub len: u64,
+}
+
+map!(response StatusResponse { len: "len" });
+
+impl Request for Status<'_> {
+    const OP: Op = Op::Read;
+    const GROUP: Group = Group::FS;
+    const COMMAND: u8 = 1;
+    type Response<'m> = StatusResponse;
+}
+
+/// Asks for a hash or a checksum of a file, or of a part of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Hash<'b> {
+    /// Path of the file.
+    pub name: Text<'b>,
+    /// Which one, as [`HashTypes`] lists them: `crc32`, `sha256`. The default is the server's.
+    pub kind: Option<Text<'b>>,
+    /// First byte.
+    pub off: Option<u64>,
+    /// Number of bytes, not 0; the rest of the file by default.
+    pub len: Option<u64>,
+}
+
+map!(request Hash<'b> { name: "name", kind: "type", off: "off", len: "len" });
+
+/// A hash or a checksum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct HashResponse<'b> {
+    /// Which one it is.
+    pub kind: Text<'b>,
+    /// First byte, if not 0.
+    pub off: Option<u64>,
+    /// Number of bytes.
+    pub len: u64,
+    /// The result.
+    pub output: HashOutput<'b>,
+}
+
+map!(response HashResponse<'b> { kind: "type", off: "off", len: "len", output: "output" });
+
+/// The value of a hash or a checksum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum HashOutput<'b> {
+    /// A checksum, as of `crc32`.
+    Number(u64),
+    /// A hash, as of `sha256`.
+    Bytes(Bytes<'b>),
+}
+
+impl<'b> Value<'b> for HashOutput<'b> {
+    fn of(item: Item<'b>) -> Result<Self, Malformed> {
+        match item {
+            Item::Unsigned(number) => Ok(Self::Number(number)),
+            Item::Bytes(bytes) => Ok(Self::Bytes(bytes)),
+            _ => Err(Malformed),
+        }
+    }
+
+    fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
+        match self {
+            Self::Number(number) => writer.unsigned(*number),
+            Self::Bytes(bytes) => bytes.write(writer),
+        }
+    }
+}
+
+impl Request for Hash<'_> {
+    const OP: Op = Op::Read;
+    const GROUP: Group = Group::FS;
+    const COMMAND: u8 = 2;
+    /// The whole file has to be read.
+    const TIMEOUT: Duration = Duration::from_secs(20);
+    type Response<'m> = HashResponse<'m>;
+}
+
+/// Asks which hashes and checksums there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct HashTypes {}
+
+map!(request HashTypes {});
+
+/// The hashes and checksums by name.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct HashTypesResponse<'b> {
+    /// One entry each.
+    pub types: Table<'b, HashType>,
+}
+
+map!(response HashTypesResponse<'b> { types: "types" });
+
+/// What a hash or a checksum looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct HashType {
+    /// 0 a number, 1 a byte string.
+    pub format: u32,
+    /// Its length in bytes.
+    pub size: u32,
+}
+
+map!(response HashType { format: "format", size: "size" });
+
+impl Request for HashTypes {
+    const OP: Op = Op::Read;
+    const GROUP: Group = Group::FS;
+    const COMMAND: u8 = 3;
+    type Response<'m> = HashTypesResponse<'m>;
+}
+
+/// Closes the file that the server holds open between two pieces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Close {}
+
+map!(request Close {});
+
+impl Request for Close {
+    const OP: Op = Op::Write;
+    const GROUP: Group = Group::FS;
+    const COMMAND: u8 = 4;
+    type Response<'m> = Empty;
+}
+
+/// What a device does for this group. A [`Store`] is one over any file system.
+pub trait Commands {
+    /// Reads a piece of a file. `room` is how many bytes of data the answer can hold.
+    ///
+    /// # Errors
+    ///
+    /// [`error::fs::FILE_NOT_FOUND`](crate::smp::error::fs::FILE_NOT_FOUND) if there is no such file.
+    fn download<'r>(&'r mut self, request: Download<'r>, room: usize) -> Result<DownloadResponse<'r>, Error> {
+        let _ = (request, room);
+        Err(Error::NOT_SUPPORTED)
+    }
+
+    /// Writes a piece of a file.
+    ///
+    /// # Errors
+    ///
+    /// [`error::fs::FILE_OFFSET_NOT_VALID`](crate::smp::error::fs::FILE_OFFSET_NOT_VALID) for another offset than the next;
+    /// the second value is the present length of the file, which goes beside the error.
+    fn upload(&mut self, request: Upload<'_>) -> Result<UploadResponse, (Error, Option<u64>)> {
+        let _ = request;
+        Err((Error::NOT_SUPPORTED, None))
+    }
+
+    /// Tells the length of a file.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NOT_SUPPORTED`] by default.
+    fn status(&mut self, request: Status<'_>) -> Result<StatusResponse, Error> {
+        let _ = request;
+        Err(Error::NOT_SUPPORTED)
+    }
+
+    /// Hashes a file.
+    ///
+    /// # Errors
+    ///
+    /// [`error::fs::CHECKSUM_HASH_NOT_FOUND`](crate::smp::error::fs::CHECKSUM_HASH_NOT_FOUND) for an unknown kind.
+    fn hash<'r>(&'r mut self, request: Hash<'r>) -> Result<HashResponse<'r>, Error> {
+        let _ = request;
+        Err(Error::NOT_SUPPORTED)
+    }
+
+    /// Lists the kinds of hashes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NOT_SUPPORTED`] by default.
+    fn hash_types(&mut self) -> Result<HashTypesResponse<'_>, Error> {
+        Err(Error::NOT_SUPPORTED)
+    }
+
+    /// Closes the open file.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NOT_SUPPORTED`] by default.
+    fn close(&mut self) -> Result<Empty, Error> {
+        Err(Error::NOT_SUPPORTED)
+    }
+}
+
+/// What a download response takes beside its data: the map, its keys, and the widest numbers.
+const DOWNLOAD_OVERHEAD: usize = 1 + (4 + 9) + (5 + 3) + (4 + 9);
+
+/// Reads a request of this group, has it done, and writes the answer.
+pub fn dispatch<C: Commands + ?Sized>(commands: &mut C, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
+    match (incoming.op(), incoming.command()) {
+        (Op::Read, Download::COMMAND) => {
+            let room = reply.room().saturating_sub(DOWNLOAD_OVERHEAD);
+            answer(incoming, reply, |request| commands.download(request, room))
+        }
+        (Op::Write, Upload::COMMAND) => upload(commands, incoming, reply),
+        (Op::Read, Status::COMMAND) => answer(incoming, reply, |request| commands.status(request)),
+        (Op::Read, Hash::COMMAND) => answer(incoming, reply, |request| commands.hash(request)),
+        (Op::Read, HashTypes::COMMAND) => answer(incoming, reply, |Empty {}| commands.hash_types()),
+        (Op::Write, Close::COMMAND) => answer(incoming, reply, |Empty {}| commands.close()),
+        _ => reply.error(Error::NOT_SUPPORTED),
+    }
+}
+
+/// Answers one command. A call of its own for each: together they would take the stack of all of them.
+#[inline(never)]
+fn answer<'m, R: Decode<'m>, E: Encode>(
+    incoming: &Incoming<'m>,
+    reply: Reply<'_>,
+    command: impl FnOnce(R) -> Result<E, Error>,
+) -> Answer {
+    incoming.answer(reply, command)
+}
+
+#[inline(never)] // As `answer`.
+fn upload<C: Commands + ?Sized>(commands: &mut C, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
+    match incoming.decode().map_err(|error| (error, None)).and_then(|request| commands.upload(request)) {
+        Ok(response) => reply.ok(&response),
+        Err((error, None)) => reply.error(error),
+        Err((error, Some(len))) => reply.error_beside(error, "len", len),
+    }
+}

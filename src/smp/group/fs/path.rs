@@ -1,0 +1,71 @@
+//! Which paths a server lets through.
+
+use crate::cbor::Text;
+use crate::smp::{Error, error};
+
+/// A path that may be handed to a file system: absolute, below the server's root, and its own normal form.
+///
+/// What is refused, with [`FILE_INVALID_NAME`](error::fs::FILE_INVALID_NAME):
+///
+/// | refused | why |
+/// |---|---|
+/// | empty, longer than [`MAX_LEN`](Self::MAX_LEN), in several pieces, not UTF-8 | no file system agrees on it |
+/// | NUL and other control characters, `\` | ends a C string, or separates names elsewhere |
+/// | not starting with `/`, `//`, a trailing `/` | two spellings of one file |
+/// | `.` and `..` as a name | escapes the root, or a second spelling |
+/// | outside of the root | the root is what is offered |
+///
+/// There is nothing left to normalise, so what was checked is what is opened. Symbolic links are the file system's business.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Path<'p> {
+    whole: &'p str,
+    below: &'p str,
+}
+
+impl<'p> Path<'p> {
+    /// The longest path in bytes, as Zephyr's default.
+    pub const MAX_LEN: usize = 64;
+
+    /// Checks a path. `root` is `""` for everything, else an absolute directory without a trailing slash.
+    ///
+    /// # Errors
+    ///
+    /// [`FILE_INVALID_NAME`](error::fs::FILE_INVALID_NAME): the client's fault.
+    pub fn parse(name: Text<'p>, root: &str) -> Result<Self, Error> {
+        name.as_str().and_then(|whole| Self::check(whole, root)).ok_or(error::fs::FILE_INVALID_NAME)
+    }
+
+    fn check(whole: &'p str, root: &str) -> Option<Self> {
+        let below = whole.strip_prefix(root)?.strip_prefix('/')?;
+        let clean = whole.len() <= Self::MAX_LEN
+            && !whole.contains(|c: char| c.is_control() || c == '\\')
+            && whole.strip_prefix('/')?.split('/').all(|name| !matches!(name, "" | "." | ".."));
+        clean.then_some(Self { whole, below })
+    }
+
+    /// The path as the client sent it.
+    #[must_use]
+    pub const fn as_str(self) -> &'p str {
+        self.whole
+    }
+
+    /// The part below the root, without a slash at its front.
+    #[must_use]
+    pub const fn below_root(self) -> &'p str {
+        self.below
+    }
+}
+
+/// Prints the length only: a name may tell what should stay private.
+impl core::fmt::Debug for Path<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Path({} bytes)", self.whole.len())
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Path<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Path({=usize} bytes)", self.whole.len());
+    }
+}

@@ -1,0 +1,395 @@
+//! Group 1, application images: which are there, upload, test, confirm, erase.
+//!
+//! Specification: Zephyr Project, *Application/software image management group*; the core commands are Mynewt's.
+//!
+//! | command | op | request | response |
+//! |---|---|---|---|
+//! | 0 | read | [`ReadState`] | [`StateResponse`] |
+//! | 0 | write | [`WriteState`] | [`StateResponse`] |
+//! | 1 | write | [`Upload`] | [`UploadResponse`] |
+//! | 3 | read | [`CoreList`] | [`Empty`], or `rc` 5 if there is none |
+//! | 4 | read | [`CoreLoad`] | [`CoreLoadResponse`] |
+//! | 4 | write | [`CoreErase`] | [`Empty`] |
+//! | 5 | write | [`Erase`] | [`Empty`] |
+//! | 6 | read | [`SlotInfo`] | [`SlotInfoResponse`] |
+//!
+//! Command 2 (file) was never used and is unsupported.
+//!
+//! Three numbers that are easily mixed up: *image* counts the firmwares that a device runs, one for each core or stage;
+//! *slot* is 0 or 1 within an image in a state, but global (image × 2 + slot) in an erase; `upload_image_id` is what an
+//! upload has to give as `image` to land in a slot.
+//!
+//! `hash` is the hash in the image's TLV area, which identifies an image for test and confirm. `sha` is the SHA-256 of the
+//! whole file, which identifies an upload.
+
+#[cfg(feature = "mcuboot")]
+mod flash;
+
+use core::time::Duration;
+
+#[cfg(feature = "mcuboot")]
+pub use flash::{Job, answer, begin};
+
+use crate::cbor::{Bytes, List, Text};
+use crate::smp::server::{Answer, Incoming, Reply};
+use crate::smp::{Empty, Error, Group, Op, Request, map};
+
+/// How long a device may take to erase a slot.
+pub const ERASE_TIME: Duration = Duration::from_secs(40);
+
+/// Asks which images are there and what will become of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct ReadState {}
+
+map!(request ReadState {});
+
+/// The images of a device. Slots without a valid image are left out.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct StateResponse<'b> {
+    /// One entry for each slot that holds an image.
+    pub images: List<'b, ImageState<'b>>,
+    /// Always 0 where it is sent at all.
+    pub split_status: Option<i32>,
+}
+
+map!(response StateResponse<'b> { images: "images", split_status: "splitStatus" });
+
+/// One image in one slot. A flag that is not sent is not set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct ImageState<'b> {
+    /// The image number; left out by devices with one image.
+    pub image: Option<u32>,
+    /// 0 primary, 1 secondary.
+    pub slot: u32,
+    /// `major.minor.revision`, with `.build` if that is not 0.
+    pub version: Text<'b>,
+    /// The hash of the image's TLV area: 32, 48 or 64 bytes. Some boot loaders leave it out.
+    pub hash: Option<Bytes<'b>>,
+    /// Whether it may be booted.
+    pub bootable: bool,
+    /// Whether it will be booted next.
+    pub pending: bool,
+    /// Whether it stays after the next boot.
+    pub confirmed: bool,
+    /// Whether it runs now.
+    pub active: bool,
+    /// Whether it is pending and will stay.
+    pub permanent: bool,
+}
+
+map!(response ImageState<'b> {
+    image: "image",
+    slot: "slot",
+    version: "version",
+    hash: "hash",
+    bootable: "bootable",
+    pending: "pending",
+    confirmed: "confirmed",
+    active: "active",
+    permanent: "permanent",
+});
+
+impl Request for ReadState {
+    const OP: Op = Op::Read;
+    const GROUP: Group = Group::IMAGE;
+    const COMMAND: u8 = 0;
+    type Response<'m> = StateResponse<'m>;
+}
+
+/// Marks an image for test, or confirms one.
+///
+/// | `hash` | `confirm` | meaning |
+/// |---|---|---|
+/// | none | true | confirm the running image |
+/// | of the other slot | false | boot it once; it reverts unless it is confirmed |
+/// | of the other slot | true | boot it for good, where the device allows that |
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct WriteState<'b> {
+    /// The image's hash, as the state lists it. An empty one counts as none.
+    pub hash: Option<Bytes<'b>>,
+    /// Confirm instead of test.
+    pub confirm: bool,
+}
+
+map!(request WriteState<'b> { hash: "hash", confirm: "confirm" });
+
+impl Request for WriteState<'_> {
+    const OP: Op = Op::Write;
+    const GROUP: Group = Group::IMAGE;
+    const COMMAND: u8 = 0;
+    const TIMEOUT: Duration = Duration::from_secs(10);
+    type Response<'m> = StateResponse<'m>;
+}
+
+/// One piece of an image file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Upload<'b> {
+    /// Which image, with the first piece. Default 0.
+    pub image: Option<u32>,
+    /// Length of the file in bytes, with the first piece.
+    pub len: Option<u64>,
+    /// Where the piece belongs. Required, and an error of its own if it is missing.
+    pub off: Option<u64>,
+    /// SHA-256 of the whole file, with the first piece: lets the device resume. At most 32 bytes.
+    pub sha: Option<Bytes<'b>>,
+    /// The bytes. The first piece holds at least the 32 of an image header.
+    pub data: Option<Bytes<'b>>,
+    /// Refuse the image unless it is newer than the running one, with the first piece.
+    pub upgrade: Option<bool>,
+}
+
+map!(request Upload<'b> { image: "image", len: "len", off: "off", sha: "sha", data: "data", upgrade: "upgrade" });
+
+/// How far the device has got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct UploadResponse {
+    /// The offset that the device wants next, whatever it was sent.
+    pub off: u64,
+    /// Whether the stored file has the `sha` that was announced; only with the last piece, and only some devices.
+    pub matches: Option<bool>,
+}
+
+map!(response UploadResponse { off: "off", matches: "match" });
+
+impl Request for Upload<'_> {
+    const OP: Op = Op::Write;
+    const GROUP: Group = Group::IMAGE;
+    const COMMAND: u8 = 1;
+    const TIMEOUT: Duration = ERASE_TIME;
+    type Response<'m> = UploadResponse;
+}
+
+/// Asks whether there is a core dump (Mynewt).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct CoreList {}
+
+map!(request CoreList {});
+
+impl Request for CoreList {
+    const OP: Op = Op::Read;
+    const GROUP: Group = Group::IMAGE;
+    const COMMAND: u8 = 3;
+    type Response<'m> = Empty;
+}
+
+/// Reads a piece of the core dump (Mynewt). A core dump holds what the memory held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct CoreLoad {
+    /// Where to read.
+    pub off: u64,
+}
+
+map!(request CoreLoad { off: "off" });
+
+/// A piece of the core dump.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct CoreLoadResponse<'b> {
+    /// Where the piece belongs.
+    pub off: u64,
+    /// The bytes.
+    pub data: Bytes<'b>,
+    /// Length of the dump in bytes, with the first piece.
+    pub len: Option<u64>,
+}
+
+map!(response CoreLoadResponse<'b> { off: "off", data: "data", len: "len" });
+
+impl Request for CoreLoad {
+    const OP: Op = Op::Read;
+    const GROUP: Group = Group::IMAGE;
+    const COMMAND: u8 = 4;
+    type Response<'m> = CoreLoadResponse<'m>;
+}
+
+/// Erases the core dump (Mynewt).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct CoreErase {}
+
+map!(request CoreErase {});
+
+impl Request for CoreErase {
+    const OP: Op = Op::Write;
+    const GROUP: Group = Group::IMAGE;
+    const COMMAND: u8 = 4;
+    const TIMEOUT: Duration = ERASE_TIME;
+    type Response<'m> = Empty;
+}
+
+/// Erases a slot that is not in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Erase {
+    /// The global number of the slot, image × 2 + slot; `None` for the one that does not run.
+    pub slot: Option<u32>,
+}
+
+map!(request Erase { slot: "slot" });
+
+impl Request for Erase {
+    const OP: Op = Op::Write;
+    const GROUP: Group = Group::IMAGE;
+    const COMMAND: u8 = 5;
+    const TIMEOUT: Duration = ERASE_TIME;
+    type Response<'m> = Empty;
+}
+
+/// Asks how large the slots are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct SlotInfo {}
+
+map!(request SlotInfo {});
+
+/// The slots of all images.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct SlotInfoResponse<'b> {
+    /// One entry per image.
+    pub images: List<'b, ImageSlots<'b>>,
+}
+
+map!(response SlotInfoResponse<'b> { images: "images" });
+
+/// The slots of one image.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct ImageSlots<'b> {
+    /// The image number.
+    pub image: u32,
+    /// Its slots.
+    pub slots: List<'b, Slot>,
+    /// The largest image that can be swapped, in bytes.
+    pub max_image_size: Option<u64>,
+}
+
+map!(response ImageSlots<'b> { image: "image", slots: "slots", max_image_size: "max_image_size" });
+
+/// One slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Slot {
+    /// 0 primary, 1 secondary.
+    pub slot: u32,
+    /// Its size in bytes; missing if the device could not open it.
+    pub size: Option<u64>,
+    /// What an upload has to give as `image` to land here; missing if none can.
+    pub upload_image_id: Option<u32>,
+    /// Why the slot could not be opened: a number of the device's own.
+    pub rc: Option<i32>,
+}
+
+map!(response Slot { slot: "slot", size: "size", upload_image_id: "upload_image_id", rc: "rc" });
+
+impl Request for SlotInfo {
+    const OP: Op = Op::Read;
+    const GROUP: Group = Group::IMAGE;
+    const COMMAND: u8 = 6;
+    type Response<'m> = SlotInfoResponse<'m>;
+}
+
+/// What a device does for this group. Every command is unsupported until it is given a body.
+///
+/// A device with slots in NOR flash wants the `mcuboot` feature instead, which has all of this.
+pub trait Commands {
+    /// Lists the images.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NOT_SUPPORTED`] by default.
+    fn read_state(&mut self) -> Result<StateResponse<'_>, Error> {
+        Err(Error::NOT_SUPPORTED)
+    }
+
+    /// Marks an image for test, or confirms one; answers with the new list.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NOT_SUPPORTED`] by default.
+    fn write_state(&mut self, request: WriteState<'_>) -> Result<StateResponse<'_>, Error> {
+        let _ = request;
+        Err(Error::NOT_SUPPORTED)
+    }
+
+    /// Takes a piece of an image.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NOT_SUPPORTED`] by default.
+    fn upload(&mut self, request: Upload<'_>) -> Result<UploadResponse, Error> {
+        let _ = request;
+        Err(Error::NOT_SUPPORTED)
+    }
+
+    /// Says whether there is a core dump.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NOT_FOUND`] if there is none, [`Error::NOT_SUPPORTED`] by default.
+    fn core_list(&mut self) -> Result<Empty, Error> {
+        Err(Error::NOT_SUPPORTED)
+    }
+
+    /// Reads a piece of the core dump.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NOT_SUPPORTED`] by default.
+    fn core_load(&mut self, request: CoreLoad) -> Result<CoreLoadResponse<'_>, Error> {
+        let _ = request;
+        Err(Error::NOT_SUPPORTED)
+    }
+
+    /// Erases the core dump.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NOT_SUPPORTED`] by default.
+    fn core_erase(&mut self) -> Result<Empty, Error> {
+        Err(Error::NOT_SUPPORTED)
+    }
+
+    /// Erases a slot.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NOT_SUPPORTED`] by default.
+    fn erase(&mut self, request: Erase) -> Result<Empty, Error> {
+        let _ = request;
+        Err(Error::NOT_SUPPORTED)
+    }
+
+    /// Tells the sizes of the slots.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NOT_SUPPORTED`] by default.
+    fn slot_info(&mut self) -> Result<SlotInfoResponse<'_>, Error> {
+        Err(Error::NOT_SUPPORTED)
+    }
+}
+
+/// Reads a request of this group, has it done, and writes the answer.
+#[inline(never)] // For the stack: see `server`.
+pub fn dispatch<C: Commands + ?Sized>(commands: &mut C, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
+    match (incoming.op(), incoming.command()) {
+        (Op::Read, ReadState::COMMAND) => incoming.answer(reply, |Empty {}| commands.read_state()),
+        (Op::Write, WriteState::COMMAND) => incoming.answer(reply, |request| commands.write_state(request)),
+        (Op::Write, Upload::COMMAND) => incoming.answer(reply, |request| commands.upload(request)),
+        (Op::Read, CoreList::COMMAND) => incoming.answer(reply, |Empty {}| commands.core_list()),
+        (Op::Read, CoreLoad::COMMAND) => incoming.answer(reply, |request| commands.core_load(request)),
+        (Op::Write, CoreErase::COMMAND) => incoming.answer(reply, |Empty {}| commands.core_erase()),
+        (Op::Write, Erase::COMMAND) => incoming.answer(reply, |request| commands.erase(request)),
+        (Op::Read, SlotInfo::COMMAND) => incoming.answer(reply, |Empty {}| commands.slot_info()),
+        _ => reply.error(Error::NOT_SUPPORTED),
+    }
+}

@@ -1,0 +1,267 @@
+//! What old Mynewt devices still answer: logs (group 4), crash tests (group 5), run-time tests (group 7).
+//!
+//! Client side only; a server answers these groups with "not supported". The core dump commands of the image group are in
+//! [`image`](crate::smp::image).
+//!
+//! | group | command | op | request | response |
+//! |---|---|---|---|---|
+//! | 4 | 0 | read | [`LogShow`] | [`LogShowResponse`] |
+//! | 4 | 1 | write | [`LogClear`] | [`Empty`] |
+//! | 4 | 3 | read | [`LogModules`] | [`LogModulesResponse`] |
+//! | 4 | 4 | read | [`LogLevels`] | [`LogLevelsResponse`] |
+//! | 4 | 5 | read | [`LogList`] | [`LogListResponse`] |
+//! | 5 | 0 | write | [`Crash`] | [`Empty`] |
+//! | 7 | 0 | write | [`RunTest`] | [`Empty`] |
+//! | 7 | 1 | read | [`RunList`] | [`RunListResponse`] |
+//!
+//! Log command 2 (append) was never implemented by a server and is unsupported.
+//!
+//! # Interpretation
+//!
+//! * The code puts crash tests at 5 and run-time tests at 7; some texts have them the other way round.
+//! * `rc` 1 together with log entries means "there is more", so a log response that has entries is a response.
+//! * Mynewt's logs number two errors the other way round: 7 is a damaged log, 9 one that does not fit an answer. They are
+//!   handed on as they come.
+
+use crate::cbor::{Bytes, List, Table, Text};
+use crate::smp::{Decode, Empty, Error, Group, Op, Request, client, error, map};
+
+/// Asks for log entries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct LogShow<'b> {
+    /// Which log; all by default.
+    pub name: Option<Text<'b>>,
+    /// 0 no filter, -1 the last entry only, else the earliest time.
+    pub timestamp: Option<i64>,
+    /// The first entry.
+    pub index: Option<u32>,
+}
+
+map!(request LogShow<'b> { name: "log_name", timestamp: "ts", index: "index" });
+
+/// Log entries.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct LogShowResponse<'b> {
+    /// The index of the entry behind the last one.
+    pub next_index: Option<u32>,
+    /// One entry per log.
+    pub logs: List<'b, Log<'b>>,
+    /// 0 this is all, 1 ask again from `next_index`.
+    pub rc: Option<i32>,
+}
+
+map!(response LogShowResponse<'b> { next_index: "next_index", logs: "logs", rc: "rc" });
+
+/// The entries of one log.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Log<'b> {
+    /// Its name.
+    pub name: Text<'b>,
+    /// 1 in memory, 2 in storage.
+    pub kind: u32,
+    /// Its entries.
+    pub entries: List<'b, LogEntry<'b>>,
+}
+
+map!(response Log<'b> { name: "name", kind: "type", entries: "entries" });
+
+/// One log entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct LogEntry<'b> {
+    /// `str`, `bin` or `cbor`: what the message is.
+    pub kind: Text<'b>,
+    /// When it was written, in microseconds.
+    pub timestamp: i64,
+    /// How severe it is.
+    pub level: u32,
+    /// Its number.
+    pub index: u32,
+    /// Who wrote it.
+    pub module: u32,
+    /// The hash of the image that wrote it.
+    pub image_hash: Option<Bytes<'b>>,
+    /// The message.
+    pub message: Bytes<'b>,
+}
+
+map!(response LogEntry<'b> {
+    kind: "type",
+    timestamp: "ts",
+    level: "level",
+    index: "index",
+    module: "module",
+    image_hash: "imghash",
+    message: "msg",
+});
+
+impl Request for LogShow<'_> {
+    const OP: Op = Op::Read;
+    const GROUP: Group = Group::LOG;
+    const COMMAND: u8 = 0;
+    type Response<'m> = LogShowResponse<'m>;
+
+    fn response(payload: &[u8]) -> Result<LogShowResponse<'_>, client::Error> {
+        match Error::find(payload)? {
+            Some(error) if !has_entries(payload) => Err(client::Error::Remote(error)),
+            _ => Ok(Decode::decode(payload)?),
+        }
+    }
+}
+
+fn has_entries(payload: &[u8]) -> bool {
+    error::beside::<List<'_, Log<'_>>>(payload, "logs")
+        .is_some_and(|logs| logs.iter().any(|log| !log.entries.is_empty()))
+}
+
+/// Empties the logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct LogClear<'b> {
+    /// Which log; all by default.
+    pub name: Option<Text<'b>>,
+}
+
+map!(request LogClear<'b> { name: "log_name" });
+
+impl Request for LogClear<'_> {
+    const OP: Op = Op::Write;
+    const GROUP: Group = Group::LOG;
+    const COMMAND: u8 = 1;
+    type Response<'m> = Empty;
+}
+
+/// Asks for the modules that write logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct LogModules {}
+
+map!(request LogModules {});
+
+/// The modules and their numbers.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct LogModulesResponse<'b> {
+    /// Number by name.
+    pub modules: Table<'b, u32>,
+}
+
+map!(response LogModulesResponse<'b> { modules: "module_map" });
+
+impl Request for LogModules {
+    const OP: Op = Op::Read;
+    const GROUP: Group = Group::LOG;
+    const COMMAND: u8 = 3;
+    type Response<'m> = LogModulesResponse<'m>;
+}
+
+/// Asks for the log levels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct LogLevels {}
+
+map!(request LogLevels {});
+
+/// The levels and their numbers.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct LogLevelsResponse<'b> {
+    /// Number by name.
+    pub levels: Table<'b, u32>,
+}
+
+map!(response LogLevelsResponse<'b> { levels: "level_map" });
+
+impl Request for LogLevels {
+    const OP: Op = Op::Read;
+    const GROUP: Group = Group::LOG;
+    const COMMAND: u8 = 4;
+    type Response<'m> = LogLevelsResponse<'m>;
+}
+
+/// Asks which logs there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct LogList {}
+
+map!(request LogList {});
+
+/// The names of the logs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct LogListResponse<'b> {
+    /// One name per log.
+    pub logs: List<'b, Text<'b>>,
+}
+
+map!(response LogListResponse<'b> { logs: "log_list" });
+
+impl Request for LogList {
+    const OP: Op = Op::Read;
+    const GROUP: Group = Group::LOG;
+    const COMMAND: u8 = 5;
+    type Response<'m> = LogListResponse<'m>;
+}
+
+/// Makes the device crash, to see what becomes of it. Usually there is no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Crash<'b> {
+    /// How: `div0`, `jump0`, `ref0`, `assert` or `wdog`.
+    pub how: Text<'b>,
+}
+
+map!(request Crash<'b> { how: "t" });
+
+impl Request for Crash<'_> {
+    const OP: Op = Op::Write;
+    const GROUP: Group = Group::CRASH;
+    const COMMAND: u8 = 0;
+    type Response<'m> = Empty;
+}
+
+/// Runs a test on the device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct RunTest<'b> {
+    /// Which one; all by default.
+    pub name: Option<Text<'b>>,
+    /// A word that the device puts into its log.
+    pub token: Option<Text<'b>>,
+}
+
+map!(request RunTest<'b> { name: "testname", token: "token" });
+
+impl Request for RunTest<'_> {
+    const OP: Op = Op::Write;
+    const GROUP: Group = Group::RUN;
+    const COMMAND: u8 = 0;
+    type Response<'m> = Empty;
+}
+
+/// Asks which tests there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct RunList {}
+
+map!(request RunList {});
+
+/// The names of the tests.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct RunListResponse<'b> {
+    /// One name per test.
+    pub tests: List<'b, Text<'b>>,
+}
+
+map!(response RunListResponse<'b> { tests: "run_list" });
+
+impl Request for RunList {
+    const OP: Op = Op::Read;
+    const GROUP: Group = Group::RUN;
+    const COMMAND: u8 = 1;
+    type Response<'m> = RunListResponse<'m>;
+}

@@ -1,0 +1,341 @@
+//! Group 0, operating system: echo, statistics of tasks and memory pools, date and time, reset, parameters, information.
+//!
+//! Specification: Zephyr Project, *Default / OS Management Group*.
+//!
+//! | command | op | request | response |
+//! |---|---|---|---|
+//! | 0 | read, write | [`Echo`] | [`EchoResponse`] |
+//! | 1 | write | [`ConsoleEcho`] | [`Empty`] |
+//! | 2 | read | [`TaskStatistics`] | [`TaskStatisticsResponse`] |
+//! | 3 | read | [`PoolStatistics`] | [`PoolStatisticsResponse`] |
+//! | 4 | read | [`ReadDateTime`] | [`DateTimeResponse`] |
+//! | 4 | write | [`WriteDateTime`] | [`Empty`] |
+//! | 5 | write | [`Reset`] | [`Empty`] |
+//! | 6 | read | [`Parameters`] | [`ParametersResponse`] |
+//! | 7 | read | [`Info`] | [`InfoResponse`] |
+//! | 8 | read | [`BootLoader`] | [`BootLoaderResponse`] |
+//!
+//! # Interpretation
+//!
+//! * Echo is answered to both ops: some clients read, most write. A missing text is an empty one. A text that is not UTF-8
+//!   gets `rc` 3, since the response would not be valid CBOR; other servers send it back. It is the one text of the client that
+//!   this crate sends back: a [`Commands`] that puts `format` or `query` into its response has to ask [`Text::is_utf8`] itself.
+//! * `force` of a reset is sent as a boolean and read as a boolean or an integer, since both are in use.
+//! * Pools come as `mpools` (newtmgr) or as one key per pool (Zephyr); both are read, the second is written.
+
+use crate::cbor::{BufferFull, Item, Malformed, Text, Value, Writer};
+use crate::smp::server::{After, Answer, Incoming, Reply};
+use crate::smp::{Decode, Empty, Encode, Error, Group, Op, Request, map};
+
+mod information;
+mod statistics;
+
+pub use information::{BootLoader, BootLoaderResponse, Info, InfoResponse, mode_name};
+pub use statistics::{Pool, PoolStatistics, PoolStatisticsResponse, Task, TaskStatistics, TaskStatisticsResponse};
+
+/// Asks for the same text back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Echo<'b> {
+    /// The text; `None` is answered like an empty one.
+    pub text: Option<Text<'b>>,
+}
+
+/// An [`Echo`] whose text may be anything.
+#[derive(Clone, Copy)]
+struct Anything<'b> {
+    text: Option<Text<'b>>,
+}
+
+map!(request Anything<'b> { text: "d" });
+
+impl Encode for Echo<'_> {
+    fn encode(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
+        Anything { text: self.text }.encode(writer)
+    }
+}
+
+/// Refuses a text that is not UTF-8: whoever sent it back would send invalid CBOR.
+impl<'b> Decode<'b> for Echo<'b> {
+    fn decode(payload: &'b [u8]) -> Result<Self, Malformed> {
+        let Anything { text } = Anything::decode(payload)?;
+        if text.is_none_or(Text::is_utf8) { Ok(Self { text }) } else { Err(Malformed) }
+    }
+}
+
+impl<'b> Echo<'b> {
+    /// Asks for `text` back.
+    #[must_use]
+    pub fn new(text: &'b str) -> Self {
+        Self { text: Some(text.into()) }
+    }
+}
+
+/// The text of an [`Echo`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct EchoResponse<'b> {
+    /// What was sent.
+    pub text: Text<'b>,
+}
+
+map!(response EchoResponse<'b> { text: "r" });
+
+impl Request for Echo<'_> {
+    const OP: Op = Op::Write;
+    const GROUP: Group = Group::OS;
+    const COMMAND: u8 = 0;
+    type Response<'m> = EchoResponse<'m>;
+}
+
+/// Asks a text console to echo what it receives, or to stop that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct ConsoleEcho {
+    /// 1 on, 0 off.
+    pub echo: Option<i32>,
+}
+
+map!(request ConsoleEcho { echo: "echo" });
+
+impl Request for ConsoleEcho {
+    const OP: Op = Op::Write;
+    const GROUP: Group = Group::OS;
+    const COMMAND: u8 = 1;
+    type Response<'m> = Empty;
+}
+
+/// Asks for date and time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct ReadDateTime {}
+
+map!(request ReadDateTime {});
+
+/// Date and time of the device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct DateTimeResponse<'b> {
+    /// `2026-11-20T21:53:18`, with a fraction if the device has one, without a zone on Zephyr.
+    pub datetime: Text<'b>,
+}
+
+map!(response DateTimeResponse<'b> { datetime: "datetime" });
+
+impl Request for ReadDateTime {
+    const OP: Op = Op::Read;
+    const GROUP: Group = Group::OS;
+    const COMMAND: u8 = 4;
+    type Response<'m> = DateTimeResponse<'m>;
+}
+
+/// Sets date and time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct WriteDateTime<'b> {
+    /// `YYYY-MM-DDTHH:MM:SS`, 19 to 26 characters; Zephyr ignores a zone.
+    pub datetime: Text<'b>,
+}
+
+map!(request WriteDateTime<'b> { datetime: "datetime" });
+
+impl Request for WriteDateTime<'_> {
+    const OP: Op = Op::Write;
+    const GROUP: Group = Group::OS;
+    const COMMAND: u8 = 4;
+    type Response<'m> = Empty;
+}
+
+/// Resets the device after the answer has left.
+///
+/// The connection often goes with it: no answer within the time-out is probable success.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Reset {
+    /// Reset even if the application would rather not.
+    pub force: Option<Force>,
+    /// 0 the application, 1 the boot loader's recovery, others as the application says.
+    pub boot_mode: Option<u8>,
+}
+
+map!(request Reset { force: "force", boot_mode: "boot_mode" });
+
+/// The `force` of a [`Reset`]: a boolean that may come as an integer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Force(pub bool);
+
+impl Value<'_> for Force {
+    fn of(item: Item<'_>) -> Result<Self, Malformed> {
+        match item {
+            Item::Boolean(force) => Ok(Self(force)),
+            item => i64::of(item).map(|force| Self(force != 0)),
+        }
+    }
+
+    fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
+        writer.boolean(self.0)
+    }
+}
+
+impl Request for Reset {
+    const OP: Op = Op::Write;
+    const GROUP: Group = Group::OS;
+    const COMMAND: u8 = 5;
+    type Response<'m> = Empty;
+}
+
+/// Asks for the sizes of the server's buffers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Parameters {}
+
+map!(request Parameters {});
+
+/// The sizes of the server's buffers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct ParametersResponse {
+    /// Bytes of one receive buffer. On the console a message may have 4 bytes less, on other transports all of it.
+    pub buf_size: u32,
+    /// Number of buffers. At most one less may be outstanding: one holds the answer.
+    pub buf_count: u32,
+}
+
+map!(response ParametersResponse { buf_size: "buf_size", buf_count: "buf_count" });
+
+impl Request for Parameters {
+    const OP: Op = Op::Read;
+    const GROUP: Group = Group::OS;
+    const COMMAND: u8 = 6;
+    type Response<'m> = ParametersResponse;
+}
+
+/// What a device does for this group. Every command has a body already: echo echoes, the rest is not supported.
+pub trait Commands {
+    /// Gives the text back.
+    ///
+    /// # Errors
+    ///
+    /// None by default. A text that is not UTF-8 does not get here: it cannot be read as an [`Echo`].
+    fn echo<'r>(&'r mut self, request: Echo<'r>) -> Result<EchoResponse<'r>, Error> {
+        Ok(EchoResponse { text: request.text.unwrap_or("".into()) })
+    }
+
+    /// Switches the echo of a text console.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NOT_SUPPORTED`] by default.
+    fn console_echo(&mut self, request: ConsoleEcho) -> Result<Empty, Error> {
+        let _ = request;
+        Err(Error::NOT_SUPPORTED)
+    }
+
+    /// Lists the tasks.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NOT_SUPPORTED`] by default.
+    fn task_statistics(&mut self) -> Result<TaskStatisticsResponse<'_>, Error> {
+        Err(Error::NOT_SUPPORTED)
+    }
+
+    /// Lists the memory pools.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NOT_SUPPORTED`] by default.
+    fn pool_statistics(&mut self) -> Result<PoolStatisticsResponse<'_>, Error> {
+        Err(Error::NOT_SUPPORTED)
+    }
+
+    /// Tells date and time.
+    ///
+    /// # Errors
+    ///
+    /// [`error::os::RTC_NOT_SET`](crate::smp::error::os::RTC_NOT_SET) if the clock was never set.
+    fn read_datetime(&mut self) -> Result<DateTimeResponse<'_>, Error> {
+        Err(Error::NOT_SUPPORTED)
+    }
+
+    /// Sets date and time.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::INVALID`] for a text that is no date.
+    fn write_datetime(&mut self, request: WriteDateTime<'_>) -> Result<Empty, Error> {
+        let _ = request;
+        Err(Error::NOT_SUPPORTED)
+    }
+
+    /// Says whether the device may be reset now. It is not to do so here: the server's
+    /// [`After::Reset`] asks for it once the answer has left.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BUSY`] refuses, which a request with `force` must not be.
+    fn reset(&mut self, request: Reset) -> Result<Empty, Error> {
+        let _ = request;
+        Err(Error::NOT_SUPPORTED)
+    }
+
+    /// Tells the sizes of the buffers: the framing's buffer, and how many messages the port and the framing can hold.
+    ///
+    /// Not called by a server that answers this itself: see [`Server::with_parameters`](crate::smp::server::Server::with_parameters),
+    /// whose sizes are compared with those of the framing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NOT_SUPPORTED`] by default.
+    fn parameters(&mut self) -> Result<ParametersResponse, Error> {
+        Err(Error::NOT_SUPPORTED)
+    }
+
+    /// Describes the firmware.
+    ///
+    /// # Errors
+    ///
+    /// [`error::os::INVALID_FORMAT`](crate::smp::error::os::INVALID_FORMAT) for an unknown character.
+    fn info<'r>(&'r mut self, request: Info<'r>) -> Result<InfoResponse<'r>, Error> {
+        let _ = request;
+        Err(Error::NOT_SUPPORTED)
+    }
+
+    /// Describes the boot loader.
+    ///
+    /// # Errors
+    ///
+    /// [`error::os::QUERY_YIELDS_NO_ANSWER`](crate::smp::error::os::QUERY_YIELDS_NO_ANSWER) for an unknown query.
+    fn boot_loader<'r>(&'r mut self, request: BootLoader<'r>) -> Result<BootLoaderResponse<'r>, Error> {
+        let _ = request;
+        Err(Error::NOT_SUPPORTED)
+    }
+}
+
+/// Reads a request of this group, has it done, and writes the answer.
+#[inline(never)] // For the stack: see `server`.
+pub fn dispatch<C: Commands + ?Sized>(commands: &mut C, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
+    match (incoming.op(), incoming.command()) {
+        (_, Echo::COMMAND) => incoming.answer(reply, |request| commands.echo(request)),
+        (Op::Write, ConsoleEcho::COMMAND) => incoming.answer(reply, |request| commands.console_echo(request)),
+        (Op::Read, TaskStatistics::COMMAND) => incoming.answer(reply, |Empty {}| commands.task_statistics()),
+        (Op::Read, PoolStatistics::COMMAND) => incoming.answer(reply, |Empty {}| commands.pool_statistics()),
+        (Op::Read, ReadDateTime::COMMAND) => incoming.answer(reply, |Empty {}| commands.read_datetime()),
+        (Op::Write, WriteDateTime::COMMAND) => incoming.answer(reply, |request| commands.write_datetime(request)),
+        (Op::Write, Reset::COMMAND) => {
+            let mut after = After::Nothing;
+            let answer = incoming.answer(reply, |request: Reset| {
+                let done = commands.reset(request)?;
+                let Reset { force, boot_mode } = request;
+                after = After::Reset { force: force == Some(Force(true)), mode: boot_mode.unwrap_or(0) };
+                Ok(done)
+            });
+            answer.then(after)
+        }
+        (Op::Read, Parameters::COMMAND) => incoming.answer(reply, |Empty {}| commands.parameters()),
+        (Op::Read, Info::COMMAND) => incoming.answer(reply, |request| commands.info(request)),
+        (Op::Read, BootLoader::COMMAND) => incoming.answer(reply, |request| commands.boot_loader(request)),
+        _ => reply.error(Error::NOT_SUPPORTED),
+    }
+}

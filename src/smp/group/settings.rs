@@ -1,0 +1,257 @@
+//! Group 3, settings: named values that the device keeps, which newtmgr calls config.
+//!
+//! Specification: Zephyr Project, *Settings (Config) Management Group*.
+//!
+//! | command | op | request | response |
+//! |---|---|---|---|
+//! | 0 | read | [`Read`] | [`ReadResponse`] |
+//! | 0 | write | [`Write`] | [`Empty`] |
+//! | 1 | write | [`Delete`] | [`Empty`] |
+//! | 2 | write | [`Commit`] | [`Empty`] |
+//! | 3 | read | [`Load`] | [`Empty`] |
+//! | 3 | write | [`Save`] | [`Empty`] |
+//!
+//! # Interpretation
+//!
+//! * Values are bytes in Zephyr and text in Mynewt; both are read, bytes are written unless text is asked for.
+
+mod store;
+
+pub use store::{Settings, Store};
+
+use crate::cbor::{BufferFull, Bytes, Chunks, Item, Malformed, Text, Value, Writer};
+use crate::smp::server::{Answer, Incoming, Reply};
+use crate::smp::{Empty, Error, Group, Op, Request, map};
+
+/// The value of a setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Setting<'b> {
+    /// As Zephyr has it.
+    Bytes(Bytes<'b>),
+    /// As Mynewt has it.
+    Text(Text<'b>),
+}
+
+impl<'b> Setting<'b> {
+    /// Its bytes, whichever it is.
+    #[must_use]
+    pub const fn chunks(self) -> Chunks<'b> {
+        match self {
+            Self::Bytes(bytes) => bytes.chunks(),
+            Self::Text(text) => text.as_bytes(),
+        }
+    }
+}
+
+impl<'b> From<&'b [u8]> for Setting<'b> {
+    fn from(bytes: &'b [u8]) -> Self {
+        Self::Bytes(bytes.into())
+    }
+}
+
+impl<'b> Value<'b> for Setting<'b> {
+    fn of(item: Item<'b>) -> Result<Self, Malformed> {
+        match item {
+            Item::Bytes(bytes) => Ok(Self::Bytes(bytes)),
+            Item::Text(text) => Ok(Self::Text(text)),
+            _ => Err(Malformed),
+        }
+    }
+
+    fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
+        match self {
+            Self::Bytes(bytes) => bytes.write(writer),
+            Self::Text(text) => text.write(writer),
+        }
+    }
+}
+
+/// Asks for a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Read<'b> {
+    /// The name, `subtree/key`; fewer than 32 bytes on Zephyr.
+    pub name: Text<'b>,
+    /// The longest value that is wanted, in bytes.
+    pub max_size: Option<u32>,
+}
+
+map!(request Read<'b> { name: "name", max_size: "max_size" });
+
+/// A value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct ReadResponse<'b> {
+    /// The value.
+    pub value: Setting<'b>,
+    /// The server's limit, if more was asked for.
+    pub max_size: Option<u32>,
+}
+
+map!(response ReadResponse<'b> { value: "val", max_size: "max_size" });
+
+impl Request for Read<'_> {
+    const OP: Op = Op::Read;
+    const GROUP: Group = Group::SETTINGS;
+    const COMMAND: u8 = 0;
+    type Response<'m> = ReadResponse<'m>;
+}
+
+/// Sets a value until the next restart, or for good once it is saved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Write<'b> {
+    /// The name.
+    pub name: Text<'b>,
+    /// The value.
+    pub value: Setting<'b>,
+    /// Mynewt: save it at once.
+    pub save: Option<bool>,
+}
+
+map!(request Write<'b> { name: "name", value: "val", save: "save" });
+
+impl Request for Write<'_> {
+    const OP: Op = Op::Write;
+    const GROUP: Group = Group::SETTINGS;
+    const COMMAND: u8 = 0;
+    type Response<'m> = Empty;
+}
+
+/// Deletes a setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Delete<'b> {
+    /// The name.
+    pub name: Text<'b>,
+}
+
+map!(request Delete<'b> { name: "name" });
+
+impl Request for Delete<'_> {
+    const OP: Op = Op::Write;
+    const GROUP: Group = Group::SETTINGS;
+    const COMMAND: u8 = 1;
+    type Response<'m> = Empty;
+}
+
+/// Makes the values that were set take effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Commit {}
+
+map!(request Commit {});
+
+impl Request for Commit {
+    const OP: Op = Op::Write;
+    const GROUP: Group = Group::SETTINGS;
+    const COMMAND: u8 = 2;
+    type Response<'m> = Empty;
+}
+
+/// Loads all settings from storage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Load {}
+
+map!(request Load {});
+
+impl Request for Load {
+    const OP: Op = Op::Read;
+    const GROUP: Group = Group::SETTINGS;
+    const COMMAND: u8 = 3;
+    type Response<'m> = Empty;
+}
+
+/// Saves settings to storage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Save<'b> {
+    /// One setting or one subtree; `None` for all. Only newer servers look at it.
+    pub name: Option<Text<'b>>,
+}
+
+map!(request Save<'b> { name: "name" });
+
+impl Request for Save<'_> {
+    const OP: Op = Op::Write;
+    const GROUP: Group = Group::SETTINGS;
+    const COMMAND: u8 = 3;
+    type Response<'m> = Empty;
+}
+
+/// What a device does for this group.
+pub trait Commands {
+    /// Tells a value.
+    ///
+    /// # Errors
+    ///
+    /// [`error::settings::KEY_NOT_FOUND`](crate::smp::error::settings::KEY_NOT_FOUND) if there is none.
+    fn read<'r>(&'r mut self, request: Read<'r>) -> Result<ReadResponse<'r>, Error> {
+        let _ = request;
+        Err(Error::NOT_SUPPORTED)
+    }
+
+    /// Sets a value.
+    ///
+    /// # Errors
+    ///
+    /// [`error::settings::WRITE_NOT_SUPPORTED`](crate::smp::error::settings::WRITE_NOT_SUPPORTED) if it cannot be set.
+    fn write(&mut self, request: Write<'_>) -> Result<Empty, Error> {
+        let _ = request;
+        Err(Error::NOT_SUPPORTED)
+    }
+
+    /// Deletes a setting.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NOT_SUPPORTED`] by default.
+    fn delete(&mut self, request: Delete<'_>) -> Result<Empty, Error> {
+        let _ = request;
+        Err(Error::NOT_SUPPORTED)
+    }
+
+    /// Makes the values that were set take effect.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NOT_SUPPORTED`] by default.
+    fn commit(&mut self) -> Result<Empty, Error> {
+        Err(Error::NOT_SUPPORTED)
+    }
+
+    /// Loads all settings.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NOT_SUPPORTED`] by default.
+    fn load(&mut self) -> Result<Empty, Error> {
+        Err(Error::NOT_SUPPORTED)
+    }
+
+    /// Saves settings.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NOT_SUPPORTED`] by default.
+    fn save(&mut self, request: Save<'_>) -> Result<Empty, Error> {
+        let _ = request;
+        Err(Error::NOT_SUPPORTED)
+    }
+}
+
+/// Reads a request of this group, has it done, and writes the answer.
+#[inline(never)] // For the stack: see `server`.
+pub fn dispatch<C: Commands + ?Sized>(commands: &mut C, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
+    match (incoming.op(), incoming.command()) {
+        (Op::Read, Read::COMMAND) => incoming.answer(reply, |request| commands.read(request)),
+        (Op::Write, Write::COMMAND) => incoming.answer(reply, |request| commands.write(request)),
+        (Op::Write, Delete::COMMAND) => incoming.answer(reply, |request| commands.delete(request)),
+        (Op::Write, Commit::COMMAND) => incoming.answer(reply, |Empty {}| commands.commit()),
+        (Op::Read, Load::COMMAND) => incoming.answer(reply, |Empty {}| commands.load()),
+        (Op::Write, Save::COMMAND) => incoming.answer(reply, |request| commands.save(request)),
+        _ => reply.error(Error::NOT_SUPPORTED),
+    }
+}

@@ -1,0 +1,89 @@
+//! Group 9, shell: one command line, its output and its result.
+//!
+//! Specification: Zephyr Project, *Shell management*.
+//!
+//! | command | op | request | response |
+//! |---|---|---|---|
+//! | 0 | write | [`Execute`] | [`ExecuteResponse`] |
+//!
+//! # Interpretation
+//!
+//! * Old servers call the result `rc`, so that a failing command looks like a failing request. A response that has
+//!   output is a response: its `rc` is the command's result.
+//! * Zephyr joins the arguments with one space and parses the line again: an argument with spaces has to be quoted by
+//!   the caller.
+
+mod runner;
+
+use core::time::Duration;
+
+pub use runner::{Output, Runner, Shell};
+
+use crate::cbor::{List, Text};
+use crate::smp::server::{Answer, Incoming, Reply};
+use crate::smp::{Decode, Error, Group, Op, Request, client, error, map};
+
+/// Executes a command line.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Execute<'b> {
+    /// The command and its arguments.
+    pub argv: List<'b, Text<'b>>,
+}
+
+map!(request Execute<'b> { argv: "argv" });
+
+/// What a command printed and returned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct ExecuteResponse<'b> {
+    /// Its output, cut where the server's buffer ended.
+    pub output: Text<'b>,
+    /// Its result; 0 is success.
+    pub result: Option<i32>,
+}
+
+map!(response ExecuteResponse<'b> { output: "o", result: "ret" });
+
+impl Request for Execute<'_> {
+    const OP: Op = Op::Write;
+    const GROUP: Group = Group::SHELL;
+    const COMMAND: u8 = 0;
+    /// The answer comes when the command has ended.
+    const TIMEOUT: Duration = Duration::from_secs(30);
+    type Response<'m> = ExecuteResponse<'m>;
+
+    fn response(payload: &[u8]) -> Result<ExecuteResponse<'_>, client::Error> {
+        if error::beside::<Text<'_>>(payload, "o").is_some() {
+            let mut response = ExecuteResponse::decode(payload)?;
+            response.result = response.result.or_else(|| error::beside(payload, "rc"));
+            return Ok(response);
+        }
+        match Error::find(payload)? {
+            Some(error) => Err(client::Error::Remote(error)),
+            None => Err(client::Error::Malformed),
+        }
+    }
+}
+
+/// What a device does for this group.
+pub trait Commands {
+    /// Runs a command line to its end.
+    ///
+    /// # Errors
+    ///
+    /// [`error::shell::EMPTY_COMMAND`] and its neighbours.
+    fn execute<'r>(&'r mut self, request: Execute<'r>) -> Result<ExecuteResponse<'r>, Error> {
+        let _ = request;
+        Err(Error::NOT_SUPPORTED)
+    }
+}
+
+/// Reads a request of this group, has it done, and writes the answer.
+#[inline(never)] // For the stack: see `server`.
+pub fn dispatch<C: Commands + ?Sized>(commands: &mut C, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
+    match (incoming.op(), incoming.command()) {
+        (Op::Write, Execute::COMMAND) => incoming.answer(reply, |request| commands.execute(request)),
+        _ => reply.error(Error::NOT_SUPPORTED),
+    }
+}

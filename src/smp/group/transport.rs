@@ -1,0 +1,225 @@
+//! Group 11, transport: reach one device through another. Experimental in Zephyr.
+//!
+//! Client side only; a server answers this group with "not supported".
+//!
+//! | command | op | request | response |
+//! |---|---|---|---|
+//! | 0 | write | [`Connect`] | [`Empty`] |
+//! | 1 | write | [`Disconnect`] | [`Empty`] |
+//! | 2 | read | [`Status`] | [`StatusResponse`] |
+//! | 6 | read | [`List`] | [`ListResponse`] |
+//! | 7 | read | [`Modes`] | [`ModesResponse`] |
+//! | 8 | read | [`Configuration`] | [`ConfigurationResponse`] |
+//!
+//! Transports: 0 console, 1 raw serial, 2 Bluetooth, 3 shell, 4 UDP over IPv4, 5 UDP over IPv6, 6 LoRaWAN, 7 SPI, from 64 on
+//! the application's own.
+
+use crate::cbor::{self, Text};
+use crate::smp::{Empty, Group, Op, Request, map};
+
+/// Connects to a device behind this one. What follows is forwarded to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Connect<'b> {
+    /// Which transport.
+    pub transport: u32,
+    /// Which of its modes; default 0.
+    pub mode: Option<u32>,
+    /// Bluetooth: the address.
+    pub address: Option<Text<'b>>,
+    /// Bluetooth: 0 public, 1 random.
+    pub address_type: Option<u32>,
+    /// Bluetooth: use the coded PHY.
+    pub le_coded: Option<bool>,
+}
+
+map!(request Connect<'b> {
+    transport: "transport",
+    mode: "mode",
+    address: "address",
+    address_type: "address_type",
+    le_coded: "le_coded",
+});
+
+impl Request for Connect<'_> {
+    const OP: Op = Op::Write;
+    const GROUP: Group = Group::TRANSPORT;
+    const COMMAND: u8 = 0;
+    type Response<'m> = Empty;
+}
+
+/// Ends one or all bridges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Disconnect {
+    /// The bridge over this transport.
+    pub transport: Option<u32>,
+    /// All bridges; not together with a transport.
+    pub all: Option<bool>,
+}
+
+map!(request Disconnect { transport: "transport", all: "all" });
+
+impl Request for Disconnect {
+    const OP: Op = Op::Write;
+    const GROUP: Group = Group::TRANSPORT;
+    const COMMAND: u8 = 1;
+    type Response<'m> = Empty;
+}
+
+/// Asks how many bridges there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Status {}
+
+map!(request Status {});
+
+/// How many bridges there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct StatusResponse {
+    /// How many there can be.
+    pub supported: u32,
+    /// How many there are.
+    pub active: u32,
+    /// Whether this connection is bridged.
+    pub bridged: Option<bool>,
+    /// Over which transport.
+    pub transport: Option<u32>,
+}
+
+map!(response StatusResponse {
+    supported: "supported",
+    active: "active",
+    bridged: "bridged",
+    transport: "transport",
+});
+
+impl Request for Status {
+    const OP: Op = Op::Read;
+    const GROUP: Group = Group::TRANSPORT;
+    const COMMAND: u8 = 2;
+    type Response<'m> = StatusResponse;
+}
+
+/// Asks which transports can be bridged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct List {}
+
+map!(request List {});
+
+/// The transports.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct ListResponse<'b> {
+    /// One entry each.
+    pub transports: cbor::List<'b, Transport<'b>>,
+}
+
+map!(response ListResponse<'b> { transports: "transports" });
+
+/// One transport.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Transport<'b> {
+    /// Its number.
+    pub id: u32,
+    /// Its name.
+    pub name: Option<Text<'b>>,
+}
+
+map!(response Transport<'b> { id: "id", name: "name" });
+
+impl Request for List {
+    const OP: Op = Op::Read;
+    const GROUP: Group = Group::TRANSPORT;
+    const COMMAND: u8 = 6;
+    type Response<'m> = ListResponse<'m>;
+}
+
+/// Asks for the modes of a transport.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Modes {
+    /// Which transport.
+    pub transport: u32,
+}
+
+map!(request Modes { transport: "transport" });
+
+/// The modes of a transport.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct ModesResponse<'b> {
+    /// One entry each.
+    pub modes: cbor::List<'b, Mode<'b>>,
+}
+
+map!(response ModesResponse<'b> { modes: "modes" });
+
+/// One mode of a transport.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Mode<'b> {
+    /// Its number.
+    pub id: u32,
+    /// What it is.
+    pub description: Option<Text<'b>>,
+    /// Whether it can be the near end.
+    pub incoming: bool,
+    /// Whether it can be the far end.
+    pub outgoing: bool,
+}
+
+map!(response Mode<'b> { id: "id", description: "description", incoming: "incoming", outgoing: "outgoing" });
+
+impl Request for Modes {
+    const OP: Op = Op::Read;
+    const GROUP: Group = Group::TRANSPORT;
+    const COMMAND: u8 = 7;
+    type Response<'m> = ModesResponse<'m>;
+}
+
+/// Asks what a [`Connect`] to a transport in a mode may say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Configuration {
+    /// Which transport.
+    pub transport: u32,
+    /// Which mode.
+    pub mode: u32,
+}
+
+map!(request Configuration { transport: "transport", mode: "mode" });
+
+/// The keys of a [`Connect`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct ConfigurationResponse<'b> {
+    /// One entry each.
+    pub keys: cbor::List<'b, Key<'b>>,
+}
+
+map!(response ConfigurationResponse<'b> { keys: "configs" });
+
+/// One key of a [`Connect`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Key<'b> {
+    /// Its name.
+    pub name: Text<'b>,
+    /// 0 unsigned, 1 signed, 2 boolean, 3 text, 4 bytes.
+    pub kind: u32,
+    /// Whether it must be there.
+    pub required: bool,
+}
+
+map!(response Key<'b> { name: "name", kind: "type", required: "required" });
+
+impl Request for Configuration {
+    const OP: Op = Op::Read;
+    const GROUP: Group = Group::TRANSPORT;
+    const COMMAND: u8 = 8;
+    type Response<'m> = ConfigurationResponse<'m>;
+}
