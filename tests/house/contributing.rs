@@ -1,4 +1,4 @@
-//! CONTRIBUTING is true: its places exist, and it says what each step of `.ci/run` proves.
+//! CONTRIBUTING and README are true: their places exist, and each step of `.ci/run` is explained.
 
 use std::path::Path;
 
@@ -7,22 +7,22 @@ fn read(name: &str) -> Option<String> {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).ok()
 }
 
+/// Whether these words are a path of the checkout.
+fn is_place(word: &str) -> bool {
+    let folders = ["src/", "tests/", "examples/", "benches/", ".ci/", ".cargo/"];
+    folders.iter().any(|folder| word.starts_with(folder)) && !word.contains(['*', ' ', '{']) && !word.contains("NAME")
+}
+
 #[test]
-fn every_place_that_contributing_names_exists() {
-    let Some(text) = read(".github/CONTRIBUTING.md") else { return };
-    let words = text.split('`').skip(1).step_by(2);
-    let is_place = |word: &&str| {
-        let folders = ["src/", "tests/", "examples/", "benches/", ".ci/", ".cargo/"];
-        folders.iter().any(|folder| word.starts_with(folder))
-            && !word.contains(['*', ' ', '{'])
-            && !word.contains("NAME")
-    };
-    let mut count = 0;
-    for place in words.filter(is_place) {
-        count += 1;
-        assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(place).exists(), "{place} does not exist");
+fn every_place_that_contributing_and_the_readme_name_exists() {
+    let (Some(contributing), Some(readme)) = (read(".github/CONTRIBUTING.md"), read("README.md")) else { return };
+    for (text, least) in [(contributing, 25), (readme, 15)] {
+        let places: Vec<_> = text.split('`').skip(1).step_by(2).filter(|word| is_place(word)).collect();
+        for place in &places {
+            assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(place).exists(), "{place} does not exist");
+        }
+        assert!(places.len() >= least, "{} places", places.len());
     }
-    assert!(count >= 30, "{count} places");
 }
 
 #[test]
