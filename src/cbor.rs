@@ -58,6 +58,8 @@ mod list;
 mod reader;
 mod string;
 mod value;
+#[cfg(test)]
+pub(crate) mod work;
 mod writer;
 
 pub(crate) use keys::{Keys, keys};
