@@ -36,3 +36,23 @@ fn contributing_says_what_each_step_of_the_checks_proves() {
     }
     assert!(count >= 15, "{count} steps");
 }
+
+#[test]
+fn pages_and_the_comments_of_examples_wrap_at_100_columns() {
+    let mut count = 0;
+    for folder in [".github", "src/guide", "examples"] {
+        let Ok(entries) = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)) else { continue };
+        for path in entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_file()) {
+            count += 1;
+            let (text, is_page) = (std::fs::read_to_string(&path).unwrap(), path.extension().unwrap() == "md");
+            let mut in_code = false;
+            for (at, line) in text.lines().enumerate() {
+                in_code ^= is_page && line.starts_with("```");
+                // Code has its own width; a row of a table cannot be broken.
+                let is_prose = if is_page { !in_code && !line.starts_with('|') } else { line.trim().starts_with("//") };
+                assert!(!is_prose || line.chars().count() <= 100, "{}:{}: {line}", path.display(), at + 1);
+            }
+        }
+    }
+    assert!(count >= 15, "{count} files");
+}
