@@ -10,7 +10,7 @@ use anysmp::smp::fs::{self, Files, HashOutput, Path, Store};
 use anysmp::smp::server::{AllowAll, Answer, Incoming, Reply, serve};
 use anysmp::smp::{Error, Header, Request, enumeration, error, settings, shell, stat};
 
-#[cfg(feature = "sha2")]
+#[cfg(all(anysmp_checkout, feature = "sha2"))]
 use crate::item::{Form, Item};
 use crate::kit::random::Random;
 

@@ -1,5 +1,7 @@
 //! A simulated greenhouse for S3MP: temperature, humidity and light that move by themselves, a heater, a label.
 
+#![expect(clippy::cast_possible_truncation, reason = "a simulation on a host, whose values stay in their ranges")]
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -36,6 +38,12 @@ pub struct Greenhouse {
     boot: u64,
     started: Instant,
     debug: Option<String>,
+}
+
+impl Default for Greenhouse {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Greenhouse {
