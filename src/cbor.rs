@@ -1,4 +1,4 @@
-//! What SMP needs of CBOR (RFC 8949), small enough for a boot loader.
+//! The part of CBOR (RFC 8949) that device protocols need, small enough for a boot loader.
 //!
 //! Reading is done by a cursor that knows the peers: maps with text keys in any order, definite and indefinite lengths mixed
 //! at will (Zephyr sends only indefinite ones, and a skipper must get past them without an allocator), integers of any width,
@@ -19,6 +19,31 @@
 //!
 //! `minicbor` is the oracle in tests, and can write into a [`Writer`]; the crate's own commands do not use it, for its size.
 //!
+//! ```
+//! use anysmp::cbor::{Reader, Value, Writer};
+//!
+//! let mut bytes = [0; 32];
+//! let mut writer = Writer::new(&mut bytes);
+//! writer.map(2)?;
+//! writer.text("lamp")?;
+//! writer.unsigned(3)?;
+//! writer.text("on")?;
+//! writer.boolean(true)?;
+//! let len = writer.len();
+//! assert_eq!(&bytes[..len], b"\xa2\x64lamp\x03\x62on\xf5");
+//!
+//! let (mut lamp, mut reader) = (None, Reader::new(&bytes[..len]));
+//! let mut entries = reader.entries()?;
+//! while entries.more(&mut reader)? {
+//!     match reader.text()?.as_str() {
+//!         Some("lamp") => lamp = Some(u8::read(&mut reader)?),
+//!         _ => reader.skip()?, // whatever it is
+//!     }
+//! }
+//! assert_eq!(lamp, Some(3));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # Interpretation
 //!
 //! * Bytes behind the map are ignored, as real servers do; an empty payload is an empty map.
@@ -27,16 +52,21 @@
 //! * `null` for an optional key means that the key is absent. Floats, tags and simple values are only ever skipped.
 //! * Text need not be UTF-8: no server checks it.
 
+mod head;
 mod keys;
 mod list;
 mod reader;
 mod string;
+mod value;
+#[cfg(test)]
+pub(crate) mod work;
 mod writer;
 
 pub(crate) use keys::{Keys, keys};
 pub use list::{List, Table};
 pub use reader::{DEPTH, Item, Items, Reader};
 pub use string::{Bytes, Chunks, Text};
+pub use value::Value;
 pub use writer::Writer;
 
 /// The payload is not what the protocol says: the peer's fault.
@@ -64,109 +94,3 @@ impl core::fmt::Display for BufferFull {
 }
 
 impl core::error::Error for BufferFull {}
-
-/// A value inside a CBOR payload: a field of a map, or an element of a list.
-pub trait Value<'b>: Sized {
-    /// The value that an item is; a key that is missing is [`Item::Null`].
-    ///
-    /// # Errors
-    ///
-    /// [`Malformed`] if it is something else.
-    fn of(item: Item<'b>) -> Result<Self, Malformed>;
-
-    /// Reads the value that stands next.
-    ///
-    /// # Errors
-    ///
-    /// [`Malformed`] if something else stands there.
-    fn read(reader: &mut Reader<'b>) -> Result<Self, Malformed> {
-        Self::of(reader.item()?)
-    }
-
-    /// Writes the value.
-    ///
-    /// # Errors
-    ///
-    /// [`BufferFull`] if it does not fit.
-    fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull>;
-
-    /// Whether the key is left out when the value is written.
-    fn is_missing(&self) -> bool {
-        false
-    }
-}
-
-macro_rules! unsigned {
-    ($($type:ty),*) => {$(
-        impl Value<'_> for $type {
-            fn of(item: Item<'_>) -> Result<Self, Malformed> {
-                match item {
-                    Item::Unsigned(number) => Self::try_from(number).or(Err(Malformed)),
-                    _ => Err(Malformed),
-                }
-            }
-
-            fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
-                writer.unsigned(u64::from(*self))
-            }
-        }
-    )*};
-}
-unsigned!(u8, u16, u32, u64);
-
-macro_rules! signed {
-    ($($type:ty),*) => {$(
-        impl Value<'_> for $type {
-            fn of(item: Item<'_>) -> Result<Self, Malformed> {
-                match item {
-                    Item::Unsigned(number) => Self::try_from(number).or(Err(Malformed)),
-                    Item::Negative(number) => {
-                        let number = i64::try_from(number).or(Err(Malformed))?;
-                        Self::try_from(!number).or(Err(Malformed))
-                    }
-                    _ => Err(Malformed),
-                }
-            }
-
-            fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
-                writer.signed(i64::from(*self))
-            }
-        }
-    )*};
-}
-signed!(i32, i64);
-
-/// A flag that is missing, or `null`, is a flag that is not set.
-impl Value<'_> for bool {
-    fn of(item: Item<'_>) -> Result<Self, Malformed> {
-        match item {
-            Item::Boolean(value) => Ok(value),
-            Item::Null => Ok(false),
-            _ => Err(Malformed),
-        }
-    }
-
-    fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
-        writer.boolean(*self)
-    }
-}
-
-impl<'b, T: Value<'b>> Value<'b> for Option<T> {
-    fn of(item: Item<'b>) -> Result<Self, Malformed> {
-        match item {
-            Item::Null => Ok(None),
-            item => T::of(item).map(Some),
-        }
-    }
-
-    fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
-        match self {
-            Some(value) => value.write(writer),
-            None => Ok(()),
-        }
-    }
-
-    fn is_missing(&self) -> bool {
-        self.is_none()
-    }
-}

@@ -1,7 +1,5 @@
 //! The keys of a struct.
 
-use super::Text;
-
 /// The keys that a struct knows, as they stand on the wire, one behind the other: `\x63off\x63len`.
 ///
 /// A list of `&str` would take seven bytes more for each on a 32-bit target; and head and text are compared, or written, at
@@ -10,7 +8,7 @@ use super::Text;
 pub(crate) struct Keys(&'static [u8]);
 
 impl Keys {
-    /// How many there may be: what the head of a map counts in one byte, less the `rc` that a server may put in front.
+    /// How many there may be: what the head of a map counts in one byte, less one that may be put in front.
     pub(super) const MOST: usize = 22;
     /// The longest of them: its length stands in the first byte.
     const LONGEST: usize = 23;
@@ -62,12 +60,12 @@ impl Keys {
         Some(key)
     }
 
-    /// The place of this key; the number of keys if it is unknown. Leaves what stands behind it.
+    /// The place of the key that it is; the number of keys if it is unknown. Leaves what stands behind it.
     #[inline(never)] // A call of its own: most keys come when they are expected.
-    pub(super) fn find(&mut self, text: &Text<'_>) -> usize {
+    pub(super) fn find(&mut self, mut is: impl FnMut(&[u8]) -> bool) -> usize {
         let mut place = 0;
         while let Some([_head, key @ ..]) = self.take() {
-            if text.as_bytes().equals(key) {
+            if is(key) {
                 break;
             }
             place += 1;

@@ -1,9 +1,10 @@
 //! The steps between the states of automatic framing.
 
 use super::super::console::{Line, Store};
+use super::super::head::SMP_HEADER;
 use super::super::{Error, Progress};
 use super::stuffed::{decode, is_frame};
-use super::{Auto, Content, HEAD, Kind, State};
+use super::{Auto, Content, Kind, State};
 use crate::bytes;
 use crate::checksum::Crc16;
 
@@ -21,10 +22,10 @@ enum Guess {
 
 /// Guesses from two to four bytes, the last of which is new, with raw messages of up to `longest` bytes.
 fn guess(front: &[u8], longest: usize) -> Guess {
-    let total = |high: u8, low: u8| usize::from(u16::from_be_bytes([high, low])).wrapping_add(HEAD);
+    let total = |high: u8, low: u8| usize::from(u16::from_be_bytes([high, low])).wrapping_add(SMP_HEADER);
     match *front {
         [0x01, 0x01] | [0x02, 0x02 | 0x08 | 0x0A] => Guess::Cobs,
-        [0x00 | 0x02 | 0x08 | 0x0A, 0x00] if HEAD <= longest => Guess::Open,
+        [0x00 | 0x02 | 0x08 | 0x0A, 0x00] if SMP_HEADER <= longest => Guess::Open,
         // A length that cannot fit is seen at its first byte: held for one byte less, a start marker there is not torn apart.
         [_, 0x00, high] if total(high, 0) <= longest => Guess::Open,
         // Two empty COBS frames and the front of a third one. A client that repeats it sends them each time, so it would never be
@@ -39,8 +40,8 @@ impl Auto<'_> {
     /// Whether a byte may begin a raw message or a COBS frame, in a buffer that may hold one.
     const fn may_begin(&self, byte: u8) -> bool {
         match byte {
-            0x01 | 0x02 => self.console.store.bytes.len() >= HEAD,
-            0x00 | 0x08 | 0x0A => self.raw && self.console.store.bytes.len() >= HEAD,
+            0x01 | 0x02 => self.console.store.bytes.len() >= SMP_HEADER,
+            0x00 | 0x08 | 0x0A => self.raw && self.console.store.bytes.len() >= SMP_HEADER,
             _ => false,
         }
     }

@@ -3,9 +3,11 @@
 use core::cell::Cell;
 
 use super::super::Error;
-use super::super::counted::{Head, SmpHead};
-use super::{CRC, HEAD};
+use super::super::head::{Head, SMP_HEADER, SmpHead};
 use crate::checksum::Crc16;
+
+/// Bytes of the CRC behind a message.
+pub(super) const CRC: usize = 2;
 
 /// Reads the data of a COBS frame byte by byte, to check them without a place to put them.
 struct Unstuffed {
@@ -66,8 +68,8 @@ pub(super) fn decode(wire: &mut [u8]) -> Result<usize, Error> {
 /// The length of the message in data of `len` bytes with this CRC.
 fn message_len(len: usize, crc: u16) -> Result<usize, Error> {
     match len.checked_sub(CRC) {
-        Some(len @ HEAD..) if crc == 0 => Ok(len),
-        Some(HEAD..) => Err(Error::Checksum),
+        Some(len @ SMP_HEADER..) if crc == 0 => Ok(len),
+        Some(SMP_HEADER..) => Err(Error::Checksum),
         _ => Err(Error::Malformed),
     }
 }
@@ -76,7 +78,7 @@ fn message_len(len: usize, crc: u16) -> Result<usize, Error> {
 /// very many runs between zeros, and a CRC fits one in 65,536.
 pub(super) fn is_frame(wire: &[u8]) -> bool {
     let mut data = Unstuffed::START;
-    let mut head = [0; HEAD];
+    let mut head = [0; SMP_HEADER];
     for place in &mut head {
         *place = data.next(wire).unwrap_or_default();
     }

@@ -24,4 +24,14 @@ impl Error {
             None => Self::Smp(rc as i32),
         }
     }
+
+    /// The code in its table.
+    #[cfg(feature = "mcuboot")]
+    #[expect(clippy::cast_sign_loss, clippy::cast_possible_truncation, reason = "the codes of tables fit")]
+    pub(in crate::smp) const fn code(self) -> u16 {
+        match self {
+            Self::Smp(rc) => rc as u16,
+            Self::Group { rc, .. } => rc,
+        }
+    }
 }
