@@ -224,30 +224,38 @@ impl<'w> Connect<'w> {
     }
 
     /// Counts time, perhaps more than anyone waits for.
-    fn pass(&mut self, time: Duration) {
+    fn elapsed(&mut self, time: Duration) {
         let (State::Quiet { left } | State::Await { left, .. }) = &mut self.state else { return };
         *left = remaining(*left, time);
         if !left.is_zero() {
             return;
         }
-        let (command, misses) = match &self.state {
-            State::Await { asked: Asked::Describe(_), misses, .. } => (Command::Describe, *misses),
-            State::Await { asked: Asked::Subscribe(place, _), misses, .. } => (Command::Subscribe(*place), *misses),
-            State::Await { asked: Asked::Status(_), .. } => return self.state = self.miss(),
-            _ => return self.state = STATUS,
+        let again = match &self.state {
+            State::Await { asked: Asked::Describe(_), misses, .. } => Some((Command::Describe, *misses)),
+            State::Await { asked: Asked::Subscribe(place, _), misses, .. } => {
+                Some((Command::Subscribe(*place), *misses))
+            }
+            State::Await { asked: Asked::Status(_), .. } => None,
+            _ => {
+                self.state = STATUS;
+                return;
+            }
         };
-        // One lost message does not mean that the slave is gone; three in a row do.
-        self.state =
-            if misses < Self::RETRIES { State::Ask { command, misses: misses.saturating_add(1) } } else { self.miss() };
+        self.state = match again {
+            // One lost message does not mean that the slave is gone; three in a row do.
+            Some((command, misses)) if misses < Self::RETRIES => {
+                State::Ask { command, misses: misses.saturating_add(1) }
+            }
+            _ => self.miss(),
+        };
     }
 
     /// Counts a missing response: asks again, if it may.
     fn miss(&mut self) -> State {
         match &mut self.retries {
-            // The retries are the caller's limit; without one a slave may be plugged in hours
-            // later.
             Some(0) => return State::Ended(ConnectOutcome::Absent),
             Some(retries) => *retries = retries.saturating_sub(1),
+            // No limit: a slave may be plugged in hours later.
             None => {}
         }
         STATUS
@@ -362,12 +370,12 @@ impl Routine for Connect<'_> {
 
     fn tick(&mut self, tick: Duration) {
         let time = self.wait.tick(tick);
-        self.pass(time);
+        self.elapsed(time);
     }
 
     fn timed_out(&mut self) {
         let time = self.wait.end();
-        self.pass(time);
+        self.elapsed(time);
     }
 
     fn report(&self) -> ConnectReport {

@@ -198,7 +198,7 @@ impl<'w> Monitor<'w> {
         }
     }
 
-    fn pass(&mut self, time: Duration) {
+    fn elapsed(&mut self, time: Duration) {
         self.since = self.since.saturating_add(time);
         for watch in self.watches.iter_mut() {
             watch.age = watch.age.saturating_add(time);
@@ -278,12 +278,12 @@ impl Routine for Monitor<'_> {
 
     fn tick(&mut self, tick: Duration) {
         let time = self.wait.tick(tick);
-        self.pass(time);
+        self.elapsed(time);
     }
 
     fn timed_out(&mut self) {
         let time = self.wait.end();
-        self.pass(time);
+        self.elapsed(time);
     }
 
     fn report(&self) -> MonitorReport {

@@ -4,6 +4,7 @@ use crate::{Operation, ask, drop_in_box, flag, number, run, serve, size, time};
 use anysmp::bsmp::curve::{self, Checksum, Curve, Digest, digest_of};
 use anysmp::bsmp::function::{self, Function, Layout};
 use anysmp::bsmp::group::{self, Members};
+use anysmp::bsmp::list::List;
 use anysmp::bsmp::routine::{Discovery, Part, ReadCurve, Tables, WriteCurve};
 use anysmp::bsmp::variable::{self, Op, Variable};
 use anysmp::bsmp::{
@@ -23,16 +24,24 @@ pub const ALL: &[Operation] = &[
     |bytes, room| {
         let Some(table) = table() else { return };
         if let Some(node) = Node::new(server(&table), address()) {
-            serve(&mut node.with_group(address()), bytes, room);
+            let mut node = node.with_group(address());
+            serve(&mut node, bytes, room);
+            drop_in_box((node.receive(bytes, room), node.server().receive(bytes, room)));
+            drop_in_box(&node.server().entities().0);
         }
     },
     |bytes, _| {
         if let Some((header, rest)) = Header::parse(bytes) {
-            drop_in_box((header.emit(), header.command.name(), rest));
+            drop_in_box((header.emit(), header.command.name(), header.command.answer(), rest));
         }
     },
     |bytes, _| drop_in_box(bytes.first().copied().and_then(Refusal::from_code).map(Refusal::code)),
-    |bytes, _| drop_in_box(Members::of(bytes).map(|members| (members.len(), members.iter().for_each(drop_in_box)))),
+    |bytes, _| {
+        drop_in_box(
+            Members::of(bytes)
+                .map(|members| (members.len(), members.iter().for_each(drop_in_box), members.split_first())),
+        )
+    },
     |_, room| drop_in_box(digest_of(&mut Plant([0; 16]), id(), curve(), room, Any)),
     |bytes, room| exchange(&QueryVersion, bytes, room, drop_in_box),
     |bytes, room| exchange(&variable::List, bytes, room, |list| list.iter().for_each(drop_in_box)),
@@ -152,6 +161,7 @@ fn exchange<R: Request>(request: &R, bytes: &[u8], room: &mut [u8], each: impl F
     ask(&mut client, request, bytes, room);
     drop_in_box(client.post(request, room));
     let Ok((_, pending)) = client.request(request, room) else { return };
+    drop_in_box(request.expectation());
     if let Ok(response) = pending.decode(bytes) {
         each(response);
     }

@@ -7,10 +7,10 @@ use anysmp::framing::console::{self, Console};
 use anysmp::framing::counted::{BsmpHead, Counted, Head, SmpHead};
 use anysmp::framing::datagram::Datagram;
 use anysmp::framing::delimited::Cobs;
+use anysmp::framing::gatt::{self, Reassembly};
 use anysmp::framing::lrc::{Lrc, max_encoded_len};
 use anysmp::framing::packet::{Echo, Packet, gap};
 use anysmp::framing::{Encoder, Framing, Progress};
-use anysmp::framing::gatt::{self, Reassembly};
 use core::hint::black_box;
 
 pub const ALL: &[Operation] = &[
