@@ -15,4 +15,6 @@ mod kit;
 
 mod entry_points;
 mod examples;
+mod imports;
+mod sizes;
 mod twins;
