@@ -142,7 +142,7 @@ impl<'b> Packet<'b> {
         self
     }
 
-    /// Whether packets end with a checksum; by default they do. Without one, for a carrier that has its own, both ends have
+    /// Sets whether packets end with a checksum; by default they do. Without one, for a carrier that has its own, both ends have
     /// to agree.
     ///
     /// Damage is then the carrier's to find; what is left is the length, which the message layer compares.
