@@ -36,8 +36,7 @@ impl HashKind {
     }
 
     /// The kind of hash in a TLV of this type; `None` if it carries something else.
-    #[must_use]
-    pub const fn of_tlv(kind: Kind) -> Option<Self> {
+    pub(super) const fn of_tlv(kind: Kind) -> Option<Self> {
         match kind {
             Kind::SHA256 => Some(Self::Sha256),
             Kind::SHA384 => Some(Self::Sha384),
