@@ -14,8 +14,8 @@
 //!   entry     type u16, length u16, value; packed
 //! ```
 //!
-//! The *hash* of an image is the value of its one hash TLV; it identifies the image in the image commands. It is not the
-//! SHA-256 of the file that an upload carries.
+//! The *hash* of an image is the value of its one hash TLV; it identifies the image in the image
+//! commands. It is not the SHA-256 of the file that an upload carries.
 //!
 //! | you want | start at |
 //! |---|---|
@@ -52,13 +52,13 @@
 //! On a device, `slots::Slots` does the image commands of a server: `examples/dfu_server.rs` is a
 //! whole one, and the guide says how firmware confirms itself and which boot mode to choose.
 //!
-//! A hash is not a signature. Everything here keeps damaged images from being started; who may start which image is
-//! decided by the bootloader alone, which checks the signature.
+//! A hash is not a signature. Everything here keeps damaged images from being started; who may
+//! start which image is decided by the bootloader alone, which checks the signature.
 //!
 //! Sources: MCUboot's `design.md`, `bootutil/image.h` and `bootutil_public.h`.
 //!
-//! **Not supported:** images of the old header format (magic `3cb8f396`), swap-using-offset (where the secondary image
-//! starts one sector late), decryption and decompression.
+//! **Not supported:** images of the old header format (magic `3cb8f396`), swap-using-offset (where
+//! the secondary image starts one sector late), decryption and decompression.
 
 #[cfg(feature = "mcuboot")]
 pub mod flash;

@@ -55,19 +55,13 @@ impl<'b> Writer<'b> {
         self.len() == 0
     }
 
-    /// What was written.
-    #[must_use]
-    pub fn written(&self) -> &[u8] {
-        self.out.get(..self.len).unwrap_or_default()
-    }
-
     /// What was written, to be changed.
-    pub fn written_mut(&mut self) -> &mut [u8] {
+    pub(crate) fn written_mut(&mut self) -> &mut [u8] {
         self.out.get_mut(..self.len).unwrap_or_default()
     }
 
     /// Drops what was written, and that something did not fit.
-    pub const fn clear(&mut self) {
+    pub(crate) const fn clear(&mut self) {
         self.len = 0;
         self.full = false;
     }

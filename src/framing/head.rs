@@ -1,7 +1,7 @@
 //! The length fields of headers: all that framings have to know of the messages that they carry.
 //!
-//! A framing whose messages carry their own length asks a [`Head`] for it; the others only refuse what is shorter than a
-//! header can be. This is the one file in which that is written down.
+//! A framing whose messages carry their own length asks a [`Head`] for it; the others only refuse
+//! what is shorter than a header can be. This is the one file in which that is written down.
 
 use core::time::Duration;
 
@@ -18,7 +18,8 @@ pub trait Head {
     /// Bytes of the header.
     const LEN: usize;
 
-    /// How long a sender stays silent after a message that it could not complete: as long as the peer may wait for the rest.
+    /// How long a sender stays silent after a message that it could not complete: as long as the
+    /// peer may wait for the rest.
     const QUIET: Duration = ABANDON;
 
     /// The length of the message in bytes, header included. `head` holds [`LEN`](Self::LEN) bytes.
@@ -29,7 +30,8 @@ pub trait Head {
     fn total(head: &[u8]) -> Result<usize, Error>;
 }
 
-/// The header of SMP: 8 bytes, the length of the payload in the third and fourth, an operation from 0 to 3 in the first.
+/// The header of SMP: 8 bytes, the length of the payload in the third and fourth, an operation from
+/// 0 to 3 in the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct SmpHead;
@@ -47,9 +49,11 @@ impl Head for SmpHead {
     }
 }
 
-/// The header of BSMP, 3 bytes: the length of the payload is in bytes 1 and 2, big-endian. BSMP 2.30 over TCP.
+/// The header of BSMP, 3 bytes: the length of the payload is in bytes 1 and 2, big-endian. BSMP
+/// 2.30 over TCP.
 ///
-/// Nothing in it can be wrong, so a stream that is out of step is noticed by a length that never arrives.
+/// Nothing in it can be wrong, so a stream that is out of step is noticed by a length that never
+/// arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct BsmpHead;

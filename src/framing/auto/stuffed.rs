@@ -1,4 +1,5 @@
-//! COBS frames in a buffer, checked and decoded where they are: the decoder of the crate needs input and output in two slices.
+//! COBS frames in a buffer, checked and decoded where they are: the decoder of the crate needs
+//! input and output in two slices.
 
 use core::cell::Cell;
 
@@ -22,7 +23,8 @@ struct Unstuffed {
 impl Unstuffed {
     const START: Self = Self { at: 0, left: 0, zero: false };
 
-    /// The next byte of the data. At the end exactly the whole frame has been read, unless its last group is cut off.
+    /// The next byte of the data. At the end exactly the whole frame has been read, unless its last
+    /// group is cut off.
     fn next(&mut self, wire: &[u8]) -> Option<u8> {
         loop {
             let byte = wire.get(self.at).copied();
@@ -44,7 +46,8 @@ impl Unstuffed {
 ///
 /// In whole groups: byte by byte it would take longer than the port may be left alone.
 pub(super) fn decode(wire: &mut [u8]) -> Result<usize, Error> {
-    // Each byte moves to the front, past bytes that were read: cells may be read and written in turn.
+    // Each byte moves to the front, past bytes that were read: cells may be read and written in
+    // turn.
     let cells = Cell::from_mut(&mut *wire).as_slice_of_cells();
     let (mut rest, mut len, mut zero) = (cells, 0usize, false);
     while let Some((code, after)) = rest.split_first() {
@@ -74,8 +77,8 @@ fn message_len(len: usize, crc: u16) -> Result<usize, Error> {
     }
 }
 
-/// Whether bytes of a raw message are a COBS frame. The length in its SMP header has to fit, too: the payload of an upload has
-/// very many runs between zeros, and a CRC fits one in 65,536.
+/// Whether bytes of a raw message are a COBS frame. The length in its SMP header has to fit, too:
+/// the payload of an upload has very many runs between zeros, and a CRC fits one in 65,536.
 pub(super) fn is_frame(wire: &[u8]) -> bool {
     let mut data = Unstuffed::START;
     let mut head = [0; SMP_HEADER];
