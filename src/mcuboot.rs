@@ -36,8 +36,6 @@
 
 #[cfg(feature = "mcuboot")]
 pub mod flash;
-#[cfg(all(feature = "async", feature = "mcuboot"))]
-pub mod flash_async;
 mod format;
 #[cfg(feature = "mcuboot")]
 pub mod shared_data;

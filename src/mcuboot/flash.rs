@@ -11,6 +11,9 @@
 //! Each operation is bounded: one erase page, or no more bytes than the caller's buffers hold. An executor may feed a
 //! watchdog, serve other tasks or lose power between any two of them.
 
+#[cfg(feature = "async")]
+pub mod asynch;
+
 use embedded_storage::nor_flash::NorFlash;
 
 /// One thing to be done to the flash. Addresses and lengths are aligned as the flash demands.
@@ -73,6 +76,50 @@ impl core::fmt::Display for Failed {
 }
 
 impl core::error::Error for Failed {}
+
+/// The rules of a flash, as values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Geometry {
+    pub(in crate::mcuboot) read: u32,
+    pub(in crate::mcuboot) write: u32,
+    pub(in crate::mcuboot) erase: u32,
+    pub(in crate::mcuboot) capacity: u32,
+    pub(in crate::mcuboot) erased: u8,
+}
+
+impl Geometry {
+    /// A flash of `capacity` bytes with these sizes of the smallest read, write and erase, each a power of two, whose
+    /// erased bytes are FF.
+    #[must_use]
+    pub const fn new(read: u32, write: u32, erase: u32, capacity: u32) -> Self {
+        Self { read, write, erase, capacity, erased: 0xFF }
+    }
+
+    /// The same flash, with another value of erased bytes.
+    #[must_use]
+    pub const fn with_erased(self, erased: u8) -> Self {
+        Self { erased, ..self }
+    }
+
+    pub(in crate::mcuboot) fn from_sizes(sizes: [usize; 4]) -> Self {
+        // A size beyond 32 bits is no power of two that fits, and `Slots::new` refuses 0.
+        let [read, write, erase, capacity] = sizes.map(|size| u32::try_from(size).unwrap_or(0));
+        Self::new(read, write, erase, capacity)
+    }
+
+    /// Whether reads, writes and erases are powers of two that divide each other as in every flash.
+    pub(in crate::mcuboot) const fn is_valid(&self) -> bool {
+        let powers = self.read.is_power_of_two() && self.write.is_power_of_two() && self.erase.is_power_of_two();
+        powers && self.read <= 512 && self.write <= 512 && self.read <= self.erase && self.write <= self.erase
+    }
+}
+
+/// The geometry of this flash. Its erased bytes are taken to be FF: see [`Geometry::with_erased`].
+#[must_use]
+pub fn geometry<F: NorFlash>(flash: &F) -> Geometry {
+    Geometry::from_sizes([F::READ_SIZE, F::WRITE_SIZE, F::ERASE_SIZE, flash.capacity()])
+}
 
 /// Work that takes flash operations.
 pub trait Job {

@@ -1,7 +1,7 @@
 //! The image commands of a device, over a NOR flash.
 //!
 //! [`Slots`] knows where the images are and how far an upload is. [`Slots::begin`] turns a [`Command`] into a [`Job`], a list
-//! of flash operations; an executor ([`flash::run`](super::flash::run) or `flash_async::run`)
+//! of flash operations; an executor ([`flash::run`](super::flash::run) or `flash::asynch::run`)
 //! does them; [`Job::finish`] gives the outcome. Nothing here knows CBOR, a port or a flash driver.
 //!
 //! ```text
@@ -66,9 +66,10 @@ use crate::shown::shown;
 use checkpoint::Log;
 use upload::{Receiving, Session};
 
+pub use super::flash::Geometry;
 pub use error::Error;
 pub use job::Job;
-pub use layout::{ConfigError, Geometry, Pair, Region, Slot, scratch_len};
+pub use layout::{ConfigError, Pair, Region, Slot, scratch_len};
 pub use state::{Info, State};
 
 /// How the bootloader of this device works.

@@ -1,7 +1,7 @@
 //! What a job asks of the flash before buffers are put in: small values that borrow nothing.
 
-use super::layout::{Geometry, Writable, down, up};
-use crate::mcuboot::flash::Operation;
+use super::layout::{Writable, down, up};
+use crate::mcuboot::flash::{Geometry, Operation};
 
 /// An operation without its buffer.
 #[derive(Debug, Clone, Copy)]

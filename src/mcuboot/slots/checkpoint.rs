@@ -13,11 +13,12 @@
 //! misses, the SHA-256 of the file and the image hash find.) Numbers are little-endian.
 
 use super::access::Access;
-use super::layout::{Geometry, LogRegion, Writable, down};
+use super::layout::{LogRegion, Writable, down};
 use super::upload::{Key, Receiving};
 use crate::bytes::copy;
 use crate::bytes::take;
 use crate::checksum::Crc16;
+use crate::mcuboot::flash::Geometry;
 
 /// Bytes of a record before it is padded to the write size.
 pub(super) const RECORD_LEN: usize = 64;

@@ -4,10 +4,9 @@
 //! sources of one, all in this file: the slot of a pair that does *not* run, the checkpoint region, and a single
 //! trailer field. None of them can name the body of the running slot.
 
-use embedded_storage::nor_flash::NorFlash;
-
 use super::look::Seen;
 use super::{BootMode, Config};
+use crate::mcuboot::flash::Geometry;
 use crate::mcuboot::trailer::{Field, Layout};
 
 /// A part of the flash.
@@ -176,57 +175,6 @@ impl Writable {
         self.offset.checked_add(len).filter(|end| *end <= self.region.len)?;
         // Regions do not reach beyond the flash.
         Some(self.region.start.wrapping_add(self.offset))
-    }
-}
-
-/// The rules of a flash, as values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Geometry {
-    pub(super) read: u32,
-    pub(super) write: u32,
-    pub(super) erase: u32,
-    pub(super) capacity: u32,
-    pub(super) erased: u8,
-}
-
-impl Geometry {
-    /// A flash of `capacity` bytes with these sizes of the smallest read, write and erase, each a power of two, whose
-    /// erased bytes are FF.
-    #[must_use]
-    pub const fn new(read: u32, write: u32, erase: u32, capacity: u32) -> Self {
-        Self { read, write, erase, capacity, erased: 0xFF }
-    }
-
-    /// The rules of this flash.
-    #[must_use]
-    pub fn of<F: NorFlash>(flash: &F) -> Self {
-        Self::from_sizes([F::READ_SIZE, F::WRITE_SIZE, F::ERASE_SIZE, flash.capacity()])
-    }
-
-    /// The rules of this async flash.
-    #[cfg(feature = "async")]
-    #[must_use]
-    pub fn of_async<F: embedded_storage_async::nor_flash::NorFlash>(flash: &F) -> Self {
-        Self::from_sizes([F::READ_SIZE, F::WRITE_SIZE, F::ERASE_SIZE, flash.capacity()])
-    }
-
-    /// The same flash, with another value of erased bytes.
-    #[must_use]
-    pub const fn with_erased(self, erased: u8) -> Self {
-        Self { erased, ..self }
-    }
-
-    fn from_sizes(sizes: [usize; 4]) -> Self {
-        // A size beyond 32 bits is no power of two that fits, and `Slots::new` refuses 0.
-        let [read, write, erase, capacity] = sizes.map(|size| u32::try_from(size).unwrap_or(0));
-        Self::new(read, write, erase, capacity)
-    }
-
-    /// Whether reads, writes and erases are powers of two that divide each other as in every flash.
-    const fn is_valid(&self) -> bool {
-        let powers = self.read.is_power_of_two() && self.write.is_power_of_two() && self.erase.is_power_of_two();
-        powers && self.read <= 512 && self.write <= 512 && self.read <= self.erase && self.write <= self.erase
     }
 }
 

@@ -1,11 +1,12 @@
 //! What the slots hold and which of them is booted next: the answer to a state read, and the rules of a state write.
 
 use super::access::{Access, Kind, size};
-use super::layout::{Geometry, Pair, Slot, up};
+use super::layout::{Pair, Slot, up};
 use super::look::{self, Seen};
 use super::{BootMode, Error, Slots};
 use crate::bytes::copy;
 use crate::mcuboot::digest::Digest;
+use crate::mcuboot::flash::Geometry;
 use crate::mcuboot::trailer::{Field, Flag, Layout, Magic, SwapType};
 use crate::mcuboot::{Flags, Version};
 use crate::shown::shown;

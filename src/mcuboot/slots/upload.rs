@@ -12,9 +12,10 @@
 use super::Chunk;
 use super::access::{self, Access, Kind};
 use super::checkpoint::Log;
-use super::layout::{Geometry, Target, down};
+use super::layout::{Target, down};
 use crate::bytes::copy;
 use crate::checksum::Crc16;
+use crate::mcuboot::flash::Geometry;
 
 /// The `sha` of an upload, by which a client finds its session again; none if it is empty.
 #[derive(Clone, Copy)]

@@ -9,7 +9,8 @@ use anysmp::blocking::Link;
 use anysmp::framing::console::Console;
 use anysmp::line::Buffers;
 use anysmp::mcuboot::digest::Sha256;
-use anysmp::mcuboot::slots::{Config, Geometry, Pair, Slots, scratch_len};
+use anysmp::mcuboot::flash;
+use anysmp::mcuboot::slots::{Config, Pair, Slots, scratch_len};
 use anysmp::smp::server::{After, AllowAll, Answers, Server};
 use embedded_storage::nor_flash::{NorFlash as _, ReadNorFlash as _};
 use firmware::board::{self, Board, CHECKPOINT, Flash, PRIMARY, SECONDARY};
@@ -38,7 +39,7 @@ fn main() -> ! {
     let _ = (start, version);
 
     let (mut pairs, mut scratch) = ([Pair::new(PRIMARY, SECONDARY)], [0; SCRATCH]);
-    let config = Config { align: boot::ALIGN, checkpoint: Some(CHECKPOINT), ..Config::new(Geometry::of(&flash)) };
+    let config = Config { align: boot::ALIGN, checkpoint: Some(CHECKPOINT), ..Config::new(flash::geometry(&flash)) };
     let Ok(slots) = Slots::new(config, &mut pairs, &mut scratch, Sha256::new()) else { firmware::exit(false) };
     let values = Values::new(&mut flash);
     let device = Device { os: Os::new(), slots, flash, values, lamp: Lamp::default(), link: Default::default() };

@@ -9,8 +9,8 @@ use anysmp::asynch::Link;
 use anysmp::framing::console::Console;
 use anysmp::line::Buffers;
 use anysmp::mcuboot::digest::Sha256;
-use anysmp::mcuboot::flash_async;
-use anysmp::mcuboot::slots::{Config, Geometry, Pair, Slots, scratch_len};
+use anysmp::mcuboot::flash;
+use anysmp::mcuboot::slots::{Config, Pair, Slots, scratch_len};
 use anysmp::smp::server::{After, AllowAll, Answer, Answers, AsyncHandler, Handler as _, Incoming, Reply, Server};
 use anysmp::smp::stat::{self, Set};
 use anysmp::smp::{Group, image};
@@ -55,7 +55,7 @@ impl AsyncHandler for Patient<'_> {
         match incoming.group() {
             Group::IMAGE => {
                 let job = image::begin(&mut device.slots, incoming);
-                flash_async::run(job, &mut SlowFlash { flash: &mut device.flash, work }).await.finish(reply)
+                flash::asynch::run(job, &mut SlowFlash { flash: &mut device.flash, work }).await.finish(reply)
             }
             Group::STATISTICS => {
                 let Work { erases, writes, received } = *work;
@@ -77,7 +77,7 @@ async fn serve(board: Board) {
     let _ = version;
 
     let (mut pairs, mut scratch) = ([Pair::new(PRIMARY, SECONDARY)], [0; SCRATCH]);
-    let config = Config { align: boot::ALIGN, checkpoint: Some(CHECKPOINT), ..Config::new(Geometry::of(&flash)) };
+    let config = Config { align: boot::ALIGN, checkpoint: Some(CHECKPOINT), ..Config::new(flash::geometry(&flash)) };
     let Ok(slots) = Slots::new(config, &mut pairs, &mut scratch, Sha256::new()) else { firmware::exit(false) };
     let values = Values::new(&mut flash);
     let device = Device { os: Os::new(), slots, flash, values, lamp: Lamp::default(), link: Default::default() };

@@ -12,7 +12,8 @@ use anysmp::blocking::Link;
 use anysmp::framing::console::Console;
 use anysmp::line::Buffers;
 use anysmp::mcuboot::digest::Sha256;
-use anysmp::mcuboot::slots::{BootMode, Config, Geometry, Pair, Slots, scratch_len};
+use anysmp::mcuboot::flash;
+use anysmp::mcuboot::slots::{BootMode, Config, Pair, Slots, scratch_len};
 use anysmp::smp::server::{After, AllowAll, Answers, Incoming, Reply, Server};
 use anysmp::smp::{Empty, Error, Group, error, image, os};
 use embedded_storage::nor_flash::{NorFlash as _, ReadNorFlash as _};
@@ -31,7 +32,7 @@ fn main() -> ! {
     // To guess wrong would be to overwrite the only good image: without an answer there are no uploads.
     let Some(running) = handover::running_slot() else { firmware::exit(false) };
     let (mut pairs, mut scratch) = ([Pair::new(PRIMARY, SECONDARY).running_from(running)], [0; SCRATCH]);
-    let config = Config { mode: BootMode::RamLoad, ..Config::new(Geometry::of(&flash)) };
+    let config = Config { mode: BootMode::RamLoad, ..Config::new(flash::geometry(&flash)) };
     let Ok(mut slots) = Slots::new(config, &mut pairs, &mut scratch, Sha256::new()) else { firmware::exit(false) };
 
     let mut os = Os::default();

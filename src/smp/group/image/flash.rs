@@ -1,7 +1,7 @@
 //! The commands of this group over slots in NOR flash: CBOR on one side, [`mcuboot::slots`] on the other.
 //!
 //! ```text
-//!   Incoming ─▶ begin ─▶ Job ─▶ flash::run, or flash_async::run ─▶ Job ─▶ finish(reply) ─▶ Answer
+//!   Incoming ─▶ begin ─▶ Job ─▶ flash::run, or flash::asynch::run ─▶ Job ─▶ finish(reply) ─▶ Answer
 //!   Incoming ───────────────── answer, over a blocking flash ───────────────────────────▶ Answer
 //! ```
 
@@ -83,7 +83,7 @@ fn execute<D: Digest, F: NorFlash>(
 }
 
 /// Begins a command of the image group, for whoever runs the job himself, as on a flash that awaits:
-/// `flash_async::run(image::begin(slots, incoming), nor).await.finish(reply)`. Nothing is read or written before.
+/// `flash::asynch::run(image::begin(slots, incoming), nor).await.finish(reply)`. Nothing is read or written before.
 #[inline(never)] // For the stack: see `smp::server`.
 pub fn begin<'j, 's, D: Digest>(slots: &'j mut Slots<'s, D>, incoming: &Incoming<'j>) -> Job<'j, 's, D> {
     if is_slot_info(incoming) {

@@ -2,7 +2,7 @@
 
 use embedded_storage_async::nor_flash::NorFlash;
 
-use super::flash::{Failed, Job, Operation};
+use super::{Failed, Geometry, Job, Operation};
 
 /// Runs a job to its end on an async flash and gives it back, to be asked for its outcome.
 ///
@@ -20,4 +20,10 @@ pub async fn run<J: Job, F: NorFlash>(mut job: J, flash: &mut F) -> J {
         job.completed(result.or(Err(Failed)));
     }
     job
+}
+
+/// The geometry of this async flash, as [`flash::geometry`](super::geometry).
+#[must_use]
+pub fn geometry<F: NorFlash>(flash: &F) -> Geometry {
+    Geometry::from_sizes([F::READ_SIZE, F::WRITE_SIZE, F::ERASE_SIZE, flash.capacity()])
 }
