@@ -1,4 +1,5 @@
-//! Consistent Overhead Byte Stuffing: data without zeros, so that a zero can end a frame.
+//! Consistent Overhead Byte Stuffing (COBS): encodes data without zeros, so that a zero can end a
+//! frame.
 //!
 //! ```text
 //!   data      11 22 00 33 | 00 | end           254 bytes without a zero, end
@@ -6,72 +7,78 @@
 //!             └ code: 1 + bytes up to the next zero, FF for 254 bytes without one
 //! ```
 //!
-//! A group stands for its bytes and one zero, but for two exceptions: FF stands for 254 bytes without a zero, and the last
-//! group has none. Data of `n` bytes take at most [`max_encoded_len(n)`](max_encoded_len).
+//! A group stands for its bytes and one zero, with two exceptions: FF stands for 254 bytes without
+//! a zero, and the last group has none. Data of `n` bytes take at most
+//! [`max_encoded_len(n)`](max_encoded_len).
 //!
-//! Both directions work in runs, without a second buffer: [`Decoder`] takes the encoded bytes as they arrive, and
-//! [`Encoder`] looks ahead in the data for the next zero. Neither knows what the data mean.
+//! Both directions work in runs, without a second buffer: [`Decoder`] accepts encoded bytes as they
+//! arrive, and [`Encoder`] looks ahead in the data for the next zero.
 //!
-//! **Interpretation.** After a group of 254 bytes that ends the data, the paper of Cheshire and Baker (1999) opens another,
-//! empty group; some implementations leave it out. The encoder writes it, the decoder takes both forms.
+//! **Interpretation.** After a group of 254 bytes that ends the data, the paper of Cheshire and
+//! Baker (1999) opens another, empty group; some implementations leave it out. The encoder writes
+//! it, the decoder accepts both forms.
 
 use crate::bytes;
 
-/// The most bytes that a group holds.
+/// The most data bytes in a group.
 const FULL: usize = 254;
 
-/// The encoded length of `len` bytes in the worst case, without a delimiter.
+/// Returns the encoded length of `len` bytes in the worst case, without a delimiter.
 #[must_use]
 pub const fn max_encoded_len(len: usize) -> usize {
     len.saturating_add(len / FULL).saturating_add(1)
 }
 
-/// What a [`Decoder`] found.
+/// The result of one step of a [`Decoder`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Decoded {
     /// The input is used up.
     More,
-    /// A zero, at a place where the data may end. The input behind it is untouched.
+    /// A zero where the data may end. The input after it is untouched.
     End,
-    /// A zero within a group, or where the first group should begin. The input behind it is untouched.
+    /// The peer or the line: a zero within a group, or where the first group should begin. The
+    /// input after it is untouched.
     Broken,
-    /// The next byte has no room in `out`. It is untouched.
+    /// The peer, or our buffer: the next byte does not fit `out`. It is untouched.
     Full,
 }
 
-/// Takes COBS apart, run by run: one byte of state beside the data.
+/// Decodes COBS incrementally, run by run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Decoder {
-    /// Before the first code.
+    /// At the start of a frame. Exits: a code, to `Group`, or to `Between` for an empty group; a
+    /// zero, to itself as [`Decoded::Broken`].
     #[default]
     Start,
-    /// In a group: so many bytes are still to come.
+    /// Inside a group with `left` bytes remaining. Exits: its last byte, to `Between`; a zero, to
+    /// `Start` as [`Decoded::Broken`].
     Group {
-        /// 1 to 254.
+        /// Bytes that are still to come, 1 to 254.
         left: u8,
-        /// Whether the group stands for a zero, too, if another follows.
+        /// True if the group also stands for a zero, should another group follow.
         zero: bool,
     },
-    /// Behind a group, before the next code or the end.
+    /// After a group, before the next code or the end. Exits: a code, to `Group`, or to itself for
+    /// an empty group; a zero, to `Start` as [`Decoded::End`].
     Between {
-        /// Whether the group stood for a zero, too, if another follows.
+        /// True if the group also stood for a zero, should another group follow.
         zero: bool,
     },
 }
 
 impl Decoder {
-    /// At the start of a frame.
+    /// A decoder at the start of a frame.
     #[must_use]
     pub const fn new() -> Self {
         Self::Start
     }
 
-    /// Takes bytes from the front of `input`, and writes the data to `out` from index `len` on; advances both. What `out` holds
-    /// behind the data is not kept.
+    /// Decodes bytes from the front of `input`, and writes the data to `out` from index `len` on;
+    /// advances both. Bytes of `out` after the data may be overwritten.
     ///
-    /// After [`Decoded::End`] and [`Decoded::Broken`] it stands at the start of a frame.
+    /// After [`Decoded::End`] and [`Decoded::Broken`] the decoder is at the start of a frame.
     pub fn push(&mut self, input: &mut &[u8], out: &mut [u8], len: &mut usize) -> Decoded {
         let mut room = out.get_mut(*len..).unwrap_or_default();
         let before = room.len();
@@ -82,7 +89,7 @@ impl Decoder {
         decoded
     }
 
-    /// As `push`, with the free part of the output.
+    /// Does the work of `push`, with the free part of the output.
     fn run(&mut self, input: &mut &[u8], out: &mut &mut [u8]) -> Decoded {
         loop {
             if let Self::Group { left, zero } = *self {
@@ -128,8 +135,9 @@ impl Decoder {
         }
     }
 
-    /// Takes whole groups of up to a word, as long as input and output hold at least the longest: no state in between, and
-    /// words moved whole, though less of them counts.
+    /// Decodes whole groups of up to a word, as long as input and output hold the longest such
+    /// group. No state is stored in between, and words are moved whole even if only a part of them
+    /// is data.
     fn short_groups(&mut self, input: &mut &[u8], out: &mut &mut [u8]) {
         loop {
             let zero = match self {
@@ -140,7 +148,7 @@ impl Decoder {
             if let (true, Some([1, 1, 1, 1, 1, 1, 1, 1]), Some(place)) =
                 (zero, input.first_chunk(), out.first_chunk_mut())
             {
-                // Groups without bytes stand for one zero each.
+                // Eight empty groups: each stands for one zero.
                 *place = [0; WORD];
                 *input = input.get(WORD..).unwrap_or_default();
                 *out = core::mem::take(out).get_mut(WORD..).unwrap_or_default();
@@ -166,29 +174,28 @@ impl Decoder {
     }
 }
 
-/// Bytes that are looked at, and moved, at once where groups are short.
+/// Bytes that are read and moved at once in short groups.
 const WORD: usize = 8;
 
-/// What an [`Encoder`] writes next.
+/// The next part that an [`Encoder`] writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum State {
-    /// A code.
+    /// A code. Exits: `Group`, or `Last` for the group that ends the data.
     Code,
-    /// This many bytes of a group, then a code; `zero` says that a zero of the data is to be skipped before.
+    /// This many bytes of a group, then a code. `zero`: a zero of the data is skipped before the
+    /// code. Exit: its last byte, to `Code`.
     Group { left: u8, zero: bool },
-    /// This many bytes of the last group, then nothing.
+    /// This many bytes of the last group, then nothing. No exit.
     Last { left: u8 },
 }
 
-/// Writes data as COBS, run by run. The data are a body and a short tail after it, for example a checksum; no delimiter
-/// is written.
-///
-/// It keeps a position in the body, not the body, which it is handed at each call. Takes a length, the tail and 3
-/// bytes.
+/// Encodes data as COBS, run by run. The data are a body and a short tail, for example a checksum;
+/// no delimiter is written. It keeps a position in the body instead of borrowing it: the body is
+/// given at each call.
 #[derive(Clone)]
 pub struct Encoder<const TAIL: usize> {
-    /// Bytes of body and tail that are used up.
+    /// Bytes of body and tail that have been encoded.
     at: usize,
     tail: [u8; TAIL],
     state: State,
@@ -197,16 +204,16 @@ pub struct Encoder<const TAIL: usize> {
 const _: () = assert!(size_of::<Encoder<2>>() <= size_of::<usize>() + 8);
 
 impl<const TAIL: usize> Encoder<TAIL> {
-    /// Encodes a body followed by `tail`.
+    /// An encoder for a body followed by `tail`.
     #[must_use]
     pub const fn new(tail: [u8; TAIL]) -> Self {
         Self { at: 0, tail, state: State::Code }
     }
 
-    /// Writes the next encoded bytes to the front of `out` and returns how many: 0 when everything is written, or if `out`
-    /// is empty. What `out` holds behind them is not kept.
+    /// Writes the next encoded bytes to the front of `out` and returns how many: 0 when everything
+    /// is written, or if `out` is empty. Bytes of `out` after them may be overwritten.
     ///
-    /// `body` is the same at each call. Another one yields garbage that still ends.
+    /// `body` must be the same at each call. Another one yields garbage that still ends.
     pub fn next(&mut self, body: &[u8], out: &mut [u8]) -> usize {
         let mut data = Data {
             body: body.get(self.at..).unwrap_or_default(),
@@ -214,14 +221,15 @@ impl<const TAIL: usize> Encoder<TAIL> {
         };
         let (left, room) = (data.len(), out.len());
         let free = self.state.run(&mut data, out);
-        // Counted by what was taken: a body that is shorter than the last one moves the position nowhere.
+        // Counted by the bytes consumed, so that the position stays sane if a shorter body is
+        // given.
         self.at = self.at.wrapping_add(left.wrapping_sub(data.len()));
         room.saturating_sub(free)
     }
 }
 
 impl State {
-    /// Writes what comes next of `data`; returns how many bytes of `out` are left.
+    /// Encodes the next bytes of `data`; returns the number of bytes left in `out`.
     fn run(&mut self, data: &mut Data<'_>, mut out: &mut [u8]) -> usize {
         loop {
             match *self {
@@ -250,7 +258,8 @@ impl State {
     }
 }
 
-/// The data that are left, while an [`Encoder`] works: two slices stay in registers, and no byte costs a position.
+/// The rest of the data during one call of an [`Encoder`]. Two slices stay in registers, and no
+/// position is computed for each byte.
 struct Data<'m> {
     body: &'m [u8],
     tail: &'m [u8],
@@ -261,8 +270,8 @@ impl Data<'_> {
         self.body.len().saturating_add(self.tail.len())
     }
 
-    /// Writes whole groups of less than a word, as long as body and `out` hold at least the longest; returns the rest of `out`.
-    /// Words are moved whole, though less of them counts.
+    /// Encodes whole groups of less than a word, as long as body and `out` hold the longest such
+    /// group; returns the rest of `out`. Words are moved whole even if only a part of them is used.
     fn short_groups<'o>(&mut self, mut out: &'o mut [u8]) -> &'o mut [u8] {
         // A local copy stays in registers.
         let mut body = self.body;
@@ -270,7 +279,7 @@ impl Data<'_> {
             let len = zero_in(*word);
             let group = match (u8::try_from(len), room.first_chunk_mut()) {
                 (Ok(0), Some(place)) if *word == [0; WORD] => {
-                    // A zero where a group would begin is a group without bytes.
+                    // Eight zeros: each is an empty group.
                     *code = 1;
                     *place = [1; WORD];
                     WORD
@@ -289,7 +298,7 @@ impl Data<'_> {
         out
     }
 
-    /// Looks ahead for the end of the next group; returns its code, and what comes after the code.
+    /// Looks ahead for the end of the next group; returns its code and the state after the code.
     fn open(&self) -> (u8, State) {
         let (body, tail) = (self.body, self.tail);
         let mut len = zero_at(body.get(..FULL).unwrap_or(body));
@@ -297,7 +306,7 @@ impl Data<'_> {
             let room = FULL.saturating_sub(len);
             len = len.saturating_add(zero_at(tail.get(..room).unwrap_or(tail)));
         }
-        // Never more than 254.
+        // Never more than 254, so the conversion cannot fail.
         let left = u8::try_from(len).unwrap_or_default();
         let state = match len {
             FULL => State::Group { left, zero: false },
@@ -316,7 +325,7 @@ impl Data<'_> {
         }
     }
 
-    /// Copies up to `left` bytes; returns how many.
+    /// Copies up to `left` bytes; returns the number copied.
     fn copy(&mut self, left: u8, out: &mut &mut [u8]) -> u8 {
         let wanted = usize::from(left).min(out.len());
         let mut done = wanted.min(self.body.len());
@@ -352,7 +361,8 @@ impl<const TAIL: usize> defmt::Format for Encoder<TAIL> {
     }
 }
 
-/// Moves up to `wanted` bytes, and no zero, from one slice to the other; returns how many. Both hold as many.
+/// Moves up to `wanted` bytes, which both slices hold, up to the first zero; returns the number
+/// moved.
 fn copy(input: &mut &[u8], out: &mut &mut [u8], wanted: usize) -> usize {
     let count = zero_at(input.get(..wanted).unwrap_or(input));
     let (Some((from, rest)), Some((to, free))) =
@@ -366,25 +376,27 @@ fn copy(input: &mut &[u8], out: &mut &mut [u8], wanted: usize) -> usize {
     count
 }
 
-/// The index of the first zero in a word, else its length.
+/// Returns the index of the first zero in a word, or the length of a word.
 const fn zero_in(word: [u8; WORD]) -> usize {
     const ONES: u64 = u64::MAX / 0xFF;
     let word = u64::from_le_bytes(word);
-    // The lowest byte that borrows from its highest bit, and had none, is the first zero.
+    // Subtracting 1 from each byte sets the highest bit of zeros; `!word` leaves out bytes that had
+    // it.
     let zeros = word.wrapping_sub(ONES) & !word & (ONES << 7);
     (zeros.trailing_zeros() / u8::BITS) as usize
 }
 
-/// The index of the first zero, else the length.
+/// Returns the index of the first zero, or the length.
 fn zero_at(bytes: &[u8]) -> usize {
-    // Blocks without a branch per byte: the compiler turns them into vector instructions where there are any.
+    // Blocks without a branch per byte: the compiler uses vector instructions for them where there
+    // are any.
     let free = |block: &&[u8]| block.iter().fold(true, |free, byte| free & (*byte != 0));
     let clear = bytes.chunks_exact(16).take_while(free).count().saturating_mul(16);
     let mut rest = bytes.get(clear..).unwrap_or_default();
     let mut at = clear;
-    while let Some((word, behind)) = rest.split_first_chunk() {
+    while let Some((word, after)) = rest.split_first_chunk() {
         match zero_in(*word) {
-            WORD => (at, rest) = (at.saturating_add(WORD), behind),
+            WORD => (at, rest) = (at.saturating_add(WORD), after),
             zero => return at.saturating_add(zero),
         }
     }

@@ -1,27 +1,28 @@
-//! The keys of a struct.
+//! The key names of a struct, in wire format.
 
 use super::Text;
 
-/// The keys that a struct knows, as they stand on the wire, one behind the other: `\x63off\x63len`.
-///
-/// A list of `&str` would take seven bytes more for each on a 32-bit target; and head and text are compared, or written, at
-/// once.
+/// The key names of a struct as encoded text, one after the other: `\x63off\x63len`. A list of
+/// `&str` takes seven bytes more for each key on a 32-bit target. In this form, head and text are
+/// compared, or written, in one step.
 #[derive(Clone, Copy)]
 pub(crate) struct Keys(&'static [u8]);
 
 impl Keys {
-    /// How many there may be: what the head of a map counts in one byte, less the `rc` that a server may put in front.
+    /// The maximum number of keys: the head of a map counts 23 in one byte, one of which may be the
+    /// `rc` of a server.
     pub(super) const MOST: usize = 22;
-    /// The longest of them: its length stands in the first byte.
+    /// The maximum length of a key: the first byte of text holds up to 23.
     const LONGEST: usize = 23;
-    /// The first byte of an empty one.
+    /// The first byte of an empty text.
     const HEAD: u8 = 0x60;
 
+    /// Keys that are encoded already, by [`encode`](Self::encode).
     pub(crate) const fn new(encoded: &'static [u8]) -> Self {
         Self(encoded)
     }
 
-    /// How many bytes the keys take.
+    /// Returns the encoded length of the keys.
     pub(crate) const fn len(mut keys: &[&str]) -> usize {
         assert!(keys.len() <= Self::MOST, "a map with a head of one byte");
         let mut len = 0;
@@ -33,6 +34,7 @@ impl Keys {
         len
     }
 
+    /// Encodes the keys; `N` is their [`len`](Self::len).
     #[expect(
         clippy::indexing_slicing,
         clippy::cast_possible_truncation,
@@ -54,7 +56,7 @@ impl Keys {
         encoded
     }
 
-    /// Takes the first of them, with its head.
+    /// Removes the first key and returns it with its head.
     pub(super) fn take(&mut self) -> Option<&'static [u8]> {
         let len = usize::from(self.0.first()? ^ Self::HEAD);
         let (key, rest) = self.0.split_at_checked(1 + len)?;
@@ -62,8 +64,10 @@ impl Keys {
         Some(key)
     }
 
-    /// The place of this key; the number of keys if it is unknown. Leaves what stands behind it.
-    #[inline(never)] // A call of its own: most keys come when they are expected.
+    /// Returns the index of this key, or the number of keys if it is unknown. The keys after it
+    /// remain.
+    // Not inlined: keys usually arrive in the order of the struct, so this is the slow path.
+    #[inline(never)]
     pub(super) fn find(&mut self, text: &Text<'_>) -> usize {
         let mut place = 0;
         while let Some([_head, key @ ..]) = self.take() {
@@ -76,7 +80,7 @@ impl Keys {
     }
 }
 
-/// The keys of a struct, as [`Keys`].
+/// Makes the [`Keys`] of a struct.
 macro_rules! keys {
     ($($key:literal),*) => {{
         const LIST: &[&str] = &[$($key),*];

@@ -1,40 +1,41 @@
-//! Writing.
+//! Writes CBOR.
 //!
-//! The heads are written here, since a writer that needs every width, one error and no indirection takes a fraction of the
-//! flash of `minicbor`'s encoder. `minicbor` is the oracle in tests, and a [`Writer`] is a [`minicbor::encode::Write`], for
-//! payloads that derive their encoding.
+//! The writer encodes heads itself, because with one error type and no indirection it takes less
+//! flash than `minicbor`'s encoder, which is the oracle in tests. A [`Writer`] is also a
+//! [`minicbor::encode::Write`], for payloads that derive their encoding.
 
 use super::{BufferFull, Keys, Value};
 use crate::bytes::copy;
 use crate::shown::shown;
 
-/// The major types that are written, RFC 8949 section 3.1, in their place in the first byte.
+// Major types, RFC 8949 section 3.1, in the high bits of the first byte.
 const NEGATIVE: u8 = 0x20;
 pub(super) const BYTES: u8 = 0x40;
 pub(super) const TEXT: u8 = 0x60;
 const ARRAY: u8 = 0x80;
 const MAP: u8 = 0xA0;
-/// In place of an argument: items follow until a break.
+/// The low bits of a first byte whose items end with a break.
 const INDEFINITE: u8 = 0x1F;
 
-/// Writes a payload into a buffer, front to back.
+/// A writer that encodes a payload into a buffer, front to back.
 ///
-/// After a write that did not fit, every struct that is written behind it fails too: the payload is not whole.
+/// After a write that did not fit, every later struct fails too, because the payload is incomplete.
 pub struct Writer<'b> {
     out: &'b mut [u8],
-    /// Where the payload begins: behind a header, in a server.
+    /// The start of the payload: in a server, the end of the header.
     start: usize,
-    /// Where the next byte goes.
+    /// The position of the next byte.
     len: usize,
-    /// Whether the first map gets `rc: 0` put in front of its keys.
+    /// True if the first map is to begin with `rc: 0`.
     rc: bool,
-    /// Whether something did not fit: what a struct asks at its end, instead of after each of its fields.
+    /// True if something did not fit. A struct checks it once at its end instead of after each
+    /// field.
     full: bool,
 }
 
 shown!(Writer<'_>, |writer| "Writer({} of {} bytes)", writer.len, writer.out.len());
 
-/// Lets `minicbor` write into the rest of the buffer: `minicbor::encode(value, &mut writer)`.
+/// `minicbor` can write into the rest of the buffer: `minicbor::encode(value, &mut writer)`.
 impl minicbor::encode::Write for Writer<'_> {
     type Error = BufferFull;
 
@@ -45,43 +46,47 @@ impl minicbor::encode::Write for Writer<'_> {
 
 impl<'b> Writer<'b> {
     /// A writer at the front of `out`.
+    #[must_use]
     pub const fn new(out: &'b mut [u8]) -> Self {
         Self { out, start: 0, len: 0, rc: false, full: false }
     }
 
-    /// A writer that leaves room for a header of `start` bytes. Where that does not fit, nothing will.
+    /// A writer that leaves room for a header of `start` bytes. If the header does not fit, no
+    /// write does.
     pub(crate) const fn behind(start: usize, out: &'b mut [u8]) -> Self {
         if out.len() < start { Self::new(&mut []) } else { Self { out, start, len: start, rc: false, full: false } }
     }
 
-    /// How many bytes of payload were written.
+    /// Returns the bytes of payload written so far.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.len.saturating_sub(self.start)
     }
 
-    /// Whether nothing was written yet.
+    /// Returns true if nothing has been written.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Where the payload ends, counted from the front of the buffer.
+    /// Returns the end of the payload, counted from the front of the buffer.
     pub(crate) const fn end_of_payload(&self) -> usize {
         self.len
     }
 
-    /// How many bytes are left.
+    /// Returns the number of bytes left.
     #[must_use]
     pub const fn room(&self) -> usize {
         self.out.len().saturating_sub(self.len)
     }
 
-    /// Takes the next `len` bytes of the buffer for the caller to fill, as for data that is read from flash.
+    /// Returns the next `len` bytes of the buffer for the caller to fill, for example with data
+    /// read from flash.
     ///
     /// # Errors
     ///
-    /// [`BufferFull`] if fewer are left. Ask [`room`](Self::room) first if there is something shorter to write: see [`Writer`].
+    /// We: [`BufferFull`] if fewer are left. Check [`room`](Self::room) first if there is something
+    /// shorter to write: see [`Writer`].
     pub fn reserve(&mut self, len: usize) -> Result<&mut [u8], BufferFull> {
         let end = self.len.checked_add(len);
         match end.and_then(|end| Some((end, self.out.get_mut(self.len..end)?))) {
@@ -96,16 +101,17 @@ impl<'b> Writer<'b> {
         }
     }
 
-    /// Writes bytes as they are: a payload that is no CBOR, or items that are encoded already.
+    /// Writes bytes unchanged: encoded items, or a payload that is not CBOR.
     ///
     /// # Errors
     ///
-    /// [`BufferFull`]
+    /// We: [`BufferFull`].
     pub fn raw(&mut self, bytes: &[u8]) -> Result<(), BufferFull> {
         copy(bytes, self.reserve(bytes.len())?);
         Ok(())
     }
 
+    /// Writes one byte.
     fn byte(&mut self, byte: u8) -> Result<(), BufferFull> {
         self.raw(&[byte])
     }
@@ -129,7 +135,7 @@ impl<'b> Writer<'b> {
     ///
     /// # Errors
     ///
-    /// [`BufferFull`]
+    /// We: [`BufferFull`].
     pub fn unsigned(&mut self, value: u64) -> Result<(), BufferFull> {
         self.head(0, value)
     }
@@ -138,9 +144,9 @@ impl<'b> Writer<'b> {
     ///
     /// # Errors
     ///
-    /// [`BufferFull`]
+    /// We: [`BufferFull`].
     pub fn signed(&mut self, value: i64) -> Result<(), BufferFull> {
-        // The magnitude of a negative number is stored less one: its bits turned over.
+        // CBOR stores -1 - n for a negative n, which is n with all bits inverted.
         self.head(if value < 0 { NEGATIVE } else { 0 }, (value ^ (value >> 63)).cast_unsigned())
     }
 
@@ -148,7 +154,7 @@ impl<'b> Writer<'b> {
     ///
     /// # Errors
     ///
-    /// [`BufferFull`]
+    /// We: [`BufferFull`].
     pub fn boolean(&mut self, value: bool) -> Result<(), BufferFull> {
         self.byte(0xF4 | u8::from(value))
     }
@@ -157,7 +163,7 @@ impl<'b> Writer<'b> {
     ///
     /// # Errors
     ///
-    /// [`BufferFull`]
+    /// We: [`BufferFull`].
     pub fn text(&mut self, text: &str) -> Result<(), BufferFull> {
         self.string(TEXT, text.as_bytes())
     }
@@ -166,68 +172,69 @@ impl<'b> Writer<'b> {
     ///
     /// # Errors
     ///
-    /// [`BufferFull`]
+    /// We: [`BufferFull`].
     pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), BufferFull> {
         self.string(BYTES, bytes)
     }
 
-    /// Writes the head of a byte string; `len` bytes have to follow.
+    /// Writes the head of a byte string; `len` bytes must follow.
     ///
     /// # Errors
     ///
-    /// [`BufferFull`]
+    /// We: [`BufferFull`].
     pub fn bytes_head(&mut self, len: usize) -> Result<(), BufferFull> {
         self.head(BYTES, len as u64)
     }
 
-    /// Writes the head of text; `len` bytes have to follow.
+    /// Writes the head of text; `len` bytes must follow.
     ///
     /// # Errors
     ///
-    /// [`BufferFull`]
+    /// We: [`BufferFull`].
     pub fn text_head(&mut self, len: usize) -> Result<(), BufferFull> {
         self.head(TEXT, len as u64)
     }
 
+    /// Writes a string in one piece.
     fn string(&mut self, major: u8, bytes: &[u8]) -> Result<(), BufferFull> {
         self.head(major, bytes.len() as u64)?;
         self.raw(bytes)
     }
 
-    /// The room for the header, if it is that long.
+    /// Returns the first `N` bytes of the buffer, for a header.
     pub(crate) fn front<const N: usize>(&mut self) -> Option<&mut [u8; N]> {
         self.out.first_chunk_mut()
     }
 
-    /// Writes a message that has its header, in place of header and payload.
+    /// Replaces header and payload by a whole message.
     pub(crate) fn replace(&mut self, message: &[u8]) -> Result<(), BufferFull> {
         self.len = 0;
         self.raw(message)
     }
 
-    /// Drops what was written, and the wish of [`prefix_rc`](Self::prefix_rc).
+    /// Clears the payload, and cancels [`prefix_rc`](Self::prefix_rc).
     pub(crate) const fn restart(&mut self) {
         self.len = self.start;
         (self.rc, self.full) = (false, false);
     }
 
-    /// Makes the first map begin with `rc: 0`, which old clients want to see.
+    /// Makes the first map begin with `rc: 0`, which old clients require.
     pub(crate) const fn prefix_rc(&mut self) {
         self.rc = true;
     }
 
-    /// Starts a map of so many keys; keys and values have to follow.
+    /// Starts a map of `keys` keys; keys and values must follow.
     ///
     /// # Errors
     ///
-    /// [`BufferFull`]
+    /// We: [`BufferFull`].
     pub fn map(&mut self, keys: u64) -> Result<(), BufferFull> {
         let prefix = self.rc;
         self.head(MAP, keys.saturating_add(prefix.into()))?;
         self.prefix()
     }
 
-    /// Writes `rc: 0` where it was asked for.
+    /// Writes `rc: 0` if [`prefix_rc`](Self::prefix_rc) asked for it.
     fn prefix(&mut self) -> Result<(), BufferFull> {
         if core::mem::take(&mut self.rc) { self.raw(b"\x62rc\x00") } else { Ok(()) }
     }
@@ -239,60 +246,63 @@ impl<'b> Writer<'b> {
         Fields { writer: self, keys, head }
     }
 
-    /// Starts an array of so many elements, which have to follow.
+    /// Starts an array of `elements` elements, which must follow.
     ///
     /// # Errors
     ///
-    /// [`BufferFull`]
+    /// We: [`BufferFull`].
     pub fn array(&mut self, elements: u64) -> Result<(), BufferFull> {
         self.head(ARRAY, elements)
     }
 
-    /// Starts a map whose number of keys is not known yet; [`end`](Self::end) closes it.
+    /// Starts a map whose number of keys is unknown; [`end`](Self::end) closes it.
     ///
     /// # Errors
     ///
-    /// [`BufferFull`]
+    /// We: [`BufferFull`].
     pub fn begin_map(&mut self) -> Result<(), BufferFull> {
         self.byte(MAP | INDEFINITE)?;
         self.prefix()
     }
 
-    /// Starts an array whose number of elements is not known yet; [`end`](Self::end) closes it.
+    /// Starts an array whose number of elements is unknown; [`end`](Self::end) closes it.
     ///
     /// # Errors
     ///
-    /// [`BufferFull`]
+    /// We: [`BufferFull`].
     pub fn begin_array(&mut self) -> Result<(), BufferFull> {
         self.byte(ARRAY | INDEFINITE)
     }
 
-    /// Closes the innermost map or array that was begun without a number.
+    /// Closes the innermost map or array that was started without a number.
     ///
     /// # Errors
     ///
-    /// [`BufferFull`]
+    /// We: [`BufferFull`].
     pub fn end(&mut self) -> Result<(), BufferFull> {
         self.byte(0xFF)
     }
 }
 
-/// Writes the fields of a struct as the map that it is, in the order of its keys.
+/// A writer for the fields of a struct, as a map in the order of its keys.
 ///
-/// Which fields are missing is known one by one, so the head counts each key that is written.
+/// A missing field shows only when its turn comes, so the head of the map is incremented for each
+/// key written.
 pub(crate) struct Fields<'w, 'b> {
     writer: &'w mut Writer<'b>,
-    /// Those that are still to come.
+    /// The keys that are still to come.
     keys: Keys,
-    /// Where the head of the map stands.
+    /// The position of the head of the map.
     head: usize,
 }
 
 impl Fields<'_, '_> {
-    /// Writes the next key and its value, unless that is missing. Whether all of them fit is told by [`end`](Self::end).
+    /// Writes the next key and its value, unless it is missing. [`end`](Self::end) reports if
+    /// everything fitted.
     pub(crate) fn field<'v, T: Value<'v>>(&mut self, value: &T) {
         if self.key(value.is_missing()) {
-            let _ = value.write(self.writer); // It fails as the writer does, which remembers it.
+            // The writer remembers an error, and `end` returns it.
+            let _ = value.write(self.writer);
         }
     }
 
@@ -312,7 +322,7 @@ impl Fields<'_, '_> {
     ///
     /// # Errors
     ///
-    /// [`BufferFull`] if any of it did not fit.
+    /// We: [`BufferFull`] if any of the map did not fit.
     pub(crate) fn end(self) -> Result<(), BufferFull> {
         if self.writer.full { Err(BufferFull) } else { Ok(()) }
     }

@@ -1,4 +1,5 @@
-//! Groups of four base64 symbols, strictly: no other alphabet, no stray bits, no bytes past the end of either slice.
+//! Converts groups of four base64 symbols (RFC 4648, section 4), strictly: one alphabet, and no
+//! stray bits.
 
 #[cfg(any(feature = "small", test))]
 mod arithmetic;
@@ -10,16 +11,21 @@ use arithmetic as alphabet;
 #[cfg(not(feature = "small"))]
 use tables as alphabet;
 
+/// The padding symbol.
 const PAD: u8 = b'=';
-/// The value of padding, and that of what is no symbol: bits of their own, so that one test covers a whole group.
+/// The value of padding. A separate bit, as that of [`INVALID`], so that one test covers a whole
+/// group.
 const PADDING: u8 = 0x40;
+/// The value of a byte that is not a symbol.
 const INVALID: u8 = 0x80;
 
-/// Encodes the whole groups of three bytes at the front of `bytes`, as far as `out` goes; returns how many.
+/// Encodes the whole groups of three bytes at the front of `bytes` that fit `out`; returns the
+/// number of groups.
 #[cfg(not(feature = "small"))]
 pub(super) fn encode_triples(mut bytes: &[u8], out: &mut [u8]) -> usize {
     let mut count = 0;
-    // Two groups at once, where two bytes follow them: eight bytes are one load, six of them count. Registers of 32 bits gain nothing.
+    // Two groups at once if two more bytes follow: eight bytes are one load, of which six are used.
+    // 32-bit registers gain nothing.
     #[cfg(target_pointer_width = "64")]
     for octet in out.chunks_exact_mut(8) {
         let (Some(eight), [s, t, u, v, w, x, y, z]) = (bytes.first_chunk(), octet) else { break };
@@ -33,7 +39,8 @@ pub(super) fn encode_triples(mut bytes: &[u8], out: &mut [u8]) -> usize {
         bytes = bytes.get(6..).unwrap_or_default();
         count += 2;
     }
-    // Not zipped: that would compute lengths with a division, whose check for 0 stays when the compiler saves space.
+    // Not zipped: that computes lengths with a division, whose check for 0 (a panic) stays when the
+    // compiler saves space.
     for quad in out.get_mut(count * 4..).unwrap_or_default().chunks_exact_mut(4) {
         let (Some((triple, rest)), Some(quad)) = (bytes.split_first_chunk(), quad.first_chunk_mut()) else { break };
         let [a, b, c] = *triple;
@@ -44,7 +51,8 @@ pub(super) fn encode_triples(mut bytes: &[u8], out: &mut [u8]) -> usize {
     count
 }
 
-/// Encodes the three bytes of `bits`, the last `3 - count` of which are padding; the first symbol is lowest.
+/// Encodes the three bytes of `bits`, the last `3 - count` of which are padding; the first symbol
+/// is lowest.
 #[cfg(not(feature = "small"))]
 pub(super) fn encode_padded(bits: u32, count: usize) -> u32 {
     let [w, x, y, z] = encode(bits);
@@ -55,7 +63,8 @@ pub(super) fn encode_padded(bits: u32, count: usize) -> u32 {
     })
 }
 
-/// Encodes the three bytes of `bits`, the last `3 - count` of which are padding; the first symbol is lowest.
+/// Encodes the three bytes of `bits`, the last `3 - count` of which are padding; the first symbol
+/// is lowest.
 #[cfg(feature = "small")]
 pub(super) fn encode_padded(mut bits: u32, count: usize) -> u32 {
     let mut quad = 0;
@@ -67,12 +76,13 @@ pub(super) fn encode_padded(mut bits: u32, count: usize) -> u32 {
     quad
 }
 
-/// Decodes whole groups without padding from the front of `symbols`, as far as they are valid and `out` goes; returns how
-/// many.
+/// Decodes valid whole groups without padding from the front of `symbols`, as many as fit `out`;
+/// returns the number of groups.
 #[cfg(not(feature = "small"))]
 pub(super) fn decode_quads(symbols: &[u8], out: &mut [u8]) -> usize {
     let mut count = 0;
-    // Chunks of exactly three are counted by a division, for which small cores have no instruction.
+    // `chunks_exact` computes the number of chunks by a division, for which small cores have no
+    // instruction.
     #[cfg(target_os = "none")]
     let mut places = out.chunks_mut(3);
     #[cfg(not(target_os = "none"))]
@@ -86,8 +96,8 @@ pub(super) fn decode_quads(symbols: &[u8], out: &mut [u8]) -> usize {
     count
 }
 
-/// The symbols of a group, as they come: six bits or [`PADDING`] in a byte of each, the last one's lowest. The bytes above
-/// them are FF, so that bit 31 is 0 as soon as there are four.
+/// The symbols of a group so far: six bits or [`PADDING`] in a byte each, the last one lowest. The
+/// bytes above them are FF, so bit 31 becomes 0 with the fourth symbol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub(super) struct Group(u32);
@@ -95,20 +105,20 @@ pub(super) struct Group(u32);
 impl Group {
     pub(super) const EMPTY: Self = Self(u32::MAX);
 
-    /// Whether it has all four symbols.
+    /// Returns true if all four symbols are there.
     pub(super) const fn is_full(self) -> bool {
         self.0 >> 31 == 0
     }
 
-    /// Adds a symbol, or padding; false if the byte is neither.
+    /// Adds a symbol or padding; returns false if the byte is neither.
     pub(super) fn push(&mut self, byte: u8) -> bool {
         let value = alphabet::value(byte);
         self.0 = self.0 << 8 | u32::from(value);
         value & INVALID == 0
     }
 
-    /// The bytes, the first one highest, and how many of them count. None if padding stands where it must not, or if the bits
-    /// that no byte takes are not zero.
+    /// Returns the bytes, the first one highest, and their number. `None` if padding is misplaced,
+    /// or if the bits that belong to no byte are not zero.
     pub(super) fn bytes(self) -> Option<(u32, u32)> {
         let count = match self.0 & u32::from_be_bytes([PADDING; 4]) {
             0x0000_0000 => 3,
@@ -122,8 +132,9 @@ impl Group {
     }
 }
 
-// Written out symbol by symbol: over arrays, a compiler that saves space leaves loops.
+// Written out symbol by symbol: for arrays, a compiler that saves space leaves loops.
 
+/// Encodes the low three bytes of `bits`.
 #[cfg(not(feature = "small"))]
 fn encode(bits: u32) -> [u8; 4] {
     let symbol = |place: u32| {
@@ -133,6 +144,7 @@ fn encode(bits: u32) -> [u8; 4] {
     [symbol(18), symbol(12), symbol(6), symbol(0)]
 }
 
+/// Decodes four symbols; `None` if one of them is padding or invalid.
 #[cfg(not(feature = "small"))]
 fn decode([w, x, y, z]: [u8; 4]) -> Option<[u8; 3]> {
     let value = alphabet::value;
@@ -196,7 +208,8 @@ mod tests {
 
     #[test]
     fn a_group_is_accepted_exactly_if_the_base64_crate_accepts_it() {
-        // All byte values at each place beside each kind of neighbour: symbol, symbol with stray bits, padding, foreign byte.
+        // All byte values at each place beside each kind of neighbour: symbol, symbol with stray
+        // bits, padding, foreign byte.
         let kinds = [b'A', b'B', b'Q', b'g', b'w', b'/', PAD, b'\n', 0x00, 0xFF];
         for place in 0..4 {
             for byte in 0..=u8::MAX {
