@@ -39,14 +39,13 @@ pub mod upgrade;
 pub mod upload;
 pub mod walk;
 
-mod file;
 mod hash;
 mod outcome;
 mod piece;
 mod survey;
 mod transfer;
 
-pub use file::{FileError, ImageFile, ImageVersion};
+pub use crate::mcuboot::{FileError, ImageFile};
 pub use file_download::{FileDownload, FileDownloadEvent, FileDownloadReport};
 pub use file_upload::{FileUpload, FileUploadReport};
 pub use outcome::{Doubt, Note, Notes, Phase, Plan, UpgradeEvent, UpgradeOutcome, UpgradeReport};

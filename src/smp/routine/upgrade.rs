@@ -44,15 +44,20 @@
 
 use core::time::Duration;
 
-use super::file::{FileError, ImageFile};
-use super::outcome::{Doubt, Note, Notes, Phase, Plan, UpgradeEvent, UpgradeOutcome, UpgradeReport};
-use super::survey::{Place, Survey};
-use super::{Ask, Error, Source, Upload, UploadOutcome};
+use super::outcome::{Doubt, Note, Notes, Phase, UpgradeEvent, UpgradeOutcome, UpgradeReport};
+use super::survey::Survey;
+use super::{Source, Upload};
+use crate::mcuboot::{FileError, ImageFile};
 use crate::routine::{Routine, Step};
 use crate::smp::client::{self, Client};
 use crate::smp::image::{ReadState, WriteState};
 use crate::smp::os::{Force, Reset};
-use crate::smp::{self, Request, Version};
+use crate::smp::{self, Request};
+
+mod decide;
+mod stage;
+
+use stage::{Moment, Settings, Stage, boot, look};
 
 /// How often a device is reset once more, and how often another image is got out of the way.
 const AGAIN: u8 = 2;
@@ -73,59 +78,6 @@ pub struct Upgrade<S> {
     settles: u8,
     /// How often the reset may still be tried again.
     resets: u8,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Settings {
-    number: u32,
-    confirm: bool,
-    force: bool,
-    plan_only: bool,
-    settle: bool,
-    boot_time: Duration,
-    rest: Duration,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Stage {
-    /// Asks for the list. Out: whatever the list calls for.
-    Looking { ask: Ask, moment: Moment, boot: Option<Boot> },
-    /// The upload is at work. Out: `Looking`, `Resetting` (to settle), `Ended`.
-    Uploading,
-    /// Marks the image for test; `Before` if it was found there, `Uploaded` if it was sent. Out: `Resetting`, `Uploading`
-    /// (what was found is damaged), `Ended`.
-    Marking(Ask, Moment),
-    /// Resets. Out: `Reopening`, `Ended`.
-    Resetting(Ask, Moment),
-    /// The driver is to reopen the port. Out: `Resting`.
-    Reopening(Moment),
-    /// Silence while the device restarts. Out: `Looking`.
-    Resting { moment: Moment },
-    /// Confirms the running image. Out: `Looking`, `Ended`.
-    Confirming(Ask),
-    /// Over; the phase is the last one before.
-    Ended(UpgradeOutcome, Phase),
-}
-
-/// Why the list is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Moment {
-    /// To see what is to be done.
-    Before,
-    /// To see where the upload went.
-    Uploaded,
-    /// To see what runs after the reset.
-    Booted,
-    /// To see whether the confirmation has come to stay.
-    Confirmed,
-}
-
-/// The device restarts.
-#[derive(Debug, Clone, Copy)]
-struct Boot {
-    waited: Duration,
-    /// How long each attempt waits.
-    attempt: Duration,
 }
 
 impl<S: Source> Upgrade<S> {
@@ -257,155 +209,6 @@ impl<S: Source> Upgrade<S> {
                 self.failed(error, client.retries());
                 None
             }
-        }
-    }
-
-    /// A step of our own got no answer, or did not fit.
-    fn failed(&mut self, error: Error, repeats: u8) {
-        match (&self.stage, error) {
-            (Stage::Looking { boot: Some(_), .. }, Error::TimedOut) => self.doubt(Doubt::Silent),
-            (Stage::Looking { moment: Moment::Booted | Moment::Confirmed, .. }, _) => {
-                self.doubt(Doubt::Exchange(error))
-            }
-            (Stage::Resetting(_, moment), Error::TimedOut) => {
-                self.notes.add(Note::ResetUnanswered);
-                self.stage = Stage::Reopening(*moment);
-            }
-            // It may have been done: the list tells.
-            (Stage::Confirming(_), Error::TimedOut) => self.stage = look(Moment::Confirmed, repeats),
-            _ => self.end(UpgradeOutcome::Failed(error)),
-        }
-    }
-
-    fn uploaded(&mut self, client: &Client) {
-        match self.upload.report().outcome {
-            UploadOutcome::Done { already_present, .. } => {
-                if already_present {
-                    self.notes.add(Note::NoUpload);
-                }
-                self.stage = look(Moment::Uploaded, client.retries());
-            }
-            UploadOutcome::Failed(Error::Remote(error)) => self.refused(client.version(), error, Moment::Uploaded),
-            UploadOutcome::Failed(error) => self.end(UpgradeOutcome::Failed(error)),
-            UploadOutcome::Unfinished => self.end(UpgradeOutcome::Failed(Error::NoProgress)),
-        }
-    }
-
-    /// The device refused the upload or the mark: because of another image, because what was found there is damaged, or for
-    /// good.
-    fn refused(&mut self, version: Version, error: smp::Error, moment: Moment) {
-        match self.settles.checked_sub(1) {
-            Some(settles) if self.in_the_way && self.settings.settle && in_use(error) => {
-                self.settles = settles;
-                self.notes.add(Note::Settled);
-                self.upload.restart();
-                self.stage = Stage::Resetting(Ask::new(0), Moment::Before);
-            }
-            _ if moment == Moment::Before && !self.notes.contains(Note::Damaged) && damaged(version, error) => {
-                self.notes.remove(Note::NoUpload);
-                self.notes.add(Note::Damaged);
-                self.upload.restart();
-                self.stage = Stage::Uploading;
-            }
-            _ => self.end(UpgradeOutcome::Refused(error)),
-        }
-    }
-
-    fn reset(&mut self) {
-        self.stage = Stage::Resetting(Ask::new(0), Moment::Booted);
-    }
-
-    fn end(&mut self, outcome: UpgradeOutcome) {
-        self.stage = Stage::Ended(outcome, self.phase());
-    }
-
-    fn doubt(&mut self, doubt: Doubt) {
-        self.end(UpgradeOutcome::Unknown(doubt));
-    }
-
-    /// The list has come, or a refusal to give it.
-    fn looked(&mut self, moment: Moment, seen: Result<Survey, client::Error>, repeats: u8) {
-        let seen = match seen {
-            Ok(survey) => {
-                if survey.by_version && moment != Moment::Before {
-                    self.notes.add(Note::ByVersion);
-                }
-                self.in_the_way = survey.in_the_way;
-                Some(survey)
-            }
-            Err(client::Error::Remote(_)) => {
-                self.notes.add(Note::NoState);
-                None
-            }
-            Err(error) => return self.failed(error.into(), repeats),
-        };
-        match moment {
-            Moment::Before => self.plan(seen, repeats),
-            Moment::Uploaded => match seen {
-                Some(Survey { place: Place::Pending, .. }) => self.reset(),
-                // It runs, or will: there is nothing to mark.
-                Some(
-                    Survey { active: false, .. }
-                    | Survey { place: Place::OnTrial | Place::Confirmed, by_version: false, .. },
-                ) => {
-                    self.notes.add(Note::NoTest);
-                    self.reset();
-                }
-                _ => self.stage = Stage::Marking(Ask::new(repeats), moment),
-            },
-            Moment::Booted => match (seen, self.resets.checked_sub(1)) {
-                (None, _) => self.doubt(Doubt::NoState),
-                (Some(Survey { place: Place::Confirmed, by_version: true, .. }), _) if self.look_alike => {
-                    self.doubt(Doubt::SameVersion);
-                }
-                (Some(Survey { place: Place::Confirmed, .. }), _) => self.end(UpgradeOutcome::Confirmed),
-                (Some(Survey { place: Place::OnTrial, .. }), _) if self.settings.confirm => {
-                    self.stage = Stage::Confirming(Ask::new(repeats));
-                }
-                (Some(Survey { place: Place::OnTrial, .. }), _) => self.end(UpgradeOutcome::Testing),
-                (Some(Survey { active: false, .. }), _) => self.doubt(Doubt::NothingRuns),
-                (Some(Survey { place: Place::Pending, .. }), Some(resets)) => {
-                    self.resets = resets;
-                    self.reset();
-                }
-                (Some(Survey { place: Place::Pending, .. }), None) => self.doubt(Doubt::NotStarted),
-                _ => self.end(UpgradeOutcome::Reverted),
-            },
-            Moment::Confirmed => match seen {
-                None => self.doubt(Doubt::NoState),
-                Some(Survey { place: Place::Confirmed, .. }) => self.end(UpgradeOutcome::Confirmed),
-                Some(Survey { place: Place::OnTrial, .. }) => self.doubt(Doubt::NotConfirmed),
-                Some(_) => self.end(UpgradeOutcome::Reverted),
-            },
-        }
-    }
-
-    /// Decides what is to be done.
-    fn plan(&mut self, seen: Option<Survey>, repeats: u8) {
-        self.look_alike = seen.is_some_and(|seen| seen.by_version && seen.place >= Place::OnTrial);
-        let plan = match seen {
-            // A version alone does not prove that it is the same image.
-            None | Some(Survey { place: Place::Absent, .. } | Survey { by_version: true, .. }) => Plan::Upload,
-            Some(Survey { place: Place::Confirmed, .. }) => return self.end(UpgradeOutcome::AlreadyRunning),
-            Some(Survey { place: Place::OnTrial, .. }) => Plan::Confirm,
-            Some(Survey { place: Place::Pending, .. } | Survey { active: false, place: Place::Primary, .. }) => {
-                Plan::Reset
-            }
-            Some(Survey { active: false, .. }) => Plan::Upload,
-            Some(Survey { place: Place::Stored | Place::Primary, .. }) => Plan::Test,
-        };
-        if self.settings.plan_only {
-            return self.end(UpgradeOutcome::Planned(plan));
-        }
-        if plan != Plan::Upload {
-            self.notes.add(Note::NoUpload);
-        }
-        match plan {
-            Plan::Upload => self.stage = Stage::Uploading,
-            Plan::Test => self.stage = Stage::Marking(Ask::new(repeats), Moment::Before),
-            Plan::Reset => self.reset(),
-            Plan::Confirm if self.settings.confirm => self.stage = Stage::Confirming(Ask::new(repeats)),
-            Plan::Confirm => self.end(UpgradeOutcome::Testing),
         }
     }
 
@@ -546,38 +349,4 @@ impl<S> defmt::Format for Upgrade<S> {
     fn format(&self, f: defmt::Formatter<'_>) {
         defmt::write!(f, "Upgrade({}, {})", self.phase(), self.upload);
     }
-}
-
-/// Whether a refusal may mean that another image is in the way. Version 1 has no code of its own for that.
-fn in_use(error: smp::Error) -> bool {
-    use smp::error::{image, smp as flat};
-    [image::NO_FREE_SLOT, image::IMAGE_ALREADY_PENDING, flat::BAD_STATE, flat::NO_MEMORY, flat::UNKNOWN]
-        .contains(&error)
-}
-
-/// Whether a refusal to mark an image that the list shows may mean that it is damaged: its hash is read from the image, and
-/// its contents are looked at only when it is to be started. Version 1 has no codes of its own for that.
-fn damaged(version: Version, error: smp::Error) -> bool {
-    use smp::error::{image, smp as flat};
-    let told = [
-        image::NO_IMAGE,
-        image::NO_TLVS,
-        image::INVALID_TLV,
-        image::TLV_MULTIPLE_HASHES_FOUND,
-        image::TLV_INVALID_SIZE,
-        image::HASH_NOT_FOUND,
-        image::INVALID_IMAGE_HEADER_MAGIC,
-    ];
-    let flat = [flat::INVALID, flat::NOT_FOUND, flat::UNKNOWN];
-    told.contains(&error) || version == Version::V1 && flat.contains(&error)
-}
-
-const fn look(moment: Moment, repeats: u8) -> Stage {
-    Stage::Looking { ask: Ask::new(repeats), moment, boot: None }
-}
-
-/// Asks for the list until the boot time is over.
-const fn boot(moment: Moment) -> Stage {
-    let boot = Boot { waited: Duration::ZERO, attempt: Duration::ZERO };
-    Stage::Looking { ask: Ask::new(u8::MAX), moment, boot: Some(boot) }
 }

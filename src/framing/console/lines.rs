@@ -1,0 +1,380 @@
+//! The decoder of lines and packets.
+
+use core::ops::Range;
+use core::time::Duration;
+
+#[cfg(not(feature = "small"))]
+use super::base64;
+use super::base64::Group;
+use super::packet::{CRC, LEN, LINE, MIN_MESSAGE, Marker, narrow};
+use crate::checksum::Crc16;
+use crate::framing::{Error, Progress};
+use crate::time::Span;
+
+/// The decoder, generic over the [`Store`] that holds a packet's bytes.
+///
+/// [`Console`] stores them. Automatic framing only checks them while its buffer holds something
+/// else. Both use this one decoder, because a second one would one day accept different packets.
+pub(in crate::framing) struct Lines<S> {
+    pub(in crate::framing) store: S,
+    line: Line,
+    /// The longest line that is sent.
+    pub(super) longest: u16,
+    pub(super) packet: Packet,
+}
+
+/// A destination for the bytes of a packet, LEN and CRC included.
+pub(in crate::framing) trait Store {
+    /// Returns the length of the longest packet.
+    fn capacity(&self) -> usize;
+
+    /// Stores the byte at `at` of the packet: the one after the last, or the first of another
+    /// packet. Returns false if there is no room.
+    fn put(&mut self, at: usize, byte: u8) -> bool;
+
+    /// Returns LEN once its two bytes are there; `None` if they never fit.
+    fn announced(&self) -> Option<[u8; LEN]>;
+
+    /// Returns the CRC over message and CRC, which end at `end`: 0 if it is right. `None` in a
+    /// store that has no room for LEN.
+    fn crc(&self, end: usize) -> Option<u16>;
+
+    /// Returns the room from `have` to `end` of the packet, for many bytes at once; empty if each
+    /// byte has to go through `put`.
+    #[cfg(not(feature = "small"))]
+    fn room(&mut self, have: usize, end: usize) -> &mut [u8];
+}
+
+impl Store for &mut [u8] {
+    fn capacity(&self) -> usize {
+        self.len()
+    }
+
+    fn put(&mut self, at: usize, byte: u8) -> bool {
+        self.get_mut(at).map(|place| *place = byte).is_some()
+    }
+
+    fn announced(&self) -> Option<[u8; LEN]> {
+        self.first_chunk().copied()
+    }
+
+    fn crc(&self, end: usize) -> Option<u16> {
+        self.get(LEN..end).map(Crc16::of)
+    }
+
+    #[cfg(not(feature = "small"))]
+    fn room(&mut self, have: usize, end: usize) -> &mut [u8] {
+        self.get_mut(have..end).unwrap_or_default()
+    }
+}
+
+/// The position of the decoder in a line. A reset leads from each to `Outside`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub(in crate::framing) enum Line {
+    /// Outside of lines: bytes are text. Exit: the first byte of a marker, to `Marker`.
+    Outside,
+    /// Outside of lines, after the first byte of a marker. Exits: the second byte of the marker, to
+    /// `Symbols` if it begins a packet or one is open, else to `Skip`; another byte or silence, to
+    /// `Outside`.
+    Marker(Marker),
+    /// In the symbols of a line of the open packet. Exits: line feed or silence, to `Outside`;
+    /// padding, space or carriage return, to `End`; the first byte of a marker, to `SkipMarker`;
+    /// damage, to `Skip`.
+    Symbols,
+    /// After the symbols of a line of the open packet. Exits: those of `Symbols`, where a further
+    /// symbol is damage, too.
+    End,
+    /// In a line that is useless. Exits: line feed or silence, to `Outside`; the first byte of a
+    /// marker, to `SkipMarker`.
+    Skip,
+    /// In a useless line, after the first byte of a marker. Exits: the second byte of the marker,
+    /// to `Symbols` if it begins a packet or one is open, else to `Skip`; the first byte of a
+    /// marker, to itself; line feed or silence, to `Outside`; any other byte, to `Skip`; the short
+    /// silence of automatic framing, to `Marker`.
+    SkipMarker(Marker),
+}
+
+/// The progress of the decoder in a packet. A reset leads from each to `None`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub(super) enum Packet {
+    /// No packet. Exit: a start marker, to `Open`.
+    None,
+    /// The first `have` bytes, and the first symbols of the next `group`. The packet ends at `end`:
+    /// its own length once LEN is there, else the end of the buffer. Exits: the end of its last
+    /// line, to `Complete` if the CRC is right, else to `None`; damage or silence, to `None`;
+    /// another start marker, to itself.
+    Open { have: usize, end: usize, group: Group },
+    /// LEN, a message and its CRC, up to `end`. Exit: a start marker, to `Open`.
+    Complete { end: usize },
+}
+
+/// The result of one byte.
+#[derive(Clone, Copy)]
+enum Step {
+    /// Nothing yet.
+    More,
+    /// A message is complete.
+    Message,
+    /// The packet is dropped.
+    Failed(Error),
+}
+
+impl<S> Lines<S> {
+    /// A decoder at a boundary: outside of lines, no packet.
+    pub(in crate::framing) const fn new(store: S) -> Self {
+        Self { store, line: Line::Outside, longest: narrow(LINE), packet: Packet::None }
+    }
+}
+
+impl<S: Store> Lines<S> {
+    /// Returns true if a packet has begun, and neither ended nor been damaged.
+    pub(in crate::framing) const fn is_open(&self) -> bool {
+        matches!(self.packet, Packet::Open { .. })
+    }
+
+    /// Returns true at a boundary: no line, no open packet, no half marker.
+    pub(in crate::framing) fn is_idle(&self) -> bool {
+        self.line == Line::Outside && !self.is_open()
+    }
+
+    /// Returns true at a place where a line may end, in an open packet whose LEN is there.
+    pub(in crate::framing) fn may_end_line(&self) -> bool {
+        matches!(self.packet, Packet::Open { have: LEN.., group: Group::EMPTY, .. })
+    }
+
+    /// Discards line and packet, and continues at this position in a line.
+    pub(in crate::framing) const fn restart(&mut self, line: Line) {
+        self.line = line;
+        self.packet = Packet::None;
+    }
+
+    /// Leaves a useless line: what follows is text. Half a marker in it may still become a whole
+    /// one.
+    pub(in crate::framing) const fn leave_skip(&mut self) {
+        match self.line {
+            Line::Skip => self.line = Line::Outside,
+            Line::SkipMarker(marker) => self.line = Line::Marker(marker),
+            Line::Outside | Line::Marker(_) | Line::Symbols | Line::End => {}
+        }
+    }
+
+    /// Returns the bounds of the message that was completed last, in its packet.
+    pub(in crate::framing) const fn complete(&self) -> Option<Range<usize>> {
+        match self.packet {
+            Packet::Complete { end } => Some(LEN..end.wrapping_sub(CRC)),
+            Packet::None | Packet::Open { .. } => None,
+        }
+    }
+
+    /// Handles one byte that is not text.
+    fn byte(&mut self, byte: u8) -> Step {
+        let mut step = Step::More;
+        match self.line {
+            Line::Marker(marker) | Line::SkipMarker(marker) if byte == marker.second() => return self.begin(marker),
+            Line::Symbols | Line::End => match self.symbol(byte) {
+                None => return step,
+                Some(end) => step = end,
+            },
+            _ => {}
+        }
+        if let Step::Failed(_) = step {
+            self.packet = Packet::None;
+        }
+        self.line = match Marker::by_first(byte) {
+            Some(marker) if self.line == Line::Outside => Line::Marker(marker),
+            Some(marker) => Line::SkipMarker(marker),
+            None if byte == b'\n' => Line::Outside,
+            None => Line::Skip,
+        };
+        step
+    }
+
+    /// Drops the open packet and the rest of the line.
+    #[cfg(not(feature = "small"))]
+    fn fail(&mut self, error: Error) -> Step {
+        self.packet = Packet::None;
+        self.line = Line::Skip;
+        Step::Failed(error)
+    }
+
+    /// Begins a line after a complete marker: of a new packet, of the open one, or of none.
+    fn begin(&mut self, marker: Marker) -> Step {
+        let open = self.is_open();
+        self.line = if open || marker == Marker::Start { Line::Symbols } else { Line::Skip };
+        if marker == Marker::Start {
+            self.packet = Packet::Open { have: 0, end: self.store.capacity(), group: Group::EMPTY };
+            if open {
+                // The new packet is open: only the one that it cut off is lost.
+                return Step::Failed(Error::Truncated);
+            }
+        }
+        Step::More
+    }
+
+    /// Handles one byte of a line of the open packet. Returns `None` if the line continues after
+    /// it.
+    fn symbol(&mut self, byte: u8) -> Option<Step> {
+        let Packet::Open { group, .. } = &mut self.packet else { return None };
+        if *group == Group::EMPTY {
+            match byte {
+                b'\n' => return Some(self.finish()),
+                b' ' | b'\r' => {
+                    self.line = Line::End;
+                    return None;
+                }
+                _ => {}
+            }
+        }
+        if self.line == Line::End || !group.push(byte) {
+            // A marker byte means a new line, so this one was cut off; any other byte is damage.
+            let marker = Marker::by_first(byte).is_some();
+            return Some(Step::Failed(if marker { Error::Truncated } else { Error::Malformed }));
+        }
+        if !group.is_full() {
+            return None;
+        }
+        let group = core::mem::replace(group, Group::EMPTY);
+        self.group(group).map(Step::Failed)
+    }
+
+    /// Stores a whole group of symbols.
+    // Not inlined: a compiler that saves space would copy it for each state of `push`, 400 bytes.
+    #[inline(never)]
+    fn group(&mut self, group: Group) -> Option<Error> {
+        let Packet::Open { have, end, .. } = &mut self.packet else { return None };
+        let Some((mut bits, mut count)) = group.bytes() else { return Some(Error::Malformed) };
+        if count < 3 {
+            self.line = Line::End;
+        }
+        let known = *have >= LEN;
+        while count > 0 {
+            let [byte, ..] = bits.to_be_bytes();
+            if *have >= *end || !self.store.put(*have, byte) {
+                // With LEN known, the packet ends before the bytes do; without, the buffer does.
+                return Some(if known { Error::Malformed } else { Error::TooLong });
+            }
+            bits <<= 8;
+            count -= 1;
+            *have = have.wrapping_add(1);
+        }
+        if let (false, LEN.., Some(len)) = (known, *have, self.store.announced()) {
+            *end = usize::from(u16::from_be_bytes(len)).wrapping_add(LEN);
+            if *end < LEN + MIN_MESSAGE + CRC {
+                return Some(Error::Malformed);
+            }
+            if *end > self.store.capacity() {
+                return Some(Error::TooLong);
+            }
+        }
+        None
+    }
+
+    /// Ends a line, and the packet too if it is complete.
+    fn finish(&mut self) -> Step {
+        let Packet::Open { have, end, .. } = self.packet else { return Step::More };
+        if have != end {
+            return Step::More;
+        }
+        match self.store.crc(end) {
+            // The buffer has no room for LEN, so `end` says nothing.
+            None => Step::More,
+            Some(0) => {
+                self.packet = Packet::Complete { end };
+                Step::Message
+            }
+            Some(_) => Step::Failed(Error::Checksum),
+        }
+    }
+
+    /// Decodes whole groups of four symbols from the front of `input`.
+    #[cfg(not(feature = "small"))]
+    fn groups(&mut self, input: &mut &[u8]) -> Step {
+        while let (Line::Symbols, Packet::Open { have, end, group: Group::EMPTY }) = (self.line, self.packet) {
+            if have >= LEN {
+                let count = base64::decode_quads(input, self.store.room(have, end));
+                *input = input.get(count.wrapping_mul(4)..).unwrap_or_default();
+                self.packet = Packet::Open { have: have.wrapping_add(count.wrapping_mul(3)), end, group: Group::EMPTY };
+            }
+            // Byte by byte: the group that begins with LEN, which sets `end`, and the one that is
+            // padded.
+            let mut group = Group::EMPTY;
+            match input.split_first_chunk::<4>() {
+                Some((quad, rest)) if quad.iter().all(|symbol| group.push(*symbol)) => *input = rest,
+                _ => break,
+            }
+            if let Some(error) = self.group(group) {
+                return self.fail(error);
+            }
+        }
+        Step::More
+    }
+
+    /// Does the work of [`Framing::push`].
+    pub(in crate::framing) fn push<'i>(&mut self, input: &mut &'i [u8]) -> Result<Progress<'i>, Error> {
+        loop {
+            #[cfg(not(feature = "small"))]
+            if let Step::Failed(error) = self.groups(input) {
+                return Err(error);
+            }
+            let Some((byte, rest)) = input.split_first() else { return Ok(Progress::More) };
+            match self.line {
+                Line::Outside => {
+                    let (text, rest) = input.split_at_checked(text_len(input)).unwrap_or_default();
+                    if !text.is_empty() {
+                        *input = rest;
+                        return Ok(Progress::Text(text));
+                    }
+                }
+                // The first byte of the marker was text. This byte stays in the input, since it may
+                // begin a marker itself.
+                Line::Marker(marker) if *byte != marker.second() => {
+                    self.line = Line::Outside;
+                    return Ok(Progress::Text(marker.as_text()));
+                }
+                _ => {}
+            }
+            *input = rest;
+            match self.byte(*byte) {
+                Step::More => {}
+                Step::Message => return Ok(Progress::Message),
+                Step::Failed(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Does the work of [`Framing::idle`], with the silence limit `abandon`.
+    pub(in crate::framing) fn idle(&mut self, silence: Duration, abandon: Span) -> Result<Progress<'static>, Error> {
+        if !Span::of(silence).reaches(abandon) {
+            return Ok(Progress::More);
+        }
+        let marker = if let Line::Marker(marker) = self.line { Some(marker) } else { None };
+        if let Packet::Open { .. } = self.packet {
+            self.packet = Packet::None;
+            // Half a marker stays: it may still become text, which the next call returns.
+            if marker.is_none() {
+                self.line = Line::Outside;
+            }
+            return Err(Error::Abandoned);
+        }
+        self.line = Line::Outside;
+        Ok(marker.map_or(Progress::More, |marker| Progress::Text(marker.as_text())))
+    }
+}
+
+/// Returns the length of the text in front of the next marker, or of a last byte that may become
+/// one.
+// Not inlined for the reason of `group`.
+#[inline(never)]
+fn text_len(input: &[u8]) -> usize {
+    let mut rest = input;
+    while let Some((first, after)) = rest.split_first() {
+        match (Marker::by_first(*first), after.first()) {
+            (Some(_), None) => break,
+            (Some(marker), Some(second)) if *second == marker.second() => break,
+            _ => rest = after,
+        }
+    }
+    input.len().saturating_sub(rest.len())
+}

@@ -1,0 +1,63 @@
+//! The parts of a packet and of a line.
+
+/// Default length of the longest line, marker and line feed included: every known receiver accepts
+/// it.
+pub const LINE: usize = 127;
+
+/// Converts a length to 16 bits; longer ones become 65,535.
+pub(super) const fn narrow(length: usize) -> u16 {
+    #[expect(clippy::cast_possible_truncation, reason = "checked")]
+    if length > u16::MAX as usize { u16::MAX } else { length as u16 }
+}
+
+/// Shortest message: an SMP header.
+pub(super) const MIN_MESSAGE: usize = 8;
+/// Bytes of LEN.
+pub(super) const LEN: usize = 2;
+/// Bytes of the CRC.
+pub(super) const CRC: usize = 2;
+
+/// The two markers, by their second bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub(in crate::framing) enum Marker {
+    /// Begins the first line of a packet.
+    Start = 0x09,
+    /// Begins every other line.
+    Next = 0x14,
+}
+
+impl Marker {
+    /// The first byte of a start marker.
+    const START: u8 = 0x06;
+    /// The first byte of every other marker.
+    const NEXT: u8 = 0x04;
+
+    /// Returns the marker that begins with `byte`.
+    pub(super) const fn by_first(byte: u8) -> Option<Self> {
+        match byte {
+            Self::START => Some(Self::Start),
+            Self::NEXT => Some(Self::Next),
+            _ => None,
+        }
+    }
+
+    /// Returns the second byte.
+    pub(super) const fn second(self) -> u8 {
+        self as u8
+    }
+
+    /// Returns both bytes, the first one lowest.
+    pub(super) const fn bytes(self) -> u16 {
+        let [first] = *self.as_text();
+        u16::from_le_bytes([first, self.second()])
+    }
+
+    /// Returns the first byte, for when it turns out to be text.
+    pub(super) const fn as_text(self) -> &'static [u8; 1] {
+        match self {
+            Self::Start => &[Self::START],
+            Self::Next => &[Self::NEXT],
+        }
+    }
+}
