@@ -1,4 +1,4 @@
-//! The format of image files. Needs no other crate, so it is part of every build.
+//! The format of image files. It depends on no other crate, so every build has it.
 
 pub mod build;
 pub mod digest;
@@ -12,16 +12,17 @@ pub use file::{FileError, ImageFile};
 pub use header::{Flags, Header};
 pub use version::{InvalidVersion, Version};
 
-/// What is wrong with an image.
+/// The defect of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Error {
-    /// The image: it ends before what its header announces.
+    /// The image: it is shorter than its header announces.
     Truncated,
     /// The image: it does not begin with the magic number.
     Magic,
-    /// The image, or the caller of [`Header::new`]: the lengths in the header contradict each other.
+    /// The image, or the caller of [`Header::new`]: the lengths in the header contradict each
+    /// other.
     Sizes,
     /// The image: no TLV area follows the body.
     NoTlvs,

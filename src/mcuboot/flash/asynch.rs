@@ -1,15 +1,15 @@
-//! The async executor of flash jobs: [`flash::run`](super::flash::run) with `.await`.
+//! The async executor of flash jobs: [`flash`](super) with `.await`.
 
 use embedded_storage_async::nor_flash::NorFlash;
 
 use super::{Failed, Geometry, Job, Operation};
 
-/// Runs a job to its end on an async flash and gives it back, to be asked for its outcome.
+/// Runs a job to its end on an async flash and returns it, for its outcome.
 ///
 /// # Cancellation
-///
-/// A dropped call drops the job, and leaves an operation of the flash that was under way to the flash's driver. While
-/// a chunk is written this is what a flash error is: the session is over, and the client starts again.
+/// A dropped call drops the job, and leaves a running operation to the driver of the flash. While a
+/// chunk is written this has the effect of a flash error: the session ends, and the client starts
+/// again.
 pub async fn run<J: Job, F: NorFlash>(mut job: J, flash: &mut F) -> J {
     while let Some(operation) = job.next() {
         let result = match operation {
@@ -22,7 +22,7 @@ pub async fn run<J: Job, F: NorFlash>(mut job: J, flash: &mut F) -> J {
     job
 }
 
-/// The geometry of this async flash, as [`flash::geometry`](super::geometry).
+/// Returns the geometry of a flash whose erased bytes are FF; see [`Geometry::with_erased`].
 #[must_use]
 pub fn geometry<F: NorFlash>(flash: &F) -> Geometry {
     Geometry::from_sizes([F::READ_SIZE, F::WRITE_SIZE, F::ERASE_SIZE, flash.capacity()])

@@ -1,12 +1,12 @@
-//! The header of an image.
+//! Image headers.
 
 use super::{Error, Version};
 use crate::bytes::take;
 
 /// The header of an image.
 ///
-/// Every value of this type is consistent: `header_len` is at least [`Header::LEN`], and header, body and protected TLVs
-/// together fit 32 bits.
+/// Every value of this type is consistent: `header_len` is at least [`Header::LEN`], and header,
+/// body and protected TLVs together fit 32 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Header {
@@ -24,8 +24,8 @@ impl Header {
     /// The first four bytes of an image.
     pub const MAGIC: [u8; 4] = [0x3D, 0xB8, 0xF3, 0x96];
 
-    /// A header of an image whose body has `body_len` bytes and starts at `header_len`, and whose protected TLV area has
-    /// `protected_len` bytes (0 for none).
+    /// A header of an image whose body has `body_len` bytes and starts at `header_len`, and whose
+    /// protected TLV area has `protected_len` bytes (0 for none).
     ///
     /// # Errors
     ///
@@ -38,7 +38,7 @@ impl Header {
         Ok(Self { load_address: 0, header_len, protected_len, body_len, flags: Flags(0), version })
     }
 
-    /// The same header with these flags and this load address (0 where no flag gives it a meaning).
+    /// Sets flags and load address (0 if no flag gives it a meaning).
     #[must_use]
     pub const fn with_flags(self, flags: Flags, load_address: u32) -> Self {
         Self { flags, load_address, ..self }
@@ -48,14 +48,14 @@ impl Header {
     ///
     /// # Errors
     ///
-    /// The image: [`Error::Truncated`] below 32 bytes, [`Error::Magic`], or [`Error::Sizes`] if its lengths contradict
-    /// each other.
+    /// The image: [`Error::Truncated`] below 32 bytes, [`Error::Magic`], or [`Error::Sizes`] if its
+    /// lengths contradict each other.
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
         let bytes: &[u8; Self::LEN] = bytes.first_chunk().ok_or(Error::Truncated)?;
         if !bytes.starts_with(&Self::MAGIC) {
             return Err(Error::Magic);
         }
-        // Of a known length: none of these can fail.
+        // The array has 32 bytes, so none of these can fail.
         let word = |offset| take(bytes, offset).map_or(0, u32::from_le_bytes);
         let half = |offset| take(bytes, offset).map_or(0, u16::from_le_bytes);
         let version = Version::from_bytes(take(bytes, 20).unwrap_or_default());
@@ -63,7 +63,7 @@ impl Header {
         Ok(header.with_flags(Flags(word(16)), word(4)))
     }
 
-    /// The 32 bytes of the header.
+    /// Returns the 32 bytes of the header.
     #[must_use]
     pub fn emit(&self) -> [u8; Self::LEN] {
         let mut bytes = [0; Self::LEN];
@@ -81,56 +81,56 @@ impl Header {
         bytes
     }
 
-    /// The version of the image.
+    /// Returns the version of the image.
     #[must_use]
     pub const fn version(&self) -> Version {
         self.version
     }
 
-    /// What the bootloader has to know about the image.
+    /// Returns the flags for the boot loader.
     #[must_use]
     pub const fn flags(&self) -> Flags {
         self.flags
     }
 
-    /// Where the image wants to be, for [`Flags::RAM_LOAD`] and [`Flags::ROM_FIXED`].
+    /// Returns the load address, for [`Flags::RAM_LOAD`] and [`Flags::ROM_FIXED`].
     #[must_use]
     pub const fn load_address(&self) -> u32 {
         self.load_address
     }
 
-    /// Bytes before the body: the header and its padding.
+    /// Returns the bytes before the body: the header and its padding.
     #[must_use]
     pub const fn header_len(&self) -> u16 {
         self.header_len
     }
 
-    /// Bytes of the body.
+    /// Returns the bytes of the body.
     #[must_use]
     pub const fn body_len(&self) -> u32 {
         self.body_len
     }
 
-    /// Bytes of the protected TLV area with its info; 0 if there is none.
+    /// Returns the bytes of the protected TLV area with its info; 0 if there is none.
     #[must_use]
     pub const fn protected_len(&self) -> u16 {
         self.protected_len
     }
 
-    /// Where the body ends and the first TLV area begins.
+    /// Returns the end of the body, where the first TLV area begins.
     #[must_use]
     pub const fn body_end(&self) -> u32 {
         (self.header_len as u32).wrapping_add(self.body_len)
     }
 
-    /// How many bytes from the start of the image its hash covers.
+    /// Returns the number of bytes from the start of the image that its hash covers.
     #[must_use]
     pub const fn hashed_len(&self) -> u32 {
         self.body_end().wrapping_add(self.protected_len as u32)
     }
 }
 
-/// What the bootloader has to know about an image.
+/// Flags of an image for the boot loader.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Flags(pub u32);
@@ -147,7 +147,7 @@ impl Flags {
     /// The body is compressed, in one of three ways.
     pub const COMPRESSED: Self = Self(0xE00);
 
-    /// Whether any bit of `other` is set.
+    /// Returns true if any bit of `other` is set.
     #[must_use]
     pub const fn intersects(self, other: Self) -> bool {
         self.0 & other.0 != 0

@@ -1,8 +1,9 @@
-//! Where things are in the flash, and what may be written there.
+//! The regions of the flash, and the places that may be written.
 //!
-//! Every write and every erase takes a [`Writable`], a region and an offset that is checked against it. There are three
-//! sources of one, all in this file: the slot of a pair that does *not* run, the checkpoint region, and a single
-//! trailer field. None of them can name the body of the running slot.
+//! Every write and every erase requires a [`Writable`], a region and an offset that is checked
+//! against it. It has three sources, all in this file: the slot of a pair that does *not* run, the
+//! checkpoint region, and a single trailer field. None of them can name the body of the running
+//! slot.
 
 use super::look::Seen;
 use super::{BootMode, Config};
@@ -13,26 +14,27 @@ use crate::mcuboot::trailer::{Field, Layout};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Region {
-    /// Its first address.
+    /// The first address.
     pub start: u32,
-    /// Its bytes.
+    /// The length in bytes.
     pub len: u32,
 }
 
 impl Region {
-    /// The region of `len` bytes from `start` on.
+    /// A region of `len` bytes from `start` on.
     #[must_use]
     pub const fn new(start: u32, len: u32) -> Self {
         Self { start, len }
     }
 
-    /// Whether the region is whole erase pages of the flash, at least one.
+    /// Returns true if the region consists of whole erase pages of the flash, at least one.
     fn fits(self, geometry: &Geometry) -> bool {
         let end = self.start.checked_add(self.len);
         let aligned = down(self.start, geometry.erase) == self.start && down(self.len, geometry.erase) == self.len;
         self.len > 0 && aligned && end.is_some_and(|end| end <= geometry.capacity)
     }
 
+    /// Returns true if the regions have an address in common.
     const fn overlaps(self, other: Self) -> bool {
         self.start < other.start.saturating_add(other.len) && other.start < self.start.saturating_add(self.len)
     }
@@ -49,7 +51,7 @@ pub enum Slot {
 }
 
 impl Slot {
-    /// 0 or 1.
+    /// Returns 0 or 1.
     #[must_use]
     pub const fn number(self) -> u32 {
         match self {
@@ -58,7 +60,7 @@ impl Slot {
         }
     }
 
-    /// The other slot of the same image.
+    /// Returns the other slot of the same image.
     #[must_use]
     pub const fn other(self) -> Self {
         match self {
@@ -68,7 +70,7 @@ impl Slot {
     }
 }
 
-/// The two slots of one image, and what was last seen in them.
+/// The two slots of one image, and their last known contents.
 #[derive(Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Pair {
@@ -85,7 +87,7 @@ impl Pair {
         Self { primary, secondary, running: Slot::Primary, seen: [Seen::NOTHING; 2] }
     }
 
-    /// The same pair with `running` as the slot from which the device was started.
+    /// Sets the slot from which the device was started.
     #[must_use]
     pub const fn running_from(self, running: Slot) -> Self {
         Self { running, ..self }
@@ -102,7 +104,7 @@ impl Pair {
         self.running
     }
 
-    /// The slot that may be written.
+    /// Returns the slot that may be written.
     pub(super) const fn spare(&self) -> Target {
         Target(self.region(self.running.other()))
     }
@@ -123,7 +125,7 @@ impl Pair {
         }
     }
 
-    /// The place of a trailer field in a slot.
+    /// Returns the place of a trailer field in a slot.
     pub(super) const fn field(&self, slot: Slot, field: Field, layout: Layout, unit: u32) -> Writable {
         let region = self.region(slot);
         let offset = down(region.len.wrapping_sub(layout.from_end(field)), unit);
@@ -136,7 +138,7 @@ impl Pair {
 pub(super) struct Target(Region);
 
 impl Target {
-    /// Nowhere: nothing fits in.
+    /// An empty slot, in which nothing fits.
     pub(super) const NONE: Self = Self(Region::new(0, 0));
 
     pub(super) const fn at(self, offset: u32) -> Writable {
@@ -170,16 +172,17 @@ pub(super) struct Writable {
 }
 
 impl Writable {
-    /// The address of the place; `None` if `len` bytes would leave the region.
+    /// Returns the address of the place; `None` if `len` bytes would leave the region.
     pub(super) fn address(self, len: u32) -> Option<u32> {
         self.offset.checked_add(len).filter(|end| *end <= self.region.len)?;
-        // Regions do not reach beyond the flash.
+        // Regions end within the flash, so this cannot overflow.
         Some(self.region.start.wrapping_add(self.offset))
     }
 }
 
-/// Bytes of the scratch slice that [`Slots::new`](super::Slots::new) wants at least, for these sizes of the smallest
-/// read and write. More makes hashing faster: each read of the flash fills what is left over.
+/// Returns the minimum bytes of the scratch slice of [`Slots::new`](super::Slots::new), for these
+/// smallest sizes of read and write. More makes hashing faster, because each read of the flash
+/// fills the rest.
 #[must_use]
 pub const fn scratch_len(read: usize, write: usize) -> usize {
     let record = if write > super::checkpoint::RECORD_LEN { write } else { super::checkpoint::RECORD_LEN };
@@ -187,26 +190,27 @@ pub const fn scratch_len(read: usize, write: usize) -> usize {
     write + if record > window { record } else { window }
 }
 
-/// Why [`Slots::new`](super::Slots::new) refuses: always a mistake in the caller's configuration.
+/// The caller: a mistake in the configuration that [`Slots::new`](super::Slots::new) refuses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// The flash: a size is no power of two, reads or writes are larger than 512 bytes or than the erase size.
+    /// A size of the flash is not a power of two, or reads or writes are larger than 512 bytes or
+    /// than the erase size.
     Geometry,
     /// There is no pair, or more than 2^31 of them.
     Pairs,
-    /// A region is empty, not whole erase pages, or reaches beyond the flash.
+    /// A region is empty, not made of whole erase pages, or ends past the flash.
     Region,
     /// Two regions overlap.
     Overlap,
-    /// The alignment of the trailer is none of MCUboot's, or below the write size of the flash.
+    /// The alignment of the trailer is not one of MCUboot's, or below the write size of the flash.
     Alignment,
     /// A slot has no room for its trailer and a header.
     TooSmall,
     /// The scratch slice is shorter than [`scratch_len`].
     Scratch,
-    /// Another slot than the primary is said to run, which the swap modes do not do.
+    /// A secondary slot is configured as running, which is impossible in the swap modes.
     Running,
 }
 
@@ -230,7 +234,7 @@ impl core::error::Error for ConfigError {}
 /// Bytes of an image header: [`Header::LEN`](crate::mcuboot::Header::LEN).
 const HEADER_LEN: u32 = 32;
 
-/// The slot with this number over all pairs, primary first, and behind them the checkpoint region.
+/// Returns the slot with this number, primary first, or the checkpoint region after all slots.
 fn region(pairs: &[Pair], log: Option<Region>, number: usize) -> Option<Region> {
     match pairs.get(number >> 1) {
         Some(pair) => Some(if number & 1 == 0 { pair.primary } else { pair.secondary }),
@@ -268,7 +272,7 @@ pub(super) fn check(config: &Config, pairs: &[Pair], reserved: u32, scratch: usi
     if pairs.iter().any(|pair| pair.primary.len < least || pair.secondary.len < least) {
         return Err(ConfigError::TooSmall);
     }
-    // Both are at most 512.
+    // Both are at most 512, so the casts keep their values.
     if scratch < scratch_len(geometry.read as usize, geometry.write as usize) {
         return Err(ConfigError::Scratch);
     }
@@ -286,12 +290,12 @@ pub(super) fn check(config: &Config, pairs: &[Pair], reserved: u32, scratch: usi
     Ok(LogRegion(log.unwrap_or(Region::new(0, 0))))
 }
 
-/// `value` rounded down to a multiple of `unit`, a power of two.
+/// Rounds `value` down to a multiple of `unit`, a power of two.
 pub(super) const fn down(value: u32, unit: u32) -> u32 {
     value & !unit.wrapping_sub(1)
 }
 
-/// `value` rounded up to a multiple of `unit`, a power of two.
+/// Rounds `value` up to a multiple of `unit`, a power of two.
 pub(super) const fn up(value: u32, unit: u32) -> u32 {
     down(value.wrapping_add(unit.wrapping_sub(1)), unit)
 }

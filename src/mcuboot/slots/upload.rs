@@ -1,13 +1,13 @@
-//! An upload: what was received, what is in flash, what comes next.
+//! The progress of an upload: bytes received, bytes in flash, next flash operation.
 //!
 //! ```text
 //!   slot   0 ──── written ────────── erased ─────────────── tail ────────────── end
-//!          │ in flash │ erased, free   │ old contents         │ erased from the start (trailer)
-//!                     └ carry: bytes received that do not fill a write unit yet (in the scratch slice)
+//!          │ in flash │ erased, free   │ old contents         │ erased first (trailer)
+//!                     └ carry: received bytes that do not fill a write unit yet (in scratch)
 //! ```
 //!
-//! `written` and `erased` move in turns: when they meet, the next page is erased, and just before that the finished one is
-//! entered in the checkpoint log.
+//! `written` and `erased` move in turns: when they meet, the finished page is recorded in the
+//! checkpoint log, then the next one is erased.
 
 use super::Chunk;
 use super::access::{self, Access, Kind};
@@ -17,7 +17,7 @@ use crate::bytes::copy;
 use crate::checksum::Crc16;
 use crate::mcuboot::flash::Geometry;
 
-/// The `sha` of an upload, by which a client finds its session again; none if it is empty.
+/// The `sha` of an upload, by which a client resumes its session; empty for none.
 #[derive(Clone, Copy)]
 pub(super) struct Key {
     len: u8,
@@ -27,7 +27,7 @@ pub(super) struct Key {
 impl Key {
     pub(super) const MAX_LEN: usize = 32;
 
-    /// Takes over what is not too long; `None` if it is.
+    /// Copies `sha`; `None` if it is too long.
     pub(super) fn set(&mut self, sha: &[u8]) -> Option<()> {
         copy(sha, self.bytes.get_mut(..sha.len())?);
         self.len = u8::try_from(sha.len()).ok()?;
@@ -38,14 +38,14 @@ impl Key {
         self.bytes.get(..self.len.into()).unwrap_or(&[])
     }
 
-    /// Whether there is one, and it is this.
+    /// Returns true if there is a `sha` and it is this one.
     pub(super) fn is(&self, sha: &[u8]) -> bool {
         self.len > 0 && self.as_bytes() == sha
     }
 }
 
-/// A chunk of an upload, as small as it can be here: slots have fewer than 2^32 - 1 bytes, so that larger numbers
-/// are as good as that one.
+/// A chunk of an upload with 32-bit numbers: slots have fewer than 2^32 - 1 bytes, so larger
+/// numbers can become that one.
 #[derive(Clone, Copy)]
 pub(super) struct Piece<'c> {
     pub(super) image: u32,
@@ -63,24 +63,30 @@ impl<'c> Piece<'c> {
         Self { image: small(image), len: len.map(small), off: small(off), data, sha: sha.unwrap_or(&[]), upgrade }
     }
 
-    /// Where in the file the chunk ends.
+    /// Returns the end of the chunk in the file.
     pub(super) fn end(&self) -> Option<u32> {
         self.off.checked_add(u32::try_from(self.data.len()).ok()?)
     }
 }
 
-/// The upload session of a device. There is one: the next first chunk takes it over.
+/// The upload session of a device. There is one: the next first chunk replaces it. A flash error in
+/// an upload leads from each to `Idle`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Session {
-    /// No upload since the start, an erase or an error; or a job works on it, and puts the session back at its end.
+    /// No upload since the start, an erase or an error; or a job is writing, and restores the
+    /// session at its end. Exits: a written chunk, to `Receiving`, or to `Complete` for the last
+    /// one; a checkpoint that is still valid, to `Receiving`; a slot that already holds the file,
+    /// to `Complete`.
     Idle,
-    /// An upload goes on at [`Receiving::off`].
+    /// An upload continues at [`Receiving::off`]. Exits: flash work of a chunk, another upload, an
+    /// erase or a mark of its slot, to `Idle`.
     Receiving,
-    /// The last byte has arrived. A repeat of the chunk that held it is answered as it was.
+    /// The last byte has arrived; a repeat of its chunk gets the same response. Exits: another
+    /// upload or an erase, to `Idle`.
     Complete { matched: Option<bool> },
 }
 
-/// An upload that goes on, or the one that was the last. It stays where it is, in the slots: to move it from stage to stage of a
+/// The current upload, or the last one. It stays in the slots: to move it from stage to stage of a
 /// job takes more code than all of these functions, and stack for each copy.
 pub(super) struct Receiving {
     pub(super) image: u32,
@@ -89,43 +95,44 @@ pub(super) struct Receiving {
     pub(super) key: Key,
     /// Bytes in flash, whole write units until the last.
     written: u32,
-    /// Bytes in the carry: fewer than a write unit between chunks.
+    /// Bytes in the carry; between chunks fewer than a write unit.
     carry: u32,
-    /// Up to here the slot is erased.
+    /// The end of the erased part of the slot.
     erased: u32,
-    /// Up to here the log knows of it.
+    /// The end of the part that the log has recorded.
     logged: u32,
     /// The CRC of the bytes in flash.
     pub(super) crc: Crc16,
 }
 
 impl Receiving {
-    /// None yet.
+    /// No upload yet.
     pub(super) fn new() -> Self {
         let (crc, target) = (Crc16::new(), Target::NONE);
         let key = Key { len: 0, bytes: [0; Key::MAX_LEN] };
         Self { image: 0, target, len: 0, key, written: 0, carry: 0, erased: 0, logged: 0, crc }
     }
 
-    /// A new upload; the tail of the slot is erased before the first chunk is written. `None` if the `sha` is too long.
+    /// Begins a new upload; `None` if the `sha` is too long. The caller erases the tail of the slot
+    /// before the first chunk is written.
     pub(super) fn begin(&mut self, image: u32, target: Target, len: u32, sha: &[u8]) -> Option<()> {
         self.recall(image, len, 0, 0);
         self.target = target;
         self.key.set(sha)
     }
 
-    /// An upload that goes on at the end of an erase page, of which the log already knows.
+    /// Continues an upload at the end of an erase page that the log has recorded.
     pub(super) fn recall(&mut self, image: u32, len: u32, off: u32, crc: u16) {
         (self.image, self.len, self.carry, self.crc) = (image, len, 0, Crc16::at(crc));
         (self.written, self.erased, self.logged) = (off, off, off);
     }
 
-    /// The offset that is wanted next.
+    /// Returns the expected offset of the next chunk.
     pub(super) const fn off(&self) -> u32 {
         self.written.wrapping_add(self.carry)
     }
 
-    /// Bytes in flash.
+    /// Returns the bytes in flash.
     pub(super) const fn written(&self) -> u32 {
         self.written
     }
@@ -134,16 +141,17 @@ impl Receiving {
         self.written >= self.len
     }
 
-    /// Tells that the slot is erased from `tail` on.
+    /// Records that the slot is erased from `tail` on.
     pub(super) const fn tail_cleared(&mut self, tail: u32) {
         if self.erased >= tail {
             self.erased = self.target.region().len;
         }
     }
 
-    /// Moves the bytes of the chunk that fill no write unit into the carry; `rest` is what is not taken of it, and
-    /// how much is moved is returned.
+    /// Moves bytes from the `rest` of the chunk that do not fill a write unit into the carry;
+    /// returns the number moved.
     pub(super) fn gather(&mut self, rest: &[u8], carry: &mut [u8], geometry: &Geometry) -> usize {
+        // Whole units are written from the chunk itself, without a copy.
         if self.carry == 0 && rest.len() >= carry.len() {
             return 0;
         }
@@ -151,14 +159,17 @@ impl Receiving {
         copy(rest, free);
         let moved = rest.len().min(free.len());
         self.carry = self.carry.wrapping_add(u32::try_from(moved).unwrap_or(0));
+        // The last unit of the file: padding with erased bytes leaves the rest of the unit
+        // unchanged.
         if self.off() == self.len {
             free.get_mut(moved..).unwrap_or(&mut []).fill(geometry.erased);
         }
         moved
     }
 
-    /// What has to be done next for the `rest` of the chunk; nothing when all of it is in flash or in the carry. With a log, the
-    /// finished page is entered there before the next one is erased; its record is put into `work`.
+    /// Returns the next access for the `rest` of the chunk; nothing when all of it is in flash or
+    /// in the carry. With a log, the finished page is recorded there before the next one is erased;
+    /// the record is put into `work`.
     pub(super) fn access(&self, rest: usize, log: Option<&Log>, geometry: &Geometry, work: &mut [u8]) -> Access {
         let rest = down(u32::try_from(rest).unwrap_or(0), geometry.write);
         let (kind, len) = if self.carry == geometry.write || (self.carry > 0 && self.off() == self.len) {
@@ -184,7 +195,7 @@ impl Receiving {
         Access::change(kind, place, geometry.erase)
     }
 
-    /// What [`access`](Self::access) has asked for was done; `bytes` are what was written.
+    /// Records the completed [`access`](Self::access); `bytes` are those that were written.
     pub(super) fn done(&mut self, kind: Kind, bytes: &[u8], log: &mut Log, tail: u32, geometry: &Geometry) {
         match kind {
             Kind::EraseLog => log.next.erased(),
@@ -206,7 +217,7 @@ impl Receiving {
         }
     }
 
-    /// Bytes in the carry.
+    /// Returns the bytes in the carry.
     pub(super) const fn carried(&self) -> u32 {
         self.carry
     }
