@@ -46,6 +46,7 @@ pub use writer::Writer;
 /// The peer: the payload is not CBOR, or not the type that the protocol requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "codecs outside of the crate return it")]
 pub struct Malformed;
 
 impl core::fmt::Display for Malformed {
@@ -59,6 +60,7 @@ impl core::error::Error for Malformed {}
 /// We: the bytes do not fit the buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "codecs outside of the crate return it")]
 pub struct BufferFull;
 
 impl core::fmt::Display for BufferFull {

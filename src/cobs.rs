@@ -32,6 +32,7 @@ pub const fn max_encoded_len(len: usize) -> usize {
 /// The result of one step of a [`Decoder`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_enums, reason = "the caller has to handle each")]
 pub enum Decoded {
     /// The input is used up.
     More,
@@ -47,7 +48,12 @@ pub enum Decoded {
 /// Decodes COBS incrementally, run by run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Decoder {
+pub struct Decoder(Position);
+
+/// The position of a decoder in a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+enum Position {
     /// At the start of a frame. Exits: a code, to `Group`, or to `Between` for an empty group; a
     /// zero, to itself as [`Decoded::Broken`].
     #[default]
@@ -72,7 +78,12 @@ impl Decoder {
     /// A decoder at the start of a frame.
     #[must_use]
     pub const fn new() -> Self {
-        Self::Start
+        Self(Position::Start)
+    }
+
+    /// Returns true at the start of a frame.
+    pub(crate) const fn is_at_start(self) -> bool {
+        matches!(self.0, Position::Start)
     }
 
     /// Decodes bytes from the front of `input`, and writes the data to `out` from index `len` on;
@@ -83,12 +94,14 @@ impl Decoder {
         let mut room = out.get_mut(*len..).unwrap_or_default();
         let before = room.len();
         let mut rest = *input;
-        let decoded = self.run(&mut rest, &mut room);
+        let decoded = self.0.run(&mut rest, &mut room);
         *len = len.saturating_add(before.saturating_sub(room.len()));
         *input = rest;
         decoded
     }
+}
 
+impl Position {
     /// Does the work of `push`, with the free part of the output.
     fn run(&mut self, input: &mut &[u8], out: &mut &mut [u8]) -> Decoded {
         loop {

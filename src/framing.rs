@@ -160,6 +160,7 @@ pub mod packet;
 
 /// The result of one step of a decoder: [`Framing::push`] or [`Framing::idle`].
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a driver has to handle each")]
 pub enum Progress<'i> {
     /// The input is used up and no message is complete.
     More,
@@ -212,6 +213,8 @@ pub enum Error {
     /// We: the message to send does not fit what the framing can express.
     Unsendable,
 }
+
+const _: () = assert!(size_of::<Error>() == 1);
 
 impl core::fmt::Display for Error {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
@@ -342,6 +345,7 @@ pub trait Encoder {
 /// static.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "framings outside of the crate return it")]
 pub struct Sizes {
     /// The longest message that fits the framing's receive buffer; `tx`, where messages to send are
     /// built, should be as long.

@@ -25,6 +25,7 @@ pub trait Source {
 /// A [`Source`] could not be read: our fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "sources outside of the crate return it")]
 pub struct SourceFailed;
 
 impl core::fmt::Display for SourceFailed {

@@ -33,6 +33,7 @@ shown!(
 /// A failure of one operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub enum Fault {
     /// The operation does nothing and fails. The next one works again.
     Fail,
@@ -48,6 +49,7 @@ pub enum Fault {
 /// The operations of a [`RamNor`] so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct Counters {
     /// Number of reads.
     pub reads: u32,

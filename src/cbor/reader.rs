@@ -18,6 +18,7 @@ const TAG: u8 = 6;
 /// One decoded item. Lists and maps are decoded when their contents are read.
 #[derive(Debug, Clone, Copy)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub enum Item<'b> {
     /// A number of at least 0.
     Unsigned(u64),

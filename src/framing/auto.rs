@@ -120,6 +120,7 @@ const CRC: usize = 2;
 /// The framing of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub enum Kind {
     /// Base64 lines.
     Console,

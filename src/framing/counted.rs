@@ -69,6 +69,7 @@ pub trait Head {
 /// 0 to 3 in the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "a type without a value")]
 pub struct SmpHead;
 
 impl Head for SmpHead {
@@ -93,6 +94,7 @@ impl Head for SmpHead {
 /// completes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "a type without a value")]
 pub struct BsmpHead;
 
 impl Head for BsmpHead {

@@ -156,7 +156,7 @@ impl Framing for Cobs<'_> {
             match self.state {
                 State::Complete { .. } => self.state = State::START,
                 // An empty frame: peers send zeros to resynchronise, so this must not be an error.
-                State::Frame { decoder: Decoder::Start, .. } if *first == 0 => {
+                State::Frame { decoder, .. } if decoder.is_at_start() && *first == 0 => {
                     *input = input.get(1..).unwrap_or_default()
                 }
                 State::Frame { mut decoder, mut have } => {
@@ -193,7 +193,8 @@ impl Framing for Cobs<'_> {
     fn idle(&mut self, silence: Duration) -> Result<Progress<'static>, Error> {
         let error = match self.state {
             _ if silence < self.abandon => None,
-            State::Frame { decoder: Decoder::Start, .. } | State::Complete { .. } => None,
+            State::Complete { .. } => None,
+            State::Frame { decoder, .. } if decoder.is_at_start() => None,
             // Not back to `Frame`: if the rest arrives after all, it could pass for a frame.
             State::Frame { .. } => Some(Error::Abandoned),
             State::Discard(error) => error,

@@ -67,6 +67,7 @@ const HEAD: usize = 4;
 /// The end of the line that this is, and so the packets that are its own echo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_enums, reason = "a line has two ends")]
 pub enum Echo {
     /// This end is the master: it sends to every destination but 0.
     Master,

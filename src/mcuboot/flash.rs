@@ -18,6 +18,7 @@ pub mod asynch;
 use embedded_storage::nor_flash::NorFlash;
 
 /// One operation on the flash. Addresses and lengths are aligned as the flash requires.
+#[expect(clippy::exhaustive_enums, reason = "an executor has to handle each")]
 pub enum Operation<'a> {
     /// Fill `into` from `address` on.
     Read {
@@ -68,6 +69,7 @@ impl defmt::Format for Operation<'_> {
 /// The flash: an operation failed. The job turns this into an error of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "executors outside of the crate return it")]
 pub struct Failed;
 
 impl core::fmt::Display for Failed {
@@ -135,6 +137,7 @@ pub trait Job {
 }
 
 /// Runs a job to its end on a blocking flash and returns it, for its outcome.
+#[must_use = "the job has the outcome"]
 pub fn run<J: Job, F: NorFlash>(mut job: J, flash: &mut F) -> J {
     drive(&mut job, flash);
     job

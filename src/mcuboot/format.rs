@@ -40,6 +40,8 @@ pub enum Error {
     BufferFull,
 }
 
+const _: () = assert!(size_of::<Error>() == 1);
+
 impl core::fmt::Display for Error {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(match self {

@@ -88,6 +88,7 @@ pub use state::{Info, State};
 /// The mode of the bootloader of this device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub enum BootMode {
     /// The bootloader swaps the slots: scratch, move, or overwrite-only. The primary slot runs.
     Swap,
@@ -99,6 +100,7 @@ pub enum BootMode {
 
 /// The description of a device for [`Slots`]. The fields are public: start from [`Config::new`].
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::exhaustive_structs, reason = "the caller fills it in")]
 pub struct Config {
     /// The sizes of the flash.
     pub geometry: Geometry,
@@ -189,6 +191,7 @@ impl<'s, D: Digest> Slots<'s, D> {
 
     /// Begins a command. The job does nothing until an executor runs it; a job that is dropped
     /// while it erases or writes a slot ends the upload session.
+    #[must_use = "a job does nothing until it is run"]
     pub fn begin<'j>(&'j mut self, command: Command<'j>) -> Job<'j, 's, D> {
         self.begin_by(&command)
     }
@@ -203,6 +206,7 @@ impl<'s, D: Digest> Slots<'s, D> {
 
 /// A command of the image group, decoded.
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Command<'c> {
     /// State read: looks at all slots.
     List,
@@ -251,6 +255,7 @@ impl defmt::Format for Command<'_> {
 
 /// A chunk of an upload, decoded.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
+#[expect(clippy::exhaustive_structs, reason = "the caller fills it in")]
 pub struct Chunk<'c> {
     /// The number of the image pair; used in the first chunk.
     pub image: u64,
@@ -280,6 +285,7 @@ shown!(
 /// The outcome of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub enum Outcome {
     /// [`Slots::states`] is up to date.
     States,

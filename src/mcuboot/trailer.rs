@@ -102,6 +102,7 @@ impl Layout {
 /// A field of the trailer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_enums, reason = "the fields of the format")]
 pub enum Field {
     /// 16 bytes that make the trailer valid.
     Magic,
@@ -118,6 +119,7 @@ pub enum Field {
 /// The state of the magic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_enums, reason = "set, unset and damaged are all cases")]
 pub enum Magic {
     /// The magic is there.
     Good,
@@ -130,6 +132,7 @@ pub enum Magic {
 /// The state of a flag byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_enums, reason = "set, unset and damaged are all cases")]
 pub enum Flag {
     /// 01.
     Set,
@@ -157,6 +160,7 @@ impl Flag {
 /// The contents of a trailer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "the fields of the format")]
 pub struct Trailer {
     /// The state of the magic, which makes the trailer valid.
     pub magic: Magic,
@@ -178,6 +182,7 @@ impl Trailer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(u8)]
+#[expect(clippy::exhaustive_enums, reason = "the swap types of MCUboot")]
 pub enum SwapType {
     /// Starts what is in the primary slot.
     None = 1,

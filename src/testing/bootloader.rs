@@ -13,6 +13,7 @@ use crate::mcuboot::{Digest, Image};
 /// The result of a reset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub enum Boot {
     /// The primary slot's image runs; nothing was swapped.
     Stayed,
@@ -25,6 +26,7 @@ pub enum Boot {
 /// The two slots and the layout of their trailers.
 #[derive(Debug, Clone, Copy)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "the caller fills it in")]
 pub struct Bootloader {
     /// The slot from which images run.
     pub primary: Region,

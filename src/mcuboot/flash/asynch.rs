@@ -10,6 +10,7 @@ use super::{Failed, Geometry, Job, Operation};
 /// A dropped call drops the job, and leaves a running operation to the driver of the flash. While a
 /// chunk is written this has the effect of a flash error: the session ends, and the client starts
 /// again.
+#[must_use = "the job has the outcome"]
 pub async fn run<J: Job, F: NorFlash>(mut job: J, flash: &mut F) -> J {
     while let Some(operation) = job.next() {
         let result = match operation {

@@ -10,6 +10,7 @@ use super::{Error, Flags, Header, Version};
 /// The description of an image. The fields are public: start from [`Builder::new`].
 #[derive(Debug, Clone, Copy)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "the caller fills it in")]
 pub struct Builder<'a> {
     /// The version in the header.
     pub version: Version,

@@ -14,6 +14,7 @@ use super::tlv::Kind;
 /// The kind of hash that identifies an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub enum HashKind {
     /// SHA-256, what most builds use.
     Sha256,

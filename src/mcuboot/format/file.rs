@@ -34,6 +34,8 @@ pub enum FileError {
     Hash,
 }
 
+const _: () = assert!(size_of::<FileError>() == 1);
+
 impl core::fmt::Display for FileError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(match self {

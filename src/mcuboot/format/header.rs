@@ -133,6 +133,7 @@ impl Header {
 /// Flags of an image for the boot loader.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "a number with names")]
 pub struct Flags(pub u32);
 
 impl Flags {

@@ -10,6 +10,7 @@ use crate::shown::shown;
 /// The type of a TLV.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "a number with names")]
 pub struct Kind(pub u16);
 
 impl Kind {
@@ -65,6 +66,7 @@ impl core::fmt::Debug for Kind {
 
 /// One TLV, with a value of at most 65,535 bytes.
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the caller fills it in")]
 pub struct Tlv<'a> {
     /// The type of the value.
     pub kind: Kind,

@@ -15,6 +15,7 @@
 /// are not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "the four fields of the format")]
 pub struct Version {
     /// The first number.
     pub major: u8,
@@ -107,6 +108,7 @@ impl core::str::FromStr for Version {
 /// without leading zeros.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "there is nothing to add")]
 pub struct InvalidVersion;
 
 impl core::fmt::Display for InvalidVersion {

@@ -64,6 +64,8 @@ pub enum Error {
     TestOfActive,
 }
 
+const _: () = assert!(size_of::<Error>() == 1);
+
 impl From<mcuboot::Error> for Error {
     fn from(error: mcuboot::Error) -> Self {
         match error {

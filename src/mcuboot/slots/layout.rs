@@ -13,6 +13,7 @@ use crate::mcuboot::trailer::{Field, Layout};
 /// A part of the flash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "start and length are all of it")]
 pub struct Region {
     /// The first address.
     pub start: u32,
@@ -43,6 +44,7 @@ impl Region {
 /// One of the two slots of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_enums, reason = "an image has two")]
 pub enum Slot {
     /// Slot 0 of the image.
     Primary,
@@ -213,6 +215,8 @@ pub enum ConfigError {
     /// A secondary slot is configured as running, which is impossible in the swap modes.
     Running,
 }
+
+const _: () = assert!(size_of::<ConfigError>() == 1);
 
 impl core::fmt::Display for ConfigError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
