@@ -1,4 +1,4 @@
-//! The part of CBOR (RFC 8949) that SMP needs, small enough for a boot loader.
+//! The part of CBOR (RFC 8949) that device protocols need, small enough for a boot loader.
 //!
 //! [`Reader`] is a cursor that accepts everything that peers send: maps with text keys in any
 //! order, definite and indefinite lengths (Zephyr sends only indefinite ones), integers of any
@@ -31,16 +31,19 @@
 //!   skipped.
 //! * Text need not be UTF-8: no server checks it.
 
+mod head;
 mod keys;
 mod list;
 mod reader;
 mod string;
+mod value;
 mod writer;
 
 pub(crate) use keys::{Keys, keys};
 pub use list::{List, Table};
 pub use reader::{DEPTH, Item, Items, Reader};
 pub use string::{Bytes, Chunks, Text};
+pub use value::Value;
 pub use writer::Writer;
 
 /// The peer: the payload is not CBOR, or not the type that the protocol requires.
@@ -70,110 +73,3 @@ impl core::fmt::Display for BufferFull {
 }
 
 impl core::error::Error for BufferFull {}
-
-/// A value in a CBOR payload: a field of a map, or an element of a list.
-pub trait Value<'b>: Sized {
-    /// Converts an item; a missing key is [`Item::Null`].
-    ///
-    /// # Errors
-    ///
-    /// The peer: [`Malformed`] if the item has another type.
-    fn of(item: Item<'b>) -> Result<Self, Malformed>;
-
-    /// Reads the next value.
-    ///
-    /// # Errors
-    ///
-    /// The peer: [`Malformed`] if the next item has another type.
-    fn read(reader: &mut Reader<'b>) -> Result<Self, Malformed> {
-        Self::of(reader.item()?)
-    }
-
-    /// Writes the value.
-    ///
-    /// # Errors
-    ///
-    /// We: [`BufferFull`] if it does not fit.
-    fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull>;
-
-    /// Returns true if the key is left out when the value is written.
-    fn is_missing(&self) -> bool {
-        false
-    }
-}
-
-macro_rules! unsigned {
-    ($($type:ty),*) => {$(
-        impl Value<'_> for $type {
-            fn of(item: Item<'_>) -> Result<Self, Malformed> {
-                match item {
-                    Item::Unsigned(number) => Self::try_from(number).or(Err(Malformed)),
-                    _ => Err(Malformed),
-                }
-            }
-
-            fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
-                writer.unsigned(u64::from(*self))
-            }
-        }
-    )*};
-}
-unsigned!(u8, u16, u32, u64);
-
-macro_rules! signed {
-    ($($type:ty),*) => {$(
-        impl Value<'_> for $type {
-            fn of(item: Item<'_>) -> Result<Self, Malformed> {
-                match item {
-                    Item::Unsigned(number) => Self::try_from(number).or(Err(Malformed)),
-                    // CBOR stores -1 - n as n, which is the complement of the value.
-                    Item::Negative(number) => {
-                        let number = i64::try_from(number).or(Err(Malformed))?;
-                        Self::try_from(!number).or(Err(Malformed))
-                    }
-                    _ => Err(Malformed),
-                }
-            }
-
-            fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
-                writer.signed(i64::from(*self))
-            }
-        }
-    )*};
-}
-signed!(i32, i64);
-
-/// A missing flag or `null` is false.
-impl Value<'_> for bool {
-    fn of(item: Item<'_>) -> Result<Self, Malformed> {
-        match item {
-            Item::Boolean(value) => Ok(value),
-            Item::Null => Ok(false),
-            _ => Err(Malformed),
-        }
-    }
-
-    fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
-        writer.boolean(*self)
-    }
-}
-
-impl<'b, T: Value<'b>> Value<'b> for Option<T> {
-    fn of(item: Item<'b>) -> Result<Self, Malformed> {
-        match item {
-            Item::Null => Ok(None),
-            item => T::of(item).map(Some),
-        }
-    }
-
-    fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
-        match self {
-            Some(value) => value.write(writer),
-            None => Ok(()),
-        }
-    }
-
-    fn is_missing(&self) -> bool {
-        self.is_none()
-    }
-}

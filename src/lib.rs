@@ -36,7 +36,13 @@ mod bytes;
 pub mod cbor;
 pub mod checksum;
 pub mod cobs;
+mod codes;
 pub mod framing;
+#[cfg(any(
+    all(doc, not(doctest)),
+    all(doctest, feature = "std", feature = "mcuboot", feature = "sha2", feature = "testing")
+))]
+pub mod guide;
 pub mod line;
 pub mod mcuboot;
 pub mod port;

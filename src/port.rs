@@ -28,7 +28,7 @@
 //!
 //! The driver calls `flush` after each frame, and nothing before the next one: that is where a half-duplex port releases the
 //! line. `write` sets DE (driver enable), `flush` waits until the *last stop bit* has left (the transmit-complete flag, not the
-//! empty buffer) and clears DE. A transceiver whose receiver stays on hears what it sends: `Packet::skip_echo` drops it. When
+//! empty buffer) and clears DE. A transceiver whose receiver stays on hears what it sends: `Packet::with_echo` drops it. When
 //! DE switches, a receiver may see a byte of zeros in front of an answer; keep the line biased, or switch off the receiver while
 //! you send.
 //!

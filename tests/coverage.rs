@@ -15,10 +15,10 @@ use anysmp::smp::{
     Error, Group, Op, Request, enumeration, fs, image, legacy, os, settings, shell, stat, transport, zephyr,
 };
 
-mod common;
-use common::hex;
-use common::readme::table;
-use common::server::message;
+mod kit;
+use kit::hex::hex;
+use kit::readme::table;
+use kit::smp::message;
 
 /// The programs that the peer tests run; they say themselves whether the table is right about them.
 const PEERS: [&str; 5] = ["Zephyr 4.4", "MCUboot", "smpclient", "smpmgr", "mcumgrctl"];

@@ -1,7 +1,5 @@
 //! The key names of a struct, in wire format.
 
-use super::Text;
-
 /// The key names of a struct as encoded text, one after the other: `\x63off\x63len`. A list of
 /// `&str` takes seven bytes more for each key on a 32-bit target. In this form, head and text are
 /// compared, or written, in one step.
@@ -9,8 +7,8 @@ use super::Text;
 pub(crate) struct Keys(&'static [u8]);
 
 impl Keys {
-    /// The maximum number of keys: the head of a map counts 23 in one byte, one of which may be the
-    /// `rc` of a server.
+    /// The maximum number of keys: the head of a map counts 23 in one byte, one of which a server
+    /// may add.
     pub(super) const MOST: usize = 22;
     /// The maximum length of a key: the first byte of text holds up to 23.
     const LONGEST: usize = 23;
@@ -64,14 +62,14 @@ impl Keys {
         Some(key)
     }
 
-    /// Returns the index of this key, or the number of keys if it is unknown. The keys after it
-    /// remain.
+    /// Returns the index of the first key for which `is` returns true, else the number of keys. The
+    /// keys after it remain.
     // Not inlined: keys usually arrive in the order of the struct, so this is the slow path.
     #[inline(never)]
-    pub(super) fn find(&mut self, text: &Text<'_>) -> usize {
+    pub(super) fn find(&mut self, mut is: impl FnMut(&[u8]) -> bool) -> usize {
         let mut place = 0;
         while let Some([_head, key @ ..]) = self.take() {
-            if text.as_bytes().equals(key) {
+            if is(key) {
                 break;
             }
             place += 1;

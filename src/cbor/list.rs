@@ -2,7 +2,11 @@
 
 use core::fmt;
 
-use super::{BufferFull, Item, Malformed, Reader, Text, Value, Writer};
+use super::reader::{Item, Reader};
+use super::string::Text;
+use super::value::Value;
+use super::writer::Writer;
+use super::{BufferFull, Malformed};
 
 /// A list of values, decoded lazily from a payload, or borrowed from a slice to encode. A decoded
 /// list re-encodes its elements byte for byte.

@@ -1,19 +1,13 @@
 //! Reads CBOR through a cursor.
 
-use super::{Bytes, Chunks, Keys, Malformed, Text, Value};
+use super::Malformed;
+use super::head::{self, ARRAY, BREAK, BYTES, Initial, MAP, NEGATIVE, TAG, TEXT, UNSIGNED, length};
+use super::keys::Keys;
+use super::string::{Bytes, Chunks, Text};
 use crate::shown::shown;
 
 /// The maximum nesting of values, the map of the payload included.
 pub const DEPTH: usize = 8;
-
-// Major types, RFC 8949 section 3.1.
-const UNSIGNED: u8 = 0;
-const NEGATIVE: u8 = 1;
-const BYTES: u8 = 2;
-const TEXT: u8 = 3;
-const ARRAY: u8 = 4;
-const MAP: u8 = 5;
-const TAG: u8 = 6;
 
 /// One decoded item. Lists and maps are decoded when their contents are read.
 #[derive(Debug, Clone, Copy)]
@@ -36,36 +30,20 @@ pub enum Item<'b> {
     Boolean(bool),
     /// `null`.
     Null,
-    /// An item that SMP does not use: a float, a tag, a simple value.
+    /// An item that is only skipped: a float, a tag, a simple value.
     Other,
 }
 
-/// The first byte of an item.
-#[derive(Clone, Copy)]
-struct Initial(u8);
-
-impl Initial {
-    /// The end of an indefinite string, array or map.
-    const BREAK: u8 = 0xFF;
-
-    /// Returns the major type.
-    const fn major(self) -> u8 {
-        self.0 >> 5
+impl Item<'_> {
+    /// Returns a number that fits 64 bits with its sign.
+    pub(super) fn signed(self) -> Result<i64, Malformed> {
+        match self {
+            Self::Unsigned(number) => i64::try_from(number).or(Err(Malformed)),
+            // CBOR stores -1 - n as n, which is the complement of the value.
+            Self::Negative(number) => i64::try_from(number).map(|number| !number).or(Err(Malformed)),
+            _ => Err(Malformed),
+        }
     }
-
-    /// Returns the low five bits: a small argument, or the code for its length.
-    const fn info(self) -> u8 {
-        self.0 & 0x1F
-    }
-
-    const fn is_indefinite(self) -> bool {
-        self.info() == 31
-    }
-}
-
-/// Converts an argument to a length; one that does not fit becomes more than any payload.
-fn length(argument: u64) -> usize {
-    usize::try_from(argument).unwrap_or(usize::MAX)
 }
 
 /// A cursor over one CBOR payload. Every read either advances past its result or fails; after an
@@ -99,33 +77,16 @@ impl<'b> Reader<'b> {
 
     /// Reads one byte.
     fn byte(&mut self) -> Result<u8, Malformed> {
-        let (first, rest) = self.rest.split_first().ok_or(Malformed)?;
-        self.rest = rest;
-        Ok(*first)
+        head::byte(&mut self.rest)
     }
 
     /// Reads `len` bytes.
     fn take(&mut self, len: usize) -> Result<&'b [u8], Malformed> {
-        let (taken, rest) = self.rest.split_at_checked(len).ok_or(Malformed)?;
-        self.rest = rest;
-        Ok(taken)
+        head::take(&mut self.rest, len)
     }
 
-    /// Reads the first byte of an item, and its argument into `argument`, which stays unchanged for
-    /// an indefinite length. An output parameter, because both in one value do not fit the
-    /// registers.
     fn head(&mut self, argument: &mut u64) -> Result<Initial, Malformed> {
-        let initial = Initial(self.byte()?);
-        match initial.info() {
-            info @ 0..=23 => *argument = info.into(),
-            info @ 24..=27 => {
-                let bytes = self.take(1 << (info - 24))?;
-                *argument = bytes.iter().fold(0, |argument, byte| argument << 8 | u64::from(*byte));
-            }
-            31 if (BYTES..=MAP).contains(&initial.major()) => {}
-            _ => return Err(Malformed),
-        }
-        Ok(initial)
+        head::head(&mut self.rest, argument)
     }
 
     /// Reads an unsigned integer of any width.
@@ -134,7 +95,10 @@ impl<'b> Reader<'b> {
     ///
     /// The peer: [`Malformed`] if the next item is something else.
     pub fn unsigned(&mut self) -> Result<u64, Malformed> {
-        u64::read(self)
+        match self.item()? {
+            Item::Unsigned(number) => Ok(number),
+            _ => Err(Malformed),
+        }
     }
 
     /// Reads an integer of either sign and any width that fits 64 bits.
@@ -143,7 +107,7 @@ impl<'b> Reader<'b> {
     ///
     /// The peer: [`Malformed`] if the next item is something else.
     pub fn signed(&mut self) -> Result<i64, Malformed> {
-        i64::read(self)
+        self.item()?.signed()
     }
 
     /// Reads `true` or `false`.
@@ -170,7 +134,10 @@ impl<'b> Reader<'b> {
     ///
     /// The peer: [`Malformed`] if the next item is something else.
     pub fn text(&mut self) -> Result<Text<'b>, Malformed> {
-        Text::read(self)
+        match self.item()? {
+            Item::Text(text) => Ok(text),
+            _ => Err(Malformed),
+        }
     }
 
     /// Reads a byte string, in one piece or in chunks.
@@ -179,7 +146,10 @@ impl<'b> Reader<'b> {
     ///
     /// The peer: [`Malformed`] if the next item is something else.
     pub fn bytes(&mut self) -> Result<Bytes<'b>, Malformed> {
-        Bytes::read(self)
+        match self.item()? {
+            Item::Bytes(bytes) => Ok(bytes),
+            _ => Err(Malformed),
+        }
     }
 
     /// Skips these bytes if they come next; returns true if so.
@@ -212,15 +182,6 @@ impl<'b> Reader<'b> {
         Ok(Chunks::chunked(chunks))
     }
 
-    /// Reads the next chunk that is not empty, of a chunked string that has been checked before.
-    pub(super) fn chunk(&mut self) -> Option<&'b [u8]> {
-        let mut len = 0;
-        while len == 0 {
-            self.head(&mut len).ok()?;
-        }
-        self.take(length(len)).ok()
-    }
-
     /// Returns the bytes that were read since the cursor was at `start`.
     pub(super) fn since(&self, start: &'b [u8]) -> &'b [u8] {
         start.get(..start.len().saturating_sub(self.rest.len())).unwrap_or_default()
@@ -228,7 +189,7 @@ impl<'b> Reader<'b> {
 
     /// Returns true if a break comes next.
     fn at_break(&self) -> bool {
-        self.rest.first() == Some(&Initial::BREAK)
+        self.rest.first() == Some(&BREAK)
     }
 
     /// Enters a map: read keys and values as long as [`Items::more`] returns true.
@@ -375,7 +336,7 @@ impl<'b> Reader<'b> {
                     self.item_to(&mut key)?;
                     let Item::Text(key) = &key else { return Err(Malformed) };
                     after = keys;
-                    after.find(key)
+                    after.find(|known| key.as_bytes().equals(known))
                 }
             };
             match values.get_mut(place) {

@@ -4,30 +4,24 @@
 //! flash than `minicbor`'s encoder, which is the oracle in tests. A [`Writer`] is also a
 //! [`minicbor::encode::Write`], for payloads that derive their encoding.
 
-use super::{BufferFull, Keys, Value};
+use super::{BufferFull, head};
 use crate::bytes::copy;
 use crate::shown::shown;
 
-// Major types, RFC 8949 section 3.1, in the high bits of the first byte.
-const NEGATIVE: u8 = 0x20;
-pub(super) const BYTES: u8 = 0x40;
-pub(super) const TEXT: u8 = 0x60;
-const ARRAY: u8 = 0x80;
-const MAP: u8 = 0xA0;
-/// The low bits of a first byte whose items end with a break.
-const INDEFINITE: u8 = 0x1F;
+// Major types in the high bits of the first byte.
+const NEGATIVE: u8 = head::NEGATIVE << 5;
+const BYTES: u8 = head::BYTES << 5;
+const TEXT: u8 = head::TEXT << 5;
+const ARRAY: u8 = head::ARRAY << 5;
+const MAP: u8 = head::MAP << 5;
 
 /// A writer that encodes a payload into a buffer, front to back.
 ///
 /// After a write that did not fit, every later struct fails too, because the payload is incomplete.
 pub struct Writer<'b> {
     out: &'b mut [u8],
-    /// The start of the payload: in a server, the end of the header.
-    start: usize,
     /// The position of the next byte.
     len: usize,
-    /// True if the first map is to begin with `rc: 0`.
-    rc: bool,
     /// True if something did not fit. A struct checks it once at its end instead of after each
     /// field.
     full: bool,
@@ -48,19 +42,13 @@ impl<'b> Writer<'b> {
     /// A writer at the front of `out`.
     #[must_use]
     pub const fn new(out: &'b mut [u8]) -> Self {
-        Self { out, start: 0, len: 0, rc: false, full: false }
+        Self { out, len: 0, full: false }
     }
 
-    /// A writer that leaves room for a header of `start` bytes. If the header does not fit, no
-    /// write does.
-    pub(crate) const fn behind(start: usize, out: &'b mut [u8]) -> Self {
-        if out.len() < start { Self::new(&mut []) } else { Self { out, start, len: start, rc: false, full: false } }
-    }
-
-    /// Returns the bytes of payload written so far.
+    /// Returns the number of bytes written so far.
     #[must_use]
     pub const fn len(&self) -> usize {
-        self.len.saturating_sub(self.start)
+        self.len
     }
 
     /// Returns true if nothing has been written.
@@ -69,9 +57,21 @@ impl<'b> Writer<'b> {
         self.len() == 0
     }
 
-    /// Returns the end of the payload, counted from the front of the buffer.
-    pub(crate) const fn end_of_payload(&self) -> usize {
-        self.len
+    /// Returns the bytes written so far.
+    #[must_use]
+    pub fn written(&self) -> &[u8] {
+        self.out.get(..self.len).unwrap_or_default()
+    }
+
+    /// Returns the bytes written so far, for changes.
+    pub fn written_mut(&mut self) -> &mut [u8] {
+        self.out.get_mut(..self.len).unwrap_or_default()
+    }
+
+    /// Keeps only the first `len` bytes, and clears the error that something did not fit.
+    pub fn truncate(&mut self, len: usize) {
+        self.len = self.len.min(len);
+        self.full = false;
     }
 
     /// Returns the number of bytes left.
@@ -201,49 +201,13 @@ impl<'b> Writer<'b> {
         self.raw(bytes)
     }
 
-    /// Returns the first `N` bytes of the buffer, for a header.
-    pub(crate) fn front<const N: usize>(&mut self) -> Option<&mut [u8; N]> {
-        self.out.first_chunk_mut()
-    }
-
-    /// Replaces header and payload by a whole message.
-    pub(crate) fn replace(&mut self, message: &[u8]) -> Result<(), BufferFull> {
-        self.len = 0;
-        self.raw(message)
-    }
-
-    /// Clears the payload, and cancels [`prefix_rc`](Self::prefix_rc).
-    pub(crate) const fn restart(&mut self) {
-        self.len = self.start;
-        (self.rc, self.full) = (false, false);
-    }
-
-    /// Makes the first map begin with `rc: 0`, which old clients require.
-    pub(crate) const fn prefix_rc(&mut self) {
-        self.rc = true;
-    }
-
     /// Starts a map of `keys` keys; keys and values must follow.
     ///
     /// # Errors
     ///
     /// We: [`BufferFull`].
     pub fn map(&mut self, keys: u64) -> Result<(), BufferFull> {
-        let prefix = self.rc;
-        self.head(MAP, keys.saturating_add(prefix.into()))?;
-        self.prefix()
-    }
-
-    /// Writes `rc: 0` if [`prefix_rc`](Self::prefix_rc) asked for it.
-    fn prefix(&mut self) -> Result<(), BufferFull> {
-        if core::mem::take(&mut self.rc) { self.raw(b"\x62rc\x00") } else { Ok(()) }
-    }
-
-    /// Starts a map of the `keys` of a struct; see [`Fields`].
-    pub(crate) fn fields(&mut self, keys: Keys) -> Fields<'_, 'b> {
-        let head = self.len;
-        let _ = if core::mem::take(&mut self.rc) { self.raw(b"\xa1\x62rc\x00") } else { self.byte(MAP) };
-        Fields { writer: self, keys, head }
+        self.head(MAP, keys)
     }
 
     /// Starts an array of `elements` elements, which must follow.
@@ -255,14 +219,33 @@ impl<'b> Writer<'b> {
         self.head(ARRAY, elements)
     }
 
+    /// Starts a map without keys and returns its position, for [`count_key`](Self::count_key).
+    pub(super) fn open_map(&mut self) -> usize {
+        let head = self.len;
+        // `is_full` reports an error at the end.
+        let _ = self.byte(MAP);
+        head
+    }
+
+    /// Counts one more key of the map at `head`, whose head has one byte.
+    pub(super) fn count_key(&mut self, head: usize) {
+        if let Some(head) = self.out.get_mut(head) {
+            *head = head.wrapping_add(1);
+        }
+    }
+
+    /// Returns true if something did not fit.
+    pub(super) const fn is_full(&self) -> bool {
+        self.full
+    }
+
     /// Starts a map whose number of keys is unknown; [`end`](Self::end) closes it.
     ///
     /// # Errors
     ///
     /// We: [`BufferFull`].
     pub fn begin_map(&mut self) -> Result<(), BufferFull> {
-        self.byte(MAP | INDEFINITE)?;
-        self.prefix()
+        self.byte(MAP | head::INDEFINITE)
     }
 
     /// Starts an array whose number of elements is unknown; [`end`](Self::end) closes it.
@@ -271,7 +254,7 @@ impl<'b> Writer<'b> {
     ///
     /// We: [`BufferFull`].
     pub fn begin_array(&mut self) -> Result<(), BufferFull> {
-        self.byte(ARRAY | INDEFINITE)
+        self.byte(ARRAY | head::INDEFINITE)
     }
 
     /// Closes the innermost map or array that was started without a number.
@@ -280,50 +263,6 @@ impl<'b> Writer<'b> {
     ///
     /// We: [`BufferFull`].
     pub fn end(&mut self) -> Result<(), BufferFull> {
-        self.byte(0xFF)
-    }
-}
-
-/// A writer for the fields of a struct, as a map in the order of its keys.
-///
-/// A missing field shows only when its turn comes, so the head of the map is incremented for each
-/// key written.
-pub(crate) struct Fields<'w, 'b> {
-    writer: &'w mut Writer<'b>,
-    /// The keys that are still to come.
-    keys: Keys,
-    /// The position of the head of the map.
-    head: usize,
-}
-
-impl Fields<'_, '_> {
-    /// Writes the next key and its value, unless it is missing. [`end`](Self::end) reports if
-    /// everything fitted.
-    pub(crate) fn field<'v, T: Value<'v>>(&mut self, value: &T) {
-        if self.key(value.is_missing()) {
-            // The writer remembers an error, and `end` returns it.
-            let _ = value.write(self.writer);
-        }
-    }
-
-    /// Writes the next key, unless its value is missing.
-    fn key(&mut self, missing: bool) -> bool {
-        let key = self.keys.take().unwrap_or_default();
-        if !missing {
-            if let Some(head) = self.writer.out.get_mut(self.head) {
-                *head = head.wrapping_add(1);
-            }
-            let _ = self.writer.raw(key);
-        }
-        !missing
-    }
-
-    /// Ends the map.
-    ///
-    /// # Errors
-    ///
-    /// We: [`BufferFull`] if any of the map did not fit.
-    pub(crate) fn end(self) -> Result<(), BufferFull> {
-        if self.writer.full { Err(BufferFull) } else { Ok(()) }
+        self.byte(head::BREAK)
     }
 }

@@ -86,8 +86,9 @@
 use core::time::Duration;
 
 use super::console::{self, Console, Line, Lines};
-use super::counted::{self, Counted, Head, SmpHead};
+use super::counted::{self, Counted};
 use super::delimited;
+use super::head::{SMP_HEADER, SmpHead};
 use super::{Error, Framing, Progress, Sizes};
 use crate::cobs;
 use crate::time::Span;
@@ -97,6 +98,7 @@ mod states;
 mod stuffed;
 
 use buffer::{Buffer, Content};
+use stuffed::CRC;
 
 /// The silence after which held bytes become text, and a damaged line ends.
 const HOLD: Duration = Duration::from_millis(100);
@@ -111,11 +113,6 @@ pub const ABANDON_COBS: Duration = Duration::from_millis(250);
 /// limits of [`counted`] and [`console`], because a client of another framing that retries every
 /// 2.5 s must not find the decoder in the remains of its last request.
 pub const ABANDON: Duration = Duration::from_secs(1);
-
-/// Shortest message: an SMP header.
-const HEAD: usize = SmpHead::LEN;
-/// Bytes of the CRC.
-const CRC: usize = 2;
 
 /// The framing of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -320,7 +317,7 @@ impl Framing for Auto<'_> {
                 return Err(Error::Abandoned);
             }
             // Half a header is more likely noise than a message, so it gets the shorter limit.
-            State::Raw { have, .. } if silence >= if have < HEAD { HOLD } else { ABANDON } => {
+            State::Raw { have, .. } if silence >= if have < SMP_HEADER { HOLD } else { ABANDON } => {
                 self.hand_over(have, Line::Outside);
                 return Err(Error::Abandoned);
             }

@@ -39,6 +39,7 @@
 
 use core::time::Duration;
 
+use super::head::SMP_HEADER;
 use super::{Encoder as Encode, Error, Framing, Progress, Sizes};
 use crate::checksum::Crc16;
 use crate::cobs::{self, Decoded, Decoder};
@@ -46,8 +47,6 @@ use crate::cobs::{self, Decoded, Decoder};
 /// Default silence after which an incomplete frame is dropped, counted from its last byte.
 pub const ABANDON: Duration = Duration::from_secs(3);
 
-/// Shortest message: an SMP header.
-const MIN_MESSAGE: usize = 8;
 /// Bytes of the CRC.
 const CRC: usize = 2;
 
@@ -120,7 +119,7 @@ impl<'b> Cobs<'b> {
     /// Checks length and CRC of a frame of `have` bytes that has ended.
     fn finish(&mut self, have: usize) -> Result<Progress<'static>, Error> {
         self.state = State::START;
-        let Some(len) = have.checked_sub(CRC).filter(|len| *len >= MIN_MESSAGE) else { return Err(Error::Malformed) };
+        let Some(len) = have.checked_sub(CRC).filter(|len| *len >= SMP_HEADER) else { return Err(Error::Malformed) };
         if Crc16::of(self.buffer.get(..have).unwrap_or_default()) != 0 {
             return Err(Error::Checksum);
         }
@@ -249,7 +248,7 @@ impl Encoder {
     ///
     /// We: [`Error::Unsendable`] if the message is shorter than an SMP header, 8 bytes.
     pub fn new(message: &[u8]) -> Result<Self, Error> {
-        if message.len() < MIN_MESSAGE {
+        if message.len() < SMP_HEADER {
             return Err(Error::Unsendable);
         }
         Ok(Self { data: cobs::Encoder::new(Crc16::of(message).to_be_bytes()), ended: false })

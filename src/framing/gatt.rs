@@ -46,7 +46,8 @@
 
 use core::time::Duration;
 
-use super::counted::{Counted, Encoder, Head, SmpHead};
+use super::counted::{Counted, Encoder};
+use super::head::{Head, SmpHead};
 use super::{Error, Framing, Progress, Sizes};
 
 /// The UUID of the service, 8D53DC1D-1DB7-4CD3-868B-8A527460AA84. `to_be_bytes` returns it in print

@@ -80,7 +80,7 @@ use encoder::{FULL, MARKER};
 ///
 /// The `out` of a link must be this long, because a frame leaves in one piece.
 #[must_use]
-pub const fn max_frame_len(len: usize) -> usize {
+pub const fn max_encoded_len(len: usize) -> usize {
     cobs::max_encoded_len(len).saturating_add(2)
 }
 
@@ -157,7 +157,7 @@ impl<'b> Lrc<'b> {
     /// Returns the sizes for a receive buffer of `buffer` bytes. A frame leaves in one piece.
     #[must_use]
     pub const fn sizes_of(buffer: usize) -> Sizes {
-        Sizes { out: max_frame_len(buffer), ..Sizes::of_stream(buffer, buffer) }
+        Sizes { out: max_encoded_len(buffer), ..Sizes::of_stream(buffer, buffer) }
     }
 
     /// Returns true if the decoder holds an ambiguous frame, which the next byte or silence
@@ -255,7 +255,7 @@ impl Framing for Lrc<'_> {
     }
 
     fn max_encoded_len(&self, message: usize) -> usize {
-        max_frame_len(message)
+        max_encoded_len(message)
     }
 
     fn push<'i>(&mut self, input: &mut &'i [u8]) -> Result<Progress<'i>, Error> {

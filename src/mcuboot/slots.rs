@@ -1,9 +1,9 @@
 //! The image commands of a device, over a NOR flash.
 //!
-//! [`Slots`] keeps the places of the images and the progress of an upload. [`Slots::begin`] turns a
+//! [`Slots`] knows where the images are and how far an upload is. [`Slots::begin`] turns a
 //! [`Command`] into a [`Job`], a list of flash operations; an executor
-//! ([`flash::run`](super::flash::run) or `flash::asynch::run`) performs them; [`Job::finish`]
-//! returns the outcome. This module depends on no CBOR, port or flash driver.
+//! ([`flash::run`](super::flash::run) or `flash::asynch::run`) does them; [`Job::finish`] gives the
+//! outcome. Nothing here knows CBOR, a port or a flash driver.
 //!
 //! ```text
 //!   Command::Upload ─▶ checks ─▶ [recall the checkpoint] ─▶ look at the pair ─▶ checks
@@ -65,97 +65,31 @@
 
 mod access;
 mod checkpoint;
+mod chunk;
+mod config;
 mod error;
 mod job;
 mod layout;
 mod look;
+mod receiving;
+mod seen;
 mod state;
 mod upload;
 
 use super::digest::Digest;
 use super::trailer::Layout;
-use super::{Header, Version};
 use crate::shown::shown;
 use checkpoint::Log;
-use upload::{Receiving, Session};
+use receiving::Receiving;
+use upload::Session;
 
 pub use super::flash::Geometry;
+pub use chunk::Chunk;
+pub use config::{BootMode, Config, ConfigError};
 pub use error::Error;
 pub use job::Job;
-pub use layout::{ConfigError, Pair, Region, Slot, scratch_len};
+pub use layout::{Pair, Region, Slot, scratch_len};
 pub use state::{Info, State};
-
-/// The mode of the bootloader of this device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[non_exhaustive]
-pub enum BootMode {
-    /// The bootloader swaps the slots: scratch, move, or overwrite-only. The primary slot runs.
-    Swap,
-    /// The bootloader starts the newer image in place. No test, no confirmation.
-    DirectXip,
-    /// The bootloader copies the newer image to RAM. No test, no confirmation.
-    RamLoad,
-}
-
-/// The description of a device for [`Slots`]. The fields are public: start from [`Config::new`].
-#[derive(Debug, Clone, Copy)]
-#[expect(clippy::exhaustive_structs, reason = "the caller fills it in")]
-pub struct Config {
-    /// The sizes of the flash.
-    pub geometry: Geometry,
-    /// The mode of the bootloader.
-    pub mode: BootMode,
-    /// `BOOT_MAX_ALIGN` of the bootloader build; at least the write size of the flash.
-    pub align: u32,
-    /// Bytes at the end of each slot that no image may use, when the bootloader needs more than the
-    /// trailer down to `swap_size`: swap status, encryption keys.
-    pub reserved: u32,
-    /// The region that keeps the progress of an upload over a restart: one erase page or more,
-    /// outside of all slots. It costs one record for each erase page of the image.
-    pub checkpoint: Option<Region>,
-    /// Allows a client to schedule the image of the other slot permanently, untested.
-    pub confirm_other_slot: bool,
-    /// Allows a client to confirm images of pairs other than the first.
-    pub confirm_other_image: bool,
-    /// Allows a client to erase a slot that will be booted next.
-    pub erase_pending: bool,
-    /// Allows a client to mark an encrypted image, although its hash cannot be checked here.
-    pub encrypted: bool,
-    /// Compares the build number too when a client accepts only an upgrade.
-    pub compare_build: bool,
-    /// The device's decision on every upload, given the header of the file and the version of the
-    /// running image if it is known. `false` refuses it as not newer (27).
-    pub accept: fn(&Header, Option<Version>) -> bool,
-}
-
-impl Config {
-    /// A configuration with swap mode, an alignment of 8 or the write size if that is larger, no
-    /// checkpoint, and every permission denied.
-    #[must_use]
-    pub const fn new(geometry: Geometry) -> Self {
-        Self {
-            geometry,
-            mode: BootMode::Swap,
-            align: if geometry.write > 8 { geometry.write } else { 8 },
-            reserved: 0,
-            checkpoint: None,
-            confirm_other_slot: false,
-            confirm_other_image: false,
-            erase_pending: false,
-            encrypted: false,
-            compare_build: false,
-            accept: |_, _| true,
-        }
-    }
-}
-
-#[cfg(feature = "defmt")]
-impl defmt::Format for Config {
-    fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "Config {{ {}, {}, align: {=u32} }}", self.geometry, self.mode, self.align);
-    }
-}
 
 /// The slots of a device, and the upload into one of them.
 pub struct Slots<'s, D> {
@@ -184,7 +118,7 @@ impl<'s, D: Digest> Slots<'s, D> {
         let layout = Layout::new(config.align).filter(|_| config.align >= config.geometry.write);
         let layout = layout.ok_or(ConfigError::Alignment)?;
         let reserved = config.reserved.max(layout.len());
-        let log = Log::new(layout::check(&config, pairs, reserved, scratch.len())?);
+        let log = Log::new(config::check(&config, pairs, reserved, scratch.len())?);
         let (session, upload) = (Session::Idle, Receiving::new());
         Ok(Self { config, layout, reserved, pairs, scratch, digest, session, upload, log })
     }
@@ -252,35 +186,6 @@ impl defmt::Format for Command<'_> {
         }
     }
 }
-
-/// A chunk of an upload, decoded.
-#[derive(Clone, Copy, PartialEq, Eq, Default)]
-#[expect(clippy::exhaustive_structs, reason = "the caller fills it in")]
-pub struct Chunk<'c> {
-    /// The number of the image pair; used in the first chunk.
-    pub image: u64,
-    /// Bytes of the whole file; used in the first chunk.
-    pub len: Option<u64>,
-    /// The offset of the data in the file. The chunk with 0 is the first one.
-    pub off: u64,
-    /// The bytes.
-    pub data: &'c [u8],
-    /// SHA-256 of the whole file, or any other key of up to 32 bytes; used in the first chunk.
-    pub sha: Option<&'c [u8]>,
-    /// True to refuse an image that is not newer than the running one; used in the first chunk.
-    pub upgrade: bool,
-}
-
-shown!(
-    Chunk<'_>,
-    |chunk| "Chunk({} bytes at {} of {:?} for image {}, {:?} bytes of sha, upgrade: {})",
-    chunk.data.len(),
-    chunk.off,
-    chunk.len,
-    chunk.image,
-    chunk.sha.map(<[u8]>::len),
-    chunk.upgrade
-);
 
 /// The outcome of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

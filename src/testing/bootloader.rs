@@ -13,7 +13,7 @@ use crate::mcuboot::{Digest, Image};
 /// The result of a reset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[non_exhaustive]
+#[expect(clippy::exhaustive_enums, reason = "the results of MCUboot's table")]
 pub enum Boot {
     /// The primary slot's image runs; nothing was swapped.
     Stayed,

@@ -4,9 +4,11 @@
 use core::cell::Cell;
 
 use super::super::Error;
-use super::super::counted::{Head, SmpHead};
-use super::{CRC, HEAD};
+use super::super::head::{Head, SMP_HEADER, SmpHead};
 use crate::checksum::Crc16;
+
+/// Bytes of the CRC.
+pub(super) const CRC: usize = 2;
 
 /// Decodes the data of a COBS frame byte by byte, to check them without a buffer.
 struct Unstuffed {
@@ -69,8 +71,8 @@ pub(super) fn decode(wire: &mut [u8]) -> Result<usize, Error> {
 /// Returns the length of the message in data of `len` bytes with this CRC.
 fn message_len(len: usize, crc: u16) -> Result<usize, Error> {
     match len.checked_sub(CRC) {
-        Some(len @ HEAD..) if crc == 0 => Ok(len),
-        Some(HEAD..) => Err(Error::Checksum),
+        Some(len @ SMP_HEADER..) if crc == 0 => Ok(len),
+        Some(SMP_HEADER..) => Err(Error::Checksum),
         _ => Err(Error::Malformed),
     }
 }
@@ -80,7 +82,7 @@ fn message_len(len: usize, crc: u16) -> Result<usize, Error> {
 /// by chance.
 pub(super) fn is_frame(wire: &[u8]) -> bool {
     let mut data = Unstuffed::START;
-    let mut head = [0; HEAD];
+    let mut head = [0; SMP_HEADER];
     for place in &mut head {
         *place = data.next(wire).unwrap_or_default();
     }

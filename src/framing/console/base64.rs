@@ -3,6 +3,7 @@
 
 #[cfg(any(feature = "small", test))]
 mod arithmetic;
+mod symbol;
 #[cfg(any(not(feature = "small"), test))]
 mod tables;
 
@@ -11,13 +12,7 @@ use arithmetic as alphabet;
 #[cfg(not(feature = "small"))]
 use tables as alphabet;
 
-/// The padding symbol.
-const PAD: u8 = b'=';
-/// The value of padding. A separate bit, as that of [`INVALID`], so that one test covers a whole
-/// group.
-const PADDING: u8 = 0x40;
-/// The value of a byte that is not a symbol.
-const INVALID: u8 = 0x80;
+use symbol::{INVALID, PAD, PADDING};
 
 /// Encodes the whole groups of three bytes at the front of `bytes` that fit `out`; returns the
 /// number of groups.

@@ -6,8 +6,9 @@ use core::time::Duration;
 #[cfg(not(feature = "small"))]
 use super::base64;
 use super::base64::Group;
-use super::packet::{CRC, LEN, LINE, MIN_MESSAGE, Marker, narrow};
+use super::packet::{CRC, LEN, LINE, Marker, narrow};
 use crate::checksum::Crc16;
+use crate::framing::head::SMP_HEADER;
 use crate::framing::{Error, Progress};
 use crate::time::Span;
 
@@ -261,7 +262,7 @@ impl<S: Store> Lines<S> {
         }
         if let (false, LEN.., Some(len)) = (known, *have, self.store.announced()) {
             *end = usize::from(u16::from_be_bytes(len)).wrapping_add(LEN);
-            if *end < LEN + MIN_MESSAGE + CRC {
+            if *end < LEN + SMP_HEADER + CRC {
                 return Some(Error::Malformed);
             }
             if *end > self.store.capacity() {

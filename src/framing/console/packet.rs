@@ -1,17 +1,14 @@
 //! The parts of a packet and of a line.
 
-/// Default length of the longest line, marker and line feed included: every known receiver accepts
-/// it.
+/// Longest line by default, with its marker and its line feed: what every known receiver accepts.
 pub const LINE: usize = 127;
 
-/// Converts a length to 16 bits; longer ones become 65,535.
+/// A length in half the memory.
 pub(super) const fn narrow(length: usize) -> u16 {
     #[expect(clippy::cast_possible_truncation, reason = "checked")]
     if length > u16::MAX as usize { u16::MAX } else { length as u16 }
 }
 
-/// Shortest message: an SMP header.
-pub(super) const MIN_MESSAGE: usize = 8;
 /// Bytes of LEN.
 pub(super) const LEN: usize = 2;
 /// Bytes of the CRC.
@@ -28,9 +25,8 @@ pub(in crate::framing) enum Marker {
 }
 
 impl Marker {
-    /// The first byte of a start marker.
+    /// The first byte of each.
     const START: u8 = 0x06;
-    /// The first byte of every other marker.
     const NEXT: u8 = 0x04;
 
     /// Returns the marker that begins with `byte`.
@@ -47,13 +43,13 @@ impl Marker {
         self as u8
     }
 
-    /// Returns both bytes, the first one lowest.
+    /// Both bytes, the first one lowest.
     pub(super) const fn bytes(self) -> u16 {
         let [first] = *self.as_text();
         u16::from_le_bytes([first, self.second()])
     }
 
-    /// Returns the first byte, for when it turns out to be text.
+    /// The first byte, where it was no marker after all.
     pub(super) const fn as_text(self) -> &'static [u8; 1] {
         match self {
             Self::Start => &[Self::START],

@@ -1,6 +1,6 @@
 //! The alphabet as comparisons, without tables.
 
-use super::{INVALID, PAD, PADDING};
+use super::symbol::{INVALID, PAD, PADDING};
 
 /// Returns the symbol of the low six bits.
 pub(super) fn symbol(bits: u8) -> u8 {

@@ -1,0 +1,73 @@
+//! Reads the head of an item: its first byte, and the argument after it.
+
+use super::Malformed;
+
+// Major types, RFC 8949 section 3.1.
+pub(super) const UNSIGNED: u8 = 0;
+pub(super) const NEGATIVE: u8 = 1;
+pub(super) const BYTES: u8 = 2;
+pub(super) const TEXT: u8 = 3;
+pub(super) const ARRAY: u8 = 4;
+pub(super) const MAP: u8 = 5;
+pub(super) const TAG: u8 = 6;
+
+/// The low bits of a first byte whose items end with a break.
+pub(super) const INDEFINITE: u8 = 31;
+/// The end of an indefinite string, array or map.
+pub(super) const BREAK: u8 = 0xFF;
+
+/// The first byte of an item.
+#[derive(Clone, Copy)]
+pub(super) struct Initial(pub(super) u8);
+
+impl Initial {
+    /// Returns the major type.
+    pub(super) const fn major(self) -> u8 {
+        self.0 >> 5
+    }
+
+    /// Returns the low five bits: a small argument, or the code for its length.
+    const fn info(self) -> u8 {
+        self.0 & 0x1F
+    }
+
+    /// Returns true if the items end with a break.
+    pub(super) const fn is_indefinite(self) -> bool {
+        self.info() == INDEFINITE
+    }
+}
+
+/// Converts an argument to a length; one that does not fit becomes more than any payload.
+pub(super) fn length(argument: u64) -> usize {
+    usize::try_from(argument).unwrap_or(usize::MAX)
+}
+
+/// Reads one byte.
+pub(super) fn byte(rest: &mut &[u8]) -> Result<u8, Malformed> {
+    let (first, after) = rest.split_first().ok_or(Malformed)?;
+    *rest = after;
+    Ok(*first)
+}
+
+/// Reads `len` bytes.
+pub(super) fn take<'b>(rest: &mut &'b [u8], len: usize) -> Result<&'b [u8], Malformed> {
+    let (taken, after) = rest.split_at_checked(len).ok_or(Malformed)?;
+    *rest = after;
+    Ok(taken)
+}
+
+/// Reads the first byte of an item, and its argument into `argument`, which stays unchanged for an
+/// indefinite length. An output parameter, because both in one value do not fit the registers.
+pub(super) fn head(rest: &mut &[u8], argument: &mut u64) -> Result<Initial, Malformed> {
+    let initial = Initial(byte(rest)?);
+    match initial.info() {
+        info @ 0..=23 => *argument = info.into(),
+        info @ 24..=27 => {
+            let bytes = take(rest, 1 << (info - 24))?;
+            *argument = bytes.iter().fold(0, |argument, byte| argument << 8 | u64::from(*byte));
+        }
+        INDEFINITE if (BYTES..=MAP).contains(&initial.major()) => {}
+        _ => return Err(Malformed),
+    }
+    Ok(initial)
+}

@@ -1,0 +1,189 @@
+//! Conversion between items and values, and the fields of structs.
+
+use super::head::{BYTES, TEXT};
+use super::keys::Keys;
+use super::reader::{Item, Reader};
+use super::string::{Bytes, Chunks, Text};
+use super::writer::Writer;
+use super::{BufferFull, Malformed};
+
+/// A value in a CBOR payload: a field of a map, or an element of a list.
+pub trait Value<'b>: Sized {
+    /// Converts an item; a missing key is [`Item::Null`].
+    ///
+    /// # Errors
+    ///
+    /// The peer: [`Malformed`] if the item has another type.
+    fn of(item: Item<'b>) -> Result<Self, Malformed>;
+
+    /// Reads the next value.
+    ///
+    /// # Errors
+    ///
+    /// The peer: [`Malformed`] if the next item has another type.
+    fn read(reader: &mut Reader<'b>) -> Result<Self, Malformed> {
+        Self::of(reader.item()?)
+    }
+
+    /// Writes the value.
+    ///
+    /// # Errors
+    ///
+    /// We: [`BufferFull`] if it does not fit.
+    fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull>;
+
+    /// Returns true if the key is left out when the value is written.
+    fn is_missing(&self) -> bool {
+        false
+    }
+}
+
+macro_rules! unsigned {
+    ($($type:ty),*) => {$(
+        impl Value<'_> for $type {
+            fn of(item: Item<'_>) -> Result<Self, Malformed> {
+                match item {
+                    Item::Unsigned(number) => Self::try_from(number).or(Err(Malformed)),
+                    _ => Err(Malformed),
+                }
+            }
+
+            fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
+                writer.unsigned(u64::from(*self))
+            }
+        }
+    )*};
+}
+unsigned!(u8, u16, u32, u64);
+
+macro_rules! signed {
+    ($($type:ty),*) => {$(
+        impl Value<'_> for $type {
+            fn of(item: Item<'_>) -> Result<Self, Malformed> {
+                item.signed().and_then(|number| Self::try_from(number).or(Err(Malformed)))
+            }
+
+            fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
+                writer.signed(i64::from(*self))
+            }
+        }
+    )*};
+}
+signed!(i32, i64);
+
+/// A missing flag or `null` is false.
+impl Value<'_> for bool {
+    fn of(item: Item<'_>) -> Result<Self, Malformed> {
+        match item {
+            Item::Boolean(value) => Ok(value),
+            Item::Null => Ok(false),
+            _ => Err(Malformed),
+        }
+    }
+
+    fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
+        writer.boolean(*self)
+    }
+}
+
+impl<'b, T: Value<'b>> Value<'b> for Option<T> {
+    fn of(item: Item<'b>) -> Result<Self, Malformed> {
+        match item {
+            Item::Null => Ok(None),
+            item => T::of(item).map(Some),
+        }
+    }
+
+    fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
+        match self {
+            Some(value) => value.write(writer),
+            None => Ok(()),
+        }
+    }
+
+    fn is_missing(&self) -> bool {
+        self.is_none()
+    }
+}
+
+/// Writes the content as a string in one piece.
+fn write(major: u8, content: Chunks<'_>, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
+    writer.head(major << 5, content.len() as u64)?;
+    content.iter().try_for_each(|piece| writer.raw(piece))
+}
+
+impl<'b> Value<'b> for Text<'b> {
+    fn of(item: Item<'b>) -> Result<Self, Malformed> {
+        match item {
+            Item::Text(text) => Ok(text),
+            _ => Err(Malformed),
+        }
+    }
+
+    fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
+        write(TEXT, self.as_bytes(), writer)
+    }
+}
+
+impl<'b> Value<'b> for Bytes<'b> {
+    fn of(item: Item<'b>) -> Result<Self, Malformed> {
+        match item {
+            Item::Bytes(bytes) => Ok(bytes),
+            _ => Err(Malformed),
+        }
+    }
+
+    fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
+        write(BYTES, self.chunks(), writer)
+    }
+}
+
+impl<'b> Writer<'b> {
+    /// Starts a map of the `keys` of a struct; see [`Fields`].
+    pub(crate) fn fields(&mut self, keys: Keys) -> Fields<'_, 'b> {
+        let head = self.open_map();
+        Fields { writer: self, keys, head }
+    }
+}
+
+/// A writer for the fields of a struct, as a map in the order of its keys.
+///
+/// A missing field shows only when its turn comes, so the head of the map is incremented for each
+/// key written.
+pub(crate) struct Fields<'w, 'b> {
+    writer: &'w mut Writer<'b>,
+    /// The keys that are still to come.
+    keys: Keys,
+    /// The position of the head of the map.
+    head: usize,
+}
+
+impl Fields<'_, '_> {
+    /// Writes the next key and its value, unless it is missing. [`end`](Self::end) reports if
+    /// everything fitted.
+    pub(crate) fn field<'v, T: Value<'v>>(&mut self, value: &T) {
+        if self.key(value.is_missing()) {
+            // The writer remembers an error, and `end` returns it.
+            let _ = value.write(self.writer);
+        }
+    }
+
+    /// Writes the next key, unless its value is missing.
+    fn key(&mut self, missing: bool) -> bool {
+        let key = self.keys.take().unwrap_or_default();
+        if !missing {
+            self.writer.count_key(self.head);
+            let _ = self.writer.raw(key);
+        }
+        !missing
+    }
+
+    /// Ends the map.
+    ///
+    /// # Errors
+    ///
+    /// We: [`BufferFull`] if any of the map did not fit.
+    pub(crate) fn end(self) -> Result<(), BufferFull> {
+        if self.writer.is_full() { Err(BufferFull) } else { Ok(()) }
+    }
+}
