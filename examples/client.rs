@@ -21,13 +21,14 @@ pub(crate) fn greet(address: &str, text: &str) -> Result<String, Box<dyn Error>>
     // The framing's buffer holds a received message; the link's memory one to send, and what is on
     // its way.
     let (mut message, mut memory) = ([0; 512], [0; Console::sizes_of(512).memory()]);
+    // A console device prints text between its frames: it goes to the sink.
     let mut link = Link::new(port, Console::new(&mut message), &mut memory)?
-        .with_sink(Text(|text: &[u8]| print!("{}", String::from_utf8_lossy(text)))); // what the device prints
+        .with_sink(Text(|text: &[u8]| print!("{}", String::from_utf8_lossy(text))));
     let mut client = Client::new(0).with_timeout(Duration::from_secs(1)).with_retries(2);
 
     match link.call(&mut client, &os::Parameters {}) {
         Ok(sizes) => println!("{} buffers of {} bytes", sizes.buf_count, sizes.buf_size),
-        // The device understood the request and refused it, here because it does not know the
+        // The device understood the request and refused it, here because it does not have the
         // command.
         Err(line::Error::Protocol(client::Error::Remote(refusal))) => println!("no sizes: {refusal}"),
         // Nobody answered, not even to the retries.

@@ -1,7 +1,7 @@
 //! BSMP, the Basic Small Messages Protocol 2.30: both ends.
 //!
-//! A *master* ([`Client`]) asks; a *node* ([`Server`], on RS-485 inside a [`Node`]) answers. There is
-//! one request at a time, no sequence number and no session; a node never speaks first.
+//! A *master* ([`Client`]) asks; a *node* ([`Server`], on RS-485 inside a [`Node`]) answers. There
+//! is one request at a time, no sequence number and no session; a node never speaks first.
 //!
 //! ```text
 //!   offset  0         1         2         3 ..
@@ -15,7 +15,7 @@
 //! | this page | the node | [`QueryVersion`] |
 //! | [`variable`] | 1 to 128 bytes with a value | list, read, write, combine, write and read |
 //! | [`group`] | a set of variables | list, query, read, write, combine, create, remove all |
-//! | [`curve`] | up to 65,536 blocks of up to 65,520 bytes | list, query checksum, read block, write block, recalculate |
+//! | [`curve`] | up to 65,536 blocks | list, query checksum, read and write block, recalculate |
 //! | [`function`] | a procedure of the node | list, execute |
 //! | [`routine`] | | discovery, whole curves |
 //!
@@ -29,7 +29,8 @@
 //! ```
 //! use anysmp::bsmp::{Address, Entities, Node, Server, Table, variable::Variable};
 //!
-//! static TABLE: Table = match Table::new(&[Variable::writable(2), Variable::read_only(1)], &[], &[]) {
+//! const VARIABLES: [Variable; 2] = [Variable::writable(2), Variable::read_only(1)];
+//! static TABLE: Table = match Table::new(&VARIABLES, &[], &[]) {
 //!     Ok(table) => table,
 //!     Err(_) => panic!("the table breaks a limit"), // at compile time
 //! };
@@ -47,7 +48,7 @@
 //!
 //! let server = Server::new(&TABLE, Supply { setpoint: [0, 0] });
 //! let mut tx = [0; 64];
-//! // On a bus; over TCP and UDP the server receives bare messages: `server.receive(message, &mut tx)`.
+//! // On a bus; over TCP and UDP, without an address: `server.receive(message, &mut tx)`.
 //! let mut node = Node::new(server, Address::node(5).unwrap()).unwrap();
 //! let len = node.receive(&[5, 0x20, 0, 3, 0, 0x12, 0x34], &mut tx); // write variable 0
 //! assert_eq!(tx[..len], [0, 0xE0, 0, 0]); // to the master: done
@@ -59,7 +60,8 @@
 //! ```
 //! use anysmp::bsmp::{Address, Client, Error, Refusal, variable};
 //!
-//! let client = Client::new().with_address(Address::node(5).unwrap()); // on TCP and UDP: no address
+//! // On a bus; over TCP and UDP, without an address: `Client::new()`.
+//! let client = Client::new().with_address(Address::node(5).unwrap());
 //! let request = variable::Read { id: 0, size: Some(2) };
 //!
 //! // What a driver does for you: `let value = link.call(&mut client, &request)?;`
@@ -74,16 +76,17 @@
 //!
 //! # The line
 //!
-//! An answer names neither its request nor its sender, and packets on RS-485 are kept apart by silence
-//! alone. The gap, the turn-around and the drain of a link, what BSMP cannot tell apart, and how a
-//! half-duplex port is switched are described where they are done: [`client`] for answers,
-//! [`framing::packet`](crate::framing::packet) for silence, [`port`](crate::port) for RS-485 direction.
+//! An answer names neither its request nor its sender, and packets on RS-485 are kept apart by
+//! silence alone. The gap, the turn-around and the drain of a link, what BSMP cannot tell apart,
+//! and how a half-duplex port is switched are described where they are done: [`client`] for
+//! answers, [`framing::packet`](crate::framing::packet) for silence, [`port`](crate::port) for
+//! RS-485 direction.
 //!
 //! # Coverage
 //!
 //! | of BSMP 2.30 | master | node |
 //! |---|---|---|
-//! | all 17 requests and their answers | typed | served |
+//! | all 20 requests and their answers | typed | served |
 //! | RS-485 packets (`framing::packet`), bare messages on TCP and UDP, packets on TCP | yes | yes |
 //! | unicast, multicast, broadcast | yes | yes |
 //! | nodes of 2.00 to 2.30 (function list by version) | yes | speaks 2.30 |
@@ -91,20 +94,21 @@
 //!
 //! # Interpretation
 //!
-//! Where the text contradicts itself, or libbsmp contradicts the text, this crate does the following.
+//! Where the text contradicts itself, or libbsmp contradicts the text, this crate does the
+//! following.
 //!
-//! * The answer to "write and read" (0x28) is 0x11 with the value, as the description of the command
-//!   says; the table of the English text says 0xE0.
+//! * The answer to "write and read" (0x28) is 0x11 with the value, as the description of the
+//!   command says; the table of the English text says 0xE0.
 //! * The curve list carries type, block size, number of blocks in this order (section 3.4.10).
 //! * Groups 0 and 1 are read-only and group 2 is writable, whatever they contain. libbsmp computes
 //!   their type. A group of 128 has size 0 and keeps its type bit, which libbsmp inverts.
-//! * A group write is all or nothing: if one value is refused, or the node is busy, nothing is stored.
-//!   libbsmp stores the good values and answers 0xE4.
+//! * A group write is all or nothing: if one value is refused, or the node is busy, nothing is
+//!   stored. libbsmp stores the good values and answers 0xE4.
 //! * A binary operation does not consult the value check, as in libbsmp.
-//! * A curve block may be written with 0 bytes of data, which libbsmp refuses. An empty group may be
-//!   written with no values; group 2 then answers 0xE0, groups 0 and 1 answer 0xE6.
-//! * The checksum of a curve covers the bytes of all of its blocks in their order; libbsmp may stop at
-//!   the first.
+//! * A curve block may be written with 0 bytes of data, which libbsmp refuses. An empty group may
+//!   be written with no values; group 2 then answers 0xE0, groups 0 and 1 answer 0xE6.
+//! * The checksum of a curve covers the bytes of all of its blocks in their order; libbsmp may stop
+//!   at the first.
 //! * Ids in "create group" have to ascend, as in libbsmp, else 0xE3. The text is silent.
 //! * "Busy" (0xE8) changes nothing. libbsmp does not report it for variables and groups.
 //! * A request or an answer that does not fit the node's buffers is 0xE7, and nothing is changed or

@@ -22,6 +22,31 @@
 //! `minicbor` is the oracle in tests, and can write into a [`Writer`]. The crate's own commands do
 //! not use it, because it takes 6.9 KB to decode one upload request on a Cortex-M.
 //!
+//! ```
+//! use anysmp::cbor::{Reader, Value, Writer};
+//!
+//! let mut bytes = [0; 32];
+//! let mut writer = Writer::new(&mut bytes);
+//! writer.map(2)?;
+//! writer.text("lamp")?;
+//! writer.unsigned(3)?;
+//! writer.text("on")?;
+//! writer.boolean(true)?;
+//! let len = writer.len();
+//! assert_eq!(&bytes[..len], b"\xa2\x64lamp\x03\x62on\xf5");
+//!
+//! let (mut lamp, mut reader) = (None, Reader::new(&bytes[..len]));
+//! let mut entries = reader.entries()?;
+//! while entries.more(&mut reader)? {
+//!     match reader.text()?.as_str() {
+//!         Some("lamp") => lamp = Some(u8::read(&mut reader)?),
+//!         _ => reader.skip()?, // whatever it is
+//!     }
+//! }
+//! assert_eq!(lamp, Some(3));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # Interpretation
 //!
 //! * Bytes after the map are ignored, as real servers do; an empty payload is an empty map.
@@ -37,6 +62,8 @@ mod list;
 mod reader;
 mod string;
 mod value;
+#[cfg(test)]
+pub(crate) mod work;
 mod writer;
 
 pub(crate) use keys::{Keys, keys};

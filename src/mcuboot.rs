@@ -23,9 +23,34 @@
 //! | read the identity of an image file piece by piece | [`ImageFile`] |
 //! | read or write its header | [`Header`], [`Version`] |
 //! | make an image | [`build::Builder`] |
-//! | read the trailer of a slot, predict the next action of the boot loader | [`trailer`] |
-//! | receive an upgrade on a device | [`slots::Slots`] and [`flash::run`] |
-//! | ask MCUboot which slot is running | [`shared_data::SharedData`] |
+//! | read the trailer of a slot, predict the next boot | `trailer` (feature `mcuboot`) |
+//! | receive an upgrade on a device | `slots::Slots` and `flash::run` (feature `mcuboot`) |
+//! | ask MCUboot which slot is running | `shared_data::SharedData` (feature `mcuboot`) |
+//!
+//! ```
+//! # #[cfg(feature = "sha2")]
+//! # fn main() -> Result<(), anysmp::mcuboot::Error> {
+//! use anysmp::mcuboot::digest::Sha256;
+//! use anysmp::mcuboot::{Error, Image, Version, build::Builder};
+//!
+//! let mut file = [0; 256];
+//! let version = Version::new(1, 2, 3);
+//! let len = Builder::new(version).build(b"a program", &mut Sha256::new(), &mut file)?;
+//!
+//! let image = Image::parse(&file[..len])?;
+//! assert_eq!(image.header().version(), version);
+//! image.verify(&mut Sha256::new())?; // its contents match its hash
+//!
+//! file[40] ^= 1;
+//! assert_eq!(Image::parse(&file[..len])?.verify(&mut Sha256::new()), Err(Error::Mismatch));
+//! # Ok(())
+//! # }
+//! # #[cfg(not(feature = "sha2"))]
+//! # fn main() {}
+//! ```
+//!
+//! On a device, `slots::Slots` handles the image commands of a server: `examples/dfu_server.rs` is
+//! a complete one, and the guide explains self-confirmation and the choice of a boot mode.
 //!
 //! A hash is not a signature. This module keeps damaged images from being started; the bootloader
 //! alone decides which images may start, by their signature.

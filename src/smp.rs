@@ -89,6 +89,8 @@ use core::time::Duration;
 
 mod header;
 mod payload;
+#[cfg(test)]
+mod work;
 
 pub use error::Error;
 pub use group::{enumeration, fs, image, legacy, os, settings, shell, stat, transport, zephyr};

@@ -3,6 +3,29 @@
 //! [`RamNor`] follows the rules of a real NOR flash and fails on request; `bootloader` (with the
 //! feature `mcuboot`) does at a reset what MCUboot's swap mode does, as far as a client can observe
 //! it.
+//!
+//! ```
+//! use anysmp::testing::{Error, Fault, RamNor};
+//! use embedded_storage::nor_flash::{NorFlash, ReadNorFlash};
+//!
+//! // Writes of 8 bytes, erase pages of 4 KiB.
+//! let mut memory = [0xFF; 8192];
+//! let mut flash = RamNor::<8, 4096>::new(&mut memory);
+//! flash.write(0, &[1; 8])?;
+//! assert_eq!(flash.write(0, &[2; 8]), Err(Error::NotErased));
+//! assert_eq!(flash.write(4, &[2; 8]), Err(Error::NotAligned));
+//!
+//! // The power fails in the middle of the second operation from now on.
+//! flash.plan(1, Fault::Tear(42));
+//! flash.erase(0, 4096)?;
+//! assert_eq!(flash.write(0, &[3; 8]), Err(Error::PowerLoss));
+//! flash.power_on();
+//! let mut read = [0; 8];
+//! flash.read(0, &mut read)?; // some bits are written, some are not
+//! # Ok::<(), Error>(())
+//! ```
+//!
+//! `examples/dfu_server.rs` upgrades a device that is made of these two.
 
 #[cfg(feature = "mcuboot")]
 pub mod bootloader;

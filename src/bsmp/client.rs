@@ -16,7 +16,7 @@
 //! /// A request in flight names its kind, so it can be kept in a struct or a static.
 //! struct Reading { pending: Pending<Read> }
 //!
-//! let client = Client::new().with_address(Address::node(5).unwrap()); // on TCP and UDP: no address
+//! let client = Client::new().with_address(Address::node(5).unwrap());
 //! let mut tx = [0; 16];
 //! let (len, pending) = client.request(&Read { id: 0, size: Some(2) }, &mut tx)?;
 //! assert_eq!(tx[..len], [5, 0x10, 0, 1, 0]);
@@ -37,30 +37,30 @@
 //!
 //! A BSMP answer names neither its request nor its sender, only its own kind. So:
 //!
-//! * A message is accepted only if it can answer *this* request: its command is the one that belongs
-//!   to the request, or a refusal; its length is right; and size, curve and block are those that were
-//!   asked for. All else, including a packet that is not addressed to the master (its own echo), is
-//!   foreign, and the wait goes on. If no answer comes, the error says what was wrong with what came
-//!   instead.
+//! * A message is accepted only if it can answer *this* request: its command is the one that
+//!   belongs to the request, or a refusal; its length is right; and size, curve and block are those
+//!   that were asked for. All else, including a packet that is not addressed to the master (its own
+//!   echo), is foreign, and the wait goes on. If no answer comes, the error says what was wrong
+//!   with what came instead.
 //! * What came before a request is dropped before the request is sent.
 //! * After a request without an answer the line has to be silent for [`drain`](Client::with_drain):
-//!   whatever comes in that time is too late and is dropped. A link does so before a retry and before
-//!   the next request, whichever node that is for.
-//! * If nothing came in that time, the answer may still come. So the line is drained once more after
-//!   the next exchange, for one timeout.
+//!   whatever comes in that time is too late and is dropped. A link does so before a retry and
+//!   before the next request, whichever node that is for.
+//! * If nothing came in that time, the answer may still come. So the line is drained once more
+//!   after the next exchange, for one timeout.
 //!
 //! # What BSMP cannot tell apart
 //!
-//! * An answer of the same kind and size that comes even later than timeout and drain, while another
-//!   request is in flight. It costs one wrong value; the drain after that exchange drops the answer
-//!   whose place it took.
-//! * The second copy of an answer that comes twice, while the next request of the same kind and size
-//!   is in flight. Each answer may then be taken for the next one until the line falls silent.
+//! * An answer of the same kind and size that comes even later than timeout and drain, while
+//!   another request is in flight. It costs one wrong value; the drain after that exchange drops
+//!   the answer whose place it took.
+//! * The second copy of an answer that comes twice, while the next request of the same kind and
+//!   size is in flight. Each answer may then be taken for the next one until the line falls silent.
 //!
 //! On RS-485 and TCP nothing doubles or delays messages on the way: set `drain` to the longest time
-//! that a node may take, and both are impossible. On UDP they are not. Where a wrong value does harm,
-//! choose requests whose answers differ: a group of its own size, or a block of a curve, which names
-//! itself. A curve that is written is certain only with a checksum (`curve::Md5`).
+//! that a node may take, and both are impossible. On UDP they are not. Where a wrong value does
+//! harm, choose requests whose answers differ: a group of its own size, or a block of a curve,
+//! which names itself. A curve that is written is certain only with a checksum (`curve::Md5`).
 //!
 //! # Time
 //!
@@ -92,7 +92,9 @@ pub use request::{Request, Response};
 use super::{Address, Command, Header, Payload};
 use crate::line::{Caller, Verdict};
 
-/// The master's side of the protocol: the address of a node, and how long to wait for it.
+/// The master's side of the protocol: the address of a node, and how long to wait for it. 40 bytes.
+///
+/// The setters may come in any order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Client {
@@ -104,6 +106,8 @@ pub struct Client {
     drain: Option<Duration>,
     retries: u8,
 }
+
+const _: () = assert!(size_of::<Client>() <= 40);
 
 impl Client {
     /// The time that a master waits for an answer by default: 100 ms.
@@ -135,12 +139,12 @@ impl Client {
     }
 
     /// Sets how long the line has to be silent after a request whose answer is missing, before the
-    /// next request: as long as an answer may still come. By default [`DRAIN`](Self::DRAIN), or twice
-    /// the timeout if that is longer. With zero the next request is sent at once, and a late answer is
-    /// taken for its answer.
+    /// next request: as long as an answer may still come. By default [`DRAIN`](Self::DRAIN), or
+    /// twice the timeout if that is longer. With zero the next request is sent at once, and a late
+    /// answer is taken for its answer.
     ///
-    /// A node that does not answer costs this time, and the nodes that are asked after it wait. If the
-    /// nodes of a bus answer within 5 ms or never, 5 ms are enough.
+    /// A node that does not answer costs this time, and the nodes that are asked after it wait. If
+    /// the nodes of a bus answer within 5 ms or never, 5 ms are enough.
     #[must_use]
     pub const fn with_drain(mut self, drain: Duration) -> Self {
         self.drain = Some(drain);
@@ -188,16 +192,18 @@ impl Client {
     /// [`Error::NoAnswer`] if the address is not one node's, [`Error::BufferFull`],
     /// [`Error::Argument`].
     pub fn request<R: Request>(&self, request: &R, tx: &mut [u8]) -> Result<(usize, Pending<R::Kind>), Error> {
+        // A wait for an answer that nobody sends would only end with a timeout.
         if self.to.is_some_and(|address| !address.is_node()) {
             return Err(Error::NoAnswer);
         }
         let len = self.post(request, tx)?;
+        // The first one may have run although its answer was lost.
         let retries = if request.is_idempotent() { self.retries } else { 0 };
         Ok((len, Pending::new(request.expectation(), self.is_on_bus(), len, retries)))
     }
 
-    /// Writes a request whose answer nobody waits for, and returns its length in bytes: for multicast
-    /// and broadcast, and for functions that never answer.
+    /// Writes a request whose answer nobody waits for, and returns its length in bytes: for
+    /// multicast and broadcast, and for functions that never answer.
     ///
     /// `Link::send` sends it. Then leave the line alone for as long as the slowest node needs to
     /// execute the request: a busy node misses the next one.
@@ -231,7 +237,7 @@ impl Client {
         Ok(start + Header::LEN + usize::from(len))
     }
 
-    /// Whether messages have an address in front of them.
+    /// Returns whether messages have an address in front of them.
     pub(super) const fn is_on_bus(&self) -> bool {
         self.to.is_some()
     }

@@ -1,15 +1,16 @@
 //! Curves: bulk data, moved block by block (BSMP 2.30, sections 3.4.9, 3.4.11, 3.8).
 //!
 //! ```text
-//!   list          08                            09 │ type │ block size (2) │ blocks (2, 0: 65,536), for each curve
+//!   list          08                            09 │ type │ block size (2) │ blocks (2), for each
+//!                                                    curve; 0 blocks means 65,536
 //!   checksum      0A │ id                       0B │ 16 bytes of MD5
 //!   read block    40 │ id │ block (2)           41 │ id │ block (2) │ 0 to block size bytes
 //!   write block   41 │ id │ block (2) │ data    E0      the checksum becomes 16 zeros
 //!   recalculate   42 │ id                       0B │ 16 bytes of MD5
 //! ```
 //!
-//! Offsets count blocks, not bytes. A block may hold fewer bytes than the block size: at the end of the
-//! data, or anywhere if the device says so. Whole curves are moved by
+//! Offsets count blocks, not bytes. A block may hold fewer bytes than the block size: at the end of
+//! the data, or anywhere if the device says so. Whole curves are moved by
 //! [`routine::ReadCurve`](super::routine::ReadCurve) and
 //! [`routine::WriteCurve`](super::routine::WriteCurve).
 //!
@@ -124,7 +125,7 @@ impl<'m> Curves<'m> {
         self.0.len() / Curve::LEN
     }
 
-    /// Whether the node has none.
+    /// Returns whether the node has none.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -132,7 +133,7 @@ impl<'m> Curves<'m> {
 
     /// Iterates over the curves.
     #[must_use]
-    pub const fn iter(&self) -> Iter<Curves<'m>> {
+    pub const fn iter(&self) -> Iter<Self> {
         Iter(*self)
     }
 }
@@ -206,7 +207,8 @@ impl Request for QueryChecksum {
     }
 }
 
-/// Asks the node to calculate the checksum of a curve now. May take long: the node reads the whole curve.
+/// Asks the node to calculate the checksum of a curve now. May take long: the node reads the whole
+/// curve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Recalculate {
@@ -239,7 +241,8 @@ pub struct ReadBlock {
     pub id: u8,
     /// The block of the curve.
     pub block: u16,
-    /// The most bytes that the answer may bring: the block size, or [`MAX_BLOCK`] if that is unknown.
+    /// The most bytes that the answer may bring: the block size, or [`MAX_BLOCK`] if that is
+    /// unknown.
     pub limit: u16,
 }
 
@@ -272,8 +275,8 @@ impl Request for ReadBlock {
 
 /// Writes one block of a curve, all of it: the block then has as many bytes as `data`.
 ///
-/// Not repeated after a timeout: the late answer to the first request could be taken for the answer to
-/// the next block.
+/// Not repeated after a timeout: the late answer to the first request could be taken for the answer
+/// to the next block.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct WriteBlock<'a> {
     /// The curve.

@@ -32,18 +32,19 @@ pub trait Entities {
     /// Copies the value of a variable out; `value` is as long as the variable.
     fn read(&mut self, variable: u8, value: &mut [u8]);
 
-    /// Stores the value of a variable; `value` is as long as the variable, and passed [`check`](Self::check).
+    /// Stores the value of a variable; `value` is as long as the variable, and passed
+    /// [`check`](Self::check).
     fn write(&mut self, variable: u8, value: &[u8]) {
         let _ = (variable, value);
     }
 
-    /// Whether a value may be written. Not called before a binary operation.
+    /// Returns whether a value may be written. Not called before a binary operation.
     fn check(&mut self, variable: u8, value: &[u8]) -> bool {
         let _ = (variable, value);
         true
     }
 
-    /// Whether these variables cannot be used now; called before anything is changed.
+    /// Returns whether these variables cannot be used now; called before anything is changed.
     fn is_busy(&mut self, access: Access, variables: &Members) -> bool {
         let _ = (access, variables);
         false
@@ -59,13 +60,13 @@ pub trait Entities {
         let _ = variables;
     }
 
-    /// Copies a block of a curve to the front of `data`, which is as long as the block size; returns the
-    /// length of the block in bytes.
+    /// Copies a block of a curve to the front of `data`, which is as long as the block size;
+    /// returns the length of the block in bytes.
     ///
     /// # Errors
     ///
-    /// [`Refusal::Busy`], if the curve cannot be read now. A length above the block size is answered
-    /// with the same.
+    /// [`Refusal::Busy`], if the curve cannot be read now. A length above the block size is
+    /// answered with the same.
     fn read_block(&mut self, curve: u8, block: u16, data: &mut [u8]) -> Result<usize, Refusal> {
         let _ = (curve, block, data);
         Err(Refusal::Busy)
@@ -81,21 +82,21 @@ pub trait Entities {
         Err(Refusal::Busy)
     }
 
-    /// Returns the place where the checksum of a curve is kept, 16 zeros at first. `None`, if it is not
-    /// kept: it then reads as zeros.
+    /// Returns the place where the checksum of a curve is kept, 16 zeros at first. `None`, if it is
+    /// not kept: it then reads as zeros.
     fn checksum(&mut self, curve: u8) -> Option<&mut Digest> {
         let _ = curve;
         None
     }
 
-    /// Calculates the checksum of a curve: the MD5 of the bytes of all of its blocks. `scratch` is the
-    /// unused part of the buffer for the answer. With the feature `md5`, call
+    /// Calculates the checksum of a curve: the MD5 of the bytes of all of its blocks. `scratch` is
+    /// the unused part of the buffer for the answer. With the feature `md5`, call
     /// [`curve::digest_of`](super::curve::digest_of) with a `curve::Md5`.
     ///
     /// # Errors
     ///
-    /// [`Refusal::Unsupported`], if the device does not calculate checksums; [`Refusal::Busy`], if it
-    /// cannot now; [`Refusal::Memory`], if `scratch` is too small.
+    /// [`Refusal::Unsupported`], if the device does not calculate checksums; [`Refusal::Busy`], if
+    /// it cannot now; [`Refusal::Memory`], if `scratch` is too small.
     fn digest(&mut self, id: u8, curve: Curve, scratch: &mut [u8]) -> Result<Digest, Refusal> {
         let _ = (id, curve, scratch);
         Err(Refusal::Unsupported)
@@ -103,8 +104,8 @@ pub trait Entities {
 
     /// Executes a function. `input` and `output` are as long as the table says; `output` is zeroed.
     ///
-    /// A function that restarts the device sets a flag here, and the loop around the link acts on it
-    /// after the answer has left.
+    /// A function that restarts the device sets a flag here, and the loop around the link acts on
+    /// it after the answer has left.
     ///
     /// # Errors
     ///

@@ -6,8 +6,8 @@
 //!   execute   50 │ id │ input    51 │ output       or    53 │ error, one byte of the device
 //! ```
 //!
-//! Some functions of real devices never answer, for example those that reset the node: send them with
-//! [`Client::post`](super::Client::post) and do not wait.
+//! Some functions of real devices never answer, for example those that reset the node: send them
+//! with [`Client::post`](super::Client::post) and do not wait.
 
 use super::client::{Error, Request};
 use super::list::{self, Iter};
@@ -46,6 +46,7 @@ impl Layout {
     /// The layout that nodes of this version use.
     #[must_use]
     pub const fn of(version: Version) -> Self {
+        // Four bits are too few for the sizes that 2.30 allows.
         if version.version > 2 || (version.version == 2 && version.subversion >= 30) {
             Self::Bytes
         } else {
@@ -63,8 +64,8 @@ impl Layout {
 
 /// Asks for the sizes of all functions, in the order of their ids.
 ///
-/// Some nodes report version 2.20 and have functions with more than 15 bytes of input: their list is
-/// wrong, use a static table.
+/// Some nodes report version 2.20 and have functions with more than 15 bytes of input: their list
+/// is wrong, use a static table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct List {
@@ -112,7 +113,7 @@ impl<'m> Functions<'m> {
         }
     }
 
-    /// Whether the node has none.
+    /// Returns whether the node has none.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.rest.is_empty()
@@ -120,7 +121,7 @@ impl<'m> Functions<'m> {
 
     /// Iterates over the functions.
     #[must_use]
-    pub const fn iter(&self) -> Iter<Functions<'m>> {
+    pub const fn iter(&self) -> Iter<Self> {
         Iter(*self)
     }
 }

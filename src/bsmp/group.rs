@@ -2,21 +2,22 @@
 //! 3.5.3, 3.6.2, 3.6.4, 3.7).
 //!
 //! ```text
-//!   list      04                                05 │ one byte each: bit 7 writable, bits 6..0 members (0: 128)
-//!   query     06 │ id                           07 │ ids of the members
-//!   read      12 │ id                           13 │ values
-//!   write     22 │ id │ values                  E0
-//!   combine   26 │ id │ operation │ masks       E0
-//!   create    30 │ ids of the members           E0      its id is one more than that of the last group
-//!   remove    32                                E0      all groups that were created
+//!   list      04                             05 │ one byte each: bit 7 writable,
+//!                                                 bits 6..0 members, 0 means 128
+//!   query     06 │ id                        07 │ ids of the members
+//!   read      12 │ id                        13 │ values
+//!   write     22 │ id │ values               E0
+//!   combine   26 │ id │ operation │ masks    E0
+//!   create    30 │ ids of the members        E0   its id is one more than that of the last group
+//!   remove    32                             E0   all groups that were created
 //! ```
 //!
-//! Members and values come by ascending id. Every node has three groups that cannot be removed: 0 with
-//! every variable, 1 with the read-only ones, 2 with the writable ones. A created group is writable if
-//! all its members are.
+//! Members and values come by ascending id. Every node has three groups that cannot be removed: 0
+//! with every variable, 1 with the read-only ones, 2 with the writable ones. A created group is
+//! writable if all its members are.
 //!
-//! The byte in the list cannot tell an empty standard group from a full one, and libbsmp inverts its
-//! type bit at 128 members; [`Query`] is always right.
+//! The byte in the list cannot tell an empty standard group from a full one, and libbsmp inverts
+//! its type bit at 128 members; [`Query`] is always right.
 
 mod members;
 
@@ -66,8 +67,8 @@ impl Request for List {
 pub struct Listed {
     /// Its id.
     pub id: u8,
-    /// Whether it can be written. For the standard groups this is what the text says, whatever the node
-    /// says; a created group of 128 may have it inverted.
+    /// Whether it can be written. For the standard groups this is what the text says, whatever the
+    /// node says; a created group of 128 may have it inverted.
     pub writable: bool,
     /// The number of members modulo 128: 0 means none or 128.
     pub members: u8,
@@ -89,7 +90,7 @@ impl<'m> Groups<'m> {
         self.rest.len()
     }
 
-    /// Whether the node lists none.
+    /// Returns whether the node lists none.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.rest.is_empty()
@@ -97,7 +98,7 @@ impl<'m> Groups<'m> {
 
     /// Iterates over the groups.
     #[must_use]
-    pub const fn iter(&self) -> Iter<Groups<'m>> {
+    pub const fn iter(&self) -> Iter<Self> {
         Iter(*self)
     }
 }
@@ -160,6 +161,7 @@ impl Request for Query {
         if payload.len() > MAX_VARIABLES {
             return Err(Error::TooMany);
         }
+        // Values come in the order of the ids: a list that does not ascend leaves that order open.
         if !payload.is_sorted_by(|a, b| a < b) {
             return Err(Error::WrongOrder);
         }

@@ -85,7 +85,7 @@ impl Address {
         self.0
     }
 
-    /// Whether this is one node, which answers every request exactly once.
+    /// Returns whether this is one node, which answers every request exactly once.
     #[must_use]
     pub const fn is_node(self) -> bool {
         matches!(self.0, 1..=32)

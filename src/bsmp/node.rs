@@ -15,6 +15,9 @@ pub struct Node<'t, E> {
     server: Server<'t, E>,
 }
 
+#[cfg(target_pointer_width = "32")]
+const _: () = assert!(size_of::<Node<'_, ()>>() <= 92);
+
 shown!([E] Node<'_, E>, |node| "Node({:?}, {:?})", node.address, node.server);
 
 impl<'t, E: Entities> Node<'t, E> {
@@ -40,10 +43,11 @@ impl<'t, E: Entities> Node<'t, E> {
         &mut self.server
     }
 
-    /// Handles one message with an address in front of it; returns the length of the answer in `tx`, in
-    /// bytes, which has the address of the master in front of it.
+    /// Handles one message with an address in front of it; returns the length of the answer in
+    /// `tx`, in bytes, which has the address of the master in front of it.
     ///
     /// Returns 0 if the message is for someone else, or for many.
+    #[must_use = "the answer is in `tx` and has to be sent"]
     pub fn receive(&mut self, message: &[u8], tx: &mut [u8]) -> usize {
         match message.split_first() {
             Some((to, message)) if *to == self.address.value() => {
@@ -56,7 +60,7 @@ impl<'t, E: Entities> Node<'t, E> {
             }
             // Many nodes execute this one: if each answered, the answers would collide.
             Some((to, message)) if *to == 255 || (*to >= 248 && self.groups & (1 << (to & 7)) != 0) => {
-                self.server.receive(message, tx);
+                let _ = self.server.receive(message, tx);
                 0
             }
             _ => 0,

@@ -26,8 +26,8 @@ pub struct Payload<'b> {
 }
 
 impl<'b> Payload<'b> {
-    /// An empty payload that can grow to fill `buffer`, or to 65,535 bytes, the most that a message can
-    /// carry.
+    /// An empty payload that can grow to fill `buffer`, or to 65,535 bytes, the most that a message
+    /// can carry.
     #[must_use]
     pub fn new(buffer: &'b mut [u8]) -> Self {
         const MAX: usize = u16::MAX as usize;
@@ -71,7 +71,7 @@ impl<'b> Payload<'b> {
         self.len
     }
 
-    /// Whether there are no bytes yet.
+    /// Returns whether there are no bytes yet.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.len == 0

@@ -2,25 +2,27 @@
 //!
 //! | routine | requests | result |
 //! |---|---|---|
-//! | [`Discovery`] | version, lists, members of groups, checksums | a [`Directory`] in storage of the caller |
+//! | [`Discovery`] | version, lists, members of groups, checksums | a [`Directory`] |
 //! | [`ReadCurve`] | blocks from 0, then the checksum | each block as an event |
 //! | [`WriteCurve`] | blocks from 0, then the checksum | |
 //!
 //! Each of their requests may run twice, and is repeated as often as the client says. A BSMP answer
-//! does not name its request, so the line is silent between a request whose answer is missing and the
-//! next one, for as long as the [client says](super::Client::with_drain).
+//! does not name its request, so the line is silent between a request whose answer is missing and
+//! the next one, for as long as the [client says](super::Client::with_drain).
 //!
 //! ```text
-//!   Ask ── sent ──▶ Wait ── answer ─────────────▶ Ask (the next request)
-//!    ▲               └── no answer ─▶ Lost: Error::TimedOut, or what was wrong with what came instead
-//!    └──── again ────┘
+//!   First ── sent ──▶ Wait ─┬─ answer ────────────────────▶ First, of the next request
+//!                      ▲    ├─ no answer, a retry left ───▶ Again
+//!                     sent  └─ no answer, no retry left ──▶ Lost: Error::TimedOut, or the fault
+//!                      │                                    of what came instead
+//!                    Again
 //! ```
 //!
 //! A message that cannot be the answer is foreign, and the wait goes on: another command's, another
-//! size, another curve or block. BSMP cannot tell apart an answer to an earlier request that has the
-//! same kind and size and comes after the line was silent for that time. [`ReadCurve`] is safe from it,
-//! because a block names itself; [`WriteCurve`] **without a checksum proves nothing** on a line that
-//! doubles or delays messages, with one (`curve::Md5`) it does.
+//! size, another curve or block. BSMP cannot tell apart an answer to an earlier request that has
+//! the same kind and size and comes after the line was silent for that time. [`ReadCurve`] is safe
+//! from it, because a block names itself. [`WriteCurve`] **without a checksum proves nothing** on a
+//! line that doubles or delays messages; with one (`curve::Md5`) it does.
 
 pub mod discovery;
 pub mod read_curve;
@@ -35,7 +37,7 @@ use super::client::{Client, Error, Judged, Request, judge};
 use super::curve::Digest;
 use crate::routine::Step;
 
-/// How a [`ReadCurve`] or a [`WriteCurve`] ended.
+/// The outcome of a [`ReadCurve`] or a [`WriteCurve`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
@@ -46,8 +48,8 @@ pub enum CurveOutcome {
     /// All data were moved.
     Done {
         /// Whether the node's checksum was compared with ours, and is the same. If not, there was
-        /// nothing to compare: no checksum was asked for, only a part of the curve was moved, or the
-        /// node does not calculate checksums.
+        /// nothing to compare: no checksum was asked for, only a part of the curve was moved, or
+        /// the node does not calculate checksums.
         verified: bool,
     },
     /// It failed; the report says how much was moved before.
@@ -95,8 +97,8 @@ pub(super) enum Turn {
 }
 
 impl Turn {
-    /// Returns the next step: waits for the answer, or sends the request that `write` writes, of the
-    /// length that it returns. Done, if it returns none.
+    /// Returns the next step: waits for the answer, or sends the request that `write` writes, of
+    /// the length that it returns. Done, if it returns none.
     pub(super) fn poll(
         &mut self,
         client: &Client,

@@ -1,11 +1,11 @@
 //! The node: a message in, at most one out.
 //!
 //! A [`Server`] receives bare messages, as on TCP and UDP, and answers every one of them. A
-//! [`Node`](super::Node) is a server on a bus: it receives messages with an address in front of them,
-//! executes those for itself and for its groups, and answers only the former.
+//! [`Node`](super::Node) is a server on a bus: it receives messages with an address in front of
+//! them, executes those for itself and for its groups, and answers only the former.
 //!
-//! The protocol, its checks and the groups are here; entities are described by a [`Table`] in flash;
-//! values, blocks and procedures are the device's: it implements [`Entities`].
+//! The protocol, its checks and the groups are here; entities are described by a [`Table`] in
+//! flash; values, blocks and procedures are the device's: it implements [`Entities`].
 //!
 //! ```
 //! use anysmp::bsmp::{Entities, Server, Table, variable::Variable};
@@ -24,7 +24,8 @@
 //!     }
 //! }
 //!
-//! let table = Table::new(&[Variable::writable(1)], &[], &[])?;
+//! const VARIABLES: [Variable; 1] = [Variable::writable(1)];
+//! let table = Table::new(&VARIABLES, &[], &[])?;
 //! let mut server = Server::new(&table, Lamp { is_on: 0 });
 //! let mut tx = [0; 16];
 //! // What a framing found, and what goes back: in a loop, `Link::serve` does all of this.
@@ -39,19 +40,22 @@
 //! # One request
 //!
 //! ```text
-//!   length ─▶ command ─▶ payload size ─▶ id ─▶ exact size ─▶ read-only ─▶ fits the answer ─▶ busy, value check ─▶ executed
-//!     E1        E2           E5          E3        E5            E6             E7               E8     E4
+//!   length ─▶ command ─▶ payload size ─▶ id ─▶ exact size ─▶ read-only ─┐
+//!     E1        E2           E5          E3        E5            E6       │
+//!   ┌─────────────────────────────────────────────────────────────────────┘
+//!   └─▶ fits the answer ─▶ busy, value check ─▶ executed
+//!             E7            E8        E4
 //! ```
 //!
-//! Whatever fails, fails before anything is changed: a group write stores all values or none. (libbsmp
-//! stores those that are not refused.)
+//! Whatever fails, fails before anything is changed: a group write stores all values or none.
+//! (libbsmp stores those that are not refused.)
 //!
 //! # Cost
 //!
-//! Flash: 2.8 KB on a Cortex-M0 (`opt-level = "s"` or `"z"`, LTO), all requests, without MD5 and the
-//! device's own code. RAM: 88 bytes on a 32-bit machine, plus the device's own `Entities`; no buffer. A
-//! `Node` takes 92. Stack: no array larger than a set of 16 bytes. Time: linear in the request, plus one
-//! pass over the variables for each group.
+//! Flash: 2.8 KB on a Cortex-M0 (`opt-level = "s"` or `"z"`, LTO), all requests, without MD5 and
+//! the device's own code. RAM: 88 bytes on a 32-bit machine, plus the device's own `Entities`; no
+//! buffer. A `Node` takes 92. Stack: no array larger than a set of 16 bytes. Time: linear in the
+//! request, plus one pass over the variables for each group.
 
 mod blocks;
 mod values;
@@ -69,6 +73,9 @@ pub struct Server<'t, E> {
     groups: heapless::Vec<Members, { MAX_GROUPS - STANDARD as usize }>,
     entities: E,
 }
+
+#[cfg(target_pointer_width = "32")]
+const _: () = assert!(size_of::<Server<'_, ()>>() <= 88);
 
 shown!([E] Server<'_, E>, |server| "Server({:?}, {} created groups)", server.table, server.groups.len());
 
@@ -112,12 +119,14 @@ impl<'t, E: Entities> Server<'t, E> {
         &mut self.entities
     }
 
-    /// Handles one message and writes its answer to the front of `tx`; returns the length of the answer
-    /// in bytes.
+    /// Handles one message and writes its answer to the front of `tx`; returns the length of the
+    /// answer in bytes.
     ///
-    /// The answer has at least 3 bytes: a `tx` shorter than that gets none, and nothing is executed. An
-    /// answer that does not fit becomes [`Refusal::Memory`], and nothing is executed either. For a
-    /// binary operation, `tx` needs room for 3 bytes and the largest of the variables.
+    /// The answer has at least 3 bytes: a `tx` shorter than that gets none, and nothing is
+    /// executed. An answer that does not fit becomes [`Refusal::Memory`], and nothing is executed
+    /// either. For a binary operation, `tx` needs room for 3 bytes and the largest of the
+    /// variables.
+    #[must_use = "the answer is in `tx` and has to be sent"]
     pub fn receive(&mut self, message: &[u8], tx: &mut [u8]) -> usize {
         let Some((head, body)) = tx.split_first_chunk_mut() else { return 0 };
         let mut answer = Payload::new(body);
@@ -152,6 +161,7 @@ impl<'t, E: Entities> Server<'t, E> {
                 Ok(Command::VERSION)
             }
             Command::REMOVE_GROUPS => {
+                // The standard groups are computed from the table: only created ones are kept.
                 self.groups.clear();
                 Ok(Command::OK)
             }
@@ -169,6 +179,7 @@ impl<'t, E: Entities> Server<'t, E> {
                 self.curve(command, payload, answer)
             }
             Command::EXECUTE => self.call(payload, answer),
+            // Answers too: a node never receives one.
             _ => Err(Refusal::Unsupported),
         }
     }
@@ -234,6 +245,7 @@ impl<'t, E: Entities> Server<'t, E> {
         if ids.is_empty() || ids.len() > self.table.variables.len() {
             return Err(Refusal::InvalidSize);
         }
+        // Before the ids, as in libbsmp: a full node refuses every group alike.
         if self.groups.is_full() {
             return Err(Refusal::Memory);
         }
@@ -257,8 +269,8 @@ impl<'t, E: Entities> Server<'t, E> {
 impl<E: Entities> Serve for Server<'_, E> {
     type After = ();
 
-    /// Answers a message that is too long for the receive buffer with [`Refusal::Memory`], an incomplete
-    /// one with [`Refusal::Malformed`].
+    /// Answers a message that is too long for the receive buffer with [`Refusal::Memory`], an
+    /// incomplete one with [`Refusal::Malformed`].
     fn damaged(&mut self, damage: Damage, tx: &mut [u8]) -> usize {
         refuse(if damage == Damage::TooLong { Refusal::Memory } else { Refusal::Malformed }, tx)
     }

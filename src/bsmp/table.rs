@@ -56,6 +56,7 @@ impl<'t> Table<'t> {
         if variables.len() > 128 || curves.len() > 128 || functions.len() > 128 {
             return Err(TableError::TooMany);
         }
+        // Loops by hand: iterators do not work in a const function.
         let mut rest = variables;
         while let [first, others @ ..] = rest {
             if first.size == 0 || first.size > MAX_SIZE {

@@ -1,15 +1,17 @@
 //! Variables: 1 to 128 bytes with a value (BSMP 2.30, sections 3.4.3, 3.5.1, 3.6.1, 3.6.3, 3.6.5).
 //!
 //! ```text
-//!   list      02                                   03 │ one byte each: bit 7 writable, bits 6..0 size (0: 128)
-//!   read      10 │ id                              11 │ value
-//!   write     20 │ id │ value                      E0
-//!   combine   24 │ id │ operation │ mask           E0
+//!   list      02                            03 │ one byte each: bit 7 writable,
+//!                                                bits 6..0 size, 0 means 128
+//!   read      10 │ id                       11 │ value
+//!   write     20 │ id │ value               E0
+//!   combine   24 │ id │ operation │ mask    E0
 //!   both      28 │ id to write │ id to read │ value
-//!                                                  11 │ value of the second, read after the write
+//!                                           11 │ value of the second, read after the write
 //! ```
 //!
-//! Ids count from 0 without gaps on a node that follows the text; [`Read`] and [`Write`] accept any id.
+//! Ids count from 0 without gaps on a node that follows the text; [`Read`] and [`Write`] accept any
+//! id.
 
 use core::ops::RangeInclusive;
 
@@ -118,7 +120,7 @@ impl Op {
         }
     }
 
-    /// Whether doing it twice gives the same as doing it once.
+    /// Returns whether doing it twice gives the same as doing it once.
     #[must_use]
     pub const fn is_idempotent(self) -> bool {
         !matches!(self, Self::Xor | Self::Toggle)
@@ -167,7 +169,7 @@ impl<'m> Variables<'m> {
         self.0.len()
     }
 
-    /// Whether the node has none.
+    /// Returns whether the node has none.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -175,7 +177,7 @@ impl<'m> Variables<'m> {
 
     /// Iterates over the variables.
     #[must_use]
-    pub const fn iter(&self) -> Iter<Variables<'m>> {
+    pub const fn iter(&self) -> Iter<Self> {
         Iter(*self)
     }
 }

@@ -19,7 +19,7 @@ impl Version {
     /// The version that this crate's nodes speak: 2.30, revision 0.
     pub const V2_30: Self = Self { version: 2, subversion: 30, revision: 0 };
 
-    /// Whether a master of this crate understands such a node: version 2, 2.00 or later.
+    /// Returns whether a master of this crate understands such a node: version 2, 2.00 or later.
     #[must_use]
     pub const fn is_supported(self) -> bool {
         self.version == 2

@@ -59,6 +59,8 @@ pub(super) fn take<'b>(rest: &mut &'b [u8], len: usize) -> Result<&'b [u8], Malf
 /// Reads the first byte of an item, and its argument into `argument`, which stays unchanged for an
 /// indefinite length. An output parameter, because both in one value do not fit the registers.
 pub(super) fn head(rest: &mut &[u8], argument: &mut u64) -> Result<Initial, Malformed> {
+    #[cfg(test)]
+    super::work::head();
     let initial = Initial(byte(rest)?);
     match initial.info() {
         info @ 0..=23 => *argument = info.into(),

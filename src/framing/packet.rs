@@ -157,8 +157,8 @@ impl<'b> Packet<'b> {
         self
     }
 
-    /// Sets if packets end with a checksum; by default they do. Without one, for a carrier that has
-    /// its own, both ends must agree.
+    /// Sets whether packets end with a checksum; by default they do. Without one, for a carrier
+    /// that has its own, both ends must agree.
     ///
     /// The carrier must then detect damage; only the length is checked here, by the message layer.
     #[must_use]

@@ -26,7 +26,7 @@ codes! { Command,
     SUBSCRIBE = 0xA0;
     /// Ends a subscription.
     UNSUBSCRIBE = 0xA1;
-    /// Forgets everything, perhaps restarts. Never answered.
+    /// Forgets everything, perhaps restarts. It has no response.
     RESET = 0xFF;
 }
 
@@ -57,7 +57,7 @@ codes! { ResponseCode,
 }
 
 impl ResponseCode {
-    /// Whether it is one of the five that refuse a command.
+    /// Returns whether it is one of the five that refuse a command.
     #[must_use]
     pub const fn is_error(self) -> bool {
         matches!(self, Self::BAD_REQUEST | Self::INVALID | Self::NOT_FOUND | Self::NOT_IMPLEMENTED | Self::ERROR)

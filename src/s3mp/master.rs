@@ -3,12 +3,12 @@
 //! ```text
 //!   request ─▶ Master::request ─▶ tx[..len], Pending<K>
 //!   message ─▶ Pending::accepts ─┬─ true ──▶ Pending::decode ─▶ Response or Error
-//!                                └─ false ─▶ Unsolicited::parse ─▶ PUSH, DEBUG, or foreign: the wait goes on
+//!                                └─ false ─▶ Unsolicited::parse ─▶ PUSH, DEBUG, or foreign
 //!   silence ─▶ Pending::retry ──▶ the same request with a new counter, or the end
 //! ```
 //!
-//! One request is in flight at a time. A driver's `call` does all of this. `RESET` has no response and
-//! so is no request: [`Master::reset`] writes the message, a driver's `send` sends it.
+//! One request is in flight at a time. A driver's `call` does all of this. `RESET` has no response
+//! and so is no request: [`Master::reset`] writes the message, a driver's `send` sends it.
 //!
 //! ```
 //! use anysmp::s3mp::master::Set;
@@ -25,10 +25,10 @@
 //!
 //! # Retries
 //!
-//! When no response has come within the [timeout](Master::with_timeout), or only an INVALID (the command
-//! was damaged on its way, or noise came before it), the request is sent again with a new counter, at
-//! most [twice](Master::with_retries). [`Invert`] is never repeated: the slave may have obeyed it although
-//! its response was lost. Then GET shows the value, and SET mends it.
+//! When no response has come within the [timeout](Master::with_timeout), or only an INVALID (the
+//! command was damaged on its way, or noise came before it), the request is sent again with a new
+//! counter, at most [twice](Master::with_retries). [`Invert`] is never repeated: the slave may have
+//! obeyed it although its response was lost. Then GET shows the value, and SET mends it.
 
 mod error;
 mod names;
@@ -48,7 +48,7 @@ use super::{Address, Command, Counter, HEADER_LEN, Header};
 use crate::bytes::copy;
 use crate::line::{Caller, Verdict};
 
-/// The master's side of the protocol: numbers requests. 24 bytes on a 64-bit host.
+/// The master's side of the protocol: numbers requests. 24 bytes.
 #[derive(Debug, Clone)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Master {
@@ -56,6 +56,8 @@ pub struct Master {
     timeout: Duration,
     retries: u8,
 }
+
+const _: () = assert!(size_of::<Master>() <= 24);
 
 impl Master {
     /// The time that a response may take by default: 1 s.
@@ -71,8 +73,8 @@ impl Master {
         Self { next: first, timeout: Self::TIMEOUT, retries: Self::RETRIES }
     }
 
-    /// Sets how long a response may take, from the moment at which the last byte of the request has left.
-    /// It must be longer than the slave needs for its handler and to abandon a partial frame.
+    /// Sets how long a response may take, from the moment at which the last byte of the request has
+    /// left. It must be longer than the slave needs for its handler and to abandon a partial frame.
     #[must_use]
     pub const fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
@@ -99,8 +101,8 @@ impl Master {
         self.retries
     }
 
-    /// Writes a request to the front of `tx`; returns its length in bytes and the value that recognises
-    /// its response.
+    /// Writes a request to the front of `tx`; returns its length in bytes and the value that
+    /// recognises its response.
     ///
     /// # Errors
     ///
@@ -108,12 +110,13 @@ impl Master {
     pub fn request<R: Request>(&mut self, request: &R, tx: &mut [u8]) -> Result<(usize, Pending<R::Kind>), Error> {
         let len = self.emit(R::COMMAND, request.address(), request.data(), tx)?;
         let counter = tx.get(2).map_or(Counter::NONE, |counter| Counter(*counter));
+        // The first one may have run although its response was lost.
         let retries = if request.is_idempotent() { self.retries } else { 0 };
         Ok((len, Pending::new(counter, len, retries)))
     }
 
-    /// Writes a RESET, which has no response; returns its length in bytes. The slave may need 2 s before
-    /// it listens again.
+    /// Writes a RESET, which has no response; returns its length in bytes. The slave may need 2 s
+    /// before it listens again.
     ///
     /// # Errors
     ///
@@ -132,8 +135,8 @@ impl Master {
         Ok(len)
     }
 
-    /// Gives the message the next counter whose frame has a check other than 00 and 01: receivers that cut
-    /// frames at the first zero misread those. At most two in a row are skipped.
+    /// Gives the message the next counter whose frame has a check other than 00 and 01: receivers
+    /// that cut frames at the first zero misread those. At most two in a row are skipped.
     fn number(&mut self, message: &mut [u8]) {
         for _ in 0..3 {
             if self.next == Counter::NONE {
@@ -150,8 +153,8 @@ impl Master {
     }
 }
 
-/// The check byte of a message's frame, without the frame: COBS adds to the sum of the bytes one for
-/// each of them, one for the first block, and one for each block of 254 bytes.
+/// The check byte of a message's frame, without the frame: COBS adds to the sum of the bytes one
+/// for each of them, one for the first block, and one for each block of 254 bytes.
 fn check(message: &[u8]) -> u8 {
     let plain = message.iter().fold(1u8, |sum, byte| sum.wrapping_add(*byte).wrapping_add(1));
     let full = message

@@ -12,8 +12,8 @@
 //!        └───────────────── without RESET ──────────┘
 //! ```
 //!
-//! Both run in a driver's `run` and pass on unsolicited messages at any moment. The addresses that are
-//! watched are in a slice of [`Watch`], one for each, which belongs to the caller.
+//! Both run in a driver's `run` and pass on unsolicited messages at any moment. The addresses that
+//! are watched are in a slice of [`Watch`], one for each, which belongs to the caller.
 
 mod connect;
 mod monitor;
@@ -101,8 +101,8 @@ fn refresh(watches: &mut [Watch], address: Address) {
     }
 }
 
-/// A mark of one start of a slave: the data of its response to STATUS, of which the first 32 bytes and
-/// the length are kept.
+/// A mark of one start of a slave: the data of its response to STATUS, of which the first 32 bytes
+/// and the length are kept.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Boot {
     start: [u8; 32],
@@ -119,8 +119,8 @@ impl From<Value<'_>> for Boot {
     }
 }
 
-/// The rest of the wait that a routine asked for. Drivers report its time twice, by ticks and at its end;
-/// either is enough.
+/// The rest of the wait that a routine asked for. Drivers report its time twice, by ticks and at
+/// its end; either is enough.
 #[derive(Debug, Clone, Copy, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 struct Wait(Duration);

@@ -1,14 +1,14 @@
-//! The slave: obeys commands about an application's [`Resources`], and sends a PUSH when a subscribed
-//! value changes.
+//! The slave: obeys commands about an application's [`Resources`], and sends a PUSH when a
+//! subscribed value changes.
 //!
 //! ```text
 //!   message ─▶ receive ─▶ Resources::{boot, names, get, set, invert, reset} ─▶ response
-//!   damage  ─▶ damaged ─────────────────────────────────────────────────────▶ INVALID or BAD_REQUEST
+//!   damage  ─▶ damaged ──────────────────────────────────────▶ INVALID or BAD_REQUEST
 //!              poll ────▶ Resources::{debug, changed, get} ──────────────────▶ DEBUG or PUSH
 //! ```
 //!
-//! Its only state is the set of subscribed addresses, 34 bytes in all, and it needs one buffer `tx` as
-//! long as its longest message. No command runs for longer than its handler does.
+//! Its only state is the set of subscribed addresses, 33 bytes in all, and it needs one buffer `tx`
+//! as long as its longest message. No command runs for longer than its handler does.
 //!
 //! ```
 //! use anysmp::s3mp::value::{self, Value};
@@ -39,8 +39,8 @@
 //! # Rounds
 //!
 //! [`Slave::poll`] goes through the addresses in rounds: one DEBUG text if there is one, then each
-//! subscribed address once, then 0, which ends the round. So a value that changes all the time keeps
-//! neither the others nor the next command waiting for longer than one round.
+//! subscribed address once, then 0, which ends the round. So a value that changes all the time
+//! keeps neither the others nor the next command waiting for longer than one round.
 
 mod resources;
 
@@ -53,7 +53,7 @@ use super::{Address, Command, Counter, HEADER_LEN, Header, ResponseCode};
 use crate::line::{Damage, Peer, Serve, Service, asynch};
 use crate::shown::shown;
 
-/// What to do after the response, if there is one, has left.
+/// The action after the response, if there is one, has left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
@@ -61,8 +61,8 @@ pub enum After {
     /// Nothing.
     #[default]
     Nothing,
-    /// The master asks for a restart of the device; subscriptions and settings are already gone. To go on
-    /// without one is allowed.
+    /// The master asks for a restart of the device; subscriptions and settings are already gone. To
+    /// go on without one is allowed.
     Restart,
 }
 
@@ -73,6 +73,8 @@ pub struct Slave<R> {
     /// The address whose turn it is in the round; the turn of the host is DEBUG.
     turn: u8,
 }
+
+const _: () = assert!(size_of::<Slave<()>>() <= 33);
 
 shown!([R] Slave<R>, |slave| "Slave({:?})", slave.subscribed);
 
@@ -92,7 +94,7 @@ impl<R: Resources> Slave<R> {
         &mut self.resources
     }
 
-    /// Whether a change of `address` will be pushed.
+    /// Returns whether a change of `address` will be pushed.
     #[must_use]
     pub fn is_subscribed(&self, address: Address) -> bool {
         self.subscribed.contains(address)
@@ -100,13 +102,14 @@ impl<R: Resources> Slave<R> {
 
     /// Obeys one message; returns the length of the response in `tx` in bytes, 0 for none.
     ///
-    /// If `tx` is too short for the response, it is an ERROR; if it is shorter than three bytes, there is
-    /// none.
-    #[must_use]
+    /// If `tx` is too short for the response, it is an ERROR; if it is shorter than three bytes,
+    /// there is none.
+    #[must_use = "the response is in `tx` and has to be sent"]
     pub fn receive(&mut self, message: &[u8], tx: &mut [u8]) -> (usize, After) {
         let Some((header, data)) = Header::<Command>::parse(message) else {
             return (emit(ResponseCode::BAD_REQUEST, Address::HOST, Counter::NONE, 0, tx), After::Nothing);
         };
+        // First of all: RESET has no response, whatever is wrong with its address.
         if header.code == Command::RESET {
             return (0, self.reset(header.address));
         }
@@ -120,12 +123,13 @@ impl<R: Resources> Slave<R> {
             Err(Refusal::BadRequest) => (ResponseCode::BAD_REQUEST, 0),
             Err(Refusal::Failed(reason)) => (ResponseCode::ERROR, copy(reason.as_bytes(), out)),
         };
+        // By the README, BAD_REQUEST carries no counter: the slave may not have understood it.
         let counter = if code == ResponseCode::BAD_REQUEST { Counter::NONE } else { header.counter };
         (emit(code, header.address, counter, len, tx), After::Nothing)
     }
 
-    /// Responds to a message that the framing could not read; returns the length of the response in `tx`
-    /// in bytes, 0 for none.
+    /// Responds to a message that the framing could not read; returns the length of the response in
+    /// `tx` in bytes, 0 for none.
     pub fn damaged(&mut self, damage: Damage, tx: &mut [u8]) -> usize {
         let code = match damage {
             Damage::Checksum => ResponseCode::INVALID,
@@ -136,11 +140,12 @@ impl<R: Resources> Slave<R> {
         emit(code, Address::HOST, Counter::NONE, 0, tx)
     }
 
-    /// Writes the next DEBUG or PUSH; returns its length in `tx` in bytes, or 0 at the end of a round. Call
-    /// it until it returns 0.
+    /// Writes the next DEBUG or PUSH; returns its length in `tx` in bytes, or 0 at the end of a
+    /// round. Call it until it returns 0.
     pub fn poll(&mut self, tx: &mut [u8]) -> usize {
         while usize::from(self.turn) <= self.resources.names().len() {
             let address = Address(self.turn);
+            // Before anything can be sent: the next call goes on with the next address.
             self.turn = self.turn.wrapping_add(1);
             let Some((_, out)) = tx.split_first_chunk_mut::<HEADER_LEN>() else { break };
             if address == Address::HOST {
@@ -165,13 +170,16 @@ impl<R: Resources> Slave<R> {
         match (address, header.code) {
             (Address::HOST, Command::STATUS) => Ok(self.resources.boot(out)),
             (Address::HOST, Command::DESCRIBE) => self.describe(out),
+            // The host has no value, but it exists.
             (Address::HOST, _) => Err(Refusal::NotImplemented),
             (Address::ALL, command) => self.obey_for_all(command, out),
+            // The address is judged before the code.
             _ if !self.exists(address) => Err(Refusal::NotFound),
             (_, Command::GET) => self.resources.get(address, out),
             (_, Command::SET) => self.resources.set(address, Value::new(data)).map(|()| 0),
             (_, Command::INVERT) => self.resources.invert(address, out),
             (_, Command::SUBSCRIBE) => {
+                // What cannot be read is not subscribed to either.
                 let len = self.resources.get(address, out)?;
                 self.subscribed.insert(address);
                 Ok(len)
@@ -194,6 +202,7 @@ impl<R: Resources> Slave<R> {
             return Ok(0);
         }
         let (len, read) = self.map(out)?;
+        // Only after the map was written whole: if it does not fit, nothing is subscribed.
         if command == Command::SUBSCRIBE {
             self.subscribed = read;
         }
@@ -343,8 +352,8 @@ const fn bit(address: Address) -> u8 {
 /// A smaller number fits the first byte of its CBOR item, as key or as the length of a map.
 const SHORT: usize = 24;
 
-/// Puts a header in front of `len` bytes of data that are in `tx` already; returns the length of the
-/// message.
+/// Puts a header in front of `len` bytes of data that are in `tx` already; returns the length of
+/// the message.
 fn emit(code: ResponseCode, address: Address, counter: Counter, len: usize, tx: &mut [u8]) -> usize {
     let longest = tx.len();
     match tx.first_chunk_mut() {

@@ -1,7 +1,8 @@
 //! Values of S3MP: one complete CBOR item (RFC 8949), and nothing after it.
 //!
-//! A [`Value`] is bytes from the wire that are not decoded yet; each method reads them as one type, or
-//! fails. [`Value::bytes`] is for peers that send something other than CBOR. [`encode`] writes one item.
+//! A [`Value`] is bytes from the wire that are not decoded yet; each method reads them as one type,
+//! or fails. [`Value::bytes`] is for peers that send something other than CBOR. [`encode`] writes
+//! one item.
 //!
 //! ```
 //! use anysmp::s3mp::value::{self, Value};
@@ -58,20 +59,21 @@ impl<'m> Value<'m> {
         self.0
     }
 
-    /// Whether there are no bytes at all, for example in the response to STATUS of a slave without a clock.
+    /// Returns whether there are no bytes at all, for example in the response to STATUS of a slave
+    /// without a clock.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether it is exactly one complete item, of any type, nested no deeper than
+    /// Returns whether it is exactly one complete item, of any type, nested no deeper than
     /// [`DEPTH`](crate::cbor::DEPTH).
     #[must_use]
     pub fn is_item(self) -> bool {
         self.read(Reader::skip).is_ok()
     }
 
-    /// Whether it is null.
+    /// Returns whether it is null.
     #[must_use]
     pub const fn is_null(self) -> bool {
         matches!(self.0, [0xF6])
@@ -223,13 +225,15 @@ fn half(bits: u16) -> f64 {
 
 /// Writes `value` as one CBOR item to the front of `out` and returns its length.
 ///
-/// `value` is anything that [`minicbor`] encodes: numbers, `bool`, `&str`, byte slices, or a type of your own.
+/// `value` is anything that [`minicbor`] encodes: numbers, `bool`, `&str`, byte slices, or a type
+/// of your own.
 ///
 /// # Errors
 ///
 /// [`Error::BufferFull`]; the content of `out` is then useless.
 pub fn encode<T: minicbor::Encode<()>>(value: T, out: &mut [u8]) -> Result<usize, Error> {
-    // Not `minicbor`'s own cursor: at `opt-level = "z"` its `copy_from_slice` keeps a path to a panic.
+    // Not `minicbor`'s own cursor: at `opt-level = "z"` its `copy_from_slice` keeps a path to a
+    // panic.
     let mut writer = Writer::new(out);
     minicbor::encode(value, &mut writer).or(Err(Error::BufferFull))?;
     Ok(writer.len())

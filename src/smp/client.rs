@@ -10,6 +10,24 @@
 //! A request in flight is a value; to drop it is to cancel it. Nothing here waits: `blocking::Link::call` and
 //! `asynch::Link::call` do.
 //!
+//! ```
+//! use anysmp::smp::client::{Client, Error};
+//! use anysmp::smp::os;
+//!
+//! let (mut client, mut tx) = (Client::new(7), [0; 64]);
+//! let (len, pending) = client.request(&os::Echo::new("hi"), &mut tx)?;
+//! assert_eq!(&tx[..len], b"\x0a\x00\x00\x06\x00\x00\x07\x00\xa1\x61d\x62hi");
+//!
+//! let late = b"\x0b\x00\x00\x01\x00\x00\x06\x00\xa0"; // answers the request before
+//! let response = b"\x0b\x00\x00\x06\x00\x00\x07\x00\xa1\x61r\x62hi";
+//! assert!(!pending.accepts(late) && pending.accepts(response));
+//! assert_eq!(pending.decode(response)?.text, "hi");
+//!
+//! let refusal = b"\x0b\x00\x00\x05\x00\x00\x07\x00\xa1\x62rc\x0b";
+//! assert_eq!(pending.decode(refusal), Err(Error::Remote(anysmp::smp::Error::ACCESS_DENIED)));
+//! # Ok::<(), Error>(())
+//! ```
+//!
 //! # Interpretation
 //!
 //! * An answer is one that has our sequence number, group and command, and the op that answers ours. Version, flags and

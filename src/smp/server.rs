@@ -13,6 +13,42 @@
 //! answers its vendor's groups itself. A [`Reply`] can be used once and gives the [`Answer`], so that exactly one answer is
 //! given to each request.
 //!
+//! ```
+//! use anysmp::line::{Peer, Service as _};
+//! use anysmp::smp::server::{After, Answer, Answers, Handler, Incoming, Reply, Server};
+//! use anysmp::smp::{Empty, Error, Group, Op, os};
+//!
+//! struct Device;
+//!
+//! impl os::Commands for Device {
+//!     fn reset(&mut self, _: os::Reset) -> Result<Empty, Error> {
+//!         Ok(Empty {}) // a reset is welcome; it happens after the response has left
+//!     }
+//! }
+//!
+//! impl Handler for Device {
+//!     fn handle(&mut self, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
+//!         match incoming.group() {
+//!             Group::OS => os::dispatch(self, incoming, reply),
+//!             _ => reply.error(Error::NOT_SUPPORTED),
+//!         }
+//!     }
+//! }
+//!
+//! // Peer 1 is the service technician's; nobody else changes anything.
+//! let policy = |incoming: &Incoming<'_>, peer: Peer| {
+//!     let is_allowed = incoming.op() == Op::Read || peer == Peer(1);
+//!     if is_allowed { Ok(()) } else { Err(Error::ACCESS_DENIED) }
+//! };
+//! let mut memory = [0; Answers::memory_len(1, 32)];
+//! let mut server = Server::new(Device, policy).with_parameters(1, 512).with_memory(&mut memory);
+//!
+//! // `Link::serve` does this with each message; here a reset, from a stranger and from peer 1.
+//! let (reset, mut tx) = (b"\x0a\x00\x00\x01\x00\x00\x07\x05\xa0", [0; 64]);
+//! assert_eq!(server.receive(reset, Peer(2), &mut tx).1, After::Nothing);
+//! assert_eq!(server.receive(reset, Peer(1), &mut tx).1, After::Reset { force: false, mode: 0 });
+//! ```
+//!
 //! # Repeats
 //!
 //! A client whose response was lost sends its request again, with the same header; and a network may deliver a request

@@ -1,5 +1,6 @@
 //! The BSMP master against recorded calls, the examples of the document, and hostile nodes.
 
+use std::sync::Mutex;
 use std::time::Duration;
 
 use anysmp::bsmp::curve::{Curve, ReadBlock, Recalculate, WriteBlock};
@@ -10,7 +11,7 @@ use anysmp::bsmp::routine::{
 };
 use anysmp::bsmp::variable::{self, Op, Variable};
 use anysmp::bsmp::{
-    Address, Client, Command, Error, QueryVersion, Refusal, Request, Response, Version, curve, function,
+    Address, Client, Command, Error, Pending, QueryVersion, Refusal, Request, Response, Version, curve, function,
 };
 use anysmp::line::{Caller, Verdict};
 use anysmp::routine::{Routine, Step};
@@ -88,6 +89,7 @@ fn recording(exchanges: &[Exchange]) -> impl FnMut(&[u8]) -> Option<Vec<u8>> {
     }
 }
 
+#[cfg_attr(not(anysmp_checkout), ignore = "wants vectors that are not packed")]
 #[test]
 fn discovery_asks_what_libbsmp_asks_in_the_same_order_and_finds_the_same() {
     let vectors = vectors();
@@ -128,6 +130,7 @@ fn discovery_asks_what_libbsmp_asks_in_the_same_order_and_finds_the_same() {
     }
 }
 
+#[cfg_attr(not(anysmp_checkout), ignore = "wants vectors that are not packed")]
 #[test]
 fn single_requests_have_the_bytes_of_libbsmp_and_understand_its_answers() {
     let vectors = vectors();
@@ -165,6 +168,7 @@ fn single_requests_have_the_bytes_of_libbsmp_and_understand_its_answers() {
     }
 }
 
+#[cfg_attr(not(anysmp_checkout), ignore = "wants vectors that are not packed")]
 #[test]
 fn what_a_node_would_refuse_is_refused_with_the_help_of_the_directory() {
     let vectors = vectors();
@@ -210,6 +214,7 @@ fn a_static_table_takes_the_place_of_the_discovery() {
     assert_eq!(tx[..4], [0x10, 0, 1, 0x62]);
 }
 
+#[cfg_attr(not(anysmp_checkout), ignore = "wants vectors that are not packed")]
 #[test]
 fn a_whole_curve_is_read_like_libbsmp_does_and_written_better() {
     let vectors = vectors();
@@ -247,6 +252,7 @@ fn a_whole_curve_is_read_like_libbsmp_does_and_written_better() {
     );
 }
 
+#[cfg_attr(not(anysmp_checkout), ignore = "wants vectors that are not packed")]
 #[test]
 fn every_answer_in_the_document_is_understood() {
     let version = |payload: &[u8]| QueryVersion::decode(&(), payload).map(|_| ());
@@ -540,5 +546,53 @@ fn the_line_is_drained_for_a_second_or_twice_the_timeout_or_as_long_as_was_said(
     for (timeout, drain) in [(100, 1_000), (500, 1_000), (501, 1_002), (2_000, 4_000)] {
         assert_eq!(Client::new().with_timeout(ms(timeout)).drain(), ms(drain));
         assert_eq!(Client::new().with_timeout(ms(timeout)).with_drain(ms(5)).drain(), ms(5));
+    }
+}
+
+#[test]
+fn a_builder_gives_the_same_in_any_order_of_its_calls() {
+    let (time, address) = (Duration::from_millis(7), Address::node(3).unwrap());
+    let one = Client::new().with_address(address).with_timeout(time).with_drain(time * 2).with_retries(4);
+    let other = Client::new().with_retries(4).with_drain(time * 2).with_timeout(time).with_address(address);
+    assert_eq!(one, other);
+}
+
+#[test]
+fn a_request_in_flight_is_kept_in_a_static_and_reads_only_its_own_answer() {
+    struct Asked {
+        write: Option<Pending<variable::Write<'static>>>,
+        read: Option<Pending<variable::Read>>,
+    }
+    static ASKED: Mutex<Asked> = Mutex::new(Asked { write: None, read: None });
+    let (client, mut tx) = (Client::new(), [0; 16]);
+    {
+        let value = vec![1, 2];
+        let (_, pending) = client.request(&variable::Write { id: 0, value: &value }, &mut tx).unwrap();
+        ASKED.lock().unwrap().write = Some(pending);
+    }
+    ASKED.lock().unwrap().read = Some(client.request(&variable::Read { id: 0, size: Some(2) }, &mut tx).unwrap().1);
+    let asked = ASKED.lock().unwrap();
+    let (write, read) = (asked.write.as_ref().unwrap(), asked.read.as_ref().unwrap());
+    assert_eq!(write.decode(&[0xE0, 0, 0]), Ok(()));
+    assert_eq!(read.decode(&[0x11, 0, 2, 1, 2]), Ok(&[1, 2][..]));
+    assert_eq!(read.decode(&[0xE0, 0, 0]), Err(Error::Unexpected(Command::OK)));
+    assert!(!write.accepts(&[0x11, 0, 2, 1, 2]) && !read.accepts(&[0xE0, 0, 0]));
+}
+
+#[test]
+fn the_answer_of_each_command_is_that_of_the_table() {
+    fn check<R: Request>(_: &R) {
+        assert_eq!(Some(R::ANSWER), R::COMMAND.answer());
+    }
+    check(&QueryVersion);
+    check(&variable::Write { id: 0, value: &[1] });
+    check(&variable::WriteRead { write: 0, value: &[1], read: 1, size: None });
+    check(&Recalculate { id: 0 });
+    check(&Execute { id: 0, input: &[], output: None });
+    let known = (0..=255).map(Command).filter(|command| command.answer().is_some()).count();
+    assert_eq!(known, 20, "all requests of BSMP 2.30");
+    for refusal in Refusal::ALL {
+        assert_eq!(Refusal::from_code(refusal.code()), Some(refusal));
+        assert_eq!(core::error::Error::source(&Error::Node(refusal)).unwrap().to_string(), refusal.to_string());
     }
 }

@@ -13,25 +13,26 @@
 #[path = "../kit/mod.rs"]
 mod kit;
 
-#[cfg(feature = "md5")]
+// The simulated node belongs to the tools, which are a package of their own: only a checkout has it beside the library.
+#[cfg(all(anysmp_checkout, feature = "md5"))]
 #[path = "../../examples/tools/src/bsmp/device.rs"]
 mod device;
-#[cfg(all(feature = "md5", feature = "async"))]
+#[cfg(all(anysmp_checkout, feature = "md5", feature = "async"))]
 #[path = "../../examples/tools/src/bsmp/bus.rs"]
 mod simulated_bus;
-#[cfg(all(feature = "md5", feature = "async"))]
+#[cfg(all(anysmp_checkout, feature = "md5", feature = "async"))]
 mod wire;
 
-#[cfg(all(feature = "md5", feature = "async"))]
+#[cfg(all(anysmp_checkout, feature = "md5", feature = "async"))]
 mod bus;
 mod client;
-#[cfg(all(feature = "md5", feature = "async"))]
+#[cfg(all(anysmp_checkout, feature = "md5", feature = "async"))]
 mod line;
 #[cfg(feature = "md5")]
 mod md5;
 #[cfg(feature = "md5")]
 mod routine;
-#[cfg(feature = "md5")]
+#[cfg(all(anysmp_checkout, feature = "md5"))]
 mod server;
-#[cfg(feature = "md5")]
+#[cfg(all(anysmp_checkout, feature = "md5"))]
 mod vectors;

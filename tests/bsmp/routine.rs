@@ -289,3 +289,15 @@ fn what_cannot_be_the_answer_ends_no_wait_and_is_named_if_none_comes() {
         assert_eq!(write.report().outcome, CurveOutcome::Failed(reason));
     }
 }
+
+#[test]
+fn reports_say_what_happened_in_words() {
+    let mut tables = Tables::new();
+    let discovery = Discovery::new(tables.storage());
+    assert_eq!(discovery.report().to_string(), "the discovery is not finished");
+    let failed = CurveOutcome::Failed(Error::Node(Refusal::Busy));
+    assert_eq!(failed.to_string(), "the node refuses: resource busy");
+    let read = ReadCurve::new(0, Curve::read_only(2, 2), ());
+    assert_eq!(read.report().to_string(), "0 bytes in 0 blocks; not finished");
+    assert_eq!(CurveOutcome::Done { verified: true }.to_string(), "the checksums are the same");
+}

@@ -13,6 +13,7 @@
 #[path = "../kit/mod.rs"]
 mod kit;
 
+mod contributing;
 mod entry_points;
 mod examples;
 mod twins;

@@ -29,7 +29,9 @@ pub fn modules() -> Vec<(Vec<String>, syn::File)> {
         let inside = inside.iter().map(|part| part.to_str().unwrap().to_owned()).filter(|part| part != "lib");
         (inside.collect(), syn::parse_file(&text).unwrap())
     };
-    files("src").into_iter().map(|(file, text)| module(file, text)).collect()
+    // The pages of the guide are text.
+    let is_source = |(file, _): &(PathBuf, String)| file.extension().is_some_and(|extension| extension == "rs");
+    files("src").into_iter().filter(is_source).map(|(file, text)| module(file, text)).collect()
 }
 
 /// Whether something is there for tests only.

@@ -41,14 +41,17 @@ impl<T: Debug> Printed for T {}
 
 /// Types that print text or bytes which they hold themselves, or what a parameter stands for, and why they may.
 const OPEN: &[(&str, &str)] = &[
-    ("anysmp::bsmp::client::Pending", "what an answer has to look like: sizes"),
-    ("anysmp::bsmp::routine::discovery::Directory", "what a node has, and checksums of curves instead of their bytes"),
+    ("anysmp::bsmp::list::Iter", "a list in an answer, which prints what is no secret"),
+    (
+        "anysmp::bsmp::routine::discovery::directory::Directory",
+        "what a node has, and checksums of curves instead of their bytes",
+    ),
     ("anysmp::line::error::Error", "the port's error and the protocol's"),
     ("anysmp::line::exchange::Exchange", "the client's value that recognises the response"),
     ("anysmp::line::exchange::Turn", "a report"),
     ("anysmp::port::TimedError", "the port's error"),
     ("anysmp::routine::Ended", "a report"),
-    ("anysmp::s3mp::Header", "a code"),
+    ("anysmp::s3mp::header::Header", "a code"),
     ("anysmp::s3mp::slave::Addresses", "which addresses are subscribed"),
     ("anysmp::s3mp::slave::resources::Refusal", "a word of the firmware's source"),
     ("anysmp::smp::routine::walk::SettingEvent", "the name that the caller gave"),

@@ -276,7 +276,11 @@ fn s3mp_types(prints: &mut Prints) {
     prints.print(&s3mp::routine::Boot::from(value::Value::new(BYTES)));
     let mut names = [0; 64];
     let len = value::encode([TEXT], &mut names).unwrap();
-    prints.print(&<s3mp::master::Describe as s3mp::master::Request>::decode(&names[..len]).unwrap());
+    let names = <s3mp::master::Describe as s3mp::master::Request>::decode(&names[..len]).unwrap();
+    prints.print(&names);
+    prints.print(&names.iter());
+    let set = s3mp::master::Set(s3mp::Address(1), value::Value::new(BYTES));
+    prints.print(&s3mp::Master::new(s3mp::Counter::FIRST).request(&set, &mut [0; 256]).unwrap().1);
 }
 
 fn mcuboot_types(prints: &mut Prints) {

@@ -1,5 +1,4 @@
 //! MCUboot images, and a device that receives an upgrade.
-#![cfg(all(feature = "async", feature = "mcuboot", feature = "sha2", feature = "testing"))]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

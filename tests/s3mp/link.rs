@@ -334,3 +334,13 @@ fn routines_say_that_their_buffer_is_too_small() {
     assert_eq!(monitor.poll(&mut master, &mut [0; 2]), Step::Done);
     assert_eq!(monitor.report().outcome, MonitorOutcome::BufferFull);
 }
+
+#[test]
+fn builders_of_the_routines_give_the_same_in_any_order() {
+    let time = Duration::from_millis(7);
+    let (mut one, mut other) = ([Watch::new(Address(1))], [Watch::new(Address(1))]);
+    let first = Connect::new(&mut one).with_reset(false).with_quiet(time).with_interval(time * 2).with_retries(4);
+    let second = Connect::new(&mut other).with_retries(4).with_interval(time * 2).with_quiet(time).with_reset(false);
+    assert_eq!(format!("{first:?}"), format!("{second:?}"));
+    assert_eq!(first.report().to_string(), "still looking for the slave");
+}

@@ -103,7 +103,7 @@ fn every_code_but_ack_is_reported_and_not_fatal() {
         assert_eq!(pending.decode(&[code, 1, 7]), Err(Error::Refused(ResponseCode(code))));
     }
     assert_eq!(pending.decode(&[0, 1]), Err(Error::Malformed));
-    assert_eq!(format!("{}", Error::Refused(ResponseCode(0x77))), "the slave answered 0x77");
+    assert_eq!(format!("{}", Error::Refused(ResponseCode(0x77))), "the slave responded 0x77");
     assert_eq!(error_text(b"\x50\x01\x07no sensor"), b"no sensor");
     assert_eq!(error_text(b"\x44\x01\x07no sensor"), b"");
 }

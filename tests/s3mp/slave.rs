@@ -15,6 +15,7 @@ use crate::kit::random::Random;
 
 // ---- golden dialogues --------------------------------------------------------------------------------------------------
 
+#[cfg_attr(not(anysmp_checkout), ignore = "wants vectors that are not packed")]
 #[test]
 fn golden_dialogues_are_answered_byte_by_byte() {
     for file in vectors() {

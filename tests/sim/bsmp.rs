@@ -18,7 +18,6 @@ use anysmp::framing::counted::{BsmpHead, Counted};
 use anysmp::framing::datagram::Datagram;
 use anysmp::framing::packet::{self, Echo, Packet};
 use anysmp::line::{self, Line};
-use anysmp::routine::Ended;
 
 use crate::kit::air::Kind;
 use crate::kit::link::{Bytes, Error, Link};
@@ -456,28 +455,13 @@ impl Job<'_> {
         }
     }
 
-    fn end<R>(&mut self, ended: Result<Ended<R>, Error>) -> Option<R> {
-        match ended {
-            Ok(Ended::Done(report)) => {
-                self.tally.one("routines: done");
-                Some(report)
-            }
-            Ok(_) => panic!("nobody stopped it"),
-            Err(line::Error::TimedOut | line::Error::Port(_) | line::Error::WriteZero) => {
-                self.tally.one("routines: broken off by the port");
-                None
-            }
-            Err(other) => panic!("{other:?}"),
-        }
-    }
-
     fn discovery<F: Framing>(&mut self, s: &mut Session<'_>, link: &mut Link<'_, '_, F>) {
         let (mut tables, mut client) = (Tables::new(), self.client(s));
         let mut discovery = Discovery::new(tables.storage());
         // Version, four lists, members of up to 8 groups, checksums of two curves.
         let requests = 16 * (s.terms.retries + 1);
         let ended = s.timed("discovery", requests, 0, || link.run(&mut client, &mut discovery, |_| Continue(())));
-        let Some(result) = self.end(ended) else { return };
+        let Some(result) = self.tally.ended(ended) else { return };
         let directory = discovery.directory();
         match result.outcome {
             DiscoveryOutcome::Done
@@ -510,7 +494,7 @@ impl Job<'_> {
                 link.run(&mut client, &mut ReadCurve::new(1, CURVES[1], ()), &mut keep)
             }
         });
-        let Some(report) = self.end(ended) else { return };
+        let Some(report) = self.tally.ended(ended) else { return };
         let right: Vec<u8> = (0..5).flat_map(generated).collect();
         match report.outcome {
             CurveOutcome::Done { .. } if got == right => self.tally.one("reading a curve: done"),
@@ -532,7 +516,7 @@ impl Job<'_> {
                 link.run(&mut client, &mut WriteCurve::new(0, CURVES[0], &data[..], ()), |_| Continue(()))
             }
         });
-        let Some(report) = self.end(ended) else { return };
+        let Some(report) = self.tally.ended(ended) else { return };
         let is_right = self.device().curve.concat() == data;
         match report.outcome {
             CurveOutcome::Done { .. } if is_right => self.tally.one("writing a curve: done"),

@@ -297,7 +297,7 @@ impl Job<'_> {
                 ControlFlow::Continue(())
             })
         });
-        let boot = match self.end(ended).map(|report| report.outcome) {
+        let boot = match self.tally.ended(ended).map(|report| report.outcome) {
             Some(ConnectOutcome::Up { boot, watched: 3 }) => boot,
             Some(ConnectOutcome::Up { .. }) => {
                 self.tally.one("connect: up, but does not watch everything");
@@ -352,20 +352,5 @@ impl Job<'_> {
             }
             other => panic!("{other:?}"),
         });
-    }
-
-    fn end<R>(&mut self, ended: Result<Ended<R>, Error>) -> Option<R> {
-        match ended {
-            Ok(Ended::Done(report)) => {
-                self.tally.one("routines: done");
-                Some(report)
-            }
-            Ok(_) => panic!("nobody stopped it"),
-            Err(line::Error::TimedOut | line::Error::Port(_) | line::Error::WriteZero) => {
-                self.tally.one("routines: broken off by the port");
-                None
-            }
-            Err(other) => panic!("{other:?}"),
-        }
     }
 }

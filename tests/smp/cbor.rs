@@ -1,7 +1,5 @@
 //! The CBOR cursor against `minicbor`, which reads heads and integers for a slow oracle that builds a tree.
 
-use std::time::Instant;
-
 use anysmp::cbor::{BufferFull, Bytes, DEPTH, Item, List, Malformed, Reader, Table, Text, Value, Writer};
 use anysmp::smp::{Decode, Encode, image, os};
 use minicbor::Decoder;
@@ -741,52 +739,6 @@ fn a_table_is_the_same_from_a_slice_and_from_any_encoding() {
         }
     }
     assert_eq!(format!("{:?}", Table::<i64>::read(&mut Reader::new(&[0xA0])).unwrap()), "{}");
-}
-
-/// Nanoseconds per byte to decode and walk a payload, the best of a few.
-fn cost(payload: &[u8]) -> f64 {
-    let best = (0..5)
-        .map(|_| {
-            let start = Instant::now();
-            let _ = std::hint::black_box(image::Upload::decode(payload));
-            let _ = std::hint::black_box(anysmp::smp::Error::find(payload));
-            if let Ok(pools) = os::PoolStatisticsResponse::decode(payload) {
-                std::hint::black_box(pools.iter().count());
-            }
-            if let Ok(state) = image::SlotInfoResponse::decode(payload) {
-                std::hint::black_box(state.images.iter().map(|image| image.slots.iter().count()).sum::<usize>());
-            }
-            start.elapsed()
-        })
-        .min()
-        .unwrap();
-    best.as_nanos() as f64 / payload.len() as f64
-}
-
-#[test]
-fn the_time_for_a_payload_grows_no_faster_than_its_length() {
-    let fill = |len: usize, prefix: &[u8], unit: &[u8]| {
-        let mut payload = prefix.to_vec();
-        while payload.len() + unit.len() < len {
-            payload.extend_from_slice(unit);
-        }
-        payload.push(0xFF);
-        payload
-    };
-    let slots = b"\xbf\x66images\x9f\xa2\x65image\x00\x65slots\x9f\xa1\x64slot\x00\xa1\x64slot\x01\xff";
-    for (prefix, unit) in [
-        (&b"\xbf"[..], &b"\x60\x00"[..]),
-        (b"\xbf", b"\x61x\x80"),
-        (b"\xbf", b"\x61x\xa0"),
-        (b"\xbf\x7f", b"\x60"),
-        (b"\xbf\x61x\x5f", b"\x40"),
-        (b"\xbf", b"\x7f\x60\x60\x60\x60\xff\xa2\x65nblks\x01\x65nfree\x01"),
-        (b"\xbf\x61x\x9f", b"\x9f\xff"),
-        (&slots[..8], &slots[8..]),
-    ] {
-        let (short, long) = (cost(&fill(2_000, prefix, unit)), cost(&fill(64_000, prefix, unit)));
-        assert!(long < 8.0 * short + 20.0, "{short} ns, then {long} ns per byte of {unit:02x?}");
-    }
 }
 
 #[test]

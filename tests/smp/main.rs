@@ -18,6 +18,7 @@ mod client;
 mod error;
 mod groups;
 mod item;
+#[cfg(anysmp_checkout)]
 mod pairs;
 mod routine;
 mod server;

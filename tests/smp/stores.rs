@@ -775,7 +775,7 @@ fn a_path_may_be_64_bytes_long_and_in_one_piece() {
 // Beside a real server
 
 /// The exchanges of one recorded run with the file group, in order: version 2 requests and their answers.
-#[cfg(feature = "sha2")]
+#[cfg(all(anysmp_checkout, feature = "sha2"))]
 fn recorded_files() -> Vec<(Vec<u8>, Vec<u8>)> {
     let lines = include_str!("../vectors/smp/pairs.jsonl").lines();
     let pairs = lines.map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
@@ -787,7 +787,7 @@ fn recorded_files() -> Vec<(Vec<u8>, Vec<u8>)> {
 }
 
 #[test]
-#[cfg(feature = "sha2")]
+#[cfg(all(anysmp_checkout, feature = "sha2"))]
 fn the_store_answers_a_recorded_run_byte_for_byte_as_zephyr_did() {
     let mut buffer = [0; 512];
     let mut store = Store::new(Disk::default(), "", &mut buffer);

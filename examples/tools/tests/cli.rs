@@ -260,7 +260,7 @@ fn refusals_name_group_command_and_code_and_exit_with_1() {
 #[test]
 fn nonsense_on_the_command_line_exits_with_2() {
     for words in ["", "frobnicate", "--pace 0/1 params", "--smp-version 3 params", "image test zz", "image test 00ff"] {
-        assert_eq!(smp(words).code, 2, "{words}");
+        assert_eq!(simulated(words).code, 2, "{words}");
     }
 }
 

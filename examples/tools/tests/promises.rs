@@ -212,7 +212,7 @@ const PROTOCOL: &[Promise] = &[
     ),
     (
         "groups have numbers, from 64 on the application's",
-        &["coverage::a_server_knows_exactly_the_commands_that_the_table_says"],
+        &["tools/coverage::a_server_knows_exactly_the_commands_that_the_table_says"],
     ),
     ("data of the groups below 64 are CBOR", &["smp/groups::files_are_read_and_written"]),
     (
@@ -263,7 +263,7 @@ const PROTOCOL: &[Promise] = &[
     (
         "all commands of all linked groups, with their fields and errors",
         &[
-            "coverage::every_command_of_the_crate_has_a_row_and_every_row_a_command",
+            "tools/coverage::every_command_of_the_crate_has_a_row_and_every_row_a_command",
             "smp/pairs::every_recorded_exchange_is_understood",
         ],
     ),

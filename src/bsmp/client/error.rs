@@ -1,4 +1,4 @@
-//! Why a request has no response.
+//! Errors of requests.
 
 use crate::bsmp::{Command, Full, Refusal, Version};
 use crate::source::SourceFailed;

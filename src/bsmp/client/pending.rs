@@ -25,7 +25,7 @@ impl<K: Request> Pending<K> {
         Self { expectation, is_on_bus, len, retries, instead: None }
     }
 
-    /// Whether `message` can be the answer: see [Answers](super#answers).
+    /// Returns whether `message` can be the answer: see [Answers](super#answers).
     #[must_use]
     pub fn accepts(&self, message: &[u8]) -> bool {
         matches!(self.judge(message), Judged::Answer(_))
@@ -74,7 +74,7 @@ impl<K: Request> Pending<K> {
 
 /// The relation of a message to a request.
 pub(in crate::bsmp) enum Judged<T> {
-    /// Its answer: a response, or the node's refusal.
+    /// Its answer: the value or the refusal of the node.
     Answer(Result<T, Error>),
     /// To the master, but it cannot be the answer, for this reason.
     Foreign(Error),

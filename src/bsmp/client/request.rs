@@ -51,17 +51,17 @@ pub type Response<'m, R> = <<R as Request>::Kind as Request>::Response<'m>;
 /// }
 /// ```
 pub trait Request {
-    /// The request's kind, by which its answer is recognised and decoded: the type itself, with every
-    /// lifetime `'static`. So a [`Pending`](super::Pending) borrows nothing from its request.
+    /// The request's kind, by which its answer is recognised and decoded: the type itself, with
+    /// every lifetime `'static`. So a [`Pending`](super::Pending) borrows nothing from its request.
     type Kind: Request<Kind = Self::Kind, Expectation = Self::Expectation> + 'static;
     /// The response, borrowed from the received message.
     type Response<'m>;
-    /// What the answer is checked against, for example a size.
+    /// The values that the answer is checked against, for example a size.
     type Expectation: core::fmt::Debug + Copy;
     /// The code of the request.
     const COMMAND: Command;
-    /// The code of its answer, unless the node refuses: that of BSMP 2.30, or "done" if BSMP does not
-    /// have the request.
+    /// The code of its answer, unless the node refuses: that of BSMP 2.30, or "done" if BSMP does
+    /// not have the request.
     const ANSWER: Command = match Self::COMMAND.answer() {
         Some(answer) => answer,
         None => Command::OK,
@@ -77,7 +77,7 @@ pub trait Request {
         Ok(())
     }
 
-    /// Returns what the answer is checked against.
+    /// Returns the values that the answer is checked against.
     fn expectation(&self) -> Self::Expectation;
 
     /// Reads the payload of the answer.
@@ -88,7 +88,7 @@ pub trait Request {
     /// on.
     fn decode<'m>(expectation: &Self::Expectation, payload: &'m [u8]) -> Result<Self::Response<'m>, Error>;
 
-    /// Whether the request may run twice: whether it does no more harm than running once. Only then it
+    /// Returns whether the request may run twice without more harm than running once. Only then it
     /// is repeated when its answer is missing.
     fn is_idempotent(&self) -> bool {
         true

@@ -13,7 +13,8 @@ pub(in crate::bsmp) const UNKNOWN: Digest = [0; 16];
 
 /// A checksum that is calculated while the blocks of a curve pass by.
 ///
-/// `()` calculates nothing, for a master that does not verify; `Md5` (feature `md5`) is the real one.
+/// `()` calculates nothing, for a master that does not verify; `Md5` (feature `md5`) is the real
+/// one.
 pub trait Checksum {
     /// Continues over `data`.
     fn update(&mut self, data: &[u8]);
@@ -89,8 +90,8 @@ impl Checksum for Md5 {
 
 /// Calculates the checksum of a node's own curve, for a device's [`Entities::digest`].
 ///
-/// Reads every block once, in order, into `scratch`, which holds at least one block. A block that is
-/// shorter than the block size counts with the bytes that it has.
+/// Reads every block once, in order, into `scratch`, which holds at least one block. A block that
+/// is shorter than the block size counts with the bytes that it has.
 ///
 /// # Errors
 ///

@@ -18,7 +18,8 @@ impl Members {
         members
     }
 
-    /// The set of these ids, in any order and however often each is named. `None` if one is above 127.
+    /// The set of these ids, in any order and however often each is named. `None` if one is above
+    /// 127.
     #[must_use]
     pub fn of(ids: &[u8]) -> Option<Self> {
         let mut members = Self::EMPTY;
@@ -38,7 +39,7 @@ impl Members {
         }
     }
 
-    /// Whether the variable is a member.
+    /// Returns whether the variable is a member.
     #[must_use]
     pub fn contains(&self, id: u8) -> bool {
         self.0.get(usize::from(id >> 5)).is_some_and(|word| (word >> (id & 31)) & 1 != 0)
@@ -50,7 +51,7 @@ impl Members {
         self.0.iter().fold(0, |count, word| count + word.count_ones() as usize)
     }
 
-    /// Whether there are none.
+    /// Returns whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::EMPTY

@@ -38,11 +38,11 @@ pub enum Part {
 #[must_use]
 #[non_exhaustive]
 pub struct DiscoveryReport {
-    /// How it ended.
+    /// The outcome.
     pub outcome: DiscoveryOutcome,
 }
 
-/// How a [`Discovery`] ended.
+/// The outcome of a [`Discovery`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
@@ -72,10 +72,11 @@ impl core::fmt::Display for DiscoveryOutcome {
     }
 }
 
-/// The list that is asked for next. If only one [`Part`] is wanted, its last request leads to `Ended`.
+/// The list that is asked for next. If only one [`Part`] is wanted, its last request leads to
+/// `Ended`.
 ///
-/// Every stage but `Ended` exits to `Ended` as well: when its answer is an error, when no answer comes
-/// to the last retry, or when its request does not fit `tx`.
+/// Every stage but `Ended` exits to `Ended` as well: when its answer is an error, when no answer
+/// comes to the last retry, or when its request does not fit `tx`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     /// Exits: `Variables`.
@@ -84,12 +85,14 @@ enum Stage {
     Variables,
     /// Exits: `Group(0)`; `Curves` or `Ended`, if the node lists no groups.
     Groups,
-    /// The members of this group. Exits: `Group` of the next id; `Curves` or `Ended` after the last.
-    Group(u8),
-    /// Exits: `Checksum(0)`; `Functions` or `Ended`, if no checksums are wanted or there are no curves.
-    Curves,
-    /// The checksum of this curve. Exits: `Checksum` of the next id; `Functions` or `Ended` after the
+    /// The members of this group. Exits: `Group` of the next id; `Curves` or `Ended` after the
     /// last.
+    Group(u8),
+    /// Exits: `Checksum(0)`; `Functions` or `Ended`, if no checksums are wanted or there are no
+    /// curves.
+    Curves,
+    /// The checksum of this curve. Exits: `Checksum` of the next id; `Functions` or `Ended` after
+    /// the last.
     Checksum(u8),
     /// Exits: `Ended`.
     Functions,
@@ -99,11 +102,11 @@ enum Stage {
 
 /// Finds out which entities a node has: 00, 02, 04, 06 for each group, 08, 0A for each curve, 0C.
 ///
-/// RAM: 104 bytes on a 32-bit machine and the [`Storage`]. The link's receive buffer holds the longest
-/// list, at most 643 bytes.
+/// RAM: 76 bytes on a 32-bit machine, and what the [`Storage`] borrows. The link's receive buffer
+/// holds the longest list, at most 643 bytes.
 ///
-/// A checksum that the node refuses counts as unknown. The type of a group of 128 members is taken from
-/// its members, since libbsmp sends it inverted.
+/// A checksum that the node refuses counts as unknown. The type of a group of 128 members is taken
+/// from its members, since libbsmp sends it inverted.
 pub struct Discovery<'s> {
     storage: Storage<'s>,
     version: Version,
@@ -116,6 +119,9 @@ pub struct Discovery<'s> {
     stage: Stage,
     turn: Turn,
 }
+
+#[cfg(target_pointer_width = "32")]
+const _: () = assert!(size_of::<Discovery<'_>>() <= 76);
 
 shown!(Discovery<'_>, |discovery| "Discovery({:?}, {:?})", discovery.part, discovery.storage);
 
@@ -234,7 +240,8 @@ impl<'s> Discovery<'s> {
         function::List { layout: Layout::of(self.version) }
     }
 
-    /// Handles the answer to `request`, if `message` is it: `keep` stores it and says what comes next.
+    /// Handles the answer to `request`, if `message` is it: `keep` stores it and says what comes
+    /// next.
     fn take<R: Request>(
         &mut self,
         client: &Client,

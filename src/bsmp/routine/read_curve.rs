@@ -12,8 +12,8 @@ use crate::shown::shown;
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ReadEvent<'m> {
-    /// A block, in order. The first has number 0, and every one but the last has as many bytes as the
-    /// block size, unless [all blocks](ReadCurve::with_all_blocks) were asked for.
+    /// A block, in order. The first has number 0, and every one but the last has as many bytes as
+    /// the block size, unless [all blocks](ReadCurve::with_all_blocks) were asked for.
     Block {
         /// The number of the block.
         block: u16,
@@ -53,7 +53,7 @@ pub struct ReadReport {
     pub blocks: u32,
     /// The number of bytes received.
     pub bytes: u64,
-    /// How it ended.
+    /// The outcome.
     pub outcome: CurveOutcome,
 }
 
@@ -67,8 +67,8 @@ impl core::fmt::Display for ReadReport {
 /// refusal, when no answer comes to the last retry, or when the request does not fit `tx`.
 #[derive(Debug, Clone, Copy)]
 enum Stage {
-    /// A block. Exits: `Block`, the next one; `Digest` after the last one of the curve, if there is a
-    /// checksum to compare; else `Ended`, after that one or a short one.
+    /// A block. Exits: `Block`, the next one; `Digest` after the last one of the curve, if there is
+    /// a checksum to compare; else `Ended`, after that one or a short one.
     Block(u16),
     /// The node's checksum. Exits: `Ended`.
     Digest,
@@ -76,15 +76,15 @@ enum Stage {
     Ended(CurveOutcome),
 }
 
-/// Reads a curve block by block, to its last block or to the first one that is shorter than the block
-/// size.
+/// Reads a curve block by block, to its last block or to the first one that is shorter than the
+/// block size.
 ///
-/// With a [`Checksum`] (`curve::Md5`) it then asks the node to calculate its checksum and compares, if
-/// all blocks were read: the checksum of a curve that ended with a short block before its last one
-/// covers more bytes than were read.
+/// With a [`Checksum`] (`curve::Md5`) it then asks the node to calculate its checksum and compares,
+/// if all blocks were read: the checksum of a curve that ended with a short block before its last
+/// one covers more bytes than were read.
 ///
-/// RAM: 56 bytes on a 32-bit machine and the checksum. The link's receive buffer holds a block and 6
-/// bytes (8 with address and check).
+/// RAM: 32 bytes and the checksum. The link's receive buffer holds a block and
+/// 6 bytes (8 with address and check).
 pub struct ReadCurve<C = ()> {
     id: u8,
     curve: Curve,
@@ -96,10 +96,13 @@ pub struct ReadCurve<C = ()> {
     turn: Turn,
 }
 
+const _: () = assert!(size_of::<ReadCurve>() <= 32);
+
 shown!([C] ReadCurve<C>, |read| "ReadCurve({} blocks, {} bytes of curve {})", read.blocks, read.bytes, read.id);
 
 impl<C: Checksum> ReadCurve<C> {
-    /// Reads the curve `id`, whose sizes are in the node's list. `()` as the checksum compares nothing.
+    /// Reads the curve `id`, whose sizes are in the node's list. `()` as the checksum compares
+    /// nothing.
     #[must_use]
     pub const fn new(id: u8, curve: Curve, checksum: C) -> Self {
         Self { id, curve, all_blocks: false, checksum, blocks: 0, bytes: 0, stage: Stage::Block(0), turn: Turn::First }

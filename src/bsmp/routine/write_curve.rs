@@ -30,7 +30,7 @@ pub struct WriteReport {
     pub blocks: u32,
     /// The number of bytes that the node has stored.
     pub bytes: u64,
-    /// How it ended.
+    /// The outcome.
     pub outcome: CurveOutcome,
 }
 
@@ -40,15 +40,15 @@ impl core::fmt::Display for WriteReport {
     }
 }
 
-/// The request that is in turn. Every stage but `Ended` exits to `Ended` as well: when the answer is a
-/// refusal, when no answer comes to the last retry, or when the request cannot be written.
+/// The request that is in turn. Every stage but `Ended` exits to `Ended` as well: when the answer
+/// is a refusal, when no answer comes to the last retry, or when the request cannot be written.
 #[derive(Debug, Clone, Copy)]
 enum Stage {
     /// A block that has not been read from the source. Exits: `Written`, when it has been.
     Block(u16),
-    /// A block of `len` bytes that was written into a request at least once, so that the checksum has
-    /// its bytes. Exits: `Block`, the next one; `Digest`, if the data fill the curve and there is a
-    /// checksum to compare; `Ended`.
+    /// A block of `len` bytes that was written into a request at least once, so that the checksum
+    /// has its bytes. Exits: `Block`, the next one; `Digest`, if the data fill the curve and there
+    /// is a checksum to compare; `Ended`.
     Written { block: u16, len: u16 },
     /// The node's checksum. Exits: `Ended`.
     Digest,
@@ -60,11 +60,11 @@ enum Stage {
 /// Blocks after the data stay as they are.
 ///
 /// With a [`Checksum`] (`curve::Md5`) the node is asked to calculate its checksum afterwards. It is
-/// compared if the data have filled all blocks; else the node's checksum covers blocks that we have not
-/// seen.
+/// compared if the data have filled all blocks; else the node's checksum covers blocks that we have
+/// not seen.
 ///
-/// RAM: 64 bytes on a 32-bit machine, the source and the checksum. `tx` holds a block and 6 bytes (7
-/// with address).
+/// RAM: 32 bytes, the source and the checksum. `tx` holds a block and 6 bytes
+/// (7 with address).
 pub struct WriteCurve<S, C = ()> {
     id: u8,
     curve: Curve,
@@ -75,13 +75,16 @@ pub struct WriteCurve<S, C = ()> {
     turn: Turn,
 }
 
+const _: () = assert!(size_of::<WriteCurve<()>>() <= 32);
+
 shown!([S, C] WriteCurve<S, C>, |write| "WriteCurve({} bytes of curve {})", write.bytes, write.id);
 
 impl<S: Source, C: Checksum> WriteCurve<S, C> {
-    /// Writes the curve `id`, whose sizes are in the node's list. `()` as the checksum compares nothing.
+    /// Writes the curve `id`, whose sizes are in the node's list. `()` as the checksum compares
+    /// nothing.
     ///
-    /// Data that do not fit the curve are refused before anything is sent, with [`Error::TooLarge`] in
-    /// the report.
+    /// Data that do not fit the curve are refused before anything is sent, with [`Error::TooLarge`]
+    /// in the report.
     #[must_use]
     pub fn new(id: u8, curve: Curve, source: S, checksum: C) -> Self {
         let stage = match source.len() {

@@ -32,6 +32,7 @@ impl<E: Entities> Server<'_, E> {
         } else if u32::from(block) >= curve.blocks {
             Err(Refusal::InvalidValue)
         } else if !write {
+            // The answer names its block: curve and block number are those of the request.
             answer.put(payload)?;
             let data = answer.spare().get_mut(..usize::from(curve.block)).ok_or(Refusal::Memory)?;
             let len = self.entities.read_block(id, block, data)?;
@@ -45,6 +46,7 @@ impl<E: Entities> Server<'_, E> {
             Err(Refusal::ReadOnly)
         } else {
             self.entities.write_block(id, block, data)?;
+            // The checksum that was calculated last is no longer that of these bytes.
             self.keep(id, &UNKNOWN);
             Ok(Command::OK)
         }
@@ -89,6 +91,7 @@ impl<E: Entities> Server<'_, E> {
             return Err(Refusal::Memory);
         }
         let output = answer.spare().get_mut(..usize::from(function.output)).ok_or(Refusal::Memory)?;
+        // A device that writes less than it declared must not send bytes of an earlier answer.
         output.fill(0);
         match self.entities.execute(id, input, output) {
             Ok(()) => {

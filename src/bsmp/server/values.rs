@@ -67,7 +67,8 @@ impl<E: Entities> Server<'_, E> {
         let of_group = matches!(command, Command::WRITE_GROUP | Command::COMBINE_GROUP);
         let combine = matches!(command, Command::COMBINE_GROUP | Command::COMBINE_VARIABLE);
         let both = command == Command::WRITE_READ;
-        // An id, an operation or a second id, and a value; a group may be empty, which its exact size decides.
+        // An id, an operation or a second id, and a value; a group may be empty, which its exact
+        // size decides.
         let least = 1 + usize::from(!of_group) + usize::from(combine || both);
         let (&id, mut data) = payload.split_first().ok_or(Refusal::InvalidSize)?;
         if payload.len() < least {
@@ -93,10 +94,12 @@ impl<E: Entities> Server<'_, E> {
         if data.len() != self.table.size(&target.members) {
             return Err(Refusal::InvalidSize);
         }
+        // After the size: libbsmp answers 0xE5 to a write of the wrong size, read-only or not.
         if !target.writable {
             return Err(Refusal::ReadOnly);
         }
-        // The text has no order for "busy" and "refused"; libbsmp's differs between one variable and a group.
+        // The text has no order for "busy" and "refused"; libbsmp's differs between one variable
+        // and a group.
         let busy = self.entities.is_busy(Access::Write, &target.members);
         if of_group && busy {
             return Err(Refusal::Busy);
@@ -106,6 +109,7 @@ impl<E: Entities> Server<'_, E> {
         if busy {
             return Err(Refusal::Busy);
         }
+        // Before the write: if the answer does not fit, nothing may change.
         if both {
             self.readable(&reads.members, answer)?;
         }
@@ -139,6 +143,8 @@ impl<E: Entities> Server<'_, E> {
                 }
                 Pass::Store => self.entities.write(id, value),
                 Pass::Combine(op) => {
+                    // The unused part of the answer is the scratch memory: a node has no other
+                    // buffer.
                     let scratch = answer.spare().get_mut(..size).ok_or(Refusal::Memory)?;
                     self.entities.read(id, scratch);
                     for (byte, mask) in scratch.iter_mut().zip(value) {

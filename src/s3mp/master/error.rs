@@ -1,4 +1,4 @@
-//! Why a request has no response.
+//! Errors of requests.
 
 use crate::s3mp::{Header, ResponseCode};
 
@@ -9,8 +9,8 @@ use crate::s3mp::{Header, ResponseCode};
 pub enum Error {
     /// We: the request does not fit `tx`.
     BufferFull,
-    /// The slave: it responded with this code instead of ACK. For ERROR, [`error_text`] reads the reason
-    /// from the message.
+    /// The slave: it responded with this code instead of ACK. For ERROR, [`error_text`] reads the
+    /// reason from the message.
     Refused(ResponseCode),
     /// The slave: it obeyed, but its data are not what the command asks for.
     Malformed,
@@ -22,8 +22,8 @@ impl core::fmt::Display for Error {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
             Self::BufferFull => f.write_str("the request does not fit its buffer"),
-            Self::Refused(code) => write!(f, "the slave answered {code}"),
-            Self::Malformed => f.write_str("the answer is malformed"),
+            Self::Refused(code) => write!(f, "the slave responded {code}"),
+            Self::Malformed => f.write_str("the response is malformed"),
         }
     }
 }

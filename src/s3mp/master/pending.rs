@@ -26,11 +26,11 @@ impl<K: Request> Pending<K> {
         Self { counter, len, retries, kind: PhantomData }
     }
 
-    /// Whether `message` is the response: it has the counter of the request, or it is an error about
-    /// something that the slave could not read.
+    /// Returns whether `message` is the response: it has the counter of the request, or it is an
+    /// error about something that the slave could not read.
     ///
-    /// INVALID is accepted only after the last retry: noise before the command may have caused it, so the
-    /// response may still come, and if not, the retry brings it.
+    /// INVALID is accepted only after the last retry: noise before the command may have caused it,
+    /// so the response may still come, and if not, the retry brings it.
     #[must_use]
     pub fn accepts(&self, message: &[u8]) -> bool {
         self.verdict(message) == Verdict::Answer
@@ -65,11 +65,12 @@ impl<K: Request> Pending<K> {
         match header.code {
             // Whatever their counter is: these never respond to anything.
             ResponseCode::PUSH | ResponseCode::DEBUG => Verdict::Unsolicited,
-            // Noise before the command may have caused it: the response may still come, and if not, the
-            // retry brings it.
+            // Noise before the command may have caused it: the response may still come, and if not,
+            // the retry brings it.
             ResponseCode::INVALID if self.retries > 0 => Verdict::Foreign,
             _ if header.counter == self.counter => Verdict::Answer,
-            // The slave could not read the counter. With one request in flight it can only be that one.
+            // The slave could not read the counter. With one request in flight it can only be that
+            // one.
             code if code.is_error() && header.counter == Counter::NONE => Verdict::Answer,
             _ if header.counter == Counter::NONE => Verdict::Unsolicited,
             // A late response to an earlier request.

@@ -34,7 +34,7 @@ pub trait Request {
     /// [`Error::Malformed`].
     fn decode(data: &[u8]) -> Result<Self::Response<'_>, Error>;
 
-    /// Whether the request may run twice: whether it does no more harm than running once. Only then it
+    /// Returns whether the request may run twice without more harm than running once. Only then it
     /// is repeated when its response is missing.
     fn is_idempotent(&self) -> bool {
         true

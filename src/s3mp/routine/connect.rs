@@ -29,7 +29,7 @@ pub struct Connect<'w> {
     used: usize,
     quiet: Duration,
     interval: Duration,
-    /// How often STATUS may still be repeated; `None`: without limit.
+    /// The number of times that STATUS may still be repeated; `None`: without limit.
     retries: Option<u32>,
     boot: Boot,
     wait: Wait,
@@ -42,11 +42,11 @@ pub struct Connect<'w> {
 #[must_use]
 #[non_exhaustive]
 pub struct ConnectReport {
-    /// How it ended.
+    /// The outcome.
     pub outcome: ConnectOutcome,
 }
 
-/// How a [`Connect`] ended.
+/// The outcome of a [`Connect`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
@@ -122,12 +122,12 @@ enum State {
     Reset,
     /// The slave restarts. Exits: `Ask` STATUS, when its time has passed.
     Quiet { left: Duration },
-    /// A command is to be sent, which was sent `misses` times. Exits: `Await`; `Ended`, if `tx` is too
-    /// short for it.
+    /// A command is to be sent, which was sent `misses` times. Exits: `Await`; `Ended`, if `tx` is
+    /// too short for it.
     Ask { command: Command, misses: u8 },
-    /// Its response is to come. Exits: `Ask` the next command, by the response; `Ask` the same one or
-    /// STATUS, when its time has passed; `Ended`, after the response to the last SUBSCRIBE or the last
-    /// retry of STATUS.
+    /// Its response is to come. Exits: `Ask` the next command, by the response; `Ask` the same one
+    /// or STATUS, when its time has passed; `Ended`, after the response to the last SUBSCRIBE or
+    /// the last retry of STATUS.
     Await { asked: Asked, misses: u8, left: Duration },
     /// It has ended. Exits: none.
     Ended(ConnectOutcome),
@@ -138,7 +138,8 @@ impl<'w> Connect<'w> {
     pub const QUIET: Duration = Duration::from_secs(2);
     /// The time from one STATUS to the next: 1 s.
     pub const INTERVAL: Duration = Duration::from_secs(1);
-    /// The number of times that DESCRIBE and SUBSCRIBE are repeated before the slave counts as gone: 2.
+    /// The number of times that DESCRIBE and SUBSCRIBE are repeated before the slave counts as
+    /// gone: 2.
     const RETRIES: u8 = 2;
 
     /// Subscribes to the addresses in `watches`.
@@ -148,8 +149,8 @@ impl<'w> Connect<'w> {
         Self::with_choice(watches, Choice::Watched, used)
     }
 
-    /// Subscribes to the addresses that the slave names, and writes them to `watches`, as far as there is
-    /// room.
+    /// Subscribes to the addresses that the slave names, and writes them to `watches`, as far as
+    /// there is room.
     #[must_use]
     pub const fn from_names(watches: &'w mut [Watch]) -> Self {
         Self::with_choice(watches, Choice::Named, 0)
@@ -169,7 +170,8 @@ impl<'w> Connect<'w> {
         }
     }
 
-    /// Whether it begins with RESET; by default it does. `false` is right when a slave comes back.
+    /// Sets whether it begins with RESET; by default it does. `false` is right when a slave comes
+    /// back.
     #[must_use]
     pub fn with_reset(mut self, reset: bool) -> Self {
         self.state = if reset { State::Reset } else { STATUS };
@@ -211,6 +213,7 @@ impl<'w> Connect<'w> {
                 master.request(&request, tx).map(|(len, pending)| (len, Asked::Subscribe(place, pending)))
             }
         }?;
+        // STATUS is sent again at its own interval: a slave that starts may miss many of them.
         let left = if command == Command::Status { self.interval } else { master.timeout() };
         self.state = State::Await { asked, misses, left };
         Ok(len)
@@ -238,9 +241,11 @@ impl<'w> Connect<'w> {
             if misses < Self::RETRIES { State::Ask { command, misses: misses.saturating_add(1) } } else { self.miss() };
     }
 
-    /// Nobody responds: asks again, if it may.
+    /// Counts a missing response: asks again, if it may.
     fn miss(&mut self) -> State {
         match &mut self.retries {
+            // The retries are the caller's limit; without one a slave may be plugged in hours
+            // later.
             Some(0) => return State::Ended(ConnectOutcome::Absent),
             Some(retries) => *retries = retries.saturating_sub(1),
             None => {}
@@ -261,6 +266,7 @@ impl<'w> Connect<'w> {
     }
 
     fn described<'m>(&mut self, names: Result<Names<'m>, Error>, message: &'m [u8]) -> Event<'m> {
+        // A refusal is no reason to stop: the addresses that the caller chose may still be there.
         if let (Choice::Named, Ok(names)) = (self.choice, names) {
             self.used = 0;
             for (watch, (address, _)) in self.watches.iter_mut().zip(names) {
@@ -280,6 +286,7 @@ impl<'w> Connect<'w> {
                 refresh(self.watches, address);
                 Event::Value(address, value)
             }
+            // The other addresses are still worth a subscription.
             Err(error) => Event::refused(address, error, message),
         }
     }
@@ -344,6 +351,7 @@ impl Routine for Connect<'_> {
             }
             _ => {
                 let event = Event::unasked(message);
+                // A slave that was subscribed to before pushes in the middle of all this.
                 if let Event::Push(address, _) = event {
                     refresh(self.watches, address);
                 }

@@ -18,10 +18,12 @@ use crate::s3mp::value::Value;
 ///    └                     Ended ◀── misses in a row, other boot ─┘
 /// ```
 ///
-/// Any valid message of the slave is a sign of life. A command without a response within the master's
-/// timeout is a miss; values that were missed are asked for again at once, STATUS at its next interval.
+/// Any valid message of the slave is a sign of life. A command without a response within the
+/// master's timeout is a miss; values that were missed are asked for again at once, STATUS at its
+/// next interval.
 ///
-/// Stop it in the callback to use the line for something else, and run the same monitor on afterwards.
+/// Stop it in the callback to use the line for something else, and run the same monitor on
+/// afterwards.
 #[derive(Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Monitor<'w> {
@@ -44,11 +46,11 @@ pub struct Monitor<'w> {
 #[must_use]
 #[non_exhaustive]
 pub struct MonitorReport {
-    /// How it ended.
+    /// The outcome.
     pub outcome: MonitorOutcome,
 }
 
-/// How a [`Monitor`] ended.
+/// The outcome of a [`Monitor`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
@@ -94,8 +96,8 @@ enum Asked {
 enum State {
     /// Nothing is due. Exits: `Await`, when something is; `Ended`, if `tx` is too short for it.
     Idle,
-    /// A response is to come. Exits: `Idle`, by the response or a miss; `Ended`, by the last miss, or by
-    /// a response to STATUS with another mark.
+    /// A response is to come. Exits: `Idle`, by the response or a miss; `Ended`, by the last miss,
+    /// or by a response to STATUS with another mark.
     Await { asked: Asked, left: Duration },
     /// It has ended. Exits: none.
     Ended(MonitorOutcome),
@@ -161,6 +163,7 @@ impl<'w> Monitor<'w> {
 
     /// The command that is due now.
     fn due(&self) -> Option<Due> {
+        // STATUS first: values of a slave that has restarted mean nothing.
         if self.since >= self.interval {
             return Some(Due::Status);
         }
@@ -203,6 +206,7 @@ impl<'w> Monitor<'w> {
         let State::Await { left, .. } = &mut self.state else { return };
         *left = remaining(*left, time);
         if left.is_zero() {
+            // The values stay stale, so that GET is due at once; STATUS waits for its interval.
             self.misses = self.misses.saturating_add(1);
             self.state =
                 if self.misses >= self.misses_allowed { State::Ended(MonitorOutcome::Lost) } else { State::Idle };
@@ -213,6 +217,7 @@ impl<'w> Monitor<'w> {
         self.state = State::Idle;
         match response {
             Ok(boot) => {
+                // Subscriptions do not survive a restart.
                 if Boot::from(boot) != self.boot {
                     self.state = State::Ended(MonitorOutcome::Restarted);
                 }

@@ -9,13 +9,15 @@ pub const MAX_NAME: usize = 32;
 /// The most addresses, 01 to FE.
 pub const MAX_NAMES: usize = 254;
 
-/// The application's side of a slave: sensors, which are read, and actuators, which are set as well.
+/// The application's side of a slave: sensors, which are read, and actuators, which are set as
+/// well.
 ///
 /// A type implements at least `names` and `get`.
 ///
 /// Values are bytes: one CBOR item by custom, which [`value::encode`] writes and [`Value`] reads.
 pub trait Resources {
-    /// The names of the addresses 01, 02 and so on. An empty name is an unused address. They never change.
+    /// The names of the addresses 01, 02 and so on. An empty name is an unused address. They never
+    /// change.
     fn names(&self) -> &[&str];
 
     /// Writes the value to the front of `out` and returns its length in bytes.
@@ -29,13 +31,15 @@ pub trait Resources {
     ///
     /// # Errors
     ///
-    /// [`Refusal::NotImplemented`] for a sensor, [`Refusal::BadRequest`] for a value of the wrong type or range.
+    /// [`Refusal::NotImplemented`] for a sensor, [`Refusal::BadRequest`] for a value of the wrong
+    /// type or range.
     fn set(&mut self, address: Address, value: Value<'_>) -> Result<(), Refusal> {
         let _ = (address, value);
         Err(Refusal::NotImplemented)
     }
 
-    /// Inverts a boolean, writes the new value to the front of `out` and returns its length in bytes.
+    /// Inverts a boolean, writes the new value to the front of `out` and returns its length in
+    /// bytes.
     ///
     /// # Errors
     ///
@@ -45,33 +49,35 @@ pub trait Resources {
         Err(Refusal::NotImplemented)
     }
 
-    /// Whether the value differs from the one that [`get`](Self::get) or [`invert`](Self::invert) wrote
-    /// last: see [`Watched`].
+    /// Returns whether the value differs from the one that [`get`](Self::get) or
+    /// [`invert`](Self::invert) wrote last: see [`Watched`].
     fn changed(&mut self, address: Address) -> bool {
         let _ = address;
         false
     }
 
-    /// Writes a mark of this start of the device, for example its time, to the front of `out`; returns the
-    /// length in bytes, 0 for none.
+    /// Writes a mark of this start of the device, for example its time, to the front of `out`;
+    /// returns the length in bytes, 0 for none.
     fn boot(&mut self, out: &mut [u8]) -> usize {
         let _ = out;
         0
     }
 
-    /// Restores the settings at start: of one address, or of the device itself for [`Address::HOST`].
+    /// Restores the settings at start: of one address, or of the device itself for
+    /// [`Address::HOST`].
     fn reset(&mut self, address: Address) {
         let _ = address;
     }
 
-    /// Writes text for the master's log, if there is any, to the front of `out`; returns its length in
-    /// bytes, 0 for none.
+    /// Writes text for the master's log, if there is any, to the front of `out`; returns its length
+    /// in bytes, 0 for none.
     fn debug(&mut self, out: &mut [u8]) -> usize {
         let _ = out;
         0
     }
 
-    /// Whether `command`, one of GET, SUBSCRIBE and UNSUBSCRIBE, may be used on [`Address::ALL`].
+    /// Returns whether `command`, one of GET, SUBSCRIBE and UNSUBSCRIBE, may be used on
+    /// [`Address::ALL`].
     fn serves_all(&self, command: Command) -> bool {
         let _ = command;
         false
@@ -125,8 +131,8 @@ impl From<value::Error> for Refusal {
 pub enum NameError {
     /// There are more than [`MAX_NAMES`].
     TooMany,
-    /// The name at this place, from 0, is longer than [`MAX_NAME`], starts or ends with a space, or has a
-    /// character that is not printable ASCII or that is `;`.
+    /// The name at this place, from 0, is longer than [`MAX_NAME`], starts or ends with a space, or
+    /// has a character that is not printable ASCII or that is `;`.
     Name(usize),
 }
 
@@ -176,8 +182,8 @@ const fn is_name(name: &[u8]) -> bool {
     true
 }
 
-/// A value with the one that was reported to the master last: a number, a boolean, a text that owns its
-/// bytes.
+/// A value with the one that was reported to the master last: a number, a boolean, a text that owns
+/// its bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Watched<T> {
     value: T,
@@ -210,7 +216,8 @@ impl<T: Clone + PartialEq> Watched<T> {
         self.value.clone()
     }
 
-    /// Whether the value differs from the one reported last: the result of [`Resources::changed`].
+    /// Returns whether the value differs from the one reported last: the result of
+    /// [`Resources::changed`].
     #[must_use]
     pub fn is_changed(&self) -> bool {
         self.reported.as_ref() != Some(&self.value)

@@ -6,8 +6,10 @@
 #![no_main]
 
 #[path = "../../kit/events.rs"]
+#[allow(dead_code, reason = "the kit is for all tests")]
 mod events;
 #[path = "../../kit/oracle.rs"]
+#[allow(dead_code, reason = "the kit is for all tests")]
 mod oracle;
 
 use std::time::Duration;

@@ -7,7 +7,8 @@ use crate::bsmp::variable::{self, Variable};
 use crate::bsmp::{Refusal, Version};
 use crate::shown::shown;
 
-/// The entities of a node, found out or known beforehand. The id of an entity is its place in its list.
+/// The entities of a node, found out or known beforehand. The id of an entity is its place in its
+/// list.
 ///
 /// For a node whose lists are wrong or missing, write one down as a constant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -21,7 +22,8 @@ pub struct Directory<'d> {
     pub groups: &'d [Group],
     /// Its curves.
     pub curves: &'d [Curve],
-    /// The checksums of its curves, calculated before the node was asked. May be shorter than `curves`.
+    /// The checksums of its curves, calculated before the node was asked. May be shorter than
+    /// `curves`.
     pub checksums: &'d [Digest],
     /// Its functions.
     pub functions: &'d [Function],
@@ -38,14 +40,16 @@ impl<'d> Directory<'d> {
             .sum()
     }
 
-    /// A request to read a variable whose answer must have the right size. `None` if there is no such variable.
+    /// A request to read a variable whose answer must have the right size. `None` if there is no
+    /// such variable.
     #[must_use]
     pub fn read(&self, id: u8) -> Option<variable::Read> {
         let variable = self.variables.get(usize::from(id))?;
         Some(variable::Read { id, size: Some(variable.size) })
     }
 
-    /// A request to read a group whose answer must have the right size. `None` if there is no such group.
+    /// A request to read a group whose answer must have the right size. `None` if there is no such
+    /// group.
     #[must_use]
     pub fn read_group(&self, id: u8) -> Option<group::Read> {
         let group = self.groups.get(usize::from(id))?;
@@ -56,7 +60,8 @@ impl<'d> Directory<'d> {
     ///
     /// # Errors
     ///
-    /// The refusal that the node would answer: [`Refusal::InvalidId`], [`Refusal::InvalidSize`], [`Refusal::ReadOnly`].
+    /// The refusal that the node would answer: [`Refusal::InvalidId`], [`Refusal::InvalidSize`],
+    /// [`Refusal::ReadOnly`].
     pub fn write<'a>(&self, id: u8, value: &'a [u8]) -> Result<variable::Write<'a>, Refusal> {
         let variable = self.variables.get(usize::from(id)).ok_or(Refusal::InvalidId)?;
         if value.len() != usize::from(variable.size) {
@@ -72,7 +77,8 @@ impl<'d> Directory<'d> {
     ///
     /// # Errors
     ///
-    /// The refusal that the node would answer: [`Refusal::InvalidId`], [`Refusal::InvalidSize`], [`Refusal::ReadOnly`].
+    /// The refusal that the node would answer: [`Refusal::InvalidId`], [`Refusal::InvalidSize`],
+    /// [`Refusal::ReadOnly`].
     pub fn write_group<'a>(&self, id: u8, values: &'a [u8]) -> Result<group::Write<'a>, Refusal> {
         let group = self.groups.get(usize::from(id)).ok_or(Refusal::InvalidId)?;
         if values.len() != self.size(group) {
@@ -99,10 +105,11 @@ impl<'d> Directory<'d> {
     }
 }
 
-/// The storage of a [`Discovery`](super::Discovery). More entities than fit are an error, so choose the lengths to fit your
-/// nodes.
+/// The storage of a [`Discovery`](super::Discovery). More entities than fit are an error, so choose
+/// the lengths to fit your nodes.
 ///
-/// With fewer `checksums` than curves only the checksums of the first ones are asked for; with none, none.
+/// With fewer `checksums` than curves only the checksums of the first ones are asked for; with
+/// none, none.
 pub struct Storage<'s> {
     /// Room for up to 128 variables.
     pub variables: &'s mut [Variable],
@@ -126,7 +133,7 @@ shown!(
     it.functions.len()
 );
 
-/// Storage for the largest node that BSMP allows: about 4 KiB.
+/// Storage for the largest node that BSMP allows: 3,744 bytes.
 #[derive(Clone)]
 pub struct Tables {
     variables: [Variable; variable::MAX_COUNT],
@@ -135,6 +142,8 @@ pub struct Tables {
     checksums: [Digest; curve::MAX_COUNT],
     functions: [Function; function::MAX_COUNT],
 }
+
+const _: () = assert!(size_of::<Tables>() == 3744);
 
 shown!(Tables, |_| "Tables");
 
