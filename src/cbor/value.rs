@@ -106,9 +106,9 @@ impl<'b, T: Value<'b>> Value<'b> for Option<T> {
     }
 }
 
-/// Writes the content as a string in one piece.
+/// Writes the content as a string in one piece; `major` is shifted to its place in the first byte.
 fn write(major: u8, content: Chunks<'_>, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
-    writer.head(major << 5, content.len() as u64)?;
+    writer.head(major, content.len() as u64)?;
     content.iter().try_for_each(|piece| writer.raw(piece))
 }
 
@@ -121,7 +121,7 @@ impl<'b> Value<'b> for Text<'b> {
     }
 
     fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
-        write(TEXT, self.as_bytes(), writer)
+        write(TEXT << 5, self.as_bytes(), writer)
     }
 }
 
@@ -134,7 +134,7 @@ impl<'b> Value<'b> for Bytes<'b> {
     }
 
     fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
-        write(BYTES, self.chunks(), writer)
+        write(BYTES << 5, self.chunks(), writer)
     }
 }
 

@@ -299,7 +299,7 @@ impl Reply<'_> {
 
     /// Completes an answer whose payload was written. What comes with the type of a response is kept out of here.
     fn finish(self, written: Result<(), BufferFull>) -> Answer {
-        match written {
+        match written.and_then(|()| self.buffer.fill_gap()) {
             Ok(()) => self.complete(),
             Err(_) => self.error(Error::TOO_LARGE),
         }
@@ -407,7 +407,7 @@ fn is_parameters(header: &Header) -> bool {
 /// Writes the answer to command 6 of group 0.
 fn say(parameters: ParametersResponse, payload: &[u8], buffer: &mut AnswerBuffer<'_>) -> Result<(), Error> {
     let Empty {} = Empty::decode(payload).or(Err(Error::INVALID))?;
-    parameters.encode(&mut buffer.writer).or(Err(Error::TOO_LARGE))
+    parameters.encode(&mut buffer.writer).and_then(|()| buffer.fill_gap()).or(Err(Error::TOO_LARGE))
 }
 
 /// Whether a request must not run twice: see [Repeats](self#repeats).
@@ -498,7 +498,8 @@ impl<H, P: Policy, M: Memory, B: Parameters> Server<H, P, M, B> {
         Server { handler, policy, memory, parameters, denied, legacy }
     }
 
-    /// Puts `rc: 0` into every success, as MCUboot's recovery does: clients written for it look for nothing else.
+    /// Puts `rc: 0` into every success of the groups below 64, as MCUboot's recovery does: clients written for it look for
+    /// nothing else.
     pub fn with_legacy_rc(self) -> Self {
         Self { legacy: true, ..self }
     }
@@ -555,7 +556,8 @@ impl<H, P: Policy, M: Memory, B: Parameters> Server<H, P, M, B> {
                     Known::Response(_) => Error::TOO_LARGE,
                     Known::Nothing => match self.policy.allows(&incoming, peer) {
                         Ok(()) => {
-                            if self.legacy {
+                            // A vendor's group may send what is no map, and old clients know none of them.
+                            if self.legacy && header.group.0 < 64 {
                                 buffer.leave_gap();
                             }
                             match self.parameters.parameters() {
