@@ -17,7 +17,8 @@ pub enum BootMode {
     RamLoad,
 }
 
-/// The description of a device for [`Slots`]. The fields are public: start from [`Config::new`].
+/// The description of a device for [`Slots`](super::Slots). The fields are public: start from
+/// [`Config::new`].
 #[derive(Debug, Clone, Copy)]
 #[expect(clippy::exhaustive_structs, reason = "the caller fills it in")]
 pub struct Config {
