@@ -4,6 +4,7 @@
 /// lengths differ, and a compiler that saves space cannot see that they never do. This loop becomes
 /// the same `memcpy`.
 pub(crate) fn copy(from: &[u8], to: &mut [u8]) {
+    // The shorter of the two ends the loop, so no length is compared.
     for (to, from) in to.iter_mut().zip(from) {
         *to = *from;
     }

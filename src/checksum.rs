@@ -102,6 +102,8 @@ impl Sum {
 
     /// Adds `bytes`.
     pub fn update(&mut self, bytes: &[u8]) {
+        // Subtracted instead of added and negated at the end, so that the value is always the check
+        // byte.
         self.0 = bytes.iter().fold(self.0, |sum, byte| sum.wrapping_sub(*byte));
     }
 

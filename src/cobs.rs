@@ -114,12 +114,14 @@ impl Position {
                 };
                 if let Self::Group { .. } = self {
                     return match input.split_first() {
+                        // The rest of the group comes with the next input.
                         None => Decoded::More,
                         Some((0, rest)) => {
                             *input = rest;
                             *self = Self::Start;
                             Decoded::Broken
                         }
+                        // There is input, and no zero: only the output can have ended.
                         Some(_) => Decoded::Full,
                     };
                 }
@@ -129,8 +131,10 @@ impl Position {
             let before = core::mem::take(self);
             if *code == 0 {
                 *input = rest;
+                // A frame of nothing is not a frame; callers skip empty frames before.
                 return if before == Self::Start { Decoded::Broken } else { Decoded::End };
             }
+            // Only now, since the last group of a frame stands for no zero.
             if before == (Self::Between { zero: true }) {
                 let Some((place, free)) = core::mem::take(out).split_first_mut() else {
                     *self = before;
@@ -171,6 +175,7 @@ impl Position {
             let left = usize::from(code.wrapping_sub(1));
             let at = usize::from(zero);
             let (Some(word), Some(room)) = (rest.first_chunk::<WORD>(), out.get_mut(..=WORD)) else { return };
+            // A zero inside the group, or a group longer than a word: the slow path handles both.
             if left > zero_in(*word) {
                 return;
             }
@@ -315,6 +320,7 @@ impl Data<'_> {
     fn open(&self) -> (u8, State) {
         let (body, tail) = (self.body, self.tail);
         let mut len = zero_at(body.get(..FULL).unwrap_or(body));
+        // Without a zero in the body, the group extends into the tail.
         if len == body.len() {
             let room = FULL.saturating_sub(len);
             len = len.saturating_add(zero_at(tail.get(..room).unwrap_or(tail)));
@@ -322,6 +328,8 @@ impl Data<'_> {
         // Never more than 254, so the conversion cannot fail.
         let left = u8::try_from(len).unwrap_or_default();
         let state = match len {
+            // A full group is followed by a code without a zero in between, even at the end of the
+            // data.
             FULL => State::Group { left, zero: false },
             _ if len == self.len() => State::Last { left },
             _ => State::Group { left, zero: true },

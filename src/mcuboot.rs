@@ -17,7 +17,7 @@
 //! The *hash* of an image is the value of its one hash TLV; it identifies the image in the image
 //! commands. It is not the SHA-256 of the file that an upload carries.
 //!
-//! | you want | start at |
+//! | to | start at |
 //! |---|---|
 //! | read an image file in memory, check its hash | [`Image`] |
 //! | read the identity of an image file piece by piece | [`ImageFile`] |

@@ -42,6 +42,7 @@ impl Source for &[u8] {
     }
 
     fn read(&mut self, offset: u64, into: &mut [u8]) -> Result<(), SourceFailed> {
+        // Checked although a routine stays within the length: the length may have changed.
         let start = usize::try_from(offset).or(Err(SourceFailed))?;
         let end = start.checked_add(into.len()).ok_or(SourceFailed)?;
         let bytes = self.get(start..end).ok_or(SourceFailed)?;

@@ -203,6 +203,7 @@ impl<'m, const WRITE: usize, const ERASE: usize, const READ: usize> RamNor<'m, W
         match fault {
             Fault::Fail => Err(Error::Failed),
             Fault::Silent => Ok(Some(fault)),
+            // The power stays off until the test turns it on again.
             Fault::Cut => {
                 self.powered = false;
                 Err(Error::PowerLoss)
@@ -281,10 +282,12 @@ impl<const WRITE: usize, const ERASE: usize, const READ: usize> NorFlash for Ram
 
     fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), Error> {
         let fault = self.start()?;
+        // Refused operations count as well: a fault is planned by the number of calls.
         check_write(self, offset, bytes.len())?;
         self.counters.writes = self.counters.writes.wrapping_add(1);
         let erased = self.erased;
         let place = self.bytes(offset, bytes.len());
+        // Real flash would program the bitwise AND: a bug that a test must see.
         if place.iter().any(|byte| *byte != erased) {
             return Err(Error::NotErased);
         }

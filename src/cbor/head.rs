@@ -64,11 +64,14 @@ pub(super) fn head(rest: &mut &[u8], argument: &mut u64) -> Result<Initial, Malf
     let initial = Initial(byte(rest)?);
     match initial.info() {
         info @ 0..=23 => *argument = info.into(),
+        // 1, 2, 4 or 8 bytes follow. Peers may use more than necessary, so any width is accepted.
         info @ 24..=27 => {
             let bytes = take(rest, 1 << (info - 24))?;
             *argument = bytes.iter().fold(0, |argument, byte| argument << 8 | u64::from(*byte));
         }
+        // Numbers, tags and simple values have no indefinite form.
         INDEFINITE if (BYTES..=MAP).contains(&initial.major()) => {}
+        // 28 to 30 are reserved.
         _ => return Err(Malformed),
     }
     Ok(initial)

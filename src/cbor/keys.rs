@@ -56,6 +56,7 @@ impl Keys {
 
     /// Removes the first key and returns it with its head.
     pub(super) fn take(&mut self) -> Option<&'static [u8]> {
+        // The head is 0x60 plus the length, which `encode` has checked to be below 24.
         let len = usize::from(self.0.first()? ^ Self::HEAD);
         let (key, rest) = self.0.split_at_checked(1 + len)?;
         self.0 = rest;
@@ -68,6 +69,7 @@ impl Keys {
     #[inline(never)]
     pub(super) fn find(&mut self, mut is: impl FnMut(&[u8]) -> bool) -> usize {
         let mut place = 0;
+        // The head has the length only, which the comparison of the contents includes.
         while let Some([_head, key @ ..]) = self.take() {
             if is(key) {
                 break;

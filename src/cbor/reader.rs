@@ -261,6 +261,7 @@ impl<'b> Reader<'b> {
                 match (major, initial.0) {
                     (ARRAY, _) => Item::Array(whole),
                     (MAP, _) => Item::Map(whole),
+                    // Of major type 7 only these three values have a meaning in SMP.
                     (_, 0xF4) => Item::Boolean(false),
                     (_, 0xF5) => Item::Boolean(true),
                     (_, 0xF6) => Item::Null,
@@ -281,10 +282,13 @@ impl<'b> Reader<'b> {
                 self.string(initial, argument)?;
                 None
             }
+            // Nothing is known of the number of items; a break will end them.
             ARRAY if initial.is_indefinite() => Some(Level::Element),
             MAP if initial.is_indefinite() => Some(Level::Key),
             ARRAY => Some(Level::Counted(self.counted(argument)?)),
+            // A key and a value for each entry.
             MAP => Some(Level::Counted(self.counted(argument.saturating_mul(2))?)),
+            // A tag is followed by the item that it describes.
             TAG => Some(Level::Counted(1)),
             _ => None,
         })
@@ -296,6 +300,8 @@ impl<'b> Reader<'b> {
     ///
     /// Those of [`item`](Self::item).
     pub fn skip(&mut self) -> Result<(), Malformed> {
+        // Levels are stacked here instead of by recursion, so the payload cannot decide the use of
+        // the stack.
         let mut open: heapless::Vec<Level, { DEPTH - 1 }> = heapless::Vec::new();
         loop {
             if let Some(level) = self.skip_head()? {
@@ -334,6 +340,8 @@ impl<'b> Reader<'b> {
                 _ => {
                     let mut key = Item::Other;
                     self.item_to(&mut key)?;
+                    // Keys of other types are not SMP: to skip them could hide a request for
+                    // something else.
                     let Item::Text(key) = &key else { return Err(Malformed) };
                     after = keys;
                     after.find(|known| key.as_bytes().equals(known))
@@ -346,6 +354,7 @@ impl<'b> Reader<'b> {
                     seen |= 1 << (place & 31);
                     (expected, next) = (after, place.wrapping_add(1));
                 }
+                // Which of the two was meant is unknown, and a request must not be guessed.
                 Some(_) if once => return Err(Malformed),
                 _ => self.skip()?,
             }

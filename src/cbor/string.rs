@@ -84,8 +84,10 @@ impl<'b> Chunks<'b> {
         if cfg!(not(feature = "small"))
             && let Form::Whole(bytes) = self.0
         {
+            // One comparison of slices is faster than one piece of an iterator.
             return bytes == other;
         }
+        // Piece by piece, since the cuts may be anywhere in the other bytes.
         while let Some(piece) = self.piece() {
             match other.strip_prefix(piece) {
                 Some(rest) => other = rest,

@@ -76,6 +76,7 @@ impl Value<'_> for bool {
     fn of(item: Item<'_>) -> Result<Self, Malformed> {
         match item {
             Item::Boolean(value) => Ok(value),
+            // Zephyr leaves out flags that are false, and a missing key is `Null`.
             Item::Null => Ok(false),
             _ => Err(Malformed),
         }
@@ -89,6 +90,7 @@ impl Value<'_> for bool {
 impl<'b, T: Value<'b>> Value<'b> for Option<T> {
     fn of(item: Item<'b>) -> Result<Self, Malformed> {
         match item {
+            // A missing key is `Null` as well, so both mean "absent".
             Item::Null => Ok(None),
             item => T::of(item).map(Some),
         }

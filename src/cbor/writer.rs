@@ -118,6 +118,7 @@ impl<'b> Writer<'b> {
 
     /// Writes a first byte and its argument, in the shortest form.
     pub(super) fn head(&mut self, major: u8, argument: u64) -> Result<(), BufferFull> {
+        // 32-bit arithmetic for all but the rare long argument.
         let Ok(narrow) = u32::try_from(argument) else {
             self.byte(major | 27)?;
             return self.raw(&argument.to_be_bytes());

@@ -53,7 +53,7 @@
 //! | left by | console packet, or half of one | COBS candidate | raw candidate |
 //! |---|---|---|---|
 //! | console client | start marker | line feed and CRC; overflow | line feed and CRC; its length |
-//! | COBS client | zero | zero | zero behind a COBS frame; its length |
+//! | COBS client | zero | zero | zero after a COBS frame; its length |
 //! | raw client | zero (the flags of any request) | zero | silence; its length |
 //! | silence | 1 s ([`ABANDON`]), a damaged line 100 ms | 250 ms ([`ABANDON_COBS`]) | 1 s |
 //!
@@ -305,6 +305,7 @@ impl Framing for Auto<'_> {
                 }
                 return self.console.idle(silence, Span::limit(ABANDON));
             }
+            // No frame pauses here for that long: the held bytes are text or noise.
             State::Head { .. } if silence >= HOLD => {
                 while let State::Head { have } = self.state {
                     if let Some(text) = self.release(have) {
@@ -312,6 +313,7 @@ impl Framing for Auto<'_> {
                     }
                 }
             }
+            // Handed over, not dropped: a console packet may have begun in these bytes.
             State::Cobs { have } if silence >= ABANDON_COBS => {
                 self.hand_over(have, Line::Outside);
                 return Err(Error::Abandoned);

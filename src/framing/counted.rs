@@ -173,10 +173,12 @@ impl<H: Head> Framing for Counted<'_, H> {
     fn push<'i>(&mut self, input: &mut &'i [u8]) -> Result<Progress<'i>, Error> {
         while !input.is_empty() {
             match self.state {
+                // The loop looks at this byte again, as the first of the next header.
                 State::Complete { .. } => self.state = State::START,
                 State::Header { have } => {
                     let now = self.fill(input, have, H::LEN.min(self.buffer.len()));
                     self.state = State::Header { have: now };
+                    // The header is incomplete, and the buffer could hold it.
                     if now < H::LEN && now < self.buffer.len() {
                         break;
                     }
@@ -191,6 +193,7 @@ impl<H: Head> Framing for Counted<'_, H> {
                     }
                 }
                 State::Payload { .. } => {}
+                // Any byte may be the middle of a message: only silence shows a beginning.
                 State::Resync => *input = &[],
             }
             if let State::Payload { have, total } = self.state {
@@ -210,6 +213,7 @@ impl<H: Head> Framing for Counted<'_, H> {
             State::Resync if silence >= self.resync.min(self.abandon) => self.state = State::START,
             // Nothing is incomplete here, so there is nothing to give up.
             State::Header { have: 0 } | State::Complete { .. } | State::Resync => {}
+            // The next byte is the start of a message again, since no sender pauses for that long.
             _ if silence >= self.abandon => {
                 self.state = State::START;
                 return Err(Error::Abandoned);

@@ -107,6 +107,7 @@ impl Framing for Datagram<'_> {
     }
 
     fn idle(&mut self, silence: Duration) -> Result<Progress<'static>, Error> {
+        // A datagram is complete or lost: nothing ever waits.
         let _ = silence;
         Ok(Progress::More)
     }

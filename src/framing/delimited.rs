@@ -153,6 +153,7 @@ impl Framing for Cobs<'_> {
     fn push<'i>(&mut self, input: &mut &'i [u8]) -> Result<Progress<'i>, Error> {
         while let Some(first) = input.first() {
             match self.state {
+                // The loop looks at this byte again, as the first of the next frame.
                 State::Complete { .. } => self.state = State::START,
                 // An empty frame: peers send zeros to resynchronise, so this must not be an error.
                 State::Frame { decoder, .. } if decoder.is_at_start() && *first == 0 => {
@@ -174,6 +175,7 @@ impl Framing for Cobs<'_> {
                     }
                 }
                 State::Discard(error) => {
+                    // Only a zero shows where the next frame begins.
                     let Some(end) = input.iter().position(|byte| *byte == 0) else {
                         *input = &[];
                         break;
@@ -196,6 +198,7 @@ impl Framing for Cobs<'_> {
             State::Frame { decoder, .. } if decoder.is_at_start() => None,
             // Not back to `Frame`: if the rest arrives after all, it could pass for a frame.
             State::Frame { .. } => Some(Error::Abandoned),
+            // Reported now: the zero may never come.
             State::Discard(error) => error,
         };
         error.map_or(Ok(Progress::More), |error| {
@@ -261,6 +264,7 @@ impl Encode for Encoder {
     fn next(&mut self, message: &[u8], out: &mut [u8]) -> usize {
         let written = self.data.next(message, out);
         match out.get_mut(written) {
+            // There is room left, so the data are complete.
             Some(place) if !self.ended => {
                 *place = 0;
                 self.ended = true;

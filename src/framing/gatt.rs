@@ -150,6 +150,7 @@ impl<'b> Reassembly<'b> {
 
     /// Adds one piece.
     fn piece(&mut self, mut piece: &[u8]) -> Result<Progress<'static>, Error> {
+        // As Zephyr's server does: a client must not depend on a server that accepts such pieces.
         if !self.message.is_within() && piece.len() < self.first {
             return Err(Error::Malformed);
         }

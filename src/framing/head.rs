@@ -68,6 +68,7 @@ impl Head for BsmpHead {
 
     fn total(head: &[u8]) -> Result<usize, Error> {
         match head {
+            // Any three bytes are a header: BSMP has no invalid command here.
             [_, high, low] => Ok(usize::from(u16::from_be_bytes([*high, *low])).saturating_add(Self::LEN)),
             _ => Err(Error::Malformed),
         }

@@ -191,10 +191,12 @@ impl<'b> Lrc<'b> {
                 self.sum.update(&[byte]);
                 State::Code { zero: false, left }
             }
+            // The code of an empty block, so another code follows.
             State::Code { zero, left: 0 } => {
                 self.message.zero_if(zero);
                 State::Code { zero: true, left }
             }
+            // Now it is certain that the last byte was a code, so its zero goes into the message.
             State::Code { zero, left: announced } => {
                 self.message.zero_if(zero);
                 self.message.push(byte);
@@ -208,8 +210,11 @@ impl<'b> Lrc<'b> {
     fn close(&mut self) -> Result<Progress<'static>, Error> {
         let state = core::mem::replace(&mut self.state, State::Between);
         let verdict = match state {
+            // The sum first: without it nothing about the blocks can be trusted.
             _ if self.sum.value() != 0 => Err(Error::Checksum),
+            // The sum is right by chance, but the block is incomplete.
             State::Data { left: 1.., .. } => Err(Error::Malformed),
+            // Both readings hold: the next byte decides.
             State::Code { zero: true, left: 0 } => {
                 self.state = State::Ambiguous;
                 return Ok(Progress::More);
@@ -267,6 +272,7 @@ impl Framing for Lrc<'_> {
                 }
                 // An empty frame, or the marker after a check of 0.
                 (MARKER, State::Between) => Ok(Progress::More),
+                // The second zero is the marker: the first one was the check, after an empty block.
                 (MARKER, State::Ambiguous) => {
                     self.message.push(0);
                     self.complete()
@@ -289,6 +295,7 @@ impl Framing for Lrc<'_> {
 
     fn idle(&mut self, silence: Duration) -> Result<Progress<'static>, Error> {
         match self.state {
+            // A marker would have come by now: the byte was the check.
             State::Ambiguous if silence >= self.gap => self.complete(),
             State::Code { .. } | State::Data { .. } if silence >= self.abandon => {
                 self.reset();

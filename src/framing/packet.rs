@@ -196,16 +196,20 @@ impl<'b> Packet<'b> {
         sum.update(&[byte]);
         let count = count.saturating_add(1);
         self.state = State::Open { count, sum };
+        // Without early delivery only silence ends a packet; own packets are detected by their
+        // length.
         if !self.is_sound(sum) || !(self.is_early() || self.echo.is_some()) {
             return false;
         }
         let Some((&[destination, _, high, low], _)) = self.buffer.split_first_chunk() else { return false };
+        // A sum of 0 before the end is chance.
         if count != HEAD + usize::from(u16::from_be_bytes([high, low])) + self.tail() {
             return false;
         }
         // An own packet goes at its last byte: the answer may follow without a gap.
         if self.echo.is_some_and(|echo| (destination == 0) == (echo == Echo::Node)) {
             self.state = EMPTY;
+        // A longer packet waits for silence, which reports it once.
         } else if self.is_early() && count <= self.buffer.len() {
             self.state = State::Whole { count };
             return true;
@@ -293,6 +297,7 @@ impl Framing for Packet<'_> {
     }
 
     fn idle(&mut self, silence: Duration) -> Result<Progress<'static>, Error> {
+        // A delivered packet has nothing to wait for.
         let State::Open { count, sum } = self.state else { return Ok(Progress::More) };
         if count == 0 || silence < self.gap {
             return Ok(Progress::More);

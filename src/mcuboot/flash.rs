@@ -116,6 +116,7 @@ impl Geometry {
     /// at most one erase page.
     pub(in crate::mcuboot) const fn is_valid(&self) -> bool {
         let powers = self.read.is_power_of_two() && self.write.is_power_of_two() && self.erase.is_power_of_two();
+        // At most one erase page, or a job could not keep its progress in whole pages.
         powers && self.read <= 512 && self.write <= 512 && self.read <= self.erase && self.write <= self.erase
     }
 }

@@ -52,6 +52,8 @@ impl<'a> SharedData<'a> {
     #[must_use]
     pub fn running_slot(&self) -> Option<Slot> {
         match self.value(Self::RUNNING_SLOT)? {
+            // Other values and lengths are unknown to us: to guess could overwrite the running
+            // image.
             [0] => Some(Slot::Primary),
             [1] => Some(Slot::Secondary),
             _ => None,

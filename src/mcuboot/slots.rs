@@ -1,9 +1,9 @@
 //! The image commands of a device, over a NOR flash.
 //!
-//! [`Slots`] knows where the images are and how far an upload is. [`Slots::begin`] turns a
+//! [`Slots`] keeps the places of the images and the progress of an upload. [`Slots::begin`] turns a
 //! [`Command`] into a [`Job`], a list of flash operations; an executor
-//! ([`flash::run`](super::flash::run) or `flash::asynch::run`) does them; [`Job::finish`] gives the
-//! outcome. Nothing here knows CBOR, a port or a flash driver.
+//! ([`flash::run`](super::flash::run) or `flash::asynch::run`) performs them; [`Job::finish`]
+//! returns the outcome. This module depends on no CBOR, port or flash driver.
 //!
 //! ```text
 //!   Command::Upload ─▶ checks ─▶ [recall the checkpoint] ─▶ look at the pair ─▶ checks

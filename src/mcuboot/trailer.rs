@@ -92,6 +92,7 @@ impl Layout {
     #[must_use]
     pub fn read_magic(self, bytes: &[u8], erased: u8) -> Magic {
         match take::<16>(bytes, 0) {
+            // The whole magic: a power cut while it was written must not look like a mark.
             Some(bytes) if bytes == self.magic() => Magic::Good,
             Some(bytes) if bytes.iter().all(|byte| *byte == erased) => Magic::Unset,
             _ => Magic::Bad,

@@ -76,6 +76,7 @@ impl Bootloader {
         self.set(primary, Field::Magic);
         self.set(primary, Field::CopyDone);
         self.set(primary, Field::SwapInfo(kind));
+        // Without this mark the next reset swaps back.
         if kind != SwapType::Test {
             self.set(primary, Field::ImageOk);
         }

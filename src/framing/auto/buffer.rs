@@ -57,6 +57,8 @@ impl Store for Buffer<'_> {
     fn room(&mut self, have: usize, end: usize) -> &mut [u8] {
         match self.content {
             Content::Packet => self.bytes.get_mut(have..end).unwrap_or_default(),
+            // Wire bytes are in the buffer, so decoded ones may not be stored: each goes through
+            // `put`.
             Content::Wire { .. } => &mut [],
         }
     }

@@ -35,6 +35,8 @@ impl Unstuffed {
             }
             self.left = byte?.wrapping_sub(1);
             self.at = self.at.wrapping_add(1);
+            // The zero of the group before belongs in front of this group, but not in front of the
+            // first.
             if core::mem::replace(&mut self.zero, byte != Some(0xFF)) {
                 return Some(0);
             }
@@ -58,6 +60,7 @@ pub(super) fn decode(wire: &mut [u8]) -> Result<usize, Error> {
             }
             len = len.wrapping_add(1);
         }
+        // A group that is longer than the rest of the frame is cut off.
         let (data, next) = after.split_at_checked(code.wrapping_sub(1).into()).ok_or(Error::Malformed)?;
         for (to, from) in cells.get(len..).unwrap_or_default().iter().zip(data) {
             to.set(from.get());
@@ -73,6 +76,7 @@ fn message_len(len: usize, crc: u16) -> Result<usize, Error> {
     match len.checked_sub(CRC) {
         Some(len @ SMP_HEADER..) if crc == 0 => Ok(len),
         Some(SMP_HEADER..) => Err(Error::Checksum),
+        // Shorter than a header and its CRC.
         _ => Err(Error::Malformed),
     }
 }

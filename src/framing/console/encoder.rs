@@ -105,10 +105,12 @@ impl Encoder {
                 missing = 1;
                 self.width
             }
+            // The line feed of the last line makes the receiver check the packet.
             State::Groups(_) if self.left == 0 => {
                 self.state = State::Done;
                 return b'\n'.into();
             }
+            // The line is full: its line feed and the next marker go together.
             State::Groups(0) => {
                 self.state = State::Groups(self.width);
                 return u32::from(Marker::Next.bytes()) << 8 | u32::from(b'\n');
@@ -118,6 +120,7 @@ impl Encoder {
         self.state = State::Groups(groups.wrapping_sub(1));
         let mut at = self.at(message);
         for _ in 0..missing {
+            // After the message comes the CRC.
             let byte = message.get(at).copied().unwrap_or_else(|| {
                 let [byte, ..] = self.crc.to_be_bytes();
                 self.crc <<= 8;
@@ -126,6 +129,7 @@ impl Encoder {
             bits = bits << 8 | u32::from(byte);
             at = at.wrapping_add(1);
         }
+        // Fewer than three bytes may be left: the rest of the group becomes padding.
         let count = self.left;
         self.left = count.saturating_sub(missing);
         base64::encode_padded(bits, count.into())

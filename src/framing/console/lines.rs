@@ -173,6 +173,7 @@ impl<S: Store> Lines<S> {
     fn byte(&mut self, byte: u8) -> Step {
         let mut step = Step::More;
         match self.line {
+            // Even in a useless line: a marker always begins a line.
             Line::Marker(marker) | Line::SkipMarker(marker) if byte == marker.second() => return self.begin(marker),
             Line::Symbols | Line::End => match self.symbol(byte) {
                 None => return step,
@@ -180,10 +181,12 @@ impl<S: Store> Lines<S> {
             },
             _ => {}
         }
+        // The packet cannot be completed any more; its other lines are skipped.
         if let Step::Failed(_) = step {
             self.packet = Packet::None;
         }
         self.line = match Marker::by_first(byte) {
+            // In text the byte may still turn out to be text, in a useless line it is dropped.
             Some(marker) if self.line == Line::Outside => Line::Marker(marker),
             Some(marker) => Line::SkipMarker(marker),
             None if byte == b'\n' => Line::Outside,
@@ -221,6 +224,7 @@ impl<S: Store> Lines<S> {
         if *group == Group::EMPTY {
             match byte {
                 b'\n' => return Some(self.finish()),
+                // Some senders add these at the end of a line.
                 b' ' | b'\r' => {
                     self.line = Line::End;
                     return None;
@@ -246,6 +250,7 @@ impl<S: Store> Lines<S> {
     fn group(&mut self, group: Group) -> Option<Error> {
         let Packet::Open { have, end, .. } = &mut self.packet else { return None };
         let Some((mut bits, mut count)) = group.bytes() else { return Some(Error::Malformed) };
+        // Padding ends the line: more symbols would be damage.
         if count < 3 {
             self.line = Line::End;
         }
@@ -262,9 +267,12 @@ impl<S: Store> Lines<S> {
         }
         if let (false, LEN.., Some(len)) = (known, *have, self.store.announced()) {
             *end = usize::from(u16::from_be_bytes(len)).wrapping_add(LEN);
+            // Reported now, not at the end of a packet that cannot be valid.
             if *end < LEN + SMP_HEADER + CRC {
                 return Some(Error::Malformed);
             }
+            // Before any byte is stored past the buffer, and at once: the sender could go on for
+            // long.
             if *end > self.store.capacity() {
                 return Some(Error::TooLong);
             }
@@ -275,6 +283,7 @@ impl<S: Store> Lines<S> {
     /// Ends a line, and the packet too if it is complete.
     fn finish(&mut self) -> Step {
         let Packet::Open { have, end, .. } = self.packet else { return Step::More };
+        // More lines follow.
         if have != end {
             return Step::More;
         }

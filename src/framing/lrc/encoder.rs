@@ -67,6 +67,7 @@ fn block(rest: &[u8]) -> (u8, End) {
     let mut len: u8 = 0;
     for byte in rest {
         match byte {
+            // Checked first: a zero after a full block is not part of it.
             _ if len == FULL - 1 => return (len, End::Full),
             0 => return (len, End::Zero),
             _ => len = len.wrapping_add(1),
@@ -82,16 +83,19 @@ impl framing::Encoder for Encoder {
         let mut written: usize = 0;
         for place in out {
             let byte = match self.stage {
+                // A shorter message than the first one yields zeros, so that the frame still ends.
                 Stage::Block { left: left @ 1.., end } => {
                     self.stage = Stage::Block { left: left.wrapping_sub(1), end };
                     self.at = self.at.wrapping_add(1);
                     message.get(self.at.wrapping_sub(1)).copied().unwrap_or_default()
                 }
+                // The check covers everything up to here.
                 Stage::Block { left: 0, end: End::Message } => {
                     self.stage = Stage::Marker;
                     self.sum.value()
                 }
                 Stage::Code | Stage::Block { left: 0, .. } => {
+                    // The code stands for the zero, which is skipped.
                     if let Stage::Block { end: End::Zero, .. } = self.stage {
                         self.at = self.at.wrapping_add(1);
                     }

@@ -47,6 +47,7 @@ impl Builder<'_> {
     /// We: [`Error::BufferFull`] if `out` is too small, [`Error::Sizes`] if a length does not fit
     /// its field.
     pub fn build<D: Digest>(&self, body: &[u8], digest: &mut D, out: &mut [u8]) -> Result<usize, Error> {
+        // The header announces the protected area, so its length must be known first.
         let protected_len = if self.protected.is_empty() { 0 } else { area_len(self.protected)? };
         let hash_len = u16::try_from(D::KIND.len()).ok().and_then(|len| len.checked_add(Entry::LEN));
         let total = hash_len.and_then(|len| len.checked_add(area_len(self.tlvs).ok()?)).ok_or(Error::Sizes)?;
@@ -65,6 +66,7 @@ impl Builder<'_> {
             writer.put(&Info::new(true, protected_len).emit())?;
             self.protected.iter().try_for_each(|tlv| writer.entry(tlv))?;
         }
+        // The hash covers everything so far, and nothing after it.
         digest.reset();
         digest.update(writer.written());
         let hash = digest.finish();

@@ -32,6 +32,7 @@ impl<'a> Image<'a> {
                 entries(area, info(area).ok_or(Error::InvalidTlv)?.protected(announced)?)?
             }
         };
+        // Every image has this area, because its hash is there.
         let tlvs = entries(rest, info(rest).ok_or(Error::NoTlvs)?.normal()?)?;
         Ok(Self { header, hashed, protected, tlvs })
     }

@@ -102,6 +102,7 @@ impl<'a> Tlvs<'a> {
         let mut found = None;
         for tlv in self {
             let tlv = tlv?;
+            // Two could have different values, and readers would disagree on which counts.
             if tlv.kind == kind && found.replace(tlv.value).is_some() {
                 return Err(Error::MultipleHashes);
             }
@@ -127,6 +128,7 @@ impl<'a> Iterator for Tlvs<'a> {
             return None;
         }
         let tlv = self.split();
+        // Reported once: nothing after a cut-off entry can be found.
         if tlv.is_none() {
             self.rest = &[];
         }
@@ -165,6 +167,7 @@ impl Info {
     /// Returns the length of the protected area, for which the header announces `announced` bytes.
     pub(crate) const fn protected(self, announced: u16) -> Result<u16, Error> {
         match self {
+            // Header and area must agree, or boot loader and device would hash different bytes.
             Self { magic: Self::PROTECTED, total } if total == announced && total >= Self::LEN => Ok(total),
             Self { magic: Self::PROTECTED, .. } => Err(Error::InvalidTlv),
             _ => Err(Error::NoTlvs),

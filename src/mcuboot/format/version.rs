@@ -55,6 +55,7 @@ impl Version {
         for byte in text {
             let number = numbers.get_mut(at).ok_or(InvalidVersion)?;
             match (byte, *number) {
+                // A leading zero: two texts of one version would compare as different.
                 (b'0'..=b'9', Some(0)) => return Err(InvalidVersion),
                 (b'0'..=b'9', _) => {
                     let tens = number.unwrap_or(0).checked_mul(10);

@@ -79,8 +79,11 @@ impl Access {
     ) -> Option<Operation<'a>> {
         let (carry, work) = halves(scratch, geometry);
         let from: &[u8] = match self.kind {
+            // An operation outside of its region is never performed: the job ends with an error
+            // instead.
             Kind::Unknown | Kind::Nothing | Kind::Outside => return None,
             Kind::Read => {
+                // The flash may require larger or aligned reads than were requested.
                 let (address, window) = self.window(geometry);
                 return Some(Operation::Read { address, into: work.get_mut(..size(window))? });
             }

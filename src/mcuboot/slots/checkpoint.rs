@@ -95,6 +95,7 @@ impl Log {
     /// Marks the log as unread during the flash work of a chunk: if the job ends early, the log has
     /// to be read again. Returns true if there is a log.
     pub(super) fn begin(&mut self) -> bool {
+        // If the job ends early, the place of the next record is uncertain.
         let is_there = self.known != Known::Absent;
         if is_there {
             self.known = Known::Unread { resume: false };
@@ -144,6 +145,7 @@ impl Position {
     fn advance_from(&mut self, offset: u32, geometry: &Geometry) {
         self.erased = false;
         self.offset = offset.wrapping_add(record_len(geometry));
+        // The log is a ring.
         if self.offset >= self.region.region().len {
             self.offset = 0;
         }
@@ -179,6 +181,7 @@ impl Recall {
         // Numbers wrap around, so the newer one is less than half of the range ahead.
         let newer = |record: &Record<'_>| !self.found || record.word(4).wrapping_sub(next.number) < u32::MAX / 2;
         match Record::parse(bytes) {
+            // The newest record wins; its place tells where the next one goes.
             Some(record) if newer(&record) => {
                 self.found = true;
                 let crc = u16::from_le_bytes(take(record.0, 20).unwrap_or_default());

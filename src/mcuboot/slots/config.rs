@@ -134,6 +134,7 @@ fn region(pairs: &[Pair], log: Option<Region>, number: usize) -> Option<Region> 
 /// Checks a configuration, and turns the checkpoint region into one that may be written.
 pub(super) fn check(config: &Config, pairs: &[Pair], reserved: u32, scratch: usize) -> Result<LogRegion, ConfigError> {
     let Config { geometry, checkpoint: log, .. } = config;
+    // Everything below aligns to these sizes, so they are checked first.
     if !geometry.is_valid() {
         return Err(ConfigError::Geometry);
     }
@@ -157,6 +158,7 @@ pub(super) fn check(config: &Config, pairs: &[Pair], reserved: u32, scratch: usi
             before = before.wrapping_sub(1);
         }
     }
+    // A slot that cannot hold a header and its trailer holds no image.
     let least = reserved.saturating_add(HEADER_LEN);
     if pairs.iter().any(|pair| pair.primary.len < least || pair.secondary.len < least) {
         return Err(ConfigError::TooSmall);
@@ -165,10 +167,12 @@ pub(super) fn check(config: &Config, pairs: &[Pair], reserved: u32, scratch: usi
     if scratch < scratch_len(geometry.read as usize, geometry.write as usize) {
         return Err(ConfigError::Scratch);
     }
+    // A record must not cross an erase page: the page is erased for its first record only.
     let record = record_len(geometry);
     if log.is_some_and(|log| record > geometry.erase || log.len < record) {
         return Err(ConfigError::TooSmall);
     }
+    // The offsets of the trailer are counted from the end of the slot in units of the alignment.
     let unaligned = |region: Region| down(region.len, config.align) != region.len;
     if pairs.iter().any(|pair| unaligned(pair.primary) || unaligned(pair.secondary)) {
         return Err(ConfigError::Alignment);

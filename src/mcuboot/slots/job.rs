@@ -109,6 +109,7 @@ impl<'j, 's, D: Digest> Job<'j, 's, D> {
     /// Returns the outcome of the command so far.
     pub(crate) const fn outcome(&self) -> Result<Outcome, Error> {
         match self.stage {
+            // Only here: an outcome of an unfinished job would be a guess.
             Stage::Done(outcome) => outcome,
             _ => Err(Error::Unknown),
         }
@@ -148,9 +149,11 @@ impl<'j, 's, D: Digest> Job<'j, 's, D> {
         match &mut self.stage {
             Stage::Recall(recall) => recall.access(log, geometry),
             Stage::Look { look, .. } => look.access(pairs, *layout, D::KIND).unwrap_or(Access::NOTHING),
+            // `judge` has decided already when the last piece was read.
             Stage::Sweep { left: 0, .. } => Access::NOTHING,
             Stage::Sweep { address, left, .. } => Access::read(*address, piece.min(*left)),
             Stage::Wipe { target, from, end } => match end.checked_sub(geometry.erase) {
+                // From the end, so that the trailer goes first.
                 Some(start) if start >= *from => Access::change(Kind::Erase, target.at(start), geometry.erase),
                 _ => Access::NOTHING,
             },

@@ -129,6 +129,7 @@ impl Pair {
     /// Returns the place of a trailer field in a slot.
     pub(super) const fn field(&self, slot: Slot, field: Field, layout: Layout, unit: u32) -> Writable {
         let region = self.region(slot);
+        // A field may begin in the middle of a write unit, which is written whole.
         let offset = down(region.len.wrapping_sub(layout.from_end(field)), unit);
         Writable { region, offset }
     }

@@ -119,6 +119,7 @@ impl Look {
                 seen.trailer.copy_done = Flag::read(byte, erased);
                 At::SwapInfo
             }
+            // The erased value is not a swap type, whatever its low bits are.
             At::SwapInfo => {
                 seen.trailer.swap_info = Some(byte).filter(|byte| *byte != erased);
                 self.next_slot()
@@ -142,6 +143,8 @@ impl Look {
     /// Chooses the part after a header: the TLVs, if they can be in the slot at all.
     fn after_header(&mut self, seen: &Seen, slot_len: u32) -> At {
         match &seen.header {
+            // A length that leaves the slot cannot be an image: to follow it would read another
+            // region.
             Some(header) if header.hashed_len().saturating_add(AREA) <= slot_len => {
                 self.offset = header.body_end();
                 if header.protected_len() > 0 { At::Protected } else { At::Info }
@@ -165,6 +168,7 @@ impl Look {
                 self.end = self.offset.saturating_add(area.normal()?.into());
                 self.offset = self.offset.wrapping_add(AREA);
                 seen.hash = Err(Error::HashNotFound);
+                // The area may not leave the slot, in which the trailer is still to be read.
                 if self.end > slot_len {
                     return Err(Error::InvalidTlv);
                 }

@@ -90,6 +90,7 @@ impl Receiving {
 
     /// Records that the slot is erased from `tail` on.
     pub(super) const fn tail_cleared(&mut self, tail: u32) {
+        // The tail was erased first, so from there on the slot is free to its end.
         if self.erased >= tail {
             self.erased = self.target.region().len;
         }

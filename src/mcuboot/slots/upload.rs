@@ -58,7 +58,7 @@ pub(super) enum Session {
     Complete { matched: Option<bool> },
 }
 
-/// With the log, which knows of an upload and nothing of these steps.
+/// The steps of an upload that also use the checkpoint log.
 impl Receiving {
     /// Returns the next access for the `rest` of the chunk; nothing when all of it is in flash or
     /// in the carry. With a log, the finished page is recorded there before the next one is erased;
@@ -67,15 +67,19 @@ impl Receiving {
         let rest = down(u32::try_from(rest).unwrap_or(0), geometry.write);
         let (kind, len) = if self.carry == geometry.write || (self.carry > 0 && self.off() == self.len) {
             (Kind::Carry, geometry.write)
+        // Not while the carry has bytes: they come first in the file.
         } else if self.carry == 0 && rest > 0 {
             (Kind::Chunk, rest.min(self.erased.wrapping_sub(self.written)))
         } else {
             return Access::NOTHING;
         };
         let mut place = self.target.at(self.written);
+        // The place is erased; otherwise the next page is erased first.
         if self.written < self.erased {
             return Access::change(kind, place, len);
         }
+        // The record comes before the erase: after a power cut in between, the page it speaks of is
+        // whole.
         let mut kind = Kind::Erase;
         if let Some(log) = log.filter(|_| self.logged < self.written) {
             place = log.next.place();
