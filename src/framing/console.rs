@@ -50,7 +50,7 @@
 //!
 //! # Interpretation
 //!
-//! * Each line is a base64 text of its own, as for Zephyr's and MCUboot's servers: padding may end
+//! * Each line is a separate base64 text, as for Zephyr's and MCUboot's servers: padding may end
 //!   any line.
 //! * Spaces and carriage returns directly before the line feed are ignored. Any other foreign byte,
 //!   symbols after padding, an incomplete last group of four and padding bits that are not zero are
@@ -109,7 +109,7 @@ impl<'b> Console<'b> {
         self
     }
 
-    /// Gives up an incomplete packet after `silence` instead of [`ABANDON`].
+    /// Sets the silence that ends an incomplete packet, instead of [`ABANDON`].
     #[must_use]
     pub const fn with_abandon(self, silence: Duration) -> Self {
         Self { abandon: Span::limit(silence), ..self }

@@ -83,7 +83,7 @@ impl<'b> Cobs<'b> {
         Self { buffer, state: State::START, abandon: ABANDON }
     }
 
-    /// Gives up an incomplete frame after `silence` instead of [`ABANDON`].
+    /// Sets the silence that ends an incomplete frame, instead of [`ABANDON`].
     #[must_use]
     pub const fn with_abandon(self, silence: Duration) -> Self {
         Self { abandon: silence, ..self }
@@ -238,7 +238,7 @@ impl defmt::Format for Cobs<'_> {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Encoder {
     data: cobs::Encoder<CRC>,
-    /// Whether the zero that ends the frame is written.
+    /// True once the zero that ends the frame is written.
     ended: bool,
 }
 

@@ -66,7 +66,7 @@ impl defmt::Format for Operation<'_> {
     }
 }
 
-/// The flash: an operation failed. The job turns this into an error of its own.
+/// The flash: an operation failed. The job turns this into its own error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_structs, reason = "executors outside of the crate return it")]

@@ -32,7 +32,7 @@ pub enum Error {
     MultipleHashes,
     /// The image: its hash has a wrong length.
     HashLength,
-    /// The image: it has no hash of the wanted kind.
+    /// The image: it has no hash of the expected kind.
     NoHash,
     /// The image: its contents do not have the hash that it carries.
     Mismatch,

@@ -19,7 +19,8 @@ pub enum Boot {
     Stayed,
     /// The slots were swapped for this reason, and the image that was in the secondary slot runs.
     Swapped(SwapType),
-    /// A swap was asked for, but the secondary slot's image is damaged. Its trailer was erased.
+    /// A swap was requested, but the image of the secondary slot is damaged. Its trailer was
+    /// erased.
     Rejected,
 }
 

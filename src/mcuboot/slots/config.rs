@@ -1,4 +1,4 @@
-//! What a device says of itself, and whether it can be so.
+//! The configuration of a device, and its checks.
 
 use super::layout::{LogRegion, Pair, Region, Slot, down, record_len, scratch_len};
 use crate::mcuboot::flash::Geometry;

@@ -1,4 +1,4 @@
-//! What is known of an upload: how far it is, and by which key a client finds it again.
+//! The progress of an upload, and the key by which a client resumes it.
 
 use super::access;
 use super::layout::Target;

@@ -1,4 +1,4 @@
-//! What was seen in a slot.
+//! The last known contents of a slot.
 
 use super::error::Error;
 use crate::mcuboot::Header;
