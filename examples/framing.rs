@@ -67,7 +67,8 @@ fn main() -> Result<(), Error> {
     let (mut framing, mut wire) = (Short(Vec::new()), [0; 64]);
     let len = framing.encode(b"hello")?.next(b"hello", &mut wire);
     let mut input = wire.get(..len).unwrap_or_default();
-    println!("{input:02x?} is {:?}", framing.push(&mut input)?);
-    println!("{:?}", String::from_utf8_lossy(framing.message()));
+    println!("on the wire: {input:02x?}");
+    let found = framing.push(&mut input)?;
+    println!("{found:?}: {:?}", String::from_utf8_lossy(framing.message()));
     Ok(())
 }

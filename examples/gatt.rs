@@ -21,7 +21,8 @@ use anysmp::smp::{Group, os};
 
 // ---- the device ----
 
-/// The application: registers `gatt::SERVICE` with `gatt::CHARACTERISTIC`, then lives from callbacks.
+/// The application: registers `gatt::SERVICE` with `gatt::CHARACTERISTIC`, then lives from
+/// callbacks.
 struct Peripheral<'b, S> {
     server: S,
     requests: Reassembly<'b>,

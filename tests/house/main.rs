@@ -16,4 +16,6 @@ mod kit;
 mod contributing;
 mod entry_points;
 mod examples;
+mod imports;
+mod sizes;
 mod twins;

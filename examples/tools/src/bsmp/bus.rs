@@ -187,7 +187,7 @@ impl Bus {
 
     /// Lets `look` see and change the device of a node.
     pub fn with_device<T>(&self, index: usize, look: impl FnOnce(&mut Device) -> T) -> T {
-        look(&mut self.0.borrow_mut().stations[index].node.server().entities())
+        look(self.0.borrow_mut().stations[index].node.server().entities())
     }
 
     /// Transmissions that were damaged, and those of them that no 8-bit sum can tell from good ones.
