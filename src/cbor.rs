@@ -58,6 +58,7 @@
 
 mod head;
 mod keys;
+mod level;
 mod list;
 mod reader;
 mod string;

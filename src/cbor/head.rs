@@ -42,6 +42,11 @@ pub(super) fn length(argument: u64) -> usize {
     usize::try_from(argument).unwrap_or(usize::MAX)
 }
 
+/// Returns true if a break comes next.
+pub(super) fn at_break(rest: &[u8]) -> bool {
+    rest.first() == Some(&BREAK)
+}
+
 /// Reads one byte.
 pub(super) fn byte(rest: &mut &[u8]) -> Result<u8, Malformed> {
     let (first, after) = rest.split_first().ok_or(Malformed)?;

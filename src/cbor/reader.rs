@@ -1,8 +1,9 @@
 //! Reads CBOR through a cursor.
 
 use super::Malformed;
-use super::head::{self, ARRAY, BREAK, BYTES, Initial, MAP, NEGATIVE, TAG, TEXT, UNSIGNED, length};
+use super::head::{self, ARRAY, BYTES, Initial, MAP, NEGATIVE, TAG, TEXT, UNSIGNED, length};
 use super::keys::Keys;
+use super::level::Level;
 use super::string::{Bytes, Chunks, Text};
 use crate::shown::shown;
 
@@ -189,7 +190,7 @@ impl<'b> Reader<'b> {
 
     /// Returns true if a break comes next.
     fn at_break(&self) -> bool {
-        self.rest.first() == Some(&BREAK)
+        head::at_break(self.rest)
     }
 
     /// Enters a map: read keys and values as long as [`Items::more`] returns true.
@@ -309,7 +310,7 @@ impl<'b> Reader<'b> {
             }
             loop {
                 let Some(level) = open.last_mut() else { return Ok(()) };
-                if !level.ends(self)? {
+                if !level.ends(&mut self.rest)? {
                     break;
                 }
                 open.pop();
@@ -360,36 +361,6 @@ impl<'b> Reader<'b> {
             }
         }
         Ok(())
-    }
-}
-
-/// The items that are still to come on one level of a value that is skipped.
-#[derive(Clone, Copy)]
-enum Level {
-    /// This many items. Ends at 0.
-    Counted(usize),
-    /// An element of an indefinite array, or its break, which ends the level.
-    Element,
-    /// A key of an indefinite map, or its break, which ends the level. Exit: a key, to `Value`.
-    Key,
-    /// The value of a key. Exit: the value, to `Key`.
-    Value,
-}
-
-impl Level {
-    /// Returns true, and reads the break if there is one, if the level ends here; else counts the
-    /// item that follows.
-    fn ends(&mut self, reader: &mut Reader<'_>) -> Result<bool, Malformed> {
-        match self {
-            Self::Counted(0) => return Ok(true),
-            Self::Counted(left) => *left = left.wrapping_sub(1),
-            Self::Element | Self::Key if reader.at_break() => return reader.byte().map(|_| true),
-            Self::Element => {}
-            Self::Key => *self = Self::Value,
-            // A break is not allowed here: as an item it is malformed.
-            Self::Value => *self = Self::Key,
-        }
-        Ok(false)
     }
 }
 
