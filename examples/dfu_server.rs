@@ -18,7 +18,8 @@ use anysmp::line;
 use anysmp::mcuboot::Version;
 use anysmp::mcuboot::build::Builder;
 use anysmp::mcuboot::digest::Sha256;
-use anysmp::mcuboot::slots::{Config, Geometry, Pair, Region, Slots};
+use anysmp::mcuboot::flash;
+use anysmp::mcuboot::slots::{Config, Pair, Region, Slots};
 use anysmp::mcuboot::trailer::Layout;
 use anysmp::port::{Clock, Tcp};
 use anysmp::smp::server::{After, AllowAll, Answers, Incoming, Reply, Server};
@@ -50,7 +51,7 @@ pub(crate) fn serve(port: impl Read + Write + Clock, flash: &mut impl NorFlash) 
     // `slots::scratch_len` says how long the scratch memory must be; more makes fewer and longer
     // reads.
     let (mut pairs, mut scratch) = ([Pair::new(PRIMARY, SECONDARY)], [0; 512]);
-    let config = Config { checkpoint: Some(CHECKPOINT), ..Config::new(Geometry::of(flash)) };
+    let config = Config { checkpoint: Some(CHECKPOINT), ..Config::new(flash::geometry(flash)) };
     let mut slots = Slots::new(config, &mut pairs, &mut scratch, Sha256::new()).ok()?;
     let handler = |incoming: &Incoming<'_>, reply: Reply<'_>| match incoming.group() {
         Group::OS => os::dispatch(&mut Os, incoming, reply),

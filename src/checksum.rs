@@ -1,17 +1,16 @@
-//! The two checksums of the wire formats.
+//! Checksums of the wire formats: a CRC-16 and a sum.
 //!
 //! | check | where | value of `"123456789"` |
 //! |---|---|---|
-//! | [`Crc16`]: polynomial 0x1021, start 0, not reflected (XMODEM) | SMP over console and over COBS | 0x31C3 |
-//! | [`Sum`]: two's complement of the sum of all bytes, modulo 256 | BSMP packets, S3MP frames | 0x23 |
+//! | [`Crc16`]: polynomial 0x1021, start 0, not reflected (XMODEM) | SMP: console, COBS | 0x31C3 |
+//! | [`Sum`]: two's complement of the sum of all bytes, modulo 256 | BSMP, S3MP | 0x23 |
 //!
-//! Both are additive over runs: feed the bytes in any pieces. Over data followed by its own check,
-//! a CRC gives 0 and so does a sum, which is how receivers test both without knowing where the data
-//! end.
+//! Both accept the bytes in pieces of any length. Over data followed by their own check, both give
+//! 0, so a receiver can test them without knowing where the data end.
 //!
-//! The CRC has two forms with the same results: tables on hosts, where time counts, and arithmetic
-//! on bare metal and with the feature `small`, where 8 KiB of tables cost more than the seven
-//! instructions per byte that they save.
+//! The CRC has two forms with the same results: tables on hosts, and arithmetic on bare metal and
+//! with the feature `small`, where 8 KiB of tables cost more than the seven instructions per byte
+//! that they save.
 
 #[cfg(any(feature = "small", target_os = "none", test))]
 mod arithmetic;
@@ -28,30 +27,30 @@ use tables as xmodem;
 pub struct Crc16(u16);
 
 impl Crc16 {
-    /// The CRC of no bytes.
+    /// A CRC of no bytes yet.
     #[must_use]
     pub fn new() -> Self {
         Self(0)
     }
 
-    /// Goes on where a CRC with this [`value`](Self::value) has stopped.
+    /// A CRC that continues from this [`value`](Self::value).
     #[cfg(feature = "mcuboot")]
     pub(crate) const fn at(value: u16) -> Self {
         Self(value)
     }
 
-    /// The CRC of one run of bytes.
+    /// Returns the CRC of one run of bytes.
     #[must_use]
     pub fn of(bytes: &[u8]) -> u16 {
         xmodem::update(0, bytes)
     }
 
-    /// Continues over `bytes`.
+    /// Adds `bytes`.
     pub fn update(&mut self, bytes: &[u8]) {
         self.0 = xmodem::update(self.0, bytes);
     }
 
-    /// The CRC of everything so far; 0 if the last two bytes were the big-endian CRC of those
+    /// Returns the CRC of all bytes so far; 0 if the last two were the big-endian CRC of those
     /// before.
     #[must_use]
     pub fn value(&self) -> u16 {
@@ -80,20 +79,20 @@ impl defmt::Format for Crc16 {
 
 /// A running negative 8-bit sum: the byte that makes the sum of everything 0 modulo 256.
 ///
-/// It sees every change of a single byte; it does not see the order of bytes, nor zeros put in or
-/// taken out.
+/// It detects every change of a single byte, but neither reordered bytes nor zeros that were added
+/// or removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Sum(u8);
 
 impl Sum {
-    /// The check byte of no bytes: 0.
+    /// A sum of no bytes yet, whose check byte is 0.
     #[must_use]
     pub const fn new() -> Self {
         Self(0)
     }
 
-    /// The check byte of one run of bytes.
+    /// Returns the check byte of one run of bytes.
     #[must_use]
     pub fn of(bytes: &[u8]) -> u8 {
         let mut sum = Self::new();
@@ -101,12 +100,14 @@ impl Sum {
         sum.value()
     }
 
-    /// Continues over `bytes`.
+    /// Adds `bytes`.
     pub fn update(&mut self, bytes: &[u8]) {
+        // Subtracted instead of added and negated at the end, so that the value is always the check
+        // byte.
         self.0 = bytes.iter().fold(self.0, |sum, byte| sum.wrapping_sub(*byte));
     }
 
-    /// The check byte of everything so far; 0 if the last byte was the check of those before.
+    /// Returns the check byte of all bytes so far; 0 if the last one was the check of those before.
     #[must_use]
     pub const fn value(self) -> u8 {
         self.0

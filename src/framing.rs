@@ -1,33 +1,35 @@
-//! Whole messages out of a byte stream, and back.
+//! Framings: find whole messages in a byte stream, and put messages into frames.
 //!
-//! A [`Framing`] knows no protocol and no port. Bytes go in with [`push`](Framing::push), which says after each step what
-//! happened; a completed message is borrowed afterwards with [`message`](Framing::message). Bytes come out of an
-//! [`Encoder`] in runs of any size, so that no second buffer as large as the message is needed. The encoder does not
-//! borrow the message, but is handed it at each call: a frame that is half sent can be kept in a static, beside the
-//! buffer that holds its message.
+//! A [`Framing`] depends on no protocol and no port. Bytes go in with [`push`](Framing::push),
+//! which returns after each step what it found; a completed message is borrowed afterwards with
+//! [`message`](Framing::message). Bytes come out of an [`Encoder`] in runs of any size, so that no
+//! second buffer as large as the message is needed. The encoder does not borrow the message but is
+//! given it at each call, so a half-sent frame can be kept in a static next to the buffer that
+//! holds its message.
 //!
 //! ```text
 //!   push(&mut input) ─┬─ More        the input is used up
 //!                     ├─ Message     message() borrows it until the next push
 //!                     ├─ Text(run)   bytes that belong to no frame (console only)
-//!                     └─ Err(error)  one damaged message; the decoder already looks for the next one
+//!                     └─ Err(error)  one damaged message; the decoder is looking for the next one
 //!   idle(silence)     ── the same, for what only silence can decide
 //!
-//!   encode(message) ──▶ Encoder      next(message, out) writes the frame run by run; 0 bytes: it is complete
+//!   encode(message) ──▶ Encoder      next(message, out) writes the frame in runs; 0: complete
 //! ```
 //!
 //! # How to write one more framing
 //!
-//! Implement [`Framing`] for a struct that borrows its message buffer, and [`Encoder`] for a struct that keeps its
-//! position in the message to send. Four rules make it fit the drivers:
+//! Implement [`Framing`] for a struct that borrows its message buffer, and [`Encoder`] for a struct
+//! that keeps its position in the message to send. Four rules make it fit the drivers:
 //!
-//! * `push` advances `input` past what it has consumed, and returns [`Progress::More`] only when nothing is left;
-//! * an error is reported once for each damaged message, and its tail is never taken for a message;
-//! * `idle` is told for how long the line has been silent since the last byte, not since the last call;
-//! * `next` takes from the message with `get` only, and moves on even where the message ends too soon. It is handed the
-//!   same message each time, but nothing enforces that.
+//! * `push` advances `input` past what it has consumed, and returns [`Progress::More`] only when
+//!   nothing is left;
+//! * each damaged message is reported as one error, and its tail is never mistaken for a message;
+//! * `idle` is given the silence since the last byte, not since the last call;
+//! * `next` reads the message with `get` only, and advances even if the message ends too soon. It
+//!   is given the same message each time, but nothing enforces that.
 //!
-//! The framing of a one-byte length, with both directions:
+//! A framing with a one-byte length, both directions:
 //!
 //! ```
 //! use anysmp::framing::{Encoder, Error, Framing, Progress, Sizes};
@@ -35,7 +37,7 @@
 //!
 //! struct Short<'b> {
 //!     buffer: &'b mut [u8],
-//!     /// Bytes of the frame that have arrived: the length, and so many bytes of the message.
+//!     /// The part of the frame that has arrived: the length, and this many bytes of the message.
 //!     have: Option<(u8, usize)>,
 //! }
 //!
@@ -49,7 +51,8 @@
 //!     }
 //!
 //!     fn sizes(&self) -> Sizes {
-//!         Sizes { message: self.buffer.len().min(255), buffer: self.buffer.len(), out: 128, read: 64 }
+//!         let buffer = self.buffer.len();
+//!         Sizes { message: buffer.min(255), buffer, out: 128, read: 64 }
 //!     }
 //!
 //!     fn max_encoded_len(&self, message: usize) -> usize {
@@ -70,7 +73,8 @@
 //!             };
 //!             self.have = Some((len, have));
 //!             if have == usize::from(len) {
-//!                 return if have > self.buffer.len() { Err(Error::TooLong) } else { Ok(Progress::Message) };
+//!                 let fits = have <= self.buffer.len();
+//!                 return if fits { Ok(Progress::Message) } else { Err(Error::TooLong) };
 //!             }
 //!         }
 //!         Ok(Progress::More)
@@ -88,7 +92,9 @@
 //!
 //!     fn message(&self) -> &[u8] {
 //!         match self.have {
-//!             Some((len, have)) if have == usize::from(len) => self.buffer.get(..have).unwrap_or_default(),
+//!             Some((len, have)) if have == usize::from(len) => {
+//!                 self.buffer.get(..have).unwrap_or_default()
+//!             }
 //!             _ => &[],
 //!         }
 //!     }
@@ -118,7 +124,8 @@
 //!             }
 //!             Self::Message(at) => {
 //!                 let rest = message.get(*at..).unwrap_or_default();
-//!                 let count = out.iter_mut().zip(rest).map(|(place, byte)| *place = *byte).count();
+//!                 let pairs = out.iter_mut().zip(rest);
+//!                 let count = pairs.map(|(place, byte)| *place = *byte).count();
 //!                 *at += count;
 //!                 count
 //!             }
@@ -152,12 +159,14 @@ mod head;
 pub mod lrc;
 pub mod packet;
 
-/// What [`Framing::push`] and [`Framing::idle`] found.
+/// The result of one step of a decoder: [`Framing::push`] or [`Framing::idle`].
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a driver has to handle each")]
 pub enum Progress<'i> {
     /// The input is used up and no message is complete.
     More,
-    /// A message is complete: [`Framing::message`] lends it until the next `push`, `idle` or `reset`.
+    /// A message is complete: [`Framing::message`] returns it until the next `push`, `idle` or
+    /// `reset`.
     Message,
     /// Bytes outside of any frame, in the order of their arrival: console text on the same wire.
     Text(&'i [u8]),
@@ -184,9 +193,10 @@ impl defmt::Format for Progress<'_> {
     }
 }
 
-/// Why a message was dropped, or could not be sent.
+/// The reason why a message was dropped or could not be sent.
 ///
-/// Each error costs the damaged message only; the decoder has already recovered when it reports one.
+/// Each error costs the damaged message only; the decoder has already recovered when it reports
+/// one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
@@ -199,11 +209,13 @@ pub enum Error {
     Truncated,
     /// The line: the rest of a message did not arrive within the silence limit.
     Abandoned,
-    /// The peer, or our buffer: the message is longer than the buffer that was given to the decoder.
+    /// The peer, or our buffer: the message is longer than the buffer of the decoder.
     TooLong,
     /// We: the message to send does not fit what the framing can express.
     Unsendable,
 }
+
+const _: () = assert!(size_of::<Error>() == 1);
 
 impl core::fmt::Display for Error {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
@@ -222,129 +234,142 @@ impl core::error::Error for Error {}
 
 /// Finds whole messages in a byte stream, and puts messages into frames.
 pub trait Framing {
-    /// Bytes that the framing stores beside the message in the *peer's* receive buffer: a device that offers
-    /// `buf_size` bytes takes messages of `buf_size - OVERHEAD`.
+    /// Bytes that the framing stores next to the message in the *peer's* receive buffer: a device
+    /// that offers `buf_size` bytes accepts messages of up to `buf_size - OVERHEAD`.
     const OVERHEAD: usize;
 
-    /// Whether a frame has to reach the port in one `write`: datagrams, and protocols whose bytes may not be spaced.
+    /// True if a frame must reach the port in one `write`: datagrams, and protocols that allow no
+    /// pause between bytes.
     const WHOLE: bool = false;
 
-    /// Whether one read of the port is one message: datagrams. What a read returns must then be pushed in one piece.
+    /// True if one read of the port is one message, as with datagrams. The result of a read must
+    /// then be pushed in one piece.
     const DATAGRAM: bool = false;
 
-    /// How long the line has to be silent after an abandoned send before a new frame may start; zero where the
-    /// [`preamble`](Self::preamble) resynchronises the peer.
+    /// The silence that is needed after an abandoned send before a new frame may start; zero where
+    /// the [`preamble`](Self::preamble) resynchronises the peer.
     const QUIET: Duration = Duration::ZERO;
 
-    /// How long the peer needs after the [`preamble`](Self::preamble) before a frame may follow it.
+    /// The time that the peer needs after the [`preamble`](Self::preamble) before a frame may
+    /// follow.
     const SETTLE: Duration = Duration::ZERO;
 
     /// The encoder of one message. It borrows neither the message nor the framing.
     type Encoder: Encoder + 'static;
 
-    /// Starts to encode `message`. The encoder writes nothing yet; it is to be handed the same message at each
+    /// Starts to encode `message`. The encoder writes nothing yet; give it the same message at each
     /// [`next`](Encoder::next).
     ///
     /// # Errors
     ///
-    /// [`Error::Unsendable`] if the framing cannot express this message, because of its length for example.
+    /// We: [`Error::Unsendable`] if the framing cannot express this message, for example because of
+    /// its length.
     fn encode(&self, message: &[u8]) -> Result<Self::Encoder, Error>;
 
-    /// Bytes that bring the peer's decoder into step: sent when a session starts, after a time-out and after a send that
-    /// was not completed. Empty where the framing has none.
+    /// Returns the bytes that resynchronise the peer's decoder: sent when a session starts, after a
+    /// timeout and after a send that was not completed. Empty where the framing has none.
     fn preamble(&self) -> &'static [u8] {
         &[]
     }
 
-    /// The least silence between any two frames on the line, whoever sends them. Zero where frames may follow each
-    /// other.
+    /// Returns the minimum silence between any two frames on the line, from either end. Zero where
+    /// frames may follow each other directly.
     fn gap(&self) -> Duration {
         Duration::ZERO
     }
 
-    /// How long one byte takes on the line. Zero if that is not known.
+    /// Returns the time of one byte on the line. Zero if it is not known.
     fn byte_time(&self) -> Duration {
         Duration::ZERO
     }
 
-    /// Whether what has come since the last message or silence can be the front of a message, where that takes so long on the line
-    /// that a timeout has to know ([`byte_time`](Self::byte_time) is not zero then). False by default.
+    /// Returns true if the bytes since the last message or silence can be the front of a message,
+    /// and this framing is so slow on the line that a timeout must wait for the rest
+    /// ([`byte_time`](Self::byte_time) is not zero then). False by default.
     fn is_arriving(&self) -> bool {
         false
     }
 
-    /// How long the buffers are that suit this framing and its receive buffer.
+    /// Returns the lengths of the buffers that suit this framing and its receive buffer.
     fn sizes(&self) -> Sizes;
 
-    /// The most bytes on the wire that a message of `message` bytes takes, without the [`preamble`](Self::preamble).
+    /// Returns the most bytes on the wire for a message of `message` bytes, without the
+    /// [`preamble`](Self::preamble).
     fn max_encoded_len(&self, message: usize) -> usize;
 
-    /// Consumes bytes from the front of `input` and says what they led to.
+    /// Consumes bytes from the front of `input` and returns what they led to.
     ///
     /// Call it until it returns [`Progress::More`]; only then is `input` empty.
     ///
     /// # Errors
     ///
-    /// One error for each damaged message; the decoder goes on with the rest of `input` at the next call.
+    /// The line or the peer: one error for each damaged message. The decoder continues with the
+    /// rest of `input` at the next call.
     fn push<'i>(&mut self, input: &mut &'i [u8]) -> Result<Progress<'i>, Error>;
 
-    /// Tells the decoder that no byte has arrived for `silence`.
+    /// Notifies the decoder that no byte has arrived for `silence`.
     ///
-    /// Safe to call as often as wanted; a limit that has passed is acted upon once. Call it until it returns
-    /// [`Progress::More`].
+    /// May be called at any rate; a limit that has passed takes effect once. Call it until it
+    /// returns [`Progress::More`].
     ///
     /// # Errors
     ///
-    /// [`Error::Abandoned`] when a partial message has waited too long.
+    /// The line: [`Error::Abandoned`] when the rest of a message has not arrived in time.
     fn idle(&mut self, silence: Duration) -> Result<Progress<'static>, Error>;
 
-    /// The message that was completed last. Empty if none is.
+    /// Returns the message that was completed last; empty if there is none.
     fn message(&self) -> &[u8];
 
-    /// Forgets a partial message, as after a reconnect.
+    /// Discards a partial message, for example after a reconnect.
     fn reset(&mut self);
 }
 
-/// Puts one message into a frame, run by run.
+/// Encodes one message into a frame, run by run.
 pub trait Encoder {
-    /// The shortest `out` with which every call makes progress.
+    /// The shortest `out`, in bytes, with which every call makes progress.
     const MIN_OUT: usize;
 
     /// Writes the next bytes of the frame of `message` to the front of `out` and returns how many.
     ///
-    /// Returns 0 exactly when the frame is complete, if `out` holds at least [`MIN_OUT`](Self::MIN_OUT) bytes.
+    /// Returns 0 exactly when the frame is complete, if `out` holds at least
+    /// [`MIN_OUT`](Self::MIN_OUT) bytes.
     ///
-    /// `message` is the one that the encoder was made for. Another one yields garbage on the line, but no panic, and
-    /// the frame still ends.
+    /// `message` must be the one that the encoder was made for. Another one yields garbage on the
+    /// line, but no panic, and the frame still ends.
     fn next(&mut self, message: &[u8], out: &mut [u8]) -> usize;
 }
 
-/// How long the buffers of a link must be, all in bytes. They depend on the framing and on its receive buffer only.
+/// The buffer lengths that a link needs, all in bytes. They depend only on the framing and its
+/// receive buffer.
 ///
-/// `Console::sizes_of(512).memory()`, for example, is a constant: the length of an array in a static.
+/// `Console::sizes_of(512).memory()`, for example, is a constant: the length of an array in a
+/// static.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "framings outside of the crate return it")]
 pub struct Sizes {
-    /// The longest message that the framing's receive buffer takes; `tx`, where messages to send are built, should hold
-    /// as much.
+    /// The longest message that fits the framing's receive buffer; `tx`, where messages to send are
+    /// built, should be as long.
     pub message: usize,
-    /// The buffer size that a device with this framing may promise to its peers, in SMP's parameters for example. Peers
-    /// fill it less their [`OVERHEAD`](Framing::OVERHEAD).
+    /// The buffer size that a device with this framing may promise to its peers, for example in the
+    /// parameters of SMP. A peer subtracts its [`OVERHEAD`](Framing::OVERHEAD).
     pub buffer: usize,
-    /// The most bytes sent in one write: a line on the console, the longest frame where it has to be
-    /// [whole](Framing::WHOLE), 128 elsewhere.
+    /// The most bytes sent in one write: a line on the console, the longest frame if it must be
+    /// [whole](Framing::WHOLE), else 128.
     pub out: usize,
-    /// The least that one read of the port has to take: 64 from streams, the longest datagram from datagrams.
+    /// The minimum length of a read of the port: 64 for streams, the longest datagram for
+    /// datagrams.
     pub read: usize,
 }
 
 impl Sizes {
-    /// The sizes of a framing over a stream, which may cut its frames where it likes.
+    /// Returns the sizes of a framing over a stream, whose frames may be cut anywhere.
     pub(crate) const fn of_stream(message: usize, buffer: usize) -> Self {
         Self { message, buffer, out: 128, read: 64 }
     }
 
-    /// The memory of a link that holds all of these: a message to send, what is written and what is read.
+    /// Returns the length of one memory that holds all parts: a message to send, bytes to write and
+    /// bytes read.
     #[must_use]
     pub const fn memory(self) -> usize {
         self.message.saturating_add(self.out).saturating_add(self.read)

@@ -1,14 +1,14 @@
 //! The MCUboot image format, and the device side of an upgrade.
 //!
-//! An image file, and where it lies in a slot (all numbers little-endian):
+//! An image file and its place in a slot (all numbers little-endian):
 //!
 //! ```text
-//!   offset 0                 header_len           + body_len          + protected_len      + total
-//!   ├─ header (32) ─ padding ─┼─ body ──────────────┼─ protected TLVs ────┼─ TLVs ─────────────┤ … │ trailer │ end of the slot
-//!   └──────────── covered by the image hash ──────────────────────────────┘  └ holds the hash
+//!   offset 0                 header_len   + body_len       + protected_len  + total
+//!   ├─ header (32) ─ padding ─┼─ body ──────┼─ protected TLVs ─┼─ TLVs ─────────┤ … │ trailer │
+//!   └──────────── covered by the image hash ───────────────────┘  └ holds the hash    end of slot
 //!
-//!   header  0        4          8          10            12       16    20    21    22       24    28
-//!           3db8f396 load_addr  header_len protected_len body_len flags major minor revision build 0
+//!   header  0        4         8          10            12       16    20    21    22   24    28
+//!           3db8f396 load_addr header_len protected_len body_len flags major minor rev. build 0
 //!
 //!   TLV area  magic u16 (6908 protected, 6907 not), total u16 (with these four bytes), entries
 //!   entry     type u16, length u16, value; packed
@@ -17,13 +17,13 @@
 //! The *hash* of an image is the value of its one hash TLV; it identifies the image in the image
 //! commands. It is not the SHA-256 of the file that an upload carries.
 //!
-//! | you want | start at |
+//! | to | start at |
 //! |---|---|
 //! | read an image file in memory, check its hash | [`Image`] |
 //! | read the identity of an image file piece by piece | [`ImageFile`] |
 //! | read or write its header | [`Header`], [`Version`] |
 //! | make an image | [`build::Builder`] |
-//! | read the trailer of a slot, tell what the bootloader does next | `trailer` (feature `mcuboot`) |
+//! | read the trailer of a slot, predict the next boot | `trailer` (feature `mcuboot`) |
 //! | receive an upgrade on a device | `slots::Slots` and `flash::run` (feature `mcuboot`) |
 //! | ask MCUboot which slot is running | `shared_data::SharedData` (feature `mcuboot`) |
 //!
@@ -39,7 +39,7 @@
 //!
 //! let image = Image::parse(&file[..len])?;
 //! assert_eq!(image.header().version(), version);
-//! image.verify(&mut Sha256::new())?; // its contents have the hash that it carries
+//! image.verify(&mut Sha256::new())?; // its contents match its hash
 //!
 //! file[40] ^= 1;
 //! assert_eq!(Image::parse(&file[..len])?.verify(&mut Sha256::new()), Err(Error::Mismatch));
@@ -49,11 +49,11 @@
 //! # fn main() {}
 //! ```
 //!
-//! On a device, `slots::Slots` does the image commands of a server: `examples/dfu_server.rs` is a
-//! whole one, and the guide says how firmware confirms itself and which boot mode to choose.
+//! On a device, `slots::Slots` handles the image commands of a server: `examples/dfu_server.rs` is
+//! a complete one, and the guide explains self-confirmation and the choice of a boot mode.
 //!
-//! A hash is not a signature. Everything here keeps damaged images from being started; who may
-//! start which image is decided by the bootloader alone, which checks the signature.
+//! A hash is not a signature. This module keeps damaged images from being started; the bootloader
+//! alone decides which images may start, by their signature.
 //!
 //! Sources: MCUboot's `design.md`, `bootutil/image.h` and `bootutil_public.h`.
 //!
@@ -62,8 +62,6 @@
 
 #[cfg(feature = "mcuboot")]
 pub mod flash;
-#[cfg(all(feature = "async", feature = "mcuboot"))]
-pub mod flash_async;
 mod format;
 #[cfg(feature = "mcuboot")]
 pub mod shared_data;

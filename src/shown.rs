@@ -1,8 +1,7 @@
-//! What types print of themselves that hold what must not be printed.
+//! Debug output for types with data that must not be logged.
 
-/// Implements `Debug` and, by feature, `defmt::Format`, with one text for both: payloads, values of
-/// settings, file contents and whatever else an application hands over appear as lengths, if at
-/// all.
+/// Implements `Debug` and, by feature, `defmt::Format` with one text for both. Payloads, settings,
+/// file contents and other data of the application appear as lengths, if at all.
 macro_rules! shown {
     ([$($generics:tt)*] $type:ty, |$it:pat_param| $text:literal $(, $value:expr)*) => {
         impl<$($generics)*> core::fmt::Debug for $type {

@@ -1,22 +1,22 @@
-//! Bytes that can be read at an offset: what a [`Routine`](crate::routine::Routine) sends.
+//! Bytes for a [`Routine`](crate::routine::Routine) to send, readable at any offset.
 
-/// Bytes that a routine sends, which it can read at any offset, again and again.
+/// Bytes that a routine sends. It reads them at any offset, possibly several times.
 ///
-/// A slice is one; a file, an external flash or a decoder of another file format need a few lines.
+/// A slice is a source; a file, an external flash or a decoder of another file format needs a few
+/// lines.
 pub trait Source {
-    /// How many bytes there are. Must not change.
+    /// Returns the length in bytes, which must not change.
     fn len(&self) -> u64;
 
-    /// Fills `into` with the bytes from `offset` on. Never asked for bytes beyond
-    /// [`len`](Self::len).
+    /// Fills `into` with the bytes from `offset` on. A routine never reads past [`len`](Self::len).
     ///
     /// # Errors
     ///
-    /// [`SourceFailed`] if they cannot be read; what exactly went wrong is for the source to
-    /// remember.
+    /// We: [`SourceFailed`] if they cannot be read. A source that has details must keep them
+    /// itself.
     fn read(&mut self, offset: u64, into: &mut [u8]) -> Result<(), SourceFailed>;
 
-    /// Whether there are no bytes.
+    /// Returns true if there are no bytes.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -25,6 +25,7 @@ pub trait Source {
 /// A [`Source`] could not be read: our fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "sources outside of the crate return it")]
 pub struct SourceFailed;
 
 impl core::fmt::Display for SourceFailed {
@@ -41,10 +42,11 @@ impl Source for &[u8] {
     }
 
     fn read(&mut self, offset: u64, into: &mut [u8]) -> Result<(), SourceFailed> {
+        // Checked although a routine stays within the length: the length may have changed.
         let start = usize::try_from(offset).or(Err(SourceFailed))?;
         let end = start.checked_add(into.len()).ok_or(SourceFailed)?;
         let bytes = self.get(start..end).ok_or(SourceFailed)?;
-        into.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+        crate::bytes::copy(bytes, into);
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
-//! Flash and bootloader for tests and for simulated devices.
+//! A simulated flash and boot loader, for tests and simulated devices.
 //!
-//! [`RamNor`] has the rules of a real NOR flash and breaks when it is told to; `bootloader` (with
-//! the feature `mcuboot`) does at a reset what MCUboot's swap mode does, as far as a client can see
+//! [`RamNor`] follows the rules of a real NOR flash and fails on request; `bootloader` (with the
+//! feature `mcuboot`) does at a reset what MCUboot's swap mode does, as far as a client can observe
 //! it.
 //!
 //! ```
@@ -53,36 +53,38 @@ shown!(
     |nor| "RamNor({} bytes, {:?})", nor.memory.len(), nor.counters
 );
 
-/// What goes wrong at one operation.
+/// A failure of one operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub enum Fault {
-    /// It does nothing and fails. The next one works again.
+    /// The operation does nothing and fails. The next one works again.
     Fail,
-    /// It does nothing and says it did. A read gives what is there.
+    /// An erase or write does nothing and reports success. A read works.
     Silent,
-    /// Power goes before it. Everything fails until [`RamNor::power_on`].
+    /// Power fails before the operation. Everything fails until [`RamNor::power_on`].
     Cut,
-    /// Power goes while it is at work. Where and what it leaves behind depends on the seed: a write
-    /// has done some units and part of the next one, an erase leaves random bytes.
+    /// Power fails during the operation. The seed decides how far it got: a write has done some
+    /// units and part of the next one, an erase leaves random bytes.
     Tear(u32),
 }
 
-/// What a [`RamNor`] was asked to do.
+/// The operations of a [`RamNor`] so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct Counters {
-    /// Reads.
+    /// Number of reads.
     pub reads: u32,
-    /// Writes.
+    /// Number of writes.
     pub writes: u32,
-    /// Pages erased.
+    /// Number of pages erased.
     pub erases: u32,
-    /// Reads, writes and erases: the number by which a fault is planned.
+    /// Number of reads, writes and erases together, by which a fault is planned.
     pub operations: u32,
 }
 
-/// Why a [`RamNor`] refused an operation.
+/// The reason why an operation of a [`RamNor`] failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
@@ -93,9 +95,9 @@ pub enum Error {
     OutOfBounds,
     /// The caller: the bytes to be written are not erased.
     NotErased,
-    /// A planned fault.
+    /// The test: a planned fault.
     Failed,
-    /// There is no power.
+    /// The test: there is no power after a planned fault.
     PowerLoss,
 }
 
@@ -133,62 +135,62 @@ impl NorFlashError for Error {
 }
 
 impl<'m, const WRITE: usize, const ERASE: usize, const READ: usize> RamNor<'m, WRITE, ERASE, READ> {
-    /// A flash with this memory as its contents, whose erased bytes are FF. The capacity is what
-    /// the memory holds of whole erase pages.
+    /// A flash with this memory as its contents, whose erased bytes are FF. The capacity is the
+    /// whole erase pages in the memory.
     pub fn new(memory: &'m mut [u8]) -> Self {
         let whole = memory.chunks_exact(ERASE.max(1)).count().saturating_mul(ERASE);
         let memory = memory.get_mut(..whole).unwrap_or(&mut []);
         Self { memory, erased: 0xFF, powered: true, plan: None, counters: Counters::default() }
     }
 
-    /// The same flash with another value of erased bytes.
+    /// Sets the value of erased bytes.
     #[must_use]
     pub fn with_erased(self, erased: u8) -> Self {
         Self { erased, ..self }
     }
 
-    /// Erases everything, free of charge and faults.
+    /// Erases everything, without counting and without faults.
     #[must_use]
     pub fn blank(self) -> Self {
         self.memory.fill(self.erased);
         self
     }
 
-    /// Lets the `nth` operation from now on (0 is the next one) go wrong.
+    /// Plans a fault of the `nth` operation from now on; 0 is the next one.
     pub fn plan(&mut self, nth: u32, fault: Fault) {
         self.plan = Some((self.counters.operations.wrapping_add(nth), fault));
     }
 
-    /// Turns the power on again, and forgets a planned fault.
+    /// Turns the power on again, and cancels a planned fault.
     pub fn power_on(&mut self) {
         self.powered = true;
         self.plan = None;
     }
 
-    /// Whether a planned fault still waits.
+    /// Returns true if a planned fault has not happened yet.
     #[must_use]
     pub fn is_planned(&self) -> bool {
         self.plan.is_some()
     }
 
-    /// What was asked for so far.
+    /// Returns the number of operations so far.
     #[must_use]
     pub fn counters(&self) -> Counters {
         self.counters
     }
 
-    /// The contents.
+    /// Returns the contents.
     #[must_use]
     pub fn memory(&self) -> &[u8] {
         self.memory
     }
 
-    /// The contents, to be changed behind the driver's back.
+    /// Returns the contents for changes that bypass the rules of the flash.
     pub fn memory_mut(&mut self) -> &mut [u8] {
         self.memory
     }
 
-    /// Counts an operation; says whether a fault is due.
+    /// Counts an operation; returns the fault that is due, if any.
     fn start(&mut self) -> Result<Option<Fault>, Error> {
         if !self.powered {
             return Err(Error::PowerLoss);
@@ -201,6 +203,7 @@ impl<'m, const WRITE: usize, const ERASE: usize, const READ: usize> RamNor<'m, W
         match fault {
             Fault::Fail => Err(Error::Failed),
             Fault::Silent => Ok(Some(fault)),
+            // The power stays off until the test turns it on again.
             Fault::Cut => {
                 self.powered = false;
                 Err(Error::PowerLoss)
@@ -212,6 +215,7 @@ impl<'m, const WRITE: usize, const ERASE: usize, const READ: usize> RamNor<'m, W
         }
     }
 
+    /// Returns the `len` bytes at `offset`.
     fn bytes(&mut self, offset: u32, len: usize) -> &mut [u8] {
         let offset = usize::try_from(offset).unwrap_or(usize::MAX);
         self.memory.get_mut(offset..).and_then(|rest| rest.get_mut(..len)).unwrap_or(&mut [])
@@ -258,7 +262,7 @@ impl<const WRITE: usize, const ERASE: usize, const READ: usize> NorFlash for Ram
         match fault {
             Some(Fault::Silent) => Ok(()),
             Some(Fault::Tear(seed)) => {
-                // Some bytes erased, some untouched, some neither.
+                // A half of the bytes is erased, a quarter untouched, a quarter random.
                 let mut random = Random::new(seed);
                 for byte in bytes {
                     match random.next() & 3 {
@@ -278,10 +282,12 @@ impl<const WRITE: usize, const ERASE: usize, const READ: usize> NorFlash for Ram
 
     fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), Error> {
         let fault = self.start()?;
+        // Refused operations count as well: a fault is planned by the number of calls.
         check_write(self, offset, bytes.len())?;
         self.counters.writes = self.counters.writes.wrapping_add(1);
         let erased = self.erased;
         let place = self.bytes(offset, bytes.len());
+        // Real flash would program the bitwise AND: a bug that a test must see.
         if place.iter().any(|byte| *byte != erased) {
             return Err(Error::NotErased);
         }
@@ -340,20 +346,20 @@ mod asynch {
     }
 }
 
-/// A small generator of random numbers (xorshift), the same on every machine.
+/// A small generator of pseudo-random numbers (xorshift), the same on every machine.
 #[derive(Debug, Clone)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Random(u32);
 
 impl Random {
-    /// The sequence of this seed.
+    /// Starts the sequence of this seed.
     #[must_use]
     pub const fn new(seed: u32) -> Self {
-        // Neighbouring seeds shall not begin alike, and 0 would stay 0.
+        // Spreads neighbouring seeds apart, and avoids 0, which would stay 0.
         Self(seed.wrapping_mul(0x9E37_79B9) ^ 0x5DEE_CE66 | 1)
     }
 
-    /// The next number.
+    /// Returns the next number.
     pub const fn next(&mut self) -> u32 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 17;
@@ -361,18 +367,18 @@ impl Random {
         self.0
     }
 
-    /// The next byte.
+    /// Returns the next byte.
     pub const fn byte(&mut self) -> u8 {
         let [byte, ..] = self.next().to_be_bytes();
         byte
     }
 
-    /// A number below `limit`; 0 if that is 0.
+    /// Returns a number below `limit`; 0 if `limit` is 0.
     pub fn below(&mut self, limit: usize) -> usize {
         usize::try_from(self.next()).unwrap_or(0).checked_rem(limit).unwrap_or(0)
     }
 
-    /// Fills `bytes`.
+    /// Fills `bytes` with random bytes.
     pub fn fill(&mut self, bytes: &mut [u8]) {
         for byte in bytes {
             *byte = self.byte();

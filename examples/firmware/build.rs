@@ -1,4 +1,4 @@
-//! Gives the linker the memory map and the interrupt names of the board that belongs to the target.
+//! Passes the memory map and the interrupt names of the target's board to the linker.
 
 use std::{env, fs, path::PathBuf};
 

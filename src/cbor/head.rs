@@ -1,4 +1,4 @@
-//! The head of an item: its first byte, and the argument behind it.
+//! Reads the head of an item: its first byte, and the argument after it.
 
 use super::Malformed;
 
@@ -11,9 +11,9 @@ pub(super) const ARRAY: u8 = 4;
 pub(super) const MAP: u8 = 5;
 pub(super) const TAG: u8 = 6;
 
-/// In place of an argument: items follow until a break.
+/// The low bits of a first byte whose items end with a break.
 pub(super) const INDEFINITE: u8 = 31;
-/// Ends the items of an indefinite length.
+/// The end of an indefinite string, array or map.
 pub(super) const BREAK: u8 = 0xFF;
 
 /// The first byte of an item.
@@ -21,52 +21,62 @@ pub(super) const BREAK: u8 = 0xFF;
 pub(super) struct Initial(pub(super) u8);
 
 impl Initial {
+    /// Returns the major type.
     pub(super) const fn major(self) -> u8 {
         self.0 >> 5
     }
 
-    /// What is in place of an argument, or how long that is.
+    /// Returns the low five bits: a small argument, or the code for its length.
     const fn info(self) -> u8 {
         self.0 & 0x1F
     }
 
+    /// Returns true if the items end with a break.
     pub(super) const fn is_indefinite(self) -> bool {
         self.info() == INDEFINITE
     }
 }
 
-/// An argument as a length: more than there can be if it does not fit.
+/// Converts an argument to a length; one that does not fit becomes more than any payload.
 pub(super) fn length(argument: u64) -> usize {
     usize::try_from(argument).unwrap_or(usize::MAX)
 }
 
-/// Reads past the first byte.
+/// Returns true if a break comes next.
+pub(super) fn at_break(rest: &[u8]) -> bool {
+    rest.first() == Some(&BREAK)
+}
+
+/// Reads one byte.
 pub(super) fn byte(rest: &mut &[u8]) -> Result<u8, Malformed> {
-    let (first, behind) = rest.split_first().ok_or(Malformed)?;
-    *rest = behind;
+    let (first, after) = rest.split_first().ok_or(Malformed)?;
+    *rest = after;
     Ok(*first)
 }
 
-/// Reads past the first `len` bytes.
+/// Reads `len` bytes.
 pub(super) fn take<'b>(rest: &mut &'b [u8], len: usize) -> Result<&'b [u8], Malformed> {
-    let (taken, behind) = rest.split_at_checked(len).ok_or(Malformed)?;
-    *rest = behind;
+    let (taken, after) = rest.split_at_checked(len).ok_or(Malformed)?;
+    *rest = after;
     Ok(taken)
 }
 
-/// Reads the first byte of an item, and the argument behind it: into its place, since both in one value would not fit the
-/// registers. An indefinite length leaves the place as it was.
+/// Reads the first byte of an item, and its argument into `argument`, which stays unchanged for an
+/// indefinite length. An output parameter, because both in one value do not fit the registers.
 pub(super) fn head(rest: &mut &[u8], argument: &mut u64) -> Result<Initial, Malformed> {
     #[cfg(test)]
     super::work::head();
     let initial = Initial(byte(rest)?);
     match initial.info() {
         info @ 0..=23 => *argument = info.into(),
+        // 1, 2, 4 or 8 bytes follow. Peers may use more than necessary, so any width is accepted.
         info @ 24..=27 => {
             let bytes = take(rest, 1 << (info - 24))?;
             *argument = bytes.iter().fold(0, |argument, byte| argument << 8 | u64::from(*byte));
         }
+        // Numbers, tags and simple values have no indefinite form.
         INDEFINITE if (BYTES..=MAP).contains(&initial.major()) => {}
+        // 28 to 30 are reserved.
         _ => return Err(Malformed),
     }
     Ok(initial)

@@ -1,25 +1,26 @@
-//! The keys of a struct.
+//! The key names of a struct, in wire format.
 
-/// The keys that a struct knows, as they stand on the wire, one behind the other: `\x63off\x63len`.
-///
-/// A list of `&str` would take seven bytes more for each on a 32-bit target; and head and text are compared, or written, at
-/// once.
+/// The key names of a struct as encoded text, one after the other: `\x63off\x63len`. A list of
+/// `&str` takes seven bytes more for each key on a 32-bit target. In this form, head and text are
+/// compared, or written, in one step.
 #[derive(Clone, Copy)]
 pub(crate) struct Keys(&'static [u8]);
 
 impl Keys {
-    /// How many there may be: what the head of a map counts in one byte, less one that may be put in front.
+    /// The maximum number of keys: the head of a map counts 23 in one byte, one of which a server
+    /// may add.
     pub(super) const MOST: usize = 22;
-    /// The longest of them: its length stands in the first byte.
+    /// The maximum length of a key: the first byte of text holds up to 23.
     const LONGEST: usize = 23;
-    /// The first byte of an empty one.
+    /// The first byte of an empty text.
     const HEAD: u8 = 0x60;
 
+    /// Keys that are encoded already, by [`encode`](Self::encode).
     pub(crate) const fn new(encoded: &'static [u8]) -> Self {
         Self(encoded)
     }
 
-    /// How many bytes the keys take.
+    /// Returns the encoded length of the keys.
     pub(crate) const fn len(mut keys: &[&str]) -> usize {
         assert!(keys.len() <= Self::MOST, "a map with a head of one byte");
         let mut len = 0;
@@ -31,6 +32,7 @@ impl Keys {
         len
     }
 
+    /// Encodes the keys; `N` is their [`len`](Self::len).
     #[expect(
         clippy::indexing_slicing,
         clippy::cast_possible_truncation,
@@ -52,18 +54,22 @@ impl Keys {
         encoded
     }
 
-    /// Takes the first of them, with its head.
+    /// Removes the first key and returns it with its head.
     pub(super) fn take(&mut self) -> Option<&'static [u8]> {
+        // The head is 0x60 plus the length, which `encode` has checked to be below 24.
         let len = usize::from(self.0.first()? ^ Self::HEAD);
         let (key, rest) = self.0.split_at_checked(1 + len)?;
         self.0 = rest;
         Some(key)
     }
 
-    /// The place of the key that it is; the number of keys if it is unknown. Leaves what stands behind it.
-    #[inline(never)] // A call of its own: most keys come when they are expected.
+    /// Returns the index of the first key for which `is` returns true, else the number of keys. The
+    /// keys after it remain.
+    // Not inlined: keys usually arrive in the order of the struct, so this is the slow path.
+    #[inline(never)]
     pub(super) fn find(&mut self, mut is: impl FnMut(&[u8]) -> bool) -> usize {
         let mut place = 0;
+        // The head has the length only, which the comparison of the contents includes.
         while let Some([_head, key @ ..]) = self.take() {
             if is(key) {
                 break;
@@ -74,7 +80,7 @@ impl Keys {
     }
 }
 
-/// The keys of a struct, as [`Keys`].
+/// Makes the [`Keys`] of a struct.
 macro_rules! keys {
     ($($key:literal),*) => {{
         const LIST: &[&str] = &[$($key),*];

@@ -1,4 +1,4 @@
-//! Lists and tables, read one by one.
+//! Lists and tables whose elements are decoded lazily.
 
 use core::fmt;
 
@@ -8,19 +8,22 @@ use super::value::Value;
 use super::writer::Writer;
 use super::{BufferFull, Malformed};
 
-/// A list of values: read lazily from a payload, or lent from a slice to be written. One that was read is written as it came.
+/// A list of values, decoded lazily from a payload, or borrowed from a slice to encode. A decoded
+/// list re-encodes its elements byte for byte.
 #[derive(Clone, Copy)]
 pub struct List<'b, T>(Source<'b, T>);
 
+/// The origin of the elements.
 #[derive(Clone, Copy)]
 enum Source<'b, T> {
-    /// Encoded elements that were all read once without an error, and how many they are.
+    /// Encoded elements that were all decoded once without an error, and their number.
     Encoded(&'b [u8], u32),
+    /// Elements to encode.
     Slice(&'b [T]),
 }
 
 impl<'b, T: Value<'b> + Copy> List<'b, T> {
-    /// The elements, in order.
+    /// Iterates over the elements, in order.
     pub fn iter(&self) -> impl Iterator<Item = T> + use<'b, T> {
         let (encoded, mut slice) = match self.0 {
             Source::Encoded(encoded, _) => (encoded, [].iter()),
@@ -34,7 +37,7 @@ impl<'b, T: Value<'b> + Copy> List<'b, T> {
         )
     }
 
-    /// Whether there are none.
+    /// Returns true if there are no elements.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.iter().next().is_none()
@@ -80,6 +83,7 @@ impl<'b, T: Value<'b> + Copy> Value<'b> for List<'b, T> {
         let (mut elements, mut count) = (&[][..], 0u32);
         while items.more(reader)? {
             T::read(reader)?;
+            // Without the break of an indefinite list: it is written with its number.
             elements = reader.since(start);
             count = count.wrapping_add(1);
         }
@@ -100,13 +104,13 @@ impl<'b, T: Value<'b> + Copy> Value<'b> for List<'b, T> {
     }
 }
 
-/// A map from names to values: read lazily from a payload, or lent from a slice to be written. One that was read is written
-/// as it came.
+/// A map from names to values, decoded lazily from a payload, or borrowed from a slice to encode. A
+/// decoded map re-encodes its rows byte for byte.
 #[derive(Clone, Copy)]
 pub struct Table<'b, T>(Source<'b, (Text<'b>, T)>);
 
 impl<'b, T: Value<'b> + Copy> Table<'b, T> {
-    /// Names and values, in order.
+    /// Iterates over names and values, in order.
     pub fn iter(&self) -> impl Iterator<Item = (Text<'b>, T)> + use<'b, T> {
         let (encoded, mut slice) = match self.0 {
             Source::Encoded(encoded, _) => (encoded, [].iter()),
@@ -122,7 +126,7 @@ impl<'b, T: Value<'b> + Copy> Table<'b, T> {
         })
     }
 
-    /// The value of `name`.
+    /// Returns the value of `name`, the first one if there are several.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<T> {
         self.iter().find(|(known, _)| *known == name).map(|(_, value)| value)

@@ -1,52 +1,54 @@
-//! The cursor.
+//! Reads CBOR through a cursor.
 
 use super::Malformed;
-use super::head::{self, ARRAY, BREAK, BYTES, Initial, MAP, NEGATIVE, TAG, TEXT, UNSIGNED, length};
+use super::head::{self, ARRAY, BYTES, Initial, MAP, NEGATIVE, TAG, TEXT, UNSIGNED, length};
 use super::keys::Keys;
+use super::level::Level;
 use super::string::{Bytes, Chunks, Text};
 use crate::shown::shown;
 
-/// How deep values may be nested, the payload's own map included.
+/// The maximum nesting of values, the map of the payload included.
 pub const DEPTH: usize = 8;
 
-/// One item, read to its end.
+/// One decoded item. Lists and maps are decoded when their contents are read.
 #[derive(Debug, Clone, Copy)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub enum Item<'b> {
-    /// A number that is not negative.
+    /// A number of at least 0.
     Unsigned(u64),
-    /// A negative number: -1 less this.
+    /// A negative number, as `n` for -1 - `n`.
     Negative(u64),
     /// A byte string.
     Bytes(Bytes<'b>),
     /// Text.
     Text(Text<'b>),
-    /// An array: the reader stands in front of it, and has nothing else.
+    /// An array, as a reader over it and nothing else.
     Array(Reader<'b>),
-    /// A map, in the same way.
+    /// A map, as a reader over it and nothing else.
     Map(Reader<'b>),
     /// `true` or `false`.
     Boolean(bool),
     /// `null`.
     Null,
-    /// What is only ever skipped: floats, tags, simple values.
+    /// An item that is only skipped: a float, a tag, a simple value.
     Other,
 }
 
 impl Item<'_> {
-    /// The number, if it fits 64 bits with its sign.
+    /// Returns a number that fits 64 bits with its sign.
     pub(super) fn signed(self) -> Result<i64, Malformed> {
         match self {
             Self::Unsigned(number) => i64::try_from(number).or(Err(Malformed)),
-            // Stored less one and without its sign: its bits turned over.
+            // CBOR stores -1 - n as n, which is the complement of the value.
             Self::Negative(number) => i64::try_from(number).map(|number| !number).or(Err(Malformed)),
             _ => Err(Malformed),
         }
     }
 }
 
-/// A cursor over one CBOR payload. Every read either advances past what it returns or fails; after a failure the
-/// cursor stands somewhere in the item.
+/// A cursor over one CBOR payload. Every read either advances past its result or fails; after an
+/// error the cursor is somewhere in the item.
 #[derive(Clone, Copy)]
 pub struct Reader<'b> {
     rest: &'b [u8],
@@ -55,28 +57,31 @@ pub struct Reader<'b> {
 shown!(Reader<'_>, |reader| "Reader({} bytes)", reader.rest.len());
 
 impl<'b> Reader<'b> {
-    /// A cursor at the start of a payload. No bytes are an empty map.
+    /// A cursor at the start of a payload. An empty payload is an empty map.
+    // Not inlined: 20 bytes for each kind of request.
     #[must_use]
-    #[inline(never)] // 20 bytes for each kind of request.
+    #[inline(never)]
     pub const fn new(payload: &'b [u8]) -> Self {
         Self { rest: if payload.is_empty() { &[0xA0] } else { payload } }
     }
 
-    /// A cursor over items that were checked before.
+    /// A cursor over items that have been checked before.
     pub(super) const fn over(items: &'b [u8]) -> Self {
         Self { rest: items }
     }
 
-    /// The bytes that are not read yet.
+    /// Returns the bytes that have not been read yet.
     #[must_use]
     pub const fn rest(&self) -> &'b [u8] {
         self.rest
     }
 
+    /// Reads one byte.
     fn byte(&mut self) -> Result<u8, Malformed> {
         head::byte(&mut self.rest)
     }
 
+    /// Reads `len` bytes.
     fn take(&mut self, len: usize) -> Result<&'b [u8], Malformed> {
         head::take(&mut self.rest, len)
     }
@@ -89,7 +94,7 @@ impl<'b> Reader<'b> {
     ///
     /// # Errors
     ///
-    /// [`Malformed`] if none stands here.
+    /// The peer: [`Malformed`] if the next item is something else.
     pub fn unsigned(&mut self) -> Result<u64, Malformed> {
         match self.item()? {
             Item::Unsigned(number) => Ok(number),
@@ -101,7 +106,7 @@ impl<'b> Reader<'b> {
     ///
     /// # Errors
     ///
-    /// [`Malformed`] if none stands here.
+    /// The peer: [`Malformed`] if the next item is something else.
     pub fn signed(&mut self) -> Result<i64, Malformed> {
         self.item()?.signed()
     }
@@ -110,7 +115,7 @@ impl<'b> Reader<'b> {
     ///
     /// # Errors
     ///
-    /// [`Malformed`] if neither stands here.
+    /// The peer: [`Malformed`] if the next item is something else.
     pub fn boolean(&mut self) -> Result<bool, Malformed> {
         match self.item()? {
             Item::Boolean(value) => Ok(value),
@@ -118,7 +123,7 @@ impl<'b> Reader<'b> {
         }
     }
 
-    /// Whether the next item is a map; reads nothing.
+    /// Returns true if the next item is a map; reads nothing.
     #[must_use]
     pub fn at_map(&self) -> bool {
         self.rest.first().is_some_and(|initial| initial >> 5 == MAP)
@@ -128,7 +133,7 @@ impl<'b> Reader<'b> {
     ///
     /// # Errors
     ///
-    /// [`Malformed`] if none stands here.
+    /// The peer: [`Malformed`] if the next item is something else.
     pub fn text(&mut self) -> Result<Text<'b>, Malformed> {
         match self.item()? {
             Item::Text(text) => Ok(text),
@@ -140,7 +145,7 @@ impl<'b> Reader<'b> {
     ///
     /// # Errors
     ///
-    /// [`Malformed`] if none stands here.
+    /// The peer: [`Malformed`] if the next item is something else.
     pub fn bytes(&mut self) -> Result<Bytes<'b>, Malformed> {
         match self.item()? {
             Item::Bytes(bytes) => Ok(bytes),
@@ -148,7 +153,7 @@ impl<'b> Reader<'b> {
         }
     }
 
-    /// Reads past these bytes if they stand here, and says so.
+    /// Skips these bytes if they come next; returns true if so.
     fn take_if(&mut self, item: &[u8]) -> bool {
         match self.rest.strip_prefix(item) {
             Some(rest) => {
@@ -159,7 +164,7 @@ impl<'b> Reader<'b> {
         }
     }
 
-    /// What stands behind the head of a string.
+    /// Reads a string after its head.
     fn string(&mut self, initial: Initial, len: usize) -> Result<Chunks<'b>, Malformed> {
         if !initial.is_indefinite() {
             return self.take(len).map(Chunks::whole);
@@ -167,6 +172,7 @@ impl<'b> Reader<'b> {
         let (start, mut len) = (self.rest, 0);
         while !self.at_break() {
             let chunk = self.head(&mut len)?;
+            // RFC 8949, section 3.2.3: chunks have the type of the string and a definite length.
             if chunk.major() != initial.major() || chunk.is_indefinite() {
                 return Err(Malformed);
             }
@@ -177,61 +183,65 @@ impl<'b> Reader<'b> {
         Ok(Chunks::chunked(chunks))
     }
 
-    /// What was read since the cursor stood at `start`.
+    /// Returns the bytes that were read since the cursor was at `start`.
     pub(super) fn since(&self, start: &'b [u8]) -> &'b [u8] {
         start.get(..start.len().saturating_sub(self.rest.len())).unwrap_or_default()
     }
 
+    /// Returns true if a break comes next.
     fn at_break(&self) -> bool {
-        self.rest.first() == Some(&BREAK)
+        head::at_break(self.rest)
     }
 
-    /// Enters a map: its keys and values follow, as [`Items::more`] says.
+    /// Enters a map: read keys and values as long as [`Items::more`] returns true.
     ///
     /// # Errors
     ///
-    /// [`Malformed`] if no map stands here.
+    /// The peer: [`Malformed`] if the next item is something else.
     pub fn entries(&mut self) -> Result<Items, Malformed> {
         self.items(MAP)
     }
 
-    /// Enters an array: its elements follow, as [`Items::more`] says.
+    /// Enters an array: read elements as long as [`Items::more`] returns true.
     ///
     /// # Errors
     ///
-    /// [`Malformed`] if no array stands here.
+    /// The peer: [`Malformed`] if the next item is something else.
     pub fn elements(&mut self) -> Result<Items, Malformed> {
         self.items(ARRAY)
     }
 
+    /// Enters a map or an array.
     fn items(&mut self, major: u8) -> Result<Items, Malformed> {
         let mut count = 0;
         let initial = self.head(&mut count)?;
         match initial.major() == major {
-            true if initial.is_indefinite() => Ok(Items::INDEFINITE),
-            true => self.counted(length(count)).map(Items),
+            true if initial.is_indefinite() => Ok(Items(Rest::UntilBreak)),
+            true => self.counted(length(count)).map(|count| Items(Rest::Counted(count))),
             false => Err(Malformed),
         }
     }
 
-    /// Each item takes at least one byte, so that a larger count is a lie; knowing it early bounds every loop.
+    /// Returns `count` if the payload can hold that many items. Each takes at least one byte, so a
+    /// larger count is wrong; to reject it here bounds every loop.
     fn counted(&self, count: usize) -> Result<usize, Malformed> {
         if count <= self.rest.len() { Ok(count) } else { Err(Malformed) }
     }
 
-    /// Reads one item of any kind, nested at most [`DEPTH`] - 1 deep: a map stands around it already.
+    /// Reads one item of any kind, nested at most [`DEPTH`] - 1 deep, because it is inside a map.
     ///
     /// # Errors
     ///
-    /// [`Malformed`] if the item is cut off, nested deeper, or no CBOR.
-    #[cfg_attr(not(target_os = "none"), inline(always))] // For speed on a host, as `fields`.
+    /// The peer: [`Malformed`] if the item is cut off, nested deeper, or not CBOR.
+    // Inlined on a host for speed, as `fields`.
+    #[cfg_attr(not(target_os = "none"), inline(always))]
     pub fn item(&mut self) -> Result<Item<'b>, Malformed> {
         let mut item = Item::Other;
         self.item_to(&mut item)?;
         Ok(item)
     }
 
-    /// Reads one item to where it is wanted.
+    /// Reads one item into `item`.
     #[cfg_attr(not(target_os = "none"), inline(always))]
     fn item_to(&mut self, item: &mut Item<'b>) -> Result<(), Malformed> {
         let start = self.rest;
@@ -245,12 +255,14 @@ impl<'b> Reader<'b> {
                 if major == TEXT { Item::Text(Text(string)) } else { Item::Bytes(Bytes(string)) }
             }
             major => {
+                // Skipping checks the whole item, so that no later read inside it can fail.
                 self.rest = start;
                 self.skip()?;
                 let whole = Self::over(self.since(start));
                 match (major, initial.0) {
                     (ARRAY, _) => Item::Array(whole),
                     (MAP, _) => Item::Map(whole),
+                    // Of major type 7 only these three values have a meaning in SMP.
                     (_, 0xF4) => Item::Boolean(false),
                     (_, 0xF5) => Item::Boolean(true),
                     (_, 0xF6) => Item::Null,
@@ -261,40 +273,44 @@ impl<'b> Reader<'b> {
         Ok(())
     }
 
-    /// Reads past one item, or past its head if items stand inside of it: which ones, says the level.
-    fn skip_head(&mut self) -> Result<Level, Malformed> {
+    /// Skips one item, or only its head if it contains items; returns these as a level.
+    fn skip_head(&mut self) -> Result<Option<Level>, Malformed> {
         let mut argument = 0;
         let initial = self.head(&mut argument)?;
         let argument = length(argument);
         Ok(match initial.major() {
             BYTES | TEXT => {
                 self.string(initial, argument)?;
-                Level::NONE
+                None
             }
-            ARRAY if initial.is_indefinite() => Level::ELEMENTS,
-            MAP if initial.is_indefinite() => Level::KEY,
-            ARRAY => Level(self.counted(argument)?.cast_signed()),
-            MAP => Level(self.counted(argument.saturating_mul(2))?.cast_signed()),
-            TAG => Level(1),
-            _ => Level::NONE,
+            // Nothing is known of the number of items; a break will end them.
+            ARRAY if initial.is_indefinite() => Some(Level::Element),
+            MAP if initial.is_indefinite() => Some(Level::Key),
+            ARRAY => Some(Level::Counted(self.counted(argument)?)),
+            // A key and a value for each entry.
+            MAP => Some(Level::Counted(self.counted(argument.saturating_mul(2))?)),
+            // A tag is followed by the item that it describes.
+            TAG => Some(Level::Counted(1)),
+            _ => None,
         })
     }
 
-    /// Reads past one item of any kind, as [`item`](Self::item) does.
+    /// Skips one item of any kind, nested as deep as for [`item`](Self::item).
     ///
     /// # Errors
     ///
-    /// As of [`item`](Self::item).
+    /// Those of [`item`](Self::item).
     pub fn skip(&mut self) -> Result<(), Malformed> {
+        // Levels are stacked here instead of by recursion, so the payload cannot decide the use of
+        // the stack.
         let mut open: heapless::Vec<Level, { DEPTH - 1 }> = heapless::Vec::new();
         loop {
-            let level = self.skip_head()?;
-            if level != Level::NONE {
+            if let Some(level) = self.skip_head()? {
                 open.push(level).or(Err(Malformed))?;
             }
             loop {
                 let Some(level) = open.last_mut() else { return Ok(()) };
-                if !level.ends(self)? {
+                if !level.ends(&mut self.rest)? {
                     break;
                 }
                 open.pop();
@@ -304,36 +320,42 @@ impl<'b> Reader<'b> {
 }
 
 impl<'b> Reader<'b> {
-    /// Reads a map for a struct that knows some of its keys, in whatever order they come: puts the value of each into its
-    /// place. A known key that comes again is an error if each may come `once`, else it is skipped.
+    /// Reads a map into the fields of a struct: the value of each known key, in any order, into the
+    /// item with the index of the key. A repeated known key is an error if `once`, else it is
+    /// skipped.
     ///
-    /// One function for all structs: what differs from one to the next is data.
-    // Within each struct's own code a host decodes faster; firmware has it once.
+    /// One function serves all structs, which differ only in data.
+    // A host decodes faster if each struct has a copy of the code; firmware has only one.
     #[cfg_attr(target_os = "none", inline(never))]
     #[cfg_attr(not(target_os = "none"), inline(always))]
     pub(crate) fn fields(&mut self, keys: Keys, once: bool, values: &mut [Item<'b>]) -> Result<(), Malformed> {
         let mut entries = self.entries()?;
-        // The keys that are expected, the place of the first of them, and one bit for each key that came.
+        // The expected keys, the index of the first of them, and one bit for each key that has
+        // come.
         let (mut expected, mut next, mut seen) = (keys, 0, 0_u32);
         while entries.more(self)? {
-            let mut behind = expected;
-            let place = match behind.take() {
-                // Looking for the expected one first takes 100 bytes of flash.
+            let mut after = expected;
+            let place = match after.take() {
+                // The expected key is tried first, for speed: 100 bytes of flash.
                 Some(key) if cfg!(not(feature = "small")) && self.take_if(key) => next,
                 _ => {
                     let mut key = Item::Other;
                     self.item_to(&mut key)?;
+                    // Keys of other types are not SMP: to skip them could hide a request for
+                    // something else.
                     let Item::Text(key) = &key else { return Err(Malformed) };
-                    behind = keys;
-                    behind.find(|known| key.as_bytes().equals(known))
+                    after = keys;
+                    after.find(|known| key.as_bytes().equals(known))
                 }
             };
             match values.get_mut(place) {
                 Some(value) if seen >> (place & 31) & 1 == 0 => {
                     self.item_to(value)?;
-                    seen |= 1 << (place & 31); // There are fewer.
-                    (expected, next) = (behind, place.wrapping_add(1));
+                    // A struct has at most 22 keys, so 32 bits suffice.
+                    seen |= 1 << (place & 31);
+                    (expected, next) = (after, place.wrapping_add(1));
                 }
+                // Which of the two was meant is unknown, and a request must not be guessed.
                 Some(_) if once => return Err(Malformed),
                 _ => self.skip()?,
             }
@@ -342,58 +364,37 @@ impl<'b> Reader<'b> {
     }
 }
 
-/// What is still to come on one level of a value that is skipped: so many items if it is not negative.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Level(isize);
-
-impl Level {
-    /// None: nothing can stand inside.
-    const NONE: Self = Self(isize::MIN);
-    /// Elements of an indefinite array, or the break.
-    const ELEMENTS: Self = Self(-1);
-    /// A key of an indefinite map, or the break.
-    const KEY: Self = Self(-2);
-    /// The value of that key.
-    const VALUE: Self = Self(-3);
-
-    /// Whether the level ends at the cursor; reads its end if so, else counts the item that follows.
-    fn ends(&mut self, reader: &mut Reader<'_>) -> Result<bool, Malformed> {
-        match *self {
-            Self(0) => return Ok(true),
-            Self::ELEMENTS | Self::KEY if reader.at_break() => return reader.byte().map(|_| true),
-            Self::ELEMENTS => {}
-            Self::KEY => *self = Self::VALUE,
-            Self::VALUE => *self = Self::KEY,
-            Self(left) => *self = Self(left.wrapping_sub(1)),
-        }
-        Ok(false)
-    }
-}
-
 /// The items of a map or an array that a [`Reader`] has entered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Items(usize);
+pub struct Items(Rest);
+
+/// The items that are still to come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+enum Rest {
+    /// This many elements, or keys with their values.
+    Counted(usize),
+    /// Any number, up to a break.
+    UntilBreak,
+}
 
 impl Items {
-    /// They end with a break. No payload is so long that they could be counted.
-    const INDEFINITE: Self = Self(usize::MAX);
-
-    /// Whether another element, or another key and value, stands at the cursor; reads the end if not.
+    /// Returns true if another element, or another key and value, comes next; else reads the end.
     ///
     /// # Errors
     ///
-    /// [`Malformed`] if the payload ends before the items do.
+    /// The peer: [`Malformed`] if the payload ends before the items do.
     pub fn more(&mut self, reader: &mut Reader<'_>) -> Result<bool, Malformed> {
-        match *self {
-            Self(0) => Ok(false),
-            Self::INDEFINITE if reader.at_break() => reader.byte().map(|_| false),
-            Self::INDEFINITE if reader.rest.is_empty() => Err(Malformed),
-            Self::INDEFINITE => Ok(true),
-            Self(left) => {
-                *self = Self(left.wrapping_sub(1));
+        match &mut self.0 {
+            Rest::Counted(0) => Ok(false),
+            Rest::Counted(left) => {
+                *left = left.wrapping_sub(1);
                 Ok(true)
             }
+            Rest::UntilBreak if reader.at_break() => reader.byte().map(|_| false),
+            Rest::UntilBreak if reader.rest.is_empty() => Err(Malformed),
+            Rest::UntilBreak => Ok(true),
         }
     }
 }

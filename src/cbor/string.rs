@@ -1,19 +1,21 @@
-//! Strings, which may come in chunks.
+//! Text and byte strings, in one piece or in chunks.
 
 use core::fmt;
 
 use super::head::{self, length};
 
-/// A string of bytes or of text, in one piece or in the chunks of an indefinite length.
+/// The content of a string, in one piece or in the chunks of an indefinite length.
 ///
-/// Two of them are equal if their contents are, however they were cut.
+/// Two are equal if their bytes are, however they are cut.
 #[derive(Clone, Copy)]
 pub struct Chunks<'b>(Form<'b>);
 
+/// The encoding of the content.
 #[derive(Clone, Copy)]
 enum Form<'b> {
+    /// One piece.
     Whole(&'b [u8]),
-    /// Encoded chunks without the closing break; every head was checked.
+    /// Encoded chunks without the closing break. Every head has been checked.
     Chunked(&'b [u8]),
 }
 
@@ -26,8 +28,8 @@ impl<'b> Chunks<'b> {
         Self(Form::Chunked(encoded))
     }
 
-    /// Takes the first piece that is not empty.
-    // Within each loop over pieces a host reads faster; firmware has it once.
+    /// Removes and returns the first piece that is not empty.
+    // A host decodes faster if each loop over pieces has a copy; firmware has only one.
     #[cfg_attr(target_os = "none", inline(never))]
     fn piece(&mut self) -> Option<&'b [u8]> {
         let piece = match &mut self.0 {
@@ -44,12 +46,12 @@ impl<'b> Chunks<'b> {
         if piece.is_empty() { None } else { Some(piece) }
     }
 
-    /// The pieces, in order; none of them is empty.
+    /// Iterates over the pieces, in order; none of them is empty.
     pub fn iter(mut self) -> impl Iterator<Item = &'b [u8]> {
         core::iter::from_fn(move || self.piece())
     }
 
-    /// All bytes, if they stand in one piece.
+    /// Returns all bytes if they are in one piece.
     #[must_use]
     pub fn contiguous(self) -> Option<&'b [u8]> {
         let mut pieces = self.iter();
@@ -57,13 +59,13 @@ impl<'b> Chunks<'b> {
         if pieces.next().is_none() { Some(first) } else { None }
     }
 
-    /// Number of bytes.
+    /// Returns the number of bytes.
     #[must_use]
     pub fn len(self) -> usize {
         self.iter().map(<[u8]>::len).fold(0, usize::saturating_add)
     }
 
-    /// Whether there are no bytes.
+    /// Returns true if there are no bytes.
     #[must_use]
     pub fn is_empty(self) -> bool {
         self.iter().next().is_none()
@@ -77,12 +79,15 @@ impl<'b> Chunks<'b> {
         Some(to)
     }
 
+    /// Returns true if the content is `other`.
     pub(super) fn equals(mut self, mut other: &[u8]) -> bool {
         if cfg!(not(feature = "small"))
             && let Form::Whole(bytes) = self.0
         {
+            // One comparison of slices is faster than one piece of an iterator.
             return bytes == other;
         }
+        // Piece by piece, since the cuts may be anywhere in the other bytes.
         while let Some(piece) = self.piece() {
             match other.strip_prefix(piece) {
                 Some(rest) => other = rest,
@@ -115,9 +120,10 @@ impl defmt::Format for Chunks<'_> {
     }
 }
 
-/// What `core::str::from_utf8` says. That one has a table and a fast path, and takes five times the flash.
+/// Returns true if `bytes` are UTF-8. `core::str::from_utf8` has a table and a fast path, and takes
+/// five times the flash.
 fn is_utf8(bytes: &[u8]) -> bool {
-    // How many more bytes the character has, and what the next one may be.
+    // The number of bytes that the character still has, and the range of the next one.
     let (mut more, mut low, mut high) = (0_u8, 0x80, 0xBF);
     for byte in bytes {
         if more > 0 {
@@ -128,10 +134,10 @@ fn is_utf8(bytes: &[u8]) -> bool {
         } else if *byte >= 0x80 {
             more = 1 + u8::from(*byte >= 0xE0) + u8::from(*byte >= 0xF0);
             match byte {
-                0xE0 => low = 0xA0,  // longer than need be
-                0xED => high = 0x9F, // half of a surrogate pair
-                0xF0 => low = 0x90,  // longer than need be
-                0xF4 => high = 0x8F, // beyond the last character
+                0xE0 => low = 0xA0,  // overlong below this
+                0xED => high = 0x9F, // surrogates above this
+                0xF0 => low = 0x90,  // overlong below this
+                0xF4 => high = 0x8F, // past U+10FFFF above this
                 0xC2..=0xF4 => {}
                 _ => return false,
             }
@@ -140,38 +146,40 @@ fn is_utf8(bytes: &[u8]) -> bool {
     more == 0
 }
 
-/// Text from a payload. It need not be UTF-8: `Display` puts replacement characters where it is not.
+/// Text from a payload. It need not be UTF-8: `Display` prints replacement characters for other
+/// bytes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Text<'b>(pub(super) Chunks<'b>);
 
 impl<'b> Text<'b> {
-    /// The text, if it stands in one piece and is UTF-8.
+    /// Returns the text if it is in one piece and UTF-8.
     #[must_use]
     pub fn as_str(self) -> Option<&'b str> {
         self.0.contiguous().and_then(|bytes| core::str::from_utf8(bytes).ok())
     }
 
-    /// Whether it is UTF-8, as text has to be by RFC 8949. No chunk may end within a character.
+    /// Returns true if the text is UTF-8, as RFC 8949 requires. No chunk may end within a
+    /// character.
     ///
-    /// A text that is sent back has to be asked: it is written as it came.
+    /// Check this before a received text is sent back: it is written unchanged.
     #[must_use]
     pub fn is_utf8(self) -> bool {
         self.0.iter().all(is_utf8)
     }
 
-    /// Its bytes, in one piece or in chunks.
+    /// Returns the bytes, in one piece or in chunks.
     #[must_use]
     pub const fn as_bytes(self) -> Chunks<'b> {
         self.0
     }
 
-    /// Text that may not be UTF-8.
+    /// Makes text from bytes that may not be UTF-8.
     #[must_use]
     pub const fn from_bytes(bytes: &'b [u8]) -> Self {
         Self(Chunks::whole(bytes))
     }
 
-    /// Whether there is none.
+    /// Returns true for empty text.
     #[must_use]
     pub fn is_empty(self) -> bool {
         self.0.is_empty()
@@ -220,25 +228,25 @@ impl fmt::Debug for Text<'_> {
 pub struct Bytes<'b>(pub(super) Chunks<'b>);
 
 impl<'b> Bytes<'b> {
-    /// The bytes, if they stand in one piece.
+    /// Returns the bytes if they are in one piece.
     #[must_use]
     pub fn as_slice(self) -> Option<&'b [u8]> {
         self.0.contiguous()
     }
 
-    /// The bytes, in one piece or in chunks.
+    /// Returns the bytes, in one piece or in chunks.
     #[must_use]
     pub const fn chunks(self) -> Chunks<'b> {
         self.0
     }
 
-    /// Number of bytes.
+    /// Returns the number of bytes.
     #[must_use]
     pub fn len(self) -> usize {
         self.0.len()
     }
 
-    /// Whether there are none.
+    /// Returns true if there are no bytes.
     #[must_use]
     pub fn is_empty(self) -> bool {
         self.0.is_empty()

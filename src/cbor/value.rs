@@ -1,4 +1,4 @@
-//! Values by type, and the structs that consist of them.
+//! Conversion between items and values, and the fields of structs.
 
 use super::head::{BYTES, TEXT};
 use super::keys::Keys;
@@ -7,20 +7,20 @@ use super::string::{Bytes, Chunks, Text};
 use super::writer::Writer;
 use super::{BufferFull, Malformed};
 
-/// A value inside a CBOR payload: a field of a map, or an element of a list.
+/// A value in a CBOR payload: a field of a map, or an element of a list.
 pub trait Value<'b>: Sized {
-    /// The value that an item is; a key that is missing is [`Item::Null`].
+    /// Converts an item; a missing key is [`Item::Null`].
     ///
     /// # Errors
     ///
-    /// [`Malformed`] if it is something else.
+    /// The peer: [`Malformed`] if the item has another type.
     fn of(item: Item<'b>) -> Result<Self, Malformed>;
 
-    /// Reads the value that stands next.
+    /// Reads the next value.
     ///
     /// # Errors
     ///
-    /// [`Malformed`] if something else stands there.
+    /// The peer: [`Malformed`] if the next item has another type.
     fn read(reader: &mut Reader<'b>) -> Result<Self, Malformed> {
         Self::of(reader.item()?)
     }
@@ -29,10 +29,10 @@ pub trait Value<'b>: Sized {
     ///
     /// # Errors
     ///
-    /// [`BufferFull`] if it does not fit.
+    /// We: [`BufferFull`] if it does not fit.
     fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull>;
 
-    /// Whether the key is left out when the value is written.
+    /// Returns true if the key is left out when the value is written.
     fn is_missing(&self) -> bool {
         false
     }
@@ -71,11 +71,12 @@ macro_rules! signed {
 }
 signed!(i32, i64);
 
-/// A flag that is missing, or `null`, is a flag that is not set.
+/// A missing flag or `null` is false.
 impl Value<'_> for bool {
     fn of(item: Item<'_>) -> Result<Self, Malformed> {
         match item {
             Item::Boolean(value) => Ok(value),
+            // Zephyr leaves out flags that are false, and a missing key is `Null`.
             Item::Null => Ok(false),
             _ => Err(Malformed),
         }
@@ -89,6 +90,7 @@ impl Value<'_> for bool {
 impl<'b, T: Value<'b>> Value<'b> for Option<T> {
     fn of(item: Item<'b>) -> Result<Self, Malformed> {
         match item {
+            // A missing key is `Null` as well, so both mean "absent".
             Item::Null => Ok(None),
             item => T::of(item).map(Some),
         }
@@ -106,7 +108,7 @@ impl<'b, T: Value<'b>> Value<'b> for Option<T> {
     }
 }
 
-/// Writes a string of this content in one piece; `major` in its place in the first byte.
+/// Writes the content as a string in one piece; `major` is shifted to its place in the first byte.
 fn write(major: u8, content: Chunks<'_>, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
     writer.head(major, content.len() as u64)?;
     content.iter().try_for_each(|piece| writer.raw(piece))
@@ -146,22 +148,25 @@ impl<'b> Writer<'b> {
     }
 }
 
-/// Writes the fields of a struct as the map that it is, in the order of its keys.
+/// A writer for the fields of a struct, as a map in the order of its keys.
 ///
-/// Which fields are missing is known one by one, so the head counts each key that is written.
+/// A missing field shows only when its turn comes, so the head of the map is incremented for each
+/// key written.
 pub(crate) struct Fields<'w, 'b> {
     writer: &'w mut Writer<'b>,
-    /// Those that are still to come.
+    /// The keys that are still to come.
     keys: Keys,
-    /// Where the head of the map stands.
+    /// The position of the head of the map.
     head: usize,
 }
 
 impl Fields<'_, '_> {
-    /// Writes the next key and its value, unless that is missing. Whether all of them fit is told by [`end`](Self::end).
+    /// Writes the next key and its value, unless it is missing. [`end`](Self::end) reports if
+    /// everything fitted.
     pub(crate) fn field<'v, T: Value<'v>>(&mut self, value: &T) {
         if self.key(value.is_missing()) {
-            let _ = value.write(self.writer); // It fails as the writer does, which remembers it.
+            // The writer remembers an error, and `end` returns it.
+            let _ = value.write(self.writer);
         }
     }
 
@@ -179,7 +184,7 @@ impl Fields<'_, '_> {
     ///
     /// # Errors
     ///
-    /// [`BufferFull`] if any of it did not fit.
+    /// We: [`BufferFull`] if any of the map did not fit.
     pub(crate) fn end(self) -> Result<(), BufferFull> {
         if self.writer.is_full() { Err(BufferFull) } else { Ok(()) }
     }

@@ -1,4 +1,4 @@
-//! Counts what readers do, for tests: time would depend on the machine and on what else it does.
+//! Counts the work of readers, for tests: time would depend on the machine and its load.
 
 use core::cell::Cell;
 
@@ -6,12 +6,12 @@ std::thread_local! {
     static HEADS: Cell<u64> = const { Cell::new(0) };
 }
 
-/// A reader of this thread has come to the head of an item.
+/// Counts the head of an item that a reader of this thread has reached.
 pub(super) fn head() {
     HEADS.set(HEADS.get() + 1);
 }
 
-/// How many heads of items `work` reads. Whatever is read again counts again.
+/// Returns the number of item heads that `work` reads. A head that is read again counts again.
 pub(crate) fn heads(work: impl FnOnce()) -> u64 {
     let before = HEADS.get();
     work();

@@ -1,34 +1,35 @@
-//! Writing.
+//! Writes CBOR.
 //!
-//! The heads are written here, since a writer that needs every width, one error and no indirection takes a fraction of the
-//! flash of `minicbor`'s encoder. `minicbor` is the oracle in tests, and a [`Writer`] is a [`minicbor::encode::Write`], for
-//! payloads that derive their encoding.
+//! The writer encodes heads itself, because with one error type and no indirection it takes less
+//! flash than `minicbor`'s encoder, which is the oracle in tests. A [`Writer`] is also a
+//! [`minicbor::encode::Write`], for payloads that derive their encoding.
 
 use super::{BufferFull, head};
 use crate::bytes::copy;
 use crate::shown::shown;
 
-// The major types that are written, in their place in the first byte.
+// Major types in the high bits of the first byte.
 const NEGATIVE: u8 = head::NEGATIVE << 5;
 const BYTES: u8 = head::BYTES << 5;
 const TEXT: u8 = head::TEXT << 5;
 const ARRAY: u8 = head::ARRAY << 5;
 const MAP: u8 = head::MAP << 5;
 
-/// Writes a payload into a buffer, front to back.
+/// A writer that encodes a payload into a buffer, front to back.
 ///
-/// After a write that did not fit, every struct that is written behind it fails too: the payload is not whole.
+/// After a write that did not fit, every later struct fails too, because the payload is incomplete.
 pub struct Writer<'b> {
     out: &'b mut [u8],
-    /// Where the next byte goes.
+    /// The position of the next byte.
     len: usize,
-    /// Whether something did not fit: what a struct asks at its end, instead of after each of its fields.
+    /// True if something did not fit. A struct checks it once at its end instead of after each
+    /// field.
     full: bool,
 }
 
 shown!(Writer<'_>, |writer| "Writer({} of {} bytes)", writer.len, writer.out.len());
 
-/// Lets `minicbor` write into the rest of the buffer: `minicbor::encode(value, &mut writer)`.
+/// `minicbor` can write into the rest of the buffer: `minicbor::encode(value, &mut writer)`.
 impl minicbor::encode::Write for Writer<'_> {
     type Error = BufferFull;
 
@@ -39,44 +40,47 @@ impl minicbor::encode::Write for Writer<'_> {
 
 impl<'b> Writer<'b> {
     /// A writer at the front of `out`.
+    #[must_use]
     pub const fn new(out: &'b mut [u8]) -> Self {
         Self { out, len: 0, full: false }
     }
 
-    /// How many bytes were written.
+    /// Returns the number of bytes written so far.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether nothing was written yet.
+    /// Returns true if nothing has been written.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// What was written, to be changed.
+    /// Returns the bytes written so far, for changes.
     pub(crate) fn written_mut(&mut self) -> &mut [u8] {
         self.out.get_mut(..self.len).unwrap_or_default()
     }
 
-    /// Drops what was written, and that something did not fit.
+    /// Clears what was written, and the error that something did not fit.
     pub(crate) const fn clear(&mut self) {
         self.len = 0;
         self.full = false;
     }
 
-    /// How many bytes are left.
+    /// Returns the number of bytes left.
     #[must_use]
     pub const fn room(&self) -> usize {
         self.out.len().saturating_sub(self.len)
     }
 
-    /// Takes the next `len` bytes of the buffer for the caller to fill, as for data that is read from flash.
+    /// Returns the next `len` bytes of the buffer for the caller to fill, for example with data
+    /// read from flash.
     ///
     /// # Errors
     ///
-    /// [`BufferFull`] if fewer are left. Ask [`room`](Self::room) first if there is something shorter to write: see [`Writer`].
+    /// We: [`BufferFull`] if fewer are left. Check [`room`](Self::room) first if there is something
+    /// shorter to write: see [`Writer`].
     pub fn reserve(&mut self, len: usize) -> Result<&mut [u8], BufferFull> {
         let end = self.len.checked_add(len);
         match end.and_then(|end| Some((end, self.out.get_mut(self.len..end)?))) {
@@ -91,22 +95,24 @@ impl<'b> Writer<'b> {
         }
     }
 
-    /// Writes bytes as they are: a payload that is no CBOR, or items that are encoded already.
+    /// Writes bytes unchanged: encoded items, or a payload that is not CBOR.
     ///
     /// # Errors
     ///
-    /// [`BufferFull`]
+    /// We: [`BufferFull`].
     pub fn raw(&mut self, bytes: &[u8]) -> Result<(), BufferFull> {
         copy(bytes, self.reserve(bytes.len())?);
         Ok(())
     }
 
+    /// Writes one byte.
     fn byte(&mut self, byte: u8) -> Result<(), BufferFull> {
         self.raw(&[byte])
     }
 
     /// Writes a first byte and its argument, in the shortest form.
     pub(super) fn head(&mut self, major: u8, argument: u64) -> Result<(), BufferFull> {
+        // 32-bit arithmetic for all but the rare long argument.
         let Ok(narrow) = u32::try_from(argument) else {
             self.byte(major | 27)?;
             return self.raw(&argument.to_be_bytes());
@@ -124,7 +130,7 @@ impl<'b> Writer<'b> {
     ///
     /// # Errors
     ///
-    /// [`BufferFull`]
+    /// We: [`BufferFull`].
     pub fn unsigned(&mut self, value: u64) -> Result<(), BufferFull> {
         self.head(0, value)
     }
@@ -133,9 +139,9 @@ impl<'b> Writer<'b> {
     ///
     /// # Errors
     ///
-    /// [`BufferFull`]
+    /// We: [`BufferFull`].
     pub fn signed(&mut self, value: i64) -> Result<(), BufferFull> {
-        // The magnitude of a negative number is stored less one: its bits turned over.
+        // CBOR stores -1 - n for a negative n, which is n with all bits inverted.
         self.head(if value < 0 { NEGATIVE } else { 0 }, (value ^ (value >> 63)).cast_unsigned())
     }
 
@@ -143,7 +149,7 @@ impl<'b> Writer<'b> {
     ///
     /// # Errors
     ///
-    /// [`BufferFull`]
+    /// We: [`BufferFull`].
     pub fn boolean(&mut self, value: bool) -> Result<(), BufferFull> {
         self.byte(0xF4 | u8::from(value))
     }
@@ -152,7 +158,7 @@ impl<'b> Writer<'b> {
     ///
     /// # Errors
     ///
-    /// [`BufferFull`]
+    /// We: [`BufferFull`].
     pub fn text(&mut self, text: &str) -> Result<(), BufferFull> {
         self.string(TEXT, text.as_bytes())
     }
@@ -161,95 +167,98 @@ impl<'b> Writer<'b> {
     ///
     /// # Errors
     ///
-    /// [`BufferFull`]
+    /// We: [`BufferFull`].
     pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), BufferFull> {
         self.string(BYTES, bytes)
     }
 
-    /// Writes the head of a byte string; `len` bytes have to follow.
+    /// Writes the head of a byte string; `len` bytes must follow.
     ///
     /// # Errors
     ///
-    /// [`BufferFull`]
+    /// We: [`BufferFull`].
     pub fn bytes_head(&mut self, len: usize) -> Result<(), BufferFull> {
         self.head(BYTES, len as u64)
     }
 
-    /// Writes the head of text; `len` bytes have to follow.
+    /// Writes the head of text; `len` bytes must follow.
     ///
     /// # Errors
     ///
-    /// [`BufferFull`]
+    /// We: [`BufferFull`].
     pub fn text_head(&mut self, len: usize) -> Result<(), BufferFull> {
         self.head(TEXT, len as u64)
     }
 
+    /// Writes a string in one piece.
     fn string(&mut self, major: u8, bytes: &[u8]) -> Result<(), BufferFull> {
         self.head(major, bytes.len() as u64)?;
         self.raw(bytes)
     }
 
-    /// Starts a map of so many keys; keys and values have to follow.
+    /// Starts a map of `keys` keys; keys and values must follow.
     ///
     /// # Errors
     ///
-    /// [`BufferFull`]
+    /// We: [`BufferFull`].
     pub fn map(&mut self, keys: u64) -> Result<(), BufferFull> {
         self.head(MAP, keys)
     }
 
-    /// Starts an array of so many elements, which have to follow.
+    /// Starts an array of `elements` elements, which must follow.
     ///
     /// # Errors
     ///
-    /// [`BufferFull`]
+    /// We: [`BufferFull`].
     pub fn array(&mut self, elements: u64) -> Result<(), BufferFull> {
         self.head(ARRAY, elements)
     }
 
-    /// Starts a map that has no keys yet, and returns where it is: [`count_key`](Self::count_key) counts each one that follows.
-    #[inline(never)] // 20 bytes for each kind of answer.
+    /// Starts a map without keys and returns its position, for [`count_key`](Self::count_key).
+    // Not inlined: 20 bytes for each kind of answer.
+    #[inline(never)]
     pub(super) fn open_map(&mut self) -> usize {
         let head = self.len;
-        let _ = self.byte(MAP); // `is_full` tells in the end.
+        // `is_full` reports an error at the end.
+        let _ = self.byte(MAP);
         head
     }
 
-    /// Counts one more key of a map whose head of one byte is at `head`.
+    /// Counts one more key of the map at `head`, whose head has one byte.
     pub(super) fn count_key(&mut self, head: usize) {
         if let Some(head) = self.out.get_mut(head) {
             *head = head.wrapping_add(1);
         }
     }
 
-    /// Whether something did not fit.
+    /// Returns true if something did not fit.
     pub(super) const fn is_full(&self) -> bool {
         self.full
     }
 
-    /// Starts a map whose number of keys is not known yet; [`end`](Self::end) closes it.
+    /// Starts a map whose number of keys is unknown; [`end`](Self::end) closes it.
     ///
     /// # Errors
     ///
-    /// [`BufferFull`]
+    /// We: [`BufferFull`].
     pub fn begin_map(&mut self) -> Result<(), BufferFull> {
         self.byte(MAP | head::INDEFINITE)
     }
 
-    /// Starts an array whose number of elements is not known yet; [`end`](Self::end) closes it.
+    /// Starts an array whose number of elements is unknown; [`end`](Self::end) closes it.
     ///
     /// # Errors
     ///
-    /// [`BufferFull`]
+    /// We: [`BufferFull`].
     pub fn begin_array(&mut self) -> Result<(), BufferFull> {
         self.byte(ARRAY | head::INDEFINITE)
     }
 
-    /// Closes the innermost map or array that was begun without a number.
+    /// Closes the innermost map or array that was started without a number.
     ///
     /// # Errors
     ///
-    /// [`BufferFull`]
+    /// We: [`BufferFull`].
     pub fn end(&mut self) -> Result<(), BufferFull> {
         self.byte(head::BREAK)
     }

@@ -1,62 +1,70 @@
 //! SMP over a console: base64 lines with a length and a CRC, mixed with text on the same wire.
 //!
 //! ```text
-//!   packet    LEN (2 bytes, big-endian: message + 2) | message | CRC-16/XMODEM of the message (2 bytes, big-endian)
+//!   packet    LEN | message | CRC-16/XMODEM of the message      LEN and CRC: 2 bytes, big-endian
+//!             └ bytes of message and CRC
 //!
-//!   06 09  base64 of the first bytes of the packet    0A        a line has at most 127 bytes: two of marker,
-//!   04 14  base64 of the next bytes                   0A        124 symbols = 93 bytes of the packet, line feed
-//!   04 14  base64 of the last bytes, with padding     0A
+//!   06 09  base64 of the first bytes of the packet  0A     a line has at most 127 bytes: marker,
+//!   04 14  base64 of the next bytes                 0A     124 symbols (93 bytes), line feed
+//!   04 14  base64 of the last bytes, with padding   0A
 //! ```
 //!
-//! This is the serial transport of MCUmgr ("SMP over console" in Zephyr's SMP transport specification), of MCUboot's
-//! serial recovery and of Mynewt. Symbols are decoded into the message buffer as they arrive: there is no line buffer, so
-//! lines of any length are accepted.
+//! This is the serial transport of MCUmgr ("SMP over console" in Zephyr's SMP transport
+//! specification), of MCUboot's serial recovery and of Mynewt. Symbols are decoded into the message
+//! buffer as they arrive; there is no line buffer, so lines of any length are accepted.
 //!
 //! # States
 //!
-//! The decoder keeps two states: its place in a line, and how much of a packet it has:
+//! The decoder has two states, its position in a line and its progress in a packet:
 //!
 //! ```text
-//!                 06 or 04          09 or 14
-//!     Outside ───────────▶ Marker ───────────▶ Symbols ──── padding, space, CR ───▶ End ─── LF ──▶ Outside
-//!        ▲ text               │ other              │ damage, or no packet is open     │ other
-//!        │                    ▼                    ▼                                  ▼
-//!        └──────────────── Outside        Skip ◀───┴──────────────────────────────────┘
-//!        └───────────────────────── LF ────┘ │ 06 or 04: SkipMarker, which is to Skip what Marker is to Outside
+//!               06 or 04         09 or 14
+//!     Outside ───────────▶ Marker ──────────▶ Symbols ── padding, space, CR ─▶ End ─ LF ─▶ Outside
+//!        ▲ text               │ other             │ damage, or no open packet    │ other
+//!        │                    ▼                   ▼                              ▼
+//!        └──────────────── Outside       Skip ◀───┴──────────────────────────────┘
+//!        └──────────────────────── LF ────┘ │ 06 or 04: SkipMarker, as Marker is to Outside
 //!
 //!     None ── start ──▶ Open ── last line ends, length and CRC fit ──▶ Complete
 //!       ▲                 └── damage, another start, silence: one error
 //!       └─────────────────┘
 //! ```
 //!
-//! Markers are found at any position, even in the middle of a line: `06` and `04` are no base64 symbols. Therefore a
-//! whole frame is always found, whatever stood before it.
+//! Markers are found at any position, even in the middle of a line: `06` and `04` are not base64
+//! symbols. Therefore a whole frame is always found, whatever came before it.
 //!
 //! # Two forms
 //!
-//! Whole groups of symbols that lie in one run of input or output go straight between it and the message, through tables. All
-//! else, groups that are cut or padded and what is damaged, goes byte by byte. With the feature `small` everything does, and
-//! the tables make way for comparisons: about half the flash, for three to four times the instructions on a Cortex-M and six times on a
-//! host. What comes out is the same.
+//! Whole groups of symbols that lie in one run of input or output are converted directly, through
+//! tables. Everything else (cut or padded groups, damage) goes byte by byte. With the feature
+//! `small` everything goes byte by byte, and comparisons replace the tables: about half the flash,
+//! for three to four times the instructions on a Cortex-M and six times on a host. The results are
+//! the same.
 //!
 //! # Text
 //!
-//! Bytes outside of lines come back as [`Progress::Text`], in runs that are as long as the input allows. They may stand
-//! before a frame, even on its line, and between two lines of one packet. The line feed of a line belongs to the line. Text
-//! that cuts a line in two cannot be told from damage: it is lost with the rest of that line.
+//! Bytes outside of lines are returned as [`Progress::Text`], in runs that are as long as the input
+//! allows. Text may come before a frame, even on its line, and between two lines of one packet. The
+//! line feed of a line belongs to the line. Text that cuts a line in two cannot be distinguished
+//! from damage: it is lost with the rest of that line.
 //!
 //! # Interpretation
 //!
-//! * Each line is a base64 text of its own, as for Zephyr's and MCUboot's servers: padding may stand at the end of any line.
-//! * Spaces and carriage returns directly before the line feed are ignored. Any other foreign byte, symbols after padding,
-//!   an incomplete last group of four and padding bits that are not zero are damage ([`Error::Malformed`]).
-//! * A line that is cut by a marker byte is damaged even if it was the last one and only its line feed is missing
-//!   ([`Error::Truncated`]).
-//! * LEN below 10 is damage: a message has at least its header of 8 bytes. More bytes than LEN announces are damage.
-//! * After damage, everything up to the next start marker that is part of a line is dropped without a further error.
-//! * A first marker byte at the end of the input may still become text: it is kept, and handed out as a run of its own when
-//!   the next byte or the silence limit decides. [`reset`](Framing::reset) drops it.
-//! * Half a line that has waited for the silence limit is given up: what follows it is text.
+//! * Each line is a separate base64 text, as for Zephyr's and MCUboot's servers: padding may end
+//!   any line.
+//! * Spaces and carriage returns directly before the line feed are ignored. Any other foreign byte,
+//!   symbols after padding, an incomplete last group of four and padding bits that are not zero are
+//!   damage ([`Error::Malformed`]).
+//! * A line that is cut by a marker byte is damaged even if it was the last one and only its line
+//!   feed is missing ([`Error::Truncated`]).
+//! * LEN below 10 is damage: a message has at least its header of 8 bytes. More bytes than LEN
+//!   announces are damage.
+//! * After damage, everything that is part of a line is dropped up to the next start marker,
+//!   without a further error.
+//! * A first marker byte at the end of the input may still become text: it is kept, and returned as
+//!   a separate run when the next byte or the silence limit decides. [`reset`](Framing::reset)
+//!   drops it.
+//! * Half a line is dropped after the silence limit: what follows it is text.
 
 use core::time::Duration;
 
@@ -73,13 +81,13 @@ pub(super) use lines::{Line, Lines, Store};
 pub use packet::LINE;
 use packet::{CRC, LEN, narrow};
 
-/// How long an incomplete packet is kept by default, counted from its last byte.
+/// Default silence after which an incomplete packet is dropped, counted from its last byte.
 pub const ABANDON: Duration = Duration::from_secs(3);
 
-/// Decodes and encodes SMP over a console, in a buffer that the caller lends.
+/// Decodes and encodes SMP over a console, in a buffer of the caller.
 ///
-/// The buffer holds a packet as it is on the wire, with LEN and CRC: one of `n` bytes takes messages of up to `n - 4`
-/// bytes, as a device that offers `buf_size` does. See [`buffer_len`](Self::buffer_len).
+/// The buffer holds a decoded packet with LEN and CRC: with `n` bytes it fits messages of up to
+/// `n - 4` bytes, as a device that offers `buf_size` does. See [`buffer_len`](Self::buffer_len).
 pub struct Console<'b> {
     lines: Lines<&'b mut [u8]>,
     abandon: Span,
@@ -92,41 +100,43 @@ impl<'b> Console<'b> {
         Self { lines: Lines::new(buffer), abandon: Span::limit(ABANDON) }
     }
 
-    /// Encodes lines of at most `length` bytes, with marker and line feed: rounded down to whole groups of four symbols,
-    /// and never below one group (7 bytes) or above 65,535 bytes. The decoder takes lines of any length.
+    /// Encodes lines of at most `length` bytes, with marker and line feed: rounded down to whole
+    /// groups of four symbols, and never below one group (7 bytes) or above 65,535 bytes. The
+    /// decoder accepts lines of any length.
     #[must_use]
     pub const fn with_line(mut self, length: usize) -> Self {
         self.lines.longest = narrow(length);
         self
     }
 
-    /// Gives up an incomplete packet after `silence` instead of [`ABANDON`].
+    /// Sets the silence that ends an incomplete packet, instead of [`ABANDON`].
     #[must_use]
     pub const fn with_abandon(self, silence: Duration) -> Self {
         Self { abandon: Span::limit(silence), ..self }
     }
 
-    /// The buffer that takes messages of up to `message` bytes: 4 more.
+    /// Returns the buffer length for messages of up to `message` bytes: 4 more.
     #[must_use]
     pub const fn buffer_len(message: usize) -> usize {
         message.saturating_add(LEN + CRC)
     }
 
-    /// The longest message that a buffer of `buffer` bytes takes; LEN ends it at 65533. Below 12 bytes a buffer takes none.
+    /// Returns the longest message that fits a buffer of `buffer` bytes: at most 65,533, because of
+    /// LEN. A buffer below 12 bytes fits none.
     #[must_use]
     pub const fn max_message(buffer: usize) -> usize {
         let room = buffer.saturating_sub(LEN + CRC);
         if room > Encoder::MAX_MESSAGE { Encoder::MAX_MESSAGE } else { room }
     }
 
-    /// The bytes on the wire of a message of `message` bytes, with lines of [`LINE`] bytes.
+    /// Returns the bytes on the wire of a message of `message` bytes, in lines of [`LINE`] bytes.
     #[must_use]
     pub const fn encoded_len(message: usize) -> usize {
         Encoder::encoded_len(message, LINE)
     }
 
-    /// The sizes that suit a receive buffer of `buffer` bytes and lines of at most 128 bytes; longer lines want an
-    /// `out` as long as they are.
+    /// Returns the sizes for a receive buffer of `buffer` bytes and lines of at most 128 bytes;
+    /// longer lines need an `out` of their length.
     #[must_use]
     pub const fn sizes_of(buffer: usize) -> Sizes {
         Sizes::of_stream(Self::max_message(buffer), buffer)
@@ -136,8 +146,8 @@ impl<'b> Console<'b> {
 impl Framing for Console<'_> {
     const OVERHEAD: usize = LEN + CRC;
 
-    /// A shell that was sent an empty line prints its prompt first: Zephyr's shell transport loses a frame that follows the
-    /// line feed within 10 ms, and none after 50 ms.
+    /// A shell answers an empty line with its prompt first: Zephyr's shell transport loses a frame
+    /// that follows the line feed within 10 ms, and none after 50 ms.
     const SETTLE: Duration = Duration::from_millis(50);
 
     type Encoder = Encoder;
@@ -155,7 +165,7 @@ impl Framing for Console<'_> {
         Encoder::encoded_len(message, self.lines.longest.into())
     }
 
-    /// One line feed: it ends whatever the receiver has of a line.
+    /// One line feed: it ends any partial line of the receiver.
     fn preamble(&self) -> &'static [u8] {
         b"\n"
     }

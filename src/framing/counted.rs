@@ -1,34 +1,39 @@
-//! Messages back to back, each of which says its own length: SMP over a raw UART, TCP or BLE notifications.
+//! Messages back to back, each with its length in its header: SMP over a raw UART, TCP or BLE
+//! notifications.
 //!
 //! ```text
 //!   message    header (length inside) | payload          no delimiter, no checksum
 //! ```
 //!
-//! What the header looks like is a [`Head`]: [`SmpHead`] is that of SMP, used by Zephyr's raw UART transport, MCUboot's raw
-//! serial recovery and every stream that carries bare messages; [`BsmpHead`] is that of BSMP over TCP. Other protocols bring their own.
+//! A [`Head`] describes the header: [`SmpHead`] is that of SMP, used by Zephyr's raw UART
+//! transport, MCUboot's raw serial recovery and every stream that carries bare messages;
+//! [`BsmpHead`] is that of BSMP over TCP. Other protocols implement their own.
 //!
 //! # States
 //!
 //! ```text
 //!   Collect ──header and payload are there──▶ Complete ──any byte──▶ Collect
-//!     ├──header fails, or announces more than the buffer holds──▶ one error, Deaf ──silence of RESYNC──▶ Collect
+//!     ├──header fails, or message too long──▶ one error, Resync ──silence of RESYNC──▶ Collect
 //!     └──silence of ABANDON──▶ one error, Collect
 //! ```
 //!
-//! Nothing in the bytes tells where a message begins. So after a bad header everything is dropped until the line falls
-//! silent; and a message that stops in the middle ends when silence has lasted as long as the peer may pause. A damaged length that
-//! announces too much takes the messages behind it along, up to that silence. A decoder at the start of a session stands
-//! at the start of a message, for better or worse.
+//! Nothing in the bytes shows where a message begins. So after a bad header everything is dropped
+//! until the line is silent, and a message that stops in the middle is dropped after a silence as
+//! long as the peer may pause. A damaged length that is too large swallows the following messages,
+//! up to that silence. At the start of a session the decoder has to assume the start of a message.
 //!
-//! The port's tick must not be longer than [`RESYNC`], or a peer that answers sooner is not heard after damage.
+//! The port's tick must not be longer than [`RESYNC`], or the response of a faster peer is lost
+//! after damage.
 //!
 //! # Interpretation
 //!
-//! * Zephyr's transport drops the whole read if it holds more than one message; here all are delivered, as MCUboot does.
-//! * Zephyr's optional and MCUboot's default limit for a stalled message is 3 s. A sender that could not complete a message stays
-//!   silent for as long ([`Head::QUIET`]), because until then the peer takes whatever comes for the rest of that message.
-//! * How long the silence after a bad header must be is not written anywhere: 100 ms, ten times what a UART or a USB adapter
-//!   pauses within a message.
+//! * Zephyr's transport drops the whole read if it holds more than one message; here all are
+//!   delivered, as MCUboot does.
+//! * Zephyr's optional and MCUboot's default limit for a stalled message is 3 s. A sender that
+//!   could not complete a message stays silent for this long ([`Head::QUIET`]), because until then
+//!   the peer accepts any byte as the rest of that message.
+//! * No specification gives the silence after a bad header: 100 ms is ten times the pause of a UART
+//!   or a USB adapter within a message.
 
 use core::marker::PhantomData;
 use core::time::Duration;
@@ -37,10 +42,11 @@ pub use super::head::{ABANDON, BsmpHead, Head, SmpHead};
 use super::{Encoder as Encode, Error, Framing, Progress, Sizes};
 use crate::bytes;
 
-/// The silence after a bad header, by default, behind which the next message begins.
+/// Default silence after a bad header, after which the next message begins.
 pub const RESYNC: Duration = Duration::from_millis(100);
 
-/// Decodes and encodes messages that carry their length, in the caller's buffer, which is as long as the longest of them.
+/// Decodes and encodes messages that carry their length, in a buffer of the caller that is as long
+/// as the longest message.
 pub struct Counted<'b, H> {
     buffer: &'b mut [u8],
     state: State,
@@ -49,18 +55,20 @@ pub struct Counted<'b, H> {
     head: PhantomData<H>,
 }
 
-/// What the decoder has of a message.
+/// The progress of the decoder in a message. A reset leads from each to `Header`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum State {
-    /// The first `have` bytes of a header. Left to `Payload` by its last byte, to `Deaf` if it fails; by silence to its beginning.
+    /// The first `have` bytes of a header. Exits: its last byte, to `Payload` if it is valid and
+    /// the message fits, else to `Resync`; silence, to itself without bytes.
     Header { have: usize },
-    /// The first `have` bytes of a message of `total` bytes. Left to `Complete` by its last byte; by silence to `Header`.
+    /// The first `have` bytes of a message of `total` bytes. Exits: the last byte, to `Complete`;
+    /// silence, to `Header`.
     Payload { have: usize, total: usize },
-    /// A message of `len` bytes. Left by any byte, to `Header`.
+    /// A message of `len` bytes. Exit: any byte, to `Header`.
     Complete { len: usize },
-    /// Not knowing where a message begins. Left by silence, to `Header`.
-    Deaf,
+    /// Out of sync: bytes are dropped. Exit: silence, to `Header`.
+    Resync,
 }
 
 impl State {
@@ -74,43 +82,45 @@ impl<'b, H: Head> Counted<'b, H> {
         Self { buffer, state: State::START, resync: RESYNC, abandon: ABANDON, head: PhantomData }
     }
 
-    /// Listens again after a silence of `resync` behind a bad header, and gives up an incomplete message after `abandon`;
-    /// instead of [`RESYNC`] and [`ABANDON`].
+    /// Sets the silence `resync` after a bad header and the silence `abandon` that ends an
+    /// incomplete message, instead of [`RESYNC`] and [`ABANDON`].
     #[must_use]
     pub const fn with_limits(self, resync: Duration, abandon: Duration) -> Self {
         Self { resync, abandon, ..self }
     }
 
-    /// Whether a message has begun that is not complete.
+    /// Returns true in a message that is not complete.
     pub(crate) const fn is_within(&self) -> bool {
         matches!(self.state, State::Header { have: 1.. } | State::Payload { .. })
     }
 
-    /// The buffer that takes messages of up to `message` bytes: as many.
+    /// Returns the buffer length for messages of up to `message` bytes: the same.
     #[must_use]
     pub const fn buffer_len(message: usize) -> usize {
         message
     }
 
-    /// The longest message that a buffer of `buffer` bytes takes: as many. A buffer shorter than the header takes none.
+    /// Returns the longest message that fits a buffer of `buffer` bytes: the same. A buffer shorter
+    /// than the header fits none.
     #[must_use]
     pub const fn max_message(buffer: usize) -> usize {
         buffer
     }
 
-    /// The bytes on the wire of a message of `message` bytes: as many.
+    /// Returns the bytes on the wire of a message of `message` bytes: the same.
     #[must_use]
     pub const fn encoded_len(message: usize) -> usize {
         message
     }
 
-    /// The sizes that suit a receive buffer of `buffer` bytes.
+    /// Returns the sizes for a receive buffer of `buffer` bytes.
     #[must_use]
     pub const fn sizes_of(buffer: usize) -> Sizes {
         Sizes::of_stream(buffer, buffer)
     }
 
-    /// Moves bytes from `input` to the buffer until it holds `end` of them; returns how many it holds.
+    /// Moves bytes from `input` to the buffer until it holds `end` of them; returns the number that
+    /// it holds.
     fn fill(&mut self, input: &mut &[u8], have: usize, end: usize) -> usize {
         let count = end.saturating_sub(have).min(input.len());
         let end = have.saturating_add(count);
@@ -122,9 +132,11 @@ impl<'b, H: Head> Counted<'b, H> {
         end
     }
 
-    /// The length that the header in the buffer announces.
+    /// Returns the length that the header in the buffer announces.
     fn announced(&self) -> Result<usize, Error> {
         let total = H::total(self.buffer.get(..H::LEN).ok_or(Error::TooLong)?)?;
+        // A `Head` of the application may return anything; a message is never shorter than its
+        // header.
         if total < H::LEN {
             return Err(Error::Malformed);
         }
@@ -143,7 +155,7 @@ impl<H: Head> Framing for Counted<'_, H> {
     type Encoder = Encoder;
 
     fn encode(&self, message: &[u8]) -> Result<Encoder, Error> {
-        // A length that does not fit would put the peer out of step.
+        // A header with a wrong length would put the peer out of sync for all that follows.
         match message.get(..H::LEN).map(H::total) {
             Some(Ok(total)) if total == message.len() => Ok(Encoder::new()),
             _ => Err(Error::Unsendable),
@@ -161,23 +173,28 @@ impl<H: Head> Framing for Counted<'_, H> {
     fn push<'i>(&mut self, input: &mut &'i [u8]) -> Result<Progress<'i>, Error> {
         while !input.is_empty() {
             match self.state {
+                // The loop looks at this byte again, as the first of the next header.
                 State::Complete { .. } => self.state = State::START,
                 State::Header { have } => {
                     let now = self.fill(input, have, H::LEN.min(self.buffer.len()));
                     self.state = State::Header { have: now };
+                    // The header is incomplete, and the buffer could hold it.
                     if now < H::LEN && now < self.buffer.len() {
                         break;
                     }
                     match self.announced() {
                         Ok(total) => self.state = State::Payload { have: now, total },
+                        // The length cannot be trusted, so nobody can say where the next message
+                        // begins.
                         Err(error) => {
-                            self.state = State::Deaf;
+                            self.state = State::Resync;
                             return Err(error);
                         }
                     }
                 }
                 State::Payload { .. } => {}
-                State::Deaf => *input = &[],
+                // Any byte may be the middle of a message: only silence shows a beginning.
+                State::Resync => *input = &[],
             }
             if let State::Payload { have, total } = self.state {
                 let have = self.fill(input, have, total);
@@ -193,8 +210,10 @@ impl<H: Head> Framing for Counted<'_, H> {
 
     fn idle(&mut self, silence: Duration) -> Result<Progress<'static>, Error> {
         match self.state {
-            State::Deaf if silence >= self.resync.min(self.abandon) => self.state = State::START,
-            State::Header { have: 0 } | State::Complete { .. } | State::Deaf => {}
+            State::Resync if silence >= self.resync.min(self.abandon) => self.state = State::START,
+            // Nothing is incomplete here, so there is nothing to give up.
+            State::Header { have: 0 } | State::Complete { .. } | State::Resync => {}
+            // The next byte is the start of a message again, since no sender pauses for that long.
             _ if silence >= self.abandon => {
                 self.state = State::START;
                 return Err(Error::Abandoned);
@@ -232,18 +251,18 @@ impl<H> defmt::Format for Counted<'_, H> {
     }
 }
 
-/// Sends a message as it is, whatever it says of its length. Takes 4 bytes on a Cortex-M, 8 on a 64-bit host.
+/// Sends a message unchanged, without a look at its header.
 #[derive(Debug, Clone, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Encoder {
-    /// Bytes of the message that are sent.
+    /// Bytes of the message that have been written.
     at: usize,
 }
 
 const _: () = assert!(size_of::<Encoder>() <= 8);
 
 impl Encoder {
-    /// At the start of a message.
+    /// An encoder at the start of a message.
     #[must_use]
     pub const fn new() -> Self {
         Self { at: 0 }
@@ -255,7 +274,8 @@ impl Encode for Encoder {
 
     fn next(&mut self, message: &[u8], out: &mut [u8]) -> usize {
         let rest = message.get(self.at..).unwrap_or_default();
-        // As `bytes::copy`, but it counts: 50 bytes less flash on a Cortex-M than the shorter of two lengths beside it.
+        // `bytes::copy` with a count: 50 bytes less flash on a Cortex-M than `bytes::copy` and the
+        // minimum of two lengths.
         let count = out.iter_mut().zip(rest).map(|(to, from)| *to = *from).count();
         self.at = self.at.wrapping_add(count);
         count

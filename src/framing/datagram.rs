@@ -1,17 +1,18 @@
-//! One read is one message: UDP, USB bulk transfers, BLE without reassembly.
+//! Datagrams, where one read is one message: UDP, USB bulk transfers, BLE without reassembly.
 //!
-//! The port keeps messages apart and checks them, so nothing is added and nothing has to be found. Each
-//! [`push`](Framing::push) takes its whole input as one message; an empty input is none. A read must therefore be handed on
-//! whole, and the chunk that the port reads into must hold the longest datagram: what did not fit there was cut by the port, which
-//! only the protocol can notice by the length in its header.
+//! The port keeps messages apart and checks them, so nothing is added and nothing has to be found.
+//! Each [`push`](Framing::push) accepts its whole input as one message; an empty input is none. A
+//! read must therefore be passed on whole, and the buffer that the port reads into must hold the
+//! longest datagram: a longer one is cut by the port, which only the protocol can notice, by the
+//! length in its header.
 //!
 //! ```text
 //!   Empty ──a datagram──▶ Complete ──another──▶ Complete
 //!     ▲──── one that is longer than the buffer: one error
 //! ```
 //!
-//! **Interpretation.** Zephyr's server takes several messages from one datagram. Here a datagram is one message for the
-//! framing; what follows the length in its header is the protocol's business.
+//! **Interpretation.** Zephyr's server takes several messages from one datagram. Here a datagram is
+//! one message for the framing; the protocol handles what follows the length in its header.
 
 use core::time::Duration;
 
@@ -20,39 +21,50 @@ use crate::bytes;
 
 pub use super::counted::Encoder;
 
-/// Takes whole messages into the caller's buffer, which is as long as the longest of them.
+/// Decodes and encodes datagrams, in a buffer of the caller that is as long as the longest message.
 pub struct Datagram<'b> {
     buffer: &'b mut [u8],
-    /// The length of the message in the buffer, 0 for none.
-    len: usize,
+    state: State,
+}
+
+/// The content of the buffer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+enum State {
+    /// No message. Exit: a datagram that fits, to `Complete`.
+    Empty,
+    /// A message of `len` bytes. Exits: another datagram, to itself; one that does not fit or a
+    /// reset, to `Empty`.
+    Complete { len: usize },
 }
 
 impl<'b> Datagram<'b> {
-    /// Keeps messages in `buffer`.
+    /// Decodes into `buffer`.
     #[must_use]
     pub const fn new(buffer: &'b mut [u8]) -> Self {
-        Self { buffer, len: 0 }
+        Self { buffer, state: State::Empty }
     }
 
-    /// The buffer that takes messages of up to `message` bytes: as many.
+    /// Returns the buffer length for messages of up to `message` bytes: the same.
     #[must_use]
     pub const fn buffer_len(message: usize) -> usize {
         message
     }
 
-    /// The longest message that a buffer of `buffer` bytes takes: as many.
+    /// Returns the longest message that fits a buffer of `buffer` bytes: the same.
     #[must_use]
     pub const fn max_message(buffer: usize) -> usize {
         buffer
     }
 
-    /// The bytes in the datagram of a message of `message` bytes: as many.
+    /// Returns the bytes in the datagram of a message of `message` bytes: the same.
     #[must_use]
     pub const fn encoded_len(message: usize) -> usize {
         message
     }
 
-    /// The sizes that suit a receive buffer of `buffer` bytes. A datagram leaves and arrives in one piece.
+    /// Returns the sizes for a receive buffer of `buffer` bytes. A datagram leaves and arrives in
+    /// one piece.
     #[must_use]
     pub const fn sizes_of(buffer: usize) -> Sizes {
         Sizes { message: buffer, buffer, out: buffer, read: buffer }
@@ -69,7 +81,7 @@ impl Framing for Datagram<'_> {
     type Encoder = Encoder;
 
     fn encode(&self, message: &[u8]) -> Result<Encoder, Error> {
-        // There is no such thing as a run of no bytes: it would say that the frame is complete.
+        // An encoder says "complete" by writing no bytes, so an empty datagram cannot be expressed.
         if message.is_empty() { Err(Error::Unsendable) } else { Ok(Encoder::new()) }
     }
 
@@ -86,36 +98,41 @@ impl Framing for Datagram<'_> {
         if datagram.is_empty() {
             return Ok(Progress::More);
         }
-        self.len = 0;
+        // Before the length is checked: after an error the last message must not be returned again.
+        self.state = State::Empty;
         let place = self.buffer.get_mut(..datagram.len()).ok_or(Error::TooLong)?;
         bytes::copy(datagram, place);
-        self.len = datagram.len();
+        self.state = State::Complete { len: datagram.len() };
         Ok(Progress::Message)
     }
 
     fn idle(&mut self, silence: Duration) -> Result<Progress<'static>, Error> {
+        // A datagram is complete or lost: nothing ever waits.
         let _ = silence;
         Ok(Progress::More)
     }
 
     fn message(&self) -> &[u8] {
-        self.buffer.get(..self.len).unwrap_or_default()
+        match self.state {
+            State::Complete { len } => self.buffer.get(..len).unwrap_or_default(),
+            State::Empty => &[],
+        }
     }
 
     fn reset(&mut self) {
-        self.len = 0;
+        self.state = State::Empty;
     }
 }
 
 impl core::fmt::Debug for Datagram<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Datagram").field("buffer", &self.buffer.len()).field("len", &self.len).finish()
+        f.debug_struct("Datagram").field("buffer", &self.buffer.len()).field("state", &self.state).finish()
     }
 }
 
 #[cfg(feature = "defmt")]
 impl defmt::Format for Datagram<'_> {
     fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "Datagram {{ buffer: {=usize}, len: {=usize} }}", self.buffer.len(), self.len);
+        defmt::write!(f, "Datagram {{ buffer: {=usize}, state: {} }}", self.buffer.len(), self.state);
     }
 }

@@ -4,9 +4,10 @@
 //!   frame    COBS( message | CRC-16/XMODEM of the message, 2 bytes, big-endian )  00
 //! ```
 //!
-//! The raw serial framing that smpclient calls `Cobs` and that MCUboot's serial recovery has been offered: no text on the wire,
-//! two bytes of overhead and one more for each 254, against a third and more on a console. Bytes are decoded into the
-//! message buffer as they arrive; the CRC stands behind the message there until the frame is complete.
+//! This is the raw serial framing that smpclient calls `Cobs` and that was proposed for MCUboot's
+//! serial recovery. It carries no text, and adds two bytes and one more for each 254, where a
+//! console adds a third and more. Bytes are decoded into the message buffer as they arrive; the CRC
+//! follows the message there until the frame is complete.
 //!
 //! # States
 //!
@@ -17,20 +18,24 @@
 //!     └──silence──▶ one error, Discard ──00──▶ Frame, no further error
 //! ```
 //!
-//! A damaged frame costs itself, and one more if its 00 is hit: then the two are one. A zero brings the
-//! decoder into step wherever it stands, which is what the [`preamble`](Framing::preamble) is for.
+//! A damaged frame costs itself, and one more if its 00 is hit, which joins the two. A zero
+//! resynchronises the decoder in any state; that is the purpose of the
+//! [`preamble`](Framing::preamble).
 //!
-//! The CRC begins with 0, so there are two kinds of damage that it cannot see. Two frames whose 00 between them was lost can make
-//! one that fits: the first message, its CRC, a zero, the second message. And zeros may be missing at the front of a message that begins with
-//! some, as the read requests of SMP version 1 do. The length in the SMP header tells both from what was sent.
+//! The CRC starts from 0, so there are two kinds of damage that it cannot see. Two frames that have
+//! lost the 00 between them can make one that fits: the first message, its CRC, a zero, the second
+//! message. And zeros may be missing at the front of a message that begins with zeros, as the read
+//! requests of SMP version 1 do. The length in the SMP header reveals both.
 //!
 //! # Interpretation
 //!
 //! * Empty frames (two zeros in a row) are ignored.
-//! * A frame of less than 10 bytes, the header and the CRC, is malformed.
-//! * A frame that has waited for the silence limit is dropped, and with it whatever comes before the next zero: the tail of a
-//!   frame could pass for another, because the CRC does not see zeros that are missing at the front.
-//! * Nothing is kept of `buf_size` for the framing: a device that offers `buf_size` takes messages of that length.
+//! * A frame of fewer than 10 bytes (header and CRC) is malformed.
+//! * A frame whose rest does not arrive within the silence limit is dropped, and so is everything
+//!   up to the next zero: the tail of a frame could pass for another, because the CRC does not see
+//!   zeros that are missing at the front.
+//! * The framing uses no part of `buf_size`: a device that offers `buf_size` accepts messages of
+//!   that length.
 
 use core::time::Duration;
 
@@ -39,28 +44,31 @@ use super::{Encoder as Encode, Error, Framing, Progress, Sizes};
 use crate::checksum::Crc16;
 use crate::cobs::{self, Decoded, Decoder};
 
-/// How long an incomplete frame is kept by default, counted from its last byte.
+/// Default silence after which an incomplete frame is dropped, counted from its last byte.
 pub const ABANDON: Duration = Duration::from_secs(3);
 
+/// Bytes of the CRC.
 const CRC: usize = 2;
 
-/// Decodes and encodes COBS frames with a CRC, in a buffer that the caller lends: two bytes longer than the longest message.
+/// Decodes and encodes COBS frames with a CRC, in a buffer of the caller that is two bytes longer
+/// than the longest message.
 pub struct Cobs<'b> {
     buffer: &'b mut [u8],
     state: State,
     abandon: Duration,
 }
 
-/// Where in a frame the decoder stands.
+/// The position of the decoder in a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum State {
-    /// In a frame, or before one: `have` bytes are decoded. Left by a zero to `Complete` or itself, by one byte too many or by
-    /// silence to `Discard`.
+    /// In a frame or in front of one, with `have` bytes decoded. Exits: a zero, to `Complete` if
+    /// length and CRC fit, else to itself; one byte too many or silence, to `Discard`.
     Frame { decoder: Decoder, have: usize },
-    /// The buffer begins with a message of `len` bytes. Left by any byte, to `Frame`.
+    /// The buffer begins with a message of `len` bytes. Exit: any byte, to `Frame`.
     Complete { len: usize },
-    /// In a frame that is of no use, whose error is still to be reported, if any. Left by a zero, to `Frame`.
+    /// In a frame that is useless, with the error that is still to be reported, if any. Exits: a
+    /// zero, to `Frame`; silence reports the error and stays.
     Discard(Option<Error>),
 }
 
@@ -75,38 +83,40 @@ impl<'b> Cobs<'b> {
         Self { buffer, state: State::START, abandon: ABANDON }
     }
 
-    /// Gives up an incomplete frame after `silence` instead of [`ABANDON`].
+    /// Sets the silence that ends an incomplete frame, instead of [`ABANDON`].
     #[must_use]
     pub const fn with_abandon(self, silence: Duration) -> Self {
         Self { abandon: silence, ..self }
     }
 
-    /// The buffer that takes messages of up to `message` bytes: 2 more, for the CRC.
+    /// Returns the buffer length for messages of up to `message` bytes: 2 more, for the CRC.
     #[must_use]
     pub const fn buffer_len(message: usize) -> usize {
         message.saturating_add(CRC)
     }
 
-    /// The longest message that a buffer of `buffer` bytes takes. Below 10 bytes a buffer takes none.
+    /// Returns the longest message that fits a buffer of `buffer` bytes. A buffer below 10 bytes
+    /// fits none.
     #[must_use]
     pub const fn max_message(buffer: usize) -> usize {
         buffer.saturating_sub(CRC)
     }
 
-    /// The most bytes on the wire that a message of `message` bytes takes; fewer only if zeros break its runs.
+    /// Returns the most bytes on the wire for a message of `message` bytes; fewer only if zeros
+    /// break its runs.
     #[must_use]
     pub const fn max_encoded_len(message: usize) -> usize {
         cobs::max_encoded_len(message.saturating_add(CRC)).saturating_add(1)
     }
 
-    /// The sizes that suit a receive buffer of `buffer` bytes. The CRC is stored there too, but is not what a peer
-    /// counts: the buffer that may be promised is two bytes shorter.
+    /// Returns the sizes for a receive buffer of `buffer` bytes. The CRC is stored there too, but a
+    /// peer does not count it: the buffer that may be promised is two bytes shorter.
     #[must_use]
     pub const fn sizes_of(buffer: usize) -> Sizes {
         Sizes::of_stream(Self::max_message(buffer), Self::max_message(buffer))
     }
 
-    /// A frame of `have` bytes has ended.
+    /// Checks length and CRC of a frame of `have` bytes that has ended.
     fn finish(&mut self, have: usize) -> Result<Progress<'static>, Error> {
         self.state = State::START;
         let Some(len) = have.checked_sub(CRC).filter(|len| *len >= SMP_HEADER) else { return Err(Error::Malformed) };
@@ -135,7 +145,7 @@ impl Framing for Cobs<'_> {
         Self::max_encoded_len(message)
     }
 
-    /// One zero: it ends whatever the receiver has of a frame.
+    /// One zero: it ends any partial frame of the receiver.
     fn preamble(&self) -> &'static [u8] {
         &[0]
     }
@@ -143,9 +153,10 @@ impl Framing for Cobs<'_> {
     fn push<'i>(&mut self, input: &mut &'i [u8]) -> Result<Progress<'i>, Error> {
         while let Some(first) = input.first() {
             match self.state {
+                // The loop looks at this byte again, as the first of the next frame.
                 State::Complete { .. } => self.state = State::START,
-                // An empty frame, or a delimiter for safety's sake.
-                State::Frame { decoder: Decoder::Start, .. } if *first == 0 => {
+                // An empty frame: peers send zeros to resynchronise, so this must not be an error.
+                State::Frame { decoder, .. } if decoder.is_at_start() && *first == 0 => {
                     *input = input.get(1..).unwrap_or_default()
                 }
                 State::Frame { mut decoder, mut have } => {
@@ -154,14 +165,17 @@ impl Framing for Cobs<'_> {
                     match decoded {
                         Decoded::More => {}
                         Decoded::End => return self.finish(have),
+                        // The zero is consumed already: what follows it is a new frame.
                         Decoded::Broken => {
                             self.state = State::START;
                             return Err(Error::Malformed);
                         }
+                        // The tail has to be skipped up to its zero: it could pass for a frame.
                         Decoded::Full => self.state = State::Discard(Some(Error::TooLong)),
                     }
                 }
                 State::Discard(error) => {
+                    // Only a zero shows where the next frame begins.
                     let Some(end) = input.iter().position(|byte| *byte == 0) else {
                         *input = &[];
                         break;
@@ -180,8 +194,11 @@ impl Framing for Cobs<'_> {
     fn idle(&mut self, silence: Duration) -> Result<Progress<'static>, Error> {
         let error = match self.state {
             _ if silence < self.abandon => None,
-            State::Frame { decoder: Decoder::Start, .. } | State::Complete { .. } => None,
+            State::Complete { .. } => None,
+            State::Frame { decoder, .. } if decoder.is_at_start() => None,
+            // Not back to `Frame`: if the rest arrives after all, it could pass for a frame.
             State::Frame { .. } => Some(Error::Abandoned),
+            // Reported now: the zero may never come.
             State::Discard(error) => error,
         };
         error.map_or(Ok(Progress::More), |error| {
@@ -215,12 +232,13 @@ impl defmt::Format for Cobs<'_> {
     }
 }
 
-/// Puts one message into a frame. The CRC is computed when it is built: one pass more over the message. Takes 12 bytes
-/// on a Cortex-M, 24 on a 64-bit host.
+/// Encodes one message into a frame. The CRC is computed in [`new`](Self::new), in one more pass
+/// over the message.
 #[derive(Debug, Clone)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Encoder {
     data: cobs::Encoder<CRC>,
+    /// True once the zero that ends the frame is written.
     ended: bool,
 }
 
@@ -231,7 +249,7 @@ impl Encoder {
     ///
     /// # Errors
     ///
-    /// [`Error::Unsendable`] if the message is shorter than an SMP header, 8 bytes.
+    /// We: [`Error::Unsendable`] if the message is shorter than an SMP header, 8 bytes.
     pub fn new(message: &[u8]) -> Result<Self, Error> {
         if message.len() < SMP_HEADER {
             return Err(Error::Unsendable);
@@ -246,6 +264,7 @@ impl Encode for Encoder {
     fn next(&mut self, message: &[u8], out: &mut [u8]) -> usize {
         let written = self.data.next(message, out);
         match out.get_mut(written) {
+            // There is room left, so the data are complete.
             Some(place) if !self.ended => {
                 *place = 0;
                 self.ended = true;

@@ -1,7 +1,7 @@
-//! The length fields of headers: all that framings have to know of the messages that they carry.
+//! The length fields of message headers, the only part of messages that framings read.
 //!
-//! A framing whose messages carry their own length asks a [`Head`] for it; the others only refuse
-//! what is shorter than a header can be. This is the one file in which that is written down.
+//! A framing whose messages carry their length gets it from a [`Head`]; the others only refuse
+//! messages that are shorter than a header. No other file of the framings contains this.
 
 use core::time::Duration;
 
@@ -10,23 +10,24 @@ use super::Error;
 /// Bytes of the header of SMP: the shortest message on a console, in COBS and in automatic framing.
 pub(crate) const SMP_HEADER: usize = 8;
 
-/// How long an incomplete message is kept by default, counted from its last byte.
+/// Default silence after which an incomplete message is dropped, counted from its last byte.
 pub const ABANDON: Duration = Duration::from_secs(3);
 
-/// A header that says how long its message is.
+/// A header that contains the length of its message.
 pub trait Head {
     /// Bytes of the header.
     const LEN: usize;
 
-    /// How long a sender stays silent after a message that it could not complete: as long as the
-    /// peer may wait for the rest.
+    /// The silence of a sender after a message that it could not complete: as long as the peer may
+    /// wait for the rest.
     const QUIET: Duration = ABANDON;
 
-    /// The length of the message in bytes, header included. `head` holds [`LEN`](Self::LEN) bytes.
+    /// Returns the length of the message in bytes, header included. `head` holds [`LEN`](Self::LEN)
+    /// bytes.
     ///
     /// # Errors
     ///
-    /// [`Error::Malformed`] if this cannot be a header.
+    /// The peer or the line: [`Error::Malformed`] if this cannot be a header.
     fn total(head: &[u8]) -> Result<usize, Error>;
 }
 
@@ -34,6 +35,7 @@ pub trait Head {
 /// 0 to 3 in the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "a type without a value")]
 pub struct SmpHead;
 
 impl Head for SmpHead {
@@ -41,6 +43,8 @@ impl Head for SmpHead {
 
     fn total(head: &[u8]) -> Result<usize, Error> {
         match head {
+            // Zephyr defines the operations 0 to 3 only: any other value means that we are out of
+            // sync.
             [op, _, high, low, _, _, _, _] if op & 0x07 <= 3 => {
                 Ok(usize::from(u16::from_be_bytes([*high, *low])).saturating_add(Self::LEN))
             }
@@ -52,10 +56,11 @@ impl Head for SmpHead {
 /// The header of BSMP, 3 bytes: the length of the payload is in bytes 1 and 2, big-endian. BSMP
 /// 2.30 over TCP.
 ///
-/// Nothing in it can be wrong, so a stream that is out of step is noticed by a length that never
-/// arrives.
+/// Nothing in it can be wrong, so a stream that is out of sync shows only by a message that never
+/// completes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "a type without a value")]
 pub struct BsmpHead;
 
 impl Head for BsmpHead {
@@ -63,6 +68,7 @@ impl Head for BsmpHead {
 
     fn total(head: &[u8]) -> Result<usize, Error> {
         match head {
+            // Any three bytes are a header: BSMP has no invalid command here.
             [_, high, low] => Ok(usize::from(u16::from_be_bytes([*high, *low])).saturating_add(Self::LEN)),
             _ => Err(Error::Malformed),
         }

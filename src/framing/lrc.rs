@@ -1,4 +1,4 @@
-//! COBS, a sum and a zero: the frame of S3MP.
+//! The frame of S3MP: COBS, a sum and a zero.
 //!
 //! ```text
 //!   message            10 01 03
@@ -9,20 +9,21 @@
 //!
 //! # A check that looks like the marker
 //!
-//! One message in 256 has the check 00, so the bytes of a frame may be followed by two zeros, and a receiver that meets the
-//! first has two readings: the byte before it was the check (*A*), or this zero is the check (*B*). The sum is 0 in both,
-//! so it cannot tell. The chain of COBS blocks can: in A it ends before the last byte, in B behind it. Both hold in one
-//! case only, when the last byte is 01 where a block may start: it is the check 01, or the empty block of a message that
-//! ends in zero. These two messages are twins, one being the other plus 00, and so are their frames:
+//! One message in 256 has the check 00, so a frame may end in two zeros, and a receiver has two
+//! readings of the first one: the byte before it was the check (*A*), or this zero is the check
+//! (*B*). The sum is 0 in both, so it cannot decide. The chain of COBS blocks can: in A it ends
+//! before the last byte, in B after it. Both hold in one case only, when the last byte is 01 where
+//! a block may start: it is the check 01, or the empty block of a message that ends in zero. Such a
+//! frame is ambiguous: one message is the other plus 00, and so are their frames:
 //!
 //! ```text
 //!   message 00 01 FA        01 03 01 FA | 01 | 00             check 01
 //!   message 00 01 FA 00     01 03 01 FA 01 | 00 | 00          check 00
 //! ```
 //!
-//! Only then, in one frame of 256, the decoder waits for one byte: another zero means B, anything else or
-//! [silence](Lrc::with_gap) means A. All other frames are delivered with their first zero; the zero that may follow is an
-//! empty frame, which is ignored.
+//! Only then, in one frame of 256, the decoder waits for one more byte: another zero means B,
+//! anything else or [silence](Lrc::with_gap) means A. All other frames are delivered at their first
+//! zero; a zero that follows is an empty frame, which is ignored.
 //!
 //! # States
 //!
@@ -33,29 +34,35 @@
 //!      │ 00             │ └──────── x ─────────────── │ ──────────────── Data, none left
 //!      ├────────────────┤                             │                         │ 00
 //!      ├──────────────────────────────────────────────┴─────────────────────────┘
-//!      └──── Twins ◀────┘ 00 behind a code 01
+//!      └── Ambiguous ◀──┘ 00 after a code 01
 //! ```
 //!
-//! Every zero leads back to `Between`, directly or by way of `Twins`: whatever came before, the decoder is in step behind
-//! it. A frame that is longer than the buffer is still summed and chained to its end, then reported once.
+//! Every zero leads back to `Between`, directly or through `Ambiguous`, so the decoder is in sync
+//! after it, whatever came before. A frame that is longer than the buffer is still summed and
+//! chained to its end, then reported once.
 //!
 //! # Cost
 //!
-//! Both directions take one byte at a time and copy no runs, unlike [`cobs`](mod@crate::cobs): with that module's decoder and
-//! encoder the smallest slave would need 1.1 KiB more flash on a Cortex-M0, where the whole of it fits 2.4 KiB. S3MP is spoken by such parts.
+//! Both directions handle one byte at a time and copy no runs, unlike [`cobs`](mod@crate::cobs):
+//! with the decoder and encoder of that module the smallest slave would need 1.1 KiB more flash on
+//! a Cortex-M0, where all of it fits 2.4 KiB. S3MP is made for such parts.
 //!
 //! # Interpretation
 //!
 //! The README of S3MP is silent or contradicts itself here:
 //!
-//! * The check covers the COBS bytes and nothing else, as the frame formula says. (The paragraph on checksums lists fields
-//!   of the message: it was written for an older layout, in which the check stood inside the message.)
-//! * The encoder puts 01 behind a final full block of 254 bytes, as the README's C code does and as its decoder needs;
-//!   the decoder takes frames with and without it.
-//! * The decoder rejects blocks that are longer than what is left and code bytes 00, which the README's decoder trusts.
-//! * Check and marker leave in one write with the rest (a gap between them would turn B into A), and no other zero is ever
-//!   sent: a stray zero behind a frame whose check is 01 would turn A into B.
-//! * A frame of no COBS bytes at all (`00` alone) is no frame; COBS of the empty message (`01 FF 00`) is one.
+//! * The check covers the COBS bytes and nothing else, as the frame formula says. (The paragraph on
+//!   checksums lists fields of the message: it was written for an older layout, in which the check
+//!   stood inside the message.)
+//! * The encoder writes 01 after a final full block of 254 bytes, as the README's C code does and
+//!   as its decoder needs; the decoder accepts frames with and without it.
+//! * The decoder rejects blocks that are longer than the rest of the frame and code bytes 00, which
+//!   the README's decoder trusts.
+//! * Check and marker leave in one write with the rest (a gap between them would turn B into A),
+//!   and no other zero is ever sent: a stray zero after a frame whose check is 01 would turn A into
+//!   B.
+//! * A zero without COBS bytes (`00` alone) is not a frame; COBS of the empty message (`01 FF 00`)
+//!   is one.
 
 use core::time::Duration;
 
@@ -68,18 +75,19 @@ mod encoder;
 pub use encoder::Encoder;
 use encoder::{FULL, MARKER};
 
-/// The longest frame of a message of `len` bytes: one code byte for each block, check and marker.
+/// Returns the length of the longest frame of a message of `len` bytes: one code byte for each
+/// block, check and marker.
 ///
-/// A link's `out` has to be this long, because a frame goes out in one piece.
+/// The `out` of a link must be this long, because a frame leaves in one piece.
 #[must_use]
 pub const fn max_encoded_len(len: usize) -> usize {
     cobs::max_encoded_len(len).saturating_add(2)
 }
 
-/// S3MP frames over a byte stream.
+/// Decodes and encodes S3MP frames.
 ///
-/// The message is decoded in place in the buffer that [`new`](Self::new) takes, which has to hold the longest message and
-/// nothing else. Beside it the decoder needs 48 bytes, 64 on a host, and it looks at each byte once.
+/// The message is decoded into the buffer that [`new`](Self::new) accepts, which must hold the
+/// longest message and nothing else. Each byte is read once.
 #[derive(Debug)]
 pub struct Lrc<'b> {
     message: Buffer<'b>,
@@ -89,30 +97,34 @@ pub struct Lrc<'b> {
     abandon: Duration,
 }
 
-/// Where in a frame the decoder stands.
+/// The position of the decoder in a frame. A reset leads from each to `Between`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum State {
-    /// Between two frames; the buffer holds the message completed last. Out: any byte but zero starts a frame.
+    /// Between two frames; the buffer holds the message completed last. Exit: any byte but zero, to
+    /// `Code`.
     Between,
-    /// Behind a byte that is either the code of a block with `left` data bytes, or the check. `zero`: if it is a code, the
-    /// block before it ended with a zero, which is not in the buffer yet. Out: `Code` or `Data` by the next byte, `Between` or
-    /// `Twins` by zero.
+    /// After a byte that is either the code of a block with `left` data bytes, or the check.
+    /// `zero`: if it is a code, the block before it ended with a zero, which is not in the buffer
+    /// yet. Exits: the next byte, to `Data`, or to itself for an empty block; a zero, to
+    /// `Ambiguous` if both readings hold, else to `Between`; silence, to `Between`.
     Code { zero: bool, left: u8 },
-    /// Inside of a block, `left` data bytes before its end. `full`: no zero follows the block. Out: `Code` by the byte behind
-    /// the block, `Between` by zero.
+    /// In a block, `left` data bytes before its end. `full`: no zero follows the block. Exits: the
+    /// byte after the block, to `Code`; a zero or silence, to `Between`.
     Data { left: u8, full: bool },
-    /// Behind the zero of twins: reading A is in the buffer. Out: `Between` by any byte, or by silence.
-    Twins,
+    /// After the zero of an ambiguous frame: reading A is in the buffer. Exits: any byte or
+    /// silence, to `Between`.
+    Ambiguous,
 }
 
 impl<'b> Lrc<'b> {
-    /// How long the line is silent before the shorter of two twins is taken: 20 ms.
+    /// Default silence after which the shorter reading of an ambiguous frame is delivered: 20 ms.
     pub const GAP: Duration = Duration::from_millis(20);
-    /// How long the line is silent before a partial frame is dropped: 100 ms.
+    /// Default silence after which a partial frame is dropped: 100 ms.
     pub const ABANDON: Duration = Duration::from_millis(100);
 
-    /// A decoder whose longest message is as long as `buffer`. S3MP asks for at least 64 bytes; 256 are usual.
+    /// Decodes into `buffer`, which is as long as the longest message. S3MP requires at least 64
+    /// bytes; 256 are usual.
     #[must_use]
     pub fn new(buffer: &'b mut [u8]) -> Self {
         Self {
@@ -124,62 +136,67 @@ impl<'b> Lrc<'b> {
         }
     }
 
-    /// Changes the silence that decides between twins; at least four characters of the line.
+    /// Sets the silence that decides an ambiguous frame, instead of [`GAP`](Self::GAP): at least
+    /// four characters of the line.
     ///
-    /// Too short is worse than too long: if the marker comes later than this behind the check, the message loses its last zero.
+    /// Too short is worse than too long: if the marker comes later than this after the check, the
+    /// message loses its last zero.
     #[must_use]
     pub fn with_gap(mut self, gap: Duration) -> Self {
         self.gap = gap;
         self
     }
 
-    /// Changes the silence that ends a partial frame.
+    /// Sets the silence that ends a partial frame, instead of [`ABANDON`](Self::ABANDON).
     #[must_use]
     pub fn with_abandon(mut self, abandon: Duration) -> Self {
         self.abandon = abandon;
         self
     }
 
-    /// The sizes that suit a receive buffer of `buffer` bytes. A frame leaves in one piece.
+    /// Returns the sizes for a receive buffer of `buffer` bytes. A frame leaves in one piece.
     #[must_use]
     pub const fn sizes_of(buffer: usize) -> Sizes {
         Sizes { out: max_encoded_len(buffer), ..Sizes::of_stream(buffer, buffer) }
     }
 
-    /// Whether the decoder holds a frame that only the next byte or silence completes.
+    /// Returns true if the decoder holds an ambiguous frame, which the next byte or silence
+    /// decides.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
-        self.state == State::Twins
+        self.state == State::Ambiguous
     }
 
-    /// As much of a block's data as `input` begins with; returns what is behind.
+    /// Stores the data of a block at the front of `input`; returns the rest of the input.
     fn run<'i>(&mut self, mut left: u8, full: bool, input: &'i [u8]) -> &'i [u8] {
         let mut rest = input;
-        while let (Some((byte @ 1.., behind)), 1..) = (rest.split_first(), left) {
+        while let (Some((byte @ 1.., after)), 1..) = (rest.split_first(), left) {
             self.message.push(*byte);
             self.sum.update(&[*byte]);
             left = left.wrapping_sub(1);
-            rest = behind;
+            rest = after;
         }
         self.state = State::Data { left, full };
         rest
     }
 
-    /// One byte of a frame that is not zero, and not the data of a block that was begun.
+    /// Handles one byte of a frame that is neither zero nor data of a block that has begun.
     fn feed(&mut self, byte: u8) {
         self.sum.update(&[byte]);
         let left = byte.wrapping_sub(1);
         self.state = match self.state {
-            State::Between | State::Twins => {
+            State::Between | State::Ambiguous => {
                 self.message.len = 0;
                 self.sum = Sum::new();
                 self.sum.update(&[byte]);
                 State::Code { zero: false, left }
             }
+            // The code of an empty block, so another code follows.
             State::Code { zero, left: 0 } => {
                 self.message.zero_if(zero);
                 State::Code { zero: true, left }
             }
+            // Now it is certain that the last byte was a code, so its zero goes into the message.
             State::Code { zero, left: announced } => {
                 self.message.zero_if(zero);
                 self.message.push(byte);
@@ -189,18 +206,22 @@ impl<'b> Lrc<'b> {
         };
     }
 
-    /// The zero behind at least one byte of a frame.
+    /// Handles the zero after at least one byte of a frame.
     fn close(&mut self) -> Result<Progress<'static>, Error> {
         let state = core::mem::replace(&mut self.state, State::Between);
         let verdict = match state {
+            // The sum first: without it nothing about the blocks can be trusted.
             _ if self.sum.value() != 0 => Err(Error::Checksum),
+            // The sum is right by chance, but the block is incomplete.
             State::Data { left: 1.., .. } => Err(Error::Malformed),
+            // Both readings hold: the next byte decides.
             State::Code { zero: true, left: 0 } => {
-                self.state = State::Twins;
+                self.state = State::Ambiguous;
                 return Ok(Progress::More);
             }
-            // Either the byte before this zero was the check; or the zero is the check itself, behind the last byte of a block.
-            // An empty block behind a full one adds nothing to the message: both readings are the same.
+            // Either the byte before this zero was the check, or the zero is the check, after the
+            // last byte of a block. An empty block after a full one adds nothing, so both readings
+            // give the same message.
             _ => self.complete(),
         };
         if verdict.is_err() {
@@ -209,7 +230,7 @@ impl<'b> Lrc<'b> {
         verdict
     }
 
-    /// The message in the buffer is what was sent, if it is there in full.
+    /// Completes the message, or reports that the buffer is too short for it.
     fn complete(&mut self) -> Result<Progress<'static>, Error> {
         self.state = State::Between;
         if self.message.len <= self.message.bytes.len() {
@@ -222,7 +243,7 @@ impl<'b> Lrc<'b> {
 }
 
 impl Framing for Lrc<'_> {
-    /// The limit of S3MP is one of messages: a peer's buffer is its own business.
+    /// S3MP limits the length of messages, not of buffers.
     const OVERHEAD: usize = 0;
     const WHOLE: bool = true;
     const QUIET: Duration = Self::ABANDON;
@@ -249,13 +270,15 @@ impl Framing for Lrc<'_> {
                     *input = self.run(left, full, input);
                     continue;
                 }
+                // An empty frame, or the marker after a check of 0.
                 (MARKER, State::Between) => Ok(Progress::More),
-                (MARKER, State::Twins) => {
+                // The second zero is the marker: the first one was the check, after an empty block.
+                (MARKER, State::Ambiguous) => {
                     self.message.push(0);
                     self.complete()
                 }
-                // Not ours to consume: it belongs to the next frame.
-                (_, State::Twins) => return self.complete(),
+                // This byte belongs to the next frame, so it stays in the input.
+                (_, State::Ambiguous) => return self.complete(),
                 (MARKER, _) => self.close(),
                 _ => {
                     self.feed(byte);
@@ -272,7 +295,8 @@ impl Framing for Lrc<'_> {
 
     fn idle(&mut self, silence: Duration) -> Result<Progress<'static>, Error> {
         match self.state {
-            State::Twins if silence >= self.gap => self.complete(),
+            // A marker would have come by now: the byte was the check.
+            State::Ambiguous if silence >= self.gap => self.complete(),
             State::Code { .. } | State::Data { .. } if silence >= self.abandon => {
                 self.reset();
                 Err(Error::Abandoned)
@@ -301,7 +325,7 @@ impl defmt::Format for Lrc<'_> {
     }
 }
 
-/// Message bytes; those that do not fit are counted.
+/// The bytes of a message; those that do not fit are only counted.
 struct Buffer<'b> {
     bytes: &'b mut [u8],
     len: usize,

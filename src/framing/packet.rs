@@ -1,4 +1,4 @@
-//! BSMP packets on RS-485: an address, a message, a checksum, and silence around them.
+//! BSMP packets on RS-485: an address, a message and a checksum, with silence between packets.
 //!
 //! BSMP 2.30, section 2 (transport over RS-485):
 //!
@@ -7,58 +7,67 @@
 //!           ╰──────────────── the message of this framing ───────────╯
 //! ```
 //!
-//! The checksum makes the sum of all bytes of the packet 0 modulo 256. The destination byte stays in front of the message:
-//! the node or the master decides whether a packet is its own.
+//! The checksum makes the sum of all bytes of the packet 0 modulo 256. The destination byte stays
+//! in front of the message, because the node or the master decides whether a packet is its own.
 //!
-//! A packet ends with silence, so a receiver needs nothing but a clock to be in step again, whatever noise it heard. On a
-//! bus whose turn-around is shorter than our tick, a packet can be delivered as soon as its length is reached and its sum is 0:
-//! [`with_early_delivery`](Packet::with_early_delivery). A carrier that has no silence (packets over TCP) needs [`with_stream_carrier`](Packet::with_stream_carrier).
+//! A packet ends with silence, so a receiver needs only a clock to resynchronise after noise. On a
+//! bus whose turn-around is shorter than our tick, a packet can be delivered as soon as its length
+//! is reached and its sum is 0: [`with_early_delivery`](Packet::with_early_delivery). A carrier
+//! without silence (packets over TCP) needs [`with_stream_carrier`](Packet::with_stream_carrier).
 //!
 //! | receiver | bytes since the last silence |
 //! |---|---|
-//! | `Open` | none, or a packet that is not complete; leaves at silence, or early |
-//! | `Whole` | a packet that was delivered; leaves with the next byte |
+//! | `Open` | none, or an incomplete packet; left at silence, or early |
+//! | `Whole` | a packet that was delivered; left with the next byte |
 //!
-//! # Manners of the line
+//! # Timing on the line
 //!
-//! * **Gap.** Packets are kept apart by silence, 20 bit times long ([`gap`]). Both ends keep it in front of every packet that they
-//!   send: a link waits until the line was silent for that long, whoever spoke last, or a receiver that goes by silence would take
-//!   two packets for one. This holds with [`with_early_delivery`](Packet::with_early_delivery), too. A port that says whether a byte is there
-//!   ([`Clock::ready`](crate::port::Clock::ready)) makes it as short as it may be; elsewhere it takes one or two ticks.
-//! * **Turn-around.** A node that receives early has its answer ready at once and sends it after the gap. A node that goes by
-//!   silence notices the end of a request after the gap, or at the first tick after it, and answers then.
-//! * **Time on the line.** A byte takes half a gap: ten bit times. Limits start when the line can have carried the last byte,
-//!   even if the port takes a whole packet at once; a packet that is arriving when a limit ends is waited for, at most as long as
-//!   one takes that fills the buffer.
-//! * **Drain.** An answer that is late belongs to nobody: how a master waits for it is in [`bsmp::client`](crate::bsmp::client).
-//! * **Direction.** A half-duplex transceiver has to be switched: `write` sets DE, `flush` waits for the last stop bit and clears
-//!   it. The driver calls `flush` after each packet, and nothing but `read` and `flush` before the next: see *RS-485* in
-//!   [`port`](crate::port). If switching makes a receiver see a byte of zeros or ones in front of an answer, it is dropped as long
-//!   as a gap follows it. Right in front of the answer it spoils it, even where the sum is still 0: the length is wrong then, and
-//!   the master asks again, if it [may](crate::bsmp::Client::with_retries). Bias the line, so that this does not happen.
+//! * **Gap.** Packets are kept apart by silence, 20 bit times long ([`gap`]). Both ends keep it in
+//!   front of every packet that they send: a link waits until the line has been silent for that
+//!   long after either end, or a receiver that depends on silence would take two packets for one.
+//!   This holds with [`with_early_delivery`](Packet::with_early_delivery) too. With a port that can
+//!   report whether a byte is there ([`Clock::ready`](crate::port::Clock::ready)) the gap is as
+//!   short as possible; otherwise it takes one or two ticks.
+//! * **Turn-around.** A node that receives early has its answer ready at once and sends it after
+//!   the gap. A node that depends on silence notices the end of a request after the gap, or at the
+//!   first tick after it, and answers then.
+//! * **Time on the line.** A byte takes half a gap: ten bit times. Limits start when the line can
+//!   have carried the last byte, even if the port accepts a whole packet at once; if a packet is
+//!   arriving when a limit ends, the wait continues, at most for the time of a packet that fills
+//!   the buffer.
+//! * **Drain.** A late answer must not be taken for the answer to the next request: the drain is
+//!   described in [`bsmp::client`](crate::bsmp::client).
+//! * **Direction.** A half-duplex transceiver must be switched: `write` sets DE, `flush` waits for
+//!   the last stop bit and clears it. The driver calls `flush` after each packet, and nothing but
+//!   `read` and `flush` before the next: see *RS-485* in [`port`](crate::port). If switching makes
+//!   a receiver see a byte of zeros or ones in front of an answer, the byte is dropped if a gap
+//!   follows it. Without a gap it spoils the answer, even if the sum is still 0: the length is
+//!   wrong then, and the master repeats the request, if it
+//!   [may](crate::bsmp::Client::with_retries). Bias the line to prevent this.
 //!
 //! # Limits
 //!
-//! The sum does not see the order of bytes, nor zeros put in or taken out; a receiver compares the length field as well,
-//! which is the message layer's duty (it has an answer for that: "malformed message").
+//! The sum does not detect reordered bytes, nor zeros that were added or removed. The message layer
+//! also compares the length field, because BSMP has an answer for it ("malformed message").
 //!
 //! # Interpretation
 //!
-//! * "A silence of two byte times" is meant as two characters with start and stop bit, 20 bit times.
-//! * A packet that does not fit the buffer is dropped at the next silence. It cannot be answered, since nothing says that
-//!   its destination byte is undamaged.
+//! * "A silence of two byte times" means two characters with start and stop bit, 20 bit times.
+//! * A packet that does not fit the buffer is dropped at the next silence. It cannot be answered,
+//!   since its destination byte may be damaged.
 
 use core::time::Duration;
 
 use super::{Error, Framing, Progress, Sizes};
 use crate::checksum::Sum;
 
-/// Bytes of a packet in front of its payload: destination, command, length.
+/// Bytes of a packet before its payload: destination, command, length.
 const HEAD: usize = 4;
 
-/// Which packets this end sends, and may therefore hear as its own echo.
+/// The end of the line that this is, and so the packets that are its own echo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_enums, reason = "a line has two ends")]
 pub enum Echo {
     /// This end is the master: it sends to every destination but 0.
     Master,
@@ -66,20 +75,20 @@ pub enum Echo {
     Node,
 }
 
-/// Where a packet ends, and whether silence keeps packets apart.
+/// The condition that ends a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
-    /// At silence.
+    /// Silence.
     Silence,
-    /// At its length if the sum is right, else at silence.
+    /// The announced length if the sum is right, else silence.
     Length,
-    /// The same, on a carrier that knows no silence.
+    /// As `Length`, on a carrier without silence between packets.
     Stream,
 }
 
-/// The packet framing. Stores one packet, checksum included, in a buffer of the caller.
+/// Decodes and encodes packets, in a buffer of the caller that holds one packet with its checksum.
 ///
-/// RAM: this struct and the buffer. Time: one addition and one store for each byte.
+/// Cost for each byte: one addition and one store.
 pub struct Packet<'b> {
     buffer: &'b mut [u8],
     gap: Duration,
@@ -89,18 +98,23 @@ pub struct Packet<'b> {
     state: State,
 }
 
+/// The progress of the decoder in a packet. A reset leads from each to an empty `Open`.
 #[derive(Debug, Clone, Copy)]
 enum State {
-    /// `count` bytes since the last silence, of which the buffer holds those that fit.
+    /// `count` bytes since the last silence; the buffer holds those that fit. Exits: silence, to
+    /// `Whole` if the packet is sound, else to itself without bytes; early, the last byte, to
+    /// `Whole`; the last byte of an own packet, to itself without bytes.
     Open { count: usize, sum: Sum },
-    /// A packet of `count` bytes that the caller may borrow.
+    /// A packet of `count` bytes that the caller may borrow. Exit: any byte, to `Open`.
     Whole { count: usize },
 }
 
+/// Between packets.
 const EMPTY: State = State::Open { count: 0, sum: Sum::new() };
 
 impl<'b> Packet<'b> {
-    /// A receiver whose packets end after `gap` of silence, at least 20 bit times: see [`gap`].
+    /// Decodes into `buffer` packets that end after `gap` of silence, at least 20 bit times: see
+    /// [`gap`].
     ///
     /// `buffer` holds a whole packet: 5 bytes more than the largest payload.
     #[must_use]
@@ -108,22 +122,23 @@ impl<'b> Packet<'b> {
         Self { buffer, gap, end: End::Silence, echo: None, checksum: true, state: EMPTY }
     }
 
-    /// Delivers a packet as soon as its length is reached and its sum is 0, without waiting for silence.
-    ///
-    /// For a bus whose nodes answer sooner than the gap. A packet that is *longer* than its length field says is then cut
-    /// into two instead of being reported to the sender.
+    /// Delivers a packet as soon as its length is reached and its sum is 0, without waiting for
+    /// silence. For a bus whose nodes answer sooner than the gap. A packet that is *longer* than
+    /// its length field is then cut into two instead of being reported to the sender.
     #[must_use]
     pub const fn with_early_delivery(mut self) -> Self {
-        // A stream delivers early anyway, whichever of the two was said first.
+        // A stream delivers early anyway, so the order of the two builders does not matter.
         if let End::Silence = self.end {
             self.end = End::Length;
         }
         self
     }
 
-    /// For a carrier without silence, such as TCP: packets are delivered as soon as they are complete, as with
-    /// [`with_early_delivery`](Self::with_early_delivery), and follow each other without a gap. An incomplete packet is dropped after a silence as long as
-    /// the gap that was given to [`new`](Self::new); give it 100 ms or more, since a network may cut a packet in two.
+    /// Expects a carrier without silence, such as TCP: packets are delivered as soon as they are
+    /// complete, as with [`with_early_delivery`](Self::with_early_delivery), and follow each other
+    /// without a gap. An incomplete packet is dropped after a silence as long as the gap that was
+    /// given to [`new`](Self::new); give it 100 ms or more, since a network may cut a packet in
+    /// two.
     #[must_use]
     pub const fn with_stream_carrier(mut self) -> Self {
         self.end = End::Stream;
@@ -134,39 +149,42 @@ impl<'b> Packet<'b> {
         matches!(self.end, End::Length | End::Stream)
     }
 
-    /// Drops this end's own packets, which a two-wire transceiver hears as it sends them, even if no silence separates
-    /// them from the answer, and even if they are too long for the buffer.
+    /// Drops this end's own packets, which a two-wire transceiver receives as it sends them, even
+    /// if no silence separates them from the answer, and even if they are too long for the buffer.
     #[must_use]
     pub const fn with_echo(mut self, echo: Echo) -> Self {
         self.echo = Some(echo);
         self
     }
 
-    /// Sets whether packets end with a checksum; by default they do. Without one, for a carrier that has its own, both ends have
-    /// to agree.
+    /// Sets whether packets end with a checksum; by default they do. Without one, for a carrier
+    /// that has its own, both ends must agree.
     ///
-    /// Damage is then the carrier's to find; what is left is the length, which the message layer compares.
+    /// The carrier must then detect damage; only the length is checked here, by the message layer.
     #[must_use]
     pub const fn with_checksum(mut self, checksum: bool) -> Self {
         self.checksum = checksum;
         self
     }
 
-    /// The sizes that suit a receive buffer of `buffer` bytes, with a checksum. A packet leaves in one piece.
+    /// Returns the sizes for a receive buffer of `buffer` bytes, with a checksum. A packet leaves
+    /// in one piece.
     #[must_use]
     pub const fn sizes_of(buffer: usize) -> Sizes {
         Sizes { out: buffer, ..Sizes::of_stream(buffer.saturating_sub(1), buffer) }
     }
 
-    /// Bytes of a packet behind its payload.
+    /// Returns the bytes of a packet after its payload.
     const fn tail(&self) -> usize {
         if self.checksum { 1 } else { 0 }
     }
 
+    /// Returns true if the checksum, if there is one, is right.
     const fn is_sound(&self, sum: Sum) -> bool {
         !self.checksum || sum.value() == 0
     }
 
+    /// Stores one byte; returns true if it completes a packet that is delivered early.
     fn byte(&mut self, byte: u8) -> bool {
         let (count, mut sum) = match self.state {
             State::Open { count, sum } => (count, sum),
@@ -178,15 +196,20 @@ impl<'b> Packet<'b> {
         sum.update(&[byte]);
         let count = count.saturating_add(1);
         self.state = State::Open { count, sum };
+        // Without early delivery only silence ends a packet; own packets are detected by their
+        // length.
         if !self.is_sound(sum) || !(self.is_early() || self.echo.is_some()) {
             return false;
         }
         let Some((&[destination, _, high, low], _)) = self.buffer.split_first_chunk() else { return false };
+        // A sum of 0 before the end is chance.
         if count != HEAD + usize::from(u16::from_be_bytes([high, low])) + self.tail() {
             return false;
         }
+        // An own packet goes at its last byte: the answer may follow without a gap.
         if self.echo.is_some_and(|echo| (destination == 0) == (echo == Echo::Node)) {
             self.state = EMPTY;
+        // A longer packet waits for silence, which reports it once.
         } else if self.is_early() && count <= self.buffer.len() {
             self.state = State::Whole { count };
             return true;
@@ -195,7 +218,8 @@ impl<'b> Packet<'b> {
     }
 }
 
-/// The silence that ends a packet: 20 bit times at `baud` bits per second, rounded up to whole microseconds.
+/// Returns the silence that ends a packet: 20 bit times at `baud` bits per second, rounded up to
+/// whole microseconds.
 ///
 /// 174 µs at 115,200 bit/s. One second for a `baud` of 0.
 #[must_use]
@@ -232,15 +256,16 @@ impl Framing for Packet<'_> {
         if self.end == End::Stream { Duration::ZERO } else { self.gap }
     }
 
-    /// Half of the gap, which is two characters long.
+    /// Half of the gap, which is two characters.
     fn byte_time(&self) -> Duration {
-        // A `Duration` that is divided keeps a path to a panic at opt-level z. No character takes half a second.
+        // The division of a `Duration` keeps a panic at opt-level z. No character takes half a
+        // second.
         let gap = self.gap().min(Duration::from_nanos(999_999_999));
         Duration::from_nanos(u64::from(gap.subsec_nanos()) / 2)
     }
 
-    /// Whether the length field, as far as it is there, allows for what has come and fits the buffer. Noise that goes on for long
-    /// has no such length.
+    /// True if the length field, as far as it is there, agrees with the bytes so far and fits the
+    /// buffer. Long noise has no such length.
     fn is_arriving(&self) -> bool {
         let State::Open { count, .. } = self.state else { return false };
         match self.buffer.get(..count.min(self.buffer.len())).and_then(<[u8]>::first_chunk) {
@@ -272,6 +297,7 @@ impl Framing for Packet<'_> {
     }
 
     fn idle(&mut self, silence: Duration) -> Result<Progress<'static>, Error> {
+        // A delivered packet has nothing to wait for.
         let State::Open { count, sum } = self.state else { return Ok(Progress::More) };
         if count == 0 || silence < self.gap {
             return Ok(Progress::More);
@@ -279,6 +305,7 @@ impl Framing for Packet<'_> {
         self.state = EMPTY;
         if !self.is_sound(sum) {
             Err(Error::Checksum)
+        // A single zero has the right sum: a glitch of the transceiver, not a packet.
         } else if count < 1 + self.tail() {
             Err(Error::Malformed)
         } else if count > self.buffer.len() {
@@ -321,13 +348,13 @@ impl defmt::Format for Packet<'_> {
     }
 }
 
-/// Puts a message (destination first) into a packet. Takes 8 bytes on a Cortex-M, 16 on a 64-bit host.
+/// Encodes one message (destination first) into a packet.
 #[derive(Debug, Clone, Copy)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Encoder {
-    /// Bytes of the message that have left.
+    /// Bytes of the message that have been written.
     at: usize,
-    /// The checksum of these, as long as one is to follow the message.
+    /// The checksum of these bytes; `None` if there is none, or once it is written.
     sum: Option<Sum>,
 }
 
@@ -347,7 +374,7 @@ impl super::Encoder for Encoder {
             written = written.wrapping_add(1);
         }
         self.at = self.at.wrapping_add(written);
-        // There is room only behind the end of the message.
+        // If there is room left, the message has ended.
         if let (Some(place), Some(sum)) = (out.get_mut(written), self.sum) {
             *place = sum.value();
             self.sum = None;

@@ -1,39 +1,44 @@
-//! Flash work as a list of operations, and the blocking executor.
+//! Flash work as a list of operations, with a blocking executor.
 //!
-//! A [`Job`] decides what to read, erase and write; an executor does it, one operation at a time:
+//! A [`Job`] decides what to read, erase and write; an executor performs it, one operation at a
+//! time:
 //!
 //! ```text
 //!          ┌──────────────────────────────────────────────────────────┐
 //!   next() ┴─▶ Some(Read | Write | Erase) ─▶ the flash ─▶ completed(result)
-//!          └─▶ None: the job is over
+//!          └─▶ None: the job has ended
 //! ```
 //!
-//! Each operation is bounded: one erase page, or no more bytes than the caller's buffers hold. An
-//! executor may feed a watchdog, serve other tasks or lose power between any two of them.
+//! Each operation is bounded: one erase page, or at most the bytes of the caller's buffers. Between
+//! two operations an executor may feed a watchdog, serve other tasks or lose power.
+
+#[cfg(feature = "async")]
+pub mod asynch;
 
 use embedded_storage::nor_flash::NorFlash;
 
-/// One thing to be done to the flash. Addresses and lengths are aligned as the flash demands.
+/// One operation on the flash. Addresses and lengths are aligned as the flash requires.
+#[expect(clippy::exhaustive_enums, reason = "an executor has to handle each")]
 pub enum Operation<'a> {
     /// Fill `into` from `address` on.
     Read {
-        /// Where the bytes are.
+        /// The address of the bytes.
         address: u32,
-        /// Where they go.
+        /// The destination of the bytes.
         into: &'a mut [u8],
     },
-    /// Write `bytes` to `address` on. The place is erased.
+    /// Write `bytes` from `address` on. The place is erased.
     Write {
-        /// Where the bytes go.
+        /// The destination address.
         address: u32,
-        /// The bytes.
+        /// The bytes to write.
         bytes: &'a [u8],
     },
     /// Erase one page.
     Erase {
         /// The first address of the page.
         from: u32,
-        /// The first address behind it.
+        /// The first address after the page.
         to: u32,
     },
 }
@@ -61,9 +66,10 @@ impl defmt::Format for Operation<'_> {
     }
 }
 
-/// The flash could not do an operation. Which one and how, the job knows: it had asked for it.
+/// The flash: an operation failed. The job turns this into its own error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "executors outside of the crate return it")]
 pub struct Failed;
 
 impl core::fmt::Display for Failed {
@@ -74,23 +80,71 @@ impl core::fmt::Display for Failed {
 
 impl core::error::Error for Failed {}
 
-/// Work that takes flash operations.
+/// The sizes and limits of a flash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Geometry {
+    pub(in crate::mcuboot) read: u32,
+    pub(in crate::mcuboot) write: u32,
+    pub(in crate::mcuboot) erase: u32,
+    pub(in crate::mcuboot) capacity: u32,
+    pub(in crate::mcuboot) erased: u8,
+}
+
+impl Geometry {
+    /// A flash of `capacity` bytes with these smallest sizes of read, write and erase, each a power
+    /// of two, whose erased bytes are FF.
+    #[must_use]
+    pub const fn new(read: u32, write: u32, erase: u32, capacity: u32) -> Self {
+        Self { read, write, erase, capacity, erased: 0xFF }
+    }
+
+    /// Sets the value of erased bytes.
+    #[must_use]
+    pub const fn with_erased(self, erased: u8) -> Self {
+        Self { erased, ..self }
+    }
+
+    /// The geometry with these sizes of read, write, erase and the whole flash.
+    pub(in crate::mcuboot) fn from_sizes(sizes: [usize; 4]) -> Self {
+        // A size beyond 32 bits is not supported; as 0 it is refused by `Slots::new`.
+        let [read, write, erase, capacity] = sizes.map(|size| u32::try_from(size).unwrap_or(0));
+        Self::new(read, write, erase, capacity)
+    }
+
+    /// Returns true if the sizes are supported: powers of two, at most 512 to read and write, and
+    /// at most one erase page.
+    pub(in crate::mcuboot) const fn is_valid(&self) -> bool {
+        let powers = self.read.is_power_of_two() && self.write.is_power_of_two() && self.erase.is_power_of_two();
+        // At most one erase page, or a job could not keep its progress in whole pages.
+        powers && self.read <= 512 && self.write <= 512 && self.read <= self.erase && self.write <= self.erase
+    }
+}
+
+/// Returns the geometry of a flash whose erased bytes are FF; see [`Geometry::with_erased`].
+#[must_use]
+pub fn geometry<F: NorFlash>(flash: &F) -> Geometry {
+    Geometry::from_sizes([F::READ_SIZE, F::WRITE_SIZE, F::ERASE_SIZE, flash.capacity()])
+}
+
+/// Work that consists of flash operations.
 pub trait Job {
-    /// The operation to do now; `None` when the job is over. Gives the same operation again until
-    /// [`completed`](Self::completed) is called.
+    /// Returns the operation to do now; `None` when the job has ended. It is the same operation
+    /// until [`completed`](Self::completed) is called.
     fn next(&mut self) -> Option<Operation<'_>>;
 
-    /// Says how the operation went.
+    /// Reports the result of the operation.
     fn completed(&mut self, result: Result<(), Failed>);
 }
 
-/// Runs a job to its end on a blocking flash and gives it back, to be asked for its outcome.
+/// Runs a job to its end on a blocking flash and returns it, for its outcome.
+#[must_use = "the job has the outcome"]
 pub fn run<J: Job, F: NorFlash>(mut job: J, flash: &mut F) -> J {
     drive(&mut job, flash);
     job
 }
 
-/// Runs a job to its end on a blocking flash.
+/// Runs a borrowed job to its end on a blocking flash.
 pub(crate) fn drive<J: Job, F: NorFlash>(job: &mut J, flash: &mut F) {
     while let Some(operation) = job.next() {
         let result = match operation {

@@ -1,4 +1,4 @@
-//! The format of image files. Needs no other crate, so it is part of every build.
+//! The format of image files. It depends on no other crate, so every build has it.
 
 pub mod build;
 pub mod digest;
@@ -12,12 +12,12 @@ pub use file::{FileError, ImageFile};
 pub use header::{Flags, Header};
 pub use version::{InvalidVersion, Version};
 
-/// What is wrong with an image.
+/// The defect of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Error {
-    /// The image: it ends before what its header announces.
+    /// The image: it is shorter than its header announces.
     Truncated,
     /// The image: it does not begin with the magic number.
     Magic,
@@ -32,13 +32,15 @@ pub enum Error {
     MultipleHashes,
     /// The image: its hash has a wrong length.
     HashLength,
-    /// The image: it has no hash of the wanted kind.
+    /// The image: it has no hash of the expected kind.
     NoHash,
     /// The image: its contents do not have the hash that it carries.
     Mismatch,
     /// We: the buffer for a new image is too small.
     BufferFull,
 }
+
+const _: () = assert!(size_of::<Error>() == 1);
 
 impl core::fmt::Display for Error {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {

@@ -1,21 +1,21 @@
-//! What MCUboot leaves in RAM for the image that it starts: how it works, and from which slot the
-//! image came.
+//! Reads the data that MCUboot leaves in RAM for the image that it starts: its mode, and the slot
+//! of the image.
 //!
-//! A MCUboot that is built with `BOOT_SHARE_DATA_BOOTINFO` writes this to an address that its board
-//! sets aside. An image that runs where it was linked for cannot tell otherwise from which slot it
-//! was copied or started: [`running_slot`](SharedData::running_slot) is what
-//! [`Pair::running_from`](super::slots::Pair::running_from) wants to know in the modes without a
-//! swap.
+//! A MCUboot build with `BOOT_SHARE_DATA_BOOTINFO` writes these data to an address that its board
+//! reserves. An image has no other way to find the slot from which it was copied or started: in the
+//! modes without a swap, pass [`running_slot`](SharedData::running_slot) to
+//! [`Pair::running_from`](super::slots::Pair::running_from).
 //!
 //! ```text
-//!   offset 0          2           4
-//!   ├─ magic 1620 ────┼─ total u16 ┼─ entries …      little-endian; the total counts these four bytes as well
+//!   offset 0      2            4
+//!   ├─ magic 1620 ┼─ total u16 ┼─ entries …      little-endian; the total includes the first four
 //!   entry  kind u16, length u16, value; packed
-//!   kind   2000 mode   2001 signature   2002 recovery   2003 running slot   2004 version   2005 largest application
+//!   kind   2000 mode           2001 signature   2002 recovery
+//!          2003 running slot   2004 version     2005 largest application
 //! ```
 //!
-//! RAM keeps what was in it over a reset: a device that was started by anything else may find the
-//! data of an earlier start, so believe it only where a bootloader writes it each time.
+//! RAM keeps its contents over a reset: after a start without MCUboot a device may find the data of
+//! an earlier start. So use them only if the bootloader writes them at each start.
 //!
 //! Source: MCUboot's `bootutil/boot_status.h` and Zephyr's `retention/blinfo.h`.
 
@@ -23,7 +23,7 @@ use super::slots::Slot;
 use super::tlv::{Kind, Tlvs};
 use crate::bytes::take;
 
-/// The data, in the memory in which they were found. Entries of unknown kinds are skipped.
+/// The data, borrowed from the memory where they were found. Entries of unknown kinds are skipped.
 #[derive(Debug, Clone)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct SharedData<'a> {
@@ -38,7 +38,7 @@ impl<'a> SharedData<'a> {
     const RUNNING_SLOT: Kind = Kind(0x2003);
     const MAX_APPLICATION_SIZE: Kind = Kind(0x2005);
 
-    /// Reads the data from the front of `memory`; `None` if there are none. Memory behind them is
+    /// Reads the data from the front of `memory`; `None` if there are none. Memory after them is
     /// ignored.
     #[must_use]
     pub fn parse(memory: &'a [u8]) -> Option<Self> {
@@ -47,18 +47,20 @@ impl<'a> SharedData<'a> {
         Some(Self { entries: Tlvs::new(entries) })
     }
 
-    /// The slot from which the running image was started, of its pair; `None` if that is not told,
-    /// or nonsense.
+    /// Returns the slot of its pair from which the running image was started; `None` if the entry
+    /// is missing or invalid.
     #[must_use]
     pub fn running_slot(&self) -> Option<Slot> {
         match self.value(Self::RUNNING_SLOT)? {
+            // Other values and lengths are unknown to us: to guess could overwrite the running
+            // image.
             [0] => Some(Slot::Primary),
             [1] => Some(Slot::Secondary),
             _ => None,
         }
     }
 
-    /// How the bootloader works, in the numbers of
+    /// Returns the mode of the bootloader, in the numbers of
     /// [`BootLoaderResponse::mode`](crate::smp::os::BootLoaderResponse::mode).
     #[must_use]
     pub fn mode(&self) -> Option<u8> {
@@ -68,13 +70,13 @@ impl<'a> SharedData<'a> {
         }
     }
 
-    /// Bytes of the largest image that the bootloader can start.
+    /// Returns the bytes of the largest image that the bootloader can start.
     #[must_use]
     pub fn max_application_size(&self) -> Option<u32> {
         self.value(Self::MAX_APPLICATION_SIZE).and_then(|value| Some(u32::from_le_bytes(value.try_into().ok()?)))
     }
 
-    /// The value of the one entry of this kind.
+    /// Returns the value of the only entry of this kind.
     fn value(&self, kind: Kind) -> Option<&'a [u8]> {
         self.entries.clone().only(kind).ok()?
     }
@@ -84,7 +86,7 @@ impl<'a> SharedData<'a> {
 mod tests {
     use super::*;
 
-    /// What MCUboot in RAM-load mode has left, after a start from slot 1; and the RAM behind it.
+    /// The data of MCUboot in RAM-load mode after a start from slot 1, and the RAM after them.
     const FOUND: [u8; 40] = [
         0x16, 0x20, 0x24, 0x00, 0x00, 0x20, 0x01, 0x00, 0x06, 0x01, 0x20, 0x01, 0x00, 0x00, 0x02, 0x20, 0x01, 0x00,
         0x01, 0x03, 0x20, 0x01, 0x00, 0x01, 0x04, 0x20, 0x08, 0x00, 0x02, 0x04, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,

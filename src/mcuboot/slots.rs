@@ -1,40 +1,43 @@
 //! The image commands of a device, over a NOR flash.
 //!
-//! [`Slots`] knows where the images are and how far an upload is. [`Slots::begin`] turns a
+//! [`Slots`] keeps the places of the images and the progress of an upload. [`Slots::begin`] turns a
 //! [`Command`] into a [`Job`], a list of flash operations; an executor
-//! ([`flash::run`](super::flash::run) or `flash_async::run`) does them; [`Job::finish`] gives the
-//! outcome. Nothing here knows CBOR, a port or a flash driver.
+//! ([`flash::run`](super::flash::run) or `flash::asynch::run`) performs them; [`Job::finish`]
+//! returns the outcome. This module depends on no CBOR, port or flash driver.
 //!
 //! ```text
-//!   Command::Upload ─▶ checks ─▶ [recall the checkpoint] ─▶ look at the pair ─▶ checks ─▶ [compare: is the file there already?]
-//!                       ─▶ erase the tail ─▶ (erase a page, write …) ─▶ [hash the file in flash] ─▶ Outcome::Upload
-//!   Command::SetState ─▶ look at all slots ─▶ rules ─▶ hash the image in flash ─▶ write the trailer ─▶ look again ─▶ Outcome::States
-//!   Command::List ─▶ look at all slots ─▶ Outcome::States            Command::Erase ─▶ look ─▶ erase ─▶ Outcome::Erased
+//!   Command::Upload ─▶ checks ─▶ [recall the checkpoint] ─▶ look at the pair ─▶ checks
+//!       ─▶ [compare: is the file there already?] ─▶ erase the tail ─▶ (erase a page, write …)
+//!       ─▶ [hash the file in flash] ─▶ Outcome::Upload
+//!   Command::SetState ─▶ look at all slots ─▶ rules ─▶ hash the image in flash
+//!       ─▶ write the trailer ─▶ look again ─▶ Outcome::States
+//!   Command::List ─▶ look at all slots ─▶ Outcome::States
+//!   Command::Erase ─▶ look ─▶ erase ─▶ Outcome::Erased
 //! ```
 //!
-//! # What is promised
+//! # Guarantees
 //!
-//! * The running slot is never erased or written, but for its one `image_ok` flag when it is
-//!   confirmed; no value exists that could ask for more.
+//! * The running slot is never erased or written, except for its one `image_ok` flag when it is
+//!   confirmed; no value exists that could request more.
 //! * Nothing is erased before the first chunk has passed every check.
 //! * No image is marked to be booted, or confirmed, unless the hash of what is *in flash* equals
 //!   its hash TLV.
-//! * Power may go at any moment. The trailer of a slot is erased before its first byte is written,
-//!   so a half-written image is never marked; with a checkpoint region the upload goes on at the
-//!   last full erase page.
+//! * Power may fail at any moment. The trailer of a slot is erased before its first byte is
+//!   written, so a half-written image is never marked; with a checkpoint region the upload
+//!   continues at the last full erase page.
 //! * After a flash error in an upload, and after a job that failed or was dropped while it changed
-//!   a slot, the upload session is over: the next offset wanted is 0.
+//!   a slot, the upload session has ended: the next offset is 0.
 //!
 //! # Upload rules
 //!
-//! As the Zephyr server's, in the same order. A first chunk (`off` = 0) is refused without the
-//! image header (22), without `len` (21), with a wrong magic (23) or a `sha` beyond 32 bytes (24).
-//! If its `sha` is that of the session, the session goes on and the data are dropped. It is refused
-//! if the slot is in use (9), the file too large (30), its version not wanted (27). If the slot
-//! already holds exactly the file, that is the answer. A later chunk at another offset than the one
-//! that is wanted is dropped and answered with the wanted offset. All bytes of a chunk are taken;
-//! what does not fill a write unit waits in the scratch slice, and the last unit is padded with the
-//! erased value.
+//! These are the rules of the Zephyr server, in the same order. A first chunk (`off` = 0) is
+//! refused without the image header (22), without `len` (21), with a wrong magic (23) or a `sha`
+//! beyond 32 bytes (24). If its `sha` is that of the session, the session continues and the data
+//! are dropped. It is refused if the slot is in use (9), the file too large (30), its version
+//! refused (27). If the slot already holds exactly this file, the response reports it as complete.
+//! A later chunk at another offset than the expected one is dropped; the response has the expected
+//! offset. All bytes of a chunk are accepted; those that do not fill a write unit wait in the
+//! scratch slice, and the last unit is padded with the erased value.
 //!
 //! # Interpretation
 //!
@@ -42,20 +45,20 @@
 //!   file, is refused with 22 at the first chunk: such a file could never be booted.
 //! * There is one session per device. `image` counts in the first chunk only; with a single pair it
 //!   is ignored.
-//! * `match` is answered when the `sha` has 32 bytes and [`Digest`] is SHA-256. The file in flash
-//!   is hashed for it, also before an upload whose header equals the one in the slot.
-//! * The last chunk, repeated, is answered as it was the first time. Any other later chunk without
-//!   a session gets 0.
-//! * In modes without state writes only the running slot is in use. Were the newer image in use
+//! * The response has `match` if the `sha` has 32 bytes and [`Digest`] is SHA-256. For it the file
+//!   in flash is hashed, also before an upload whose header equals the one in the slot.
+//! * A repeat of the last chunk gets the first response again. Any other later chunk without a
+//!   session gets offset 0.
+//! * In modes without state writes only the running slot is in use. If the newer image were in use
 //!   too, a broken upload could lock its slot.
-//! * A slot whose trailer is damaged, as by a power cut while it was marked, is refused by state
-//!   writes (23) and never taken for one that already holds the file: the next upload erases the
-//!   trailer.
+//! * State writes refuse a slot whose trailer is damaged (23), for example by a power cut while it
+//!   was marked. Such a slot never counts as one that already holds the file: the next upload
+//!   erases the trailer.
 //! * Confirming is refused (28) as long as another image is scheduled, also without a hash.
 //! * Marking a slot ends an upload into it.
 //! * The hash of an encrypted image covers the plain body, so it cannot be checked in the other
-//!   slot: marking one is refused (3) unless [`Config::encrypted`] says that the bootloader's check
-//!   is enough.
+//!   slot: a mark is refused (3) unless [`Config::encrypted`] declares the check of the bootloader
+//!   sufficient.
 //!
 //! **Not supported:** direct XIP with revert, firmware-updater mode, swap-using-offset, upload into
 //! a chosen slot.
@@ -80,18 +83,19 @@ use checkpoint::Log;
 use receiving::Receiving;
 use upload::Session;
 
+pub use super::flash::Geometry;
 pub use chunk::Chunk;
 pub use config::{BootMode, Config, ConfigError};
 pub use error::Error;
 pub use job::Job;
-pub use layout::{Geometry, Pair, Region, Slot, scratch_len};
+pub use layout::{Pair, Region, Slot, scratch_len};
 pub use state::{Info, State};
 
 /// The slots of a device, and the upload into one of them.
 pub struct Slots<'s, D> {
     config: Config,
     layout: Layout,
-    /// Bytes at the end of a slot that are no image's.
+    /// Bytes at the end of a slot that no image may use.
     reserved: u32,
     pairs: &'s mut [Pair],
     scratch: &'s mut [u8],
@@ -104,8 +108,8 @@ pub struct Slots<'s, D> {
 shown!(['s, D] Slots<'s, D>, |slots| "Slots({:?})", slots.config);
 
 impl<'s, D: Digest> Slots<'s, D> {
-    /// The slots of these image pairs. `scratch` has at least [`scratch_len`] bytes and belongs to
-    /// this value: it keeps received bytes between chunks.
+    /// Manages the slots of these image pairs. `scratch` has at least [`scratch_len`] bytes and
+    /// belongs to this value: it keeps received bytes between chunks.
     ///
     /// # Errors
     ///
@@ -121,12 +125,14 @@ impl<'s, D: Digest> Slots<'s, D> {
 
     /// Begins a command. The job does nothing until an executor runs it; a job that is dropped
     /// while it erases or writes a slot ends the upload session.
+    #[must_use = "a job does nothing until it is run"]
     pub fn begin<'j>(&'j mut self, command: Command<'j>) -> Job<'j, 's, D> {
         self.begin_by(&command)
     }
 
-    /// Begins a command that the caller keeps: a copy would stand in the stack while the job runs.
-    #[inline(never)] // For the stack: see `smp::server`.
+    /// Begins a command that the caller keeps, because a copy would take stack while the job runs.
+    // Not inlined: see `smp::server`, on the stack.
+    #[inline(never)]
     pub(crate) fn begin_by<'j>(&'j mut self, command: &Command<'j>) -> Job<'j, 's, D> {
         Job::new(self, command)
     }
@@ -134,19 +140,20 @@ impl<'s, D: Digest> Slots<'s, D> {
 
 /// A command of the image group, decoded.
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Command<'c> {
-    /// State read: look at all slots.
+    /// State read: looks at all slots.
     List,
-    /// State write: test an image, or confirm one.
+    /// State write: tests an image, or confirms one.
     SetState {
         /// The hash of the image; `None` or empty for the running one.
         hash: Option<&'c [u8]>,
-        /// Whether to confirm instead of to test.
+        /// True to confirm, false to test.
         confirm: bool,
     },
     /// A chunk of an upload.
     Upload(Chunk<'c>),
-    /// Erase a slot.
+    /// Erases a slot.
     Erase {
         /// Image number x 2 + slot number; `None` for the spare slot of the first image.
         slot: Option<u64>,
@@ -180,32 +187,33 @@ impl defmt::Format for Command<'_> {
     }
 }
 
-/// What came of a command.
+/// The outcome of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub enum Outcome {
     /// [`Slots::states`] is up to date.
     States,
-    /// The chunk was dealt with.
+    /// The chunk was handled.
     Upload(Uploaded),
     /// The slot is erased.
     Erased,
 }
 
-/// The answer to a chunk.
+/// The response to a chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Uploaded {
-    /// The offset that is wanted next.
+    /// The expected offset of the next chunk.
     pub off: u64,
-    /// At the end, whether the file in flash has the `sha` of the first chunk; `None` if that
-    /// cannot be told.
+    /// At the end, true if the file in flash has the `sha` of the first chunk; `None` if it cannot
+    /// be checked.
     pub matched: Option<bool>,
 }
 
 impl<D: Digest> Slots<'_, D> {
-    /// How many bytes an upload into the spare slot of this pair may have. In swap modes the file
-    /// has to fit both slots.
+    /// Returns the maximum bytes of an upload into the spare slot of this pair. In swap modes the
+    /// file must fit both slots.
     fn max_image(&self, pair: &Pair) -> u32 {
         let spare = pair.spare().region().len;
         let len = match self.config.mode {
@@ -215,12 +223,12 @@ impl<D: Digest> Slots<'_, D> {
         len.saturating_sub(self.reserved)
     }
 
-    /// The number of the last pair.
+    /// Returns the number of the last pair.
     fn last(&self) -> u32 {
         u32::try_from(self.pairs.len()).unwrap_or(0).saturating_sub(1)
     }
 
-    /// Whether `hash` is what the digest makes of a whole file.
+    /// Returns true if `hash` can be the digest of a whole file.
     fn is_file_hash(hash: &[u8]) -> bool {
         D::KIND == super::HashKind::Sha256 && hash.len() == D::KIND.len()
     }

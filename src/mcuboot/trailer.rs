@@ -1,26 +1,27 @@
-//! The trailer at the end of a slot, by which application and bootloader talk about what to boot.
+//! The trailer at the end of a slot, through which application and bootloader agree on the image to
+//! boot.
 //!
 //! A slot of S bytes, with A the largest write size of the bootloader build (`BOOT_MAX_ALIGN`):
 //!
 //! ```text
 //!               A = 8        16       32
 //!   swap_size   S-48         S-80     S-160     4 bytes
-//!   swap_info   S-40         S-64     S-128     low nibble the swap type, high nibble the image number
+//!   swap_info   S-40         S-64     S-128     low nibble swap type, high nibble image number
 //!   copy_done   S-32         S-48     S-96      01 set, erased unset
 //!   image_ok    S-24         S-32     S-64      01 set, erased unset
 //!   magic       S-16         S-16     S-16      16 bytes
 //! ```
 //!
-//! Each field begins a write unit of its own, so that each can be written once after an erase. The
-//! swap status, and the encryption keys of builds that have them, lie below `swap_size`.
+//! Each field begins a separate write unit, so that each can be written once after an erase. The
+//! swap status, and the encryption keys of builds that have them, are below `swap_size`.
 
 use crate::bytes::take;
 
 /// The magic for an alignment of 8.
 static MAGIC_8: [u8; 16] =
     [0x77, 0xC2, 0x95, 0xF3, 0x60, 0xD2, 0xEF, 0x7F, 0x35, 0x52, 0x50, 0x0F, 0x2C, 0xB6, 0x79, 0x80];
-/// The magic for all others, which the first two bytes tell. Statics, since the bytes of constants
-/// are built one by one.
+/// The magic for all other alignments, which are in its first two bytes. A static, as [`MAGIC_8`],
+/// because the code for a constant builds it byte by byte.
 static MAGIC_ANY: [u8; 16] = [0, 0, 0x2D, 0xE1, 0x5D, 0x29, 0x41, 0x0B, 0x8D, 0x77, 0x67, 0x9C, 0x11, 0x0F, 0x1F, 0x8A];
 
 /// The offsets of the trailer's fields, for one alignment.
@@ -44,17 +45,18 @@ impl Layout {
         }
     }
 
-    /// The alignment.
+    /// Returns the alignment in bytes.
     #[must_use]
     pub const fn align(self) -> u32 {
         self.align
     }
 
-    /// Bytes from the end of a slot back to `field`. The slot's length has to be a multiple of the
-    /// alignment.
+    /// Returns the bytes from the end of a slot back to `field`. The length of the slot must be a
+    /// multiple of the alignment.
     #[must_use]
     pub const fn from_end(self, field: Field) -> u32 {
-        // The magic takes whole units. The alignment is a power of two, which spares a division.
+        // The magic takes whole units. The alignment is a power of two, so a mask replaces a
+        // division.
         let mask = self.align - 1;
         let image_ok = ((Self::MAGIC_LEN + mask) & !mask) + self.align;
         match field {
@@ -66,14 +68,14 @@ impl Layout {
         }
     }
 
-    /// Bytes of the trailer down to `swap_size`, without the swap status.
+    /// Returns the bytes of the trailer down to `swap_size`, without the swap status.
     #[must_use]
     #[expect(clippy::len_without_is_empty, reason = "a trailer is never empty")]
     pub const fn len(self) -> u32 {
         self.from_end(Field::SwapSize)
     }
 
-    /// The 16 bytes of a good magic.
+    /// Returns the 16 bytes of a good magic.
     #[must_use]
     pub const fn magic(self) -> [u8; 16] {
         if self.align == 8 {
@@ -85,10 +87,12 @@ impl Layout {
         magic
     }
 
-    /// What 16 bytes at the end of a slot say, in a flash with this erased value.
+    /// Reads the state of the magic from the last 16 bytes of a slot, in a flash with this erased
+    /// value.
     #[must_use]
     pub fn read_magic(self, bytes: &[u8], erased: u8) -> Magic {
         match take::<16>(bytes, 0) {
+            // The whole magic: a power cut while it was written must not look like a mark.
             Some(bytes) if bytes == self.magic() => Magic::Good,
             Some(bytes) if bytes.iter().all(|byte| *byte == erased) => Magic::Unset,
             _ => Magic::Bad,
@@ -99,24 +103,26 @@ impl Layout {
 /// A field of the trailer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_enums, reason = "the fields of the format")]
 pub enum Field {
     /// 16 bytes that make the trailer valid.
     Magic,
-    /// The image was confirmed, or (secondary slot) is to be confirmed at once.
+    /// The image is confirmed, or (secondary slot) will be confirmed at once.
     ImageOk,
     /// The bootloader has put the image here.
     CopyDone,
-    /// The swap type that was asked for, for image number 0.
+    /// The requested swap type, for image number 0.
     SwapInfo(SwapType),
-    /// How many bytes the bootloader swaps.
+    /// The number of bytes that the bootloader swaps.
     SwapSize,
 }
 
 /// The state of the magic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_enums, reason = "set, unset and damaged are all cases")]
 pub enum Magic {
-    /// It is there.
+    /// The magic is there.
     Good,
     /// Its place is erased.
     Unset,
@@ -127,6 +133,7 @@ pub enum Magic {
 /// The state of a flag byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_enums, reason = "set, unset and damaged are all cases")]
 pub enum Flag {
     /// 01.
     Set,
@@ -140,7 +147,7 @@ impl Flag {
     /// The byte of a set flag.
     pub const SET: u8 = 0x01;
 
-    /// What a flag byte says, in a flash with this erased value.
+    /// Reads the state of a flag byte, in a flash with this erased value.
     #[must_use]
     pub const fn read(byte: u8, erased: u8) -> Self {
         match byte {
@@ -151,15 +158,16 @@ impl Flag {
     }
 }
 
-/// What the trailer of a slot says.
+/// The contents of a trailer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "the fields of the format")]
 pub struct Trailer {
-    /// Whether the trailer is valid.
+    /// The state of the magic, which makes the trailer valid.
     pub magic: Magic,
-    /// Whether the image is, or shall be, confirmed.
+    /// The flag that the image is, or will be, confirmed.
     pub image_ok: Flag,
-    /// Whether the bootloader has put the image here.
+    /// The flag that the bootloader has put the image here.
     pub copy_done: Flag,
     /// The byte of the swap info; `None` if erased.
     pub swap_info: Option<u8>,
@@ -171,10 +179,11 @@ impl Trailer {
         Self { magic: Magic::Unset, image_ok: Flag::Unset, copy_done: Flag::Unset, swap_info: None };
 }
 
-/// What the bootloader does at the next reset.
+/// The action of the bootloader at the next reset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(u8)]
+#[expect(clippy::exhaustive_enums, reason = "the swap types of MCUboot")]
 pub enum SwapType {
     /// Starts what is in the primary slot.
     None = 1,
@@ -182,20 +191,23 @@ pub enum SwapType {
     Test = 2,
     /// Swaps the slots for good.
     Permanent = 3,
-    /// Swaps back: the running image was on trial and has not been confirmed.
+    /// Swaps back: the running image was tested and has not been confirmed.
     Revert = 4,
 }
 
 impl SwapType {
-    /// What two trailers lead to in the swap modes. The secondary slot is asked first.
+    /// Returns the swap type of two trailers in the swap modes, as MCUboot's table: the secondary
+    /// slot counts first.
     #[must_use]
     pub const fn decide(primary: &Trailer, secondary: &Trailer) -> Self {
         match (secondary.magic, secondary.image_ok) {
             (Magic::Good, Flag::Unset) => return Self::Test,
             (Magic::Good, Flag::Set) => return Self::Permanent,
+            // Without a valid mark in the secondary slot, the primary one decides.
             _ => {}
         }
         match (primary.magic, primary.image_ok, primary.copy_done) {
+            // The boot loader has swapped this image in, and nobody has confirmed it.
             (Magic::Good, Flag::Unset, Flag::Set) => Self::Revert,
             _ => Self::None,
         }
@@ -220,7 +232,7 @@ mod tests {
         assert_eq!([0, 1, 4, 12, 24, 1024].map(Layout::new), [None; 6]);
         for align in [8, 16, 32, 64, 128, 256, 512] {
             for slot in [0x1_0000, 0x1_8000] {
-                // The formula in MCUboot's words.
+                // MCUboot's own formula.
                 let image_ok = (slot - 16 - align) / align * align;
                 assert_eq!(
                     offsets(align),

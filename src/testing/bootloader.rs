@@ -1,8 +1,8 @@
-//! What MCUboot's swap mode does at a reset, as a client sees it.
+//! A boot loader that behaves at a reset like MCUboot's swap mode, as far as a client can observe.
 //!
-//! Trailers are read, the decision table is followed, the image that is to come is checked against
-//! its hash, and the slots change their contents by way of RAM. It does not survive a power cut of
-//! its own, keeps no swap status and checks no signature: a partner for tests, no bootloader.
+//! It reads the trailers, follows the decision table, checks the next image against its hash, and
+//! swaps the slots through RAM. It does not survive a power cut, keeps no swap status and checks no
+//! signature: use it in tests only.
 
 use embedded_storage::nor_flash::NorFlash;
 
@@ -10,21 +10,24 @@ use crate::mcuboot::slots::Region;
 use crate::mcuboot::trailer::{Field, Flag, Layout, Magic, SwapType, Trailer};
 use crate::mcuboot::{Digest, Image};
 
-/// What a reset led to.
+/// The result of a reset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_enums, reason = "the results of MCUboot's table")]
 pub enum Boot {
     /// The primary slot's image runs; nothing was swapped.
     Stayed,
     /// The slots were swapped for this reason, and the image that was in the secondary slot runs.
     Swapped(SwapType),
-    /// A swap was asked for, but the secondary slot's image is damaged. Its trailer was erased.
+    /// A swap was requested, but the image of the secondary slot is damaged. Its trailer was
+    /// erased.
     Rejected,
 }
 
-/// The two slots and how their trailers are laid out.
+/// The two slots and the layout of their trailers.
 #[derive(Debug, Clone, Copy)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "the caller fills it in")]
 pub struct Bootloader {
     /// The slot from which images run.
     pub primary: Region,
@@ -37,11 +40,11 @@ pub struct Bootloader {
 }
 
 impl Bootloader {
-    /// Boots. `memory` has room for the contents of both slots.
+    /// Performs a reset. `memory` holds the contents of both slots.
     ///
     /// # Errors
     ///
-    /// Those of the flash. The slots are in disorder then.
+    /// The flash: its error. The slots may be inconsistent then.
     pub fn boot<F: NorFlash, D: Digest>(
         &self,
         flash: &mut F,
@@ -66,7 +69,7 @@ impl Bootloader {
         for (one, other) in primary.iter_mut().zip(secondary.iter_mut()) {
             core::mem::swap(one, other);
         }
-        // The trailer of the shorter slot has come to lie in the middle of the longer one.
+        // The trailer of the shorter slot is now in the middle of the longer one.
         for slot in [&mut *primary, &mut *secondary] {
             let shared = size(self.primary.len.min(self.secondary.len).saturating_sub(self.layout.len()));
             slot.get_mut(shared..).unwrap_or(&mut []).fill(self.erased);
@@ -74,6 +77,7 @@ impl Bootloader {
         self.set(primary, Field::Magic);
         self.set(primary, Field::CopyDone);
         self.set(primary, Field::SwapInfo(kind));
+        // Without this mark the next reset swaps back.
         if kind != SwapType::Test {
             self.set(primary, Field::ImageOk);
         }
@@ -82,7 +86,7 @@ impl Bootloader {
         Ok(Boot::Swapped(kind))
     }
 
-    /// The trailer in the contents of a slot.
+    /// Reads the trailer from the contents of a slot.
     #[must_use]
     pub fn trailer(&self, slot: &[u8]) -> Trailer {
         let field = |field| self.place(slot.len(), field).and_then(|at| slot.get(at..)).unwrap_or(&[]);
@@ -95,16 +99,18 @@ impl Bootloader {
         }
     }
 
-    /// Whether the secondary slot is marked to be booted.
+    /// Returns true if the secondary slot is marked to be booted.
     #[must_use]
     pub fn is_marked(&self, secondary: &[u8]) -> bool {
         self.trailer(secondary).magic == Magic::Good
     }
 
+    /// Returns the offset of a field in a slot of `slot` bytes.
     fn place(&self, slot: usize, field: Field) -> Option<usize> {
         slot.checked_sub(usize::try_from(self.layout.from_end(field)).ok()?)
     }
 
+    /// Writes a field in the contents of a slot.
     fn set(&self, slot: &mut [u8], field: Field) {
         let Some(place) = self.place(slot.len(), field).and_then(|at| slot.get_mut(at..)) else {
             return;
@@ -116,13 +122,14 @@ impl Bootloader {
         }
     }
 
+    /// Erases the trailer in the contents of a slot.
     fn clear(&self, slot: &mut [u8]) {
         if let Some(place) = self.place(slot.len(), Field::SwapSize).and_then(|at| slot.get_mut(at..)) {
             place.fill(self.erased);
         }
     }
 
-    /// Puts contents into a slot; write units that stay erased are left alone.
+    /// Writes contents into a slot. Write units that stay erased are not written.
     fn store<F: NorFlash>(&self, flash: &mut F, region: Region, contents: &[u8]) -> Result<(), F::Error> {
         flash.erase(region.start, region.start.saturating_add(region.len))?;
         let mut address = region.start;

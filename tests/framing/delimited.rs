@@ -114,7 +114,7 @@ fn decoded_data_are_those_of_both_crates_in_any_pieces() {
             }
             assert_eq!(out, data, "seed {seed}");
             assert_eq!(len, data.len());
-            assert_eq!(decoder, Decoder::Start);
+            assert_eq!(decoder, Decoder::new());
         }
     }
 }

@@ -3,9 +3,7 @@
 use anysmp::mcuboot::build::Builder;
 use anysmp::mcuboot::digest::Sha256;
 use anysmp::mcuboot::flash;
-use anysmp::mcuboot::slots::{
-    Chunk, Command, Config, Error, Geometry, Outcome, Pair, Region, Slots, Uploaded, scratch_len,
-};
+use anysmp::mcuboot::slots::{Chunk, Command, Config, Error, Outcome, Pair, Region, Slots, Uploaded, scratch_len};
 use anysmp::mcuboot::trailer::Layout;
 use anysmp::mcuboot::{Header, Image, Version};
 use anysmp::testing::bootloader::{Boot, Bootloader};
@@ -55,7 +53,7 @@ fn erased(config: &Config) -> u8 {
 }
 
 pub fn config<const W: usize, const E: usize, const R: usize>(flash: &RamNor<'_, W, E, R>, board: &Board) -> Config {
-    Config { checkpoint: Some(board.log), ..Config::new(Geometry::of(flash)) }
+    Config { checkpoint: Some(board.log), ..Config::new(flash::geometry(flash)) }
 }
 
 /// Starts the device: what was in its RAM is lost.

@@ -330,7 +330,10 @@ fn several_pairs_of_unequal_slots_keep_their_images_apart() {
     flash_file(&mut flash, a, &first);
     flash_file(&mut flash, c, &second);
     let before = flash.memory().to_vec();
-    let config = Config { checkpoint: Some(Region::new(0xB400, 0x400)), ..Config::new(Geometry::of(&flash)) };
+    let config = Config {
+        checkpoint: Some(Region::new(0xB400, 0x400)),
+        ..Config::new(anysmp::mcuboot::flash::geometry(&flash))
+    };
     let mut pairs = [Pair::new(a, b), Pair::new(c, d)];
     let mut scratch = vec![0; scratch_len(1, 8)];
     let mut device = Slots::new(config, &mut pairs, &mut scratch, Sha256::new()).unwrap();

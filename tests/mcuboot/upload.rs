@@ -472,7 +472,7 @@ fn async_executor_does_the_same() {
     device(|flash, board, config, file| {
         start(config, board, |device| {
             let job = device.begin(Command::Upload(chunk(file, None, 0, 1000)));
-            let mut future = core::pin::pin!(anysmp::mcuboot::flash_async::run(job, flash));
+            let mut future = core::pin::pin!(anysmp::mcuboot::flash::asynch::run(job, flash));
             let Poll::Ready(job) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) else {
                 panic!("a RAM flash never waits");
             };

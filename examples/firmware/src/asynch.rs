@@ -1,4 +1,4 @@
-//! Port, clock and flash for tasks: the same interrupts, which wake a task instead of letting a loop go on.
+//! Port, clock and flash for tasks. The interrupts are the same, but wake a task instead of a loop.
 
 use core::future::poll_fn;
 use core::task::Poll;
@@ -14,7 +14,7 @@ use crate::uart::{self, Hardware, Tick, Uart};
 ///
 /// # Cancellation
 ///
-/// Has no effect.
+/// A dropped call has no effect.
 pub async fn sleep(ticks: u32) {
     let began = clock::ticks();
     poll_fn(|context| {
@@ -32,7 +32,7 @@ pub async fn sleep(ticks: u32) {
 impl<H: Hardware<RX, TX>, const RX: usize, const TX: usize> Read for Uart<H, RX, TX> {
     /// # Cancellation
     ///
-    /// Bytes stay in the queue.
+    /// A dropped call leaves all bytes in the queue.
     async fn read(&mut self, into: &mut [u8]) -> Result<usize, Tick> {
         poll_fn(|context| {
             critical_section::with(|cs| match self.take(cs, into) {
@@ -51,7 +51,7 @@ impl<H: Hardware<RX, TX>, const RX: usize, const TX: usize> Read for Uart<H, RX,
 impl<H: Hardware<RX, TX>, const RX: usize, const TX: usize> Write for Uart<H, RX, TX> {
     /// # Cancellation
     ///
-    /// Nothing was queued.
+    /// A dropped call has queued nothing.
     async fn write(&mut self, from: &[u8]) -> Result<usize, Tick> {
         poll_fn(|context| {
             critical_section::with(|cs| {
@@ -68,7 +68,7 @@ impl<H: Hardware<RX, TX>, const RX: usize, const TX: usize> Write for Uart<H, RX
 
     /// # Cancellation
     ///
-    /// What is queued is sent all the same.
+    /// Queued bytes are sent even if the call is dropped.
     async fn flush(&mut self) -> Result<(), Tick> {
         poll_fn(|context| {
             critical_section::with(|cs| {
@@ -83,32 +83,33 @@ impl<H: Hardware<RX, TX>, const RX: usize, const TX: usize> Write for Uart<H, RX
     }
 }
 
-/// What a [`SlowFlash`] has done, and what else went on meanwhile.
+/// The operations of a [`SlowFlash`], and the bytes received meanwhile.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Work {
     /// Pages erased.
     pub erases: u32,
     /// Pieces written.
     pub writes: u32,
-    /// Bytes that ports have received while the flash was at work.
+    /// Bytes that ports have received while the flash was busy.
     pub received: u32,
 }
 
-/// A flash with the times of one on a serial bus, which works by itself while the core does something else: those that are
-/// emulated take no time.
+/// A flash with the times of one on a serial bus, which works while the core does something else.
+/// Emulated flash takes no time.
 pub struct SlowFlash<'f, F> {
     /// The flash.
     pub flash: &'f mut F,
-    /// The account.
+    /// The operations so far.
     pub work: &'f mut Work,
 }
 
 impl<F> SlowFlash<'_, F> {
-    /// Ticks for a page to be erased, and for up to 256 bytes to be written.
+    /// Ticks to erase a page.
     const ERASE: u32 = 4;
+    /// Ticks to write up to 256 bytes.
     const WRITE: u32 = 1;
 
-    /// The time in which the flash is busy.
+    /// Waits while the flash is busy.
     async fn busy(&mut self, ticks: u32) {
         let before = uart::received();
         sleep(ticks).await;

@@ -1,8 +1,9 @@
-//! The part of a boot loader, played at every start: the factory image, and the swap of two slots.
+//! The actions of a boot loader at every start: the factory image, and the swap of two slots.
 //!
-//! It follows MCUboot's decision table and trailer, so that a client sees what it would see of a real one: test, confirm,
-//! revert. It jumps nowhere and does not survive a power cut of its own; where MCUboot gives up a revert whose image is
-//! damaged and keeps what runs, this asks for it again at the next start. An image under a real MCUboot has none of this.
+//! It follows MCUboot's decision table and trailer, so that a client sees the behaviour of a real
+//! one: test, confirm, revert. It starts no other program and does not survive a power cut. If the
+//! image of a revert is damaged, it tries again at the next start, where MCUboot keeps the running
+//! image. An image under a real MCUboot needs none of this.
 
 use anysmp::mcuboot::build::Builder;
 use anysmp::mcuboot::digest::Sha256;
@@ -22,24 +23,25 @@ const PAGE: usize = Flash::ERASE_SIZE;
 
 type Result<T> = core::result::Result<T, <Flash as embedded_storage::nor_flash::ErrorType>::Error>;
 
-/// What the board comes up with.
+/// The result of a start.
 pub enum Boot {
-    /// Another image was to be started: the slots have changed places.
+    /// Another image was scheduled, and the slots were swapped.
     Swapped(SwapType),
-    /// Another image was to be started, but it is damaged.
+    /// Another image was scheduled, but it is damaged.
     Rejected,
-    /// The same image as before.
+    /// The same image as before runs.
     Stayed,
-    /// The first one: there was no image to start. Whatever was in the slots is gone.
+    /// There was no image: the factory image was installed, and both slots were erased.
     Factory,
 }
 
-/// Does what a boot loader does at each start. Returns what that was, and the version of the image in the primary slot.
+/// Performs the start of a boot loader. Returns the result, and the version of the image in the
+/// primary slot.
 ///
 /// # Errors
 ///
-/// Those of the flash.
-// Not inlined: its caller never returns, and would keep room for two erase pages on its stack.
+/// The flash: its error.
+// Not inlined: its caller never returns, and would keep two erase pages on its stack.
 #[inline(never)]
 pub fn boot(flash: &mut Flash) -> Result<(Boot, Option<Version>)> {
     let outcome = start(flash)?;
@@ -62,7 +64,8 @@ fn start(flash: &mut Flash) -> Result<Boot> {
         return Ok(Boot::Factory);
     }
     if !good(flash, SECONDARY) {
-        // The whole slot, as MCUboot does: an image that is still listed would not be uploaded again.
+        // The whole slot, as MCUboot does: a client would not upload an image again that is still
+        // listed.
         flash.erase(SECONDARY.start, SECONDARY.start + SECONDARY.len)?;
         return Ok(Boot::Rejected);
     }
@@ -80,12 +83,12 @@ fn start(flash: &mut Flash) -> Result<Boot> {
     Ok(Boot::Swapped(kind))
 }
 
-/// The contents of a slot.
+/// Returns the contents of a slot.
 fn slot(flash: &Flash, region: Region) -> &[u8] {
     contents(flash).get(region.start as usize..).and_then(|rest| rest.get(..region.len as usize)).unwrap_or(&[])
 }
 
-/// Lets two pages change places, or erases both.
+/// Swaps two pages, or erases both.
 fn swap(flash: &mut Flash, one: u32, other: u32, keep: bool) -> Result<()> {
     let mut pages = [[0; PAGE]; 2];
     for (page, at) in pages.iter_mut().zip([one, other]) {
@@ -98,7 +101,7 @@ fn swap(flash: &mut Flash, one: u32, other: u32, keep: bool) -> Result<()> {
     Ok(())
 }
 
-/// Writes whole units; those that stay erased are left alone.
+/// Writes whole units, except those that stay erased.
 fn write(flash: &mut Flash, at: u32, bytes: &[u8]) -> Result<()> {
     const UNIT: usize = Flash::WRITE_SIZE;
     for (unit, at) in bytes.chunks_exact(UNIT).zip((at..).step_by(UNIT)) {
@@ -109,11 +112,11 @@ fn write(flash: &mut Flash, at: u32, bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Puts version 1.0.0 into an empty flash.
+/// Erases both slots and installs version 1.0.0.
 fn manufacture(flash: &mut Flash) -> Result<()> {
     let mut image = [0xFF; 128];
     let built = Builder::new(Version::new(1, 0, 0)).build(b"factory", &mut Sha256::new(), &mut image);
     flash.erase(PRIMARY.start, SECONDARY.start + SECONDARY.len)?;
-    // What is beyond its end stays erased. It always fits.
+    // The rest of the buffer stays erased. The image always fits.
     write(flash, PRIMARY.start, if built.is_ok() { &image } else { &[] })
 }

@@ -1,4 +1,4 @@
-//! Time: ticks, which wake what sleeps, and microseconds, by which silence is measured.
+//! Time: ticks that wake sleeping code, and microseconds that measure silence.
 
 use core::cell::RefCell;
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -10,22 +10,23 @@ use heapless::Vec;
 
 use crate::board;
 
-/// The time between two interrupts of the board's timer, unless an image asks for another. After one, `Uart::read` gives up.
+/// The time between two interrupts of the board's timer, unless an image chooses another.
+/// `Uart::read` gives up after one.
 pub const TICK: Duration = Duration::from_millis(10);
 
 static TICKS: AtomicU32 = AtomicU32::new(0);
 static MICROS: AtomicU32 = AtomicU32::new(10_000);
-/// Tasks that want to know of the next tick.
+/// Tasks to wake at the next tick.
 static WAITING: Mutex<RefCell<Vec<Waker, 4>>> = Mutex::new(RefCell::new(Vec::new()));
 
-/// Ticks since the start. Wraps after 497 days of 10 ms.
+/// Returns the ticks since the start. Wraps after 497 days of 10 ms.
 pub fn ticks() -> u32 {
     TICKS.load(Ordering::Relaxed)
 }
 
-/// Microseconds since the start. Wraps after 71 minutes.
+/// Returns the microseconds since the start. Wraps after 71 minutes.
 pub fn micros() -> u32 {
-    // Masked, or a tick could end between the two looks.
+    // Interrupts are masked, or a tick could end between the two reads.
     let (ticks, since) = critical_section::with(|_| {
         let (missed, since) = board::since_tick();
         (ticks().wrapping_add(missed), since)
@@ -33,7 +34,7 @@ pub fn micros() -> u32 {
     ticks.wrapping_mul(MICROS.load(Ordering::Relaxed)).wrapping_add(since)
 }
 
-/// Milliseconds since the start, in steps of a tick.
+/// Returns the milliseconds since the start, in steps of a tick.
 pub fn uptime_ms() -> u64 {
     u64::from(ticks()) * u64::from(MICROS.load(Ordering::Relaxed)) / 1000
 }
@@ -46,7 +47,7 @@ pub fn sleep(ticks: u32) {
     }
 }
 
-/// Wakes a task at the next tick; at once, if too many others wait for it.
+/// Wakes a task at the next tick, or immediately if too many others are waiting.
 pub fn wake_at_tick(cs: CriticalSection<'_>, waker: &Waker) {
     let mut waiting = WAITING.borrow_ref_mut(cs);
     if !waiting.iter().any(|other| other.will_wake(waker)) && waiting.push(waker.clone()).is_err() {
@@ -54,14 +55,16 @@ pub fn wake_at_tick(cs: CriticalSection<'_>, waker: &Waker) {
     }
 }
 
-/// For a board that starts its timer: how many microseconds lie between two interrupts.
+/// Sets the tick, and returns the microseconds between two interrupts, for a board that starts its
+/// timer.
 pub(crate) fn start(tick: Duration) -> u32 {
     let micros = tick.as_micros().clamp(1, 100_000) as u32;
     MICROS.store(micros, Ordering::Relaxed);
     micros
 }
 
-/// For the timer's interrupt, and nobody else. A load and a store, as Cortex-M0 knows no more.
+/// Counts a tick. Only for the interrupt of the timer: it uses a load and a store, because a
+/// Cortex-M0 has no atomic addition.
 pub(crate) fn advance() {
     TICKS.store(TICKS.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
     critical_section::with(|cs| core::mem::take(&mut *WAITING.borrow_ref_mut(cs)).into_iter().for_each(Waker::wake));

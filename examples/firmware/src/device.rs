@@ -1,4 +1,4 @@
-//! What a board serves: every group but the file system, from the library's own dispatch.
+//! The groups of a board: all but the file system, through the dispatch of the library.
 
 use core::fmt::Write as _;
 
@@ -18,7 +18,7 @@ use crate::settings::{Store as Saved, Values};
 use crate::vendor::{self, Lamp};
 use crate::{clock, info};
 
-/// What is served, for enumeration: group, name, highest command plus 1.
+/// The groups for enumeration: group, name, highest command plus 1.
 const SERVED: [(Group, &str, u32); 7] = [
     (Group::OS, "os mgmt", 9),
     (Group::IMAGE, "img mgmt", 7),
@@ -29,19 +29,19 @@ const SERVED: [(Group, &str, u32); 7] = [
     (vendor::LAMP, "lamp", 1),
 ];
 
-/// The board's end of SMP.
+/// The SMP handler of the board.
 pub struct Device<'s> {
     /// The OS group.
     pub os: Os,
-    /// Where images are.
+    /// The slots for images.
     pub slots: Slots<'s, Sha256>,
-    /// The flash below slots and settings.
+    /// The flash of slots and settings.
     pub flash: Flash,
-    /// Settings.
+    /// The settings.
     pub values: Values,
-    /// The vendor's group.
+    /// The lamp of the vendor group.
     pub lamp: Lamp,
-    /// What the link has counted, for statistics.
+    /// The counters of the link, for statistics.
     pub link: Counters,
 }
 
@@ -87,15 +87,15 @@ impl Device<'_> {
     }
 }
 
-/// The OS group, but for the sizes of the buffers, which the server says itself.
+/// The OS group, except the buffer sizes, which the server reports itself.
 #[derive(Default)]
 pub struct Os {
-    /// The text that an answer lends.
+    /// The text that a response borrows.
     text: String<128>,
 }
 
 impl Os {
-    /// The group.
+    /// An OS group.
     pub const fn new() -> Self {
         Self { text: String::new() }
     }
@@ -145,7 +145,7 @@ impl os::Commands for Os {
 /// A small shell.
 fn run(line: &str, output: &mut Output<'_>) -> i32 {
     let (command, rest) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
-    // What does not fit is cut.
+    // Output that does not fit is cut.
     let (written, result) = match command {
         "echo" => (writeln!(output, "{rest}"), 0),
         "uptime" => (writeln!(output, "Uptime: {} ms", clock::uptime_ms()), 0),

@@ -1,17 +1,17 @@
-//! Embassy's executor with a loop of our own.
+//! Embassy's executor with a different idle loop.
 //!
-//! The one that comes with it sleeps with `wfe`. QEMU takes that for "nothing to do here": its core would spin, and the ports
-//! that it emulates would starve.
+//! Embassy's own loop sleeps with `wfe`, which QEMU treats as "do nothing": its core would spin,
+//! and the emulated ports would starve.
 
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use embassy_executor::{Spawner, raw::Executor};
 
-/// Whether a task was woken since the executor looked.
+/// True if a task was woken since the last poll.
 static WOKEN: AtomicBool = AtomicBool::new(false);
 
-/// What the executor calls when a task is woken.
+/// Called by the executor when a task is woken.
 #[unsafe(export_name = "__pender")]
 fn pender(_: *mut ()) {
     WOKEN.store(true, Ordering::Relaxed);
@@ -24,10 +24,11 @@ pub fn run(init: impl FnOnce(Spawner)) -> ! {
     init(executor.spawner());
     loop {
         WOKEN.store(false, Ordering::Relaxed);
-        // SAFETY: here is the only call, and the executor was made here.
+        // SAFETY: this is the only call, and the executor was made here.
         unsafe { executor.poll() };
         critical_section::with(|_| {
-            // With interrupts masked nobody can be woken between the look and the sleep; a pending interrupt ends it.
+            // With interrupts masked, no task can be woken between the check and the sleep; a
+            // pending interrupt ends the sleep.
             if !WOKEN.load(Ordering::Relaxed) {
                 cortex_m::asm::wfi();
             }

@@ -1,4 +1,5 @@
-//! What the images of this workspace share: two boards, and a serial port for `anysmp` on either.
+//! The shared part of the images of this workspace: two boards, and a serial port for `anysmp` on
+//! either.
 //!
 //! ```text
 //!   UART interrupt ─▶ queue ─▶ Uart::read ─▶ anysmp Link        timer interrupt ─▶ clock ─▶ ticks
@@ -8,14 +9,14 @@
 //! | image | what it is |
 //! |---|---|
 //! | `smp_server` | an SMP server with every group but files, and two slots |
-//! | `smp_server_async` | the same as a task of an executor, whose flash and port work at the same time |
+//! | `smp_server_async` | the same as a task of an executor; flash and port work at the same time |
 //! | `smp_client` | upgrades another board from its own flash |
 //! | `bsmp_node` | a BSMP node on RS-485: variables, groups, a curve, functions |
-//! | `s3mp_slave` | an S3MP slave: sensors and actuators, and values that are pushed as they change |
-//! | `under_mcuboot` | OS commands and images, for a real MCUboot that starts it from RAM (feature `mcuboot`) |
+//! | `s3mp_slave` | an S3MP slave: sensors, actuators, and values that are pushed on change |
+//! | `under_mcuboot` | OS commands and images, under a real MCUboot (feature `mcuboot`) |
 //!
-//! The target chooses the board: thumbv6m is the BBC micro:bit (nRF51822, Cortex-M0), everything else the Arm MPS2+ with
-//! the Cortex-M3 image AN385. QEMU emulates both.
+//! The target chooses the board: thumbv6m is the BBC micro:bit (nRF51822, Cortex-M0), everything
+//! else the Arm MPS2+ with the Cortex-M3 image AN385. QEMU emulates both.
 #![no_std]
 
 #[cfg(board = "microbit")]
@@ -37,7 +38,7 @@ pub mod settings;
 pub mod uart;
 pub mod vendor;
 
-/// Resets the board as its reset button would, but for the contents of its RAM.
+/// Resets the board like its reset button, but keeps the contents of its RAM.
 pub fn reset() -> ! {
     cortex_m::peripheral::SCB::sys_reset()
 }
@@ -51,13 +52,13 @@ pub fn exit(success: bool) -> ! {
     }
 }
 
-/// Prints a line at the emulator's standard error. On a real board this needs a debugger.
+/// Prints a line to the emulator's standard error. On a real board this needs a debugger.
 #[macro_export]
 macro_rules! say {
     ($($arguments:tt)*) => { $crate::print(format_args!($($arguments)*)) };
 }
 
-/// See [`say!`].
+/// Does the work of [`say!`].
 pub fn print(line: core::fmt::Arguments<'_>) {
     if let Ok(mut out) = cortex_m_semihosting::hio::hstderr() {
         use core::fmt::Write as _;
@@ -65,7 +66,7 @@ pub fn print(line: core::fmt::Arguments<'_>) {
     }
 }
 
-/// Firmware in the field would reset here. A test wants to see it.
+/// Prints a panic and ends the emulator. Firmware in the field would reset instead.
 #[panic_handler]
 fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
     say!("{info}");

@@ -1,6 +1,7 @@
-//! Where log records go: with the feature `defmt`, to a channel that no protocol uses. Without it, nowhere.
+//! Log records: with the feature `defmt` they go to a channel that no protocol uses, without it
+//! they are dropped.
 
-/// A record at level info, if there is a log.
+/// Logs a record at level info, if there is a log.
 #[macro_export]
 macro_rules! info {
     ($($arguments:tt)*) => {
@@ -12,7 +13,8 @@ macro_rules! info {
 #[cfg(feature = "defmt")]
 defmt::timestamp!("{=u64:ms}", crate::clock::uptime_ms());
 
-/// The micro:bit has one UART only: its records go to the debugger, or to the emulator's standard output.
+/// The micro:bit has one UART only: its records go to the debugger, or to the emulator's standard
+/// output.
 #[cfg(all(feature = "defmt", board = "microbit"))]
 use defmt_semihosting as _;
 
@@ -28,7 +30,7 @@ mod uart2 {
     #[defmt::global_logger]
     struct Logger;
 
-    /// What is only touched between `acquire` and `release`, with interrupts masked.
+    /// State that is used only between `acquire` and `release`, with interrupts masked.
     struct State {
         restore: Cell<Option<RestoreState>>,
         encoder: UnsafeCell<defmt::Encoder>,
@@ -42,10 +44,10 @@ mod uart2 {
     // SAFETY: `acquire` masks interrupts until `release`, so records cannot mix.
     unsafe impl defmt::Logger for Logger {
         fn acquire() {
-            // SAFETY: released in `release`, in reverse order as records do not nest.
+            // SAFETY: `release` releases it; records do not nest.
             let restore = unsafe { critical_section::acquire() };
             STATE.restore.set(Some(restore));
-            // SAFETY: interrupts are masked, and no other reference lives.
+            // SAFETY: interrupts are masked, and there is no other reference.
             unsafe { (*STATE.encoder.get()).start_frame(log) };
         }
 
@@ -55,7 +57,7 @@ mod uart2 {
             // SAFETY: as in `acquire`.
             unsafe { (*STATE.encoder.get()).end_frame(log) };
             if let Some(restore) = STATE.restore.take() {
-                // SAFETY: what `acquire` was given.
+                // SAFETY: the state that `acquire` was given.
                 unsafe { critical_section::release(restore) };
             }
         }

@@ -1,10 +1,12 @@
 //! A few settings, in RAM and in two erase pages.
 //!
 //! ```text
-//!   page   COUNT (4 bytes, not 0) | NAME 0 .. 16 bytes | LEN | VALUE 0 .. 15 bytes | .. one slot per setting | CRC-16 (2 bytes), 2 x FF
+//!   page   COUNT (4 bytes, not 0) | record of each setting | CRC-16 (2 bytes) | FF FF
+//!   record NAME (16 bytes, filled with zeros) | LEN | VALUE (15 bytes)
 //! ```
 //!
-//! Each save goes to the page that is not the newest, so a power cut leaves the one before.
+//! Each save goes to the page that is not the newest, so after a power cut the previous one is
+//! still there.
 
 use anysmp::checksum::Crc16;
 use anysmp::mcuboot::slots::Region;
@@ -13,12 +15,15 @@ use embedded_storage::nor_flash::{NorFlash, ReadNorFlash};
 
 use crate::board::{Flash, SETTINGS};
 
-/// How many settings there may be, and how long name and value.
+/// The maximum number of settings.
 const COUNT: usize = 8;
+/// The maximum bytes of a name.
 const NAME: usize = 16;
+/// The maximum bytes of a value.
 const VALUE: usize = 15;
-/// A record: name, length, value. The page: counter, records, CRC.
+/// Bytes of a record: name, length, value.
 const RECORD: usize = NAME + 1 + VALUE;
+/// Bytes of a page: counter, records, CRC.
 const LEN: usize = 4 + COUNT * RECORD + 4;
 const _: () = assert!(LEN <= Flash::ERASE_SIZE && LEN.is_multiple_of(Flash::WRITE_SIZE));
 const _: () = assert!(SETTINGS.len as usize == 2 * Flash::ERASE_SIZE);
@@ -34,7 +39,7 @@ struct Setting {
 impl Setting {
     const FREE: Self = Self { name: [0; NAME], len: 0, value: [0; VALUE] };
 
-    /// `None` if it does not fit.
+    /// Makes a setting; `None` if it does not fit.
     fn new(name: &str, value: &[u8]) -> Option<Self> {
         let mut setting = Self { len: u8::try_from(value.len()).ok()?, ..Self::FREE };
         setting.name.get_mut(..name.len())?.copy_from_slice(name.as_bytes());
@@ -55,13 +60,13 @@ impl Setting {
     }
 }
 
-/// The values that are in force.
+/// The current values.
 pub struct Values {
     settings: [Setting; COUNT],
 }
 
 impl Values {
-    /// What was saved last; if nothing was, what the board comes with.
+    /// Loads the values saved last, or the defaults of the board.
     pub fn new(flash: &mut Flash) -> Self {
         let mut values = Self { settings: [Setting::FREE; COUNT] };
         if !values.load(flash) {
@@ -73,7 +78,7 @@ impl Values {
         values
     }
 
-    /// Whether a valid page was there.
+    /// Loads the newest page; returns true if there was one.
     fn load(&mut self, flash: &mut Flash) -> bool {
         let Some((_, page, _)) = newest(flash) else { return false };
         let records = page.get(4..LEN - 4).unwrap_or_default().chunks_exact(RECORD);
@@ -86,6 +91,7 @@ impl Values {
         true
     }
 
+    /// Writes the page that is not the newest.
     fn save(&self, flash: &mut Flash) -> Result<(), <Flash as embedded_storage::nor_flash::ErrorType>::Error> {
         let (count, at) = match newest(flash) {
             Some((count, _, at)) => (count.wrapping_add(1).max(1), other(at)),
@@ -109,30 +115,31 @@ impl Values {
     }
 }
 
-/// The newest valid page: its counter, its bytes, its address.
+/// Returns the newest valid page: its counter, bytes and address.
 fn newest(flash: &mut Flash) -> Option<(u32, [u8; LEN], u32)> {
     let Region { start, .. } = SETTINGS;
     let pages = [start, other(start)].map(|at| {
         let mut page = [0; LEN];
         flash.read(at, &mut page).ok()?;
         let count = u32::from_le_bytes(*page.first_chunk()?);
-        // The CRC of nothing but zeros is zero.
+        // A page of zeros has a CRC of zero, so the counter must not be 0.
         let valid = count != 0 && Crc16::of(page.get(..LEN - 2)?) == 0;
         valid.then_some((count, page, at))
     });
-    // The counter is less than half its range ahead.
+    // Counters wrap: the newer one is less than half of the range ahead.
     pages.into_iter().flatten().max_by(|one, other| (one.0.wrapping_sub(other.0) as i32).cmp(&0))
 }
 
+/// Returns the address of the other page.
 fn other(at: u32) -> u32 {
     if at == SETTINGS.start { at + Flash::ERASE_SIZE as u32 } else { SETTINGS.start }
 }
 
-/// The values and where they are saved, as the settings group wants them.
+/// The values and their flash, for the settings group.
 pub struct Store<'s> {
     /// The values.
     pub values: &'s mut Values,
-    /// Where they are saved.
+    /// The flash that keeps them.
     pub flash: &'s mut Flash,
 }
 
@@ -164,7 +171,7 @@ impl settings::Settings for Store<'_> {
         Ok(())
     }
 
-    /// All of them, whichever is named: they share a page.
+    /// Saves all settings, because they share a page.
     fn save(&mut self, _: Option<&str>) -> Result<(), Error> {
         self.values.save(self.flash).or(Err(Error::UNKNOWN))
     }

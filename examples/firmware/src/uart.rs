@@ -1,9 +1,10 @@
-//! A serial port for `anysmp`: interrupts fill and empty two queues, `read` sleeps until there is something or a tick has
-//! passed.
+//! A serial port for `anysmp`: interrupts fill and empty two queues, `read` sleeps until there is a
+//! byte or a tick has passed.
 //!
-//! After a byte, `read` gives up only at the end of a whole tick: the one that the byte came in has begun before it. The time
-//! that has passed comes from the board's timer, in microseconds: in ticks, the silence after a byte would look longer than it
-//! was by up to one of them. A peer that never stops sending stops no clock.
+//! After a byte, `read` gives up only at the end of a whole tick, because the current one began
+//! before the byte. Elapsed time comes from the timer of the board in microseconds: in ticks, the
+//! silence after a byte would seem longer than it is by up to one tick. A peer that never stops
+//! sending cannot stop the clock.
 
 use core::cell::RefCell;
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -20,22 +21,22 @@ use crate::clock;
 /// The speed of all ports, in bits per second.
 pub const BAUD: u32 = 115_200;
 
-/// Bytes on their way between the interrupts and the port.
+/// The bytes between the interrupts and the port.
 pub struct Queues<const RX: usize, const TX: usize> {
-    /// Received and not yet read.
+    /// Received bytes that are not read yet.
     pub rx: Deque<u8, RX>,
-    /// Written and not yet sent.
+    /// Written bytes that are not sent yet.
     pub tx: Deque<u8, TX>,
-    /// The task that waits for bytes, if it is one.
+    /// The task that waits for bytes, if any.
     pub(crate) reader: Option<Waker>,
-    /// The task that waits for room.
+    /// The task that waits for room, if any.
     pub(crate) writer: Option<Waker>,
 }
 
-/// Bytes that were received on all ports.
+/// The bytes received on all ports.
 static RECEIVED: AtomicU32 = AtomicU32::new(0);
 
-/// Bytes that were received on all ports since the start. Wraps.
+/// Returns the bytes received on all ports since the start. Wraps.
 pub fn received() -> u32 {
     RECEIVED.load(Ordering::Relaxed)
 }
@@ -46,7 +47,7 @@ impl<const RX: usize, const TX: usize> Queues<RX, TX> {
         Self { rx: Deque::new(), tx: Deque::new(), reader: None, writer: None }
     }
 
-    /// For an interrupt that has received a byte, and has seen that there is room.
+    /// Stores a received byte. The interrupt has checked that there is room.
     pub(crate) fn receive(&mut self, byte: u8) {
         let _ = self.rx.push_back(byte);
         RECEIVED.store(received().wrapping_add(1), Ordering::Relaxed);
@@ -55,7 +56,7 @@ impl<const RX: usize, const TX: usize> Queues<RX, TX> {
         }
     }
 
-    /// For an interrupt that can send another byte.
+    /// Returns the next byte for an interrupt that can send one.
     pub(crate) fn next(&mut self) -> Option<u8> {
         if let Some(writer) = self.writer.take() {
             writer.wake();
@@ -73,34 +74,34 @@ impl<const RX: usize, const TX: usize> Default for Queues<RX, TX> {
 /// The queues of one UART, for its interrupts and its port.
 pub type Shared<const RX: usize, const TX: usize> = Mutex<RefCell<Queues<RX, TX>>>;
 
-/// What a board says about one of its UARTs.
+/// The interface of a board to one of its UARTs.
 pub trait Hardware<const RX: usize, const TX: usize> {
-    /// Where its interrupts leave and find bytes.
+    /// Returns the queues of its interrupts.
     fn shared(&self) -> &'static Shared<RX, TX>;
 
-    /// Called after bytes were put into `tx`: sending goes on, if it has stopped.
+    /// Resumes sending if it has stopped. Called after bytes were put into `tx`.
     fn send(&self, cs: CriticalSection<'_>);
 
-    /// Called after bytes were taken out of `rx`: receiving goes on, if it had to stop because the queue was full.
+    /// Resumes receiving if the queue was full. Called after bytes were taken out of `rx`.
     fn receive(&self, cs: CriticalSection<'_>);
 }
 
-/// The port. Its `read` gives up after one tick of the clock, and the clock says how much time has passed.
+/// The port. Its `read` gives up after one tick of the clock; the clock reports elapsed time.
 pub struct Uart<H, const RX: usize, const TX: usize> {
     pub(crate) hardware: H,
     /// The tick at which a `read` without bytes ends.
     due: u32,
-    /// Up to when time was reported, in microseconds.
-    told: u32,
+    /// The end of the time reported so far, in microseconds.
+    reported: u32,
 }
 
 impl<H: Hardware<RX, TX>, const RX: usize, const TX: usize> Uart<H, RX, TX> {
     /// Wraps a UART that is set up and whose interrupts are on.
     pub(crate) const fn new(hardware: H) -> Self {
-        Self { hardware, due: 0, told: 0 }
+        Self { hardware, due: 0, reported: 0 }
     }
 
-    /// Takes what is there; `None` if nothing is, and the tick is not over.
+    /// Reads the bytes that are there; `None` if there are none and the tick has not ended.
     pub(crate) fn take(&mut self, cs: CriticalSection<'_>, into: &mut [u8]) -> Option<Result<usize, Tick>> {
         if into.is_empty() {
             return Some(Ok(0));
@@ -125,7 +126,7 @@ impl<H: Hardware<RX, TX>, const RX: usize, const TX: usize> Uart<H, RX, TX> {
         }
     }
 
-    /// Puts as many bytes as there is room for.
+    /// Writes as many bytes as there is room for.
     pub(crate) fn put(&mut self, cs: CriticalSection<'_>, from: &[u8]) -> usize {
         let mut queues = self.hardware.shared().borrow_ref_mut(cs);
         let written = from.iter().take_while(|byte| queues.tx.push_back(**byte).is_ok()).count();
@@ -134,7 +135,7 @@ impl<H: Hardware<RX, TX>, const RX: usize, const TX: usize> Uart<H, RX, TX> {
         written
     }
 
-    /// Whether bytes wait to be sent.
+    /// Returns true if bytes are waiting to be sent.
     pub(crate) fn is_sending(&self, cs: CriticalSection<'_>) -> bool {
         !self.hardware.shared().borrow_ref(cs).tx.is_empty()
     }
@@ -143,11 +144,11 @@ impl<H: Hardware<RX, TX>, const RX: usize, const TX: usize> Uart<H, RX, TX> {
 impl<H, const RX: usize, const TX: usize> Clock for Uart<H, RX, TX> {
     fn elapsed(&mut self) -> Duration {
         let now = clock::micros();
-        Duration::from_micros(now.wrapping_sub(core::mem::replace(&mut self.told, now)).into())
+        Duration::from_micros(now.wrapping_sub(core::mem::replace(&mut self.reported, now)).into())
     }
 }
 
-/// No byte has come for one tick.
+/// No byte has arrived for one tick.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Tick;
@@ -170,7 +171,8 @@ impl<H, const RX: usize, const TX: usize> ErrorType for Uart<H, RX, TX> {
     type Error = Tick;
 }
 
-// With interrupts masked nothing can happen between the look and the sleep; a pending interrupt ends it.
+// With interrupts masked, nothing can happen between the check and the sleep; a pending interrupt
+// ends the sleep.
 
 impl<H: Hardware<RX, TX>, const RX: usize, const TX: usize> Read for Uart<H, RX, TX> {
     fn read(&mut self, into: &mut [u8]) -> Result<usize, Tick> {

@@ -1,13 +1,13 @@
-//! A group of one's own: one lamp. `{"on": true}` switches it, and either way the answer says whether it is on.
+//! A vendor group with one lamp. `{"on": true}` switches it on; every response contains its state.
 
 use anysmp::cbor::{BufferFull, Malformed, Reader, Value as _, Writer};
 use anysmp::smp::server::{Answer, Incoming, Reply};
 use anysmp::smp::{Decode, Encode, Error, Group, Op};
 
-/// Its number: the first that belongs to the application.
+/// The number of the group: the first one for applications.
 pub const LAMP: Group = Group::PER_USER;
 
-/// The lamp, and what is said about it.
+/// The lamp, and its payload in both directions.
 #[derive(Clone, Copy, Default)]
 pub struct Lamp {
     on: bool,

@@ -25,7 +25,7 @@ const SMPCLIENT: &[Promise] = &[
             "framing/gatt::every_message_comes_through_every_mtu_at_both_ends",
         ],
     ),
-    ("a transport that is not wanted is not built", &["README: Transports are no features"]),
+    ("a transport that is not wanted is not built", &["README: Transports are not features"]),
     (
         "messages are of use without any transport",
         &[
@@ -74,7 +74,7 @@ const SMPCLIENT: &[Promise] = &[
         "length and number of the lines may be named",
         &[
             "framing/console::lines_keep_their_length_and_hold_whole_triples",
-            "README: `Console::with_line` names other lines",
+            "README: `Console::with_line` sets the length of lines",
         ],
     ),
     (
@@ -114,7 +114,7 @@ const TRANSPORT: &[Promise] = &[
     ),
     (
         "a request is a write without response, its response a notification of the same characteristic",
-        &["framing/gatt::pieces_fill_the_mtu_and_are_the_message", "README: request as a write without response"],
+        &["framing/gatt::pieces_fill_the_mtu_and_are_the_message", "README: requests as writes without response"],
     ),
     (
         "long messages are split without further framing and put together by the length in their header",

@@ -1,9 +1,9 @@
-//! One buffer for what a console packet decodes to, or for what another frame is on the wire.
+//! One buffer for a decoded console packet, or for the wire bytes of another frame.
 
 use super::super::console::Store;
 use crate::checksum::Crc16;
 
-/// The buffer of the caller, as the console decoder has it.
+/// The caller's buffer, as the store of the console decoder.
 pub(super) struct Buffer<'b> {
     pub(super) bytes: &'b mut [u8],
     pub(super) content: Content,
@@ -11,11 +11,10 @@ pub(super) struct Buffer<'b> {
 
 /// The content of the buffer.
 pub(super) enum Content {
-    /// A console packet: the decoder stores its bytes. Left for `Wire` when a frame of another kind
-    /// may begin.
+    /// A console packet: the decoder stores its bytes. Exit: a COBS or raw candidate, to `Wire`.
     Packet,
-    /// Wire bytes of a frame that is not decided: the decoder keeps no more of a packet in them
-    /// than LEN and the CRC of what follows. Left for `Packet` when the frame has ended.
+    /// Wire bytes of a COBS or raw candidate: of a console packet in them the decoder keeps only
+    /// LEN and the CRC. Exit: the end of the candidate, to `Packet`.
     Wire { announced: [u8; 2], crc: Crc16 },
 }
 
@@ -28,7 +27,7 @@ impl Store for Buffer<'_> {
         match &mut self.content {
             Content::Packet => return self.bytes.get_mut(at).map(|place| *place = byte).is_some(),
             Content::Wire { announced, crc } => match at {
-                // Another packet: its CRC begins here.
+                // The first byte of another packet: its CRC begins here.
                 0 => (*announced, *crc) = ([byte, 0], Crc16::new()),
                 1 => {
                     let [_, low] = announced;
@@ -58,6 +57,8 @@ impl Store for Buffer<'_> {
     fn room(&mut self, have: usize, end: usize) -> &mut [u8] {
         match self.content {
             Content::Packet => self.bytes.get_mut(have..end).unwrap_or_default(),
+            // Wire bytes are in the buffer, so decoded ones may not be stored: each goes through
+            // `put`.
             Content::Wire { .. } => &mut [],
         }
     }

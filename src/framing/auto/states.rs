@@ -1,4 +1,4 @@
-//! The steps between the states of automatic framing.
+//! The transitions between the states of automatic framing.
 
 use super::super::console::{Line, Store};
 use super::super::head::SMP_HEADER;
@@ -8,31 +8,30 @@ use super::{Auto, Content, Kind, State};
 use crate::bytes;
 use crate::checksum::Crc16;
 
-/// What the first bytes at a boundary are.
+/// The kind of frame that the first bytes at a boundary may begin.
 enum Guess {
-    /// Not decided: more bytes are needed.
+    /// Undecided: more bytes are needed.
     Open,
-    /// The first one begins neither a raw message nor a COBS frame.
+    /// The first byte begins neither a raw message nor a COBS frame.
     Neither,
-    /// A raw message of `total` bytes, if it is one.
+    /// Possibly a raw message of `total` bytes.
     Raw { total: usize },
-    /// A COBS frame, if it is one.
+    /// Possibly a COBS frame.
     Cobs,
 }
 
-/// Guesses from two to four bytes, the last of which is new, with raw messages of up to `longest`
-/// bytes.
+/// Guesses from the first two to four bytes, with raw messages of up to `longest` bytes.
 fn guess(front: &[u8], longest: usize) -> Guess {
     let total = |high: u8, low: u8| usize::from(u16::from_be_bytes([high, low])).wrapping_add(SMP_HEADER);
     match *front {
         [0x01, 0x01] | [0x02, 0x02 | 0x08 | 0x0A] => Guess::Cobs,
         [0x00 | 0x02 | 0x08 | 0x0A, 0x00] if SMP_HEADER <= longest => Guess::Open,
-        // A length that cannot fit is seen at its first byte: held for one byte less, a start
-        // marker there is not torn apart.
+        // A length that cannot fit is rejected at its first byte. To hold one byte more could tear
+        // a start marker apart.
         [_, 0x00, high] if total(high, 0) <= longest => Guess::Open,
-        // Two empty COBS frames and the front of a third one. A client that repeats it sends them
-        // each time, so it would never be heard if this were a raw read request with a payload of
-        // 257 or 514 to 522 bytes, which nobody sends.
+        // Two empty COBS frames and the front of a third one. As a raw read request this would have
+        // a payload of 257 or 514 to 522 bytes, which nobody sends; a COBS client sends it with
+        // every retry, and would never be received.
         [0x00, 0x00, 0x01, 0x01] | [0x00, 0x00, 0x02, 0x02 | 0x08 | 0x0A] => Guess::Neither,
         [_, 0x00, high, low] if total(high, low) <= longest => Guess::Raw { total: total(high, low) },
         _ => Guess::Neither,
@@ -40,7 +39,7 @@ fn guess(front: &[u8], longest: usize) -> Guess {
 }
 
 impl Auto<'_> {
-    /// Whether a byte may begin a raw message or a COBS frame, in a buffer that may hold one.
+    /// Returns true if a byte may begin a raw message or a COBS frame, and the buffer can hold one.
     const fn may_begin(&self, byte: u8) -> bool {
         match byte {
             0x01 | 0x02 => self.console.store.bytes.len() >= SMP_HEADER,
@@ -49,30 +48,30 @@ impl Auto<'_> {
         }
     }
 
-    /// The first bytes of the buffer.
+    /// Returns the first `have` bytes of the buffer.
     pub(super) fn stored(&self, have: usize) -> &[u8] {
         self.console.store.bytes.get(..have).unwrap_or_default()
     }
 
-    /// Back to listening, with the console decoder at this place in a line and nothing in the
-    /// buffer.
+    /// Goes back to listening, with the console decoder at this position in a line and nothing in
+    /// the buffer.
     pub(super) fn listen_again(&mut self, line: Line) {
         self.state = State::Listening;
         self.console.store.content = Content::Packet;
         self.console.restart(line);
     }
 
-    /// Back to listening, because the first `have` bytes, which are on the wire like that, are not
-    /// the frame that they may have been. A console packet that began in them goes on: it is
-    /// decoded in place, since it is always behind what is decoded of it.
+    /// Goes back to listening, because the first `have` wire bytes are not the frame that they
+    /// might have been. A console packet that began in them continues: it is decoded in place,
+    /// which works because the decoded bytes are always fewer than the wire bytes that they come
+    /// from.
     ///
-    /// Behind a packet that was damaged in there, and where there was none, the decoder is at
-    /// `line`.
+    /// If no packet began there, or it was damaged, the decoder is left at `line`.
     pub(super) fn hand_over(&mut self, have: usize, line: Line) {
         self.listen_again(line);
         let stored = self.stored(have);
-        // The last start marker: each begins a packet, wherever it is, and a zero ends it. Half of
-        // one counts if there is no whole one.
+        // From the last start marker, since each begins a new packet, and a zero ends one. Without
+        // a whole marker, half of one at the end counts: its second byte may be next.
         let none = have.wrapping_sub(usize::from(stored.last() == Some(&0x06)));
         let mut from = none;
         for (at, pair) in stored.windows(2).enumerate() {
@@ -88,21 +87,22 @@ impl Auto<'_> {
         }
     }
 
-    /// Gives the console decoder one byte that is no text any more.
+    /// Passes one byte to the console decoder. Text and errors are dropped: they are part of
+    /// damage.
     fn feed(&mut self, byte: u8) {
         let byte = [byte];
         let mut input = &byte[..];
         while !matches!(self.console.push(&mut input), Ok(Progress::More)) {}
     }
 
-    /// Listening: looks for the front of another frame where the console decoder is at a boundary,
-    /// else gives it all.
+    /// Handles input while listening: looks for the front of another frame at a boundary of the
+    /// console decoder, else passes everything to it.
     pub(super) fn listen<'i>(&mut self, input: &mut &'i [u8], first: u8) -> Result<Progress<'i>, Error> {
         let idle = self.console.is_idle();
         let mut len = input.len();
         if idle {
             if self.may_begin(first) {
-                // A message that was complete until now ends here: its bytes are overwritten.
+                // The last message ends here, because this byte overwrites it.
                 self.console.restart(Line::Outside);
                 self.state = State::Head { have: 1 };
                 if let Some(place) = self.console.store.bytes.first_mut() {
@@ -112,21 +112,21 @@ impl Auto<'_> {
                 return Ok(Progress::More);
             }
             if first == 0 {
-                // An empty COBS frame.
+                // An empty COBS frame: neither text nor an error.
                 *input = input.get(1..).unwrap_or_default();
                 return Ok(Progress::More);
             }
             len = input.iter().position(|byte| *byte == 0 || self.may_begin(*byte)).unwrap_or(len);
         } else {
             if first == 0 {
-                // No console line contains a zero, but all that COBS and raw clients send does:
-                // without this exit they would not be heard behind noise that looks like a start
-                // marker. What the zero begins is examined at the boundary.
+                // No console line contains a zero, but all frames of COBS and raw clients do:
+                // without this exit, noise that looks like a start marker would lock them out. The
+                // zero stays in the input, because it may begin a raw message.
                 let open = self.console.is_open();
                 self.console.restart(Line::Outside);
                 return if open { Err(Error::Malformed) } else { Ok(Progress::More) };
             }
-            // To where the decoder may be at a boundary again.
+            // Up to the next place where the decoder may be at a boundary again.
             if let Some(end) = input.iter().position(|byte| matches!(byte, 0 | b'\n')) {
                 len = end.wrapping_add(usize::from(input.get(end) == Some(&b'\n')));
             }
@@ -141,13 +141,13 @@ impl Auto<'_> {
         progress
     }
 
-    /// At the front of a frame that may be COBS or raw. `Some` is text that was held.
+    /// Handles one more byte at the front of a COBS or raw candidate. `Some` is text that was held.
     pub(super) fn head(&mut self, input: &mut &[u8], have: usize, first: u8) -> Option<&'static [u8]> {
         if let Some(place) = self.console.store.bytes.get_mut(have) {
             *place = first;
         }
         let now = have.wrapping_add(1);
-        // Without raw messages none fits.
+        // Length 0 lets no raw message fit.
         let longest = if self.raw { self.console.store.capacity() } else { 0 };
         self.state = match guess(self.stored(now), longest) {
             Guess::Neither => return self.release(have),
@@ -158,8 +158,8 @@ impl Auto<'_> {
         *input = input.get(1..).unwrap_or_default();
         if !matches!(self.state, State::Head { .. }) {
             self.console.store.content = Content::Wire { announced: [0; 2], crc: Crc16::new() };
-            // Zeros, or noise, may be in front of a start marker, whose first byte is part of this
-            // length then.
+            // After zeros or noise, the length may contain the first byte of a start marker, so the
+            // console decoder must see these bytes too.
             for at in 0..now {
                 self.feed(self.stored(now).get(at).copied().unwrap_or_default());
             }
@@ -167,8 +167,9 @@ impl Auto<'_> {
         None
     }
 
-    /// Releases the first of `have` held bytes, which begins no frame. Zeros are empty COBS frames
-    /// and no text; and what follows a zero here was noise, unless it begins a marker.
+    /// Releases the first of `have` held bytes, which begins no frame. Returns it if it is text.
+    /// Zeros are empty COBS frames, not text; a byte that followed a zero is noise, unless it
+    /// begins a marker.
     pub(super) fn release(&mut self, have: usize) -> Option<&'static [u8]> {
         let first = self.stored(1).first().copied().unwrap_or_default();
         self.drop_front(have, 1);
@@ -188,10 +189,10 @@ impl Auto<'_> {
         }
     }
 
-    /// Moves the first `have` bytes of the buffer to the front by `count`.
+    /// Drops the first `count` of `have` bytes in the buffer, and moves the rest to the front.
     fn drop_front(&mut self, have: usize, count: usize) {
-        // `copy_within` panics where the bounds do not fit, which a compiler that saves space
-        // cannot exclude.
+        // `copy_within` panics if the bounds are wrong, which a compiler that saves space cannot
+        // exclude.
         for at in count..have {
             let byte = self.stored(have).get(at).copied().unwrap_or_default();
             if let Some(place) = self.console.store.bytes.get_mut(at.wrapping_sub(count)) {
@@ -200,11 +201,11 @@ impl Auto<'_> {
         }
     }
 
-    /// Stores the first `count` bytes of the input behind the `have` that are there, which have to
-    /// fit, and shows them to the console decoder; returns how many there are now.
+    /// Stores the first `count` bytes of the input, which must fit, after the `have` in the buffer,
+    /// and passes them to the console decoder. Returns the number in the buffer.
     ///
-    /// A console packet that they complete wins: its line feed stays in the input, and completes it
-    /// once more behind the error.
+    /// A console packet that they complete wins: its line feed stays in the input, and completes
+    /// the packet again after the error.
     fn store(&mut self, input: &mut &[u8], have: usize, count: usize) -> Result<usize, Error> {
         let (run, _) = input.split_at_checked(count).unwrap_or((*input, &[]));
         bytes::copy(run, self.console.store.bytes.get_mut(have..).unwrap_or_default());
@@ -218,8 +219,7 @@ impl Auto<'_> {
                     self.hand_over(have.wrapping_add(read), Line::Outside);
                     return Err(Error::Truncated);
                 }
-                // Text here, and damage, are part of the frame, or of the noise, that is not
-                // decided yet.
+                // Text and damage here are part of a candidate that is still undecided.
                 Ok(Progress::Text(_)) | Err(_) => {}
             }
         }
@@ -227,7 +227,7 @@ impl Auto<'_> {
         Ok(have.wrapping_add(run.len()))
     }
 
-    /// In what may be a COBS frame.
+    /// Handles input in a COBS candidate.
     pub(super) fn cobs(&mut self, input: &mut &[u8], have: usize) -> Result<Progress<'static>, Error> {
         let room = self.console.store.capacity().saturating_sub(have);
         match input.iter().take(room.saturating_add(1)).position(|byte| *byte == 0) {
@@ -236,7 +236,7 @@ impl Auto<'_> {
                 return self.unstuff(have);
             }
             None if room == 0 => {
-                // The rest of the frame is no text: skipped to the line feed or the zero.
+                // The rest of the frame is not text: it is skipped to a line feed or a zero.
                 self.hand_over(have, Line::Skip);
                 return Err(Error::TooLong);
             }
@@ -248,25 +248,24 @@ impl Auto<'_> {
         Ok(Progress::More)
     }
 
-    /// In what may be a raw message.
+    /// Handles input in a raw candidate.
     pub(super) fn raw(&mut self, input: &mut &[u8], have: usize, total: usize) -> Result<Progress<'static>, Error> {
         let left = total.saturating_sub(have);
         let count = match input.iter().take(left).position(|byte| *byte == 0) {
             Some(0) => {
-                // COBS frames after noise that looks like a raw header would be lost up to its
-                // length.
+                // Noise that looks like a raw header must not swallow COBS frames up to its length.
                 let start =
                     self.stored(have).iter().rposition(|byte| *byte == 0).map_or(0, |zero| zero.wrapping_add(1));
                 let frame = self.stored(have).get(start..).unwrap_or_default();
-                // A run of ones is a message of zeros, whose CRC is zero: data hold such runs, and
-                // no client sends that.
+                // A run of ones decodes to zeros, whose CRC is zero. Uploaded data contain such
+                // runs, and no client sends them as a frame.
                 if frame.iter().any(|byte| *byte != 1) && is_frame(frame) {
                     self.drop_front(have, start);
-                    // Its zero stays in the input.
+                    // Its zero stays in the input, and ends it in `cobs`.
                     self.state = State::Cobs { have: have.saturating_sub(start) };
                     return Err(Error::Truncated);
                 }
-                // As in `listen`: a zero ends a console packet.
+                // As in `listen`, a zero ends a console packet.
                 self.console.restart(Line::Outside);
                 1
             }
@@ -282,26 +281,26 @@ impl Auto<'_> {
         Ok(Progress::Message)
     }
 
-    /// The zero that ends a COBS frame of `have` bytes is there: decodes it in place. Back to
-    /// listening if it is none.
+    /// Decodes a COBS frame of `have` bytes in place, whose zero has arrived. Goes back to
+    /// listening if it is damaged.
     fn unstuff(&mut self, have: usize) -> Result<Progress<'static>, Error> {
-        // A console packet that has begun in it is broken by the zero.
+        // The zero also breaks a console packet that has begun in it.
         self.listen_again(Line::Outside);
-        // Nothing else can be made of these bytes, so they may go.
+        // Nothing else can use these bytes, so decoding may overwrite them.
         let len = decode(self.console.store.bytes.get_mut(..have).unwrap_or_default())?;
         self.state = State::CobsMessage { len };
         self.last = Kind::Cobs;
         Ok(Progress::Message)
     }
 
-    /// Behind a raw message of `len` bytes. It may have been noise in front of a console packet, or
-    /// may only look like one at its end.
+    /// Leaves a raw message of `len` bytes. It may have been noise in front of a console packet, or
+    /// its end may only look like one.
     pub(super) fn leave_raw(&mut self, input: &[u8], len: usize) {
         let begins = match *input {
-            // No line contains these bytes, but other frames begin with them.
+            // No console line contains these bytes, but other frames begin with them.
             [0x00 | 0x01 | 0x02 | 0x06 | 0x08, ..] | [0x0A, 0x00, ..] => true,
-            // Most requests begin with a line feed, and the zero behind it is not there yet: only a
-            // packet that has got somewhere may be meant.
+            // Most requests begin with a line feed whose zero is not here yet. It ends a line only
+            // if the packet has got beyond LEN.
             [0x0A, ..] => !self.console.may_end_line(),
             _ => false,
         };

@@ -1,5 +1,5 @@
-//! COBS frames in a buffer, checked and decoded where they are: the decoder of the crate needs
-//! input and output in two slices.
+//! Checks and decodes COBS frames in place; [`cobs::Decoder`](crate::cobs::Decoder) needs separate
+//! slices for input and output.
 
 use core::cell::Cell;
 
@@ -7,24 +7,24 @@ use super::super::Error;
 use super::super::head::{Head, SMP_HEADER, SmpHead};
 use crate::checksum::Crc16;
 
-/// Bytes of the CRC behind a message.
+/// Bytes of the CRC.
 pub(super) const CRC: usize = 2;
 
-/// Reads the data of a COBS frame byte by byte, to check them without a place to put them.
+/// Decodes the data of a COBS frame byte by byte, to check them without a buffer.
 struct Unstuffed {
-    /// Bytes that are read.
+    /// Bytes of the frame that have been read.
     at: usize,
-    /// Bytes of the group that are still to come.
+    /// Bytes of the current group that are still to come.
     left: u8,
-    /// Whether the group stands for a zero, too, if another follows.
+    /// True if the group also stands for a zero, should another group follow.
     zero: bool,
 }
 
 impl Unstuffed {
     const START: Self = Self { at: 0, left: 0, zero: false };
 
-    /// The next byte of the data. At the end exactly the whole frame has been read, unless its last
-    /// group is cut off.
+    /// Returns the next byte of the data. At the end `at` is the length of the frame, unless its
+    /// last group is cut off.
     fn next(&mut self, wire: &[u8]) -> Option<u8> {
         loop {
             let byte = wire.get(self.at).copied();
@@ -35,6 +35,8 @@ impl Unstuffed {
             }
             self.left = byte?.wrapping_sub(1);
             self.at = self.at.wrapping_add(1);
+            // The zero of the group before belongs in front of this group, but not in front of the
+            // first.
             if core::mem::replace(&mut self.zero, byte != Some(0xFF)) {
                 return Some(0);
             }
@@ -42,12 +44,12 @@ impl Unstuffed {
     }
 }
 
-/// Decodes a COBS frame without its zero where it is; returns the length of its message.
+/// Decodes a COBS frame, without its zero, in place; returns the length of its message.
 ///
-/// In whole groups: byte by byte it would take longer than the port may be left alone.
+/// It moves whole groups: byte by byte it would take longer than the port can buffer input.
 pub(super) fn decode(wire: &mut [u8]) -> Result<usize, Error> {
-    // Each byte moves to the front, past bytes that were read: cells may be read and written in
-    // turn.
+    // Data move to the front, over bytes that have been read. Cells allow to read and write one
+    // slice.
     let cells = Cell::from_mut(&mut *wire).as_slice_of_cells();
     let (mut rest, mut len, mut zero) = (cells, 0usize, false);
     while let Some((code, after)) = rest.split_first() {
@@ -58,6 +60,7 @@ pub(super) fn decode(wire: &mut [u8]) -> Result<usize, Error> {
             }
             len = len.wrapping_add(1);
         }
+        // A group that is longer than the rest of the frame is cut off.
         let (data, next) = after.split_at_checked(code.wrapping_sub(1).into()).ok_or(Error::Malformed)?;
         for (to, from) in cells.get(len..).unwrap_or_default().iter().zip(data) {
             to.set(from.get());
@@ -68,17 +71,19 @@ pub(super) fn decode(wire: &mut [u8]) -> Result<usize, Error> {
     message_len(len, Crc16::of(wire.get(..len).unwrap_or_default()))
 }
 
-/// The length of the message in data of `len` bytes with this CRC.
+/// Returns the length of the message in data of `len` bytes with this CRC.
 fn message_len(len: usize, crc: u16) -> Result<usize, Error> {
     match len.checked_sub(CRC) {
         Some(len @ SMP_HEADER..) if crc == 0 => Ok(len),
         Some(SMP_HEADER..) => Err(Error::Checksum),
+        // Shorter than a header and its CRC.
         _ => Err(Error::Malformed),
     }
 }
 
-/// Whether bytes of a raw message are a COBS frame. The length in its SMP header has to fit, too:
-/// the payload of an upload has very many runs between zeros, and a CRC fits one in 65,536.
+/// Returns true if bytes of a raw message are a COBS frame. The length in its SMP header has to be
+/// right too: an upload contains very many runs between zeros, and one in 65,536 has the right CRC
+/// by chance.
 pub(super) fn is_frame(wire: &[u8]) -> bool {
     let mut data = Unstuffed::START;
     let mut head = [0; SMP_HEADER];

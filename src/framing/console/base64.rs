@@ -1,5 +1,5 @@
-//! Groups of four base64 symbols, strictly: no other alphabet, no stray bits, no bytes past the end
-//! of either slice.
+//! Converts groups of four base64 symbols (RFC 4648, section 4), strictly: one alphabet, and no
+//! stray bits.
 
 #[cfg(any(feature = "small", test))]
 mod arithmetic;
@@ -14,13 +14,13 @@ use tables as alphabet;
 
 use symbol::{INVALID, PAD, PADDING};
 
-/// Encodes the whole groups of three bytes at the front of `bytes`, as far as `out` goes; returns
-/// how many.
+/// Encodes the whole groups of three bytes at the front of `bytes` that fit `out`; returns the
+/// number of groups.
 #[cfg(not(feature = "small"))]
 pub(super) fn encode_triples(mut bytes: &[u8], out: &mut [u8]) -> usize {
     let mut count = 0;
-    // Two groups at once, where two bytes follow them: eight bytes are one load, six of them count.
-    // Registers of 32 bits gain nothing.
+    // Two groups at once if two more bytes follow: eight bytes are one load, of which six are used.
+    // 32-bit registers gain nothing.
     #[cfg(target_pointer_width = "64")]
     for octet in out.chunks_exact_mut(8) {
         let (Some(eight), [s, t, u, v, w, x, y, z]) = (bytes.first_chunk(), octet) else { break };
@@ -34,7 +34,7 @@ pub(super) fn encode_triples(mut bytes: &[u8], out: &mut [u8]) -> usize {
         bytes = bytes.get(6..).unwrap_or_default();
         count += 2;
     }
-    // Not zipped: that would compute lengths with a division, whose check for 0 stays when the
+    // Not zipped: that computes lengths with a division, whose check for 0 (a panic) stays when the
     // compiler saves space.
     for quad in out.get_mut(count * 4..).unwrap_or_default().chunks_exact_mut(4) {
         let (Some((triple, rest)), Some(quad)) = (bytes.split_first_chunk(), quad.first_chunk_mut()) else { break };
@@ -71,12 +71,13 @@ pub(super) fn encode_padded(mut bits: u32, count: usize) -> u32 {
     quad
 }
 
-/// Decodes whole groups without padding from the front of `symbols`, as far as they are valid and
-/// `out` goes; returns how many.
+/// Decodes valid whole groups without padding from the front of `symbols`, as many as fit `out`;
+/// returns the number of groups.
 #[cfg(not(feature = "small"))]
 pub(super) fn decode_quads(symbols: &[u8], out: &mut [u8]) -> usize {
     let mut count = 0;
-    // Chunks of exactly three are counted by a division, for which small cores have no instruction.
+    // `chunks_exact` computes the number of chunks by a division, for which small cores have no
+    // instruction.
     #[cfg(target_os = "none")]
     let mut places = out.chunks_mut(3);
     #[cfg(not(target_os = "none"))]
@@ -90,8 +91,8 @@ pub(super) fn decode_quads(symbols: &[u8], out: &mut [u8]) -> usize {
     count
 }
 
-/// The symbols of a group, as they come: six bits or [`PADDING`] in a byte of each, the last one's
-/// lowest. The bytes above them are FF, so that bit 31 is 0 as soon as there are four.
+/// The symbols of a group so far: six bits or [`PADDING`] in a byte each, the last one lowest. The
+/// bytes above them are FF, so bit 31 becomes 0 with the fourth symbol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub(super) struct Group(u32);
@@ -99,20 +100,20 @@ pub(super) struct Group(u32);
 impl Group {
     pub(super) const EMPTY: Self = Self(u32::MAX);
 
-    /// Whether it has all four symbols.
+    /// Returns true if all four symbols are there.
     pub(super) const fn is_full(self) -> bool {
         self.0 >> 31 == 0
     }
 
-    /// Adds a symbol, or padding; false if the byte is neither.
+    /// Adds a symbol or padding; returns false if the byte is neither.
     pub(super) fn push(&mut self, byte: u8) -> bool {
         let value = alphabet::value(byte);
         self.0 = self.0 << 8 | u32::from(value);
         value & INVALID == 0
     }
 
-    /// The bytes, the first one highest, and how many of them count. None if padding stands where
-    /// it must not, or if the bits that no byte takes are not zero.
+    /// Returns the bytes, the first one highest, and their number. `None` if padding is misplaced,
+    /// or if the bits that belong to no byte are not zero.
     pub(super) fn bytes(self) -> Option<(u32, u32)> {
         let count = match self.0 & u32::from_be_bytes([PADDING; 4]) {
             0x0000_0000 => 3,
@@ -126,8 +127,9 @@ impl Group {
     }
 }
 
-// Written out symbol by symbol: over arrays, a compiler that saves space leaves loops.
+// Written out symbol by symbol: for arrays, a compiler that saves space leaves loops.
 
+/// Encodes the low three bytes of `bits`.
 #[cfg(not(feature = "small"))]
 fn encode(bits: u32) -> [u8; 4] {
     let symbol = |place: u32| {
@@ -137,6 +139,7 @@ fn encode(bits: u32) -> [u8; 4] {
     [symbol(18), symbol(12), symbol(6), symbol(0)]
 }
 
+/// Decodes four symbols; `None` if one of them is padding or invalid.
 #[cfg(not(feature = "small"))]
 fn decode([w, x, y, z]: [u8; 4]) -> Option<[u8; 3]> {
     let value = alphabet::value;

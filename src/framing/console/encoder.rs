@@ -1,4 +1,4 @@
-//! The sending side: LEN, message and CRC as one stream of bytes, cut into lines.
+//! Encodes LEN, message and CRC as one stream of bytes, cut into lines.
 
 use super::base64;
 use super::packet::{CRC, LEN, LINE, Marker, narrow};
@@ -6,16 +6,17 @@ use crate::checksum::Crc16;
 use crate::framing::head::SMP_HEADER;
 use crate::framing::{Encoder as Encode, Error};
 
-/// Puts one message into console lines. The CRC is computed when it is built: one pass more over the message. Takes 16
-/// bytes.
+/// Encodes one message into console lines. The CRC is computed when it is built, in one more pass
+/// over the message.
 #[derive(Clone)]
 pub struct Encoder {
-    /// What comes next, its first byte lowest. None of the bytes on a console is 0.
+    /// The bytes to write next, the first one lowest. No byte on a console is 0, so a zero byte
+    /// ends them.
     piece: u32,
-    /// What is not taken yet of the CRC, the first byte highest.
+    /// The bytes of the CRC that are still to come, the first one highest.
     crc: u16,
-    /// Bytes of message and CRC that are not taken yet: at first just what LEN says. Counted down whatever message
-    /// comes, so that the frame ends.
+    /// Bytes of message and CRC that are still to come; at first this is LEN. It falls with every
+    /// byte, even if a shorter message is given, so that the frame ends.
     left: u16,
     /// Groups of symbols in a full line.
     width: u16,
@@ -24,15 +25,16 @@ pub struct Encoder {
 
 const _: () = assert!(size_of::<Encoder>() <= 16);
 
-/// What comes behind the piece.
+/// The part that follows the current piece.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum State {
-    /// The first group: LEN and a byte of the message. Then `Groups`.
+    /// The first group: LEN and a byte of the message. Exit: `Groups`.
     First,
-    /// This many groups in this line, if the packet goes on for so long. Then another line, or `Done`.
+    /// At most this many groups in this line. Exits: a full line, to itself in the next line; the
+    /// end of the packet, to `Done`.
     Groups(u16),
-    /// Nothing.
+    /// The frame is complete. No exit.
     Done,
 }
 
@@ -40,17 +42,17 @@ impl Encoder {
     /// The longest message: LEN counts it and the CRC in 16 bits.
     pub const MAX_MESSAGE: usize = u16::MAX as usize - CRC;
 
-    /// Encodes `message` in lines of [`LINE`] bytes.
+    /// Starts to encode `message`, in lines of [`LINE`] bytes.
     ///
     /// # Errors
     ///
-    /// [`Error::Unsendable`] if the message is shorter than an SMP header, 8 bytes, or longer than
-    /// [`MAX_MESSAGE`](Self::MAX_MESSAGE).
+    /// We: [`Error::Unsendable`] if the message is shorter than an SMP header, 8 bytes, or longer
+    /// than [`MAX_MESSAGE`](Self::MAX_MESSAGE).
     pub fn new(message: &[u8]) -> Result<Self, Error> {
         Self::in_lines(message, LINE)
     }
 
-    /// As `new`, in lines of at most `length` bytes.
+    /// Starts to encode `message`, in lines of at most `length` bytes.
     pub(super) fn in_lines(message: &[u8], length: usize) -> Result<Self, Error> {
         match u16::try_from(message.len().saturating_add(CRC)) {
             Ok(left) if message.len() >= SMP_HEADER => Ok(Self {
@@ -64,14 +66,16 @@ impl Encoder {
         }
     }
 
-    /// Lines of at most `length` bytes, with marker and line feed: rounded down to whole groups of four symbols, and never
-    /// below one group (7 bytes) or above 65,535 bytes. To be called before the first [`next`](Encode::next).
+    /// Sets the length of a line in bytes, marker and line feed included: rounded down to whole
+    /// groups of four symbols, and never below one group (7 bytes) or above 65,535 bytes. Call it
+    /// before the first [`next`](Encode::next).
     #[must_use]
     pub const fn with_line(self, length: usize) -> Self {
         Self { width: groups(length), ..self }
     }
 
-    /// The bytes on the wire of a message of `message` bytes in lines of at most `line` bytes.
+    /// Returns the bytes on the wire of a message of `message` bytes, in lines of at most `line`
+    /// bytes.
     #[must_use]
     pub const fn encoded_len(message: usize, line: usize) -> usize {
         let quads = message.saturating_add(LEN + CRC).div_ceil(3);
@@ -84,26 +88,29 @@ impl Encoder {
         quads.saturating_mul(4).saturating_add(lines.saturating_mul(3))
     }
 
-    /// The position of the next byte in `message`: behind its end where the CRC follows, or if this is a shorter
-    /// message than the one that was begun.
+    /// Returns the position of the next byte in `message`. It is past the end in the CRC, and for a
+    /// message that is shorter than the first one.
     const fn at(&self, message: &[u8]) -> usize {
         message.len().wrapping_add(CRC).wrapping_sub(self.left as usize)
     }
 
-    /// The next piece of a line; 0 behind the last one.
+    /// Returns the next piece of a line, 0 after the last one.
     fn piece(&mut self, message: &[u8]) -> u32 {
         let (mut bits, mut missing) = (0, 3);
         let groups = match self.state {
             State::Done => return 0,
+            // LEN is two bytes of the first group, so one byte of the message completes it.
             State::First => {
                 bits = self.left.into();
                 missing = 1;
                 self.width
             }
+            // The line feed of the last line makes the receiver check the packet.
             State::Groups(_) if self.left == 0 => {
                 self.state = State::Done;
                 return b'\n'.into();
             }
+            // The line is full: its line feed and the next marker go together.
             State::Groups(0) => {
                 self.state = State::Groups(self.width);
                 return u32::from(Marker::Next.bytes()) << 8 | u32::from(b'\n');
@@ -113,6 +120,7 @@ impl Encoder {
         self.state = State::Groups(groups.wrapping_sub(1));
         let mut at = self.at(message);
         for _ in 0..missing {
+            // After the message comes the CRC.
             let byte = message.get(at).copied().unwrap_or_else(|| {
                 let [byte, ..] = self.crc.to_be_bytes();
                 self.crc <<= 8;
@@ -121,12 +129,14 @@ impl Encoder {
             bits = bits << 8 | u32::from(byte);
             at = at.wrapping_add(1);
         }
+        // Fewer than three bytes may be left: the rest of the group becomes padding.
         let count = self.left;
         self.left = count.saturating_sub(missing);
         base64::encode_padded(bits, count.into())
     }
 
-    /// Puts groups that lie in the message straight into `out`, as far as the line goes; returns how many bytes.
+    /// Encodes groups that lie in the message straight into `out`, up to the end of the line;
+    /// returns the number of bytes.
     #[cfg(not(feature = "small"))]
     fn groups(&mut self, message: &[u8], out: &mut [u8]) -> usize {
         let State::Groups(groups) = self.state else { return 0 };
@@ -141,7 +151,8 @@ impl Encoder {
 }
 
 impl Encode for Encoder {
-    /// A group of symbols. Calls with less room make progress, too, but a port would write single bytes.
+    /// One group of symbols. Calls with less room make progress too, but a port would write single
+    /// bytes.
     const MIN_OUT: usize = 4;
 
     fn next(&mut self, message: &[u8], out: &mut [u8]) -> usize {
@@ -157,6 +168,7 @@ impl Encode for Encoder {
                     break;
                 }
             }
+            // All four bytes at once; those past the piece are overwritten by the next one.
             #[cfg(not(feature = "small"))]
             if let Some(place) = out.get_mut(at..).and_then(<[u8]>::first_chunk_mut) {
                 *place = self.piece.to_le_bytes();
@@ -186,7 +198,8 @@ impl defmt::Format for Encoder {
     }
 }
 
-/// Groups of four symbols in a line of `length` bytes: without its marker and line feed, and at least one.
+/// Returns the groups of four symbols in a line of `length` bytes, at least one. Marker and line
+/// feed take three bytes.
 const fn groups(length: usize) -> u16 {
     match narrow(length).saturating_sub(3) / 4 {
         0 => 1,

@@ -12,11 +12,10 @@ use crate::framing::head::SMP_HEADER;
 use crate::framing::{Error, Progress};
 use crate::time::Span;
 
-/// The decoder, which leaves the place of a packet's bytes to its [`Store`].
+/// The decoder, generic over the [`Store`] that holds a packet's bytes.
 ///
-/// [`Console`] stores them. Automatic framing only checks them as long as its buffer holds
-/// something else. One decoder for both: a second one that only checks would accept other packets
-/// one day.
+/// [`Console`] stores them. Automatic framing only checks them while its buffer holds something
+/// else. Both use this one decoder, because a second one would one day accept different packets.
 pub(in crate::framing) struct Lines<S> {
     pub(in crate::framing) store: S,
     line: Line,
@@ -25,24 +24,24 @@ pub(in crate::framing) struct Lines<S> {
     pub(super) packet: Packet,
 }
 
-/// The place where the bytes of a packet go, LEN and CRC included.
+/// A destination for the bytes of a packet, LEN and CRC included.
 pub(in crate::framing) trait Store {
-    /// Length of the longest packet.
+    /// Returns the length of the longest packet.
     fn capacity(&self) -> usize;
 
-    /// Adds the byte at `at` of the packet: the one after the last, or the first of another packet.
-    /// False if there is no room.
+    /// Stores the byte at `at` of the packet: the one after the last, or the first of another
+    /// packet. Returns false if there is no room.
     fn put(&mut self, at: usize, byte: u8) -> bool;
 
-    /// LEN, once its two bytes are there. None if they never fit.
+    /// Returns LEN once its two bytes are there; `None` if they never fit.
     fn announced(&self) -> Option<[u8; LEN]>;
 
-    /// The CRC of message and CRC, which end at `end`: 0 if they fit. None in a store that has no
-    /// room for LEN.
+    /// Returns the CRC over message and CRC, which end at `end`: 0 if it is right. `None` in a
+    /// store that has no room for LEN.
     fn crc(&self, end: usize) -> Option<u16>;
 
-    /// The room from `have` to `end` of the packet, for many bytes at once. Empty where each has to
-    /// go through `put`.
+    /// Returns the room from `have` to `end` of the packet, for many bytes at once; empty if each
+    /// byte has to go through `put`.
     #[cfg(not(feature = "small"))]
     fn room(&mut self, have: usize, end: usize) -> &mut [u8];
 }
@@ -70,83 +69,90 @@ impl Store for &mut [u8] {
     }
 }
 
-/// Where in a line the decoder stands.
+/// The position of the decoder in a line. A reset leads from each to `Outside`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub(in crate::framing) enum Line {
-    /// Outside of lines: bytes are text. Left by the first byte of a marker, to `Marker`.
+    /// Outside of lines: bytes are text. Exit: the first byte of a marker, to `Marker`.
     Outside,
-    /// Outside of lines, after the first byte of a marker. Left by the next byte, or by silence: to
-    /// `Symbols` or `Skip` if the marker is complete, else to `Outside`.
+    /// Outside of lines, after the first byte of a marker. Exits: the second byte of the marker, to
+    /// `Symbols` if it begins a packet or one is open, else to `Skip`; another byte or silence, to
+    /// `Outside`.
     Marker(Marker),
-    /// In the symbols of a line of the open packet. Left by the line feed to `Outside`, by padding,
-    /// space or carriage return to `End`, by a byte of a marker to `SkipMarker`, by damage to
-    /// `Skip`, by silence to `Outside`.
+    /// In the symbols of a line of the open packet. Exits: line feed or silence, to `Outside`;
+    /// padding, space or carriage return, to `End`; the first byte of a marker, to `SkipMarker`;
+    /// damage, to `Skip`.
     Symbols,
-    /// Behind the symbols of a line of the open packet. Left as `Symbols` is.
+    /// After the symbols of a line of the open packet. Exits: those of `Symbols`, where a further
+    /// symbol is damage, too.
     End,
-    /// In a line that is of no use. Left by the line feed, or silence, to `Outside`, by the first
-    /// byte of a marker to `SkipMarker`.
+    /// In a line that is useless. Exits: line feed or silence, to `Outside`; the first byte of a
+    /// marker, to `SkipMarker`.
     Skip,
-    /// As `Skip`, after the first byte of a marker. Left by the next byte: to `Symbols`, `Skip` or
-    /// itself; by the line feed or silence to `Outside`.
+    /// In a useless line, after the first byte of a marker. Exits: the second byte of the marker,
+    /// to `Symbols` if it begins a packet or one is open, else to `Skip`; the first byte of a
+    /// marker, to itself; line feed or silence, to `Outside`; any other byte, to `Skip`; the short
+    /// silence of automatic framing, to `Marker`.
     SkipMarker(Marker),
 }
 
-/// What the decoder has of a packet.
+/// The progress of the decoder in a packet. A reset leads from each to `None`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub(super) enum Packet {
-    /// Nothing. Left by a start marker, to `Open`.
+    /// No packet. Exit: a start marker, to `Open`.
     None,
-    /// The first `have` bytes, and the first symbols of the next `group`; the packet may go to
-    /// `end` of the buffer: its own length if LEN is there, else all of it. Left to `Complete` or
-    /// `None` at its last line's end, to `None` by damage, by silence, and to itself by another
-    /// start marker.
+    /// The first `have` bytes, and the first symbols of the next `group`. The packet ends at `end`:
+    /// its own length once LEN is there, else the end of the buffer. Exits: the end of its last
+    /// line, to `Complete` if the CRC is right, else to `None`; damage or silence, to `None`;
+    /// another start marker, to itself.
     Open { have: usize, end: usize, group: Group },
-    /// A message behind LEN, and its CRC up to `end`. Left by a start marker, to `Open`.
+    /// LEN, a message and its CRC, up to `end`. Exit: a start marker, to `Open`.
     Complete { end: usize },
 }
 
-/// What a byte led to.
+/// The result of one byte.
 #[derive(Clone, Copy)]
 enum Step {
+    /// Nothing yet.
     More,
+    /// A message is complete.
     Message,
+    /// The packet is dropped.
     Failed(Error),
 }
 
 impl<S> Lines<S> {
-    /// At a boundary: outside of lines, no packet.
+    /// A decoder at a boundary: outside of lines, no packet.
     pub(in crate::framing) const fn new(store: S) -> Self {
         Self { store, line: Line::Outside, longest: narrow(LINE), packet: Packet::None }
     }
 }
 
 impl<S: Store> Lines<S> {
-    /// Whether a packet is open: begun, not ended, not damaged.
+    /// Returns true if a packet has begun, and neither ended nor been damaged.
     pub(in crate::framing) const fn is_open(&self) -> bool {
         matches!(self.packet, Packet::Open { .. })
     }
 
-    /// Whether the decoder is at a boundary: no line, no open packet, no half marker.
+    /// Returns true at a boundary: no line, no open packet, no half marker.
     pub(in crate::framing) fn is_idle(&self) -> bool {
         self.line == Line::Outside && !self.is_open()
     }
 
-    /// Whether a packet is open whose LEN is there, at a place where a line may end.
+    /// Returns true at a place where a line may end, in an open packet whose LEN is there.
     pub(in crate::framing) fn may_end_line(&self) -> bool {
         matches!(self.packet, Packet::Open { have: LEN.., group: Group::EMPTY, .. })
     }
 
-    /// Forgets line and packet, and goes on at this place in a line.
+    /// Discards line and packet, and continues at this position in a line.
     pub(in crate::framing) const fn restart(&mut self, line: Line) {
         self.line = line;
         self.packet = Packet::None;
     }
 
-    /// Gives up a line that is of no use: what follows is text. A half marker in it may still
-    /// become a whole one.
+    /// Leaves a useless line: what follows is text. Half a marker in it may still become a whole
+    /// one.
     pub(in crate::framing) const fn leave_skip(&mut self) {
         match self.line {
             Line::Skip => self.line = Line::Outside,
@@ -155,7 +161,7 @@ impl<S: Store> Lines<S> {
         }
     }
 
-    /// The bounds of the message that was completed last, in its packet.
+    /// Returns the bounds of the message that was completed last, in its packet.
     pub(in crate::framing) const fn complete(&self) -> Option<Range<usize>> {
         match self.packet {
             Packet::Complete { end } => Some(LEN..end.wrapping_sub(CRC)),
@@ -163,10 +169,11 @@ impl<S: Store> Lines<S> {
         }
     }
 
-    /// Takes one byte that is not text.
+    /// Handles one byte that is not text.
     fn byte(&mut self, byte: u8) -> Step {
         let mut step = Step::More;
         match self.line {
+            // Even in a useless line: a marker always begins a line.
             Line::Marker(marker) | Line::SkipMarker(marker) if byte == marker.second() => return self.begin(marker),
             Line::Symbols | Line::End => match self.symbol(byte) {
                 None => return step,
@@ -174,10 +181,12 @@ impl<S: Store> Lines<S> {
             },
             _ => {}
         }
+        // The packet cannot be completed any more; its other lines are skipped.
         if let Step::Failed(_) = step {
             self.packet = Packet::None;
         }
         self.line = match Marker::by_first(byte) {
+            // In text the byte may still turn out to be text, in a useless line it is dropped.
             Some(marker) if self.line == Line::Outside => Line::Marker(marker),
             Some(marker) => Line::SkipMarker(marker),
             None if byte == b'\n' => Line::Outside,
@@ -186,7 +195,7 @@ impl<S: Store> Lines<S> {
         step
     }
 
-    /// Drops the open packet, and the rest of the line.
+    /// Drops the open packet and the rest of the line.
     #[cfg(not(feature = "small"))]
     fn fail(&mut self, error: Error) -> Step {
         self.packet = Packet::None;
@@ -194,25 +203,28 @@ impl<S: Store> Lines<S> {
         Step::Failed(error)
     }
 
-    /// A marker is complete: begins a line of a new packet, of the open one, or of none.
+    /// Begins a line after a complete marker: of a new packet, of the open one, or of none.
     fn begin(&mut self, marker: Marker) -> Step {
         let open = self.is_open();
         self.line = if open || marker == Marker::Start { Line::Symbols } else { Line::Skip };
         if marker == Marker::Start {
             self.packet = Packet::Open { have: 0, end: self.store.capacity(), group: Group::EMPTY };
             if open {
+                // The new packet is open: only the one that it cut off is lost.
                 return Step::Failed(Error::Truncated);
             }
         }
         Step::More
     }
 
-    /// Takes one byte of a line of the open packet. None if the line goes on behind it.
+    /// Handles one byte of a line of the open packet. Returns `None` if the line continues after
+    /// it.
     fn symbol(&mut self, byte: u8) -> Option<Step> {
         let Packet::Open { group, .. } = &mut self.packet else { return None };
         if *group == Group::EMPTY {
             match byte {
                 b'\n' => return Some(self.finish()),
+                // Some senders add these at the end of a line.
                 b' ' | b'\r' => {
                     self.line = Line::End;
                     return None;
@@ -221,6 +233,7 @@ impl<S: Store> Lines<S> {
             }
         }
         if self.line == Line::End || !group.push(byte) {
+            // A marker byte means a new line, so this one was cut off; any other byte is damage.
             let marker = Marker::by_first(byte).is_some();
             return Some(Step::Failed(if marker { Error::Truncated } else { Error::Malformed }));
         }
@@ -231,11 +244,13 @@ impl<S: Store> Lines<S> {
         self.group(group).map(Step::Failed)
     }
 
-    /// Takes a whole group of symbols.
-    #[inline(never)] // In one piece with `push`, a compiler that saves space copies it for each state: 400 bytes.
+    /// Stores a whole group of symbols.
+    // Not inlined: a compiler that saves space would copy it for each state of `push`, 400 bytes.
+    #[inline(never)]
     fn group(&mut self, group: Group) -> Option<Error> {
         let Packet::Open { have, end, .. } = &mut self.packet else { return None };
         let Some((mut bits, mut count)) = group.bytes() else { return Some(Error::Malformed) };
+        // Padding ends the line: more symbols would be damage.
         if count < 3 {
             self.line = Line::End;
         }
@@ -252,9 +267,12 @@ impl<S: Store> Lines<S> {
         }
         if let (false, LEN.., Some(len)) = (known, *have, self.store.announced()) {
             *end = usize::from(u16::from_be_bytes(len)).wrapping_add(LEN);
+            // Reported now, not at the end of a packet that cannot be valid.
             if *end < LEN + SMP_HEADER + CRC {
                 return Some(Error::Malformed);
             }
+            // Before any byte is stored past the buffer, and at once: the sender could go on for
+            // long.
             if *end > self.store.capacity() {
                 return Some(Error::TooLong);
             }
@@ -262,13 +280,15 @@ impl<S: Store> Lines<S> {
         None
     }
 
-    /// A line is over: tells whether the packet is, too.
+    /// Ends a line, and the packet too if it is complete.
     fn finish(&mut self) -> Step {
         let Packet::Open { have, end, .. } = self.packet else { return Step::More };
+        // More lines follow.
         if have != end {
             return Step::More;
         }
         match self.store.crc(end) {
+            // The buffer has no room for LEN, so `end` says nothing.
             None => Step::More,
             Some(0) => {
                 self.packet = Packet::Complete { end };
@@ -278,7 +298,7 @@ impl<S: Store> Lines<S> {
         }
     }
 
-    /// Takes whole groups of four symbols from the front of `input`, as far as they go.
+    /// Decodes whole groups of four symbols from the front of `input`.
     #[cfg(not(feature = "small"))]
     fn groups(&mut self, input: &mut &[u8]) -> Step {
         while let (Line::Symbols, Packet::Open { have, end, group: Group::EMPTY }) = (self.line, self.packet) {
@@ -287,7 +307,8 @@ impl<S: Store> Lines<S> {
                 *input = input.get(count.wrapping_mul(4)..).unwrap_or_default();
                 self.packet = Packet::Open { have: have.wrapping_add(count.wrapping_mul(3)), end, group: Group::EMPTY };
             }
-            // The one that LEN begins, and the last.
+            // Byte by byte: the group that begins with LEN, which sets `end`, and the one that is
+            // padded.
             let mut group = Group::EMPTY;
             match input.split_first_chunk::<4>() {
                 Some((quad, rest)) if quad.iter().all(|symbol| group.push(*symbol)) => *input = rest,
@@ -300,7 +321,7 @@ impl<S: Store> Lines<S> {
         Step::More
     }
 
-    /// As [`Framing::push`].
+    /// Does the work of [`Framing::push`].
     pub(in crate::framing) fn push<'i>(&mut self, input: &mut &'i [u8]) -> Result<Progress<'i>, Error> {
         loop {
             #[cfg(not(feature = "small"))]
@@ -316,6 +337,8 @@ impl<S: Store> Lines<S> {
                         return Ok(Progress::Text(text));
                     }
                 }
+                // The first byte of the marker was text. This byte stays in the input, since it may
+                // begin a marker itself.
                 Line::Marker(marker) if *byte != marker.second() => {
                     self.line = Line::Outside;
                     return Ok(Progress::Text(marker.as_text()));
@@ -331,7 +354,7 @@ impl<S: Store> Lines<S> {
         }
     }
 
-    /// As [`Framing::idle`]: gives up after `abandon`.
+    /// Does the work of [`Framing::idle`], with the silence limit `abandon`.
     pub(in crate::framing) fn idle(&mut self, silence: Duration, abandon: Span) -> Result<Progress<'static>, Error> {
         if !Span::of(silence).reaches(abandon) {
             return Ok(Progress::More);
@@ -339,8 +362,7 @@ impl<S: Store> Lines<S> {
         let marker = if let Line::Marker(marker) = self.line { Some(marker) } else { None };
         if let Packet::Open { .. } = self.packet {
             self.packet = Packet::None;
-            // A first marker byte is still to be handed out as text, if the line after it does not
-            // exist.
+            // Half a marker stays: it may still become text, which the next call returns.
             if marker.is_none() {
                 self.line = Line::Outside;
             }
@@ -351,15 +373,17 @@ impl<S: Store> Lines<S> {
     }
 }
 
-/// The length of the text before the next marker, or before a last byte that may become one.
-#[inline(never)] // As `group`.
+/// Returns the length of the text in front of the next marker, or of a last byte that may become
+/// one.
+// Not inlined for the reason of `group`.
+#[inline(never)]
 fn text_len(input: &[u8]) -> usize {
     let mut rest = input;
-    while let Some((first, behind)) = rest.split_first() {
-        match (Marker::by_first(*first), behind.first()) {
+    while let Some((first, after)) = rest.split_first() {
+        match (Marker::by_first(*first), after.first()) {
             (Some(_), None) => break,
             (Some(marker), Some(second)) if *second == marker.second() => break,
-            _ => rest = behind,
+            _ => rest = after,
         }
     }
     input.len().saturating_sub(rest.len())

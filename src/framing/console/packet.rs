@@ -9,8 +9,9 @@ pub(super) const fn narrow(length: usize) -> u16 {
     if length > u16::MAX as usize { u16::MAX } else { length as u16 }
 }
 
-/// Bytes of LEN, and of the CRC.
+/// Bytes of LEN.
 pub(super) const LEN: usize = 2;
+/// Bytes of the CRC.
 pub(super) const CRC: usize = 2;
 
 /// The two markers, by their second bytes.
@@ -28,6 +29,7 @@ impl Marker {
     const START: u8 = 0x06;
     const NEXT: u8 = 0x04;
 
+    /// Returns the marker that begins with `byte`.
     pub(super) const fn by_first(byte: u8) -> Option<Self> {
         match byte {
             Self::START => Some(Self::Start),
@@ -36,6 +38,7 @@ impl Marker {
         }
     }
 
+    /// Returns the second byte.
     pub(super) const fn second(self) -> u8 {
         self as u8
     }

@@ -3,18 +3,17 @@
 use crate::checksum::Sum;
 use crate::framing;
 
-/// A full block: this code byte is followed by 254 bytes and, unlike all others, by no zero of the
+/// The code of a full block: 254 bytes follow, and unlike all others it stands for no zero of the
 /// message.
 pub(super) const FULL: u8 = 0xFF;
-/// Ends a frame, and is found nowhere in it except perhaps as its check.
+/// The end of a frame. It occurs nowhere in a frame except as the check.
 pub(super) const MARKER: u8 = 0;
 
-/// Puts one message, which may have any length, into a frame. Takes 8 bytes on a Cortex-M, 16 on a
-/// 64-bit host.
+/// Encodes one message of any length into a frame.
 #[derive(Debug, Clone)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Encoder {
-    /// Bytes of the message that are used up.
+    /// Bytes of the message that have been written.
     at: usize,
     sum: Sum,
     stage: Stage,
@@ -22,22 +21,22 @@ pub struct Encoder {
 
 const _: () = assert!(size_of::<Encoder>() <= 16);
 
-/// What the encoder writes next.
+/// The next part of the frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum Stage {
-    /// The first code. Out: `Block`.
+    /// The first code. Exit: `Block`.
     Code,
-    /// `left` data bytes, then what `end` says: another code, out `Block`; or the check, out
-    /// `Marker`.
+    /// `left` data bytes, then another code or the check, as in `end`. Exits: the code, to itself;
+    /// the check, to `Marker`.
     Block { left: u8, end: End },
-    /// The marker. Out: `Done`.
+    /// The marker. Exit: `Done`.
     Marker,
-    /// Nothing. No way out.
+    /// The frame is complete. No exit.
     Done,
 }
 
-/// What follows a block.
+/// The part that follows a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum End {
@@ -50,7 +49,7 @@ enum End {
 }
 
 impl Encoder {
-    /// At the start of a frame.
+    /// An encoder at the start of a frame.
     #[must_use]
     pub const fn new() -> Self {
         Self { at: 0, sum: Sum::new(), stage: Stage::Code }
@@ -63,11 +62,12 @@ impl Default for Encoder {
     }
 }
 
-/// The length of the block at the front of `rest`, and what follows it.
+/// Returns the length of the block at the front of `rest`, and the part that follows it.
 fn block(rest: &[u8]) -> (u8, End) {
     let mut len: u8 = 0;
     for byte in rest {
         match byte {
+            // Checked first: a zero after a full block is not part of it.
             _ if len == FULL - 1 => return (len, End::Full),
             0 => return (len, End::Zero),
             _ => len = len.wrapping_add(1),
@@ -83,16 +83,19 @@ impl framing::Encoder for Encoder {
         let mut written: usize = 0;
         for place in out {
             let byte = match self.stage {
+                // A shorter message than the first one yields zeros, so that the frame still ends.
                 Stage::Block { left: left @ 1.., end } => {
                     self.stage = Stage::Block { left: left.wrapping_sub(1), end };
                     self.at = self.at.wrapping_add(1);
                     message.get(self.at.wrapping_sub(1)).copied().unwrap_or_default()
                 }
+                // The check covers everything up to here.
                 Stage::Block { left: 0, end: End::Message } => {
                     self.stage = Stage::Marker;
                     self.sum.value()
                 }
                 Stage::Code | Stage::Block { left: 0, .. } => {
+                    // The code stands for the zero, which is skipped.
                     if let Stage::Block { end: End::Zero, .. } = self.stage {
                         self.at = self.at.wrapping_add(1);
                     }

@@ -1,23 +1,24 @@
-//! Makes unsigned images, on a host or a device.
+//! Builds unsigned images, on a host or a device.
 //!
-//! What comes out is what `imgtool sign` makes without a key: a header, padding, the body, the
-//! protected TLVs if there are any, and one hash TLV.
+//! The result is that of `imgtool sign` without a key: a header, padding, the body, the protected
+//! TLVs if there are any, and one hash TLV.
 
 use super::digest::Digest;
 use super::tlv::{Entry, Info, Tlv};
 use super::{Error, Flags, Header, Version};
 
-/// What an image shall be. The fields are public: start from [`Builder::new`].
+/// The description of an image. The fields are public: start from [`Builder::new`].
 #[derive(Debug, Clone, Copy)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "the caller fills it in")]
 pub struct Builder<'a> {
     /// The version in the header.
     pub version: Version,
-    /// Where the body starts, in bytes from the start of the image; at least 32.
+    /// The start of the body, in bytes from the start of the image; at least 32.
     pub header_len: u16,
-    /// What the gap between header and body is filled with. imgtool takes the erased value of the
-    /// flash, FF, where it makes the gap itself (`--pad-header`); a linker that has left the room
-    /// in front of a program leaves zeros.
+    /// The byte that fills the gap between header and body. imgtool uses the erased value of the
+    /// flash, FF, if it makes the gap itself (`--pad-header`); a linker that reserves the room
+    /// leaves zeros.
     pub fill: u8,
     /// The flags in the header.
     pub flags: Flags,
@@ -25,13 +26,13 @@ pub struct Builder<'a> {
     pub load_address: u32,
     /// Entries for the protected TLV area. There is no such area if this is empty.
     pub protected: &'a [Tlv<'a>],
-    /// Entries that follow the hash in the other area, as signatures.
+    /// Entries that follow the hash in the other area, for example signatures.
     pub tlvs: &'a [Tlv<'a>],
 }
 
 impl Builder<'static> {
-    /// An image of this version, without padding (which would be zeros), flags and TLVs but the
-    /// hash.
+    /// An image of this version without padding, flags, or TLVs other than the hash. Padding would
+    /// be zeros.
     #[must_use]
     pub const fn new(version: Version) -> Self {
         Self { version, header_len: 32, fill: 0, flags: Flags(0), load_address: 0, protected: &[], tlvs: &[] }
@@ -46,6 +47,7 @@ impl Builder<'_> {
     /// We: [`Error::BufferFull`] if `out` is too small, [`Error::Sizes`] if a length does not fit
     /// its field.
     pub fn build<D: Digest>(&self, body: &[u8], digest: &mut D, out: &mut [u8]) -> Result<usize, Error> {
+        // The header announces the protected area, so its length must be known first.
         let protected_len = if self.protected.is_empty() { 0 } else { area_len(self.protected)? };
         let hash_len = u16::try_from(D::KIND.len()).ok().and_then(|len| len.checked_add(Entry::LEN));
         let total = hash_len.and_then(|len| len.checked_add(area_len(self.tlvs).ok()?)).ok_or(Error::Sizes)?;
@@ -64,6 +66,7 @@ impl Builder<'_> {
             writer.put(&Info::new(true, protected_len).emit())?;
             self.protected.iter().try_for_each(|tlv| writer.entry(tlv))?;
         }
+        // The hash covers everything so far, and nothing after it.
         digest.reset();
         digest.update(writer.written());
         let hash = digest.finish();
@@ -74,7 +77,7 @@ impl Builder<'_> {
     }
 }
 
-/// Bytes of a TLV area with these entries.
+/// Returns the bytes of a TLV area with these entries.
 fn area_len(tlvs: &[Tlv<'_>]) -> Result<u16, Error> {
     let sum = tlvs
         .iter()
@@ -82,6 +85,7 @@ fn area_len(tlvs: &[Tlv<'_>]) -> Result<u16, Error> {
     sum.ok_or(Error::Sizes)
 }
 
+/// A cursor that writes into the image.
 struct Writer<'o> {
     out: &'o mut [u8],
     len: usize,
@@ -95,9 +99,7 @@ impl Writer<'_> {
     fn put(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let place =
             self.out.get_mut(self.len..).and_then(|rest| rest.get_mut(..bytes.len())).ok_or(Error::BufferFull)?;
-        for (to, from) in place.iter_mut().zip(bytes) {
-            *to = *from;
-        }
+        crate::bytes::copy(bytes, place);
         self.len = self.len.saturating_add(bytes.len());
         Ok(())
     }

@@ -1,6 +1,6 @@
-//! Image hashes, and what computes them.
+//! Image hashes and their computation.
 //!
-//! | kind | bytes | TLV | of feature |
+//! | kind | bytes | TLV | by feature |
 //! |---|---|---|---|
 //! | [`HashKind::Sha256`] | 32 | 0x10 | `sha2`: `Sha256` |
 //! | [`HashKind::Sha384`] | 48 | 0x11 | |
@@ -11,9 +11,10 @@
 
 use super::tlv::Kind;
 
-/// Which hash identifies an image.
+/// The kind of hash that identifies an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub enum HashKind {
     /// SHA-256, what most builds use.
     Sha256,
@@ -24,7 +25,7 @@ pub enum HashKind {
 }
 
 impl HashKind {
-    /// Bytes of the hash.
+    /// Returns the length of the hash in bytes.
     #[must_use]
     #[expect(clippy::len_without_is_empty, reason = "a hash is never empty")]
     pub const fn len(self) -> usize {
@@ -35,7 +36,7 @@ impl HashKind {
         }
     }
 
-    /// The kind of hash in a TLV of this type; `None` if it carries something else.
+    /// Returns the kind of hash in a TLV of this type; `None` for other types.
     pub(super) const fn of_tlv(kind: Kind) -> Option<Self> {
         match kind {
             Kind::SHA256 => Some(Self::Sha256),
@@ -45,7 +46,7 @@ impl HashKind {
         }
     }
 
-    /// The type of the TLV that carries it.
+    /// Returns the type of the TLV that contains the hash.
     #[must_use]
     pub const fn tlv(self) -> Kind {
         match self {
@@ -67,7 +68,7 @@ impl Hash {
     /// Bytes of the longest hash.
     pub const MAX_LEN: usize = 64;
 
-    /// A copy of `hash`; `None` if it has no length of a [`HashKind`].
+    /// Copies `hash`; `None` if its length is not that of a [`HashKind`].
     #[must_use]
     pub fn new(hash: &[u8]) -> Option<Self> {
         let mut copy = Self { len: 0, bytes: [0; Self::MAX_LEN] };
@@ -75,7 +76,7 @@ impl Hash {
         Some(copy)
     }
 
-    /// Takes over `hash`, if it has a length of a [`HashKind`].
+    /// Copies `hash` if its length is that of a [`HashKind`].
     pub(crate) fn set(&mut self, hash: &[u8]) -> Option<()> {
         self.len = match hash.len() {
             len @ (32 | 48 | 64) => u8::try_from(len).ok()?,
@@ -85,7 +86,7 @@ impl Hash {
         Some(())
     }
 
-    /// The bytes of the hash.
+    /// Returns the bytes of the hash.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..self.len.into()).unwrap_or(&[])
@@ -115,23 +116,23 @@ impl defmt::Format for Hash {
 
 /// Computes a hash piece by piece.
 pub trait Digest {
-    /// Which hash this is.
+    /// The kind of hash.
     const KIND: HashKind;
 
-    /// Forgets everything: the next update is the first.
+    /// Starts again from no bytes.
     fn reset(&mut self);
 
-    /// Continues over `bytes`, in pieces of any length.
+    /// Adds `bytes`, in pieces of any length.
     fn update(&mut self, bytes: &[u8]);
 
-    /// The hash of everything since the last reset. Call [`reset`](Self::reset) before the next
-    /// update.
+    /// Returns the hash of all bytes since the last reset. Call [`reset`](Self::reset) before the
+    /// next update.
     fn finish(&mut self) -> Hash;
 }
 
-/// SHA-256 by the `sha2` crate, in software: about 10 KB of code on a Cortex-M. With `--cfg
-/// sha2_backend_soft="compact"` it takes 1.1 KB and is slower. That crate reads the switch from the
-/// flags of the whole build, in `RUSTFLAGS` or in `.cargo/config.toml`:
+/// SHA-256 by the `sha2` crate, in software: about 10 KB of code on a Cortex-M. With
+/// `--cfg sha2_backend_soft="compact"` it takes 1.1 KB and is slower. The crate reads the switch
+/// from the flags of the whole build, in `RUSTFLAGS` or in `.cargo/config.toml`:
 ///
 /// ```toml
 /// [target.'cfg(target_os = "none")']
@@ -149,7 +150,7 @@ impl Sha256 {
         Self::default()
     }
 
-    /// The hash of one run of bytes.
+    /// Returns the hash of one run of bytes.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Hash {
         let mut digest = Self::new();
@@ -171,8 +172,7 @@ impl Digest for Sha256 {
     }
 
     fn finish(&mut self) -> Hash {
-        // Where it stays, since each copy would stand on the stack below the deepest call of a
-        // server.
+        // Written in place: each copy of the result would add to the deepest stack of a server.
         let mut hash = Hash { len: 32, bytes: [0; Hash::MAX_LEN] };
         if let Some(bytes) = hash.bytes.first_chunk_mut::<32>() {
             sha2::Digest::finalize_into_reset(&mut self.0, bytes.into());

@@ -1,11 +1,11 @@
-//! An image file that is read piece by piece: what identifies it, without its body in memory.
+//! Reads the identity of an image file piece by piece, without its body in memory.
 
 use super::digest::{Hash, HashKind};
 use super::tlv::{Entry, Info};
 use super::{Error, Header, Version};
 use crate::source::{Source, SourceFailed};
 
-/// The identity of an image file: enough to know the image again in the list of a device.
+/// The identity of an image file: enough to recognise the image in the list of a device.
 ///
 /// [`Image`](super::image::Image) is for files that are in memory as a whole, and can check their
 /// hash.
@@ -16,29 +16,31 @@ pub struct ImageFile {
     hash: Hash,
 }
 
-/// Why a file is no image that can be upgraded to: the file's fault, unless its source failed.
+/// The reason why a file cannot be used for an upgrade.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum FileError {
-    /// The source could not be read.
+    /// We: the source could not be read.
     Source,
-    /// It does not start as an MCUboot image does: sign or wrap it with `imgtool`, and give the
+    /// The file: it does not start as an MCUboot image. Sign or wrap it with `imgtool`, and use the
     /// binary file.
     NotAnImage,
-    /// It ends before its image does.
+    /// The file: it ends before its image does.
     Truncated,
-    /// Its TLV area is damaged.
+    /// The file: its TLV area is damaged.
     Tlv,
-    /// It has no hash, or more than one.
+    /// The file: it has no hash, or more than one.
     Hash,
 }
+
+const _: () = assert!(size_of::<FileError>() == 1);
 
 impl core::fmt::Display for FileError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(match self {
             Self::Source => return SourceFailed.fmt(f),
-            Self::NotAnImage => "the file is no MCUboot image",
+            Self::NotAnImage => "the file is not an MCUboot image",
             Self::Truncated => "the image file is cut off",
             Self::Tlv => "the TLV area of the image file is damaged",
             Self::Hash => "the image file does not have exactly one hash",
@@ -57,8 +59,8 @@ impl From<SourceFailed> for FileError {
 impl From<Error> for FileError {
     fn from(error: Error) -> Self {
         match error {
-            // Lengths that contradict each other are the header of something else, or of a file
-            // that nobody can read on.
+            // Contradicting lengths mean that the header belongs to something else, or that the
+            // rest cannot be found.
             Error::Magic | Error::Sizes => Self::NotAnImage,
             Error::NoTlvs | Error::InvalidTlv => Self::Tlv,
             Error::MultipleHashes | Error::HashLength | Error::NoHash | Error::Mismatch => Self::Hash,
@@ -68,12 +70,12 @@ impl From<Error> for FileError {
 }
 
 impl ImageFile {
-    /// Reads header and TLV areas, in pieces of at most 64 bytes. Computes nothing: whether the
-    /// hash fits the body is for the device to check.
+    /// Reads header and TLV areas, in pieces of at most 64 bytes. It does not compute the hash: the
+    /// device checks it.
     ///
     /// # Errors
     ///
-    /// What is wrong with the file.
+    /// The file or its source: a [`FileError`].
     pub fn read<S: Source>(source: &mut S) -> Result<Self, FileError> {
         let header = Header::parse(&take::<S, { Header::LEN }>(source, 0)?)?;
         if header.protected_len() != 0 {
@@ -93,13 +95,14 @@ impl ImageFile {
             if at > len {
                 return Err(FileError::Tlv);
             }
-            // Only the kinds of hashes count: a key or a signature may have any length.
+            // Only hashes have a known length: a key or a signature may have any.
             let Some(kind) = HashKind::of_tlv(entry.kind) else { continue };
             let mut bytes = [0; Hash::MAX_LEN];
             let bytes = bytes.get_mut(..entry.len.into()).filter(|bytes| bytes.len() == kind.len());
             let bytes = bytes.ok_or(FileError::Hash)?;
             source.read(value, bytes)?;
-            // A device looks for the one that it was built with: two would make two identities.
+            // A device looks for the kind that it was built with: with two hashes the image would
+            // have two identities.
             if found.replace(Hash::new(bytes).ok_or(FileError::Hash)?).is_some() {
                 return Err(FileError::Hash);
             }
@@ -107,19 +110,19 @@ impl ImageFile {
         Ok(Self { version: header.version(), len, hash: found.ok_or(FileError::Hash)? })
     }
 
-    /// The version in the header.
+    /// Returns the version in the header.
     #[must_use]
     pub const fn version(&self) -> Version {
         self.version
     }
 
-    /// The hash in the TLV area: 32, 48 or 64 bytes.
+    /// Returns the hash in the TLV area: 32, 48 or 64 bytes.
     #[must_use]
     pub fn hash(&self) -> &[u8] {
         self.hash.as_bytes()
     }
 
-    /// Length in bytes, without padding behind the image.
+    /// Returns the length in bytes, without padding after the image.
     #[must_use]
     #[expect(clippy::len_without_is_empty, reason = "an image is never empty")]
     pub const fn len(&self) -> u64 {
@@ -141,7 +144,7 @@ impl defmt::Format for ImageFile {
     }
 }
 
-/// The bytes at `at`.
+/// Reads `N` bytes at `at`.
 fn take<S: Source, const N: usize>(source: &mut S, at: u64) -> Result<[u8; N], FileError> {
     if at.saturating_add(N as u64) > source.len() {
         return Err(FileError::Truncated);

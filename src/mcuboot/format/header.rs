@@ -1,4 +1,4 @@
-//! The header of an image.
+//! Image headers.
 
 use super::{Error, Version};
 use crate::bytes::take;
@@ -32,13 +32,15 @@ impl Header {
     /// We: [`Error::Sizes`] if `header_len` is below 32 or the sum of the three exceeds 32 bits.
     pub const fn new(version: Version, header_len: u16, body_len: u32, protected_len: u16) -> Result<Self, Error> {
         let sum = header_len as u64 + body_len as u64 + protected_len as u64;
+        // In 64 bits: three hostile lengths could overflow 32, and a sum that wraps would pass
+        // later checks.
         if (header_len as usize) < Self::LEN || sum > u32::MAX as u64 {
             return Err(Error::Sizes);
         }
         Ok(Self { load_address: 0, header_len, protected_len, body_len, flags: Flags(0), version })
     }
 
-    /// The same header with these flags and this load address (0 where no flag gives it a meaning).
+    /// Sets flags and load address (0 if no flag gives it a meaning).
     #[must_use]
     pub const fn with_flags(self, flags: Flags, load_address: u32) -> Self {
         Self { flags, load_address, ..self }
@@ -55,7 +57,7 @@ impl Header {
         if !bytes.starts_with(&Self::MAGIC) {
             return Err(Error::Magic);
         }
-        // Of a known length: none of these can fail.
+        // The array has 32 bytes, so none of these can fail.
         let word = |offset| take(bytes, offset).map_or(0, u32::from_le_bytes);
         let half = |offset| take(bytes, offset).map_or(0, u16::from_le_bytes);
         let version = Version::from_bytes(take(bytes, 20).unwrap_or_default());
@@ -63,7 +65,7 @@ impl Header {
         Ok(header.with_flags(Flags(word(16)), word(4)))
     }
 
-    /// The 32 bytes of the header.
+    /// Returns the 32 bytes of the header.
     #[must_use]
     pub fn emit(&self) -> [u8; Self::LEN] {
         let mut bytes = [0; Self::LEN];
@@ -81,58 +83,59 @@ impl Header {
         bytes
     }
 
-    /// The version of the image.
+    /// Returns the version of the image.
     #[must_use]
     pub const fn version(&self) -> Version {
         self.version
     }
 
-    /// What the bootloader has to know about the image.
+    /// Returns the flags for the boot loader.
     #[must_use]
     pub const fn flags(&self) -> Flags {
         self.flags
     }
 
-    /// Where the image wants to be, for [`Flags::RAM_LOAD`] and [`Flags::ROM_FIXED`].
+    /// Returns the load address, for [`Flags::RAM_LOAD`] and [`Flags::ROM_FIXED`].
     #[must_use]
     pub const fn load_address(&self) -> u32 {
         self.load_address
     }
 
-    /// Bytes before the body: the header and its padding.
+    /// Returns the bytes before the body: the header and its padding.
     #[must_use]
     pub const fn header_len(&self) -> u16 {
         self.header_len
     }
 
-    /// Bytes of the body.
+    /// Returns the bytes of the body.
     #[must_use]
     pub const fn body_len(&self) -> u32 {
         self.body_len
     }
 
-    /// Bytes of the protected TLV area with its info; 0 if there is none.
+    /// Returns the bytes of the protected TLV area with its info; 0 if there is none.
     #[must_use]
     pub const fn protected_len(&self) -> u16 {
         self.protected_len
     }
 
-    /// Where the body ends and the first TLV area begins.
+    /// Returns the end of the body, where the first TLV area begins.
     #[must_use]
     pub const fn body_end(&self) -> u32 {
         (self.header_len as u32).wrapping_add(self.body_len)
     }
 
-    /// How many bytes from the start of the image its hash covers.
+    /// Returns the number of bytes from the start of the image that its hash covers.
     #[must_use]
     pub const fn hashed_len(&self) -> u32 {
         self.body_end().wrapping_add(self.protected_len as u32)
     }
 }
 
-/// What the bootloader has to know about an image.
+/// Flags of an image for the boot loader.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "a number with names")]
 pub struct Flags(pub u32);
 
 impl Flags {
@@ -147,7 +150,7 @@ impl Flags {
     /// The body is compressed, in one of three ways.
     pub const COMPRESSED: Self = Self(0xE00);
 
-    /// Whether any bit of `other` is set.
+    /// Returns true if any bit of `other` is set.
     #[must_use]
     pub const fn intersects(self, other: Self) -> bool {
         self.0 & other.0 != 0

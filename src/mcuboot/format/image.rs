@@ -1,11 +1,11 @@
-//! An image file in memory.
+//! Image files in memory.
 
 use super::digest::{Digest, HashKind};
 use super::tlv::{Info, Tlvs};
 use super::{Error, Header};
 
-/// An image file: header, body and two TLV areas, borrowed. Parsing is one look at the header and
-/// the two area infos; the entries are checked when they are read.
+/// A borrowed image file: header, body and two TLV areas. Parsing reads only the header and the
+/// infos of the two areas; entries are checked when they are read.
 #[derive(Clone, Copy)]
 pub struct Image<'a> {
     header: Header,
@@ -15,12 +15,12 @@ pub struct Image<'a> {
 }
 
 impl<'a> Image<'a> {
-    /// Finds the parts of an image. Bytes behind its end, as the padding of `imgtool --pad`, are
-    /// ignored.
+    /// Finds the parts of an image. Bytes after its end, such as the padding of `imgtool --pad`,
+    /// are ignored.
     ///
     /// # Errors
     ///
-    /// The image: an [`Error`] that says what is wrong with its header or the info of a TLV area.
+    /// The image: an [`Error`] in its header or the info of a TLV area.
     pub fn parse(file: &'a [u8]) -> Result<Self, Error> {
         let header = Header::parse(file)?;
         let size = |len: u32| usize::try_from(len).unwrap_or(usize::MAX);
@@ -32,58 +32,59 @@ impl<'a> Image<'a> {
                 entries(area, info(area).ok_or(Error::InvalidTlv)?.protected(announced)?)?
             }
         };
+        // Every image has this area, because its hash is there.
         let tlvs = entries(rest, info(rest).ok_or(Error::NoTlvs)?.normal()?)?;
         Ok(Self { header, hashed, protected, tlvs })
     }
 
-    /// The header.
+    /// Returns the header.
     #[must_use]
     pub const fn header(&self) -> &Header {
         &self.header
     }
 
-    /// The bytes that the image hash covers: header, body, protected TLVs.
+    /// Returns the bytes that the image hash covers: header, body, protected TLVs.
     #[must_use]
     pub const fn hashed(&self) -> &'a [u8] {
         self.hashed
     }
 
-    /// The entries that the hash covers.
+    /// Returns the entries that the hash covers.
     #[must_use]
     pub const fn protected(&self) -> Tlvs<'a> {
         Tlvs::new(self.protected)
     }
 
-    /// The entries that the hash does not cover: itself, keys, signatures.
+    /// Returns the entries that the hash does not cover: itself, keys, signatures.
     #[must_use]
     pub const fn tlvs(&self) -> Tlvs<'a> {
         Tlvs::new(self.tlvs)
     }
 
-    /// Bytes of the whole image, without padding behind it.
+    /// Returns the bytes of the whole image, without padding after it.
     #[must_use]
     #[expect(clippy::len_without_is_empty, reason = "an image is never empty")]
     pub const fn len(&self) -> usize {
         self.hashed.len().saturating_add(Info::LEN as usize).saturating_add(self.tlvs.len())
     }
 
-    /// The hash that the image carries.
+    /// Returns the hash TLV of the image.
     ///
     /// # Errors
     ///
-    /// The image: unless it has exactly one hash TLV of this kind, with the right length, outside
-    /// of the protected area.
+    /// The image: an error unless it has exactly one hash TLV of this kind, with the right length,
+    /// outside of the protected area.
     pub fn hash(&self, kind: HashKind) -> Result<&'a [u8], Error> {
         let hash = self.tlvs().only(kind.tlv())?.ok_or(Error::NoHash)?;
         if hash.len() == kind.len() { Ok(hash) } else { Err(Error::HashLength) }
     }
 
-    /// Computes the hash of the image and compares it with the one it carries. Says nothing about
-    /// signatures, and fails for encrypted images, whose hash covers the plain body.
+    /// Computes the hash of the image and compares it with the hash TLV. It checks no signature,
+    /// and fails for encrypted images, whose hash covers the plain body.
     ///
     /// # Errors
     ///
-    /// The image: as [`hash`](Self::hash), or [`Error::Mismatch`].
+    /// The image: those of [`hash`](Self::hash), or [`Error::Mismatch`].
     pub fn verify<D: Digest>(&self, digest: &mut D) -> Result<(), Error> {
         let hash = self.hash(D::KIND)?;
         digest.reset();
@@ -105,12 +106,12 @@ impl defmt::Format for Image<'_> {
     }
 }
 
-/// The info at the front of an area.
+/// Returns the info at the front of an area.
 fn info(area: &[u8]) -> Option<Info> {
     area.first_chunk().copied().map(Info::parse)
 }
 
-/// The entries of an area of `total` bytes at the front of `bytes`.
+/// Returns the entries of an area of `total` bytes at the front of `bytes`.
 fn entries(bytes: &[u8], total: u16) -> Result<&[u8], Error> {
     bytes.get(usize::from(Info::LEN)..usize::from(total)).ok_or(Error::Truncated)
 }

@@ -1,8 +1,8 @@
-//! The TLV areas behind the body of an image.
+//! The TLV areas after the body of an image.
 //!
 //! There are two: a *protected* one, which the image hash covers and the header announces, and
-//! behind it the normal one. They are never mixed up here: what must be protected has to be looked
-//! for in the protected area, and the image hash, which cannot cover itself, only in the other one.
+//! after it the normal one. They are separate here: look for protected entries in the protected
+//! area, and for the image hash, which cannot cover itself, only in the other one.
 
 use super::Error;
 use crate::shown::shown;
@@ -10,6 +10,7 @@ use crate::shown::shown;
 /// The type of a TLV.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "a number with names")]
 pub struct Kind(pub u16);
 
 impl Kind {
@@ -31,9 +32,9 @@ impl Kind {
     pub const RSA3072: Self = Self(0x23);
     /// Signature: Ed25519.
     pub const ED25519: Self = Self(0x24);
-    /// What the image needs of another image: image number, version.
+    /// A version that this image requires of another image: image number, version.
     pub const DEPENDENCY: Self = Self(0x40);
-    /// A counter that must not fall (u32).
+    /// A counter that must not decrease (u32).
     pub const SECURITY_COUNTER: Self = Self(0x50);
     /// Measured-boot record.
     pub const BOOT_RECORD: Self = Self(0x60);
@@ -63,10 +64,11 @@ impl core::fmt::Debug for Kind {
     }
 }
 
-/// One TLV: at most 65535 bytes.
+/// One TLV, with a value of at most 65,535 bytes.
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the caller fills it in")]
 pub struct Tlv<'a> {
-    /// What the value is.
+    /// The type of the value.
     pub kind: Kind,
     /// The value.
     pub value: &'a [u8],
@@ -76,7 +78,7 @@ shown!(Tlv<'_>, |tlv| "Tlv({:?}, {} bytes)", tlv.kind, tlv.value.len());
 
 /// Iterates over the entries of one TLV area.
 ///
-/// After an error, which is reported once, the iteration is over.
+/// An error is returned once and ends the iteration.
 #[derive(Clone)]
 pub struct Tlvs<'a> {
     rest: &'a [u8],
@@ -85,13 +87,13 @@ pub struct Tlvs<'a> {
 shown!(Tlvs<'_>, |tlvs| "Tlvs({} bytes)", tlvs.rest.len());
 
 impl<'a> Tlvs<'a> {
-    /// The entries in `bytes`, which are an area without its info.
+    /// Iterates over the entries in `bytes`, an area without its info.
     #[must_use]
     pub const fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes }
     }
 
-    /// The one entry of this kind; `None` if there is none.
+    /// Returns the value of the only entry of this kind; `None` if there is none.
     ///
     /// # Errors
     ///
@@ -100,6 +102,7 @@ impl<'a> Tlvs<'a> {
         let mut found = None;
         for tlv in self {
             let tlv = tlv?;
+            // Two could have different values, and readers would disagree on which counts.
             if tlv.kind == kind && found.replace(tlv.value).is_some() {
                 return Err(Error::MultipleHashes);
             }
@@ -107,6 +110,7 @@ impl<'a> Tlvs<'a> {
         Ok(found)
     }
 
+    /// Removes the first entry; `None` if it is cut off.
     fn split(&mut self) -> Option<Tlv<'a>> {
         let (head, rest) = self.rest.split_first_chunk()?;
         let entry = Entry::parse(*head);
@@ -124,6 +128,7 @@ impl<'a> Iterator for Tlvs<'a> {
             return None;
         }
         let tlv = self.split();
+        // Reported once: nothing after a cut-off entry can be found.
         if tlv.is_none() {
             self.rest = &[];
         }
@@ -131,11 +136,11 @@ impl<'a> Iterator for Tlvs<'a> {
     }
 }
 
-/// The four bytes at the front of a TLV area.
+/// The info at the front of a TLV area, four bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Info {
     magic: u16,
-    /// Bytes of the area with this info.
+    /// Bytes of the area, this info included.
     total: u16,
 }
 
@@ -144,11 +149,12 @@ impl Info {
     const NORMAL: u16 = 0x6907;
     const PROTECTED: u16 = 0x6908;
 
-    /// An area of `total` bytes with its info.
+    /// The info of an area of `total` bytes, itself included.
     pub(crate) const fn new(protected: bool, total: u16) -> Self {
         Self { magic: if protected { Self::PROTECTED } else { Self::NORMAL }, total }
     }
 
+    /// Returns the bytes of the info.
     pub(crate) fn emit(self) -> [u8; 4] {
         let ([a, b], [c, d]) = (self.magic.to_le_bytes(), self.total.to_le_bytes());
         [a, b, c, d]
@@ -158,16 +164,17 @@ impl Info {
         Self { magic: u16::from_le_bytes([m0, m1]), total: u16::from_le_bytes([t0, t1]) }
     }
 
-    /// The length of the protected area, which the header has announced as `announced` bytes.
+    /// Returns the length of the protected area, for which the header announces `announced` bytes.
     pub(crate) const fn protected(self, announced: u16) -> Result<u16, Error> {
         match self {
+            // Header and area must agree, or boot loader and device would hash different bytes.
             Self { magic: Self::PROTECTED, total } if total == announced && total >= Self::LEN => Ok(total),
             Self { magic: Self::PROTECTED, .. } => Err(Error::InvalidTlv),
             _ => Err(Error::NoTlvs),
         }
     }
 
-    /// The length of the normal area.
+    /// Returns the length of the normal area.
     pub(crate) const fn normal(self) -> Result<u16, Error> {
         match self {
             Self { magic: Self::NORMAL, total } if total >= Self::LEN => Ok(total),
@@ -177,7 +184,7 @@ impl Info {
     }
 }
 
-/// The four bytes before a value.
+/// The type and length in front of a value, four bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Entry {
     pub(crate) kind: Kind,

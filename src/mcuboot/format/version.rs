@@ -1,12 +1,12 @@
-//! The version of an image, as a header has it and as people and lists write it.
+//! The version of an image, in its header and as text.
 //!
 //! ```text
 //!   version    major [. minor [. revision [ + build | . build ]]]
-//!   number     decimal, without leading zeros; major and minor up to 255, revision 65535, build 4294967295
+//!   number     decimal, without leading zeros; up to 255, 255, 65535, 4294967295
 //! ```
 //!
-//! With `+` this is what `imgtool sign --version` accepts, with `.` what the image lists of devices
-//! contain. There is no other grammar in this crate.
+//! `imgtool sign --version` accepts the form with `+`; the image lists of devices contain the form
+//! with `.`. This crate has no other grammar.
 
 /// The version of an image. Orders by major, minor, revision, build.
 ///
@@ -15,6 +15,7 @@
 /// are not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "the four fields of the format")]
 pub struct Version {
     /// The first number.
     pub major: u8,
@@ -30,30 +31,31 @@ impl Version {
     /// The longest text of a version, `255.255.65535.4294967295`.
     pub const MAX_TEXT_LEN: usize = 24;
 
-    /// The version without a build number.
+    /// A version without a build number.
     #[must_use]
     pub const fn new(major: u8, minor: u8, revision: u16) -> Self {
         Self { major, minor, revision, build: 0 }
     }
 
-    /// The same version without its build number, for comparisons that do not look at it.
+    /// Returns the version without its build number, for comparisons that ignore it.
     #[must_use]
     pub const fn release(self) -> Self {
         Self { build: 0, ..self }
     }
 
-    /// Reads a version from the bytes of a text, which may come in chunks. Does the same as
+    /// Reads a version from the bytes of a text, which may come in chunks. Otherwise it is
     /// [`str::parse`].
     ///
     /// # Errors
     ///
-    /// [`InvalidVersion`] if the text is something else.
+    /// The caller: [`InvalidVersion`] if the text is something else.
     pub fn parse(text: impl IntoIterator<Item = u8>) -> Result<Self, InvalidVersion> {
         let mut numbers = [None::<u32>; 4];
         let mut at = 0_usize;
         for byte in text {
             let number = numbers.get_mut(at).ok_or(InvalidVersion)?;
             match (byte, *number) {
+                // A leading zero: two texts of one version would compare as different.
                 (b'0'..=b'9', Some(0)) => return Err(InvalidVersion),
                 (b'0'..=b'9', _) => {
                     let tens = number.unwrap_or(0).checked_mul(10);
@@ -66,7 +68,7 @@ impl Version {
                 _ => return Err(InvalidVersion),
             }
         }
-        // A separator is followed by a number.
+        // A separator must be followed by a number.
         numbers.get(at).copied().flatten().ok_or(InvalidVersion)?;
         let [major, minor, revision, build] = numbers.map(Option::unwrap_or_default);
         match (u8::try_from(major), u8::try_from(minor), u16::try_from(revision)) {
@@ -75,10 +77,12 @@ impl Version {
         }
     }
 
+    /// Reads the version field of a header.
     pub(super) const fn from_bytes([major, minor, r0, r1, b0, b1, b2, b3]: [u8; 8]) -> Self {
         Self { major, minor, revision: u16::from_le_bytes([r0, r1]), build: u32::from_le_bytes([b0, b1, b2, b3]) }
     }
 
+    /// Returns the version field of a header.
     pub(super) const fn to_bytes(self) -> [u8; 8] {
         let [r0, r1] = self.revision.to_le_bytes();
         let [b0, b1, b2, b3] = self.build.to_le_bytes();
@@ -101,9 +105,11 @@ impl core::str::FromStr for Version {
     }
 }
 
-/// A text is not a version: not one to four numbers that fit their fields, or with leading zeros.
+/// The caller: a text is not a version. It must have one to four numbers that fit their fields,
+/// without leading zeros.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "there is nothing to add")]
 pub struct InvalidVersion;
 
 impl core::fmt::Display for InvalidVersion {

@@ -1,25 +1,26 @@
-//! Where an upload goes on after the device was restarted.
+//! A log of the progress of an upload, so that it can continue after a restart of the device.
 //!
-//! Records are appended to a flash region of their own, one each time the upload has filled an
-//! erase page of the slot. The region is a ring of erase pages: when a page is full, the next one
-//! is erased. The newest valid record counts.
+//! Records are appended to a separate flash region, one each time the upload has filled an erase
+//! page of the slot. The region is a ring of erase pages: when a page is full, the next one is
+//! erased. The newest valid record counts.
 //!
 //! ```text
-//!   offset 0        4       8      12   16   20            22       23       24        56          62
-//!          magic    number  image  len  off  CRC of 0..off sha len  0        sha       0           CRC of 0..62
+//!   offset 0      4       8      12   16   20             22       23  24   56  62
+//!          magic  number  image  len  off  CRC of 0..off  sha len  0   sha  0   CRC of 0..62
 //! ```
 //!
-//! A record is believed only if the CRC-16 of the slot's first `off` bytes is still the one in the
-//! record, so that neither another upload into the slot, nor a swap or an erase behind our back can
-//! make it wrong. (What a CRC misses, the SHA-256 of the file and the image hash find.) Numbers are
+//! A record is used only if the CRC-16 of the slot's first `off` bytes still matches it, so it
+//! stays correct after another upload into the slot, a swap, or an erase by other code. (The
+//! SHA-256 of the file and the image hash find damage that a CRC misses.) Numbers are
 //! little-endian.
 
 use super::access::Access;
-use super::layout::{Geometry, LogRegion, RECORD_LEN, Writable, down, record_len};
+use super::layout::{LogRegion, RECORD_LEN, Writable, down, record_len};
 use super::receiving::{Key, Receiving};
 use crate::bytes::copy;
 use crate::bytes::take;
 use crate::checksum::Crc16;
+use crate::mcuboot::flash::Geometry;
 
 const MAGIC: [u8; 4] = *b"smp\x01";
 
@@ -43,42 +44,45 @@ impl<'a> Record<'a> {
     }
 }
 
-/// Puts a record of the upload to the front of `out`.
+/// Writes a record of the upload.
 fn emit(upload: &Receiving, number: u32, out: &mut [u8; RECORD_LEN]) {
     out.fill(0);
     let fields = [u32::from_le_bytes(MAGIC), number, upload.image, upload.len, upload.written()];
     let sha = upload.key.as_bytes();
     let mut rest: &mut [u8] = out;
     for field in fields {
-        let Some((to, behind)) = rest.split_first_chunk_mut() else { return };
+        let Some((to, after)) = rest.split_first_chunk_mut() else { return };
         *to = field.to_le_bytes();
-        rest = behind;
+        rest = after;
     }
-    if let Some((head, behind)) = rest.split_first_chunk_mut() {
+    if let Some((head, after)) = rest.split_first_chunk_mut() {
         let [low, high] = upload.crc.value().to_le_bytes();
         *head = [low, high, u8::try_from(sha.len()).unwrap_or(0), 0];
-        copy(sha, behind);
+        copy(sha, after);
     }
     if let Some((body, check)) = out.split_last_chunk_mut() {
         *check = Crc16::of(body).to_be_bytes();
     }
 }
 
-/// The region, and what we know of it.
+/// The log, and what has been read of it.
 #[derive(Debug)]
 pub(super) struct Log {
     pub(super) known: Known,
     pub(super) next: Position,
 }
 
+/// The knowledge of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Known {
-    /// The device has none: uploads start again after a restart.
+    /// The device has no log: uploads start from scratch after a restart. No exit.
     Absent,
-    /// It has to be read. `resume`: an upload may go on where the newest record says; not so after
-    /// a flash error.
+    /// The log has to be read. `resume`: an upload may continue from the newest record, which is
+    /// not allowed after a flash error. Exits: the end of the search, or of the flash work of a
+    /// chunk, to `Read`.
     Unread { resume: bool },
-    /// It was read, and it is known where the next record goes.
+    /// The log was read, and the place of the next record is known. Exit: the start of the flash
+    /// work of a chunk, to `Unread` without `resume`.
     Read,
 }
 
@@ -88,9 +92,10 @@ impl Log {
         Self { known, next: Position { region, offset: 0, number: 0, erased: false } }
     }
 
-    /// For the time of an upload's flash operations: if the job ends early, the log has to be read
-    /// again. Returns whether there is one.
+    /// Marks the log as unread during the flash work of a chunk: if the job ends early, the log has
+    /// to be read again. Returns true if there is a log.
     pub(super) fn begin(&mut self) -> bool {
+        // If the job ends early, the place of the next record is uncertain.
         let is_there = self.known != Known::Absent;
         if is_there {
             self.known = Known::Unread { resume: false };
@@ -99,13 +104,13 @@ impl Log {
     }
 }
 
-/// Where the next record goes.
+/// The place of the next record.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Position {
     region: LogRegion,
     offset: u32,
     number: u32,
-    /// Whether the page was erased for this record, which is the first one in it.
+    /// True if the page was erased for this record, the first one in it.
     erased: bool,
 }
 
@@ -114,7 +119,7 @@ impl Position {
         self.region.at(self.offset)
     }
 
-    /// Whether the page of the next record has to be erased before.
+    /// Returns true if the page must be erased before the next record is written.
     pub(super) const fn wants_erase(&self, geometry: &Geometry) -> bool {
         down(self.offset, geometry.erase) == self.offset && !self.erased
     }
@@ -123,7 +128,7 @@ impl Position {
         self.erased = true;
     }
 
-    /// Writes a record of the upload to the front of `out`, with padding behind it.
+    /// Writes a record of the upload to the front of `out`, followed by padding.
     pub(super) fn emit(&self, upload: &Receiving, geometry: &Geometry, out: &mut [u8]) {
         out.fill(geometry.erased);
         if let Some(out) = out.first_chunk_mut() {
@@ -136,17 +141,18 @@ impl Position {
         self.advance_from(self.offset, geometry);
     }
 
-    /// Goes behind the record at `offset`. A page holds a whole number of records.
+    /// Advances past the record at `offset`. A page holds a whole number of records.
     fn advance_from(&mut self, offset: u32, geometry: &Geometry) {
         self.erased = false;
         self.offset = offset.wrapping_add(record_len(geometry));
+        // The log is a ring.
         if self.offset >= self.region.region().len {
             self.offset = 0;
         }
     }
 }
 
-/// The search for the newest record, which goes into the upload, its place into the log.
+/// The search for the newest record. The record goes into the upload, its place into the log.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Recall {
     offset: u32,
@@ -160,7 +166,7 @@ impl Recall {
         Self { offset: 0, found: false, resume }
     }
 
-    /// The next read; nothing at the end.
+    /// Returns the next read; nothing at the end.
     pub(super) const fn access(&self, log: &Log, geometry: &Geometry) -> Access {
         let region = log.next.region.region();
         if self.offset >= region.len {
@@ -169,11 +175,13 @@ impl Recall {
         Access::read(region.start.wrapping_add(self.offset), record_len(geometry))
     }
 
-    /// Takes the bytes of a record.
+    /// Handles the bytes of a record.
     pub(super) fn advance(&mut self, bytes: &[u8], log: &mut Log, upload: &mut Receiving, geometry: &Geometry) {
         let next = &mut log.next;
+        // Numbers wrap around, so the newer one is less than half of the range ahead.
         let newer = |record: &Record<'_>| !self.found || record.word(4).wrapping_sub(next.number) < u32::MAX / 2;
         match Record::parse(bytes) {
+            // The newest record wins; its place tells where the next one goes.
             Some(record) if newer(&record) => {
                 self.found = true;
                 let crc = u16::from_le_bytes(take(record.0, 20).unwrap_or_default());
@@ -182,8 +190,8 @@ impl Recall {
                 next.number = record.word(4).wrapping_add(1);
                 next.advance_from(self.offset, geometry);
             }
-            // A torn record behind the newest: its place cannot be written again before the page is
-            // erased.
+            // A torn record after the newest one: its place cannot be written again until the page
+            // is erased.
             _ if self.offset == next.offset
                 && down(self.offset, geometry.erase) != self.offset
                 && bytes.iter().any(|byte| *byte != geometry.erased) =>
@@ -195,7 +203,7 @@ impl Recall {
         self.offset = self.offset.saturating_add(record_len(geometry));
     }
 
-    /// Whether there is a record that may be used.
+    /// Returns true if there is a record that may be used.
     pub(super) const fn is_usable(self) -> bool {
         self.found && self.resume
     }

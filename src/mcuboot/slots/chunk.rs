@@ -4,19 +4,19 @@ use crate::shown::shown;
 
 /// A chunk of an upload, decoded.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
+#[expect(clippy::exhaustive_structs, reason = "the caller fills it in")]
 pub struct Chunk<'c> {
-    /// Which image pair; counts in the first chunk.
+    /// The number of the image pair; used in the first chunk.
     pub image: u64,
-    /// Bytes of the whole file; counts in the first chunk.
+    /// Bytes of the whole file; used in the first chunk.
     pub len: Option<u64>,
-    /// Where in the file the data belong. The chunk with 0 is the first one.
+    /// The offset of the data in the file. The chunk with 0 is the first one.
     pub off: u64,
     /// The bytes.
     pub data: &'c [u8],
-    /// SHA-256 of the whole file, or any other key of up to 32 bytes; counts in the first chunk.
+    /// SHA-256 of the whole file, or any other key of up to 32 bytes; used in the first chunk.
     pub sha: Option<&'c [u8]>,
-    /// Whether to refuse an image that is not newer than the running one; counts in the first
-    /// chunk.
+    /// True to refuse an image that is not newer than the running one; used in the first chunk.
     pub upgrade: bool,
 }
 

@@ -1,52 +1,57 @@
-//! What a device says of itself, and whether it can be so.
+//! The configuration of a device, and its checks.
 
-use super::layout::{Geometry, LogRegion, Pair, Region, Slot, down, record_len, scratch_len};
+use super::layout::{LogRegion, Pair, Region, Slot, down, record_len, scratch_len};
+use crate::mcuboot::flash::Geometry;
 use crate::mcuboot::{Header, Version};
 
-/// How the bootloader of this device works.
+/// The mode of the bootloader of this device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub enum BootMode {
-    /// It swaps the slots: scratch, move, or overwrite-only. The primary slot runs.
+    /// The bootloader swaps the slots: scratch, move, or overwrite-only. The primary slot runs.
     Swap,
-    /// It starts the newer image where it lies. No test, no confirmation.
+    /// The bootloader starts the newer image in place. No test, no confirmation.
     DirectXip,
-    /// It copies the newer image to RAM. No test, no confirmation.
+    /// The bootloader copies the newer image to RAM. No test, no confirmation.
     RamLoad,
 }
 
-/// What [`Slots`](super::Slots) has to know about its device. The fields are public: start from [`Config::new`].
+/// The description of a device for [`Slots`](super::Slots). The fields are public: start from
+/// [`Config::new`].
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::exhaustive_structs, reason = "the caller fills it in")]
 pub struct Config {
-    /// The rules of the flash.
+    /// The sizes of the flash.
     pub geometry: Geometry,
-    /// How the bootloader works.
+    /// The mode of the bootloader.
     pub mode: BootMode,
     /// `BOOT_MAX_ALIGN` of the bootloader build; at least the write size of the flash.
     pub align: u32,
-    /// Bytes at the end of each slot that no image may use, when the bootloader needs more than the trailer down to
-    /// `swap_size`: swap status, encryption keys.
+    /// Bytes at the end of each slot that no image may use, when the bootloader needs more than the
+    /// trailer down to `swap_size`: swap status, encryption keys.
     pub reserved: u32,
-    /// Where the progress of an upload is kept for the case of a restart: one erase page or more, outside of all slots.
-    /// Costs one record per erase page of the image.
+    /// The region that keeps the progress of an upload over a restart: one erase page or more,
+    /// outside of all slots. It costs one record for each erase page of the image.
     pub checkpoint: Option<Region>,
-    /// Whether a client may schedule the other slot's image for good, untested.
+    /// Allows a client to schedule the image of the other slot permanently, untested.
     pub confirm_other_slot: bool,
-    /// Whether a client may confirm images of pairs other than the first.
+    /// Allows a client to confirm images of pairs other than the first.
     pub confirm_other_image: bool,
-    /// Whether a client may erase a slot that is to be booted next.
+    /// Allows a client to erase a slot that will be booted next.
     pub erase_pending: bool,
-    /// Whether an encrypted image may be marked although its hash cannot be checked here.
+    /// Allows a client to mark an encrypted image, although its hash cannot be checked here.
     pub encrypted: bool,
-    /// Whether the build number counts when a client asks for an upgrade only.
+    /// Compares the build number too when a client accepts only an upgrade.
     pub compare_build: bool,
-    /// The device's own word on every upload: header of the file, version of the running image if it is known. `false`
-    /// refuses it as not newer (27).
+    /// The device's decision on every upload, given the header of the file and the version of the
+    /// running image if it is known. `false` refuses it as not newer (27).
     pub accept: fn(&Header, Option<Version>) -> bool,
 }
 
 impl Config {
-    /// Swap mode, an alignment of 8 or the write size if that is larger, no checkpoint, and every permission denied.
+    /// A configuration with swap mode, an alignment of 8 or the write size if that is larger, no
+    /// checkpoint, and every permission denied.
     #[must_use]
     pub const fn new(geometry: Geometry) -> Self {
         Self {
@@ -72,28 +77,31 @@ impl defmt::Format for Config {
     }
 }
 
-/// Why [`Slots::new`](super::Slots::new) refuses: always a mistake in the caller's configuration.
+/// The caller: a mistake in the configuration that [`Slots::new`](super::Slots::new) refuses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// The flash: a size is no power of two, reads or writes are larger than 512 bytes or than the erase size.
+    /// A size of the flash is not a power of two, or reads or writes are larger than 512 bytes or
+    /// than the erase size.
     Geometry,
     /// There is no pair, or more than 2^31 of them.
     Pairs,
-    /// A region is empty, not whole erase pages, or reaches beyond the flash.
+    /// A region is empty, not made of whole erase pages, or ends past the flash.
     Region,
     /// Two regions overlap.
     Overlap,
-    /// The alignment of the trailer is none of MCUboot's, or below the write size of the flash.
+    /// The alignment of the trailer is not one of MCUboot's, or below the write size of the flash.
     Alignment,
     /// A slot has no room for its trailer and a header.
     TooSmall,
     /// The scratch slice is shorter than [`scratch_len`].
     Scratch,
-    /// Another slot than the primary is said to run, which the swap modes do not do.
+    /// A secondary slot is configured as running, which is impossible in the swap modes.
     Running,
 }
+
+const _: () = assert!(size_of::<ConfigError>() == 1);
 
 impl core::fmt::Display for ConfigError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
@@ -115,7 +123,7 @@ impl core::error::Error for ConfigError {}
 /// Bytes of an image header: [`Header::LEN`](crate::mcuboot::Header::LEN).
 const HEADER_LEN: u32 = 32;
 
-/// The slot with this number over all pairs, primary first, and behind them the checkpoint region.
+/// Returns the slot with this number, primary first, or the checkpoint region after all slots.
 fn region(pairs: &[Pair], log: Option<Region>, number: usize) -> Option<Region> {
     match pairs.get(number >> 1) {
         Some(pair) => Some(if number & 1 == 0 { pair.primary } else { pair.secondary }),
@@ -126,6 +134,7 @@ fn region(pairs: &[Pair], log: Option<Region>, number: usize) -> Option<Region> 
 /// Checks a configuration, and turns the checkpoint region into one that may be written.
 pub(super) fn check(config: &Config, pairs: &[Pair], reserved: u32, scratch: usize) -> Result<LogRegion, ConfigError> {
     let Config { geometry, checkpoint: log, .. } = config;
+    // Everything below aligns to these sizes, so they are checked first.
     if !geometry.is_valid() {
         return Err(ConfigError::Geometry);
     }
@@ -149,18 +158,21 @@ pub(super) fn check(config: &Config, pairs: &[Pair], reserved: u32, scratch: usi
             before = before.wrapping_sub(1);
         }
     }
+    // A slot that cannot hold a header and its trailer holds no image.
     let least = reserved.saturating_add(HEADER_LEN);
     if pairs.iter().any(|pair| pair.primary.len < least || pair.secondary.len < least) {
         return Err(ConfigError::TooSmall);
     }
-    // Both are at most 512.
+    // Both are at most 512, so the casts keep their values.
     if scratch < scratch_len(geometry.read as usize, geometry.write as usize) {
         return Err(ConfigError::Scratch);
     }
+    // A record must not cross an erase page: the page is erased for its first record only.
     let record = record_len(geometry);
     if log.is_some_and(|log| record > geometry.erase || log.len < record) {
         return Err(ConfigError::TooSmall);
     }
+    // The offsets of the trailer are counted from the end of the slot in units of the alignment.
     let unaligned = |region: Region| down(region.len, config.align) != region.len;
     if pairs.iter().any(|pair| unaligned(pair.primary) || unaligned(pair.secondary)) {
         return Err(ConfigError::Alignment);

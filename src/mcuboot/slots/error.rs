@@ -1,19 +1,19 @@
-//! Why an image command was refused.
+//! Refusals of image commands.
 
 use crate::mcuboot;
 
-/// Why an image command was refused. [`rc`](Error::rc) is its number in the table of SMP's image
-/// group.
+/// The reason why an image command was refused. [`rc`](Error::rc) is its number in the table of
+/// SMP's image group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Error {
-    /// The bootloader of this device has no such thing: state writes outside of the swap modes.
+    /// The device: its bootloader does not support this, as state writes outside of the swap modes.
     NotSupported,
-    /// We: the outcome was asked for before the job was over, or an operation lay outside of its
-    /// slot, which is a fault in this crate.
+    /// We: the outcome was requested before the job had ended, or an operation was outside of its
+    /// slot, which is a bug in this crate.
     Unknown,
-    /// The image: the slot holds none, or one that does not have the hash it carries.
+    /// The image: the slot holds none, or one that does not match its hash TLV.
     NoImage,
     /// The image: no TLV area follows its body.
     NoTlvs,
@@ -25,7 +25,7 @@ pub enum Error {
     TlvInvalidSize,
     /// The client: no slot holds an image with this hash. Or the image: it has no hash.
     HashNotFound,
-    /// The device: the slot runs, is to be booted next, or is needed to revert.
+    /// The device: the slot is running, will be booted next, or is needed to revert.
     NoFreeSlot,
     /// The flash: a read failed.
     FlashRead,
@@ -40,17 +40,17 @@ pub enum Error {
     /// The client: a first chunk shorter than an image header, or a header whose lengths do not fit
     /// the file.
     InvalidHeader,
-    /// The client: the file is no MCUboot image.
+    /// The client: the file is not an MCUboot image.
     InvalidMagic,
     /// The device: the trailer of the other slot is damaged. Erase the slot and upload again.
     DamagedTrailer,
-    /// The client: a hash of a wrong length, or none where one is needed.
+    /// The client: the hash has a wrong length or is missing.
     InvalidHash,
-    /// The device: the version of the running image is not known, so nothing can be newer.
+    /// The device: the version of the running image is unknown, so nothing can be newer.
     VersionUnknown,
     /// The client: the image is not newer than the running one.
     NotNewer,
-    /// The client: another image is to be booted next, or the running one is on trial.
+    /// The client: another image will be booted next, or the running one is being tested.
     AlreadyPending,
     /// The device: the trailer of the running slot is damaged.
     DamagedActiveTrailer,
@@ -63,6 +63,8 @@ pub enum Error {
     /// The client: the running image cannot be tested.
     TestOfActive,
 }
+
+const _: () = assert!(size_of::<Error>() == 1);
 
 impl From<mcuboot::Error> for Error {
     fn from(error: mcuboot::Error) -> Self {
@@ -81,7 +83,7 @@ impl core::fmt::Display for Error {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(match self {
             Self::NotSupported => "the bootloader does not support this",
-            Self::Unknown => "the command did not come to its end",
+            Self::Unknown => "the command was not run to its end",
             Self::NoImage => "the slot holds no valid image",
             Self::NoTlvs => "the image has no TLV area",
             Self::InvalidTlv => "a TLV of the image is malformed",

@@ -1,5 +1,5 @@
-//! The job of one command: its stages, and what each wants of the flash. Which one follows is
-//! decided in `decide`.
+//! The job of one command: its stages, and the flash operations of each. `decide` chooses the next
+//! stage.
 
 mod decide;
 
@@ -14,64 +14,71 @@ use crate::mcuboot::digest::Digest;
 use crate::mcuboot::flash::{self, Failed, Operation};
 use crate::shown::shown;
 
-/// A command under way. See [`flash::Job`] for how it is run.
-///
-/// While it changes the slot of an upload it leaves no session behind, but at its end: a job that
-/// is dropped, or whose flash fails, takes the upload session with it.
+/// A running command. See [`flash::Job`] for its execution. While a job changes the slot of an
+/// upload there is no session; the job restores it at its end. So a job that is dropped, or whose
+/// flash fails, ends the upload session.
 pub struct Job<'j, 's, D> {
     slots: &'j mut Slots<'s, D>,
     /// The chunk of an upload.
     piece: Option<Piece<'j>>,
     stage: Stage<'j>,
-    /// What the stage wants of the flash.
+    /// The current flash operation of the stage.
     access: Access,
 }
 
 shown!(['j, 's, D] Job<'j, 's, D>, |job| "Job({:?})", job.slots);
 
-/// What a job is at. Each variant says which stage follows. They are small, and the upload is none
-/// of what they hold: it is always that of the slots.
+/// The current stage of a job. Every stage but `Done` also exits to `Done` by an error. Stages are
+/// small: the upload stays in the slots.
 #[derive(Clone, Copy)]
 enum Stage<'c> {
-    /// Reading the checkpoint log. Then a look for `Resume`, or the chunk's own first stage.
+    /// Reading the checkpoint log. Exits: `Look` for `Resume`; the first stage of the chunk
+    /// (`Look`, `Stream` or `Done`).
     Recall(Recall),
-    /// Looking at slots. Then what the look was for.
+    /// Looking at slots. Exits: those of the purpose, see [`Then`].
     Look { look: Look, then: Then<'c> },
-    /// Reading a range in pieces. Then what it was read for.
+    /// Reading a range in pieces. Exits: those of the purpose, see [`Read`].
     Sweep { address: u32, left: u32, read: Read },
-    /// Erasing a slot from its end down to `from`, so that its trailer goes first. For an upload
-    /// the tail only, then `Stream`, or, if it goes on, the chunk's own first stage; else `Done`.
+    /// Erasing a slot from its end down to `from`, so that its trailer goes first. Exits: `Done`
+    /// for an erase command; `Stream` for a new upload, whose tail only is erased; the first stage
+    /// of the chunk for an upload that continues.
     Wipe { target: Target, from: u32, end: u32 },
-    /// Writing the chunk. Then `Done`, or after the last chunk `Sweep`. `log`: whether there is a
-    /// checkpoint log.
+    /// Writing the chunk. `log`: true if there is a checkpoint log. Exits: `Sweep` to check the
+    /// file after its last byte; else `Done`.
     Stream { taken: usize, log: bool },
-    /// Writing a trailer. Then a look for `List`.
+    /// Writing a trailer. Exit: `Look` for `List`.
     Mark(Mark),
-    /// The end.
+    /// The job has ended. No exit.
     Done(Result<Outcome, Error>),
 }
 
-/// What a look is for.
+/// The purpose of a look.
 #[derive(Clone, Copy)]
 enum Then<'c> {
+    /// A state read, or the response to a state write. Exit: `Done`.
     List,
+    /// A state write. Exits: `Sweep` to verify the image; `Mark` if that is not possible and
+    /// allowed; `Done`.
     SetState { hash: &'c [u8], confirm: bool },
+    /// An erase. Exits: `Wipe`; `Done`.
     Erase,
+    /// A new upload. Exits: `Sweep` to compare, `Wipe`; `Done`.
     Upload,
+    /// An upload that may continue from a checkpoint. Exits: `Sweep` to check it; the first stage
+    /// of the chunk.
     Resume,
 }
 
-/// What a range is read for.
+/// The purpose of reading a range.
 #[derive(Clone, Copy)]
 enum Read {
-    /// A checkpoint says that this was written, with this CRC. Then `Wipe`, or the chunk's own
-    /// first stage.
+    /// To check a checkpoint against its CRC. Exits: `Wipe`; the first stage of the chunk.
     Trust(u16),
-    /// Is it the file already? Then `Done`, or `Wipe`.
+    /// To find out if the slot already holds the file. Exits: `Done`; `Wipe`.
     Compare,
-    /// Did the file arrive as it was announced? Then `Done`.
+    /// To check the received file against its `sha`. Exit: `Done`.
     Check,
-    /// Is it the image that is to be marked? Then `Mark`, or `Done` with an error.
+    /// To verify the image that is to be marked. Exits: `Mark`; `Done`.
     Verify(Mark),
 }
 
@@ -85,31 +92,32 @@ impl<'j, 's, D: Digest> Job<'j, 's, D> {
         job
     }
 
-    /// What came of the command.
+    /// Returns the outcome of the command.
     ///
     /// # Errors
     ///
-    /// Whatever refused it; [`Error::Unknown`] if the job was not run to its end.
+    /// The reason of a refusal; [`Error::Unknown`] if the job was not run to its end.
     pub fn finish(self) -> Result<Outcome, Error> {
         self.outcome()
     }
 
-    /// The slots, to be asked for what they hold.
+    /// Returns the slots, for what was seen in them.
     pub(crate) const fn slots(&self) -> &Slots<'s, D> {
         self.slots
     }
 
-    /// What came of the command so far.
+    /// Returns the outcome of the command so far.
     pub(crate) const fn outcome(&self) -> Result<Outcome, Error> {
         match self.stage {
+            // Only here: an outcome of an unfinished job would be a guess.
             Stage::Done(outcome) => outcome,
             _ => Err(Error::Unknown),
         }
     }
 
-    /// Goes on to the first stage that wants the flash, or to the end.
+    /// Advances to the first stage that needs the flash, or to the end.
     #[inline(never)]
-    fn settle(&mut self, begun: Result<(), Error>) {
+    fn advance_stages(&mut self, begun: Result<(), Error>) {
         self.access = match begun.and_then(|()| self.next_access()) {
             Ok(access) => access,
             Err(error) => {
@@ -119,7 +127,7 @@ impl<'j, 's, D: Digest> Job<'j, 's, D> {
         };
     }
 
-    /// Goes from stage to stage until one wants the flash; nothing at the end.
+    /// Advances until a stage needs the flash, and returns its access; nothing at the end.
     fn next_access(&mut self) -> Result<Access, Error> {
         loop {
             let wanted = self.wanted();
@@ -130,8 +138,8 @@ impl<'j, 's, D: Digest> Job<'j, 's, D> {
         }
     }
 
-    /// What the stage wants of the flash; nothing if it is over. A call of its own, so that its
-    /// stack is free when the next stage is decided.
+    /// Returns the next access of the stage; nothing if the stage has ended.
+    // Not inlined, so that its stack is free when the next stage is chosen.
     #[inline(never)]
     fn wanted(&mut self) -> Access {
         let Slots { config, layout, pairs, scratch, upload, log, .. } = &mut *self.slots;
@@ -141,9 +149,11 @@ impl<'j, 's, D: Digest> Job<'j, 's, D> {
         match &mut self.stage {
             Stage::Recall(recall) => recall.access(log, geometry),
             Stage::Look { look, .. } => look.access(pairs, *layout, D::KIND).unwrap_or(Access::NOTHING),
+            // `judge` has decided already when the last piece was read.
             Stage::Sweep { left: 0, .. } => Access::NOTHING,
             Stage::Sweep { address, left, .. } => Access::read(*address, piece.min(*left)),
             Stage::Wipe { target, from, end } => match end.checked_sub(geometry.erase) {
+                // From the end, so that the trailer goes first.
                 Some(start) if start >= *from => Access::change(Kind::Erase, target.at(start), geometry.erase),
                 _ => Access::NOTHING,
             },
@@ -158,7 +168,7 @@ impl<'j, 's, D: Digest> Job<'j, 's, D> {
         }
     }
 
-    /// Takes the result of the access: the bytes of a read.
+    /// Handles a completed access, with the bytes of a read.
     #[inline(never)]
     fn advance(&mut self) {
         let Slots { config, layout, pairs, scratch, digest, upload, log, reserved, .. } = &mut *self.slots;
@@ -195,10 +205,9 @@ impl<'j, 's, D: Digest> Job<'j, 's, D> {
 
 impl<D: Digest> flash::Job for Job<'_, '_, D> {
     fn next(&mut self) -> Option<Operation<'_>> {
-        // Not when the job is made, where the request is still being decoded: the stack of both
-        // would add up.
+        // Not when the job is made: the stack of decoding the request would add to this.
         if self.access.kind == Kind::Unknown {
-            self.settle(Ok(()));
+            self.advance_stages(Ok(()));
         }
         let mut chunk: &[u8] = &[];
         if let (Stage::Stream { taken, .. }, Some(piece)) = (&self.stage, &self.piece) {
@@ -209,24 +218,26 @@ impl<D: Digest> flash::Job for Job<'_, '_, D> {
 
     fn completed(&mut self, result: Result<(), Failed>) {
         let outcome = match (result, self.access.kind) {
+            // Nothing was requested, so there is nothing to complete.
             (_, Kind::Nothing | Kind::Unknown | Kind::Outside) => return,
             (Ok(()), _) => {
                 self.advance();
-                // Not among the other stages: the hash is what needs most stack.
+                // Handled here because hashing has the largest frame.
                 if let Stage::Sweep { left: 0, read, .. } = self.stage { self.judge(read) } else { Ok(()) }
             }
             (Err(Failed), Kind::Read) => Err(Error::FlashRead),
             (Err(Failed), Kind::Erase | Kind::EraseLog) => Err(Error::FlashErase),
             (Err(Failed), Kind::Carry | Kind::Chunk | Kind::Work) => Err(Error::FlashWrite),
         };
+        // The slot may be half changed now, so the upload cannot continue.
         if outcome.is_err() && self.piece.is_some() {
             self.slots.session = Session::Idle;
         }
-        self.settle(outcome);
+        self.advance_stages(outcome);
     }
 }
 
-/// The first erase page that holds a part of the trailer.
+/// Returns the offset of the first erase page that holds a part of the trailer.
 fn tail(target: Target, reserved: u32, erase: u32) -> u32 {
     down(target.region().len.saturating_sub(reserved), erase)
 }

@@ -1,4 +1,4 @@
-//! Looking at what is in the slots.
+//! Reads headers, TLVs and trailers of the slots.
 
 use super::Error;
 use super::access::{Access, size};
@@ -22,27 +22,33 @@ pub(super) struct Look {
     last: u32,
     slot: Slot,
     at: At,
-    /// Where in the slot the next read is, before the trailer.
+    /// The offset of the next read in front of the trailer.
     offset: u32,
-    /// Where the entries end.
+    /// The end of the entries.
     end: u32,
 }
 
-/// What the walk reads next in a slot.
+/// The next part of a slot to read. Each exits to `End` if the pair does not exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum At {
+    /// The image header. Exits: `Protected` or `Info` if the TLVs can be in the slot; else `Magic`.
     Header,
-    /// The info of the protected TLV area.
+    /// The info of the protected TLV area. Exits: `Info`; an invalid info, to `Magic`.
     Protected,
-    /// The info of the normal TLV area.
+    /// The info of the normal TLV area. Exits: `Entry`; no entries or an invalid info, to `Magic`.
     Info,
-    /// An entry of the normal TLV area.
+    /// An entry of the normal TLV area. Exits: another entry, to itself; the last one or an invalid
+    /// one, to `Magic`.
     Entry,
+    /// The magic of the trailer. Exit: `ImageOk`.
     Magic,
+    /// The flag `image_ok`. Exit: `CopyDone`.
     ImageOk,
+    /// The flag `copy_done`. Exit: `SwapInfo`.
     CopyDone,
+    /// The swap type. Exits: `Header` of the next slot; after the last slot, `End`.
     SwapInfo,
-    /// Every slot was looked at.
+    /// Every slot has been read. No exit.
     End,
 }
 
@@ -51,12 +57,12 @@ impl Look {
         Self { image, last, slot: Slot::Primary, at: At::Header, offset: 0, end: 0 }
     }
 
-    /// The last pair that is looked at.
+    /// Returns the last pair of the walk.
     pub(super) const fn last(&self) -> u32 {
         self.last
     }
 
-    /// The next read; `None` at the end.
+    /// Returns the next read; `None` at the end.
     pub(super) fn access(&self, pairs: &[Pair], layout: Layout, kind: HashKind) -> Option<Access> {
         let region = pair(pairs, self.image)?.region(self.slot);
         let trailer = |field| region.len.wrapping_sub(layout.from_end(field));
@@ -76,7 +82,7 @@ impl Look {
         Some(Access::read(region.start.wrapping_add(offset), len))
     }
 
-    /// Takes the bytes of the read.
+    /// Handles the bytes of the read.
     #[inline(never)]
     pub(super) fn advance(&mut self, bytes: &[u8], pairs: &mut [Pair], layout: Layout, kind: HashKind, erased: u8) {
         let Some(pair) = pairs.get_mut(size(self.image)) else {
@@ -95,6 +101,7 @@ impl Look {
             }
             At::Protected | At::Info | At::Entry => match self.tlvs(seen, bytes, kind, slot_len) {
                 Ok(next) => next,
+                // The rest of the TLVs cannot be found, but the trailer is at a fixed place.
                 Err(error) => {
                     seen.hash = Err(error);
                     At::Magic
@@ -112,6 +119,7 @@ impl Look {
                 seen.trailer.copy_done = Flag::read(byte, erased);
                 At::SwapInfo
             }
+            // The erased value is not a swap type, whatever its low bits are.
             At::SwapInfo => {
                 seen.trailer.swap_info = Some(byte).filter(|byte| *byte != erased);
                 self.next_slot()
@@ -120,6 +128,7 @@ impl Look {
         };
     }
 
+    /// Moves to the next slot; returns its first part.
     fn next_slot(&mut self) -> At {
         if self.slot == Slot::Secondary {
             if self.image == self.last {
@@ -131,9 +140,11 @@ impl Look {
         At::Header
     }
 
-    /// Where to go on behind a header: to the TLVs, if they can be in the slot at all.
+    /// Chooses the part after a header: the TLVs, if they can be in the slot at all.
     fn after_header(&mut self, seen: &Seen, slot_len: u32) -> At {
         match &seen.header {
+            // A length that leaves the slot cannot be an image: to follow it would read another
+            // region.
             Some(header) if header.hashed_len().saturating_add(AREA) <= slot_len => {
                 self.offset = header.body_end();
                 if header.protected_len() > 0 { At::Protected } else { At::Info }
@@ -142,7 +153,7 @@ impl Look {
         }
     }
 
-    /// One step through the TLV areas.
+    /// Makes one step through the TLV areas.
     fn tlvs(&mut self, seen: &mut Seen, bytes: &[u8], kind: HashKind, slot_len: u32) -> Result<At, Error> {
         let head = bytes.first_chunk().copied().ok_or(Error::InvalidTlv)?;
         let area = Info::parse(head);
@@ -157,6 +168,7 @@ impl Look {
                 self.end = self.offset.saturating_add(area.normal()?.into());
                 self.offset = self.offset.wrapping_add(AREA);
                 seen.hash = Err(Error::HashNotFound);
+                // The area may not leave the slot, in which the trailer is still to be read.
                 if self.end > slot_len {
                     return Err(Error::InvalidTlv);
                 }
@@ -169,6 +181,7 @@ impl Look {
                 }
                 self.offset = next;
                 if found.kind == kind.tlv() {
+                    // Two hashes would be two identities: MCUboot refuses such an image too.
                     if seen.hash.is_ok() {
                         return Err(Error::MultipleHashes);
                     }
@@ -177,7 +190,8 @@ impl Look {
                 }
             }
         }
-        // The next entry, or what follows the last one.
+        // The next entry, or the trailer after the last one. A rest that cannot hold an entry is
+        // damage.
         match self.end.checked_sub(self.offset) {
             Some(0) => Ok(At::Magic),
             Some(rest) if rest >= ENTRY => Ok(At::Entry),
@@ -186,6 +200,7 @@ impl Look {
     }
 }
 
+/// Returns the pair with this number.
 pub(super) fn pair(pairs: &[Pair], image: u32) -> Option<&Pair> {
     pairs.get(size(image))
 }

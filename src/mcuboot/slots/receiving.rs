@@ -1,11 +1,12 @@
-//! What is known of an upload: how far it is, and by which key a client finds it again.
+//! The progress of an upload, and the key by which a client resumes it.
 
 use super::access;
-use super::layout::{Geometry, Target};
+use super::layout::Target;
 use crate::bytes::copy;
 use crate::checksum::Crc16;
+use crate::mcuboot::flash::Geometry;
 
-/// The `sha` of an upload, by which a client finds its session again; none if it is empty.
+/// The `sha` of an upload, by which a client resumes its session; empty for none.
 #[derive(Clone, Copy)]
 pub(super) struct Key {
     len: u8,
@@ -15,7 +16,7 @@ pub(super) struct Key {
 impl Key {
     pub(super) const MAX_LEN: usize = 32;
 
-    /// Takes over what is not too long; `None` if it is.
+    /// Copies `sha`; `None` if it is too long.
     pub(super) fn set(&mut self, sha: &[u8]) -> Option<()> {
         copy(sha, self.bytes.get_mut(..sha.len())?);
         self.len = u8::try_from(sha.len()).ok()?;
@@ -26,15 +27,14 @@ impl Key {
         self.bytes.get(..self.len.into()).unwrap_or(&[])
     }
 
-    /// Whether there is one, and it is this.
+    /// Returns true if there is a `sha` and it is this one.
     pub(super) fn is(&self, sha: &[u8]) -> bool {
         self.len > 0 && self.as_bytes() == sha
     }
 }
 
-/// An upload that goes on, or the one that was the last. It stays where it is, in the slots: to
-/// move it from stage to stage of a job takes more code than all of these functions, and stack for
-/// each copy.
+/// The current upload, or the last one. It stays in the slots: to move it from stage to stage of a
+/// job takes more code than all of these functions, and stack for each copy.
 pub(super) struct Receiving {
     pub(super) image: u32,
     pub(super) target: Target,
@@ -42,44 +42,44 @@ pub(super) struct Receiving {
     pub(super) key: Key,
     /// Bytes in flash, whole write units until the last.
     pub(super) written: u32,
-    /// Bytes in the carry: fewer than a write unit between chunks.
+    /// Bytes in the carry; between chunks fewer than a write unit.
     pub(super) carry: u32,
-    /// Up to here the slot is erased.
+    /// The end of the erased part of the slot.
     pub(super) erased: u32,
-    /// Up to here the log knows of it.
+    /// The end of the part that the log has recorded.
     pub(super) logged: u32,
     /// The CRC of the bytes in flash.
     pub(super) crc: Crc16,
 }
 
 impl Receiving {
-    /// None yet.
+    /// No upload yet.
     pub(super) fn new() -> Self {
         let (crc, target) = (Crc16::new(), Target::NONE);
         let key = Key { len: 0, bytes: [0; Key::MAX_LEN] };
         Self { image: 0, target, len: 0, key, written: 0, carry: 0, erased: 0, logged: 0, crc }
     }
 
-    /// A new upload; the tail of the slot is erased before the first chunk is written. `None` if
-    /// the `sha` is too long.
+    /// Begins a new upload; `None` if the `sha` is too long. The caller erases the tail of the slot
+    /// before the first chunk is written.
     pub(super) fn begin(&mut self, image: u32, target: Target, len: u32, sha: &[u8]) -> Option<()> {
         self.recall(image, len, 0, 0);
         self.target = target;
         self.key.set(sha)
     }
 
-    /// An upload that goes on at the end of an erase page, of which the log already knows.
+    /// Continues an upload at the end of an erase page that the log has recorded.
     pub(super) fn recall(&mut self, image: u32, len: u32, off: u32, crc: u16) {
         (self.image, self.len, self.carry, self.crc) = (image, len, 0, Crc16::at(crc));
         (self.written, self.erased, self.logged) = (off, off, off);
     }
 
-    /// The offset that is wanted next.
+    /// Returns the expected offset of the next chunk.
     pub(super) const fn off(&self) -> u32 {
         self.written.wrapping_add(self.carry)
     }
 
-    /// Bytes in flash.
+    /// Returns the bytes in flash.
     pub(super) const fn written(&self) -> u32 {
         self.written
     }
@@ -88,16 +88,18 @@ impl Receiving {
         self.written >= self.len
     }
 
-    /// Tells that the slot is erased from `tail` on.
+    /// Records that the slot is erased from `tail` on.
     pub(super) const fn tail_cleared(&mut self, tail: u32) {
+        // The tail was erased first, so from there on the slot is free to its end.
         if self.erased >= tail {
             self.erased = self.target.region().len;
         }
     }
 
-    /// Moves the bytes of the chunk that fill no write unit into the carry; `rest` is what is not
-    /// taken of it, and how much is moved is returned.
+    /// Moves bytes from the `rest` of the chunk that do not fill a write unit into the carry;
+    /// returns the number moved.
     pub(super) fn gather(&mut self, rest: &[u8], carry: &mut [u8], geometry: &Geometry) -> usize {
+        // Whole units are written from the chunk itself, without a copy.
         if self.carry == 0 && rest.len() >= carry.len() {
             return 0;
         }
@@ -105,13 +107,15 @@ impl Receiving {
         copy(rest, free);
         let moved = rest.len().min(free.len());
         self.carry = self.carry.wrapping_add(u32::try_from(moved).unwrap_or(0));
+        // The last unit of the file: padding with erased bytes leaves the rest of the unit
+        // unchanged.
         if self.off() == self.len {
             free.get_mut(moved..).unwrap_or(&mut []).fill(geometry.erased);
         }
         moved
     }
 
-    /// Bytes in the carry.
+    /// Returns the bytes in the carry.
     pub(super) const fn carried(&self) -> u32 {
         self.carry
     }

@@ -1,4 +1,4 @@
-//! What was seen in a slot.
+//! The last known contents of a slot.
 
 use super::error::Error;
 use crate::mcuboot::Header;
@@ -6,10 +6,10 @@ use crate::mcuboot::digest::Hash;
 use crate::mcuboot::tlv::Entry;
 use crate::mcuboot::trailer::Trailer;
 
-/// The longest read of a look: an entry with the longest hash.
+/// The longest read of a look, in bytes: an entry with the longest hash.
 pub(super) const MAX_READ: usize = Entry::LEN as usize + Hash::MAX_LEN;
 
-/// What was seen in a slot.
+/// The contents of a slot, as last read.
 #[derive(Debug, Clone, Copy)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub(super) struct Seen {
@@ -21,7 +21,7 @@ pub(super) struct Seen {
 impl Seen {
     pub(super) const NOTHING: Self = Self { header: None, hash: Err(Error::NoImage), trailer: Trailer::BLANK };
 
-    /// The hash, or why there is none.
+    /// Returns the hash, or the reason why there is none.
     pub(super) const fn hash(&self) -> Result<&Hash, Error> {
         match &self.hash {
             Ok(hash) => Ok(hash),
@@ -29,7 +29,7 @@ impl Seen {
         }
     }
 
-    /// Header and hash, if the slot has both.
+    /// Returns header and hash, if the slot has both.
     pub(super) fn image(&self) -> Option<(&Header, &Hash)> {
         Some((self.header.as_ref()?, self.hash.as_ref().ok()?))
     }

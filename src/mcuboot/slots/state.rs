@@ -1,13 +1,13 @@
-//! What the slots hold and which of them is booted next: the answer to a state read, and the rules
-//! of a state write.
+//! The state of the slots for a state read, and the rules of a state write.
 
 use super::access::{Access, Kind, size};
-use super::layout::{Geometry, Pair, Slot, up};
+use super::layout::{Pair, Slot, up};
 use super::look;
 use super::seen::Seen;
 use super::{BootMode, Error, Slots};
 use crate::bytes::copy;
 use crate::mcuboot::digest::Digest;
+use crate::mcuboot::flash::Geometry;
 use crate::mcuboot::trailer::{Field, Flag, Layout, Magic, SwapType};
 use crate::mcuboot::{Flags, Version};
 use crate::shown::shown;
@@ -15,23 +15,23 @@ use crate::shown::shown;
 /// A slot with an image, as a state read reports it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct State<'a> {
-    /// The image pair.
+    /// The number of the image pair.
     pub image: u32,
-    /// 0 or 1.
+    /// The slot of the pair, 0 or 1.
     pub slot: u32,
     /// The version in the image header.
     pub version: Version,
     /// The value of the hash TLV: 32, 48 or 64 bytes.
     pub hash: &'a [u8],
-    /// Whether the image can be booted by itself.
+    /// True if the image can be booted by itself.
     pub bootable: bool,
-    /// Whether it is booted next.
+    /// True if the image will be booted next.
     pub pending: bool,
-    /// Whether later boots stay with it.
+    /// True if later boots keep the image.
     pub confirmed: bool,
-    /// Whether it runs now.
+    /// True if the image is running.
     pub active: bool,
-    /// Whether it is booted next and confirmed with that.
+    /// True if the image will be booted next, without a test.
     pub permanent: bool,
 }
 
@@ -49,31 +49,31 @@ shown!(
     it.permanent
 );
 
-/// A slot, as slot info reports it.
+/// A slot, as the slot info command reports it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Info {
-    /// The image pair.
+    /// The number of the image pair.
     pub image: u32,
-    /// 0 or 1.
+    /// The slot of the pair, 0 or 1.
     pub slot: u32,
-    /// Bytes of the slot.
+    /// The length of the slot in bytes.
     pub size: u32,
-    /// The `image` of an upload that goes into this slot; `None` if no upload does.
+    /// The `image` of an upload into this slot; `None` if uploads never go there.
     pub upload_image_id: Option<u32>,
     /// Bytes of the largest file that can be uploaded for this image.
     pub max_image_size: u32,
 }
 
 impl<D: Digest> Slots<'_, D> {
-    /// The slots that held an image when a job of [`Command::List`](super::Command::List) or
-    /// [`Command::SetState`](super::Command::SetState) last looked. By image, primary first; slots
-    /// without a valid header and hash TLV are left out.
+    /// Returns the slots that held an image when a job of [`Command::List`](super::Command::List)
+    /// or [`Command::SetState`](super::Command::SetState) last read them: by image, primary first.
+    /// Slots without a valid header and hash TLV are left out.
     pub fn states(&self) -> impl Iterator<Item = State<'_>> {
         self.numbers().filter_map(|number| self.state(number))
     }
 
-    /// Every slot of the device, by image, primary first. Needs no flash.
+    /// Returns every slot of the device, by image, primary first. It reads no flash.
     pub fn info(&self) -> impl Iterator<Item = Info> {
         self.numbers().filter_map(|number| {
             let (pair, slot) = self.slot(number)?;
@@ -88,17 +88,19 @@ impl<D: Digest> Slots<'_, D> {
         })
     }
 
-    /// The numbers of all slots: image × 2 + slot.
+    /// Returns the numbers of all slots: image × 2 + slot.
     fn numbers(&self) -> core::ops::Range<u32> {
-        // There are at most 2^31 pairs; the last slot of so many is no loss.
+        // There are at most 2^31 pairs; of that many, the last slot is left out.
         0..u32::try_from(self.pairs.len()).unwrap_or(0).saturating_mul(2)
     }
 
+    /// Returns the slot with this number and its pair.
     fn slot(&self, number: u32) -> Option<(&Pair, Slot)> {
         let slot = if number & 1 == 0 { Slot::Primary } else { Slot::Secondary };
         Some((look::pair(self.pairs, number >> 1)?, slot))
     }
 
+    /// Returns the state of the slot with this number, if it holds an image.
     fn state(&self, number: u32) -> Option<State<'_>> {
         let (pair, slot) = self.slot(number)?;
         let (header, hash) = pair.seen(slot).image()?;
@@ -111,13 +113,15 @@ impl<D: Digest> Slots<'_, D> {
             hash: hash.as_bytes(),
             bootable: !header.flags().intersects(Flags::NON_BOOTABLE),
             pending: !active && matches!(next, SwapType::Test | SwapType::Permanent),
+            // An image that runs is confirmed unless it will be reverted; the other one only if it
+            // is the one to go back to.
             confirmed: active != (next == SwapType::Revert),
             active,
             permanent: !active && next == SwapType::Permanent,
         })
     }
 
-    /// What the bootloader does next with a pair.
+    /// Returns the next action of the bootloader for a pair.
     fn next(&self, pair: &Pair) -> SwapType {
         let (running, spare) = (pair.seen(pair.running()), pair.seen(pair.running().other()));
         match self.config.mode {
@@ -127,16 +131,19 @@ impl<D: Digest> Slots<'_, D> {
         }
     }
 
-    /// Whether the spare slot of a pair must not be written.
+    /// Returns true if the spare slot of a pair must not be written.
     pub(super) fn in_use(&self, pair: &Pair, allow_pending: bool) -> bool {
         match (self.config.mode, self.next(pair)) {
+            // Without state writes a slot could not be released again, if a broken upload claimed
+            // it.
             (BootMode::DirectXip | BootMode::RamLoad, _) | (_, SwapType::None) => false,
             (_, SwapType::Test | SwapType::Permanent) => !allow_pending,
+            // The image to go back to: without it a failed test could not be undone.
             (_, SwapType::Revert) => true,
         }
     }
 
-    /// The image with this hash; the first one if there are several.
+    /// Finds the image with this hash; the first one if there are several.
     fn find(&self, hash: &[u8]) -> Option<(u32, Slot)> {
         self.numbers().find_map(|number| {
             let (pair, slot) = self.slot(number)?;
@@ -145,8 +152,8 @@ impl<D: Digest> Slots<'_, D> {
         })
     }
 
-    /// What a state write has to do, after a look at all slots; `None` if everything is as it shall
-    /// be.
+    /// Returns the mark for a state write, after a look at all slots; `None` if the state is
+    /// already as requested.
     pub(super) fn plan(&self, hash: &[u8], confirm: bool) -> Result<Option<Mark>, Error> {
         let (image, slot) = match hash {
             [] => (0, look::pair(self.pairs, 0).ok_or(Error::Unknown)?.running()),
@@ -163,15 +170,19 @@ impl<D: Digest> Slots<'_, D> {
             return Err(Error::ConfirmationDenied);
         }
         let trailer = &pair.seen(slot).trailer;
+        // What the bootloader would do next decides which marks are possible.
         let want = match (active, confirm, self.next(pair)) {
             (true, _, SwapType::None | SwapType::Revert) => match (trailer.magic, trailer.image_ok) {
                 (Magic::Bad, _) | (Magic::Good, Flag::Bad) => return Err(Error::DamagedActiveTrailer),
+                // Without a magic the image was never on test, so it is confirmed as well.
                 (Magic::Unset, _) | (_, Flag::Set) => return Ok(None),
                 (Magic::Good, Flag::Unset) => Want::Confirm,
             },
+            // A field that is not erased cannot be written again: the mark would be invalid.
             (false, _, SwapType::None) if trailer.magic != Magic::Unset || trailer.image_ok != Flag::Unset => {
                 return Err(Error::DamagedTrailer);
             }
+            // A repeat of the same request must succeed, a different one is refused below.
             (false, false, SwapType::None | SwapType::Test) => Want::Test,
             (false, true, SwapType::None | SwapType::Permanent) => Want::Permanent,
             _ => return Err(Error::AlreadyPending),
@@ -180,7 +191,7 @@ impl<D: Digest> Slots<'_, D> {
         Ok(Some(mark).filter(|mark| mark.missing(self.pairs).is_some()))
     }
 
-    /// The bytes to hash before a mark is set, from the start of the slot; `None` if the hash
+    /// Returns address and length of the bytes to hash before a mark is set; `None` if the hash
     /// cannot be checked and that is allowed.
     pub(super) fn to_verify(&self, mark: &Mark) -> Result<Option<(u32, u32)>, Error> {
         let pair = look::pair(self.pairs, mark.image).ok_or(Error::Unknown)?;
@@ -194,8 +205,8 @@ impl<D: Digest> Slots<'_, D> {
     }
 }
 
-/// Whether the bootloader starts the spare slot's image rather than the running one: the higher
-/// version wins, then the lower slot.
+/// Returns true if the bootloader starts the image of the spare slot instead of the running one:
+/// the higher version wins, then the lower slot.
 fn starts_instead(pair: &Pair, spare: &Seen, running: &Seen) -> bool {
     let version = |seen: &Seen| seen.image().map(|(header, _)| header.version().release());
     match (version(spare), version(running)) {
@@ -212,16 +223,20 @@ pub(super) struct Mark {
     want: Want,
 }
 
+/// The kind of mark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Want {
+    /// Boot the spare slot once, for a test.
     Test,
+    /// Boot the spare slot from now on.
     Permanent,
+    /// Keep the running image.
     Confirm,
 }
 
 impl Mark {
-    /// The next field to write. The order is MCUboot's: a cut between two leaves a mark that is
-    /// valid or none.
+    /// Returns the next field to write. The order is MCUboot's: a power cut between two fields
+    /// leaves a valid mark or none.
     fn missing(&self, pairs: &[Pair]) -> Option<Field> {
         let trailer = &look::pair(pairs, self.image)?.seen(self.slot).trailer;
         let magic = (trailer.magic == Magic::Unset).then_some(Field::Magic);
@@ -234,13 +249,13 @@ impl Mark {
         }
     }
 
-    /// The next write, whose bytes are put into `work`; nothing when the mark is complete.
+    /// Returns the next write, whose bytes it puts into `work`; nothing when the mark is complete.
     pub(super) fn access(&self, pairs: &[Pair], layout: Layout, geometry: &Geometry, work: &mut [u8]) -> Access {
         let (Some(field), Some(pair)) = (self.missing(pairs), look::pair(pairs, self.image)) else {
             return Access::NOTHING;
         };
-        // The write units that the field lies in: the magic at their end, anything else at their
-        // start.
+        // The field may be shorter than its write units: the magic is at their end, other fields
+        // are at their start.
         let (magic, other);
         let bytes: &[u8] = match field {
             Field::Magic => {
@@ -261,7 +276,7 @@ impl Mark {
         Access::change(Kind::Work, pair.field(self.slot, field, layout, geometry.write), len)
     }
 
-    /// The write was done.
+    /// Records a completed write.
     pub(super) fn done(&self, pairs: &mut [Pair]) {
         let field = self.missing(pairs);
         let pair = pairs.get_mut(size(self.image));

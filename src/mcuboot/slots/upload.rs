@@ -1,22 +1,23 @@
-//! An upload: what was received, what is in flash, what comes next.
+//! The progress of an upload: bytes received, bytes in flash, next flash operation.
 //!
 //! ```text
 //!   slot   0 ──── written ────────── erased ─────────────── tail ────────────── end
-//!          │ in flash │ erased, free   │ old contents         │ erased from the start (trailer)
-//!                     └ carry: bytes received that do not fill a write unit yet (in the scratch slice)
+//!          │ in flash │ erased, free   │ old contents         │ erased first (trailer)
+//!                     └ carry: received bytes that do not fill a write unit yet (in scratch)
 //! ```
 //!
-//! `written` and `erased` move in turns: when they meet, the next page is erased, and just before
-//! that the finished one is entered in the checkpoint log.
+//! `written` and `erased` move in turns: when they meet, the finished page is recorded in the
+//! checkpoint log, then the next one is erased.
 
 use super::access::{Access, Kind};
 use super::checkpoint::Log;
 use super::chunk::Chunk;
-use super::layout::{Geometry, down, record_len};
+use super::layout::{down, record_len};
 use super::receiving::Receiving;
+use crate::mcuboot::flash::Geometry;
 
-/// A chunk of an upload, as small as it can be here: slots have fewer than 2^32 - 1 bytes, so that
-/// larger numbers are as good as that one.
+/// A chunk of an upload with 32-bit numbers: slots have fewer than 2^32 - 1 bytes, so larger
+/// numbers can become that one.
 #[derive(Clone, Copy)]
 pub(super) struct Piece<'c> {
     pub(super) image: u32,
@@ -34,42 +35,51 @@ impl<'c> Piece<'c> {
         Self { image: small(image), len: len.map(small), off: small(off), data, sha: sha.unwrap_or(&[]), upgrade }
     }
 
-    /// Where in the file the chunk ends.
+    /// Returns the end of the chunk in the file.
     pub(super) fn end(&self) -> Option<u32> {
         self.off.checked_add(u32::try_from(self.data.len()).ok()?)
     }
 }
 
-/// The upload session of a device. There is one: the next first chunk takes it over.
+/// The upload session of a device. There is one: the next first chunk replaces it. A flash error in
+/// an upload leads from each to `Idle`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Session {
-    /// No upload since the start, an erase or an error; or a job works on it, and puts the session
-    /// back at its end.
+    /// No upload since the start, an erase or an error; or a job is writing, and restores the
+    /// session at its end. Exits: a written chunk, to `Receiving`, or to `Complete` for the last
+    /// one; a checkpoint that is still valid, to `Receiving`; a slot that already holds the file,
+    /// to `Complete`.
     Idle,
-    /// An upload goes on at [`Receiving::off`].
+    /// An upload continues at [`Receiving::off`]. Exits: flash work of a chunk, another upload, an
+    /// erase or a mark of its slot, to `Idle`.
     Receiving,
-    /// The last byte has arrived. A repeat of the chunk that held it is answered as it was.
+    /// The last byte has arrived; a repeat of its chunk gets the same response. Exits: another
+    /// upload or an erase, to `Idle`.
     Complete { matched: Option<bool> },
 }
 
-/// With the log, which knows of an upload and nothing of these steps.
+/// The steps of an upload that also use the checkpoint log.
 impl Receiving {
-    /// What has to be done next for the `rest` of the chunk; nothing when all of it is in flash or
-    /// in the carry. With a log, the finished page is entered there before the next one is erased;
-    /// its record is put into `work`.
+    /// Returns the next access for the `rest` of the chunk; nothing when all of it is in flash or
+    /// in the carry. With a log, the finished page is recorded there before the next one is erased;
+    /// the record is put into `work`.
     pub(super) fn access(&self, rest: usize, log: Option<&Log>, geometry: &Geometry, work: &mut [u8]) -> Access {
         let rest = down(u32::try_from(rest).unwrap_or(0), geometry.write);
         let (kind, len) = if self.carry == geometry.write || (self.carry > 0 && self.off() == self.len) {
             (Kind::Carry, geometry.write)
+        // Not while the carry has bytes: they come first in the file.
         } else if self.carry == 0 && rest > 0 {
             (Kind::Chunk, rest.min(self.erased.wrapping_sub(self.written)))
         } else {
             return Access::NOTHING;
         };
         let mut place = self.target.at(self.written);
+        // The place is erased; otherwise the next page is erased first.
         if self.written < self.erased {
             return Access::change(kind, place, len);
         }
+        // The record comes before the erase: after a power cut in between, the page it speaks of is
+        // whole.
         let mut kind = Kind::Erase;
         if let Some(log) = log.filter(|_| self.logged < self.written) {
             place = log.next.place();
@@ -82,7 +92,7 @@ impl Receiving {
         Access::change(kind, place, geometry.erase)
     }
 
-    /// What [`access`](Self::access) has asked for was done; `bytes` are what was written.
+    /// Records the completed [`access`](Self::access); `bytes` are those that were written.
     pub(super) fn done(&mut self, kind: Kind, bytes: &[u8], log: &mut Log, tail: u32, geometry: &Geometry) {
         match kind {
             Kind::EraseLog => log.next.erased(),

@@ -4,7 +4,7 @@ use crate::Place;
 use crate::device::{Nor, get, put};
 use anysmp::cbor::{Bytes, Text};
 use anysmp::mcuboot::digest::Digest;
-use anysmp::mcuboot::slots::{Config, Geometry, Pair, Region, Slots, scratch_len};
+use anysmp::mcuboot::slots::{Config, Pair, Region, Slots, scratch_len};
 use anysmp::smp::image::Commands as _;
 use anysmp::smp::server::{After, Answer, Handler, Incoming, Reply};
 use anysmp::smp::{Empty, Error, Group, Op, error, image, os, zephyr};
@@ -213,7 +213,7 @@ pub unsafe fn slots<D: Digest>(digest: D) -> Slots<'static, D> {
     let pairs = [Pair::new(Region::new(0x8000, 0x8000), Region::new(0x1_0000, 0x8000))];
     // SAFETY: as promised.
     let (pairs, scratch) = unsafe { (DEVICE_PAIRS.put(pairs), DEVICE_SCRATCH.put([0; scratch_len(4, 4)])) };
-    let config = Config::new(Geometry::of(&Nor));
+    let config = Config::new(anysmp::mcuboot::flash::geometry(&Nor));
     let Ok(slots) = Slots::new(config, pairs, scratch, digest) else { loop {} };
     slots
 }

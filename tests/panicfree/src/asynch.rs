@@ -16,8 +16,8 @@ use anysmp::framing::console::Console;
 use anysmp::framing::lrc::Lrc;
 use anysmp::framing::packet::Packet;
 use anysmp::line::{Buffers, Caller};
-use anysmp::mcuboot::flash_async;
-use anysmp::mcuboot::slots::{Command, Geometry};
+use anysmp::mcuboot::flash;
+use anysmp::mcuboot::slots::Command;
 use anysmp::port::{Clock, Clocked, Join, Ticking, Timed};
 use anysmp::routine::Routine;
 use anysmp::s3mp::master::Status;
@@ -48,8 +48,8 @@ pub const ALL: &[Operation] = &[
     },
     |_, room| {
         with_slots(room, |slots, flash| {
-            drop_in_box(Geometry::of_async(flash));
-            wait(async { drop_in_box(flash_async::run(slots.begin(Command::List), flash).await.finish()) });
+            drop_in_box(flash::asynch::geometry(flash));
+            wait(async { drop_in_box(flash::asynch::run(slots.begin(Command::List), flash).await.finish()) });
         });
     },
 ];

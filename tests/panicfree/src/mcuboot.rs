@@ -128,7 +128,7 @@ pub fn with_slots(room: &mut [u8], work: impl FnOnce(&mut Slots<'_, Sha256>, &mu
     };
     let mut pairs = [pair(), pair()];
     let mut flash = Flash;
-    let config = black_box(Config::new(Geometry::of(&flash).with_erased(black_box(0xFF))));
+    let config = black_box(Config::new(flash::geometry(&flash).with_erased(black_box(0xFF))));
     if let Ok(mut slots) = Slots::new(config, &mut pairs, room, Sha256::new()) {
         work(&mut slots, &mut flash);
     }

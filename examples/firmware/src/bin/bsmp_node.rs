@@ -1,7 +1,8 @@
-//! A BSMP node on RS-485, UART0: a power supply with three variables, a waveform in RAM and three functions.
+//! A BSMP node on RS-485, UART0: a power supply with three variables, a waveform in RAM and three
+//! functions.
 //!
-//! A packet ends with silence, so this image has a finer tick than the others. All memory is the caller's: 248 bytes of
-//! buffers, the node and its waveform.
+//! A packet ends with silence, so this image has a finer tick than the others. All memory is the
+//! caller's: buffers, the node and its waveform.
 #![no_std]
 #![no_main]
 
@@ -21,19 +22,20 @@ use firmware::info;
 use firmware::uart::BAUD;
 use heapless::Vec;
 
-/// Who we are on the bus.
+/// The address of the node on the bus.
 const NODE: u8 = 5;
-/// The silence that ends a packet: two characters, 174 µs. One tick is a little more, and no byte comes in all of it.
+/// The silence that ends a packet: two characters, 174 µs. One tick is a little more, and no byte
+/// comes in all of it.
 const GAP: Duration = gap(BAUD);
 const TICK: Duration = Duration::from_micros(200);
 
-/// Bytes of a block of the waveform, and how many there are.
+/// Bytes of a block of the waveform, and the number of blocks.
 const BLOCK: usize = 64;
 const BLOCKS: usize = 16;
 /// The largest packet: address, header, curve, block number, block, checksum.
 const PACKET: usize = 1 + 3 + 1 + 2 + BLOCK + 1;
 
-/// What the master sees, by id. Currents are in mA, little endian.
+/// The variables by id. Currents are in mA, little-endian.
 static TABLE: Table<'_> = match Table::new(
     &[
         Variable::read_only(1), // status: 1 is on
@@ -44,7 +46,7 @@ static TABLE: Table<'_> = match Table::new(
     &[
         Function { input: 0, output: 0 }, // on
         Function { input: 0, output: 0 }, // off
-        Function { input: 4, output: 4 }, // takes a set-point, returns the former one
+        Function { input: 4, output: 4 }, // accepts a set-point, returns the previous one
     ],
 ) {
     Ok(table) => table,
@@ -62,7 +64,7 @@ struct Supply {
     digest: Digest,
 }
 
-/// A set-point that the supply can do.
+/// Limits a set-point to the range of the supply.
 fn setpoint(value: &[u8]) -> Option<i32> {
     value.try_into().ok().map(i32::from_le_bytes).filter(|value| (-LIMIT..=LIMIT).contains(value))
 }
@@ -85,7 +87,7 @@ impl Entities for Supply {
         self.setpoint = setpoint(value).unwrap_or(self.setpoint);
     }
 
-    /// The current comes closer to the set-point with every look at it.
+    /// Moves the current closer to the set-point with every read.
     fn sample(&mut self, _: &Members) {
         let target = if self.on { self.setpoint } else { 0 };
         self.current += (target - self.current) / 2;
@@ -134,14 +136,14 @@ fn main() -> ! {
     let node = Address::node(NODE).and_then(|address| Node::new(Server::new(&TABLE, supply), address));
     let Some(mut node) = node else { firmware::exit(false) };
 
-    // `out` holds the checksum, too.
+    // `out` holds the checksum too.
     let (mut message, mut chunk, mut out, mut tx) = ([0; PACKET], [0; 32], [0; PACKET], [0; PACKET - 1]);
     let framing = Packet::new(&mut message, GAP).with_echo(Echo::Node);
     let Ok(mut link) = Link::new(uart0, framing, Buffers::parts(&mut chunk, &mut tx, &mut out)) else {
         firmware::exit(false)
     };
     loop {
-        // An overrun costs a packet; the link goes on.
+        // An overrun costs a packet; the link continues.
         if link.serve(&mut node).is_err() {
             info!("port failed {=u32} times", link.counters().failures);
         }

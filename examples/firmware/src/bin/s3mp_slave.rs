@@ -1,6 +1,6 @@
 //! An S3MP slave on UART0: a greenhouse with a thermometer, a heater and a label.
 //!
-//! The temperature moves by itself, so a master that subscribes to it hears of it.
+//! The temperature changes by itself, so a master that subscribes to it receives pushes.
 #![no_std]
 #![no_main]
 
@@ -18,7 +18,7 @@ use heapless::String;
 
 /// The longest message.
 const MESSAGE: usize = 64;
-/// How often the air moves, in ticks.
+/// The ticks between two changes of the temperature.
 const BREATH: u32 = 25;
 
 const TEMPERATURE: Address = Address(1);
@@ -26,11 +26,11 @@ const HEATER: Address = Address(2);
 const LABEL: Address = Address(3);
 
 struct Greenhouse {
-    /// In tenths of a degree Celsius.
+    /// The temperature in tenths of a degree Celsius.
     temperature: Watched<i32>,
     heater: Watched<bool>,
     label: Watched<String<16>>,
-    /// How often the board has started, which tells this start from others.
+    /// The number of starts of the board, so that a master can recognise a restart.
     starts: u32,
     debug: Option<&'static str>,
 }
@@ -52,7 +52,7 @@ impl Greenhouse {
         self.debug = Some(if on { "heater on" } else { "heater off" });
     }
 
-    /// A tenth of the way to where the temperature goes, but at least one step.
+    /// Moves the temperature a tenth of the way to its target, at least one step.
     fn breathe(&mut self) {
         let (now, goal) = (self.temperature.value(), if self.heater.value() { 300 } else { 180 });
         self.temperature.set(now + (goal - now) / 10 + (goal - now).signum());
@@ -128,7 +128,7 @@ fn count(store: &mut Store<'_>) -> u32 {
     let mut starts = [0; 4];
     let _ = store.get(NAME, &mut starts);
     let starts = u32::from_le_bytes(starts).wrapping_add(1);
-    // A flash that fails leaves the master without a way to know this start.
+    // If the flash fails, the master cannot recognise this start.
     let _ = store.set(NAME, &starts.to_le_bytes()).and_then(|()| store.save(None));
     starts
 }
@@ -150,7 +150,7 @@ fn main() -> ! {
         match link.serve(&mut slave) {
             Ok(After::Restart) => firmware::reset(),
             Ok(After::Nothing) => {}
-            // An overrun costs a message; the link goes on.
+            // An overrun costs a message; the link continues.
             Err(_) => {
                 info!("port failed {=u32} times", link.counters().failures);
             }

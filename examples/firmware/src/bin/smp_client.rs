@@ -1,9 +1,9 @@
-//! A board that upgrades another board: the new image lies in its own secondary slot, the other board's SMP server is at the
-//! port [`Board::peer`], over the console framing.
+//! A board that upgrades another board: the new image is in its own secondary slot, the SMP server
+//! of the other board is at the port [`Board::peer`], over the console framing.
 //!
-//! It is read from flash piece by piece, as it is sent; no copy of it is in RAM, which holds four small buffers on the stack
-//! and the queues of the UARTs. The exit status of the emulator says whether the other board runs the image, the last line
-//! what came of it.
+//! The image is read from flash piece by piece as it is sent, without a copy in RAM: there are four
+//! small buffers on the stack and the queues of the UARTs. The exit status of the emulator is
+//! success if the other board runs the image; the last line is the outcome.
 #![no_std]
 #![no_main]
 
@@ -21,11 +21,11 @@ use embedded_storage::nor_flash::NorFlash;
 use firmware::board::{Board, SECONDARY};
 use firmware::{clock, exit, info, say};
 
-/// Requests of up to 256 bytes; answers of up to 380, as the list of two images with hashes.
+/// Requests of up to 256 bytes; responses of up to 380, such as the list of two images with hashes.
 const TX: usize = 256;
 const MESSAGE: usize = 384;
 
-/// A region of a flash, as something to be sent.
+/// A region of a flash, as the source of an upload.
 struct Stored<F> {
     flash: F,
     region: Region,
@@ -57,10 +57,11 @@ fn main() -> ! {
     info!("to version {}", upgrade.file().version());
 
     let (mut message, mut chunk, mut tx, mut out) = ([0; MESSAGE], [0; 32], [0; TX], [0; 128]);
-    // What is not answered by then was damaged on the way; where a device needs longer, the routine knows.
+    // A request without a response by then was damaged on the way; the routine waits longer where a
+    // device needs it.
     let mut client = Client::new(0).with_timeout(Duration::from_secs(1));
     let report = loop {
-        // A new link after each reset of the other board: what it has half received is of no use.
+        // A new link after each reset of the other board: half a message from before is useless.
         let framing = Console::new(&mut message);
         let buffers = Buffers::parts(&mut chunk, &mut tx, &mut out);
         let Ok(mut link) = Link::new(&mut port, framing, buffers) else { exit(false) };
@@ -74,11 +75,11 @@ fn main() -> ! {
         match ended {
             Ok(Ended::Done(report)) => break report,
             Ok(Ended::Reopen) => {}
-            // An overrun costs a message, which the routine asks for again.
+            // An overrun costs a message, which the routine requests again.
             Err(_) => {
                 info!("port failed");
             }
-            // Nobody breaks off.
+            // No caller stops the routine.
             Ok(Ended::Stopped) => exit(false),
         }
     };

@@ -1,7 +1,8 @@
-//! An SMP server: OS, images in two slots, statistics, settings, shell, enumeration and a group of its own, over the
-//! console framing on UART0.
+//! An SMP server: OS, images in two slots, statistics, settings, shell, enumeration and a vendor
+//! group, over the console framing on UART0.
 //!
-//! Features: `defmt` logs to a channel of its own; `text` logs plain text to the same UART, between the frames.
+//! Features: `defmt` logs to a separate channel; `text` logs plain text to the same UART, between
+//! the frames.
 #![no_std]
 #![no_main]
 
@@ -9,7 +10,8 @@ use anysmp::blocking::Link;
 use anysmp::framing::console::Console;
 use anysmp::line::Buffers;
 use anysmp::mcuboot::digest::Sha256;
-use anysmp::mcuboot::slots::{Config, Geometry, Pair, Slots, scratch_len};
+use anysmp::mcuboot::flash;
+use anysmp::mcuboot::slots::{Config, Pair, Slots, scratch_len};
 use anysmp::smp::server::{After, AllowAll, Answers, Server};
 use embedded_storage::nor_flash::{NorFlash as _, ReadNorFlash as _};
 use firmware::board::{self, Board, CHECKPOINT, Flash, PRIMARY, SECONDARY};
@@ -21,7 +23,7 @@ use firmware::{clock, info};
 
 /// The framing's buffer: messages of up to 508 bytes.
 const BUFFER: usize = 512;
-/// What the slots work in: more makes fewer and longer flash operations.
+/// Scratch memory of the slots: more makes fewer and longer flash operations.
 const SCRATCH: usize = scratch_len(Flash::READ_SIZE, Flash::WRITE_SIZE) + 256;
 
 #[cortex_m_rt::entry]
@@ -38,12 +40,13 @@ fn main() -> ! {
     let _ = (start, version);
 
     let (mut pairs, mut scratch) = ([Pair::new(PRIMARY, SECONDARY)], [0; SCRATCH]);
-    let config = Config { align: boot::ALIGN, checkpoint: Some(CHECKPOINT), ..Config::new(Geometry::of(&flash)) };
+    let config = Config { align: boot::ALIGN, checkpoint: Some(CHECKPOINT), ..Config::new(flash::geometry(&flash)) };
     let Ok(slots) = Slots::new(config, &mut pairs, &mut scratch, Sha256::new()) else { firmware::exit(false) };
     let values = Values::new(&mut flash);
     let device = Device { os: Os::new(), slots, flash, values, lamp: Lamp::default(), link: Default::default() };
 
-    // An answer has to fit the client's buffer as a request fits ours. Answers that may be asked for again are kept.
+    // A response must fit the client's buffer as a request fits ours. Responses that may be
+    // requested again are kept.
     let (mut message, mut chunk, mut out) = ([0; BUFFER], [0; 64], [0; 128]);
     let (mut tx, mut memory) = ([0; BUFFER - 4], [0; Answers::memory_len(1, 32)]);
     let server = Server::new(device, AllowAll).with_parameters(board::REQUESTS, BUFFER as u32);
@@ -59,7 +62,7 @@ fn main() -> ! {
                 firmware::reset();
             }
             Ok(After::Nothing) => {}
-            // An overrun costs a request, which the client repeats; the link goes on.
+            // An overrun costs a request, which the client repeats; the link continues.
             Err(_) => {
                 info!("port failed {=u32} times", link.counters().failures);
             }
@@ -69,7 +72,7 @@ fn main() -> ! {
         if reported != link.counters().received {
             use embedded_io::Write as _;
             reported = link.counters().received;
-            // Text that is lost is no harm.
+            // Lost text does no harm.
             let _ = writeln!(link.port(), "[{}] {start}: {reported} requests\r", clock::uptime_ms());
         }
     }

@@ -1,5 +1,6 @@
-//! The SMP server once more, as a task of an executor: while the flash is at work, the port goes on receiving and other tasks
-//! run. A client that sends its requests two at a time keeps both busy; the statistics set `flash` tells how much.
+//! The SMP server as a task of an executor: while the flash is busy, the port continues to receive
+//! and other tasks run. A client that sends two requests at a time keeps both busy; the statistics
+//! set `flash` shows how much.
 #![no_std]
 #![no_main]
 
@@ -9,8 +10,8 @@ use anysmp::asynch::Link;
 use anysmp::framing::console::Console;
 use anysmp::line::Buffers;
 use anysmp::mcuboot::digest::Sha256;
-use anysmp::mcuboot::flash_async;
-use anysmp::mcuboot::slots::{Config, Geometry, Pair, Slots, scratch_len};
+use anysmp::mcuboot::flash;
+use anysmp::mcuboot::slots::{Config, Pair, Slots, scratch_len};
 use anysmp::smp::server::{After, AllowAll, Answer, Answers, AsyncHandler, Handler as _, Incoming, Reply, Server};
 use anysmp::smp::stat::{self, Set};
 use anysmp::smp::{Group, image};
@@ -23,18 +24,19 @@ use firmware::settings::Values;
 use firmware::vendor::Lamp;
 use firmware::{executor, info};
 
-/// The framing's buffer: messages of up to 368 bytes, each of which takes four lines of up to 127 bytes.
+/// The framing's buffer: messages of up to 368 bytes, each of which takes four lines of up to 127
+/// bytes.
 const BUFFER: usize = 372;
 const ENCODED: usize = 4 * 127;
-/// Requests that may wait: one in the framing, the others in the queue of the port.
+/// The number of requests that may wait: one in the framing, the others in the queue of the port.
 const BUFFERS: u32 = 1 + (board::RX / ENCODED) as u32;
-/// What the slots work in.
+/// Scratch memory of the slots.
 const SCRATCH: usize = scratch_len(Flash::READ_SIZE, Flash::WRITE_SIZE) + 256;
 
-/// How often the other task has run.
+/// The number of runs of the other task.
 static BEATS: AtomicU32 = AtomicU32::new(0);
 
-/// What else a board does: here it counts ticks.
+/// The other work of the board: it counts ticks.
 #[embassy_executor::task]
 async fn heartbeat() {
     loop {
@@ -43,7 +45,7 @@ async fn heartbeat() {
     }
 }
 
-/// The device, whose flash takes its time.
+/// The device with a slow flash.
 struct Patient<'s> {
     device: Device<'s>,
     work: Work,
@@ -55,7 +57,7 @@ impl AsyncHandler for Patient<'_> {
         match incoming.group() {
             Group::IMAGE => {
                 let job = image::begin(&mut device.slots, incoming);
-                flash_async::run(job, &mut SlowFlash { flash: &mut device.flash, work }).await.finish(reply)
+                flash::asynch::run(job, &mut SlowFlash { flash: &mut device.flash, work }).await.finish(reply)
             }
             Group::STATISTICS => {
                 let Work { erases, writes, received } = *work;
@@ -77,7 +79,7 @@ async fn serve(board: Board) {
     let _ = version;
 
     let (mut pairs, mut scratch) = ([Pair::new(PRIMARY, SECONDARY)], [0; SCRATCH]);
-    let config = Config { align: boot::ALIGN, checkpoint: Some(CHECKPOINT), ..Config::new(Geometry::of(&flash)) };
+    let config = Config { align: boot::ALIGN, checkpoint: Some(CHECKPOINT), ..Config::new(flash::geometry(&flash)) };
     let Ok(slots) = Slots::new(config, &mut pairs, &mut scratch, Sha256::new()) else { firmware::exit(false) };
     let values = Values::new(&mut flash);
     let device = Device { os: Os::new(), slots, flash, values, lamp: Lamp::default(), link: Default::default() };
@@ -95,7 +97,7 @@ async fn serve(board: Board) {
                 firmware::reset();
             }
             Ok(After::Nothing) => {}
-            // An overrun costs a request, which the client repeats; the link goes on.
+            // An overrun costs a request, which the client repeats; the link continues.
             Err(_) => {
                 info!("port failed {=u32} times", link.counters().failures);
             }

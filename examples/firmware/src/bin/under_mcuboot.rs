@@ -1,8 +1,9 @@
-//! The least firmware that can be upgraded under a real MCUboot: OS commands, and images in two slots.
+//! The smallest firmware that can be upgraded under a real MCUboot: OS commands, and images in two
+//! slots.
 //!
-//! MCUboot is built for RAM loading: it copies the image with the highest version to RAM and starts it there. So nothing
-//! here confirms anything, and the slot that is free is the one that MCUboot did not start from. Built with
-//! `--features mcuboot`, wrapped by `smp image make --load-addr 0x20240000`.
+//! MCUboot is built for RAM loading: it copies the image with the highest version to RAM and starts
+//! it there. So there is no confirmation, and the free slot is the one that MCUboot did not start
+//! from. Build with `--features mcuboot`, wrap with `smp image make --load-addr 0x20240000`.
 #![no_std]
 #![no_main]
 
@@ -12,7 +13,8 @@ use anysmp::blocking::Link;
 use anysmp::framing::console::Console;
 use anysmp::line::Buffers;
 use anysmp::mcuboot::digest::Sha256;
-use anysmp::mcuboot::slots::{BootMode, Config, Geometry, Pair, Slots, scratch_len};
+use anysmp::mcuboot::flash;
+use anysmp::mcuboot::slots::{BootMode, Config, Pair, Slots, scratch_len};
 use anysmp::smp::server::{After, AllowAll, Answers, Incoming, Reply, Server};
 use anysmp::smp::{Empty, Error, Group, error, image, os};
 use embedded_storage::nor_flash::{NorFlash as _, ReadNorFlash as _};
@@ -22,16 +24,16 @@ use heapless::String;
 
 /// The framing's buffer: messages of up to 1020 bytes.
 const BUFFER: usize = 1024;
-/// What the slots work in: more makes fewer and longer flash operations.
+/// Scratch memory of the slots: more makes fewer and longer flash operations.
 const SCRATCH: usize = scratch_len(Flash::READ_SIZE, Flash::WRITE_SIZE) + 256;
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
     let Some(Board { uart0, mut flash, .. }) = Board::take() else { firmware::exit(false) };
-    // To guess wrong would be to overwrite the only good image: without an answer there are no uploads.
+    // A wrong guess would overwrite the only good image: without an answer there are no uploads.
     let Some(running) = handover::running_slot() else { firmware::exit(false) };
     let (mut pairs, mut scratch) = ([Pair::new(PRIMARY, SECONDARY).running_from(running)], [0; SCRATCH]);
-    let config = Config { mode: BootMode::RamLoad, ..Config::new(Geometry::of(&flash)) };
+    let config = Config { mode: BootMode::RamLoad, ..Config::new(flash::geometry(&flash)) };
     let Ok(mut slots) = Slots::new(config, &mut pairs, &mut scratch, Sha256::new()) else { firmware::exit(false) };
 
     let mut os = Os::default();
@@ -46,7 +48,7 @@ fn main() -> ! {
     let buffers = Buffers::parts(&mut chunk, &mut tx, &mut out);
     let Ok(mut link) = Link::new(uart0, Console::new(&mut message), buffers) else { firmware::exit(false) };
     loop {
-        // An overrun costs a request, which the client repeats; the link goes on.
+        // An overrun costs a request, which the client repeats; the link continues.
         if let Ok(After::Reset { mode, .. }) = link.serve(&mut server) {
             handover::set_boot_mode(mode);
             clock::sleep(10);
@@ -58,7 +60,7 @@ fn main() -> ! {
 /// The OS group.
 #[derive(Default)]
 struct Os {
-    /// The text that an answer lends.
+    /// The text that a response borrows.
     text: String<64>,
 }
 
@@ -67,7 +69,7 @@ impl os::Commands for Os {
         Ok(Empty {})
     }
 
-    /// Name, version and board, whatever is asked for.
+    /// Returns name, version and board for every format.
     fn info<'r>(&'r mut self, _: os::Info<'r>) -> Result<os::InfoResponse<'r>, Error> {
         let version = handover::version().ok_or(Error::UNKNOWN)?;
         self.text.clear();

@@ -13,15 +13,16 @@ use embedded_storage::nor_flash::{
 use crate::clock;
 use crate::uart::{BAUD, Hardware, Queues, Shared, Uart};
 
-/// What `info` tells.
+/// The name for the command `info`.
 pub const NAME: &str = "microbit";
 pub const MACHINE: &str = "armv6-m";
 
-/// Bytes that the UART holds until they are read, and until they are sent.
+/// Bytes of the queues of the UART, to read and to send.
 pub const RX: usize = 256;
 pub const TX: usize = 128;
-/// Requests that may be on their way: the UART's queue has no room for a second one. Nor may a byte come while the flash is
-/// erased or written, as the core stands still: up to 22 ms for a page, on a real chip.
+/// The number of requests in flight: the queue of the UART has no room for a second one. Nor may a
+/// byte arrive while the flash is erased or written, because the core stops: up to 22 ms for a page
+/// on a real chip.
 pub const REQUESTS: u32 = 1;
 
 /// The slots, by offset into the upper part of the flash.
@@ -29,14 +30,14 @@ pub const PRIMARY: Region = Region::new(0, 0xF000);
 pub const SECONDARY: Region = Region::new(0xF000, 0xF000);
 /// Two erase pages for settings.
 pub const SETTINGS: Region = Region::new(0x1_E000, 0x800);
-/// Where an upload goes on after a restart.
+/// The checkpoints of uploads.
 pub const CHECKPOINT: Region = Region::new(0x1_E800, 0x800);
 
 /// The board's parts, as an image uses them.
 pub struct Board {
-    /// SMP.
+    /// The port for SMP.
     pub uart0: Port,
-    /// Slots and settings.
+    /// The flash with slots and settings.
     pub flash: Flash,
 }
 
@@ -44,15 +45,15 @@ pub struct Board {
 pub type Port = Uart<Nrf51, RX, TX>;
 
 impl Board {
-    /// Sets up clock, port and interrupts. `None` but the first time.
+    /// Sets up clock, port and interrupts. Returns `None` after the first call.
     pub fn take() -> Option<Self> {
         Self::with_tick(clock::TICK)
     }
 
-    /// The same with another tick, up to 100 ms.
+    /// Sets up the board with another tick, up to 100 ms.
     pub fn with_tick(tick: Duration) -> Option<Self> {
         cortex_m::Peripherals::take()?;
-        // TIMER0 at 1 MHz, started anew at every tick: this chip's core has no SysTick.
+        // TIMER0 at 1 MHz, restarted at every tick: the core of this chip has no SysTick.
         for (register, value) in [
             (0x508, 3),                  // BITMODE: 32 bits
             (0x510, 4),                  // PRESCALER: 16 MHz / 2^4
@@ -64,7 +65,7 @@ impl Board {
         ] {
             set(TIMER + register, value);
         }
-        // The pins have to be set up as well: an output that idles high, and an input that is connected.
+        // The pins must be set up too: an output that idles high, and a connected input.
         set(GPIO + OUTSET, 1 << TXD_PIN);
         set(GPIO + PIN_CNF + 4 * TXD_PIN as usize, 0b01);
         set(GPIO + PIN_CNF + 4 * RXD_PIN as usize, 0b00);
@@ -83,7 +84,7 @@ impl Board {
 }
 
 impl Board {
-    /// The port to another board, the only one that there is, and the flash.
+    /// Returns the port to another board (the only port) and the flash.
     pub fn peer(self) -> (Port, Flash) {
         (self.uart0, self.flash)
     }
@@ -94,7 +95,7 @@ const TIMER: usize = 0x4000_8000;
 const NVMC: usize = 0x4001_E000;
 const GPIO: usize = 0x5000_0000;
 
-// Registers of the pins, and which are wired to the board's USB bridge.
+// Registers of the pins, and the pins that are wired to the USB bridge of the board.
 const OUTSET: usize = 0x508;
 const PIN_CNF: usize = 0x700;
 const TXD_PIN: u32 = 24;
@@ -130,12 +131,12 @@ fn set(address: usize, value: u32) {
 #[derive(Clone, Copy)]
 pub struct Nrf51;
 
-/// Queues, and whether a byte is on its way out.
+/// The queues, and the state of the transmitter.
 static QUEUES: Shared<RX, TX> = Mutex::new(RefCell::new(Queues::new()));
 static SENDING: Mutex<core::cell::Cell<bool>> = Mutex::new(core::cell::Cell::new(false));
 
 impl Nrf51 {
-    /// Sends the next byte; for when none is on its way.
+    /// Sends the next byte, if none is being sent.
     fn next(self, cs: CriticalSection<'_>) {
         let byte = QUEUES.borrow_ref_mut(cs).next();
         SENDING.borrow(cs).set(byte.is_some());
@@ -157,7 +158,8 @@ impl Hardware<RX, TX> for Nrf51 {
     }
 
     fn receive(&self, _: CriticalSection<'_>) {
-        // Setting a bit that is set changes nothing; an event that waits raises the interrupt at once.
+        // Setting a bit that is set changes nothing; a pending event raises the interrupt
+        // immediately.
         set(UART + INTENSET, RXDRDY_BIT);
     }
 }
@@ -165,11 +167,12 @@ impl Hardware<RX, TX> for Nrf51 {
 #[unsafe(no_mangle)]
 extern "C" fn UART0() {
     critical_section::with(|cs| {
-        // One byte for each event, as the reference manual has it: reading RXD moves the chip's own queue on.
+        // One byte for each event, as in the reference manual: a read of RXD advances the queue of
+        // the chip.
         while get(UART + RXDRDY) != 0 {
             let mut queues = QUEUES.borrow_ref_mut(cs);
             if queues.rx.is_full() {
-                // The sender has to wait, as it would for RTS.
+                // The sender has to wait, as with RTS.
                 set(UART + INTENCLR, RXDRDY_BIT);
                 break;
             }
@@ -187,14 +190,15 @@ extern "C" fn UART0() {
 
 const COMPARED: usize = 0x140; // EVENTS_COMPARE[0]
 
-/// Ticks that have ended while interrupts are masked, and microseconds since then. Call it with interrupts masked.
+/// Returns the ticks that have ended while interrupts are masked, and the microseconds since then.
+/// Call it with interrupts masked.
 pub(crate) fn since_tick() -> (u32, u32) {
     let passed = || {
         set(TIMER + 0x044, 1); // CAPTURE[1]
         get(TIMER + 0x544) // CC[1]
     };
     let before = passed();
-    // It may have started again just after the look.
+    // The timer may have restarted just after the read.
     if get(TIMER + COMPARED) != 0 { (1, passed()) } else { (0, before) }
 }
 
@@ -204,13 +208,14 @@ extern "C" fn TIMER0() {
     clock::advance();
 }
 
-/// The chip's flash from 120 KiB on, behind the program. Writes of 4 bytes, erase pages of 1 KiB.
+/// The flash of the chip from 120 KiB on, after the program. Writes of 4 bytes, erase pages of 1
+/// KiB.
 pub struct Flash(());
 
-/// Where it begins, and how long it is.
+/// The start and the length of the flash for data.
 const FLASH: usize = 0x1_E000;
 const FLASH_LEN: usize = 0x2_0000;
-// Registers of the flash controller, and what it is told.
+// Registers of the flash controller, and its modes.
 const READY: usize = NVMC + 0x400;
 const CONFIG: usize = NVMC + 0x504;
 const ERASE_PAGE: usize = NVMC + 0x508;
@@ -218,7 +223,7 @@ const READ_ONLY: u32 = 0;
 const WRITE: u32 = 1;
 const ERASE: u32 = 2;
 
-/// The flash's contents, as they are.
+/// Returns the contents of the flash.
 pub fn contents(_: &Flash) -> &[u8] {
     // SAFETY: the flash is mapped there, and only `&mut Flash` can change it.
     unsafe { core::slice::from_raw_parts(FLASH as *const u8, FLASH_LEN) }
@@ -245,7 +250,7 @@ impl ReadNorFlash for Flash {
     fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), NorFlashErrorKind> {
         check_read(self, offset, bytes.len())?;
         for (byte, address) in bytes.iter_mut().zip(FLASH + offset as usize..) {
-            // SAFETY: within the flash, as was checked.
+            // SAFETY: within the flash, which was checked.
             *byte = unsafe { read_volatile(address as *const u8) };
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! Arm MPS2+ with the Cortex-M3 image AN385: CMSDK UARTs, SysTick, and PSRAM that plays flash.
+//! Arm MPS2+ with the Cortex-M3 image AN385: CMSDK UARTs, SysTick, and PSRAM as flash.
 
 use core::cell::RefCell;
 use core::ptr::{read_volatile, write_volatile};
@@ -13,25 +13,25 @@ use critical_section::{CriticalSection, Mutex};
 use crate::clock;
 use crate::uart::{BAUD, Hardware, Queues, Shared, Uart};
 
-/// What `info` tells.
+/// The name for the command `info`.
 pub const NAME: &str = "mps2-an385";
 pub const MACHINE: &str = "armv7-m";
 
-/// Bytes that a UART holds until they are read, and until they are sent.
+/// Bytes of the queues of a UART, to read and to send.
 pub const RX: usize = 1024;
 pub const TX: usize = 512;
-/// Requests that may be on their way: one in the framing's buffer, another in the UART's.
+/// The number of requests in flight: one in the buffer of the framing, another in that of the UART.
 pub const REQUESTS: u32 = 2;
 
-/// The flash: writes of 4 bytes, erase pages of 4 KiB, and the rules of a real one. It outlives a reset, and a power
-/// cut if QEMU keeps it in a file.
+/// The flash: writes of 4 bytes, erase pages of 4 KiB, and the rules of a real one. It outlives a
+/// reset, and a power cut if QEMU keeps it in a file.
 pub type Flash = RamNor<'static, 4, 4096>;
 /// The slots.
 pub const PRIMARY: Region = Region::new(0, SLOT_LEN);
 pub const SECONDARY: Region = Region::new(SLOT_LEN, SLOT_LEN);
 /// Two erase pages for settings.
 pub const SETTINGS: Region = Region::new(2 * SLOT_LEN, 0x2000);
-/// Where an upload goes on after a restart.
+/// The checkpoints of uploads.
 pub const CHECKPOINT: Region = Region::new(2 * SLOT_LEN + 0x2000, 0x1000);
 /// In the PSRAM, or where MCUboot has its slots.
 const FLASH: *mut u8 = if cfg!(feature = "mcuboot") { 0x2005_0000 } else { 0x2100_0000 } as *mut u8;
@@ -43,11 +43,11 @@ const HERTZ: u32 = 25_000_000;
 
 /// The board's parts, as an image uses them.
 pub struct Board {
-    /// SMP.
+    /// The port for SMP.
     pub uart0: Port,
-    /// Another board, or a log.
+    /// The port for another board, or a log.
     pub uart1: Port,
-    /// Slots and settings.
+    /// The flash with slots and settings.
     pub flash: Flash,
 }
 
@@ -55,12 +55,12 @@ pub struct Board {
 pub type Port = Uart<Cmsdk, RX, TX>;
 
 impl Board {
-    /// Sets up clock, ports and interrupts. `None` but the first time.
+    /// Sets up clock, ports and interrupts. Returns `None` after the first call.
     pub fn take() -> Option<Self> {
         Self::with_tick(clock::TICK)
     }
 
-    /// The same with another tick, up to 100 ms.
+    /// Sets up the board with another tick, up to 100 ms.
     pub fn with_tick(tick: Duration) -> Option<Self> {
         let mut core = cortex_m::Peripherals::take()?;
         take_over(&mut core);
@@ -69,14 +69,14 @@ impl Board {
         core.SYST.clear_current();
         core.SYST.enable_counter();
         core.SYST.enable_interrupt();
-        // SAFETY: the memory map gives this RAM to nobody else, and `Peripherals::take` succeeds once.
+        // SAFETY: the memory map reserves this RAM, and `Peripherals::take` succeeds once.
         let memory = unsafe { core::slice::from_raw_parts_mut(FLASH, FLASH_LEN) };
         Some(Self { uart0: Cmsdk(&UARTS[0]).start(), uart1: Cmsdk(&UARTS[1]).start(), flash: Flash::new(memory) })
     }
 }
 
 impl Board {
-    /// The port to another board, UART1, and the flash.
+    /// Returns the port to another board (UART1) and the flash.
     pub fn peer(self) -> (Port, Flash) {
         (self.uart1, self.flash)
     }
@@ -92,14 +92,15 @@ fn set(address: usize, value: u32) {
     unsafe { write_volatile(address as *mut u32, value) }
 }
 
-/// Ends what a boot loader may have left: its vector table, its interrupts, and that they are masked.
+/// Cleans up after a boot loader: its vector table, its enabled interrupts, and the interrupt mask.
 fn take_over(core: &mut cortex_m::Peripherals) {
     unsafe extern "C" {
         static __vector_table: [u32; 32];
     }
     core.SYST.disable_interrupt();
     cortex_m::peripheral::SCB::clear_pendst();
-    // SAFETY: no interrupt of ours is enabled yet, the board has no more than 32, and the linker puts our own table there.
+    // SAFETY: no interrupt of ours is enabled yet, the board has no more than 32, and the linker
+    // puts our table there.
     unsafe {
         core.NVIC.icer[0].write(!0);
         core.NVIC.icpr[0].write(!0);
@@ -115,13 +116,13 @@ pub struct Cmsdk(&'static Parts);
 
 struct Parts {
     base: usize,
-    /// Number of its first interrupt (receive); transmit is the next one.
+    /// The number of its first interrupt (receive); transmit is the next one.
     interrupt: u32,
     shared: &'static Shared<RX, TX>,
 }
 
-/// Sends to UART2 and waits for it: for a log that must not need interrupts. It is as fast as it can be, so that a record
-/// takes no longer than a byte on the UART that carries a protocol.
+/// Sends to UART2 and waits for it: for a log that must not need interrupts. It is as fast as it
+/// can be, so that a record takes no longer than a byte on the UART that carries a protocol.
 pub fn log(bytes: &[u8]) {
     const UART2: usize = 0x4000_6000;
     set(UART2 + DIVIDER, DIVIDER_MIN);
@@ -132,12 +133,12 @@ pub fn log(bytes: &[u8]) {
     }
 }
 
-/// The flash's contents, as they are.
+/// Returns the contents of the flash.
 pub fn contents(flash: &Flash) -> &[u8] {
     flash.memory()
 }
 
-// Apart from the rest, so that they are all zeros and take no room in the image.
+// Separate, so that they are all zeros and take no room in the image.
 static QUEUES: [Shared<RX, TX>; 2] = [const { Mutex::new(RefCell::new(Queues::new())) }; 2];
 static UARTS: [Parts; 2] = [
     Parts { base: 0x4000_4000, interrupt: 0, shared: &QUEUES[0] },
@@ -157,7 +158,7 @@ const TX_ENABLE: u32 = 1;
 const RX_ENABLE: u32 = 2;
 const TX_INTERRUPT: u32 = 4;
 const RX_INTERRUPT: u32 = 8;
-/// In `INTERRUPT`: which one it is, and written, that it is served.
+/// Bits of `INTERRUPT`: the pending one when read, acknowledged when written.
 const SENT: u32 = 1;
 const RECEIVED: u32 = 2;
 
@@ -170,7 +171,8 @@ impl Cmsdk {
         self.set(DIVIDER, HERTZ / BAUD);
         self.set(INTERRUPT, 0xF);
         self.set(CTRL, TX_ENABLE | RX_ENABLE | RX_INTERRUPT);
-        // SAFETY: enables two interrupts whose handlers are below, and pends one: a byte that came before raises no edge.
+        // SAFETY: enables two interrupts whose handlers are below, and pends one: a byte that came
+        // before raises no edge.
         unsafe {
             write_volatile(NVIC_ISER, 0b11 << self.0.interrupt);
             write_volatile(NVIC_ISPR, 1 << self.0.interrupt);
@@ -192,7 +194,7 @@ impl Cmsdk {
             self.set(INTERRUPT, RECEIVED);
             while self.get(STATE) & RX_FULL != 0 {
                 if queues.rx.is_full() {
-                    // The sender has to wait, as it would for RTS.
+                    // The sender has to wait, as with RTS.
                     self.set(CTRL, self.get(CTRL) & !RX_INTERRUPT);
                     break;
                 }
@@ -217,7 +219,8 @@ impl Hardware<RX, TX> for Cmsdk {
     fn send(&self, cs: CriticalSection<'_>) {
         let mut queues = self.0.shared.borrow_ref_mut(cs);
         let control = self.get(CTRL);
-        // First the interrupt, then the byte: a byte that has left before its interrupt was on raises none.
+        // First the interrupt, then the byte: a byte that has left before its interrupt was on
+        // raises none.
         self.set(CTRL, control | TX_INTERRUPT);
         while self.get(STATE) & TX_FULL == 0 {
             let Some(byte) = queues.next() else { break };
@@ -232,8 +235,8 @@ impl Hardware<RX, TX> for Cmsdk {
         let control = self.get(CTRL);
         if control & RX_INTERRUPT == 0 {
             self.set(CTRL, control | RX_INTERRUPT);
-            // A byte that already waits raises no edge.
-            // SAFETY: pends an interrupt whose handler is below.
+            // A byte that is already waiting raises no edge. SAFETY: pends an interrupt whose
+            // handler is below.
             unsafe { write_volatile(NVIC_ISPR, 1 << self.0.interrupt) };
         }
     }
@@ -259,12 +262,13 @@ extern "C" fn UART1_TX() {
     Cmsdk(&UARTS[1]).on_sent();
 }
 
-/// Ticks that have ended while interrupts are masked, and microseconds since then. Call it with interrupts masked.
+/// Returns the ticks that have ended while interrupts are masked, and the microseconds since then.
+/// Call it with interrupts masked.
 pub(crate) fn since_tick() -> (u32, u32) {
     const MICRO: u32 = HERTZ / 1_000_000;
     let passed = || (SYST::get_reload() - SYST::get_current()) / MICRO;
     let before = passed();
-    // It may have started again just after the look.
+    // The timer may have restarted just after the read.
     if SCB::is_pendst_pending() { (1, passed()) } else { (0, before) }
 }
 

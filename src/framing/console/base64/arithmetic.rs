@@ -1,10 +1,11 @@
-//! The two directions as comparisons: no tables.
+//! The alphabet as comparisons, without tables.
 
 use super::symbol::{INVALID, PAD, PADDING};
 
-/// The symbol of the low six bits.
+/// Returns the symbol of the low six bits.
 pub(super) fn symbol(bits: u8) -> u8 {
     let bits = bits & 0x3F;
+    // Each comparison steps over the gap between two ranges of ASCII: A-Z, a-z, 0-9, +, /.
     let mut symbol = bits + b'A';
     if bits > 25 {
         symbol += 6;
@@ -21,7 +22,7 @@ pub(super) fn symbol(bits: u8) -> u8 {
     symbol
 }
 
-/// The six bits of a symbol, [`PADDING`], or [`INVALID`].
+/// Returns the six bits of a symbol, [`PADDING`], or [`INVALID`].
 pub(super) fn value(symbol: u8) -> u8 {
     match symbol {
         b'A'..=b'Z' => symbol - b'A',

@@ -1,8 +1,9 @@
-//! What is no symbol of the alphabet.
+//! The padding symbol, and the values of bytes outside of the alphabet.
 
-/// Fills the last group.
+/// The symbol that fills the last group.
 pub(super) const PAD: u8 = b'=';
-/// The value of padding, and that of what is no symbol: bits of their own, so that one test covers
-/// a whole group.
+/// The value of padding. A separate bit, as that of [`INVALID`], so that one test covers a whole
+/// group.
 pub(super) const PADDING: u8 = 0x40;
+/// The value of a byte that is not a symbol.
 pub(super) const INVALID: u8 = 0x80;

@@ -1,4 +1,4 @@
-//! The two directions as tables: 320 bytes, one load for each symbol.
+//! The alphabet as tables of 320 bytes, with one load for each symbol.
 
 use ::base64::alphabet::Alphabet;
 
@@ -6,18 +6,18 @@ use super::symbol::{INVALID, PAD, PADDING};
 
 /// The standard alphabet of RFC 4648, section 4.
 const SYMBOLS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-/// The crate has checked that these are 64 different symbols; a test compares them with its own.
+/// The crate checks that these are 64 different symbols; a test compares them with its own.
 const _: () = assert!(Alphabet::new(SYMBOLS).is_ok());
 
 static ENCODE: [u8; 64] = encode_table();
 static DECODE: [u8; 256] = decode_table();
 
-/// The symbol of the low six bits.
+/// Returns the symbol of the low six bits.
 pub(super) fn symbol(bits: u8) -> u8 {
     ENCODE.get(usize::from(bits & 0x3F)).copied().unwrap_or(PAD)
 }
 
-/// The six bits of a symbol, [`PADDING`], or [`INVALID`].
+/// Returns the six bits of a symbol, [`PADDING`], or [`INVALID`].
 pub(super) fn value(symbol: u8) -> u8 {
     DECODE.get(usize::from(symbol)).copied().unwrap_or(INVALID)
 }

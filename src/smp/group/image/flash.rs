@@ -1,7 +1,8 @@
-//! The commands of this group over slots in NOR flash: CBOR on one side, [`mcuboot::slots`] on the other.
+//! The commands of this group over slots in NOR flash: CBOR on one side, [`mcuboot::slots`] on the
+//! other.
 //!
 //! ```text
-//!   Incoming ─▶ begin ─▶ Job ─▶ flash::run, or flash_async::run ─▶ Job ─▶ finish(reply) ─▶ Answer
+//!   Incoming ─▶ begin ─▶ Job ─▶ flash::run, asynch::run ─▶ Job ─▶ finish(reply) ─▶ Answer
 //!   Incoming ───────────────── answer, over a blocking flash ───────────────────────────▶ Answer
 //! ```
 
@@ -19,7 +20,8 @@ use crate::smp::{Empty, Encode, Error, Group, Op, Request, error};
 
 /// A command of the image group under way.
 ///
-/// Run it on the flash, then [`finish`](Self::finish) it. To drop it is to leave the request unanswered.
+/// Run it on the flash, then [`finish`](Self::finish) it. To drop it is to leave the request
+/// unanswered.
 pub struct Job<'j, 's, D>(State<'j, 's, D>);
 
 shown!(['j, 's, D] Job<'j, 's, D>, |_| "Job");
@@ -33,7 +35,8 @@ enum State<'j, 's, D> {
     Refused(Error),
 }
 
-/// Answers a request of the image group out of slots in a blocking flash, and returns when the flash is done.
+/// Answers a request of the image group out of slots in a blocking flash, and returns when the
+/// flash is done.
 ///
 /// ```
 /// use anysmp::mcuboot::{digest::Digest, slots::Slots};
@@ -69,7 +72,8 @@ pub fn answer<D: Digest, F: NorFlash>(
     }
 }
 
-/// Does a command. A call of its own, as is the reading of the request: together they would take the stack of both.
+/// Does a command. A call of its own, as is the reading of the request: together they would take
+/// the stack of both.
 #[inline(never)] // For the stack: see `smp::server`.
 fn execute<D: Digest, F: NorFlash>(
     slots: &mut Slots<'_, D>,
@@ -82,8 +86,9 @@ fn execute<D: Digest, F: NorFlash>(
     finish(&job, reply)
 }
 
-/// Begins a command of the image group, for whoever runs the job himself, as on a flash that awaits:
-/// `flash_async::run(image::begin(slots, incoming), nor).await.finish(reply)`. Nothing is read or written before.
+/// Begins a command of the image group, for whoever runs the job himself, as on a flash that
+/// awaits: `flash::asynch::run(image::begin(slots, incoming), nor).await.finish(reply)`. Nothing is
+/// read or written before.
 #[inline(never)] // For the stack: see `smp::server`.
 pub fn begin<'j, 's, D: Digest>(slots: &'j mut Slots<'s, D>, incoming: &Incoming<'j>) -> Job<'j, 's, D> {
     if is_slot_info(incoming) {
@@ -100,7 +105,8 @@ fn is_slot_info(incoming: &Incoming<'_>) -> bool {
     (incoming.op(), incoming.command()) == (Op::Read, SlotInfo::COMMAND)
 }
 
-/// Reads a request. A string in several pieces is refused: no client sends data so, and flash wants them in one.
+/// Reads a request. A string in several pieces is refused: no client sends data so, and flash wants
+/// them in one.
 #[inline(never)] // For the stack: see `smp::server`.
 fn command<'m>(incoming: &Incoming<'m>) -> Result<Command<'m>, Error> {
     let whole = |bytes: Bytes<'m>| bytes.as_slice().ok_or(Error::INVALID);
@@ -238,13 +244,15 @@ impl<D: Digest> Encode for StateList<'_, '_, D> {
     }
 }
 
-/// `1.2.3`, or `1.2.3.4` if there is a build number. Without `core::fmt`, which a server needs nowhere else.
+/// `1.2.3`, or `1.2.3.4` if there is a build number. Without `core::fmt`, which a server needs
+/// nowhere else.
 fn write_version(version: Version, out: &mut heapless::Vec<u8, 25>) {
     let Version { major, minor, revision, build } = version;
     let build = (build != 0).then_some(build);
     let numbers = [Some(u32::from(major)), Some(u32::from(minor)), Some(u32::from(revision)), build];
     for (index, mut number) in numbers.into_iter().flatten().enumerate() {
-        // The capacities are those of the longest version and the longest number, so nothing here can be lost.
+        // The capacities are those of the longest version and the longest number, so nothing here
+        // can be lost.
         if index > 0 {
             let _ = out.push(b'.');
         }

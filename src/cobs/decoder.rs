@@ -1,0 +1,182 @@
+//! Decodes COBS.
+
+use super::words::{WORD, zero_at, zero_in};
+use crate::bytes;
+
+/// The result of one step of a [`Decoder`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_enums, reason = "the caller has to handle each")]
+pub enum Decoded {
+    /// The input is used up.
+    More,
+    /// A zero where the data may end. The input after it is untouched.
+    End,
+    /// The peer or the line: a zero within a group, or where the first group should begin. The
+    /// input after it is untouched.
+    Broken,
+    /// The peer, or our buffer: the next byte does not fit `out`. It is untouched.
+    Full,
+}
+
+/// Decodes COBS incrementally, run by run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Decoder(Position);
+
+/// The position of a decoder in a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+enum Position {
+    /// At the start of a frame. Exits: a code, to `Group`, or to `Between` for an empty group; a
+    /// zero, to itself as [`Decoded::Broken`].
+    #[default]
+    Start,
+    /// Inside a group with `left` bytes remaining. Exits: its last byte, to `Between`; a zero, to
+    /// `Start` as [`Decoded::Broken`].
+    Group {
+        /// Bytes that are still to come, 1 to 254.
+        left: u8,
+        /// True if the group also stands for a zero, should another group follow.
+        zero: bool,
+    },
+    /// After a group, before the next code or the end. Exits: a code, to `Group`, or to itself for
+    /// an empty group; a zero, to `Start` as [`Decoded::End`].
+    Between {
+        /// True if the group also stood for a zero, should another group follow.
+        zero: bool,
+    },
+}
+
+impl Decoder {
+    /// A decoder at the start of a frame.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(Position::Start)
+    }
+
+    /// Returns true at the start of a frame.
+    pub(crate) const fn is_at_start(self) -> bool {
+        matches!(self.0, Position::Start)
+    }
+
+    /// Decodes bytes from the front of `input`, and writes the data to `out` from index `len` on;
+    /// advances both. Bytes of `out` after the data may be overwritten.
+    ///
+    /// After [`Decoded::End`] and [`Decoded::Broken`] the decoder is at the start of a frame.
+    pub fn push(&mut self, input: &mut &[u8], out: &mut [u8], len: &mut usize) -> Decoded {
+        let mut room = out.get_mut(*len..).unwrap_or_default();
+        let before = room.len();
+        let mut rest = *input;
+        let decoded = self.0.run(&mut rest, &mut room);
+        *len = len.saturating_add(before.saturating_sub(room.len()));
+        *input = rest;
+        decoded
+    }
+}
+
+impl Position {
+    /// Does the work of `push`, with the free part of the output.
+    fn run(&mut self, input: &mut &[u8], out: &mut &mut [u8]) -> Decoded {
+        loop {
+            if let Self::Group { left, zero } = *self {
+                let wanted = usize::from(left).min(input.len()).min(out.len());
+                let stop = copy(input, out, wanted);
+                *self = match left.checked_sub(u8::try_from(stop).unwrap_or(left)) {
+                    Some(0) | None => Self::Between { zero },
+                    Some(left) => Self::Group { left, zero },
+                };
+                if let Self::Group { .. } = self {
+                    return match input.split_first() {
+                        // The rest of the group comes with the next input.
+                        None => Decoded::More,
+                        Some((0, rest)) => {
+                            *input = rest;
+                            *self = Self::Start;
+                            Decoded::Broken
+                        }
+                        // There is input, and no zero: only the output can have ended.
+                        Some(_) => Decoded::Full,
+                    };
+                }
+            }
+            self.short_groups(input, out);
+            let Some((code, rest)) = input.split_first() else { return Decoded::More };
+            let before = core::mem::take(self);
+            if *code == 0 {
+                *input = rest;
+                // A frame of nothing is not a frame; callers skip empty frames before.
+                return if before == Self::Start { Decoded::Broken } else { Decoded::End };
+            }
+            // Only now, since the last group of a frame stands for no zero.
+            if before == (Self::Between { zero: true }) {
+                let Some((place, free)) = core::mem::take(out).split_first_mut() else {
+                    *self = before;
+                    return Decoded::Full;
+                };
+                *place = 0;
+                *out = free;
+            }
+            *input = rest;
+            let zero = *code != 0xFF;
+            *self = match code.wrapping_sub(1) {
+                0 => Self::Between { zero },
+                left => Self::Group { left, zero },
+            };
+        }
+    }
+
+    /// Decodes whole groups of up to a word, as long as input and output hold the longest such
+    /// group. No state is stored in between, and words are moved whole even if only a part of them
+    /// is data.
+    fn short_groups(&mut self, input: &mut &[u8], out: &mut &mut [u8]) {
+        loop {
+            let zero = match self {
+                Self::Start => false,
+                Self::Between { zero } => *zero,
+                Self::Group { .. } => return,
+            };
+            if let (true, Some([1, 1, 1, 1, 1, 1, 1, 1]), Some(place)) =
+                (zero, input.first_chunk(), out.first_chunk_mut())
+            {
+                // Eight empty groups: each stands for one zero.
+                *place = [0; WORD];
+                *input = input.get(WORD..).unwrap_or_default();
+                *out = core::mem::take(out).get_mut(WORD..).unwrap_or_default();
+                continue;
+            }
+            let Some((code, rest)) = input.split_first() else { return };
+            let left = usize::from(code.wrapping_sub(1));
+            let at = usize::from(zero);
+            let (Some(word), Some(room)) = (rest.first_chunk::<WORD>(), out.get_mut(..=WORD)) else { return };
+            // A zero inside the group, or a group longer than a word: the slow path handles both.
+            if left > zero_in(*word) {
+                return;
+            }
+            if let Some(place) = room.first_mut() {
+                *place = 0;
+            }
+            if let Some(place) = room.get_mut(at..).and_then(|room| room.first_chunk_mut()) {
+                *place = *word;
+            }
+            *input = rest.get(left..).unwrap_or_default();
+            *out = core::mem::take(out).get_mut(at.saturating_add(left)..).unwrap_or_default();
+            *self = Self::Between { zero: true };
+        }
+    }
+}
+
+/// Moves up to `wanted` bytes, which both slices hold, up to the first zero; returns the number
+/// moved.
+fn copy(input: &mut &[u8], out: &mut &mut [u8], wanted: usize) -> usize {
+    let count = zero_at(input.get(..wanted).unwrap_or(input));
+    let (Some((from, rest)), Some((to, free))) =
+        (input.split_at_checked(count), core::mem::take(out).split_at_mut_checked(count))
+    else {
+        return 0;
+    };
+    bytes::copy(from, to);
+    *input = rest;
+    *out = free;
+    count
+}

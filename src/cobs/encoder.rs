@@ -1,0 +1,191 @@
+//! Encodes COBS.
+
+use super::words::{FULL, WORD, zero_at, zero_in};
+use crate::bytes;
+
+/// The next part that an [`Encoder`] writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+enum State {
+    /// A code. Exits: `Group`, or `Last` for the group that ends the data.
+    Code,
+    /// This many bytes of a group, then a code. `zero`: a zero of the data is skipped before the
+    /// code. Exit: its last byte, to `Code`.
+    Group { left: u8, zero: bool },
+    /// This many bytes of the last group, then nothing. No exit.
+    Last { left: u8 },
+}
+
+/// Encodes data as COBS, run by run. The data are a body and a short tail, for example a checksum;
+/// no delimiter is written. It keeps a position in the body instead of borrowing it: the body is
+/// given at each call.
+#[derive(Clone)]
+pub struct Encoder<const TAIL: usize> {
+    /// Bytes of body and tail that have been encoded.
+    at: usize,
+    tail: [u8; TAIL],
+    state: State,
+}
+
+const _: () = assert!(size_of::<Encoder<2>>() <= size_of::<usize>() + 8);
+
+impl<const TAIL: usize> Encoder<TAIL> {
+    /// An encoder for a body followed by `tail`.
+    #[must_use]
+    pub const fn new(tail: [u8; TAIL]) -> Self {
+        Self { at: 0, tail, state: State::Code }
+    }
+
+    /// Writes the next encoded bytes to the front of `out` and returns how many: 0 when everything
+    /// is written, or if `out` is empty. Bytes of `out` after them may be overwritten.
+    ///
+    /// `body` must be the same at each call. Another one yields garbage that still ends.
+    pub fn next(&mut self, body: &[u8], out: &mut [u8]) -> usize {
+        let mut data = Data {
+            body: body.get(self.at..).unwrap_or_default(),
+            tail: self.tail.get(self.at.saturating_sub(body.len())..).unwrap_or_default(),
+        };
+        let (left, room) = (data.len(), out.len());
+        let free = self.state.run(&mut data, out);
+        // Counted by the bytes consumed, so that the position stays sane if a shorter body is
+        // given.
+        self.at = self.at.wrapping_add(left.wrapping_sub(data.len()));
+        room.saturating_sub(free)
+    }
+}
+
+impl State {
+    /// Encodes the next bytes of `data`; returns the number of bytes left in `out`.
+    fn run(&mut self, data: &mut Data<'_>, mut out: &mut [u8]) -> usize {
+        loop {
+            match *self {
+                Self::Code => {
+                    out = data.short_groups(out);
+                    let Some((place, free)) = core::mem::take(&mut out).split_first_mut() else { return 0 };
+                    (*place, *self) = data.open();
+                    out = free;
+                }
+                Self::Group { left: 0, zero } => {
+                    if zero {
+                        data.skip();
+                    }
+                    *self = Self::Code;
+                }
+                Self::Group { left, zero } => match data.copy(left, &mut out) {
+                    0 => return out.len(),
+                    count => *self = Self::Group { left: left.wrapping_sub(count), zero },
+                },
+                Self::Last { left } => match data.copy(left, &mut out) {
+                    0 => return out.len(),
+                    count => *self = Self::Last { left: left.wrapping_sub(count) },
+                },
+            }
+        }
+    }
+}
+
+/// The rest of the data during one call of an [`Encoder`]. Two slices stay in registers, and no
+/// position is computed for each byte.
+struct Data<'m> {
+    body: &'m [u8],
+    tail: &'m [u8],
+}
+
+impl Data<'_> {
+    const fn len(&self) -> usize {
+        self.body.len().saturating_add(self.tail.len())
+    }
+
+    /// Encodes whole groups of less than a word, as long as body and `out` hold the longest such
+    /// group; returns the rest of `out`. Words are moved whole even if only a part of them is used.
+    fn short_groups<'o>(&mut self, mut out: &'o mut [u8]) -> &'o mut [u8] {
+        // A local copy stays in registers.
+        let mut body = self.body;
+        while let (Some(word), Some((code, room))) = (body.first_chunk::<WORD>(), out.split_first_mut()) {
+            let len = zero_in(*word);
+            let group = match (u8::try_from(len), room.first_chunk_mut()) {
+                (Ok(0), Some(place)) if *word == [0; WORD] => {
+                    // Eight zeros: each is an empty group.
+                    *code = 1;
+                    *place = [1; WORD];
+                    WORD
+                }
+                (Ok(count), Some(place)) if len < WORD => {
+                    *code = count.wrapping_add(1);
+                    *place = *word;
+                    len.saturating_add(1)
+                }
+                _ => break,
+            };
+            body = body.get(group..).unwrap_or_default();
+            out = out.get_mut(group..).unwrap_or_default();
+        }
+        self.body = body;
+        out
+    }
+
+    /// Looks ahead for the end of the next group; returns its code and the state after the code.
+    fn open(&self) -> (u8, State) {
+        let (body, tail) = (self.body, self.tail);
+        let mut len = zero_at(body.get(..FULL).unwrap_or(body));
+        // Without a zero in the body, the group extends into the tail.
+        if len == body.len() {
+            let room = FULL.saturating_sub(len);
+            len = len.saturating_add(zero_at(tail.get(..room).unwrap_or(tail)));
+        }
+        // Never more than 254, so the conversion cannot fail.
+        let left = u8::try_from(len).unwrap_or_default();
+        let state = match len {
+            // A full group is followed by a code without a zero in between, even at the end of the
+            // data.
+            FULL => State::Group { left, zero: false },
+            _ if len == self.len() => State::Last { left },
+            _ => State::Group { left, zero: true },
+        };
+        (left.wrapping_add(1), state)
+    }
+
+    /// Skips one byte.
+    const fn skip(&mut self) {
+        if let [_, body @ ..] = self.body {
+            self.body = body;
+        } else if let [_, tail @ ..] = self.tail {
+            self.tail = tail;
+        }
+    }
+
+    /// Copies up to `left` bytes; returns the number copied.
+    fn copy(&mut self, left: u8, out: &mut &mut [u8]) -> u8 {
+        let wanted = usize::from(left).min(out.len());
+        let mut done = wanted.min(self.body.len());
+        let (Some((from, body)), Some((to, mut free))) =
+            (self.body.split_at_checked(done), core::mem::take(out).split_at_mut_checked(done))
+        else {
+            return 0;
+        };
+        bytes::copy(from, to);
+        self.body = body;
+        while let (true, [byte, tail @ ..]) = (done < wanted, self.tail) {
+            let Some((place, rest)) = core::mem::take(&mut free).split_first_mut() else { break };
+            *place = *byte;
+            self.tail = tail;
+            free = rest;
+            done = done.saturating_add(1);
+        }
+        *out = free;
+        u8::try_from(done).unwrap_or(left)
+    }
+}
+
+impl<const TAIL: usize> core::fmt::Debug for Encoder<TAIL> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Encoder").field("at", &self.at).field("state", &self.state).finish_non_exhaustive()
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl<const TAIL: usize> defmt::Format for Encoder<TAIL> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Encoder {{ at: {=usize}, state: {} }}", self.at, self.state);
+    }
+}
