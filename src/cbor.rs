@@ -24,20 +24,24 @@
 //! * Bytes behind the map are ignored, as real servers do; an empty payload is an empty map.
 //! * A known key that comes twice is an error in a request (a server must not guess which one was meant) and read once,
 //!   the first time, in a response.
-//! * `null` for an optional key means that the key is absent. Floats, tags and simple values are only ever skipped.
+//! * `null` for an optional key means that the key is absent. Tags and simple values are only ever skipped; floats are read where a
+//!   vendor's command has one.
 //! * Text need not be UTF-8: no server checks it.
 
+mod float;
 mod keys;
 mod list;
 mod reader;
 mod string;
 mod writer;
 
-pub(crate) use keys::{Keys, keys};
+#[doc(inline)]
+pub use crate::__cbor_keys as keys;
+pub use keys::Keys;
 pub use list::{List, Table};
 pub use reader::{DEPTH, Item, Items, Reader};
 pub use string::{Bytes, Chunks, Text};
-pub use writer::Writer;
+pub use writer::{Fields, Writer};
 
 /// The payload is not what the protocol says: the peer's fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

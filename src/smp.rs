@@ -52,6 +52,7 @@
 //!     const OP: Op = Op::Write;
 //!     const GROUP: Group = Group(64);
 //!     const COMMAND: u8 = 0;
+//!     type Kind = Self;
 //!     type Response<'m> = Empty;
 //! }
 //!
@@ -90,11 +91,14 @@ use core::time::Duration;
 mod header;
 mod payload;
 
+#[doc(inline)]
+pub use crate::__smp_payload as payload;
+pub use client::{Client, Dynamic};
 pub use error::Error;
 pub use group::{enumeration, fs, image, legacy, os, settings, shell, stat, transport, zephyr};
 pub use header::{Group, Header, HeaderError, Op, Version};
-pub(crate) use payload::map;
 pub use payload::{Decode, Empty, Encode};
+pub use server::Server;
 
 /// A command: what is asked, and the type of the answer.
 ///
@@ -108,14 +112,25 @@ pub trait Request: Encode {
     const COMMAND: u8;
     /// How long the device may need at least: long for commands that erase flash.
     const TIMEOUT: Duration = Duration::ZERO;
-    /// What a client reads from the answer.
+    /// The request's kind, by which its response is decoded: the type itself, with every lifetime
+    /// `'static`. So a [`Pending`](client::Pending) borrows nothing from its request.
+    type Kind: for<'m> Request<Kind = Self::Kind, Response<'m> = Self::Response<'m>> + 'static;
+    /// The response, borrowed from the received message.
     type Response<'m>: Decode<'m>;
 
-    /// Reads the payload of a response. Only a command whose answers break the common rule for `rc` overrides it.
+    /// Whether the request may run twice without more harm than once. Only then it is repeated when
+    /// its response is missing; a write that switches, adds or starts something has to return `false`.
+    fn is_idempotent(&self) -> bool {
+        true
+    }
+
+    /// Reads the payload of a response. Only a command whose responses break the common rule for `rc`
+    /// overrides it.
     ///
     /// # Errors
     ///
-    /// What the server said, or that it made no sense.
+    /// [`client::Error::Remote`] if the server refused, [`client::Error::Malformed`] if the payload is
+    /// something else.
     fn response(payload: &[u8]) -> Result<Self::Response<'_>, client::Error> {
         match Error::find(payload)? {
             Some(error) => Err(client::Error::Remote(error)),

@@ -30,7 +30,12 @@ fn echo(client: &mut Client, tx: &mut [u8]) -> (usize, Pending<os::Echo<'static>
 }
 
 /// What the driver is told about `message` while `request` waits.
-fn verdict<R: Request>(client: &mut Client, pending: &mut Pending<R>, message: &[u8], tx: &mut [u8]) -> Verdict {
+fn verdict<R: Request<Kind = R>>(
+    client: &mut Client,
+    pending: &mut Pending<R>,
+    message: &[u8],
+    tx: &mut [u8],
+) -> Verdict {
     Caller::<R>::receive(client, pending, message, tx)
 }
 
@@ -289,6 +294,7 @@ impl Request for Exec {
     const OP: Op = Op::Write;
     const GROUP: Group = Group(64);
     const COMMAND: u8 = 3;
+    type Kind = Self;
     type Response<'m> = Raw<'m>;
 
     fn response(payload: &[u8]) -> Result<Raw<'_>, client::Error> {

@@ -143,7 +143,7 @@ fn the_settings_that_were_named_are_read_in_order() {
         }
     };
     let mut seen = Vec::new();
-    let report = walk(&mut SettingsWalk::new(&["a/b", "a/none", "a/t"]).max_size(9), 0, server, |event| {
+    let report = walk(&mut SettingsWalk::new(&["a/b", "a/none", "a/t"]).with_max_size(9), 0, server, |event| {
         seen.push(match event {
             SettingEvent::Value { name, value } => (name, value.chunks().contiguous().map(<[u8]>::to_vec)),
             SettingEvent::Refused { name, error } => {

@@ -2,27 +2,34 @@
 
 use super::Text;
 
-/// The keys that a struct knows, as they stand on the wire, one behind the other: `\x63off\x63len`.
+/// The keys of a struct, encoded one after the other as on the wire: `\x63off\x63len`. Made by
+/// [`keys!`].
 ///
-/// A list of `&str` would take seven bytes more for each on a 32-bit target; and head and text are compared, or written, at
-/// once.
-#[derive(Clone, Copy)]
-pub(crate) struct Keys(&'static [u8]);
+/// A list of `&str` would take seven bytes more per key on a 32-bit target, and a key is compared, or
+/// written, together with its head.
+#[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Keys(&'static [u8]);
 
 impl Keys {
-    /// How many there may be: what the head of a map counts in one byte, less the `rc` that a server may put in front.
+    /// The most keys that a struct may have: as many as the one-byte head of a map counts, less the
+    /// `rc` that a server may put in front.
     pub(super) const MOST: usize = 22;
-    /// The longest of them: its length stands in the first byte.
+    /// The longest key in bytes: its length is part of the first byte.
     const LONGEST: usize = 23;
-    /// The first byte of an empty one.
+    /// The first byte of an empty key.
     const HEAD: u8 = 0x60;
 
-    pub(crate) const fn new(encoded: &'static [u8]) -> Self {
+    #[doc(hidden)] // `keys!` checks what it encodes.
+    #[must_use]
+    pub const fn new(encoded: &'static [u8]) -> Self {
         Self(encoded)
     }
 
-    /// How many bytes the keys take.
-    pub(crate) const fn len(mut keys: &[&str]) -> usize {
+    /// The number of bytes that the encoded keys take.
+    #[doc(hidden)] // For `keys!`, in the compiler: it panics for keys that are too many or too long.
+    #[must_use]
+    pub const fn len_of(mut keys: &[&str]) -> usize {
         assert!(keys.len() <= Self::MOST, "a map with a head of one byte");
         let mut len = 0;
         while let [key, rest @ ..] = keys {
@@ -38,7 +45,9 @@ impl Keys {
         clippy::cast_possible_truncation,
         reason = "runs in the compiler, which checks it"
     )]
-    pub(crate) const fn encode<const N: usize>(mut keys: &[&str]) -> [u8; N] {
+    #[doc(hidden)] // For `keys!`, in the compiler: it panics if `N` is not the length of the keys.
+    #[must_use]
+    pub const fn encode<const N: usize>(mut keys: &[&str]) -> [u8; N] {
         let (mut encoded, mut at) = ([0; N], 0);
         while let [key, rest @ ..] = keys {
             encoded[at] = Self::HEAD | key.len() as u8;
@@ -54,7 +63,7 @@ impl Keys {
         encoded
     }
 
-    /// Takes the first of them, with its head.
+    /// Removes the first key and returns it, with its head.
     pub(super) fn take(&mut self) -> Option<&'static [u8]> {
         let len = usize::from(self.0.first()? ^ Self::HEAD);
         let (key, rest) = self.0.split_at_checked(1 + len)?;
@@ -62,8 +71,9 @@ impl Keys {
         Some(key)
     }
 
-    /// The place of this key; the number of keys if it is unknown. Leaves what stands behind it.
-    #[inline(never)] // A call of its own: most keys come when they are expected.
+    /// Returns the place of this key, or the number of keys if it is unknown; leaves the keys after it.
+    // Not inlined: the slow path, since most keys come in the order of the struct.
+    #[inline(never)]
     pub(super) fn find(&mut self, text: &Text<'_>) -> usize {
         let mut place = 0;
         while let Some([_head, key @ ..]) = self.take() {
@@ -76,12 +86,22 @@ impl Keys {
     }
 }
 
-/// The keys of a struct, as [`Keys`].
-macro_rules! keys {
-    ($($key:literal),*) => {{
+/// Makes the [`Keys`] of a struct: at most 22, of at most 23 bytes each.
+///
+/// ```
+/// use anysmp::cbor::{Item, Reader, keys};
+///
+/// let mut values = [Item::Null; 2];
+/// Reader::new(b"\xa1\x63off\x18\x2a").fields(keys!["off", "len"], true, &mut values)?;
+/// assert!(matches!(values, [Item::Unsigned(42), Item::Null]));
+/// # Ok::<(), anysmp::cbor::Malformed>(())
+/// ```
+#[doc(hidden)] // At the crate's root, where `macro_export` puts it; documented as `cbor::keys!`.
+#[macro_export]
+macro_rules! __cbor_keys {
+    ($($key:literal),* $(,)?) => {{
         const LIST: &[&str] = &[$($key),*];
-        const ENCODED: [u8; $crate::cbor::Keys::len(LIST)] = $crate::cbor::Keys::encode(LIST);
+        const ENCODED: [u8; $crate::cbor::Keys::len_of(LIST)] = $crate::cbor::Keys::encode(LIST);
         $crate::cbor::Keys::new(&ENCODED)
     }};
 }
-pub(crate) use keys;

@@ -35,8 +35,9 @@ pub enum Item<'b> {
     Boolean(bool),
     /// `null`.
     Null,
-    /// What SMP has no use for: floats, tags, simple values.
-    Other,
+    /// An item that SMP itself never uses, with the reader in front of it: a float, a tag, a simple
+    /// value. [`Reader::float`] reads a float.
+    Other(Reader<'b>),
 }
 
 /// The first byte of an item.
@@ -137,6 +138,23 @@ impl<'b> Reader<'b> {
     /// [`Malformed`] if none stands here.
     pub fn signed(&mut self) -> Result<i64, Malformed> {
         i64::read(self)
+    }
+
+    /// Reads a float of 16, 32 or 64 bits.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`] if the next item is something else.
+    pub fn float(&mut self) -> Result<f64, Malformed> {
+        let mut bits = 0;
+        let initial = self.head(&mut bits)?;
+        let [b7, b6, b5, b4, b3, b2, b1, b0] = bits.to_be_bytes();
+        match initial.0 {
+            0xF9 => Ok(super::float::from_half(u16::from_be_bytes([b1, b0]))),
+            0xFA => Ok(f32::from_be_bytes([b3, b2, b1, b0]).into()),
+            0xFB => Ok(f64::from_be_bytes([b7, b6, b5, b4, b3, b2, b1, b0])),
+            _ => Err(Malformed),
+        }
     }
 
     /// Reads `true` or `false`.
@@ -262,7 +280,7 @@ impl<'b> Reader<'b> {
     /// [`Malformed`] if the item is cut off, nested deeper, or no CBOR.
     #[cfg_attr(not(target_os = "none"), inline(always))] // For speed on a host, as `fields`.
     pub fn item(&mut self) -> Result<Item<'b>, Malformed> {
-        let mut item = Item::Other;
+        let mut item = Item::Null;
         self.item_to(&mut item)?;
         Ok(item)
     }
@@ -290,7 +308,7 @@ impl<'b> Reader<'b> {
                     (_, 0xF4) => Item::Boolean(false),
                     (_, 0xF5) => Item::Boolean(true),
                     (_, 0xF6) => Item::Null,
-                    _ => Item::Other,
+                    _ => Item::Other(whole),
                 }
             }
         };
@@ -340,14 +358,20 @@ impl<'b> Reader<'b> {
 }
 
 impl<'b> Reader<'b> {
-    /// Reads a map for a struct that knows some of its keys, in whatever order they come: puts the value of each into its
-    /// place. A known key that comes again is an error if each may come `once`, else it is skipped.
+    /// Reads a map into a struct: puts the value of each of its `keys` into the place of that key, in
+    /// whatever order they come, and skips all other keys. `values` has one place for each key; a place
+    /// whose key is missing keeps its item, so it has to be [`Item::Null`] before.
     ///
-    /// One function for all structs: what differs from one to the next is data.
+    /// A key that comes again is an error if each may come only `once`, as in a request, else its first
+    /// value counts, as in a response. [`smp::payload!`](crate::smp::payload) writes this call.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`] if the next item is no map, one of its keys is no text, or a key comes again.
     // Within each struct's own code a host decodes faster; firmware has it once.
     #[cfg_attr(target_os = "none", inline(never))]
     #[cfg_attr(not(target_os = "none"), inline(always))]
-    pub(crate) fn fields(&mut self, keys: Keys, once: bool, values: &mut [Item<'b>]) -> Result<(), Malformed> {
+    pub fn fields(&mut self, keys: Keys, once: bool, values: &mut [Item<'b>]) -> Result<(), Malformed> {
         let mut entries = self.entries()?;
         // The keys that are expected, the place of the first of them, and one bit for each key that came.
         let (mut expected, mut next, mut seen) = (keys, 0, 0_u32);
@@ -357,7 +381,7 @@ impl<'b> Reader<'b> {
                 // Looking for the expected one first takes 100 bytes of flash.
                 Some(key) if cfg!(not(feature = "small")) && self.take_if(key) => next,
                 _ => {
-                    let mut key = Item::Other;
+                    let mut key = Item::Null;
                     self.item_to(&mut key)?;
                     let Item::Text(key) = &key else { return Err(Malformed) };
                     behind = keys;

@@ -232,8 +232,8 @@ impl<'b> Writer<'b> {
         if core::mem::take(&mut self.rc) { self.raw(b"\x62rc\x00") } else { Ok(()) }
     }
 
-    /// Starts a map of the `keys` of a struct; see [`Fields`].
-    pub(crate) fn fields(&mut self, keys: Keys) -> Fields<'_, 'b> {
+    /// Starts the map of a struct with these `keys`: see [`Fields`].
+    pub fn fields(&mut self, keys: Keys) -> Fields<'_, 'b> {
         let head = self.len;
         let _ = if core::mem::take(&mut self.rc) { self.raw(b"\xa1\x62rc\x00") } else { self.byte(MAP) };
         Fields { writer: self, keys, head }
@@ -277,10 +277,13 @@ impl<'b> Writer<'b> {
     }
 }
 
-/// Writes the fields of a struct as the map that it is, in the order of its keys.
+/// Writes the fields of a struct as a map, in the order of its keys; made by [`Writer::fields`].
 ///
-/// Which fields are missing is known one by one, so the head counts each key that is written.
-pub(crate) struct Fields<'w, 'b> {
+/// Call [`field`](Self::field) once for each key, then [`end`](Self::end).
+/// [`smp::payload!`](crate::smp::payload) writes these calls.
+// The head counts each key that is written: a field is known to be missing only when its turn comes.
+#[must_use]
+pub struct Fields<'w, 'b> {
     writer: &'w mut Writer<'b>,
     /// Those that are still to come.
     keys: Keys,
@@ -288,9 +291,12 @@ pub(crate) struct Fields<'w, 'b> {
     head: usize,
 }
 
+shown!(Fields<'_, '_>, |fields| "Fields({:?})", fields.writer);
+
 impl Fields<'_, '_> {
-    /// Writes the next key and its value, unless that is missing. Whether all of them fit is told by [`end`](Self::end).
-    pub(crate) fn field<'v, T: Value<'v>>(&mut self, value: &T) {
+    /// Writes the next key and its value; a value that [is missing](Value::is_missing) leaves the key out.
+    /// If they do not fit, [`end`](Self::end) says so.
+    pub fn field<'v, T: Value<'v>>(&mut self, value: &T) {
         if self.key(value.is_missing()) {
             let _ = value.write(self.writer); // It fails as the writer does, which remembers it.
         }
@@ -313,7 +319,7 @@ impl Fields<'_, '_> {
     /// # Errors
     ///
     /// [`BufferFull`] if any of it did not fit.
-    pub(crate) fn end(self) -> Result<(), BufferFull> {
+    pub fn end(self) -> Result<(), BufferFull> {
         if self.writer.full { Err(BufferFull) } else { Ok(()) }
     }
 }

@@ -421,7 +421,7 @@ struct Details {
     rc: u16,
 }
 
-super::map!(response Details { group: "group", rc: "rc" });
+super::payload!(response Details { group: "group", rc: "rc" });
 
 /// Reads a key that stands beside an error: `rsn` (text), `off` or `len` (numbers).
 ///

@@ -27,11 +27,7 @@
 //! A message that answers nothing that was asked is counted and dropped; the wait goes on, so that a peer which never stops
 //! talking cannot hold a job forever.
 
-use core::time::Duration;
-
-use super::client::{self, Client};
-use super::{Header, Request, Version, error};
-use crate::routine::Step;
+use super::{client, error};
 
 pub mod file_download;
 pub mod file_upload;
@@ -39,6 +35,7 @@ pub mod upgrade;
 pub mod upload;
 pub mod walk;
 
+mod call;
 mod file;
 mod hash;
 mod outcome;
@@ -46,6 +43,7 @@ mod piece;
 mod survey;
 mod transfer;
 
+pub use call::{Call, Heard};
 pub use file::{FileError, ImageFile, ImageVersion};
 pub use file_download::{FileDownload, FileDownloadEvent, FileDownloadReport};
 pub use file_upload::{FileUpload, FileUploadReport};
@@ -135,97 +133,5 @@ impl From<client::Error> for Error {
 impl From<SourceFailed> for Error {
     fn from(SourceFailed: SourceFailed) -> Self {
         Self::Source
-    }
-}
-
-/// One request at a time, as a routine needs it: the request is written anew for each repeat, since nobody keeps `tx`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-struct Ask {
-    state: Asking,
-    /// The version in which it was first asked.
-    asked: Option<Version>,
-    /// How often it may still be repeated.
-    left: u8,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-enum Asking {
-    /// To be sent with a new number. Out: `Waiting`.
-    New,
-    /// To be sent again with the number that it had. Out: `Waiting`.
-    Again(Header),
-    /// Sent. Out: the owner takes the answer, `New` in the other version, `Again` or `Silent` after a time-out.
-    Waiting(Header),
-    /// Never answered.
-    Silent,
-}
-
-/// What a message was to an [`Ask`].
-enum Heard<T> {
-    Foreign,
-    /// The request goes out once more, in the other version.
-    Again,
-    Answer(Result<T, client::Error>),
-}
-
-impl<T> Heard<T> {
-    /// Hands the answer on; returns whether the message was ours.
-    fn then(self, answered: impl FnOnce(Result<T, client::Error>)) -> bool {
-        match self {
-            Self::Foreign => return false,
-            Self::Again => {}
-            Self::Answer(answer) => answered(answer),
-        }
-        true
-    }
-}
-
-impl Ask {
-    const fn new(repeats: u8) -> Self {
-        Self { state: Asking::New, asked: None, left: repeats }
-    }
-
-    /// Sends, waits for `patience`, or fails with [`Error::TimedOut`] when all repeats are used up.
-    fn poll<R: Request>(
-        &mut self,
-        client: &mut Client,
-        request: &R,
-        timeout: Duration,
-        tx: &mut [u8],
-    ) -> Result<Step, Error> {
-        let (len, header) = match self.state {
-            Asking::New => client.emit(R::OP, R::GROUP, R::COMMAND, tx, |writer| request.encode(writer))?,
-            Asking::Again(header) => client::emit(header, tx, |writer| request.encode(writer))?,
-            Asking::Waiting(_) => return Ok(Step::Wait(timeout)),
-            Asking::Silent => return Err(Error::TimedOut),
-        };
-        self.asked.get_or_insert(header.version);
-        self.state = Asking::Waiting(header);
-        Ok(Step::Send(len))
-    }
-
-    fn receive<'m, R: Request>(&mut self, client: &mut Client, message: &'m [u8]) -> Heard<R::Response<'m>> {
-        let Asking::Waiting(header) = self.state else { return Heard::Foreign };
-        if !client::answers(&header, message) {
-            Heard::Foreign
-        } else if client.take_version(header.version, self.asked.unwrap_or(header.version), message) {
-            self.state = Asking::New;
-            Heard::Again
-        } else {
-            Heard::Answer(client::payload(message).map_err(client::Error::from).and_then(R::response))
-        }
-    }
-
-    fn timed_out(&mut self) {
-        let Asking::Waiting(header) = self.state else { return };
-        self.state = match self.left.checked_sub(1) {
-            Some(left) => {
-                self.left = left;
-                Asking::Again(header)
-            }
-            None => Asking::Silent,
-        };
     }
 }

@@ -23,7 +23,7 @@ pub use store::{Files, Store};
 
 use crate::cbor::{BufferFull, Bytes, Item, Malformed, Table, Text, Value, Writer};
 use crate::smp::server::{Answer, Incoming, Reply};
-use crate::smp::{Decode, Empty, Encode, Error, Group, Op, Request, map};
+use crate::smp::{Decode, Empty, Encode, Error, Group, Op, Request, payload};
 
 /// Asks for a piece of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub struct Download<'b> {
     pub off: u64,
 }
 
-map!(request Download<'b> { name: "name", off: "off" });
+payload!(request Download<'b> { name: "name", off: "off" });
 
 /// A piece of a file. The server chooses its length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,12 +49,13 @@ pub struct DownloadResponse<'b> {
     pub len: Option<u64>,
 }
 
-map!(response DownloadResponse<'b> { off: "off", data: "data", len: "len" });
+payload!(response DownloadResponse<'b> { off: "off", data: "data", len: "len" });
 
 impl Request for Download<'_> {
     const OP: Op = Op::Read;
     const GROUP: Group = Group::FS;
     const COMMAND: u8 = 0;
+    type Kind = Download<'static>;
     type Response<'m> = DownloadResponse<'m>;
 }
 
@@ -72,7 +73,7 @@ pub struct Upload<'b> {
     pub len: Option<u64>,
 }
 
-map!(request Upload<'b> { name: "name", off: "off", data: "data", len: "len" });
+payload!(request Upload<'b> { name: "name", off: "off", data: "data", len: "len" });
 
 /// How far the device has got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,12 +83,13 @@ pub struct UploadResponse {
     pub off: u64,
 }
 
-map!(response UploadResponse { off: "off" });
+payload!(response UploadResponse { off: "off" });
 
 impl Request for Upload<'_> {
     const OP: Op = Op::Write;
     const GROUP: Group = Group::FS;
     const COMMAND: u8 = 0;
+    type Kind = Upload<'static>;
     type Response<'m> = UploadResponse;
 }
 
@@ -99,7 +101,7 @@ pub struct Status<'b> {
     pub name: Text<'b>,
 }
 
-map!(request Status<'b> { name: "name" });
+payload!(request Status<'b> { name: "name" });
 
 /// The length of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,12 +111,13 @@ pub struct StatusResponse {
     pub len: u64,
 }
 
-map!(response StatusResponse { len: "len" });
+payload!(response StatusResponse { len: "len" });
 
 impl Request for Status<'_> {
     const OP: Op = Op::Read;
     const GROUP: Group = Group::FS;
     const COMMAND: u8 = 1;
+    type Kind = Status<'static>;
     type Response<'m> = StatusResponse;
 }
 
@@ -132,7 +135,7 @@ pub struct Hash<'b> {
     pub len: Option<u64>,
 }
 
-map!(request Hash<'b> { name: "name", kind: "type", off: "off", len: "len" });
+payload!(request Hash<'b> { name: "name", kind: "type", off: "off", len: "len" });
 
 /// A hash or a checksum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,7 +151,7 @@ pub struct HashResponse<'b> {
     pub output: HashOutput<'b>,
 }
 
-map!(response HashResponse<'b> { kind: "type", off: "off", len: "len", output: "output" });
+payload!(response HashResponse<'b> { kind: "type", off: "off", len: "len", output: "output" });
 
 /// The value of a hash or a checksum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -183,6 +186,7 @@ impl Request for Hash<'_> {
     const COMMAND: u8 = 2;
     /// The whole file has to be read.
     const TIMEOUT: Duration = Duration::from_secs(20);
+    type Kind = Hash<'static>;
     type Response<'m> = HashResponse<'m>;
 }
 
@@ -191,7 +195,7 @@ impl Request for Hash<'_> {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct HashTypes {}
 
-map!(request HashTypes {});
+payload!(request HashTypes {});
 
 /// The hashes and checksums by name.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -201,7 +205,7 @@ pub struct HashTypesResponse<'b> {
     pub types: Table<'b, HashType>,
 }
 
-map!(response HashTypesResponse<'b> { types: "types" });
+payload!(response HashTypesResponse<'b> { types: "types" });
 
 /// What a hash or a checksum looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -213,12 +217,13 @@ pub struct HashType {
     pub size: u32,
 }
 
-map!(response HashType { format: "format", size: "size" });
+payload!(response HashType { format: "format", size: "size" });
 
 impl Request for HashTypes {
     const OP: Op = Op::Read;
     const GROUP: Group = Group::FS;
     const COMMAND: u8 = 3;
+    type Kind = Self;
     type Response<'m> = HashTypesResponse<'m>;
 }
 
@@ -227,12 +232,13 @@ impl Request for HashTypes {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Close {}
 
-map!(request Close {});
+payload!(request Close {});
 
 impl Request for Close {
     const OP: Op = Op::Write;
     const GROUP: Group = Group::FS;
     const COMMAND: u8 = 4;
+    type Kind = Self;
     type Response<'m> = Empty;
 }
 

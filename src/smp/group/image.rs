@@ -32,7 +32,7 @@ pub use flash::{Job, answer, begin};
 
 use crate::cbor::{Bytes, List, Text};
 use crate::smp::server::{Answer, Incoming, Reply};
-use crate::smp::{Empty, Error, Group, Op, Request, map};
+use crate::smp::{Empty, Error, Group, Op, Request, payload};
 
 /// How long a device may take to erase a slot.
 pub const ERASE_TIME: Duration = Duration::from_secs(40);
@@ -42,7 +42,7 @@ pub const ERASE_TIME: Duration = Duration::from_secs(40);
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct ReadState {}
 
-map!(request ReadState {});
+payload!(request ReadState {});
 
 /// The images of a device. Slots without a valid image are left out.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -54,7 +54,7 @@ pub struct StateResponse<'b> {
     pub split_status: Option<i32>,
 }
 
-map!(response StateResponse<'b> { images: "images", split_status: "splitStatus" });
+payload!(response StateResponse<'b> { images: "images", split_status: "splitStatus" });
 
 /// One image in one slot. A flag that is not sent is not set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +80,7 @@ pub struct ImageState<'b> {
     pub permanent: bool,
 }
 
-map!(response ImageState<'b> {
+payload!(response ImageState<'b> {
     image: "image",
     slot: "slot",
     version: "version",
@@ -96,6 +96,7 @@ impl Request for ReadState {
     const OP: Op = Op::Read;
     const GROUP: Group = Group::IMAGE;
     const COMMAND: u8 = 0;
+    type Kind = Self;
     type Response<'m> = StateResponse<'m>;
 }
 
@@ -115,13 +116,14 @@ pub struct WriteState<'b> {
     pub confirm: bool,
 }
 
-map!(request WriteState<'b> { hash: "hash", confirm: "confirm" });
+payload!(request WriteState<'b> { hash: "hash", confirm: "confirm" });
 
 impl Request for WriteState<'_> {
     const OP: Op = Op::Write;
     const GROUP: Group = Group::IMAGE;
     const COMMAND: u8 = 0;
     const TIMEOUT: Duration = Duration::from_secs(10);
+    type Kind = WriteState<'static>;
     type Response<'m> = StateResponse<'m>;
 }
 
@@ -143,7 +145,7 @@ pub struct Upload<'b> {
     pub upgrade: Option<bool>,
 }
 
-map!(request Upload<'b> { image: "image", len: "len", off: "off", sha: "sha", data: "data", upgrade: "upgrade" });
+payload!(request Upload<'b> { image: "image", len: "len", off: "off", sha: "sha", data: "data", upgrade: "upgrade" });
 
 /// How far the device has got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,13 +157,14 @@ pub struct UploadResponse {
     pub matches: Option<bool>,
 }
 
-map!(response UploadResponse { off: "off", matches: "match" });
+payload!(response UploadResponse { off: "off", matches: "match" });
 
 impl Request for Upload<'_> {
     const OP: Op = Op::Write;
     const GROUP: Group = Group::IMAGE;
     const COMMAND: u8 = 1;
     const TIMEOUT: Duration = ERASE_TIME;
+    type Kind = Upload<'static>;
     type Response<'m> = UploadResponse;
 }
 
@@ -170,12 +173,13 @@ impl Request for Upload<'_> {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct CoreList {}
 
-map!(request CoreList {});
+payload!(request CoreList {});
 
 impl Request for CoreList {
     const OP: Op = Op::Read;
     const GROUP: Group = Group::IMAGE;
     const COMMAND: u8 = 3;
+    type Kind = Self;
     type Response<'m> = Empty;
 }
 
@@ -187,7 +191,7 @@ pub struct CoreLoad {
     pub off: u64,
 }
 
-map!(request CoreLoad { off: "off" });
+payload!(request CoreLoad { off: "off" });
 
 /// A piece of the core dump.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -201,12 +205,13 @@ pub struct CoreLoadResponse<'b> {
     pub len: Option<u64>,
 }
 
-map!(response CoreLoadResponse<'b> { off: "off", data: "data", len: "len" });
+payload!(response CoreLoadResponse<'b> { off: "off", data: "data", len: "len" });
 
 impl Request for CoreLoad {
     const OP: Op = Op::Read;
     const GROUP: Group = Group::IMAGE;
     const COMMAND: u8 = 4;
+    type Kind = Self;
     type Response<'m> = CoreLoadResponse<'m>;
 }
 
@@ -215,13 +220,14 @@ impl Request for CoreLoad {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct CoreErase {}
 
-map!(request CoreErase {});
+payload!(request CoreErase {});
 
 impl Request for CoreErase {
     const OP: Op = Op::Write;
     const GROUP: Group = Group::IMAGE;
     const COMMAND: u8 = 4;
     const TIMEOUT: Duration = ERASE_TIME;
+    type Kind = Self;
     type Response<'m> = Empty;
 }
 
@@ -233,13 +239,14 @@ pub struct Erase {
     pub slot: Option<u32>,
 }
 
-map!(request Erase { slot: "slot" });
+payload!(request Erase { slot: "slot" });
 
 impl Request for Erase {
     const OP: Op = Op::Write;
     const GROUP: Group = Group::IMAGE;
     const COMMAND: u8 = 5;
     const TIMEOUT: Duration = ERASE_TIME;
+    type Kind = Self;
     type Response<'m> = Empty;
 }
 
@@ -248,7 +255,7 @@ impl Request for Erase {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct SlotInfo {}
 
-map!(request SlotInfo {});
+payload!(request SlotInfo {});
 
 /// The slots of all images.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -258,7 +265,7 @@ pub struct SlotInfoResponse<'b> {
     pub images: List<'b, ImageSlots<'b>>,
 }
 
-map!(response SlotInfoResponse<'b> { images: "images" });
+payload!(response SlotInfoResponse<'b> { images: "images" });
 
 /// The slots of one image.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -272,7 +279,7 @@ pub struct ImageSlots<'b> {
     pub max_image_size: Option<u64>,
 }
 
-map!(response ImageSlots<'b> { image: "image", slots: "slots", max_image_size: "max_image_size" });
+payload!(response ImageSlots<'b> { image: "image", slots: "slots", max_image_size: "max_image_size" });
 
 /// One slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -288,12 +295,13 @@ pub struct Slot {
     pub rc: Option<i32>,
 }
 
-map!(response Slot { slot: "slot", size: "size", upload_image_id: "upload_image_id", rc: "rc" });
+payload!(response Slot { slot: "slot", size: "size", upload_image_id: "upload_image_id", rc: "rc" });
 
 impl Request for SlotInfo {
     const OP: Op = Op::Read;
     const GROUP: Group = Group::IMAGE;
     const COMMAND: u8 = 6;
+    type Kind = Self;
     type Response<'m> = SlotInfoResponse<'m>;
 }
 

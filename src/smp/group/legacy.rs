@@ -24,7 +24,7 @@
 //!   handed on as they come.
 
 use crate::cbor::{Bytes, List, Table, Text};
-use crate::smp::{Decode, Empty, Error, Group, Op, Request, client, error, map};
+use crate::smp::{Decode, Empty, Error, Group, Op, Request, client, error, payload};
 
 /// Asks for log entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -38,7 +38,7 @@ pub struct LogShow<'b> {
     pub index: Option<u32>,
 }
 
-map!(request LogShow<'b> { name: "log_name", timestamp: "ts", index: "index" });
+payload!(request LogShow<'b> { name: "log_name", timestamp: "ts", index: "index" });
 
 /// Log entries.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -52,7 +52,7 @@ pub struct LogShowResponse<'b> {
     pub rc: Option<i32>,
 }
 
-map!(response LogShowResponse<'b> { next_index: "next_index", logs: "logs", rc: "rc" });
+payload!(response LogShowResponse<'b> { next_index: "next_index", logs: "logs", rc: "rc" });
 
 /// The entries of one log.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -66,7 +66,7 @@ pub struct Log<'b> {
     pub entries: List<'b, LogEntry<'b>>,
 }
 
-map!(response Log<'b> { name: "name", kind: "type", entries: "entries" });
+payload!(response Log<'b> { name: "name", kind: "type", entries: "entries" });
 
 /// One log entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,7 +88,7 @@ pub struct LogEntry<'b> {
     pub message: Bytes<'b>,
 }
 
-map!(response LogEntry<'b> {
+payload!(response LogEntry<'b> {
     kind: "type",
     timestamp: "ts",
     level: "level",
@@ -102,6 +102,7 @@ impl Request for LogShow<'_> {
     const OP: Op = Op::Read;
     const GROUP: Group = Group::LOG;
     const COMMAND: u8 = 0;
+    type Kind = LogShow<'static>;
     type Response<'m> = LogShowResponse<'m>;
 
     fn response(payload: &[u8]) -> Result<LogShowResponse<'_>, client::Error> {
@@ -125,12 +126,13 @@ pub struct LogClear<'b> {
     pub name: Option<Text<'b>>,
 }
 
-map!(request LogClear<'b> { name: "log_name" });
+payload!(request LogClear<'b> { name: "log_name" });
 
 impl Request for LogClear<'_> {
     const OP: Op = Op::Write;
     const GROUP: Group = Group::LOG;
     const COMMAND: u8 = 1;
+    type Kind = LogClear<'static>;
     type Response<'m> = Empty;
 }
 
@@ -139,7 +141,7 @@ impl Request for LogClear<'_> {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct LogModules {}
 
-map!(request LogModules {});
+payload!(request LogModules {});
 
 /// The modules and their numbers.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -149,12 +151,13 @@ pub struct LogModulesResponse<'b> {
     pub modules: Table<'b, u32>,
 }
 
-map!(response LogModulesResponse<'b> { modules: "module_map" });
+payload!(response LogModulesResponse<'b> { modules: "module_map" });
 
 impl Request for LogModules {
     const OP: Op = Op::Read;
     const GROUP: Group = Group::LOG;
     const COMMAND: u8 = 3;
+    type Kind = Self;
     type Response<'m> = LogModulesResponse<'m>;
 }
 
@@ -163,7 +166,7 @@ impl Request for LogModules {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct LogLevels {}
 
-map!(request LogLevels {});
+payload!(request LogLevels {});
 
 /// The levels and their numbers.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -173,12 +176,13 @@ pub struct LogLevelsResponse<'b> {
     pub levels: Table<'b, u32>,
 }
 
-map!(response LogLevelsResponse<'b> { levels: "level_map" });
+payload!(response LogLevelsResponse<'b> { levels: "level_map" });
 
 impl Request for LogLevels {
     const OP: Op = Op::Read;
     const GROUP: Group = Group::LOG;
     const COMMAND: u8 = 4;
+    type Kind = Self;
     type Response<'m> = LogLevelsResponse<'m>;
 }
 
@@ -187,7 +191,7 @@ impl Request for LogLevels {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct LogList {}
 
-map!(request LogList {});
+payload!(request LogList {});
 
 /// The names of the logs.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -197,12 +201,13 @@ pub struct LogListResponse<'b> {
     pub logs: List<'b, Text<'b>>,
 }
 
-map!(response LogListResponse<'b> { logs: "log_list" });
+payload!(response LogListResponse<'b> { logs: "log_list" });
 
 impl Request for LogList {
     const OP: Op = Op::Read;
     const GROUP: Group = Group::LOG;
     const COMMAND: u8 = 5;
+    type Kind = Self;
     type Response<'m> = LogListResponse<'m>;
 }
 
@@ -214,13 +219,19 @@ pub struct Crash<'b> {
     pub how: Text<'b>,
 }
 
-map!(request Crash<'b> { how: "t" });
+payload!(request Crash<'b> { how: "t" });
 
 impl Request for Crash<'_> {
     const OP: Op = Op::Write;
     const GROUP: Group = Group::CRASH;
     const COMMAND: u8 = 0;
+    type Kind = Crash<'static>;
     type Response<'m> = Empty;
+
+    /// It may not: the second one would crash the device again.
+    fn is_idempotent(&self) -> bool {
+        false
+    }
 }
 
 /// Runs a test on the device.
@@ -233,13 +244,19 @@ pub struct RunTest<'b> {
     pub token: Option<Text<'b>>,
 }
 
-map!(request RunTest<'b> { name: "testname", token: "token" });
+payload!(request RunTest<'b> { name: "testname", token: "token" });
 
 impl Request for RunTest<'_> {
     const OP: Op = Op::Write;
     const GROUP: Group = Group::RUN;
     const COMMAND: u8 = 0;
+    type Kind = RunTest<'static>;
     type Response<'m> = Empty;
+
+    /// It may not: the device would run the test again.
+    fn is_idempotent(&self) -> bool {
+        false
+    }
 }
 
 /// Asks which tests there are.
@@ -247,7 +264,7 @@ impl Request for RunTest<'_> {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct RunList {}
 
-map!(request RunList {});
+payload!(request RunList {});
 
 /// The names of the tests.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -257,11 +274,12 @@ pub struct RunListResponse<'b> {
     pub tests: List<'b, Text<'b>>,
 }
 
-map!(response RunListResponse<'b> { tests: "run_list" });
+payload!(response RunListResponse<'b> { tests: "run_list" });
 
 impl Request for RunList {
     const OP: Op = Op::Read;
     const GROUP: Group = Group::RUN;
     const COMMAND: u8 = 1;
+    type Kind = Self;
     type Response<'m> = RunListResponse<'m>;
 }

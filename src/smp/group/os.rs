@@ -25,7 +25,7 @@
 
 use crate::cbor::{BufferFull, Item, Malformed, Reader, Table, Text, Value, Writer};
 use crate::smp::server::{After, Answer, Incoming, Reply};
-use crate::smp::{Decode, Empty, Encode, Error, Group, Op, Request, map};
+use crate::smp::{Decode, Empty, Encode, Error, Group, Op, Request, payload};
 
 /// Asks for the same text back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +41,7 @@ struct Anything<'b> {
     text: Option<Text<'b>>,
 }
 
-map!(request Anything<'b> { text: "d" });
+payload!(request Anything<'b> { text: "d" });
 
 impl Encode for Echo<'_> {
     fn encode(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
@@ -73,12 +73,13 @@ pub struct EchoResponse<'b> {
     pub text: Text<'b>,
 }
 
-map!(response EchoResponse<'b> { text: "r" });
+payload!(response EchoResponse<'b> { text: "r" });
 
 impl Request for Echo<'_> {
     const OP: Op = Op::Write;
     const GROUP: Group = Group::OS;
     const COMMAND: u8 = 0;
+    type Kind = Echo<'static>;
     type Response<'m> = EchoResponse<'m>;
 }
 
@@ -90,12 +91,13 @@ pub struct ConsoleEcho {
     pub echo: Option<i32>,
 }
 
-map!(request ConsoleEcho { echo: "echo" });
+payload!(request ConsoleEcho { echo: "echo" });
 
 impl Request for ConsoleEcho {
     const OP: Op = Op::Write;
     const GROUP: Group = Group::OS;
     const COMMAND: u8 = 1;
+    type Kind = Self;
     type Response<'m> = Empty;
 }
 
@@ -104,7 +106,7 @@ impl Request for ConsoleEcho {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct TaskStatistics {}
 
-map!(request TaskStatistics {});
+payload!(request TaskStatistics {});
 
 /// The tasks by name.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -114,7 +116,7 @@ pub struct TaskStatisticsResponse<'b> {
     pub tasks: Table<'b, Task>,
 }
 
-map!(response TaskStatisticsResponse<'b> { tasks: "tasks" });
+payload!(response TaskStatisticsResponse<'b> { tasks: "tasks" });
 
 /// One task. Which of the optional keys are there depends on how the firmware was built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -140,7 +142,7 @@ pub struct Task {
     pub next_checkin: Option<u64>,
 }
 
-map!(response Task {
+payload!(response Task {
     priority: "prio",
     id: "tid",
     state: "state",
@@ -156,6 +158,7 @@ impl Request for TaskStatistics {
     const OP: Op = Op::Read;
     const GROUP: Group = Group::OS;
     const COMMAND: u8 = 2;
+    type Kind = Self;
     type Response<'m> = TaskStatisticsResponse<'m>;
 }
 
@@ -164,7 +167,7 @@ impl Request for TaskStatistics {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct PoolStatistics {}
 
-map!(request PoolStatistics {});
+payload!(request PoolStatistics {});
 
 /// The memory pools by name or number. What was read is written as it came, with the keys that are no pools.
 #[derive(Clone, Copy)]
@@ -194,7 +197,7 @@ pub struct Pool {
     pub min: Option<u64>,
 }
 
-map!(response Pool { block_size: "blksiz", blocks: "nblks", free: "nfree", min: "min" });
+payload!(response Pool { block_size: "blksiz", blocks: "nblks", free: "nfree", min: "min" });
 
 /// The value of a key that may be a pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -276,6 +279,7 @@ impl Request for PoolStatistics {
     const OP: Op = Op::Read;
     const GROUP: Group = Group::OS;
     const COMMAND: u8 = 3;
+    type Kind = Self;
     type Response<'m> = PoolStatisticsResponse<'m>;
 }
 
@@ -284,7 +288,7 @@ impl Request for PoolStatistics {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct ReadDateTime {}
 
-map!(request ReadDateTime {});
+payload!(request ReadDateTime {});
 
 /// Date and time of the device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -294,12 +298,13 @@ pub struct DateTimeResponse<'b> {
     pub datetime: Text<'b>,
 }
 
-map!(response DateTimeResponse<'b> { datetime: "datetime" });
+payload!(response DateTimeResponse<'b> { datetime: "datetime" });
 
 impl Request for ReadDateTime {
     const OP: Op = Op::Read;
     const GROUP: Group = Group::OS;
     const COMMAND: u8 = 4;
+    type Kind = Self;
     type Response<'m> = DateTimeResponse<'m>;
 }
 
@@ -311,12 +316,13 @@ pub struct WriteDateTime<'b> {
     pub datetime: Text<'b>,
 }
 
-map!(request WriteDateTime<'b> { datetime: "datetime" });
+payload!(request WriteDateTime<'b> { datetime: "datetime" });
 
 impl Request for WriteDateTime<'_> {
     const OP: Op = Op::Write;
     const GROUP: Group = Group::OS;
     const COMMAND: u8 = 4;
+    type Kind = WriteDateTime<'static>;
     type Response<'m> = Empty;
 }
 
@@ -332,7 +338,7 @@ pub struct Reset {
     pub boot_mode: Option<u8>,
 }
 
-map!(request Reset { force: "force", boot_mode: "boot_mode" });
+payload!(request Reset { force: "force", boot_mode: "boot_mode" });
 
 /// The `force` of a [`Reset`]: a boolean that may come as an integer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -356,7 +362,13 @@ impl Request for Reset {
     const OP: Op = Op::Write;
     const GROUP: Group = Group::OS;
     const COMMAND: u8 = 5;
+    type Kind = Self;
     type Response<'m> = Empty;
+
+    /// It may not: the second one would interrupt the boot that the first one began.
+    fn is_idempotent(&self) -> bool {
+        false
+    }
 }
 
 /// Asks for the sizes of the server's buffers.
@@ -364,7 +376,7 @@ impl Request for Reset {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Parameters {}
 
-map!(request Parameters {});
+payload!(request Parameters {});
 
 /// The sizes of the server's buffers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -376,12 +388,13 @@ pub struct ParametersResponse {
     pub buf_count: u32,
 }
 
-map!(response ParametersResponse { buf_size: "buf_size", buf_count: "buf_count" });
+payload!(response ParametersResponse { buf_size: "buf_size", buf_count: "buf_count" });
 
 impl Request for Parameters {
     const OP: Op = Op::Read;
     const GROUP: Group = Group::OS;
     const COMMAND: u8 = 6;
+    type Kind = Self;
     type Response<'m> = ParametersResponse;
 }
 
@@ -394,7 +407,7 @@ pub struct Info<'b> {
     pub format: Option<Text<'b>>,
 }
 
-map!(request Info<'b> { format: "format" });
+payload!(request Info<'b> { format: "format" });
 
 /// The information that was asked for, in the order `snrvbmpio`, one space between.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -404,12 +417,13 @@ pub struct InfoResponse<'b> {
     pub output: Text<'b>,
 }
 
-map!(response InfoResponse<'b> { output: "output" });
+payload!(response InfoResponse<'b> { output: "output" });
 
 impl Request for Info<'_> {
     const OP: Op = Op::Read;
     const GROUP: Group = Group::OS;
     const COMMAND: u8 = 7;
+    type Kind = Info<'static>;
     type Response<'m> = InfoResponse<'m>;
 }
 
@@ -421,7 +435,7 @@ pub struct BootLoader<'b> {
     pub query: Option<Text<'b>>,
 }
 
-map!(request BootLoader<'b> { query: "query" });
+payload!(request BootLoader<'b> { query: "query" });
 
 /// What is known of the boot loader; which keys there are depends on the query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -437,7 +451,7 @@ pub struct BootLoaderResponse<'b> {
     pub active: Option<u32>,
 }
 
-map!(response BootLoaderResponse<'b> {
+payload!(response BootLoaderResponse<'b> {
     bootloader: "bootloader",
     mode: "mode",
     no_downgrade: "no-downgrade",
@@ -467,6 +481,7 @@ impl Request for BootLoader<'_> {
     const OP: Op = Op::Read;
     const GROUP: Group = Group::OS;
     const COMMAND: u8 = 8;
+    type Kind = BootLoader<'static>;
     type Response<'m> = BootLoaderResponse<'m>;
 }
 

@@ -21,7 +21,7 @@ pub use store::{Settings, Store};
 
 use crate::cbor::{BufferFull, Bytes, Chunks, Item, Malformed, Text, Value, Writer};
 use crate::smp::server::{Answer, Incoming, Reply};
-use crate::smp::{Empty, Error, Group, Op, Request, map};
+use crate::smp::{Empty, Error, Group, Op, Request, payload};
 
 /// The value of a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,7 +77,7 @@ pub struct Read<'b> {
     pub max_size: Option<u32>,
 }
 
-map!(request Read<'b> { name: "name", max_size: "max_size" });
+payload!(request Read<'b> { name: "name", max_size: "max_size" });
 
 /// A value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,12 +89,13 @@ pub struct ReadResponse<'b> {
     pub max_size: Option<u32>,
 }
 
-map!(response ReadResponse<'b> { value: "val", max_size: "max_size" });
+payload!(response ReadResponse<'b> { value: "val", max_size: "max_size" });
 
 impl Request for Read<'_> {
     const OP: Op = Op::Read;
     const GROUP: Group = Group::SETTINGS;
     const COMMAND: u8 = 0;
+    type Kind = Read<'static>;
     type Response<'m> = ReadResponse<'m>;
 }
 
@@ -110,12 +111,13 @@ pub struct Write<'b> {
     pub save: Option<bool>,
 }
 
-map!(request Write<'b> { name: "name", value: "val", save: "save" });
+payload!(request Write<'b> { name: "name", value: "val", save: "save" });
 
 impl Request for Write<'_> {
     const OP: Op = Op::Write;
     const GROUP: Group = Group::SETTINGS;
     const COMMAND: u8 = 0;
+    type Kind = Write<'static>;
     type Response<'m> = Empty;
 }
 
@@ -127,12 +129,13 @@ pub struct Delete<'b> {
     pub name: Text<'b>,
 }
 
-map!(request Delete<'b> { name: "name" });
+payload!(request Delete<'b> { name: "name" });
 
 impl Request for Delete<'_> {
     const OP: Op = Op::Write;
     const GROUP: Group = Group::SETTINGS;
     const COMMAND: u8 = 1;
+    type Kind = Delete<'static>;
     type Response<'m> = Empty;
 }
 
@@ -141,12 +144,13 @@ impl Request for Delete<'_> {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Commit {}
 
-map!(request Commit {});
+payload!(request Commit {});
 
 impl Request for Commit {
     const OP: Op = Op::Write;
     const GROUP: Group = Group::SETTINGS;
     const COMMAND: u8 = 2;
+    type Kind = Self;
     type Response<'m> = Empty;
 }
 
@@ -155,12 +159,13 @@ impl Request for Commit {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Load {}
 
-map!(request Load {});
+payload!(request Load {});
 
 impl Request for Load {
     const OP: Op = Op::Read;
     const GROUP: Group = Group::SETTINGS;
     const COMMAND: u8 = 3;
+    type Kind = Self;
     type Response<'m> = Empty;
 }
 
@@ -172,12 +177,13 @@ pub struct Save<'b> {
     pub name: Option<Text<'b>>,
 }
 
-map!(request Save<'b> { name: "name" });
+payload!(request Save<'b> { name: "name" });
 
 impl Request for Save<'_> {
     const OP: Op = Op::Write;
     const GROUP: Group = Group::SETTINGS;
     const COMMAND: u8 = 3;
+    type Kind = Save<'static>;
     type Response<'m> = Empty;
 }
 

@@ -21,7 +21,7 @@ pub use runner::{Output, Runner, Shell};
 
 use crate::cbor::{List, Text};
 use crate::smp::server::{Answer, Incoming, Reply};
-use crate::smp::{Decode, Error, Group, Op, Request, client, error, map};
+use crate::smp::{Decode, Error, Group, Op, Request, client, error, payload};
 
 /// Executes a command line.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -31,7 +31,7 @@ pub struct Execute<'b> {
     pub argv: List<'b, Text<'b>>,
 }
 
-map!(request Execute<'b> { argv: "argv" });
+payload!(request Execute<'b> { argv: "argv" });
 
 /// What a command printed and returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub struct ExecuteResponse<'b> {
     pub result: Option<i32>,
 }
 
-map!(response ExecuteResponse<'b> { output: "o", result: "ret" });
+payload!(response ExecuteResponse<'b> { output: "o", result: "ret" });
 
 impl Request for Execute<'_> {
     const OP: Op = Op::Write;
@@ -51,7 +51,13 @@ impl Request for Execute<'_> {
     const COMMAND: u8 = 0;
     /// The answer comes when the command has ended.
     const TIMEOUT: Duration = Duration::from_secs(30);
+    type Kind = Execute<'static>;
     type Response<'m> = ExecuteResponse<'m>;
+
+    /// It may not: a command line does whatever it does.
+    fn is_idempotent(&self) -> bool {
+        false
+    }
 
     fn response(payload: &[u8]) -> Result<ExecuteResponse<'_>, client::Error> {
         if error::beside::<Text<'_>>(payload, "o").is_some() {

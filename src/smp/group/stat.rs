@@ -15,7 +15,7 @@
 
 use crate::cbor::{self, BufferFull, Table, Text, Writer};
 use crate::smp::server::{Answer, Incoming, Reply};
-use crate::smp::{Decode, Empty, Encode, Error, Group, Op, Request, client, error, map};
+use crate::smp::{Decode, Empty, Encode, Error, Group, Op, Request, client, error, payload};
 
 /// Asks for the counters of one set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub struct Read<'b> {
     pub name: Text<'b>,
 }
 
-map!(request Read<'b> { name: "name" });
+payload!(request Read<'b> { name: "name" });
 
 /// The counters of one set.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -37,12 +37,13 @@ pub struct ReadResponse<'b> {
     pub fields: Table<'b, u64>,
 }
 
-map!(response ReadResponse<'b> { name: "name", fields: "fields" });
+payload!(response ReadResponse<'b> { name: "name", fields: "fields" });
 
 impl Request for Read<'_> {
     const OP: Op = Op::Read;
     const GROUP: Group = Group::STATISTICS;
     const COMMAND: u8 = 0;
+    type Kind = Read<'static>;
     type Response<'m> = ReadResponse<'m>;
 
     fn response(payload: &[u8]) -> Result<ReadResponse<'_>, client::Error> {
@@ -55,7 +56,7 @@ impl Request for Read<'_> {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct List {}
 
-map!(request List {});
+payload!(request List {});
 
 /// The names of the sets.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -65,12 +66,13 @@ pub struct ListResponse<'b> {
     pub names: cbor::List<'b, Text<'b>>,
 }
 
-map!(response ListResponse<'b> { names: "stat_list" });
+payload!(response ListResponse<'b> { names: "stat_list" });
 
 impl Request for List {
     const OP: Op = Op::Read;
     const GROUP: Group = Group::STATISTICS;
     const COMMAND: u8 = 1;
+    type Kind = Self;
     type Response<'m> = ListResponse<'m>;
 
     fn response(payload: &[u8]) -> Result<ListResponse<'_>, client::Error> {

@@ -15,7 +15,7 @@
 //! the application's own.
 
 use crate::cbor::{self, Text};
-use crate::smp::{Empty, Group, Op, Request, map};
+use crate::smp::{Empty, Group, Op, Request, payload};
 
 /// Connects to a device behind this one. What follows is forwarded to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -33,7 +33,7 @@ pub struct Connect<'b> {
     pub le_coded: Option<bool>,
 }
 
-map!(request Connect<'b> {
+payload!(request Connect<'b> {
     transport: "transport",
     mode: "mode",
     address: "address",
@@ -45,6 +45,7 @@ impl Request for Connect<'_> {
     const OP: Op = Op::Write;
     const GROUP: Group = Group::TRANSPORT;
     const COMMAND: u8 = 0;
+    type Kind = Connect<'static>;
     type Response<'m> = Empty;
 }
 
@@ -58,12 +59,13 @@ pub struct Disconnect {
     pub all: Option<bool>,
 }
 
-map!(request Disconnect { transport: "transport", all: "all" });
+payload!(request Disconnect { transport: "transport", all: "all" });
 
 impl Request for Disconnect {
     const OP: Op = Op::Write;
     const GROUP: Group = Group::TRANSPORT;
     const COMMAND: u8 = 1;
+    type Kind = Self;
     type Response<'m> = Empty;
 }
 
@@ -72,7 +74,7 @@ impl Request for Disconnect {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Status {}
 
-map!(request Status {});
+payload!(request Status {});
 
 /// How many bridges there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -88,7 +90,7 @@ pub struct StatusResponse {
     pub transport: Option<u32>,
 }
 
-map!(response StatusResponse {
+payload!(response StatusResponse {
     supported: "supported",
     active: "active",
     bridged: "bridged",
@@ -99,6 +101,7 @@ impl Request for Status {
     const OP: Op = Op::Read;
     const GROUP: Group = Group::TRANSPORT;
     const COMMAND: u8 = 2;
+    type Kind = Self;
     type Response<'m> = StatusResponse;
 }
 
@@ -107,7 +110,7 @@ impl Request for Status {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct List {}
 
-map!(request List {});
+payload!(request List {});
 
 /// The transports.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -117,7 +120,7 @@ pub struct ListResponse<'b> {
     pub transports: cbor::List<'b, Transport<'b>>,
 }
 
-map!(response ListResponse<'b> { transports: "transports" });
+payload!(response ListResponse<'b> { transports: "transports" });
 
 /// One transport.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,12 +132,13 @@ pub struct Transport<'b> {
     pub name: Option<Text<'b>>,
 }
 
-map!(response Transport<'b> { id: "id", name: "name" });
+payload!(response Transport<'b> { id: "id", name: "name" });
 
 impl Request for List {
     const OP: Op = Op::Read;
     const GROUP: Group = Group::TRANSPORT;
     const COMMAND: u8 = 6;
+    type Kind = Self;
     type Response<'m> = ListResponse<'m>;
 }
 
@@ -146,7 +150,7 @@ pub struct Modes {
     pub transport: u32,
 }
 
-map!(request Modes { transport: "transport" });
+payload!(request Modes { transport: "transport" });
 
 /// The modes of a transport.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -156,7 +160,7 @@ pub struct ModesResponse<'b> {
     pub modes: cbor::List<'b, Mode<'b>>,
 }
 
-map!(response ModesResponse<'b> { modes: "modes" });
+payload!(response ModesResponse<'b> { modes: "modes" });
 
 /// One mode of a transport.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -172,12 +176,13 @@ pub struct Mode<'b> {
     pub outgoing: bool,
 }
 
-map!(response Mode<'b> { id: "id", description: "description", incoming: "incoming", outgoing: "outgoing" });
+payload!(response Mode<'b> { id: "id", description: "description", incoming: "incoming", outgoing: "outgoing" });
 
 impl Request for Modes {
     const OP: Op = Op::Read;
     const GROUP: Group = Group::TRANSPORT;
     const COMMAND: u8 = 7;
+    type Kind = Self;
     type Response<'m> = ModesResponse<'m>;
 }
 
@@ -191,7 +196,7 @@ pub struct Configuration {
     pub mode: u32,
 }
 
-map!(request Configuration { transport: "transport", mode: "mode" });
+payload!(request Configuration { transport: "transport", mode: "mode" });
 
 /// The keys of a [`Connect`].
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -201,7 +206,7 @@ pub struct ConfigurationResponse<'b> {
     pub keys: cbor::List<'b, Key<'b>>,
 }
 
-map!(response ConfigurationResponse<'b> { keys: "configs" });
+payload!(response ConfigurationResponse<'b> { keys: "configs" });
 
 /// One key of a [`Connect`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -215,11 +220,12 @@ pub struct Key<'b> {
     pub required: bool,
 }
 
-map!(response Key<'b> { name: "name", kind: "type", required: "required" });
+payload!(response Key<'b> { name: "name", kind: "type", required: "required" });
 
 impl Request for Configuration {
     const OP: Op = Op::Read;
     const GROUP: Group = Group::TRANSPORT;
     const COMMAND: u8 = 8;
+    type Kind = Self;
     type Response<'m> = ConfigurationResponse<'m>;
 }

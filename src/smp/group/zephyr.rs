@@ -14,20 +14,21 @@
 use core::time::Duration;
 
 use crate::smp::server::{Answer, Incoming, Reply};
-use crate::smp::{Empty, Error, Group, Op, Request, image, map};
+use crate::smp::{Empty, Error, Group, Op, Request, image, payload};
 
 /// Erases the storage partition: all settings are gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct EraseStorage {}
 
-map!(request EraseStorage {});
+payload!(request EraseStorage {});
 
 impl Request for EraseStorage {
     const OP: Op = Op::Write;
     const GROUP: Group = Group::ZEPHYR;
     const COMMAND: u8 = 0;
     const TIMEOUT: Duration = image::ERASE_TIME;
+    type Kind = Self;
     type Response<'m> = Empty;
 }
 

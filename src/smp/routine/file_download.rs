@@ -33,7 +33,7 @@
 
 use super::hash::Crc32;
 use super::transfer::{Counts, Due, Flight, Transfer};
-use super::{Ask, Error, FileOutcome, Heard};
+use super::{Call, Error, FileOutcome, Heard};
 use crate::cbor::Bytes;
 use crate::routine::{Routine, Step};
 use crate::smp::client::{self, Client};
@@ -64,11 +64,11 @@ enum State {
     /// Not begun. Out: `Receiving`, `Looking`.
     Idle,
     /// Asks for the length. Out: `Receiving`, `Ended`.
-    Looking(Ask),
+    Looking(Call<Status<'static>>),
     /// Asks for pieces. Out: `Checking`, `Ended`.
     Receiving(Transfer),
     /// Asks for the checksum. Out: `Ended`.
-    Checking(Ask),
+    Checking(Call<Hash<'static>>),
     /// Over.
     Ended(FileOutcome),
 }
@@ -156,8 +156,8 @@ impl<'n> FileDownload<'n> {
         loop {
             match &mut self.state {
                 State::Idle if self.start == 0 => self.receive_from(0),
-                State::Idle => self.state = State::Looking(Ask::new(client.retries())),
-                State::Looking(ask) => return ask.poll(client, &Status { name }, client.timeout(), tx),
+                State::Idle => self.state = State::Looking(Call::new(client.retries())),
+                State::Looking(call) => return call.poll(client, &Status { name }, client.timeout(), tx),
                 State::Receiving(transfer) => {
                     // Until the first piece has come, its length is what ends the file.
                     let len = if self.len == 0 { u64::MAX } else { self.len };
@@ -171,9 +171,9 @@ impl<'n> FileDownload<'n> {
                         transfer.emit(due, piece, &mut self.counts, client, tx, |writer| request.encode(writer));
                     return emitted.map(Step::Send);
                 }
-                State::Checking(ask) => {
+                State::Checking(call) => {
                     let request = Hash { name, kind: Some("crc32".into()), off: None, len: None };
-                    match ask.poll(client, &request, Hash::TIMEOUT.max(client.timeout()), tx) {
+                    match call.poll(client, &request, Hash::TIMEOUT.max(client.timeout()), tx) {
                         Err(Error::TimedOut | Error::BufferFull) => self.done(false),
                         step => return step,
                     }
@@ -193,10 +193,10 @@ impl<'n> FileDownload<'n> {
 
     fn hear<'m>(&mut self, client: &mut Client, message: &'m [u8]) -> Result<Option<Bytes<'m>>, Error> {
         match &mut self.state {
-            State::Looking(ask) => match ask.receive::<Status<'_>>(client, message) {
+            State::Looking(call) => match call.receive(client, message) {
                 Heard::Foreign => self.counts.foreign(),
                 Heard::Again => {}
-                Heard::Answer(status) => {
+                Heard::Response(status) => {
                     self.len = status?.len;
                     match self.len.checked_sub(self.start) {
                         Some(0) => self.done(false),
@@ -221,10 +221,10 @@ impl<'n> FileDownload<'n> {
                     Err(error) => transfer.refused(&flight, error, self.repeats).map(|()| None),
                 };
             }
-            State::Checking(ask) => match ask.receive::<Hash<'_>>(client, message) {
+            State::Checking(call) => match call.receive(client, message) {
                 Heard::Foreign => self.counts.foreign(),
                 Heard::Again => {}
-                Heard::Answer(hash) => match self.crc.clone().compare(self.len, hash) {
+                Heard::Response(hash) => match self.crc.clone().compare(self.len, hash) {
                     Some(false) => return Err(Error::Mismatch),
                     same => self.done(same.is_some()),
                 },
@@ -255,7 +255,7 @@ impl<'n> FileDownload<'n> {
                 transfer.wanted(end, self.repeats)?;
             }
         } else if self.verify && self.start == 0 && self.len > 0 {
-            self.state = State::Checking(Ask::new(self.repeats));
+            self.state = State::Checking(Call::new(self.repeats));
         } else {
             self.done(false);
         }
@@ -291,7 +291,8 @@ impl Routine for FileDownload<'_> {
 
     fn timed_out(&mut self) {
         match &mut self.state {
-            State::Looking(ask) | State::Checking(ask) => ask.timed_out(),
+            State::Looking(call) => call.timed_out(),
+            State::Checking(call) => call.timed_out(),
             State::Receiving(transfer) => {
                 if let Err(error) = transfer.timed_out(self.repeats) {
                     self.fail(error);

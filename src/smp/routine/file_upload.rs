@@ -45,7 +45,7 @@ use core::time::Duration;
 
 use super::piece::What;
 use super::transfer::{Counts, Flight, Sizes, Transfer};
-use super::{Ask, Error, FileOutcome, Heard, Source, UploadEvent, hash};
+use super::{Call, Error, FileOutcome, Heard, Source, UploadEvent, hash};
 use crate::line::Limits;
 use crate::routine::{Routine, Step};
 use crate::smp::client::{self, Client};
@@ -79,17 +79,17 @@ enum State {
     /// Not begun. Out: `Sizing`, or what follows it if the sizes are known.
     Idle,
     /// Asks for the sizes. Out: `Looking`, `Sending`.
-    Sizing(Ask),
+    Sizing(Call<Parameters>),
     /// Asks how long the device's file is. Out: `Comparing`, `Sending`.
-    Looking { ask: Ask, sizes: (usize, usize) },
+    Looking { call: Call<Status<'static>>, sizes: (usize, usize) },
     /// Asks for the hash of what the device has. Out: `Sending`, `Ended`.
-    Comparing { ask: Ask, sizes: (usize, usize), len: u64 },
+    Comparing { call: Call<Hash<'static>>, sizes: (usize, usize), len: u64 },
     /// Sends pieces. Out: `Closing`, `Ended`.
     Sending(Transfer),
     /// Has the device close the file. Out: `Checking`, `Ended`.
-    Closing(Ask),
+    Closing(Call<Close>),
     /// Asks for the hash of the whole. Out: `Ended`.
-    Checking(Ask),
+    Checking(Call<Hash<'static>>),
     /// Over, and how far the device had got.
     Ended { outcome: FileOutcome, off: u64 },
 }
@@ -186,7 +186,7 @@ impl<'n, S: Source> FileUpload<'n, S> {
     fn sized(&mut self, client: &Client, parameters: Option<ParametersResponse>) {
         let sizes = self.settings.sizes.settle(parameters);
         if self.settings.resume {
-            self.state = State::Looking { ask: Ask::new(client.retries()), sizes };
+            self.state = State::Looking { call: Call::new(client.retries()), sizes };
         } else {
             self.send_from(0, sizes);
         }
@@ -208,16 +208,16 @@ impl<'n, S: Source> FileUpload<'n, S> {
             match &mut self.state {
                 State::Idle => match self.settings.sizes.parameters {
                     Some(parameters) => self.sized(client, Some(parameters)),
-                    None => self.state = State::Sizing(Ask::new(client.retries())),
+                    None => self.state = State::Sizing(Call::new(client.retries())),
                 },
-                State::Sizing(ask) => match ask.poll(client, &Parameters {}, client.timeout(), tx) {
+                State::Sizing(call) => match call.poll(client, &Parameters {}, client.timeout(), tx) {
                     Err(Error::TimedOut) => self.sized(client, None),
                     step => return step,
                 },
-                State::Looking { ask, .. } => return ask.poll(client, &Status { name }, client.timeout(), tx),
-                State::Comparing { ask, len, sizes } => {
+                State::Looking { call, .. } => return call.poll(client, &Status { name }, client.timeout(), tx),
+                State::Comparing { call, len, sizes } => {
                     let sizes = *sizes;
-                    match ask.poll(client, &hash(Some(*len)), timeout, tx) {
+                    match call.poll(client, &hash(Some(*len)), timeout, tx) {
                         Err(Error::TimedOut) => self.send_from(0, sizes),
                         step => return step,
                     }
@@ -229,11 +229,11 @@ impl<'n, S: Source> FileUpload<'n, S> {
                     }
                     Err(_) => return Ok(Step::Wait(client.timeout())),
                 },
-                State::Closing(ask) => match ask.poll(client, &Close {}, timeout, tx) {
+                State::Closing(call) => match call.poll(client, &Close {}, timeout, tx) {
                     Err(Error::TimedOut) => self.done(false),
                     step => return step,
                 },
-                State::Checking(ask) => match ask.poll(client, &hash(None), timeout, tx) {
+                State::Checking(call) => match call.poll(client, &hash(None), timeout, tx) {
                     Err(Error::TimedOut) => self.done(false),
                     step => return step,
                 },
@@ -244,27 +244,27 @@ impl<'n, S: Source> FileUpload<'n, S> {
 
     fn hear(&mut self, client: &mut Client, message: &[u8]) -> Result<(), Error> {
         match &mut self.state {
-            State::Sizing(ask) => match ask.receive::<Parameters>(client, message) {
+            State::Sizing(call) => match call.receive(client, message) {
                 Heard::Foreign => self.counts.foreign(),
                 Heard::Again => {}
-                Heard::Answer(parameters) => self.sized(client, parameters.ok()),
+                Heard::Response(parameters) => self.sized(client, parameters.ok()),
             },
-            State::Looking { ask, sizes } => match ask.receive::<Status<'_>>(client, message) {
+            State::Looking { call, sizes } => match call.receive(client, message) {
                 Heard::Foreign => self.counts.foreign(),
                 Heard::Again => {}
-                Heard::Answer(status) => {
+                Heard::Response(status) => {
                     let (sizes, theirs) = (*sizes, status.map_or(0, |status| status.len));
                     if (1..=self.len).contains(&theirs) {
-                        self.state = State::Comparing { ask: Ask::new(client.retries()), sizes, len: theirs };
+                        self.state = State::Comparing { call: Call::new(client.retries()), sizes, len: theirs };
                     } else {
                         self.send_from(0, sizes);
                     }
                 }
             },
-            State::Comparing { ask, sizes, len } => match ask.receive::<Hash<'_>>(client, message) {
+            State::Comparing { call, sizes, len } => match call.receive(client, message) {
                 Heard::Foreign => self.counts.foreign(),
                 Heard::Again => {}
-                Heard::Answer(answer) => {
+                Heard::Response(answer) => {
                     let (sizes, len) = (*sizes, *len);
                     match hash::compare(&mut self.source, len, answer)? {
                         Some(true) if len == self.len => self.done(true),
@@ -284,21 +284,21 @@ impl<'n, S: Source> FileUpload<'n, S> {
                     Ok(off) if off > self.counts.reached => return Err(Error::Malformed),
                     Ok(off) if off < self.len => transfer.wanted(off, limit)?,
                     Ok(_) if self.settings.verify && self.len > 0 => {
-                        self.state = State::Closing(Ask::new(client.retries()));
+                        self.state = State::Closing(Call::new(client.retries()));
                     }
                     Ok(_) => self.done(false),
                     Err(error) => transfer.refused(&flight, error, limit)?,
                 }
             }
-            State::Closing(ask) => match ask.receive::<Close>(client, message) {
+            State::Closing(call) => match call.receive(client, message) {
                 Heard::Foreign => self.counts.foreign(),
                 Heard::Again => {}
-                Heard::Answer(_) => self.state = State::Checking(Ask::new(client.retries())),
+                Heard::Response(_) => self.state = State::Checking(Call::new(client.retries())),
             },
-            State::Checking(ask) => match ask.receive::<Hash<'_>>(client, message) {
+            State::Checking(call) => match call.receive(client, message) {
                 Heard::Foreign => self.counts.foreign(),
                 Heard::Again => {}
-                Heard::Answer(answer) => match hash::compare(&mut self.source, self.len, answer)? {
+                Heard::Response(answer) => match hash::compare(&mut self.source, self.len, answer)? {
                     Some(false) => return Err(Error::Mismatch),
                     same => self.done(same.is_some()),
                 },
@@ -368,11 +368,10 @@ impl<S: Source> Routine for FileUpload<'_, S> {
 
     fn timed_out(&mut self) {
         match &mut self.state {
-            State::Sizing(ask)
-            | State::Looking { ask, .. }
-            | State::Comparing { ask, .. }
-            | State::Closing(ask)
-            | State::Checking(ask) => ask.timed_out(),
+            State::Sizing(call) => call.timed_out(),
+            State::Looking { call, .. } => call.timed_out(),
+            State::Comparing { call, .. } | State::Checking(call) => call.timed_out(),
+            State::Closing(call) => call.timed_out(),
             State::Sending(transfer) => {
                 if let Err(error) = transfer.timed_out(self.settings.repeats) {
                     self.fail(error);

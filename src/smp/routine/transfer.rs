@@ -264,7 +264,7 @@ impl Transfer {
     pub(super) fn take(&mut self, index: usize, message: &[u8], client: &mut Client) -> Option<Flight> {
         (self.silences, self.flow) = (0, Flow::Open);
         let written = client.version();
-        if client.take_version(written, self.asked.unwrap_or(written), message) {
+        if client.adopt_version(written, self.asked.unwrap_or(written), message) {
             self.go_to(self.confirmed);
             return None;
         }

@@ -47,7 +47,7 @@ use core::time::Duration;
 use super::file::{FileError, ImageFile};
 use super::outcome::{Doubt, Note, Notes, Phase, Plan, UpgradeEvent, UpgradeOutcome, UpgradeReport};
 use super::survey::{Place, Survey};
-use super::{Ask, Error, Source, Upload, UploadOutcome};
+use super::{Call, Error, Source, Upload, UploadOutcome};
 use crate::routine::{Routine, Step};
 use crate::smp::client::{self, Client};
 use crate::smp::image::{ReadState, WriteState};
@@ -89,20 +89,20 @@ struct Settings {
 #[derive(Debug, Clone, Copy)]
 enum Stage {
     /// Asks for the list. Out: whatever the list calls for.
-    Looking { ask: Ask, moment: Moment, boot: Option<Boot> },
+    Looking { call: Call<ReadState>, moment: Moment, boot: Option<Boot> },
     /// The upload is at work. Out: `Looking`, `Resetting` (to settle), `Ended`.
     Uploading,
     /// Marks the image for test; `Before` if it was found there, `Uploaded` if it was sent. Out: `Resetting`, `Uploading`
     /// (what was found is damaged), `Ended`.
-    Marking(Ask, Moment),
+    Marking(Call<WriteState<'static>>, Moment),
     /// Resets. Out: `Reopening`, `Ended`.
-    Resetting(Ask, Moment),
+    Resetting(Call<Reset>, Moment),
     /// The driver is to reopen the port. Out: `Resting`.
     Reopening(Moment),
     /// Silence while the device restarts. Out: `Looking`.
     Resting { moment: Moment },
     /// Confirms the running image. Out: `Looking`, `Ended`.
-    Confirming(Ask),
+    Confirming(Call<WriteState<'static>>),
     /// Over; the phase is the last one before.
     Ended(UpgradeOutcome, Phase),
 }
@@ -215,7 +215,7 @@ impl<S: Source> Upgrade<S> {
     fn step(&mut self, client: &mut Client, tx: &mut [u8]) -> Option<Step> {
         let usual = client.timeout();
         let step = match &mut self.stage {
-            Stage::Looking { ask, boot, .. } => {
+            Stage::Looking { call, boot, .. } => {
                 let timeout = match boot {
                     Some(boot) => {
                         boot.attempt = usual;
@@ -223,7 +223,7 @@ impl<S: Source> Upgrade<S> {
                     }
                     None => usual.max(ReadState::TIMEOUT),
                 };
-                ask.poll(client, &ReadState {}, timeout, tx)
+                call.poll(client, &ReadState {}, timeout, tx)
             }
             Stage::Uploading => match self.upload.poll(client, tx) {
                 Step::Done => {
@@ -232,22 +232,22 @@ impl<S: Source> Upgrade<S> {
                 }
                 step => Ok(step),
             },
-            Stage::Marking(ask, _) => {
+            Stage::Marking(call, _) => {
                 let request = WriteState { hash: Some(self.file.hash().into()), confirm: false };
-                ask.poll(client, &request, usual.max(WriteState::TIMEOUT), tx)
+                call.poll(client, &request, usual.max(WriteState::TIMEOUT), tx)
             }
-            Stage::Resetting(ask, _) => {
+            Stage::Resetting(call, _) => {
                 let request = Reset { force: self.settings.force.then_some(Force(true)), boot_mode: None };
-                ask.poll(client, &request, usual, tx)
+                call.poll(client, &request, usual, tx)
             }
             Stage::Reopening(moment) => {
                 self.stage = Stage::Resting { moment: *moment };
                 Ok(Step::Reopen)
             }
             Stage::Resting { .. } => Ok(Step::Wait(self.settings.rest)),
-            Stage::Confirming(ask) => {
+            Stage::Confirming(call) => {
                 let request = WriteState { hash: None, confirm: true };
-                ask.poll(client, &request, usual.max(WriteState::TIMEOUT), tx)
+                call.poll(client, &request, usual.max(WriteState::TIMEOUT), tx)
             }
             Stage::Ended(..) => Ok(Step::Done),
         };
@@ -299,7 +299,7 @@ impl<S: Source> Upgrade<S> {
                 self.settles = settles;
                 self.notes.add(Note::Settled);
                 self.upload.restart();
-                self.stage = Stage::Resetting(Ask::new(0), Moment::Before);
+                self.stage = Stage::Resetting(Call::new(0), Moment::Before);
             }
             _ if moment == Moment::Before && !self.notes.contains(Note::Damaged) && damaged(version, error) => {
                 self.notes.remove(Note::NoUpload);
@@ -312,7 +312,7 @@ impl<S: Source> Upgrade<S> {
     }
 
     fn reset(&mut self) {
-        self.stage = Stage::Resetting(Ask::new(0), Moment::Booted);
+        self.stage = Stage::Resetting(Call::new(0), Moment::Booted);
     }
 
     fn end(&mut self, outcome: UpgradeOutcome) {
@@ -351,7 +351,7 @@ impl<S: Source> Upgrade<S> {
                     self.notes.add(Note::NoTest);
                     self.reset();
                 }
-                _ => self.stage = Stage::Marking(Ask::new(repeats), moment),
+                _ => self.stage = Stage::Marking(Call::new(repeats), moment),
             },
             Moment::Booted => match (seen, self.resets.checked_sub(1)) {
                 (None, _) => self.doubt(Doubt::NoState),
@@ -360,7 +360,7 @@ impl<S: Source> Upgrade<S> {
                 }
                 (Some(Survey { place: Place::Confirmed, .. }), _) => self.end(UpgradeOutcome::Confirmed),
                 (Some(Survey { place: Place::OnTrial, .. }), _) if self.settings.confirm => {
-                    self.stage = Stage::Confirming(Ask::new(repeats));
+                    self.stage = Stage::Confirming(Call::new(repeats));
                 }
                 (Some(Survey { place: Place::OnTrial, .. }), _) => self.end(UpgradeOutcome::Testing),
                 (Some(Survey { active: false, .. }), _) => self.doubt(Doubt::NothingRuns),
@@ -402,9 +402,9 @@ impl<S: Source> Upgrade<S> {
         }
         match plan {
             Plan::Upload => self.stage = Stage::Uploading,
-            Plan::Test => self.stage = Stage::Marking(Ask::new(repeats), Moment::Before),
+            Plan::Test => self.stage = Stage::Marking(Call::new(repeats), Moment::Before),
             Plan::Reset => self.reset(),
-            Plan::Confirm if self.settings.confirm => self.stage = Stage::Confirming(Ask::new(repeats)),
+            Plan::Confirm if self.settings.confirm => self.stage = Stage::Confirming(Call::new(repeats)),
             Plan::Confirm => self.end(UpgradeOutcome::Testing),
         }
     }
@@ -414,17 +414,17 @@ impl<S: Source> Upgrade<S> {
         let repeats = client.retries();
         let heard = match &mut self.stage {
             Stage::Uploading => self.upload.receive(client, message).is_some(),
-            Stage::Looking { ask, moment, .. } => {
+            Stage::Looking { call, moment, .. } => {
                 let moment = *moment;
-                ask.receive::<ReadState>(client, message).then(|list| {
+                call.receive(client, message).then(|list| {
                     let seen = list.map(|list| Survey::new(&self.file, self.settings.number, &list));
                     self.looked(moment, seen, repeats);
                 })
             }
-            Stage::Marking(ask, moment) => {
+            Stage::Marking(call, moment) => {
                 let moment = *moment;
                 let version = client.version();
-                ask.receive::<WriteState<'_>>(client, message).then(|marked| match marked {
+                call.receive(client, message).then(|marked| match marked {
                     Ok(_) => self.reset(),
                     Err(client::Error::Remote(smp::Error::NOT_SUPPORTED)) => {
                         self.notes.add(Note::NoTest);
@@ -434,23 +434,21 @@ impl<S: Source> Upgrade<S> {
                     Err(error) => self.end(UpgradeOutcome::Failed(error.into())),
                 })
             }
-            Stage::Resetting(ask, moment) => {
+            Stage::Resetting(call, moment) => {
                 let moment = *moment;
-                ask.receive::<Reset>(client, message).then(|reset| match reset {
+                call.receive(client, message).then(|reset| match reset {
                     Err(client::Error::Remote(error)) => self.end(UpgradeOutcome::Refused(error)),
                     Ok(_) | Err(_) => self.stage = Stage::Reopening(moment),
                 })
             }
-            Stage::Confirming(ask) => {
-                ask.receive::<WriteState<'_>>(client, message).then(|confirmed| match confirmed {
-                    Err(client::Error::Remote(smp::Error::NOT_SUPPORTED)) => {
-                        self.notes.add(Note::NoConfirm);
-                        self.end(UpgradeOutcome::Testing);
-                    }
-                    Err(client::Error::Remote(error)) => self.end(UpgradeOutcome::Refused(error)),
-                    Ok(_) | Err(_) => self.stage = look(Moment::Confirmed, repeats),
-                })
-            }
+            Stage::Confirming(call) => call.receive(client, message).then(|confirmed| match confirmed {
+                Err(client::Error::Remote(smp::Error::NOT_SUPPORTED)) => {
+                    self.notes.add(Note::NoConfirm);
+                    self.end(UpgradeOutcome::Testing);
+                }
+                Err(client::Error::Remote(error)) => self.end(UpgradeOutcome::Refused(error)),
+                Ok(_) | Err(_) => self.stage = look(Moment::Confirmed, repeats),
+            }),
             Stage::Resting { .. } | Stage::Reopening(_) | Stage::Ended(..) => false,
         };
         if !heard {
@@ -502,17 +500,17 @@ impl<S: Source> Routine for Upgrade<S> {
 
     fn timed_out(&mut self) {
         match &mut self.stage {
-            Stage::Looking { ask, boot: Some(boot), .. } => {
+            Stage::Looking { call, boot: Some(boot), .. } => {
                 boot.waited = boot.waited.saturating_add(boot.attempt);
                 if boot.waited >= self.settings.boot_time {
                     self.doubt(Doubt::Silent);
                 } else {
-                    ask.timed_out();
+                    call.timed_out();
                 }
             }
-            Stage::Looking { ask, .. } | Stage::Marking(ask, _) | Stage::Resetting(ask, _) | Stage::Confirming(ask) => {
-                ask.timed_out();
-            }
+            Stage::Looking { call, .. } => call.timed_out(),
+            Stage::Marking(call, _) | Stage::Confirming(call) => call.timed_out(),
+            Stage::Resetting(call, _) => call.timed_out(),
             Stage::Uploading => self.upload.timed_out(),
             Stage::Resting { moment } => self.stage = boot(*moment),
             Stage::Reopening(_) | Stage::Ended(..) => {}
@@ -573,11 +571,11 @@ fn damaged(version: Version, error: smp::Error) -> bool {
 }
 
 const fn look(moment: Moment, repeats: u8) -> Stage {
-    Stage::Looking { ask: Ask::new(repeats), moment, boot: None }
+    Stage::Looking { call: Call::new(repeats), moment, boot: None }
 }
 
 /// Asks for the list until the boot time is over.
 const fn boot(moment: Moment) -> Stage {
     let boot = Boot { waited: Duration::ZERO, attempt: Duration::ZERO };
-    Stage::Looking { ask: Ask::new(u8::MAX), moment, boot: Some(boot) }
+    Stage::Looking { call: Call::new(u8::MAX), moment, boot: Some(boot) }
 }

@@ -53,7 +53,7 @@ use core::time::Duration;
 use super::hash;
 use super::piece::{Keys, What};
 use super::transfer::{Awaited, Counts, Sizes, Transfer};
-use super::{Ask, Error, Heard, Source};
+use super::{Call, Error, Heard, Source};
 use crate::line::Limits;
 use crate::routine::{Routine, Step};
 use crate::smp::Request;
@@ -89,7 +89,7 @@ enum State {
     /// Not begun. Out: `Sizing`, or `Sending` if the sizes are known.
     Idle,
     /// Asks for the sizes. Out: `Sending`, with them or without.
-    Sizing(Ask),
+    Sizing(Call<Parameters>),
     /// Sends pieces. Out: `Ended`.
     Sending(Transfer),
     /// Over, and how far the device had got.
@@ -285,9 +285,9 @@ impl<S: Source> Upload<S> {
                 State::Idle if self.len == 0 => return Err(Error::Empty),
                 State::Idle => match self.settings.sizes.parameters {
                     Some(parameters) => self.begin(Some(parameters)),
-                    None => self.state = State::Sizing(Ask::new(client.retries())),
+                    None => self.state = State::Sizing(Call::new(client.retries())),
                 },
-                State::Sizing(ask) => match ask.poll(client, &Parameters {}, client.timeout(), tx) {
+                State::Sizing(call) => match call.poll(client, &Parameters {}, client.timeout(), tx) {
                     Err(Error::TimedOut) => self.begin(None),
                     step => return step,
                 },
@@ -305,10 +305,10 @@ impl<S: Source> Upload<S> {
 
     fn hear(&mut self, client: &mut Client, message: &[u8]) -> Result<(), Error> {
         match &mut self.state {
-            State::Sizing(ask) => match ask.receive::<Parameters>(client, message) {
+            State::Sizing(call) => match call.receive(client, message) {
                 Heard::Foreign => self.counts.foreign(),
                 Heard::Again => {}
-                Heard::Answer(parameters) => self.begin(parameters.ok()),
+                Heard::Response(parameters) => self.begin(parameters.ok()),
             },
             State::Sending(transfer) => {
                 let Some(index) = transfer.index(message) else {
@@ -396,7 +396,7 @@ impl<S: Source> Routine for Upload<S> {
 
     fn timed_out(&mut self) {
         match &mut self.state {
-            State::Sizing(ask) => ask.timed_out(),
+            State::Sizing(call) => call.timed_out(),
             State::Sending(transfer) => {
                 if let Err(error) = transfer.timed_out(self.settings.repeats) {
                     self.fail(error);

@@ -16,7 +16,7 @@
 
 use heapless::Vec;
 
-use super::{Ask, Error, Heard};
+use super::{Call, Error, Heard};
 use crate::cbor::Text;
 use crate::routine::{Routine, Step};
 use crate::shown::shown;
@@ -104,9 +104,9 @@ enum Stage {
     /// Not begun, or before the next set. Out: `Listing`.
     Idle,
     /// Asks for the names. Out: `Reading`, `Ended`.
-    Listing(Ask),
+    Listing(Call<stat::List>),
     /// Asks for a set. Out: `Idle`, `Ended` if it was the last one.
-    Reading { ask: Ask, name: Vec<u8, NAME>, last: bool },
+    Reading { call: Call<stat::Read<'static>>, name: Vec<u8, NAME>, last: bool },
     /// The report tells how.
     Ended,
 }
@@ -130,12 +130,12 @@ impl StatWalk {
 
     fn step(&mut self, client: &mut Client, tx: &mut [u8]) -> Result<Step, Error> {
         if let Stage::Idle = self.stage {
-            self.stage = Stage::Listing(Ask::new(client.retries()));
+            self.stage = Stage::Listing(Call::new(client.retries()));
         }
         match &mut self.stage {
-            Stage::Listing(ask) => ask.poll(client, &stat::List {}, client.timeout(), tx),
-            Stage::Reading { ask, name, .. } => {
-                ask.poll(client, &stat::Read { name: Text::from_bytes(name) }, client.timeout(), tx)
+            Stage::Listing(call) => call.poll(client, &stat::List {}, client.timeout(), tx),
+            Stage::Reading { call, name, .. } => {
+                call.poll(client, &stat::Read { name: Text::from_bytes(name) }, client.timeout(), tx)
             }
             Stage::Idle | Stage::Ended => Ok(Step::Done),
         }
@@ -143,10 +143,10 @@ impl StatWalk {
 
     fn hear<'m>(&mut self, client: &mut Client, message: &'m [u8]) -> Result<StatEvent<'m>, Error> {
         match &mut self.stage {
-            Stage::Listing(ask) => match ask.receive::<stat::List>(client, message) {
+            Stage::Listing(call) => match call.receive(client, message) {
                 Heard::Foreign => self.report.foreign(),
                 Heard::Again => {}
-                Heard::Answer(list) => {
+                Heard::Response(list) => {
                     let mut names = list?.names.iter().skip(usize::try_from(self.index).unwrap_or(usize::MAX));
                     match names.next() {
                         Some(text) => {
@@ -155,16 +155,16 @@ impl StatWalk {
                                 name.extend_from_slice(piece).or(Err(Error::BufferFull))?;
                             }
                             let last = names.next().is_none();
-                            self.stage = Stage::Reading { ask: Ask::new(client.retries()), name, last };
+                            self.stage = Stage::Reading { call: Call::new(client.retries()), name, last };
                         }
                         None => self.end(WalkOutcome::Done),
                     }
                 }
             },
-            Stage::Reading { ask, last, .. } => match ask.receive::<stat::Read<'_>>(client, message) {
+            Stage::Reading { call, last, .. } => match call.receive(client, message) {
                 Heard::Foreign => self.report.foreign(),
                 Heard::Again => {}
-                Heard::Answer(answer) => {
+                Heard::Response(answer) => {
                     let (answer, index) = (self.report.count(answer)?, self.index);
                     self.index = index.wrapping_add(1);
                     if *last {
@@ -206,8 +206,10 @@ impl Routine for StatWalk {
     }
 
     fn timed_out(&mut self) {
-        if let Stage::Listing(ask) | Stage::Reading { ask, .. } = &mut self.stage {
-            ask.timed_out();
+        match &mut self.stage {
+            Stage::Listing(call) => call.timed_out(),
+            Stage::Reading { call, .. } => call.timed_out(),
+            Stage::Idle | Stage::Ended => {}
         }
     }
 
@@ -240,57 +242,82 @@ pub enum SettingEvent<'n, 'm> {
 
 /// Reads the settings that the caller names.
 pub struct SettingsWalk<'n> {
-    /// Those that are left; the first one is asked for.
-    names: &'n [&'n str],
+    state: Naming<'n>,
     max_size: Option<u32>,
-    ask: Option<Ask>,
     report: WalkReport,
 }
 
-shown!(SettingsWalk<'_>, |walk| "SettingsWalk({} names, {:?})", walk.names.len(), walk.report);
+shown!(SettingsWalk<'_>, |walk| "SettingsWalk({} names, {:?})", walk.state.names().len(), walk.report);
+
+/// Where a [`SettingsWalk`] is. `names` are those that are left.
+enum Naming<'n> {
+    /// Before the next setting. Exits: `Reading`, `Ended` if none is left.
+    Idle { names: &'n [&'n str] },
+    /// Asks for `name`. Exits: `Idle`, `Ended`.
+    Reading { call: Call<settings::Read<'static>>, name: &'n str, names: &'n [&'n str] },
+    /// The report says how. No exit.
+    Ended,
+}
+
+impl<'n> Naming<'n> {
+    /// The settings that are left, without the one that is asked for.
+    const fn names(&self) -> &'n [&'n str] {
+        match self {
+            Self::Idle { names } | Self::Reading { names, .. } => names,
+            Self::Ended => &[],
+        }
+    }
+}
 
 impl<'n> SettingsWalk<'n> {
     /// Reads these settings, in order.
     #[must_use]
     pub const fn new(names: &'n [&'n str]) -> Self {
-        Self { names, max_size: None, ask: None, report: WalkReport::NEW }
+        Self { state: Naming::Idle { names }, max_size: None, report: WalkReport::NEW }
     }
 
-    /// The longest value that is wanted, in bytes; the device may set a lower limit.
+    /// Sets the longest value that is asked for, in bytes; the device may set a lower limit.
     #[must_use]
-    pub const fn max_size(mut self, bytes: u32) -> Self {
+    pub const fn with_max_size(mut self, bytes: u32) -> Self {
         self.max_size = Some(bytes);
         self
     }
 
     fn end(&mut self, outcome: WalkOutcome) {
-        (self.names, self.ask, self.report.outcome) = (&[], None, outcome);
+        (self.state, self.report.outcome) = (Naming::Ended, outcome);
     }
 
     fn step(&mut self, client: &mut Client, tx: &mut [u8]) -> Result<Step, Error> {
-        let Some(name) = self.names.first() else {
-            if self.report.outcome == WalkOutcome::Unfinished {
-                self.end(WalkOutcome::Done);
+        loop {
+            match &mut self.state {
+                Naming::Idle { names } => match names.split_first() {
+                    Some((name, names)) => {
+                        self.state = Naming::Reading { call: Call::new(client.retries()), name, names };
+                    }
+                    None => self.end(WalkOutcome::Done),
+                },
+                Naming::Reading { call, name, .. } => {
+                    let request = settings::Read { name: (*name).into(), max_size: self.max_size };
+                    return call.poll(client, &request, client.timeout(), tx);
+                }
+                Naming::Ended => return Ok(Step::Done),
             }
-            return Ok(Step::Done);
-        };
-        let ask = self.ask.get_or_insert(Ask::new(client.retries()));
-        let request = settings::Read { name: (*name).into(), max_size: self.max_size };
-        ask.poll(client, &request, client.timeout(), tx)
+        }
     }
 
     fn hear<'m>(&mut self, client: &mut Client, message: &'m [u8]) -> Result<SettingEvent<'n, 'm>, Error> {
-        let (Some(ask), Some((name, rest))) = (&mut self.ask, self.names.split_first()) else {
+        let Naming::Reading { call, name, names } = &mut self.state else {
             self.report.foreign();
             return Ok(SettingEvent::Other);
         };
-        match ask.receive::<settings::Read<'_>>(client, message) {
+        let (name, names) = (*name, *names);
+        match call.receive(client, message) {
             Heard::Foreign => self.report.foreign(),
             Heard::Again => {}
-            Heard::Answer(answer) => {
-                let answer = self.report.count(answer)?;
-                (self.names, self.ask) = (rest, None);
-                return Ok(match answer {
+            Heard::Response(response) => {
+                let response = self.report.count(response)?;
+                self.state = Naming::Idle { names };
+                return Ok(match response {
                     Ok(settings::ReadResponse { value, .. }) => SettingEvent::Value { name, value },
                     Err(error) => SettingEvent::Refused { name, error },
                 });
@@ -322,8 +349,8 @@ impl<'n> Routine for SettingsWalk<'n> {
     }
 
     fn timed_out(&mut self) {
-        if let Some(ask) = &mut self.ask {
-            ask.timed_out();
+        if let Naming::Reading { call, .. } = &mut self.state {
+            call.timed_out();
         }
     }
 

@@ -169,7 +169,7 @@ pub const ALL: &[Operation] = &[
         notes.iter().for_each(|note| drop_in_box((note.name(), notes.contains(note))));
     },
     |bytes, room| run(&mut StatWalk::new(), &mut client(), bytes, room),
-    |bytes, room| run(&mut SettingsWalk::new(black_box(&["name"])).max_size(black_box(0)), &mut client(), bytes, room),
+    |bytes, room| run(&mut SettingsWalk::new(black_box(&["name"])).with_max_size(black_box(0)), &mut client(), bytes, room),
     |bytes, room| run(&mut FileDownload::new(text(bytes)), &mut client(), bytes, room),
     |bytes, room| {
         let download = FileDownload::new(text(bytes)).resume_at(number()).window(size()).with_retries(black_box(3));
