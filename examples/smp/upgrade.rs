@@ -49,13 +49,13 @@ pub fn perform<F: Framing>(device: &mut Device<F>, options: &cli::Upgrade) -> Re
     let upgrade = Upgrade::new(upload)
         .map_err(|error| Failure::File(options.file.clone().unwrap_or_default(), error.to_string()))?;
     let mut upgrade = upgrade
-        .confirm(!options.no_confirm)
-        .force(options.force)
-        .plan_only(options.dry_run)
-        .boot_time(boot_time)
-        .rest(rest);
+        .with_confirm(!options.no_confirm)
+        .with_force(options.force)
+        .with_plan_only(options.dry_run)
+        .with_boot_time(boot_time)
+        .with_rest(rest);
     if let Some(number) = options.image {
-        upgrade = upgrade.image(number);
+        upgrade = upgrade.with_image(number);
     }
 
     let (version, hash) = (upgrade.file().version().to_string(), hex(upgrade.file().hash()));

@@ -15,7 +15,7 @@
 //! # use anysmp::routine::{Routine, Step};
 //!
 //! let file = [0; 4096];
-//! let mut upload = Upload::new(&file[..]).window(3);
+//! let mut upload = Upload::new(&file[..]).with_window(3);
 //! let mut client = Client::new(0);
 //! // link.run(&mut client, &mut upload, &mut tx, |event| { … ControlFlow::Continue(()) })
 //! # let mut tx = [0; 512];
@@ -47,6 +47,8 @@ pub use call::{Call, Heard};
 pub use file::{FileError, ImageFile, ImageVersion};
 pub use file_download::{FileDownload, FileDownloadEvent, FileDownloadReport};
 pub use file_upload::{FileUpload, FileUploadReport};
+#[cfg(feature = "sha2")]
+pub use hash::sha256;
 pub use outcome::{Doubt, Note, Notes, Phase, Plan, UpgradeEvent, UpgradeOutcome, UpgradeReport};
 pub use upgrade::Upgrade;
 pub use upload::{Upload, UploadEvent, UploadOutcome, UploadReport};

@@ -371,7 +371,7 @@ fn smp_types(prints: &mut Prints) {
     prints.print(&shell::Runner::new(|_: &str, _: &mut shell::Output<'_>| 0, &mut one, &mut two));
     prints.print(&routine::FileDownload::new(TEXT));
     prints.print(&routine::FileUpload::new(TEXT, BYTES));
-    prints.print(&routine::Upload::new(BYTES).sha(*b"hunter2-hunter2-hunter2-hunter2-"));
+    prints.print(&routine::Upload::new(BYTES).with_sha(*b"hunter2-hunter2-hunter2-hunter2-"));
     prints.print(&routine::SettingsWalk::new(&[TEXT]));
     prints.print(&routine::StatWalk::new());
 }

@@ -6,7 +6,7 @@
 //!   server     ◀── off 0, data, len ──        ◀── off a, data ── ◀── off 2a, data ── …      until off + data = len
 //!
 //!   Idle ─┬────────────────────────────▶ Receiving ─┬─▶ Checking: asks for the crc32 ─▶ Ended
-//!         └─ resume_at(off) ─▶ Looking ─────┘        └──────────────────────────────────────┘
+//!         └─ with_offset ─▶ Looking ─────┘        └──────────────────────────────────────┘
 //! ```
 //!
 //! Each message that continues the file is lent to the caller in the [`FileDownloadEvent`]: pieces come in order, each
@@ -20,7 +20,7 @@
 //!
 //! # Interpretation
 //!
-//! * The server chooses how long a piece is. The first one is asked for alone; then up to [`window`](FileDownload::window)
+//! * The server chooses how long a piece is. The first one is asked for alone; then up to [`with_window`](FileDownload::with_window)
 //!   requests go out at offsets as if all pieces were as long as the last one. A piece of another length takes the window
 //!   back to where it ended.
 //! * Pieces are taken in order only. One that comes too early says that another was lost, or overtaken: it is dropped, and
@@ -47,7 +47,7 @@ pub struct FileDownload<'n> {
     name: &'n str,
     start: u64,
     window: usize,
-    repeats: u8,
+    retries: u8,
     verify: bool,
     state: State,
     /// The next byte that the caller gets.
@@ -109,7 +109,7 @@ impl<'n> FileDownload<'n> {
             name,
             start: 0,
             window: 1,
-            repeats: 5,
+            retries: 5,
             verify: false,
             state: State::Idle,
             off: 0,
@@ -120,33 +120,35 @@ impl<'n> FileDownload<'n> {
         }
     }
 
-    /// Goes on with a file of which the caller has the first `off` bytes. They are not compared with the device's.
+    /// Continues with a file of which the caller has the first `off` bytes. They are not compared with
+    /// the device's.
     #[must_use]
-    pub const fn resume_at(mut self, off: u64) -> Self {
+    pub const fn with_offset(mut self, off: u64) -> Self {
         (self.start, self.off) = (off, off);
         self
     }
 
-    /// At most so many requests at a time, 1 to 8. More than one is for transports that keep the order, and for devices
-    /// that have as many buffers and one more; the device is not asked.
+    /// Sets the largest number of requests in flight, 1 to 8, by default 1. More are for transports that
+    /// keep the order, and for devices that have one buffer more than that; the device is not asked.
     #[must_use]
-    pub fn window(mut self, requests: usize) -> Self {
+    pub fn with_window(mut self, requests: usize) -> Self {
         self.window = requests.clamp(1, MAX_WINDOW);
         self
     }
 
-    /// How patient the download is: so many time-outs in a row, or answers in a row without progress, are borne. At
-    /// least 1.
+    /// Sets the number of consecutive timeouts, or of consecutive responses without progress, that end
+    /// the download; at least 1, by default 5.
     #[must_use]
     pub fn with_retries(mut self, retries: u8) -> Self {
-        self.repeats = retries.max(1);
+        self.retries = retries.max(1);
         self
     }
 
-    /// Asks for the `crc32` of the file at the end and compares it with that of the bytes that came. Only a download from
-    /// offset 0 can: with [`resume_at`](Self::resume_at), and for an empty file, nothing is compared.
+    /// Sets whether to ask for the `crc32` of the file at the end and to compare it with that of the bytes
+    /// that came; by default nothing is compared. Only a download from offset 0 can: after
+    /// [`with_offset`](Self::with_offset), and for an empty file, nothing is compared.
     #[must_use]
-    pub const fn verify(mut self, verify: bool) -> Self {
+    pub const fn with_verify(mut self, verify: bool) -> Self {
         self.verify = verify;
         self
     }
@@ -212,13 +214,13 @@ impl<'n> FileDownload<'n> {
                 };
                 let Some(flight) = transfer.take(index, message, client) else { return Ok(None) };
                 if index > 0 {
-                    transfer.wanted(self.off, self.repeats)?;
+                    transfer.wanted(self.off, self.retries)?;
                     return Ok(None);
                 }
                 let response = client::payload(message).map_err(client::Error::from).and_then(Download::response);
                 return match response {
                     Ok(response) => self.accept(&flight, response).map(Some),
-                    Err(error) => transfer.refused(&flight, error, self.repeats).map(|()| None),
+                    Err(error) => transfer.refused(&flight, error, self.retries).map(|()| None),
                 };
             }
             State::Checking(call) => match call.receive(client, message) {
@@ -252,10 +254,10 @@ impl<'n> FileDownload<'n> {
         if end < self.len {
             self.piece = u16::try_from(data.len()).unwrap_or(u16::MAX);
             if let State::Receiving(transfer) = &mut self.state {
-                transfer.wanted(end, self.repeats)?;
+                transfer.wanted(end, self.retries)?;
             }
         } else if self.verify && self.start == 0 && self.len > 0 {
-            self.state = State::Checking(Call::new(self.repeats));
+            self.state = State::Checking(Call::new(self.retries));
         } else {
             self.done(false);
         }
@@ -294,7 +296,7 @@ impl Routine for FileDownload<'_> {
             State::Looking(call) => call.timed_out(),
             State::Checking(call) => call.timed_out(),
             State::Receiving(transfer) => {
-                if let Err(error) = transfer.timed_out(self.repeats) {
+                if let Err(error) = transfer.timed_out(self.retries) {
                     self.fail(error);
                 }
             }

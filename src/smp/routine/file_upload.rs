@@ -17,11 +17,11 @@
 //!
 //! One request at a time by default. A server that sees a gap closes the file, which may cost it a write to flash, and
 //! refuses everything that was on its way behind the gap; on lines that lose nothing,
-//! [`window`](FileUpload::window) makes up for the time that an answer takes.
+//! [`with_window`](FileUpload::with_window) makes up for the time that an answer takes.
 //!
 //! # Resume
 //!
-//! With [`resume`](FileUpload::resume) the length of the device's file is asked for, then the hash of that part. If our
+//! With [`with_resume`](FileUpload::with_resume) the length of the device's file is asked for, then the hash of that part. If our
 //! file begins with the same bytes, the upload goes on behind them, else from 0. A server that can only begin at 0 says
 //! so, and the upload begins there.
 //!
@@ -68,7 +68,7 @@ pub struct FileUpload<'n, S> {
 #[derive(Debug, Clone, Copy)]
 struct Settings {
     sizes: Sizes,
-    repeats: u8,
+    retries: u8,
     resume: bool,
     verify: bool,
 }
@@ -113,67 +113,76 @@ pub struct FileUploadReport {
 }
 
 impl<'n, S: Source> FileUpload<'n, S> {
-    /// Uploads all of `source` to this path, with what suits a serial console: 4 bytes of overhead; one request at a time.
+    /// An upload of all of `source` to the path `name`, with the settings for a serial console: 4 bytes
+    /// of overhead, and one request at a time.
+    ///
+    /// No setting depends on the order in which they are made.
+    #[must_use]
     pub fn new(name: &'n str, source: S) -> Self {
-        let sizes = Sizes { overhead: 4, message_limit: None, window: 1, parameters: None };
-        let settings = Settings { sizes, repeats: 5, resume: false, verify: false };
+        let settings = Settings { sizes: Sizes::console(1), retries: 5, resume: false, verify: false };
         let len = source.len();
         Self { name, source, len, settings, state: State::Idle, counts: Counts::default() }
     }
 
-    /// Fits the link that it will run on, whose `limits()` these are: the overhead of its framing, and one request at a time for
-    /// datagrams, whose order nobody keeps.
+    /// Adapts to the link that the upload will run on, given its `limits()`: the overhead of its
+    /// framing. [`with_overhead`](Self::with_overhead) takes precedence.
     #[must_use]
-    pub fn over(self, limits: Limits) -> Self {
-        let window = if limits.datagram { 1 } else { self.settings.sizes.window };
-        self.overhead(limits.overhead).window(window)
-    }
-
-    /// How many bytes the framing stores beside a message in the device's buffer: [`Limits::overhead`].
-    #[must_use]
-    pub fn overhead(mut self, bytes: usize) -> Self {
-        self.settings.sizes.overhead = bytes;
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.settings.sizes.suggest(limits, 1);
         self
     }
 
-    /// At most so many requests at a time, 1 to 8; the device's number of buffers lowers it.
+    /// Sets the number of bytes that the framing stores with each message in the device's buffer:
+    /// [`Limits::overhead`].
     #[must_use]
-    pub fn window(mut self, requests: usize) -> Self {
-        self.settings.sizes.window = requests.clamp(1, MAX_WINDOW);
+    pub fn with_overhead(mut self, bytes: usize) -> Self {
+        self.settings.sizes.set_overhead(bytes);
         self
     }
 
-    /// No message longer than this, as for the path of a datagram. Also the size for a device that tells none.
+    /// Sets the largest number of requests in flight, 1 to 8, over datagrams too; the device's number of
+    /// buffers may lower it. See [Window](self#window).
     #[must_use]
-    pub fn message_limit(mut self, bytes: usize) -> Self {
-        self.settings.sizes.message_limit = Some(bytes);
+    pub fn with_window(mut self, requests: usize) -> Self {
+        self.settings.sizes.set_window(requests);
         self
     }
 
-    /// The sizes of the device are known: they are not asked for.
+    /// Sets the longest message in bytes, for example that of the path of a datagram. Also the length of
+    /// the messages to a device that does not report its sizes.
     #[must_use]
-    pub fn parameters(mut self, parameters: ParametersResponse) -> Self {
+    pub fn with_max_message(mut self, bytes: usize) -> Self {
+        self.settings.sizes.max_message = Some(bytes);
+        self
+    }
+
+    /// Sets the sizes of the device, which is not asked for them then.
+    #[must_use]
+    pub fn with_parameters(mut self, parameters: ParametersResponse) -> Self {
         self.settings.sizes.parameters = Some(parameters);
         self
     }
 
-    /// How patient the upload is: so many time-outs in a row, or answers in a row without progress, are borne. At least 1.
+    /// Sets the number of consecutive timeouts, or of consecutive responses without progress, that end
+    /// the upload; at least 1, by default 5.
     #[must_use]
     pub fn with_retries(mut self, retries: u8) -> Self {
-        self.settings.repeats = retries.max(1);
+        self.settings.retries = retries.max(1);
         self
     }
 
-    /// Goes on behind what the device has of this file, if a hash proves it.
+    /// Sets whether to continue after what the device has of this file, if a hash proves that it is the
+    /// same; by default the upload starts at 0.
     #[must_use]
-    pub fn resume(mut self, resume: bool) -> Self {
+    pub fn with_resume(mut self, resume: bool) -> Self {
         self.settings.resume = resume;
         self
     }
 
-    /// Asks for a hash of the file at the end, and compares.
+    /// Sets whether to ask for a hash of the file at the end and to compare it; by default nothing is
+    /// compared.
     #[must_use]
-    pub fn verify(mut self, verify: bool) -> Self {
+    pub fn with_verify(mut self, verify: bool) -> Self {
         self.settings.verify = verify;
         self
     }
@@ -279,7 +288,7 @@ impl<'n, S: Source> FileUpload<'n, S> {
                     return Ok(());
                 };
                 let Some(flight) = transfer.take(index, message, client) else { return Ok(()) };
-                let limit = self.settings.repeats;
+                let limit = self.settings.retries;
                 match next(message, &flight, self.counts.reached) {
                     Ok(off) if off > self.counts.reached => return Err(Error::Malformed),
                     Ok(off) if off < self.len => transfer.wanted(off, limit)?,
@@ -373,7 +382,7 @@ impl<S: Source> Routine for FileUpload<'_, S> {
             State::Comparing { call, .. } | State::Checking(call) => call.timed_out(),
             State::Closing(call) => call.timed_out(),
             State::Sending(transfer) => {
-                if let Err(error) = transfer.timed_out(self.settings.repeats) {
+                if let Err(error) = transfer.timed_out(self.settings.retries) {
                     self.fail(error);
                 }
             }

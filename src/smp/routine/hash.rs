@@ -2,7 +2,7 @@
 
 use crc::{CRC_32_ISO_HDLC, Crc, NoTable};
 
-use super::{Error, Source};
+use super::{Error, Source, SourceFailed};
 use crate::smp::client;
 use crate::smp::fs::{HashOutput, HashResponse};
 
@@ -45,10 +45,7 @@ pub(super) fn compare<S: Source>(
 ) -> Result<Option<bool>, Error> {
     #[cfg(feature = "sha2")]
     if let Some(HashResponse { len: theirs, output, .. }) = known(answer, "sha256") {
-        use sha2::{Digest, Sha256};
-        let mut digest = Sha256::new();
-        read(source, len, |bytes| digest.update(bytes))?;
-        let ours = <[u8; 32]>::from(digest.finalize());
+        let ours = sha256(source, len)?;
         let same = matches!(output, HashOutput::Bytes(output) if output == ours[..]);
         return Ok(Some(theirs == len && same));
     }
@@ -60,8 +57,21 @@ pub(super) fn compare<S: Source>(
     Ok(crc.compare(len, answer))
 }
 
+/// Computes the SHA-256 of the first `len` bytes of a source: for [`Upload::with_sha`](super::Upload::with_sha).
+///
+/// # Errors
+///
+/// [`SourceFailed`] if they cannot be read.
+#[cfg(feature = "sha2")]
+pub fn sha256<S: Source>(source: &mut S, len: u64) -> Result<[u8; 32], SourceFailed> {
+    use sha2::{Digest, Sha256};
+    let mut digest = Sha256::new();
+    read(source, len, |bytes| digest.update(bytes))?;
+    Ok(digest.finalize().into())
+}
+
 /// Feeds the first `len` bytes of the source to `each`.
-pub(super) fn read<S: Source>(source: &mut S, len: u64, mut each: impl FnMut(&[u8])) -> Result<(), Error> {
+pub(super) fn read<S: Source>(source: &mut S, len: u64, mut each: impl FnMut(&[u8])) -> Result<(), SourceFailed> {
     let mut block = [0; 128];
     let mut off = 0;
     while off < len {

@@ -8,38 +8,94 @@ use heapless::Deque;
 use super::piece::{Piece, What};
 use super::{Error, Source};
 use crate::cbor::{BufferFull, Writer};
+use crate::line::Limits;
 use crate::smp::client::{self, Client};
 use crate::smp::os::ParametersResponse;
 use crate::smp::{self, Header, Request, Version};
 
-/// The most requests outstanding.
+/// The largest number of requests in flight.
 pub const MAX_WINDOW: usize = 8;
+/// The same in the width in which it is kept.
+pub(super) const MAX_REQUESTS: u8 = 8;
 
-/// The longest message to a device that does not tell its sizes.
+/// The longest message in bytes to a device that does not report its sizes: every known server can hold it.
 pub const FALLBACK: usize = 169;
 
-/// What is known of the messages before the device tells its sizes.
+/// A setting that the caller may choose. What was chosen holds, whether it was set before or after
+/// what the link suggests.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Wish<T> {
+    /// The default, or what suits the link.
+    Usual(T),
+    /// What the caller asked for.
+    Chosen(T),
+}
+
+impl<T: Copy> Wish<T> {
+    const fn suggest(&mut self, value: T) {
+        if let Self::Usual(usual) = self {
+            *usual = value;
+        }
+    }
+
+    const fn value(self) -> T {
+        match self {
+            Self::Usual(value) | Self::Chosen(value) => value,
+        }
+    }
+}
+
+/// What is known of the messages before the device reports its sizes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sizes {
-    pub(super) overhead: usize,
-    pub(super) message_limit: Option<usize>,
-    pub(super) window: usize,
+    overhead: Wish<u16>,
+    window: Wish<u8>,
+    pub(super) max_message: Option<usize>,
     pub(super) parameters: Option<ParametersResponse>,
 }
 
 impl Sizes {
-    /// The longest message and the number of requests at a time, with what the device told.
+    /// The sizes for a serial console, with this window.
+    pub(super) const fn console(window: u8) -> Self {
+        Self { overhead: Wish::Usual(4), window: Wish::Usual(window), max_message: None, parameters: None }
+    }
+
+    /// Adapts to a link, on which `window` is usual unless it is one of datagrams.
+    pub(super) fn suggest(&mut self, limits: Limits, window: u8) {
+        self.overhead.suggest(narrow(limits.overhead));
+        // Nobody keeps the order of datagrams, and a piece that overtakes another one costs a round trip.
+        self.window.suggest(if limits.datagram { 1 } else { window });
+    }
+
+    pub(super) fn set_overhead(&mut self, bytes: usize) {
+        self.overhead = Wish::Chosen(narrow(bytes));
+    }
+
+    pub(super) fn set_window(&mut self, requests: usize) {
+        self.window = Wish::Chosen(u8::try_from(requests).unwrap_or(u8::MAX).clamp(1, MAX_REQUESTS));
+    }
+
+    /// The longest message in bytes and the number of requests at a time, for a device that reported
+    /// `parameters`.
     pub(super) fn settle(&self, parameters: Option<ParametersResponse>) -> (usize, usize) {
         match parameters {
             Some(ParametersResponse { buf_size, buf_count }) => {
-                let size = usize::try_from(buf_size).unwrap_or(usize::MAX).saturating_sub(self.overhead);
+                let overhead = usize::from(self.overhead.value());
+                let size = usize::try_from(buf_size).unwrap_or(usize::MAX).saturating_sub(overhead);
                 let buffers = usize::try_from(buf_count).unwrap_or(usize::MAX);
-                let limit = size.min(self.message_limit.unwrap_or(usize::MAX));
-                (limit, self.window.min(buffers.saturating_sub(1)).max(1))
+                let limit = size.min(self.max_message.unwrap_or(usize::MAX));
+                // One buffer is left for the response.
+                (limit, usize::from(self.window.value()).min(buffers.saturating_sub(1)).max(1))
             }
-            None => (self.message_limit.unwrap_or(FALLBACK), 1),
+            // A device that reports no buffers may have one only.
+            None => (self.max_message.unwrap_or(FALLBACK), 1),
         }
     }
+}
+
+/// An overhead in its own width; no message is longer.
+fn narrow(bytes: usize) -> u16 {
+    u16::try_from(bytes).unwrap_or(u16::MAX)
 }
 
 /// What was sent.
@@ -253,7 +309,7 @@ impl Transfer {
             Flow::Repeat => self.flow = Flow::Probing,
             _ => {
                 self.next = flight.end();
-                // There is room: `next` said so.
+                // There is room: `due` has checked the window.
                 let _ = self.outstanding.push_back(flight);
             }
         }

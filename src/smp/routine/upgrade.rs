@@ -18,8 +18,8 @@
 //! back (USB takes a second or two), builds a new link and runs the same routine with the same client. If the port fails
 //! while the phase is [`Phase::Resetting`] the device was faster: do the same then.
 //!
-//! The routine then stays silent for the [rest](Upgrade::rest), since a boot loader that hears a request while it
-//! starts may stay in its recovery mode, and asks for the list until the [boot time](Upgrade::boot_time) is over.
+//! The routine then stays silent for the [rest](Upgrade::with_rest), since a boot loader that hears a request while it
+//! starts may stay in its recovery mode, and asks for the list until the [boot time](Upgrade::with_boot_time) is over.
 //!
 //! # Servers that know less
 //!
@@ -138,7 +138,7 @@ impl<S: Source> Upgrade<S> {
     pub fn new(mut upload: Upload<S>) -> Result<Self, FileError> {
         let file = ImageFile::read(upload.source())?;
         Ok(Self {
-            upload: upload.only(file.len()),
+            upload: upload.trimmed(file.len()),
             file,
             settings: Settings {
                 number: 0,
@@ -161,44 +161,44 @@ impl<S: Source> Upgrade<S> {
 
     /// For which of the images of the device, 0 by default.
     #[must_use]
-    pub fn image(mut self, number: u32) -> Self {
+    pub fn with_image(mut self, number: u32) -> Self {
         self.settings.number = number;
-        self.upload = self.upload.image(number);
+        self.upload = self.upload.with_image(number);
         self
     }
 
     /// Whether to confirm the image once it runs. Without it, the device falls back at the next reset unless the image
     /// confirms itself.
     #[must_use]
-    pub fn confirm(mut self, confirm: bool) -> Self {
+    pub fn with_confirm(mut self, confirm: bool) -> Self {
         self.settings.confirm = confirm;
         self
     }
 
     /// Resets the device even if its application would rather not.
     #[must_use]
-    pub fn force(mut self, force: bool) -> Self {
+    pub fn with_force(mut self, force: bool) -> Self {
         self.settings.force = force;
         self
     }
 
     /// Only looks, and reports what it would do.
     #[must_use]
-    pub fn plan_only(mut self, only: bool) -> Self {
+    pub fn with_plan_only(mut self, only: bool) -> Self {
         self.settings.plan_only = only;
         self
     }
 
     /// Whether to reset a device that refuses because another image is on trial or pending.
     #[must_use]
-    pub fn settle(mut self, settle: bool) -> Self {
+    pub fn with_settle(mut self, settle: bool) -> Self {
         self.settings.settle = settle;
         self
     }
 
     /// How long the device may take until it answers again, the swap of the images included: 60 s by default.
     #[must_use]
-    pub fn boot_time(mut self, time: Duration) -> Self {
+    pub fn with_boot_time(mut self, time: Duration) -> Self {
         self.settings.boot_time = time;
         self
     }
@@ -206,7 +206,7 @@ impl<S: Source> Upgrade<S> {
     /// How long to stay silent after the reset: 2 s by default. More than the time in which a boot loader waits for a
     /// request, or it stays in its recovery mode.
     #[must_use]
-    pub fn rest(mut self, time: Duration) -> Self {
+    pub fn with_rest(mut self, time: Duration) -> Self {
         self.settings.rest = time;
         self
     }

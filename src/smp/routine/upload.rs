@@ -49,10 +49,8 @@
 use core::cmp::Ordering;
 use core::time::Duration;
 
-#[cfg(feature = "sha2")]
-use super::hash;
 use super::piece::{Keys, What};
-use super::transfer::{Awaited, Counts, Sizes, Transfer};
+use super::transfer::{Awaited, Counts, MAX_REQUESTS, Sizes, Transfer};
 use super::{Call, Error, Heard, Source};
 use crate::line::Limits;
 use crate::routine::{Routine, Step};
@@ -79,7 +77,7 @@ pub struct Upload<S> {
 #[derive(Debug, Clone, Copy)]
 struct Settings {
     sizes: Sizes,
-    repeats: u8,
+    retries: u8,
     first: Duration,
     last: Duration,
 }
@@ -155,94 +153,91 @@ pub enum UploadOutcome {
 }
 
 impl<S: Source> Upload<S> {
-    /// Uploads all of `source`, with what suits a serial console: 4 bytes of overhead, as many requests at a time as the
-    /// device has buffers, less one.
+    /// An upload of all of `source`, with the settings for a serial console: 4 bytes of overhead, and
+    /// as many requests at a time as the device has buffers, less one.
+    ///
+    /// No setting depends on the order in which they are made.
+    #[must_use]
     pub fn new(source: S) -> Self {
-        let settings = Settings {
-            sizes: Sizes { overhead: 4, message_limit: None, window: MAX_WINDOW, parameters: None },
-            repeats: 5,
-            first: ERASE_TIME,
-            last: CHECK_TIME,
-        };
+        let settings =
+            Settings { sizes: Sizes::console(MAX_REQUESTS), retries: 5, first: ERASE_TIME, last: CHECK_TIME };
         let len = source.len();
         Self { source, len, keys: Keys::default(), settings, state: State::Idle, counts: Counts::default() }
     }
 
-    /// Fits the link that it will run on, whose `limits()` these are: the overhead of its framing, and one request at a time for
-    /// datagrams, whose order nobody keeps.
+    /// Adapts to the link that the upload will run on, given its `limits()`: the overhead of its
+    /// framing, and one request at a time for datagrams, whose order nobody keeps.
+    /// [`with_overhead`](Self::with_overhead) and [`with_window`](Self::with_window) take precedence.
     #[must_use]
-    pub fn over(self, limits: Limits) -> Self {
-        let window = if limits.datagram { 1 } else { self.settings.sizes.window };
-        self.overhead(limits.overhead).window(window)
-    }
-
-    /// How many bytes the framing stores beside a message in the device's buffer: [`Limits::overhead`].
-    #[must_use]
-    pub fn overhead(mut self, bytes: usize) -> Self {
-        self.settings.sizes.overhead = bytes;
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.settings.sizes.suggest(limits, MAX_REQUESTS);
         self
     }
 
-    /// At most so many requests at a time, 1 to 8; the device's number of buffers lowers it.
+    /// Sets the number of bytes that the framing stores with each message in the device's buffer:
+    /// [`Limits::overhead`].
     #[must_use]
-    pub fn window(mut self, requests: usize) -> Self {
-        self.settings.sizes.window = requests.clamp(1, MAX_WINDOW);
+    pub fn with_overhead(mut self, bytes: usize) -> Self {
+        self.settings.sizes.set_overhead(bytes);
         self
     }
 
-    /// No message longer than this, as for the path of a datagram. Also the size for a device that tells none.
+    /// Sets the largest number of requests in flight, 1 to 8, over datagrams too; the device's number of
+    /// buffers may lower it.
     #[must_use]
-    pub fn message_limit(mut self, bytes: usize) -> Self {
-        self.settings.sizes.message_limit = Some(bytes);
+    pub fn with_window(mut self, requests: usize) -> Self {
+        self.settings.sizes.set_window(requests);
         self
     }
 
-    /// The sizes of the device are known: they are not asked for.
+    /// Sets the longest message in bytes, for example that of the path of a datagram; at least 62. Also
+    /// the length of the messages to a device that does not report its sizes.
     #[must_use]
-    pub fn parameters(mut self, parameters: ParametersResponse) -> Self {
+    pub fn with_max_message(mut self, bytes: usize) -> Self {
+        self.settings.sizes.max_message = Some(bytes);
+        self
+    }
+
+    /// Sets the sizes of the device, which is not asked for them then.
+    #[must_use]
+    pub fn with_parameters(mut self, parameters: ParametersResponse) -> Self {
         self.settings.sizes.parameters = Some(parameters);
         self
     }
 
-    /// Which image (or, with direct upload, which slot) the file is for.
+    /// Sets the image, or with direct upload the slot, that the file is for. By default the key is left
+    /// out, which means 0.
     #[must_use]
-    pub fn image(mut self, image: u32) -> Self {
+    pub fn with_image(mut self, image: u32) -> Self {
         self.keys.image = Some(image);
         self
     }
 
     /// Asks the device to refuse the image unless it is newer than the running one.
     #[must_use]
-    pub fn upgrade_only(mut self, only: bool) -> Self {
+    pub fn with_upgrade_only(mut self, only: bool) -> Self {
         self.keys.upgrade = only;
         self
     }
 
-    /// The SHA-256 of the whole file, by which the device knows an interrupted upload again. It is left out of a message
-    /// that is too short for it.
+    /// Sets the SHA-256 of the bytes that are uploaded, by which the device recognises an interrupted
+    /// upload; the function `sha256` of this module computes it. It is left out of a message that is too
+    /// short for it.
     #[must_use]
-    pub fn sha(mut self, digest: [u8; 32]) -> Self {
+    pub fn with_sha(mut self, digest: [u8; 32]) -> Self {
         self.keys.sha = Some(digest);
         self
     }
 
-    /// Computes the `sha` by reading the source once.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Source`]
-    #[cfg(feature = "sha2")]
-    pub fn with_sha(mut self) -> Result<Self, Error> {
-        use sha2::{Digest, Sha256};
-        let mut digest = Sha256::new();
-        hash::read(&mut self.source, self.len, |bytes| digest.update(bytes))?;
-        Ok(self.sha(digest.finalize().into()))
+    /// Uploads only the first `len` bytes of the source, for example to leave out padding.
+    #[must_use]
+    pub fn with_len(mut self, len: u64) -> Self {
+        self.len = len.min(self.source.len());
+        self
     }
 
-    /// Uploads only the first `len` bytes of the source, as to leave out the padding behind an image. A `sha` that was set
-    /// for more bytes is dropped.
-    #[must_use]
-    pub fn only(mut self, len: u64) -> Self {
+    /// Leaves out what is after the first `len` bytes, and a `sha` that was set for more.
+    pub(super) fn trimmed(mut self, len: u64) -> Self {
         if len < self.len {
             self.len = len;
             self.keys.sha = None;
@@ -250,15 +245,17 @@ impl<S: Source> Upload<S> {
         self
     }
 
-    /// How patient the upload is: so many time-outs in a row, or answers in a row without progress, are borne. At least 1.
+    /// Sets the number of consecutive timeouts, or of consecutive responses without progress, that end
+    /// the upload; at least 1, by default 5.
     #[must_use]
     pub fn with_retries(mut self, retries: u8) -> Self {
-        self.settings.repeats = retries.max(1);
+        self.settings.retries = retries.max(1);
         self
     }
 
-    /// How long the device may take for the first piece, as to erase a slot, and for the last one, as to check the image.
-    /// Never shorter than the client's own time-out, which holds for the pieces in between.
+    /// Sets the time that the device may take for the first piece, for which it erases a slot, and for
+    /// the last one, after which it checks the image: by default [`ERASE_TIME`] and [`CHECK_TIME`]. The
+    /// pieces in between, and these two at least, get the client's own timeout.
     #[must_use]
     pub fn with_timeouts(mut self, first: Duration, last: Duration) -> Self {
         (self.settings.first, self.settings.last) = (first, last);
@@ -315,7 +312,7 @@ impl<S: Source> Upload<S> {
                     self.counts.foreign();
                     return Ok(());
                 };
-                let outcome = answered(transfer, index, message, client, self.len, self.settings.repeats)?;
+                let outcome = answered(transfer, index, message, client, self.len, self.settings.retries)?;
                 if let Some(outcome) = outcome {
                     self.state = State::Ended { outcome, off: self.len };
                 }
@@ -398,7 +395,7 @@ impl<S: Source> Routine for Upload<S> {
         match &mut self.state {
             State::Sizing(call) => call.timed_out(),
             State::Sending(transfer) => {
-                if let Err(error) = transfer.timed_out(self.settings.repeats) {
+                if let Err(error) = transfer.timed_out(self.settings.retries) {
                     self.fail(error);
                 }
             }
