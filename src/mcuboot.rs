@@ -19,7 +19,8 @@
 //!
 //! | you want | start at |
 //! |---|---|
-//! | read an image file | [`Image`] |
+//! | read an image file in memory, check its hash | [`Image`] |
+//! | read the identity of an image file piece by piece | [`ImageFile`] |
 //! | read or write its header | [`Header`], [`Version`] |
 //! | make an image | [`build::Builder`] |
 //! | read the trailer of a slot, tell what the bootloader does next | [`trailer`] |
@@ -48,4 +49,4 @@ pub mod trailer;
 
 pub use format::digest::{Digest, Hash, HashKind};
 pub use format::image::Image;
-pub use format::{Error, Flags, Header, InvalidVersion, Version, build, digest, image, tlv};
+pub use format::{Error, FileError, Flags, Header, ImageFile, InvalidVersion, Version, build, digest, image, tlv};

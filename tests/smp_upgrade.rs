@@ -14,12 +14,13 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use anysmp::cbor::List;
+use anysmp::mcuboot;
 use anysmp::routine::{Routine, Step};
 use anysmp::smp::client::Client;
 use anysmp::smp::error::image::{self, CURRENT_VERSION_IS_NEWER, HASH_NOT_FOUND, IMAGE_ALREADY_PENDING, NO_FREE_SLOT};
 use anysmp::smp::image::{ImageState, StateResponse, WriteState};
 use anysmp::smp::routine::{
-    Doubt, Error, FileError, ImageFile, ImageVersion, Note, Phase, Plan, Upgrade, UpgradeOutcome, UpgradeReport, Upload,
+    Doubt, Error, FileError, ImageFile, Note, Phase, Plan, Upgrade, UpgradeOutcome, UpgradeReport, Upload,
 };
 use anysmp::smp::{Decode, Empty, Error as Remote, Request, Version, os};
 use support::{Happened, Random, Run, Slot, ok, parameters, raw, refused, run, split};
@@ -334,7 +335,7 @@ fn a_damaged_file_is_an_error_and_no_cut_is_accepted() {
     assert_eq!(read(&|file| file[normal + 4] = 0x10), Err(FileError::Hash), "two");
     assert_eq!(read(&|file| file[normal + 4 + 36] = 0x11), Err(FileError::Hash), "wrong length");
     assert_eq!(read(&|file| file[normal + 4] = 0x11), Err(FileError::Hash), "a second one of wrong length");
-    assert_eq!(read(&|file| file[12..16].fill(255)), Err(FileError::Truncated));
+    assert_eq!(read(&|file| file[12..16].fill(255)), Err(FileError::NotAnImage), "lengths beyond 32 bits");
 }
 
 #[test]
@@ -352,24 +353,32 @@ fn a_protected_area_without_entries_is_read_over() {
     assert_eq!(ImageFile::read(&mut &file[..]), Err(FileError::Hash));
 }
 
+/// Both uses of the one grammar: a text that a user gives, and one that a device without hashes lists.
 #[test]
 fn versions_are_read_in_every_spelling() {
-    let version = |major, minor, revision, build| Some(ImageVersion { major, minor, revision, build });
+    let version = |major, minor, revision, build| Some(mcuboot::Version { major, minor, revision, build });
     for (text, expected) in [
         ("1.2.3", version(1, 2, 3, 0)),
         ("1.2.3.4", version(1, 2, 3, 4)),
+        ("1.2.3+4", version(1, 2, 3, 4)),
         ("255.255.65535+4294967295", version(255, 255, 65535, u32::MAX)),
-        ("1.2.3-4", version(1, 2, 3, 4)),
+        ("1.2", version(1, 2, 0, 0)),
+        ("1", version(1, 0, 0, 0)),
+        ("1.2.3-4", None),
+        ("1.2+3", None),
+        ("1+4", None),
+        ("01.2.3", None),
         ("<???>", None),
         ("", None),
-        ("1.2", None),
         ("1..3", None),
         ("1.2.3.4.5", None),
         ("256.0.0", None),
         ("1.2.99999999999999999999", None),
         ("1.2.3.4294967296", None),
     ] {
-        assert_eq!(ImageVersion::parse(text.into()), expected, "{text}");
+        assert_eq!(text.parse().ok(), expected, "{text}");
+        let in_chunks = text.as_bytes().chunks(2).flatten().copied();
+        assert_eq!(mcuboot::Version::parse(in_chunks).ok(), expected, "{text}");
     }
     assert_eq!(version(1, 2, 3, 4).unwrap().to_string(), "1.2.3.4");
 }

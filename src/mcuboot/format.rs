@@ -2,11 +2,13 @@
 
 pub mod build;
 pub mod digest;
+mod file;
 mod header;
 pub mod image;
 pub mod tlv;
 mod version;
 
+pub use file::{FileError, ImageFile};
 pub use header::{Flags, Header};
 pub use version::{InvalidVersion, Version};
 

@@ -36,15 +36,14 @@ pub mod upload;
 pub mod walk;
 
 mod call;
-mod file;
 mod hash;
 mod outcome;
 mod piece;
 mod survey;
 mod transfer;
 
+pub use crate::mcuboot::{FileError, ImageFile};
 pub use call::{Call, Heard};
-pub use file::{FileError, ImageFile, ImageVersion};
 pub use file_download::{FileDownload, FileDownloadEvent, FileDownloadReport};
 pub use file_upload::{FileUpload, FileUploadReport};
 #[cfg(feature = "sha2")]

@@ -1,8 +1,9 @@
 //! The sending side: LEN, message and CRC as one stream of bytes, cut into lines.
 
-use super::super::{Encoder as Encode, Error};
-use super::{CRC, LEN, LINE, MIN_MESSAGE, Marker, base64, narrow};
+use super::base64;
+use super::packet::{CRC, LEN, LINE, MIN_MESSAGE, Marker, narrow};
 use crate::checksum::Crc16;
+use crate::framing::{Encoder as Encode, Error};
 
 /// Puts one message into console lines. The CRC is computed when it is built: one pass more over the message. Takes 16
 /// bytes.

@@ -35,6 +35,17 @@ impl HashKind {
         }
     }
 
+    /// The kind of hash in a TLV of this type; `None` if it carries something else.
+    #[must_use]
+    pub const fn of_tlv(kind: Kind) -> Option<Self> {
+        match kind {
+            Kind::SHA256 => Some(Self::Sha256),
+            Kind::SHA384 => Some(Self::Sha384),
+            Kind::SHA512 => Some(Self::Sha512),
+            _ => None,
+        }
+    }
+
     /// The type of the TLV that carries it.
     #[must_use]
     pub const fn tlv(self) -> Kind {

@@ -1,9 +1,17 @@
 //! The version of an image, as a header has it and as people and lists write it.
+//!
+//! ```text
+//!   version    major [. minor [. revision [ + build | . build ]]]
+//!   number     decimal, without leading zeros; major and minor up to 255, revision 65535, build 4294967295
+//! ```
+//!
+//! With `+` this is what `imgtool sign --version` accepts, with `.` what the image lists of devices contain. There is no other
+//! grammar in this crate.
 
 /// The version of an image. Orders by major, minor, revision, build.
 ///
-/// Displays as the image commands send it: `1.2.3`, or `1.2.3.4` if the build number is not 0. Parses these, `1`, `1.2`,
-/// and imgtool's `1.2.3+4`.
+/// Displays as the image commands send it: `1.2.3`, or `1.2.3.4` if the build number is not 0. Parses these, imgtool's
+/// `1.2.3+4`, and `1` or `1.2`, whose missing numbers are 0. Leading zeros are not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Version {
@@ -33,6 +41,38 @@ impl Version {
         Self { build: 0, ..self }
     }
 
+    /// Reads a version from the bytes of a text, which may come in chunks. Does the same as [`str::parse`].
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidVersion`] if the text is something else.
+    pub fn parse(text: impl IntoIterator<Item = u8>) -> Result<Self, InvalidVersion> {
+        let mut numbers = [None::<u32>; 4];
+        let mut at = 0_usize;
+        for byte in text {
+            let number = numbers.get_mut(at).ok_or(InvalidVersion)?;
+            match (byte, *number) {
+                (b'0'..=b'9', Some(0)) => return Err(InvalidVersion),
+                (b'0'..=b'9', _) => {
+                    let tens = number.unwrap_or(0).checked_mul(10);
+                    let sum = tens.and_then(|tens| tens.checked_add(u32::from(byte & 0x0F)));
+                    *number = Some(sum.ok_or(InvalidVersion)?);
+                }
+                // `1+2` would be the first number and the last one, which imgtool refuses.
+                (b'.', Some(_)) => at = at.wrapping_add(1),
+                (b'+', Some(_)) if at == 2 => at = 3,
+                _ => return Err(InvalidVersion),
+            }
+        }
+        // A separator is followed by a number.
+        numbers.get(at).copied().flatten().ok_or(InvalidVersion)?;
+        let [major, minor, revision, build] = numbers.map(Option::unwrap_or_default);
+        match (u8::try_from(major), u8::try_from(minor), u16::try_from(revision)) {
+            (Ok(major), Ok(minor), Ok(revision)) => Ok(Self { major, minor, revision, build }),
+            _ => Err(InvalidVersion),
+        }
+    }
+
     pub(super) const fn from_bytes([major, minor, r0, r1, b0, b1, b2, b3]: [u8; 8]) -> Self {
         Self { major, minor, revision: u16::from_le_bytes([r0, r1]), build: u32::from_le_bytes([b0, b1, b2, b3]) }
     }
@@ -55,40 +95,18 @@ impl core::str::FromStr for Version {
     type Err = InvalidVersion;
 
     fn from_str(text: &str) -> Result<Self, InvalidVersion> {
-        let mut numbers = [0_u32; 4];
-        let (mut at, mut empty) = (0_usize, true);
-        for byte in text.bytes() {
-            match byte {
-                b'0'..=b'9' => {
-                    let number = numbers.get_mut(at).ok_or(InvalidVersion)?;
-                    let digit = u32::from(byte & 0x0F);
-                    *number = number.checked_mul(10).and_then(|tens| tens.checked_add(digit)).ok_or(InvalidVersion)?;
-                    empty = false;
-                }
-                b'.' if !empty => (at, empty) = (at.wrapping_add(1), true),
-                // The build number, from wherever the plus sign stands.
-                b'+' if !empty && at < 3 => (at, empty) = (3, true),
-                _ => return Err(InvalidVersion),
-            }
-        }
-        let [major, minor, revision, build] = numbers;
-        let (Ok(major), Ok(minor), Ok(revision), false) =
-            (u8::try_from(major), u8::try_from(minor), u16::try_from(revision), empty)
-        else {
-            return Err(InvalidVersion);
-        };
-        Ok(Self { major, minor, revision, build })
+        Self::parse(text.bytes())
     }
 }
 
-/// A text is not a version: not one to four numbers that fit their fields.
+/// A text is not a version: not one to four numbers that fit their fields, or with leading zeros.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct InvalidVersion;
 
 impl core::fmt::Display for InvalidVersion {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("not a version such as 1.2.3 or 1.2.3.4")
+        f.write_str("not a version such as 1.2.3 or 1.2.3+4")
     }
 }
 
@@ -106,7 +124,8 @@ mod tests {
             ("1.2.3.4", Version { build: 4, ..Version::new(1, 2, 3) }, "1.2.3.4"),
             ("1.2.3+4", Version { build: 4, ..Version::new(1, 2, 3) }, "1.2.3.4"),
             ("1.2.3+0", Version::new(1, 2, 3), "1.2.3"),
-            ("1+4", Version { build: 4, ..Version::new(1, 0, 0) }, "1.0.0.4"),
+            ("1.2", Version::new(1, 2, 0), "1.2.0"),
+            ("0.0.0", Version::default(), "0.0.0"),
             ("7", Version::new(7, 0, 0), "7.0.0"),
             (
                 "255.255.65535.4294967295",
@@ -126,6 +145,15 @@ mod tests {
             "1.2.65536",
             "1.2.3.4.5",
             "1.2.3.4+5",
+            "1+4",
+            "1.2+4",
+            "1.2.3-4",
+            "01",
+            "1.02",
+            "0.0.0+00",
+            "1..3",
+            "<???>",
+            "1.2.99999999999999999999",
             "1.-2",
             "1.+2",
             "v1",

@@ -2,7 +2,7 @@
 
 use crate::mcuboot;
 
-/// Why an image command was refused. [`rc`](Error::rc) is its number in the image group's table.
+/// Why an image command was refused. [`rc`](Error::rc) is its number in the table of SMP's image group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
@@ -60,41 +60,6 @@ pub enum Error {
     ConfirmationDenied,
     /// The client: the running image cannot be tested.
     TestOfActive,
-}
-
-impl Error {
-    /// The number of the error in the image group, for `err: {group: 1, rc}`; `None` for
-    /// [`NotSupported`](Self::NotSupported), which is the plain `rc: 8` of the protocol.
-    #[must_use]
-    pub const fn rc(self) -> Option<u16> {
-        Some(match self {
-            Self::NotSupported => return None,
-            Self::Unknown => 1,
-            Self::NoImage => 3,
-            Self::NoTlvs => 4,
-            Self::InvalidTlv => 5,
-            Self::MultipleHashes => 6,
-            Self::TlvInvalidSize => 7,
-            Self::HashNotFound => 8,
-            Self::NoFreeSlot => 9,
-            Self::FlashRead => 11,
-            Self::FlashWrite => 12,
-            Self::FlashErase => 13,
-            Self::InvalidSlot => 14,
-            Self::InvalidLength => 21,
-            Self::InvalidHeader => 22,
-            Self::InvalidMagic | Self::DamagedTrailer => 23,
-            Self::InvalidHash => 24,
-            Self::VersionUnknown => 26,
-            Self::NotNewer => 27,
-            Self::AlreadyPending => 28,
-            Self::DamagedActiveTrailer => 29,
-            Self::TooLarge => 30,
-            Self::Overrun => 31,
-            Self::ConfirmationDenied => 32,
-            Self::TestOfActive => 33,
-        })
-    }
 }
 
 impl From<mcuboot::Error> for Error {

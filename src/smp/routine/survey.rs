@@ -1,6 +1,7 @@
 //! What the list of a device's images means for one image file.
 
-use super::file::ImageFile;
+use crate::cbor::{Bytes, Text};
+use crate::mcuboot::{ImageFile, Version};
 use crate::smp::image::{ImageState, StateResponse};
 
 /// Where the image of the file is on the device, and what else is in the way.
@@ -40,8 +41,8 @@ impl Survey {
         for image in list.images.iter().filter(|image| image.image.unwrap_or(0) == number) {
             survey.active |= image.active;
             let is_ours = match image.hash {
-                Some(hash) => file.has_hash(hash),
-                None => file.has_version(image.version),
+                Some(hash) => has_hash(file, hash),
+                None => has_version(file, image.version),
             };
             if is_ours {
                 survey.by_version |= image.hash.is_none();
@@ -53,6 +54,15 @@ impl Survey {
         }
         survey
     }
+}
+
+fn has_hash(file: &ImageFile, hash: Bytes<'_>) -> bool {
+    hash == *file.hash()
+}
+
+/// Whether a list means the version of the file.
+fn has_version(file: &ImageFile, text: Text<'_>) -> bool {
+    Version::parse(text.as_bytes().iter().flatten().copied()) == Ok(file.version())
 }
 
 fn place(image: &ImageState<'_>) -> Place {

@@ -3,11 +3,12 @@
 use crate::{Operation, ask, drop_in_box, flag, number, run, size, time};
 use anysmp::cbor::{Text, Writer};
 use anysmp::line::Limits;
+use anysmp::mcuboot;
 use anysmp::routine::Routine;
 use anysmp::smp::client::Client;
 use anysmp::smp::error::beside;
-use anysmp::smp::routine::{sha256,
-    FileDownload, FileUpload, ImageFile, ImageVersion, SettingsWalk, Source, SourceFailed, StatWalk, Upgrade, Upload,
+use anysmp::smp::routine::{
+    FileDownload, FileUpload, ImageFile, SettingsWalk, Source, SourceFailed, StatWalk, Upgrade, Upload, sha256,
 };
 use anysmp::smp::{Decode, Error, Header, Request, Version};
 use anysmp::smp::{enumeration, fs, image, legacy, os, settings, shell, stat, transport, zephyr};
@@ -155,7 +156,7 @@ pub const ALL: &[Operation] = &[
         }
     },
     |bytes, _| drop_in_box(ImageFile::read(&mut File(bytes)).map(|file| (file.version(), file.len()))),
-    |bytes, _| drop_in_box(ImageVersion::parse(Text::from_bytes(bytes))),
+    |bytes, _| drop_in_box(mcuboot::Version::parse(Text::from_bytes(bytes).as_bytes().iter().flatten().copied())),
     |bytes, room| {
         if let Ok(mut upgrade) = Upgrade::new(upload(bytes)) {
             run(&mut upgrade, &mut client(), bytes, room);

@@ -166,6 +166,42 @@ fn finish<D: Digest>(job: &slots::Job<'_, '_, D>, reply: Reply<'_>) -> Answer {
     }
 }
 
+impl slots::Error {
+    /// The number of the error in the image group, for `err: {group: 1, rc}`; `None` for
+    /// [`NotSupported`](Self::NotSupported), which is the plain `rc: 8` of the protocol.
+    #[must_use]
+    pub const fn rc(self) -> Option<u16> {
+        use error::image;
+        Some(match self {
+            Self::NotSupported => return None,
+            Self::Unknown => image::UNKNOWN.code(),
+            Self::NoImage => image::NO_IMAGE.code(),
+            Self::NoTlvs => image::NO_TLVS.code(),
+            Self::InvalidTlv => image::INVALID_TLV.code(),
+            Self::MultipleHashes => image::TLV_MULTIPLE_HASHES_FOUND.code(),
+            Self::TlvInvalidSize => image::TLV_INVALID_SIZE.code(),
+            Self::HashNotFound => image::HASH_NOT_FOUND.code(),
+            Self::NoFreeSlot => image::NO_FREE_SLOT.code(),
+            Self::FlashRead => image::FLASH_READ_FAILED.code(),
+            Self::FlashWrite => image::FLASH_WRITE_FAILED.code(),
+            Self::FlashErase => image::FLASH_ERASE_FAILED.code(),
+            Self::InvalidSlot => image::INVALID_SLOT.code(),
+            Self::InvalidLength => image::INVALID_LENGTH.code(),
+            Self::InvalidHeader => image::INVALID_IMAGE_HEADER.code(),
+            Self::InvalidMagic | Self::DamagedTrailer => image::INVALID_IMAGE_HEADER_MAGIC.code(),
+            Self::InvalidHash => image::INVALID_HASH.code(),
+            Self::VersionUnknown => image::VERSION_GET_FAILED.code(),
+            Self::NotNewer => image::CURRENT_VERSION_IS_NEWER.code(),
+            Self::AlreadyPending => image::IMAGE_ALREADY_PENDING.code(),
+            Self::DamagedActiveTrailer => image::INVALID_IMAGE_VECTOR_TABLE.code(),
+            Self::TooLarge => image::INVALID_IMAGE_TOO_LARGE.code(),
+            Self::Overrun => image::INVALID_IMAGE_DATA_OVERRUN.code(),
+            Self::ConfirmationDenied => image::IMAGE_CONFIRMATION_DENIED.code(),
+            Self::TestOfActive => image::IMAGE_SETTING_TEST_TO_ACTIVE_DENIED.code(),
+        })
+    }
+}
+
 impl From<slots::Error> for Error {
     fn from(error: slots::Error) -> Self {
         error.rc().map_or(Self::NOT_SUPPORTED, |rc| Self::Group { group: Group::IMAGE, rc })
@@ -260,6 +296,43 @@ impl<D: Digest> Encode for SlotList<'_, '_, D> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use slots::Error as Refusal;
+
+    #[test]
+    fn every_refusal_of_the_slots_has_the_number_that_the_specification_gives_its_name() {
+        for (refusal, rc, name) in [
+            (Refusal::Unknown, 1, "UNKNOWN"),
+            (Refusal::NoImage, 3, "NO_IMAGE"),
+            (Refusal::NoTlvs, 4, "NO_TLVS"),
+            (Refusal::InvalidTlv, 5, "INVALID_TLV"),
+            (Refusal::MultipleHashes, 6, "TLV_MULTIPLE_HASHES_FOUND"),
+            (Refusal::TlvInvalidSize, 7, "TLV_INVALID_SIZE"),
+            (Refusal::HashNotFound, 8, "HASH_NOT_FOUND"),
+            (Refusal::NoFreeSlot, 9, "NO_FREE_SLOT"),
+            (Refusal::FlashRead, 11, "FLASH_READ_FAILED"),
+            (Refusal::FlashWrite, 12, "FLASH_WRITE_FAILED"),
+            (Refusal::FlashErase, 13, "FLASH_ERASE_FAILED"),
+            (Refusal::InvalidSlot, 14, "INVALID_SLOT"),
+            (Refusal::InvalidLength, 21, "INVALID_LENGTH"),
+            (Refusal::InvalidHeader, 22, "INVALID_IMAGE_HEADER"),
+            (Refusal::InvalidHash, 24, "INVALID_HASH"),
+            (Refusal::VersionUnknown, 26, "VERSION_GET_FAILED"),
+            (Refusal::NotNewer, 27, "CURRENT_VERSION_IS_NEWER"),
+            (Refusal::AlreadyPending, 28, "IMAGE_ALREADY_PENDING"),
+            (Refusal::DamagedActiveTrailer, 29, "INVALID_IMAGE_VECTOR_TABLE"),
+            (Refusal::TooLarge, 30, "INVALID_IMAGE_TOO_LARGE"),
+            (Refusal::Overrun, 31, "INVALID_IMAGE_DATA_OVERRUN"),
+            (Refusal::ConfirmationDenied, 32, "IMAGE_CONFIRMATION_DENIED"),
+            (Refusal::TestOfActive, 33, "IMAGE_SETTING_TEST_TO_ACTIVE_DENIED"),
+            (Refusal::InvalidMagic, 23, "INVALID_IMAGE_HEADER_MAGIC"),
+            (Refusal::DamagedTrailer, 23, "INVALID_IMAGE_HEADER_MAGIC"),
+        ] {
+            assert_eq!(refusal.rc(), Some(rc), "{refusal:?}");
+            assert_eq!(Error::from(refusal), Error::Group { group: Group::IMAGE, rc });
+            assert_eq!(Error::from(refusal).name(), Some(name));
+        }
+        assert_eq!((Refusal::NotSupported.rc(), Error::from(Refusal::NotSupported)), (None, Error::NOT_SUPPORTED));
+    }
 
     #[test]
     fn versions_are_written_as_mcuboot_writes_them() {

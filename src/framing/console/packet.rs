@@ -1,0 +1,58 @@
+//! The parts of a packet and of a line.
+
+/// Longest line by default, with its marker and its line feed: what every known receiver accepts.
+pub const LINE: usize = 127;
+
+/// A length in half the memory.
+pub(super) const fn narrow(length: usize) -> u16 {
+    #[expect(clippy::cast_possible_truncation, reason = "checked")]
+    if length > u16::MAX as usize { u16::MAX } else { length as u16 }
+}
+
+/// Shortest message: an SMP header.
+pub(super) const MIN_MESSAGE: usize = 8;
+/// Bytes of LEN, and of the CRC.
+pub(super) const LEN: usize = 2;
+pub(super) const CRC: usize = 2;
+
+/// The two markers, by their second bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub(in crate::framing) enum Marker {
+    /// Begins the first line of a packet.
+    Start = 0x09,
+    /// Begins every other line.
+    Next = 0x14,
+}
+
+impl Marker {
+    /// The first byte of each.
+    const START: u8 = 0x06;
+    const NEXT: u8 = 0x04;
+
+    pub(super) const fn by_first(byte: u8) -> Option<Self> {
+        match byte {
+            Self::START => Some(Self::Start),
+            Self::NEXT => Some(Self::Next),
+            _ => None,
+        }
+    }
+
+    pub(super) const fn second(self) -> u8 {
+        self as u8
+    }
+
+    /// Both bytes, the first one lowest.
+    pub(super) const fn bytes(self) -> u16 {
+        let [first] = *self.as_text();
+        u16::from_le_bytes([first, self.second()])
+    }
+
+    /// The first byte, where it was no marker after all.
+    pub(super) const fn as_text(self) -> &'static [u8; 1] {
+        match self {
+            Self::Start => &[Self::START],
+            Self::Next => &[Self::NEXT],
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! The type of a refusal.
+
+use crate::smp::Group;
+
+/// The answer of a server that refused a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Error {
+    /// SMP itself refused, or a group of a version 1 server.
+    Smp(i32),
+    /// A group refused, with a code from its own table.
+    Group {
+        /// Whose table it is. Usually that of the request.
+        group: Group,
+        /// The code.
+        rc: u16,
+    },
+}
+
+impl Error {
+    pub(super) const fn of(group: Option<Group>, rc: u16) -> Self {
+        match group {
+            Some(group) => Self::Group { group, rc },
+            None => Self::Smp(rc as i32),
+        }
+    }
+
+    /// The code in its table.
+    #[cfg(feature = "mcuboot")]
+    #[expect(clippy::cast_sign_loss, clippy::cast_possible_truncation, reason = "the codes of tables fit")]
+    pub(in crate::smp) const fn code(self) -> u16 {
+        match self {
+            Self::Smp(rc) => rc as u16,
+            Self::Group { rc, .. } => rc,
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Commands 2 and 3: tasks and memory pools.
+
+use crate::cbor::{BufferFull, Item, Malformed, Reader, Table, Text, Value, Writer};
+use crate::smp::{Decode, Encode, Group, Op, Request, payload};
+
+/// Asks for the tasks (threads) of the system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct TaskStatistics {}
+
+payload!(request TaskStatistics {});
+
+/// The tasks by name.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct TaskStatisticsResponse<'b> {
+    /// One entry per task.
+    pub tasks: Table<'b, Task>,
+}
+
+payload!(response TaskStatisticsResponse<'b> { tasks: "tasks" });
+
+/// One task. Which of the optional keys are there depends on how the firmware was built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Task {
+    /// Priority; negative ones are cooperative in Zephyr.
+    pub priority: i64,
+    /// Running number.
+    pub id: u64,
+    /// Zephyr: bits 1 dummy, 2 pending, 4 sleeping, 8 dead, 16 suspended, 32 aborting, 64 suspending, 128 queued.
+    pub state: u64,
+    /// Used stack in words of 4 bytes.
+    pub stack_use: Option<u64>,
+    /// Size of the stack in words of 4 bytes.
+    pub stack_size: Option<u64>,
+    /// Context switches.
+    pub context_switches: Option<u64>,
+    /// Run time in ticks or cycles.
+    pub runtime: Option<u64>,
+    /// Time of the last sanity check-in.
+    pub last_checkin: Option<u64>,
+    /// Time of the next sanity check-in.
+    pub next_checkin: Option<u64>,
+}
+
+payload!(response Task {
+    priority: "prio",
+    id: "tid",
+    state: "state",
+    stack_use: "stkuse",
+    stack_size: "stksiz",
+    context_switches: "cswcnt",
+    runtime: "runtime",
+    last_checkin: "last_checkin",
+    next_checkin: "next_checkin",
+});
+
+impl Request for TaskStatistics {
+    const OP: Op = Op::Read;
+    const GROUP: Group = Group::OS;
+    const COMMAND: u8 = 2;
+    type Kind = Self;
+    type Response<'m> = TaskStatisticsResponse<'m>;
+}
+
+/// Asks for the memory pools of the system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct PoolStatistics {}
+
+payload!(request PoolStatistics {});
+
+/// The memory pools by name or number. What was read is written as it came, with the keys that are no pools.
+#[derive(Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct PoolStatisticsResponse<'b>(Pools<'b>);
+
+#[derive(Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+enum Pools<'b> {
+    /// newtmgr's form, or pools to be written.
+    Table(Table<'b, Pool>),
+    /// Zephyr's form: the payload itself, whose keys with a map behind them are pools.
+    Payload(Table<'b, Entry>),
+}
+
+/// One memory pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Pool {
+    /// Size of a block in bytes. Zephyr leaves it out for some heaps.
+    pub block_size: Option<u64>,
+    /// Number of blocks.
+    pub blocks: u64,
+    /// Blocks that are free.
+    pub free: u64,
+    /// The fewest that were ever free.
+    pub min: Option<u64>,
+}
+
+payload!(response Pool { block_size: "blksiz", blocks: "nblks", free: "nfree", min: "min" });
+
+/// The value of a key that may be a pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+struct Entry(Option<Pool>);
+
+impl Value<'_> for Entry {
+    fn of(item: Item<'_>) -> Result<Self, Malformed> {
+        match item {
+            Item::Map(_) => Pool::of(item).map(Some).map(Self),
+            _ => Ok(Self(None)),
+        }
+    }
+
+    fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
+        match self.0 {
+            Some(pool) => pool.write(writer),
+            None => writer.raw(b"\xF6"), // null
+        }
+    }
+}
+
+impl<'b> PoolStatisticsResponse<'b> {
+    /// Pools to be sent.
+    #[must_use]
+    pub fn new(pools: &'b [(Text<'b>, Pool)]) -> Self {
+        Self(Pools::Table(pools.into()))
+    }
+
+    /// The pools, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (Text<'b>, Pool)> + use<'b> {
+        let (table, payload) = match self.0 {
+            Pools::Table(table) => (Some(table), None),
+            Pools::Payload(payload) => (None, Some(payload)),
+        };
+        let pools = payload.into_iter().flat_map(|payload| payload.iter());
+        let pools = pools.filter_map(|(name, Entry(pool))| pool.map(|pool| (name, pool)));
+        table.into_iter().flat_map(|table| table.iter()).chain(pools)
+    }
+}
+
+/// Two of them are equal if their pools are, in whichever form they came.
+impl PartialEq for PoolStatisticsResponse<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl core::fmt::Debug for PoolStatisticsResponse<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
+}
+
+impl<'b> Decode<'b> for PoolStatisticsResponse<'b> {
+    fn decode(payload: &'b [u8]) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(payload);
+        let mut entries = reader.entries()?;
+        while entries.more(&mut reader)? {
+            if reader.text()? == "mpools" {
+                return Table::of(reader.item()?).map(|table| Self(Pools::Table(table)));
+            }
+            reader.skip()?;
+        }
+        Table::read(&mut Reader::new(payload)).map(|payload| Self(Pools::Payload(payload)))
+    }
+}
+
+impl Encode for PoolStatisticsResponse<'_> {
+    fn encode(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
+        match self.0 {
+            Pools::Table(table) => table.write(writer),
+            Pools::Payload(payload) => payload.write(writer),
+        }
+    }
+}
+
+impl Request for PoolStatistics {
+    const OP: Op = Op::Read;
+    const GROUP: Group = Group::OS;
+    const COMMAND: u8 = 3;
+    type Kind = Self;
+    type Response<'m> = PoolStatisticsResponse<'m>;
+}

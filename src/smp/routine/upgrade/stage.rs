@@ -1,0 +1,78 @@
+//! The stages of an upgrade.
+
+use core::time::Duration;
+
+use crate::smp::image::{ReadState, WriteState};
+use crate::smp::os::Reset;
+use crate::smp::routine::outcome::Phase;
+use crate::smp::routine::{Call, UpgradeOutcome};
+
+/// What the caller asked for: see the builders of [`Upgrade`](super::Upgrade).
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Settings {
+    pub(super) number: u32,
+    pub(super) confirm: bool,
+    pub(super) force: bool,
+    pub(super) plan_only: bool,
+    pub(super) settle: bool,
+    pub(super) boot_time: Duration,
+    pub(super) rest: Duration,
+}
+
+/// Where an upgrade is.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Stage {
+    /// Asks for the list. Exits: `Uploading`, `Marking`, `Resetting`, `Confirming`, `Ended`.
+    Looking { call: Call<ReadState>, moment: Moment },
+    /// Asks for the list until the boot time has passed. Exits: those of `Looking`, which it is in all
+    /// but its patience.
+    Booting { call: Call<ReadState>, moment: Moment, boot: Boot },
+    /// The upload is running. Exits: `Looking`; `Resetting`, to settle; `Uploading` again, to replace
+    /// what is damaged; `Ended`.
+    Uploading,
+    /// Marks the image for test; `Before` if it was found there, `Uploaded` if it was sent. Exits:
+    /// `Resetting`; `Uploading`, if what was found is damaged; `Ended`.
+    Marking(Call<WriteState<'static>>, Moment),
+    /// Resets. Exits: `Reopening`, `Ended`.
+    Resetting(Call<Reset>, Moment),
+    /// The driver is to open the port again. Exit: `Resting`.
+    Reopening(Moment),
+    /// Silence while the device restarts. Exit: `Booting`.
+    Resting { moment: Moment },
+    /// Confirms the running image. Exits: `Looking`, `Ended`.
+    Confirming(Call<WriteState<'static>>),
+    /// Ended; the phase is the last one before. No exit.
+    Ended(UpgradeOutcome, Phase),
+}
+
+/// The reason for asking for the list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Moment {
+    /// To plan.
+    Before,
+    /// To see where the upload went.
+    Uploaded,
+    /// To see which image runs after the reset.
+    Booted,
+    /// To see whether the image stays after the confirmation.
+    Confirmed,
+}
+
+/// The time since the device restarted.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Boot {
+    /// The time that was waited so far.
+    pub(super) waited: Duration,
+    /// The time that the present attempt waits.
+    pub(super) attempt: Duration,
+}
+
+pub(super) const fn look(moment: Moment, retries: u8) -> Stage {
+    Stage::Looking { call: Call::new(retries), moment }
+}
+
+pub(super) const fn boot(moment: Moment) -> Stage {
+    let boot = Boot { waited: Duration::ZERO, attempt: Duration::ZERO };
+    // The boot time ends it, not a number of attempts.
+    Stage::Booting { call: Call::new(u8::MAX), moment, boot }
+}
