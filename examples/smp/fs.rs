@@ -64,7 +64,7 @@ fn verified<R: Request>(outcome: FileOutcome) -> Result<bool, Failure> {
     match outcome {
         FileOutcome::Done { verified } => Ok(verified),
         FileOutcome::Failed(error) => Err(Failure::of_job::<R>(error)),
-        FileOutcome::Unfinished => Err(Failure::Closed),
+        _ => Err(Failure::Closed),
     }
 }
 

@@ -95,7 +95,7 @@ fn upload<F: Framing>(
     let (already_present, verified) = match report.outcome {
         UploadOutcome::Done { already_present, verified } => (already_present, verified),
         UploadOutcome::Failed(error) => return Err(Failure::of_job::<image::Upload<'_>>(error)),
-        UploadOutcome::Unfinished => return Err(Failure::Closed),
+        _ => return Err(Failure::Closed),
     };
     let seconds = progress.finish();
     let json = json!({
@@ -190,7 +190,7 @@ fn find<F: Framing>(device: &mut Device<F>, digits: &str) -> Result<Hash, Failur
     // The same image may be in both slots.
     found.dedup();
     match found.as_slice() {
-        [hash] => whole(hash).ok_or(Failure::Nonsense("lists a hash of a wrong length")),
+        [hash] => whole(hash).ok_or_else(|| Failure::Nonsense("the device lists a hash of a wrong length".to_owned())),
         [] => Err(Failure::Usage(format!("no image on the device has a hash that begins with {digits}"), LIST)),
         _ => Err(Failure::Usage(format!("several images have a hash that begins with {digits}"), LIST)),
     }

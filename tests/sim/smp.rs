@@ -368,7 +368,7 @@ impl Job<'_> {
             UploadOutcome::Done { .. } if self.device.borrow().slots[1] == file => self.tally.one("upload: done"),
             UploadOutcome::Done { .. } => s.wrong(self.tally, "an upload is done, but the slot holds something else"),
             UploadOutcome::Failed(_) => self.tally.one("upload: failed"),
-            UploadOutcome::Unfinished => panic!("an upload is done and unfinished"),
+            _ => panic!("an upload is done and unfinished"),
         }
     }
 
@@ -387,7 +387,7 @@ impl Job<'_> {
             }
             FileOutcome::Done { .. } => s.wrong(self.tally, "a file upload is done, but the file holds something else"),
             FileOutcome::Failed(_) => self.tally.one("file upload: failed"),
-            FileOutcome::Unfinished => panic!("a file upload is done and unfinished"),
+            _ => panic!("a file upload is done and unfinished"),
         }
     }
 
@@ -408,7 +408,7 @@ impl Job<'_> {
             }
             FileOutcome::Done { .. } => s.wrong(self.tally, "a file download is done, but it is something else"),
             FileOutcome::Failed(_) => self.tally.one("file download: failed"),
-            FileOutcome::Unfinished => panic!("a file download is done and unfinished"),
+            _ => panic!("a file download is done and unfinished"),
         }
     }
 

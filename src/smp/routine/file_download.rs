@@ -85,9 +85,10 @@ pub struct FileDownloadEvent<'m> {
     pub len: u64,
 }
 
-/// What came of a [`FileDownload`].
+/// The result of a [`FileDownload`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct FileDownloadReport {
     /// How it ended.
     pub outcome: FileOutcome,
@@ -95,9 +96,9 @@ pub struct FileDownloadReport {
     pub off: u64,
     /// Length of the file in bytes; 0 as long as the device has not told it.
     pub len: u64,
-    /// Pieces that were asked for more than once.
+    /// The number of pieces that were asked for more than once.
     pub repeats: u32,
-    /// Messages that answered nothing, late answers among them.
+    /// The number of messages that answered nothing, late responses among them.
     pub foreign: u32,
 }
 

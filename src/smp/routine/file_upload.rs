@@ -94,21 +94,22 @@ enum State {
     Ended { outcome: FileOutcome, off: u64 },
 }
 
-/// What came of a [`FileUpload`].
+/// The result of a [`FileUpload`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct FileUploadReport {
     /// How it ended.
     pub outcome: FileOutcome,
-    /// How far the device has got, in bytes.
+    /// The number of bytes that the device has.
     pub off: u64,
-    /// Length of the file in bytes.
+    /// The length of the file in bytes.
     pub len: u64,
-    /// Bytes of the file that were sent, repeats included.
+    /// The number of bytes of the file that were sent, repeats included.
     pub sent: u64,
-    /// Pieces that were sent more than once.
+    /// The number of pieces that were sent more than once.
     pub repeats: u32,
-    /// Messages that answered nothing, late answers among them.
+    /// The number of messages that answered nothing, late responses among them.
     pub foreign: u32,
 }
 

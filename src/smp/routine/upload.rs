@@ -104,52 +104,67 @@ impl Settings {
     }
 }
 
-/// What an [`Upload`] tells after each message.
+/// The progress of an [`Upload`] or a [`FileUpload`](super::FileUpload), after each message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct UploadEvent {
-    /// How far the device has got, in bytes.
+    /// The number of bytes that the device has.
     pub off: u64,
-    /// Length of the file in bytes.
+    /// The length of the file in bytes.
     pub len: u64,
-    /// Pieces that were sent more than once.
+    /// The number of pieces that were sent more than once.
     pub repeats: u32,
 }
 
-/// What came of an [`Upload`].
+/// The result of an [`Upload`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct UploadReport {
     /// How it ended.
     pub outcome: UploadOutcome,
-    /// How far the device has got, in bytes.
+    /// The number of bytes that the device has.
     pub off: u64,
-    /// Length of the file in bytes.
+    /// The length of the file in bytes.
     pub len: u64,
-    /// Bytes of the file that were sent, repeats included.
+    /// The number of bytes of the file that were sent, repeats included.
     pub sent: u64,
-    /// Pieces that were sent more than once.
+    /// The number of pieces that were sent more than once.
     pub repeats: u32,
-    /// Messages that answered nothing, late answers among them.
+    /// The number of messages that answered nothing, late responses among them.
     pub foreign: u32,
 }
 
-/// How an [`Upload`] ended.
+/// How an [`Upload`] ended. Printed, it is a sentence for the user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
+#[non_exhaustive]
 pub enum UploadOutcome {
-    /// Not yet: it may be run on.
+    /// It has not ended: it may be run again.
     Unfinished,
     /// The device has the whole file.
     Done {
-        /// It had it before.
+        /// Whether it had the file before.
         already_present: bool,
-        /// It compared the `sha` with what it stored. Few devices do.
+        /// Whether it compared the `sha` with what it stored. Few devices do.
         verified: bool,
     },
-    /// It has not.
+    /// The device does not have the whole file.
     Failed(Error),
+}
+
+impl core::fmt::Display for UploadOutcome {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Unfinished => "the upload has not ended",
+            Self::Done { already_present: true, .. } => "the device had this image already",
+            Self::Done { verified: true, .. } => "the image was uploaded, and the device compared what it stored",
+            Self::Done { .. } => "the image was uploaded",
+            Self::Failed(error) => return error.fmt(f),
+        })
+    }
 }
 
 impl<S: Source> Upload<S> {

@@ -1,17 +1,20 @@
-//! Everything that a device counts, and the settings that are asked for, one answer after the other.
+//! Reads all counters of a device, or the settings that are named, one after the other.
 //!
 //! ```text
 //!   StatWalk:      list ─▶ read the n-th set ─▶ list ─▶ read the next one … until the set that was last in the list
 //!   SettingsWalk:  read ─▶ read ─▶ … until the last name
 //! ```
 //!
-//! A set or a setting that the device refuses is told in an event, and the walk goes on. Silence and nonsense end it.
+//! A set or a setting that the device refuses is reported in an event, and the walk goes on. Silence
+//! and a malformed response end it.
+//!
+//! Specification: Zephyr Project, *Statistics management* and *Settings (Config) Management Group*.
 //!
 //! # Interpretation
 //!
-//! * The list of sets is asked for before each set, so that one name is all that is kept. Sets that are registered or
-//!   removed meanwhile may be told twice or left out. A name of more than 64 bytes is [`Error::BufferFull`]; Zephyr's have
-//!   at most 32.
+//! * The list of sets is read before each set, so that only one name is kept. Sets that are registered
+//!   or removed meanwhile may be reported twice or left out. A name of more than 64 bytes is
+//!   [`Error::BufferFull`]; Zephyr's have at most 32.
 //! * SMP has no command that lists the settings of a device. The caller names them.
 
 use heapless::Vec;
@@ -27,12 +30,13 @@ use crate::smp::{self, stat};
 /// The longest name of a set in bytes.
 const NAME: usize = 64;
 
-/// How a walk ended.
+/// How a walk ended. Printed, it is a sentence for the user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
+#[non_exhaustive]
 pub enum WalkOutcome {
-    /// Not yet: it may be run on.
+    /// It has not ended: it may be run again.
     Unfinished,
     /// At its end.
     Done,
@@ -40,24 +44,35 @@ pub enum WalkOutcome {
     Failed(Error),
 }
 
-/// What came of a walk.
+impl core::fmt::Display for WalkOutcome {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Unfinished => "the walk has not ended",
+            Self::Done => "everything was read or refused",
+            Self::Failed(error) => return error.fmt(f),
+        })
+    }
+}
+
+/// The result of a walk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct WalkReport {
     /// How it ended.
     pub outcome: WalkOutcome,
-    /// Sets or settings that were read.
+    /// The number of sets or settings that were read.
     pub read: u32,
-    /// Sets or settings that the device refused.
+    /// The number of sets or settings that the device refused.
     pub refused: u32,
-    /// Messages that answered nothing, late answers among them.
+    /// The number of messages that answered nothing, late responses among them.
     pub foreign: u32,
 }
 
 impl WalkReport {
     const NEW: Self = Self { outcome: WalkOutcome::Unfinished, read: 0, refused: 0, foreign: 0 };
 
-    /// Counts an answer: what was read or refused. `Err` ends the walk.
+    /// Counts a response: a value, or a refusal, after which the walk goes on. `Err` ends the walk.
     fn count<T>(&mut self, answer: Result<T, client::Error>) -> Result<Result<T, smp::Error>, Error> {
         let (counter, answer) = match answer {
             Ok(read) => (&mut self.read, Ok(read)),
@@ -73,17 +88,17 @@ impl WalkReport {
     }
 }
 
-/// What a message to a [`StatWalk`] brought.
+/// The content of a message to a [`StatWalk`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum StatEvent<'m> {
-    /// A set, with its name and its counters.
+    /// A set: its name and its counters.
     Set(stat::ReadResponse<'m>),
     /// The device refused the set at this place in its list.
     Refused {
-        /// Which one, from 0.
+        /// Its place, from 0.
         index: u32,
-        /// What it said.
+        /// The refusal.
         error: smp::Error,
     },
     /// Nothing for the caller.
@@ -93,21 +108,22 @@ pub enum StatEvent<'m> {
 /// Reads all counters of a device.
 pub struct StatWalk {
     stage: Stage,
-    /// Which set is next.
+    /// The place of the next set.
     index: u32,
     report: WalkReport,
 }
 
 shown!(StatWalk, |walk| "StatWalk({}, {:?})", walk.index, walk.report);
 
+/// Where a [`StatWalk`] is.
 enum Stage {
-    /// Not begun, or before the next set. Out: `Listing`.
+    /// Before the next set. Exits: `Listing`.
     Idle,
-    /// Asks for the names. Out: `Reading`, `Ended`.
+    /// Asks for the names. Exits: `Reading`, `Ended`.
     Listing(Call<stat::List>),
-    /// Asks for a set. Out: `Idle`, `Ended` if it was the last one.
+    /// Asks for a set. Exits: `Idle`; `Ended` if it was the last one, or without a response.
     Reading { call: Call<stat::Read<'static>>, name: Vec<u8, NAME>, last: bool },
-    /// The report tells how.
+    /// The report says how. No exit.
     Ended,
 }
 
@@ -164,8 +180,8 @@ impl StatWalk {
             Stage::Reading { call, last, .. } => match call.receive(client, message) {
                 Heard::Foreign => self.report.foreign(),
                 Heard::Again => {}
-                Heard::Response(answer) => {
-                    let (answer, index) = (self.report.count(answer)?, self.index);
+                Heard::Response(response) => {
+                    let (answer, index) = (self.report.count(response)?, self.index);
                     self.index = index.wrapping_add(1);
                     if *last {
                         self.end(WalkOutcome::Done);
@@ -218,7 +234,7 @@ impl Routine for StatWalk {
     }
 }
 
-/// What a message to a [`SettingsWalk`] brought.
+/// The content of a message to a [`SettingsWalk`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum SettingEvent<'n, 'm> {
@@ -233,7 +249,7 @@ pub enum SettingEvent<'n, 'm> {
     Refused {
         /// Its name, as the caller gave it.
         name: &'n str,
-        /// What it said.
+        /// The refusal.
         error: smp::Error,
     },
     /// Nothing for the caller.
