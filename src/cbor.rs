@@ -1,4 +1,4 @@
-//! What SMP needs of CBOR (RFC 8949), small enough for a boot loader.
+//! The part of CBOR (RFC 8949) that device protocols need, small enough for a boot loader.
 //!
 //! Reading is done by a cursor that knows the peers: maps with text keys in any order, definite and indefinite lengths mixed
 //! at will (Zephyr sends only indefinite ones, and a skipper must get past them without an allocator), integers of any width,
@@ -29,10 +29,12 @@
 //! * Text need not be UTF-8: no server checks it.
 
 mod float;
+mod head;
 mod keys;
 mod list;
 mod reader;
 mod string;
+mod value;
 mod writer;
 
 #[doc(inline)]
@@ -41,7 +43,8 @@ pub use keys::Keys;
 pub use list::{List, Table};
 pub use reader::{DEPTH, Item, Items, Reader};
 pub use string::{Bytes, Chunks, Text};
-pub use writer::{Fields, Writer};
+pub use value::{Fields, Value};
+pub use writer::Writer;
 
 /// The payload is not what the protocol says: the peer's fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,109 +71,3 @@ impl core::fmt::Display for BufferFull {
 }
 
 impl core::error::Error for BufferFull {}
-
-/// A value inside a CBOR payload: a field of a map, or an element of a list.
-pub trait Value<'b>: Sized {
-    /// The value that an item is; a key that is missing is [`Item::Null`].
-    ///
-    /// # Errors
-    ///
-    /// [`Malformed`] if it is something else.
-    fn of(item: Item<'b>) -> Result<Self, Malformed>;
-
-    /// Reads the value that stands next.
-    ///
-    /// # Errors
-    ///
-    /// [`Malformed`] if something else stands there.
-    fn read(reader: &mut Reader<'b>) -> Result<Self, Malformed> {
-        Self::of(reader.item()?)
-    }
-
-    /// Writes the value.
-    ///
-    /// # Errors
-    ///
-    /// [`BufferFull`] if it does not fit.
-    fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull>;
-
-    /// Whether the key is left out when the value is written.
-    fn is_missing(&self) -> bool {
-        false
-    }
-}
-
-macro_rules! unsigned {
-    ($($type:ty),*) => {$(
-        impl Value<'_> for $type {
-            fn of(item: Item<'_>) -> Result<Self, Malformed> {
-                match item {
-                    Item::Unsigned(number) => Self::try_from(number).or(Err(Malformed)),
-                    _ => Err(Malformed),
-                }
-            }
-
-            fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
-                writer.unsigned(u64::from(*self))
-            }
-        }
-    )*};
-}
-unsigned!(u8, u16, u32, u64);
-
-macro_rules! signed {
-    ($($type:ty),*) => {$(
-        impl Value<'_> for $type {
-            fn of(item: Item<'_>) -> Result<Self, Malformed> {
-                match item {
-                    Item::Unsigned(number) => Self::try_from(number).or(Err(Malformed)),
-                    Item::Negative(number) => {
-                        let number = i64::try_from(number).or(Err(Malformed))?;
-                        Self::try_from(!number).or(Err(Malformed))
-                    }
-                    _ => Err(Malformed),
-                }
-            }
-
-            fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
-                writer.signed(i64::from(*self))
-            }
-        }
-    )*};
-}
-signed!(i32, i64);
-
-/// A flag that is missing, or `null`, is a flag that is not set.
-impl Value<'_> for bool {
-    fn of(item: Item<'_>) -> Result<Self, Malformed> {
-        match item {
-            Item::Boolean(value) => Ok(value),
-            Item::Null => Ok(false),
-            _ => Err(Malformed),
-        }
-    }
-
-    fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
-        writer.boolean(*self)
-    }
-}
-
-impl<'b, T: Value<'b>> Value<'b> for Option<T> {
-    fn of(item: Item<'b>) -> Result<Self, Malformed> {
-        match item {
-            Item::Null => Ok(None),
-            item => T::of(item).map(Some),
-        }
-    }
-
-    fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
-        match self {
-            Some(value) => value.write(writer),
-            None => Ok(()),
-        }
-    }
-
-    fn is_missing(&self) -> bool {
-        self.is_none()
-    }
-}

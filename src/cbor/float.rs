@@ -1,13 +1,16 @@
 //! Floats (RFC 8949, section 3.3): no command of SMP has one, but a vendor's may.
 
-use super::{BufferFull, Item, Malformed, Value, Writer};
+use super::reader::Item;
+use super::value::Value;
+use super::writer::Writer;
+use super::{BufferFull, Malformed};
 
 /// Reads a float of any width, or an integer: many encoders write 1.0 as 1.
 impl Value<'_> for f64 {
     fn of(item: Item<'_>) -> Result<Self, Malformed> {
         match item {
             Item::Other(mut reader) => reader.float(),
-            item => i64::of(item).map(from_integer),
+            item => item.signed().map(from_integer),
         }
     }
 
@@ -34,20 +37,6 @@ impl Value<'_> for f32 {
 #[expect(clippy::cast_precision_loss, reason = "it rounds")]
 const fn from_integer(integer: i64) -> f64 {
     integer as f64
-}
-
-/// Converts the bits of a 16-bit float: 1 sign, 5 exponent, 10 fraction.
-pub(super) fn from_half(bits: u16) -> f64 {
-    let (exponent, fraction) = (u64::from(bits >> 10 & 0x1F), u64::from(bits & 0x3FF));
-    let magnitude = match exponent {
-        // Zero, or a subnormal: the fraction counts units of 2^-24.
-        0 => f64::from(bits & 0x3FF) / 16_777_216.0,
-        // Infinite, or not a number.
-        31 => f64::from_bits(0x7FF << 52 | fraction << 42),
-        // The exponent's bias is 15 there and 1023 here.
-        _ => f64::from_bits((exponent + 1008) << 52 | fraction << 42),
-    };
-    if bits >> 15 == 0 { magnitude } else { -magnitude }
 }
 
 #[cfg(test)]

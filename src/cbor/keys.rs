@@ -1,9 +1,7 @@
 //! The keys of a struct.
 
-use super::Text;
-
 /// The keys of a struct, encoded one after the other as on the wire: `\x63off\x63len`. Made by
-/// [`keys!`].
+/// [`keys!`](super::keys).
 ///
 /// A list of `&str` would take seven bytes more per key on a 32-bit target, and a key is compared, or
 /// written, together with its head.
@@ -12,8 +10,8 @@ use super::Text;
 pub struct Keys(&'static [u8]);
 
 impl Keys {
-    /// The most keys that a struct may have: as many as the one-byte head of a map counts, less the
-    /// `rc` that a server may put in front.
+    /// The most keys that a struct may have: as many as the one-byte head of a map counts, less one that
+    /// may be put in front.
     pub(super) const MOST: usize = 22;
     /// The longest key in bytes: its length is part of the first byte.
     const LONGEST: usize = 23;
@@ -26,7 +24,6 @@ impl Keys {
         Self(encoded)
     }
 
-    /// The number of bytes that the encoded keys take.
     #[doc(hidden)] // For `keys!`, in the compiler: it panics for keys that are too many or too long.
     #[must_use]
     pub const fn len_of(mut keys: &[&str]) -> usize {
@@ -71,13 +68,14 @@ impl Keys {
         Some(key)
     }
 
-    /// Returns the place of this key, or the number of keys if it is unknown; leaves the keys after it.
+    /// Returns the place of the key that it is, or the number of keys if it is unknown; leaves the keys
+    /// after it.
     // Not inlined: the slow path, since most keys come in the order of the struct.
     #[inline(never)]
-    pub(super) fn find(&mut self, text: &Text<'_>) -> usize {
+    pub(super) fn find(&mut self, mut is: impl FnMut(&[u8]) -> bool) -> usize {
         let mut place = 0;
         while let Some([_head, key @ ..]) = self.take() {
-            if text.as_bytes().equals(key) {
+            if is(key) {
                 break;
             }
             place += 1;

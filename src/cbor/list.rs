@@ -2,7 +2,11 @@
 
 use core::fmt;
 
-use super::{BufferFull, Item, Malformed, Reader, Text, Value, Writer};
+use super::reader::{Item, Reader};
+use super::string::Text;
+use super::value::Value;
+use super::writer::Writer;
+use super::{BufferFull, Malformed};
 
 /// A list of values: read lazily from a payload, or lent from a slice to be written. One that was read is written as it came.
 #[derive(Clone, Copy)]

@@ -1,19 +1,13 @@
 //! The cursor.
 
-use super::{Bytes, Chunks, Keys, Malformed, Text, Value};
+use super::Malformed;
+use super::head::{self, ARRAY, BREAK, BYTES, Initial, MAP, NEGATIVE, TAG, TEXT, UNSIGNED, length};
+use super::keys::Keys;
+use super::string::{Bytes, Chunks, Text};
 use crate::shown::shown;
 
 /// How deep values may be nested, the payload's own map included.
 pub const DEPTH: usize = 8;
-
-// Major types, RFC 8949 section 3.1.
-const UNSIGNED: u8 = 0;
-const NEGATIVE: u8 = 1;
-const BYTES: u8 = 2;
-const TEXT: u8 = 3;
-const ARRAY: u8 = 4;
-const MAP: u8 = 5;
-const TAG: u8 = 6;
 
 /// One item, read to its end.
 #[derive(Debug, Clone, Copy)]
@@ -35,35 +29,20 @@ pub enum Item<'b> {
     Boolean(bool),
     /// `null`.
     Null,
-    /// An item that SMP itself never uses, with the reader in front of it: a float, a tag, a simple
-    /// value. [`Reader::float`] reads a float.
+    /// A float, a tag or a simple value, with the reader in front of it; [`Reader::float`] reads a float.
     Other(Reader<'b>),
 }
 
-/// The first byte of an item.
-#[derive(Clone, Copy)]
-struct Initial(u8);
-
-impl Initial {
-    const BREAK: u8 = 0xFF;
-
-    const fn major(self) -> u8 {
-        self.0 >> 5
+impl Item<'_> {
+    /// The number, if it fits 64 bits with its sign.
+    pub(super) fn signed(self) -> Result<i64, Malformed> {
+        match self {
+            Self::Unsigned(number) => i64::try_from(number).or(Err(Malformed)),
+            // Stored less one and without its sign: its bits turned over.
+            Self::Negative(number) => i64::try_from(number).map(|number| !number).or(Err(Malformed)),
+            _ => Err(Malformed),
+        }
     }
-
-    /// What stands in place of an argument, or how long that is.
-    const fn info(self) -> u8 {
-        self.0 & 0x1F
-    }
-
-    const fn is_indefinite(self) -> bool {
-        self.info() == 31
-    }
-}
-
-/// An argument as a length: more than there can be if it does not fit.
-fn length(argument: u64) -> usize {
-    usize::try_from(argument).unwrap_or(usize::MAX)
 }
 
 /// A cursor over one CBOR payload. Every read either advances past what it returns or fails; after a failure the
@@ -95,31 +74,15 @@ impl<'b> Reader<'b> {
     }
 
     fn byte(&mut self) -> Result<u8, Malformed> {
-        let (first, rest) = self.rest.split_first().ok_or(Malformed)?;
-        self.rest = rest;
-        Ok(*first)
+        head::byte(&mut self.rest)
     }
 
     fn take(&mut self, len: usize) -> Result<&'b [u8], Malformed> {
-        let (taken, rest) = self.rest.split_at_checked(len).ok_or(Malformed)?;
-        self.rest = rest;
-        Ok(taken)
+        head::take(&mut self.rest, len)
     }
 
-    /// Reads the first byte of an item, and the argument behind it: into its place, since both in one value would not
-    /// fit the registers. An indefinite length leaves the place as it was.
     fn head(&mut self, argument: &mut u64) -> Result<Initial, Malformed> {
-        let initial = Initial(self.byte()?);
-        match initial.info() {
-            info @ 0..=23 => *argument = info.into(),
-            info @ 24..=27 => {
-                let bytes = self.take(1 << (info - 24))?;
-                *argument = bytes.iter().fold(0, |argument, byte| argument << 8 | u64::from(*byte));
-            }
-            31 if (BYTES..=MAP).contains(&initial.major()) => {}
-            _ => return Err(Malformed),
-        }
-        Ok(initial)
+        head::head(&mut self.rest, argument)
     }
 
     /// Reads an unsigned integer of any width.
@@ -128,7 +91,10 @@ impl<'b> Reader<'b> {
     ///
     /// [`Malformed`] if none stands here.
     pub fn unsigned(&mut self) -> Result<u64, Malformed> {
-        u64::read(self)
+        match self.item()? {
+            Item::Unsigned(number) => Ok(number),
+            _ => Err(Malformed),
+        }
     }
 
     /// Reads an integer of either sign and any width that fits 64 bits.
@@ -137,7 +103,7 @@ impl<'b> Reader<'b> {
     ///
     /// [`Malformed`] if none stands here.
     pub fn signed(&mut self) -> Result<i64, Malformed> {
-        i64::read(self)
+        self.item()?.signed()
     }
 
     /// Reads a float of 16, 32 or 64 bits.
@@ -150,7 +116,7 @@ impl<'b> Reader<'b> {
         let initial = self.head(&mut bits)?;
         let [b7, b6, b5, b4, b3, b2, b1, b0] = bits.to_be_bytes();
         match initial.0 {
-            0xF9 => Ok(super::float::from_half(u16::from_be_bytes([b1, b0]))),
+            0xF9 => Ok(head::half(u16::from_be_bytes([b1, b0]))),
             0xFA => Ok(f32::from_be_bytes([b3, b2, b1, b0]).into()),
             0xFB => Ok(f64::from_be_bytes([b7, b6, b5, b4, b3, b2, b1, b0])),
             _ => Err(Malformed),
@@ -181,7 +147,10 @@ impl<'b> Reader<'b> {
     ///
     /// [`Malformed`] if none stands here.
     pub fn text(&mut self) -> Result<Text<'b>, Malformed> {
-        Text::read(self)
+        match self.item()? {
+            Item::Text(text) => Ok(text),
+            _ => Err(Malformed),
+        }
     }
 
     /// Reads a byte string, in one piece or in chunks.
@@ -190,7 +159,10 @@ impl<'b> Reader<'b> {
     ///
     /// [`Malformed`] if none stands here.
     pub fn bytes(&mut self) -> Result<Bytes<'b>, Malformed> {
-        Bytes::read(self)
+        match self.item()? {
+            Item::Bytes(bytes) => Ok(bytes),
+            _ => Err(Malformed),
+        }
     }
 
     /// Reads past these bytes if they stand here, and says so.
@@ -222,22 +194,13 @@ impl<'b> Reader<'b> {
         Ok(Chunks::chunked(chunks))
     }
 
-    /// The next chunk that is not empty of a chunked string that was checked before.
-    pub(super) fn chunk(&mut self) -> Option<&'b [u8]> {
-        let mut len = 0;
-        while len == 0 {
-            self.head(&mut len).ok()?;
-        }
-        self.take(length(len)).ok()
-    }
-
     /// What was read since the cursor stood at `start`.
     pub(super) fn since(&self, start: &'b [u8]) -> &'b [u8] {
         start.get(..start.len().saturating_sub(self.rest.len())).unwrap_or_default()
     }
 
     fn at_break(&self) -> bool {
-        self.rest.first() == Some(&Initial::BREAK)
+        self.rest.first() == Some(&BREAK)
     }
 
     /// Enters a map: its keys and values follow, as [`Items::more`] says.
@@ -363,7 +326,7 @@ impl<'b> Reader<'b> {
     /// whose key is missing keeps its item, so it has to be [`Item::Null`] before.
     ///
     /// A key that comes again is an error if each may come only `once`, as in a request, else its first
-    /// value counts, as in a response. [`smp::payload!`](crate::smp::payload) writes this call.
+    /// value counts, as in a response.
     ///
     /// # Errors
     ///
@@ -385,7 +348,7 @@ impl<'b> Reader<'b> {
                     self.item_to(&mut key)?;
                     let Item::Text(key) = &key else { return Err(Malformed) };
                     behind = keys;
-                    behind.find(key)
+                    behind.find(|known| key.as_bytes().equals(known))
                 }
             };
             match values.get_mut(place) {

@@ -2,8 +2,7 @@
 
 use core::fmt;
 
-use super::writer::{BYTES, TEXT};
-use super::{BufferFull, Item, Malformed, Reader, Value, Writer};
+use super::head::{self, length};
 
 /// A string of bytes or of text, in one piece or in the chunks of an indefinite length.
 ///
@@ -34,10 +33,12 @@ impl<'b> Chunks<'b> {
         let piece = match &mut self.0 {
             Form::Whole(bytes) => core::mem::take(bytes),
             Form::Chunked(encoded) => {
-                let mut reader = Reader::over(encoded);
-                let piece = reader.chunk();
-                *encoded = reader.rest();
-                piece?
+                // Those that are empty are not handed out. All were checked.
+                let mut len = 0;
+                while len == 0 {
+                    head::head(encoded, &mut len).ok()?;
+                }
+                head::take(encoded, length(len)).ok()?
             }
         };
         if piece.is_empty() { None } else { Some(piece) }
@@ -89,12 +90,6 @@ impl<'b> Chunks<'b> {
             }
         }
         other.is_empty()
-    }
-
-    /// Writes a string of this content in one piece.
-    fn write(self, major: u8, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
-        writer.head(major, self.len() as u64)?;
-        self.iter().try_for_each(|piece| writer.raw(piece))
     }
 }
 
@@ -286,31 +281,5 @@ impl defmt::Format for Text<'_> {
 impl defmt::Format for Bytes<'_> {
     fn format(&self, f: defmt::Formatter<'_>) {
         defmt::write!(f, "Bytes({=usize} bytes)", self.0.len());
-    }
-}
-
-impl<'b> Value<'b> for Text<'b> {
-    fn of(item: Item<'b>) -> Result<Self, Malformed> {
-        match item {
-            Item::Text(text) => Ok(text),
-            _ => Err(Malformed),
-        }
-    }
-
-    fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
-        self.0.write(TEXT, writer)
-    }
-}
-
-impl<'b> Value<'b> for Bytes<'b> {
-    fn of(item: Item<'b>) -> Result<Self, Malformed> {
-        match item {
-            Item::Bytes(bytes) => Ok(bytes),
-            _ => Err(Malformed),
-        }
-    }
-
-    fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
-        self.0.write(BYTES, writer)
     }
 }

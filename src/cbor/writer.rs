@@ -4,30 +4,24 @@
 //! flash of `minicbor`'s encoder. `minicbor` is the oracle in tests, and a [`Writer`] is a [`minicbor::encode::Write`], for
 //! payloads that derive their encoding.
 
-use super::{BufferFull, Keys, Value};
+use super::{BufferFull, head};
 use crate::bytes::copy;
 use crate::shown::shown;
 
-/// The major types that are written, RFC 8949 section 3.1, in their place in the first byte.
-const NEGATIVE: u8 = 0x20;
-pub(super) const BYTES: u8 = 0x40;
-pub(super) const TEXT: u8 = 0x60;
-const ARRAY: u8 = 0x80;
-const MAP: u8 = 0xA0;
-/// In place of an argument: items follow until a break.
-const INDEFINITE: u8 = 0x1F;
+// The major types that are written, in their place in the first byte.
+const NEGATIVE: u8 = head::NEGATIVE << 5;
+const BYTES: u8 = head::BYTES << 5;
+const TEXT: u8 = head::TEXT << 5;
+const ARRAY: u8 = head::ARRAY << 5;
+const MAP: u8 = head::MAP << 5;
 
 /// Writes a payload into a buffer, front to back.
 ///
 /// After a write that did not fit, every struct that is written behind it fails too: the payload is not whole.
 pub struct Writer<'b> {
     out: &'b mut [u8],
-    /// Where the payload begins: behind a header, in a server.
-    start: usize,
     /// Where the next byte goes.
     len: usize,
-    /// Whether the first map gets `rc: 0` put in front of its keys.
-    rc: bool,
     /// Whether something did not fit: what a struct asks at its end, instead of after each of its fields.
     full: bool,
 }
@@ -46,18 +40,13 @@ impl minicbor::encode::Write for Writer<'_> {
 impl<'b> Writer<'b> {
     /// A writer at the front of `out`.
     pub const fn new(out: &'b mut [u8]) -> Self {
-        Self { out, start: 0, len: 0, rc: false, full: false }
+        Self { out, len: 0, full: false }
     }
 
-    /// A writer that leaves room for a header of `start` bytes. Where that does not fit, nothing will.
-    pub(crate) const fn behind(start: usize, out: &'b mut [u8]) -> Self {
-        if out.len() < start { Self::new(&mut []) } else { Self { out, start, len: start, rc: false, full: false } }
-    }
-
-    /// How many bytes of payload were written.
+    /// How many bytes were written.
     #[must_use]
     pub const fn len(&self) -> usize {
-        self.len.saturating_sub(self.start)
+        self.len
     }
 
     /// Whether nothing was written yet.
@@ -66,9 +55,21 @@ impl<'b> Writer<'b> {
         self.len() == 0
     }
 
-    /// Where the payload ends, counted from the front of the buffer.
-    pub(crate) const fn end_of_payload(&self) -> usize {
-        self.len
+    /// What was written.
+    #[must_use]
+    pub fn written(&self) -> &[u8] {
+        self.out.get(..self.len).unwrap_or_default()
+    }
+
+    /// What was written, to be changed.
+    pub fn written_mut(&mut self) -> &mut [u8] {
+        self.out.get_mut(..self.len).unwrap_or_default()
+    }
+
+    /// Drops all but the first `len` bytes of what was written, and with them that something did not fit.
+    pub fn truncate(&mut self, len: usize) {
+        self.len = self.len.min(len);
+        self.full = false;
     }
 
     /// How many bytes are left.
@@ -194,49 +195,13 @@ impl<'b> Writer<'b> {
         self.raw(bytes)
     }
 
-    /// The room for the header, if it is that long.
-    pub(crate) fn front<const N: usize>(&mut self) -> Option<&mut [u8; N]> {
-        self.out.first_chunk_mut()
-    }
-
-    /// Writes a message that has its header, in place of header and payload.
-    pub(crate) fn replace(&mut self, message: &[u8]) -> Result<(), BufferFull> {
-        self.len = 0;
-        self.raw(message)
-    }
-
-    /// Drops what was written, and the wish of [`prefix_rc`](Self::prefix_rc).
-    pub(crate) const fn restart(&mut self) {
-        self.len = self.start;
-        (self.rc, self.full) = (false, false);
-    }
-
-    /// Makes the first map begin with `rc: 0`, which old clients want to see.
-    pub(crate) const fn prefix_rc(&mut self) {
-        self.rc = true;
-    }
-
     /// Starts a map of so many keys; keys and values have to follow.
     ///
     /// # Errors
     ///
     /// [`BufferFull`]
     pub fn map(&mut self, keys: u64) -> Result<(), BufferFull> {
-        let prefix = self.rc;
-        self.head(MAP, keys.saturating_add(prefix.into()))?;
-        self.prefix()
-    }
-
-    /// Writes `rc: 0` where it was asked for.
-    fn prefix(&mut self) -> Result<(), BufferFull> {
-        if core::mem::take(&mut self.rc) { self.raw(b"\x62rc\x00") } else { Ok(()) }
-    }
-
-    /// Starts the map of a struct with these `keys`: see [`Fields`].
-    pub fn fields(&mut self, keys: Keys) -> Fields<'_, 'b> {
-        let head = self.len;
-        let _ = if core::mem::take(&mut self.rc) { self.raw(b"\xa1\x62rc\x00") } else { self.byte(MAP) };
-        Fields { writer: self, keys, head }
+        self.head(MAP, keys)
     }
 
     /// Starts an array of so many elements, which have to follow.
@@ -248,14 +213,32 @@ impl<'b> Writer<'b> {
         self.head(ARRAY, elements)
     }
 
+    /// Starts a map that has no keys yet, and returns where it is: [`count_key`](Self::count_key) counts each one that follows.
+    pub(super) fn open_map(&mut self) -> usize {
+        let head = self.len;
+        let _ = self.byte(MAP); // `is_full` tells in the end.
+        head
+    }
+
+    /// Counts one more key of a map whose head of one byte is at `head`.
+    pub(super) fn count_key(&mut self, head: usize) {
+        if let Some(head) = self.out.get_mut(head) {
+            *head = head.wrapping_add(1);
+        }
+    }
+
+    /// Whether something did not fit.
+    pub(super) const fn is_full(&self) -> bool {
+        self.full
+    }
+
     /// Starts a map whose number of keys is not known yet; [`end`](Self::end) closes it.
     ///
     /// # Errors
     ///
     /// [`BufferFull`]
     pub fn begin_map(&mut self) -> Result<(), BufferFull> {
-        self.byte(MAP | INDEFINITE)?;
-        self.prefix()
+        self.byte(MAP | head::INDEFINITE)
     }
 
     /// Starts an array whose number of elements is not known yet; [`end`](Self::end) closes it.
@@ -264,7 +247,7 @@ impl<'b> Writer<'b> {
     ///
     /// [`BufferFull`]
     pub fn begin_array(&mut self) -> Result<(), BufferFull> {
-        self.byte(ARRAY | INDEFINITE)
+        self.byte(ARRAY | head::INDEFINITE)
     }
 
     /// Closes the innermost map or array that was begun without a number.
@@ -273,53 +256,6 @@ impl<'b> Writer<'b> {
     ///
     /// [`BufferFull`]
     pub fn end(&mut self) -> Result<(), BufferFull> {
-        self.byte(0xFF)
-    }
-}
-
-/// Writes the fields of a struct as a map, in the order of its keys; made by [`Writer::fields`].
-///
-/// Call [`field`](Self::field) once for each key, then [`end`](Self::end).
-/// [`smp::payload!`](crate::smp::payload) writes these calls.
-// The head counts each key that is written: a field is known to be missing only when its turn comes.
-#[must_use]
-pub struct Fields<'w, 'b> {
-    writer: &'w mut Writer<'b>,
-    /// Those that are still to come.
-    keys: Keys,
-    /// Where the head of the map stands.
-    head: usize,
-}
-
-shown!(Fields<'_, '_>, |fields| "Fields({:?})", fields.writer);
-
-impl Fields<'_, '_> {
-    /// Writes the next key and its value; a value that [is missing](Value::is_missing) leaves the key out.
-    /// If they do not fit, [`end`](Self::end) says so.
-    pub fn field<'v, T: Value<'v>>(&mut self, value: &T) {
-        if self.key(value.is_missing()) {
-            let _ = value.write(self.writer); // It fails as the writer does, which remembers it.
-        }
-    }
-
-    /// Writes the next key, unless its value is missing.
-    fn key(&mut self, missing: bool) -> bool {
-        let key = self.keys.take().unwrap_or_default();
-        if !missing {
-            if let Some(head) = self.writer.out.get_mut(self.head) {
-                *head = head.wrapping_add(1);
-            }
-            let _ = self.writer.raw(key);
-        }
-        !missing
-    }
-
-    /// Ends the map.
-    ///
-    /// # Errors
-    ///
-    /// [`BufferFull`] if any of it did not fit.
-    pub fn end(self) -> Result<(), BufferFull> {
-        if self.writer.full { Err(BufferFull) } else { Ok(()) }
+        self.byte(head::BREAK)
     }
 }

@@ -52,93 +52,30 @@
 
 mod access;
 mod checkpoint;
+mod chunk;
+mod config;
 mod error;
 mod job;
 mod layout;
 mod look;
+mod receiving;
+mod seen;
 mod state;
 mod upload;
 
 use super::digest::Digest;
 use super::trailer::Layout;
-use super::{Header, Version};
 use crate::shown::shown;
 use checkpoint::Log;
-use upload::{Receiving, Session};
+use receiving::Receiving;
+use upload::Session;
 
+pub use chunk::Chunk;
+pub use config::{BootMode, Config, ConfigError};
 pub use error::Error;
 pub use job::Job;
-pub use layout::{ConfigError, Geometry, Pair, Region, Slot, scratch_len};
+pub use layout::{Geometry, Pair, Region, Slot, scratch_len};
 pub use state::{Info, State};
-
-/// How the bootloader of this device works.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum BootMode {
-    /// It swaps the slots: scratch, move, or overwrite-only. The primary slot runs.
-    Swap,
-    /// It starts the newer image where it lies. No test, no confirmation.
-    DirectXip,
-    /// It copies the newer image to RAM. No test, no confirmation.
-    RamLoad,
-}
-
-/// What [`Slots`] has to know about its device. The fields are public: start from [`Config::new`].
-#[derive(Debug, Clone, Copy)]
-pub struct Config {
-    /// The rules of the flash.
-    pub geometry: Geometry,
-    /// How the bootloader works.
-    pub mode: BootMode,
-    /// `BOOT_MAX_ALIGN` of the bootloader build; at least the write size of the flash.
-    pub align: u32,
-    /// Bytes at the end of each slot that no image may use, when the bootloader needs more than the trailer down to
-    /// `swap_size`: swap status, encryption keys.
-    pub reserved: u32,
-    /// Where the progress of an upload is kept for the case of a restart: one erase page or more, outside of all slots.
-    /// Costs one record per erase page of the image.
-    pub checkpoint: Option<Region>,
-    /// Whether a client may schedule the other slot's image for good, untested.
-    pub confirm_other_slot: bool,
-    /// Whether a client may confirm images of pairs other than the first.
-    pub confirm_other_image: bool,
-    /// Whether a client may erase a slot that is to be booted next.
-    pub erase_pending: bool,
-    /// Whether an encrypted image may be marked although its hash cannot be checked here.
-    pub encrypted: bool,
-    /// Whether the build number counts when a client asks for an upgrade only.
-    pub compare_build: bool,
-    /// The device's own word on every upload: header of the file, version of the running image if it is known. `false`
-    /// refuses it as not newer (27).
-    pub accept: fn(&Header, Option<Version>) -> bool,
-}
-
-impl Config {
-    /// Swap mode, an alignment of 8 or the write size if that is larger, no checkpoint, and every permission denied.
-    #[must_use]
-    pub const fn new(geometry: Geometry) -> Self {
-        Self {
-            geometry,
-            mode: BootMode::Swap,
-            align: if geometry.write > 8 { geometry.write } else { 8 },
-            reserved: 0,
-            checkpoint: None,
-            confirm_other_slot: false,
-            confirm_other_image: false,
-            erase_pending: false,
-            encrypted: false,
-            compare_build: false,
-            accept: |_, _| true,
-        }
-    }
-}
-
-#[cfg(feature = "defmt")]
-impl defmt::Format for Config {
-    fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "Config {{ {}, {}, align: {=u32} }}", self.geometry, self.mode, self.align);
-    }
-}
 
 /// The slots of a device, and the upload into one of them.
 pub struct Slots<'s, D> {
@@ -167,7 +104,7 @@ impl<'s, D: Digest> Slots<'s, D> {
         let layout = Layout::new(config.align).filter(|_| config.align >= config.geometry.write);
         let layout = layout.ok_or(ConfigError::Alignment)?;
         let reserved = config.reserved.max(layout.len());
-        let log = Log::new(layout::check(&config, pairs, reserved, scratch.len())?);
+        let log = Log::new(config::check(&config, pairs, reserved, scratch.len())?);
         let (session, upload) = (Session::Idle, Receiving::new());
         Ok(Self { config, layout, reserved, pairs, scratch, digest, session, upload, log })
     }
@@ -232,34 +169,6 @@ impl defmt::Format for Command<'_> {
         }
     }
 }
-
-/// A chunk of an upload, decoded.
-#[derive(Clone, Copy, PartialEq, Eq, Default)]
-pub struct Chunk<'c> {
-    /// Which image pair; counts in the first chunk.
-    pub image: u64,
-    /// Bytes of the whole file; counts in the first chunk.
-    pub len: Option<u64>,
-    /// Where in the file the data belong. The chunk with 0 is the first one.
-    pub off: u64,
-    /// The bytes.
-    pub data: &'c [u8],
-    /// SHA-256 of the whole file, or any other key of up to 32 bytes; counts in the first chunk.
-    pub sha: Option<&'c [u8]>,
-    /// Whether to refuse an image that is not newer than the running one; counts in the first chunk.
-    pub upgrade: bool,
-}
-
-shown!(
-    Chunk<'_>,
-    |chunk| "Chunk({} bytes at {} of {:?} for image {}, {:?} bytes of sha, upgrade: {})",
-    chunk.data.len(),
-    chunk.off,
-    chunk.len,
-    chunk.image,
-    chunk.sha.map(<[u8]>::len),
-    chunk.upgrade
-);
 
 /// What came of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

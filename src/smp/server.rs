@@ -70,14 +70,17 @@
 
 use core::time::Duration;
 
+mod answer;
 mod memory;
+
+use answer::AnswerBuffer;
 
 pub use memory::{Answers, Known, Memory, PeerAnswers};
 
 use super::header::Flaw;
 use super::os::ParametersResponse;
 use super::{Decode, Empty, Encode, Error, Group, Header, Op, Version, error};
-use crate::cbor::{BufferFull, Item, Reader, Value, Writer, keys};
+use crate::cbor::{BufferFull, Item, Reader, Value, keys};
 use crate::line::{Peer, Serve, Service, asynch};
 use crate::shown::shown;
 
@@ -206,8 +209,7 @@ impl Answer {
 ///
 /// It fits two registers: a copy on each level of a server would stand in its stack.
 pub struct Reply<'t> {
-    /// Stands behind the room for the header of the answer, which is written at the end.
-    writer: &'t mut Writer<'t>,
+    buffer: &'t mut AnswerBuffer<'t>,
     request: &'t Header,
 }
 
@@ -217,7 +219,7 @@ impl Reply<'_> {
     /// How many bytes of payload the answer can hold: never more than the header can tell.
     #[must_use]
     pub const fn room(&self) -> usize {
-        self.writer.room()
+        self.buffer.writer.room()
     }
 
     /// Answers with an error and one number beside it, as the length of a file. Version 1 has no place for the number.
@@ -226,13 +228,13 @@ impl Reply<'_> {
         if version == Version::V1 {
             return self.error(error);
         }
-        self.writer.restart();
-        let written = self
-            .writer
+        self.buffer.restart();
+        let writer = &mut self.buffer.writer;
+        let written = writer
             .map(2)
-            .and_then(|()| error.write_entry(version, self.writer))
-            .and_then(|()| self.writer.text(key))
-            .and_then(|()| self.writer.unsigned(number));
+            .and_then(|()| error.write_entry(version, writer))
+            .and_then(|()| writer.text(key))
+            .and_then(|()| writer.unsigned(number));
         match written {
             Ok(()) => self.complete(),
             Err(_) => self.error(error),
@@ -241,14 +243,14 @@ impl Reply<'_> {
 
     /// Answers with a payload. If it does not fit, answers [`Error::TOO_LARGE`].
     pub fn ok<E: Encode>(self, response: &E) -> Answer {
-        let written = response.encode(self.writer);
+        let written = response.encode(&mut self.buffer.writer);
         self.finish(written)
     }
 
     /// Answers with an error.
     #[inline(never)] // Each command has its refusals.
     pub fn error(self, error: Error) -> Answer {
-        Answer { len: refuse(self.writer, self.request, error), after: After::Nothing }
+        Answer { len: refuse(self.buffer, self.request, error), after: After::Nothing }
     }
 
     /// Answers with a payload or with an error.
@@ -268,25 +270,15 @@ impl Reply<'_> {
     }
 
     fn complete(self) -> Answer {
-        Answer { len: complete(self.writer, self.request), after: After::Nothing }
+        Answer { len: self.buffer.complete(self.request), after: After::Nothing }
     }
-}
-
-/// Writes the header in front of a payload; returns the length of both.
-fn complete(writer: &mut Writer<'_>, request: &Header) -> usize {
-    #[expect(clippy::cast_possible_truncation, reason = "`place` has no room for more")]
-    let length = writer.len() as u16;
-    if let Some(head) = writer.front() {
-        *head = Header { length, ..request.response() }.emit();
-    }
-    writer.end_of_payload()
 }
 
 /// Answers with an error, in place of all that was written; returns the length of the answer.
-fn refuse(writer: &mut Writer<'_>, request: &Header, error: Error) -> usize {
-    writer.restart();
-    match error.write(request.version, writer) {
-        Ok(()) => complete(writer, request),
+fn refuse(buffer: &mut AnswerBuffer<'_>, request: &Header, error: Error) -> usize {
+    buffer.restart();
+    match error.write(request.version, &mut buffer.writer) {
+        Ok(()) => buffer.complete(request),
         Err(_) => 0,
     }
 }
@@ -377,9 +369,9 @@ fn is_parameters(header: &Header) -> bool {
 }
 
 /// Writes the answer to command 6 of group 0.
-fn say(parameters: ParametersResponse, payload: &[u8], writer: &mut Writer<'_>) -> Result<(), Error> {
+fn say(parameters: ParametersResponse, payload: &[u8], buffer: &mut AnswerBuffer<'_>) -> Result<(), Error> {
     let Empty {} = Empty::decode(payload).or(Err(Error::INVALID))?;
-    parameters.encode(writer).or(Err(Error::TOO_LARGE))
+    parameters.encode(&mut buffer.writer).or(Err(Error::TOO_LARGE))
 }
 
 /// Whether a request must not run twice: see [Repeats](self#repeats).
@@ -496,7 +488,12 @@ impl<H, P: Policy, M: Memory, B: Parameters> Server<H, P, M, B> {
     }
 
     #[inline(never)] // For the stack: see `smp::server`.
-    fn check<'i>(&mut self, message: &'i [u8], peer: Peer, writer: &mut Writer<'_>) -> Checked<'i, M::Fingerprint> {
+    fn check<'i>(
+        &mut self,
+        message: &'i [u8],
+        peer: Peer,
+        buffer: &mut AnswerBuffer<'_>,
+    ) -> Checked<'i, M::Fingerprint> {
         let Some((header, _, flaw)) = Header::read(message) else { return Checked::Answered(0) };
         // Whoever answers responses may meet itself, and never end.
         if !header.op.is_request() {
@@ -516,18 +513,18 @@ impl<H, P: Policy, M: Memory, B: Parameters> Server<H, P, M, B> {
                     (self.memory.is_used() && runs_once(&incoming)).then(|| self.memory.fingerprint(request));
                 match self.memory.received(peer, request, fingerprint) {
                     Known::Executed => Error::BUSY,
-                    Known::Response(response) if writer.replace(response).is_ok() => {
+                    Known::Response(response) if buffer.replace(response).is_ok() => {
                         return Checked::Answered(response.len());
                     }
                     Known::Response(_) => Error::TOO_LARGE,
                     Known::Nothing => match self.policy.allows(&incoming, peer) {
                         Ok(()) => {
                             if self.legacy {
-                                writer.prefix_rc();
+                                buffer.leave_gap();
                             }
                             match self.parameters.parameters() {
-                                Some(parameters) if is_parameters(&header) => match say(parameters, payload, writer) {
-                                    Ok(()) => return Checked::Answered(complete(writer, &header)),
+                                Some(parameters) if is_parameters(&header) => match say(parameters, payload, buffer) {
+                                    Ok(()) => return Checked::Answered(buffer.complete(&header)),
                                     Err(error) => error,
                                 },
                                 _ => return Checked::Handle { incoming, fingerprint },
@@ -541,7 +538,7 @@ impl<H, P: Policy, M: Memory, B: Parameters> Server<H, P, M, B> {
                 }
             }
         };
-        Checked::Answered(refuse(writer, &header, refusal))
+        Checked::Answered(refuse(buffer, &header, refusal))
     }
 
     /// Remembers a write that the handler has answered.
@@ -562,12 +559,6 @@ impl<H, P: Policy, M: Memory, B: Parameters> Server<H, P, M, B> {
     }
 }
 
-/// Where an answer is written: nothing where there is no room for a header, and never more payload than one can tell.
-fn place(tx: &mut [u8]) -> Writer<'_> {
-    let room = tx.len().min(Header::LEN + usize::from(u16::MAX));
-    Writer::behind(Header::LEN, tx.get_mut(..room).unwrap_or_default())
-}
-
 impl<H, P: Policy, M: Memory, B: Parameters> Serve for Server<H, P, M, B> {
     type After = After;
 
@@ -582,11 +573,11 @@ impl<H, P: Policy, M: Memory, B: Parameters> Serve for Server<H, P, M, B> {
 
 impl<H: Handler, P: Policy, M: Memory, B: Parameters> Service for Server<H, P, M, B> {
     fn receive(&mut self, message: &[u8], peer: Peer, tx: &mut [u8]) -> (usize, After) {
-        let mut writer = place(tx);
-        match self.check(message, peer, &mut writer) {
+        let mut buffer = AnswerBuffer::new(tx);
+        match self.check(message, peer, &mut buffer) {
             Checked::Answered(len) => (len, After::Nothing),
             Checked::Handle { ref incoming, fingerprint } => {
-                let reply = Reply { writer: &mut writer, request: incoming.header() };
+                let reply = Reply { buffer: &mut buffer, request: incoming.header() };
                 let Answer { len, after } = self.handler.handle(incoming, reply);
                 self.answered(peer, fingerprint, tx.get(..len).unwrap_or_default());
                 (len, after)
@@ -597,11 +588,11 @@ impl<H: Handler, P: Policy, M: Memory, B: Parameters> Service for Server<H, P, M
 
 impl<H: AsyncHandler, P: Policy, M: Memory, B: Parameters> asynch::Service for Server<H, P, M, B> {
     async fn receive(&mut self, message: &[u8], peer: Peer, tx: &mut [u8]) -> (usize, After) {
-        let mut writer = place(tx);
-        match self.check(message, peer, &mut writer) {
+        let mut buffer = AnswerBuffer::new(tx);
+        match self.check(message, peer, &mut buffer) {
             Checked::Answered(len) => (len, After::Nothing),
             Checked::Handle { ref incoming, fingerprint } => {
-                let reply = Reply { writer: &mut writer, request: incoming.header() };
+                let reply = Reply { buffer: &mut buffer, request: incoming.header() };
                 let Answer { len, after } = self.handler.handle(incoming, reply).await;
                 self.answered(peer, fingerprint, tx.get(..len).unwrap_or_default());
                 (len, after)

@@ -2,6 +2,7 @@
 
 #[cfg(any(feature = "small", test))]
 mod arithmetic;
+mod symbol;
 #[cfg(any(not(feature = "small"), test))]
 mod tables;
 
@@ -10,10 +11,7 @@ use arithmetic as alphabet;
 #[cfg(not(feature = "small"))]
 use tables as alphabet;
 
-const PAD: u8 = b'=';
-/// The value of padding, and that of what is no symbol: bits of their own, so that one test covers a whole group.
-const PADDING: u8 = 0x40;
-const INVALID: u8 = 0x80;
+use symbol::{INVALID, PAD, PADDING};
 
 /// Encodes the whole groups of three bytes at the front of `bytes`, as far as `out` goes; returns how many.
 #[cfg(not(feature = "small"))]

@@ -13,21 +13,13 @@
 //! misses, the SHA-256 of the file and the image hash find.) Numbers are little-endian.
 
 use super::access::Access;
-use super::layout::{Geometry, LogRegion, Writable, down};
-use super::upload::{Key, Receiving};
+use super::layout::{Geometry, LogRegion, RECORD_LEN, Writable, down, record_len};
+use super::receiving::{Key, Receiving};
 use crate::bytes::copy;
 use crate::bytes::take;
 use crate::checksum::Crc16;
 
-/// Bytes of a record before it is padded to the write size.
-pub(super) const RECORD_LEN: usize = 64;
-
 const MAGIC: [u8; 4] = *b"smp\x01";
-
-/// Bytes from one record to the next: [`RECORD_LEN`] or one write unit.
-pub(super) const fn record_len(geometry: &Geometry) -> u32 {
-    if geometry.write > 64 { geometry.write } else { 64 }
-}
 
 /// A valid record.
 struct Record<'a>(&'a [u8; RECORD_LEN]);

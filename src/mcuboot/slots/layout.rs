@@ -6,8 +6,7 @@
 
 use embedded_storage::nor_flash::NorFlash;
 
-use super::look::Seen;
-use super::{BootMode, Config};
+use super::seen::{MAX_READ, Seen};
 use crate::mcuboot::trailer::{Field, Layout};
 
 /// A part of the flash.
@@ -28,13 +27,13 @@ impl Region {
     }
 
     /// Whether the region is whole erase pages of the flash, at least one.
-    fn fits(self, geometry: &Geometry) -> bool {
+    pub(super) fn fits(self, geometry: &Geometry) -> bool {
         let end = self.start.checked_add(self.len);
         let aligned = down(self.start, geometry.erase) == self.start && down(self.len, geometry.erase) == self.len;
         self.len > 0 && aligned && end.is_some_and(|end| end <= geometry.capacity)
     }
 
-    const fn overlaps(self, other: Self) -> bool {
+    pub(super) const fn overlaps(self, other: Self) -> bool {
         self.start < other.start.saturating_add(other.len) && other.start < self.start.saturating_add(self.len)
     }
 }
@@ -73,8 +72,8 @@ impl Slot {
 #[derive(Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Pair {
-    primary: Region,
-    secondary: Region,
+    pub(super) primary: Region,
+    pub(super) secondary: Region,
     running: Slot,
     seen: [Seen; 2],
 }
@@ -151,7 +150,7 @@ impl Target {
 
 /// The flash region for upload checkpoints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct LogRegion(Region);
+pub(super) struct LogRegion(pub(super) Region);
 
 impl LogRegion {
     pub(super) const fn at(self, offset: u32) -> Writable {
@@ -224,7 +223,7 @@ impl Geometry {
     }
 
     /// Whether reads, writes and erases are powers of two that divide each other as in every flash.
-    const fn is_valid(&self) -> bool {
+    pub(super) const fn is_valid(&self) -> bool {
         let powers = self.read.is_power_of_two() && self.write.is_power_of_two() && self.erase.is_power_of_two();
         powers && self.read <= 512 && self.write <= 512 && self.read <= self.erase && self.write <= self.erase
     }
@@ -234,108 +233,17 @@ impl Geometry {
 /// read and write. More makes hashing faster: each read of the flash fills what is left over.
 #[must_use]
 pub const fn scratch_len(read: usize, write: usize) -> usize {
-    let record = if write > super::checkpoint::RECORD_LEN { write } else { super::checkpoint::RECORD_LEN };
-    let window = super::look::MAX_READ + 2 * read;
+    let record = if write > RECORD_LEN { write } else { RECORD_LEN };
+    let window = MAX_READ + 2 * read;
     write + if record > window { record } else { window }
 }
 
-/// Why [`Slots::new`](super::Slots::new) refuses: always a mistake in the caller's configuration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[non_exhaustive]
-pub enum ConfigError {
-    /// The flash: a size is no power of two, reads or writes are larger than 512 bytes or than the erase size.
-    Geometry,
-    /// There is no pair, or more than 2^31 of them.
-    Pairs,
-    /// A region is empty, not whole erase pages, or reaches beyond the flash.
-    Region,
-    /// Two regions overlap.
-    Overlap,
-    /// The alignment of the trailer is none of MCUboot's, or below the write size of the flash.
-    Alignment,
-    /// A slot has no room for its trailer and a header.
-    TooSmall,
-    /// The scratch slice is shorter than [`scratch_len`].
-    Scratch,
-    /// Another slot than the primary is said to run, which the swap modes do not do.
-    Running,
-}
+/// Bytes of a record of the checkpoint log before it is padded to the write size.
+pub(super) const RECORD_LEN: usize = 64;
 
-impl core::fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str(match self {
-            Self::Geometry => "the sizes of the flash are not supported",
-            Self::Pairs => "there is no image pair",
-            Self::Region => "a region does not fit the flash",
-            Self::Overlap => "two regions overlap",
-            Self::Alignment => "the trailer alignment does not fit the flash",
-            Self::TooSmall => "a slot is too small for its trailer",
-            Self::Scratch => "the scratch slice is too short",
-            Self::Running => "in the swap modes the primary slot runs",
-        })
-    }
-}
-
-impl core::error::Error for ConfigError {}
-
-/// Bytes of an image header: [`Header::LEN`](crate::mcuboot::Header::LEN).
-const HEADER_LEN: u32 = 32;
-
-/// The slot with this number over all pairs, primary first, and behind them the checkpoint region.
-fn region(pairs: &[Pair], log: Option<Region>, number: usize) -> Option<Region> {
-    match pairs.get(number >> 1) {
-        Some(pair) => Some(if number & 1 == 0 { pair.primary } else { pair.secondary }),
-        None => log.filter(|_| number >> 1 == pairs.len() && number & 1 == 0),
-    }
-}
-
-/// Checks a configuration, and turns the checkpoint region into one that may be written.
-pub(super) fn check(config: &Config, pairs: &[Pair], reserved: u32, scratch: usize) -> Result<LogRegion, ConfigError> {
-    let Config { geometry, checkpoint: log, .. } = config;
-    if !geometry.is_valid() {
-        return Err(ConfigError::Geometry);
-    }
-    if pairs.is_empty() || u32::try_from(pairs.len()).map_or(true, |pairs| pairs > 1 << 31) {
-        return Err(ConfigError::Pairs);
-    }
-    let mut number = 0_usize;
-    while let Some(region) = region(pairs, *log, number) {
-        if !region.fits(geometry) {
-            return Err(ConfigError::Region);
-        }
-        number = number.wrapping_add(1);
-    }
-    while let Some(one) = region(pairs, *log, number.wrapping_sub(1)) {
-        number = number.wrapping_sub(1);
-        let mut before = number;
-        while let Some(other) = region(pairs, *log, before.wrapping_sub(1)) {
-            if one.overlaps(other) {
-                return Err(ConfigError::Overlap);
-            }
-            before = before.wrapping_sub(1);
-        }
-    }
-    let least = reserved.saturating_add(HEADER_LEN);
-    if pairs.iter().any(|pair| pair.primary.len < least || pair.secondary.len < least) {
-        return Err(ConfigError::TooSmall);
-    }
-    // Both are at most 512.
-    if scratch < scratch_len(geometry.read as usize, geometry.write as usize) {
-        return Err(ConfigError::Scratch);
-    }
-    let record = super::checkpoint::record_len(geometry);
-    if log.is_some_and(|log| record > geometry.erase || log.len < record) {
-        return Err(ConfigError::TooSmall);
-    }
-    let unaligned = |region: Region| down(region.len, config.align) != region.len;
-    if pairs.iter().any(|pair| unaligned(pair.primary) || unaligned(pair.secondary)) {
-        return Err(ConfigError::Alignment);
-    }
-    if config.mode == BootMode::Swap && pairs.iter().any(|pair| pair.running() != Slot::Primary) {
-        return Err(ConfigError::Running);
-    }
-    Ok(LogRegion(log.unwrap_or(Region::new(0, 0))))
+/// Bytes from one such record to the next: [`RECORD_LEN`] or one write unit.
+pub(super) const fn record_len(geometry: &Geometry) -> u32 {
+    if geometry.write > 64 { geometry.write } else { 64 }
 }
 
 /// `value` rounded down to a multiple of `unit`, a power of two.

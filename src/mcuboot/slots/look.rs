@@ -3,6 +3,7 @@
 use super::Error;
 use super::access::{Access, size};
 use super::layout::{Pair, Slot};
+use super::seen::Seen;
 use crate::mcuboot::Header;
 use crate::mcuboot::digest::{Hash, HashKind};
 use crate::mcuboot::tlv::{Entry, Info};
@@ -12,35 +13,6 @@ const AREA: u32 = Info::LEN as u32;
 const ENTRY: u32 = Entry::LEN as u32;
 const HEADER: u32 = 32;
 const _: () = assert!(HEADER as usize == Header::LEN);
-
-/// The longest read of a look: an entry with the longest hash.
-pub(super) const MAX_READ: usize = Entry::LEN as usize + Hash::MAX_LEN;
-
-/// What was seen in a slot.
-#[derive(Debug, Clone, Copy)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub(super) struct Seen {
-    pub(super) header: Option<Header>,
-    pub(super) hash: Result<Hash, Error>,
-    pub(super) trailer: Trailer,
-}
-
-impl Seen {
-    pub(super) const NOTHING: Self = Self { header: None, hash: Err(Error::NoImage), trailer: Trailer::BLANK };
-
-    /// The hash, or why there is none.
-    pub(super) const fn hash(&self) -> Result<&Hash, Error> {
-        match &self.hash {
-            Ok(hash) => Ok(hash),
-            Err(error) => Err(*error),
-        }
-    }
-
-    /// Header and hash, if the slot has both.
-    pub(super) fn image(&self) -> Option<(&Header, &Hash)> {
-        Some((self.header.as_ref()?, self.hash.as_ref().ok()?))
-    }
-}
 
 /// A walk over the slots of the pairs `image..=last`, primary first: header, TLVs up to the last, trailer.
 #[derive(Debug, Clone, Copy)]

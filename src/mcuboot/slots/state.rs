@@ -2,7 +2,8 @@
 
 use super::access::{Access, Kind, size};
 use super::layout::{Geometry, Pair, Slot, up};
-use super::look::{self, Seen};
+use super::look;
+use super::seen::Seen;
 use super::{BootMode, Error, Slots};
 use crate::bytes::copy;
 use crate::mcuboot::digest::Digest;

@@ -28,9 +28,11 @@ use crate::smp::server::{After, Answer, Incoming, Reply};
 use crate::smp::{Decode, Empty, Encode, Error, Group, Op, Request, payload};
 
 mod information;
+mod parameters;
 mod statistics;
 
 pub use information::{BootLoader, BootLoaderResponse, Info, InfoResponse, mode_name};
+pub use parameters::{Parameters, ParametersResponse};
 pub use statistics::{Pool, PoolStatistics, PoolStatisticsResponse, Task, TaskStatistics, TaskStatisticsResponse};
 
 /// Asks for the same text back.
@@ -193,33 +195,6 @@ impl Request for Reset {
     fn is_idempotent(&self) -> bool {
         false
     }
-}
-
-/// Asks for the sizes of the server's buffers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Parameters {}
-
-payload!(request Parameters {});
-
-/// The sizes of the server's buffers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct ParametersResponse {
-    /// Bytes of one receive buffer. On the console a message may have 4 bytes less, on other transports all of it.
-    pub buf_size: u32,
-    /// Number of buffers. At most one less may be outstanding: one holds the answer.
-    pub buf_count: u32,
-}
-
-payload!(response ParametersResponse { buf_size: "buf_size", buf_count: "buf_count" });
-
-impl Request for Parameters {
-    const OP: Op = Op::Read;
-    const GROUP: Group = Group::OS;
-    const COMMAND: u8 = 6;
-    type Kind = Self;
-    type Response<'m> = ParametersResponse;
 }
 
 /// What a device does for this group. Every command has a body already: echo echoes, the rest is not supported.

@@ -10,7 +10,6 @@
 //!   h(v): 1 (v < 24), 2 (< 2^8), 3 (< 2^16), 5 (< 2^32), 9: the head of a CBOR number or string
 //! ```
 
-use super::transfer::low;
 use super::{Error, Source};
 use crate::cbor::{BufferFull, Writer};
 use crate::shown::shown;
@@ -225,4 +224,10 @@ const fn data(room: usize) -> usize {
         25..=257 => room - 2,
         _ => room - 3,
     }
+}
+
+/// The lowest 16 bits of an offset.
+pub(super) const fn low(off: u64) -> u16 {
+    let [low, high, ..] = off.to_le_bytes();
+    u16::from_le_bytes([low, high])
 }

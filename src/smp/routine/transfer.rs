@@ -5,7 +5,7 @@ use core::cmp::Ordering;
 
 use heapless::Deque;
 
-use super::piece::{Piece, What};
+use super::piece::{Piece, What, low};
 use super::{Error, Source};
 use crate::cbor::{BufferFull, Writer};
 use crate::line::Limits;
@@ -405,10 +405,4 @@ impl Transfer {
         self.flow = Flow::Repeat;
         Ok(())
     }
-}
-
-/// The lowest 16 bits of an offset.
-pub(super) const fn low(off: u64) -> u16 {
-    let [low, high, ..] = off.to_le_bytes();
-    u16::from_le_bytes([low, high])
 }

@@ -1,6 +1,6 @@
 //! The two directions as comparisons: no tables.
 
-use super::{INVALID, PAD, PADDING};
+use super::symbol::{INVALID, PAD, PADDING};
 
 /// The symbol of the low six bits.
 pub(super) fn symbol(bits: u8) -> u8 {

@@ -2,7 +2,7 @@
 
 use ::base64::alphabet::Alphabet;
 
-use super::{INVALID, PAD, PADDING};
+use super::symbol::{INVALID, PAD, PADDING};
 
 /// The standard alphabet of RFC 4648, section 4.
 const SYMBOLS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

@@ -1,0 +1,31 @@
+//! A chunk of an upload, as a client sends it.
+
+use crate::shown::shown;
+
+/// A chunk of an upload, decoded.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub struct Chunk<'c> {
+    /// Which image pair; counts in the first chunk.
+    pub image: u64,
+    /// Bytes of the whole file; counts in the first chunk.
+    pub len: Option<u64>,
+    /// Where in the file the data belong. The chunk with 0 is the first one.
+    pub off: u64,
+    /// The bytes.
+    pub data: &'c [u8],
+    /// SHA-256 of the whole file, or any other key of up to 32 bytes; counts in the first chunk.
+    pub sha: Option<&'c [u8]>,
+    /// Whether to refuse an image that is not newer than the running one; counts in the first chunk.
+    pub upgrade: bool,
+}
+
+shown!(
+    Chunk<'_>,
+    |chunk| "Chunk({} bytes at {} of {:?} for image {}, {:?} bytes of sha, upgrade: {})",
+    chunk.data.len(),
+    chunk.off,
+    chunk.len,
+    chunk.image,
+    chunk.sha.map(<[u8]>::len),
+    chunk.upgrade
+);
