@@ -55,15 +55,15 @@
 //!
 //! # Retries
 //!
-//! An unanswered request is repeated with the number that it had, twice by default, if it
-//! [may run twice](Request::is_idempotent). Shell commands, resets and writes of a vendor that say so
-//! may not: most servers do not remember what they have answered, so the response may be lost although
+//! An unanswered request is repeated with the number that it had, twice by default, if it [may run
+//! twice](Request::is_idempotent). Shell commands, resets and writes of a vendor that say so may
+//! not: most servers do not remember what they have answered, so the response may be lost although
 //! the command has run. [`Client::with_non_idempotent_retries`] repeats these too.
 //!
 //! # Interpretation
 //!
-//! * `rc` 13 (too new) and 12 (too old) make the client repeat the request once in the other version,
-//!   with a new number, and keep that version.
+//! * `rc` 13 (too new) and 12 (too old) make the client repeat the request once in the other
+//!   version, with a new number, and keep that version.
 
 use core::marker::PhantomData;
 use core::time::Duration;
@@ -137,7 +137,8 @@ impl Client {
     /// `retries` times; by default it is not repeated.
     ///
     /// Safe with a server that remembers what it has answered, as ours does with
-    /// [`Server::with_memory`](super::Server::with_memory). Any other server may run the command twice.
+    /// [`Server::with_memory`](super::Server::with_memory). Any other server may run the command
+    /// twice.
     #[must_use]
     pub const fn with_non_idempotent_retries(self, retries: u8) -> Self {
         Self { non_idempotent_retries: retries, ..self }
@@ -185,8 +186,8 @@ impl Client {
         Ok((len, pending))
     }
 
-    /// Writes header and payload of any request with a new sequence number; returns the length in bytes
-    /// and the header.
+    /// Writes header and payload of any request with a new sequence number; returns the length in
+    /// bytes and the header.
     ///
     /// For routines that keep several requests in flight; for one at a time there is
     /// [`routine::Call`](super::routine::Call).
@@ -208,8 +209,9 @@ impl Client {
         Ok(emitted)
     }
 
-    /// Adopts the other version for all further requests if `message`, a response to a request in the
-    /// version `written`, asks for it; returns whether it does. The request has to be written again then.
+    /// Adopts the other version for all further requests if `message`, a response to a request in
+    /// the version `written`, asks for it; returns whether it does. The request has to be written
+    /// again then.
     ///
     /// `asked` is the version in which the request was first written: a server that refuses both
     /// versions is not asked a third time.
@@ -228,7 +230,8 @@ impl Client {
     }
 
     /// Adopts the other version if `message` asks for it, and rewrites the header of the request in
-    /// `tx`, with a new number: a late response to the first one is not taken for a response to this.
+    /// `tx`, with a new number: a late response to the first one is not taken for a response to
+    /// this.
     fn fall_back(&mut self, header: &mut Header, asked: Version, message: &[u8], tx: &mut [u8]) -> bool {
         let Some(head) = tx.first_chunk_mut() else { return false };
         if !self.adopt_version(header.version, asked, message) {
@@ -271,7 +274,8 @@ pub fn payload(message: &[u8]) -> Result<&[u8], Malformed> {
     rest.get(..usize::from(header.length)).ok_or(Malformed)
 }
 
-/// Whether `message` is the response to the request with this header: see [Responses](self#responses).
+/// Whether `message` is the response to the request with this header: see
+/// [Responses](self#responses).
 #[must_use]
 pub fn answers(header: &Header, message: &[u8]) -> bool {
     Header::parse(message).is_ok_and(|(answer, _)| {

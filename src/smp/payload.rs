@@ -2,7 +2,8 @@
 
 use crate::cbor::{BufferFull, Malformed, Writer};
 
-/// A payload that can be written. Groups below 64 write CBOR; a vendor's group writes what it likes.
+/// A payload that can be written. Groups below 64 write CBOR; a vendor's group writes what it
+/// likes.
 pub trait Encode {
     /// Writes the payload.
     ///
@@ -34,14 +35,14 @@ impl<T: Encode + ?Sized> Encode for &T {
 /// [`cbor::Value`](crate::cbor::Value) for a struct that is declared as usual, so that it can be a
 /// payload, or a value inside another one. Each field is a [`cbor::Value`](crate::cbor::Value): an
 /// integer, `f32`, `f64`, `bool`, [`Text`](crate::cbor::Text), [`Bytes`](crate::cbor::Bytes), a
-/// [`List`](crate::cbor::List) or a [`Table`](crate::cbor::Table) of values, another struct with this
-/// codec, or an `Option` of one of them, whose key is left out for `None`. All fields are listed; a
-/// struct that borrows has one lifetime. At most 22 keys of at most 23 bytes.
+/// [`List`](crate::cbor::List) or a [`Table`](crate::cbor::Table) of values, another struct with
+/// this codec, or an `Option` of one of them, whose key is left out for `None`. All fields are
+/// listed; a struct that borrows has one lifetime. At most 22 keys of at most 23 bytes.
 ///
 /// Keys may come in any order, and unknown ones are skipped. A known key that comes twice makes a
-/// `request` [`Malformed`], since a server must not guess which one was meant; a `response` takes the
-/// first one. A missing key is malformed unless the field is an `Option` or a `bool`, which is `false`
-/// then.
+/// `request` [`Malformed`], since a server must not guess which one was meant; a `response` takes
+/// the first one. A missing key is malformed unless the field is an `Option` or a `bool`, which is
+/// `false` then.
 ///
 /// A command of a vendor, both ends:
 ///

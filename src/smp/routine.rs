@@ -25,8 +25,8 @@
 //!
 //! # Foreign messages
 //!
-//! A message that is no response to a request of the job is counted and dropped; the wait goes on, so
-//! that a peer which never stops talking cannot hold a job forever.
+//! A message that is no response to a request of the job is counted and dropped; the wait goes on,
+//! so that a peer which never stops talking cannot hold a job forever.
 
 use super::{client, error};
 
@@ -64,8 +64,8 @@ pub enum FileOutcome {
     Unfinished,
     /// The whole file has arrived.
     Done {
-        /// Whether a hash of the whole file was compared, and is the same at both ends. `false` if that was
-        /// not asked for, or if the device has no hash that we can compute.
+        /// Whether a hash of the whole file was compared, and is the same at both ends. `false` if
+        /// that was not asked for, or if the device has no hash that we can compute.
         verified: bool,
     },
     /// It has not arrived.
@@ -85,8 +85,8 @@ impl core::fmt::Display for FileOutcome {
 
 /// The bytes to upload, which can be read at any offset, again and again.
 ///
-/// A slice in memory is one; a file, an external flash or a decoder of another file format need a few
-/// lines.
+/// A slice in memory is one; a file, an external flash or a decoder of another file format need a
+/// few lines.
 pub use crate::source::{Source, SourceFailed};
 
 /// The reason why a job ended early.
@@ -94,8 +94,8 @@ pub use crate::source::{Source, SourceFailed};
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Error {
-    /// We: `tx`, the device's buffer or the limit that was set is too small for one request. An upload
-    /// needs 62 bytes.
+    /// We: `tx`, the device's buffer or the limit that was set is too small for one request. An
+    /// upload needs 62 bytes.
     BufferFull,
     /// We: there is nothing to upload.
     Empty,
@@ -105,7 +105,8 @@ pub enum Error {
     TimedOut,
     /// The peer: it answers, but asks for the same bytes over and over.
     NoProgress,
-    /// The peer: it asks for bytes beyond the end of the file. Or we, if a download is to continue there.
+    /// The peer: it asks for bytes beyond the end of the file. Or we, if a download is to continue
+    /// there.
     Offset,
     /// The peer: what it stored is not what was sent, or what it sent is not what it stores.
     Mismatch,

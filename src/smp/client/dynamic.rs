@@ -12,8 +12,8 @@ use crate::smp::{Group, Op};
 ///
 /// For tools and bridges; a command that is known when the program is written is a
 /// [`Request`](crate::smp::Request). Nothing is read from the response: a refusal is a payload like
-/// any other, in which [`Error::find`](crate::smp::Error::find) finds it, and a server that asks for
-/// the other version is not asked again. A write counts as a request that must not run twice.
+/// any other, in which [`Error::find`](crate::smp::Error::find) finds it, and a server that asks
+/// for the other version is not asked again. A write counts as a request that must not run twice.
 ///
 /// ```
 /// use anysmp::smp::{Client, Dynamic, Group, Op};

@@ -20,7 +20,7 @@ pub struct Count {}
 
 payload!(request Count {});
 
-/// How many groups there are.
+/// The number of groups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct CountResponse {
@@ -63,11 +63,11 @@ impl Request for List {
     type Response<'m> = ListResponse<'m>;
 }
 
-/// Asks for one group, for devices whose list does not fit an answer.
+/// Asks for one group, for devices whose list does not fit a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Single {
-    /// Which one; default 0.
+    /// Its place, from 0; by default 0.
     pub index: Option<u16>,
 }
 
@@ -79,7 +79,7 @@ payload!(request Single { index: "index" });
 pub struct SingleResponse {
     /// Its number.
     pub group: u16,
-    /// Whether it is the last one.
+    /// Whether this is the last group.
     pub end: Option<bool>,
 }
 
@@ -97,7 +97,7 @@ impl Request for Single {
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Details<'b> {
-    /// Which ones; all by default.
+    /// The groups; by default all.
     pub groups: Option<cbor::List<'b, u16>>,
 }
 
@@ -149,7 +149,7 @@ impl Request for Details<'_> {
 ///     enumeration::dispatch(SERVED, incoming, reply)
 /// }
 /// ```
-#[inline(never)] // For the stack: see `server`.
+#[inline(never)] // For the stack: see `smp::server`.
 pub fn dispatch(served: &[Detail<'_>], incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
     if incoming.op() != Op::Read {
         return reply.error(Error::NOT_SUPPORTED);

@@ -11,7 +11,8 @@
 //! | 3 | read | [`HashTypes`] | [`HashTypesResponse`] |
 //! | 4 | write | [`Close`] | [`Empty`] |
 //!
-//! A server that offers this group offers what its file system holds, unless a policy and a path rule say otherwise.
+//! A server with this group exposes its whole file system, unless a policy or the root of its paths
+//! limits that.
 
 mod path;
 mod store;
@@ -31,7 +32,7 @@ use crate::smp::{Decode, Empty, Encode, Error, Group, Op, Request, payload};
 pub struct Download<'b> {
     /// Path of the file, at most 64 bytes on Zephyr.
     pub name: Text<'b>,
-    /// Where to read.
+    /// The offset to read from, in bytes.
     pub off: u64,
 }
 
@@ -41,7 +42,7 @@ payload!(request Download<'b> { name: "name", off: "off" });
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct DownloadResponse<'b> {
-    /// Where the piece belongs.
+    /// The offset of the piece in the file, in bytes.
     pub off: u64,
     /// The bytes.
     pub data: Bytes<'b>,
@@ -65,7 +66,7 @@ impl Request for Download<'_> {
 pub struct Upload<'b> {
     /// Path of the file.
     pub name: Text<'b>,
-    /// Where the piece belongs; 0 makes the file anew.
+    /// The offset of the piece in the file, in bytes; 0 creates or truncates the file.
     pub off: u64,
     /// The bytes.
     pub data: Bytes<'b>,
@@ -75,11 +76,11 @@ pub struct Upload<'b> {
 
 payload!(request Upload<'b> { name: "name", off: "off", data: "data", len: "len" });
 
-/// How far the device has got.
+/// The progress of an upload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct UploadResponse {
-    /// The offset that the device wants next.
+    /// The offset that the device expects next.
     pub off: u64,
 }
 
@@ -127,9 +128,9 @@ impl Request for Status<'_> {
 pub struct Hash<'b> {
     /// Path of the file.
     pub name: Text<'b>,
-    /// Which one, as [`HashTypes`] lists them: `crc32`, `sha256`. The default is the server's.
+    /// Its name, as [`HashTypes`] lists them: `crc32`, `sha256`. By default the server chooses.
     pub kind: Option<Text<'b>>,
-    /// First byte.
+    /// The offset of the first byte.
     pub off: Option<u64>,
     /// Number of bytes, not 0; the rest of the file by default.
     pub len: Option<u64>,
@@ -141,9 +142,9 @@ payload!(request Hash<'b> { name: "name", kind: "type", off: "off", len: "len" }
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct HashResponse<'b> {
-    /// Which one it is.
+    /// Its name.
     pub kind: Text<'b>,
-    /// First byte, if not 0.
+    /// The offset of the first byte, if not 0.
     pub off: Option<u64>,
     /// Number of bytes.
     pub len: u64,
@@ -184,7 +185,7 @@ impl Request for Hash<'_> {
     const OP: Op = Op::Read;
     const GROUP: Group = Group::FS;
     const COMMAND: u8 = 2;
-    /// The whole file has to be read.
+    /// The server has to read the whole file.
     const TIMEOUT: Duration = Duration::from_secs(20);
     type Kind = Hash<'static>;
     type Response<'m> = HashResponse<'m>;
@@ -207,7 +208,7 @@ pub struct HashTypesResponse<'b> {
 
 payload!(response HashTypesResponse<'b> { types: "types" });
 
-/// What a hash or a checksum looks like.
+/// The form of a hash or a checksum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct HashType {
@@ -242,13 +243,14 @@ impl Request for Close {
     type Response<'m> = Empty;
 }
 
-/// What a device does for this group. A [`Store`] is one over any file system.
+/// The device's side of this group. [`Store`] implements it over any file system.
 pub trait Commands {
-    /// Reads a piece of a file. `room` is how many bytes of data the answer can hold.
+    /// Reads a piece of a file. `room` is the number of bytes of data that fit the response.
     ///
     /// # Errors
     ///
-    /// [`error::fs::FILE_NOT_FOUND`](crate::smp::error::fs::FILE_NOT_FOUND) if there is no such file.
+    /// [`error::fs::FILE_NOT_FOUND`](crate::smp::error::fs::FILE_NOT_FOUND) if there is no such
+    /// file.
     fn download<'r>(&'r mut self, request: Download<'r>, room: usize) -> Result<DownloadResponse<'r>, Error> {
         let _ = (request, room);
         Err(Error::NOT_SUPPORTED)
@@ -258,14 +260,15 @@ pub trait Commands {
     ///
     /// # Errors
     ///
-    /// [`error::fs::FILE_OFFSET_NOT_VALID`](crate::smp::error::fs::FILE_OFFSET_NOT_VALID) for another offset than the next;
-    /// the second value is the present length of the file, which goes beside the error.
+    /// [`error::fs::FILE_OFFSET_NOT_VALID`](crate::smp::error::fs::FILE_OFFSET_NOT_VALID) for
+    /// another offset than the next; the second value is the present length of the file, which is
+    /// sent with the error.
     fn upload(&mut self, request: Upload<'_>) -> Result<UploadResponse, (Error, Option<u64>)> {
         let _ = request;
         Err((Error::NOT_SUPPORTED, None))
     }
 
-    /// Tells the length of a file.
+    /// Returns the length of a file.
     ///
     /// # Errors
     ///
@@ -279,7 +282,8 @@ pub trait Commands {
     ///
     /// # Errors
     ///
-    /// [`error::fs::CHECKSUM_HASH_NOT_FOUND`](crate::smp::error::fs::CHECKSUM_HASH_NOT_FOUND) for an unknown kind.
+    /// [`error::fs::CHECKSUM_HASH_NOT_FOUND`](crate::smp::error::fs::CHECKSUM_HASH_NOT_FOUND) for
+    /// an unknown kind.
     fn hash<'r>(&'r mut self, request: Hash<'r>) -> Result<HashResponse<'r>, Error> {
         let _ = request;
         Err(Error::NOT_SUPPORTED)
@@ -304,10 +308,10 @@ pub trait Commands {
     }
 }
 
-/// What a download response takes beside its data: the map, its keys, and the widest numbers.
+/// The bytes of a download response without its data: the map, its keys, and the widest numbers.
 const DOWNLOAD_OVERHEAD: usize = 1 + (4 + 9) + (5 + 3) + (4 + 9);
 
-/// Reads a request of this group, has it done, and writes the answer.
+/// Reads a request of this group, calls its command, and writes the response.
 pub fn dispatch<C: Commands + ?Sized>(commands: &mut C, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
     match (incoming.op(), incoming.command()) {
         (Op::Read, Download::COMMAND) => {
@@ -323,8 +327,8 @@ pub fn dispatch<C: Commands + ?Sized>(commands: &mut C, incoming: &Incoming<'_>,
     }
 }
 
-/// Answers one command. A call of its own for each: together they would take the stack of all of them.
-#[inline(never)]
+/// Answers one command.
+#[inline(never)] // A separate call each, or the stack would hold what all of them need: see `smp::server`.
 fn answer<'m, R: Decode<'m>, E: Encode>(
     incoming: &Incoming<'m>,
     reply: Reply<'_>,

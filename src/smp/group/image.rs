@@ -1,6 +1,7 @@
-//! Group 1, application images: which are there, upload, test, confirm, erase.
+//! Group 1, application images: list, upload, test, confirm, erase.
 //!
-//! Specification: Zephyr Project, *Application/software image management group*; the core commands are Mynewt's.
+//! Specification: Zephyr Project, *Application/software image management group*; the core commands
+//! are Mynewt's.
 //!
 //! | command | op | request | response |
 //! |---|---|---|---|
@@ -15,12 +16,12 @@
 //!
 //! Command 2 (file) was never used and is unsupported.
 //!
-//! Three numbers that are easily mixed up: *image* counts the firmwares that a device runs, one for each core or stage;
-//! *slot* is 0 or 1 within an image in a state, but global (image × 2 + slot) in an erase; `upload_image_id` is what an
-//! upload has to give as `image` to land in a slot.
+//! Three numbers that are easily mixed up: *image* counts the firmwares that a device runs, one for
+//! each core or stage; *slot* is 0 or 1 within an image in a state, but global (image × 2 + slot)
+//! in an erase; `upload_image_id` is what an upload has to send as `image` to reach a slot.
 //!
-//! `hash` is the hash in the image's TLV area, which identifies an image for test and confirm. `sha` is the SHA-256 of the
-//! whole file, which identifies an upload.
+//! `hash` is the hash in the image's TLV area, which identifies an image for test and confirm.
+//! `sha` is the SHA-256 of the whole file, which identifies an upload.
 
 #[cfg(feature = "mcuboot")]
 mod flash;
@@ -34,10 +35,10 @@ use crate::cbor::{Bytes, List, Text};
 use crate::smp::server::{Answer, Incoming, Reply};
 use crate::smp::{Empty, Error, Group, Op, Request, payload};
 
-/// How long a device may take to erase a slot.
+/// The time that a device may take to erase a slot: 40 s.
 pub const ERASE_TIME: Duration = Duration::from_secs(40);
 
-/// Asks which images are there and what will become of them.
+/// Asks for the images of the device and their states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct ReadState {}
@@ -131,11 +132,12 @@ impl Request for WriteState<'_> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Upload<'b> {
-    /// Which image, with the first piece. Default 0.
+    /// The image, with the first piece; by default 0.
     pub image: Option<u32>,
     /// Length of the file in bytes, with the first piece.
     pub len: Option<u64>,
-    /// Where the piece belongs. Required, and an error of its own if it is missing.
+    /// The offset of the piece in the file, in bytes. Required: without it the server answers with
+    /// a separate error.
     pub off: Option<u64>,
     /// SHA-256 of the whole file, with the first piece: lets the device resume. At most 32 bytes.
     pub sha: Option<Bytes<'b>>,
@@ -147,13 +149,14 @@ pub struct Upload<'b> {
 
 payload!(request Upload<'b> { image: "image", len: "len", off: "off", sha: "sha", data: "data", upgrade: "upgrade" });
 
-/// How far the device has got.
+/// The progress of an upload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct UploadResponse {
-    /// The offset that the device wants next, whatever it was sent.
+    /// The offset that the device expects next, whatever the offset of the request was.
     pub off: u64,
-    /// Whether the stored file has the `sha` that was announced; only with the last piece, and only some devices.
+    /// Whether the stored file has the `sha` of the first piece; only some devices send it, with
+    /// the last piece.
     pub matches: Option<bool>,
 }
 
@@ -187,7 +190,7 @@ impl Request for CoreList {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct CoreLoad {
-    /// Where to read.
+    /// The offset to read from, in bytes.
     pub off: u64,
 }
 
@@ -197,7 +200,7 @@ payload!(request CoreLoad { off: "off" });
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct CoreLoadResponse<'b> {
-    /// Where the piece belongs.
+    /// The offset of the piece in the dump, in bytes.
     pub off: u64,
     /// The bytes.
     pub data: Bytes<'b>,
@@ -250,7 +253,7 @@ impl Request for Erase {
     type Response<'m> = Empty;
 }
 
-/// Asks how large the slots are.
+/// Asks for the sizes of the slots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct SlotInfo {}
@@ -289,9 +292,9 @@ pub struct Slot {
     pub slot: u32,
     /// Its size in bytes; missing if the device could not open it.
     pub size: Option<u64>,
-    /// What an upload has to give as `image` to land here; missing if none can.
+    /// The `image` of an upload to this slot; missing if there is none.
     pub upload_image_id: Option<u32>,
-    /// Why the slot could not be opened: a number of the device's own.
+    /// The reason why the slot could not be opened, a number of the device's own.
     pub rc: Option<i32>,
 }
 
@@ -305,9 +308,9 @@ impl Request for SlotInfo {
     type Response<'m> = SlotInfoResponse<'m>;
 }
 
-/// What a device does for this group. Every command is unsupported until it is given a body.
+/// The device's side of this group. Every command is unsupported until it is given a body.
 ///
-/// A device with slots in NOR flash wants the `mcuboot` feature instead, which has all of this.
+/// For slots in NOR flash the feature `mcuboot` has all of it: see `answer`.
 pub trait Commands {
     /// Lists the images.
     ///
@@ -318,7 +321,7 @@ pub trait Commands {
         Err(Error::NOT_SUPPORTED)
     }
 
-    /// Marks an image for test, or confirms one; answers with the new list.
+    /// Marks an image for test, or confirms one; returns the new list.
     ///
     /// # Errors
     ///
@@ -328,7 +331,7 @@ pub trait Commands {
         Err(Error::NOT_SUPPORTED)
     }
 
-    /// Takes a piece of an image.
+    /// Writes a piece of an image.
     ///
     /// # Errors
     ///
@@ -338,7 +341,7 @@ pub trait Commands {
         Err(Error::NOT_SUPPORTED)
     }
 
-    /// Says whether there is a core dump.
+    /// Succeeds if there is a core dump.
     ///
     /// # Errors
     ///
@@ -376,7 +379,7 @@ pub trait Commands {
         Err(Error::NOT_SUPPORTED)
     }
 
-    /// Tells the sizes of the slots.
+    /// Returns the sizes of the slots.
     ///
     /// # Errors
     ///
@@ -386,8 +389,8 @@ pub trait Commands {
     }
 }
 
-/// Reads a request of this group, has it done, and writes the answer.
-#[inline(never)] // For the stack: see `server`.
+/// Reads a request of this group, calls its command, and writes the response.
+#[inline(never)] // For the stack: see `smp::server`.
 pub fn dispatch<C: Commands + ?Sized>(commands: &mut C, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
     match (incoming.op(), incoming.command()) {
         (Op::Read, ReadState::COMMAND) => incoming.answer(reply, |Empty {}| commands.read_state()),

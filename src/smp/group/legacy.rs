@@ -1,7 +1,7 @@
-//! What old Mynewt devices still answer: logs (group 4), crash tests (group 5), run-time tests (group 7).
+//! Groups of old Mynewt devices: logs (group 4), crash tests (group 5), run-time tests (group 7).
 //!
-//! Client side only; a server answers these groups with "not supported". The core dump commands of the image group are in
-//! [`image`](crate::smp::image).
+//! Client side only; a server answers these groups with "not supported". The core dump commands of
+//! the image group are in [`image`](crate::smp::image).
 //!
 //! | group | command | op | request | response |
 //! |---|---|---|---|---|
@@ -18,10 +18,12 @@
 //!
 //! # Interpretation
 //!
-//! * The code puts crash tests at 5 and run-time tests at 7; some texts have them the other way round.
-//! * `rc` 1 together with log entries means "there is more", so a log response that has entries is a response.
-//! * Mynewt's logs number two errors the other way round: 7 is a damaged log, 9 one that does not fit an answer. They are
-//!   handed on as they come.
+//! * The code puts crash tests at 5 and run-time tests at 7; some texts have them the other way
+//!   round.
+//! * `rc` 1 together with log entries means "there is more", so a log response that has entries is
+//!   a response.
+//! * Mynewt's logs number two errors the other way round: 7 is a damaged log, 9 one that does not
+//!   fit a response. They are passed on as they come.
 
 use crate::cbor::{Bytes, List, Table, Text};
 use crate::smp::{Decode, Empty, Error, Group, Op, Request, client, error, payload};
@@ -30,7 +32,7 @@ use crate::smp::{Decode, Empty, Error, Group, Op, Request, client, error, payloa
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct LogShow<'b> {
-    /// Which log; all by default.
+    /// The name of the log; by default all.
     pub name: Option<Text<'b>>,
     /// 0 no filter, -1 the last entry only, else the earliest time.
     pub timestamp: Option<i64>,
@@ -44,7 +46,7 @@ payload!(request LogShow<'b> { name: "log_name", timestamp: "ts", index: "index"
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct LogShowResponse<'b> {
-    /// The index of the entry behind the last one.
+    /// The index of the entry after the last one.
     pub next_index: Option<u32>,
     /// One entry per log.
     pub logs: List<'b, Log<'b>>,
@@ -72,15 +74,15 @@ payload!(response Log<'b> { name: "name", kind: "type", entries: "entries" });
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct LogEntry<'b> {
-    /// `str`, `bin` or `cbor`: what the message is.
+    /// The form of the message: `str`, `bin` or `cbor`.
     pub kind: Text<'b>,
-    /// When it was written, in microseconds.
+    /// The time at which it was written, in microseconds.
     pub timestamp: i64,
-    /// How severe it is.
+    /// Its severity.
     pub level: u32,
     /// Its number.
     pub index: u32,
-    /// Who wrote it.
+    /// The number of the module that wrote it.
     pub module: u32,
     /// The hash of the image that wrote it.
     pub image_hash: Option<Bytes<'b>>,
@@ -122,7 +124,7 @@ fn has_entries(payload: &[u8]) -> bool {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct LogClear<'b> {
-    /// Which log; all by default.
+    /// The name of the log; by default all.
     pub name: Option<Text<'b>>,
 }
 
@@ -186,7 +188,7 @@ impl Request for LogLevels {
     type Response<'m> = LogLevelsResponse<'m>;
 }
 
-/// Asks which logs there are.
+/// Asks for the names of the logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct LogList {}
@@ -211,11 +213,11 @@ impl Request for LogList {
     type Response<'m> = LogListResponse<'m>;
 }
 
-/// Makes the device crash, to see what becomes of it. Usually there is no answer.
+/// Makes the device crash, as a test of how it recovers. Usually there is no response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Crash<'b> {
-    /// How: `div0`, `jump0`, `ref0`, `assert` or `wdog`.
+    /// The kind of crash: `div0`, `jump0`, `ref0`, `assert` or `wdog`.
     pub how: Text<'b>,
 }
 
@@ -238,7 +240,7 @@ impl Request for Crash<'_> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct RunTest<'b> {
-    /// Which one; all by default.
+    /// The name of the test; by default all.
     pub name: Option<Text<'b>>,
     /// A word that the device puts into its log.
     pub token: Option<Text<'b>>,
@@ -259,7 +261,7 @@ impl Request for RunTest<'_> {
     }
 }
 
-/// Asks which tests there are.
+/// Asks for the names of the tests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct RunList {}

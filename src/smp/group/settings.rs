@@ -13,7 +13,8 @@
 //!
 //! # Interpretation
 //!
-//! * Values are bytes in Zephyr and text in Mynewt; both are read, bytes are written unless text is asked for.
+//! * Values are bytes in Zephyr and text in Mynewt; both are read, bytes are written unless text is
+//!   asked for.
 
 mod store;
 
@@ -73,7 +74,7 @@ impl<'b> Value<'b> for Setting<'b> {
 pub struct Read<'b> {
     /// The name, `subtree/key`; fewer than 32 bytes on Zephyr.
     pub name: Text<'b>,
-    /// The longest value that is wanted, in bytes.
+    /// The longest value to return, in bytes.
     pub max_size: Option<u32>,
 }
 
@@ -187,13 +188,14 @@ impl Request for Save<'_> {
     type Response<'m> = Empty;
 }
 
-/// What a device does for this group.
+/// The device's side of this group.
 pub trait Commands {
-    /// Tells a value.
+    /// Returns a value.
     ///
     /// # Errors
     ///
-    /// [`error::settings::KEY_NOT_FOUND`](crate::smp::error::settings::KEY_NOT_FOUND) if there is none.
+    /// [`error::settings::KEY_NOT_FOUND`](crate::smp::error::settings::KEY_NOT_FOUND) if there is
+    /// none.
     fn read<'r>(&'r mut self, request: Read<'r>) -> Result<ReadResponse<'r>, Error> {
         let _ = request;
         Err(Error::NOT_SUPPORTED)
@@ -203,7 +205,8 @@ pub trait Commands {
     ///
     /// # Errors
     ///
-    /// [`error::settings::WRITE_NOT_SUPPORTED`](crate::smp::error::settings::WRITE_NOT_SUPPORTED) if it cannot be set.
+    /// [`error::settings::WRITE_NOT_SUPPORTED`](crate::smp::error::settings::WRITE_NOT_SUPPORTED)
+    /// if it cannot be set.
     fn write(&mut self, request: Write<'_>) -> Result<Empty, Error> {
         let _ = request;
         Err(Error::NOT_SUPPORTED)
@@ -248,8 +251,8 @@ pub trait Commands {
     }
 }
 
-/// Reads a request of this group, has it done, and writes the answer.
-#[inline(never)] // For the stack: see `server`.
+/// Reads a request of this group, calls its command, and writes the response.
+#[inline(never)] // For the stack: see `smp::server`.
 pub fn dispatch<C: Commands + ?Sized>(commands: &mut C, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
     match (incoming.op(), incoming.command()) {
         (Op::Read, Read::COMMAND) => incoming.answer(reply, |request| commands.read(request)),

@@ -8,10 +8,10 @@
 //!
 //! # Interpretation
 //!
-//! * Old servers call the result `rc`, so that a failing command looks like a failing request. A response that has
-//!   output is a response: its `rc` is the command's result.
-//! * Zephyr joins the arguments with one space and parses the line again: an argument with spaces has to be quoted by
-//!   the caller.
+//! * Old servers call the result `rc`, so that a failing command looks like a failing request. A
+//!   response that has output is a response: its `rc` is the command's result.
+//! * Zephyr joins the arguments with one space and parses the line again: an argument with spaces
+//!   has to be quoted by the caller.
 
 mod runner;
 
@@ -33,7 +33,7 @@ pub struct Execute<'b> {
 
 payload!(request Execute<'b> { argv: "argv" });
 
-/// What a command printed and returned.
+/// The output and the result of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct ExecuteResponse<'b> {
@@ -49,7 +49,7 @@ impl Request for Execute<'_> {
     const OP: Op = Op::Write;
     const GROUP: Group = Group::SHELL;
     const COMMAND: u8 = 0;
-    /// The answer comes when the command has ended.
+    /// The response comes when the command has ended.
     const TIMEOUT: Duration = Duration::from_secs(30);
     type Kind = Execute<'static>;
     type Response<'m> = ExecuteResponse<'m>;
@@ -72,7 +72,7 @@ impl Request for Execute<'_> {
     }
 }
 
-/// What a device does for this group.
+/// The device's side of this group.
 pub trait Commands {
     /// Runs a command line to its end.
     ///
@@ -85,8 +85,8 @@ pub trait Commands {
     }
 }
 
-/// Reads a request of this group, has it done, and writes the answer.
-#[inline(never)] // For the stack: see `server`.
+/// Reads a request of this group, calls its command, and writes the response.
+#[inline(never)] // For the stack: see `smp::server`.
 pub fn dispatch<C: Commands + ?Sized>(commands: &mut C, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
     match (incoming.op(), incoming.command()) {
         (Op::Write, Execute::COMMAND) => incoming.answer(reply, |request| commands.execute(request)),

@@ -9,8 +9,10 @@
 //!
 //! # Interpretation
 //!
-//! * Zephyr reports the errors of this group as those of group 63. A client reads them as what they are.
-//! * Some servers put `rc: 0` into the list, in version 2 too; it is a success. Ours does not: strict clients refuse the key.
+//! * Zephyr reports the errors of this group as those of group 63. A client reads them as errors of
+//!   this one.
+//! * Some servers put `rc: 0` into the list, in version 2 too; it is a success. Ours does not:
+//!   strict clients refuse the key.
 //! * Zephyr cuts 64-bit counters to their low 32 bits. They are read and sent whole here.
 
 use crate::cbor::{self, BufferFull, Table, Text, Writer};
@@ -51,7 +53,7 @@ impl Request for Read<'_> {
     }
 }
 
-/// Asks which sets there are.
+/// Asks for the names of the sets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct List {}
@@ -91,9 +93,9 @@ fn own_errors<'m, R: Decode<'m>>(payload: &'m [u8]) -> Result<R, client::Error> 
     }
 }
 
-/// What a device does for this group.
+/// The device's side of this group.
 pub trait Commands {
-    /// Tells the counters of a set.
+    /// Returns the counters of a set.
     ///
     /// # Errors
     ///
@@ -103,7 +105,7 @@ pub trait Commands {
         Err(Error::NOT_SUPPORTED)
     }
 
-    /// Names the sets.
+    /// Returns the names of the sets.
     ///
     /// # Errors
     ///
@@ -113,8 +115,8 @@ pub trait Commands {
     }
 }
 
-/// Reads a request of this group, has it done, and writes the answer.
-#[inline(never)] // For the stack: see `server`.
+/// Reads a request of this group, calls its command, and writes the response.
+#[inline(never)] // For the stack: see `smp::server`.
 pub fn dispatch<C: Commands + ?Sized>(commands: &mut C, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
     match (incoming.op(), incoming.command()) {
         (Op::Read, Read::COMMAND) => incoming.answer(reply, |request| commands.read(request)),
@@ -133,7 +135,7 @@ pub struct Set<'s> {
     pub fields: &'s [(Text<'s>, u64)],
 }
 
-/// Answers this group from a list of sets: what a device does that gathers its counters when it is asked.
+/// Answers this group from a list of sets, for a device that collects its counters on request.
 ///
 /// ```
 /// use anysmp::smp::server::{Answer, Incoming, Reply};
@@ -144,7 +146,7 @@ pub struct Set<'s> {
 ///     stat::answer(&[Set { name: "uart", fields: &uart }], incoming, reply)
 /// }
 /// ```
-#[inline(never)] // For the stack: see `server`.
+#[inline(never)] // For the stack: see `smp::server`.
 pub fn answer(sets: &[Set<'_>], incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
     match (incoming.op(), incoming.command()) {
         (Op::Read, Read::COMMAND) => incoming.answer(reply, |request: Read<'_>| {

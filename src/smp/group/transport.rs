@@ -11,19 +11,19 @@
 //! | 7 | read | [`Modes`] | [`ModesResponse`] |
 //! | 8 | read | [`Configuration`] | [`ConfigurationResponse`] |
 //!
-//! Transports: 0 console, 1 raw serial, 2 Bluetooth, 3 shell, 4 UDP over IPv4, 5 UDP over IPv6, 6 LoRaWAN, 7 SPI, from 64 on
-//! the application's own.
+//! Transports: 0 console, 1 raw serial, 2 Bluetooth, 3 shell, 4 UDP over IPv4, 5 UDP over IPv6, 6
+//! LoRaWAN, 7 SPI, from 64 on the application's own.
 
 use crate::cbor::{self, Text};
 use crate::smp::{Empty, Group, Op, Request, payload};
 
-/// Connects to a device behind this one. What follows is forwarded to it.
+/// Connects to a device that is reached through this one. Everything after that is forwarded to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Connect<'b> {
-    /// Which transport.
+    /// The number of the transport.
     pub transport: u32,
-    /// Which of its modes; default 0.
+    /// The number of its mode; by default 0.
     pub mode: Option<u32>,
     /// Bluetooth: the address.
     pub address: Option<Text<'b>>,
@@ -69,20 +69,20 @@ impl Request for Disconnect {
     type Response<'m> = Empty;
 }
 
-/// Asks how many bridges there are.
+/// Asks for the number of bridges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Status {}
 
 payload!(request Status {});
 
-/// How many bridges there are.
+/// The number of bridges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct StatusResponse {
-    /// How many there can be.
+    /// The largest number of bridges.
     pub supported: u32,
-    /// How many there are.
+    /// The number of bridges that are connected.
     pub active: u32,
     /// Whether this connection is bridged.
     pub bridged: Option<bool>,
@@ -105,7 +105,7 @@ impl Request for Status {
     type Response<'m> = StatusResponse;
 }
 
-/// Asks which transports can be bridged.
+/// Asks for the transports that can be bridged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct List {}
@@ -146,7 +146,7 @@ impl Request for List {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Modes {
-    /// Which transport.
+    /// The number of the transport.
     pub transport: u32,
 }
 
@@ -168,7 +168,7 @@ payload!(response ModesResponse<'b> { modes: "modes" });
 pub struct Mode<'b> {
     /// Its number.
     pub id: u32,
-    /// What it is.
+    /// Its description.
     pub description: Option<Text<'b>>,
     /// Whether it can be the near end.
     pub incoming: bool,
@@ -186,13 +186,13 @@ impl Request for Modes {
     type Response<'m> = ModesResponse<'m>;
 }
 
-/// Asks what a [`Connect`] to a transport in a mode may say.
+/// Asks for the keys of a [`Connect`] to a transport in a mode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Configuration {
-    /// Which transport.
+    /// The number of the transport.
     pub transport: u32,
-    /// Which mode.
+    /// The number of the mode.
     pub mode: u32,
 }
 
@@ -216,7 +216,7 @@ pub struct Key<'b> {
     pub name: Text<'b>,
     /// 0 unsigned, 1 signed, 2 boolean, 3 text, 4 bytes.
     pub kind: u32,
-    /// Whether it must be there.
+    /// Whether it is required.
     pub required: bool,
 }
 

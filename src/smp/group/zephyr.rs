@@ -8,8 +8,8 @@
 //!
 //! # Interpretation
 //!
-//! * A version 1 server that fails with code 3 or 4 sends a packet that was never filled in. It does not match the request
-//!   and is never taken for success.
+//! * A version 1 server that fails with code 3 or 4 sends a packet that was never filled in. It
+//!   does not match the request and is never taken for success.
 
 use core::time::Duration;
 
@@ -32,20 +32,21 @@ impl Request for EraseStorage {
     type Response<'m> = Empty;
 }
 
-/// What a device does for this group.
+/// The device's side of this group.
 pub trait Commands {
     /// Erases the storage partition.
     ///
     /// # Errors
     ///
-    /// [`error::zephyr::FLASH_ERASE_FAILED`](crate::smp::error::zephyr::FLASH_ERASE_FAILED) and its neighbours.
+    /// [`error::zephyr::FLASH_ERASE_FAILED`](crate::smp::error::zephyr::FLASH_ERASE_FAILED) and its
+    /// neighbours.
     fn erase_storage(&mut self) -> Result<Empty, Error> {
         Err(Error::NOT_SUPPORTED)
     }
 }
 
-/// Reads a request of this group, has it done, and writes the answer.
-#[inline(never)] // For the stack: see `server`.
+/// Reads a request of this group, calls its command, and writes the response.
+#[inline(never)] // For the stack: see `smp::server`.
 pub fn dispatch<C: Commands + ?Sized>(commands: &mut C, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
     match (incoming.op(), incoming.command()) {
         (Op::Write, EraseStorage::COMMAND) => incoming.answer(reply, |Empty {}| commands.erase_storage()),

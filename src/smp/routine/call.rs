@@ -12,8 +12,8 @@ use crate::smp::{Header, Request, Version};
 /// One request of a routine, of the kind `K`: sent, retried, and sent again in the other version if
 /// the server asks for that.
 ///
-/// It is for a [`Routine`](crate::routine::Routine) what a driver's `call` is for a program. A routine
-/// keeps one in the state that waits for the response, gives it the request at each
+/// It is for a [`Routine`](crate::routine::Routine) what a driver's `call` is for a program. A
+/// routine keeps one in the state that waits for the response, gives it the request at each
 /// [`poll`](Self::poll), and passes on what its own `receive` and `timed_out` get. The request is
 /// written again for each retry, since a routine does not own `tx`.
 ///
@@ -190,9 +190,9 @@ impl<T> Heard<T> {
 }
 
 impl<K: Request<Kind = K>> Call<K> {
-    /// A request that is repeated at most `retries` times, usually
-    /// [`Client::retries`]. One that [must not run twice](Request::is_idempotent) is repeated at most
-    /// [as often as the client allows](Client::with_non_idempotent_retries).
+    /// A request that is repeated at most `retries` times, usually [`Client::retries`]. One that
+    /// [must not run twice](Request::is_idempotent) is repeated at most [as often as the client
+    /// allows](Client::with_non_idempotent_retries).
     #[must_use]
     pub const fn new(retries: u8) -> Self {
         Self { state: State::New, retries, kind: PhantomData }
@@ -203,8 +203,8 @@ impl<K: Request<Kind = K>> Call<K> {
     ///
     /// # Errors
     ///
-    /// [`Error::TimedOut`] when all retries are used up, [`Error::BufferFull`] if the request does not
-    /// fit `tx`.
+    /// [`Error::TimedOut`] when all retries are used up, [`Error::BufferFull`] if the request does
+    /// not fit `tx`.
     pub fn poll<R: Request<Kind = K>>(
         &mut self,
         client: &mut Client,

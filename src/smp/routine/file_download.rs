@@ -1,4 +1,4 @@
-//! A file comes from the device, piece by piece.
+//! Downloads a file, piece by piece.
 //!
 //! ```text
 //!              first piece, alone             window open: offsets that the length of the last piece suggests
@@ -6,29 +6,33 @@
 //!   server     ◀── off 0, data, len ──        ◀── off a, data ── ◀── off 2a, data ── …      until off + data = len
 //!
 //!   Idle ─┬────────────────────────────▶ Receiving ─┬─▶ Checking: asks for the crc32 ─▶ Ended
-//!         └─ with_offset ─▶ Looking ─────┘        └──────────────────────────────────────┘
+//!         └─ with_offset ────▶ Looking ─────┘        └──────────────────────────────────────┘
 //! ```
 //!
-//! Each message that continues the file is lent to the caller in the [`FileDownloadEvent`]: pieces come in order, each
-//! once, without gaps. Nothing is kept.
+//! Each message that continues the file is returned to the caller in the [`FileDownloadEvent`]:
+//! pieces come in order, each once, without gaps. Nothing is kept.
 //!
 //! Specification: Zephyr Project, *File management*, file download.
 //!
 //! # Cost
 //!
-//! About 400 bytes of state. The link's receive buffer holds the device's largest message.
+//! At most 304 bytes of state on a 64-bit machine. The link's receive buffer holds the device's
+//! largest message.
 //!
 //! # Interpretation
 //!
-//! * The server chooses how long a piece is. The first one is asked for alone; then up to [`with_window`](FileDownload::with_window)
-//!   requests go out at offsets as if all pieces were as long as the last one. A piece of another length takes the window
-//!   back to where it ended.
-//! * Pieces are taken in order only. One that comes too early says that another was lost, or overtaken: it is dropped, and
-//!   the download goes on at the gap with new numbers. That counts as an answer without progress.
-//! * A piece without data before the end is [`Error::CutShort`]; one at another offset than asked for, one that goes
-//!   beyond the length, and a first piece without a length are [`Error::Malformed`].
-//! * The length comes with the piece at offset 0 only, so a download that begins elsewhere asks for it first.
-//! * A file that grows, shrinks or is written anew meanwhile is not noticed unless its length does not fit, or the check at
+//! * The server chooses how long a piece is. The first one is asked for alone; then up to
+//!   [`with_window`](FileDownload::with_window) requests go out at offsets as if all pieces were as
+//!   long as the last one. A piece of another length moves the window back to its own end.
+//! * Pieces are accepted in order only. One that comes too early means that another was lost, or
+//!   overtaken: it is dropped, and the download continues at the gap with new numbers. That counts
+//!   as a response without progress.
+//! * A piece without data before the end is [`Error::CutShort`]; one at another offset than asked
+//!   for, one that goes beyond the length, and a first piece without a length are
+//!   [`Error::Malformed`].
+//! * The length comes with the piece at offset 0 only, so a download that begins elsewhere asks for
+//!   it first.
+//! * A file that changes meanwhile is not noticed unless its length does not fit, or the check at
 //!   the end is asked for.
 
 use super::hash::Crc32;
@@ -61,27 +65,28 @@ pub struct FileDownload<'n> {
 
 #[derive(Debug)]
 enum State {
-    /// Not begun. Out: `Receiving`, `Looking`.
+    /// Not begun. Exits: `Receiving`, `Looking`.
     Idle,
-    /// Asks for the length. Out: `Receiving`, `Ended`.
+    /// Asks for the length. Exits: `Receiving`, `Ended`.
     Looking(Call<Status<'static>>),
-    /// Asks for pieces. Out: `Checking`, `Ended`.
+    /// Asks for pieces. Exits: `Checking`, `Ended`.
     Receiving(Transfer),
-    /// Asks for the checksum. Out: `Ended`.
+    /// Asks for the checksum. Exits: `Ended`.
     Checking(Call<Hash<'static>>),
-    /// Over.
+    /// Ended. No exit.
     Ended(FileOutcome),
 }
 
-/// What a message to a [`FileDownload`] brought.
+/// The content of a message to a [`FileDownload`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct FileDownloadEvent<'m> {
-    /// Where the data belong, in bytes.
+    /// The offset of the data in the file, in bytes.
     pub off: u64,
     /// The next bytes of the file; none if the message brought none.
     pub data: Bytes<'m>,
-    /// Length of the file in bytes; 0 as long as the device has not told it.
+    /// The length of the file in bytes; 0 as long as the device has not reported it.
     pub len: u64,
 }
 
@@ -92,9 +97,9 @@ pub struct FileDownloadEvent<'m> {
 pub struct FileDownloadReport {
     /// How it ended.
     pub outcome: FileOutcome,
-    /// How far it has got, in bytes. A later download may go on from there.
+    /// The number of bytes that have come. A later download may continue there.
     pub off: u64,
-    /// Length of the file in bytes; 0 as long as the device has not told it.
+    /// The length of the file in bytes; 0 as long as the device has not reported it.
     pub len: u64,
     /// The number of pieces that were asked for more than once.
     pub repeats: u32,
@@ -103,7 +108,9 @@ pub struct FileDownloadReport {
 }
 
 impl<'n> FileDownload<'n> {
-    /// Downloads the file of this path, one request at a time.
+    /// A download of the file `name`, one request at a time.
+    ///
+    /// No setting depends on the order in which they are made.
     #[must_use]
     pub fn new(name: &'n str) -> Self {
         Self {
@@ -121,33 +128,34 @@ impl<'n> FileDownload<'n> {
         }
     }
 
-    /// Continues with a file of which the caller has the first `off` bytes. They are not compared with
-    /// the device's.
+    /// Continues with a file of which the caller has the first `off` bytes. They are not compared
+    /// with the device's.
     #[must_use]
     pub const fn with_offset(mut self, off: u64) -> Self {
         (self.start, self.off) = (off, off);
         self
     }
 
-    /// Sets the largest number of requests in flight, 1 to 8, by default 1. More are for transports that
-    /// keep the order, and for devices that have one buffer more than that; the device is not asked.
+    /// Sets the largest number of requests in flight, 1 to 8, by default 1. More are for transports
+    /// that keep the order, and for devices that have one buffer more than that; the device is not
+    /// asked.
     #[must_use]
     pub fn with_window(mut self, requests: usize) -> Self {
         self.window = requests.clamp(1, MAX_WINDOW);
         self
     }
 
-    /// Sets the number of consecutive timeouts, or of consecutive responses without progress, that end
-    /// the download; at least 1, by default 5.
+    /// Sets the number of consecutive timeouts, or of consecutive responses without progress, that
+    /// end the download; at least 1, by default 5.
     #[must_use]
     pub fn with_retries(mut self, retries: u8) -> Self {
         self.retries = retries.max(1);
         self
     }
 
-    /// Sets whether to ask for the `crc32` of the file at the end and to compare it with that of the bytes
-    /// that came; by default nothing is compared. Only a download from offset 0 can: after
-    /// [`with_offset`](Self::with_offset), and for an empty file, nothing is compared.
+    /// Sets whether to ask for the `crc32` of the file at the end and to compare it with that of
+    /// the bytes that came; by default nothing is compared. Only a download from offset 0 can:
+    /// after [`with_offset`](Self::with_offset), and for an empty file, nothing is compared.
     #[must_use]
     pub const fn with_verify(mut self, verify: bool) -> Self {
         self.verify = verify;
@@ -237,7 +245,7 @@ impl<'n> FileDownload<'n> {
         Ok(None)
     }
 
-    /// Takes the piece that is next in the file.
+    /// Accepts the piece that is next in the file.
     fn accept<'m>(&mut self, flight: &Flight, response: DownloadResponse<'m>) -> Result<Bytes<'m>, Error> {
         let DownloadResponse { off, data, len } = response;
         if off != flight.off {
@@ -315,7 +323,7 @@ impl Routine for FileDownload<'_> {
     }
 }
 
-/// Prints the length of the name only: it may tell what should stay private.
+/// Prints the length of the name only: it may reveal what should stay private.
 impl core::fmt::Debug for FileDownload<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         let Self { name, off, len, state, counts, .. } = self;

@@ -1,4 +1,4 @@
-//! A file goes to the device, piece by piece.
+//! Uploads a file, piece by piece.
 //!
 //! ```text
 //!              first piece, alone                    pieces that follow one another
@@ -15,31 +15,34 @@
 //!
 //! # Window
 //!
-//! One request at a time by default. A server that sees a gap closes the file, which may cost it a write to flash, and
-//! refuses everything that was on its way behind the gap; on lines that lose nothing,
-//! [`with_window`](FileUpload::with_window) makes up for the time that an answer takes.
+//! One request at a time by default. A server that sees a gap closes the file, which may cost it a
+//! write to flash, and refuses everything that was on its way after the gap; on lines that lose
+//! nothing, [`with_window`](FileUpload::with_window) makes up for the time that a response takes.
 //!
 //! # Resume
 //!
-//! With [`with_resume`](FileUpload::with_resume) the length of the device's file is asked for, then the hash of that part. If our
-//! file begins with the same bytes, the upload goes on behind them, else from 0. A server that can only begin at 0 says
-//! so, and the upload begins there.
+//! With [`with_resume`](FileUpload::with_resume) the length of the device's file is asked for, then
+//! the hash of that part. If our file begins with the same bytes, the upload continues after them,
+//! otherwise it starts at 0. A server that can only begin at 0 answers so, and the upload begins
+//! there.
 //!
 //! # Interpretation
 //!
-//! * An answer that names an offset beyond what was sent is [`Error::Malformed`]: a file, unlike an image, has no `sha` by
-//!   which a device could know it.
-//! * Error 11 with `len`, and MCUmgr's older `rc` 3 with `off`, tell what the device has. If those are bytes that were sent, the
-//!   upload goes on there, and all of them are success. If it has more than was sent, tells nothing, or refuses the very
-//!   offset that it names, the upload begins anew at 0; each time is a step back, or an answer without progress.
+//! * A response with an offset beyond what was sent is [`Error::Malformed`]: a file, unlike an
+//!   image, has no `sha` by which a device could recognise it.
+//! * Error 11 with `len`, and MCUmgr's older `rc` 3 with `off`, report the number of bytes that the
+//!   device has. If those were sent, the upload continues there, and all of them are success. If it
+//!   has more than was sent, reports nothing, or refuses the very offset that it reports, the
+//!   upload starts again at 0; each time is a step back, or a response without progress.
 //! * `rc` 3 without `off`, and every other error but "busy" and "out of buffers", is final.
-//! * The hash is the device's default one, `crc32` or (feature `sha2`) `sha256`, so that one question is enough; another
-//!   kind, a refusal and silence mean that nothing was compared. Our part is read from the source when the answer has
-//!   come. Empty files are not compared, since servers have no hash for them.
-//! * Before the hash of the whole the device is asked to close the file: one that paused between two pieces has opened it
-//!   again, does not know where it ends and keeps it open, and what an open file holds need not be in what is hashed. A
-//!   refusal is that of a device without this command, which is asked for the hash all the same; after silence nothing is
-//!   compared.
+//! * The hash is the device's default one, `crc32` or (feature `sha2`) `sha256`, so that one
+//!   question is enough; another kind, a refusal and silence mean that nothing was compared. Our
+//!   part is read from the source when the response has come. Empty files are not compared, since
+//!   servers have no hash for them.
+//! * Before the hash of the whole the device is asked to close the file: one that paused between
+//!   two pieces has opened it again, cannot see its end and keeps it open, and the hash need not
+//!   cover all bytes of an open file. A refusal is that of a device without this command, which is
+//!   asked for the hash all the same; after silence nothing is compared.
 
 use core::time::Duration;
 
@@ -73,24 +76,24 @@ struct Settings {
     verify: bool,
 }
 
-/// Where it stands. `sizes` are the longest message and the number of requests at a time.
+/// Where an upload is. `sizes` are the longest message and the number of requests at a time.
 #[derive(Debug)]
 enum State {
-    /// Not begun. Out: `Sizing`, or what follows it if the sizes are known.
+    /// Not begun. Exits: `Sizing`; if the sizes are known, `Looking` or `Sending`.
     Idle,
-    /// Asks for the sizes. Out: `Looking`, `Sending`.
+    /// Asks for the sizes. Exits: `Looking`, `Sending`, `Ended`.
     Sizing(Call<Parameters>),
-    /// Asks how long the device's file is. Out: `Comparing`, `Sending`.
+    /// Asks for the length of the device's file. Exits: `Comparing`, `Sending`, `Ended`.
     Looking { call: Call<Status<'static>>, sizes: (usize, usize) },
-    /// Asks for the hash of what the device has. Out: `Sending`, `Ended`.
+    /// Asks for the hash of the device's part. Exits: `Sending`, `Ended`.
     Comparing { call: Call<Hash<'static>>, sizes: (usize, usize), len: u64 },
-    /// Sends pieces. Out: `Closing`, `Ended`.
+    /// Sends pieces. Exits: `Closing`, `Ended`.
     Sending(Transfer),
-    /// Has the device close the file. Out: `Checking`, `Ended`.
+    /// Asks the device to close the file. Exits: `Checking`, `Ended`.
     Closing(Call<Close>),
-    /// Asks for the hash of the whole. Out: `Ended`.
+    /// Asks for the hash of the whole file. Exits: `Ended`.
     Checking(Call<Hash<'static>>),
-    /// Over, and how far the device had got.
+    /// Ended at this offset. No exit.
     Ended { outcome: FileOutcome, off: u64 },
 }
 
@@ -114,8 +117,8 @@ pub struct FileUploadReport {
 }
 
 impl<'n, S: Source> FileUpload<'n, S> {
-    /// An upload of all of `source` to the path `name`, with the settings for a serial console: 4 bytes
-    /// of overhead, and one request at a time.
+    /// An upload of all of `source` to the path `name`, with the settings for a serial console: 4
+    /// bytes of overhead, and one request at a time.
     ///
     /// No setting depends on the order in which they are made.
     #[must_use]
@@ -141,16 +144,16 @@ impl<'n, S: Source> FileUpload<'n, S> {
         self
     }
 
-    /// Sets the largest number of requests in flight, 1 to 8, over datagrams too; the device's number of
-    /// buffers may lower it. See [Window](self#window).
+    /// Sets the largest number of requests in flight, 1 to 8, over datagrams too; the device's
+    /// number of buffers may lower it. See [Window](self#window).
     #[must_use]
     pub fn with_window(mut self, requests: usize) -> Self {
         self.settings.sizes.set_window(requests);
         self
     }
 
-    /// Sets the longest message in bytes, for example that of the path of a datagram. Also the length of
-    /// the messages to a device that does not report its sizes.
+    /// Sets the longest message in bytes, for example that of the path of a datagram. Also the
+    /// length of the messages to a device that does not report its sizes.
     #[must_use]
     pub fn with_max_message(mut self, bytes: usize) -> Self {
         self.settings.sizes.max_message = Some(bytes);
@@ -164,31 +167,31 @@ impl<'n, S: Source> FileUpload<'n, S> {
         self
     }
 
-    /// Sets the number of consecutive timeouts, or of consecutive responses without progress, that end
-    /// the upload; at least 1, by default 5.
+    /// Sets the number of consecutive timeouts, or of consecutive responses without progress, that
+    /// end the upload; at least 1, by default 5.
     #[must_use]
     pub fn with_retries(mut self, retries: u8) -> Self {
         self.settings.retries = retries.max(1);
         self
     }
 
-    /// Sets whether to continue after what the device has of this file, if a hash proves that it is the
-    /// same; by default the upload starts at 0.
+    /// Sets whether to continue after what the device has of this file, if a hash proves that it is
+    /// the same; by default the upload starts at 0.
     #[must_use]
     pub fn with_resume(mut self, resume: bool) -> Self {
         self.settings.resume = resume;
         self
     }
 
-    /// Sets whether to ask for a hash of the file at the end and to compare it; by default nothing is
-    /// compared.
+    /// Sets whether to ask for a hash of the file at the end and to compare it; by default nothing
+    /// is compared.
     #[must_use]
     pub fn with_verify(mut self, verify: bool) -> Self {
         self.settings.verify = verify;
         self
     }
 
-    /// The source.
+    /// The source of the bytes.
     pub const fn source(&mut self) -> &mut S {
         &mut self.source
     }
@@ -323,7 +326,7 @@ impl<'n, S: Source> FileUpload<'n, S> {
     }
 }
 
-/// The offset that the device wants next, from an answer to `flight`.
+/// Reads the offset that the device expects next from a response to `flight`.
 fn next(message: &[u8], flight: &Flight, reached: u64) -> Result<u64, client::Error> {
     let payload = client::payload(message)?;
     let error = match Upload::response(payload) {
@@ -343,7 +346,7 @@ fn next(message: &[u8], flight: &Flight, reached: u64) -> Result<u64, client::Er
 }
 
 impl<S> FileUpload<'_, S> {
-    /// How far it has got.
+    /// The progress so far.
     #[must_use]
     pub fn progress(&self) -> UploadEvent {
         let off = match &self.state {
@@ -401,7 +404,7 @@ impl<S: Source> Routine for FileUpload<'_, S> {
     }
 }
 
-/// Prints the length of the name only: it may tell what should stay private.
+/// Prints the length of the name only: it may reveal what should stay private.
 impl<S> core::fmt::Debug for FileUpload<'_, S> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         let Self { name, len, settings, state, counts, .. } = self;

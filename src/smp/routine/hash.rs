@@ -1,4 +1,5 @@
-//! Hashes of files: the routines ask for the device's default one and compute the same, so that one exchange is enough.
+//! Hashes of files: the routines ask for the device's default hash and compute the same, so that
+//! one exchange is enough.
 
 use crc::{CRC_32_ISO_HDLC, Crc, NoTable};
 
@@ -22,7 +23,7 @@ impl Crc32 {
         self.0.update(bytes);
     }
 
-    /// Whether the device has the same; `None` if it answered with another kind, or none.
+    /// Whether the device has the same; `None` if its response has another kind, or there is none.
     pub(super) fn compare(self, len: u64, answer: Result<HashResponse<'_>, client::Error>) -> Option<bool> {
         let HashResponse { len: theirs, output: HashOutput::Number(output), .. } = known(answer, "crc32")? else {
             return Some(false);
@@ -31,13 +32,13 @@ impl Crc32 {
     }
 }
 
-/// An answer of this kind.
+/// A response of this kind.
 fn known<'m>(answer: Result<HashResponse<'m>, client::Error>, kind: &str) -> Option<HashResponse<'m>> {
     answer.ok().filter(|answer| answer.kind == *kind)
 }
 
-/// Whether the device has the same as the first `len` bytes of the source, which are read once; `None` if it told none of
-/// the hashes that we can compute.
+/// Whether the device has the same as the first `len` bytes of the source, which are read once;
+/// `None` if its response has none of the hashes that we can compute.
 pub(super) fn compare<S: Source>(
     source: &mut S,
     len: u64,
@@ -57,7 +58,8 @@ pub(super) fn compare<S: Source>(
     Ok(crc.compare(len, answer))
 }
 
-/// Computes the SHA-256 of the first `len` bytes of a source: for [`Upload::with_sha`](super::Upload::with_sha).
+/// Computes the SHA-256 of the first `len` bytes of a source: for
+/// [`Upload::with_sha`](super::Upload::with_sha).
 ///
 /// # Errors
 ///

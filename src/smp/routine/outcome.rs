@@ -108,11 +108,11 @@ pub enum UpgradeOutcome {
     AlreadyRunning,
     /// The device runs the image and keeps it.
     Confirmed,
-    /// The device runs the image until the next reset: no confirmation was asked for, or the device has
-    /// none.
+    /// The device runs the image until the next reset: no confirmation was asked for, or the device
+    /// has none.
     Testing,
-    /// The device was reset and runs another image: the boot loader refused the new one, or it came up
-    /// and fell back.
+    /// The device was reset and runs another image: the boot loader refused the new one, or it came
+    /// up and fell back.
     Reverted,
     /// The peer: it refused a step; the phase says which.
     Refused(smp::Error),
@@ -175,8 +175,8 @@ impl fmt::Display for Doubt {
     }
 }
 
-/// One step that an upgrade left out, or one thing that is uncertain. Printed, it is a few words for
-/// the user.
+/// One step that an upgrade left out, or one thing that is uncertain. Printed, it is a few words
+/// for the user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(u8)]
@@ -194,10 +194,11 @@ pub enum Note {
     ResetUnanswered = 4,
     /// The image was recognised by its version: the device lists no hashes.
     ByVersion = 5,
-    /// An image that an earlier run had left on trial or pending was in the way; the device was reset to
-    /// settle that.
+    /// An image that an earlier run had left on trial or pending was in the way; the device was
+    /// reset to settle that.
     Settled = 6,
-    /// The device refused to mark the image that it had, as one that is damaged: it was uploaded again.
+    /// The device refused to mark the image that it had, as one that is damaged: it was uploaded
+    /// again.
     Damaged = 7,
 }
 

@@ -16,12 +16,12 @@
 //!
 //! After the reset the routine asks for [`Step::Reopen`]: `run` returns, and the caller closes the
 //! port, waits until it is back (USB takes a second or two), builds a new link and runs the same
-//! routine with the same client. If the port fails while the phase is [`Phase::Resetting`], the device
-//! was faster: do the same then.
+//! routine with the same client. If the port fails while the phase is [`Phase::Resetting`], the
+//! device was faster: do the same then.
 //!
-//! The routine then stays silent for the [rest](Upgrade::with_rest), since a boot loader that receives
-//! a request while it starts may stay in its recovery mode, and asks for the list until the
-//! [boot time](Upgrade::with_boot_time) has passed.
+//! The routine then stays silent for the [rest](Upgrade::with_rest), since a boot loader that
+//! receives a request while it starts may stay in its recovery mode, and asks for the list until
+//! the [boot time](Upgrade::with_boot_time) has passed.
 //!
 //! # Servers with fewer commands
 //!
@@ -39,14 +39,14 @@
 //!
 //! # Interpretation
 //!
-//! * A reset that is not answered has happened: it is not repeated, and the list shows what came of it.
-//!   If the image is still pending afterwards, the device is reset again, at most twice.
-//! * When a device refuses the upload or the mark while another image is on trial or pending, which an
-//!   earlier run may have left, the device is reset, at most twice, so that the trial ends, and the
-//!   upgrade starts from scratch.
+//! * A reset that is not answered has happened: it is not repeated, and the list shows what came of
+//!   it. If the image is still pending afterwards, the device is reset again, at most twice.
+//! * When a device refuses the upload or the mark while another image is on trial or pending, which
+//!   an earlier run may have left, the device is reset, at most twice, so that the trial ends, and
+//!   the upgrade starts from scratch.
 //! * When a device has the image but refuses to mark it as one that is damaged, for example by an
-//!   interrupted write, the image is uploaded over it. If the mark is refused then, or after any other
-//!   upload, that is the end.
+//!   interrupted write, the image is uploaded over it. If the mark is refused then, or after any
+//!   other upload, that is the end.
 //! * Confirmed means that the list said so after the confirmation.
 
 use core::time::Duration;
@@ -66,7 +66,8 @@ mod stage;
 
 use stage::{Moment, Settings, Stage, boot, look};
 
-/// The number of times that a device is reset again, and that another image is moved out of the way.
+/// The number of times that a device is reset again, and that another image is moved out of the
+/// way.
 const AGAIN: u8 = 2;
 
 /// Upgrades a device to an image file. Build it, then have a driver `run` it.
@@ -91,8 +92,8 @@ pub struct Upgrade<S> {
 const _: () = assert!(size_of::<Upgrade<&[u8]>>() <= 584);
 
 impl<S: Source> Upgrade<S> {
-    /// An upgrade to the image that `upload` holds. Padding after the image is not uploaded; a `sha` that
-    /// was computed with it is dropped.
+    /// An upgrade to the image that `upload` holds. Padding after the image is not uploaded; a
+    /// `sha` that was computed with it is dropped.
     ///
     /// # Errors
     ///
@@ -129,8 +130,8 @@ impl<S: Source> Upgrade<S> {
         self
     }
 
-    /// Sets whether to confirm the image once it runs; by default it is. Without it the device falls back
-    /// at the next reset, unless the image confirms itself.
+    /// Sets whether to confirm the image once it runs; by default it is. Without it the device
+    /// falls back at the next reset, unless the image confirms itself.
     #[must_use]
     pub fn with_confirm(mut self, confirm: bool) -> Self {
         self.settings.confirm = confirm;
@@ -159,16 +160,16 @@ impl<S: Source> Upgrade<S> {
         self
     }
 
-    /// Sets the time that the device may take until it answers again, the swap of the images included: by
-    /// default 60 s.
+    /// Sets the time that the device may take until it answers again, the swap of the images
+    /// included: by default 60 s.
     #[must_use]
     pub fn with_boot_time(mut self, time: Duration) -> Self {
         self.settings.boot_time = time;
         self
     }
 
-    /// Sets the time to stay silent after the reset: by default 2 s. It has to be longer than a boot loader
-    /// waits for a request, or that stays in its recovery mode.
+    /// Sets the time to stay silent after the reset: by default 2 s. It has to be longer than a
+    /// boot loader waits for a request, or that stays in its recovery mode.
     #[must_use]
     pub fn with_rest(mut self, time: Duration) -> Self {
         self.settings.rest = time;
@@ -249,7 +250,8 @@ impl<S: Source> Upgrade<S> {
                 let moment = *moment;
                 call.receive(client, message).then(|reset| match reset {
                     Err(client::Error::Remote(error)) => self.end(UpgradeOutcome::Refused(error)),
-                    // A response that makes no sense comes from a device that is going down already.
+                    // A response that makes no sense comes from a device that is going down
+                    // already.
                     Ok(_) | Err(_) => self.stage = Stage::Reopening(moment),
                 })
             }

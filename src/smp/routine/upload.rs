@@ -1,4 +1,4 @@
-//! An image file goes to the device, piece by piece, several requests at a time.
+//! Uploads an image file, piece by piece, several requests at a time.
 //!
 //! ```text
 //!              first piece, alone              window open: pieces that follow one another
@@ -6,45 +6,52 @@
 //!   server             ◀── off a ──                ◀── off b ──  ◀── off c ── …   ◀── off len (match) ──
 //! ```
 //!
-//! Every answer names the offset that the device wants next, and that is law: it may lie behind what was sent (the device
-//! had the file already, or a part of it), before it (a piece was lost, or the device took only a part), or at 0 again
-//! (the device forgot), and then the first piece goes out again with all its keys.
+//! Every response contains the offset that the device expects next, and is authoritative: it may be
+//! past what was sent (the device had the file already, or a part of it), before it (a piece was
+//! lost, or the device accepted only a part), or at 0 again (the device forgot), and then the first
+//! piece is sent again with all its keys.
 //!
 //! ```text
 //!   Idle ──▶ Sizing: asks for the device's buffers ──▶ Sending ──▶ Ended
 //!                                                       │  ▲
-//!                     Open ─ time-out ─▶ Repeat ─▶ Probing ┘ answer
-//!                      └─ "busy" ─▶ Pause ─ time-out ─▶ Open
+//!                     Open ─ timeout ──▶ Repeat ─▶ Probing ┘ response
+//!                      └─ "busy" ─▶ Pause ─ timeout ─▶ Open
 //! ```
 //!
 //! # Sizes
 //!
-//! The device tells the size and the number of its buffers. A message may be as long as a buffer, less what the framing
-//! stores beside it ([`Limits::overhead`]); all but one of the buffers may be filled at a time, since the answer needs
-//! one. Without an answer a message has at most [`FALLBACK`] bytes, which fits every server there is, and requests go one
-//! at a time. `tx` and [`message_limit`](Upload::message_limit) lower the size further. Each piece fills its message, until
-//! the device takes only the front of one, as MCUboot does, which writes whole units of its flash: then pieces end where a
-//! unit does.
+//! The device reports the size and the number of its buffers. A message may be as long as a buffer,
+//! less what the framing stores with it ([`Limits::overhead`]); all but one of the buffers may be
+//! filled at a time, since the response needs one. Without a report a message has at most
+//! [`FALLBACK`] bytes, which every known server can hold, and one request is in flight at a time.
+//! `tx` and [`message_limit`](Upload::message_limit) lower the size further. Each piece fills its
+//! message, until the device accepts only the front of one, as MCUboot does, which writes whole
+//! units of its flash: from then on pieces end where a unit does.
 //!
 //! # Cost
 //!
-//! 392 bytes of state on a 64-bit machine, fewer on a Cortex-M; no copy of the data but from the source to `tx`.
+//! 392 bytes of state on a 64-bit machine, fewer on a Cortex-M; no copy of the data but from the
+//! source to `tx`.
 //!
 //! # Interpretation
 //!
-//! * At most 8 requests are outstanding. A piece at offset 0 travels alone: the device erases flash for it.
-//! * An answer to one of several requests covers those that were sent before it; their own answers come too late and
-//!   count as foreign. Requests sent after it stay valid if they go on where the device wants; else all are given up and
-//!   the upload goes on at the named offset with new numbers.
-//! * After a time-out only the oldest request is sent again, with its number and alone; the others are given up. Its
-//!   answer, late or not, says where to go on, whatever else was lost.
-//! * Limits, all set by [`with_retries`](Upload::with_retries), 5 by default: time-outs in a row; answers in a row that want what
-//!   was wanted before; steps back behind an offset that the device had confirmed.
-//! * `rc` 2 (out of buffers) and `rc` 10 (busy) to a later piece make the upload pause for one time-out and go on one by
-//!   one; each counts as an answer without progress. To the first piece they are final, as every other error is.
-//! * When the answer to the last piece is lost, a server that closes its session at the end asks for offset 0 at the
-//!   repeat. The first piece then goes out again; servers that check what they hold answer that all is there, others
-//!   take the file once more.
+//! * At most 8 requests are in flight. A piece at offset 0 travels alone: the device erases flash
+//!   for it.
+//! * A response to one of several requests covers those that were sent before it; their own
+//!   responses come too late and count as foreign. Requests sent after it stay valid if they
+//!   continue at the offset that the device expects; otherwise all are given up, and the upload
+//!   continues at that offset with new numbers.
+//! * After a timeout only the oldest request is sent again, with its number and alone; the others
+//!   are given up. Its response, late or not, says where to continue, whatever else was lost.
+//! * Limits, all set by [`with_retries`](Upload::with_retries), 5 by default: consecutive timeouts;
+//!   consecutive responses that expect the same offset as before; steps back to before an offset
+//!   that the device had confirmed.
+//! * `rc` 2 (out of buffers) and `rc` 10 (busy) to a later piece make the upload pause for one
+//!   timeout and continue with one request at a time; each counts as a response without progress.
+//!   To the first piece they are final, as every other error is.
+//! * When the response to the last piece is lost, a server that closes its session at the end
+//!   expects offset 0 at the repeat. The first piece is sent again then; servers that check what
+//!   they have answer that the file is complete, others receive it once more.
 
 use core::cmp::Ordering;
 use core::time::Duration;
@@ -61,7 +68,7 @@ use crate::smp::os::{Parameters, ParametersResponse};
 
 pub use super::transfer::{FALLBACK, MAX_WINDOW};
 
-/// How long a device may take to check the image after the last piece.
+/// The time that a device may take to check the image after the last piece: 20 s.
 pub const CHECK_TIME: Duration = Duration::from_secs(20);
 
 /// Uploads an image file. Build it, then have a driver `run` it.
@@ -84,13 +91,14 @@ struct Settings {
 
 #[derive(Debug)]
 enum State {
-    /// Not begun. Out: `Sizing`, or `Sending` if the sizes are known.
+    /// Not begun. Exits: `Sizing`; `Sending` if the sizes are known; `Ended` if there is nothing to
+    /// upload.
     Idle,
-    /// Asks for the sizes. Out: `Sending`, with them or without.
+    /// Asks for the sizes. Exits: `Sending`, with them or without; `Ended` if `tx` is too short.
     Sizing(Call<Parameters>),
-    /// Sends pieces. Out: `Ended`.
+    /// Sends pieces. Exits: `Ended`; `Idle`, by `restart`.
     Sending(Transfer),
-    /// Over, and how far the device had got.
+    /// Ended at this offset. Exits: `Idle`, by `restart`.
     Ended { outcome: UploadOutcome, off: u64 },
 }
 
@@ -168,8 +176,8 @@ impl core::fmt::Display for UploadOutcome {
 }
 
 impl<S: Source> Upload<S> {
-    /// An upload of all of `source`, with the settings for a serial console: 4 bytes of overhead, and
-    /// as many requests at a time as the device has buffers, less one.
+    /// An upload of all of `source`, with the settings for a serial console: 4 bytes of overhead,
+    /// and as many requests at a time as the device has buffers, less one.
     ///
     /// No setting depends on the order in which they are made.
     #[must_use]
@@ -182,7 +190,8 @@ impl<S: Source> Upload<S> {
 
     /// Adapts to the link that the upload will run on, given its `limits()`: the overhead of its
     /// framing, and one request at a time for datagrams, whose order nobody keeps.
-    /// [`with_overhead`](Self::with_overhead) and [`with_window`](Self::with_window) take precedence.
+    /// [`with_overhead`](Self::with_overhead) and [`with_window`](Self::with_window) take
+    /// precedence.
     #[must_use]
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.settings.sizes.suggest(limits, MAX_REQUESTS);
@@ -197,16 +206,16 @@ impl<S: Source> Upload<S> {
         self
     }
 
-    /// Sets the largest number of requests in flight, 1 to 8, over datagrams too; the device's number of
-    /// buffers may lower it.
+    /// Sets the largest number of requests in flight, 1 to 8, over datagrams too; the device's
+    /// number of buffers may lower it.
     #[must_use]
     pub fn with_window(mut self, requests: usize) -> Self {
         self.settings.sizes.set_window(requests);
         self
     }
 
-    /// Sets the longest message in bytes, for example that of the path of a datagram; at least 62. Also
-    /// the length of the messages to a device that does not report its sizes.
+    /// Sets the longest message in bytes, for example that of the path of a datagram; at least 62.
+    /// Also the length of the messages to a device that does not report its sizes.
     #[must_use]
     pub fn with_max_message(mut self, bytes: usize) -> Self {
         self.settings.sizes.max_message = Some(bytes);
@@ -220,8 +229,8 @@ impl<S: Source> Upload<S> {
         self
     }
 
-    /// Sets the image, or with direct upload the slot, that the file is for. By default the key is left
-    /// out, which means 0.
+    /// Sets the image, or with direct upload the slot, that the file is for. By default the key is
+    /// left out, which means 0.
     #[must_use]
     pub fn with_image(mut self, image: u32) -> Self {
         self.keys.image = Some(image);
@@ -235,9 +244,9 @@ impl<S: Source> Upload<S> {
         self
     }
 
-    /// Sets the SHA-256 of the bytes that are uploaded, by which the device recognises an interrupted
-    /// upload; the function `sha256` of this module computes it. It is left out of a message that is too
-    /// short for it.
+    /// Sets the SHA-256 of the bytes that are uploaded, by which the device recognises an
+    /// interrupted upload; the function `sha256` of this module computes it. It is left out of a
+    /// message that is too short for it.
     #[must_use]
     pub fn with_sha(mut self, digest: [u8; 32]) -> Self {
         self.keys.sha = Some(digest);
@@ -260,29 +269,29 @@ impl<S: Source> Upload<S> {
         self
     }
 
-    /// Sets the number of consecutive timeouts, or of consecutive responses without progress, that end
-    /// the upload; at least 1, by default 5.
+    /// Sets the number of consecutive timeouts, or of consecutive responses without progress, that
+    /// end the upload; at least 1, by default 5.
     #[must_use]
     pub fn with_retries(mut self, retries: u8) -> Self {
         self.settings.retries = retries.max(1);
         self
     }
 
-    /// Sets the time that the device may take for the first piece, for which it erases a slot, and for
-    /// the last one, after which it checks the image: by default [`ERASE_TIME`] and [`CHECK_TIME`]. The
-    /// pieces in between, and these two at least, get the client's own timeout.
+    /// Sets the time that the device may take for the first piece, for which it erases a slot, and
+    /// for the last one, after which it checks the image: by default [`ERASE_TIME`] and
+    /// [`CHECK_TIME`]. The pieces in between, and these two at least, get the client's own timeout.
     #[must_use]
     pub fn with_timeouts(mut self, first: Duration, last: Duration) -> Self {
         (self.settings.first, self.settings.last) = (first, last);
         self
     }
 
-    /// The source.
+    /// The source of the bytes.
     pub const fn source(&mut self) -> &mut S {
         &mut self.source
     }
 
-    /// Begins anew.
+    /// Starts again from scratch.
     pub(super) fn restart(&mut self) {
         self.state = State::Idle;
     }
@@ -342,7 +351,7 @@ impl<S: Source> Upload<S> {
     }
 }
 
-/// Reads the answer to the request at `index`; returns the outcome if it was the last one.
+/// Reads the response to the request at `index`; returns the outcome if it was the last one.
 fn answered(
     transfer: &mut Transfer,
     index: usize,
@@ -374,7 +383,7 @@ fn answered(
 }
 
 impl<S> Upload<S> {
-    /// How far it has got.
+    /// The progress so far.
     #[must_use]
     pub fn progress(&self) -> UploadEvent {
         let off = match &self.state {

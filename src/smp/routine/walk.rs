@@ -5,16 +5,16 @@
 //!   SettingsWalk:  read ─▶ read ─▶ … until the last name
 //! ```
 //!
-//! A set or a setting that the device refuses is reported in an event, and the walk goes on. Silence
-//! and a malformed response end it.
+//! A set or a setting that the device refuses is reported in an event, and the walk goes on.
+//! Silence and a malformed response end it.
 //!
 //! Specification: Zephyr Project, *Statistics management* and *Settings (Config) Management Group*.
 //!
 //! # Interpretation
 //!
-//! * The list of sets is read before each set, so that only one name is kept. Sets that are registered
-//!   or removed meanwhile may be reported twice or left out. A name of more than 64 bytes is
-//!   [`Error::BufferFull`]; Zephyr's have at most 32.
+//! * The list of sets is read before each set, so that only one name is kept. Sets that are
+//!   registered or removed meanwhile may be reported twice or left out. A name of more than 64
+//!   bytes is [`Error::BufferFull`]; Zephyr's have at most 32.
 //! * SMP has no command that lists the settings of a device. The caller names them.
 
 use heapless::Vec;

@@ -7,8 +7,9 @@ use crate::smp::{Group, Op, Request, payload};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Info<'b> {
-    /// Any of `s` kernel name, `n` node name, `r` kernel release, `v` kernel version, `b` build time, `m` machine,
-    /// `p` processor, `i` hardware platform, `o` operating system, `a` all of them. Default `s`.
+    /// Any of `s` kernel name, `n` node name, `r` kernel release, `v` kernel version, `b` build
+    /// time, `m` machine, `p` processor, `i` hardware platform, `o` operating system, `a` all of
+    /// them. Default `s`.
     pub format: Option<Text<'b>>,
 }
 
@@ -42,15 +43,15 @@ pub struct BootLoader<'b> {
 
 payload!(request BootLoader<'b> { query: "query" });
 
-/// What is known of the boot loader; which keys there are depends on the query.
+/// Information on the boot loader; the query decides which keys are present.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct BootLoaderResponse<'b> {
     /// Its name, `MCUboot`.
     pub bootloader: Option<Text<'b>>,
-    /// How it boots: see [`mode_name`].
+    /// Its mode of booting: see [`mode_name`].
     pub mode: Option<i32>,
-    /// Whether older images are refused.
+    /// Whether it refuses older images.
     pub no_downgrade: Option<bool>,
     /// The active slot of Nordic's first stage.
     pub active: Option<u32>,
@@ -63,7 +64,7 @@ payload!(response BootLoaderResponse<'b> {
     active: "active",
 });
 
-/// What the `mode` of a [`BootLoaderResponse`] means.
+/// The name of the `mode` of a [`BootLoaderResponse`]; `None` if it is unknown.
 #[must_use]
 pub const fn mode_name(mode: i32) -> Option<&'static str> {
     Some(match mode {

@@ -20,7 +20,7 @@ pub struct TaskStatisticsResponse<'b> {
 
 payload!(response TaskStatisticsResponse<'b> { tasks: "tasks" });
 
-/// One task. Which of the optional keys are there depends on how the firmware was built.
+/// One task. The configuration of the firmware decides which of the optional keys are present.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Task {
@@ -28,7 +28,8 @@ pub struct Task {
     pub priority: i64,
     /// Running number.
     pub id: u64,
-    /// Zephyr: bits 1 dummy, 2 pending, 4 sleeping, 8 dead, 16 suspended, 32 aborting, 64 suspending, 128 queued.
+    /// Zephyr: bits 1 dummy, 2 pending, 4 sleeping, 8 dead, 16 suspended, 32 aborting, 64
+    /// suspending, 128 queued.
     pub state: u64,
     /// Used stack in words of 4 bytes.
     pub stack_use: Option<u64>,
@@ -71,7 +72,8 @@ pub struct PoolStatistics {}
 
 payload!(request PoolStatistics {});
 
-/// The memory pools by name or number. What was read is written as it came, with the keys that are no pools.
+/// The memory pools by name or number. A decoded response re-encodes byte for byte, with the keys
+/// that are no pools.
 #[derive(Clone, Copy)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct PoolStatisticsResponse<'b>(Pools<'b>);
@@ -81,7 +83,7 @@ pub struct PoolStatisticsResponse<'b>(Pools<'b>);
 enum Pools<'b> {
     /// newtmgr's form, or pools to be written.
     Table(Table<'b, Pool>),
-    /// Zephyr's form: the payload itself, whose keys with a map behind them are pools.
+    /// Zephyr's form: the payload itself, in which each key whose value is a map is a pool.
     Payload(Table<'b, Entry>),
 }
 

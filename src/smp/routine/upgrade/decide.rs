@@ -24,8 +24,8 @@ impl<S: Source> Upgrade<S> {
             {
                 self.doubt(Doubt::Exchange(error));
             }
-            // A device often vanishes before its response is read. The reset is not repeated, since it
-            // could interrupt the boot; the list shows whether it happened.
+            // A device often vanishes before its response is read. The reset is not repeated, since
+            // it could interrupt the boot; the list shows whether it happened.
             (Stage::Resetting(_, moment), Error::TimedOut) => {
                 self.notes.add(Note::ResetUnanswered);
                 self.stage = Stage::Reopening(*moment);
@@ -52,12 +52,12 @@ impl<S: Source> Upgrade<S> {
         }
     }
 
-    /// The device refused the upload or the mark: because of another image, because what was found there
-    /// is damaged, or for good.
+    /// The device refused the upload or the mark: because of another image, because what was found
+    /// there is damaged, or for good.
     pub(super) fn refused(&mut self, version: Version, error: smp::Error, moment: Moment) {
         match self.settles.checked_sub(1) {
-            // A reset ends the trial of the other image, or starts the pending one. Without the list's
-            // evidence the refusal may mean anything else, and a reset would be for nothing.
+            // A reset ends the trial of the other image, or starts the pending one. Without the
+            // list's evidence the refusal may mean anything else, and a reset would be for nothing.
             Some(settles) if self.in_the_way && self.settings.settle && in_use(error) => {
                 self.settles = settles;
                 self.notes.add(Note::Settled);
@@ -111,8 +111,8 @@ impl<S: Source> Upgrade<S> {
             Moment::Before => self.plan(seen, retries),
             Moment::Uploaded => match seen {
                 Some(Survey { place: Place::Pending, .. }) => self.reset(),
-                // Nothing runs: a boot loader answers, and a mark would go to the other slot. Or the
-                // image runs already, and a mark would be refused.
+                // Nothing runs: a boot loader answers, and a mark would go to the other slot. Or
+                // the image runs already, and a mark would be refused.
                 Some(
                     Survey { active: false, .. }
                     | Survey { place: Place::OnTrial | Place::Confirmed, by_version: false, .. },
@@ -182,16 +182,17 @@ impl<S: Source> Upgrade<S> {
     }
 }
 
-/// Whether a refusal may mean that another image is in the way. Version 1 has no separate code for that.
+/// Whether a refusal may mean that another image is in the way. Version 1 has no separate code for
+/// that.
 fn in_use(error: smp::Error) -> bool {
     use smp::error::{image, smp as flat};
     [image::NO_FREE_SLOT, image::IMAGE_ALREADY_PENDING, flat::BAD_STATE, flat::NO_MEMORY, flat::UNKNOWN]
         .contains(&error)
 }
 
-/// Whether a refusal to mark an image that is in the list may mean that it is damaged: the list has the
-/// hash that the image claims, and its contents are checked only when it is marked or started. Version 1
-/// has no separate codes for that.
+/// Whether a refusal to mark an image that is in the list may mean that it is damaged: the list has
+/// the hash that the image claims, and its contents are checked only when it is marked or started.
+/// Version 1 has no separate codes for that.
 fn damaged(version: Version, error: smp::Error) -> bool {
     use smp::error::{image, smp as flat};
     let codes = [

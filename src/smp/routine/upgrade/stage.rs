@@ -24,11 +24,11 @@ pub(super) struct Settings {
 pub(super) enum Stage {
     /// Asks for the list. Exits: `Uploading`, `Marking`, `Resetting`, `Confirming`, `Ended`.
     Looking { call: Call<ReadState>, moment: Moment },
-    /// Asks for the list until the boot time has passed. Exits: those of `Looking`, which it is in all
-    /// but its patience.
+    /// Asks for the list until the boot time has passed. Exits: those of `Looking`, which it is in
+    /// all but its patience.
     Booting { call: Call<ReadState>, moment: Moment, boot: Boot },
-    /// The upload is running. Exits: `Looking`; `Resetting`, to settle; `Uploading` again, to replace
-    /// what is damaged; `Ended`.
+    /// The upload is running. Exits: `Looking`; `Resetting`, to settle; `Uploading` again, to
+    /// replace what is damaged; `Ended`.
     Uploading,
     /// Marks the image for test; `Before` if it was found there, `Uploaded` if it was sent. Exits:
     /// `Resetting`; `Uploading`, if what was found is damaged; `Ended`.
