@@ -40,9 +40,9 @@ mod writer;
 #[doc(inline)]
 pub use crate::__cbor_keys as keys;
 pub use keys::Keys;
-pub use list::{List, Table};
+pub use list::{Elements, List, Rows, Table};
 pub use reader::{DEPTH, Item, Items, Reader};
-pub use string::{Bytes, Chunks, Text};
+pub use string::{Bytes, Chunks, Pieces, Text};
 pub use value::{Fields, Value};
 pub use writer::Writer;
 

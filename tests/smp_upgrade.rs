@@ -903,3 +903,81 @@ fn the_state_is_small() {
     println!("{} bytes", size_of::<Upgrade<&[u8]>>());
     assert!(size_of::<Upgrade<&[u8]>>() <= 768);
 }
+
+#[test]
+fn a_list_that_makes_no_sense_after_the_reset_leaves_a_doubt() {
+    let mut device = Device::new(old());
+    let run = run(&mut upgrade(new()), &mut Client::new(0), 1024, |request| {
+        let mut answers = device.answer(request);
+        if device.restarted
+            && let Some(answer) = answers.first_mut()
+        {
+            *answer = raw(request, b"\xa1\x66images\x07");
+        }
+        answers
+    });
+    assert_eq!(run.report.outcome, UpgradeOutcome::Unknown(Doubt::Exchange(Error::Malformed)));
+    let text = run.report.outcome.to_string();
+    assert!(text.starts_with("after the reset the exchange failed") && text.ends_with("makes no sense"), "{text}");
+}
+
+#[test]
+fn the_boot_time_counts_for_a_client_with_a_short_timeout_too() {
+    let mut device = Device { deaf: 400, ..Device::new(old()) };
+    let mut client = Client::new(0).with_timeout(Duration::from_millis(100));
+    let run = run(&mut upgrade(new()), &mut client, 1024, |request| device.answer(request));
+    assert_eq!(run.report.outcome, UpgradeOutcome::Confirmed, "after 40 s of 60 s");
+}
+
+#[test]
+fn each_outcome_phase_plan_doubt_and_note_prints_a_sentence_of_its_own() {
+    let refusal = Remote::NOT_SUPPORTED;
+    let doubts = [
+        Doubt::Silent,
+        Doubt::NoState,
+        Doubt::NothingRuns,
+        Doubt::SameVersion,
+        Doubt::NotStarted,
+        Doubt::NotConfirmed,
+        Doubt::Exchange(Error::TimedOut),
+    ];
+    let plans = [Plan::Upload, Plan::Test, Plan::Reset, Plan::Confirm];
+    let outcomes = [
+        UpgradeOutcome::Unfinished,
+        UpgradeOutcome::AlreadyRunning,
+        UpgradeOutcome::Confirmed,
+        UpgradeOutcome::Testing,
+        UpgradeOutcome::Reverted,
+        UpgradeOutcome::Refused(refusal),
+        UpgradeOutcome::Failed(Error::Mismatch),
+    ];
+    let phases = [
+        Phase::Looking,
+        Phase::Uploading,
+        Phase::Marking,
+        Phase::Resetting,
+        Phase::Booting,
+        Phase::Confirming,
+        Phase::Verifying,
+    ];
+    let notes = [
+        Note::NoUpload,
+        Note::NoState,
+        Note::NoTest,
+        Note::NoConfirm,
+        Note::ResetUnanswered,
+        Note::ByVersion,
+        Note::Settled,
+        Note::Damaged,
+    ];
+    let mut texts: Vec<String> = doubts.iter().map(|doubt| UpgradeOutcome::Unknown(*doubt).to_string()).collect();
+    texts.extend(plans.iter().map(|plan| UpgradeOutcome::Planned(*plan).to_string()));
+    texts.extend(outcomes.iter().map(ToString::to_string));
+    texts.extend(phases.iter().map(ToString::to_string));
+    texts.extend(notes.iter().map(ToString::to_string));
+    assert!(texts.iter().all(|text| text.contains(' ')), "{texts:#?}");
+    let all = texts.len();
+    texts.sort();
+    texts.dedup();
+    assert_eq!(texts.len(), all, "{texts:#?}");
+}

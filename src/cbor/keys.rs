@@ -1,13 +1,16 @@
 //! The keys of a struct.
 
+use crate::shown::shown;
+
 /// The keys of a struct, encoded one after the other as on the wire: `\x63off\x63len`. Made by
 /// [`keys!`](super::keys).
 ///
 /// A list of `&str` would take seven bytes more per key on a 32-bit target, and a key is compared, or
 /// written, together with its head.
-#[derive(Debug, Clone, Copy)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[derive(Clone, Copy)]
 pub struct Keys(&'static [u8]);
+
+shown!(Keys, |keys| "Keys({} bytes)", keys.0.len());
 
 impl Keys {
     /// The most keys that a struct may have: as many as the one-byte head of a map counts, less one that

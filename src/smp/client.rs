@@ -81,7 +81,7 @@ pub use pending::Pending;
 
 /// The client's side of the protocol: numbers requests and writes them.
 ///
-/// 40 bytes on a 64-bit machine; one per device.
+/// At most 24 bytes; one per device.
 #[derive(Debug, Clone)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Client {
@@ -91,6 +91,8 @@ pub struct Client {
     retries: u8,
     non_idempotent_retries: u8,
 }
+
+const _: () = assert!(size_of::<Client>() <= 24);
 
 impl Client {
     /// The time that a client waits for a response by default: 2.5 s.
@@ -209,17 +211,15 @@ impl Client {
         Ok(emitted)
     }
 
-    /// Adopts the other version for all further requests if `message`, a response to a request in
-    /// the version `written`, asks for it; returns whether it does. The request has to be written
-    /// again then.
+    /// Adopts the other version for all further requests if `refusal`, of a request in the version
+    /// `written`, asks for it; returns whether it does. The request has to be written again then.
     ///
     /// `asked` is the version in which the request was first written: a server that refuses both
     /// versions is not asked a third time.
-    pub fn adopt_version(&mut self, written: Version, asked: Version, message: &[u8]) -> bool {
-        let refused = payload(message).ok().and_then(|payload| Refusal::find(payload).ok()).flatten();
-        let version = match refused {
-            Some(Refusal::VERSION_TOO_NEW) => Version::V1,
-            Some(Refusal::VERSION_TOO_OLD) => Version::V2,
+    pub fn adopt_version(&mut self, written: Version, asked: Version, refusal: Refusal) -> bool {
+        let version = match refusal {
+            Refusal::VERSION_TOO_NEW => Version::V1,
+            Refusal::VERSION_TOO_OLD => Version::V2,
             _ => return false,
         };
         if written == version || written != asked {
@@ -229,12 +229,11 @@ impl Client {
         true
     }
 
-    /// Adopts the other version if `message` asks for it, and rewrites the header of the request in
-    /// `tx`, with a new number: a late response to the first one is not taken for a response to
-    /// this.
-    fn fall_back(&mut self, header: &mut Header, asked: Version, message: &[u8], tx: &mut [u8]) -> bool {
+    /// Adopts the other version if `refusal` asks for it, and rewrites the header of the request in
+    /// `tx`, with a new number: a late response to the first one is not taken for a response to this.
+    fn fall_back(&mut self, header: &mut Header, asked: Version, refusal: Refusal, tx: &mut [u8]) -> bool {
         let Some(head) = tx.first_chunk_mut() else { return false };
-        if !self.adopt_version(header.version, asked, message) {
+        if !self.adopt_version(header.version, asked, refusal) {
             return false;
         }
         *header = Header { version: self.version, sequence: self.sequence, ..*header };
@@ -272,6 +271,12 @@ pub fn emit(
 pub fn payload(message: &[u8]) -> Result<&[u8], Malformed> {
     let (header, rest) = Header::parse(message).or(Err(Malformed))?;
     rest.get(..usize::from(header.length)).ok_or(Malformed)
+}
+
+/// Returns the refusal in a message, if it has one that follows the common rule for `rc`.
+#[must_use]
+pub fn refusal(message: &[u8]) -> Option<Refusal> {
+    payload(message).ok().and_then(|payload| Refusal::find(payload).ok()).flatten()
 }
 
 /// Whether `message` is the response to the request with this header: see

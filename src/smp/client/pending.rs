@@ -75,15 +75,15 @@ impl<R: Request> Caller<R> for Client {
 
     fn receive(&mut self, pending: &mut Self::Pending, message: &[u8], tx: &mut [u8]) -> Verdict {
         if !pending.accepts(message) {
-            Verdict::Foreign
-        } else if matches!(pending.decode(message), Err(Error::Remote(_)))
-            && self.fall_back(&mut pending.header, pending.asked, message, tx)
-        {
+            return Verdict::Foreign;
+        }
+        match pending.decode(message) {
             // Only what the command itself calls a refusal leads here: a shell command that returns
             // 13 in `rc` has run, and must not run twice.
-            Verdict::Again(pending.len())
-        } else {
-            Verdict::Answer
+            Err(Error::Remote(refusal)) if self.fall_back(&mut pending.header, pending.asked, refusal, tx) => {
+                Verdict::Again(pending.len())
+            }
+            _ => Verdict::Answer,
         }
     }
 

@@ -122,6 +122,8 @@ use crate::smp::{Header, Request, Version};
 /// ```
 pub struct Call<K> {
     state: State,
+    /// The version in which the request was first written; none before.
+    asked: Option<Version>,
     /// The number of retries that are left.
     retries: u8,
     kind: PhantomData<fn() -> K>,
@@ -140,24 +142,23 @@ impl<K> Copy for Call<K> {}
 
 const _: () = assert!(size_of::<Call<()>>() <= 12);
 
-/// Where a [`Call`] is. `asked` is the version in which the request was first written.
+/// Where a [`Call`] is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum State {
-    /// To be sent. Exits: `Waiting`.
+    /// To be sent with a new number. Exits: `Waiting`.
     New,
-    /// To be sent in the other version, with a new number. Exits: `Waiting`.
-    Other { asked: Version },
     /// To be sent again with the number that it had. Exits: `Waiting`.
-    Again { header: Header, asked: Version },
-    /// Sent. Exits: the owner takes the response; `Other`; `Again` or `Silent` after a timeout.
-    Waiting { header: Header, asked: Version },
+    Again(Header),
+    /// Sent. Exits: the owner takes the response; `New`, in the other version; `Again` or `Silent`
+    /// after a timeout.
+    Waiting(Header),
     /// Never answered. No exit: each poll fails.
     Silent,
 }
 
 /// The relation of a message to a [`Call`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Heard<T> {
     /// It answers something else; the wait goes on.
@@ -168,7 +169,19 @@ pub enum Heard<T> {
     Response(Result<T, client::Error>),
 }
 
+shown!([T] Heard<T>, |it| "{}", it.name());
+
 impl<T> Heard<T> {
+    /// The name of the variant: a response may hold what must not be printed.
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Foreign => "Foreign",
+            Self::Again => "Again",
+            Self::Response(Ok(_)) => "Response(Ok(..))",
+            Self::Response(Err(_)) => "Response(Err(..))",
+        }
+    }
+
     /// Passes a response on to `responded`; returns whether the message belonged to the call.
     pub fn then(self, responded: impl FnOnce(Result<T, client::Error>)) -> bool {
         match self {
@@ -195,7 +208,7 @@ impl<K: Request<Kind = K>> Call<K> {
     /// allows](Client::with_non_idempotent_retries).
     #[must_use]
     pub const fn new(retries: u8) -> Self {
-        Self { state: State::New, retries, kind: PhantomData }
+        Self { state: State::New, asked: None, retries, kind: PhantomData }
     }
 
     /// Returns the next step: sends the request, or waits for `timeout`, usually the longer of
@@ -212,49 +225,46 @@ impl<K: Request<Kind = K>> Call<K> {
         timeout: Duration,
         tx: &mut [u8],
     ) -> Result<Step, Error> {
-        let first = match self.state {
+        let (len, header) = match self.state {
             State::New => {
                 if !request.is_idempotent() {
                     self.retries = self.retries.min(client.non_idempotent_retries());
                 }
-                None
+                client.emit(R::OP, R::GROUP, R::COMMAND, tx, |writer| request.encode(writer))?
             }
-            State::Other { asked } => Some(asked),
-            State::Again { header, asked } => {
-                let (len, header) = client::emit(header, tx, |writer| request.encode(writer))?;
-                self.state = State::Waiting { header, asked };
-                return Ok(Step::Send(len));
-            }
-            State::Waiting { .. } => return Ok(Step::Wait(timeout)),
+            State::Again(header) => client::emit(header, tx, |writer| request.encode(writer))?,
+            State::Waiting(_) => return Ok(Step::Wait(timeout)),
             State::Silent => return Err(Error::TimedOut),
         };
-        let (len, header) = client.emit(R::OP, R::GROUP, R::COMMAND, tx, |writer| request.encode(writer))?;
-        self.state = State::Waiting { header, asked: first.unwrap_or(header.version) };
+        self.asked.get_or_insert(header.version);
+        self.state = State::Waiting(header);
         Ok(Step::Send(len))
     }
 
     /// Compares a message with the request, and reads the response if it is one.
     pub fn receive<'m>(&mut self, client: &mut Client, message: &'m [u8]) -> Heard<K::Response<'m>> {
-        let State::Waiting { header, asked } = self.state else { return Heard::Foreign };
+        let State::Waiting(header) = self.state else { return Heard::Foreign };
         if !client::answers(&header, message) {
             return Heard::Foreign;
         }
-        let response = client::payload(message).map_err(client::Error::from).and_then(K::response);
-        // Only what the command itself calls a refusal: see `Client`.
-        if matches!(response, Err(client::Error::Remote(_))) && client.adopt_version(header.version, asked, message) {
-            self.state = State::Other { asked };
-            return Heard::Again;
+        let asked = self.asked.unwrap_or(header.version);
+        match client::payload(message).map_err(client::Error::from).and_then(K::response) {
+            // Only what the command itself calls a refusal: see `Client`.
+            Err(client::Error::Remote(refusal)) if client.adopt_version(header.version, asked, refusal) => {
+                self.state = State::New;
+                Heard::Again
+            }
+            response => Heard::Response(response),
         }
-        Heard::Response(response)
     }
 
     /// The timeout has passed: the next [`poll`](Self::poll) repeats the request, or fails.
     pub const fn timed_out(&mut self) {
-        let State::Waiting { header, asked } = self.state else { return };
+        let State::Waiting(header) = self.state else { return };
         self.state = match self.retries.checked_sub(1) {
             Some(retries) => {
                 self.retries = retries;
-                State::Again { header, asked }
+                State::Again(header)
             }
             None => State::Silent,
         };

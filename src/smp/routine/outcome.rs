@@ -3,6 +3,7 @@
 use core::fmt;
 
 use super::{Error, UploadEvent, UploadReport};
+use crate::shown::shown;
 use crate::smp;
 
 /// The phase of an [`Upgrade`](super::Upgrade). Printed, it says what is being done.
@@ -284,12 +285,14 @@ impl IntoIterator for &Notes {
     }
 }
 
-/// Iterates over [`Notes`].
-#[derive(Debug, Clone)]
+/// An iterator over [`Notes`].
+#[derive(Clone)]
 pub struct NotesIter {
     notes: Notes,
     all: core::array::IntoIter<Note, 8>,
 }
+
+shown!(NotesIter, |it| "NotesIter({:?})", it.notes);
 
 impl Iterator for NotesIter {
     type Item = Note;

@@ -325,7 +325,8 @@ impl Transfer {
         // Any response ends the silence, the probing and the pause.
         (self.silences, self.flow) = (0, Flow::Open);
         let written = client.version();
-        if client.adopt_version(written, self.asked.unwrap_or(written), message) {
+        let asked = self.asked.unwrap_or(written);
+        if client::refusal(message).is_some_and(|refusal| client.adopt_version(written, asked, refusal)) {
             self.go_to(self.confirmed);
             return None;
         }
