@@ -54,7 +54,7 @@ impl Asker<'_> {
             while self.line.next(&mut ()).is_some() {} // text, and responses that are too late
             return None;
         };
-        let progress = asked.poll(&mut self.line, &mut self.client, &mut ());
+        let progress = asked.poll::<Echo<'_>, _, _, _>(&mut self.line, &mut self.client, &mut ());
         while self.line.pending().first().is_some_and(|byte| uart.put(*byte)) {
             self.line.sent(1);
         }
@@ -63,8 +63,8 @@ impl Asker<'_> {
         }
         let asked = self.asked.take()?;
         Some(match progress {
-            Ok(Progress::Done) => asked.response(&self.line, &self.client).map_err(Error::Protocol),
-            Ok(_) => Err(asked.reason(&self.client)),
+            Ok(Progress::Done) => asked.response::<Echo<'_>, _, _>(&self.line, &self.client).map_err(Error::Protocol),
+            Ok(_) => Err(asked.reason::<Echo<'_>, _, _>(&self.client)),
             Err(error) => Err(Error::from_line(error)),
         })
     }

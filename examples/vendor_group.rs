@@ -1,8 +1,8 @@
 //! A group of one's own: typed commands at both ends, without a change to the crate.
 //!
-//! Groups from 64 on belong to the application. A command is a struct, its codec, and the six lines
-//! of `impl Request`; the server is one line in the `match`. This one has two commands: one in
-//! CBOR, one whose payload is plain bytes.
+//! Groups from 64 on belong to the application. A command is a struct, its codec (one line of
+//! `payload!`), and the seven lines of `impl Request`; the server is one line in the `match`. This
+//! one has two commands: one in CBOR, one whose payload is plain bytes.
 //!
 //! ```sh
 //! cargo run --example vendor_group
@@ -10,10 +10,10 @@
 
 #![expect(clippy::indexing_slicing, reason = "lengths that the library has just returned")]
 
-use anysmp::cbor::{BufferFull, Malformed, Reader, Value, Writer};
+use anysmp::cbor::{BufferFull, Malformed, Writer};
 use anysmp::smp::client::{self, Client};
 use anysmp::smp::server::{AllowAll, Answer, Incoming, Reply, serve};
-use anysmp::smp::{Decode, Empty, Encode, Error, Group, Op, Request};
+use anysmp::smp::{self, Decode, Empty, Encode, Error, Group, Op, Request};
 
 const LAMPS: Group = Group::PER_USER;
 /// The first code of this group's own table.
@@ -27,35 +27,13 @@ struct Switch {
     on: bool,
 }
 
-impl Encode for Switch {
-    fn encode(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
-        writer.map(2)?;
-        writer.text("lamp")?;
-        writer.unsigned(self.lamp.into())?;
-        writer.text("on")?;
-        writer.boolean(self.on)
-    }
-}
-
-impl Decode<'_> for Switch {
-    fn decode(payload: &[u8]) -> Result<Self, Malformed> {
-        let (mut lamp, mut on, mut reader) = (None, None, Reader::new(payload));
-        let mut entries = reader.entries()?;
-        while entries.more(&mut reader)? {
-            match reader.text()?.as_str() {
-                Some("lamp") => lamp = Some(u8::read(&mut reader)?),
-                Some("on") => on = Some(reader.boolean()?),
-                _ => reader.skip()?,
-            }
-        }
-        Ok(Self { lamp: lamp.ok_or(Malformed)?, on: on.ok_or(Malformed)? })
-    }
-}
+smp::payload!(request Switch { lamp: "lamp", on: "on" });
 
 impl Request for Switch {
     const OP: Op = Op::Write;
     const GROUP: Group = LAMPS;
     const COMMAND: u8 = 0;
+    type Kind = Self;
     type Response<'m> = Empty;
 }
 
@@ -89,6 +67,7 @@ impl Request for States {
     const OP: Op = Op::Read;
     const GROUP: Group = LAMPS;
     const COMMAND: u8 = 1;
+    type Kind = Self;
     type Response<'m> = StatesResponse<'m>;
 
     /// Errors are maps, as everywhere; a state is 0 or 1, which no map begins with.

@@ -52,10 +52,11 @@
 //! * Bytes after the map are ignored, as real servers do; an empty payload is an empty map.
 //! * A known key that comes twice is an error in a request, because a server must not guess which
 //!   one was meant. In a response the first one counts.
-//! * `null` for an optional key means that the key is absent. Floats, tags and simple values are
-//!   skipped.
+//! * `null` for an optional key means that the key is absent. Tags and simple values are skipped;
+//!   floats are read where a vendor's command has one.
 //! * Text need not be UTF-8: no server checks it.
 
+mod float;
 mod head;
 mod keys;
 mod level;
@@ -67,11 +68,13 @@ mod value;
 pub(crate) mod work;
 mod writer;
 
-pub(crate) use keys::{Keys, keys};
-pub use list::{List, Table};
+#[doc(inline)]
+pub use crate::__cbor_keys as keys;
+pub use keys::Keys;
+pub use list::{Elements, List, Rows, Table};
 pub use reader::{DEPTH, Item, Items, Reader};
-pub use string::{Bytes, Chunks, Text};
-pub use value::Value;
+pub use string::{Bytes, Chunks, Pieces, Text};
+pub use value::{Fields, Value};
 pub use writer::Writer;
 
 /// The peer: the payload is not CBOR, or not the type that the protocol requires.

@@ -1,6 +1,7 @@
 //! Jobs of many exchanges, as values without a port or a clock.
 //!
-//! A [`Routine`] decides; a driver only carries. The driver's whole duty, in either colour, is this loop:
+//! A [`Routine`] decides, a driver moves bytes. The whole duty of a driver, blocking or async, is
+//! this loop:
 //!
 //! ```text
 //!          ┌───────────────────────────── poll(client, tx) ◀───────────────────────────┐
@@ -26,7 +27,7 @@
 //! #     link: &mut Link<'_, P, impl Framing>,
 //! #     file: &[u8],
 //! # ) -> Result<(), Error<P::Error>> {
-//! let mut upload = Upload::new(file).over(link.limits());
+//! let mut upload = Upload::new(file).with_limits(link.limits());
 //! let ended = link.run(&mut Client::new(0), &mut upload, |event| {
 //!     println!("{} of {} bytes", event.off, event.len);
 //!     ControlFlow::Continue(()) // `Break` stops here; the same routine may be run on later
@@ -113,12 +114,12 @@ use core::time::Duration;
 
 pub use crate::source::{Source, SourceFailed};
 
-/// What a [`Routine`] asks its driver to do next.
+/// The next step that a [`Routine`] asks its driver for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
 pub enum Step {
-    /// Send the first bytes of `tx`, as many as this says, then poll again at once.
+    /// Send the first bytes of `tx`, this many, then poll again at once.
     Send(usize),
     /// Wait for a message; after this time without one, call [`Routine::timed_out`].
     Wait(Duration),
@@ -135,7 +136,8 @@ pub enum Step {
 pub enum Ended<R> {
     /// The routine is done and this is its report.
     Done(R),
-    /// The device restarts: open the port again, build a new link and call `run` with the same routine.
+    /// The device restarts: open the port again, build a new link and call `run` with the same
+    /// routine.
     Reopen,
     /// The caller's callback broke off. The routine may be run again later, or dropped.
     Stopped,
@@ -145,15 +147,16 @@ pub enum Ended<R> {
 pub trait Routine {
     /// The client whose numbers and version the requests carry.
     type Client;
-    /// What a received message led to; may borrow from the message.
+    /// The result of a received message; may borrow from it.
     type Event<'m>;
     /// The result of the job.
     type Report;
 
-    /// Says what to do next, and writes a request into `tx` if that is to send one.
+    /// Returns the next step, and writes a request into `tx` if the step is to send one.
     fn poll(&mut self, client: &mut Self::Client, tx: &mut [u8]) -> Step;
 
-    /// Handles a message from the peer. `None` if it is none of the routine's: then it is foreign, and the wait goes on.
+    /// Handles a message from the peer; `None` if it is foreign to the routine: then the wait goes
+    /// on.
     fn receive<'m>(&mut self, client: &mut Self::Client, message: &'m [u8]) -> Option<Self::Event<'m>>;
 
     /// How long the line has to be silent after a request whose response is missing: see
@@ -163,8 +166,8 @@ pub trait Routine {
         Duration::ZERO
     }
 
-    /// Time has passed. For routines that keep several times at once, for example an interval that goes on while messages come
-    /// in; the others need only [`timed_out`](Self::timed_out).
+    /// Time has passed. For routines that keep several times at once, for example an interval that
+    /// goes on while messages come in; the others need only [`timed_out`](Self::timed_out).
     fn tick(&mut self, elapsed: Duration) {
         let _ = elapsed;
     }
@@ -172,14 +175,15 @@ pub trait Routine {
     /// The time of the last [`Step::Wait`] has passed without a message.
     fn timed_out(&mut self);
 
-    /// What has come of the job so far.
+    /// The result of the job so far.
     fn report(&self) -> Self::Report;
 }
 
-/// What is left of `limit` when `passed` has passed.
+/// The time that is left of `limit` when `passed` has passed.
 ///
-/// `Duration::saturating_sub` does the same, but at some levels of optimisation a path to a panic stays in it: the compiler has to find
-/// out that the difference of the nanoseconds is less than a second. Here it reads so.
+/// `Duration::saturating_sub` does the same, but keeps a path to a panic at some levels of
+/// optimisation, where the compiler does not see that the difference of the nanoseconds is less
+/// than a second.
 pub(crate) fn remaining(limit: Duration, passed: Duration) -> Duration {
     const LAST: u32 = 999_999_999;
     if passed >= limit {

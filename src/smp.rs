@@ -1,4 +1,5 @@
-//! Simple Management Protocol: MCUmgr in Zephyr, MCUboot's serial recovery, Mynewt. Nothing to do with Bluetooth's SMP.
+//! Simple Management Protocol: MCUmgr in Zephyr, MCUboot's serial recovery, Mynewt. Nothing to do
+//! with Bluetooth's SMP.
 //!
 //! ```text
 //!          0      1       2    3     4    5      6         7
@@ -10,10 +11,10 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | this one | [`Header`], [`Op`], [`Version`], [`Group`], the trait [`Request`] and the codecs behind it |
-//! | [`error`] | what a server says when it refuses: one table per group, both ways |
-//! | [`client`] | [`Client`](client::Client): numbers requests, knows their answers |
-//! | [`server`] | [`Server`](server::Server): policy, repeats, [`Handler`](server::Handler) |
+//! | this one | [`Header`], [`Op`], [`Version`], [`Group`], the trait [`Request`], and the codecs of payloads |
+//! | [`error`] | the refusals of a server: one table per group, for both directions |
+//! | [`client`] | [`Client`]: numbers requests, recognises their responses; [`Dynamic`] |
+//! | [`server`] | [`Server`]: policy, repeats, [`Handler`](server::Handler) |
 //! | [`os`], [`image`], [`stat`], [`settings`], [`fs`], [`shell`], [`enumeration`], [`zephyr`] | the requests of a group in the order of its specification, its `Commands` and its `dispatch` |
 //! | [`framing::gatt`](crate::framing::gatt) | the same messages over Bluetooth Low Energy |
 //! | [`legacy`], [`transport`] | requests that only a client makes: Mynewt's logs and tests, bridging |
@@ -21,14 +22,16 @@
 //!
 //! # The exchange
 //!
-//! A client sends a request (op read or write), a server answers with one response (op + 1) of the same group, sequence
-//! and command. A server says nothing unasked. Version 2 differs from version 1 in one thing: errors of a group come as
-//! `{"err": {"group": g, "rc": n}}` instead of a flat `{"rc": n}`. A client decides by the keys, not by the version
-//! field, since old servers ignore it.
+//! A client sends a request (op read or write), a server answers with one response (op + 1) of the
+//! same group, sequence and command. A server sends nothing unasked. Version 2 differs from version
+//! 1 in one thing: errors of a group come as `{"err": {"group": g, "rc": n}}` instead of a flat
+//! `{"rc": n}`. A client decides by the keys, not by the version field, since old servers ignore
+//! it.
 //!
 //! # A vendor's group
 //!
-//! A command is a struct, its codec and an `impl` of [`Request`]; the server's end is an arm of the application's `match`.
+//! A command is a struct, its codec and an `impl` of [`Request`]; the server's end is an arm of the
+//! application's `match`.
 //!
 //! ```
 //! use anysmp::cbor::{BufferFull, Malformed, Writer};
@@ -52,6 +55,7 @@
 //!     const OP: Op = Op::Write;
 //!     const GROUP: Group = Group(64);
 //!     const COMMAND: u8 = 0;
+//!     type Kind = Self;
 //!     type Response<'m> = Empty;
 //! }
 //!
@@ -75,9 +79,11 @@
 //!
 //! # Interpretation
 //!
-//! * The version field of a request selects the form of the errors; 2 and 3 are answered with `rc` 13 and version 1.
+//! * The version field of a request selects the form of the errors; 2 and 3 are answered with `rc`
+//!   13 and version 1.
 //! * Reserved bits and flags are sent as 0 and not looked at.
-//! * A repeated request keeps its sequence number: its late answer is a right answer.
+//! * A repeated request keeps its sequence number, so that a late response to the first copy is a
+//!   response to all of them.
 
 pub mod client;
 pub mod error;
@@ -92,32 +98,48 @@ mod payload;
 #[cfg(test)]
 mod work;
 
+#[doc(inline)]
+pub use crate::__smp_payload as payload;
+pub use client::{Client, Dynamic};
 pub use error::Error;
 pub use group::{enumeration, fs, image, legacy, os, settings, shell, stat, transport, zephyr};
 pub use header::{Group, Header, HeaderError, Op, Version};
-pub(crate) use payload::map;
 pub use payload::{Decode, Empty, Encode};
+pub use server::Server;
 
-/// A command: what is asked, and the type of the answer.
+/// A request of a client: one command, and the type of its response.
 ///
-/// Vendor commands implement it outside of this crate in the same six lines as ours.
+/// A vendor's command implements it in the same seven lines as ours: see [`payload!`].
 pub trait Request: Encode {
-    /// Read or write.
+    /// [`Op::Read`] or [`Op::Write`].
     const OP: Op;
     /// The group that the command belongs to.
     const GROUP: Group;
     /// Its number within the group.
     const COMMAND: u8;
-    /// How long the device may need at least: long for commands that erase flash.
+    /// The time that the device may need, if that is longer than the client's timeout: for commands
+    /// that erase flash, for example.
     const TIMEOUT: Duration = Duration::ZERO;
-    /// What a client reads from the answer.
+    /// The request's kind, by which its response is decoded: the type itself, with every lifetime
+    /// `'static`. So a [`Pending`](client::Pending) borrows nothing from its request.
+    type Kind: for<'m> Request<Kind = Self::Kind, Response<'m> = Self::Response<'m>> + 'static;
+    /// The response, borrowed from the received message.
     type Response<'m>: Decode<'m>;
 
-    /// Reads the payload of a response. Only a command whose answers break the common rule for `rc` overrides it.
+    /// Whether the request may run twice without more harm than once. Only then it is repeated when
+    /// its response is missing; a write that switches, adds or starts something has to return
+    /// `false`.
+    fn is_idempotent(&self) -> bool {
+        true
+    }
+
+    /// Reads the payload of a response. Only a command whose responses break the common rule for
+    /// `rc` overrides it.
     ///
     /// # Errors
     ///
-    /// What the server said, or that it made no sense.
+    /// [`client::Error::Remote`] if the server refused, [`client::Error::Malformed`] if the payload
+    /// is something else.
     fn response(payload: &[u8]) -> Result<Self::Response<'_>, client::Error> {
         match Error::find(payload)? {
             Some(error) => Err(client::Error::Remote(error)),

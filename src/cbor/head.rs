@@ -81,3 +81,17 @@ pub(super) fn head(rest: &mut &[u8], argument: &mut u64) -> Result<Initial, Malf
     }
     Ok(initial)
 }
+
+/// Converts the bits of a 16-bit float: 1 sign, 5 exponent, 10 fraction.
+pub(super) fn half(bits: u16) -> f64 {
+    let (exponent, fraction) = (u64::from(bits >> 10 & 0x1F), u64::from(bits & 0x3FF));
+    let magnitude = match exponent {
+        // Zero, or a subnormal: the fraction counts units of 2^-24.
+        0 => f64::from(bits & 0x3FF) / 16_777_216.0,
+        // Infinite, or not a number.
+        31 => f64::from_bits(0x7FF << 52 | fraction << 42),
+        // The exponent's bias is 15 there and 1023 here.
+        _ => f64::from_bits((exponent + 1008) << 52 | fraction << 42),
+    };
+    if bits >> 15 == 0 { magnitude } else { -magnitude }
+}

@@ -1,27 +1,35 @@
 //! The key names of a struct, in wire format.
 
-/// The key names of a struct as encoded text, one after the other: `\x63off\x63len`. A list of
-/// `&str` takes seven bytes more for each key on a 32-bit target. In this form, head and text are
-/// compared, or written, in one step.
+use crate::shown::shown;
+
+/// The keys of a struct, encoded one after the other as on the wire: `\x63off\x63len`. Made by
+/// [`keys!`](super::keys).
+///
+/// A list of `&str` would take seven bytes more per key on a 32-bit target, and a key is compared, or
+/// written, together with its head.
 #[derive(Clone, Copy)]
-pub(crate) struct Keys(&'static [u8]);
+pub struct Keys(&'static [u8]);
+
+shown!(Keys, |keys| "Keys({} bytes)", keys.0.len());
 
 impl Keys {
-    /// The maximum number of keys: the head of a map counts 23 in one byte, one of which a server
-    /// may add.
+    /// The most keys that a struct may have: as many as the one-byte head of a map counts, less one that
+    /// may be put in front.
     pub(super) const MOST: usize = 22;
-    /// The maximum length of a key: the first byte of text holds up to 23.
+    /// The longest key in bytes: its length is part of the first byte.
     const LONGEST: usize = 23;
-    /// The first byte of an empty text.
+    /// The first byte of an empty key.
     const HEAD: u8 = 0x60;
 
-    /// Keys that are encoded already, by [`encode`](Self::encode).
-    pub(crate) const fn new(encoded: &'static [u8]) -> Self {
+    #[doc(hidden)] // `keys!` checks what it encodes.
+    #[must_use]
+    pub const fn new(encoded: &'static [u8]) -> Self {
         Self(encoded)
     }
 
-    /// Returns the encoded length of the keys.
-    pub(crate) const fn len(mut keys: &[&str]) -> usize {
+    #[doc(hidden)] // For `keys!`, in the compiler: it panics for keys that are too many or too long.
+    #[must_use]
+    pub const fn len_of(mut keys: &[&str]) -> usize {
         assert!(keys.len() <= Self::MOST, "a map with a head of one byte");
         let mut len = 0;
         while let [key, rest @ ..] = keys {
@@ -38,7 +46,9 @@ impl Keys {
         clippy::cast_possible_truncation,
         reason = "runs in the compiler, which checks it"
     )]
-    pub(crate) const fn encode<const N: usize>(mut keys: &[&str]) -> [u8; N] {
+    #[doc(hidden)] // For `keys!`, in the compiler: it panics if `N` is not the length of the keys.
+    #[must_use]
+    pub const fn encode<const N: usize>(mut keys: &[&str]) -> [u8; N] {
         let (mut encoded, mut at) = ([0; N], 0);
         while let [key, rest @ ..] = keys {
             encoded[at] = Self::HEAD | key.len() as u8;
@@ -54,7 +64,7 @@ impl Keys {
         encoded
     }
 
-    /// Removes the first key and returns it with its head.
+    /// Removes the first key and returns it, with its head.
     pub(super) fn take(&mut self) -> Option<&'static [u8]> {
         // The head is 0x60 plus the length, which `encode` has checked to be below 24.
         let len = usize::from(self.0.first()? ^ Self::HEAD);
@@ -63,9 +73,9 @@ impl Keys {
         Some(key)
     }
 
-    /// Returns the index of the first key for which `is` returns true, else the number of keys. The
-    /// keys after it remain.
-    // Not inlined: keys usually arrive in the order of the struct, so this is the slow path.
+    /// Returns the place of the key that it is, or the number of keys if it is unknown; leaves the keys
+    /// after it.
+    // Not inlined: the slow path, since most keys come in the order of the struct.
     #[inline(never)]
     pub(super) fn find(&mut self, mut is: impl FnMut(&[u8]) -> bool) -> usize {
         let mut place = 0;
@@ -80,12 +90,22 @@ impl Keys {
     }
 }
 
-/// Makes the [`Keys`] of a struct.
-macro_rules! keys {
-    ($($key:literal),*) => {{
+/// Makes the [`Keys`] of a struct: at most 22, of at most 23 bytes each.
+///
+/// ```
+/// use anysmp::cbor::{Item, Reader, keys};
+///
+/// let mut values = [Item::Null; 2];
+/// Reader::new(b"\xa1\x63off\x18\x2a").fields(keys!["off", "len"], true, &mut values)?;
+/// assert!(matches!(values, [Item::Unsigned(42), Item::Null]));
+/// # Ok::<(), anysmp::cbor::Malformed>(())
+/// ```
+#[doc(hidden)] // At the crate's root, where `macro_export` puts it; documented as `cbor::keys!`.
+#[macro_export]
+macro_rules! __cbor_keys {
+    ($($key:literal),* $(,)?) => {{
         const LIST: &[&str] = &[$($key),*];
-        const ENCODED: [u8; $crate::cbor::Keys::len(LIST)] = $crate::cbor::Keys::encode(LIST);
+        const ENCODED: [u8; $crate::cbor::Keys::len_of(LIST)] = $crate::cbor::Keys::encode(LIST);
         $crate::cbor::Keys::new(&ENCODED)
     }};
 }
-pub(crate) use keys;

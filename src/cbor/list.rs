@@ -1,15 +1,16 @@
-//! Lists and tables whose elements are decoded lazily.
+//! Lists and maps, decoded lazily.
 
-use core::fmt;
+use core::{fmt, slice};
 
 use super::reader::{Item, Reader};
 use super::string::Text;
 use super::value::Value;
 use super::writer::Writer;
 use super::{BufferFull, Malformed};
+use crate::shown::shown;
 
-/// A list of values, decoded lazily from a payload, or borrowed from a slice to encode. A decoded
-/// list re-encodes its elements byte for byte.
+/// A list of values: decoded lazily from a payload, or borrowed from a slice to encode. A decoded list
+/// re-encodes byte for byte.
 #[derive(Clone, Copy)]
 pub struct List<'b, T>(Source<'b, T>);
 
@@ -23,24 +24,61 @@ enum Source<'b, T> {
 }
 
 impl<'b, T: Value<'b> + Copy> List<'b, T> {
-    /// Iterates over the elements, in order.
-    pub fn iter(&self) -> impl Iterator<Item = T> + use<'b, T> {
-        let (encoded, mut slice) = match self.0 {
-            Source::Encoded(encoded, _) => (encoded, [].iter()),
-            Source::Slice(slice) => (&[][..], slice.iter()),
-        };
-        let mut reader = Reader::over(encoded);
-        core::iter::from_fn(
-            move || {
-                if reader.rest().is_empty() { slice.next().copied() } else { T::read(&mut reader).ok() }
-            },
-        )
+    /// The elements, in order.
+    pub fn iter(&self) -> Elements<'b, T> {
+        let (encoded, slice) = self.0.parts();
+        Elements { encoded, slice }
     }
 
     /// Returns true if there are no elements.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.iter().next().is_none()
+    }
+}
+
+impl<'b, T> Source<'b, T> {
+    /// The encoded elements and those in memory; one of them is empty.
+    fn parts(&self) -> (Reader<'b>, slice::Iter<'b, T>) {
+        match *self {
+            Self::Encoded(encoded, _) => (Reader::over(encoded), [].iter()),
+            Self::Slice(slice) => (Reader::over(&[]), slice.iter()),
+        }
+    }
+}
+
+/// An iterator over the elements of a [`List`].
+#[derive(Clone)]
+pub struct Elements<'b, T> {
+    encoded: Reader<'b>,
+    slice: slice::Iter<'b, T>,
+}
+
+shown!(['b, T] Elements<'b, T>, |it| "Elements({:?}, {})", it.encoded, it.slice.len());
+
+impl<'b, T: Value<'b> + Copy> Iterator for Elements<'b, T> {
+    type Item = T;
+
+    fn next(&mut self) -> Option<T> {
+        if self.encoded.rest().is_empty() { self.slice.next().copied() } else { T::read(&mut self.encoded).ok() }
+    }
+}
+
+impl<'b, T: Value<'b> + Copy> IntoIterator for List<'b, T> {
+    type Item = T;
+    type IntoIter = Elements<'b, T>;
+
+    fn into_iter(self) -> Elements<'b, T> {
+        self.iter()
+    }
+}
+
+impl<'b, T: Value<'b> + Copy> IntoIterator for &List<'b, T> {
+    type Item = T;
+    type IntoIter = Elements<'b, T>;
+
+    fn into_iter(self) -> Elements<'b, T> {
+        self.iter()
     }
 }
 
@@ -104,32 +142,66 @@ impl<'b, T: Value<'b> + Copy> Value<'b> for List<'b, T> {
     }
 }
 
-/// A map from names to values, decoded lazily from a payload, or borrowed from a slice to encode. A
-/// decoded map re-encodes its rows byte for byte.
+/// A map from names to values: decoded lazily from a payload, or borrowed from a slice to encode. A
+/// decoded map re-encodes byte for byte.
 #[derive(Clone, Copy)]
 pub struct Table<'b, T>(Source<'b, (Text<'b>, T)>);
 
 impl<'b, T: Value<'b> + Copy> Table<'b, T> {
-    /// Iterates over names and values, in order.
-    pub fn iter(&self) -> impl Iterator<Item = (Text<'b>, T)> + use<'b, T> {
-        let (encoded, mut slice) = match self.0 {
-            Source::Encoded(encoded, _) => (encoded, [].iter()),
-            Source::Slice(slice) => (&[][..], slice.iter()),
-        };
-        let mut reader = Reader::over(encoded);
-        core::iter::from_fn(move || {
-            if reader.rest().is_empty() {
-                slice.next().copied()
-            } else {
-                Some((reader.text().ok()?, T::read(&mut reader).ok()?))
-            }
-        })
+    /// Names and values, in order.
+    pub fn iter(&self) -> Rows<'b, T> {
+        let (encoded, slice) = self.0.parts();
+        Rows { encoded, slice }
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.iter().next().is_none()
     }
 
     /// Returns the value of `name`, the first one if there are several.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<T> {
         self.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
+    }
+}
+
+/// An iterator over the names and values of a [`Table`].
+#[derive(Clone)]
+pub struct Rows<'b, T> {
+    encoded: Reader<'b>,
+    slice: slice::Iter<'b, (Text<'b>, T)>,
+}
+
+shown!(['b, T] Rows<'b, T>, |it| "Rows({:?}, {})", it.encoded, it.slice.len());
+
+impl<'b, T: Value<'b> + Copy> Iterator for Rows<'b, T> {
+    type Item = (Text<'b>, T);
+
+    fn next(&mut self) -> Option<(Text<'b>, T)> {
+        if self.encoded.rest().is_empty() {
+            return self.slice.next().copied();
+        }
+        Some((self.encoded.text().ok()?, T::read(&mut self.encoded).ok()?))
+    }
+}
+
+impl<'b, T: Value<'b> + Copy> IntoIterator for Table<'b, T> {
+    type Item = (Text<'b>, T);
+    type IntoIter = Rows<'b, T>;
+
+    fn into_iter(self) -> Rows<'b, T> {
+        self.iter()
+    }
+}
+
+impl<'b, T: Value<'b> + Copy> IntoIterator for &Table<'b, T> {
+    type Item = (Text<'b>, T);
+    type IntoIter = Rows<'b, T>;
+
+    fn into_iter(self) -> Rows<'b, T> {
+        self.iter()
     }
 }
 

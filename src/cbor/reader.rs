@@ -31,8 +31,8 @@ pub enum Item<'b> {
     Boolean(bool),
     /// `null`.
     Null,
-    /// An item that is only skipped: a float, a tag, a simple value.
-    Other,
+    /// A float, a tag or a simple value, with the reader in front of it; [`Reader::float`] reads a float.
+    Other(Reader<'b>),
 }
 
 impl Item<'_> {
@@ -109,6 +109,23 @@ impl<'b> Reader<'b> {
     /// The peer: [`Malformed`] if the next item is something else.
     pub fn signed(&mut self) -> Result<i64, Malformed> {
         self.item()?.signed()
+    }
+
+    /// Reads a float of 16, 32 or 64 bits.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`] if the next item is something else.
+    pub fn float(&mut self) -> Result<f64, Malformed> {
+        let mut bits = 0;
+        let initial = self.head(&mut bits)?;
+        let [b7, b6, b5, b4, b3, b2, b1, b0] = bits.to_be_bytes();
+        match initial.0 {
+            0xF9 => Ok(head::half(u16::from_be_bytes([b1, b0]))),
+            0xFA => Ok(f32::from_be_bytes([b3, b2, b1, b0]).into()),
+            0xFB => Ok(f64::from_be_bytes([b7, b6, b5, b4, b3, b2, b1, b0])),
+            _ => Err(Malformed),
+        }
     }
 
     /// Reads `true` or `false`.
@@ -236,7 +253,7 @@ impl<'b> Reader<'b> {
     // Inlined on a host for speed, as `fields`.
     #[cfg_attr(not(target_os = "none"), inline(always))]
     pub fn item(&mut self) -> Result<Item<'b>, Malformed> {
-        let mut item = Item::Other;
+        let mut item = Item::Null;
         self.item_to(&mut item)?;
         Ok(item)
     }
@@ -266,7 +283,7 @@ impl<'b> Reader<'b> {
                     (_, 0xF4) => Item::Boolean(false),
                     (_, 0xF5) => Item::Boolean(true),
                     (_, 0xF6) => Item::Null,
-                    _ => Item::Other,
+                    _ => Item::Other(whole),
                 }
             }
         };
@@ -320,15 +337,20 @@ impl<'b> Reader<'b> {
 }
 
 impl<'b> Reader<'b> {
-    /// Reads a map into the fields of a struct: the value of each known key, in any order, into the
-    /// item with the index of the key. A repeated known key is an error if `once`, else it is
-    /// skipped.
+    /// Reads a map into a struct: puts the value of each of its `keys` into the place of that key, in
+    /// whatever order they come, and skips all other keys. `values` has one place for each key; a place
+    /// whose key is missing keeps its item, so it has to be [`Item::Null`] before.
     ///
-    /// One function serves all structs, which differ only in data.
-    // A host decodes faster if each struct has a copy of the code; firmware has only one.
+    /// A key that comes again is an error if each may come only `once`, as in a request, else its first
+    /// value counts, as in a response.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`] if the next item is no map, one of its keys is no text, or a key comes again.
+    // Within each struct's own code a host decodes faster; firmware has it once.
     #[cfg_attr(target_os = "none", inline(never))]
     #[cfg_attr(not(target_os = "none"), inline(always))]
-    pub(crate) fn fields(&mut self, keys: Keys, once: bool, values: &mut [Item<'b>]) -> Result<(), Malformed> {
+    pub fn fields(&mut self, keys: Keys, once: bool, values: &mut [Item<'b>]) -> Result<(), Malformed> {
         let mut entries = self.entries()?;
         // The expected keys, the index of the first of them, and one bit for each key that has
         // come.
@@ -339,7 +361,7 @@ impl<'b> Reader<'b> {
                 // The expected key is tried first, for speed: 100 bytes of flash.
                 Some(key) if cfg!(not(feature = "small")) && self.take_if(key) => next,
                 _ => {
-                    let mut key = Item::Other;
+                    let mut key = Item::Null;
                     self.item_to(&mut key)?;
                     // Keys of other types are not SMP: to skip them could hide a request for
                     // something else.

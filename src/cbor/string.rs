@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use crate::shown::shown;
+
 use super::head::{self, length};
 
 /// The content of a string, in one piece or in the chunks of an indefinite length.
@@ -46,9 +48,9 @@ impl<'b> Chunks<'b> {
         if piece.is_empty() { None } else { Some(piece) }
     }
 
-    /// Iterates over the pieces, in order; none of them is empty.
-    pub fn iter(mut self) -> impl Iterator<Item = &'b [u8]> {
-        core::iter::from_fn(move || self.piece())
+    /// The pieces, in order; none of them is empty.
+    pub const fn iter(self) -> Pieces<'b> {
+        Pieces(self)
     }
 
     /// Returns all bytes if they are in one piece.
@@ -95,6 +97,38 @@ impl<'b> Chunks<'b> {
             }
         }
         other.is_empty()
+    }
+}
+
+/// An iterator over the pieces of [`Chunks`].
+#[derive(Clone)]
+pub struct Pieces<'b>(Chunks<'b>);
+
+shown!(Pieces<'_>, |it| "Pieces({} bytes)", it.0.len());
+
+impl<'b> Iterator for Pieces<'b> {
+    type Item = &'b [u8];
+
+    fn next(&mut self) -> Option<&'b [u8]> {
+        self.0.piece()
+    }
+}
+
+impl<'b> IntoIterator for Chunks<'b> {
+    type Item = &'b [u8];
+    type IntoIter = Pieces<'b>;
+
+    fn into_iter(self) -> Pieces<'b> {
+        self.iter()
+    }
+}
+
+impl<'b> IntoIterator for &Chunks<'b> {
+    type Item = &'b [u8];
+    type IntoIter = Pieces<'b>;
+
+    fn into_iter(self) -> Pieces<'b> {
+        self.iter()
     }
 }
 
@@ -179,7 +213,13 @@ impl<'b> Text<'b> {
         Self(Chunks::whole(bytes))
     }
 
-    /// Returns true for empty text.
+    /// The number of bytes.
+    #[must_use]
+    pub fn len(self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is no text.
     #[must_use]
     pub fn is_empty(self) -> bool {
         self.0.is_empty()

@@ -6,6 +6,7 @@ use super::reader::{Item, Reader};
 use super::string::{Bytes, Chunks, Text};
 use super::writer::Writer;
 use super::{BufferFull, Malformed};
+use crate::shown::shown;
 
 /// A value in a CBOR payload: a field of a map, or an element of a list.
 pub trait Value<'b>: Sized {
@@ -141,18 +142,19 @@ impl<'b> Value<'b> for Bytes<'b> {
 }
 
 impl<'b> Writer<'b> {
-    /// Starts a map of the `keys` of a struct; see [`Fields`].
-    pub(crate) fn fields(&mut self, keys: Keys) -> Fields<'_, 'b> {
+    /// Starts the map of a struct with these `keys`: see [`Fields`].
+    pub fn fields(&mut self, keys: Keys) -> Fields<'_, 'b> {
         let head = self.open_map();
         Fields { writer: self, keys, head }
     }
 }
 
-/// A writer for the fields of a struct, as a map in the order of its keys.
+/// Writes the fields of a struct as a map, in the order of its keys; made by [`Writer::fields`].
 ///
-/// A missing field shows only when its turn comes, so the head of the map is incremented for each
-/// key written.
-pub(crate) struct Fields<'w, 'b> {
+/// Call [`field`](Self::field) once for each key, then [`end`](Self::end).
+// The head counts each key that is written: a field is known to be missing only when its turn comes.
+#[must_use]
+pub struct Fields<'w, 'b> {
     writer: &'w mut Writer<'b>,
     /// The keys that are still to come.
     keys: Keys,
@@ -160,10 +162,12 @@ pub(crate) struct Fields<'w, 'b> {
     head: usize,
 }
 
+shown!(Fields<'_, '_>, |fields| "Fields({:?})", fields.writer);
+
 impl Fields<'_, '_> {
-    /// Writes the next key and its value, unless it is missing. [`end`](Self::end) reports if
-    /// everything fitted.
-    pub(crate) fn field<'v, T: Value<'v>>(&mut self, value: &T) {
+    /// Writes the next key and its value; a value that [is missing](Value::is_missing) leaves the key out.
+    /// If they do not fit, [`end`](Self::end) says so.
+    pub fn field<'v, T: Value<'v>>(&mut self, value: &T) {
         if self.key(value.is_missing()) {
             // The writer remembers an error, and `end` returns it.
             let _ = value.write(self.writer);
@@ -184,8 +188,8 @@ impl Fields<'_, '_> {
     ///
     /// # Errors
     ///
-    /// We: [`BufferFull`] if any of the map did not fit.
-    pub(crate) fn end(self) -> Result<(), BufferFull> {
+    /// [`BufferFull`] if any of it did not fit.
+    pub fn end(self) -> Result<(), BufferFull> {
         if self.writer.is_full() { Err(BufferFull) } else { Ok(()) }
     }
 }

@@ -1,14 +1,64 @@
-//! The client: numbers requests and knows their answers.
+//! The client: numbers requests and recognises their responses.
 //!
 //! ```text
-//!   request ──▶ Client::request ──▶ tx[..len], Pending<R> ──▶ (the driver sends, waits, repeats)
+//!   request ──▶ Client::request ──▶ tx[..len], Pending<K> ──▶ (the driver sends, waits, retries)
 //!                                                 │
-//!   message ──▶ Pending::accepts ── false: not ours, go on waiting
+//!   message ──▶ Pending::accepts ── false: foreign, the wait goes on
 //!                    └─ true ──▶ Pending::decode ──▶ R::Response<'_>  or  Error::Remote
 //! ```
 //!
-//! A request in flight is a value; to drop it is to cancel it. Nothing here waits: `blocking::Link::call` and
-//! `asynch::Link::call` do.
+//! A request in flight is a value; to drop it is to cancel the request. Nothing here waits:
+//! `blocking::Link::call` and `asynch::Link::call` do.
+//!
+//! ```
+//! use anysmp::smp::{Client, client, os};
+//!
+//! /// A request in flight names its kind, so it can be kept in a struct or a static.
+//! struct Asking { pending: client::Pending<os::Echo<'static>> }
+//!
+//! let mut client = Client::new(0);
+//! let mut tx = [0; 32];
+//! let (len, pending) = client.request(&os::Echo::new("hi"), &mut tx)?;
+//! assert_eq!(tx[..len], *b"\x0a\0\0\x06\0\0\0\0\xa1\x61d\x62hi");
+//! let asking = Asking { pending };
+//!
+//! let response = b"\x0b\0\0\x06\0\0\0\0\xa1\x61r\x62hi";
+//! assert!(asking.pending.accepts(response));
+//! assert_eq!(asking.pending.decode(response)?.text, "hi");
+//! # Ok::<(), client::Error>(())
+//! ```
+//!
+//! A function that is generic over its request:
+//!
+//! ```
+//! use anysmp::blocking::Link;
+//! use anysmp::smp::{Client, Request, client};
+//! use anysmp::{framing::console::Console, line, port::Clock};
+//!
+//! struct Device<'b, P> { link: Link<'b, P, Console<'b>>, client: Client }
+//!
+//! impl<P: embedded_io::Read + embedded_io::Write + Clock> Device<'_, P> {
+//!     fn call<R: Request>(
+//!         &mut self,
+//!         request: &R,
+//!     ) -> Result<R::Response<'_>, line::Error<P::Error, client::Error>> {
+//!         self.link.call(&mut self.client, request)
+//!     }
+//! }
+//! ```
+//!
+//! # Responses
+//!
+//! A message is the response to a request if it has its sequence number, group and command, and the
+//! op that answers its op. Version, flags and reserved bits are not compared: old servers answer in
+//! version 0 whatever the request was.
+//!
+//! # Retries
+//!
+//! An unanswered request is repeated with the number that it had, twice by default, if it [may run
+//! twice](Request::is_idempotent). Shell commands, resets and writes of a vendor that say so may
+//! not: most servers do not remember what they have answered, so the response may be lost although
+//! the command has run. [`Client::with_non_idempotent_retries`] repeats these too.
 //!
 //! ```
 //! use anysmp::smp::client::{Client, Error};
@@ -30,56 +80,26 @@
 //!
 //! # Interpretation
 //!
-//! * An answer is one that has our sequence number, group and command, and the op that answers ours. Version, flags and
-//!   reserved bits are not compared: old servers answer version 0 whatever was asked.
-//! * `rc` 13 (too new) and 12 (too old) make the client repeat the request once in the other version, with a new number,
-//!   and keep that version.
+//! * `rc` 13 (too new) and 12 (too old) make the client repeat the request once in the other
+//!   version, with a new number, and keep that version.
 
 use core::marker::PhantomData;
 use core::time::Duration;
 
-use super::{Group, Header, Op, Request, Version, error};
+use super::{Error as Refusal, Group, Header, Op, Request, Version};
 use crate::cbor::{BufferFull, Malformed, Writer};
-use crate::line::{Caller, Verdict};
 
-/// Why a request has no response.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[non_exhaustive]
-pub enum Error {
-    /// We: the request does not fit `tx`.
-    BufferFull,
-    /// The peer: its answer is not what the command promises.
-    Malformed,
-    /// The peer refused.
-    Remote(error::Error),
-}
+mod dynamic;
+mod error;
+mod pending;
 
-impl core::fmt::Display for Error {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Self::BufferFull => BufferFull.fmt(f),
-            Self::Malformed => f.write_str("the device answered something that makes no sense"),
-            Self::Remote(error) => error.fmt(f),
-        }
-    }
-}
+pub use dynamic::Dynamic;
+pub use error::Error;
+pub use pending::Pending;
 
-impl core::error::Error for Error {}
-
-impl From<BufferFull> for Error {
-    fn from(BufferFull: BufferFull) -> Self {
-        Self::BufferFull
-    }
-}
-
-impl From<Malformed> for Error {
-    fn from(Malformed: Malformed) -> Self {
-        Self::Malformed
-    }
-}
-
-/// Numbers requests. 24 bytes; one per device that is talked to.
+/// The client's side of the protocol: numbers requests and writes them.
+///
+/// At most 24 bytes; one per device.
 #[derive(Debug, Clone)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Client {
@@ -87,17 +107,30 @@ pub struct Client {
     sequence: u8,
     timeout: Duration,
     retries: u8,
+    non_idempotent_retries: u8,
 }
 
-impl Client {
-    /// How long a client waits for an answer by default.
-    pub const TIMEOUT: Duration = Duration::from_millis(2500);
+const _: () = assert!(size_of::<Client>() <= 24);
 
-    /// A client that speaks version 2, and whose first request has the number `sequence`. Tools that are started again and
-    /// again should begin at a random one, so that a late answer to the last run is not taken for one of this run.
+impl Client {
+    /// The time that a client waits for a response by default: 2.5 s.
+    pub const TIMEOUT: Duration = Duration::from_millis(2500);
+    /// The number of times that an unanswered request is repeated by default: 2.
+    pub const RETRIES: u8 = 2;
+
+    /// A client that speaks version 2, and whose first request has the number `sequence`.
+    ///
+    /// A tool that is started often should begin at a random number, so that a late response to its
+    /// last run is not taken for one of this run.
     #[must_use]
     pub const fn new(sequence: u8) -> Self {
-        Self { version: Version::V2, sequence, timeout: Self::TIMEOUT, retries: 2 }
+        Self {
+            version: Version::V2,
+            sequence,
+            timeout: Self::TIMEOUT,
+            retries: Self::RETRIES,
+            non_idempotent_retries: 0,
+        }
     }
 
     /// Speaks `version` until a server asks for the other one.
@@ -106,16 +139,29 @@ impl Client {
         Self { version, ..self }
     }
 
-    /// Waits for each answer for that long. Slow commands (erase) wait longer by themselves.
+    /// Sets the time to wait for a response after the request has left. For a command that
+    /// [needs longer](Request::TIMEOUT), such as an erase, the longer of the two counts.
     #[must_use]
     pub const fn with_timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
     }
 
-    /// Sends a request that is not answered up to so many times more.
+    /// Repeats an unanswered request at most `retries` times, if it
+    /// [may run twice](Request::is_idempotent).
     #[must_use]
     pub const fn with_retries(self, retries: u8) -> Self {
         Self { retries, ..self }
+    }
+
+    /// Repeats an unanswered request that [must not run twice](Request::is_idempotent) at most
+    /// `retries` times; by default it is not repeated.
+    ///
+    /// Safe with a server that remembers what it has answered, as ours does with
+    /// [`Server::with_memory`](super::Server::with_memory). Any other server may run the command
+    /// twice.
+    #[must_use]
+    pub const fn with_non_idempotent_retries(self, retries: u8) -> Self {
+        Self { non_idempotent_retries: retries, ..self }
     }
 
     /// The version that the next request is written in.
@@ -124,37 +170,52 @@ impl Client {
         self.version
     }
 
-    /// How long this client waits for an ordinary answer.
+    /// The time that this client waits for an ordinary response.
     #[must_use]
     pub const fn timeout(&self) -> Duration {
         self.timeout
     }
 
-    /// How often this client repeats a request that is not answered.
+    /// The number of times that an unanswered request is repeated if it may run twice.
     #[must_use]
     pub const fn retries(&self) -> u8 {
         self.retries
     }
 
-    /// Writes a request to the front of `tx`; returns its length and the value that knows its answer.
+    /// The number of times that an unanswered request is repeated although it must not run twice.
+    #[must_use]
+    pub const fn non_idempotent_retries(&self) -> u8 {
+        self.non_idempotent_retries
+    }
+
+    /// Writes a request to the front of `tx`; returns its length in bytes and the value that
+    /// recognises its response.
     ///
     /// # Errors
     ///
-    /// [`Error::BufferFull`] if it does not fit. No number is used up then.
-    pub fn request<R: Request>(&mut self, request: &R, tx: &mut [u8]) -> Result<(usize, Pending<R>), Error> {
+    /// [`Error::BufferFull`] if it does not fit. No sequence number is used up then.
+    pub fn request<R: Request>(&mut self, request: &R, tx: &mut [u8]) -> Result<(usize, Pending<R::Kind>), Error> {
         let (len, header) = self.emit(R::OP, R::GROUP, R::COMMAND, tx, |writer| request.encode(writer))?;
         let pending = Pending {
             header,
             asked: header.version,
             timeout: R::TIMEOUT.max(self.timeout),
-            retries: self.retries,
-            request: PhantomData,
+            retries: if request.is_idempotent() { self.retries } else { self.non_idempotent_retries },
+            kind: PhantomData,
         };
         Ok((len, pending))
     }
 
-    /// Writes header and payload of any request; returns the length and the header.
-    pub(crate) fn emit(
+    /// Writes header and payload of any request with a new sequence number; returns the length in
+    /// bytes and the header.
+    ///
+    /// For routines that keep several requests in flight; for one at a time there is
+    /// [`routine::Call`](super::routine::Call).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BufferFull`] if it does not fit. No sequence number is used up then.
+    pub fn emit(
         &mut self,
         op: Op,
         group: Group,
@@ -168,26 +229,15 @@ impl Client {
         Ok(emitted)
     }
 
-    /// Takes the other version if `message` asks for it, and writes the request in `tx` anew. `asked` is the version in
-    /// which the request was first made: a server that refuses both is not asked a third time.
-    pub(crate) fn fall_back(&mut self, header: &mut Header, asked: Version, message: &[u8], tx: &mut [u8]) -> bool {
-        let Some(head) = tx.first_chunk_mut() else { return false };
-        if !self.take_version(header.version, asked, message) {
-            return false;
-        }
-        *header = Header { version: self.version, sequence: self.sequence, ..*header };
-        self.sequence = self.sequence.wrapping_add(1);
-        *head = header.emit();
-        true
-    }
-
-    /// Takes the other version for all further requests if `message`, which answers a request in the version `written`,
-    /// asks for it. `asked` is as in [`fall_back`](Self::fall_back).
-    pub(crate) fn take_version(&mut self, written: Version, asked: Version, message: &[u8]) -> bool {
-        let refused = payload(message).ok().and_then(|payload| error::Error::find(payload).ok()).flatten();
-        let version = match refused {
-            Some(error::Error::VERSION_TOO_NEW) => Version::V1,
-            Some(error::Error::VERSION_TOO_OLD) => Version::V2,
+    /// Adopts the other version for all further requests if `refusal`, of a request in the version
+    /// `written`, asks for it; returns whether it does. The request has to be written again then.
+    ///
+    /// `asked` is the version in which the request was first written: a server that refuses both
+    /// versions is not asked a third time.
+    pub fn adopt_version(&mut self, written: Version, asked: Version, refusal: Refusal) -> bool {
+        let version = match refusal {
+            Refusal::VERSION_TOO_NEW => Version::V1,
+            Refusal::VERSION_TOO_OLD => Version::V2,
             _ => return false,
         };
         if written == version || written != asked {
@@ -196,10 +246,28 @@ impl Client {
         self.version = version;
         true
     }
+
+    /// Adopts the other version if `refusal` asks for it, and rewrites the header of the request in
+    /// `tx`, with a new number: a late response to the first one is not taken for a response to this.
+    fn fall_back(&mut self, header: &mut Header, asked: Version, refusal: Refusal, tx: &mut [u8]) -> bool {
+        let Some(head) = tx.first_chunk_mut() else { return false };
+        if !self.adopt_version(header.version, asked, refusal) {
+            return false;
+        }
+        *header = Header { version: self.version, sequence: self.sequence, ..*header };
+        self.sequence = self.sequence.wrapping_add(1);
+        *head = header.emit();
+        true
+    }
 }
 
-/// Writes a message: this header with the right length, and a payload. To repeat a request, give the header it had.
-pub(crate) fn emit(
+/// Writes a message, `header` with the length of the payload and the payload; returns the length in
+/// bytes and the header that was written. To repeat a request, give the header that it had.
+///
+/// # Errors
+///
+/// [`Error::BufferFull`] if it does not fit `tx`, or the payload has more than 65,535 bytes.
+pub fn emit(
     header: Header,
     tx: &mut [u8],
     payload: impl FnOnce(&mut Writer<'_>) -> Result<(), BufferFull>,
@@ -213,100 +281,30 @@ pub(crate) fn emit(
     Ok((Header::LEN + usize::from(length), header))
 }
 
-/// The payload of a message whose header was recognised: as long as its header says.
-pub(crate) fn payload(message: &[u8]) -> Result<&[u8], Malformed> {
+/// Returns the payload of a message, as long as its header says. Bytes after it are ignored.
+///
+/// # Errors
+///
+/// [`Malformed`] if the message has no valid header, or is shorter than its header says.
+pub fn payload(message: &[u8]) -> Result<&[u8], Malformed> {
     let (header, rest) = Header::parse(message).or(Err(Malformed))?;
     rest.get(..usize::from(header.length)).ok_or(Malformed)
 }
 
-/// Whether `message` answers the request with this header.
-pub(crate) fn answers(header: &Header, message: &[u8]) -> bool {
+/// Returns the refusal in a message, if it has one that follows the common rule for `rc`.
+#[must_use]
+pub fn refusal(message: &[u8]) -> Option<Refusal> {
+    payload(message).ok().and_then(|payload| Refusal::find(payload).ok()).flatten()
+}
+
+/// Whether `message` is the response to the request with this header: see
+/// [Responses](self#responses).
+#[must_use]
+pub fn answers(header: &Header, message: &[u8]) -> bool {
     Header::parse(message).is_ok_and(|(answer, _)| {
         answer.op == header.op.response()
             && answer.sequence == header.sequence
             && answer.group == header.group
             && answer.command == header.command
     })
-}
-
-/// A request in flight.
-pub struct Pending<R> {
-    header: Header,
-    /// The version in which the request was first made.
-    asked: Version,
-    timeout: Duration,
-    retries: u8,
-    request: PhantomData<fn() -> R>,
-}
-
-impl<R> core::fmt::Debug for Pending<R> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Pending").field("header", &self.header).field("repeats", &self.retries).finish()
-    }
-}
-
-#[cfg(feature = "defmt")]
-impl<R> defmt::Format for Pending<R> {
-    fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "Pending({})", self.header);
-    }
-}
-
-impl<R: Request> Pending<R> {
-    /// The header that was sent.
-    #[must_use]
-    pub const fn header(&self) -> Header {
-        self.header
-    }
-
-    /// Whether `message` is the answer.
-    #[must_use]
-    pub fn accepts(&self, message: &[u8]) -> bool {
-        answers(&self.header, message)
-    }
-
-    /// Reads the answer.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Remote`] if the peer refused, [`Error::Malformed`] if it answered nonsense.
-    pub fn decode<'m>(&self, message: &'m [u8]) -> Result<R::Response<'m>, Error> {
-        R::response(payload(message)?)
-    }
-}
-
-impl<R: Request> Caller<R> for Client {
-    type Pending = Pending<R>;
-    type Response<'m> = R::Response<'m>;
-    type Error = Error;
-
-    fn request(&mut self, request: &R, tx: &mut [u8]) -> Result<(usize, Pending<R>), Error> {
-        self.request(request, tx)
-    }
-
-    fn timeout(&self, pending: &Pending<R>) -> Duration {
-        pending.timeout
-    }
-
-    fn receive(&mut self, pending: &mut Pending<R>, message: &[u8], tx: &mut [u8]) -> Verdict {
-        if !pending.accepts(message) {
-            Verdict::Foreign
-        } else if matches!(pending.decode(message), Err(Error::Remote(_)))
-            && self.fall_back(&mut pending.header, pending.asked, message, tx)
-        {
-            // Only what the command itself calls a refusal: a shell's `rc` 13 must not run its command twice.
-            Verdict::Again(Header::LEN + usize::from(pending.header.length))
-        } else {
-            Verdict::Answer
-        }
-    }
-
-    fn retry(&mut self, pending: &mut Pending<R>, _: &mut [u8]) -> Option<usize> {
-        pending.retries = pending.retries.checked_sub(1)?;
-        Some(Header::LEN + usize::from(pending.header.length))
-    }
-
-    fn decode<'m>(&self, pending: &Pending<R>, message: &'m [u8]) -> Result<R::Response<'m>, Error> {
-        pending.decode(message)
-    }
 }

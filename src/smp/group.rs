@@ -1,4 +1,5 @@
-//! The groups of commands, one file each: the requests in the order of the specification, `Commands` and `dispatch`.
+//! The groups of commands, one file each: the requests in the order of the specification,
+//! `Commands` and `dispatch`.
 //!
 //! The public paths are those of [`smp`](crate::smp): `smp::os` and so on.
 

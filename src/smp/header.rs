@@ -1,22 +1,22 @@
 //! The eight bytes in front of every message.
 
-/// What a message is. Requests are even, their responses one more.
+/// The kind of a message. Requests are even, their responses one more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(u8)]
 pub enum Op {
     /// A request that changes nothing.
     Read = 0,
-    /// The answer to [`Op::Read`].
+    /// The response to [`Op::Read`].
     ReadResponse = 1,
     /// A request that changes or does something.
     Write = 2,
-    /// The answer to [`Op::Write`].
+    /// The response to [`Op::Write`].
     WriteResponse = 3,
 }
 
 impl Op {
-    /// The op of the answer to this request; a response is its own.
+    /// The op of the response to this request; a response returns itself.
     #[must_use]
     pub const fn response(self) -> Self {
         match self {
@@ -25,7 +25,7 @@ impl Op {
         }
     }
 
-    /// Whether a client sends it.
+    /// Whether clients send it.
     #[must_use]
     pub const fn is_request(self) -> bool {
         matches!(self, Self::Read | Self::Write)
@@ -78,7 +78,7 @@ impl Group {
     pub const FS: Self = Self(8);
     /// Shell commands.
     pub const SHELL: Self = Self(9);
-    /// Which groups there are.
+    /// The groups of a device.
     pub const ENUMERATION: Self = Self(10);
     /// Bridging to other transports.
     pub const TRANSPORT: Self = Self(11);
@@ -134,16 +134,18 @@ impl defmt::Format for Group {
     }
 }
 
-/// Why eight bytes are not a header that can be acted upon.
+/// The reason why a message has no valid header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum HeaderError {
     /// The peer or the line: fewer than eight bytes.
     Short,
-    /// The peer: the op is one of the four that are not assigned. The header as it would be with [`Op::Write`].
+    /// The peer: the op is one of the four that are not assigned. The header as it would be with
+    /// [`Op::Write`].
     Op(Header),
-    /// The peer: the version is one of the two that are not assigned. The header as it would be with [`Version::V2`].
+    /// The peer: the version is one of the two that are not assigned. The header as it would be
+    /// with [`Version::V2`].
     Version(Header),
 }
 
@@ -159,7 +161,7 @@ impl core::fmt::Display for HeaderError {
 
 impl core::error::Error for HeaderError {}
 
-/// What is wrong with a header: see the variants of [`HeaderError`].
+/// The flaw of a header: see the variants of [`HeaderError`].
 pub(super) enum Flaw {
     Op,
     Version,
@@ -169,9 +171,9 @@ pub(super) enum Flaw {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Header {
-    /// What the message is.
+    /// The kind of the message.
     pub op: Op,
-    /// In which version it is written.
+    /// The version that it is written in.
     pub version: Version,
     /// Length of the payload in bytes, without the header.
     pub length: u16,
@@ -187,8 +189,8 @@ impl Header {
     /// Length of a header in bytes.
     pub const LEN: usize = 8;
 
-    /// Reads the header of a message, and returns it with everything behind it, which may be more or less than
-    /// [`length`](Self::length) says. Flags and reserved bits are not looked at.
+    /// Reads the header of a message; returns it with everything after it, which may be more or
+    /// less than [`length`](Self::length) says. Flags and reserved bits are ignored.
     ///
     /// # Errors
     ///
@@ -202,7 +204,7 @@ impl Header {
         }
     }
 
-    /// The same in a form that a server needs: what can be answered, and what stands in the way.
+    /// The same in the form that a server needs: a header that can be answered, and its flaw.
     pub(super) const fn read(message: &[u8]) -> Option<(Self, &[u8], Option<Flaw>)> {
         let Some((&[first, _flags, l1, l0, g1, g0, sequence, command], rest)) = message.split_first_chunk() else {
             return None;
@@ -237,7 +239,7 @@ impl Header {
         [(self.version as u8) << 3 | self.op as u8, 0, l1, l0, g1, g0, self.sequence, self.command]
     }
 
-    /// The header of the answer to this request, with the length of an empty payload.
+    /// The header of the response to this request, with the length of an empty payload.
     #[must_use]
     pub const fn response(&self) -> Self {
         Self { op: self.op.response(), length: 0, ..*self }

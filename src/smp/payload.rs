@@ -1,8 +1,9 @@
-//! Payloads: anything that can be put behind a header, and for most commands a CBOR map.
+//! Payloads: anything that can follow a header, and for most commands a CBOR map.
 
 use crate::cbor::{BufferFull, Malformed, Writer};
 
-/// A payload that can be written. Groups below 64 write CBOR; a vendor's group writes what it likes.
+/// A payload that can be written. Groups below 64 write CBOR; a vendor's group writes what it
+/// likes.
 pub trait Encode {
     /// Writes the payload.
     ///
@@ -12,7 +13,7 @@ pub trait Encode {
     fn encode(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull>;
 }
 
-/// A payload that can be read. What it returns lends from the message.
+/// A payload that can be read. The result borrows from the message.
 pub trait Decode<'m>: Sized {
     /// Reads the payload.
     ///
@@ -28,48 +29,96 @@ impl<T: Encode + ?Sized> Encode for &T {
     }
 }
 
-/// Writes the codec of a struct that is a CBOR map with text keys, in one place for both directions.
+/// Writes the codec of a struct that is a CBOR map with text keys, once for both directions.
 ///
-/// `map!(request Echo<'b> { text: "d" })` implements `Value`, `Encode` and `Decode` for a struct that is declared as
-/// usual. A `request` refuses a known key that comes twice, a `response` takes the first one.
-macro_rules! map {
-    (request $($rest:tt)*) => { $crate::smp::map!(@ true, $($rest)*); };
-    (response $($rest:tt)*) => { $crate::smp::map!(@ false, $($rest)*); };
+/// `payload!(request Type { field: "key", … })` implements [`Encode`], [`Decode`] and
+/// [`cbor::Value`](crate::cbor::Value) for a struct that is declared as usual, so that it can be a
+/// payload, or a value inside another one. Each field is a [`cbor::Value`](crate::cbor::Value): an
+/// integer, `f32`, `f64`, `bool`, [`Text`](crate::cbor::Text), [`Bytes`](crate::cbor::Bytes), a
+/// [`List`](crate::cbor::List) or a [`Table`](crate::cbor::Table) of values, another struct with
+/// this codec, or an `Option` of one of them, whose key is left out for `None`. All fields are
+/// listed; a struct that borrows has one lifetime. At most 22 keys of at most 23 bytes.
+///
+/// Keys may come in any order, and unknown ones are skipped. A known key that comes twice makes a
+/// `request` [`Malformed`], since a server must not guess which one was meant; a `response` takes
+/// the first one. A missing key is malformed unless the field is an `Option` or a `bool`, which is
+/// `false` then.
+///
+/// A command of a vendor, both ends:
+///
+/// ```
+/// use anysmp::cbor::Text;
+/// use anysmp::smp::server::{Incoming, Reply};
+/// use anysmp::smp::{self, Client, Error, Group, Op, Request, server};
+///
+/// /// Regulates the temperature of a zone, in degrees Celsius.
+/// struct Regulate<'b> { zone: Text<'b>, target: f32 }
+/// struct RegulateResponse { actual: f64 }
+///
+/// smp::payload!(request Regulate<'b> { zone: "zone", target: "target" });
+/// smp::payload!(response RegulateResponse { actual: "actual" });
+///
+/// impl Request for Regulate<'_> {
+///     const OP: Op = Op::Write;
+///     const GROUP: Group = Group(64);
+///     const COMMAND: u8 = 0;
+///     type Kind = Regulate<'static>;
+///     type Response<'m> = RegulateResponse;
+/// }
+///
+/// let handler = |incoming: &Incoming<'_>, reply: Reply<'_>| match (incoming.group(), incoming.op(), incoming.command()) {
+///     (Regulate::GROUP, Regulate::OP, Regulate::COMMAND) => incoming.answer(reply, |request: Regulate<'_>| {
+///         if request.zone == "oven" { Ok(RegulateResponse { actual: 21.25 }) } else { Err(Error::NOT_FOUND) }
+///     }),
+///     _ => reply.error(Error::NOT_SUPPORTED),
+/// };
+///
+/// let (mut client, mut request, mut response) = (Client::new(0), [0; 64], [0; 64]);
+/// let (len, pending) = client.request(&Regulate { zone: "oven".into(), target: 180.5 }, &mut request)?;
+/// let (len, _) = server::serve(handler, server::AllowAll, &request[..len], &mut response);
+/// assert_eq!(pending.decode(&response[..len])?.actual, 21.25);
+/// # Ok::<(), smp::client::Error>(())
+/// ```
+#[doc(hidden)] // At the crate's root, where `macro_export` puts it; documented as `smp::payload!`.
+#[macro_export]
+macro_rules! __smp_payload {
+    (request $($rest:tt)*) => { $crate::__smp_payload!(@ true, $($rest)*); };
+    (response $($rest:tt)*) => { $crate::__smp_payload!(@ false, $($rest)*); };
     (@ $strict:literal, $type:ident $(<$b:lifetime>)? { $($field:ident : $key:literal),* $(,)? }) => {
         #[allow(unused_mut, reason = "not every map has keys")]
-        impl<'b> $crate::cbor::Value<'b> for $crate::smp::map!(# $type $(<$b>)?) {
-            fn of(item: $crate::cbor::Item<'b>) -> Result<Self, $crate::cbor::Malformed> {
+        impl<'b> $crate::cbor::Value<'b> for $crate::__smp_payload!(# $type $(<$b>)?) {
+            fn of(item: $crate::cbor::Item<'b>) -> ::core::result::Result<Self, $crate::cbor::Malformed> {
                 match item {
                     $crate::cbor::Item::Map(mut reader) => Self::read(&mut reader),
-                    _ => Err($crate::cbor::Malformed),
+                    _ => ::core::result::Result::Err($crate::cbor::Malformed),
                 }
             }
 
-            fn read(reader: &mut $crate::cbor::Reader<'b>) -> Result<Self, $crate::cbor::Malformed> {
+            fn read(reader: &mut $crate::cbor::Reader<'b>) -> ::core::result::Result<Self, $crate::cbor::Malformed> {
                 let mut values = [$crate::cbor::Item::Null; <[&str]>::len(&[$($key),*])];
                 reader.fields($crate::cbor::keys![$($key),*], $strict, &mut values)?;
-                let [$($field),*] = &values; // By reference: each is looked at where it stands.
-                Ok(Self { $($field: $crate::cbor::Value::of(*$field)?,)* })
+                let [$($field),*] = &values; // By reference: none of them is copied before it is read.
+                ::core::result::Result::Ok(Self { $($field: $crate::cbor::Value::of(*$field)?,)* })
             }
 
-            fn write(&self, writer: &mut $crate::cbor::Writer<'_>) -> Result<(), $crate::cbor::BufferFull> {
+            fn write(&self, writer: &mut $crate::cbor::Writer<'_>) -> ::core::result::Result<(), $crate::cbor::BufferFull> {
                 let mut fields = writer.fields($crate::cbor::keys![$($key),*]);
                 $(fields.field(&self.$field);)*
                 fields.end()
             }
         }
-        $crate::smp::map!(codec $type $(<$b>)?);
+        $crate::__smp_payload!(codec $type $(<$b>)?);
     };
-    // `Encode` and `Decode` for what is a `Value` already.
+    // `Encode` and `Decode` for a type that is a `Value`.
     (codec $type:ident $(<$b:lifetime>)?) => {
-        impl $crate::smp::Encode for $crate::smp::map!(# $type $(<$b>)? '_) {
-            fn encode(&self, writer: &mut $crate::cbor::Writer<'_>) -> Result<(), $crate::cbor::BufferFull> {
+        impl $crate::smp::Encode for $crate::__smp_payload!(# $type $(<$b>)? '_) {
+            fn encode(&self, writer: &mut $crate::cbor::Writer<'_>) -> ::core::result::Result<(), $crate::cbor::BufferFull> {
                 $crate::cbor::Value::write(self, writer)
             }
         }
 
-        impl<'b> $crate::smp::Decode<'b> for $crate::smp::map!(# $type $(<$b>)?) {
-            fn decode(payload: &'b [u8]) -> Result<Self, $crate::cbor::Malformed> {
+        impl<'b> $crate::smp::Decode<'b> for $crate::__smp_payload!(# $type $(<$b>)?) {
+            fn decode(payload: &'b [u8]) -> ::core::result::Result<Self, $crate::cbor::Malformed> {
                 $crate::cbor::Value::read(&mut $crate::cbor::Reader::new(payload))
             }
         }
@@ -79,11 +128,10 @@ macro_rules! map {
     (# $type:ident '_) => { $type };
     (# $type:ident <$b:lifetime> '_) => { $type<'_> };
 }
-pub(crate) use map;
 
 /// A payload without keys: most write responses, and requests without arguments.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Empty {}
 
-map!(response Empty {});
+super::payload!(response Empty {});

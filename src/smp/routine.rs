@@ -1,37 +1,34 @@
 //! Jobs of many exchanges: each is a [`Routine`](crate::routine::Routine), which any driver runs.
 //!
-//! | file | what |
+//! | file | subject |
 //! |---|---|
-//! | this one | [`Source`]: what is uploaded; [`Error`]: why a job ended early |
+//! | this one | [`Source`]: the bytes to upload; [`Error`]: the reason why a job ended early |
 //! | [`upload`] | [`Upload`]: an image file, several requests at a time |
-//! | [`file_download`] | [`FileDownload`]: a file from the device, lent to the caller piece by piece |
+//! | [`file_download`] | [`FileDownload`]: a file from the device, returned to the caller piece by piece |
 //! | [`file_upload`] | [`FileUpload`]: a file to the device, with resume and a check at the end |
 //! | [`walk`] | [`StatWalk`], [`SettingsWalk`]: all counters, and the settings that are named |
-//! | [`upgrade`] | [`Upgrade`]: upload, test, reset, confirm, and what came of it; [`ImageFile`], [`Notes`] |
+//! | [`upgrade`] | [`Upgrade`]: upload, test, reset, confirm, and the outcome; [`ImageFile`], [`Notes`] |
+//! | `call` | [`Call`]: one request and its response, for routines of your own |
 //!
 //! ```
-//! use anysmp::smp::client::Client;
+//! use anysmp::smp::Client;
 //! use anysmp::smp::routine::Upload;
 //! # use anysmp::routine::{Routine, Step};
 //!
 //! let file = [0; 4096];
-//! let mut upload = Upload::new(&file[..]).window(3);
+//! let mut upload = Upload::new(&file[..]).with_window(3);
 //! let mut client = Client::new(0);
-//! // link.run(&mut client, &mut upload, &mut tx, |event| { … ControlFlow::Continue(()) })
+//! // link.run(&mut client, &mut upload, |event| { … ControlFlow::Continue(()) })
 //! # let mut tx = [0; 512];
 //! # assert_eq!(upload.poll(&mut client, &mut tx), Step::Send(9));
 //! ```
 //!
 //! # Foreign messages
 //!
-//! A message that answers nothing that was asked is counted and dropped; the wait goes on, so that a peer which never stops
-//! talking cannot hold a job forever.
+//! A message that is no response to a request of the job is counted and dropped; the wait goes on,
+//! so that a peer which never stops talking cannot hold a job forever.
 
-use core::time::Duration;
-
-use super::client::{self, Client};
-use super::{Header, Request, Version, error};
-use crate::routine::Step;
+use super::{client, error};
 
 pub mod file_download;
 pub mod file_upload;
@@ -39,6 +36,7 @@ pub mod upgrade;
 pub mod upload;
 pub mod walk;
 
+mod call;
 mod hash;
 mod outcome;
 mod piece;
@@ -46,80 +44,108 @@ mod survey;
 mod transfer;
 
 pub use crate::mcuboot::{FileError, ImageFile};
+pub use call::{Call, Heard};
 pub use file_download::{FileDownload, FileDownloadEvent, FileDownloadReport};
 pub use file_upload::{FileUpload, FileUploadReport};
-pub use outcome::{Doubt, Note, Notes, Phase, Plan, UpgradeEvent, UpgradeOutcome, UpgradeReport};
+#[cfg(feature = "sha2")]
+pub use hash::sha256;
+pub use outcome::{Doubt, Note, Notes, NotesIter, Phase, Plan, UpgradeEvent, UpgradeOutcome, UpgradeReport};
 pub use upgrade::Upgrade;
 pub use upload::{Upload, UploadEvent, UploadOutcome, UploadReport};
 pub use walk::{SettingEvent, SettingsWalk, StatEvent, StatWalk, WalkOutcome, WalkReport};
 
-/// How a [`FileDownload`] or a [`FileUpload`] ended.
+/// How a [`FileDownload`] or a [`FileUpload`] ended. Printed, it is a sentence for the user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
+#[non_exhaustive]
 pub enum FileOutcome {
-    /// Not yet: it may be run on.
+    /// It has not ended: it may be run again.
     Unfinished,
     /// The whole file has arrived.
     Done {
-        /// A hash of the whole file was compared, and both sides have the same. `false` if that was not asked for, or if
-        /// the device offers none that we know.
+        /// Whether a hash of the whole file was compared, and is the same at both ends. `false` if
+        /// that was not asked for, or if the device has no hash that we can compute.
         verified: bool,
     },
-    /// It has not.
+    /// It has not arrived.
     Failed(Error),
 }
 
-/// What is uploaded: bytes that can be read at any offset, again and again.
+impl core::fmt::Display for FileOutcome {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Unfinished => "the transfer has not ended",
+            Self::Done { verified: false } => "the file was transferred",
+            Self::Done { verified: true } => "the file was transferred, and the device computed the same checksum",
+            Self::Failed(error) => return error.fmt(f),
+        })
+    }
+}
+
+/// The bytes to upload, which can be read at any offset, again and again.
 ///
-/// A slice in memory is one; a file, an external flash or a decoder of another file format need a few lines.
+/// A slice in memory is one; a file, an external flash or a decoder of another file format need a
+/// few lines.
 pub use crate::source::{Source, SourceFailed};
 
-/// Why a job ended early.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The reason why a job ended early.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Error {
-    /// We: `tx`, the device's buffer or the limit that was set is too small for one request. An upload needs 62 bytes.
+    /// We: `tx`, the device's buffer or the limit that was set is too small for one request. An
+    /// upload needs 62 bytes.
     BufferFull,
     /// We: there is nothing to upload.
     Empty,
     /// We: the source could not be read.
     Source,
-    /// Time: no answer, after all repeats.
+    /// Time: no response, after all retries.
     TimedOut,
     /// The peer: it answers, but asks for the same bytes over and over.
     NoProgress,
-    /// The peer: it asks for bytes beyond the end of the file. Or we, if a download is to go on there.
+    /// The peer: it asks for bytes beyond the end of the file. Or we, if a download is to continue
+    /// there.
     Offset,
     /// The peer: what it stored is not what was sent, or what it sent is not what it stores.
     Mismatch,
-    /// The peer: a file ended before the length that it has told.
+    /// The peer: a file ended before the length that it reported.
     CutShort,
-    /// The peer: its answer is not what the command promises.
+    /// The peer: its response is not what the command promises.
     Malformed,
-    /// The peer refused.
+    /// The peer: it refused.
     Remote(error::Error),
 }
+
+const _: () = assert!(size_of::<Error>() <= 12);
 
 impl core::fmt::Display for Error {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(match self {
-            Self::BufferFull => "the messages are too small for this job",
-            Self::Empty => "there is nothing to upload",
+            Self::BufferFull => "the buffers of the device, or our own, are too small for this job",
+            Self::Empty => "there is nothing to upload: the file is empty",
             Self::Source => return SourceFailed.fmt(f),
             Self::TimedOut => "the device does not answer",
             Self::NoProgress => "the device asks for the same bytes over and over",
             Self::Offset => "the device asks for bytes beyond the end of the file",
-            Self::Mismatch => "what the device stores is not what was transferred",
-            Self::CutShort => "the file ended before the length that the device has told",
+            Self::Mismatch => "the device has something else than what was transferred",
+            Self::CutShort => "the device sent less of the file than it had reported",
             Self::Malformed => return client::Error::Malformed.fmt(f),
             Self::Remote(error) => return error.fmt(f),
         })
     }
 }
 
-impl core::error::Error for Error {}
+impl core::error::Error for Error {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Source => Some(&SourceFailed),
+            Self::Remote(error) => Some(error),
+            _ => None,
+        }
+    }
+}
 
 impl From<client::Error> for Error {
     fn from(error: client::Error) -> Self {
@@ -134,97 +160,5 @@ impl From<client::Error> for Error {
 impl From<SourceFailed> for Error {
     fn from(SourceFailed: SourceFailed) -> Self {
         Self::Source
-    }
-}
-
-/// One request at a time, as a routine needs it: the request is written anew for each repeat, since nobody keeps `tx`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-struct Ask {
-    state: Asking,
-    /// The version in which it was first asked.
-    asked: Option<Version>,
-    /// How often it may still be repeated.
-    left: u8,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-enum Asking {
-    /// To be sent with a new number. Out: `Waiting`.
-    New,
-    /// To be sent again with the number that it had. Out: `Waiting`.
-    Again(Header),
-    /// Sent. Out: the owner takes the answer, `New` in the other version, `Again` or `Silent` after a time-out.
-    Waiting(Header),
-    /// Never answered.
-    Silent,
-}
-
-/// What a message was to an [`Ask`].
-enum Heard<T> {
-    Foreign,
-    /// The request goes out once more, in the other version.
-    Again,
-    Answer(Result<T, client::Error>),
-}
-
-impl<T> Heard<T> {
-    /// Hands the answer on; returns whether the message was ours.
-    fn then(self, answered: impl FnOnce(Result<T, client::Error>)) -> bool {
-        match self {
-            Self::Foreign => return false,
-            Self::Again => {}
-            Self::Answer(answer) => answered(answer),
-        }
-        true
-    }
-}
-
-impl Ask {
-    const fn new(repeats: u8) -> Self {
-        Self { state: Asking::New, asked: None, left: repeats }
-    }
-
-    /// Sends, waits for `patience`, or fails with [`Error::TimedOut`] when all repeats are used up.
-    fn poll<R: Request>(
-        &mut self,
-        client: &mut Client,
-        request: &R,
-        timeout: Duration,
-        tx: &mut [u8],
-    ) -> Result<Step, Error> {
-        let (len, header) = match self.state {
-            Asking::New => client.emit(R::OP, R::GROUP, R::COMMAND, tx, |writer| request.encode(writer))?,
-            Asking::Again(header) => client::emit(header, tx, |writer| request.encode(writer))?,
-            Asking::Waiting(_) => return Ok(Step::Wait(timeout)),
-            Asking::Silent => return Err(Error::TimedOut),
-        };
-        self.asked.get_or_insert(header.version);
-        self.state = Asking::Waiting(header);
-        Ok(Step::Send(len))
-    }
-
-    fn receive<'m, R: Request>(&mut self, client: &mut Client, message: &'m [u8]) -> Heard<R::Response<'m>> {
-        let Asking::Waiting(header) = self.state else { return Heard::Foreign };
-        if !client::answers(&header, message) {
-            Heard::Foreign
-        } else if client.take_version(header.version, self.asked.unwrap_or(header.version), message) {
-            self.state = Asking::New;
-            Heard::Again
-        } else {
-            Heard::Answer(client::payload(message).map_err(client::Error::from).and_then(R::response))
-        }
-    }
-
-    fn timed_out(&mut self) {
-        let Asking::Waiting(header) = self.state else { return };
-        self.state = match self.left.checked_sub(1) {
-            Some(left) => {
-                self.left = left;
-                Asking::Again(header)
-            }
-            None => Asking::Silent,
-        };
     }
 }

@@ -11,7 +11,7 @@ use anysmp::mcuboot::digest::Sha256;
 use anysmp::mcuboot::{build, flash, image, slots, tlv};
 use anysmp::s3mp::{self, slave, value};
 use anysmp::smp::server::{AllowAll, Answer, Answers, Incoming, Known, Policy, Reply, Server, serve};
-use anysmp::smp::{client, fs, os, routine, settings, shell};
+use anysmp::smp::{self, client, fs, os, routine, settings, shell};
 use anysmp::testing::RamNor;
 use anysmp::{asynch, blocking, cobs, line, port};
 
@@ -131,39 +131,39 @@ impl slave::Resources for Own {
 }
 
 impl settings::Settings for Own {
-    fn get(&mut self, _: &str, _: &mut [u8]) -> Result<usize, anysmp::smp::Error> {
-        Err(anysmp::smp::Error::NOT_SUPPORTED)
+    fn get(&mut self, _: &str, _: &mut [u8]) -> Result<usize, smp::Error> {
+        Err(smp::Error::NOT_SUPPORTED)
     }
 
-    fn set(&mut self, _: &str, _: &[u8]) -> Result<(), anysmp::smp::Error> {
+    fn set(&mut self, _: &str, _: &[u8]) -> Result<(), smp::Error> {
         Ok(())
     }
 
-    fn delete(&mut self, _: &str) -> Result<(), anysmp::smp::Error> {
+    fn delete(&mut self, _: &str) -> Result<(), smp::Error> {
         Ok(())
     }
 }
 
 impl fs::Files for Own {
-    fn len(&mut self, _: fs::Path<'_>) -> Result<u64, anysmp::smp::Error> {
+    fn len(&mut self, _: fs::Path<'_>) -> Result<u64, smp::Error> {
         Ok(0)
     }
 
-    fn read(&mut self, _: fs::Path<'_>, _: u64, _: &mut [u8]) -> Result<usize, anysmp::smp::Error> {
+    fn read(&mut self, _: fs::Path<'_>, _: u64, _: &mut [u8]) -> Result<usize, smp::Error> {
         Ok(0)
     }
 
-    fn create(&mut self, _: fs::Path<'_>) -> Result<(), anysmp::smp::Error> {
+    fn create(&mut self, _: fs::Path<'_>) -> Result<(), smp::Error> {
         Ok(())
     }
 
-    fn append(&mut self, _: fs::Path<'_>, _: u64, _: &[u8]) -> Result<(), anysmp::smp::Error> {
+    fn append(&mut self, _: fs::Path<'_>, _: u64, _: &[u8]) -> Result<(), smp::Error> {
         Ok(())
     }
 }
 
 impl Policy for Own {
-    fn allows(&mut self, _: &Incoming<'_>, _: line::Peer) -> Result<(), anysmp::smp::Error> {
+    fn allows(&mut self, _: &Incoming<'_>, _: line::Peer) -> Result<(), smp::Error> {
         Ok(())
     }
 }
@@ -219,14 +219,20 @@ fn cbor(prints: &mut Prints) {
     writer.text("hunter2-").unwrap();
     prints.print(&writer);
     prints.print(&Reader::new(BYTES));
-    for item in [Item::Bytes(BYTES.into()), Item::Text(TEXT.into()), Item::Map(Reader::new(BYTES))] {
+    prints.print(&writer.fields(anysmp::cbor::keys!["hunter2-"]));
+    prints.print(&anysmp::cbor::keys!["hunter2-"]);
+    let items = [Item::Bytes(BYTES.into()), Item::Text(TEXT.into()), Item::Map(Reader::new(BYTES))];
+    for item in items.into_iter().chain([Item::Other(Reader::new(BYTES))]) {
         prints.print(&item);
     }
     prints.print(&Text::from(TEXT));
     prints.print(&Bytes::from(BYTES));
     prints.print(&Bytes::from(BYTES).chunks());
+    prints.print(&Bytes::from(BYTES).chunks().iter());
     prints.print(&List::from(&[Text::from(TEXT)][..]));
+    prints.print(&List::from(&[Text::from(TEXT)][..]).iter());
     prints.print(&Table::from(&[(Text::from(TEXT), Text::from(TEXT))][..]));
+    prints.print(&Table::from(&[(Text::from(TEXT), Text::from(TEXT))][..]).iter());
 }
 
 fn bsmp_types(prints: &mut Prints) {
@@ -321,8 +327,8 @@ fn mcuboot_types(prints: &mut Prints) {
     prints.print(&slots.begin(slots::Command::Upload(chunk)));
     prints.print(&slots.begin(slots::Command::SetState { hash: Some(BYTES), confirm: false }));
     served(prints, 1, 1, &mut |incoming, reply, prints| {
-        prints.print(&anysmp::smp::image::begin(&mut slots, incoming));
-        reply.error(anysmp::smp::Error::NOT_SUPPORTED)
+        prints.print(&smp::image::begin(&mut slots, incoming));
+        reply.error(smp::Error::NOT_SUPPORTED)
     });
 }
 
@@ -345,8 +351,8 @@ fn served(prints: &mut Prints, group: u8, command: u8, handle: Serve<'_>) {
 }
 
 fn smp_types(prints: &mut Prints) {
-    served(prints, 0, 0, &mut |_, reply, _| reply.error(anysmp::smp::Error::NOT_SUPPORTED));
-    let handler = |_: &Incoming<'_>, reply: Reply<'_>| reply.error(anysmp::smp::Error::NOT_SUPPORTED);
+    served(prints, 0, 0, &mut |_, reply, _| reply.error(smp::Error::NOT_SUPPORTED));
+    let handler = |_: &Incoming<'_>, reply: Reply<'_>| reply.error(smp::Error::NOT_SUPPORTED);
     let mut memory = BYTES.to_vec();
     prints.print(&Answers::new(&mut memory));
     prints.print(&Answers::new(&mut memory).with_peers(1));
@@ -375,9 +381,12 @@ fn smp_types(prints: &mut Prints) {
     prints.print(&shell::Runner::new(|_: &str, _: &mut shell::Output<'_>| 0, &mut one, &mut two));
     prints.print(&routine::FileDownload::new(TEXT));
     prints.print(&routine::FileUpload::new(TEXT, BYTES));
-    prints.print(&routine::Upload::new(BYTES).sha(*b"hunter2-hunter2-hunter2-hunter2-"));
+    prints.print(&routine::Upload::new(BYTES).with_sha(*b"hunter2-hunter2-hunter2-hunter2-"));
     prints.print(&routine::SettingsWalk::new(&[TEXT]));
     prints.print(&routine::StatWalk::new());
+    prints.print(&routine::Call::<shell::Execute<'static>>::new(2));
+    prints.print(&routine::Heard::Response(Ok(OWN)));
+    prints.print(&smp::Dynamic { op: smp::Op::Write, group: smp::Group(64), command: 0, payload: BYTES });
 }
 
 /// All of them.

@@ -20,7 +20,7 @@ use anysmp::routine::Ended;
 use anysmp::smp::client::{self, Client};
 use anysmp::smp::routine::{
     FileDownload, FileOutcome, FileUpload, SettingEvent, SettingsWalk, StatEvent, StatWalk, Upgrade, UpgradeOutcome,
-    Upload, UploadOutcome,
+    Upload, UploadOutcome, sha256,
 };
 use anysmp::smp::server::{After, AllowAll, Answers, Incoming, Reply, Server};
 use anysmp::smp::{Error as Remote, Header, Op, Version, os, settings};
@@ -338,11 +338,12 @@ impl Job<'_> {
         let len = 200 + s.random.index(1800);
         let file = s.random.bytes(len);
         let mut upload = Upload::new(&file[..])
-            .over(link.limits())
-            .window(1 + s.random.index(4))
+            .with_limits(link.limits())
+            .with_window(1 + s.random.index(4))
             .with_timeouts(Duration::from_nanos(2 * s.terms.timeout), Duration::from_nanos(2 * s.terms.timeout));
         if s.random.percent(70) {
-            upload = upload.with_sha().unwrap();
+            let sha = sha256(upload.source(), file.len() as u64).unwrap();
+            upload = upload.with_sha(sha);
         }
         // Each piece, of 50 bytes at least, may cost 6 timeouts; at most 5 steps back.
         let requests = (len as u64 / 50 + 2) * 6 * 6 * 2;
@@ -352,7 +353,7 @@ impl Job<'_> {
             UploadOutcome::Done { .. } if self.device.borrow().slots[1] == file => self.tally.one("upload: done"),
             UploadOutcome::Done { .. } => s.wrong(self.tally, "an upload is done, but the slot holds something else"),
             UploadOutcome::Failed(_) => self.tally.one("upload: failed"),
-            UploadOutcome::Unfinished => panic!("an upload is done and unfinished"),
+            _ => panic!("an upload is done and unfinished"),
         }
     }
 
@@ -360,7 +361,8 @@ impl Job<'_> {
         let len = 1 + s.random.index(1200);
         let file = s.random.bytes(len);
         let name = format!("/file{}", self.step);
-        let mut upload = FileUpload::new(&name, &file[..]).over(link.limits()).window(1 + s.random.index(3));
+        let mut upload =
+            FileUpload::new(&name, &file[..]).with_limits(link.limits()).with_window(1 + s.random.index(3));
         let requests = (len as u64 / 50 + 4) * 6 * 6 * 2;
         let ended = s.timed("file upload", requests, 0, || link.run(&mut self.client, &mut upload, |_| Continue(())));
         let Some(report) = self.tally.ended(ended) else { return };
@@ -370,12 +372,12 @@ impl Job<'_> {
             }
             FileOutcome::Done { .. } => s.wrong(self.tally, "a file upload is done, but the file holds something else"),
             FileOutcome::Failed(_) => self.tally.one("file upload: failed"),
-            FileOutcome::Unfinished => panic!("a file upload is done and unfinished"),
+            _ => panic!("a file upload is done and unfinished"),
         }
     }
 
     fn file_download<F: Framing>(&mut self, s: &mut Session<'_>, link: &mut Link<'_, '_, F>) {
-        let mut download = FileDownload::new("/log").window(1 + s.random.index(4));
+        let mut download = FileDownload::new("/log").with_window(1 + s.random.index(4));
         let mut got = Vec::new();
         let requests = (900 / 50 + 4) * 6 * 6 * 2;
         let ended = s.timed("file download", requests, 0, || {
@@ -391,7 +393,7 @@ impl Job<'_> {
             }
             FileOutcome::Done { .. } => s.wrong(self.tally, "a file download is done, but it is something else"),
             FileOutcome::Failed(_) => self.tally.one("file download: failed"),
-            FileOutcome::Unfinished => panic!("a file download is done and unfinished"),
+            _ => panic!("a file download is done and unfinished"),
         }
     }
 
@@ -433,13 +435,13 @@ impl Job<'_> {
     fn upgrade<F: Framing>(&mut self, s: &mut Session<'_>, link: &mut Link<'_, '_, F>) {
         let image = &IMAGES[1 - usize::from(self.device.borrow().slots[0] == IMAGES[1])];
         let timeout = Duration::from_nanos(2 * s.terms.timeout);
-        let upload = Upload::new(&image[..]).over(link.limits()).window(2).with_timeouts(timeout, timeout);
+        let upload = Upload::new(&image[..]).with_limits(link.limits()).with_window(2).with_timeouts(timeout, timeout);
         let boot_time = 5 * SECOND;
         let mut upgrade = Upgrade::new(upload)
             .unwrap()
-            .boot_time(Duration::from_nanos(boot_time))
-            .rest(Duration::from_millis(500))
-            .confirm(s.random.percent(70));
+            .with_boot_time(Duration::from_nanos(boot_time))
+            .with_rest(Duration::from_millis(500))
+            .with_confirm(s.random.percent(70));
         // An upload, and twelve other requests that are repeated twice and have 5 s each; up to 6 restarts.
         let requests = (image.len() as u64 / 50 + 2) * 6 * 6 * 2 * 2;
         let times = 40 * 10 * SECOND + 6 * (boot_time + SECOND);

@@ -141,7 +141,7 @@ fn is(item: Item<'_>, tree: &Tree, bytes: &[u8]) -> bool {
         (Item::Bytes(found), Tree::Bytes(bytes)) => all(found.chunks()) == *bytes,
         (Item::Text(found), Tree::Text(text)) => all(found.as_bytes()) == *text,
         (Item::Boolean(found), Tree::Bool(value)) => found == *value,
-        (Item::Null, Tree::Null) | (Item::Other, Tree::Other | Tree::Tag(_)) => true,
+        (Item::Null, Tree::Null) | (Item::Other(_), Tree::Other | Tree::Tag(_)) => true,
         (Item::Array(mut reader), Tree::Array(trees)) => {
             let whole = reader.rest() == bytes;
             let mut elements = reader.elements().unwrap();

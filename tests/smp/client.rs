@@ -5,7 +5,10 @@ use std::time::Duration;
 use anysmp::cbor::{BufferFull, DEPTH, Malformed, Text, Writer};
 use anysmp::line::{Caller, Verdict};
 use anysmp::smp::client::{self, Client, Pending};
-use anysmp::smp::{Decode, Empty, Encode, Error, Group, Header, Op, Request, Version, error, image, os};
+use anysmp::smp::{
+    self, Decode, Dynamic, Empty, Encode, Error, Group, Header, Op, Request, Version, error, image, legacy, os,
+    routine, shell,
+};
 
 use crate::kit::random::Random;
 
@@ -21,7 +24,12 @@ fn echo(client: &mut Client, tx: &mut [u8]) -> (usize, Pending<os::Echo<'static>
 }
 
 /// What the driver is told about `message` while `request` waits.
-fn verdict<R: Request>(client: &mut Client, pending: &mut Pending<R>, message: &[u8], tx: &mut [u8]) -> Verdict {
+fn verdict<R: Request<Kind = R>>(
+    client: &mut Client,
+    pending: &mut Pending<R>,
+    message: &[u8],
+    tx: &mut [u8],
+) -> Verdict {
     Caller::<R>::receive(client, pending, message, tx)
 }
 
@@ -280,6 +288,7 @@ impl Request for Exec {
     const OP: Op = Op::Write;
     const GROUP: Group = Group(64);
     const COMMAND: u8 = 3;
+    type Kind = Self;
     type Response<'m> = Raw<'m>;
 
     fn response(payload: &[u8]) -> Result<Raw<'_>, client::Error> {
@@ -418,4 +427,135 @@ fn a_table_that_was_read_is_written_as_it_came() {
     pools.encode(&mut writer).unwrap();
     let len = writer.len();
     assert_eq!(buffer[..len], [b"\xa3", &payload[1..payload.len() - 1]].concat());
+}
+
+/// How often a client repeats a request that is never answered.
+fn retries<R>(mut client: Client, request: &R) -> usize
+where
+    Client: Caller<R, Error = client::Error>,
+{
+    let mut tx = [0; 64];
+    let (_, mut pending) = Caller::<R>::request(&mut client, request, &mut tx).unwrap();
+    core::iter::from_fn(|| Caller::<R>::retry(&mut client, &mut pending, &mut tx)).count()
+}
+
+#[test]
+fn a_request_that_must_not_run_twice_is_repeated_only_where_the_caller_asks_for_it() {
+    fn check<R: Request>(request: &R) {
+        assert!(!request.is_idempotent());
+        assert_eq!(retries(Client::new(0).with_retries(5), request), 0);
+        assert_eq!(retries(Client::new(0).with_non_idempotent_retries(2), request), 2);
+    }
+    let argv: &[Text<'_>] = &["led".into(), "toggle".into()];
+    check(&shell::Execute { argv: argv.into() });
+    check(&os::Reset::default());
+    check(&legacy::Crash { how: "div0".into() });
+    check(&legacy::RunTest { name: None, token: None });
+    assert_eq!(retries(Client::new(0), &os::Echo::new("hi")), usize::from(Client::RETRIES));
+    assert_eq!(retries(Client::new(0).with_retries(5).with_non_idempotent_retries(1), &os::Parameters {}), 5);
+}
+
+/// A write of a vendor: it switches a lamp to the other state.
+#[derive(Debug, PartialEq)]
+struct Toggle {
+    lamp: u8,
+    fade: f32,
+}
+
+#[derive(Debug, PartialEq)]
+struct ToggleResponse {
+    power: f64,
+}
+
+smp::payload!(request Toggle { lamp: "lamp", fade: "fade" });
+smp::payload!(response ToggleResponse { power: "p" });
+
+impl Request for Toggle {
+    const OP: Op = Op::Write;
+    const GROUP: Group = Group(64);
+    const COMMAND: u8 = 4;
+    type Kind = Self;
+    type Response<'m> = ToggleResponse;
+
+    fn is_idempotent(&self) -> bool {
+        false
+    }
+}
+
+#[test]
+fn a_write_of_a_vendor_that_says_so_is_not_repeated() {
+    let toggle = Toggle { lamp: 3, fade: 0.5 };
+    assert_eq!(retries(Client::new(0).with_retries(5), &toggle), 0);
+    assert_eq!(retries(Client::new(0).with_non_idempotent_retries(1), &toggle), 1);
+}
+
+#[test]
+fn a_routine_does_not_repeat_it_either() {
+    let (mut client, mut tx) = (Client::new(0).with_retries(5), [0; 64]);
+    let mut steps = |client: &mut Client| {
+        let mut call = routine::Call::<os::Reset>::new(client.retries());
+        let mut sent = 0;
+        loop {
+            match call.poll(client, &os::Reset::default(), Duration::from_secs(1), &mut tx) {
+                Ok(anysmp::routine::Step::Send(_)) => sent += 1,
+                Ok(_) => call.timed_out(),
+                Err(error) => break (error, sent),
+            }
+        }
+    };
+    assert_eq!(steps(&mut client), (routine::Error::TimedOut, 1));
+    assert_eq!(steps(&mut client.with_non_idempotent_retries(3)), (routine::Error::TimedOut, 4));
+}
+
+#[test]
+fn the_struct_of_a_vendor_has_floats_and_refuses_a_key_that_comes_twice() {
+    let mut buffer = [0; 64];
+    let mut writer = Writer::new(&mut buffer);
+    Toggle { lamp: 3, fade: 0.5 }.encode(&mut writer).unwrap();
+    let len = writer.len();
+    assert_eq!(buffer[..len], *b"\xa2\x64lamp\x03\x64fade\xfa\x3f\x00\x00\x00");
+    assert_eq!(Toggle::decode(&buffer[..len]), Ok(Toggle { lamp: 3, fade: 0.5 }));
+    // Half, double and integer; any order; a key that nobody knows.
+    assert_eq!(
+        Toggle::decode(b"\xbf\x61x\xfb\0\0\0\0\0\0\0\0\x64fade\xf9\x38\x00\x64lamp\x01\xff"),
+        Ok(Toggle { lamp: 1, fade: 0.5 })
+    );
+    assert_eq!(Toggle::decode(b"\xa2\x64lamp\x01\x64fade\x20"), Ok(Toggle { lamp: 1, fade: -1.0 }));
+    assert_eq!(Toggle::decode(b"\xa1\x64lamp\x01"), Err(Malformed), "a float is required");
+    assert_eq!(Toggle::decode(b"\xa3\x64lamp\x01\x64fade\x20\x64lamp\x02"), Err(Malformed));
+    let twice = b"\xa2\x61p\xfb\x3f\xf8\0\0\0\0\0\0\x61p\x02";
+    assert_eq!(ToggleResponse::decode(twice), Ok(ToggleResponse { power: 1.5 }), "a response: the first one");
+}
+
+#[test]
+fn a_request_in_flight_outlives_its_request_and_decodes_only_its_own_response() {
+    static ASKED: std::sync::Mutex<Option<Pending<os::Echo<'static>>>> = std::sync::Mutex::new(None);
+    let (mut client, mut tx) = (Client::new(9), [0; 64]);
+    {
+        let text = String::from("hi");
+        let (_, pending) = client.request(&os::Echo::new(&text), &mut tx).unwrap();
+        *ASKED.lock().unwrap() = Some(pending);
+    }
+    let pending = ASKED.lock().unwrap().take().unwrap();
+    let response = message(0x0B, 0, 9, 0, b"\xa1\x61r\x62hi");
+    assert!(pending.accepts(&response));
+    assert_eq!(pending.decode(&response).unwrap().text, "hi");
+}
+
+#[test]
+fn a_request_that_is_known_at_run_time_only_gets_its_payload_back_as_it_came() {
+    let (mut client, mut tx) = (Client::new(7).with_version(Version::V1), [0; 32]);
+    let write = Dynamic { op: Op::Write, group: Group(99), command: 5, payload: b"\x01\x02" };
+    let (len, pending) = client.request_dynamic(&write, &mut tx).unwrap();
+    assert_eq!(tx[..len], message(0x02, 99, 7, 5, b"\x01\x02"));
+    let refusal = message(0x03, 99, 7, 5, b"\xa1\x62rc\x08");
+    assert!(pending.accepts(&refusal) && !pending.accepts(&message(0x03, 99, 8, 5, b"")));
+    assert_eq!(pending.decode(&refusal), Ok(&b"\xa1\x62rc\x08"[..]));
+    assert_eq!(pending.decode(&refusal[..10]), Err(client::Error::Malformed));
+    // A write may do anything, so it is not repeated; nor is it asked again in another version.
+    assert_eq!(retries(client.clone(), &write), 0);
+    assert_eq!(retries(client.clone(), &Dynamic { op: Op::Read, ..write }), 2);
+    let (mut client, newer) = (Client::new(7), message(0x03, 99, 7, 5, b"\xa1\x62rc\x0d"));
+    let (_, mut pending) = client.request_dynamic(&write, &mut tx).unwrap();
+    assert_eq!(Caller::<Dynamic<'_>>::receive(&mut client, &mut pending, &newer, &mut tx), Verdict::Answer);
 }

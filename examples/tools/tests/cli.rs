@@ -322,7 +322,7 @@ fn upgrade_uploads_anew_what_lies_on_the_device_damaged() {
     assert_eq!((&result["confirmed"], &result["version"]), (&true.into(), &"3.2.1".into()));
     assert_eq!(
         result["skipped"],
-        serde_json::json!(["the device refused to mark the image that it had, and it was uploaded anew"])
+        serde_json::json!(["the device refused to mark the image that it had, and it was uploaded again"])
     );
     // A file that is itself damaged is given up, with the device's reason.
     let device = Device::start("--tcp 127.0.0.1:0");

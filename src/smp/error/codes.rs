@@ -43,17 +43,17 @@ codes! {
     1 UNKNOWN 1 "The device gave no reason; look at its log."
     2 NO_MEMORY 2 "The device is out of buffers: send fewer requests at a time, or retry."
     3 INVALID 3 "The device could not read the request: check the values, or use the other SMP version."
-    4 TIMEOUT 4 "The device waited for something in vain; retry."
-    5 NOT_FOUND 5 "What was named does not exist on the device."
+    4 TIMEOUT 4 "The device timed out internally; retry."
+    5 NOT_FOUND 5 "There is nothing of this name on the device."
     6 BAD_STATE 6 "Not possible in the present state of the device; list its images to see it."
-    7 TOO_LARGE 7 "The answer does not fit the buffers of the device: ask for less, or enlarge them."
+    7 TOO_LARGE 7 "The response does not fit the buffers of the device: ask for less, or enlarge them."
     8 NOT_SUPPORTED 8 "The firmware was built without this command."
     9 CORRUPT 9 "The request was damaged or cut off: use smaller messages."
     10 BUSY 10 "The device is busy: retry later, or force a reset."
     11 ACCESS_DENIED 11 "The application on the device refuses this."
-    12 VERSION_TOO_OLD 12 "The device wants SMP version 2."
-    13 VERSION_TOO_NEW 13 "The device wants SMP version 1."
-    14 BRIDGE_UNAVAILABLE 14 "The device behind the bridge is gone: connect again."
+    12 VERSION_TOO_OLD 12 "The device requires SMP version 2."
+    13 VERSION_TOO_NEW 13 "The device requires SMP version 1."
+    14 BRIDGE_UNAVAILABLE 14 "The device at the other end of the bridge is gone: connect again."
 }
 
 codes! {
@@ -93,7 +93,7 @@ codes! {
     20 INVALID_OFFSET 3 "The request names no offset."
     21 INVALID_LENGTH 3 "The first packet names no length."
     22 INVALID_IMAGE_HEADER 3 "The first packet is too short for an image header: use larger messages."
-    23 INVALID_IMAGE_HEADER_MAGIC 1 "This is no MCUboot image: wrap or sign it with imgtool."
+    23 INVALID_IMAGE_HEADER_MAGIC 1 "Not an MCUboot image: wrap or sign it with imgtool."
     24 INVALID_HASH 3 "The hash has the wrong length or is missing: use the one that the image list shows."
     25 INVALID_FLASH_ADDRESS 3 "The image was linked for another slot."
     26 VERSION_GET_FAILED 1 "The version of the running image could not be read."
@@ -140,11 +140,11 @@ codes! {
     5 FILE_OPEN_FAILED 1 "The file could not be opened."
     6 FILE_SEEK_FAILED 1 "The offset could not be reached."
     7 FILE_READ_FAILED 1 "The file could not be read."
-    8 FILE_TRUNCATE_FAILED 1 "The file could not be made anew."
+    8 FILE_TRUNCATE_FAILED 1 "The file could not be truncated."
     9 FILE_DELETE_FAILED 1 "The file could not be deleted."
     10 FILE_WRITE_FAILED 1 "The file could not be written: the file system may be full."
     11 FILE_OFFSET_NOT_VALID 1 "The device expects another offset: go on there, or start again."
-    12 FILE_OFFSET_LARGER_THAN_FILE 1 "The offset lies behind the end of the file."
+    12 FILE_OFFSET_LARGER_THAN_FILE 1 "The offset is after the end of the file."
     13 CHECKSUM_HASH_NOT_FOUND 3 "The device has no such hash: list the types first."
     14 MOUNT_POINT_NOT_FOUND 5 "Nothing is mounted there."
     15 READ_ONLY_FILESYSTEM 1 "The file system is read-only."
@@ -181,7 +181,7 @@ codes! {
     7 TRANSPORT_AND_ALL 1 "Name one transport or all, not both."
     8 NOT_BRIDGED 1 "There is no bridge."
     9 SAME_DEVICE 1 "Both ends would be the same device."
-    10 INCOMING_NOT_SUPPORTED 1 "The transport takes no bridge."
+    10 INCOMING_NOT_SUPPORTED 1 "The transport accepts no bridge."
     11 OUTGOING_NOT_SUPPORTED 1 "The transport makes no bridge."
     12 INCOMING_ALREADY_BRIDGED 1 "The near end is bridged already."
     13 OUTGOING_ALREADY_BRIDGED 1 "The far end is bridged already."
@@ -218,8 +218,8 @@ macro_rules! look_up {
     };
 }
 
-/// The translations to version 1 that say more than "unknown": group (6 bits), code (6), code in version 1 (4). As data they
-/// take a fraction of what nine `match` take.
+/// The translations to version 1 that say more than "unknown": group (6 bits), code (6), code in
+/// version 1 (4). As data they take a fraction of what nine `match` take.
 #[expect(clippy::indexing_slicing, reason = "runs in the compiler, which checks it")]
 static TRANSLATIONS: [u16; translated().1] = {
     let (all, len) = translated();
@@ -277,7 +277,7 @@ impl Error {
     pub const NO_MEMORY: Self = smp::NO_MEMORY;
     /// The payload could not be read, or a value makes no sense.
     pub const INVALID: Self = smp::INVALID;
-    /// What was named does not exist.
+    /// There is nothing of this name.
     pub const NOT_FOUND: Self = smp::NOT_FOUND;
     /// The response does not fit.
     pub const TOO_LARGE: Self = smp::TOO_LARGE;
@@ -318,7 +318,8 @@ impl Error {
         match self {
             Self::Smp(rc) => rc,
             Self::Group { group, rc } => line(group, rc)
-                // Of the same group and code nothing is left but the four bits of the code in version 1.
+                // Of the same group and code nothing is left but the four bits of the code in
+                // version 1.
                 .and_then(|wanted| TRANSLATIONS.iter().map(|entry| entry ^ wanted).find(|rest| *rest < 16))
                 .map_or(1, i32::from),
         }

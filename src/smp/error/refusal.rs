@@ -2,7 +2,7 @@
 
 use crate::smp::Group;
 
-/// The answer of a server that refused a request.
+/// The refusal of a request by a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Error {

@@ -11,16 +11,16 @@
 
 use crate::cbor::{self, BufferFull, Text, Value, Writer};
 use crate::smp::server::{Answer, Incoming, Reply};
-use crate::smp::{Empty, Error, Group, Op, Request, error, map};
+use crate::smp::{Empty, Error, Group, Op, Request, error, payload};
 
 /// Asks how many groups there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Count {}
 
-map!(request Count {});
+payload!(request Count {});
 
-/// How many groups there are.
+/// The number of groups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct CountResponse {
@@ -28,12 +28,13 @@ pub struct CountResponse {
     pub count: u16,
 }
 
-map!(response CountResponse { count: "count" });
+payload!(response CountResponse { count: "count" });
 
 impl Request for Count {
     const OP: Op = Op::Read;
     const GROUP: Group = Group::ENUMERATION;
     const COMMAND: u8 = 0;
+    type Kind = Self;
     type Response<'m> = CountResponse;
 }
 
@@ -42,7 +43,7 @@ impl Request for Count {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct List {}
 
-map!(request List {});
+payload!(request List {});
 
 /// The numbers of all groups, in no particular order.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -52,24 +53,25 @@ pub struct ListResponse<'b> {
     pub groups: cbor::List<'b, u16>,
 }
 
-map!(response ListResponse<'b> { groups: "groups" });
+payload!(response ListResponse<'b> { groups: "groups" });
 
 impl Request for List {
     const OP: Op = Op::Read;
     const GROUP: Group = Group::ENUMERATION;
     const COMMAND: u8 = 1;
+    type Kind = Self;
     type Response<'m> = ListResponse<'m>;
 }
 
-/// Asks for one group, for devices whose list does not fit an answer.
+/// Asks for one group, for devices whose list does not fit a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Single {
-    /// Which one; default 0.
+    /// Its place, from 0; by default 0.
     pub index: Option<u16>,
 }
 
-map!(request Single { index: "index" });
+payload!(request Single { index: "index" });
 
 /// One group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,16 +79,17 @@ map!(request Single { index: "index" });
 pub struct SingleResponse {
     /// Its number.
     pub group: u16,
-    /// Whether it is the last one.
+    /// Whether this is the last group.
     pub end: Option<bool>,
 }
 
-map!(response SingleResponse { group: "group", end: "end" });
+payload!(response SingleResponse { group: "group", end: "end" });
 
 impl Request for Single {
     const OP: Op = Op::Read;
     const GROUP: Group = Group::ENUMERATION;
     const COMMAND: u8 = 2;
+    type Kind = Self;
     type Response<'m> = SingleResponse;
 }
 
@@ -94,11 +97,11 @@ impl Request for Single {
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Details<'b> {
-    /// Which ones; all by default.
+    /// The groups; by default all.
     pub groups: Option<cbor::List<'b, u16>>,
 }
 
-map!(request Details<'b> { groups: "groups" });
+payload!(request Details<'b> { groups: "groups" });
 
 /// The details of some or all groups.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -108,7 +111,7 @@ pub struct DetailsResponse<'b> {
     pub groups: cbor::List<'b, Detail<'b>>,
 }
 
-map!(response DetailsResponse<'b> { groups: "groups" });
+payload!(response DetailsResponse<'b> { groups: "groups" });
 
 /// One group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,12 +125,13 @@ pub struct Detail<'b> {
     pub handlers: Option<u32>,
 }
 
-map!(response Detail<'b> { group: "group", name: "name", handlers: "handlers" });
+payload!(response Detail<'b> { group: "group", name: "name", handlers: "handlers" });
 
 impl Request for Details<'_> {
     const OP: Op = Op::Read;
     const GROUP: Group = Group::ENUMERATION;
     const COMMAND: u8 = 3;
+    type Kind = Details<'static>;
     type Response<'m> = DetailsResponse<'m>;
 }
 
@@ -145,7 +149,7 @@ impl Request for Details<'_> {
 ///     enumeration::dispatch(SERVED, incoming, reply)
 /// }
 /// ```
-#[inline(never)] // For the stack: see `server`.
+#[inline(never)] // For the stack: see `smp::server`.
 pub fn dispatch(served: &[Detail<'_>], incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
     if incoming.op() != Op::Read {
         return reply.error(Error::NOT_SUPPORTED);

@@ -11,7 +11,8 @@
 //! | 3 | read | [`HashTypes`] | [`HashTypesResponse`] |
 //! | 4 | write | [`Close`] | [`Empty`] |
 //!
-//! A server that offers this group offers what its file system holds, unless a policy and a path rule say otherwise.
+//! A server with this group exposes its whole file system, unless a policy or the root of its paths
+//! limits that.
 
 mod path;
 mod store;
@@ -23,7 +24,7 @@ pub use store::{Files, Store};
 
 use crate::cbor::{BufferFull, Bytes, Item, Malformed, Table, Text, Value, Writer};
 use crate::smp::server::{Answer, Incoming, Reply};
-use crate::smp::{Decode, Empty, Encode, Error, Group, Op, Request, map};
+use crate::smp::{Decode, Empty, Encode, Error, Group, Op, Request, payload};
 
 /// Asks for a piece of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,17 +32,17 @@ use crate::smp::{Decode, Empty, Encode, Error, Group, Op, Request, map};
 pub struct Download<'b> {
     /// Path of the file, at most 64 bytes on Zephyr.
     pub name: Text<'b>,
-    /// Where to read.
+    /// The offset to read from, in bytes.
     pub off: u64,
 }
 
-map!(request Download<'b> { name: "name", off: "off" });
+payload!(request Download<'b> { name: "name", off: "off" });
 
 /// A piece of a file. The server chooses its length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct DownloadResponse<'b> {
-    /// Where the piece belongs.
+    /// The offset of the piece in the file, in bytes.
     pub off: u64,
     /// The bytes.
     pub data: Bytes<'b>,
@@ -49,12 +50,13 @@ pub struct DownloadResponse<'b> {
     pub len: Option<u64>,
 }
 
-map!(response DownloadResponse<'b> { off: "off", data: "data", len: "len" });
+payload!(response DownloadResponse<'b> { off: "off", data: "data", len: "len" });
 
 impl Request for Download<'_> {
     const OP: Op = Op::Read;
     const GROUP: Group = Group::FS;
     const COMMAND: u8 = 0;
+    type Kind = Download<'static>;
     type Response<'m> = DownloadResponse<'m>;
 }
 
@@ -64,7 +66,7 @@ impl Request for Download<'_> {
 pub struct Upload<'b> {
     /// Path of the file.
     pub name: Text<'b>,
-    /// Where the piece belongs; 0 makes the file anew.
+    /// The offset of the piece in the file, in bytes; 0 creates or truncates the file.
     pub off: u64,
     /// The bytes.
     pub data: Bytes<'b>,
@@ -72,22 +74,23 @@ pub struct Upload<'b> {
     pub len: Option<u64>,
 }
 
-map!(request Upload<'b> { name: "name", off: "off", data: "data", len: "len" });
+payload!(request Upload<'b> { name: "name", off: "off", data: "data", len: "len" });
 
-/// How far the device has got.
+/// The progress of an upload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct UploadResponse {
-    /// The offset that the device wants next.
+    /// The offset that the device expects next.
     pub off: u64,
 }
 
-map!(response UploadResponse { off: "off" });
+payload!(response UploadResponse { off: "off" });
 
 impl Request for Upload<'_> {
     const OP: Op = Op::Write;
     const GROUP: Group = Group::FS;
     const COMMAND: u8 = 0;
+    type Kind = Upload<'static>;
     type Response<'m> = UploadResponse;
 }
 
@@ -99,7 +102,7 @@ pub struct Status<'b> {
     pub name: Text<'b>,
 }
 
-map!(request Status<'b> { name: "name" });
+payload!(request Status<'b> { name: "name" });
 
 /// The length of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,12 +112,13 @@ pub struct StatusResponse {
     pub len: u64,
 }
 
-map!(response StatusResponse { len: "len" });
+payload!(response StatusResponse { len: "len" });
 
 impl Request for Status<'_> {
     const OP: Op = Op::Read;
     const GROUP: Group = Group::FS;
     const COMMAND: u8 = 1;
+    type Kind = Status<'static>;
     type Response<'m> = StatusResponse;
 }
 
@@ -124,23 +128,23 @@ impl Request for Status<'_> {
 pub struct Hash<'b> {
     /// Path of the file.
     pub name: Text<'b>,
-    /// Which one, as [`HashTypes`] lists them: `crc32`, `sha256`. The default is the server's.
+    /// Its name, as [`HashTypes`] lists them: `crc32`, `sha256`. By default the server chooses.
     pub kind: Option<Text<'b>>,
-    /// First byte.
+    /// The offset of the first byte.
     pub off: Option<u64>,
     /// Number of bytes, not 0; the rest of the file by default.
     pub len: Option<u64>,
 }
 
-map!(request Hash<'b> { name: "name", kind: "type", off: "off", len: "len" });
+payload!(request Hash<'b> { name: "name", kind: "type", off: "off", len: "len" });
 
 /// A hash or a checksum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct HashResponse<'b> {
-    /// Which one it is.
+    /// Its name.
     pub kind: Text<'b>,
-    /// First byte, if not 0.
+    /// The offset of the first byte, if not 0.
     pub off: Option<u64>,
     /// Number of bytes.
     pub len: u64,
@@ -148,7 +152,7 @@ pub struct HashResponse<'b> {
     pub output: HashOutput<'b>,
 }
 
-map!(response HashResponse<'b> { kind: "type", off: "off", len: "len", output: "output" });
+payload!(response HashResponse<'b> { kind: "type", off: "off", len: "len", output: "output" });
 
 /// The value of a hash or a checksum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -181,8 +185,9 @@ impl Request for Hash<'_> {
     const OP: Op = Op::Read;
     const GROUP: Group = Group::FS;
     const COMMAND: u8 = 2;
-    /// The whole file has to be read.
+    /// The server has to read the whole file.
     const TIMEOUT: Duration = Duration::from_secs(20);
+    type Kind = Hash<'static>;
     type Response<'m> = HashResponse<'m>;
 }
 
@@ -191,7 +196,7 @@ impl Request for Hash<'_> {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct HashTypes {}
 
-map!(request HashTypes {});
+payload!(request HashTypes {});
 
 /// The hashes and checksums by name.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -201,9 +206,9 @@ pub struct HashTypesResponse<'b> {
     pub types: Table<'b, HashType>,
 }
 
-map!(response HashTypesResponse<'b> { types: "types" });
+payload!(response HashTypesResponse<'b> { types: "types" });
 
-/// What a hash or a checksum looks like.
+/// The form of a hash or a checksum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct HashType {
@@ -213,12 +218,13 @@ pub struct HashType {
     pub size: u32,
 }
 
-map!(response HashType { format: "format", size: "size" });
+payload!(response HashType { format: "format", size: "size" });
 
 impl Request for HashTypes {
     const OP: Op = Op::Read;
     const GROUP: Group = Group::FS;
     const COMMAND: u8 = 3;
+    type Kind = Self;
     type Response<'m> = HashTypesResponse<'m>;
 }
 
@@ -227,22 +233,24 @@ impl Request for HashTypes {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Close {}
 
-map!(request Close {});
+payload!(request Close {});
 
 impl Request for Close {
     const OP: Op = Op::Write;
     const GROUP: Group = Group::FS;
     const COMMAND: u8 = 4;
+    type Kind = Self;
     type Response<'m> = Empty;
 }
 
-/// What a device does for this group. A [`Store`] is one over any file system.
+/// The device's side of this group. [`Store`] implements it over any file system.
 pub trait Commands {
-    /// Reads a piece of a file. `room` is how many bytes of data the answer can hold.
+    /// Reads a piece of a file. `room` is the number of bytes of data that fit the response.
     ///
     /// # Errors
     ///
-    /// [`error::fs::FILE_NOT_FOUND`](crate::smp::error::fs::FILE_NOT_FOUND) if there is no such file.
+    /// [`error::fs::FILE_NOT_FOUND`](crate::smp::error::fs::FILE_NOT_FOUND) if there is no such
+    /// file.
     fn download<'r>(&'r mut self, request: Download<'r>, room: usize) -> Result<DownloadResponse<'r>, Error> {
         let _ = (request, room);
         Err(Error::NOT_SUPPORTED)
@@ -252,14 +260,15 @@ pub trait Commands {
     ///
     /// # Errors
     ///
-    /// [`error::fs::FILE_OFFSET_NOT_VALID`](crate::smp::error::fs::FILE_OFFSET_NOT_VALID) for another offset than the next;
-    /// the second value is the present length of the file, which goes beside the error.
+    /// [`error::fs::FILE_OFFSET_NOT_VALID`](crate::smp::error::fs::FILE_OFFSET_NOT_VALID) for
+    /// another offset than the next; the second value is the present length of the file, which is
+    /// sent with the error.
     fn upload(&mut self, request: Upload<'_>) -> Result<UploadResponse, (Error, Option<u64>)> {
         let _ = request;
         Err((Error::NOT_SUPPORTED, None))
     }
 
-    /// Tells the length of a file.
+    /// Returns the length of a file.
     ///
     /// # Errors
     ///
@@ -273,7 +282,8 @@ pub trait Commands {
     ///
     /// # Errors
     ///
-    /// [`error::fs::CHECKSUM_HASH_NOT_FOUND`](crate::smp::error::fs::CHECKSUM_HASH_NOT_FOUND) for an unknown kind.
+    /// [`error::fs::CHECKSUM_HASH_NOT_FOUND`](crate::smp::error::fs::CHECKSUM_HASH_NOT_FOUND) for
+    /// an unknown kind.
     fn hash<'r>(&'r mut self, request: Hash<'r>) -> Result<HashResponse<'r>, Error> {
         let _ = request;
         Err(Error::NOT_SUPPORTED)
@@ -298,10 +308,10 @@ pub trait Commands {
     }
 }
 
-/// What a download response takes beside its data: the map, its keys, and the widest numbers.
+/// The bytes of a download response without its data: the map, its keys, and the widest numbers.
 const DOWNLOAD_OVERHEAD: usize = 1 + (4 + 9) + (5 + 3) + (4 + 9);
 
-/// Reads a request of this group, has it done, and writes the answer.
+/// Reads a request of this group, calls its command, and writes the response.
 pub fn dispatch<C: Commands + ?Sized>(commands: &mut C, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
     match (incoming.op(), incoming.command()) {
         (Op::Read, Download::COMMAND) => {
@@ -317,8 +327,8 @@ pub fn dispatch<C: Commands + ?Sized>(commands: &mut C, incoming: &Incoming<'_>,
     }
 }
 
-/// Answers one command. A call of its own for each: together they would take the stack of all of them.
-#[inline(never)]
+/// Answers one command.
+#[inline(never)] // A separate call each, or the stack would hold what all of them need: see `smp::server`.
 fn answer<'m, R: Decode<'m>, E: Encode>(
     incoming: &Incoming<'m>,
     reply: Reply<'_>,

@@ -1,6 +1,7 @@
-//! Group 1, application images: which are there, upload, test, confirm, erase.
+//! Group 1, application images: list, upload, test, confirm, erase.
 //!
-//! Specification: Zephyr Project, *Application/software image management group*; the core commands are Mynewt's.
+//! Specification: Zephyr Project, *Application/software image management group*; the core commands
+//! are Mynewt's.
 //!
 //! | command | op | request | response |
 //! |---|---|---|---|
@@ -15,12 +16,12 @@
 //!
 //! Command 2 (file) was never used and is unsupported.
 //!
-//! Three numbers that are easily mixed up: *image* counts the firmwares that a device runs, one for each core or stage;
-//! *slot* is 0 or 1 within an image in a state, but global (image × 2 + slot) in an erase; `upload_image_id` is what an
-//! upload has to give as `image` to land in a slot.
+//! Three numbers that are easily mixed up: *image* counts the firmwares that a device runs, one for
+//! each core or stage; *slot* is 0 or 1 within an image in a state, but global (image × 2 + slot)
+//! in an erase; `upload_image_id` is what an upload has to send as `image` to reach a slot.
 //!
-//! `hash` is the hash in the image's TLV area, which identifies an image for test and confirm. `sha` is the SHA-256 of the
-//! whole file, which identifies an upload.
+//! `hash` is the hash in the image's TLV area, which identifies an image for test and confirm.
+//! `sha` is the SHA-256 of the whole file, which identifies an upload.
 
 #[cfg(feature = "mcuboot")]
 mod flash;
@@ -32,17 +33,17 @@ pub use flash::{Job, answer, begin};
 
 use crate::cbor::{Bytes, List, Text};
 use crate::smp::server::{Answer, Incoming, Reply};
-use crate::smp::{Empty, Error, Group, Op, Request, map};
+use crate::smp::{Empty, Error, Group, Op, Request, payload};
 
-/// How long a device may take to erase a slot.
+/// The time that a device may take to erase a slot: 40 s.
 pub const ERASE_TIME: Duration = Duration::from_secs(40);
 
-/// Asks which images are there and what will become of them.
+/// Asks for the images of the device and their states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct ReadState {}
 
-map!(request ReadState {});
+payload!(request ReadState {});
 
 /// The images of a device. Slots without a valid image are left out.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -54,7 +55,7 @@ pub struct StateResponse<'b> {
     pub split_status: Option<i32>,
 }
 
-map!(response StateResponse<'b> { images: "images", split_status: "splitStatus" });
+payload!(response StateResponse<'b> { images: "images", split_status: "splitStatus" });
 
 /// One image in one slot. A flag that is not sent is not set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +81,7 @@ pub struct ImageState<'b> {
     pub permanent: bool,
 }
 
-map!(response ImageState<'b> {
+payload!(response ImageState<'b> {
     image: "image",
     slot: "slot",
     version: "version",
@@ -96,6 +97,7 @@ impl Request for ReadState {
     const OP: Op = Op::Read;
     const GROUP: Group = Group::IMAGE;
     const COMMAND: u8 = 0;
+    type Kind = Self;
     type Response<'m> = StateResponse<'m>;
 }
 
@@ -115,13 +117,14 @@ pub struct WriteState<'b> {
     pub confirm: bool,
 }
 
-map!(request WriteState<'b> { hash: "hash", confirm: "confirm" });
+payload!(request WriteState<'b> { hash: "hash", confirm: "confirm" });
 
 impl Request for WriteState<'_> {
     const OP: Op = Op::Write;
     const GROUP: Group = Group::IMAGE;
     const COMMAND: u8 = 0;
     const TIMEOUT: Duration = Duration::from_secs(10);
+    type Kind = WriteState<'static>;
     type Response<'m> = StateResponse<'m>;
 }
 
@@ -129,11 +132,12 @@ impl Request for WriteState<'_> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Upload<'b> {
-    /// Which image, with the first piece. Default 0.
+    /// The image, with the first piece; by default 0.
     pub image: Option<u32>,
     /// Length of the file in bytes, with the first piece.
     pub len: Option<u64>,
-    /// Where the piece belongs. Required, and an error of its own if it is missing.
+    /// The offset of the piece in the file, in bytes. Required: without it the server answers with
+    /// a separate error.
     pub off: Option<u64>,
     /// SHA-256 of the whole file, with the first piece: lets the device resume. At most 32 bytes.
     pub sha: Option<Bytes<'b>>,
@@ -143,25 +147,27 @@ pub struct Upload<'b> {
     pub upgrade: Option<bool>,
 }
 
-map!(request Upload<'b> { image: "image", len: "len", off: "off", sha: "sha", data: "data", upgrade: "upgrade" });
+payload!(request Upload<'b> { image: "image", len: "len", off: "off", sha: "sha", data: "data", upgrade: "upgrade" });
 
-/// How far the device has got.
+/// The progress of an upload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct UploadResponse {
-    /// The offset that the device wants next, whatever it was sent.
+    /// The offset that the device expects next, whatever the offset of the request was.
     pub off: u64,
-    /// Whether the stored file has the `sha` that was announced; only with the last piece, and only some devices.
+    /// Whether the stored file has the `sha` of the first piece; only some devices send it, with
+    /// the last piece.
     pub matches: Option<bool>,
 }
 
-map!(response UploadResponse { off: "off", matches: "match" });
+payload!(response UploadResponse { off: "off", matches: "match" });
 
 impl Request for Upload<'_> {
     const OP: Op = Op::Write;
     const GROUP: Group = Group::IMAGE;
     const COMMAND: u8 = 1;
     const TIMEOUT: Duration = ERASE_TIME;
+    type Kind = Upload<'static>;
     type Response<'m> = UploadResponse;
 }
 
@@ -170,12 +176,13 @@ impl Request for Upload<'_> {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct CoreList {}
 
-map!(request CoreList {});
+payload!(request CoreList {});
 
 impl Request for CoreList {
     const OP: Op = Op::Read;
     const GROUP: Group = Group::IMAGE;
     const COMMAND: u8 = 3;
+    type Kind = Self;
     type Response<'m> = Empty;
 }
 
@@ -183,17 +190,17 @@ impl Request for CoreList {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct CoreLoad {
-    /// Where to read.
+    /// The offset to read from, in bytes.
     pub off: u64,
 }
 
-map!(request CoreLoad { off: "off" });
+payload!(request CoreLoad { off: "off" });
 
 /// A piece of the core dump.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct CoreLoadResponse<'b> {
-    /// Where the piece belongs.
+    /// The offset of the piece in the dump, in bytes.
     pub off: u64,
     /// The bytes.
     pub data: Bytes<'b>,
@@ -201,12 +208,13 @@ pub struct CoreLoadResponse<'b> {
     pub len: Option<u64>,
 }
 
-map!(response CoreLoadResponse<'b> { off: "off", data: "data", len: "len" });
+payload!(response CoreLoadResponse<'b> { off: "off", data: "data", len: "len" });
 
 impl Request for CoreLoad {
     const OP: Op = Op::Read;
     const GROUP: Group = Group::IMAGE;
     const COMMAND: u8 = 4;
+    type Kind = Self;
     type Response<'m> = CoreLoadResponse<'m>;
 }
 
@@ -215,13 +223,14 @@ impl Request for CoreLoad {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct CoreErase {}
 
-map!(request CoreErase {});
+payload!(request CoreErase {});
 
 impl Request for CoreErase {
     const OP: Op = Op::Write;
     const GROUP: Group = Group::IMAGE;
     const COMMAND: u8 = 4;
     const TIMEOUT: Duration = ERASE_TIME;
+    type Kind = Self;
     type Response<'m> = Empty;
 }
 
@@ -233,22 +242,23 @@ pub struct Erase {
     pub slot: Option<u32>,
 }
 
-map!(request Erase { slot: "slot" });
+payload!(request Erase { slot: "slot" });
 
 impl Request for Erase {
     const OP: Op = Op::Write;
     const GROUP: Group = Group::IMAGE;
     const COMMAND: u8 = 5;
     const TIMEOUT: Duration = ERASE_TIME;
+    type Kind = Self;
     type Response<'m> = Empty;
 }
 
-/// Asks how large the slots are.
+/// Asks for the sizes of the slots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct SlotInfo {}
 
-map!(request SlotInfo {});
+payload!(request SlotInfo {});
 
 /// The slots of all images.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -258,7 +268,7 @@ pub struct SlotInfoResponse<'b> {
     pub images: List<'b, ImageSlots<'b>>,
 }
 
-map!(response SlotInfoResponse<'b> { images: "images" });
+payload!(response SlotInfoResponse<'b> { images: "images" });
 
 /// The slots of one image.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -272,7 +282,7 @@ pub struct ImageSlots<'b> {
     pub max_image_size: Option<u64>,
 }
 
-map!(response ImageSlots<'b> { image: "image", slots: "slots", max_image_size: "max_image_size" });
+payload!(response ImageSlots<'b> { image: "image", slots: "slots", max_image_size: "max_image_size" });
 
 /// One slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -282,24 +292,25 @@ pub struct Slot {
     pub slot: u32,
     /// Its size in bytes; missing if the device could not open it.
     pub size: Option<u64>,
-    /// What an upload has to give as `image` to land here; missing if none can.
+    /// The `image` of an upload to this slot; missing if there is none.
     pub upload_image_id: Option<u32>,
-    /// Why the slot could not be opened: a number of the device's own.
+    /// The reason why the slot could not be opened, a number of the device's own.
     pub rc: Option<i32>,
 }
 
-map!(response Slot { slot: "slot", size: "size", upload_image_id: "upload_image_id", rc: "rc" });
+payload!(response Slot { slot: "slot", size: "size", upload_image_id: "upload_image_id", rc: "rc" });
 
 impl Request for SlotInfo {
     const OP: Op = Op::Read;
     const GROUP: Group = Group::IMAGE;
     const COMMAND: u8 = 6;
+    type Kind = Self;
     type Response<'m> = SlotInfoResponse<'m>;
 }
 
-/// What a device does for this group. Every command is unsupported until it is given a body.
+/// The device's side of this group. Every command is unsupported until it is given a body.
 ///
-/// A device with slots in NOR flash wants the `mcuboot` feature instead, which has all of this.
+/// For slots in NOR flash the feature `mcuboot` has all of it: see `answer`.
 pub trait Commands {
     /// Lists the images.
     ///
@@ -310,7 +321,7 @@ pub trait Commands {
         Err(Error::NOT_SUPPORTED)
     }
 
-    /// Marks an image for test, or confirms one; answers with the new list.
+    /// Marks an image for test, or confirms one; returns the new list.
     ///
     /// # Errors
     ///
@@ -320,7 +331,7 @@ pub trait Commands {
         Err(Error::NOT_SUPPORTED)
     }
 
-    /// Takes a piece of an image.
+    /// Writes a piece of an image.
     ///
     /// # Errors
     ///
@@ -330,7 +341,7 @@ pub trait Commands {
         Err(Error::NOT_SUPPORTED)
     }
 
-    /// Says whether there is a core dump.
+    /// Succeeds if there is a core dump.
     ///
     /// # Errors
     ///
@@ -368,7 +379,7 @@ pub trait Commands {
         Err(Error::NOT_SUPPORTED)
     }
 
-    /// Tells the sizes of the slots.
+    /// Returns the sizes of the slots.
     ///
     /// # Errors
     ///
@@ -378,8 +389,8 @@ pub trait Commands {
     }
 }
 
-/// Reads a request of this group, has it done, and writes the answer.
-#[inline(never)] // For the stack: see `server`.
+/// Reads a request of this group, calls its command, and writes the response.
+#[inline(never)] // For the stack: see `smp::server`.
 pub fn dispatch<C: Commands + ?Sized>(commands: &mut C, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
     match (incoming.op(), incoming.command()) {
         (Op::Read, ReadState::COMMAND) => incoming.answer(reply, |Empty {}| commands.read_state()),

@@ -1,7 +1,7 @@
-//! What old Mynewt devices still answer: logs (group 4), crash tests (group 5), run-time tests (group 7).
+//! Groups of old Mynewt devices: logs (group 4), crash tests (group 5), run-time tests (group 7).
 //!
-//! Client side only; a server answers these groups with "not supported". The core dump commands of the image group are in
-//! [`image`](crate::smp::image).
+//! Client side only; a server answers these groups with "not supported". The core dump commands of
+//! the image group are in [`image`](crate::smp::image).
 //!
 //! | group | command | op | request | response |
 //! |---|---|---|---|---|
@@ -18,19 +18,21 @@
 //!
 //! # Interpretation
 //!
-//! * The code puts crash tests at 5 and run-time tests at 7; some texts have them the other way round.
-//! * `rc` 1 together with log entries means "there is more", so a log response that has entries is a response.
-//! * Mynewt's logs number two errors the other way round: 7 is a damaged log, 9 one that does not fit an answer. They are
-//!   handed on as they come.
+//! * The code puts crash tests at 5 and run-time tests at 7; some texts have them the other way
+//!   round.
+//! * `rc` 1 together with log entries means "there is more", so a log response that has entries is
+//!   a response.
+//! * Mynewt's logs number two errors the other way round: 7 is a damaged log, 9 one that does not
+//!   fit a response. They are passed on as they come.
 
 use crate::cbor::{Bytes, List, Table, Text};
-use crate::smp::{Decode, Empty, Error, Group, Op, Request, client, error, map};
+use crate::smp::{Decode, Empty, Error, Group, Op, Request, client, error, payload};
 
 /// Asks for log entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct LogShow<'b> {
-    /// Which log; all by default.
+    /// The name of the log; by default all.
     pub name: Option<Text<'b>>,
     /// 0 no filter, -1 the last entry only, else the earliest time.
     pub timestamp: Option<i64>,
@@ -38,13 +40,13 @@ pub struct LogShow<'b> {
     pub index: Option<u32>,
 }
 
-map!(request LogShow<'b> { name: "log_name", timestamp: "ts", index: "index" });
+payload!(request LogShow<'b> { name: "log_name", timestamp: "ts", index: "index" });
 
 /// Log entries.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct LogShowResponse<'b> {
-    /// The index of the entry behind the last one.
+    /// The index of the entry after the last one.
     pub next_index: Option<u32>,
     /// One entry per log.
     pub logs: List<'b, Log<'b>>,
@@ -52,7 +54,7 @@ pub struct LogShowResponse<'b> {
     pub rc: Option<i32>,
 }
 
-map!(response LogShowResponse<'b> { next_index: "next_index", logs: "logs", rc: "rc" });
+payload!(response LogShowResponse<'b> { next_index: "next_index", logs: "logs", rc: "rc" });
 
 /// The entries of one log.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -66,21 +68,21 @@ pub struct Log<'b> {
     pub entries: List<'b, LogEntry<'b>>,
 }
 
-map!(response Log<'b> { name: "name", kind: "type", entries: "entries" });
+payload!(response Log<'b> { name: "name", kind: "type", entries: "entries" });
 
 /// One log entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct LogEntry<'b> {
-    /// `str`, `bin` or `cbor`: what the message is.
+    /// The form of the message: `str`, `bin` or `cbor`.
     pub kind: Text<'b>,
-    /// When it was written, in microseconds.
+    /// The time at which it was written, in microseconds.
     pub timestamp: i64,
-    /// How severe it is.
+    /// Its severity.
     pub level: u32,
     /// Its number.
     pub index: u32,
-    /// Who wrote it.
+    /// The number of the module that wrote it.
     pub module: u32,
     /// The hash of the image that wrote it.
     pub image_hash: Option<Bytes<'b>>,
@@ -88,7 +90,7 @@ pub struct LogEntry<'b> {
     pub message: Bytes<'b>,
 }
 
-map!(response LogEntry<'b> {
+payload!(response LogEntry<'b> {
     kind: "type",
     timestamp: "ts",
     level: "level",
@@ -102,6 +104,7 @@ impl Request for LogShow<'_> {
     const OP: Op = Op::Read;
     const GROUP: Group = Group::LOG;
     const COMMAND: u8 = 0;
+    type Kind = LogShow<'static>;
     type Response<'m> = LogShowResponse<'m>;
 
     fn response(payload: &[u8]) -> Result<LogShowResponse<'_>, client::Error> {
@@ -121,16 +124,17 @@ fn has_entries(payload: &[u8]) -> bool {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct LogClear<'b> {
-    /// Which log; all by default.
+    /// The name of the log; by default all.
     pub name: Option<Text<'b>>,
 }
 
-map!(request LogClear<'b> { name: "log_name" });
+payload!(request LogClear<'b> { name: "log_name" });
 
 impl Request for LogClear<'_> {
     const OP: Op = Op::Write;
     const GROUP: Group = Group::LOG;
     const COMMAND: u8 = 1;
+    type Kind = LogClear<'static>;
     type Response<'m> = Empty;
 }
 
@@ -139,7 +143,7 @@ impl Request for LogClear<'_> {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct LogModules {}
 
-map!(request LogModules {});
+payload!(request LogModules {});
 
 /// The modules and their numbers.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -149,12 +153,13 @@ pub struct LogModulesResponse<'b> {
     pub modules: Table<'b, u32>,
 }
 
-map!(response LogModulesResponse<'b> { modules: "module_map" });
+payload!(response LogModulesResponse<'b> { modules: "module_map" });
 
 impl Request for LogModules {
     const OP: Op = Op::Read;
     const GROUP: Group = Group::LOG;
     const COMMAND: u8 = 3;
+    type Kind = Self;
     type Response<'m> = LogModulesResponse<'m>;
 }
 
@@ -163,7 +168,7 @@ impl Request for LogModules {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct LogLevels {}
 
-map!(request LogLevels {});
+payload!(request LogLevels {});
 
 /// The levels and their numbers.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -173,21 +178,22 @@ pub struct LogLevelsResponse<'b> {
     pub levels: Table<'b, u32>,
 }
 
-map!(response LogLevelsResponse<'b> { levels: "level_map" });
+payload!(response LogLevelsResponse<'b> { levels: "level_map" });
 
 impl Request for LogLevels {
     const OP: Op = Op::Read;
     const GROUP: Group = Group::LOG;
     const COMMAND: u8 = 4;
+    type Kind = Self;
     type Response<'m> = LogLevelsResponse<'m>;
 }
 
-/// Asks which logs there are.
+/// Asks for the names of the logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct LogList {}
 
-map!(request LogList {});
+payload!(request LogList {});
 
 /// The names of the logs.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -197,57 +203,70 @@ pub struct LogListResponse<'b> {
     pub logs: List<'b, Text<'b>>,
 }
 
-map!(response LogListResponse<'b> { logs: "log_list" });
+payload!(response LogListResponse<'b> { logs: "log_list" });
 
 impl Request for LogList {
     const OP: Op = Op::Read;
     const GROUP: Group = Group::LOG;
     const COMMAND: u8 = 5;
+    type Kind = Self;
     type Response<'m> = LogListResponse<'m>;
 }
 
-/// Makes the device crash, to see what becomes of it. Usually there is no answer.
+/// Makes the device crash, as a test of how it recovers. Usually there is no response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Crash<'b> {
-    /// How: `div0`, `jump0`, `ref0`, `assert` or `wdog`.
+    /// The kind of crash: `div0`, `jump0`, `ref0`, `assert` or `wdog`.
     pub how: Text<'b>,
 }
 
-map!(request Crash<'b> { how: "t" });
+payload!(request Crash<'b> { how: "t" });
 
 impl Request for Crash<'_> {
     const OP: Op = Op::Write;
     const GROUP: Group = Group::CRASH;
     const COMMAND: u8 = 0;
+    type Kind = Crash<'static>;
     type Response<'m> = Empty;
+
+    /// It may not: the second one would crash the device again.
+    fn is_idempotent(&self) -> bool {
+        false
+    }
 }
 
 /// Runs a test on the device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct RunTest<'b> {
-    /// Which one; all by default.
+    /// The name of the test; by default all.
     pub name: Option<Text<'b>>,
     /// A word that the device puts into its log.
     pub token: Option<Text<'b>>,
 }
 
-map!(request RunTest<'b> { name: "testname", token: "token" });
+payload!(request RunTest<'b> { name: "testname", token: "token" });
 
 impl Request for RunTest<'_> {
     const OP: Op = Op::Write;
     const GROUP: Group = Group::RUN;
     const COMMAND: u8 = 0;
+    type Kind = RunTest<'static>;
     type Response<'m> = Empty;
+
+    /// It may not: the device would run the test again.
+    fn is_idempotent(&self) -> bool {
+        false
+    }
 }
 
-/// Asks which tests there are.
+/// Asks for the names of the tests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct RunList {}
 
-map!(request RunList {});
+payload!(request RunList {});
 
 /// The names of the tests.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -257,11 +276,12 @@ pub struct RunListResponse<'b> {
     pub tests: List<'b, Text<'b>>,
 }
 
-map!(response RunListResponse<'b> { tests: "run_list" });
+payload!(response RunListResponse<'b> { tests: "run_list" });
 
 impl Request for RunList {
     const OP: Op = Op::Read;
     const GROUP: Group = Group::RUN;
     const COMMAND: u8 = 1;
+    type Kind = Self;
     type Response<'m> = RunListResponse<'m>;
 }

@@ -1,4 +1,5 @@
-//! Group 0, operating system: echo, statistics of tasks and memory pools, date and time, reset, parameters, information.
+//! Group 0, operating system: echo, statistics of tasks and memory pools, date and time, reset,
+//! parameters, information.
 //!
 //! Specification: Zephyr Project, *Default / OS Management Group*.
 //!
@@ -17,15 +18,18 @@
 //!
 //! # Interpretation
 //!
-//! * Echo is answered to both ops: some clients read, most write. A missing text is an empty one. A text that is not UTF-8
-//!   gets `rc` 3, since the response would not be valid CBOR; other servers send it back. It is the one text of the client that
-//!   this crate sends back: a [`Commands`] that puts `format` or `query` into its response has to ask [`Text::is_utf8`] itself.
-//! * `force` of a reset is sent as a boolean and read as a boolean or an integer, since both are in use.
-//! * Pools come as `mpools` (newtmgr) or as one key per pool (Zephyr); both are read, the second is written.
+//! * Echo is answered to both ops: some clients read, most write. A missing text is an empty one. A
+//!   text that is not UTF-8 gets `rc` 3, since the response would not be valid CBOR; other servers
+//!   send it back. It is the one text of the client that this crate sends back: a [`Commands`] that
+//!   puts `format` or `query` into its response has to check [`Text::is_utf8`] itself.
+//! * `force` of a reset is sent as a boolean and read as a boolean or an integer, since both are in
+//!   use.
+//! * Pools come as `mpools` (newtmgr) or as one key per pool (Zephyr); both are read, the second is
+//!   written.
 
 use crate::cbor::{BufferFull, Item, Malformed, Text, Value, Writer};
 use crate::smp::server::{After, Answer, Incoming, Reply};
-use crate::smp::{Decode, Empty, Encode, Error, Group, Op, Request, map};
+use crate::smp::{Decode, Empty, Encode, Error, Group, Op, Request, payload};
 
 mod information;
 mod parameters;
@@ -39,7 +43,7 @@ pub use statistics::{Pool, PoolStatistics, PoolStatisticsResponse, Task, TaskSta
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Echo<'b> {
-    /// The text; `None` is answered like an empty one.
+    /// The text; `None` counts as an empty one.
     pub text: Option<Text<'b>>,
 }
 
@@ -49,7 +53,7 @@ struct Anything<'b> {
     text: Option<Text<'b>>,
 }
 
-map!(request Anything<'b> { text: "d" });
+payload!(request Anything<'b> { text: "d" });
 
 impl Encode for Echo<'_> {
     fn encode(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
@@ -57,7 +61,7 @@ impl Encode for Echo<'_> {
     }
 }
 
-/// Refuses a text that is not UTF-8: whoever sent it back would send invalid CBOR.
+/// Refuses a text that is not UTF-8: a server that sent it back would send invalid CBOR.
 impl<'b> Decode<'b> for Echo<'b> {
     fn decode(payload: &'b [u8]) -> Result<Self, Malformed> {
         let Anything { text } = Anything::decode(payload)?;
@@ -77,16 +81,17 @@ impl<'b> Echo<'b> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct EchoResponse<'b> {
-    /// What was sent.
+    /// The text that was sent.
     pub text: Text<'b>,
 }
 
-map!(response EchoResponse<'b> { text: "r" });
+payload!(response EchoResponse<'b> { text: "r" });
 
 impl Request for Echo<'_> {
     const OP: Op = Op::Write;
     const GROUP: Group = Group::OS;
     const COMMAND: u8 = 0;
+    type Kind = Echo<'static>;
     type Response<'m> = EchoResponse<'m>;
 }
 
@@ -98,12 +103,13 @@ pub struct ConsoleEcho {
     pub echo: Option<i32>,
 }
 
-map!(request ConsoleEcho { echo: "echo" });
+payload!(request ConsoleEcho { echo: "echo" });
 
 impl Request for ConsoleEcho {
     const OP: Op = Op::Write;
     const GROUP: Group = Group::OS;
     const COMMAND: u8 = 1;
+    type Kind = Self;
     type Response<'m> = Empty;
 }
 
@@ -112,7 +118,7 @@ impl Request for ConsoleEcho {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct ReadDateTime {}
 
-map!(request ReadDateTime {});
+payload!(request ReadDateTime {});
 
 /// Date and time of the device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,12 +128,13 @@ pub struct DateTimeResponse<'b> {
     pub datetime: Text<'b>,
 }
 
-map!(response DateTimeResponse<'b> { datetime: "datetime" });
+payload!(response DateTimeResponse<'b> { datetime: "datetime" });
 
 impl Request for ReadDateTime {
     const OP: Op = Op::Read;
     const GROUP: Group = Group::OS;
     const COMMAND: u8 = 4;
+    type Kind = Self;
     type Response<'m> = DateTimeResponse<'m>;
 }
 
@@ -139,28 +146,30 @@ pub struct WriteDateTime<'b> {
     pub datetime: Text<'b>,
 }
 
-map!(request WriteDateTime<'b> { datetime: "datetime" });
+payload!(request WriteDateTime<'b> { datetime: "datetime" });
 
 impl Request for WriteDateTime<'_> {
     const OP: Op = Op::Write;
     const GROUP: Group = Group::OS;
     const COMMAND: u8 = 4;
+    type Kind = WriteDateTime<'static>;
     type Response<'m> = Empty;
 }
 
-/// Resets the device after the answer has left.
+/// Resets the device after the response has left.
 ///
-/// The connection often goes with it: no answer within the time-out is probable success.
+/// The connection often goes with it: no response within the timeout is probable success. So it is
+/// [not repeated](Request::is_idempotent) unless the caller asks for that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Reset {
     /// Reset even if the application would rather not.
     pub force: Option<Force>,
-    /// 0 the application, 1 the boot loader's recovery, others as the application says.
+    /// 0 the application, 1 the boot loader's recovery; other numbers belong to the application.
     pub boot_mode: Option<u8>,
 }
 
-map!(request Reset { force: "force", boot_mode: "boot_mode" });
+payload!(request Reset { force: "force", boot_mode: "boot_mode" });
 
 /// The `force` of a [`Reset`]: a boolean that may come as an integer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -184,16 +193,24 @@ impl Request for Reset {
     const OP: Op = Op::Write;
     const GROUP: Group = Group::OS;
     const COMMAND: u8 = 5;
+    type Kind = Self;
     type Response<'m> = Empty;
+
+    /// It may not: the second one would interrupt the boot that the first one began.
+    fn is_idempotent(&self) -> bool {
+        false
+    }
 }
 
-/// What a device does for this group. Every command has a body already: echo echoes, the rest is not supported.
+/// The device's side of this group. By default echo returns its text, and the rest is not
+/// supported.
 pub trait Commands {
-    /// Gives the text back.
+    /// Returns the text.
     ///
     /// # Errors
     ///
-    /// None by default. A text that is not UTF-8 does not get here: it cannot be read as an [`Echo`].
+    /// None by default. A text that is not UTF-8 does not get here: it cannot be read as an
+    /// [`Echo`].
     fn echo<'r>(&'r mut self, request: Echo<'r>) -> Result<EchoResponse<'r>, Error> {
         Ok(EchoResponse { text: request.text.unwrap_or("".into()) })
     }
@@ -226,7 +243,7 @@ pub trait Commands {
         Err(Error::NOT_SUPPORTED)
     }
 
-    /// Tells date and time.
+    /// Returns date and time.
     ///
     /// # Errors
     ///
@@ -245,21 +262,23 @@ pub trait Commands {
         Err(Error::NOT_SUPPORTED)
     }
 
-    /// Says whether the device may be reset now. It is not to do so here: the server's
-    /// [`After::Reset`] asks for it once the answer has left.
+    /// Succeeds if the device may be reset now. Do not reset it here: the server's [`After::Reset`]
+    /// asks for that once the response has left.
     ///
     /// # Errors
     ///
-    /// [`Error::BUSY`] refuses, which a request with `force` must not be.
+    /// [`Error::BUSY`] refuses. A request with `force` must not be refused so.
     fn reset(&mut self, request: Reset) -> Result<Empty, Error> {
         let _ = request;
         Err(Error::NOT_SUPPORTED)
     }
 
-    /// Tells the sizes of the buffers: the framing's buffer, and how many messages the port and the framing can hold.
+    /// Returns the sizes of the buffers: of the framing's buffer, and the number of messages that
+    /// port and framing can hold.
     ///
-    /// Not called by a server that answers this itself: see [`Server::with_parameters`](crate::smp::server::Server::with_parameters),
-    /// whose sizes are compared with those of the framing.
+    /// Not called by a server that answers this command itself: see
+    /// [`Server::with_parameters`](crate::smp::server::Server::with_parameters), whose sizes are
+    /// compared with those of the framing.
     ///
     /// # Errors
     ///
@@ -272,7 +291,8 @@ pub trait Commands {
     ///
     /// # Errors
     ///
-    /// [`error::os::INVALID_FORMAT`](crate::smp::error::os::INVALID_FORMAT) for an unknown character.
+    /// [`error::os::INVALID_FORMAT`](crate::smp::error::os::INVALID_FORMAT) for an unknown
+    /// character.
     fn info<'r>(&'r mut self, request: Info<'r>) -> Result<InfoResponse<'r>, Error> {
         let _ = request;
         Err(Error::NOT_SUPPORTED)
@@ -282,15 +302,16 @@ pub trait Commands {
     ///
     /// # Errors
     ///
-    /// [`error::os::QUERY_YIELDS_NO_ANSWER`](crate::smp::error::os::QUERY_YIELDS_NO_ANSWER) for an unknown query.
+    /// [`error::os::QUERY_YIELDS_NO_ANSWER`](crate::smp::error::os::QUERY_YIELDS_NO_ANSWER) for an
+    /// unknown query.
     fn boot_loader<'r>(&'r mut self, request: BootLoader<'r>) -> Result<BootLoaderResponse<'r>, Error> {
         let _ = request;
         Err(Error::NOT_SUPPORTED)
     }
 }
 
-/// Reads a request of this group, has it done, and writes the answer.
-#[inline(never)] // For the stack: see `server`.
+/// Reads a request of this group, calls its command, and writes the response.
+#[inline(never)] // For the stack: see `smp::server`.
 pub fn dispatch<C: Commands + ?Sized>(commands: &mut C, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
     match (incoming.op(), incoming.command()) {
         (_, Echo::COMMAND) => incoming.answer(reply, |request| commands.echo(request)),

@@ -13,7 +13,8 @@
 //!
 //! # Interpretation
 //!
-//! * Values are bytes in Zephyr and text in Mynewt; both are read, bytes are written unless text is asked for.
+//! * Values are bytes in Zephyr and text in Mynewt; both are read, bytes are written unless text is
+//!   asked for.
 
 mod store;
 
@@ -21,7 +22,7 @@ pub use store::{Settings, Store};
 
 use crate::cbor::{BufferFull, Bytes, Chunks, Item, Malformed, Text, Value, Writer};
 use crate::smp::server::{Answer, Incoming, Reply};
-use crate::smp::{Empty, Error, Group, Op, Request, map};
+use crate::smp::{Empty, Error, Group, Op, Request, payload};
 
 /// The value of a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,11 +74,11 @@ impl<'b> Value<'b> for Setting<'b> {
 pub struct Read<'b> {
     /// The name, `subtree/key`; fewer than 32 bytes on Zephyr.
     pub name: Text<'b>,
-    /// The longest value that is wanted, in bytes.
+    /// The longest value to return, in bytes.
     pub max_size: Option<u32>,
 }
 
-map!(request Read<'b> { name: "name", max_size: "max_size" });
+payload!(request Read<'b> { name: "name", max_size: "max_size" });
 
 /// A value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,12 +90,13 @@ pub struct ReadResponse<'b> {
     pub max_size: Option<u32>,
 }
 
-map!(response ReadResponse<'b> { value: "val", max_size: "max_size" });
+payload!(response ReadResponse<'b> { value: "val", max_size: "max_size" });
 
 impl Request for Read<'_> {
     const OP: Op = Op::Read;
     const GROUP: Group = Group::SETTINGS;
     const COMMAND: u8 = 0;
+    type Kind = Read<'static>;
     type Response<'m> = ReadResponse<'m>;
 }
 
@@ -110,12 +112,13 @@ pub struct Write<'b> {
     pub save: Option<bool>,
 }
 
-map!(request Write<'b> { name: "name", value: "val", save: "save" });
+payload!(request Write<'b> { name: "name", value: "val", save: "save" });
 
 impl Request for Write<'_> {
     const OP: Op = Op::Write;
     const GROUP: Group = Group::SETTINGS;
     const COMMAND: u8 = 0;
+    type Kind = Write<'static>;
     type Response<'m> = Empty;
 }
 
@@ -127,12 +130,13 @@ pub struct Delete<'b> {
     pub name: Text<'b>,
 }
 
-map!(request Delete<'b> { name: "name" });
+payload!(request Delete<'b> { name: "name" });
 
 impl Request for Delete<'_> {
     const OP: Op = Op::Write;
     const GROUP: Group = Group::SETTINGS;
     const COMMAND: u8 = 1;
+    type Kind = Delete<'static>;
     type Response<'m> = Empty;
 }
 
@@ -141,12 +145,13 @@ impl Request for Delete<'_> {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Commit {}
 
-map!(request Commit {});
+payload!(request Commit {});
 
 impl Request for Commit {
     const OP: Op = Op::Write;
     const GROUP: Group = Group::SETTINGS;
     const COMMAND: u8 = 2;
+    type Kind = Self;
     type Response<'m> = Empty;
 }
 
@@ -155,12 +160,13 @@ impl Request for Commit {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Load {}
 
-map!(request Load {});
+payload!(request Load {});
 
 impl Request for Load {
     const OP: Op = Op::Read;
     const GROUP: Group = Group::SETTINGS;
     const COMMAND: u8 = 3;
+    type Kind = Self;
     type Response<'m> = Empty;
 }
 
@@ -172,22 +178,24 @@ pub struct Save<'b> {
     pub name: Option<Text<'b>>,
 }
 
-map!(request Save<'b> { name: "name" });
+payload!(request Save<'b> { name: "name" });
 
 impl Request for Save<'_> {
     const OP: Op = Op::Write;
     const GROUP: Group = Group::SETTINGS;
     const COMMAND: u8 = 3;
+    type Kind = Save<'static>;
     type Response<'m> = Empty;
 }
 
-/// What a device does for this group.
+/// The device's side of this group.
 pub trait Commands {
-    /// Tells a value.
+    /// Returns a value.
     ///
     /// # Errors
     ///
-    /// [`error::settings::KEY_NOT_FOUND`](crate::smp::error::settings::KEY_NOT_FOUND) if there is none.
+    /// [`error::settings::KEY_NOT_FOUND`](crate::smp::error::settings::KEY_NOT_FOUND) if there is
+    /// none.
     fn read<'r>(&'r mut self, request: Read<'r>) -> Result<ReadResponse<'r>, Error> {
         let _ = request;
         Err(Error::NOT_SUPPORTED)
@@ -197,7 +205,8 @@ pub trait Commands {
     ///
     /// # Errors
     ///
-    /// [`error::settings::WRITE_NOT_SUPPORTED`](crate::smp::error::settings::WRITE_NOT_SUPPORTED) if it cannot be set.
+    /// [`error::settings::WRITE_NOT_SUPPORTED`](crate::smp::error::settings::WRITE_NOT_SUPPORTED)
+    /// if it cannot be set.
     fn write(&mut self, request: Write<'_>) -> Result<Empty, Error> {
         let _ = request;
         Err(Error::NOT_SUPPORTED)
@@ -242,8 +251,8 @@ pub trait Commands {
     }
 }
 
-/// Reads a request of this group, has it done, and writes the answer.
-#[inline(never)] // For the stack: see `server`.
+/// Reads a request of this group, calls its command, and writes the response.
+#[inline(never)] // For the stack: see `smp::server`.
 pub fn dispatch<C: Commands + ?Sized>(commands: &mut C, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
     match (incoming.op(), incoming.command()) {
         (Op::Read, Read::COMMAND) => incoming.answer(reply, |request| commands.read(request)),

@@ -8,10 +8,10 @@
 //!
 //! # Interpretation
 //!
-//! * Old servers call the result `rc`, so that a failing command looks like a failing request. A response that has
-//!   output is a response: its `rc` is the command's result.
-//! * Zephyr joins the arguments with one space and parses the line again: an argument with spaces has to be quoted by
-//!   the caller.
+//! * Old servers call the result `rc`, so that a failing command looks like a failing request. A
+//!   response that has output is a response: its `rc` is the command's result.
+//! * Zephyr joins the arguments with one space and parses the line again: an argument with spaces
+//!   has to be quoted by the caller.
 
 mod runner;
 
@@ -21,7 +21,7 @@ pub use runner::{Output, Runner, Shell};
 
 use crate::cbor::{List, Text};
 use crate::smp::server::{Answer, Incoming, Reply};
-use crate::smp::{Decode, Error, Group, Op, Request, client, error, map};
+use crate::smp::{Decode, Error, Group, Op, Request, client, error, payload};
 
 /// Executes a command line.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -31,9 +31,9 @@ pub struct Execute<'b> {
     pub argv: List<'b, Text<'b>>,
 }
 
-map!(request Execute<'b> { argv: "argv" });
+payload!(request Execute<'b> { argv: "argv" });
 
-/// What a command printed and returned.
+/// The output and the result of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct ExecuteResponse<'b> {
@@ -43,15 +43,21 @@ pub struct ExecuteResponse<'b> {
     pub result: Option<i32>,
 }
 
-map!(response ExecuteResponse<'b> { output: "o", result: "ret" });
+payload!(response ExecuteResponse<'b> { output: "o", result: "ret" });
 
 impl Request for Execute<'_> {
     const OP: Op = Op::Write;
     const GROUP: Group = Group::SHELL;
     const COMMAND: u8 = 0;
-    /// The answer comes when the command has ended.
+    /// The response comes when the command has ended.
     const TIMEOUT: Duration = Duration::from_secs(30);
+    type Kind = Execute<'static>;
     type Response<'m> = ExecuteResponse<'m>;
+
+    /// It may not: a command line does whatever it does.
+    fn is_idempotent(&self) -> bool {
+        false
+    }
 
     fn response(payload: &[u8]) -> Result<ExecuteResponse<'_>, client::Error> {
         if error::beside::<Text<'_>>(payload, "o").is_some() {
@@ -66,7 +72,7 @@ impl Request for Execute<'_> {
     }
 }
 
-/// What a device does for this group.
+/// The device's side of this group.
 pub trait Commands {
     /// Runs a command line to its end.
     ///
@@ -79,8 +85,8 @@ pub trait Commands {
     }
 }
 
-/// Reads a request of this group, has it done, and writes the answer.
-#[inline(never)] // For the stack: see `server`.
+/// Reads a request of this group, calls its command, and writes the response.
+#[inline(never)] // For the stack: see `smp::server`.
 pub fn dispatch<C: Commands + ?Sized>(commands: &mut C, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
     match (incoming.op(), incoming.command()) {
         (Op::Write, Execute::COMMAND) => incoming.answer(reply, |request| commands.execute(request)),

@@ -9,13 +9,15 @@
 //!
 //! # Interpretation
 //!
-//! * Zephyr reports the errors of this group as those of group 63. A client reads them as what they are.
-//! * Some servers put `rc: 0` into the list, in version 2 too; it is a success. Ours does not: strict clients refuse the key.
+//! * Zephyr reports the errors of this group as those of group 63. A client reads them as errors of
+//!   this one.
+//! * Some servers put `rc: 0` into the list, in version 2 too; it is a success. Ours does not:
+//!   strict clients refuse the key.
 //! * Zephyr cuts 64-bit counters to their low 32 bits. They are read and sent whole here.
 
 use crate::cbor::{self, BufferFull, Table, Text, Writer};
 use crate::smp::server::{Answer, Incoming, Reply};
-use crate::smp::{Decode, Empty, Encode, Error, Group, Op, Request, client, error, map};
+use crate::smp::{Decode, Empty, Encode, Error, Group, Op, Request, client, error, payload};
 
 /// Asks for the counters of one set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +27,7 @@ pub struct Read<'b> {
     pub name: Text<'b>,
 }
 
-map!(request Read<'b> { name: "name" });
+payload!(request Read<'b> { name: "name" });
 
 /// The counters of one set.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -37,12 +39,13 @@ pub struct ReadResponse<'b> {
     pub fields: Table<'b, u64>,
 }
 
-map!(response ReadResponse<'b> { name: "name", fields: "fields" });
+payload!(response ReadResponse<'b> { name: "name", fields: "fields" });
 
 impl Request for Read<'_> {
     const OP: Op = Op::Read;
     const GROUP: Group = Group::STATISTICS;
     const COMMAND: u8 = 0;
+    type Kind = Read<'static>;
     type Response<'m> = ReadResponse<'m>;
 
     fn response(payload: &[u8]) -> Result<ReadResponse<'_>, client::Error> {
@@ -50,12 +53,12 @@ impl Request for Read<'_> {
     }
 }
 
-/// Asks which sets there are.
+/// Asks for the names of the sets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct List {}
 
-map!(request List {});
+payload!(request List {});
 
 /// The names of the sets.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -65,12 +68,13 @@ pub struct ListResponse<'b> {
     pub names: cbor::List<'b, Text<'b>>,
 }
 
-map!(response ListResponse<'b> { names: "stat_list" });
+payload!(response ListResponse<'b> { names: "stat_list" });
 
 impl Request for List {
     const OP: Op = Op::Read;
     const GROUP: Group = Group::STATISTICS;
     const COMMAND: u8 = 1;
+    type Kind = Self;
     type Response<'m> = ListResponse<'m>;
 
     fn response(payload: &[u8]) -> Result<ListResponse<'_>, client::Error> {
@@ -89,9 +93,9 @@ fn own_errors<'m, R: Decode<'m>>(payload: &'m [u8]) -> Result<R, client::Error> 
     }
 }
 
-/// What a device does for this group.
+/// The device's side of this group.
 pub trait Commands {
-    /// Tells the counters of a set.
+    /// Returns the counters of a set.
     ///
     /// # Errors
     ///
@@ -101,7 +105,7 @@ pub trait Commands {
         Err(Error::NOT_SUPPORTED)
     }
 
-    /// Names the sets.
+    /// Returns the names of the sets.
     ///
     /// # Errors
     ///
@@ -111,8 +115,8 @@ pub trait Commands {
     }
 }
 
-/// Reads a request of this group, has it done, and writes the answer.
-#[inline(never)] // For the stack: see `server`.
+/// Reads a request of this group, calls its command, and writes the response.
+#[inline(never)] // For the stack: see `smp::server`.
 pub fn dispatch<C: Commands + ?Sized>(commands: &mut C, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
     match (incoming.op(), incoming.command()) {
         (Op::Read, Read::COMMAND) => incoming.answer(reply, |request| commands.read(request)),
@@ -131,7 +135,7 @@ pub struct Set<'s> {
     pub fields: &'s [(Text<'s>, u64)],
 }
 
-/// Answers this group from a list of sets: what a device does that gathers its counters when it is asked.
+/// Answers this group from a list of sets, for a device that collects its counters on request.
 ///
 /// ```
 /// use anysmp::smp::server::{Answer, Incoming, Reply};
@@ -142,7 +146,7 @@ pub struct Set<'s> {
 ///     stat::answer(&[Set { name: "uart", fields: &uart }], incoming, reply)
 /// }
 /// ```
-#[inline(never)] // For the stack: see `server`.
+#[inline(never)] // For the stack: see `smp::server`.
 pub fn answer(sets: &[Set<'_>], incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
     match (incoming.op(), incoming.command()) {
         (Op::Read, Read::COMMAND) => incoming.answer(reply, |request: Read<'_>| {

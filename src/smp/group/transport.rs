@@ -11,19 +11,19 @@
 //! | 7 | read | [`Modes`] | [`ModesResponse`] |
 //! | 8 | read | [`Configuration`] | [`ConfigurationResponse`] |
 //!
-//! Transports: 0 console, 1 raw serial, 2 Bluetooth, 3 shell, 4 UDP over IPv4, 5 UDP over IPv6, 6 LoRaWAN, 7 SPI, from 64 on
-//! the application's own.
+//! Transports: 0 console, 1 raw serial, 2 Bluetooth, 3 shell, 4 UDP over IPv4, 5 UDP over IPv6, 6
+//! LoRaWAN, 7 SPI, from 64 on the application's own.
 
 use crate::cbor::{self, Text};
-use crate::smp::{Empty, Group, Op, Request, map};
+use crate::smp::{Empty, Group, Op, Request, payload};
 
-/// Connects to a device behind this one. What follows is forwarded to it.
+/// Connects to a device that is reached through this one. Everything after that is forwarded to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Connect<'b> {
-    /// Which transport.
+    /// The number of the transport.
     pub transport: u32,
-    /// Which of its modes; default 0.
+    /// The number of its mode; by default 0.
     pub mode: Option<u32>,
     /// Bluetooth: the address.
     pub address: Option<Text<'b>>,
@@ -33,7 +33,7 @@ pub struct Connect<'b> {
     pub le_coded: Option<bool>,
 }
 
-map!(request Connect<'b> {
+payload!(request Connect<'b> {
     transport: "transport",
     mode: "mode",
     address: "address",
@@ -45,6 +45,7 @@ impl Request for Connect<'_> {
     const OP: Op = Op::Write;
     const GROUP: Group = Group::TRANSPORT;
     const COMMAND: u8 = 0;
+    type Kind = Connect<'static>;
     type Response<'m> = Empty;
 }
 
@@ -58,29 +59,30 @@ pub struct Disconnect {
     pub all: Option<bool>,
 }
 
-map!(request Disconnect { transport: "transport", all: "all" });
+payload!(request Disconnect { transport: "transport", all: "all" });
 
 impl Request for Disconnect {
     const OP: Op = Op::Write;
     const GROUP: Group = Group::TRANSPORT;
     const COMMAND: u8 = 1;
+    type Kind = Self;
     type Response<'m> = Empty;
 }
 
-/// Asks how many bridges there are.
+/// Asks for the number of bridges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Status {}
 
-map!(request Status {});
+payload!(request Status {});
 
-/// How many bridges there are.
+/// The number of bridges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct StatusResponse {
-    /// How many there can be.
+    /// The largest number of bridges.
     pub supported: u32,
-    /// How many there are.
+    /// The number of bridges that are connected.
     pub active: u32,
     /// Whether this connection is bridged.
     pub bridged: Option<bool>,
@@ -88,7 +90,7 @@ pub struct StatusResponse {
     pub transport: Option<u32>,
 }
 
-map!(response StatusResponse {
+payload!(response StatusResponse {
     supported: "supported",
     active: "active",
     bridged: "bridged",
@@ -99,15 +101,16 @@ impl Request for Status {
     const OP: Op = Op::Read;
     const GROUP: Group = Group::TRANSPORT;
     const COMMAND: u8 = 2;
+    type Kind = Self;
     type Response<'m> = StatusResponse;
 }
 
-/// Asks which transports can be bridged.
+/// Asks for the transports that can be bridged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct List {}
 
-map!(request List {});
+payload!(request List {});
 
 /// The transports.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -117,7 +120,7 @@ pub struct ListResponse<'b> {
     pub transports: cbor::List<'b, Transport<'b>>,
 }
 
-map!(response ListResponse<'b> { transports: "transports" });
+payload!(response ListResponse<'b> { transports: "transports" });
 
 /// One transport.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,12 +132,13 @@ pub struct Transport<'b> {
     pub name: Option<Text<'b>>,
 }
 
-map!(response Transport<'b> { id: "id", name: "name" });
+payload!(response Transport<'b> { id: "id", name: "name" });
 
 impl Request for List {
     const OP: Op = Op::Read;
     const GROUP: Group = Group::TRANSPORT;
     const COMMAND: u8 = 6;
+    type Kind = Self;
     type Response<'m> = ListResponse<'m>;
 }
 
@@ -142,11 +146,11 @@ impl Request for List {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Modes {
-    /// Which transport.
+    /// The number of the transport.
     pub transport: u32,
 }
 
-map!(request Modes { transport: "transport" });
+payload!(request Modes { transport: "transport" });
 
 /// The modes of a transport.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -156,7 +160,7 @@ pub struct ModesResponse<'b> {
     pub modes: cbor::List<'b, Mode<'b>>,
 }
 
-map!(response ModesResponse<'b> { modes: "modes" });
+payload!(response ModesResponse<'b> { modes: "modes" });
 
 /// One mode of a transport.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -164,7 +168,7 @@ map!(response ModesResponse<'b> { modes: "modes" });
 pub struct Mode<'b> {
     /// Its number.
     pub id: u32,
-    /// What it is.
+    /// Its description.
     pub description: Option<Text<'b>>,
     /// Whether it can be the near end.
     pub incoming: bool,
@@ -172,26 +176,27 @@ pub struct Mode<'b> {
     pub outgoing: bool,
 }
 
-map!(response Mode<'b> { id: "id", description: "description", incoming: "incoming", outgoing: "outgoing" });
+payload!(response Mode<'b> { id: "id", description: "description", incoming: "incoming", outgoing: "outgoing" });
 
 impl Request for Modes {
     const OP: Op = Op::Read;
     const GROUP: Group = Group::TRANSPORT;
     const COMMAND: u8 = 7;
+    type Kind = Self;
     type Response<'m> = ModesResponse<'m>;
 }
 
-/// Asks what a [`Connect`] to a transport in a mode may say.
+/// Asks for the keys of a [`Connect`] to a transport in a mode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Configuration {
-    /// Which transport.
+    /// The number of the transport.
     pub transport: u32,
-    /// Which mode.
+    /// The number of the mode.
     pub mode: u32,
 }
 
-map!(request Configuration { transport: "transport", mode: "mode" });
+payload!(request Configuration { transport: "transport", mode: "mode" });
 
 /// The keys of a [`Connect`].
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -201,7 +206,7 @@ pub struct ConfigurationResponse<'b> {
     pub keys: cbor::List<'b, Key<'b>>,
 }
 
-map!(response ConfigurationResponse<'b> { keys: "configs" });
+payload!(response ConfigurationResponse<'b> { keys: "configs" });
 
 /// One key of a [`Connect`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -211,15 +216,16 @@ pub struct Key<'b> {
     pub name: Text<'b>,
     /// 0 unsigned, 1 signed, 2 boolean, 3 text, 4 bytes.
     pub kind: u32,
-    /// Whether it must be there.
+    /// Whether it is required.
     pub required: bool,
 }
 
-map!(response Key<'b> { name: "name", kind: "type", required: "required" });
+payload!(response Key<'b> { name: "name", kind: "type", required: "required" });
 
 impl Request for Configuration {
     const OP: Op = Op::Read;
     const GROUP: Group = Group::TRANSPORT;
     const COMMAND: u8 = 8;
+    type Kind = Self;
     type Response<'m> = ConfigurationResponse<'m>;
 }

@@ -1,4 +1,4 @@
-//! A file comes from the device, piece by piece.
+//! Downloads a file, piece by piece.
 //!
 //! ```text
 //!              first piece, alone             window open: offsets that the length of the last piece suggests
@@ -6,34 +6,38 @@
 //!   server     ◀── off 0, data, len ──        ◀── off a, data ── ◀── off 2a, data ── …      until off + data = len
 //!
 //!   Idle ─┬────────────────────────────▶ Receiving ─┬─▶ Checking: asks for the crc32 ─▶ Ended
-//!         └─ resume_at(off) ─▶ Looking ─────┘        └──────────────────────────────────────┘
+//!         └─ with_offset ────▶ Looking ─────┘        └──────────────────────────────────────┘
 //! ```
 //!
-//! Each message that continues the file is lent to the caller in the [`FileDownloadEvent`]: pieces come in order, each
-//! once, without gaps. Nothing is kept.
+//! Each message that continues the file is returned to the caller in the [`FileDownloadEvent`]:
+//! pieces come in order, each once, without gaps. Nothing is kept.
 //!
 //! Specification: Zephyr Project, *File management*, file download.
 //!
 //! # Cost
 //!
-//! About 400 bytes of state. The link's receive buffer holds the device's largest message.
+//! At most 304 bytes of state on a 64-bit machine. The link's receive buffer holds the device's
+//! largest message.
 //!
 //! # Interpretation
 //!
-//! * The server chooses how long a piece is. The first one is asked for alone; then up to [`window`](FileDownload::window)
-//!   requests go out at offsets as if all pieces were as long as the last one. A piece of another length takes the window
-//!   back to where it ended.
-//! * Pieces are taken in order only. One that comes too early says that another was lost, or overtaken: it is dropped, and
-//!   the download goes on at the gap with new numbers. That counts as an answer without progress.
-//! * A piece without data before the end is [`Error::CutShort`]; one at another offset than asked for, one that goes
-//!   beyond the length, and a first piece without a length are [`Error::Malformed`].
-//! * The length comes with the piece at offset 0 only, so a download that begins elsewhere asks for it first.
-//! * A file that grows, shrinks or is written anew meanwhile is not noticed unless its length does not fit, or the check at
+//! * The server chooses how long a piece is. The first one is asked for alone; then up to
+//!   [`with_window`](FileDownload::with_window) requests go out at offsets as if all pieces were as
+//!   long as the last one. A piece of another length moves the window back to its own end.
+//! * Pieces are accepted in order only. One that comes too early means that another was lost, or
+//!   overtaken: it is dropped, and the download continues at the gap with new numbers. That counts
+//!   as a response without progress.
+//! * A piece without data before the end is [`Error::CutShort`]; one at another offset than asked
+//!   for, one that goes beyond the length, and a first piece without a length are
+//!   [`Error::Malformed`].
+//! * The length comes with the piece at offset 0 only, so a download that begins elsewhere asks for
+//!   it first.
+//! * A file that changes meanwhile is not noticed unless its length does not fit, or the check at
 //!   the end is asked for.
 
 use super::hash::Crc32;
 use super::transfer::{Counts, Due, Flight, Transfer};
-use super::{Ask, Error, FileOutcome, Heard};
+use super::{Call, Error, FileOutcome, Heard};
 use crate::cbor::Bytes;
 use crate::routine::{Routine, Step};
 use crate::smp::client::{self, Client};
@@ -47,7 +51,7 @@ pub struct FileDownload<'n> {
     name: &'n str,
     start: u64,
     window: usize,
-    repeats: u8,
+    retries: u8,
     verify: bool,
     state: State,
     /// The next byte that the caller gets.
@@ -61,55 +65,59 @@ pub struct FileDownload<'n> {
 
 #[derive(Debug)]
 enum State {
-    /// Not begun. Out: `Receiving`, `Looking`.
+    /// Not begun. Exits: `Receiving`, `Looking`.
     Idle,
-    /// Asks for the length. Out: `Receiving`, `Ended`.
-    Looking(Ask),
-    /// Asks for pieces. Out: `Checking`, `Ended`.
+    /// Asks for the length. Exits: `Receiving`, `Ended`.
+    Looking(Call<Status<'static>>),
+    /// Asks for pieces. Exits: `Checking`, `Ended`.
     Receiving(Transfer),
-    /// Asks for the checksum. Out: `Ended`.
-    Checking(Ask),
-    /// Over.
+    /// Asks for the checksum. Exits: `Ended`.
+    Checking(Call<Hash<'static>>),
+    /// Ended. No exit.
     Ended(FileOutcome),
 }
 
-/// What a message to a [`FileDownload`] brought.
+/// The content of a message to a [`FileDownload`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct FileDownloadEvent<'m> {
-    /// Where the data belong, in bytes.
+    /// The offset of the data in the file, in bytes.
     pub off: u64,
     /// The next bytes of the file; none if the message brought none.
     pub data: Bytes<'m>,
-    /// Length of the file in bytes; 0 as long as the device has not told it.
+    /// The length of the file in bytes; 0 as long as the device has not reported it.
     pub len: u64,
 }
 
-/// What came of a [`FileDownload`].
+/// The result of a [`FileDownload`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct FileDownloadReport {
     /// How it ended.
     pub outcome: FileOutcome,
-    /// How far it has got, in bytes. A later download may go on from there.
+    /// The number of bytes that have come. A later download may continue there.
     pub off: u64,
-    /// Length of the file in bytes; 0 as long as the device has not told it.
+    /// The length of the file in bytes; 0 as long as the device has not reported it.
     pub len: u64,
-    /// Pieces that were asked for more than once.
+    /// The number of pieces that were asked for more than once.
     pub repeats: u32,
-    /// Messages that answered nothing, late answers among them.
+    /// The number of messages that answered nothing, late responses among them.
     pub foreign: u32,
 }
 
 impl<'n> FileDownload<'n> {
-    /// Downloads the file of this path, one request at a time.
+    /// A download of the file `name`, one request at a time.
+    ///
+    /// No setting depends on the order in which they are made.
     #[must_use]
     pub fn new(name: &'n str) -> Self {
         Self {
             name,
             start: 0,
             window: 1,
-            repeats: 5,
+            retries: 5,
             verify: false,
             state: State::Idle,
             off: 0,
@@ -120,33 +128,36 @@ impl<'n> FileDownload<'n> {
         }
     }
 
-    /// Goes on with a file of which the caller has the first `off` bytes. They are not compared with the device's.
+    /// Continues with a file of which the caller has the first `off` bytes. They are not compared
+    /// with the device's.
     #[must_use]
-    pub const fn resume_at(mut self, off: u64) -> Self {
+    pub const fn with_offset(mut self, off: u64) -> Self {
         (self.start, self.off) = (off, off);
         self
     }
 
-    /// At most so many requests at a time, 1 to 8. More than one is for transports that keep the order, and for devices
-    /// that have as many buffers and one more; the device is not asked.
+    /// Sets the largest number of requests in flight, 1 to 8, by default 1. More are for transports
+    /// that keep the order, and for devices that have one buffer more than that; the device is not
+    /// asked.
     #[must_use]
-    pub fn window(mut self, requests: usize) -> Self {
+    pub fn with_window(mut self, requests: usize) -> Self {
         self.window = requests.clamp(1, MAX_WINDOW);
         self
     }
 
-    /// How patient the download is: so many time-outs in a row, or answers in a row without progress, are borne. At
-    /// least 1.
+    /// Sets the number of consecutive timeouts, or of consecutive responses without progress, that
+    /// end the download; at least 1, by default 5.
     #[must_use]
     pub fn with_retries(mut self, retries: u8) -> Self {
-        self.repeats = retries.max(1);
+        self.retries = retries.max(1);
         self
     }
 
-    /// Asks for the `crc32` of the file at the end and compares it with that of the bytes that came. Only a download from
-    /// offset 0 can: with [`resume_at`](Self::resume_at), and for an empty file, nothing is compared.
+    /// Sets whether to ask for the `crc32` of the file at the end and to compare it with that of
+    /// the bytes that came; by default nothing is compared. Only a download from offset 0 can:
+    /// after [`with_offset`](Self::with_offset), and for an empty file, nothing is compared.
     #[must_use]
-    pub const fn verify(mut self, verify: bool) -> Self {
+    pub const fn with_verify(mut self, verify: bool) -> Self {
         self.verify = verify;
         self
     }
@@ -156,8 +167,8 @@ impl<'n> FileDownload<'n> {
         loop {
             match &mut self.state {
                 State::Idle if self.start == 0 => self.receive_from(0),
-                State::Idle => self.state = State::Looking(Ask::new(client.retries())),
-                State::Looking(ask) => return ask.poll(client, &Status { name }, client.timeout(), tx),
+                State::Idle => self.state = State::Looking(Call::new(client.retries())),
+                State::Looking(call) => return call.poll(client, &Status { name }, client.timeout(), tx),
                 State::Receiving(transfer) => {
                     // Until the first piece has come, its length is what ends the file.
                     let len = if self.len == 0 { u64::MAX } else { self.len };
@@ -171,9 +182,9 @@ impl<'n> FileDownload<'n> {
                         transfer.emit(due, piece, &mut self.counts, client, tx, |writer| request.encode(writer));
                     return emitted.map(Step::Send);
                 }
-                State::Checking(ask) => {
+                State::Checking(call) => {
                     let request = Hash { name, kind: Some("crc32".into()), off: None, len: None };
-                    match ask.poll(client, &request, Hash::TIMEOUT.max(client.timeout()), tx) {
+                    match call.poll(client, &request, Hash::TIMEOUT.max(client.timeout()), tx) {
                         Err(Error::TimedOut | Error::BufferFull) => self.done(false),
                         step => return step,
                     }
@@ -193,10 +204,10 @@ impl<'n> FileDownload<'n> {
 
     fn hear<'m>(&mut self, client: &mut Client, message: &'m [u8]) -> Result<Option<Bytes<'m>>, Error> {
         match &mut self.state {
-            State::Looking(ask) => match ask.receive::<Status<'_>>(client, message) {
+            State::Looking(call) => match call.receive(client, message) {
                 Heard::Foreign => self.counts.foreign(),
                 Heard::Again => {}
-                Heard::Answer(status) => {
+                Heard::Response(status) => {
                     self.len = status?.len;
                     match self.len.checked_sub(self.start) {
                         Some(0) => self.done(false),
@@ -212,19 +223,19 @@ impl<'n> FileDownload<'n> {
                 };
                 let Some(flight) = transfer.take(index, message, client) else { return Ok(None) };
                 if index > 0 {
-                    transfer.wanted(self.off, self.repeats)?;
+                    transfer.wanted(self.off, self.retries)?;
                     return Ok(None);
                 }
                 let response = client::payload(message).map_err(client::Error::from).and_then(Download::response);
                 return match response {
                     Ok(response) => self.accept(&flight, response).map(Some),
-                    Err(error) => transfer.refused(&flight, error, self.repeats).map(|()| None),
+                    Err(error) => transfer.refused(&flight, error, self.retries).map(|()| None),
                 };
             }
-            State::Checking(ask) => match ask.receive::<Hash<'_>>(client, message) {
+            State::Checking(call) => match call.receive(client, message) {
                 Heard::Foreign => self.counts.foreign(),
                 Heard::Again => {}
-                Heard::Answer(hash) => match self.crc.clone().compare(self.len, hash) {
+                Heard::Response(hash) => match self.crc.clone().compare(self.len, hash) {
                     Some(false) => return Err(Error::Mismatch),
                     same => self.done(same.is_some()),
                 },
@@ -234,7 +245,7 @@ impl<'n> FileDownload<'n> {
         Ok(None)
     }
 
-    /// Takes the piece that is next in the file.
+    /// Accepts the piece that is next in the file.
     fn accept<'m>(&mut self, flight: &Flight, response: DownloadResponse<'m>) -> Result<Bytes<'m>, Error> {
         let DownloadResponse { off, data, len } = response;
         if off != flight.off {
@@ -252,10 +263,10 @@ impl<'n> FileDownload<'n> {
         if end < self.len {
             self.piece = u16::try_from(data.len()).unwrap_or(u16::MAX);
             if let State::Receiving(transfer) = &mut self.state {
-                transfer.wanted(end, self.repeats)?;
+                transfer.wanted(end, self.retries)?;
             }
         } else if self.verify && self.start == 0 && self.len > 0 {
-            self.state = State::Checking(Ask::new(self.repeats));
+            self.state = State::Checking(Call::new(self.retries));
         } else {
             self.done(false);
         }
@@ -291,9 +302,10 @@ impl Routine for FileDownload<'_> {
 
     fn timed_out(&mut self) {
         match &mut self.state {
-            State::Looking(ask) | State::Checking(ask) => ask.timed_out(),
+            State::Looking(call) => call.timed_out(),
+            State::Checking(call) => call.timed_out(),
             State::Receiving(transfer) => {
-                if let Err(error) = transfer.timed_out(self.repeats) {
+                if let Err(error) = transfer.timed_out(self.retries) {
                     self.fail(error);
                 }
             }
@@ -311,7 +323,7 @@ impl Routine for FileDownload<'_> {
     }
 }
 
-/// Prints the length of the name only: it may tell what should stay private.
+/// Prints the length of the name only: it may reveal what should stay private.
 impl core::fmt::Debug for FileDownload<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         let Self { name, off, len, state, counts, .. } = self;

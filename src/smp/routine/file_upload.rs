@@ -1,4 +1,4 @@
-//! A file goes to the device, piece by piece.
+//! Uploads a file, piece by piece.
 //!
 //! ```text
 //!              first piece, alone                    pieces that follow one another
@@ -15,37 +15,40 @@
 //!
 //! # Window
 //!
-//! One request at a time by default. A server that sees a gap closes the file, which may cost it a write to flash, and
-//! refuses everything that was on its way behind the gap; on lines that lose nothing,
-//! [`window`](FileUpload::window) makes up for the time that an answer takes.
+//! One request at a time by default. A server that sees a gap closes the file, which may cost it a
+//! write to flash, and refuses everything that was on its way after the gap; on lines that lose
+//! nothing, [`with_window`](FileUpload::with_window) makes up for the time that a response takes.
 //!
 //! # Resume
 //!
-//! With [`resume`](FileUpload::resume) the length of the device's file is asked for, then the hash of that part. If our
-//! file begins with the same bytes, the upload goes on behind them, else from 0. A server that can only begin at 0 says
-//! so, and the upload begins there.
+//! With [`with_resume`](FileUpload::with_resume) the length of the device's file is asked for, then
+//! the hash of that part. If our file begins with the same bytes, the upload continues after them,
+//! otherwise it starts at 0. A server that can only begin at 0 answers so, and the upload begins
+//! there.
 //!
 //! # Interpretation
 //!
-//! * An answer that names an offset beyond what was sent is [`Error::Malformed`]: a file, unlike an image, has no `sha` by
-//!   which a device could know it.
-//! * Error 11 with `len`, and MCUmgr's older `rc` 3 with `off`, tell what the device has. If those are bytes that were sent, the
-//!   upload goes on there, and all of them are success. If it has more than was sent, tells nothing, or refuses the very
-//!   offset that it names, the upload begins anew at 0; each time is a step back, or an answer without progress.
+//! * A response with an offset beyond what was sent is [`Error::Malformed`]: a file, unlike an
+//!   image, has no `sha` by which a device could recognise it.
+//! * Error 11 with `len`, and MCUmgr's older `rc` 3 with `off`, report the number of bytes that the
+//!   device has. If those were sent, the upload continues there, and all of them are success. If it
+//!   has more than was sent, reports nothing, or refuses the very offset that it reports, the
+//!   upload starts again at 0; each time is a step back, or a response without progress.
 //! * `rc` 3 without `off`, and every other error but "busy" and "out of buffers", is final.
-//! * The hash is the device's default one, `crc32` or (feature `sha2`) `sha256`, so that one question is enough; another
-//!   kind, a refusal and silence mean that nothing was compared. Our part is read from the source when the answer has
-//!   come. Empty files are not compared, since servers have no hash for them.
-//! * Before the hash of the whole the device is asked to close the file: one that paused between two pieces has opened it
-//!   again, does not know where it ends and keeps it open, and what an open file holds need not be in what is hashed. A
-//!   refusal is that of a device without this command, which is asked for the hash all the same; after silence nothing is
-//!   compared.
+//! * The hash is the device's default one, `crc32` or (feature `sha2`) `sha256`, so that one
+//!   question is enough; another kind, a refusal and silence mean that nothing was compared. Our
+//!   part is read from the source when the response has come. Empty files are not compared, since
+//!   servers have no hash for them.
+//! * Before the hash of the whole the device is asked to close the file: one that paused between
+//!   two pieces has opened it again, cannot see its end and keeps it open, and the hash need not
+//!   cover all bytes of an open file. A refusal is that of a device without this command, which is
+//!   asked for the hash all the same; after silence nothing is compared.
 
 use core::time::Duration;
 
 use super::piece::What;
 use super::transfer::{Counts, Flight, Sizes, Transfer};
-use super::{Ask, Error, FileOutcome, Heard, Source, UploadEvent, hash};
+use super::{Call, Error, FileOutcome, Heard, Source, UploadEvent, hash};
 use crate::line::Limits;
 use crate::routine::{Routine, Step};
 use crate::smp::client::{self, Client};
@@ -68,117 +71,127 @@ pub struct FileUpload<'n, S> {
 #[derive(Debug, Clone, Copy)]
 struct Settings {
     sizes: Sizes,
-    repeats: u8,
+    retries: u8,
     resume: bool,
     verify: bool,
 }
 
-/// Where it stands. `sizes` are the longest message and the number of requests at a time.
+/// Where an upload is. `sizes` are the longest message and the number of requests at a time.
 #[derive(Debug)]
 enum State {
-    /// Not begun. Out: `Sizing`, or what follows it if the sizes are known.
+    /// Not begun. Exits: `Sizing`; if the sizes are known, `Looking` or `Sending`.
     Idle,
-    /// Asks for the sizes. Out: `Looking`, `Sending`.
-    Sizing(Ask),
-    /// Asks how long the device's file is. Out: `Comparing`, `Sending`.
-    Looking { ask: Ask, sizes: (usize, usize) },
-    /// Asks for the hash of what the device has. Out: `Sending`, `Ended`.
-    Comparing { ask: Ask, sizes: (usize, usize), len: u64 },
-    /// Sends pieces. Out: `Closing`, `Ended`.
+    /// Asks for the sizes. Exits: `Looking`, `Sending`, `Ended`.
+    Sizing(Call<Parameters>),
+    /// Asks for the length of the device's file. Exits: `Comparing`, `Sending`, `Ended`.
+    Looking { call: Call<Status<'static>>, sizes: (usize, usize) },
+    /// Asks for the hash of the device's part. Exits: `Sending`, `Ended`.
+    Comparing { call: Call<Hash<'static>>, sizes: (usize, usize), len: u64 },
+    /// Sends pieces. Exits: `Closing`, `Ended`.
     Sending(Transfer),
-    /// Has the device close the file. Out: `Checking`, `Ended`.
-    Closing(Ask),
-    /// Asks for the hash of the whole. Out: `Ended`.
-    Checking(Ask),
-    /// Over, and how far the device had got.
+    /// Asks the device to close the file. Exits: `Checking`, `Ended`.
+    Closing(Call<Close>),
+    /// Asks for the hash of the whole file. Exits: `Ended`.
+    Checking(Call<Hash<'static>>),
+    /// Ended at this offset. No exit.
     Ended { outcome: FileOutcome, off: u64 },
 }
 
-/// What came of a [`FileUpload`].
+/// The result of a [`FileUpload`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct FileUploadReport {
     /// How it ended.
     pub outcome: FileOutcome,
-    /// How far the device has got, in bytes.
+    /// The number of bytes that the device has.
     pub off: u64,
-    /// Length of the file in bytes.
+    /// The length of the file in bytes.
     pub len: u64,
-    /// Bytes of the file that were sent, repeats included.
+    /// The number of bytes of the file that were sent, repeats included.
     pub sent: u64,
-    /// Pieces that were sent more than once.
+    /// The number of pieces that were sent more than once.
     pub repeats: u32,
-    /// Messages that answered nothing, late answers among them.
+    /// The number of messages that answered nothing, late responses among them.
     pub foreign: u32,
 }
 
 impl<'n, S: Source> FileUpload<'n, S> {
-    /// Uploads all of `source` to this path, with what suits a serial console: 4 bytes of overhead; one request at a time.
+    /// An upload of all of `source` to the path `name`, with the settings for a serial console: 4
+    /// bytes of overhead, and one request at a time.
+    ///
+    /// No setting depends on the order in which they are made.
+    #[must_use]
     pub fn new(name: &'n str, source: S) -> Self {
-        let sizes = Sizes { overhead: 4, message_limit: None, window: 1, parameters: None };
-        let settings = Settings { sizes, repeats: 5, resume: false, verify: false };
+        let settings = Settings { sizes: Sizes::console(1), retries: 5, resume: false, verify: false };
         let len = source.len();
         Self { name, source, len, settings, state: State::Idle, counts: Counts::default() }
     }
 
-    /// Fits the link that it will run on, whose `limits()` these are: the overhead of its framing, and one request at a time for
-    /// datagrams, whose order nobody keeps.
+    /// Adapts to the link that the upload will run on, given its `limits()`: the overhead of its
+    /// framing. [`with_overhead`](Self::with_overhead) takes precedence.
     #[must_use]
-    pub fn over(self, limits: Limits) -> Self {
-        let window = if limits.datagram { 1 } else { self.settings.sizes.window };
-        self.overhead(limits.overhead).window(window)
-    }
-
-    /// How many bytes the framing stores beside a message in the device's buffer: [`Limits::overhead`].
-    #[must_use]
-    pub fn overhead(mut self, bytes: usize) -> Self {
-        self.settings.sizes.overhead = bytes;
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.settings.sizes.suggest(limits, 1);
         self
     }
 
-    /// At most so many requests at a time, 1 to 8; the device's number of buffers lowers it.
+    /// Sets the number of bytes that the framing stores with each message in the device's buffer:
+    /// [`Limits::overhead`].
     #[must_use]
-    pub fn window(mut self, requests: usize) -> Self {
-        self.settings.sizes.window = requests.clamp(1, MAX_WINDOW);
+    pub fn with_overhead(mut self, bytes: usize) -> Self {
+        self.settings.sizes.set_overhead(bytes);
         self
     }
 
-    /// No message longer than this, as for the path of a datagram. Also the size for a device that tells none.
+    /// Sets the largest number of requests in flight, 1 to 8, over datagrams too; the device's
+    /// number of buffers may lower it. See [Window](self#window).
     #[must_use]
-    pub fn message_limit(mut self, bytes: usize) -> Self {
-        self.settings.sizes.message_limit = Some(bytes);
+    pub fn with_window(mut self, requests: usize) -> Self {
+        self.settings.sizes.set_window(requests);
         self
     }
 
-    /// The sizes of the device are known: they are not asked for.
+    /// Sets the longest message in bytes, for example that of the path of a datagram. Also the
+    /// length of the messages to a device that does not report its sizes.
     #[must_use]
-    pub fn parameters(mut self, parameters: ParametersResponse) -> Self {
+    pub fn with_max_message(mut self, bytes: usize) -> Self {
+        self.settings.sizes.max_message = Some(bytes);
+        self
+    }
+
+    /// Sets the sizes of the device, which is not asked for them then.
+    #[must_use]
+    pub fn with_parameters(mut self, parameters: ParametersResponse) -> Self {
         self.settings.sizes.parameters = Some(parameters);
         self
     }
 
-    /// How patient the upload is: so many time-outs in a row, or answers in a row without progress, are borne. At least 1.
+    /// Sets the number of consecutive timeouts, or of consecutive responses without progress, that
+    /// end the upload; at least 1, by default 5.
     #[must_use]
     pub fn with_retries(mut self, retries: u8) -> Self {
-        self.settings.repeats = retries.max(1);
+        self.settings.retries = retries.max(1);
         self
     }
 
-    /// Goes on behind what the device has of this file, if a hash proves it.
+    /// Sets whether to continue after what the device has of this file, if a hash proves that it is
+    /// the same; by default the upload starts at 0.
     #[must_use]
-    pub fn resume(mut self, resume: bool) -> Self {
+    pub fn with_resume(mut self, resume: bool) -> Self {
         self.settings.resume = resume;
         self
     }
 
-    /// Asks for a hash of the file at the end, and compares.
+    /// Sets whether to ask for a hash of the file at the end and to compare it; by default nothing
+    /// is compared.
     #[must_use]
-    pub fn verify(mut self, verify: bool) -> Self {
+    pub fn with_verify(mut self, verify: bool) -> Self {
         self.settings.verify = verify;
         self
     }
 
-    /// The source.
+    /// The source of the bytes.
     pub const fn source(&mut self) -> &mut S {
         &mut self.source
     }
@@ -186,7 +199,7 @@ impl<'n, S: Source> FileUpload<'n, S> {
     fn sized(&mut self, client: &Client, parameters: Option<ParametersResponse>) {
         let sizes = self.settings.sizes.settle(parameters);
         if self.settings.resume {
-            self.state = State::Looking { ask: Ask::new(client.retries()), sizes };
+            self.state = State::Looking { call: Call::new(client.retries()), sizes };
         } else {
             self.send_from(0, sizes);
         }
@@ -208,16 +221,16 @@ impl<'n, S: Source> FileUpload<'n, S> {
             match &mut self.state {
                 State::Idle => match self.settings.sizes.parameters {
                     Some(parameters) => self.sized(client, Some(parameters)),
-                    None => self.state = State::Sizing(Ask::new(client.retries())),
+                    None => self.state = State::Sizing(Call::new(client.retries())),
                 },
-                State::Sizing(ask) => match ask.poll(client, &Parameters {}, client.timeout(), tx) {
+                State::Sizing(call) => match call.poll(client, &Parameters {}, client.timeout(), tx) {
                     Err(Error::TimedOut) => self.sized(client, None),
                     step => return step,
                 },
-                State::Looking { ask, .. } => return ask.poll(client, &Status { name }, client.timeout(), tx),
-                State::Comparing { ask, len, sizes } => {
+                State::Looking { call, .. } => return call.poll(client, &Status { name }, client.timeout(), tx),
+                State::Comparing { call, len, sizes } => {
                     let sizes = *sizes;
-                    match ask.poll(client, &hash(Some(*len)), timeout, tx) {
+                    match call.poll(client, &hash(Some(*len)), timeout, tx) {
                         Err(Error::TimedOut) => self.send_from(0, sizes),
                         step => return step,
                     }
@@ -229,11 +242,11 @@ impl<'n, S: Source> FileUpload<'n, S> {
                     }
                     Err(_) => return Ok(Step::Wait(client.timeout())),
                 },
-                State::Closing(ask) => match ask.poll(client, &Close {}, timeout, tx) {
+                State::Closing(call) => match call.poll(client, &Close {}, timeout, tx) {
                     Err(Error::TimedOut) => self.done(false),
                     step => return step,
                 },
-                State::Checking(ask) => match ask.poll(client, &hash(None), timeout, tx) {
+                State::Checking(call) => match call.poll(client, &hash(None), timeout, tx) {
                     Err(Error::TimedOut) => self.done(false),
                     step => return step,
                 },
@@ -244,27 +257,27 @@ impl<'n, S: Source> FileUpload<'n, S> {
 
     fn hear(&mut self, client: &mut Client, message: &[u8]) -> Result<(), Error> {
         match &mut self.state {
-            State::Sizing(ask) => match ask.receive::<Parameters>(client, message) {
+            State::Sizing(call) => match call.receive(client, message) {
                 Heard::Foreign => self.counts.foreign(),
                 Heard::Again => {}
-                Heard::Answer(parameters) => self.sized(client, parameters.ok()),
+                Heard::Response(parameters) => self.sized(client, parameters.ok()),
             },
-            State::Looking { ask, sizes } => match ask.receive::<Status<'_>>(client, message) {
+            State::Looking { call, sizes } => match call.receive(client, message) {
                 Heard::Foreign => self.counts.foreign(),
                 Heard::Again => {}
-                Heard::Answer(status) => {
+                Heard::Response(status) => {
                     let (sizes, theirs) = (*sizes, status.map_or(0, |status| status.len));
                     if (1..=self.len).contains(&theirs) {
-                        self.state = State::Comparing { ask: Ask::new(client.retries()), sizes, len: theirs };
+                        self.state = State::Comparing { call: Call::new(client.retries()), sizes, len: theirs };
                     } else {
                         self.send_from(0, sizes);
                     }
                 }
             },
-            State::Comparing { ask, sizes, len } => match ask.receive::<Hash<'_>>(client, message) {
+            State::Comparing { call, sizes, len } => match call.receive(client, message) {
                 Heard::Foreign => self.counts.foreign(),
                 Heard::Again => {}
-                Heard::Answer(answer) => {
+                Heard::Response(answer) => {
                     let (sizes, len) = (*sizes, *len);
                     match hash::compare(&mut self.source, len, answer)? {
                         Some(true) if len == self.len => self.done(true),
@@ -279,26 +292,26 @@ impl<'n, S: Source> FileUpload<'n, S> {
                     return Ok(());
                 };
                 let Some(flight) = transfer.take(index, message, client) else { return Ok(()) };
-                let limit = self.settings.repeats;
+                let limit = self.settings.retries;
                 match next(message, &flight, self.counts.reached) {
                     Ok(off) if off > self.counts.reached => return Err(Error::Malformed),
                     Ok(off) if off < self.len => transfer.wanted(off, limit)?,
                     Ok(_) if self.settings.verify && self.len > 0 => {
-                        self.state = State::Closing(Ask::new(client.retries()));
+                        self.state = State::Closing(Call::new(client.retries()));
                     }
                     Ok(_) => self.done(false),
                     Err(error) => transfer.refused(&flight, error, limit)?,
                 }
             }
-            State::Closing(ask) => match ask.receive::<Close>(client, message) {
+            State::Closing(call) => match call.receive(client, message) {
                 Heard::Foreign => self.counts.foreign(),
                 Heard::Again => {}
-                Heard::Answer(_) => self.state = State::Checking(Ask::new(client.retries())),
+                Heard::Response(_) => self.state = State::Checking(Call::new(client.retries())),
             },
-            State::Checking(ask) => match ask.receive::<Hash<'_>>(client, message) {
+            State::Checking(call) => match call.receive(client, message) {
                 Heard::Foreign => self.counts.foreign(),
                 Heard::Again => {}
-                Heard::Answer(answer) => match hash::compare(&mut self.source, self.len, answer)? {
+                Heard::Response(answer) => match hash::compare(&mut self.source, self.len, answer)? {
                     Some(false) => return Err(Error::Mismatch),
                     same => self.done(same.is_some()),
                 },
@@ -313,7 +326,7 @@ impl<'n, S: Source> FileUpload<'n, S> {
     }
 }
 
-/// The offset that the device wants next, from an answer to `flight`.
+/// Reads the offset that the device expects next from a response to `flight`.
 fn next(message: &[u8], flight: &Flight, reached: u64) -> Result<u64, client::Error> {
     let payload = client::payload(message)?;
     let error = match Upload::response(payload) {
@@ -333,7 +346,7 @@ fn next(message: &[u8], flight: &Flight, reached: u64) -> Result<u64, client::Er
 }
 
 impl<S> FileUpload<'_, S> {
-    /// How far it has got.
+    /// The progress so far.
     #[must_use]
     pub fn progress(&self) -> UploadEvent {
         let off = match &self.state {
@@ -368,13 +381,12 @@ impl<S: Source> Routine for FileUpload<'_, S> {
 
     fn timed_out(&mut self) {
         match &mut self.state {
-            State::Sizing(ask)
-            | State::Looking { ask, .. }
-            | State::Comparing { ask, .. }
-            | State::Closing(ask)
-            | State::Checking(ask) => ask.timed_out(),
+            State::Sizing(call) => call.timed_out(),
+            State::Looking { call, .. } => call.timed_out(),
+            State::Comparing { call, .. } | State::Checking(call) => call.timed_out(),
+            State::Closing(call) => call.timed_out(),
             State::Sending(transfer) => {
-                if let Err(error) = transfer.timed_out(self.settings.repeats) {
+                if let Err(error) = transfer.timed_out(self.settings.retries) {
                     self.fail(error);
                 }
             }
@@ -392,7 +404,7 @@ impl<S: Source> Routine for FileUpload<'_, S> {
     }
 }
 
-/// Prints the length of the name only: it may tell what should stay private.
+/// Prints the length of the name only: it may reveal what should stay private.
 impl<S> core::fmt::Debug for FileUpload<'_, S> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         let Self { name, len, settings, state, counts, .. } = self;

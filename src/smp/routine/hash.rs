@@ -1,8 +1,9 @@
-//! Hashes of files: the routines ask for the device's default one and compute the same, so that one exchange is enough.
+//! Hashes of files: the routines ask for the device's default hash and compute the same, so that
+//! one exchange is enough.
 
 use crc::{CRC_32_ISO_HDLC, Crc, NoTable};
 
-use super::{Error, Source};
+use super::{Error, Source, SourceFailed};
 use crate::smp::client;
 use crate::smp::fs::{HashOutput, HashResponse};
 
@@ -22,7 +23,7 @@ impl Crc32 {
         self.0.update(bytes);
     }
 
-    /// Whether the device has the same; `None` if it answered with another kind, or none.
+    /// Whether the device has the same; `None` if its response has another kind, or there is none.
     pub(super) fn compare(self, len: u64, answer: Result<HashResponse<'_>, client::Error>) -> Option<bool> {
         let HashResponse { len: theirs, output: HashOutput::Number(output), .. } = known(answer, "crc32")? else {
             return Some(false);
@@ -31,13 +32,13 @@ impl Crc32 {
     }
 }
 
-/// An answer of this kind.
+/// A response of this kind.
 fn known<'m>(answer: Result<HashResponse<'m>, client::Error>, kind: &str) -> Option<HashResponse<'m>> {
     answer.ok().filter(|answer| answer.kind == *kind)
 }
 
-/// Whether the device has the same as the first `len` bytes of the source, which are read once; `None` if it told none of
-/// the hashes that we can compute.
+/// Whether the device has the same as the first `len` bytes of the source, which are read once;
+/// `None` if its response has none of the hashes that we can compute.
 pub(super) fn compare<S: Source>(
     source: &mut S,
     len: u64,
@@ -45,10 +46,7 @@ pub(super) fn compare<S: Source>(
 ) -> Result<Option<bool>, Error> {
     #[cfg(feature = "sha2")]
     if let Some(HashResponse { len: theirs, output, .. }) = known(answer, "sha256") {
-        use sha2::{Digest, Sha256};
-        let mut digest = Sha256::new();
-        read(source, len, |bytes| digest.update(bytes))?;
-        let ours = <[u8; 32]>::from(digest.finalize());
+        let ours = sha256(source, len)?;
         let same = matches!(output, HashOutput::Bytes(output) if output == ours[..]);
         return Ok(Some(theirs == len && same));
     }
@@ -60,8 +58,22 @@ pub(super) fn compare<S: Source>(
     Ok(crc.compare(len, answer))
 }
 
+/// Computes the SHA-256 of the first `len` bytes of a source: for
+/// [`Upload::with_sha`](super::Upload::with_sha).
+///
+/// # Errors
+///
+/// [`SourceFailed`] if they cannot be read.
+#[cfg(feature = "sha2")]
+pub fn sha256<S: Source>(source: &mut S, len: u64) -> Result<[u8; 32], SourceFailed> {
+    use sha2::{Digest, Sha256};
+    let mut digest = Sha256::new();
+    read(source, len, |bytes| digest.update(bytes))?;
+    Ok(digest.finalize().into())
+}
+
 /// Feeds the first `len` bytes of the source to `each`.
-pub(super) fn read<S: Source>(source: &mut S, len: u64, mut each: impl FnMut(&[u8])) -> Result<(), Error> {
+pub(super) fn read<S: Source>(source: &mut S, len: u64, mut each: impl FnMut(&[u8])) -> Result<(), SourceFailed> {
     let mut block = [0; 128];
     let mut off = 0;
     while off < len {

@@ -1,10 +1,13 @@
-//! What an upgrade tells: where it is, how it ended, what it left out.
+//! Reports of an upgrade: its phase, its outcome, and what it left out.
+
+use core::fmt;
 
 use super::{Error, UploadEvent, UploadReport};
+use crate::shown::shown;
 use crate::smp;
 
-/// What an [`Upgrade`](super::Upgrade) is at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The phase of an [`Upgrade`](super::Upgrade). Printed, it says what is being done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Phase {
@@ -20,44 +23,60 @@ pub enum Phase {
     Booting,
     /// Confirms the image.
     Confirming,
-    /// Makes sure.
+    /// Checks that the image stays.
     Verifying,
 }
 
-/// What an [`Upgrade`](super::Upgrade) tells after each message.
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Looking => "reading the list of images",
+            Self::Uploading => "uploading the image",
+            Self::Marking => "marking it for test",
+            Self::Resetting => "resetting the device",
+            Self::Booting => "waiting for the device",
+            Self::Confirming => "the new image runs; confirming it",
+            Self::Verifying => "checking that the new image stays",
+        })
+    }
+}
+
+/// The progress of an [`Upgrade`](super::Upgrade), after each message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct UpgradeEvent {
-    /// What it is at.
+    /// The current phase.
     pub phase: Phase,
-    /// How far the upload has got.
+    /// The progress of the upload.
     pub upload: UploadEvent,
 }
 
-/// What came of an [`Upgrade`](super::Upgrade).
+/// The result of an [`Upgrade`](super::Upgrade).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct UpgradeReport {
     /// How it ended.
     pub outcome: UpgradeOutcome,
-    /// What it was at when it ended.
+    /// The phase in which it ended.
     pub phase: Phase,
-    /// What it left out, or could not be sure of.
+    /// The steps that were left out, and what is uncertain.
     pub notes: Notes,
-    /// What came of the upload.
+    /// The result of the upload.
     pub upload: UploadReport,
-    /// Messages that answered nothing, those of the upload not included.
+    /// The number of messages that answered nothing, without those during the upload.
     pub foreign: u32,
 }
 
-/// What an [`Upgrade`](super::Upgrade) would do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The steps that an [`Upgrade`](super::Upgrade) would take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Plan {
     /// Upload, mark for test, reset, confirm.
     Upload,
-    /// The image is there: mark for test, reset, confirm.
+    /// The image is on the device: mark for test, reset, confirm.
     Test,
     /// The image will be started next: reset, confirm.
     Reset,
@@ -65,55 +84,101 @@ pub enum Plan {
     Confirm,
 }
 
-/// How an [`Upgrade`](super::Upgrade) ended.
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Upload => "would upload, mark for test, reset, confirm",
+            Self::Test => "is on the device: would mark it for test, reset, confirm",
+            Self::Reset => "will be started next: would reset, confirm",
+            Self::Confirm => "runs on trial: would confirm",
+        })
+    }
+}
+
+/// How an [`Upgrade`](super::Upgrade) ended. Printed, it is a sentence for the user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
 #[non_exhaustive]
 pub enum UpgradeOutcome {
-    /// Not yet: it may be run on.
+    /// It has not ended: it may be run again.
     Unfinished,
-    /// Nothing was done; this would be.
+    /// Nothing was done; these steps would be.
     Planned(Plan),
     /// The device ran the image before, and keeps it. Nothing was done.
     AlreadyRunning,
     /// The device runs the image and keeps it.
     Confirmed,
-    /// The device runs the image, until the next reset: no confirmation was wanted, or none is known.
+    /// The device runs the image until the next reset: no confirmation was asked for, or the device
+    /// has none.
     Testing,
-    /// The device was reset and runs another image: the boot loader refused the new one, or it came up and fell back.
+    /// The device was reset and runs another image: the boot loader refused the new one, or it came
+    /// up and fell back.
     Reverted,
-    /// The device refused a step; the phase says which.
+    /// The peer: it refused a step; the phase says which.
     Refused(smp::Error),
-    /// A step failed before the reset: the device runs what it ran.
+    /// A step failed before the reset: the device runs the image that it ran before.
     Failed(Error),
-    /// The device was reset, and what it runs is not known.
+    /// The device was reset, and which image it runs is unknown.
     Unknown(Doubt),
 }
 
-/// Why it is not known what a device runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+impl fmt::Display for UpgradeOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unfinished => "the upgrade has not ended",
+            Self::Planned(plan) => return plan.fmt(f),
+            Self::AlreadyRunning => "the image ran already: confirmed",
+            Self::Confirmed => "the image runs: confirmed",
+            Self::Testing => "the image runs until the next reset: not confirmed",
+            Self::Reverted => "another image runs: the boot loader refused the new one, or it came up and fell back",
+            Self::Refused(error) => return error.fmt(f),
+            Self::Failed(error) => return error.fmt(f),
+            Self::Unknown(doubt) => return doubt.fmt(f),
+        })
+    }
+}
+
+/// The reason why it is unknown which image a device runs. Printed, it is a sentence for the user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Doubt {
-    /// It did not answer within the boot time.
+    /// Time, or the peer: it did not answer within the boot time.
     Silent,
-    /// It does not list its images.
+    /// The peer: it does not list its images.
     NoState,
-    /// It lists images, but says of none that it runs: a boot loader answers.
+    /// The peer: it lists images, but none that runs, as a boot loader does.
     NothingRuns,
-    /// It lists no hashes, and the image that ran before has the same version.
+    /// The peer: it lists no hashes, and the image that ran before has the same version.
     SameVersion,
-    /// The image is still pending after all resets.
+    /// The peer: the image is still pending after all resets.
     NotStarted,
-    /// The image runs, but the confirmation did not stay.
+    /// The peer: the image runs, but did not stay confirmed.
     NotConfirmed,
     /// The exchange failed.
     Exchange(Error),
 }
 
-/// One thing that an upgrade left out, or could not be sure of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+impl fmt::Display for Doubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Silent => "the device did not answer within the boot time after the reset",
+            Self::NoState => "the device was reset, but does not list its images: which one runs is not known",
+            Self::NothingRuns => "the device was reset, and a boot loader answers: which image will run is not known",
+            Self::SameVersion => "the device lists no hashes, and the image that ran before has the same version",
+            Self::NotStarted => "the new image is still pending after several resets",
+            Self::NotConfirmed => "the new image runs, but the confirmation did not stay",
+            Self::Exchange(error) => {
+                return write!(f, "after the reset the exchange failed, and which image runs is not known: {error}");
+            }
+        })
+    }
+}
+
+/// One step that an upgrade left out, or one thing that is uncertain. Printed, it is a few words
+/// for the user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(u8)]
 #[non_exhaustive]
@@ -122,17 +187,19 @@ pub enum Note {
     NoUpload = 0,
     /// The device does not list its images.
     NoState = 1,
-    /// No mark for test: the device does not know it, or starts what was uploaded anyway.
+    /// No mark for test: the device has no such command, or starts what was uploaded anyway.
     NoTest = 2,
-    /// No confirmation: the device does not know it.
+    /// No confirmation: the device has no such command.
     NoConfirm = 3,
-    /// The reset was not answered. Devices often vanish before their answer is read.
+    /// The reset was not answered. Devices often vanish before their response is read.
     ResetUnanswered = 4,
-    /// The image was known by its version: the device lists no hashes.
+    /// The image was recognised by its version: the device lists no hashes.
     ByVersion = 5,
-    /// An image that an earlier run had left on trial or pending was in the way; the device was reset to settle that.
+    /// An image that an earlier run had left on trial or pending was in the way; the device was
+    /// reset to settle that.
     Settled = 6,
-    /// The device refused to mark the image that it had, as one that is damaged: it was uploaded anew.
+    /// The device refused to mark the image that it had, as one that is damaged: it was uploaded
+    /// again.
     Damaged = 7,
 }
 
@@ -148,28 +215,28 @@ impl Note {
         Self::Damaged,
     ];
 
-    /// A few words for the user.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::NoUpload => "upload skipped, the device had the image",
-            Self::NoState => "the device does not list its images",
-            Self::NoTest => "mark for test skipped",
-            Self::NoConfirm => "confirmation skipped",
-            Self::ResetUnanswered => "the reset was not answered",
-            Self::ByVersion => "known by its version only",
-            Self::Settled => "an image of an earlier run was in the way",
-            Self::Damaged => "the device refused to mark the image that it had, and it was uploaded anew",
-        }
-    }
-
     const fn bit(self) -> u8 {
         1 << self as u8
     }
 }
 
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoUpload => "upload skipped, the device had the image",
+            Self::NoState => "the device does not list its images",
+            Self::NoTest => "mark for test skipped",
+            Self::NoConfirm => "confirmation skipped",
+            Self::ResetUnanswered => "the reset was not answered",
+            Self::ByVersion => "recognised by its version only",
+            Self::Settled => "an image of an earlier run was in the way",
+            Self::Damaged => "the device refused to mark the image that it had, and it was uploaded again",
+        })
+    }
+}
+
 /// A set of [`Note`]s.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Notes(u8);
 
@@ -180,9 +247,15 @@ impl Notes {
         self.0 & note.bit() != 0
     }
 
+    /// Whether no note was made.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
     /// The notes that were made.
     pub fn iter(self) -> impl Iterator<Item = Note> {
-        Note::ALL.into_iter().filter(move |note| self.contains(*note))
+        self.into_iter()
     }
 
     pub(super) const fn add(&mut self, note: Note) {
@@ -191,5 +264,40 @@ impl Notes {
 
     pub(super) const fn remove(&mut self, note: Note) {
         self.0 &= !note.bit();
+    }
+}
+
+impl IntoIterator for Notes {
+    type Item = Note;
+    type IntoIter = NotesIter;
+
+    fn into_iter(self) -> NotesIter {
+        NotesIter { notes: self, all: Note::ALL.into_iter() }
+    }
+}
+
+impl IntoIterator for &Notes {
+    type Item = Note;
+    type IntoIter = NotesIter;
+
+    fn into_iter(self) -> NotesIter {
+        (*self).into_iter()
+    }
+}
+
+/// An iterator over [`Notes`].
+#[derive(Clone)]
+pub struct NotesIter {
+    notes: Notes,
+    all: core::array::IntoIter<Note, 8>,
+}
+
+shown!(NotesIter, |it| "NotesIter({:?})", it.notes);
+
+impl Iterator for NotesIter {
+    type Item = Note;
+
+    fn next(&mut self) -> Option<Note> {
+        self.all.find(|note| self.notes.contains(*note))
     }
 }

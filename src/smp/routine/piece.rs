@@ -1,4 +1,4 @@
-//! How many bytes of the source fit one upload request, and the request.
+//! One upload request: how many bytes of the source fit it, and how it is written.
 //!
 //! ```text
 //!   8    1     4 + h(off)   5 + h(n) + n   first piece only: 4 + h(len)   6 + h(image)   4 + 34   8 + 1
@@ -21,7 +21,7 @@ const FIRST: u64 = 32;
 /// The smallest limit that is accepted: a first piece with nothing but what is required.
 const MIN_LIMIT: usize = 62;
 
-/// What the first piece may tell about the file.
+/// The keys of the first piece that describe the file.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Keys {
     pub(super) image: Option<u32>,
@@ -54,7 +54,7 @@ impl Keys {
     }
 }
 
-/// What a piece says beside offset and data.
+/// The part of a piece that is neither offset nor data.
 #[derive(Clone, Copy)]
 pub(super) enum What<'n> {
     /// An image: its keys, in the first piece.
@@ -64,7 +64,7 @@ pub(super) enum What<'n> {
 }
 
 impl What<'_> {
-    /// What the piece at `off` says at most.
+    /// The same for the piece at `off`.
     const fn at(self, off: u64) -> Self {
         match self {
             Self::Image(_) if off > 0 => Self::Image(Keys { image: None, sha: None, upgrade: false }),
@@ -117,8 +117,8 @@ pub(super) struct Piece<'n> {
 }
 
 impl<'n> Piece<'n> {
-    /// The longest piece from `off` on that fits a message of `limit` bytes. At offset 0 it carries as many of the keys
-    /// as leave room for 32 bytes of data.
+    /// The longest piece from `off` on that fits a message of `limit` bytes. At offset 0 it carries
+    /// as many of the keys as leave room for 32 bytes of data.
     pub(super) fn fill(off: u64, total: u64, what: What<'n>, limit: usize) -> Result<Self, Error> {
         let limit = limit.min(Header::LEN + usize::from(u16::MAX));
         let (least, wanted) = what.least(off);
@@ -143,7 +143,8 @@ impl<'n> Piece<'n> {
         Self { len, ..self }
     }
 
-    /// The same piece, ended at a multiple of `align`, a power of two, unless it is the last one or has none within.
+    /// The same piece, ended at a multiple of `align`, a power of two, unless it is the last one or
+    /// has none within.
     pub(super) const fn aligned(self, align: u16, total: u64) -> Self {
         let beyond = low(self.off).wrapping_add(self.len) & align.wrapping_sub(1);
         if beyond < self.len && self.off.saturating_add(self.len as u64) < total {
@@ -152,7 +153,7 @@ impl<'n> Piece<'n> {
         self
     }
 
-    /// How many bytes of the file it carries.
+    /// The number of bytes of the file in it.
     pub(super) const fn len(&self) -> u16 {
         self.len
     }
@@ -216,8 +217,8 @@ const fn head(value: u64) -> usize {
     }
 }
 
-/// The longest string that fits `room` bytes together with its head. At 25 and at 258 one byte stays unused, since one
-/// more byte of data would need a longer head.
+/// The longest string that fits `room` bytes together with its head. At 25 and at 258 one byte
+/// stays unused, since one more byte of data would need a longer head.
 const fn data(room: usize) -> usize {
     match room {
         0..=24 => room.saturating_sub(1),

@@ -1,4 +1,4 @@
-//! What the list of a device's images means for one image file.
+//! The list of a device's images, read with one image file in mind.
 
 use crate::cbor::{Bytes, Text};
 use crate::mcuboot::{ImageFile, Version};
@@ -9,15 +9,15 @@ use crate::smp::image::{ImageState, StateResponse};
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub(super) struct Survey {
     pub(super) place: Place,
-    /// Whether any image is told to run. Boot loaders run none.
+    /// Whether any image runs. In a boot loader none does.
     pub(super) active: bool,
     /// Whether another image is on trial, or pending: then devices refuse uploads and tests.
     pub(super) in_the_way: bool,
-    /// Whether the image was known by its version only, since the device lists no hashes.
+    /// Whether the image was recognised by its version only, since the device lists no hashes.
     pub(super) by_version: bool,
 }
 
-/// What the device does with the image of the file.
+/// The place of the image of the file on the device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub(super) enum Place {
@@ -60,7 +60,7 @@ fn has_hash(file: &ImageFile, hash: Bytes<'_>) -> bool {
     hash == *file.hash()
 }
 
-/// Whether a list means the version of the file.
+/// Whether a version in a list is that of the file.
 fn has_version(file: &ImageFile, text: Text<'_>) -> bool {
     Version::parse(text.as_bytes().iter().flatten().copied()) == Ok(file.version())
 }

@@ -1,5 +1,6 @@
-//! The window of a transfer: which requests are outstanding, and what an answer means for them. Uploads of images, uploads
-//! of files and downloads of files share it: each has an offset that only moves on when the device says so.
+//! The window of a transfer: the requests in flight, and what a response means for them. Uploads of
+//! images, uploads of files and downloads of files share it: the offset of each moves on only when
+//! the device says so.
 
 use core::cmp::Ordering;
 
@@ -8,41 +9,99 @@ use heapless::Deque;
 use super::piece::{Piece, What, low};
 use super::{Error, Source};
 use crate::cbor::{BufferFull, Writer};
+use crate::line::Limits;
 use crate::smp::client::{self, Client};
 use crate::smp::os::ParametersResponse;
 use crate::smp::{self, Header, Request, Version};
 
-/// The most requests outstanding.
+/// The largest number of requests in flight.
 pub const MAX_WINDOW: usize = 8;
+/// The same in the width in which it is kept.
+pub(super) const MAX_REQUESTS: u8 = 8;
 
-/// The longest message to a device that does not tell its sizes.
+/// The longest message in bytes to a device that does not report its sizes: every known server can
+/// hold it.
 pub const FALLBACK: usize = 169;
 
-/// What is known of the messages before the device tells its sizes.
+/// A setting that the caller may choose. What was chosen holds, whether it was set before or after
+/// what the link suggests.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Sizes {
-    pub(super) overhead: usize,
-    pub(super) message_limit: Option<usize>,
-    pub(super) window: usize,
-    pub(super) parameters: Option<ParametersResponse>,
+pub(super) enum Wish<T> {
+    /// The default, or what suits the link.
+    Usual(T),
+    /// What the caller asked for.
+    Chosen(T),
 }
 
-impl Sizes {
-    /// The longest message and the number of requests at a time, with what the device told.
-    pub(super) fn settle(&self, parameters: Option<ParametersResponse>) -> (usize, usize) {
-        match parameters {
-            Some(ParametersResponse { buf_size, buf_count }) => {
-                let size = usize::try_from(buf_size).unwrap_or(usize::MAX).saturating_sub(self.overhead);
-                let buffers = usize::try_from(buf_count).unwrap_or(usize::MAX);
-                let limit = size.min(self.message_limit.unwrap_or(usize::MAX));
-                (limit, self.window.min(buffers.saturating_sub(1)).max(1))
-            }
-            None => (self.message_limit.unwrap_or(FALLBACK), 1),
+impl<T: Copy> Wish<T> {
+    const fn suggest(&mut self, value: T) {
+        if let Self::Usual(usual) = self {
+            *usual = value;
+        }
+    }
+
+    const fn value(self) -> T {
+        match self {
+            Self::Usual(value) | Self::Chosen(value) => value,
         }
     }
 }
 
-/// What was sent.
+/// What is known of the messages before the device reports its sizes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sizes {
+    overhead: Wish<u16>,
+    window: Wish<u8>,
+    pub(super) max_message: Option<usize>,
+    pub(super) parameters: Option<ParametersResponse>,
+}
+
+impl Sizes {
+    /// The sizes for a serial console, with this window.
+    pub(super) const fn console(window: u8) -> Self {
+        Self { overhead: Wish::Usual(4), window: Wish::Usual(window), max_message: None, parameters: None }
+    }
+
+    /// Adapts to a link, on which `window` is usual unless it is one of datagrams.
+    pub(super) fn suggest(&mut self, limits: Limits, window: u8) {
+        self.overhead.suggest(narrow(limits.overhead));
+        // Nobody keeps the order of datagrams, and a piece that overtakes another one costs a round
+        // trip.
+        self.window.suggest(if limits.datagram { 1 } else { window });
+    }
+
+    pub(super) fn set_overhead(&mut self, bytes: usize) {
+        self.overhead = Wish::Chosen(narrow(bytes));
+    }
+
+    pub(super) fn set_window(&mut self, requests: usize) {
+        self.window = Wish::Chosen(u8::try_from(requests).unwrap_or(u8::MAX).clamp(1, MAX_REQUESTS));
+    }
+
+    /// The longest message in bytes and the number of requests at a time, for a device that
+    /// reported `parameters`.
+    pub(super) fn settle(&self, parameters: Option<ParametersResponse>) -> (usize, usize) {
+        match parameters {
+            Some(ParametersResponse { buf_size, buf_count }) => {
+                let overhead = usize::from(self.overhead.value());
+                let size = usize::try_from(buf_size).unwrap_or(usize::MAX).saturating_sub(overhead);
+                let buffers = usize::try_from(buf_count).unwrap_or(usize::MAX);
+                let limit = size.min(self.max_message.unwrap_or(usize::MAX));
+                // One buffer is left for the response.
+                (limit, usize::from(self.window.value()).min(buffers.saturating_sub(1)).max(1))
+            }
+            // A device that reports no buffers may have one only.
+            None => (self.max_message.unwrap_or(FALLBACK), 1),
+        }
+    }
+}
+
+/// An overhead in its own width; no message is longer.
+fn narrow(bytes: usize) -> u16 {
+    u16::try_from(bytes).unwrap_or(u16::MAX)
+}
+
+/// The counters of a transfer.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Counts {
     pub(super) sent: u64,
@@ -58,7 +117,7 @@ impl Counts {
     }
 }
 
-/// A request that is outstanding.
+/// A request in flight.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Flight {
     pub(super) sequence: u8,
@@ -72,8 +131,8 @@ impl Flight {
     }
 }
 
-/// The requests that are outstanding, and what the device has told. The outstanding pieces follow one another without
-/// gaps, and the last one ends at `next`.
+/// The requests in flight, and what the device has reported. The pieces in flight follow one
+/// another without gaps, and the last one ends at `next`.
 #[derive(Debug)]
 pub(super) struct Transfer {
     /// The front of every request; number and length are not looked at.
@@ -86,29 +145,29 @@ pub(super) struct Transfer {
     start: u64,
     /// The offset of the next new piece.
     next: u64,
-    /// The offset that the device named last.
+    /// The offset that the device reported last.
     confirmed: u64,
-    /// Answers in a row that named the same offset.
+    /// Consecutive responses with the same offset.
     rounds: u8,
-    /// Answers that named a lower offset.
+    /// Responses with a lower offset.
     setbacks: u8,
-    /// Time-outs in a row.
+    /// Consecutive timeouts.
     silences: u8,
     /// The version of the first request.
     asked: Option<Version>,
-    /// What the end of a piece is a multiple of, but that of the last: a power of two.
+    /// The power of two at a multiple of which each piece ends, but the last one.
     align: u16,
 }
 
 #[derive(Debug, Clone, Copy)]
 enum Flow {
-    /// New pieces go out as the window allows. Out: `Repeat`, `Pause`.
+    /// New pieces go out as the window allows. Exits: `Repeat`, `Pause`.
     Open,
-    /// The oldest piece is to go out again. Out: `Probing`.
+    /// The oldest piece is to go out again. Exits: `Probing`.
     Repeat,
-    /// It went out; nothing else does until it is answered. Out: `Open`, `Repeat`, `Pause`.
+    /// It went out; nothing else does until it is answered. Exits: `Open`, `Repeat`, `Pause`.
     Probing,
-    /// The device is busy. Out: `Open`, after one time-out.
+    /// The device is busy. Exits: `Open`, after one timeout or a response.
     Pause,
 }
 
@@ -129,14 +188,14 @@ impl Due {
     }
 }
 
-/// What is waited for when no piece is due.
+/// The response that is waited for when no piece is due.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Awaited {
-    /// The answer to the first piece.
+    /// That to the first piece.
     First,
-    /// The answer to the last piece.
+    /// That to the last piece.
     Last,
-    /// Any other answer, or nothing.
+    /// Any other one, or none.
     Other,
 }
 
@@ -177,7 +236,7 @@ impl Transfer {
         }
     }
 
-    /// Which of the outstanding requests this message answers.
+    /// The place of the request in flight that this message answers.
     pub(super) fn index(&self, message: &[u8]) -> Option<usize> {
         let answered = |flight: &Flight| client::answers(&self.header(flight.sequence, Version::V2), message);
         self.outstanding.iter().position(answered)
@@ -187,7 +246,8 @@ impl Transfer {
         self.confirmed
     }
 
-    /// Whether nothing else travels beside this request.
+    /// Whether nothing else may be in flight with this request: at offset 0 a device erases flash,
+    /// and where the transfer began its answer says how long a piece is.
     pub(super) const fn is_first(&self, flight: &Flight) -> bool {
         flight.off == 0 || flight.off == self.start
     }
@@ -253,18 +313,20 @@ impl Transfer {
             Flow::Repeat => self.flow = Flow::Probing,
             _ => {
                 self.next = flight.end();
-                // There is room: `next` said so.
+                // There is room: `due` has checked the window.
                 let _ = self.outstanding.push_back(flight);
             }
         }
     }
 
-    /// Takes the request at `index`, which `message` answers, and those before it out of the window. `None` if all are to
-    /// be sent again in the other version.
+    /// Removes the request at `index`, which `message` answers, and those before it from the
+    /// window. `None` if all have to be sent again in the other version.
     pub(super) fn take(&mut self, index: usize, message: &[u8], client: &mut Client) -> Option<Flight> {
+        // Any response ends the silence, the probing and the pause.
         (self.silences, self.flow) = (0, Flow::Open);
         let written = client.version();
-        if client.take_version(written, self.asked.unwrap_or(written), message) {
+        let asked = self.asked.unwrap_or(written);
+        if client::refusal(message).is_some_and(|refusal| client.adopt_version(written, asked, refusal)) {
             self.go_to(self.confirmed);
             return None;
         }
@@ -283,6 +345,7 @@ impl Transfer {
                 if self.rounds >= limit {
                     return Err(error.into());
                 }
+                // It has fewer buffers free than it reported: from here on one at a time.
                 self.go_to(self.confirmed);
                 (self.window, self.flow) = (1, Flow::Pause);
                 Ok(())
@@ -291,19 +354,21 @@ impl Transfer {
         }
     }
 
-    /// The device took of `flight` only what is before `off`, as MCUboot does, which writes whole units of its flash: later
-    /// pieces end where such a unit ends.
+    /// The device accepted only the part of `flight` before `off`, as MCUboot does, which writes
+    /// whole units of its flash: later pieces end where such a unit ends.
     ///
-    /// The unit is longer than the rest that was left over, and `off` is a multiple of it, so it is one of a few powers of
-    /// two. The largest of them is right for sure; it is taken unless pieces of a multiple of it were shorter by more than
-    /// an eighth. One that turns out to be too small is corrected by the next cut.
+    /// The unit is longer than the rest that was left over, and `off` is a multiple of it, so it is
+    /// one of a few powers of two. The largest of them is right for sure; it is taken unless pieces
+    /// of a multiple of it were shorter by more than an eighth. One that turns out to be too small
+    /// is corrected by the next cut.
     pub(super) fn cut(&mut self, flight: &Flight, off: u64) {
         // Within a piece the lowest 16 bits tell offsets apart.
         let rest = low(flight.off).wrapping_add(flight.len).wrapping_sub(low(off));
         if off <= flight.off || off >= flight.end() {
             return;
         }
-        // What the offset is a multiple of; a device that cuts at multiples of nothing leaves more over than that.
+        // The largest power of two that divides the offset. A device that cuts at no multiples
+        // leaves more over than that.
         let place = low(off) | 0x8000;
         let mut align = place & place.wrapping_neg();
         while align >> 1 > rest && flight.len & align.wrapping_sub(1) > flight.len >> 3 {
@@ -312,24 +377,27 @@ impl Transfer {
         self.align = if align > rest { align } else { 1 };
     }
 
-    /// The device wants `off` next.
+    /// The device expects `off` next.
     pub(super) fn wanted(&mut self, off: u64, limit: u8) -> Result<(), Error> {
         match off.cmp(&self.confirmed) {
             Ordering::Greater => self.rounds = 0,
             Ordering::Equal => self.rounds = self.rounds.saturating_add(1),
+            // It lost what it had confirmed, which a device may do a few times, for example at a
+            // restart.
             Ordering::Less => (self.rounds, self.setbacks) = (0, self.setbacks.saturating_add(1)),
         }
         self.confirmed = off;
         if self.rounds >= limit || self.setbacks >= limit {
             return Err(Error::NoProgress);
         }
+        // Requests in flight that continue there stay valid.
         if self.outstanding.front().is_none_or(|flight| flight.off != off) {
             self.go_to(off);
         }
         Ok(())
     }
 
-    /// Gives up what is outstanding and goes on at `off`.
+    /// Gives up what is in flight and continues at `off`.
     fn go_to(&mut self, off: u64) {
         self.outstanding.clear();
         self.next = off;
@@ -337,6 +405,7 @@ impl Transfer {
 
     pub(super) fn timed_out(&mut self, limit: u8) -> Result<(), Error> {
         let Some(oldest) = self.outstanding.pop_front() else {
+            // Nothing was in flight: the pause has ended.
             self.flow = Flow::Open;
             return Ok(());
         };
@@ -344,6 +413,8 @@ impl Transfer {
             return Err(Error::TimedOut);
         }
         self.silences = self.silences.saturating_add(1);
+        // The oldest one alone: its response says where the device is, and the others may have been
+        // lost because of it.
         self.go_to(oldest.end());
         let _ = self.outstanding.push_front(oldest);
         self.flow = Flow::Repeat;

@@ -1,4 +1,4 @@
-//! A device gets a new firmware and runs it: the whole way, and the truth about how it ended.
+//! Upgrades a device from end to end, and reports what it really runs afterwards.
 //!
 //! ```text
 //!   look at the list ─┬─ absent ─────▶ upload ─▶ look ─▶ mark for test ─┐
@@ -10,36 +10,43 @@
 //!                     └─ runs and stays ─▶ AlreadyRunning                                another one runs ─▶ Reverted
 //! ```
 //!
-//! The image is known by the hash in its TLV area; where a device lists none, by its version.
+//! The image is recognised by the hash in its TLV area; where a device lists none, by its version.
 //!
 //! # The reset
 //!
-//! After the reset the routine asks for [`Step::Reopen`]: `run` returns, and the caller closes the port, waits until it is
-//! back (USB takes a second or two), builds a new link and runs the same routine with the same client. If the port fails
-//! while the phase is [`Phase::Resetting`] the device was faster: do the same then.
+//! After the reset the routine asks for [`Step::Reopen`]: `run` returns, and the caller closes the
+//! port, waits until it is back (USB takes a second or two), builds a new link and runs the same
+//! routine with the same client. If the port fails while the phase is [`Phase::Resetting`], the
+//! device was faster: do the same then.
 //!
-//! The routine then stays silent for the [rest](Upgrade::rest), since a boot loader that hears a request while it
-//! starts may stay in its recovery mode, and asks for the list until the [boot time](Upgrade::boot_time) is over.
+//! The routine then stays silent for the [rest](Upgrade::with_rest), since a boot loader that
+//! receives a request while it starts may stay in its recovery mode, and asks for the list until
+//! the [boot time](Upgrade::with_boot_time) has passed.
 //!
-//! # Servers that know less
+//! # Servers with fewer commands
 //!
 //! | the device | so |
 //! |---|---|
 //! | lists no images | upload, mark, reset; the outcome is unknown |
 //! | has no mark for test (RAM load, serial recovery) | reset without it |
-//! | says of no image that it runs (serial recovery) | no mark: what was uploaded lies in the primary slot, and some boot loaders would mark the other one |
+//! | lists no image as running (serial recovery) | no mark: what was uploaded is in the primary slot, and some boot loaders would mark the other one |
 //! | has no confirmation | the outcome is [`Testing`](UpgradeOutcome::Testing) |
 //!
 //! What was left out is in the report's [`Notes`].
 //!
+//! Specification: Zephyr Project, *Application/software image management group* and *Default / OS
+//! Management Group*; MCUboot, *Bootloader design*, image swapping.
+//!
 //! # Interpretation
 //!
-//! * A reset that is not answered has happened. If the image is still pending afterwards, the device is reset again, at
-//!   most twice.
-//! * When a device refuses the upload or the mark while another image is on trial or pending, which an earlier run may
-//!   have left, the device is reset, at most twice, so that the trial is over, and all begins anew.
-//! * When a device has the image but refuses to mark it as one that is damaged, as by an interrupted write, the image is
-//!   uploaded over it. If the mark is refused then, or after any other upload, that is the end.
+//! * A reset that is not answered has happened: it is not repeated, and the list shows what came of
+//!   it. If the image is still pending afterwards, the device is reset again, at most twice.
+//! * When a device refuses the upload or the mark while another image is on trial or pending, which
+//!   an earlier run may have left, the device is reset, at most twice, so that the trial ends, and
+//!   the upgrade starts from scratch.
+//! * When a device has the image but refuses to mark it as one that is damaged, for example by an
+//!   interrupted write, the image is uploaded over it. If the mark is refused then, or after any
+//!   other upload, that is the end.
 //! * Confirmed means that the list said so after the confirmation.
 
 use core::time::Duration;
@@ -59,10 +66,11 @@ mod stage;
 
 use stage::{Moment, Settings, Stage, boot, look};
 
-/// How often a device is reset once more, and how often another image is got out of the way.
+/// The number of times that a device is reset again, and that another image is moved out of the
+/// way.
 const AGAIN: u8 = 2;
 
-/// Upgrades a device to an image file. Build it, then have a driver `run` it. 584 bytes on a 64-bit machine, fewer on a Cortex-M.
+/// Upgrades a device to an image file. Build it, then have a driver `run` it.
 pub struct Upgrade<S> {
     upload: Upload<S>,
     file: ImageFile,
@@ -74,15 +82,18 @@ pub struct Upgrade<S> {
     in_the_way: bool,
     /// Whether the image that ran before has the same version, on a device that lists no hashes.
     look_alike: bool,
-    /// How often another image may still be got out of the way.
+    /// The number of times that another image may still be moved out of the way.
     settles: u8,
-    /// How often the reset may still be tried again.
+    /// The number of times that the reset may still be repeated.
     resets: u8,
 }
 
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(size_of::<Upgrade<&[u8]>>() <= 584);
+
 impl<S: Source> Upgrade<S> {
-    /// Upgrades to the image that `upload` holds. Padding behind the image is not uploaded; a `sha` that was computed
-    /// with it is dropped.
+    /// An upgrade to the image that `upload` holds. Padding after the image is not uploaded; a
+    /// `sha` that was computed with it is dropped.
     ///
     /// # Errors
     ///
@@ -90,7 +101,7 @@ impl<S: Source> Upgrade<S> {
     pub fn new(mut upload: Upload<S>) -> Result<Self, FileError> {
         let file = ImageFile::read(upload.source())?;
         Ok(Self {
-            upload: upload.only(file.len()),
+            upload: upload.trimmed(file.len()),
             file,
             settings: Settings {
                 number: 0,
@@ -111,71 +122,68 @@ impl<S: Source> Upgrade<S> {
         })
     }
 
-    /// For which of the images of the device, 0 by default.
+    /// Sets the image number on a device with several images; by default 0.
     #[must_use]
-    pub fn image(mut self, number: u32) -> Self {
+    pub fn with_image(mut self, number: u32) -> Self {
         self.settings.number = number;
-        self.upload = self.upload.image(number);
+        self.upload = self.upload.with_image(number);
         self
     }
 
-    /// Whether to confirm the image once it runs. Without it, the device falls back at the next reset unless the image
-    /// confirms itself.
+    /// Sets whether to confirm the image once it runs; by default it is. Without it the device
+    /// falls back at the next reset, unless the image confirms itself.
     #[must_use]
-    pub fn confirm(mut self, confirm: bool) -> Self {
+    pub fn with_confirm(mut self, confirm: bool) -> Self {
         self.settings.confirm = confirm;
         self
     }
 
-    /// Resets the device even if its application would rather not.
+    /// Sets whether to reset the device even if its application refuses; by default not.
     #[must_use]
-    pub fn force(mut self, force: bool) -> Self {
+    pub fn with_force(mut self, force: bool) -> Self {
         self.settings.force = force;
         self
     }
 
-    /// Only looks, and reports what it would do.
+    /// Sets whether only to look, and to report what would be done; by default all is done.
     #[must_use]
-    pub fn plan_only(mut self, only: bool) -> Self {
+    pub fn with_plan_only(mut self, only: bool) -> Self {
         self.settings.plan_only = only;
         self
     }
 
-    /// Whether to reset a device that refuses because another image is on trial or pending.
+    /// Sets whether to reset a device that refuses because another image is on trial or pending; by
+    /// default it is reset.
     #[must_use]
-    pub fn settle(mut self, settle: bool) -> Self {
+    pub fn with_settle(mut self, settle: bool) -> Self {
         self.settings.settle = settle;
         self
     }
 
-    /// How long the device may take until it answers again, the swap of the images included: 60 s by default.
+    /// Sets the time that the device may take until it answers again, the swap of the images
+    /// included: by default 60 s.
     #[must_use]
-    pub fn boot_time(mut self, time: Duration) -> Self {
+    pub fn with_boot_time(mut self, time: Duration) -> Self {
         self.settings.boot_time = time;
         self
     }
 
-    /// How long to stay silent after the reset: 2 s by default. More than the time in which a boot loader waits for a
-    /// request, or it stays in its recovery mode.
+    /// Sets the time to stay silent after the reset: by default 2 s. It has to be longer than a
+    /// boot loader waits for a request, or that stays in its recovery mode.
     #[must_use]
-    pub fn rest(mut self, time: Duration) -> Self {
+    pub fn with_rest(mut self, time: Duration) -> Self {
         self.settings.rest = time;
         self
     }
 
-    /// One step; `None` if the stage has changed and is to be asked again.
+    /// Takes one step; `None` if the stage has changed and has to be asked again.
     fn step(&mut self, client: &mut Client, tx: &mut [u8]) -> Option<Step> {
         let usual = client.timeout();
         let step = match &mut self.stage {
-            Stage::Looking { ask, boot, .. } => {
-                let timeout = match boot {
-                    Some(boot) => {
-                        boot.attempt = usual;
-                        usual
-                    }
-                    None => usual.max(ReadState::TIMEOUT),
-                };
-                ask.poll(client, &ReadState {}, timeout, tx)
+            Stage::Looking { call, .. } => call.poll(client, &ReadState {}, usual.max(ReadState::TIMEOUT), tx),
+            Stage::Booting { call, boot, .. } => {
+                boot.attempt = usual;
+                call.poll(client, &ReadState {}, usual, tx)
             }
             Stage::Uploading => match self.upload.poll(client, tx) {
                 Step::Done => {
@@ -184,22 +192,22 @@ impl<S: Source> Upgrade<S> {
                 }
                 step => Ok(step),
             },
-            Stage::Marking(ask, _) => {
+            Stage::Marking(call, _) => {
                 let request = WriteState { hash: Some(self.file.hash().into()), confirm: false };
-                ask.poll(client, &request, usual.max(WriteState::TIMEOUT), tx)
+                call.poll(client, &request, usual.max(WriteState::TIMEOUT), tx)
             }
-            Stage::Resetting(ask, _) => {
+            Stage::Resetting(call, _) => {
                 let request = Reset { force: self.settings.force.then_some(Force(true)), boot_mode: None };
-                ask.poll(client, &request, usual, tx)
+                call.poll(client, &request, usual, tx)
             }
             Stage::Reopening(moment) => {
                 self.stage = Stage::Resting { moment: *moment };
                 Ok(Step::Reopen)
             }
             Stage::Resting { .. } => Ok(Step::Wait(self.settings.rest)),
-            Stage::Confirming(ask) => {
+            Stage::Confirming(call) => {
                 let request = WriteState { hash: None, confirm: true };
-                ask.poll(client, &request, usual.max(WriteState::TIMEOUT), tx)
+                call.poll(client, &request, usual.max(WriteState::TIMEOUT), tx)
             }
             Stage::Ended(..) => Ok(Step::Done),
         };
@@ -212,23 +220,24 @@ impl<S: Source> Upgrade<S> {
         }
     }
 
-    /// Whether the message was one of ours.
+    /// Handles a message; returns whether it was one of ours.
     fn hear(&mut self, client: &mut Client, message: &[u8]) -> bool {
-        let repeats = client.retries();
+        let retries = client.retries();
         let heard = match &mut self.stage {
             Stage::Uploading => self.upload.receive(client, message).is_some(),
-            Stage::Looking { ask, moment, .. } => {
+            Stage::Looking { call, moment } | Stage::Booting { call, moment, .. } => {
                 let moment = *moment;
-                ask.receive::<ReadState>(client, message).then(|list| {
+                call.receive(client, message).then(|list| {
                     let seen = list.map(|list| Survey::new(&self.file, self.settings.number, &list));
-                    self.looked(moment, seen, repeats);
+                    self.looked(moment, seen, retries);
                 })
             }
-            Stage::Marking(ask, moment) => {
+            Stage::Marking(call, moment) => {
                 let moment = *moment;
                 let version = client.version();
-                ask.receive::<WriteState<'_>>(client, message).then(|marked| match marked {
+                call.receive(client, message).then(|marked| match marked {
                     Ok(_) => self.reset(),
+                    // Such devices start what was uploaded without a mark.
                     Err(client::Error::Remote(smp::Error::NOT_SUPPORTED)) => {
                         self.notes.add(Note::NoTest);
                         self.reset();
@@ -237,23 +246,24 @@ impl<S: Source> Upgrade<S> {
                     Err(error) => self.end(UpgradeOutcome::Failed(error.into())),
                 })
             }
-            Stage::Resetting(ask, moment) => {
+            Stage::Resetting(call, moment) => {
                 let moment = *moment;
-                ask.receive::<Reset>(client, message).then(|reset| match reset {
+                call.receive(client, message).then(|reset| match reset {
                     Err(client::Error::Remote(error)) => self.end(UpgradeOutcome::Refused(error)),
+                    // A response that makes no sense comes from a device that is going down
+                    // already.
                     Ok(_) | Err(_) => self.stage = Stage::Reopening(moment),
                 })
             }
-            Stage::Confirming(ask) => {
-                ask.receive::<WriteState<'_>>(client, message).then(|confirmed| match confirmed {
-                    Err(client::Error::Remote(smp::Error::NOT_SUPPORTED)) => {
-                        self.notes.add(Note::NoConfirm);
-                        self.end(UpgradeOutcome::Testing);
-                    }
-                    Err(client::Error::Remote(error)) => self.end(UpgradeOutcome::Refused(error)),
-                    Ok(_) | Err(_) => self.stage = look(Moment::Confirmed, repeats),
-                })
-            }
+            Stage::Confirming(call) => call.receive(client, message).then(|confirmed| match confirmed {
+                Err(client::Error::Remote(smp::Error::NOT_SUPPORTED)) => {
+                    self.notes.add(Note::NoConfirm);
+                    self.end(UpgradeOutcome::Testing);
+                }
+                Err(client::Error::Remote(error)) => self.end(UpgradeOutcome::Refused(error)),
+                // Only the list proves that the image stays.
+                Ok(_) | Err(_) => self.stage = look(Moment::Confirmed, retries),
+            }),
             Stage::Resting { .. } | Stage::Reopening(_) | Stage::Ended(..) => false,
         };
         if !heard {
@@ -264,17 +274,17 @@ impl<S: Source> Upgrade<S> {
 }
 
 impl<S> Upgrade<S> {
-    /// What the file says about itself.
+    /// The image file.
     #[must_use]
     pub const fn file(&self) -> &ImageFile {
         &self.file
     }
 
-    /// What it is at.
+    /// The current phase.
     #[must_use]
     pub const fn phase(&self) -> Phase {
         match self.stage {
-            Stage::Looking { boot: Some(_), .. } | Stage::Reopening(_) | Stage::Resting { .. } => Phase::Booting,
+            Stage::Booting { .. } | Stage::Reopening(_) | Stage::Resting { .. } => Phase::Booting,
             Stage::Looking { moment: Moment::Confirmed, .. } => Phase::Verifying,
             Stage::Looking { .. } => Phase::Looking,
             Stage::Uploading => Phase::Uploading,
@@ -305,17 +315,17 @@ impl<S: Source> Routine for Upgrade<S> {
 
     fn timed_out(&mut self) {
         match &mut self.stage {
-            Stage::Looking { ask, boot: Some(boot), .. } => {
+            Stage::Booting { call, boot, .. } => {
                 boot.waited = boot.waited.saturating_add(boot.attempt);
                 if boot.waited >= self.settings.boot_time {
                     self.doubt(Doubt::Silent);
                 } else {
-                    ask.timed_out();
+                    call.timed_out();
                 }
             }
-            Stage::Looking { ask, .. } | Stage::Marking(ask, _) | Stage::Resetting(ask, _) | Stage::Confirming(ask) => {
-                ask.timed_out();
-            }
+            Stage::Looking { call, .. } => call.timed_out(),
+            Stage::Marking(call, _) | Stage::Confirming(call) => call.timed_out(),
+            Stage::Resetting(call, _) => call.timed_out(),
             Stage::Uploading => self.upload.timed_out(),
             Stage::Resting { moment } => self.stage = boot(*moment),
             Stage::Reopening(_) | Stage::Ended(..) => {}

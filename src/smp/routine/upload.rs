@@ -1,4 +1,4 @@
-//! An image file goes to the device, piece by piece, several requests at a time.
+//! Uploads an image file, piece by piece, several requests at a time.
 //!
 //! ```text
 //!              first piece, alone              window open: pieces that follow one another
@@ -6,54 +6,59 @@
 //!   server             ◀── off a ──                ◀── off b ──  ◀── off c ── …   ◀── off len (match) ──
 //! ```
 //!
-//! Every answer names the offset that the device wants next, and that is law: it may lie behind what was sent (the device
-//! had the file already, or a part of it), before it (a piece was lost, or the device took only a part), or at 0 again
-//! (the device forgot), and then the first piece goes out again with all its keys.
+//! Every response contains the offset that the device expects next, and is authoritative: it may be
+//! past what was sent (the device had the file already, or a part of it), before it (a piece was
+//! lost, or the device accepted only a part), or at 0 again (the device forgot), and then the first
+//! piece is sent again with all its keys.
 //!
 //! ```text
 //!   Idle ──▶ Sizing: asks for the device's buffers ──▶ Sending ──▶ Ended
 //!                                                       │  ▲
-//!                     Open ─ time-out ─▶ Repeat ─▶ Probing ┘ answer
-//!                      └─ "busy" ─▶ Pause ─ time-out ─▶ Open
+//!                     Open ─ timeout ──▶ Repeat ─▶ Probing ┘ response
+//!                      └─ "busy" ─▶ Pause ─ timeout ─▶ Open
 //! ```
 //!
 //! # Sizes
 //!
-//! The device tells the size and the number of its buffers. A message may be as long as a buffer, less what the framing
-//! stores beside it ([`Limits::overhead`]); all but one of the buffers may be filled at a time, since the answer needs
-//! one. Without an answer a message has at most [`FALLBACK`] bytes, which fits every server there is, and requests go one
-//! at a time. `tx` and [`message_limit`](Upload::message_limit) lower the size further. Each piece fills its message, until
-//! the device takes only the front of one, as MCUboot does, which writes whole units of its flash: then pieces end where a
-//! unit does.
+//! The device reports the size and the number of its buffers. A message may be as long as a buffer,
+//! less what the framing stores with it ([`Limits::overhead`]); all but one of the buffers may be
+//! filled at a time, since the response needs one. Without a report a message has at most
+//! [`FALLBACK`] bytes, which every known server can hold, and one request is in flight at a time.
+//! `tx` and [`message_limit`](Upload::message_limit) lower the size further. Each piece fills its
+//! message, until the device accepts only the front of one, as MCUboot does, which writes whole
+//! units of its flash: from then on pieces end where a unit does.
 //!
 //! # Cost
 //!
-//! 392 bytes of state on a 64-bit machine, fewer on a Cortex-M; no copy of the data but from the source to `tx`.
+//! 392 bytes of state on a 64-bit machine, fewer on a Cortex-M; no copy of the data but from the
+//! source to `tx`.
 //!
 //! # Interpretation
 //!
-//! * At most 8 requests are outstanding. A piece at offset 0 travels alone: the device erases flash for it.
-//! * An answer to one of several requests covers those that were sent before it; their own answers come too late and
-//!   count as foreign. Requests sent after it stay valid if they go on where the device wants; else all are given up and
-//!   the upload goes on at the named offset with new numbers.
-//! * After a time-out only the oldest request is sent again, with its number and alone; the others are given up. Its
-//!   answer, late or not, says where to go on, whatever else was lost.
-//! * Limits, all set by [`with_retries`](Upload::with_retries), 5 by default: time-outs in a row; answers in a row that want what
-//!   was wanted before; steps back behind an offset that the device had confirmed.
-//! * `rc` 2 (out of buffers) and `rc` 10 (busy) to a later piece make the upload pause for one time-out and go on one by
-//!   one; each counts as an answer without progress. To the first piece they are final, as every other error is.
-//! * When the answer to the last piece is lost, a server that closes its session at the end asks for offset 0 at the
-//!   repeat. The first piece then goes out again; servers that check what they hold answer that all is there, others
-//!   take the file once more.
+//! * At most 8 requests are in flight. A piece at offset 0 travels alone: the device erases flash
+//!   for it.
+//! * A response to one of several requests covers those that were sent before it; their own
+//!   responses come too late and count as foreign. Requests sent after it stay valid if they
+//!   continue at the offset that the device expects; otherwise all are given up, and the upload
+//!   continues at that offset with new numbers.
+//! * After a timeout only the oldest request is sent again, with its number and alone; the others
+//!   are given up. Its response, late or not, says where to continue, whatever else was lost.
+//! * Limits, all set by [`with_retries`](Upload::with_retries), 5 by default: consecutive timeouts;
+//!   consecutive responses that expect the same offset as before; steps back to before an offset
+//!   that the device had confirmed.
+//! * `rc` 2 (out of buffers) and `rc` 10 (busy) to a later piece make the upload pause for one
+//!   timeout and continue with one request at a time; each counts as a response without progress.
+//!   To the first piece they are final, as every other error is.
+//! * When the response to the last piece is lost, a server that closes its session at the end
+//!   expects offset 0 at the repeat. The first piece is sent again then; servers that check what
+//!   they have answer that the file is complete, others receive it once more.
 
 use core::cmp::Ordering;
 use core::time::Duration;
 
-#[cfg(feature = "sha2")]
-use super::hash;
 use super::piece::{Keys, What};
-use super::transfer::{Awaited, Counts, Sizes, Transfer};
-use super::{Ask, Error, Heard, Source};
+use super::transfer::{Awaited, Counts, MAX_REQUESTS, Sizes, Transfer};
+use super::{Call, Error, Heard, Source};
 use crate::line::Limits;
 use crate::routine::{Routine, Step};
 use crate::smp::Request;
@@ -63,7 +68,7 @@ use crate::smp::os::{Parameters, ParametersResponse};
 
 pub use super::transfer::{FALLBACK, MAX_WINDOW};
 
-/// How long a device may take to check the image after the last piece.
+/// The time that a device may take to check the image after the last piece: 20 s.
 pub const CHECK_TIME: Duration = Duration::from_secs(20);
 
 /// Uploads an image file. Build it, then have a driver `run` it.
@@ -79,20 +84,21 @@ pub struct Upload<S> {
 #[derive(Debug, Clone, Copy)]
 struct Settings {
     sizes: Sizes,
-    repeats: u8,
+    retries: u8,
     first: Duration,
     last: Duration,
 }
 
 #[derive(Debug)]
 enum State {
-    /// Not begun. Out: `Sizing`, or `Sending` if the sizes are known.
+    /// Not begun. Exits: `Sizing`; `Sending` if the sizes are known; `Ended` if there is nothing to
+    /// upload.
     Idle,
-    /// Asks for the sizes. Out: `Sending`, with them or without.
-    Sizing(Ask),
-    /// Sends pieces. Out: `Ended`.
+    /// Asks for the sizes. Exits: `Sending`, with them or without; `Ended` if `tx` is too short.
+    Sizing(Call<Parameters>),
+    /// Sends pieces. Exits: `Ended`; `Idle`, by `restart`.
     Sending(Transfer),
-    /// Over, and how far the device had got.
+    /// Ended at this offset. Exits: `Idle`, by `restart`.
     Ended { outcome: UploadOutcome, off: u64 },
 }
 
@@ -106,143 +112,156 @@ impl Settings {
     }
 }
 
-/// What an [`Upload`] tells after each message.
+/// The progress of an [`Upload`] or a [`FileUpload`](super::FileUpload), after each message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct UploadEvent {
-    /// How far the device has got, in bytes.
+    /// The number of bytes that the device has.
     pub off: u64,
-    /// Length of the file in bytes.
+    /// The length of the file in bytes.
     pub len: u64,
-    /// Pieces that were sent more than once.
+    /// The number of pieces that were sent more than once.
     pub repeats: u32,
 }
 
-/// What came of an [`Upload`].
+/// The result of an [`Upload`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct UploadReport {
     /// How it ended.
     pub outcome: UploadOutcome,
-    /// How far the device has got, in bytes.
+    /// The number of bytes that the device has.
     pub off: u64,
-    /// Length of the file in bytes.
+    /// The length of the file in bytes.
     pub len: u64,
-    /// Bytes of the file that were sent, repeats included.
+    /// The number of bytes of the file that were sent, repeats included.
     pub sent: u64,
-    /// Pieces that were sent more than once.
+    /// The number of pieces that were sent more than once.
     pub repeats: u32,
-    /// Messages that answered nothing, late answers among them.
+    /// The number of messages that answered nothing, late responses among them.
     pub foreign: u32,
 }
 
-/// How an [`Upload`] ended.
+/// How an [`Upload`] ended. Printed, it is a sentence for the user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
+#[non_exhaustive]
 pub enum UploadOutcome {
-    /// Not yet: it may be run on.
+    /// It has not ended: it may be run again.
     Unfinished,
     /// The device has the whole file.
     Done {
-        /// It had it before.
+        /// Whether it had the file before.
         already_present: bool,
-        /// It compared the `sha` with what it stored. Few devices do.
+        /// Whether it compared the `sha` with what it stored. Few devices do.
         verified: bool,
     },
-    /// It has not.
+    /// The device does not have the whole file.
     Failed(Error),
 }
 
+impl core::fmt::Display for UploadOutcome {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Unfinished => "the upload has not ended",
+            Self::Done { already_present: true, .. } => "the device had this image already",
+            Self::Done { verified: true, .. } => "the image was uploaded, and the device compared what it stored",
+            Self::Done { .. } => "the image was uploaded",
+            Self::Failed(error) => return error.fmt(f),
+        })
+    }
+}
+
 impl<S: Source> Upload<S> {
-    /// Uploads all of `source`, with what suits a serial console: 4 bytes of overhead, as many requests at a time as the
-    /// device has buffers, less one.
+    /// An upload of all of `source`, with the settings for a serial console: 4 bytes of overhead,
+    /// and as many requests at a time as the device has buffers, less one.
+    ///
+    /// No setting depends on the order in which they are made.
+    #[must_use]
     pub fn new(source: S) -> Self {
-        let settings = Settings {
-            sizes: Sizes { overhead: 4, message_limit: None, window: MAX_WINDOW, parameters: None },
-            repeats: 5,
-            first: ERASE_TIME,
-            last: CHECK_TIME,
-        };
+        let settings =
+            Settings { sizes: Sizes::console(MAX_REQUESTS), retries: 5, first: ERASE_TIME, last: CHECK_TIME };
         let len = source.len();
         Self { source, len, keys: Keys::default(), settings, state: State::Idle, counts: Counts::default() }
     }
 
-    /// Fits the link that it will run on, whose `limits()` these are: the overhead of its framing, and one request at a time for
-    /// datagrams, whose order nobody keeps.
+    /// Adapts to the link that the upload will run on, given its `limits()`: the overhead of its
+    /// framing, and one request at a time for datagrams, whose order nobody keeps.
+    /// [`with_overhead`](Self::with_overhead) and [`with_window`](Self::with_window) take
+    /// precedence.
     #[must_use]
-    pub fn over(self, limits: Limits) -> Self {
-        let window = if limits.datagram { 1 } else { self.settings.sizes.window };
-        self.overhead(limits.overhead).window(window)
-    }
-
-    /// How many bytes the framing stores beside a message in the device's buffer: [`Limits::overhead`].
-    #[must_use]
-    pub fn overhead(mut self, bytes: usize) -> Self {
-        self.settings.sizes.overhead = bytes;
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.settings.sizes.suggest(limits, MAX_REQUESTS);
         self
     }
 
-    /// At most so many requests at a time, 1 to 8; the device's number of buffers lowers it.
+    /// Sets the number of bytes that the framing stores with each message in the device's buffer:
+    /// [`Limits::overhead`].
     #[must_use]
-    pub fn window(mut self, requests: usize) -> Self {
-        self.settings.sizes.window = requests.clamp(1, MAX_WINDOW);
+    pub fn with_overhead(mut self, bytes: usize) -> Self {
+        self.settings.sizes.set_overhead(bytes);
         self
     }
 
-    /// No message longer than this, as for the path of a datagram. Also the size for a device that tells none.
+    /// Sets the largest number of requests in flight, 1 to 8, over datagrams too; the device's
+    /// number of buffers may lower it.
     #[must_use]
-    pub fn message_limit(mut self, bytes: usize) -> Self {
-        self.settings.sizes.message_limit = Some(bytes);
+    pub fn with_window(mut self, requests: usize) -> Self {
+        self.settings.sizes.set_window(requests);
         self
     }
 
-    /// The sizes of the device are known: they are not asked for.
+    /// Sets the longest message in bytes, for example that of the path of a datagram; at least 62.
+    /// Also the length of the messages to a device that does not report its sizes.
     #[must_use]
-    pub fn parameters(mut self, parameters: ParametersResponse) -> Self {
+    pub fn with_max_message(mut self, bytes: usize) -> Self {
+        self.settings.sizes.max_message = Some(bytes);
+        self
+    }
+
+    /// Sets the sizes of the device, which is not asked for them then.
+    #[must_use]
+    pub fn with_parameters(mut self, parameters: ParametersResponse) -> Self {
         self.settings.sizes.parameters = Some(parameters);
         self
     }
 
-    /// Which image (or, with direct upload, which slot) the file is for.
+    /// Sets the image, or with direct upload the slot, that the file is for. By default the key is
+    /// left out, which means 0.
     #[must_use]
-    pub fn image(mut self, image: u32) -> Self {
+    pub fn with_image(mut self, image: u32) -> Self {
         self.keys.image = Some(image);
         self
     }
 
     /// Asks the device to refuse the image unless it is newer than the running one.
     #[must_use]
-    pub fn upgrade_only(mut self, only: bool) -> Self {
+    pub fn with_upgrade_only(mut self, only: bool) -> Self {
         self.keys.upgrade = only;
         self
     }
 
-    /// The SHA-256 of the whole file, by which the device knows an interrupted upload again. It is left out of a message
-    /// that is too short for it.
+    /// Sets the SHA-256 of the bytes that are uploaded, by which the device recognises an
+    /// interrupted upload; the function `sha256` of this module computes it. It is left out of a
+    /// message that is too short for it.
     #[must_use]
-    pub fn sha(mut self, digest: [u8; 32]) -> Self {
+    pub fn with_sha(mut self, digest: [u8; 32]) -> Self {
         self.keys.sha = Some(digest);
         self
     }
 
-    /// Computes the `sha` by reading the source once.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Source`]
-    #[cfg(feature = "sha2")]
-    pub fn with_sha(mut self) -> Result<Self, Error> {
-        use sha2::{Digest, Sha256};
-        let mut digest = Sha256::new();
-        hash::read(&mut self.source, self.len, |bytes| digest.update(bytes))?;
-        Ok(self.sha(digest.finalize().into()))
+    /// Uploads only the first `len` bytes of the source, for example to leave out padding.
+    #[must_use]
+    pub fn with_len(mut self, len: u64) -> Self {
+        self.len = len.min(self.source.len());
+        self
     }
 
-    /// Uploads only the first `len` bytes of the source, as to leave out the padding behind an image. A `sha` that was set
-    /// for more bytes is dropped.
-    #[must_use]
-    pub fn only(mut self, len: u64) -> Self {
+    /// Leaves out what is after the first `len` bytes, and a `sha` that was set for more.
+    pub(super) fn trimmed(mut self, len: u64) -> Self {
         if len < self.len {
             self.len = len;
             self.keys.sha = None;
@@ -250,27 +269,29 @@ impl<S: Source> Upload<S> {
         self
     }
 
-    /// How patient the upload is: so many time-outs in a row, or answers in a row without progress, are borne. At least 1.
+    /// Sets the number of consecutive timeouts, or of consecutive responses without progress, that
+    /// end the upload; at least 1, by default 5.
     #[must_use]
     pub fn with_retries(mut self, retries: u8) -> Self {
-        self.settings.repeats = retries.max(1);
+        self.settings.retries = retries.max(1);
         self
     }
 
-    /// How long the device may take for the first piece, as to erase a slot, and for the last one, as to check the image.
-    /// Never shorter than the client's own time-out, which holds for the pieces in between.
+    /// Sets the time that the device may take for the first piece, for which it erases a slot, and
+    /// for the last one, after which it checks the image: by default [`ERASE_TIME`] and
+    /// [`CHECK_TIME`]. The pieces in between, and these two at least, get the client's own timeout.
     #[must_use]
     pub fn with_timeouts(mut self, first: Duration, last: Duration) -> Self {
         (self.settings.first, self.settings.last) = (first, last);
         self
     }
 
-    /// The source.
+    /// The source of the bytes.
     pub const fn source(&mut self) -> &mut S {
         &mut self.source
     }
 
-    /// Begins anew.
+    /// Starts again from scratch.
     pub(super) fn restart(&mut self) {
         self.state = State::Idle;
     }
@@ -285,9 +306,9 @@ impl<S: Source> Upload<S> {
                 State::Idle if self.len == 0 => return Err(Error::Empty),
                 State::Idle => match self.settings.sizes.parameters {
                     Some(parameters) => self.begin(Some(parameters)),
-                    None => self.state = State::Sizing(Ask::new(client.retries())),
+                    None => self.state = State::Sizing(Call::new(client.retries())),
                 },
-                State::Sizing(ask) => match ask.poll(client, &Parameters {}, client.timeout(), tx) {
+                State::Sizing(call) => match call.poll(client, &Parameters {}, client.timeout(), tx) {
                     Err(Error::TimedOut) => self.begin(None),
                     step => return step,
                 },
@@ -305,17 +326,17 @@ impl<S: Source> Upload<S> {
 
     fn hear(&mut self, client: &mut Client, message: &[u8]) -> Result<(), Error> {
         match &mut self.state {
-            State::Sizing(ask) => match ask.receive::<Parameters>(client, message) {
+            State::Sizing(call) => match call.receive(client, message) {
                 Heard::Foreign => self.counts.foreign(),
                 Heard::Again => {}
-                Heard::Answer(parameters) => self.begin(parameters.ok()),
+                Heard::Response(parameters) => self.begin(parameters.ok()),
             },
             State::Sending(transfer) => {
                 let Some(index) = transfer.index(message) else {
                     self.counts.foreign();
                     return Ok(());
                 };
-                let outcome = answered(transfer, index, message, client, self.len, self.settings.repeats)?;
+                let outcome = answered(transfer, index, message, client, self.len, self.settings.retries)?;
                 if let Some(outcome) = outcome {
                     self.state = State::Ended { outcome, off: self.len };
                 }
@@ -330,7 +351,7 @@ impl<S: Source> Upload<S> {
     }
 }
 
-/// Reads the answer to the request at `index`; returns the outcome if it was the last one.
+/// Reads the response to the request at `index`; returns the outcome if it was the last one.
 fn answered(
     transfer: &mut Transfer,
     index: usize,
@@ -362,7 +383,7 @@ fn answered(
 }
 
 impl<S> Upload<S> {
-    /// How far it has got.
+    /// The progress so far.
     #[must_use]
     pub fn progress(&self) -> UploadEvent {
         let off = match &self.state {
@@ -396,9 +417,9 @@ impl<S: Source> Routine for Upload<S> {
 
     fn timed_out(&mut self) {
         match &mut self.state {
-            State::Sizing(ask) => ask.timed_out(),
+            State::Sizing(call) => call.timed_out(),
             State::Sending(transfer) => {
-                if let Err(error) = transfer.timed_out(self.settings.repeats) {
+                if let Err(error) = transfer.timed_out(self.settings.retries) {
                     self.fail(error);
                 }
             }

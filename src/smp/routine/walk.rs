@@ -1,22 +1,25 @@
-//! Everything that a device counts, and the settings that are asked for, one answer after the other.
+//! Reads all counters of a device, or the settings that are named, one after the other.
 //!
 //! ```text
 //!   StatWalk:      list ─▶ read the n-th set ─▶ list ─▶ read the next one … until the set that was last in the list
 //!   SettingsWalk:  read ─▶ read ─▶ … until the last name
 //! ```
 //!
-//! A set or a setting that the device refuses is told in an event, and the walk goes on. Silence and nonsense end it.
+//! A set or a setting that the device refuses is reported in an event, and the walk goes on.
+//! Silence and a malformed response end it.
+//!
+//! Specification: Zephyr Project, *Statistics management* and *Settings (Config) Management Group*.
 //!
 //! # Interpretation
 //!
-//! * The list of sets is asked for before each set, so that one name is all that is kept. Sets that are registered or
-//!   removed meanwhile may be told twice or left out. A name of more than 64 bytes is [`Error::BufferFull`]; Zephyr's have
-//!   at most 32.
+//! * The list of sets is read before each set, so that only one name is kept. Sets that are
+//!   registered or removed meanwhile may be reported twice or left out. A name of more than 64
+//!   bytes is [`Error::BufferFull`]; Zephyr's have at most 32.
 //! * SMP has no command that lists the settings of a device. The caller names them.
 
 use heapless::Vec;
 
-use super::{Ask, Error, Heard};
+use super::{Call, Error, Heard};
 use crate::cbor::Text;
 use crate::routine::{Routine, Step};
 use crate::shown::shown;
@@ -27,12 +30,13 @@ use crate::smp::{self, stat};
 /// The longest name of a set in bytes.
 const NAME: usize = 64;
 
-/// How a walk ended.
+/// How a walk ended. Printed, it is a sentence for the user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
+#[non_exhaustive]
 pub enum WalkOutcome {
-    /// Not yet: it may be run on.
+    /// It has not ended: it may be run again.
     Unfinished,
     /// At its end.
     Done,
@@ -40,24 +44,35 @@ pub enum WalkOutcome {
     Failed(Error),
 }
 
-/// What came of a walk.
+impl core::fmt::Display for WalkOutcome {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Unfinished => "the walk has not ended",
+            Self::Done => "everything was read or refused",
+            Self::Failed(error) => return error.fmt(f),
+        })
+    }
+}
+
+/// The result of a walk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct WalkReport {
     /// How it ended.
     pub outcome: WalkOutcome,
-    /// Sets or settings that were read.
+    /// The number of sets or settings that were read.
     pub read: u32,
-    /// Sets or settings that the device refused.
+    /// The number of sets or settings that the device refused.
     pub refused: u32,
-    /// Messages that answered nothing, late answers among them.
+    /// The number of messages that answered nothing, late responses among them.
     pub foreign: u32,
 }
 
 impl WalkReport {
     const NEW: Self = Self { outcome: WalkOutcome::Unfinished, read: 0, refused: 0, foreign: 0 };
 
-    /// Counts an answer: what was read or refused. `Err` ends the walk.
+    /// Counts a response: a value, or a refusal, after which the walk goes on. `Err` ends the walk.
     fn count<T>(&mut self, answer: Result<T, client::Error>) -> Result<Result<T, smp::Error>, Error> {
         let (counter, answer) = match answer {
             Ok(read) => (&mut self.read, Ok(read)),
@@ -73,17 +88,17 @@ impl WalkReport {
     }
 }
 
-/// What a message to a [`StatWalk`] brought.
+/// The content of a message to a [`StatWalk`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum StatEvent<'m> {
-    /// A set, with its name and its counters.
+    /// A set: its name and its counters.
     Set(stat::ReadResponse<'m>),
     /// The device refused the set at this place in its list.
     Refused {
-        /// Which one, from 0.
+        /// Its place, from 0.
         index: u32,
-        /// What it said.
+        /// The refusal.
         error: smp::Error,
     },
     /// Nothing for the caller.
@@ -93,21 +108,22 @@ pub enum StatEvent<'m> {
 /// Reads all counters of a device.
 pub struct StatWalk {
     stage: Stage,
-    /// Which set is next.
+    /// The place of the next set.
     index: u32,
     report: WalkReport,
 }
 
 shown!(StatWalk, |walk| "StatWalk({}, {:?})", walk.index, walk.report);
 
+/// Where a [`StatWalk`] is.
 enum Stage {
-    /// Not begun, or before the next set. Out: `Listing`.
+    /// Before the next set. Exits: `Listing`.
     Idle,
-    /// Asks for the names. Out: `Reading`, `Ended`.
-    Listing(Ask),
-    /// Asks for a set. Out: `Idle`, `Ended` if it was the last one.
-    Reading { ask: Ask, name: Vec<u8, NAME>, last: bool },
-    /// The report tells how.
+    /// Asks for the names. Exits: `Reading`, `Ended`.
+    Listing(Call<stat::List>),
+    /// Asks for a set. Exits: `Idle`; `Ended` if it was the last one, or without a response.
+    Reading { call: Call<stat::Read<'static>>, name: Vec<u8, NAME>, last: bool },
+    /// The report says how. No exit.
     Ended,
 }
 
@@ -130,12 +146,12 @@ impl StatWalk {
 
     fn step(&mut self, client: &mut Client, tx: &mut [u8]) -> Result<Step, Error> {
         if let Stage::Idle = self.stage {
-            self.stage = Stage::Listing(Ask::new(client.retries()));
+            self.stage = Stage::Listing(Call::new(client.retries()));
         }
         match &mut self.stage {
-            Stage::Listing(ask) => ask.poll(client, &stat::List {}, client.timeout(), tx),
-            Stage::Reading { ask, name, .. } => {
-                ask.poll(client, &stat::Read { name: Text::from_bytes(name) }, client.timeout(), tx)
+            Stage::Listing(call) => call.poll(client, &stat::List {}, client.timeout(), tx),
+            Stage::Reading { call, name, .. } => {
+                call.poll(client, &stat::Read { name: Text::from_bytes(name) }, client.timeout(), tx)
             }
             Stage::Idle | Stage::Ended => Ok(Step::Done),
         }
@@ -143,10 +159,10 @@ impl StatWalk {
 
     fn hear<'m>(&mut self, client: &mut Client, message: &'m [u8]) -> Result<StatEvent<'m>, Error> {
         match &mut self.stage {
-            Stage::Listing(ask) => match ask.receive::<stat::List>(client, message) {
+            Stage::Listing(call) => match call.receive(client, message) {
                 Heard::Foreign => self.report.foreign(),
                 Heard::Again => {}
-                Heard::Answer(list) => {
+                Heard::Response(list) => {
                     let mut names = list?.names.iter().skip(usize::try_from(self.index).unwrap_or(usize::MAX));
                     match names.next() {
                         Some(text) => {
@@ -155,17 +171,17 @@ impl StatWalk {
                                 name.extend_from_slice(piece).or(Err(Error::BufferFull))?;
                             }
                             let last = names.next().is_none();
-                            self.stage = Stage::Reading { ask: Ask::new(client.retries()), name, last };
+                            self.stage = Stage::Reading { call: Call::new(client.retries()), name, last };
                         }
                         None => self.end(WalkOutcome::Done),
                     }
                 }
             },
-            Stage::Reading { ask, last, .. } => match ask.receive::<stat::Read<'_>>(client, message) {
+            Stage::Reading { call, last, .. } => match call.receive(client, message) {
                 Heard::Foreign => self.report.foreign(),
                 Heard::Again => {}
-                Heard::Answer(answer) => {
-                    let (answer, index) = (self.report.count(answer)?, self.index);
+                Heard::Response(response) => {
+                    let (answer, index) = (self.report.count(response)?, self.index);
                     self.index = index.wrapping_add(1);
                     if *last {
                         self.end(WalkOutcome::Done);
@@ -206,8 +222,10 @@ impl Routine for StatWalk {
     }
 
     fn timed_out(&mut self) {
-        if let Stage::Listing(ask) | Stage::Reading { ask, .. } = &mut self.stage {
-            ask.timed_out();
+        match &mut self.stage {
+            Stage::Listing(call) => call.timed_out(),
+            Stage::Reading { call, .. } => call.timed_out(),
+            Stage::Idle | Stage::Ended => {}
         }
     }
 
@@ -216,7 +234,7 @@ impl Routine for StatWalk {
     }
 }
 
-/// What a message to a [`SettingsWalk`] brought.
+/// The content of a message to a [`SettingsWalk`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum SettingEvent<'n, 'm> {
@@ -231,7 +249,7 @@ pub enum SettingEvent<'n, 'm> {
     Refused {
         /// Its name, as the caller gave it.
         name: &'n str,
-        /// What it said.
+        /// The refusal.
         error: smp::Error,
     },
     /// Nothing for the caller.
@@ -240,57 +258,82 @@ pub enum SettingEvent<'n, 'm> {
 
 /// Reads the settings that the caller names.
 pub struct SettingsWalk<'n> {
-    /// Those that are left; the first one is asked for.
-    names: &'n [&'n str],
+    state: Naming<'n>,
     max_size: Option<u32>,
-    ask: Option<Ask>,
     report: WalkReport,
 }
 
-shown!(SettingsWalk<'_>, |walk| "SettingsWalk({} names, {:?})", walk.names.len(), walk.report);
+shown!(SettingsWalk<'_>, |walk| "SettingsWalk({} names, {:?})", walk.state.names().len(), walk.report);
+
+/// Where a [`SettingsWalk`] is. `names` are those that are left.
+enum Naming<'n> {
+    /// Before the next setting. Exits: `Reading`, `Ended` if none is left.
+    Idle { names: &'n [&'n str] },
+    /// Asks for `name`. Exits: `Idle`, `Ended`.
+    Reading { call: Call<settings::Read<'static>>, name: &'n str, names: &'n [&'n str] },
+    /// The report says how. No exit.
+    Ended,
+}
+
+impl<'n> Naming<'n> {
+    /// The settings that are left, without the one that is asked for.
+    const fn names(&self) -> &'n [&'n str] {
+        match self {
+            Self::Idle { names } | Self::Reading { names, .. } => names,
+            Self::Ended => &[],
+        }
+    }
+}
 
 impl<'n> SettingsWalk<'n> {
     /// Reads these settings, in order.
     #[must_use]
     pub const fn new(names: &'n [&'n str]) -> Self {
-        Self { names, max_size: None, ask: None, report: WalkReport::NEW }
+        Self { state: Naming::Idle { names }, max_size: None, report: WalkReport::NEW }
     }
 
-    /// The longest value that is wanted, in bytes; the device may set a lower limit.
+    /// Sets the longest value that is asked for, in bytes; the device may set a lower limit.
     #[must_use]
-    pub const fn max_size(mut self, bytes: u32) -> Self {
+    pub const fn with_max_size(mut self, bytes: u32) -> Self {
         self.max_size = Some(bytes);
         self
     }
 
     fn end(&mut self, outcome: WalkOutcome) {
-        (self.names, self.ask, self.report.outcome) = (&[], None, outcome);
+        (self.state, self.report.outcome) = (Naming::Ended, outcome);
     }
 
     fn step(&mut self, client: &mut Client, tx: &mut [u8]) -> Result<Step, Error> {
-        let Some(name) = self.names.first() else {
-            if self.report.outcome == WalkOutcome::Unfinished {
-                self.end(WalkOutcome::Done);
+        loop {
+            match &mut self.state {
+                Naming::Idle { names } => match names.split_first() {
+                    Some((name, names)) => {
+                        self.state = Naming::Reading { call: Call::new(client.retries()), name, names };
+                    }
+                    None => self.end(WalkOutcome::Done),
+                },
+                Naming::Reading { call, name, .. } => {
+                    let request = settings::Read { name: (*name).into(), max_size: self.max_size };
+                    return call.poll(client, &request, client.timeout(), tx);
+                }
+                Naming::Ended => return Ok(Step::Done),
             }
-            return Ok(Step::Done);
-        };
-        let ask = self.ask.get_or_insert(Ask::new(client.retries()));
-        let request = settings::Read { name: (*name).into(), max_size: self.max_size };
-        ask.poll(client, &request, client.timeout(), tx)
+        }
     }
 
     fn hear<'m>(&mut self, client: &mut Client, message: &'m [u8]) -> Result<SettingEvent<'n, 'm>, Error> {
-        let (Some(ask), Some((name, rest))) = (&mut self.ask, self.names.split_first()) else {
+        let Naming::Reading { call, name, names } = &mut self.state else {
             self.report.foreign();
             return Ok(SettingEvent::Other);
         };
-        match ask.receive::<settings::Read<'_>>(client, message) {
+        let (name, names) = (*name, *names);
+        match call.receive(client, message) {
             Heard::Foreign => self.report.foreign(),
             Heard::Again => {}
-            Heard::Answer(answer) => {
-                let answer = self.report.count(answer)?;
-                (self.names, self.ask) = (rest, None);
-                return Ok(match answer {
+            Heard::Response(response) => {
+                let response = self.report.count(response)?;
+                self.state = Naming::Idle { names };
+                return Ok(match response {
                     Ok(settings::ReadResponse { value, .. }) => SettingEvent::Value { name, value },
                     Err(error) => SettingEvent::Refused { name, error },
                 });
@@ -322,8 +365,8 @@ impl<'n> Routine for SettingsWalk<'n> {
     }
 
     fn timed_out(&mut self) {
-        if let Some(ask) = &mut self.ask {
-            ask.timed_out();
+        if let Naming::Reading { call, .. } = &mut self.state {
+            call.timed_out();
         }
     }
 

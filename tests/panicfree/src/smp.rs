@@ -8,7 +8,7 @@ use anysmp::routine::Routine;
 use anysmp::smp::client::Client;
 use anysmp::smp::error::beside;
 use anysmp::smp::routine::{
-    FileDownload, FileUpload, ImageFile, SettingsWalk, Source, SourceFailed, StatWalk, Upgrade, Upload,
+    FileDownload, FileUpload, ImageFile, SettingsWalk, Source, SourceFailed, StatWalk, Upgrade, Upload, sha256,
 };
 use anysmp::smp::{Decode, Error, Header, Request, Version};
 use anysmp::smp::{enumeration, fs, image, legacy, os, settings, shell, stat, transport, zephyr};
@@ -145,10 +145,12 @@ pub const ALL: &[Operation] = &[
     |bytes, room| run(&mut upload(bytes), &mut client(), bytes, room),
     |bytes, room| {
         let parameters = black_box(os::ParametersResponse { buf_size: 0, buf_count: 0 });
-        run(&mut upload(bytes).parameters(parameters).sha(black_box([0; 32])), &mut client(), bytes, room);
+        run(&mut upload(bytes).with_parameters(parameters).with_sha(black_box([0; 32])), &mut client(), bytes, room);
     },
     |bytes, room| {
-        if let Ok(mut upload) = upload(bytes).with_sha() {
+        let mut upload = upload(bytes);
+        if let Ok(sha) = sha256(upload.source(), number()) {
+            upload = upload.with_sha(sha);
             run(&mut upload, &mut client(), bytes, room);
             drop_in_box(upload.progress());
         }
@@ -162,25 +164,25 @@ pub const ALL: &[Operation] = &[
     },
     |bytes, room| {
         let Ok(upgrade) = Upgrade::new(upload(bytes)) else { return };
-        let mut upgrade = upgrade.image(black_box(0)).confirm(flag()).force(flag()).plan_only(flag());
-        upgrade = upgrade.settle(flag()).boot_time(time()).rest(time());
+        let mut upgrade = upgrade.with_image(black_box(0)).with_confirm(flag()).with_force(flag()).with_plan_only(flag());
+        upgrade = upgrade.with_settle(flag()).with_boot_time(time()).with_rest(time());
         run(&mut upgrade, &mut client(), bytes, room);
         drop_in_box((upgrade.phase(), upgrade.file().hash()));
         let notes = upgrade.report().notes;
         notes.iter().for_each(|note| drop_in_box((note.name(), notes.contains(note))));
     },
     |bytes, room| run(&mut StatWalk::new(), &mut client(), bytes, room),
-    |bytes, room| run(&mut SettingsWalk::new(black_box(&["name"])).max_size(black_box(0)), &mut client(), bytes, room),
+    |bytes, room| run(&mut SettingsWalk::new(black_box(&["name"])).with_max_size(black_box(0)), &mut client(), bytes, room),
     |bytes, room| run(&mut FileDownload::new(text(bytes)), &mut client(), bytes, room),
     |bytes, room| {
-        let download = FileDownload::new(text(bytes)).resume_at(number()).window(size()).with_retries(black_box(3));
-        run(&mut download.verify(flag()), &mut client(), bytes, room);
+        let download = FileDownload::new(text(bytes)).with_offset(number()).with_window(size()).with_retries(black_box(3));
+        run(&mut download.with_verify(flag()), &mut client(), bytes, room);
     },
     |bytes, room| run(&mut FileUpload::new(text(bytes), File(bytes)), &mut client(), bytes, room),
     |bytes, room| {
-        let upload = FileUpload::new(text(bytes), File(bytes)).over(limits()).overhead(size()).window(size());
-        let upload = upload.message_limit(size()).with_retries(black_box(3)).resume(flag()).verify(flag());
-        let mut upload = upload.parameters(black_box(os::ParametersResponse { buf_size: 0, buf_count: 0 }));
+        let upload = FileUpload::new(text(bytes), File(bytes)).with_limits(limits()).with_overhead(size()).with_window(size());
+        let upload = upload.with_max_message(size()).with_retries(black_box(3)).with_resume(flag()).with_verify(flag());
+        let mut upload = upload.with_parameters(black_box(os::ParametersResponse { buf_size: 0, buf_count: 0 }));
         run(&mut upload, &mut client(), bytes, room);
         drop_in_box((upload.progress(), upload.source().len()));
     },
@@ -235,10 +237,10 @@ impl Source for File<'_> {
 
 /// An upload with every setting that there is.
 fn upload(bytes: &[u8]) -> Upload<File<'_>> {
-    let upload = Upload::new(File(bytes)).over(limits()).overhead(size()).window(size()).message_limit(size());
+    let upload = Upload::new(File(bytes)).with_limits(limits()).with_overhead(size()).with_window(size()).with_max_message(size());
     let upload =
-        upload.image(black_box(0)).upgrade_only(flag()).with_retries(black_box(3)).with_timeouts(time(), time());
-    if flag() { upload.only(number()) } else { upload }
+        upload.with_image(black_box(0)).with_upgrade_only(flag()).with_retries(black_box(3)).with_timeouts(time(), time());
+    if flag() { upload.with_len(number()) } else { upload }
 }
 
 fn limits() -> Limits {

@@ -146,7 +146,7 @@ fn a_file_of_any_length_comes_whole_through_any_window() {
     for len in LENGTHS {
         let stored = Random::new(len as u64).bytes(len);
         for window in 1..=3 {
-            let routine = FileDownload::new(NAME).window(window).verify(true);
+            let routine = FileDownload::new(NAME).with_window(window).with_verify(true);
             let (report, file) = download_from_store(routine, (GOOD, 1), &stored);
             assert!(file == stored, "{len} bytes, window {window}");
             let outcome = if len == 0 { DONE } else { VERIFIED };
@@ -161,7 +161,7 @@ fn a_download_survives_loss_and_doubling_and_overtaking() {
     for seed in 0..200 {
         let stored = Random::new(seed).bytes(Random::new(seed).below(20_000) as usize + 1);
         let line = if seed % 2 == 0 { BAD } else { WILD };
-        let routine = FileDownload::new(NAME).window(seed as usize % 3 + 1).with_retries(20).verify(true);
+        let routine = FileDownload::new(NAME).with_window(seed as usize % 3 + 1).with_retries(20).with_verify(true);
         let (report, file) = download_from_store(routine, (line, seed), &stored);
         assert!(matches!(report.outcome, FileOutcome::Done { .. }), "seed {seed}: {report:?}");
         assert!(file == stored, "seed {seed}");
@@ -173,11 +173,11 @@ fn a_download_goes_on_where_an_earlier_one_ended() {
     let stored = Random::new(1).bytes(3000);
     for start in [1, 211, 1000, 2999, 3000] {
         let (report, file) =
-            download_from_store(FileDownload::new(NAME).resume_at(start).window(2), (GOOD, 1), &stored);
+            download_from_store(FileDownload::new(NAME).with_offset(start).with_window(2), (GOOD, 1), &stored);
         assert!(file == stored[start as usize..], "from {start}");
         assert_eq!((report.outcome, report.off, report.len), (DONE, 3000, 3000));
     }
-    let (report, _) = download_from_store(FileDownload::new(NAME).resume_at(3001), (GOOD, 1), &stored);
+    let (report, _) = download_from_store(FileDownload::new(NAME).with_offset(3001), (GOOD, 1), &stored);
     assert_eq!(report.outcome, FileOutcome::Failed(Error::Offset));
 }
 
@@ -207,7 +207,7 @@ fn what_answers_no_piece_of_a_download_is_counted_and_no_event() {
 /// What a hostile server answers to a download at `off`.
 fn download_failure(window: usize, mut piece: impl FnMut(u64) -> (u64, usize, Option<u64>)) -> FileOutcome {
     let data = [7; 200];
-    let routine = FileDownload::new(NAME).window(window).verify(true);
+    let routine = FileDownload::new(NAME).with_window(window).with_verify(true);
     let (report, _) = download(routine, (GOOD, 1), |request| {
         let (header, payload) = split(request);
         match header.command {
@@ -243,7 +243,7 @@ fn a_download_that_is_not_what_the_device_stores_is_a_mismatch() {
     let stored = Random::new(3).bytes(1000);
     let mut buffer = [0; 1024];
     let mut store = Store::new(disk(&stored), "/lfs", &mut buffer);
-    let (report, _) = download(FileDownload::new(NAME).verify(true), (GOOD, 1), |request| {
+    let (report, _) = download(FileDownload::new(NAME).with_verify(true), (GOOD, 1), |request| {
         let answer = answer(&mut store, request);
         store.files().0.get_mut(NAME).unwrap()[5] ^= 1;
         answer
@@ -253,14 +253,14 @@ fn a_download_that_is_not_what_the_device_stores_is_a_mismatch() {
 
 #[test]
 fn silence_ends_a_download() {
-    let mut routine = FileDownload::new(NAME).window(2);
+    let mut routine = FileDownload::new(NAME).with_window(2);
     let report = drive(&mut routine, (Line { lost: 100, doubled: 0, overtaken: 0 }, 1), |_| panic!("heard"), |_| ());
     assert_eq!(report.outcome, FileOutcome::Failed(Error::TimedOut));
 }
 
 /// Sizes of a device with 256-byte buffers; nothing is stored beside the message.
 fn upload(file: &[u8]) -> FileUpload<'static, &[u8]> {
-    FileUpload::new(NAME, file).overhead(0).parameters(ParametersResponse { buf_size: 256, buf_count: 4 })
+    FileUpload::new(NAME, file).with_overhead(0).with_parameters(ParametersResponse { buf_size: 256, buf_count: 4 })
 }
 
 fn upload_to_store(
@@ -279,7 +279,7 @@ fn a_file_of_any_length_goes_whole_through_any_window() {
     for len in (0..=1000).chain([65_535, 65_536]) {
         let file = Random::new(len as u64).bytes(len);
         for window in 1..=3 {
-            let routine = upload(&file).window(window).verify(true);
+            let routine = upload(&file).with_window(window).with_verify(true);
             let (report, stored) = upload_to_store(routine, (GOOD, 1), Some(b"an older file"));
             assert!(stored.as_deref() == Some(&file), "{len} bytes, window {window}");
             let outcome = if len == 0 { DONE } else { VERIFIED };
@@ -312,7 +312,7 @@ fn every_piece_of_a_file_fills_its_message() {
 fn an_upload_survives_loss_and_doubling() {
     for seed in 0..200 {
         let file = Random::new(seed).bytes(Random::new(seed).below(20_000) as usize + 1);
-        let routine = upload(&file).window(seed as usize % 3 + 1).with_retries(20).verify(true);
+        let routine = upload(&file).with_window(seed as usize % 3 + 1).with_retries(20).with_verify(true);
         let (report, stored) = upload_to_store(routine, (BAD, seed), None);
         assert!(matches!(report.outcome, FileOutcome::Done { .. }), "seed {seed}: {report:?}");
         assert!(stored.as_deref() == Some(&file), "seed {seed}");
@@ -322,8 +322,8 @@ fn an_upload_survives_loss_and_doubling() {
 #[test]
 fn a_message_that_is_too_short_for_the_name_is_an_error() {
     let mut routine = FileUpload::new(NAME, &[1, 2, 3][..])
-        .message_limit(30)
-        .parameters(ParametersResponse { buf_size: 256, buf_count: 4 });
+        .with_max_message(30)
+        .with_parameters(ParametersResponse { buf_size: 256, buf_count: 4 });
     let report = drive(&mut routine, (GOOD, 1), |_| panic!("sent"), |_| ());
     assert_eq!(report.outcome, FileOutcome::Failed(Error::BufferFull));
 }
@@ -412,7 +412,7 @@ fn an_upload_goes_on_behind_what_a_hash_proves_to_be_ours() {
             [(&file[..700], Some(700)), (&file, None), (&other[..700], Some(0)), (&longer, Some(0)), (&[], Some(0))]
         {
             let mut server = Appending { file: held.to_vec(), kind, asked: vec![] };
-            let mut routine = upload(&file).resume(true);
+            let mut routine = upload(&file).with_resume(true);
             let report = drive(&mut routine, (GOOD, 1), |request| server.answer(request), |_| ());
             let first = if known { first } else { Some(0) };
             assert_eq!((server.asked.first().copied(), server.file == file), (first, true), "{kind} {}", held.len());
@@ -424,7 +424,8 @@ fn an_upload_goes_on_behind_what_a_hash_proves_to_be_ours() {
 #[test]
 fn a_server_that_cannot_resume_gets_the_file_from_the_start() {
     let file = Random::new(1).bytes(2000);
-    let (report, stored) = upload_to_store(upload(&file).resume(true).verify(true), (GOOD, 1), Some(&file[..700]));
+    let (report, stored) =
+        upload_to_store(upload(&file).with_resume(true).with_verify(true), (GOOD, 1), Some(&file[..700]));
     assert_eq!((report.outcome, stored), (VERIFIED, Some(file)));
 }
 
@@ -434,7 +435,7 @@ fn a_file_that_is_not_what_was_sent_is_a_mismatch() {
     for &kind in KNOWN {
         let mut server = Appending { kind, ..Appending::default() };
         let report = drive(
-            &mut upload(&file).verify(true),
+            &mut upload(&file).with_verify(true),
             (GOOD, 1),
             |request| {
                 let answer = server.answer(request);
@@ -477,7 +478,7 @@ fn an_upload_has_the_file_closed_before_it_is_compared() {
     for &kind in KNOWN {
         let mut server = Forgetful::default();
         server.closed.kind = kind;
-        let report = drive(&mut upload(&file).verify(true), (GOOD, 1), |request| server.answer(request), |_| ());
+        let report = drive(&mut upload(&file).with_verify(true), (GOOD, 1), |request| server.answer(request), |_| ());
         assert_eq!((report.outcome, &server.commands[..]), (VERIFIED, &[0, 0, 0, 4, 2][..]));
     }
     // Nothing is closed, and nothing asked, that is not to be compared.
@@ -492,7 +493,7 @@ fn a_device_that_is_silent_when_it_shall_close_the_file_is_not_said_to_have_anot
     let mut server = Forgetful::default();
     server.closed.kind = "crc32";
     let (mut client, mut tx) = (Client::new(0).with_retries(1), [0; 256]);
-    let mut routine = upload(&file).verify(true);
+    let mut routine = upload(&file).with_verify(true);
     let mut heard = Vec::new();
     loop {
         match routine.poll(&mut client, &mut tx) {
@@ -518,7 +519,7 @@ fn hostile_servers_of_uploads_end_them_in_typed_errors() {
     for window in 1..=3 {
         let of = |hostile: fn(&[u8], u64) -> Vec<u8>| {
             let server = |request: &[u8]| hostile(request, fs::Upload::decode(split(request).1).unwrap().off);
-            drive(&mut upload(&file).window(window), (GOOD, 1), server, |_| ()).outcome
+            drive(&mut upload(&file).with_window(window), (GOOD, 1), server, |_| ()).outcome
         };
         assert_eq!(of(|request, _| ok(request, &UploadResponse { off: 0 })), failed(Error::NoProgress));
         assert_eq!(of(|request, off| ok(request, &UploadResponse { off })), failed(Error::NoProgress));
@@ -526,10 +527,10 @@ fn hostile_servers_of_uploads_end_them_in_typed_errors() {
         assert_eq!(of(|request, _| ok(request, &UploadResponse { off: u64::MAX })), failed(Error::Malformed));
         for len in [0_u64, 1, 2000, u64::MAX] {
             let server = |request: &[u8]| beside(request, Some(11), "len", len);
-            let report = drive(&mut upload(&file).window(window), (GOOD, 1), server, |_| ());
+            let report = drive(&mut upload(&file).with_window(window), (GOOD, 1), server, |_| ());
             assert_eq!(report.outcome, failed(Error::NoProgress), "{len}");
             let server = |request: &[u8]| beside(request, None, "off", len);
-            let report = drive(&mut upload(&file).window(window), (GOOD, 1), server, |_| ());
+            let report = drive(&mut upload(&file).with_window(window), (GOOD, 1), server, |_| ());
             assert_eq!(report.outcome, failed(Error::NoProgress), "{len}");
         }
         assert_eq!(of(|request, _| beside(request, None, "rsn", 1)), failed(Error::Remote(smp::Error::INVALID)));

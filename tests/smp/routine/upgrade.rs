@@ -256,7 +256,7 @@ impl Device {
 }
 
 fn upgrade(file: &[u8]) -> Upgrade<&[u8]> {
-    Upgrade::new(Upload::new(file).sha([1; 32])).unwrap()
+    Upgrade::new(Upload::new(file).with_sha([1; 32])).unwrap()
 }
 
 fn go(upgrade: Upgrade<&[u8]>, device: &mut Device) -> Run<UpgradeReport> {
@@ -297,7 +297,7 @@ fn the_file_says_its_version_hash_and_length_without_padding() {
     assert_eq!(identity.hash(), &file[file.len() - 74 - 32..file.len() - 74]);
     file.extend_from_slice(&[0xFF; 1000]);
     assert_eq!(self::identity(&file), identity);
-    let upgrade = Upgrade::new(Upload::new(&file[..]).sha([1; 32])).unwrap();
+    let upgrade = Upgrade::new(Upload::new(&file[..]).with_sha([1; 32])).unwrap();
     let mut device = Device::new(old());
     let run = go(upgrade, &mut device);
     assert_eq!((run.report.outcome, device.upload.flash.len() as u64), (UpgradeOutcome::Confirmed, len));
@@ -391,7 +391,7 @@ fn a_device_is_upgraded_and_the_image_confirmed() {
 #[test]
 fn without_confirmation_the_image_is_on_trial() {
     let mut device = Device::new(old());
-    let run = go(upgrade(new()).confirm(false), &mut device);
+    let run = go(upgrade(new()).with_confirm(false), &mut device);
     assert_eq!((run.report.outcome, device.trial), (UpgradeOutcome::Testing, true));
 }
 
@@ -399,7 +399,7 @@ fn without_confirmation_the_image_is_on_trial() {
 fn an_image_that_is_found_on_trial_is_not_confirmed_unless_asked_for() {
     let mut device = Device::new(new());
     (device.slots[1], device.trial) = (Some(Image::of(old())), true);
-    let run = go(upgrade(new()).confirm(false), &mut device);
+    let run = go(upgrade(new()).with_confirm(false), &mut device);
     assert_eq!((run.report.outcome, notes(&run)), (UpgradeOutcome::Testing, vec![Note::NoUpload]));
     assert_eq!((device.trial, device.resets, run.sent().count()), (true, 0, 1), "it was looked at, and no more");
 }
@@ -431,7 +431,7 @@ fn what_an_earlier_run_has_done_is_not_done_again() {
             (device.pending, device.trial) = (pending, trial);
             device
         };
-        let run = go(upgrade(new).plan_only(true), &mut device());
+        let run = go(upgrade(new).with_plan_only(true), &mut device());
         assert_eq!((run.report.outcome, run.sent().count()), (UpgradeOutcome::Planned(plan), 1));
         let mut device = device();
         let run = go(upgrade(new), &mut device);
@@ -444,7 +444,7 @@ fn what_an_earlier_run_has_done_is_not_done_again() {
 #[test]
 fn a_plan_for_an_absent_image_is_an_upload() {
     let mut device = Device::new(old());
-    let run = go(upgrade(new()).plan_only(true), &mut device);
+    let run = go(upgrade(new()).with_plan_only(true), &mut device);
     assert_eq!((run.report.outcome, run.sent().count()), (UpgradeOutcome::Planned(Plan::Upload), 1));
 }
 
@@ -465,7 +465,7 @@ fn another_image_on_trial_or_pending_is_settled_by_a_reset() {
     let mut device = Device::new(&third);
     device.slots[1] = Some(Image::of(old()));
     device.trial = true;
-    let run = go(upgrade(new()).settle(false), &mut device);
+    let run = go(upgrade(new()).with_settle(false), &mut device);
     assert_eq!((run.report.outcome, device.resets), (UpgradeOutcome::Refused(NO_FREE_SLOT), 0));
     // Ours is the one that the device falls back to.
     let run = go(upgrade(old()), &mut device);
@@ -585,7 +585,7 @@ fn a_refused_reset_wants_force() {
     device.hold_reset = Some(Remote::BUSY);
     let run = go(upgrade(new()), &mut device);
     assert_eq!((run.report.outcome, run.report.phase), (UpgradeOutcome::Refused(Remote::BUSY), Phase::Resetting));
-    let run = go(upgrade(new()).force(true), &mut device);
+    let run = go(upgrade(new()).with_force(true), &mut device);
     assert_eq!(run.report.outcome, UpgradeOutcome::Confirmed);
 }
 
@@ -644,7 +644,7 @@ fn a_slow_boot_is_waited_for_and_a_silent_one_ends() {
     assert_eq!(waited, Duration::from_secs(62));
     device = Device::new(old());
     device.deaf = 20;
-    let run = go(upgrade(new()).boot_time(Duration::from_secs(30)).rest(Duration::from_secs(5)), &mut device);
+    let run = go(upgrade(new()).with_boot_time(Duration::from_secs(30)).with_rest(Duration::from_secs(5)), &mut device);
     assert_eq!(run.report.outcome, UpgradeOutcome::Unknown(Doubt::Silent));
     assert_eq!(run.waited().into_iter().sum::<Duration>(), Duration::from_secs(35));
 }
@@ -782,7 +782,7 @@ fn entries_of_other_images_do_not_count() {
     let (old, new) = (old(), new());
     for number in [0, 1] {
         let images = [old, new].map(Image::of);
-        let mut upgrade = upgrade(new).image(number).plan_only(true);
+        let mut upgrade = upgrade(new).with_image(number).with_plan_only(true);
         let run = run(&mut upgrade, &mut Client::new(0), 1024, |request| {
             let states: Vec<_> = images
                 .iter()
@@ -867,7 +867,7 @@ fn a_lossy_line_ends_in_the_truth() {
     for seed in 0..500 {
         let mut random = Random::new(seed);
         let mut device = Device::new(old);
-        let upload = Upload::new(new).sha([1; 32]).with_retries(32);
+        let upload = Upload::new(new).with_sha([1; 32]).with_retries(32);
         let mut upgrade = Upgrade::new(upload).unwrap();
         let mut client = Client::new(seed as u8).with_retries(8);
         let run = run(&mut upgrade, &mut client, 1024, |request| {
@@ -894,4 +894,82 @@ fn a_lossy_line_ends_in_the_truth() {
 fn the_state_is_small() {
     println!("{} bytes", size_of::<Upgrade<&[u8]>>());
     assert!(size_of::<Upgrade<&[u8]>>() <= 768);
+}
+
+#[test]
+fn a_list_that_makes_no_sense_after_the_reset_leaves_a_doubt() {
+    let mut device = Device::new(old());
+    let run = run(&mut upgrade(new()), &mut Client::new(0), 1024, |request| {
+        let mut answers = device.answer(request);
+        if device.restarted
+            && let Some(answer) = answers.first_mut()
+        {
+            *answer = raw(request, b"\xa1\x66images\x07");
+        }
+        answers
+    });
+    assert_eq!(run.report.outcome, UpgradeOutcome::Unknown(Doubt::Exchange(Error::Malformed)));
+    let text = run.report.outcome.to_string();
+    assert!(text.starts_with("after the reset the exchange failed") && text.ends_with("makes no sense"), "{text}");
+}
+
+#[test]
+fn the_boot_time_counts_for_a_client_with_a_short_timeout_too() {
+    let mut device = Device { deaf: 400, ..Device::new(old()) };
+    let mut client = Client::new(0).with_timeout(Duration::from_millis(100));
+    let run = run(&mut upgrade(new()), &mut client, 1024, |request| device.answer(request));
+    assert_eq!(run.report.outcome, UpgradeOutcome::Confirmed, "after 40 s of 60 s");
+}
+
+#[test]
+fn each_outcome_phase_plan_doubt_and_note_prints_a_sentence_of_its_own() {
+    let refusal = Remote::NOT_SUPPORTED;
+    let doubts = [
+        Doubt::Silent,
+        Doubt::NoState,
+        Doubt::NothingRuns,
+        Doubt::SameVersion,
+        Doubt::NotStarted,
+        Doubt::NotConfirmed,
+        Doubt::Exchange(Error::TimedOut),
+    ];
+    let plans = [Plan::Upload, Plan::Test, Plan::Reset, Plan::Confirm];
+    let outcomes = [
+        UpgradeOutcome::Unfinished,
+        UpgradeOutcome::AlreadyRunning,
+        UpgradeOutcome::Confirmed,
+        UpgradeOutcome::Testing,
+        UpgradeOutcome::Reverted,
+        UpgradeOutcome::Refused(refusal),
+        UpgradeOutcome::Failed(Error::Mismatch),
+    ];
+    let phases = [
+        Phase::Looking,
+        Phase::Uploading,
+        Phase::Marking,
+        Phase::Resetting,
+        Phase::Booting,
+        Phase::Confirming,
+        Phase::Verifying,
+    ];
+    let notes = [
+        Note::NoUpload,
+        Note::NoState,
+        Note::NoTest,
+        Note::NoConfirm,
+        Note::ResetUnanswered,
+        Note::ByVersion,
+        Note::Settled,
+        Note::Damaged,
+    ];
+    let mut texts: Vec<String> = doubts.iter().map(|doubt| UpgradeOutcome::Unknown(*doubt).to_string()).collect();
+    texts.extend(plans.iter().map(|plan| UpgradeOutcome::Planned(*plan).to_string()));
+    texts.extend(outcomes.iter().map(ToString::to_string));
+    texts.extend(phases.iter().map(ToString::to_string));
+    texts.extend(notes.iter().map(ToString::to_string));
+    assert!(texts.iter().all(|text| text.contains(' ')), "{texts:#?}");
+    let all = texts.len();
+    texts.sort();
+    texts.dedup();
+    assert_eq!(texts.len(), all, "{texts:#?}");
 }

@@ -12,7 +12,9 @@ use anysmp::routine::{Routine, Step};
 use anysmp::smp::client::Client;
 use anysmp::smp::image::{self, UploadResponse};
 use anysmp::smp::os::ParametersResponse;
-use anysmp::smp::routine::{Error, Source, SourceFailed, Upload, UploadOutcome, UploadReport};
+use anysmp::smp::routine::{
+    Error, FileDownload, FileUpload, Source, SourceFailed, Upload, UploadOutcome, UploadReport, sha256,
+};
 use anysmp::smp::{self, Encode, Version};
 
 use crate::routine::scripted::{Run, Slot, at, is_parameters, ok, parameters, piece, raw, refused, run, split};
@@ -88,8 +90,9 @@ fn every_piece_fills_its_message_for_every_limit() {
             .into_iter()
             .find_map(|form| slow_longest(form, 70_000, limit).filter(|n| *n >= 32).map(|n| (form, n)))
             .unwrap();
-        let settings = Upload::new(&file[..]).sha(SHA).image(3).upgrade_only(true).overhead(4).window(1);
-        let mut upload = settings.parameters(known(limit as u32 + 4, 2));
+        let settings =
+            Upload::new(&file[..]).with_sha(SHA).with_image(3).with_upgrade_only(true).with_overhead(4).with_window(1);
+        let mut upload = settings.with_parameters(known(limit as u32 + 4, 2));
         let (mut client, mut tx) = (Client::new(0), [0; 4096]);
         let Step::Send(len) = upload.poll(&mut client, &mut tx) else { panic!("nothing sent at {limit}") };
         let sent = piece(&tx[..len]).unwrap();
@@ -117,7 +120,7 @@ fn only_a_longer_data_head_leaves_a_byte_unused() {
     let file = [7; 70_000];
     let mut short = Vec::new();
     for limit in 62..=4096_usize {
-        let mut upload = Upload::new(&file[..]).parameters(known(limit as u32 + 4, 2));
+        let mut upload = Upload::new(&file[..]).with_parameters(known(limit as u32 + 4, 2));
         let (mut client, mut tx) = (Client::new(0), [0; 4096]);
         let step = upload.poll(&mut client, &mut tx);
         if step != Step::Send(limit) {
@@ -132,7 +135,7 @@ fn only_a_longer_data_head_leaves_a_byte_unused() {
 fn limits_below_62_are_an_error() {
     for limit in 0..62 {
         let file = [7; 1000];
-        let mut upload = Upload::new(&file[..]).parameters(known(limit + 4, 2));
+        let mut upload = Upload::new(&file[..]).with_parameters(known(limit + 4, 2));
         let run = run(&mut upload, &mut Client::new(0), 4096, |_| panic!("sent"));
         assert_eq!(run.report.outcome, UploadOutcome::Failed(Error::BufferFull));
     }
@@ -141,7 +144,7 @@ fn limits_below_62_are_an_error() {
 #[test]
 fn the_buffer_for_sending_limits_the_message_too() {
     let file = [7; 1000];
-    let mut upload = Upload::new(&file[..]).parameters(known(2048, 2));
+    let mut upload = Upload::new(&file[..]).with_parameters(known(2048, 2));
     assert_eq!(upload.poll(&mut Client::new(0), &mut [0; 100]), Step::Send(100));
 }
 
@@ -166,7 +169,7 @@ fn an_empty_file_is_an_error() {
 fn the_overhead_is_subtracted_from_the_buffer_of_the_device() {
     let file = [7; 2000];
     for (overhead, longest) in [(0, 384), (4, 380)] {
-        let (run, stored) = upload(Upload::new(&file[..]).overhead(overhead), 384, 4);
+        let (run, stored) = upload(Upload::new(&file[..]).with_overhead(overhead), 384, 4);
         assert_eq!(run.sent().map(<[u8]>::len).max(), Some(longest));
         assert_eq!((run.report.outcome, stored), (DONE, file.to_vec()));
     }
@@ -176,20 +179,20 @@ fn the_overhead_is_subtracted_from_the_buffer_of_the_device() {
 fn the_framing_says_the_overhead_and_datagrams_go_one_by_one() {
     let file = [7; 20_000];
     let (console, datagram) = (
-        Upload::new(&file[..]).over(limits(Console::new(&mut [0; 384]))).parameters(known(384, 4)),
-        Upload::new(&file[..]).over(limits(Datagram::new(&mut [0; 384]))).parameters(known(384, 4)),
+        Upload::new(&file[..]).with_limits(limits(Console::new(&mut [0; 384]))).with_parameters(known(384, 4)),
+        Upload::new(&file[..]).with_limits(limits(Datagram::new(&mut [0; 384]))).with_parameters(known(384, 4)),
     );
     for (mut upload, longest) in [(console, 380), (datagram, 384)] {
         assert_eq!(upload.poll(&mut Client::new(0), &mut [0; 512]), Step::Send(longest));
     }
-    assert_eq!(most_outstanding(Upload::new(&file[..]).over(limits(Console::new(&mut [0; 384]))), 4), 3);
-    assert_eq!(most_outstanding(Upload::new(&file[..]).over(limits(Datagram::new(&mut [0; 384]))), 4), 1);
+    assert_eq!(most_outstanding(Upload::new(&file[..]).with_limits(limits(Console::new(&mut [0; 384]))), 4), 3);
+    assert_eq!(most_outstanding(Upload::new(&file[..]).with_limits(limits(Datagram::new(&mut [0; 384]))), 4), 1);
 }
 
 #[test]
 fn nothing_of_the_file_is_printed() {
     let file = *b"a secret that is long enough for a piece";
-    let mut upload = Upload::new(&file[..]).parameters(known(384, 4));
+    let mut upload = Upload::new(&file[..]).with_parameters(known(384, 4));
     let _ = upload.poll(&mut Client::new(0), &mut [0; 512]);
     let printed = format!("{upload:?}");
     assert!(printed.contains("40") && !printed.contains("101, 99, 114") && !printed.contains("secret"), "{printed}");
@@ -215,7 +218,7 @@ fn a_device_without_parameters_gets_small_messages_one_at_a_time() {
 fn the_message_limit_is_the_size_for_a_device_without_parameters() {
     let file = [7; 2000];
     let mut slot = Slot::default();
-    let mut upload = Upload::new(&file[..]).message_limit(900);
+    let mut upload = Upload::new(&file[..]).with_max_message(900);
     let run = run(&mut upload, &mut Client::new(0), 4096, |request| {
         vec![if is_parameters(request) { refused(request, smp::Error::NOT_SUPPORTED) } else { slot.answer(request) }]
     });
@@ -227,7 +230,7 @@ fn the_message_limit_is_the_size_for_a_device_without_parameters() {
 /// The most requests that were outstanding at once, with a server that answers only when the client waits.
 fn most_outstanding(upload: Upload<&[u8]>, buf_count: u32) -> usize {
     let (mut client, mut tx, mut slot) = (Client::new(250), [0; 512], Slot::default());
-    let mut upload = upload.parameters(known(384, buf_count));
+    let mut upload = upload.with_parameters(known(384, buf_count));
     let (mut queue, mut most) = (VecDeque::new(), 0);
     loop {
         match upload.poll(&mut client, &mut tx) {
@@ -255,14 +258,18 @@ fn one_buffer_of_the_device_stays_free() {
     for (window, buf_count, most) in
         [(8, 4, 3), (2, 4, 2), (8, 1, 1), (8, 0, 1), (8, 2, 1), (8, 20, 8), (99, 20, 8), (0, 4, 1)]
     {
-        assert_eq!(most_outstanding(Upload::new(&file[..]).window(window), buf_count), most, "{window} of {buf_count}");
+        assert_eq!(
+            most_outstanding(Upload::new(&file[..]).with_window(window), buf_count),
+            most,
+            "{window} of {buf_count}"
+        );
     }
 }
 
 #[test]
 fn the_first_piece_travels_alone() {
     let file = [7; 2000];
-    let mut upload = Upload::new(&file[..]).parameters(known(384, 4));
+    let mut upload = Upload::new(&file[..]).with_parameters(known(384, 4));
     let (mut client, mut tx) = (Client::new(0), [0; 512]);
     let Step::Send(len) = upload.poll(&mut client, &mut tx) else { panic!() };
     assert_eq!(upload.poll(&mut client, &mut [0; 512]), Step::Wait(Duration::from_secs(40)));
@@ -276,7 +283,7 @@ fn a_lost_piece_takes_the_upload_back_to_the_named_offset() {
     let file: Vec<u8> = (0..3000).map(|n| (n / 7) as u8).collect();
     let mut slot = Slot::default();
     let mut seen = 0;
-    let mut upload = Upload::new(&file[..]).parameters(known(384, 4));
+    let mut upload = Upload::new(&file[..]).with_parameters(known(384, 4));
     let run = run(&mut upload, &mut Client::new(0), 4096, |request| {
         seen += 1;
         if seen == 3 { vec![] } else { vec![slot.answer(request)] }
@@ -293,7 +300,7 @@ fn a_lost_piece_takes_the_upload_back_to_the_named_offset() {
 fn a_lost_answer_in_a_window_costs_nothing() {
     let file: Vec<u8> = (0..6000).map(|n| (n / 7) as u8).collect();
     let (mut slot, mut seen) = (Slot::default(), 0);
-    let mut upload = Upload::new(&file[..]).parameters(known(384, 4));
+    let mut upload = Upload::new(&file[..]).with_parameters(known(384, 4));
     let run = run(&mut upload, &mut Client::new(0), 4096, |request| {
         seen += 1;
         let answer = slot.answer(request);
@@ -306,7 +313,7 @@ fn a_lost_answer_in_a_window_costs_nothing() {
 #[test]
 fn a_device_that_is_further_is_followed_at_once() {
     let file = [7; 9000];
-    let mut upload = Upload::new(&file[..]).parameters(known(384, 4));
+    let mut upload = Upload::new(&file[..]).with_parameters(known(384, 4));
     let (mut client, mut tx) = (Client::new(0), [0; 512]);
     assert!(matches!(upload.poll(&mut client, &mut tx), Step::Send(_)));
     let first = piece(&tx).unwrap().data.unwrap().len() as u64;
@@ -327,7 +334,7 @@ fn a_device_that_is_further_is_followed_at_once() {
 #[test]
 fn a_repeat_carries_what_the_piece_carried_whatever_buffer_is_given() {
     let file = [7; 9000];
-    let mut upload = Upload::new(&file[..]).parameters(known(384, 4));
+    let mut upload = Upload::new(&file[..]).with_parameters(known(384, 4));
     let (mut client, mut small, mut large) = (Client::new(0), [0; 200], [0; 512]);
     assert_eq!(upload.poll(&mut client, &mut small), Step::Send(200));
     upload.timed_out();
@@ -342,7 +349,7 @@ fn an_interrupted_upload_goes_on_where_it_stopped() {
     let file: Vec<u8> = (0..5000).map(|n| (n / 7) as u8).collect();
     let mut slot = Slot::default();
     let mut lost = 0;
-    let mut first = Upload::new(&file[..]).sha(SHA).parameters(known(384, 4));
+    let mut first = Upload::new(&file[..]).with_sha(SHA).with_parameters(known(384, 4));
     let mut server = |request: &[u8]| {
         lost += 1;
         if lost > 5 { vec![] } else { vec![slot.answer(request)] }
@@ -352,7 +359,7 @@ fn an_interrupted_upload_goes_on_where_it_stopped() {
         UploadOutcome::Failed(Error::TimedOut)
     );
     let reached = slot.flash.len();
-    let mut second = Upload::new(&file[..]).sha(SHA).parameters(known(384, 4));
+    let mut second = Upload::new(&file[..]).with_sha(SHA).with_parameters(known(384, 4));
     let run = run(&mut second, &mut Client::new(0), 512, |request| vec![slot.answer(request)]);
     assert_eq!((run.report.outcome, slot.erased, &slot.flash), (DONE, 1, &file));
     assert_eq!(offsets(&run)[..2], [0, reached as u64]);
@@ -361,7 +368,7 @@ fn an_interrupted_upload_goes_on_where_it_stopped() {
 #[test]
 fn a_file_that_is_there_already_is_reported() {
     let file = [7; 5000];
-    let mut upload = Upload::new(&file[..]).sha(SHA).parameters(known(384, 4));
+    let mut upload = Upload::new(&file[..]).with_sha(SHA).with_parameters(known(384, 4));
     let run = run(&mut upload, &mut Client::new(0), 512, |request| {
         vec![ok(request, &UploadResponse { off: 5000, matches: Some(true) })]
     });
@@ -373,7 +380,7 @@ fn a_file_that_is_there_already_is_reported() {
 fn a_device_that_takes_less_is_followed() {
     let file: Vec<u8> = (0..3000).map(|n| (n / 7) as u8).collect();
     let mut stored = Vec::new();
-    let mut upload = Upload::new(&file[..]).parameters(known(384, 1));
+    let mut upload = Upload::new(&file[..]).with_parameters(known(384, 1));
     let run = run(&mut upload, &mut Client::new(0), 512, |request| {
         let piece = piece(request).unwrap();
         let data = piece.data.unwrap().as_slice().unwrap();
@@ -389,9 +396,9 @@ fn a_device_that_takes_less_is_followed() {
 fn upload_in_writes(len: usize, limit: usize, window: u32, write: u64) -> (UploadReport, Vec<usize>) {
     let file: Vec<u8> = (0..len).map(|n| (n / 7) as u8).collect();
     let mut stored = Vec::new();
-    let mut upload = Upload::new(&file[..]).message_limit(limit);
+    let mut upload = Upload::new(&file[..]).with_max_message(limit);
     if window > 1 {
-        upload = upload.parameters(known(limit as u32 + 4, window + 1));
+        upload = upload.with_parameters(known(limit as u32 + 4, window + 1));
     }
     let run = run(&mut upload, &mut Client::new(0), 4096, |request| {
         if is_parameters(request) {
@@ -436,7 +443,7 @@ fn a_unit_of_which_just_half_was_left_over_is_kept_to() {
     let (file, mut seen) = (vec![7; 3000], 0);
     for limit in 100..400 {
         let mut off = 0;
-        let run = run(&mut Upload::new(&file[..]).message_limit(limit), &mut Client::new(0), 4096, |request| {
+        let run = run(&mut Upload::new(&file[..]).with_max_message(limit), &mut Client::new(0), 4096, |request| {
             if is_parameters(request) {
                 return vec![refused(request, smp::Error::NOT_SUPPORTED)];
             }
@@ -488,7 +495,8 @@ fn a_device_that_forgot_gets_the_first_piece_with_all_keys_again() {
     let file = [7; 3000];
     let mut slot = Slot::default();
     let mut seen = 0;
-    let mut upload = Upload::new(&file[..]).sha(SHA).image(1).upgrade_only(true).parameters(known(384, 4));
+    let mut upload =
+        Upload::new(&file[..]).with_sha(SHA).with_image(1).with_upgrade_only(true).with_parameters(known(384, 4));
     let run = run(&mut upload, &mut Client::new(0), 512, |request| {
         seen += 1;
         if seen == 5 {
@@ -514,7 +522,7 @@ fn a_mismatch_is_a_failure_and_no_verdict_is_none() {
         (None, DONE),
         (Some(true), UploadOutcome::Done { already_present: false, verified: true }),
     ] {
-        let mut upload = Upload::new(&file[..]).parameters(known(384, 4));
+        let mut upload = Upload::new(&file[..]).with_parameters(known(384, 4));
         let run = run(&mut upload, &mut Client::new(0), 512, |request| {
             vec![ok(request, &UploadResponse { off: 100, matches })]
         });
@@ -527,7 +535,7 @@ fn a_mismatch_is_a_failure_and_no_verdict_is_none() {
 #[test]
 fn first_and_last_piece_get_more_time() {
     let file = [7; 1000];
-    let mut upload = Upload::new(&file[..]).window(1).parameters(known(384, 4)).with_retries(1);
+    let mut upload = Upload::new(&file[..]).with_window(1).with_parameters(known(384, 4)).with_retries(1);
     let (mut slot, mut seen) = (Slot::default(), 0);
     let run = run(&mut upload, &mut Client::new(0), 512, |request| {
         seen += 1;
@@ -540,7 +548,7 @@ fn first_and_last_piece_get_more_time() {
 #[test]
 fn a_repeat_is_the_same_message_with_the_same_number_and_ends_after_five() {
     let file = [7; 3000];
-    let mut upload = Upload::new(&file[..]).parameters(known(384, 4));
+    let mut upload = Upload::new(&file[..]).with_parameters(known(384, 4));
     let mut slot = Slot::default();
     let run = run(&mut upload, &mut Client::new(9), 512, |request| {
         if piece(request).unwrap().off == Some(0) { vec![slot.answer(request)] } else { vec![] }
@@ -555,7 +563,7 @@ fn a_repeat_is_the_same_message_with_the_same_number_and_ends_after_five() {
 #[test]
 fn a_late_answer_is_a_right_answer() {
     let file = [7; 3000];
-    let mut upload = Upload::new(&file[..]).window(1).parameters(known(384, 4));
+    let mut upload = Upload::new(&file[..]).with_window(1).with_parameters(known(384, 4));
     let (mut slot, mut late) = (Slot::default(), None);
     let run = run(&mut upload, &mut Client::new(9), 512, |request| {
         let answer = slot.answer(request);
@@ -575,7 +583,7 @@ fn a_late_answer_is_a_right_answer() {
 #[test]
 fn it_can_be_stopped_between_two_steps_and_run_on() {
     let file = [7; 3000];
-    let mut upload = Upload::new(&file[..]).parameters(known(384, 4));
+    let mut upload = Upload::new(&file[..]).with_parameters(known(384, 4));
     let (mut client, mut tx, mut slot) = (Client::new(0), [0; 512], Slot::default());
     for _ in 0..3 {
         if let Step::Send(len) = upload.poll(&mut client, &mut tx) {
@@ -608,7 +616,7 @@ fn an_error_of_the_server_is_final() {
 fn a_device_that_is_out_of_buffers_is_given_a_rest() {
     let file = [7; 3000];
     let (mut slot, mut seen) = (Slot::default(), 0);
-    let mut upload = Upload::new(&file[..]).parameters(known(384, 4));
+    let mut upload = Upload::new(&file[..]).with_parameters(known(384, 4));
     let run = run(&mut upload, &mut Client::new(0), 512, |request| {
         seen += 1;
         vec![if seen == 3 { refused(request, smp::Error::NO_MEMORY) } else { slot.answer(request) }]
@@ -620,7 +628,7 @@ fn a_device_that_is_out_of_buffers_is_given_a_rest() {
 fn a_device_that_stays_busy_is_given_up() {
     let file = [7; 3000];
     let mut slot = Slot::default();
-    let mut upload = Upload::new(&file[..]).parameters(known(384, 4));
+    let mut upload = Upload::new(&file[..]).with_parameters(known(384, 4));
     let run = run(&mut upload, &mut Client::new(0), 512, |request| {
         let first = piece(request).unwrap().off == Some(0);
         vec![if first { slot.answer(request) } else { refused(request, smp::Error::BUSY) }]
@@ -638,7 +646,7 @@ fn the_other_version_is_taken_once() {
             let mut slot = Slot::default();
             let mut upload = Upload::new(&file[..]);
             if knows_parameters {
-                upload = upload.parameters(known(384, 4));
+                upload = upload.with_parameters(known(384, 4));
             }
             let mut client = Client::new(0).with_version(start);
             let run = run(&mut upload, &mut client, 512, |request| {
@@ -654,7 +662,7 @@ fn the_other_version_is_taken_once() {
             assert_eq!(run.sent().filter(|message| message[0] & 0x18 != wanted).count(), 1);
         }
     }
-    let mut upload = Upload::new(&file[..]).parameters(known(384, 4));
+    let mut upload = Upload::new(&file[..]).with_parameters(known(384, 4));
     let run = run(&mut upload, &mut Client::new(0), 512, |request| {
         let refusal = if request[0] & 0x18 == 0 { smp::Error::VERSION_TOO_OLD } else { smp::Error::VERSION_TOO_NEW };
         vec![refused(request, refusal)]
@@ -697,7 +705,7 @@ impl Source for Broken {
 #[test]
 fn a_source_that_fails_ends_the_upload() {
     let mut slot = Slot::default();
-    let mut upload = Upload::new(Broken).parameters(known(384, 4));
+    let mut upload = Upload::new(Broken).with_parameters(known(384, 4));
     let run = run(&mut upload, &mut Client::new(0), 512, |request| vec![slot.answer(request)]);
     assert_eq!(run.report.outcome, UploadOutcome::Failed(Error::Source));
 }
@@ -706,7 +714,8 @@ fn a_source_that_fails_ends_the_upload() {
 #[test]
 fn the_sha_is_that_of_the_whole_file() {
     let file: Vec<u8> = (0..1000).map(|n| n as u8).collect();
-    let mut upload = Upload::new(&file[..]).with_sha().unwrap().parameters(known(384, 4));
+    let sha = sha256(&mut &file[..], file.len() as u64).unwrap();
+    let mut upload = Upload::new(&file[..]).with_sha(sha).with_parameters(known(384, 4));
     let mut tx = [0; 512];
     let Step::Send(len) = upload.poll(&mut Client::new(0), &mut tx) else { panic!() };
     use sha2::Digest;
@@ -718,4 +727,74 @@ fn the_sha_is_that_of_the_whole_file() {
 fn the_state_is_small() {
     assert!(size_of::<Upload<&[u8]>>() <= 512, "{}", size_of::<Upload<&[u8]>>());
     println!("{} bytes", size_of::<Upload<&[u8]>>());
+}
+
+/// Calls `each` with all orders of the numbers from 0 to `rest.len()`.
+fn orders(first: &mut Vec<usize>, rest: &[usize], each: &mut impl FnMut(&[usize])) {
+    if rest.is_empty() {
+        each(first);
+    }
+    for (at, next) in rest.iter().enumerate() {
+        first.push(*next);
+        orders(first, &[&rest[..at], &rest[at + 1..]].concat(), each);
+        first.pop();
+    }
+}
+
+/// Makes the same settings in all orders, and compares what the routine prints and what it sends first.
+fn in_all_orders<R: Routine<Client = Client> + core::fmt::Debug>(new: impl Fn() -> R, set: &[fn(R) -> R]) -> String {
+    let mut known = None;
+    orders(&mut Vec::new(), &(0..set.len()).collect::<Vec<_>>(), &mut |order| {
+        let mut routine = order.iter().fold(new(), |routine, at| set[*at](routine));
+        let (printed, mut tx) = (format!("{routine:?}"), [0; 512]);
+        let step = routine.poll(&mut Client::new(0), &mut tx);
+        let both = (printed, step, tx);
+        assert_eq!(*known.get_or_insert_with(|| both.clone()), both, "{order:?}");
+    });
+    known.unwrap().0
+}
+
+#[test]
+fn the_settings_of_a_transfer_do_not_depend_on_the_order_in_which_they_are_made() {
+    static FILE: [u8; 900] = [7; 900];
+    let datagram = |upload: Upload<&'static [u8]>| upload.with_limits(limits(Datagram::new(&mut [0; 384])));
+    let printed = in_all_orders(
+        || Upload::new(&FILE[..]),
+        &[
+            datagram,
+            |upload| upload.with_window(3),
+            |upload| upload.with_overhead(9),
+            |upload| upload.with_sha(SHA),
+            |upload| upload.with_len(700),
+            |upload| upload.with_parameters(known(384, 4)),
+            |upload| upload.with_max_message(300),
+        ],
+    );
+    assert!(printed.contains("window: Chosen(3)") && printed.contains("overhead: Chosen(9)"), "{printed}");
+    let printed = in_all_orders(|| Upload::new(&FILE[..]), &[datagram, |upload| upload.with_retries(2)]);
+    assert!(printed.contains("window: Usual(1)") && printed.contains("overhead: Usual(0)"), "{printed}");
+
+    let file = || FileUpload::new("/f", &FILE[..]);
+    let printed = in_all_orders(
+        file,
+        &[
+            |upload| upload.with_limits(limits(Datagram::new(&mut [0; 384]))),
+            |upload| upload.with_window(3),
+            |upload| upload.with_overhead(9),
+            |upload| upload.with_parameters(known(384, 4)),
+            |upload| upload.with_max_message(300),
+            |upload| upload.with_resume(true),
+            |upload| upload.with_verify(true),
+        ],
+    );
+    assert!(printed.contains("window: Chosen(3)") && printed.contains("overhead: Chosen(9)"), "{printed}");
+    in_all_orders(
+        || FileDownload::new("/f"),
+        &[
+            |download: FileDownload<'_>| download.with_offset(4),
+            |download| download.with_window(3),
+            |download| download.with_retries(2),
+            |download| download.with_verify(true),
+        ],
+    );
 }

@@ -23,7 +23,7 @@ fn known(buf_size: u32, buf_count: u32) -> ParametersResponse {
 #[test]
 fn a_peer_that_always_wants_offset_0_is_given_up_after_five_rounds() {
     let file = [7; 3000];
-    let mut upload = Upload::new(&file[..]).parameters(known(384, 4));
+    let mut upload = Upload::new(&file[..]).with_parameters(known(384, 4));
     let run = run(&mut upload, &mut Client::new(0), 512, |request| vec![at(request, 0)]);
     assert_eq!((run.report.outcome, run.sent().count()), (UploadOutcome::Failed(Error::NoProgress), 5));
 }
@@ -31,7 +31,7 @@ fn a_peer_that_always_wants_offset_0_is_given_up_after_five_rounds() {
 #[test]
 fn a_peer_that_never_goes_on_is_given_up_after_five_rounds() {
     let file = [7; 3000];
-    let mut upload = Upload::new(&file[..]).parameters(known(384, 4));
+    let mut upload = Upload::new(&file[..]).with_parameters(known(384, 4));
     let run = run(&mut upload, &mut Client::new(0), 512, |request| vec![at(request, 100)]);
     assert_eq!(run.report.outcome, UploadOutcome::Failed(Error::NoProgress));
     assert!(run.sent().count() <= 1 + 3 * 6, "{}", run.sent().count());
@@ -40,7 +40,7 @@ fn a_peer_that_never_goes_on_is_given_up_after_five_rounds() {
 #[test]
 fn a_peer_that_falls_back_again_and_again_is_given_up() {
     let file = [7; 3000];
-    let (mut slot, mut upload) = (Slot::default(), Upload::new(&file[..]).parameters(known(384, 4)));
+    let (mut slot, mut upload) = (Slot::default(), Upload::new(&file[..]).with_parameters(known(384, 4)));
     let run = run(&mut upload, &mut Client::new(0), 512, |request| {
         if slot.flash.len() > 2000 {
             slot = Slot::default();
@@ -54,7 +54,7 @@ fn a_peer_that_falls_back_again_and_again_is_given_up() {
 fn an_offset_beyond_the_file_is_an_error() {
     let file = [7; 3000];
     for off in [3001, u64::MAX] {
-        let mut upload = Upload::new(&file[..]).parameters(known(384, 4));
+        let mut upload = Upload::new(&file[..]).with_parameters(known(384, 4));
         let run = run(&mut upload, &mut Client::new(0), 512, |request| vec![at(request, off)]);
         assert_eq!(run.report.outcome, UploadOutcome::Failed(Error::Offset));
     }
@@ -64,7 +64,7 @@ fn an_offset_beyond_the_file_is_an_error() {
 fn answers_that_make_no_sense_are_an_error() {
     let file = [7; 3000];
     for payload in [&b"\xa0"[..], b"", b"\x01", b"\xa1\x63off\x20", b"\xa1\x63off\x63abc", b"\xff\xff"] {
-        let mut upload = Upload::new(&file[..]).parameters(known(384, 4));
+        let mut upload = Upload::new(&file[..]).with_parameters(known(384, 4));
         let run = run(&mut upload, &mut Client::new(0), 512, |request| vec![raw(request, payload)]);
         assert_eq!(run.report.outcome, UploadOutcome::Failed(Error::Malformed), "{payload:02x?}");
     }
@@ -73,7 +73,7 @@ fn answers_that_make_no_sense_are_an_error() {
 #[test]
 fn a_peer_that_chatters_without_answering_is_given_up() {
     let file = [7; 3000];
-    let mut upload = Upload::new(&file[..]).parameters(known(384, 4));
+    let mut upload = Upload::new(&file[..]).with_parameters(known(384, 4));
     let (mut client, mut tx) = (Client::new(0), [0; 512]);
     for _ in 0..2000 {
         match upload.poll(&mut client, &mut tx) {
@@ -129,7 +129,7 @@ fn random_answers_end_in_a_bounded_number_of_steps() {
 fn lossy(seed: u64, file: &[u8], window: usize, repeats: u8, buf_count: usize) -> (UploadReport, Vec<u8>) {
     let mut random = Random::new(seed);
     let mut client = Client::new(random.next() as u8);
-    let mut upload = Upload::new(file).sha(SHA).window(window).with_retries(repeats);
+    let mut upload = Upload::new(file).with_sha(SHA).with_window(window).with_retries(repeats);
     let mut tx = [0; 512];
     let (mut slot, mut queue, mut answers, mut late) = (Slot::default(), VecDeque::new(), VecDeque::new(), Vec::new());
     let mut cross = |message: Vec<u8>, random: &mut Random| {

@@ -1,11 +1,12 @@
-//! Which paths a server lets through.
+//! The paths that a server accepts.
 
 use crate::cbor::Text;
 use crate::smp::{Error, error};
 
-/// A path that may be handed to a file system: absolute, below the server's root, and its own normal form.
+/// A path that may be passed to a file system: absolute, below the server's root, and its own
+/// normal form.
 ///
-/// What is refused, with [`FILE_INVALID_NAME`](error::fs::FILE_INVALID_NAME):
+/// Refused with [`FILE_INVALID_NAME`](error::fs::FILE_INVALID_NAME):
 ///
 /// | refused | why |
 /// |---|---|
@@ -13,9 +14,10 @@ use crate::smp::{Error, error};
 /// | NUL and other control characters, `\` | ends a C string, or separates names elsewhere |
 /// | not starting with `/`, `//`, a trailing `/` | two spellings of one file |
 /// | `.` and `..` as a name | escapes the root, or a second spelling |
-/// | outside of the root | the root is what is offered |
+/// | outside of the root | only the root is exposed |
 ///
-/// There is nothing left to normalise, so what was checked is what is opened. Symbolic links are the file system's business.
+/// There is nothing left to normalise, so what was checked is what is opened. Symbolic links are
+/// the file system's business.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Path<'p> {
     whole: &'p str,
@@ -26,7 +28,8 @@ impl<'p> Path<'p> {
     /// The longest path in bytes, as Zephyr's default.
     pub const MAX_LEN: usize = 64;
 
-    /// Checks a path. `root` is `""` for everything, else an absolute directory without a trailing slash.
+    /// Checks a path. `root` is `""` for everything, else an absolute directory without a trailing
+    /// slash.
     ///
     /// # Errors
     ///
@@ -56,7 +59,7 @@ impl<'p> Path<'p> {
     }
 }
 
-/// Prints the length only: a name may tell what should stay private.
+/// Prints the length only: a name may reveal what should stay private.
 impl core::fmt::Debug for Path<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "Path({} bytes)", self.whole.len())

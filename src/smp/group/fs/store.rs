@@ -20,14 +20,15 @@ pub trait Files {
     /// [`error::fs::FILE_NOT_FOUND`], [`error::fs::FILE_IS_DIRECTORY`] and their neighbours.
     fn len(&mut self, path: Path<'_>) -> Result<u64, Error>;
 
-    /// Reads from `off` on; returns how many bytes, fewer than `into` holds only at the end of the file.
+    /// Reads from `off` on; returns how many bytes, fewer than `into` holds only at the end of the
+    /// file.
     ///
     /// # Errors
     ///
     /// [`error::fs::FILE_READ_FAILED`] and its neighbours.
     fn read(&mut self, path: Path<'_>, off: u64, into: &mut [u8]) -> Result<usize, Error>;
 
-    /// Makes the file anew, empty.
+    /// Creates the file, or truncates it to nothing.
     ///
     /// # Errors
     ///
@@ -41,7 +42,7 @@ pub trait Files {
     /// [`error::fs::FILE_WRITE_FAILED`] if not all of it fits.
     fn append(&mut self, path: Path<'_>, off: u64, data: &[u8]) -> Result<(), Error>;
 
-    /// Nobody wants the file any more that was used last.
+    /// The file that was used last is no longer needed.
     fn close(&mut self) {}
 }
 
@@ -50,17 +51,20 @@ pub trait Files {
 enum Session {
     /// None. Left by a first piece.
     Idle,
-    /// The file that is written, where it stands and how long it will be. Left by the last piece, a first piece, an
-    /// error of the file system, and close; a piece that is refused changes nothing.
+    /// The file that is being written, the next offset and its final length. Left by the last
+    /// piece, a first piece, an error of the file system, and close; a piece that is refused
+    /// changes nothing.
     Uploading { path: heapless::Vec<u8, { Path::MAX_LEN }>, off: u64, len: u64 },
 }
 
 /// Serves the file group from a file system, below one root, with the rules of [`Path`].
 ///
-/// A piece of an upload at another offset than the next one is refused and told the next one; the upload can go on there.
-/// Where no upload of this file is under way, what is told is the length of the file, and only offset 0 begins one.
+/// A piece of an upload at another offset than the next one is refused, and the refusal contains
+/// the next one, where the upload can continue. While no upload of this file is in progress it
+/// contains the length of the file, and only offset 0 begins one.
 ///
-/// `buffer` holds a piece of a file on its way to an answer, or to a hash: pieces of a download are not longer.
+/// `buffer` holds a piece of a file on its way to a response, or to a hash: pieces of a download
+/// are not longer.
 pub struct Store<'b, F> {
     files: F,
     root: &'b str,
@@ -81,7 +85,7 @@ impl<'b, F: Files> Store<'b, F> {
         &mut self.files
     }
 
-    /// Writes a piece of a file, the first one into a new file; returns the offset behind it.
+    /// Writes a piece of a file, the first one into a new file; returns the offset after it.
     fn store(&mut self, path: Path<'_>, mut off: u64, data: Bytes<'_>) -> Result<u64, Error> {
         if off == 0 {
             self.files.create(path)?;
@@ -93,7 +97,8 @@ impl<'b, F: Files> Store<'b, F> {
         Ok(off)
     }
 
-    /// Feeds the range of a file that a request names to `each`, piece by piece; returns its length.
+    /// Feeds the range of a file that a request names to `each`, piece by piece; returns its
+    /// length.
     fn walk(&mut self, request: &Hash<'_>, mut each: impl FnMut(&[u8])) -> Result<u64, Error> {
         let (path, off) = (Path::parse(request.name, self.root)?, request.off.unwrap_or(0));
         let total = self.files.len(path)?;
@@ -126,7 +131,7 @@ const TYPES: &[(Text<'static>, HashType)] = &[
     (Text::from_bytes(SHA256.as_bytes()), HashType { format: 1, size: 32 }),
 ];
 
-/// The answer with a hash of `len` bytes.
+/// The response with a hash of `len` bytes.
 const fn hashed<'r>(request: &Hash<'_>, kind: &'static str, len: u64, output: HashOutput<'r>) -> HashResponse<'r> {
     let off = match request.off {
         Some(0) => None,

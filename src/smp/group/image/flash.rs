@@ -18,7 +18,7 @@ use crate::shown::shown;
 use crate::smp::server::{Answer, Incoming, Reply};
 use crate::smp::{Empty, Encode, Error, Group, Op, Request, error};
 
-/// A command of the image group under way.
+/// A command of the image group in progress.
 ///
 /// Run it on the flash, then [`finish`](Self::finish) it. To drop it is to leave the request
 /// unanswered.
@@ -29,14 +29,14 @@ shown!(['j, 's, D] Job<'j, 's, D>, |_| "Job");
 enum State<'j, 's, D> {
     /// Needs the flash.
     Flash(slots::Job<'j, 's, D>),
-    /// Needs only what the slots know of themselves.
+    /// Needs only the configuration of the slots.
     SlotInfo(&'j Slots<'s, D>),
     /// Needs nothing.
     Refused(Error),
 }
 
-/// Answers a request of the image group out of slots in a blocking flash, and returns when the
-/// flash is done.
+/// Answers a request of the image group from slots in a blocking flash; returns when the flash is
+/// done.
 ///
 /// ```
 /// use anysmp::mcuboot::{digest::Digest, slots::Slots};
@@ -72,9 +72,9 @@ pub fn answer<D: Digest, F: NorFlash>(
     }
 }
 
-/// Does a command. A call of its own, as is the reading of the request: together they would take
-/// the stack of both.
-#[inline(never)] // For the stack: see `smp::server`.
+/// Runs a command.
+// Not inlined, nor is the reading of the request: together they would need the stack of both.
+#[inline(never)]
 fn execute<D: Digest, F: NorFlash>(
     slots: &mut Slots<'_, D>,
     flash: &mut F,
@@ -86,9 +86,9 @@ fn execute<D: Digest, F: NorFlash>(
     finish(&job, reply)
 }
 
-/// Begins a command of the image group, for whoever runs the job himself, as on a flash that
-/// awaits: `flash::asynch::run(image::begin(slots, incoming), nor).await.finish(reply)`. Nothing is
-/// read or written before.
+/// Begins a command of the image group, for callers that run the job themselves, for example on an
+/// async flash: `flash::asynch::run(image::begin(slots, incoming), nor).await.finish(reply)`. Nothing
+/// is read or written before.
 #[inline(never)] // For the stack: see `smp::server`.
 pub fn begin<'j, 's, D: Digest>(slots: &'j mut Slots<'s, D>, incoming: &Incoming<'j>) -> Job<'j, 's, D> {
     if is_slot_info(incoming) {
@@ -100,13 +100,13 @@ pub fn begin<'j, 's, D: Digest>(slots: &'j mut Slots<'s, D>, incoming: &Incoming
     })
 }
 
-/// What needs no flash: what the slots know of themselves.
+/// Whether a command needs no flash, only the configuration of the slots.
 fn is_slot_info(incoming: &Incoming<'_>) -> bool {
     (incoming.op(), incoming.command()) == (Op::Read, SlotInfo::COMMAND)
 }
 
-/// Reads a request. A string in several pieces is refused: no client sends data so, and flash wants
-/// them in one.
+/// Reads a request. A string in several chunks is refused: no client sends data so, and a flash
+/// needs them in one piece.
 #[inline(never)] // For the stack: see `smp::server`.
 fn command<'m>(incoming: &Incoming<'m>) -> Result<Command<'m>, Error> {
     let whole = |bytes: Bytes<'m>| bytes.as_slice().ok_or(Error::INVALID);
@@ -161,7 +161,7 @@ impl<D: Digest> Job<'_, '_, D> {
     }
 }
 
-/// Answers with what came of a command.
+/// Answers with the outcome of a command.
 #[inline(never)] // For the stack: see `smp::server`.
 fn finish<D: Digest>(job: &slots::Job<'_, '_, D>, reply: Reply<'_>) -> Answer {
     match job.outcome() {
@@ -214,7 +214,7 @@ impl From<slots::Error> for Error {
     }
 }
 
-/// What the slots hold, as a [`StateResponse`](super::StateResponse).
+/// The images in the slots, as a [`StateResponse`](super::StateResponse).
 struct StateList<'j, 's, D>(&'j Slots<'s, D>);
 
 impl<D: Digest> Encode for StateList<'_, '_, D> {

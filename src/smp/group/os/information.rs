@@ -1,18 +1,19 @@
 //! Commands 7 and 8: what the firmware and the boot loader are.
 
 use crate::cbor::Text;
-use crate::smp::{Group, Op, Request, map};
+use crate::smp::{Group, Op, Request, payload};
 
 /// Asks for information on the firmware.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Info<'b> {
-    /// Any of `s` kernel name, `n` node name, `r` kernel release, `v` kernel version, `b` build time, `m` machine,
-    /// `p` processor, `i` hardware platform, `o` operating system, `a` all of them. Default `s`.
+    /// Any of `s` kernel name, `n` node name, `r` kernel release, `v` kernel version, `b` build
+    /// time, `m` machine, `p` processor, `i` hardware platform, `o` operating system, `a` all of
+    /// them. Default `s`.
     pub format: Option<Text<'b>>,
 }
 
-map!(request Info<'b> { format: "format" });
+payload!(request Info<'b> { format: "format" });
 
 /// The information that was asked for, in the order `snrvbmpio`, one space between.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,12 +23,13 @@ pub struct InfoResponse<'b> {
     pub output: Text<'b>,
 }
 
-map!(response InfoResponse<'b> { output: "output" });
+payload!(response InfoResponse<'b> { output: "output" });
 
 impl Request for Info<'_> {
     const OP: Op = Op::Read;
     const GROUP: Group = Group::OS;
     const COMMAND: u8 = 7;
+    type Kind = Info<'static>;
     type Response<'m> = InfoResponse<'m>;
 }
 
@@ -39,30 +41,30 @@ pub struct BootLoader<'b> {
     pub query: Option<Text<'b>>,
 }
 
-map!(request BootLoader<'b> { query: "query" });
+payload!(request BootLoader<'b> { query: "query" });
 
-/// What is known of the boot loader; which keys there are depends on the query.
+/// Information on the boot loader; the query decides which keys are present.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct BootLoaderResponse<'b> {
     /// Its name, `MCUboot`.
     pub bootloader: Option<Text<'b>>,
-    /// How it boots: see [`mode_name`].
+    /// Its mode of booting: see [`mode_name`].
     pub mode: Option<i32>,
-    /// Whether older images are refused.
+    /// Whether it refuses older images.
     pub no_downgrade: Option<bool>,
     /// The active slot of Nordic's first stage.
     pub active: Option<u32>,
 }
 
-map!(response BootLoaderResponse<'b> {
+payload!(response BootLoaderResponse<'b> {
     bootloader: "bootloader",
     mode: "mode",
     no_downgrade: "no-downgrade",
     active: "active",
 });
 
-/// What the `mode` of a [`BootLoaderResponse`] means.
+/// The name of the `mode` of a [`BootLoaderResponse`]; `None` if it is unknown.
 #[must_use]
 pub const fn mode_name(mode: i32) -> Option<&'static str> {
     Some(match mode {
@@ -85,5 +87,6 @@ impl Request for BootLoader<'_> {
     const OP: Op = Op::Read;
     const GROUP: Group = Group::OS;
     const COMMAND: u8 = 8;
+    type Kind = BootLoader<'static>;
     type Response<'m> = BootLoaderResponse<'m>;
 }

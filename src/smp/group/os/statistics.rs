@@ -1,14 +1,14 @@
 //! Commands 2 and 3: tasks and memory pools.
 
 use crate::cbor::{BufferFull, Item, Malformed, Reader, Table, Text, Value, Writer};
-use crate::smp::{Decode, Encode, Group, Op, Request, map};
+use crate::smp::{Decode, Encode, Group, Op, Request, payload};
 
 /// Asks for the tasks (threads) of the system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct TaskStatistics {}
 
-map!(request TaskStatistics {});
+payload!(request TaskStatistics {});
 
 /// The tasks by name.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -18,9 +18,9 @@ pub struct TaskStatisticsResponse<'b> {
     pub tasks: Table<'b, Task>,
 }
 
-map!(response TaskStatisticsResponse<'b> { tasks: "tasks" });
+payload!(response TaskStatisticsResponse<'b> { tasks: "tasks" });
 
-/// One task. Which of the optional keys are there depends on how the firmware was built.
+/// One task. The configuration of the firmware decides which of the optional keys are present.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Task {
@@ -28,7 +28,8 @@ pub struct Task {
     pub priority: i64,
     /// Running number.
     pub id: u64,
-    /// Zephyr: bits 1 dummy, 2 pending, 4 sleeping, 8 dead, 16 suspended, 32 aborting, 64 suspending, 128 queued.
+    /// Zephyr: bits 1 dummy, 2 pending, 4 sleeping, 8 dead, 16 suspended, 32 aborting, 64
+    /// suspending, 128 queued.
     pub state: u64,
     /// Used stack in words of 4 bytes.
     pub stack_use: Option<u64>,
@@ -44,7 +45,7 @@ pub struct Task {
     pub next_checkin: Option<u64>,
 }
 
-map!(response Task {
+payload!(response Task {
     priority: "prio",
     id: "tid",
     state: "state",
@@ -60,6 +61,7 @@ impl Request for TaskStatistics {
     const OP: Op = Op::Read;
     const GROUP: Group = Group::OS;
     const COMMAND: u8 = 2;
+    type Kind = Self;
     type Response<'m> = TaskStatisticsResponse<'m>;
 }
 
@@ -68,9 +70,10 @@ impl Request for TaskStatistics {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct PoolStatistics {}
 
-map!(request PoolStatistics {});
+payload!(request PoolStatistics {});
 
-/// The memory pools by name or number. What was read is written as it came, with the keys that are no pools.
+/// The memory pools by name or number. A decoded response re-encodes byte for byte, with the keys
+/// that are no pools.
 #[derive(Clone, Copy)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct PoolStatisticsResponse<'b>(Pools<'b>);
@@ -80,7 +83,7 @@ pub struct PoolStatisticsResponse<'b>(Pools<'b>);
 enum Pools<'b> {
     /// newtmgr's form, or pools to be written.
     Table(Table<'b, Pool>),
-    /// Zephyr's form: the payload itself, whose keys with a map behind them are pools.
+    /// Zephyr's form: the payload itself, in which each key whose value is a map is a pool.
     Payload(Table<'b, Entry>),
 }
 
@@ -98,7 +101,7 @@ pub struct Pool {
     pub min: Option<u64>,
 }
 
-map!(response Pool { block_size: "blksiz", blocks: "nblks", free: "nfree", min: "min" });
+payload!(response Pool { block_size: "blksiz", blocks: "nblks", free: "nfree", min: "min" });
 
 /// The value of a key that may be a pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -180,5 +183,6 @@ impl Request for PoolStatistics {
     const OP: Op = Op::Read;
     const GROUP: Group = Group::OS;
     const COMMAND: u8 = 3;
+    type Kind = Self;
     type Response<'m> = PoolStatisticsResponse<'m>;
 }

@@ -7,7 +7,8 @@ use crate::smp::{Empty, Error, error};
 
 /// A store of named values, as far as this group needs one.
 pub trait Settings {
-    /// Copies the value of a setting to the front of `into`; returns its whole length, which may be more than fits.
+    /// Copies the value of a setting to the front of `into`; returns its whole length, which may be
+    /// more than fits.
     ///
     /// # Errors
     ///
@@ -62,7 +63,8 @@ pub trait Settings {
 
 /// Serves the settings group from a [`Settings`].
 ///
-/// Names have 1 to 31 bytes of UTF-8 without control characters; values are not longer than `buffer`.
+/// Names have 1 to 31 bytes of UTF-8 without control characters; values are not longer than
+/// `buffer`.
 pub struct Store<'b, S> {
     settings: S,
     buffer: &'b mut [u8],

@@ -3,13 +3,14 @@
 use core::fmt;
 
 use super::{Commands, Execute, ExecuteResponse};
+use crate::bytes::copy;
 use crate::cbor::Text;
 use crate::shown::shown;
 use crate::smp::{Error, error};
 
-/// A shell, as far as this group needs one: anything that runs a line.
+/// A shell: anything that runs a line.
 pub trait Shell {
-    /// Runs a command line to its end; what it prints goes to `output`, what it returns is its result.
+    /// Runs a command line to its end and returns its result; its output goes to `output`.
     fn run(&mut self, line: &str, output: &mut Output<'_>) -> i32;
 }
 
@@ -19,7 +20,7 @@ impl<F: FnMut(&str, &mut Output<'_>) -> i32> Shell for F {
     }
 }
 
-/// Where a command prints. What does not fit is cut, as on Zephyr.
+/// The output of a command. What does not fit is cut off, as on Zephyr.
 pub struct Output<'o> {
     buffer: &'o mut [u8],
     len: usize,
@@ -32,10 +33,10 @@ impl fmt::Write for Output<'_> {
         let room = self.buffer.get_mut(self.len..).unwrap_or_default();
         // Cut between two characters, so that the output stays text.
         let len = (0..=text.len().min(room.len())).rev().find(|len| text.is_char_boundary(*len)).unwrap_or(0);
-        room.iter_mut().zip(text.as_bytes().iter().take(len)).for_each(|(to, from)| *to = *from);
+        copy(text.as_bytes().get(..len).unwrap_or_default(), room);
         self.len = self.len.saturating_add(len);
         if len < text.len() {
-            // What comes later must not stand where this is missing.
+            // Once truncated, drop the rest, so that the output has no gap.
             self.buffer = core::mem::take(&mut self.buffer).get_mut(..self.len).unwrap_or_default();
         }
         Ok(())
@@ -66,7 +67,7 @@ impl<S: Shell> Commands for Runner<'_, S> {
             for piece in core::iter::once(space).chain(argument.as_bytes().iter()) {
                 let end = len.saturating_add(piece.len());
                 let room = self.line.get_mut(len..end).ok_or(error::shell::COMMAND_TOO_LONG)?;
-                room.iter_mut().zip(piece).for_each(|(to, from)| *to = *from);
+                copy(piece, room);
                 len = end;
             }
         }

@@ -2,9 +2,12 @@
 
 use core::time::Duration;
 
+use crate::smp::image::{ReadState, WriteState};
+use crate::smp::os::Reset;
 use crate::smp::routine::outcome::Phase;
-use crate::smp::routine::{Ask, UpgradeOutcome};
+use crate::smp::routine::{Call, UpgradeOutcome};
 
+/// What the caller asked for: see the builders of [`Upgrade`](super::Upgrade).
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Settings {
     pub(super) number: u32,
@@ -16,54 +19,60 @@ pub(super) struct Settings {
     pub(super) rest: Duration,
 }
 
+/// Where an upgrade is.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Stage {
-    /// Asks for the list. Out: whatever the list calls for.
-    Looking { ask: Ask, moment: Moment, boot: Option<Boot> },
-    /// The upload is at work. Out: `Looking`, `Resetting` (to settle), `Ended`.
+    /// Asks for the list. Exits: `Uploading`, `Marking`, `Resetting`, `Confirming`, `Ended`.
+    Looking { call: Call<ReadState>, moment: Moment },
+    /// Asks for the list until the boot time has passed. Exits: those of `Looking`, which it is in
+    /// all but its patience.
+    Booting { call: Call<ReadState>, moment: Moment, boot: Boot },
+    /// The upload is running. Exits: `Looking`; `Resetting`, to settle; `Uploading` again, to
+    /// replace what is damaged; `Ended`.
     Uploading,
-    /// Marks the image for test; `Before` if it was found there, `Uploaded` if it was sent. Out: `Resetting`, `Uploading`
-    /// (what was found is damaged), `Ended`.
-    Marking(Ask, Moment),
-    /// Resets. Out: `Reopening`, `Ended`.
-    Resetting(Ask, Moment),
-    /// The driver is to reopen the port. Out: `Resting`.
+    /// Marks the image for test; `Before` if it was found there, `Uploaded` if it was sent. Exits:
+    /// `Resetting`; `Uploading`, if what was found is damaged; `Ended`.
+    Marking(Call<WriteState<'static>>, Moment),
+    /// Resets. Exits: `Reopening`, `Ended`.
+    Resetting(Call<Reset>, Moment),
+    /// The driver is to open the port again. Exit: `Resting`.
     Reopening(Moment),
-    /// Silence while the device restarts. Out: `Looking`.
+    /// Silence while the device restarts. Exit: `Booting`.
     Resting { moment: Moment },
-    /// Confirms the running image. Out: `Looking`, `Ended`.
-    Confirming(Ask),
-    /// Over; the phase is the last one before.
+    /// Confirms the running image. Exits: `Looking`, `Ended`.
+    Confirming(Call<WriteState<'static>>),
+    /// Ended; the phase is the last one before. No exit.
     Ended(UpgradeOutcome, Phase),
 }
 
-/// Why the list is asked for.
+/// The reason for asking for the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Moment {
-    /// To see what is to be done.
+    /// To plan.
     Before,
     /// To see where the upload went.
     Uploaded,
-    /// To see what runs after the reset.
+    /// To see which image runs after the reset.
     Booted,
-    /// To see whether the confirmation has come to stay.
+    /// To see whether the image stays after the confirmation.
     Confirmed,
 }
 
-/// The device restarts.
+/// The time since the device restarted.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Boot {
+    /// The time that was waited so far.
     pub(super) waited: Duration,
-    /// How long each attempt waits.
+    /// The time that the present attempt waits.
     pub(super) attempt: Duration,
 }
 
-pub(super) const fn look(moment: Moment, repeats: u8) -> Stage {
-    Stage::Looking { ask: Ask::new(repeats), moment, boot: None }
+pub(super) const fn look(moment: Moment, retries: u8) -> Stage {
+    Stage::Looking { call: Call::new(retries), moment }
 }
 
-/// Asks for the list until the boot time is over.
 pub(super) const fn boot(moment: Moment) -> Stage {
     let boot = Boot { waited: Duration::ZERO, attempt: Duration::ZERO };
-    Stage::Looking { ask: Ask::new(u8::MAX), moment, boot: Some(boot) }
+    // The boot time ends it, not a number of attempts.
+    Stage::Booting { call: Call::new(u8::MAX), moment, boot }
 }

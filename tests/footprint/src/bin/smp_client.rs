@@ -24,7 +24,7 @@ extern "C" fn _start() -> ! {
     let Buffers { message, chunk, out, tx, .. } = unsafe { footprint::buffers() };
     let parts = anysmp::line::Buffers::parts(chunk, tx, out);
     let Ok(link) = Link::new(Uart, Console::new(message), parts) else { loop {} };
-    let upload = Upload::new(File).over(link.limits()).window(3);
+    let upload = Upload::new(File).with_limits(link.limits()).with_window(3);
     // SAFETY: as above.
     let (link, client, upload) = unsafe { (LINK.put(link), CLIENT.put(Client::new(get() as u8)), UPLOAD.put(upload)) };
     footprint::device::begin();

@@ -14,7 +14,7 @@ use anysmp::line::{self, Buffers, Damage, Limits, Sink};
 use anysmp::port::{Tcp, Udp};
 use anysmp::routine::{Ended, Routine};
 use anysmp::smp::client::{self, Client};
-use anysmp::smp::{Decode, Encode, Group, Op, Request, Version, os};
+use anysmp::smp::{Decode, Dynamic, Encode, Group, Op, Request, Version, os};
 use anysmp_tools::port::{DATAGRAM, Listener, Paced, Pipe, Port, Serial};
 use anysmp_tools::smp::sim;
 use embedded_io::Write as _;
@@ -24,7 +24,6 @@ use crate::cli;
 use crate::failure::Failure;
 use crate::json;
 use crate::output::Output;
-use crate::raw::{self, RawClient};
 
 /// How long a probe waits for an answer.
 const PROBE: Duration = Duration::from_millis(500);
@@ -201,13 +200,10 @@ impl<F: Framing> Device<F> {
         self.link.call(&mut self.client, &WithPayload(request)).map_err(Failure::of::<R>)
     }
 
-    /// One request of any kind, and the payload of its answer.
-    pub fn call_raw(&mut self, message: &raw::Message) -> Result<&[u8], Failure> {
-        let [sequence, ..] = RandomState::new().build_hasher().finish().to_be_bytes();
-        let mut client = RawClient { client: self.client.clone(), sequence };
-        let (group, command) = message.asks();
-        let answer = self.link.call(&mut client, message);
-        answer.map_err(|error| Failure::of_request(group, command, error))
+    /// One request of any kind, and the payload of its response.
+    pub fn call_raw(&mut self, request: &Dynamic<'_>) -> Result<&[u8], Failure> {
+        let response = self.link.call(&mut self.client, request);
+        response.map_err(|error| Failure::of_request(request.group, request.command, error))
     }
 
     /// Whether the text that the device prints is shown on stdout.
@@ -352,7 +348,12 @@ impl<R: Request> Request for WithPayload<'_, R> {
     const GROUP: Group = R::GROUP;
     const COMMAND: u8 = R::COMMAND;
     const TIMEOUT: Duration = R::TIMEOUT;
+    type Kind = WithPayload<'static, R::Kind>;
     type Response<'m> = Answer<'m, R::Response<'m>>;
+
+    fn is_idempotent(&self) -> bool {
+        self.0.is_idempotent()
+    }
 
     fn response(payload: &[u8]) -> Result<Self::Response<'_>, client::Error> {
         Ok(Answer { response: R::response(payload)?, payload })

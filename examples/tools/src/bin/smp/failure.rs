@@ -32,7 +32,7 @@ pub enum Failure {
     /// No answer came.
     TimedOut,
     /// What came makes no sense.
-    Nonsense(&'static str),
+    Nonsense(String),
     /// The request is too long.
     TooLong,
     /// The port cannot be opened, or failed.
@@ -71,7 +71,7 @@ impl Failure {
         match error {
             line::Error::Protocol(client::Error::Remote(refusal)) => Self::Refused { group, command, refusal },
             line::Error::Protocol(client::Error::BufferFull) => Self::TooLong,
-            line::Error::Protocol(_) => Self::Nonsense("answered something that makes no sense"),
+            line::Error::Protocol(error) => Self::Nonsense(error.to_string()),
             line::Error::Port(error) => Self::Port(error),
             line::Error::TimedOut => Self::TimedOut,
             line::Error::WriteZero => Self::Port(io::ErrorKind::WriteZero.into()),
@@ -84,15 +84,10 @@ impl Failure {
     pub fn of_job<R: Request>(error: routine::Error) -> Self {
         match error {
             routine::Error::Remote(refusal) => Self::Refused { group: R::GROUP, command: R::COMMAND, refusal },
-            routine::Error::BufferFull => Self::Usage("the buffers of the device are too small".to_owned(), ""),
+            routine::Error::BufferFull => Self::Usage(error.to_string(), ""),
             routine::Error::TimedOut => Self::TimedOut,
-            routine::Error::NoProgress => Self::Nonsense("asks for the same bytes over and over"),
-            routine::Error::CutShort => Self::Nonsense("sent less of the file than it had told"),
-            routine::Error::Offset => Self::Nonsense("asks for bytes beyond the end of the file"),
-            routine::Error::Mismatch => Self::Nonsense("has something else than what was transferred"),
-            routine::Error::Source => Self::Usage("the file could not be read".to_owned(), "Check the file."),
-            routine::Error::Empty => Self::Usage("the file is empty".to_owned(), "Check the file."),
-            _ => Self::Nonsense("answered something that makes no sense"),
+            routine::Error::Source | routine::Error::Empty => Self::Usage(error.to_string(), "Check the file."),
+            _ => Self::Nonsense(error.to_string()),
         }
     }
 
@@ -149,9 +144,8 @@ impl fmt::Display for Failure {
                 write!(f, " (asked: group {}, command {command})", Named(*group))
             }
             Self::Command { result, .. } => write!(f, "the command returned {result}"),
-            Self::Usage(text, _) | Self::NotConfirmed(text) => f.write_str(text),
+            Self::Usage(text, _) | Self::NotConfirmed(text) | Self::Nonsense(text) => f.write_str(text),
             Self::TimedOut => f.write_str("the device does not answer"),
-            Self::Nonsense(what) => write!(f, "the device {what}"),
             Self::TooLong => f.write_str("the request is too long"),
             Self::Port(error) => write!(f, "the port: {error}"),
             Self::Closed => f.write_str("the connection was closed"),

@@ -34,10 +34,11 @@ pub fn perform<F: Framing>(device: &mut Device<F>, command: &Fs) -> Result<(), F
 fn upload<F: Framing>(device: &mut Device<F>, file: &Path, path: &str, resume: bool) -> Result<(), Failure> {
     let output = device.output;
     let bytes = std::fs::read(file).map_err(|error| Failure::Local(file.to_owned(), error))?;
-    let routine = FileUpload::new(path, bytes.as_slice()).window(device.window.into()).over(device.limits());
-    let mut routine = routine.with_retries(device.retries).resume(resume).verify(true);
+    let routine =
+        FileUpload::new(path, bytes.as_slice()).with_window(device.window.into()).with_limits(device.limits());
+    let mut routine = routine.with_retries(device.retries).with_resume(resume).with_verify(true);
     if F::WHOLE {
-        routine = routine.message_limit(image::PATH);
+        routine = routine.with_max_message(image::PATH);
     }
     let mut progress = output.progress(bytes.len() as u64);
     let ended = device.run(&mut routine, |event| {
@@ -63,7 +64,7 @@ fn verified<R: Request>(outcome: FileOutcome) -> Result<bool, Failure> {
     match outcome {
         FileOutcome::Done { verified } => Ok(verified),
         FileOutcome::Failed(error) => Err(Failure::of_job::<R>(error)),
-        FileOutcome::Unfinished => Err(Failure::Closed),
+        _ => Err(Failure::Closed),
     }
 }
 
@@ -77,9 +78,9 @@ fn download<F: Framing>(device: &mut Device<F>, path: &str, file: Option<&Path>)
     let output = device.output;
     let name = Path::new(path.rsplit('/').next().unwrap_or_default());
     let file = file.unwrap_or(name);
-    let mut routine = FileDownload::new(path).with_retries(device.retries).verify(true);
+    let mut routine = FileDownload::new(path).with_retries(device.retries).with_verify(true);
     if !F::WHOLE {
-        routine = routine.window(device.window.into());
+        routine = routine.with_window(device.window.into());
     }
     let (mut bytes, mut progress) = (Vec::new(), None);
     let ended = device.run(&mut routine, |event| {

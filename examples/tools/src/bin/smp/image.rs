@@ -7,7 +7,7 @@ use anysmp::framing::Framing;
 use anysmp::mcuboot::{self, Hash};
 use anysmp::routine::Ended;
 use anysmp::smp::image::{self, Erase, ImageState, ReadState, SlotInfo, StateResponse, WriteState};
-use anysmp::smp::routine::{Upload, UploadOutcome};
+use anysmp::smp::routine::{self, Upload, UploadOutcome, sha256};
 use serde_json::json;
 
 use crate::cli::Image;
@@ -82,9 +82,9 @@ fn upload<F: Framing>(
         Some(slot) => Some(upload_id(device, slot)?),
         None => image,
     };
-    let mut upload = prepare(device, &file)?.upgrade_only(upgrade);
+    let mut upload = prepare(device, &file)?.with_upgrade_only(upgrade);
     if let Some(image) = image {
-        upload = upload.image(image);
+        upload = upload.with_image(image);
     }
     let mut progress = device.output.progress(file.len() as u64);
     let ended = device.run(&mut upload, |event| {
@@ -95,7 +95,7 @@ fn upload<F: Framing>(
     let (already_present, verified) = match report.outcome {
         UploadOutcome::Done { already_present, verified } => (already_present, verified),
         UploadOutcome::Failed(error) => return Err(Failure::of_job::<image::Upload<'_>>(error)),
-        UploadOutcome::Unfinished => return Err(Failure::Closed),
+        _ => return Err(Failure::Closed),
     };
     let seconds = progress.finish();
     let json = json!({
@@ -117,11 +117,13 @@ fn upload<F: Framing>(
 
 /// An upload of this file, with what the command line says about uploads.
 pub fn prepare<'f, F: Framing>(device: &Device<F>, file: &'f [u8]) -> Result<Upload<File<'f>>, Failure> {
-    let mut upload = Upload::new(file).over(device.limits()).window(device.window.into()).with_retries(device.retries);
+    let mut upload =
+        Upload::new(file).with_limits(device.limits()).with_window(device.window.into()).with_retries(device.retries);
     if F::WHOLE {
-        upload = upload.message_limit(PATH);
+        upload = upload.with_max_message(PATH);
     }
-    upload.with_sha().map_err(Failure::of_job::<image::Upload<'_>>)
+    let sha = sha256(upload.source(), file.len() as u64).map_err(routine::Error::from);
+    Ok(upload.with_sha(sha.map_err(Failure::of_job::<image::Upload<'_>>)?))
 }
 
 /// So many bytes in so much time.
@@ -188,7 +190,7 @@ fn find<F: Framing>(device: &mut Device<F>, digits: &str) -> Result<Hash, Failur
     // The same image may be in both slots.
     found.dedup();
     match found.as_slice() {
-        [hash] => whole(hash).ok_or(Failure::Nonsense("lists a hash of a wrong length")),
+        [hash] => whole(hash).ok_or_else(|| Failure::Nonsense("the device lists a hash of a wrong length".to_owned())),
         [] => Err(Failure::Usage(format!("no image on the device has a hash that begins with {digits}"), LIST)),
         _ => Err(Failure::Usage(format!("several images have a hash that begins with {digits}"), LIST)),
     }

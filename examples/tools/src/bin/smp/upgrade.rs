@@ -9,9 +9,7 @@ use anysmp::mcuboot::Version;
 use anysmp::routine::Ended;
 use anysmp::smp::image::{ReadState, Upload as UploadRequest, WriteState};
 use anysmp::smp::os::Reset;
-use anysmp::smp::routine::{
-    Doubt, Note, Phase, Plan, Upgrade, UpgradeEvent, UpgradeOutcome, UpgradeReport, UploadOutcome,
-};
+use anysmp::smp::routine::{Doubt, Note, Phase, Upgrade, UpgradeEvent, UpgradeOutcome, UpgradeReport, UploadOutcome};
 use anysmp::smp::{Error as Refusal, Request};
 use anysmp_tools::smp::sim;
 use serde_json::{Value, json};
@@ -49,13 +47,13 @@ pub fn perform<F: Framing>(device: &mut Device<F>, options: &cli::Upgrade) -> Re
     let upgrade = Upgrade::new(upload)
         .map_err(|error| Failure::File(options.file.clone().unwrap_or_default(), error.to_string()))?;
     let mut upgrade = upgrade
-        .confirm(!options.no_confirm)
-        .force(options.force)
-        .plan_only(options.dry_run)
-        .boot_time(boot_time)
-        .rest(rest);
+        .with_confirm(!options.no_confirm)
+        .with_force(options.force)
+        .with_plan_only(options.dry_run)
+        .with_boot_time(boot_time)
+        .with_rest(rest);
     if let Some(number) = options.image {
-        upgrade = upgrade.image(number);
+        upgrade = upgrade.with_image(number);
     }
 
     let (version, hash) = (upgrade.file().version().to_string(), hex(upgrade.file().hash()));
@@ -135,14 +133,9 @@ impl Watch {
         }
         if event.phase != self.phase {
             self.phase = event.phase;
-            let text = match event.phase {
-                Phase::Marking => "marking it for test",
-                Phase::Resetting => "resetting the device",
-                Phase::Booting => "waiting for the device",
-                Phase::Confirming => "the new image runs; confirming it",
-                _ => return ControlFlow::Continue(()),
-            };
-            self.output.note(text);
+            if !matches!(event.phase, Phase::Looking | Phase::Uploading | Phase::Verifying) {
+                self.output.note(&event.phase.to_string());
+            }
         }
         ControlFlow::Continue(())
     }
@@ -152,7 +145,7 @@ impl Watch {
             progress.finish();
         }
         for note in report.notes.iter() {
-            self.output.note(&format!("note: {}", note.name()));
+            self.output.note(&format!("note: {}", note));
         }
         self.output.note("");
     }
@@ -169,20 +162,15 @@ fn conclude(output: Output, report: &UpgradeReport, version: &str, hash: &str, i
         UpgradeOutcome::Confirmed => ("confirmed", format!("version {version} runs: confirmed")),
         UpgradeOutcome::AlreadyRunning => ("confirmed", format!("version {version} ran already: confirmed")),
         UpgradeOutcome::Testing => ("testing", format!("version {version} runs until the next reset: not confirmed")),
-        UpgradeOutcome::Planned(plan) => match plan {
-            Plan::Upload => ("planned", "would upload, mark for test, reset, confirm".to_owned()),
-            Plan::Test => ("planned", "is on the device: would mark it for test, reset, confirm".to_owned()),
-            Plan::Reset => ("planned", "will be started next: would reset, confirm".to_owned()),
-            Plan::Confirm => ("planned", "runs on trial: would confirm".to_owned()),
-            _ => ("planned", "something else".to_owned()),
-        },
+        UpgradeOutcome::Planned(plan) => ("planned", plan.to_string()),
         UpgradeOutcome::Refused(refusal) => return Err(refused(report.phase, refusal)),
         UpgradeOutcome::Failed(error) => return Err(Failure::of_job::<UploadRequest<'_>>(error)),
-        UpgradeOutcome::Reverted => {
-            let text = "another image runs: the boot loader refused the new one, or it came up and fell back";
-            return Err(Failure::NotConfirmed(text.to_owned()));
+        UpgradeOutcome::Unknown(Doubt::Silent) => {
+            return Err(Failure::NotConfirmed(format!("{} (--boot-time)", Doubt::Silent)));
         }
-        UpgradeOutcome::Unknown(doubt) => return Err(Failure::NotConfirmed(doubt_text(doubt).to_owned())),
+        outcome @ (UpgradeOutcome::Reverted | UpgradeOutcome::Unknown(_)) => {
+            return Err(Failure::NotConfirmed(outcome.to_string()));
+        }
         _ => return Err(Failure::Closed),
     };
     let upload = &report.upload;
@@ -190,7 +178,7 @@ fn conclude(output: Output, report: &UpgradeReport, version: &str, hash: &str, i
     let json = json!({
         "outcome": outcome,
         "confirmed": outcome == "confirmed",
-        "skipped": report.notes.iter().map(Note::name).collect::<Vec<_>>(),
+        "skipped": report.notes.iter().map(|note| note.to_string()).collect::<Vec<_>>(),
         "version": version,
         "hash": hash,
         "upload": {
@@ -215,16 +203,4 @@ fn refused(phase: Phase, refusal: Refusal) -> Failure {
         _ => (ReadState::GROUP, ReadState::COMMAND),
     };
     Failure::Refused { group, command, refusal }
-}
-
-const fn doubt_text(doubt: Doubt) -> &'static str {
-    match doubt {
-        Doubt::Silent => "the device did not answer after the reset within --boot-time",
-        Doubt::NoState => "the device was reset, but does not list its images: which one runs is not known",
-        Doubt::NothingRuns => "the device was reset, and a boot loader answers: which image will run is not known",
-        Doubt::SameVersion => "the device lists no hashes, and the image that ran before has the same version",
-        Doubt::NotStarted => "the new image is still pending after several resets",
-        Doubt::NotConfirmed => "the new image runs, but the confirmation did not stay",
-        _ => "after the reset the exchange failed: which image runs is not known",
-    }
 }

@@ -1,0 +1,92 @@
+//! Floats (RFC 8949, section 3.3): no command of SMP has one, but a vendor's may.
+
+use super::reader::Item;
+use super::value::Value;
+use super::writer::Writer;
+use super::{BufferFull, Malformed};
+
+/// Reads a float of any width, or an integer: many encoders write 1.0 as 1.
+impl Value<'_> for f64 {
+    fn of(item: Item<'_>) -> Result<Self, Malformed> {
+        match item {
+            Item::Other(mut reader) => reader.float(),
+            item => item.signed().map(from_integer),
+        }
+    }
+
+    fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
+        let [b0, b1, b2, b3, b4, b5, b6, b7] = self.to_be_bytes();
+        writer.raw(&[0xFB, b0, b1, b2, b3, b4, b5, b6, b7])
+    }
+}
+
+/// Reads as [`f64`] does, and rounds to 32 bits; too large a number becomes infinite.
+impl Value<'_> for f32 {
+    fn of(item: Item<'_>) -> Result<Self, Malformed> {
+        #[expect(clippy::cast_possible_truncation, reason = "it rounds")]
+        f64::of(item).map(|wide| wide as Self)
+    }
+
+    fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
+        let [b0, b1, b2, b3] = self.to_be_bytes();
+        writer.raw(&[0xFA, b0, b1, b2, b3])
+    }
+}
+
+/// Rounds an integer to the nearest float.
+#[expect(clippy::cast_precision_loss, reason = "it rounds")]
+const fn from_integer(integer: i64) -> f64 {
+    integer as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cbor::Reader;
+
+    /// RFC 8949, appendix D, with the power of two as a loop.
+    fn half_of_the_rfc(bits: u16) -> f64 {
+        let (exponent, mut value) = (i32::from(bits >> 10 & 0x1F), f64::from(bits & 0x3FF));
+        if exponent == 31 {
+            value = if value == 0.0 { f64::INFINITY } else { f64::NAN };
+        } else {
+            value += if exponent == 0 { 0.0 } else { 1024.0 };
+            let mut power = exponent.max(1) - 25;
+            while power != 0 {
+                value = if power > 0 { value * 2.0 } else { value / 2.0 };
+                power -= power.signum();
+            }
+        }
+        if bits & 0x8000 == 0 { value } else { -value }
+    }
+
+    #[test]
+    fn every_half_float_reads_as_the_rfc_says() {
+        for bits in 0..=u16::MAX {
+            let [high, low] = bits.to_be_bytes();
+            let (ours, theirs) = (Reader::new(&[0xF9, high, low]).float().unwrap(), half_of_the_rfc(bits));
+            assert!(ours.to_bits() == theirs.to_bits() || ours.is_nan() && theirs.is_nan(), "{bits:#06x}");
+        }
+    }
+
+    #[test]
+    fn floats_read_back_what_was_written_at_either_width() {
+        for value in [0.0, -0.0, 1.5, -21.25, 3.4e38, f32::MIN_POSITIVE, f32::INFINITY] {
+            let mut out = [0; 16];
+            let mut writer = Writer::new(&mut out);
+            value.write(&mut writer).unwrap();
+            f64::from(value).write(&mut writer).unwrap();
+            let mut reader = Reader::new(&out);
+            assert_eq!(f32::read(&mut reader), Ok(value));
+            assert_eq!(f64::read(&mut reader), Ok(value.into()));
+        }
+    }
+
+    #[test]
+    fn an_integer_reads_as_a_float_and_a_text_does_not() {
+        assert_eq!(f32::read(&mut Reader::new(b"\x18\x2a")), Ok(42.0));
+        assert_eq!(f64::read(&mut Reader::new(b"\x20")), Ok(-1.0));
+        assert_eq!(f64::read(&mut Reader::new(b"\x61x")), Err(Malformed));
+        assert_eq!(f32::read(&mut Reader::new(b"\xf7")), Err(Malformed), "undefined");
+    }
+}

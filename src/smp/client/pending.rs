@@ -1,0 +1,97 @@
+//! Requests in flight, and how their responses are recognised.
+
+use core::marker::PhantomData;
+use core::time::Duration;
+
+use super::{Client, Error, answers, payload};
+use crate::line::{Caller, Verdict};
+use crate::shown::shown;
+use crate::smp::{Header, Request, Version};
+
+/// A request in flight, of the kind `K`. To drop it is to cancel the request.
+///
+/// It borrows nothing, so it can be kept in a struct or a static: `Pending<os::Reset>`,
+/// `Pending<os::Echo<'static>>`. A response can be decoded only as that of this kind.
+#[must_use]
+pub struct Pending<K> {
+    pub(super) header: Header,
+    /// The version in which the request was first written.
+    pub(super) asked: Version,
+    pub(super) timeout: Duration,
+    pub(super) retries: u8,
+    pub(super) kind: PhantomData<fn() -> K>,
+}
+
+shown!([K] Pending<K>, |it| "Pending({:?}, {} retries)", it.header, it.retries);
+
+impl<K> Pending<K> {
+    /// The header that was sent.
+    #[must_use]
+    pub const fn header(&self) -> Header {
+        self.header
+    }
+
+    /// Whether `message` is the response to this request: see [Responses](super#responses).
+    #[must_use]
+    pub fn accepts(&self, message: &[u8]) -> bool {
+        answers(&self.header, message)
+    }
+
+    /// Uses up one retry; returns the length of the request, which has not changed.
+    pub(super) fn retry(&mut self) -> Option<usize> {
+        self.retries = self.retries.checked_sub(1)?;
+        Some(self.len())
+    }
+
+    /// The length of the request in bytes, with its header.
+    pub(super) fn len(&self) -> usize {
+        Header::LEN + usize::from(self.header.length)
+    }
+}
+
+impl<K: Request> Pending<K> {
+    /// Reads the response.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Remote`] if the peer refused, [`Error::Malformed`] if the response makes no sense.
+    pub fn decode<'m>(&self, message: &'m [u8]) -> Result<K::Response<'m>, Error> {
+        K::response(payload(message)?)
+    }
+}
+
+impl<R: Request> Caller<R> for Client {
+    type Pending = Pending<R::Kind>;
+    type Response<'m> = R::Response<'m>;
+    type Error = Error;
+
+    fn request(&mut self, request: &R, tx: &mut [u8]) -> Result<(usize, Self::Pending), Error> {
+        self.request(request, tx)
+    }
+
+    fn timeout(&self, pending: &Self::Pending) -> Duration {
+        pending.timeout
+    }
+
+    fn receive(&mut self, pending: &mut Self::Pending, message: &[u8], tx: &mut [u8]) -> Verdict {
+        if !pending.accepts(message) {
+            return Verdict::Foreign;
+        }
+        match pending.decode(message) {
+            // Only what the command itself calls a refusal leads here: a shell command that returns
+            // 13 in `rc` has run, and must not run twice.
+            Err(Error::Remote(refusal)) if self.fall_back(&mut pending.header, pending.asked, refusal, tx) => {
+                Verdict::Again(pending.len())
+            }
+            _ => Verdict::Answer,
+        }
+    }
+
+    fn retry(&mut self, pending: &mut Self::Pending, _: &mut [u8]) -> Option<usize> {
+        pending.retry()
+    }
+
+    fn decode<'m>(&self, pending: &Self::Pending, message: &'m [u8]) -> Result<R::Response<'m>, Error> {
+        pending.decode(message)
+    }
+}
