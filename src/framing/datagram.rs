@@ -99,7 +99,7 @@ impl Framing for Datagram<'_> {
     }
 
     fn message(&self) -> &[u8] {
-        self.buffer.get(..self.len).unwrap_or_default()
+        bytes::front(self.buffer, self.len)
     }
 
     fn reset(&mut self) {
