@@ -10,6 +10,23 @@ pub(crate) fn copy(from: &[u8], to: &mut [u8]) {
     }
 }
 
+/// Returns the first `len` bytes, for callers that have counted them.
+///
+/// If there are fewer, a debug build stops and a release build goes on with no bytes. Not for
+/// lengths from the wire.
+#[inline]
+pub(crate) fn front(bytes: &[u8], len: usize) -> &[u8] {
+    debug_assert!(len <= bytes.len(), "{len} of {} bytes", bytes.len());
+    bytes.get(..len).unwrap_or_default()
+}
+
+/// Returns the bytes from `at` on, by the rule of [`front`].
+#[inline]
+pub(crate) fn after(bytes: &[u8], at: usize) -> &[u8] {
+    debug_assert!(at <= bytes.len(), "from {at} of {} bytes", bytes.len());
+    bytes.get(at..).unwrap_or_default()
+}
+
 /// Returns `N` bytes of `bytes` at `offset`; `None` if `bytes` ends before.
 #[inline]
 pub(crate) fn take<const N: usize>(bytes: &[u8], offset: usize) -> Option<[u8; N]> {

@@ -225,7 +225,7 @@ impl<H: Head> Framing for Counted<'_, H> {
 
     fn message(&self) -> &[u8] {
         match self.state {
-            State::Complete { len } => self.buffer.get(..len).unwrap_or_default(),
+            State::Complete { len } => bytes::front(self.buffer, len),
             _ => &[],
         }
     }

@@ -114,7 +114,7 @@ impl Framing for Datagram<'_> {
 
     fn message(&self) -> &[u8] {
         match self.state {
-            State::Complete { len } => self.buffer.get(..len).unwrap_or_default(),
+            State::Complete { len } => bytes::front(self.buffer, len),
             State::Empty => &[],
         }
     }

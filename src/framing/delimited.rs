@@ -41,6 +41,7 @@ use core::time::Duration;
 
 use super::head::SMP_HEADER;
 use super::{Encoder as Encode, Error, Framing, Progress, Sizes};
+use crate::bytes;
 use crate::checksum::Crc16;
 use crate::cobs::{self, Decoded, Decoder};
 
@@ -120,7 +121,7 @@ impl<'b> Cobs<'b> {
     fn finish(&mut self, have: usize) -> Result<Progress<'static>, Error> {
         self.state = State::START;
         let Some(len) = have.checked_sub(CRC).filter(|len| *len >= SMP_HEADER) else { return Err(Error::Malformed) };
-        if Crc16::of(self.buffer.get(..have).unwrap_or_default()) != 0 {
+        if Crc16::of(bytes::front(self.buffer, have)) != 0 {
             return Err(Error::Checksum);
         }
         self.state = State::Complete { len };
@@ -209,7 +210,7 @@ impl Framing for Cobs<'_> {
 
     fn message(&self) -> &[u8] {
         match self.state {
-            State::Complete { len } => self.buffer.get(..len).unwrap_or_default(),
+            State::Complete { len } => bytes::front(self.buffer, len),
             _ => &[],
         }
     }

@@ -50,7 +50,7 @@ impl Auto<'_> {
 
     /// Returns the first `have` bytes of the buffer.
     pub(super) fn stored(&self, have: usize) -> &[u8] {
-        self.console.store.bytes.get(..have).unwrap_or_default()
+        bytes::front(self.console.store.bytes, have)
     }
 
     /// Goes back to listening, with the console decoder at this position in a line and nothing in
@@ -108,12 +108,12 @@ impl Auto<'_> {
                 if let Some(place) = self.console.store.bytes.first_mut() {
                     *place = first;
                 }
-                *input = input.get(1..).unwrap_or_default();
+                *input = bytes::after(input, 1);
                 return Ok(Progress::More);
             }
             if first == 0 {
                 // An empty COBS frame: neither text nor an error.
-                *input = input.get(1..).unwrap_or_default();
+                *input = bytes::after(input, 1);
                 return Ok(Progress::More);
             }
             len = input.iter().position(|byte| *byte == 0 || self.may_begin(*byte)).unwrap_or(len);
@@ -155,7 +155,7 @@ impl Auto<'_> {
             Guess::Cobs => State::Cobs { have: now },
             Guess::Raw { total } => State::Raw { have: now, total },
         };
-        *input = input.get(1..).unwrap_or_default();
+        *input = bytes::after(input, 1);
         if !matches!(self.state, State::Head { .. }) {
             self.console.store.content = Content::Wire { announced: [0; 2], crc: Crc16::new() };
             // After zeros or noise, the length may contain the first byte of a start marker, so the
@@ -223,7 +223,7 @@ impl Auto<'_> {
                 Ok(Progress::Text(_)) | Err(_) => {}
             }
         }
-        *input = input.get(run.len()..).unwrap_or_default();
+        *input = bytes::after(input, run.len());
         Ok(have.wrapping_add(run.len()))
     }
 
@@ -232,7 +232,7 @@ impl Auto<'_> {
         let room = self.console.store.capacity().saturating_sub(have);
         match input.iter().take(room.saturating_add(1)).position(|byte| *byte == 0) {
             Some(0) => {
-                *input = input.get(1..).unwrap_or_default();
+                *input = bytes::after(input, 1);
                 return self.unstuff(have);
             }
             None if room == 0 => {
