@@ -142,6 +142,8 @@
 
 use core::time::Duration;
 
+use crate::time::Span;
+
 pub mod auto;
 pub mod console;
 pub mod counted;
@@ -230,6 +232,10 @@ pub trait Framing {
     /// Whether one read of the port is one message: datagrams. What a read returns must then be pushed in one piece.
     const DATAGRAM: bool = false;
 
+    /// Whether [`gap`](Self::gap) or [`byte_time`](Self::byte_time) can be other than zero. A framing that says no spares its line
+    /// the time that frames take: 150 bytes of flash.
+    const PACED: bool = true;
+
     /// How long the line has to be silent after an abandoned send before a new frame may start; zero where the
     /// [`preamble`](Self::preamble) resynchronises the peer.
     const QUIET: Duration = Duration::ZERO;
@@ -295,6 +301,16 @@ pub trait Framing {
     ///
     /// [`Error::Abandoned`] when a partial message has waited too long.
     fn idle(&mut self, silence: Duration) -> Result<Progress<'static>, Error>;
+
+    /// As [`idle`](Self::idle), in the unit that a line counts in: it asks this one. A framing that keeps its limit as a [`Span`]
+    /// saves 100 bytes of flash with it.
+    ///
+    /// # Errors
+    ///
+    /// As [`idle`](Self::idle).
+    fn silent(&mut self, silence: Span) -> Result<Progress<'static>, Error> {
+        self.idle(silence.time())
+    }
 
     /// The message that was completed last. Empty if none is.
     fn message(&self) -> &[u8];

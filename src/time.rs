@@ -30,12 +30,10 @@ impl Span {
     }
 
     /// As `of`, where `nanos` are left of the time before; leaves there what is left of this.
-    #[inline(never)] // Called from several places of a driver, as `time`: 120 bytes on a Cortex-M4.
     pub(crate) const fn lap(time: Duration, nanos: &mut u16) -> Self {
-        let sum = time.subsec_nanos().wrapping_add(*nanos as u32);
-        let micros = sum / 1000;
+        let (micros, left) = divided(time.subsec_nanos().wrapping_add(*nanos as u32), 1000, 1 << 20);
         #[expect(clippy::cast_possible_truncation, reason = "less than 1000")]
-        let left = sum.wrapping_sub(micros.wrapping_mul(1000)) as u16;
+        let left = left as u16;
         *nanos = left;
         Self::sum(time.as_secs(), micros)
     }
@@ -51,9 +49,10 @@ impl Span {
 
     /// The same as a `Duration`.
     #[must_use]
-    #[inline(never)]
     pub fn time(self) -> Duration {
-        Duration::from_micros(self.0.into())
+        let (secs, micros) = divided(self.0, Self::SECOND, 1 << 12);
+        // Always less than a second; where the compiler does not see that, it keeps a division and a panic.
+        Duration::new(secs.into(), micros.wrapping_mul(1000).min(999_999_999))
     }
 
     /// Whether this is no time at all.
@@ -78,6 +77,22 @@ impl Span {
     pub const fn reaches(self, limit: Self) -> bool {
         self.0 >= limit.0
     }
+}
+
+/// Quotient and remainder of a division, step by step from the highest `bit` that the quotient can have; `by` times that bit
+/// must fit 32 bits. A Cortex-M0 has no instruction for it, and the function that it would call takes 180 bytes.
+#[inline(never)]
+const fn divided(mut left: u32, by: u32, mut bit: u32) -> (u32, u32) {
+    let mut quotient = 0;
+    while bit > 0 {
+        let part = by.wrapping_mul(bit);
+        if left >= part {
+            left = left.wrapping_sub(part);
+            quotient |= bit;
+        }
+        bit >>= 1;
+    }
+    (quotient, left)
 }
 
 impl From<Duration> for Span {

@@ -227,6 +227,7 @@ impl defmt::Format for Auto<'_> {
 
 impl Framing for Auto<'_> {
     const OVERHEAD: usize = Console::OVERHEAD;
+    const PACED: bool = false;
 
     type Encoder = Encoder;
 
@@ -277,7 +278,7 @@ impl Framing for Auto<'_> {
                     // What is left of a damaged line may be the front of another client's frames.
                     self.console.leave_skip();
                 }
-                return self.console.idle(silence, Span::limit(ABANDON));
+                return self.console.idle(Span::of(silence), Span::limit(ABANDON));
             }
             State::Head { .. } if silence >= HOLD => {
                 while let State::Head { have } = self.state {

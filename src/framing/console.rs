@@ -468,8 +468,8 @@ impl<S: Store> Lines<S> {
     }
 
     /// As [`Framing::idle`]: gives up after `abandon`.
-    pub(super) fn idle(&mut self, silence: Duration, abandon: Span) -> Result<Progress<'static>, Error> {
-        if !Span::of(silence).reaches(abandon) {
+    pub(super) fn idle(&mut self, silence: Span, abandon: Span) -> Result<Progress<'static>, Error> {
+        if !silence.reaches(abandon) {
             return Ok(Progress::More);
         }
         let marker = if let Line::Marker(marker) = self.line { Some(marker) } else { None };
@@ -488,6 +488,7 @@ impl<S: Store> Lines<S> {
 
 impl Framing for Console<'_> {
     const OVERHEAD: usize = LEN + CRC;
+    const PACED: bool = false;
 
     /// A shell that was sent an empty line prints its prompt first: Zephyr's shell transport loses a frame that follows the
     /// line feed within 10 ms, and none after 50 ms.
@@ -518,6 +519,10 @@ impl Framing for Console<'_> {
     }
 
     fn idle(&mut self, silence: Duration) -> Result<Progress<'static>, Error> {
+        self.silent(Span::of(silence))
+    }
+
+    fn silent(&mut self, silence: Span) -> Result<Progress<'static>, Error> {
         self.lines.idle(silence, self.abandon)
     }
 

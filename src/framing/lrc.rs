@@ -224,6 +224,7 @@ impl<'b> Lrc<'b> {
 impl Framing for Lrc<'_> {
     /// The limit of S3MP is one of messages: a peer's buffer is its own business.
     const OVERHEAD: usize = 0;
+    const PACED: bool = false;
     const WHOLE: bool = true;
     const QUIET: Duration = Self::ABANDON;
 

@@ -158,6 +158,7 @@ impl<'b> Reassembly<'b> {
 /// `push` takes its whole input as one piece; an input of no bytes is none.
 impl Framing for Reassembly<'_> {
     const OVERHEAD: usize = 0;
+    const PACED: bool = false;
 
     /// Each piece is pushed alone: what is behind the end of a message in a piece is dropped with it.
     const DATAGRAM: bool = true;
