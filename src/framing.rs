@@ -232,8 +232,8 @@ pub trait Framing {
     /// Whether one read of the port is one message: datagrams. What a read returns must then be pushed in one piece.
     const DATAGRAM: bool = false;
 
-    /// Whether [`gap`](Self::gap) or [`byte_time`](Self::byte_time) can be other than zero. A framing that says no spares its line
-    /// the time that frames take: 150 bytes of flash.
+    /// Whether [`gap`](Self::gap) or [`byte_time`](Self::byte_time) can be other than zero. Where a framing says no, its line does not
+    /// count the time that frames take.
     const PACED: bool = true;
 
     /// How long the line has to be silent after an abandoned send before a new frame may start; zero where the
@@ -302,8 +302,8 @@ pub trait Framing {
     /// [`Error::Abandoned`] when a partial message has waited too long.
     fn idle(&mut self, silence: Duration) -> Result<Progress<'static>, Error>;
 
-    /// As [`idle`](Self::idle), in the unit that a line counts in: it asks this one. A framing that keeps its limit as a [`Span`]
-    /// saves 100 bytes of flash with it.
+    /// As [`idle`](Self::idle), in the unit that a line counts in: by default it asks that one. Where a framing keeps its limit as a
+    /// [`Span`], no time has to be converted.
     ///
     /// # Errors
     ///

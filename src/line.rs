@@ -42,9 +42,9 @@
 //! One message at a time. It waits until the line is ready for it, then leaves in pieces of any size.
 //!
 //! ```text
-//!   Idle ── transmit ──▶ Waiting ── ready ──▶ Frame ── encoded ──▶ Last ── taken ──▶ Idle
-//!    ▲                     │ never silent         │ abandon            │ abandon
-//!    └─────────────────────┴──────────────────────┴────────────────────┘
+//!   Left ── transmit ──▶ Waiting ── ready ──▶ Frame ── encoded ──▶ Last ── taken ──▶ Flushing ── time ──▶ Leaving ──▶ Left
+//!     ▲                     │ never silent      │ abandon            │ abandon          │ abandon
+//!     └───── transmit ── Unsent ◀───────────────┴────────────────────┴──────────────────┘
 //! ```
 //!
 //! What a message waits for is the framing's gap, or one of these:
@@ -155,7 +155,7 @@ impl<'b, F: Framing> Line<'b, F> {
 }
 
 impl<'b, F: Framing> Line<'b, F, Serving> {
-    /// As [`new`](Line::new), for a server: no request can be sent on it. Takes less flash.
+    /// As [`new`](Line::new), for a server: no [`Exchange`] and no [`Run`] can be begun on it.
     ///
     /// # Errors
     ///

@@ -25,8 +25,10 @@ impl Span {
 
     /// As long as `time`, rounded up: for limits, which are never early.
     #[must_use]
+    #[inline(never)] // Clients call it for each limit that they keep.
     pub const fn limit(time: Duration) -> Self {
-        Self::sum(time.as_secs(), time.subsec_nanos().div_ceil(1000))
+        let (micros, left) = divided(time.subsec_nanos(), 1000, 1 << 20);
+        Self::sum(time.as_secs(), if left > 0 { micros.wrapping_add(1) } else { micros })
     }
 
     /// As `of`, where `nanos` are left of the time before; leaves there what is left of this.

@@ -211,7 +211,7 @@ macro_rules! driver {
             }
 
             /// How much time has passed since the last call.
-            #[inline(never)] // Called behind each call of the port: 60 bytes.
+            #[inline(never)] // Called behind each call of the port: 40 bytes.
             fn lap(&mut self) -> Span
             where
                 P: Clock,

@@ -162,8 +162,9 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
             return true;
         }
         let (Before::Preamble(sent) | Before::Nudge(sent)) = &mut self.before else { return false };
-        *sent = sent.saturating_add(u8::try_from(count).unwrap_or(u8::MAX));
-        if usize::from(*sent) < self.framing.preamble().len() {
+        let all = count.saturating_add((*sent).into());
+        if all < self.framing.preamble().len() {
+            *sent = u8::try_from(all).unwrap_or(u8::MAX);
             return false;
         }
         self.before = Before::Flushing(const { Span::limit(F::SETTLE) });
