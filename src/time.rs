@@ -20,7 +20,8 @@ impl Span {
     /// As long as `time`, rounded down: for time that has passed. Who adds up many short times keeps what is left of each.
     #[must_use]
     pub const fn of(time: Duration) -> Self {
-        Self::sum(time.as_secs(), time.subsec_micros())
+        let (micros, _) = divided(time.subsec_nanos(), 1000, 1 << 20);
+        Self::sum(time.as_secs(), micros)
     }
 
     /// As long as `time`, rounded up: for limits, which are never early.
