@@ -11,6 +11,7 @@ use anysmp::framing::lrc::{Lrc, max_frame_len};
 use anysmp::framing::packet::{Echo, Packet, gap};
 use anysmp::framing::{Encoder, Framing, Progress};
 use anysmp::smp::ble::{self, Reassembly};
+use anysmp::time::Span;
 use core::hint::black_box;
 
 pub const ALL: &[Operation] = &[
@@ -94,6 +95,7 @@ fn all<'r, F: Framing>(new: impl FnOnce(&'r mut [u8]) -> F, bytes: &[u8], room: 
             black_box(framing.message());
         }
         black_box(framing.idle(time())).ok();
+        black_box(framing.silent(Span::of(time()))).ok();
     }
     for message in [framing.message(), bytes] {
         black_box((framing.gap(), framing.byte_time(), framing.sizes(), framing.max_encoded_len(size())));
