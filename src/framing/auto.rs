@@ -278,7 +278,7 @@ impl Framing for Auto<'_> {
                     // What is left of a damaged line may be the front of another client's frames.
                     self.console.leave_skip();
                 }
-                return self.console.idle(Span::of(silence), Span::limit(ABANDON));
+                return self.console.idle(Span::of(silence), const { Span::limit(ABANDON) });
             }
             State::Head { .. } if silence >= HOLD => {
                 while let State::Head { have } = self.state {

@@ -209,7 +209,7 @@ impl<'b> Console<'b> {
     /// Decodes into `buffer`; encodes lines of [`LINE`] bytes.
     #[must_use]
     pub const fn new(buffer: &'b mut [u8]) -> Self {
-        Self { lines: Lines::new(buffer), abandon: Span::limit(ABANDON) }
+        Self { lines: Lines::new(buffer), abandon: const { Span::limit(ABANDON) } }
     }
 
     /// Encodes lines of at most `length` bytes, with marker and line feed: rounded down to whole groups of four symbols,

@@ -155,7 +155,7 @@ macro_rules! driver {
         }
 
         impl<'b, P: Read + Write + Clock, F: Framing> Link<'b, P, F, (), Serving> {
-            /// As [`new`](Link::new), for a server: without `call` and `run`. Takes 400 bytes of flash less.
+            /// As [`new`](Link::new), for a server: without `call` and `run`. What only they need of a line is not linked.
             ///
             /// # Errors
             ///
