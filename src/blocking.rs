@@ -38,9 +38,7 @@ use core::time::Duration;
 use embedded_io::{Read, Write};
 
 use crate::framing::Framing;
-use crate::line::{
-    Arrival, Asking, Caller, Error, Exchange, Fault, Heard, Line, Moved, Progress, Role, Run, Serving, Sink, Turn,
-};
+use crate::line::{Arrival, Caller, Error, Exchange, Fault, Heard, Line, Moved, Progress, Role, Run, Sink, Turn};
 use crate::port::{Clock, unread, unsent};
 use crate::routine::{Ended, Routine};
 use crate::time::Span;
@@ -183,8 +181,7 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink, R: Role> Link<'_, P, F, S, R>
         while self.line.is_busy() {
             self.step()?;
         }
-        let time = self.lap();
-        self.line.start(time);
+        self.start();
         Ok(())
     }
 
@@ -212,11 +209,10 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink, R: Role> Link<'_, P, F, S, R>
                 match self.line.heard(&mut self.sink) {
                     Some(Heard::Message) => return Ok(Arrival::Message),
                     Some(Heard::Damaged(error)) => return Ok(Arrival::Damaged(error)),
-                    None if is_first => {}
                     // Time not before a look at the port: a server that has something to send whenever time has passed would
                     // never look.
                     None => {
-                        if let Some(time) = self.line.lapsed() {
+                        if !is_first && let Some(time) = self.line.lapsed() {
                             return Ok(Arrival::Elapsed(time));
                         }
                     }
@@ -241,7 +237,6 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink, R: Role> Link<'_, P, F, S, R>
             let read = self.port.read(self.line.room());
             read.map_or_else(unread, Moved::Received)
         };
-        let time = self.lap();
-        self.line.moved(moved, time, self.port.peer())
+        self.moved(moved)
     }
 }

@@ -130,7 +130,7 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
 macro_rules! driver {
     () => {
         /// A port and a line, ready for exchanges.
-        pub struct Link<'b, P, F: Framing, S = (), R: Role = Asking> {
+        pub struct Link<'b, P, F: Framing, S = (), R: Role = crate::line::Asking> {
             port: P,
             line: Line<'b, F, R>,
             sink: S,
@@ -154,7 +154,7 @@ macro_rules! driver {
             }
         }
 
-        impl<'b, P: Read + Write + Clock, F: Framing> Link<'b, P, F, (), Serving> {
+        impl<'b, P: Read + Write + Clock, F: Framing> Link<'b, P, F, (), crate::line::Serving> {
             /// As [`new`](Link::new), for a server: without `call` and `run`. What only they need of a line is not linked.
             ///
             /// # Errors
@@ -217,6 +217,24 @@ macro_rules! driver {
                 P: Clock,
             {
                 self.line.lap(self.port.elapsed())
+            }
+
+            /// An operation begins: the time until now is none of its own.
+            fn start(&mut self)
+            where
+                P: Clock,
+            {
+                let time = self.lap();
+                self.line.start(time);
+            }
+
+            /// One call of the port has ended.
+            fn moved<E>(&mut self, moved: Moved<E>) -> Result<(), Fault<E>>
+            where
+                P: Clock,
+            {
+                let time = self.lap();
+                self.line.moved(moved, time, self.port.peer())
             }
 
             /// Gives the port back.
