@@ -68,7 +68,7 @@ use core::time::Duration;
 use embedded_io_async::{Read, Write};
 
 use crate::framing::Framing;
-use crate::line::{Caller, Error, Event, Exchange, Line, Moved, Progress, Run, Sink, Turn};
+use crate::line::{Arrival, Caller, Error, Exchange, Fault, Heard, Line, Moved, Progress, Role, Run, Sink, Turn};
 use crate::port::{Clock, unread, unsent, yield_now};
 use crate::routine::{Ended, Routine};
 use crate::time::Span;
@@ -99,12 +99,12 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink> Link<'_, P, F, S> {
         R: ?Sized,
         C: Caller<R>,
     {
-        self.begin().await.map_err(Error::widen)?;
+        self.begin().await?;
         let mut exchange =
             Exchange::begin(&mut self.line, client, request, &mut self.sink).map_err(Error::with_port)?;
         loop {
             match exchange.poll(&mut self.line, client, &mut self.sink).map_err(Error::from_line)? {
-                Progress::Wait => self.step().await.map_err(Error::widen)?,
+                Progress::Wait => self.step().await?,
                 Progress::Done => return exchange.response(&self.line, client).map_err(Error::Protocol),
                 Progress::TimedOut => return Err(exchange.reason(client)),
             }
@@ -139,7 +139,9 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink> Link<'_, P, F, S> {
             }
         }
     }
+}
 
+impl<P: Read + Write + Clock, F: Framing, S: Sink, R: Role> Link<'_, P, F, S, R> {
     /// Waits for one message or for time to pass, and sends what the service answers.
     ///
     /// Call it in a loop; what it returns is to be done after the response has left.
@@ -158,14 +160,18 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink> Link<'_, P, F, S> {
         self.line.check(service)?;
         let mut after = V::After::default();
         let mut len = match self.arrival().await? {
-            Event::Message => {
+            Arrival::Message => {
                 let peer = self.line.peer();
                 let (message, tx) = self.line.exchange();
                 let (len, then) = service.receive(message, peer, tx).await;
                 after = then;
                 len
             }
-            event => self.line.report(event, service),
+            Arrival::Damaged(error) => service.damaged(error.into(), self.line.tx()),
+            Arrival::Elapsed(time) => {
+                service.tick(time.time());
+                0
+            }
         };
         loop {
             if len == 0 {
@@ -174,7 +180,7 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink> Link<'_, P, F, S> {
             if len == 0 {
                 return Ok(after);
             }
-            match self.deliver(len, |event, line| line.report(event, service)).await {
+            match self.deliver(len).await {
                 Err(_) if after != V::After::default() => return Ok(after),
                 sent => sent?,
             }
@@ -196,9 +202,9 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink> Link<'_, P, F, S> {
         let mut waited = Span::ZERO;
         while !waited.reaches(Span::limit(limit)) {
             match self.arrival().await? {
-                Event::Message => return Ok(self.line.message()),
-                Event::Damaged(_) => {}
-                Event::Elapsed(time) => waited.lengthen(Span::of(time)),
+                Arrival::Message => return Ok(self.line.message()),
+                Arrival::Damaged(_) => {}
+                Arrival::Elapsed(time) => waited.lengthen(time),
             }
         }
         Err(Error::TimedOut)
@@ -215,61 +221,60 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink> Link<'_, P, F, S> {
     /// A frame that had begun to leave leaves in full at the next call of the link.
     pub async fn send(&mut self, message: &[u8]) -> Result<(), Error<P::Error>> {
         self.begin().await?;
-        let len = self.line.put(message).map_err(Error::from_line)?;
-        self.deliver(len, |_, _| 0).await
+        let len = self.line.put(message)?;
+        Ok(self.deliver(len).await?)
     }
 
     /// Before an operation of a client: a frame whose sending was interrupted leaves, and time until now is no time of this
     /// operation.
-    async fn begin(&mut self) -> Result<(), Error<P::Error>> {
+    async fn begin(&mut self) -> Result<(), Fault<P::Error>> {
         self.line.resume();
-        while self.line.is_sending() || self.line.is_flushing() {
+        while self.line.is_busy() {
             self.step().await?;
         }
-        self.line.start(self.port.elapsed());
+        self.start();
         Ok(())
     }
 
-    /// Sends the first `len` bytes of `tx`; what happens meanwhile is reported.
-    async fn deliver(
-        &mut self,
-        len: usize,
-        mut on_event: impl FnMut(Event, &mut Line<'_, F>) -> usize,
-    ) -> Result<(), Error<P::Error>> {
-        self.line.transmit(len).map_err(Error::from_line)?;
+    /// Sends the first `len` bytes of `tx`. What time that takes is reported later: nobody can ask for anything meanwhile.
+    async fn deliver(&mut self, len: usize) -> Result<(), Fault<P::Error>> {
+        self.line.post(len)?;
         self.sink.traced(self.line.tx().get(..len).unwrap_or_default(), true);
-        while self.line.is_sending() || self.line.is_flushing() {
-            // What comes after the frame has left is for the next call; what came before it may fill the room that the port needs.
-            while self.line.is_sending()
-                && let Some(event) = self.line.next(&mut self.sink)
-            {
-                on_event(event, &mut self.line);
+        while self.line.is_busy() {
+            // What comes after the frame has left is for the next call. What came before it began is foreign, and may fill the
+            // room that the port needs.
+            if self.line.is_sending() {
+                self.line.heard(&mut self.sink);
             }
             self.step().await?;
         }
-        if self.line.is_unsent() { Err(Error::TimedOut) } else { Ok(()) }
+        if self.line.is_unsent() { Err(Fault::TimedOut) } else { Ok(()) }
     }
 
     /// Moves bytes until something has happened.
-    async fn arrival(&mut self) -> Result<Event, Error<P::Error>> {
-        if !self.line.is_sending()
-            && let Some(event) = self.line.heard(&mut self.sink)
-        {
-            return Ok(event);
-        }
-        // Only then time: a server that has something to send whenever time has passed would never look at the port.
+    async fn arrival(&mut self) -> Result<Arrival, Fault<P::Error>> {
+        let mut is_first = true;
         loop {
-            self.step().await?;
-            if !self.line.is_sending()
-                && let Some(event) = self.line.next(&mut self.sink)
-            {
-                return Ok(event);
+            if !self.line.is_sending() {
+                match self.line.heard(&mut self.sink) {
+                    Some(Heard::Message) => return Ok(Arrival::Message),
+                    Some(Heard::Damaged(error)) => return Ok(Arrival::Damaged(error)),
+                    // Time not before a look at the port: a server that has something to send whenever time has passed would
+                    // never look.
+                    None => {
+                        if !is_first && let Some(time) = self.line.lapsed() {
+                            return Ok(Arrival::Elapsed(time));
+                        }
+                    }
+                }
             }
+            is_first = false;
+            self.step().await?;
         }
     }
 
     /// Makes one call of the port: sends what is pending; if nothing is, looks what has come.
-    async fn step(&mut self) -> Result<(), Error<P::Error>> {
+    async fn step(&mut self) -> Result<(), Fault<P::Error>> {
         let pending = self.line.pending();
         let moved = if !pending.is_empty() {
             self.port.write(pending).await.map_or_else(unsent, Moved::Sent)
@@ -282,8 +287,8 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink> Link<'_, P, F, S> {
             Moved::Silence
         } else {
             let read = self.port.read(self.line.room()).await;
-            read.map_or_else(unread, |count| Moved::Received(count, self.port.peer()))
+            read.map_or_else(unread, Moved::Received)
         };
-        self.line.moved(moved, self.port.elapsed())
+        self.moved(moved)
     }
 }

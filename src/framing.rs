@@ -149,6 +149,8 @@
 
 use core::time::Duration;
 
+use crate::time::Span;
+
 pub mod auto;
 pub mod console;
 pub mod counted;
@@ -246,6 +248,10 @@ pub trait Framing {
     /// then be pushed in one piece.
     const DATAGRAM: bool = false;
 
+    /// True if [`gap`](Self::gap) or [`byte_time`](Self::byte_time) can be other than zero. Where
+    /// it is false, the line does not count the time that frames take.
+    const PACED: bool = true;
+
     /// The silence that is needed after an abandoned send before a new frame may start; zero where
     /// the [`preamble`](Self::preamble) resynchronises the peer.
     const QUIET: Duration = Duration::ZERO;
@@ -316,6 +322,17 @@ pub trait Framing {
     ///
     /// The line: [`Error::Abandoned`] when the rest of a message has not arrived in time.
     fn idle(&mut self, silence: Duration) -> Result<Progress<'static>, Error>;
+
+    /// The same as [`idle`](Self::idle), in the unit that a line counts in; by default it calls
+    /// `idle`. A framing that keeps its limit as a [`Span`] overrides it, so that no time is
+    /// converted.
+    ///
+    /// # Errors
+    ///
+    /// As for [`idle`](Self::idle).
+    fn silent(&mut self, silence: Span) -> Result<Progress<'static>, Error> {
+        self.idle(silence.time())
+    }
 
     /// Returns the message that was completed last; empty if there is none.
     fn message(&self) -> &[u8];

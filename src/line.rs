@@ -79,9 +79,9 @@
 //! One message at a time. It waits until the line is ready for it, then leaves in pieces of any size.
 //!
 //! ```text
-//!   Idle ── transmit ──▶ Waiting ── ready ──▶ Frame ── encoded ──▶ Last ── taken ──▶ Idle
-//!    ▲                     │ never silent         │ abandon            │ abandon
-//!    └─────────────────────┴──────────────────────┴────────────────────┘
+//!   Left ── transmit ──▶ Waiting ── ready ──▶ Frame ── encoded ──▶ Last ── taken ──▶ Flushing ── time ──▶ Leaving ──▶ Left
+//!     ▲                     │ never silent      │ abandon            │ abandon          │ abandon
+//!     └───── transmit ── Unsent ◀───────────────┴────────────────────┴──────────────────┘
 //! ```
 //!
 //! What a message waits for is the framing's gap, or one of these:
@@ -102,6 +102,7 @@
 //! nothing that was asked. Nothing else is logged, and no byte of any message: every type of this crate that holds some prints
 //! its length, in `Debug` as in `defmt::Format`.
 
+use core::marker::PhantomData;
 use core::ops::Range;
 use core::time::Duration;
 
@@ -111,6 +112,7 @@ mod driver;
 mod error;
 mod exchange;
 mod receiving;
+mod role;
 mod sending;
 mod service;
 mod states;
@@ -118,11 +120,14 @@ mod states;
 pub use buffers::{Buffers, Limits, SizeError};
 pub use counters::Counters;
 pub(crate) use counters::Loss;
-pub(crate) use driver::{Moved, driver};
+pub(crate) use driver::{Arrival, Moved, driver};
+pub(crate) use error::Fault;
 pub use error::{Damage, Error};
 pub use exchange::{Exchange, Progress, Run, Turn};
+pub(crate) use receiving::Heard;
+pub use role::{Asking, Role, Serving};
 pub use service::{Caller, Peer, Serve, Service, Sink, Text, Verdict, asynch};
-use states::{Before, Ear, Owed, Sending, Since};
+use states::{Before, Ear, Owed, Sending};
 
 use crate::framing::Framing;
 use crate::shown::shown;
@@ -141,7 +146,7 @@ pub enum Event {
 }
 
 /// A framing, its buffers and its manners. See the [module](self).
-pub struct Line<'b, F: Framing> {
+pub struct Line<'b, F: Framing, R: Role = Asking> {
     framing: F,
     read: &'b mut [u8],
     /// The part of `read` that the framing has not seen.
@@ -157,7 +162,6 @@ pub struct Line<'b, F: Framing> {
     run: Range<u16>,
     before: Before,
     ear: Ear,
-    since: Since,
     /// Time that was not yet returned as an event.
     elapsed: Span,
     /// How long the line still carries what was sent last.
@@ -171,9 +175,10 @@ pub struct Line<'b, F: Framing> {
     /// How often in a row the port was interrupted.
     interrupted: u8,
     counters: Counters,
+    role: PhantomData<R>,
 }
 
-shown!(['b, F: Framing] Line<'b, F>, |line| "Line({:?})", line.counters);
+shown!(['b, F: Framing, R: Role] Line<'b, F, R>, |line| "Line({:?})", line.counters);
 
 impl<'b, F: Framing> Line<'b, F> {
     /// Gives a framing its buffers.
@@ -182,6 +187,23 @@ impl<'b, F: Framing> Line<'b, F> {
     ///
     /// [`SizeError`] if one of them is too short.
     pub fn new(framing: F, memory: impl Into<Buffers<'b>>) -> Result<Self, SizeError> {
+        Self::build(framing, memory)
+    }
+}
+
+impl<'b, F: Framing> Line<'b, F, Serving> {
+    /// As [`new`](Line::new), for a server: no [`Exchange`] and no [`Run`] can be begun on it.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Line::new).
+    pub fn serving(framing: F, memory: impl Into<Buffers<'b>>) -> Result<Self, SizeError> {
+        Self::build(framing, memory)
+    }
+}
+
+impl<'b, F: Framing, R: Role> Line<'b, F, R> {
+    pub(crate) fn build(framing: F, memory: impl Into<Buffers<'b>>) -> Result<Self, SizeError> {
         let [read, tx, out] = memory.into().cut(&framing)?;
         Ok(Self {
             framing,
@@ -189,13 +211,12 @@ impl<'b, F: Framing> Line<'b, F> {
             unread: 0..0,
             tx,
             out,
-            sending: Sending::Idle,
+            sending: Sending::Left(Span::ZERO),
             encoder: None,
             len: 0,
             run: 0..0,
             before: Before::Gap,
             ear: Ear::Ended,
-            since: Since::Left(Span::ZERO),
             elapsed: Span::ZERO,
             airtime: Span::ZERO,
             owed: Owed::Nothing,
@@ -203,6 +224,7 @@ impl<'b, F: Framing> Line<'b, F> {
             nanos: 0,
             interrupted: 0,
             counters: Counters::default(),
+            role: PhantomData,
         })
     }
 
@@ -269,5 +291,5 @@ impl<'b, F: Framing> Line<'b, F> {
 /// A length or a position in a buffer of a line, in its own width.
 #[expect(clippy::cast_possible_truncation, reason = "a buffer has at most 65,535 bytes that are used")]
 const fn short(len: usize) -> u16 {
-    if len > u16::MAX as usize { u16::MAX } else { len as u16 }
+    len as u16
 }

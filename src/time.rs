@@ -23,24 +23,24 @@ impl Span {
     /// times must keep the remainder of each.
     #[must_use]
     pub const fn of(time: Duration) -> Self {
-        Self::sum(time.as_secs(), time.subsec_micros())
+        let (micros, _) = divided(time.subsec_nanos(), 1000, 1 << 20);
+        Self::sum(time.as_secs(), micros)
     }
 
     /// Converts `time`, rounded up: for limits, which are never early.
     #[must_use]
+    #[inline(never)] // Clients call it for each limit that they keep.
     pub const fn limit(time: Duration) -> Self {
-        Self::sum(time.as_secs(), time.subsec_nanos().div_ceil(1000))
+        let (micros, left) = divided(time.subsec_nanos(), 1000, 1 << 20);
+        Self::sum(time.as_secs(), if left > 0 { micros.wrapping_add(1) } else { micros })
     }
 
     /// Converts `time` and the remainder `nanos` of earlier times, rounded down; leaves the new
     /// remainder in `nanos`.
-    // Not inlined, as `time`: a driver calls them from several places, 120 bytes on a Cortex-M4.
-    #[inline(never)]
     pub(crate) const fn lap(time: Duration, nanos: &mut u16) -> Self {
-        let sum = time.subsec_nanos().wrapping_add(*nanos as u32);
-        let micros = sum / 1000;
+        let (micros, left) = divided(time.subsec_nanos().wrapping_add(*nanos as u32), 1000, 1 << 20);
         #[expect(clippy::cast_possible_truncation, reason = "less than 1000")]
-        let left = sum.wrapping_sub(micros.wrapping_mul(1000)) as u16;
+        let left = left as u16;
         *nanos = left;
         Self::sum(time.as_secs(), micros)
     }
@@ -57,9 +57,10 @@ impl Span {
 
     /// Converts this to a `Duration`.
     #[must_use]
-    #[inline(never)]
     pub fn time(self) -> Duration {
-        Duration::from_micros(self.0.into())
+        let (secs, micros) = divided(self.0, Self::SECOND, 1 << 12);
+        // Always less than a second; where the compiler does not see that, it keeps a division and a panic.
+        Duration::new(secs.into(), micros.wrapping_mul(1000).min(999_999_999))
     }
 
     /// Returns true for a length of zero.
@@ -84,6 +85,22 @@ impl Span {
     pub const fn reaches(self, limit: Self) -> bool {
         self.0 >= limit.0
     }
+}
+
+/// Quotient and remainder of a division, step by step from the highest `bit` that the quotient can have; `by` times that bit
+/// must fit 32 bits. A Cortex-M0 has no instruction for it, and the function that it would call takes 180 bytes.
+#[inline(never)]
+const fn divided(mut left: u32, by: u32, mut bit: u32) -> (u32, u32) {
+    let mut quotient = 0;
+    while bit > 0 {
+        let part = by.wrapping_mul(bit);
+        if left >= part {
+            left = left.wrapping_sub(part);
+            quotient |= bit;
+        }
+        bit >>= 1;
+    }
+    (quotient, left)
 }
 
 impl From<Duration> for Span {

@@ -251,6 +251,7 @@ impl defmt::Format for Auto<'_> {
 
 impl Framing for Auto<'_> {
     const OVERHEAD: usize = Console::OVERHEAD;
+    const PACED: bool = false;
 
     type Encoder = Encoder;
 
@@ -303,7 +304,7 @@ impl Framing for Auto<'_> {
                     // them.
                     self.console.leave_skip();
                 }
-                return self.console.idle(silence, Span::limit(ABANDON));
+                return self.console.idle(Span::of(silence), const { Span::limit(ABANDON) });
             }
             // No frame pauses here for that long: the held bytes are text or noise.
             State::Head { .. } if silence >= HOLD => {

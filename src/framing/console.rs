@@ -97,7 +97,7 @@ impl<'b> Console<'b> {
     /// Decodes into `buffer`; encodes lines of [`LINE`] bytes.
     #[must_use]
     pub const fn new(buffer: &'b mut [u8]) -> Self {
-        Self { lines: Lines::new(buffer), abandon: Span::limit(ABANDON) }
+        Self { lines: Lines::new(buffer), abandon: const { Span::limit(ABANDON) } }
     }
 
     /// Encodes lines of at most `length` bytes, with marker and line feed: rounded down to whole
@@ -145,6 +145,7 @@ impl<'b> Console<'b> {
 
 impl Framing for Console<'_> {
     const OVERHEAD: usize = LEN + CRC;
+    const PACED: bool = false;
 
     /// A shell answers an empty line with its prompt first: Zephyr's shell transport loses a frame
     /// that follows the line feed within 10 ms, and none after 50 ms.
@@ -175,6 +176,10 @@ impl Framing for Console<'_> {
     }
 
     fn idle(&mut self, silence: Duration) -> Result<Progress<'static>, Error> {
+        self.silent(Span::of(silence))
+    }
+
+    fn silent(&mut self, silence: Span) -> Result<Progress<'static>, Error> {
         self.lines.idle(silence, self.abandon)
     }
 

@@ -149,6 +149,7 @@ impl<'b, H: Head> Counted<'b, H> {
 
 impl<H: Head> Framing for Counted<'_, H> {
     const OVERHEAD: usize = 0;
+    const PACED: bool = false;
 
     const QUIET: Duration = H::QUIET;
 

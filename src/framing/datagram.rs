@@ -73,6 +73,7 @@ impl<'b> Datagram<'b> {
 
 impl Framing for Datagram<'_> {
     const OVERHEAD: usize = 0;
+    const PACED: bool = false;
 
     const WHOLE: bool = true;
 

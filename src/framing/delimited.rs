@@ -131,6 +131,7 @@ impl<'b> Cobs<'b> {
 
 impl Framing for Cobs<'_> {
     const OVERHEAD: usize = 0;
+    const PACED: bool = false;
 
     type Encoder = Encoder;
 

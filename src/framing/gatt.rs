@@ -167,6 +167,7 @@ impl<'b> Reassembly<'b> {
 /// `push` accepts its whole input as one piece; an empty input is none.
 impl Framing for Reassembly<'_> {
     const OVERHEAD: usize = 0;
+    const PACED: bool = false;
 
     /// Each piece is pushed alone, so that bytes after the end of a message are noticed as damage.
     const DATAGRAM: bool = true;

@@ -245,6 +245,7 @@ impl<'b> Lrc<'b> {
 impl Framing for Lrc<'_> {
     /// S3MP limits the length of messages, not of buffers.
     const OVERHEAD: usize = 0;
+    const PACED: bool = false;
     const WHOLE: bool = true;
     const QUIET: Duration = Self::ABANDON;
 

@@ -70,24 +70,28 @@ impl<'b> Buffers<'b> {
                 [read, tx, out]
             }
             Parts::Three { read, tx, out } => [read, tx, out],
-        }
-        .map(limited);
+        };
+        let (read, tx, out) = (limited(read), limited(tx), limited(out));
         // A frame that leaves in one piece has to fit `out`, so the longest messages of the longest buffers cannot be sent.
         let longest = LONGEST.saturating_sub(framing.max_encoded_len(tx.len()).saturating_sub(tx.len())).min(tx.len());
         let tx = if F::WHOLE { tx.get_mut(..longest).unwrap_or_default() } else { tx };
         let least_read = if F::DATAGRAM { framing.sizes().read.min(LONGEST) } else { 1 };
         let least_out = if F::WHOLE { framing.max_encoded_len(tx.len()) } else { F::Encoder::MIN_OUT };
-        for (need, have) in [(least_read, read.len()), (1, tx.len()), (least_out, out.len())] {
-            if have < need {
-                return Err(SizeError { need, have });
-            }
-        }
+        // No loop: lengths that the compiler knows cost nothing so.
+        at_least(least_read, read)?;
+        at_least(1, tx)?;
+        at_least(least_out, out)?;
         Ok([read, tx, out])
     }
 }
 
 /// Positions in a buffer are kept in 16 bits.
 const LONGEST: usize = u16::MAX as usize;
+
+const fn at_least(need: usize, buffer: &[u8]) -> Result<(), SizeError> {
+    let have = buffer.len();
+    if have < need { Err(SizeError { need, have }) } else { Ok(()) }
+}
 
 fn limited(buffer: &mut [u8]) -> &mut [u8] {
     let longest = buffer.len().min(LONGEST);

@@ -94,6 +94,31 @@ where
 {
 }
 
+/// Why a driver's step failed: an [`Error`] without what only protocols add, so that it fits two registers.
+pub(crate) enum Fault<P> {
+    Port(P),
+    Closed,
+    WriteZero,
+    TimedOut,
+    Busy,
+    BufferFull,
+    Framing(framing::Error),
+}
+
+impl<P, E> From<Fault<P>> for Error<P, E> {
+    fn from(fault: Fault<P>) -> Self {
+        match fault {
+            Fault::Port(error) => Self::Port(error),
+            Fault::Closed => Self::Closed,
+            Fault::WriteZero => Self::WriteZero,
+            Fault::TimedOut => Self::TimedOut,
+            Fault::Busy => Self::Busy,
+            Fault::BufferFull => Self::BufferFull,
+            Fault::Framing(error) => Self::Framing(error),
+        }
+    }
+}
+
 /// Why a received message was dropped. What a protocol sees of a framing's errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]

@@ -5,7 +5,7 @@
 
 use core::ops::ControlFlow;
 
-use super::{Before, Caller, Ear, Error, Event, Line, Loss, Owed, Since, Sink, Verdict};
+use super::{Before, Caller, Ear, Error, Event, Line, Loss, Owed, Sending, Sink, Verdict};
 use crate::framing::Framing;
 use crate::routine::{Ended, Routine, Step};
 use crate::time::Span;
@@ -114,13 +114,15 @@ impl<P> Exchange<P> {
                 }
             }
         }
-        match (self.state, line.since) {
+        match (self.state, line.sending) {
             (State::Settling { len }, _) if line.is_settled() => {
                 line.ask(len, Span::limit(client.drain()), sink)?;
                 self.state = State::Asked;
             }
-            (State::Asked, Since::Unsent) => self.state = State::Ended,
-            (State::Asked, Since::Left(waited)) if line.is_late(waited, Span::limit(client.timeout(&self.pending))) => {
+            (State::Asked, Sending::Unsent) => self.state = State::Ended,
+            (State::Asked, Sending::Left(waited))
+                if line.is_late(waited, Span::limit(client.timeout(&self.pending))) =>
+            {
                 match client.retry(&mut self.pending, line.tx) {
                     None => {
                         line.out_of_step();
@@ -267,12 +269,12 @@ impl Run {
                 Some(Event::Elapsed(time)) => routine.tick(time),
                 Some(Event::Damaged(_)) => {}
                 None => {
-                    match (self.state, line.since) {
-                        (RunState::Waiting(limit), Since::Left(waited)) if line.is_late(waited, limit) => {
+                    match (self.state, line.sending) {
+                        (RunState::Waiting(limit), Sending::Left(waited)) if line.is_late(waited, limit) => {
                             line.nudge();
                             self.state = RunState::Settling;
                         }
-                        (RunState::Waiting(_), Since::Unsent) => self.state = RunState::Settling,
+                        (RunState::Waiting(_), Sending::Unsent) => self.state = RunState::Settling,
                         _ => {}
                     }
                     match self.state {
@@ -362,7 +364,7 @@ impl<F: Framing> Line<'_, F> {
     /// A wait begins now, unless a message is still being sent.
     fn restart(&mut self) {
         if !self.is_sending() {
-            self.since = Since::Left(Span::ZERO);
+            self.sending = Sending::Left(Span::ZERO);
         }
     }
 }

@@ -1,11 +1,18 @@
 //! Bytes and time in, messages and time out.
 
-use super::{Before, Counters, Damage, Ear, Event, Line, Loss, Owed, Peer, Since, Sink, short};
+use super::{Before, Counters, Damage, Ear, Event, Line, Loss, Owed, Peer, Role, Sending, Sink, short};
 use crate::bytes::copy;
 use crate::framing::{self, Framing};
 use crate::time::Span;
 
-impl<F: Framing> Line<'_, F> {
+/// What came in, without time: it fits a register.
+#[derive(Clone, Copy)]
+pub(crate) enum Heard {
+    Message,
+    Damaged(framing::Error),
+}
+
+impl<F: Framing, R: Role> Line<'_, F, R> {
     /// Takes bytes of one peer from the front of `bytes`; returns how many. A datagram is taken as a whole or not at all.
     ///
     /// It takes less while there is no room: call [`next`](Self::next), or get rid of what is [pending](Self::pending).
@@ -42,11 +49,15 @@ impl<F: Framing> Line<'_, F> {
     /// The first `count` bytes of [`room`](Self::room) have come from `peer`.
     pub fn filled(&mut self, count: usize, peer: Peer) {
         if count > 0 {
-            self.unread.end = self.unread.end.saturating_add(short(count)).min(short(self.read.len()));
+            // Whatever the port says, never more than there was room for.
+            let free = short(self.read.len()).saturating_sub(self.unread.end);
+            self.unread.end = self.unread.end.wrapping_add(short(count.min(free.into())));
             self.peer = peer;
             self.ear = Ear::Busy;
             // An answer, or the echo: from now on the line itself says when it is silent.
-            self.airtime = Span::ZERO;
+            if F::PACED {
+                self.airtime = Span::ZERO;
+            }
         }
     }
 
@@ -55,7 +66,7 @@ impl<F: Framing> Line<'_, F> {
         self.away(time);
         match &mut self.ear {
             // A port that only queues what it is given is still sending: nothing can be heard.
-            _ if !self.airtime.is_zero() => self.ear = Ear::Busy,
+            _ if F::PACED && !self.airtime.is_zero() => self.ear = Ear::Busy,
             Ear::Silent(silence) => silence.lengthen(time),
             Ear::Ended => self.ear = Ear::Silent(time),
             // Where in this round the last byte came nobody knows.
@@ -66,33 +77,35 @@ impl<F: Framing> Line<'_, F> {
     /// Time has passed, in which nobody looked at the port.
     pub fn away(&mut self, time: Span) {
         self.elapsed.lengthen(time);
-        self.airtime = self.airtime.shortened(time);
+        if F::PACED {
+            self.airtime = self.airtime.shortened(time);
+        }
         match self.before {
             Before::Flushing(pause) => self.before = Before::Settle(pause),
             Before::Settle(pause) if time.reaches(pause) => {
-                self.before =
-                    if self.owed == Owed::Nothing { Before::Gap } else { Before::Silence(self.owed.silence()) };
+                let is_owed = R::ASKS && self.owed != Owed::Nothing;
+                self.before = if is_owed { Before::Silence(self.owed.silence()) } else { Before::Gap };
             }
             Before::Settle(pause) => self.before = Before::Settle(pause.shortened(time)),
             Before::Gap | Before::Silence(_) | Before::Preamble(_) | Before::Nudge(_) => {}
         }
-        self.since = match self.since {
-            Since::Left(mut waited) => {
+        self.sending = match self.sending {
+            Sending::Left(mut waited) if R::ASKS => {
                 waited.lengthen(time);
-                Since::Left(waited)
+                Sending::Left(waited)
             }
-            // Time that the peer was promised does not count against the message.
-            Since::Waiting(left) if !self.is_begun() && self.wanted().is_some() => {
+            // Time that the peer was promised does not count against the message. Without a gap it does not wait for silence.
+            Sending::Waiting(left) if (F::PACED || R::ASKS) && self.wanted().is_some() => {
                 if time.reaches(left) {
                     return self.give_up();
                 }
-                Since::Waiting(left.shortened(time))
+                Sending::Waiting(left.shortened(time))
             }
             // In this round the last byte was handed over; that is no time of waiting.
-            Since::Flushing(left) if time.reaches(left) => Since::Left(Span::ZERO),
-            Since::Leaving(left) if time.reaches(left) => Since::Left(time.shortened(left)),
-            Since::Flushing(left) | Since::Leaving(left) => Since::Leaving(left.shortened(time)),
-            other @ (Since::Waiting(_) | Since::Unsent) => other,
+            Sending::Flushing(left) if !F::PACED || time.reaches(left) => Sending::Left(Span::ZERO),
+            Sending::Leaving(left) if !F::PACED || time.reaches(left) => Sending::Left(time.shortened(left)),
+            Sending::Flushing(left) | Sending::Leaving(left) => Sending::Leaving(left.shortened(time)),
+            other => other,
         };
     }
 
@@ -108,44 +121,51 @@ impl<F: Framing> Line<'_, F> {
     ///
     /// While a frame is half sent, only time is reported.
     pub fn next<S: Sink + ?Sized>(&mut self, sink: &mut S) -> Option<Event> {
-        self.heard(sink).or_else(|| {
-            let is_time = !self.elapsed.is_zero();
-            is_time.then(|| Event::Elapsed(core::mem::take(&mut self.elapsed).time()))
-        })
+        match self.heard(sink) {
+            Some(Heard::Message) => Some(Event::Message),
+            Some(Heard::Damaged(error)) => Some(Event::Damaged(error.into())),
+            None => self.lapsed().map(|time| Event::Elapsed(time.time())),
+        }
     }
 
-    /// The same without time.
-    pub(crate) fn heard<S: Sink + ?Sized>(&mut self, sink: &mut S) -> Option<Event> {
+    /// The time that has passed since the last call, if any has.
+    pub(crate) fn lapsed(&mut self) -> Option<Span> {
+        let time = core::mem::take(&mut self.elapsed);
+        if time.is_zero() { None } else { Some(time) }
+    }
+
+    /// As [`next`](Self::next), without time.
+    pub(crate) fn heard<S: Sink + ?Sized>(&mut self, sink: &mut S) -> Option<Heard> {
         while !self.is_begun() {
             let progress = if !self.unread.is_empty() {
                 let unread = usize::from(self.unread.start)..usize::from(self.unread.end);
                 let mut input = self.read.get(unread).unwrap_or_default();
                 let progress = self.framing.push(&mut input);
-                self.unread.start = self.unread.end.saturating_sub(short(input.len()));
+                self.unread.start = self.unread.end.wrapping_sub(short(input.len()));
                 progress
             } else if let Ear::Silent(silence) = self.ear {
-                match self.framing.idle(silence.time()) {
+                match self.framing.silent(silence) {
                     Ok(framing::Progress::More) => break,
                     found => found,
                 }
             } else {
                 break;
             };
-            if let Some(event) = note(progress, &self.framing, sink, &mut self.counters)
-                && self.concerns(event)
+            if let Some(heard) = note(progress, &self.framing, sink, &mut self.counters)
+                && self.concerns(heard)
             {
-                return Some(event);
+                return Some(heard);
             }
         }
         None
     }
 
     /// Whether anybody waits for what comes in. While a message waits for the line nobody does: it is foreign.
-    fn concerns(&mut self, event: Event) -> bool {
+    fn concerns(&mut self, heard: Heard) -> bool {
         let is_waiting = self.is_waiting();
-        if is_waiting && event == Event::Message {
+        if is_waiting && matches!(heard, Heard::Message) {
             self.counters.lose(Loss::Foreign);
-            if let Owed::Older(silence) = self.owed {
+            if let (true, Owed::Older(silence)) = (R::ASKS, self.owed) {
                 self.owed = Owed::One(silence);
             }
         }
@@ -159,7 +179,7 @@ fn note<F: Framing, S: Sink + ?Sized>(
     framing: &F,
     sink: &mut S,
     counters: &mut Counters,
-) -> Option<Event> {
+) -> Option<Heard> {
     match progress {
         Ok(framing::Progress::More) => None,
         Ok(framing::Progress::Text(text)) => {
@@ -169,13 +189,13 @@ fn note<F: Framing, S: Sink + ?Sized>(
         Ok(framing::Progress::Message) => {
             counters.received = counters.received.wrapping_add(1);
             sink.traced(framing.message(), false);
-            Some(Event::Message)
+            Some(Heard::Message)
         }
         Err(error) => {
             let damage = error.into();
             counters.lose(Loss::Damaged(damage));
             sink.dropped(damage);
-            Some(Event::Damaged(damage))
+            Some(Heard::Damaged(error))
         }
     }
 }

@@ -2,14 +2,14 @@
 
 use core::time::Duration;
 
-use super::{Before, Ear, Error, Line, Sending, Since, short};
+use super::{Before, Ear, Error, Fault, Line, Role, Sending, short};
 use crate::framing::{Encoder, Framing};
 use crate::time::Span;
 
 /// For how long a message waits for a line that is never silent, beside the silence itself.
 const JAMMED: Duration = Duration::from_secs(1);
 
-impl<F: Framing> Line<'_, F> {
+impl<F: Framing, R: Role> Line<'_, F, R> {
     /// Sends the first `len` bytes of [`tx`](Self::tx), as soon as the line is ready.
     ///
     /// # Errors
@@ -17,20 +17,24 @@ impl<F: Framing> Line<'_, F> {
     /// [`Error::Busy`] while another message is being sent, [`Error::BufferFull`] if `tx` is shorter than that,
     /// [`Error::Framing`] if the framing cannot express it.
     pub fn transmit(&mut self, len: usize) -> Result<(), Error> {
+        Ok(self.post(len)?)
+    }
+
+    /// The same for a driver, whose port may fail, too.
+    pub(crate) fn post<P>(&mut self, len: usize) -> Result<(), Fault<P>> {
         if self.is_sending() {
-            return Err(Error::Busy);
+            return Err(Fault::Busy);
         }
-        let message = self.tx.get(..len).ok_or(Error::BufferFull)?;
-        let encoder = self.framing.encode(message).map_err(Error::Framing)?;
+        let message = self.tx.get(..len).ok_or(Fault::BufferFull)?;
+        let encoder = self.framing.encode(message).map_err(Fault::Framing)?;
         self.encoder = Some(encoder);
         self.len = short(len);
-        self.sending = Sending::Waiting;
-        let mut limit = const { Span::limit(JAMMED) };
-        if let Before::Silence(silence) = self.before {
+        let mut limit = if F::PACED || R::ASKS { const { Span::limit(JAMMED) } } else { Span::ZERO };
+        if let (true, Before::Silence(silence)) = (R::ASKS, self.before) {
             limit.lengthen(silence);
             limit.lengthen(silence);
         }
-        self.since = Since::Waiting(limit);
+        self.sending = Sending::Waiting(limit);
         // Where it need not wait it has begun: nothing that comes from now on is dropped as foreign.
         self.begin();
         Ok(())
@@ -38,7 +42,7 @@ impl<F: Framing> Line<'_, F> {
 
     /// Whether a message is being sent, or waits to be.
     pub const fn is_sending(&self) -> bool {
-        !matches!(self.sending, Sending::Idle)
+        self.is_waiting() || self.is_begun()
     }
 
     /// Whether a frame is half sent.
@@ -48,15 +52,18 @@ impl<F: Framing> Line<'_, F> {
 
     /// Whether a message waits for the line.
     pub(super) const fn is_waiting(&self) -> bool {
-        matches!(self.sending, Sending::Waiting)
+        matches!(self.sending, Sending::Waiting(_))
     }
 
     /// The next bytes for the port: hand over as many as it takes, and say how many with [`sent`](Self::sent). Empty if there
     /// is nothing to send, or the line is not ready.
     pub fn pending(&mut self) -> &[u8] {
-        if let Before::Preamble(sent) | Before::Nudge(sent) = self.before
-            && (self.is_waiting() || matches!(self.before, Before::Nudge(_)))
-        {
+        let preamble = match self.before {
+            Before::Preamble(sent) if self.is_waiting() => Some(sent),
+            Before::Nudge(sent) if R::ASKS => Some(sent),
+            _ => None,
+        };
+        if let Some(sent) = preamble {
             if let Some(rest @ [_, ..]) = self.framing.preamble().get(usize::from(sent)..) {
                 return rest;
             }
@@ -96,9 +103,9 @@ impl<F: Framing> Line<'_, F> {
 
     /// How long the message that waits needs the line to be silent. `None` if it waits for something else.
     pub(super) fn wanted(&self) -> Option<Span> {
-        let gap = Span::limit(self.framing.gap());
+        let gap = if F::PACED { Span::limit(self.framing.gap()) } else { Span::ZERO };
         match self.before {
-            Before::Silence(silence) if silence.reaches(gap) => Some(silence),
+            Before::Silence(silence) if R::ASKS && silence.reaches(gap) => Some(silence),
             Before::Gap | Before::Silence(_) => Some(gap),
             Before::Preamble(_) | Before::Nudge(_) | Before::Flushing(_) | Before::Settle(_) => None,
         }
@@ -133,9 +140,9 @@ impl<F: Framing> Line<'_, F> {
         }
         // What came meanwhile was not seen.
         self.ear = Ear::Busy;
-        let taken = short(count);
         if self.is_begun() {
-            self.run.start = self.run.start.saturating_add(taken);
+            // Whatever the port says, never more than it was handed.
+            self.run.start = self.run.start.wrapping_add(short(count.min(self.run.len())));
             // The end of a frame may be the end of what was encoded at once: then there is nothing left to hand over.
             if self.run.is_empty() && self.sending == Sending::Frame {
                 self.fill();
@@ -143,18 +150,21 @@ impl<F: Framing> Line<'_, F> {
             if self.sending != Sending::Last || !self.run.is_empty() {
                 return false;
             }
-            self.sending = Sending::Idle;
             self.counters.sent = self.counters.sent.wrapping_add(1);
-            let byte_time = self.framing.byte_time();
-            // A framing that knows it sends whole frames: what is in `out` is all of it.
-            let airtime = if byte_time.is_zero() { byte_time } else { byte_time.saturating_mul(self.run.end.into()) };
-            self.airtime = Span::limit(airtime);
-            self.since = Since::Flushing(self.airtime);
+            if F::PACED {
+                let byte_time = self.framing.byte_time();
+                // A framing that knows it sends whole frames: what is in `out` is all of it.
+                let airtime =
+                    if byte_time.is_zero() { byte_time } else { byte_time.saturating_mul(self.run.end.into()) };
+                self.airtime = Span::limit(airtime);
+            }
+            self.sending = Sending::Flushing(self.airtime);
             return true;
         }
         let (Before::Preamble(sent) | Before::Nudge(sent)) = &mut self.before else { return false };
-        *sent = sent.saturating_add(u8::try_from(count).unwrap_or(u8::MAX));
-        if usize::from(*sent) < self.framing.preamble().len() {
+        let all = count.saturating_add((*sent).into());
+        if all < self.framing.preamble().len() {
+            *sent = u8::try_from(all).unwrap_or(u8::MAX);
             return false;
         }
         self.before = Before::Flushing(const { Span::limit(F::SETTLE) });
@@ -165,12 +175,11 @@ impl<F: Framing> Line<'_, F> {
     /// preceded by what brings the peer into step again.
     pub fn abandon(&mut self) {
         let is_cut = match self.sending {
-            Sending::Waiting => false,
-            Sending::Frame => true,
+            Sending::Waiting(_) | Sending::Leaving(_) | Sending::Left(_) | Sending::Unsent => false,
             // A frame that leaves in one piece has not begun before its first byte was taken.
             Sending::Last => self.run.start > 0 || !F::WHOLE,
             // All was handed over, but the port could not flush it.
-            Sending::Idle => matches!(self.since, Since::Flushing(_)),
+            Sending::Frame | Sending::Flushing(_) => true,
         };
         if is_cut {
             self.before = if self.framing.preamble().is_empty() {
@@ -185,14 +194,13 @@ impl<F: Framing> Line<'_, F> {
     }
 
     pub(super) fn give_up(&mut self) {
-        self.sending = Sending::Idle;
+        self.sending = Sending::Unsent;
         self.run = 0..0;
-        self.since = Since::Unsent;
         self.counters.failures = self.counters.failures.wrapping_add(1);
     }
 
     /// Whether the last message was given up.
     pub const fn is_unsent(&self) -> bool {
-        matches!(self.since, Since::Unsent)
+        matches!(self.sending, Sending::Unsent)
     }
 }

@@ -2,18 +2,25 @@
 
 use crate::time::Span;
 
-/// How far the message in `tx` has come. The encoder and the run that is encoded are beside it, where nothing moves from one stage
-/// to the next: 190 bytes of flash less than variants that hold them.
+/// How far the message in `tx` has come, and how long it is since it left. The encoder and the run that is encoded are beside it,
+/// where nothing moves from one stage to the next: 190 bytes of flash less than variants that hold them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sending {
-    /// There is none to send. Out: `Waiting` by `transmit`.
-    Idle,
-    /// It waits for the line. Out: `Frame`, `Last`; `Idle` if the line never gets ready, or by `abandon`.
-    Waiting,
-    /// Its frame has begun, and there is more than what is encoded. Out: `Last`; `Idle` by `abandon`.
+    /// It waits for the line, for this long at most. Out: `Frame`, `Last`; `Unsent` if the line never gets ready, or by `abandon`.
+    Waiting(Span),
+    /// Its frame has begun, and there is more than what is encoded. Out: `Last`; `Unsent` by `abandon`.
     Frame,
-    /// What is encoded is the end of its frame. Out: `Idle`, when the port has taken it, or by `abandon`.
+    /// What is encoded is the end of its frame. Out: `Flushing`, when the port has taken it; `Unsent` by `abandon`.
     Last,
+    /// The port has taken it, and the line needs this long. Out: `Leaving` or `Left`, when time passes; `Waiting`; `Unsent` by
+    /// `abandon`.
+    Flushing(Span),
+    /// The line still carries it, for this long. Out: `Left`; `Waiting`.
+    Leaving(Span),
+    /// It left this long ago. Out: `Waiting`, by `transmit`.
+    Left(Span),
+    /// It was given up. Out: `Waiting`, by `transmit`.
+    Unsent,
 }
 
 /// What has to happen before a frame may begin.
@@ -64,19 +71,4 @@ impl Owed {
             Self::One(silence) | Self::Older(silence) => silence,
         }
     }
-}
-
-/// How long it is since the last message left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Since {
-    /// It waits, for this long at most. Out: `Flushing` when the port has taken all of it; `Unsent`.
-    Waiting(Span),
-    /// The port has taken it, and the line needs this long. Out: `Leaving` or `Left`, when time passes.
-    Flushing(Span),
-    /// The line still carries it, for this long. Out: `Left`.
-    Leaving(Span),
-    /// This long. Out: `Waiting`.
-    Left(Span),
-    /// It was given up. Out: `Waiting`.
-    Unsent,
 }

@@ -27,8 +27,10 @@ PARTS = [
     ("smp/header", "server: checks, repeats, answers"),
     ("smp/error", "server: checks, repeats, answers"),
     ("smp", "groups: dispatch"),
-    ("blocking", "driver: bytes, ticks, counters"),
-    ("link", "driver: bytes, ticks, counters"),
+    ("blocking", "line and driver"),
+    ("line", "line and driver"),
+    ("port", "line and driver"),
+    ("time", "line and driver"),
     ("mcuboot", "slots"),
 ]
 

@@ -15,9 +15,9 @@ pub struct Encoder {
     piece: u32,
     /// The bytes of the CRC that are still to come, the first one highest.
     crc: u16,
-    /// Bytes of message and CRC that are still to come; at first this is LEN. It falls with every
-    /// byte, even if a shorter message is given, so that the frame ends.
-    left: u16,
+    /// The number of bytes of message and CRC that are encoded. It rises with every byte, even if
+    /// a shorter message is given, so that the frame ends.
+    at: u16,
     /// Groups of symbols in a full line.
     width: u16,
     state: State,
@@ -54,16 +54,16 @@ impl Encoder {
 
     /// Starts to encode `message`, in lines of at most `length` bytes.
     pub(super) fn in_lines(message: &[u8], length: usize) -> Result<Self, Error> {
-        match u16::try_from(message.len().saturating_add(CRC)) {
-            Ok(left) if message.len() >= SMP_HEADER => Ok(Self {
-                piece: Marker::Start.bytes().into(),
-                crc: Crc16::of(message),
-                left,
-                width: groups(length),
-                state: State::First,
-            }),
-            _ => Err(Error::Unsendable),
+        if !(SMP_HEADER..=Self::MAX_MESSAGE).contains(&message.len()) {
+            return Err(Error::Unsendable);
         }
+        Ok(Self {
+            piece: Marker::Start.bytes().into(),
+            crc: Crc16::of(message),
+            at: 0,
+            width: groups(length),
+            state: State::First,
+        })
     }
 
     /// Sets the length of a line in bytes, marker and line feed included: rounded down to whole
@@ -88,25 +88,23 @@ impl Encoder {
         quads.saturating_mul(4).saturating_add(lines.saturating_mul(3))
     }
 
-    /// Returns the position of the next byte in `message`. It is past the end in the CRC, and for a
-    /// message that is shorter than the first one.
-    const fn at(&self, message: &[u8]) -> usize {
-        message.len().wrapping_add(CRC).wrapping_sub(self.left as usize)
-    }
-
     /// Returns the next piece of a line, 0 after the last one.
+    // Not inlined: within `next` its registers are saved in each turn, 84 bytes.
+    #[inline(never)]
     fn piece(&mut self, message: &[u8]) -> u32 {
+        let len = narrow(message.len()).saturating_add(narrow(CRC));
+        let left = len.saturating_sub(self.at);
         let (mut bits, mut missing) = (0, 3);
         let groups = match self.state {
             State::Done => return 0,
             // LEN is two bytes of the first group, so one byte of the message completes it.
             State::First => {
-                bits = self.left.into();
+                bits = len.into();
                 missing = 1;
                 self.width
             }
             // The line feed of the last line makes the receiver check the packet.
-            State::Groups(_) if self.left == 0 => {
+            State::Groups(_) if left == 0 => {
                 self.state = State::Done;
                 return b'\n'.into();
             }
@@ -118,21 +116,19 @@ impl Encoder {
             State::Groups(groups) => groups,
         };
         self.state = State::Groups(groups.wrapping_sub(1));
-        let mut at = self.at(message);
         for _ in 0..missing {
             // After the message comes the CRC.
-            let byte = message.get(at).copied().unwrap_or_else(|| {
+            let byte = message.get(usize::from(self.at)).copied().unwrap_or_else(|| {
                 let [byte, ..] = self.crc.to_be_bytes();
                 self.crc <<= 8;
                 byte
             });
             bits = bits << 8 | u32::from(byte);
-            at = at.wrapping_add(1);
+            self.at = self.at.saturating_add(1);
         }
-        // Fewer than three bytes may be left: the rest of the group becomes padding.
-        let count = self.left;
-        self.left = count.saturating_sub(missing);
-        base64::encode_padded(bits, count.into())
+        // LEN and the first byte make a whole group. Fewer than three bytes may be left: the rest
+        // of the group becomes padding.
+        base64::encode_padded(bits, usize::from(left))
     }
 
     /// Encodes groups that lie in the message straight into `out`, up to the end of the line;
@@ -140,11 +136,11 @@ impl Encoder {
     #[cfg(not(feature = "small"))]
     fn groups(&mut self, message: &[u8], out: &mut [u8]) -> usize {
         let State::Groups(groups) = self.state else { return 0 };
-        let rest = message.get(self.at(message)..).unwrap_or_default();
+        let rest = message.get(usize::from(self.at)..).unwrap_or_default();
         let room = out.len().min(usize::from(groups).wrapping_mul(4));
         let count = base64::encode_triples(rest, out.get_mut(..room).unwrap_or_default());
         let bytes = count.wrapping_mul(3);
-        self.left = self.left.wrapping_sub(narrow(bytes));
+        self.at = self.at.wrapping_add(narrow(bytes));
         self.state = State::Groups(groups.wrapping_sub(narrow(count)));
         count.wrapping_mul(4)
     }
@@ -187,14 +183,14 @@ impl Encode for Encoder {
 
 impl core::fmt::Debug for Encoder {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Encoder").field("left", &self.left).finish_non_exhaustive()
+        f.debug_struct("Encoder").field("at", &self.at).finish_non_exhaustive()
     }
 }
 
 #[cfg(feature = "defmt")]
 impl defmt::Format for Encoder {
     fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "Encoder {{ left: {=u16} }}", self.left);
+        defmt::write!(f, "Encoder {{ at: {=u16} }}", self.at);
     }
 }
 

@@ -1,7 +1,6 @@
 //! The decoder of lines and packets.
 
 use core::ops::Range;
-use core::time::Duration;
 
 #[cfg(not(feature = "small"))]
 use super::base64;
@@ -355,8 +354,8 @@ impl<S: Store> Lines<S> {
     }
 
     /// Does the work of [`Framing::idle`], with the silence limit `abandon`.
-    pub(in crate::framing) fn idle(&mut self, silence: Duration, abandon: Span) -> Result<Progress<'static>, Error> {
-        if !Span::of(silence).reaches(abandon) {
+    pub(in crate::framing) fn idle(&mut self, silence: Span, abandon: Span) -> Result<Progress<'static>, Error> {
+        if !silence.reaches(abandon) {
             return Ok(Progress::More);
         }
         let marker = if let Line::Marker(marker) = self.line { Some(marker) } else { None };

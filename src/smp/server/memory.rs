@@ -269,9 +269,9 @@ impl<'m> Answers<'m> {
     /// Remembers the writes of one peer at a time, as on a serial line. See [`memory_len`](Self::memory_len) for the length of
     /// `memory`, whose contents are lost.
     pub fn new(memory: &'m mut [u8]) -> Self {
-        let mut record = Record { memory, len: 0, place: 0 };
-        record.pass(u8::MAX);
-        Self { record, peer: Peer(0), clock: Clock::default(), displaced: 0 }
+        // Of no request left.
+        memory.fill(0);
+        Self { record: Record { memory, len: 0, place: 0 }, peer: Peer(0), clock: Clock::default(), displaced: 0 }
     }
 
     /// Divides the memory among `peers` peers.

@@ -19,7 +19,13 @@ macro_rules! server {
     };
     ($device:ty, $new:expr, $memory:ty, |$server:ident, $bytes:pat_param| $with_memory:expr) => {
         type Service = anysmp::smp::server::Server<$device, anysmp::smp::server::AllowAll, $memory>;
-        type Line = anysmp::blocking::Link<'static, $crate::device::Uart, anysmp::framing::console::Console<'static>>;
+        type Line = anysmp::blocking::Link<
+            'static,
+            $crate::device::Uart,
+            anysmp::framing::console::Console<'static>,
+            (),
+            anysmp::line::Serving,
+        >;
 
         static LINK: $crate::Place<Line> = $crate::Place::new();
         static SERVER: $crate::Place<Service> = $crate::Place::new();
@@ -31,7 +37,7 @@ macro_rules! server {
             let $crate::Buffers { message, chunk, out, tx, memory, .. } = unsafe { $crate::buffers() };
             let console = anysmp::framing::console::Console::new(message);
             let parts = anysmp::line::Buffers::parts(chunk, tx, out);
-            let Ok(link) = Line::new($crate::device::Uart, console, parts) else { loop {} };
+            let Ok(link) = Line::serving($crate::device::Uart, console, parts) else { loop {} };
             let ($server, $bytes) = (anysmp::smp::server::Server::new($new(), anysmp::smp::server::AllowAll), memory);
             let server = $with_memory;
             // SAFETY: as above.

@@ -11,6 +11,7 @@ use anysmp::framing::gatt::{self, Reassembly};
 use anysmp::framing::lrc::{Lrc, max_encoded_len};
 use anysmp::framing::packet::{Echo, Packet, gap};
 use anysmp::framing::{Encoder, Framing, Progress};
+use anysmp::time::Span;
 use core::hint::black_box;
 
 pub const ALL: &[Operation] = &[
@@ -96,6 +97,7 @@ fn all<'r, F: Framing>(new: impl FnOnce(&'r mut [u8]) -> F, bytes: &[u8], room: 
             black_box(framing.message());
         }
         black_box(framing.idle(time())).ok();
+        black_box(framing.silent(Span::of(time()))).ok();
     }
     for message in [framing.message(), bytes] {
         black_box((framing.gap(), framing.byte_time(), framing.sizes(), framing.max_encoded_len(size())));

@@ -10,7 +10,7 @@ use anysmp::framing::datagram::Datagram;
 use anysmp::framing::delimited::Cobs;
 use anysmp::framing::lrc::Lrc;
 use anysmp::framing::packet::Packet;
-use anysmp::line::{Buffers, Caller, Error, Exchange, Line, Run, Serve};
+use anysmp::line::{Buffers, Caller, Error, Exchange, Line, Role, Run, Serve};
 use anysmp::routine::Routine;
 use anysmp::s3mp::master::Status;
 use anysmp::smp::os;
@@ -35,6 +35,11 @@ pub const ALL: &[Operation] = &[
         let Some((buffer, memory)) = room.split_at_mut_checked(size()) else { return };
         drop_in_box(Line::new(Datagram::new(buffer), memory).map(drop_in_box));
     },
+    |bytes, room| {
+        let Some((buffer, memory)) = room.split_at_mut_checked(size()) else { return };
+        let Ok(mut line) = Line::serving(Console::new(buffer), Buffers::split(memory)) else { return };
+        turn(&mut line, bytes);
+    },
     |_, _| {
         let mut sum = Span::from(time());
         sum.lengthen(span());
@@ -57,7 +62,7 @@ fn line<'r, F: Framing>(new: impl FnOnce(&'r mut [u8]) -> F, bytes: &[u8], room:
 }
 
 /// A loop of one's own, whose steps come in any order.
-fn turn<F: Framing>(line: &mut Line<'_, F>, bytes: &[u8]) {
+fn turn<F: Framing, R: Role>(line: &mut Line<'_, F, R>, bytes: &[u8]) {
     while flag() {
         match size() {
             0 => drop_in_box(line.received(bytes, peer())),

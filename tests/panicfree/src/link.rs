@@ -40,6 +40,14 @@ pub const ALL: &[Operation] = &[
     |bytes, room| link(Lrc::new, bytes, room, s3mp_slave),
     |bytes, room| {
         let Some((buffer, memory)) = room.split_at_mut_checked(size()) else { return };
+        let Ok(mut link) = Link::serving(Port, Console::new(buffer), memory) else { return };
+        let mut server = Server::new(Device(bytes), AllowAll);
+        while flag() {
+            drop_in_box(link.serve(&mut server));
+        }
+    },
+    |bytes, room| {
+        let Some((buffer, memory)) = room.split_at_mut_checked(size()) else { return };
         let Ok(link) = Link::new(Timed::new(Port, Pause, time()), Datagram::new(buffer), memory) else { return };
         let mut link = link.with_sink(Keep);
         drop_in_box(link.recv(time()).map(|_| ()).map_err(anysmp::line::Error::widen::<()>));
