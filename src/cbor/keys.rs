@@ -5,16 +5,16 @@ use crate::shown::shown;
 /// The keys of a struct, encoded one after the other as on the wire: `\x63off\x63len`. Made by
 /// [`keys!`](super::keys).
 ///
-/// A list of `&str` would take seven bytes more per key on a 32-bit target, and a key is compared, or
-/// written, together with its head.
+/// A list of `&str` would take seven bytes more per key on a 32-bit target, and a key is compared,
+/// or written, together with its head.
 #[derive(Clone, Copy)]
 pub struct Keys(&'static [u8]);
 
 shown!(Keys, |keys| "Keys({} bytes)", keys.0.len());
 
 impl Keys {
-    /// The most keys that a struct may have: as many as the one-byte head of a map counts, less one that
-    /// may be put in front.
+    /// The most keys that a struct may have: as many as the one-byte head of a map counts, less one
+    /// that may be put in front.
     pub(super) const MOST: usize = 22;
     /// The longest key in bytes: its length is part of the first byte.
     const LONGEST: usize = 23;
@@ -27,7 +27,8 @@ impl Keys {
         Self(encoded)
     }
 
-    #[doc(hidden)] // For `keys!`, in the compiler: it panics for keys that are too many or too long.
+    // For `keys!`, in the compiler: it panics for keys that are too many or too long.
+    #[doc(hidden)]
     #[must_use]
     pub const fn len_of(mut keys: &[&str]) -> usize {
         assert!(keys.len() <= Self::MOST, "a map with a head of one byte");
@@ -73,8 +74,8 @@ impl Keys {
         Some(key)
     }
 
-    /// Returns the place of the key that it is, or the number of keys if it is unknown; leaves the keys
-    /// after it.
+    /// Returns the place of the key that it is, or the number of keys if it is unknown; leaves the
+    /// keys after it.
     // Not inlined: the slow path, since most keys come in the order of the struct.
     #[inline(never)]
     pub(super) fn find(&mut self, mut is: impl FnMut(&[u8]) -> bool) -> usize {

@@ -1,4 +1,4 @@
-//! The levels of a nested value that is skipped.
+//! The items that are still to come, in a value that is skipped or read.
 
 use super::{Malformed, head};
 
@@ -29,5 +29,31 @@ impl Level {
             Self::Value => *self = Self::Key,
         }
         Ok(false)
+    }
+}
+
+/// The items that are still to come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub(super) enum Rest {
+    /// This many elements, or keys with their values.
+    Counted(usize),
+    /// Any number, up to a break.
+    UntilBreak,
+}
+
+impl Rest {
+    /// Returns true if another item comes next; else reads the end.
+    pub(super) fn more(&mut self, rest: &mut &[u8]) -> Result<bool, Malformed> {
+        match self {
+            Self::Counted(0) => Ok(false),
+            Self::Counted(left) => {
+                *left = left.wrapping_sub(1);
+                Ok(true)
+            }
+            Self::UntilBreak if head::at_break(rest) => head::byte(rest).map(|_| false),
+            Self::UntilBreak if rest.is_empty() => Err(Malformed),
+            Self::UntilBreak => Ok(true),
+        }
     }
 }

@@ -9,8 +9,8 @@ use super::writer::Writer;
 use super::{BufferFull, Malformed};
 use crate::shown::shown;
 
-/// A list of values: decoded lazily from a payload, or borrowed from a slice to encode. A decoded list
-/// re-encodes byte for byte.
+/// A list of values: decoded lazily from a payload, or borrowed from a slice to encode. A decoded
+/// list re-encodes byte for byte.
 #[derive(Clone, Copy)]
 pub struct List<'b, T>(Source<'b, T>);
 
@@ -154,7 +154,7 @@ impl<'b, T: Value<'b> + Copy> Table<'b, T> {
         Rows { encoded, slice }
     }
 
-    /// Whether there are none.
+    /// Returns true if there are no elements.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.iter().next().is_none()

@@ -3,7 +3,7 @@
 use super::Malformed;
 use super::head::{self, ARRAY, BYTES, Initial, MAP, NEGATIVE, TAG, TEXT, UNSIGNED, length};
 use super::keys::Keys;
-use super::level::Level;
+use super::level::{Level, Rest};
 use super::string::{Bytes, Chunks, Text};
 use crate::shown::shown;
 
@@ -31,7 +31,8 @@ pub enum Item<'b> {
     Boolean(bool),
     /// `null`.
     Null,
-    /// A float, a tag or a simple value, with the reader in front of it; [`Reader::float`] reads a float.
+    /// A float, a tag or a simple value, with the reader in front of it; [`Reader::float`] reads a
+    /// float.
     Other(Reader<'b>),
 }
 
@@ -187,7 +188,7 @@ impl<'b> Reader<'b> {
             return self.take(len).map(Chunks::whole);
         }
         let (start, mut len) = (self.rest, 0);
-        while !self.at_break() {
+        while !head::at_break(self.rest) {
             let chunk = self.head(&mut len)?;
             // RFC 8949, section 3.2.3: chunks have the type of the string and a definite length.
             if chunk.major() != initial.major() || chunk.is_indefinite() {
@@ -203,11 +204,6 @@ impl<'b> Reader<'b> {
     /// Returns the bytes that were read since the cursor was at `start`.
     pub(super) fn since(&self, start: &'b [u8]) -> &'b [u8] {
         start.get(..start.len().saturating_sub(self.rest.len())).unwrap_or_default()
-    }
-
-    /// Returns true if a break comes next.
-    fn at_break(&self) -> bool {
-        head::at_break(self.rest)
     }
 
     /// Enters a map: read keys and values as long as [`Items::more`] returns true.
@@ -337,12 +333,12 @@ impl<'b> Reader<'b> {
 }
 
 impl<'b> Reader<'b> {
-    /// Reads a map into a struct: puts the value of each of its `keys` into the place of that key, in
-    /// whatever order they come, and skips all other keys. `values` has one place for each key; a place
-    /// whose key is missing keeps its item, so it has to be [`Item::Null`] before.
+    /// Reads a map into a struct: puts the value of each of its `keys` into the place of that key,
+    /// in whatever order they come, and skips all other keys. `values` has one place for each key;
+    /// a place whose key is missing keeps its item, so it has to be [`Item::Null`] before.
     ///
-    /// A key that comes again is an error if each may come only `once`, as in a request, else its first
-    /// value counts, as in a response.
+    /// A key that comes again is an error if each may come only `once`, as in a request, else its
+    /// first value counts, as in a response.
     ///
     /// # Errors
     ///
@@ -391,16 +387,6 @@ impl<'b> Reader<'b> {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Items(Rest);
 
-/// The items that are still to come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-enum Rest {
-    /// This many elements, or keys with their values.
-    Counted(usize),
-    /// Any number, up to a break.
-    UntilBreak,
-}
-
 impl Items {
     /// Returns true if another element, or another key and value, comes next; else reads the end.
     ///
@@ -408,15 +394,6 @@ impl Items {
     ///
     /// The peer: [`Malformed`] if the payload ends before the items do.
     pub fn more(&mut self, reader: &mut Reader<'_>) -> Result<bool, Malformed> {
-        match &mut self.0 {
-            Rest::Counted(0) => Ok(false),
-            Rest::Counted(left) => {
-                *left = left.wrapping_sub(1);
-                Ok(true)
-            }
-            Rest::UntilBreak if reader.at_break() => reader.byte().map(|_| false),
-            Rest::UntilBreak if reader.rest.is_empty() => Err(Malformed),
-            Rest::UntilBreak => Ok(true),
-        }
+        self.0.more(&mut reader.rest)
     }
 }

@@ -219,7 +219,7 @@ impl<'b> Text<'b> {
         self.0.len()
     }
 
-    /// Whether there is no text.
+    /// Returns true for empty text.
     #[must_use]
     pub fn is_empty(self) -> bool {
         self.0.is_empty()

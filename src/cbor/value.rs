@@ -152,7 +152,8 @@ impl<'b> Writer<'b> {
 /// Writes the fields of a struct as a map, in the order of its keys; made by [`Writer::fields`].
 ///
 /// Call [`field`](Self::field) once for each key, then [`end`](Self::end).
-// The head counts each key that is written: a field is known to be missing only when its turn comes.
+// The head counts each key that is written: a field is known to be missing only when its turn
+// comes.
 #[must_use]
 pub struct Fields<'w, 'b> {
     writer: &'w mut Writer<'b>,
@@ -165,8 +166,8 @@ pub struct Fields<'w, 'b> {
 shown!(Fields<'_, '_>, |fields| "Fields({:?})", fields.writer);
 
 impl Fields<'_, '_> {
-    /// Writes the next key and its value; a value that [is missing](Value::is_missing) leaves the key out.
-    /// If they do not fit, [`end`](Self::end) says so.
+    /// Writes the next key and its value; a value that [is missing](Value::is_missing) leaves the
+    /// key out. If they do not fit, [`end`](Self::end) says so.
     pub fn field<'v, T: Value<'v>>(&mut self, value: &T) {
         if self.key(value.is_missing()) {
             // The writer remembers an error, and `end` returns it.

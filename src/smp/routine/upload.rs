@@ -24,8 +24,8 @@
 //! less what the framing stores with it ([`Limits::overhead`]); all but one of the buffers may be
 //! filled at a time, since the response needs one. Without a report a message has at most
 //! [`FALLBACK`] bytes, which every known server can hold, and one request is in flight at a time.
-//! `tx` and [`message_limit`](Upload::message_limit) lower the size further. Each piece fills its
-//! message, until the device accepts only the front of one, as MCUboot does, which writes whole
+//! `tx` and [`with_max_message`](Upload::with_max_message) lower the size further. Each piece fills
+//! its message, until the device accepts only the front of one, as MCUboot does, which writes whole
 //! units of its flash: from then on pieces end where a unit does.
 //!
 //! # Cost

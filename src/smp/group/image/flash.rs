@@ -87,8 +87,8 @@ fn execute<D: Digest, F: NorFlash>(
 }
 
 /// Begins a command of the image group, for callers that run the job themselves, for example on an
-/// async flash: `flash::asynch::run(image::begin(slots, incoming), nor).await.finish(reply)`. Nothing
-/// is read or written before.
+/// async flash: `flash::asynch::run(image::begin(slots, incoming), nor).await.finish(reply)`.
+/// Nothing is read or written before.
 #[inline(never)] // For the stack: see `smp::server`.
 pub fn begin<'j, 's, D: Digest>(slots: &'j mut Slots<'s, D>, incoming: &Incoming<'j>) -> Job<'j, 's, D> {
     if is_slot_info(incoming) {
