@@ -140,7 +140,12 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink, R: Role> Link<'_, P, F, S, R>
     pub fn serve<V: Service>(&mut self, service: &mut V) -> Result<V::After, Error<P::Error>> {
         self.line.check(service)?;
         let mut after = V::After::default();
-        let mut len = match self.arrival()? {
+        let arrival = self.arrival()?;
+        // Time first, with every message too: a peer that never pauses would stop the service's clock.
+        if let Some(time) = self.line.lapsed() {
+            service.tick(time.time());
+        }
+        let mut len = match arrival {
             Arrival::Message => {
                 let peer = self.line.peer();
                 let (message, tx) = self.line.exchange();
@@ -149,10 +154,7 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink, R: Role> Link<'_, P, F, S, R>
                 len
             }
             Arrival::Damaged(error) => service.damaged(error.into(), self.line.tx()),
-            Arrival::Elapsed(time) => {
-                service.tick(time.time());
-                0
-            }
+            Arrival::Elapsed => 0,
         };
         loop {
             if len == 0 {
@@ -178,11 +180,11 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink, R: Role> Link<'_, P, F, S, R>
         self.begin()?;
         let mut waited = Span::ZERO;
         while !waited.reaches(Span::limit(limit)) {
-            match self.arrival()? {
-                Arrival::Message => return Ok(self.line.message()),
-                Arrival::Damaged(_) => {}
-                Arrival::Elapsed(time) => waited.lengthen(time),
+            if let Arrival::Message = self.arrival()? {
+                return Ok(self.line.message());
             }
+            // Damaged frames take time as well: a peer that sends nothing else cannot stop this clock.
+            waited.lengthen(self.line.lapsed().unwrap_or_default());
         }
         Err(Error::TimedOut)
     }
@@ -235,11 +237,8 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink, R: Role> Link<'_, P, F, S, R>
                     Some(Heard::Damaged(error)) => return Ok(Arrival::Damaged(error)),
                     // Time not before a look at the port: a server that has something to send whenever time has passed would
                     // never look.
-                    None => {
-                        if !is_first && let Some(time) = self.line.lapsed() {
-                            return Ok(Arrival::Elapsed(time));
-                        }
-                    }
+                    None if !is_first && self.line.has_lapsed() => return Ok(Arrival::Elapsed),
+                    None => {}
                 }
             }
             is_first = false;

@@ -29,7 +29,8 @@ pub(crate) enum Moved<E> {
 pub(crate) enum Arrival {
     Message,
     Damaged(framing::Error),
-    Elapsed(Span),
+    /// Time has passed, and nothing else has happened.
+    Elapsed,
 }
 
 /// How often in a row a port may be interrupted.

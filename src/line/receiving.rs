@@ -128,7 +128,12 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
         }
     }
 
-    /// The time that has passed since the last call, if any has.
+    /// Returns true if time has passed since the last call of [`lapsed`](Self::lapsed).
+    pub(crate) const fn has_lapsed(&self) -> bool {
+        !self.elapsed.is_zero()
+    }
+
+    /// Returns the time that has passed since the last call, if any has.
     pub(crate) fn lapsed(&mut self) -> Option<Span> {
         let time = core::mem::take(&mut self.elapsed);
         if time.is_zero() { None } else { Some(time) }

@@ -197,20 +197,29 @@ fn console_text_reaches_a_closure() {
     assert_eq!(text, b"hello");
 }
 
-/// A device that prints a byte each `every`, for as long as anybody reads, and never answers.
+/// A device that sends a byte each `every`, for as long as anybody reads, and never answers.
 struct Chatty {
     every: Duration,
+    /// What it sends, over and over; the first byte is the next one.
+    says: Vec<u8>,
+    /// How many bytes a read returns at most.
+    read: usize,
     passed: Duration,
     total: Duration,
 }
 
 impl Chatty {
     fn read_now(&mut self, buf: &mut [u8]) -> usize {
-        self.passed += self.every;
-        self.total += self.every;
+        let count = buf.len().min(self.read);
+        let time = self.every * u32::try_from(count).unwrap();
+        self.passed += time;
+        self.total += time;
         assert!(self.total < Duration::from_secs(3600), "the driver waits without end");
-        buf[0] = b'.';
-        1
+        for byte in &mut buf[..count] {
+            *byte = self.says[0];
+            self.says.rotate_left(1);
+        }
+        count
     }
 }
 
@@ -260,9 +269,14 @@ impl embedded_io_async::Write for Chatty {
 const RATES: [Duration; 3] = [Duration::from_micros(87), Duration::from_millis(1), Duration::from_micros(99_999)];
 
 /// How long `job` took on a link that never falls silent.
-fn among_chatter<T>(every: Duration, job: impl FnOnce(&mut Link<'_, Chatty, Console<'static>>) -> T) -> (T, Duration) {
+fn among_chatter<T>(
+    every: Duration,
+    says: &[u8],
+    read: usize,
+    job: impl FnOnce(&mut Link<'_, Chatty, Console<'static>>) -> T,
+) -> (T, Duration) {
     let mut memory = [0; Console::sizes_of(600).memory()];
-    let chatty = Chatty { every, passed: Duration::ZERO, total: Duration::ZERO };
+    let chatty = Chatty { every, says: says.to_vec(), read, passed: Duration::ZERO, total: Duration::ZERO };
     let mut link = Link::new(chatty, Console::new(room()), &mut memory).unwrap();
     let result = job(&mut link);
     (result, link.port().total)
@@ -270,42 +284,64 @@ fn among_chatter<T>(every: Duration, job: impl FnOnce(&mut Link<'_, Chatty, Cons
 
 #[test]
 fn a_device_that_never_stops_talking_cannot_hold_up_any_wait() {
-    let settle = Console::SETTLE;
     for every in RATES {
-        let late = |took: Duration, limit: Duration| {
-            assert!(took >= limit, "{every:?}: {took:?} is less than {limit:?}");
-            assert!(took <= limit + TICK * 2, "{every:?}: {took:?} instead of {limit:?}");
-        };
-        let timeout = Duration::from_millis(2500);
-        let mut client = Client::new(0).with_timeout(timeout).with_retries(0);
-        let (result, took) = among_chatter(every, |link| {
-            wait!(link.call(&mut client, &os::Echo::new("hi"))).map(drop)
-        });
-        assert_eq!(result, Err(Error::TimedOut));
-        late(took, settle + timeout);
+        no_wait_is_held_up(every, b".", 1);
+    }
+}
 
-        let (result, took) = among_chatter(every, |link| wait!(link.recv(timeout)).map(<[u8]>::to_vec));
+#[test]
+fn a_device_that_never_stops_sending_frames_cannot_hold_up_any_wait() {
+    // Frames that are damaged, frames without one between two reads, and whole messages for nobody: a
+    // read brings several of them, so that the line always has another one.
+    let (message, mut foreign) = ([3, 0, 0, 1, 0, 9, 1, 5, 0xA0], vec![0; 64]);
+    let len = Console::new(room()).encode(&message).unwrap().next(&message, &mut foreign);
+    foreign.truncate(len);
+    for says in [&b"\x06\x09A\n"[..], b"\x06\x09AAAA\n.", &foreign] {
+        for read in [1, 7, 64, 600] {
+            no_wait_is_held_up(Duration::from_micros(87), says, read);
+        }
+    }
+}
+
+fn no_wait_is_held_up(every: Duration, says: &[u8], read: usize) {
+    let settle = Console::SETTLE;
+    let late = |took: Duration, limit: Duration| {
+        assert!(took >= limit, "{every:?}: {took:?} is less than {limit:?}");
+        assert!(took <= limit + TICK * 2, "{every:?}: {took:?} instead of {limit:?}");
+    };
+    let timeout = Duration::from_millis(2500);
+    let mut client = Client::new(0).with_timeout(timeout).with_retries(0);
+    let (result, took) = among_chatter(every, says, read, |link| {
+        wait!(link.call(&mut client, &os::Echo::new("hi"))).map(drop)
+    });
+    assert_eq!(result, Err(Error::TimedOut));
+    late(took, settle + timeout);
+
+    // A message ends a wait for one.
+    if says.len() < 12 {
+        let (result, took) = among_chatter(every, says, read, |link| wait!(link.recv(timeout)).map(<[u8]>::to_vec));
         assert_eq!(result, Err(Error::TimedOut));
         late(took, timeout);
 
         // Five waits of three ticks, a preamble before and one after each.
-        let (ended, took) = among_chatter(every, |link| {
+        let (ended, took) = among_chatter(every, says, read, |link| {
             wait!(link.run(&mut client, &mut Count::new(2), |_| ControlFlow::Continue(())))
         });
         assert_eq!(ended, Ok(Ended::Done((2, 5))));
-        assert!(took >= settle * 6 + TICK * 15 && took <= settle * 6 + TICK * 15 + TICK * 2 * 11, "{every:?}: {took:?}");
-
-        let mut toy = Toy::default();
-        let (ticks, took) = among_chatter(every, |link| {
-            let mut ticks = Duration::ZERO;
-            while ticks < timeout {
-                wait!(link.serve(&mut toy)).unwrap();
-                ticks = toy.log.iter().map(|entry| micros(entry)).sum();
-            }
-            ticks
-        });
-        assert!(took >= ticks && took <= ticks + TICK * 2, "{every:?}: {took:?} instead of {ticks:?}");
+        assert!(took >= settle * 6 + TICK * 15, "{every:?}: {took:?}");
+        assert!(took <= settle * 6 + TICK * 15 + TICK * 2 * 11, "{every:?}: {took:?}");
     }
+
+    let mut toy = Toy::default();
+    let (ticks, took) = among_chatter(every, says, read, |link| {
+        let mut ticks = Duration::ZERO;
+        while ticks < timeout {
+            wait!(link.serve(&mut toy)).unwrap();
+            ticks = toy.log.iter().map(|entry| micros(entry)).sum();
+        }
+        ticks
+    });
+    assert!(took >= ticks && took <= ticks + TICK * 2, "{every:?}: {took:?} instead of {ticks:?}");
 }
 
 #[test]
