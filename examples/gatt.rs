@@ -1,13 +1,13 @@
-//! SMP over Bluetooth Low Energy, without a radio: how to put the pieces of `anysmp::framing::gatt` onto a GATT stack.
+//! SMP over Bluetooth Low Energy, without a radio: how to connect `anysmp::framing::gatt` to a GATT
+//! stack.
 //!
-//! A GATT stack calls the device when the characteristic is written, and the phone when a notification has come; each
-//! call brings one piece of at most MTU - 3 bytes. Here two queues stand for the radio.
+//! A GATT stack calls the device when the characteristic is written, and the phone when a
+//! notification has come; each call brings one piece of at most MTU - 3 bytes. Here two queues take
+//! the place of the radio.
 //!
 //! ```sh
 //! cargo run --example gatt
 //! ```
-#![allow(clippy::indexing_slicing, reason = "a demonstration: a length that is wrong may end it")]
-#![expect(clippy::indexing_slicing, reason = "lengths that the library has just returned")]
 
 use std::collections::VecDeque;
 use std::error::Error;
@@ -19,14 +19,10 @@ use anysmp::smp::client::Client;
 use anysmp::smp::server::{AllowAll, Answer, Handler, Incoming, Reply, Server};
 use anysmp::smp::{Group, os};
 
-/// What is between the two, and how many bytes a piece may have.
-struct Radio {
-    mtu: u16,
-    writes: VecDeque<Vec<u8>>,
-    notifications: VecDeque<Vec<u8>>,
-}
+// ---- the device ----
 
-/// The device: registers the service, then lives from callbacks.
+/// The application: registers `gatt::SERVICE` with `gatt::CHARACTERISTIC`, then lives from
+/// callbacks.
 struct Peripheral<'b, S> {
     server: S,
     requests: Reassembly<'b>,
@@ -34,22 +30,21 @@ struct Peripheral<'b, S> {
 }
 
 impl<S: Service> Peripheral<'_, S> {
-    /// The stack calls this with the value of each write. An error is the ATT error to answer it with.
-    fn on_write(&mut self, mut value: &[u8], radio: &mut Radio) -> Result<(), u8> {
-        match self.requests.push(&mut value) {
-            Ok(Progress::Message) => {
-                let (len, _after) = self.server.receive(self.requests.message(), Peer(0), self.tx);
-                for piece in gatt::fragments(&self.tx[..len], radio.mtu) {
-                    radio.notifications.push_back(piece.to_vec());
-                }
-                Ok(())
-            }
-            Ok(_) => Ok(()),
-            Err(_) => Err(gatt::VALUE_NOT_ALLOWED),
+    /// The stack calls this with the value of each write. An error is the ATT error to answer it
+    /// with.
+    fn on_write(&mut self, mut value: &[u8], mtu: u16, mut notify: impl FnMut(&[u8])) -> Result<(), u8> {
+        // A message may take several writes: until the last one there is nothing to do.
+        if self.requests.push(&mut value).or(Err(gatt::VALUE_NOT_ALLOWED))? == Progress::Message {
+            // `Peer` is the connection, where the device has several; `after` is a reset that was
+            // asked for.
+            let (len, _after) = self.server.receive(self.requests.message(), Peer(0), self.tx);
+            gatt::fragments(self.tx.get(..len).unwrap_or_default(), mtu).for_each(&mut notify);
         }
+        Ok(())
     }
 
-    /// The stack calls this when the connection ends, and when notifications are switched off.
+    /// The stack calls this when the connection ends, and when notifications are switched off: half
+    /// a message has no rest then.
     fn on_disconnect(&mut self) {
         self.requests.reset();
     }
@@ -68,9 +63,11 @@ impl Handler for Device {
     }
 }
 
+// ---- a phone, and what is between the two ----
+
 /// One connection at this MTU; returns what the device echoed.
 pub(crate) fn talk(mtu: u16, text: &str) -> Result<String, Box<dyn Error>> {
-    let mut radio = Radio { mtu, writes: VecDeque::new(), notifications: VecDeque::new() };
+    let (mut writes, mut notifications) = (VecDeque::new(), VecDeque::new());
     let (mut request, mut tx) = ([0; 512], [0; 512]);
     let mut device = Peripheral {
         server: Server::new(Device, AllowAll).with_parameters(1, 512),
@@ -79,24 +76,26 @@ pub(crate) fn talk(mtu: u16, text: &str) -> Result<String, Box<dyn Error>> {
     };
 
     // The phone: write the pieces of a request, wait for notifications until a message is whole.
-    let (mut answer, mut tx) = ([0; 512], [0; 512]);
-    let mut answers = Reassembly::client(&mut answer);
+    let (mut response, mut tx) = ([0; 512], [0; 512]);
+    let mut responses = Reassembly::client(&mut response);
     let (len, pending) = Client::new(0).request(&os::Echo::new(text), &mut tx)?;
-    radio.writes.extend(gatt::fragments(&tx[..len], mtu).map(<[u8]>::to_vec));
-    println!("MTU {mtu}: a request of {len} bytes in {} writes", radio.writes.len());
-    while let Some(value) = radio.writes.pop_front() {
-        device.on_write(&value, &mut radio).map_err(|code| format!("ATT error {code:#04x}"))?;
+    writes.extend(gatt::fragments(tx.get(..len).unwrap_or_default(), mtu));
+    println!("MTU {mtu}: a request of {len} bytes in {} writes", writes.len());
+    while let Some(value) = writes.pop_front() {
+        device
+            .on_write(value, mtu, |piece| notifications.push_back(piece.to_vec()))
+            .map_err(|code| format!("ATT error {code:#04x}"))?;
     }
-    println!("MTU {mtu}: an answer in {} notifications", radio.notifications.len());
+    println!("MTU {mtu}: a response in {} notifications", notifications.len());
     let mut echoed = None;
-    while let Some(value) = radio.notifications.pop_front() {
-        if answers.push(&mut &value[..])? == Progress::Message && pending.accepts(answers.message()) {
-            echoed = Some(pending.decode(answers.message())?.text.to_string());
+    while let Some(value) = notifications.pop_front() {
+        if responses.push(&mut &value[..])? == Progress::Message && pending.accepts(responses.message()) {
+            echoed = Some(pending.decode(responses.message())?.text.to_string());
         }
     }
     device.on_disconnect();
-    answers.reset();
-    echoed.ok_or_else(|| "no answer".into())
+    responses.reset();
+    echoed.ok_or_else(|| "no response".into())
 }
 
 fn main() -> Result<(), Box<dyn Error>> {

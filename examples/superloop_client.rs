@@ -1,7 +1,8 @@
-//! An SMP client in a superloop: one exchange at a time, with its retries, and nothing that is waited for.
+//! An SMP client in a superloop: one exchange at a time, with its retries, and the loop never
+//! waits.
 //!
-//! Its whole state is one struct. An exchange begins when the application wants it to and ends in some later turn; whatever else
-//! the loop has to do goes on meanwhile.
+//! Its whole state is one struct. An exchange begins when the application wants it to and ends in
+//! some later turn; whatever else the loop has to do goes on meanwhile.
 //!
 //! ```sh
 //! cargo run --example superloop_client
@@ -40,7 +41,7 @@ impl Asker<'_> {
         Ok(())
     }
 
-    /// One turn of the loop; returns what came of the exchange, once.
+    /// One turn of the loop; returns the outcome of the exchange, once.
     fn turn(&mut self, uart: &mut impl Uart) -> Option<Outcome<'_>> {
         while !self.line.room().is_empty() {
             let Some(byte) = uart.get() else { break };
@@ -71,10 +72,11 @@ impl Asker<'_> {
 
 // ---- a device at the other end of a fake wire ----
 
-/// What came of a question, and after how many milliseconds.
+/// The outcome of a question, and the milliseconds that it took.
 type Heard = (Result<String, String>, u32);
 
-/// Asks for an echo while the device is switched off, and then while it is on; returns what came of both.
+/// Asks for an echo while the device is switched off, and then while it is on; returns both
+/// outcomes.
 pub(crate) fn talk() -> Result<[Heard; 2], Box<dyn std::error::Error>> {
     let (mut near, mut far) = Fake::pair();
     let (mut message, mut memory) = ([0; 256], [0; Console::sizes_of(256).memory()]);

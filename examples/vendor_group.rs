@@ -1,7 +1,8 @@
 //! A group of one's own: typed commands at both ends, without a change to the crate.
 //!
-//! Groups from 64 on belong to the application. A command is a struct, its codec (one line of `payload!`) and the seven lines of `impl Request`;
-//! the server is one line in the `match`. Here are two: one in CBOR, one whose payload is plain bytes.
+//! Groups from 64 on belong to the application. A command is a struct, its codec (one line of
+//! `payload!`) and the seven lines of `impl Request`; the server is one line in the `match`. This
+//! one has two commands: one in CBOR, one whose payload is plain bytes.
 //!
 //! ```sh
 //! cargo run --example vendor_group
@@ -100,22 +101,22 @@ impl Lamps {
 
 // ---- both ends in one process ----
 
-/// One exchange: `show` gets what the client understood.
+/// One exchange: `show` is given what the client understood.
 fn call<R: Request>(
     lamps: &mut Lamps,
     client: &mut Client,
     request: &R,
     show: impl FnOnce(Result<R::Response<'_>, client::Error>) -> String,
 ) -> Result<String, client::Error> {
-    let (mut sent, mut answer) = ([0; 64], [0; 64]);
+    let (mut sent, mut response) = ([0; 64], [0; 64]);
     let (len, pending) = client.request(request, &mut sent)?;
     let handler = |incoming: &Incoming<'_>, reply: Reply<'_>| lamps.dispatch(incoming, reply);
-    let (answered, _after) = serve(handler, AllowAll, &sent[..len], &mut answer);
-    assert!(pending.accepts(&answer[..answered]));
-    Ok(show(pending.decode(&answer[..answered])))
+    let (answered, _after) = serve(handler, AllowAll, &sent[..len], &mut response);
+    assert!(pending.accepts(&response[..answered]));
+    Ok(show(pending.decode(&response[..answered])))
 }
 
-/// Switches a lamp that is there and one that is not, and looks.
+/// Switches a lamp that exists and one that does not, and reads the states.
 pub(crate) fn talk() -> Result<[String; 3], client::Error> {
     let (mut lamps, mut client) = (Lamps([0; 4]), Client::new(0));
     let switched = |result| match result {

@@ -10,6 +10,29 @@
 //! What a port has to do is in [`port`](crate::port), how long the buffers are in [`Buffers`](crate::line::Buffers), and all
 //! that is not moving bytes in [`line`](crate::line).
 //!
+//! ```no_run
+//! use anysmp::asynch::Link;
+//! use anysmp::framing::console::Console;
+//! use anysmp::port::Clock;
+//! use anysmp::smp::{client::Client, os};
+//! use core::time::Duration;
+//! use embedded_io_async::{Read, Write};
+//!
+//! /// Asks the board on the other UART for an echo; returns whether it is well. `port` is, for
+//! /// example, a `Timed` with the delay of your executor, in a `Clocked` with its clock.
+//! async fn is_well(port: impl Read + Write + Clock) -> bool {
+//!     let (mut message, mut memory) = ([0; 256], [0; Console::sizes_of(256).memory()]);
+//!     let Ok(mut link) = Link::new(port, Console::new(&mut message), &mut memory) else {
+//!         return false;
+//!     };
+//!     let mut client = Client::new(0).with_timeout(Duration::from_secs(1)).with_retries(2);
+//!     link.call(&mut client, &os::Echo::new("hi")).await.is_ok_and(|echo| echo.text == "hi")
+//! }
+//! ```
+//!
+//! A server is a loop around [`Link::serve`]: see below. Its handler may await, too
+//! ([`AsyncHandler`](crate::smp::server::AsyncHandler)), for example a flash.
+//!
 //! # Errors
 //!
 //! An error of the port does not end a link: what was half received is dropped and counted, the error is returned, and the next

@@ -10,6 +10,30 @@
 //! What a port has to do is in [`port`](crate::port), how long the buffers are in [`Buffers`](crate::line::Buffers), and all
 //! that is not moving bytes in [`line`](crate::line).
 //!
+//! ```no_run
+//! use anysmp::blocking::Link;
+//! use anysmp::framing::console::Console;
+//! use anysmp::port::Ticking;
+//! use anysmp::smp::{client::Client, os};
+//! use core::time::Duration;
+//! use embedded_io::{Read, Write};
+//!
+//! /// Asks the board on the other UART for an echo; returns whether it is well.
+//! fn is_well(uart: impl Read + Write) -> bool {
+//!     let (mut message, mut memory) = ([0; 256], [0; Console::sizes_of(256).memory()]);
+//!     let (tick, byte) = (Duration::from_millis(10), Duration::from_micros(86));
+//!     let port = Ticking::new(uart, tick).with_byte_time(byte);
+//!     let Ok(mut link) = Link::new(port, Console::new(&mut message), &mut memory) else {
+//!         return false;
+//!     };
+//!     let mut client = Client::new(0).with_timeout(Duration::from_secs(1)).with_retries(2);
+//!     link.call(&mut client, &os::Echo::new("hi")).is_ok_and(|echo| echo.text == "hi")
+//! }
+//! ```
+//!
+//! A server is a loop around [`Link::serve`]: see below, and `examples/dfu_server.rs` for a whole
+//! one.
+//!
 //! # Errors
 //!
 //! An error of the port does not end a link: what was half received is dropped and counted, the error is returned, and the next

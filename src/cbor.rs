@@ -19,6 +19,31 @@
 //!
 //! `minicbor` is the oracle in tests, and can write into a [`Writer`]; the crate's own commands do not use it, for its size.
 //!
+//! ```
+//! use anysmp::cbor::{Reader, Value, Writer};
+//!
+//! let mut bytes = [0; 32];
+//! let mut writer = Writer::new(&mut bytes);
+//! writer.map(2)?;
+//! writer.text("lamp")?;
+//! writer.unsigned(3)?;
+//! writer.text("on")?;
+//! writer.boolean(true)?;
+//! let len = writer.len();
+//! assert_eq!(&bytes[..len], b"\xa2\x64lamp\x03\x62on\xf5");
+//!
+//! let (mut lamp, mut reader) = (None, Reader::new(&bytes[..len]));
+//! let mut entries = reader.entries()?;
+//! while entries.more(&mut reader)? {
+//!     match reader.text()?.as_str() {
+//!         Some("lamp") => lamp = Some(u8::read(&mut reader)?),
+//!         _ => reader.skip()?, // whatever it is
+//!     }
+//! }
+//! assert_eq!(lamp, Some(3));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # Interpretation
 //!
 //! * Bytes behind the map are ignored, as real servers do; an empty payload is an empty map.
@@ -35,6 +60,8 @@ mod list;
 mod reader;
 mod string;
 mod value;
+#[cfg(test)]
+pub(crate) mod work;
 mod writer;
 
 #[doc(inline)]

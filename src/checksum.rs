@@ -5,11 +5,13 @@
 //! | [`Crc16`]: polynomial 0x1021, start 0, not reflected (XMODEM) | SMP over console and over COBS | 0x31C3 |
 //! | [`Sum`]: two's complement of the sum of all bytes, modulo 256 | BSMP packets, S3MP frames | 0x23 |
 //!
-//! Both are additive over runs: feed the bytes in any pieces. Over data followed by its own check, a CRC gives 0 and so
-//! does a sum, which is how receivers test both without knowing where the data end.
+//! Both are additive over runs: feed the bytes in any pieces. Over data followed by its own check,
+//! a CRC gives 0 and so does a sum, which is how receivers test both without knowing where the data
+//! end.
 //!
-//! The CRC has two forms with the same results: tables on hosts, where time counts, and arithmetic on bare metal and with the
-//! feature `small`, where 8 KiB of tables cost more than the seven instructions per byte that they save.
+//! The CRC has two forms with the same results: tables on hosts, where time counts, and arithmetic
+//! on bare metal and with the feature `small`, where 8 KiB of tables cost more than the seven
+//! instructions per byte that they save.
 
 #[cfg(any(feature = "small", target_os = "none", test))]
 mod arithmetic;
@@ -49,7 +51,8 @@ impl Crc16 {
         self.0 = xmodem::update(self.0, bytes);
     }
 
-    /// The CRC of everything so far; 0 if the last two bytes were the big-endian CRC of those before.
+    /// The CRC of everything so far; 0 if the last two bytes were the big-endian CRC of those
+    /// before.
     #[must_use]
     pub fn value(&self) -> u16 {
         self.0
@@ -77,7 +80,8 @@ impl defmt::Format for Crc16 {
 
 /// A running negative 8-bit sum: the byte that makes the sum of everything 0 modulo 256.
 ///
-/// It sees every change of a single byte; it does not see the order of bytes, nor zeros put in or taken out.
+/// It sees every change of a single byte; it does not see the order of bytes, nor zeros put in or
+/// taken out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Sum(u8);

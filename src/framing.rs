@@ -148,6 +148,7 @@ pub mod counted;
 pub mod datagram;
 pub mod delimited;
 pub mod gatt;
+mod head;
 pub mod lrc;
 pub mod packet;
 

@@ -27,6 +27,43 @@
 //! `examples/superloop_server.rs` and `examples/superloop_client.rs` do this in 40 lines each, from a struct, with a UART that is
 //! never waited for; the server feeds a watchdog and erases a page of flash in each round.
 //!
+//! ```
+//! use anysmp::framing::console::Console;
+//! use anysmp::line::{Event, Line, Peer, Service as _};
+//! use anysmp::smp::os;
+//! use anysmp::smp::server::{AllowAll, Incoming, Reply, Server};
+//! use core::time::Duration;
+//!
+//! struct Device;
+//! impl os::Commands for Device {}
+//! let handler =
+//!     |incoming: &Incoming<'_>, reply: Reply<'_>| os::dispatch(&mut Device, incoming, reply);
+//! let mut server = Server::new(handler, AllowAll);
+//! let (mut message, mut memory) = ([0; 256], [0; Console::sizes_of(256).memory()]);
+//! let mut line = Line::new(Console::new(&mut message), &mut memory)?;
+//!
+//! // One round, in which these bytes came and a millisecond has passed:
+//! let arrived = b"\x06\x09ABAKAAAGAAAAAKFhZGJoaeJ8\n";
+//! assert_eq!(line.received(arrived, Peer(0)), arrived.len());
+//! line.elapsed(Duration::from_millis(1).into());
+//! while let Some(event) = line.next(&mut ()) {
+//!     let (message, tx) = line.exchange();
+//!     let len = match event {
+//!         Event::Message => server.receive(message, Peer(0), tx).0,
+//!         event => line.report(event, &mut server), // damage and time
+//!     };
+//!     if len > 0 {
+//!         line.transmit(len).unwrap();
+//!     }
+//! }
+//! // To the UART, as much as it accepts:
+//! assert_eq!(line.pending(), b"\x06\x09ABALAAAGAAAAAKFhcmJoaaUj\n");
+//! let count = line.pending().len();
+//! line.sent(count);
+//! # assert!(line.pending().is_empty());
+//! # Ok::<(), anysmp::line::SizeError>(())
+//! ```
+//!
 //! # Time
 //!
 //! Two kinds of time are told apart. *Limits*, such as a timeout, count all time that passes, whatever the peer sends: a device

@@ -14,8 +14,8 @@
 //!   entry     type u16, length u16, value; packed
 //! ```
 //!
-//! The *hash* of an image is the value of its one hash TLV; it identifies the image in the image commands. It is not the
-//! SHA-256 of the file that an upload carries.
+//! The *hash* of an image is the value of its one hash TLV; it identifies the image in the image
+//! commands. It is not the SHA-256 of the file that an upload carries.
 //!
 //! | you want | start at |
 //! |---|---|
@@ -23,17 +23,42 @@
 //! | read the identity of an image file piece by piece | [`ImageFile`] |
 //! | read or write its header | [`Header`], [`Version`] |
 //! | make an image | [`build::Builder`] |
-//! | read the trailer of a slot, tell what the bootloader does next | [`trailer`] |
-//! | receive an upgrade on a device | [`slots::Slots`] and [`flash::run`] |
-//! | ask MCUboot which slot is running | [`shared_data::SharedData`] |
+//! | read the trailer of a slot, tell what the bootloader does next | `trailer` (feature `mcuboot`) |
+//! | receive an upgrade on a device | `slots::Slots` and `flash::run` (feature `mcuboot`) |
+//! | ask MCUboot which slot is running | `shared_data::SharedData` (feature `mcuboot`) |
 //!
-//! A hash is not a signature. Everything here keeps damaged images from being started; who may start which image is
-//! decided by the bootloader alone, which checks the signature.
+//! ```
+//! # #[cfg(feature = "sha2")]
+//! # fn main() -> Result<(), anysmp::mcuboot::Error> {
+//! use anysmp::mcuboot::digest::Sha256;
+//! use anysmp::mcuboot::{Error, Image, Version, build::Builder};
+//!
+//! let mut file = [0; 256];
+//! let version = Version::new(1, 2, 3);
+//! let len = Builder::new(version).build(b"a program", &mut Sha256::new(), &mut file)?;
+//!
+//! let image = Image::parse(&file[..len])?;
+//! assert_eq!(image.header().version(), version);
+//! image.verify(&mut Sha256::new())?; // its contents have the hash that it carries
+//!
+//! file[40] ^= 1;
+//! assert_eq!(Image::parse(&file[..len])?.verify(&mut Sha256::new()), Err(Error::Mismatch));
+//! # Ok(())
+//! # }
+//! # #[cfg(not(feature = "sha2"))]
+//! # fn main() {}
+//! ```
+//!
+//! On a device, `slots::Slots` does the image commands of a server: `examples/dfu_server.rs` is a
+//! whole one, and the guide says how firmware confirms itself and which boot mode to choose.
+//!
+//! A hash is not a signature. Everything here keeps damaged images from being started; who may
+//! start which image is decided by the bootloader alone, which checks the signature.
 //!
 //! Sources: MCUboot's `design.md`, `bootutil/image.h` and `bootutil_public.h`.
 //!
-//! **Not supported:** images of the old header format (magic `3cb8f396`), swap-using-offset (where the secondary image
-//! starts one sector late), decryption and decompression.
+//! **Not supported:** images of the old header format (magic `3cb8f396`), swap-using-offset (where
+//! the secondary image starts one sector late), decryption and decompression.
 
 #[cfg(feature = "mcuboot")]
 pub mod flash;

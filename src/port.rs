@@ -24,11 +24,64 @@
 //!   has left: timeouts start there.
 //! * In async, `read` and `write` must not have moved bytes when their future is dropped before it is ready.
 //!
+//! # A port from scratch
+//!
+//! A UART with two registers, polled; most HALs have the two `impl`s already.
+//!
+//! ```
+//! use anysmp::port::Ticking;
+//! use core::time::Duration;
+//! use embedded_io::{ErrorKind, ErrorType, Read, Write};
+//!
+//! # struct Registers;
+//! # impl Registers {
+//! #     fn received(&mut self) -> Option<u8> { None }
+//! #     fn is_free(&self) -> bool { true }
+//! #     fn send(&mut self, _: u8) {}
+//! #     fn is_idle(&self) -> bool { true }
+//! # }
+//! struct Uart(Registers);
+//!
+//! impl ErrorType for Uart {
+//!     type Error = ErrorKind;
+//! }
+//!
+//! impl Read for Uart {
+//!     fn read(&mut self, buf: &mut [u8]) -> Result<usize, ErrorKind> {
+//!         for _ in 0..10_000 { // about one tick of 10 ms
+//!             if let (Some(byte), Some(place)) = (self.0.received(), buf.first_mut()) {
+//!                 *place = byte;
+//!                 return Ok(1);
+//!             }
+//!         }
+//!         Err(ErrorKind::TimedOut) // never `Ok(0)`, which means that the connection has ended
+//!     }
+//! }
+//!
+//! impl Write for Uart {
+//!     fn write(&mut self, buf: &[u8]) -> Result<usize, ErrorKind> {
+//!         let Some(byte) = buf.first() else { return Ok(0) };
+//!         while !self.0.is_free() {}
+//!         self.0.send(*byte);
+//!         Ok(1)
+//!     }
+//!
+//!     fn flush(&mut self) -> Result<(), ErrorKind> {
+//!         while !self.0.is_idle() {} // until the last stop bit has left
+//!         Ok(())
+//!     }
+//! }
+//!
+//! let (tick, byte) = (Duration::from_millis(10), Duration::from_micros(86));
+//! let port = Ticking::new(Uart(Registers), tick).with_byte_time(byte);
+//! # let _ = port;
+//! ```
+//!
 //! # RS-485
 //!
 //! The driver calls `flush` after each frame, and nothing before the next one: that is where a half-duplex port releases the
 //! line. `write` sets DE (driver enable), `flush` waits until the *last stop bit* has left (the transmit-complete flag, not the
-//! empty buffer) and clears DE. A transceiver whose receiver stays on hears what it sends: `Packet::skip_echo` drops it. When
+//! empty buffer) and clears DE. A transceiver whose receiver stays on hears what it sends: `Packet::with_echo` drops it. When
 //! DE switches, a receiver may see a byte of zeros in front of an answer; keep the line biased, or switch off the receiver while
 //! you send.
 //!

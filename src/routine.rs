@@ -12,6 +12,103 @@
 //!   Reopen: end of `run`; the caller opens the port again and runs the same routine on
 //!   Done:   end of `run`; `report()` says how it ended
 //! ```
+//!
+//! # Run one
+//!
+//! ```no_run
+//! # use anysmp::{blocking::Link, framing::Framing, line::Error, port::Clock};
+//! # use embedded_io::{Read, Write};
+//! use anysmp::routine::Ended;
+//! use anysmp::smp::client::Client;
+//! use anysmp::smp::routine::{Upload, UploadOutcome};
+//! use core::ops::ControlFlow;
+//!
+//! # fn upload<P: Read + Write + Clock>(
+//! #     link: &mut Link<'_, P, impl Framing>,
+//! #     file: &[u8],
+//! # ) -> Result<(), Error<P::Error>> {
+//! let mut upload = Upload::new(file).over(link.limits());
+//! let ended = link.run(&mut Client::new(0), &mut upload, |event| {
+//!     println!("{} of {} bytes", event.off, event.len);
+//!     ControlFlow::Continue(()) // `Break` stops here; the same routine may be run on later
+//! })?;
+//! match ended {
+//!     Ended::Done(report) => println!("{:?}", report.outcome), // refusals are in here
+//!     Ended::Reopen => { /* open the port again, build a new link, run the same routine */ }
+//!     Ended::Stopped => { /* the callback said so */ }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Write one
+//!
+//! A routine of a vendor's own has the same rights as ours. This one asks for three echoes:
+//!
+//! ```
+//! use anysmp::routine::{Routine, Step};
+//! use anysmp::smp::client::{Client, Pending};
+//! use anysmp::smp::os::Echo;
+//! use core::time::Duration;
+//!
+//! struct Pings {
+//!     answered: u8,
+//!     lost: u8,
+//!     state: State,
+//! }
+//!
+//! enum State {
+//!     /// A request is due. Out: `Waiting`.
+//!     Ready,
+//!     /// One is in flight. Out: `Ready`.
+//!     Waiting(Pending<Echo<'static>>),
+//! }
+//!
+//! impl Routine for Pings {
+//!     type Client = Client;
+//!     type Event<'m> = u8;
+//!     type Report = (u8, u8);
+//!
+//!     fn poll(&mut self, client: &mut Client, tx: &mut [u8]) -> Step {
+//!         match self.state {
+//!             _ if self.answered + self.lost == 3 => Step::Done,
+//!             State::Waiting(_) => Step::Wait(client.timeout()),
+//!             State::Ready => match client.request(&Echo::new("ping"), tx) {
+//!                 Ok((len, pending)) => {
+//!                     self.state = State::Waiting(pending);
+//!                     Step::Send(len)
+//!                 }
+//!                 Err(_) => Step::Done, // `tx` is too short for it
+//!             },
+//!         }
+//!     }
+//!
+//!     fn receive(&mut self, _: &mut Client, message: &[u8]) -> Option<u8> {
+//!         let State::Waiting(pending) = &self.state else { return None };
+//!         pending.accepts(message).then_some(())?; // anything else is foreign
+//!         (self.state, self.answered) = (State::Ready, self.answered + 1);
+//!         Some(self.answered)
+//!     }
+//!
+//!     fn timed_out(&mut self) {
+//!         (self.state, self.lost) = (State::Ready, self.lost + 1);
+//!     }
+//!
+//!     fn report(&self) -> (u8, u8) {
+//!         (self.answered, self.lost)
+//!     }
+//! }
+//!
+//! // What a driver does with it:
+//! let mut pings = Pings { answered: 0, lost: 0, state: State::Ready };
+//! let (mut client, mut tx) = (Client::new(7), [0; 64]);
+//! let Step::Send(len) = pings.poll(&mut client, &mut tx) else { panic!() };
+//! assert_eq!(pings.poll(&mut client, &mut []), Step::Wait(Client::TIMEOUT));
+//! tx[0] += 1; // the response to a write
+//! assert_eq!(pings.receive(&mut client, &tx[..len]), Some(1));
+//! # while let Step::Send(_) = pings.poll(&mut client, &mut tx) { pings.timed_out(); }
+//! # assert_eq!(pings.report(), (1, 2));
+//! ```
 
 use core::time::Duration;
 

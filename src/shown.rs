@@ -1,7 +1,8 @@
 //! What types print of themselves that hold what must not be printed.
 
-/// Implements `Debug` and, by feature, `defmt::Format`, with one text for both: payloads, values of settings, file contents and
-/// whatever else an application hands over appear as lengths, if at all.
+/// Implements `Debug` and, by feature, `defmt::Format`, with one text for both: payloads, values of
+/// settings, file contents and whatever else an application hands over appear as lengths, if at
+/// all.
 macro_rules! shown {
     ([$($generics:tt)*] $type:ty, |$it:pat_param| $text:literal $(, $value:expr)*) => {
         impl<$($generics)*> core::fmt::Debug for $type {

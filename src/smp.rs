@@ -95,6 +95,8 @@ use core::time::Duration;
 
 mod header;
 mod payload;
+#[cfg(test)]
+mod work;
 
 #[doc(inline)]
 pub use crate::__smp_payload as payload;

@@ -7,11 +7,13 @@ pub trait Source {
     /// How many bytes there are. Must not change.
     fn len(&self) -> u64;
 
-    /// Fills `into` with the bytes from `offset` on. Never asked for bytes beyond [`len`](Self::len).
+    /// Fills `into` with the bytes from `offset` on. Never asked for bytes beyond
+    /// [`len`](Self::len).
     ///
     /// # Errors
     ///
-    /// [`SourceFailed`] if they cannot be read; what exactly went wrong is for the source to remember.
+    /// [`SourceFailed`] if they cannot be read; what exactly went wrong is for the source to
+    /// remember.
     fn read(&mut self, offset: u64, into: &mut [u8]) -> Result<(), SourceFailed>;
 
     /// Whether there are no bytes.

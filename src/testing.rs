@@ -1,7 +1,31 @@
 //! Flash and bootloader for tests and for simulated devices.
 //!
-//! [`RamNor`] has the rules of a real NOR flash and breaks when it is told to; `bootloader` (with the feature `mcuboot`)
-//! does at a reset what MCUboot's swap mode does, as far as a client can see it.
+//! [`RamNor`] has the rules of a real NOR flash and breaks when it is told to; `bootloader` (with
+//! the feature `mcuboot`) does at a reset what MCUboot's swap mode does, as far as a client can see
+//! it.
+//!
+//! ```
+//! use anysmp::testing::{Error, Fault, RamNor};
+//! use embedded_storage::nor_flash::{NorFlash, ReadNorFlash};
+//!
+//! // Writes of 8 bytes, erase pages of 4 KiB.
+//! let mut memory = [0xFF; 8192];
+//! let mut flash = RamNor::<8, 4096>::new(&mut memory);
+//! flash.write(0, &[1; 8])?;
+//! assert_eq!(flash.write(0, &[2; 8]), Err(Error::NotErased));
+//! assert_eq!(flash.write(4, &[2; 8]), Err(Error::NotAligned));
+//!
+//! // The power fails in the middle of the second operation from now on.
+//! flash.plan(1, Fault::Tear(42));
+//! flash.erase(0, 4096)?;
+//! assert_eq!(flash.write(0, &[3; 8]), Err(Error::PowerLoss));
+//! flash.power_on();
+//! let mut read = [0; 8];
+//! flash.read(0, &mut read)?; // some bits are written, some are not
+//! # Ok::<(), Error>(())
+//! ```
+//!
+//! `examples/dfu_server.rs` upgrades a device that is made of these two.
 
 #[cfg(feature = "mcuboot")]
 pub mod bootloader;
@@ -14,8 +38,8 @@ use crate::shown::shown;
 
 /// A NOR flash in RAM.
 ///
-/// Misaligned accesses are refused, and so is a write to bytes that are not erased. Faults can be planned with
-/// [`plan`](Self::plan).
+/// Misaligned accesses are refused, and so is a write to bytes that are not erased. Faults can be
+/// planned with [`plan`](Self::plan).
 pub struct RamNor<'m, const WRITE: usize, const ERASE: usize, const READ: usize = 1> {
     memory: &'m mut [u8],
     erased: u8,
@@ -39,8 +63,8 @@ pub enum Fault {
     Silent,
     /// Power goes before it. Everything fails until [`RamNor::power_on`].
     Cut,
-    /// Power goes while it is at work. Where and what it leaves behind depends on the seed: a write has done some units and part
-    /// of the next one, an erase leaves random bytes.
+    /// Power goes while it is at work. Where and what it leaves behind depends on the seed: a write
+    /// has done some units and part of the next one, an erase leaves random bytes.
     Tear(u32),
 }
 
@@ -109,8 +133,8 @@ impl NorFlashError for Error {
 }
 
 impl<'m, const WRITE: usize, const ERASE: usize, const READ: usize> RamNor<'m, WRITE, ERASE, READ> {
-    /// A flash with this memory as its contents, whose erased bytes are FF. The capacity is what the memory holds of
-    /// whole erase pages.
+    /// A flash with this memory as its contents, whose erased bytes are FF. The capacity is what
+    /// the memory holds of whole erase pages.
     pub fn new(memory: &'m mut [u8]) -> Self {
         let whole = memory.chunks_exact(ERASE.max(1)).count().saturating_mul(ERASE);
         let memory = memory.get_mut(..whole).unwrap_or(&mut []);

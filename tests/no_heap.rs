@@ -1,5 +1,14 @@
 //! No framing allocates: counted by the global allocator.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    missing_docs,
+    unreachable_pub,
+    reason = "a test that panics has failed, and nobody reads its docs"
+)]
 
 use allocation_counter::measure;
 use anysmp::framing::console::Console;

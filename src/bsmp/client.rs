@@ -1,56 +1,101 @@
-//! The master: requests in, messages out; answers in, values out.
+//! The master: writes requests and reads their answers.
 //!
-//! A [`Client`] is an address and a timeout. It holds no state of an exchange: a request in flight is a [`Pending`], and to
-//! drop that is to cancel it.
+//! ```text
+//!   request ──▶ Client::request ──▶ tx[..len], Pending<K> ──▶ (the driver sends, waits, retries)
+//!                                                 │
+//!   message ──▶ Pending::accepts ── false: foreign, the wait goes on
+//!                    └─ true ──▶ Pending::decode ──▶ Response  or  Error::Node, Error::Function
+//! ```
+//!
+//! A [`Client`] is an address and a timeout. It holds no state of an exchange: a request in flight
+//! is a [`Pending`], and to drop it is to cancel the request.
+//!
+//! ```
+//! use anysmp::bsmp::{Address, Client, Error, Pending, Refusal, variable::Read};
+//!
+//! /// A request in flight names its kind, so it can be kept in a struct or a static.
+//! struct Reading { pending: Pending<Read> }
+//!
+//! let client = Client::new().with_address(Address::node(5).unwrap());
+//! let mut tx = [0; 16];
+//! let (len, pending) = client.request(&Read { id: 0, size: Some(2) }, &mut tx)?;
+//! assert_eq!(tx[..len], [5, 0x10, 0, 1, 0]);
+//! let reading = Reading { pending };
+//!
+//! let answer = [0, 0x11, 0, 2, 0x12, 0x34];
+//! assert!(reading.pending.accepts(&answer));
+//! assert_eq!(reading.pending.decode(&answer), Ok(&[0x12, 0x34][..]));
+//! assert_eq!(reading.pending.decode(&[0, 0xE8, 0, 0]), Err(Error::Node(Refusal::Busy)));
+//!
+//! // Foreign, and the wait goes on: an answer of another size; our own echo.
+//! assert!(!reading.pending.accepts(&[0, 0x11, 0, 1, 0x12]));
+//! assert!(!reading.pending.accepts(&[5, 0x10, 0, 1, 0]));
+//! # Ok::<(), Error>(())
+//! ```
 //!
 //! # Answers
 //!
 //! A BSMP answer names neither its request nor its sender, only its own kind. So:
 //!
-//! * A message is an answer only if it can answer *this* request: its command is the one that belongs to it or a refusal,
-//!   its length is right, and the size, the curve and the block are those that were asked for. All else, including a
-//!   packet that is not addressed to the master (its own echo), is foreign, and the wait goes on. If no answer comes, the error says
-//!   what was wrong with what came instead.
-//! * What came before a request is dropped before it is sent.
-//! * After a request without an answer the line has to be silent for [`drain`](Client::with_drain): whatever comes in that time
-//!   is too late and is dropped. A link does so before a retry and before the next request, whichever node that is for.
-//! * If nothing came in that time, the answer may still come. So after the next exchange the line is drained once more, for one
-//!   timeout.
+//! * A message is accepted only if it can answer *this* request: its command is the one that
+//!   belongs to the request, or a refusal; its length is right; and size, curve and block are those
+//!   that were asked for. All else, including a packet that is not addressed to the master (its own
+//!   echo), is foreign, and the wait goes on. If no answer comes, the error says what was wrong
+//!   with what came instead.
+//! * What came before a request is dropped before the request is sent.
+//! * After a request without an answer the line has to be silent for [`drain`](Client::with_drain):
+//!   whatever comes in that time is too late and is dropped. A link does so before a retry and
+//!   before the next request, whichever node that is for.
+//! * If nothing came in that time, the answer may still come. So the line is drained once more
+//!   after the next exchange, for one timeout.
 //!
 //! # What BSMP cannot tell apart
 //!
-//! * An answer of the same kind and size that comes even later than timeout and drain, while another request is in flight. It
-//!   costs one wrong value; the drain after that exchange drops the answer that it took the place of.
-//! * The second copy of an answer that comes twice, while the next request of the same kind and size is in flight. Each answer may
-//!   then be taken for the next one until the line is silent for once.
+//! * An answer of the same kind and size that comes even later than timeout and drain, while
+//!   another request is in flight. It costs one wrong value; the drain after that exchange drops
+//!   the answer whose place it took.
+//! * The second copy of an answer that comes twice, while the next request of the same kind and
+//!   size is in flight. Each answer may then be taken for the next one until the line falls silent.
 //!
-//! On RS-485 and TCP nothing doubles or delays messages on the way: set `drain` to the longest time that a node may take, and both
-//! are impossible. On UDP they are not. Where a wrong value does harm, choose requests whose answers differ: a group of its own
-//! size, a block of a curve, which names itself. A curve that is written is certain only with a checksum (`curve::Md5`).
+//! On RS-485 and TCP nothing doubles or delays messages on the way: set `drain` to the longest time
+//! that a node may take, and both are impossible. On UDP they are not. Where a wrong value does
+//! harm, choose requests whose answers differ: a group of its own size, or a block of a curve,
+//! which names itself. A curve that is written is certain only with a checksum (`curve::Md5`).
 //!
 //! # Time
 //!
-//! The [timeout](Client::with_timeout) begins when the last byte of the request has left, however long that takes. On a bus
-//! (`framing::packet`, which knows the speed of the line) the answer has to begin before it ends; one of which a part is there is
-//! waited for, at most as long as the longest packet takes. Elsewhere the whole answer has to be there.
+//! The [timeout](Client::with_timeout) begins when the last byte of the request has left, however
+//! long that takes. On a bus (`framing::packet`, which has the speed of the line) the answer has to
+//! begin before the timeout ends; an answer that is just arriving is waited for, at most as long as
+//! the longest packet takes. Elsewhere the whole answer has to be there.
 //!
-//! A broadcast is answered by nobody. `Link::send` keeps the gap in front of the next packet, but does not know how long the
-//! nodes need: see [`Client::post`].
+//! Nobody answers a broadcast. `Link::send` keeps the gap in front of the next packet, but cannot
+//! tell how long the nodes need: see [`Client::post`].
 //!
 //! # Retries
 //!
-//! None by default. [`with_retries`](Client::with_retries) repeats a request whose answer is missing if that does no harm:
-//! reads and plain writes, but not XOR and toggle, group creation, curve blocks and functions.
+//! None by default. [`with_retries`](Client::with_retries) repeats an unanswered request that
+//! [may run twice](Request::is_idempotent): reads and plain writes, but not XOR and toggle, group
+//! creation, curve blocks and functions.
+
+mod error;
+mod pending;
+mod request;
 
 use core::time::Duration;
 
-use super::{Address, Command, Full, Header, Payload, Refusal, Version};
-use crate::line::{Caller, Verdict};
-use crate::shown::shown;
-use crate::source::SourceFailed;
+pub use error::Error;
+pub use pending::Pending;
+pub(super) use pending::{Judged, judge};
+pub use request::{Request, Response};
 
-/// The master's side of the protocol.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+use super::{Address, Command, Header, Payload};
+use crate::line::{Caller, Verdict};
+
+/// The master's side of the protocol: the address of a node, and how long to wait for it. 40 bytes.
+///
+/// The setters may come in any order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Client {
     to: Option<Address>,
@@ -62,85 +107,111 @@ pub struct Client {
     retries: u8,
 }
 
-impl Client {
-    /// How long a master waits for an answer by default.
-    pub const TIMEOUT: Duration = Duration::from_millis(100);
-    /// For how long, at least, the line is silent by default after a request without an answer.
-    pub const DRAIN: Duration = Duration::from_secs(1);
+const _: () = assert!(size_of::<Client>() <= 40);
 
-    /// A master of bare messages, as on TCP and UDP. Waits 100 ms for an answer.
+impl Client {
+    /// The time that a master waits for an answer by default: 100 ms.
+    pub const TIMEOUT: Duration = Duration::from_millis(100);
+    /// The least silence, by default, after a request without an answer: 1 s.
+    pub const DRAIN: Duration = Duration::from_secs(1);
+    /// The number of times that an unanswered request is repeated by default: 0.
+    pub const RETRIES: u8 = 0;
+
+    /// A master of bare messages, as on TCP and UDP. For a bus, add
+    /// [`with_address`](Self::with_address).
     #[must_use]
     pub const fn new() -> Self {
-        Self { to: None, timeout: Self::TIMEOUT, drain: None, retries: 0 }
+        Self { to: None, timeout: Self::TIMEOUT, drain: None, retries: Self::RETRIES }
     }
 
-    /// A master on a bus that talks to `address`: the address goes in front of each message. Waits 100 ms for an answer.
+    /// Puts `address` in front of each message, for a bus.
     #[must_use]
-    pub const fn to(address: Address) -> Self {
-        Self { to: Some(address), ..Self::new() }
+    pub const fn with_address(mut self, address: Address) -> Self {
+        self.to = Some(address);
+        self
     }
 
-    /// How long to wait for an answer after the request has left: see [Time](self#time).
+    /// Sets the time to wait for an answer after the request has left: see [Time](self#time).
     #[must_use]
     pub const fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// How long the line has to be silent after a request whose answer is missing, before the next request: as long as an answer
-    /// may still come. By default [`DRAIN`](Self::DRAIN), or twice the timeout if that is longer. With zero the next request is
-    /// sent at once, and a late answer is taken for its answer.
+    /// Sets how long the line has to be silent after a request whose answer is missing, before the
+    /// next request: as long as an answer may still come. By default [`DRAIN`](Self::DRAIN), or
+    /// twice the timeout if that is longer. With zero the next request is sent at once, and a late
+    /// answer is taken for its answer.
     ///
-    /// A node that does not answer costs this time, and the nodes that are asked after it wait. If the nodes of a bus answer
-    /// within 5 ms or never, 5 ms are enough.
+    /// A node that does not answer costs this time, and the nodes that are asked after it wait. If
+    /// the nodes of a bus answer within 5 ms or never, 5 ms are enough.
     #[must_use]
     pub const fn with_drain(mut self, drain: Duration) -> Self {
         self.drain = Some(drain);
         self
     }
 
-    /// How often to repeat a request that does no harm when it arrives twice.
+    /// Repeats an unanswered request at most `retries` times, if it
+    /// [may run twice](Request::is_idempotent).
     #[must_use]
     pub const fn with_retries(mut self, retries: u8) -> Self {
         self.retries = retries;
         self
     }
 
-    /// Where the requests go, on a bus.
+    /// The address that requests go to, on a bus.
     #[must_use]
     pub const fn address(&self) -> Option<Address> {
         self.to
     }
 
-    /// How long the master waits for an answer.
+    /// The time that the master waits for an answer.
     #[must_use]
     pub const fn timeout(&self) -> Duration {
         self.timeout
     }
 
-    /// How long the line is silent after a request without an answer.
+    /// The silence after a request without an answer.
     #[must_use]
     pub fn drain(&self) -> Duration {
         // Not multiplied: that keeps a path to a panic at opt-level z.
         self.drain.unwrap_or_else(|| self.timeout.saturating_add(self.timeout).max(Self::DRAIN))
     }
 
-    /// How often a harmless request is repeated.
+    /// The number of times that an unanswered request is repeated if it may run twice.
     #[must_use]
     pub const fn retries(&self) -> u8 {
         self.retries
     }
 
-    /// Writes a request whose answer nobody waits for, and returns its length: for multicast and broadcast, and for
-    /// functions that never answer.
+    /// Writes a request to the front of `tx`; returns its length in bytes and the value that
+    /// recognises its answer.
     ///
-    /// `Link::send` sends it. Before the next request leave the line alone for as long as the slowest node needs to execute this
-    /// one: a node that is busy does not hear it.
+    /// # Errors
+    ///
+    /// [`Error::NoAnswer`] if the address is not one node's, [`Error::BufferFull`],
+    /// [`Error::Argument`].
+    pub fn request<R: Request>(&self, request: &R, tx: &mut [u8]) -> Result<(usize, Pending<R::Kind>), Error> {
+        // A wait for an answer that nobody sends would only end with a timeout.
+        if self.to.is_some_and(|address| !address.is_node()) {
+            return Err(Error::NoAnswer);
+        }
+        let len = self.post(request, tx)?;
+        // The first one may have run although its answer was lost.
+        let retries = if request.is_idempotent() { self.retries } else { 0 };
+        Ok((len, Pending::new(request.expectation(), self.is_on_bus(), len, retries)))
+    }
+
+    /// Writes a request whose answer nobody waits for, and returns its length in bytes: for
+    /// multicast and broadcast, and for functions that never answer.
+    ///
+    /// `Link::send` sends it. Then leave the line alone for as long as the slowest node needs to
+    /// execute the request: a busy node misses the next one.
     ///
     /// # Errors
     ///
     /// [`Error::BufferFull`] or [`Error::Argument`].
-    pub fn post<R: Request + ?Sized>(&self, request: &R, tx: &mut [u8]) -> Result<usize, Error> {
+    pub fn post<R: Request>(&self, request: &R, tx: &mut [u8]) -> Result<usize, Error> {
         self.compose(R::COMMAND, tx, |payload| request.encode(payload))
     }
 
@@ -161,61 +232,16 @@ impl Client {
         let (head, body) = message.split_first_chunk_mut().ok_or(Error::BufferFull)?;
         let mut payload = Payload::new(body);
         encode(&mut payload)?;
-        let length = u16::try_from(payload.len()).unwrap_or(u16::MAX);
-        *head = Header { command, length }.emit();
-        Ok(start + Header::LEN + usize::from(length))
+        let len = u16::try_from(payload.len()).unwrap_or(u16::MAX);
+        *head = Header { command, len }.emit();
+        Ok(start + Header::LEN + usize::from(len))
     }
 
-    /// The BSMP message within a received one, if it is addressed to the master.
-    fn open<'m>(&self, message: &'m [u8]) -> Option<&'m [u8]> {
-        match (self.to, message) {
-            (None, message) | (Some(_), [0, message @ ..]) => Some(message),
-            _ => None,
-        }
-    }
-
-    /// What a message is to a request of type `R`. `None` if it is not for the master.
-    pub fn answer<'m, R: Request + ?Sized>(
-        &self,
-        expect: &R::Expect,
-        message: &'m [u8],
-    ) -> Option<Answer<R::Response<'m>>> {
-        let message = self.open(message)?;
-        let Some((Header { command, .. }, payload)) = Header::parse(message) else {
-            return Some(Answer::Foreign(Error::Malformed));
-        };
-        Some(match (command, Refusal::from_code(command.0), payload) {
-            _ if command == R::ANSWER => match R::decode(expect, payload) {
-                Ok(response) => Answer::Ours(Ok(response)),
-                // Right kind, but it cannot belong to what was asked.
-                Err(error) => Answer::Foreign(error),
-            },
-            (Command::FUNCTION_ERROR, _, [error]) if R::COMMAND == Command::EXECUTE => {
-                Answer::Ours(Err(Error::Function(*error)))
-            }
-            (Command::FUNCTION_ERROR, ..) if R::COMMAND == Command::EXECUTE => Answer::Foreign(Error::WrongSize),
-            (_, Some(refusal), []) => Answer::Ours(Err(Error::Node(refusal))),
-            (_, Some(_), _) => Answer::Foreign(Error::WrongSize),
-            _ => Answer::Foreign(Error::Unexpected(command)),
-        })
+    /// Returns whether messages have an address in front of them.
+    pub(super) const fn is_on_bus(&self) -> bool {
+        self.to.is_some()
     }
 }
-
-/// What a message that is addressed to the master is to a request.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Answer<T> {
-    /// Its answer: a response, or the node's refusal.
-    Ours(Result<T, Error>),
-    /// It cannot be its answer, for this reason.
-    Foreign(Error),
-}
-
-// Without the response, which may be the bytes of a value.
-shown!([T] Answer<T>, |answer| "Answer({})", match answer {
-    Answer::Ours(Ok(_)) => "ours",
-    Answer::Ours(Err(_)) => "ours, a refusal",
-    Answer::Foreign(_) => "foreign",
-});
 
 impl Default for Client {
     fn default() -> Self {
@@ -223,73 +249,13 @@ impl Default for Client {
     }
 }
 
-/// "Done" has no payload.
-pub(super) fn done(payload: &[u8]) -> Result<(), Error> {
-    if payload.is_empty() { Ok(()) } else { Err(Error::WrongSize) }
-}
-
-/// Something that a master asks: a struct for each command, in the modules of the entities.
-///
-/// A device with commands of its own implements it as well.
-pub trait Request {
-    /// The answer, borrowed from the received message.
-    type Response<'m>;
-    /// What the answer is checked against.
-    type Expect: core::fmt::Debug + Copy;
-    /// The code of the request.
-    const COMMAND: Command;
-    /// The code of the answer that brings the response.
-    const ANSWER: Command;
-
-    /// Writes the payload; nothing for a request without arguments.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::BufferFull`], or [`Error::Argument`] if no node could accept it.
-    fn encode(&self, payload: &mut Payload<'_>) -> Result<(), Error> {
-        let _ = payload;
-        Ok(())
-    }
-
-    /// What the answer is to be checked against.
-    fn expect(&self) -> Self::Expect;
-
-    /// Reads the payload of the answer.
-    ///
-    /// # Errors
-    ///
-    /// If it is not what the request asked for.
-    fn decode<'m>(expect: &Self::Expect, payload: &'m [u8]) -> Result<Self::Response<'m>, Error>;
-
-    /// Whether it does no harm if the request arrives twice.
-    fn is_idempotent(&self) -> bool {
-        true
-    }
-}
-
-/// A request that waits for its answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Pending<X> {
-    expect: X,
-    length: usize,
-    retries: u8,
-    /// What was wrong with what came instead of an answer.
-    instead: Option<Error>,
-}
-
-impl<R: Request + ?Sized> Caller<R> for Client {
-    type Pending = Pending<R::Expect>;
-    type Response<'m> = R::Response<'m>;
+impl<R: Request> Caller<R> for Client {
+    type Pending = Pending<R::Kind>;
+    type Response<'m> = Response<'m, R>;
     type Error = Error;
 
     fn request(&mut self, request: &R, tx: &mut [u8]) -> Result<(usize, Self::Pending), Error> {
-        if self.to.is_some_and(|address| !address.is_node()) {
-            return Err(Error::NoAnswer);
-        }
-        let length = self.post(request, tx)?;
-        let retries = if request.is_idempotent() { self.retries } else { 0 };
-        Ok((length, Pending { expect: request.expect(), length, retries, instead: None }))
+        Self::request(self, request, tx)
     }
 
     fn timeout(&self, _: &Self::Pending) -> Duration {
@@ -301,112 +267,23 @@ impl<R: Request + ?Sized> Caller<R> for Client {
     }
 
     fn receive(&mut self, pending: &mut Self::Pending, message: &[u8], _: &mut [u8]) -> Verdict {
-        match self.answer::<R>(&pending.expect, message) {
-            Some(Answer::Ours(_)) => Verdict::Answer,
-            Some(Answer::Foreign(error)) => {
-                pending.instead = Some(error);
-                Verdict::Foreign
-            }
-            None => Verdict::Foreign,
-        }
+        if pending.receive(message) { Verdict::Answer } else { Verdict::Foreign }
     }
 
     fn retry(&mut self, pending: &mut Self::Pending, _: &mut [u8]) -> Option<usize> {
-        pending.retries = pending.retries.checked_sub(1)?;
-        Some(pending.length)
+        pending.retry()
     }
 
-    fn decode<'m>(&self, pending: &Self::Pending, message: &'m [u8]) -> Result<R::Response<'m>, Error> {
-        match self.answer::<R>(&pending.expect, message) {
-            Some(Answer::Ours(response)) => response,
-            Some(Answer::Foreign(error)) => Err(error),
-            None => Err(Error::Malformed),
-        }
+    fn decode<'m>(&self, pending: &Self::Pending, message: &'m [u8]) -> Result<Response<'m, R>, Error> {
+        pending.decode(message)
     }
 
     fn instead(&self, pending: &Self::Pending) -> Option<Error> {
-        pending.instead
+        pending.instead()
     }
 }
 
-/// Why a request has no response.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[non_exhaustive]
-pub enum Error {
-    /// We: the request does not fit `tx`.
-    BufferFull,
-    /// We: no node could accept the arguments, as a value of 0 bytes.
-    Argument,
-    /// We: nobody answers a multicast or a broadcast; use [`Client::post`].
-    NoAnswer,
-    /// We: the data are longer than the curve.
-    TooLarge,
-    /// We: the source of the data to write failed.
-    Source,
-    /// We, or the peer: there are more entities than the storage holds, or than BSMP allows.
-    TooMany,
-    /// The peer: the answer is shorter than its header, or its length field is wrong.
-    Malformed,
-    /// The peer, or an earlier request: an answer of another kind.
-    Unexpected(Command),
-    /// The peer: the answer has the right kind and an impossible size.
-    WrongSize,
-    /// The peer, or an earlier request: a block of another curve, or another block.
-    WrongEcho,
-    /// The peer: the members of a group do not ascend.
-    WrongOrder,
-    /// The peer: a group has a member that the node has not listed.
-    UnknownId,
-    /// The peer: it speaks a version that this crate does not know.
-    Version(Version),
-    /// The peer, or the line: the curve that was transferred has another checksum.
-    Checksum,
-    /// The peer refuses.
-    Node(Refusal),
-    /// The peer: a function failed, with this error of the device.
-    Function(u8),
-    /// Time: no answer in a routine, not even to its retries.
-    TimedOut,
-    /// We: the report of a routine that has not come to its end.
-    Unfinished,
+/// Reads the payload of "done", which is empty.
+pub(super) fn done(payload: &[u8]) -> Result<(), Error> {
+    if payload.is_empty() { Ok(()) } else { Err(Error::WrongSize) }
 }
-
-impl From<SourceFailed> for Error {
-    fn from(SourceFailed: SourceFailed) -> Self {
-        Self::Source
-    }
-}
-
-impl From<Full> for Error {
-    fn from(Full: Full) -> Self {
-        Self::BufferFull
-    }
-}
-
-impl core::fmt::Display for Error {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Self::BufferFull => f.write_str("the request does not fit the buffer"),
-            Self::Argument => f.write_str("no node could accept the arguments"),
-            Self::NoAnswer => f.write_str("nobody answers a multicast or a broadcast"),
-            Self::TooLarge => f.write_str("the data are longer than the curve"),
-            Self::Source => f.write_str("the data to write cannot be read"),
-            Self::TooMany => f.write_str("too many entities"),
-            Self::Malformed => f.write_str("the answer is malformed"),
-            Self::Unexpected(command) => write!(f, "the answer is {command:?}, which answers something else"),
-            Self::WrongSize => f.write_str("the answer has the wrong size"),
-            Self::WrongEcho => f.write_str("the answer brings another block"),
-            Self::WrongOrder => f.write_str("the members of a group are out of order"),
-            Self::UnknownId => f.write_str("a group has an unknown member"),
-            Self::Version(version) => write!(f, "the node speaks BSMP {version}"),
-            Self::Checksum => f.write_str("the checksum of the curve does not match"),
-            Self::Node(refusal) => write!(f, "the node refuses: {refusal}"),
-            Self::Function(error) => write!(f, "the function failed with error {error}"),
-            Self::TimedOut => f.write_str("no answer in time"),
-            Self::Unfinished => f.write_str("not finished"),
-        }
-    }
-}
-
-impl core::error::Error for Error {}

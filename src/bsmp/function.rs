@@ -1,14 +1,17 @@
 //! Functions: procedures of the node with an input and an output (BSMP 2.30, sections 3.4.13, 3.9).
 //!
 //! ```text
-//!   list      0C                 0D │ input size │ output size, for each function; before 2.30 both in one byte, 4 bits each
+//!   list      0C                 0D │ input size │ output size, for each function;
+//!                                     before 2.30 both in one byte, 4 bits each
 //!   execute   50 │ id │ input    51 │ output       or    53 │ error, one byte of the device
 //! ```
 //!
-//! Some functions of real devices never answer, as those that reset the node: send them with
-//! [`Client::post`](super::Client::post) and do not wait.
+//! Some functions of real devices never answer, for example those that reset the node: send them
+//! with [`Client::post`](super::Client::post) and do not wait.
 
 use super::client::{Error, Request};
+use super::list::{self, Iter};
+use super::payload::{put_values, values};
 use super::{Command, Payload, Version};
 use crate::shown::shown;
 
@@ -19,18 +22,18 @@ pub const MAX_INPUT: u8 = 64;
 /// The longest output in bytes.
 pub const MAX_OUTPUT: u8 = 32;
 
-/// What a function takes and gives.
+/// The sizes of a function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Function {
-    /// Bytes of input, 0 to 64.
+    /// The length of its input in bytes, 0 to 64.
     pub input: u8,
-    /// Bytes of output, 0 to 32.
+    /// The length of its output in bytes, 0 to 32.
     pub output: u8,
 }
 
-/// How a node lists its functions: by its version.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The layout of a list of functions, which depends on the version of the node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Layout {
     /// Before 2.30: one byte, the input size in its upper four bits.
@@ -43,6 +46,7 @@ impl Layout {
     /// The layout that nodes of this version use.
     #[must_use]
     pub const fn of(version: Version) -> Self {
+        // Four bits are too few for the sizes that 2.30 allows.
         if version.version > 2 || (version.version == 2 && version.subversion >= 30) {
             Self::Bytes
         } else {
@@ -60,21 +64,22 @@ impl Layout {
 
 /// Asks for the sizes of all functions, in the order of their ids.
 ///
-/// Nodes exist that say 2.20 and have functions with more than 15 bytes of input: their list is wrong, use a static table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Some nodes report version 2.20 and have functions with more than 15 bytes of input: their list
+/// is wrong, use a static table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct List {
-    /// How the node writes its list.
+    /// The layout of the node's list.
     pub layout: Layout,
 }
 
 impl Request for List {
+    type Kind = Self;
     type Response<'m> = Functions<'m>;
-    type Expect = Layout;
+    type Expectation = Layout;
     const COMMAND: Command = Command::LIST_FUNCTIONS;
-    const ANSWER: Command = Command::FUNCTIONS;
 
-    fn expect(&self) -> Layout {
+    fn expectation(&self) -> Layout {
         self.layout
     }
 
@@ -90,7 +95,7 @@ impl Request for List {
 }
 
 /// The functions of a node, by ascending id from 0.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Functions<'m> {
     rest: &'m [u8],
     layout: Layout,
@@ -98,8 +103,8 @@ pub struct Functions<'m> {
 
 shown!(Functions<'_>, |functions| "Functions({})", functions.len());
 
-impl Functions<'_> {
-    /// How many, at most 128.
+impl<'m> Functions<'m> {
+    /// The number of functions, at most 128.
     #[must_use]
     pub const fn len(&self) -> usize {
         match self.layout {
@@ -108,85 +113,89 @@ impl Functions<'_> {
         }
     }
 
-    /// Whether the node has none.
+    /// Returns whether the node has none.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
+
+    /// Iterates over the functions.
+    #[must_use]
+    pub const fn iter(&self) -> Iter<Self> {
+        Iter(*self)
+    }
 }
 
-impl Iterator for Functions<'_> {
-    type Item = Function;
+impl list::List for Functions<'_> {
+    type Entry = Function;
 
-    fn next(&mut self) -> Option<Function> {
-        match self.layout {
+    fn split_first(self) -> Option<(Function, Self)> {
+        let (function, rest) = match self.layout {
             Layout::Nibbles => {
                 let (&byte, rest) = self.rest.split_first()?;
-                self.rest = rest;
-                Some(Function { input: byte >> 4, output: byte & 0xF })
+                (Function { input: byte >> 4, output: byte & 0xF }, rest)
             }
             Layout::Bytes => {
                 let (&[input, output], rest) = self.rest.split_first_chunk()?;
-                self.rest = rest;
-                Some(Function { input, output })
+                (Function { input, output }, rest)
             }
-        }
+        };
+        Some((function, Self { rest, ..self }))
     }
 }
 
-/// Executes a function and waits for its output. Never repeated: it may have been executed.
+impl IntoIterator for Functions<'_> {
+    type Item = Function;
+    type IntoIter = Iter<Self>;
+
+    fn into_iter(self) -> Iter<Self> {
+        Iter(self)
+    }
+}
+
+impl<'m> IntoIterator for &Functions<'m> {
+    type Item = Function;
+    type IntoIter = Iter<Functions<'m>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+/// Executes a function and waits for its output. Never repeated: it may have run.
 ///
 /// A function that fails answers with an error of the device: [`Error::Function`].
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Execute<'a> {
-    /// Which function.
+    /// The function.
     pub id: u8,
     /// Its input, at most 64 bytes.
     pub input: &'a [u8],
-    /// How many bytes the output has to have; `None` takes 0 to 32.
+    /// The length that the output must have in bytes; `None` accepts 0 to 32.
     pub output: Option<u8>,
 }
 
+shown!(Execute<'_>, |it| "Execute {{ id: {}, {} bytes }}", it.id, it.input.len());
+
 impl Request for Execute<'_> {
+    type Kind = Execute<'static>;
     type Response<'m> = &'m [u8];
-    type Expect = Option<u8>;
+    type Expectation = Option<u8>;
     const COMMAND: Command = Command::EXECUTE;
-    const ANSWER: Command = Command::OUTPUT;
 
     fn encode(&self, payload: &mut Payload<'_>) -> Result<(), Error> {
-        if self.input.len() > usize::from(MAX_INPUT) {
-            return Err(Error::Argument);
-        }
-        payload.put(&[self.id])?;
-        Ok(payload.put(self.input)?)
+        put_values(payload, &[self.id], self.input, 0..=usize::from(MAX_INPUT))
     }
 
-    fn expect(&self) -> Option<u8> {
+    fn expectation(&self) -> Option<u8> {
         self.output
     }
 
     fn decode<'m>(output: &Option<u8>, payload: &'m [u8]) -> Result<&'m [u8], Error> {
-        let right = match *output {
-            Some(output) => payload.len() == usize::from(output),
-            None => payload.len() <= usize::from(MAX_OUTPUT),
-        };
-        if right { Ok(payload) } else { Err(Error::WrongSize) }
+        values(payload, *output, 0..=usize::from(MAX_OUTPUT))
     }
 
     fn is_idempotent(&self) -> bool {
         false
-    }
-}
-
-impl core::fmt::Debug for Execute<'_> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "Execute {{ id: {}, {} bytes }}", self.id, self.input.len())
-    }
-}
-
-#[cfg(feature = "defmt")]
-impl defmt::Format for Execute<'_> {
-    fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "Execute {{ id: {=u8}, {=usize} bytes }}", self.id, self.input.len());
     }
 }

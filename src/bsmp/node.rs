@@ -10,10 +10,13 @@ use crate::shown::shown;
 #[derive(Clone)]
 pub struct Node<'t, E> {
     address: Address,
-    joined: u8,
-    /// The server behind the address.
-    pub server: Server<'t, E>,
+    /// The multicast groups: bit n is the group 248 + n.
+    groups: u8,
+    server: Server<'t, E>,
 }
+
+#[cfg(target_pointer_width = "32")]
+const _: () = assert!(size_of::<Node<'_, ()>>() <= 92);
 
 shown!([E] Node<'_, E>, |node| "Node({:?}, {:?})", node.address, node.server);
 
@@ -23,32 +26,41 @@ impl<'t, E: Entities> Node<'t, E> {
     /// `None` if the address is not that of a node.
     #[must_use]
     pub fn new(server: Server<'t, E>, address: Address) -> Option<Self> {
-        address.is_node().then_some(Self { address, joined: 0, server })
+        address.is_node().then_some(Self { address, groups: 0, server })
     }
 
     /// Joins a multicast group; any other address is ignored.
     #[must_use]
-    pub const fn join(mut self, group: Address) -> Self {
+    pub const fn with_group(mut self, group: Address) -> Self {
         if group.value() >= 248 {
-            self.joined |= 1 << (group.value() & 7);
+            self.groups |= 1 << (group.value() & 7);
         }
         self
     }
 
-    /// Handles one message behind an address; returns the length of the answer, behind the address of the master, in `tx`.
-    /// 0, if the message is for someone else, or for many.
-    pub fn serve(&mut self, message: &[u8], tx: &mut [u8]) -> usize {
+    /// The server at this address.
+    pub const fn server(&mut self) -> &mut Server<'t, E> {
+        &mut self.server
+    }
+
+    /// Handles one message with an address in front of it; returns the length of the answer in
+    /// `tx`, in bytes, which has the address of the master in front of it.
+    ///
+    /// Returns 0 if the message is for someone else, or for many.
+    #[must_use = "the answer is in `tx` and has to be sent"]
+    pub fn receive(&mut self, message: &[u8], tx: &mut [u8]) -> usize {
         match message.split_first() {
             Some((to, message)) if *to == self.address.value() => {
                 let Some((first, tx)) = tx.split_first_mut() else { return 0 };
                 *first = Address::MASTER.value();
-                match self.server.serve(message, tx) {
+                match self.server.receive(message, tx) {
                     0 => 0,
-                    length => length.wrapping_add(1),
+                    len => len.wrapping_add(1),
                 }
             }
-            Some((to, message)) if *to == 255 || (*to >= 248 && self.joined & (1 << (to & 7)) != 0) => {
-                self.server.serve(message, tx);
+            // Many nodes execute this one: if each answered, the answers would collide.
+            Some((to, message)) if *to == 255 || (*to >= 248 && self.groups & (1 << (to & 7)) != 0) => {
+                let _ = self.server.receive(message, tx);
                 0
             }
             _ => 0,
@@ -62,12 +74,15 @@ impl<E: Entities> Serve for Node<'_, E> {
 
 impl<E: Entities> Service for Node<'_, E> {
     fn receive(&mut self, message: &[u8], _: Peer, tx: &mut [u8]) -> (usize, ()) {
-        (self.serve(message, tx), ())
+        (self.receive(message, tx), ())
     }
 }
 
 impl<E: Entities> asynch::Service for Node<'_, E> {
+    /// # Cancellation
+    ///
+    /// Never waits, so there is nothing to cancel.
     async fn receive(&mut self, message: &[u8], _: Peer, tx: &mut [u8]) -> (usize, ()) {
-        (self.serve(message, tx), ())
+        (self.receive(message, tx), ())
     }
 }

@@ -1,7 +1,13 @@
 //! Writing payloads: one bounded cursor for both ends.
 
+use core::ops::RangeInclusive;
+
+use super::Error;
+use crate::bytes::copy;
+use crate::shown::shown;
+
 /// We: the payload does not fit the buffer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Full;
 
@@ -20,7 +26,8 @@ pub struct Payload<'b> {
 }
 
 impl<'b> Payload<'b> {
-    /// An empty payload that can grow to fill `buffer`, or to 65,535 bytes, the most that a message can carry.
+    /// An empty payload that can grow to fill `buffer`, or to 65,535 bytes, the most that a message
+    /// can carry.
     #[must_use]
     pub fn new(buffer: &'b mut [u8]) -> Self {
         const MAX: usize = u16::MAX as usize;
@@ -34,54 +41,68 @@ impl<'b> Payload<'b> {
     ///
     /// [`Full`] if they do not fit; nothing is appended then.
     pub fn put(&mut self, bytes: &[u8]) -> Result<(), Full> {
-        for (place, byte) in self.take(bytes.len())?.iter_mut().zip(bytes) {
-            *place = *byte;
-        }
+        copy(bytes, self.take(bytes.len())?);
         Ok(())
     }
 
-    /// Appends `length` bytes for the caller to fill.
+    /// Appends `len` bytes for the caller to fill.
     ///
     /// # Errors
     ///
     /// [`Full`] if they do not fit; nothing is appended then.
-    pub fn take(&mut self, length: usize) -> Result<&'b mut [u8], Full> {
-        if length > self.rest.len() {
+    pub fn take(&mut self, len: usize) -> Result<&'b mut [u8], Full> {
+        if len > self.rest.len() {
             return Err(Full);
         }
-        let (taken, rest) = core::mem::take(&mut self.rest).split_at_mut_checked(length).ok_or(Full)?;
+        let (taken, rest) = core::mem::take(&mut self.rest).split_at_mut_checked(len).ok_or(Full)?;
         self.rest = rest;
-        self.len = self.len.wrapping_add(length);
+        self.len = self.len.wrapping_add(len);
         Ok(taken)
     }
 
-    /// Room that is not used yet; may serve as scratch memory.
-    pub fn spare(&mut self) -> &mut [u8] {
+    /// The room that is not used yet, as scratch memory of the server.
+    pub(super) fn spare(&mut self) -> &mut [u8] {
         self.rest
     }
 
-    /// Bytes so far.
+    /// The number of bytes so far.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether there are no bytes yet.
+    /// Returns whether there are no bytes yet.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.len == 0
     }
 }
 
-impl core::fmt::Debug for Payload<'_> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "Payload({} of {})", self.len, self.len + self.rest.len())
+shown!(Payload<'_>, |payload| "Payload({} of {} bytes)", payload.len, payload.len.saturating_add(payload.rest.len()));
+
+/// Writes what all writes have: ids or codes, then values, whose length has to be within `sizes`.
+pub(super) fn put_values(
+    payload: &mut Payload<'_>,
+    codes: &[u8],
+    values: &[u8],
+    sizes: RangeInclusive<usize>,
+) -> Result<(), Error> {
+    if !sizes.contains(&values.len()) {
+        return Err(Error::Argument);
     }
+    payload.put(codes)?;
+    Ok(payload.put(values)?)
 }
 
-#[cfg(feature = "defmt")]
-impl defmt::Format for Payload<'_> {
-    fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "Payload({=usize})", self.len);
-    }
+/// Reads the values in an answer: as long as `size`, or within `sizes` if the size is not known.
+pub(super) fn values(
+    payload: &[u8],
+    size: Option<impl Into<usize>>,
+    sizes: RangeInclusive<usize>,
+) -> Result<&[u8], Error> {
+    let is_right = match size {
+        Some(size) => payload.len() == size.into(),
+        None => sizes.contains(&payload.len()),
+    };
+    if is_right { Ok(payload) } else { Err(Error::WrongSize) }
 }

@@ -1,102 +1,147 @@
-//! Jobs of many exchanges: finding out what a node has, and moving whole curves.
+//! Jobs of many exchanges: finding out which entities a node has, and moving whole curves.
 //!
 //! | routine | requests | result |
 //! |---|---|---|
-//! | [`Discovery`] | version, lists, members of groups, checksums | a [`Directory`] in storage of the caller |
+//! | [`Discovery`] | version, lists, members of groups, checksums | a [`Directory`] |
 //! | [`ReadCurve`] | blocks from 0, then the checksum | each block as an event |
 //! | [`WriteCurve`] | blocks from 0, then the checksum | |
 //!
-//! Each of their requests does no harm if it arrives twice, and is repeated as often as the client says. A BSMP answer does
-//! not name its request, so the line is silent between a request whose answer is missing and the next one, for as long as the
-//! [client says](super::Client::with_drain).
+//! Each of their requests may run twice, and is repeated as often as the client says. A BSMP answer
+//! does not name its request, so the line is silent between a request whose answer is missing and
+//! the next one, for as long as the [client says](super::Client::with_drain).
 //!
 //! ```text
-//!   Ask ── sent ──▶ Wait ── answer ─────────────▶ Ask (the next request)
-//!    ▲               └── no answer ─▶ Lost: Error::TimedOut, or what was wrong with what came instead
-//!    └──── again ────┘
+//!   First ── sent ──▶ Wait ─┬─ answer ────────────────────▶ First, of the next request
+//!                      ▲    ├─ no answer, a retry left ───▶ Again
+//!                     sent  └─ no answer, no retry left ──▶ Lost: Error::TimedOut, or the fault
+//!                      │                                    of what came instead
+//!                    Again
 //! ```
 //!
-//! What cannot be the answer is foreign, and the wait goes on: another command's, another size, another curve or block. What BSMP
-//! cannot tell apart is an answer to an earlier request that has the same kind and size and comes later than the line was
-//! silent for. [`ReadCurve`] is safe from it, because a block names itself; [`WriteCurve`] **without a checksum proves nothing**
-//! on a line that doubles or delays messages, with one (`curve::Md5`) it does.
+//! A message that cannot be the answer is foreign, and the wait goes on: another command's, another
+//! size, another curve or block. BSMP cannot tell apart an answer to an earlier request that has
+//! the same kind and size and comes after the line was silent for that time. [`ReadCurve`] is safe
+//! from it, because a block names itself. [`WriteCurve`] **without a checksum proves nothing** on a
+//! line that doubles or delays messages; with one (`curve::Md5`) it does.
 
 pub mod discovery;
 pub mod read_curve;
 pub mod write_curve;
 
-pub use discovery::{Directory, Discovery, Part, Storage, Tables};
+pub use discovery::{Directory, Discovery, DiscoveryOutcome, DiscoveryReport, Part, Storage, Tables};
 pub use read_curve::{ReadCurve, ReadEvent, ReadReport};
 pub use write_curve::{WriteCurve, WriteEvent, WriteReport};
 
-use super::client::{Answer, Client, Error, Request};
+use super::Refusal;
+use super::client::{Client, Error, Judged, Request, judge};
+use super::curve::Digest;
 use crate::routine::Step;
 
-/// Whether the checksum of a curve was compared after its transfer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The outcome of a [`ReadCurve`] or a [`WriteCurve`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Verified {
-    /// The node's checksum and ours are the same.
-    Yes,
-    /// Nothing to compare: none was asked for, only a part of the curve was moved, or the node does not calculate checksums.
-    No,
+#[must_use]
+#[non_exhaustive]
+pub enum CurveOutcome {
+    /// Not yet: it may be run on.
+    Unfinished,
+    /// All data were moved.
+    Done {
+        /// Whether the node's checksum was compared with ours, and is the same. If not, there was
+        /// nothing to compare: no checksum was asked for, only a part of the curve was moved, or
+        /// the node does not calculate checksums.
+        verified: bool,
+    },
+    /// It failed; the report says how much was moved before.
+    Failed(Error),
 }
 
-/// How far one request of a routine is. `retries` is how often it may still be repeated.
+impl CurveOutcome {
+    /// The outcome when the node has answered with its checksum, or has refused to.
+    fn compared(ours: Option<Digest>, node: Result<Digest, Error>) -> Self {
+        match (ours, node) {
+            // Not every node calculates checksums.
+            (_, Err(Error::Node(Refusal::Unsupported | Refusal::Memory))) | (None, Ok(_)) => {
+                Self::Done { verified: false }
+            }
+            (_, Err(error)) => Self::Failed(error),
+            (Some(ours), Ok(node)) if ours == node => Self::Done { verified: true },
+            (Some(_), Ok(_)) => Self::Failed(Error::Checksum),
+        }
+    }
+}
+
+impl core::fmt::Display for CurveOutcome {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Unfinished => f.write_str("not finished"),
+            Self::Done { verified: true } => f.write_str("the checksums are the same"),
+            Self::Done { verified: false } => f.write_str("no checksum to compare"),
+            Self::Failed(error) => error.fmt(f),
+        }
+    }
+}
+
+/// The state of one request of a routine. `retries` is how often it may still be repeated.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Turn {
-    /// It is to be sent; for the first time, if `retries` is not known. Out: `Wait`.
-    Ask { retries: Option<u8> },
-    /// It was sent. Something may have come that was no answer to it. Out: `Ask`, by an answer or a retry; `Lost`.
+    /// It is to be sent for the first time. Exits: `Wait`.
+    First,
+    /// It is to be sent again. Exits: `Wait`.
+    Again { retries: u8 },
+    /// It was sent. `instead` is the fault of a message that came and was no answer to it. Exits:
+    /// `First` of the next request, by an answer; `Again` or `Lost`, when no answer comes in time.
     Wait { retries: u8, instead: Option<Error> },
-    /// There were no retries left. No way out.
+    /// There were no retries left. Exits: none; the routine ends with this error.
     Lost(Error),
 }
 
 impl Turn {
-    /// The first try of the next request.
-    pub(super) const FIRST: Self = Self::Ask { retries: None };
-
-    /// What to wait for; `None` if the request is to be sent, `Some(Err)` if all tries are used up.
-    pub(super) const fn waits(&self, client: &Client) -> Option<Result<Step, Error>> {
-        match self {
-            Self::Ask { .. } => None,
-            Self::Wait { .. } => Some(Ok(Step::Wait(client.timeout()))),
-            Self::Lost(error) => Some(Err(*error)),
-        }
-    }
-
-    /// The request has been written into `tx`.
-    pub(super) const fn sent(&mut self, client: &Client, length: usize) -> Step {
-        let retries = match *self {
-            Self::Ask { retries: Some(retries) } | Self::Wait { retries, .. } => retries,
-            Self::Ask { retries: None } | Self::Lost(_) => client.retries(),
-        };
-        *self = Self::Wait { retries, instead: None };
-        Step::Send(length)
-    }
-
-    /// The answer in a message, if we wait for one and this can be it.
-    pub(super) fn answer<'m, R: Request>(
+    /// Returns the next step: waits for the answer, or sends the request that `write` writes, of
+    /// the length that it returns. Done, if it returns none.
+    pub(super) fn poll(
         &mut self,
         client: &Client,
-        expect: &R::Expect,
+        write: impl FnOnce() -> Result<Option<usize>, Error>,
+    ) -> Result<Step, Error> {
+        let retries = match *self {
+            Self::First => client.retries(),
+            Self::Again { retries } => retries,
+            Self::Wait { .. } => return Ok(Step::Wait(client.timeout())),
+            Self::Lost(error) => return Err(error),
+        };
+        Ok(match write()? {
+            Some(len) => {
+                *self = Self::Wait { retries, instead: None };
+                Step::Send(len)
+            }
+            None => Step::Done,
+        })
+    }
+
+    /// Reads the answer in a message, if we wait for one and this can be it.
+    pub(super) fn answer<'m, K: Request>(
+        &mut self,
+        client: &Client,
+        expectation: &K::Expectation,
         message: &'m [u8],
-    ) -> Option<Result<R::Response<'m>, Error>> {
+    ) -> Option<Result<K::Response<'m>, Error>> {
         let Self::Wait { instead, .. } = self else { return None };
-        match client.answer::<R>(expect, message)? {
-            Answer::Ours(response) => Some(response),
-            Answer::Foreign(error) => {
+        match judge::<K>(client.is_on_bus(), expectation, message) {
+            Judged::Answer(response) => Some(response),
+            Judged::Foreign(error) => {
                 *instead = Some(error);
                 None
             }
+            Judged::Elsewhere => None,
         }
     }
 
     pub(super) fn timed_out(&mut self) {
         if let Self::Wait { retries, instead } = *self {
             *self = match retries.checked_sub(1) {
-                Some(retries) => Self::Ask { retries: Some(retries) },
+                Some(retries) => Self::Again { retries },
+                // Something almost right came: that says more than "no answer".
                 None => Self::Lost(instead.unwrap_or(Error::TimedOut)),
             };
         }

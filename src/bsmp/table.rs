@@ -1,12 +1,12 @@
-//! What a node has: lists of variables, curves and functions, checked at compile time.
+//! The entities of a node: lists of variables, curves and functions, checked at compile time.
 
 use super::curve::{Curve, MAX_BLOCK, MAX_BLOCKS};
 use super::function::{Function, MAX_INPUT, MAX_OUTPUT};
 use super::group::Members;
 use super::variable::{MAX_SIZE, Variable};
 
-/// The entities of a node. Ids are the places in these lists.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The entities of a node. The id of an entity is its place in its list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Table<'t> {
     pub(super) variables: &'t [Variable],
@@ -15,7 +15,7 @@ pub struct Table<'t> {
 }
 
 /// We: a table has an entity that BSMP does not allow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum TableError {
@@ -43,7 +43,7 @@ impl core::fmt::Display for TableError {
 impl core::error::Error for TableError {}
 
 impl<'t> Table<'t> {
-    /// Checks the limits of BSMP; in a `static`, at compile time.
+    /// A table within the limits of BSMP; in a `static` they are checked at compile time.
     ///
     /// # Errors
     ///
@@ -56,6 +56,7 @@ impl<'t> Table<'t> {
         if variables.len() > 128 || curves.len() > 128 || functions.len() > 128 {
             return Err(TableError::TooMany);
         }
+        // Loops by hand: iterators do not work in a const function.
         let mut rest = variables;
         while let [first, others @ ..] = rest {
             if first.size == 0 || first.size > MAX_SIZE {
@@ -80,18 +81,18 @@ impl<'t> Table<'t> {
         Ok(Self { variables, curves, functions })
     }
 
-    /// These variables with their ids, ascending.
+    /// The ids of these variables with their sizes, ascending.
     pub(super) const fn variables<'m>(&self, members: &'m Members) -> Chosen<'t, 'm> {
         Chosen { rest: self.variables, id: 0, members }
     }
 
-    /// Bytes of all values of these variables.
+    /// The size of all values of these variables in bytes.
     pub(super) fn size(&self, members: &Members) -> usize {
         self.variables(members).fold(0, |sum, (_, size)| sum.wrapping_add(size))
     }
 }
 
-/// Some variables of a table: their ids and their sizes.
+/// Iterates over some variables of a table: their ids and their sizes.
 pub(super) struct Chosen<'t, 'm> {
     rest: &'t [Variable],
     id: u8,

@@ -1,28 +1,39 @@
 //! Variables: 1 to 128 bytes with a value (BSMP 2.30, sections 3.4.3, 3.5.1, 3.6.1, 3.6.3, 3.6.5).
 //!
 //! ```text
-//!   list      02                              03 │ one byte each: bit 7 writable, bits 6..0 size, 0 stands for 128
-//!   read      10 │ id                         11 │ value
-//!   write     20 │ id │ value                 E0
-//!   combine   24 │ id │ operation │ mask      E0
-//!   both      28 │ id to write │ id to read │ value    11 │ value of the second, read after the first was written
+//!   list      02                            03 │ one byte each: bit 7 writable,
+//!                                                bits 6..0 size, 0 means 128
+//!   read      10 │ id                       11 │ value
+//!   write     20 │ id │ value               E0
+//!   combine   24 │ id │ operation │ mask    E0
+//!   both      28 │ id to write │ id to read │ value
+//!                                           11 │ value of the second, read after the write
 //! ```
 //!
-//! Ids count from 0 without gaps on a node that follows the text; [`Read`] and [`Write`] take any id.
+//! Ids count from 0 without gaps on a node that follows the text; [`Read`] and [`Write`] accept any
+//! id.
+
+use core::ops::RangeInclusive;
 
 use super::client::{Error, Request, done};
+use super::list::{self, Iter};
+use super::payload::{put_values, values};
 use super::{Command, Payload};
+use crate::shown::shown;
 
 /// The largest size of a variable in bytes.
 pub const MAX_SIZE: u8 = 128;
 /// The largest number of variables of a node.
 pub const MAX_COUNT: usize = 128;
 
-/// What a variable is: how large, and whether it can be written.
+/// The sizes that a value can have.
+const SIZES: RangeInclusive<usize> = 1..=MAX_SIZE as usize;
+
+/// The size of a variable, and whether the master may write it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Variable {
-    /// Bytes of its value, 1 to 128.
+    /// The size of its value in bytes, 1 to 128.
     pub size: u8,
     /// Whether the master may write it.
     pub writable: bool,
@@ -41,7 +52,7 @@ impl Variable {
         Self { size, writable: true }
     }
 
-    /// Its byte in the list of variables.
+    /// The byte of the variable in the list.
     #[must_use]
     pub const fn emit(self) -> u8 {
         (self.size & 0x7F) | ((self.writable as u8) << 7)
@@ -58,7 +69,7 @@ impl Variable {
     }
 }
 
-/// How a binary operation combines each byte of a value with the byte of the mask at the same place.
+/// A binary operation: combines each byte of a value with the byte of the mask at the same place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(u8)]
@@ -84,16 +95,16 @@ impl Op {
         self as u8
     }
 
-    /// The operation of this code, if it is one.
+    /// The operation that has this code, if there is one.
     #[must_use]
     pub const fn from_code(code: u8) -> Option<Self> {
         Some(match code {
-            b'A' => Self::And,
-            b'O' => Self::Or,
-            b'X' => Self::Xor,
-            b'S' => Self::Set,
-            b'C' => Self::Clear,
-            b'T' => Self::Toggle,
+            _ if code == Self::And.code() => Self::And,
+            _ if code == Self::Or.code() => Self::Or,
+            _ if code == Self::Xor.code() => Self::Xor,
+            _ if code == Self::Set.code() => Self::Set,
+            _ if code == Self::Clear.code() => Self::Clear,
+            _ if code == Self::Toggle.code() => Self::Toggle,
             _ => return None,
         })
     }
@@ -109,7 +120,7 @@ impl Op {
         }
     }
 
-    /// Whether to do it twice is the same as to do it once.
+    /// Returns whether doing it twice gives the same as doing it once.
     #[must_use]
     pub const fn is_idempotent(self) -> bool {
         !matches!(self, Self::Xor | Self::Toggle)
@@ -117,17 +128,17 @@ impl Op {
 }
 
 /// Asks for the sizes and types of all variables, in the order of their ids.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct List;
 
 impl Request for List {
+    type Kind = Self;
     type Response<'m> = Variables<'m>;
-    type Expect = ();
+    type Expectation = ();
     const COMMAND: Command = Command::LIST_VARIABLES;
-    const ANSWER: Command = Command::VARIABLES;
 
-    fn expect(&self) {}
+    fn expectation(&self) {}
 
     fn decode<'m>((): &(), payload: &'m [u8]) -> Result<Variables<'m>, Error> {
         if payload.len() > MAX_COUNT { Err(Error::TooMany) } else { Ok(Variables(payload)) }
@@ -135,111 +146,120 @@ impl Request for List {
 }
 
 /// The variables of a node, by ascending id from 0.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Variables<'m>(&'m [u8]);
-
-impl Variables<'_> {
-    /// How many, at most 128.
-    #[must_use]
-    pub const fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Whether the node has none.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-impl Iterator for Variables<'_> {
-    type Item = Variable;
-
-    fn next(&mut self) -> Option<Variable> {
-        let (first, rest) = self.0.split_first()?;
-        self.0 = rest;
-        Some(Variable::parse(*first))
-    }
-}
 
 impl core::fmt::Debug for Variables<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_list().entries(*self).finish()
+        f.debug_list().entries(self).finish()
     }
 }
 
 #[cfg(feature = "defmt")]
 impl defmt::Format for Variables<'_> {
     fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "Variables({=usize})", self.0.len());
+        defmt::write!(f, "Variables({=usize})", self.len());
     }
 }
 
-/// The size of a value is checked if it is known; an unknown one has to be that of some variable.
-pub(super) fn value(size: Option<u8>, payload: &[u8]) -> Result<&[u8], Error> {
-    let right = match size {
-        Some(size) => payload.len() == usize::from(size),
-        None => (1..=usize::from(MAX_SIZE)).contains(&payload.len()),
-    };
-    if right { Ok(payload) } else { Err(Error::WrongSize) }
+impl<'m> Variables<'m> {
+    /// The number of variables, at most 128.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Returns whether the node has none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Iterates over the variables.
+    #[must_use]
+    pub const fn iter(&self) -> Iter<Self> {
+        Iter(*self)
+    }
 }
 
-/// The argument of a write has to be as long as some variable.
-fn argument(value: &[u8]) -> Result<(), Error> {
-    if (1..=usize::from(MAX_SIZE)).contains(&value.len()) { Ok(()) } else { Err(Error::Argument) }
+impl list::List for Variables<'_> {
+    type Entry = Variable;
+
+    fn split_first(self) -> Option<(Variable, Self)> {
+        let (first, rest) = self.0.split_first()?;
+        Some((Variable::parse(*first), Self(rest)))
+    }
+}
+
+impl IntoIterator for Variables<'_> {
+    type Item = Variable;
+    type IntoIter = Iter<Self>;
+
+    fn into_iter(self) -> Iter<Self> {
+        Iter(self)
+    }
+}
+
+impl<'m> IntoIterator for &Variables<'m> {
+    type Item = Variable;
+    type IntoIter = Iter<Variables<'m>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
 }
 
 /// Reads a variable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Read {
-    /// Which variable.
+    /// The variable.
     pub id: u8,
-    /// How many bytes the answer has to have; `None` takes 1 to 128.
+    /// The length that the value must have in bytes; `None` accepts 1 to 128.
     pub size: Option<u8>,
 }
 
 impl Request for Read {
+    type Kind = Self;
     type Response<'m> = &'m [u8];
-    type Expect = Option<u8>;
+    type Expectation = Option<u8>;
     const COMMAND: Command = Command::READ_VARIABLE;
-    const ANSWER: Command = Command::VARIABLE_VALUE;
 
     fn encode(&self, payload: &mut Payload<'_>) -> Result<(), Error> {
         Ok(payload.put(&[self.id])?)
     }
 
-    fn expect(&self) -> Option<u8> {
+    fn expectation(&self) -> Option<u8> {
         self.size
     }
 
     fn decode<'m>(size: &Option<u8>, payload: &'m [u8]) -> Result<&'m [u8], Error> {
-        value(*size, payload)
+        values(payload, *size, SIZES)
     }
 }
 
 /// Writes a variable.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Write<'a> {
-    /// Which variable.
+    /// The variable.
     pub id: u8,
     /// All bytes of the new value, 1 to 128.
     pub value: &'a [u8],
 }
 
+shown!(Write<'_>, |it| "Write {{ id: {}, {} bytes }}", it.id, it.value.len());
+
 impl Request for Write<'_> {
+    type Kind = Write<'static>;
     type Response<'m> = ();
-    type Expect = ();
+    type Expectation = ();
     const COMMAND: Command = Command::WRITE_VARIABLE;
-    const ANSWER: Command = Command::OK;
 
     fn encode(&self, payload: &mut Payload<'_>) -> Result<(), Error> {
-        argument(self.value)?;
-        payload.put(&[self.id])?;
-        Ok(payload.put(self.value)?)
+        put_values(payload, &[self.id], self.value, SIZES)
     }
 
-    fn expect(&self) {}
+    fn expectation(&self) {}
 
     fn decode((): &(), payload: &[u8]) -> Result<(), Error> {
         done(payload)
@@ -247,29 +267,29 @@ impl Request for Write<'_> {
 }
 
 /// Combines a variable with a mask on the node, without a gap between reading and writing it.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Combine<'a> {
-    /// Which variable.
+    /// The variable.
     pub id: u8,
-    /// How.
+    /// The operation.
     pub op: Op,
-    /// As many bytes as the variable has.
+    /// The mask, as long as the variable.
     pub mask: &'a [u8],
 }
 
+shown!(Combine<'_>, |it| "Combine {{ id: {}, {:?}, {} bytes }}", it.id, it.op, it.mask.len());
+
 impl Request for Combine<'_> {
+    type Kind = Combine<'static>;
     type Response<'m> = ();
-    type Expect = ();
+    type Expectation = ();
     const COMMAND: Command = Command::COMBINE_VARIABLE;
-    const ANSWER: Command = Command::OK;
 
     fn encode(&self, payload: &mut Payload<'_>) -> Result<(), Error> {
-        argument(self.mask)?;
-        payload.put(&[self.id, self.op.code()])?;
-        Ok(payload.put(self.mask)?)
+        put_values(payload, &[self.id, self.op.code()], self.mask, SIZES)
     }
 
-    fn expect(&self) {}
+    fn expectation(&self) {}
 
     fn decode((): &(), payload: &[u8]) -> Result<(), Error> {
         done(payload)
@@ -281,80 +301,35 @@ impl Request for Combine<'_> {
 }
 
 /// Writes one variable, then reads another (or the same) in the same exchange.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct WriteRead<'a> {
-    /// Which variable to write.
+    /// The variable to write.
     pub write: u8,
     /// All bytes of its new value, 1 to 128.
     pub value: &'a [u8],
-    /// Which variable to read afterwards.
+    /// The variable to read afterwards.
     pub read: u8,
-    /// How many bytes the answer has to have; `None` takes 1 to 128.
+    /// The length that the value in the answer must have in bytes; `None` accepts 1 to 128.
     pub size: Option<u8>,
 }
 
+shown!(WriteRead<'_>, |it| "WriteRead {{ write: {}, {} bytes, read: {} }}", it.write, it.value.len(), it.read);
+
 impl Request for WriteRead<'_> {
+    type Kind = WriteRead<'static>;
     type Response<'m> = &'m [u8];
-    type Expect = Option<u8>;
+    type Expectation = Option<u8>;
     const COMMAND: Command = Command::WRITE_READ;
-    const ANSWER: Command = Command::VARIABLE_VALUE;
 
     fn encode(&self, payload: &mut Payload<'_>) -> Result<(), Error> {
-        argument(self.value)?;
-        payload.put(&[self.write, self.read])?;
-        Ok(payload.put(self.value)?)
+        put_values(payload, &[self.write, self.read], self.value, SIZES)
     }
 
-    fn expect(&self) -> Option<u8> {
+    fn expectation(&self) -> Option<u8> {
         self.size
     }
 
     fn decode<'m>(size: &Option<u8>, payload: &'m [u8]) -> Result<&'m [u8], Error> {
-        value(*size, payload)
-    }
-}
-
-impl core::fmt::Debug for Write<'_> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "Write {{ id: {}, {} bytes }}", self.id, self.value.len())
-    }
-}
-
-impl core::fmt::Debug for Combine<'_> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "Combine {{ id: {}, {:?}, {} bytes }}", self.id, self.op, self.mask.len())
-    }
-}
-
-impl core::fmt::Debug for WriteRead<'_> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "WriteRead {{ write: {}, {} bytes, read: {} }}", self.write, self.value.len(), self.read)
-    }
-}
-
-#[cfg(feature = "defmt")]
-impl defmt::Format for Write<'_> {
-    fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "Write {{ id: {=u8}, {=usize} bytes }}", self.id, self.value.len());
-    }
-}
-
-#[cfg(feature = "defmt")]
-impl defmt::Format for Combine<'_> {
-    fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "Combine {{ id: {=u8}, {}, {=usize} bytes }}", self.id, self.op, self.mask.len());
-    }
-}
-
-#[cfg(feature = "defmt")]
-impl defmt::Format for WriteRead<'_> {
-    fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(
-            f,
-            "WriteRead {{ write: {=u8}, {=usize} bytes, read: {=u8} }}",
-            self.write,
-            self.value.len(),
-            self.read
-        );
+        values(payload, *size, SIZES)
     }
 }

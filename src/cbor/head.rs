@@ -57,6 +57,8 @@ pub(super) fn take<'b>(rest: &mut &'b [u8], len: usize) -> Result<&'b [u8], Malf
 /// Reads the first byte of an item, and the argument behind it: into its place, since both in one value would not fit the
 /// registers. An indefinite length leaves the place as it was.
 pub(super) fn head(rest: &mut &[u8], argument: &mut u64) -> Result<Initial, Malformed> {
+    #[cfg(test)]
+    super::work::head();
     let initial = Initial(byte(rest)?);
     match initial.info() {
         info @ 0..=23 => *argument = info.into(),

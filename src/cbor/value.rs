@@ -107,9 +107,9 @@ impl<'b, T: Value<'b>> Value<'b> for Option<T> {
     }
 }
 
-/// Writes a string of this content in one piece.
+/// Writes a string of this content in one piece; `major` in its place in the first byte.
 fn write(major: u8, content: Chunks<'_>, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
-    writer.head(major << 5, content.len() as u64)?;
+    writer.head(major, content.len() as u64)?;
     content.iter().try_for_each(|piece| writer.raw(piece))
 }
 
@@ -122,7 +122,7 @@ impl<'b> Value<'b> for Text<'b> {
     }
 
     fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
-        write(TEXT, self.as_bytes(), writer)
+        write(TEXT << 5, self.as_bytes(), writer)
     }
 }
 
@@ -135,7 +135,7 @@ impl<'b> Value<'b> for Bytes<'b> {
     }
 
     fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
-        write(BYTES, self.chunks(), writer)
+        write(BYTES << 5, self.chunks(), writer)
     }
 }
 

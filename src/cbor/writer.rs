@@ -66,9 +66,9 @@ impl<'b> Writer<'b> {
         self.out.get_mut(..self.len).unwrap_or_default()
     }
 
-    /// Drops all but the first `len` bytes of what was written, and with them that something did not fit.
-    pub fn truncate(&mut self, len: usize) {
-        self.len = self.len.min(len);
+    /// Drops what was written, and that something did not fit.
+    pub const fn clear(&mut self) {
+        self.len = 0;
         self.full = false;
     }
 
@@ -214,6 +214,7 @@ impl<'b> Writer<'b> {
     }
 
     /// Starts a map that has no keys yet, and returns where it is: [`count_key`](Self::count_key) counts each one that follows.
+    #[inline(never)] // 20 bytes for each kind of answer.
     pub(super) fn open_map(&mut self) -> usize {
         let head = self.len;
         let _ = self.byte(MAP); // `is_full` tells in the end.

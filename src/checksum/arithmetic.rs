@@ -5,7 +5,8 @@ pub(super) fn update(crc: u16, bytes: &[u8]) -> u16 {
     // In the high half of a register, out of which needs no mask what leaves it.
     let mut wide = u32::from(crc) << 16;
     for byte in bytes {
-        // Divides eight bits by x^16 + x^12 + x^5 + 1: the quotient is these bits and, from its term x^12, the upper four again.
+        // Divides eight bits by x^16 + x^12 + x^5 + 1: the quotient is these bits and, from its
+        // term x^12, the upper four again.
         let quotient = u32::from(*byte) ^ wide >> 24;
         let quotient = quotient ^ quotient >> 4;
         wide = wide << 8 ^ quotient << 28 ^ quotient << 21 ^ quotient << 16;

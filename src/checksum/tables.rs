@@ -6,14 +6,16 @@ static XMODEM: Crc<u16, Table<16>> = Crc::<u16, Table<16>>::new(&CRC_16_XMODEM);
 
 /// The CRC that was `crc` before `bytes`.
 pub(super) fn update(mut crc: u16, bytes: &[u8]) -> u16 {
-    // The crate takes 16 bytes at once, but what is left one by one, which would be half the time of a short frame.
+    // The crate takes 16 bytes at once, but what is left one by one, which would be half the time
+    // of a short frame.
     let (blocks, mut rest) = bytes.split_at_checked(bytes.len() & !15).unwrap_or_default();
     if !blocks.is_empty() {
         let mut digest = XMODEM.digest_with_initial(crc);
         digest.update(blocks);
         crc = digest.finalize();
     }
-    // Each byte is looked up in the table for its distance from the end; the CRC so far is added to the first two.
+    // Each byte is looked up in the table for its distance from the end; the CRC so far is added to
+    // the first two.
     let tables = XMODEM.table();
     if let Some(([a, b, c, d, e, f, g, h], behind)) = rest.split_first_chunk() {
         let [high, low] = crc.to_be_bytes();

@@ -73,8 +73,9 @@
 use core::time::Duration;
 
 use super::console::{self, Console, Line, Lines};
-use super::counted::{self, Counted, Head, SmpHead};
+use super::counted::{self, Counted};
 use super::delimited;
+use super::head::{SMP_HEADER, SmpHead};
 use super::{Error, Framing, Progress, Sizes};
 use crate::cobs;
 use crate::time::Span;
@@ -84,6 +85,7 @@ mod states;
 mod stuffed;
 
 use buffer::{Buffer, Content};
+use stuffed::CRC;
 
 /// The silence after which held bytes are no longer expected to become a frame, nor a damaged line to go on.
 const HOLD: Duration = Duration::from_millis(100);
@@ -96,10 +98,6 @@ pub const ABANDON_COBS: Duration = Duration::from_millis(250);
 /// segment costs 200 ms and more. A third of what [`counted`] and [`console`] wait by themselves: a client of another framing that
 /// repeats its request every 2.5 s must not find the decoder in what its own last request left there.
 pub const ABANDON: Duration = Duration::from_secs(1);
-
-/// Shortest message: an SMP header.
-const HEAD: usize = SmpHead::LEN;
-const CRC: usize = 2;
 
 /// The framing of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -291,7 +289,7 @@ impl Framing for Auto<'_> {
                 return Err(Error::Abandoned);
             }
             // A header that is not whole is no message yet.
-            State::Raw { have, .. } if silence >= if have < HEAD { HOLD } else { ABANDON } => {
+            State::Raw { have, .. } if silence >= if have < SMP_HEADER { HOLD } else { ABANDON } => {
                 self.hand_over(have, Line::Outside);
                 return Err(Error::Abandoned);
             }

@@ -34,6 +34,7 @@
 
 use core::time::Duration;
 
+use super::head::SMP_HEADER;
 use super::{Encoder as Encode, Error, Framing, Progress, Sizes};
 use crate::checksum::Crc16;
 use crate::cobs::{self, Decoded, Decoder};
@@ -41,8 +42,6 @@ use crate::cobs::{self, Decoded, Decoder};
 /// How long an incomplete frame is kept by default, counted from its last byte.
 pub const ABANDON: Duration = Duration::from_secs(3);
 
-/// Shortest message: an SMP header.
-const MIN_MESSAGE: usize = 8;
 const CRC: usize = 2;
 
 /// Decodes and encodes COBS frames with a CRC, in a buffer that the caller lends: two bytes longer than the longest message.
@@ -110,7 +109,7 @@ impl<'b> Cobs<'b> {
     /// A frame of `have` bytes has ended.
     fn finish(&mut self, have: usize) -> Result<Progress<'static>, Error> {
         self.state = State::START;
-        let Some(len) = have.checked_sub(CRC).filter(|len| *len >= MIN_MESSAGE) else { return Err(Error::Malformed) };
+        let Some(len) = have.checked_sub(CRC).filter(|len| *len >= SMP_HEADER) else { return Err(Error::Malformed) };
         if Crc16::of(self.buffer.get(..have).unwrap_or_default()) != 0 {
             return Err(Error::Checksum);
         }
@@ -234,7 +233,7 @@ impl Encoder {
     ///
     /// [`Error::Unsendable`] if the message is shorter than an SMP header, 8 bytes.
     pub fn new(message: &[u8]) -> Result<Self, Error> {
-        if message.len() < MIN_MESSAGE {
+        if message.len() < SMP_HEADER {
             return Err(Error::Unsendable);
         }
         Ok(Self { data: cobs::Encoder::new(Crc16::of(message).to_be_bytes()), ended: false })

@@ -9,17 +9,19 @@
 //!   pieces      |············|············|····|          cut anywhere; the first one begins with the header
 //! ```
 //!
-//! Nothing here knows a GATT stack. What goes out is cut by [`fragments`]; what comes in is put together by
-//! [`Reassembly`], a [`Framing`] whose `push` takes one write or one notification at a time. A [`Link`](crate::blocking::Link)
-//! over a port that reads one notification at a time, and writes without response what it is given, works too if its
-//! `out` buffer holds [`fragment_len`] bytes.
+//! Nothing here knows a GATT stack. What goes out is cut by [`fragments`]; what comes in is put
+//! together by [`Reassembly`], a [`Framing`] whose `push` takes one write or one notification at a
+//! time. A [`Link`](crate::blocking::Link) over a port that reads one notification at a time, and
+//! writes without response what it is given, works too if its `out` buffer holds [`fragment_len`]
+//! bytes.
 //!
-//! GATT keeps the pieces in order and loses none, so there is no checksum and no number in them. A message is cut off by a
-//! lost connection: call [`reset`](Framing::reset) when it ends, and when notifications are switched off. A message that
-//! its sender gave up is forgotten after [`ABANDON`](super::counted::ABANDON) here; Zephyr forgets it at the end
-//! of the connection only.
+//! GATT keeps the pieces in order and loses none, so there is no checksum and no number in them. A
+//! message is cut off by a lost connection: call [`reset`](Framing::reset) when it ends, and when
+//! notifications are switched off. A message that its sender gave up is forgotten after
+//! [`ABANDON`](super::counted::ABANDON) here; Zephyr forgets it at the end of the connection only.
 //!
-//! The link should be encrypted and authenticated before a server listens: SMP itself has no access control.
+//! The link should be encrypted and authenticated before a server listens: SMP itself has no access
+//! control.
 //!
 //! Specification: Zephyr Project, *SMP over Bluetooth*.
 //!
@@ -34,24 +36,27 @@
 //!
 //! # Interpretation
 //!
-//! * A message begins with a piece, and a piece never holds parts of two messages. So a damaged one costs itself only: the
-//!   next piece is taken for a beginning.
-//! * Zephyr's server refuses a first piece of fewer than 8 bytes with ATT error [`VALUE_NOT_ALLOWED`]: so does
-//!   [`Reassembly::server`]. A client takes shorter ones, since servers have sent them.
-//! * A Zephyr server that was built without reassembly takes one write for one message. Nothing tells whether it was;
-//!   where a longer message gets `rc` 9 or no answer, a client keeps to [`fragment_len`] bytes per message.
+//! * A message begins with a piece, and a piece never holds parts of two messages. So a damaged one
+//!   costs itself only: the next piece is taken for a beginning.
+//! * Zephyr's server refuses a first piece of fewer than 8 bytes with ATT error
+//!   [`VALUE_NOT_ALLOWED`]: so does [`Reassembly::server`]. A client takes shorter ones, since
+//!   servers have sent them.
+//! * A Zephyr server that was built without reassembly takes one write for one message. Nothing
+//!   tells whether it was; where a longer message gets `rc` 9 or no answer, a client keeps to
+//!   [`fragment_len`] bytes per message.
 
 use core::time::Duration;
 
-use super::counted::{Counted, Encoder, Head, SmpHead};
+use super::counted::{Counted, Encoder};
+use super::head::{Head, SmpHead};
 use super::{Error, Framing, Progress, Sizes};
 
-/// The service, 8D53DC1D-1DB7-4CD3-868B-8A527460AA84. `to_be_bytes` gives the order in which it is printed,
-/// `to_le_bytes` the one in which it is advertised and in which most stacks want it.
+/// The service, 8D53DC1D-1DB7-4CD3-868B-8A527460AA84. `to_be_bytes` gives the order in which it is
+/// printed, `to_le_bytes` the one in which it is advertised and in which most stacks want it.
 pub const SERVICE: u128 = 0x8D53_DC1D_1DB7_4CD3_868B_8A52_7460_AA84;
 
-/// The characteristic, DA2E7828-FBCE-4E01-AE9E-261174997C48: Write Without Response, and Notify. Byte orders as for
-/// [`SERVICE`].
+/// The characteristic, DA2E7828-FBCE-4E01-AE9E-261174997C48: Write Without Response, and Notify.
+/// Byte orders as for [`SERVICE`].
 pub const CHARACTERISTIC: u128 = 0xDA2E_7828_FBCE_4E01_AE9E_2611_7499_7C48;
 
 /// The longest value of an attribute, and so the longest piece that any connection carries.
@@ -63,7 +68,8 @@ pub const MIN_MTU: u16 = 23;
 /// The ATT error of a write whose value is refused, as of a first piece that is too short.
 pub const VALUE_NOT_ALLOWED: u8 = 0x13;
 
-/// The longest piece, in bytes, at this ATT MTU: op code and handle take three. An MTU below [`MIN_MTU`] counts as that.
+/// The longest piece, in bytes, at this ATT MTU: op code and handle take three. An MTU below
+/// [`MIN_MTU`] counts as that.
 #[must_use]
 pub const fn fragment_len(mtu: u16) -> usize {
     (if mtu < MIN_MTU { MIN_MTU } else { mtu }) as usize - 3
@@ -129,14 +135,15 @@ impl<'b> Reassembly<'b> {
         Self { message: Counted::new(buffer), first: 0 }
     }
 
-    /// Puts requests together. A first piece without a whole header is an error, to be answered with
-    /// [`VALUE_NOT_ALLOWED`].
+    /// Puts requests together. A first piece without a whole header is an error, to be answered
+    /// with [`VALUE_NOT_ALLOWED`].
     #[must_use]
     pub const fn server(buffer: &'b mut [u8]) -> Self {
         Self { first: SmpHead::LEN, ..Self::client(buffer) }
     }
 
-    /// The sizes that suit a receive buffer of `buffer` bytes: pieces of any ATT MTU are written and read whole.
+    /// The sizes that suit a receive buffer of `buffer` bytes: pieces of any ATT MTU are written
+    /// and read whole.
     #[must_use]
     pub const fn sizes_of(buffer: usize) -> Sizes {
         Sizes { message: buffer, buffer, out: LONGEST, read: LONGEST }
@@ -158,7 +165,8 @@ impl<'b> Reassembly<'b> {
 impl Framing for Reassembly<'_> {
     const OVERHEAD: usize = 0;
 
-    /// Each piece is pushed alone: what is behind the end of a message in a piece is dropped with it.
+    /// Each piece is pushed alone: what is behind the end of a message in a piece is dropped with
+    /// it.
     const DATAGRAM: bool = true;
 
     const QUIET: Duration = SmpHead::QUIET;

@@ -72,7 +72,7 @@ use encoder::{FULL, MARKER};
 ///
 /// A link's `out` has to be this long, because a frame goes out in one piece.
 #[must_use]
-pub const fn max_frame_len(len: usize) -> usize {
+pub const fn max_encoded_len(len: usize) -> usize {
     cobs::max_encoded_len(len).saturating_add(2)
 }
 
@@ -143,7 +143,7 @@ impl<'b> Lrc<'b> {
     /// The sizes that suit a receive buffer of `buffer` bytes. A frame leaves in one piece.
     #[must_use]
     pub const fn sizes_of(buffer: usize) -> Sizes {
-        Sizes { out: max_frame_len(buffer), ..Sizes::of_stream(buffer, buffer) }
+        Sizes { out: max_encoded_len(buffer), ..Sizes::of_stream(buffer, buffer) }
     }
 
     /// Whether the decoder holds a frame that only the next byte or silence completes.
@@ -239,7 +239,7 @@ impl Framing for Lrc<'_> {
     }
 
     fn max_encoded_len(&self, message: usize) -> usize {
-        max_frame_len(message)
+        max_encoded_len(message)
     }
 
     fn push<'i>(&mut self, input: &mut &'i [u8]) -> Result<Progress<'i>, Error> {

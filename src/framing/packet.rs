@@ -12,7 +12,7 @@
 //!
 //! A packet ends with silence, so a receiver needs nothing but a clock to be in step again, whatever noise it heard. On a
 //! bus whose turn-around is shorter than our tick, a packet can be delivered as soon as its length is reached and its sum is 0:
-//! [`early`](Packet::early). A carrier that has no silence (packets over TCP) needs [`on_stream`](Packet::on_stream).
+//! [`with_early_delivery`](Packet::with_early_delivery). A carrier that has no silence (packets over TCP) needs [`with_stream_carrier`](Packet::with_stream_carrier).
 //!
 //! | receiver | bytes since the last silence |
 //! |---|---|
@@ -23,7 +23,7 @@
 //!
 //! * **Gap.** Packets are kept apart by silence, 20 bit times long ([`gap`]). Both ends keep it in front of every packet that they
 //!   send: a link waits until the line was silent for that long, whoever spoke last, or a receiver that goes by silence would take
-//!   two packets for one. This holds with [`early`](Packet::early), too. A port that says whether a byte is there
+//!   two packets for one. This holds with [`with_early_delivery`](Packet::with_early_delivery), too. A port that says whether a byte is there
 //!   ([`Clock::ready`](crate::port::Clock::ready)) makes it as short as it may be; elsewhere it takes one or two ticks.
 //! * **Turn-around.** A node that receives early has its answer ready at once and sends it after the gap. A node that goes by
 //!   silence notices the end of a request after the gap, or at the first tick after it, and answers then.
@@ -50,7 +50,7 @@
 
 use core::time::Duration;
 
-use super::{Encoder, Error, Framing, Progress, Sizes};
+use super::{Error, Framing, Progress, Sizes};
 use crate::checksum::Sum;
 
 /// Bytes of a packet in front of its payload: destination, command, length.
@@ -113,16 +113,19 @@ impl<'b> Packet<'b> {
     /// For a bus whose nodes answer sooner than the gap. A packet that is *longer* than its length field says is then cut
     /// into two instead of being reported to the sender.
     #[must_use]
-    pub const fn early(mut self) -> Self {
-        self.end = End::Length;
+    pub const fn with_early_delivery(mut self) -> Self {
+        // A stream delivers early anyway, whichever of the two was said first.
+        if let End::Silence = self.end {
+            self.end = End::Length;
+        }
         self
     }
 
     /// For a carrier without silence, such as TCP: packets are delivered as soon as they are complete, as with
-    /// [`early`](Self::early), and follow each other without a gap. An incomplete packet is dropped after a silence as long as
+    /// [`with_early_delivery`](Self::with_early_delivery), and follow each other without a gap. An incomplete packet is dropped after a silence as long as
     /// the gap that was given to [`new`](Self::new); give it 100 ms or more, since a network may cut a packet in two.
     #[must_use]
-    pub const fn on_stream(mut self) -> Self {
+    pub const fn with_stream_carrier(mut self) -> Self {
         self.end = End::Stream;
         self
     }
@@ -134,17 +137,18 @@ impl<'b> Packet<'b> {
     /// Drops this end's own packets, which a two-wire transceiver hears as it sends them, even if no silence separates
     /// them from the answer, and even if they are too long for the buffer.
     #[must_use]
-    pub const fn skip_echo(mut self, echo: Echo) -> Self {
+    pub const fn with_echo(mut self, echo: Echo) -> Self {
         self.echo = Some(echo);
         self
     }
 
-    /// Sends and expects packets without a checksum, for a carrier that has its own. Both ends have to agree.
+    /// Sets whether packets end with a checksum; by default they do. Without one, for a carrier that has its own, both ends have
+    /// to agree.
     ///
     /// Damage is then the carrier's to find; what is left is the length, which the message layer compares.
     #[must_use]
-    pub const fn without_checksum(mut self) -> Self {
-        self.checksum = false;
+    pub const fn with_checksum(mut self, checksum: bool) -> Self {
+        self.checksum = checksum;
         self
     }
 
@@ -213,13 +217,13 @@ impl Framing for Packet<'_> {
     /// Two characters at 1,200 bit/s, and more than that at any other speed.
     const QUIET: Duration = Duration::from_millis(17);
 
-    type Encoder = PacketEncoder;
+    type Encoder = Encoder;
 
-    fn encode(&self, message: &[u8]) -> Result<PacketEncoder, Error> {
+    fn encode(&self, message: &[u8]) -> Result<Encoder, Error> {
         if message.is_empty() {
             Err(Error::Unsendable)
         } else {
-            Ok(PacketEncoder { at: 0, sum: self.checksum.then(Sum::new) })
+            Ok(Encoder { at: 0, sum: self.checksum.then(Sum::new) })
         }
     }
 
@@ -320,16 +324,16 @@ impl defmt::Format for Packet<'_> {
 /// Puts a message (destination first) into a packet. Takes 8 bytes on a Cortex-M, 16 on a 64-bit host.
 #[derive(Debug, Clone, Copy)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct PacketEncoder {
+pub struct Encoder {
     /// Bytes of the message that have left.
     at: usize,
     /// The checksum of these, as long as one is to follow the message.
     sum: Option<Sum>,
 }
 
-const _: () = assert!(size_of::<PacketEncoder>() <= 16);
+const _: () = assert!(size_of::<Encoder>() <= 16);
 
-impl Encoder for PacketEncoder {
+impl super::Encoder for Encoder {
     const MIN_OUT: usize = 1;
 
     fn next(&mut self, message: &[u8], out: &mut [u8]) -> usize {

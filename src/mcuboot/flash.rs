@@ -8,8 +8,8 @@
 //!          └─▶ None: the job is over
 //! ```
 //!
-//! Each operation is bounded: one erase page, or no more bytes than the caller's buffers hold. An executor may feed a
-//! watchdog, serve other tasks or lose power between any two of them.
+//! Each operation is bounded: one erase page, or no more bytes than the caller's buffers hold. An
+//! executor may feed a watchdog, serve other tasks or lose power between any two of them.
 
 use embedded_storage::nor_flash::NorFlash;
 

@@ -8,8 +8,9 @@ use super::flash::{Failed, Job, Operation};
 ///
 /// # Cancellation
 ///
-/// A dropped call drops the job, and leaves an operation of the flash that was under way to the flash's driver. While
-/// a chunk is written this is what a flash error is: the session is over, and the client starts again.
+/// A dropped call drops the job, and leaves an operation of the flash that was under way to the
+/// flash's driver. While a chunk is written this is what a flash error is: the session is over, and
+/// the client starts again.
 pub async fn run<J: Job, F: NorFlash>(mut job: J, flash: &mut F) -> J {
     while let Some(operation) = job.next() {
         let result = match operation {

@@ -21,7 +21,8 @@ pub enum Error {
     Truncated,
     /// The image: it does not begin with the magic number.
     Magic,
-    /// The image, or the caller of [`Header::new`]: the lengths in the header contradict each other.
+    /// The image, or the caller of [`Header::new`]: the lengths in the header contradict each
+    /// other.
     Sizes,
     /// The image: no TLV area follows the body.
     NoTlvs,

@@ -1,9 +1,11 @@
-//! What MCUboot leaves in RAM for the image that it starts: how it works, and from which slot the image came.
+//! What MCUboot leaves in RAM for the image that it starts: how it works, and from which slot the
+//! image came.
 //!
-//! A MCUboot that is built with `BOOT_SHARE_DATA_BOOTINFO` writes this to an address that its board sets aside. An image
-//! that runs where it was linked for cannot tell otherwise from which slot it was copied or started:
-//! [`running_slot`](SharedData::running_slot) is what [`Pair::running_from`](super::slots::Pair::running_from) wants to
-//! know in the modes without a swap.
+//! A MCUboot that is built with `BOOT_SHARE_DATA_BOOTINFO` writes this to an address that its board
+//! sets aside. An image that runs where it was linked for cannot tell otherwise from which slot it
+//! was copied or started: [`running_slot`](SharedData::running_slot) is what
+//! [`Pair::running_from`](super::slots::Pair::running_from) wants to know in the modes without a
+//! swap.
 //!
 //! ```text
 //!   offset 0          2           4
@@ -12,8 +14,8 @@
 //!   kind   2000 mode   2001 signature   2002 recovery   2003 running slot   2004 version   2005 largest application
 //! ```
 //!
-//! RAM keeps what was in it over a reset: a device that was started by anything else may find the data of an earlier
-//! start, so believe it only where a bootloader writes it each time.
+//! RAM keeps what was in it over a reset: a device that was started by anything else may find the
+//! data of an earlier start, so believe it only where a bootloader writes it each time.
 //!
 //! Source: MCUboot's `bootutil/boot_status.h` and Zephyr's `retention/blinfo.h`.
 
@@ -36,7 +38,8 @@ impl<'a> SharedData<'a> {
     const RUNNING_SLOT: Kind = Kind(0x2003);
     const MAX_APPLICATION_SIZE: Kind = Kind(0x2005);
 
-    /// Reads the data from the front of `memory`; `None` if there are none. Memory behind them is ignored.
+    /// Reads the data from the front of `memory`; `None` if there are none. Memory behind them is
+    /// ignored.
     #[must_use]
     pub fn parse(memory: &'a [u8]) -> Option<Self> {
         let [magic, total] = [take(memory, 0)?, take(memory, 2)?].map(u16::from_le_bytes);
@@ -44,7 +47,8 @@ impl<'a> SharedData<'a> {
         Some(Self { entries: Tlvs::new(entries) })
     }
 
-    /// The slot from which the running image was started, of its pair; `None` if that is not told, or nonsense.
+    /// The slot from which the running image was started, of its pair; `None` if that is not told,
+    /// or nonsense.
     #[must_use]
     pub fn running_slot(&self) -> Option<Slot> {
         match self.value(Self::RUNNING_SLOT)? {
@@ -54,7 +58,8 @@ impl<'a> SharedData<'a> {
         }
     }
 
-    /// How the bootloader works, in the numbers of [`BootLoaderResponse::mode`](crate::smp::os::BootLoaderResponse::mode).
+    /// How the bootloader works, in the numbers of
+    /// [`BootLoaderResponse::mode`](crate::smp::os::BootLoaderResponse::mode).
     #[must_use]
     pub fn mode(&self) -> Option<u8> {
         match self.value(Self::MODE)? {

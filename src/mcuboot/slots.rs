@@ -1,8 +1,9 @@
 //! The image commands of a device, over a NOR flash.
 //!
-//! [`Slots`] knows where the images are and how far an upload is. [`Slots::begin`] turns a [`Command`] into a [`Job`], a list
-//! of flash operations; an executor ([`flash::run`](super::flash::run) or `flash_async::run`)
-//! does them; [`Job::finish`] gives the outcome. Nothing here knows CBOR, a port or a flash driver.
+//! [`Slots`] knows where the images are and how far an upload is. [`Slots::begin`] turns a
+//! [`Command`] into a [`Job`], a list of flash operations; an executor
+//! ([`flash::run`](super::flash::run) or `flash_async::run`) does them; [`Job::finish`] gives the
+//! outcome. Nothing here knows CBOR, a port or a flash driver.
 //!
 //! ```text
 //!   Command::Upload ─▶ checks ─▶ [recall the checkpoint] ─▶ look at the pair ─▶ checks ─▶ [compare: is the file there already?]
@@ -13,42 +14,51 @@
 //!
 //! # What is promised
 //!
-//! * The running slot is never erased or written, but for its one `image_ok` flag when it is confirmed; no value exists
-//!   that could ask for more.
+//! * The running slot is never erased or written, but for its one `image_ok` flag when it is
+//!   confirmed; no value exists that could ask for more.
 //! * Nothing is erased before the first chunk has passed every check.
-//! * No image is marked to be booted, or confirmed, unless the hash of what is *in flash* equals its hash TLV.
-//! * Power may go at any moment. The trailer of a slot is erased before its first byte is written, so a half-written
-//!   image is never marked; with a checkpoint region the upload goes on at the last full erase page.
-//! * After a flash error in an upload, and after a job that failed or was dropped while it changed a slot, the upload
-//!   session is over: the next offset wanted is 0.
+//! * No image is marked to be booted, or confirmed, unless the hash of what is *in flash* equals
+//!   its hash TLV.
+//! * Power may go at any moment. The trailer of a slot is erased before its first byte is written,
+//!   so a half-written image is never marked; with a checkpoint region the upload goes on at the
+//!   last full erase page.
+//! * After a flash error in an upload, and after a job that failed or was dropped while it changed
+//!   a slot, the upload session is over: the next offset wanted is 0.
 //!
 //! # Upload rules
 //!
-//! As the Zephyr server's, in the same order. A first chunk (`off` = 0) is refused without the image header (22), without
-//! `len` (21), with a wrong magic (23) or a `sha` beyond 32 bytes (24). If its `sha` is that of the session, the session
-//! goes on and the data are dropped. It is refused if the slot is in use (9), the file too large (30), its version not
-//! wanted (27). If the slot already holds exactly the file, that is the answer. A later chunk at another offset than the
-//! one that is wanted is dropped and answered with the wanted offset. All bytes of a chunk are taken; what does not fill a write unit
-//! waits in the scratch slice, and the last unit is padded with the erased value.
+//! As the Zephyr server's, in the same order. A first chunk (`off` = 0) is refused without the
+//! image header (22), without `len` (21), with a wrong magic (23) or a `sha` beyond 32 bytes (24).
+//! If its `sha` is that of the session, the session goes on and the data are dropped. It is refused
+//! if the slot is in use (9), the file too large (30), its version not wanted (27). If the slot
+//! already holds exactly the file, that is the answer. A later chunk at another offset than the one
+//! that is wanted is dropped and answered with the wanted offset. All bytes of a chunk are taken;
+//! what does not fill a write unit waits in the scratch slice, and the last unit is padded with the
+//! erased value.
 //!
 //! # Interpretation
 //!
-//! * A header whose lengths contradict each other, or whose image is longer than the announced file, is refused with 22
-//!   at the first chunk: such a file could never be booted.
-//! * There is one session per device. `image` counts in the first chunk only; with a single pair it is ignored.
-//! * `match` is answered when the `sha` has 32 bytes and [`Digest`] is SHA-256. The file in flash is hashed for it, also before an
-//!   upload whose header equals the one in the slot.
-//! * The last chunk, repeated, is answered as it was the first time. Any other later chunk without a session gets 0.
-//! * In modes without state writes only the running slot is in use. Were the newer image in use too, a broken upload
-//!   could lock its slot.
-//! * A slot whose trailer is damaged, as by a power cut while it was marked, is refused by state writes (23) and never
-//!   taken for one that already holds the file: the next upload erases the trailer.
+//! * A header whose lengths contradict each other, or whose image is longer than the announced
+//!   file, is refused with 22 at the first chunk: such a file could never be booted.
+//! * There is one session per device. `image` counts in the first chunk only; with a single pair it
+//!   is ignored.
+//! * `match` is answered when the `sha` has 32 bytes and [`Digest`] is SHA-256. The file in flash
+//!   is hashed for it, also before an upload whose header equals the one in the slot.
+//! * The last chunk, repeated, is answered as it was the first time. Any other later chunk without
+//!   a session gets 0.
+//! * In modes without state writes only the running slot is in use. Were the newer image in use
+//!   too, a broken upload could lock its slot.
+//! * A slot whose trailer is damaged, as by a power cut while it was marked, is refused by state
+//!   writes (23) and never taken for one that already holds the file: the next upload erases the
+//!   trailer.
 //! * Confirming is refused (28) as long as another image is scheduled, also without a hash.
 //! * Marking a slot ends an upload into it.
-//! * The hash of an encrypted image covers the plain body, so it cannot be checked in the other slot: marking one is refused (3) unless
-//!   [`Config::encrypted`] says that the bootloader's check is enough.
+//! * The hash of an encrypted image covers the plain body, so it cannot be checked in the other
+//!   slot: marking one is refused (3) unless [`Config::encrypted`] says that the bootloader's check
+//!   is enough.
 //!
-//! **Not supported:** direct XIP with revert, firmware-updater mode, swap-using-offset, upload into a chosen slot.
+//! **Not supported:** direct XIP with revert, firmware-updater mode, swap-using-offset, upload into
+//! a chosen slot.
 
 mod access;
 mod checkpoint;
@@ -94,8 +104,8 @@ pub struct Slots<'s, D> {
 shown!(['s, D] Slots<'s, D>, |slots| "Slots({:?})", slots.config);
 
 impl<'s, D: Digest> Slots<'s, D> {
-    /// The slots of these image pairs. `scratch` has at least [`scratch_len`] bytes and belongs to this value: it keeps
-    /// received bytes between chunks.
+    /// The slots of these image pairs. `scratch` has at least [`scratch_len`] bytes and belongs to
+    /// this value: it keeps received bytes between chunks.
     ///
     /// # Errors
     ///
@@ -109,8 +119,8 @@ impl<'s, D: Digest> Slots<'s, D> {
         Ok(Self { config, layout, reserved, pairs, scratch, digest, session, upload, log })
     }
 
-    /// Begins a command. The job does nothing until an executor runs it; a job that is dropped while it erases or writes
-    /// a slot ends the upload session.
+    /// Begins a command. The job does nothing until an executor runs it; a job that is dropped
+    /// while it erases or writes a slot ends the upload session.
     pub fn begin<'j>(&'j mut self, command: Command<'j>) -> Job<'j, 's, D> {
         self.begin_by(&command)
     }
@@ -188,12 +198,14 @@ pub enum Outcome {
 pub struct Uploaded {
     /// The offset that is wanted next.
     pub off: u64,
-    /// At the end, whether the file in flash has the `sha` of the first chunk; `None` if that cannot be told.
+    /// At the end, whether the file in flash has the `sha` of the first chunk; `None` if that
+    /// cannot be told.
     pub matched: Option<bool>,
 }
 
 impl<D: Digest> Slots<'_, D> {
-    /// How many bytes an upload into the spare slot of this pair may have. In swap modes the file has to fit both slots.
+    /// How many bytes an upload into the spare slot of this pair may have. In swap modes the file
+    /// has to fit both slots.
     fn max_image(&self, pair: &Pair) -> u32 {
         let spare = pair.spare().region().len;
         let len = match self.config.mode {

@@ -11,15 +11,16 @@
 //!   magic       S-16         S-16     S-16      16 bytes
 //! ```
 //!
-//! Each field begins a write unit of its own, so that each can be written once after an erase. The swap status, and the
-//! encryption keys of builds that have them, lie below `swap_size`.
+//! Each field begins a write unit of its own, so that each can be written once after an erase. The
+//! swap status, and the encryption keys of builds that have them, lie below `swap_size`.
 
 use crate::bytes::take;
 
 /// The magic for an alignment of 8.
 static MAGIC_8: [u8; 16] =
     [0x77, 0xC2, 0x95, 0xF3, 0x60, 0xD2, 0xEF, 0x7F, 0x35, 0x52, 0x50, 0x0F, 0x2C, 0xB6, 0x79, 0x80];
-/// The magic for all others, which the first two bytes tell. Statics, since the bytes of constants are built one by one.
+/// The magic for all others, which the first two bytes tell. Statics, since the bytes of constants
+/// are built one by one.
 static MAGIC_ANY: [u8; 16] = [0, 0, 0x2D, 0xE1, 0x5D, 0x29, 0x41, 0x0B, 0x8D, 0x77, 0x67, 0x9C, 0x11, 0x0F, 0x1F, 0x8A];
 
 /// The offsets of the trailer's fields, for one alignment.
@@ -33,8 +34,8 @@ impl Layout {
     /// Bytes of the magic.
     pub const MAGIC_LEN: u32 = 16;
 
-    /// The layout for `BOOT_MAX_ALIGN` = `align` bytes; `None` unless it is a power of two from 8 to 512. MCUboot builds use 8, 16 or
-    /// 32; larger ones follow the same formula.
+    /// The layout for `BOOT_MAX_ALIGN` = `align` bytes; `None` unless it is a power of two from 8
+    /// to 512. MCUboot builds use 8, 16 or 32; larger ones follow the same formula.
     #[must_use]
     pub const fn new(align: u32) -> Option<Self> {
         match align {
@@ -49,7 +50,8 @@ impl Layout {
         self.align
     }
 
-    /// Bytes from the end of a slot back to `field`. The slot's length has to be a multiple of the alignment.
+    /// Bytes from the end of a slot back to `field`. The slot's length has to be a multiple of the
+    /// alignment.
     #[must_use]
     pub const fn from_end(self, field: Field) -> u32 {
         // The magic takes whole units. The alignment is a power of two, which spares a division.

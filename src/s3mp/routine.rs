@@ -1,4 +1,5 @@
-//! The jobs of a master that the README recommends: to [find](Connect) a slave, and to [watch](Monitor) it.
+//! The jobs of a master that the README recommends: [finding](Connect) a slave, and
+//! [watching](Monitor) it.
 //!
 //! ```text
 //!            ┌────────── Absent: again, or give up
@@ -11,47 +12,48 @@
 //!        └───────────────── without RESET ──────────┘
 //! ```
 //!
-//! Both run in a driver's `run` and hand on what the slave says unasked, at any moment. What is watched stands in a slice
-//! of [`Watch`], one for each address, which belongs to the caller.
+//! Both run in a driver's `run` and pass on unsolicited messages at any moment. The addresses that
+//! are watched are in a slice of [`Watch`], one for each, which belongs to the caller.
 
 mod connect;
 mod monitor;
 
 use core::time::Duration;
 
-pub use connect::{Connect, Report as ConnectReport};
-pub use monitor::{Monitor, Report as MonitorReport};
+pub use connect::{Connect, ConnectOutcome, ConnectReport};
+pub use monitor::{Monitor, MonitorOutcome, MonitorReport};
 
 use super::master::{Names, Unsolicited};
 use super::value::Value;
-use super::{Address, Header, Reply};
+use super::{Address, Header, ResponseCode};
+use crate::bytes::copy;
 use crate::cbor::Text;
 use crate::routine::remaining;
 use crate::shown::shown;
 
-/// What a message of the slave led to.
+/// The result of a message of the slave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Event<'m> {
-    /// The slave is there, and said what tells this start of it from others.
+    /// The slave is there; the value is the mark of this start of it.
     Alive(Value<'m>),
     /// Names and addresses.
     Names(Names<'m>),
-    /// The value of an address, as an answer to SUBSCRIBE or GET.
+    /// The value of an address, in the response to SUBSCRIBE or GET.
     Value(Address, Value<'m>),
     /// The new value of a subscribed address.
     Push(Address, Value<'m>),
-    /// The slave will not be asked about this address: it answered so.
-    Refused(Address, Reply),
+    /// The slave refuses SUBSCRIBE or GET of this address, or DESCRIBE of the host.
+    Refused(Address, ResponseCode),
     /// Text for a log.
     Debug(Text<'m>),
-    /// A message that answers nothing: late, an error about noise, or of an unknown code.
-    Foreign(Option<Header<Reply>>),
+    /// A message that responds to nothing: late, an error about noise, or of an unknown code.
+    Foreign(Option<Header<ResponseCode>>),
 }
 
 impl<'m> Event<'m> {
-    /// A message that is no answer.
+    /// The event of a message that is no response.
     fn unasked(message: &'m [u8]) -> Self {
         match Unsolicited::parse(message) {
             Some(Unsolicited::Push(address, value)) => Self::Push(address, value),
@@ -61,8 +63,8 @@ impl<'m> Event<'m> {
     }
 }
 
-/// An address that is watched, and for how long nothing was heard of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// An address that is watched, and the age of its value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Watch {
     address: Address,
@@ -70,7 +72,7 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// A place for an address.
+    /// A place for an address that is not in use yet.
     pub const NONE: Self = Self::new(Address::HOST);
 
     /// Watches `address`.
@@ -79,29 +81,29 @@ impl Watch {
         Self { address, age: Duration::ZERO }
     }
 
-    /// Which one.
+    /// The address.
     #[must_use]
     pub const fn address(&self) -> Address {
         self.address
     }
 
-    /// The time since its value was heard last.
+    /// The time since its value was received last.
     #[must_use]
     pub const fn age(&self) -> Duration {
         self.age
     }
 }
 
-/// A value of this address was heard just now.
-fn heard(watches: &mut [Watch], address: Address) {
+/// Sets the age of this address to zero: its value was received just now.
+fn refresh(watches: &mut [Watch], address: Address) {
     for watch in watches.iter_mut().filter(|watch| watch.address == address) {
         watch.age = Duration::ZERO;
     }
 }
 
-/// What tells one start of a slave from another: the data of its answer to STATUS, of which the first 32 bytes and the length
-/// are kept.
-#[derive(Clone, Copy, PartialEq, Eq, Default)]
+/// A mark of one start of a slave: the data of its response to STATUS, of which the first 32 bytes
+/// and the length are kept.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Boot {
     start: [u8; 32],
     len: usize,
@@ -112,24 +114,25 @@ shown!(Boot, |boot| "Boot({} bytes)", boot.len);
 impl From<Value<'_>> for Boot {
     fn from(value: Value<'_>) -> Self {
         let mut boot = Self { start: [0; 32], len: value.bytes().len() };
-        boot.start.iter_mut().zip(value.bytes()).for_each(|(to, from)| *to = *from);
+        copy(value.bytes(), &mut boot.start);
         boot
     }
 }
 
-/// How much of the wait that a routine asked for is left. Drivers tell of it twice, by ticks and at its end; either is enough.
+/// The rest of the wait that a routine asked for. Drivers report its time twice, by ticks and at
+/// its end; either is enough.
 #[derive(Debug, Clone, Copy, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 struct Wait(Duration);
 
 impl Wait {
-    /// A tick is over: that much time has passed.
+    /// Counts a tick; returns the time that has passed.
     fn tick(&mut self, tick: Duration) -> Duration {
         self.0 = remaining(self.0, tick);
         tick
     }
 
-    /// The wait is over: what ticks have not told has passed.
+    /// Ends the wait; returns the time that ticks have not reported.
     fn end(&mut self) -> Duration {
         core::mem::take(&mut self.0)
     }

@@ -1,19 +1,46 @@
-//! The slave: answers commands about an application's [`Resources`], and speaks up when a subscribed value changes.
+//! The slave: obeys commands about an application's [`Resources`], and sends a PUSH when a
+//! subscribed value changes.
 //!
 //! ```text
-//!   message ─▶ receive ─▶ Resources::{boot, names, get, set, invert, reset} ─▶ answer
-//!   damage  ─▶ damaged ─────────────────────────────────────────────────────▶ INVALID or BAD_REQUEST
+//!   message ─▶ receive ─▶ Resources::{boot, names, get, set, invert, reset} ─▶ response
+//!   damage  ─▶ damaged ──────────────────────────────────────▶ INVALID or BAD_REQUEST
 //!              poll ────▶ Resources::{debug, changed, get} ──────────────────▶ DEBUG or PUSH
 //! ```
 //!
-//! It has no state but which addresses are subscribed, 34 bytes in all, and needs one buffer `tx` as long as its longest
-//! message. No command runs for longer than its handler does.
+//! Its only state is the set of subscribed addresses, 33 bytes in all, and it needs one buffer `tx`
+//! as long as its longest message. No command runs for longer than its handler does.
+//!
+//! ```
+//! use anysmp::s3mp::value::{self, Value};
+//! use anysmp::s3mp::{Address, Refusal, Resources, Slave};
+//!
+//! struct Lamp { is_on: bool }
+//!
+//! impl Resources for Lamp {
+//!     fn names(&self) -> &[&str] { &["lamp"] }
+//!     fn get(&mut self, _: Address, out: &mut [u8]) -> Result<usize, Refusal> {
+//!         Ok(value::encode(self.is_on, out)?)
+//!     }
+//!     fn set(&mut self, _: Address, value: Value<'_>) -> Result<(), Refusal> {
+//!         Ok(self.is_on = value.bool()?)
+//!     }
+//! }
+//!
+//! let mut slave = Slave::new(Lamp { is_on: false })?;
+//! let mut tx = [0; 64];
+//! let (len, _) = slave.receive(&[0x11, 1, 7, 0xF5], &mut tx); // SET address 1 to true
+//! assert_eq!(tx[..len], [0x00, 1, 7]); // ACK
+//! let (len, _) = slave.receive(&[0x11, 1, 8, 21], &mut tx);
+//! assert_eq!(tx[..len], [0x40, 1, 0]); // BAD_REQUEST: not a boolean
+//! assert!(slave.resources().is_on);
+//! # Ok::<(), anysmp::s3mp::slave::NameError>(())
+//! ```
 //!
 //! # Rounds
 //!
-//! [`Slave::poll`] goes through the addresses in rounds: one DEBUG text if there is one, then each subscribed address
-//! once, then 0, which ends the round. So a value that changes all the time keeps neither the others nor the next command
-//! waiting for longer than one round.
+//! [`Slave::poll`] goes through the addresses in rounds: one DEBUG text if there is one, then each
+//! subscribed address once, then 0, which ends the round. So a value that changes all the time
+//! keeps neither the others nor the next command waiting for longer than one round.
 
 mod resources;
 
@@ -22,11 +49,11 @@ pub use resources::{MAX_NAME, MAX_NAMES, NameError, Refusal, Resources, Watched,
 use resources::TOO_LONG;
 
 use super::value::Value;
-use super::{Address, Command, Counter, HEADER_LEN, Header, Reply};
+use super::{Address, Command, Counter, HEADER_LEN, Header, ResponseCode};
 use crate::line::{Damage, Peer, Serve, Service, asynch};
 use crate::shown::shown;
 
-/// What is to be done after the answer, if any, has left.
+/// The action after the response, if there is one, has left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
@@ -34,26 +61,29 @@ pub enum After {
     /// Nothing.
     #[default]
     Nothing,
-    /// The master wishes the device to restart; subscriptions and settings are already gone. It may as well go on.
+    /// The master asks for a restart of the device; subscriptions and settings are already gone. To
+    /// go on without one is allowed.
     Restart,
 }
 
-/// A slave for one master.
+/// The slave of one master.
 pub struct Slave<R> {
     resources: R,
     subscribed: Addresses,
-    /// Whose turn it is in the round; the host's turn is DEBUG.
+    /// The address whose turn it is in the round; the turn of the host is DEBUG.
     turn: u8,
 }
+
+const _: () = assert!(size_of::<Slave<()>>() <= 33);
 
 shown!([R] Slave<R>, |slave| "Slave({:?})", slave.subscribed);
 
 impl<R: Resources> Slave<R> {
-    /// Puts `resources` on the line; nothing is subscribed.
+    /// A slave with these resources; nothing is subscribed.
     ///
     /// # Errors
     ///
-    /// If a name breaks the rules, as [`check_names`] finds.
+    /// If a name breaks the rules of [`check_names`].
     pub fn new(resources: R) -> Result<Self, NameError> {
         check_names(resources.names())?;
         Ok(Self { resources, subscribed: Addresses::default(), turn: 0 })
@@ -64,19 +94,22 @@ impl<R: Resources> Slave<R> {
         &mut self.resources
     }
 
-    /// Whether a change of `address` will be pushed.
+    /// Returns whether a change of `address` will be pushed.
     #[must_use]
     pub fn is_subscribed(&self, address: Address) -> bool {
         self.subscribed.contains(address)
     }
 
-    /// Obeys one message; returns the length of the answer in `tx`, 0 for none.
+    /// Obeys one message; returns the length of the response in `tx` in bytes, 0 for none.
     ///
-    /// A `tx` that is too short for an answer makes it an ERROR; one of less than three bytes, silence.
+    /// If `tx` is too short for the response, it is an ERROR; if it is shorter than three bytes,
+    /// there is none.
+    #[must_use = "the response is in `tx` and has to be sent"]
     pub fn receive(&mut self, message: &[u8], tx: &mut [u8]) -> (usize, After) {
         let Some((header, data)) = Header::<Command>::parse(message) else {
-            return (emit(Reply::BAD_REQUEST, Address::HOST, Counter::NONE, 0, tx), After::Nothing);
+            return (emit(ResponseCode::BAD_REQUEST, Address::HOST, Counter::NONE, 0, tx), After::Nothing);
         };
+        // First of all: RESET has no response, whatever is wrong with its address.
         if header.code == Command::RESET {
             return (0, self.reset(header.address));
         }
@@ -84,62 +117,69 @@ impl<R: Resources> Slave<R> {
             return (0, After::Nothing);
         };
         let (code, len) = match self.obey(header, data, out) {
-            Ok(len) => (Reply::ACK, len),
-            Err(Refusal::NotFound) => (Reply::NOT_FOUND, 0),
-            Err(Refusal::NotImplemented) => (Reply::NOT_IMPLEMENTED, 0),
-            Err(Refusal::BadRequest) => (Reply::BAD_REQUEST, 0),
-            Err(Refusal::Failed(reason)) => (Reply::ERROR, copy(reason.as_bytes(), out)),
+            Ok(len) => (ResponseCode::ACK, len),
+            Err(Refusal::NotFound) => (ResponseCode::NOT_FOUND, 0),
+            Err(Refusal::NotImplemented) => (ResponseCode::NOT_IMPLEMENTED, 0),
+            Err(Refusal::BadRequest) => (ResponseCode::BAD_REQUEST, 0),
+            Err(Refusal::Failed(reason)) => (ResponseCode::ERROR, copy(reason.as_bytes(), out)),
         };
-        let counter = if code == Reply::BAD_REQUEST { Counter::NONE } else { header.counter };
+        // By the README, BAD_REQUEST carries no counter: the slave may not have understood it.
+        let counter = if code == ResponseCode::BAD_REQUEST { Counter::NONE } else { header.counter };
         (emit(code, header.address, counter, len, tx), After::Nothing)
     }
 
-    /// Answers a message that the framing could not read; returns the length of the answer in `tx`, 0 for none.
+    /// Responds to a message that the framing could not read; returns the length of the response in
+    /// `tx` in bytes, 0 for none.
     pub fn damaged(&mut self, damage: Damage, tx: &mut [u8]) -> usize {
         let code = match damage {
-            Damage::Checksum => Reply::INVALID,
-            Damage::Malformed | Damage::TooLong => Reply::BAD_REQUEST,
+            Damage::Checksum => ResponseCode::INVALID,
+            Damage::Malformed | Damage::TooLong => ResponseCode::BAD_REQUEST,
             // A master that fell silent within a frame does not expect a response.
             Damage::Lost => return 0,
         };
         emit(code, Address::HOST, Counter::NONE, 0, tx)
     }
 
-    /// Whether there is a DEBUG or a PUSH to send: its length in `tx`, or 0 at the end of a round. Call it until it returns 0.
+    /// Writes the next DEBUG or PUSH; returns its length in `tx` in bytes, or 0 at the end of a
+    /// round. Call it until it returns 0.
     pub fn poll(&mut self, tx: &mut [u8]) -> usize {
         while usize::from(self.turn) <= self.resources.names().len() {
             let address = Address(self.turn);
+            // Before anything can be sent: the next call goes on with the next address.
             self.turn = self.turn.wrapping_add(1);
             let Some((_, out)) = tx.split_first_chunk_mut::<HEADER_LEN>() else { break };
             if address == Address::HOST {
                 let len = self.resources.debug(out);
                 if len > 0 {
-                    return emit(Reply::DEBUG, address, Counter::NONE, len, tx);
+                    return emit(ResponseCode::DEBUG, address, Counter::NONE, len, tx);
                 }
             } else if self.subscribed.contains(address)
                 && self.resources.changed(address)
                 && let Ok(len) = self.resources.get(address, out)
             {
-                return emit(Reply::PUSH, address, Counter::NONE, len, tx);
+                return emit(ResponseCode::PUSH, address, Counter::NONE, len, tx);
             }
         }
         self.turn = 0;
         0
     }
 
-    /// Every command but RESET; returns the length of the answer's data.
+    /// Obeys every command but RESET; returns the length of the data of the response.
     fn obey(&mut self, header: Header<Command>, data: &[u8], out: &mut [u8]) -> Result<usize, Refusal> {
         let address = header.address;
         match (address, header.code) {
             (Address::HOST, Command::STATUS) => Ok(self.resources.boot(out)),
             (Address::HOST, Command::DESCRIBE) => self.describe(out),
+            // The host has no value, but it exists.
             (Address::HOST, _) => Err(Refusal::NotImplemented),
             (Address::ALL, command) => self.obey_for_all(command, out),
+            // The address is judged before the code.
             _ if !self.exists(address) => Err(Refusal::NotFound),
             (_, Command::GET) => self.resources.get(address, out),
             (_, Command::SET) => self.resources.set(address, Value::new(data)).map(|()| 0),
             (_, Command::INVERT) => self.resources.invert(address, out),
             (_, Command::SUBSCRIBE) => {
+                // What cannot be read is not subscribed to either.
                 let len = self.resources.get(address, out)?;
                 self.subscribed.insert(address);
                 Ok(len)
@@ -162,17 +202,18 @@ impl<R: Resources> Slave<R> {
             return Ok(0);
         }
         let (len, read) = self.map(out)?;
+        // Only after the map was written whole: if it does not fit, nothing is subscribed.
         if command == Command::SUBSCRIBE {
             self.subscribed = read;
         }
         Ok(len)
     }
 
-    /// Writes the map from address to value, and says which addresses are in it.
+    /// Writes the map from address to value; returns its length and the addresses that are in it.
     fn map(&mut self, out: &mut [u8]) -> Result<(usize, Addresses), Refusal> {
         let mut read = Addresses::default();
         let mut count: u8 = 0;
-        // How many entries there will be is known at the end only, how long their number is, now.
+        // The number of entries is known at the end only; the length of that number, before.
         let used = (1..=u8::MAX).filter(|address| self.exists(Address(*address))).count();
         let start = if used < SHORT { 1 } else { 2 };
         let mut at: usize = start;
@@ -193,6 +234,7 @@ impl<R: Resources> Slave<R> {
                     count = count.wrapping_add(1);
                     read.insert(address);
                 }
+                // An actuator that cannot be read is left out.
                 Err(Refusal::NotImplemented) => {}
                 Err(refusal) => return Err(refusal),
             }
@@ -307,11 +349,12 @@ const fn bit(address: Address) -> u8 {
     1 << (address.0 & 7)
 }
 
-/// Below this, a number is the head of its own CBOR item, or a map's length part of the map's first byte.
+/// A smaller number fits the first byte of its CBOR item, as key or as the length of a map.
 const SHORT: usize = 24;
 
-/// Puts a header before `len` bytes of data that are in `tx` already; returns the length of the message.
-fn emit(code: Reply, address: Address, counter: Counter, len: usize, tx: &mut [u8]) -> usize {
+/// Puts a header in front of `len` bytes of data that are in `tx` already; returns the length of
+/// the message.
+fn emit(code: ResponseCode, address: Address, counter: Counter, len: usize, tx: &mut [u8]) -> usize {
     let longest = tx.len();
     match tx.first_chunk_mut() {
         Some(front) => {
@@ -322,7 +365,7 @@ fn emit(code: Reply, address: Address, counter: Counter, len: usize, tx: &mut [u
     }
 }
 
-/// Copies as much as fits.
+/// Copies as much as fits; returns the number of bytes.
 fn copy(from: &[u8], to: &mut [u8]) -> usize {
     to.iter_mut().zip(from).map(|(to, from)| *to = *from).count()
 }

@@ -1,15 +1,27 @@
-//! Values as S3MP likes them: one complete CBOR item (RFC 8949), and nothing behind it.
+//! Values of S3MP: one complete CBOR item (RFC 8949), and nothing after it.
 //!
-//! A [`Value`] is bytes from the wire that nobody has looked at; each method reads them as one type, or says that they are
-//! not that. Peers that send something else than CBOR are served by [`Value::bytes`]. [`encode`] writes one item.
+//! A [`Value`] is bytes from the wire that are not decoded yet; each method reads them as one type,
+//! or fails. [`Value::bytes`] is for peers that send something other than CBOR. [`encode`] writes
+//! one item.
+//!
+//! ```
+//! use anysmp::s3mp::value::{self, Value};
+//!
+//! let mut out = [0; 16];
+//! let len = value::encode(21.5_f32, &mut out)?;
+//! let value = Value::new(&out[..len]);
+//! assert_eq!(value.f64(), Ok(21.5));
+//! assert_eq!(value.bool(), Err(value::Error::Mismatch));
+//! # Ok::<(), value::Error>(())
+//! ```
 
 use core::fmt;
 
 use super::Address;
 use crate::cbor::{Bytes, Items, Malformed, Reader, Text, Writer};
 
-/// Why bytes are not the value that was asked for, or why a value has no bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The reason why bytes are not the value that was asked for, or why a value has no bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Error {
@@ -41,25 +53,27 @@ impl<'m> Value<'m> {
         Self(bytes)
     }
 
-    /// The bytes as they came.
+    /// The bytes that were received.
     #[must_use]
     pub const fn bytes(self) -> &'m [u8] {
         self.0
     }
 
-    /// No bytes at all, as the answer to STATUS of a slave without a clock.
+    /// Returns whether there are no bytes at all, for example in the response to STATUS of a slave
+    /// without a clock.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether it is exactly one complete item, of any type, nested no deeper than [`DEPTH`](crate::cbor::DEPTH).
+    /// Returns whether it is exactly one complete item, of any type, nested no deeper than
+    /// [`DEPTH`](crate::cbor::DEPTH).
     #[must_use]
     pub fn is_item(self) -> bool {
         self.read(Reader::skip).is_ok()
     }
 
-    /// Whether it is null.
+    /// Returns whether it is null.
     #[must_use]
     pub const fn is_null(self) -> bool {
         matches!(self.0, [0xF6])
@@ -96,7 +110,8 @@ impl<'m> Value<'m> {
         self.read(Reader::signed)
     }
 
-    /// A number with a fraction, of 16, 32 or 64 bits. Whole numbers are no floats here: ask [`i64`](Self::i64) as well.
+    /// A number with a fraction, of 16, 32 or 64 bits. Whole numbers are not floats here: try
+    /// [`i64`](Self::i64) as well.
     ///
     /// # Errors
     ///
@@ -128,21 +143,21 @@ impl<'m> Value<'m> {
         self.read(Reader::bytes)
     }
 
-    /// The map with which a slave answers for [`Address::ALL`]: each address and its value.
+    /// The map in a slave's response for [`Address::ALL`]: each address and its value.
     ///
     /// # Errors
     ///
-    /// See [`bool`](Self::bool). The map has been read to its end when this returns.
+    /// See [`bool`](Self::bool). The whole map is checked before this returns.
     pub fn entries(self) -> Result<Entries<'m>, Error> {
         let mut reader = Reader::new(self.0);
         let items = reader.entries().or(Err(Error::Mismatch))?;
         let entries = Entries { reader, items };
-        let mut check = entries;
+        let mut check = entries.clone();
         while check.entry().or(Err(Error::Mismatch))?.is_some() {}
         if self.is_empty() || !check.reader.rest().is_empty() { Err(Error::Mismatch) } else { Ok(entries) }
     }
 
-    /// What `read` reads, if nothing stands behind it.
+    /// Reads with `read`, if nothing comes after it.
     fn read<T>(self, read: impl FnOnce(&mut Reader<'m>) -> Result<T, Malformed>) -> Result<T, Error> {
         let mut reader = Reader::new(self.0);
         match read(&mut reader) {
@@ -165,8 +180,8 @@ impl defmt::Format for Value<'_> {
     }
 }
 
-/// Addresses and their values, as [`Value::entries`] found them.
-#[derive(Debug, Clone, Copy)]
+/// Iterates over addresses and their values: see [`Value::entries`].
+#[derive(Debug, Clone)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Entries<'m> {
     reader: Reader<'m>,
@@ -210,13 +225,15 @@ fn half(bits: u16) -> f64 {
 
 /// Writes `value` as one CBOR item to the front of `out` and returns its length.
 ///
-/// `value` is anything that [`minicbor`] encodes: numbers, `bool`, `&str`, byte slices, or a type of your own.
+/// `value` is anything that [`minicbor`] encodes: numbers, `bool`, `&str`, byte slices, or a type
+/// of your own.
 ///
 /// # Errors
 ///
-/// [`Error::BufferFull`], after which `out` holds nothing of use.
+/// [`Error::BufferFull`]; the content of `out` is then useless.
 pub fn encode<T: minicbor::Encode<()>>(value: T, out: &mut [u8]) -> Result<usize, Error> {
-    // Not `minicbor`'s own cursor: at `opt-level = "z"` its `copy_from_slice` keeps a path to a panic.
+    // Not `minicbor`'s own cursor: at `opt-level = "z"` its `copy_from_slice` keeps a path to a
+    // panic.
     let mut writer = Writer::new(out);
     minicbor::encode(value, &mut writer).or(Err(Error::BufferFull))?;
     Ok(writer.len())

@@ -60,6 +60,24 @@
 //! not: most servers do not remember what they have answered, so the response may be lost although
 //! the command has run. [`Client::with_non_idempotent_retries`] repeats these too.
 //!
+//! ```
+//! use anysmp::smp::client::{Client, Error};
+//! use anysmp::smp::os;
+//!
+//! let (mut client, mut tx) = (Client::new(7), [0; 64]);
+//! let (len, pending) = client.request(&os::Echo::new("hi"), &mut tx)?;
+//! assert_eq!(&tx[..len], b"\x0a\x00\x00\x06\x00\x00\x07\x00\xa1\x61d\x62hi");
+//!
+//! let late = b"\x0b\x00\x00\x01\x00\x00\x06\x00\xa0"; // answers the request before
+//! let response = b"\x0b\x00\x00\x06\x00\x00\x07\x00\xa1\x61r\x62hi";
+//! assert!(!pending.accepts(late) && pending.accepts(response));
+//! assert_eq!(pending.decode(response)?.text, "hi");
+//!
+//! let refusal = b"\x0b\x00\x00\x05\x00\x00\x07\x00\xa1\x62rc\x0b";
+//! assert_eq!(pending.decode(refusal), Err(Error::Remote(anysmp::smp::Error::ACCESS_DENIED)));
+//! # Ok::<(), Error>(())
+//! ```
+//!
 //! # Interpretation
 //!
 //! * `rc` 13 (too new) and 12 (too old) make the client repeat the request once in the other

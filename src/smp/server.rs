@@ -13,6 +13,42 @@
 //! answers its vendor's groups itself. A [`Reply`] can be used once and gives the [`Answer`], so that exactly one answer is
 //! given to each request.
 //!
+//! ```
+//! use anysmp::line::{Peer, Service as _};
+//! use anysmp::smp::server::{After, Answer, Answers, Handler, Incoming, Reply, Server};
+//! use anysmp::smp::{Empty, Error, Group, Op, os};
+//!
+//! struct Device;
+//!
+//! impl os::Commands for Device {
+//!     fn reset(&mut self, _: os::Reset) -> Result<Empty, Error> {
+//!         Ok(Empty {}) // a reset is welcome; it happens after the response has left
+//!     }
+//! }
+//!
+//! impl Handler for Device {
+//!     fn handle(&mut self, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
+//!         match incoming.group() {
+//!             Group::OS => os::dispatch(self, incoming, reply),
+//!             _ => reply.error(Error::NOT_SUPPORTED),
+//!         }
+//!     }
+//! }
+//!
+//! // Peer 1 is the service technician's; nobody else changes anything.
+//! let policy = |incoming: &Incoming<'_>, peer: Peer| {
+//!     let is_allowed = incoming.op() == Op::Read || peer == Peer(1);
+//!     if is_allowed { Ok(()) } else { Err(Error::ACCESS_DENIED) }
+//! };
+//! let mut memory = [0; Answers::memory_len(1, 32)];
+//! let mut server = Server::new(Device, policy).with_parameters(1, 512).with_memory(&mut memory);
+//!
+//! // `Link::serve` does this with each message; here a reset, from a stranger and from peer 1.
+//! let (reset, mut tx) = (b"\x0a\x00\x00\x01\x00\x00\x07\x05\xa0", [0; 64]);
+//! assert_eq!(server.receive(reset, Peer(2), &mut tx).1, After::Nothing);
+//! assert_eq!(server.receive(reset, Peer(1), &mut tx).1, After::Reset { force: false, mode: 0 });
+//! ```
+//!
 //! # Repeats
 //!
 //! A client whose response was lost sends its request again, with the same header; and a network may deliver a request
@@ -263,7 +299,7 @@ impl Reply<'_> {
 
     /// Completes an answer whose payload was written. What comes with the type of a response is kept out of here.
     fn finish(self, written: Result<(), BufferFull>) -> Answer {
-        match written {
+        match written.and_then(|()| self.buffer.fill_gap()) {
             Ok(()) => self.complete(),
             Err(_) => self.error(Error::TOO_LARGE),
         }
@@ -371,7 +407,7 @@ fn is_parameters(header: &Header) -> bool {
 /// Writes the answer to command 6 of group 0.
 fn say(parameters: ParametersResponse, payload: &[u8], buffer: &mut AnswerBuffer<'_>) -> Result<(), Error> {
     let Empty {} = Empty::decode(payload).or(Err(Error::INVALID))?;
-    parameters.encode(&mut buffer.writer).or(Err(Error::TOO_LARGE))
+    parameters.encode(&mut buffer.writer).and_then(|()| buffer.fill_gap()).or(Err(Error::TOO_LARGE))
 }
 
 /// Whether a request must not run twice: see [Repeats](self#repeats).
@@ -462,7 +498,8 @@ impl<H, P: Policy, M: Memory, B: Parameters> Server<H, P, M, B> {
         Server { handler, policy, memory, parameters, denied, legacy }
     }
 
-    /// Puts `rc: 0` into every success, as MCUboot's recovery does: clients written for it look for nothing else.
+    /// Puts `rc: 0` into every success of the groups below 64, as MCUboot's recovery does: clients written for it look for
+    /// nothing else.
     pub fn with_legacy_rc(self) -> Self {
         Self { legacy: true, ..self }
     }
@@ -519,7 +556,8 @@ impl<H, P: Policy, M: Memory, B: Parameters> Server<H, P, M, B> {
                     Known::Response(_) => Error::TOO_LARGE,
                     Known::Nothing => match self.policy.allows(&incoming, peer) {
                         Ok(()) => {
-                            if self.legacy {
+                            // A vendor's group may send what is no map, and old clients know none of them.
+                            if self.legacy && header.group.0 < 64 {
                                 buffer.leave_gap();
                             }
                             match self.parameters.parameters() {

@@ -1,8 +1,8 @@
 //! What MCUboot's swap mode does at a reset, as a client sees it.
 //!
-//! Trailers are read, the decision table is followed, the image that is to come is checked against its hash, and the slots
-//! change their contents by way of RAM. It does not survive a power cut of its own, keeps no swap status and checks no
-//! signature: a partner for tests, no bootloader.
+//! Trailers are read, the decision table is followed, the image that is to come is checked against
+//! its hash, and the slots change their contents by way of RAM. It does not survive a power cut of
+//! its own, keeps no swap status and checks no signature: a partner for tests, no bootloader.
 
 use embedded_storage::nor_flash::NorFlash;
 

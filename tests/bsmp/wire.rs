@@ -1,5 +1,4 @@
 //! A line in simulated time: a master at one end, a node that is a function at the other.
-#![allow(unreachable_pub, dead_code, reason = "the tests beside it use it in parts")]
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -10,7 +9,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use anysmp::bsmp::{Address, Client, Error, Request};
+use anysmp::bsmp::{Address, Client, Error, Request, Response};
 use anysmp::checksum::Sum;
 use anysmp::framing::Framing;
 use anysmp::framing::counted::{BsmpHead, Counted};
@@ -318,7 +317,7 @@ impl Carrier for EarlyBus {
     type Framing = Packet<'static>;
 
     fn framing(baud: u32) -> Packet<'static> {
-        packet(baud).early()
+        packet(baud).with_early_delivery()
     }
 }
 
@@ -327,7 +326,7 @@ impl Carrier for EchoBus {
     const HAS_ECHO: bool = true;
 
     fn framing(baud: u32) -> Packet<'static> {
-        packet(baud).early().skip_echo(Echo::Master)
+        packet(baud).with_early_delivery().with_echo(Echo::Master)
     }
 }
 
@@ -346,7 +345,7 @@ impl Carrier for PacketsOnTcp {
     const IS_BUS: bool = false;
 
     fn framing(_: u32) -> Packet<'static> {
-        Packet::new(vec![0; ROOM].leak(), Duration::from_millis(100)).on_stream()
+        Packet::new(vec![0; ROOM].leak(), Duration::from_millis(100)).with_stream_carrier()
     }
 }
 
@@ -400,11 +399,11 @@ impl<C: Carrier> Rig<C> {
         } else {
             Link::Blocking(blocking::Link::new(port, framing, memory).unwrap())
         };
-        let client = if C::IS_BARE { Client::new() } else { Client::to(Address::node(1).unwrap()) };
+        let client = if C::IS_BARE { Client::new() } else { Client::new().with_address(Address::node(1).unwrap()) };
         Self { wire, client, link }
     }
 
-    pub fn call<R: Request, T>(&mut self, request: &R, keep: impl FnOnce(R::Response<'_>) -> T) -> Result<T, Failure> {
+    pub fn call<R: Request, T>(&mut self, request: &R, keep: impl FnOnce(Response<'_, R>) -> T) -> Result<T, Failure> {
         match &mut self.link {
             Link::Blocking(link) => link.call(&mut self.client, request).map(keep),
             Link::Async(link) => block_on(link.call(&mut self.client, request)).map(keep),

@@ -15,6 +15,7 @@ use embedded_io::ErrorKind;
 
 use super::journal;
 use super::port::Port;
+use super::tally::Tally;
 
 pub type Bytes = Rc<RefCell<Vec<u8>>>;
 
@@ -153,5 +154,23 @@ impl<'b, 'w, F: Framing> Link<'b, 'w, F> {
 
     pub fn log(&mut self) -> &mut Log {
         either!(self, link => link.sink())
+    }
+}
+
+impl Tally {
+    /// The report of a routine that ran to its end; `None` if the port broke it off.
+    pub fn ended<R>(&mut self, ended: Result<Ended<R>, Error>) -> Option<R> {
+        match ended {
+            Ok(Ended::Done(report)) => {
+                self.one("routines: done");
+                Some(report)
+            }
+            Ok(_) => panic!("nobody stopped it"),
+            Err(line::Error::TimedOut | line::Error::Port(_) | line::Error::WriteZero) => {
+                self.one("routines: broken off by the port");
+                None
+            }
+            Err(other) => panic!("{other:?}"),
+        }
     }
 }

@@ -30,13 +30,21 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary takes what it needs")]
 
 pub mod air;
+pub mod events;
 pub mod faults;
 pub mod hex;
 pub mod journal;
+#[cfg(feature = "async")]
 pub mod link;
 pub mod noise;
+pub mod oracle;
+#[cfg(feature = "async")]
 pub mod port;
 pub mod random;
+pub mod readme;
+pub mod smp;
+pub mod source;
 pub mod station;
 pub mod tally;
+pub mod vectors;
 pub mod world;

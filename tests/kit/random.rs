@@ -1,16 +1,34 @@
 //! SplitMix64: the same bytes from the same seed, on every machine.
 
+/// A generator of numbers. One that a failing test drops says which seed it had.
 #[derive(Debug, Clone)]
-pub struct Random(u64);
+pub struct Random {
+    seed: u64,
+    state: u64,
+}
+
+impl Drop for Random {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the numbers came from Random::new({:#x})", self.seed);
+        }
+    }
+}
+
+impl Default for Random {
+    fn default() -> Self {
+        Self::new(0)
+    }
+}
 
 impl Random {
     pub fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0xD134_2543_DE82_EF95) ^ 0x5DEE_CE66)
+        Self { seed, state: seed.wrapping_mul(0xD134_2543_DE82_EF95) ^ 0x5DEE_CE66 }
     }
 
     pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
+        self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.state;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         z ^ (z >> 31)
@@ -45,5 +63,16 @@ impl Random {
 
     pub fn pick<T: Clone>(&mut self, from: &[T]) -> T {
         from[self.index(from.len())].clone()
+    }
+
+    /// Cuts `stream` at random places, into pieces of 1 to `longest` bytes.
+    pub fn pieces<'i>(&mut self, mut stream: &'i [u8], longest: usize) -> Vec<&'i [u8]> {
+        let mut pieces = Vec::new();
+        while !stream.is_empty() {
+            let (piece, rest) = stream.split_at((1 + self.index(longest)).min(stream.len()));
+            pieces.push(piece);
+            stream = rest;
+        }
+        pieces
     }
 }

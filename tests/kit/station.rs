@@ -1,6 +1,8 @@
 //! The other end: a server on a line of its own, in a superloop.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::rc::Rc;
 use std::time::Duration;
 
 use anysmp::framing::Framing;
@@ -46,7 +48,7 @@ pub struct Served<'w, F: Framing, S: Service, A> {
     /// Messages that it sent, for lies.
     old: VecDeque<Vec<u8>>,
     /// What it printed, in order.
-    pub printed: super::link::Bytes,
+    pub printed: Rc<RefCell<Vec<u8>>>,
 }
 
 enum State {
@@ -89,7 +91,7 @@ impl Sink for Heard {
 const IDLE: u64 = 10 * MS;
 
 impl<'w, F: Framing, S: Service, A: FnMut(Option<S::After>) -> Fate> Served<'w, F, S, A> {
-    pub fn new(end: usize, line: Line<'w, F>, service: S, round: u64, printed: super::link::Bytes, after: A) -> Self {
+    pub fn new(end: usize, line: Line<'w, F>, service: S, round: u64, printed: Rc<RefCell<Vec<u8>>>, after: A) -> Self {
         Self {
             end,
             line,

@@ -46,7 +46,9 @@ pub fn each_seed(test: &str, share: u64, mut session: impl FnMut(u64)) {
     };
     for seed in seeds {
         if let Err(failed) = catch_unwind(AssertUnwindSafe(|| session(seed))) {
-            eprintln!("seed {seed}; replay: ANYSMP_SEED={seed} cargo test --test sim -- --nocapture {test}");
+            eprintln!(
+                "seed {seed}; replay: ANYSMP_SEED={seed} cargo test --features host --test sim -- --nocapture {test}"
+            );
             resume_unwind(failed);
         }
     }

@@ -385,7 +385,8 @@ fn an_answer_that_is_owed_is_waited_for_behind_the_pause_after_a_frame_that_was_
 
 #[test]
 fn an_answer_of_which_a_part_is_there_is_waited_for_as_long_as_the_longest_takes_and_no_longer() {
-    let (mut line, mut master) = (packet(), Master::to(anysmp::bsmp::Address::node(5).unwrap()).with_timeout(TIMEOUT));
+    let (mut line, mut master) =
+        (packet(), Master::new().with_address(anysmp::bsmp::Address::node(5).unwrap()).with_timeout(TIMEOUT));
     let mut exchange = read(&mut line, &mut master);
     until_sent(&mut line, &mut exchange, &mut master, &READ);
     let byte = GAP / 2;

@@ -1,6 +1,17 @@
 //! The line by itself: no port, no clock, no driver. What the drivers and every superloop stand on.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    missing_docs,
+    unreachable_pub,
+    reason = "a test that panics has failed, and nobody reads its docs"
+)]
 
+#[cfg(all(feature = "async", feature = "hal"))]
+mod drivers;
 mod exchange;
 #[cfg(all(feature = "std", feature = "async", feature = "hal"))]
 mod ports;

@@ -141,7 +141,7 @@ fn an_answer_to_a_packet_that_silence_has_ended_leaves_at_once() {
 
 #[test]
 fn a_node_that_answers_early_keeps_the_gap_too() {
-    let mut node = line(Packet::new(room(256), GAP).early());
+    let mut node = line(Packet::new(room(256), GAP).with_early_delivery());
     let wire = framed(&Packet::new(room(256), GAP), &[5, 0x10, 0, 1, 3]);
     round(&mut node, &wire, Duration::from_micros(10));
     assert_eq!(events(&mut node), [Event::Message]);

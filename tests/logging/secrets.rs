@@ -242,16 +242,16 @@ fn bsmp_types(prints: &mut Prints) {
     prints.print(&server);
     prints.print(&bsmp::Node::new(server, Address::node(1).unwrap()).unwrap());
     prints.print(&bsmp::Command(0x10));
-    prints.print(&bsmp::client::Answer::Ours(Ok(BYTES)));
+    prints.print(&bsmp::Client::new().request(&variable::Write { id: 0, value: BYTES }, &mut [0; 256]).unwrap().1);
     prints.print(&bsmp::Payload::new(&mut BYTES.to_vec()));
     let list = curve::List;
-    prints.print(&curve::List::decode(&list.expect(), &BYTES[..30]).unwrap());
+    prints.print(&curve::List::decode(&list.expectation(), &BYTES[..30]).unwrap());
     let list = variable::List;
-    prints.print(&variable::List::decode(&list.expect(), BYTES).unwrap());
+    prints.print(&variable::List::decode(&list.expectation(), BYTES).unwrap());
     let list = group::List;
-    prints.print(&group::List::decode(&list.expect(), &BYTES[..8]).unwrap());
+    prints.print(&group::List::decode(&list.expectation(), &BYTES[..8]).unwrap());
     let list = function::List { layout: function::Layout::Bytes };
-    prints.print(&function::List::decode(&list.expect(), BYTES).unwrap());
+    prints.print(&function::List::decode(&list.expectation(), BYTES).unwrap());
     prints.print(&variable::Write { id: 0, value: BYTES });
     prints.print(&variable::Combine { id: 0, op: variable::Op::And, mask: BYTES });
     prints.print(&variable::WriteRead { write: 0, value: BYTES, read: 0, size: None });
@@ -275,14 +275,18 @@ fn bsmp_types(prints: &mut Prints) {
 
 fn s3mp_types(prints: &mut Prints) {
     prints.print(&s3mp::Command(0x10));
-    prints.print(&s3mp::Reply(0x10));
+    prints.print(&s3mp::ResponseCode(0x10));
     prints.print(&value::Value::new(BYTES));
     prints.print(&slave::Slave::new(OWN).unwrap());
     prints.print(&slave::Watched::new(TEXT));
     prints.print(&s3mp::routine::Boot::from(value::Value::new(BYTES)));
     let mut names = [0; 64];
     let len = value::encode([TEXT], &mut names).unwrap();
-    prints.print(&<s3mp::master::Describe as s3mp::master::Request>::decode(&names[..len]).unwrap());
+    let names = <s3mp::master::Describe as s3mp::master::Request>::decode(&names[..len]).unwrap();
+    prints.print(&names);
+    prints.print(&names.iter());
+    let set = s3mp::master::Set(s3mp::Address(1), value::Value::new(BYTES));
+    prints.print(&s3mp::Master::new(s3mp::Counter::FIRST).request(&set, &mut [0; 256]).unwrap().1);
 }
 
 fn mcuboot_types(prints: &mut Prints) {

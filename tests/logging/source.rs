@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use syn::visit::{self, Visit};
 
-use super::files::{is_test, modules};
+use crate::kit::source::{is_test, modules};
 
 /// A struct or an enum.
 #[derive(Debug, Default)]

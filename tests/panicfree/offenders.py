@@ -14,6 +14,12 @@ PANIC = re.compile(
 )
 
 
+def tools(elf):
+    """The prefix of the binutils that read this machine's code: a RISC-V has 0xF3 in its ELF header."""
+    with open(elf, "rb") as file:
+        return "riscv64-unknown-elf-" if file.read(20)[18] == 0xF3 else "arm-none-eabi-"
+
+
 def run(*words):
     return subprocess.run(words, capture_output=True, text=True, check=True).stdout
 
@@ -25,10 +31,10 @@ def plain(name):
 def calls(elf):
     """Every direct call or jump: address, function that it stands in, function that it goes to."""
     function = None
-    for line in run("arm-none-eabi-objdump", "-d", "-C", "--no-show-raw-insn", elf).splitlines():
+    for line in run(tools(elf) + "objdump", "-d", "-C", "--no-show-raw-insn", elf).splitlines():
         if head := re.match(r"^[0-9a-f]+ <(.*)>:$", line):
             function = head.group(1)
-        elif (call := re.match(r"^\s+([0-9a-f]+):\s+b\S*\s+[0-9a-f]+ <(.*?)>\s*$", line)) and function:
+        elif (call := re.match(r"^\s+([0-9a-f]+):\s+[bj]\S*\s.*?[0-9a-f]+ <(.*?)>\s*$", line)) and function:
             yield call.group(1), function, call.group(2)
 
 
@@ -39,7 +45,7 @@ def main(elf, passes=None):
         for address, function, target in every:
             if not is_wanted(target) or PANIC.search(function) or function == target:
                 continue
-            frames = run("arm-none-eabi-addr2line", "-e", elf, "-i", "-f", "-C", "0x" + address).splitlines()
+            frames = run(tools(elf) + "addr2line", "-e", elf, "-i", "-f", "-C", "0x" + address).splitlines()
             pairs = list(zip(frames[::2], frames[1::2]))
             ours = next((p for p in pairs if "/library/" not in p[1] and "rustc-" not in p[1]), None)
             if ours is None and function not in seen:

@@ -30,10 +30,10 @@ def main():
         words += [f"--ignore={HERE}/{file}" for file in others]
         words += ["-k", "not auto-"]
     else:
-        smp, device = (str(TARGET / "release/examples" / name) for name in ("smp", "smp-device"))
+        smp, device = (str(TARGET / "release" / name) for name in ("smp", "smp-device"))
         for program in (smp, device):
             if not os.access(program, os.X_OK):
-                sys.exit(f"{program} is missing: cargo build --release --examples")
+                sys.exit(f"{program} is missing: cargo build --release -p anysmp-tools")
     os.environ |= {"PEER_SERVERS": str(TARGET / "peers/servers"), "PEER_SMP": smp, "PEER_DEVICE": device}
     os.environ |= {"PEER_MCUMGRCTL": str(TARGET / "peers/tools/bin/mcumgrctl"), "PEER_LOCK": str(TARGET / "peers/lock")}
     # Of this run alone: another one may be under way.

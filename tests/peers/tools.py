@@ -1,4 +1,4 @@
-"""Runs the programs under test: the crate's examples `smp` and `smp-device`, and the clients of others."""
+"""Runs the programs under test: the tools `smp` and `smp-device`, and the clients of others."""
 
 import fcntl
 import json

@@ -16,8 +16,8 @@ for name, value in {
     "FIRMWARE": "firmware",
     "PEER_SERVERS": "peers/servers",
     "PEER_MCUMGRCTL": "peers/tools/bin/mcumgrctl",
-    "PEER_SMP": "release/examples/smp",
-    "PEER_DEVICE": "release/examples/smp-device",
+    "PEER_SMP": "release/smp",
+    "PEER_DEVICE": "release/smp-device",
     "PEER_LOCK": "peers/lock",
     "PEER_RECORD": "peers/record-qemu",
 }.items():

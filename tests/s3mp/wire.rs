@@ -1,5 +1,4 @@
 //! A line in simulated time with a slave at its far end, and a master's link of either colour.
-#![allow(unreachable_pub, dead_code, reason = "the tests beside it use it in parts")]
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -14,10 +13,12 @@ use anysmp::line::{self, Sink};
 use anysmp::port::Clock;
 use anysmp::routine::{Ended, Routine};
 use anysmp::s3mp::Address;
-use anysmp::s3mp::master::{Error, Master, Request, Unsolicited};
+use anysmp::s3mp::master::{Error, Master, Request, Response, Unsolicited};
 use anysmp::s3mp::slave::{After, Refusal, Resources, Slave, Watched};
 use anysmp::s3mp::value::{self, Value};
 use anysmp::{asynch, blocking};
+
+use crate::kit::random::Random;
 
 pub const TICK: Duration = Duration::from_millis(10);
 
@@ -31,15 +32,14 @@ pub struct Line {
     pub now: u64,
     /// One byte of so many is lost or changed; 0 for none.
     pub noise: u32,
-    pub random: u64,
+    pub random: Random,
     /// The slave's side is not powered.
     pub dead: bool,
 }
 
 impl Line {
     fn next(&mut self) -> u32 {
-        self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.random >> 33) as u32
+        self.random.next() as u32
     }
 }
 
@@ -175,8 +175,8 @@ impl Resources for Shared {
         let mut plant = self.0.borrow_mut();
         plant.gets += 1;
         match address {
-            Address(1) => Ok(value::encode(plant.temperature.tell(), out)?),
-            Address(2) => Ok(value::encode(plant.relay.tell(), out)?),
+            Address(1) => Ok(value::encode(plant.temperature.report(), out)?),
+            Address(2) => Ok(value::encode(plant.relay.report(), out)?),
             _ => Err(Refusal::Failed("no sensor")),
         }
     }
@@ -197,7 +197,7 @@ impl Resources for Shared {
             Address(2) => plant.relay.set(on),
             _ => return Err(Refusal::NotImplemented),
         }
-        Ok(value::encode(plant.relay.tell(), out)?)
+        Ok(value::encode(plant.relay.report(), out)?)
     }
 
     fn changed(&mut self, address: Address) -> bool {
@@ -230,7 +230,7 @@ impl Resources for Shared {
 
 /// A line with a slave at its other end, served by the driver of the same colour.
 fn world(asynchronous: bool) -> (World, End) {
-    let line = Rc::new(RefCell::new(Line { random: 99, ..Line::default() }));
+    let line = Rc::new(RefCell::new(Line { random: Random::new(99), ..Line::default() }));
     let plant = Rc::new(RefCell::new(Plant {
         temperature: Watched::new(20),
         relay: Watched::new(false),
@@ -343,7 +343,7 @@ impl Link {
         &mut self,
         master: &mut Master,
         request: &R,
-        read: impl FnOnce(R::Response<'_>) -> T,
+        read: impl FnOnce(Response<'_, R>) -> T,
     ) -> Result<T, Failed> {
         match self {
             Self::Blocking(link) => link.call(master, request).map(read),

@@ -6,19 +6,18 @@ use std::ops::ControlFlow::Continue;
 use std::rc::Rc;
 use std::time::Duration;
 
-use anysmp::bsmp::curve::{Curve, Digest, Md5, UNKNOWN, digest_of};
+use anysmp::bsmp::curve::{Curve, Digest, Md5, digest_of};
 use anysmp::bsmp::function::{Execute, Function};
-use anysmp::bsmp::routine::{Discovery, ReadCurve, ReadEvent, Tables, Verified, WriteCurve};
+use anysmp::bsmp::routine::{CurveOutcome, Discovery, DiscoveryOutcome, ReadCurve, ReadEvent, Tables, WriteCurve};
 use anysmp::bsmp::variable::{Combine, Op, Read, Variable, Write, WriteRead};
 use anysmp::bsmp::{
-    Address, Client, Entities, Error as Failure, Node, QueryVersion, Refusal, Request, Server, Table, Version,
+    Address, Client, Entities, Error as Failure, Node, QueryVersion, Refusal, Request, Response, Server, Table, Version,
 };
 use anysmp::framing::Framing;
 use anysmp::framing::counted::{BsmpHead, Counted};
 use anysmp::framing::datagram::Datagram;
 use anysmp::framing::packet::{self, Echo, Packet};
 use anysmp::line::{self, Line};
-use anysmp::routine::Ended;
 
 use crate::kit::air::Kind;
 use crate::kit::link::{Bytes, Error, Link};
@@ -145,14 +144,14 @@ fn bsmp_sessions_end_in_time_and_return_nothing_wrong() {
                 let mut framing = Packet::new(&mut near, gap);
                 let is_early = random.percent(30);
                 if is_early {
-                    framing = framing.early();
+                    framing = framing.with_early_delivery();
                 }
                 if echo {
-                    framing = framing.skip_echo(Echo::Master);
+                    framing = framing.with_echo(Echo::Master);
                 }
                 let far = far.map(|buffer| {
                     let framing = Packet::new(buffer, gap);
-                    if echo { framing.skip_echo(Echo::Node) } else { framing }
+                    if echo { framing.with_echo(Echo::Node) } else { framing }
                 });
                 session(seed, wire, baud, &mut tally, framing, far.into());
             }
@@ -235,7 +234,7 @@ fn session<'w, F: Framing, G: Framing + 'w>(
     let nodes = devices.iter().zip(far).zip(memories.iter_mut());
     for (((device, framing), memory), number) in nodes.zip(1_u8..) {
         let line = Line::new(framing, &mut memory[..]).unwrap();
-        let front = Front { device: device.clone(), checksums: [UNKNOWN; 2] };
+        let front = Front { device: device.clone(), checksums: [[0; 16]; 2] };
         let server = Server::new(&TABLE, front);
         let round = if let Wire::Bus { .. } = wire { (gap / 8).max(1_000) } else { MS };
         let mut world = s.world.borrow_mut();
@@ -305,7 +304,7 @@ type Answer<T> = Result<T, Error<Failure>>;
 impl Job<'_> {
     fn client(&self, s: &Session<'_>) -> Client {
         let client = match self.wire {
-            Wire::Bus { .. } => Client::to(Address::node(self.node).unwrap()),
+            Wire::Bus { .. } => Client::new().with_address(Address::node(self.node).unwrap()),
             Wire::Tcp | Wire::Udp => Client::new(),
         };
         client
@@ -341,7 +340,7 @@ impl Job<'_> {
         s: &mut Session<'_>,
         link: &mut Link<'_, '_, F>,
         request: &R,
-        read: impl FnOnce(R::Response<'_>) -> T,
+        read: impl FnOnce(Response<'_, R>) -> T,
     ) -> Answer<T> {
         let mut client = self.client(s);
         let result = s.timed("call", s.terms.retries + 1, 0, || link.call(&mut client, request, read));
@@ -446,7 +445,7 @@ impl Job<'_> {
             let mut tx = [0; 16];
             let value = self.unique(6);
             let request = Write { id: 6, value: &value };
-            let len = Client::to(Address::BROADCAST).post(&request, &mut tx).unwrap();
+            let len = Client::new().with_address(Address::BROADCAST).post(&request, &mut tx).unwrap();
             let sent = s.timed("broadcast", 1, 0, || link.send(&tx[..len]));
             for node in 1..=self.devices.len() as u8 {
                 self.node = node;
@@ -456,39 +455,24 @@ impl Job<'_> {
         }
     }
 
-    fn end<R>(&mut self, ended: Result<Ended<R>, Error>) -> Option<R> {
-        match ended {
-            Ok(Ended::Done(report)) => {
-                self.tally.one("routines: done");
-                Some(report)
-            }
-            Ok(_) => panic!("nobody stopped it"),
-            Err(line::Error::TimedOut | line::Error::Port(_) | line::Error::WriteZero) => {
-                self.tally.one("routines: broken off by the port");
-                None
-            }
-            Err(other) => panic!("{other:?}"),
-        }
-    }
-
     fn discovery<F: Framing>(&mut self, s: &mut Session<'_>, link: &mut Link<'_, '_, F>) {
         let (mut tables, mut client) = (Tables::new(), self.client(s));
         let mut discovery = Discovery::new(tables.storage());
         // Version, four lists, members of up to 8 groups, checksums of two curves.
         let requests = 16 * (s.terms.retries + 1);
         let ended = s.timed("discovery", requests, 0, || link.run(&mut client, &mut discovery, |_| Continue(())));
-        let Some(result) = self.end(ended) else { return };
+        let Some(result) = self.tally.ended(ended) else { return };
         let directory = discovery.directory();
-        match result {
-            Ok(())
+        match result.outcome {
+            DiscoveryOutcome::Done
                 if *directory.variables == VARIABLES
                     && *directory.curves == CURVES
                     && *directory.functions == FUNCTIONS =>
             {
                 self.tally.one("discovery: done");
             }
-            Ok(()) => s.wrong(self.tally, &format!("discovery: {directory:?}")),
-            Err(_) => self.tally.one("discovery: failed"),
+            DiscoveryOutcome::Done => s.wrong(self.tally, &format!("discovery: {directory:?}")),
+            _ => self.tally.one("discovery: failed"),
         }
     }
 
@@ -510,13 +494,13 @@ impl Job<'_> {
                 link.run(&mut client, &mut ReadCurve::new(1, CURVES[1], ()), &mut keep)
             }
         });
-        let Some(report) = self.end(ended) else { return };
+        let Some(report) = self.tally.ended(ended) else { return };
         let right: Vec<u8> = (0..5).flat_map(generated).collect();
-        match report.result {
-            Ok(_) if got == right => self.tally.one("reading a curve: done"),
-            Ok(Verified::Yes) if !s.is_doubtful() => panic!("a curve with a checksum is wrong"),
-            Ok(_) => s.wrong(self.tally, "a curve was read wrong"),
-            Err(_) => self.tally.one("reading a curve: failed"),
+        match report.outcome {
+            CurveOutcome::Done { .. } if got == right => self.tally.one("reading a curve: done"),
+            CurveOutcome::Done { verified: true } if !s.is_doubtful() => panic!("a curve with a checksum is wrong"),
+            CurveOutcome::Done { .. } => s.wrong(self.tally, "a curve was read wrong"),
+            _ => self.tally.one("reading a curve: failed"),
         }
     }
 
@@ -532,13 +516,13 @@ impl Job<'_> {
                 link.run(&mut client, &mut WriteCurve::new(0, CURVES[0], &data[..], ()), |_| Continue(()))
             }
         });
-        let Some(report) = self.end(ended) else { return };
+        let Some(report) = self.tally.ended(ended) else { return };
         let is_right = self.device().curve.concat() == data;
-        match report.result {
-            Ok(_) if is_right => self.tally.one("writing a curve: done"),
-            Ok(Verified::Yes) if !s.is_doubtful() => panic!("a curve was verified and is wrong"),
-            Ok(_) => s.wrong(self.tally, "a curve was written wrong"),
-            Err(_) => self.tally.one("writing a curve: failed"),
+        match report.outcome {
+            CurveOutcome::Done { .. } if is_right => self.tally.one("writing a curve: done"),
+            CurveOutcome::Done { verified: true } if !s.is_doubtful() => panic!("a curve was verified and is wrong"),
+            CurveOutcome::Done { .. } => s.wrong(self.tally, "a curve was written wrong"),
+            _ => self.tally.one("writing a curve: failed"),
         }
     }
 }

@@ -13,7 +13,7 @@ use anysmp::framing::lrc::Lrc;
 use anysmp::framing::packet::{Packet, gap};
 use anysmp::framing::{Error, Framing};
 
-use crate::common::{self, Event, Events};
+use crate::kit::events::{Event, Events};
 use crate::kit::hex::hex;
 use crate::kit::random::Random;
 use crate::session::encode;
@@ -126,7 +126,7 @@ fn compare<F: Framing>(
             let stream = [damaged, &behind].concat();
             let got = decode(&stream);
             assert_eq!(got, reference(&stream), "{name}: {damaged:02x?}, then {behind:02x?}");
-            let messages = common::messages(&got);
+            let messages = crate::kit::events::messages(&got);
             tries += 1;
             passed += u64::from(messages.iter().any(|got| got != good && got != message));
             let count = messages.iter().filter(|got| **got == &good[..]).count();
@@ -146,9 +146,9 @@ fn compare<F: Framing>(
 fn damaged_console_frames_get_the_verdict_of_the_slow_decoder() {
     let decode = |stream: &[u8]| {
         let mut buffer = [0; 512];
-        common::decode(&mut Console::new(&mut buffer), [stream])
+        crate::kit::events::decode(&mut Console::new(&mut buffer), [stream])
     };
-    let reference = |stream: &[u8]| common::console_reference(stream, 512);
+    let reference = |stream: &[u8]| crate::kit::oracle::console_reference(stream, 512);
     compare::<Console<'_>>("console", &smp(), &Console::new(&mut []), decode, reference, false, Default::default());
 }
 
@@ -156,9 +156,9 @@ fn damaged_console_frames_get_the_verdict_of_the_slow_decoder() {
 fn damaged_cobs_frames_get_the_verdict_of_the_slow_decoder() {
     let decode = |stream: &[u8]| {
         let mut buffer = [0; 512];
-        common::decode(&mut Cobs::new(&mut buffer), [stream])
+        crate::kit::events::decode(&mut Cobs::new(&mut buffer), [stream])
     };
-    let reference = |stream: &[u8]| common::cobs_reference(stream, 512);
+    let reference = |stream: &[u8]| crate::kit::oracle::cobs_reference(stream, 512);
     compare::<Cobs<'_>>("COBS", &smp(), &Cobs::new(&mut []), decode, reference, true, Default::default());
 }
 
@@ -169,10 +169,10 @@ fn damaged_s3mp_frames_get_the_verdict_of_the_slow_decoder() {
         let mut framing = Lrc::new(&mut buffer);
         let mut events = Events::default();
         events.push(&mut framing, stream);
-        common::idle(&mut events, &mut framing, Lrc::ABANDON);
+        crate::kit::events::idle(&mut events, &mut framing, Lrc::ABANDON);
         events.0
     };
-    let reference = |stream: &[u8]| common::lrc_reference(&[Some(stream), None], 128);
+    let reference = |stream: &[u8]| crate::kit::oracle::lrc_reference(&[Some(stream), None], 128);
     compare::<Lrc<'_>>("S3MP", &s3mp(), &Lrc::new(&mut []), decode, reference, true, Default::default());
 }
 
@@ -193,7 +193,7 @@ fn damaged_packets_get_the_verdict_of_their_sum_and_cost_no_other() {
             let mut events = Events::default();
             for packet in [damaged, &behind] {
                 events.push(&mut framing, packet);
-                common::idle(&mut events, &mut framing, gap(115_200));
+                crate::kit::events::idle(&mut events, &mut framing, gap(115_200));
             }
             let sum = damaged.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte));
             let verdict = match damaged {
@@ -223,7 +223,7 @@ fn damaged_raw_messages_cost_what_comes_before_the_silence_limit() {
             let mut framing = Counted::<SmpHead>::new(&mut buffer);
             let mut events = Events::default();
             events.push(&mut framing, damaged);
-            common::idle(&mut events, &mut framing, Duration::from_secs(3));
+            crate::kit::events::idle(&mut events, &mut framing, Duration::from_secs(3));
             events.push(&mut framing, good);
             assert_eq!(events.0, [raw(damaged), vec![Event::Message(good.clone())]].concat(), "{damaged:02x?}");
             tries += 1;

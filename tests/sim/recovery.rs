@@ -154,7 +154,7 @@ fn a_packet_behind_noise_and_its_silence_is_never_lost() {
     let sender = Packet::new(&mut none, gap(115_200));
     let framing = &mut Packet::new(&mut buffer, gap(115_200));
     assert_eq!(lost(0, 20_000, gap(115_200), message, framing, &sender), [0; 3]);
-    let framing = &mut Packet::new(&mut buffer, gap(115_200)).early();
+    let framing = &mut Packet::new(&mut buffer, gap(115_200)).with_early_delivery();
     assert_eq!(lost(0, 20_000, gap(115_200), message, framing, &sender), [0; 3]);
 }
 

@@ -10,8 +10,10 @@ use anysmp::framing::Framing;
 use anysmp::framing::lrc::Lrc;
 use anysmp::line::{self, Line};
 use anysmp::routine::Ended;
-use anysmp::s3mp::master::{Describe, Error as Failure, Get, Invert, Master, Request, Set, Status, Subscribe};
-use anysmp::s3mp::routine::{Boot, Connect, ConnectReport, Event, Monitor, MonitorReport, Watch};
+use anysmp::s3mp::master::{
+    Describe, Error as Failure, Get, Invert, Master, Request, Response, Set, Status, Subscribe,
+};
+use anysmp::s3mp::routine::{Boot, Connect, ConnectOutcome, Event, Monitor, MonitorOutcome, MonitorReport, Watch};
 use anysmp::s3mp::slave::{After, Refusal, Resources, Slave, Watched};
 use anysmp::s3mp::value::{self, Value};
 use anysmp::s3mp::{Address, Counter};
@@ -46,9 +48,9 @@ impl Resources for Device {
     fn get(&mut self, address: Address, out: &mut [u8]) -> Result<usize, Refusal> {
         let mut plant = self.0.borrow_mut();
         match address {
-            Address(1) => Ok(value::encode(plant.temperature.tell(), out)?),
-            Address(2) => Ok(value::encode(plant.relay.tell(), out)?),
-            _ => Ok(value::encode(plant.count.tell(), out)?),
+            Address(1) => Ok(value::encode(plant.temperature.report(), out)?),
+            Address(2) => Ok(value::encode(plant.relay.report(), out)?),
+            _ => Ok(value::encode(plant.count.report(), out)?),
         }
     }
 
@@ -75,7 +77,7 @@ impl Resources for Device {
         plant.inverts += 1;
         let on = !plant.relay.value();
         plant.relay.set(on);
-        Ok(value::encode(plant.relay.tell(), out)?)
+        Ok(value::encode(plant.relay.report(), out)?)
     }
 
     fn changed(&mut self, address: Address) -> bool {
@@ -191,7 +193,7 @@ impl Job<'_> {
         s: &mut Session<'_>,
         link: &mut Link<'_, '_, F>,
         request: &R,
-        read: impl FnOnce(R::Response<'_>) -> T,
+        read: impl FnOnce(Response<'_, R>) -> T,
     ) -> Result<T, Error<Failure>> {
         let result = s.timed("call", s.terms.retries + 1, 0, || link.call(&mut self.master, request, read));
         self.tally.one(match &result {
@@ -276,9 +278,9 @@ impl Job<'_> {
     /// [`Connect`], and some turns of [`Monitor`].
     fn watch<F: Framing>(&mut self, s: &mut Session<'_>, link: &mut Link<'_, '_, F>) {
         let mut watches = [Watch::NONE; 3];
-        let mut connect = Connect::all(&mut watches).with_tries(3).with_quiet(Duration::from_millis(600));
+        let mut connect = Connect::from_names(&mut watches).with_retries(2).with_quiet(Duration::from_millis(600));
         if s.random.percent(50) {
-            connect = connect.without_reset();
+            connect = connect.with_reset(false);
         }
         // STATUS three times; each success of it with one DESCRIBE and three SUBSCRIBE, three times each.
         let requests = 3 * (1 + 4 * 3);
@@ -295,9 +297,9 @@ impl Job<'_> {
                 ControlFlow::Continue(())
             })
         });
-        let boot = match self.end(ended) {
-            Some(ConnectReport::Up { boot, watched: 3 }) => boot,
-            Some(ConnectReport::Up { .. }) => {
+        let boot = match self.tally.ended(ended).map(|report| report.outcome) {
+            Some(ConnectOutcome::Up { boot, watched: 3 }) => boot,
+            Some(ConnectOutcome::Up { .. }) => {
                 self.tally.one("connect: up, but does not watch everything");
                 return;
             }
@@ -343,27 +345,12 @@ impl Job<'_> {
         });
         self.tally.one(match ended {
             Ok(Ended::Stopped) => "monitor: stopped by the caller",
-            Ok(Ended::Done(MonitorReport::Lost)) => "monitor: lost",
-            Ok(Ended::Done(MonitorReport::Restarted)) => "monitor: restarted",
+            Ok(Ended::Done(MonitorReport { outcome: MonitorOutcome::Lost, .. })) => "monitor: lost",
+            Ok(Ended::Done(MonitorReport { outcome: MonitorOutcome::Restarted, .. })) => "monitor: restarted",
             Err(line::Error::TimedOut | line::Error::Port(_) | line::Error::WriteZero) => {
                 "routines: broken off by the port"
             }
             other => panic!("{other:?}"),
         });
-    }
-
-    fn end<R>(&mut self, ended: Result<Ended<R>, Error>) -> Option<R> {
-        match ended {
-            Ok(Ended::Done(report)) => {
-                self.tally.one("routines: done");
-                Some(report)
-            }
-            Ok(_) => panic!("nobody stopped it"),
-            Err(line::Error::TimedOut | line::Error::Port(_) | line::Error::WriteZero) => {
-                self.tally.one("routines: broken off by the port");
-                None
-            }
-            Err(other) => panic!("{other:?}"),
-        }
     }
 }

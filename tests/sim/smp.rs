@@ -334,21 +334,6 @@ impl Job<'_> {
         }
     }
 
-    fn end<R>(&mut self, ended: Result<Ended<R>, Error>) -> Option<R> {
-        match ended {
-            Ok(Ended::Done(report)) => {
-                self.tally.one("routines: done");
-                Some(report)
-            }
-            Ok(_) => panic!("nobody stopped it"),
-            Err(line::Error::TimedOut | line::Error::Port(_) | line::Error::WriteZero) => {
-                self.tally.one("routines: broken off by the port");
-                None
-            }
-            Err(other) => panic!("{other:?}"),
-        }
-    }
-
     fn upload<F: Framing>(&mut self, s: &mut Session<'_>, link: &mut Link<'_, '_, F>) {
         let len = 200 + s.random.index(1800);
         let file = s.random.bytes(len);
@@ -363,7 +348,7 @@ impl Job<'_> {
         // Each piece, of 50 bytes at least, may cost 6 timeouts; at most 5 steps back.
         let requests = (len as u64 / 50 + 2) * 6 * 6 * 2;
         let ended = s.timed("upload", requests, 0, || link.run(&mut self.client, &mut upload, |_| Continue(())));
-        let Some(report) = self.end(ended) else { return };
+        let Some(report) = self.tally.ended(ended) else { return };
         match report.outcome {
             UploadOutcome::Done { .. } if self.device.borrow().slots[1] == file => self.tally.one("upload: done"),
             UploadOutcome::Done { .. } => s.wrong(self.tally, "an upload is done, but the slot holds something else"),
@@ -380,7 +365,7 @@ impl Job<'_> {
             FileUpload::new(&name, &file[..]).with_limits(link.limits()).with_window(1 + s.random.index(3));
         let requests = (len as u64 / 50 + 4) * 6 * 6 * 2;
         let ended = s.timed("file upload", requests, 0, || link.run(&mut self.client, &mut upload, |_| Continue(())));
-        let Some(report) = self.end(ended) else { return };
+        let Some(report) = self.tally.ended(ended) else { return };
         match report.outcome {
             FileOutcome::Done { .. } if self.device.borrow().files.get(&name) == Some(&file) => {
                 self.tally.one("file upload: done");
@@ -401,7 +386,7 @@ impl Job<'_> {
                 Continue(())
             })
         });
-        let Some(report) = self.end(ended) else { return };
+        let Some(report) = self.tally.ended(ended) else { return };
         match report.outcome {
             FileOutcome::Done { .. } if self.device.borrow().files["/log"] == got => {
                 self.tally.one("file download: done")
@@ -423,7 +408,7 @@ impl Job<'_> {
                 Continue(())
             })
         });
-        if self.end(ended).is_some() {
+        if self.tally.ended(ended).is_some() {
             let right = [("uart".to_owned(), 4_000_000_017), ("net".to_owned(), 3)];
             if !sets.iter().all(|set| right.contains(set)) {
                 s.wrong(self.tally, &format!("statistics {sets:?}"));
@@ -439,7 +424,7 @@ impl Job<'_> {
                 Continue(())
             })
         });
-        if self.end(ended).is_some() {
+        if self.tally.ended(ended).is_some() {
             let right = [("a/b", vec![1, 2, 3]), ("c", b"value".to_vec())];
             if !values.iter().all(|value| right.contains(value)) {
                 s.wrong(self.tally, &format!("settings {values:?}"));
@@ -468,7 +453,7 @@ impl Job<'_> {
                 }
             }
         });
-        let Some(report) = self.end(ended) else { return };
+        let Some(report) = self.tally.ended(ended) else { return };
         let device = self.device.borrow();
         let runs = identity(&device.slots[0]) == identity(image);
         match report.outcome {

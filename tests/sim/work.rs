@@ -97,5 +97,5 @@ fn one_look_at_a_line_does_a_bounded_amount_of_work_for_each_byte() {
     bounded(Auto::new(&mut buffer).without_raw());
     bounded(Lrc::new(&mut buffer));
     bounded(Packet::new(&mut buffer, gap(115_200)));
-    bounded(Packet::new(&mut buffer, gap(115_200)).early());
+    bounded(Packet::new(&mut buffer, gap(115_200)).with_early_delivery());
 }

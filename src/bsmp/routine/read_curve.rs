@@ -2,20 +2,20 @@
 
 use core::time::Duration;
 
-use super::{Turn, Verified};
-use crate::bsmp::Refusal;
-use crate::bsmp::client::{Client, Error, Request};
-use crate::bsmp::curve::{Checksum, Curve, Digest, ReadBlock, Recalculate};
+use super::{CurveOutcome, Turn};
+use crate::bsmp::client::{Client, Request};
+use crate::bsmp::curve::{Checksum, Curve, ReadBlock, Recalculate};
 use crate::routine::{Routine, Step};
 use crate::shown::shown;
 
-/// What a message to [`ReadCurve`] led to.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// The result of a message to [`ReadCurve`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum ReadEvent<'m> {
-    /// A block, in order. The first has number 0, and every one but the last has as many bytes as the block size, unless
-    /// [`past_short_blocks`](ReadCurve::past_short_blocks) was asked for.
+    /// A block, in order. The first has number 0, and every one but the last has as many bytes as
+    /// the block size, unless [all blocks](ReadCurve::with_all_blocks) were asked for.
     Block {
-        /// Which block.
+        /// The number of the block.
         block: u16,
         /// Its bytes, borrowed from the message.
         data: &'m [u8],
@@ -43,37 +43,52 @@ impl defmt::Format for ReadEvent<'_> {
     }
 }
 
-/// How far a [`ReadCurve`] came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The end of a [`ReadCurve`], and how far it came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[must_use]
+#[non_exhaustive]
 pub struct ReadReport {
-    /// Blocks received.
+    /// The number of blocks received.
     pub blocks: u32,
-    /// Bytes received.
+    /// The number of bytes received.
     pub bytes: u64,
-    /// Whether the checksum was compared, or what went wrong.
-    pub result: Result<Verified, Error>,
+    /// The outcome.
+    pub outcome: CurveOutcome,
 }
 
-/// `Block` counts up and leads to `Digest`, or to `Done` at a short block; `Digest` leads to `Done`.
+impl core::fmt::Display for ReadReport {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{} bytes in {} blocks; {}", self.bytes, self.blocks, self.outcome)
+    }
+}
+
+/// The request that is in turn. `Block` and `Digest` exit to `Ended` as well: when the answer is a
+/// refusal, when no answer comes to the last retry, or when the request does not fit `tx`.
 #[derive(Debug, Clone, Copy)]
 enum Stage {
+    /// A block. Exits: `Block`, the next one; `Digest` after the last one of the curve, if there is
+    /// a checksum to compare; else `Ended`, after that one or a short one.
     Block(u16),
+    /// The node's checksum. Exits: `Ended`.
     Digest,
-    Done(Result<Verified, Error>),
+    /// Nothing more is asked. Exits: none.
+    Ended(CurveOutcome),
 }
 
-/// Reads a curve block by block, to its last block or to the first one that is shorter than the block size.
+/// Reads a curve block by block, to its last block or to the first one that is shorter than the
+/// block size.
 ///
-/// With a [`Checksum`] (`curve::Md5`) it then asks the node to calculate its checksum and compares, if all blocks were read:
-/// a curve that ended with a short block before its last one has a checksum over more bytes than were read.
+/// With a [`Checksum`] (`curve::Md5`) it then asks the node to calculate its checksum and compares,
+/// if all blocks were read: the checksum of a curve that ended with a short block before its last
+/// one covers more bytes than were read.
 ///
-/// RAM: about 60 bytes and the checksum. The link's receive buffer holds a block and 6 bytes (8 with address and
-/// check).
+/// RAM: 32 bytes and the checksum. The link's receive buffer holds a block and
+/// 6 bytes (8 with address and check).
 pub struct ReadCurve<C = ()> {
     id: u8,
     curve: Curve,
-    past_short: bool,
+    all_blocks: bool,
     checksum: C,
     blocks: u32,
     bytes: u64,
@@ -81,19 +96,22 @@ pub struct ReadCurve<C = ()> {
     turn: Turn,
 }
 
+const _: () = assert!(size_of::<ReadCurve>() <= 32);
+
 shown!([C] ReadCurve<C>, |read| "ReadCurve({} blocks, {} bytes of curve {})", read.blocks, read.bytes, read.id);
 
 impl<C: Checksum> ReadCurve<C> {
-    /// Reads the curve `id`, whose sizes the node's list has told. `()` as the checksum compares nothing.
+    /// Reads the curve `id`, whose sizes are in the node's list. `()` as the checksum compares
+    /// nothing.
     #[must_use]
     pub const fn new(id: u8, curve: Curve, checksum: C) -> Self {
-        Self { id, curve, past_short: false, checksum, blocks: 0, bytes: 0, stage: Stage::Block(0), turn: Turn::FIRST }
+        Self { id, curve, all_blocks: false, checksum, blocks: 0, bytes: 0, stage: Stage::Block(0), turn: Turn::First }
     }
 
-    /// Reads all blocks of the curve, even behind one that is shorter than the block size.
+    /// Reads all blocks of the curve, even after one that is shorter than the block size.
     #[must_use]
-    pub const fn past_short_blocks(mut self) -> Self {
-        self.past_short = true;
+    pub const fn with_all_blocks(mut self) -> Self {
+        self.all_blocks = true;
         self
     }
 
@@ -105,28 +123,19 @@ impl<C: Checksum> ReadCurve<C> {
         self.checksum.update(data);
         self.blocks = u32::from(block).saturating_add(1);
         self.bytes = self.bytes.saturating_add(data.len() as u64);
-        let short = data.len() < usize::from(self.curve.block) && !self.past_short;
+        let is_last = data.len() < usize::from(self.curve.block) && !self.all_blocks;
         match block.checked_add(1) {
             Some(next) if u32::from(next) < self.curve.blocks => {
-                if short {
-                    Stage::Done(Ok(Verified::No))
+                if is_last {
+                    // The node's checksum covers blocks that were not read.
+                    Stage::Ended(CurveOutcome::Done { verified: false })
                 } else {
                     Stage::Block(next)
                 }
             }
             _ if self.checksum.digest().is_some() => Stage::Digest,
-            _ => Stage::Done(Ok(Verified::No)),
+            _ => Stage::Ended(CurveOutcome::Done { verified: false }),
         }
-    }
-}
-
-/// Compares a checksum with the node's, which may not have any.
-pub(super) fn compare(ours: Option<Digest>, node: Result<Digest, Error>) -> Result<Verified, Error> {
-    match (ours, node) {
-        (_, Err(Error::Node(Refusal::Unsupported | Refusal::Memory))) | (None, Ok(_)) => Ok(Verified::No),
-        (_, Err(error)) => Err(error),
-        (Some(ours), Ok(node)) if ours == node => Ok(Verified::Yes),
-        (Some(_), Ok(_)) => Err(Error::Checksum),
     }
 }
 
@@ -136,39 +145,35 @@ impl<C: Checksum> Routine for ReadCurve<C> {
     type Report = ReadReport;
 
     fn poll(&mut self, client: &mut Client, tx: &mut [u8]) -> Step {
-        let sent = match (self.stage, self.turn.waits(client)) {
-            (Stage::Done(_), _) => return Step::Done,
-            (_, Some(Ok(step))) => return step,
-            (_, Some(Err(error))) => Err(error),
-            (Stage::Block(block), None) => client.post(&self.request(block), tx),
-            (Stage::Digest, None) => client.post(&Recalculate { id: self.id }, tx),
-        };
-        match sent {
-            Ok(length) => self.turn.sent(client, length),
-            Err(error) => {
-                self.stage = Stage::Done(Err(error));
-                Step::Done
-            }
-        }
+        let mut turn = self.turn;
+        let step = turn.poll(client, || match self.stage {
+            Stage::Block(block) => client.post(&self.request(block), tx).map(Some),
+            Stage::Digest => client.post(&Recalculate { id: self.id }, tx).map(Some),
+            Stage::Ended(_) => Ok(None),
+        });
+        self.turn = turn;
+        step.unwrap_or_else(|error| {
+            self.stage = Stage::Ended(CurveOutcome::Failed(error));
+            Step::Done
+        })
     }
 
     fn receive<'m>(&mut self, client: &mut Client, message: &'m [u8]) -> Option<ReadEvent<'m>> {
         let (next, event) = match self.stage {
             Stage::Block(block) => {
-                match self.turn.answer::<ReadBlock>(client, &self.request(block).expect(), message) {
-                    None => return None,
-                    Some(Ok(data)) => (self.received(block, data), ReadEvent::Block { block, data }),
-                    Some(Err(error)) => (Stage::Done(Err(error)), ReadEvent::Other),
+                match self.turn.answer::<ReadBlock>(client, &self.request(block).expectation(), message)? {
+                    Ok(data) => (self.received(block, data), ReadEvent::Block { block, data }),
+                    Err(error) => (Stage::Ended(CurveOutcome::Failed(error)), ReadEvent::Other),
                 }
             }
-            Stage::Digest => match self.turn.answer::<Recalculate>(client, &(), message) {
-                None => return None,
-                Some(node) => (Stage::Done(compare(self.checksum.digest(), node)), ReadEvent::Other),
-            },
-            Stage::Done(_) => return None,
+            Stage::Digest => {
+                let node = self.turn.answer::<Recalculate>(client, &(), message)?;
+                (Stage::Ended(CurveOutcome::compared(self.checksum.digest(), node)), ReadEvent::Other)
+            }
+            Stage::Ended(_) => return None,
         };
         self.stage = next;
-        self.turn = Turn::FIRST;
+        self.turn = Turn::First;
         Some(event)
     }
 
@@ -181,10 +186,10 @@ impl<C: Checksum> Routine for ReadCurve<C> {
     }
 
     fn report(&self) -> ReadReport {
-        let result = match self.stage {
-            Stage::Done(result) => result,
-            _ => Err(Error::Unfinished),
+        let outcome = match self.stage {
+            Stage::Ended(outcome) => outcome,
+            _ => CurveOutcome::Unfinished,
         };
-        ReadReport { blocks: self.blocks, bytes: self.bytes, result }
+        ReadReport { blocks: self.blocks, bytes: self.bytes, outcome }
     }
 }

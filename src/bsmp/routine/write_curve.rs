@@ -2,17 +2,17 @@
 
 use core::time::Duration;
 
-use super::read_curve::compare;
-use super::{Turn, Verified};
+use super::{CurveOutcome, Turn};
 use crate::bsmp::client::{Client, Error, Request};
 use crate::bsmp::curve::{Checksum, Curve, Recalculate, WriteBlock};
 use crate::routine::{Routine, Step};
 use crate::shown::shown;
 use crate::source::Source;
 
-/// What a message to [`WriteCurve`] led to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The result of a message to [`WriteCurve`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub enum WriteEvent {
     /// The node has stored this block.
     Block(u16),
@@ -20,84 +20,105 @@ pub enum WriteEvent {
     Other,
 }
 
-/// How far a [`WriteCurve`] came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The end of a [`WriteCurve`], and how far it came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[must_use]
+#[non_exhaustive]
 pub struct WriteReport {
-    /// Blocks stored by the node.
+    /// The number of blocks that the node has stored.
     pub blocks: u32,
-    /// Bytes stored by the node.
+    /// The number of bytes that the node has stored.
     pub bytes: u64,
-    /// Whether the checksum was compared, or what went wrong.
-    pub result: Result<Verified, Error>,
+    /// The outcome.
+    pub outcome: CurveOutcome,
 }
 
-/// `Block` counts up and leads to `Digest` or to `Done`; `Digest` leads to `Done`.
+impl core::fmt::Display for WriteReport {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{} bytes in {} blocks; {}", self.bytes, self.blocks, self.outcome)
+    }
+}
+
+/// The request that is in turn. Every stage but `Ended` exits to `Ended` as well: when the answer
+/// is a refusal, when no answer comes to the last retry, or when the request cannot be written.
 #[derive(Debug, Clone, Copy)]
 enum Stage {
+    /// A block that has not been read from the source. Exits: `Written`, when it has been.
     Block(u16),
+    /// A block of `len` bytes that was written into a request at least once, so that the checksum
+    /// has its bytes. Exits: `Block`, the next one; `Digest`, if the data fill the curve and there
+    /// is a checksum to compare; `Ended`.
+    Written { block: u16, len: u16 },
+    /// The node's checksum. Exits: `Ended`.
     Digest,
-    Done(Result<Verified, Error>),
+    /// Nothing more is asked. Exits: none.
+    Ended(CurveOutcome),
 }
 
-/// Writes a curve block by block: as many blocks as the data fill, the last of them possibly short. Blocks behind the data
-/// stay as they are.
+/// Writes a curve block by block: as many blocks as the data fill, the last of them possibly short.
+/// Blocks after the data stay as they are.
 ///
-/// With a [`Checksum`] (`curve::Md5`) the node is asked to calculate its checksum afterwards. It is compared if the data
-/// have filled all blocks; else the node's covers blocks that we do not know.
+/// With a [`Checksum`] (`curve::Md5`) the node is asked to calculate its checksum afterwards. It is
+/// compared if the data have filled all blocks; else the node's checksum covers blocks that we have
+/// not seen.
 ///
-/// RAM: about 70 bytes, the source and the checksum. `tx` holds a block and 6 bytes (7 with address).
+/// RAM: 32 bytes, the source and the checksum. `tx` holds a block and 6 bytes
+/// (7 with address).
 pub struct WriteCurve<S, C = ()> {
     id: u8,
     curve: Curve,
     source: S,
     checksum: C,
     bytes: u64,
-    /// Bytes of the block that is under way; 0 before it was read from the source for the first time.
-    length: u16,
     stage: Stage,
     turn: Turn,
 }
 
+const _: () = assert!(size_of::<WriteCurve<()>>() <= 32);
+
 shown!([S, C] WriteCurve<S, C>, |write| "WriteCurve({} bytes of curve {})", write.bytes, write.id);
 
 impl<S: Source, C: Checksum> WriteCurve<S, C> {
-    /// Writes the curve `id`, whose sizes the node's list has told. `()` as the checksum compares nothing.
+    /// Writes the curve `id`, whose sizes are in the node's list. `()` as the checksum compares
+    /// nothing.
     ///
-    /// Data that do not fit the curve are refused before anything is sent, with [`Error::TooLarge`] in the report.
+    /// Data that do not fit the curve are refused before anything is sent, with [`Error::TooLarge`]
+    /// in the report.
     #[must_use]
     pub fn new(id: u8, curve: Curve, source: S, checksum: C) -> Self {
         let stage = match source.len() {
-            0 => Stage::Done(Ok(Verified::No)),
-            size if size > curve.capacity() => Stage::Done(Err(Error::TooLarge)),
+            0 => Stage::Ended(CurveOutcome::Done { verified: false }),
+            size if size > curve.capacity() => Stage::Ended(CurveOutcome::Failed(Error::TooLarge)),
             _ => Stage::Block(0),
         };
-        Self { id, curve, source, checksum, bytes: 0, length: 0, stage, turn: Turn::FIRST }
+        Self { id, curve, source, checksum, bytes: 0, stage, turn: Turn::First }
     }
 
+    /// Writes the request for a block; returns its length.
     fn block(&mut self, client: &Client, block: u16, tx: &mut [u8]) -> Result<usize, Error> {
         let rest = self.source.len().saturating_sub(self.bytes);
-        let length = u16::try_from(rest).unwrap_or(u16::MAX).min(self.curve.block);
+        let len = u16::try_from(rest).unwrap_or(u16::MAX).min(self.curve.block);
         client.compose(WriteBlock::COMMAND, tx, |payload| {
             payload.put(&[self.id])?;
             payload.put(&block.to_be_bytes())?;
-            let data = payload.take(usize::from(length))?;
+            let data = payload.take(usize::from(len))?;
             self.source.read(self.bytes, data)?;
-            if self.length == 0 {
+            // Read again for each retry, but counted once.
+            if let Stage::Block(_) = self.stage {
                 self.checksum.update(data);
-                self.length = length;
+                self.stage = Stage::Written { block, len };
             }
             Ok(())
         })
     }
 
-    fn stored(&mut self, block: u16) -> Stage {
-        self.bytes = self.bytes.saturating_add(u64::from(self.length));
-        self.length = 0;
+    fn stored(&mut self, block: u16, len: u16) -> Stage {
+        self.bytes = self.bytes.saturating_add(u64::from(len));
         match block.checked_add(1) {
             Some(next) if self.bytes < self.source.len() => Stage::Block(next),
             _ if self.is_full(block) && self.checksum.digest().is_some() => Stage::Digest,
-            _ => Stage::Done(Ok(Verified::No)),
+            _ => Stage::Ended(CurveOutcome::Done { verified: false }),
         }
     }
 
@@ -112,37 +133,33 @@ impl<S: Source, C: Checksum> Routine for WriteCurve<S, C> {
     type Report = WriteReport;
 
     fn poll(&mut self, client: &mut Client, tx: &mut [u8]) -> Step {
-        let sent = match (self.stage, self.turn.waits(client)) {
-            (Stage::Done(_), _) => return Step::Done,
-            (_, Some(Ok(step))) => return step,
-            (_, Some(Err(error))) => Err(error),
-            (Stage::Block(block), None) => self.block(client, block, tx),
-            (Stage::Digest, None) => client.post(&Recalculate { id: self.id }, tx),
-        };
-        match sent {
-            Ok(length) => self.turn.sent(client, length),
-            Err(error) => {
-                self.stage = Stage::Done(Err(error));
-                Step::Done
-            }
-        }
+        let mut turn = self.turn;
+        let step = turn.poll(client, || match self.stage {
+            Stage::Block(block) | Stage::Written { block, .. } => self.block(client, block, tx).map(Some),
+            Stage::Digest => client.post(&Recalculate { id: self.id }, tx).map(Some),
+            Stage::Ended(_) => Ok(None),
+        });
+        self.turn = turn;
+        step.unwrap_or_else(|error| {
+            self.stage = Stage::Ended(CurveOutcome::Failed(error));
+            Step::Done
+        })
     }
 
     fn receive(&mut self, client: &mut Client, message: &[u8]) -> Option<WriteEvent> {
         let (next, event) = match self.stage {
-            Stage::Block(block) => match self.turn.answer::<WriteBlock<'_>>(client, &(), message) {
-                None => return None,
-                Some(Ok(())) => (self.stored(block), WriteEvent::Block(block)),
-                Some(Err(error)) => (Stage::Done(Err(error)), WriteEvent::Other),
+            Stage::Written { block, len } => match self.turn.answer::<WriteBlock<'static>>(client, &(), message)? {
+                Ok(()) => (self.stored(block, len), WriteEvent::Block(block)),
+                Err(error) => (Stage::Ended(CurveOutcome::Failed(error)), WriteEvent::Other),
             },
-            Stage::Digest => match self.turn.answer::<Recalculate>(client, &(), message) {
-                None => return None,
-                Some(node) => (Stage::Done(compare(self.checksum.digest(), node)), WriteEvent::Other),
-            },
-            Stage::Done(_) => return None,
+            Stage::Digest => {
+                let node = self.turn.answer::<Recalculate>(client, &(), message)?;
+                (Stage::Ended(CurveOutcome::compared(self.checksum.digest(), node)), WriteEvent::Other)
+            }
+            Stage::Block(_) | Stage::Ended(_) => return None,
         };
         self.stage = next;
-        self.turn = Turn::FIRST;
+        self.turn = Turn::First;
         Some(event)
     }
 
@@ -155,11 +172,12 @@ impl<S: Source, C: Checksum> Routine for WriteCurve<S, C> {
     }
 
     fn report(&self) -> WriteReport {
-        let (blocks, result) = match self.stage {
-            Stage::Done(result) => (self.bytes.div_ceil(u64::from(self.curve.block).max(1)), result),
-            Stage::Block(block) => (u64::from(block), Err(Error::Unfinished)),
-            Stage::Digest => (u64::from(self.curve.blocks), Err(Error::Unfinished)),
+        let (blocks, outcome) = match self.stage {
+            // A short block, which counts as one, is the last one.
+            Stage::Ended(outcome) => (self.bytes.div_ceil(u64::from(self.curve.block).max(1)), outcome),
+            Stage::Block(block) | Stage::Written { block, .. } => (u64::from(block), CurveOutcome::Unfinished),
+            Stage::Digest => (u64::from(self.curve.blocks), CurveOutcome::Unfinished),
         };
-        WriteReport { blocks: u32::try_from(blocks).unwrap_or(u32::MAX), bytes: self.bytes, result }
+        WriteReport { blocks: u32::try_from(blocks).unwrap_or(u32::MAX), bytes: self.bytes, outcome }
     }
 }

@@ -11,10 +11,11 @@ pub(super) struct Buffer<'b> {
 
 /// The content of the buffer.
 pub(super) enum Content {
-    /// A console packet: the decoder stores its bytes. Left for `Wire` when a frame of another kind may begin.
+    /// A console packet: the decoder stores its bytes. Left for `Wire` when a frame of another kind
+    /// may begin.
     Packet,
-    /// Wire bytes of a frame that is not decided: the decoder keeps no more of a packet in them than LEN and the CRC of what follows.
-    /// Left for `Packet` when the frame has ended.
+    /// Wire bytes of a frame that is not decided: the decoder keeps no more of a packet in them
+    /// than LEN and the CRC of what follows. Left for `Packet` when the frame has ended.
     Wire { announced: [u8; 2], crc: Crc16 },
 }
 

@@ -1,9 +1,10 @@
 //! The steps between the states of automatic framing.
 
 use super::super::console::{Line, Store};
+use super::super::head::SMP_HEADER;
 use super::super::{Error, Progress};
 use super::stuffed::{decode, is_frame};
-use super::{Auto, Content, HEAD, Kind, State};
+use super::{Auto, Content, Kind, State};
 use crate::bytes;
 use crate::checksum::Crc16;
 
@@ -19,16 +20,19 @@ enum Guess {
     Cobs,
 }
 
-/// Guesses from two to four bytes, the last of which is new, with raw messages of up to `longest` bytes.
+/// Guesses from two to four bytes, the last of which is new, with raw messages of up to `longest`
+/// bytes.
 fn guess(front: &[u8], longest: usize) -> Guess {
-    let total = |high: u8, low: u8| usize::from(u16::from_be_bytes([high, low])).wrapping_add(HEAD);
+    let total = |high: u8, low: u8| usize::from(u16::from_be_bytes([high, low])).wrapping_add(SMP_HEADER);
     match *front {
         [0x01, 0x01] | [0x02, 0x02 | 0x08 | 0x0A] => Guess::Cobs,
-        [0x00 | 0x02 | 0x08 | 0x0A, 0x00] if HEAD <= longest => Guess::Open,
-        // A length that cannot fit is seen at its first byte: held for one byte less, a start marker there is not torn apart.
+        [0x00 | 0x02 | 0x08 | 0x0A, 0x00] if SMP_HEADER <= longest => Guess::Open,
+        // A length that cannot fit is seen at its first byte: held for one byte less, a start
+        // marker there is not torn apart.
         [_, 0x00, high] if total(high, 0) <= longest => Guess::Open,
-        // Two empty COBS frames and the front of a third one. A client that repeats it sends them each time, so it would never be
-        // heard if this were a raw read request with a payload of 257 or 514 to 522 bytes, which nobody sends.
+        // Two empty COBS frames and the front of a third one. A client that repeats it sends them
+        // each time, so it would never be heard if this were a raw read request with a payload of
+        // 257 or 514 to 522 bytes, which nobody sends.
         [0x00, 0x00, 0x01, 0x01] | [0x00, 0x00, 0x02, 0x02 | 0x08 | 0x0A] => Guess::Neither,
         [_, 0x00, high, low] if total(high, low) <= longest => Guess::Raw { total: total(high, low) },
         _ => Guess::Neither,
@@ -39,8 +43,8 @@ impl Auto<'_> {
     /// Whether a byte may begin a raw message or a COBS frame, in a buffer that may hold one.
     const fn may_begin(&self, byte: u8) -> bool {
         match byte {
-            0x01 | 0x02 => self.console.store.bytes.len() >= HEAD,
-            0x00 | 0x08 | 0x0A => self.raw && self.console.store.bytes.len() >= HEAD,
+            0x01 | 0x02 => self.console.store.bytes.len() >= SMP_HEADER,
+            0x00 | 0x08 | 0x0A => self.raw && self.console.store.bytes.len() >= SMP_HEADER,
             _ => false,
         }
     }
@@ -50,21 +54,25 @@ impl Auto<'_> {
         self.console.store.bytes.get(..have).unwrap_or_default()
     }
 
-    /// Back to listening, with the console decoder at this place in a line and nothing in the buffer.
+    /// Back to listening, with the console decoder at this place in a line and nothing in the
+    /// buffer.
     pub(super) fn listen_again(&mut self, line: Line) {
         self.state = State::Listening;
         self.console.store.content = Content::Packet;
         self.console.restart(line);
     }
 
-    /// Back to listening, because the first `have` bytes, which are on the wire like that, are not the frame that they may have been.
-    /// A console packet that began in them goes on: it is decoded in place, since it is always behind what is decoded of it.
+    /// Back to listening, because the first `have` bytes, which are on the wire like that, are not
+    /// the frame that they may have been. A console packet that began in them goes on: it is
+    /// decoded in place, since it is always behind what is decoded of it.
     ///
-    /// Behind a packet that was damaged in there, and where there was none, the decoder is at `line`.
+    /// Behind a packet that was damaged in there, and where there was none, the decoder is at
+    /// `line`.
     pub(super) fn hand_over(&mut self, have: usize, line: Line) {
         self.listen_again(line);
         let stored = self.stored(have);
-        // The last start marker: each begins a packet, wherever it is, and a zero ends it. Half of one counts if there is no whole one.
+        // The last start marker: each begins a packet, wherever it is, and a zero ends it. Half of
+        // one counts if there is no whole one.
         let none = have.wrapping_sub(usize::from(stored.last() == Some(&0x06)));
         let mut from = none;
         for (at, pair) in stored.windows(2).enumerate() {
@@ -87,7 +95,8 @@ impl Auto<'_> {
         while !matches!(self.console.push(&mut input), Ok(Progress::More)) {}
     }
 
-    /// Listening: looks for the front of another frame where the console decoder is at a boundary, else gives it all.
+    /// Listening: looks for the front of another frame where the console decoder is at a boundary,
+    /// else gives it all.
     pub(super) fn listen<'i>(&mut self, input: &mut &'i [u8], first: u8) -> Result<Progress<'i>, Error> {
         let idle = self.console.is_idle();
         let mut len = input.len();
@@ -110,8 +119,9 @@ impl Auto<'_> {
             len = input.iter().position(|byte| *byte == 0 || self.may_begin(*byte)).unwrap_or(len);
         } else {
             if first == 0 {
-                // No console line contains a zero, but all that COBS and raw clients send does: without this exit they would not be
-                // heard behind noise that looks like a start marker. What the zero begins is examined at the boundary.
+                // No console line contains a zero, but all that COBS and raw clients send does:
+                // without this exit they would not be heard behind noise that looks like a start
+                // marker. What the zero begins is examined at the boundary.
                 let open = self.console.is_open();
                 self.console.restart(Line::Outside);
                 return if open { Err(Error::Malformed) } else { Ok(Progress::More) };
@@ -148,7 +158,8 @@ impl Auto<'_> {
         *input = input.get(1..).unwrap_or_default();
         if !matches!(self.state, State::Head { .. }) {
             self.console.store.content = Content::Wire { announced: [0; 2], crc: Crc16::new() };
-            // Zeros, or noise, may be in front of a start marker, whose first byte is part of this length then.
+            // Zeros, or noise, may be in front of a start marker, whose first byte is part of this
+            // length then.
             for at in 0..now {
                 self.feed(self.stored(now).get(at).copied().unwrap_or_default());
             }
@@ -156,8 +167,8 @@ impl Auto<'_> {
         None
     }
 
-    /// Releases the first of `have` held bytes, which begins no frame. Zeros are empty COBS frames and no text; and what follows a zero
-    /// here was noise, unless it begins a marker.
+    /// Releases the first of `have` held bytes, which begins no frame. Zeros are empty COBS frames
+    /// and no text; and what follows a zero here was noise, unless it begins a marker.
     pub(super) fn release(&mut self, have: usize) -> Option<&'static [u8]> {
         let first = self.stored(1).first().copied().unwrap_or_default();
         self.drop_front(have, 1);
@@ -179,7 +190,8 @@ impl Auto<'_> {
 
     /// Moves the first `have` bytes of the buffer to the front by `count`.
     fn drop_front(&mut self, have: usize, count: usize) {
-        // `copy_within` panics where the bounds do not fit, which a compiler that saves space cannot exclude.
+        // `copy_within` panics where the bounds do not fit, which a compiler that saves space
+        // cannot exclude.
         for at in count..have {
             let byte = self.stored(have).get(at).copied().unwrap_or_default();
             if let Some(place) = self.console.store.bytes.get_mut(at.wrapping_sub(count)) {
@@ -188,10 +200,11 @@ impl Auto<'_> {
         }
     }
 
-    /// Stores the first `count` bytes of the input behind the `have` that are there, which have to fit, and shows them to the console
-    /// decoder; returns how many there are now.
+    /// Stores the first `count` bytes of the input behind the `have` that are there, which have to
+    /// fit, and shows them to the console decoder; returns how many there are now.
     ///
-    /// A console packet that they complete wins: its line feed stays in the input, and completes it once more behind the error.
+    /// A console packet that they complete wins: its line feed stays in the input, and completes it
+    /// once more behind the error.
     fn store(&mut self, input: &mut &[u8], have: usize, count: usize) -> Result<usize, Error> {
         let (run, _) = input.split_at_checked(count).unwrap_or((*input, &[]));
         bytes::copy(run, self.console.store.bytes.get_mut(have..).unwrap_or_default());
@@ -205,7 +218,8 @@ impl Auto<'_> {
                     self.hand_over(have.wrapping_add(read), Line::Outside);
                     return Err(Error::Truncated);
                 }
-                // Text here, and damage, are part of the frame, or of the noise, that is not decided yet.
+                // Text here, and damage, are part of the frame, or of the noise, that is not
+                // decided yet.
                 Ok(Progress::Text(_)) | Err(_) => {}
             }
         }
@@ -239,11 +253,13 @@ impl Auto<'_> {
         let left = total.saturating_sub(have);
         let count = match input.iter().take(left).position(|byte| *byte == 0) {
             Some(0) => {
-                // COBS frames after noise that looks like a raw header would be lost up to its length.
+                // COBS frames after noise that looks like a raw header would be lost up to its
+                // length.
                 let start =
                     self.stored(have).iter().rposition(|byte| *byte == 0).map_or(0, |zero| zero.wrapping_add(1));
                 let frame = self.stored(have).get(start..).unwrap_or_default();
-                // A run of ones is a message of zeros, whose CRC is zero: data hold such runs, and no client sends that.
+                // A run of ones is a message of zeros, whose CRC is zero: data hold such runs, and
+                // no client sends that.
                 if frame.iter().any(|byte| *byte != 1) && is_frame(frame) {
                     self.drop_front(have, start);
                     // Its zero stays in the input.
@@ -266,7 +282,8 @@ impl Auto<'_> {
         Ok(Progress::Message)
     }
 
-    /// The zero that ends a COBS frame of `have` bytes is there: decodes it in place. Back to listening if it is none.
+    /// The zero that ends a COBS frame of `have` bytes is there: decodes it in place. Back to
+    /// listening if it is none.
     fn unstuff(&mut self, have: usize) -> Result<Progress<'static>, Error> {
         // A console packet that has begun in it is broken by the zero.
         self.listen_again(Line::Outside);
@@ -277,13 +294,14 @@ impl Auto<'_> {
         Ok(Progress::Message)
     }
 
-    /// Behind a raw message of `len` bytes. It may have been noise in front of a console packet, or may only look like one at its end.
+    /// Behind a raw message of `len` bytes. It may have been noise in front of a console packet, or
+    /// may only look like one at its end.
     pub(super) fn leave_raw(&mut self, input: &[u8], len: usize) {
         let begins = match *input {
             // No line contains these bytes, but other frames begin with them.
             [0x00 | 0x01 | 0x02 | 0x06 | 0x08, ..] | [0x0A, 0x00, ..] => true,
-            // Most requests begin with a line feed, and the zero behind it is not there yet: only a packet that has got somewhere
-            // may be meant.
+            // Most requests begin with a line feed, and the zero behind it is not there yet: only a
+            // packet that has got somewhere may be meant.
             [0x0A, ..] => !self.console.may_end_line(),
             _ => false,
         };

@@ -1,11 +1,14 @@
-//! COBS frames in a buffer, checked and decoded where they are: the decoder of the crate needs input and output in two slices.
+//! COBS frames in a buffer, checked and decoded where they are: the decoder of the crate needs
+//! input and output in two slices.
 
 use core::cell::Cell;
 
 use super::super::Error;
-use super::super::counted::{Head, SmpHead};
-use super::{CRC, HEAD};
+use super::super::head::{Head, SMP_HEADER, SmpHead};
 use crate::checksum::Crc16;
+
+/// Bytes of the CRC behind a message.
+pub(super) const CRC: usize = 2;
 
 /// Reads the data of a COBS frame byte by byte, to check them without a place to put them.
 struct Unstuffed {
@@ -20,7 +23,8 @@ struct Unstuffed {
 impl Unstuffed {
     const START: Self = Self { at: 0, left: 0, zero: false };
 
-    /// The next byte of the data. At the end exactly the whole frame has been read, unless its last group is cut off.
+    /// The next byte of the data. At the end exactly the whole frame has been read, unless its last
+    /// group is cut off.
     fn next(&mut self, wire: &[u8]) -> Option<u8> {
         loop {
             let byte = wire.get(self.at).copied();
@@ -42,7 +46,8 @@ impl Unstuffed {
 ///
 /// In whole groups: byte by byte it would take longer than the port may be left alone.
 pub(super) fn decode(wire: &mut [u8]) -> Result<usize, Error> {
-    // Each byte moves to the front, past bytes that were read: cells may be read and written in turn.
+    // Each byte moves to the front, past bytes that were read: cells may be read and written in
+    // turn.
     let cells = Cell::from_mut(&mut *wire).as_slice_of_cells();
     let (mut rest, mut len, mut zero) = (cells, 0usize, false);
     while let Some((code, after)) = rest.split_first() {
@@ -66,17 +71,17 @@ pub(super) fn decode(wire: &mut [u8]) -> Result<usize, Error> {
 /// The length of the message in data of `len` bytes with this CRC.
 fn message_len(len: usize, crc: u16) -> Result<usize, Error> {
     match len.checked_sub(CRC) {
-        Some(len @ HEAD..) if crc == 0 => Ok(len),
-        Some(HEAD..) => Err(Error::Checksum),
+        Some(len @ SMP_HEADER..) if crc == 0 => Ok(len),
+        Some(SMP_HEADER..) => Err(Error::Checksum),
         _ => Err(Error::Malformed),
     }
 }
 
-/// Whether bytes of a raw message are a COBS frame. The length in its SMP header has to fit, too: the payload of an upload has
-/// very many runs between zeros, and a CRC fits one in 65,536.
+/// Whether bytes of a raw message are a COBS frame. The length in its SMP header has to fit, too:
+/// the payload of an upload has very many runs between zeros, and a CRC fits one in 65,536.
 pub(super) fn is_frame(wire: &[u8]) -> bool {
     let mut data = Unstuffed::START;
-    let mut head = [0; HEAD];
+    let mut head = [0; SMP_HEADER];
     for place in &mut head {
         *place = data.next(wire).unwrap_or_default();
     }

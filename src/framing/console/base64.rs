@@ -1,4 +1,5 @@
-//! Groups of four base64 symbols, strictly: no other alphabet, no stray bits, no bytes past the end of either slice.
+//! Groups of four base64 symbols, strictly: no other alphabet, no stray bits, no bytes past the end
+//! of either slice.
 
 #[cfg(any(feature = "small", test))]
 mod arithmetic;
@@ -13,11 +14,13 @@ use tables as alphabet;
 
 use symbol::{INVALID, PAD, PADDING};
 
-/// Encodes the whole groups of three bytes at the front of `bytes`, as far as `out` goes; returns how many.
+/// Encodes the whole groups of three bytes at the front of `bytes`, as far as `out` goes; returns
+/// how many.
 #[cfg(not(feature = "small"))]
 pub(super) fn encode_triples(mut bytes: &[u8], out: &mut [u8]) -> usize {
     let mut count = 0;
-    // Two groups at once, where two bytes follow them: eight bytes are one load, six of them count. Registers of 32 bits gain nothing.
+    // Two groups at once, where two bytes follow them: eight bytes are one load, six of them count.
+    // Registers of 32 bits gain nothing.
     #[cfg(target_pointer_width = "64")]
     for octet in out.chunks_exact_mut(8) {
         let (Some(eight), [s, t, u, v, w, x, y, z]) = (bytes.first_chunk(), octet) else { break };
@@ -31,7 +34,8 @@ pub(super) fn encode_triples(mut bytes: &[u8], out: &mut [u8]) -> usize {
         bytes = bytes.get(6..).unwrap_or_default();
         count += 2;
     }
-    // Not zipped: that would compute lengths with a division, whose check for 0 stays when the compiler saves space.
+    // Not zipped: that would compute lengths with a division, whose check for 0 stays when the
+    // compiler saves space.
     for quad in out.get_mut(count * 4..).unwrap_or_default().chunks_exact_mut(4) {
         let (Some((triple, rest)), Some(quad)) = (bytes.split_first_chunk(), quad.first_chunk_mut()) else { break };
         let [a, b, c] = *triple;
@@ -42,7 +46,8 @@ pub(super) fn encode_triples(mut bytes: &[u8], out: &mut [u8]) -> usize {
     count
 }
 
-/// Encodes the three bytes of `bits`, the last `3 - count` of which are padding; the first symbol is lowest.
+/// Encodes the three bytes of `bits`, the last `3 - count` of which are padding; the first symbol
+/// is lowest.
 #[cfg(not(feature = "small"))]
 pub(super) fn encode_padded(bits: u32, count: usize) -> u32 {
     let [w, x, y, z] = encode(bits);
@@ -53,7 +58,8 @@ pub(super) fn encode_padded(bits: u32, count: usize) -> u32 {
     })
 }
 
-/// Encodes the three bytes of `bits`, the last `3 - count` of which are padding; the first symbol is lowest.
+/// Encodes the three bytes of `bits`, the last `3 - count` of which are padding; the first symbol
+/// is lowest.
 #[cfg(feature = "small")]
 pub(super) fn encode_padded(mut bits: u32, count: usize) -> u32 {
     let mut quad = 0;
@@ -65,8 +71,8 @@ pub(super) fn encode_padded(mut bits: u32, count: usize) -> u32 {
     quad
 }
 
-/// Decodes whole groups without padding from the front of `symbols`, as far as they are valid and `out` goes; returns how
-/// many.
+/// Decodes whole groups without padding from the front of `symbols`, as far as they are valid and
+/// `out` goes; returns how many.
 #[cfg(not(feature = "small"))]
 pub(super) fn decode_quads(symbols: &[u8], out: &mut [u8]) -> usize {
     let mut count = 0;
@@ -84,8 +90,8 @@ pub(super) fn decode_quads(symbols: &[u8], out: &mut [u8]) -> usize {
     count
 }
 
-/// The symbols of a group, as they come: six bits or [`PADDING`] in a byte of each, the last one's lowest. The bytes above
-/// them are FF, so that bit 31 is 0 as soon as there are four.
+/// The symbols of a group, as they come: six bits or [`PADDING`] in a byte of each, the last one's
+/// lowest. The bytes above them are FF, so that bit 31 is 0 as soon as there are four.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub(super) struct Group(u32);
@@ -105,8 +111,8 @@ impl Group {
         value & INVALID == 0
     }
 
-    /// The bytes, the first one highest, and how many of them count. None if padding stands where it must not, or if the bits
-    /// that no byte takes are not zero.
+    /// The bytes, the first one highest, and how many of them count. None if padding stands where
+    /// it must not, or if the bits that no byte takes are not zero.
     pub(super) fn bytes(self) -> Option<(u32, u32)> {
         let count = match self.0 & u32::from_be_bytes([PADDING; 4]) {
             0x0000_0000 => 3,
@@ -194,7 +200,8 @@ mod tests {
 
     #[test]
     fn a_group_is_accepted_exactly_if_the_base64_crate_accepts_it() {
-        // All byte values at each place beside each kind of neighbour: symbol, symbol with stray bits, padding, foreign byte.
+        // All byte values at each place beside each kind of neighbour: symbol, symbol with stray
+        // bits, padding, foreign byte.
         let kinds = [b'A', b'B', b'Q', b'g', b'w', b'/', PAD, b'\n', 0x00, 0xFF];
         for place in 0..4 {
             for byte in 0..=u8::MAX {

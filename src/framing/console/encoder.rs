@@ -1,8 +1,9 @@
 //! The sending side: LEN, message and CRC as one stream of bytes, cut into lines.
 
 use super::base64;
-use super::packet::{CRC, LEN, LINE, MIN_MESSAGE, Marker, narrow};
+use super::packet::{CRC, LEN, LINE, Marker, narrow};
 use crate::checksum::Crc16;
+use crate::framing::head::SMP_HEADER;
 use crate::framing::{Encoder as Encode, Error};
 
 /// Puts one message into console lines. The CRC is computed when it is built: one pass more over the message. Takes 16
@@ -52,7 +53,7 @@ impl Encoder {
     /// As `new`, in lines of at most `length` bytes.
     pub(super) fn in_lines(message: &[u8], length: usize) -> Result<Self, Error> {
         match u16::try_from(message.len().saturating_add(CRC)) {
-            Ok(left) if message.len() >= MIN_MESSAGE => Ok(Self {
+            Ok(left) if message.len() >= SMP_HEADER => Ok(Self {
                 piece: Marker::Start.bytes().into(),
                 crc: Crc16::of(message),
                 left,

@@ -6,15 +6,17 @@ use core::time::Duration;
 #[cfg(not(feature = "small"))]
 use super::base64;
 use super::base64::Group;
-use super::packet::{CRC, LEN, LINE, MIN_MESSAGE, Marker, narrow};
+use super::packet::{CRC, LEN, LINE, Marker, narrow};
 use crate::checksum::Crc16;
+use crate::framing::head::SMP_HEADER;
 use crate::framing::{Error, Progress};
 use crate::time::Span;
 
 /// The decoder, which leaves the place of a packet's bytes to its [`Store`].
 ///
-/// [`Console`] stores them. Automatic framing only checks them as long as its buffer holds something else. One decoder for
-/// both: a second one that only checks would accept other packets one day.
+/// [`Console`] stores them. Automatic framing only checks them as long as its buffer holds
+/// something else. One decoder for both: a second one that only checks would accept other packets
+/// one day.
 pub(in crate::framing) struct Lines<S> {
     pub(in crate::framing) store: S,
     line: Line,
@@ -28,16 +30,19 @@ pub(in crate::framing) trait Store {
     /// Length of the longest packet.
     fn capacity(&self) -> usize;
 
-    /// Adds the byte at `at` of the packet: the one after the last, or the first of another packet. False if there is no room.
+    /// Adds the byte at `at` of the packet: the one after the last, or the first of another packet.
+    /// False if there is no room.
     fn put(&mut self, at: usize, byte: u8) -> bool;
 
     /// LEN, once its two bytes are there. None if they never fit.
     fn announced(&self) -> Option<[u8; LEN]>;
 
-    /// The CRC of message and CRC, which end at `end`: 0 if they fit. None in a store that has no room for LEN.
+    /// The CRC of message and CRC, which end at `end`: 0 if they fit. None in a store that has no
+    /// room for LEN.
     fn crc(&self, end: usize) -> Option<u16>;
 
-    /// The room from `have` to `end` of the packet, for many bytes at once. Empty where each has to go through `put`.
+    /// The room from `have` to `end` of the packet, for many bytes at once. Empty where each has to
+    /// go through `put`.
     #[cfg(not(feature = "small"))]
     fn room(&mut self, have: usize, end: usize) -> &mut [u8];
 }
@@ -71,18 +76,20 @@ impl Store for &mut [u8] {
 pub(in crate::framing) enum Line {
     /// Outside of lines: bytes are text. Left by the first byte of a marker, to `Marker`.
     Outside,
-    /// Outside of lines, after the first byte of a marker. Left by the next byte, or by silence: to `Symbols` or `Skip`
-    /// if the marker is complete, else to `Outside`.
+    /// Outside of lines, after the first byte of a marker. Left by the next byte, or by silence: to
+    /// `Symbols` or `Skip` if the marker is complete, else to `Outside`.
     Marker(Marker),
-    /// In the symbols of a line of the open packet. Left by the line feed to `Outside`, by padding, space or carriage return
-    /// to `End`, by a byte of a marker to `SkipMarker`, by damage to `Skip`, by silence to `Outside`.
+    /// In the symbols of a line of the open packet. Left by the line feed to `Outside`, by padding,
+    /// space or carriage return to `End`, by a byte of a marker to `SkipMarker`, by damage to
+    /// `Skip`, by silence to `Outside`.
     Symbols,
     /// Behind the symbols of a line of the open packet. Left as `Symbols` is.
     End,
-    /// In a line that is of no use. Left by the line feed, or silence, to `Outside`, by the first byte of a marker to `SkipMarker`.
+    /// In a line that is of no use. Left by the line feed, or silence, to `Outside`, by the first
+    /// byte of a marker to `SkipMarker`.
     Skip,
-    /// As `Skip`, after the first byte of a marker. Left by the next byte: to `Symbols`, `Skip` or itself; by the line feed or
-    /// silence to `Outside`.
+    /// As `Skip`, after the first byte of a marker. Left by the next byte: to `Symbols`, `Skip` or
+    /// itself; by the line feed or silence to `Outside`.
     SkipMarker(Marker),
 }
 
@@ -92,9 +99,10 @@ pub(in crate::framing) enum Line {
 pub(super) enum Packet {
     /// Nothing. Left by a start marker, to `Open`.
     None,
-    /// The first `have` bytes, and the first symbols of the next `group`; the packet may go to `end` of the buffer: its own
-    /// length if LEN is there, else all of it. Left to `Complete` or `None` at its last line's end, to `None` by damage, by silence,
-    /// and to itself by another start marker.
+    /// The first `have` bytes, and the first symbols of the next `group`; the packet may go to
+    /// `end` of the buffer: its own length if LEN is there, else all of it. Left to `Complete` or
+    /// `None` at its last line's end, to `None` by damage, by silence, and to itself by another
+    /// start marker.
     Open { have: usize, end: usize, group: Group },
     /// A message behind LEN, and its CRC up to `end`. Left by a start marker, to `Open`.
     Complete { end: usize },
@@ -137,7 +145,8 @@ impl<S: Store> Lines<S> {
         self.packet = Packet::None;
     }
 
-    /// Gives up a line that is of no use: what follows is text. A half marker in it may still become a whole one.
+    /// Gives up a line that is of no use: what follows is text. A half marker in it may still
+    /// become a whole one.
     pub(in crate::framing) const fn leave_skip(&mut self) {
         match self.line {
             Line::Skip => self.line = Line::Outside,
@@ -243,7 +252,7 @@ impl<S: Store> Lines<S> {
         }
         if let (false, LEN.., Some(len)) = (known, *have, self.store.announced()) {
             *end = usize::from(u16::from_be_bytes(len)).wrapping_add(LEN);
-            if *end < LEN + MIN_MESSAGE + CRC {
+            if *end < LEN + SMP_HEADER + CRC {
                 return Some(Error::Malformed);
             }
             if *end > self.store.capacity() {
@@ -330,7 +339,8 @@ impl<S: Store> Lines<S> {
         let marker = if let Line::Marker(marker) = self.line { Some(marker) } else { None };
         if let Packet::Open { .. } = self.packet {
             self.packet = Packet::None;
-            // A first marker byte is still to be handed out as text, if the line after it does not exist.
+            // A first marker byte is still to be handed out as text, if the line after it does not
+            // exist.
             if marker.is_none() {
                 self.line = Line::Outside;
             }

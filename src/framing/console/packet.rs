@@ -9,8 +9,6 @@ pub(super) const fn narrow(length: usize) -> u16 {
     if length > u16::MAX as usize { u16::MAX } else { length as u16 }
 }
 
-/// Shortest message: an SMP header.
-pub(super) const MIN_MESSAGE: usize = 8;
 /// Bytes of LEN, and of the CRC.
 pub(super) const LEN: usize = 2;
 pub(super) const CRC: usize = 2;

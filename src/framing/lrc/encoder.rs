@@ -3,12 +3,14 @@
 use crate::checksum::Sum;
 use crate::framing;
 
-/// A full block: this code byte is followed by 254 bytes and, unlike all others, by no zero of the message.
+/// A full block: this code byte is followed by 254 bytes and, unlike all others, by no zero of the
+/// message.
 pub(super) const FULL: u8 = 0xFF;
 /// Ends a frame, and is found nowhere in it except perhaps as its check.
 pub(super) const MARKER: u8 = 0;
 
-/// Puts one message, which may have any length, into a frame. Takes 8 bytes on a Cortex-M, 16 on a 64-bit host.
+/// Puts one message, which may have any length, into a frame. Takes 8 bytes on a Cortex-M, 16 on a
+/// 64-bit host.
 #[derive(Debug, Clone)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Encoder {
@@ -26,7 +28,8 @@ const _: () = assert!(size_of::<Encoder>() <= 16);
 enum Stage {
     /// The first code. Out: `Block`.
     Code,
-    /// `left` data bytes, then what `end` says: another code, out `Block`; or the check, out `Marker`.
+    /// `left` data bytes, then what `end` says: another code, out `Block`; or the check, out
+    /// `Marker`.
     Block { left: u8, end: End },
     /// The marker. Out: `Done`.
     Marker,

@@ -1,7 +1,7 @@
 //! Makes unsigned images, on a host or a device.
 //!
-//! What comes out is what `imgtool sign` makes without a key: a header, padding, the body, the protected TLVs if there
-//! are any, and one hash TLV.
+//! What comes out is what `imgtool sign` makes without a key: a header, padding, the body, the
+//! protected TLVs if there are any, and one hash TLV.
 
 use super::digest::Digest;
 use super::tlv::{Entry, Info, Tlv};
@@ -15,8 +15,9 @@ pub struct Builder<'a> {
     pub version: Version,
     /// Where the body starts, in bytes from the start of the image; at least 32.
     pub header_len: u16,
-    /// What the gap between header and body is filled with. imgtool takes the erased value of the flash, FF, where it
-    /// makes the gap itself (`--pad-header`); a linker that has left the room in front of a program leaves zeros.
+    /// What the gap between header and body is filled with. imgtool takes the erased value of the
+    /// flash, FF, where it makes the gap itself (`--pad-header`); a linker that has left the room
+    /// in front of a program leaves zeros.
     pub fill: u8,
     /// The flags in the header.
     pub flags: Flags,
@@ -29,7 +30,8 @@ pub struct Builder<'a> {
 }
 
 impl Builder<'static> {
-    /// An image of this version, without padding (which would be zeros), flags and TLVs but the hash.
+    /// An image of this version, without padding (which would be zeros), flags and TLVs but the
+    /// hash.
     #[must_use]
     pub const fn new(version: Version) -> Self {
         Self { version, header_len: 32, fill: 0, flags: Flags(0), load_address: 0, protected: &[], tlvs: &[] }
@@ -41,7 +43,8 @@ impl Builder<'_> {
     ///
     /// # Errors
     ///
-    /// We: [`Error::BufferFull`] if `out` is too small, [`Error::Sizes`] if a length does not fit its field.
+    /// We: [`Error::BufferFull`] if `out` is too small, [`Error::Sizes`] if a length does not fit
+    /// its field.
     pub fn build<D: Digest>(&self, body: &[u8], digest: &mut D, out: &mut [u8]) -> Result<usize, Error> {
         let protected_len = if self.protected.is_empty() { 0 } else { area_len(self.protected)? };
         let hash_len = u16::try_from(D::KIND.len()).ok().and_then(|len| len.checked_add(Entry::LEN));

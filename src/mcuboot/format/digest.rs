@@ -6,8 +6,8 @@
 //! | [`HashKind::Sha384`] | 48 | 0x11 | |
 //! | [`HashKind::Sha512`] | 64 | 0x12 | |
 //!
-//! A bootloader build uses one of them. Implement [`Digest`] for a hardware block: only one hash is computed at a time,
-//! so the implementation may own the peripheral.
+//! A bootloader build uses one of them. Implement [`Digest`] for a hardware block: only one hash is
+//! computed at a time, so the implementation may own the peripheral.
 
 use super::tlv::Kind;
 
@@ -125,13 +125,14 @@ pub trait Digest {
     /// Continues over `bytes`, in pieces of any length.
     fn update(&mut self, bytes: &[u8]);
 
-    /// The hash of everything since the last reset. Call [`reset`](Self::reset) before the next update.
+    /// The hash of everything since the last reset. Call [`reset`](Self::reset) before the next
+    /// update.
     fn finish(&mut self) -> Hash;
 }
 
-/// SHA-256 by the `sha2` crate, in software: about 10 KB of code on a Cortex-M. With `--cfg sha2_backend_soft="compact"` it takes
-/// 1.1 KB and is slower. That crate reads the switch from the flags of the whole build, in `RUSTFLAGS` or in
-/// `.cargo/config.toml`:
+/// SHA-256 by the `sha2` crate, in software: about 10 KB of code on a Cortex-M. With `--cfg
+/// sha2_backend_soft="compact"` it takes 1.1 KB and is slower. That crate reads the switch from the
+/// flags of the whole build, in `RUSTFLAGS` or in `.cargo/config.toml`:
 ///
 /// ```toml
 /// [target.'cfg(target_os = "none")']
@@ -171,7 +172,8 @@ impl Digest for Sha256 {
     }
 
     fn finish(&mut self) -> Hash {
-        // Where it stays, since each copy would stand on the stack below the deepest call of a server.
+        // Where it stays, since each copy would stand on the stack below the deepest call of a
+        // server.
         let mut hash = Hash { len: 32, bytes: [0; Hash::MAX_LEN] };
         if let Some(bytes) = hash.bytes.first_chunk_mut::<32>() {
             sha2::Digest::finalize_into_reset(&mut self.0, bytes.into());

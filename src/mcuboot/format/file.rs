@@ -7,7 +7,8 @@ use crate::source::{Source, SourceFailed};
 
 /// The identity of an image file: enough to know the image again in the list of a device.
 ///
-/// [`Image`](super::image::Image) is for files that are in memory as a whole, and can check their hash.
+/// [`Image`](super::image::Image) is for files that are in memory as a whole, and can check their
+/// hash.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ImageFile {
     version: Version,
@@ -22,7 +23,8 @@ pub struct ImageFile {
 pub enum FileError {
     /// The source could not be read.
     Source,
-    /// It does not start as an MCUboot image does: sign or wrap it with `imgtool`, and give the binary file.
+    /// It does not start as an MCUboot image does: sign or wrap it with `imgtool`, and give the
+    /// binary file.
     NotAnImage,
     /// It ends before its image does.
     Truncated,
@@ -55,7 +57,8 @@ impl From<SourceFailed> for FileError {
 impl From<Error> for FileError {
     fn from(error: Error) -> Self {
         match error {
-            // Lengths that contradict each other are the header of something else, or of a file that nobody can read on.
+            // Lengths that contradict each other are the header of something else, or of a file
+            // that nobody can read on.
             Error::Magic | Error::Sizes => Self::NotAnImage,
             Error::NoTlvs | Error::InvalidTlv => Self::Tlv,
             Error::MultipleHashes | Error::HashLength | Error::NoHash | Error::Mismatch => Self::Hash,
@@ -65,8 +68,8 @@ impl From<Error> for FileError {
 }
 
 impl ImageFile {
-    /// Reads header and TLV areas, in pieces of at most 64 bytes. Computes nothing: whether the hash fits the body is for
-    /// the device to check.
+    /// Reads header and TLV areas, in pieces of at most 64 bytes. Computes nothing: whether the
+    /// hash fits the body is for the device to check.
     ///
     /// # Errors
     ///

@@ -5,8 +5,8 @@ use crate::bytes::take;
 
 /// The header of an image.
 ///
-/// Every value of this type is consistent: `header_len` is at least [`Header::LEN`], and header, body and protected TLVs
-/// together fit 32 bits.
+/// Every value of this type is consistent: `header_len` is at least [`Header::LEN`], and header,
+/// body and protected TLVs together fit 32 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Header {
@@ -24,8 +24,8 @@ impl Header {
     /// The first four bytes of an image.
     pub const MAGIC: [u8; 4] = [0x3D, 0xB8, 0xF3, 0x96];
 
-    /// A header of an image whose body has `body_len` bytes and starts at `header_len`, and whose protected TLV area has
-    /// `protected_len` bytes (0 for none).
+    /// A header of an image whose body has `body_len` bytes and starts at `header_len`, and whose
+    /// protected TLV area has `protected_len` bytes (0 for none).
     ///
     /// # Errors
     ///
@@ -48,8 +48,8 @@ impl Header {
     ///
     /// # Errors
     ///
-    /// The image: [`Error::Truncated`] below 32 bytes, [`Error::Magic`], or [`Error::Sizes`] if its lengths contradict
-    /// each other.
+    /// The image: [`Error::Truncated`] below 32 bytes, [`Error::Magic`], or [`Error::Sizes`] if its
+    /// lengths contradict each other.
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
         let bytes: &[u8; Self::LEN] = bytes.first_chunk().ok_or(Error::Truncated)?;
         if !bytes.starts_with(&Self::MAGIC) {

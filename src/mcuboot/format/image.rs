@@ -4,8 +4,8 @@ use super::digest::{Digest, HashKind};
 use super::tlv::{Info, Tlvs};
 use super::{Error, Header};
 
-/// An image file: header, body and two TLV areas, borrowed. Parsing is one look at the header and the two area infos; the
-/// entries are checked when they are read.
+/// An image file: header, body and two TLV areas, borrowed. Parsing is one look at the header and
+/// the two area infos; the entries are checked when they are read.
 #[derive(Clone, Copy)]
 pub struct Image<'a> {
     header: Header,
@@ -15,7 +15,8 @@ pub struct Image<'a> {
 }
 
 impl<'a> Image<'a> {
-    /// Finds the parts of an image. Bytes behind its end, as the padding of `imgtool --pad`, are ignored.
+    /// Finds the parts of an image. Bytes behind its end, as the padding of `imgtool --pad`, are
+    /// ignored.
     ///
     /// # Errors
     ///
@@ -70,14 +71,15 @@ impl<'a> Image<'a> {
     ///
     /// # Errors
     ///
-    /// The image: unless it has exactly one hash TLV of this kind, with the right length, outside of the protected area.
+    /// The image: unless it has exactly one hash TLV of this kind, with the right length, outside
+    /// of the protected area.
     pub fn hash(&self, kind: HashKind) -> Result<&'a [u8], Error> {
         let hash = self.tlvs().only(kind.tlv())?.ok_or(Error::NoHash)?;
         if hash.len() == kind.len() { Ok(hash) } else { Err(Error::HashLength) }
     }
 
-    /// Computes the hash of the image and compares it with the one it carries. Says nothing about signatures, and fails
-    /// for encrypted images, whose hash covers the plain body.
+    /// Computes the hash of the image and compares it with the one it carries. Says nothing about
+    /// signatures, and fails for encrypted images, whose hash covers the plain body.
     ///
     /// # Errors
     ///

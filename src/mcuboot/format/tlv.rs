@@ -1,8 +1,8 @@
 //! The TLV areas behind the body of an image.
 //!
-//! There are two: a *protected* one, which the image hash covers and the header announces, and behind it the normal one.
-//! They are never mixed up here: what must be protected has to be looked for in the protected area, and the image hash,
-//! which cannot cover itself, only in the other one.
+//! There are two: a *protected* one, which the image hash covers and the header announces, and
+//! behind it the normal one. They are never mixed up here: what must be protected has to be looked
+//! for in the protected area, and the image hash, which cannot cover itself, only in the other one.
 
 use super::Error;
 use crate::shown::shown;

@@ -5,13 +5,14 @@
 //!   number     decimal, without leading zeros; major and minor up to 255, revision 65535, build 4294967295
 //! ```
 //!
-//! With `+` this is what `imgtool sign --version` accepts, with `.` what the image lists of devices contain. There is no other
-//! grammar in this crate.
+//! With `+` this is what `imgtool sign --version` accepts, with `.` what the image lists of devices
+//! contain. There is no other grammar in this crate.
 
 /// The version of an image. Orders by major, minor, revision, build.
 ///
-/// Displays as the image commands send it: `1.2.3`, or `1.2.3.4` if the build number is not 0. Parses these, imgtool's
-/// `1.2.3+4`, and `1` or `1.2`, whose missing numbers are 0. Leading zeros are not accepted.
+/// Displays as the image commands send it: `1.2.3`, or `1.2.3.4` if the build number is not 0.
+/// Parses these, imgtool's `1.2.3+4`, and `1` or `1.2`, whose missing numbers are 0. Leading zeros
+/// are not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Version {
@@ -41,7 +42,8 @@ impl Version {
         Self { build: 0, ..self }
     }
 
-    /// Reads a version from the bytes of a text, which may come in chunks. Does the same as [`str::parse`].
+    /// Reads a version from the bytes of a text, which may come in chunks. Does the same as
+    /// [`str::parse`].
     ///
     /// # Errors
     ///

@@ -39,7 +39,8 @@ pub(super) fn halves<'a>(scratch: &'a mut [u8], geometry: &Geometry) -> (&'a mut
     scratch.split_at_mut_checked(size(geometry.write)).unwrap_or((&mut [], &mut []))
 }
 
-/// The largest read that always fits what is left of a scratch slice of this length beside the carry.
+/// The largest read that always fits what is left of a scratch slice of this length beside the
+/// carry.
 pub(super) fn fill(scratch: usize, geometry: &Geometry) -> u32 {
     let work = u32::try_from(scratch).unwrap_or(u32::MAX).saturating_sub(geometry.write);
     down(work, geometry.read).saturating_sub(geometry.read)
@@ -60,7 +61,8 @@ impl Access {
         Self { kind: Kind::Read, address, len }
     }
 
-    /// A write or an erase of so many bytes; no operation if it would leave its region, which no job asks for.
+    /// A write or an erase of so many bytes; no operation if it would leave its region, which no
+    /// job asks for.
     pub(super) fn change(kind: Kind, to: Writable, len: u32) -> Self {
         match to.address(len) {
             Some(address) => Self { kind, address, len },
@@ -68,7 +70,8 @@ impl Access {
         }
     }
 
-    /// The operation; `None` if the job is over, or if it does not fit the scratch slice, which no job asks for.
+    /// The operation; `None` if the job is over, or if it does not fit the scratch slice, which no
+    /// job asks for.
     pub(super) fn operation<'a>(
         self,
         geometry: &Geometry,

@@ -1,16 +1,18 @@
 //! Where an upload goes on after the device was restarted.
 //!
-//! Records are appended to a flash region of their own, one each time the upload has filled an erase page of the slot.
-//! The region is a ring of erase pages: when a page is full, the next one is erased. The newest valid record counts.
+//! Records are appended to a flash region of their own, one each time the upload has filled an
+//! erase page of the slot. The region is a ring of erase pages: when a page is full, the next one
+//! is erased. The newest valid record counts.
 //!
 //! ```text
 //!   offset 0        4       8      12   16   20            22       23       24        56          62
 //!          magic    number  image  len  off  CRC of 0..off sha len  0        sha       0           CRC of 0..62
 //! ```
 //!
-//! A record is believed only if the CRC-16 of the slot's first `off` bytes is still the one in the record, so that
-//! neither another upload into the slot, nor a swap or an erase behind our back can make it wrong. (What a CRC
-//! misses, the SHA-256 of the file and the image hash find.) Numbers are little-endian.
+//! A record is believed only if the CRC-16 of the slot's first `off` bytes is still the one in the
+//! record, so that neither another upload into the slot, nor a swap or an erase behind our back can
+//! make it wrong. (What a CRC misses, the SHA-256 of the file and the image hash find.) Numbers are
+//! little-endian.
 
 use super::access::Access;
 use super::layout::{Geometry, LogRegion, RECORD_LEN, Writable, down, record_len};
@@ -73,7 +75,8 @@ pub(super) struct Log {
 pub(super) enum Known {
     /// The device has none: uploads start again after a restart.
     Absent,
-    /// It has to be read. `resume`: an upload may go on where the newest record says; not so after a flash error.
+    /// It has to be read. `resume`: an upload may go on where the newest record says; not so after
+    /// a flash error.
     Unread { resume: bool },
     /// It was read, and it is known where the next record goes.
     Read,
@@ -85,8 +88,8 @@ impl Log {
         Self { known, next: Position { region, offset: 0, number: 0, erased: false } }
     }
 
-    /// For the time of an upload's flash operations: if the job ends early, the log has to be read again. Returns
-    /// whether there is one.
+    /// For the time of an upload's flash operations: if the job ends early, the log has to be read
+    /// again. Returns whether there is one.
     pub(super) fn begin(&mut self) -> bool {
         let is_there = self.known != Known::Absent;
         if is_there {
@@ -179,7 +182,8 @@ impl Recall {
                 next.number = record.word(4).wrapping_add(1);
                 next.advance_from(self.offset, geometry);
             }
-            // A torn record behind the newest: its place cannot be written again before the page is erased.
+            // A torn record behind the newest: its place cannot be written again before the page is
+            // erased.
             _ if self.offset == next.offset
                 && down(self.offset, geometry.erase) != self.offset
                 && bytes.iter().any(|byte| *byte != geometry.erased) =>

@@ -15,7 +15,8 @@ pub struct Chunk<'c> {
     pub data: &'c [u8],
     /// SHA-256 of the whole file, or any other key of up to 32 bytes; counts in the first chunk.
     pub sha: Option<&'c [u8]>,
-    /// Whether to refuse an image that is not newer than the running one; counts in the first chunk.
+    /// Whether to refuse an image that is not newer than the running one; counts in the first
+    /// chunk.
     pub upgrade: bool,
 }
 

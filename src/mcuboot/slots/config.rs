@@ -15,7 +15,7 @@ pub enum BootMode {
     RamLoad,
 }
 
-/// What [`Slots`] has to know about its device. The fields are public: start from [`Config::new`].
+/// What [`Slots`](super::Slots) has to know about its device. The fields are public: start from [`Config::new`].
 #[derive(Debug, Clone, Copy)]
 pub struct Config {
     /// The rules of the flash.

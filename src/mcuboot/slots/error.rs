@@ -2,15 +2,16 @@
 
 use crate::mcuboot;
 
-/// Why an image command was refused. [`rc`](Error::rc) is its number in the table of SMP's image group.
+/// Why an image command was refused. [`rc`](Error::rc) is its number in the table of SMP's image
+/// group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Error {
     /// The bootloader of this device has no such thing: state writes outside of the swap modes.
     NotSupported,
-    /// We: the outcome was asked for before the job was over, or an operation lay outside of its slot, which is a fault
-    /// in this crate.
+    /// We: the outcome was asked for before the job was over, or an operation lay outside of its
+    /// slot, which is a fault in this crate.
     Unknown,
     /// The image: the slot holds none, or one that does not have the hash it carries.
     NoImage,
@@ -36,7 +37,8 @@ pub enum Error {
     InvalidSlot,
     /// The client: a first chunk without the length of the file.
     InvalidLength,
-    /// The client: a first chunk shorter than an image header, or a header whose lengths do not fit the file.
+    /// The client: a first chunk shorter than an image header, or a header whose lengths do not fit
+    /// the file.
     InvalidHeader,
     /// The client: the file is no MCUboot image.
     InvalidMagic,

@@ -1,4 +1,5 @@
-//! The job of one command: its stages, and what each wants of the flash. Which one follows is decided in `decide`.
+//! The job of one command: its stages, and what each wants of the flash. Which one follows is
+//! decided in `decide`.
 
 mod decide;
 
@@ -15,8 +16,8 @@ use crate::shown::shown;
 
 /// A command under way. See [`flash::Job`] for how it is run.
 ///
-/// While it changes the slot of an upload it leaves no session behind, but at its end: a job that is dropped, or whose flash
-/// fails, takes the upload session with it.
+/// While it changes the slot of an upload it leaves no session behind, but at its end: a job that
+/// is dropped, or whose flash fails, takes the upload session with it.
 pub struct Job<'j, 's, D> {
     slots: &'j mut Slots<'s, D>,
     /// The chunk of an upload.
@@ -28,8 +29,8 @@ pub struct Job<'j, 's, D> {
 
 shown!(['j, 's, D] Job<'j, 's, D>, |job| "Job({:?})", job.slots);
 
-/// What a job is at. Each variant says which stage follows. They are small, and the upload is none of what they hold: it is
-/// always that of the slots.
+/// What a job is at. Each variant says which stage follows. They are small, and the upload is none
+/// of what they hold: it is always that of the slots.
 #[derive(Clone, Copy)]
 enum Stage<'c> {
     /// Reading the checkpoint log. Then a look for `Resume`, or the chunk's own first stage.
@@ -38,10 +39,11 @@ enum Stage<'c> {
     Look { look: Look, then: Then<'c> },
     /// Reading a range in pieces. Then what it was read for.
     Sweep { address: u32, left: u32, read: Read },
-    /// Erasing a slot from its end down to `from`, so that its trailer goes first. For an upload the tail only, then `Stream`, or, if
-    /// it goes on, the chunk's own first stage; else `Done`.
+    /// Erasing a slot from its end down to `from`, so that its trailer goes first. For an upload
+    /// the tail only, then `Stream`, or, if it goes on, the chunk's own first stage; else `Done`.
     Wipe { target: Target, from: u32, end: u32 },
-    /// Writing the chunk. Then `Done`, or after the last chunk `Sweep`. `log`: whether there is a checkpoint log.
+    /// Writing the chunk. Then `Done`, or after the last chunk `Sweep`. `log`: whether there is a
+    /// checkpoint log.
     Stream { taken: usize, log: bool },
     /// Writing a trailer. Then a look for `List`.
     Mark(Mark),
@@ -62,7 +64,8 @@ enum Then<'c> {
 /// What a range is read for.
 #[derive(Clone, Copy)]
 enum Read {
-    /// A checkpoint says that this was written, with this CRC. Then `Wipe`, or the chunk's own first stage.
+    /// A checkpoint says that this was written, with this CRC. Then `Wipe`, or the chunk's own
+    /// first stage.
     Trust(u16),
     /// Is it the file already? Then `Done`, or `Wipe`.
     Compare,
@@ -127,8 +130,8 @@ impl<'j, 's, D: Digest> Job<'j, 's, D> {
         }
     }
 
-    /// What the stage wants of the flash; nothing if it is over. A call of its own, so that its stack is free when the next
-    /// stage is decided.
+    /// What the stage wants of the flash; nothing if it is over. A call of its own, so that its
+    /// stack is free when the next stage is decided.
     #[inline(never)]
     fn wanted(&mut self) -> Access {
         let Slots { config, layout, pairs, scratch, upload, log, .. } = &mut *self.slots;
@@ -192,7 +195,8 @@ impl<'j, 's, D: Digest> Job<'j, 's, D> {
 
 impl<D: Digest> flash::Job for Job<'_, '_, D> {
     fn next(&mut self) -> Option<Operation<'_>> {
-        // Not when the job is made, where the request is still being decoded: the stack of both would add up.
+        // Not when the job is made, where the request is still being decoded: the stack of both
+        // would add up.
         if self.access.kind == Kind::Unknown {
             self.settle(Ok(()));
         }

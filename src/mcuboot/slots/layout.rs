@@ -1,8 +1,9 @@
 //! Where things are in the flash, and what may be written there.
 //!
-//! Every write and every erase takes a [`Writable`], a region and an offset that is checked against it. There are three
-//! sources of one, all in this file: the slot of a pair that does *not* run, the checkpoint region, and a single
-//! trailer field. None of them can name the body of the running slot.
+//! Every write and every erase takes a [`Writable`], a region and an offset that is checked against
+//! it. There are three sources of one, all in this file: the slot of a pair that does *not* run,
+//! the checkpoint region, and a single trailer field. None of them can name the body of the running
+//! slot.
 
 use embedded_storage::nor_flash::NorFlash;
 
@@ -190,8 +191,8 @@ pub struct Geometry {
 }
 
 impl Geometry {
-    /// A flash of `capacity` bytes with these sizes of the smallest read, write and erase, each a power of two, whose
-    /// erased bytes are FF.
+    /// A flash of `capacity` bytes with these sizes of the smallest read, write and erase, each a
+    /// power of two, whose erased bytes are FF.
     #[must_use]
     pub const fn new(read: u32, write: u32, erase: u32, capacity: u32) -> Self {
         Self { read, write, erase, capacity, erased: 0xFF }
@@ -229,8 +230,9 @@ impl Geometry {
     }
 }
 
-/// Bytes of the scratch slice that [`Slots::new`](super::Slots::new) wants at least, for these sizes of the smallest
-/// read and write. More makes hashing faster: each read of the flash fills what is left over.
+/// Bytes of the scratch slice that [`Slots::new`](super::Slots::new) wants at least, for these
+/// sizes of the smallest read and write. More makes hashing faster: each read of the flash fills
+/// what is left over.
 #[must_use]
 pub const fn scratch_len(read: usize, write: usize) -> usize {
     let record = if write > RECORD_LEN { write } else { RECORD_LEN };

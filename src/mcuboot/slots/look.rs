@@ -14,7 +14,8 @@ const ENTRY: u32 = Entry::LEN as u32;
 const HEADER: u32 = 32;
 const _: () = assert!(HEADER as usize == Header::LEN);
 
-/// A walk over the slots of the pairs `image..=last`, primary first: header, TLVs up to the last, trailer.
+/// A walk over the slots of the pairs `image..=last`, primary first: header, TLVs up to the last,
+/// trailer.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Look {
     image: u32,

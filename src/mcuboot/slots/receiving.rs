@@ -32,8 +32,9 @@ impl Key {
     }
 }
 
-/// An upload that goes on, or the one that was the last. It stays where it is, in the slots: to move it from stage to stage of a
-/// job takes more code than all of these functions, and stack for each copy.
+/// An upload that goes on, or the one that was the last. It stays where it is, in the slots: to
+/// move it from stage to stage of a job takes more code than all of these functions, and stack for
+/// each copy.
 pub(super) struct Receiving {
     pub(super) image: u32,
     pub(super) target: Target,
@@ -59,7 +60,8 @@ impl Receiving {
         Self { image: 0, target, len: 0, key, written: 0, carry: 0, erased: 0, logged: 0, crc }
     }
 
-    /// A new upload; the tail of the slot is erased before the first chunk is written. `None` if the `sha` is too long.
+    /// A new upload; the tail of the slot is erased before the first chunk is written. `None` if
+    /// the `sha` is too long.
     pub(super) fn begin(&mut self, image: u32, target: Target, len: u32, sha: &[u8]) -> Option<()> {
         self.recall(image, len, 0, 0);
         self.target = target;
@@ -93,8 +95,8 @@ impl Receiving {
         }
     }
 
-    /// Moves the bytes of the chunk that fill no write unit into the carry; `rest` is what is not taken of it, and
-    /// how much is moved is returned.
+    /// Moves the bytes of the chunk that fill no write unit into the carry; `rest` is what is not
+    /// taken of it, and how much is moved is returned.
     pub(super) fn gather(&mut self, rest: &[u8], carry: &mut [u8], geometry: &Geometry) -> usize {
         if self.carry == 0 && rest.len() >= carry.len() {
             return 0;

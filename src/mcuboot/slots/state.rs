@@ -1,4 +1,5 @@
-//! What the slots hold and which of them is booted next: the answer to a state read, and the rules of a state write.
+//! What the slots hold and which of them is booted next: the answer to a state read, and the rules
+//! of a state write.
 
 use super::access::{Access, Kind, size};
 use super::layout::{Geometry, Pair, Slot, up};
@@ -66,8 +67,8 @@ pub struct Info {
 
 impl<D: Digest> Slots<'_, D> {
     /// The slots that held an image when a job of [`Command::List`](super::Command::List) or
-    /// [`Command::SetState`](super::Command::SetState) last looked. By image, primary first; slots without a valid header and hash TLV
-    /// are left out.
+    /// [`Command::SetState`](super::Command::SetState) last looked. By image, primary first; slots
+    /// without a valid header and hash TLV are left out.
     pub fn states(&self) -> impl Iterator<Item = State<'_>> {
         self.numbers().filter_map(|number| self.state(number))
     }
@@ -144,7 +145,8 @@ impl<D: Digest> Slots<'_, D> {
         })
     }
 
-    /// What a state write has to do, after a look at all slots; `None` if everything is as it shall be.
+    /// What a state write has to do, after a look at all slots; `None` if everything is as it shall
+    /// be.
     pub(super) fn plan(&self, hash: &[u8], confirm: bool) -> Result<Option<Mark>, Error> {
         let (image, slot) = match hash {
             [] => (0, look::pair(self.pairs, 0).ok_or(Error::Unknown)?.running()),
@@ -178,7 +180,8 @@ impl<D: Digest> Slots<'_, D> {
         Ok(Some(mark).filter(|mark| mark.missing(self.pairs).is_some()))
     }
 
-    /// The bytes to hash before a mark is set, from the start of the slot; `None` if the hash cannot be checked and that is allowed.
+    /// The bytes to hash before a mark is set, from the start of the slot; `None` if the hash
+    /// cannot be checked and that is allowed.
     pub(super) fn to_verify(&self, mark: &Mark) -> Result<Option<(u32, u32)>, Error> {
         let pair = look::pair(self.pairs, mark.image).ok_or(Error::Unknown)?;
         let seen = pair.seen(mark.slot);
@@ -191,8 +194,8 @@ impl<D: Digest> Slots<'_, D> {
     }
 }
 
-/// Whether the bootloader starts the spare slot's image rather than the running one: the higher version wins, then the
-/// lower slot.
+/// Whether the bootloader starts the spare slot's image rather than the running one: the higher
+/// version wins, then the lower slot.
 fn starts_instead(pair: &Pair, spare: &Seen, running: &Seen) -> bool {
     let version = |seen: &Seen| seen.image().map(|(header, _)| header.version().release());
     match (version(spare), version(running)) {
@@ -217,7 +220,8 @@ enum Want {
 }
 
 impl Mark {
-    /// The next field to write. The order is MCUboot's: a cut between two leaves a mark that is valid or none.
+    /// The next field to write. The order is MCUboot's: a cut between two leaves a mark that is
+    /// valid or none.
     fn missing(&self, pairs: &[Pair]) -> Option<Field> {
         let trailer = &look::pair(pairs, self.image)?.seen(self.slot).trailer;
         let magic = (trailer.magic == Magic::Unset).then_some(Field::Magic);
@@ -235,7 +239,8 @@ impl Mark {
         let (Some(field), Some(pair)) = (self.missing(pairs), look::pair(pairs, self.image)) else {
             return Access::NOTHING;
         };
-        // The write units that the field lies in: the magic at their end, anything else at their start.
+        // The write units that the field lies in: the magic at their end, anything else at their
+        // start.
         let (magic, other);
         let bytes: &[u8] = match field {
             Field::Magic => {

@@ -6,8 +6,8 @@
 //!                     └ carry: bytes received that do not fill a write unit yet (in the scratch slice)
 //! ```
 //!
-//! `written` and `erased` move in turns: when they meet, the next page is erased, and just before that the finished one is
-//! entered in the checkpoint log.
+//! `written` and `erased` move in turns: when they meet, the next page is erased, and just before
+//! that the finished one is entered in the checkpoint log.
 
 use super::access::{Access, Kind};
 use super::checkpoint::Log;
@@ -15,8 +15,8 @@ use super::chunk::Chunk;
 use super::layout::{Geometry, down, record_len};
 use super::receiving::Receiving;
 
-/// A chunk of an upload, as small as it can be here: slots have fewer than 2^32 - 1 bytes, so that larger numbers
-/// are as good as that one.
+/// A chunk of an upload, as small as it can be here: slots have fewer than 2^32 - 1 bytes, so that
+/// larger numbers are as good as that one.
 #[derive(Clone, Copy)]
 pub(super) struct Piece<'c> {
     pub(super) image: u32,
@@ -43,7 +43,8 @@ impl<'c> Piece<'c> {
 /// The upload session of a device. There is one: the next first chunk takes it over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Session {
-    /// No upload since the start, an erase or an error; or a job works on it, and puts the session back at its end.
+    /// No upload since the start, an erase or an error; or a job works on it, and puts the session
+    /// back at its end.
     Idle,
     /// An upload goes on at [`Receiving::off`].
     Receiving,
@@ -53,8 +54,9 @@ pub(super) enum Session {
 
 /// With the log, which knows of an upload and nothing of these steps.
 impl Receiving {
-    /// What has to be done next for the `rest` of the chunk; nothing when all of it is in flash or in the carry. With a log, the
-    /// finished page is entered there before the next one is erased; its record is put into `work`.
+    /// What has to be done next for the `rest` of the chunk; nothing when all of it is in flash or
+    /// in the carry. With a log, the finished page is entered there before the next one is erased;
+    /// its record is put into `work`.
     pub(super) fn access(&self, rest: usize, log: Option<&Log>, geometry: &Geometry, work: &mut [u8]) -> Access {
         let rest = down(u32::try_from(rest).unwrap_or(0), geometry.write);
         let (kind, len) = if self.carry == geometry.write || (self.carry > 0 && self.off() == self.len) {

@@ -1,17 +1,16 @@
-//! RESET, STATUS until it is answered, DESCRIBE, SUBSCRIBE.
+//! RESET, STATUS until it has a response, DESCRIBE, SUBSCRIBE.
 
 use core::time::Duration;
 
-use super::{Boot, Event, Wait, Watch, heard};
-use crate::line::Verdict;
+use super::{Boot, Event, Wait, Watch, refresh};
 use crate::routine::{Routine, Step, remaining};
-use crate::s3mp::master::{Describe, Error, Master, Pending, Status, Subscribe};
+use crate::s3mp::master::{Describe, Error, Master, Names, Pending, Status, Subscribe};
 use crate::s3mp::{Address, value::Value};
 
 /// Finds a slave and subscribes to its values.
 ///
 /// ```text
-///   Reset ─▶ Quiet ─▶ Status ◀─┐ (no ACK within an interval, or no answer to a repeated command)
+///   Reset ─▶ Quiet ─▶ Status ◀─┐ (no ACK within an interval, or no response to a repeated command)
 ///                       │ ACK  │
 ///                       ▼      │
 ///                    Describe ─┤
@@ -20,137 +19,184 @@ use crate::s3mp::{Address, value::Value};
 ///                   Subscribe ─┘ for each address, then Up
 /// ```
 ///
-/// It works once: build another one, perhaps [without RESET](Self::without_reset), to look again.
+/// It works once: build another one, perhaps [without RESET](Self::with_reset), to look again.
 #[derive(Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Connect<'w> {
     watches: &'w mut [Watch],
     choice: Choice,
-    /// How many of the watches are in use.
+    /// The number of watches in use.
     used: usize,
     quiet: Duration,
     interval: Duration,
-    /// How many STATUS may still go unanswered.
-    tries: Option<u32>,
+    /// The number of times that STATUS may still be repeated; `None`: without limit.
+    retries: Option<u32>,
     boot: Boot,
     wait: Wait,
     state: State,
 }
 
-/// How it ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The end of a [`Connect`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[must_use]
 #[non_exhaustive]
-pub enum Report {
-    /// It goes on.
-    Busy,
-    /// The slave is there and so many addresses, the first of the watches, were subscribed to or refused it.
+pub struct ConnectReport {
+    /// The outcome.
+    pub outcome: ConnectOutcome,
+}
+
+/// The outcome of a [`Connect`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[must_use]
+#[non_exhaustive]
+pub enum ConnectOutcome {
+    /// Not yet: it may be run on.
+    Unfinished,
+    /// The slave is there, and this many addresses, the first of the watches, were subscribed to or
+    /// refused it.
     Up {
-        /// What a `Monitor` compares later answers with.
+        /// The mark of this start of the slave, for a [`Monitor`](super::Monitor).
         boot: Boot,
-        /// How many of the watches are in use.
+        /// The number of watches in use.
         watched: usize,
     },
-    /// No answer to as many STATUS as were allowed.
+    /// No response to STATUS, not even to its retries.
     Absent,
     /// We: `tx` is shorter than three bytes.
     BufferFull,
 }
 
+impl core::fmt::Display for ConnectReport {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        self.outcome.fmt(f)
+    }
+}
+
+impl core::fmt::Display for ConnectOutcome {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Unfinished => f.write_str("still looking for the slave"),
+            Self::Up { watched, .. } => write!(f, "the slave is up, {watched} addresses are watched"),
+            Self::Absent => f.write_str("the slave does not respond"),
+            Self::BufferFull => f.write_str("the buffer is too short for a command"),
+        }
+    }
+}
+
+/// The addresses to subscribe to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum Choice {
     /// Every address that the slave names.
-    All,
-    /// What the caller put in.
-    These,
+    Named,
+    /// Those in the watches.
+    Watched,
 }
 
-/// Which command is under way.
+/// A command to send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum Command {
     Status,
     Describe,
-    /// For the watch at this place.
+    /// Of the watch at this place.
     Subscribe(usize),
+}
+
+/// A command in flight.
+#[derive(Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+enum Asked {
+    Status(Pending<Status>),
+    Describe(Pending<Describe>),
+    /// Of the watch at this place.
+    Subscribe(usize, Pending<Subscribe>),
 }
 
 #[derive(Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum State {
-    /// RESET is to be sent. Out: `Quiet`; `Over` if `tx` is too short for it.
+    /// RESET is to be sent. Exits: `Quiet`; `Ended`, if `tx` is too short for it.
     Reset,
-    /// The slave restarts. Out: `Ask` STATUS, when its time is over.
+    /// The slave restarts. Exits: `Ask` STATUS, when its time has passed.
     Quiet { left: Duration },
-    /// A command is to be sent, which was sent `misses` times. Out: `Await`; `Over` if `tx` is too short for it.
+    /// A command is to be sent, which was sent `misses` times. Exits: `Await`; `Ended`, if `tx` is
+    /// too short for it.
     Ask { command: Command, misses: u8 },
-    /// Its answer is to come. Out: `Ask` the next one at its answer, the same one or STATUS when the time is over; `Over`.
-    Await { command: Command, misses: u8, pending: Pending, left: Duration },
-    /// No way out.
-    Over(Report),
+    /// Its response is to come. Exits: `Ask` the next command, by the response; `Ask` the same one
+    /// or STATUS, when its time has passed; `Ended`, after the response to the last SUBSCRIBE or
+    /// the last retry of STATUS.
+    Await { asked: Asked, misses: u8, left: Duration },
+    /// It has ended. Exits: none.
+    Ended(ConnectOutcome),
 }
 
 impl<'w> Connect<'w> {
-    /// Silence after RESET: 2 s, as long as an Arduino takes to start.
+    /// The silence after RESET: 2 s, as long as an Arduino takes to start.
     pub const QUIET: Duration = Duration::from_secs(2);
-    /// Time from one STATUS to the next: 1 s.
+    /// The time from one STATUS to the next: 1 s.
     pub const INTERVAL: Duration = Duration::from_secs(1);
-    /// How often DESCRIBE and SUBSCRIBE are repeated before the slave counts as gone: twice.
+    /// The number of times that DESCRIBE and SUBSCRIBE are repeated before the slave counts as
+    /// gone: 2.
     const RETRIES: u8 = 2;
 
-    /// Subscribes to everything that the slave names, as far as `watches` has room.
+    /// Subscribes to the addresses in `watches`.
     #[must_use]
-    pub const fn all(watches: &'w mut [Watch]) -> Self {
-        Self::new(watches, Choice::All, 0)
-    }
-
-    /// Subscribes to these addresses.
-    #[must_use]
-    pub const fn these(watches: &'w mut [Watch]) -> Self {
+    pub const fn new(watches: &'w mut [Watch]) -> Self {
         let used = watches.len();
-        Self::new(watches, Choice::These, used)
+        Self::with_choice(watches, Choice::Watched, used)
     }
 
-    const fn new(watches: &'w mut [Watch], choice: Choice, used: usize) -> Self {
+    /// Subscribes to the addresses that the slave names, and writes them to `watches`, as far as
+    /// there is room.
+    #[must_use]
+    pub const fn from_names(watches: &'w mut [Watch]) -> Self {
+        Self::with_choice(watches, Choice::Named, 0)
+    }
+
+    const fn with_choice(watches: &'w mut [Watch], choice: Choice, used: usize) -> Self {
         Self {
             watches,
             choice,
             used,
             quiet: Self::QUIET,
             interval: Self::INTERVAL,
-            tries: None,
+            retries: None,
             boot: Boot { start: [0; 32], len: 0 },
             wait: Wait(Duration::ZERO),
             state: State::Reset,
         }
     }
 
-    /// Leaves RESET out, as is right when a slave comes back.
+    /// Sets whether it begins with RESET; by default it does. `false` is right when a slave comes
+    /// back.
     #[must_use]
-    pub fn without_reset(mut self) -> Self {
-        self.state = STATUS;
+    pub fn with_reset(mut self, reset: bool) -> Self {
+        self.state = if reset { State::Reset } else { STATUS };
         self
     }
 
-    /// Changes the silence after RESET.
+    /// Sets the silence after RESET.
     #[must_use]
     pub const fn with_quiet(mut self, quiet: Duration) -> Self {
         self.quiet = quiet;
         self
     }
 
-    /// Changes the time from one STATUS to the next.
+    /// Sets the time from one STATUS to the next.
     #[must_use]
     pub const fn with_interval(mut self, interval: Duration) -> Self {
         self.interval = interval;
         self
     }
 
-    /// Gives up after so many STATUS without an answer, or answers that lead to no connection. Without this it never does.
+    /// Repeats STATUS at most `retries` times if it has no response, or if its response leads to no
+    /// connection. Without this it never gives up.
     #[must_use]
-    pub const fn with_tries(mut self, tries: u32) -> Self {
-        self.tries = Some(tries);
+    pub const fn with_retries(mut self, retries: u32) -> Self {
+        self.retries = Some(retries);
         self
     }
 
@@ -159,13 +205,17 @@ impl<'w> Connect<'w> {
             self.state = State::Quiet { left: self.quiet };
             return master.reset(Address::HOST, tx);
         };
-        let (len, pending) = match command {
-            Command::Status => master.request(&Status, tx),
-            Command::Describe => master.request(&Describe, tx),
-            Command::Subscribe(place) => master.request(&Subscribe(self.address(place)), tx),
+        let (len, asked) = match command {
+            Command::Status => master.request(&Status, tx).map(|(len, pending)| (len, Asked::Status(pending))),
+            Command::Describe => master.request(&Describe, tx).map(|(len, pending)| (len, Asked::Describe(pending))),
+            Command::Subscribe(place) => {
+                let request = Subscribe(self.address(place));
+                master.request(&request, tx).map(|(len, pending)| (len, Asked::Subscribe(place, pending)))
+            }
         }?;
+        // STATUS is sent again at its own interval: a slave that starts may miss many of them.
         let left = if command == Command::Status { self.interval } else { master.timeout() };
-        self.state = State::Await { command, misses, pending, left };
+        self.state = State::Await { asked, misses, left };
         Ok(len)
     }
 
@@ -173,67 +223,72 @@ impl<'w> Connect<'w> {
         self.watches.get(place).map_or(Address::HOST, Watch::address)
     }
 
-    /// Time passes, perhaps more than anyone waits for.
+    /// Counts time, perhaps more than anyone waits for.
     fn pass(&mut self, time: Duration) {
         let (State::Quiet { left } | State::Await { left, .. }) = &mut self.state else { return };
         *left = remaining(*left, time);
-        if left.is_zero() {
-            self.state = match self.state {
-                State::Await { command: command @ (Command::Describe | Command::Subscribe(_)), misses, .. }
-                    if misses < Self::RETRIES =>
-                {
-                    State::Ask { command, misses: misses.saturating_add(1) }
-                }
-                State::Await { .. } => self.miss(),
-                _ => STATUS,
-            };
+        if !left.is_zero() {
+            return;
         }
+        let (command, misses) = match &self.state {
+            State::Await { asked: Asked::Describe(_), misses, .. } => (Command::Describe, *misses),
+            State::Await { asked: Asked::Subscribe(place, _), misses, .. } => (Command::Subscribe(*place), *misses),
+            State::Await { asked: Asked::Status(_), .. } => return self.state = self.miss(),
+            _ => return self.state = STATUS,
+        };
+        // One lost message does not mean that the slave is gone; three in a row do.
+        self.state =
+            if misses < Self::RETRIES { State::Ask { command, misses: misses.saturating_add(1) } } else { self.miss() };
     }
 
-    /// Nobody is there: asks again, if it may.
+    /// Counts a missing response: asks again, if it may.
     fn miss(&mut self) -> State {
-        self.tries = self.tries.map(|tries| tries.saturating_sub(1));
-        if self.tries == Some(0) { State::Over(Report::Absent) } else { STATUS }
+        match &mut self.retries {
+            // The retries are the caller's limit; without one a slave may be plugged in hours
+            // later.
+            Some(0) => return State::Ended(ConnectOutcome::Absent),
+            Some(retries) => *retries = retries.saturating_sub(1),
+            None => {}
+        }
+        STATUS
     }
 
-    /// Reads the answer to `command`.
-    fn answer<'m>(&mut self, master: &Master, command: Command, message: &'m [u8]) -> Event<'m> {
-        match command {
-            Command::Status => match master.decode::<Status>(message) {
-                Ok(boot) => {
-                    self.boot = boot.into();
-                    self.state = State::Ask { command: Command::Describe, misses: 0 };
-                    Event::Alive(boot)
-                }
-                // The wait for an ACK goes on.
-                Err(_) => Event::unasked(message),
-            },
-            Command::Describe => {
-                let names = master.decode::<Describe>(message);
-                if let (Choice::All, Ok(names)) = (self.choice, names) {
-                    self.used = 0;
-                    for (watch, (address, _)) in self.watches.iter_mut().zip(names.iter()) {
-                        *watch = Watch::new(address);
-                        self.used = self.used.saturating_add(1);
-                    }
-                }
-                self.subscribe(0);
-                names.map_or_else(|error| Event::refused(Address::HOST, error, message), Event::Names)
+    fn alive<'m>(&mut self, response: Result<Value<'m>, Error>, message: &'m [u8]) -> Event<'m> {
+        match response {
+            Ok(boot) => {
+                self.boot = boot.into();
+                self.state = State::Ask { command: Command::Describe, misses: 0 };
+                Event::Alive(boot)
             }
-            Command::Subscribe(place) => {
-                let address = self.address(place);
-                self.subscribe(place.saturating_add(1));
-                match master.decode::<Subscribe>(message) {
-                    Ok(value) => self.heard(address, value),
-                    Err(error) => Event::refused(address, error, message),
-                }
-            }
+            // The wait for an ACK goes on.
+            Err(_) => Event::unasked(message),
         }
     }
 
-    fn heard<'m>(&mut self, address: Address, value: Value<'m>) -> Event<'m> {
-        heard(self.watches, address);
-        Event::Value(address, value)
+    fn described<'m>(&mut self, names: Result<Names<'m>, Error>, message: &'m [u8]) -> Event<'m> {
+        // A refusal is no reason to stop: the addresses that the caller chose may still be there.
+        if let (Choice::Named, Ok(names)) = (self.choice, names) {
+            self.used = 0;
+            for (watch, (address, _)) in self.watches.iter_mut().zip(names) {
+                *watch = Watch::new(address);
+                self.used = self.used.saturating_add(1);
+            }
+        }
+        self.subscribe(0);
+        names.map_or_else(|error| Event::refused(Address::HOST, error, message), Event::Names)
+    }
+
+    fn subscribed<'m>(&mut self, place: usize, value: Result<Value<'m>, Error>, message: &'m [u8]) -> Event<'m> {
+        let address = self.address(place);
+        self.subscribe(place.saturating_add(1));
+        match value {
+            Ok(value) => {
+                refresh(self.watches, address);
+                Event::Value(address, value)
+            }
+            // The other addresses are still worth a subscription.
+            Err(error) => Event::refused(address, error, message),
+        }
     }
 
     /// Goes on to the watch at this place, or ends.
@@ -241,7 +296,7 @@ impl<'w> Connect<'w> {
         self.state = if place < self.used {
             State::Ask { command: Command::Subscribe(place), misses: 0 }
         } else {
-            State::Over(Report::Up { boot: self.boot, watched: self.used })
+            State::Ended(ConnectOutcome::Up { boot: self.boot, watched: self.used })
         };
     }
 }
@@ -249,7 +304,7 @@ impl<'w> Connect<'w> {
 const STATUS: State = State::Ask { command: Command::Status, misses: 0 };
 
 impl<'m> Event<'m> {
-    /// An error instead of an answer.
+    /// The event of an error instead of a response.
     pub(super) fn refused(address: Address, error: Error, message: &'m [u8]) -> Self {
         match error {
             Error::Refused(code) => Self::Refused(address, code),
@@ -261,14 +316,14 @@ impl<'m> Event<'m> {
 impl Routine for Connect<'_> {
     type Client = Master;
     type Event<'m> = Event<'m>;
-    type Report = Report;
+    type Report = ConnectReport;
 
     fn poll(&mut self, master: &mut Master, tx: &mut [u8]) -> Step {
         match self.state {
             State::Reset | State::Ask { .. } => match self.send(master, tx) {
                 Ok(len) => Step::Send(len),
                 Err(_) => {
-                    self.state = State::Over(Report::BufferFull);
+                    self.state = State::Ended(ConnectOutcome::BufferFull);
                     Step::Done
                 }
             },
@@ -276,19 +331,29 @@ impl Routine for Connect<'_> {
                 self.wait = Wait(left);
                 Step::Wait(left)
             }
-            State::Over(_) => Step::Done,
+            State::Ended(_) => Step::Done,
         }
     }
 
-    fn receive<'m>(&mut self, master: &mut Master, message: &'m [u8]) -> Option<Event<'m>> {
+    fn receive<'m>(&mut self, _: &mut Master, message: &'m [u8]) -> Option<Event<'m>> {
         Some(match &self.state {
-            State::Await { command, pending, .. } if pending.receive(message) == Verdict::Answer => {
-                self.answer(master, *command, message)
+            State::Await { asked: Asked::Status(pending), .. } if pending.accepts(message) => {
+                let boot = pending.decode(message);
+                self.alive(boot, message)
+            }
+            State::Await { asked: Asked::Describe(pending), .. } if pending.accepts(message) => {
+                let names = pending.decode(message);
+                self.described(names, message)
+            }
+            State::Await { asked: Asked::Subscribe(place, pending), .. } if pending.accepts(message) => {
+                let (place, value) = (*place, pending.decode(message));
+                self.subscribed(place, value, message)
             }
             _ => {
                 let event = Event::unasked(message);
+                // A slave that was subscribed to before pushes in the middle of all this.
                 if let Event::Push(address, _) = event {
-                    heard(self.watches, address);
+                    refresh(self.watches, address);
                 }
                 event
             }
@@ -305,10 +370,11 @@ impl Routine for Connect<'_> {
         self.pass(time);
     }
 
-    fn report(&self) -> Report {
-        match self.state {
-            State::Over(report) => report,
-            _ => Report::Busy,
-        }
+    fn report(&self) -> ConnectReport {
+        let outcome = match self.state {
+            State::Ended(outcome) => outcome,
+            _ => ConnectOutcome::Unfinished,
+        };
+        ConnectReport { outcome }
     }
 }

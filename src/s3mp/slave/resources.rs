@@ -1,4 +1,4 @@
-//! What a slave asks of the application.
+//! The application's side of a slave.
 
 use crate::s3mp::value::{self, Value};
 use crate::s3mp::{Address, Command};
@@ -9,31 +9,37 @@ pub const MAX_NAME: usize = 32;
 /// The most addresses, 01 to FE.
 pub const MAX_NAMES: usize = 254;
 
-/// What the application has: sensors, which are read, and actuators, which are set as well.
+/// The application's side of a slave: sensors, which are read, and actuators, which are set as
+/// well.
+///
+/// A type implements at least `names` and `get`.
 ///
 /// Values are bytes: one CBOR item by custom, which [`value::encode`] writes and [`Value`] reads.
 pub trait Resources {
-    /// The names of the addresses 01, 02 and so on. An empty name is an unused address. They never change.
+    /// The names of the addresses 01, 02 and so on. An empty name is an unused address. They never
+    /// change.
     fn names(&self) -> &[&str];
 
-    /// Writes the value to the front of `out` and returns its length.
+    /// Writes the value to the front of `out` and returns its length in bytes.
     ///
     /// # Errors
     ///
     /// [`Refusal::NotImplemented`] if the address has no value that can be read.
     fn get(&mut self, address: Address, out: &mut [u8]) -> Result<usize, Refusal>;
 
-    /// Takes a new value.
+    /// Sets a new value.
     ///
     /// # Errors
     ///
-    /// [`Refusal::NotImplemented`] for a sensor, [`Refusal::BadRequest`] for a value of the wrong type or range.
+    /// [`Refusal::NotImplemented`] for a sensor, [`Refusal::BadRequest`] for a value of the wrong
+    /// type or range.
     fn set(&mut self, address: Address, value: Value<'_>) -> Result<(), Refusal> {
         let _ = (address, value);
         Err(Refusal::NotImplemented)
     }
 
-    /// Turns a boolean over, writes the new value to the front of `out` and returns its length.
+    /// Inverts a boolean, writes the new value to the front of `out` and returns its length in
+    /// bytes.
     ///
     /// # Errors
     ///
@@ -43,44 +49,49 @@ pub trait Resources {
         Err(Refusal::NotImplemented)
     }
 
-    /// Whether the value differs from the one that [`get`](Self::get) or [`invert`](Self::invert) wrote last: see [`Watched`].
+    /// Returns whether the value differs from the one that [`get`](Self::get) or
+    /// [`invert`](Self::invert) wrote last: see [`Watched`].
     fn changed(&mut self, address: Address) -> bool {
         let _ = address;
         false
     }
 
-    /// Writes what tells this start of the device from others, as its time, to the front of `out`; returns the length, 0 for none.
+    /// Writes a mark of this start of the device, for example its time, to the front of `out`;
+    /// returns the length in bytes, 0 for none.
     fn boot(&mut self, out: &mut [u8]) -> usize {
         let _ = out;
         0
     }
 
-    /// Goes back to the settings at start: of one address, or of the device itself for [`Address::HOST`].
+    /// Restores the settings at start: of one address, or of the device itself for
+    /// [`Address::HOST`].
     fn reset(&mut self, address: Address) {
         let _ = address;
     }
 
-    /// Writes text for the master's log, if there is any, to the front of `out`; returns its length, 0 for none.
+    /// Writes text for the master's log, if there is any, to the front of `out`; returns its length
+    /// in bytes, 0 for none.
     fn debug(&mut self, out: &mut [u8]) -> usize {
         let _ = out;
         0
     }
 
-    /// Whether `command`, one of GET, SUBSCRIBE and UNSUBSCRIBE, may be used on [`Address::ALL`].
+    /// Returns whether `command`, one of GET, SUBSCRIBE and UNSUBSCRIBE, may be used on
+    /// [`Address::ALL`].
     fn serves_all(&self, command: Command) -> bool {
         let _ = command;
         false
     }
 }
 
-/// Why a command is not obeyed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The reason why a command is not obeyed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Refusal {
     /// The master: there is no such address. Unused names are found by the slave itself.
     NotFound,
-    /// The master: the address does not know this command.
+    /// The master: the address does not support this command.
     NotImplemented,
     /// The master: the data are not understood.
     BadRequest,
@@ -92,7 +103,7 @@ impl core::fmt::Display for Refusal {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(match self {
             Self::NotFound => "no such address",
-            Self::NotImplemented => "the address does not know this command",
+            Self::NotImplemented => "the address does not support this command",
             Self::BadRequest => "the data are not understood",
             Self::Failed(reason) => reason,
         })
@@ -101,7 +112,7 @@ impl core::fmt::Display for Refusal {
 
 impl core::error::Error for Refusal {}
 
-/// The answer does not fit `tx`.
+/// The response does not fit `tx`.
 pub(super) const TOO_LONG: Refusal = Refusal::Failed("too long");
 
 impl From<value::Error> for Refusal {
@@ -113,15 +124,15 @@ impl From<value::Error> for Refusal {
     }
 }
 
-/// Why a list of names cannot be used: we erred.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// We: the reason why a list of names cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum NameError {
     /// There are more than [`MAX_NAMES`].
     TooMany,
-    /// The name at this place, from 0, is longer than [`MAX_NAME`], starts or ends with a space, or has a character that is not printable
-    /// ASCII or that is `;`.
+    /// The name at this place, from 0, is longer than [`MAX_NAME`], starts or ends with a space, or
+    /// has a character that is not printable ASCII or that is `;`.
     Name(usize),
 }
 
@@ -171,39 +182,44 @@ const fn is_name(name: &[u8]) -> bool {
     true
 }
 
-/// A value that knows whether it differs from what the master was told last: a number, a boolean, a text that owns its bytes.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// A value with the one that was reported to the master last: a number, a boolean, a text that owns
+/// its bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Watched<T> {
     value: T,
-    told: Option<T>,
+    reported: Option<T>,
 }
 
-shown!([T] Watched<T>, |watched| "Watched(told: {})", watched.told.is_some());
+shown!([T] Watched<T>, |watched| "Watched(reported: {})", watched.reported.is_some());
 
 impl<T: Clone + PartialEq> Watched<T> {
-    /// A value that nobody was told.
+    /// A value that was not reported yet.
+    #[must_use]
     pub const fn new(value: T) -> Self {
-        Self { value, told: None }
+        Self { value, reported: None }
     }
 
     /// The value, for the application itself.
+    #[must_use]
     pub fn value(&self) -> T {
         self.value.clone()
     }
 
-    /// Changes the value.
+    /// Sets the value.
     pub fn set(&mut self, value: T) {
         self.value = value;
     }
 
-    /// The value, for the master: [`Resources::get`] and [`Resources::invert`] ask for it in this way.
-    pub fn tell(&mut self) -> T {
-        self.told = Some(self.value.clone());
+    /// The value, for the master: what [`Resources::get`] and [`Resources::invert`] encode.
+    pub fn report(&mut self) -> T {
+        self.reported = Some(self.value.clone());
         self.value.clone()
     }
 
-    /// Whether the master was told another value: the answer to [`Resources::changed`].
+    /// Returns whether the value differs from the one reported last: the result of
+    /// [`Resources::changed`].
+    #[must_use]
     pub fn is_changed(&self) -> bool {
-        self.told.as_ref() != Some(&self.value)
+        self.reported.as_ref() != Some(&self.value)
     }
 }

@@ -1,91 +1,73 @@
 //! The buffer of an answer: room for the header in front of the payload, and the flat `rc: 0` of old servers.
 
-use crate::bytes::copy;
-use crate::cbor::{BufferFull, Reader, Writer};
+use crate::cbor::{BufferFull, Writer};
 use crate::smp::Header;
 
-/// The entry that MCUboot's recovery puts in front of all others.
-const RC: [u8; 4] = *b"\x62rc\x00";
-
-/// Where an answer is written: the payload first, then the header in front of it.
+/// Where an answer is written: its payload after room for its header, which comes last.
 pub(super) struct AnswerBuffer<'t> {
-    /// Nothing if there is no room for it; then there is none for a payload either.
-    header: Option<&'t mut [u8; Header::LEN]>,
-    /// Never more payload than a header can tell.
     pub(super) writer: Writer<'t>,
-    /// Whether the payload begins with room for `RC`.
+    /// Whether the payload begins with room for the entry `rc: 0`.
     has_gap: bool,
 }
 
 impl<'t> AnswerBuffer<'t> {
+    /// In `tx`, and no more of it than a header can tell. Without room for a header there is none for a payload either.
     pub(super) fn new(tx: &'t mut [u8]) -> Self {
-        let (header, payload) = match tx.split_first_chunk_mut() {
-            Some((header, payload)) => (Some(header), payload),
-            None => (None, &mut [][..]),
-        };
-        let room = payload.len().min(u16::MAX.into());
-        Self { header, writer: Writer::new(payload.get_mut(..room).unwrap_or_default()), has_gap: false }
+        let room = tx.len().min(Header::LEN + usize::from(u16::MAX));
+        let tx = tx.get_mut(..room).filter(|tx| tx.len() >= Header::LEN).unwrap_or_default();
+        let mut buffer = Self { writer: Writer::new(tx), has_gap: false };
+        buffer.restart();
+        buffer
     }
 
-    /// Leaves room for `rc: 0`, which is put into the payload when it is complete. An error has a code of its own.
+    /// Leaves room for `rc: 0`, see [`fill_gap`](Self::fill_gap). An error, which has a code of its own, drops it.
     pub(super) fn leave_gap(&mut self) {
-        self.has_gap = self.writer.raw(&RC).is_ok();
+        self.has_gap = self.writer.raw(b"\x00\x62rc").is_ok();
+    }
+
+    /// Puts `rc: 0` in front of the keys of the map that was written: the head of the map moves to the front of the gap, which
+    /// holds the key already, and the place that it leaves is the zero.
+    ///
+    /// # Errors
+    ///
+    /// [`BufferFull`] for a map of 23 keys or more, whose head would grow, and for what is no map. None of the commands that old
+    /// clients know has such an answer.
+    pub(super) fn fill_gap(&mut self) -> Result<(), BufferFull> {
+        if !self.has_gap {
+            return Ok(());
+        }
+        match self.writer.written_mut().get_mut(Header::LEN..) {
+            Some([front, _, _, _, head @ (0xA0..=0xB6 | 0xBF), ..]) => {
+                // A map that ends with a break has no number of keys.
+                *front = head.wrapping_add(u8::from(*head != 0xBF));
+                *head = 0;
+            }
+            _ => return Err(BufferFull),
+        }
+        Ok(())
     }
 
     /// Drops the payload and the gap.
     pub(super) fn restart(&mut self) {
-        self.writer.truncate(0);
+        self.writer.clear();
+        let _ = self.writer.reserve(Header::LEN); // It fails in an empty buffer, as all that follows does.
         self.has_gap = false;
     }
 
     /// Writes an answer that has its header, in place of all that was written.
     pub(super) fn replace(&mut self, answer: &[u8]) -> Result<(), BufferFull> {
-        self.restart();
-        let (Some(header), Some((front, payload))) = (&mut self.header, answer.split_first_chunk()) else {
-            return Err(BufferFull);
-        };
-        **header = *front;
-        self.writer.raw(payload)
+        self.writer.clear();
+        self.writer.raw(answer)
     }
 
     /// Writes the header in front of the payload; returns the length of both.
     pub(super) fn complete(&mut self, request: &Header) -> usize {
-        if self.has_gap {
-            self.fill_gap();
-        }
-        let Some(header) = &mut self.header else { return 0 };
         #[expect(clippy::cast_possible_truncation, reason = "`new` has no room for more")]
-        let length = self.writer.len() as u16;
-        **header = Header { length, ..request.response() }.emit();
-        Header::LEN.saturating_add(length.into())
-    }
-
-    /// Puts `rc: 0` into the gap if a map comes after it, else closes the gap: a vendor's group may send what it likes.
-    ///
-    /// The head of the map moves to the front, and the entry over the old one. A map of 23 keys or more, whose head would
-    /// grow, stays as it is: none of the commands that old clients know has one.
-    fn fill_gap(&mut self) {
-        let written = self.writer.written_mut();
-        let payload = written.get(RC.len()..).unwrap_or_default();
-        let mut reader = Reader::new(payload);
-        let is_whole = reader.skip().is_ok() && reader.rest().is_empty();
-        let head = match payload.first() {
-            Some(head @ 0xA0..=0xB6) if is_whole => head.wrapping_add(1),
-            Some(head @ 0xBF) if is_whole => *head, // Of a map that ends with a break.
-            _ => {
-                let len = payload.len();
-                for at in 0..len {
-                    let byte = written.get(at.wrapping_add(RC.len())).copied().unwrap_or_default();
-                    if let Some(place) = written.get_mut(at) {
-                        *place = byte;
-                    }
-                }
-                self.writer.truncate(len);
-                return;
-            }
-        };
-        let [r0, r1, r2, r3] = RC;
-        copy(&[head, r0, r1, r2, r3], written);
+        let length = self.writer.len().wrapping_sub(Header::LEN) as u16;
+        if let Some(header) = self.writer.written_mut().first_chunk_mut() {
+            *header = Header { length, ..request.response() }.emit();
+        }
+        self.writer.len()
     }
 }
 
@@ -104,6 +86,7 @@ mod tests {
             buffer.leave_gap();
         }
         buffer.writer.raw(payload)?;
+        buffer.fill_gap()?;
         let len = buffer.complete(&request);
         let (header, payload) = tx[..len].split_at(Header::LEN);
         assert_eq!(usize::from(Header::parse(header).unwrap().0.length), payload.len());
@@ -116,22 +99,19 @@ mod tests {
             let entries = (0..keys).flat_map(|key| [0x61, b'a' + key, key.min(23)]);
             [head, &entries.collect::<Vec<_>>(), end].concat()
         };
-        let with_rc = |map: &[u8], head: u8| [&[head], &RC[..], &map[1..]].concat();
+        let with_rc = |map: &[u8], head: u8| [&[head], &b"\x62rc\x00"[..], &map[1..]].concat();
         for (payload, expected) in [
-            (map(0, &[0xA0], &[]), with_rc(&[0xA0], 0xA1)),
-            (map(2, &[0xA2], &[]), with_rc(&map(2, &[0xA2], &[]), 0xA3)),
-            (map(22, &[0xB6], &[]), with_rc(&map(22, &[0xB6], &[]), 0xB7)),
-            (map(2, &[0xBF], &[0xFF]), with_rc(&map(2, &[0xBF], &[0xFF]), 0xBF)),
-            // A map whose head would grow, and payloads that are no map, or not only.
-            (map(23, &[0xB7], &[]), map(23, &[0xB7], &[])),
-            (map(24, &[0xB8, 24], &[]), map(24, &[0xB8, 24], &[])),
-            (std::vec![], std::vec![]),
-            (std::vec![0x80], std::vec![0x80]),
-            (std::vec![0xA1], std::vec![0xA1]),
-            (std::vec![0xA0, 0], std::vec![0xA0, 0]),
-            (std::vec![1, 2, 3, 4, 5, 6, 7], std::vec![1, 2, 3, 4, 5, 6, 7]),
+            (map(0, &[0xA0], &[]), Ok(with_rc(&[0xA0], 0xA1))),
+            (map(2, &[0xA2], &[]), Ok(with_rc(&map(2, &[0xA2], &[]), 0xA3))),
+            (map(22, &[0xB6], &[]), Ok(with_rc(&map(22, &[0xB6], &[]), 0xB7))),
+            (map(2, &[0xBF], &[0xFF]), Ok(with_rc(&map(2, &[0xBF], &[0xFF]), 0xBF))),
+            // A map whose head would grow, and payloads that are no map.
+            (map(23, &[0xB7], &[]), Err(BufferFull)),
+            (map(24, &[0xB8, 24], &[]), Err(BufferFull)),
+            (std::vec![], Err(BufferFull)),
+            (std::vec![0x80], Err(BufferFull)),
         ] {
-            assert_eq!(answer(200, true, &payload), Ok(expected));
+            assert_eq!(answer(200, true, &payload), expected);
             assert_eq!(answer(200, false, &payload), Ok(payload));
         }
     }

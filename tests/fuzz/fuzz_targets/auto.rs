@@ -5,14 +5,18 @@
 //! payload in one byte each, and the payload.
 #![no_main]
 
-#[path = "../../common/mod.rs"]
-mod common;
+#[path = "../../kit/events.rs"]
+#[allow(dead_code, reason = "the kit is for all tests")]
+mod events;
+#[path = "../../kit/oracle.rs"]
+#[allow(dead_code, reason = "the kit is for all tests")]
+mod oracle;
 
 use std::time::Duration;
 
 use anysmp::framing::auto::{Auto, Kind};
 use anysmp::framing::{Framing, Progress, console, counted, delimited};
-use common::{Event, Events};
+use events::{Event, Events};
 use libfuzzer_sys::fuzz_target;
 
 const BUFFER: usize = 300;
@@ -21,16 +25,16 @@ const SILENCE: Duration = Duration::from_secs(10);
 
 fn frame(kind: Kind, message: &[u8]) -> Vec<u8> {
     match kind {
-        Kind::Console => common::encode_in(console::Encoder::new(message).unwrap(), message, 64),
-        Kind::Raw => common::encode_in(counted::Encoder::new(), message, 64),
-        Kind::Cobs => common::encode_in(delimited::Encoder::new(message).unwrap(), message, 64),
+        Kind::Console => events::encode_in(console::Encoder::new(message).unwrap(), message, 64),
+        Kind::Raw => events::encode_in(counted::Encoder::new(), message, 64),
+        Kind::Cobs => events::encode_in(delimited::Encoder::new(message).unwrap(), message, 64),
     }
 }
 
 /// What comes out of one stream and a silence; adjacent text is one event.
 fn decode<'i>(auto: &mut Auto<'_>, pieces: impl IntoIterator<Item = &'i [u8]>) -> Vec<Event> {
-    let mut events = Events(common::decode(auto, pieces));
-    common::idle(&mut events, auto, SILENCE);
+    let mut events = Events(events::decode(auto, pieces));
+    events::idle(&mut events, auto, SILENCE);
     events.0
 }
 
@@ -65,8 +69,8 @@ fuzz_target!(|input: &[u8]| {
     let wire = [stream, &frame(Kind::Console, &message)].concat();
     let mut expected = Vec::new();
     for piece in wire.split(|byte| *byte == 0) {
-        let events = common::console_reference(piece, BUFFER);
-        expected.extend(common::messages(&events).into_iter().map(<[u8]>::to_vec));
+        let events = oracle::console_reference(piece, BUFFER);
+        expected.extend(events::messages(&events).into_iter().map(<[u8]>::to_vec));
     }
     assert_eq!(expected.last().map(Vec::as_slice), Some(&message[..]));
     for raw in [true, false] {
@@ -77,12 +81,12 @@ fuzz_target!(|input: &[u8]| {
 
     // Text, too: none of these bytes is left, and a line feed begins a raw message only before a zero.
     let printed: Vec<u8> = stream.iter().copied().filter(|byte| !matches!(byte, 0 | 1 | 2 | 8)).collect();
-    let mut events = Events(common::decode(&mut Auto::new(&mut other), printed.chunks(size)));
-    if printed.last() == Some(&b'\n') && events.0 != common::console_reference(&printed, BUFFER) {
+    let mut events = Events(events::decode(&mut Auto::new(&mut other), printed.chunks(size)));
+    if printed.last() == Some(&b'\n') && events.0 != oracle::console_reference(&printed, BUFFER) {
         // It was held.
         events.text(b"\n");
     }
-    assert_eq!(events.0, common::console_reference(&printed, BUFFER));
+    assert_eq!(events.0, oracle::console_reference(&printed, BUFFER));
 
     let (mut wire, mut expected) = (Vec::new(), Vec::new());
     while let [choice, len, rest @ ..] = frames {
@@ -102,7 +106,7 @@ fuzz_target!(|input: &[u8]| {
                     Ok(Progress::More) => break,
                     Ok(Progress::Message) => {
                         let (kind, message) = (auto.kind(), auto.message().to_vec());
-                        assert_eq!(common::encode(&auto, &message), frame(kind, &message));
+                        assert_eq!(events::encode(&auto, &message), frame(kind, &message));
                         found.push((kind, message));
                     }
                     other => panic!("{other:?} behind {} messages", found.len()),

@@ -6,23 +6,28 @@
 
 use std::fmt::Debug;
 
-use anysmp::bsmp::client::Answer;
 use anysmp::bsmp::curve::{Curve, Md5};
 use anysmp::bsmp::group::Members;
-use anysmp::bsmp::routine::{Discovery, ReadCurve, ReadEvent, Tables, WriteCurve};
+use anysmp::bsmp::routine::{Discovery, DiscoveryOutcome, ReadCurve, ReadEvent, Tables, WriteCurve};
 use anysmp::bsmp::variable::Op;
-use anysmp::bsmp::{Address, Client, QueryVersion, Request, curve, function, group, variable};
+use anysmp::bsmp::{Address, Client, QueryVersion, Request, Response, curve, function, group, variable};
 use anysmp::routine::{Routine, Step};
 use libfuzzer_sys::fuzz_target;
 
 /// Reads the answer as a client does, and everything that is in it.
-fn answer<R: Request>(request: &R, message: &[u8], mut look: impl FnMut(R::Response<'_>)) {
-    for client in [Client::new(), Client::to(Address::node(1).unwrap())] {
-        match client.answer::<R>(&request.expect(), message) {
-            Some(Answer::Ours(Ok(response))) => look(response),
-            Some(Answer::Ours(Err(error)) | Answer::Foreign(error)) => drop(format!("{error} {error:?}")),
-            None => assert!(client.address().is_some() && message.first() != Some(&0)),
+fn answer<R: Request>(request: &R, message: &[u8], mut look: impl FnMut(Response<'_, R>)) {
+    for client in [Client::new(), Client::new().with_address(Address::node(1).unwrap())] {
+        // A request that cannot be made has no answer.
+        let Ok((_, pending)) = client.request(request, &mut [0; 300]) else { continue };
+        match pending.decode(message) {
+            Ok(response) => {
+                assert!(pending.accepts(message));
+                look(response);
+            }
+            Err(error) => drop(format!("{error} {error:?} {}", pending.accepts(message))),
         }
+        let is_elsewhere = client.address().is_some() && message.first() != Some(&0);
+        assert!(!(is_elsewhere && pending.accepts(message)));
     }
     // What the client sends is well-formed whatever it is about.
     let mut tx = [0; 300];
@@ -32,8 +37,8 @@ fn answer<R: Request>(request: &R, message: &[u8], mut look: impl FnMut(R::Respo
     }
 }
 
-fn at_most(count: usize, list: impl Iterator<Item = impl Debug>) {
-    assert!(list.map(|entry| format!("{entry:?}")).count() <= count);
+fn at_most(count: usize, list: impl IntoIterator<Item = impl Debug>) {
+    assert!(list.into_iter().map(|entry| format!("{entry:?}")).count() <= count);
 }
 
 fn answers(message: &[u8], id: u8) {
@@ -74,7 +79,7 @@ fn drive<R: Routine<Client = Client>>(
     mut input: &[u8],
     mut see: impl FnMut(R::Event<'_>),
 ) -> R::Report {
-    let mut client = Client::to(Address::node(1).unwrap()).with_retries(repeats);
+    let mut client = Client::new().with_address(Address::node(1).unwrap()).with_retries(repeats);
     let mut tx = [0; 300];
     let mut silences = 0;
     loop {
@@ -115,7 +120,10 @@ fuzz_target!(|input: &[u8]| {
             let report = drive(&mut discovery, repeats, input, |_| {});
             let directory = discovery.directory();
             for group in directory.groups {
-                assert!(group.members.iter().all(|id| usize::from(id) < directory.variables.len()) || report.is_err());
+                assert!(
+                    group.members.iter().all(|id| usize::from(id) < directory.variables.len())
+                        || report.outcome != DiscoveryOutcome::Done
+                );
                 assert!(directory.size(group) <= 128 * 128);
             }
             assert!(directory.checksums.len() <= directory.curves.len());

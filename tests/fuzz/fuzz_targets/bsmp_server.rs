@@ -5,12 +5,11 @@
 //! byte each.
 #![no_main]
 
-#[path = "../../../examples/common/bsmp_device.rs"]
+#[path = "../../../examples/tools/src/bsmp/device.rs"]
 mod bsmp_device;
 
 use std::sync::LazyLock;
 
-use anysmp::bsmp::client::Answer;
 use anysmp::bsmp::{Address, Client, Command, Header, Node, QueryVersion, Refusal, Request, Server, Version};
 use anysmp::bsmp::{curve, function, group, variable};
 use bsmp_device::{Blocks, Device, Setup};
@@ -36,7 +35,7 @@ fn contents(device: &Device) -> (Vec<Vec<u8>>, Vec<Vec<Vec<u8>>>) {
 /// An answer without its address.
 fn check(request: &[u8], answer: &[u8], setup: &Setup) -> Result<(), Refusal> {
     let (header, payload) = Header::parse(answer).expect("the length is right");
-    assert_eq!(usize::from(header.length), payload.len());
+    assert_eq!(usize::from(header.len), payload.len());
     if let Some(refusal) = Refusal::from_code(header.command.0) {
         assert!(payload.is_empty());
         return Err(refusal);
@@ -47,7 +46,8 @@ fn check(request: &[u8], answer: &[u8], setup: &Setup) -> Result<(), Refusal> {
     let client = Client::new();
     /// Our own client reads the answer to this request.
     fn read<R: Request>(client: &Client, request: &R, answer: &[u8]) {
-        assert!(matches!(client.answer::<R>(&request.expect(), answer), Some(Answer::Ours(Ok(_)))));
+        let (_, pending) = client.request(request, &mut [0; 300]).expect("there is room");
+        assert!(pending.accepts(answer) && pending.decode(answer).is_ok());
     }
     match asked.command {
         Command::QUERY_VERSION => read(&client, &QueryVersion, answer),
@@ -81,13 +81,13 @@ fuzz_target!(|input: &[u8]| {
     let (ours, many, other) = (Address::node(5).unwrap(), 255, 6);
     let mut node = Node::new(Server::new(&table, device), ours).unwrap();
     let mut tx = [0; 300];
-    let mut before = contents(&node.server.entities);
+    let mut before = contents(node.server().entities());
     while let [to, len, rest @ ..] = input {
         let (message, rest) = rest.split_at(usize::from(*len).min(rest.len()));
         input = rest;
         let to = [ours.value(), ours.value(), many, other][usize::from(to & 3)];
-        let len = node.serve(&[&[to], message].concat(), &mut tx[..room]);
-        let after = contents(&node.server.entities);
+        let len = node.receive(&[&[to], message].concat(), &mut tx[..room]);
+        let after = contents(node.server().entities());
         let unanswered = to != ours.value() || room < 4;
         assert_eq!(len == 0, unanswered);
         match tx[..len].split_first() {
@@ -108,7 +108,7 @@ fuzz_target!(|input: &[u8]| {
         assert_eq!(sizes(&before.0), sizes(&after.0));
         before = after;
     }
-    let len = node.serve(&[5, 0, 0, 0], &mut tx);
-    let version = Client::to(ours).answer::<QueryVersion>(&QueryVersion.expect(), &tx[..len]);
-    assert_eq!(version, Some(Answer::Ours(Ok(Version::V2_30))));
+    let len = node.receive(&[5, 0, 0, 0], &mut tx);
+    let (_, pending) = Client::new().with_address(ours).request(&QueryVersion, &mut [0; 8]).expect("there is room");
+    assert_eq!(pending.decode(&tx[..len]), Ok(Version::V2_30));
 });

@@ -8,7 +8,7 @@ mod common;
 
 use std::time::Duration;
 
-use anysmp::framing::lrc::{Lrc, max_frame_len};
+use anysmp::framing::lrc::{Lrc, max_encoded_len};
 use common::{Event, Events};
 use libfuzzer_sys::fuzz_target;
 
@@ -46,7 +46,7 @@ fuzz_target!(|input: &[u8]| {
     assert_eq!(events.0, common::lrc_reference(&pieces, limit));
 
     let wire = common::encode(&framing, stream);
-    assert!(wire.len() <= max_frame_len(stream.len()));
+    assert!(wire.len() <= max_encoded_len(stream.len()));
     let mut buffer = vec![0; stream.len()];
     for follower in [&b""[..], b"\x05"] {
         let mut framing = Lrc::new(&mut buffer);

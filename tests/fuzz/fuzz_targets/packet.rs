@@ -27,12 +27,12 @@ impl Choices {
     fn packet(self, buffer: &mut [u8]) -> Packet<'_> {
         let mut packet = Packet::new(buffer, GAP);
         if self.early {
-            packet = packet.early();
+            packet = packet.with_early_delivery();
         }
         if let Some(echo) = self.echo {
-            packet = packet.skip_echo(echo);
+            packet = packet.with_echo(echo);
         }
-        if self.checksum { packet } else { packet.without_checksum() }
+        if self.checksum { packet } else { packet.with_checksum(false) }
     }
 
     fn sound(self, bytes: &[u8]) -> bool {

@@ -6,12 +6,12 @@
 
 use std::time::Duration;
 
-use anysmp::line::Verdict;
+use anysmp::line::{Caller, Verdict};
 use anysmp::routine::{Routine, Step};
 use anysmp::s3mp::master::{Describe, Get, Invert, Master, Names, Request, Set, Status, Unsolicited, error_text};
 use anysmp::s3mp::routine::{Connect, Monitor, Watch};
 use anysmp::s3mp::value::{self, Value};
-use anysmp::s3mp::{Address, Counter, Header, Reply};
+use anysmp::s3mp::{Address, Counter, Header, ResponseCode};
 use libfuzzer_sys::fuzz_target;
 
 /// A request and one message: an answer has our counter, or is an error without any.
@@ -26,8 +26,8 @@ fn exchange<R: Request>(request: &R, first: Counter, message: &[u8]) {
     assert_eq!(&tx[3..len], request.data());
     let sent = Counter(tx[2]);
     assert_ne!(sent, Counter::NONE);
-    let verdict = pending.receive(message);
-    match Header::<Reply>::parse(message) {
+    let verdict = Caller::<R>::receive(&mut master, &mut pending, message, &mut []);
+    match Header::<ResponseCode>::parse(message) {
         None => assert_eq!(verdict, Verdict::Foreign),
         Some((header, _)) => {
             let ours = header.counter == sent || header.counter == Counter::NONE && header.code.is_error();
@@ -38,12 +38,12 @@ fn exchange<R: Request>(request: &R, first: Counter, message: &[u8]) {
         }
     }
     if verdict == Verdict::Answer {
-        let agreed = master.decode::<R>(message).is_ok();
-        assert!(!agreed || message[0] == Reply::ACK.0);
-        assert!(agreed || message[0] != Reply::ACK.0 || R::COMMAND.0 == Describe::COMMAND.0);
+        let agreed = pending.decode(message).is_ok();
+        assert!(!agreed || message[0] == ResponseCode::ACK.0);
+        assert!(agreed || message[0] != ResponseCode::ACK.0 || R::COMMAND.0 == Describe::COMMAND.0);
     }
-    assert_eq!(pending.retry(&mut master, &mut tx).is_some(), R::REPEATABLE);
-    assert!(!R::REPEATABLE || tx[2] != sent.0 && &tx[3..len] == request.data());
+    assert_eq!(pending.retry(&mut master, &mut tx).is_some(), request.is_idempotent());
+    assert!(!request.is_idempotent() || tx[2] != sent.0 && &tx[3..len] == request.data());
 }
 
 /// Every reader of a value says the same as our writer wrote.
@@ -143,10 +143,10 @@ fuzz_target!(|input: &[u8]| {
             exchange(&Set(address, Value::new(input)), first, input);
             exchange(&Invert(address), first, input);
         }
-        1 => drop(format!("{:?}", drive(Connect::all(&mut watches).with_tries(5), input))),
+        1 => drop(format!("{:?}", drive(Connect::from_names(&mut watches).with_retries(4), input))),
         2 => {
             watches = [1, 2, 3, 4].map(|address| Watch::new(Address(address)));
-            drop(format!("{:?}", drive(Connect::these(&mut watches).without_reset().with_tries(5), input)));
+            drop(format!("{:?}", drive(Connect::new(&mut watches).with_reset(false).with_retries(4), input)));
         }
         _ => {
             watches = [1, 2, 3, 4].map(|address| Watch::new(Address(address)));

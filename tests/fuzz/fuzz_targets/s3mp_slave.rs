@@ -8,7 +8,7 @@ use anysmp::line::Damage;
 use anysmp::s3mp::master::{Describe, Error, Get, Master, Request};
 use anysmp::s3mp::slave::{After, Refusal, Resources, Slave, Watched};
 use anysmp::s3mp::value::{self, Value};
-use anysmp::s3mp::{Address, Command, Counter, Header, Reply};
+use anysmp::s3mp::{Address, Command, Counter, Header, ResponseCode};
 use libfuzzer_sys::fuzz_target;
 
 const NUMBER: Address = Address(1);
@@ -49,9 +49,9 @@ impl Resources for Plant {
     fn get(&mut self, address: Address, out: &mut [u8]) -> Result<usize, Refusal> {
         let len = self.value(address, out)?;
         match address {
-            NUMBER => drop(self.number.tell()),
-            RELAY => drop(self.relay.tell()),
-            _ => drop(self.label.tell()),
+            NUMBER => drop(self.number.report()),
+            RELAY => drop(self.relay.report()),
+            _ => drop(self.label.report()),
         }
         Ok(len)
     }
@@ -110,17 +110,18 @@ impl Resources for Plant {
 
 /// The answer to a message that a slave can read.
 fn check(slave: &mut Slave<Plant>, (header, asked): (Header<Command>, &[u8]), answer: &[u8]) {
-    let (reply, data) = Header::<Reply>::parse(answer).expect("an answer has a header");
+    let (reply, data) = Header::<ResponseCode>::parse(answer).expect("an answer has a header");
     assert_eq!(reply.address, header.address);
-    if reply.code == Reply::BAD_REQUEST {
+    if reply.code == ResponseCode::BAD_REQUEST {
         assert_eq!(reply.counter, Counter::NONE);
     } else {
         assert_eq!(reply.counter, header.counter);
     }
-    let master = Master::new(Counter::FIRST);
-    if reply.code != Reply::ACK {
+    let mut master = Master::new(Counter::FIRST);
+    let (_, pending) = master.request(&Get(header.address), &mut [0; 8]).expect("there is room");
+    if reply.code != ResponseCode::ACK {
         assert!(reply.code.is_error());
-        assert_eq!(master.decode::<Get>(answer).err(), Some(Error::Refused(reply.code)));
+        assert_eq!(pending.decode(answer).err(), Some(Error::Refused(reply.code)));
         return;
     }
     match header.code {
@@ -153,7 +154,9 @@ fuzz_target!(|input: &[u8]| {
         input = rest;
         let tx = &mut tx[..room];
         if message.is_empty() {
-            for (error, code) in [(Damage::Checksum, Reply::INVALID), (Damage::TooLong, Reply::BAD_REQUEST)] {
+            for (error, code) in
+                [(Damage::Checksum, ResponseCode::INVALID), (Damage::TooLong, ResponseCode::BAD_REQUEST)]
+            {
                 let len = slave.damaged(error, tx);
                 assert!(len == 0 && room < 3 || tx[..len] == [code.0, 0, 0]);
             }
@@ -161,7 +164,7 @@ fuzz_target!(|input: &[u8]| {
         } else {
             let (len, after) = slave.receive(message, tx);
             match Header::<Command>::parse(message) {
-                None => assert!(len == 0 && room < 3 || tx[..len] == [Reply::BAD_REQUEST.0, 0, 0]),
+                None => assert!(len == 0 && room < 3 || tx[..len] == [ResponseCode::BAD_REQUEST.0, 0, 0]),
                 Some((header, _)) if header.code == Command::RESET => {
                     assert_eq!((len, after == After::Restart), (0, header.address == Address::HOST));
                     assert!(!slave.is_subscribed(header.address));
@@ -178,19 +181,19 @@ fuzz_target!(|input: &[u8]| {
             if len == 0 {
                 break;
             }
-            let (reply, _) = Header::<Reply>::parse(&tx[..len]).unwrap();
+            let (reply, _) = Header::<ResponseCode>::parse(&tx[..len]).unwrap();
             assert_eq!(reply.counter, Counter::NONE);
             assert!(last < Some(reply.address), "twice in a round");
             last = Some(reply.address);
-            if reply.code == Reply::PUSH {
+            if reply.code == ResponseCode::PUSH {
                 let place = [NUMBER, RELAY, LABEL].iter().position(|address| *address == reply.address).unwrap();
                 assert!(slave.is_subscribed(reply.address) && changed[place]);
                 assert!(!slave.resources().changed(reply.address), "it was told");
             } else {
-                assert_eq!((reply.code, reply.address), (Reply::DEBUG, Address::HOST));
+                assert_eq!((reply.code, reply.address), (ResponseCode::DEBUG, Address::HOST));
             }
         }
     }
     assert_eq!(slave.receive(&[Command::STATUS.0, 0, 9], &mut tx), (4, After::Nothing));
-    assert_eq!(tx[..4], [Reply::ACK.0, 0, 9, 1]);
+    assert_eq!(tx[..4], [ResponseCode::ACK.0, 0, 9, 1]);
 });

@@ -193,7 +193,7 @@ async fn bsmp_both<F: Framing>(link: &mut Link<'_, Port, F, Keep>, bytes: &[u8])
 async fn s3mp_both<F: Framing>(link: &mut Link<'_, Port, F, Keep>) {
     let Some(mut slave) = s3mp::plant() else { return };
     let mut watched = [Watch::NONE; 4];
-    all(link, (&mut s3mp::master(), &Status, &mut Connect::all(&mut watched), &mut slave)).await;
+    all(link, (&mut s3mp::master(), &Status, &mut Connect::from_names(&mut watched), &mut slave)).await;
 }
 
 /// A handler that takes its time.

@@ -7,7 +7,8 @@ use anysmp::bsmp::group::{self, Members};
 use anysmp::bsmp::routine::{Discovery, Part, ReadCurve, Tables, WriteCurve};
 use anysmp::bsmp::variable::{self, Op, Variable};
 use anysmp::bsmp::{
-    Access, Address, Client, Entities, Header, Node, Payload, QueryVersion, Refusal, Request, Server, Table, Version,
+    Access, Address, Client, Entities, Header, Node, Payload, QueryVersion, Refusal, Request, Response, Server, Table,
+    Version,
 };
 use anysmp::routine::{Source, SourceFailed};
 use core::hint::black_box;
@@ -22,7 +23,7 @@ pub const ALL: &[Operation] = &[
     |bytes, room| {
         let Some(table) = table() else { return };
         if let Some(node) = Node::new(server(&table), address()) {
-            serve(&mut node.join(address()), bytes, room);
+            serve(&mut node.with_group(address()), bytes, room);
         }
     },
     |bytes, _| {
@@ -34,7 +35,7 @@ pub const ALL: &[Operation] = &[
     |bytes, _| drop_in_box(Members::of(bytes).map(|members| (members.len(), members.iter().for_each(drop_in_box)))),
     |_, room| drop_in_box(digest_of(&mut Plant([0; 16]), id(), curve(), room, Any)),
     |bytes, room| exchange(&QueryVersion, bytes, room, drop_in_box),
-    |bytes, room| exchange(&variable::List, bytes, room, |list| list.for_each(drop_in_box)),
+    |bytes, room| exchange(&variable::List, bytes, room, |list| list.iter().for_each(drop_in_box)),
     |bytes, room| exchange(&variable::Read { id: id(), size: black_box(None) }, bytes, room, keep),
     |bytes, room| exchange(&variable::Write { id: id(), value: bytes }, bytes, room, drop_in_box),
     |bytes, room| exchange(&variable::Combine { id: id(), op: op(), mask: bytes }, bytes, room, drop_in_box),
@@ -42,14 +43,14 @@ pub const ALL: &[Operation] = &[
         let both = variable::WriteRead { write: id(), value: bytes, read: id(), size: black_box(None) };
         exchange(&both, bytes, room, keep);
     },
-    |bytes, room| exchange(&group::List, bytes, room, |list| list.for_each(drop_in_box)),
+    |bytes, room| exchange(&group::List, bytes, room, |list| list.iter().for_each(drop_in_box)),
     |bytes, room| exchange(&group::Query { id: id() }, bytes, room, drop_in_box),
     |bytes, room| exchange(&group::Read { id: id(), size: black_box(None) }, bytes, room, keep),
     |bytes, room| exchange(&group::Write { id: id(), values: bytes }, bytes, room, drop_in_box),
     |bytes, room| exchange(&group::Combine { id: id(), op: op(), masks: bytes }, bytes, room, drop_in_box),
     |bytes, room| exchange(&group::Create { members: black_box(Members::EMPTY) }, bytes, room, drop_in_box),
     |bytes, room| exchange(&group::RemoveAll, bytes, room, drop_in_box),
-    |bytes, room| exchange(&curve::List, bytes, room, |list| list.for_each(drop_in_box)),
+    |bytes, room| exchange(&curve::List, bytes, room, |list| list.iter().for_each(drop_in_box)),
     |bytes, room| exchange(&curve::QueryChecksum { id: id() }, bytes, room, drop_in_box),
     |bytes, room| exchange(&curve::Recalculate { id: id() }, bytes, room, drop_in_box),
     |bytes, room| {
@@ -60,7 +61,7 @@ pub const ALL: &[Operation] = &[
     },
     |bytes, room| {
         let layout = black_box(Layout::Bytes);
-        exchange(&function::List { layout }, bytes, room, |list| list.for_each(drop_in_box));
+        exchange(&function::List { layout }, bytes, room, |list| list.iter().for_each(drop_in_box));
     },
     |bytes, room| {
         exchange(&function::Execute { id: id(), input: bytes, output: black_box(None) }, bytes, room, keep);
@@ -68,7 +69,7 @@ pub const ALL: &[Operation] = &[
     |bytes, room| {
         let mut tables = Tables::new();
         let mut discovery = Discovery::new(tables.storage());
-        discovery.again(black_box(Part::Groups));
+        discovery.restart(black_box(Part::Groups));
         run(&mut discovery, &mut client(), bytes, room);
         let directory = discovery.directory();
         drop_in_box((directory.read(id()), directory.read_group(id()), directory.write(id(), bytes)));
@@ -76,7 +77,7 @@ pub const ALL: &[Operation] = &[
         directory.groups.iter().for_each(|group| drop_in_box(directory.size(group)));
     },
     |bytes, room| run(&mut ReadCurve::new(id(), curve(), ()), &mut client(), bytes, room),
-    |bytes, room| run(&mut ReadCurve::new(id(), curve(), Any).past_short_blocks(), &mut client(), bytes, room),
+    |bytes, room| run(&mut ReadCurve::new(id(), curve(), Any).with_all_blocks(), &mut client(), bytes, room),
     |bytes, room| run(&mut WriteCurve::new(id(), curve(), bytes, ()), &mut client(), bytes, room),
     |bytes, room| run(&mut WriteCurve::new(id(), curve(), Endless, Any), &mut client(), bytes, room),
     |bytes, room| {
@@ -88,7 +89,6 @@ pub const ALL: &[Operation] = &[
         let mut payload = Payload::new(room);
         drop_in_box(payload.put(bytes));
         drop_in_box(payload.take(size()));
-        payload.spare().fill(black_box(0));
         drop_in_box((payload.len(), payload.is_empty()));
     },
     |bytes, _| {
@@ -105,7 +105,7 @@ pub const ALL: &[Operation] = &[
     |_, _| drop_in_box((Address::node(id()), Address::node_or_32(id()), Address::multicast(id()), address().is_node())),
     |_, _| drop_in_box((Layout::of(version()), version().is_supported(), address().value())),
     |_, _| {
-        let client = client().with_timeout(time()).with_retries(id());
+        let client = client().with_address(address()).with_timeout(time()).with_retries(id());
         drop_in_box((client.timeout(), client.retries(), client.address(), client.drain()));
         drop_in_box(client.with_drain(time()).drain());
     },
@@ -132,7 +132,7 @@ pub fn address() -> Address {
 }
 
 pub fn client() -> Client {
-    if flag() { Client::to(address()) } else { Client::new() }
+    if flag() { Client::new().with_address(address()) } else { Client::new() }
 }
 
 /// Any variables, curves and functions.
@@ -147,14 +147,15 @@ pub fn server<'t>(table: &'t Table<'t>) -> Server<'t, Plant> {
     Server::new(table, Plant([0; 16]))
 }
 
-fn exchange<R: Request>(request: &R, bytes: &[u8], room: &mut [u8], each: impl Fn(R::Response<'_>)) {
+fn exchange<R: Request>(request: &R, bytes: &[u8], room: &mut [u8], each: impl Fn(Response<'_, R>)) {
     let mut client = client();
     ask(&mut client, request, bytes, room);
     drop_in_box(client.post(request, room));
-    if let Ok(response) = R::decode(&request.expect(), bytes) {
+    let Ok((_, pending)) = client.request(request, room) else { return };
+    if let Ok(response) = pending.decode(bytes) {
         each(response);
     }
-    drop_in_box(client.answer::<R>(&request.expect(), bytes));
+    drop_in_box(pending.accepts(bytes));
 }
 
 fn keep(bytes: &[u8]) {

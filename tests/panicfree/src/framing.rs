@@ -7,7 +7,7 @@ use anysmp::framing::console::{self, Console};
 use anysmp::framing::counted::{BsmpHead, Counted, Head, SmpHead};
 use anysmp::framing::datagram::Datagram;
 use anysmp::framing::delimited::Cobs;
-use anysmp::framing::lrc::{Lrc, max_frame_len};
+use anysmp::framing::lrc::{Lrc, max_encoded_len};
 use anysmp::framing::packet::{Echo, Packet, gap};
 use anysmp::framing::{Encoder, Framing, Progress};
 use anysmp::framing::gatt::{self, Reassembly};
@@ -22,8 +22,10 @@ pub const ALL: &[Operation] = &[
     |bytes, room| all(|room| Counted::<BsmpHead>::new(room).with_limits(time(), time()), bytes, room),
     |bytes, room| all(Datagram::new, bytes, room),
     |bytes, room| all(|room| Packet::new(room, gap(black_box(0))), bytes, room),
-    |bytes, room| all(|room| Packet::new(room, time()).early().skip_echo(black_box(Echo::Node)), bytes, room),
-    |bytes, room| all(|room| Packet::new(room, time()).on_stream(), bytes, room),
+    |bytes, room| {
+        all(|room| Packet::new(room, time()).with_early_delivery().with_echo(black_box(Echo::Node)), bytes, room)
+    },
+    |bytes, room| all(|room| Packet::new(room, time()).with_stream_carrier(), bytes, room),
     |mut bytes, room| {
         let mut packet = Packet::new(room, time());
         drop_in_box(packet.push(&mut bytes));
@@ -50,7 +52,7 @@ pub const ALL: &[Operation] = &[
             black_box(&room);
         }
     },
-    |_, _| drop_in_box(max_frame_len(size())),
+    |_, _| drop_in_box(max_encoded_len(size())),
     |_, _| drop_in_box(cobs::max_encoded_len(size())),
     |_, _| {
         drop_in_box((Console::sizes_of(size()).memory(), Cobs::sizes_of(size()), Counted::<SmpHead>::sizes_of(size())))
@@ -72,7 +74,7 @@ pub const ALL: &[Operation] = &[
         drop_in_box(framing.push(&mut bytes));
         drop_in_box(framing.is_waiting());
     },
-    |bytes, room| all(|room| Packet::new(room, time()).without_checksum(), bytes, room),
+    |bytes, room| all(|room| Packet::new(room, time()).with_checksum(false), bytes, room),
     |_, _| {
         drop_in_box((
             Counted::<SmpHead>::buffer_len(size()),

@@ -185,7 +185,7 @@ fn bsmp_node<F: Framing>(link: &mut Link<'_, Port, F, Keep>, _: &[u8]) {
 fn s3mp_master<F: Framing>(link: &mut Link<'_, Port, F, Keep>, _: &[u8]) {
     let mut master = s3mp::master();
     call(link, &mut master, &Status);
-    run(link, &mut master, &mut Connect::all(&mut [Watch::NONE; 4]));
+    run(link, &mut master, &mut Connect::from_names(&mut [Watch::NONE; 4]));
 }
 
 fn s3mp_slave<F: Framing>(link: &mut Link<'_, Port, F, Keep>, _: &[u8]) {

@@ -2,14 +2,13 @@
 
 use crate::{Operation, ask, drop_in_box, flag, run, serve, time};
 use anysmp::cbor::{Bytes, Text};
-use anysmp::line::Verdict;
 use anysmp::s3mp::master::{
     Describe, Get, Invert, Master, Names, Request, Set, Status, Subscribe, Unsolicited, Unsubscribe, error_text,
 };
 use anysmp::s3mp::routine::{Connect, Monitor, Watch};
 use anysmp::s3mp::slave::{Refusal, Resources, Slave, Watched, check_names};
 use anysmp::s3mp::value::{self, Value};
-use anysmp::s3mp::{Address, Command, Counter, Header, Reply};
+use anysmp::s3mp::{Address, Command, Counter, Header, ResponseCode};
 use core::hint::black_box;
 
 pub const ALL: &[Operation] = &[
@@ -38,14 +37,16 @@ pub const ALL: &[Operation] = &[
     |_, room| drop_in_box(value::encode(black_box(0.5_f64), room)),
     |_, room| drop_in_box(value::encode(black_box("text"), room)),
     |bytes, _| drop_in_box((Unsolicited::parse(bytes), error_text(bytes))),
-    |bytes, _| drop_in_box((Header::<Command>::parse(bytes), Header::<Reply>::parse(bytes))),
-    |bytes, room| run(&mut Connect::all(&mut [Watch::NONE; 4]).with_tries(black_box(3)), &mut master(), bytes, room),
-    |bytes, room| run(&mut Connect::these(&mut [Watch::NONE; 4]).without_reset(), &mut master(), bytes, room),
+    |bytes, _| drop_in_box((Header::<Command>::parse(bytes), Header::<ResponseCode>::parse(bytes))),
+    |bytes, room| {
+        run(&mut Connect::from_names(&mut [Watch::NONE; 4]).with_retries(black_box(3)), &mut master(), bytes, room)
+    },
+    |bytes, room| run(&mut Connect::new(&mut [Watch::NONE; 4]).with_reset(false), &mut master(), bytes, room),
     |bytes, room| {
         run(&mut Monitor::new(Value::new(bytes).into(), &mut [Watch::new(address()); 4]), &mut master(), bytes, room)
     },
     |bytes, _| {
-        if let Some((header, _)) = Header::<Reply>::parse(bytes) {
+        if let Some((header, _)) = Header::<ResponseCode>::parse(bytes) {
             drop_in_box((
                 header.code.is_error(),
                 header.address.index(),
@@ -55,7 +56,7 @@ pub const ALL: &[Operation] = &[
     },
     |bytes, room| {
         let mut watches = [Watch::NONE; 4];
-        let connect = Connect::all(&mut watches).with_interval(time()).with_quiet(time());
+        let connect = Connect::from_names(&mut watches).with_interval(time()).with_quiet(time());
         run(&mut { connect }, &mut master().with_timeout(time()), bytes, room);
         let monitor = Monitor::new(Value::new(bytes).into(), &mut watches).with_interval(time()).with_fresh(time());
         let mut monitor = monitor.with_misses(black_box(3));
@@ -88,8 +89,8 @@ impl Resources for Plant {
 
     fn get(&mut self, address: Address, out: &mut [u8]) -> Result<usize, Refusal> {
         Ok(match address {
-            Address(1) => value::encode(self.number.tell(), out)?,
-            _ => value::encode(self.relay.tell(), out)?,
+            Address(1) => value::encode(self.number.report(), out)?,
+            _ => value::encode(self.relay.report(), out)?,
         })
     }
 
@@ -138,12 +139,12 @@ fn exchange<R: Request>(request: &R, bytes: &[u8], room: &mut [u8]) {
     ask(&mut master(), request, bytes, room);
     let mut master = master();
     let Ok((_, mut pending)) = master.request(request, room) else { return };
-    while pending.receive(bytes) == Verdict::Foreign {
+    while !pending.accepts(bytes) {
         if pending.retry(&mut master, room).is_none() {
             return;
         }
     }
-    black_box(master.decode::<R>(bytes)).ok();
+    black_box(pending.decode(bytes)).ok();
 }
 
 pub fn master() -> Master {

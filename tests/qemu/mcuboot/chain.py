@@ -24,7 +24,7 @@ from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).resolve().parents[3]
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve()
-SMP = TARGET / "release/examples/smp"
+SMP = TARGET / "release/smp"
 for name, place in {"SERVERS": "peers/servers", "LOCK": "peers/lock", "RECORD": "peers/record-qemu"}.items():
     os.environ.setdefault(f"PEER_{name}", str(TARGET / place))
 os.environ |= {"PEER_SMP": str(SMP), "PEER_DEVICE": "none"}

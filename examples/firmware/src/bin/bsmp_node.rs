@@ -9,7 +9,7 @@ use core::num::NonZeroU8;
 use core::time::Duration;
 
 use anysmp::blocking::Link;
-use anysmp::bsmp::curve::{Curve, Digest, Md5, UNKNOWN, digest_of};
+use anysmp::bsmp::curve::{Curve, Digest, Md5, digest_of};
 use anysmp::bsmp::function::Function;
 use anysmp::bsmp::group::Members;
 use anysmp::bsmp::variable::Variable;
@@ -130,13 +130,13 @@ impl Entities for Supply {
 fn main() -> ! {
     let Some(Board { uart0, .. }) = Board::with_tick(TICK) else { firmware::exit(false) };
     let supply =
-        Supply { on: false, setpoint: 0, current: 0, waveform: [const { Vec::new() }; BLOCKS], digest: UNKNOWN };
+        Supply { on: false, setpoint: 0, current: 0, waveform: [const { Vec::new() }; BLOCKS], digest: [0; 16] };
     let node = Address::node(NODE).and_then(|address| Node::new(Server::new(&TABLE, supply), address));
     let Some(mut node) = node else { firmware::exit(false) };
 
     // `out` holds the checksum, too.
     let (mut message, mut chunk, mut out, mut tx) = ([0; PACKET], [0; 32], [0; PACKET], [0; PACKET - 1]);
-    let framing = Packet::new(&mut message, GAP).skip_echo(Echo::Node);
+    let framing = Packet::new(&mut message, GAP).with_echo(Echo::Node);
     let Ok(mut link) = Link::new(uart0, framing, Buffers::parts(&mut chunk, &mut tx, &mut out)) else {
         firmware::exit(false)
     };

@@ -5,7 +5,7 @@
 #![no_main]
 
 use anysmp::blocking::Link;
-use anysmp::framing::lrc::{Lrc, max_frame_len};
+use anysmp::framing::lrc::{Lrc, max_encoded_len};
 use anysmp::line::Buffers;
 use anysmp::s3mp::slave::{After, Refusal, Resources, Slave, Watched};
 use anysmp::s3mp::value::{self, Value};
@@ -66,9 +66,9 @@ impl Resources for Greenhouse {
 
     fn get(&mut self, address: Address, out: &mut [u8]) -> Result<usize, Refusal> {
         Ok(match address {
-            TEMPERATURE => value::encode(self.temperature.tell(), out)?,
-            HEATER => value::encode(self.heater.tell(), out)?,
-            _ => value::encode(self.label.tell().as_str(), out)?,
+            TEMPERATURE => value::encode(self.temperature.report(), out)?,
+            HEATER => value::encode(self.heater.report(), out)?,
+            _ => value::encode(self.label.report().as_str(), out)?,
         })
     }
 
@@ -142,7 +142,7 @@ fn main() -> ! {
     info!("start {=u32}", starts);
 
     let (mut message, mut chunk) = ([0; MESSAGE], [0; 32]);
-    let (mut out, mut tx) = ([0; max_frame_len(MESSAGE)], [0; MESSAGE]);
+    let (mut out, mut tx) = ([0; max_encoded_len(MESSAGE)], [0; MESSAGE]);
     let buffers = Buffers::parts(&mut chunk, &mut tx, &mut out);
     let Ok(mut link) = Link::new(uart0, Lrc::new(&mut message), buffers) else { firmware::exit(false) };
     let mut breath = clock::ticks();

@@ -163,8 +163,9 @@ impl<'j, D: Digest> Job<'j, '_, D> {
         Ok(())
     }
 
-    /// Whether the hash of what was read is that of the image that is to be marked, or of the file that was announced. A
-    /// call of its own, and one that keeps little: the hash function takes more stack than anything else here.
+    /// Whether the hash of what was read is that of the image that is to be marked, or of the file
+    /// that was announced. A call of its own, and one that keeps little: the hash function takes
+    /// more stack than anything else here.
     #[inline(never)]
     fn is_hash(&mut self, read: Read) -> Result<bool, Error> {
         let Slots { digest, pairs, upload, .. } = &mut *self.slots;
@@ -250,7 +251,8 @@ impl<'j, D: Digest> Job<'j, '_, D> {
         Ok(())
     }
 
-    /// Decides whether a checkpoint can be what the slot holds, after a look at the slots of its image.
+    /// Decides whether a checkpoint can be what the slot holds, after a look at the slots of its
+    /// image.
     fn trust(&mut self) -> Result<(), Error> {
         let Slots { config, pairs, reserved, upload, .. } = &*self.slots;
         let (erase, off) = (config.geometry.erase, upload.off());

@@ -17,5 +17,5 @@ extern "C" fn _start() -> usize {
 
 #[inline(never)]
 fn main_loop(server: &mut Server<'static, DeviceWithMd5>, received: &[u8], answer: &mut [u8]) -> usize {
-    server.serve(received, answer)
+    server.receive(received, answer)
 }

@@ -42,8 +42,8 @@ impl Resources for Plant {
 
     fn get(&mut self, address: Address, out: &mut [u8]) -> Result<usize, Refusal> {
         match address {
-            Address(1) => one(self.values().temperature.tell() & 0x17, out),
-            _ => one(0xF4 | u8::from(self.values().relay.tell()), out),
+            Address(1) => one(self.values().temperature.report() & 0x17, out),
+            _ => one(0xF4 | u8::from(self.values().relay.report()), out),
         }
     }
 

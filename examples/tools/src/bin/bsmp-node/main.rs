@@ -1,0 +1,114 @@
+//! Serves a simulated node over BSMP: the entities of the setup `main` in `tests/vectors/bsmp/bsmp.json`.
+//!
+//! ```text
+//! cargo run --release -p anysmp-tools --bin bsmp-node -- --tcp 127.0.0.1:5000
+//! ready: 127.0.0.1:5000
+//! ```
+
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anysmp::blocking::Link;
+use anysmp::bsmp::{Address, Node, Server};
+use anysmp::framing::Framing;
+use anysmp::framing::counted::{BsmpHead, Counted};
+use anysmp::framing::datagram::Datagram;
+use anysmp::framing::packet::{Echo, Packet, gap};
+use anysmp::line::{Buffers, Error, Service, SizeError};
+use anysmp_tools::bsmp::device::Setup;
+use anysmp_tools::port::{Listener, Port, complain};
+use clap::Parser;
+
+/// How long a network may take between two parts of a packet.
+const CUT: Duration = Duration::from_millis(500);
+
+/// As long as a buffer of a link can be. The largest packet is a block of 65,520 bytes, 65,528 in all.
+const LARGEST: usize = 65_535;
+
+/// Serves a simulated node over BSMP 2.30: nine variables, eight curves, six functions.
+///
+/// The first line on stdout is `ready: ` and what a master has to open.
+#[derive(Parser)]
+#[command(name = "bsmp-node")]
+#[command(group = clap::ArgGroup::new("endpoint").required(true))]
+struct Cli {
+    /// Make a pseudo-terminal, as a serial line: RS-485 packets
+    #[arg(long, group = "endpoint")]
+    pty: bool,
+    /// Wait for TCP connections; port 0 takes a free one: bare messages
+    #[arg(long, value_name = "HOST:PORT", group = "endpoint")]
+    tcp: Option<String>,
+    /// Wait for datagrams; port 0 takes a free one: one bare message in each
+    #[arg(long, value_name = "HOST:PORT", group = "endpoint")]
+    udp: Option<String>,
+    /// RS-485 packets on TCP as well
+    #[arg(long, conflicts_with = "udp")]
+    packets: bool,
+    /// The node's address in packets, 1 to 31
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=31))]
+    address: u8,
+}
+
+fn main() -> ExitCode {
+    match serve(&Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(cli: &Cli) -> Result<(), Box<dyn std::error::Error>> {
+    let mut listener = match (&cli.tcp, &cli.udp) {
+        (Some(address), _) => Listener::tcp(address)?,
+        (_, Some(address)) => Listener::udp(address)?,
+        #[cfg(unix)]
+        _ => Listener::pty()?,
+        #[cfg(not(unix))]
+        _ => return Err("there are no pseudo-terminals here".into()),
+    };
+    let (setup, device) = Setup::main();
+    let table = setup.table();
+    let mut server = Server::new(&table, device);
+    let mut buffer = vec![0; LARGEST];
+    println!("ready: {}", listener.address()?);
+    std::io::stdout().flush()?;
+
+    if cli.pty || cli.packets {
+        let address = Address::node(cli.address).ok_or("not the address of a node")?;
+        let mut node = Node::new(server, address).ok_or("not the address of a node")?;
+        while let Some(port) = listener.accept() {
+            let framing = if cli.pty {
+                // A host sees too little of the silence between two packets.
+                Packet::new(&mut buffer, gap(115_200)).with_early_delivery()
+            } else {
+                Packet::new(&mut buffer, CUT).with_stream_carrier()
+            };
+            session(port, framing.with_echo(Echo::Node), &mut node)?;
+        }
+    } else if cli.udp.is_some() {
+        while let Some(port) = listener.accept() {
+            session(port, Datagram::new(&mut buffer), &mut server)?;
+        }
+    } else {
+        while let Some(port) = listener.accept() {
+            session(port, Counted::<BsmpHead>::new(&mut buffer), &mut server)?;
+        }
+    }
+    Ok(())
+}
+
+/// Serves one master until it leaves.
+fn session<F: Framing>(port: Port, framing: F, service: &mut impl Service) -> Result<(), SizeError> {
+    let mut memory = vec![0; framing.sizes().memory()];
+    let mut link = Link::new(port, framing, Buffers::split(&mut memory))?;
+    loop {
+        match link.serve(service) {
+            Ok(_) => {}
+            Err(Error::Closed) => return Ok(()),
+            Err(error) => complain(&error),
+        }
+    }
+}

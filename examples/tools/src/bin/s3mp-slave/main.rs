@@ -1,0 +1,72 @@
+//! A simulated greenhouse on a pseudo-terminal, a TCP port or a serial line, for S3MP masters to play with.
+//!
+//! ```text
+//! cargo run --release -p anysmp-tools --bin s3mp-slave -- --pty
+//! cargo run --release -p anysmp-tools --bin s3mp-slave -- --tcp 127.0.0.1:4096
+//! ```
+//!
+//! The first line of its output says where it listens: `ready: /dev/pts/3`, `ready: 127.0.0.1:4096`.
+
+#![allow(clippy::cast_possible_truncation, reason = "a program on a host, not the library")]
+
+use std::io::{self, Write as _};
+use std::sync::atomic::AtomicBool;
+
+use anysmp::s3mp::slave::Slave;
+use anysmp_tools::port::{Listener, Serial};
+use anysmp_tools::s3mp::greenhouse::{Greenhouse, Trace, serve};
+use clap::Parser;
+
+/// A simulated greenhouse that speaks S3MP: temperature, humidity, a relay, a label.
+#[derive(Parser)]
+#[command(name = "s3mp-slave", version)]
+struct Options {
+    #[command(flatten)]
+    place: Place,
+    /// Baud rate of the serial line
+    #[arg(long, default_value_t = 115_200)]
+    baud: u32,
+    /// Print every message on stderr
+    #[arg(long)]
+    trace: bool,
+}
+
+#[derive(clap::Args)]
+#[group(required = true, multiple = false)]
+struct Place {
+    /// Make a pseudo-terminal
+    #[arg(long)]
+    pty: bool,
+    /// Wait for connections, one at a time; port 0 takes a free one
+    #[arg(long, value_name = "HOST:PORT")]
+    tcp: Option<String>,
+    /// Use a serial line
+    #[arg(long, value_name = "PATH")]
+    serial: Option<String>,
+}
+
+fn main() -> io::Result<()> {
+    let options = Options::parse();
+    let mut listener = match (options.place.tcp, options.place.serial) {
+        (Some(address), _) => Listener::tcp(&address)?,
+        (_, Some(path)) => Listener::Wire(Some(Box::new(Serial::open(&path, options.baud)?)), path),
+        _ => pty()?,
+    };
+    println!("ready: {}", listener.address()?);
+    io::stdout().flush()?;
+    let mut slave = Slave::new(Greenhouse::new()).map_err(io::Error::other)?;
+    while let Some(port) = listener.accept() {
+        serve(&mut slave, port, Trace(options.trace), &AtomicBool::new(true)).map_err(io::Error::other)?;
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+fn pty() -> io::Result<Listener> {
+    Listener::pty()
+}
+
+#[cfg(not(unix))]
+fn pty() -> io::Result<Listener> {
+    Err(io::Error::new(io::ErrorKind::Unsupported, "there are no pseudo-terminals here: use --tcp"))
+}

@@ -1,0 +1,92 @@
+//! Serves a simulated device over SMP, for clients of all kinds to talk to.
+//!
+//! ```text
+//! cargo run --release -p anysmp-tools --bin smp-device -- --pty
+//! ready: /dev/pts/3
+//! ```
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use anysmp_tools::port::Listener;
+use anysmp_tools::smp::sim::{Device, Log, Options, Wire};
+use clap::{CommandFactory as _, Parser, error::ErrorKind};
+
+/// Serves a simulated device over SMP: two slots of 1 MiB with a boot loader that swaps and reverts, OS commands,
+/// statistics, settings, files below /lfs, and a small shell.
+///
+/// The first line on stdout is `ready: ` and what a client has to open. Log text goes to stderr.
+#[derive(Parser)]
+#[command(name = "smp-device")]
+#[command(group = clap::ArgGroup::new("endpoint").required(true))]
+struct Cli {
+    /// Make a pseudo-terminal, as a serial line
+    #[arg(long, group = "endpoint")]
+    pty: bool,
+    /// Wait for TCP connections; port 0 takes a free one
+    #[arg(long, value_name = "HOST:PORT", group = "endpoint")]
+    tcp: Option<String>,
+    /// Wait for datagrams; port 0 takes a free one
+    #[arg(long, value_name = "HOST:PORT", group = "endpoint")]
+    udp: Option<String>,
+    /// How messages are framed (not over UDP, which needs no framing)
+    #[arg(long, value_enum, default_value_t = Wire::Console, conflicts_with = "udp")]
+    framing: Wire,
+    /// Bytes of one buffer: the longest message, and on a console 4 more; default 1024, and 2048 over UDP, where clients
+    /// fill datagrams before they ask
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(64..=65_507))]
+    buf_size: Option<u32>,
+    /// Number of buffers
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=64))]
+    buf_count: u32,
+    /// Print the log to the client, between the frames, with a line for each request
+    #[arg(long)]
+    chatty: bool,
+    /// Log each request on stderr
+    #[arg(long, short, conflicts_with = "chatty")]
+    verbose: bool,
+    /// Refuse resets that are not forced
+    #[arg(long)]
+    busy: bool,
+    /// Let each new image crash at its first start, so that the boot loader takes the old one back
+    #[arg(long)]
+    crashing: bool,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let wire = if cli.udp.is_some() { Wire::Datagram } else { cli.framing };
+    if cli.chatty && !matches!(wire, Wire::Console | Wire::Auto) {
+        Cli::command().error(ErrorKind::ArgumentConflict, "--chatty needs --framing console or auto").exit();
+    }
+    let log = match (cli.chatty, cli.verbose) {
+        (true, _) => Log::Wire,
+        (_, true) => Log::Requests,
+        _ => Log::Stderr,
+    };
+    let buf_size = cli.buf_size.unwrap_or(if wire == Wire::Datagram { 2048 } else { 1024 });
+    let buf_count = cli.buf_count;
+    let options = Options { wire, buf_size, buf_count, log, busy: cli.busy, crashing: cli.crashing };
+    match serve(&cli, options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(cli: &Cli, options: Options) -> Result<(), Box<dyn std::error::Error>> {
+    let mut listener = match (&cli.tcp, &cli.udp) {
+        (Some(address), _) => Listener::tcp(address)?,
+        (_, Some(address)) => Listener::udp(address)?,
+        #[cfg(unix)]
+        _ => Listener::pty()?,
+        #[cfg(not(unix))]
+        _ => return Err("there are no pseudo-terminals here".into()),
+    };
+    let device = Device::new(options)?;
+    println!("ready: {}", listener.address()?);
+    std::io::stdout().flush()?;
+    Ok(device.run(&mut listener)?)
+}

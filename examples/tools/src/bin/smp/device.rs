@@ -1,0 +1,361 @@
+//! The device at the other end: how to reach it, and one exchange with it.
+
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::io;
+use std::ops::ControlFlow;
+use std::sync::mpsc::Sender;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anysmp::blocking::Link;
+use anysmp::cbor::{BufferFull, Malformed, Writer};
+use anysmp::framing::Framing;
+use anysmp::line::{self, Buffers, Damage, Limits, Sink};
+use anysmp::port::{Tcp, Udp};
+use anysmp::routine::{Ended, Routine};
+use anysmp::smp::client::{self, Client};
+use anysmp::smp::{Decode, Dynamic, Encode, Group, Op, Request, Version, os};
+use anysmp_tools::port::{DATAGRAM, Listener, Paced, Pipe, Port, Serial};
+use anysmp_tools::smp::sim;
+use embedded_io::Write as _;
+use serde_json::{Value, json};
+
+use crate::cli;
+use crate::failure::Failure;
+use crate::json;
+use crate::output::Output;
+
+/// How long a probe waits for an answer.
+const PROBE: Duration = Duration::from_millis(500);
+
+/// Where the device is.
+pub enum Endpoint {
+    /// At a serial line, with so many bits per second.
+    Serial(String, u32),
+    /// At a TCP address.
+    Tcp(String),
+    /// At a UDP address.
+    Udp(String),
+    /// In this process.
+    Simulated(Sender<Pipe>),
+}
+
+impl Endpoint {
+    /// The endpoint that the command line names; the simulated device is started here.
+    ///
+    /// Without one there is no default: a script that forgets its port must not "upgrade" a device that does not exist.
+    pub fn new(link: &cli::Link, log: sim::Log) -> Result<Self, Failure> {
+        Ok(if let Some(path) = &link.serial {
+            Self::Serial(path.clone(), link.baud)
+        } else if let Some(address) = &link.tcp {
+            Self::Tcp(address.clone())
+        } else if let Some(host) = &link.udp {
+            Self::Udp(if has_port(host) { host.clone() } else { format!("{host}:1337") })
+        } else if link.simulated {
+            let wire = match link.framing {
+                cli::Framing::Console => sim::Wire::Console,
+                cli::Framing::Raw => sim::Wire::Raw,
+                cli::Framing::Cobs => sim::Wire::Cobs,
+                cli::Framing::Auto => sim::Wire::Auto,
+            };
+            let options = sim::Options { wire, log, ..sim::Options::default() };
+            let device = sim::Device::new(options).map_err(|error| Failure::Port(io::Error::other(error)))?;
+            let (mut listener, dial) = Listener::pipes();
+            thread::spawn(move || device.run(&mut listener));
+            Self::Simulated(dial)
+        } else {
+            let advice = "Say where it is with --serial, --tcp or --udp, or try --simulated: a device in this process.";
+            return Err(Failure::Usage("no device given".to_owned(), advice));
+        })
+    }
+
+    /// The endpoint and its port, open.
+    pub fn opened(self, pace: Option<cli::Pace>) -> Result<Opened, Failure> {
+        let port = open(&self, pace).map_err(|error| self.unopened(&error))?;
+        Ok(Opened { endpoint: self, port })
+    }
+
+    /// Why it cannot be opened, with the name that the user gave it.
+    fn unopened(&self, error: &io::Error) -> Failure {
+        let name = match self {
+            Self::Serial(name, _) | Self::Tcp(name) | Self::Udp(name) => name,
+            Self::Simulated(_) => "the simulated device",
+        };
+        Failure::Port(io::Error::new(error.kind(), format!("cannot open {name}: {error}")))
+    }
+
+    /// Opens the port.
+    pub fn open(&self) -> io::Result<Port> {
+        Ok(match self {
+            Self::Serial(path, baud) => Box::new(Serial::open(path, *baud)?),
+            Self::Tcp(address) => Box::new(Tcp::connect(address, Duration::from_secs(5))?),
+            Self::Udp(address) => Box::new(Udp::connect(address)?),
+            Self::Simulated(dial) => {
+                let (ours, its) = Pipe::pair();
+                dial.send(its).or(Err(io::ErrorKind::BrokenPipe))?;
+                // About as fast as USB to a small device, so that there is something to see.
+                Box::new(Paced::new(ours, 2048, Duration::from_millis(10)))
+            }
+        })
+    }
+}
+
+/// Whether there is a port behind the host; an IPv6 address has colons of its own.
+fn has_port(host: &str) -> bool {
+    match host.rsplit_once(':') {
+        Some((front, _)) => !front.contains(':') || front.ends_with(']'),
+        None => false,
+    }
+}
+
+/// An endpoint and its open port.
+pub struct Opened {
+    endpoint: Endpoint,
+    port: Port,
+}
+
+/// Whether a framing is the right one.
+pub enum Found<F: Framing> {
+    /// It is: this device answered.
+    Device(Box<Device<F>>),
+    /// Nobody answered.
+    Nothing(Opened),
+}
+
+/// A device that is being talked to.
+pub struct Device<F: Framing> {
+    /// How results are shown.
+    pub output: Output,
+    /// How many requests of an upload the user wants under way.
+    pub window: u8,
+    /// How many time-outs in a row an upload bears: not fewer than its own default.
+    pub retries: u8,
+    endpoint: Endpoint,
+    pace: Option<cli::Pace>,
+    framing: fn(&'static mut [u8]) -> F,
+    link: Link<'static, Port, F, Trace>,
+    client: Client,
+}
+
+impl<F: Framing> Device<F> {
+    /// Opens the port and gets ready to talk.
+    pub fn open(cli: &cli::Link, endpoint: Endpoint, framing: fn(&'static mut [u8]) -> F) -> Result<Self, Failure> {
+        Self::over(cli, endpoint.opened(cli.pace)?, framing)
+    }
+
+    /// Gets ready to talk.
+    pub fn over(cli: &cli::Link, opened: Opened, framing: fn(&'static mut [u8]) -> F) -> Result<Self, Failure> {
+        let Opened { endpoint, port } = opened;
+        let [sequence, ..] = RandomState::new().build_hasher().finish().to_be_bytes();
+        let version = if cli.smp_version == 1 { Version::V1 } else { Version::V2 };
+        Ok(Self {
+            output: Output { json: cli.json, verbose: cli.verbose },
+            window: cli.window,
+            retries: cli.retries.max(5),
+            endpoint,
+            pace: cli.pace,
+            framing,
+            link: connect(port, framing, Output { json: cli.json, verbose: cli.verbose })?,
+            client: Client::new(sequence)
+                .with_version(version)
+                .with_timeout(Duration::from_millis(cli.timeout))
+                .with_retries(cli.retries),
+        })
+    }
+
+    /// Asks a harmless question in version 2, then in version 1. Any answer is right, as long as it is one.
+    pub fn probe(mut self, cli: &cli::Link, name: &str) -> Result<Found<F>, Failure> {
+        let versions = if cli.smp_version == 1 { &[Version::V1][..] } else { &[Version::V2, Version::V1] };
+        let asking = self.client.clone().with_timeout(PROBE.min(self.client.timeout())).with_retries(0);
+        for version in versions {
+            let mut client = asking.clone().with_version(*version);
+            let answer = self.link.call(&mut client, &os::Parameters {}).map(|_| ());
+            match answer.map_err(Failure::of::<os::Parameters>) {
+                Ok(()) | Err(Failure::Refused { .. }) => {
+                    // The server may have asked for the other version.
+                    let version = client.version();
+                    eprintln!("found: {name} framing, SMP version {}", if version == Version::V1 { 1 } else { 2 });
+                    self.client = self.client.with_version(version);
+                    return Ok(Found::Device(Box::new(self)));
+                }
+                Err(Failure::TimedOut | Failure::Nonsense(_)) => {}
+                Err(failure) => return Err(failure),
+            }
+        }
+        Ok(Found::Nothing(Opened { endpoint: self.endpoint, port: self.link.into_port() }))
+    }
+
+    /// What routines have to know of the link.
+    pub fn limits(&self) -> Limits {
+        self.link.limits()
+    }
+
+    /// Whether this is the simulated device of this process.
+    pub const fn is_simulated(&self) -> bool {
+        matches!(self.endpoint, Endpoint::Simulated(_))
+    }
+
+    /// One request and its answer.
+    pub fn call<R: Request>(&mut self, request: &R) -> Result<Answer<'_, R::Response<'_>>, Failure> {
+        self.link.call(&mut self.client, &WithPayload(request)).map_err(Failure::of::<R>)
+    }
+
+    /// One request of any kind, and the payload of its response.
+    pub fn call_raw(&mut self, request: &Dynamic<'_>) -> Result<&[u8], Failure> {
+        let response = self.link.call(&mut self.client, request);
+        response.map_err(|error| Failure::of_request(request.group, request.command, error))
+    }
+
+    /// Whether the text that the device prints is shown on stdout.
+    pub const fn show_text(&mut self, shown: bool) {
+        self.link.sink().shown = shown;
+    }
+
+    /// Types a line on the console of the device.
+    pub fn type_line(&mut self, line: &str) -> Result<(), Failure> {
+        let port = self.link.port();
+        let mut rest = [line.as_bytes(), b"\r\n"].concat();
+        while !rest.is_empty() {
+            let written = port.write(&rest).map_err(Failure::Port)?;
+            rest.drain(..written.min(rest.len()));
+        }
+        port.flush().map_err(Failure::Port)
+    }
+
+    /// Hears what the device prints, for as long.
+    pub fn listen(&mut self, limit: Duration) -> Result<(), Failure> {
+        match self.link.recv(limit) {
+            // An answer to a request that was given up.
+            Ok(_) | Err(line::Error::TimedOut) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Runs a job of many exchanges, as far as it gets with this port.
+    pub fn run<R: Routine<Client = Client>>(
+        &mut self,
+        routine: &mut R,
+        on_event: impl FnMut(R::Event<'_>) -> ControlFlow<()>,
+    ) -> Result<Ended<R::Report>, Failure> {
+        Ok(self.link.run(&mut self.client, routine, on_event)?)
+    }
+
+    /// Closes the port and opens it again, which may take until the device has come up.
+    pub fn reopen(&mut self, until: Instant) -> Result<(), Failure> {
+        // A USB port has to be given up before it can come back.
+        *self.link.port() = Box::new(Pipe::pair().0);
+        loop {
+            match open(&self.endpoint, self.pace) {
+                Ok(port) => {
+                    let shown = self.link.sink().shown;
+                    self.link = connect(port, self.framing, self.output)?;
+                    self.show_text(shown);
+                    return Ok(());
+                }
+                Err(error) if Instant::now() >= until => return Err(self.endpoint.unopened(&error)),
+                Err(_) => thread::sleep(Duration::from_millis(100)),
+            }
+        }
+    }
+}
+
+fn open(endpoint: &Endpoint, pace: Option<cli::Pace>) -> io::Result<Port> {
+    let port = endpoint.open()?;
+    Ok(match pace {
+        Some(cli::Pace { bytes, pause }) => Box::new(Paced::new(port, bytes, pause)),
+        None => port,
+    })
+}
+
+/// Joins port and framing. The buffers are leaked: a program that opens its port a few times in its life can afford it,
+/// and is spared a lifetime everywhere.
+fn connect<F: Framing>(
+    port: Port,
+    framing: fn(&'static mut [u8]) -> F,
+    Output { json, verbose }: Output,
+) -> Result<Link<'static, Port, F, Trace>, Failure> {
+    let buffer = || vec![0; DATAGRAM].leak();
+    // Whole frames in one write: each costs a call of the operating system, and a pause where the port is paced.
+    let memory = Buffers::parts(buffer(), buffer(), buffer());
+    let link = Link::new(port, framing(buffer()), memory).map_err(line::Error::Size)?;
+    Ok(link.with_sink(Trace { verbose, shown: false, json }))
+}
+
+/// Shows what passes the wire.
+struct Trace {
+    verbose: bool,
+    /// Whether text goes to stdout.
+    shown: bool,
+    json: bool,
+}
+
+impl Sink for Trace {
+    fn text(&mut self, text: &[u8]) {
+        let lossy = String::from_utf8_lossy(text);
+        if self.shown && self.json {
+            println!("{}", json!({ "text": lossy }));
+        } else if self.shown {
+            print!("{lossy}");
+        } else if self.verbose {
+            eprint!("{lossy}");
+        }
+    }
+
+    fn dropped(&mut self, damage: Damage) {
+        if self.verbose {
+            eprintln!("dropped: {damage}");
+        }
+    }
+
+    fn traced(&mut self, message: &[u8], sent: bool) {
+        if self.verbose {
+            eprintln!("{} {}", if sent { "->" } else { "<-" }, json::hex(message));
+        }
+    }
+}
+
+/// A request whose answer keeps its payload, so that it can be shown as it came.
+struct WithPayload<'r, R>(&'r R);
+
+/// An answer, read and unread.
+pub struct Answer<'m, T> {
+    /// What was read from it.
+    pub response: T,
+    payload: &'m [u8],
+}
+
+impl<T> Answer<'_, T> {
+    /// All of the payload.
+    pub fn json(&self) -> Value {
+        json::from_cbor(self.payload)
+    }
+}
+
+impl<R: Encode> Encode for WithPayload<'_, R> {
+    fn encode(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
+        self.0.encode(writer)
+    }
+}
+
+impl<'m, T: Decode<'m>> Decode<'m> for Answer<'m, T> {
+    fn decode(payload: &'m [u8]) -> Result<Self, Malformed> {
+        Ok(Self { response: T::decode(payload)?, payload })
+    }
+}
+
+impl<R: Request> Request for WithPayload<'_, R> {
+    const OP: Op = R::OP;
+    const GROUP: Group = R::GROUP;
+    const COMMAND: u8 = R::COMMAND;
+    const TIMEOUT: Duration = R::TIMEOUT;
+    type Kind = WithPayload<'static, R::Kind>;
+    type Response<'m> = Answer<'m, R::Response<'m>>;
+
+    fn is_idempotent(&self) -> bool {
+        self.0.is_idempotent()
+    }
+
+    fn response(payload: &[u8]) -> Result<Self::Response<'_>, client::Error> {
+        Ok(Answer { response: R::response(payload)?, payload })
+    }
+}

@@ -1,0 +1,129 @@
+//! The commands of the OS group.
+
+use anysmp::cbor::Text;
+use anysmp::framing::Framing;
+use anysmp::smp::os;
+use anysmp_tools::smp::clock::Clock;
+use serde_json::{Value, json};
+
+use crate::device::Device;
+use crate::failure::Failure;
+use crate::output::table;
+
+pub fn echo<F: Framing>(device: &mut Device<F>, text: &str) -> Result<(), Failure> {
+    let output = device.output;
+    let answer = device.call(&os::Echo::new(text))?;
+    output.result(&answer.json(), || println!("{}", answer.response.text));
+    Ok(())
+}
+
+pub fn params<F: Framing>(device: &mut Device<F>) -> Result<(), Failure> {
+    let output = device.output;
+    let answer = device.call(&os::Parameters {})?;
+    let os::ParametersResponse { buf_size, buf_count } = answer.response;
+    output.result(&answer.json(), || println!("{buf_count} buffers of {buf_size} bytes"));
+    Ok(())
+}
+
+pub fn info<F: Framing>(device: &mut Device<F>, format: &str) -> Result<(), Failure> {
+    let output = device.output;
+    let answer = device.call(&os::Info { format: Some(format.into()) })?;
+    output.result(&answer.json(), || println!("{}", answer.response.output));
+    Ok(())
+}
+
+pub fn bootloader<F: Framing>(device: &mut Device<F>) -> Result<(), Failure> {
+    let output = device.output;
+    let answer = device.call(&os::BootLoader { query: None })?;
+    let name = answer.response.bootloader.map_or_else(|| "unknown".to_owned(), |name| name.to_string());
+    let mut json = answer.json();
+    // Other boot loaders have no mode, and need not answer.
+    let mode = match device.call(&os::BootLoader { query: Some("mode".into()) }) {
+        Ok(answer) => {
+            if let (Value::Object(all), Value::Object(more)) = (&mut json, answer.json()) {
+                all.extend(more);
+            }
+            answer.response.mode.map(|mode| (mode, answer.response.no_downgrade == Some(true)))
+        }
+        Err(Failure::Refused { .. }) => None,
+        Err(failure) => return Err(failure),
+    };
+    output.result(&json, || {
+        println!("{name}");
+        if let Some((mode, no_downgrade)) = mode {
+            let name = os::mode_name(mode).unwrap_or("a mode without a name");
+            println!("mode {mode}: {name}{}", if no_downgrade { ", no downgrade" } else { "" });
+        }
+    });
+    Ok(())
+}
+
+pub fn taskstat<F: Framing>(device: &mut Device<F>) -> Result<(), Failure> {
+    let output = device.output;
+    let answer = device.call(&os::TaskStatistics {})?;
+    output.result(&answer.json(), || {
+        let row = |(name, task): (Text<'_>, os::Task)| {
+            // Stacks are counted in words of 4 bytes.
+            let bytes = |words: Option<u64>| optional(words.map(|words| words.saturating_mul(4)));
+            [
+                name.to_string(),
+                task.id.to_string(),
+                task.priority.to_string(),
+                format!("{:#04x}", task.state),
+                bytes(task.stack_use),
+                bytes(task.stack_size),
+                optional(task.runtime),
+            ]
+        };
+        let rows: Vec<_> = answer.response.tasks.iter().map(row).collect();
+        table(["TASK", "ID", "PRIORITY", "STATE", "STACK USED", "STACK SIZE", "RUN TIME"], &rows);
+    });
+    Ok(())
+}
+
+pub fn mpstat<F: Framing>(device: &mut Device<F>) -> Result<(), Failure> {
+    let output = device.output;
+    let answer = device.call(&os::PoolStatistics {})?;
+    output.result(&answer.json(), || {
+        let row = |(name, pool): (Text<'_>, os::Pool)| {
+            let counts = [optional(pool.block_size), pool.blocks.to_string(), pool.free.to_string()];
+            let [size, blocks, free] = counts;
+            [name.to_string(), size, blocks, free, optional(pool.min)]
+        };
+        let rows: Vec<_> = answer.response.iter().map(row).collect();
+        table(["POOL", "BLOCK SIZE", "BLOCKS", "FREE", "LEAST FREE"], &rows);
+    });
+    Ok(())
+}
+
+pub fn datetime<F: Framing>(device: &mut Device<F>, set: Option<&str>) -> Result<(), Failure> {
+    let output = device.output;
+    let Some(set) = set else {
+        let answer = device.call(&os::ReadDateTime {})?;
+        output.result(&answer.json(), || println!("{}", answer.response.datetime));
+        return Ok(());
+    };
+    let now = if set == "now" { Clock::of_host().show() } else { set.to_owned() };
+    let answer = device.call(&os::WriteDateTime { datetime: now.as_str().into() })?;
+    output.result(&answer.json(), || println!("set to {now}"));
+    Ok(())
+}
+
+pub fn reset<F: Framing>(device: &mut Device<F>, force: bool, bootloader: bool) -> Result<(), Failure> {
+    let output = device.output;
+    let request = os::Reset { force: force.then_some(os::Force(true)), boot_mode: bootloader.then_some(1) };
+    match device.call(&request) {
+        Ok(answer) => output.result(&answer.json(), || println!("the device resets")),
+        // The port often vanishes with the device, before the answer was read.
+        Err(Failure::TimedOut | Failure::Closed | Failure::Port(_)) => {
+            output.result(&json!({ "answered": false }), || println!("no answer: the device has probably reset"));
+        }
+        Err(failure) => return Err(failure),
+    }
+    Ok(())
+}
+
+/// A number that need not be there.
+fn optional(number: Option<u64>) -> String {
+    number.map_or_else(|| "-".to_owned(), |number| number.to_string())
+}

@@ -1,0 +1,4 @@
+//! A simulated node, and a bus for several.
+
+pub mod bus;
+pub mod device;

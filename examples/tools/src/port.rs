@@ -1,0 +1,400 @@
+//! Ports of a host: those of [`anysmp::port`], and what needs other crates or a simulation: serial lines, pseudo-terminals,
+//! pipes within the process.
+//!
+//! Each has a real clock, and a `read` that gives up with `TimedOut` after one [`TICK`]. A [`Listener`] is the other end,
+//! for programs that play a device.
+
+use std::io;
+use std::net::TcpListener;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anysmp::port::{Clock, Io, Peer, TICK, Tcp, Udp};
+use embedded_io::{ErrorType, Read, Write};
+
+/// The largest datagram that is sent or received.
+pub const DATAGRAM: usize = 65_507;
+
+/// How long a serial line may take to send what it was given.
+const STALLED: Duration = Duration::from_secs(5);
+
+/// How long a server rests after an error of its port, which may last: a cable that was pulled.
+const REST: Duration = Duration::from_millis(100);
+
+/// Any port.
+pub type Port = Box<dyn Wire>;
+
+/// What a port has to be.
+pub trait Wire: Read + Write + Clock + ErrorType<Error = io::Error> + Send {}
+
+impl<P: Read + Write + Clock + ErrorType<Error = io::Error> + Send> Wire for P {}
+
+fn tick() -> io::Error {
+    io::ErrorKind::TimedOut.into()
+}
+
+/// Whether an operating system means that nothing has come, or that nothing can go, for the moment.
+fn is_tick(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
+}
+
+/// Something with bytes that can also say whether some have come. What is asked for is told at once.
+pub trait Ready: io::Read + io::Write {
+    /// Whether a read would return bytes.
+    fn is_ready(&mut self) -> io::Result<bool>;
+}
+
+/// A port made of something that is [`Ready`]: with the clock of this computer.
+pub struct Host<T>(Io<T>);
+
+impl<T> ErrorType for Host<T> {
+    type Error = io::Error;
+}
+
+impl<T: Ready> Clock for Host<T> {
+    fn elapsed(&mut self) -> Duration {
+        self.0.elapsed()
+    }
+
+    fn ready(&mut self) -> Option<bool> {
+        self.0.get().is_ready().ok()
+    }
+}
+
+impl<T: Ready> Read for Host<T> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buf)
+    }
+}
+
+impl<T: Ready> Write for Host<T> {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.0.write(buf)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// A serial line: 8 data bits, no parity, one stop bit, no flow control. Pseudo-terminals work too.
+pub type Serial = Host<SerialLine>;
+
+/// What [`Serial`] is made of.
+pub struct SerialLine {
+    port: Box<dyn serialport::SerialPort>,
+    /// Whether bytes take time on this line.
+    is_wire: bool,
+}
+
+impl Serial {
+    /// Opens the line. The baud rate is ignored by pseudo-terminals and USB.
+    pub fn open(path: &str, baud: u32) -> io::Result<Self> {
+        let is_wire = !path.starts_with("/dev/pts/");
+        let builder = serialport::new(path, baud).timeout(TICK);
+        // A pseudo-terminal would stay locked if this program were killed.
+        #[cfg(unix)]
+        let builder = builder.exclusive(is_wire);
+        Ok(Self(Io::new(SerialLine { port: builder.open()?, is_wire })))
+    }
+}
+
+impl io::Read for SerialLine {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.port.read(buf)
+    }
+}
+
+impl io::Write for SerialLine {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.port.write(buf)
+    }
+
+    /// Waits until the last stop bit has left: there a timeout starts, and an RS-485 adapter releases the line.
+    fn flush(&mut self) -> io::Result<()> {
+        /// Less than a byte at 38,400 baud.
+        const LOOK: Duration = Duration::from_micros(200);
+        if !self.is_wire {
+            return Ok(());
+        }
+        // To drain a line that takes nothing, because of flow control for example, would wait without end.
+        let began = Instant::now();
+        while self.port.bytes_to_write().is_ok_and(|count| count > 0) {
+            if began.elapsed() >= STALLED {
+                return Err(io::Error::new(io::ErrorKind::WriteZero, "the line takes no bytes"));
+            }
+            thread::sleep(LOOK);
+        }
+        // What is left is in the hardware.
+        self.port.flush()
+    }
+}
+
+impl Ready for SerialLine {
+    fn is_ready(&mut self) -> io::Result<bool> {
+        Ok(self.port.bytes_to_read()? > 0)
+    }
+}
+
+/// The device's end of a pseudo-terminal. As on a wire, bytes that nobody reads are lost.
+#[cfg(unix)]
+pub type Pty = Host<Terminal>;
+
+/// What [`Pty`] is made of.
+#[cfg(unix)]
+pub struct Terminal {
+    master: std::fs::File,
+    path: String,
+    /// Kept open, so that clients may come and go without the terminal hanging up.
+    _slave: rustix::fd::OwnedFd,
+}
+
+#[cfg(unix)]
+impl Pty {
+    /// Makes a pseudo-terminal.
+    pub fn open() -> io::Result<Self> {
+        use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+        use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
+
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
+        grantpt(&master)?;
+        unlockpt(&master)?;
+        let path = ptsname(&master, Vec::new())?.to_string_lossy().into_owned();
+        let flags = rustix::fs::OFlags::RDWR | rustix::fs::OFlags::NOCTTY | rustix::fs::OFlags::CLOEXEC;
+        let slave = rustix::fs::open(path.as_str(), flags, rustix::fs::Mode::empty())?;
+        let mut settings = tcgetattr(&slave)?;
+        settings.make_raw();
+        tcsetattr(&slave, OptionalActions::Now, &settings)?;
+        let flags = rustix::fs::fcntl_getfl(&master)? | rustix::fs::OFlags::NONBLOCK;
+        rustix::fs::fcntl_setfl(&master, flags)?;
+        Ok(Self(Io::new(Terminal { master: master.into(), path, _slave: slave })))
+    }
+
+    /// What a client has to open.
+    pub fn path(&mut self) -> &str {
+        &self.0.get().path
+    }
+}
+
+#[cfg(unix)]
+impl Terminal {
+    /// Waits until `flags` are true of the terminal; false after `limit`, which is less than a second.
+    fn wait(&self, flags: rustix::event::PollFlags, limit: Duration) -> io::Result<bool> {
+        let mut fds = [rustix::event::PollFd::new(&self.master, flags)];
+        let limit = rustix::event::Timespec { tv_sec: 0, tv_nsec: limit.subsec_nanos().into() };
+        match rustix::event::poll(&mut fds, Some(&limit)) {
+            Err(rustix::io::Errno::INTR) => Ok(false),
+            result => Ok(result? > 0),
+        }
+    }
+}
+
+#[cfg(unix)]
+impl io::Read for Terminal {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if self.wait(rustix::event::PollFlags::IN, TICK)? { self.master.read(buf) } else { Err(tick()) }
+    }
+}
+
+#[cfg(unix)]
+impl io::Write for Terminal {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        for _ in 0..10 {
+            match self.master.write(buf) {
+                Err(error) if is_tick(&error) => {
+                    self.wait(rustix::event::PollFlags::OUT, TICK)?;
+                }
+                result => return result,
+            }
+        }
+        Ok(buf.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(unix)]
+impl Ready for Terminal {
+    fn is_ready(&mut self) -> io::Result<bool> {
+        self.wait(rustix::event::PollFlags::IN, Duration::ZERO)
+    }
+}
+
+/// One end of a pipe within the process.
+pub type Pipe = Host<End>;
+
+/// What a [`Pipe`] is made of.
+pub struct End {
+    rx: Receiver<Vec<u8>>,
+    tx: Sender<Vec<u8>>,
+    /// What was received but not yet read.
+    rest: Vec<u8>,
+}
+
+impl Pipe {
+    /// Both ends.
+    pub fn pair() -> (Self, Self) {
+        let ((a, rx), (b, other)) = (mpsc::channel(), mpsc::channel());
+        let end = |rx, tx| Self(Io::new(End { rx, tx, rest: Vec::new() }));
+        (end(rx, b), end(other, a))
+    }
+}
+
+impl io::Read for End {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if self.rest.is_empty() {
+            self.rest = match self.rx.recv_timeout(TICK) {
+                Ok(bytes) => bytes,
+                Err(RecvTimeoutError::Timeout) => return Err(tick()),
+                Err(RecvTimeoutError::Disconnected) => return Ok(0),
+            };
+        }
+        let len = self.rest.len().min(buf.len());
+        buf.iter_mut().zip(self.rest.drain(..len)).for_each(|(to, from)| *to = from);
+        Ok(len)
+    }
+}
+
+impl io::Write for End {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.tx.send(buf.to_vec()).or(Err(io::ErrorKind::BrokenPipe))?;
+        Ok(buf.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Ready for End {
+    fn is_ready(&mut self) -> io::Result<bool> {
+        if self.rest.is_empty() {
+            self.rest = self.rx.try_recv().unwrap_or_default();
+        }
+        Ok(!self.rest.is_empty())
+    }
+}
+
+/// Writes at most so many bytes in so much time: for receivers that lose bursts.
+pub struct Paced<P> {
+    port: P,
+    burst: usize,
+    pause: Duration,
+    next: Instant,
+}
+
+impl<P> Paced<P> {
+    /// At most `burst` bytes every `pause`.
+    pub fn new(port: P, burst: usize, pause: Duration) -> Self {
+        Self { port, burst: burst.max(1), pause, next: Instant::now() }
+    }
+}
+
+impl<P: ErrorType> ErrorType for Paced<P> {
+    type Error = P::Error;
+}
+
+impl<P: Clock> Clock for Paced<P> {
+    fn elapsed(&mut self) -> Duration {
+        self.port.elapsed()
+    }
+
+    fn peer(&self) -> Peer {
+        self.port.peer()
+    }
+
+    fn ready(&mut self) -> Option<bool> {
+        self.port.ready()
+    }
+}
+
+impl<P: Read> Read for Paced<P> {
+    fn read(&mut self, buf: &mut [u8]) -> Result<usize, P::Error> {
+        self.port.read(buf)
+    }
+}
+
+impl<P: Write> Write for Paced<P> {
+    fn write(&mut self, buf: &[u8]) -> Result<usize, P::Error> {
+        thread::sleep(self.next.saturating_duration_since(Instant::now()));
+        let written = self.port.write(buf.get(..self.burst).unwrap_or(buf))?;
+        self.port.flush()?;
+        self.next = Instant::now() + self.pause;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> Result<(), P::Error> {
+        self.port.flush()
+    }
+}
+
+/// Where a device waits for clients, one at a time.
+pub enum Listener {
+    /// Connections, one after the other.
+    Tcp(TcpListener),
+    /// Pipes, whose other ends [`pipes`](Self::pipes) handed out.
+    Pipes(Receiver<Pipe>),
+    /// One port that is always there; `None` once it was taken.
+    Wire(Option<Port>, String),
+}
+
+impl Listener {
+    /// Waits for TCP connections; port 0 takes any that is free.
+    pub fn tcp(address: &str) -> io::Result<Self> {
+        TcpListener::bind(address).map(Self::Tcp)
+    }
+
+    /// Waits for datagrams of any number of clients; port 0 takes any that is free.
+    pub fn udp(address: &str) -> io::Result<Self> {
+        let port = Udp::bind(address)?;
+        let address = port.local_addr()?.to_string();
+        Ok(Self::Wire(Some(Box::new(port)), address))
+    }
+
+    /// Makes a pseudo-terminal.
+    #[cfg(unix)]
+    pub fn pty() -> io::Result<Self> {
+        let mut port = Pty::open()?;
+        let path = port.path().to_owned();
+        Ok(Self::Wire(Some(Box::new(port)), path))
+    }
+
+    /// Waits for pipes; whoever holds the other value sends one end of a pair to connect.
+    pub fn pipes() -> (Self, Sender<Pipe>) {
+        let (dial, pipes) = mpsc::channel();
+        (Self::Pipes(pipes), dial)
+    }
+
+    /// What a client has to be told.
+    pub fn address(&self) -> io::Result<String> {
+        match self {
+            Self::Tcp(listener) => listener.local_addr().map(|address| address.to_string()),
+            Self::Pipes(_) => Ok("this process".to_owned()),
+            Self::Wire(_, address) => Ok(address.clone()),
+        }
+    }
+
+    /// Waits for the next client; `None` when there will be none.
+    pub fn accept(&mut self) -> Option<Port> {
+        match self {
+            Self::Tcp(listener) => loop {
+                match listener.accept().and_then(|(stream, _)| Tcp::new(stream)) {
+                    Ok(port) => return Some(Box::new(port)),
+                    // A client that has left already, or too many open files: another one may come.
+                    Err(error) => complain(&error),
+                }
+            },
+            Self::Pipes(pipes) => pipes.recv().ok().map(|pipe| Box::new(pipe) as Port),
+            Self::Wire(port, _) => port.take(),
+        }
+    }
+}
+
+/// What a server does about an error that its port may get over: says it and rests, so that one that lasts costs little.
+pub fn complain(error: &impl std::fmt::Display) {
+    eprintln!("{error}; going on");
+    thread::sleep(REST);
+}

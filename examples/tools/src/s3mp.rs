@@ -1,0 +1,3 @@
+//! A simulated slave.
+
+pub mod greenhouse;

@@ -1,0 +1,4 @@
+//! A simulated device.
+
+pub mod clock;
+pub mod sim;

@@ -1,0 +1,485 @@
+//! A device that exists only in memory: an SMP server with two slots in flash, and a boot loader that swaps and reverts.
+//!
+//! ```text
+//!   boot ─▶ life: accept a client, serve it, until a reset ─▶ 400 ms of deafness ─▶ boot ─▶ …
+//! ```
+//!
+//! What lives on the stack of [`Device::run`]'s loop is the device's RAM and gone after a reset; its fields are the
+//! flash and the battery-backed clock. The connection outlives a reset, as a UART does.
+
+mod groups;
+
+use std::cell::RefCell;
+use std::time::{Duration, Instant};
+
+use anysmp::blocking::Link;
+use anysmp::cbor::Text;
+use anysmp::framing::Framing;
+use anysmp::framing::auto::Auto;
+use anysmp::framing::console::Console;
+use anysmp::framing::counted::{Counted, SmpHead};
+use anysmp::framing::datagram::Datagram;
+use anysmp::framing::delimited::Cobs;
+use anysmp::line::{Buffers, Error as LinkError, Sink};
+use anysmp::mcuboot::build::Builder;
+use anysmp::mcuboot::digest::Sha256;
+use anysmp::mcuboot::slots::{BootMode, Config, ConfigError, Geometry, Pair, Region, Slots, scratch_len};
+use anysmp::mcuboot::trailer::{Layout, SwapType};
+use anysmp::mcuboot::{Error as ImageError, Image, Version};
+use anysmp::port::TICK;
+use anysmp::smp::os::{self, Pool, Task};
+use anysmp::smp::server::{After, AllowAll, Answer, Answers, Handler, Incoming, Reply, Server};
+use anysmp::smp::{Empty, Error, Group, Header, error, image};
+use anysmp::testing::RamNor;
+use anysmp::testing::bootloader::{Boot, Bootloader};
+use embedded_io::{Read as _, Write as _};
+
+use super::clock::Clock;
+use crate::port::{DATAGRAM, Listener, Port, complain};
+use groups::{Groups, Storage};
+
+/// Bytes of a slot.
+const SLOT: u32 = 1 << 20;
+/// The flash: writes of 8 bytes, erase pages of 4 KiB.
+type Flash<'m> = RamNor<'m, 8, 4096>;
+/// The slots, one behind the other.
+const PRIMARY: Region = Region::new(0, SLOT);
+const SECONDARY: Region = Region::new(SLOT, SLOT);
+
+/// The alignment of the trailers.
+const ALIGN: u32 = 8;
+
+/// From the answer to a reset until the device listens again.
+const DEAF: Duration = Duration::from_millis(400);
+
+/// How messages are framed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Wire {
+    /// Lines of base64 between console text.
+    Console,
+    /// Bare messages, back to back.
+    Raw,
+    /// COBS with a CRC-16.
+    Cobs,
+    /// Any of them; each answer is framed as its request was.
+    Auto,
+    /// One message per datagram. Always, and only, over UDP.
+    #[value(skip)]
+    Datagram,
+}
+
+/// What the simulated device is like.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// How messages are framed.
+    pub wire: Wire,
+    /// Bytes of one buffer.
+    pub buf_size: u32,
+    /// Number of buffers.
+    pub buf_count: u32,
+    /// Where log text goes.
+    pub log: Log,
+    /// Whether resets are refused unless they are forced.
+    pub busy: bool,
+    /// Whether each new image crashes when it is started for the first time, so that the boot loader takes the old one
+    /// back.
+    pub crashing: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { wire: Wire::Console, buf_size: 1024, buf_count: 4, log: Log::Off, busy: false, crashing: false }
+    }
+}
+
+/// Where the log text of the device goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Log {
+    /// Nowhere.
+    Off,
+    /// To stderr.
+    Stderr,
+    /// To stderr, with a line for each request.
+    Requests,
+    /// To the client, between the frames; and a line for each request.
+    Wire,
+}
+
+/// Why the simulation ended.
+#[derive(Debug)]
+pub enum Failure {
+    /// The simulation itself is wrong.
+    Flash(anysmp::testing::Error),
+    /// The simulation itself is wrong.
+    Config(ConfigError),
+}
+
+impl std::error::Error for Failure {}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Flash(error) => write!(f, "the simulated flash: {error}"),
+            Self::Config(error) => write!(f, "the simulated slots: {error}"),
+        }
+    }
+}
+
+/// The device: what outlives a reset.
+pub struct Device {
+    options: Options,
+    memory: Vec<u8>,
+    storage: Storage,
+    clock: Clock,
+    log: Journal,
+}
+
+impl Device {
+    /// A new device, which runs version 1.0.0.
+    pub fn new(options: Options) -> Result<Self, ImageError> {
+        let mut memory = firmware(Version::new(1, 0, 0))?;
+        memory.resize(2 * SLOT as usize, 0xFF);
+        Ok(Self { options, memory, storage: Storage::new(), clock: Clock::of_host(), log: Journal::new(options.log) })
+    }
+
+    /// Runs until the listener has no more clients.
+    pub fn run(mut self, listener: &mut Listener) -> Result<(), Failure> {
+        let mut port = None;
+        loop {
+            let outcome = self.boot().map_err(Failure::Flash)?;
+            self.log.add(|| format!("boot: {outcome}"));
+            self.storage.boots = self.storage.boots.wrapping_add(1);
+            let Some(mode) = self.live(&mut port, listener)? else { return Ok(()) };
+            self.log.add(|| format!("os: reset, boot mode {mode}"));
+            let deaf = Instant::now() + DEAF;
+            while let (Some(port), true) = (&mut port, Instant::now() < deaf) {
+                // The end of the connection will be noticed later.
+                if let Ok(0) = port.read(&mut [0; 256]) {
+                    std::thread::sleep(TICK);
+                }
+            }
+        }
+    }
+
+    /// What the boot loader does at each reset.
+    fn boot(&mut self) -> Result<String, anysmp::testing::Error> {
+        let layout = Layout::new(ALIGN).unwrap_or_else(|| unreachable!("an alignment of MCUboot"));
+        let bootloader = Bootloader { primary: PRIMARY, secondary: SECONDARY, layout, erased: 0xFF };
+        let mut work = vec![0; self.memory.len()];
+        let mut flash = Flash::new(&mut self.memory);
+        let mut outcome = bootloader.boot(&mut flash, &mut Sha256::new(), &mut work)?;
+        let crashed = self.options.crashing && outcome == Boot::Swapped(SwapType::Test);
+        if crashed {
+            outcome = bootloader.boot(&mut flash, &mut Sha256::new(), &mut work)?;
+        }
+        let what = match outcome {
+            Boot::Stayed => "nothing to swap",
+            Boot::Rejected => "the new image is damaged and stays out",
+            Boot::Swapped(SwapType::Revert) if crashed => "the new image crashed and was taken back",
+            Boot::Swapped(SwapType::Revert) => "the new image was not confirmed and was taken back",
+            Boot::Swapped(SwapType::Test) => "swapped, on trial",
+            Boot::Swapped(_) => "swapped for good",
+        };
+        let version = Image::parse(&self.memory).map(|image| image.header().version().to_string());
+        Ok(format!("{what}; version {} runs", version.unwrap_or_else(|error| error.to_string())))
+    }
+
+    /// One life, from a boot to the next reset, whose boot mode is returned; `None` when there are no more clients.
+    fn live(&mut self, port: &mut Option<Port>, listener: &mut Listener) -> Result<Option<u8>, Failure> {
+        let options = self.options;
+        let flash = Flash::new(&mut self.memory);
+        let config = Config { align: ALIGN, mode: BootMode::Swap, ..Config::new(Geometry::of(&flash)) };
+        let (mut pairs, mut scratch) = ([Pair::new(PRIMARY, SECONDARY)], [0; scratch_len(1, 8) + 4096]);
+        let slots = Slots::new(config, &mut pairs, &mut scratch, Sha256::new()).map_err(Failure::Config)?;
+        let os = Os::new(options, &mut self.clock);
+        let mut memory = [0; 512];
+        let len = options.buf_size as usize;
+        let mut piece = vec![0; len];
+        let groups = Groups::new(&mut self.storage, &mut piece);
+        let firmware = Firmware { os, slots, flash, groups, log: &mut self.log };
+        // Parameters are a command of this device like any other, so that each request is in its log.
+        let mut server = Server::new(firmware, AllowAll).with_memory(&mut memory);
+        let mut buffer = vec![
+            0;
+            match options.wire {
+                Wire::Cobs => Cobs::buffer_len(len),
+                Wire::Auto => Auto::buffer_len(len),
+                Wire::Console | Wire::Raw | Wire::Datagram => len,
+            }
+        ];
+        loop {
+            if port.is_none() {
+                *port = listener.accept();
+            }
+            let Some(line) = port else { return Ok(None) };
+            let reset = match options.wire {
+                Wire::Console => talk(line, Console::new(&mut buffer), &mut server, options),
+                Wire::Raw => talk(line, Counted::<SmpHead>::new(&mut buffer), &mut server, options),
+                Wire::Cobs => talk(line, Cobs::new(&mut buffer), &mut server, options),
+                Wire::Auto => talk(line, Auto::new(&mut buffer), &mut server, options),
+                Wire::Datagram => talk(line, Datagram::new(&mut buffer), &mut server, options),
+            };
+            if reset.is_some() {
+                return Ok(reset);
+            }
+            *port = None;
+        }
+    }
+}
+
+/// Serves one client; returns the boot mode when it asks for a reset, `None` when it goes away.
+fn talk<F: Framing>(
+    port: &mut Port,
+    framing: F,
+    server: &mut Server<Firmware<'_, '_>, AllowAll, Answers<'_>>,
+    options: Options,
+) -> Option<u8> {
+    // An answer has to fit a buffer just as a request does. Where any framing may come, the request is that of a raw
+    // client, which fills the buffer.
+    let overhead = if options.wire == Wire::Auto { 0 } else { F::OVERHEAD };
+    let mut tx = vec![0; (options.buf_size as usize).saturating_sub(overhead)];
+    let (mut read, mut out) = (vec![0; DATAGRAM], vec![0; DATAGRAM]);
+    let beside = Beside::default();
+    let mut link = match Link::new(port, framing, Buffers::parts(&mut read, &mut tx, &mut out)) {
+        Ok(link) => link.with_sink(&beside),
+        Err(error) => {
+            complain(&error);
+            return None;
+        }
+    };
+    loop {
+        server.handler().groups.link = link.counters();
+        for refusal in beside.refusals.take() {
+            server.handler().log.detail(|| format!("smp: refused, {refusal:?}"));
+        }
+        for line in lines(&mut beside.typed.borrow_mut()) {
+            let seen = server.handler().groups.console(&line);
+            let _ = link.port().write(seen.as_bytes());
+        }
+        for line in server.handler().log.for_the_wire() {
+            // Text is not worth the connection.
+            let _ = link.port().write(line.as_bytes());
+        }
+        match link.serve(server) {
+            Ok(After::Nothing) => {}
+            Ok(After::Reset { mode, .. }) => return Some(mode),
+            Err(LinkError::Closed) => return None,
+            // An answer that cannot be framed: its client gets none.
+            Err(LinkError::Framing(_) | LinkError::BufferFull) => {}
+            Err(error) => complain(&error),
+        }
+    }
+}
+
+/// What a link tells beside the exchange.
+#[derive(Default)]
+struct Beside {
+    /// What was typed on the console between the frames.
+    typed: RefCell<Vec<u8>>,
+    refusals: RefCell<Vec<Error>>,
+}
+
+impl Sink for &Beside {
+    fn text(&mut self, text: &[u8]) {
+        self.typed.borrow_mut().extend_from_slice(text);
+    }
+
+    fn traced(&mut self, message: &[u8], sent: bool) {
+        if let (true, Ok((_, payload))) = (sent, Header::parse(message)) {
+            self.refusals.borrow_mut().extend(Error::find(payload).ok().flatten());
+        }
+    }
+}
+
+/// Takes the whole lines out of what was typed; what never becomes a line is forgotten.
+fn lines(typed: &mut Vec<u8>) -> Vec<String> {
+    const LONGEST: usize = 256;
+    let mut lines = Vec::new();
+    while let Some(end) = typed.iter().position(|byte| matches!(byte, b'\r' | b'\n')) {
+        let line: Vec<u8> = typed.drain(..=end).collect();
+        lines.push(String::from_utf8_lossy(&line).trim().to_owned());
+    }
+    if typed.len() > LONGEST {
+        typed.clear();
+    }
+    lines.retain(|line| !line.is_empty());
+    lines
+}
+
+/// What runs on the device: the application's own match.
+struct Firmware<'d, 's> {
+    os: Os<'d>,
+    slots: Slots<'s, Sha256>,
+    flash: Flash<'d>,
+    groups: Groups<'d>,
+    log: &'d mut Journal,
+}
+
+impl Handler for Firmware<'_, '_> {
+    fn handle(&mut self, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
+        let header = incoming.header();
+        self.log.detail(|| format!("smp: {:?} {:?} {}", header.op, header.group, header.command));
+        self.groups.count(header.op);
+        match incoming.group() {
+            Group::STATISTICS => self.groups.stat(incoming, reply),
+            Group::SETTINGS => self.groups.settings(incoming, reply),
+            Group::FS => self.groups.fs(incoming, reply),
+            Group::SHELL => self.groups.shell(incoming, reply),
+            Group::ENUMERATION => Groups::enumeration(incoming, reply),
+            Group::ZEPHYR => self.groups.zephyr(incoming, reply),
+            Group::OS => os::dispatch(&mut self.os, incoming, reply),
+            Group::IMAGE => image::answer(&mut self.slots, &mut self.flash, incoming, reply),
+            _ => reply.error(Error::NOT_SUPPORTED),
+        }
+    }
+}
+
+/// The OS group.
+struct Os<'d> {
+    options: Options,
+    clock: &'d mut Clock,
+    tasks: [(Text<'static>, Task); 3],
+    pools: [(Text<'static>, Pool); 1],
+    /// What the answer lends.
+    text: String,
+}
+
+impl<'d> Os<'d> {
+    fn new(options: Options, clock: &'d mut Clock) -> Self {
+        let task = |priority, id, state, stack_use, stack_size| Task {
+            priority,
+            id,
+            state,
+            stack_use: Some(stack_use),
+            stack_size: Some(stack_size),
+            ..Task::default()
+        };
+        let (blocks, free) = (options.buf_count.into(), options.buf_count.saturating_sub(1).into());
+        let pool = Pool { block_size: Some(options.buf_size.into()), blocks, free, min: Some(free) };
+        Self {
+            options,
+            clock,
+            tasks: [
+                ("main".into(), task(0, 0, 4, 180, 512)),
+                ("smp".into(), task(3, 1, 128, 412, 640)),
+                ("idle".into(), task(15, 2, 128, 40, 80)),
+            ],
+            pools: [("0".into(), pool)],
+            text: String::new(),
+        }
+    }
+}
+
+impl os::Commands for Os<'_> {
+    fn parameters(&mut self) -> Result<os::ParametersResponse, Error> {
+        Ok(os::ParametersResponse { buf_size: self.options.buf_size, buf_count: self.options.buf_count })
+    }
+
+    fn console_echo(&mut self, _: os::ConsoleEcho) -> Result<Empty, Error> {
+        Ok(Empty {})
+    }
+
+    fn task_statistics(&mut self) -> Result<os::TaskStatisticsResponse<'_>, Error> {
+        Ok(os::TaskStatisticsResponse { tasks: self.tasks.as_slice().into() })
+    }
+
+    fn pool_statistics(&mut self) -> Result<os::PoolStatisticsResponse<'_>, Error> {
+        Ok(os::PoolStatisticsResponse::new(&self.pools))
+    }
+
+    fn read_datetime(&mut self) -> Result<os::DateTimeResponse<'_>, Error> {
+        self.text = self.clock.show();
+        Ok(os::DateTimeResponse { datetime: self.text.as_str().into() })
+    }
+
+    fn write_datetime(&mut self, request: os::WriteDateTime<'_>) -> Result<Empty, Error> {
+        if self.clock.set(&request.datetime.to_string()) { Ok(Empty {}) } else { Err(Error::INVALID) }
+    }
+
+    fn reset(&mut self, request: os::Reset) -> Result<Empty, Error> {
+        let forced = request.force.is_some_and(|os::Force(force)| force);
+        if self.options.busy && !forced { Err(Error::BUSY) } else { Ok(Empty {}) }
+    }
+
+    fn info<'r>(&'r mut self, request: os::Info<'r>) -> Result<os::InfoResponse<'r>, Error> {
+        const FIELDS: [(char, &str); 9] = [
+            ('s', "anysmp"),
+            ('n', "simulator"),
+            ('r', env!("CARGO_PKG_VERSION")),
+            ('v', concat!("v", env!("CARGO_PKG_VERSION"))),
+            ('b', "Thu_Jan__1_00:00:00_1970"),
+            ('m', std::env::consts::ARCH),
+            ('p', std::env::consts::ARCH),
+            ('i', "simulated"),
+            ('o', std::env::consts::OS),
+        ];
+        let format = request.format.map_or_else(|| "s".to_owned(), |format| format.to_string());
+        if format.chars().any(|asked| asked != 'a' && !FIELDS.iter().any(|(known, _)| *known == asked)) {
+            return Err(error::os::INVALID_FORMAT);
+        }
+        let wanted = |(name, _): &&(char, &str)| format.contains('a') || format.contains(*name);
+        self.text = FIELDS.iter().filter(wanted).map(|(_, value)| *value).collect::<Vec<_>>().join(" ");
+        Ok(os::InfoResponse { output: self.text.as_str().into() })
+    }
+
+    fn boot_loader<'r>(&'r mut self, request: os::BootLoader<'r>) -> Result<os::BootLoaderResponse<'r>, Error> {
+        /// Swap without scratch.
+        const MODE: i32 = 3;
+        match request.query {
+            None => Ok(os::BootLoaderResponse { bootloader: Some("MCUboot".into()), ..Default::default() }),
+            Some(query) if query == "mode" => Ok(os::BootLoaderResponse { mode: Some(MODE), ..Default::default() }),
+            Some(_) => Err(error::os::QUERY_YIELDS_NO_ANSWER),
+        }
+    }
+}
+
+/// What the device prints.
+struct Journal {
+    to: Log,
+    since: Instant,
+    lines: Vec<String>,
+}
+
+impl Journal {
+    fn new(to: Log) -> Self {
+        Self { to, since: Instant::now(), lines: Vec::new() }
+    }
+
+    /// Prints a line, with the time since the device was made.
+    fn add(&mut self, line: impl FnOnce() -> String) {
+        if self.to == Log::Off {
+            return;
+        }
+        let since = self.since.elapsed();
+        let line = format!("[{:05}.{:03}] {}\r\n", since.as_secs(), since.subsec_millis(), line());
+        match self.to {
+            Log::Off => {}
+            Log::Stderr | Log::Requests => eprint!("{line}"),
+            Log::Wire => self.lines.push(line),
+        }
+    }
+
+    /// Prints a line that not everybody wants.
+    fn detail(&mut self, line: impl FnOnce() -> String) {
+        if matches!(self.to, Log::Requests | Log::Wire) {
+            self.add(line);
+        }
+    }
+
+    /// What has to go over the wire.
+    fn for_the_wire(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.lines)
+    }
+}
+
+/// An image of this version with a body of 200 KB that a boot loader would accept, though no processor would run it.
+pub fn firmware(version: Version) -> Result<Vec<u8>, ImageError> {
+    let mut random = anysmp::testing::Random::new(u32::from(version.major) << 8 | u32::from(version.minor));
+    let mut body = vec![0; 200_000];
+    random.fill(&mut body);
+    let builder = Builder { header_len: 512, ..Builder::new(version) };
+    let mut image = vec![0; body.len() + 1024];
+    let len = builder.build(&body, &mut Sha256::new(), &mut image)?;
+    image.truncate(len);
+    Ok(image)
+}

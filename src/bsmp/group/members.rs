@@ -1,0 +1,131 @@
+//! Sets of variables, and groups as a node keeps them.
+
+use crate::bsmp::list::{Iter, List};
+
+/// A set of variable ids, 0 to 127: 128 bits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Members([u32; 4]);
+
+impl Members {
+    /// No variable.
+    pub const EMPTY: Self = Self([0; 4]);
+
+    /// One variable; none if `id` is above 127.
+    #[must_use]
+    pub fn one(id: u8) -> Self {
+        let mut members = Self::EMPTY;
+        members.insert(id);
+        members
+    }
+
+    /// The set of these ids, in any order and however often each is named. `None` if one is above
+    /// 127.
+    #[must_use]
+    pub fn of(ids: &[u8]) -> Option<Self> {
+        let mut members = Self::EMPTY;
+        for id in ids {
+            if *id > 127 {
+                return None;
+            }
+            members.insert(*id);
+        }
+        Some(members)
+    }
+
+    /// Adds a variable; an id above 127 is ignored.
+    pub fn insert(&mut self, id: u8) {
+        if let Some(word) = self.0.get_mut(usize::from(id >> 5)) {
+            *word |= 1 << (id & 31);
+        }
+    }
+
+    /// Returns whether the variable is a member.
+    #[must_use]
+    pub fn contains(&self, id: u8) -> bool {
+        self.0.get(usize::from(id >> 5)).is_some_and(|word| (word >> (id & 31)) & 1 != 0)
+    }
+
+    /// The number of members, 0 to 128.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.iter().fold(0, |count, word| count + word.count_ones() as usize)
+    }
+
+    /// Returns whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::EMPTY
+    }
+
+    /// Iterates over the ids, ascending.
+    #[must_use]
+    pub const fn iter(&self) -> Iter<Self> {
+        Iter(*self)
+    }
+}
+
+impl List for Members {
+    type Entry = u8;
+
+    fn split_first(mut self) -> Option<(u8, Self)> {
+        let first = (0..=127).find(|id| self.contains(*id))?;
+        if let Some(word) = self.0.get_mut(usize::from(first >> 5)) {
+            *word &= !(1 << (first & 31));
+        }
+        Some((first, self))
+    }
+}
+
+impl IntoIterator for Members {
+    type Item = u8;
+    type IntoIter = Iter<Self>;
+
+    fn into_iter(self) -> Iter<Self> {
+        Iter(self)
+    }
+}
+
+impl IntoIterator for &Members {
+    type Item = u8;
+    type IntoIter = Iter<Members>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl core::fmt::Debug for Members {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_set().entries(self).finish()
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Members {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Members({=usize})", self.len());
+    }
+}
+
+/// A group: its members, and whether the master may write it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Group {
+    /// The variables of the group.
+    pub members: Members,
+    /// Whether the master may write it.
+    pub writable: bool,
+}
+
+impl Group {
+    /// The byte of the group in the list.
+    #[must_use]
+    pub fn emit(&self) -> u8 {
+        // One by one: smaller than counting bits where the machine cannot.
+        let mut members = 0_u8;
+        for id in 0..128 {
+            members = members.wrapping_add(u8::from(self.members.contains(id)));
+        }
+        (members & 0x7F) | (u8::from(self.writable) << 7)
+    }
+}

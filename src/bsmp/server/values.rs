@@ -1,0 +1,159 @@
+//! Reading and writing the values of variables and groups.
+
+use super::{Server, next};
+use crate::bsmp::group::{Group, Members};
+use crate::bsmp::variable::Op;
+use crate::bsmp::{Access, Command, Entities, Payload, Refusal};
+
+/// A pass over the values of a write, variable by variable.
+#[derive(Clone, Copy)]
+enum Pass {
+    /// Finds out whether there is scratch memory to combine them.
+    Room,
+    /// Asks the device whether the values may be written.
+    Check,
+    /// Writes them.
+    Store,
+    /// Combines them with those that the device has.
+    Combine(Op),
+}
+
+impl<E: Entities> Server<'_, E> {
+    pub(super) fn read(
+        &mut self,
+        command: Command,
+        payload: &[u8],
+        answer: &mut Payload<'_>,
+    ) -> Result<Command, Refusal> {
+        let &[id] = payload else { return Err(Refusal::InvalidSize) };
+        let mut target = Group::default();
+        self.target(command != Command::READ_VARIABLE, id, &mut target)?;
+        if command == Command::QUERY_GROUP {
+            for (id, _) in self.table.variables(&target.members) {
+                answer.put(&[id])?;
+            }
+        } else {
+            self.readable(&target.members, answer)?;
+            self.values(&target.members, answer)?;
+        }
+        Ok(next(command))
+    }
+
+    /// Refuses to read values that do not fit the answer, or that cannot be read now.
+    fn readable(&mut self, members: &Members, answer: &mut Payload<'_>) -> Result<(), Refusal> {
+        if self.table.size(members) > answer.spare().len() {
+            Err(Refusal::Memory)
+        } else if self.entities.is_busy(Access::Read, members) {
+            Err(Refusal::Busy)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn values(&mut self, members: &Members, answer: &mut Payload<'_>) -> Result<(), Refusal> {
+        self.entities.sample(members);
+        for (id, size) in self.table.variables(members) {
+            self.entities.read(id, answer.take(size)?);
+        }
+        Ok(())
+    }
+
+    pub(super) fn write(
+        &mut self,
+        command: Command,
+        payload: &[u8],
+        answer: &mut Payload<'_>,
+    ) -> Result<Command, Refusal> {
+        let of_group = matches!(command, Command::WRITE_GROUP | Command::COMBINE_GROUP);
+        let combine = matches!(command, Command::COMBINE_GROUP | Command::COMBINE_VARIABLE);
+        let both = command == Command::WRITE_READ;
+        // An id, an operation or a second id, and a value; a group may be empty, which its exact
+        // size decides.
+        let least = 1 + usize::from(!of_group) + usize::from(combine || both);
+        let (&id, mut data) = payload.split_first().ok_or(Refusal::InvalidSize)?;
+        if payload.len() < least {
+            return Err(Refusal::InvalidSize);
+        }
+        let mut target = Group::default();
+        match self.target(of_group, id, &mut target) {
+            // As in libbsmp: an id alone is too short, whether there is such a group or not.
+            Err(_) if data.is_empty() => return Err(Refusal::InvalidSize),
+            found => found?,
+        }
+        let mut reads = Group::default();
+        let mut pass = Pass::Store;
+        if combine || both {
+            let (&second, rest) = data.split_first().ok_or(Refusal::InvalidSize)?;
+            data = rest;
+            if both {
+                self.target(false, second, &mut reads)?;
+            } else {
+                pass = Pass::Combine(Op::from_code(second).ok_or(Refusal::Unsupported)?);
+            }
+        }
+        if data.len() != self.table.size(&target.members) {
+            return Err(Refusal::InvalidSize);
+        }
+        // After the size: libbsmp answers 0xE5 to a write of the wrong size, read-only or not.
+        if !target.writable {
+            return Err(Refusal::ReadOnly);
+        }
+        // The text has no order for "busy" and "refused"; libbsmp's differs between one variable
+        // and a group.
+        let busy = self.entities.is_busy(Access::Write, &target.members);
+        if of_group && busy {
+            return Err(Refusal::Busy);
+        }
+        // Nothing has been changed so far, and after this only "busy" and "memory" can stop it.
+        self.pass(if combine { Pass::Room } else { Pass::Check }, &target.members, data, answer)?;
+        if busy {
+            return Err(Refusal::Busy);
+        }
+        // Before the write: if the answer does not fit, nothing may change.
+        if both {
+            self.readable(&reads.members, answer)?;
+        }
+        self.pass(pass, &target.members, data, answer)?;
+        self.entities.apply(&target.members);
+        if !both {
+            return Ok(Command::OK);
+        }
+        self.values(&reads.members, answer)?;
+        Ok(Command::VARIABLE_VALUE)
+    }
+
+    /// Makes one pass over the values of a write; `data` has the exact size.
+    fn pass(
+        &mut self,
+        pass: Pass,
+        members: &Members,
+        mut data: &[u8],
+        answer: &mut Payload<'_>,
+    ) -> Result<(), Refusal> {
+        for (id, size) in self.table.variables(members) {
+            let (value, rest) = data.split_at_checked(size).ok_or(Refusal::InvalidSize)?;
+            data = rest;
+            match pass {
+                Pass::Room if size > answer.spare().len() => return Err(Refusal::Memory),
+                Pass::Room => {}
+                Pass::Check => {
+                    if !self.entities.check(id, value) {
+                        return Err(Refusal::InvalidValue);
+                    }
+                }
+                Pass::Store => self.entities.write(id, value),
+                Pass::Combine(op) => {
+                    // The unused part of the answer is the scratch memory: a node has no other
+                    // buffer.
+                    let scratch = answer.spare().get_mut(..size).ok_or(Refusal::Memory)?;
+                    self.entities.read(id, scratch);
+                    for (byte, mask) in scratch.iter_mut().zip(value) {
+                        *byte = op.apply(*byte, *mask);
+                    }
+                    self.entities.write(id, scratch);
+                }
+            }
+        }
+        Ok(())
+    }
+}

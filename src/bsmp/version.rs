@@ -1,0 +1,54 @@
+//! The version of the protocol, and the request for it.
+
+use super::Command;
+use super::client::{Error, Request};
+
+/// The version of the protocol that a node speaks (BSMP 2.30, section 3.4.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Version {
+    /// Nodes of the same version are compatible.
+    pub version: u8,
+    /// A larger one adds commands.
+    pub subversion: u8,
+    /// Identifies the implementation.
+    pub revision: u8,
+}
+
+impl Version {
+    /// The version that this crate's nodes speak: 2.30, revision 0.
+    pub const V2_30: Self = Self { version: 2, subversion: 30, revision: 0 };
+
+    /// Returns whether a master of this crate understands such a node: version 2, 2.00 or later.
+    #[must_use]
+    pub const fn is_supported(self) -> bool {
+        self.version == 2
+    }
+}
+
+impl core::fmt::Display for Version {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{}.{:02}.{:03}", self.version, self.subversion, self.revision)
+    }
+}
+
+/// Asks a node for the version of the protocol that it speaks (BSMP 2.30, section 3.4.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct QueryVersion;
+
+impl Request for QueryVersion {
+    type Kind = Self;
+    type Response<'m> = Version;
+    type Expectation = ();
+    const COMMAND: Command = Command::QUERY_VERSION;
+
+    fn expectation(&self) {}
+
+    fn decode((): &(), payload: &[u8]) -> Result<Version, Error> {
+        match *payload {
+            [version, subversion, revision] => Ok(Version { version, subversion, revision }),
+            _ => Err(Error::WrongSize),
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Requests in flight.
+
+use core::marker::PhantomData;
+
+use super::{Error, Master, Request};
+use crate::line::Verdict;
+use crate::s3mp::{Counter, Header, ResponseCode};
+use crate::shown::shown;
+
+/// A request in flight, of the kind `K`. To drop it is to cancel the request.
+///
+/// It borrows nothing, so it can be kept in a struct or a static: `Pending<Get>`,
+/// `Pending<Set<'static>>`.
+#[must_use]
+pub struct Pending<K> {
+    counter: Counter,
+    len: usize,
+    retries: u8,
+    kind: PhantomData<fn() -> K>,
+}
+
+shown!([K] Pending<K>, |it| "Pending({:?}, {} bytes, {} retries)", it.counter, it.len, it.retries);
+
+impl<K: Request> Pending<K> {
+    pub(super) const fn new(counter: Counter, len: usize, retries: u8) -> Self {
+        Self { counter, len, retries, kind: PhantomData }
+    }
+
+    /// Returns whether `message` is the response: it has the counter of the request, or it is an
+    /// error about something that the slave could not read.
+    ///
+    /// INVALID is accepted only after the last retry: noise before the command may have caused it,
+    /// so the response may still come, and if not, the retry brings it.
+    #[must_use]
+    pub fn accepts(&self, message: &[u8]) -> bool {
+        self.verdict(message) == Verdict::Answer
+    }
+
+    /// Reads the response.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`] for every code but ACK, known or not; [`Error::Malformed`].
+    pub fn decode<'m>(&self, message: &'m [u8]) -> Result<K::Response<'m>, Error> {
+        match Header::<ResponseCode>::parse(message) {
+            Some((Header { code: ResponseCode::ACK, .. }, data)) => K::decode(data),
+            Some((header, _)) => Err(Error::Refused(header.code)),
+            None => Err(Error::Malformed),
+        }
+    }
+
+    /// Gives the request in `tx` a new counter, when its response did not come in time; returns its
+    /// length in bytes, or `None` if no retries are left.
+    pub fn retry(&mut self, master: &mut Master, tx: &mut [u8]) -> Option<usize> {
+        self.retries = self.retries.checked_sub(1)?;
+        let message = tx.get_mut(..self.len)?;
+        master.number(message);
+        self.counter = Counter(*message.get(2)?);
+        Some(self.len)
+    }
+
+    /// The relation of a received message to the request.
+    pub(super) fn verdict(&self, message: &[u8]) -> Verdict {
+        let Some((header, _)) = Header::<ResponseCode>::parse(message) else { return Verdict::Foreign };
+        match header.code {
+            // Whatever their counter is: these never respond to anything.
+            ResponseCode::PUSH | ResponseCode::DEBUG => Verdict::Unsolicited,
+            // Noise before the command may have caused it: the response may still come, and if not,
+            // the retry brings it.
+            ResponseCode::INVALID if self.retries > 0 => Verdict::Foreign,
+            _ if header.counter == self.counter => Verdict::Answer,
+            // The slave could not read the counter. With one request in flight it can only be that
+            // one.
+            code if code.is_error() && header.counter == Counter::NONE => Verdict::Answer,
+            _ if header.counter == Counter::NONE => Verdict::Unsolicited,
+            // A late response to an earlier request.
+            _ => Verdict::Foreign,
+        }
+    }
+}

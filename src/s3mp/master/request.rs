@@ -1,0 +1,193 @@
+//! The commands of a master that have a response.
+
+use super::{Error, Names};
+use crate::s3mp::value::Value;
+use crate::s3mp::{Address, Command};
+
+/// The response to a request of type `R`, borrowed from the received message.
+pub type Response<'m, R> = <<R as Request>::Kind as Request>::Response<'m>;
+
+/// A command that has a response: a struct for each.
+pub trait Request {
+    /// The request's kind, by which its response is decoded: the type itself, with every lifetime
+    /// `'static`. So a [`Pending`](super::Pending) borrows nothing from its request.
+    type Kind: Request<Kind = Self::Kind> + 'static;
+    /// The response, borrowed from the received message.
+    type Response<'m>;
+    /// The code of the command.
+    const COMMAND: Command;
+
+    /// The address that the command is for; by default the slave itself.
+    fn address(&self) -> Address {
+        Address::HOST
+    }
+
+    /// The data after the header; by default none.
+    fn data(&self) -> &[u8] {
+        &[]
+    }
+
+    /// Reads the data of an ACK.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Malformed`].
+    fn decode(data: &[u8]) -> Result<Self::Response<'_>, Error>;
+
+    /// Returns whether the request may run twice without more harm than running once. Only then it
+    /// is repeated when its response is missing.
+    fn is_idempotent(&self) -> bool {
+        true
+    }
+}
+
+/// Asks whether the slave is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Status;
+
+impl Request for Status {
+    type Kind = Self;
+    /// A mark of this start of the slave, perhaps its time; empty if the slave has none.
+    type Response<'m> = Value<'m>;
+    const COMMAND: Command = Command::STATUS;
+
+    fn decode(data: &[u8]) -> Result<Value<'_>, Error> {
+        Ok(Value::new(data))
+    }
+}
+
+/// Asks for the names of all addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Describe;
+
+impl Request for Describe {
+    type Kind = Self;
+    type Response<'m> = Names<'m>;
+    const COMMAND: Command = Command::DESCRIBE;
+
+    fn decode(data: &[u8]) -> Result<Names<'_>, Error> {
+        Names::parse(data)
+    }
+}
+
+/// Asks for the value of an address; for [`Address::ALL`] see [`Value::entries`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Get(
+    /// The address.
+    pub Address,
+);
+
+impl Request for Get {
+    type Kind = Self;
+    type Response<'m> = Value<'m>;
+    const COMMAND: Command = Command::GET;
+
+    fn address(&self) -> Address {
+        self.0
+    }
+
+    fn decode(data: &[u8]) -> Result<Value<'_>, Error> {
+        Ok(Value::new(data))
+    }
+}
+
+/// Sets the value of an actuator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Set<'v>(
+    /// The address.
+    pub Address,
+    /// Its new value.
+    pub Value<'v>,
+);
+
+impl Request for Set<'_> {
+    type Kind = Set<'static>;
+    type Response<'m> = ();
+    const COMMAND: Command = Command::SET;
+
+    fn address(&self) -> Address {
+        self.0
+    }
+
+    fn data(&self) -> &[u8] {
+        self.1.bytes()
+    }
+
+    fn decode(_: &[u8]) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// Inverts a boolean; the response is its new value. Never repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Invert(
+    /// The address.
+    pub Address,
+);
+
+impl Request for Invert {
+    type Kind = Self;
+    type Response<'m> = Value<'m>;
+    const COMMAND: Command = Command::INVERT;
+
+    fn address(&self) -> Address {
+        self.0
+    }
+
+    fn decode(data: &[u8]) -> Result<Value<'_>, Error> {
+        Ok(Value::new(data))
+    }
+
+    fn is_idempotent(&self) -> bool {
+        false
+    }
+}
+
+/// Asks for the value of an address now, and for a PUSH whenever it changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Subscribe(
+    /// The address.
+    pub Address,
+);
+
+impl Request for Subscribe {
+    type Kind = Self;
+    type Response<'m> = Value<'m>;
+    const COMMAND: Command = Command::SUBSCRIBE;
+
+    fn address(&self) -> Address {
+        self.0
+    }
+
+    fn decode(data: &[u8]) -> Result<Value<'_>, Error> {
+        Ok(Value::new(data))
+    }
+}
+
+/// Ends a subscription.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Unsubscribe(
+    /// The address.
+    pub Address,
+);
+
+impl Request for Unsubscribe {
+    type Kind = Self;
+    type Response<'m> = ();
+    const COMMAND: Command = Command::UNSUBSCRIBE;
+
+    fn address(&self) -> Address {
+        self.0
+    }
+
+    fn decode(_: &[u8]) -> Result<(), Error> {
+        Ok(())
+    }
+}

@@ -1,0 +1,21 @@
+//! The house in order: what the sources themselves have to keep to.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    missing_docs,
+    unreachable_pub,
+    reason = "a test that panics has failed, and nobody reads its docs"
+)]
+
+#[path = "../kit/mod.rs"]
+mod kit;
+
+mod contributing;
+mod entry_points;
+mod examples;
+mod imports;
+mod sizes;
+mod twins;

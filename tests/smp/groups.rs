@@ -1,0 +1,662 @@
+//! Every request and every response of the groups beside OS and image, at both ends: the bytes, every form that CBOR
+//! allows for them, what is missing, doubled or cut off, and the habits of real servers.
+
+use anysmp::cbor::{Bytes, Malformed, Text, Writer};
+use anysmp::smp::server::{AllowAll, Answer, Incoming, Reply, serve};
+use anysmp::smp::{
+    Decode, Empty, Encode, Error, Group, Header, Op, Request, Version, client, enumeration, error, fs, legacy,
+    settings, shell, stat, transport, zephyr,
+};
+
+use crate::item::{Form, Item};
+
+const FORMS: [Form; 4] = [Form::Shortest, Form::Indefinite, Form::Chunked, Form::Wide];
+
+fn encoded(value: &impl Encode) -> Vec<u8> {
+    let mut buffer = [0; 512];
+    let mut writer = Writer::new(&mut buffer);
+    value.encode(&mut writer).unwrap();
+    let len = writer.len();
+    buffer[..len].to_vec()
+}
+
+fn is(key: &Item, name: &str) -> bool {
+    *key == Item::Text(name.as_bytes().to_vec())
+}
+
+/// An entry that nobody knows, with something nested.
+fn stranger() -> (Item, Item) {
+    let nested = Item::Map(vec![(Item::Unsigned(7), Item::Array(vec![Item::Simple(22), Item::Bytes(vec![1])]))]);
+    (Item::Text(b"stranger".to_vec()), nested)
+}
+
+/// Checks one type of payload: `$value` is written as `$bytes`, and these are read in every form; keys named in
+/// `required` must be there, others may be missing.
+macro_rules! payload {
+    ($kind:ident $type:ty, $value:expr, $bytes:expr, required: $required:expr) => {{
+        let (value, bytes, required): ($type, &[u8], &[&str]) = ($value, $bytes, &$required);
+        let name = stringify!($type);
+        assert_eq!(encoded(&value), bytes, "{name}");
+        let item = Item::parse(bytes);
+        for form in FORMS {
+            let mut changed = item.clone();
+            assert_eq!(<$type>::decode(&changed.written(form)), Ok(value), "{name} {form:?}");
+            changed.entries().insert(0, stranger());
+            changed.entries().reverse();
+            assert_eq!(<$type>::decode(&changed.written(form)), Ok(value), "{name} {form:?}, in another order");
+            let whole = item.written(form);
+            for cut in 1..whole.len() {
+                assert_eq!(<$type>::decode(&whole[..cut]), Err(Malformed), "{name} {form:?}, cut at {cut}");
+            }
+        }
+        for at in 0..item.clone().entries().len() {
+            let (mut without, mut null, mut twice, mut wrong) =
+                (item.clone(), item.clone(), item.clone(), item.clone());
+            let (key, _) = without.entries().remove(at);
+            null.entries()[at].1 = Item::Simple(22);
+            twice.entries().push(stranger());
+            let double = twice.entries()[at].clone();
+            twice.entries().push(double);
+            wrong.entries()[at].1 = Item::Simple(0);
+            let (without, null) = (without.written(Form::Shortest), null.written(Form::Shortest));
+            let needed = required.iter().any(|name| is(&key, name));
+            let absent = <$type>::decode(&without);
+            assert_eq!(absent.is_err(), needed, "{name} without {key:?}");
+            assert_ne!(absent, Ok(value), "{name} without {key:?}");
+            assert_eq!(<$type>::decode(&null), absent, "{name}: null means missing, {key:?}");
+            let expected = if stringify!($kind) == "request" { Err(Malformed) } else { Ok(value) };
+            assert_eq!(<$type>::decode(&twice.written(Form::Shortest)), expected, "{name}: {key:?} twice");
+            assert_eq!(<$type>::decode(&wrong.written(Form::Shortest)), Err(Malformed), "{name}: {key:?} is no value");
+        }
+    }};
+}
+
+fn text(text: &str) -> Text<'_> {
+    text.into()
+}
+
+fn bytes(bytes: &[u8]) -> Bytes<'_> {
+    bytes.into()
+}
+
+/// A response to `R` as the client takes it.
+fn response<R: Request>(payload: &[u8]) -> Result<R::Response<'_>, client::Error> {
+    R::response(payload)
+}
+
+fn remote<T>(error: Error) -> Result<T, client::Error> {
+    Err(client::Error::Remote(error))
+}
+
+#[test]
+fn statistics_are_read_and_written() {
+    payload!(request stat::Read<'_>, stat::Read { name: text("os") }, b"\xa1\x64name\x62os", required: ["name"]);
+    payload!(request stat::List, stat::List {}, b"\xa0", required: []);
+    let fields = [(text("rx"), 5), (text("s1"), u64::MAX)];
+    payload!(
+        response stat::ReadResponse<'_>,
+        stat::ReadResponse { name: text("os"), fields: fields[..].into() },
+        b"\xa2\x64name\x62os\x66fields\xa2\x62rx\x05\x62s1\x1b\xff\xff\xff\xff\xff\xff\xff\xff",
+        required: ["name", "fields"]
+    );
+    let names = [text("os"), text("net")];
+    payload!(
+        response stat::ListResponse<'_>,
+        stat::ListResponse { names: names[..].into() },
+        b"\xa1\x69stat_list\x82\x62os\x63net",
+        required: ["stat_list"]
+    );
+}
+
+#[test]
+fn settings_are_read_and_written() {
+    use settings::Setting;
+    payload!(
+        request settings::Read<'_>,
+        settings::Read { name: text("a/b"), max_size: Some(32) },
+        b"\xa2\x64name\x63a/b\x68max_size\x18\x20",
+        required: ["name"]
+    );
+    payload!(
+        response settings::ReadResponse<'_>,
+        settings::ReadResponse { value: Setting::Bytes(bytes(b"\x01\x02")), max_size: Some(16) },
+        b"\xa2\x63val\x42\x01\x02\x68max_size\x10",
+        required: ["val"]
+    );
+    payload!(
+        response settings::ReadResponse<'_>,
+        settings::ReadResponse { value: Setting::Text(text("on")), max_size: None },
+        b"\xa1\x63val\x62on",
+        required: ["val"]
+    );
+    payload!(
+        request settings::Write<'_>,
+        settings::Write { name: text("a/b"), value: Setting::Text(text("7")), save: Some(true) },
+        b"\xa3\x64name\x63a/b\x63val\x617\x64save\xf5",
+        required: ["name", "val"]
+    );
+    payload!(
+        request settings::Write<'_>,
+        settings::Write { name: text("a/b"), value: b""[..].into(), save: None },
+        b"\xa2\x64name\x63a/b\x63val\x40",
+        required: ["name", "val"]
+    );
+    payload!(request settings::Delete<'_>, settings::Delete { name: text("x") }, b"\xa1\x64name\x61x", required: ["name"]);
+    payload!(request settings::Commit, settings::Commit {}, b"\xa0", required: []);
+    payload!(request settings::Load, settings::Load {}, b"\xa0", required: []);
+    payload!(request settings::Save<'_>, settings::Save { name: None }, b"\xa0", required: []);
+    payload!(request settings::Save<'_>, settings::Save { name: Some(text("a")) }, b"\xa1\x64name\x61a", required: []);
+    assert_eq!(Setting::Text(text("ab")).chunks(), Setting::Bytes(bytes(b"ab")).chunks());
+}
+
+#[test]
+fn files_are_read_and_written() {
+    let far = 1 << 32;
+    payload!(
+        request fs::Download<'_>,
+        fs::Download { name: text("/f"), off: far },
+        b"\xa2\x64name\x62/f\x63off\x1b\0\0\0\x01\0\0\0\0",
+        required: ["name", "off"]
+    );
+    payload!(
+        response fs::DownloadResponse<'_>,
+        fs::DownloadResponse { off: 0, data: bytes(b"hi"), len: Some(far) },
+        b"\xa3\x63off\x00\x64data\x42hi\x63len\x1b\0\0\0\x01\0\0\0\0",
+        required: ["off", "data"]
+    );
+    payload!(
+        request fs::Upload<'_>,
+        fs::Upload { name: text("/f"), off: 0, data: bytes(b"hi"), len: Some(2) },
+        b"\xa4\x64name\x62/f\x63off\x00\x64data\x42hi\x63len\x02",
+        required: ["name", "off", "data"]
+    );
+    payload!(response fs::UploadResponse, fs::UploadResponse { off: far }, b"\xa1\x63off\x1b\0\0\0\x01\0\0\0\0", required: ["off"]);
+    payload!(request fs::Status<'_>, fs::Status { name: text("/f") }, b"\xa1\x64name\x62/f", required: ["name"]);
+    payload!(response fs::StatusResponse, fs::StatusResponse { len: 24 }, b"\xa1\x63len\x18\x18", required: ["len"]);
+    payload!(
+        request fs::Hash<'_>,
+        fs::Hash { name: text("/f"), kind: Some(text("crc32")), off: Some(1), len: Some(2) },
+        b"\xa4\x64name\x62/f\x64type\x65crc32\x63off\x01\x63len\x02",
+        required: ["name"]
+    );
+    payload!(
+        response fs::HashResponse<'_>,
+        fs::HashResponse { kind: text("crc32"), off: None, len: 9, output: fs::HashOutput::Number(0xCBF4_3926) },
+        b"\xa3\x64type\x65crc32\x63len\x09\x66output\x1a\xcb\xf4\x39\x26",
+        required: ["type", "len", "output"]
+    );
+    payload!(
+        response fs::HashResponse<'_>,
+        fs::HashResponse { kind: text("x"), off: Some(3), len: 9, output: fs::HashOutput::Bytes(bytes(b"\x01\x02")) },
+        b"\xa4\x64type\x61x\x63off\x03\x63len\x09\x66output\x42\x01\x02",
+        required: ["type", "len", "output"]
+    );
+    payload!(request fs::HashTypes, fs::HashTypes {}, b"\xa0", required: []);
+    let types = [(text("crc32"), fs::HashType { format: 0, size: 4 })];
+    payload!(
+        response fs::HashTypesResponse<'_>,
+        fs::HashTypesResponse { types: types[..].into() },
+        b"\xa1\x65types\xa1\x65crc32\xa2\x66format\x00\x64size\x04",
+        required: ["types"]
+    );
+    payload!(request fs::Close, fs::Close {}, b"\xa0", required: []);
+}
+
+#[test]
+fn shell_lines_are_read_and_written() {
+    let argv = [text("kernel"), text("version")];
+    payload!(
+        request shell::Execute<'_>,
+        shell::Execute { argv: argv[..].into() },
+        b"\xa1\x64argv\x82\x66kernel\x67version",
+        required: ["argv"]
+    );
+    payload!(
+        response shell::ExecuteResponse<'_>,
+        shell::ExecuteResponse { output: text("ok\r\n"), result: Some(-22) },
+        b"\xa2\x61o\x64ok\r\n\x63ret\x35",
+        required: ["o"]
+    );
+}
+
+#[test]
+fn groups_are_read_and_written() {
+    payload!(request enumeration::Count, enumeration::Count {}, b"\xa0", required: []);
+    payload!(response enumeration::CountResponse, enumeration::CountResponse { count: 8 }, b"\xa1\x65count\x08", required: ["count"]);
+    payload!(request enumeration::List, enumeration::List {}, b"\xa0", required: []);
+    let numbers = [10, 0, 0xFFFF];
+    payload!(
+        response enumeration::ListResponse<'_>,
+        enumeration::ListResponse { groups: numbers[..].into() },
+        b"\xa1\x66groups\x83\x0a\x00\x19\xff\xff",
+        required: ["groups"]
+    );
+    payload!(request enumeration::Single, enumeration::Single { index: Some(3) }, b"\xa1\x65index\x03", required: []);
+    payload!(
+        response enumeration::SingleResponse,
+        enumeration::SingleResponse { group: 63, end: Some(true) },
+        b"\xa2\x65group\x18\x3f\x63end\xf5",
+        required: ["group"]
+    );
+    payload!(request enumeration::Details<'_>, enumeration::Details { groups: None }, b"\xa0", required: []);
+    payload!(
+        request enumeration::Details<'_>,
+        enumeration::Details { groups: Some(numbers[..2].into()) },
+        b"\xa1\x66groups\x82\x0a\x00",
+        required: []
+    );
+    let details = [
+        enumeration::Detail { group: 0, name: Some(text("os mgmt")), handlers: Some(9) },
+        enumeration::Detail { group: 64, name: None, handlers: None },
+    ];
+    payload!(
+        response enumeration::DetailsResponse<'_>,
+        enumeration::DetailsResponse { groups: details[..].into() },
+        b"\xa1\x66groups\x82\xa3\x65group\x00\x64name\x67os mgmt\x68handlers\x09\xa1\x65group\x18\x40",
+        required: ["groups"]
+    );
+}
+
+#[test]
+fn bridges_are_read_and_written() {
+    payload!(
+        request transport::Connect<'_>,
+        transport::Connect {
+            transport: 2,
+            mode: Some(1),
+            address: Some(text("aa:bb")),
+            address_type: Some(1),
+            le_coded: Some(true),
+        },
+        b"\xa5\x69transport\x02\x64mode\x01\x67address\x65aa:bb\x6caddress_type\x01\x68le_coded\xf5",
+        required: ["transport"]
+    );
+    payload!(
+        request transport::Disconnect,
+        transport::Disconnect { transport: Some(2), all: Some(true) },
+        b"\xa2\x69transport\x02\x63all\xf5",
+        required: []
+    );
+    payload!(request transport::Status, transport::Status {}, b"\xa0", required: []);
+    payload!(
+        response transport::StatusResponse,
+        transport::StatusResponse { supported: 2, active: 1, bridged: Some(true), transport: Some(4) },
+        b"\xa4\x69supported\x02\x66active\x01\x67bridged\xf5\x69transport\x04",
+        required: ["supported", "active"]
+    );
+    payload!(request transport::List, transport::List {}, b"\xa0", required: []);
+    let transports =
+        [transport::Transport { id: 2, name: Some(text("bt")) }, transport::Transport { id: 64, name: None }];
+    payload!(
+        response transport::ListResponse<'_>,
+        transport::ListResponse { transports: transports[..].into() },
+        b"\xa1\x6atransports\x82\xa2\x62id\x02\x64name\x62bt\xa1\x62id\x18\x40",
+        required: ["transports"]
+    );
+    payload!(request transport::Modes, transport::Modes { transport: 2 }, b"\xa1\x69transport\x02", required: ["transport"]);
+    let modes = [transport::Mode { id: 0, description: Some(text("x")), incoming: true, outgoing: false }];
+    payload!(
+        response transport::ModesResponse<'_>,
+        transport::ModesResponse { modes: modes[..].into() },
+        b"\xa1\x65modes\x81\xa4\x62id\x00\x6bdescription\x61x\x68incoming\xf5\x68outgoing\xf4",
+        required: ["modes"]
+    );
+    let sparse = response::<transport::Modes>(b"\xa1\x65modes\x81\xa2\x62id\x00\x6bdescription\x61x").unwrap();
+    assert_eq!(sparse.modes.iter().next().map(|mode| (mode.incoming, mode.outgoing)), Some((false, false)));
+    payload!(
+        request transport::Configuration,
+        transport::Configuration { transport: 2, mode: 1 },
+        b"\xa2\x69transport\x02\x64mode\x01",
+        required: ["transport", "mode"]
+    );
+    let keys = [transport::Key { name: text("address"), kind: 3, required: true }];
+    payload!(
+        response transport::ConfigurationResponse<'_>,
+        transport::ConfigurationResponse { keys: keys[..].into() },
+        b"\xa1\x67configs\x81\xa3\x64name\x67address\x64type\x03\x68required\xf5",
+        required: ["configs"]
+    );
+}
+
+#[test]
+fn what_mynewt_left_is_read_and_written() {
+    payload!(
+        request legacy::LogShow<'_>,
+        legacy::LogShow { name: Some(text("boot")), timestamp: Some(-1), index: Some(3) },
+        b"\xa3\x68log_name\x64boot\x62ts\x20\x65index\x03",
+        required: []
+    );
+    let entries = [legacy::LogEntry {
+        kind: text("str"),
+        timestamp: -5,
+        level: 1,
+        index: 2,
+        module: 3,
+        image_hash: Some(bytes(b"\xAA")),
+        message: bytes(b"hi"),
+    }];
+    let logs = [legacy::Log { name: text("boot"), kind: 1, entries: entries[..].into() }];
+    payload!(
+        response legacy::LogShowResponse<'_>,
+        legacy::LogShowResponse { next_index: Some(4), logs: logs[..].into(), rc: Some(0) },
+        b"\xa3\x6anext_index\x04\x64logs\x81\xa3\x64name\x64boot\x64type\x01\x67entries\x81\xa7\
+          \x64type\x63str\x62ts\x24\x65level\x01\x65index\x02\x66module\x03\x67imghash\x41\xaa\x63msg\x42hi\x62rc\x00",
+        required: ["logs"]
+    );
+    payload!(request legacy::LogClear<'_>, legacy::LogClear { name: Some(text("x")) }, b"\xa1\x68log_name\x61x", required: []);
+    payload!(request legacy::LogModules, legacy::LogModules {}, b"\xa0", required: []);
+    payload!(request legacy::LogLevels, legacy::LogLevels {}, b"\xa0", required: []);
+    payload!(request legacy::LogList, legacy::LogList {}, b"\xa0", required: []);
+    let table = [(text("os"), 0), (text("x"), 255)];
+    payload!(
+        response legacy::LogModulesResponse<'_>,
+        legacy::LogModulesResponse { modules: table[..].into() },
+        b"\xa1\x6amodule_map\xa2\x62os\x00\x61x\x18\xff",
+        required: ["module_map"]
+    );
+    payload!(
+        response legacy::LogLevelsResponse<'_>,
+        legacy::LogLevelsResponse { levels: table[..].into() },
+        b"\xa1\x69level_map\xa2\x62os\x00\x61x\x18\xff",
+        required: ["level_map"]
+    );
+    let names = [text("boot"), text("crash")];
+    payload!(
+        response legacy::LogListResponse<'_>,
+        legacy::LogListResponse { logs: names[..].into() },
+        b"\xa1\x68log_list\x82\x64boot\x65crash",
+        required: ["log_list"]
+    );
+    payload!(request legacy::Crash<'_>, legacy::Crash { how: text("div0") }, b"\xa1\x61t\x64div0", required: ["t"]);
+    payload!(
+        request legacy::RunTest<'_>,
+        legacy::RunTest { name: Some(text("all")), token: Some(text("x")) },
+        b"\xa2\x68testname\x63all\x65token\x61x",
+        required: []
+    );
+    payload!(request legacy::RunList, legacy::RunList {}, b"\xa0", required: []);
+    payload!(
+        response legacy::RunListResponse<'_>,
+        legacy::RunListResponse { tests: names[..].into() },
+        b"\xa1\x68run_list\x82\x64boot\x65crash",
+        required: ["run_list"]
+    );
+    payload!(request zephyr::EraseStorage, zephyr::EraseStorage {}, b"\xa0", required: []);
+    payload!(response Empty, Empty {}, b"\xa0", required: []);
+}
+
+/// `rc: 0` in front of every success, which old servers send.
+macro_rules! with_rc {
+    ($($request:ty: $bytes:expr;)*) => {$({
+        let plain = response::<$request>($bytes).unwrap();
+        for form in FORMS {
+            let mut item = Item::parse($bytes);
+            item.entries().insert(0, (Item::Text(b"rc".to_vec()), Item::Unsigned(0)));
+            assert_eq!(response::<$request>(&item.written(form)), Ok(plain), "{} {form:?}", stringify!($request));
+            item.entries()[0].1 = Item::Negative(4);
+            let refused = item.written(form);
+            if !matches!(<$request>::GROUP, Group::SHELL) {
+                let name = stringify!($request);
+                assert_eq!(response::<$request>(&refused), remote(Error::Smp(-5)), "{name} {form:?}");
+            }
+        }
+    })*};
+}
+
+#[test]
+fn every_success_may_come_with_rc_0_and_no_success_with_another() {
+    with_rc! {
+        stat::Read<'_>: b"\xa2\x64name\x62os\x66fields\xa1\x62rx\x05";
+        stat::List: b"\xa1\x69stat_list\x81\x62os";
+        settings::Read<'_>: b"\xa1\x63val\x41\x01";
+        settings::Write<'_>: b"\xa0";
+        settings::Delete<'_>: b"\xa0";
+        settings::Commit: b"\xa0";
+        settings::Load: b"\xa0";
+        settings::Save<'_>: b"\xa0";
+        fs::Download<'_>: b"\xa2\x63off\x00\x64data\x41a";
+        fs::Upload<'_>: b"\xa1\x63off\x00";
+        fs::Status<'_>: b"\xa1\x63len\x00";
+        fs::Hash<'_>: b"\xa3\x64type\x61x\x63len\x00\x66output\x00";
+        fs::HashTypes: b"\xa1\x65types\xa0";
+        fs::Close: b"\xa0";
+        shell::Execute<'_>: b"\xa2\x61o\x61x\x63ret\x00";
+        enumeration::Count: b"\xa1\x65count\x00";
+        enumeration::List: b"\xa1\x66groups\x80";
+        enumeration::Single: b"\xa1\x65group\x00";
+        enumeration::Details<'_>: b"\xa1\x66groups\x80";
+        transport::Connect<'_>: b"\xa0";
+        transport::Disconnect: b"\xa0";
+        transport::Status: b"\xa2\x69supported\x00\x66active\x00";
+        transport::List: b"\xa1\x6atransports\x80";
+        transport::Modes: b"\xa1\x65modes\x80";
+        transport::Configuration: b"\xa1\x67configs\x80";
+        zephyr::EraseStorage: b"\xa0";
+        legacy::LogClear<'_>: b"\xa0";
+        legacy::LogModules: b"\xa1\x6amodule_map\xa0";
+        legacy::LogLevels: b"\xa1\x69level_map\xa0";
+        legacy::LogList: b"\xa1\x68log_list\x80";
+        legacy::Crash<'_>: b"\xa0";
+        legacy::RunTest<'_>: b"\xa0";
+        legacy::RunList: b"\xa1\x68run_list\x80";
+    }
+}
+
+#[test]
+fn statistics_errors_that_come_as_group_63_are_those_of_statistics() {
+    for rc in 1..6 {
+        let payload = [&b"\xa1\x63err\xa2\x65group\x18\x3f\x62rc"[..], &[rc]].concat();
+        let error = Error::Group { group: Group::STATISTICS, rc: rc.into() };
+        assert_eq!(response::<stat::Read<'_>>(&payload), remote(error));
+        assert_eq!(response::<stat::List>(&payload), remote(error));
+        let other = Error::Group { group: Group::ZEPHYR, rc: rc.into() };
+        assert_eq!(response::<zephyr::EraseStorage>(&payload), remote(other), "there it is what it says");
+    }
+    let own = b"\xa1\x63err\xa2\x65group\x02\x62rc\x02";
+    assert_eq!(response::<stat::Read<'_>>(own), remote(error::stat::INVALID_GROUP));
+    assert_eq!(response::<stat::Read<'_>>(b"\xa1\x62rc\x08"), remote(Error::NOT_SUPPORTED));
+    assert_eq!(response::<stat::Read<'_>>(b"\xa0"), Err(client::Error::Malformed), "no error and no counters");
+}
+
+#[test]
+fn the_rc_of_a_shell_command_is_no_error_of_the_request() {
+    let result = |payload: &'static [u8]| response::<shell::Execute<'_>>(payload);
+    let ran = |output, result| Ok(shell::ExecuteResponse { output: text(output), result });
+    assert_eq!(result(b"\xa2\x61o\x62ok\x63ret\x00"), ran("ok", Some(0)));
+    assert_eq!(result(b"\xa2\x61o\x62ok\x62rc\x2d"), ran("ok", Some(-14)));
+    assert_eq!(result(b"\xa2\x62rc\x01\x61o\x60"), ran("", Some(1)));
+    assert_eq!(result(b"\xa3\x62rc\x00\x61o\x60\x63ret\x05"), ran("", Some(5)), "legacy rc beside the result");
+    assert_eq!(result(b"\xbf\x61o\x7f\x62he\x63llo\xff\x62rc\x00\xff"), ran("hello", Some(0)));
+    assert_eq!(result(b"\xa1\x61o\x62ok"), ran("ok", None));
+    assert_eq!(result(b"\xa1\x62rc\x08"), remote(Error::NOT_SUPPORTED));
+    assert_eq!(result(b"\xa1\x63err\xa2\x65group\x09\x62rc\x03"), remote(error::shell::EMPTY_COMMAND));
+    for nonsense in [&b"\xa0"[..], b"", b"\xa1\x62rc\x00", b"\xa1\x61o\x05", b"\xa1\x63ret\x00"] {
+        assert_eq!(response::<shell::Execute<'_>>(nonsense), Err(client::Error::Malformed), "{nonsense:02x?}");
+    }
+}
+
+#[test]
+fn a_refused_piece_of_a_file_still_tells_where_to_go_on() {
+    let zephyr = b"\xbf\x63err\xbf\x65group\x08\x62rc\x0b\xff\x63len\x19\x02\x00\xff";
+    assert_eq!(response::<fs::Upload<'_>>(zephyr), remote(error::fs::FILE_OFFSET_NOT_VALID));
+    assert_eq!(error::beside::<u64>(zephyr, "len"), Some(512));
+    let mynewt = b"\xbf\x62rc\x03\x63off\x18\x40\xff";
+    assert_eq!(response::<fs::Upload<'_>>(mynewt), remote(Error::INVALID));
+    assert_eq!(error::beside::<u64>(mynewt, "off"), Some(64));
+    assert_eq!(error::beside::<u64>(b"\xa1\x62rc\x01", "len"), None);
+}
+
+#[test]
+fn log_entries_may_come_in_pieces_and_with_a_promise_of_more() {
+    let payload = b"\xbf\x6anext_index\x05\x64logs\x9f\xbf\x64name\x64boot\x64type\x02\x67entries\x9f\xbf\x63msg\x5f\x42he\x43llo\xff\
+                    \x62ts\x19\x03\xe8\x65level\x02\x65index\x04\x66module\x00\x64type\x63str\xff\xff\xff\xff\x62rc\x01\xff";
+    let shown = response::<legacy::LogShow<'_>>(payload).unwrap();
+    assert_eq!((shown.next_index, shown.rc), (Some(5), Some(1)));
+    let log = shown.logs.iter().next().unwrap();
+    let entry = log.entries.iter().next().unwrap();
+    assert_eq!((log.kind, entry.timestamp, entry.image_hash), (2, 1000, None));
+    assert_eq!(entry.message, b"hello"[..]);
+    assert_eq!(entry.message.as_slice(), None, "it is not in one piece");
+    for (nothing, rc) in [
+        (&b"\xa1\x62rc\x05"[..], 5),
+        (b"\xa2\x64logs\x80\x62rc\x05", 5),
+        (b"\xa2\x64logs\x81\xa3\x64name\x60\x64type\x01\x67entries\x80\x62rc\x09", 9),
+    ] {
+        assert_eq!(response::<legacy::LogShow<'_>>(nothing), remote(Error::Smp(rc)), "an error without entries");
+    }
+}
+
+#[test]
+fn an_empty_answer_is_an_empty_map_and_other_nonsense_is_malformed() {
+    assert_eq!(response::<zephyr::EraseStorage>(b""), Ok(Empty {}));
+    assert_eq!(response::<fs::Status<'_>>(b""), Err(client::Error::Malformed));
+    for nonsense in [&b"\x80"[..], b"\x00", b"\xff", b"\xbf", b"\xa1\x62rc", b"\xa1\x01\x02", b"\xa1\x63err\x05"] {
+        assert_eq!(response::<zephyr::EraseStorage>(nonsense), Err(client::Error::Malformed), "{nonsense:02x?}");
+    }
+}
+
+#[test]
+fn numbers_that_do_not_fit_are_malformed_and_not_cut() {
+    let beyond = |key: &str| {
+        Item::Map(vec![(Item::Text(key.as_bytes().to_vec()), Item::Unsigned(1 << 32))]).written(Form::Shortest)
+    };
+    assert_eq!(enumeration::Single::decode(&beyond("index")), Err(Malformed));
+    assert_eq!(transport::Modes::decode(&beyond("transport")), Err(Malformed));
+    assert_eq!(response::<enumeration::Count>(&beyond("count")), Err(client::Error::Malformed));
+    assert_eq!(response::<zephyr::EraseStorage>(&beyond("rc")), Err(client::Error::Malformed));
+    assert_eq!(fs::Download::decode(b"\xa2\x64name\x61f\x63off\x20"), Err(Malformed), "no offset is negative");
+}
+
+/// What a group answers with the given handler, header and payload.
+fn asked(
+    group: Group,
+    (op, command): (Op, u8),
+    version: Version,
+    payload: &[u8],
+    handler: impl FnMut(&Incoming<'_>, Reply<'_>) -> Answer,
+) -> Vec<u8> {
+    let header = Header { op, version, length: payload.len() as u16, group, sequence: 1, command };
+    let (mut tx, message) = ([0; 256], [&header.emit(), payload].concat());
+    let (len, _) = serve(handler, AllowAll, &message, &mut tx);
+    let (answer, payload) = Header::parse(&tx[..len]).unwrap();
+    assert_eq!(answer, Header { length: payload.len() as u16, ..header.response() });
+    payload.to_vec()
+}
+
+/// A device that does nothing: the default of each command.
+struct Nothing;
+impl stat::Commands for Nothing {}
+impl settings::Commands for Nothing {}
+impl fs::Commands for Nothing {}
+impl shell::Commands for Nothing {}
+impl zephyr::Commands for Nothing {}
+
+fn nothing(incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
+    match incoming.group() {
+        Group::STATISTICS => stat::dispatch(&mut Nothing, incoming, reply),
+        Group::SETTINGS => settings::dispatch(&mut Nothing, incoming, reply),
+        Group::FS => fs::dispatch(&mut Nothing, incoming, reply),
+        Group::SHELL => shell::dispatch(&mut Nothing, incoming, reply),
+        Group::ZEPHYR => zephyr::dispatch(&mut Nothing, incoming, reply),
+        _ => reply.error(Error::UNKNOWN),
+    }
+}
+
+#[test]
+fn what_a_device_does_not_implement_is_not_supported() {
+    let argv = b"\xa1\x64argv\x81\x61x";
+    let full = b"\xa5\x64name\x62/f\x63off\x00\x64data\x40\x63len\x00\x63val\x40";
+    for version in [Version::V1, Version::V2] {
+        for group in [Group::STATISTICS, Group::SETTINGS, Group::FS, Group::SHELL, Group::ZEPHYR] {
+            for command in 0..8 {
+                for op in [Op::Read, Op::Write] {
+                    let payload = if group == Group::SHELL { &argv[..] } else { full };
+                    let answer = asked(group, (op, command), version, payload, nothing);
+                    assert_eq!(answer, b"\xa1\x62rc\x08", "{group} {op:?} {command}");
+                }
+            }
+        }
+    }
+}
+
+/// A device on which everything fails with the code of its group.
+struct Failing(u16);
+
+impl Failing {
+    fn error(&self, group: Group) -> Error {
+        Error::Group { group, rc: self.0 }
+    }
+}
+
+impl stat::Commands for Failing {
+    fn read<'r>(&'r mut self, _: stat::Read<'r>) -> Result<stat::ReadResponse<'r>, Error> {
+        Err(self.error(Group::STATISTICS))
+    }
+    fn list(&mut self) -> Result<stat::ListResponse<'_>, Error> {
+        Err(self.error(Group::STATISTICS))
+    }
+}
+
+impl fs::Commands for Failing {
+    fn upload(&mut self, _: fs::Upload<'_>) -> Result<fs::UploadResponse, (Error, Option<u64>)> {
+        Err((self.error(Group::FS), Some(0x200)))
+    }
+    fn status(&mut self, _: fs::Status<'_>) -> Result<fs::StatusResponse, Error> {
+        Err(self.error(Group::FS))
+    }
+}
+
+impl zephyr::Commands for Failing {
+    fn erase_storage(&mut self) -> Result<Empty, Error> {
+        Err(self.error(Group::ZEPHYR))
+    }
+}
+
+#[test]
+fn group_errors_are_named_in_version_2_and_translated_in_version_1() {
+    let failing = |rc: u16| {
+        move |incoming: &Incoming<'_>, reply: Reply<'_>| match incoming.group() {
+            Group::STATISTICS => stat::dispatch(&mut Failing(rc), incoming, reply),
+            Group::FS => fs::dispatch(&mut Failing(rc), incoming, reply),
+            _ => zephyr::dispatch(&mut Failing(rc), incoming, reply),
+        }
+    };
+    let check = |group, command, payload: &[u8], rc: u16, v2: &[u8], v1: u8| {
+        assert_eq!(asked(group, command, Version::V2, payload, failing(rc)), v2);
+        assert_eq!(asked(group, command, Version::V1, payload, failing(rc)), [&b"\xa1\x62rc"[..], &[v1]].concat());
+    };
+    let name = b"\xa1\x64name\x62/f";
+    check(Group::STATISTICS, (Op::Read, 0), name, 2, b"\xa1\x63err\xa2\x65group\x02\x62rc\x02", 5);
+    check(Group::STATISTICS, (Op::Read, 1), b"", 5, b"\xa1\x63err\xa2\x65group\x02\x62rc\x05", 1);
+    check(Group::FS, (Op::Read, 1), name, 3, b"\xa1\x63err\xa2\x65group\x08\x62rc\x03", 5);
+    let piece = b"\xa3\x64name\x62/f\x63off\x09\x64data\x40";
+    // The length stands beside the error in version 2 only.
+    check(Group::FS, (Op::Write, 0), piece, 11, b"\xa2\x63err\xa2\x65group\x08\x62rc\x0b\x63len\x19\x02\x00", 1);
+    // Zephyr translates 3 and 4 to "no error"; an error stays an error here.
+    check(Group::ZEPHYR, (Op::Write, 0), b"", 4, b"\xa1\x63err\xa2\x65group\x18\x3f\x62rc\x04", 1);
+}
+
+#[test]
+fn a_group_without_a_table_is_unknown_to_version_1() {
+    let handler = |_: &Incoming<'_>, reply: Reply<'_>| reply.error(Error::Group { group: Group(64), rc: 300 });
+    assert_eq!(asked(Group(64), (Op::Write, 7), Version::V1, b"", handler), b"\xa1\x62rc\x01");
+    let v2 = asked(Group(64), (Op::Write, 7), Version::V2, b"", handler);
+    assert_eq!(v2, b"\xa1\x63err\xa2\x65group\x18\x40\x62rc\x19\x01\x2c");
+}
+
+#[test]
+fn payloads_are_never_printed() {
+    let secret = "hunter2";
+    for printed in [
+        format!("{:?}", settings::Write { name: text("wifi"), value: secret.as_bytes().into(), save: None }),
+        format!("{:?}", settings::ReadResponse { value: settings::Setting::Text(text(secret)), max_size: None }),
+        format!("{:?}", fs::Upload { name: text(secret), off: 0, data: bytes(secret.as_bytes()), len: None }),
+        format!("{:?}", shell::Execute { argv: [text(secret)][..].into() }),
+        format!("{:?}", shell::ExecuteResponse { output: text(secret), result: None }),
+        format!("{:?}", fs::Path::parse(text("/hunter2"), "").unwrap()),
+        format!("{:?}", legacy::Crash { how: text(secret) }),
+    ] {
+        assert!(!printed.contains(secret) && !printed.contains("104, 117"), "{printed}");
+        assert!(printed.contains("bytes"), "{printed}");
+    }
+}

@@ -1,0 +1,8 @@
+//! The routines, against functions that answer as a server would, or as it should not.
+
+mod files;
+mod scripted;
+mod upgrade;
+mod upload;
+mod upload_line;
+mod walks;

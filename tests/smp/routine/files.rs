@@ -1,0 +1,539 @@
+//! The routines for files against a store in memory, over lines that lose and double, and against hostile servers.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use anysmp::routine::{Routine, Step};
+use anysmp::smp::client::Client;
+use anysmp::smp::fs::{
+    self, DownloadResponse, Files, HashOutput, HashResponse, Path, StatusResponse, Store, UploadResponse,
+};
+use anysmp::smp::os::ParametersResponse;
+use anysmp::smp::routine::{Error, FileDownload, FileDownloadReport, FileOutcome, FileUpload, FileUploadReport};
+use anysmp::smp::server::{AllowAll, Incoming, Reply, serve};
+use anysmp::smp::{self, Decode, error};
+
+use crate::kit::random::Random;
+use crate::routine::scripted::{ok, payload, raw, refused, split};
+
+const NAME: &str = "/lfs/log";
+const DONE: FileOutcome = FileOutcome::Done { verified: false };
+const VERIFIED: FileOutcome = FileOutcome::Done { verified: true };
+
+/// Files in memory.
+#[derive(Default)]
+struct Disk(BTreeMap<String, Vec<u8>>);
+
+impl Files for Disk {
+    fn len(&mut self, path: Path<'_>) -> Result<u64, smp::Error> {
+        Ok(self.0.get(path.as_str()).ok_or(error::fs::FILE_NOT_FOUND)?.len() as u64)
+    }
+
+    fn read(&mut self, path: Path<'_>, off: u64, into: &mut [u8]) -> Result<usize, smp::Error> {
+        let file = self.0.get(path.as_str()).ok_or(error::fs::FILE_NOT_FOUND)?;
+        let rest = &file[off as usize..];
+        let len = rest.len().min(into.len());
+        into[..len].copy_from_slice(&rest[..len]);
+        Ok(len)
+    }
+
+    fn create(&mut self, path: Path<'_>) -> Result<(), smp::Error> {
+        self.0.insert(path.as_str().to_string(), Vec::new());
+        Ok(())
+    }
+
+    fn append(&mut self, path: Path<'_>, off: u64, data: &[u8]) -> Result<(), smp::Error> {
+        let file = self.0.get_mut(path.as_str()).unwrap();
+        assert_eq!(file.len() as u64, off, "a file grows at its end");
+        file.extend_from_slice(data);
+        Ok(())
+    }
+}
+
+fn disk(file: &[u8]) -> Disk {
+    Disk([(NAME.to_string(), file.to_vec())].into())
+}
+
+/// One request to a store; its answers are at most 256 bytes long.
+fn answer(store: &mut Store<'_, Disk>, request: &[u8]) -> Vec<u8> {
+    let mut tx = [0; 256];
+    let handler = |incoming: &Incoming<'_>, reply: Reply<'_>| match incoming.group() {
+        smp::Group::FS => fs::dispatch(store, incoming, reply),
+        _ => reply.error(smp::Error::NOT_SUPPORTED),
+    };
+    let (len, _) = serve(handler, AllowAll, request, &mut tx);
+    tx[..len].to_vec()
+}
+
+/// How bad a line is, in percent of the messages of each direction.
+#[derive(Clone, Copy)]
+struct Line {
+    lost: u64,
+    doubled: u64,
+    overtaken: u64,
+}
+
+const GOOD: Line = Line { lost: 0, doubled: 0, overtaken: 0 };
+const BAD: Line = Line { lost: 8, doubled: 8, overtaken: 0 };
+const WILD: Line = Line { lost: 5, doubled: 5, overtaken: 10 };
+
+fn carry(line: Line, random: &mut Random, queue: &mut VecDeque<Vec<u8>>, message: Vec<u8>) {
+    if random.percent(line.lost) {
+        return;
+    }
+    if random.percent(line.doubled) {
+        queue.push_back(message.clone());
+    }
+    let at = if random.percent(line.overtaken) { queue.len().saturating_sub(1) } else { queue.len() };
+    queue.insert(at, message);
+}
+
+/// Runs a routine against a server over a line; `each` gets the events. At most so many steps.
+fn drive<R: Routine<Client = Client>>(
+    routine: &mut R,
+    (line, seed): (Line, u64),
+    mut server: impl FnMut(&[u8]) -> Vec<u8>,
+    mut each: impl FnMut(R::Event<'_>),
+) -> R::Report {
+    let (mut client, mut tx, mut random) = (Client::new(seed as u8), [0; 256], Random::new(seed));
+    let (mut requests, mut answers) = (VecDeque::new(), VecDeque::new());
+    for _ in 0..200_000 {
+        match routine.poll(&mut client, &mut tx) {
+            Step::Send(len) => carry(line, &mut random, &mut requests, tx[..len].to_vec()),
+            Step::Wait(_) => {
+                while let Some(request) = requests.pop_front() {
+                    carry(line, &mut random, &mut answers, server(&request));
+                }
+                match answers.pop_front() {
+                    Some(message) => {
+                        routine.receive(&mut client, &message).map(&mut each);
+                    }
+                    None => routine.timed_out(),
+                }
+            }
+            Step::Reopen => panic!("no file needs that"),
+            Step::Done => return routine.report(),
+        }
+    }
+    panic!("seed {seed}: the routine does not end");
+}
+
+/// Lengths of files: none, one byte, around one and two pieces, many pieces.
+const LENGTHS: [usize; 12] = [0, 1, 2, 100, 206, 207, 208, 211, 212, 213, 424, 65_536];
+
+/// Downloads what the server has; the pieces must follow one another.
+fn download(
+    mut routine: FileDownload<'_>,
+    line: (Line, u64),
+    server: impl FnMut(&[u8]) -> Vec<u8>,
+) -> (FileDownloadReport, Vec<u8>) {
+    let (mut file, start) = (Vec::new(), routine.report().off as usize);
+    let report = drive(&mut routine, line, server, |event| {
+        assert!(event.data.is_empty() || event.off as usize == start + file.len(), "seed {}: a gap", line.1);
+        event.data.chunks().iter().for_each(|bytes| file.extend_from_slice(bytes));
+    });
+    assert_eq!(report.off as usize, start + file.len());
+    (report, file)
+}
+
+fn download_from_store(routine: FileDownload<'_>, line: (Line, u64), stored: &[u8]) -> (FileDownloadReport, Vec<u8>) {
+    let mut buffer = [0; 1024];
+    let mut store = Store::new(disk(stored), "/lfs", &mut buffer);
+    download(routine, line, |request| answer(&mut store, request))
+}
+
+#[test]
+fn a_file_of_any_length_comes_whole_through_any_window() {
+    for len in LENGTHS {
+        let stored = Random::new(len as u64).bytes(len);
+        for window in 1..=3 {
+            let routine = FileDownload::new(NAME).with_window(window).with_verify(true);
+            let (report, file) = download_from_store(routine, (GOOD, 1), &stored);
+            assert!(file == stored, "{len} bytes, window {window}");
+            let outcome = if len == 0 { DONE } else { VERIFIED };
+            assert_eq!((report.outcome, report.len), (outcome, len as u64));
+            assert_eq!((report.repeats, report.foreign), (0, 0), "{len} bytes, window {window}");
+        }
+    }
+}
+
+#[test]
+fn a_download_survives_loss_and_doubling_and_overtaking() {
+    for seed in 0..200 {
+        let stored = Random::new(seed).bytes(Random::new(seed).below(20_000) as usize + 1);
+        let line = if seed % 2 == 0 { BAD } else { WILD };
+        let routine = FileDownload::new(NAME).with_window(seed as usize % 3 + 1).with_retries(20).with_verify(true);
+        let (report, file) = download_from_store(routine, (line, seed), &stored);
+        assert!(matches!(report.outcome, FileOutcome::Done { .. }), "seed {seed}: {report:?}");
+        assert!(file == stored, "seed {seed}");
+    }
+}
+
+#[test]
+fn a_download_goes_on_where_an_earlier_one_ended() {
+    let stored = Random::new(1).bytes(3000);
+    for start in [1, 211, 1000, 2999, 3000] {
+        let (report, file) =
+            download_from_store(FileDownload::new(NAME).with_offset(start).with_window(2), (GOOD, 1), &stored);
+        assert!(file == stored[start as usize..], "from {start}");
+        assert_eq!((report.outcome, report.off, report.len), (DONE, 3000, 3000));
+    }
+    let (report, _) = download_from_store(FileDownload::new(NAME).with_offset(3001), (GOOD, 1), &stored);
+    assert_eq!(report.outcome, FileOutcome::Failed(Error::Offset));
+}
+
+#[test]
+fn a_download_that_is_refused_fails_with_what_the_device_said() {
+    let (report, _) = download_from_store(FileDownload::new("/lfs/other"), (GOOD, 1), b"x");
+    assert_eq!(report.outcome, FileOutcome::Failed(Error::Remote(error::fs::FILE_NOT_FOUND)));
+}
+
+#[test]
+fn what_answers_no_piece_of_a_download_is_counted_and_no_event() {
+    let mut routine = FileDownload::new(NAME);
+    let (mut client, mut tx) = (Client::new(0), [0; 256]);
+    let Step::Send(len) = routine.poll(&mut client, &mut tx) else { panic!("a request") };
+    let piece = ok(&tx[..len], &DownloadResponse { off: 0, data: b"xyz"[..].into(), len: Some(6) });
+    let mut late = piece.clone();
+    late[6] = late[6].wrapping_add(100);
+    assert!(matches!(routine.poll(&mut client, &mut tx), Step::Wait(_)));
+    for foreign in 1..=3 {
+        assert_eq!(routine.receive(&mut client, &late), None);
+        assert_eq!(routine.report().foreign, foreign);
+    }
+    assert_eq!(routine.receive(&mut client, &piece).unwrap().data, b"xyz"[..]);
+    assert_eq!((routine.report().foreign, routine.report().off), (3, 3));
+}
+
+/// What a hostile server answers to a download at `off`.
+fn download_failure(window: usize, mut piece: impl FnMut(u64) -> (u64, usize, Option<u64>)) -> FileOutcome {
+    let data = [7; 200];
+    let routine = FileDownload::new(NAME).with_window(window).with_verify(true);
+    let (report, _) = download(routine, (GOOD, 1), |request| {
+        let (header, payload) = split(request);
+        match header.command {
+            0 => {
+                let (off, n, len) = piece(fs::Download::decode(payload).unwrap().off);
+                ok(request, &DownloadResponse { off, data: data[..n].into(), len })
+            }
+            1 => ok(request, &StatusResponse { len: 1000 }),
+            _ => refused(request, smp::Error::NOT_SUPPORTED),
+        }
+    });
+    report.outcome
+}
+
+#[test]
+fn hostile_downloads_end_in_typed_errors() {
+    let failed = FileOutcome::Failed;
+    for window in 1..=3 {
+        let of = |piece: fn(u64) -> (u64, usize, Option<u64>)| download_failure(window, piece);
+        assert_eq!(of(|off| (off, 0, Some(1000))), failed(Error::CutShort), "no data at all");
+        assert_eq!(of(|off| (off, if off < 500 { 100 } else { 0 }, Some(1000))), failed(Error::CutShort));
+        assert_eq!(of(|off| (off, 100, None)), failed(Error::Malformed), "no length");
+        assert_eq!(of(|off| (off, 100, Some(99))), failed(Error::Malformed), "more than there is");
+        assert_eq!(of(|_| (0, 100, Some(1000))), failed(Error::Malformed), "the same piece over and over");
+        assert_eq!(of(|off| (off + 1, 100, Some(1000))), failed(Error::Malformed), "another piece");
+        // Pieces of any length are fine, if they are there; and a check that the device does not offer is none.
+        assert_eq!(of(|off| (off, (off % 7 + 1).min(1000 - off) as usize, Some(1000))), DONE);
+    }
+}
+
+#[test]
+fn a_download_that_is_not_what_the_device_stores_is_a_mismatch() {
+    let stored = Random::new(3).bytes(1000);
+    let mut buffer = [0; 1024];
+    let mut store = Store::new(disk(&stored), "/lfs", &mut buffer);
+    let (report, _) = download(FileDownload::new(NAME).with_verify(true), (GOOD, 1), |request| {
+        let answer = answer(&mut store, request);
+        store.files().0.get_mut(NAME).unwrap()[5] ^= 1;
+        answer
+    });
+    assert_eq!(report.outcome, FileOutcome::Failed(Error::Mismatch));
+}
+
+#[test]
+fn silence_ends_a_download() {
+    let mut routine = FileDownload::new(NAME).with_window(2);
+    let report = drive(&mut routine, (Line { lost: 100, doubled: 0, overtaken: 0 }, 1), |_| panic!("heard"), |_| ());
+    assert_eq!(report.outcome, FileOutcome::Failed(Error::TimedOut));
+}
+
+/// Sizes of a device with 256-byte buffers; nothing is stored beside the message.
+fn upload(file: &[u8]) -> FileUpload<'static, &[u8]> {
+    FileUpload::new(NAME, file).with_overhead(0).with_parameters(ParametersResponse { buf_size: 256, buf_count: 4 })
+}
+
+fn upload_to_store(
+    mut routine: FileUpload<'_, &[u8]>,
+    line: (Line, u64),
+    stored: Option<&[u8]>,
+) -> (FileUploadReport, Option<Vec<u8>>) {
+    let mut buffer = [0; 1024];
+    let mut store = Store::new(stored.map(disk).unwrap_or_default(), "/lfs", &mut buffer);
+    let report = drive(&mut routine, line, |request| answer(&mut store, request), |_| ());
+    (report, store.files().0.remove(NAME))
+}
+
+#[test]
+fn a_file_of_any_length_goes_whole_through_any_window() {
+    for len in (0..=1000).chain([65_535, 65_536]) {
+        let file = Random::new(len as u64).bytes(len);
+        for window in 1..=3 {
+            let routine = upload(&file).with_window(window).with_verify(true);
+            let (report, stored) = upload_to_store(routine, (GOOD, 1), Some(b"an older file"));
+            assert!(stored.as_deref() == Some(&file), "{len} bytes, window {window}");
+            let outcome = if len == 0 { DONE } else { VERIFIED };
+            assert_eq!((report.outcome, report.sent, report.off), (outcome, len as u64, len as u64));
+            assert_eq!((report.repeats, report.foreign), (0, 0), "{len} bytes, window {window}");
+        }
+    }
+}
+
+#[test]
+fn every_piece_of_a_file_fills_its_message() {
+    let file = Random::new(1).bytes(3000);
+    let (mut store_buffer, mut lengths) = ([0; 1024], Vec::new());
+    let mut store = Store::new(Disk::default(), "/lfs", &mut store_buffer);
+    let mut routine = upload(&file);
+    let _ = drive(
+        &mut routine,
+        (GOOD, 1),
+        |request| {
+            lengths.push(request.len());
+            answer(&mut store, request)
+        },
+        |_| (),
+    );
+    lengths.pop();
+    assert!(lengths.iter().all(|len| *len == 256), "{lengths:?}");
+}
+
+#[test]
+fn an_upload_survives_loss_and_doubling() {
+    for seed in 0..200 {
+        let file = Random::new(seed).bytes(Random::new(seed).below(20_000) as usize + 1);
+        let routine = upload(&file).with_window(seed as usize % 3 + 1).with_retries(20).with_verify(true);
+        let (report, stored) = upload_to_store(routine, (BAD, seed), None);
+        assert!(matches!(report.outcome, FileOutcome::Done { .. }), "seed {seed}: {report:?}");
+        assert!(stored.as_deref() == Some(&file), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_message_that_is_too_short_for_the_name_is_an_error() {
+    let mut routine = FileUpload::new(NAME, &[1, 2, 3][..])
+        .with_max_message(30)
+        .with_parameters(ParametersResponse { buf_size: 256, buf_count: 4 });
+    let report = drive(&mut routine, (GOOD, 1), |_| panic!("sent"), |_| ());
+    assert_eq!(report.outcome, FileOutcome::Failed(Error::BufferFull));
+}
+
+/// A server as Zephyr's: it takes a piece at the end of the file, whoever wrote the rest.
+#[derive(Default)]
+struct Appending {
+    file: Vec<u8>,
+    asked: Vec<u64>,
+    kind: &'static str,
+}
+
+impl Appending {
+    fn answer(&mut self, request: &[u8]) -> Vec<u8> {
+        let (header, body) = split(request);
+        match header.command {
+            0 => {
+                let fs::Upload { off, data, .. } = fs::Upload::decode(body).unwrap();
+                self.asked.push(off);
+                if off == 0 {
+                    self.file.clear();
+                }
+                if off != self.file.len() as u64 {
+                    return beside(request, Some(11), "len", self.file.len() as u64);
+                }
+                self.file.extend_from_slice(data.as_slice().unwrap());
+                ok(request, &UploadResponse { off: self.file.len() as u64 })
+            }
+            1 => ok(request, &StatusResponse { len: self.file.len() as u64 }),
+            2 if !self.kind.is_empty() => {
+                let len = fs::Hash::decode(body).unwrap().len.unwrap_or(self.file.len() as u64);
+                let part = &self.file[..len as usize];
+                #[cfg(feature = "sha2")]
+                let sha = <[u8; 32]>::from(<sha2::Sha256 as sha2::Digest>::digest(part));
+                #[cfg(not(feature = "sha2"))]
+                let sha = [0; 32];
+                let output = match self.kind {
+                    "crc32" => HashOutput::Number(crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC).checksum(part).into()),
+                    _ => HashOutput::Bytes(sha[..].into()),
+                };
+                ok(request, &HashResponse { kind: self.kind.into(), off: None, len, output })
+            }
+            _ => refused(request, smp::Error::NOT_SUPPORTED),
+        }
+    }
+}
+
+/// A refusal with a number beside it: of the file group, or MCUmgr's older `rc` 3.
+fn beside(request: &[u8], group: Option<u16>, key: &str, value: u64) -> Vec<u8> {
+    raw(
+        request,
+        &payload(|writer| {
+            writer.map(2).unwrap();
+            match group {
+                Some(rc) => {
+                    writer.text("err").unwrap();
+                    writer.map(2).unwrap();
+                    writer.text("group").unwrap();
+                    writer.unsigned(8).unwrap();
+                    writer.text("rc").unwrap();
+                    writer.unsigned(rc.into()).unwrap();
+                }
+                None => {
+                    writer.text("rc").unwrap();
+                    writer.unsigned(3).unwrap();
+                }
+            }
+            writer.text(key).unwrap();
+            writer.unsigned(value).unwrap();
+        }),
+    )
+}
+
+/// The hashes that the routine can compute.
+const KNOWN: &[&str] = if cfg!(feature = "sha2") { &["crc32", "sha256"] } else { &["crc32"] };
+
+#[test]
+fn an_upload_goes_on_behind_what_a_hash_proves_to_be_ours() {
+    let file = Random::new(1).bytes(2000);
+    let mut other = file.clone();
+    other[3] ^= 1;
+    let longer = [&file[..], b"x"].concat();
+    for kind in ["crc32", "sha256", "md5", ""] {
+        let known = KNOWN.contains(&kind);
+        for (held, first) in
+            [(&file[..700], Some(700)), (&file, None), (&other[..700], Some(0)), (&longer, Some(0)), (&[], Some(0))]
+        {
+            let mut server = Appending { file: held.to_vec(), kind, asked: vec![] };
+            let mut routine = upload(&file).with_resume(true);
+            let report = drive(&mut routine, (GOOD, 1), |request| server.answer(request), |_| ());
+            let first = if known { first } else { Some(0) };
+            assert_eq!((server.asked.first().copied(), server.file == file), (first, true), "{kind} {}", held.len());
+            assert_eq!(report.outcome, if first.is_none() { VERIFIED } else { DONE }, "{kind} {}", held.len());
+        }
+    }
+}
+
+#[test]
+fn a_server_that_cannot_resume_gets_the_file_from_the_start() {
+    let file = Random::new(1).bytes(2000);
+    let (report, stored) =
+        upload_to_store(upload(&file).with_resume(true).with_verify(true), (GOOD, 1), Some(&file[..700]));
+    assert_eq!((report.outcome, stored), (VERIFIED, Some(file)));
+}
+
+#[test]
+fn a_file_that_is_not_what_was_sent_is_a_mismatch() {
+    let file = Random::new(1).bytes(2000);
+    for &kind in KNOWN {
+        let mut server = Appending { kind, ..Appending::default() };
+        let report = drive(
+            &mut upload(&file).with_verify(true),
+            (GOOD, 1),
+            |request| {
+                let answer = server.answer(request);
+                server.file[0] = !file[0];
+                answer
+            },
+            |_| (),
+        );
+        assert_eq!(report.outcome, FileOutcome::Failed(Error::Mismatch));
+    }
+}
+
+/// Zephyr after a pause between two pieces: it has closed the file, opens it again for the next piece, does not know any
+/// more where it ends, and what it hashes is what was there when it was closed.
+#[derive(Default)]
+struct Forgetful {
+    open: Appending,
+    closed: Appending,
+    commands: Vec<u8>,
+}
+
+impl Forgetful {
+    fn answer(&mut self, request: &[u8]) -> Vec<u8> {
+        let command = split(request).0.command;
+        self.commands.push(command);
+        match command {
+            0 => self.open.answer(request),
+            4 => {
+                self.closed.file.clone_from(&self.open.file);
+                ok(request, &smp::Empty {})
+            }
+            _ => self.closed.answer(request),
+        }
+    }
+}
+
+#[test]
+fn an_upload_has_the_file_closed_before_it_is_compared() {
+    let file = Random::new(1).bytes(500);
+    for &kind in KNOWN {
+        let mut server = Forgetful::default();
+        server.closed.kind = kind;
+        let report = drive(&mut upload(&file).with_verify(true), (GOOD, 1), |request| server.answer(request), |_| ());
+        assert_eq!((report.outcome, &server.commands[..]), (VERIFIED, &[0, 0, 0, 4, 2][..]));
+    }
+    // Nothing is closed, and nothing asked, that is not to be compared.
+    let mut server = Forgetful::default();
+    let report = drive(&mut upload(&file), (GOOD, 1), |request| server.answer(request), |_| ());
+    assert_eq!((report.outcome, &server.commands[..]), (DONE, &[0, 0, 0][..]));
+}
+
+#[test]
+fn a_device_that_is_silent_when_it_shall_close_the_file_is_not_said_to_have_another() {
+    let file = Random::new(1).bytes(500);
+    let mut server = Forgetful::default();
+    server.closed.kind = "crc32";
+    let (mut client, mut tx) = (Client::new(0).with_retries(1), [0; 256]);
+    let mut routine = upload(&file).with_verify(true);
+    let mut heard = Vec::new();
+    loop {
+        match routine.poll(&mut client, &mut tx) {
+            Step::Send(len) if split(&tx[..len]).0.command == 4 => heard.push(None),
+            Step::Send(len) => heard.push(Some(server.answer(&tx[..len]))),
+            Step::Wait(_) => match heard.pop().flatten() {
+                Some(answer) => {
+                    let _ = routine.receive(&mut client, &answer);
+                }
+                None => routine.timed_out(),
+            },
+            Step::Reopen => panic!("no file needs that"),
+            Step::Done => break,
+        }
+    }
+    assert_eq!((routine.report().outcome, &server.commands[..]), (DONE, &[0, 0, 0][..]));
+}
+
+#[test]
+fn hostile_servers_of_uploads_end_them_in_typed_errors() {
+    let file = Random::new(1).bytes(2000);
+    let failed = FileOutcome::Failed;
+    for window in 1..=3 {
+        let of = |hostile: fn(&[u8], u64) -> Vec<u8>| {
+            let server = |request: &[u8]| hostile(request, fs::Upload::decode(split(request).1).unwrap().off);
+            drive(&mut upload(&file).with_window(window), (GOOD, 1), server, |_| ()).outcome
+        };
+        assert_eq!(of(|request, _| ok(request, &UploadResponse { off: 0 })), failed(Error::NoProgress));
+        assert_eq!(of(|request, off| ok(request, &UploadResponse { off })), failed(Error::NoProgress));
+        assert_eq!(of(|request, _| ok(request, &UploadResponse { off: 2000 })), failed(Error::Malformed), "not sent");
+        assert_eq!(of(|request, _| ok(request, &UploadResponse { off: u64::MAX })), failed(Error::Malformed));
+        for len in [0_u64, 1, 2000, u64::MAX] {
+            let server = |request: &[u8]| beside(request, Some(11), "len", len);
+            let report = drive(&mut upload(&file).with_window(window), (GOOD, 1), server, |_| ());
+            assert_eq!(report.outcome, failed(Error::NoProgress), "{len}");
+            let server = |request: &[u8]| beside(request, None, "off", len);
+            let report = drive(&mut upload(&file).with_window(window), (GOOD, 1), server, |_| ());
+            assert_eq!(report.outcome, failed(Error::NoProgress), "{len}");
+        }
+        assert_eq!(of(|request, _| beside(request, None, "rsn", 1)), failed(Error::Remote(smp::Error::INVALID)));
+        assert_eq!(of(|request, _| refused(request, smp::Error::BUSY)), failed(Error::Remote(smp::Error::BUSY)));
+    }
+}
