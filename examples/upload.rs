@@ -14,7 +14,7 @@ use anysmp::framing::console::Console;
 use anysmp::port::Tcp;
 use anysmp::routine::Ended;
 use anysmp::smp::client::Client;
-use anysmp::smp::routine::{Upgrade, UpgradeEvent, UpgradeReport, Upload};
+use anysmp::smp::routine::{Upgrade, UpgradeEvent, UpgradeReport, Upload, sha256};
 
 /// Upgrades the device at `address` to `image`, and calls `show` after each response.
 pub(crate) fn upgrade(
@@ -24,7 +24,8 @@ pub(crate) fn upgrade(
 ) -> Result<UpgradeReport, Box<dyn Error>> {
     // The hash of the file is how a device recognises an upload that was interrupted: it goes on
     // where it was.
-    let mut upgrade = Upgrade::new(Upload::new(image).with_sha()?)?.confirm(true);
+    let sha = sha256(&mut &image[..], image.len() as u64)?;
+    let mut upgrade = Upgrade::new(Upload::new(image).with_sha(sha))?.with_confirm(true);
     let mut client = Client::new(0);
     loop {
         let port = Tcp::connect(address, Duration::from_secs(5))?;

@@ -27,13 +27,13 @@
 //! #     link: &mut Link<'_, P, impl Framing>,
 //! #     file: &[u8],
 //! # ) -> Result<(), Error<P::Error>> {
-//! let mut upload = Upload::new(file).over(link.limits());
+//! let mut upload = Upload::new(file).with_limits(link.limits());
 //! let ended = link.run(&mut Client::new(0), &mut upload, |event| {
 //!     println!("{} of {} bytes", event.off, event.len);
 //!     ControlFlow::Continue(()) // `Break` stops here; the same routine may be run on later
 //! })?;
 //! match ended {
-//!     Ended::Done(report) => println!("{:?}", report.outcome), // refusals are in here
+//!     Ended::Done(report) => println!("{}", report.outcome), // refusals are in here
 //!     Ended::Reopen => { /* open the port again, build a new link, run the same routine */ }
 //!     Ended::Stopped => { /* the callback said so */ }
 //! }
