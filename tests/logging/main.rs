@@ -55,7 +55,7 @@ const OPEN: &[(&str, &str)] = &[
     ("anysmp::s3mp::slave::Addresses", "which addresses are subscribed"),
     ("anysmp::s3mp::slave::resources::Refusal", "a word of the firmware's source"),
     ("anysmp::smp::routine::walk::SettingEvent", "the name that the caller gave"),
-    ("anysmp::smp::stat::Set", "a name of the firmware's source"),
+    ("anysmp::smp::group::stat::Set", "a name of the firmware's source"),
 ];
 
 #[test]
