@@ -33,7 +33,7 @@
 //!     ControlFlow::Continue(()) // `Break` stops here; the same routine may be run on later
 //! })?;
 //! match ended {
-//!     Ended::Done(report) => println!("{:?}", report.outcome), // refusals are in here
+//!     Ended::Done(report) => println!("{}", report.outcome), // refusals are in here
 //!     Ended::Reopen => { /* open the port again, build a new link, run the same routine */ }
 //!     Ended::Stopped => { /* the callback said so */ }
 //! }

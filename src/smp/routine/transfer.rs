@@ -25,12 +25,21 @@ pub const FALLBACK: usize = 169;
 
 /// A setting that the caller may choose. What was chosen holds, whether it was set before or after
 /// what the link suggests.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(super) enum Wish<T> {
     /// The default, or what suits the link.
     Usual(T),
     /// What the caller asked for.
     Chosen(T),
+}
+
+impl<T: core::fmt::Debug> core::fmt::Debug for Wish<T> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Usual(value) => write!(f, "Usual({value:?})"),
+            Self::Chosen(value) => write!(f, "Chosen({value:?})"),
+        }
+    }
 }
 
 impl<T: Copy> Wish<T> {

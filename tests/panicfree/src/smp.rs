@@ -169,7 +169,7 @@ pub const ALL: &[Operation] = &[
         run(&mut upgrade, &mut client(), bytes, room);
         drop_in_box((upgrade.phase(), upgrade.file().hash()));
         let notes = upgrade.report().notes;
-        notes.iter().for_each(|note| drop_in_box((note.name(), notes.contains(note))));
+        notes.iter().for_each(|note| drop_in_box((note, notes.contains(note))));
     },
     |bytes, room| run(&mut StatWalk::new(), &mut client(), bytes, room),
     |bytes, room| run(&mut SettingsWalk::new(black_box(&["name"])).with_max_size(black_box(0)), &mut client(), bytes, room),
