@@ -107,343 +107,30 @@
 use core::time::Duration;
 
 mod answer;
+mod handler;
+mod incoming;
 mod memory;
+mod parameters;
+mod policy;
+mod reply;
 
 use answer::AnswerBuffer;
+use parameters::{is_parameters, say};
+use reply::refuse;
 
+pub use handler::{AsyncHandler, Handler};
+pub use incoming::Incoming;
 pub use memory::{Answers, Known, Memory, PeerAnswers};
+pub use parameters::Parameters;
+pub use policy::{AllowAll, DenyWrites, Policy};
+pub use reply::{After, Answer, Reply};
 
 use super::header::Flaw;
 use super::os::ParametersResponse;
-use super::{Decode, Empty, Encode, Error, Group, Header, Op, Version, error};
-use crate::cbor::{BufferFull, Item, Reader, Value, keys};
+use super::{Error, Group, Header, Op};
+use crate::cbor::{Item, Reader, keys};
 use crate::line::{Peer, Serve, Service, asynch};
 use crate::shown::shown;
-
-/// A whole request, ready to be handled.
-#[derive(Debug, Clone, Copy)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Incoming<'m> {
-    header: Header,
-    payload: Payload<'m>,
-}
-
-/// Prints its length only.
-#[derive(Clone, Copy)]
-struct Payload<'m>(&'m [u8]);
-
-impl core::fmt::Debug for Payload<'_> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "{} bytes", self.0.len())
-    }
-}
-
-#[cfg(feature = "defmt")]
-impl defmt::Format for Payload<'_> {
-    fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "{=usize} bytes", self.0.len());
-    }
-}
-
-impl<'m> Incoming<'m> {
-    /// The header of the request.
-    #[must_use]
-    pub const fn header(&self) -> &Header {
-        &self.header
-    }
-
-    /// [`Op::Read`] or [`Op::Write`], never a response.
-    #[must_use]
-    pub const fn op(&self) -> Op {
-        self.header.op
-    }
-
-    /// The group that is asked.
-    #[must_use]
-    pub const fn group(&self) -> Group {
-        self.header.group
-    }
-
-    /// The number of the command within its group.
-    #[must_use]
-    pub const fn command(&self) -> u8 {
-        self.header.command
-    }
-
-    /// The payload as it came.
-    #[must_use]
-    pub const fn payload(&self) -> &'m [u8] {
-        self.payload.0
-    }
-
-    /// Reads the payload as the request of a command.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::INVALID`] if it is something else.
-    pub fn decode<R: Decode<'m>>(&self) -> Result<R, Error> {
-        R::decode(self.payload.0).or(Err(Error::INVALID))
-    }
-
-    /// Reads the payload as the request of a command, has it done, and answers.
-    ///
-    /// A payload that is something else is answered with [`Error::INVALID`], and no command is called.
-    pub fn answer<R: Decode<'m>, E: Encode>(
-        &self,
-        reply: Reply<'_>,
-        command: impl FnOnce(R) -> Result<E, Error>,
-    ) -> Answer {
-        match R::decode(self.payload.0) {
-            Ok(request) => reply.result(command(request)),
-            Err(_) => reply.error(Error::INVALID),
-        }
-    }
-
-    /// What the request is about, as far as a policy may want to know: the value of one key of its map.
-    ///
-    /// `name` tells the file or the setting, `image` and `slot` the target of an upload or an erase, `hash` the image of
-    /// a state write. `None` if the key is absent or holds something else.
-    #[must_use]
-    pub fn target<T: Value<'m>>(&self, key: &str) -> Option<T> {
-        error::beside(self.payload.0, key)
-    }
-}
-
-/// What the device has to do after an answer has left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum After {
-    /// Nothing.
-    #[default]
-    Nothing,
-    /// Wait until the answer is on the wire, then at least 100 ms, then reset.
-    Reset {
-        /// Whether the client wants it in any case.
-        force: bool,
-        /// What to boot into: 0 the application, 1 the boot loader, others as the application says.
-        mode: u8,
-    },
-}
-
-/// That a request was answered: only a [`Reply`] makes one.
-#[derive(Debug)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[must_use]
-pub struct Answer {
-    len: usize,
-    after: After,
-}
-
-impl Answer {
-    /// The same answer, and what is to be done after it has left.
-    pub const fn then(self, after: After) -> Self {
-        Self { after, ..self }
-    }
-}
-
-/// The place for one answer.
-///
-/// It fits two registers: a copy on each level of a server would stand in its stack.
-pub struct Reply<'t> {
-    buffer: &'t mut AnswerBuffer<'t>,
-    request: &'t Header,
-}
-
-shown!(Reply<'_>, |reply| "Reply({:?}, {} bytes)", reply.request.version, reply.room());
-
-impl Reply<'_> {
-    /// How many bytes of payload the answer can hold: never more than the header can tell.
-    #[must_use]
-    pub const fn room(&self) -> usize {
-        self.buffer.writer.room()
-    }
-
-    /// Answers with an error and one number beside it, as the length of a file. Version 1 has no place for the number.
-    pub fn error_beside(self, error: Error, key: &str, number: u64) -> Answer {
-        let version = self.request.version;
-        if version == Version::V1 {
-            return self.error(error);
-        }
-        self.buffer.restart();
-        let writer = &mut self.buffer.writer;
-        let written = writer
-            .map(2)
-            .and_then(|()| error.write_entry(version, writer))
-            .and_then(|()| writer.text(key))
-            .and_then(|()| writer.unsigned(number));
-        match written {
-            Ok(()) => self.complete(),
-            Err(_) => self.error(error),
-        }
-    }
-
-    /// Answers with a payload. If it does not fit, answers [`Error::TOO_LARGE`].
-    pub fn ok<E: Encode>(self, response: &E) -> Answer {
-        let written = response.encode(&mut self.buffer.writer);
-        self.finish(written)
-    }
-
-    /// Answers with an error.
-    #[inline(never)] // Each command has its refusals.
-    pub fn error(self, error: Error) -> Answer {
-        Answer { len: refuse(self.buffer, self.request, error), after: After::Nothing }
-    }
-
-    /// Answers with a payload or with an error.
-    pub fn result<E: Encode>(self, result: Result<E, Error>) -> Answer {
-        match result {
-            Ok(response) => self.ok(&response),
-            Err(error) => self.error(error),
-        }
-    }
-
-    /// Completes an answer whose payload was written. What comes with the type of a response is kept out of here.
-    fn finish(self, written: Result<(), BufferFull>) -> Answer {
-        match written.and_then(|()| self.buffer.fill_gap()) {
-            Ok(()) => self.complete(),
-            Err(_) => self.error(Error::TOO_LARGE),
-        }
-    }
-
-    fn complete(self) -> Answer {
-        Answer { len: self.buffer.complete(self.request), after: After::Nothing }
-    }
-}
-
-/// Answers with an error, in place of all that was written; returns the length of the answer.
-fn refuse(buffer: &mut AnswerBuffer<'_>, request: &Header, error: Error) -> usize {
-    buffer.restart();
-    match error.write(request.version, &mut buffer.writer) {
-        Ok(()) => buffer.complete(request),
-        Err(_) => 0,
-    }
-}
-
-/// The application's side of a server.
-///
-/// Any `FnMut(&Incoming<'_>, Reply<'_>) -> Answer` is one.
-pub trait Handler {
-    /// Answers one request.
-    fn handle(&mut self, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer;
-}
-
-impl<F: FnMut(&Incoming<'_>, Reply<'_>) -> Answer> Handler for F {
-    fn handle(&mut self, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
-        self(incoming, reply)
-    }
-}
-
-/// The application's side of a server whose commands may await.
-pub trait AsyncHandler {
-    /// Answers one request.
-    ///
-    /// # Cancellation
-    ///
-    /// A dropped call leaves the request unanswered, and nothing is remembered of it: a repeat runs again. What the handler
-    /// had begun is its own business.
-    fn handle(&mut self, incoming: &Incoming<'_>, reply: Reply<'_>) -> impl Future<Output = Answer>;
-}
-
-/// Decides what may run, before anything does.
-///
-/// [`AllowAll`] and [`DenyWrites`] are the two ends; a policy of the application's own sees the request and who sent it, is
-/// told the time, and can be reached through [`Server::policy`], for example by a command that logs in. Any
-/// `FnMut(&Incoming<'_>, Peer) -> Result<(), Error>` is one.
-///
-/// Downloads of files, settings, statistics and core dumps are reads, and leak what they hold: a policy that must
-/// keep secrets has to refuse them too. A repeat of a write that was allowed gets its stored response without a
-/// question to the policy, as nothing runs.
-pub trait Policy {
-    /// Whether `incoming`, sent by `peer`, may run.
-    ///
-    /// # Errors
-    ///
-    /// What the peer is told instead of a response: [`Error::ACCESS_DENIED`], [`Error::BUSY`] for one that asks too often, or
-    /// an error of the application's own group.
-    fn allows(&mut self, incoming: &Incoming<'_>, peer: Peer) -> Result<(), Error>;
-
-    /// Time has passed: called with each tick of the server.
-    fn tick(&mut self, elapsed: Duration) {
-        let _ = elapsed;
-    }
-}
-
-/// Allows everything to everybody.
-#[derive(Debug, Clone, Copy, Default)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct AllowAll;
-
-impl Policy for AllowAll {
-    fn allows(&mut self, _: &Incoming<'_>, _: Peer) -> Result<(), Error> {
-        Ok(())
-    }
-}
-
-/// Allows reads and echo; nothing changes.
-#[derive(Debug, Clone, Copy, Default)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct DenyWrites;
-
-impl Policy for DenyWrites {
-    fn allows(&mut self, incoming: &Incoming<'_>, _: Peer) -> Result<(), Error> {
-        if incoming.op() == Op::Read || is_echo(&incoming.header) { Ok(()) } else { Err(Error::ACCESS_DENIED) }
-    }
-}
-
-impl<F: FnMut(&Incoming<'_>, Peer) -> Result<(), Error>> Policy for F {
-    fn allows(&mut self, incoming: &Incoming<'_>, peer: Peer) -> Result<(), Error> {
-        self(incoming, peer)
-    }
-}
-
-fn is_echo(header: &Header) -> bool {
-    header.group == Group::OS && header.command == 0
-}
-
-fn is_parameters(header: &Header) -> bool {
-    header.op == Op::Read && header.group == Group::OS && header.command == 6
-}
-
-/// Writes the answer to command 6 of group 0.
-fn say(parameters: ParametersResponse, payload: &[u8], buffer: &mut AnswerBuffer<'_>) -> Result<(), Error> {
-    let Empty {} = Empty::decode(payload).or(Err(Error::INVALID))?;
-    parameters.encode(&mut buffer.writer).and_then(|()| buffer.fill_gap()).or(Err(Error::TOO_LARGE))
-}
-
-/// Whether a request must not run twice: see [Repeats](self#repeats).
-fn runs_once(incoming: &Incoming<'_>) -> bool {
-    // What every piece of an upload is asked must not be more than one look at the header and one at a key.
-    match (incoming.op(), incoming.group(), incoming.command()) {
-        (Op::Read, ..) | (_, Group::OS, 0) => false,
-        // `image` and `fs`: a piece that does not begin at the end of what has arrived changes nothing.
-        (_, Group::IMAGE, 1) | (_, Group::FS, 0) => {
-            let mut off = [Item::Null];
-            let read = Reader::new(incoming.payload()).fields(keys!["off"], false, &mut off);
-            matches!((read, off), (Ok(()), [Item::Unsigned(0)]))
-        }
-        _ => true,
-    }
-}
-
-/// What a server says of its buffers by itself: nothing, which is `()`, or [`ParametersResponse`].
-///
-/// A type of its own, since a server that says nothing should take neither flash nor RAM for it.
-pub trait Parameters {
-    /// The answer to command 6 of group 0; `None` leaves that to the handler.
-    fn parameters(&self) -> Option<ParametersResponse>;
-}
-
-impl Parameters for () {
-    fn parameters(&self) -> Option<ParametersResponse> {
-        None
-    }
-}
-
-impl Parameters for ParametersResponse {
-    fn parameters(&self) -> Option<ParametersResponse> {
-        Some(*self)
-    }
-}
 
 /// Serves SMP: a [`Handler`] (or [`AsyncHandler`]) behind a [`Policy`]. `M` is what it remembers of its answers: see
 /// [Repeats](self#repeats). `B` is what it says of its buffers: see [`with_parameters`](Self::with_parameters).
@@ -464,6 +151,21 @@ enum Checked<'i, F> {
     Answered(usize),
     /// The handler's turn.
     Handle { incoming: Incoming<'i>, fingerprint: Option<F> },
+}
+
+/// Whether a request must not run twice: see [Repeats](self#repeats).
+fn runs_once(incoming: &Incoming<'_>) -> bool {
+    // What every piece of an upload is asked must not be more than one look at the header and one at a key.
+    match (incoming.op(), incoming.group(), incoming.command()) {
+        (Op::Read, ..) | (_, Group::OS, 0) => false,
+        // `image` and `fs`: a piece that does not begin at the end of what has arrived changes nothing.
+        (_, Group::IMAGE, 1) | (_, Group::FS, 0) => {
+            let mut off = [Item::Null];
+            let read = Reader::new(incoming.payload()).fields(keys!["off"], false, &mut off);
+            matches!((read, off), (Ok(()), [Item::Unsigned(0)]))
+        }
+        _ => true,
+    }
 }
 
 impl<H, P: Policy> Server<H, P> {
@@ -545,7 +247,7 @@ impl<H, P: Policy, M: Memory, B: Parameters> Server<H, P, M, B> {
             Err(error) => error,
             Ok(request) => {
                 let payload = request.get(Header::LEN..).unwrap_or_default();
-                let incoming = Incoming { header, payload: Payload(payload) };
+                let incoming = Incoming::new(header, payload);
                 let fingerprint =
                     (self.memory.is_used() && runs_once(&incoming)).then(|| self.memory.fingerprint(request));
                 match self.memory.received(peer, request, fingerprint) {
