@@ -7,8 +7,8 @@
 //! | [`Link::serve`] | server | waits for one message or for time to pass, answers it |
 //! | [`Link::send`], [`Link::recv`] | both | one message, nothing around it |
 //!
-//! What a port has to do is in [`port`](crate::port), how long the buffers are in [`Buffers`](crate::line::Buffers), and all
-//! that is not moving bytes in [`line`](crate::line).
+//! What a port has to do is in [`port`](crate::port), how long the buffers are in
+//! [`Buffers`](crate::line::Buffers), and all that is not moving bytes in [`line`](crate::line).
 //!
 //! ```no_run
 //! use anysmp::asynch::Link;
@@ -35,8 +35,9 @@
 //!
 //! # Errors
 //!
-//! An error of the port does not end a link: what was half received is dropped and counted, the error is returned, and the next
-//! call goes on. A server's loop goes on, too, or the device cannot be managed any more after the first overrun:
+//! An error of the port does not end a link: what was half received is dropped and counted, the
+//! error is returned, and the next call goes on. A server's loop goes on, too, or the device cannot
+//! be managed any more after the first overrun:
 //!
 //! ```no_run
 //! # use anysmp::{asynch::{Link, Service}, framing::Framing, port::Clock};
@@ -57,10 +58,12 @@
 //!
 //! # Cancellation
 //!
-//! Every future here may be dropped at any await, given a port whose `read` and `write` may be: they must not have
-//! consumed or sent bytes when they are dropped before they are ready. A frame that had begun to leave leaves in full before the
-//! next one does, or, where a frame has to leave in one piece, the peer is brought into step first. A request that was in flight
-//! is forgotten; its late response is foreign to the next request, or is waited for where the protocol cannot tell (BSMP).
+//! Every future here may be dropped at any await, given a port whose `read` and `write` may be:
+//! they must not have consumed or sent bytes when they are dropped before they are ready. A frame
+//! that had begun to leave leaves in full before the next one does, or, where a frame has to leave
+//! in one piece, the peer is brought into step first. A request that was in flight is forgotten;
+//! its late response is foreign to the next request, or is waited for where the protocol cannot
+//! tell (BSMP).
 
 use core::ops::ControlFlow;
 use core::time::Duration;
@@ -80,12 +83,13 @@ crate::line::driver!();
 impl<P: Read + Write + Clock, F: Framing, S: Sink> Link<'_, P, F, S> {
     /// Makes one request and waits for its response, repeating it as the client says.
     ///
-    /// Late responses and other foreign messages are counted and dropped; unasked messages go to the sink.
+    /// Late responses and other foreign messages are counted and dropped; unasked messages go to
+    /// the sink.
     ///
     /// # Errors
     ///
-    /// [`Error::TimedOut`] after the last retry; [`Error::Protocol`] if the peer refused or answered nonsense; the
-    /// port's own failures. The link stays usable in each case.
+    /// [`Error::TimedOut`] after the last retry; [`Error::Protocol`] if the peer refused or
+    /// answered nonsense; the port's own failures. The link stays usable in each case.
     ///
     /// # Cancellation
     ///
@@ -113,8 +117,8 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink> Link<'_, P, F, S> {
 
     /// Runs a routine until it is done, needs the port reopened, or `on_event` breaks off.
     ///
-    /// After [`Ended::Reopen`] and after [`Ended::Stopped`] the same routine may be run again, on this link or on
-    /// another.
+    /// After [`Ended::Reopen`] and after [`Ended::Stopped`] the same routine may be run again, on
+    /// this link or on another.
     ///
     /// # Errors
     ///
@@ -148,19 +152,22 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink, R: Role> Link<'_, P, F, S, R>
     ///
     /// # Errors
     ///
-    /// The link's own, and [`Error::Size`] if the service promises a buffer that the framing does not have. If there is something
-    /// to be done, such as a reset, and the response cannot be sent, what is to be done is returned all the same: the client was
-    /// refused nothing. A port that has failed for good fails the next call.
+    /// The link's own, and [`Error::Size`] if the service promises a buffer that the framing does
+    /// not have. If there is something to be done, such as a reset, and the response cannot be
+    /// sent, what is to be done is returned all the same: the client was refused nothing. A port
+    /// that has failed for good fails the next call.
     ///
     /// # Cancellation
     ///
-    /// A request that was being handled stays unanswered; what its handler had begun is the handler's business. While the response
-    /// is sent, what was to be done after it is lost with it.
+    /// A request that was being handled stays unanswered; what its handler had begun is the
+    /// handler's business. While the response is sent, what was to be done after it is lost with
+    /// it.
     pub async fn serve<V: Service>(&mut self, service: &mut V) -> Result<V::After, Error<P::Error>> {
         self.line.check(service)?;
         let mut after = V::After::default();
         let arrival = self.arrival().await?;
-        // Time first, with every message too: a peer that never pauses would stop the service's clock.
+        // Time first, with every message too: a peer that never pauses would stop the service's
+        // clock.
         if let Some(time) = self.line.lapsed() {
             service.tick(time.time());
         }
@@ -206,7 +213,8 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink, R: Role> Link<'_, P, F, S, R>
             if let Arrival::Message = self.arrival().await? {
                 return Ok(self.line.message());
             }
-            // Damaged frames take time as well: a peer that sends nothing else cannot stop this clock.
+            // Damaged frames take time as well: a peer that sends nothing else cannot stop this
+            // clock.
             waited.lengthen(self.line.lapsed().unwrap_or_default());
         }
         Err(Error::TimedOut)
@@ -227,8 +235,8 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink, R: Role> Link<'_, P, F, S, R>
         Ok(self.deliver(len).await?)
     }
 
-    /// Before an operation of a client: a frame whose sending was interrupted leaves, and time until now is no time of this
-    /// operation.
+    /// Before an operation of a client: a frame whose sending was interrupted leaves, and time
+    /// until now is no time of this operation.
     async fn begin(&mut self) -> Result<(), Fault<P::Error>> {
         self.line.resume();
         while self.line.is_busy() {
@@ -238,13 +246,14 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink, R: Role> Link<'_, P, F, S, R>
         Ok(())
     }
 
-    /// Sends the first `len` bytes of `tx`. What time that takes is reported later: nobody can ask for anything meanwhile.
+    /// Sends the first `len` bytes of `tx`. What time that takes is reported later: nobody can ask
+    /// for anything meanwhile.
     async fn deliver(&mut self, len: usize) -> Result<(), Fault<P::Error>> {
         self.line.post(len)?;
         self.sink.traced(self.line.tx().get(..len).unwrap_or_default(), true);
         while self.line.is_busy() {
-            // What comes after the frame has left is for the next call. What came before it began is foreign, and may fill the
-            // room that the port needs.
+            // What comes after the frame has left is for the next call. What came before it began
+            // is foreign, and may fill the room that the port needs.
             if self.line.is_sending() {
                 self.line.heard(&mut self.sink);
             }
@@ -261,8 +270,8 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink, R: Role> Link<'_, P, F, S, R>
                 match self.line.heard(&mut self.sink) {
                     Some(Heard::Message) => return Ok(Arrival::Message),
                     Some(Heard::Damaged(error)) => return Ok(Arrival::Damaged(error)),
-                    // Time not before a look at the port: a server that has something to send whenever time has passed would
-                    // never look.
+                    // Time not before a look at the port: a server that has something to send
+                    // whenever time has passed would never look.
                     None if !is_first && self.line.has_lapsed() => return Ok(Arrival::Elapsed),
                     None => {}
                 }
@@ -280,8 +289,8 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink, R: Role> Link<'_, P, F, S, R>
         } else if self.line.is_flushing() {
             self.port.flush().await.map_or_else(unsent, |()| Moved::Flushed)
         } else if self.line.is_resting() && self.port.ready() == Some(false) {
-            // A gap is shorter than a tick: where the port can say that nothing has come, the clock is enough.
-            // Other tasks run meanwhile.
+            // A gap is shorter than a tick: where the port can say that nothing has come, the clock
+            // is enough. Other tasks run meanwhile.
             yield_now().await;
             Moved::Silence
         } else {

@@ -1,4 +1,5 @@
-//! A framing with its buffers and its manners: everything between a port and a protocol, without the port.
+//! A framing with its buffers and its manners: everything between a port and a protocol, without
+//! the port.
 //!
 //! ```text
 //!   bytes   ─▶ received ─▶ read ─▶ Framing::push ─┬─▶ Event::Message: message(), peer()
@@ -8,24 +9,26 @@
 //!   bytes   ◀─ pending  ◀─ out ◀── Encoder::next ◀──── tx ◀─ transmit(len)
 //! ```
 //!
-//! A [`Line`] does no I/O, reads no clock and keeps no borrow between two calls, so that it can be kept in a static, in an RTIC
-//! resource or in the struct of a superloop. The drivers are loops around it: all that one of them could do wrong and the other
-//! right is here, once.
+//! A [`Line`] does no I/O, reads no clock and keeps no borrow between two calls, so that it can be
+//! kept in a static, in an RTIC resource or in the struct of a superloop. The drivers are loops
+//! around it: all that one of them could do wrong and the other right is here, once.
 //!
 //! # A loop of one's own
 //!
 //! In this order, as often as wanted, and never waiting:
 //!
-//! 1. [`received`](Line::received): everything that the port has. What did not fit is offered again in the next round.
-//! 2. [`elapsed`](Line::elapsed): how much time has passed since this was last said. It comes after the bytes: a round
-//!    without bytes is silence, a round with bytes is not. A clock that has not moved says nothing, not zero: that would count as a
-//!    round.
-//! 3. [`next`](Line::next) until it returns `None`: hand messages, damage and time to a server, or have an [`Exchange`] or a
-//!    [`Run`] poll it; [`transmit`](Line::transmit) what is to be sent.
+//! 1. [`received`](Line::received): everything that the port has. What did not fit is offered again
+//!    in the next round.
+//! 2. [`elapsed`](Line::elapsed): how much time has passed since this was last said. It comes after
+//!    the bytes: a round without bytes is silence, a round with bytes is not. A clock that has not
+//!    moved says nothing, not zero: that would count as a round.
+//! 3. [`next`](Line::next) until it returns `None`: hand messages, damage and time to a server, or
+//!    have an [`Exchange`] or a [`Run`] poll it; [`transmit`](Line::transmit) what is to be sent.
 //! 4. [`pending`](Line::pending) to the port, as much as it takes, and [`sent`](Line::sent).
 //!
-//! `examples/superloop_server.rs` and `examples/superloop_client.rs` do this in 40 lines each, from a struct, with a UART that is
-//! never waited for; the server feeds a watchdog and erases a page of flash in each round.
+//! `examples/superloop_server.rs` and `examples/superloop_client.rs` do this in 40 lines each, from
+//! a struct, with a UART that is never waited for; the server feeds a watchdog and erases a page of
+//! flash in each round.
 //!
 //! ```
 //! use anysmp::framing::console::Console;
@@ -66,17 +69,19 @@
 //!
 //! # Time
 //!
-//! Two kinds of time are told apart. *Limits*, such as a timeout, count all time that passes, whatever the peer sends: a device
-//! that never stops talking cannot hold up anything. *Silence* counts only rounds in which nothing came and nothing was sent.
-//! Both are kept in microseconds in one word ([`Span`]): a limit above 71 minutes counts as 71 minutes.
-//! A timeout starts when the last byte of a request has left: when the port has taken it and, if the framing knows how long a
-//! byte takes ([`Framing::byte_time`]), when the line can have carried it. A
-//! response of which a part is there when it ends is waited for, if the framing knows how long that can take
+//! Two kinds of time are told apart. *Limits*, such as a timeout, count all time that passes,
+//! whatever the peer sends: a device that never stops talking cannot hold up anything. *Silence*
+//! counts only rounds in which nothing came and nothing was sent. Both are kept in microseconds in
+//! one word ([`Span`]): a limit above 71 minutes counts as 71 minutes. A timeout starts when the
+//! last byte of a request has left: when the port has taken it and, if the framing knows how long a
+//! byte takes ([`Framing::byte_time`]), when the line can have carried it. A response of which a
+//! part is there when it ends is waited for, if the framing knows how long that can take
 //! ([`Framing::is_arriving`]): at most as long as the longest message takes on the line.
 //!
 //! # Sending
 //!
-//! One message at a time. It waits until the line is ready for it, then leaves in pieces of any size.
+//! One message at a time. It waits until the line is ready for it, then leaves in pieces of any
+//! size.
 //!
 //! ```text
 //!   Left ── transmit ──▶ Waiting ── ready ──▶ Frame ── encoded ──▶ Last ── taken ──▶ Flushing ── time ──▶ Leaving ──▶ Left
@@ -93,14 +98,16 @@
 //! | silence of ours | after a send that was given up, where there is no preamble | [`Framing::QUIET`] has passed |
 //! | silence of the peer | before each request, and for longer after a missing response, where responses name no request (BSMP) | the line was silent for [`Caller::drain`] |
 //!
-//! While a message waits, whole messages that come in are dropped as foreign: they cannot be responses to it. A line that is
-//! never silent loses the message that waits, after a second and twice the silence that it waits for.
+//! While a message waits, whole messages that come in are dropped as foreign: they cannot be
+//! responses to it. A line that is never silent loses the message that waits, after a second and
+//! twice the silence that it waits for.
 //!
 //! # Log
 //!
-//! With the feature `defmt` each dropped message is logged with the reason: `warn` if it was damaged, `debug` if it answers
-//! nothing that was asked. Nothing else is logged, and no byte of any message: every type of this crate that holds some prints
-//! its length, in `Debug` as in `defmt::Format`.
+//! With the feature `defmt` each dropped message is logged with the reason: `warn` if it was
+//! damaged, `debug` if it answers nothing that was asked. Nothing else is logged, and no byte of
+//! any message: every type of this crate that holds some prints its length, in `Debug` as in
+//! `defmt::Format`.
 
 use core::marker::PhantomData;
 use core::ops::Range;
@@ -267,7 +274,8 @@ impl<'b, F: Framing, R: Role> Line<'b, F, R> {
         }
     }
 
-    /// The message that was received last, for example to read the text beside an error. Empty if the last one was damaged.
+    /// The message that was received last, for example to read the text beside an error. Empty if
+    /// the last one was damaged.
     pub fn message(&self) -> &[u8] {
         self.framing.message()
     }
@@ -282,7 +290,8 @@ impl<'b, F: Framing, R: Role> Line<'b, F, R> {
         (self.framing.message(), self.tx)
     }
 
-    /// The room for a message to send. While one is being sent, its bytes are here: see [`is_sending`](Self::is_sending).
+    /// The room for a message to send. While one is being sent, its bytes are here: see
+    /// [`is_sending`](Self::is_sending).
     pub const fn tx(&mut self) -> &mut [u8] {
         self.tx
     }

@@ -1,6 +1,7 @@
 //! Ports: bytes with a clock.
 //!
-//! A driver asks three things of a port: `Read` and `Write` of `embedded-io` (or `embedded-io-async`), and a [`Clock`].
+//! A driver asks three things of a port: `Read` and `Write` of `embedded-io` (or
+//! `embedded-io-async`), and a [`Clock`].
 //!
 //! | you have | use |
 //! |---|---|
@@ -12,17 +13,21 @@
 //!
 //! # What a port has to do
 //!
-//! * `read` returns what is there, and waits for the first byte. When none comes for a while, the *tick*, it fails with an error of
-//!   kind `TimedOut`; that is no verdict, only a chance to look at the time. 1 to 10 ms suit most ports. A longer tick wakes a
-//!   sleeping processor less often, and makes limits coarser: a timeout is noticed up to two ticks late, and a message that only
-//!   silence ends (BSMP on RS-485) is delivered that much later. Where the byte itself is the wake-up, 100 ms do no harm.
-//! * `Ok(0)` from `read` means the end of the connection. A port of datagrams must not return it for an empty one.
-//! * Any other error means that bytes may be lost (an overrun, a parity error, a cable that was pulled). The link drops what was
-//!   half received, counts, and returns the error; it goes on when it is called again. So does every loop in this crate's
-//!   examples.
-//! * `write` accepts at least one byte or fails. `flush` returns when everything is on its way, at best when the last stop bit
-//!   has left: timeouts start there.
-//! * In async, `read` and `write` must not have moved bytes when their future is dropped before it is ready.
+//! * `read` returns what is there, and waits for the first byte. When none comes for a while, the
+//!   *tick*, it fails with an error of kind `TimedOut`; that is no verdict, only a chance to look
+//!   at the time. 1 to 10 ms suit most ports. A longer tick wakes a sleeping processor less often,
+//!   and makes limits coarser: a timeout is noticed up to two ticks late, and a message that only
+//!   silence ends (BSMP on RS-485) is delivered that much later. Where the byte itself is the
+//!   wake-up, 100 ms do no harm.
+//! * `Ok(0)` from `read` means the end of the connection. A port of datagrams must not return it
+//!   for an empty one.
+//! * Any other error means that bytes may be lost (an overrun, a parity error, a cable that was
+//!   pulled). The link drops what was half received, counts, and returns the error; it goes on when
+//!   it is called again. So does every loop in this crate's examples.
+//! * `write` accepts at least one byte or fails. `flush` returns when everything is on its way, at
+//!   best when the last stop bit has left: timeouts start there.
+//! * In async, `read` and `write` must not have moved bytes when their future is dropped before it
+//!   is ready.
 //!
 //! # A port from scratch
 //!
@@ -79,20 +84,22 @@
 //!
 //! # RS-485
 //!
-//! The driver calls `flush` after each frame, and nothing before the next one: that is where a half-duplex port releases the
-//! line. `write` sets DE (driver enable), `flush` waits until the *last stop bit* has left (the transmit-complete flag, not the
-//! empty buffer) and clears DE. A transceiver whose receiver stays on hears what it sends: `Packet::with_echo` drops it. When
-//! DE switches, a receiver may see a byte of zeros in front of an answer; keep the line biased, or switch off the receiver while
-//! you send.
+//! The driver calls `flush` after each frame, and nothing before the next one: that is where a
+//! half-duplex port releases the line. `write` sets DE (driver enable), `flush` waits until the
+//! *last stop bit* has left (the transmit-complete flag, not the empty buffer) and clears DE. A
+//! transceiver whose receiver stays on hears what it sends: `Packet::with_echo` drops it. When DE
+//! switches, a receiver may see a byte of zeros in front of an answer; keep the line biased, or
+//! switch off the receiver while you send.
 //!
 //! # USB CDC
 //!
-//! A host reads until a packet is shorter than the endpoint's. A frame whose last packet is full needs an empty one behind it,
-//! or the host waits: [`Join::with_flush`] is the place to send it.
+//! A host reads until a packet is shorter than the endpoint's. A frame whose last packet is full
+//! needs an empty one behind it, or the host waits: [`Join::with_flush`] is the place to send it.
 //!
 //! # embedded-io 0.6
 //!
-//! Some HALs (stm32f4xx-hal 0.23, atsamd-hal 0.23, usbd-serial 0.2) have the traits of 0.6. A newtype bridges them:
+//! Some HALs (stm32f4xx-hal 0.23, atsamd-hal 0.23, usbd-serial 0.2) have the traits of 0.6. A
+//! newtype bridges them:
 //!
 //! ```ignore
 //! struct New<P>(P);
@@ -135,8 +142,8 @@ pub use crate::line::Peer;
 ///
 /// No method waits, so it is the same trait for both colours.
 pub trait Clock {
-    /// How much time has passed since this was last called, or since the port was made. Never more than has really passed; less only
-    /// by a bound that the port documents.
+    /// How much time has passed since this was last called, or since the port was made. Never more
+    /// than has really passed; less only by a bound that the port documents.
     fn elapsed(&mut self) -> Duration;
 
     /// Who sent what `read` returned last.
@@ -146,8 +153,9 @@ pub trait Clock {
 
     /// Whether `read` would return bytes at once; `None` where the port cannot say.
     ///
-    /// A port that can saves a protocol whose frames need silence in front of them (BSMP) a tick for each request: the driver then
-    /// looks at the clock, again and again, instead of reading. So only a port whose clock goes on by itself may answer.
+    /// A port that can saves a protocol whose frames need silence in front of them (BSMP) a tick
+    /// for each request: the driver then looks at the clock, again and again, instead of reading.
+    /// So only a port whose clock goes on by itself may answer.
     fn ready(&mut self) -> Option<bool> {
         None
     }

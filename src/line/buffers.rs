@@ -11,8 +11,9 @@ use crate::shown::shown;
 /// | `tx` | one message to send | 1 byte | the longest message of the framing |
 /// | `out` | what one write of the port sends | [`Encoder::MIN_OUT`]; where a frame leaves in one piece ([`Framing::WHOLE`]), the frame of a message as long as `tx` | one line of a console, 128 bytes |
 ///
-/// [`split`](Self::split) cuts one piece of memory into them as the column *good* says, and gives `read` whatever is left.
-/// Each framing has a `const fn sizes_of(buffer)`, whose `memory()` is the length that this takes:
+/// [`split`](Self::split) cuts one piece of memory into them as the column *good* says, and gives
+/// `read` whatever is left. Each framing has a `const fn sizes_of(buffer)`, whose `memory()` is the
+/// length that this takes:
 ///
 /// ```
 /// use anysmp::framing::console::Console;
@@ -49,8 +50,8 @@ impl<'b> Buffers<'b> {
         Self(Parts::One(memory))
     }
 
-    /// Three buffers of the caller's own lengths, for example a short `tx` for a server with short responses. At most 65,535
-    /// bytes of each are used.
+    /// Three buffers of the caller's own lengths, for example a short `tx` for a server with short
+    /// responses. At most 65,535 bytes of each are used.
     #[must_use]
     pub const fn parts(read: &'b mut [u8], tx: &'b mut [u8], out: &'b mut [u8]) -> Self {
         Self(Parts::Three { read, tx, out })
@@ -72,7 +73,8 @@ impl<'b> Buffers<'b> {
             Parts::Three { read, tx, out } => [read, tx, out],
         };
         let (read, tx, out) = (limited(read), limited(tx), limited(out));
-        // A frame that leaves in one piece has to fit `out`, so the longest messages of the longest buffers cannot be sent.
+        // A frame that leaves in one piece has to fit `out`, so the longest messages of the longest
+        // buffers cannot be sent.
         let longest = LONGEST.saturating_sub(framing.max_encoded_len(tx.len()).saturating_sub(tx.len())).min(tx.len());
         let tx = if F::WHOLE { tx.get_mut(..longest).unwrap_or_default() } else { tx };
         let least_read = if F::DATAGRAM { framing.sizes().read.min(LONGEST) } else { 1 };
@@ -110,7 +112,8 @@ impl<'b, const N: usize> From<&'b mut [u8; N]> for Buffers<'b> {
     }
 }
 
-/// A buffer is too short for what it has to hold: our fault, found when the line is built or the first message is served.
+/// A buffer is too short for what it has to hold: our fault, found when the line is built or the
+/// first message is served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct SizeError {
@@ -132,7 +135,8 @@ impl core::error::Error for SizeError {}
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Limits {
-    /// Bytes that the framing stores beside a message in the *peer's* receive buffer: [`Framing::OVERHEAD`].
+    /// Bytes that the framing stores beside a message in the *peer's* receive buffer:
+    /// [`Framing::OVERHEAD`].
     pub overhead: usize,
     /// Whether each message is a datagram, whose order nobody keeps.
     pub datagram: bool,

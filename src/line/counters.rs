@@ -16,8 +16,8 @@ pub struct Counters {
     pub foreign: u32,
     /// Requests sent again.
     pub retries: u32,
-    /// Errors of the port, and messages of ours that were given up: half sent, or never begun because the line was never
-    /// silent.
+    /// Errors of the port, and messages of ours that were given up: half sent, or never begun
+    /// because the line was never silent.
     pub failures: u32,
 }
 
@@ -31,8 +31,9 @@ pub(crate) enum Loss {
 }
 
 impl Counters {
-    /// Counts a message that is dropped and, with the feature `defmt`, logs it with the reason: `warn` for damage, `debug` for
-    /// the rest. The crate logs nothing else, and never what a message says.
+    /// Counts a message that is dropped and, with the feature `defmt`, logs it with the reason:
+    /// `warn` for damage, `debug` for the rest. The crate logs nothing else, and never what a
+    /// message says.
     pub(crate) fn lose(&mut self, loss: Loss) {
         match loss {
             Loss::Damaged(damage) => {

@@ -36,14 +36,14 @@ pub(crate) enum Arrival {
 /// How often in a row a port may be interrupted.
 const INTERRUPTED: u8 = 16;
 
-/// The longest silence that a driver waits for by looking at the clock instead of by reading, which takes a tick: that of a packet
-/// of BSMP at 9,600 baud is 2.1 ms.
+/// The longest silence that a driver waits for by looking at the clock instead of by reading, which
+/// takes a tick: that of a packet of BSMP at 9,600 baud is 2.1 ms.
 const SPIN: Duration = Duration::from_micros(2_500);
 
 /// What only drivers ask of a line.
 impl<F: Framing, R: Role> Line<'_, F, R> {
-    /// An operation of a driver begins where another was dropped in the middle: what had begun to leave goes on, unless it has to
-    /// leave in one piece; what has not begun is dropped.
+    /// An operation of a driver begins where another was dropped in the middle: what had begun to
+    /// leave goes on, unless it has to leave in one piece; what has not begun is dropped.
     pub(crate) fn resume(&mut self) {
         if self.is_waiting() || (F::WHOLE && self.is_begun()) {
             self.abandon();
@@ -67,8 +67,8 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
         Ok(message.len())
     }
 
-    /// One call of a port has ended, and this much time has passed since the one before. What it means is the same in both
-    /// drivers. What was received is `peer`'s.
+    /// One call of a port has ended, and this much time has passed since the one before. What it
+    /// means is the same in both drivers. What was received is `peer`'s.
     pub(crate) fn moved<E>(&mut self, moved: Moved<E>, time: Span, peer: Peer) -> Result<(), Fault<E>> {
         if let (Moved::Interrupted(_), ..INTERRUPTED) = (&moved, self.interrupted) {
             self.interrupted = self.interrupted.wrapping_add(1);
@@ -127,7 +127,8 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
     }
 }
 
-/// Defines `Link` over the `Read` and `Write` that are in scope, so that both colours have the same text.
+/// Defines `Link` over the `Read` and `Write` that are in scope, so that both colours have the same
+/// text.
 macro_rules! driver {
     () => {
         /// A port and a line, ready for exchanges.
@@ -156,7 +157,8 @@ macro_rules! driver {
         }
 
         impl<'b, P: Read + Write + Clock, F: Framing> Link<'b, P, F, (), crate::line::Serving> {
-            /// As [`new`](Link::new), for a server: without `call` and `run`. What only they need of a line is not linked.
+            /// As [`new`](Link::new), for a server: without `call` and `run`. What only they need
+            /// of a line is not linked.
             ///
             /// # Errors
             ///
@@ -171,7 +173,8 @@ macro_rules! driver {
         }
 
         impl<'b, P, F: Framing, S, R: Role> Link<'b, P, F, S, R> {
-            /// Hands everything that belongs to no exchange to `sink`: console text, unasked messages, losses.
+            /// Hands everything that belongs to no exchange to `sink`: console text, unasked
+            /// messages, losses.
             pub fn with_sink<T: Sink>(self, sink: T) -> Link<'b, P, F, T, R> {
                 Link { port: self.port, line: self.line, sink }
             }
@@ -186,7 +189,8 @@ macro_rules! driver {
                 self.line.limits()
             }
 
-            /// The message received last, for example to read the text beside an error. Empty if the last one was damaged.
+            /// The message received last, for example to read the text beside an error. Empty if
+            /// the last one was damaged.
             pub fn message(&self) -> &[u8] {
                 self.line.message()
             }

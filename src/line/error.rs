@@ -5,7 +5,8 @@ use core::convert::Infallible;
 use super::SizeError;
 use crate::framing;
 
-/// Why a line or a driver gave up. `P` is the error of the port, `E` that of the protocol; a line by itself has neither.
+/// Why a line or a driver gave up. `P` is the error of the port, `E` that of the protocol; a line
+/// by itself has neither.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
@@ -16,7 +17,8 @@ pub enum Error<P = Infallible, E = Infallible> {
     Closed,
     /// The port: it accepted none of the bytes, or was interrupted without end.
     WriteZero,
-    /// Time: no response came, not even to the retries; or the line was never silent for long enough to send.
+    /// Time: no response came, not even to the retries; or the line was never silent for long
+    /// enough to send.
     TimedOut,
     /// We: the last message has not left yet.
     Busy,
@@ -94,7 +96,8 @@ where
 {
 }
 
-/// Why a driver's step failed: an [`Error`] without what only protocols add, so that it fits two registers.
+/// Why a driver's step failed: an [`Error`] without what only protocols add, so that it fits two
+/// registers.
 pub(crate) enum Fault<P> {
     Port(P),
     Closed,
@@ -125,10 +128,11 @@ impl<P, E> From<Fault<P>> for Error<P, E> {
 pub enum Damage {
     /// The line: the bytes arrived, but their check does not match.
     Checksum,
-    /// The peer, or our buffer: the message is longer than the buffer that was given to the framing.
+    /// The peer, or our buffer: the message is longer than the buffer that was given to the
+    /// framing.
     TooLong,
-    /// The line or the peer: a byte or a length that the framing does not allow at its place, or a new message in front of
-    /// the end of the one before it.
+    /// The line or the peer: a byte or a length that the framing does not allow at its place, or a
+    /// new message in front of the end of the one before it.
     Malformed,
     /// The line: the rest of a message never came.
     Lost,
@@ -140,8 +144,8 @@ impl From<framing::Error> for Damage {
             framing::Error::Checksum => Self::Checksum,
             framing::Error::TooLong => Self::TooLong,
             framing::Error::Abandoned => Self::Lost,
-            // A frame that the next one cut off still has a sender that waits for a response. Nothing that was received is
-            // `Unsendable`.
+            // A frame that the next one cut off still has a sender that waits for a response.
+            // Nothing that was received is `Unsendable`.
             framing::Error::Malformed | framing::Error::Truncated | framing::Error::Unsendable => Self::Malformed,
         }
     }

@@ -1,7 +1,7 @@
 //! The client's half of an exchange, and a routine's of many, without a port.
 //!
-//! Only clients bring a peer into step at the start of a session, nudge it after a timeout and drain the line: all that is
-//! here, so that the image of a server does not link it.
+//! Only clients bring a peer into step at the start of a session, nudge it after a timeout and
+//! drain the line: all that is here, so that the image of a server does not link it.
 
 use core::ops::ControlFlow;
 
@@ -19,11 +19,13 @@ pub enum Progress {
     Wait,
     /// The response is there: [`Exchange::response`].
     Done,
-    /// No response came, not even to the retries; or the line was never silent for long enough to ask.
+    /// No response came, not even to the retries; or the line was never silent for long enough to
+    /// ask.
     TimedOut,
 }
 
-/// One request in flight on a line, with its retries. To drop it is to cancel it; what the peer answers later is foreign.
+/// One request in flight on a line, with its retries. To drop it is to cancel it; what the peer
+/// answers later is foreign.
 ///
 /// ```text
 ///   Asked ── timeout ──▶ Settling ── the peer had time for the preamble ──▶ Asked
@@ -42,8 +44,8 @@ pub struct Exchange<P> {
 enum State {
     /// The request leaves, or has left. Out: `Settling`, `Answered`, `Ended`.
     Asked,
-    /// Its response is late: the preamble leaves before the first `len` bytes of `tx` do so again. A response is still
-    /// welcome. Out: `Asked`, `Answered`.
+    /// Its response is late: the preamble leaves before the first `len` bytes of `tx` do so again.
+    /// A response is still welcome. Out: `Asked`, `Answered`.
     Settling { len: usize },
     /// The line has the response. No way out.
     Answered,
@@ -56,8 +58,8 @@ impl<P> Exchange<P> {
     ///
     /// # Errors
     ///
-    /// [`Error::Busy`] while another message is being sent; [`Error::Protocol`] if the request cannot be made; as
-    /// [`Line::transmit`].
+    /// [`Error::Busy`] while another message is being sent; [`Error::Protocol`] if the request
+    /// cannot be made; as [`Line::transmit`].
     pub fn begin<R, C, F, S>(
         line: &mut Line<'_, F>,
         client: &mut C,
@@ -78,8 +80,8 @@ impl<P> Exchange<P> {
         Ok(Self { pending, state: State::Asked })
     }
 
-    /// Looks at what has come in and what time has passed. Call it after [`Line::received`] and [`Line::elapsed`], and send what is
-    /// [pending](Line::pending) afterwards.
+    /// Looks at what has come in and what time has passed. Call it after [`Line::received`] and
+    /// [`Line::elapsed`], and send what is [pending](Line::pending) afterwards.
     ///
     /// # Errors
     ///
@@ -157,7 +159,8 @@ impl<P> Exchange<P> {
     ///
     /// # Errors
     ///
-    /// If the peer refused the request, or its response is malformed, which it always is before [`Progress::Done`].
+    /// If the peer refused the request, or its response is malformed, which it always is before
+    /// [`Progress::Done`].
     pub fn response<'l, R, C, F>(&self, line: &'l Line<'_, F>, client: &C) -> Result<C::Response<'l>, C::Error>
     where
         R: ?Sized,
@@ -191,7 +194,8 @@ pub struct Run {
 enum RunState {
     /// The routine is to say what comes next. Out: `Waiting`; or itself, as long as it sends.
     Due,
-    /// It waits for a message, for this long. Out: `Due`, by one of its messages; `Settling`, when time has passed.
+    /// It waits for a message, for this long. Out: `Due`, by one of its messages; `Settling`, when
+    /// time has passed.
     Waiting(Span),
     /// The preamble leaves before the routine sends again. A message is still welcome. Out: `Due`.
     Settling,
@@ -204,8 +208,8 @@ impl Run {
         Self { state: RunState::Due }
     }
 
-    /// As [`Exchange::poll`], with the routine's own events. A message that is none of the routine's is counted and dropped, and
-    /// the wait goes on.
+    /// As [`Exchange::poll`], with the routine's own events. A message that is none of the
+    /// routine's is counted and dropped, and the wait goes on.
     ///
     /// # Errors
     ///
@@ -233,7 +237,8 @@ impl Run {
                         routine.tick(time);
                     }
                 }
-                // A port is flushed before anything else leaves: that is where a half-duplex one releases the line.
+                // A port is flushed before anything else leaves: that is where a half-duplex one
+                // releases the line.
                 if line.is_sending() || line.is_flushing() {
                     return Ok(Turn::Wait);
                 }
@@ -293,9 +298,10 @@ impl Run {
 
 /// A client's manners.
 impl<F: Framing> Line<'_, F> {
-    /// Sends the request in the first `len` bytes of `tx`. The first one of a session brings the peer into step. If responses name
-    /// no request (`drain` is not zero), nothing that came before may be taken for its response: the line is looked at, and is
-    /// silent for as long as a response is owed.
+    /// Sends the request in the first `len` bytes of `tx`. The first one of a session brings the
+    /// peer into step. If responses name no request (`drain` is not zero), nothing that came before
+    /// may be taken for its response: the line is looked at, and is silent for as long as a
+    /// response is owed.
     fn ask(&mut self, len: usize, drain: Span, sink: &mut (impl Sink + ?Sized)) -> Result<(), Error> {
         if self.counters.sent == 0 {
             self.out_of_step();
@@ -320,9 +326,10 @@ impl<F: Framing> Line<'_, F> {
         Ok(())
     }
 
-    /// A message was taken for the response. If an older one may still have been on its way, this may be it, and the right one is
-    /// still to come: within a timeout, for which the line is silent before the next request. So an answer that comes even after
-    /// the drain costs one wrong value, not one at each request from then on.
+    /// A message was taken for the response. If an older one may still have been on its way, this
+    /// may be it, and the right one is still to come: within a timeout, for which the line is
+    /// silent before the next request. So an answer that comes even after the drain costs one wrong
+    /// value, not one at each request from then on.
     fn answered(&mut self, timeout: Span) {
         if let (Owed::Older(_), Before::Gap) = (self.owed, self.before) {
             self.before = Before::Silence(timeout);
@@ -330,8 +337,9 @@ impl<F: Framing> Line<'_, F> {
         self.owed = Owed::Nothing;
     }
 
-    /// Whether a wait for a response has ended: its limit has passed, and no message is just arriving. On a slow line a long one takes
-    /// more time than any peer does to begin it; more than the longest one takes is not waited for.
+    /// Whether a wait for a response has ended: its limit has passed, and no message is just
+    /// arriving. On a slow line a long one takes more time than any peer does to begin it; more
+    /// than the longest one takes is not waited for.
     fn is_late(&self, waited: Span, limit: Span) -> bool {
         if !waited.reaches(limit) || !self.framing.is_arriving() {
             return waited.reaches(limit);
@@ -342,14 +350,16 @@ impl<F: Framing> Line<'_, F> {
         waited.reaches(most)
     }
 
-    /// The response is late: a preamble, if the framing has one, brings the peer's decoder into step.
+    /// The response is late: a preamble, if the framing has one, brings the peer's decoder into
+    /// step.
     fn nudge(&mut self) {
         if !self.framing.preamble().is_empty() {
             self.before = Before::Nudge(0);
         }
     }
 
-    /// The next request begins with a preamble, if the framing has one: nobody knows what the peer's decoder has.
+    /// The next request begins with a preamble, if the framing has one: nobody knows what the
+    /// peer's decoder has.
     fn out_of_step(&mut self) {
         if self.before == Before::Gap && !self.framing.preamble().is_empty() {
             self.before = Before::Preamble(0);

@@ -13,9 +13,11 @@ pub(crate) enum Heard {
 }
 
 impl<F: Framing, R: Role> Line<'_, F, R> {
-    /// Takes bytes of one peer from the front of `bytes`; returns how many. A datagram is taken as a whole or not at all.
+    /// Takes bytes of one peer from the front of `bytes`; returns how many. A datagram is taken as
+    /// a whole or not at all.
     ///
-    /// It takes less while there is no room: call [`next`](Self::next), or get rid of what is [pending](Self::pending).
+    /// It takes less while there is no room: call [`next`](Self::next), or get rid of what is
+    /// [pending](Self::pending).
     pub fn received(&mut self, bytes: &[u8], peer: Peer) -> usize {
         if !self.unread.is_empty() && peer != self.peer {
             return 0;
@@ -35,8 +37,8 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
         count
     }
 
-    /// The free part of `read`, for a port that reads straight into it: [`filled`](Self::filled) says how much. Empty if there
-    /// is no room.
+    /// The free part of `read`, for a port that reads straight into it: [`filled`](Self::filled)
+    /// says how much. Empty if there is no room.
     pub fn room(&mut self) -> &mut [u8] {
         if self.unread.is_empty() {
             self.unread = 0..0;
@@ -94,7 +96,8 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
                 waited.lengthen(time);
                 Sending::Left(waited)
             }
-            // Time that the peer was promised does not count against the message. Without a gap it does not wait for silence.
+            // Time that the peer was promised does not count against the message. Without a gap it
+            // does not wait for silence.
             Sending::Waiting(left) if (F::PACED || R::ASKS) && self.wanted().is_some() => {
                 if time.reaches(left) {
                     return self.give_up();
@@ -117,7 +120,8 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
         self.counters.failures = self.counters.failures.wrapping_add(1);
     }
 
-    /// What has happened since the last call; `None` if nothing is left to report. Text, traces and losses go to `sink`.
+    /// What has happened since the last call; `None` if nothing is left to report. Text, traces and
+    /// losses go to `sink`.
     ///
     /// While a frame is half sent, only time is reported.
     pub fn next<S: Sink + ?Sized>(&mut self, sink: &mut S) -> Option<Event> {
@@ -165,7 +169,8 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
         None
     }
 
-    /// Whether anybody waits for what comes in. While a message waits for the line nobody does: it is foreign.
+    /// Whether anybody waits for what comes in. While a message waits for the line nobody does: it
+    /// is foreign.
     fn concerns(&mut self, heard: Heard) -> bool {
         let is_waiting = self.is_waiting();
         if is_waiting && matches!(heard, Heard::Message) {

@@ -14,8 +14,8 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
     ///
     /// # Errors
     ///
-    /// [`Error::Busy`] while another message is being sent, [`Error::BufferFull`] if `tx` is shorter than that,
-    /// [`Error::Framing`] if the framing cannot express it.
+    /// [`Error::Busy`] while another message is being sent, [`Error::BufferFull`] if `tx` is
+    /// shorter than that, [`Error::Framing`] if the framing cannot express it.
     pub fn transmit(&mut self, len: usize) -> Result<(), Error> {
         Ok(self.post(len)?)
     }
@@ -35,7 +35,8 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
             limit.lengthen(silence);
         }
         self.sending = Sending::Waiting(limit);
-        // Where it need not wait it has begun: nothing that comes from now on is dropped as foreign.
+        // Where it need not wait it has begun: nothing that comes from now on is dropped as
+        // foreign.
         self.begin();
         Ok(())
     }
@@ -55,8 +56,8 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
         matches!(self.sending, Sending::Waiting(_))
     }
 
-    /// The next bytes for the port: hand over as many as it takes, and say how many with [`sent`](Self::sent). Empty if there
-    /// is nothing to send, or the line is not ready.
+    /// The next bytes for the port: hand over as many as it takes, and say how many with
+    /// [`sent`](Self::sent). Empty if there is nothing to send, or the line is not ready.
     pub fn pending(&mut self) -> &[u8] {
         let preamble = match self.before {
             Before::Preamble(sent) if self.is_waiting() => Some(sent),
@@ -88,8 +89,8 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
         let mut used = 0usize;
         self.sending = loop {
             let room = self.out.get_mut(used..).unwrap_or_default();
-            // Where a frame leaves in one piece, `out` has room for it: that was checked when the line was built. Its last byte may
-            // be the last of `out`.
+            // Where a frame leaves in one piece, `out` has room for it: that was checked when the
+            // line was built. Its last byte may be the last of `out`.
             if !F::WHOLE && room.len() < F::Encoder::MIN_OUT {
                 break Sending::Frame;
             }
@@ -101,7 +102,8 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
         self.run = 0..short(used);
     }
 
-    /// How long the message that waits needs the line to be silent. `None` if it waits for something else.
+    /// How long the message that waits needs the line to be silent. `None` if it waits for
+    /// something else.
     pub(super) fn wanted(&self) -> Option<Span> {
         let gap = if F::PACED { Span::limit(self.framing.gap()) } else { Span::ZERO };
         match self.before {
@@ -121,8 +123,8 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
         }
     }
 
-    /// For how long the line has still to be silent before the message that waits may leave; `None` if no message waits for
-    /// silence. For drivers, which look at the line more often then.
+    /// For how long the line has still to be silent before the message that waits may leave; `None`
+    /// if no message waits for silence. For drivers, which look at the line more often then.
     pub fn rest(&self) -> Option<Span> {
         match self.ear {
             _ if !self.is_waiting() => None,
@@ -131,11 +133,12 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
         }
     }
 
-    /// The port has taken the first `count` bytes of [`pending`](Self::pending). Returns whether that was the last of them: then
-    /// the port is to be flushed.
+    /// The port has taken the first `count` bytes of [`pending`](Self::pending). Returns whether
+    /// that was the last of them: then the port is to be flushed.
     pub fn sent(&mut self, count: usize) -> bool {
         if count == 0 {
-            // A loop of one's own may say so in each round; that must not pass for a round in which we sent.
+            // A loop of one's own may say so in each round; that must not pass for a round in which
+            // we sent.
             return false;
         }
         // What came meanwhile was not seen.
@@ -143,7 +146,8 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
         if self.is_begun() {
             // Whatever the port says, never more than it was handed.
             self.run.start = self.run.start.wrapping_add(short(count.min(self.run.len())));
-            // The end of a frame may be the end of what was encoded at once: then there is nothing left to hand over.
+            // The end of a frame may be the end of what was encoded at once: then there is nothing
+            // left to hand over.
             if self.run.is_empty() && self.sending == Sending::Frame {
                 self.fill();
             }
@@ -171,8 +175,8 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
         true
     }
 
-    /// Gives up the message that is being sent, because the port failed. If a part of its frame has left, the next frame is
-    /// preceded by what brings the peer into step again.
+    /// Gives up the message that is being sent, because the port failed. If a part of its frame has
+    /// left, the next frame is preceded by what brings the peer into step again.
     pub fn abandon(&mut self) {
         let is_cut = match self.sending {
             Sending::Waiting(_) | Sending::Leaving(_) | Sending::Left(_) | Sending::Unsent => false,

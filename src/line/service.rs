@@ -1,15 +1,16 @@
-//! What drivers and protocols ask of each other: a client, a server, and where everything else goes.
+//! What drivers and protocols ask of each other: a client, a server, and where everything else
+//! goes.
 
 use core::time::Duration;
 
 use super::Damage;
 use crate::shown::shown;
 
-/// Who sent a message: a number that the port gives to each sender, as an address on a network. 0 is the only one there
-/// is, on a port with one peer.
+/// Who sent a message: a number that the port gives to each sender, as an address on a network. 0
+/// is the only one there is, on a port with one peer.
 ///
-/// Policy, answer memory and sessions of a server go by it. Two senders never have the same number while a port remembers
-/// them.
+/// Policy, answer memory and sessions of a server go by it. Two senders never have the same number
+/// while a port remembers them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Peer(pub u32);
@@ -20,11 +21,13 @@ pub struct Peer(pub u32);
 pub enum Verdict {
     /// Its response: [`Caller::decode`] may read it.
     Answer,
-    /// Not its business, for example a late response to an earlier request: dropped and counted; the wait goes on.
+    /// Not its business, for example a late response to an earlier request: dropped and counted;
+    /// the wait goes on.
     Foreign,
     /// A message that the peer sends unasked: handed to the [`Sink`]; the wait goes on.
     Unsolicited,
-    /// The peer asks for the request in another form, which is now in the first bytes of `tx`: this many.
+    /// The peer asks for the request in another form, which is now in the first bytes of `tx`: this
+    /// many.
     Again(usize),
 }
 
@@ -37,18 +40,21 @@ pub trait Caller<R: ?Sized> {
     /// Why there is no response although a message was received, or why there is no request.
     type Error;
 
-    /// Writes the request into the front of `tx`; returns its length and the value that recognises its response.
+    /// Writes the request into the front of `tx`; returns its length and the value that recognises
+    /// its response.
     ///
     /// # Errors
     ///
     /// If the request does not fit `tx`, or cannot be expressed.
     fn request(&mut self, request: &R, tx: &mut [u8]) -> Result<(usize, Self::Pending), Self::Error>;
 
-    /// How long to wait for the response before [`retry`](Self::retry), from the moment at which the last byte has left.
+    /// How long to wait for the response before [`retry`](Self::retry), from the moment at which
+    /// the last byte has left.
     fn timeout(&self, pending: &Self::Pending) -> Duration;
 
-    /// How long the line has to be silent after a request whose response is missing, because a late one could be taken for
-    /// the response to the next request. Zero where a response names its request.
+    /// How long the line has to be silent after a request whose response is missing, because a late
+    /// one could be taken for the response to the next request. Zero where a response names its
+    /// request.
     fn drain(&self) -> Duration {
         Duration::ZERO
     }
@@ -56,10 +62,12 @@ pub trait Caller<R: ?Sized> {
     /// Says what a received message is to the request. `tx` still holds the request.
     fn receive(&mut self, pending: &mut Self::Pending, message: &[u8], tx: &mut [u8]) -> Verdict;
 
-    /// The timeout has passed: returns the length of the repeated request in `tx`, or `None` to give up.
+    /// The timeout has passed: returns the length of the repeated request in `tx`, or `None` to
+    /// give up.
     fn retry(&mut self, pending: &mut Self::Pending, tx: &mut [u8]) -> Option<usize>;
 
-    /// No response came: what was wrong with the messages that came instead, if any could almost have been one.
+    /// No response came: what was wrong with the messages that came instead, if any could almost
+    /// have been one.
     fn instead(&self, pending: &Self::Pending) -> Option<Self::Error> {
         let _ = pending;
         None
@@ -75,11 +83,12 @@ pub trait Caller<R: ?Sized> {
 
 /// What every server has, in both colours: all but the handling of a message.
 pub trait Serve {
-    /// What is to be done after the response has left, for example a reset of the device; by default nothing.
+    /// What is to be done after the response has left, for example a reset of the device; by
+    /// default nothing.
     type After: Default + PartialEq;
 
-    /// The buffer size that this server promises to its peers, in bytes; `None` if it promises nothing. A link whose framing
-    /// cannot take messages of that size refuses to serve.
+    /// The buffer size that this server promises to its peers, in bytes; `None` if it promises
+    /// nothing. A link whose framing cannot take messages of that size refuses to serve.
     fn buffer_size(&self) -> Option<usize> {
         None
     }
@@ -95,8 +104,8 @@ pub trait Serve {
         let _ = elapsed;
     }
 
-    /// Whether there is something to send unasked; returns its length in `tx`, 0 for nothing. Called after each message and
-    /// each tick until it returns 0.
+    /// Whether there is something to send unasked; returns its length in `tx`, 0 for nothing.
+    /// Called after each message and each tick until it returns 0.
     fn poll(&mut self, tx: &mut [u8]) -> usize {
         let _ = tx;
         0
@@ -109,8 +118,8 @@ pub trait Service: Serve {
     fn receive(&mut self, message: &[u8], peer: Peer, tx: &mut [u8]) -> (usize, Self::After);
 }
 
-/// Receives what belongs to no exchange. Every method has an empty default; `()` ignores everything, and a
-/// `FnMut(&[u8])` in [`Text`] receives console text.
+/// Receives what belongs to no exchange. Every method has an empty default; `()` ignores
+/// everything, and a `FnMut(&[u8])` in [`Text`] receives console text.
 pub trait Sink {
     /// Bytes outside of any frame: console text on the same wire.
     fn text(&mut self, text: &[u8]) {
@@ -175,7 +184,8 @@ pub mod asynch {
         ///
         /// # Cancellation
         ///
-        /// A dropped call leaves the request unanswered; what the handler had begun is the handler's business.
+        /// A dropped call leaves the request unanswered; what the handler had begun is the
+        /// handler's business.
         fn receive(&mut self, message: &[u8], peer: Peer, tx: &mut [u8]) -> impl Future<Output = (usize, Self::After)>;
     }
 }

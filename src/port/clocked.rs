@@ -6,7 +6,8 @@ use super::Clock;
 use crate::routine::remaining;
 use crate::shown::shown;
 
-/// A port whose `read` gives up after a tick, with a clock: every limit holds to two ticks, whatever the peer sends.
+/// A port whose `read` gives up after a tick, with a clock: every limit holds to two ticks,
+/// whatever the peer sends.
 ///
 /// ```no_run
 /// # fn uart() -> anysmp::port::Ticking<std::io::Empty> { todo!() }
@@ -15,8 +16,9 @@ use crate::shown::shown;
 /// let port = Clocked::new(uart(), move || start.elapsed());
 /// ```
 ///
-/// On a microcontroller the clock is SysTick, DWT or a timer; with embassy `|| embassy_time::Instant::now().elapsed_since_boot()`
-/// in whatever form. A clock that stands still for a while (a debugger, a sleep that stops the timer) makes limits later.
+/// On a microcontroller the clock is SysTick, DWT or a timer; with embassy
+/// `|| embassy_time::Instant::now().elapsed_since_boot()` in whatever form. A clock that stands
+/// still for a while (a debugger, a sleep that stops the timer) makes limits later.
 pub struct Clocked<P, N> {
     port: P,
     now: N,

@@ -2,11 +2,11 @@
 
 use crate::shown::shown;
 
-/// A reader and a writer as one port, for drivers that split them: USB CDC, DMA channels, pipes. Give it a clock by
-/// `Timed`, [`Ticking`](super::Ticking) or [`Clocked`](super::Clocked).
+/// A reader and a writer as one port, for drivers that split them: USB CDC, DMA channels, pipes.
+/// Give it a clock by `Timed`, [`Ticking`](super::Ticking) or [`Clocked`](super::Clocked).
 ///
-/// With [`with_flush`](Self::with_flush) it knows when a last packet was full, and calls a function of the caller's: USB needs an
-/// empty packet then. With embassy-usb:
+/// With [`with_flush`](Self::with_flush) it knows when a last packet was full, and calls a function
+/// of the caller's: USB needs an empty packet then. With embassy-usb:
 ///
 /// ```ignore
 /// let (tx, rx) = class.split();
@@ -46,8 +46,9 @@ impl<R, W> Join<R, W> {
         Self { rx, tx, flush: () }
     }
 
-    /// Calls `hook` at a flush after a write of `packet` bytes, as many as an endpoint's packet has. In blocking ports it is
-    /// `FnMut(&mut W) -> Result<(), E>`, in async ones an async closure.
+    /// Calls `hook` at a flush after a write of `packet` bytes, as many as an endpoint's packet
+    /// has. In blocking ports it is `FnMut(&mut W) -> Result<(), E>`, in async ones an async
+    /// closure.
     pub fn with_flush<H>(self, packet: usize, hook: H) -> Join<R, W, Flush<H>> {
         Join { rx: self.rx, tx: self.tx, flush: Flush { packet, hook, last: Last::Short } }
     }

@@ -40,8 +40,9 @@ fn timed(error: io::Error) -> io::Error {
 
 /// Any `std::io::Read + Write` as a port: a serial port, a pipe, a socket of another kind.
 ///
-/// Set a timeout of a tick for its reads, 10 ms for example: `WouldBlock` and `TimedOut` are ticks. One that never waits is looked
-/// at every millisecond. One that waits forever makes every timeout infinite.
+/// Set a timeout of a tick for its reads, 10 ms for example: `WouldBlock` and `TimedOut` are ticks.
+/// One that never waits is looked at every millisecond. One that waits forever makes every timeout
+/// infinite.
 pub struct Io<T> {
     io: T,
     watch: Watch,
@@ -96,7 +97,8 @@ impl<T: io::Write> Write for Io<T> {
         let began = Instant::now();
         loop {
             match self.io.write(buf).map_err(timed) {
-                // A timeout of the port often counts for both directions, and a slow line needs longer than a tick.
+                // A timeout of the port often counts for both directions, and a slow line needs
+                // longer than a tick.
                 Err(error) if error.kind() == ErrorKind::TimedOut => {
                     if began.elapsed() >= STALLED {
                         return Err(io::Error::new(ErrorKind::WriteZero, "the line takes no bytes"));
@@ -142,7 +144,8 @@ impl Tcp {
         Err(last)
     }
 
-    /// Uses a connection that is there already. Sends at once what is written, and reads for a [`TICK`] at a time.
+    /// Uses a connection that is there already. Sends at once what is written, and reads for a
+    /// [`TICK`] at a time.
     ///
     /// # Errors
     ///
@@ -190,8 +193,8 @@ impl Write for Tcp {
 
 /// Datagrams: a client's, to and from one peer; or a server's, which answers whoever asked.
 ///
-/// A server remembers its last 256 peers and gives each a number of its own, from 1 on, which no other peer gets; a peer that was
-/// forgotten gets a new one.
+/// A server remembers its last 256 peers and gives each a number of its own, from 1 on, which no
+/// other peer gets; a peer that was forgotten gets a new one.
 pub struct Udp {
     socket: UdpSocket,
     mode: Mode,
@@ -297,7 +300,8 @@ impl Read for Udp {
                     let known = peers.iter().position(|(peer, _)| *peer == from).and_then(|at| peers.remove(at));
                     let entry = known.unwrap_or_else(|| {
                         let number = *next;
-                        // After 4 thousand million peers a number comes again; the first that had it is long forgotten.
+                        // After 4 thousand million peers a number comes again; the first that had
+                        // it is long forgotten.
                         *next = next.checked_add(1).unwrap_or(1);
                         (from, number)
                     });
@@ -306,8 +310,8 @@ impl Read for Udp {
                 }
                 Ok(len)
             }
-            // Nobody listens at the moment: no reason to give up, the device may be restarting. The answer comes at once, and a
-            // tick is longer.
+            // Nobody listens at the moment: no reason to give up, the device may be restarting. The
+            // answer comes at once, and a tick is longer.
             Err(error) if matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset) => {
                 thread::sleep(TICK.saturating_sub(began.elapsed()));
                 Err(tick())

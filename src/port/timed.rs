@@ -8,21 +8,24 @@ use super::{Clock, TimedError};
 use crate::shown::shown;
 use crate::time::Passed;
 
-/// Makes a port that ticks from one that waits forever. It measures time by its own delays, or by the bytes that it reads,
-/// whichever is more.
+/// Makes a port that ticks from one that waits forever. It measures time by its own delays, or by
+/// the bytes that it reads, whichever is more.
 ///
-/// **Blocking**: the port has to say whether a byte is there (`ReadReady`). `Timed` looks every quarter of a byte time, so that a
-/// UART with a receive register for one byte loses none, as long as the application comes back to `read` within a byte time after
-/// each byte, or the port buffers what comes meanwhile. It never sleeps past a byte.
+/// **Blocking**: the port has to say whether a byte is there (`ReadReady`). `Timed` looks every
+/// quarter of a byte time, so that a UART with a receive register for one byte loses none, as long
+/// as the application comes back to `read` within a byte time after each byte, or the port buffers
+/// what comes meanwhile. It never sleeps past a byte.
 ///
-/// **Async**: it races `read` with the delay; `read` must be cancel-safe. While bytes come it waits in steps of two byte times, so
-/// that it can tell how long a byte took; when the line falls silent, in whole ticks, and the processor sleeps.
+/// **Async**: it races `read` with the delay; `read` must be cancel-safe. While bytes come it waits
+/// in steps of two byte times, so that it can tell how long a byte took; when the line falls
+/// silent, in whole ticks, and the processor sleeps.
 ///
 /// # How late
 ///
-/// A limit is never early. Blocking, it is late by the time of the looks between the delays: at 20 µs a step and 2 µs a look, a
-/// tenth. Async, by at most a factor of two while bytes come. Both are late by the time that the application takes between two reads.
-/// Where that is too much, put it in a [`Clocked`](super::Clocked).
+/// A limit is never early. Blocking, it is late by the time of the looks between the delays: at 20
+/// µs a step and 2 µs a look, a tenth. Async, by at most a factor of two while bytes come. Both are
+/// late by the time that the application takes between two reads. Where that is too much, put it in
+/// a [`Clocked`](super::Clocked).
 pub struct Timed<P, D> {
     port: P,
     delay: D,
@@ -62,7 +65,8 @@ impl<P, D> Timed<P, D> {
         }
     }
 
-    /// How long one byte takes on the line, instead of [`BYTE_TIME`](Self::BYTE_TIME): ten bit times, rounded down. At least 4 µs.
+    /// How long one byte takes on the line, instead of [`BYTE_TIME`](Self::BYTE_TIME): ten bit
+    /// times, rounded down. At least 4 µs.
     #[must_use]
     pub const fn with_byte_time(mut self, byte_time: Duration) -> Self {
         self.byte_time = byte_time;

@@ -9,9 +9,9 @@
 //!      │         └─ version 2, 3: rc 13; op 4..7: rc 8; op 1, 3: dropped
 //! ```
 //!
-//! A [`Handler`] is usually a `match` over [`Incoming::group`] that calls the `dispatch` of each group it serves, and
-//! answers its vendor's groups itself. A [`Reply`] can be used once and gives the [`Answer`], so that exactly one answer is
-//! given to each request.
+//! A [`Handler`] is usually a `match` over [`Incoming::group`] that calls the `dispatch` of each
+//! group it serves, and answers its vendor's groups itself. A [`Reply`] can be used once and gives
+//! the [`Answer`], so that exactly one answer is given to each request.
 //!
 //! ```
 //! use anysmp::line::{Peer, Service as _};
@@ -51,9 +51,10 @@
 //!
 //! # Repeats
 //!
-//! A client whose response was lost sends its request again, with the same header; and a network may deliver a request
-//! twice, the second copy late. A write must not run again then. A server that was given memory ([`Server::with_memory`],
-//! [`Answers`]) remembers of each peer the last 8 writes by a fingerprint, and the response to the last one.
+//! A client whose response was lost sends its request again, with the same header; and a network
+//! may deliver a request twice, the second copy late. A write must not run again then. A server
+//! that was given memory ([`Server::with_memory`], [`Answers`]) remembers of each peer the last 8
+//! writes by a fingerprint, and the response to the last one.
 //!
 //! | a write arrives that is | response | does it run |
 //! |---|---|---|
@@ -69,39 +70,44 @@
 //! | a reset, again | that to the first one | no second reset |
 //! | a later piece of an upload, again | its own | yes, without harm |
 //!
-//! A write is remembered for 10 s or for 128 further requests of its peer, whichever ends first; a server that is never ticked
-//! has the second limit only. Reads and echo run each time, are never remembered, and do not make the server forget. Both
-//! limits bound what a network may do: **a copy that is later than both runs again**, as one without memory does. A
-//! simulation that delays messages for longer has to count such runs instead of expecting none.
+//! A write is remembered for 10 s or for 128 further requests of its peer, whichever ends first; a
+//! server that is never ticked has the second limit only. Reads and echo run each time, are never
+//! remembered, and do not make the server forget. Both limits bound what a network may do: **a copy
+//! that is later than both runs again**, as one without memory does. A simulation that delays
+//! messages for longer has to count such runs instead of expecting none.
 //!
-//! **Uploads.** Only the first piece (`off` 0) of an image or a file is remembered. It alone does harm when it runs twice: after
-//! the last piece it would truncate a file that is complete, or erase a slot. A later piece whose `off` is not where the upload
-//! has got to changes nothing and is answered with the right `off`. If pieces were remembered, 8 of them, which take less
-//! than a second, would push out every write before them; and a fingerprint costs 5 instructions a byte on a Cortex-M3, 10,000
-//! for a piece of 2 KB that is otherwise handled in 1,500. To find `off` costs about 200. After 128 pieces the first one is
-//! forgotten like any write.
+//! **Uploads.** Only the first piece (`off` 0) of an image or a file is remembered. It alone does
+//! harm when it runs twice: after the last piece it would truncate a file that is complete, or
+//! erase a slot. A later piece whose `off` is not where the upload has got to changes nothing and
+//! is answered with the right `off`. If pieces were remembered, 8 of them, which take less than a
+//! second, would push out every write before them; and a fingerprint costs 5 instructions a byte on
+//! a Cortex-M3, 10,000 for a piece of 2 KB that is otherwise handled in 1,500. To find `off` costs
+//! about 200. After 128 pieces the first one is forgotten like any write.
 //!
-//! **Equal writes.** Two processes behind one address are one peer. If both choose the same sequence number (1 in 256 for
-//! clients that begin at random) and send the same write within the limits, the second is taken for a repeat: it is answered
-//! and does not run. A shell command that toggles something then toggles once.
+//! **Equal writes.** Two processes behind one address are one peer. If both choose the same
+//! sequence number (1 in 256 for clients that begin at random) and send the same write within the
+//! limits, the second is taken for a repeat: it is answered and does not run. A shell command that
+//! toggles something then toggles once.
 //!
-//! **Cancellation.** A write is remembered when its handler has answered. If the future of an async handler is dropped before, the
-//! request is not remembered and a repeat runs again; what the handler had done by then is its own business.
+//! **Cancellation.** A write is remembered when its handler has answered. If the future of an async
+//! handler is dropped before, the request is not remembered and a repeat runs again; what the
+//! handler had done by then is its own business.
 //!
-//! **Peers.** The transport says who sent a message ([`Peer`]). On a network where senders can be forged, a stranger who
-//! sends writes under many addresses pushes out what is remembered of others: give room for more peers, or have the policy
-//! refuse strangers, whose writes are not remembered then. A [`Memory`] of the application's own may keep more.
+//! **Peers.** The transport says who sent a message ([`Peer`]). On a network where senders can be
+//! forged, a stranger who sends writes under many addresses pushes out what is remembered of
+//! others: give room for more peers, or have the policy refuse strangers, whose writes are not
+//! remembered then. A [`Memory`] of the application's own may keep more.
 //!
 //! # Stack
 //!
-//! What a group needs of the stack stands in a call of its own, which its `dispatch` is: a server takes what the deepest group
-//! needs, not all of them together.
+//! What a group needs of the stack stands in a call of its own, which its `dispatch` is: a server
+//! takes what the deepest group needs, not all of them together.
 //!
 //! # Interpretation
 //!
 //! * Bytes behind the payload, as a second message in the same packet, are ignored.
-//! * An empty payload counts as an empty map. A payload that cannot be read gets `rc` 3 from a command without arguments
-//!   too; other servers do not look at it there.
+//! * An empty payload counts as an empty map. A payload that cannot be read gets `rc` 3 from a
+//!   command without arguments too; other servers do not look at it there.
 //! * A response that does not fit `tx` becomes `rc` 7, with nothing of it left.
 
 use core::time::Duration;
@@ -132,8 +138,9 @@ use crate::cbor::{Item, Reader, keys};
 use crate::line::{Peer, Serve, Service, asynch};
 use crate::shown::shown;
 
-/// Serves SMP: a [`Handler`] (or [`AsyncHandler`]) behind a [`Policy`]. `M` is what it remembers of its answers: see
-/// [Repeats](self#repeats). `B` is what it says of its buffers: see [`with_parameters`](Self::with_parameters).
+/// Serves SMP: a [`Handler`] (or [`AsyncHandler`]) behind a [`Policy`]. `M` is what it remembers of
+/// its answers: see [Repeats](self#repeats). `B` is what it says of its buffers: see
+/// [`with_parameters`](Self::with_parameters).
 pub struct Server<H, P, M = (), B = ()> {
     handler: H,
     policy: P,
@@ -155,10 +162,12 @@ enum Checked<'i, F> {
 
 /// Whether a request must not run twice: see [Repeats](self#repeats).
 fn runs_once(incoming: &Incoming<'_>) -> bool {
-    // What every piece of an upload is asked must not be more than one look at the header and one at a key.
+    // What every piece of an upload is asked must not be more than one look at the header and one
+    // at a key.
     match (incoming.op(), incoming.group(), incoming.command()) {
         (Op::Read, ..) | (_, Group::OS, 0) => false,
-        // `image` and `fs`: a piece that does not begin at the end of what has arrived changes nothing.
+        // `image` and `fs`: a piece that does not begin at the end of what has arrived changes
+        // nothing.
         (_, Group::IMAGE, 1) | (_, Group::FS, 0) => {
             let mut off = [Item::Null];
             let read = Reader::new(incoming.payload()).fields(keys!["off"], false, &mut off);
@@ -169,19 +178,22 @@ fn runs_once(incoming: &Incoming<'_>) -> bool {
 }
 
 impl<H, P: Policy> Server<H, P> {
-    /// A server without answer memory: a write whose answer is lost runs twice when the client repeats it.
+    /// A server without answer memory: a write whose answer is lost runs twice when the client
+    /// repeats it.
     pub const fn new(handler: H, policy: P) -> Self {
         Self { handler, policy, memory: (), parameters: (), denied: 0, legacy: false }
     }
 }
 
 impl<H, P: Policy, B: Parameters> Server<H, P, (), B> {
-    /// Remembers the last writes of one peer in `memory`: [`Answers::memory_len`] says how long it must be.
+    /// Remembers the last writes of one peer in `memory`: [`Answers::memory_len`] says how long it
+    /// must be.
     pub fn with_memory(self, memory: &mut [u8]) -> Server<H, P, Answers<'_>, B> {
         self.remembering(Answers::new(memory))
     }
 
-    /// Remembers writes as `memory` does: [`Answers::with_peers`] for several peers, or a [`Memory`] of the application's own.
+    /// Remembers writes as `memory` does: [`Answers::with_peers`] for several peers, or a
+    /// [`Memory`] of the application's own.
     pub fn remembering<M: Memory>(self, memory: M) -> Server<H, P, M, B> {
         let Self { handler, policy, memory: (), parameters, denied, legacy } = self;
         Server { handler, policy, memory, parameters, denied, legacy }
@@ -189,19 +201,20 @@ impl<H, P: Policy, B: Parameters> Server<H, P, (), B> {
 }
 
 impl<H, P: Policy, M: Memory, B: Parameters> Server<H, P, M, B> {
-    /// Answers command 6 of group 0 by itself: it has `count` receive buffers, and each holds a framed message of `size` bytes.
+    /// Answers command 6 of group 0 by itself: it has `count` receive buffers, and each holds a
+    /// framed message of `size` bytes.
     ///
-    /// The policy is asked first, the handler not at all. `size` is also the [`buffer_size`](Serve::buffer_size) that a
-    /// driver compares with what its framing can receive. On a console a message may be 4 bytes shorter than `size`, elsewhere
-    /// all of it.
+    /// The policy is asked first, the handler not at all. `size` is also the
+    /// [`buffer_size`](Serve::buffer_size) that a driver compares with what its framing can
+    /// receive. On a console a message may be 4 bytes shorter than `size`, elsewhere all of it.
     pub fn with_parameters(self, count: u32, size: u32) -> Server<H, P, M, ParametersResponse> {
         let Self { handler, policy, memory, denied, legacy, .. } = self;
         let parameters = ParametersResponse { buf_size: size, buf_count: count };
         Server { handler, policy, memory, parameters, denied, legacy }
     }
 
-    /// Puts `rc: 0` into every success of the groups below 64, as MCUboot's recovery does: clients written for it look for
-    /// nothing else.
+    /// Puts `rc: 0` into every success of the groups below 64, as MCUboot's recovery does: clients
+    /// written for it look for nothing else.
     pub fn with_legacy_rc(self) -> Self {
         Self { legacy: true, ..self }
     }
@@ -258,7 +271,8 @@ impl<H, P: Policy, M: Memory, B: Parameters> Server<H, P, M, B> {
                     Known::Response(_) => Error::TOO_LARGE,
                     Known::Nothing => match self.policy.allows(&incoming, peer) {
                         Ok(()) => {
-                            // A vendor's group may send what is no map, and old clients know none of them.
+                            // A vendor's group may send what is no map, and old clients know none
+                            // of them.
                             if self.legacy && header.group.0 < 64 {
                                 buffer.leave_gap();
                             }
@@ -341,8 +355,8 @@ impl<H: AsyncHandler, P: Policy, M: Memory, B: Parameters> asynch::Service for S
     }
 }
 
-/// Serves one message without a [`Server`]: for tests, and for transports that bring their own loop. `policy` is given
-/// [`Peer(0)`](Peer); a closure that knows the peer need not be.
+/// Serves one message without a [`Server`]: for tests, and for transports that bring their own
+/// loop. `policy` is given [`Peer(0)`](Peer); a closure that knows the peer need not be.
 ///
 /// Returns the length of the answer in `tx`, 0 for none, and what is to be done after it has left.
 pub fn serve<H: Handler, P: Policy>(handler: H, policy: P, message: &[u8], tx: &mut [u8]) -> (usize, After) {

@@ -1,4 +1,5 @@
-//! The buffer of an answer: room for the header in front of the payload, and the flat `rc: 0` of old servers.
+//! The buffer of an answer: room for the header in front of the payload, and the flat `rc: 0` of
+//! old servers.
 
 use crate::cbor::{BufferFull, Writer};
 use crate::smp::Header;
@@ -11,7 +12,8 @@ pub(super) struct AnswerBuffer<'t> {
 }
 
 impl<'t> AnswerBuffer<'t> {
-    /// In `tx`, and no more of it than a header can tell. Without room for a header there is none for a payload either.
+    /// In `tx`, and no more of it than a header can tell. Without room for a header there is none
+    /// for a payload either.
     pub(super) fn new(tx: &'t mut [u8]) -> Self {
         let room = tx.len().min(Header::LEN + usize::from(u16::MAX));
         let tx = tx.get_mut(..room).filter(|tx| tx.len() >= Header::LEN).unwrap_or_default();
@@ -20,18 +22,19 @@ impl<'t> AnswerBuffer<'t> {
         buffer
     }
 
-    /// Leaves room for `rc: 0`, see [`fill_gap`](Self::fill_gap). An error, which has a code of its own, drops it.
+    /// Leaves room for `rc: 0`, see [`fill_gap`](Self::fill_gap). An error, which has a code of its
+    /// own, drops it.
     pub(super) fn leave_gap(&mut self) {
         self.has_gap = self.writer.raw(b"\x00\x62rc").is_ok();
     }
 
-    /// Puts `rc: 0` in front of the keys of the map that was written: the head of the map moves to the front of the gap, which
-    /// holds the key already, and the place that it leaves is the zero.
+    /// Puts `rc: 0` in front of the keys of the map that was written: the head of the map moves to
+    /// the front of the gap, which holds the key already, and the place that it leaves is the zero.
     ///
     /// # Errors
     ///
-    /// [`BufferFull`] for a map of 23 keys or more, whose head would grow, and for what is no map. None of the commands that old
-    /// clients know has such an answer.
+    /// [`BufferFull`] for a map of 23 keys or more, whose head would grow, and for what is no map.
+    /// None of the commands that old clients know has such an answer.
     pub(super) fn fill_gap(&mut self) -> Result<(), BufferFull> {
         if !self.has_gap {
             return Ok(());

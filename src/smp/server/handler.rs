@@ -23,7 +23,7 @@ pub trait AsyncHandler {
     ///
     /// # Cancellation
     ///
-    /// A dropped call leaves the request unanswered, and nothing is remembered of it: a repeat runs again. What the handler
-    /// had begun is its own business.
+    /// A dropped call leaves the request unanswered, and nothing is remembered of it: a repeat runs
+    /// again. What the handler had begun is its own business.
     fn handle(&mut self, incoming: &Incoming<'_>, reply: Reply<'_>) -> impl Future<Output = Answer>;
 }

@@ -76,7 +76,8 @@ impl<'m> Incoming<'m> {
 
     /// Reads the payload as the request of a command, has it done, and answers.
     ///
-    /// A payload that is something else is answered with [`Error::INVALID`], and no command is called.
+    /// A payload that is something else is answered with [`Error::INVALID`], and no command is
+    /// called.
     pub fn answer<R: Decode<'m>, E: Encode>(
         &self,
         reply: Reply<'_>,
@@ -88,10 +89,12 @@ impl<'m> Incoming<'m> {
         }
     }
 
-    /// What the request is about, as far as a policy may want to know: the value of one key of its map.
+    /// What the request is about, as far as a policy may want to know: the value of one key of its
+    /// map.
     ///
-    /// `name` tells the file or the setting, `image` and `slot` the target of an upload or an erase, `hash` the image of
-    /// a state write. `None` if the key is absent or holds something else.
+    /// `name` tells the file or the setting, `image` and `slot` the target of an upload or an
+    /// erase, `hash` the image of a state write. `None` if the key is absent or holds something
+    /// else.
     #[must_use]
     pub fn target<T: Value<'m>>(&self, key: &str) -> Option<T> {
         error::beside(self.payload.0, key)

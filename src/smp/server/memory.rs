@@ -19,7 +19,8 @@ pub enum Known<'m> {
     Nothing,
     /// It was executed, and this was the response: it is sent again.
     Response(&'m [u8]),
-    /// It was executed, and its response is not stored: rc 10, [`Error::BUSY`](crate::smp::Error::BUSY).
+    /// It was executed, and its response is not stored: rc 10,
+    /// [`Error::BUSY`](crate::smp::Error::BUSY).
     Executed,
 }
 
@@ -32,10 +33,11 @@ shown!(
     }
 );
 
-/// What a server remembers of its responses: nothing, which is `()`, or the last writes, which is [`Answers`] for one peer and [`PeerAnswers`] for more.
+/// What a server remembers of its responses: nothing, which is `()`, or the last writes, which is
+/// [`Answers`] for one peer and [`PeerAnswers`] for more.
 ///
-/// The server calls [`received`](Self::received) once for each request, then [`remember`](Self::remember) if that was a write
-/// that it executed. See [Repeats](super#repeats).
+/// The server calls [`received`](Self::received) once for each request, then
+/// [`remember`](Self::remember) if that was a write that it executed. See [Repeats](super#repeats).
 pub trait Memory {
     /// How a request is recognised.
     type Fingerprint: Copy;
@@ -48,7 +50,8 @@ pub trait Memory {
 
     /// A request of `peer` has arrived: returns what is known of it.
     ///
-    /// `fingerprint` is `None` for requests that are never remembered: reads, echo, later pieces of an upload.
+    /// `fingerprint` is `None` for requests that are never remembered: reads, echo, later pieces of
+    /// an upload.
     fn received(&mut self, peer: Peer, request: &[u8], fingerprint: Option<Self::Fingerprint>) -> Known<'_>;
 
     /// A write of `peer` was executed; `response` is empty if there was no room for one.
@@ -58,7 +61,8 @@ pub trait Memory {
     fn tick(&mut self, elapsed: Duration);
 }
 
-/// Nothing is remembered: a write whose response is lost runs again when the client repeats it. Takes no flash.
+/// Nothing is remembered: a write whose response is lost runs again when the client repeats it.
+/// Takes no flash.
 impl Memory for () {
     type Fingerprint = ();
 

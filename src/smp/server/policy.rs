@@ -8,20 +8,20 @@ use crate::smp::{Error, Group, Header, Op};
 
 /// Decides what may run, before anything does.
 ///
-/// [`AllowAll`] and [`DenyWrites`] are the two ends; a policy of the application's own sees the request and who sent it, is
-/// told the time, and can be reached through [`Server::policy`], for example by a command that logs in. Any
-/// `FnMut(&Incoming<'_>, Peer) -> Result<(), Error>` is one.
+/// [`AllowAll`] and [`DenyWrites`] are the two ends; a policy of the application's own sees the
+/// request and who sent it, is told the time, and can be reached through [`Server::policy`], for
+/// example by a command that logs in. Any `FnMut(&Incoming<'_>, Peer) -> Result<(), Error>` is one.
 ///
-/// Downloads of files, settings, statistics and core dumps are reads, and leak what they hold: a policy that must
-/// keep secrets has to refuse them too. A repeat of a write that was allowed gets its stored response without a
-/// question to the policy, as nothing runs.
+/// Downloads of files, settings, statistics and core dumps are reads, and leak what they hold: a
+/// policy that must keep secrets has to refuse them too. A repeat of a write that was allowed gets
+/// its stored response without a question to the policy, as nothing runs.
 pub trait Policy {
     /// Whether `incoming`, sent by `peer`, may run.
     ///
     /// # Errors
     ///
-    /// What the peer is told instead of a response: [`Error::ACCESS_DENIED`], [`Error::BUSY`] for one that asks too often, or
-    /// an error of the application's own group.
+    /// What the peer is told instead of a response: [`Error::ACCESS_DENIED`], [`Error::BUSY`] for
+    /// one that asks too often, or an error of the application's own group.
     fn allows(&mut self, incoming: &Incoming<'_>, peer: Peer) -> Result<(), Error>;
 
     /// Time has passed: called with each tick of the server.

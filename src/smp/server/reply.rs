@@ -54,7 +54,8 @@ impl Reply<'_> {
         self.buffer.writer.room()
     }
 
-    /// Answers with an error and one number beside it, as the length of a file. Version 1 has no place for the number.
+    /// Answers with an error and one number beside it, as the length of a file. Version 1 has no
+    /// place for the number.
     pub fn error_beside(self, error: Error, key: &str, number: u64) -> Answer {
         let version = self.request.version;
         if version == Version::V1 {
@@ -93,7 +94,8 @@ impl Reply<'_> {
         }
     }
 
-    /// Completes an answer whose payload was written. What comes with the type of a response is kept out of here.
+    /// Completes an answer whose payload was written. What comes with the type of a response is
+    /// kept out of here.
     fn finish(self, written: Result<(), BufferFull>) -> Answer {
         match written.and_then(|()| self.buffer.fill_gap()) {
             Ok(()) => self.complete(),

@@ -9,8 +9,9 @@ use crate::shown::shown;
 
 /// [`Answers`] for several peers: see [`Answers::with_peers`].
 ///
-/// Where there is no room for another peer, one of which nothing is remembered any longer goes; else the one that was heard
-/// least recently, which is [counted](Self::displaced). Of requests of others since it was heard, 65,535 are told apart.
+/// Where there is no room for another peer, one of which nothing is remembered any longer goes;
+/// else the one that was heard least recently, which is [counted](Self::displaced). Of requests of
+/// others since it was heard, 65,535 are told apart.
 pub struct PeerAnswers<'m> {
     pub(super) memory: &'m mut [u8],
     /// Length of the part of a peer.
@@ -21,7 +22,8 @@ pub struct PeerAnswers<'m> {
 
 shown!(PeerAnswers<'_>, |answers| "PeerAnswers({} bytes)", answers.memory.len());
 
-/// In front of the writes: peer, requests of others since it was heard, and what else a [`Record`] has.
+/// In front of the writes: peer, requests of others since it was heard, and what else a [`Record`]
+/// has.
 pub(super) const FRONT: usize = 9;
 
 #[derive(Clone, Copy)]
@@ -72,7 +74,8 @@ fn is_live(writes: &[u8; ALL]) -> bool {
 }
 
 impl PeerAnswers<'_> {
-    /// Of how many peers at once writes are remembered; 0 if the memory is too short for those that were asked for.
+    /// Of how many peers at once writes are remembered; 0 if the memory is too short for those that
+    /// were asked for.
     #[must_use]
     pub const fn peers(&self) -> usize {
         if self.part < FRONT + ALL { 0 } else { self.memory.len() / self.part }
@@ -128,7 +131,8 @@ impl Memory for PeerAnswers<'_> {
 
     fn remember(&mut self, peer: Peer, fingerprint: u32, response: &[u8]) {
         let lifetime = self.clock.lifetime();
-        // The peer's own part, or one of which nothing is remembered, or that of the peer that was heard least recently.
+        // The peer's own part, or one of which nothing is remembered, or that of the peer that was
+        // heard least recently.
         let mut best = None;
         for part in self.parts() {
             let Front { peer: of, silent, .. } = Front::parse(part.front);

@@ -1,4 +1,5 @@
-//! The writes of one peer and the response to the newest, in the caller's bytes, and the seconds that they live.
+//! The writes of one peer and the response to the newest, in the caller's bytes, and the seconds
+//! that they live.
 
 use core::time::Duration;
 
@@ -10,11 +11,13 @@ use crate::smp::Header;
 pub(super) const SECONDS: u8 = 10;
 /// How many further requests of its peer a write is remembered for.
 pub(super) const REQUESTS: u8 = 128;
-/// How many writes of a peer are remembered, and the place of the last: a power of two, so that places wrap by a mask.
+/// How many writes of a peer are remembered, and the place of the last: a power of two, so that
+/// places wrap by a mask.
 pub(super) const WRITES: usize = 8;
 pub(super) const LAST: u8 = 7;
 
-/// A write that was executed: fingerprint, seconds left, requests left; it has ended when none is left.
+/// A write that was executed: fingerprint, seconds left, requests left; it has ended when none is
+/// left.
 pub(super) const WRITE: usize = 6;
 /// The writes of a peer, and behind them the response to the newest.
 pub(super) const ALL: usize = WRITES * WRITE;
@@ -42,7 +45,8 @@ impl<'m> Record<'m> {
     #[inline(never)] // Within its caller it takes 100 bytes more.
     pub(super) fn find(&mut self, request: &[u8], fingerprint: Option<u32>) -> Found {
         let Some((writes, room)) = self.memory.split_first_chunk_mut::<ALL>() else { return Found::Nowhere };
-        // Two requests may have one fingerprint: group, sequence number and command tell them apart, where they are stored.
+        // Two requests may have one fingerprint: group, sequence number and command tell them
+        // apart, where they are stored.
         let other = self.len > 0 && what(room) != what(request);
         let (mut found, mut place) = (Found::Nowhere, 0_u8);
         for write in writes.chunks_exact_mut(WRITE) {
@@ -110,7 +114,8 @@ impl<'m> Record<'m> {
     }
 }
 
-/// FNV-1a: no table, one multiplication a byte. A CRC-32 without a table takes 13 times as long on a Cortex-M3.
+/// FNV-1a: no table, one multiplication a byte. A CRC-32 without a table takes 13 times as long on
+/// a Cortex-M3.
 pub(super) fn fnv(request: &[u8]) -> u32 {
     request.iter().fold(0x811C_9DC5, |sum, byte| (sum ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
 }
@@ -140,7 +145,8 @@ impl Clock {
         passed.saturating_add(1)
     }
 
-    /// The seconds of a write that is remembered now: what is left of the one that has begun comes on top, as nothing may end early.
+    /// The seconds of a write that is remembered now: what is left of the one that has begun comes
+    /// on top, as nothing may end early.
     pub(super) fn lifetime(self) -> u8 {
         SECONDS + u8::from(self.begun > 0)
     }

@@ -35,7 +35,8 @@ use master::Master;
 /// How long a network may take between two parts of a packet.
 const CUT: Duration = Duration::from_millis(500);
 
-/// As long as a buffer of a link can be. The largest packet is a block of 65,520 bytes, 65,528 in all.
+/// As long as a buffer of a link can be. The largest packet is a block of 65,520 bytes, 65,528 in
+/// all.
 const LARGEST: usize = 65_535;
 
 fn main() -> ExitCode {
