@@ -40,6 +40,8 @@ mod call;
 mod hash;
 mod outcome;
 mod piece;
+mod report;
+mod sizes;
 mod survey;
 mod transfer;
 
