@@ -19,7 +19,8 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
     /// Fewer are accepted while there is no room, or while bytes of another peer are unread: call
     /// [`next`](Self::next), or send what is [pending](Self::pending), then offer the rest again.
     pub fn received(&mut self, bytes: &[u8], peer: Peer) -> usize {
-        // The framing is pushed bytes of one sender at a time, or a message would get the wrong one.
+        // The framing is pushed bytes of one sender at a time, or a message would get the wrong
+        // one.
         if !self.unread.is_empty() && peer != self.peer {
             return 0;
         }
@@ -173,8 +174,8 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
         None
     }
 
-    /// Returns `true` if the event is to be reported. While a message waits for the line, a received
-    /// message is foreign: it cannot be the response to a request that has not left.
+    /// Returns `true` if the event is to be reported. While a message waits for the line, a
+    /// received message is foreign: it cannot be the response to a request that has not left.
     fn concerns(&mut self, heard: Heard) -> bool {
         let is_waiting = self.is_waiting();
         if is_waiting && matches!(heard, Heard::Message) {

@@ -1,19 +1,20 @@
-//! The buffer of an answer: room for the header in front of the payload, and the flat `rc: 0` of
-//! old servers.
+//! The buffer of a response: room for the header in front of the payload, and the `rc: 0` of old
+//! servers.
 
 use crate::cbor::{BufferFull, Writer};
 use crate::smp::Header;
 
-/// Where an answer is written: its payload after room for its header, which comes last.
+/// The buffer of a response: the payload is written after room for the header, which is written
+/// last.
 pub(super) struct AnswerBuffer<'t> {
     pub(super) writer: Writer<'t>,
-    /// Whether the payload begins with room for the entry `rc: 0`.
+    /// `true` if the payload begins with room for the entry `rc: 0`.
     has_gap: bool,
 }
 
 impl<'t> AnswerBuffer<'t> {
-    /// In `tx`, and no more of it than a header can tell. Without room for a header there is none
-    /// for a payload either.
+    /// A buffer in `tx`, of which at most as much is used as the length in a header can express.
+    /// Without room for a header there is no room at all.
     pub(super) fn new(tx: &'t mut [u8]) -> Self {
         let room = tx.len().min(Header::LEN + usize::from(u16::MAX));
         let tx = tx.get_mut(..room).filter(|tx| tx.len() >= Header::LEN).unwrap_or_default();
@@ -22,19 +23,20 @@ impl<'t> AnswerBuffer<'t> {
         buffer
     }
 
-    /// Leaves room for `rc: 0`, see [`fill_gap`](Self::fill_gap). An error, which has a code of its
-    /// own, drops it.
+    /// Leaves room for `rc: 0`: see [`fill_gap`](Self::fill_gap). An error, which has its own code,
+    /// drops it.
     pub(super) fn leave_gap(&mut self) {
         self.has_gap = self.writer.raw(b"\x00\x62rc").is_ok();
     }
 
-    /// Puts `rc: 0` in front of the keys of the map that was written: the head of the map moves to
-    /// the front of the gap, which holds the key already, and the place that it leaves is the zero.
+    /// Puts `rc: 0` in front of the keys of the map that was written. The gap holds the key
+    /// already: the head of the map moves to its front, and the byte that the head leaves becomes
+    /// the zero.
     ///
     /// # Errors
     ///
-    /// [`BufferFull`] for a map of 23 keys or more, whose head would grow, and for what is no map.
-    /// None of the commands that old clients know has such an answer.
+    /// [`BufferFull`] for a map of 23 keys or more, whose head would grow, and for a payload that
+    /// is not a map. No command of old clients has such a response.
     pub(super) fn fill_gap(&mut self) -> Result<(), BufferFull> {
         if !self.has_gap {
             return Ok(());
@@ -53,11 +55,12 @@ impl<'t> AnswerBuffer<'t> {
     /// Drops the payload and the gap.
     pub(super) fn restart(&mut self) {
         self.writer.clear();
-        let _ = self.writer.reserve(Header::LEN); // It fails in an empty buffer, as all that follows does.
+        // This fails only in an empty buffer, where every later write fails as well.
+        let _ = self.writer.reserve(Header::LEN);
         self.has_gap = false;
     }
 
-    /// Writes an answer that has its header, in place of all that was written.
+    /// Writes a whole response with its header, in place of everything written so far.
     pub(super) fn replace(&mut self, answer: &[u8]) -> Result<(), BufferFull> {
         self.writer.clear();
         self.writer.raw(answer)

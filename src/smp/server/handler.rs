@@ -7,7 +7,7 @@ use super::reply::{Answer, Reply};
 ///
 /// Any `FnMut(&Incoming<'_>, Reply<'_>) -> Answer` is one.
 pub trait Handler {
-    /// Answers one request.
+    /// Handles one request, and responds through `reply`.
     fn handle(&mut self, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer;
 }
 
@@ -19,11 +19,11 @@ impl<F: FnMut(&Incoming<'_>, Reply<'_>) -> Answer> Handler for F {
 
 /// The application's side of a server whose commands may await.
 pub trait AsyncHandler {
-    /// Answers one request.
+    /// Handles one request, and responds through `reply`.
     ///
     /// # Cancellation
     ///
-    /// A dropped call leaves the request unanswered, and nothing is remembered of it: a repeat runs
-    /// again. What the handler had begun is its own business.
+    /// Dropping the future leaves the request unanswered and not remembered: a repeat runs again.
+    /// The implementation decides what becomes of the work that it had begun.
     fn handle(&mut self, incoming: &Incoming<'_>, reply: Reply<'_>) -> impl Future<Output = Answer>;
 }

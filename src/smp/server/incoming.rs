@@ -1,10 +1,10 @@
-//! A whole request, as policies and handlers see it.
+//! A received request, for policies and handlers.
 
 use super::reply::{Answer, Reply};
 use crate::cbor::Value;
 use crate::smp::{Decode, Encode, Error, Group, Header, Op, error};
 
-/// A whole request, ready to be handled.
+/// A received request whose header and length are valid.
 #[derive(Debug, Clone, Copy)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Incoming<'m> {
@@ -30,7 +30,7 @@ impl defmt::Format for Payload<'_> {
 }
 
 impl<'m> Incoming<'m> {
-    /// A request whose payload has arrived whole.
+    /// A request with this header and its whole payload.
     pub(super) const fn new(header: Header, payload: &'m [u8]) -> Self {
         Self { header, payload: Payload(payload) }
     }
@@ -47,7 +47,7 @@ impl<'m> Incoming<'m> {
         self.header.op
     }
 
-    /// The group that is asked.
+    /// The group of the command.
     #[must_use]
     pub const fn group(&self) -> Group {
         self.header.group
@@ -59,24 +59,25 @@ impl<'m> Incoming<'m> {
         self.header.command
     }
 
-    /// The payload as it came.
+    /// The payload, not decoded.
     #[must_use]
     pub const fn payload(&self) -> &'m [u8] {
         self.payload.0
     }
 
-    /// Reads the payload as the request of a command.
+    /// Decodes the payload as the request of a command.
     ///
     /// # Errors
     ///
-    /// [`Error::INVALID`] if it is something else.
+    /// The peer: [`Error::INVALID`] if the payload is malformed or lacks a required key.
     pub fn decode<R: Decode<'m>>(&self) -> Result<R, Error> {
         R::decode(self.payload.0).or(Err(Error::INVALID))
     }
 
-    /// Reads the payload as the request of a command, has it done, and answers.
+    /// Decodes the payload as the request of a command, calls the command, and responds with its
+    /// result.
     ///
-    /// A payload that is something else is answered with [`Error::INVALID`], and no command is
+    /// If the payload cannot be decoded, the response is [`Error::INVALID`], and `command` is not
     /// called.
     pub fn answer<R: Decode<'m>, E: Encode>(
         &self,
@@ -89,12 +90,11 @@ impl<'m> Incoming<'m> {
         }
     }
 
-    /// What the request is about, as far as a policy may want to know: the value of one key of its
-    /// map.
+    /// Returns the value of one key of the payload, for policies: the target of the request.
     ///
-    /// `name` tells the file or the setting, `image` and `slot` the target of an upload or an
-    /// erase, `hash` the image of a state write. `None` if the key is absent or holds something
-    /// else.
+    /// `name` is the file or the setting, `image` and `slot` are the target of an upload or an
+    /// erase, `hash` is the image of a state write. `None` if the key is absent or its value has
+    /// another type.
     #[must_use]
     pub fn target<T: Value<'m>>(&self, key: &str) -> Option<T> {
         error::beside(self.payload.0, key)

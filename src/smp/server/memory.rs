@@ -1,4 +1,4 @@
-//! What a server remembers of its responses.
+//! The memory of a server for repeated writes and their responses.
 
 use core::time::Duration;
 
@@ -12,14 +12,14 @@ pub use peers::PeerAnswers;
 use crate::line::Peer;
 use crate::shown::shown;
 
-/// What a memory knows of a request that has arrived.
+/// The result of looking up a received request in a memory.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Known<'m> {
-    /// Nothing: it is executed.
+    /// It is new: the handler executes it.
     Nothing,
-    /// It was executed, and this was the response: it is sent again.
+    /// It was executed, and this was the response, which is sent again.
     Response(&'m [u8]),
-    /// It was executed, and its response is not stored: rc 10,
+    /// It was executed, and its response is not stored: the peer gets rc 10,
     /// [`Error::BUSY`](crate::smp::Error::BUSY).
     Executed,
 }
@@ -33,36 +33,37 @@ shown!(
     }
 );
 
-/// What a server remembers of its responses: nothing, which is `()`, or the last writes, which is
-/// [`Answers`] for one peer and [`PeerAnswers`] for more.
+/// The memory of a server for repeated writes: none (`()`), [`Answers`] for one peer, or
+/// [`PeerAnswers`] for several.
 ///
 /// The server calls [`received`](Self::received) once for each request, then
 /// [`remember`](Self::remember) if that was a write that it executed. See [Repeats](super#repeats).
 pub trait Memory {
-    /// How a request is recognised.
+    /// The value by which a repeated request is recognised.
     type Fingerprint: Copy;
 
-    /// Whether anything is kept at all: if not, no request is fingerprinted.
+    /// Returns `false` if nothing is ever stored: then no request is fingerprinted.
     fn is_used(&self) -> bool;
 
-    /// The fingerprint of a write request, header and payload.
+    /// Returns the fingerprint of a write request, header and payload.
     fn fingerprint(&self, request: &[u8]) -> Self::Fingerprint;
 
-    /// A request of `peer` has arrived: returns what is known of it.
+    /// Counts a request that `peer` sent, and looks it up.
     ///
     /// `fingerprint` is `None` for requests that are never remembered: reads, echo, later pieces of
     /// an upload.
     fn received(&mut self, peer: Peer, request: &[u8], fingerprint: Option<Self::Fingerprint>) -> Known<'_>;
 
-    /// A write of `peer` was executed; `response` is empty if there was no room for one.
+    /// Stores a write that `peer` sent and that was executed; `response` is empty if there was no
+    /// room for one.
     fn remember(&mut self, peer: Peer, fingerprint: Self::Fingerprint, response: &[u8]);
 
-    /// Time has passed.
+    /// Called when time has passed.
     fn tick(&mut self, elapsed: Duration);
 }
 
-/// Nothing is remembered: a write whose response is lost runs again when the client repeats it.
-/// Takes no flash.
+/// Remembers nothing: a write runs again if its response is lost and the client repeats it. Takes
+/// no flash.
 impl Memory for () {
     type Fingerprint = ();
 

@@ -1,14 +1,14 @@
-//! What a server says of its buffers by itself: command 6 of group 0.
+//! Command 6 of group 0, which a server can answer by itself: the sizes of its buffers.
 
 use super::answer::AnswerBuffer;
 use crate::smp::os::ParametersResponse;
 use crate::smp::{Decode, Empty, Encode, Error, Group, Header, Op};
 
-/// What a server says of its buffers by itself: nothing, which is `()`, or [`ParametersResponse`].
+/// The sizes of its buffers that a server reports: none (`()`), or a [`ParametersResponse`].
 ///
-/// A type of its own, since a server that says nothing should take neither flash nor RAM for it.
+/// A type parameter, so that a server that reports none spends neither flash nor RAM on it.
 pub trait Parameters {
-    /// The answer to command 6 of group 0; `None` leaves that to the handler.
+    /// The response to command 6 of group 0; `None` leaves it to the handler.
     fn parameters(&self) -> Option<ParametersResponse>;
 }
 
@@ -28,7 +28,7 @@ pub(super) fn is_parameters(header: &Header) -> bool {
     header.op == Op::Read && header.group == Group::OS && header.command == 6
 }
 
-/// Writes the answer to command 6 of group 0.
+/// Writes the response to command 6 of group 0.
 pub(super) fn say(parameters: ParametersResponse, payload: &[u8], buffer: &mut AnswerBuffer<'_>) -> Result<(), Error> {
     let Empty {} = Empty::decode(payload).or(Err(Error::INVALID))?;
     parameters.encode(&mut buffer.writer).and_then(|()| buffer.fill_gap()).or(Err(Error::TOO_LARGE))

@@ -1,4 +1,4 @@
-//! What may run: the question that each request is put to before its handler.
+//! Access control: each request is checked before its handler runs.
 
 use core::time::Duration;
 
@@ -6,31 +6,32 @@ use super::incoming::Incoming;
 use crate::line::Peer;
 use crate::smp::{Error, Group, Header, Op};
 
-/// Decides what may run, before anything does.
+/// Decides which requests may run.
 ///
-/// [`AllowAll`] and [`DenyWrites`] are the two ends; a policy of the application's own sees the
-/// request and who sent it, is told the time, and can be reached through [`Server::policy`], for
-/// example by a command that logs in. Any `FnMut(&Incoming<'_>, Peer) -> Result<(), Error>` is one.
+/// [`AllowAll`] and [`DenyWrites`] are ready to use. Your own policy is given the request, its
+/// sender and the time, and can be reached through [`Server::policy`](super::Server::policy), for
+/// example by a command that logs in. Any `FnMut(&Incoming<'_>, Peer) -> Result<(), Error>` is a
+/// policy.
 ///
-/// Downloads of files, settings, statistics and core dumps are reads, and leak what they hold: a
-/// policy that must keep secrets has to refuse them too. A repeat of a write that was allowed gets
-/// its stored response without a question to the policy, as nothing runs.
+/// Downloads of files, settings, statistics and core dumps are reads: a policy that must keep
+/// secrets has to refuse them too. A repeat of an allowed write gets its stored response without a
+/// call of the policy, since nothing runs.
 pub trait Policy {
-    /// Whether `incoming`, sent by `peer`, may run.
+    /// Returns `Ok` if `incoming`, sent by `peer`, may run.
     ///
     /// # Errors
     ///
-    /// What the peer is told instead of a response: [`Error::ACCESS_DENIED`], [`Error::BUSY`] for
-    /// one that asks too often, or an error of the application's own group.
+    /// The error that the peer gets instead of a response: [`Error::ACCESS_DENIED`],
+    /// [`Error::BUSY`] for a peer that asks too often, or an error of your own group.
     fn allows(&mut self, incoming: &Incoming<'_>, peer: Peer) -> Result<(), Error>;
 
-    /// Time has passed: called with each tick of the server.
+    /// Called with each tick of the server, with the time since the last one.
     fn tick(&mut self, elapsed: Duration) {
         let _ = elapsed;
     }
 }
 
-/// Allows everything to everybody.
+/// Allows every request.
 #[derive(Debug, Clone, Copy, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct AllowAll;
@@ -41,7 +42,7 @@ impl Policy for AllowAll {
     }
 }
 
-/// Allows reads and echo; nothing changes.
+/// Allows reads and echo, and refuses every other write with [`Error::ACCESS_DENIED`].
 #[derive(Debug, Clone, Copy, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct DenyWrites;

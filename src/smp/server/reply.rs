@@ -1,27 +1,28 @@
-//! The one answer to a request, and what the device does after it.
+//! The one response to a request, and the action after it.
 
 use super::answer::AnswerBuffer;
 use crate::cbor::BufferFull;
 use crate::shown::shown;
 use crate::smp::{Encode, Error, Header, Version};
 
-/// What the device has to do after an answer has left.
+/// The action that the device takes after a response has left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum After {
     /// Nothing.
     #[default]
     Nothing,
-    /// Wait until the answer is on the wire, then at least 100 ms, then reset.
+    /// Wait until the response is on the wire, then at least 100 ms, then reset.
     Reset {
-        /// Whether the client wants it in any case.
+        /// `true` if the client asked for a reset even when the device is busy.
         force: bool,
-        /// What to boot into: 0 the application, 1 the boot loader, others as the application says.
+        /// The firmware to boot: 0 the application, 1 the boot loader; the application defines
+        /// others.
         mode: u8,
     },
 }
 
-/// That a request was answered: only a [`Reply`] makes one.
+/// The proof that a request was answered: only a [`Reply`] makes one.
 #[derive(Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
@@ -31,15 +32,15 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The same answer, and what is to be done after it has left.
+    /// Adds an action to take after the response has left.
     pub const fn then(self, after: After) -> Self {
         Self { after, ..self }
     }
 }
 
-/// The place for one answer.
+/// The place for one response.
 ///
-/// It fits two registers: a copy on each level of a server would stand in its stack.
+/// Two words, so that it is passed in registers rather than copied at every level of a server.
 pub struct Reply<'t> {
     pub(super) buffer: &'t mut AnswerBuffer<'t>,
     pub(super) request: &'t Header,
@@ -48,14 +49,14 @@ pub struct Reply<'t> {
 shown!(Reply<'_>, |reply| "Reply({:?}, {} bytes)", reply.request.version, reply.room());
 
 impl Reply<'_> {
-    /// How many bytes of payload the answer can hold: never more than the header can tell.
+    /// The number of bytes of payload that the response can hold, at most 65,535.
     #[must_use]
     pub const fn room(&self) -> usize {
         self.buffer.writer.room()
     }
 
-    /// Answers with an error and one number beside it, as the length of a file. Version 1 has no
-    /// place for the number.
+    /// Responds with an error and one number beside it, for example the length of a file. Version 1
+    /// has no place for the number, which is left out there.
     pub fn error_beside(self, error: Error, key: &str, number: u64) -> Answer {
         let version = self.request.version;
         if version == Version::V1 {
@@ -74,19 +75,19 @@ impl Reply<'_> {
         }
     }
 
-    /// Answers with a payload. If it does not fit, answers [`Error::TOO_LARGE`].
+    /// Responds with a payload. If it does not fit, responds with [`Error::TOO_LARGE`].
     pub fn ok<E: Encode>(self, response: &E) -> Answer {
         let written = response.encode(&mut self.buffer.writer);
         self.finish(written)
     }
 
-    /// Answers with an error.
-    #[inline(never)] // Each command has its refusals.
+    /// Responds with an error.
+    #[inline(never)] // One copy: each command has its refusals.
     pub fn error(self, error: Error) -> Answer {
         Answer { len: refuse(self.buffer, self.request, error), after: After::Nothing }
     }
 
-    /// Answers with a payload or with an error.
+    /// Responds with a payload or with an error.
     pub fn result<E: Encode>(self, result: Result<E, Error>) -> Answer {
         match result {
             Ok(response) => self.ok(&response),
@@ -94,8 +95,8 @@ impl Reply<'_> {
         }
     }
 
-    /// Completes an answer whose payload was written. What comes with the type of a response is
-    /// kept out of here.
+    /// Completes a response whose payload was written. Not generic, so that there is one copy for
+    /// all types of response.
     fn finish(self, written: Result<(), BufferFull>) -> Answer {
         match written.and_then(|()| self.buffer.fill_gap()) {
             Ok(()) => self.complete(),
@@ -108,7 +109,8 @@ impl Reply<'_> {
     }
 }
 
-/// Answers with an error, in place of all that was written; returns the length of the answer.
+/// Responds with an error, in place of everything written so far; returns the length of the
+/// response.
 pub(super) fn refuse(buffer: &mut AnswerBuffer<'_>, request: &Header, error: Error) -> usize {
     buffer.restart();
     match error.write(request.version, &mut buffer.writer) {

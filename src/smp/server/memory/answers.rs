@@ -11,18 +11,19 @@ use crate::shown::shown;
 /// Remembers the last [`WRITES`](Self::WRITES) write requests of one peer, and the response to the
 /// last of them.
 ///
-/// A write is recognised by its FNV-1a of 32 bits, over header and payload. It is remembered for
+/// A write is recognised by the 32-bit FNV-1a of its header and payload. It is remembered for
 /// [`TIME`](Self::TIME) or for [`REQUESTS`](Self::REQUESTS) further requests of its peer, whichever
 /// ends first. Every request counts, repeats too, so that a server that is never ticked forgets as
-/// well. A repeat does not make a write live longer.
+/// well. A repeat does not extend the lifetime of a write.
 ///
-/// A write of another peer takes all the memory: [`with_peers`](Self::with_peers) divides it.
+/// A write of another peer replaces all of it; for several peers, divide the memory by
+/// [`with_peers`](Self::with_peers).
 ///
 /// # Memory
 ///
-/// The caller's bytes: 48 for the writes (fingerprint 4, seconds left 1, requests left 1), the rest
-/// for the response. With several peers each has 57 bytes and as many for a response.
-/// [`memory_len`](Self::memory_len) says the sum.
+/// The caller's bytes: 48 for the writes (8 times fingerprint 4, seconds left 1, requests left 1),
+/// the rest for the response. With several peers, each needs 57 bytes and the length of a response.
+/// [`memory_len`](Self::memory_len) returns the sum.
 ///
 /// | responses that are stored | bytes of a response | memory for one peer | for four |
 /// |---|---|---|---|
@@ -35,14 +36,14 @@ use crate::shown::shown;
 ///
 /// # Time
 ///
-/// Time is counted in seconds, what is left of a tick is carried over, and a second that has begun
-/// does not count: a write is remembered for 10 s at least and for less than 11 s, and for exactly
-/// 10 s if all ticks before it add up to whole seconds. To be remembered for longer harms nobody.
+/// Time is counted in whole seconds, and the rest of a tick is carried over. A write is remembered
+/// for at least 10 s and less than 11 s, and for exactly 10 s if all ticks before it add up to
+/// whole seconds. A longer time does no harm.
 ///
 /// # Cost
 ///
-/// About 100 instructions for each request and each tick on a Cortex-M3, for each peer that there
-/// is room for, and 5 for each byte of a write that is remembered.
+/// On a Cortex-M3, about 100 instructions for each request and each tick, for each peer that there
+/// is room for, and 5 for each byte of a write.
 pub struct Answers<'m> {
     record: Record<'m>,
     peer: Peer,
@@ -53,46 +54,47 @@ pub struct Answers<'m> {
 shown!(Answers<'_>, |answers| "Answers({} bytes)", answers.record.memory.len());
 
 impl<'m> Answers<'m> {
-    /// How long a write is remembered, at least.
+    /// The time for which a write is remembered, at least.
     pub const TIME: Duration = Duration::from_secs(SECONDS as u64);
-    /// How many further requests of its peer a write is remembered for: as the last of them it is
-    /// still recognised.
+    /// The number of further requests of its peer for which a write is remembered: it is still
+    /// recognised as the last of them.
     pub const REQUESTS: u8 = REQUESTS;
-    /// How many writes of a peer are remembered at most.
+    /// The largest number of writes of a peer that are remembered.
     pub const WRITES: usize = WRITES;
 
-    /// How many bytes hold the writes of `peers` peers, and of each a response of at most
-    /// `response` bytes, header included.
+    /// Returns the length of the memory, in bytes, for the writes of `peers` peers and a response
+    /// of at most `response` bytes, header included, for each.
     #[must_use]
     pub const fn memory_len(peers: usize, response: usize) -> usize {
         (FRONT + ALL).saturating_add(response).saturating_mul(peers)
     }
 
-    /// Remembers the writes of one peer at a time, as on a serial line. See
-    /// [`memory_len`](Self::memory_len) for the length of `memory`, whose contents are lost.
+    /// A memory for the writes of one peer at a time, for example on a serial line. See
+    /// [`memory_len`](Self::memory_len) for the length of `memory`, which is overwritten.
     pub fn new(memory: &'m mut [u8]) -> Self {
-        // Of no request left.
+        // Zero requests left: every entry is free.
         memory.fill(0);
         Self { record: Record { memory, len: 0, place: 0 }, peer: Peer(0), clock: Clock::default(), displaced: 0 }
     }
 
-    /// Divides the memory among `peers` peers.
+    /// Divides the memory among `peers` peers, in equal parts.
     #[must_use]
     pub fn with_peers(self, peers: usize) -> PeerAnswers<'m> {
         let memory = self.record.memory;
-        // Of no time left and no silence: see `Front`.
+        // Every entry is free, and no peer has been silent: see `Front`.
         memory.fill(0);
         let part = memory.len().checked_div(peers).unwrap_or(0);
         PeerAnswers { memory, part, clock: self.clock, displaced: 0 }
     }
 
-    /// Of how many peers at once writes are remembered: 1, or 0 if the memory is too short.
+    /// The number of peers whose writes are remembered at once: 1, or 0 if the memory is too short.
     #[must_use]
     pub const fn peers(&self) -> usize {
         if self.record.memory.len() < ALL { 0 } else { 1 }
     }
 
-    /// How often the writes of one peer had to be forgotten for those of another. Wraps.
+    /// The number of times that the writes of one peer were forgotten to make room for another.
+    /// Wraps.
     #[must_use]
     pub const fn displaced(&self) -> u32 {
         self.displaced

@@ -9,12 +9,12 @@ use crate::shown::shown;
 
 /// [`Answers`] for several peers: see [`Answers::with_peers`].
 ///
-/// Where there is no room for another peer, one of which nothing is remembered any longer goes;
-/// else the one that was heard least recently, which is [counted](Self::displaced). Of requests of
-/// others since it was heard, 65,535 are told apart.
+/// If there is no room for another peer, it replaces one whose writes have all been forgotten, else
+/// the one that has been silent for longest, which is [counted](Self::displaced). Silence is
+/// counted in requests of other peers, up to 65,535.
 pub struct PeerAnswers<'m> {
     pub(super) memory: &'m mut [u8],
-    /// Length of the part of a peer.
+    /// The length of each peer's part, in bytes.
     pub(super) part: usize,
     pub(super) clock: Clock,
     pub(super) displaced: u32,
@@ -22,13 +22,14 @@ pub struct PeerAnswers<'m> {
 
 shown!(PeerAnswers<'_>, |answers| "PeerAnswers({} bytes)", answers.memory.len());
 
-/// In front of the writes: peer, requests of others since it was heard, and what else a [`Record`]
-/// has.
+/// The length of a [`Front`] in bytes.
 pub(super) const FRONT: usize = 9;
 
+/// The bytes in front of a peer's writes.
 #[derive(Clone, Copy)]
 struct Front {
     peer: Peer,
+    /// The number of requests of other peers since this one's last request.
     silent: u16,
     len: u16,
     place: u8,
@@ -51,43 +52,44 @@ impl Front {
     }
 }
 
-/// The part of a peer.
+/// The part of the memory that belongs to one peer.
 struct Part<'p> {
     front: &'p mut [u8; FRONT],
     rest: &'p mut [u8],
 }
 
-/// How well a part suits another write; the best is the last.
+/// The suitability of a part for the next write; the greatest is the best.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Merit {
-    /// It is another peer's, of which so many requests of others have arrived since.
+    /// It belongs to another peer, since whose last request this many of others have arrived.
     Silent(u16),
-    /// Nothing is remembered of its peer.
+    /// It stores no write.
     Free,
-    /// It is the peer's own.
+    /// It belongs to the peer that sent the write.
     Own,
 }
 
-/// Whether anything is remembered.
+/// Returns `true` if any write is stored.
 fn is_live(writes: &[u8; ALL]) -> bool {
     writes.chunks_exact(WRITE).any(|write| matches!(write, [.., requests] if *requests > 0))
 }
 
 impl PeerAnswers<'_> {
-    /// Of how many peers at once writes are remembered; 0 if the memory is too short for those that
-    /// were asked for.
+    /// The number of peers whose writes are remembered at once; 0 if the memory is too short for
+    /// the number asked for.
     #[must_use]
     pub const fn peers(&self) -> usize {
         if self.part < FRONT + ALL { 0 } else { self.memory.len() / self.part }
     }
 
-    /// How often the writes of one peer had to be forgotten for those of another. Wraps.
+    /// The number of times that the writes of one peer were forgotten to make room for another.
+    /// Wraps.
     #[must_use]
     pub const fn displaced(&self) -> u32 {
         self.displaced
     }
 
-    /// The parts; none if they are too short.
+    /// Iterates over the parts; there are none if they are too short.
     fn parts(&mut self) -> impl Iterator<Item = Part<'_>> {
         let part = self.part;
         let mut memory = if part < FRONT + ALL { &mut [][..] } else { &mut *self.memory };
@@ -131,8 +133,7 @@ impl Memory for PeerAnswers<'_> {
 
     fn remember(&mut self, peer: Peer, fingerprint: u32, response: &[u8]) {
         let lifetime = self.clock.lifetime();
-        // The peer's own part, or one of which nothing is remembered, or that of the peer that was
-        // heard least recently.
+        // The peer's own part, else a free one, else that of the peer that was silent for longest.
         let mut best = None;
         for part in self.parts() {
             let Front { peer: of, silent, .. } = Front::parse(part.front);

@@ -1,5 +1,5 @@
-//! The writes of one peer and the response to the newest, in the caller's bytes, and the seconds
-//! that they live.
+//! The writes of one peer and the response to the newest one, in the caller's bytes, and their
+//! lifetime.
 
 use core::time::Duration;
 
@@ -7,31 +7,32 @@ use super::Known;
 use crate::bytes::copy;
 use crate::smp::Header;
 
-/// How long a write is remembered at least.
+/// The time for which a write is remembered at least, in seconds.
 pub(super) const SECONDS: u8 = 10;
-/// How many further requests of its peer a write is remembered for.
+/// The number of further requests of its peer for which a write is remembered.
 pub(super) const REQUESTS: u8 = 128;
-/// How many writes of a peer are remembered, and the place of the last: a power of two, so that
-/// places wrap by a mask.
+/// The number of writes of a peer that are remembered, a power of two, so that places wrap by a
+/// mask.
 pub(super) const WRITES: usize = 8;
 pub(super) const LAST: u8 = 7;
 
-/// A write that was executed: fingerprint, seconds left, requests left; it has ended when none is
-/// left.
+/// The length of a stored write in bytes: fingerprint 4, seconds left 1, requests left 1. The entry
+/// is free when no request is left.
 pub(super) const WRITE: usize = 6;
-/// The writes of a peer, and behind them the response to the newest.
+/// The length of all writes of a peer in bytes. The response to the newest one comes after them.
 pub(super) const ALL: usize = WRITES * WRITE;
 
-/// What is remembered of one peer.
+/// The memory of one peer.
 pub(super) struct Record<'m> {
     pub(super) memory: &'m mut [u8],
-    /// Length of the response to the newest write; 0 if it is not stored, as no response is empty.
+    /// The length of the response to the newest write; 0 if it is not stored, since no response is
+    /// empty.
     pub(super) len: u16,
-    /// Where the newest write is. The next one takes the place of the oldest.
+    /// The index of the newest write. The next one replaces the oldest.
     pub(super) place: u8,
 }
 
-/// Where an earlier request was found.
+/// The place at which an earlier request was found.
 #[derive(Clone, Copy)]
 pub(super) enum Found {
     Nowhere,
@@ -41,12 +42,13 @@ pub(super) enum Found {
 }
 
 impl<'m> Record<'m> {
-    /// Counts a request, and looks for an earlier one.
-    #[inline(never)] // Within its caller it takes 100 bytes more.
+    /// Counts a request, and looks for an earlier one with the same fingerprint.
+    #[inline(never)] // Inlined, it takes 100 bytes more.
     pub(super) fn find(&mut self, request: &[u8], fingerprint: Option<u32>) -> Found {
         let Some((writes, room)) = self.memory.split_first_chunk_mut::<ALL>() else { return Found::Nowhere };
-        // Two requests may have one fingerprint: group, sequence number and command tell them
-        // apart, where they are stored.
+        // Different requests may share a fingerprint. The header of the stored response names
+        // group, sequence number and command: if those differ, this is no repeat of the newest
+        // write.
         let other = self.len > 0 && what(room) != what(request);
         let (mut found, mut place) = (Found::Nowhere, 0_u8);
         for write in writes.chunks_exact_mut(WRITE) {
@@ -66,7 +68,8 @@ impl<'m> Record<'m> {
         found
     }
 
-    /// What was found, in the words of [`Memory`].
+    /// Converts the place at which a request was found to the result of a
+    /// [`Memory`](super::Memory).
     pub(super) fn known(self, found: Found) -> Known<'m> {
         match (found, self.memory.get(ALL..ALL.saturating_add(self.len.into()))) {
             (Found::Nowhere, _) => Known::Nothing,
@@ -75,12 +78,12 @@ impl<'m> Record<'m> {
         }
     }
 
-    /// The same for as long as it is borrowed.
+    /// Reborrows this record.
     pub(super) fn again(&mut self) -> Record<'_> {
         Record { memory: self.memory, len: self.len, place: self.place }
     }
 
-    /// Remembers a write in place of the oldest.
+    /// Stores a write in place of the oldest.
     #[inline(never)]
     pub(super) fn push(&mut self, fingerprint: u32, seconds: u8, response: &[u8]) {
         self.place = self.place.wrapping_add(1) & LAST;
@@ -97,8 +100,9 @@ impl<'m> Record<'m> {
         }
     }
 
-    /// Lets time pass; returns whether anything was remembered until now.
-    #[inline(never)] // Called for a tick, and to forget.
+    /// Takes `passed` seconds off the lifetime of each write; returns `true` if any was still
+    /// stored.
+    #[inline(never)] // One copy: called for each tick, and to forget everything.
     pub(super) fn pass(&mut self, passed: u8) -> bool {
         let mut live = false;
         let writes = self.memory.first_chunk_mut::<ALL>().map_or(&mut [][..], |writes| writes);
@@ -114,13 +118,13 @@ impl<'m> Record<'m> {
     }
 }
 
-/// FNV-1a: no table, one multiplication a byte. A CRC-32 without a table takes 13 times as long on
-/// a Cortex-M3.
+/// Computes FNV-1a, which needs no table and one multiplication per byte. A CRC-32 without a table
+/// takes 13 times as long on a Cortex-M3.
 pub(super) fn fnv(request: &[u8]) -> u32 {
     request.iter().fold(0x811C_9DC5, |sum, byte| (sum ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
 }
 
-/// Group, sequence number and command of a message.
+/// Returns group, sequence number and command of a message, as they are in its header.
 pub(super) fn what(message: &[u8]) -> Option<&[u8; 4]> {
     message.split_first_chunk::<{ Header::LEN - 4 }>().and_then(|(_, rest)| rest.first_chunk())
 }
@@ -133,7 +137,7 @@ pub(super) struct Clock {
 }
 
 impl Clock {
-    /// How many seconds have ended with this tick; 255 and more are as many.
+    /// Returns the number of seconds that have ended with this tick, at most 255.
     pub(super) fn pass(&mut self, elapsed: Duration) -> u8 {
         const SECOND: u32 = 1_000_000_000;
         self.begun = self.begun.wrapping_add(elapsed.subsec_nanos());
@@ -145,8 +149,8 @@ impl Clock {
         passed.saturating_add(1)
     }
 
-    /// The seconds of a write that is remembered now: what is left of the one that has begun comes
-    /// on top, as nothing may end early.
+    /// Returns the lifetime of a write that is stored now, in seconds: one more if a second has
+    /// begun, since a write must not be forgotten early.
     pub(super) fn lifetime(self) -> u8 {
         SECONDS + u8::from(self.begun > 0)
     }
