@@ -14,7 +14,7 @@
 //! use anysmp::asynch::Link;
 //! use anysmp::framing::console::Console;
 //! use anysmp::port::Clock;
-//! use anysmp::smp::{client::Client, os};
+//! use anysmp::smp::{Client, os};
 //! use core::time::Duration;
 //! use embedded_io_async::{Read, Write};
 //!

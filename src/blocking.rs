@@ -14,7 +14,7 @@
 //! use anysmp::blocking::Link;
 //! use anysmp::framing::console::Console;
 //! use anysmp::port::Ticking;
-//! use anysmp::smp::{client::Client, os};
+//! use anysmp::smp::{Client, os};
 //! use core::time::Duration;
 //! use embedded_io::{Read, Write};
 //!

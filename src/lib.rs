@@ -15,7 +15,7 @@
 #![cfg_attr(feature = "std", doc = "```no_run")]
 #![cfg_attr(not(feature = "std"), doc = "```ignore")]
 //! # fn greet() -> Result<(), Box<dyn std::error::Error>> {
-//! use anysmp::smp::{client::Client, os};
+//! use anysmp::smp::{Client, os};
 //! use anysmp::{blocking::Link, framing::console::Console, port::Tcp};
 //! use std::time::Duration;
 //!
@@ -32,8 +32,8 @@
 //! # A server
 //!
 //! ```no_run
-//! use anysmp::smp::server::{AllowAll, Incoming, Reply, Server};
-//! use anysmp::smp::{Error, Group, os};
+//! use anysmp::smp::server::{AllowAll, Incoming, Reply};
+//! use anysmp::smp::{Error, Group, Server, os};
 //! use anysmp::{blocking::Link, framing::console::Console, line::SizeError, port::Ticking};
 //! use core::time::Duration;
 //! use embedded_io::{Read, Write};
@@ -104,7 +104,7 @@
 //! # ) -> Option<()> {
 //! use anysmp::{bsmp::variable, s3mp::master, smp::os};
 //!
-//! let mut client = anysmp::smp::client::Client::new(0); // its first sequence number
+//! let mut client = anysmp::smp::Client::new(0); // its first sequence number
 //! let echo = smp.call(&mut client, &os::Echo::new("hi")).ok()?.text;
 //!
 //! let mut client = anysmp::bsmp::Client::new(); // with_address(…) on a bus
@@ -166,7 +166,7 @@
 //! * A BSMP answer names no request. What is later than the drain time may be taken for the next
 //!   answer.
 //! * Buffers and messages have at most 65,535 bytes.
-//! * A server without [answer memory](smp::server::Server::with_memory) runs a repeated write
+//! * A server without [answer memory](smp::Server::with_memory) runs a repeated write
 //!   twice.
 
 #![no_std]

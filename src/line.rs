@@ -33,8 +33,8 @@
 //! ```
 //! use anysmp::framing::console::Console;
 //! use anysmp::line::{Event, Line, Peer, Service as _};
-//! use anysmp::smp::os;
-//! use anysmp::smp::server::{AllowAll, Incoming, Reply, Server};
+//! use anysmp::smp::{Server, os};
+//! use anysmp::smp::server::{AllowAll, Incoming, Reply};
 //! use core::time::Duration;
 //!
 //! struct Device;

@@ -15,8 +15,8 @@
 //!
 //! ```
 //! use anysmp::line::{Peer, Service as _};
-//! use anysmp::smp::server::{After, Answer, Answers, Handler, Incoming, Reply, Server};
-//! use anysmp::smp::{Empty, Error, Group, Op, os};
+//! use anysmp::smp::server::{After, Answer, Answers, Handler, Incoming, Reply};
+//! use anysmp::smp::{Empty, Error, Group, Op, Server, os};
 //!
 //! struct Device;
 //!
