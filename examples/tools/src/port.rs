@@ -400,6 +400,6 @@ impl Listener {
 /// What a server does about an error that its port may get over: says it and rests, so that one
 /// that lasts costs little.
 pub fn complain(error: &impl std::fmt::Display) {
-    eprintln!("{error}; going on");
+    eprintln!("{error}; continuing");
     thread::sleep(REST);
 }

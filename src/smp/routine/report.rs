@@ -58,7 +58,7 @@ impl core::fmt::Display for UploadOutcome {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(match self {
             Self::Unfinished => "the upload has not ended",
-            Self::Done { already_present: true, .. } => "the device had this image already",
+            Self::Done { already_present: true, .. } => "the device already had this image",
             Self::Done { verified: true, .. } => "the image was uploaded, and the device compared what it stored",
             Self::Done { .. } => "the image was uploaded",
             Self::Failed(error) => return error.fmt(f),

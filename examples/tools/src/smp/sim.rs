@@ -55,7 +55,7 @@ const ALIGN: u32 = 8;
 /// From the answer to a reset until the device listens again.
 const DEAF: Duration = Duration::from_millis(400);
 
-/// How messages are framed.
+/// The framing of messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Wire {
     /// Lines of base64 between console text.
@@ -74,7 +74,7 @@ pub enum Wire {
 /// What the simulated device is like.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
-    /// How messages are framed.
+    /// The framing of messages.
     pub wire: Wire,
     /// Bytes of one buffer.
     pub buf_size: u32,

@@ -14,7 +14,7 @@ use crate::shown::shown;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Directory<'d> {
-    /// The version of the protocol that the node speaks.
+    /// Show the version of the protocol that the node speaks.
     pub version: Version,
     /// Its variables.
     pub variables: &'d [Variable],

@@ -65,7 +65,7 @@ impl Endpoint {
             thread::spawn(move || device.run(&mut listener));
             Self::Simulated(dial)
         } else {
-            let advice = "Say where it is with --serial, --tcp or --udp, or try --simulated: a device in this process.";
+            let advice = "Name one with --serial, --tcp or --udp, or try --simulated: a device in this process.";
             return Err(Failure::Usage("no device given".to_owned(), advice));
         })
     }
