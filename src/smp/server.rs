@@ -114,22 +114,18 @@ use core::time::Duration;
 
 mod answer;
 mod handler;
-mod incoming;
 mod memory;
 mod parameters;
 mod policy;
-mod reply;
 
-use answer::AnswerBuffer;
+use answer::{AnswerBuffer, refuse};
 use parameters::{is_parameters, say};
-use reply::refuse;
 
+pub use answer::{After, Answer, Incoming, Reply};
 pub use handler::{AsyncHandler, Handler};
-pub use incoming::Incoming;
 pub use memory::{Answers, Known, Memory, PeerAnswers};
 pub use parameters::Parameters;
 pub use policy::{AllowAll, DenyWrites, Policy};
-pub use reply::{After, Answer, Reply};
 
 use super::header::Flaw;
 use super::os::ParametersResponse;

@@ -1,8 +1,221 @@
-//! The buffer of a response: room for the header in front of the payload, and the `rc: 0` of old
-//! servers.
+//! One request and its response: [`Incoming`], [`Reply`], and the buffer in which a response grows.
+//!
+//! The buffer has room for the header in front of the payload, and for the `rc: 0` of old servers.
 
-use crate::cbor::{BufferFull, Writer};
-use crate::smp::Header;
+use crate::cbor::{BufferFull, Value, Writer};
+use crate::shown::shown;
+use crate::smp::{Decode, Encode, Error, Group, Header, Op, Version, error};
+
+/// A received request whose header and length are valid.
+#[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Incoming<'m> {
+    header: Header,
+    payload: Payload<'m>,
+}
+
+/// Prints its length only.
+#[derive(Clone, Copy)]
+struct Payload<'m>(&'m [u8]);
+
+impl core::fmt::Debug for Payload<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{} bytes", self.0.len())
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Payload<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "{=usize} bytes", self.0.len());
+    }
+}
+
+impl<'m> Incoming<'m> {
+    /// A request with this header and its whole payload.
+    pub(super) const fn new(header: Header, payload: &'m [u8]) -> Self {
+        Self { header, payload: Payload(payload) }
+    }
+
+    /// The header of the request.
+    #[must_use]
+    pub const fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// [`Op::Read`] or [`Op::Write`], never a response.
+    #[must_use]
+    pub const fn op(&self) -> Op {
+        self.header.op
+    }
+
+    /// The group of the command.
+    #[must_use]
+    pub const fn group(&self) -> Group {
+        self.header.group
+    }
+
+    /// The number of the command within its group.
+    #[must_use]
+    pub const fn command(&self) -> u8 {
+        self.header.command
+    }
+
+    /// The payload, not decoded.
+    #[must_use]
+    pub const fn payload(&self) -> &'m [u8] {
+        self.payload.0
+    }
+
+    /// Decodes the payload as the request of a command.
+    ///
+    /// # Errors
+    ///
+    /// The peer: [`Error::INVALID`] if the payload is malformed or lacks a required key.
+    pub fn decode<R: Decode<'m>>(&self) -> Result<R, Error> {
+        R::decode(self.payload.0).or(Err(Error::INVALID))
+    }
+
+    /// Decodes the payload as the request of a command, calls the command, and responds with its
+    /// result.
+    ///
+    /// If the payload cannot be decoded, the response is [`Error::INVALID`], and `command` is not
+    /// called.
+    pub fn answer<R: Decode<'m>, E: Encode>(
+        &self,
+        reply: Reply<'_>,
+        command: impl FnOnce(R) -> Result<E, Error>,
+    ) -> Answer {
+        match R::decode(self.payload.0) {
+            Ok(request) => reply.result(command(request)),
+            Err(_) => reply.error(Error::INVALID),
+        }
+    }
+
+    /// Returns the value of one key of the payload, for policies: the target of the request.
+    ///
+    /// `name` is the file or the setting, `image` and `slot` are the target of an upload or an
+    /// erase, `hash` is the image of a state write. `None` if the key is absent or its value has
+    /// another type.
+    #[must_use]
+    pub fn target<T: Value<'m>>(&self, key: &str) -> Option<T> {
+        error::beside(self.payload.0, key)
+    }
+}
+
+/// The action that the device takes after a response has left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum After {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// Wait until the response is on the wire, then at least 100 ms, then reset.
+    Reset {
+        /// `true` if the client asked for a reset even when the device is busy.
+        force: bool,
+        /// The firmware to boot: 0 the application, 1 the boot loader; the application defines
+        /// others.
+        mode: u8,
+    },
+}
+
+/// The proof that a request was answered: only a [`Reply`] makes one.
+#[derive(Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[must_use]
+pub struct Answer {
+    pub(super) len: usize,
+    pub(super) after: After,
+}
+
+impl Answer {
+    /// Adds an action to take after the response has left.
+    pub const fn then(self, after: After) -> Self {
+        Self { after, ..self }
+    }
+}
+
+/// The place for one response.
+///
+/// Two words, so that it is passed in registers rather than copied at every level of a server.
+pub struct Reply<'t> {
+    pub(super) buffer: &'t mut AnswerBuffer<'t>,
+    pub(super) request: &'t Header,
+}
+
+shown!(Reply<'_>, |reply| "Reply({:?}, {} bytes)", reply.request.version, reply.room());
+
+impl Reply<'_> {
+    /// The number of bytes of payload that the response can hold, at most 65,535.
+    #[must_use]
+    pub const fn room(&self) -> usize {
+        self.buffer.writer.room()
+    }
+
+    /// Responds with an error and one number beside it, for example the length of a file. Version 1
+    /// has no place for the number, which is left out there.
+    pub fn error_beside(self, error: Error, key: &str, number: u64) -> Answer {
+        let version = self.request.version;
+        if version == Version::V1 {
+            return self.error(error);
+        }
+        self.buffer.restart();
+        let writer = &mut self.buffer.writer;
+        let written = writer
+            .map(2)
+            .and_then(|()| error.write_entry(version, writer))
+            .and_then(|()| writer.text(key))
+            .and_then(|()| writer.unsigned(number));
+        match written {
+            Ok(()) => self.complete(),
+            Err(_) => self.error(error),
+        }
+    }
+
+    /// Responds with a payload. If it does not fit, responds with [`Error::TOO_LARGE`].
+    pub fn ok<E: Encode>(self, response: &E) -> Answer {
+        let written = response.encode(&mut self.buffer.writer);
+        self.finish(written)
+    }
+
+    /// Responds with an error.
+    #[inline(never)] // One copy: each command has its refusals.
+    pub fn error(self, error: Error) -> Answer {
+        Answer { len: refuse(self.buffer, self.request, error), after: After::Nothing }
+    }
+
+    /// Responds with a payload or with an error.
+    pub fn result<E: Encode>(self, result: Result<E, Error>) -> Answer {
+        match result {
+            Ok(response) => self.ok(&response),
+            Err(error) => self.error(error),
+        }
+    }
+
+    /// Completes a response whose payload was written. Not generic, so that there is one copy for
+    /// all types of response.
+    fn finish(self, written: Result<(), BufferFull>) -> Answer {
+        match written.and_then(|()| self.buffer.fill_gap()) {
+            Ok(()) => self.complete(),
+            Err(_) => self.error(Error::TOO_LARGE),
+        }
+    }
+
+    fn complete(self) -> Answer {
+        Answer { len: self.buffer.complete(self.request), after: After::Nothing }
+    }
+}
+
+/// Responds with an error, in place of everything written so far; returns the length of the
+/// response.
+pub(super) fn refuse(buffer: &mut AnswerBuffer<'_>, request: &Header, error: Error) -> usize {
+    buffer.restart();
+    match error.write(request.version, &mut buffer.writer) {
+        Ok(()) => buffer.complete(request),
+        Err(_) => 0,
+    }
+}
 
 /// The buffer of a response: the payload is written after room for the header, which is written
 /// last.
@@ -80,7 +293,6 @@ impl<'t> AnswerBuffer<'t> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::smp::{Group, Op, Version};
     use std::vec::Vec;
 
     fn answer(room: usize, legacy: bool, payload: &[u8]) -> Result<Vec<u8>, BufferFull> {

@@ -1,7 +1,6 @@
 //! The application's side of a server.
 
-use super::incoming::Incoming;
-use super::reply::{Answer, Reply};
+use super::answer::{Answer, Incoming, Reply};
 
 /// The application's side of a server.
 ///

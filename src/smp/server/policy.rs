@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::incoming::Incoming;
+use super::answer::Incoming;
 use crate::line::Peer;
 use crate::smp::{Error, Group, Header, Op};
 
