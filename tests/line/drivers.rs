@@ -1,5 +1,4 @@
-//! Both drivers over scripted ports: every partial read and write, every failure at every call,
-//! every cancellation.
+//! Both drivers over scripted ports: every partial read and write, every failure at every call, every cancellation.
 //!
 //! The scenarios are written once, in `drivers/scenarios.rs`, and compiled for each colour.
 

@@ -1,5 +1,4 @@
-//! A slow and obvious model of CBOR in its shortest form: parse it, change it, write it in any form
-//! that is allowed.
+//! A slow and obvious model of CBOR in its shortest form: parse it, change it, write it in any form that is allowed.
 
 use std::vec::Vec;
 

@@ -291,8 +291,8 @@ fn a_device_that_never_stops_talking_cannot_hold_up_any_wait() {
 
 #[test]
 fn a_device_that_never_stops_sending_frames_cannot_hold_up_any_wait() {
-    // Frames that are damaged, frames without one between two reads, and whole messages for nobody:
-    // a read brings several of them, so that the line always has another one.
+    // Frames that are damaged, frames without one between two reads, and whole messages for nobody: a
+    // read brings several of them, so that the line always has another one.
     let (message, mut foreign) = ([3, 0, 0, 1, 0, 9, 1, 5, 0xA0], vec![0; 64]);
     let len = Console::new(room()).encode(&message).unwrap().next(&message, &mut foreign);
     foreign.truncate(len);

@@ -1,5 +1,4 @@
-//! CBOR: every method of the reader on unknown bytes, views to their end, every method of the
-//! writer in a small buffer.
+//! CBOR: every method of the reader on unknown bytes, views to their end, every method of the writer in a small buffer.
 
 use crate::{Operation, drop_in_box, flag, number, size};
 use anysmp::cbor::{Bytes, List, Reader, Table, Text, Value, Writer};

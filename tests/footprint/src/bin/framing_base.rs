@@ -1,5 +1,4 @@
-//! The loop around a framing whose functions are linked later: what the images of framings are
-//! counted from.
+//! The loop around a framing whose functions are linked later: what the images of framings are counted from.
 #![no_std]
 #![no_main]
 
