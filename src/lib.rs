@@ -63,8 +63,11 @@
 //!
 //! * **Both ends in one crate.** A device and its tool cannot disagree about a field: there is one
 //!   type.
-//! * **It survives bad lines.** Bytes may be lost, doubled, delayed or changed: the next good message arrives, a late response never passes for another one (BSMP: see [Limits](#limits)), and with answer memory a write does not run twice.
-//! * **It fits.** Bytes in, values out: without a driver in an interrupt, with one on a UART, in async, on a host. README lists the flash, RAM and stack of each image.
+//! * **It survives bad lines.** Bytes may be lost, doubled, delayed or changed: the next good
+//!   message arrives, a late response never passes for another one (BSMP: see [Limits](#limits)),
+//!   and with answer memory a write does not run twice.
+//! * **It fits.** Bytes in, values out: without a driver in an interrupt, with one on a UART, in
+//!   async, on a host. README lists the flash, RAM and stack of each image.
 //! * **Tested against the others**: Zephyr, MCUboot, smpclient, smpmgr, mcumgrctl, and recorded
 //!   exchanges.
 //!
@@ -72,7 +75,8 @@
 //!
 //! * a host needs only a command-line tool or Python: there are smpmgr, mcumgrctl and smpclient;
 //! * the device runs Zephyr: it has its own server, to which this crate's client can talk;
-//! * you design a protocol for two ends that you both control: a serialisation crate with RPC gives you types for less;
+//! * you design a protocol for two ends that you both control: a serialisation crate with RPC gives
+//!   you types for less;
 //! * the peers are not trusted: none of the three protocols has authentication or encryption.
 //!
 //! # The pipe
@@ -130,7 +134,8 @@
 //! | a NOR flash in RAM, a bootloader to test against | `testing` (feature `testing`) |
 //! | the least flash for SMP on a console | [`framing::console`], feature `small` |
 //!
-//! The [guide](guide) has pages on buffers, on ports, on errors and retries, and on adding your own groups and framings.
+//! The [guide](guide) has pages on buffers, on ports, on errors and retries, and on adding your own
+//! groups and framings.
 //!
 //! # Features
 //!
@@ -149,7 +154,8 @@
 //! | `small` | no | nothing: less flash for more time; the bytes are the same |
 //! | `defmt` | no | `defmt::Format` on every public type, and a log line for each dropped frame |
 //!
-//! Features are additive. A transport is not a feature: a port is any type that implements `embedded_io` and a clock.
+//! Features are additive. A transport is not a feature: a port is any type that implements
+//! `embedded_io` and a clock.
 //!
 //! # Limits
 //!
@@ -158,7 +164,8 @@
 //!   hash.
 //! * A frame check is not a proof. About 3 damaged console frames in a million pass their CRC-16;
 //!   BSMP and S3MP have a sum of 8 bits.
-//! * A BSMP answer names no request. One that comes after the drain time may pass for the next answer.
+//! * A BSMP answer names no request. One that comes after the drain time may pass for the next
+//!   answer.
 //! * Buffers and messages have at most 65,535 bytes.
 //! * A server without [answer memory](smp::Server::with_memory) runs a repeated write
 //!   twice.

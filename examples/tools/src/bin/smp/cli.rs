@@ -78,10 +78,10 @@ pub struct Link {
     /// Send at most this many bytes in this many milliseconds, for receivers that lose bursts
     #[arg(long, value_name = "BYTES/MS", global = true, help_heading = "Link")]
     pub pace: Option<Pace>,
-    /// Print JSON objects, one on a line, the last one the result
+    /// Print JSON objects, one per line; the last one is the result
     #[arg(long, global = true, help_heading = "Output")]
     pub json: bool,
-    /// Show each message in hex, and what else the device prints, on stderr; and hashes in full
+    /// Show each message in hex and the device's other output on stderr, and hashes in full
     #[arg(long, short, global = true, help_heading = "Output")]
     pub verbose: bool,
 }
@@ -186,8 +186,8 @@ pub enum Command {
     /// List the serial ports of this computer, and open each for a moment to see whether that works
     /// (some boards restart when their port is opened)
     Ports,
-    /// Show what the device prints and send what is typed; `:image list` and the like run SMP on
-    /// the same wire
+    /// Show the device's output and send typed lines; `:image list` and other commands run on the
+    /// same wire
     Terminal {
         /// End after this many seconds; default is when the input ends
         #[arg(long, value_name = "S")]
@@ -377,7 +377,7 @@ pub enum Image {
     Slots,
     /// Upload an image into a slot, without starting it
     Upload {
-        /// The image, as imgtool or the build makes it: app.signed.bin
+        /// The image from imgtool or the build, for example app.signed.bin
         file: PathBuf,
         /// Number of the image, on devices with several
         #[arg(long, value_name = "N", conflicts_with = "slot")]
@@ -411,8 +411,8 @@ pub enum Image {
 
 #[derive(Args)]
 pub struct Upgrade {
-    /// The image, as imgtool or the build makes it: app.signed.bin. The simulated device gets one
-    /// that is made here
+    /// The image from imgtool or the build, for example app.signed.bin. For the simulated device,
+    /// one is made if none is given
     pub file: Option<PathBuf>,
     /// Number of the image, on devices with several
     #[arg(long, value_name = "N")]
@@ -429,8 +429,7 @@ pub struct Upgrade {
     /// Time that the device may take to come back after a reset
     #[arg(long, value_name = "S", default_value_t = 60)]
     pub boot_time: u64,
-    /// How long to stay silent after a reset, so that a boot loader does not wait for more; default
-    /// 2000
+    /// Silence after a reset, so that a boot loader does not wait for more; default 2000
     #[arg(long, value_name = "MS")]
     pub rest: Option<u64>,
 }
