@@ -99,7 +99,7 @@
 //!     }
 //! }
 //!
-//! // What a driver does with it:
+//! // A driver makes these calls:
 //! let mut pings = Pings { answered: 0, lost: 0, state: State::Ready };
 //! let (mut client, mut tx) = (Client::new(7), [0; 64]);
 //! let Step::Send(len) = pings.poll(&mut client, &mut tx) else { panic!() };
@@ -129,7 +129,7 @@ pub enum Step {
     Done,
 }
 
-/// How a driver's `run` ended.
+/// The end of a driver's `run`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]

@@ -7,7 +7,8 @@ use super::{Known, Memory};
 use crate::line::Peer;
 use crate::shown::shown;
 
-/// [`Answers`] for several peers: see [`Answers::with_peers`].
+/// The counterpart of [`Answers`](super::Answers) for several peers: see
+/// [`Answers::with_peers`](super::Answers::with_peers).
 ///
 /// If there is no room for another peer, it replaces one whose writes have all been forgotten, else
 /// the one that has been silent for longest, which is [counted](Self::displaced). Silence is
