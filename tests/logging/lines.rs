@@ -112,7 +112,7 @@ fn nothing_is_logged_where_nothing_is_lost() {
 
 #[test]
 fn nothing_else_in_the_crate_logs() {
-    for (path, source) in super::files::files("src") {
+    for (path, source) in crate::kit::source::files("src") {
         let lines = source.lines().filter(|line| {
             let logs = ["trace!", "debug!", "info!", "warn!", "error!", "println!", "print!", "dbg!", "log!"];
             let code = line.trim_start();

@@ -13,7 +13,7 @@ use anysmp::smp::client::Client;
 use anysmp::smp::image::{self, UploadResponse};
 use anysmp::smp::os::ParametersResponse;
 use anysmp::smp::routine::{
-    Error, FileDownload, FileUpload, Source, SourceFailed, Upload, UploadOutcome, UploadReport, sha256,
+    Error, FileDownload, FileUpload, Source, SourceFailed, Upload, UploadOutcome, UploadReport,
 };
 use anysmp::smp::{self, Encode, Version};
 
@@ -714,7 +714,7 @@ fn a_source_that_fails_ends_the_upload() {
 #[test]
 fn the_sha_is_that_of_the_whole_file() {
     let file: Vec<u8> = (0..1000).map(|n| n as u8).collect();
-    let sha = sha256(&mut &file[..], file.len() as u64).unwrap();
+    let sha = anysmp::smp::routine::sha256(&mut &file[..], file.len() as u64).unwrap();
     let mut upload = Upload::new(&file[..]).with_sha(sha).with_parameters(known(384, 4));
     let mut tx = [0; 512];
     let Step::Send(len) = upload.poll(&mut Client::new(0), &mut tx) else { panic!() };
