@@ -328,7 +328,8 @@ pub fn dispatch<C: Commands + ?Sized>(commands: &mut C, incoming: &Incoming<'_>,
 }
 
 /// Answers one command.
-#[inline(never)] // A separate call each, or the stack would hold what all of them need: see `smp::server`.
+// A separate call each, or the stack would hold what all of them need: see `smp::server`.
+#[inline(never)]
 fn answer<'m, R: Decode<'m>, E: Encode>(
     incoming: &Incoming<'m>,
     reply: Reply<'_>,

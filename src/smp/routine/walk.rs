@@ -1,7 +1,7 @@
 //! Reads all counters of a device, or the settings that are named, one after the other.
 //!
 //! ```text
-//!   StatWalk:      list ─▶ read the n-th set ─▶ list ─▶ read the next one … until the set that was last in the list
+//!   StatWalk:      list ─▶ read the n-th set ─▶ list ─▶ read the next … until the last one listed
 //!   SettingsWalk:  read ─▶ read ─▶ … until the last name
 //! ```
 //!
