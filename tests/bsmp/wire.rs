@@ -24,7 +24,8 @@ pub const MS: u64 = 1_000_000;
 
 /// What a node sends, and when it begins.
 pub type Sends = Vec<(u64, Sent)>;
-/// A node: handles the message of a request that has arrived at this time, and may send more than one thing.
+/// A node: handles the message of a request that has arrived at this time, and may send more than
+/// one thing.
 pub type Node = Box<dyn FnMut(&[u8], u64) -> Sends>;
 
 pub enum Sent {
@@ -195,7 +196,8 @@ impl Wire {
         Ok(count)
     }
 
-    /// What a receiver that goes by silence makes of the line: bytes with less than the gap between them are one packet.
+    /// What a receiver that goes by silence makes of the line: bytes with less than the gap between
+    /// them are one packet.
     pub fn packets(&self) -> Vec<Vec<u8>> {
         let gap = 2 * self.byte();
         let mut bytes = self.carried.clone();
@@ -457,7 +459,8 @@ fn block_on<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// Calls a function that is generic over its carrier once for each carrier, driver and kind of port.
+/// Calls a function that is generic over its carrier once for each carrier, driver and kind of
+/// port.
 macro_rules! on_every_line {
     ($test:ident) => {
         on_every_line!($test: Bus, EarlyBus, EchoBus, Tcp, PacketsOnTcp, Udp)

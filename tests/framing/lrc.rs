@@ -1,4 +1,5 @@
-//! The frames of S3MP: golden bytes, every short message, noise beside the state machine written down as a table.
+//! The frames of S3MP: golden bytes, every short message, noise beside the state machine written
+//! down as a table.
 
 use std::time::Duration;
 
@@ -91,7 +92,8 @@ fn decoder_rejects_broken_block_chains() {
             wire.push(negative_sum(&wire));
             wire.push(0);
             let events = receive(&[Some(&wire), None], 1024);
-            // A block that lacks just one byte takes the check for it, and the zero for a check: another, valid frame.
+            // A block that lacks just one byte takes the check for it, and the zero for a check:
+            // another, valid frame.
             let mut end = 0;
             while end < cobs.len() && cobs[end] != 0 {
                 end += usize::from(cobs[end]);
@@ -119,7 +121,8 @@ fn check_is_the_negative_sum() {
 fn streams_give_exactly_the_listed_events() {
     for file in vectors() {
         for case in list(&file, "streams") {
-            // The vectors count stored frame bytes; a message is two shorter than its COBS bytes and check.
+            // The vectors count stored frame bytes; a message is two shorter than its COBS bytes
+            // and check.
             let limit = case["encoded_limit"].as_u64().map_or(1024, |limit| limit as usize - 2);
             let pieces: Vec<Piece> = case["input"].as_array().unwrap().iter().map(piece).collect();
             let expected: Vec<Event> = case["events"].as_array().unwrap().iter().map(event).collect();
@@ -265,7 +268,8 @@ fn all_pairs_of_short_messages_survive_back_to_back() {
     }
 }
 
-/// A million frames, hit by noise of every kind: the verdicts are those of the table, and sync comes back.
+/// A million frames, hit by noise of every kind: the verdicts are those of the table, and sync
+/// comes back.
 #[test]
 fn noise_never_makes_the_decoder_differ_from_the_table_nor_costs_more_than_one_good_frame() {
     let mut buffer = [0; 24];
@@ -381,7 +385,7 @@ fn reset_forgets_partial_frames_and_messages() {
     }
 }
 
-// ---- helpers -----------------------------------------------------------------------------------------------------------
+// ---- helpers ------------------------------------------------------------------------------------
 
 fn frame(message: &[u8]) -> Vec<u8> {
     let mut wire = vec![0; lrc::max_encoded_len(message.len())];

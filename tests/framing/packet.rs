@@ -1,4 +1,5 @@
-//! The RS-485 packets of BSMP as a framing: any split, any damage, echo, early delivery, bounded buffers.
+//! The RS-485 packets of BSMP as a framing: any split, any damage, echo, early delivery, bounded
+//! buffers.
 
 use std::time::Duration;
 

@@ -113,7 +113,8 @@ impl Air {
         self.free_at[from] = self.free_at(from) + time;
     }
 
-    /// Bytes leave `from`, one after the other, as soon as its transmitter is free. A datagram leaves as a whole, `delay` later.
+    /// Bytes leave `from`, one after the other, as soon as its transmitter is free. A datagram
+    /// leaves as a whole, `delay` later.
     pub fn send(&mut self, from: usize, bytes: &[u8], delay: u64) {
         self.trace(["client", "station 1", "station 2", "station 3"][from], bytes);
         if self.kind == Kind::Datagrams {
@@ -139,7 +140,8 @@ impl Air {
         if let Kind::Bus { .. } = self.kind {
             for (other, flying) in self.flying.iter_mut().enumerate() {
                 if other != from {
-                    // What is given to a transmitter later flies later: nothing that has landed can overlap.
+                    // What is given to a transmitter later flies later: nothing that has landed can
+                    // overlap.
                     let first = flying.partition_point(|flying| flying.end <= start);
                     for flying in flying.range_mut(first..).take_while(|flying| flying.start < end) {
                         flying.is_hit = true;

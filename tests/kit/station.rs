@@ -138,7 +138,8 @@ impl<'w, F: Framing, S: Service, A: FnMut(Option<S::After>) -> Fate> Served<'w, 
         }
     }
 
-    /// Something that answers nothing that was asked, in front of the answer. Its sender says so: it is in the journal.
+    /// Something that answers nothing that was asked, in front of the answer. Its sender says so:
+    /// it is in the journal.
     fn lie(&mut self, len: usize, air: &mut Air) {
         let mut message = self.line.tx()[..len].to_vec();
         match air.random.below(4) {

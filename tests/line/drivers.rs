@@ -1,4 +1,5 @@
-//! Both drivers over scripted ports: every partial read and write, every failure at every call, every cancellation.
+//! Both drivers over scripted ports: every partial read and write, every failure at every call,
+//! every cancellation.
 //!
 //! The scenarios are written once, in `drivers/scenarios.rs`, and compiled for each colour.
 

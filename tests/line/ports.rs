@@ -42,7 +42,8 @@ impl embedded_hal::delay::DelayNs for Now {
     }
 }
 
-/// A UART whose receiver holds a few bytes and drops what comes when it is full. Looking and reading take time, too.
+/// A UART whose receiver holds a few bytes and drops what comes when it is full. Looking and
+/// reading take time, too.
 struct Uart {
     now: Now,
     /// What is still on the line, and when it arrives.
@@ -140,7 +141,8 @@ fn a_uart_with_one_byte_of_receiver_loses_none_at_full_rate() {
     }
 }
 
-/// How long `Timed`'s or another clock thinks that a peer's chatter took, and how long it really did.
+/// How long `Timed`'s or another clock thinks that a peer's chatter took, and how long it really
+/// did.
 fn told<P: Read + Clock>(now: &Now, port: &mut P) -> (Duration, Duration) {
     let (began, mut told) = (now.get(), Duration::ZERO);
     for _ in 0..200 {
@@ -643,7 +645,8 @@ impl embedded_io_async::Read for Nervous {
     }
 }
 
-/// A port of which each call takes a millisecond, and on which a byte comes at each, or none ever does.
+/// A port of which each call takes a millisecond, and on which a byte comes at each, or none ever
+/// does.
 struct Slow {
     babbles: bool,
     calls: u32,

@@ -8,7 +8,8 @@ use super::*;
 
 #[test]
 fn a_round_with_bytes_is_not_silence_however_long_it_took() {
-    // 4 of 9 bytes, then rounds of an hour with one byte each: a handler that takes long must not end a frame.
+    // 4 of 9 bytes, then rounds of an hour with one byte each: a handler that takes long must not
+    // end a frame.
     let mut line = raw();
     for byte in smp(2, 1) {
         round(&mut line, &[byte], Duration::from_secs(3_600));

@@ -54,7 +54,8 @@ impl Sink for Dropped {
     }
 }
 
-/// Lets a client ask while these bytes come; what was counted, what the sink heard, what was logged.
+/// Lets a client ask while these bytes come; what was counted, what the sink heard, what was
+/// logged.
 fn logged(bytes: Vec<u8>) -> (Counters, Vec<Damage>, Vec<u8>) {
     let (mut message, mut memory) = ([0; 128], [0; Console::sizes_of(128).memory()]);
     let mut dropped = Dropped::default();

@@ -1,4 +1,5 @@
-//! A value of every type that prints itself by hand, filled with a marker wherever foreign bytes can be.
+//! A value of every type that prints itself by hand, filled with a marker wherever foreign bytes
+//! can be.
 
 use core::fmt::Debug;
 use core::time::Duration;
@@ -423,8 +424,8 @@ fn nothing_that_is_written_by_hand_prints_what_it_carries() {
     }
 }
 
-/// Paths of types that hold bytes, text or what a parameter stands for, themselves or in what they hold. Types are known by
-/// their last name, so some are listed that only have a namesake.
+/// Paths of types that hold bytes, text or what a parameter stands for, themselves or in what they
+/// hold. Types are known by their last name, so some are listed that only have a namesake.
 fn carriers(types: &Types) -> BTreeSet<String> {
     let mut names: BTreeSet<String> = ["[u8]", "str", "Vec", "String"].map(str::to_owned).into();
     let mut paths = BTreeSet::new();

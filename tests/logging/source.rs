@@ -44,7 +44,8 @@ pub(crate) fn types() -> Types {
         found.holds.extend(meant);
     }
     for (path, name) in written {
-        // An `impl` may stand in another module than its type, as for the blocking and the async colour.
+        // An `impl` may stand in another module than its type, as for the blocking and the async
+        // colour.
         if let Some(found) = found.get_mut(&path) {
             found.implemented.insert(name);
         }

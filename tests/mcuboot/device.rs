@@ -118,7 +118,8 @@ pub fn set_state<const W: usize, const E: usize, const R: usize>(
     run(device, flash, Command::SetState { hash, confirm }).map(|outcome| assert_eq!(outcome, Outcome::States))
 }
 
-/// A line per slot: number, version, and a letter per flag: Bootable, Pending, Confirmed, Active, perManent.
+/// A line per slot: number, version, and a letter per flag: Bootable, Pending, Confirmed, Active,
+/// perManent.
 pub fn list<const W: usize, const E: usize, const R: usize>(
     device: &mut Device<'_>,
     flash: &mut RamNor<'_, W, E, R>,

@@ -22,7 +22,7 @@ use crate::kit::random::Random;
 
 pub const TICK: Duration = Duration::from_millis(10);
 
-// ---- a line in simulated time ------------------------------------------------------------------------------------------
+// ---- a line in simulated time -------------------------------------------------------------------
 
 /// Two queues, a clock, and what goes wrong.
 #[derive(Default)]

@@ -1,7 +1,9 @@
-//! Golden frames, damaged: every truncation, every replaced byte, every one and two flipped bits. The verdict is that of the slow
-//! decoders in `tests/common`, and a good frame directly behind arrives as rule 7 says.
+//! Golden frames, damaged: every truncation, every replaced byte, every one and two flipped bits.
+//! The verdict is that of the slow decoders in `tests/common`, and a good frame directly behind
+//! arrives as rule 7 says.
 //!
-//! The normal run takes every truncation and every single bit, and a share of the rest; `ANYSMP_GOLDEN=all` takes all.
+//! The normal run takes every truncation and every single bit, and a share of the rest;
+//! `ANYSMP_GOLDEN=all` takes all.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -104,8 +106,9 @@ fn each_damage(frame: &[u8], random: &mut Random, mut see: impl FnMut(&[u8])) {
     }
 }
 
-/// Damages each frame, puts two good ones behind it, and compares with the reference; returns how many tries there were, how many
-/// frames passed although they were changed, and how many of the first good frames were lost.
+/// Damages each frame, puts two good ones behind it, and compares with the reference; returns how
+/// many tries there were, how many frames passed although they were changed, and how many of the
+/// first good frames were lost.
 fn compare<F: Framing>(
     name: &str,
     messages: &[Vec<u8>],

@@ -1,5 +1,6 @@
-//! Every request and every response of the groups beside OS and image, at both ends: the bytes, every form that CBOR
-//! allows for them, what is missing, doubled or cut off, and the habits of real servers.
+//! Every request and every response of the groups beside OS and image, at both ends: the bytes,
+//! every form that CBOR allows for them, what is missing, doubled or cut off, and the habits of
+//! real servers.
 
 use anysmp::cbor::{Bytes, Malformed, Text, Writer};
 use anysmp::smp::server::{AllowAll, Answer, Incoming, Reply, serve};
@@ -30,8 +31,8 @@ fn stranger() -> (Item, Item) {
     (Item::Text(b"stranger".to_vec()), nested)
 }
 
-/// Checks one type of payload: `$value` is written as `$bytes`, and these are read in every form; keys named in
-/// `required` must be there, others may be missing.
+/// Checks one type of payload: `$value` is written as `$bytes`, and these are read in every form;
+/// keys named in `required` must be there, others may be missing.
 macro_rules! payload {
     ($kind:ident $type:ty, $value:expr, $bytes:expr, required: $required:expr) => {{
         let (value, bytes, required): ($type, &[u8], &[&str]) = ($value, $bytes, &$required);

@@ -1,4 +1,5 @@
-//! The server end: what it answers to good, bad and hostile requests, who may do what, and what happens to repeats.
+//! The server end: what it answers to good, bad and hostile requests, who may do what, and what
+//! happens to repeats.
 
 mod hostile;
 mod memory;

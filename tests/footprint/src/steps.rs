@@ -1,5 +1,6 @@
-//! How many instructions the crate takes between functions of the user's. In QEMU with `-icount shift=7` each takes 128 ns of
-//! the board's time, and SysTick counts 25 MHz of it: 16 ticks are 5 instructions.
+//! How many instructions the crate takes between functions of the user's. In QEMU with
+//! `-icount shift=7` each takes 128 ns of the board's time, and SysTick counts 25 MHz of it: 16
+//! ticks are 5 instructions.
 
 use super::{get_register, report, set_register};
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};

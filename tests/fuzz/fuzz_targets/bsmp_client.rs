@@ -1,5 +1,6 @@
-//! Any bytes as the answer to each request: a response or an error, and lists come to their end. Any messages as answers to each
-//! routine: it ends, in so many steps as its work and its patience allow.
+//! Any bytes as the answer to each request: a response or an error, and lists come to their end.
+//! Any messages as answers to each routine: it ends, in so many steps as its work and its patience
+//! allow.
 //!
 //! Input: a choice, then messages, each preceded by its length in one byte (0: no answer in time).
 #![no_main]

@@ -1,8 +1,10 @@
-//! Calls every entry point of the crate on unknown bytes, with a panic handler that cannot be linked.
+//! Calls every entry point of the crate on unknown bytes, with a panic handler that cannot be
+//! linked.
 //!
-//! The image is never run: that it links is the proof. Whatever panics on foreign bytes, through any path that the
-//! optimiser could not rule out, reaches the handler and with it a symbol that does not exist.
-//! `--features offenders` links a real handler instead, and `offenders.py` names the callers in that image.
+//! The image is never run: that it links is the proof. Whatever panics on foreign bytes, through
+//! any path that the optimiser could not rule out, reaches the handler and with it a symbol that
+//! does not exist. `--features offenders` links a real handler instead, and `offenders.py` names
+//! the callers in that image.
 
 #![no_std]
 #![no_main]
@@ -33,7 +35,8 @@ use anysmp::time::Span;
 use core::hint::black_box;
 use core::time::Duration;
 
-/// Reads unknown bytes, writes to a buffer of unknown length, and consumes what it computes with [`black_box`].
+/// Reads unknown bytes, writes to a buffer of unknown length, and consumes what it computes with
+/// [`black_box`].
 type Operation = fn(&[u8], &mut [u8]);
 
 const OPERATIONS: &[&[Operation]] = if cfg!(feature = "planted") {

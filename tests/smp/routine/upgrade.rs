@@ -1,4 +1,5 @@
-//! The upgrade routine against a model of a device: which boot loader it has, what its server knows, what goes wrong.
+//! The upgrade routine against a model of a device: which boot loader it has, what its server
+//! knows, what goes wrong.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -96,7 +97,8 @@ struct Device {
     restarted: bool,
     hold_reset: Option<Remote>,
     refuse_upload: Option<Remote>,
-    /// The image in the other slot does not have the hash that it carries: no mark, for this reason.
+    /// The image in the other slot does not have the hash that it carries: no mark, for this
+    /// reason.
     damaged: Option<Remote>,
     /// Uploads come out damaged as well.
     damages: bool,
@@ -345,7 +347,8 @@ fn a_protected_area_without_entries_is_read_over() {
     assert_eq!(ImageFile::read(&mut &file[..]), Err(FileError::Hash));
 }
 
-/// Both uses of the one grammar: a text that a user gives, and one that a device without hashes lists.
+/// Both uses of the one grammar: a text that a user gives, and one that a device without hashes
+/// lists.
 #[test]
 fn versions_are_read_in_every_spelling() {
     let version = |major, minor, revision, build| Some(mcuboot::Version { major, minor, revision, build });

@@ -1,4 +1,5 @@
-//! What happens to repeats and to late duplicates: what is remembered of whom, for how long, and what is answered.
+//! What happens to repeats and to late duplicates: what is remembered of whom, for how long, and
+//! what is answered.
 
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
@@ -436,7 +437,8 @@ fn two_requests_of_one_fingerprint_are_two() {
         bytes.iter().fold(0x811C_9DC5_u32, |sum, byte| (sum ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
     };
     let first = write(1);
-    // 32 bits by birthday would take long: the last four bytes are found from the end, as the multiplication can be undone.
+    // 32 bits by birthday would take long: the last four bytes are found from the end, as the
+    // multiplication can be undone.
     const BACK: u32 = 0x359C_449B;
     assert_eq!(0x0100_0193_u32.wrapping_mul(BACK), 1);
     let prefix = message(V2 | 2, 0, 2, 1, b"\xa2\x64echo\x01\x61x\x45.....");
