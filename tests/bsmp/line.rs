@@ -367,7 +367,8 @@ fn discovery_succeeds_although_answers_come_twice() {
     }
 }
 
-/// Writes 64 bytes in four blocks; returns whether the routine said so, and whether they are there.
+/// Writes 64 bytes in four blocks; returns whether the routine reports so, and whether they are
+/// there.
 fn write_doubled<C: Carrier>(kind: Kind, seed: u64, copy: fn(u64) -> u64, checks: bool) -> (CurveOutcome, bool) {
     let stored: Rc<RefCell<Vec<Vec<u8>>>> = Rc::default();
     let (mut node, seen) = (doubling(seed, true, copy), stored.clone());
@@ -466,7 +467,7 @@ fn a_port_that_only_queues_does_not_shorten_the_silence_behind_a_long_packet() {
     }
 }
 
-/// A port that takes everything at once, and never hears anything.
+/// A port that accepts everything at once, and never receives anything.
 #[derive(Default)]
 struct Queue {
     now: u64,

@@ -102,7 +102,7 @@ fn every_step_of_every_session_is_answered_byte_for_byte() {
                     }
                 }
                 if let Some(hook) = step["hook"].as_str() {
-                    // Refused requests tell the device nothing: neither a busy one, nor a group
+                    // Refused requests do not reach the device: neither a busy one, nor a group
                     // write with a bad value.
                     let expected = if answer[0] > 0xE0 { "" } else { hook };
                     assert_eq!(server.entities().events.join(" "), expected, "{name} step {n}");

@@ -61,7 +61,7 @@ pub struct Kind {
     pub tick: u64,
     /// The driver is the async one.
     pub is_async: bool,
-    /// The port says whether a byte is there; a look takes 2 µs.
+    /// The port reports whether a byte is there; a look takes 2 µs.
     pub is_ready: bool,
     /// `flush` returns when the line has carried all, not at once.
     pub flushes: bool,
@@ -70,7 +70,7 @@ pub struct Kind {
 impl Kind {
     pub const BUS: Self = Self { baud: 115_200, tick: MS, is_async: false, is_ready: false, flushes: false };
 
-    /// Both drivers, ports that say whether a byte is there and ports that do not.
+    /// Both drivers, ports that report whether a byte is there and ports that do not.
     pub fn all() -> [Self; 4] {
         [(false, false), (false, true), (true, false), (true, true)].map(|(is_async, is_ready)| Self {
             is_async,

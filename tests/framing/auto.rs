@@ -12,7 +12,7 @@ use crate::kit::oracle::{base64, console_reference};
 use crate::kit::random::Random;
 use crate::kit::vectors::vectors;
 
-/// An SMP request of so many payload bytes.
+/// An SMP request with this many payload bytes.
 fn request(random: &mut Random, payload: usize) -> Vec<u8> {
     let first = [0x00, 0x02, 0x08, 0x0A][random.index(4)];
     let [high, low] = (payload as u16).to_be_bytes();
@@ -324,7 +324,7 @@ fn a_console_client_that_repeats_is_heard_behind_two_bytes_that_look_like_cobs()
     }
 }
 
-/// Frames behind noise without a pause; returns how many raw messages were made of noise.
+/// Frames after noise without a pause; returns how many raw messages were made of noise.
 fn console_behind_noise(seeds: impl Iterator<Item = u64>) -> (u64, usize) {
     let (mut trials, mut made_of_noise) = (0, 0);
     for seed in seeds {
@@ -641,7 +641,7 @@ fn messages_may_contain_the_front_of_any_frame() {
         let (mut wires, mut expected) = (Vec::new(), Vec::new());
         for _ in 0..6 {
             let mut payload = noise(&mut random);
-            // No line feed: a packet whose lines are whole goes on behind the message.
+            // No line feed: a packet whose lines are whole goes on after the message.
             payload.retain(|byte| *byte != b'\n');
             payload.extend(
                 [&[][..], &[6], &[4], &[2, 2], b"\x06\x09A\xA0", b"\x06\x09AAo\xFF\x06", b"\x06\x09\xFF"]

@@ -252,7 +252,7 @@ fn empty_frames_are_ignored() {
 
 #[test]
 fn an_oversized_frame_costs_one_error_at_its_end_and_its_tail_is_never_taken_for_a_message() {
-    // The tail behind the buffer's end is a whole frame by itself.
+    // The tail after the buffer's end is a whole frame by itself.
     let inner = encode(&Cobs::new(&mut []), &goldens()[1].message);
     let mut stream = stuff(&vec![9; BUFFER], [], 4096);
     stream.extend_from_slice(&inner);

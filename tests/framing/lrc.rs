@@ -84,7 +84,7 @@ fn decoder_rejects_broken_block_chains() {
     for file in vectors() {
         for case in list(&file, "cobs_malformed") {
             let cobs = hex(&case["encoded"]);
-            // As much of it as a receiver can see as one piece: what stands before its first zero.
+            // As much of it as a receiver can see as one piece: what comes before its first zero.
             let mut wire: Vec<u8> = cobs.iter().copied().take_while(|byte| *byte != 0).collect();
             if wire.is_empty() {
                 continue;
@@ -182,7 +182,7 @@ fn every_message_of_three_bytes_round_trips() {
         zeros += u32::from(wire[len - 2] == 0);
         ones += u32::from(wire[len - 2] == 1);
 
-        // Alone: delivered at once, or the decoder says that it waits.
+        // Alone: delivered at once, or the decoder reports that it waits.
         let mut input = &wire[..len];
         let mut alone = decoder.push(&mut input).unwrap();
         if decoder.is_waiting() {
@@ -193,7 +193,7 @@ fn every_message_of_three_bytes_round_trips() {
         }
         assert_eq!(alone, Progress::Message);
         assert_eq!(decoder.message(), message, "{message:02X?}");
-        // Before silence: nothing more comes of it, not even of the marker behind a check 00.
+        // Before silence: nothing more comes of it, not even of the marker after a check 00.
         assert_eq!(decoder.push(&mut input).unwrap(), Progress::More);
         assert_eq!(decoder.idle(Duration::from_secs(9)).unwrap(), Progress::More);
 

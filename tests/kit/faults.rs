@@ -68,7 +68,7 @@ impl Faults {
         zero_writes: 0,
     };
 
-    /// Any of them, each with a chance of its own. `timeout` is the client's.
+    /// Any of them, each with its own probability. `timeout` is the client's.
     pub fn draw(random: &mut Random, timeout: u64) -> Self {
         let mut faults = Self::NONE;
         let rates: [u32; 5] = [10, 100, 1_000, 10_000, 30_000];

@@ -14,8 +14,9 @@
 //!   the stations at the other end. Nothing reads a real clock. Time moves only while the client's
 //!   port waits: `read` moves it to the next byte or by one tick, `write` by the time on the line
 //!   if the port does not buffer. Meanwhile each station gets its turns.
-//! * [`air`]: bytes fly from one end to the other and take their time. On a bus all ends hear all,
-//!   and bytes that overlap are both damaged. Datagrams fly one by one and may overtake each other.
+//! * [`air`]: bytes fly from one end to the other and take their time. On a bus all ends receive
+//!   all, and bytes that overlap are both damaged. Datagrams fly one by one and may overtake each
+//!   other.
 //! * [`faults`]: what may go wrong in a session, drawn from its seed. Every fault that really
 //!   happened is counted by name.
 //! * [`noise`]: bytes that mean something to any of the framings, never uniform ones.

@@ -1,4 +1,4 @@
-//! Ports tell time: by a clock, by ticks, by delays and bytes; and who is at their other end.
+//! Ports measure time: by a clock, by ticks, by delays and bytes; and who is at their other end.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -360,7 +360,7 @@ fn two_halves_send_an_empty_packet_behind_a_last_one_that_is_full() {
     }
 }
 
-/// Something of `std` that says what it is told to.
+/// Something of `std` that returns what it is given.
 struct Says(VecDeque<io::Result<Vec<u8>>>);
 
 impl io::Read for Says {
@@ -471,7 +471,7 @@ fn two_udp_clients_with_equal_writes_are_both_served_and_each_gets_its_own_respo
     assert_ne!(peers[0], peers[1]);
 }
 
-/// A port that knows that nothing has come, and must not be read.
+/// A port that can report that nothing has come, and must not be read.
 struct Unread(Vec<u8>);
 
 impl ErrorType for Unread {
@@ -688,7 +688,7 @@ fn a_message_that_never_found_silence_was_not_sent() {
     assert_eq!(link.counters().sent, 0);
 }
 
-/// A server that has one thing to say, and adds up the time.
+/// A server that has one message to send, and adds up the time.
 struct Once {
     time: Duration,
     unasked: bool,

@@ -1,4 +1,4 @@
-//! What the crate says of itself: every public type prints itself, none prints what it carries, and
+//! What the crate prints: every public type prints itself, none prints what it carries, and
 //! each lost frame is one line.
 #![allow(
     clippy::unwrap_used,
@@ -40,7 +40,7 @@ trait Printed: Debug {}
 #[cfg(not(feature = "defmt"))]
 impl<T: Debug> Printed for T {}
 
-/// Types that print text or bytes which they hold themselves, or what a parameter stands for, and
+/// Types that print text or bytes which they hold themselves, or the type of a parameter, and
 /// why they may.
 const OPEN: &[(&str, &str)] = &[
     ("anysmp::bsmp::list::Iter", "a list in an answer, which prints what is no secret"),

@@ -245,7 +245,7 @@ fn checkpoint_is_believed_only_if_slot_and_client_agree() {
     assert_eq!(answer(&mut flash, config, &|_| {}, chunk(&file, Some(&[3; 32]), 0, 100)), Ok(100));
     assert_eq!(answer(&mut flash, config, &|_| {}, chunk(&file, None, 0, 100)), Ok(100));
     assert_eq!(answer(&mut flash, Config { checkpoint: None, ..config }, &|_| {}, first), Ok(100));
-    // A changed byte before the checkpoint counts, one behind it does not.
+    // A changed byte before the checkpoint counts, one after it does not.
     assert_eq!(answer(&mut flash, config, &|memory| memory[secondary + 40] ^= 1, first), Ok(100));
     assert_eq!(answer(&mut flash, config, &|memory| memory[secondary + 2047] ^= 1, first), Ok(100));
     assert_eq!(answer(&mut flash, config, &|memory| memory[secondary + 2048] ^= 1, first), Ok(2048));

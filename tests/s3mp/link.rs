@@ -65,8 +65,8 @@ fn pushes_and_texts_between_command_and_answer_reach_the_sink() {
         for value in 30..60 {
             world.plant.borrow_mut().temperature.set(value);
             world.plant.borrow_mut().debug = true;
-            // The other address, so that the value is told by a PUSH, which the next call finds on
-            // the line.
+            // The other address, so that the value is reported by a PUSH, which the next call finds
+            // on the line.
             link.call(&mut master, &Get(Address(2)), |_| ()).unwrap();
         }
         while link.recv(Duration::from_millis(50)).is_some() {}
@@ -282,7 +282,7 @@ fn a_slave_that_pushes_in_every_tick_is_asked_for_its_status_and_its_stale_value
     }
 }
 
-/// A hand-written loop that knows only time-outs, no ticks.
+/// A hand-written loop that has only time-outs, no ticks.
 #[test]
 fn routines_need_no_ticks() {
     let mut master = Master::new(Counter::FIRST);

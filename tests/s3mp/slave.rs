@@ -364,7 +364,7 @@ fn push_comes_after_a_subscription_only_and_on_change_only() {
     slave.resources().number.set(10);
     assert_eq!(unasked(&mut slave), [[0xA0, 1, 0, 10]]);
     assert!(unasked(&mut slave).is_empty());
-    // Away and back is no change, and a value told in an answer is told.
+    // Away and back is no change, and a value reported in an answer is reported.
     slave.resources().number.set(11);
     slave.resources().number.set(10);
     assert!(unasked(&mut slave).is_empty());

@@ -1,4 +1,4 @@
-//! After noise: how many of the frames behind it each framing loses, as rule 7 of the design says.
+//! After noise: how many of the frames that follow each framing loses, by rule 7 of the design.
 
 use std::time::Duration;
 
@@ -119,7 +119,7 @@ fn noise_costs_a_line_of_cobs_frames_one_frame_at_most() {
 #[test]
 fn noise_costs_a_line_of_s3mp_frames_one_frame_at_most() {
     let mut buffer = [0; 256];
-    // A check of 0 is told from the marker by what follows: silence.
+    // A check of 0 is distinguished from the marker by what follows: silence.
     let message = |random: &mut Random| {
         let len = 3 + random.index(60);
         random.bytes(len)

@@ -31,7 +31,7 @@ pub struct Session<'w> {
     /// Zeros and the front of a COBS frame may look like a raw message: a port that finds the
     /// framing itself.
     pub may_misread: bool,
-    /// Somebody sent what only a check of its own would have told from the truth.
+    /// Somebody sent what only another check would have distinguished from the truth.
     doubts: &'static [&'static str],
 }
 
@@ -93,13 +93,13 @@ impl<'w> Session<'w> {
         }
     }
 
-    /// The check of the framing, and where a message says what it answers.
+    /// The check of the framing, and where a message names the request that it answers.
     pub fn checked_by(&mut self, check: Check, lie_at: usize) {
         self.check = check;
         self.world.borrow_mut().air.lie_at = lie_at;
     }
 
-    /// Faults that this protocol cannot tell from the truth, as its documents say.
+    /// Faults that this protocol cannot distinguish from the truth, by its documents.
     pub fn cannot_tell(&mut self, faults: &'static [&'static str]) {
         self.doubts = faults;
     }
@@ -232,7 +232,7 @@ impl<'w> Session<'w> {
             .any(|damage| air.times(damage) > 0);
         let is_cut = self.faults.broken + self.faults.zero_writes > 0 || self.faults.restarts + self.faults.lies > 0;
         let babbles = self.faults.babble.is_some();
-        // Who answers late looks late, and hears no silence between two packets.
+        // A station that answers late looks late, and sees no silence between two packets.
         let is_busy =
             self.faults.lates + self.faults.frame_doubles + self.faults.doubles > 0 && self.check == Check::Sum;
         assert!(

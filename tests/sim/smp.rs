@@ -121,7 +121,7 @@ fn session<'w, F: Framing, G: Framing + 'w>(seed: u64, wire: Wire, size: usize, 
     s.may_misread = wire == Wire::AutoCobs && s.faults.frame_losses + s.faults.frame_doubles > 0;
     let shows_text = wire == Wire::Console && s.random.percent(40);
     if shows_text {
-        // The device's own text, on a line that leaves what the client hears whole.
+        // The device's own text, on a line that leaves what the client receives whole.
         let faults = &mut s.faults;
         (faults.texts, faults.flips, faults.bursts, faults.losses) = (40, 0, 0, 0);
         (faults.lies, faults.restarts, faults.broken, faults.babble) = (0, 0, 0, None);

@@ -24,7 +24,7 @@ struct Device;
 
 impl os::Commands for Device {}
 
-/// A call whose response has the type that the request says.
+/// A call whose response has the type that the request declares.
 fn ask<F: Framing, R: Request, T>(
     link: &mut Link<'_, '_, F>,
     client: &mut Client,

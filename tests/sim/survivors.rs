@@ -75,7 +75,7 @@ fn no_byte_of_a_damaged_s3mp_frame_is_a_message() {
         assert_eq!(lrc.push(&mut &*frame), Err(error));
         assert_eq!(lrc.message(), b"", "{error:?}");
     }
-    // Too long, and not complete before the byte behind it: one tail in 256 has the check 01.
+    // Too long, and not complete before the byte after it: one tail in 256 has the check 01.
     let mut twins = 0;
     for tail in 1..=u8::MAX {
         let message = [1, 1, 1, 1, tail];

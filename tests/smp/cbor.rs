@@ -365,7 +365,7 @@ fn upload(random: &mut Random, depth: usize) -> (Vec<u8>, Vec<(&'static str, Tre
     (bytes, known)
 }
 
-/// What a strict reader of an upload request would say to the tree: `None` is a refusal.
+/// What a strict reader of an upload request would make of the tree: `None` is a refusal.
 fn expected_upload(bytes: &[u8]) -> Option<[Tree; 6]> {
     const KEYS: [&str; 6] = ["image", "len", "off", "sha", "data", "upgrade"];
     let Tree::Map(pairs) = oracle(bytes, DEPTH)?.0 else { return None };

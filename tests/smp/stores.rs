@@ -1,4 +1,4 @@
-//! What stands between a group and a device: the file store, the settings store, the shell runner,
+//! The layer between a group and a device: the file store, the settings store, the shell runner,
 //! the lists of counters and of groups. Each is asked as a client would, through `dispatch`.
 
 use std::collections::BTreeMap;
@@ -91,7 +91,7 @@ fn disk(files: &[(&str, &[u8])]) -> Disk {
     Disk { files, ..Disk::default() }
 }
 
-/// A refused piece, and what stands beside the error.
+/// A refused piece, and the keys beside the error.
 #[derive(Debug, PartialEq)]
 enum Piece {
     Next(u64),
@@ -130,7 +130,7 @@ fn a_file_arrives_piece_by_piece_and_is_closed_at_its_end() {
     assert_eq!(upload(&mut store, "/f", 9, b"ld", None), Piece::Next(11));
     assert_eq!(store.files().files["/f"], b"hello world");
     assert_eq!(store.files().log, ["create /f", "append 0+5", "append 5+4", "append 9+2", "close"]);
-    // It is over: the next piece belongs to nothing, and is told where the file ends.
+    // It has ended: the next piece belongs to nothing, and its answer is where the file ends.
     assert_eq!(upload(&mut store, "/f", 9, b"ld", None), Piece::Refused(WRONG, Some(11)));
     assert_eq!(upload(&mut store, "/f", 11, b"!", None), Piece::Refused(WRONG, Some(11)));
     assert_eq!(store.files().files["/f"], b"hello world");

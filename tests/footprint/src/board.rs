@@ -105,7 +105,7 @@ fn paint() {
     }
 }
 
-/// Finds out how deep the stack has been used, and tells it if that is deeper than before.
+/// Measures how deep the stack has been used, and prints it if that is deeper than before.
 #[inline(always)]
 fn look() {
     let top = TOP.load(Relaxed);
@@ -190,7 +190,7 @@ pub(crate) fn send(from: &[u8]) {
 }
 
 fn flash(from: u32, len: usize) -> Result<&'static mut [u8], Fault> {
-    // SAFETY: the memory is the board's, and nothing else refers to it: what is lent here ends with
+    // SAFETY: the memory is the board's, and nothing else refers to it: this borrow ends with
     // the operation.
     let flash = unsafe { core::slice::from_raw_parts_mut(FLASH as *mut u8, FLASH_LEN) };
     flash.get_mut(from as usize..).and_then(|rest| rest.get_mut(..len)).ok_or(Fault(1))

@@ -11,7 +11,7 @@ use anysmp::smp::{Empty, Error, Group, Op, error, image, os, zephyr};
 use embedded_storage::nor_flash::NorFlash;
 
 /// The image of an SMP server over a console: framing, driver and policy included, and an answer
-/// memory unless told otherwise.
+/// memory unless declared otherwise.
 #[macro_export]
 macro_rules! server {
     ($device:ty, $new:expr) => {

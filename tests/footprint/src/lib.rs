@@ -1,4 +1,4 @@
-//! What every image stands on. What an image keeps is in static memory, so that `measure.py` can
+//! The base of every image. What an image keeps is in static memory, so that `measure.py` can
 //! tell RAM from stack: what belongs to the crate in a [`Place`], what the caller brings along in
 //! `BUFFERS` and `DEVICE`. Each runs a `main_loop`, whose worst-case stack is the figure; functions
 //! of [`device`] and [`bsmp_device`] are the user's. With the feature `board` the SMP images and
@@ -29,7 +29,7 @@ impl<T> Place<T> {
         Self(UnsafeCell::new(MaybeUninit::uninit()))
     }
 
-    /// Puts the value there and lends it. Nobody can see what it is, so that none of it is
+    /// Puts the value there and returns it. Nobody can see what it is, so that none of it is
     /// optimised away.
     ///
     /// # Safety
@@ -103,7 +103,7 @@ pub fn turn<F: Framing>(framing: &mut F, chunk: &mut [u8], out: &mut [u8]) {
     }
 }
 
-/// The image of one framing alone, both ways, between a port and a loop of one's own.
+/// The image of one framing alone, both ways, between a port and a loop.
 #[macro_export]
 macro_rules! framing {
     ($framing:ty, $new:expr) => {

@@ -1,4 +1,4 @@
-//! The parts of a board that does nothing: a register that can hold anything. Images that stand on
+//! The parts of a board that does nothing: a register that can hold anything. Images that use
 //! it are linked, never run.
 
 use crate::device::Fault;

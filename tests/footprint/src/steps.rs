@@ -36,7 +36,7 @@ pub(super) fn leave() {
     LEFT.store(get_register(COUNT), Relaxed);
 }
 
-/// That so many bytes were received; at a pause, tells what all since the last pause took.
+/// Notes that this many bytes were received; at a pause, prints what all since the last pause took.
 pub(super) fn received(len: usize) {
     let bytes = BYTES.load(Relaxed).wrapping_add(len as u32);
     if len == 0 && bytes > 0 {

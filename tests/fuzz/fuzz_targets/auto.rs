@@ -1,7 +1,7 @@
-//! Any stream: in pieces it leads to what it leads to in one; a console frame behind it arrives
+//! Any stream: in pieces it leads to what it leads to in one; a console frame after it arrives
 //! without a pause, and so does each one that the slow console decoder finds in it; without a byte
-//! that begins other frames everything is what that decoder says; and behind a silence frames of
-//! all kinds are told apart in any order, and answered in kind.
+//! that begins other frames everything is as that decoder has it; and after a silence frames of
+//! all kinds are distinguished in any order, and answered in kind.
 //!
 //! Input: the length of the pieces less 1, a length, that many bytes of any stream, then frames: a
 //! choice and the length of the payload in one byte each, and the payload.
@@ -62,7 +62,7 @@ fuzz_target!(|input: &[u8]| {
     let (mut buffer, mut other) = ([0; BUFFER], [0; BUFFER]);
     let mut auto = Auto::new(&mut buffer);
     let frames_in = |events: Vec<Event>| events.into_iter().filter(|event| !matches!(event, Event::Text(_)));
-    // Text behind a zero may be taken for noise or not.
+    // Text after a zero may be taken for noise or not.
     let (events, whole) = (decode(&mut auto, stream.chunks(size)), decode(&mut Auto::new(&mut other), [stream]));
     assert!(frames_in(events).eq(frames_in(whole)));
 

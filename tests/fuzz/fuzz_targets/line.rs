@@ -137,7 +137,7 @@ fn run<F: Framing>(framings: [F; 2], mut input: &[u8]) {
     settle(&mut one, &mut two, 7);
     settle(&mut two, &mut one, 7);
     let message = message(40, 0xA5);
-    // A damaged frame may cost the one behind it; no framing may lose more.
+    // A damaged frame may cost the one after it; no framing may lose more.
     let arrived = (0..3).any(|_| {
         one.tx()[..message.len()].copy_from_slice(&message);
         one.transmit(message.len()).unwrap();

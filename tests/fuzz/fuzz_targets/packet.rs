@@ -1,4 +1,4 @@
-//! Any stream in any pieces, with silences: the packet decoder says what the slow reference says.
+//! Any stream in any pieces, with silences: the packet decoder agrees with the slow reference.
 //! And every message comes back out of its packet.
 //!
 //! Input: the choices (early, echo, checksum), the buffer's length, then pieces: a length in one

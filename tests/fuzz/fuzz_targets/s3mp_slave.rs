@@ -32,7 +32,7 @@ impl Plant {
         Self { number, relay, label, debug: false, all }
     }
 
-    /// What GET would say.
+    /// The response that GET would get.
     fn value(&self, address: Address, out: &mut [u8]) -> Result<usize, Refusal> {
         Ok(match address {
             NUMBER => value::encode(self.number.value(), out)?,
@@ -175,7 +175,7 @@ fuzz_target!(|input: &[u8]| {
                 Some(whole) => check(&mut slave, whole, &tx[..len]),
             }
         }
-        // A round ends, and says of each address at most one thing.
+        // A round ends, and reports each address at most once.
         let mut last = None;
         loop {
             let changed = [NUMBER, RELAY, LABEL, BROKEN].map(|address| slave.resources().changed(address));

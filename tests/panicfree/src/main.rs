@@ -65,7 +65,7 @@ fn drop_in_box<T>(value: T) {
     black_box(value);
 }
 
-/// A length, offset or count that nobody knows.
+/// An unknown length, offset or count.
 fn size() -> usize {
     black_box(0)
 }
@@ -108,7 +108,7 @@ fn run<R: Routine>(routine: &mut R, client: &mut R::Client, bytes: &[u8], room: 
     drop_in_box((routine.report(), routine.drain(client)));
 }
 
-/// A client that asks, hears foreign messages and silence, and reads an answer.
+/// A client that asks, receives foreign messages and silence, and reads an answer.
 fn ask<R: ?Sized, C: Caller<R>>(client: &mut C, request: &R, bytes: &[u8], room: &mut [u8]) {
     let Ok((_, mut pending)) = client.request(request, room) else { return };
     for message in bytes.chunks(16) {
@@ -121,7 +121,7 @@ fn ask<R: ?Sized, C: Caller<R>>(client: &mut C, request: &R, bytes: &[u8], room:
     }
 }
 
-/// A server that hears anything, damaged messages and silence.
+/// A server that receives anything, damaged messages and silence.
 fn serve<S: Service>(service: &mut S, bytes: &[u8], room: &mut [u8]) {
     for message in bytes.chunks(16) {
         drop_in_box(service.receive(message, peer(), room));

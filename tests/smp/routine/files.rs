@@ -88,7 +88,7 @@ fn carry(line: Line, random: &mut Random, queue: &mut VecDeque<Vec<u8>>, message
     queue.insert(at, message);
 }
 
-/// Runs a routine against a server over a line; `each` gets the events. At most so many steps.
+/// Runs a routine against a server over a line; `each` gets the events. Panics after 200,000 steps.
 fn drive<R: Routine<Client = Client>>(
     routine: &mut R,
     (line, seed): (Line, u64),
@@ -330,7 +330,7 @@ fn a_message_that_is_too_short_for_the_name_is_an_error() {
     assert_eq!(report.outcome, FileOutcome::Failed(Error::BufferFull));
 }
 
-/// A server as Zephyr's: it takes a piece at the end of the file, whoever wrote the rest.
+/// A server like Zephyr's: it accepts a piece at the end of the file, whoever wrote the rest.
 #[derive(Default)]
 struct Appending {
     file: Vec<u8>,
@@ -451,7 +451,7 @@ fn a_file_that_is_not_what_was_sent_is_a_mismatch() {
 }
 
 /// Zephyr after a pause between two pieces: it has closed the file, opens it again for the next
-/// piece, does not know any more where it ends, and what it hashes is what was there when it was
+/// piece, no longer has its length, and what it hashes is what was there when it was
 /// closed.
 #[derive(Default)]
 struct Forgetful {

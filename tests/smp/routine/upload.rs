@@ -99,7 +99,8 @@ fn every_piece_fills_its_message_for_every_limit() {
         assert_eq!(sent.data.unwrap().len(), first, "first piece at {limit}");
         assert_eq!(image::Upload { data: None, ..sent }, form, "keys at {limit}");
         assert!(len == limit || len + 1 == limit, "{len} of {limit}");
-        // None within the piece before it: that would say that the device takes whole flash writes.
+        // None within the piece before it: that would mean that the device accepts whole flash
+        // writes.
         for off in [first as u64, 65_536, 65_530, 300, 200, 20] {
             let answer = at(&tx[..len], off);
             let _ = upload.receive(&mut client, &answer);
