@@ -141,6 +141,7 @@ macro_rules! __smp_payload {
 /// A payload without keys: most write responses, and requests without arguments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "there is nothing to add")]
 pub struct Empty {}
 
 super::payload!(response Empty {});

@@ -31,6 +31,7 @@ use crate::smp::{Group, Op};
 /// # Ok::<(), anysmp::smp::client::Error>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "a request: the caller fills it in")]
 pub struct Dynamic<'b> {
     /// [`Op::Read`] or [`Op::Write`].
     pub op: Op,

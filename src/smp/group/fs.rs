@@ -157,6 +157,7 @@ payload!(response HashResponse<'b> { kind: "type", off: "off", len: "len", outpu
 /// The value of a hash or a checksum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_enums, reason = "a number or bytes, by the specification")]
 pub enum HashOutput<'b> {
     /// A checksum, as of `crc32`.
     Number(u64),

@@ -161,6 +161,7 @@ enum State {
 /// The relation of a message to a [`Call`].
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[must_use]
+#[expect(clippy::exhaustive_enums, reason = "the routine has to handle each")]
 pub enum Heard<T> {
     /// It answers something else; the wait goes on.
     Foreign,

@@ -91,6 +91,7 @@ impl WalkReport {
 /// The content of a message to a [`StatWalk`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_enums, reason = "the caller has to handle each")]
 pub enum StatEvent<'m> {
     /// A set: its name and its counters.
     Set(stat::ReadResponse<'m>),
@@ -237,6 +238,7 @@ impl Routine for StatWalk {
 /// The content of a message to a [`SettingsWalk`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_enums, reason = "the caller has to handle each")]
 pub enum SettingEvent<'n, 'm> {
     /// A setting.
     Value {
