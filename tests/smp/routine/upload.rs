@@ -718,8 +718,10 @@ fn a_source_that_fails_ends_the_upload() {
 #[cfg(feature = "sha2")]
 #[test]
 fn the_sha_is_that_of_the_whole_file() {
+    use anysmp::smp::routine::sha256;
+
     let file: Vec<u8> = (0..1000).map(|n| n as u8).collect();
-    let sha = anysmp::smp::routine::sha256(&mut &file[..], file.len() as u64).unwrap();
+    let sha = sha256(&mut &file[..], file.len() as u64).unwrap();
     let mut upload = Upload::new(&file[..]).with_sha(sha).with_parameters(known(384, 4));
     let mut tx = [0; 512];
     let Step::Send(len) = upload.poll(&mut Client::new(0), &mut tx) else { panic!() };
