@@ -136,6 +136,7 @@ use crate::time::Span;
 /// What a look at the line brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_enums, reason = "the caller has to handle each")]
 pub enum Event {
     /// A message: [`Line::message`] borrows it until the next call of [`Line::next`].
     Message,

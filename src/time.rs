@@ -59,7 +59,8 @@ impl Span {
     #[must_use]
     pub fn time(self) -> Duration {
         let (secs, micros) = divided(self.0, Self::SECOND, 1 << 12);
-        // Always less than a second; where the compiler does not see that, it keeps a division and a panic.
+        // Always less than a second; where the compiler does not see that, it keeps a division and
+        // a panic.
         Duration::new(secs.into(), micros.wrapping_mul(1000).min(999_999_999))
     }
 
@@ -87,8 +88,9 @@ impl Span {
     }
 }
 
-/// Quotient and remainder of a division, step by step from the highest `bit` that the quotient can have; `by` times that bit
-/// must fit 32 bits. A Cortex-M0 has no instruction for it, and the function that it would call takes 180 bytes.
+/// Quotient and remainder of a division, step by step from the highest `bit` that the quotient can
+/// have; `by` times that bit must fit 32 bits. A Cortex-M0 has no instruction for it, and the
+/// function that it would call takes 180 bytes.
 #[inline(never)]
 const fn divided(mut left: u32, by: u32, mut bit: u32) -> (u32, u32) {
     let mut quotient = 0;

@@ -1,4 +1,5 @@
-//! A board of which nothing is ever waited for, and two fake ones that are joined by a wire of 115,200 baud.
+//! A board of which nothing is ever waited for, and two fake ones that are joined by a wire of
+//! 115,200 baud.
 //!
 //! Include this file with `#[path = "common/uart.rs"] mod uart;`.
 
@@ -17,7 +18,8 @@ pub trait Uart {
     /// Sends a byte, if the transmitter is free.
     fn put(&mut self, byte: u8) -> bool;
 
-    /// The whole milliseconds since the last time that this returned some; `None` before the first of them has passed.
+    /// The whole milliseconds since the last time that this returned some; `None` before the first
+    /// of them has passed.
     fn passed(&mut self) -> Option<Duration>;
 }
 

@@ -113,6 +113,7 @@ impl<'b, const N: usize> From<&'b mut [u8; N]> for Buffers<'b> {
 /// A buffer is too short for what it has to hold: our fault, found when the line is built or the first message is served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "need and have are all of it")]
 pub struct SizeError {
     /// How long it has to be, in bytes.
     pub need: usize,
@@ -131,6 +132,7 @@ impl core::error::Error for SizeError {}
 /// What a routine has to know of the line that it will run on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "services outside of the crate read it")]
 pub struct Limits {
     /// Bytes that the framing stores beside a message in the *peer's* receive buffer: [`Framing::OVERHEAD`].
     pub overhead: usize,

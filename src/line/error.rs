@@ -32,6 +32,7 @@ pub enum Error<P = Infallible, E = Infallible> {
 
 impl<P, E> Error<P, E> {
     /// An error of a line, where those of a port and of a protocol are possible too.
+    #[must_use]
     pub fn from_line(error: Error) -> Self {
         error.with_port::<P>().widen()
     }
@@ -122,6 +123,7 @@ impl<P, E> From<Fault<P>> for Error<P, E> {
 /// Why a received message was dropped. What a protocol sees of a framing's errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_enums, reason = "a sink has to handle each")]
 pub enum Damage {
     /// The line: the bytes arrived, but their check does not match.
     Checksum,

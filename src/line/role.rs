@@ -9,11 +9,13 @@ pub trait Role {
 /// Sends requests, and serves too. What every line does that is not told otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_enums, reason = "a type without a value")]
 pub enum Asking {}
 
 /// Serves only: no time of waiting for a response is kept, nothing is drained, no peer is nudged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_enums, reason = "a type without a value")]
 pub enum Serving {}
 
 impl Role for Asking {

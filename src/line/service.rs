@@ -12,11 +12,13 @@ use crate::shown::shown;
 /// them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "a number")]
 pub struct Peer(pub u32);
 
 /// What a received message is to a request in flight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_enums, reason = "the caller has to handle each")]
 pub enum Verdict {
     /// Its response: [`Caller::decode`] may read it.
     Answer,
@@ -155,6 +157,7 @@ impl<S: Sink + ?Sized> Sink for &mut S {
 
 /// A [`Sink`] that hands console text to a closure and ignores the rest.
 #[derive(Clone, Copy)]
+#[expect(clippy::exhaustive_structs, reason = "the caller wraps a function in it")]
 pub struct Text<F>(pub F);
 
 shown!([F] Text<F>, |_| "Text");

@@ -248,7 +248,8 @@ impl Client {
     }
 
     /// Adopts the other version if `refusal` asks for it, and rewrites the header of the request in
-    /// `tx`, with a new number: a late response to the first one is not taken for a response to this.
+    /// `tx`, with a new number: a late response to the first one is not taken for a response to
+    /// this.
     fn fall_back(&mut self, header: &mut Header, asked: Version, refusal: Refusal, tx: &mut [u8]) -> bool {
         let Some(head) = tx.first_chunk_mut() else { return false };
         if !self.adopt_version(header.version, asked, refusal) {

@@ -37,7 +37,8 @@ fn the_work_for_a_payload_grows_no_faster_than_its_length() {
     ];
     for (prefix, unit, end) in cases {
         let cost = |len: usize| cost(&[prefix, &unit.repeat(len / unit.len()), end].concat());
-        // The short one first, so that work that grows faster is found before the long one is begun.
+        // The short one first, so that work that grows faster is found before the long one is
+        // begun.
         let short = cost(SHORT);
         assert!(short > 0 && short <= 16 * SHORT as u64, "{short} heads in {SHORT} bytes of {unit:02x?}");
         let long = cost(32 * SHORT);

@@ -44,7 +44,7 @@ impl Write for Line {
     }
 }
 
-/// What a link told its sink.
+/// What a link reported to its sink.
 #[derive(Default)]
 struct Dropped(Vec<Damage>);
 
@@ -54,7 +54,8 @@ impl Sink for Dropped {
     }
 }
 
-/// Lets a client ask while these bytes come; what was counted, what the sink heard, what was logged.
+/// Lets a client ask while these bytes come; returns what was counted, reported to the sink and
+/// logged.
 fn logged(bytes: Vec<u8>) -> (Counters, Vec<Damage>, Vec<u8>) {
     let (mut message, mut memory) = ([0; 128], [0; Console::sizes_of(128).memory()]);
     let mut dropped = Dropped::default();

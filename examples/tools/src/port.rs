@@ -1,8 +1,8 @@
-//! Ports of a host: those of [`anysmp::port`], and what needs other crates or a simulation: serial lines, pseudo-terminals,
-//! pipes within the process.
+//! Ports of a host: those of [`anysmp::port`], and what needs other crates or a simulation: serial
+//! lines, pseudo-terminals, pipes within the process.
 //!
-//! Each has a real clock, and a `read` that gives up with `TimedOut` after one [`TICK`]. A [`Listener`] is the other end,
-//! for programs that play a device.
+//! Each has a real clock, and a `read` that gives up with `TimedOut` after one [`TICK`]. A
+//! [`Listener`] is the other end, for programs that play a device.
 
 use std::io;
 use std::net::TcpListener;
@@ -39,7 +39,8 @@ fn is_tick(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
-/// Something with bytes that can also say whether some have come. What is asked for is told at once.
+/// Something with bytes that can also say whether some have come. What is asked for is told at
+/// once.
 pub trait Ready: io::Read + io::Write {
     /// Whether a read would return bytes.
     fn is_ready(&mut self) -> io::Result<bool>;
@@ -111,14 +112,16 @@ impl io::Write for SerialLine {
         self.port.write(buf)
     }
 
-    /// Waits until the last stop bit has left: there a timeout starts, and an RS-485 adapter releases the line.
+    /// Waits until the last stop bit has left: there a timeout starts, and an RS-485 adapter
+    /// releases the line.
     fn flush(&mut self) -> io::Result<()> {
         /// Less than a byte at 38,400 baud.
         const LOOK: Duration = Duration::from_micros(200);
         if !self.is_wire {
             return Ok(());
         }
-        // To drain a line that takes nothing, because of flow control for example, would wait without end.
+        // To drain a line that takes nothing, because of flow control for example, would wait
+        // without end.
         let began = Instant::now();
         while self.port.bytes_to_write().is_ok_and(|count| count > 0) {
             if began.elapsed() >= STALLED {
@@ -179,7 +182,8 @@ impl Pty {
 
 #[cfg(unix)]
 impl Terminal {
-    /// Waits until `flags` are true of the terminal; false after `limit`, which is less than a second.
+    /// Waits until `flags` are true of the terminal; false after `limit`, which is less than a
+    /// second.
     fn wait(&self, flags: rustix::event::PollFlags, limit: Duration) -> io::Result<bool> {
         let mut fds = [rustix::event::PollFd::new(&self.master, flags)];
         let limit = rustix::event::Timespec { tv_sec: 0, tv_nsec: limit.subsec_nanos().into() };
@@ -393,7 +397,8 @@ impl Listener {
     }
 }
 
-/// What a server does about an error that its port may get over: says it and rests, so that one that lasts costs little.
+/// What a server does about an error that its port may get over: says it and rests, so that one
+/// that lasts costs little.
 pub fn complain(error: &impl std::fmt::Display) {
     eprintln!("{error}; going on");
     thread::sleep(REST);

@@ -1,4 +1,5 @@
-//! The programs a person runs, `smp`, `bsmp` and the devices for them, as a person would run them: as processes.
+//! The programs a person runs, `smp`, `bsmp` and the devices for them, as a person would run them:
+//! as processes.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
@@ -528,7 +529,8 @@ fn automatic_framing_finds_every_framing_and_both_versions() {
     }
 }
 
-/// What is left of an attempt in another framing lies in the receiver of a device on a serial line: it is still the same one.
+/// What is left of an attempt in another framing lies in the receiver of a device on a serial line:
+/// it is still the same one.
 #[cfg(unix)]
 #[test]
 fn automatic_framing_finds_a_device_right_after_an_attempt_in_another_one() {
@@ -544,7 +546,8 @@ fn automatic_framing_finds_a_device_right_after_an_attempt_in_another_one() {
     };
     let finds = [
         ("raw", "console"),
-        // The first bytes of a console frame are a length that fits this buffer: the device waits for the rest.
+        // The first bytes of a console frame are a length that fits this buffer: the device waits
+        // for the rest.
         ("raw --buf-size 8192", "console"),
         ("raw", "cobs"),
         ("cobs", "console"),
@@ -660,8 +663,8 @@ fn files_that_cannot_be_had_say_on_which_side() {
     assert_eq!(simulated(&format!("fs upload {} /lfs/empty", empty.path())).ok()["len"], 0);
 }
 
-/// A BSMP node on TCP whose variable i reads i, i, i, i. It answers one request after the other; before the answer to the
-/// third it takes `late` longer.
+/// A BSMP node on TCP whose variable i reads i, i, i, i. It answers one request after the other;
+/// before the answer to the third it takes `late` longer.
 fn slow_node(late: Duration) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -706,7 +709,8 @@ fn watched(options: &str) -> (Vec<Value>, i32) {
 
 #[test]
 fn a_late_answer_of_a_node_is_never_the_value_of_another_variable() {
-    // With retries the late answer is one to the same question; without, the read has failed and all that follow are true.
+    // With retries the late answer is one to the same question; without, the read has failed and
+    // all that follow are true.
     for (options, failed) in [("--retries 2", 0), ("--retries 0", 1)] {
         let (lines, code) = watched(options);
         let errors: Vec<usize> = (0..15).filter(|at| lines[*at]["error"].is_string()).collect();

@@ -1,4 +1,5 @@
-//! The coverage table of the README is that of the crate: every command, what a server does with it, what was recorded.
+//! The coverage table of the README is that of the crate: every command, what a server does with
+//! it, what was recorded.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -158,7 +159,8 @@ fn a_server_knows_exactly_the_commands_that_the_table_says() {
     for group in 0..70 {
         for command in 0..=255 {
             for op in [Op::Read, Op::Write] {
-                // What is no map is refused by a command that is known, whatever the device implements.
+                // What is no map is refused by a command that is known, whatever the device
+                // implements.
                 let (mut tx, request) =
                     ([0; 64], [8 | op as u8, 0, 0, 1, (group >> 8) as u8, group as u8, 1, command, 0x80]);
                 let (len, _) = serve(dispatch, AllowAll, &request, &mut tx);

@@ -1,15 +1,17 @@
-//! What the documents behind SMP promise, and where this crate keeps it: a test, or a line of the README.
+//! What the documents behind SMP promise, and where this crate keeps it: a test, or a line of the
+//! README.
 //!
-//! The documents are the README of smpclient, the Python library, and Zephyr's *SMP Transport Specification* and *SMP
-//! Protocol Specification*. Each promise is told in our words; here it is only checked that what keeps it is still there.
+//! The documents are the README of smpclient, the Python library, and Zephyr's *SMP Transport
+//! Specification* and *SMP Protocol Specification*. Each promise is told in our words; here it is
+//! only checked that what keeps it is still there.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-/// What is promised, and where it is kept: `file::test` below `tests` (below `examples/tools/tests` with `tools/` in front), or
-/// words of the README.
+/// What is promised, and where it is kept: `file::test` below `tests` (below `examples/tools/tests`
+/// with `tools/` in front), or words of the README.
 type Promise = (&'static str, &'static [&'static str]);
 
 const README: &str = "README: ";

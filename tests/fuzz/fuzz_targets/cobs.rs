@@ -1,4 +1,6 @@
-//! Any stream in any pieces: the COBS decoder says what the slow reference says. And any data come back from COBS.
+//! Any stream in any pieces: the COBS decoder agrees with the slow reference. And any data come
+//! back from COBS.
+//!
 //! Input: a quarter of the buffer's length, the length of the pieces less 1, the stream.
 #![no_main]
 

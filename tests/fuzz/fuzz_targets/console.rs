@@ -1,4 +1,4 @@
-//! Any stream in any pieces: the console decoder says what the slow reference says.
+//! Any stream in any pieces: the console decoder agrees with the slow reference.
 //! Input: a quarter of the buffer's length, the length of the pieces less 1, the stream.
 #![no_main]
 

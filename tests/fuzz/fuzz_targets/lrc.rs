@@ -1,6 +1,7 @@
-//! Any stream in any pieces, with silences: the S3MP decoder says what the slow reference says. And every message comes back
-//! out of its frame, with only the next byte or silence behind it.
-//! Input: the buffer's length, then pieces: a length in one byte (0: silence) and so many bytes.
+//! Any stream in any pieces, with silences: the S3MP decoder agrees with the slow reference. And
+//! every message comes back out of its frame, with only the next byte or silence after it.
+//!
+//! Input: the buffer's length, then pieces: a length in one byte (0: silence) and that many bytes.
 #![no_main]
 
 #[path = "../../common/mod.rs"]

@@ -1,7 +1,8 @@
-//! Any stream in any pieces, with silences: the packet decoder says what the slow reference says. And every message comes
-//! back out of its packet.
-//! Input: the choices (early, echo, checksum), the buffer's length, then pieces: a length in one byte (0: silence) and so many
-//! bytes.
+//! Any stream in any pieces, with silences: the packet decoder agrees with the slow reference.
+//! And every message comes back out of its packet.
+//!
+//! Input: the choices (early, echo, checksum), the buffer's length, then pieces: a length in one
+//! byte (0: silence) and that many bytes.
 #![no_main]
 
 #[path = "../../common/mod.rs"]
@@ -39,7 +40,8 @@ impl Choices {
         !self.checksum || bytes.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte)) == 0
     }
 
-    /// Slow and obvious: what becomes of the bytes between two silences; without the second one if it has not come.
+    /// Slow and obvious: what becomes of the bytes between two silences; without the second one if
+    /// it has not come.
     fn reference(self, bytes: &[u8], silence: bool, buffer: usize, events: &mut Events) {
         let tail = usize::from(self.checksum);
         let mut current = Vec::new();

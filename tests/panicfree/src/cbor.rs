@@ -1,4 +1,5 @@
-//! CBOR: every method of the reader on unknown bytes, views to their end, every method of the writer in a small buffer.
+//! CBOR: every method of the reader on unknown bytes, views to their end, every method of the
+//! writer in a small buffer.
 
 use crate::{Operation, drop_in_box, flag, number, size};
 use anysmp::cbor::{Bytes, Item, List, Reader, Table, Text, Value, Writer, keys};

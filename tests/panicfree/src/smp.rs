@@ -1,4 +1,5 @@
-//! SMP, the client: every request both ways, every response both ways, lists to their end, all routines.
+//! SMP, the client: every request both ways, every response both ways, lists to their end, all
+//! routines.
 
 use crate::{Operation, ask, drop_in_box, flag, number, run, size, time};
 use anysmp::cbor::{Text, Writer};

@@ -1,7 +1,8 @@
-//! An RS-485 bus in simulated time: one master and some nodes on two wires, half duplex, with echo, noise and silence.
+//! An RS-485 bus in simulated time: one master and some nodes on two wires, half duplex, with echo,
+//! noise and silence.
 //!
-//! The unit of time is half a character. Everything happens while the master waits: each `read` of its port moves the bus
-//! on until a byte arrives or a tick has passed.
+//! The unit of time is half a character. Everything happens while the master waits: each `read` of
+//! its port moves the bus on until a byte arrives or a tick has passed.
 #![allow(dead_code, unreachable_pub, reason = "each program uses a part of it")]
 #![allow(
     clippy::indexing_slicing,
@@ -84,12 +85,14 @@ impl Station {
     }
 }
 
-/// Who sends, and what is left of it. A character takes two steps; its byte arrives after the second.
+/// Who sends, and what is left of it. A character takes two steps; its byte arrives after the
+/// second.
 struct Wire {
     queue: Bytes,
     /// Whether half of the first byte has passed.
     half: bool,
-    /// What was sent and what arrived since this sender began: did the noise make another valid packet of it?
+    /// What was sent and what arrived since this sender began: did the noise make another valid
+    /// packet of it?
     sent: Vec<u8>,
     arrived: Vec<u8>,
 }
@@ -190,7 +193,8 @@ impl Bus {
         look(self.0.borrow_mut().stations[index].node.server().entities())
     }
 
-    /// Transmissions that were damaged, and those of them that no 8-bit sum can tell from good ones.
+    /// Transmissions that were damaged, and those of them that no 8-bit sum can tell from good
+    /// ones.
     pub fn damage(&self) -> (u64, u64) {
         let inner = self.0.borrow();
         (inner.damaged, inner.undetectable)

@@ -1,4 +1,5 @@
-//! A simulated device for BSMP nodes: values in vectors, curves that store or generate their blocks, six functions.
+//! A simulated device for BSMP nodes: values in vectors, curves that store or generate their
+//! blocks, six functions.
 //!
 //! [`Setup::main`] has the entities of the setup `main` in `tests/vectors/bsmp/bsmp.json`.
 #![allow(dead_code, unreachable_pub, reason = "each program uses a part of it")]
@@ -141,8 +142,9 @@ impl Setup {
         (Self { variables, ..Self::default() }, Device { values, ..Device::default() })
     }
 
-    /// A power supply: its variables have the [`SUPPLY_NAMES`], floats are little endian. Curve 0 is the waveform that it
-    /// plays, curve 1 what it has recorded. Function 0 switches it on, 1 off; 2 takes a set-point and returns the former one.
+    /// A power supply: its variables have the [`SUPPLY_NAMES`], floats are little endian. Curve 0
+    /// is the waveform that it plays, curve 1 what it has recorded. Function 0 switches it on, 1
+    /// off; 2 takes a set-point and returns the former one.
     pub fn supply() -> (Self, Device) {
         let f32 = |value: f32| value.to_le_bytes().to_vec();
         let values = [

@@ -1,4 +1,5 @@
-//! A simulated greenhouse for S3MP: temperature, humidity and light that move by themselves, a heater, a label.
+//! A simulated greenhouse for S3MP: temperature, humidity and light that move by themselves, a
+//! heater, a label.
 
 #![expect(clippy::cast_possible_truncation, reason = "a simulation on a host, whose values stay in their ranges")]
 
@@ -144,8 +145,8 @@ impl Resources for Greenhouse {
     }
 }
 
-/// Serves one port while it lasts and `power` is on, and gives it back if it still lasts then; starts the greenhouse again when
-/// the master asks for it.
+/// Serves one port while it lasts and `power` is on, and gives it back if it still lasts then;
+/// starts the greenhouse again when the master asks for it.
 pub fn serve(
     slave: &mut Slave<Greenhouse>,
     port: Port,

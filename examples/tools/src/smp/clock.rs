@@ -30,8 +30,8 @@ impl Clock {
     }
 }
 
-/// Reads date and time as Zephyr does: 19 to 26 characters, six numbers with any one character between them; a fraction and a
-/// zone are ignored.
+/// Reads date and time as Zephyr does: 19 to 26 characters, six numbers with any one character
+/// between them; a fraction and a zone are ignored.
 fn parse(text: &str) -> Option<i64> {
     if !(19..=26).contains(&text.len()) {
         return None;
@@ -51,7 +51,8 @@ fn parse(text: &str) -> Option<i64> {
 /// Writes date and time.
 fn format(seconds: i64) -> String {
     let (day, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    // Counted from March on, the months repeat their lengths every five, and the leap day comes last.
+    // Counted from March on, the months repeat their lengths every five, and the leap day comes
+    // last.
     let shifted = day + 719_468;
     let (era, of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
     let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;

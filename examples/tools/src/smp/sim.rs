@@ -1,11 +1,13 @@
-//! A device that exists only in memory: an SMP server with two slots in flash, and a boot loader that swaps and reverts.
+//! A device that exists only in memory: an SMP server with two slots in flash, and a boot loader
+//! that swaps and reverts.
 //!
 //! ```text
 //!   boot ─▶ life: accept a client, serve it, until a reset ─▶ 400 ms of deafness ─▶ boot ─▶ …
 //! ```
 //!
-//! What lives on the stack of [`Device::run`]'s loop is the device's RAM and gone after a reset; its fields are the
-//! flash and the battery-backed clock. The connection outlives a reset, as a UART does.
+//! What lives on the stack of [`Device::run`]'s loop is the device's RAM and gone after a reset;
+//! its fields are the flash and the battery-backed clock. The connection outlives a reset, as a
+//! UART does.
 
 mod groups;
 
@@ -82,8 +84,8 @@ pub struct Options {
     pub log: Log,
     /// Whether resets are refused unless they are forced.
     pub busy: bool,
-    /// Whether each new image crashes when it is started for the first time, so that the boot loader takes the old one
-    /// back.
+    /// Whether each new image crashes when it is started for the first time, so that the boot
+    /// loader takes the old one back.
     pub crashing: bool,
 }
 
@@ -185,7 +187,8 @@ impl Device {
         Ok(format!("{what}; version {} runs", version.unwrap_or_else(|error| error.to_string())))
     }
 
-    /// One life, from a boot to the next reset, whose boot mode is returned; `None` when there are no more clients.
+    /// One life, from a boot to the next reset, whose boot mode is returned; `None` when there are
+    /// no more clients.
     fn live(&mut self, port: &mut Option<Port>, listener: &mut Listener) -> Result<Option<u8>, Failure> {
         let options = self.options;
         let flash = Flash::new(&mut self.memory);
@@ -198,7 +201,8 @@ impl Device {
         let mut piece = vec![0; len];
         let groups = Groups::new(&mut self.storage, &mut piece);
         let firmware = Firmware { os, slots, flash, groups, log: &mut self.log };
-        // Parameters are a command of this device like any other, so that each request is in its log.
+        // Parameters are a command of this device like any other, so that each request is in its
+        // log.
         let mut server = Server::new(firmware, AllowAll).with_memory(&mut memory);
         let mut buffer = vec![
             0;
@@ -235,8 +239,8 @@ fn talk<F: Framing>(
     server: &mut Server<Firmware<'_, '_>, AllowAll, Answers<'_>>,
     options: Options,
 ) -> Option<u8> {
-    // An answer has to fit a buffer just as a request does. Where any framing may come, the request is that of a raw
-    // client, which fills the buffer.
+    // An answer has to fit a buffer just as a request does. Where any framing may come, the request
+    // is that of a raw client, which fills the buffer.
     let overhead = if options.wire == Wire::Auto { 0 } else { F::OVERHEAD };
     let mut tx = vec![0; (options.buf_size as usize).saturating_sub(overhead)];
     let (mut read, mut out) = (vec![0; DATAGRAM], vec![0; DATAGRAM]);
@@ -473,7 +477,8 @@ impl Journal {
     }
 }
 
-/// An image of this version with a body of 200 KB that a boot loader would accept, though no processor would run it.
+/// An image of this version with a body of 200 KB that a boot loader would accept, though no
+/// processor would run it.
 pub fn firmware(version: Version) -> Result<Vec<u8>, ImageError> {
     let mut random = anysmp::testing::Random::new(u32::from(version.major) << 8 | u32::from(version.minor));
     let mut body = vec![0; 200_000];

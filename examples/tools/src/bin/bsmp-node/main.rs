@@ -1,4 +1,5 @@
-//! Serves a simulated node over BSMP: the entities of the setup `main` in `tests/vectors/bsmp/bsmp.json`.
+//! Serves a simulated node over BSMP: the entities of the setup `main` in
+//! `tests/vectors/bsmp/bsmp.json`.
 //!
 //! ```text
 //! cargo run --release -p anysmp-tools --bin bsmp-node -- --tcp 127.0.0.1:5000
@@ -23,7 +24,8 @@ use clap::Parser;
 /// How long a network may take between two parts of a packet.
 const CUT: Duration = Duration::from_millis(500);
 
-/// As long as a buffer of a link can be. The largest packet is a block of 65,520 bytes, 65,528 in all.
+/// As long as a buffer of a link can be. The largest packet is a block of 65,520 bytes, 65,528 in
+/// all.
 const LARGEST: usize = 65_535;
 
 /// Serves a simulated node over BSMP 2.30: nine variables, eight curves, six functions.

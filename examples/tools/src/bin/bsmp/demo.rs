@@ -1,4 +1,5 @@
-//! A power supply and two more nodes on a simulated RS-485 bus, and a master that shows what BSMP can do.
+//! A power supply and two more nodes on a simulated RS-485 bus, and a master that shows what BSMP
+//! can do.
 
 use std::error::Error;
 use std::time::Duration;

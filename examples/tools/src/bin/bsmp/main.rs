@@ -3,7 +3,8 @@
 //! ```text
 //! cargo run --release -p anysmp-tools --bin bsmp -- demo
 //! cargo run --release -p anysmp-tools --bin bsmp -- --tcp 192.0.2.7:5000 vars
-//! cargo run --release -p anysmp-tools --bin bsmp -- --serial /dev/ttyUSB0 --node 5 curve get 0 waveform.bin
+//! cargo run --release -p anysmp-tools --bin bsmp -- \
+//!     --serial /dev/ttyUSB0 --node 5 curve get 0 waveform.bin
 //! ```
 
 #![expect(unreachable_pub, reason = "in a program, `pub` says what a file offers to the others")]
@@ -35,7 +36,8 @@ use master::Master;
 /// How long a network may take between two parts of a packet.
 const CUT: Duration = Duration::from_millis(500);
 
-/// As long as a buffer of a link can be. The largest packet is a block of 65,520 bytes, 65,528 in all.
+/// As long as a buffer of a link can be. The largest packet is a block of 65,520 bytes, 65,528 in
+/// all.
 const LARGEST: usize = 65_535;
 
 fn main() -> ExitCode {

@@ -179,7 +179,8 @@ where
         Ok(())
     }
 
-    /// Reads variables again and again. One that cannot be read is shown as such and does not end it: it may come back.
+    /// Reads variables again and again. One that cannot be read is shown as such and does not end
+    /// it: it may come back.
     fn watch(&mut self, ids: &[u8], interval: Duration, count: u32) -> Outcome<()> {
         let (mut rounds, mut failures) = (0_u32, 0_u32);
         while count == 0 || rounds < count {

@@ -1,11 +1,13 @@
-//! A simulated greenhouse on a pseudo-terminal, a TCP port or a serial line, for S3MP masters to play with.
+//! A simulated greenhouse on a pseudo-terminal, a TCP port or a serial line, for S3MP masters to
+//! play with.
 //!
 //! ```text
 //! cargo run --release -p anysmp-tools --bin s3mp-slave -- --pty
 //! cargo run --release -p anysmp-tools --bin s3mp-slave -- --tcp 127.0.0.1:4096
 //! ```
 //!
-//! The first line of its output says where it listens: `ready: /dev/pts/3`, `ready: 127.0.0.1:4096`.
+//! The first line of its output says where it listens: `ready: /dev/pts/3`,
+//! `ready: 127.0.0.1:4096`.
 
 #![allow(clippy::cast_possible_truncation, reason = "a program on a host, not the library")]
 

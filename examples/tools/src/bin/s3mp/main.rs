@@ -7,7 +7,8 @@
 //! cargo run --release -p anysmp-tools --bin s3mp -- --tcp 127.0.0.1:4096 --json monitor
 //! ```
 //!
-//! Addresses are numbers, names that the slave knows, `host` or `all`. With `--json` each line of the output is one object.
+//! Addresses are numbers, names that the slave knows, `host` or `all`. With `--json` each line of
+//! the output is one object.
 
 #![allow(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "a program on a host, not the library")]
 
@@ -111,7 +112,8 @@ enum Task {
         #[arg(long = "for", value_name = "SECONDS")]
         limit: Option<f64>,
     },
-    /// A simulated greenhouse: connection, values as they change, a relay, a slave that dies and comes back
+    /// A simulated greenhouse: connection, values as they change, a relay, a slave that dies and
+    /// comes back
     Demo,
 }
 

@@ -42,7 +42,8 @@ pub(crate) fn plain(value: Value<'_>) -> String {
     }
 }
 
-/// Reads a value from a command line: `true`, `12`, `-3.5`, `null`, `"text"`, `hex:f5`; anything else is text.
+/// Reads a value from a command line: `true`, `12`, `-3.5`, `null`, `"text"`, `hex:f5`; anything
+/// else is text.
 pub(crate) fn parse(words: &str) -> Result<Vec<u8>, String> {
     if let Some(digits) = words.strip_prefix("hex:") {
         let pairs = digits.as_bytes().chunks(2).map(|pair| str::from_utf8(pair).unwrap_or_default());

@@ -12,8 +12,8 @@ use anysmp_tools::port::Listener;
 use anysmp_tools::smp::sim::{Device, Log, Options, Wire};
 use clap::{CommandFactory as _, Parser, error::ErrorKind};
 
-/// Serves a simulated device over SMP: two slots of 1 MiB with a boot loader that swaps and reverts, OS commands,
-/// statistics, settings, files below /lfs, and a small shell.
+/// Serves a simulated device over SMP: two slots of 1 MiB with a boot loader that swaps and
+/// reverts, OS commands, statistics, settings, files below /lfs, and a small shell.
 ///
 /// The first line on stdout is `ready: ` and what a client has to open. Log text goes to stderr.
 #[derive(Parser)]
@@ -32,8 +32,8 @@ struct Cli {
     /// How messages are framed (not over UDP, which needs no framing)
     #[arg(long, value_enum, default_value_t = Wire::Console, conflicts_with = "udp")]
     framing: Wire,
-    /// Bytes of one buffer: the longest message, and on a console 4 more; default 1024, and 2048 over UDP, where clients
-    /// fill datagrams before they ask
+    /// Bytes of one buffer: the longest message, and on a console 4 more; default 1024, and 2048
+    /// over UDP, where clients fill datagrams before they ask
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(64..=65_507))]
     buf_size: Option<u32>,
     /// Number of buffers

@@ -7,8 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Talks to a device over SMP, the protocol of MCUmgr: Zephyr, MCUboot's serial recovery, Mynewt.
 ///
-/// Say where the device is with --serial, --tcp or --udp, and what is wanted of it. With --simulated a device in this
-/// process answers, so that everything can be tried.
+/// Say where the device is with --serial, --tcp or --udp, and what is wanted of it. With
+/// --simulated a device in this process answers, so that everything can be tried.
 #[derive(Parser)]
 #[command(name = "smp", version, after_help = EXIT_CODES, disable_help_subcommand = true)]
 pub struct Cli {
@@ -95,7 +95,8 @@ pub enum Framing {
     Raw,
     /// COBS with a CRC-16
     Cobs,
-    /// Try them all, with version 2 of SMP and then with version 1, and go on with the first that is answered
+    /// Try them all, with version 2 of SMP and then with version 1, and go on with the first that
+    /// is answered
     Auto,
 }
 
@@ -134,8 +135,8 @@ pub enum Command {
     Params,
     /// What firmware the device runs
     Info {
-        /// Any of: s kernel name, n node name, r release, v version, b build time, m machine, p processor, i platform,
-        /// o operating system, a all
+        /// Any of: s kernel name, n node name, r release, v version, b build time, m machine, p
+        /// processor, i platform, o operating system, a all
         #[arg(default_value = "a")]
         format: String,
     },
@@ -182,10 +183,11 @@ pub enum Command {
     Storage(Storage),
     /// Send any request and print the answer, both in CBOR's diagnostic notation
     Raw(Raw),
-    /// List the serial ports of this computer, and open each for a moment to see whether that works (some boards restart
-    /// when their port is opened)
+    /// List the serial ports of this computer, and open each for a moment to see whether that works
+    /// (some boards restart when their port is opened)
     Ports,
-    /// Show what the device prints and send what is typed; `:image list` and the like run SMP on the same wire
+    /// Show what the device prints and send what is typed; `:image list` and the like run SMP on
+    /// the same wire
     Terminal {
         /// End after so many seconds; default is when the input ends
         #[arg(long, value_name = "S")]
@@ -285,7 +287,8 @@ pub enum Fs {
     Download {
         /// Path on the device, as /lfs/hello.txt
         path: String,
-        /// The file here, or `-` for the output; default is the last part of the path, in this directory
+        /// The file here, or `-` for the output; default is the last part of the path, in this
+        /// directory
         file: Option<PathBuf>,
     },
     /// Length of a file
@@ -408,7 +411,8 @@ pub enum Image {
 
 #[derive(Args)]
 pub struct Upgrade {
-    /// The image, as imgtool or the build makes it: app.signed.bin. The simulated device gets one that is made here
+    /// The image, as imgtool or the build makes it: app.signed.bin. The simulated device gets one
+    /// that is made here
     pub file: Option<PathBuf>,
     /// Number of the image, on devices with several
     #[arg(long, value_name = "N")]
@@ -425,7 +429,8 @@ pub struct Upgrade {
     /// How long the device may take to come back after a reset
     #[arg(long, value_name = "S", default_value_t = 60)]
     pub boot_time: u64,
-    /// How long to stay silent after a reset, so that a boot loader does not wait for more; default 2000
+    /// How long to stay silent after a reset, so that a boot loader does not wait for more; default
+    /// 2000
     #[arg(long, value_name = "MS")]
     pub rest: Option<u64>,
 }

@@ -43,7 +43,8 @@ pub enum Endpoint {
 impl Endpoint {
     /// The endpoint that the command line names; the simulated device is started here.
     ///
-    /// Without one there is no default: a script that forgets its port must not "upgrade" a device that does not exist.
+    /// Without one there is no default: a script that forgets its port must not "upgrade" a device
+    /// that does not exist.
     pub fn new(link: &cli::Link, log: sim::Log) -> Result<Self, Failure> {
         Ok(if let Some(path) = &link.serial {
             Self::Serial(path.clone(), link.baud)
@@ -163,7 +164,8 @@ impl<F: Framing> Device<F> {
         })
     }
 
-    /// Asks a harmless question in version 2, then in version 1. Any answer is right, as long as it is one.
+    /// Asks a harmless question in version 2, then in version 1. Any answer is right, as long as it
+    /// is one.
     pub fn probe(mut self, cli: &cli::Link, name: &str) -> Result<Found<F>, Failure> {
         let versions = if cli.smp_version == 1 { &[Version::V1][..] } else { &[Version::V2, Version::V1] };
         let asking = self.client.clone().with_timeout(PROBE.min(self.client.timeout())).with_retries(0);
@@ -267,15 +269,16 @@ fn open(endpoint: &Endpoint, pace: Option<cli::Pace>) -> io::Result<Port> {
     })
 }
 
-/// Joins port and framing. The buffers are leaked: a program that opens its port a few times in its life can afford it,
-/// and is spared a lifetime everywhere.
+/// Joins port and framing. The buffers are leaked: a program that opens its port a few times in its
+/// life can afford it, and is spared a lifetime everywhere.
 fn connect<F: Framing>(
     port: Port,
     framing: fn(&'static mut [u8]) -> F,
     Output { json, verbose }: Output,
 ) -> Result<Link<'static, Port, F, Trace>, Failure> {
     let buffer = || vec![0; DATAGRAM].leak();
-    // Whole frames in one write: each costs a call of the operating system, and a pause where the port is paced.
+    // Whole frames in one write: each costs a call of the operating system, and a pause where the
+    // port is paced.
     let memory = Buffers::parts(buffer(), buffer(), buffer());
     let link = Link::new(port, framing(buffer()), memory).map_err(line::Error::Size)?;
     Ok(link.with_sink(Trace { verbose, shown: false, json }))

@@ -4,7 +4,8 @@
 //!   {"name": "a/b", "val": h'01ff', "n": [1, -2, true, null]}
 //! ```
 //!
-//! Written are maps, arrays, text, `h'…'`, integers, `true`, `false` and `null`; all else is only printed.
+//! Written are maps, arrays, text, `h'…'`, integers, `true`, `false` and `null`; all else is only
+//! printed.
 
 use minicbor::data::Type;
 use minicbor::decode::{Decoder, Error};

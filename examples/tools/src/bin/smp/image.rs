@@ -175,7 +175,8 @@ fn erase<F: Framing>(device: &mut Device<F>, slot: Option<u32>) -> Result<(), Fa
     Ok(())
 }
 
-/// The hash that begins with these digits: as the list of the device has it, or as it was given if it is complete.
+/// The hash that begins with these digits: as the list of the device has it, or as it was given if
+/// it is complete.
 fn find<F: Framing>(device: &mut Device<F>, digits: &str) -> Result<Hash, Failure> {
     let digits = digits.trim_end_matches('…').to_ascii_lowercase();
     if digits.is_empty() || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {

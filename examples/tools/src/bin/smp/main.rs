@@ -98,8 +98,9 @@ fn local(link: &cli::Link, command: &Command) -> Result<(), Failure> {
 
 /// Finds out how the device talks, then performs the command.
 ///
-/// Raw comes first: a raw device that has heard anything else waits for the rest of it. The others have a preamble. So a raw
-/// device that was spoken to in another framing just before is found in the second round, after it has given that up.
+/// Raw comes first: a raw device that has heard anything else waits for the rest of it. The others
+/// have a preamble. So a raw device that was spoken to in another framing just before is found in
+/// the second round, after it has given that up.
 fn find(link: &cli::Link, endpoint: Endpoint, command: &Command) -> Result<(), Failure> {
     let mut opened = endpoint.opened(link.pace)?;
     for round in 0..=link.retries {

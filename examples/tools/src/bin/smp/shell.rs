@@ -32,7 +32,8 @@ fn execute<F: Framing>(device: &mut Device<F>, argv: &[String]) -> Result<(), Fa
     Ok(())
 }
 
-/// Runs line after line until the input ends. A command that fails, or that the device refuses, does not end it.
+/// Runs line after line until the input ends. A command that fails, or that the device refuses,
+/// does not end it.
 fn interact<F: Framing>(device: &mut Device<F>) -> Result<(), Failure> {
     let output = device.output;
     let prompt = || {
@@ -67,7 +68,8 @@ fn print(text: &str) {
     }
 }
 
-/// Splits a line at its spaces, except between quotes; those stay, since the device parses the line again.
+/// Splits a line at its spaces, except between quotes; those stay, since the device parses the line
+/// again.
 fn words(line: &str) -> Vec<String> {
     let (mut words, mut quote) = (vec![String::new()], None);
     for c in line.trim().chars() {

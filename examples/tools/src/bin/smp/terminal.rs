@@ -1,7 +1,7 @@
 //! The console of the device, while SMP runs on the same wire.
 //!
-//! What the device prints is shown, what is typed is sent. A line that begins with a colon is a command of this program,
-//! whose messages travel between the text.
+//! What the device prints is shown, what is typed is sent. A line that begins with a colon is a
+//! command of this program, whose messages travel between the text.
 
 use std::io::{BufRead as _, Write as _};
 use std::sync::mpsc::{self, TryRecvError};

@@ -1,4 +1,5 @@
-//! What the simulated device serves beside OS and images: statistics, settings, files, a shell, enumeration, storage.
+//! What the simulated device serves beside OS and images: statistics, settings, files, a shell,
+//! enumeration, storage.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
