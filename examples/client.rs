@@ -12,8 +12,8 @@ use anysmp::blocking::Link;
 use anysmp::framing::console::Console;
 use anysmp::line::{self, Text};
 use anysmp::port::Tcp;
-use anysmp::smp::client::{self, Client};
-use anysmp::smp::os;
+use anysmp::smp::client;
+use anysmp::smp::{Client, os};
 
 /// Asks a device for the sizes of its buffers, and for an echo.
 pub(crate) fn greet(address: &str, text: &str) -> Result<String, Box<dyn Error>> {

@@ -15,8 +15,8 @@ use std::error::Error;
 use anysmp::framing::gatt::{self, Reassembly};
 use anysmp::framing::{Framing, Progress};
 use anysmp::line::{Peer, Service};
-use anysmp::smp::client::Client;
-use anysmp::smp::server::{AllowAll, Answer, Handler, Incoming, Reply, Server};
+use anysmp::smp::server::{AllowAll, Answer, Handler, Incoming, Reply};
+use anysmp::smp::{Client, Server};
 use anysmp::smp::{Group, os};
 
 // ---- the device ----

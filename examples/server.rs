@@ -13,8 +13,8 @@ use anysmp::blocking::Link;
 use anysmp::framing::console::Console;
 use anysmp::line;
 use anysmp::port::Tcp;
-use anysmp::smp::server::{After, AllowAll, Answer, Answers, Handler, Incoming, Reply, Server};
-use anysmp::smp::{Empty, Error, Group, os};
+use anysmp::smp::server::{After, AllowAll, Answer, Answers, Handler, Incoming, Reply};
+use anysmp::smp::{Empty, Error, Group, Server, os};
 
 /// The application. Echo works by itself; a command that is not implemented gets "not supported".
 pub(crate) struct Device;

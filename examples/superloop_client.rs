@@ -13,7 +13,8 @@ use core::time::Duration;
 
 use anysmp::framing::console::Console;
 use anysmp::line::{Error, Exchange, Line, Peer, Progress};
-use anysmp::smp::client::{self, Client, Pending};
+use anysmp::smp::Client;
+use anysmp::smp::client::{self, Pending};
 use anysmp::smp::os::{Echo, EchoResponse};
 
 #[path = "superloop_server.rs"]

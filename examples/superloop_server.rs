@@ -14,8 +14,8 @@ use std::ops::Range;
 
 use anysmp::framing::console::Console;
 use anysmp::line::{Event, Line, Peer, Service as _};
-use anysmp::smp::server::{AllowAll, Answer, Handler, Incoming, Reply, Server};
-use anysmp::smp::{Error, Group, os};
+use anysmp::smp::server::{AllowAll, Answer, Handler, Incoming, Reply};
+use anysmp::smp::{Error, Group, Server, os};
 
 #[path = "common/uart.rs"]
 pub(crate) mod uart;

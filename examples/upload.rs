@@ -13,7 +13,7 @@ use anysmp::blocking::Link;
 use anysmp::framing::console::Console;
 use anysmp::port::Tcp;
 use anysmp::routine::Ended;
-use anysmp::smp::client::Client;
+use anysmp::smp::Client;
 use anysmp::smp::routine::{Upgrade, UpgradeEvent, UpgradeReport, Upload, sha256};
 
 /// Upgrades the device at `address` to `image`, and calls `show` after each response.

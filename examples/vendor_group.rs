@@ -11,9 +11,9 @@
 #![expect(clippy::indexing_slicing, reason = "lengths that the library has just returned")]
 
 use anysmp::cbor::{BufferFull, Malformed, Writer};
-use anysmp::smp::client::{self, Client};
+use anysmp::smp::client;
 use anysmp::smp::server::{AllowAll, Answer, Incoming, Reply, serve};
-use anysmp::smp::{self, Decode, Empty, Encode, Error, Group, Op, Request};
+use anysmp::smp::{self, Client, Decode, Empty, Encode, Error, Group, Op, Request};
 
 const LAMPS: Group = Group::PER_USER;
 /// The first code of this group's own table.

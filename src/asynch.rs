@@ -5,16 +5,16 @@
 //! | [`Link::call`] | client | one request, its retries, its response |
 //! | [`Link::run`] | client | a [`Routine`]: many exchanges |
 //! | [`Link::serve`] | server | waits for one message or for time to pass, answers it |
-//! | [`Link::send`], [`Link::recv`] | both | one message, nothing around it |
+//! | [`Link::send`], [`Link::recv`] | both | one message, without a protocol |
 //!
-//! What a port has to do is in [`port`](crate::port), how long the buffers are in [`Buffers`](crate::line::Buffers), and all
-//! that is not moving bytes in [`line`](crate::line).
+//! See [`port`](crate::port) for the requirements on a port, [`Buffers`](crate::line::Buffers) for
+//! the lengths of the buffers, and [`line`](crate::line) for everything but moving bytes.
 //!
 //! ```no_run
 //! use anysmp::asynch::Link;
 //! use anysmp::framing::console::Console;
 //! use anysmp::port::Clock;
-//! use anysmp::smp::{client::Client, os};
+//! use anysmp::smp::{Client, os};
 //! use core::time::Duration;
 //! use embedded_io_async::{Read, Write};
 //!
@@ -35,32 +35,38 @@
 //!
 //! # Errors
 //!
-//! An error of the port does not end a link: what was half received is dropped and counted, the error is returned, and the next
-//! call goes on. A server's loop goes on, too, or the device cannot be managed any more after the first overrun:
+//! An error of the port does not end a link: a half-received frame is dropped and counted, the
+//! error is returned, and the next call goes on. So must a server's loop, or the device cannot be
+//! managed any more after the first overrun:
 //!
 //! ```no_run
 //! # use anysmp::{asynch::{Link, Service}, framing::Framing, port::Clock};
-//! # async fn serve<P: embedded_io_async::Read + embedded_io_async::Write + Clock>(mut link: Link<'_, P, impl Framing>, mut server: impl Service) {
+//! # use embedded_io_async::{Read, Write};
+//! # async fn serve<P: Read + Write + Clock>(
+//! #     mut link: Link<'_, P, impl Framing>,
+//! #     mut server: impl Service,
+//! # ) {
 //! # let count = |_| ();
 //! loop {
 //!     match link.serve(&mut server).await {
-//!         Ok(after) => { /* what is to be done now that the response has left, such as a reset */ }
+//!         Ok(after) => { /* the response has left: reset, if `after` says so */ }
 //!         Err(error) => count(error), // an overrun, a pulled cable: the link goes on
 //!     }
 //! }
 //! # }
 //! ```
 //!
-//! Only [`Error::Closed`] is the end, where the port is a connection.
+//! Only [`Error::Closed`] is final: the port is a connection, and it has ended.
 //!
 //! `src/blocking.rs` is the same file without `async`.
 //!
 //! # Cancellation
 //!
-//! Every future here may be dropped at any await, given a port whose `read` and `write` may be: they must not have
-//! consumed or sent bytes when they are dropped before they are ready. A frame that had begun to leave leaves in full before the
-//! next one does, or, where a frame has to leave in one piece, the peer is brought into step first. A request that was in flight
-//! is forgotten; its late response is foreign to the next request, or is waited for where the protocol cannot tell (BSMP).
+//! Every future here may be dropped at any await, if the port's `read` and `write` move no byte
+//! when they are dropped before they are ready. A frame that had begun to leave is sent in full
+//! before the next one, or, where a frame has to leave in one piece, the peer is brought into step
+//! first. A request in flight is forgotten: its late response is foreign to the next request, or is
+//! awaited where the protocol cannot tell them apart (BSMP).
 
 use core::ops::ControlFlow;
 use core::time::Duration;
@@ -78,18 +84,20 @@ pub use crate::line::asynch::Service;
 crate::line::driver!();
 
 impl<P: Read + Write + Clock, F: Framing, S: Sink> Link<'_, P, F, S> {
-    /// Makes one request and waits for its response, repeating it as the client says.
+    /// Sends one request and waits for its response, with the client's timeout and retries.
     ///
-    /// Late responses and other foreign messages are counted and dropped; unasked messages go to the sink.
+    /// Late responses and other foreign messages are counted and dropped; unasked messages go to
+    /// the sink.
     ///
     /// # Errors
     ///
-    /// [`Error::TimedOut`] after the last retry; [`Error::Protocol`] if the peer refused or answered nonsense; the
-    /// port's own failures. The link stays usable in each case.
+    /// Time: [`Error::TimedOut`] after the last retry. The peer: [`Error::Protocol`] if it refused
+    /// the request or its response is malformed. We: the request does not fit a buffer. The port:
+    /// its own failures. The link stays usable in each case.
     ///
     /// # Cancellation
     ///
-    /// Dropping the future cancels the request. The device may have executed it all the same.
+    /// Dropping the future cancels the request. The device may still have executed it.
     pub async fn call<'l, R, C>(
         &'l mut self,
         client: &mut C,
@@ -113,16 +121,16 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink> Link<'_, P, F, S> {
 
     /// Runs a routine until it is done, needs the port reopened, or `on_event` breaks off.
     ///
-    /// After [`Ended::Reopen`] and after [`Ended::Stopped`] the same routine may be run again, on this link or on
-    /// another.
+    /// After [`Ended::Reopen`] and [`Ended::Stopped`] the same routine may be run again, on this
+    /// link or on another.
     ///
     /// # Errors
     ///
-    /// Only the link's own: what the peer refuses is part of the routine's report.
+    /// Only the link's own: refusals of the peer are part of the routine's report.
     ///
     /// # Cancellation
     ///
-    /// The routine keeps its state and may be run again; what was outstanding is repeated.
+    /// The routine keeps its state and may be run again; requests in flight are repeated.
     pub async fn run<R: Routine>(
         &mut self,
         client: &mut R::Client,
@@ -142,25 +150,28 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink> Link<'_, P, F, S> {
 }
 
 impl<P: Read + Write + Clock, F: Framing, S: Sink, R: Role> Link<'_, P, F, S, R> {
-    /// Waits for one message or for time to pass, and sends what the service answers.
+    /// Waits for one message or for time to pass, and sends the service's response.
     ///
-    /// Call it in a loop; what it returns is to be done after the response has left.
+    /// Call it in a loop. It returns the action to take now that the response has left.
     ///
     /// # Errors
     ///
-    /// The link's own, and [`Error::Size`] if the service promises a buffer that the framing does not have. If there is something
-    /// to be done, such as a reset, and the response cannot be sent, what is to be done is returned all the same: the client was
-    /// refused nothing. A port that has failed for good fails the next call.
+    /// The link's own, and [`Error::Size`] if the service promises a buffer that the framing does
+    /// not have. If there is an action, such as a reset, and the response cannot be sent, the
+    /// action is returned all the same: the request was accepted. A port that has failed for good
+    /// fails in the next call.
     ///
     /// # Cancellation
     ///
-    /// A request that was being handled stays unanswered; what its handler had begun is the handler's business. While the response
-    /// is sent, what was to be done after it is lost with it.
+    /// A request that was being handled stays unanswered, and its handler's future is dropped. If
+    /// the response was being sent, the rest of its frame leaves in the next call, and the action
+    /// to take after it is lost.
     pub async fn serve<V: Service>(&mut self, service: &mut V) -> Result<V::After, Error<P::Error>> {
         self.line.check(service)?;
         let mut after = V::After::default();
         let arrival = self.arrival().await?;
-        // Time first, with every message too: a peer that never pauses would stop the service's clock.
+        // Time first, with each message too, or a peer that never pauses would stop the service's
+        // clock.
         if let Some(time) = self.line.lapsed() {
             service.tick(time.time());
         }
@@ -182,6 +193,7 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink, R: Role> Link<'_, P, F, S, R>
             if len == 0 {
                 return Ok(after);
             }
+            // The action counts for more than the error: see the docs.
             match self.deliver(len).await {
                 Err(_) if after != V::After::default() => return Ok(after),
                 sent => sent?,
@@ -190,11 +202,11 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink, R: Role> Link<'_, P, F, S, R>
         }
     }
 
-    /// Waits up to `limit` for one whole message, and borrows it.
+    /// Waits up to `limit` for one whole message, and returns it.
     ///
     /// # Errors
     ///
-    /// Only the link's own; [`Error::TimedOut`] after `limit` without a message.
+    /// Time: [`Error::TimedOut`] after `limit` without a message. The port: its own failures.
     ///
     /// # Cancellation
     ///
@@ -206,29 +218,31 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink, R: Role> Link<'_, P, F, S, R>
             if let Arrival::Message = self.arrival().await? {
                 return Ok(self.line.message());
             }
-            // Damaged frames take time as well: a peer that sends nothing else cannot stop this clock.
+            // Counted after damaged frames too: a peer that sends nothing else cannot stop this
+            // clock.
             waited.lengthen(self.line.lapsed().unwrap_or_default());
         }
         Err(Error::TimedOut)
     }
 
-    /// Sends one message and expects nothing.
+    /// Sends one message, without waiting for a response.
     ///
     /// # Errors
     ///
-    /// Only the link's own.
+    /// We: the message does not fit `tx`, or cannot be framed. Time: [`Error::TimedOut`] if the
+    /// line was never silent for long enough. The port: its own failures.
     ///
     /// # Cancellation
     ///
-    /// A frame that had begun to leave leaves in full at the next call of the link.
+    /// If the frame had begun to leave, the rest of it leaves in the next call of the link; if not,
+    /// the message is dropped.
     pub async fn send(&mut self, message: &[u8]) -> Result<(), Error<P::Error>> {
         self.begin().await?;
         let len = self.line.put(message)?;
         Ok(self.deliver(len).await?)
     }
 
-    /// Before an operation of a client: a frame whose sending was interrupted leaves, and time until now is no time of this
-    /// operation.
+    /// Begins an operation: sends the rest of an interrupted frame, and restarts the clock.
     async fn begin(&mut self) -> Result<(), Fault<P::Error>> {
         self.line.resume();
         while self.line.is_busy() {
@@ -238,13 +252,14 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink, R: Role> Link<'_, P, F, S, R>
         Ok(())
     }
 
-    /// Sends the first `len` bytes of `tx`. What time that takes is reported later: nobody can ask for anything meanwhile.
+    /// Sends the first `len` bytes of `tx`. The time that this takes is reported later, since no
+    /// request is handled meanwhile.
     async fn deliver(&mut self, len: usize) -> Result<(), Fault<P::Error>> {
         self.line.post(len)?;
         self.sink.traced(self.line.tx().get(..len).unwrap_or_default(), true);
         while self.line.is_busy() {
-            // What comes after the frame has left is for the next call. What came before it began is foreign, and may fill the
-            // room that the port needs.
+            // Messages received before the frame begins are foreign, and may fill the room that the
+            // port needs. Those received after it has left are for the next call.
             if self.line.is_sending() {
                 self.line.heard(&mut self.sink);
             }
@@ -253,7 +268,7 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink, R: Role> Link<'_, P, F, S, R>
         if self.line.is_unsent() { Err(Fault::TimedOut) } else { Ok(()) }
     }
 
-    /// Moves bytes until something has happened.
+    /// Moves bytes until there is a message, damage, or elapsed time.
     async fn arrival(&mut self) -> Result<Arrival, Fault<P::Error>> {
         let mut is_first = true;
         loop {
@@ -261,8 +276,8 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink, R: Role> Link<'_, P, F, S, R>
                 match self.line.heard(&mut self.sink) {
                     Some(Heard::Message) => return Ok(Arrival::Message),
                     Some(Heard::Damaged(error)) => return Ok(Arrival::Damaged(error)),
-                    // Time not before a look at the port: a server that has something to send whenever time has passed would
-                    // never look.
+                    // Not before the first look at the port: a server that sends something on each
+                    // tick would never look.
                     None if !is_first && self.line.has_lapsed() => return Ok(Arrival::Elapsed),
                     None => {}
                 }
@@ -272,7 +287,7 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink, R: Role> Link<'_, P, F, S, R>
         }
     }
 
-    /// Makes one call of the port: sends what is pending; if nothing is, looks what has come.
+    /// Makes one call of the port: sends pending bytes, else flushes, else reads.
     async fn step(&mut self) -> Result<(), Fault<P::Error>> {
         let pending = self.line.pending();
         let moved = if !pending.is_empty() {
@@ -280,8 +295,9 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink, R: Role> Link<'_, P, F, S, R>
         } else if self.line.is_flushing() {
             self.port.flush().await.map_or_else(unsent, |()| Moved::Flushed)
         } else if self.line.is_resting() && self.port.ready() == Some(false) {
-            // A gap is shorter than a tick: where the port can say that nothing has come, the clock is enough.
-            // Other tasks run meanwhile.
+            // A gap is shorter than a tick, so a read would wait too long: if the port reports that
+            // nothing has come, looking at the clock is enough.
+            // Other tasks run meanwhile, or this would be a busy loop for all of them.
             yield_now().await;
             Moved::Silence
         } else {

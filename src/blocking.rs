@@ -5,16 +5,16 @@
 //! | [`Link::call`] | client | one request, its retries, its response |
 //! | [`Link::run`] | client | a [`Routine`]: many exchanges |
 //! | [`Link::serve`] | server | waits for one message or for time to pass, answers it |
-//! | [`Link::send`], [`Link::recv`] | both | one message, nothing around it |
+//! | [`Link::send`], [`Link::recv`] | both | one message, without a protocol |
 //!
-//! What a port has to do is in [`port`](crate::port), how long the buffers are in [`Buffers`](crate::line::Buffers), and all
-//! that is not moving bytes in [`line`](crate::line).
+//! See [`port`](crate::port) for the requirements on a port, [`Buffers`](crate::line::Buffers) for
+//! the lengths of the buffers, and [`line`](crate::line) for everything but moving bytes.
 //!
 //! ```no_run
 //! use anysmp::blocking::Link;
 //! use anysmp::framing::console::Console;
 //! use anysmp::port::Ticking;
-//! use anysmp::smp::{client::Client, os};
+//! use anysmp::smp::{Client, os};
 //! use core::time::Duration;
 //! use embedded_io::{Read, Write};
 //!
@@ -36,23 +36,28 @@
 //!
 //! # Errors
 //!
-//! An error of the port does not end a link: what was half received is dropped and counted, the error is returned, and the next
-//! call goes on. A server's loop goes on, too, or the device cannot be managed any more after the first overrun:
+//! An error of the port does not end a link: a half-received frame is dropped and counted, the
+//! error is returned, and the next call goes on. So must a server's loop, or the device cannot be
+//! managed any more after the first overrun:
 //!
 //! ```no_run
 //! # use anysmp::{blocking::Link, framing::Framing, line::Service, port::Clock};
-//! # fn serve<P: embedded_io::Read + embedded_io::Write + Clock>(mut link: Link<'_, P, impl Framing>, mut server: impl Service) {
+//! # use embedded_io::{Read, Write};
+//! # fn serve<P: Read + Write + Clock>(
+//! #     mut link: Link<'_, P, impl Framing>,
+//! #     mut server: impl Service,
+//! # ) {
 //! # let count = |_| ();
 //! loop {
 //!     match link.serve(&mut server) {
-//!         Ok(after) => { /* what is to be done now that the response has left, such as a reset */ }
+//!         Ok(after) => { /* the response has left: reset, if `after` says so */ }
 //!         Err(error) => count(error), // an overrun, a pulled cable: the link goes on
 //!     }
 //! }
 //! # }
 //! ```
 //!
-//! Only [`Error::Closed`] is the end, where the port is a connection.
+//! Only [`Error::Closed`] is final: the port is a connection, and it has ended.
 //!
 //! `src/asynch.rs` is the same file with `async` in it.
 
@@ -72,14 +77,16 @@ pub use crate::line::Service;
 crate::line::driver!();
 
 impl<P: Read + Write + Clock, F: Framing, S: Sink> Link<'_, P, F, S> {
-    /// Makes one request and waits for its response, repeating it as the client says.
+    /// Sends one request and waits for its response, with the client's timeout and retries.
     ///
-    /// Late responses and other foreign messages are counted and dropped; unasked messages go to the sink.
+    /// Late responses and other foreign messages are counted and dropped; unasked messages go to
+    /// the sink.
     ///
     /// # Errors
     ///
-    /// [`Error::TimedOut`] after the last retry; [`Error::Protocol`] if the peer refused or answered nonsense; the
-    /// port's own failures. The link stays usable in each case.
+    /// Time: [`Error::TimedOut`] after the last retry. The peer: [`Error::Protocol`] if it refused
+    /// the request or its response is malformed. We: the request does not fit a buffer. The port:
+    /// its own failures. The link stays usable in each case.
     pub fn call<'l, R, C>(
         &'l mut self,
         client: &mut C,
@@ -103,12 +110,12 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink> Link<'_, P, F, S> {
 
     /// Runs a routine until it is done, needs the port reopened, or `on_event` breaks off.
     ///
-    /// After [`Ended::Reopen`] and after [`Ended::Stopped`] the same routine may be run again, on this link or on
-    /// another.
+    /// After [`Ended::Reopen`] and [`Ended::Stopped`] the same routine may be run again, on this
+    /// link or on another.
     ///
     /// # Errors
     ///
-    /// Only the link's own: what the peer refuses is part of the routine's report.
+    /// Only the link's own: refusals of the peer are part of the routine's report.
     pub fn run<R: Routine>(
         &mut self,
         client: &mut R::Client,
@@ -128,20 +135,22 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink> Link<'_, P, F, S> {
 }
 
 impl<P: Read + Write + Clock, F: Framing, S: Sink, R: Role> Link<'_, P, F, S, R> {
-    /// Waits for one message or for time to pass, and sends what the service answers.
+    /// Waits for one message or for time to pass, and sends the service's response.
     ///
-    /// Call it in a loop; what it returns is to be done after the response has left.
+    /// Call it in a loop. It returns the action to take now that the response has left.
     ///
     /// # Errors
     ///
-    /// The link's own, and [`Error::Size`] if the service promises a buffer that the framing does not have. If there is something
-    /// to be done, such as a reset, and the response cannot be sent, what is to be done is returned all the same: the client was
-    /// refused nothing. A port that has failed for good fails the next call.
+    /// The link's own, and [`Error::Size`] if the service promises a buffer that the framing does
+    /// not have. If there is an action, such as a reset, and the response cannot be sent, the
+    /// action is returned all the same: the request was accepted. A port that has failed for good
+    /// fails in the next call.
     pub fn serve<V: Service>(&mut self, service: &mut V) -> Result<V::After, Error<P::Error>> {
         self.line.check(service)?;
         let mut after = V::After::default();
         let arrival = self.arrival()?;
-        // Time first, with every message too: a peer that never pauses would stop the service's clock.
+        // Time first, with each message too, or a peer that never pauses would stop the service's
+        // clock.
         if let Some(time) = self.line.lapsed() {
             service.tick(time.time());
         }
@@ -163,6 +172,7 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink, R: Role> Link<'_, P, F, S, R>
             if len == 0 {
                 return Ok(after);
             }
+            // The action counts for more than the error: see the docs.
             match self.deliver(len) {
                 Err(_) if after != V::After::default() => return Ok(after),
                 sent => sent?,
@@ -171,11 +181,11 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink, R: Role> Link<'_, P, F, S, R>
         }
     }
 
-    /// Waits up to `limit` for one whole message, and borrows it.
+    /// Waits up to `limit` for one whole message, and returns it.
     ///
     /// # Errors
     ///
-    /// Only the link's own; [`Error::TimedOut`] after `limit` without a message.
+    /// Time: [`Error::TimedOut`] after `limit` without a message. The port: its own failures.
     pub fn recv(&mut self, limit: Duration) -> Result<&[u8], Error<P::Error>> {
         self.begin()?;
         let mut waited = Span::ZERO;
@@ -183,25 +193,26 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink, R: Role> Link<'_, P, F, S, R>
             if let Arrival::Message = self.arrival()? {
                 return Ok(self.line.message());
             }
-            // Damaged frames take time as well: a peer that sends nothing else cannot stop this clock.
+            // Counted after damaged frames too: a peer that sends nothing else cannot stop this
+            // clock.
             waited.lengthen(self.line.lapsed().unwrap_or_default());
         }
         Err(Error::TimedOut)
     }
 
-    /// Sends one message and expects nothing.
+    /// Sends one message, without waiting for a response.
     ///
     /// # Errors
     ///
-    /// Only the link's own.
+    /// We: the message does not fit `tx`, or cannot be framed. Time: [`Error::TimedOut`] if the
+    /// line was never silent for long enough. The port: its own failures.
     pub fn send(&mut self, message: &[u8]) -> Result<(), Error<P::Error>> {
         self.begin()?;
         let len = self.line.put(message)?;
         Ok(self.deliver(len)?)
     }
 
-    /// Before an operation of a client: a frame whose sending was interrupted leaves, and time until now is no time of this
-    /// operation.
+    /// Begins an operation: sends the rest of an interrupted frame, and restarts the clock.
     fn begin(&mut self) -> Result<(), Fault<P::Error>> {
         self.line.resume();
         while self.line.is_busy() {
@@ -211,14 +222,15 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink, R: Role> Link<'_, P, F, S, R>
         Ok(())
     }
 
-    /// Sends the first `len` bytes of `tx`. What time that takes is reported later: nobody can ask for anything meanwhile.
-    #[inline(never)] // What it needs of the stack is free while a request is handled: 100 bytes on a Cortex-M0.
+    /// Sends the first `len` bytes of `tx`. The time that this takes is reported later, since no
+    /// request is handled meanwhile.
+    #[inline(never)] // Its frame is gone while a request is handled: 100 bytes on a Cortex-M0.
     fn deliver(&mut self, len: usize) -> Result<(), Fault<P::Error>> {
         self.line.post(len)?;
         self.sink.traced(self.line.tx().get(..len).unwrap_or_default(), true);
         while self.line.is_busy() {
-            // What comes after the frame has left is for the next call. What came before it began is foreign, and may fill the
-            // room that the port needs.
+            // Messages received before the frame begins are foreign, and may fill the room that the
+            // port needs. Those received after it has left are for the next call.
             if self.line.is_sending() {
                 self.line.heard(&mut self.sink);
             }
@@ -227,7 +239,7 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink, R: Role> Link<'_, P, F, S, R>
         if self.line.is_unsent() { Err(Fault::TimedOut) } else { Ok(()) }
     }
 
-    /// Moves bytes until something has happened.
+    /// Moves bytes until there is a message, damage, or elapsed time.
     fn arrival(&mut self) -> Result<Arrival, Fault<P::Error>> {
         let mut is_first = true;
         loop {
@@ -235,8 +247,8 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink, R: Role> Link<'_, P, F, S, R>
                 match self.line.heard(&mut self.sink) {
                     Some(Heard::Message) => return Ok(Arrival::Message),
                     Some(Heard::Damaged(error)) => return Ok(Arrival::Damaged(error)),
-                    // Time not before a look at the port: a server that has something to send whenever time has passed would
-                    // never look.
+                    // Not before the first look at the port: a server that sends something on each
+                    // tick would never look.
                     None if !is_first && self.line.has_lapsed() => return Ok(Arrival::Elapsed),
                     None => {}
                 }
@@ -246,7 +258,7 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink, R: Role> Link<'_, P, F, S, R>
         }
     }
 
-    /// Makes one call of the port: sends what is pending; if nothing is, looks what has come.
+    /// Makes one call of the port: sends pending bytes, else flushes, else reads.
     fn step(&mut self) -> Result<(), Fault<P::Error>> {
         let pending = self.line.pending();
         let moved = if !pending.is_empty() {
@@ -254,7 +266,8 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink, R: Role> Link<'_, P, F, S, R>
         } else if self.line.is_flushing() {
             self.port.flush().map_or_else(unsent, |()| Moved::Flushed)
         } else if self.line.is_resting() && self.port.ready() == Some(false) {
-            // A gap is shorter than a tick: where the port can say that nothing has come, the clock is enough.
+            // A gap is shorter than a tick, so a read would wait too long: if the port reports that
+            // nothing has come, looking at the clock is enough.
             Moved::Silence
         } else {
             let read = self.port.read(self.line.room());

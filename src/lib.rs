@@ -7,15 +7,15 @@
 //! | [`bsmp`] | Basic Small Messages Protocol 2.30 | variables, groups, curves and functions of power supplies and the like, on RS-485, TCP and UDP |
 //! | [`s3mp`] | Simple Serial Slave-Master Protocol | sensors and actuators of a microcontroller on a serial line, with values pushed as they change |
 //!
-//! Firmware on a Cortex-M and tools on a host use the same types and the same state machines: no
-//! allocation, no `unsafe`, no panic that received bytes can reach.
+//! Firmware on a Cortex-M and tools on a host use the same types and the same state machines,
+//! without allocation, without `unsafe`, and without a panic that received bytes can reach.
 //!
 //! # A client
 //!
 #![cfg_attr(feature = "std", doc = "```no_run")]
 #![cfg_attr(not(feature = "std"), doc = "```ignore")]
 //! # fn greet() -> Result<(), Box<dyn std::error::Error>> {
-//! use anysmp::smp::{client::Client, os};
+//! use anysmp::smp::{Client, os};
 //! use anysmp::{blocking::Link, framing::console::Console, port::Tcp};
 //! use std::time::Duration;
 //!
@@ -32,8 +32,8 @@
 //! # A server
 //!
 //! ```no_run
-//! use anysmp::smp::server::{AllowAll, Incoming, Reply, Server};
-//! use anysmp::smp::{Error, Group, os};
+//! use anysmp::smp::server::{AllowAll, Incoming, Reply};
+//! use anysmp::smp::{Error, Group, Server, os};
 //! use anysmp::{blocking::Link, framing::console::Console, line::SizeError, port::Ticking};
 //! use core::time::Duration;
 //! use embedded_io::{Read, Write};
@@ -51,7 +51,7 @@
 //!     let mut link = Link::new(port, Console::new(&mut message), &mut memory)?;
 //!     let mut server = Server::new(handler, AllowAll).with_parameters(1, 256);
 //!     loop {
-//!         let _ = link.serve(&mut server); // a reset that was asked for, or an error: go on
+//!         let _ = link.serve(&mut server); // a reset to do, or an error: go on
 //!     }
 //! }
 //! ```
@@ -63,20 +63,16 @@
 //!
 //! * **Both ends in one crate.** A device and its tool cannot disagree about a field: there is one
 //!   type.
-//! * **It survives bad lines.** Whatever is lost, doubled, delayed or changed on the way, the next
-//!   good message arrives, a late response is not taken for another one's (BSMP: see
-//!   [Limits](#limits)), and with answer memory a write does not run twice.
-//! * **It fits.** Bytes in, values out: without a driver in an interrupt, with one on a UART, in
-//!   async, on a host. README lists what each image takes.
+//! * **It survives bad lines.** Bytes may be lost, doubled, delayed or changed: the next good message arrives, a late response never passes for another one (BSMP: see [Limits](#limits)), and with answer memory a write does not run twice.
+//! * **It fits.** Bytes in, values out: without a driver in an interrupt, with one on a UART, in async, on a host. README lists the flash, RAM and stack of each image.
 //! * **Tested against the others**: Zephyr, MCUboot, smpclient, smpmgr, mcumgrctl, and recorded
 //!   exchanges.
 //!
-//! Take something else if
+//! Use something else if
 //!
-//! * a host needs only a command-line tool or Python: smpmgr, mcumgrctl and smpclient exist;
-//! * the device runs Zephyr: its own server is there already (and this crate's client talks to it);
-//! * you design a protocol of your own for two ends that you control: a serialisation crate with
-//!   RPC gives you types for less;
+//! * a host needs only a command-line tool or Python: there are smpmgr, mcumgrctl and smpclient;
+//! * the device runs Zephyr: it has its own server, to which this crate's client can talk;
+//! * you design a protocol for two ends that you both control: a serialisation crate with RPC gives you types for less;
 //! * the peers are not trusted: none of the three protocols has authentication or encryption.
 //!
 //! # The pipe
@@ -104,7 +100,7 @@
 //! # ) -> Option<()> {
 //! use anysmp::{bsmp::variable, s3mp::master, smp::os};
 //!
-//! let mut client = anysmp::smp::client::Client::new(0); // its first sequence number
+//! let mut client = anysmp::smp::Client::new(0); // its first sequence number
 //! let echo = smp.call(&mut client, &os::Echo::new("hi")).ok()?.text;
 //!
 //! let mut client = anysmp::bsmp::Client::new(); // with_address(…) on a bus
@@ -134,8 +130,7 @@
 //! | a NOR flash in RAM, a bootloader to test against | `testing` (feature `testing`) |
 //! | the least flash for SMP on a console | [`framing::console`], feature `small` |
 //!
-//! The [guide](guide) has a page for buffers, for ports, for errors and retries, and for whatever
-//! you add.
+//! The [guide](guide) has pages on buffers, on ports, on errors and retries, and on adding your own groups and framings.
 //!
 //! # Features
 //!
@@ -154,7 +149,7 @@
 //! | `small` | no | nothing: less flash for more time; the bytes are the same |
 //! | `defmt` | no | `defmt::Format` on every public type, and a log line for each dropped frame |
 //!
-//! Features are additive. A transport is no feature: a port is whatever implements `embedded_io`.
+//! Features are additive. A transport is not a feature: a port is any type that implements `embedded_io` and a clock.
 //!
 //! # Limits
 //!
@@ -163,10 +158,9 @@
 //!   hash.
 //! * A frame check is not a proof. About 3 damaged console frames in a million pass their CRC-16;
 //!   BSMP and S3MP have a sum of 8 bits.
-//! * A BSMP answer names no request. What is later than the drain time may be taken for the next
-//!   answer.
+//! * A BSMP answer names no request. One that comes after the drain time may pass for the next answer.
 //! * Buffers and messages have at most 65,535 bytes.
-//! * A server without [answer memory](smp::server::Server::with_memory) runs a repeated write
+//! * A server without [answer memory](smp::Server::with_memory) runs a repeated write
 //!   twice.
 
 #![no_std]

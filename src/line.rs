@@ -1,37 +1,40 @@
-//! A framing with its buffers and its manners: everything between a port and a protocol, without the port.
+//! Everything between a port and a protocol, without the port: a framing, its buffers, and the
+//! rules of sending.
 //!
 //! ```text
 //!   bytes   ─▶ received ─▶ read ─▶ Framing::push ─┬─▶ Event::Message: message(), peer()
-//!   time    ─▶ elapsed  ──────────▶ Framing::idle ─┼─▶ Event::Damaged
-//!                                                  ├─▶ Event::Elapsed
-//!                                                  └─▶ Sink: text, traces
+//!   time    ─▶ elapsed  ─────────▶ Framing::idle ─┼─▶ Event::Damaged
+//!                                                 ├─▶ Event::Elapsed
+//!                                                 └─▶ Sink: text, traces
 //!   bytes   ◀─ pending  ◀─ out ◀── Encoder::next ◀──── tx ◀─ transmit(len)
 //! ```
 //!
-//! A [`Line`] does no I/O, reads no clock and keeps no borrow between two calls, so that it can be kept in a static, in an RTIC
-//! resource or in the struct of a superloop. The drivers are loops around it: all that one of them could do wrong and the other
-//! right is here, once.
+//! A [`Line`] does no I/O, reads no clock and holds no borrow between two calls, so it can live in
+//! a static, in an RTIC resource or in the struct of a superloop. Both drivers are loops around it:
+//! every decision that they could make differently is made here, once.
 //!
-//! # A loop of one's own
+//! # Your own loop
 //!
-//! In this order, as often as wanted, and never waiting:
+//! Each round makes these calls, in this order. None of them waits.
 //!
-//! 1. [`received`](Line::received): everything that the port has. What did not fit is offered again in the next round.
-//! 2. [`elapsed`](Line::elapsed): how much time has passed since this was last said. It comes after the bytes: a round
-//!    without bytes is silence, a round with bytes is not. A clock that has not moved says nothing, not zero: that would count as a
-//!    round.
-//! 3. [`next`](Line::next) until it returns `None`: hand messages, damage and time to a server, or have an [`Exchange`] or a
-//!    [`Run`] poll it; [`transmit`](Line::transmit) what is to be sent.
-//! 4. [`pending`](Line::pending) to the port, as much as it takes, and [`sent`](Line::sent).
+//! 1. [`received`](Line::received) with all bytes that the port has. Offer those that did not fit
+//!    again in the next round.
+//! 2. [`elapsed`](Line::elapsed) with the time since its last call. It comes after the bytes: a
+//!    round without bytes is silence, a round with bytes is not. If the clock has not moved, skip
+//!    the call: an elapsed time of zero counts as a silent round.
+//! 3. [`next`](Line::next) until it returns `None`: hand messages, damage and time to a server, or
+//!    poll an [`Exchange`] or a [`Run`]; [`transmit`](Line::transmit) each response.
+//! 4. [`pending`](Line::pending) to the port, as much as it accepts, then [`sent`](Line::sent).
 //!
-//! `examples/superloop_server.rs` and `examples/superloop_client.rs` do this in 40 lines each, from a struct, with a UART that is
-//! never waited for; the server feeds a watchdog and erases a page of flash in each round.
+//! `examples/superloop_server.rs` and `examples/superloop_client.rs` do this in 40 lines each, from
+//! a struct, and never wait for the UART; the server also feeds a watchdog and erases a page of
+//! flash in each round.
 //!
 //! ```
 //! use anysmp::framing::console::Console;
 //! use anysmp::line::{Event, Line, Peer, Service as _};
-//! use anysmp::smp::os;
-//! use anysmp::smp::server::{AllowAll, Incoming, Reply, Server};
+//! use anysmp::smp::{Server, os};
+//! use anysmp::smp::server::{AllowAll, Incoming, Reply};
 //! use core::time::Duration;
 //!
 //! struct Device;
@@ -66,41 +69,47 @@
 //!
 //! # Time
 //!
-//! Two kinds of time are told apart. *Limits*, such as a timeout, count all time that passes, whatever the peer sends: a device
-//! that never stops talking cannot hold up anything. *Silence* counts only rounds in which nothing came and nothing was sent.
-//! Both are kept in microseconds in one word ([`Span`]): a limit above 71 minutes counts as 71 minutes.
-//! A timeout starts when the last byte of a request has left: when the port has taken it and, if the framing knows how long a
-//! byte takes ([`Framing::byte_time`]), when the line can have carried it. A
-//! response of which a part is there when it ends is waited for, if the framing knows how long that can take
-//! ([`Framing::is_arriving`]): at most as long as the longest message takes on the line.
+//! There are two kinds of time. *Limits*, such as a timeout, count all time that passes, whatever
+//! the peer sends: a device that never stops talking cannot hold up anything. *Silence* counts only
+//! rounds in which nothing was received and nothing was sent. Both are kept in microseconds in one
+//! 32-bit word ([`Span`]): a limit above 71 minutes counts as 71 minutes.
+//!
+//! A timeout starts when the last byte of a request has left: when the port has accepted it and, if
+//! the framing has a byte time ([`Framing::byte_time`]), when the line can have carried it. If part
+//! of a response has arrived when the timeout ends, the wait goes on where the framing can bound it
+//! ([`Framing::is_arriving`]): at most for the time that the longest message takes on the line.
 //!
 //! # Sending
 //!
-//! One message at a time. It waits until the line is ready for it, then leaves in pieces of any size.
+//! One message is sent at a time. It waits until the line is ready, then leaves in pieces of any
+//! size.
 //!
 //! ```text
-//!   Left ── transmit ──▶ Waiting ── ready ──▶ Frame ── encoded ──▶ Last ── taken ──▶ Flushing ── time ──▶ Leaving ──▶ Left
-//!     ▲                     │ never silent      │ abandon            │ abandon          │ abandon
-//!     └───── transmit ── Unsent ◀───────────────┴────────────────────┴──────────────────┘
+//!   Left ─ transmit ─▶ Waiting ─ ready ─▶ Frame ─ encoded ─▶ Last ─ sent ─▶ Flushing ─▶ Leaving ─▶ Left
+//!                         │ never silent    │ abandon          │ abandon      │ abandon
+//!                         ▼                 ▼                  ▼              ▼
+//!                       Unsent ─ transmit ─▶ Waiting
 //! ```
 //!
-//! What a message waits for is the framing's gap, or one of these:
+//! A message waits for the framing's gap, or for one of these:
 //!
 //! | before the next frame | when | until |
 //! |---|---|---|
 //! | the framing's [gap](Framing::gap) | always | the line was silent for that long |
 //! | a preamble and time for it | the first request of a session, after a timeout, after a send that was given up | [`Framing::SETTLE`] has passed |
-//! | silence of ours | after a send that was given up, where there is no preamble | [`Framing::QUIET`] has passed |
-//! | silence of the peer | before each request, and for longer after a missing response, where responses name no request (BSMP) | the line was silent for [`Caller::drain`] |
+//! | silence from us | after a send that was given up, where there is no preamble | [`Framing::QUIET`] has passed |
+//! | silence from the peer | before each request, and for longer after a missing response, where responses name no request (BSMP) | the line was silent for [`Caller::drain`] |
 //!
-//! While a message waits, whole messages that come in are dropped as foreign: they cannot be responses to it. A line that is
-//! never silent loses the message that waits, after a second and twice the silence that it waits for.
+//! While a message waits, received messages are dropped as foreign: they cannot be responses to it.
+//! If the line is never silent, the waiting message is given up after one second plus twice the
+//! silence that it needs.
 //!
 //! # Log
 //!
-//! With the feature `defmt` each dropped message is logged with the reason: `warn` if it was damaged, `debug` if it answers
-//! nothing that was asked. Nothing else is logged, and no byte of any message: every type of this crate that holds some prints
-//! its length, in `Debug` as in `defmt::Format`.
+//! With the feature `defmt`, each dropped message is logged with the reason: `warn` if it was
+//! damaged, `debug` if it answers no request. Nothing else is logged, and no byte of any message:
+//! every type of this crate that holds message bytes prints only their number, in `Debug` and in
+//! `defmt::Format`.
 
 use core::marker::PhantomData;
 use core::ops::Range;
@@ -133,47 +142,47 @@ use crate::framing::Framing;
 use crate::shown::shown;
 use crate::time::Span;
 
-/// What a look at the line brought.
+/// An event on the line, as [`Line::next`] returns it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_enums, reason = "the caller has to handle each")]
 pub enum Event {
-    /// A message: [`Line::message`] borrows it until the next call of [`Line::next`].
+    /// A message was received: [`Line::message`] returns it until the next call of [`Line::next`].
     Message,
-    /// A message was dropped.
+    /// A damaged message was dropped, for this reason.
     Damaged(Damage),
-    /// This much time has passed since the last event of this kind.
+    /// This much time has passed since the last event of this kind, whether bytes came or not.
     Elapsed(#[cfg_attr(feature = "defmt", defmt(Debug2Format))] Duration),
 }
 
-/// A framing, its buffers and its manners. See the [module](self).
+/// A framing with its buffers and the state of the line. See the [module](self).
 pub struct Line<'b, F: Framing, R: Role = Asking> {
     framing: F,
     read: &'b mut [u8],
-    /// The part of `read` that the framing has not seen.
+    /// The part of `read` that the framing has not been given yet.
     unread: Range<u16>,
     tx: &'b mut [u8],
     out: &'b mut [u8],
     sending: Sending,
-    /// Of the message that is sent, or was last.
+    /// The encoder of the message in `tx`, which is being sent or was sent last.
     encoder: Option<F::Encoder>,
-    /// That message is `tx[..len]`.
+    /// The length of that message: it is `tx[..len]`.
     len: u16,
-    /// The part of `out` that the port has not taken; empty unless a frame has begun.
+    /// The part of `out` that the port has not accepted yet; empty unless a frame has begun.
     run: Range<u16>,
     before: Before,
     ear: Ear,
     /// Time that was not yet returned as an event.
     elapsed: Span,
-    /// How long the line still carries what was sent last.
+    /// The time for which the line still carries the frame that was sent last.
     airtime: Span,
-    /// What is still to come of earlier requests, where a response names none.
+    /// Responses to earlier requests that may still come, where a response names no request.
     owed: Owed,
-    /// Who sent what is in `read`.
+    /// The sender of the bytes in `read`.
     peer: Peer,
-    /// What is left of the time that the port has reported, in nanoseconds.
+    /// The part of the port's reported time below one microsecond, in nanoseconds.
     nanos: u16,
-    /// How often in a row the port was interrupted.
+    /// The number of interrupted calls of the port in a row.
     interrupted: u8,
     counters: Counters,
     role: PhantomData<R>,
@@ -182,18 +191,19 @@ pub struct Line<'b, F: Framing, R: Role = Asking> {
 shown!(['b, F: Framing, R: Role] Line<'b, F, R>, |line| "Line({:?})", line.counters);
 
 impl<'b, F: Framing> Line<'b, F> {
-    /// Gives a framing its buffers.
+    /// A line for clients and servers, from a framing and memory for its buffers.
     ///
     /// # Errors
     ///
-    /// [`SizeError`] if one of them is too short.
+    /// We: [`SizeError`] if one of the buffers is too short for the framing.
     pub fn new(framing: F, memory: impl Into<Buffers<'b>>) -> Result<Self, SizeError> {
         Self::build(framing, memory)
     }
 }
 
 impl<'b, F: Framing> Line<'b, F, Serving> {
-    /// As [`new`](Line::new), for a server: no [`Exchange`] and no [`Run`] can be begun on it.
+    /// A line for servers only: no [`Exchange`] and no [`Run`] can begin on it, and what only they
+    /// need is not linked.
     ///
     /// # Errors
     ///
@@ -229,34 +239,35 @@ impl<'b, F: Framing, R: Role> Line<'b, F, R> {
         })
     }
 
-    /// What this line has counted so far.
+    /// Returns the counters so far.
     pub const fn counters(&self) -> Counters {
         self.counters
     }
 
-    /// What routines have to know of this line.
+    /// Returns the properties of this line that routines adapt to.
     pub fn limits(&self) -> Limits {
-        // GATT keeps the order of its pieces, and a message of several is no datagram.
+        // GATT keeps the order of its pieces, so a message cut into several may use a window.
         let datagram = F::DATAGRAM && F::WHOLE;
         Limits { overhead: F::OVERHEAD, datagram, tx: self.tx.len(), rx: self.framing.sizes().message }
     }
 
-    /// The framing, for example to ask an automatic one what it has found.
+    /// The framing, for example to ask an automatic one which kind it has found.
     pub const fn framing(&mut self) -> &mut F {
         &mut self.framing
     }
 
-    /// Whether this line can take what `server` promises to its peers.
+    /// Checks that this line can receive messages as long as `server` promises to its peers.
     ///
     /// # Errors
     ///
-    /// [`Error::Size`] if the framing's receive buffer is too short for what they would send.
+    /// We: [`Error::Size`] if the framing's receive buffer is shorter than
+    /// [`buffer_size`](Serve::buffer_size).
     pub fn check<P>(&self, server: &impl Serve) -> Result<(), Error<P>> {
         let (Some(need), have) = (server.buffer_size(), self.framing.sizes().buffer) else { return Ok(()) };
         if need > have { Err(Error::Size(SizeError { need, have })) } else { Ok(()) }
     }
 
-    /// Reports damage or time to a server; returns the length of its response in `tx`, 0 for none.
+    /// Hands damage or time to a server; returns the length of its response in `tx`, 0 for none.
     pub fn report(&mut self, event: Event, server: &mut impl Serve) -> usize {
         match event {
             Event::Message => 0,
@@ -268,28 +279,30 @@ impl<'b, F: Framing, R: Role> Line<'b, F, R> {
         }
     }
 
-    /// The message that was received last, for example to read the text beside an error. Empty if the last one was damaged.
+    /// The last message received, for example to read the text beside an error. Empty if it was
+    /// damaged.
     pub fn message(&self) -> &[u8] {
         self.framing.message()
     }
 
-    /// Who sent what was received last.
+    /// The sender of the bytes received last.
     pub const fn peer(&self) -> Peer {
         self.peer
     }
 
-    /// The message that was received last, and the room for the one to send.
+    /// The last message received, and the buffer for the message to send.
     pub fn exchange(&mut self) -> (&[u8], &mut [u8]) {
         (self.framing.message(), self.tx)
     }
 
-    /// The room for a message to send. While one is being sent, its bytes are here: see [`is_sending`](Self::is_sending).
+    /// The buffer for a message to send. While [`is_sending`](Self::is_sending), it holds the
+    /// message that is leaving and must not be changed.
     pub const fn tx(&mut self) -> &mut [u8] {
         self.tx
     }
 }
 
-/// A length or a position in a buffer of a line, in its own width.
+/// Narrows a length or a position in a buffer of a line, which has at most 65,535 bytes.
 #[expect(clippy::cast_possible_truncation, reason = "a buffer has at most 65,535 bytes that are used")]
 const fn short(len: usize) -> u16 {
     len as u16

@@ -1,6 +1,7 @@
 //! Ports: bytes with a clock.
 //!
-//! A driver asks three things of a port: `Read` and `Write` of `embedded-io` (or `embedded-io-async`), and a [`Clock`].
+//! A port implements three traits: `Read` and `Write` of `embedded-io` (or `embedded-io-async`),
+//! and [`Clock`].
 //!
 //! | you have | use |
 //! |---|---|
@@ -10,19 +11,23 @@
 //! | a reader and a writer, for example USB CDC | [`Join`], inside one of these |
 //! | a host: serial port, TCP, UDP, pipe | feature `std`: `Io`, `Tcp`, `Udp` |
 //!
-//! # What a port has to do
+//! # Requirements
 //!
-//! * `read` returns what is there, and waits for the first byte. When none comes for a while, the *tick*, it fails with an error of
-//!   kind `TimedOut`; that is no verdict, only a chance to look at the time. 1 to 10 ms suit most ports. A longer tick wakes a
-//!   sleeping processor less often, and makes limits coarser: a timeout is noticed up to two ticks late, and a message that only
-//!   silence ends (BSMP on RS-485) is delivered that much later. Where the byte itself is the wake-up, 100 ms do no harm.
-//! * `Ok(0)` from `read` means the end of the connection. A port of datagrams must not return it for an empty one.
-//! * Any other error means that bytes may be lost (an overrun, a parity error, a cable that was pulled). The link drops what was
-//!   half received, counts, and returns the error; it goes on when it is called again. So does every loop in this crate's
-//!   examples.
-//! * `write` accepts at least one byte or fails. `flush` returns when everything is on its way, at best when the last stop bit
-//!   has left: timeouts start there.
-//! * In async, `read` and `write` must not have moved bytes when their future is dropped before it is ready.
+//! * `read` waits for the first byte, then returns all bytes that are there. If none comes for a
+//!   while, the *tick*, it fails with an error of kind `TimedOut`. That is not a failure, only a
+//!   chance to look at the time. 1 to 10 ms suit most ports. A longer tick wakes a sleeping
+//!   processor less often and makes limits coarser: a timeout is noticed up to two ticks late, and
+//!   a message that only silence ends (BSMP on RS-485) is delivered that much later. Where each
+//!   byte wakes the processor, 100 ms do no harm.
+//! * `Ok(0)` from `read` means the end of the connection. A datagram port must not return it for an
+//!   empty datagram.
+//! * Any other error means that bytes may be lost (an overrun, a parity error, a pulled cable). The
+//!   link drops a half-received frame, counts the failure and returns the error; the next call goes
+//!   on, as every loop in this crate's examples does.
+//! * `write` accepts at least one byte or fails. `flush` returns when all bytes are sent, ideally
+//!   when the last stop bit has left: timeouts start there.
+//! * In async, `read` and `write` must not have moved any byte if their future is dropped before it
+//!   is ready.
 //!
 //! # A port from scratch
 //!
@@ -79,20 +84,22 @@
 //!
 //! # RS-485
 //!
-//! The driver calls `flush` after each frame, and nothing before the next one: that is where a half-duplex port releases the
-//! line. `write` sets DE (driver enable), `flush` waits until the *last stop bit* has left (the transmit-complete flag, not the
-//! empty buffer) and clears DE. A transceiver whose receiver stays on hears what it sends: `Packet::with_echo` drops it. When
-//! DE switches, a receiver may see a byte of zeros in front of an answer; keep the line biased, or switch off the receiver while
+//! The driver calls `flush` after each frame: that is where a half-duplex port releases the line.
+//! `write` sets DE (driver enable); `flush` waits until the *last stop bit* has left (the
+//! transmit-complete flag, not the empty buffer) and clears DE. A transceiver whose receiver stays
+//! on receives its own bytes: `Packet::with_echo` drops them. When DE switches, a receiver may see
+//! a byte of zeros in front of an answer; keep the line biased, or switch off the receiver while
 //! you send.
 //!
 //! # USB CDC
 //!
-//! A host reads until a packet is shorter than the endpoint's. A frame whose last packet is full needs an empty one behind it,
-//! or the host waits: [`Join::with_flush`] is the place to send it.
+//! A host reads until a packet is shorter than the endpoint's packet size. If the last packet of a
+//! frame is full, send an empty one after it, or the host waits: [`Join::with_flush`] does that.
 //!
 //! # embedded-io 0.6
 //!
-//! Some HALs (stm32f4xx-hal 0.23, atsamd-hal 0.23, usbd-serial 0.2) have the traits of 0.6. A newtype bridges them:
+//! Some HALs (stm32f4xx-hal 0.23, atsamd-hal 0.23, usbd-serial 0.2) have the traits of 0.6. A
+//! newtype bridges them:
 //!
 //! ```ignore
 //! struct New<P>(P);
@@ -131,23 +138,25 @@ pub use self::timed::Timed;
 use crate::line::Moved;
 pub use crate::line::Peer;
 
-/// How a port tells the time, and who is at its other end.
+/// The clock of a port, and the sender of the bytes that it read.
 ///
-/// No method waits, so it is the same trait for both colours.
+/// No method waits, so both drivers use the same trait.
 pub trait Clock {
-    /// How much time has passed since this was last called, or since the port was made. Never more than has really passed; less only
-    /// by a bound that the port documents.
+    /// Returns the time since the last call, or since the port was made. It is never more than the
+    /// real time, and less only by a bound that the port documents.
     fn elapsed(&mut self) -> Duration;
 
-    /// Who sent what `read` returned last.
+    /// The sender of the bytes that `read` returned last; `Peer(0)` on a port with one peer.
     fn peer(&self) -> Peer {
         Peer(0)
     }
 
-    /// Whether `read` would return bytes at once; `None` where the port cannot say.
+    /// Returns `Some(true)` if `read` would return bytes at once, and `None` if the port cannot
+    /// find out.
     ///
-    /// A port that can saves a protocol whose frames need silence in front of them (BSMP) a tick for each request: the driver then
-    /// looks at the clock, again and again, instead of reading. So only a port whose clock goes on by itself may answer.
+    /// A port that can saves a tick for each request of a protocol whose frames need silence in
+    /// front of them (BSMP): the driver then polls the clock instead of reading. So only a port
+    /// whose clock goes on without reads may return `Some`.
     fn ready(&mut self) -> Option<bool> {
         None
     }
@@ -172,9 +181,9 @@ impl<P: Clock + ?Sized> Clock for &mut P {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_enums, reason = "a tick, or an error of the port")]
 pub enum TimedError<E> {
-    /// One tick has passed without a byte.
+    /// Time: one tick has passed without a byte.
     Tick,
-    /// The port failed.
+    /// The port: it failed.
     Port(E),
 }
 
@@ -198,7 +207,7 @@ impl<E: embedded_io::Error> embedded_io::Error for TimedError<E> {
     }
 }
 
-/// What an error of a read means for a line.
+/// Converts an error of a read for a line.
 pub(crate) fn unread<E: embedded_io::Error>(error: E) -> Moved<E> {
     match error.kind() {
         embedded_io::ErrorKind::TimedOut => Moved::Silence,
@@ -207,7 +216,7 @@ pub(crate) fn unread<E: embedded_io::Error>(error: E) -> Moved<E> {
     }
 }
 
-/// What an error of a write or a flush means for a line.
+/// Converts an error of a write or a flush for a line.
 pub(crate) fn unsent<E: embedded_io::Error>(error: E) -> Moved<E> {
     match error.kind() {
         embedded_io::ErrorKind::Interrupted => Moved::Interrupted(error),
@@ -216,6 +225,10 @@ pub(crate) fn unsent<E: embedded_io::Error>(error: E) -> Moved<E> {
 }
 
 /// Lets other tasks run once.
+///
+/// # Cancellation
+///
+/// Nothing is lost.
 #[cfg(feature = "async")]
 pub(crate) async fn yield_now() {
     let mut is_first = true;

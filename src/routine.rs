@@ -1,7 +1,6 @@
 //! Jobs of many exchanges, as values without a port or a clock.
 //!
-//! A [`Routine`] decides, a driver moves bytes. The whole duty of a driver, blocking or async, is
-//! this loop:
+//! A [`Routine`] decides, a driver moves bytes. A driver, blocking or async, is this loop:
 //!
 //! ```text
 //!          ┌───────────────────────────── poll(client, tx) ◀───────────────────────────┐
@@ -19,7 +18,7 @@
 //! # use anysmp::{blocking::Link, framing::Framing, line::Error, port::Clock};
 //! # use embedded_io::{Read, Write};
 //! use anysmp::routine::Ended;
-//! use anysmp::smp::client::Client;
+//! use anysmp::smp::Client;
 //! use anysmp::smp::routine::{Upload, UploadOutcome};
 //! use core::ops::ControlFlow;
 //!
@@ -43,11 +42,12 @@
 //!
 //! # Write one
 //!
-//! A routine of a vendor's own has the same rights as ours. This one asks for three echoes:
+//! Your routines can do everything that those of this crate do. This one asks for three echoes:
 //!
 //! ```
 //! use anysmp::routine::{Routine, Step};
-//! use anysmp::smp::client::{Client, Pending};
+//! use anysmp::smp::Client;
+//! use anysmp::smp::client::Pending;
 //! use anysmp::smp::os::Echo;
 //! use core::time::Duration;
 //!
@@ -58,9 +58,9 @@
 //! }
 //!
 //! enum State {
-//!     /// A request is due. Out: `Waiting`.
+//!     /// A request is due. Exits: `Waiting`.
 //!     Ready,
-//!     /// One is in flight. Out: `Ready`.
+//!     /// One is in flight. Exits: `Ready`.
 //!     Waiting(Pending<Echo<'static>>),
 //! }
 //!
@@ -161,31 +161,31 @@ pub trait Routine {
     /// on.
     fn receive<'m>(&mut self, client: &mut Self::Client, message: &'m [u8]) -> Option<Self::Event<'m>>;
 
-    /// How long the line has to be silent after a request whose response is missing: see
+    /// The silence that the line needs after a request whose response is missing: see
     /// [`Caller::drain`](crate::line::Caller::drain).
     fn drain(&self, client: &Self::Client) -> Duration {
         let _ = client;
         Duration::ZERO
     }
 
-    /// Time has passed. For routines that keep several times at once, for example an interval that
-    /// goes on while messages come in; the others need only [`timed_out`](Self::timed_out).
+    /// Called when time has passed. For routines that keep several times at once, for example an
+    /// interval that goes on while messages come in; others need only
+    /// [`timed_out`](Self::timed_out).
     fn tick(&mut self, elapsed: Duration) {
         let _ = elapsed;
     }
 
-    /// The time of the last [`Step::Wait`] has passed without a message.
+    /// Called when the time of the last [`Step::Wait`] has passed without a message of the routine.
     fn timed_out(&mut self);
 
     /// The result of the job so far.
     fn report(&self) -> Self::Report;
 }
 
-/// The time that is left of `limit` when `passed` has passed.
+/// Returns the time left of `limit` when `passed` has passed, never less than zero.
 ///
-/// `Duration::saturating_sub` does the same, but keeps a path to a panic at some levels of
-/// optimisation, where the compiler does not see that the difference of the nanoseconds is less
-/// than a second.
+/// `Duration::saturating_sub` does the same, but at some levels of optimisation it keeps a path to
+/// a panic: the compiler does not see that the difference of the nanoseconds is below a second.
 pub(crate) fn remaining(limit: Duration, passed: Duration) -> Duration {
     const LAST: u32 = 999_999_999;
     if passed >= limit {

@@ -35,7 +35,7 @@
 //!
 //! ```
 //! use anysmp::cbor::{BufferFull, Malformed, Writer};
-//! use anysmp::smp::client::Client;
+//! use anysmp::smp::Client;
 //! use anysmp::smp::server::{AllowAll, Incoming, Reply, serve};
 //! use anysmp::smp::{Decode, Empty, Encode, Error, Group, Op, Request};
 //!

@@ -1,4 +1,4 @@
-//! The memory of a line, and the one place that says how long it has to be.
+//! The memory of a line, and the lengths that it must have.
 
 use crate::framing::{Encoder, Framing};
 use crate::shown::shown;
@@ -7,12 +7,13 @@ use crate::shown::shown;
 ///
 /// | buffer | holds | at least | good |
 /// |---|---|---|---|
-/// | `read` | what one read of the port brings | 1 byte; for datagrams the longest one | 64 bytes |
+/// | `read` | the bytes of one read of the port | 1 byte; for datagrams the longest one | 64 bytes |
 /// | `tx` | one message to send | 1 byte | the longest message of the framing |
-/// | `out` | what one write of the port sends | [`Encoder::MIN_OUT`]; where a frame leaves in one piece ([`Framing::WHOLE`]), the frame of a message as long as `tx` | one line of a console, 128 bytes |
+/// | `out` | the bytes of one write to the port | [`Encoder::MIN_OUT`]; where a frame leaves in one piece ([`Framing::WHOLE`]), the frame of a message as long as `tx` | one line of a console, 128 bytes |
 ///
-/// [`split`](Self::split) cuts one piece of memory into them as the column *good* says, and gives `read` whatever is left.
-/// Each framing has a `const fn sizes_of(buffer)`, whose `memory()` is the length that this takes:
+/// [`split`](Self::split) cuts one piece of memory into the lengths of the column *good*, and gives
+/// `read` the rest. Each framing has a `const fn sizes_of(buffer)`; its `memory()` is the length
+/// that `split` needs, in bytes:
 ///
 /// ```
 /// use anysmp::framing::console::Console;
@@ -24,7 +25,7 @@ use crate::shown::shown;
 pub struct Buffers<'b>(Parts<'b>);
 
 enum Parts<'b> {
-    /// To be cut.
+    /// One piece, which is cut when the framing is known.
     One(&'b mut [u8]),
     Three {
         read: &'b mut [u8],
@@ -43,20 +44,20 @@ shown!(
 );
 
 impl<'b> Buffers<'b> {
-    /// Cuts `memory` as the framing needs it.
+    /// One piece of memory, cut to suit the framing when the line is built.
     #[must_use]
     pub const fn split(memory: &'b mut [u8]) -> Self {
         Self(Parts::One(memory))
     }
 
-    /// Three buffers of the caller's own lengths, for example a short `tx` for a server with short responses. At most 65,535
-    /// bytes of each are used.
+    /// Three buffers with lengths of your choice, for example a short `tx` for a server with short
+    /// responses. At most 65,535 bytes of each are used.
     #[must_use]
     pub const fn parts(read: &'b mut [u8], tx: &'b mut [u8], out: &'b mut [u8]) -> Self {
         Self(Parts::Three { read, tx, out })
     }
 
-    /// `read`, `tx` and `out` for this framing.
+    /// Returns `read`, `tx` and `out` for this framing.
     pub(super) fn cut<F: Framing>(self, framing: &F) -> Result<[&'b mut [u8]; 3], SizeError> {
         let [read, tx, out] = match self.0 {
             Parts::One(memory) => {
@@ -72,12 +73,13 @@ impl<'b> Buffers<'b> {
             Parts::Three { read, tx, out } => [read, tx, out],
         };
         let (read, tx, out) = (limited(read), limited(tx), limited(out));
-        // A frame that leaves in one piece has to fit `out`, so the longest messages of the longest buffers cannot be sent.
+        // A frame that leaves in one piece has to fit `out`, so the longest messages of the longest
+        // buffers cannot be sent.
         let longest = LONGEST.saturating_sub(framing.max_encoded_len(tx.len()).saturating_sub(tx.len())).min(tx.len());
         let tx = if F::WHOLE { tx.get_mut(..longest).unwrap_or_default() } else { tx };
         let least_read = if F::DATAGRAM { framing.sizes().read.min(LONGEST) } else { 1 };
         let least_out = if F::WHOLE { framing.max_encoded_len(tx.len()) } else { F::Encoder::MIN_OUT };
-        // No loop: lengths that the compiler knows cost nothing so.
+        // Not a loop, so that checks of constant lengths cost no flash.
         at_least(least_read, read)?;
         at_least(1, tx)?;
         at_least(least_out, out)?;
@@ -85,7 +87,7 @@ impl<'b> Buffers<'b> {
     }
 }
 
-/// Positions in a buffer are kept in 16 bits.
+/// The most bytes of a buffer that are used, since positions are kept in 16 bits.
 const LONGEST: usize = u16::MAX as usize;
 
 const fn at_least(need: usize, buffer: &[u8]) -> Result<(), SizeError> {
@@ -110,14 +112,15 @@ impl<'b, const N: usize> From<&'b mut [u8; N]> for Buffers<'b> {
     }
 }
 
-/// A buffer is too short for what it has to hold: our fault, found when the line is built or the first message is served.
+/// We: a buffer is too short for its contents. Found when the line is built or the first message is
+/// served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_structs, reason = "need and have are all of it")]
 pub struct SizeError {
-    /// How long it has to be, in bytes.
+    /// The length that is needed, in bytes.
     pub need: usize,
-    /// How long it is.
+    /// The length that it has, in bytes.
     pub have: usize,
 }
 
@@ -129,17 +132,18 @@ impl core::fmt::Display for SizeError {
 
 impl core::error::Error for SizeError {}
 
-/// What a routine has to know of the line that it will run on.
+/// The properties of a line that a routine adapts to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_structs, reason = "services outside of the crate read it")]
 pub struct Limits {
-    /// Bytes that the framing stores beside a message in the *peer's* receive buffer: [`Framing::OVERHEAD`].
+    /// Bytes that the framing stores beside a message in the *peer's* receive buffer:
+    /// [`Framing::OVERHEAD`].
     pub overhead: usize,
-    /// Whether each message is a datagram, whose order nobody keeps.
+    /// `true` if each message is a datagram, so that messages may overtake each other.
     pub datagram: bool,
-    /// The longest message that can be sent.
+    /// The length of the longest message that can be sent, in bytes.
     pub tx: usize,
-    /// The longest message that can be received.
+    /// The length of the longest message that can be received, in bytes.
     pub rx: usize,
 }

@@ -1,8 +1,8 @@
-//! What a line has counted.
+//! The counters of a line.
 
 use super::Damage;
 
-/// What a line has counted since it was built. The counters wrap.
+/// The counters of a line since it was built. They wrap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_structs, reason = "compared as a whole")]
@@ -13,27 +13,28 @@ pub struct Counters {
     pub received: u32,
     /// Damaged messages dropped by the framing.
     pub damaged: u32,
-    /// Whole messages that answered nothing we asked.
+    /// Undamaged messages that were no response to a request in flight.
     pub foreign: u32,
     /// Requests sent again.
     pub retries: u32,
-    /// Errors of the port, and messages of ours that were given up: half sent, or never begun because the line was never
-    /// silent.
+    /// Errors of the port, and messages of ours that were given up, either half sent or never begun
+    /// because the line was never silent.
     pub failures: u32,
 }
 
-/// Why a message is dropped.
+/// The reason for which a message is dropped.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Loss {
     /// The framing found it damaged.
     Damaged(Damage),
-    /// It answers nothing that was asked.
+    /// It answers no request in flight.
     Foreign,
 }
 
 impl Counters {
-    /// Counts a message that is dropped and, with the feature `defmt`, logs it with the reason: `warn` for damage, `debug` for
-    /// the rest. The crate logs nothing else, and never what a message says.
+    /// Counts a dropped message and, with the feature `defmt`, logs it with the reason: `warn` for
+    /// damage, `debug` for the rest. The crate logs nothing else, and never the content of a
+    /// message.
     pub(crate) fn lose(&mut self, loss: Loss) {
         match loss {
             Loss::Damaged(damage) => {
@@ -45,7 +46,7 @@ impl Counters {
             Loss::Foreign => {
                 self.foreign = self.foreign.wrapping_add(1);
                 #[cfg(feature = "defmt")]
-                defmt::debug!("message dropped: it answers nothing that was asked");
+                defmt::debug!("message dropped: no response to a request in flight");
             }
         }
     }

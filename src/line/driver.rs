@@ -1,4 +1,4 @@
-//! What both drivers have in common: their struct, and all that neither reads nor writes.
+//! The part that both drivers share: their struct, and all code that neither reads nor writes.
 
 use core::time::Duration;
 
@@ -7,55 +7,56 @@ use crate::bytes::copy;
 use crate::framing::{self, Framing};
 use crate::time::Span;
 
-/// What one call of a port has done. `E` is the error of the port.
+/// The result of one call of a port. `E` is the error of the port.
 pub(crate) enum Moved<E> {
-    /// It has taken this many bytes.
+    /// The port accepted this many bytes.
     Sent(usize),
-    /// What it had taken is on its way.
+    /// The port has sent all bytes that it had accepted.
     Flushed,
-    /// This many bytes came; none, at the end of a connection.
+    /// This many bytes came; 0 is the end of the connection.
     Received(usize),
-    /// It was looked at, and nothing came.
+    /// The port was looked at, and nothing came.
     Silence,
-    /// The call was interrupted: nothing has happened.
+    /// The call was interrupted, and nothing happened.
     Interrupted(E),
-    /// A read has failed.
+    /// A read failed.
     Unread(E),
-    /// A write or a flush has failed.
+    /// A write or a flush failed.
     Unsent(E),
 }
 
-/// What a driver waited for: an [`Event`](super::Event) in fewer registers.
+/// The event that a driver waited for: an [`Event`](super::Event) in fewer registers.
 pub(crate) enum Arrival {
     Message,
     Damaged(framing::Error),
-    /// Time has passed, and nothing else has happened.
+    /// Time has passed without a message.
     Elapsed,
 }
 
-/// How often in a row a port may be interrupted.
+/// The number of times in a row that a port may be interrupted.
 const INTERRUPTED: u8 = 16;
 
-/// The longest silence that a driver waits for by looking at the clock instead of by reading, which takes a tick: that of a packet
-/// of BSMP at 9,600 baud is 2.1 ms.
+/// The longest silence that a driver waits for by polling the clock instead of by reading, which
+/// takes a tick. A BSMP packet at 9,600 baud needs 2.1 ms.
 const SPIN: Duration = Duration::from_micros(2_500);
 
-/// What only drivers ask of a line.
+/// The methods of a line that only drivers use.
 impl<F: Framing, R: Role> Line<'_, F, R> {
-    /// An operation of a driver begins where another was dropped in the middle: what had begun to leave goes on, unless it has to
-    /// leave in one piece; what has not begun is dropped.
+    /// Cleans up after an operation that was dropped in the middle. A frame that had begun to leave
+    /// goes on, unless it has to leave in one piece; a message that had not begun is dropped.
     pub(crate) fn resume(&mut self) {
         if self.is_waiting() || (F::WHOLE && self.is_begun()) {
             self.abandon();
         }
     }
 
-    /// What the clock of the port says, in whole microseconds; the rest is kept for the next time.
+    /// Converts the time of the port's clock to whole microseconds; keeps the rest for the next
+    /// call.
     pub(crate) const fn lap(&mut self, time: Duration) -> Span {
         Span::lap(time, &mut self.nanos)
     }
 
-    /// An operation of a driver begins: the time until now is none of its own.
+    /// Begins an operation: the time until now is not part of it.
     pub(crate) fn start(&mut self, time: Span) {
         self.away(time);
         self.elapsed = Span::ZERO;
@@ -67,13 +68,14 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
         Ok(message.len())
     }
 
-    /// One call of a port has ended, and this much time has passed since the one before. What it means is the same in both
-    /// drivers. What was received is `peer`'s.
+    /// Handles the result of one call of a port and the time since the one before. Received bytes
+    /// were sent by `peer`.
     pub(crate) fn moved<E>(&mut self, moved: Moved<E>, time: Span, peer: Peer) -> Result<(), Fault<E>> {
         if let (Moved::Interrupted(_), ..INTERRUPTED) = (&moved, self.interrupted) {
             self.interrupted = self.interrupted.wrapping_add(1);
             if self.is_flushing() {
-                // No time of waiting yet: the port is to be flushed again.
+                // Not `away`: a timeout must not start before the port is flushed, which is tried
+                // again.
                 self.elapsed.lengthen(time);
                 self.airtime = self.airtime.shortened(time);
             } else {
@@ -111,26 +113,26 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
         Err(fault)
     }
 
-    /// Whether the port is to be flushed.
+    /// Returns `true` if the port is to be flushed.
     pub(crate) const fn is_flushing(&self) -> bool {
         matches!(self.sending, Sending::Flushing(_)) || matches!(self.before, Before::Flushing(_))
     }
 
-    /// Whether something has to leave before the next operation may begin.
+    /// Returns `true` while something has to leave before the next operation may begin.
     pub(crate) const fn is_busy(&self) -> bool {
         self.is_sending() || self.is_flushing()
     }
 
-    /// Whether a message waits for a silence that is shorter than a tick.
+    /// Returns `true` while a message waits for a silence of at most [`SPIN`].
     pub(crate) fn is_resting(&self) -> bool {
         self.rest().is_some_and(|left| const { Span::limit(SPIN) }.reaches(left))
     }
 }
 
-/// Defines `Link` over the `Read` and `Write` that are in scope, so that both colours have the same text.
+/// Defines `Link` over the `Read` and `Write` in scope, so that both drivers have the same text.
 macro_rules! driver {
     () => {
-        /// A port and a line, ready for exchanges.
+        /// A port joined to a line: makes requests, runs routines and serves.
         pub struct Link<'b, P, F: Framing, S = (), R: Role = crate::line::Asking> {
             port: P,
             line: Line<'b, F, R>,
@@ -140,12 +142,12 @@ macro_rules! driver {
         crate::shown::shown!(['b, P, F: Framing, S, R: Role] Link<'b, P, F, S, R>, |link| "Link({:?})", link.line.counters());
 
         impl<'b, P: Read + Write + Clock, F: Framing> Link<'b, P, F> {
-            /// Joins a port and a framing.
+            /// Joins a port and a framing, with memory for the buffers.
             ///
             /// # Errors
             ///
-            /// [`SizeError`](crate::line::SizeError) if a buffer is too short for the framing: see
-            /// [`Buffers`](crate::line::Buffers).
+            /// We: [`SizeError`](crate::line::SizeError) if a buffer is too short for the framing:
+            /// see [`Buffers`](crate::line::Buffers).
             pub fn new(
                 port: P,
                 framing: F,
@@ -156,7 +158,8 @@ macro_rules! driver {
         }
 
         impl<'b, P: Read + Write + Clock, F: Framing> Link<'b, P, F, (), crate::line::Serving> {
-            /// As [`new`](Link::new), for a server: without `call` and `run`. What only they need of a line is not linked.
+            /// Joins a port and a framing for a server: there is no `call` and no `run`, and what
+            /// only they need is not linked.
             ///
             /// # Errors
             ///
@@ -171,32 +174,34 @@ macro_rules! driver {
         }
 
         impl<'b, P, F: Framing, S, R: Role> Link<'b, P, F, S, R> {
-            /// Hands everything that belongs to no exchange to `sink`: console text, unasked messages, losses.
+            /// Sets a sink for everything that belongs to no exchange: console text, unasked
+            /// messages, losses.
             pub fn with_sink<T: Sink>(self, sink: T) -> Link<'b, P, F, T, R> {
                 Link { port: self.port, line: self.line, sink }
             }
 
-            /// What this link has counted so far.
+            /// Returns the counters so far.
             pub const fn counters(&self) -> crate::line::Counters {
                 self.line.counters()
             }
 
-            /// What routines have to know of this link.
+            /// Returns the properties of this link that routines adapt to.
             pub fn limits(&self) -> crate::line::Limits {
                 self.line.limits()
             }
 
-            /// The message received last, for example to read the text beside an error. Empty if the last one was damaged.
+            /// The last message received, for example to read the text beside an error. Empty if it
+            /// was damaged.
             pub fn message(&self) -> &[u8] {
                 self.line.message()
             }
 
-            /// Who sent what was received last.
+            /// The sender of the bytes received last.
             pub const fn peer(&self) -> crate::line::Peer {
                 self.line.peer()
             }
 
-            /// The port, for example to change its speed or to write text beside the frames.
+            /// The port, for example to change its baud rate or to write text between frames.
             pub const fn port(&mut self) -> &mut P {
                 &mut self.port
             }
@@ -206,13 +211,13 @@ macro_rules! driver {
                 &mut self.line
             }
 
-            /// The sink that was given with [`with_sink`](Self::with_sink).
+            /// The sink that was set with [`with_sink`](Self::with_sink).
             pub const fn sink(&mut self) -> &mut S {
                 &mut self.sink
             }
 
-            /// How much time has passed since the last call.
-            #[inline(never)] // Called behind each call of the port: 40 bytes.
+            /// Returns the time since the last call.
+            #[inline(never)] // Called after each call of the port: inlined, it takes 40 bytes more.
             fn lap(&mut self) -> Span
             where
                 P: Clock,
@@ -220,7 +225,7 @@ macro_rules! driver {
                 self.line.lap(self.port.elapsed())
             }
 
-            /// An operation begins: the time until now is none of its own.
+            /// Begins an operation: the time until now is not part of it.
             fn start(&mut self)
             where
                 P: Clock,
@@ -229,7 +234,7 @@ macro_rules! driver {
                 self.line.start(time);
             }
 
-            /// One call of the port has ended.
+            /// Handles the result of one call of the port.
             fn moved<E>(&mut self, moved: Moved<E>) -> Result<(), Fault<E>>
             where
                 P: Clock,
@@ -238,7 +243,7 @@ macro_rules! driver {
                 self.line.moved(moved, time, self.port.peer())
             }
 
-            /// Gives the port back.
+            /// Returns the port.
             pub fn into_port(self) -> P {
                 self.port
             }

@@ -1,22 +1,25 @@
-//! Why an exchange or a send failed, and why a message was dropped.
+//! The errors of exchanges and sends, and the reasons for which a message is dropped.
 
 use core::convert::Infallible;
 
 use super::SizeError;
 use crate::framing;
 
-/// Why a line or a driver gave up. `P` is the error of the port, `E` that of the protocol; a line by itself has neither.
+/// The error of a line or a driver. `P` is the error of the port, `E` that of the protocol; a line
+/// by itself has neither.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Error<P = Infallible, E = Infallible> {
-    /// The port: it failed. What was half received is dropped and counted; the link may be used on.
+    /// The port: it failed, or was interrupted more than 16 times in a row. A half-received frame
+    /// is dropped and counted; the link stays usable.
     Port(P),
-    /// The port: it reached its end, as when the peer closed a connection.
+    /// The port: it reached its end, for example because the peer closed the connection.
     Closed,
-    /// The port: it accepted none of the bytes, or was interrupted without end.
+    /// The port: it accepted no byte.
     WriteZero,
-    /// Time: no response came, not even to the retries; or the line was never silent for long enough to send.
+    /// Time: no response came, not even to the retries; or the line was never silent for long
+    /// enough to send.
     TimedOut,
     /// We: the last message has not left yet.
     Busy,
@@ -26,12 +29,12 @@ pub enum Error<P = Infallible, E = Infallible> {
     Framing(framing::Error),
     /// We: a buffer is too short for what it has to hold.
     Size(SizeError),
-    /// The exchange itself: see the protocol's error.
+    /// The protocol: its error says whose fault it is.
     Protocol(E),
 }
 
 impl<P, E> Error<P, E> {
-    /// An error of a line, where those of a port and of a protocol are possible too.
+    /// Converts an error of a line to the type of a driver.
     #[must_use]
     pub fn from_line(error: Error) -> Self {
         error.with_port::<P>().widen()
@@ -39,7 +42,7 @@ impl<P, E> Error<P, E> {
 }
 
 impl<P> Error<P> {
-    /// The same error where a protocol's own errors are possible too.
+    /// Converts to a type that can also hold an error of a protocol.
     pub fn widen<E>(self) -> Error<P, E> {
         match self {
             Self::Port(error) => Error::Port(error),
@@ -56,7 +59,7 @@ impl<P> Error<P> {
 }
 
 impl<E> Error<Infallible, E> {
-    /// The same error where a port's own errors are possible too.
+    /// Converts to a type that can also hold an error of a port.
     pub fn with_port<P>(self) -> Error<P, E> {
         match self {
             Self::Port(never) => match never {},
@@ -95,7 +98,8 @@ where
 {
 }
 
-/// Why a driver's step failed: an [`Error`] without what only protocols add, so that it fits two registers.
+/// The error of one step of a driver: an [`Error`] without the variants of protocols and sizes, so
+/// that it fits two registers.
 pub(crate) enum Fault<P> {
     Port(P),
     Closed,
@@ -120,17 +124,19 @@ impl<P, E> From<Fault<P>> for Error<P, E> {
     }
 }
 
-/// Why a received message was dropped. What a protocol sees of a framing's errors.
+/// The reason for which a received message was dropped: a framing's error, in terms that do not
+/// depend on the framing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_enums, reason = "a sink has to handle each")]
 pub enum Damage {
     /// The line: the bytes arrived, but their check does not match.
     Checksum,
-    /// The peer, or our buffer: the message is longer than the buffer that was given to the framing.
+    /// The peer, or our buffer: the message is longer than the buffer that was given to the
+    /// framing.
     TooLong,
-    /// The line or the peer: a byte or a length that the framing does not allow at its place, or a new message in front of
-    /// the end of the one before it.
+    /// The line or the peer: a byte or a length that the framing does not allow there, or a new
+    /// message before the end of the last one.
     Malformed,
     /// The line: the rest of a message never came.
     Lost,
@@ -142,8 +148,8 @@ impl From<framing::Error> for Damage {
             framing::Error::Checksum => Self::Checksum,
             framing::Error::TooLong => Self::TooLong,
             framing::Error::Abandoned => Self::Lost,
-            // A frame that the next one cut off still has a sender that waits for a response. Nothing that was received is
-            // `Unsendable`.
+            // `Truncated` is not `Lost`: the sender of a frame that the next one cut off may still
+            // wait for a response. `Unsendable` is an error of encoders only.
             framing::Error::Malformed | framing::Error::Truncated | framing::Error::Unsendable => Self::Malformed,
         }
     }

@@ -1,7 +1,7 @@
-//! The client's half of an exchange, and a routine's of many, without a port.
+//! The client's half of one exchange, and of the many of a routine, without a port.
 //!
-//! Only clients bring a peer into step at the start of a session, nudge it after a timeout and drain the line: all that is
-//! here, so that the image of a server does not link it.
+//! Only clients bring a peer into step at the start of a session, nudge it after a timeout and
+//! drain the line. All of that is in this file, so that the image of a server does not link it.
 
 use core::ops::ControlFlow;
 
@@ -10,7 +10,7 @@ use crate::framing::Framing;
 use crate::routine::{Ended, Routine, Step};
 use crate::time::Span;
 
-/// How far an [`Exchange`] is.
+/// The progress of an [`Exchange`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
@@ -18,13 +18,15 @@ use crate::time::Span;
 pub enum Progress {
     /// Move bytes and time, then poll again.
     Wait,
-    /// The response is there: [`Exchange::response`].
+    /// The response has arrived: [`Exchange::response`] decodes it.
     Done,
-    /// No response came, not even to the retries; or the line was never silent for long enough to ask.
+    /// Time: no response came, not even to the retries; or the line was never silent for long
+    /// enough to send the request.
     TimedOut,
 }
 
-/// One request in flight on a line, with its retries. To drop it is to cancel it; what the peer answers later is foreign.
+/// One request in flight on a line, with its retries. Drop it to cancel the request; a response
+/// that comes later is foreign.
 ///
 /// ```text
 ///   Asked ── timeout ──▶ Settling ── the peer had time for the preamble ──▶ Asked
@@ -41,14 +43,15 @@ pub struct Exchange<P> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum State {
-    /// The request leaves, or has left. Out: `Settling`, `Answered`, `Ended`.
+    /// The request leaves, or has left. Exits: `Settling`, `Answered`, `Ended`; itself, if the
+    /// peer requires another form or no preamble is needed before a retry.
     Asked,
-    /// Its response is late: the preamble leaves before the first `len` bytes of `tx` do so again. A response is still
-    /// welcome. Out: `Asked`, `Answered`.
+    /// The response is late: the preamble leaves, then the first `len` bytes of `tx` once more. A
+    /// response is still accepted. Exits: `Asked`, `Answered`.
     Settling { len: usize },
-    /// The line has the response. No way out.
+    /// The line holds the response. No exit.
     Answered,
-    /// There is no response. No way out.
+    /// There is no response. No exit.
     Ended,
 }
 
@@ -57,8 +60,8 @@ impl<P> Exchange<P> {
     ///
     /// # Errors
     ///
-    /// [`Error::Busy`] while another message is being sent; [`Error::Protocol`] if the request cannot be made; as
-    /// [`Line::transmit`].
+    /// We: [`Error::Busy`] while another message is being sent; [`Error::Protocol`] if the request
+    /// cannot be made; as [`Line::transmit`].
     pub fn begin<R, C, F, S>(
         line: &mut Line<'_, F>,
         client: &mut C,
@@ -79,12 +82,12 @@ impl<P> Exchange<P> {
         Ok(Self { pending, state: State::Asked })
     }
 
-    /// Looks at what has come in and what time has passed. Call it after [`Line::received`] and [`Line::elapsed`], and send what is
-    /// [pending](Line::pending) afterwards.
+    /// Handles the messages and the time that have arrived. Call it after [`Line::received`] and
+    /// [`Line::elapsed`], and send what is [pending](Line::pending) afterwards.
     ///
     /// # Errors
     ///
-    /// As [`Line::transmit`], if the request has to be sent in another form.
+    /// As [`Line::transmit`], if a retry or another form of the request cannot be sent.
     pub fn poll<R, C, F, S>(&mut self, line: &mut Line<'_, F>, client: &mut C, sink: &mut S) -> Result<Progress, Error>
     where
         R: ?Sized,
@@ -96,6 +99,8 @@ impl<P> Exchange<P> {
             return Ok(Progress::Done);
         }
         while let Some(event) = line.next(sink) {
+            // Damage is no verdict on the request, and its clock is `Sending::Left`. After the end
+            // nothing can be its response.
             if event != Event::Message || self.state == State::Ended {
                 continue;
             }
@@ -145,7 +150,8 @@ impl<P> Exchange<P> {
         Ok(if self.state == State::Ended { Progress::TimedOut } else { Progress::Wait })
     }
 
-    /// Why it [timed out](Progress::TimedOut), if something came that was almost a response.
+    /// The error of an exchange that has [timed out](Progress::TimedOut): the protocol's, if a
+    /// message came that was almost the response, else [`Error::TimedOut`].
     pub fn reason<R, C, P2>(&self, client: &C) -> Error<P2, C::Error>
     where
         R: ?Sized,
@@ -154,11 +160,12 @@ impl<P> Exchange<P> {
         client.instead(&self.pending).map_or(Error::TimedOut, Error::Protocol)
     }
 
-    /// The response, borrowed from the line.
+    /// Decodes the response, which borrows from the line.
     ///
     /// # Errors
     ///
-    /// If the peer refused the request, or its response is malformed, which it always is before [`Progress::Done`].
+    /// The peer: it refused the request, or its response is malformed. Before [`Progress::Done`] it
+    /// always counts as malformed.
     pub fn response<'l, R, C, F>(&self, line: &'l Line<'_, F>, client: &C) -> Result<C::Response<'l>, C::Error>
     where
         R: ?Sized,
@@ -169,7 +176,7 @@ impl<P> Exchange<P> {
     }
 }
 
-/// How far a [`Run`] is.
+/// The progress of a [`Run`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
@@ -177,11 +184,11 @@ impl<P> Exchange<P> {
 pub enum Turn<R> {
     /// Move bytes and time, then poll again.
     Wait,
-    /// It has ended.
+    /// The run has ended, in this way.
     Ended(Ended<R>),
 }
 
-/// A routine on a line. To drop it is to interrupt the routine, which may be run on.
+/// A routine that runs on a line. Drop it to interrupt the routine, which may be run again.
 #[derive(Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Run {
@@ -191,23 +198,26 @@ pub struct Run {
 #[derive(Debug, Clone, Copy)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum RunState {
-    /// The routine is to say what comes next. Out: `Waiting`; or itself, as long as it sends.
+    /// The routine is due to be polled. Exits: `Waiting`; itself, as long as it sends.
     Due,
-    /// It waits for a message, for this long. Out: `Due`, by one of its messages; `Settling`, when time has passed.
+    /// It waits for a message, for this long. Exits: `Due`, by one of its messages; `Settling`,
+    /// when the time has passed or its request could not be sent.
     Waiting(Span),
-    /// The preamble leaves before the routine sends again. A message is still welcome. Out: `Due`.
+    /// The preamble leaves before the routine sends again. A message is still accepted. Exits:
+    /// `Due`.
     Settling,
 }
 
 impl Run {
-    /// Begins, or goes on.
+    /// Begins a run, or continues the routine of an earlier one: its wait starts now.
     pub fn new<F: Framing>(line: &mut Line<'_, F>) -> Self {
         line.restart();
         Self { state: RunState::Due }
     }
 
-    /// As [`Exchange::poll`], with the routine's own events. A message that is none of the routine's is counted and dropped, and
-    /// the wait goes on.
+    /// Handles the messages and the time that have arrived, as [`Exchange::poll`] does, and polls
+    /// the routine. `on_event` is given its events. A message that does not belong to the routine
+    /// is counted and dropped, and the wait goes on.
     ///
     /// # Errors
     ///
@@ -227,7 +237,8 @@ impl Run {
     {
         loop {
             if let RunState::Due = self.state {
-                // Meanwhile only time is reported.
+                // Messages stay in the line until the frame has left, since the routine may answer
+                // them at once. Time goes on, or its intervals would stop.
                 while line.is_sending()
                     && let Some(event) = line.next(sink)
                 {
@@ -235,7 +246,8 @@ impl Run {
                         routine.tick(time);
                     }
                 }
-                // A port is flushed before anything else leaves: that is where a half-duplex one releases the line.
+                // Flushed before anything else leaves: that is where a half-duplex port releases
+                // the line.
                 if line.is_sending() || line.is_flushing() {
                     return Ok(Turn::Wait);
                 }
@@ -243,7 +255,7 @@ impl Run {
                     Step::Send(len) => {
                         let drain = Span::limit(routine.drain(client));
                         line.ask(len, drain, sink)?;
-                        // What had come before is looked at first: the port may need the room.
+                        // Received messages come first: the port may need the room.
                         continue;
                     }
                     Step::Wait(limit) => self.state = RunState::Waiting(Span::limit(limit)),
@@ -293,11 +305,12 @@ impl Run {
     }
 }
 
-/// A client's manners.
+/// The rules of sending that apply to clients only.
 impl<F: Framing> Line<'_, F> {
-    /// Sends the request in the first `len` bytes of `tx`. The first one of a session brings the peer into step. If responses name
-    /// no request (`drain` is not zero), nothing that came before may be taken for its response: the line is looked at, and is
-    /// silent for as long as a response is owed.
+    /// Sends the request in the first `len` bytes of `tx`. The first one of a session brings the
+    /// peer into step. If responses name no request (`drain` is not zero), nothing received earlier
+    /// may pass for its response: the port is looked at first, and the line is kept silent for as
+    /// long as a response is owed.
     fn ask(&mut self, len: usize, drain: Span, sink: &mut (impl Sink + ?Sized)) -> Result<(), Error> {
         if self.counters.sent == 0 {
             self.out_of_step();
@@ -306,12 +319,12 @@ impl<F: Framing> Line<'_, F> {
             if self.before == Before::Gap {
                 self.before = Before::Silence(self.owed.silence());
                 self.ear = match self.ear {
-                    // What came since the last look was not seen.
+                    // Bytes that came since the last look are still unseen.
                     Ear::Silent(_) => Ear::Ended,
                     other => other,
                 };
             }
-            // From now on, until the response is there: a caller may go away at any moment.
+            // Set now and not at the timeout, because a caller may be cancelled at any moment.
             self.owed = match self.owed {
                 Owed::Nothing => Owed::One(drain),
                 Owed::One(_) | Owed::Older(_) => Owed::Older(drain),
@@ -322,9 +335,10 @@ impl<F: Framing> Line<'_, F> {
         Ok(())
     }
 
-    /// A message was taken for the response. If an older one may still have been on its way, this may be it, and the right one is
-    /// still to come: within a timeout, for which the line is silent before the next request. So an answer that comes even after
-    /// the drain costs one wrong value, not one at each request from then on.
+    /// Notes that a message was accepted as the response. If an older response was still owed, this
+    /// may be that one, and the right one comes within a timeout: the line is kept silent for that
+    /// time before the next request. So an answer that comes even after the drain costs one wrong
+    /// value, not one for each request from then on.
     fn answered(&mut self, timeout: Span) {
         if let (Owed::Older(_), Before::Gap) = (self.owed, self.before) {
             self.before = Before::Silence(timeout);
@@ -332,8 +346,9 @@ impl<F: Framing> Line<'_, F> {
         self.owed = Owed::Nothing;
     }
 
-    /// Whether a wait for a response has ended: its limit has passed, and no message is just arriving. On a slow line a long one takes
-    /// more time than any peer does to begin it; more than the longest one takes is not waited for.
+    /// Returns `true` if a wait for a response has ended: its limit has passed, and no message is
+    /// arriving. On a slow line a long response takes longer to arrive than to begin; the wait is
+    /// extended at most by the time of the longest one.
     fn is_late(&self, waited: Span, limit: Span) -> bool {
         if !waited.reaches(limit) || !self.framing.is_arriving() {
             return waited.reaches(limit);
@@ -344,26 +359,28 @@ impl<F: Framing> Line<'_, F> {
         waited.reaches(most)
     }
 
-    /// The response is late: a preamble, if the framing has one, brings the peer's decoder into step.
+    /// Sends the preamble, if the framing has one, at once: the response is late, and the peer's
+    /// decoder may be out of step.
     fn nudge(&mut self) {
         if !self.framing.preamble().is_empty() {
             self.before = Before::Nudge(0);
         }
     }
 
-    /// The next request begins with a preamble, if the framing has one: nobody knows what the peer's decoder has.
+    /// Puts the preamble, if the framing has one, in front of the next request: the state of the
+    /// peer's decoder is unknown.
     fn out_of_step(&mut self) {
         if self.before == Before::Gap && !self.framing.preamble().is_empty() {
             self.before = Before::Preamble(0);
         }
     }
 
-    /// Whether a preamble has left and the peer had time for it.
+    /// Returns `true` if a preamble has left and the peer had time for it.
     fn is_settled(&self) -> bool {
         !matches!(self.before, Before::Nudge(_) | Before::Flushing(_) | Before::Settle(_))
     }
 
-    /// A wait begins now, unless a message is still being sent.
+    /// Starts a wait now, unless a message is still being sent.
     fn restart(&mut self) {
         if !self.is_sending() {
             self.sending = Sending::Left(Span::ZERO);

@@ -5,7 +5,7 @@ use crate::bytes::copy;
 use crate::framing::{self, Framing};
 use crate::time::Span;
 
-/// What came in, without time: it fits a register.
+/// An event without time, which fits a register.
 #[derive(Clone, Copy)]
 pub(crate) enum Heard {
     Message,
@@ -13,10 +13,14 @@ pub(crate) enum Heard {
 }
 
 impl<F: Framing, R: Role> Line<'_, F, R> {
-    /// Takes bytes of one peer from the front of `bytes`; returns how many. A datagram is taken as a whole or not at all.
+    /// Accepts bytes that `peer` sent, from the front of `bytes`; returns how many. A datagram is
+    /// accepted as a whole or not at all.
     ///
-    /// It takes less while there is no room: call [`next`](Self::next), or get rid of what is [pending](Self::pending).
+    /// Fewer are accepted while there is no room, or while bytes of another peer are unread: call
+    /// [`next`](Self::next), or send what is [pending](Self::pending), then offer the rest again.
     pub fn received(&mut self, bytes: &[u8], peer: Peer) -> usize {
+        // The framing is pushed bytes of one sender at a time, or a message would get the wrong
+        // one.
         if !self.unread.is_empty() && peer != self.peer {
             return 0;
         }
@@ -24,7 +28,7 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
         let count = bytes.len().min(room.len());
         if F::DATAGRAM && count < bytes.len() {
             if count > 0 {
-                // Longer than any datagram may be: one error, and nothing of it.
+                // Longer than any datagram may be: one error. A part of it would pass for a whole.
                 self.counters.lose(Loss::Damaged(Damage::TooLong));
                 return bytes.len();
             }
@@ -35,46 +39,49 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
         count
     }
 
-    /// The free part of `read`, for a port that reads straight into it: [`filled`](Self::filled) says how much. Empty if there
-    /// is no room.
+    /// The free part of `read`, for a port that reads straight into it and then reports the number
+    /// of bytes with [`filled`](Self::filled). Empty if there is no room.
     pub fn room(&mut self) -> &mut [u8] {
         if self.unread.is_empty() {
             self.unread = 0..0;
         } else if F::DATAGRAM {
+            // Two datagrams side by side would be one message.
             return &mut [];
         }
         self.read.get_mut(usize::from(self.unread.end)..).unwrap_or_default()
     }
 
-    /// The first `count` bytes of [`room`](Self::room) have come from `peer`.
+    /// Reports that `peer` sent `count` bytes, which are now at the front of [`room`](Self::room).
     pub fn filled(&mut self, count: usize, peer: Peer) {
         if count > 0 {
-            // Whatever the port says, never more than there was room for.
+            // Not trusted: a port that reports more than it was given must not move the end past
+            // the buffer.
             let free = short(self.read.len()).saturating_sub(self.unread.end);
             self.unread.end = self.unread.end.wrapping_add(short(count.min(free.into())));
             self.peer = peer;
             self.ear = Ear::Busy;
-            // An answer, or the echo: from now on the line itself says when it is silent.
+            // A response, or the echo of our own bytes: from now on silence is measured, not
+            // computed.
             if F::PACED {
                 self.airtime = Span::ZERO;
             }
         }
     }
 
-    /// Time has passed, in which the port was looked at: a round without bytes is silence.
+    /// Reports time during which the port was looked at: a round without bytes is silence.
     pub fn elapsed(&mut self, time: Span) {
         self.away(time);
         match &mut self.ear {
-            // A port that only queues what it is given is still sending: nothing can be heard.
+            // A port that only queues its bytes is still sending: nobody else can talk.
             _ if F::PACED && !self.airtime.is_zero() => self.ear = Ear::Busy,
             Ear::Silent(silence) => silence.lengthen(time),
             Ear::Ended => self.ear = Ear::Silent(time),
-            // Where in this round the last byte came nobody knows.
+            // The last byte may have come at the very end of this round: none of it counts.
             Ear::Busy => self.ear = Ear::Ended,
         }
     }
 
-    /// Time has passed, in which nobody looked at the port.
+    /// Reports time during which the port was not looked at: it counts for limits, not as silence.
     pub fn away(&mut self, time: Span) {
         self.elapsed.lengthen(time);
         if F::PACED {
@@ -94,14 +101,15 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
                 waited.lengthen(time);
                 Sending::Left(waited)
             }
-            // Time that the peer was promised does not count against the message. Without a gap it does not wait for silence.
+            // Only a wait for silence can be endless. The time after a preamble does not count
+            // against the message, and without a gap there is no wait for silence.
             Sending::Waiting(left) if (F::PACED || R::ASKS) && self.wanted().is_some() => {
                 if time.reaches(left) {
                     return self.give_up();
                 }
                 Sending::Waiting(left.shortened(time))
             }
-            // In this round the last byte was handed over; that is no time of waiting.
+            // The last byte was handed over within this round, so none of it is part of a timeout.
             Sending::Flushing(left) if !F::PACED || time.reaches(left) => Sending::Left(Span::ZERO),
             Sending::Leaving(left) if !F::PACED || time.reaches(left) => Sending::Left(time.shortened(left)),
             Sending::Flushing(left) | Sending::Leaving(left) => Sending::Leaving(left.shortened(time)),
@@ -109,7 +117,8 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
         };
     }
 
-    /// The port has lost bytes: what was half received is dropped and counted.
+    /// Reports that the port has lost bytes: a half-received frame is dropped, and the failure is
+    /// counted.
     pub fn lost(&mut self) {
         self.framing.reset();
         self.unread = 0..0;
@@ -117,9 +126,9 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
         self.counters.failures = self.counters.failures.wrapping_add(1);
     }
 
-    /// What has happened since the last call; `None` if nothing is left to report. Text, traces and losses go to `sink`.
+    /// Returns the next event, `None` if there is none. Text, traces and losses go to `sink`.
     ///
-    /// While a frame is half sent, only time is reported.
+    /// While a frame is half sent, only time is reported: `tx` is not free for a response.
     pub fn next<S: Sink + ?Sized>(&mut self, sink: &mut S) -> Option<Event> {
         match self.heard(sink) {
             Some(Heard::Message) => Some(Event::Message),
@@ -139,7 +148,7 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
         if time.is_zero() { None } else { Some(time) }
     }
 
-    /// As [`next`](Self::next), without time.
+    /// Returns the next event as [`next`](Self::next) does, without time.
     pub(crate) fn heard<S: Sink + ?Sized>(&mut self, sink: &mut S) -> Option<Heard> {
         while !self.is_begun() {
             let progress = if !self.unread.is_empty() {
@@ -165,11 +174,13 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
         None
     }
 
-    /// Whether anybody waits for what comes in. While a message waits for the line nobody does: it is foreign.
+    /// Returns `true` if the event is to be reported. While a message waits for the line, a
+    /// received message is foreign: it cannot be the response to a request that has not left.
     fn concerns(&mut self, heard: Heard) -> bool {
         let is_waiting = self.is_waiting();
         if is_waiting && matches!(heard, Heard::Message) {
             self.counters.lose(Loss::Foreign);
+            // It came in the drain, so it was the older one of the responses that are owed.
             if let (true, Owed::Older(silence)) = (R::ASKS, self.owed) {
                 self.owed = Owed::One(silence);
             }
@@ -178,7 +189,7 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
     }
 }
 
-/// Counts what the framing found, and hands text and losses to the sink.
+/// Counts what the framing returned, and hands text and losses to the sink.
 fn note<F: Framing, S: Sink + ?Sized>(
     progress: Result<framing::Progress<'_>, framing::Error>,
     framing: &F,

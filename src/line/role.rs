@@ -1,18 +1,18 @@
-//! What a line is for, as a type: what only clients need takes nothing where there is none.
+//! The purpose of a line, as a type, so that a server pays nothing for what only clients need.
 
-/// What a [`Line`](super::Line) is for: [`Asking`] or [`Serving`].
+/// The purpose of a [`Line`](super::Line): [`Asking`] or [`Serving`].
 pub trait Role {
-    /// Whether requests are sent, which wait for their responses.
+    /// `true` if requests are sent, which wait for their responses.
     const ASKS: bool;
 }
 
-/// Sends requests, and serves too. What every line does that is not told otherwise.
+/// Sends requests, and serves too. The default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_enums, reason = "a type without a value")]
 pub enum Asking {}
 
-/// Serves only: no time of waiting for a response is kept, nothing is drained, no peer is nudged.
+/// Serves only: it keeps no timeout, drains nothing and nudges no peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_enums, reason = "a type without a value")]

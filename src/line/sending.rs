@@ -1,4 +1,4 @@
-//! Messages in, bytes out: one at a time, when the line is ready, in pieces of any size.
+//! Sends messages: one at a time, when the line is ready, in pieces of any size.
 
 use core::time::Duration;
 
@@ -6,7 +6,8 @@ use super::{Before, Ear, Error, Fault, Line, Role, Sending, short};
 use crate::framing::{Encoder, Framing};
 use crate::time::Span;
 
-/// For how long a message waits for a line that is never silent, beside the silence itself.
+/// The time for which a message waits for a line that is never silent, in addition to the silence
+/// itself.
 const JAMMED: Duration = Duration::from_secs(1);
 
 impl<F: Framing, R: Role> Line<'_, F, R> {
@@ -14,13 +15,13 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
     ///
     /// # Errors
     ///
-    /// [`Error::Busy`] while another message is being sent, [`Error::BufferFull`] if `tx` is shorter than that,
-    /// [`Error::Framing`] if the framing cannot express it.
+    /// We: [`Error::Busy`] while another message is being sent, [`Error::BufferFull`] if `tx` has
+    /// fewer than `len` bytes, [`Error::Framing`] if the framing cannot express the message.
     pub fn transmit(&mut self, len: usize) -> Result<(), Error> {
         Ok(self.post(len)?)
     }
 
-    /// The same for a driver, whose port may fail, too.
+    /// Does the same with the error type of a driver.
     pub(crate) fn post<P>(&mut self, len: usize) -> Result<(), Fault<P>> {
         if self.is_sending() {
             return Err(Fault::Busy);
@@ -35,28 +36,29 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
             limit.lengthen(silence);
         }
         self.sending = Sending::Waiting(limit);
-        // Where it need not wait it has begun: nothing that comes from now on is dropped as foreign.
+        // Without a wait the frame begins at once, so that no message received from now on is
+        // dropped as foreign.
         self.begin();
         Ok(())
     }
 
-    /// Whether a message is being sent, or waits to be.
+    /// Returns `true` while a message is being sent, or waits to be.
     pub const fn is_sending(&self) -> bool {
         self.is_waiting() || self.is_begun()
     }
 
-    /// Whether a frame is half sent.
+    /// Returns `true` while a frame is half sent.
     pub(super) const fn is_begun(&self) -> bool {
         matches!(self.sending, Sending::Frame | Sending::Last)
     }
 
-    /// Whether a message waits for the line.
+    /// Returns `true` while a message waits for the line.
     pub(super) const fn is_waiting(&self) -> bool {
         matches!(self.sending, Sending::Waiting(_))
     }
 
-    /// The next bytes for the port: hand over as many as it takes, and say how many with [`sent`](Self::sent). Empty if there
-    /// is nothing to send, or the line is not ready.
+    /// The next bytes for the port: hand over as many as it accepts, and report their number with
+    /// [`sent`](Self::sent). Empty if there is nothing to send, or the line is not ready.
     pub fn pending(&mut self) -> &[u8] {
         let preamble = match self.before {
             Before::Preamble(sent) if self.is_waiting() => Some(sent),
@@ -81,15 +83,15 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
         }
     }
 
-    /// Encodes into `out`, which is empty.
+    /// Encodes the next run of the frame into `out`, which is empty.
     fn fill(&mut self) {
         let Some(encoder) = &mut self.encoder else { return };
         let message = self.tx.get(..usize::from(self.len)).unwrap_or_default();
         let mut used = 0usize;
         self.sending = loop {
             let room = self.out.get_mut(used..).unwrap_or_default();
-            // Where a frame leaves in one piece, `out` has room for it: that was checked when the line was built. Its last byte may
-            // be the last of `out`.
+            // A frame that leaves in one piece fits `out`, which was checked when the line was
+            // built, and may end with its last byte: so the room left does not matter there.
             if !F::WHOLE && room.len() < F::Encoder::MIN_OUT {
                 break Sending::Frame;
             }
@@ -101,7 +103,7 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
         self.run = 0..short(used);
     }
 
-    /// How long the message that waits needs the line to be silent. `None` if it waits for something else.
+    /// The silence that the waiting message needs; `None` if it waits for something else.
     pub(super) fn wanted(&self) -> Option<Span> {
         let gap = if F::PACED { Span::limit(self.framing.gap()) } else { Span::ZERO };
         match self.before {
@@ -111,18 +113,19 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
         }
     }
 
-    /// Whether the frame of the message that waits may begin.
+    /// Returns `true` if the frame of the waiting message may begin.
     fn is_ready(&self) -> bool {
         match (self.wanted(), self.ear) {
             (Some(wanted), Ear::Silent(silence)) => silence.reaches(wanted),
-            // Silence that nobody has listened for is none, not even where no length is asked for.
+            // `Silence` needs at least one look at the port, even if its length is zero: a late
+            // response may be there, unread.
             (Some(wanted), Ear::Busy | Ear::Ended) => wanted.is_zero() && self.before == Before::Gap,
             (None, _) => false,
         }
     }
 
-    /// For how long the line has still to be silent before the message that waits may leave; `None` if no message waits for
-    /// silence. For drivers, which look at the line more often then.
+    /// The rest of the silence that the waiting message needs; `None` if no message waits for
+    /// silence. For drivers, which then look at the port more often.
     pub fn rest(&self) -> Option<Span> {
         match self.ear {
             _ if !self.is_waiting() => None,
@@ -131,19 +134,21 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
         }
     }
 
-    /// The port has taken the first `count` bytes of [`pending`](Self::pending). Returns whether that was the last of them: then
-    /// the port is to be flushed.
+    /// Reports that the port has accepted the first `count` bytes of [`pending`](Self::pending).
+    /// Returns `true` if those were the last ones: then flush the port.
     pub fn sent(&mut self, count: usize) -> bool {
         if count == 0 {
-            // A loop of one's own may say so in each round; that must not pass for a round in which we sent.
+            // Your own loop may report 0 in each round, and that must not count as a round in which
+            // something was sent.
             return false;
         }
-        // What came meanwhile was not seen.
+        // The port was not looked at meanwhile: this round is no silence.
         self.ear = Ear::Busy;
         if self.is_begun() {
-            // Whatever the port says, never more than it was handed.
+            // Not trusted: never more than the port was given.
             self.run.start = self.run.start.wrapping_add(short(count.min(self.run.len())));
-            // The end of a frame may be the end of what was encoded at once: then there is nothing left to hand over.
+            // If the run was the end of the frame, the encoder yields nothing more, and this moves
+            // to `Last`.
             if self.run.is_empty() && self.sending == Sending::Frame {
                 self.fill();
             }
@@ -153,7 +158,7 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
             self.counters.sent = self.counters.sent.wrapping_add(1);
             if F::PACED {
                 let byte_time = self.framing.byte_time();
-                // A framing that knows it sends whole frames: what is in `out` is all of it.
+                // A framing with a byte time sends whole frames, so `out` held all of this one.
                 let airtime =
                     if byte_time.is_zero() { byte_time } else { byte_time.saturating_mul(self.run.end.into()) };
                 self.airtime = Span::limit(airtime);
@@ -171,14 +176,14 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
         true
     }
 
-    /// Gives up the message that is being sent, because the port failed. If a part of its frame has left, the next frame is
-    /// preceded by what brings the peer into step again.
+    /// Gives up the message that is being sent, because the port failed. If part of its frame has
+    /// left, a preamble or silence in front of the next frame brings the peer back into step.
     pub fn abandon(&mut self) {
         let is_cut = match self.sending {
             Sending::Waiting(_) | Sending::Leaving(_) | Sending::Left(_) | Sending::Unsent => false,
-            // A frame that leaves in one piece has not begun before its first byte was taken.
+            // A frame that leaves in one piece is cut only if some of its bytes were accepted.
             Sending::Last => self.run.start > 0 || !F::WHOLE,
-            // All was handed over, but the port could not flush it.
+            // Part of the frame, or all of it without a flush: the peer may have any part of it.
             Sending::Frame | Sending::Flushing(_) => true,
         };
         if is_cut {
@@ -193,13 +198,14 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
         }
     }
 
+    /// Drops the message that is being sent, and counts it.
     pub(super) fn give_up(&mut self) {
         self.sending = Sending::Unsent;
         self.run = 0..0;
         self.counters.failures = self.counters.failures.wrapping_add(1);
     }
 
-    /// Whether the last message was given up.
+    /// Returns `true` if the last message was given up.
     pub const fn is_unsent(&self) -> bool {
         matches!(self.sending, Sending::Unsent)
     }

@@ -2,69 +2,82 @@
 
 use crate::time::Span;
 
-/// How far the message in `tx` has come, and how long it is since it left. The encoder and the run that is encoded are beside it,
-/// where nothing moves from one stage to the next: 190 bytes of flash less than variants that hold them.
+/// The progress of the message in `tx`, and the time since it left. The encoder and the encoded run
+/// are kept beside this state, so that nothing moves from one stage to the next: variants that hold
+/// them take 190 bytes of flash more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sending {
-    /// It waits for the line, for this long at most. Out: `Frame`, `Last`; `Unsent` if the line never gets ready, or by `abandon`.
+    /// It waits for the line, for this long at most. Exits: `Frame` or `Last`, when the line is
+    /// ready; `Unsent`, if it never is, or by `abandon`.
     Waiting(Span),
-    /// Its frame has begun, and there is more than what is encoded. Out: `Last`; `Unsent` by `abandon`.
+    /// Its frame has begun, and more remains to be encoded. Exits: `Last`; `Unsent`, by `abandon`.
     Frame,
-    /// What is encoded is the end of its frame. Out: `Flushing`, when the port has taken it; `Unsent` by `abandon`.
+    /// The end of its frame is encoded. Exits: `Flushing`, when the port has accepted it; `Unsent`,
+    /// by `abandon`.
     Last,
-    /// The port has taken it, and the line needs this long. Out: `Leaving` or `Left`, when time passes; `Waiting`; `Unsent` by
-    /// `abandon`.
+    /// The port has accepted it, and the line needs this long to carry it. Exits: `Leaving` or
+    /// `Left`, when time passes; `Left`, when a routine restarts its wait; `Waiting`, by
+    /// `transmit`; `Unsent`, by `abandon`.
     Flushing(Span),
-    /// The line still carries it, for this long. Out: `Left`; `Waiting`.
+    /// The line still carries it, for this long. Exits: `Left`, when time passes or a routine
+    /// restarts its wait; `Waiting`, by `transmit`.
     Leaving(Span),
-    /// It left this long ago. Out: `Waiting`, by `transmit`.
+    /// It left this long ago. Exits: `Waiting`, by `transmit`.
     Left(Span),
-    /// It was given up. Out: `Waiting`, by `transmit`.
+    /// It was given up. Exits: `Waiting`, by `transmit`; `Left`, when a routine restarts its wait.
     Unsent,
 }
 
-/// What has to happen before a frame may begin.
+/// The condition that must be met before a frame may begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Before {
-    /// The framing's gap. Out: all others.
+    /// The framing's gap. Exits: `Silence`, `Preamble`, `Nudge`; `Flushing`, by `abandon` where
+    /// there is no preamble.
     Gap,
-    /// This silence, and at least one look at the line. Out: `Gap`, when it has passed.
+    /// This silence, and at least one look at the line. Exits: `Gap`, when the frame begins;
+    /// `Nudge`, when a response is late; `Preamble` or `Flushing`, by `abandon`.
     Silence(Span),
-    /// The preamble, of which this many bytes have left, when a message is to be sent. Out: `Flushing`.
+    /// The preamble, of which this many bytes have left, as soon as a message waits. Exits:
+    /// `Flushing`, when all of it has left; `Gap`, if the framing has none.
     Preamble(u8),
-    /// The preamble now, whether there is a message or not. Out: `Flushing`.
+    /// The preamble now, whether a message waits or not. Exits: as `Preamble`.
     Nudge(u8),
-    /// The port has taken what comes in front of a pause of this length. Out: `Settle`, when its time begins.
+    /// The port has accepted the bytes in front of a pause of this length. Exits: `Settle`, when
+    /// time passes.
     Flushing(Span),
-    /// This much time. Out: `Gap`, when it has passed.
+    /// This much time. Exits, when it has passed: `Silence`, if a response is owed, else `Gap`.
     Settle(Span),
 }
 
-/// What was last heard of the peer.
+/// The silence of the peer, counted in looks at the port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ear {
-    /// Bytes, since time last passed; or we did not listen, because we sent. Out: `Ended`, when time passes.
+    /// Bytes came since time last passed, or the port was not looked at because we sent. Exits:
+    /// `Ended`, when time passes.
     Busy,
-    /// Nothing since time last passed. Out: `Busy`; `Silent`, when time passes.
+    /// Nothing came since time last passed. Exits: `Busy`; `Silent`, when time passes.
     Ended,
-    /// Nothing for this long. Out: `Busy`.
+    /// Nothing came for this long. Exits: `Busy`; `Ended`, when a request needs a new look.
     Silent(Span),
 }
 
-/// The responses that may still come, where a response names no request (BSMP). The time is how long the line has to be silent
-/// before the next request.
+/// The responses that may still come, where a response names no request (BSMP). The time is the
+/// silence that the next request waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Owed {
-    /// None. Out: `One`.
+    /// None. Exits: `One`, by a request.
     Nothing,
-    /// That to the last request. Out: `Nothing`, by a response; `Older`, by the next request.
+    /// The response to the last request. Exits: `Nothing`, by a response; `Older`, by the next
+    /// request.
     One(Span),
-    /// That to the last request, and one to a request before it, which did not come while the line was drained. A message
-    /// that is taken for a response may be the older one. Out: `Nothing`, by a response; `One`, by a message in the drain.
+    /// The response to the last request, and one to an earlier request, which did not come while
+    /// the line was drained. A message that is accepted as the response may be the older one.
+    /// Exits: `Nothing`, by a response; `One`, by a message in the drain.
     Older(Span),
 }
 
 impl Owed {
+    /// Returns the silence that the next request waits for.
     pub(super) const fn silence(self) -> Span {
         match self {
             Self::Nothing => Span::ZERO,

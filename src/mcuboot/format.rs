@@ -30,7 +30,7 @@ pub enum Error {
     InvalidTlv,
     /// The image: it has more than one hash.
     MultipleHashes,
-    /// The image: its hash has a wrong length.
+    /// The image: its hash has the wrong length.
     HashLength,
     /// The image: it has no hash of the expected kind.
     NoHash,
@@ -51,7 +51,7 @@ impl core::fmt::Display for Error {
             Self::NoTlvs => "the image has no TLV area",
             Self::InvalidTlv => "a TLV of the image is malformed",
             Self::MultipleHashes => "the image has more than one hash",
-            Self::HashLength => "the hash of the image has a wrong length",
+            Self::HashLength => "the hash of the image has the wrong length",
             Self::NoHash => "the image has no hash",
             Self::Mismatch => "the image does not match its hash",
             Self::BufferFull => "the image does not fit the buffer",

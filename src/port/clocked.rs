@@ -1,4 +1,4 @@
-//! A port with a clock of its own.
+//! A port with a clock beside it.
 
 use core::time::Duration;
 
@@ -6,7 +6,8 @@ use super::Clock;
 use crate::routine::remaining;
 use crate::shown::shown;
 
-/// A port whose `read` gives up after a tick, with a clock: every limit holds to two ticks, whatever the peer sends.
+/// A port whose `read` gives up after a tick, with a clock: every limit holds to two ticks,
+/// whatever the peer sends.
 ///
 /// ```no_run
 /// # fn uart() -> anysmp::port::Ticking<std::io::Empty> { todo!() }
@@ -15,8 +16,9 @@ use crate::shown::shown;
 /// let port = Clocked::new(uart(), move || start.elapsed());
 /// ```
 ///
-/// On a microcontroller the clock is SysTick, DWT or a timer; with embassy `|| embassy_time::Instant::now().elapsed_since_boot()`
-/// in whatever form. A clock that stands still for a while (a debugger, a sleep that stops the timer) makes limits later.
+/// On a microcontroller the clock is SysTick, DWT or a timer; with embassy, the time since boot of
+/// `embassy_time::Instant::now()`. A clock that stops for a while (a debugger, a sleep that stops
+/// the timer) makes limits late by that time.
 pub struct Clocked<P, N> {
     port: P,
     now: N,
@@ -26,7 +28,7 @@ pub struct Clocked<P, N> {
 shown!([P, N] Clocked<P, N>, |_| "Clocked");
 
 impl<P, N: FnMut() -> Duration> Clocked<P, N> {
-    /// Gives `port` the clock `now`: the time since any fixed moment.
+    /// Wraps `port` with the clock `now`, which returns the time since any fixed moment.
     pub fn new(port: P, mut now: N) -> Self {
         let last = now();
         Self { port, now, last }
@@ -41,7 +43,7 @@ impl<P, N: FnMut() -> Duration> Clocked<P, N> {
 impl<P, N: FnMut() -> Duration> Clock for Clocked<P, N> {
     fn elapsed(&mut self) -> Duration {
         let now = (self.now)();
-        // A clock that goes back tells nothing.
+        // Zero for a clock that was set back: limits must not be early.
         let passed = remaining(now, self.last);
         self.last = now;
         passed

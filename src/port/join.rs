@@ -1,12 +1,12 @@
-//! Two halves, one port.
+//! A port made of a reader and a writer.
 
 use crate::shown::shown;
 
-/// A reader and a writer as one port, for drivers that split them: USB CDC, DMA channels, pipes. Give it a clock by
-/// `Timed`, [`Ticking`](super::Ticking) or [`Clocked`](super::Clocked).
+/// A reader and a writer as one port, for HALs that split them: USB CDC, DMA channels, pipes. Wrap
+/// it in `Timed`, [`Ticking`](super::Ticking) or [`Clocked`](super::Clocked) for a clock.
 ///
-/// With [`with_flush`](Self::with_flush) it knows when a last packet was full, and calls a function of the caller's: USB needs an
-/// empty packet then. With embassy-usb:
+/// With [`with_flush`](Self::with_flush) it calls your function when the last packet was full: USB
+/// needs an empty packet then. With embassy-usb:
 ///
 /// ```ignore
 /// let (tx, rx) = class.split();
@@ -22,7 +22,7 @@ pub struct Join<R, W, H = ()> {
 
 shown!([R, W, H] Join<R, W, H>, |_| "Join");
 
-/// What [`Join::with_flush`] has of the caller.
+/// The hook of [`Join::with_flush`], and the state that decides when it is called.
 pub struct Flush<H> {
     packet: usize,
     hook: H,
@@ -31,30 +31,31 @@ pub struct Flush<H> {
 
 shown!([H] Flush<H>, |flush| "Flush({} bytes)", flush.packet);
 
-/// The packet that was written last.
+/// The length of the packet that was written last.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Last {
-    /// Not full, or followed by an empty one. Out: `Full`.
+    /// It was not full, or the hook has followed it. Exits: `Full`, by a write of a full packet.
     Short,
-    /// Full. Out: `Short`, by a flush or a write that is not.
+    /// It was full. Exits: `Short`, by a flush or a write of another length.
     Full,
 }
 
 impl<R, W> Join<R, W> {
-    /// Reads from `rx`, writes to `tx`.
+    /// A port that reads from `rx` and writes to `tx`.
     pub const fn new(rx: R, tx: W) -> Self {
         Self { rx, tx, flush: () }
     }
 
-    /// Calls `hook` at a flush after a write of `packet` bytes, as many as an endpoint's packet has. In blocking ports it is
-    /// `FnMut(&mut W) -> Result<(), E>`, in async ones an async closure.
+    /// Calls `hook` in each flush that follows a write of exactly `packet` bytes, the packet size
+    /// of the endpoint. In blocking ports it is an `FnMut(&mut W) -> Result<(), E>`, in async ones
+    /// an async closure.
     pub fn with_flush<H>(self, packet: usize, hook: H) -> Join<R, W, Flush<H>> {
         Join { rx: self.rx, tx: self.tx, flush: Flush { packet, hook, last: Last::Short } }
     }
 }
 
 impl<R, W, H> Join<R, W, H> {
-    /// Both halves.
+    /// The reader and the writer.
     pub const fn halves(&mut self) -> (&mut R, &mut W) {
         (&mut self.rx, &mut self.tx)
     }

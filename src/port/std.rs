@@ -1,4 +1,4 @@
-//! Ports of a host, with a real clock.
+//! Ports for hosts, with a real clock.
 
 use std::boxed::Box;
 use std::collections::VecDeque;
@@ -12,10 +12,10 @@ use embedded_io::{ErrorType, Read, Write};
 use super::{Clock, Peer};
 use crate::shown::shown;
 
-/// How long a `read` of [`Tcp`] and [`Udp`] waits for the first byte.
+/// The time for which a `read` of [`Tcp`] and [`Udp`] waits for the first byte.
 pub const TICK: Duration = Duration::from_millis(10);
 
-/// The clock of this computer, asked how much time has passed.
+/// A stopwatch on the clock of this computer.
 struct Watch(Instant);
 
 impl Watch {
@@ -33,15 +33,16 @@ fn tick() -> io::Error {
     ErrorKind::TimedOut.into()
 }
 
-/// Operating systems report a timeout in two ways; embedded-io knows one of them.
+/// Converts the second form in which operating systems report a timeout to the one of embedded-io.
 fn timed(error: io::Error) -> io::Error {
     if error.kind() == ErrorKind::WouldBlock { tick() } else { error }
 }
 
 /// Any `std::io::Read + Write` as a port: a serial port, a pipe, a socket of another kind.
 ///
-/// Set a timeout of a tick for its reads, 10 ms for example: `WouldBlock` and `TimedOut` are ticks. One that never waits is looked
-/// at every millisecond. One that waits forever makes every timeout infinite.
+/// Set a read timeout of one tick, for example 10 ms: `WouldBlock` and `TimedOut` are ticks. If its
+/// reads never wait, they are repeated every millisecond. If they wait forever, so does every
+/// timeout.
 pub struct Io<T> {
     io: T,
     watch: Watch,
@@ -55,12 +56,12 @@ impl<T> Io<T> {
         Self { io, watch: Watch::new() }
     }
 
-    /// What was wrapped.
+    /// The wrapped value.
     pub const fn get(&mut self) -> &mut T {
         &mut self.io
     }
 
-    /// Gives it back.
+    /// Returns the wrapped value.
     pub fn into_inner(self) -> T {
         self.io
     }
@@ -78,7 +79,8 @@ impl<T> Clock for Io<T> {
 
 impl<T: io::Read> Read for Io<T> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        // What returns sooner than this without a byte does not wait at all.
+        // A read that returns sooner than this without a byte does not wait at all: without a pause
+        // the driver would spin.
         const AT_ONCE: Duration = Duration::from_micros(200);
         let began = Instant::now();
         self.io.read(buf).map_err(timed).inspect_err(|error| {
@@ -90,16 +92,17 @@ impl<T: io::Read> Read for Io<T> {
 }
 
 impl<T: io::Write> Write for Io<T> {
-    /// A port that takes nothing for five seconds fails with `WriteZero`.
+    /// Fails with `WriteZero` if no byte was accepted for five seconds.
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         const STALLED: Duration = Duration::from_secs(5);
         let began = Instant::now();
         loop {
             match self.io.write(buf).map_err(timed) {
-                // A timeout of the port often counts for both directions, and a slow line needs longer than a tick.
+                // A timeout often applies to both directions, and a slow line needs longer than a
+                // tick to accept bytes.
                 Err(error) if error.kind() == ErrorKind::TimedOut => {
                     if began.elapsed() >= STALLED {
-                        return Err(io::Error::new(ErrorKind::WriteZero, "the line takes no bytes"));
+                        return Err(io::Error::new(ErrorKind::WriteZero, "the line accepts no bytes"));
                     }
                     thread::sleep(Duration::from_millis(1));
                 }
@@ -110,7 +113,7 @@ impl<T: io::Write> Write for Io<T> {
 
     fn flush(&mut self) -> io::Result<()> {
         match self.io.flush().map_err(timed) {
-            // The bytes are with the operating system; how long they take from there nobody says.
+            // The operating system has the bytes; it does not report when they have left.
             Err(error) if error.kind() == ErrorKind::TimedOut => Ok(()),
             result => result,
         }
@@ -130,7 +133,7 @@ impl Tcp {
     ///
     /// # Errors
     ///
-    /// The last address's, if none answers.
+    /// The operating system's, for the last address, if none can be reached.
     pub fn connect(address: impl ToSocketAddrs, limit: Duration) -> io::Result<Self> {
         let mut last = ErrorKind::AddrNotAvailable.into();
         for address in address.to_socket_addrs()? {
@@ -142,11 +145,11 @@ impl Tcp {
         Err(last)
     }
 
-    /// Uses a connection that is there already. Sends at once what is written, and reads for a [`TICK`] at a time.
+    /// Wraps an open connection. Turns off Nagle's delay, and sets the read timeout to [`TICK`].
     ///
     /// # Errors
     ///
-    /// If the operating system refuses that.
+    /// The operating system's, if it refuses these options.
     pub fn new(stream: TcpStream) -> io::Result<Self> {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(TICK))?;
@@ -166,7 +169,7 @@ impl Clock for Tcp {
     fn ready(&mut self) -> Option<bool> {
         self.stream.set_nonblocking(true).ok()?;
         let peeked = self.stream.peek(&mut [0]);
-        // A socket that cannot be made to wait again fails at the next read.
+        // If this fails, the error is returned by the next read.
         self.stream.set_nonblocking(false).ok()?;
         Some(!peeked.is_err_and(|error| error.kind() == ErrorKind::WouldBlock))
     }
@@ -188,10 +191,10 @@ impl Write for Tcp {
     }
 }
 
-/// Datagrams: a client's, to and from one peer; or a server's, which answers whoever asked.
+/// UDP datagrams: between a client and one peer, or between a server and all its clients.
 ///
-/// A server remembers its last 256 peers and gives each a number of its own, from 1 on, which no other peer gets; a peer that was
-/// forgotten gets a new one.
+/// A server remembers its last 256 peers and gives each a number, from 1 on, that no other peer
+/// gets; a peer that was forgotten gets a new one.
 pub struct Udp {
     socket: UdpSocket,
     mode: Mode,
@@ -201,21 +204,21 @@ pub struct Udp {
 shown!(Udp, |_| "Udp");
 
 enum Mode {
-    /// The socket hears one peer only.
+    /// The socket is connected to one peer.
     Client,
-    /// Who was heard, the last one in front, and the number of the next new one.
+    /// The peers, the most recent first, and the number of the next new one.
     Server { peers: VecDeque<(SocketAddr, u32)>, next: u32 },
 }
 
-/// How many peers a server remembers.
+/// The number of peers that a server remembers.
 const PEERS: usize = 256;
 
 impl Udp {
-    /// Talks to `host:port` and hears nobody else.
+    /// Connects to `host:port`: datagrams of other senders are ignored.
     ///
     /// # Errors
     ///
-    /// If the address cannot be found or reached.
+    /// The operating system's, if the address cannot be resolved or has no route.
     pub fn connect(address: impl ToSocketAddrs) -> io::Result<Self> {
         let mut last = ErrorKind::AddrNotAvailable.into();
         for peer in address.to_socket_addrs()? {
@@ -229,11 +232,12 @@ impl Udp {
         Err(last)
     }
 
-    /// Hears whoever sends something to this address, and answers the one that was heard last.
+    /// Receives from everyone who sends to this address, and sends to the sender of the last
+    /// datagram.
     ///
     /// # Errors
     ///
-    /// If the address is in use, or is none of this computer's.
+    /// The operating system's, if the address is in use or does not belong to this computer.
     pub fn bind(address: impl ToSocketAddrs) -> io::Result<Self> {
         Self::new(UdpSocket::bind(address)?, Mode::Server { peers: VecDeque::new(), next: 1 })
     }
@@ -252,7 +256,8 @@ impl Udp {
         self.socket.local_addr()
     }
 
-    /// The address behind a number of [`Clock::peer`]; `None` if it was forgotten.
+    /// The address of the peer with this number, as [`Clock::peer`] returns it; `None` if it was
+    /// forgotten.
     #[must_use]
     pub fn address(&self, peer: Peer) -> Option<SocketAddr> {
         match &self.mode {
@@ -290,14 +295,15 @@ impl Read for Udp {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let began = Instant::now();
         match self.socket.recv_from(buf).map_err(timed) {
-            // An empty datagram is no end of a connection.
+            // `Ok(0)` would mean the end of a connection.
             Ok((0, _)) => Err(ErrorKind::Interrupted.into()),
             Ok((len, from)) => {
                 if let Mode::Server { peers, next } = &mut self.mode {
                     let known = peers.iter().position(|(peer, _)| *peer == from).and_then(|at| peers.remove(at));
                     let entry = known.unwrap_or_else(|| {
                         let number = *next;
-                        // After 4 thousand million peers a number comes again; the first that had it is long forgotten.
+                        // After 4 thousand million peers a number comes again; the first that had
+                        // it is long forgotten.
                         *next = next.checked_add(1).unwrap_or(1);
                         (from, number)
                     });
@@ -306,8 +312,9 @@ impl Read for Udp {
                 }
                 Ok(len)
             }
-            // Nobody listens at the moment: no reason to give up, the device may be restarting. The answer comes at once, and a
-            // tick is longer.
+            // Nobody listens there at the moment: the device may be restarting, so this is not the
+            // end. The refusal comes at once; wait for the rest of the tick, or the driver would
+            // spin.
             Err(error) if matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset) => {
                 thread::sleep(TICK.saturating_sub(began.elapsed()));
                 Err(tick())
@@ -323,12 +330,12 @@ impl Write for Udp {
             Mode::Client => self.socket.send(buf),
             Mode::Server { peers, .. } => match peers.front() {
                 Some((peer, _)) => self.socket.send_to(buf, peer),
-                // Something unasked, of a server that nobody has asked anything yet.
+                // An unasked message before the first request: there is nobody to send it to.
                 None => Ok(buf.len()),
             },
         };
         match written {
-            // As for `read`: the datagram is lost, and the protocol's own timeout says so.
+            // As in `read`: the datagram is lost, and the protocol's timeout handles that.
             Err(error) if error.kind() == ErrorKind::ConnectionRefused => Ok(buf.len()),
             written => written,
         }

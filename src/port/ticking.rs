@@ -8,14 +8,17 @@ use super::Clock;
 use crate::shown::shown;
 use crate::time::Passed;
 
-/// A port whose `read` gives up after a tick: the ticks are the clock, and the bytes if their time is known.
+/// A port whose `read` gives up after a tick, with a clock made of the ticks, and of the bytes if
+/// their time is given.
 ///
-/// # How late
+/// # Lateness
 ///
-/// A limit is never early. It is late by what this clock does not see: a tick that began and was cut short by a byte, and the
-/// time of the application between two reads. Without a [byte time](Self::with_byte_time) a peer that sends a byte just before each
-/// tick ends stops the clock; with it, a limit is late by at most the factor `tick / byte time` as long as such a peer goes on, and
-/// exact while it is silent or sends at full rate. Where that is too much, use a [`Clocked`](super::Clocked).
+/// A limit is never early. It is late by the time that this clock misses: ticks that were cut short
+/// by a byte, and the application's time between two reads. Without a
+/// [byte time](Self::with_byte_time), a peer that sends a byte just before each tick ends stops the
+/// clock. With it, a limit is late by at most the factor `tick / byte time` as long as such a peer
+/// goes on, and exact while the peer is silent or sends at full rate. If that is too late, use a
+/// [`Clocked`](super::Clocked).
 pub struct Ticking<P> {
     port: P,
     tick: Duration,
@@ -26,12 +29,14 @@ pub struct Ticking<P> {
 shown!([P] Ticking<P>, |ticking| "Ticking({} us)", ticking.tick.as_micros());
 
 impl<P> Ticking<P> {
-    /// A port whose `read` fails with an error of kind `TimedOut` after `tick` without a byte. Below 1 µs it counts as that.
+    /// Wraps a port whose `read` fails with an error of kind `TimedOut` after `tick` without a
+    /// byte. A tick below 1 µs counts as 1 µs.
     pub fn new(port: P, tick: Duration) -> Self {
         Self { port, tick: tick.max(Duration::from_micros(1)), byte_time: Duration::ZERO, passed: Passed::ZERO }
     }
 
-    /// How long one byte takes on the line: ten bit times, 87 µs at 115,200 baud. Rounded down, or limits are early.
+    /// Sets the time of one byte on the line: ten bit times, for example 86 µs at 115,200 baud.
+    /// Round it down, or limits are early. The default is zero: bytes do not count.
     #[must_use]
     pub fn with_byte_time(self, byte_time: Duration) -> Self {
         Self { byte_time, ..self }
@@ -42,6 +47,7 @@ impl<P> Ticking<P> {
         &mut self.port
     }
 
+    /// Adds the time of a read to the clock.
     fn note<E: embedded_io::Error>(&mut self, read: &Result<usize, E>) {
         match read {
             Ok(count) if !self.byte_time.is_zero() => {

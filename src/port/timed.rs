@@ -1,4 +1,4 @@
-//! A port that ticks, made of one that waits forever and a delay.
+//! A port that gives up after a tick, made of one that waits forever and a delay.
 
 use core::time::Duration;
 
@@ -8,21 +8,24 @@ use super::{Clock, TimedError};
 use crate::shown::shown;
 use crate::time::Passed;
 
-/// Makes a port that ticks from one that waits forever. It measures time by its own delays, or by the bytes that it reads,
-/// whichever is more.
+/// A port whose `read` gives up after a tick, made of one that waits forever and a delay. Its clock
+/// counts its own delays or the time of the bytes that it reads, whichever is more.
 ///
-/// **Blocking**: the port has to say whether a byte is there (`ReadReady`). `Timed` looks every quarter of a byte time, so that a
-/// UART with a receive register for one byte loses none, as long as the application comes back to `read` within a byte time after
-/// each byte, or the port buffers what comes meanwhile. It never sleeps past a byte.
+/// **Blocking**: the port must implement `ReadReady`. `Timed` polls it four times per byte time, so
+/// that a UART with a receive register for one byte loses none, as long as the application calls
+/// `read` again within a byte time after each byte, or the port buffers bytes meanwhile. It never
+/// sleeps past a byte.
 ///
-/// **Async**: it races `read` with the delay; `read` must be cancel-safe. While bytes come it waits in steps of two byte times, so
-/// that it can tell how long a byte took; when the line falls silent, in whole ticks, and the processor sleeps.
+/// **Async**: `read` races with the delay, so it must be cancel-safe. While bytes come, the delay
+/// is two byte times, to measure how long a byte took; once the line is silent, it is a whole tick,
+/// and the processor sleeps.
 ///
-/// # How late
+/// # Lateness
 ///
-/// A limit is never early. Blocking, it is late by the time of the looks between the delays: at 20 µs a step and 2 µs a look, a
-/// tenth. Async, by at most a factor of two while bytes come. Both are late by the time that the application takes between two reads.
-/// Where that is too much, put it in a [`Clocked`](super::Clocked).
+/// A limit is never early. In blocking code it is late by the time of the polls between the delays:
+/// with steps of 20 µs and polls of 2 µs, by a tenth. In async code it is late by at most a factor
+/// of two while bytes come. Both are late by the application's time between two reads. If that is
+/// too late, put it in a [`Clocked`](super::Clocked).
 pub struct Timed<P, D> {
     port: P,
     delay: D,
@@ -35,21 +38,22 @@ pub struct Timed<P, D> {
 
 shown!([P, D] Timed<P, D>, |timed| "Timed({} us)", timed.tick.as_micros());
 
-/// What the last read of an async port has met.
+/// The result of the last read of an async port, which decides how finely the next one measures.
 #[cfg(feature = "async")]
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Line {
-    /// A byte. Out: `Silent`, after a tick without one.
+    /// It returned bytes, or an error of the port. Exits: `Silent`, by a tick without a byte.
     Busy,
-    /// Nothing. Out: `Busy`.
+    /// It gave up after a tick. Exits: `Busy`, by bytes or an error of the port.
     Silent,
 }
 
 impl<P, D> Timed<P, D> {
-    /// How long a byte takes if nothing else is said: ten bit times at 115,200 baud, rounded down.
+    /// The default time of one byte: ten bit times at 115,200 baud, rounded down.
     pub const BYTE_TIME: Duration = Duration::from_nanos(86_805);
 
-    /// Wraps `port`; a `read` without a byte gives up after `tick`. Ticks are at least 10 µs.
+    /// Wraps `port`; a `read` without a byte gives up after `tick`. A tick below 10 µs counts as
+    /// 10 µs.
     pub const fn new(port: P, delay: D, tick: Duration) -> Self {
         Self {
             port,
@@ -62,7 +66,8 @@ impl<P, D> Timed<P, D> {
         }
     }
 
-    /// How long one byte takes on the line, instead of [`BYTE_TIME`](Self::BYTE_TIME): ten bit times, rounded down. At least 4 µs.
+    /// Sets the time of one byte on the line: ten bit times, rounded down. Below 4 µs, `read` polls
+    /// and delays as with 4 µs. The default is [`BYTE_TIME`](Self::BYTE_TIME).
     #[must_use]
     pub const fn with_byte_time(mut self, byte_time: Duration) -> Self {
         self.byte_time = byte_time;
@@ -74,7 +79,8 @@ impl<P, D> Timed<P, D> {
         &mut self.port
     }
 
-    /// A read has ended after delays of this many steps: what it brought may have taken longer.
+    /// Adds the time of a read to the clock: `waited` microseconds of delays, or the time of its
+    /// bytes if that is longer.
     fn note<E>(&mut self, waited: u32, read: &Result<usize, E>) {
         let waited = Duration::from_micros(waited.into());
         let carried = match read {
@@ -85,7 +91,7 @@ impl<P, D> Timed<P, D> {
     }
 }
 
-/// A time in whole microseconds, at least `least`.
+/// Converts a time to whole microseconds, at least `least`.
 fn micros(time: Duration, least: u32) -> u32 {
     u32::try_from(time.as_micros()).unwrap_or(u32::MAX).max(least)
 }

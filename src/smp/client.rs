@@ -61,8 +61,8 @@
 //! the command has run. [`Client::with_non_idempotent_retries`] repeats these too.
 //!
 //! ```
-//! use anysmp::smp::client::{Client, Error};
-//! use anysmp::smp::os;
+//! use anysmp::smp::client::Error;
+//! use anysmp::smp::{Client, os};
 //!
 //! let (mut client, mut tx) = (Client::new(7), [0; 64]);
 //! let (len, pending) = client.request(&os::Echo::new("hi"), &mut tx)?;

@@ -40,6 +40,8 @@ mod call;
 mod hash;
 mod outcome;
 mod piece;
+mod report;
+mod sizes;
 mod survey;
 mod transfer;
 
@@ -129,7 +131,7 @@ impl core::fmt::Display for Error {
             Self::TimedOut => "the device does not answer",
             Self::NoProgress => "the device asks for the same bytes over and over",
             Self::Offset => "the device asks for bytes beyond the end of the file",
-            Self::Mismatch => "the device has something else than what was transferred",
+            Self::Mismatch => "the device holds other bytes than were transferred",
             Self::CutShort => "the device sent less of the file than it had reported",
             Self::Malformed => return client::Error::Malformed.fmt(f),
             Self::Remote(error) => return error.fmt(f),

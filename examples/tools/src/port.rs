@@ -125,7 +125,7 @@ impl io::Write for SerialLine {
         let began = Instant::now();
         while self.port.bytes_to_write().is_ok_and(|count| count > 0) {
             if began.elapsed() >= STALLED {
-                return Err(io::Error::new(io::ErrorKind::WriteZero, "the line takes no bytes"));
+                return Err(io::Error::new(io::ErrorKind::WriteZero, "the line accepts no bytes"));
             }
             thread::sleep(LOOK);
         }
@@ -400,6 +400,6 @@ impl Listener {
 /// What a server does about an error that its port may get over: says it and rests, so that one
 /// that lasts costs little.
 pub fn complain(error: &impl std::fmt::Display) {
-    eprintln!("{error}; going on");
+    eprintln!("{error}; continuing");
     thread::sleep(REST);
 }

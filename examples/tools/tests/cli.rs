@@ -247,7 +247,7 @@ fn refusals_name_group_command_and_code_and_exit_with_1() {
     let device = Device::start("--tcp 127.0.0.1:0 --busy");
     let run = device.smp("reset");
     assert_eq!((run.code, &run.result()["group"], &run.result()["rc"]), (1, &Value::Null, &10.into()));
-    assert!(run.stderr.contains("BUSY, rc 10 (asked: group 0 os, command 5)"), "{run:?}");
+    assert!(run.stderr.contains("BUSY, rc 10 (request: group 0 os, command 5)"), "{run:?}");
     assert!(run.stderr.contains("force a reset"), "{run:?}");
     device.smp("reset --force").ok();
     let run = device.smp("image erase --slot 0");
@@ -323,7 +323,7 @@ fn upgrade_uploads_anew_what_lies_on_the_device_damaged() {
     assert_eq!((&result["confirmed"], &result["version"]), (&true.into(), &"3.2.1".into()));
     assert_eq!(
         result["skipped"],
-        serde_json::json!(["the device refused to mark the image that it had, and it was uploaded again"])
+        serde_json::json!(["the device refused to mark the image that it had, so it was uploaded again"])
     );
     // A file that is itself damaged is given up, with the device's reason.
     let device = Device::start("--tcp 127.0.0.1:0");

@@ -70,7 +70,7 @@ impl core::fmt::Display for Error {
             Self::Malformed => f.write_str("the answer is malformed"),
             Self::Unexpected(command) => write!(f, "the answer is {command:?}, which answers something else"),
             Self::WrongSize => f.write_str("the answer has the wrong size"),
-            Self::WrongEcho => f.write_str("the answer brings another block"),
+            Self::WrongEcho => f.write_str("the answer contains another block"),
             Self::WrongOrder => f.write_str("the members of a group are out of order"),
             Self::UnknownId => f.write_str("a group has an unknown member"),
             Self::Version(version) => write!(f, "the node speaks BSMP {version}"),

@@ -25,11 +25,11 @@ pub enum Part {
     All,
     /// The variables.
     Variables,
-    /// The groups and their members; needs the variables.
+    /// List the groups and their members; needs the variables.
     Groups,
-    /// The curves and their checksums.
+    /// List the curves and their checksums.
     Curves,
-    /// The functions; needs the version.
+    /// List the functions; needs the version.
     Functions,
 }
 

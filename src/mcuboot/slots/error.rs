@@ -21,7 +21,7 @@ pub enum Error {
     InvalidTlv,
     /// The image: it has more than one hash.
     MultipleHashes,
-    /// The image: its hash has a wrong length.
+    /// The image: its hash has the wrong length.
     TlvInvalidSize,
     /// The client: no slot holds an image with this hash. Or the image: it has no hash.
     HashNotFound,
@@ -44,7 +44,7 @@ pub enum Error {
     InvalidMagic,
     /// The device: the trailer of the other slot is damaged. Erase the slot and upload again.
     DamagedTrailer,
-    /// The client: the hash has a wrong length or is missing.
+    /// The client: the hash has the wrong length or is missing.
     InvalidHash,
     /// The device: the version of the running image is unknown, so nothing can be newer.
     VersionUnknown,
@@ -83,12 +83,12 @@ impl core::fmt::Display for Error {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(match self {
             Self::NotSupported => "the bootloader does not support this",
-            Self::Unknown => "the command was not run to its end",
+            Self::Unknown => "the command did not finish",
             Self::NoImage => "the slot holds no valid image",
             Self::NoTlvs => "the image has no TLV area",
             Self::InvalidTlv => "a TLV of the image is malformed",
             Self::MultipleHashes => "the image has more than one hash",
-            Self::TlvInvalidSize => "the hash of the image has a wrong length",
+            Self::TlvInvalidSize => "the hash of the image has the wrong length",
             Self::HashNotFound => "no image has this hash",
             Self::NoFreeSlot => "the slot is in use",
             Self::FlashRead => "a flash read failed",
@@ -99,13 +99,13 @@ impl core::fmt::Display for Error {
             Self::InvalidHeader => "the image header is invalid",
             Self::InvalidMagic => "the file is not an MCUboot image",
             Self::DamagedTrailer => "the trailer of the slot is damaged",
-            Self::InvalidHash => "the hash is missing or has a wrong length",
+            Self::InvalidHash => "the hash is missing or has the wrong length",
             Self::VersionUnknown => "the version of the running image is not known",
             Self::NotNewer => "the image is not newer than the running one",
             Self::AlreadyPending => "another image is already scheduled",
             Self::DamagedActiveTrailer => "the trailer of the running slot is damaged",
             Self::TooLarge => "the file does not fit the slot",
-            Self::Overrun => "more data than announced",
+            Self::Overrun => "more data than the announced length",
             Self::ConfirmationDenied => "an image that does not run may not be confirmed",
             Self::TestOfActive => "the running image cannot be tested",
         })

@@ -22,7 +22,7 @@ impl core::fmt::Display for Error {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
             Self::BufferFull => BufferFull.fmt(f),
-            Self::Malformed => f.write_str("the response of the device makes no sense"),
+            Self::Malformed => f.write_str("the response of the device is malformed"),
             Self::Remote(error) => error.fmt(f),
         }
     }

@@ -44,8 +44,8 @@ codes! {
     2 NO_MEMORY 2 "The device is out of buffers: send fewer requests at a time, or retry."
     3 INVALID 3 "The device could not read the request: check the values, or use the other SMP version."
     4 TIMEOUT 4 "The device timed out internally; retry."
-    5 NOT_FOUND 5 "There is nothing of this name on the device."
-    6 BAD_STATE 6 "Not possible in the present state of the device; list its images to see it."
+    5 NOT_FOUND 5 "Nothing on the device has this name."
+    6 BAD_STATE 6 "Not possible in the current state of the device: list its images to see it."
     7 TOO_LARGE 7 "The response does not fit the buffers of the device: ask for less, or enlarge them."
     8 NOT_SUPPORTED 8 "The firmware was built without this command."
     9 CORRUPT 9 "The request was damaged or cut off: use smaller messages."
@@ -64,7 +64,7 @@ codes! {
     3 QUERY_YIELDS_NO_ANSWER 5 "The boot loader has no answer to this query."
     4 RTC_NOT_SET 5 "The clock was never set: set it first."
     5 RTC_COMMAND_FAILED 1 "The clock driver failed."
-    6 QUERY_RESPONSE_VALUE_NOT_VALID 5 "The boot loader gave a value that makes no sense."
+    6 QUERY_RESPONSE_VALUE_NOT_VALID 5 "The boot loader returned an invalid value."
     7 HEAP_STATS_FETCH_FAILED 5 "The heap statistics could not be read."
 }
 
@@ -86,12 +86,12 @@ codes! {
     13 FLASH_ERASE_FAILED 1 "The flash could not be erased."
     14 INVALID_SLOT 3 "There is no such slot."
     15 NO_FREE_MEMORY 2 "The device is out of memory; retry."
-    16 FLASH_CONTEXT_ALREADY_SET 1 "Another upload is in the way: restart the device."
+    16 FLASH_CONTEXT_ALREADY_SET 1 "Another upload blocks this one: restart the device."
     17 FLASH_CONTEXT_NOT_SET 1 "The upload has not begun: start at offset 0."
     18 FLASH_AREA_DEVICE_NULL 1 "The flash device is missing."
     19 INVALID_PAGE_OFFSET 3 "The flash layout of the device does not fit."
-    20 INVALID_OFFSET 3 "The request names no offset."
-    21 INVALID_LENGTH 3 "The first packet names no length."
+    20 INVALID_OFFSET 3 "The offset is missing from the request."
+    21 INVALID_LENGTH 3 "The length is missing from the first packet."
     22 INVALID_IMAGE_HEADER 3 "The first packet is too short for an image header: use larger messages."
     23 INVALID_IMAGE_HEADER_MAGIC 1 "Not an MCUboot image: wrap or sign it with imgtool."
     24 INVALID_HASH 3 "The hash has the wrong length or is missing: use the one that the image list shows."
@@ -101,9 +101,9 @@ codes! {
     28 IMAGE_ALREADY_PENDING 6 "Another image is pending, or the running one is on trial: reset, or confirm, first."
     29 INVALID_IMAGE_VECTOR_TABLE 1 "The trailer of the running image is damaged."
     30 INVALID_IMAGE_TOO_LARGE 1 "The image does not fit the slot."
-    31 INVALID_IMAGE_DATA_OVERRUN 1 "More data came than was announced."
+    31 INVALID_IMAGE_DATA_OVERRUN 1 "More data came than the announced length."
     32 IMAGE_CONFIRMATION_DENIED 1 "This image may not be confirmed before it has run: mark it for test and reset."
-    33 IMAGE_SETTING_TEST_TO_ACTIVE_DENIED 1 "This image is running already."
+    33 IMAGE_SETTING_TEST_TO_ACTIVE_DENIED 1 "This image is already running."
     34 ACTIVE_SLOT_NOT_KNOWN 1 "The device does not know which slot it runs from."
 }
 
@@ -143,7 +143,7 @@ codes! {
     8 FILE_TRUNCATE_FAILED 1 "The file could not be truncated."
     9 FILE_DELETE_FAILED 1 "The file could not be deleted."
     10 FILE_WRITE_FAILED 1 "The file could not be written: the file system may be full."
-    11 FILE_OFFSET_NOT_VALID 1 "The device expects another offset: go on there, or start again."
+    11 FILE_OFFSET_NOT_VALID 1 "The device expects another offset: continue there, or start again."
     12 FILE_OFFSET_LARGER_THAN_FILE 1 "The offset is after the end of the file."
     13 CHECKSUM_HASH_NOT_FOUND 3 "The device has no such hash: list the types first."
     14 MOUNT_POINT_NOT_FOUND 5 "Nothing is mounted there."
@@ -157,7 +157,7 @@ codes! {
     shell, Some(Group::SHELL);
     1 UNKNOWN 1 "The device gave no reason; look at its log."
     2 COMMAND_TOO_LONG 3 "The command line is too long for the device."
-    3 EMPTY_COMMAND 3 "There is no command in the line."
+    3 EMPTY_COMMAND 3 "The command line is empty."
 }
 
 codes! {
@@ -166,7 +166,7 @@ codes! {
     1 UNKNOWN 1 "The device gave no reason; look at its log."
     2 TOO_MANY_GROUP_ENTRIES 3 "The device serves more groups than it can list."
     3 INSUFFICIENT_HEAP_FOR_ENTRIES 1 "The device is out of memory."
-    4 INDEX_TOO_LARGE 1 "There are fewer groups."
+    4 INDEX_TOO_LARGE 1 "There are not that many groups."
 }
 
 codes! {
@@ -181,10 +181,10 @@ codes! {
     7 TRANSPORT_AND_ALL 1 "Name one transport or all, not both."
     8 NOT_BRIDGED 1 "There is no bridge."
     9 SAME_DEVICE 1 "Both ends would be the same device."
-    10 INCOMING_NOT_SUPPORTED 1 "The transport accepts no bridge."
-    11 OUTGOING_NOT_SUPPORTED 1 "The transport makes no bridge."
-    12 INCOMING_ALREADY_BRIDGED 1 "The near end is bridged already."
-    13 OUTGOING_ALREADY_BRIDGED 1 "The far end is bridged already."
+    10 INCOMING_NOT_SUPPORTED 1 "The transport cannot be the end of a bridge."
+    11 OUTGOING_NOT_SUPPORTED 1 "The transport cannot start a bridge."
+    12 INCOMING_ALREADY_BRIDGED 1 "The near end is already bridged."
+    13 OUTGOING_ALREADY_BRIDGED 1 "The far end is already bridged."
     14 MISSING_PARAMETER 1 "The transport needs another parameter: list its configuration."
     15 INVALID_PARAMETER 1 "A parameter has a wrong value."
     16 UNSUPPORTED_PARAMETER 1 "A parameter is unknown."

@@ -277,7 +277,7 @@ pub trait Commands {
     /// port and framing can hold.
     ///
     /// Not called by a server that answers this command itself: see
-    /// [`Server::with_parameters`](crate::smp::server::Server::with_parameters), whose sizes are
+    /// [`Server::with_parameters`](crate::smp::Server::with_parameters), whose sizes are
     /// compared with those of the framing.
     ///
     /// # Errors

@@ -45,7 +45,7 @@ use crate::smp::client::{self, Client};
 use crate::smp::fs::{Download, DownloadResponse, Hash, Status};
 use crate::smp::{Encode, Request};
 
-pub use super::transfer::MAX_WINDOW;
+pub use super::sizes::MAX_WINDOW;
 
 /// Downloads a file. Build it, then have a driver `run` it.
 pub struct FileDownload<'n> {

@@ -44,19 +44,25 @@
 //!   cover all bytes of an open file. A refusal is that of a device without this command, which is
 //!   asked for the hash all the same; after silence nothing is compared.
 
+mod offset;
+
 use core::time::Duration;
 
+use offset::next;
+
 use super::piece::What;
-use super::transfer::{Counts, Flight, Sizes, Transfer};
+pub use super::report::FileUploadReport;
+use super::sizes::Sizes;
+use super::transfer::{Counts, Transfer};
 use super::{Call, Error, FileOutcome, Heard, Source, UploadEvent, hash};
 use crate::line::Limits;
 use crate::routine::{Routine, Step};
-use crate::smp::client::{self, Client};
-use crate::smp::fs::{Close, Hash, Status, Upload, UploadResponse};
+use crate::smp::Request;
+use crate::smp::client::Client;
+use crate::smp::fs::{Close, Hash, Status, Upload};
 use crate::smp::os::{Parameters, ParametersResponse};
-use crate::smp::{self, Request, error};
 
-pub use super::transfer::{FALLBACK, MAX_WINDOW};
+pub use super::sizes::{FALLBACK, MAX_WINDOW};
 
 /// Uploads a file. Build it, then have a driver `run` it.
 pub struct FileUpload<'n, S> {
@@ -95,25 +101,6 @@ enum State {
     Checking(Call<Hash<'static>>),
     /// Ended at this offset. No exit.
     Ended { outcome: FileOutcome, off: u64 },
-}
-
-/// The result of a [`FileUpload`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[non_exhaustive]
-pub struct FileUploadReport {
-    /// How it ended.
-    pub outcome: FileOutcome,
-    /// The number of bytes that the device has.
-    pub off: u64,
-    /// The length of the file in bytes.
-    pub len: u64,
-    /// The number of bytes of the file that were sent, repeats included.
-    pub sent: u64,
-    /// The number of pieces that were sent more than once.
-    pub repeats: u32,
-    /// The number of messages that answered nothing, late responses among them.
-    pub foreign: u32,
 }
 
 impl<'n, S: Source> FileUpload<'n, S> {
@@ -323,25 +310,6 @@ impl<'n, S: Source> FileUpload<'n, S> {
 
     fn fail(&mut self, error: Error) {
         self.state = State::Ended { outcome: FileOutcome::Failed(error), off: self.progress().off };
-    }
-}
-
-/// Reads the offset that the device expects next from a response to `flight`.
-fn next(message: &[u8], flight: &Flight, reached: u64) -> Result<u64, client::Error> {
-    let payload = client::payload(message)?;
-    let error = match Upload::response(payload) {
-        Ok(UploadResponse { off }) => return Ok(off),
-        Err(error) => error,
-    };
-    let key = match error {
-        client::Error::Remote(error::fs::FILE_OFFSET_NOT_VALID) => "len",
-        client::Error::Remote(smp::Error::INVALID) => "off",
-        error => return Err(error),
-    };
-    match error::beside(payload, key) {
-        Some(off) if off <= reached && off != flight.off => Ok(off),
-        None if key == "off" => Err(error),
-        _ => Ok(0),
     }
 }
 

@@ -128,7 +128,7 @@ impl fmt::Display for UpgradeOutcome {
         f.write_str(match self {
             Self::Unfinished => "the upgrade has not ended",
             Self::Planned(plan) => return plan.fmt(f),
-            Self::AlreadyRunning => "the image ran already: confirmed",
+            Self::AlreadyRunning => "the image was already running: confirmed",
             Self::Confirmed => "the image runs: confirmed",
             Self::Testing => "the image runs until the next reset: not confirmed",
             Self::Reverted => "another image runs: the boot loader refused the new one, or it came up and fell back",
@@ -195,8 +195,7 @@ pub enum Note {
     ResetUnanswered = 4,
     /// The image was recognised by its version: the device lists no hashes.
     ByVersion = 5,
-    /// An image that an earlier run had left on trial or pending was in the way; the device was
-    /// reset to settle that.
+    /// An earlier run had left an image on trial or pending, so the device was reset first.
     Settled = 6,
     /// The device refused to mark the image that it had, as one that is damaged: it was uploaded
     /// again.
@@ -223,14 +222,14 @@ impl Note {
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NoUpload => "upload skipped, the device had the image",
+            Self::NoUpload => "upload skipped: the device already had the image",
             Self::NoState => "the device does not list its images",
             Self::NoTest => "mark for test skipped",
             Self::NoConfirm => "confirmation skipped",
             Self::ResetUnanswered => "the reset was not answered",
             Self::ByVersion => "recognised by its version only",
-            Self::Settled => "an image of an earlier run was in the way",
-            Self::Damaged => "the device refused to mark the image that it had, and it was uploaded again",
+            Self::Settled => "reset first, because an image of an earlier run was on trial or pending",
+            Self::Damaged => "the device refused to mark the image that it had, so it was uploaded again",
         })
     }
 }

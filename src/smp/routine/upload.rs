@@ -57,7 +57,9 @@ use core::cmp::Ordering;
 use core::time::Duration;
 
 use super::piece::{Keys, What};
-use super::transfer::{Awaited, Counts, MAX_REQUESTS, Sizes, Transfer};
+pub use super::report::{UploadEvent, UploadOutcome, UploadReport};
+use super::sizes::{MAX_REQUESTS, Sizes};
+use super::transfer::{Awaited, Counts, Transfer};
 use super::{Call, Error, Heard, Source};
 use crate::line::Limits;
 use crate::routine::{Routine, Step};
@@ -66,7 +68,7 @@ use crate::smp::client::{self, Client};
 use crate::smp::image::{self, ERASE_TIME, UploadResponse};
 use crate::smp::os::{Parameters, ParametersResponse};
 
-pub use super::transfer::{FALLBACK, MAX_WINDOW};
+pub use super::sizes::{FALLBACK, MAX_WINDOW};
 
 /// The time that a device may take to check the image after the last piece: 20 s.
 pub const CHECK_TIME: Duration = Duration::from_secs(20);
@@ -109,69 +111,6 @@ impl Settings {
             Awaited::Last => self.last,
             Awaited::Other => Duration::ZERO,
         }
-    }
-}
-
-/// The progress of an [`Upload`] or a [`FileUpload`](super::FileUpload), after each message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[non_exhaustive]
-pub struct UploadEvent {
-    /// The number of bytes that the device has.
-    pub off: u64,
-    /// The length of the file in bytes.
-    pub len: u64,
-    /// The number of pieces that were sent more than once.
-    pub repeats: u32,
-}
-
-/// The result of an [`Upload`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[non_exhaustive]
-pub struct UploadReport {
-    /// How it ended.
-    pub outcome: UploadOutcome,
-    /// The number of bytes that the device has.
-    pub off: u64,
-    /// The length of the file in bytes.
-    pub len: u64,
-    /// The number of bytes of the file that were sent, repeats included.
-    pub sent: u64,
-    /// The number of pieces that were sent more than once.
-    pub repeats: u32,
-    /// The number of messages that answered nothing, late responses among them.
-    pub foreign: u32,
-}
-
-/// How an [`Upload`] ended. Printed, it is a sentence for the user.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[must_use]
-#[non_exhaustive]
-pub enum UploadOutcome {
-    /// It has not ended: it may be run again.
-    Unfinished,
-    /// The device has the whole file.
-    Done {
-        /// Whether it had the file before.
-        already_present: bool,
-        /// Whether it compared the `sha` with what it stored. Few devices do.
-        verified: bool,
-    },
-    /// The device does not have the whole file.
-    Failed(Error),
-}
-
-impl core::fmt::Display for UploadOutcome {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str(match self {
-            Self::Unfinished => "the upload has not ended",
-            Self::Done { already_present: true, .. } => "the device had this image already",
-            Self::Done { verified: true, .. } => "the image was uploaded, and the device compared what it stored",
-            Self::Done { .. } => "the image was uploaded",
-            Self::Failed(error) => return error.fmt(f),
-        })
     }
 }
 

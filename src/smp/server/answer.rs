@@ -1,17 +1,233 @@
-//! The buffer of an answer: room for the header in front of the payload, and the flat `rc: 0` of old servers.
+//! One request and its response: [`Incoming`], [`Reply`], and the buffer in which a response grows.
+//!
+//! The buffer has room for the header in front of the payload, and for the `rc: 0` of old servers.
 
-use crate::cbor::{BufferFull, Writer};
-use crate::smp::Header;
+use crate::cbor::{BufferFull, Value, Writer};
+use crate::shown::shown;
+use crate::smp::{Decode, Encode, Error, Group, Header, Op, Version, error};
 
-/// Where an answer is written: its payload after room for its header, which comes last.
+/// A received request whose header and length are valid.
+#[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Incoming<'m> {
+    header: Header,
+    payload: Payload<'m>,
+}
+
+/// Prints its length only.
+#[derive(Clone, Copy)]
+struct Payload<'m>(&'m [u8]);
+
+impl core::fmt::Debug for Payload<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{} bytes", self.0.len())
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Payload<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "{=usize} bytes", self.0.len());
+    }
+}
+
+impl<'m> Incoming<'m> {
+    /// A request with this header and its whole payload.
+    pub(super) const fn new(header: Header, payload: &'m [u8]) -> Self {
+        Self { header, payload: Payload(payload) }
+    }
+
+    /// The header of the request.
+    #[must_use]
+    pub const fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// [`Op::Read`] or [`Op::Write`], never a response.
+    #[must_use]
+    pub const fn op(&self) -> Op {
+        self.header.op
+    }
+
+    /// The group of the command.
+    #[must_use]
+    pub const fn group(&self) -> Group {
+        self.header.group
+    }
+
+    /// The number of the command within its group.
+    #[must_use]
+    pub const fn command(&self) -> u8 {
+        self.header.command
+    }
+
+    /// The payload, not decoded.
+    #[must_use]
+    pub const fn payload(&self) -> &'m [u8] {
+        self.payload.0
+    }
+
+    /// Decodes the payload as the request of a command.
+    ///
+    /// # Errors
+    ///
+    /// The peer: [`Error::INVALID`] if the payload is malformed or lacks a required key.
+    pub fn decode<R: Decode<'m>>(&self) -> Result<R, Error> {
+        R::decode(self.payload.0).or(Err(Error::INVALID))
+    }
+
+    /// Decodes the payload as the request of a command, calls the command, and responds with its
+    /// result.
+    ///
+    /// If the payload cannot be decoded, the response is [`Error::INVALID`], and `command` is not
+    /// called.
+    pub fn answer<R: Decode<'m>, E: Encode>(
+        &self,
+        reply: Reply<'_>,
+        command: impl FnOnce(R) -> Result<E, Error>,
+    ) -> Answer {
+        match R::decode(self.payload.0) {
+            Ok(request) => reply.result(command(request)),
+            Err(_) => reply.error(Error::INVALID),
+        }
+    }
+
+    /// Returns the value of one key of the payload, for policies: the target of the request.
+    ///
+    /// `name` is the file or the setting, `image` and `slot` are the target of an upload or an
+    /// erase, `hash` is the image of a state write. `None` if the key is absent or its value has
+    /// another type.
+    #[must_use]
+    pub fn target<T: Value<'m>>(&self, key: &str) -> Option<T> {
+        error::beside(self.payload.0, key)
+    }
+}
+
+/// The action that the device takes after a response has left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum After {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// Wait until the response is on the wire, then at least 100 ms, then reset.
+    Reset {
+        /// `true` if the client asked for a reset even when the device is busy.
+        force: bool,
+        /// The firmware to boot: 0 the application, 1 the boot loader; the application defines
+        /// others.
+        mode: u8,
+    },
+}
+
+/// The proof that a request was answered: only a [`Reply`] makes one.
+#[derive(Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[must_use]
+pub struct Answer {
+    pub(super) len: usize,
+    pub(super) after: After,
+}
+
+impl Answer {
+    /// Adds an action to take after the response has left.
+    pub const fn then(self, after: After) -> Self {
+        Self { after, ..self }
+    }
+}
+
+/// The place for one response.
+///
+/// Two words, so that it is passed in registers rather than copied at every level of a server.
+pub struct Reply<'t> {
+    pub(super) buffer: &'t mut AnswerBuffer<'t>,
+    pub(super) request: &'t Header,
+}
+
+shown!(Reply<'_>, |reply| "Reply({:?}, {} bytes)", reply.request.version, reply.room());
+
+impl Reply<'_> {
+    /// The number of bytes of payload that the response can hold, at most 65,535.
+    #[must_use]
+    pub const fn room(&self) -> usize {
+        self.buffer.writer.room()
+    }
+
+    /// Responds with an error and one number beside it, for example the length of a file. Version 1
+    /// has no place for the number, which is left out there.
+    pub fn error_beside(self, error: Error, key: &str, number: u64) -> Answer {
+        let version = self.request.version;
+        if version == Version::V1 {
+            return self.error(error);
+        }
+        self.buffer.restart();
+        let writer = &mut self.buffer.writer;
+        let written = writer
+            .map(2)
+            .and_then(|()| error.write_entry(version, writer))
+            .and_then(|()| writer.text(key))
+            .and_then(|()| writer.unsigned(number));
+        match written {
+            Ok(()) => self.complete(),
+            Err(_) => self.error(error),
+        }
+    }
+
+    /// Responds with a payload. If it does not fit, responds with [`Error::TOO_LARGE`].
+    pub fn ok<E: Encode>(self, response: &E) -> Answer {
+        let written = response.encode(&mut self.buffer.writer);
+        self.finish(written)
+    }
+
+    /// Responds with an error.
+    #[inline(never)] // One copy: each command has its refusals.
+    pub fn error(self, error: Error) -> Answer {
+        Answer { len: refuse(self.buffer, self.request, error), after: After::Nothing }
+    }
+
+    /// Responds with a payload or with an error.
+    pub fn result<E: Encode>(self, result: Result<E, Error>) -> Answer {
+        match result {
+            Ok(response) => self.ok(&response),
+            Err(error) => self.error(error),
+        }
+    }
+
+    /// Completes a response whose payload was written. Not generic, so that there is one copy for
+    /// all types of response.
+    fn finish(self, written: Result<(), BufferFull>) -> Answer {
+        match written.and_then(|()| self.buffer.fill_gap()) {
+            Ok(()) => self.complete(),
+            Err(_) => self.error(Error::TOO_LARGE),
+        }
+    }
+
+    fn complete(self) -> Answer {
+        Answer { len: self.buffer.complete(self.request), after: After::Nothing }
+    }
+}
+
+/// Responds with an error, in place of everything written so far; returns the length of the
+/// response.
+pub(super) fn refuse(buffer: &mut AnswerBuffer<'_>, request: &Header, error: Error) -> usize {
+    buffer.restart();
+    match error.write(request.version, &mut buffer.writer) {
+        Ok(()) => buffer.complete(request),
+        Err(_) => 0,
+    }
+}
+
+/// The buffer of a response: the payload is written after room for the header, which is written
+/// last.
 pub(super) struct AnswerBuffer<'t> {
     pub(super) writer: Writer<'t>,
-    /// Whether the payload begins with room for the entry `rc: 0`.
+    /// `true` if the payload begins with room for the entry `rc: 0`.
     has_gap: bool,
 }
 
 impl<'t> AnswerBuffer<'t> {
-    /// In `tx`, and no more of it than a header can tell. Without room for a header there is none for a payload either.
+    /// A buffer in `tx`, of which at most as much is used as the length in a header can express.
+    /// Without room for a header there is no room at all.
     pub(super) fn new(tx: &'t mut [u8]) -> Self {
         let room = tx.len().min(Header::LEN + usize::from(u16::MAX));
         let tx = tx.get_mut(..room).filter(|tx| tx.len() >= Header::LEN).unwrap_or_default();
@@ -20,18 +236,20 @@ impl<'t> AnswerBuffer<'t> {
         buffer
     }
 
-    /// Leaves room for `rc: 0`, see [`fill_gap`](Self::fill_gap). An error, which has a code of its own, drops it.
+    /// Leaves room for `rc: 0`: see [`fill_gap`](Self::fill_gap). An error, which has its own code,
+    /// drops it.
     pub(super) fn leave_gap(&mut self) {
         self.has_gap = self.writer.raw(b"\x00\x62rc").is_ok();
     }
 
-    /// Puts `rc: 0` in front of the keys of the map that was written: the head of the map moves to the front of the gap, which
-    /// holds the key already, and the place that it leaves is the zero.
+    /// Puts `rc: 0` in front of the keys of the map that was written. The gap holds the key
+    /// already: the head of the map moves to its front, and the byte that the head leaves becomes
+    /// the zero.
     ///
     /// # Errors
     ///
-    /// [`BufferFull`] for a map of 23 keys or more, whose head would grow, and for what is no map. None of the commands that old
-    /// clients know has such an answer.
+    /// [`BufferFull`] for a map of 23 keys or more, whose head would grow, and for a payload that
+    /// is not a map. No command of old clients has such a response.
     pub(super) fn fill_gap(&mut self) -> Result<(), BufferFull> {
         if !self.has_gap {
             return Ok(());
@@ -50,11 +268,12 @@ impl<'t> AnswerBuffer<'t> {
     /// Drops the payload and the gap.
     pub(super) fn restart(&mut self) {
         self.writer.clear();
-        let _ = self.writer.reserve(Header::LEN); // It fails in an empty buffer, as all that follows does.
+        // This fails only in an empty buffer, where every later write fails as well.
+        let _ = self.writer.reserve(Header::LEN);
         self.has_gap = false;
     }
 
-    /// Writes an answer that has its header, in place of all that was written.
+    /// Writes a whole response with its header, in place of everything written so far.
     pub(super) fn replace(&mut self, answer: &[u8]) -> Result<(), BufferFull> {
         self.writer.clear();
         self.writer.raw(answer)
@@ -74,7 +293,6 @@ impl<'t> AnswerBuffer<'t> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::smp::{Group, Op, Version};
     use std::vec::Vec;
 
     fn answer(room: usize, legacy: bool, payload: &[u8]) -> Result<Vec<u8>, BufferFull> {

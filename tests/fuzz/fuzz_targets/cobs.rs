@@ -4,8 +4,12 @@
 //! Input: a quarter of the buffer's length, the length of the pieces less 1, the stream.
 #![no_main]
 
-#[path = "../../common/mod.rs"]
-mod common;
+#[path = "../../kit/events.rs"]
+#[allow(dead_code, reason = "the kit is for all tests")]
+mod events;
+#[path = "../../kit/oracle.rs"]
+#[allow(dead_code, reason = "the kit is for all tests")]
+mod oracle;
 
 use anysmp::cobs::{Decoded, Decoder, Encoder, max_encoded_len};
 use anysmp::framing::delimited::Cobs;
@@ -16,8 +20,8 @@ fuzz_target!(|input: &[u8]| {
     let buffer = 4 * usize::from(*quarter);
     let size = 1 + usize::from(*piece);
     assert_eq!(
-        common::decode(&mut Cobs::new(&mut vec![0; buffer]), stream.chunks(size)),
-        common::cobs_reference(stream, buffer)
+        events::decode(&mut Cobs::new(&mut vec![0; buffer]), stream.chunks(size)),
+        oracle::cobs_reference(stream, buffer)
     );
 
     let mut encoder = Encoder::new([*quarter, *piece]);

@@ -5,14 +5,15 @@
 //! byte (0: silence) and that many bytes.
 #![no_main]
 
-#[path = "../../common/mod.rs"]
-mod common;
+#[path = "../../kit/events.rs"]
+#[allow(dead_code, reason = "the kit is for all tests")]
+mod events;
 
 use std::time::Duration;
 
 use anysmp::framing::packet::{Echo, Packet};
 use anysmp::framing::{Error, Framing};
-use common::{Event, Events};
+use events::{Event, Events};
 use libfuzzer_sys::fuzz_target;
 
 const GAP: Duration = Duration::from_micros(174);
@@ -96,14 +97,14 @@ fuzz_target!(|input: &[u8]| {
         let (piece, behind) = behind.split_at(usize::from(*len).min(behind.len()));
         rest = behind;
         if piece.is_empty() {
-            common::idle(&mut events, &mut framing, GAP);
+            events::idle(&mut events, &mut framing, GAP);
             choices.reference(&since, true, limit, &mut expected);
             since.clear();
         } else {
             events.push(&mut framing, piece);
             since.extend_from_slice(piece);
             // Too short a silence changes nothing.
-            common::idle(&mut events, &mut framing, GAP - Duration::from_micros(1));
+            events::idle(&mut events, &mut framing, GAP - Duration::from_micros(1));
         }
     }
     choices.reference(&since, false, limit, &mut expected);
@@ -113,12 +114,12 @@ fuzz_target!(|input: &[u8]| {
         assert!(framing.encode(stream).is_err());
         return;
     }
-    let wire = common::encode(&framing, stream);
+    let wire = events::encode(&framing, stream);
     assert_eq!(wire.len(), stream.len() + usize::from(choices.checksum));
     let mut buffer = vec![0; wire.len()];
     let mut framing = Choices { early: false, echo: None, ..choices }.packet(&mut buffer);
     let mut events = Events::default();
     events.push(&mut framing, &wire);
-    common::idle(&mut events, &mut framing, GAP);
+    events::idle(&mut events, &mut framing, GAP);
     assert_eq!(events.0, [Event::Message(stream.to_vec())]);
 });

@@ -15,7 +15,7 @@ use anysmp::framing::console::Console;
 use anysmp::line::Buffers;
 use anysmp::mcuboot::slots::Region;
 use anysmp::routine::{Ended, Source, SourceFailed};
-use anysmp::smp::client::Client;
+use anysmp::smp::Client;
 use anysmp::smp::routine::{Upgrade, UpgradeOutcome, Upload};
 use embedded_storage::nor_flash::NorFlash;
 use firmware::board::{Board, SECONDARY};

@@ -25,7 +25,7 @@ pub struct Setup {
     pub variables: Vec<Variable>,
     /// The curves, by id.
     pub curves: Vec<Curve>,
-    /// The functions, by id.
+    /// List the functions, by id.
     pub functions: Vec<Function>,
 }
 
@@ -49,7 +49,7 @@ pub enum Blocks {
 /// What the functions do, and how the values follow one another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Behaviour {
-    /// The functions of the setup `main`; values only change when they are written.
+    /// List the functions of the setup `main`; values only change when they are written.
     #[default]
     Main,
     /// A power supply: see [`Setup::supply`].

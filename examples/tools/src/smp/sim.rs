@@ -31,8 +31,8 @@ use anysmp::mcuboot::trailer::{Layout, SwapType};
 use anysmp::mcuboot::{Error as ImageError, Image, Version};
 use anysmp::port::TICK;
 use anysmp::smp::os::{self, Pool, Task};
-use anysmp::smp::server::{After, AllowAll, Answer, Answers, Handler, Incoming, Reply, Server};
-use anysmp::smp::{Empty, Error, Group, Header, error, image};
+use anysmp::smp::server::{After, AllowAll, Answer, Answers, Handler, Incoming, Reply};
+use anysmp::smp::{Empty, Error, Group, Header, Server, error, image};
 use anysmp::testing::RamNor;
 use anysmp::testing::bootloader::{Boot, Bootloader};
 use embedded_io::{Read as _, Write as _};
@@ -55,7 +55,7 @@ const ALIGN: u32 = 8;
 /// From the answer to a reset until the device listens again.
 const DEAF: Duration = Duration::from_millis(400);
 
-/// How messages are framed.
+/// The framing of messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Wire {
     /// Lines of base64 between console text.
@@ -74,7 +74,7 @@ pub enum Wire {
 /// What the simulated device is like.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
-    /// How messages are framed.
+    /// The framing of messages.
     pub wire: Wire,
     /// Bytes of one buffer.
     pub buf_size: u32,

@@ -15,7 +15,7 @@ use crate::shown::shown;
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_structs, reason = "the caller may keep one in a constant")]
 pub struct Directory<'d> {
-    /// The version of the protocol that the node speaks.
+    /// Show the version of the protocol that the node speaks.
     pub version: Version,
     /// Its variables.
     pub variables: &'d [Variable],

@@ -30,12 +30,12 @@ const LARGEST: usize = 65_535;
 
 /// Serves a simulated node over BSMP 2.30: nine variables, eight curves, six functions.
 ///
-/// The first line on stdout is `ready: ` and what a master has to open.
+/// The first line on stdout is `ready: ` and the endpoint that a master opens.
 #[derive(Parser)]
 #[command(name = "bsmp-node")]
 #[command(group = clap::ArgGroup::new("endpoint").required(true))]
 struct Cli {
-    /// Make a pseudo-terminal, as a serial line: RS-485 packets
+    /// Make a pseudo-terminal, like a serial line: RS-485 packets
     #[arg(long, group = "endpoint")]
     pty: bool,
     /// Wait for TCP connections; port 0 takes a free one: bare messages
@@ -69,7 +69,7 @@ fn serve(cli: &Cli) -> Result<(), Box<dyn std::error::Error>> {
         #[cfg(unix)]
         _ => Listener::pty()?,
         #[cfg(not(unix))]
-        _ => return Err("there are no pseudo-terminals here".into()),
+        _ => return Err("this system has no pseudo-terminals".into()),
     };
     let (setup, device) = Setup::main();
     let table = setup.table();

@@ -36,13 +36,13 @@ pub struct LinkArgs {
     /// Address in packets: a node 1..=32, a multicast group 248..=254, or 255 for all
     #[arg(long, default_value_t = 1, global = true)]
     pub node: u8,
-    /// How long to wait for an answer, in milliseconds
+    /// Time to wait for an answer, in milliseconds
     #[arg(long, default_value_t = 1000, value_name = "MS", global = true)]
     pub timeout: u64,
-    /// How often to repeat a request that does no harm when it arrives twice
+    /// Retries of an idempotent request that gets no answer
     #[arg(long, default_value_t = 2, global = true)]
     pub retries: u8,
-    /// Results as JSON
+    /// Print results as JSON
     #[arg(long, global = true)]
     pub json: bool,
 }
@@ -51,17 +51,17 @@ pub struct LinkArgs {
 pub enum Command {
     /// A simulated power supply on a simulated bus: everything that this tool does
     Demo,
-    /// The version of the protocol
+    /// Show the version of the protocol
     Version,
-    /// Everything that the node has
+    /// List everything that the node has
     Discover,
-    /// The variables and their values
+    /// List the variables and their values
     Vars,
-    /// The groups and their members
+    /// List the groups and their members
     Groups,
-    /// The curves and their checksums
+    /// List the curves and their checksums
     Curves,
-    /// The functions
+    /// List the functions
     Functions,
     /// Read variables
     Read {
@@ -83,7 +83,7 @@ pub enum Command {
     Combine {
         /// Which one
         id: u8,
-        /// How: and, or, xor, set, clear, toggle
+        /// The operation: and, or, xor, set, clear, toggle
         #[arg(value_parser = operation)]
         op: Op,
         /// The mask in hex
@@ -114,7 +114,7 @@ pub enum Command {
         /// Milliseconds between two rounds
         #[arg(long, default_value_t = 500, value_name = "MS")]
         interval: u64,
-        /// How many rounds; 0 goes on forever
+        /// Number of rounds; 0 goes on forever
         #[arg(long, default_value_t = 0)]
         count: u32,
     },
@@ -122,16 +122,16 @@ pub enum Command {
 
 #[derive(Subcommand)]
 pub enum Group {
-    /// The ids of its members
+    /// Show the ids of its members
     Members { id: u8 },
-    /// The values of its members
+    /// Show the values of its members
     Read { id: u8 },
     /// Write all of its members, or none
     Write { id: u8, values: Hex },
     /// Combine all of its members with masks
     Combine {
         id: u8,
-        /// How: and, or, xor, set, clear, toggle
+        /// The operation: and, or, xor, set, clear, toggle
         #[arg(value_parser = operation)]
         op: Op,
         masks: Hex,
@@ -151,10 +151,10 @@ pub enum Curve {
     Get { id: u8, file: PathBuf },
     /// Write a file into a curve
     Put { id: u8, file: PathBuf },
-    /// Its checksum as the node last calculated it
+    /// Show its checksum, as the node last calculated it
     Checksum {
         id: u8,
-        /// Let the node calculate it now
+        /// Make the node calculate it now
         #[arg(long)]
         now: bool,
     },
@@ -185,7 +185,7 @@ impl FromStr for Hex {
             .trim_start_matches("0x")
             .chars()
             .filter(|char| !matches!(char, ' ' | ':' | '_'))
-            .map(|char| char.to_digit(16).ok_or_else(|| format!("{char:?} is no hexadecimal digit")))
+            .map(|char| char.to_digit(16).ok_or_else(|| format!("{char:?} is not a hexadecimal digit")))
             .collect::<Result<_, _>>()?;
         let (pairs, rest) = (digits.chunks_exact(2), digits.chunks_exact(2).remainder());
         if !rest.is_empty() {

@@ -65,7 +65,7 @@ fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
         LinkArgs { udp: Some(address), .. } => (Box::new(Udp::connect(address)?), false),
         LinkArgs { serial: Some(path), .. } => (Box::new(Serial::open(path, link.baud)?), true),
         _ => {
-            let advice = "where is the node? Say --tcp, --udp or --serial, or try `demo`";
+            let advice = "no node given: name one with --tcp, --udp or --serial, or try `demo`";
             Cli::command().error(ErrorKind::MissingRequiredArgument, advice).exit()
         }
     };
@@ -95,5 +95,5 @@ fn perform(port: Port, framing: impl Framing, client: Client, cli: &Cli) -> Resu
 fn address(value: u8) -> Result<Address, Box<dyn Error>> {
     let all = (value == Address::BROADCAST.value()).then_some(Address::BROADCAST);
     let address = Address::node_or_32(value).or_else(|| Address::multicast(value)).or(all);
-    address.ok_or_else(|| format!("{value} is no address of a node or of a group").into())
+    address.ok_or_else(|| format!("{value} is not the address of a node or a group").into())
 }

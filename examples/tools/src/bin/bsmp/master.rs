@@ -123,7 +123,7 @@ where
         let mut message = vec![0; super::LARGEST];
         let length = self.client.post(request, &mut message)?;
         self.link.send(message.get(..length).unwrap_or_default())?;
-        self.show(json!({ "sent": true }), || println!("sent; nobody answers"));
+        self.show(json!({ "sent": true }), || println!("sent; no answer is expected"));
         Ok(())
     }
 

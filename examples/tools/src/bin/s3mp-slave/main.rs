@@ -70,5 +70,5 @@ fn pty() -> io::Result<Listener> {
 
 #[cfg(not(unix))]
 fn pty() -> io::Result<Listener> {
-    Err(io::Error::new(io::ErrorKind::Unsupported, "there are no pseudo-terminals here: use --tcp"))
+    Err(io::Error::new(io::ErrorKind::Unsupported, "this system has no pseudo-terminals: use --tcp"))
 }

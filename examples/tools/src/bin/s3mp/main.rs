@@ -46,10 +46,10 @@ struct Options {
     /// Baud rate of the serial line
     #[arg(long, global = true, default_value_t = 115_200)]
     baud: u32,
-    /// Milliseconds that an answer may take
+    /// Time to wait for a response, in milliseconds
     #[arg(long, global = true, value_name = "MS", default_value_t = 1000)]
     timeout: u64,
-    /// How often a command without an answer is repeated (INVERT never is)
+    /// Retries of a command that gets no response (never for INVERT)
     #[arg(long, global = true, value_name = "N", default_value_t = 2)]
     retries: u8,
     /// Print JSON, one object for each line
@@ -68,28 +68,28 @@ struct Line {
     /// Serial line or pseudo-terminal
     #[arg(long, global = true, value_name = "PATH")]
     serial: Option<String>,
-    /// TCP connection, as to a serial server
+    /// TCP connection, for example to a serial server
     #[arg(long, global = true, value_name = "HOST:PORT")]
     tcp: Option<String>,
 }
 
 #[derive(Subcommand)]
 enum Task {
-    /// Is the slave there, and since when?
+    /// Show whether the slave is up, and since when
     Status,
-    /// The names of all addresses
+    /// List the names of all addresses
     Describe,
-    /// Values, of all addresses if none is given
+    /// Show values, of all addresses if none is given
     Get { addresses: Vec<String> },
     /// Gives an actuator a value: true, 12, 1.5, text, "12", null, hex:f5
     #[command(allow_negative_numbers = true)]
     Set { address: String, value: String },
-    /// Turns a boolean over
+    /// Inverts a boolean
     Invert { address: String },
     /// Prints values whenever they change, of all addresses if none is given
     Subscribe {
         addresses: Vec<String>,
-        /// Ends after so many seconds
+        /// Ends after this many seconds
         #[arg(long = "for", value_name = "SECONDS")]
         limit: Option<f64>,
     },
@@ -100,7 +100,7 @@ enum Task {
         #[arg(default_value = "host")]
         address: String,
     },
-    /// Connects, subscribes to everything and watches; finds the slave again when it was gone
+    /// Connects, subscribes to everything and watches; finds the slave again when it is lost
     Monitor {
         /// Sends RESET first
         #[arg(long)]
@@ -108,7 +108,7 @@ enum Task {
         /// Milliseconds from one STATUS to the next
         #[arg(long, value_name = "MS", default_value_t = 5000)]
         interval: u64,
-        /// Ends after so many seconds
+        /// Ends after this many seconds
         #[arg(long = "for", value_name = "SECONDS")]
         limit: Option<f64>,
     },
@@ -145,7 +145,7 @@ fn open(options: &Options) -> Result<Port, Error> {
             Box::new(Tcp::connect(host, Duration::from_secs(5)).map_err(|error| format!("{host}: {error}"))?)
         }
         _ => {
-            let advice = "where is the slave? Say --serial or --tcp, or try `demo`";
+            let advice = "no slave given: name one with --serial or --tcp, or try `demo`";
             Options::command().error(ErrorKind::MissingRequiredArgument, advice).exit()
         }
     })
@@ -226,7 +226,7 @@ impl Session {
                 let mut tx = [0; USUAL_MESSAGE];
                 let len = self.master.reset(address, &mut tx)?;
                 self.link.send(&tx[..len]).map_err(|error| error.to_string())?;
-                self.print(&json!({ "address": address.0, "reset": true }), "sent; there is no answer to it");
+                self.print(&json!({ "address": address.0, "reset": true }), "sent; no response is expected");
             }
             Task::Monitor { reset, interval, limit } => {
                 self.monitor(*reset, Duration::from_millis(*interval), &Limit::new(*limit))?;

@@ -15,12 +15,13 @@ use clap::{CommandFactory as _, Parser, error::ErrorKind};
 /// Serves a simulated device over SMP: two slots of 1 MiB with a boot loader that swaps and
 /// reverts, OS commands, statistics, settings, files below /lfs, and a small shell.
 ///
-/// The first line on stdout is `ready: ` and what a client has to open. Log text goes to stderr.
+/// The first line on stdout is `ready: ` and the endpoint that a client opens. Log text goes to
+/// stderr.
 #[derive(Parser)]
 #[command(name = "smp-device")]
 #[command(group = clap::ArgGroup::new("endpoint").required(true))]
 struct Cli {
-    /// Make a pseudo-terminal, as a serial line
+    /// Make a pseudo-terminal, like a serial line
     #[arg(long, group = "endpoint")]
     pty: bool,
     /// Wait for TCP connections; port 0 takes a free one
@@ -29,7 +30,7 @@ struct Cli {
     /// Wait for datagrams; port 0 takes a free one
     #[arg(long, value_name = "HOST:PORT", group = "endpoint")]
     udp: Option<String>,
-    /// How messages are framed (not over UDP, which needs no framing)
+    /// Framing of the messages (not over UDP, which needs none)
     #[arg(long, value_enum, default_value_t = Wire::Console, conflicts_with = "udp")]
     framing: Wire,
     /// Bytes of one buffer: the longest message, and on a console 4 more; default 1024, and 2048
@@ -48,7 +49,7 @@ struct Cli {
     /// Refuse resets that are not forced
     #[arg(long)]
     busy: bool,
-    /// Let each new image crash at its first start, so that the boot loader takes the old one back
+    /// Let each new image crash at its first start, so that the boot loader restores the old one
     #[arg(long)]
     crashing: bool,
 }
@@ -83,7 +84,7 @@ fn serve(cli: &Cli, options: Options) -> Result<(), Box<dyn std::error::Error>> 
         #[cfg(unix)]
         _ => Listener::pty()?,
         #[cfg(not(unix))]
-        _ => return Err("there are no pseudo-terminals here".into()),
+        _ => return Err("this system has no pseudo-terminals".into()),
     };
     let device = Device::new(options)?;
     println!("ready: {}", listener.address()?);

@@ -7,8 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Talks to a device over SMP, the protocol of MCUmgr: Zephyr, MCUboot's serial recovery, Mynewt.
 ///
-/// Say where the device is with --serial, --tcp or --udp, and what is wanted of it. With
-/// --simulated a device in this process answers, so that everything can be tried.
+/// Name the device with --serial, --tcp or --udp, then a command. With --simulated a device in this
+/// process responds, so that everything can be tried.
 #[derive(Parser)]
 #[command(name = "smp", version, after_help = EXIT_CODES, disable_help_subcommand = true)]
 pub struct Cli {
@@ -22,11 +22,11 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0  done
   1  the device refused, or a shell command on it failed
-  2  the command line makes no sense
-  3  no answer, or one that makes no sense
+  2  the command line is invalid
+  3  no response, or a malformed one
   4  the port cannot be opened, or failed
-  5  a file cannot be read or written, or is no image
-  6  the upgrade was not confirmed: the old image runs, or which one runs is not known
+  5  a file cannot be read or written, or is not an image
+  6  the upgrade was not confirmed: the old image runs, or it is unknown which one does
 
 Examples:
   smp --simulated upgrade                              upgrade the simulated device
@@ -35,17 +35,17 @@ Examples:
   smp --tcp 127.0.0.1:5000 --framing raw echo hello
 
 First steps with a real device:
-  smp ports                                            which serial ports there are
-  smp --serial /dev/ttyACM0 --framing auto enum list   find out how it talks, and what it serves
-  smp --serial /dev/ttyACM0 terminal                   see its console, type to its shell, run `:image list` beside it
+  smp ports                                            list the serial ports
+  smp --serial /dev/ttyACM0 --framing auto enum list   find its framing and its groups of commands
+  smp --serial /dev/ttyACM0 terminal                   see its console, use its shell, run `:image list`
   smp completion bash > ~/.local/share/bash-completion/completions/smp
 
-`smp COMMAND --help` tells more about each command.";
+`smp COMMAND --help` describes a command in full.";
 
-/// Where the device is, and how to talk to it.
+/// The endpoint of the device, and the options of the link.
 #[derive(Args)]
 pub struct Link {
-    /// A serial line, as /dev/ttyACM0 or COM3
+    /// A serial line, for example /dev/ttyACM0 or COM3
     #[arg(long, value_name = "PATH", global = true, conflicts_with_all = ["tcp", "udp"], help_heading = "Endpoint")]
     pub serial: Option<String>,
     /// Bits per second of the serial line
@@ -60,22 +60,22 @@ pub struct Link {
     /// A simulated device in this process; it forgets everything when the command ends
     #[arg(long, global = true, conflicts_with_all = ["serial", "tcp", "udp"], help_heading = "Endpoint")]
     pub simulated: bool,
-    /// How messages are framed; UDP needs no framing
+    /// Framing of the messages; UDP needs none
     #[arg(long, value_enum, value_name = "KIND", global = true, default_value_t = Framing::Console, help_heading = "Link")]
     pub framing: Framing,
     /// Version of SMP to begin with
     #[arg(long, value_name = "1|2", global = true, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=2), help_heading = "Link")]
     pub smp_version: u8,
-    /// How long to wait for an answer; commands that erase flash wait longer by themselves
+    /// Time to wait for a response; commands that erase flash wait longer by themselves
     #[arg(long, value_name = "MS", global = true, default_value_t = 2500, value_parser = clap::value_parser!(u64).range(1..), help_heading = "Link")]
     pub timeout: u64,
-    /// How often to repeat a request that is not answered
+    /// Retries of a request that gets no response
     #[arg(long, value_name = "N", global = true, default_value_t = 2, help_heading = "Link")]
     pub retries: u8,
-    /// Most requests of a transfer to have under way; the device may allow fewer
+    /// At most this many requests of a transfer in flight; the device may allow fewer
     #[arg(long, value_name = "N", global = true, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..), help_heading = "Link")]
     pub window: u8,
-    /// Send no more than so many bytes in so many milliseconds, for receivers that lose bursts
+    /// Send at most this many bytes in this many milliseconds, for receivers that lose bursts
     #[arg(long, value_name = "BYTES/MS", global = true, help_heading = "Link")]
     pub pace: Option<Pace>,
     /// Print JSON objects, one on a line, the last one the result
@@ -86,7 +86,7 @@ pub struct Link {
     pub verbose: bool,
 }
 
-/// How messages are framed.
+/// The framing of messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Framing {
     /// Lines of base64 between console text
@@ -95,12 +95,12 @@ pub enum Framing {
     Raw,
     /// COBS with a CRC-16
     Cobs,
-    /// Try them all, with version 2 of SMP and then with version 1, and go on with the first that
-    /// is answered
+    /// Try all of them, with version 2 of SMP and then with version 1, and use the first that gets a
+    /// response
     Auto,
 }
 
-/// So many bytes in so much time.
+/// A number of bytes per time.
 #[derive(Debug, Clone, Copy)]
 pub struct Pace {
     pub bytes: usize,
@@ -114,7 +114,7 @@ impl std::str::FromStr for Pace {
         let parts = text.split_once('/').and_then(|(bytes, ms)| Some((bytes.parse().ok()?, ms.parse().ok()?)));
         match parts {
             Some((bytes @ 1.., ms)) => Ok(Self { bytes, pause: Duration::from_millis(ms) }),
-            _ => Err("not of the form BYTES/MS, as 64/10"),
+            _ => Err("not of the form BYTES/MS, for example 64/10"),
         }
     }
 }
@@ -126,47 +126,47 @@ pub enum Command {
     /// List, upload, test, confirm and erase images
     #[command(subcommand)]
     Image(Image),
-    /// Have the device send a text back
+    /// Make the device return a text
     Echo {
         /// The text
         text: String,
     },
-    /// Sizes of the device's buffers
+    /// Show the sizes of the device's buffers
     Params,
-    /// What firmware the device runs
+    /// Show the firmware of the device
     Info {
         /// Any of: s kernel name, n node name, r release, v version, b build time, m machine, p
         /// processor, i platform, o operating system, a all
         #[arg(default_value = "a")]
         format: String,
     },
-    /// Name and mode of the boot loader
+    /// Show name and mode of the boot loader
     Bootloader,
-    /// Tasks of the device and their stacks
+    /// List the tasks of the device and their stacks
     Taskstat,
-    /// Memory pools of the device
+    /// List the memory pools of the device
     Mpstat,
     /// Show or set date and time
     Datetime {
-        /// YYYY-MM-DDTHH:MM:SS, or `now` for what this computer takes for UTC
+        /// YYYY-MM-DDTHH:MM:SS, or `now` for this computer's UTC
         set: Option<String>,
     },
     /// Reset the device
     Reset {
-        /// Even if the device would rather not
+        /// Reset even if the device is busy
         #[arg(long)]
         force: bool,
         /// Stay in the boot loader
         #[arg(long)]
         bootloader: bool,
     },
-    /// Counters of the device
+    /// List and show counters of the device
     #[command(subcommand)]
     Stat(Stat),
-    /// Named values that the device keeps
+    /// Read and write named values on the device
     #[command(subcommand)]
     Settings(Settings),
-    /// Files on the device
+    /// Transfer and examine files on the device
     #[command(subcommand)]
     Fs(Fs),
     /// Run a shell command on the device, or, without one, line after line from the input
@@ -175,13 +175,13 @@ pub enum Command {
         #[arg(value_name = "ARGV")]
         argv: Vec<String>,
     },
-    /// Which groups of commands the device serves
+    /// List the groups of commands that the device serves
     #[command(subcommand)]
     Enum(Enum),
-    /// The storage partition of the device
+    /// Erase the storage partition of the device
     #[command(subcommand)]
     Storage(Storage),
-    /// Send any request and print the answer, both in CBOR's diagnostic notation
+    /// Send any request and print the response, both in CBOR's diagnostic notation
     Raw(Raw),
     /// List the serial ports of this computer, and open each for a moment to see whether that works
     /// (some boards restart when their port is opened)
@@ -189,13 +189,13 @@ pub enum Command {
     /// Show what the device prints and send what is typed; `:image list` and the like run SMP on
     /// the same wire
     Terminal {
-        /// End after so many seconds; default is when the input ends
+        /// End after this many seconds; default is when the input ends
         #[arg(long, value_name = "S")]
         seconds: Option<u64>,
     },
     /// Print a script that lets a shell complete the commands of this program
     Completion {
-        /// For which shell
+        /// The shell
         #[arg(value_enum)]
         shell: clap_complete::Shell,
     },
@@ -204,9 +204,9 @@ pub enum Command {
 /// Statistics.
 #[derive(Subcommand)]
 pub enum Stat {
-    /// The groups of counters
+    /// List the groups of counters
     List,
-    /// The counters of a group
+    /// Show the counters of a group
     Read {
         /// Its name, as `stat list` shows it
         group: String,
@@ -216,22 +216,22 @@ pub enum Stat {
 /// Settings.
 #[derive(Subcommand)]
 pub enum Settings {
-    /// Show a value, in hex and, if it is some, as text
+    /// Show a value in hex and, if it is text, as text
     Read {
-        /// The name, as net/port
+        /// The name, for example net/port
         name: String,
-        /// The longest value that is wanted, in bytes
+        /// The longest value to return, in bytes
         #[arg(long, value_name = "BYTES")]
         max_size: Option<u32>,
     },
     /// Set a value until the next restart; `settings save` keeps it
     Write {
-        /// The name, as net/port
+        /// The name, for example net/port
         name: String,
         /// The value
         #[arg(allow_negative_numbers = true)]
         value: String,
-        /// What the value is; numbers are sent in little-endian order
+        /// The kind of the value; numbers are sent in little-endian order
         #[arg(long = "as", value_enum, value_name = "KIND", default_value_t = ValueKind::Text)]
         kind: ValueKind,
     },
@@ -240,7 +240,7 @@ pub enum Settings {
         /// The name
         name: String,
     },
-    /// Let the values that were set take effect
+    /// Apply the values that were set
     Commit,
     /// Load all settings from storage
     Load,
@@ -251,7 +251,7 @@ pub enum Settings {
     },
 }
 
-/// What a value on the command line is.
+/// The kind of a value on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ValueKind {
     /// Text, sent as bytes without a zero at the end
@@ -277,30 +277,30 @@ pub enum Fs {
     Upload {
         /// The file here
         file: PathBuf,
-        /// Path on the device, as /lfs/config.bin
+        /// Path on the device, for example /lfs/config.bin
         path: String,
-        /// Go on where an earlier upload of the same file ended, if a hash proves that
+        /// Continue where an earlier upload of the same file ended, if a hash proves that
         #[arg(long)]
         resume: bool,
     },
     /// Fetch a file from the device
     Download {
-        /// Path on the device, as /lfs/hello.txt
+        /// Path on the device, for example /lfs/hello.txt
         path: String,
         /// The file here, or `-` for the output; default is the last part of the path, in this
         /// directory
         file: Option<PathBuf>,
     },
-    /// Length of a file
+    /// Show the length of a file
     Status {
-        /// Path on the device, as /lfs/hello.txt
+        /// Path on the device, for example /lfs/hello.txt
         path: String,
     },
-    /// Hash or checksum of a file
+    /// Show a hash or checksum of a file
     Hash {
         /// Path on the device
         path: String,
-        /// Which one, as `fs types` lists them; default is the device's
+        /// The kind, as `fs types` lists them; default is the device's
         #[arg(long = "type", value_name = "TYPE")]
         kind: Option<String>,
         /// First byte
@@ -310,25 +310,25 @@ pub enum Fs {
         #[arg(long, value_name = "N")]
         len: Option<u64>,
     },
-    /// Hashes and checksums that the device can compute
+    /// List the hashes and checksums that the device can compute
     Types,
-    /// Have the device close the file that it may hold open
+    /// Make the device close a file that it may hold open
     Close,
 }
 
 /// Enumeration.
 #[derive(Subcommand)]
 pub enum Enum {
-    /// Numbers and names of the groups
+    /// List numbers and names of the groups
     List,
-    /// How many groups there are
+    /// Show the number of groups
     Count,
-    /// One group, for devices whose list does not fit an answer
+    /// Show one group, for devices whose list does not fit a response
     Single {
-        /// Which one, from 0 on
+        /// Its place in the list, from 0 on
         index: u16,
     },
-    /// What the device says about its groups
+    /// Show details of groups
     Details {
         /// Numbers of groups; default is all
         groups: Vec<u16>,
@@ -351,7 +351,7 @@ pub struct Raw {
     /// Number of the command within the group
     #[arg(long, value_name = "N")]
     pub id: u8,
-    /// Whether it reads or writes
+    /// Read or write
     #[arg(long, value_enum)]
     pub op: RawOp,
     /// The payload: maps, arrays, "text", h'hex', integers, true, false and null, as {"d": "hello"}
@@ -362,30 +362,30 @@ pub struct Raw {
 /// Operation of any request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum RawOp {
-    /// Changes nothing
+    /// A request that changes nothing
     Read,
-    /// Changes or does something
+    /// A request that changes or does something
     Write,
 }
 
 /// Images.
 #[derive(Subcommand)]
 pub enum Image {
-    /// The images on the device, and what will become of them
+    /// List the images on the device, and their states
     List,
-    /// Sizes of the slots
+    /// Show the sizes of the slots
     Slots,
-    /// Upload an image into a slot, and leave it at that
+    /// Upload an image into a slot, without starting it
     Upload {
         /// The image, as imgtool or the build makes it: app.signed.bin
         file: PathBuf,
         /// Number of the image, on devices with several
         #[arg(long, value_name = "N", conflicts_with = "slot")]
         image: Option<u32>,
-        /// Global number of the slot (image x 2 + slot), on devices that let one choose
+        /// Global number of the slot (image x 2 + slot), on devices where it can be chosen
         #[arg(long, value_name = "G")]
         slot: Option<u32>,
-        /// Only if it is newer than what runs
+        /// Only if it is newer than the running image
         #[arg(long)]
         upgrade: bool,
     },
@@ -394,7 +394,7 @@ pub enum Image {
         /// Its hash, or the first digits of it
         hash: String,
     },
-    /// Keep the running image, or start another one for good at the next reset
+    /// Keep the running image, or start another one permanently at the next reset
     Confirm {
         /// The hash of the other one, or the first digits of it
         hash: Option<String>,
@@ -417,16 +417,16 @@ pub struct Upgrade {
     /// Number of the image, on devices with several
     #[arg(long, value_name = "N")]
     pub image: Option<u32>,
-    /// Say what would be done, and do nothing
+    /// Show what would be done, and do nothing
     #[arg(long)]
     pub dry_run: bool,
     /// Leave the new image on trial: the next reset brings the old one back
     #[arg(long)]
     pub no_confirm: bool,
-    /// Reset the device even if it would rather not
+    /// Reset the device even if it is busy
     #[arg(long)]
     pub force: bool,
-    /// How long the device may take to come back after a reset
+    /// Time that the device may take to come back after a reset
     #[arg(long, value_name = "S", default_value_t = 60)]
     pub boot_time: u64,
     /// How long to stay silent after a reset, so that a boot loader does not wait for more; default

@@ -13,8 +13,8 @@ use anysmp::framing::Framing;
 use anysmp::line::{self, Buffers, Damage, Limits, Sink};
 use anysmp::port::{Tcp, Udp};
 use anysmp::routine::{Ended, Routine};
-use anysmp::smp::client::{self, Client};
-use anysmp::smp::{Decode, Dynamic, Encode, Group, Op, Request, Version, os};
+use anysmp::smp::client;
+use anysmp::smp::{Client, Decode, Dynamic, Encode, Group, Op, Request, Version, os};
 use anysmp_tools::port::{DATAGRAM, Listener, Paced, Pipe, Port, Serial};
 use anysmp_tools::smp::sim;
 use embedded_io::Write as _;
@@ -65,7 +65,7 @@ impl Endpoint {
             thread::spawn(move || device.run(&mut listener));
             Self::Simulated(dial)
         } else {
-            let advice = "Say where it is with --serial, --tcp or --udp, or try --simulated: a device in this process.";
+            let advice = "Name one with --serial, --tcp or --udp, or try --simulated: a device in this process.";
             return Err(Failure::Usage("no device given".to_owned(), advice));
         })
     }

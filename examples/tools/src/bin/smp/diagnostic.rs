@@ -24,7 +24,7 @@ pub fn print(payload: &[u8]) -> String {
     match value(&mut decoder, DEPTH) {
         Ok(text) if decoder.position() == payload.len() => text,
         Ok(text) => format!("{text} / then {} /", hex(payload.get(decoder.position()..).unwrap_or_default())),
-        Err(error) => format!("/ no CBOR: {error}: {} /", hex(payload)),
+        Err(error) => format!("/ not CBOR: {error}: {} /", hex(payload)),
     }
 }
 
@@ -84,7 +84,7 @@ struct Parser<'t> {
 impl Parser<'_> {
     fn wrong<T>(&self, wanted: &str) -> Result<T, String> {
         let at = self.text.len() - self.rest.trim_start().len();
-        Err(format!("{wanted} is expected at byte {at} of {:?}", self.text))
+        Err(format!("expected {wanted} at byte {at} of {:?}", self.text))
     }
 
     /// Takes `token` if it stands next.
@@ -95,7 +95,7 @@ impl Parser<'_> {
     }
 
     fn value(&mut self, depth: usize) -> Result<Vec<u8>, String> {
-        let Some(depth) = depth.checked_sub(1) else { return self.wrong("something less nested") };
+        let Some(depth) = depth.checked_sub(1) else { return self.wrong("less nesting") };
         if self.take("{") {
             self.list("}", 5, |parser| {
                 let mut pair = parser.value(depth)?;

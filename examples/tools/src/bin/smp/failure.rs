@@ -1,4 +1,4 @@
-//! Why a command failed: what to tell the user, and the exit code.
+//! Failures of commands: their texts for the user, and their exit codes.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -8,30 +8,30 @@ use std::path::PathBuf;
 use anysmp::line;
 use anysmp::smp::{Error as Refusal, Group, Request, client, routine};
 
-/// Why a command failed.
+/// The reason for which a command failed.
 #[derive(Debug)]
 pub enum Failure {
     /// The device refused a request.
     Refused {
-        /// The group that was asked.
+        /// The group of the request.
         group: Group,
-        /// The command that was asked.
+        /// The command of the request.
         command: u8,
-        /// What the device said.
+        /// The error in the response.
         refusal: Refusal,
     },
-    /// A shell command returned something else than 0.
+    /// A shell command did not return 0.
     Command {
-        /// What it printed.
+        /// Its output.
         output: String,
-        /// What it returned.
+        /// Its return value.
         result: i32,
     },
-    /// The command line makes no sense for this device; and what to do.
+    /// The command line is not valid for this device; with a remedy.
     Usage(String, &'static str),
     /// No answer came.
     TimedOut,
-    /// What came makes no sense.
+    /// The response is malformed.
     Nonsense(String),
     /// The request is too long.
     TooLong,
@@ -39,7 +39,7 @@ pub enum Failure {
     Port(io::Error),
     /// The connection was closed by the other side.
     Closed,
-    /// A file cannot be read, or is no image.
+    /// A file cannot be read, or is not an image.
     File(PathBuf, String),
     /// A file on this computer cannot be read or written.
     Local(PathBuf, io::Error),
@@ -61,12 +61,12 @@ impl From<line::Error<io::Error, Infallible>> for Failure {
 }
 
 impl Failure {
-    /// What went wrong with a request.
+    /// Converts the error of a request.
     pub fn of<R: Request>(error: line::Error<io::Error, client::Error>) -> Self {
         Self::of_request(R::GROUP, R::COMMAND, error)
     }
 
-    /// What went wrong with a request of this group and command.
+    /// Converts the error of a request of this group and command.
     pub fn of_request(group: Group, command: u8, error: line::Error<io::Error, client::Error>) -> Self {
         match error {
             line::Error::Protocol(client::Error::Remote(refusal)) => Self::Refused { group, command, refusal },
@@ -80,7 +80,7 @@ impl Failure {
         }
     }
 
-    /// What went wrong with a job whose requests are of this kind.
+    /// Converts the error of a job whose requests are of this kind.
     pub fn of_job<R: Request>(error: routine::Error) -> Self {
         match error {
             routine::Error::Remote(refusal) => Self::Refused { group: R::GROUP, command: R::COMMAND, refusal },
@@ -103,7 +103,7 @@ impl Failure {
         }
     }
 
-    /// What to do about it.
+    /// Returns the remedy, if there is one.
     pub fn remedy(&self) -> Option<&'static str> {
         Some(match self {
             Self::Refused { refusal, .. } => return refusal.remedy(),
@@ -113,7 +113,7 @@ impl Failure {
                 "Check endpoint and --baud, try --framing auto, or give it more time with --timeout and --retries; \
                  a receiver that loses bursts needs --pace."
             }
-            Self::Nonsense(_) => "Look at the messages with --verbose.",
+            Self::Nonsense(_) => "Run it again with --verbose to see the messages.",
             Self::TooLong => "Send less at a time.",
             Self::Port(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 "You may need to be in the group that owns the port, often `dialout`."
@@ -122,9 +122,9 @@ impl Failure {
             Self::Port(error) if error.kind() == io::ErrorKind::NotFound => {
                 "Is the device plugged in? `smp ports` lists the serial ports of this computer."
             }
-            Self::Port(_) => "Is the device plugged in, and the port not in use by another program?",
+            Self::Port(_) => "Check that the device is plugged in, and that no other program uses the port.",
             Self::Closed => "The device may have restarted; try again.",
-            Self::File(..) => "Give the signed image that the build makes, as zephyr.signed.bin.",
+            Self::File(..) => "Give the signed image from the build, for example zephyr.signed.bin.",
             Self::Local(..) => "Check the path on this computer, and its permissions.",
             Self::NotConfirmed(_) => "See what runs with `image list`.",
         })
@@ -135,19 +135,19 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused { group, command, refusal } => {
-                let name = refusal.name().unwrap_or("a code that no table has");
+                let name = refusal.name().unwrap_or("an unknown code");
                 write!(f, "the device refused: {name}, ")?;
                 match refusal {
                     Refusal::Smp(rc) => write!(f, "rc {rc}")?,
                     Refusal::Group { group, rc } => write!(f, "rc {rc} of group {}", Named(*group))?,
                 }
-                write!(f, " (asked: group {}, command {command})", Named(*group))
+                write!(f, " (request: group {}, command {command})", Named(*group))
             }
             Self::Command { result, .. } => write!(f, "the command returned {result}"),
             Self::Usage(text, _) | Self::NotConfirmed(text) | Self::Nonsense(text) => f.write_str(text),
             Self::TimedOut => f.write_str("the device does not answer"),
             Self::TooLong => f.write_str("the request is too long"),
-            Self::Port(error) => write!(f, "the port: {error}"),
+            Self::Port(error) => write!(f, "port error: {error}"),
             Self::Closed => f.write_str("the connection was closed"),
             Self::Local(path, error) => write!(f, "{}: {error}", path.display()),
             Self::File(path, error) => write!(f, "{}: {error}", path.display()),

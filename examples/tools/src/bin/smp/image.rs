@@ -104,7 +104,7 @@ fn upload<F: Framing>(
     });
     device.output.result(&json, || {
         if already_present {
-            println!("the device had this image already");
+            println!("the device already had this image");
         } else {
             println!("{}", rate(report.sent, seconds));
         }
@@ -126,7 +126,7 @@ pub fn prepare<'f, F: Framing>(device: &Device<F>, file: &'f [u8]) -> Result<Upl
     Ok(upload.with_sha(sha.map_err(Failure::of_job::<image::Upload<'_>>)?))
 }
 
-/// So many bytes in so much time.
+/// A number of bytes per time.
 pub fn rate(bytes: u64, seconds: f64) -> String {
     format!("{bytes} bytes in {seconds:.1} s: {:.1} kB/s", bytes as f64 / seconds.max(0.001) / 1000.0)
 }
@@ -146,8 +146,10 @@ fn upload_id<F: Framing>(device: &mut Device<F>, slot: u32) -> Result<u32, Failu
     let slots = images.find(|image| image.image == slot / 2).map(|image| image.slots);
     match slots.and_then(|slots| slots.iter().find(|info| info.slot == slot % 2)) {
         Some(image::Slot { upload_image_id: Some(id), .. }) => Ok(id),
-        Some(_) => Err(Failure::Usage(format!("slot {slot} takes no uploads"), "See `image slots`, UPLOAD AS.")),
-        None => Err(Failure::Usage(format!("there is no slot {slot}"), "See `image slots`, GLOBAL.")),
+        Some(_) => {
+            Err(Failure::Usage(format!("slot {slot} accepts no uploads"), "See the column UPLOAD AS of `image slots`."))
+        }
+        None => Err(Failure::Usage(format!("there is no slot {slot}"), "See the column GLOBAL of `image slots`.")),
     }
 }
 
@@ -180,7 +182,7 @@ fn erase<F: Framing>(device: &mut Device<F>, slot: Option<u32>) -> Result<(), Fa
 fn find<F: Framing>(device: &mut Device<F>, digits: &str) -> Result<Hash, Failure> {
     let digits = digits.trim_end_matches('…').to_ascii_lowercase();
     if digits.is_empty() || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-        return Err(Failure::Usage(format!("{digits:?} is no hash"), LIST));
+        return Err(Failure::Usage(format!("{digits:?} is not a hash"), LIST));
     }
     if let Some(hash) = whole(&digits) {
         return Ok(hash);
@@ -191,7 +193,9 @@ fn find<F: Framing>(device: &mut Device<F>, digits: &str) -> Result<Hash, Failur
     // The same image may be in both slots.
     found.dedup();
     match found.as_slice() {
-        [hash] => whole(hash).ok_or_else(|| Failure::Nonsense("the device lists a hash of a wrong length".to_owned())),
+        [hash] => {
+            whole(hash).ok_or_else(|| Failure::Nonsense("the device lists a hash with the wrong length".to_owned()))
+        }
         [] => Err(Failure::Usage(format!("no image on the device has a hash that begins with {digits}"), LIST)),
         _ => Err(Failure::Usage(format!("several images have a hash that begins with {digits}"), LIST)),
     }

@@ -67,7 +67,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
     };
     let has_text = framing == cli::Framing::Console && !matches!(endpoint, Endpoint::Udp(_));
     if let (Command::Terminal { .. }, false) = (command, has_text) {
-        let text = "only a console carries text beside SMP".to_owned();
+        let text = "only console framing carries text beside SMP".to_owned();
         return Err(Failure::Usage(text, "Use --framing console on a serial line or TCP."));
     }
     match (&endpoint, framing) {
@@ -92,7 +92,7 @@ fn local(link: &cli::Link, command: &Command) -> Result<(), Failure> {
             let _ = std::io::stdout().write_all(&script);
             Ok(())
         }
-        _ => Err(Failure::Usage("this needs a device".to_owned(), "")),
+        _ => Err(Failure::Usage("this command needs a device".to_owned(), "")),
     }
 }
 
@@ -145,7 +145,7 @@ fn perform<F: Framing>(device: &mut Device<F>, command: &Command) -> Result<(), 
         Command::Raw(options) => raw::perform(device, options),
         Command::Terminal { seconds } => terminal::perform(device, *seconds),
         Command::Ports | Command::Completion { .. } => {
-            Err(Failure::Usage("this needs no device".to_owned(), "Call it from the command line."))
+            Err(Failure::Usage("this command needs no device".to_owned(), "Run it outside the terminal."))
         }
     }
 }

@@ -51,7 +51,7 @@ pub fn bootloader<F: Framing>(device: &mut Device<F>) -> Result<(), Failure> {
     output.result(&json, || {
         println!("{name}");
         if let Some((mode, no_downgrade)) = mode {
-            let name = os::mode_name(mode).unwrap_or("a mode without a name");
+            let name = os::mode_name(mode).unwrap_or("unknown");
             println!("mode {mode}: {name}{}", if no_downgrade { ", no downgrade" } else { "" });
         }
     });

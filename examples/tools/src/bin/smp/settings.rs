@@ -78,5 +78,7 @@ fn bytes(value: &str, kind: ValueKind) -> Result<Vec<u8>, Failure> {
         ValueKind::U32 => number().and_then(|n| u32::try_from(n).ok()).map(|n| n.to_le_bytes().to_vec()),
         ValueKind::I32 => number().and_then(|n| i32::try_from(n).ok()).map(|n| n.to_le_bytes().to_vec()),
     };
-    bytes.ok_or_else(|| Failure::Usage(format!("{value:?} is no such value"), "See --as in `settings write --help`."))
+    bytes.ok_or_else(|| {
+        Failure::Usage(format!("{value:?} is not a value of this kind"), "See --as in `settings write --help`.")
+    })
 }

@@ -37,7 +37,9 @@ pub fn perform<F: Framing>(device: &mut Device<F>, seconds: Option<u64>) -> Resu
 
 fn talk<F: Framing>(device: &mut Device<F>, mut until: Option<Instant>) -> Result<(), Failure> {
     if !device.output.json {
-        eprintln!("Lines go to the device's console; `:image list` and the like run SMP beside it. Ctrl-D ends this.");
+        eprintln!(
+            "Lines go to the device's console; `:image list` and other commands of this program run on the same wire. Ctrl-D ends."
+        );
     }
     let (sender, typed) = mpsc::channel();
     thread::spawn(move || std::io::stdin().lock().lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));

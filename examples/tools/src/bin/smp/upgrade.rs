@@ -33,8 +33,8 @@ pub fn perform<F: Framing>(device: &mut Device<F>, options: &cli::Upgrade) -> Re
             ("an image made here".to_owned(), made.map_err(|error| Failure::Usage(error.to_string(), ""))?)
         }
         None => {
-            let text = "an image FILE is wanted for a real device".to_owned();
-            return Err(Failure::Usage(text, "Give the signed image that the build makes, as zephyr.signed.bin."));
+            let text = "no image given: a real device needs FILE".to_owned();
+            return Err(Failure::Usage(text, "Give the signed image from the build, for example zephyr.signed.bin."));
         }
     };
     let boot_time = Duration::from_secs(options.boot_time);
@@ -160,7 +160,7 @@ fn conclude(output: Output, report: &UpgradeReport, version: &str, hash: &str, i
             ("running", format!("version {version} runs, started by the boot loader without a trial"))
         }
         UpgradeOutcome::Confirmed => ("confirmed", format!("version {version} runs: confirmed")),
-        UpgradeOutcome::AlreadyRunning => ("confirmed", format!("version {version} ran already: confirmed")),
+        UpgradeOutcome::AlreadyRunning => ("confirmed", format!("version {version} was already running: confirmed")),
         UpgradeOutcome::Testing => ("testing", format!("version {version} runs until the next reset: not confirmed")),
         UpgradeOutcome::Planned(plan) => ("planned", plan.to_string()),
         UpgradeOutcome::Refused(refusal) => return Err(refused(report.phase, refusal)),

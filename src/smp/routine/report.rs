@@ -1,0 +1,86 @@
+//! Progress and results of uploads.
+
+use super::{Error, FileOutcome};
+
+/// The progress of an [`Upload`](super::Upload) or a [`FileUpload`](super::FileUpload), after each
+/// message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub struct UploadEvent {
+    /// The number of bytes that the device has.
+    pub off: u64,
+    /// The length of the file in bytes.
+    pub len: u64,
+    /// The number of pieces that were sent more than once.
+    pub repeats: u32,
+}
+
+/// The result of an [`Upload`](super::Upload).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub struct UploadReport {
+    /// How it ended.
+    pub outcome: UploadOutcome,
+    /// The number of bytes that the device has.
+    pub off: u64,
+    /// The length of the file in bytes.
+    pub len: u64,
+    /// The number of bytes of the file that were sent, repeats included.
+    pub sent: u64,
+    /// The number of pieces that were sent more than once.
+    pub repeats: u32,
+    /// The number of messages that answered nothing, late responses among them.
+    pub foreign: u32,
+}
+
+/// How an [`Upload`](super::Upload) ended. Printed, it is a sentence for the user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[must_use]
+#[non_exhaustive]
+pub enum UploadOutcome {
+    /// It has not ended: it may be run again.
+    Unfinished,
+    /// The device has the whole file.
+    Done {
+        /// Whether it had the file before.
+        already_present: bool,
+        /// Whether it compared the `sha` with what it stored. Few devices do.
+        verified: bool,
+    },
+    /// The device does not have the whole file.
+    Failed(Error),
+}
+
+impl core::fmt::Display for UploadOutcome {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Unfinished => "the upload has not ended",
+            Self::Done { already_present: true, .. } => "the device already had this image",
+            Self::Done { verified: true, .. } => "the image was uploaded, and the device compared what it stored",
+            Self::Done { .. } => "the image was uploaded",
+            Self::Failed(error) => return error.fmt(f),
+        })
+    }
+}
+
+/// The result of a [`FileUpload`](super::FileUpload).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub struct FileUploadReport {
+    /// How it ended.
+    pub outcome: FileOutcome,
+    /// The number of bytes that the device has.
+    pub off: u64,
+    /// The length of the file in bytes.
+    pub len: u64,
+    /// The number of bytes of the file that were sent, repeats included.
+    pub sent: u64,
+    /// The number of pieces that were sent more than once.
+    pub repeats: u32,
+    /// The number of messages that answered nothing, late responses among them.
+    pub foreign: u32,
+}

@@ -1,0 +1,169 @@
+//! Answer memory for several peers.
+
+use core::time::Duration;
+
+use super::record::{ALL, Clock, Record, WRITE, fnv};
+use super::{Known, Memory};
+use crate::line::Peer;
+use crate::shown::shown;
+
+/// [`Answers`] for several peers: see [`Answers::with_peers`].
+///
+/// If there is no room for another peer, it replaces one whose writes have all been forgotten, else
+/// the one that has been silent for longest, which is [counted](Self::displaced). Silence is
+/// counted in requests of other peers, up to 65,535.
+pub struct PeerAnswers<'m> {
+    pub(super) memory: &'m mut [u8],
+    /// The length of each peer's part, in bytes.
+    pub(super) part: usize,
+    pub(super) clock: Clock,
+    pub(super) displaced: u32,
+}
+
+shown!(PeerAnswers<'_>, |answers| "PeerAnswers({} bytes)", answers.memory.len());
+
+/// The length of a [`Front`] in bytes.
+pub(super) const FRONT: usize = 9;
+
+/// The bytes in front of a peer's writes.
+#[derive(Clone, Copy)]
+struct Front {
+    peer: Peer,
+    /// The number of requests of other peers since this one's last request.
+    silent: u16,
+    len: u16,
+    place: u8,
+}
+
+impl Front {
+    const fn parse(&[p0, p1, p2, p3, s0, s1, l0, l1, place]: &[u8; FRONT]) -> Self {
+        Self {
+            peer: Peer(u32::from_le_bytes([p0, p1, p2, p3])),
+            silent: u16::from_le_bytes([s0, s1]),
+            len: u16::from_le_bytes([l0, l1]),
+            place,
+        }
+    }
+
+    const fn emit(self) -> [u8; FRONT] {
+        let [p0, p1, p2, p3] = self.peer.0.to_le_bytes();
+        let ([s0, s1], [l0, l1]) = (self.silent.to_le_bytes(), self.len.to_le_bytes());
+        [p0, p1, p2, p3, s0, s1, l0, l1, self.place]
+    }
+}
+
+/// The part of the memory that belongs to one peer.
+struct Part<'p> {
+    front: &'p mut [u8; FRONT],
+    rest: &'p mut [u8],
+}
+
+/// The suitability of a part for the next write; the greatest is the best.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Merit {
+    /// It belongs to another peer, since whose last request this many of others have arrived.
+    Silent(u16),
+    /// It stores no write.
+    Free,
+    /// It belongs to the peer that sent the write.
+    Own,
+}
+
+/// Returns `true` if any write is stored.
+fn is_live(writes: &[u8; ALL]) -> bool {
+    writes.chunks_exact(WRITE).any(|write| matches!(write, [.., requests] if *requests > 0))
+}
+
+impl PeerAnswers<'_> {
+    /// The number of peers whose writes are remembered at once; 0 if the memory is too short for
+    /// the number asked for.
+    #[must_use]
+    pub const fn peers(&self) -> usize {
+        if self.part < FRONT + ALL { 0 } else { self.memory.len() / self.part }
+    }
+
+    /// The number of times that the writes of one peer were forgotten to make room for another.
+    /// Wraps.
+    #[must_use]
+    pub const fn displaced(&self) -> u32 {
+        self.displaced
+    }
+
+    /// Iterates over the parts; there are none if they are too short.
+    fn parts(&mut self) -> impl Iterator<Item = Part<'_>> {
+        let part = self.part;
+        let mut memory = if part < FRONT + ALL { &mut [][..] } else { &mut *self.memory };
+        core::iter::from_fn(move || {
+            let (one, rest) = core::mem::take(&mut memory).split_at_mut_checked(part)?;
+            memory = rest;
+            let (front, rest) = one.split_first_chunk_mut()?;
+            Some(Part { front, rest })
+        })
+    }
+}
+
+impl Memory for PeerAnswers<'_> {
+    type Fingerprint = u32;
+
+    fn is_used(&self) -> bool {
+        self.part >= FRONT + ALL
+    }
+
+    fn fingerprint(&self, request: &[u8]) -> u32 {
+        fnv(request)
+    }
+
+    fn received(&mut self, peer: Peer, request: &[u8], fingerprint: Option<u32>) -> Known<'_> {
+        let mut found = Known::Nothing;
+        for Part { front, rest } in self.parts() {
+            let was = Front::parse(front);
+            if was.peer != peer {
+                *front = Front { silent: was.silent.saturating_add(1), ..was }.emit();
+                continue;
+            }
+            *front = Front { silent: 0, ..was }.emit();
+            let mut record = Record { memory: rest, len: was.len, place: was.place };
+            if let Known::Nothing = found {
+                let place = record.find(request, fingerprint);
+                found = record.known(place);
+            }
+        }
+        found
+    }
+
+    fn remember(&mut self, peer: Peer, fingerprint: u32, response: &[u8]) {
+        let lifetime = self.clock.lifetime();
+        // The peer's own part, else a free one, else that of the peer that was silent for longest.
+        let mut best = None;
+        for part in self.parts() {
+            let Front { peer: of, silent, .. } = Front::parse(part.front);
+            let merit = match part.rest.first_chunk() {
+                _ if of == peer => Merit::Own,
+                Some(writes) if is_live(writes) => Merit::Silent(silent),
+                _ => Merit::Free,
+            };
+            if best.as_ref().is_none_or(|(most, _)| merit > *most) {
+                best = Some((merit, part));
+            }
+        }
+        let Some((merit, Part { front, rest })) = best else { return };
+        let Front { len, place, .. } = Front::parse(front);
+        let mut record = Record { memory: rest, len, place };
+        if merit != Merit::Own {
+            record.pass(u8::MAX);
+        }
+        record.push(fingerprint, lifetime, response);
+        *front = Front { peer, silent: 0, len: record.len, place: record.place }.emit();
+        if let Merit::Silent(_) = merit {
+            self.displaced = self.displaced.wrapping_add(1);
+        }
+    }
+
+    fn tick(&mut self, elapsed: Duration) {
+        let passed = self.clock.pass(elapsed);
+        for Part { front, rest } in self.parts() {
+            let Front { len, place, .. } = Front::parse(front);
+            Record { memory: rest, len, place }.pass(passed);
+        }
+    }
+}
