@@ -1,6 +1,7 @@
 //! The framings of SMP, and COBS beside the crates `cobs` and `corncobs`.
 //!
-//! `console/*` and `frame/*` are whole frames with their CRC; `cobs/*` is the stuffing alone, as the other crates do it.
+//! `console/*` and `frame/*` are whole frames with their CRC; `cobs/*` is the stuffing alone, as
+//! the other crates do it.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
 
 use std::hint::black_box;

@@ -85,10 +85,12 @@
 //! size.
 //!
 //! ```text
-//!   Left ─ transmit ─▶ Waiting ─ ready ─▶ Frame ─ encoded ─▶ Last ─ sent ─▶ Flushing ─▶ Leaving ─▶ Left
-//!                         │ never silent    │ abandon          │ abandon      │ abandon
-//!                         ▼                 ▼                  ▼              ▼
-//!                       Unsent ─ transmit ─▶ Waiting
+//!   Left ─ transmit ─▶ Waiting ─ ready ─▶ Frame ─ encoded ─▶ Last ─ sent ─▶ Flushing
+//!                         │ never silent    │ abandon          │ abandon   │   │ time
+//!                         ▼                 ▼                  ▼           │   ▼
+//!                       Unsent ◀───────────────────────────── abandon ─────┘  Leaving ─▶ Left
+//!
+//!   Unsent, Flushing, Leaving ─ transmit ─▶ Waiting
 //! ```
 //!
 //! A message waits for the framing's gap, or for one of these:
@@ -145,6 +147,7 @@ use crate::time::Span;
 /// An event on the line, as [`Line::next`] returns it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_enums, reason = "the caller has to handle each")]
 pub enum Event {
     /// A message was received: [`Line::message`] returns it until the next call of [`Line::next`].
     Message,

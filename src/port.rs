@@ -179,6 +179,7 @@ impl<P: Clock + ?Sized> Clock for &mut P {
 /// The error of a port that ticks: the port's own, or a tick.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_enums, reason = "a tick, or an error of the port")]
 pub enum TimedError<E> {
     /// Time: one tick has passed without a byte.
     Tick,

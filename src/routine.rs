@@ -118,6 +118,7 @@ pub use crate::source::{Source, SourceFailed};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
+#[expect(clippy::exhaustive_enums, reason = "the caller has to handle each")]
 pub enum Step {
     /// Send the first bytes of `tx`, this many, then poll again at once.
     Send(usize),
@@ -133,6 +134,7 @@ pub enum Step {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
+#[expect(clippy::exhaustive_enums, reason = "the caller has to handle each")]
 pub enum Ended<R> {
     /// The routine is done and this is its report.
     Done(R),

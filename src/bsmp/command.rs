@@ -8,6 +8,7 @@ use crate::codes::codes;
 /// Even codes go to the node, odd ones come back; 0x41 goes both ways, 0xE0 to 0xE8 come from the
 /// node.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "a number with names")]
 pub struct Command(
     /// The byte on the wire.
     pub u8,

@@ -39,6 +39,7 @@ pub const MAX_BLOCKS: u32 = 65_536;
 /// The size of a curve, and whether the master may write it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "the caller fills it in")]
 pub struct Curve {
     /// The block size: the most bytes that a block has, 1 to 65,520.
     pub block: u16,
@@ -93,6 +94,7 @@ impl Curve {
 /// Asks for the sizes and types of all curves, in the order of their ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "a request: the caller fills it in")]
 pub struct List;
 
 impl Request for List {
@@ -185,6 +187,7 @@ fn digest(payload: &[u8]) -> Result<Digest, Error> {
 /// Asks for the checksum of a curve that was calculated last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "a request: the caller fills it in")]
 pub struct QueryChecksum {
     /// The curve.
     pub id: u8,
@@ -211,6 +214,7 @@ impl Request for QueryChecksum {
 /// curve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "a request: the caller fills it in")]
 pub struct Recalculate {
     /// The curve.
     pub id: u8,
@@ -236,6 +240,7 @@ impl Request for Recalculate {
 /// Reads one block of a curve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "a request: the caller fills it in")]
 pub struct ReadBlock {
     /// The curve.
     pub id: u8,
@@ -278,6 +283,7 @@ impl Request for ReadBlock {
 /// Not repeated after a timeout: the late answer to the first request could be taken for the answer
 /// to the next block.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "a request: the caller fills it in")]
 pub struct WriteBlock<'a> {
     /// The curve.
     pub id: u8,

@@ -9,6 +9,7 @@ use super::group::Members;
 /// The use that variables are about to have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_enums, reason = "values are read or written")]
 pub enum Access {
     /// Their values will be read.
     Read,

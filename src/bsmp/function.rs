@@ -25,6 +25,7 @@ pub const MAX_OUTPUT: u8 = 32;
 /// The sizes of a function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "the caller fills it in")]
 pub struct Function {
     /// The length of its input in bytes, 0 to 64.
     pub input: u8,
@@ -35,6 +36,7 @@ pub struct Function {
 /// The layout of a list of functions, which depends on the version of the node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_enums, reason = "the two layouts of the document")]
 pub enum Layout {
     /// Before 2.30: one byte, the input size in its upper four bits.
     Nibbles,
@@ -68,6 +70,7 @@ impl Layout {
 /// is wrong, use a static table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "a request: the caller fills it in")]
 pub struct List {
     /// The layout of the node's list.
     pub layout: Layout,
@@ -166,6 +169,7 @@ impl<'m> IntoIterator for &Functions<'m> {
 ///
 /// A function that fails answers with an error of the device: [`Error::Function`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "a request: the caller fills it in")]
 pub struct Execute<'a> {
     /// The function.
     pub id: u8,

@@ -45,6 +45,7 @@ const SIZES: RangeInclusive<usize> = 0..=MAX_SIZE_OF_VALUES;
 /// Asks for the types and the numbers of members of all groups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "a request: the caller fills it in")]
 pub struct List;
 
 impl Request for List {
@@ -140,6 +141,7 @@ impl<'m> IntoIterator for &Groups<'m> {
 /// Asks for the members of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "a request: the caller fills it in")]
 pub struct Query {
     /// The group.
     pub id: u8,
@@ -172,6 +174,7 @@ impl Request for Query {
 /// Reads the values of all members.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "a request: the caller fills it in")]
 pub struct Read {
     /// The group.
     pub id: u8,
@@ -202,6 +205,7 @@ impl Request for Read {
 ///
 /// A libbsmp node answers "invalid value" as well, but has stored those it did not refuse.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "a request: the caller fills it in")]
 pub struct Write<'a> {
     /// The group.
     pub id: u8,
@@ -230,6 +234,7 @@ impl Request for Write<'_> {
 
 /// Combines all members with masks on the node.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "a request: the caller fills it in")]
 pub struct Combine<'a> {
     /// The group.
     pub id: u8,
@@ -267,6 +272,7 @@ impl Request for Combine<'_> {
 /// Not repeated after a timeout: the first one may have arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "a request: the caller fills it in")]
 pub struct Create {
     /// Its members, at least one.
     pub members: Members,
@@ -302,6 +308,7 @@ impl Request for Create {
 /// Removes all groups but the three standard ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "a request: the caller fills it in")]
 pub struct RemoveAll;
 
 impl Request for RemoveAll {

@@ -5,6 +5,7 @@ use super::Command;
 /// The header of a message: its command and the length of its payload (BSMP 2.30, section 3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "the fields of the format")]
 pub struct Header {
     /// The code of the request or the answer.
     pub command: Command,

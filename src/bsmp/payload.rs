@@ -9,6 +9,7 @@ use crate::shown::shown;
 /// We: the payload does not fit the buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "there is nothing to add")]
 pub struct Full;
 
 impl core::fmt::Display for Full {

@@ -5,6 +5,7 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(u8)]
+#[expect(clippy::exhaustive_enums, reason = "the codes of the document")]
 pub enum Refusal {
     /// The message is shorter than its header, or its length field is wrong.
     Malformed = 0xE1,

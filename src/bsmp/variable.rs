@@ -32,6 +32,7 @@ const SIZES: RangeInclusive<usize> = 1..=MAX_SIZE as usize;
 /// The size of a variable, and whether the master may write it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "the caller fills it in")]
 pub struct Variable {
     /// The size of its value in bytes, 1 to 128.
     pub size: u8,
@@ -73,6 +74,7 @@ impl Variable {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(u8)]
+#[expect(clippy::exhaustive_enums, reason = "the operations of the document")]
 pub enum Op {
     /// Value AND mask.
     And = b'A',
@@ -130,6 +132,7 @@ impl Op {
 /// Asks for the sizes and types of all variables, in the order of their ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "a request: the caller fills it in")]
 pub struct List;
 
 impl Request for List {
@@ -212,6 +215,7 @@ impl<'m> IntoIterator for &Variables<'m> {
 /// Reads a variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "a request: the caller fills it in")]
 pub struct Read {
     /// The variable.
     pub id: u8,
@@ -240,6 +244,7 @@ impl Request for Read {
 
 /// Writes a variable.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "a request: the caller fills it in")]
 pub struct Write<'a> {
     /// The variable.
     pub id: u8,
@@ -268,6 +273,7 @@ impl Request for Write<'_> {
 
 /// Combines a variable with a mask on the node, without a gap between reading and writing it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "a request: the caller fills it in")]
 pub struct Combine<'a> {
     /// The variable.
     pub id: u8,
@@ -302,6 +308,7 @@ impl Request for Combine<'_> {
 
 /// Writes one variable, then reads another (or the same) in the same exchange.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "a request: the caller fills it in")]
 pub struct WriteRead<'a> {
     /// The variable to write.
     pub write: u8,

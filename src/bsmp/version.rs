@@ -6,6 +6,7 @@ use super::client::{Error, Request};
 /// The version of the protocol that a node speaks (BSMP 2.30, section 3.4.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "the fields of the format")]
 pub struct Version {
     /// Nodes of the same version are compatible.
     pub version: u8,
@@ -35,6 +36,7 @@ impl core::fmt::Display for Version {
 /// Asks a node for the version of the protocol that it speaks (BSMP 2.30, section 3.4.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "a request: the caller fills it in")]
 pub struct QueryVersion;
 
 impl Request for QueryVersion {

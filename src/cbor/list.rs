@@ -25,6 +25,7 @@ enum Source<'b, T> {
 
 impl<'b, T: Value<'b> + Copy> List<'b, T> {
     /// The elements, in order.
+    #[must_use]
     pub fn iter(&self) -> Elements<'b, T> {
         let (encoded, slice) = self.0.parts();
         Elements { encoded, slice }
@@ -149,6 +150,7 @@ pub struct Table<'b, T>(Source<'b, (Text<'b>, T)>);
 
 impl<'b, T: Value<'b> + Copy> Table<'b, T> {
     /// Names and values, in order.
+    #[must_use]
     pub fn iter(&self) -> Rows<'b, T> {
         let (encoded, slice) = self.0.parts();
         Rows { encoded, slice }

@@ -49,6 +49,7 @@ impl<'b> Chunks<'b> {
     }
 
     /// The pieces, in order; none of them is empty.
+    #[must_use]
     pub const fn iter(self) -> Pieces<'b> {
         Pieces(self)
     }

@@ -117,7 +117,7 @@ pub const ABANDON: Duration = Duration::from_secs(1);
 /// The framing of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[non_exhaustive]
+#[expect(clippy::exhaustive_enums, reason = "who opens what was found has to handle each")]
 pub enum Kind {
     /// Base64 lines.
     Console,

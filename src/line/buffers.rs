@@ -116,6 +116,7 @@ impl<'b, const N: usize> From<&'b mut [u8; N]> for Buffers<'b> {
 /// served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "need and have are all of it")]
 pub struct SizeError {
     /// The length that is needed, in bytes.
     pub need: usize,
@@ -134,6 +135,7 @@ impl core::error::Error for SizeError {}
 /// The properties of a line that a routine adapts to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "services outside of the crate read it")]
 pub struct Limits {
     /// Bytes that the framing stores beside a message in the *peer's* receive buffer:
     /// [`Framing::OVERHEAD`].

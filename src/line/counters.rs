@@ -5,6 +5,7 @@ use super::Damage;
 /// The counters of a line since it was built. They wrap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "compared as a whole")]
 pub struct Counters {
     /// Messages sent.
     pub sent: u32,

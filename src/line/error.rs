@@ -35,6 +35,7 @@ pub enum Error<P = Infallible, E = Infallible> {
 
 impl<P, E> Error<P, E> {
     /// Converts an error of a line to the type of a driver.
+    #[must_use]
     pub fn from_line(error: Error) -> Self {
         error.with_port::<P>().widen()
     }
@@ -127,6 +128,7 @@ impl<P, E> From<Fault<P>> for Error<P, E> {
 /// depend on the framing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_enums, reason = "a sink has to handle each")]
 pub enum Damage {
     /// The line: the bytes arrived, but their check does not match.
     Checksum,

@@ -14,6 +14,7 @@ use crate::time::Span;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
+#[expect(clippy::exhaustive_enums, reason = "the caller has to handle each")]
 pub enum Progress {
     /// Move bytes and time, then poll again.
     Wait,
@@ -179,6 +180,7 @@ impl<P> Exchange<P> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
+#[expect(clippy::exhaustive_enums, reason = "the caller has to handle each")]
 pub enum Turn<R> {
     /// Move bytes and time, then poll again.
     Wait,

@@ -9,11 +9,13 @@ pub trait Role {
 /// Sends requests, and serves too. The default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_enums, reason = "a type without a value")]
 pub enum Asking {}
 
 /// Serves only: it keeps no timeout, drains nothing and nudges no peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_enums, reason = "a type without a value")]
 pub enum Serving {}
 
 impl Role for Asking {

@@ -12,11 +12,13 @@ use crate::shown::shown;
 /// the same number while the port remembers them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "a number")]
 pub struct Peer(pub u32);
 
 /// The relation of a received message to a request in flight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_enums, reason = "the caller has to handle each")]
 pub enum Verdict {
     /// It is the response: [`Caller::decode`] reads it.
     Answer,
@@ -165,6 +167,7 @@ impl<S: Sink + ?Sized> Sink for &mut S {
 
 /// A [`Sink`] that hands console text to a closure and ignores the rest.
 #[derive(Clone, Copy)]
+#[expect(clippy::exhaustive_structs, reason = "the caller wraps a function in it")]
 pub struct Text<F>(pub F);
 
 shown!([F] Text<F>, |_| "Text");

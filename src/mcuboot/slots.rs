@@ -203,6 +203,7 @@ pub enum Outcome {
 /// The response to a chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "the caller may make one to compare with")]
 pub struct Uploaded {
     /// The expected offset of the next chunk.
     pub off: u64,

@@ -6,6 +6,7 @@ use crate::codes::codes;
 
 /// The code of a command of the master (README, "Commands").
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "a number with names")]
 pub struct Command(
     /// The byte on the wire.
     pub u8,
@@ -32,6 +33,7 @@ codes! { Command,
 
 /// The code of a message of the slave (README, "Responses" and "Unsolicited messages").
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "a number with names")]
 pub struct ResponseCode(
     /// The byte on the wire.
     pub u8,

@@ -8,6 +8,7 @@ pub const HEADER_LEN: usize = 3;
 /// The address that a message is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "a number with names")]
 pub struct Address(
     /// The byte on the wire.
     pub u8,
@@ -44,6 +45,7 @@ impl fmt::Display for Address {
 /// The number that ties a response to its command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "a number")]
 pub struct Counter(
     /// The byte on the wire.
     pub u8,
@@ -69,6 +71,7 @@ impl Counter {
 /// [`ResponseCode`](super::ResponseCode).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "the fields of the format")]
 pub struct Header<C> {
     /// The code of the command or the response.
     pub code: C,

@@ -57,6 +57,7 @@ use crate::shown::shown;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
+#[expect(clippy::exhaustive_enums, reason = "the caller has to handle each")]
 pub enum After {
     /// Nothing.
     #[default]

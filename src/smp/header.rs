@@ -4,6 +4,7 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(u8)]
+#[expect(clippy::exhaustive_enums, reason = "the four of the specification")]
 pub enum Op {
     /// A request that changes nothing.
     Read = 0,
@@ -46,6 +47,7 @@ impl Op {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(u8)]
+#[expect(clippy::exhaustive_enums, reason = "the two of the specification")]
 pub enum Version {
     /// "Legacy": every error is a flat `rc`. On the wire 0.
     V1 = 0,
@@ -55,6 +57,7 @@ pub enum Version {
 
 /// A management group. 0 to 63 are assigned by Zephyr, from 64 on they belong to the application.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[expect(clippy::exhaustive_structs, reason = "a number with names")]
 pub struct Group(pub u16);
 
 impl Group {
@@ -170,6 +173,7 @@ pub(super) enum Flaw {
 /// The header of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "the fields of the format")]
 pub struct Header {
     /// The kind of the message.
     pub op: Op,

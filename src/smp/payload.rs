@@ -66,15 +66,23 @@ impl<T: Encode + ?Sized> Encode for &T {
 ///     type Response<'m> = RegulateResponse;
 /// }
 ///
-/// let handler = |incoming: &Incoming<'_>, reply: Reply<'_>| match (incoming.group(), incoming.op(), incoming.command()) {
-///     (Regulate::GROUP, Regulate::OP, Regulate::COMMAND) => incoming.answer(reply, |request: Regulate<'_>| {
-///         if request.zone == "oven" { Ok(RegulateResponse { actual: 21.25 }) } else { Err(Error::NOT_FOUND) }
-///     }),
-///     _ => reply.error(Error::NOT_SUPPORTED),
+/// let handler = |incoming: &Incoming<'_>, reply: Reply<'_>| {
+///     match (incoming.group(), incoming.op(), incoming.command()) {
+///         (Regulate::GROUP, Regulate::OP, Regulate::COMMAND) => {
+///             incoming.answer(reply, |request: Regulate<'_>| {
+///                 if request.zone != "oven" {
+///                     return Err(Error::NOT_FOUND);
+///                 }
+///                 Ok(RegulateResponse { actual: 21.25 })
+///             })
+///         }
+///         _ => reply.error(Error::NOT_SUPPORTED),
+///     }
 /// };
 ///
 /// let (mut client, mut request, mut response) = (Client::new(0), [0; 64], [0; 64]);
-/// let (len, pending) = client.request(&Regulate { zone: "oven".into(), target: 180.5 }, &mut request)?;
+/// let regulate = Regulate { zone: "oven".into(), target: 180.5 };
+/// let (len, pending) = client.request(&regulate, &mut request)?;
 /// let (len, _) = server::serve(handler, server::AllowAll, &request[..len], &mut response);
 /// assert_eq!(pending.decode(&response[..len])?.actual, 21.25);
 /// # Ok::<(), smp::client::Error>(())
@@ -97,7 +105,8 @@ macro_rules! __smp_payload {
             fn read(reader: &mut $crate::cbor::Reader<'b>) -> ::core::result::Result<Self, $crate::cbor::Malformed> {
                 let mut values = [$crate::cbor::Item::Null; <[&str]>::len(&[$($key),*])];
                 reader.fields($crate::cbor::keys![$($key),*], $strict, &mut values)?;
-                let [$($field),*] = &values; // By reference: none of them is copied before it is read.
+                // By reference: none of them is copied before it is read.
+                let [$($field),*] = &values;
                 ::core::result::Result::Ok(Self { $($field: $crate::cbor::Value::of(*$field)?,)* })
             }
 
@@ -132,6 +141,7 @@ macro_rules! __smp_payload {
 /// A payload without keys: most write responses, and requests without arguments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "there is nothing to add")]
 pub struct Empty {}
 
 super::payload!(response Empty {});

@@ -1,10 +1,10 @@
 //! The server: everything between a received message and the application's `match`.
 //!
 //! ```text
-//!   message ─▶ header ─▶ length ─▶ repeat? ─▶ policy ─▶ parameters? ─▶ Handler::handle(Incoming, Reply) ─▶ Answer ─▶ tx
-//!      │         │          │         │          │            └─ with `with_parameters`: answered here
+//!   message ─▶ header ─▶ length ─▶ repeat? ─▶ policy ─▶ parameters? ─▶ Handler::handle ─▶ tx
+//!      │         │          │         │          │            └─ `with_parameters`: answered here
 //!      │ <8: dropped        │         │          └─ refused: the policy's error
-//!      │         │          │         └─ yes: the stored response again or rc 10, nothing runs
+//!      │         │          │         └─ yes: the stored response or rc 10, nothing runs
 //!      │         │          └─ more announced than arrived: rc 9
 //!      │         └─ version 2, 3: rc 13; op 4..7: rc 8; op 1, 3: dropped
 //! ```

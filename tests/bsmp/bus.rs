@@ -1,4 +1,5 @@
-//! One master and three nodes on a simulated RS-485 bus: half duplex, echo, noise, silence, simulated time.
+//! One master and three nodes on a simulated RS-485 bus: half duplex, echo, noise, silence,
+//! simulated time.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -264,8 +265,9 @@ impl embedded_io_async::Write for &mut Script {
 
 /// 1e5 exchanges with a bit error rate of 1e-3 and bursts of noise in between.
 ///
-/// Reads have to bring what was written, or what a write that got lost may have written. A wrong value is accepted only
-/// if the noise has turned a packet into another one with a good sum, which the simulated wire notices.
+/// Reads have to bring what was written, or what a write that got lost may have written. A wrong
+/// value is accepted only if the noise has turned a packet into another one with a good sum, which
+/// the simulated wire notices.
 #[test]
 fn no_wrong_value_is_accepted_that_the_checksum_could_catch_and_every_loss_is_an_error() {
     const SEED: u64 = 0x5EED_0BE5;

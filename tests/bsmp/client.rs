@@ -38,7 +38,8 @@ fn exchanges(vectors: &Value, call: &str) -> Vec<Exchange> {
         .collect()
 }
 
-/// One request: its bytes have to be the recorded ones; returns what the master makes of the recorded answer.
+/// One request: its bytes have to be the recorded ones; returns what the master makes of the
+/// recorded answer.
 fn call<R: Request>(request: &R, exchange: &Exchange, check: impl FnOnce(Result<Response<'_, R>, Error>)) {
     let mut client = Client::new();
     let mut tx = vec![0; 1024];
@@ -339,7 +340,8 @@ enum Answer<T> {
     Foreign(Error),
 }
 
-/// What the master makes of a bare answer to a request: its outcome, or why it answers something else.
+/// What the master makes of a bare answer to a request: its outcome, or why it answers something
+/// else.
 fn verdict<R: Request>(request: &R, answer: &[u8]) -> Answer<()> {
     let (_, pending) = Client::new().request(request, &mut [0; 20_000]).unwrap();
     let response = pending.decode(answer).map(|_| ());

@@ -1,5 +1,5 @@
-//! A BSMP master on a line in simulated time: answers that are late, doubled or not ours, silence between packets, slow lines,
-//! and the direction of RS-485.
+//! A BSMP master on a line in simulated time: answers that are late, doubled or not ours, silence
+//! between packets, slow lines, and the direction of RS-485.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -55,7 +55,7 @@ fn reads<C: Carrier>(rig: &mut Rig<C>, count: u32) -> [u32; 3] {
     seen
 }
 
-// ---- late answers ------------------------------------------------------------------------------------------------------
+// ---- late answers -------------------------------------------------------------------------------
 
 /// The smallest program that shows what one late answer did, as it was found.
 mod one_late_answer {
@@ -210,7 +210,7 @@ fn an_answer_later_than_the_drain_is_what_bsmp_cannot_tell_apart_and_costs_one_w
     on_every_line!(later);
 }
 
-// ---- what is no answer -------------------------------------------------------------------------------------------------
+// ---- what is no answer --------------------------------------------------------------------------
 
 #[test]
 fn noise_that_is_a_packet_and_answers_to_others_are_dropped_and_the_right_answer_is_returned() {
@@ -271,7 +271,8 @@ fn if_nothing_but_foreign_answers_come_the_error_says_what_was_wrong_with_the_la
 #[test]
 fn what_came_before_a_request_is_dropped_before_it_is_sent() {
     fn before<C: Carrier>(kind: Kind) {
-        // Each answer comes twice, and the second copy lies in the port's buffer when the next request is made.
+        // Each answer comes twice, and the second copy lies in the port's buffer when the next
+        // request is made.
         let node = |request: &[u8], at| {
             vec![(at + MS, Sent::Message(value(request))), (at + 20 * MS, Sent::Message(value(request)))]
         };
@@ -285,9 +286,10 @@ fn what_came_before_a_request_is_dropped_before_it_is_sent() {
     on_every_line!(before);
 }
 
-// ---- doubled answers ---------------------------------------------------------------------------------------------------
+// ---- doubled answers ----------------------------------------------------------------------------
 
-/// A whole node whose requests get lost at 5 % if `loses`, and whose answers come twice at 10 %: the copy follows after `copy`.
+/// A whole node whose requests get lost at 5 % if `loses`, and whose answers come twice at 10 %:
+/// the copy follows after `copy`.
 fn doubling(seed: u64, loses: bool, copy: impl Fn(u64) -> u64 + 'static) -> impl FnMut(&[u8], u64) -> Sends {
     let (setup, device) = Setup::main();
     let setup: &'static Setup = Box::leak(Box::new(setup));
@@ -357,14 +359,16 @@ fn discovery_succeeds_although_answers_come_twice() {
         assert_eq!(discover::<Udp>(kind, |_| 0), (274, 0, 0));
         assert_eq!(discover::<EarlyBus>(kind, |_| 0), (274, 0, 0));
         assert_eq!(discover::<Tcp>(kind, |_| 0), (274, 0, 0));
-        // It comes in the wait for the next answer: between two members of groups BSMP cannot tell that.
+        // It comes in the wait for the next answer: between two members of groups BSMP cannot tell
+        // that.
         let (_, failed, differ) = discover::<Udp>(kind, |random| MS + random % (3 * MS));
         assert_eq!(failed, 0);
         println!("copies in the next wait: groups of {differ} of 274 nodes differ");
     }
 }
 
-/// Writes 64 bytes in four blocks; returns whether the routine said so, and whether they are there.
+/// Writes 64 bytes in four blocks; returns whether the routine reports so, and whether they are
+/// there.
 fn write_doubled<C: Carrier>(kind: Kind, seed: u64, copy: fn(u64) -> u64, checks: bool) -> (CurveOutcome, bool) {
     let stored: Rc<RefCell<Vec<Vec<u8>>>> = Rc::default();
     let (mut node, seen) = (doubling(seed, true, copy), stored.clone());
@@ -415,7 +419,7 @@ fn a_curve_without_a_checksum_is_complete_unless_a_copy_comes_where_bsmp_cannot_
     }
 }
 
-// ---- silence between packets -------------------------------------------------------------------------------------------
+// ---- silence between packets --------------------------------------------------------------------
 
 #[test]
 fn a_receiver_that_goes_by_silence_sees_every_packet_of_an_early_master_alone() {
@@ -463,7 +467,7 @@ fn a_port_that_only_queues_does_not_shorten_the_silence_behind_a_long_packet() {
     }
 }
 
-/// A port that takes everything at once, and never hears anything.
+/// A port that accepts everything at once, and never receives anything.
 #[derive(Default)]
 struct Queue {
     now: u64,
@@ -533,7 +537,7 @@ fn a_node_that_takes_requests_early_is_silent_for_the_gap_before_its_answer() {
     }
 }
 
-// ---- slow lines --------------------------------------------------------------------------------------------------------
+// ---- slow lines ---------------------------------------------------------------------------------
 
 /// Block numbers of the requests to write a block that have reached the node.
 fn blocks<C: Carrier>(rig: &Rig<C>) -> Vec<u8> {
@@ -571,8 +575,8 @@ fn an_answer_that_is_longer_on_the_line_than_the_timeout_is_waited_for_and_endle
         assert_eq!((report.blocks, report.bytes, report.outcome), (3, 3072, CurveOutcome::Done { verified: false }));
         assert_eq!((rig.wire.borrow().requests.len(), rig.counters().retries), (3, 0));
 
-        // Somebody never stops talking, which is no packet: the wait ends two ticks after the timeout at the latest. The request, the
-        // look at the line and the gap take 20 ms.
+        // Somebody never stops talking, which is no packet: the wait ends two ticks after the
+        // timeout at the latest. The request, the look at the line and the gap take 20 ms.
         let mut rig = Rig::<C>::new(kind, |_, at| vec![(at, Sent::Raw(vec![0x55; 50_000]))]);
         let timeout = u64::try_from(rig.client.timeout().as_millis()).unwrap();
         assert!(read(&mut rig, 0).is_err());
@@ -604,7 +608,7 @@ fn a_late_ok_to_a_long_block_does_not_count_for_a_later_one() {
     on_every_line!(late: Bus, EarlyBus, EchoBus);
 }
 
-// ---- direction ---------------------------------------------------------------------------------------------------------
+// ---- direction ----------------------------------------------------------------------------------
 
 #[test]
 fn the_driver_flushes_after_each_frame_and_does_nothing_else_before_the_next_but_read() {
@@ -613,7 +617,8 @@ fn the_driver_flushes_after_each_frame_and_does_nothing_else_before_the_next_but
         rig.client = rig.client.with_timeout(Duration::from_millis(50)).with_retries(1);
         assert_eq!(reads(&mut rig, 20), [20, 0, 0]);
         let wire = rig.wire.borrow();
-        // DE rises with a write and falls when `flush` returns: that is the time of the frame, and nothing else.
+        // DE rises with a write and falls when `flush` returns: that is the time of the frame, and
+        // nothing else.
         let mut high = Vec::new();
         let mut calls = wire.calls.iter().filter(|call| **call != Call::Read);
         while let Some(call) = calls.next() {

@@ -13,7 +13,8 @@
 #[path = "../kit/mod.rs"]
 mod kit;
 
-// The simulated node belongs to the tools, which are a package of their own: only a checkout has it beside the library.
+// The simulated node belongs to the tools, which are a separate package: only a checkout has it
+// beside the library.
 #[cfg(all(anysmp_checkout, feature = "md5"))]
 #[path = "../../examples/tools/src/bsmp/device.rs"]
 mod device;

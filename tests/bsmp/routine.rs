@@ -101,7 +101,7 @@ fn discovery_ends_with_a_typed_error_whatever_a_hostile_node_lists() {
     assert_eq!(run(&mut discovery, &mut Client::new(), lists(old), |()| {}).outcome, DiscoveryOutcome::Done);
     assert_eq!(discovery.directory().functions, [Function { input: 5, output: 2 }]);
     assert_eq!(discovery.directory().checksums, [[0; 16]]);
-    // The first group is read-only, whatever the node says.
+    // The first group is read-only, whatever the node reports.
     assert!(!discovery.directory().groups[0].writable);
 }
 

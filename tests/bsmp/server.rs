@@ -1,4 +1,5 @@
-//! What a BSMP node promises beyond the golden sessions: limits, buffers, atomic writes, addresses, any bytes.
+//! What a BSMP node promises beyond the golden sessions: limits, buffers, atomic writes, addresses,
+//! any bytes.
 
 use std::num::NonZeroU8;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! Golden BSMP messages: every session, packet, document example and client transcript of every file in
-//! `tests/vectors/bsmp/`.
+//! Golden BSMP messages: every session, packet, document example and client transcript of every
+//! file in `tests/vectors/bsmp/`.
 
 use std::path::Path;
 
@@ -102,7 +102,8 @@ fn every_step_of_every_session_is_answered_byte_for_byte() {
                     }
                 }
                 if let Some(hook) = step["hook"].as_str() {
-                    // Refused requests tell the device nothing: neither a busy one, nor a group write with a bad value.
+                    // Refused requests do not reach the device: neither a busy one, nor a group
+                    // write with a bad value.
                     let expected = if answer[0] > 0xE0 { "" } else { hook };
                     assert_eq!(server.entities().events.join(" "), expected, "{name} step {n}");
                 }

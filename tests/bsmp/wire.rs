@@ -24,7 +24,8 @@ pub const MS: u64 = 1_000_000;
 
 /// What a node sends, and when it begins.
 pub type Sends = Vec<(u64, Sent)>;
-/// A node: handles the message of a request that has arrived at this time, and may send more than one thing.
+/// A node: handles the message of a request that has arrived at this time, and may send more than
+/// one thing.
 pub type Node = Box<dyn FnMut(&[u8], u64) -> Sends>;
 
 pub enum Sent {
@@ -60,7 +61,7 @@ pub struct Kind {
     pub tick: u64,
     /// The driver is the async one.
     pub is_async: bool,
-    /// The port says whether a byte is there; a look takes 2 µs.
+    /// The port reports whether a byte is there; a look takes 2 µs.
     pub is_ready: bool,
     /// `flush` returns when the line has carried all, not at once.
     pub flushes: bool,
@@ -69,7 +70,7 @@ pub struct Kind {
 impl Kind {
     pub const BUS: Self = Self { baud: 115_200, tick: MS, is_async: false, is_ready: false, flushes: false };
 
-    /// Both drivers, ports that say whether a byte is there and ports that do not.
+    /// Both drivers, ports that report whether a byte is there and ports that do not.
     pub fn all() -> [Self; 4] {
         [(false, false), (false, true), (true, false), (true, true)].map(|(is_async, is_ready)| Self {
             is_async,
@@ -195,7 +196,8 @@ impl Wire {
         Ok(count)
     }
 
-    /// What a receiver that goes by silence makes of the line: bytes with less than the gap between them are one packet.
+    /// What a receiver that goes by silence makes of the line: bytes with less than the gap between
+    /// them are one packet.
     pub fn packets(&self) -> Vec<Vec<u8>> {
         let gap = 2 * self.byte();
         let mut bytes = self.carried.clone();
@@ -457,7 +459,8 @@ fn block_on<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// Calls a function that is generic over its carrier once for each carrier, driver and kind of port.
+/// Calls a function that is generic over its carrier once for each carrier, driver and kind of
+/// port.
 macro_rules! on_every_line {
     ($test:ident) => {
         on_every_line!($test: Bus, EarlyBus, EchoBus, Tcp, PacketsOnTcp, Udp)

@@ -1,4 +1,5 @@
-//! One port, three framings: whatever comes in any order and in any pieces is told apart, and answered in kind.
+//! One port, three framings: whatever comes in any order and in any pieces is told apart, and
+//! answered in kind.
 
 use core::time::Duration;
 
@@ -11,7 +12,7 @@ use crate::kit::oracle::{base64, console_reference};
 use crate::kit::random::Random;
 use crate::kit::vectors::vectors;
 
-/// An SMP request of so many payload bytes.
+/// An SMP request with this many payload bytes.
 fn request(random: &mut Random, payload: usize) -> Vec<u8> {
     let first = [0x00, 0x02, 0x08, 0x0A][random.index(4)];
     let [high, low] = (payload as u16).to_be_bytes();
@@ -238,8 +239,8 @@ fn auto(buffer: &mut [u8], raw: bool) -> Auto<'_> {
     if raw { Auto::new(buffer) } else { Auto::new(buffer).without_raw() }
 }
 
-/// Slow and obvious: the messages of all console packets without a zero in them, by the slow console decoder. Neither what is around
-/// them nor what may become of it matters.
+/// Slow and obvious: the messages of all console packets without a zero in them, by the slow
+/// console decoder. Neither what is around them nor what may become of it matters.
 fn console_messages(stream: &[u8], buffer: usize) -> Vec<Vec<u8>> {
     let pieces = stream.split(|byte| *byte == 0);
     pieces
@@ -249,7 +250,8 @@ fn console_messages(stream: &[u8], buffer: usize) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// Bytes that mean something to one of the framings, alone and in the combinations that begin or end something.
+/// Bytes that mean something to one of the framings, alone and in the combinations that begin or
+/// end something.
 fn noise(random: &mut Random) -> Vec<u8> {
     if random.index(2) == 0 {
         let len = 1 + random.index(60);
@@ -322,7 +324,7 @@ fn a_console_client_that_repeats_is_heard_behind_two_bytes_that_look_like_cobs()
     }
 }
 
-/// Frames behind noise without a pause; returns how many raw messages were made of noise.
+/// Frames after noise without a pause; returns how many raw messages were made of noise.
 fn console_behind_noise(seeds: impl Iterator<Item = u64>) -> (u64, usize) {
     let (mut trials, mut made_of_noise) = (0, 0);
     for seed in seeds {
@@ -437,7 +439,8 @@ fn noise_costs_a_cobs_client_the_frame_that_it_touches_and_one_more_only_if_it_l
             let pieces = random.pieces(&stream, 30);
             let heard = Heard::of(&mut auto(&mut buffer, raw), pieces);
             let found = heard.in_kind(Kind::Cobs);
-            // No zero is between noise and first frame. A raw message made of noise may end within the second.
+            // No zero is between noise and first frame. A raw message made of noise may end within
+            // the second.
             let count = 1 + usize::from(raw);
             let expected: Vec<&[u8]> = frames[count..].iter().map(|(message, _)| &message[..]).collect();
             assert!(found.ends_with(&expected), "seed {seed}, raw {raw}, {size}, noise {noise:02x?}");
@@ -468,7 +471,8 @@ fn raw_messages_behind_noise_and_the_silence_limit_arrive() {
 
 #[test]
 fn a_raw_client_that_repeats_is_heard_whatever_its_request_looks_like() {
-    // Behind what looks like a packet, a request that ends with a start marker is one more such packet.
+    // Behind what looks like a packet, a request that ends with a start marker is one more such
+    // packet.
     for message in
         [[8, 0, 0, 0, 0, 0, 6, 9], [0, 0, 0, 0, 0, 0, 6, 9], [10, 0, 0, 0, 2, 2, 6, 9], [2, 0, 0, 0, 1, 1, 6, 9]]
     {
@@ -579,7 +583,8 @@ fn a_buffer_accepts_in_each_framing_what_its_length_says() {
             // Few zeros: COBS is longest then.
             let mut message = request(&mut random, len - 8);
             message[8..].fill(0xA5);
-            // Raw read requests with a payload of 257 bytes look like empty COBS frames, and nobody sends them.
+            // Raw read requests with a payload of 257 bytes look like empty COBS frames, and nobody
+            // sends them.
             message[0] |= 2;
             heard.push(&mut auto, &frame(kind, &message));
             assert_eq!(heard.messages, [(kind, message.clone())], "{kind:?} in {size}");
@@ -636,7 +641,7 @@ fn messages_may_contain_the_front_of_any_frame() {
         let (mut wires, mut expected) = (Vec::new(), Vec::new());
         for _ in 0..6 {
             let mut payload = noise(&mut random);
-            // No line feed: a packet whose lines are whole goes on behind the message.
+            // No line feed: a packet whose lines are whole goes on after the message.
             payload.retain(|byte| *byte != b'\n');
             payload.extend(
                 [&[][..], &[6], &[4], &[2, 2], b"\x06\x09A\xA0", b"\x06\x09AAo\xFF\x06", b"\x06\x09\xFF"]

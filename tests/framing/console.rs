@@ -249,7 +249,8 @@ fn every_single_byte_change_has_the_verdict_of_the_reference_and_the_next_packet
                 let got = messages(&events);
                 assert_eq!(got.last(), Some(&&next.message[..]), "{}: byte {at} is {byte:#04x}", vector.name);
                 assert!(errors(&events).len() <= 1);
-                // A line feed more or less, or a space before it, may leave the packet as it was; nothing changes it unseen.
+                // A line feed more or less, or a space before it, may leave the packet as it was;
+                // nothing changes it unseen.
                 assert!(
                     !changed || got.len() == 1 || got[0] == vector.message,
                     "{}: byte {at} is {byte:#04x}",

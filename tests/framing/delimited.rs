@@ -252,7 +252,7 @@ fn empty_frames_are_ignored() {
 
 #[test]
 fn an_oversized_frame_costs_one_error_at_its_end_and_its_tail_is_never_taken_for_a_message() {
-    // The tail behind the buffer's end is a whole frame by itself.
+    // The tail after the buffer's end is a whole frame by itself.
     let inner = encode(&Cobs::new(&mut []), &goldens()[1].message);
     let mut stream = stuff(&vec![9; BUFFER], [], 4096);
     stream.extend_from_slice(&inner);
@@ -298,8 +298,9 @@ fn every_single_byte_change_has_the_verdict_of_the_reference_and_the_frame_after
                 let kept = if changed && delimiter { 1 } else { 2 };
                 let (before, after) = got.split_at(got.len() - kept);
                 assert!(after.iter().all(|message| **message == next.message));
-                // What the CRC cannot see, because it begins with 0: two frames whose delimiter became a code may be one that
-                // fits, the first message and more; and zeros may be missing at the front.
+                // What the CRC cannot see, because it begins with 0: two frames whose delimiter
+                // became a code may be one that fits, the first message and more; and zeros may be
+                // missing at the front.
                 let zeros = vector.message.iter().take_while(|byte| **byte == 0).count();
                 let may = |message: &&[u8]| {
                     **message == vector.message

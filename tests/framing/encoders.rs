@@ -1,4 +1,5 @@
-//! What all encoders have in common: runs of any size, messages that are not the one that was begun, and sizes.
+//! What all encoders have in common: runs of any size, messages that are not the one that was
+//! begun, and sizes.
 
 use core::time::Duration;
 
@@ -130,8 +131,8 @@ fn two_encoders_that_take_turns_do_not_disturb_each_other() {
     }
 }
 
-/// Goes on with `encoder` after `before` calls with the right message, now with what `other` returns; panics unless it
-/// ends.
+/// Goes on with `encoder` after `before` calls with the right message, now with what `other`
+/// returns; panics unless it ends.
 fn goes_astray<E: Encoder>(
     mut encoder: E,
     message: &[u8],
@@ -145,8 +146,8 @@ fn goes_astray<E: Encoder>(
             return false;
         }
     }
-    // Each call writes something, so that a frame of at most 2 bytes for one of the message, and lines of one group,
-    // bounds them.
+    // Each call writes something, so that a frame of at most 2 bytes for one of the message, and
+    // lines of one group, bounds them.
     for call in 0..4 * 600 {
         if encoder.next(&other(call), &mut room) == 0 {
             return true;
@@ -238,7 +239,8 @@ fn a_half_sent_frame_outlives_the_borrow_of_its_message() {
 fn no_frame_is_longer_than_announced_and_the_worst_one_is_as_long() {
     let mut random = Random::new(6);
     for len in 0..=4096 {
-        // No zero, but for the header where the framing looks at it: groups of COBS are as long as they get.
+        // No zero, but for the header where the framing looks at it: groups of COBS are as long as
+        // they get.
         let mut worst = vec![0x55; len];
         if let (Some(head), Some(payload)) = (worst.first_chunk_mut::<8>(), len.checked_sub(8)) {
             let [high, low] = u16::try_from(payload).unwrap().to_be_bytes();
@@ -303,7 +305,8 @@ fn the_buffer_of_the_sizes_can_be_promised_to_a_peer() {
         each!(@ buffer, |framing, name| {
             let sizes = framing.sizes();
             assert!(is_kept(framing, sizes.buffer, &mut random), "{name}: {buffer} bytes do not keep {}", sizes.buffer);
-            // Nothing is given away, but where a peer may choose the kind: auto stores a COBS frame as it is on the wire.
+            // Nothing is given away, but where a peer may choose the kind: auto stores a COBS frame
+            // as it is on the wire.
             let kept = match name {
                 _ if name.starts_with("auto") => buffer - 3 - buffer / 255,
                 _ if name.contains("COBS") => buffer - 2,

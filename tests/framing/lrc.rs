@@ -1,4 +1,5 @@
-//! The frames of S3MP: golden bytes, every short message, noise beside the state machine written down as a table.
+//! The frames of S3MP: golden bytes, every short message, noise beside the state machine written
+//! down as a table.
 
 use std::time::Duration;
 
@@ -83,7 +84,7 @@ fn decoder_rejects_broken_block_chains() {
     for file in vectors() {
         for case in list(&file, "cobs_malformed") {
             let cobs = hex(&case["encoded"]);
-            // As much of it as a receiver can see as one piece: what stands before its first zero.
+            // As much of it as a receiver can see as one piece: what comes before its first zero.
             let mut wire: Vec<u8> = cobs.iter().copied().take_while(|byte| *byte != 0).collect();
             if wire.is_empty() {
                 continue;
@@ -91,7 +92,8 @@ fn decoder_rejects_broken_block_chains() {
             wire.push(negative_sum(&wire));
             wire.push(0);
             let events = receive(&[Some(&wire), None], 1024);
-            // A block that lacks just one byte takes the check for it, and the zero for a check: another, valid frame.
+            // A block that lacks just one byte takes the check for it, and the zero for a check:
+            // another, valid frame.
             let mut end = 0;
             while end < cobs.len() && cobs[end] != 0 {
                 end += usize::from(cobs[end]);
@@ -119,7 +121,8 @@ fn check_is_the_negative_sum() {
 fn streams_give_exactly_the_listed_events() {
     for file in vectors() {
         for case in list(&file, "streams") {
-            // The vectors count stored frame bytes; a message is two shorter than its COBS bytes and check.
+            // The vectors count stored frame bytes; a message is two shorter than its COBS bytes
+            // and check.
             let limit = case["encoded_limit"].as_u64().map_or(1024, |limit| limit as usize - 2);
             let pieces: Vec<Piece> = case["input"].as_array().unwrap().iter().map(piece).collect();
             let expected: Vec<Event> = case["events"].as_array().unwrap().iter().map(event).collect();
@@ -179,7 +182,7 @@ fn every_message_of_three_bytes_round_trips() {
         zeros += u32::from(wire[len - 2] == 0);
         ones += u32::from(wire[len - 2] == 1);
 
-        // Alone: delivered at once, or the decoder says that it waits.
+        // Alone: delivered at once, or the decoder reports that it waits.
         let mut input = &wire[..len];
         let mut alone = decoder.push(&mut input).unwrap();
         if decoder.is_waiting() {
@@ -190,7 +193,7 @@ fn every_message_of_three_bytes_round_trips() {
         }
         assert_eq!(alone, Progress::Message);
         assert_eq!(decoder.message(), message, "{message:02X?}");
-        // Before silence: nothing more comes of it, not even of the marker behind a check 00.
+        // Before silence: nothing more comes of it, not even of the marker after a check 00.
         assert_eq!(decoder.push(&mut input).unwrap(), Progress::More);
         assert_eq!(decoder.idle(Duration::from_secs(9)).unwrap(), Progress::More);
 
@@ -265,7 +268,8 @@ fn all_pairs_of_short_messages_survive_back_to_back() {
     }
 }
 
-/// A million frames, hit by noise of every kind: the verdicts are those of the table, and sync comes back.
+/// A million frames, hit by noise of every kind: the verdicts are those of the table, and sync
+/// comes back.
 #[test]
 fn noise_never_makes_the_decoder_differ_from_the_table_nor_costs_more_than_one_good_frame() {
     let mut buffer = [0; 24];
@@ -381,7 +385,7 @@ fn reset_forgets_partial_frames_and_messages() {
     }
 }
 
-// ---- helpers -----------------------------------------------------------------------------------------------------------
+// ---- helpers ------------------------------------------------------------------------------------
 
 fn frame(message: &[u8]) -> Vec<u8> {
     let mut wire = vec![0; lrc::max_encoded_len(message.len())];

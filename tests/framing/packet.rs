@@ -1,4 +1,5 @@
-//! The RS-485 packets of BSMP as a framing: any split, any damage, echo, early delivery, bounded buffers.
+//! The RS-485 packets of BSMP as a framing: any split, any damage, echo, early delivery, bounded
+//! buffers.
 
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ fn packet(message: &[u8]) -> Vec<u8> {
     packet
 }
 
-/// Everything that a decoder says about some bytes, then silence.
+/// All events of a decoder for some bytes, then silence.
 fn decode(framing: &mut Packet<'_>, mut bytes: &[u8]) -> Vec<Result<Vec<u8>, Error>> {
     let mut found = Vec::new();
     loop {
@@ -130,7 +131,7 @@ fn early_delivery_needs_the_length_and_the_sum() {
     let mut buffer = [0; 64];
     let mut framing = Packet::new(&mut buffer, GAP).with_early_delivery();
     assert_eq!(decode(&mut framing, &both), [Ok(READ.to_vec()), Ok(ANSWER.to_vec())]);
-    // A message shorter than its length field says waits for silence.
+    // A message shorter than its length field waits for silence.
     let short = [5, 0x10, 0, 9, 0];
     assert_eq!(decode(&mut framing, &packet(&short)), [Ok(short.to_vec())]);
     // The right length with a wrong sum waits for silence as well.

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-/// A file of the checkout; `None` where the tests run from the published package, which has none of these.
+/// A file of the checkout; `None` where the tests run from the published package, which has none of
+/// these.
 fn read(name: &str) -> Option<String> {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).ok()
 }

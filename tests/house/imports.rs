@@ -238,7 +238,7 @@ fn resolve(files: &BTreeMap<&Module, File>, path: &[String], depth: usize) -> Mo
     }
 }
 
-/// The sources by module. A file is a module of its own, and so is the folder beside it.
+/// The sources by module. A file is a module, and so is the folder beside it.
 fn sources() -> BTreeMap<Module, String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut found = BTreeMap::new();
@@ -309,7 +309,7 @@ fn circles_are_found_however_they_are_written() {
     assert_eq!(circles(&through_macros), 1);
     let three = [("a", "use crate::b::X;"), ("b", "use crate::c::X;"), ("c", "use crate::a::X;")];
     assert_eq!(circles(&three), 1);
-    // A re-export leads to the file behind it, and showing one's own folder is no import.
+    // A re-export leads to the file that it names, and showing one's own folder is no import.
     let shown = [("a", "mod b; mod c; pub use b::X;"), ("a/b", "pub struct X;"), ("a/c", "use super::X;")];
     assert_eq!(circles(&shown), 0);
     let used = [("a", "mod b; use b::X; pub struct Y;"), ("a/b", "use super::Y; pub struct X;")];

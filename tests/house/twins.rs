@@ -5,7 +5,8 @@ fn body(source: &str) -> &str {
     source.split_once("crate::line::driver!();").unwrap().1
 }
 
-/// The words of a text, without what makes it async: the keywords, and what is said about cancellation.
+/// The words of a text, without what makes it async: the keywords, and what is written about
+/// cancellation.
 fn words(source: &str) -> Vec<String> {
     let mut kept = Vec::new();
     let mut cancellation = false;
@@ -15,8 +16,8 @@ fn words(source: &str) -> Vec<String> {
             line if line.starts_with("/// # ") || !line.starts_with("///") => false,
             _ => cancellation,
         };
-        // Stack is the blocking driver's concern: a future has memory of its own. And an async driver that looks at the clock lets
-        // other tasks run. These words mark both.
+        // Stack is the blocking driver's concern: a future has its own memory. And an async
+        // driver that looks at the clock lets other tasks run. These words mark both.
         let own =
             line.starts_with("#[inline(never)]") || line == "yield_now().await;" || line.starts_with("// Other tasks");
         // The empty line in front of a section goes with it.

@@ -1,8 +1,8 @@
-//! What is between the ends: flying bytes, their faults, and who hears what.
+//! What is between the ends: flying bytes, their faults, and who receives what.
 //!
-//! | kind | who hears | bytes at the same time |
+//! | kind | receivers | bytes at the same time |
 //! |---|---|---|
-//! | stream | end 0 hears all others, they hear end 0 | from two senders: interleaved, as a shared wire would |
+//! | stream | end 0 receives from all others, they from end 0 | from two senders: interleaved, as a shared wire would |
 //! | bus | all ends, the sender too if it has an echo | both damaged |
 //! | datagrams | as stream, one by one | overtake each other |
 
@@ -23,7 +23,7 @@ const ENDS: usize = 8;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Stream,
-    /// Half duplex. `echo`: a sender hears itself.
+    /// Half duplex. `echo`: a sender receives its own bytes.
     Bus {
         echo: bool,
     },
@@ -54,9 +54,9 @@ pub struct Air {
     /// When the transmitter of an end has sent all that it was given.
     free_at: [u64; ENDS],
     inbox: [VecDeque<(Vec<u8>, Peer)>; ENDS],
-    /// Ends that have heard something since this was last looked at.
+    /// Ends that have received something since this was last read.
     pub heard: [bool; ENDS],
-    /// Where a message says what it answers, so that a lie answers something else.
+    /// Where a message names the request that it answers, so that a lie can name another.
     pub lie_at: usize,
     /// Whole frames that noise may be made of.
     pub frames: Vec<Vec<u8>>,
@@ -113,7 +113,8 @@ impl Air {
         self.free_at[from] = self.free_at(from) + time;
     }
 
-    /// Bytes leave `from`, one after the other, as soon as its transmitter is free. A datagram leaves as a whole, `delay` later.
+    /// Bytes leave `from`, one after the other, as soon as its transmitter is free. A datagram
+    /// leaves as a whole, `delay` later.
     pub fn send(&mut self, from: usize, bytes: &[u8], delay: u64) {
         self.trace(["client", "station 1", "station 2", "station 3"][from], bytes);
         if self.kind == Kind::Datagrams {
@@ -139,7 +140,8 @@ impl Air {
         if let Kind::Bus { .. } = self.kind {
             for (other, flying) in self.flying.iter_mut().enumerate() {
                 if other != from {
-                    // What is given to a transmitter later flies later: nothing that has landed can overlap.
+                    // What is given to a transmitter later flies later: nothing that has landed can
+                    // overlap.
                     let first = flying.partition_point(|flying| flying.end <= start);
                     for flying in flying.range_mut(first..).take_while(|flying| flying.start < end) {
                         flying.is_hit = true;
@@ -183,7 +185,7 @@ impl Air {
         {
             self.babble_at = self.now + period.max(self.byte_time);
             let byte = if self.random.percent(80) { b'.' } else { noise::draw(&mut self.random, &[], 1)[0] };
-            // The device talks: the client hears it, on a bus all do.
+            // The device sends: the client receives it, on a bus all do.
             self.deliver(NOBODY, Some(0), byte);
         }
         loop {
@@ -257,7 +259,7 @@ impl Air {
 
     fn datagram(&mut self, from: usize, flying: Flying) {
         let mut bytes = flying.bytes;
-        // A datagram has a check of its own: a damaged one is lost.
+        // A datagram has its own check: a damaged one is lost.
         if self.random.hits(self.faults.losses) {
             self.count("lost datagrams");
             return;

@@ -64,7 +64,7 @@ pub fn decode<'i>(framing: &mut impl Framing, pieces: impl IntoIterator<Item = &
     events.0
 }
 
-/// Tells a decoder of a silence, until it has nothing more to say of it.
+/// Reports a silence to a decoder until it returns no more events for it.
 pub fn idle(events: &mut Events, framing: &mut impl Framing, silence: core::time::Duration) {
     for _ in 0..64 {
         match framing.idle(silence) {

@@ -1,7 +1,7 @@
 //! What may go wrong in one session.
 //!
-//! Rates are in millionths, times in nanoseconds. [`Faults::NONE`] is a clean line; a session draws some of them, so that
-//! what each alone breaks is seen as well as what only several do together.
+//! Rates are in millionths, times in nanoseconds. [`Faults::NONE`] is a clean line; a session draws
+//! some of them, so that what each alone breaks is seen as well as what only several do together.
 
 use super::random::Random;
 use super::world::{MS, SECOND};
@@ -18,7 +18,8 @@ pub struct Faults {
     pub frame_losses: u64,
     /// A frame of the client's, or a datagram, arrives twice, of 100.
     pub frame_doubles: u64,
-    /// A frame is delayed, of 100, by up to `longest_delay`. Datagrams overtake each other in this way.
+    /// A frame is delayed, of 100, by up to `longest_delay`. Datagrams overtake each other in this
+    /// way.
     pub delays: u64,
     pub longest_delay: u64,
     /// A station answers late, of 100, by up to `longest_late`.
@@ -26,7 +27,8 @@ pub struct Faults {
     pub longest_late: u64,
     /// A station answers twice, of 100; the second time a little later.
     pub doubles: u64,
-    /// A station sends something else first, of 100: an answer to another request, an old one, a truncated one.
+    /// A station sends something else first, of 100: an answer to another request, an old one, a
+    /// truncated one.
     pub lies: u64,
     /// A station restarts, of 100 messages.
     pub restarts: u64,
@@ -66,7 +68,7 @@ impl Faults {
         zero_writes: 0,
     };
 
-    /// Any of them, each with a chance of its own. `timeout` is the client's.
+    /// Any of them, each with its own probability. `timeout` is the client's.
     pub fn draw(random: &mut Random, timeout: u64) -> Self {
         let mut faults = Self::NONE;
         let rates: [u32; 5] = [10, 100, 1_000, 10_000, 30_000];

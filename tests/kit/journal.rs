@@ -39,8 +39,9 @@ impl Journal {
         self.sent.contains(message)
     }
 
-    /// Whether a request that was damaged on its way has become another one that was sent before: where requests come in order,
-    /// one after the other. On a bus everyone hears the answers to the master, whose address is 0, too.
+    /// Whether a request that was damaged on its way has become another one that was sent before:
+    /// where requests come in order, one after the other. On a bus everyone receives the answers to
+    /// the master, whose address is 0, too.
     pub fn is_another(&self, request: &[u8]) -> bool {
         self.asked != request && request.first() != Some(&0) && !self.noise.iter().any(|noise| noise == request)
     }

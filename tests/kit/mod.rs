@@ -1,32 +1,40 @@
-//! What tests share: one generator, one hex, and one simulator of lines with everything that goes wrong on them.
+//! What tests share: one generator, one hex, and one simulator of lines with everything that goes
+//! wrong on them.
 //!
 //! # Theory of operation
 //!
 //! ```text
-//!   Link (blocking or asynch) ─▶ Port ─▶ Air: virtual time, flying bytes, faults ◀─ Station: Line + server
-//!          │                       │                     │                            (one or several)
-//!          └─ Log (a Sink) ────────┴──── Journal: every message that anybody really sent ────┘
+//!   Link (blocking or asynch) ─▶ Port ─▶ Air: virtual time, flying  ◀─ Stations: each a Line and
+//!          │                       │            bytes, faults                     a server
+//!          │                       │              │                                   │
+//!          └─ Log (a Sink) ────────┴─── Journal: every message that anybody really sent ──┘
 //! ```
 //!
-//! * [`world`]: a [`World`](world::World) is a clock in nanoseconds, what is in the [`air`], and the stations at the other end. Nothing
-//!   reads a real clock. Time moves only while the client's port waits: `read` moves it to the next byte or by one tick, `write`
-//!   by the time on the line if the port does not buffer. Meanwhile each station gets its turns.
-//! * [`air`]: bytes fly from one end to the other and take their time. On a bus all ends hear all, and bytes that overlap
-//!   are both damaged. Datagrams fly one by one and may overtake each other.
-//! * [`faults`]: what may go wrong in a session, drawn from its seed. Every fault that really happened is counted by name.
+//! * [`world`]: a [`World`](world::World) is a clock in nanoseconds, what is in the [`air`], and
+//!   the stations at the other end. Nothing reads a real clock. Time moves only while the client's
+//!   port waits: `read` moves it to the next byte or by one tick, `write` by the time on the line
+//!   if the port does not buffer. Meanwhile each station gets its turns.
+//! * [`air`]: bytes fly from one end to the other and take their time. On a bus all ends receive
+//!   all, and bytes that overlap are both damaged. Datagrams fly one by one and may overtake each
+//!   other.
+//! * [`faults`]: what may go wrong in a session, drawn from its seed. Every fault that really
+//!   happened is counted by name.
 //! * [`noise`]: bytes that mean something to any of the framings, never uniform ones.
-//! * [`port`]: the client's port, with its own faults: split reads, short writes, errors at any call.
-//! * [`station`]: the other end, a server of this crate on a [`Line`](anysmp::line::Line) of its own, without a driver, as in a
-//!   superloop. It may answer late, twice, with something else, or restart.
-//! * [`journal`]: what was sent. A message that a framing delivers and nobody has sent has passed the check although it was
-//!   damaged: that is what the check cannot see, and it is counted apart.
+//! * [`port`]: the client's port, with its own faults: split reads, short writes, errors at any
+//!   call.
+//! * [`station`]: the other end, a server of this crate on a [`Line`](anysmp::line::Line) of its
+//!   own, without a driver, as in a superloop. It may answer late, twice, with something else, or
+//!   restart.
+//! * [`journal`]: what was sent. A message that a framing delivers and nobody has sent has passed
+//!   the check although it was damaged: that is what the check cannot see, and it is counted apart.
 //! * [`link`]: the same calls over the drivers of both colours.
 //! * [`tally`]: counts by name, and which seeds to run.
 //!
 //! # Seeds
 //!
-//! A session is its seed. `ANYSMP_SESSIONS=n` runs seeds 0 to n - 1 instead of the usual share, `ANYSMP_SEED=n` exactly one, and
-//! a session that fails prints the command that replays it; `ANYSMP_TRACE=1` then shows what was on the line.
+//! A session is its seed. `ANYSMP_SESSIONS=n` runs seeds 0 to n - 1 instead of the usual share,
+//! `ANYSMP_SEED=n` exactly one, and a session that fails prints the command that replays it;
+//! `ANYSMP_TRACE=1` then shows what was on the line.
 #![allow(dead_code, unreachable_pub, reason = "each test binary takes what it needs")]
 
 pub mod air;

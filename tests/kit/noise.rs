@@ -42,7 +42,8 @@ pub fn draw(random: &mut Random, frames: &[Vec<u8>], longest: usize) -> Vec<u8> 
     noise
 }
 
-/// Console text: printable and nasty, but without a marker in it or at its seam with what came before.
+/// Console text: printable and nasty, but without a marker in it or at its seam with what came
+/// before.
 pub fn text(random: &mut Random, before: Option<u8>, longest: usize) -> Vec<u8> {
     let mut last = before;
     let mut text = Vec::new();

@@ -123,7 +123,8 @@ fn console_line(packet: &mut Vec<u8>, body: &[u8], close: Option<u8>, buffer: us
     }
 }
 
-/// Slow and obvious: COBS + CRC-16 + 00, frame by frame. An unfinished frame at the end has no verdict.
+/// Slow and obvious: COBS + CRC-16 + 00, frame by frame. An unfinished frame at the end has no
+/// verdict.
 pub fn cobs_reference(stream: &[u8], buffer: usize) -> Vec<Event> {
     let mut events = Events::default();
     let mut frames: Vec<&[u8]> = stream.split(|byte| *byte == 0).collect();
@@ -163,7 +164,8 @@ fn cobs_frame(mut frame: &[u8], buffer: usize) -> Result<Vec<u8>, Error> {
     if crc16(&data).to_be_bytes() == *crc { Ok(data) } else { Err(Error::Checksum) }
 }
 
-/// Slow and obvious: stores the bytes of an S3MP frame, decides at each zero, decodes afterwards. `None` is silence.
+/// Slow and obvious: stores the bytes of an S3MP frame, decides at each zero, decodes afterwards.
+/// `None` is silence.
 pub fn lrc_reference(pieces: &[Option<&[u8]>], limit: usize) -> Vec<Event> {
     let (mut b, mut waiting, mut events) = (Vec::new(), false, Vec::new());
     for piece in pieces {

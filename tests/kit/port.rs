@@ -1,4 +1,4 @@
-//! The client's port: bytes of the air, a clock, and faults of its own.
+//! The client's port: bytes of the air, a clock, and its own faults.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ pub struct Style {
     /// The most that one read, and one write, moves.
     pub longest_read: usize,
     pub longest_write: usize,
-    /// Whether it can say that nothing has come.
+    /// Whether it can report that nothing has come.
     pub says_ready: bool,
     /// In async, whether a call is not ready at first, of 100.
     pub pends: u64,

@@ -1,6 +1,6 @@
 //! SplitMix64: the same bytes from the same seed, on every machine.
 
-/// A generator of numbers. One that a failing test drops says which seed it had.
+/// A generator of numbers. One that a failing test drops prints its seed.
 #[derive(Debug, Clone)]
 pub struct Random {
     seed: u64,

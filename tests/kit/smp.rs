@@ -14,7 +14,8 @@ pub fn message(first: u8, group: u16, sequence: u8, command: u8, payload: &[u8])
     [&[first, 0, length[0], length[1], group[0], group[1], sequence, command], payload].concat()
 }
 
-/// A header that parses, a length that is exact, the op of a response, and one map in shortest form.
+/// A header that parses, a length that is exact, the op of a response, and one map in shortest
+/// form.
 pub fn is_well_formed(message: &[u8]) -> bool {
     let Ok((header, payload)) = Header::parse(message) else { return false };
     let mut reader = Reader::new(payload);

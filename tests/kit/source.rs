@@ -21,7 +21,8 @@ fn walk(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
     }
 }
 
-/// The modules of the crate: below `src`, each with its path, as `["smp", "routine"]`; that of `lib.rs` is empty.
+/// The modules of the crate: below `src`, each with its path, as `["smp", "routine"]`; that of
+/// `lib.rs` is empty.
 pub fn modules() -> Vec<(Vec<String>, syn::File)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let module = |file: PathBuf, text: String| {

@@ -1,4 +1,4 @@
-//! The other end: a server on a line of its own, in a superloop.
+//! The other end: a server on a separate line, in a superloop.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -15,14 +15,14 @@ use super::world::{MS, SECOND};
 
 /// One that takes turns.
 pub trait Station {
-    /// When it wants its next turn.
+    /// When its next turn is due.
     fn next(&self) -> u64;
-    /// It has heard something.
+    /// It has received something.
     fn poke(&mut self, now: u64);
     fn step(&mut self, air: &mut Air);
 }
 
-/// What a station does with what the server says is to be done after a response.
+/// What a station does with the server's request for something after a response.
 pub enum Fate {
     GoOn,
     /// It is deaf for this long, then starts again.
@@ -138,7 +138,8 @@ impl<'w, F: Framing, S: Service, A: FnMut(Option<S::After>) -> Fate> Served<'w, 
         }
     }
 
-    /// Something that answers nothing that was asked, in front of the answer. Its sender says so: it is in the journal.
+    /// Sends something that answers no request, in front of the answer. It is
+    /// recorded in the journal as what its sender really sent.
     fn lie(&mut self, len: usize, air: &mut Air) {
         let mut message = self.line.tx()[..len].to_vec();
         match air.random.below(4) {
@@ -230,7 +231,7 @@ impl<'w, F: Framing, S: Service, A: FnMut(Option<S::After>) -> Fate> Served<'w, 
                     }
                     let (mut len, after) = self.service.receive(message, peer, tx);
                     if air.kind == Kind::Datagrams && peer == Peer(NOBODY as u32) {
-                        // The response goes to whoever asked.
+                        // The response goes to the end that asked.
                         len = 0;
                     }
                     if let Fate::Restart(time) = (self.after)(Some(after)) {

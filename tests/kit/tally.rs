@@ -37,8 +37,8 @@ pub fn sessions(share: u64) -> u64 {
     number("ANYSMP_SESSIONS").unwrap_or(share)
 }
 
-/// Runs one session for each seed: 0 to `ANYSMP_SESSIONS` - 1 or `share` - 1, or `ANYSMP_SEED` alone. A session that fails
-/// prints how to replay it.
+/// Runs one session for each seed: 0 to `ANYSMP_SESSIONS` - 1 or `share` - 1, or `ANYSMP_SEED`
+/// alone. A session that fails prints how to replay it.
 pub fn each_seed(test: &str, share: u64, mut session: impl FnMut(u64)) {
     let seeds = match number("ANYSMP_SEED") {
         Some(seed) => seed..seed + 1,

@@ -1,4 +1,5 @@
-//! Both drivers over scripted ports: every partial read and write, every failure at every call, every cancellation.
+//! Both drivers over scripted ports: every partial read and write, every failure at every call,
+//! every cancellation.
 //!
 //! The scenarios are written once, in `drivers/scenarios.rs`, and compiled for each colour.
 
@@ -72,7 +73,7 @@ trait Other {
     }
 }
 
-/// A peer that hears and says nothing.
+/// A peer that receives and sends nothing.
 struct Mute;
 
 impl Other for Mute {
@@ -148,7 +149,7 @@ fn behind<F: Framing + 'static>(framing: F, answer: impl FnMut(&[u8]) -> Vec<Vec
     Wire::new(Behind { framing, silence: Duration::ZERO, answer })
 }
 
-/// A port that does as it is told.
+/// A port that follows a script.
 struct Wire {
     peer: Box<dyn Other>,
     /// Bytes to be read.
@@ -167,7 +168,7 @@ struct Wire {
     /// From which call on each one fails like this.
     always: Option<(usize, Fault)>,
     ticks: usize,
-    /// Time that the port has not yet told.
+    /// Time that the port has not reported yet.
     passed: Duration,
 }
 
@@ -365,7 +366,7 @@ impl Sink for Heard {
     }
 }
 
-/// A server that tells what the driver told it.
+/// A server that records what the driver reports to it.
 #[derive(Debug, Default)]
 struct Toy {
     log: Vec<String>,
@@ -468,7 +469,7 @@ impl Caller<os::Echo<'_>> for Listener {
     }
 }
 
-/// Sends so many echoes, one after the other.
+/// Sends this many echoes, one after the other.
 struct Count {
     left: u32,
     state: Waits,

@@ -296,7 +296,8 @@ impl Routine for Once {
     }
 }
 
-/// Runs until the end, with `message` in every round of a millisecond; returns the report and the rounds.
+/// Runs until the end, with `message` in every round of a millisecond; returns the report and the
+/// rounds.
 fn run(message: &[u8]) -> (u8, u32, Duration, u32) {
     let (mut line, mut client, mut once) = (console(), client(), Once::default());
     let mut run = Run::new(&mut line);

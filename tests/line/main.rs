@@ -1,4 +1,5 @@
-//! The line by itself: no port, no clock, no driver. What the drivers and every superloop stand on.
+//! The line by itself: no port, no clock, no driver. The base of the drivers and of every
+//! superloop.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,4 +1,4 @@
-//! Ports tell time: by a clock, by ticks, by delays and bytes; and who is at their other end.
+//! Ports measure time: by a clock, by ticks, by delays and bytes; and who is at their other end.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -42,7 +42,8 @@ impl embedded_hal::delay::DelayNs for Now {
     }
 }
 
-/// A UART whose receiver holds a few bytes and drops what comes when it is full. Looking and reading take time, too.
+/// A UART whose receiver holds a few bytes and drops what comes when it is full. Looking and
+/// reading take time, too.
 struct Uart {
     now: Now,
     /// What is still on the line, and when it arrives.
@@ -140,7 +141,8 @@ fn a_uart_with_one_byte_of_receiver_loses_none_at_full_rate() {
     }
 }
 
-/// How long `Timed`'s or another clock thinks that a peer's chatter took, and how long it really did.
+/// How long `Timed`'s or another clock thinks that a peer's chatter took, and how long it really
+/// did.
 fn told<P: Read + Clock>(now: &Now, port: &mut P) -> (Duration, Duration) {
     let (began, mut told) = (now.get(), Duration::ZERO);
     for _ in 0..200 {
@@ -358,7 +360,7 @@ fn two_halves_send_an_empty_packet_behind_a_last_one_that_is_full() {
     }
 }
 
-/// Something of `std` that says what it is told to.
+/// Something of `std` that returns what it is given.
 struct Says(VecDeque<io::Result<Vec<u8>>>);
 
 impl io::Read for Says {
@@ -469,7 +471,7 @@ fn two_udp_clients_with_equal_writes_are_both_served_and_each_gets_its_own_respo
     assert_ne!(peers[0], peers[1]);
 }
 
-/// A port that knows that nothing has come, and must not be read.
+/// A port that can report that nothing has come, and must not be read.
 struct Unread(Vec<u8>);
 
 impl ErrorType for Unread {
@@ -643,7 +645,8 @@ impl embedded_io_async::Read for Nervous {
     }
 }
 
-/// A port of which each call takes a millisecond, and on which a byte comes at each, or none ever does.
+/// A port of which each call takes a millisecond, and on which a byte comes at each, or none ever
+/// does.
 struct Slow {
     babbles: bool,
     calls: u32,
@@ -685,7 +688,7 @@ fn a_message_that_never_found_silence_was_not_sent() {
     assert_eq!(link.counters().sent, 0);
 }
 
-/// A server that has one thing to say, and adds up the time.
+/// A server that has one message to send, and adds up the time.
 struct Once {
     time: Duration,
     unasked: bool,

@@ -8,13 +8,14 @@ use super::*;
 
 #[test]
 fn a_round_with_bytes_is_not_silence_however_long_it_took() {
-    // 4 of 9 bytes, then rounds of an hour with one byte each: a handler that takes long must not end a frame.
+    // 4 of 9 bytes, then rounds of an hour with one byte each: a handler that takes long must not
+    // end a frame.
     let mut line = raw();
     for byte in smp(2, 1) {
         round(&mut line, &[byte], Duration::from_secs(3_600));
     }
     assert_eq!(events(&mut line), [Event::Message]);
-    // The round behind one with bytes is not silence from its beginning.
+    // The round after one with bytes is not silence from its beginning.
     round(&mut line, &smp(2, 1)[..4], MS);
     round(&mut line, &[], Counted::<'static, SmpHead>::QUIET - MS);
     assert_eq!(events(&mut line), []);
@@ -168,7 +169,7 @@ fn a_message_is_no_report_and_time_has_no_answer() {
     assert_eq!(line.report(Event::Elapsed(MS), &mut server), 0);
     assert_eq!(line.report(Event::Damaged(Damage::Lost), &mut server), 2);
     assert_eq!((server.0, &line.tx()[..2]), (MS, &[7, 7][..]));
-    // One that says nothing about damage answers none.
+    // One that does not handle damage answers none.
     struct Plain;
     impl Serve for Plain {
         type After = ();

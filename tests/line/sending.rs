@@ -225,7 +225,7 @@ fn without_a_preamble_a_peer_is_given_time_after_a_frame_that_was_cut() {
     line.sent(4);
     line.abandon();
     transmit(&mut line, &smp(3, 2));
-    // What the peer sends meanwhile does not matter: its decoder hears only us.
+    // What the peer sends meanwhile does not matter: its decoder receives only our bytes.
     let mut passed = Duration::ZERO;
     loop {
         let wire = sent(&mut line);

@@ -44,7 +44,7 @@ impl Write for Line {
     }
 }
 
-/// What a link told its sink.
+/// What a link reported to its sink.
 #[derive(Default)]
 struct Dropped(Vec<Damage>);
 
@@ -54,7 +54,8 @@ impl Sink for Dropped {
     }
 }
 
-/// Lets a client ask while these bytes come; what was counted, what the sink heard, what was logged.
+/// Lets a client ask while these bytes come; returns what was counted, reported to the sink and
+/// logged.
 fn logged(bytes: Vec<u8>) -> (Counters, Vec<Damage>, Vec<u8>) {
     let (mut message, mut memory) = ([0; 128], [0; Console::sizes_of(128).memory()]);
     let mut dropped = Dropped::default();
@@ -112,7 +113,7 @@ fn nothing_is_logged_where_nothing_is_lost() {
 
 #[test]
 fn nothing_else_in_the_crate_logs() {
-    for (path, source) in super::files::files("src") {
+    for (path, source) in crate::kit::source::files("src") {
         let lines = source.lines().filter(|line| {
             let logs = ["trace!", "debug!", "info!", "warn!", "error!", "println!", "print!", "dbg!", "log!"];
             let code = line.trim_start();

@@ -1,4 +1,5 @@
-//! What the crate says of itself: every public type prints itself, none prints what it carries, and each lost frame is one line.
+//! What the crate prints: every public type prints itself, none prints what it carries, and
+//! each lost frame is one line.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -39,7 +40,8 @@ trait Printed: Debug {}
 #[cfg(not(feature = "defmt"))]
 impl<T: Debug> Printed for T {}
 
-/// Types that print text or bytes which they hold themselves, or what a parameter stands for, and why they may.
+/// Types that print text or bytes which they hold themselves, or the type of a parameter, and
+/// why they may.
 const OPEN: &[(&str, &str)] = &[
     ("anysmp::bsmp::list::Iter", "a list in an answer, which prints what is no secret"),
     (
@@ -88,7 +90,8 @@ fn nothing_that_is_derived_prints_bytes_or_text() {
 
 /// Where the marker, or a part of it, shows in what a value prints.
 fn leaks<T: Printed>(name: &str, value: &T) -> Vec<String> {
-    /// Four bytes in a row that neither a type's name nor a number has: as text, in decimal, in hex.
+    /// Four bytes in a row that neither a type's name nor a number has: as text, in decimal, in
+    /// hex.
     fn shows(printed: &str) -> bool {
         let plain: String = printed.to_lowercase().chars().filter(|letter| !"[], \n_".contains(*letter)).collect();
         // Base64 of the marker at any offset holds one of the last three.

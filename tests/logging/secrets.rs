@@ -1,4 +1,5 @@
-//! A value of every type that prints itself by hand, filled with a marker wherever foreign bytes can be.
+//! A value of every type that prints itself by hand, filled with a marker wherever foreign bytes
+//! can be.
 
 use core::fmt::Debug;
 use core::time::Duration;
@@ -187,7 +188,7 @@ fn drivers(prints: &mut Prints) {
     prints.print(&port::Ticking::new(OWN, tick));
     prints.print(&port::Clocked::new(OWN, || Duration::ZERO));
     prints.print(&port::Join::new(OWN, OWN));
-    // Its part with the caller's function has no name of its own, and shows a length only.
+    // Its part with the caller's function has no name, and shows a length only.
     prints.print(&port::Join::new(OWN, OWN).with_flush(64, OWN));
     prints.print(&port::Io::new(OWN));
     prints.print(&port::Udp::bind("127.0.0.1:0").unwrap());
@@ -423,8 +424,8 @@ fn nothing_that_is_written_by_hand_prints_what_it_carries() {
     }
 }
 
-/// Paths of types that hold bytes, text or what a parameter stands for, themselves or in what they hold. Types are known by
-/// their last name, so some are listed that only have a namesake.
+/// Paths of types that hold bytes, text or the type of a parameter, themselves or in what they
+/// hold. Types are known by their last name, so some are listed that only have a namesake.
 fn carriers(types: &Types) -> BTreeSet<String> {
     let mut names: BTreeSet<String> = ["[u8]", "str", "Vec", "String"].map(str::to_owned).into();
     let mut paths = BTreeSet::new();

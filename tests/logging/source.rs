@@ -1,4 +1,4 @@
-//! The crate's own types, as its source says: what they hold and what they implement.
+//! The crate's own types, from its source: what they hold and what they implement.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,7 @@ pub(crate) struct Type {
     pub(crate) implemented: BTreeSet<String>,
     /// Its own type parameters.
     pub(crate) parameters: BTreeSet<String>,
-    /// Names in the types of its fields, all variants' together; `[u8]` stands for bytes in a row.
+    /// Names in the types of its fields, all variants' together; `[u8]` means bytes in a row.
     pub(crate) holds: BTreeSet<String>,
 }
 
@@ -44,7 +44,8 @@ pub(crate) fn types() -> Types {
         found.holds.extend(meant);
     }
     for (path, name) in written {
-        // An `impl` may stand in another module than its type, as for the blocking and the async colour.
+        // An `impl` may be in another module than its type, as for the blocking and the async
+        // colour.
         if let Some(found) = found.get_mut(&path) {
             found.implemented.insert(name);
         }
@@ -56,7 +57,7 @@ struct Reader<'t> {
     path: Vec<String>,
     types: &'t mut Types,
     written: &'t mut Vec<(String, String)>,
-    /// What the names of `type … = …;` stand for.
+    /// The meanings of the names of `type … = …;`.
     aliases: &'t mut BTreeMap<String, BTreeSet<String>>,
 }
 

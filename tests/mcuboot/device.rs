@@ -89,7 +89,7 @@ pub fn chunk<'c>(file: &'c [u8], sha: Option<&'c [u8]>, off: usize, len: usize) 
     Chunk { off: off as u64, data, len: Some(file.len() as u64), sha, ..Chunk::default() }
 }
 
-/// Uploads a file in chunks, wherever the device wants to go on, and returns the last answer.
+/// Uploads a file in chunks, wherever the device asks to go on, and returns the last answer.
 pub fn upload<const W: usize, const E: usize, const R: usize>(
     device: &mut Device<'_>,
     flash: &mut RamNor<'_, W, E, R>,
@@ -118,7 +118,8 @@ pub fn set_state<const W: usize, const E: usize, const R: usize>(
     run(device, flash, Command::SetState { hash, confirm }).map(|outcome| assert_eq!(outcome, Outcome::States))
 }
 
-/// A line per slot: number, version, and a letter per flag: Bootable, Pending, Confirmed, Active, perManent.
+/// A line per slot: number, version, and a letter per flag: Bootable, Pending, Confirmed, Active,
+/// perManent.
 pub fn list<const W: usize, const E: usize, const R: usize>(
     device: &mut Device<'_>,
     flash: &mut RamNor<'_, W, E, R>,

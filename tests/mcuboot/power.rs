@@ -49,7 +49,8 @@ fn check<const W: usize, const E: usize>(
     }
 }
 
-/// Cuts power at every operation of an update, once more at a random one of the recovery, and lets the update end.
+/// Cuts power at every operation of an update, once more at a random one of the recovery, and lets
+/// the update end.
 fn cuts<const W: usize, const E: usize>(erased: u8, log: bool, len: usize, chunk_len: usize) {
     let board = Board::for_erase(E);
     let (old, file) = (image(OLD, len, 1), image(NEW, len + 1, 2));
@@ -85,7 +86,8 @@ fn cuts<const W: usize, const E: usize>(erased: u8, log: bool, len: usize, chunk
 
             start(config, &board, |device| {
                 let result = update(device, &mut flash, &file, chunk_len);
-                // A mark that was torn makes the trailer unreadable; then the slot has to be filled again.
+                // A mark that was torn makes the trailer unreadable; then the slot has to be filled
+                // again.
                 if result == Err(Error::DamagedTrailer) {
                     assert_eq!(update(device, &mut flash, &file, chunk_len), Ok(()), "{what}");
                 } else {
@@ -243,7 +245,7 @@ fn checkpoint_is_believed_only_if_slot_and_client_agree() {
     assert_eq!(answer(&mut flash, config, &|_| {}, chunk(&file, Some(&[3; 32]), 0, 100)), Ok(100));
     assert_eq!(answer(&mut flash, config, &|_| {}, chunk(&file, None, 0, 100)), Ok(100));
     assert_eq!(answer(&mut flash, Config { checkpoint: None, ..config }, &|_| {}, first), Ok(100));
-    // A changed byte before the checkpoint counts, one behind it does not.
+    // A changed byte before the checkpoint counts, one after it does not.
     assert_eq!(answer(&mut flash, config, &|memory| memory[secondary + 40] ^= 1, first), Ok(100));
     assert_eq!(answer(&mut flash, config, &|memory| memory[secondary + 2047] ^= 1, first), Ok(100));
     assert_eq!(answer(&mut flash, config, &|memory| memory[secondary + 2048] ^= 1, first), Ok(2048));
@@ -329,7 +331,8 @@ fn checkpoint_at_the_end_of_a_file_is_not_believed() {
     let sha = sha(&file);
     for (off, expected) in [(3072, 3072), (4096, 100)] {
         flash = flash.blank();
-        // No device writes the second of these, after which nobody would compare the file with its hash: it is damaged.
+        // No device writes the second of these, after which nobody would compare the file with its
+        // hash: it is damaged.
         let mut written = file[..off].to_vec();
         written[3500.min(off - 1)] ^= u8::from(off == 4096);
         flash_file(&mut flash, board.secondary, &written);

@@ -192,13 +192,13 @@ fn broken_images_are_left_out_of_the_list_and_the_reason_is_kept() {
         (area(&[]), Error::HashNotFound),
         (vec![0x07, 0x69, 0xFF, 0xFF], Error::InvalidTlv),
         (vec![0x07, 0x69, 3, 0], Error::InvalidTlv),
-        // Whole entries, but the second ends behind the slot.
+        // Whole entries, but the second ends past the slot.
         ([&[0x07, 0x69, 0xFF, 0xFF][..], &hash, &[0xA0, 0, 0xD3, 0xFF]].concat(), Error::InvalidTlv),
         (vec![0xFF; 40], Error::NoTlvs),
         (vec![0x08, 0x69, 4, 0], Error::NoTlvs),
     ] {
         device(|flash, board, config, _, new| {
-            // Both slots: what the running image lacks is told when it is to be confirmed.
+            // Both slots: what the running image lacks is reported when it is to be confirmed.
             start(config, board, |device| set_state(device, flash, Some(&crate::device::hash(new)), false)).unwrap();
             boot(flash, board, &config);
             flash.memory_mut()[4960..][..tlvs.len()].copy_from_slice(&tlvs);

@@ -170,7 +170,7 @@ fn file_that_is_already_there_is_not_written_again() {
             assert_eq!(flash.counters().writes, writes);
             assert_eq!(send(device, flash, chunk(file, Some(&sha[..31]), 0, 512)), off(512));
         });
-        // Not if a byte behind the header differs.
+        // Not if a byte after the header differs.
         start(no_log, board, |device| {
             assert_eq!(upload(device, flash, file, Some(&sha), 512), done);
             flash.memory_mut()[board.secondary.start as usize + 4999] ^= 1;

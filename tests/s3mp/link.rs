@@ -1,4 +1,5 @@
-//! Both ends of S3MP over both drivers: a master on a line that loses bytes, and the two routines in simulated time.
+//! Both ends of S3MP over both drivers: a master on a line that loses bytes, and the two routines
+//! in simulated time.
 
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -64,7 +65,8 @@ fn pushes_and_texts_between_command_and_answer_reach_the_sink() {
         for value in 30..60 {
             world.plant.borrow_mut().temperature.set(value);
             world.plant.borrow_mut().debug = true;
-            // The other address, so that the value is told by a PUSH, which the next call finds on the line.
+            // The other address, so that the value is reported by a PUSH, which the next call finds
+            // on the line.
             link.call(&mut master, &Get(Address(2)), |_| ()).unwrap();
         }
         while link.recv(Duration::from_millis(50)).is_some() {}
@@ -89,7 +91,8 @@ fn commands_without_an_answer_end_and_only_repeatable_ones_are_repeated() {
     });
 }
 
-/// One byte of 60 is hit. A sum of 8 bits lets some damage pass, so values may be wrong; nothing hangs, nearly all succeeds.
+/// One byte of 60 is hit. A sum of 8 bits lets some damage pass, so values may be wrong; nothing
+/// hangs, nearly all succeeds.
 #[test]
 fn a_noisy_line_costs_time_and_few_commands() {
     over_both(|world, mut link| {
@@ -183,7 +186,8 @@ fn monitoring_finds_out_that_a_slave_is_gone_and_that_it_has_restarted() {
         assert!(matches!(ended, Ended::Done(MonitorReport { outcome: MonitorOutcome::Lost, .. })), "{ended:?}");
         assert!((3.0..16.5).contains(&(world.seconds() - start)), "{}", world.seconds() - start);
 
-        // Back, with another start; while it is watched, it restarts so fast that no STATUS is missed.
+        // Back, with another start; while it is watched, it restarts so fast that no STATUS is
+        // missed.
         world.start();
         let (boot, watched) = connect(&mut link, &mut master, &mut watches);
         world.start();
@@ -278,7 +282,7 @@ fn a_slave_that_pushes_in_every_tick_is_asked_for_its_status_and_its_stale_value
     }
 }
 
-/// A hand-written loop that knows only time-outs, no ticks.
+/// A hand-written loop that has only time-outs, no ticks.
 #[test]
 fn routines_need_no_ticks() {
     let mut master = Master::new(Counter::FIRST);
@@ -301,7 +305,8 @@ fn routines_need_no_ticks() {
     assert_eq!(sent, [(5, vec![0, 0, 1]), (10, vec![0, 0, 2])]);
 }
 
-/// STATUS is answered, DESCRIBE never: three times DESCRIBE, then the slave counts as gone and STATUS comes again.
+/// STATUS is answered, DESCRIBE never: three times DESCRIBE, then the slave counts as gone and
+/// STATUS comes again.
 #[test]
 fn connecting_gives_a_half_dead_slave_up() {
     let mut master = Master::new(Counter::FIRST);

@@ -43,7 +43,8 @@ fn requests_are_the_bytes_of_the_readme() {
     assert_eq!(tx[..len], [0xFF, 0x00, 16]);
 }
 
-/// 255 commands in a row, each kind at many addresses: never 00, never a check of 00 or 01, and no counter left out besides.
+/// 255 commands in a row, each kind at many addresses: never 00, never a check of 00 or 01, and no
+/// counter left out besides.
 #[test]
 fn counters_go_round_without_zero_and_without_checks_that_look_like_markers() {
     let mut tx = [0; 700];

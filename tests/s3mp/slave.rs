@@ -13,7 +13,7 @@ use serde_json::Value as Json;
 use crate::kit::hex::hex as bytes;
 use crate::kit::random::Random;
 
-// ---- golden dialogues --------------------------------------------------------------------------------------------------
+// ---- golden dialogues ---------------------------------------------------------------------------
 
 #[cfg_attr(not(anysmp_checkout), ignore = "wants vectors that are not packed")]
 #[test]
@@ -26,7 +26,8 @@ fn golden_dialogues_are_answered_byte_by_byte() {
         for step in dialogue["steps"].as_array().unwrap() {
             let expected: Vec<Vec<u8>> =
                 step["responses"].as_array().unwrap().iter().map(|response| hex(&response["wire"])).collect();
-            // Address FF is optional: a step shows a slave that has it for this command, or one that has not.
+            // Address FF is optional: a step shows a slave that has it for this command, or one
+            // that has not.
             slave.resources().all = !step["responses"].to_string().contains("NOT_IMPLEMENTED");
             let wire = hex(&step["request"]["wire"]);
             let mut sent = Vec::new();
@@ -168,7 +169,7 @@ fn put(value: &[u8], out: &mut [u8]) -> Result<usize, Refusal> {
     Ok(value.len())
 }
 
-// ---- a slave by hand ---------------------------------------------------------------------------------------------------
+// ---- a slave by hand ----------------------------------------------------------------------------
 
 const RELAY: Address = Address(2);
 const BROKEN: Address = Address(4);
@@ -363,7 +364,7 @@ fn push_comes_after_a_subscription_only_and_on_change_only() {
     slave.resources().number.set(10);
     assert_eq!(unasked(&mut slave), [[0xA0, 1, 0, 10]]);
     assert!(unasked(&mut slave).is_empty());
-    // Away and back is no change, and a value told in an answer is told.
+    // Away and back is no change, and a value reported in an answer is reported.
     slave.resources().number.set(11);
     slave.resources().number.set(10);
     assert!(unasked(&mut slave).is_empty());
@@ -539,7 +540,7 @@ fn state_is_one_bit_for_each_address() {
     assert!(size_of::<Lrc<'_>>() <= 64 && Lrc::GAP == Duration::from_millis(20));
 }
 
-// ---- helpers -----------------------------------------------------------------------------------------------------------
+// ---- helpers ------------------------------------------------------------------------------------
 
 fn vectors() -> Vec<Json> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/s3mp");

@@ -22,7 +22,7 @@ use crate::kit::random::Random;
 
 pub const TICK: Duration = Duration::from_millis(10);
 
-// ---- a line in simulated time ------------------------------------------------------------------------------------------
+// ---- a line in simulated time -------------------------------------------------------------------
 
 /// Two queues, a clock, and what goes wrong.
 #[derive(Default)]
@@ -30,7 +30,7 @@ pub struct Line {
     pub queues: [VecDeque<u8>; 2],
     /// Simulated milliseconds; a read that waits moves it on, on the master's side only.
     pub now: u64,
-    /// One byte of so many is lost or changed; 0 for none.
+    /// One byte of this many is lost or changed; 0 for none.
     pub noise: u32,
     pub random: Random,
     /// The slave's side is not powered.
@@ -156,7 +156,7 @@ pub struct Plant {
     pub temperature: Watched<i16>,
     pub relay: Watched<bool>,
     pub boot: u32,
-    /// The temperature moves by itself once in so many milliseconds; 0 for never.
+    /// The temperature moves by itself once in this many milliseconds; 0 for never.
     pub every: u64,
     pub gets: u32,
     pub inverts: u32,

@@ -73,7 +73,7 @@ impl Device {
     }
 }
 
-/// A device behind a server: `checksum` has to lend what is kept.
+/// A device behind a server: `checksum` has to return a reference to something kept.
 struct Front {
     device: Device,
     checksums: [Digest; 2],
@@ -169,7 +169,7 @@ fn bsmp_sessions_end_in_time_and_return_nothing_wrong() {
     tally.show("BSMP");
 }
 
-/// Answers that BSMP cannot tell from the right one; see `bsmp::client`.
+/// Answers that BSMP cannot distinguish from the right one; see `bsmp::client`.
 const ALWAYS: &[&str] =
     &["answers that lie", "truncated answers", "old answers", "doubled answers", "doubled requests"];
 /// The same, where an answer may come later than the line is silent for.

@@ -1,7 +1,9 @@
-//! Golden frames, damaged: every truncation, every replaced byte, every one and two flipped bits. The verdict is that of the slow
-//! decoders in `tests/common`, and a good frame directly behind arrives as rule 7 says.
+//! Golden frames, damaged: every truncation, every replaced byte, every one and two flipped bits.
+//! The verdict is that of the slow decoders in `tests/kit`, and a good frame directly after it
+//! arrives as rule 7 demands.
 //!
-//! The normal run takes every truncation and every single bit, and a share of the rest; `ANYSMP_GOLDEN=all` takes all.
+//! The normal run takes every truncation and every single bit, and a share of the rest;
+//! `ANYSMP_GOLDEN=all` takes all.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -39,7 +41,7 @@ fn json(text: &str) -> serde_json::Value {
     serde_json::from_str(text).unwrap()
 }
 
-/// Requests and answers of BSMP, behind an address.
+/// Requests and answers of BSMP, after an address.
 fn bsmp() -> Vec<Vec<u8>> {
     let json = json(include_str!("../vectors/bsmp/bsmp.json"));
     let mut messages = BTreeSet::new();
@@ -104,8 +106,9 @@ fn each_damage(frame: &[u8], random: &mut Random, mut see: impl FnMut(&[u8])) {
     }
 }
 
-/// Damages each frame, puts two good ones behind it, and compares with the reference; returns how many tries there were, how many
-/// frames passed although they were changed, and how many of the first good frames were lost.
+/// Damages each frame, puts two good ones after it, and compares with the reference; returns how
+/// many tries there were, how many frames passed although they were changed, and how many of the
+/// first good frames were lost.
 fn compare<F: Framing>(
     name: &str,
     messages: &[Vec<u8>],
@@ -232,7 +235,8 @@ fn damaged_raw_messages_cost_what_comes_before_the_silence_limit() {
     println!("raw: {} messages, {tries} damages", messages.len());
 }
 
-/// Slow and obvious: messages that say their length, up to a silence. A bad header makes deaf.
+/// Slow and obvious: messages that begin with their length, up to a silence. After a bad header
+/// nothing is received.
 fn raw(mut stream: &[u8]) -> Vec<Event> {
     let mut events = Vec::new();
     while !stream.is_empty() {

@@ -1,4 +1,4 @@
-//! After noise: how many of the frames behind it each framing loses, as rule 7 of the design says.
+//! After noise: how many of the frames that follow each framing loses, by rule 7 of the design.
 
 use std::time::Duration;
 
@@ -46,7 +46,8 @@ fn smp(random: &mut Random) -> Vec<u8> {
     message
 }
 
-/// Noise, then three frames without a pause: how many of each place are lost over all tries, and which seed was the first.
+/// Noise, then three frames without a pause: how many of each place are lost over all tries, and
+/// which seed was the first.
 fn lost(
     seed: u64,
     share: u64,
@@ -118,7 +119,7 @@ fn noise_costs_a_line_of_cobs_frames_one_frame_at_most() {
 #[test]
 fn noise_costs_a_line_of_s3mp_frames_one_frame_at_most() {
     let mut buffer = [0; 256];
-    // A check of 0 is told from the marker by what follows: silence.
+    // A check of 0 is distinguished from the marker by what follows: silence.
     let message = |random: &mut Random| {
         let len = 3 + random.index(60);
         random.bytes(len)
@@ -160,7 +161,8 @@ fn a_packet_behind_noise_and_its_silence_is_never_lost() {
 
 #[test]
 fn a_cobs_client_that_repeats_a_long_frame_behind_an_empty_one_is_heard() {
-    // Two zeros and the front of the frame look like a raw header of 522 bytes: shorter than this frame.
+    // Two zeros and the front of the frame look like a raw header of 522 bytes: shorter than this
+    // frame.
     let message = [&[0x0A, 0, 0x03, 0xF8, 0, 1, 0x25, 1][..], &[0x55; 1016]].concat();
     let frame = encode(&Cobs::new(&mut []), &message).unwrap();
     let mut buffer = [0; 1100];

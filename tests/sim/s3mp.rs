@@ -282,7 +282,8 @@ impl Job<'_> {
         if s.random.percent(50) {
             connect = connect.with_reset(false);
         }
-        // STATUS three times; each success of it with one DESCRIBE and three SUBSCRIBE, three times each.
+        // STATUS three times; each success of it with one DESCRIBE and three SUBSCRIBE, three times
+        // each.
         let requests = 3 * (1 + 4 * 3);
         let times = requests * Connect::INTERVAL.as_nanos() as u64 + SECOND;
         let mut values = Vec::new();

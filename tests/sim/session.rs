@@ -1,4 +1,5 @@
-//! What the sessions of the three protocols have in common: a line is drawn, operations are timed, wrong results are named.
+//! What the sessions of the three protocols have in common: a line is drawn, operations are timed,
+//! wrong results are named.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -27,9 +28,10 @@ pub struct Session<'w> {
     pub terms: Terms,
     pub faults: Faults,
     check: Check,
-    /// Zeros and the front of a COBS frame may look like a raw message: a port that finds the framing itself.
+    /// Zeros and the front of a COBS frame may look like a raw message: a port that finds the
+    /// framing itself.
     pub may_misread: bool,
-    /// Somebody sent what only a check of its own would have told from the truth.
+    /// Somebody sent what only another check would have distinguished from the truth.
     doubts: &'static [&'static str],
 }
 
@@ -52,7 +54,8 @@ pub struct Terms {
     /// The client's timeout and retries.
     pub timeout: u64,
     pub retries: u64,
-    /// How long the line has to be silent before a request, at most: [`Caller::drain`](anysmp::line::Caller::drain).
+    /// How long the line has to be silent before a request, at most:
+    /// [`Caller::drain`](anysmp::line::Caller::drain).
     pub drain: u64,
     /// How long it is silent after a send that was given up: [`Framing::QUIET`].
     pub quiet: u64,
@@ -90,13 +93,13 @@ impl<'w> Session<'w> {
         }
     }
 
-    /// The check of the framing, and where a message says what it answers.
+    /// The check of the framing, and where a message names the request that it answers.
     pub fn checked_by(&mut self, check: Check, lie_at: usize) {
         self.check = check;
         self.world.borrow_mut().air.lie_at = lie_at;
     }
 
-    /// Faults that this protocol cannot tell from the truth, as its documents say.
+    /// Faults that this protocol cannot distinguish from the truth, by its documents.
     pub fn cannot_tell(&mut self, faults: &'static [&'static str]) {
         self.doubts = faults;
     }
@@ -138,7 +141,8 @@ impl<'w> Session<'w> {
         let world = self.world.borrow();
         let air = &world.air;
         let airtime = frame * air.byte_time;
-        // A buffering port may have other frames in front of this one; a blocking one waits for what holds it.
+        // A buffering port may have other frames in front of this one; a blocking one waits for
+        // what holds it.
         let line = 3 * (airtime + air.faults.longest_delay + 10 * MS);
         let odd = air.faults.broken > 0 || air.faults.zero_writes > 0 || air.faults.interrupted > 0;
         let quiet = if odd { quiet + SECOND } else { 0 };
@@ -177,7 +181,8 @@ impl<'w> Session<'w> {
         tally.one(name);
     }
 
-    /// Whether anything passed a check although it was damaged; with eight bits it may even become a message that was sent before.
+    /// Whether anything passed a check although it was damaged; with eight bits it may even become
+    /// a message that was sent before.
     fn has_passed(&self) -> bool {
         let journal = self.journal.borrow();
         journal.strange() > 0 || self.check == Check::Sum && journal.others > 0
@@ -193,7 +198,8 @@ impl<'w> Session<'w> {
     pub fn clean<F: Framing>(&mut self, link: &mut Link<'_, 'w, F>) {
         self.world.borrow_mut().air.heal();
         self.world.borrow_mut().calls = 0;
-        // What was delayed arrives; then longer than any silence limit, any restart and any late answer.
+        // What was delayed arrives; then longer than any silence limit, any restart and any late
+        // answer.
         let until = self.world.borrow().air.last_landing() + 8 * SECOND;
         while self.now() < until {
             let _ = link.recv(Duration::from_secs(1));
@@ -226,7 +232,7 @@ impl<'w> Session<'w> {
             .any(|damage| air.times(damage) > 0);
         let is_cut = self.faults.broken + self.faults.zero_writes > 0 || self.faults.restarts + self.faults.lies > 0;
         let babbles = self.faults.babble.is_some();
-        // Who answers late looks late, and hears no silence between two packets.
+        // A station that answers late looks late, and sees no silence between two packets.
         let is_busy =
             self.faults.lates + self.faults.frame_doubles + self.faults.doubles > 0 && self.check == Check::Sum;
         assert!(

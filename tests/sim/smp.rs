@@ -121,7 +121,7 @@ fn session<'w, F: Framing, G: Framing + 'w>(seed: u64, wire: Wire, size: usize, 
     s.may_misread = wire == Wire::AutoCobs && s.faults.frame_losses + s.faults.frame_doubles > 0;
     let shows_text = wire == Wire::Console && s.random.percent(40);
     if shows_text {
-        // The device's own text, on a line that leaves what the client hears whole.
+        // The device's own text, on a line that leaves what the client receives whole.
         let faults = &mut s.faults;
         (faults.texts, faults.flips, faults.bursts, faults.losses) = (40, 0, 0, 0);
         (faults.lies, faults.restarts, faults.broken, faults.babble) = (0, 0, 0, None);
@@ -181,7 +181,8 @@ fn session<'w, F: Framing, G: Framing + 'w>(seed: u64, wire: Wire, size: usize, 
     s.clean(&mut link);
     job.client = job.client.clone().with_version(Version::V2).with_retries(2);
     let repeats = std::mem::replace(&mut s.terms.retries, 2);
-    // A COBS decoder that has given a frame up drops what comes before the next zero: at most one frame, at either end.
+    // A COBS decoder that has given a frame up drops what comes before the next zero: at most one
+    // frame, at either end.
     for may_be_lost in [if matches!(wire, Wire::Cobs | Wire::AutoCobs) { 2 } else { 0 }, 0] {
         let retries = link.counters().retries;
         let echo = job.echo(&mut s, &mut link);
@@ -201,8 +202,8 @@ fn session<'w, F: Framing, G: Framing + 'w>(seed: u64, wire: Wire, size: usize, 
         assert!(*text == *printed, "text at {at}: {} came out as {}", around(&printed), around(text));
         job.tally.one("sessions: text beside the frames");
     }
-    // The memory lasts 10 s, and 8 writes: what a line held for longer, or a station that answers late to each of the repeats, is
-    // beyond it.
+    // The memory lasts 10 s, and 8 writes: what a line held for longer, or a station that answers
+    // late to each of the repeats, is beyond it.
     let is_once = s.faults.delays == 0 && s.faults.longest_late * (repeats + 2) < 8 * SECOND;
     for (text, runs) in &device.borrow().runs {
         if *runs > 1 && has_memory && !s.is_doubtful() {
@@ -442,7 +443,8 @@ impl Job<'_> {
             .with_boot_time(Duration::from_nanos(boot_time))
             .with_rest(Duration::from_millis(500))
             .with_confirm(s.random.percent(70));
-        // An upload, and twelve other requests that are repeated twice and have 5 s each; up to 6 restarts.
+        // An upload, and twelve other requests that are repeated twice and have 5 s each; up to 6
+        // restarts.
         let requests = (image.len() as u64 / 50 + 2) * 6 * 6 * 2 * 2;
         let times = 40 * 10 * SECOND + 6 * (boot_time + SECOND);
         let ended = s.timed("upgrade", requests, times, || {

@@ -1,4 +1,5 @@
-//! A long run: echo requests over a clean line with noise now and then. `ANYSMP_SOAK=10000000` runs 10 million of them.
+//! A long run: echo requests over a clean line with noise now and then. `ANYSMP_SOAK=10000000` runs
+//! 10 million of them.
 
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ struct Device;
 
 impl os::Commands for Device {}
 
-/// A call whose response has the type that the request says.
+/// A call whose response has the type that the request declares.
 fn ask<F: Framing, R: Request, T>(
     link: &mut Link<'_, '_, F>,
     client: &mut Client,
@@ -54,7 +55,8 @@ fn a_clean_line_answers_every_request_at_once_however_long_it_runs() {
     let mut client = Client::new(250).with_retries(0);
     for number in 0..count {
         if number % 1000 == 999 {
-            // Noise, and enough silence for it to be over; the next request is answered at once all the same.
+            // Noise, and enough silence for it to be over; the next request is answered at once all
+            // the same.
             let noise = noise::draw(&mut random, &[], 40);
             s.world.borrow_mut().air.noise(random.index(2), &noise, 0);
             let _ = link.recv(Duration::from_millis(5));

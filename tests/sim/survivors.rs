@@ -63,7 +63,8 @@ fn a_function_of_unknown_output_may_return_32_bytes_and_no_more() {
 #[test]
 fn no_byte_of_a_damaged_s3mp_frame_is_a_message() {
     let frames: [(&[u8], Error); 3] = [
-        // A sum that does not fit; a block that is longer than what is left; five bytes where four have room.
+        // A sum that does not fit; a block that is longer than what is left; five bytes where four
+        // have room.
         (&[0x04, 0x10, 0x01, 0x03, 0xE7, 0x00], Error::Checksum),
         (&[0x09, 0x10, 0xE7, 0x00], Error::Malformed),
         (&[0x06, 0x01, 0x01, 0x01, 0x01, 0x01, 0xF5, 0x00], Error::TooLong),
@@ -74,7 +75,7 @@ fn no_byte_of_a_damaged_s3mp_frame_is_a_message() {
         assert_eq!(lrc.push(&mut &*frame), Err(error));
         assert_eq!(lrc.message(), b"", "{error:?}");
     }
-    // Too long, and not complete before the byte behind it: one tail in 256 has the check 01.
+    // Too long, and not complete before the byte after it: one tail in 256 has the check 01.
     let mut twins = 0;
     for tail in 1..=u8::MAX {
         let message = [1, 1, 1, 1, tail];

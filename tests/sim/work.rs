@@ -58,8 +58,8 @@ impl<F: Framing> Framing for Counting<F> {
     }
 }
 
-/// Bytes that mean something, in any pieces, with any time between them: no look takes more than two calls for each byte and a few
-/// more.
+/// Bytes that mean something, in any pieces, with any time between them: no look takes more than
+/// two calls for each byte and a few more.
 fn bounded<F: Framing>(framing: F) {
     let calls = Rc::new(Cell::new(0));
     let mut memory = [0; 2048];
@@ -79,7 +79,8 @@ fn bounded<F: Framing>(framing: F) {
             while line.next(&mut ()).is_some() {
                 events += 1;
             }
-            // Each byte ends at most one message and begins one; silence adds what was held, a few bytes.
+            // Each byte ends at most one message and begins one; silence adds what was held, a few
+            // bytes.
             let most = 2 * count + 8 + events;
             assert!(calls.get() <= most, "{} calls for {count} bytes and {events} events", calls.get());
             assert!(events <= count + 3, "{events} events for {count} bytes");

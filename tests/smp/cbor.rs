@@ -1,4 +1,5 @@
-//! The CBOR cursor against `minicbor`, which reads heads and integers for a slow oracle that builds a tree.
+//! The CBOR cursor against `minicbor`, which reads heads and integers for a slow oracle that builds
+//! a tree.
 
 use anysmp::cbor::{BufferFull, Bytes, DEPTH, Item, List, Malformed, Reader, Table, Text, Value, Writer};
 use anysmp::smp::{Decode, Encode, image, os};
@@ -21,7 +22,8 @@ enum Tree {
     Other,
 }
 
-/// Reads one item at the front of `bytes`, at most `depth` containers deep; returns it and its length.
+/// Reads one item at the front of `bytes`, at most `depth` containers deep; returns it and its
+/// length.
 fn oracle(bytes: &[u8], depth: usize) -> Option<(Tree, usize)> {
     let mut decoder = Decoder::new(bytes);
     let tree = match decoder.datatype().ok()? {
@@ -117,7 +119,8 @@ fn skipped(bytes: &[u8]) -> Option<usize> {
     reader.skip().ok().map(|()| bytes.len() - reader.rest().len())
 }
 
-/// Whether the reader makes of these bytes what the oracle does: the same item of the same length, or none.
+/// Whether the reader makes of these bytes what the oracle does: the same item of the same length,
+/// or none.
 fn agrees(bytes: &[u8]) -> bool {
     let expected = oracle(bytes, DEPTH - 1);
     let mut reader = Reader::new(bytes);
@@ -170,7 +173,8 @@ fn next_is(reader: &mut Reader<'_>, tree: &Tree) -> bool {
     is(item, tree, &before[..before.len() - reader.rest().len()])
 }
 
-/// Writes a head of the given width class: 0 the shortest, 1..=4 one, two, four, eight bytes if the argument fits.
+/// Writes a head of the given width class: 0 the shortest, 1..=4 one, two, four, eight bytes if the
+/// argument fits.
 fn head(out: &mut Vec<u8>, major: u8, argument: u64, width: usize) {
     let shortest = match argument {
         0..=23 => 0,
@@ -312,7 +316,8 @@ fn a_value_cut_off_at_any_byte_is_malformed() {
     }
 }
 
-/// An upload request as anybody might encode it: keys in any order, any widths, strangers between them.
+/// An upload request as anybody might encode it: keys in any order, any widths, strangers between
+/// them.
 fn upload(random: &mut Random, depth: usize) -> (Vec<u8>, Vec<(&'static str, Tree)>) {
     let sha: Vec<u8> = (0..32).map(|_| random.next() as u8).collect();
     let data: Vec<u8> = (0..random.index(100)).map(|_| random.next() as u8).collect();
@@ -360,7 +365,7 @@ fn upload(random: &mut Random, depth: usize) -> (Vec<u8>, Vec<(&'static str, Tre
     (bytes, known)
 }
 
-/// What a strict reader of an upload request would say to the tree: `None` is a refusal.
+/// What a strict reader of an upload request would make of the tree: `None` is a refusal.
 fn expected_upload(bytes: &[u8]) -> Option<[Tree; 6]> {
     const KEYS: [&str; 6] = ["image", "len", "off", "sha", "data", "upgrade"];
     let Tree::Map(pairs) = oracle(bytes, DEPTH)?.0 else { return None };

@@ -23,7 +23,7 @@ fn echo(client: &mut Client, tx: &mut [u8]) -> (usize, Pending<os::Echo<'static>
     client.request(&os::Echo::new("hi"), tx).unwrap()
 }
 
-/// What the driver is told about `message` while `request` waits.
+/// What is reported to the driver about `message` while `request` waits.
 fn verdict<R: Request<Kind = R>>(
     client: &mut Client,
     pending: &mut Pending<R>,
@@ -251,7 +251,7 @@ fn a_version_that_is_refused_is_followed_by_the_other_once() {
     // A server that refuses both is not asked a third time.
     assert_eq!(refused(Version::V2, &[13, 12]), (vec![Again(14), Answer], v1(10), Version::V1));
     assert_eq!(refused(Version::V1, &[12, 13]), (vec![Again(14), Answer], v2(10), Version::V2));
-    // Nor one that wants what it has.
+    // Nor one that asks for what it has.
     assert_eq!(refused(Version::V2, &[12]), (vec![Answer], v2(9), Version::V2));
     assert_eq!(refused(Version::V1, &[13]), (vec![Answer], v1(9), Version::V1));
     assert_eq!(refused(Version::V2, &[3]), (vec![Answer], v2(9), Version::V2));
@@ -275,7 +275,7 @@ fn after_a_fall_back_the_old_number_is_foreign_and_the_repeats_are_those_of_the_
     assert_eq!(client.request(&os::Parameters {}, &mut tx).unwrap().1.header().version, Version::V1, "it stays");
 }
 
-/// A command whose answers have an `rc` of their own, as those of a shell.
+/// A command whose answers have their own `rc`, like those of a shell.
 struct Exec;
 
 impl Encode for Exec {
@@ -395,7 +395,7 @@ fn a_client_is_as_small_as_it_says() {
 
 #[test]
 fn a_list_that_was_read_is_written_as_it_came() {
-    // Definite and not, a key that nobody knows, as deep as may be below a map, a list and a map.
+    // Definite and not, an unknown key, as deep as may be below a map, a list and a map.
     let payload = |deep: usize| {
         [
             &b"\xa1\x66images\x9f\xbf\x64slot\x19\x00\x01\x67version\x7f\x621.\x622\x30\xff\x61x"[..],
@@ -515,7 +515,7 @@ fn the_struct_of_a_vendor_has_floats_and_refuses_a_key_that_comes_twice() {
     let len = writer.len();
     assert_eq!(buffer[..len], *b"\xa2\x64lamp\x03\x64fade\xfa\x3f\x00\x00\x00");
     assert_eq!(Toggle::decode(&buffer[..len]), Ok(Toggle { lamp: 3, fade: 0.5 }));
-    // Half, double and integer; any order; a key that nobody knows.
+    // Half, double and integer; any order; an unknown key.
     assert_eq!(
         Toggle::decode(b"\xbf\x61x\xfb\0\0\0\0\0\0\0\0\x64fade\xf9\x38\x00\x64lamp\x01\xff"),
         Ok(Toggle { lamp: 1, fade: 0.5 })

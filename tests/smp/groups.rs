@@ -1,5 +1,6 @@
-//! Every request and every response of the groups beside OS and image, at both ends: the bytes, every form that CBOR
-//! allows for them, what is missing, doubled or cut off, and the habits of real servers.
+//! Every request and every response of the groups beside OS and image, at both ends: the bytes,
+//! every form that CBOR allows for them, what is missing, doubled or cut off, and the habits of
+//! real servers.
 
 use anysmp::cbor::{Bytes, Malformed, Text, Writer};
 use anysmp::smp::server::{AllowAll, Answer, Incoming, Reply, serve};
@@ -24,14 +25,14 @@ fn is(key: &Item, name: &str) -> bool {
     *key == Item::Text(name.as_bytes().to_vec())
 }
 
-/// An entry that nobody knows, with something nested.
+/// An unknown entry, with something nested.
 fn stranger() -> (Item, Item) {
     let nested = Item::Map(vec![(Item::Unsigned(7), Item::Array(vec![Item::Simple(22), Item::Bytes(vec![1])]))]);
     (Item::Text(b"stranger".to_vec()), nested)
 }
 
-/// Checks one type of payload: `$value` is written as `$bytes`, and these are read in every form; keys named in
-/// `required` must be there, others may be missing.
+/// Checks one type of payload: `$value` is written as `$bytes`, and these are read in every form;
+/// keys named in `required` must be there, others may be missing.
 macro_rules! payload {
     ($kind:ident $type:ty, $value:expr, $bytes:expr, required: $required:expr) => {{
         let (value, bytes, required): ($type, &[u8], &[&str]) = ($value, $bytes, &$required);
@@ -630,7 +631,7 @@ fn group_errors_are_named_in_version_2_and_translated_in_version_1() {
     check(Group::STATISTICS, (Op::Read, 1), b"", 5, b"\xa1\x63err\xa2\x65group\x02\x62rc\x05", 1);
     check(Group::FS, (Op::Read, 1), name, 3, b"\xa1\x63err\xa2\x65group\x08\x62rc\x03", 5);
     let piece = b"\xa3\x64name\x62/f\x63off\x09\x64data\x40";
-    // The length stands beside the error in version 2 only.
+    // The length is beside the error in version 2 only.
     check(Group::FS, (Op::Write, 0), piece, 11, b"\xa2\x63err\xa2\x65group\x08\x62rc\x0b\x63len\x19\x02\x00", 1);
     // Zephyr translates 3 and 4 to "no error"; an error stays an error here.
     check(Group::ZEPHYR, (Op::Write, 0), b"", 4, b"\xa1\x63err\xa2\x65group\x18\x3f\x62rc\x04", 1);

@@ -1,4 +1,5 @@
-//! A slow and obvious model of CBOR in its shortest form: parse it, change it, write it in any form that is allowed.
+//! A slow and obvious model of CBOR in its shortest form: parse it, change it, write it in any form
+//! that is allowed.
 
 use std::vec::Vec;
 

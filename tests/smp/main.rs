@@ -1,4 +1,5 @@
-//! SMP without a line: its CBOR, its messages, both ends, every group, and the routines over scripted peers.
+//! SMP without a line: its CBOR, its messages, both ends, every group, and the routines over
+//! scripted peers.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

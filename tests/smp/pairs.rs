@@ -1,5 +1,6 @@
-//! Recorded exchanges of Zephyr servers and MCUboot's serial recovery with several clients: what they say, we understand,
-//! and where the answer does not depend on a device's state, our server says the same.
+//! Recorded exchanges of Zephyr servers and MCUboot's serial recovery with several clients: what
+//! they say, we understand, and where the answer does not depend on a device's state, our server
+//! says the same.
 
 use std::collections::BTreeMap;
 
@@ -168,7 +169,8 @@ fn different_by_design(pair: &Pair, outcome: &Outcome) -> bool {
     match pair.step.as_str() {
         // zcbor reads text in one piece only; we read chunks too, as RFC 8949 has them.
         "os echo indefinite text" => *outcome == Outcome::OnlyTheyRefuse(Error::INVALID),
-        // A well-formed request with a value that the peer does not know: its group error in the form of version 1.
+        // A well-formed request with a value that the peer does not have: its group error in the
+        // form of version 1.
         "os info bad" | "settings long" | "fs hash bad" | "shell empty" => {
             *outcome == Outcome::OnlyTheyRefuse(Error::INVALID) && pair.response[0] & 0x18 == 0
         }
@@ -199,7 +201,7 @@ fn is_stateless(pair: &Pair) -> bool {
         return false;
     }
     match (header.group, header.command) {
-        // MCUboot is usually built without echo, and says 8.
+        // MCUboot is usually built without echo, and answers 8.
         (Group::OS, 0) => {
             Error::find(&pair.response[8..]) != Ok(Some(Error::NOT_SUPPORTED)) || pair.request[0] & 4 != 0
         }

@@ -1,4 +1,5 @@
-//! The server end: what it answers to good, bad and hostile requests, who may do what, and what happens to repeats.
+//! The server end: what it answers to good, bad and hostile requests, who may do what, and what
+//! happens to repeats.
 
 mod hostile;
 mod memory;
@@ -229,7 +230,7 @@ fn bytes_behind_the_payload_are_no_part_of_it() {
     let mut request = message(V2 | 2, 0, 1, 0, b"\xa1\x61d\x62hi");
     request.extend_from_slice(&message(V2 | 2, 0, 2, 0, b"\xa1\x61d\x62ho"));
     assert_eq!(answer(&request), message(V2 | 3, 0, 1, 0, b"\xa1\x61r\x62hi"));
-    // A map that goes on behind its length is cut off there.
+    // A map that goes on after its length is cut off there.
     let mut request = message(V2 | 2, 0, 1, 0, b"\xa1\x61d\x62hi");
     request[3] -= 1;
     assert_eq!(answer(&request)[8..], rc(3));

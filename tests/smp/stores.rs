@@ -1,5 +1,5 @@
-//! What stands between a group and a device: the file store, the settings store, the shell runner, the lists of counters
-//! and of groups. Each is asked as a client would, through `dispatch`.
+//! The layer between a group and a device: the file store, the settings store, the shell runner,
+//! the lists of counters and of groups. Each is asked as a client would, through `dispatch`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -14,7 +14,8 @@ use anysmp::smp::{Error, Header, Request, enumeration, error, settings, shell, s
 use crate::item::{Form, Item};
 use crate::kit::random::Random;
 
-/// One exchange through both ends; the answer's payload is handed to `check` and lies in `room` bytes at most.
+/// One exchange through both ends; the answer's payload is handed to `check` and lies in `room`
+/// bytes at most.
 fn exchange<R: Request, T>(
     request: &R,
     room: usize,
@@ -90,7 +91,7 @@ fn disk(files: &[(&str, &[u8])]) -> Disk {
     Disk { files, ..Disk::default() }
 }
 
-/// A refused piece, and what stands beside the error.
+/// A refused piece, and the keys beside the error.
 #[derive(Debug, PartialEq)]
 enum Piece {
     Next(u64),
@@ -129,7 +130,7 @@ fn a_file_arrives_piece_by_piece_and_is_closed_at_its_end() {
     assert_eq!(upload(&mut store, "/f", 9, b"ld", None), Piece::Next(11));
     assert_eq!(store.files().files["/f"], b"hello world");
     assert_eq!(store.files().log, ["create /f", "append 0+5", "append 5+4", "append 9+2", "close"]);
-    // It is over: the next piece belongs to nothing, and is told where the file ends.
+    // It has ended: the next piece belongs to nothing, and its answer is where the file ends.
     assert_eq!(upload(&mut store, "/f", 9, b"ld", None), Piece::Refused(WRONG, Some(11)));
     assert_eq!(upload(&mut store, "/f", 11, b"!", None), Piece::Refused(WRONG, Some(11)));
     assert_eq!(store.files().files["/f"], b"hello world");
@@ -683,7 +684,8 @@ fn a_device_without_groups_says_so() {
 
 // Paths
 
-/// Slow and obvious: a path that the standard library takes apart and puts together again to the same, below the root.
+/// Slow and obvious: a path that the standard library takes apart and puts together again to the
+/// same, below the root.
 fn reference(bytes: &[u8], root: &str) -> Option<String> {
     use std::path::{Component, Path, PathBuf};
     let text = String::from_utf8(bytes.to_vec()).ok()?;
@@ -774,7 +776,8 @@ fn a_path_may_be_64_bytes_long_and_in_one_piece() {
 
 // Beside a real server
 
-/// The exchanges of one recorded run with the file group, in order: version 2 requests and their answers.
+/// The exchanges of one recorded run with the file group, in order: version 2 requests and their
+/// answers.
 #[cfg(all(anysmp_checkout, feature = "sha2"))]
 fn recorded_files() -> Vec<(Vec<u8>, Vec<u8>)> {
     let lines = include_str!("../vectors/smp/pairs.jsonl").lines();

@@ -1,4 +1,5 @@
-//! Whole messages, byte for byte: computed from Zephyr's public SMP specification, kept in `vectors/smp/messages.json`.
+//! Whole messages, byte for byte: computed from Zephyr's public SMP specification, kept in
+//! `vectors/smp/messages.json`.
 
 use anysmp::smp::client::{self, Client};
 use anysmp::smp::server::{After, AllowAll, Incoming, Reply, serve};
@@ -36,7 +37,8 @@ fn answered(request: &[u8], make: impl FnMut(&Incoming<'_>, Reply<'_>) -> anysmp
     tx[..len].to_vec()
 }
 
-/// An answer with a map of indefinite length that holds no 0xFF but the breaks, and its twin of definite length.
+/// An answer with a map of indefinite length that holds no 0xFF but the breaks, and its twin of
+/// definite length.
 fn definite(message: &[u8], keys: u8) -> Vec<u8> {
     let mut message = message.to_vec();
     let last = message.len() - 1;

@@ -1,7 +1,9 @@
-//! SMP over a console beside the published crates `mcumgr-smp` and `mcumgr-toolkit`: one message into lines, and back.
+//! SMP over a console beside the published crates `mcumgr-smp` and `mcumgr-toolkit`: one message
+//! into lines, and back.
 //!
-//! mcumgr-smp's encoder loses the CRC of some lengths, from 90 on; none of these is among them. Its decoder takes line by line, so the
-//! lines are cut before the clock starts. mcumgr-toolkit's codec is reached through its transport, over a port in memory.
+//! mcumgr-smp's encoder loses the CRC of some lengths, from 90 on; none of these is among them. Its
+//! decoder takes line by line, so the lines are cut before the clock starts. mcumgr-toolkit's codec
+//! is reached through its transport, over a port in memory.
 #![allow(missing_docs)]
 
 use std::hint::black_box;

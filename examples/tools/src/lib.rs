@@ -1,6 +1,12 @@
 //! What the tools of `anysmp` share: ports of a host, and devices that exist only in memory.
 
 #![expect(missing_debug_implementations, reason = "nobody prints a simulation")]
+#![expect(
+    clippy::exhaustive_enums,
+    clippy::exhaustive_structs,
+    clippy::must_use_candidate,
+    reason = "only the programs of this package use it"
+)]
 
 pub mod bsmp;
 pub mod port;

@@ -110,6 +110,7 @@ impl defmt::Format for Members {
 /// A group: its members, and whether the master may write it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "the caller fills it in")]
 pub struct Group {
     /// The variables of the group.
     pub members: Members,

@@ -19,6 +19,7 @@ use crate::shown::shown;
 /// The part of a node to find out about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_enums, reason = "the lists of the document")]
 pub enum Part {
     /// The version, and then everything else in the order of this list.
     All,

@@ -14,6 +14,7 @@ use crate::shown::shown;
 
 /// A slot with an image, as a state read reports it.
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the caller may make one to compare with")]
 pub struct State<'a> {
     /// The number of the image pair.
     pub image: u32,
@@ -52,6 +53,7 @@ shown!(
 /// A slot, as the slot info command reports it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "the caller may make one to compare with")]
 pub struct Info {
     /// The number of the image pair.
     pub image: u32,

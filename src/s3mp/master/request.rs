@@ -44,6 +44,7 @@ pub trait Request {
 /// Asks whether the slave is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "a request: the caller fills it in")]
 pub struct Status;
 
 impl Request for Status {
@@ -60,6 +61,7 @@ impl Request for Status {
 /// Asks for the names of all addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "a request: the caller fills it in")]
 pub struct Describe;
 
 impl Request for Describe {
@@ -75,6 +77,7 @@ impl Request for Describe {
 /// Asks for the value of an address; for [`Address::ALL`] see [`Value::entries`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "a request: the caller fills it in")]
 pub struct Get(
     /// The address.
     pub Address,
@@ -97,6 +100,7 @@ impl Request for Get {
 /// Sets the value of an actuator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "a request: the caller fills it in")]
 pub struct Set<'v>(
     /// The address.
     pub Address,
@@ -125,6 +129,7 @@ impl Request for Set<'_> {
 /// Inverts a boolean; the response is its new value. Never repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "a request: the caller fills it in")]
 pub struct Invert(
     /// The address.
     pub Address,
@@ -151,6 +156,7 @@ impl Request for Invert {
 /// Asks for the value of an address now, and for a PUSH whenever it changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "a request: the caller fills it in")]
 pub struct Subscribe(
     /// The address.
     pub Address,
@@ -173,6 +179,7 @@ impl Request for Subscribe {
 /// Ends a subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "a request: the caller fills it in")]
 pub struct Unsubscribe(
     /// The address.
     pub Address,

@@ -21,7 +21,8 @@ use crate::smp::{Group, Op};
 /// let mut client = Client::new(7);
 /// let mut tx = [0; 32];
 /// let echo = Dynamic { op: Op::Write, group: Group::OS, command: 0, payload: b"\xa1\x61d\x62hi" };
-/// let (len, pending) = client.request_dynamic(&echo, &mut tx)?; // or: link.call(&mut client, &echo)
+/// // With a driver: link.call(&mut client, &echo)
+/// let (len, pending) = client.request_dynamic(&echo, &mut tx)?;
 /// assert_eq!(tx[..len], *b"\x0a\0\0\x06\0\0\x07\0\xa1\x61d\x62hi");
 ///
 /// let response = b"\x0b\0\0\x06\0\0\x07\0\xa1\x61r\x62hi";
@@ -30,6 +31,7 @@ use crate::smp::{Group, Op};
 /// # Ok::<(), anysmp::smp::client::Error>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "a request: the caller fills it in")]
 pub struct Dynamic<'b> {
     /// [`Op::Read`] or [`Op::Write`].
     pub op: Op,

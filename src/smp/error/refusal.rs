@@ -5,6 +5,7 @@ use crate::smp::Group;
 /// The refusal of a request by a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_enums, reason = "the two forms of the specification")]
 pub enum Error {
     /// SMP itself refused, or a group of a version 1 server.
     Smp(i32),

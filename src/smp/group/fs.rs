@@ -157,6 +157,7 @@ payload!(response HashResponse<'b> { kind: "type", off: "off", len: "len", outpu
 /// The value of a hash or a checksum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_enums, reason = "a number or bytes, by the specification")]
 pub enum HashOutput<'b> {
     /// A checksum, as of `crc32`.
     Number(u64),
@@ -328,7 +329,8 @@ pub fn dispatch<C: Commands + ?Sized>(commands: &mut C, incoming: &Incoming<'_>,
 }
 
 /// Answers one command.
-#[inline(never)] // A separate call each, or the stack would hold what all of them need: see `smp::server`.
+// A separate call each, or the stack would hold what all of them need: see `smp::server`.
+#[inline(never)]
 fn answer<'m, R: Decode<'m>, E: Encode>(
     incoming: &Incoming<'m>,
     reply: Reply<'_>,

@@ -27,6 +27,7 @@ use crate::smp::{Empty, Error, Group, Op, Request, payload};
 /// The value of a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_enums, reason = "bytes or text, by the specification")]
 pub enum Setting<'b> {
     /// As Zephyr has it.
     Bytes(Bytes<'b>),

@@ -82,7 +82,7 @@ use crate::smp::{Header, Request, Version};
 ///     fn receive(&mut self, client: &mut Client, message: &[u8]) -> Option<u8> {
 ///         let heard = match self {
 ///             Self::Starting(call) => call.receive(client, message).map(|_| 0),
-///             Self::Asking(call) => call.receive(client, message).map(|response| response.percent),
+///             Self::Asking(call) => call.receive(client, message).map(|state| state.percent),
 ///             Self::Ended(_) => Heard::Foreign,
 ///         };
 ///         match heard {
@@ -117,7 +117,8 @@ use crate::smp::{Header, Request, Version};
 /// assert_eq!(test.poll(&mut client, &mut tx), Step::Send(9));
 /// assert_eq!(test.receive(&mut client, b"\x0b\0\0\x01\0\x40\0\0\xa0"), Some(0));
 /// assert_eq!(test.poll(&mut client, &mut tx), Step::Send(9));
-/// assert_eq!(test.receive(&mut client, b"\x09\0\0\x05\0\x40\x01\x01\xa1\x61p\x18\x64"), Some(100));
+/// let response = b"\x09\0\0\x05\0\x40\x01\x01\xa1\x61p\x18\x64";
+/// assert_eq!(test.receive(&mut client, response), Some(100));
 /// assert_eq!(test.report(), Some(Ok(())));
 /// ```
 pub struct Call<K> {
@@ -160,6 +161,7 @@ enum State {
 /// The relation of a message to a [`Call`].
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[must_use]
+#[expect(clippy::exhaustive_enums, reason = "the routine has to handle each")]
 pub enum Heard<T> {
     /// It answers something else; the wait goes on.
     Foreign,

@@ -1,9 +1,10 @@
 //! Downloads a file, piece by piece.
 //!
 //! ```text
-//!              first piece, alone             window open: offsets that the length of the last piece suggests
-//!   client  ── name, off 0 ──▶             ── off a ──▶ ── off 2a ──▶ ── off 3a ──▶
-//!   server     ◀── off 0, data, len ──        ◀── off a, data ── ◀── off 2a, data ── …      until off + data = len
+//!          first piece, alone           window open: offsets that the last piece's length suggests
+//!   client  ── name, off 0 ──▶          ── off a ──▶ ── off 2a ──▶ ── off 3a ──▶
+//!   server  ◀── off 0, data, len ──     ◀── off a, data ── ◀── off 2a, data ── …
+//!                                                                    until off + data = len
 //!
 //!   Idle ─┬────────────────────────────▶ Receiving ─┬─▶ Checking: asks for the crc32 ─▶ Ended
 //!         └─ with_offset ────▶ Looking ─────┘        └──────────────────────────────────────┘

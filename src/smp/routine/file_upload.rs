@@ -1,12 +1,12 @@
 //! Uploads a file, piece by piece.
 //!
 //! ```text
-//!              first piece, alone                    pieces that follow one another
-//!   client  ── name, off 0, len, data ──▶          ── name, off a, data ──▶
-//!   server             ◀── off a ──                   ◀── off b ──   or  ◀── err 11, len: how much it has ──
+//!              first piece, alone                 pieces that follow one another
+//!   client  ── name, off 0, len, data ──▶     ── name, off a, data ──▶
+//!   server             ◀── off a ──              ◀── off b ── or ◀── err 11, len: what it has ──
 //!
-//!   Idle ─▶ Sizing ─┬─ resume ─▶ Looking ─▶ Comparing ─┬─▶ Sending ─┬─ verify ─▶ Closing ─▶ Checking ─▶ Ended
-//!                   └──────────────────────────────────┘            └────────────────────────────────────┘
+//!   Idle ▶ Sizing ┬ resume ▶ Looking ▶ Comparing ┬▶ Sending ┬ verify ▶ Closing ▶ Checking ▶ Ended
+//!                 └──────────────────────────────┘          └──────────────────────────────┘
 //! ```
 //!
 //! The sizes are found as for the [upload of an image](super::upload), and the window is the same.

@@ -1,9 +1,10 @@
 //! One upload request: how many bytes of the source fit it, and how it is written.
 //!
 //! ```text
-//!   8    1     4 + h(off)   5 + h(n) + n   first piece only: 4 + h(len)   6 + h(image)   4 + 34   8 + 1
-//!   ├────┼─────┼────────────┼────────────┼──────────────────┼──────────────┼─────────────┼────────┼─────────┤
-//!   header map  "off"        "data"                          "len"          "image"       "sha"    "upgrade"
+//!                                              ┌─────────────── first piece only ───────────────┐
+//!       8       1    4 + h(off)   5 + h(n) + n   4 + h(len)   6 + h(image)   4 + 34     8 + 1
+//!   ├────────┼─────┼────────────┼──────────────┼────────────┼──────────────┼────────┼───────────┤
+//!     header   map     "off"         "data"        "len"        "image"      "sha"    "upgrade"
 //!
 //!   Of a file: 5 + h(name) + name in each piece, "len" in the first one, none of the other keys.
 //!

@@ -1,16 +1,17 @@
 //! Upgrades a device from end to end, and reports what it really runs afterwards.
 //!
 //! ```text
-//!   look at the list ─┬─ absent ─────▶ upload ─▶ look ─▶ mark for test ─┐
-//!                     ├─ stored ────────────────────────▶ mark for test ─┤ (refused as damaged: upload, once)
-//!                     ├─ pending ────────────────────────────────────────┴▶ reset ═ Reopen ═▶ rest ─▶ look, until
-//!                     │                                                                                  it answers
-//!                     ├─ on trial ───────────────────────────────────▶ confirm ◀── the new one runs, on trial ─┤
-//!                     │                                                   └▶ look ─▶ Confirmed                 │
-//!                     └─ runs and stays ─▶ AlreadyRunning                                another one runs ─▶ Reverted
+//!   look ─┬─ absent ─▶ upload ─▶ look ─▶ mark for test ─┐
+//!         ├─ stored ───────────────────▶ mark for test ─┤ (refused as damaged: upload, once)
+//!         ├─ pending ───────────────────────────────────┴▶ reset ═ Reopen ═▶ rest ─▶ look, until
+//!         │                                                                          it answers
+//!         ├─ on trial ───────────────────────────▶ confirm ◀── the new one runs, on trial ──┤
+//!         │                                           └▶ look ─▶ Confirmed                  │
+//!         └─ runs and stays ─▶ AlreadyRunning              Reverted ◀── another one runs ───┘
 //! ```
 //!
-//! The image is recognised by the hash in its TLV area; where a device lists none, by its version.
+//! A look reads the list of images. The image is recognised by the hash in its TLV area; where a
+//! device lists none, by its version.
 //!
 //! # The reset
 //!

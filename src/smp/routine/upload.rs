@@ -1,9 +1,9 @@
 //! Uploads an image file, piece by piece, several requests at a time.
 //!
 //! ```text
-//!              first piece, alone              window open: pieces that follow one another
+//!              first piece, alone             window open: pieces that follow one another
 //!   client  ── off 0, len, sha, data ──▶   ── off a ──▶ ── off b ──▶ ── off c ──▶
-//!   server             ◀── off a ──                ◀── off b ──  ◀── off c ── …   ◀── off len (match) ──
+//!   server             ◀── off a ──            ◀── off b ── ◀── off c ── … ◀── off len (match) ──
 //! ```
 //!
 //! Every response contains the offset that the device expects next, and is authoritative: it may be

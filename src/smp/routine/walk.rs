@@ -1,7 +1,7 @@
 //! Reads all counters of a device, or the settings that are named, one after the other.
 //!
 //! ```text
-//!   StatWalk:      list ─▶ read the n-th set ─▶ list ─▶ read the next one … until the set that was last in the list
+//!   StatWalk:      list ─▶ read the n-th set ─▶ list ─▶ read the next … until the last one listed
 //!   SettingsWalk:  read ─▶ read ─▶ … until the last name
 //! ```
 //!
@@ -91,6 +91,7 @@ impl WalkReport {
 /// The content of a message to a [`StatWalk`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_enums, reason = "the caller has to handle each")]
 pub enum StatEvent<'m> {
     /// A set: its name and its counters.
     Set(stat::ReadResponse<'m>),
@@ -237,6 +238,7 @@ impl Routine for StatWalk {
 /// The content of a message to a [`SettingsWalk`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_enums, reason = "the caller has to handle each")]
 pub enum SettingEvent<'n, 'm> {
     /// A setting.
     Value {

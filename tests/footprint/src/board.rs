@@ -1,16 +1,18 @@
-//! The parts of QEMU's mps2 (AN385, AN386), for images that run: UARTs, PSRAM that plays flash, and a stack that is painted.
+//! The parts of QEMU's mps2 (AN385, AN386), for images that run: UARTs, PSRAM that plays flash, and
+//! a stack that is painted.
 //!
 //! ```text
 //!   TOP ──▶ ┌───────────────┐  the stack pointer when `main_loop` is called
 //!           │ main_loop     │
-//!           │ crate …       │──▶ a user's function: looks how deep the crate has come, runs, and paints over its traces
-//!   SP  ──▶ ├───────────────┤
+//!           │ crate …       │──▶ a user's function: looks how deep the crate has come, runs, and
+//!   SP  ──▶ ├───────────────┤    paints over its traces
 //!           │ PAINT         │
 //!           └───────────────┘  TOP − DEPTH
 //! ```
 //!
-//! So the figure holds of the user's functions what they push before they can look: their own frame, of a few registers.
-//! Each new figure goes to UART1, a line that begins with `d`; with `s` begin those of [`steps`].
+//! So the figure holds of the user's functions what they push before they can look: their own
+//! frame, of a few registers. Each new figure goes to UART1, a line that begins with `d`; with `s`
+//! begin those of [`steps`].
 
 use crate::device::Fault;
 use anysmp::routine::SourceFailed;
@@ -53,7 +55,8 @@ fn set_register(address: usize, value: u32) {
     unsafe { write_volatile(address as *mut u32, value) }
 }
 
-/// A word of a device that can answer anything: often nothing, often little, and the same in every run.
+/// A word of a device that can answer anything: often nothing, often little, and the same in every
+/// run.
 pub fn get() -> u32 {
     static STATE: AtomicU32 = AtomicU32::new(1);
     let mut word = STATE.load(Relaxed);
@@ -89,18 +92,20 @@ fn stack_pointer() -> usize {
     now
 }
 
-/// Paints what is free of the stack. Inlined, as all that touches the paint: a call would leave traces.
+/// Paints what is free of the stack. Inlined, as all that touches the paint: a call would leave
+/// traces.
 #[inline(always)]
 fn paint() {
     let (mut at, end) = (TOP.load(Relaxed).wrapping_sub(DEPTH), stack_pointer());
     while at < end {
-        // SAFETY: between the stack's end and its pointer is memory that nobody uses: no interrupt is on.
+        // SAFETY: between the stack's end and its pointer is memory that nobody uses: no interrupt
+        // is on.
         unsafe { write_volatile(at as *mut u32, PAINT) };
         at += 4;
     }
 }
 
-/// Finds out how deep the stack has been used, and tells it if that is deeper than before.
+/// Measures how deep the stack has been used, and prints it if that is deeper than before.
 #[inline(always)]
 fn look() {
     let top = TOP.load(Relaxed);
@@ -185,7 +190,8 @@ pub(crate) fn send(from: &[u8]) {
 }
 
 fn flash(from: u32, len: usize) -> Result<&'static mut [u8], Fault> {
-    // SAFETY: the memory is the board's, and nothing else refers to it: what is lent here ends with the operation.
+    // SAFETY: the memory is the board's, and nothing else refers to it: this borrow ends with
+    // the operation.
     let flash = unsafe { core::slice::from_raw_parts_mut(FLASH as *mut u8, FLASH_LEN) };
     flash.get_mut(from as usize..).and_then(|rest| rest.get_mut(..len)).ok_or(Fault(1))
 }

@@ -1,4 +1,5 @@
-//! A BSMP device all of whose entities stand behind functions that are linked later, so that none of it counts.
+//! A BSMP device all of whose entities are reached through functions that are linked later, so that
+//! none of it counts.
 #![allow(improper_ctypes, reason = "the functions do not exist")]
 
 use anysmp::bsmp::curve::{Curve, Digest, Md5};

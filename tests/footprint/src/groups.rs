@@ -10,7 +10,8 @@ use anysmp::smp::server::{After, Answer, Handler, Incoming, Reply};
 use anysmp::smp::{Empty, Error, Group, Op, error, image, os, zephyr};
 use embedded_storage::nor_flash::NorFlash;
 
-/// The image of an SMP server over a console: framing, driver and policy included, and an answer memory unless told otherwise.
+/// The image of an SMP server over a console: framing, driver and policy included, and an answer
+/// memory unless declared otherwise.
 #[macro_export]
 macro_rules! server {
     ($device:ty, $new:expr) => {
@@ -122,8 +123,8 @@ impl image::Commands for Images {
     }
 }
 
-/// Echo, parameters, reset, list and upload, each decoded and answered by the device's own `match`: what `boot_serial` has, and
-/// no command more.
+/// Echo, parameters, reset, list and upload, each decoded and answered by the device's own `match`:
+/// what `boot_serial` has, and no command more.
 pub struct Five {
     images: Images,
 }

@@ -1,7 +1,8 @@
-//! What every image stands on. What an image keeps is in static memory, so that `measure.py` can tell RAM from stack:
-//! what belongs to the crate in a [`Place`], what the caller brings along in `BUFFERS` and `DEVICE`. Each runs a
-//! `main_loop`, whose worst-case stack is the figure; functions of [`device`] and [`bsmp_device`] are the user's. With
-//! the feature `board` the SMP images and those of the framings run in QEMU, where `painted.py` and `steps.py` talk to them.
+//! The base of every image. What an image keeps is in static memory, so that `measure.py` can
+//! tell RAM from stack: what belongs to the crate in a [`Place`], what the caller brings along in
+//! `BUFFERS` and `DEVICE`. Each runs a `main_loop`, whose worst-case stack is the figure; functions
+//! of [`device`] and [`bsmp_device`] are the user's. With the feature `board` the SMP images and
+//! those of the framings run in QEMU, where `painted.py` and `steps.py` talk to them.
 #![no_std]
 
 pub mod bsmp_device;
@@ -28,7 +29,8 @@ impl<T> Place<T> {
         Self(UnsafeCell::new(MaybeUninit::uninit()))
     }
 
-    /// Puts the value there and lends it. Nobody can see what it is, so that none of it is optimised away.
+    /// Puts the value there and returns it. Nobody can see what it is, so that none of it is
+    /// optimised away.
     ///
     /// # Safety
     ///
@@ -101,7 +103,7 @@ pub fn turn<F: Framing>(framing: &mut F, chunk: &mut [u8], out: &mut [u8]) {
     }
 }
 
-/// The image of one framing alone, both ways, between a port and a loop of one's own.
+/// The image of one framing alone, both ways, between a port and a loop.
 #[macro_export]
 macro_rules! framing {
     ($framing:ty, $new:expr) => {

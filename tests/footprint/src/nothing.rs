@@ -1,4 +1,5 @@
-//! The parts of a board that does nothing: a register that can hold anything. Images that stand on it are linked, never run.
+//! The parts of a board that does nothing: a register that can hold anything. Images that use
+//! it are linked, never run.
 
 use crate::device::Fault;
 use anysmp::routine::SourceFailed;
@@ -19,11 +20,13 @@ pub fn put(word: u32) {
 }
 
 unsafe extern "Rust" {
-    /// How much time has passed, or for how long the line was silent: linked later, so that no arithmetic of a clock counts.
+    /// How much time has passed, or for how long the line was silent: linked later, so that no
+    /// arithmetic of a clock counts.
     pub safe fn silence() -> Duration;
 }
 
-/// Uses everything of the device, `memcpy`, `memset` and `memcmp`: the images are counted from here.
+/// Uses everything of the device, `memcpy`, `memset` and `memcmp`: the images are counted from
+/// here.
 pub fn baseline() {
     use crate::device::{Nor, Uart};
     use embedded_io::{Read, Write};

@@ -1,5 +1,6 @@
-//! How many instructions the crate takes between functions of the user's. In QEMU with `-icount shift=7` each takes 128 ns of
-//! the board's time, and SysTick counts 25 MHz of it: 16 ticks are 5 instructions.
+//! How many instructions the crate takes between functions of the user's. In QEMU with
+//! `-icount shift=7` each takes 128 ns of the board's time, and SysTick counts 25 MHz of it: 16
+//! ticks are 5 instructions.
 
 use super::{get_register, report, set_register};
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -35,7 +36,7 @@ pub(super) fn leave() {
     LEFT.store(get_register(COUNT), Relaxed);
 }
 
-/// That so many bytes were received; at a pause, tells what all since the last pause took.
+/// Notes that this many bytes were received; at a pause, prints what all since the last pause took.
 pub(super) fn received(len: usize) {
     let bytes = BYTES.load(Relaxed).wrapping_add(len as u32);
     if len == 0 && bytes > 0 {

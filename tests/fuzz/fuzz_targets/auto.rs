@@ -1,8 +1,10 @@
-//! Any stream: in pieces it leads to what it leads to in one; a console frame behind it arrives without a pause, and so does each one
-//! that the slow console decoder finds in it; without a byte that begins other frames everything is what that decoder says; and
-//! behind a silence frames of all kinds are told apart in any order, and answered in kind.
-//! Input: the length of the pieces less 1, a length, so many bytes of any stream, then frames: a choice and the length of the
-//! payload in one byte each, and the payload.
+//! Any stream: in pieces it leads to what it leads to in one; a console frame after it arrives
+//! without a pause, and so does each one that the slow console decoder finds in it; without a byte
+//! that begins other frames everything is as that decoder has it; and after a silence frames of
+//! all kinds are distinguished in any order, and answered in kind.
+//!
+//! Input: the length of the pieces less 1, a length, that many bytes of any stream, then frames: a
+//! choice and the length of the payload in one byte each, and the payload.
 #![no_main]
 
 #[path = "../../kit/events.rs"]
@@ -60,11 +62,12 @@ fuzz_target!(|input: &[u8]| {
     let (mut buffer, mut other) = ([0; BUFFER], [0; BUFFER]);
     let mut auto = Auto::new(&mut buffer);
     let frames_in = |events: Vec<Event>| events.into_iter().filter(|event| !matches!(event, Event::Text(_)));
-    // Text behind a zero may be taken for noise or not.
+    // Text after a zero may be taken for noise or not.
     let (events, whole) = (decode(&mut auto, stream.chunks(size)), decode(&mut Auto::new(&mut other), [stream]));
     assert!(frames_in(events).eq(frames_in(whole)));
 
-    // Between zeros, which no console frame contains, the slow decoder is not irritated by what may begin other frames.
+    // Between zeros, which no console frame contains, the slow decoder is not irritated by what may
+    // begin other frames.
     let message = [8, 0, 0, 0, 0, 0, 0, 6];
     let wire = [stream, &frame(Kind::Console, &message)].concat();
     let mut expected = Vec::new();
@@ -79,7 +82,8 @@ fuzz_target!(|input: &[u8]| {
         assert_eq!(console_messages(auto, wire.chunks(size)), expected);
     }
 
-    // Text, too: none of these bytes is left, and a line feed begins a raw message only before a zero.
+    // Text, too: none of these bytes is left, and a line feed begins a raw message only before a
+    // zero.
     let printed: Vec<u8> = stream.iter().copied().filter(|byte| !matches!(byte, 0 | 1 | 2 | 8)).collect();
     let mut events = Events(events::decode(&mut Auto::new(&mut other), printed.chunks(size)));
     if printed.last() == Some(&b'\n') && events.0 != oracle::console_reference(&printed, BUFFER) {

@@ -1,5 +1,6 @@
-//! Any bytes as the answer to each request: a response or an error, and lists come to their end. Any messages as answers to each
-//! routine: it ends, in so many steps as its work and its patience allow.
+//! Any bytes as the answer to each request: a response or an error, and lists come to their end.
+//! Any messages as answers to each routine: it ends, in at most as many steps as its work and its
+//! repeats allow.
 //!
 //! Input: a choice, then messages, each preceded by its length in one byte (0: no answer in time).
 #![no_main]
@@ -72,7 +73,7 @@ fn answers(message: &[u8], id: u8) {
     });
 }
 
-/// Drives a routine with the messages of the input, and with silence behind them.
+/// Drives a routine with the messages of the input, and with silence after them.
 fn drive<R: Routine<Client = Client>>(
     routine: &mut R,
     repeats: u8,

@@ -1,8 +1,9 @@
-//! Any bytes as messages to one node: one answer each, well-formed and to the right one; what is refused changes nothing; what
-//! is answered our own client reads; and the version is told afterwards.
+//! Any bytes as messages to one node: one answer each, well-formed and to the right one; what is
+//! refused changes nothing; what is answered our own client reads; and the version is reported
+//! afterwards.
 //!
-//! Input: a choice, then messages, each preceded by its address (0 and 1: ours, 2: everybody, 3: another) and its length in one
-//! byte each.
+//! Input: a choice, then messages, each preceded by its address (0 and 1: ours, 2: everybody, 3:
+//! another) and its length in one byte each.
 #![no_main]
 
 #[path = "../../../examples/tools/src/bsmp/device.rs"]

@@ -1,9 +1,15 @@
-//! Any stream in any pieces: the COBS decoder says what the slow reference says. And any data come back from COBS.
+//! Any stream in any pieces: the COBS decoder agrees with the slow reference. And any data come
+//! back from COBS.
+//!
 //! Input: a quarter of the buffer's length, the length of the pieces less 1, the stream.
 #![no_main]
 
-#[path = "../../common/mod.rs"]
-mod common;
+#[path = "../../kit/events.rs"]
+#[allow(dead_code, reason = "the kit is for all tests")]
+mod events;
+#[path = "../../kit/oracle.rs"]
+#[allow(dead_code, reason = "the kit is for all tests")]
+mod oracle;
 
 use anysmp::cobs::{Decoded, Decoder, Encoder, max_encoded_len};
 use anysmp::framing::delimited::Cobs;
@@ -14,8 +20,8 @@ fuzz_target!(|input: &[u8]| {
     let buffer = 4 * usize::from(*quarter);
     let size = 1 + usize::from(*piece);
     assert_eq!(
-        common::decode(&mut Cobs::new(&mut vec![0; buffer]), stream.chunks(size)),
-        common::cobs_reference(stream, buffer)
+        events::decode(&mut Cobs::new(&mut vec![0; buffer]), stream.chunks(size)),
+        oracle::cobs_reference(stream, buffer)
     );
 
     let mut encoder = Encoder::new([*quarter, *piece]);

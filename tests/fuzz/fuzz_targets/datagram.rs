@@ -2,12 +2,13 @@
 //! Input: a quarter of the buffer's length, the length of the datagrams less 1, their bytes.
 #![no_main]
 
-#[path = "../../common/mod.rs"]
-mod common;
+#[path = "../../kit/events.rs"]
+#[allow(dead_code, reason = "the kit is for all tests")]
+mod events;
 
 use anysmp::framing::Error;
 use anysmp::framing::datagram::Datagram;
-use common::Event;
+use events::Event;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {
@@ -20,5 +21,5 @@ fuzz_target!(|input: &[u8]| {
         _ => Event::Error(Error::TooLong),
     };
     let expected: Vec<_> = datagrams.clone().map(verdict).collect();
-    assert_eq!(common::decode(&mut Datagram::new(&mut buffer), datagrams), expected);
+    assert_eq!(events::decode(&mut Datagram::new(&mut buffer), datagrams), expected);
 });

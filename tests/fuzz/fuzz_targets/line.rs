@@ -1,7 +1,9 @@
-//! Two lines of one framing, driven by anything: bytes from nowhere, pieces of any size, times, broken-off frames, lost bytes.
-//! Nothing panics, `next` ends, what is handed out can be framed again, and once the port is well a message arrives.
+//! Two lines of one framing, driven by anything: bytes from nowhere, pieces of any size, times,
+//! broken-off frames, lost bytes. Nothing panics, `next` ends, what is handed out can be framed
+//! again, and once the port is well a message arrives.
 //!
-//! Input: the framing, then steps: which end and what (one byte), and how much (one byte), and for noise that many bytes.
+//! Input: the framing, then steps: which end and what (one byte), and how much (one byte), and for
+//! noise that many bytes.
 #![no_main]
 
 use std::time::Duration;
@@ -61,7 +63,8 @@ fn deliver<F: Framing>(line: &mut Line<'_, F>, mut bytes: &[u8]) -> Option<Vec<u
     last
 }
 
-/// Two ends whose port is well: what `from` sends arrives at `to`, in pieces of `piece` bytes, and time passes.
+/// Two ends whose port is well: what `from` sends arrives at `to`, in pieces of `piece` bytes, and
+/// time passes.
 fn settle<'b, F: Framing>(from: &mut Line<'b, F>, to: &mut Line<'b, F>, piece: usize) -> Option<Vec<u8>> {
     let mut last = None;
     for _ in 0..400 {
@@ -134,7 +137,7 @@ fn run<F: Framing>(framings: [F; 2], mut input: &[u8]) {
     settle(&mut one, &mut two, 7);
     settle(&mut two, &mut one, 7);
     let message = message(40, 0xA5);
-    // A damaged frame may cost the one behind it; no framing may lose more.
+    // A damaged frame may cost the one after it; no framing may lose more.
     let arrived = (0..3).any(|_| {
         one.tx()[..message.len()].copy_from_slice(&message);
         one.transmit(message.len()).unwrap();

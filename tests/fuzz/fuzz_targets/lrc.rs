@@ -1,15 +1,20 @@
-//! Any stream in any pieces, with silences: the S3MP decoder says what the slow reference says. And every message comes back
-//! out of its frame, with only the next byte or silence behind it.
-//! Input: the buffer's length, then pieces: a length in one byte (0: silence) and so many bytes.
+//! Any stream in any pieces, with silences: the S3MP decoder agrees with the slow reference. And
+//! every message comes back out of its frame, with only the next byte or silence after it.
+//!
+//! Input: the buffer's length, then pieces: a length in one byte (0: silence) and that many bytes.
 #![no_main]
 
-#[path = "../../common/mod.rs"]
-mod common;
+#[path = "../../kit/events.rs"]
+#[allow(dead_code, reason = "the kit is for all tests")]
+mod events;
+#[path = "../../kit/oracle.rs"]
+#[allow(dead_code, reason = "the kit is for all tests")]
+mod oracle;
 
 use std::time::Duration;
 
 use anysmp::framing::lrc::{Lrc, max_encoded_len};
-use common::{Event, Events};
+use events::{Event, Events};
 use libfuzzer_sys::fuzz_target;
 
 /// Longer than all limits.
@@ -26,7 +31,7 @@ fn pieces(mut input: &[u8]) -> Vec<Option<&[u8]>> {
 }
 
 fn silence(events: &mut Events, framing: &mut Lrc<'_>) {
-    common::idle(events, framing, SILENCE);
+    events::idle(events, framing, SILENCE);
     assert!(!framing.is_waiting());
 }
 
@@ -43,9 +48,9 @@ fuzz_target!(|input: &[u8]| {
             None => silence(&mut events, &mut framing),
         }
     }
-    assert_eq!(events.0, common::lrc_reference(&pieces, limit));
+    assert_eq!(events.0, oracle::lrc_reference(&pieces, limit));
 
-    let wire = common::encode(&framing, stream);
+    let wire = events::encode(&framing, stream);
     assert!(wire.len() <= max_encoded_len(stream.len()));
     let mut buffer = vec![0; stream.len()];
     for follower in [&b""[..], b"\x05"] {

@@ -1,17 +1,19 @@
-//! Any stream in any pieces, with silences: the packet decoder says what the slow reference says. And every message comes
-//! back out of its packet.
-//! Input: the choices (early, echo, checksum), the buffer's length, then pieces: a length in one byte (0: silence) and so many
-//! bytes.
+//! Any stream in any pieces, with silences: the packet decoder agrees with the slow reference.
+//! And every message comes back out of its packet.
+//!
+//! Input: the choices (early, echo, checksum), the buffer's length, then pieces: a length in one
+//! byte (0: silence) and that many bytes.
 #![no_main]
 
-#[path = "../../common/mod.rs"]
-mod common;
+#[path = "../../kit/events.rs"]
+#[allow(dead_code, reason = "the kit is for all tests")]
+mod events;
 
 use std::time::Duration;
 
 use anysmp::framing::packet::{Echo, Packet};
 use anysmp::framing::{Error, Framing};
-use common::{Event, Events};
+use events::{Event, Events};
 use libfuzzer_sys::fuzz_target;
 
 const GAP: Duration = Duration::from_micros(174);
@@ -39,7 +41,8 @@ impl Choices {
         !self.checksum || bytes.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte)) == 0
     }
 
-    /// Slow and obvious: what becomes of the bytes between two silences; without the second one if it has not come.
+    /// Slow and obvious: what becomes of the bytes between two silences; without the second one if
+    /// it has not come.
     fn reference(self, bytes: &[u8], silence: bool, buffer: usize, events: &mut Events) {
         let tail = usize::from(self.checksum);
         let mut current = Vec::new();
@@ -94,14 +97,14 @@ fuzz_target!(|input: &[u8]| {
         let (piece, behind) = behind.split_at(usize::from(*len).min(behind.len()));
         rest = behind;
         if piece.is_empty() {
-            common::idle(&mut events, &mut framing, GAP);
+            events::idle(&mut events, &mut framing, GAP);
             choices.reference(&since, true, limit, &mut expected);
             since.clear();
         } else {
             events.push(&mut framing, piece);
             since.extend_from_slice(piece);
             // Too short a silence changes nothing.
-            common::idle(&mut events, &mut framing, GAP - Duration::from_micros(1));
+            events::idle(&mut events, &mut framing, GAP - Duration::from_micros(1));
         }
     }
     choices.reference(&since, false, limit, &mut expected);
@@ -111,12 +114,12 @@ fuzz_target!(|input: &[u8]| {
         assert!(framing.encode(stream).is_err());
         return;
     }
-    let wire = common::encode(&framing, stream);
+    let wire = events::encode(&framing, stream);
     assert_eq!(wire.len(), stream.len() + usize::from(choices.checksum));
     let mut buffer = vec![0; wire.len()];
     let mut framing = Choices { early: false, echo: None, ..choices }.packet(&mut buffer);
     let mut events = Events::default();
     events.push(&mut framing, &wire);
-    common::idle(&mut events, &mut framing, GAP);
+    events::idle(&mut events, &mut framing, GAP);
     assert_eq!(events.0, [Event::Message(stream.to_vec())]);
 });

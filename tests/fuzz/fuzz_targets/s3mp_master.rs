@@ -1,5 +1,5 @@
-//! Any bytes as messages to a master: what it takes for an answer is one, values are what their bytes say, and both routines end
-//! or go on within their steps.
+//! Any bytes as messages to a master: what it takes for an answer is one, values are what their
+//! bytes encode, and both routines end or go on within their steps.
 //!
 //! Input: a choice, then messages, each preceded by its length in one byte (0: silence).
 #![no_main]
@@ -46,7 +46,7 @@ fn exchange<R: Request>(request: &R, first: Counter, message: &[u8]) {
     assert!(!request.is_idempotent() || tx[2] != sent.0 && &tx[3..len] == request.data());
 }
 
-/// Every reader of a value says the same as our writer wrote.
+/// Every reader of a value returns what our writer wrote.
 fn read(bytes: &[u8]) {
     let value = Value::new(bytes);
     let mut out = [0; 600];

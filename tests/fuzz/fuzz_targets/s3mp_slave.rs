@@ -1,7 +1,9 @@
-//! Any bytes as messages to one slave: one answer each but to RESET, to the right one; a PUSH for what is subscribed and has
-//! changed, and for nothing else; what it answers our own master reads; and it answers STATUS afterwards.
+//! Any bytes as messages to one slave: one answer each but to RESET, to the right one; a PUSH for
+//! what is subscribed and has changed, and for nothing else; what it answers our own master reads;
+//! and it answers STATUS afterwards.
 //!
-//! Input: a choice, then messages, each preceded by its length in one byte (0: what a damaged one leads to).
+//! Input: a choice, then messages, each preceded by its length in one byte (0: what a damaged one
+//! leads to).
 #![no_main]
 
 use anysmp::line::Damage;
@@ -30,7 +32,7 @@ impl Plant {
         Self { number, relay, label, debug: false, all }
     }
 
-    /// What GET would say.
+    /// The response that GET would get.
     fn value(&self, address: Address, out: &mut [u8]) -> Result<usize, Refusal> {
         Ok(match address {
             NUMBER => value::encode(self.number.value(), out)?,
@@ -173,7 +175,7 @@ fuzz_target!(|input: &[u8]| {
                 Some(whole) => check(&mut slave, whole, &tx[..len]),
             }
         }
-        // A round ends, and says of each address at most one thing.
+        // A round ends, and reports each address at most once.
         let mut last = None;
         loop {
             let changed = [NUMBER, RELAY, LABEL, BROKEN].map(|address| slave.resources().changed(address));

@@ -1,4 +1,5 @@
-//! Any bytes as the payload of an answer to each request: a value or an error, and the value survives our own encoding.
+//! Any bytes as the payload of an answer to each request: a value or an error, and the value
+//! survives our own encoding.
 #![no_main]
 
 use anysmp::cbor::Writer;

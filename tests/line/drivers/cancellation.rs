@@ -1,7 +1,7 @@
 // Every await of every call is a place to be dropped at.
 
-/// Drops a call after each number of polls until it gets through, and makes an exchange after each; returns how many
-/// places to drop it at there were.
+/// Drops a call after each number of polls until it gets through, and makes an exchange after each;
+/// returns how many places to drop it at there were.
 fn cancelled_everywhere<F: Framing>(
     mut wire: impl FnMut() -> Wire,
     mut framing: impl FnMut() -> F,

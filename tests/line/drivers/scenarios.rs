@@ -291,8 +291,8 @@ fn a_device_that_never_stops_talking_cannot_hold_up_any_wait() {
 
 #[test]
 fn a_device_that_never_stops_sending_frames_cannot_hold_up_any_wait() {
-    // Frames that are damaged, frames without one between two reads, and whole messages for nobody: a
-    // read brings several of them, so that the line always has another one.
+    // Frames that are damaged, frames without one between two reads, and whole messages for nobody:
+    // a read brings several of them, so that the line always has another one.
     let (message, mut foreign) = ([3, 0, 0, 1, 0, 9, 1, 5, 0xA0], vec![0; 64]);
     let len = Console::new(room()).encode(&message).unwrap().next(&message, &mut foreign);
     foreign.truncate(len);
@@ -422,7 +422,7 @@ fn datagrams_are_read_one_by_one() {
     assert_eq!(wait!(link.call(&mut client, &os::Echo::new("hi"))).unwrap().text, "hi");
 }
 
-/// What a link says to three buffers of these lengths.
+/// The result of a link for three buffers of these lengths.
 fn built<F: Framing>(framing: F, [read, tx, out]: [usize; 3]) -> Result<(), SizeError> {
     let (mut read, mut tx, mut out) = (vec![0; read], vec![0; tx], vec![0; out]);
     Link::new(Wire::new(Mute), framing, Buffers::parts(&mut read, &mut tx, &mut out)).map(drop)
@@ -671,7 +671,7 @@ fn a_packet_that_waited_when_the_port_failed_does_not_hold_up_the_next() {
     assert!(!link.port().written.is_empty() && !link.port().written.starts_with(&[5, 0x10]));
 }
 
-/// A peer that says one thing after a tick of silence.
+/// A peer that sends one thing after a tick of silence.
 struct Slow(Vec<u8>);
 
 impl Other for Slow {

@@ -1,6 +1,6 @@
-// Ports that tell time, made of ports that do not.
+// Ports that measure time, made of ports that do not.
 
-/// A port that has a byte after so many looks.
+/// A port that has a byte after this many looks.
 struct Slow {
     looks: usize,
     ready_at: usize,
@@ -68,7 +68,7 @@ fn a_blocking_port_with_a_delay_ticks_after_one_tick() {
     assert_eq!((broken, broken.kind()), (TimedError::Port(Fault::Broken), ErrorKind::Other));
 }
 
-/// A port and a delay that are ready after so many polls.
+/// A port and a delay that are ready after this many polls.
 struct After(usize);
 
 impl Future for After {

@@ -1,4 +1,5 @@
-//! BSMP: a node that has everything, every request and its answer, a table of anything, all routines.
+//! BSMP: a node that has everything, every request and its answer, a table of anything, all
+//! routines.
 
 use crate::{Operation, ask, drop_in_box, flag, number, run, serve, size, time};
 use anysmp::bsmp::curve::{self, Checksum, Curve, Digest, digest_of};

@@ -1,7 +1,8 @@
-//! CBOR: every method of the reader on unknown bytes, views to their end, every method of the writer in a small buffer.
+//! CBOR: every method of the reader on unknown bytes, views to their end, every method of the
+//! writer in a small buffer.
 
 use crate::{Operation, drop_in_box, flag, number, size};
-use anysmp::cbor::{Bytes, List, Reader, Table, Text, Value, Writer};
+use anysmp::cbor::{Bytes, Item, List, Reader, Table, Text, Value, Writer, keys};
 use core::hint::black_box;
 
 pub const ALL: &[Operation] = &[
@@ -68,6 +69,20 @@ pub const ALL: &[Operation] = &[
     |bytes, _| reader(bytes, |reader| drop_in_box((u8::read(reader), u16::read(reader), u32::read(reader)))),
     |bytes, _| {
         reader(bytes, |reader| drop_in_box((i64::read(reader), bool::read(reader), Option::<u64>::read(reader))))
+    },
+    |bytes, _| reader(bytes, |reader| drop_in_box(reader.float())),
+    |bytes, _| reader(bytes, |reader| drop_in_box((f32::read(reader), f64::read(reader)))),
+    |bytes, _| {
+        let mut values = [Item::Null; 2];
+        drop_in_box((Reader::new(bytes).fields(keys!["off", "len"], flag(), &mut values), values));
+    },
+    |bytes, room| {
+        writer(room, |writer| {
+            let mut fields = writer.fields(keys!["off", "gain"]);
+            fields.field(&number());
+            fields.field(&f32::read(&mut Reader::new(bytes)).ok());
+            drop_in_box(fields.end());
+        });
     },
     |bytes, room| writer(room, |writer| drop_in_box(writer.raw(bytes))),
     |bytes, room| writer(room, |writer| drop_in_box(writer.bytes(bytes))),

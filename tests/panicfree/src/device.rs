@@ -1,4 +1,5 @@
-//! SMP, the server: one that has every command and answers anything, and one whose commands are the crate's own.
+//! SMP, the server: one that has every command and answers anything, and one whose commands are the
+//! crate's own.
 
 use crate::mcuboot::{Flash, with_slots};
 use crate::{Operation, drop_in_box, flag, number, serve, size, time};

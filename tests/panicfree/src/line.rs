@@ -61,7 +61,7 @@ fn line<'r, F: Framing>(new: impl FnOnce(&'r mut [u8]) -> F, bytes: &[u8], room:
     drop_in_box((line.counters(), line.limits(), line.framing().gap()));
 }
 
-/// A loop of one's own, whose steps come in any order.
+/// The caller's own loop, whose steps come in any order.
 fn turn<F: Framing, R: Role>(line: &mut Line<'_, F, R>, bytes: &[u8]) {
     while flag() {
         match size() {
@@ -84,7 +84,7 @@ fn turn<F: Framing, R: Role>(line: &mut Line<'_, F, R>, bytes: &[u8]) {
     }
 }
 
-/// Damage and time, as a loop of one's own reports them.
+/// Damage and time, as the caller's own loop reports them.
 fn report<F: Framing>(line: &mut Line<'_, F>, server: &mut impl Serve) {
     drop_in_box(line.check::<()>(server));
     while let Some(event) = line.next(&mut Keep) {

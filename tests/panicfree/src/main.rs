@@ -1,8 +1,10 @@
-//! Calls every entry point of the crate on unknown bytes, with a panic handler that cannot be linked.
+//! Calls every entry point of the crate on unknown bytes, with a panic handler that cannot be
+//! linked.
 //!
-//! The image is never run: that it links is the proof. Whatever panics on foreign bytes, through any path that the
-//! optimiser could not rule out, reaches the handler and with it a symbol that does not exist.
-//! `--features offenders` links a real handler instead, and `offenders.py` names the callers in that image.
+//! The image is never run: that it links is the proof. Whatever panics on foreign bytes, through
+//! any path that the optimiser could not rule out, reaches the handler and with it a symbol that
+//! does not exist. `--features offenders` links a real handler instead, and `offenders.py` names
+//! the callers in that image.
 
 #![no_std]
 #![no_main]
@@ -33,7 +35,8 @@ use anysmp::time::Span;
 use core::hint::black_box;
 use core::time::Duration;
 
-/// Reads unknown bytes, writes to a buffer of unknown length, and consumes what it computes with [`black_box`].
+/// Reads unknown bytes, writes to a buffer of unknown length, and consumes what it computes with
+/// [`black_box`].
 type Operation = fn(&[u8], &mut [u8]);
 
 const OPERATIONS: &[&[Operation]] = if cfg!(feature = "planted") {
@@ -62,7 +65,7 @@ fn drop_in_box<T>(value: T) {
     black_box(value);
 }
 
-/// A length, offset or count that nobody knows.
+/// An unknown length, offset or count.
 fn size() -> usize {
     black_box(0)
 }
@@ -105,7 +108,7 @@ fn run<R: Routine>(routine: &mut R, client: &mut R::Client, bytes: &[u8], room: 
     drop_in_box((routine.report(), routine.drain(client)));
 }
 
-/// A client that asks, hears foreign messages and silence, and reads an answer.
+/// A client that asks, receives foreign messages and silence, and reads an answer.
 fn ask<R: ?Sized, C: Caller<R>>(client: &mut C, request: &R, bytes: &[u8], room: &mut [u8]) {
     let Ok((_, mut pending)) = client.request(request, room) else { return };
     for message in bytes.chunks(16) {
@@ -118,7 +121,7 @@ fn ask<R: ?Sized, C: Caller<R>>(client: &mut C, request: &R, bytes: &[u8], room:
     }
 }
 
-/// A server that hears anything, damaged messages and silence.
+/// A server that receives anything, damaged messages and silence.
 fn serve<S: Service>(service: &mut S, bytes: &[u8], room: &mut [u8]) {
     for message in bytes.chunks(16) {
         drop_in_box(service.receive(message, peer(), room));

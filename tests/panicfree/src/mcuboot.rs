@@ -84,7 +84,7 @@ pub const ALL: &[Operation] = &[
     },
 ];
 
-/// A flash that says anything.
+/// A flash that returns anything.
 pub struct Flash;
 
 impl ErrorType for Flash {
@@ -134,7 +134,7 @@ pub fn with_slots(room: &mut [u8], work: impl FnOnce(&mut Slots<'_, Sha256>, &mu
     }
 }
 
-/// The command, twice: the second time the flash was looked at, and perhaps an upload is under way.
+/// The command, twice: the second time the flash was looked at, and perhaps an upload is running.
 fn command(command: Command<'_>, room: &mut [u8]) {
     with_slots(room, |slots, flash| {
         for command in [command, black_box(command)] {

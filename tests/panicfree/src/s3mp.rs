@@ -1,4 +1,5 @@
-//! S3MP: a slave that is told anything, every request of the master, both routines, values of all types.
+//! S3MP: a slave that receives anything, every request of the master, both routines, values of all
+//! types.
 
 use crate::{Operation, ask, drop_in_box, flag, run, serve, time};
 use anysmp::cbor::{Bytes, Text};

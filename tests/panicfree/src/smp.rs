@@ -1,4 +1,5 @@
-//! SMP, the client: every request both ways, every response both ways, lists to their end, all routines.
+//! SMP, the client: every request both ways, every response both ways, lists to their end, all
+//! routines.
 
 use crate::{Operation, ask, drop_in_box, flag, number, run, size, time};
 use anysmp::cbor::{Text, Writer};
@@ -8,9 +9,9 @@ use anysmp::routine::Routine;
 use anysmp::smp::client::Client;
 use anysmp::smp::error::beside;
 use anysmp::smp::routine::{
-    FileDownload, FileUpload, ImageFile, SettingsWalk, Source, SourceFailed, StatWalk, Upgrade, Upload, sha256,
+    Call, FileDownload, FileUpload, ImageFile, SettingsWalk, Source, SourceFailed, StatWalk, Upgrade, Upload, sha256,
 };
-use anysmp::smp::{Decode, Error, Header, Request, Version};
+use anysmp::smp::{Decode, Dynamic, Error, Group, Header, Op, Request, Version};
 use anysmp::smp::{enumeration, fs, image, legacy, os, settings, shell, stat, transport, zephyr};
 use core::hint::black_box;
 
@@ -164,7 +165,8 @@ pub const ALL: &[Operation] = &[
     },
     |bytes, room| {
         let Ok(upgrade) = Upgrade::new(upload(bytes)) else { return };
-        let mut upgrade = upgrade.with_image(black_box(0)).with_confirm(flag()).with_force(flag()).with_plan_only(flag());
+        let mut upgrade =
+            upgrade.with_image(black_box(0)).with_confirm(flag()).with_force(flag()).with_plan_only(flag());
         upgrade = upgrade.with_settle(flag()).with_boot_time(time()).with_rest(time());
         run(&mut upgrade, &mut client(), bytes, room);
         drop_in_box((upgrade.phase(), upgrade.file().hash()));
@@ -172,21 +174,42 @@ pub const ALL: &[Operation] = &[
         notes.iter().for_each(|note| drop_in_box((note, notes.contains(note))));
     },
     |bytes, room| run(&mut StatWalk::new(), &mut client(), bytes, room),
-    |bytes, room| run(&mut SettingsWalk::new(black_box(&["name"])).with_max_size(black_box(0)), &mut client(), bytes, room),
+    |bytes, room| {
+        run(&mut SettingsWalk::new(black_box(&["name"])).with_max_size(black_box(0)), &mut client(), bytes, room)
+    },
     |bytes, room| run(&mut FileDownload::new(text(bytes)), &mut client(), bytes, room),
     |bytes, room| {
-        let download = FileDownload::new(text(bytes)).with_offset(number()).with_window(size()).with_retries(black_box(3));
+        let download =
+            FileDownload::new(text(bytes)).with_offset(number()).with_window(size()).with_retries(black_box(3));
         run(&mut download.with_verify(flag()), &mut client(), bytes, room);
     },
     |bytes, room| run(&mut FileUpload::new(text(bytes), File(bytes)), &mut client(), bytes, room),
     |bytes, room| {
-        let upload = FileUpload::new(text(bytes), File(bytes)).with_limits(limits()).with_overhead(size()).with_window(size());
+        let upload =
+            FileUpload::new(text(bytes), File(bytes)).with_limits(limits()).with_overhead(size()).with_window(size());
         let upload = upload.with_max_message(size()).with_retries(black_box(3)).with_resume(flag()).with_verify(flag());
         let mut upload = upload.with_parameters(black_box(os::ParametersResponse { buf_size: 0, buf_count: 0 }));
         run(&mut upload, &mut client(), bytes, room);
         drop_in_box((upload.progress(), upload.source().len()));
     },
     |bytes, _| drop_in_box((upload(bytes).source().len(), client().timeout(), client().retries())),
+    |bytes, room| {
+        let mut client = client().with_non_idempotent_retries(black_box(1));
+        drop_in_box(client.non_idempotent_retries());
+        let dynamic = Dynamic { op: Op::Write, group: Group(black_box(64)), command: black_box(0), payload: bytes };
+        ask(&mut client, &dynamic, bytes, room);
+        if let Ok((len, pending)) = client.request_dynamic(&dynamic, room) {
+            drop_in_box((room.get(..len), pending.accepts(bytes), pending.decode(bytes)));
+            drop_in_box(client.adopt_version(pending.header().version, black_box(Version::V2), Error::VERSION_TOO_NEW));
+        }
+    },
+    |bytes, room| {
+        let (mut client, request) = (client(), os::Echo::new(text(bytes)));
+        let mut call = Call::new(black_box(2));
+        drop_in_box(call.poll(&mut client, &request, time(), room));
+        call.timed_out();
+        call.receive(&mut client, bytes).map(drop_in_box).then(drop_in_box);
+    },
     |bytes, _| {
         if let Ok((header, _)) = Header::parse(bytes) {
             drop_in_box((header.op.is_request(), header.op.response()));
@@ -237,9 +260,16 @@ impl Source for File<'_> {
 
 /// An upload with every setting that there is.
 fn upload(bytes: &[u8]) -> Upload<File<'_>> {
-    let upload = Upload::new(File(bytes)).with_limits(limits()).with_overhead(size()).with_window(size()).with_max_message(size());
-    let upload =
-        upload.with_image(black_box(0)).with_upgrade_only(flag()).with_retries(black_box(3)).with_timeouts(time(), time());
+    let upload = Upload::new(File(bytes))
+        .with_limits(limits())
+        .with_overhead(size())
+        .with_window(size())
+        .with_max_message(size());
+    let upload = upload
+        .with_image(black_box(0))
+        .with_upgrade_only(flag())
+        .with_retries(black_box(3))
+        .with_timeouts(time(), time());
     if flag() { upload.with_len(number()) } else { upload }
 }
 

@@ -1,4 +1,5 @@
-//! The routines for files against a store in memory, over lines that lose and double, and against hostile servers.
+//! The routines for files against a store in memory, over lines that lose and double, and against
+//! hostile servers.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -87,7 +88,7 @@ fn carry(line: Line, random: &mut Random, queue: &mut VecDeque<Vec<u8>>, message
     queue.insert(at, message);
 }
 
-/// Runs a routine against a server over a line; `each` gets the events. At most so many steps.
+/// Runs a routine against a server over a line; `each` gets the events. Panics after 200,000 steps.
 fn drive<R: Routine<Client = Client>>(
     routine: &mut R,
     (line, seed): (Line, u64),
@@ -233,7 +234,8 @@ fn hostile_downloads_end_in_typed_errors() {
         assert_eq!(of(|off| (off, 100, Some(99))), failed(Error::Malformed), "more than there is");
         assert_eq!(of(|_| (0, 100, Some(1000))), failed(Error::Malformed), "the same piece over and over");
         assert_eq!(of(|off| (off + 1, 100, Some(1000))), failed(Error::Malformed), "another piece");
-        // Pieces of any length are fine, if they are there; and a check that the device does not offer is none.
+        // Pieces of any length are fine, if they are there; and a check that the device does not
+        // offer is none.
         assert_eq!(of(|off| (off, (off % 7 + 1).min(1000 - off) as usize, Some(1000))), DONE);
     }
 }
@@ -328,7 +330,7 @@ fn a_message_that_is_too_short_for_the_name_is_an_error() {
     assert_eq!(report.outcome, FileOutcome::Failed(Error::BufferFull));
 }
 
-/// A server as Zephyr's: it takes a piece at the end of the file, whoever wrote the rest.
+/// A server like Zephyr's: it accepts a piece at the end of the file, whoever wrote the rest.
 #[derive(Default)]
 struct Appending {
     file: Vec<u8>,
@@ -448,8 +450,9 @@ fn a_file_that_is_not_what_was_sent_is_a_mismatch() {
     }
 }
 
-/// Zephyr after a pause between two pieces: it has closed the file, opens it again for the next piece, does not know any
-/// more where it ends, and what it hashes is what was there when it was closed.
+/// Zephyr after a pause between two pieces: it has closed the file, opens it again for the next
+/// piece, no longer has its length, and what it hashes is what was there when it was
+/// closed.
 #[derive(Default)]
 struct Forgetful {
     open: Appending,

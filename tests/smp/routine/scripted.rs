@@ -89,8 +89,8 @@ impl<R> Run<R> {
     }
 }
 
-/// Runs a routine against a function from a request to the messages that follow it. A driver waits only when nothing is
-/// left to be delivered; then time passes at once.
+/// Runs a routine against a function from a request to the messages that follow it. A driver waits
+/// only when nothing is left to be delivered; then time passes at once.
 pub fn run<R: Routine<Client = Client>>(
     routine: &mut R,
     client: &mut Client,

@@ -1,4 +1,5 @@
-//! The upgrade routine against a model of a device: which boot loader it has, what its server knows, what goes wrong.
+//! The upgrade routine against a model of a device: which boot loader it has, what its server
+//! supports, what goes wrong.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -64,7 +65,7 @@ enum Boot {
     Swap,
     /// The boot loader's own server: writes the primary slot, nothing runs.
     Recovery,
-    /// Boots the highest version; knows no state write.
+    /// Boots the highest version; has no state write.
     RamLoad,
 }
 
@@ -75,7 +76,7 @@ struct Device {
     upload: Slot,
     pending: bool,
     trial: bool,
-    /// Messages that are answered after a restart only when so many were ignored.
+    /// Messages that are answered after a restart only when this many were ignored.
     deaf: usize,
     ignoring: usize,
     lists: bool,
@@ -96,7 +97,8 @@ struct Device {
     restarted: bool,
     hold_reset: Option<Remote>,
     refuse_upload: Option<Remote>,
-    /// The image in the other slot does not have the hash that it carries: no mark, for this reason.
+    /// The image in the other slot does not have the hash that it carries: no mark, for this
+    /// reason.
     damaged: Option<Remote>,
     /// Uploads come out damaged as well.
     damages: bool,
@@ -345,7 +347,8 @@ fn a_protected_area_without_entries_is_read_over() {
     assert_eq!(ImageFile::read(&mut &file[..]), Err(FileError::Hash));
 }
 
-/// Both uses of the one grammar: a text that a user gives, and one that a device without hashes lists.
+/// Both uses of the one grammar: a text that a user gives, and one that a device without hashes
+/// lists.
 #[test]
 fn versions_are_read_in_every_spelling() {
     let version = |major, minor, revision, build| Some(mcuboot::Version { major, minor, revision, build });
@@ -488,7 +491,7 @@ fn another_image_that_stays_in_the_way_is_given_up_after_two_resets() {
 
 // What goes wrong.
 
-/// What devices say of an image that lies there damaged, in both versions.
+/// What devices report about a stored image that is damaged, in both versions.
 const DAMAGES: [(Version, Remote); 8] = [
     (Version::V2, image::NO_IMAGE),
     (Version::V2, image::NO_TLVS),
@@ -539,7 +542,7 @@ fn an_image_that_is_damaged_again_is_given_up_with_the_reason() {
 #[test]
 fn a_mark_that_is_refused_for_another_reason_is_no_cause_for_an_upload() {
     let others = [Remote::ACCESS_DENIED, Remote::BUSY, IMAGE_ALREADY_PENDING, NO_FREE_SLOT, image::FLASH_WRITE_FAILED];
-    // Version 2 has codes that say what these may only mean in version 1.
+    // Version 2 has codes for what these may mean in version 1.
     for error in others.into_iter().chain([Remote::INVALID, Remote::NOT_FOUND, Remote::UNKNOWN]) {
         let mut device = with_damaged(error);
         let run = go(upgrade(new()), &mut device);
@@ -668,7 +671,7 @@ fn a_line_that_breaks_during_the_upload_fails_without_a_reset() {
     assert_eq!(run.report.phase, Phase::Uploading);
 }
 
-// Servers that know less.
+// Servers that support less.
 
 #[test]
 fn serial_recovery_gets_the_image_without_a_mark_for_test() {
@@ -910,7 +913,7 @@ fn a_list_that_makes_no_sense_after_the_reset_leaves_a_doubt() {
     });
     assert_eq!(run.report.outcome, UpgradeOutcome::Unknown(Doubt::Exchange(Error::Malformed)));
     let text = run.report.outcome.to_string();
-    assert!(text.starts_with("after the reset the exchange failed") && text.ends_with("makes no sense"), "{text}");
+    assert!(text.starts_with("after the reset the exchange failed") && text.ends_with("is malformed"), "{text}");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use anysmp::smp::client::Client;
 use anysmp::smp::image::{self, UploadResponse};
 use anysmp::smp::os::ParametersResponse;
 use anysmp::smp::routine::{
-    Error, FileDownload, FileUpload, Source, SourceFailed, Upload, UploadOutcome, UploadReport, sha256,
+    Error, FileDownload, FileUpload, Source, SourceFailed, Upload, UploadOutcome, UploadReport,
 };
 use anysmp::smp::{self, Encode, Version};
 
@@ -99,7 +99,8 @@ fn every_piece_fills_its_message_for_every_limit() {
         assert_eq!(sent.data.unwrap().len(), first, "first piece at {limit}");
         assert_eq!(image::Upload { data: None, ..sent }, form, "keys at {limit}");
         assert!(len == limit || len + 1 == limit, "{len} of {limit}");
-        // None within the piece before it: that would say that the device takes whole flash writes.
+        // None within the piece before it: that would mean that the device accepts whole flash
+        // writes.
         for off in [first as u64, 65_536, 65_530, 300, 200, 20] {
             let answer = at(&tx[..len], off);
             let _ = upload.receive(&mut client, &answer);
@@ -227,7 +228,8 @@ fn the_message_limit_is_the_size_for_a_device_without_parameters() {
 
 // The window.
 
-/// The most requests that were outstanding at once, with a server that answers only when the client waits.
+/// The most requests that were outstanding at once, with a server that answers only when the client
+/// waits.
 fn most_outstanding(upload: Upload<&[u8]>, buf_count: u32) -> usize {
     let (mut client, mut tx, mut slot) = (Client::new(250), [0; 512], Slot::default());
     let mut upload = upload.with_parameters(known(384, buf_count));
@@ -392,7 +394,8 @@ fn a_device_that_takes_less_is_followed() {
     assert_eq!((run.report.outcome, stored), (DONE, file));
 }
 
-/// A device that stores only what fills its flash writes, and what is last; returns the report and the lengths of the pieces.
+/// A device that stores only what fills its flash writes, and what is last; returns the report and
+/// the lengths of the pieces.
 fn upload_in_writes(len: usize, limit: usize, window: u32, write: u64) -> (UploadReport, Vec<usize>) {
     let file: Vec<u8> = (0..len).map(|n| (n / 7) as u8).collect();
     let mut stored = Vec::new();
@@ -425,9 +428,11 @@ fn pieces_end_where_the_device_writes_once_it_has_cut_some() {
             for window in [1, 3] {
                 let (report, lengths) = upload_in_writes(31_000, limit, window, write);
                 let what = format!("writes of {write}, messages of {limit}, window {window}: {report:?}");
-                // A cut may show only a part of how long the writes are, and each gives up a window.
+                // A cut may show only a part of how long the writes are, and each gives up a
+                // window.
                 assert!(report.repeats <= 3 * window, "{what}");
-                // The pieces that the device itself would have made of them; an eighth may go beyond.
+                // The pieces that the device itself would have made of them; an eighth may go
+                // beyond.
                 let longest = *lengths.iter().max().unwrap();
                 let usual = lengths[lengths.len() / 2];
                 assert!(usual >= (longest / write as usize * write as usize).min(longest * 7 / 8), "{what}: {usual}");
@@ -713,6 +718,8 @@ fn a_source_that_fails_ends_the_upload() {
 #[cfg(feature = "sha2")]
 #[test]
 fn the_sha_is_that_of_the_whole_file() {
+    use anysmp::smp::routine::sha256;
+
     let file: Vec<u8> = (0..1000).map(|n| n as u8).collect();
     let sha = sha256(&mut &file[..], file.len() as u64).unwrap();
     let mut upload = Upload::new(&file[..]).with_sha(sha).with_parameters(known(384, 4));
@@ -741,7 +748,8 @@ fn orders(first: &mut Vec<usize>, rest: &[usize], each: &mut impl FnMut(&[usize]
     }
 }
 
-/// Makes the same settings in all orders, and compares what the routine prints and what it sends first.
+/// Makes the same settings in all orders, and compares what the routine prints and what it sends
+/// first.
 fn in_all_orders<R: Routine<Client = Client> + core::fmt::Debug>(new: impl Fn() -> R, set: &[fn(R) -> R]) -> String {
     let mut known = None;
     orders(&mut Vec::new(), &(0..set.len()).collect::<Vec<_>>(), &mut |order| {

@@ -1,4 +1,5 @@
-//! The upload routine against peers that misbehave, and against a model of Zephyr's server behind a lossy line.
+//! The upload routine against peers that misbehave, and against a model of Zephyr's server behind a
+//! lossy line.
 
 use std::collections::VecDeque;
 
@@ -124,8 +125,8 @@ fn random_answers_end_in_a_bounded_number_of_steps() {
 
 // A lossy line.
 
-/// One upload over a line that loses and doubles messages both ways and now and then delivers an answer late, to a
-/// server with so many buffers.
+/// One upload over a line that loses and doubles messages both ways and now and then delivers an
+/// answer late, to a server with this many buffers.
 fn lossy(seed: u64, file: &[u8], window: usize, repeats: u8, buf_count: usize) -> (UploadReport, Vec<u8>) {
     let mut random = Random::new(seed);
     let mut client = Client::new(random.next() as u8);
@@ -144,7 +145,7 @@ fn lossy(seed: u64, file: &[u8], window: usize, repeats: u8, buf_count: usize) -
             Step::Send(len) => {
                 assert!(len <= 380);
                 for message in cross(tx[..len].to_vec(), &mut random) {
-                    // A duplicate takes a buffer too, which no client can know of.
+                    // A duplicate takes a buffer too, which no client can see.
                     if queue.len() < buf_count {
                         queue.push_back(message);
                     }

@@ -43,7 +43,7 @@ fn sets(sets: &[Set<'_>], request: &[u8]) -> Vec<u8> {
     tx[..len].to_vec()
 }
 
-/// All that a report says.
+/// All that a report contains.
 fn whole(report: &WalkReport) -> (WalkOutcome, u32, u32, u32) {
     let WalkReport { outcome, read, refused, foreign, .. } = *report;
     (outcome, read, refused, foreign)

@@ -1,5 +1,5 @@
-//! Hostile requests to every command of every group: one well-formed answer each, the server lives, and nothing runs that
-//! was not asked for in a form that can be read.
+//! Hostile requests to every command of every group: one well-formed answer each, the server lives,
+//! and nothing runs that was not asked for in a form that can be read.
 
 use std::collections::BTreeSet;
 
@@ -286,7 +286,8 @@ fn unreadable(valid: &[u8]) -> Vec<Vec<u8>> {
     ] {
         bad.push(other.to_vec());
     }
-    // A key that is no text, a key without a value, an unknown key whose value never ends or goes too deep.
+    // A key that is no text, a key without a value, an unknown key whose value never ends or goes
+    // too deep.
     for entry in [
         &b"\x01\x02"[..],
         b"\x41a\x02",

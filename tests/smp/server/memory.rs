@@ -1,4 +1,5 @@
-//! What happens to repeats and to late duplicates: what is remembered of whom, for how long, and what is answered.
+//! What happens to repeats and to late duplicates: what is remembered of whom, for how long, and
+//! what is answered.
 
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
@@ -19,7 +20,7 @@ use crate::kit::smp::message;
 const V2: u8 = 0x08;
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Counts what it was made to do; each answer tells which run it was.
+/// Counts what it was made to do; each answer contains the number of the run.
 #[derive(Debug, Default)]
 struct Device {
     runs: u32,
@@ -64,7 +65,7 @@ impl Handler for Device {
             Group::OS => os::dispatch(self, incoming, reply),
             Group::IMAGE => image::dispatch(self, incoming, reply),
             Group::FS => fs::dispatch(self, incoming, reply),
-            // A vendor's: says in how many runs it was done, in as many bytes as asked for.
+            // A vendor's: returns in how many runs it was done, in as many bytes as asked for.
             Group(64) => {
                 self.runs += 1;
                 let len = incoming.target::<u64>("len").unwrap_or(0) as usize;
@@ -436,7 +437,8 @@ fn two_requests_of_one_fingerprint_are_two() {
         bytes.iter().fold(0x811C_9DC5_u32, |sum, byte| (sum ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
     };
     let first = write(1);
-    // 32 bits by birthday would take long: the last four bytes are found from the end, as the multiplication can be undone.
+    // 32 bits by birthday would take long: the last four bytes are found from the end, as the
+    // multiplication can be undone.
     const BACK: u32 = 0x359C_449B;
     assert_eq!(0x0100_0193_u32.wrapping_mul(BACK), 1);
     let prefix = message(V2 | 2, 0, 2, 1, b"\xa2\x64echo\x01\x61x\x45.....");
@@ -489,7 +491,7 @@ fn the_least_recently_heard_peer_makes_room_and_is_counted() {
     for peer in 1..=3 {
         ask_as(&mut server, Peer(peer), &write(1));
     }
-    // Peer 1 is heard again, if only by a read; a peer that has written nothing takes no room.
+    // Peer 1 sends again, if only a read; a peer that has written nothing takes no room.
     ask_as(&mut server, Peer(1), &read(2));
     ask_as(&mut server, Peer(9), &read(2));
     assert_eq!((server.handler().runs, server.memory().displaced()), (3, 0));
@@ -562,7 +564,7 @@ fn a_memory_of_ones_own_can_be_given_to_a_server() {
     assert_eq!(server.handler().runs, 3);
 }
 
-/// A policy that hears everything.
+/// A policy that is asked about everything.
 #[derive(Default)]
 struct Guard {
     asked: Vec<Peer>,

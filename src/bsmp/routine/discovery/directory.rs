@@ -13,6 +13,7 @@ use crate::shown::shown;
 /// For a node whose lists are wrong or missing, write one down as a constant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "the caller may keep one in a constant")]
 pub struct Directory<'d> {
     /// Show the version of the protocol that the node speaks.
     pub version: Version,
@@ -110,6 +111,7 @@ impl<'d> Directory<'d> {
 ///
 /// With fewer `checksums` than curves only the checksums of the first ones are asked for; with
 /// none, none.
+#[expect(clippy::exhaustive_structs, reason = "the caller fills it in")]
 pub struct Storage<'s> {
     /// Room for up to 128 variables.
     pub variables: &'s mut [Variable],

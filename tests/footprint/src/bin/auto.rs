@@ -1,4 +1,4 @@
-//! The framing alone: SMP on a console, raw or with COBS, told apart.
+//! The framing alone: SMP on a console, raw or with COBS, recognised by its first bytes.
 #![no_std]
 #![no_main]
 

@@ -1,4 +1,5 @@
-//! The loop around a framing whose functions are linked later: what the images of framings are counted from.
+//! The loop around a framing whose functions are linked later: what the images of framings are
+//! counted from.
 #![no_std]
 #![no_main]
 

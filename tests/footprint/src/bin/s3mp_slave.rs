@@ -1,4 +1,4 @@
-//! An S3MP slave with a sensor and an actuator: framing and slave, in a loop of one's own.
+//! An S3MP slave with a sensor and an actuator: framing and slave, in a loop.
 #![no_std]
 #![no_main]
 
@@ -24,7 +24,7 @@ struct Plant;
 
 impl Plant {
     fn values(&mut self) -> &mut Values {
-        // SAFETY: it was put there before, and one plant lends it.
+        // SAFETY: it was put there before, and one plant borrows it.
         unsafe { DEVICE.lend() }
     }
 }
@@ -84,7 +84,7 @@ extern "C" fn _start() -> ! {
     footprint::baseline();
     // SAFETY: the images start once.
     let buffers = unsafe { footprint::buffers() };
-    // SAFETY: the plant lends it from here on.
+    // SAFETY: the plant borrows it from here on.
     unsafe { DEVICE.put(Values { temperature: Watched::new(3), relay: Watched::new(false) }) };
     let Ok(slave) = Slave::new(Plant) else { loop {} };
     // SAFETY: as above.

@@ -1,5 +1,5 @@
-//! The same, and the image group's list and upload over commands of one's own, with a flash that does nothing: what
-//! MCUboot's `boot_serial` has.
+//! The same, and the image group's list and upload over the device's own commands, with a flash
+//! that does nothing: what MCUboot's `boot_serial` has.
 #![no_std]
 #![no_main]
 

@@ -1,4 +1,5 @@
-//! The server with echo, parameters, reset and the image group over slots in NOR flash, SHA-256 included.
+//! The server with echo, parameters, reset and the image group over slots in NOR flash, SHA-256
+//! included.
 #![no_std]
 #![no_main]
 

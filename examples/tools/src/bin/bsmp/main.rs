@@ -3,7 +3,8 @@
 //! ```text
 //! cargo run --release -p anysmp-tools --bin bsmp -- demo
 //! cargo run --release -p anysmp-tools --bin bsmp -- --tcp 192.0.2.7:5000 vars
-//! cargo run --release -p anysmp-tools --bin bsmp -- --serial /dev/ttyUSB0 --node 5 curve get 0 waveform.bin
+//! cargo run --release -p anysmp-tools --bin bsmp -- \
+//!     --serial /dev/ttyUSB0 --node 5 curve get 0 waveform.bin
 //! ```
 
 #![expect(unreachable_pub, reason = "in a program, `pub` says what a file offers to the others")]

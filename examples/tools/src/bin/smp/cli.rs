@@ -95,8 +95,8 @@ pub enum Framing {
     Raw,
     /// COBS with a CRC-16
     Cobs,
-    /// Try all of them, with version 2 of SMP and then with version 1, and use the first that gets a
-    /// response
+    /// Try all of them, with version 2 of SMP and then with version 1, and use the first that gets
+    /// a response
     Auto,
 }
 
