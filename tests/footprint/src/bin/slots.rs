@@ -37,7 +37,8 @@ fn main_loop(slots: &mut Slots<'static, Hardware>, message: &[u8]) -> ! {
         match flash::run(slots.begin(command), &mut Nor).finish() {
             Ok(Outcome::States) => slots.states().for_each(|state| put(state.hash.len() as u32)),
             Ok(Outcome::Upload(uploaded)) => put(uploaded.off as u32),
-            Ok(Outcome::Erased) => put(1),
+            // `Erased`: there is no other.
+            Ok(_) => put(1),
             Err(error) => put(error.rc().map_or(8, u32::from)),
         }
         slots.info().for_each(|info| put(info.size));
