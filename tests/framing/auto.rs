@@ -36,7 +36,6 @@ fn frame(kind: Kind, message: &[u8]) -> Vec<u8> {
         Kind::Console => drain(console::Encoder::new(message).unwrap(), message),
         Kind::Raw => drain(counted::Encoder::new(), message),
         Kind::Cobs => drain(delimited::Encoder::new(message).unwrap(), message),
-        other => panic!("{other:?}"),
     }
 }
 

@@ -39,7 +39,6 @@ fn auto(buffer: &mut [u8], kind: Kind) -> Auto<'_> {
         Kind::Console => encode(&Console::new(&mut []), &hello),
         Kind::Raw => hello.to_vec(),
         Kind::Cobs => encode(&Cobs::new(&mut []), &hello),
-        other => panic!("{other:?}"),
     };
     let mut auto = Auto::new(buffer);
     assert_eq!(auto.push(&mut &wire[..]), Ok(Progress::Message));
