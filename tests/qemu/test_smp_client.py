@@ -50,7 +50,7 @@ def test_board_upgrades_another_one_to_the_end(board, tmp_path):
 
 def test_flash_without_an_image_ends_before_anything_is_sent(tmp_path):
     with Board("mps2") as board:
-        for flash, reason in [(b"\xff" * 64, "no MCUboot image"), (make_image((1, 0, 0, 0), SLOT), "cut off")]:
+        for flash, reason in [(b"\xff" * 64, "not an MCUboot image"), (make_image((1, 0, 0, 0), SLOT), "cut off")]:
             code, line = upgrade(board.address, tmp_path, flash)
             assert code == 1 and reason in line, line
         assert smp(board, "stat", "read", "link").ok()["fields"]["received"] < 10
