@@ -314,8 +314,8 @@ impl<'b> Reader<'b> {
     ///
     /// Those of [`item`](Self::item).
     pub fn skip(&mut self) -> Result<(), Malformed> {
-        // Levels are stacked here instead of by recursion, so the payload cannot decide the use of
-        // the stack.
+        // Levels are stacked here instead of by recursion, so that the payload cannot
+        // decide how deep the stack gets.
         let mut open: heapless::Vec<Level, { DEPTH - 1 }> = heapless::Vec::new();
         loop {
             if let Some(level) = self.skip_head()? {

@@ -146,7 +146,7 @@ pub struct HashResponse<'b> {
     pub kind: Text<'b>,
     /// The offset of the first byte, if not 0.
     pub off: Option<u64>,
-    /// Number of bytes.
+    /// The number of bytes that it covers.
     pub len: u64,
     /// The result.
     pub output: HashOutput<'b>,

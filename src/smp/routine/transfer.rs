@@ -53,7 +53,7 @@ pub(super) struct Transfer {
     window: usize,
     outstanding: Deque<Flight, MAX_WINDOW>,
     flow: Flow,
-    /// Where it began. The piece there travels alone, as the one at 0 does.
+    /// The offset at which it began. The piece there travels alone, as the one at 0 does.
     start: u64,
     /// The offset of the next new piece.
     next: u64,
@@ -158,8 +158,8 @@ impl Transfer {
         self.confirmed
     }
 
-    /// Whether nothing else may be in flight with this request: at offset 0 a device erases flash,
-    /// and where the transfer began its answer says how long a piece is.
+    /// Returns true if nothing else may be in flight with this request: at offset 0 a device erases
+    /// flash, and where the transfer began its answer says how long a piece is.
     pub(super) const fn is_first(&self, flight: &Flight) -> bool {
         flight.off == 0 || flight.off == self.start
     }
