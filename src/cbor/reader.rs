@@ -342,8 +342,8 @@ impl<'b> Reader<'b> {
     ///
     /// # Errors
     ///
-    /// [`Malformed`] if the next item is no map, one of its keys is no text, or a key comes again.
-    // Within each struct's own code a host decodes faster; firmware has it once.
+    /// [`Malformed`] if the next item is not a map, a key is not text, or a key comes again.
+    // Inlined into each struct's decoder it is faster, for hosts; firmware keeps one copy.
     #[cfg_attr(target_os = "none", inline(never))]
     #[cfg_attr(not(target_os = "none"), inline(always))]
     pub fn fields(&mut self, keys: Keys, once: bool, values: &mut [Item<'b>]) -> Result<(), Malformed> {
