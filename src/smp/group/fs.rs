@@ -339,7 +339,7 @@ fn answer<'m, R: Decode<'m>, E: Encode>(
     incoming.answer(reply, command)
 }
 
-#[inline(never)] // As `answer`.
+#[inline(never)] // For the same reason as `answer`.
 fn upload<C: Commands + ?Sized>(commands: &mut C, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
     match incoming.decode().map_err(|error| (error, None)).and_then(|request| commands.upload(request)) {
         Ok(response) => reply.ok(&response),

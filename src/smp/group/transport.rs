@@ -202,7 +202,7 @@ payload!(request Configuration { transport: "transport", mode: "mode" });
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct ConfigurationResponse<'b> {
-    /// One entry each.
+    /// The keys, one entry for each.
     pub keys: cbor::List<'b, Key<'b>>,
 }
 

@@ -75,7 +75,7 @@ pub(super) struct Transfer {
 enum Flow {
     /// New pieces go out as the window allows. Exits: `Repeat`, `Pause`.
     Open,
-    /// The oldest piece is to go out again. Exits: `Probing`.
+    /// The oldest piece is to go out again. Exits: `Probing`; `Open` or `Pause`, by a response.
     Repeat,
     /// It went out; nothing else does until it is answered. Exits: `Open`, `Repeat`, `Pause`.
     Probing,
@@ -279,8 +279,8 @@ impl Transfer {
         if off <= flight.off || off >= flight.end() {
             return;
         }
-        // The largest power of two that divides the offset. A device that cuts at no multiples
-        // leaves more over than that.
+        // The largest power of two that divides the offset. If the device does not cut at multiples
+        // of it, more bytes are left over than that.
         let place = low(off) | 0x8000;
         let mut align = place & place.wrapping_neg();
         while align >> 1 > rest && flight.len & align.wrapping_sub(1) > flight.len >> 3 {
