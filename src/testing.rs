@@ -297,7 +297,7 @@ impl<const WRITE: usize, const ERASE: usize, const READ: usize> NorFlash for Ram
                 let mut random = Random::new(seed);
                 let whole = random.below(bytes.len().checked_div(WRITE).unwrap_or(0)).saturating_mul(WRITE);
                 for (at, (to, from)) in place.iter_mut().zip(bytes).enumerate().take(whole.saturating_add(WRITE)) {
-                    // In the torn unit each bit has or has not been programmed.
+                    // In the torn unit, each bit is programmed or not, at random.
                     let programmed = if at < whole { 0xFF } else { random.byte() };
                     *to = (*from & programmed) | (erased & !programmed);
                 }

@@ -174,7 +174,7 @@ impl Client {
     /// The silence after a request without an answer.
     #[must_use]
     pub fn drain(&self) -> Duration {
-        // Not multiplied: that keeps a path to a panic at opt-level z.
+        // Added, since a multiplication keeps a path to a panic at opt-level z.
         self.drain.unwrap_or_else(|| self.timeout.saturating_add(self.timeout).max(Self::DRAIN))
     }
 

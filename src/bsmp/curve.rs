@@ -45,7 +45,7 @@ pub struct Curve {
     pub block: u16,
     /// The number of blocks, 1 to 65,536.
     pub blocks: u32,
-    /// Whether the master may write it.
+    /// True if the master may write it.
     pub writable: bool,
 }
 

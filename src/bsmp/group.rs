@@ -68,7 +68,7 @@ impl Request for List {
 pub struct Listed {
     /// Its id.
     pub id: u8,
-    /// Whether it can be written. For the standard groups this is what the text says, whatever the
+    /// True if it can be written. For the standard groups this is what the text says, whatever the
     /// node says; a created group of 128 may have it inverted.
     pub writable: bool,
     /// The number of members modulo 128: 0 means none or 128.

@@ -7,21 +7,21 @@
 #[repr(u8)]
 #[expect(clippy::exhaustive_enums, reason = "the codes of the document")]
 pub enum Refusal {
-    /// The message is shorter than its header, or its length field is wrong.
+    /// The master: the message is shorter than its header, or its length field is wrong.
     Malformed = 0xE1,
-    /// No such command, or no such binary operation.
+    /// The master: no such command, or no such binary operation.
     Unsupported = 0xE2,
-    /// No such entity.
+    /// The master: no such entity.
     InvalidId = 0xE3,
-    /// The value or the block is out of range.
+    /// The master: the value or the block is out of range.
     InvalidValue = 0xE4,
-    /// The payload is too short or too long for the command or the entity.
+    /// The master: the payload is too short or too long for the command or the entity.
     InvalidSize = 0xE5,
-    /// The entity cannot be written.
+    /// The master: the entity cannot be written.
     ReadOnly = 0xE6,
-    /// No room: eight groups exist, or a buffer of the node is too small.
+    /// The node: no room, since eight groups exist or a buffer of the node is too small.
     Memory = 0xE7,
-    /// The device is busy; nothing was changed.
+    /// The node: the device is busy; nothing was changed.
     Busy = 0xE8,
 }
 

@@ -47,7 +47,7 @@ pub enum CurveOutcome {
     Unfinished,
     /// All data were moved.
     Done {
-        /// Whether the node's checksum was compared with ours, and is the same. If not, there was
+        /// True if the node's checksum was compared with ours, and is the same. If not, there was
         /// nothing to compare: no checksum was asked for, only a part of the curve was moved, or
         /// the node does not calculate checksums.
         verified: bool,
@@ -92,7 +92,7 @@ pub(super) enum Turn {
     /// It was sent. `instead` is the fault of a message that came and was no answer to it. Exits:
     /// `First` of the next request, by an answer; `Again` or `Lost`, when no answer comes in time.
     Wait { retries: u8, instead: Option<Error> },
-    /// There were no retries left. Exits: none; the routine ends with this error.
+    /// There were no retries left. Exits: none but a restart; the routine ends with this error.
     Lost(Error),
 }
 

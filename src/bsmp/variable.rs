@@ -36,7 +36,7 @@ const SIZES: RangeInclusive<usize> = 1..=MAX_SIZE as usize;
 pub struct Variable {
     /// The size of its value in bytes, 1 to 128.
     pub size: u8,
-    /// Whether the master may write it.
+    /// True if the master may write it.
     pub writable: bool,
 }
 

@@ -314,8 +314,8 @@ impl<'b> Reader<'b> {
     ///
     /// Those of [`item`](Self::item).
     pub fn skip(&mut self) -> Result<(), Malformed> {
-        // Levels are stacked here instead of by recursion, so the payload cannot decide the use of
-        // the stack.
+        // Levels are stacked here instead of by recursion, so that the payload cannot
+        // decide how deep the stack gets.
         let mut open: heapless::Vec<Level, { DEPTH - 1 }> = heapless::Vec::new();
         loop {
             if let Some(level) = self.skip_head()? {
@@ -342,8 +342,8 @@ impl<'b> Reader<'b> {
     ///
     /// # Errors
     ///
-    /// [`Malformed`] if the next item is no map, one of its keys is no text, or a key comes again.
-    // Within each struct's own code a host decodes faster; firmware has it once.
+    /// [`Malformed`] if the next item is not a map, a key is not text, or a key comes again.
+    // Inlined into each struct's decoder it is faster, for hosts; firmware keeps one copy.
     #[cfg_attr(target_os = "none", inline(never))]
     #[cfg_attr(not(target_os = "none"), inline(always))]
     pub fn fields(&mut self, keys: Keys, once: bool, values: &mut [Item<'b>]) -> Result<(), Malformed> {

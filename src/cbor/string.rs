@@ -37,7 +37,7 @@ impl<'b> Chunks<'b> {
         let piece = match &mut self.0 {
             Form::Whole(bytes) => core::mem::take(bytes),
             Form::Chunked(encoded) => {
-                // Those that are empty are not handed out. All were checked.
+                // Empty chunks are skipped. All were checked when the string was read.
                 let mut len = 0;
                 while len == 0 {
                     head::head(encoded, &mut len).ok()?;

@@ -164,8 +164,8 @@ enum State {
     /// `Listening`.
     CobsMessage { len: usize },
     /// The buffer holds a raw message of `len` bytes. Exits: any byte, to `Listening`, where a
-    /// console packet that began in the message continues; a silence that ends such a packet, to
-    /// `Listening`.
+    /// console packet that began in the message continues; silence, to `Listening`, which ends
+    /// such a packet.
     RawMessage { len: usize },
 }
 

@@ -59,7 +59,7 @@ pub struct Cobs<'b> {
     abandon: Duration,
 }
 
-/// The position of the decoder in a frame.
+/// The position of the decoder in a frame. A reset leads from each to an empty `Frame`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum State {

@@ -302,8 +302,8 @@ impl Read for Udp {
                     let known = peers.iter().position(|(peer, _)| *peer == from).and_then(|at| peers.remove(at));
                     let entry = known.unwrap_or_else(|| {
                         let number = *next;
-                        // After 4 thousand million peers a number comes again; the first that had
-                        // it is long forgotten.
+                        // After four billion peers the numbers start again; the peer that had the
+                        // first one was forgotten long ago.
                         *next = next.checked_add(1).unwrap_or(1);
                         (from, number)
                     });

@@ -203,7 +203,7 @@ impl<R: Resources> Slave<R> {
             return Ok(0);
         }
         let (len, read) = self.map(out)?;
-        // Only after the map was written whole: if it does not fit, nothing is subscribed.
+        // Only after the whole map was written: if it does not fit, nothing is subscribed.
         if command == Command::SUBSCRIBE {
             self.subscribed = read;
         }

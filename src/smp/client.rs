@@ -298,7 +298,7 @@ pub fn refusal(message: &[u8]) -> Option<Refusal> {
     payload(message).ok().and_then(|payload| Refusal::find(payload).ok()).flatten()
 }
 
-/// Whether `message` is the response to the request with this header: see
+/// Returns true if `message` is the response to the request with this header: see
 /// [Responses](self#responses).
 #[must_use]
 pub fn answers(header: &Header, message: &[u8]) -> bool {

@@ -32,7 +32,7 @@ impl Error {
     ///
     /// # Errors
     ///
-    /// [`Malformed`] if the payload is no map, or its error keys hold something else.
+    /// [`Malformed`] if the payload is not a map, or its error keys hold something else.
     pub fn find(payload: &[u8]) -> Result<Option<Self>, Malformed> {
         let mut flat = None;
         let mut reader = Reader::new(payload);

@@ -26,7 +26,7 @@ impl Op {
         }
     }
 
-    /// Whether clients send it.
+    /// Returns true if clients send it.
     #[must_use]
     pub const fn is_request(self) -> bool {
         matches!(self, Self::Read | Self::Write)

@@ -56,7 +56,7 @@ pub use upgrade::Upgrade;
 pub use upload::{Upload, UploadEvent, UploadOutcome, UploadReport};
 pub use walk::{SettingEvent, SettingsWalk, StatEvent, StatWalk, WalkOutcome, WalkReport};
 
-/// How a [`FileDownload`] or a [`FileUpload`] ended. Printed, it is a sentence for the user.
+/// The outcome of a [`FileDownload`] or a [`FileUpload`]. Printed, it is a sentence for the user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
@@ -66,7 +66,7 @@ pub enum FileOutcome {
     Unfinished,
     /// The whole file has arrived.
     Done {
-        /// Whether a hash of the whole file was compared, and is the same at both ends. `false` if
+        /// True if a hash of the whole file was compared, and is the same at both ends. `false` if
         /// that was not asked for, or if the device has no hash that we can compute.
         verified: bool,
     },

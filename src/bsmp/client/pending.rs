@@ -76,7 +76,7 @@ impl<K: Request> Pending<K> {
 pub(in crate::bsmp) enum Judged<T> {
     /// Its answer: the value or the refusal of the node.
     Answer(Result<T, Error>),
-    /// To the master, but it cannot be the answer, for this reason.
+    /// Addressed to the master, but not the answer, for this reason.
     Foreign(Error),
     /// Not addressed to the master, for example its own echo.
     Elsewhere,

@@ -114,7 +114,7 @@ impl defmt::Format for Members {
 pub struct Group {
     /// The variables of the group.
     pub members: Members,
-    /// Whether the master may write it.
+    /// True if the master may write it.
     pub writable: bool,
 }
 
@@ -122,7 +122,7 @@ impl Group {
     /// The byte of the group in the list.
     #[must_use]
     pub fn emit(&self) -> u8 {
-        // One by one: smaller than counting bits where the machine cannot.
+        // Counted one by one: smaller than `count_ones` on a core without an instruction for it.
         let mut members = 0_u8;
         for id in 0..128 {
             members = members.wrapping_add(u8::from(self.members.contains(id)));

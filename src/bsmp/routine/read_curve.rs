@@ -63,7 +63,7 @@ impl core::fmt::Display for ReadReport {
     }
 }
 
-/// The request that is in turn. `Block` and `Digest` exit to `Ended` as well: when the answer is a
+/// The request whose turn it is. `Block` and `Digest` exit to `Ended` as well: when the answer is a
 /// refusal, when no answer comes to the last retry, or when the request does not fit `tx`.
 #[derive(Debug, Clone, Copy)]
 enum Stage {

@@ -40,7 +40,7 @@ impl core::fmt::Display for WriteReport {
     }
 }
 
-/// The request that is in turn. Every stage but `Ended` exits to `Ended` as well: when the answer
+/// The request whose turn it is. Every stage but `Ended` exits to `Ended` as well: when the answer
 /// is a refusal, when no answer comes to the last retry, or when the request cannot be written.
 #[derive(Debug, Clone, Copy)]
 enum Stage {

@@ -23,7 +23,7 @@ impl<E: Entities> Server<'_, E> {
         let &[high, low, ref data @ ..] = rest else { return Err(Refusal::InvalidSize) };
         let write = command == Command::BLOCK;
         let Some(curve) = curve else {
-            // As in libbsmp: of an unknown curve, a payload of the wrong shape is the first fault.
+            // As in libbsmp: if the payload has the wrong shape too, that is the fault to report.
             return Err(if write == data.is_empty() { Refusal::InvalidSize } else { Refusal::InvalidId });
         };
         let block = u16::from_be_bytes([high, low]);

@@ -48,8 +48,8 @@ impl Unstuffed {
 ///
 /// It moves whole groups: byte by byte it would take longer than the port can buffer input.
 pub(super) fn decode(wire: &mut [u8]) -> Result<usize, Error> {
-    // Data move to the front, over bytes that have been read. Cells allow to read and write one
-    // slice.
+    // The data moves to the front, over bytes that have been read. With cells the same slice can be
+    // read and written.
     let cells = Cell::from_mut(&mut *wire).as_slice_of_cells();
     let (mut rest, mut len, mut zero) = (cells, 0usize, false);
     while let Some((code, after)) = rest.split_first() {

@@ -127,7 +127,7 @@ impl Group {
     }
 }
 
-// Written out symbol by symbol: for arrays, a compiler that saves space leaves loops.
+// Written out symbol by symbol: over an array, a compiler that saves space keeps the loop.
 
 /// Encodes the low three bytes of `bits`.
 #[cfg(not(feature = "small"))]

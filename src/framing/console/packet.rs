@@ -25,7 +25,7 @@ pub(in crate::framing) enum Marker {
 }
 
 impl Marker {
-    /// The first byte of each.
+    /// The first byte of each kind of marker.
     const START: u8 = 0x06;
     const NEXT: u8 = 0x04;
 

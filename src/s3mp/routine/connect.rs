@@ -126,8 +126,8 @@ enum State {
     /// too short for it.
     Ask { command: Command, misses: u8 },
     /// Its response is to come. Exits: `Ask` the next command, by the response; `Ask` the same one
-    /// or STATUS, when its time has passed; `Ended`, after the response to the last SUBSCRIBE or
-    /// the last retry of STATUS.
+    /// or STATUS, when its time has passed; `Ended`, after the last response (to DESCRIBE, if
+    /// there is nothing to subscribe), or when its time has passed and no retry of STATUS is left.
     Await { asked: Asked, misses: u8, left: Duration },
     /// It has ended. Exits: none.
     Ended(ConnectOutcome),

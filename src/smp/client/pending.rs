@@ -31,7 +31,7 @@ impl<K> Pending<K> {
         self.header
     }
 
-    /// Whether `message` is the response to this request: see [Responses](super#responses).
+    /// Returns true if `message` is the response to this request: see [Responses](super#responses).
     #[must_use]
     pub fn accepts(&self, message: &[u8]) -> bool {
         answers(&self.header, message)

@@ -79,7 +79,7 @@ payload!(request Single { index: "index" });
 pub struct SingleResponse {
     /// Its number.
     pub group: u16,
-    /// Whether this is the last group.
+    /// True if this is the last group.
     pub end: Option<bool>,
 }
 

@@ -146,7 +146,7 @@ pub struct HashResponse<'b> {
     pub kind: Text<'b>,
     /// The offset of the first byte, if not 0.
     pub off: Option<u64>,
-    /// Number of bytes.
+    /// The number of bytes that it covers.
     pub len: u64,
     /// The result.
     pub output: HashOutput<'b>,
@@ -339,7 +339,7 @@ fn answer<'m, R: Decode<'m>, E: Encode>(
     incoming.answer(reply, command)
 }
 
-#[inline(never)] // As `answer`.
+#[inline(never)] // For the same reason as `answer`.
 fn upload<C: Commands + ?Sized>(commands: &mut C, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
     match incoming.decode().map_err(|error| (error, None)).and_then(|request| commands.upload(request)) {
         Ok(response) => reply.ok(&response),

@@ -71,15 +71,15 @@ pub struct ImageState<'b> {
     pub version: Text<'b>,
     /// The hash of the image's TLV area: 32, 48 or 64 bytes. Some boot loaders leave it out.
     pub hash: Option<Bytes<'b>>,
-    /// Whether it may be booted.
+    /// True if it may be booted.
     pub bootable: bool,
-    /// Whether it will be booted next.
+    /// True if it will be booted next.
     pub pending: bool,
-    /// Whether it stays after the next boot.
+    /// True if it stays after the next boot.
     pub confirmed: bool,
-    /// Whether it runs now.
+    /// True if it runs now.
     pub active: bool,
-    /// Whether it is pending and will stay.
+    /// True if it is pending and will stay.
     pub permanent: bool,
 }
 
@@ -157,7 +157,7 @@ payload!(request Upload<'b> { image: "image", len: "len", off: "off", sha: "sha"
 pub struct UploadResponse {
     /// The offset that the device expects next, whatever the offset of the request was.
     pub off: u64,
-    /// Whether the stored file has the `sha` of the first piece; only some devices send it, with
+    /// True if the stored file has the `sha` of the first piece; only some devices send it, with
     /// the last piece.
     pub matches: Option<bool>,
 }

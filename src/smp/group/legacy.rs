@@ -174,7 +174,7 @@ payload!(request LogLevels {});
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct LogLevelsResponse<'b> {
-    /// Number by name.
+    /// The number of each level, by its name.
     pub levels: Table<'b, u32>,
 }
 

@@ -29,9 +29,9 @@ use crate::smp::{Empty, Error, Group, Op, Request, payload};
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_enums, reason = "bytes or text, by the specification")]
 pub enum Setting<'b> {
-    /// As Zephyr has it.
+    /// A byte string, which Zephyr sends.
     Bytes(Bytes<'b>),
-    /// As Mynewt has it.
+    /// A text string, which Mynewt sends.
     Text(Text<'b>),
 }
 

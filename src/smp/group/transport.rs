@@ -84,7 +84,7 @@ pub struct StatusResponse {
     pub supported: u32,
     /// The number of bridges that are connected.
     pub active: u32,
-    /// Whether this connection is bridged.
+    /// True if this connection is bridged.
     pub bridged: Option<bool>,
     /// Over which transport.
     pub transport: Option<u32>,
@@ -170,9 +170,9 @@ pub struct Mode<'b> {
     pub id: u32,
     /// Its description.
     pub description: Option<Text<'b>>,
-    /// Whether it can be the near end.
+    /// True if it can be the near end.
     pub incoming: bool,
-    /// Whether it can be the far end.
+    /// True if it can be the far end.
     pub outgoing: bool,
 }
 
@@ -202,7 +202,7 @@ payload!(request Configuration { transport: "transport", mode: "mode" });
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct ConfigurationResponse<'b> {
-    /// One entry each.
+    /// The keys, one entry for each.
     pub keys: cbor::List<'b, Key<'b>>,
 }
 
@@ -216,7 +216,7 @@ pub struct Key<'b> {
     pub name: Text<'b>,
     /// 0 unsigned, 1 signed, 2 boolean, 3 text, 4 bytes.
     pub kind: u32,
-    /// Whether it is required.
+    /// True if it is required.
     pub required: bool,
 }
 

@@ -143,7 +143,7 @@ impl<K> Copy for Call<K> {}
 
 const _: () = assert!(size_of::<Call<()>>() <= 12);
 
-/// Where a [`Call`] is.
+/// The progress of a [`Call`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum State {
@@ -151,8 +151,8 @@ enum State {
     New,
     /// To be sent again with the number that it had. Exits: `Waiting`.
     Again(Header),
-    /// Sent. Exits: the owner takes the response; `New`, in the other version; `Again` or `Silent`
-    /// after a timeout.
+    /// Sent. Exits: `New`, in the other version; `Again` or `Silent` after a timeout; none by a
+    /// response, with which the owner drops the call.
     Waiting(Header),
     /// Never answered. No exit: each poll fails.
     Silent,

@@ -96,7 +96,7 @@ pub struct FileDownloadEvent<'m> {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct FileDownloadReport {
-    /// How it ended.
+    /// The outcome.
     pub outcome: FileOutcome,
     /// The number of bytes that have come. A later download may continue there.
     pub off: u64,

@@ -82,7 +82,7 @@ struct Settings {
     verify: bool,
 }
 
-/// Where an upload is. `sizes` are the longest message and the number of requests at a time.
+/// The progress of an upload. `sizes` are the longest message and the number of requests at a time.
 #[derive(Debug)]
 enum State {
     /// Not begun. Exits: `Sizing`; if the sizes are known, `Looking` or `Sending`.

@@ -23,7 +23,8 @@ impl Crc32 {
         self.0.update(bytes);
     }
 
-    /// Whether the device has the same; `None` if its response has another kind, or there is none.
+    /// Returns true if the device has the same; `None` if its response has another kind, or there
+    /// is none.
     pub(super) fn compare(self, len: u64, answer: Result<HashResponse<'_>, client::Error>) -> Option<bool> {
         let HashResponse { len: theirs, output: HashOutput::Number(output), .. } = known(answer, "crc32")? else {
             return Some(false);
@@ -37,8 +38,8 @@ fn known<'m>(answer: Result<HashResponse<'m>, client::Error>, kind: &str) -> Opt
     answer.ok().filter(|answer| answer.kind == *kind)
 }
 
-/// Whether the device has the same as the first `len` bytes of the source, which are read once;
-/// `None` if its response has none of the hashes that we can compute.
+/// Returns true if the device has the same as the first `len` bytes of the source, which are read
+/// once; `None` if its response has none of the hashes that we can compute.
 pub(super) fn compare<S: Source>(
     source: &mut S,
     len: u64,

@@ -57,7 +57,7 @@ pub struct UpgradeEvent {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct UpgradeReport {
-    /// How it ended.
+    /// The outcome.
     pub outcome: UpgradeOutcome,
     /// The phase in which it ended.
     pub phase: Phase,
@@ -95,7 +95,7 @@ impl fmt::Display for Plan {
     }
 }
 
-/// How an [`Upgrade`](super::Upgrade) ended. Printed, it is a sentence for the user.
+/// The outcome of an [`Upgrade`](super::Upgrade). Printed, it is a sentence for the user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
@@ -240,13 +240,13 @@ impl fmt::Display for Note {
 pub struct Notes(u8);
 
 impl Notes {
-    /// Whether this note was made.
+    /// Returns true if this note was made.
     #[must_use]
     pub const fn contains(self, note: Note) -> bool {
         self.0 & note.bit() != 0
     }
 
-    /// Whether no note was made.
+    /// Returns true if no note was made.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.0 == 0

@@ -21,7 +21,7 @@ pub struct UploadEvent {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct UploadReport {
-    /// How it ended.
+    /// The outcome.
     pub outcome: UploadOutcome,
     /// The number of bytes that the device has.
     pub off: u64,
@@ -35,7 +35,7 @@ pub struct UploadReport {
     pub foreign: u32,
 }
 
-/// How an [`Upload`](super::Upload) ended. Printed, it is a sentence for the user.
+/// The outcome of an [`Upload`](super::Upload). Printed, it is a sentence for the user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
@@ -45,9 +45,9 @@ pub enum UploadOutcome {
     Unfinished,
     /// The device has the whole file.
     Done {
-        /// Whether it had the file before.
+        /// True if it had the file before.
         already_present: bool,
-        /// Whether it compared the `sha` with what it stored. Few devices do.
+        /// True if it compared the `sha` with what it stored. Few devices do.
         verified: bool,
     },
     /// The device does not have the whole file.
@@ -71,7 +71,7 @@ impl core::fmt::Display for UploadOutcome {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct FileUploadReport {
-    /// How it ended.
+    /// The outcome.
     pub outcome: FileOutcome,
     /// The number of bytes that the device has.
     pub off: u64,

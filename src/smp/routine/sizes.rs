@@ -18,7 +18,7 @@ pub const FALLBACK: usize = 169;
 pub(super) enum Wish<T> {
     /// The default, or what suits the link.
     Usual(T),
-    /// What the caller asked for.
+    /// The wishes of the caller.
     Chosen(T),
 }
 
@@ -45,7 +45,7 @@ impl<T: Copy> Wish<T> {
     }
 }
 
-/// What is known of the messages before the device reports its sizes.
+/// The sizes that are known before the device reports its sizes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sizes {
     overhead: Wish<u16>,

@@ -4,16 +4,16 @@ use crate::cbor::{Bytes, Text};
 use crate::mcuboot::{ImageFile, Version};
 use crate::smp::image::{ImageState, StateResponse};
 
-/// Where the image of the file is on the device, and what else is in the way.
+/// The place of the image of the file on the device, and anything else that is in the way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub(super) struct Survey {
     pub(super) place: Place,
-    /// Whether any image runs. In a boot loader none does.
+    /// True if any image runs. In a boot loader none does.
     pub(super) active: bool,
-    /// Whether another image is on trial, or pending: then devices refuse uploads and tests.
+    /// True if another image is on trial, or pending: then devices refuse uploads and tests.
     pub(super) in_the_way: bool,
-    /// Whether the image was recognised by its version only, since the device lists no hashes.
+    /// True if the image was recognised by its version only, since the device lists no hashes.
     pub(super) by_version: bool,
 }
 
@@ -60,7 +60,7 @@ fn has_hash(file: &ImageFile, hash: Bytes<'_>) -> bool {
     hash == *file.hash()
 }
 
-/// Whether a version in a list is that of the file.
+/// Returns true if a version in a list is that of the file.
 fn has_version(file: &ImageFile, text: Text<'_>) -> bool {
     Version::parse(text.as_bytes().iter().flatten().copied()) == Ok(file.version())
 }

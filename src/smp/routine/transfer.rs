@@ -53,7 +53,7 @@ pub(super) struct Transfer {
     window: usize,
     outstanding: Deque<Flight, MAX_WINDOW>,
     flow: Flow,
-    /// Where it began. The piece there travels alone, as the one at 0 does.
+    /// The offset at which it began. The piece there travels alone, as the one at 0 does.
     start: u64,
     /// The offset of the next new piece.
     next: u64,
@@ -75,7 +75,7 @@ pub(super) struct Transfer {
 enum Flow {
     /// New pieces go out as the window allows. Exits: `Repeat`, `Pause`.
     Open,
-    /// The oldest piece is to go out again. Exits: `Probing`.
+    /// The oldest piece is to go out again. Exits: `Probing`; `Open` or `Pause`, by a response.
     Repeat,
     /// It went out; nothing else does until it is answered. Exits: `Open`, `Repeat`, `Pause`.
     Probing,
@@ -158,8 +158,8 @@ impl Transfer {
         self.confirmed
     }
 
-    /// Whether nothing else may be in flight with this request: at offset 0 a device erases flash,
-    /// and where the transfer began its answer says how long a piece is.
+    /// Returns true if nothing else may be in flight with this request: at offset 0 a device erases
+    /// flash, and where the transfer began its answer says how long a piece is.
     pub(super) const fn is_first(&self, flight: &Flight) -> bool {
         flight.off == 0 || flight.off == self.start
     }
@@ -279,8 +279,8 @@ impl Transfer {
         if off <= flight.off || off >= flight.end() {
             return;
         }
-        // The largest power of two that divides the offset. A device that cuts at no multiples
-        // leaves more over than that.
+        // The largest power of two that divides the offset. If the device does not cut at multiples
+        // of it, more bytes are left over than that.
         let place = low(off) | 0x8000;
         let mut align = place & place.wrapping_neg();
         while align >> 1 > rest && flight.len & align.wrapping_sub(1) > flight.len >> 3 {

@@ -79,9 +79,9 @@ pub struct Upgrade<S> {
     stage: Stage,
     notes: Notes,
     foreign: u32,
-    /// Whether the last list showed another image on trial or pending.
+    /// True if the last list showed another image on trial or pending.
     in_the_way: bool,
-    /// Whether the image that ran before has the same version, on a device that lists no hashes.
+    /// True if the image that ran before has the same version, on a device that lists no hashes.
     look_alike: bool,
     /// The number of times that another image may still be moved out of the way.
     settles: u8,
@@ -98,7 +98,7 @@ impl<S: Source> Upgrade<S> {
     ///
     /// # Errors
     ///
-    /// What is wrong with the file.
+    /// The fault of the file.
     pub fn new(mut upload: Upload<S>) -> Result<Self, FileError> {
         let file = ImageFile::read(upload.source())?;
         Ok(Self {

@@ -30,7 +30,7 @@ use crate::smp::{self, stat};
 /// The longest name of a set in bytes.
 const NAME: usize = 64;
 
-/// How a walk ended. Printed, it is a sentence for the user.
+/// The outcome of a walk. Printed, it is a sentence for the user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
@@ -59,7 +59,7 @@ impl core::fmt::Display for WalkOutcome {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct WalkReport {
-    /// How it ended.
+    /// The outcome.
     pub outcome: WalkOutcome,
     /// The number of sets or settings that were read.
     pub read: u32,
@@ -116,7 +116,7 @@ pub struct StatWalk {
 
 shown!(StatWalk, |walk| "StatWalk({}, {:?})", walk.index, walk.report);
 
-/// Where a [`StatWalk`] is.
+/// The progress of a [`StatWalk`].
 enum Stage {
     /// Before the next set. Exits: `Listing`.
     Idle,
@@ -267,7 +267,7 @@ pub struct SettingsWalk<'n> {
 
 shown!(SettingsWalk<'_>, |walk| "SettingsWalk({} names, {:?})", walk.state.names().len(), walk.report);
 
-/// Where a [`SettingsWalk`] is. `names` are those that are left.
+/// The progress of a [`SettingsWalk`]. `names` are those that are left.
 enum Naming<'n> {
     /// Before the next setting. Exits: `Reading`, `Ended` if none is left.
     Idle { names: &'n [&'n str] },

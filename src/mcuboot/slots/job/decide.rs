@@ -71,7 +71,7 @@ impl<'j, D: Digest> Job<'j, '_, D> {
         let image = if self.slots.pairs.len() == 1 { 0 } else { piece.image };
         let upload = &self.slots.upload;
         match self.slots.session {
-            // The expected chunk.
+            // It continues the upload, up to the length that the first chunk announced.
             Session::Receiving if piece.off == upload.off() && piece.off > 0 => {
                 if piece.end().is_none_or(|end| end > upload.len) {
                     return Err(Error::Overrun);
@@ -116,7 +116,7 @@ impl<'j, D: Digest> Job<'j, '_, D> {
                 Then::Upload => return self.begin_upload(look.last()),
                 Then::Resume => return self.trust(),
             },
-            // `judge` decides as soon as the range was read, and no range is empty.
+            // `judge` decides as soon as the range has been read, and no range is empty.
             Stage::Sweep { .. } => return Err(Error::Unknown),
             Stage::Wipe { .. } => {
                 if self.piece.is_none() {

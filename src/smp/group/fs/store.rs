@@ -49,11 +49,11 @@ pub trait Files {
 /// An upload under way.
 #[derive(Clone)]
 enum Session {
-    /// None. Left by a first piece.
+    /// None. Exit: a first piece that is not the last one, to `Uploading`.
     Idle,
-    /// The file that is being written, the next offset and its final length. Left by the last
-    /// piece, a first piece, an error of the file system, and close; a piece that is refused
-    /// changes nothing.
+    /// The file that is being written, the next offset and its final length. Exits: the last
+    /// piece, an error of the file system and close, to `Idle`; a first piece, to itself, with its
+    /// own file. A piece that is refused changes nothing.
     Uploading { path: heapless::Vec<u8, { Path::MAX_LEN }>, off: u64, len: u64 },
 }
 

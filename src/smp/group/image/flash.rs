@@ -26,6 +26,7 @@ pub struct Job<'j, 's, D>(State<'j, 's, D>);
 
 shown!(['j, 's, D] Job<'j, 's, D>, |_| "Job");
 
+/// What a command needs. It is decided when the job is made, and never changes.
 enum State<'j, 's, D> {
     /// Needs the flash.
     Flash(slots::Job<'j, 's, D>),
@@ -100,7 +101,7 @@ pub fn begin<'j, 's, D: Digest>(slots: &'j mut Slots<'s, D>, incoming: &Incoming
     })
 }
 
-/// Whether a command needs no flash, only the configuration of the slots.
+/// Returns true if a command needs no flash, only the configuration of the slots.
 fn is_slot_info(incoming: &Incoming<'_>) -> bool {
     (incoming.op(), incoming.command()) == (Op::Read, SlotInfo::COMMAND)
 }

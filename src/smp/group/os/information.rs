@@ -51,7 +51,7 @@ pub struct BootLoaderResponse<'b> {
     pub bootloader: Option<Text<'b>>,
     /// Its mode of booting: see [`mode_name`].
     pub mode: Option<i32>,
-    /// Whether it refuses older images.
+    /// True if it refuses older images.
     pub no_downgrade: Option<bool>,
     /// The active slot of Nordic's first stage.
     pub active: Option<u32>,

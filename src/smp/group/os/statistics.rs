@@ -35,7 +35,7 @@ pub struct Task {
     pub stack_use: Option<u64>,
     /// Size of the stack in words of 4 bytes.
     pub stack_size: Option<u64>,
-    /// Context switches.
+    /// The number of context switches of this task.
     pub context_switches: Option<u64>,
     /// Run time in ticks or cycles.
     pub runtime: Option<u64>,
@@ -93,7 +93,7 @@ enum Pools<'b> {
 pub struct Pool {
     /// Size of a block in bytes. Zephyr leaves it out for some heaps.
     pub block_size: Option<u64>,
-    /// Number of blocks.
+    /// All blocks of the pool, free or not.
     pub blocks: u64,
     /// Blocks that are free.
     pub free: u64,

@@ -182,17 +182,17 @@ impl<S: Source> Upgrade<S> {
     }
 }
 
-/// Whether a refusal may mean that another image is in the way. Version 1 has no separate code for
-/// that.
+/// Returns true if a refusal may mean that another image is in the way. Version 1 has no separate
+/// code for that.
 fn in_use(error: smp::Error) -> bool {
     use smp::error::{image, smp as flat};
     [image::NO_FREE_SLOT, image::IMAGE_ALREADY_PENDING, flat::BAD_STATE, flat::NO_MEMORY, flat::UNKNOWN]
         .contains(&error)
 }
 
-/// Whether a refusal to mark an image that is in the list may mean that it is damaged: the list has
-/// the hash that the image claims, and its contents are checked only when it is marked or started.
-/// Version 1 has no separate codes for that.
+/// Returns true if a refusal to mark an image that is in the list may mean that it is damaged: the
+/// list has the hash that the image claims, and its contents are checked only when it is marked or
+/// started. Version 1 has no separate codes for that.
 fn damaged(version: Version, error: smp::Error) -> bool {
     use smp::error::{image, smp as flat};
     let codes = [

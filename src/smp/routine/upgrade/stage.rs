@@ -7,7 +7,7 @@ use crate::smp::os::Reset;
 use crate::smp::routine::outcome::Phase;
 use crate::smp::routine::{Call, UpgradeOutcome};
 
-/// What the caller asked for: see the builders of [`Upgrade`](super::Upgrade).
+/// The wishes of the caller: see the builders of [`Upgrade`](super::Upgrade).
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Settings {
     pub(super) number: u32,
@@ -19,16 +19,15 @@ pub(super) struct Settings {
     pub(super) rest: Duration,
 }
 
-/// Where an upgrade is.
+/// The stage of an upgrade.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Stage {
     /// Asks for the list. Exits: `Uploading`, `Marking`, `Resetting`, `Confirming`, `Ended`.
     Looking { call: Call<ReadState>, moment: Moment },
-    /// Asks for the list until the boot time has passed. Exits: those of `Looking`, which it is in
-    /// all but its patience.
+    /// Asks for the list until the boot time has passed. Exits: those of `Looking`; itself,
+    /// when the retries of a request have ended but not the boot time.
     Booting { call: Call<ReadState>, moment: Moment, boot: Boot },
-    /// The upload is running. Exits: `Looking`; `Resetting`, to settle; `Uploading` again, to
-    /// replace what is damaged; `Ended`.
+    /// The upload is running. Exits: `Looking`; `Resetting`, to settle; `Ended`.
     Uploading,
     /// Marks the image for test; `Before` if it was found there, `Uploaded` if it was sent. Exits:
     /// `Resetting`; `Uploading`, if what was found is damaged; `Ended`.
