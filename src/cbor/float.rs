@@ -10,7 +10,10 @@ impl Value<'_> for f64 {
     fn of(item: Item<'_>) -> Result<Self, Malformed> {
         match item {
             Item::Other(mut reader) => reader.float(),
-            item => item.signed().map(from_integer),
+            Item::Unsigned(number) => Ok(rounded(number)),
+            // It stands for -1 less the number, so the sum ends at 2^64, to which u64::MAX rounds.
+            Item::Negative(number) => Ok(-rounded(number.saturating_add(1))),
+            _ => Err(Malformed),
         }
     }
 
@@ -35,14 +38,15 @@ impl Value<'_> for f32 {
 
 /// Rounds an integer to the nearest float.
 #[expect(clippy::cast_precision_loss, reason = "it rounds")]
-const fn from_integer(integer: i64) -> f64 {
-    integer as f64
+const fn rounded(number: u64) -> f64 {
+    number as f64
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::cbor::Reader;
+    use std::string::ToString;
 
     /// RFC 8949, appendix D, with the power of two as a loop.
     fn half_of_the_rfc(bits: u16) -> f64 {
@@ -87,6 +91,18 @@ mod tests {
         assert_eq!(f32::read(&mut Reader::new(b"\x18\x2a")), Ok(42.0));
         assert_eq!(f64::read(&mut Reader::new(b"\x20")), Ok(-1.0));
         assert_eq!(f64::read(&mut Reader::new(b"\x61x")), Err(Malformed));
+        assert_eq!(f64::read(&mut Reader::new(b"\xf6")), Err(Malformed), "null");
         assert_eq!(f32::read(&mut Reader::new(b"\xf7")), Err(Malformed), "undefined");
+    }
+
+    #[test]
+    fn an_integer_of_any_size_reads_as_the_nearest_float() {
+        for number in [0, 1, 1 << 53, (1 << 53) + 1, (1 << 54) + 2, (1 << 63) - 1, 1 << 63, u64::MAX - 1, u64::MAX] {
+            let [b0, b1, b2, b3, b4, b5, b6, b7] = number.to_be_bytes();
+            let read = |head: u8| f64::read(&mut Reader::new(&[head, b0, b1, b2, b3, b4, b5, b6, b7]));
+            for (head, exact) in [(0x1B, i128::from(number)), (0x3B, -1 - i128::from(number))] {
+                assert_eq!(read(head), Ok(exact.to_string().parse().unwrap()), "{exact}");
+            }
+        }
     }
 }

@@ -71,6 +71,10 @@ use stage::{Moment, Settings, Stage, boot, look};
 /// way.
 const AGAIN: u8 = 2;
 
+/// The least time for which an attempt counts while the device boots, so that the boot time ends
+/// also for a client that does not wait.
+const LEAST_ATTEMPT: Duration = Duration::from_millis(1);
+
 /// Upgrades a device to an image file. Build it, then have a driver `run` it.
 pub struct Upgrade<S> {
     upload: Upload<S>,
@@ -183,7 +187,7 @@ impl<S: Source> Upgrade<S> {
         let step = match &mut self.stage {
             Stage::Looking { call, .. } => call.poll(client, &ReadState {}, usual.max(ReadState::TIMEOUT), tx),
             Stage::Booting { call, boot, .. } => {
-                boot.attempt = usual;
+                boot.attempt = usual.max(LEAST_ATTEMPT);
                 call.poll(client, &ReadState {}, usual, tx)
             }
             Stage::Uploading => match self.upload.poll(client, tx) {

@@ -925,6 +925,15 @@ fn the_boot_time_counts_for_a_client_with_a_short_timeout_too() {
 }
 
 #[test]
+fn the_boot_time_ends_for_a_client_that_does_not_wait() {
+    let mut device = Device { deaf: usize::MAX, ..Device::new(old()) };
+    let mut client = Client::new(0).with_timeout(Duration::ZERO);
+    let mut routine = upgrade(new()).with_boot_time(Duration::from_secs(1));
+    let run = run(&mut routine, &mut client, 1024, |request| device.answer(request));
+    assert_eq!(run.report.outcome, UpgradeOutcome::Unknown(Doubt::Silent));
+}
+
+#[test]
 fn each_outcome_phase_plan_doubt_and_note_prints_a_sentence_of_its_own() {
     let refusal = Remote::NOT_SUPPORTED;
     let doubts = [
