@@ -17,11 +17,13 @@
 //! MD5 finds damage; it does not stop anyone who wants to forge a curve.
 
 mod checksum;
+mod digest;
 
 #[cfg(feature = "md5")]
 pub use checksum::Md5;
-pub(super) use checksum::UNKNOWN;
-pub use checksum::{Checksum, Digest, digest_of};
+pub use checksum::{Checksum, digest_of};
+pub use digest::Digest;
+pub(super) use digest::UNKNOWN;
 
 use super::client::{Error, Request, done};
 use super::list::{self, Iter};

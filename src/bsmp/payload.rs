@@ -20,6 +20,12 @@ impl core::fmt::Display for Full {
 
 impl core::error::Error for Full {}
 
+impl From<Full> for Error {
+    fn from(Full: Full) -> Self {
+        Self::BufferFull
+    }
+}
+
 /// A payload under construction in a buffer of the caller.
 pub struct Payload<'b> {
     rest: &'b mut [u8],

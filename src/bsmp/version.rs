@@ -1,7 +1,4 @@
-//! The version of the protocol, and the request for it.
-
-use super::Command;
-use super::client::{Error, Request};
+//! The version of the protocol.
 
 /// The version of the protocol that a node speaks (BSMP 2.30, section 3.4.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,27 +27,5 @@ impl Version {
 impl core::fmt::Display for Version {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "{}.{:02}.{:03}", self.version, self.subversion, self.revision)
-    }
-}
-
-/// Asks a node for the version of the protocol that it speaks (BSMP 2.30, section 3.4.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[expect(clippy::exhaustive_structs, reason = "a request: the caller fills it in")]
-pub struct QueryVersion;
-
-impl Request for QueryVersion {
-    type Kind = Self;
-    type Response<'m> = Version;
-    type Expectation = ();
-    const COMMAND: Command = Command::QUERY_VERSION;
-
-    fn expectation(&self) {}
-
-    fn decode((): &(), payload: &[u8]) -> Result<Version, Error> {
-        match *payload {
-            [version, subversion, revision] => Ok(Version { version, subversion, revision }),
-            _ => Err(Error::WrongSize),
-        }
     }
 }

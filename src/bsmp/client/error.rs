@@ -1,6 +1,6 @@
 //! Errors of requests.
 
-use crate::bsmp::{Command, Full, Refusal, Version};
+use crate::bsmp::{Command, Refusal, Version};
 use crate::source::SourceFailed;
 
 /// The reason why a request has no response, or why a routine failed.
@@ -49,12 +49,6 @@ const _: () = assert!(size_of::<Error>() <= 4);
 impl From<SourceFailed> for Error {
     fn from(SourceFailed: SourceFailed) -> Self {
         Self::Source
-    }
-}
-
-impl From<Full> for Error {
-    fn from(Full: Full) -> Self {
-        Self::BufferFull
     }
 }
 

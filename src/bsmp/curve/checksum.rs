@@ -1,15 +1,10 @@
 //! The checksum of a curve.
 
 use super::Curve;
+use super::digest::Digest;
 use crate::bsmp::{Entities, Refusal};
 #[cfg(feature = "md5")]
 use crate::{bytes::copy, shown::shown};
-
-/// The MD5 of all bytes of a curve; 16 zeros if nobody has calculated it since the last write.
-pub type Digest = [u8; 16];
-
-/// The digest of a curve whose checksum is not known.
-pub(in crate::bsmp) const UNKNOWN: Digest = [0; 16];
 
 /// A checksum that is calculated while the blocks of a curve pass by.
 ///
