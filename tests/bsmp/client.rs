@@ -15,6 +15,7 @@ use anysmp::bsmp::{
 };
 use anysmp::line::{Caller, Verdict};
 use anysmp::routine::{Routine, Step};
+use anysmp::source::{Source, SourceFailed};
 use serde_json::Value;
 
 use crate::kit::hex::hex;
@@ -251,6 +252,23 @@ fn a_whole_curve_is_read_like_libbsmp_does_and_written_better() {
         run(&mut write, &mut client, |_| panic!("nothing may be sent"), |_| {}).outcome,
         CurveOutcome::Done { verified: false }
     );
+}
+
+#[test]
+fn a_curve_whose_data_cannot_be_read_fails_before_anything_is_sent() {
+    struct Unreadable;
+    impl Source for Unreadable {
+        fn len(&self) -> u64 {
+            20
+        }
+
+        fn read(&mut self, _: u64, _: &mut [u8]) -> Result<(), SourceFailed> {
+            Err(SourceFailed)
+        }
+    }
+    let mut write = WriteCurve::new(0, Curve::writable(16, 4), Unreadable, ());
+    let report = run(&mut write, &mut Client::new(), |_| panic!("nothing may be sent"), |_| {});
+    assert_eq!((report.blocks, report.outcome), (0, CurveOutcome::Failed(Error::Source)));
 }
 
 #[cfg_attr(not(anysmp_checkout), ignore = "wants vectors that are not packed")]

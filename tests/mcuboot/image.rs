@@ -111,6 +111,13 @@ fn any_changed_bit_of_header_body_and_hash_is_found() {
 }
 
 #[test]
+fn a_changed_body_is_a_mismatch_of_its_hash() {
+    let mut file = image(VERSION, 120, 1);
+    file[32] ^= 1;
+    assert_eq!(Image::parse(&file).unwrap().verify(&mut Sha256::new()), Err(Error::Mismatch));
+}
+
+#[test]
 fn every_truncation_is_refused() {
     let file = image(VERSION, 120, 1);
     assert!(parse_hash(&file).is_ok());

@@ -219,7 +219,7 @@ const PROTOCOL: &[Promise] = &[
     ("data of the groups below 64 are CBOR", &["smp/groups::files_are_read_and_written"]),
     (
         "from 64 on they may be anything",
-        &["house/examples::a_vendor_command_works_and_takes_at_most_40_lines_at_both_ends"],
+        &["house/examples::a_vendor_command_works_and_takes_at_most_25_lines_at_both_ends"],
     ),
     (
         "every request with a whole header is answered, with a map",

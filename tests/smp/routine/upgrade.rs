@@ -11,7 +11,8 @@ use anysmp::smp::client::Client;
 use anysmp::smp::error::image::{self, CURRENT_VERSION_IS_NEWER, HASH_NOT_FOUND, IMAGE_ALREADY_PENDING, NO_FREE_SLOT};
 use anysmp::smp::image::{ImageState, StateResponse, WriteState};
 use anysmp::smp::routine::{
-    Doubt, Error, FileError, ImageFile, Note, Phase, Plan, Upgrade, UpgradeOutcome, UpgradeReport, Upload,
+    Doubt, Error, FileError, ImageFile, Note, Phase, Plan, Source, SourceFailed, Upgrade, UpgradeOutcome,
+    UpgradeReport, Upload,
 };
 use anysmp::smp::{Decode, Empty, Error as Remote, Request, Version, os};
 
@@ -303,6 +304,21 @@ fn the_file_says_its_version_hash_and_length_without_padding() {
     let mut device = Device::new(old());
     let run = go(upgrade, &mut device);
     assert_eq!((run.report.outcome, device.upload.flash.len() as u64), (UpgradeOutcome::Confirmed, len));
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_the_fault_of_its_source() {
+    struct Unreadable;
+    impl Source for Unreadable {
+        fn len(&self) -> u64 {
+            3000
+        }
+
+        fn read(&mut self, _: u64, _: &mut [u8]) -> Result<(), SourceFailed> {
+            Err(SourceFailed)
+        }
+    }
+    assert_eq!(ImageFile::read(&mut Unreadable), Err(FileError::Source));
 }
 
 #[test]
