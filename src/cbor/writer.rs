@@ -46,6 +46,9 @@ impl<'b> Writer<'b> {
     }
 
     /// Returns the number of bytes written so far.
+    ///
+    /// Where a server encodes a response, its header is among them: compare two lengths, not one
+    /// with zero.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.len

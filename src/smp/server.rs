@@ -210,6 +210,9 @@ impl<H, P: Policy, M: Memory, B: Parameters> Server<H, P, M, B> {
 
     /// Adds `rc: 0` to every success of the groups below 64, as MCUboot's recovery does: clients
     /// written for it require that key.
+    ///
+    /// A response of these groups must then be a map with at most 22 keys, whose head is one byte,
+    /// as all responses of this crate are; any other is replaced by [`Error::TOO_LARGE`].
     pub fn with_legacy_rc(self) -> Self {
         Self { legacy: true, ..self }
     }
