@@ -103,7 +103,7 @@ pub trait Serve {
 
     /// Called when time has passed, whether bytes came in it or not.
     ///
-    /// While a response is leaving, a driver calls nothing here: it adds that time to the next call,
+    /// While a response is leaving, a driver does not call it: that time is part of the next call,
     /// which comes before the next message is handed out.
     fn tick(&mut self, elapsed: Duration) {
         let _ = elapsed;
