@@ -2,7 +2,7 @@
 //!
 //! `serve` is what firmware has, for any port and any flash. On a board the port is, for example,
 //! `Ticking::new(uart, TICK).with_byte_time(BYTE)`; here it is a TCP connection, the flash is RAM,
-//! and a boot loader that does what MCUboot does at a reset stands in for the real one.
+//! and a boot loader that does what MCUboot does at a reset replaces the real one.
 //!
 //! ```sh
 //! cargo run --features host --example dfu_server &

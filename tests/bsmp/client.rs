@@ -51,7 +51,7 @@ fn call<R: Request>(request: &R, exchange: &Exchange, check: impl FnOnce(Result<
 }
 
 /// Runs a routine against a node that is a closure: `None` is silence.
-fn run<R: Routine<Client = Client>>(
+pub(crate) fn run<R: Routine<Client = Client>>(
     routine: &mut R,
     client: &mut Client,
     mut node: impl FnMut(&[u8]) -> Option<Vec<u8>>,

@@ -12,36 +12,7 @@ use anysmp::bsmp::variable::Variable;
 use anysmp::bsmp::{Client, Command, Error, Refusal, Version, curve};
 use anysmp::routine::{Routine, Step};
 
-/// Runs a routine against a node that is a closure: `None` is silence.
-fn run<R: Routine<Client = Client>>(
-    routine: &mut R,
-    client: &mut Client,
-    mut node: impl FnMut(&[u8]) -> Option<Vec<u8>>,
-    mut on_event: impl FnMut(R::Event<'_>),
-) -> R::Report {
-    let mut tx = vec![0; 70_000];
-    let mut answer = None;
-    for _ in 0..1_000_000 {
-        match routine.poll(client, &mut tx) {
-            Step::Send(length) => answer = node(&tx[..length]),
-            Step::Wait(limit) => {
-                assert_eq!(limit, client.timeout());
-                match answer.take() {
-                    // What is foreign changes nothing: the wait goes on.
-                    Some(answer) => {
-                        if let Some(event) = routine.receive(client, &answer) {
-                            on_event(event);
-                        }
-                    }
-                    None => routine.timed_out(),
-                }
-            }
-            Step::Reopen => panic!("BSMP has nothing to reopen"),
-            Step::Done => return routine.report(),
-        }
-    }
-    panic!("the routine does not end");
-}
+use crate::client::run;
 
 /// A node with the given answers to version, variables, groups, members, curves and functions.
 fn lists(answers: [&'static [u8]; 6]) -> impl FnMut(&[u8]) -> Option<Vec<u8>> {

@@ -282,7 +282,7 @@ impl Ready for End {
     }
 }
 
-/// Writes at most so many bytes in so much time: for receivers that lose bursts.
+/// Limits the bytes written in a given time: for receivers that lose bursts.
 pub struct Paced<P> {
     port: P,
     burst: usize,
@@ -366,7 +366,7 @@ impl Listener {
         Ok(Self::Wire(Some(Box::new(port)), path))
     }
 
-    /// Waits for pipes; whoever holds the other value sends one end of a pair to connect.
+    /// Waits for pipes; the holder of the other value sends one end of a pair to connect.
     pub fn pipes() -> (Self, Sender<Pipe>) {
         let (dial, pipes) = mpsc::channel();
         (Self::Pipes(pipes), dial)

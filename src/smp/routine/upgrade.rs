@@ -40,8 +40,8 @@
 //!
 //! # Interpretation
 //!
-//! * A reset that is not answered has happened: it is not repeated, and the list shows what came of
-//!   it. If the image is still pending afterwards, the device is reset again, at most twice.
+//! * A reset that is not answered has happened: it is not repeated, and the list shows its outcome.
+//!   If the image is still pending afterwards, the device is reset again, at most twice.
 //! * When a device refuses the upload or the mark while another image is on trial or pending, which
 //!   an earlier run may have left, the device is reset, at most twice, so that the trial ends, and
 //!   the upgrade starts from scratch.

@@ -69,7 +69,7 @@ impl Output {
         }
     }
 
-    /// The progress of a transfer of so many bytes: a bar for people, objects for programs.
+    /// The progress of a transfer, its length in bytes known: a bar for people, objects for programs.
     pub fn progress(self, len: u64) -> Progress {
         let bar =
             if self.json || !std::io::stderr().is_terminal() { ProgressBar::hidden() } else { ProgressBar::new(len) };
@@ -92,7 +92,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// So many bytes have been acknowledged. Prints at most one object in 100 ms.
+    /// Shows the number of acknowledged bytes. Prints at most one object in 100 ms.
     pub fn at(&mut self, bytes: u64) {
         self.bar.set_position(bytes);
         if self.json && self.shown.is_none_or(|shown| shown.elapsed() >= Duration::from_millis(100)) {
