@@ -69,7 +69,7 @@ impl Output {
         }
     }
 
-    /// The progress of a transfer, its length in bytes known: a bar for people, objects for programs.
+    /// The progress of a transfer, in bytes: a bar for people, objects for programs.
     pub fn progress(self, len: u64) -> Progress {
         let bar =
             if self.json || !std::io::stderr().is_terminal() { ProgressBar::hidden() } else { ProgressBar::new(len) };
