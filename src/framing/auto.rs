@@ -42,7 +42,7 @@
 //!       ▲  ◀── neither: text ─┘ └─ whole raw header ▶ Raw ─── last byte ─────▶ RawMessage ───┤
 //!       │                                             │ └─ COBS frame inside, CRC fits ▶ Cobs│
 //!       │◀─ console packet, silence, overflow, CRC: ──┘                                      │
-//!       │   one error, from Cobs or Raw                                           next byte  │
+//!       │   one error, from Cobs or Raw               next byte, or the one after a line feed│
 //!       └◀───────────────────────────────────────────────────────────────────────────────────┘
 //! ```
 //!
@@ -69,8 +69,8 @@
 //!   candidates, one in 65,536 has the right CRC by chance.
 //! * A raw message whose end could be the front of a console packet, `06 09` and only base64 after
 //!   it, is delivered. The packet is expected to continue, unless the next byte begins a frame. A
-//!   line feed, as the first byte of a version 2 write request, begins one if a zero follows in the
-//!   same read, or if the packet has not got beyond LEN; else that one request is lost.
+//!   line feed completes such a packet if its CRC is right. Else it is held: a zero after it begins
+//!   a version 2 write request, any other byte shows that it ended a line of the packet.
 //! * There is no border between noise without a zero and a COBS frame: the frame is lost with the
 //!   noise. If the noise looks like a raw header, the COBS frame in which the raw message ends is
 //!   lost too.
@@ -163,10 +163,13 @@ enum State {
     /// The buffer begins with a message of `len` bytes from a COBS frame. Exit: any byte, to
     /// `Listening`.
     CobsMessage { len: usize },
-    /// The buffer holds a raw message of `len` bytes. Exits: any byte, to `Listening`, where a
-    /// console packet that began in the message continues; silence, to `Listening`, which ends
-    /// such a packet.
+    /// The buffer holds a raw message of `len` bytes. Exits: a line feed that may end a line of a
+    /// console packet that began in the message, to `RawLine`; any other byte, to `Listening`,
+    /// where such a packet continues; silence, to `Listening`, which ends such a packet.
     RawMessage { len: usize },
+    /// The same, followed by a line feed. Exits: a zero, to `Head`, since a request begins; any
+    /// other byte or silence, to `Listening`, where the line feed ends a line of the packet.
+    RawLine { len: usize },
 }
 
 impl<'b> Auto<'b> {
@@ -288,6 +291,7 @@ impl Framing for Auto<'_> {
                     self.leave_raw(input, len);
                     continue;
                 }
+                State::RawLine { len } => self.leave_line(len, first == 0)?,
             };
             if progress != Progress::More {
                 return Ok(progress);
@@ -326,6 +330,7 @@ impl Framing for Auto<'_> {
             }
             // A console packet that began in the message is abandoned, and the next byte is free.
             State::RawMessage { .. } if silence >= ABANDON => self.listen_again(Line::Outside),
+            State::RawLine { len } if silence >= HOLD => return self.leave_line(len, false),
             _ => {}
         }
         Ok(Progress::More)
@@ -337,7 +342,7 @@ impl Framing for Auto<'_> {
                 self.console.complete().and_then(|message| self.console.store.bytes.get(message)).unwrap_or_default()
             }
             State::CobsMessage { len } | State::RawMessage { len } => self.stored(len),
-            State::Head { .. } | State::Cobs { .. } | State::Raw { .. } => &[],
+            State::Head { .. } | State::Cobs { .. } | State::Raw { .. } | State::RawLine { .. } => &[],
         }
     }
 

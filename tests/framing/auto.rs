@@ -354,9 +354,11 @@ fn console_behind_noise(seeds: impl Iterator<Item = u64>) -> (u64, usize) {
                     let (one, two) = stream.split_at(cut);
                     let split = Heard::of(&mut auto(&mut other, raw), [one, two]);
                     assert_eq!(split.messages, heard.messages, "seed {seed}, raw {raw}, cut at {cut}");
+                    assert_eq!(split.errors, heard.errors, "seed {seed}, raw {raw}, cut at {cut}");
                 }
                 let split = Heard::of(&mut auto(&mut other, raw), stream.chunks(1));
                 assert_eq!(split.messages, heard.messages, "seed {seed}, raw {raw}, byte by byte");
+                assert_eq!(split.errors, heard.errors, "seed {seed}, raw {raw}, byte by byte");
             }
         }
         trials += 1;
@@ -658,16 +660,47 @@ fn messages_may_contain_the_front_of_any_frame() {
         let longest = [1, 2, 50][random.index(3)];
         let mut heard = Heard::default();
         for wire in &wires {
-            // A line feed alone could end a line of the packet that a message seems to end with.
-            let (front, rest) = wire.split_at(2);
-            heard.push(&mut auto, front);
-            for piece in random.pieces(rest, longest) {
+            for piece in random.pieces(wire, longest) {
                 heard.push(&mut auto, piece);
             }
         }
         assert_eq!(heard.messages, expected, "seed {seed}");
         assert_eq!((heard.errors, &heard.text[..]), (0, &[][..]), "seed {seed}");
     }
+}
+
+#[test]
+fn a_read_that_ends_after_a_line_feed_changes_nothing_behind_a_raw_message_that_ends_like_a_packet() {
+    let packet = frame(Kind::Console, &[8, 0, 0, 0, 0, 0, 0, 6]);
+    let request = [10, 0, 0, 1, 0, 0, 0, 0, 0xA0];
+    // Start marker, LEN and one more byte: the shortest end after which a line may end.
+    for end in [&b"\x06\x09AAoA"[..], &packet[..packet.len() - 1], b"\x06\x09AAoI\x04", b"\x06\x09AAoICAAAAAAAAAYA"] {
+        let message = [&[8, 0, 0, end.len() as u8, 0, 0, 0, 0][..], end].concat();
+        for next in
+            [&request[..], b"\n\x04\x14ABAA\n", b"\n\n", b"\n$ ", b"\n\x06\x09", b"\n\x02\x02", b"\n\x00\x00", b"\n"]
+        {
+            let stream = [&message, next, &packet].concat();
+            let mut buffer = [0; 128];
+            let whole = Heard::of(&mut Auto::new(&mut buffer), [&stream[..]]);
+            assert!(whole.in_kind(Kind::Console).ends_with(&[&[8, 0, 0, 0, 0, 0, 0, 6][..]]), "{stream:02x?}");
+            for cut in 1..stream.len() {
+                let (one, two) = stream.split_at(cut);
+                let split = Heard::of(&mut Auto::new(&mut buffer), [one, two]);
+                assert_eq!(split.messages, whole.messages, "{stream:02x?} cut at {cut}");
+                assert_eq!((split.errors, &split.text), (whole.errors, &whole.text), "{stream:02x?} cut at {cut}");
+            }
+        }
+    }
+    // The request is not lost, and a silence after the line feed leaves no byte behind.
+    let message = b"\x08\0\0\x06\0\0\0\0\x06\x09AAoA";
+    let mut buffer = [0; 128];
+    let heard = Heard::of(&mut Auto::new(&mut buffer), [&message[..], &request[..1], &request[1..]]);
+    assert_eq!(heard.in_kind(Kind::Raw), [&message[..], &request]);
+    let mut auto = Auto::new(&mut buffer);
+    let mut heard = Heard::of(&mut auto, [&message[..], b"\n"]);
+    heard.idle(&mut auto, Duration::from_millis(100));
+    heard.push(&mut auto, b"\x04\x14AAAAAAAAAAAA\n");
+    assert_eq!(heard.in_kind(Kind::Console), [[0; 8]], "the line feed ended a line of a packet that goes on");
 }
 
 #[test]

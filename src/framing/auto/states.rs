@@ -295,20 +295,35 @@ impl Auto<'_> {
 
     /// Leaves a raw message of `len` bytes. It may have been noise in front of a console packet, or
     /// its end may only look like one.
-    pub(super) fn leave_raw(&mut self, input: &[u8], len: usize) {
-        let begins = match *input {
+    pub(super) fn leave_raw(&mut self, input: &mut &[u8], len: usize) {
+        let (begins, ends_line) = match input.first() {
             // No console line contains these bytes, but other frames begin with them.
-            [0x00 | 0x01 | 0x02 | 0x06 | 0x08, ..] | [0x0A, 0x00, ..] => true,
-            // Most requests begin with a line feed whose zero is not here yet. It ends a line only
-            // if the packet has got beyond LEN.
-            [0x0A, ..] => !self.console.may_end_line(),
-            _ => false,
+            Some(0x00 | 0x01 | 0x02 | 0x06 | 0x08) => (true, false),
+            // Most requests begin with a line feed too.
+            Some(0x0A) => (!self.console.may_end_line(), self.console.may_end_line()),
+            _ => (false, false),
         };
         let half = input.first() == Some(&0x09) && self.stored(len).last() == Some(&0x06);
-        if half || self.console.is_open() && !begins {
+        if ends_line && !self.console.may_complete() {
+            // The next byte decides. It may not be here yet, so nothing else may depend on it.
+            *input = bytes::after(input, 1);
+            self.state = State::RawLine { len };
+        } else if half || self.console.is_open() && !begins {
             self.hand_over(len, Line::Outside);
         } else {
             self.listen_again(Line::Outside);
         }
+    }
+
+    /// Leaves a raw message of `len` bytes and the line feed after it. A zero comes next, or another
+    /// byte or silence.
+    pub(super) fn leave_line(&mut self, len: usize, zero: bool) -> Result<Progress<'static>, Error> {
+        if zero {
+            // No console line contains it: the line feed begins a request.
+            self.listen_again(Line::Outside);
+        } else {
+            self.hand_over(len, Line::Outside);
+        }
+        self.listen(&mut &b"\n"[..], b'\n')
     }
 }

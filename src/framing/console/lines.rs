@@ -144,6 +144,14 @@ impl<S: Store> Lines<S> {
         matches!(self.packet, Packet::Open { have: LEN.., group: Group::EMPTY, .. })
     }
 
+    /// Returns true if the open packet is complete and its CRC is right: a line feed ends it.
+    pub(in crate::framing) fn may_complete(&self) -> bool {
+        match self.packet {
+            Packet::Open { have, end, group: Group::EMPTY } => have == end && self.store.crc(end) == Some(0),
+            Packet::Open { .. } | Packet::None | Packet::Complete { .. } => false,
+        }
+    }
+
     /// Discards line and packet, and continues at this position in a line.
     pub(in crate::framing) const fn restart(&mut self, line: Line) {
         self.line = line;
