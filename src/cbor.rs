@@ -57,7 +57,7 @@
 //! * Text need not be UTF-8: no server checks it.
 
 mod float;
-mod head;
+pub(crate) mod head;
 mod keys;
 mod level;
 mod list;

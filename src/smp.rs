@@ -93,6 +93,7 @@ pub mod client;
 pub mod error;
 #[expect(clippy::exhaustive_structs, reason = "requests are filled in, and responses have no `new` yet")]
 mod group;
+pub mod recovery;
 pub mod routine;
 #[expect(clippy::exhaustive_enums, reason = "the caller has to handle each")]
 #[expect(clippy::exhaustive_structs, reason = "policies to which nothing is to be added")]
@@ -112,6 +113,7 @@ pub use error::Error;
 pub use group::{enumeration, fs, image, legacy, os, settings, shell, stat, transport, zephyr};
 pub use header::{Group, Header, HeaderError, Op, Version};
 pub use payload::{Decode, Empty, Encode};
+pub use recovery::Recovery;
 pub use server::Server;
 
 /// A request of a client: one command, and the type of its response.

@@ -3,13 +3,13 @@
 use super::Malformed;
 
 // Major types, RFC 8949 section 3.1.
-pub(super) const UNSIGNED: u8 = 0;
-pub(super) const NEGATIVE: u8 = 1;
-pub(super) const BYTES: u8 = 2;
-pub(super) const TEXT: u8 = 3;
-pub(super) const ARRAY: u8 = 4;
-pub(super) const MAP: u8 = 5;
-pub(super) const TAG: u8 = 6;
+pub(crate) const UNSIGNED: u8 = 0;
+pub(crate) const NEGATIVE: u8 = 1;
+pub(crate) const BYTES: u8 = 2;
+pub(crate) const TEXT: u8 = 3;
+pub(crate) const ARRAY: u8 = 4;
+pub(crate) const MAP: u8 = 5;
+pub(crate) const TAG: u8 = 6;
 
 /// The low bits of a first byte whose items end with a break.
 pub(super) const INDEFINITE: u8 = 31;

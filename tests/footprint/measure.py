@@ -43,6 +43,7 @@ ROWS = [
     ("SMP server: the same, feature `small`", "smp_boot", True),
     ("SMP server: these five commands by a `match` of its own, `small`", "smp_five", True),
     ("SMP server: the five without an answer memory, `small`", "smp_recovery", True),
+    ("SMP server: `smp::Recovery`, `small`", "recovery", True),
     ("SMP server: + slots and SHA-256 instead of the stub", "smp_upgrade_server", False),
     ("SMP server: all groups, slots, SHA-256", "smp_all", False),
     ("of these: slots over `NorFlash`", "slots", False),

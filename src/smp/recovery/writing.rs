@@ -1,0 +1,132 @@
+//! Writes the responses of a recovery.
+
+use crate::bytes::copy;
+use crate::cbor::head::{BYTES, NEGATIVE, TEXT, UNSIGNED};
+use crate::shown::shown;
+use crate::smp::{Error, Header};
+
+/// An image in the list of a [`Target`](super::Target).
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub struct Image<'a> {
+    /// The number of the image; `None` on a device with one image.
+    pub image: Option<u32>,
+    /// 0 primary, 1 secondary.
+    pub slot: u32,
+    /// The hash of the image's TLV area.
+    pub hash: Option<&'a [u8]>,
+    /// `major.minor.revision`
+    pub version: &'a str,
+}
+
+shown!(Image<'_>, |image| "Image(slot {})", image.slot);
+
+impl<'a> Image<'a> {
+    /// The image in `slot`, without a number and a hash.
+    #[must_use]
+    pub const fn new(slot: u32, version: &'a str) -> Self {
+        Self { image: None, slot, hash: None, version }
+    }
+}
+
+/// A response that grows in `tx`, after room for its header.
+pub(super) struct Response<'t> {
+    tx: &'t mut [u8],
+    /// The length of the response, whether it fits or not.
+    len: usize,
+}
+
+impl<'t> Response<'t> {
+    /// A response in `tx`, of which at most as much is used as the length in a header can express.
+    pub(super) fn new(tx: &'t mut [u8]) -> Self {
+        let room = tx.len().min(Header::LEN + usize::from(u16::MAX));
+        Self { tx: tx.get_mut(..room).unwrap_or_default(), len: Header::LEN }
+    }
+
+    /// Writes bytes unchanged.
+    #[inline(never)]
+    pub(super) fn raw(&mut self, bytes: &[u8]) {
+        copy(bytes, self.tx.get_mut(self.len..).unwrap_or_default());
+        self.len = self.len.saturating_add(bytes.len());
+    }
+
+    /// Writes a first byte and its argument, in the shortest form.
+    #[inline(never)]
+    pub(super) fn number(&mut self, major: u8, number: u32) {
+        let [b3, b2, b1, b0] = number.to_be_bytes();
+        let initial = major << 5;
+        match number {
+            0..=23 => self.raw(&[initial | b0]),
+            24..=0xFF => self.raw(&[initial | 24, b0]),
+            0x100..=0xFFFF => self.raw(&[initial | 25, b1, b0]),
+            _ => self.raw(&[initial | 26, b3, b2, b1, b0]),
+        }
+    }
+
+    /// Writes a string in one piece.
+    #[inline(never)]
+    pub(super) fn string(&mut self, major: u8, bytes: &[u8]) {
+        self.number(major, u32::try_from(bytes.len()).unwrap_or(u32::MAX));
+        self.raw(bytes);
+    }
+
+    /// Writes text.
+    pub(super) fn text(&mut self, text: &[u8]) {
+        self.string(TEXT, text);
+    }
+
+    /// Writes an entry of the list of images.
+    #[inline(never)] // One copy, however often the target calls it.
+    pub(super) fn image(&mut self, image: &Image<'_>) {
+        self.raw(b"\xbf");
+        if let Some(image) = image.image {
+            self.raw(b"\x65image");
+            self.number(UNSIGNED, image);
+        }
+        self.raw(b"\x64slot");
+        self.number(UNSIGNED, image.slot);
+        if let Some(hash) = image.hash {
+            self.raw(b"\x64hash");
+            self.string(BYTES, hash);
+        }
+        self.raw(b"\x67version");
+        self.text(image.version.as_bytes());
+        self.raw(b"\xff");
+    }
+
+    /// Writes an error, in place of everything written so far.
+    pub(super) fn refuse(&mut self, error: Error, names_group: bool) {
+        self.len = Header::LEN;
+        self.raw(b"\xbf");
+        let code = match error {
+            Error::Group { group, rc } if names_group => {
+                self.raw(b"\x63err\xbf\x65group");
+                self.number(UNSIGNED, group.0.into());
+                i32::from(rc)
+            }
+            error => error.to_v1(),
+        };
+        self.raw(b"\x62rc");
+        // CBOR stores -1 - n for a negative n, which is n with all bits inverted.
+        self.number(if code < 0 { NEGATIVE } else { UNSIGNED }, (code ^ (code >> 31)).cast_unsigned());
+        self.raw(if matches!(error, Error::Group { .. }) && names_group { b"\xff\xff" } else { b"\xff" });
+    }
+
+    /// Returns true if everything has found room.
+    pub(super) const fn is_whole(&self) -> bool {
+        self.len <= self.tx.len()
+    }
+
+    /// Writes the header; returns the length of the response, 0 if it does not fit.
+    pub(super) fn complete(&mut self, request: &[u8; Header::LEN]) -> usize {
+        let [first, _flags, _, _, g1, g0, sequence, command] = *request;
+        let Some(payload) = self.len.checked_sub(Header::LEN).filter(|_| self.is_whole()) else { return 0 };
+        let [.., l1, l0] = payload.to_be_bytes();
+        if let Some(header) = self.tx.first_chunk_mut() {
+            // Versions 2 and 3 are answered in version 1.
+            let version = if first & 0b1_1000 == 0 { 0 } else { 0b1000 };
+            *header = [version | (first & 0b10) | 1, 0, l1, l0, g1, g0, sequence, command];
+        }
+        self.len
+    }
+}
