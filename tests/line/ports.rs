@@ -434,7 +434,7 @@ fn two_udp_clients_with_equal_writes_are_both_served_and_each_gets_its_own_respo
             99 => reply.ok(&anysmp::smp::Empty {}),
             _ => {
                 runs += 1;
-                reply.ok(&os::EchoResponse { text: (if runs == 1 { "first" } else { "second" }).into() })
+                reply.ok(&os::EchoResponse::new((if runs == 1 { "first" } else { "second" }).into()))
             }
         };
         let mut server = Server::new(handler, AllowAll).with_memory(&mut memory);

@@ -145,7 +145,7 @@ pub const ALL: &[Operation] = &[
     |bytes, room| run(&mut Upload::new(File(bytes)), &mut client(), bytes, room),
     |bytes, room| run(&mut upload(bytes), &mut client(), bytes, room),
     |bytes, room| {
-        let parameters = black_box(os::ParametersResponse { buf_size: 0, buf_count: 0 });
+        let parameters = black_box(os::ParametersResponse::new(0, 0));
         run(&mut upload(bytes).with_parameters(parameters).with_sha(black_box([0; 32])), &mut client(), bytes, room);
     },
     |bytes, room| {
@@ -188,7 +188,7 @@ pub const ALL: &[Operation] = &[
         let upload =
             FileUpload::new(text(bytes), File(bytes)).with_limits(limits()).with_overhead(size()).with_window(size());
         let upload = upload.with_max_message(size()).with_retries(black_box(3)).with_resume(flag()).with_verify(flag());
-        let mut upload = upload.with_parameters(black_box(os::ParametersResponse { buf_size: 0, buf_count: 0 }));
+        let mut upload = upload.with_parameters(black_box(os::ParametersResponse::new(0, 0)));
         run(&mut upload, &mut client(), bytes, room);
         drop_in_box((upload.progress(), upload.source().len()));
     },
