@@ -39,7 +39,7 @@
 
 use core::time::Duration;
 
-use super::head::SMP_HEADER;
+use super::head::MIN_MESSAGE;
 use super::{Encoder as Encode, Error, Framing, Progress, Sizes};
 use crate::bytes;
 use crate::checksum::Crc16;
@@ -120,7 +120,7 @@ impl<'b> Cobs<'b> {
     /// Checks length and CRC of a frame of `have` bytes that has ended.
     fn finish(&mut self, have: usize) -> Result<Progress<'static>, Error> {
         self.state = State::START;
-        let Some(len) = have.checked_sub(CRC).filter(|len| *len >= SMP_HEADER) else { return Err(Error::Malformed) };
+        let Some(len) = have.checked_sub(CRC).filter(|len| *len >= MIN_MESSAGE) else { return Err(Error::Malformed) };
         if Crc16::of(bytes::front(self.buffer, have)) != 0 {
             return Err(Error::Checksum);
         }
@@ -253,7 +253,7 @@ impl Encoder {
     ///
     /// We: [`Error::Unsendable`] if the message is shorter than an SMP header, 8 bytes.
     pub fn new(message: &[u8]) -> Result<Self, Error> {
-        if message.len() < SMP_HEADER {
+        if message.len() < MIN_MESSAGE {
             return Err(Error::Unsendable);
         }
         Ok(Self { data: cobs::Encoder::new(Crc16::of(message).to_be_bytes()), ended: false })

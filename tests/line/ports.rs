@@ -725,7 +725,7 @@ fn a_server_hears_of_the_time_in_which_its_message_leaves() {
     assert_eq!(server.time, MS * link.into_port().calls);
 }
 
-fn raw_framing() -> Counted<'static, SmpHead> {
+fn raw_framing() -> Counted<'static, Head8> {
     Counted::new(room(256))
 }
 

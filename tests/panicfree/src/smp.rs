@@ -9,10 +9,11 @@ use anysmp::routine::Routine;
 use anysmp::smp::client::Client;
 use anysmp::smp::error::beside;
 use anysmp::smp::routine::{
-    Call, FileDownload, FileUpload, ImageFile, SettingsWalk, Source, SourceFailed, StatWalk, Upgrade, Upload, sha256,
+    Call, FileDownload, FileUpload, ImageFile, SettingsWalk, StatWalk, Upgrade, Upload, sha256,
 };
 use anysmp::smp::{Decode, Dynamic, Error, Group, Header, Op, Request, Version};
 use anysmp::smp::{enumeration, fs, image, legacy, os, settings, shell, stat, transport, zephyr};
+use anysmp::source::{Source, SourceFailed};
 use core::hint::black_box;
 
 pub const ALL: &[Operation] = &[

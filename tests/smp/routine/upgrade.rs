@@ -11,10 +11,10 @@ use anysmp::smp::client::Client;
 use anysmp::smp::error::image::{self, CURRENT_VERSION_IS_NEWER, HASH_NOT_FOUND, IMAGE_ALREADY_PENDING, NO_FREE_SLOT};
 use anysmp::smp::image::{ImageState, StateResponse, WriteState};
 use anysmp::smp::routine::{
-    Doubt, Error, FileError, ImageFile, Note, Phase, Plan, Source, SourceFailed, Upgrade, UpgradeOutcome,
-    UpgradeReport, Upload,
+    Doubt, Error, FileError, ImageFile, Note, Phase, Plan, Upgrade, UpgradeOutcome, UpgradeReport, Upload,
 };
 use anysmp::smp::{Decode, Empty, Error as Remote, Request, Version, os};
+use anysmp::source::{Source, SourceFailed};
 
 use crate::kit::random::Random;
 use crate::kit::smp::with;

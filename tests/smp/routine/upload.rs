@@ -12,10 +12,9 @@ use anysmp::routine::{Routine, Step};
 use anysmp::smp::client::Client;
 use anysmp::smp::image::{self, UploadResponse};
 use anysmp::smp::os::ParametersResponse;
-use anysmp::smp::routine::{
-    Error, FileDownload, FileUpload, Source, SourceFailed, Upload, UploadOutcome, UploadReport,
-};
+use anysmp::smp::routine::{Error, FileDownload, FileUpload, Upload, UploadOutcome, UploadReport};
 use anysmp::smp::{self, Encode, Version};
+use anysmp::source::{Source, SourceFailed};
 
 use crate::routine::scripted::{Run, Slot, at, is_parameters, ok, parameters, piece, raw, refused, run, split};
 

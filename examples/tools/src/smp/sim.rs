@@ -19,7 +19,7 @@ use anysmp::cbor::Text;
 use anysmp::framing::Framing;
 use anysmp::framing::auto::Auto;
 use anysmp::framing::console::Console;
-use anysmp::framing::counted::{Counted, SmpHead};
+use anysmp::framing::counted::{Counted, Head8};
 use anysmp::framing::datagram::Datagram;
 use anysmp::framing::delimited::Cobs;
 use anysmp::line::{Buffers, Error as LinkError, Sink};
@@ -219,7 +219,7 @@ impl Device {
             let Some(line) = port else { return Ok(None) };
             let reset = match options.wire {
                 Wire::Console => talk(line, Console::new(&mut buffer), &mut server, options),
-                Wire::Raw => talk(line, Counted::<SmpHead>::new(&mut buffer), &mut server, options),
+                Wire::Raw => talk(line, Counted::<Head8>::new(&mut buffer), &mut server, options),
                 Wire::Cobs => talk(line, Cobs::new(&mut buffer), &mut server, options),
                 Wire::Auto => talk(line, Auto::new(&mut buffer), &mut server, options),
                 Wire::Datagram => talk(line, Datagram::new(&mut buffer), &mut server, options),
