@@ -74,7 +74,7 @@ pub use keys::Keys;
 pub use list::{Elements, List, Rows, Table};
 pub use reader::{DEPTH, Item, Items, Reader};
 pub use string::{Bytes, Chunks, Pieces, Text};
-pub use value::{Fields, Value};
+pub use value::{Fields, Optional, Value};
 pub use writer::Writer;
 
 /// The peer: the payload is not CBOR, or not the type that the protocol requires.

@@ -112,8 +112,6 @@
 
 use core::time::Duration;
 
-pub use crate::source::{Source, SourceFailed};
-
 /// The next step that a [`Routine`] asks its driver for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]

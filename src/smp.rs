@@ -91,7 +91,7 @@
 
 pub mod client;
 pub mod error;
-#[expect(clippy::exhaustive_structs, reason = "requests are filled in, and responses have no `new` yet")]
+#[expect(clippy::exhaustive_structs, reason = "requests: the caller fills them in")]
 mod group;
 pub mod recovery;
 pub mod routine;

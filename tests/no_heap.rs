@@ -12,7 +12,7 @@
 
 use allocation_counter::measure;
 use anysmp::framing::console::Console;
-use anysmp::framing::counted::{Counted, SmpHead};
+use anysmp::framing::counted::{Counted, Head8};
 use anysmp::framing::datagram::Datagram;
 use anysmp::framing::delimited::Cobs;
 use anysmp::framing::lrc::Lrc;
@@ -43,7 +43,7 @@ fn a_message_makes_the_round_trip_through_every_framing_without_the_heap() {
         exchange(&mut Console::new(&mut buffer), &message);
         exchange(&mut Cobs::new(&mut buffer), &message);
         exchange(&mut Lrc::new(&mut buffer), &message);
-        exchange(&mut Counted::<SmpHead>::new(&mut buffer), &message);
+        exchange(&mut Counted::<Head8>::new(&mut buffer), &message);
         exchange(&mut Datagram::new(&mut buffer), &message);
     });
     assert_eq!(info.count_total, 0);

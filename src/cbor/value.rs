@@ -109,6 +109,20 @@ impl<'b, T: Value<'b>> Value<'b> for Option<T> {
     }
 }
 
+/// A field that a struct may be without, and its value then.
+pub trait Optional {
+    /// `None`; for a flag, false.
+    const ABSENT: Self;
+}
+
+impl<T> Optional for Option<T> {
+    const ABSENT: Self = None;
+}
+
+impl Optional for bool {
+    const ABSENT: Self = false;
+}
+
 /// Writes the content as a string in one piece; `major` is shifted to its place in the first byte.
 fn write(major: u8, content: Chunks<'_>, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
     writer.head(major, content.len() as u64)?;

@@ -22,9 +22,16 @@ pub struct Writer<'b> {
     out: &'b mut [u8],
     /// The position of the next byte.
     len: usize,
-    /// True if something did not fit. A struct checks it once at its end instead of after each
-    /// field.
-    full: bool,
+    state: State,
+}
+
+/// The state of a payload. A struct checks it once at its end instead of after each field.
+#[derive(Clone, Copy)]
+enum State {
+    /// All writes have fitted. Exit: one that does not, to `Cut`.
+    Whole,
+    /// A part is missing, because it did not fit. Exit: `clear`, to `Whole`.
+    Cut,
 }
 
 shown!(Writer<'_>, |writer| "Writer({} of {} bytes)", writer.len, writer.out.len());
@@ -42,7 +49,7 @@ impl<'b> Writer<'b> {
     /// A writer at the front of `out`.
     #[must_use]
     pub const fn new(out: &'b mut [u8]) -> Self {
-        Self { out, len: 0, full: false }
+        Self { out, len: 0, state: State::Whole }
     }
 
     /// Returns the number of bytes written so far.
@@ -68,7 +75,7 @@ impl<'b> Writer<'b> {
     /// Clears what was written, and the error that something did not fit.
     pub(crate) const fn clear(&mut self) {
         self.len = 0;
-        self.full = false;
+        self.state = State::Whole;
     }
 
     /// Returns the number of bytes left.
@@ -92,7 +99,7 @@ impl<'b> Writer<'b> {
                 Ok(room)
             }
             None => {
-                self.full = true;
+                self.state = State::Cut;
                 Err(BufferFull)
             }
         }
@@ -236,7 +243,7 @@ impl<'b> Writer<'b> {
 
     /// Returns true if something did not fit.
     pub(super) const fn is_full(&self) -> bool {
-        self.full
+        matches!(self.state, State::Cut)
     }
 
     /// Starts a map whose number of keys is unknown; [`end`](Self::end) closes it.

@@ -88,7 +88,7 @@ use core::time::Duration;
 use super::console::{self, Console, Line, Lines};
 use super::counted::{self, Counted};
 use super::delimited;
-use super::head::{SMP_HEADER, SmpHead};
+use super::head::{Head8, MIN_MESSAGE};
 use super::{Error, Framing, Progress, Sizes};
 use crate::cobs;
 use crate::time::Span;
@@ -224,7 +224,7 @@ impl<'b> Auto<'b> {
     pub const fn max_message_in(kind: Kind, buffer: usize) -> usize {
         match kind {
             Kind::Console => Console::max_message(buffer),
-            Kind::Raw => Counted::<SmpHead>::max_message(buffer),
+            Kind::Raw => Counted::<Head8>::max_message(buffer),
             // The inverse of `cobs::max_encoded_len`; the zero that ends a frame is not stored.
             Kind::Cobs => buffer.saturating_sub(1).saturating_sub(buffer / 255).saturating_sub(CRC),
         }
@@ -324,7 +324,7 @@ impl Framing for Auto<'_> {
                 return Err(Error::Abandoned);
             }
             // Half a header is more likely noise than a message, so it gets the shorter limit.
-            State::Raw { have, .. } if silence >= if have < SMP_HEADER { HOLD } else { ABANDON } => {
+            State::Raw { have, .. } if silence >= if have < MIN_MESSAGE { HOLD } else { ABANDON } => {
                 self.hand_over(have, Line::Outside);
                 return Err(Error::Abandoned);
             }

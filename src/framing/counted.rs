@@ -5,9 +5,9 @@
 //!   message    header (length inside) | payload          no delimiter, no checksum
 //! ```
 //!
-//! A [`Head`] describes the header: [`SmpHead`] is that of SMP, used by Zephyr's raw UART
+//! A [`Head`] describes the header: [`Head8`] is that of SMP, used by Zephyr's raw UART
 //! transport, MCUboot's raw serial recovery and every stream that carries bare messages;
-//! [`BsmpHead`] is that of BSMP over TCP. Other protocols implement their own.
+//! [`Head3`] is that of BSMP over TCP. Other protocols implement their own.
 //!
 //! # States
 //!
@@ -38,7 +38,7 @@
 use core::marker::PhantomData;
 use core::time::Duration;
 
-pub use super::head::{ABANDON, BsmpHead, Head, SmpHead};
+pub use super::head::{ABANDON, Head, Head3, Head8};
 use super::{Encoder as Encode, Error, Framing, Progress, Sizes};
 use crate::bytes;
 

@@ -39,7 +39,7 @@
 
 use core::time::Duration;
 
-use super::head::SMP_HEADER;
+use super::head::MIN_MESSAGE;
 use super::{Encoder as Encode, Error, Framing, Progress, Sizes};
 use crate::bytes;
 use crate::checksum::Crc16;
@@ -120,7 +120,7 @@ impl<'b> Cobs<'b> {
     /// Checks length and CRC of a frame of `have` bytes that has ended.
     fn finish(&mut self, have: usize) -> Result<Progress<'static>, Error> {
         self.state = State::START;
-        let Some(len) = have.checked_sub(CRC).filter(|len| *len >= SMP_HEADER) else { return Err(Error::Malformed) };
+        let Some(len) = have.checked_sub(CRC).filter(|len| *len >= MIN_MESSAGE) else { return Err(Error::Malformed) };
         if Crc16::of(bytes::front(self.buffer, have)) != 0 {
             return Err(Error::Checksum);
         }
@@ -240,8 +240,17 @@ impl defmt::Format for Cobs<'_> {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Encoder {
     data: cobs::Encoder<CRC>,
-    /// True once the zero that ends the frame is written.
-    ended: bool,
+    rest: Rest,
+}
+
+/// The part of a frame that follows its data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+enum Rest {
+    /// The zero that ends it. Exit: the zero is written, to `Nothing`.
+    Zero,
+    /// Nothing: the frame is complete. No exit.
+    Nothing,
 }
 
 const _: () = assert!(size_of::<Encoder>() <= 24);
@@ -253,10 +262,10 @@ impl Encoder {
     ///
     /// We: [`Error::Unsendable`] if the message is shorter than an SMP header, 8 bytes.
     pub fn new(message: &[u8]) -> Result<Self, Error> {
-        if message.len() < SMP_HEADER {
+        if message.len() < MIN_MESSAGE {
             return Err(Error::Unsendable);
         }
-        Ok(Self { data: cobs::Encoder::new(Crc16::of(message).to_be_bytes()), ended: false })
+        Ok(Self { data: cobs::Encoder::new(Crc16::of(message).to_be_bytes()), rest: Rest::Zero })
     }
 }
 
@@ -267,9 +276,9 @@ impl Encode for Encoder {
         let written = self.data.next(message, out);
         match out.get_mut(written) {
             // There is room left, so the data are complete.
-            Some(place) if !self.ended => {
+            Some(place) if self.rest == Rest::Zero => {
                 *place = 0;
-                self.ended = true;
+                self.rest = Rest::Nothing;
                 written.saturating_add(1)
             }
             _ => written,

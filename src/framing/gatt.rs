@@ -47,7 +47,7 @@
 use core::time::Duration;
 
 use super::counted::{Counted, Encoder};
-use super::head::{Head, SmpHead};
+use super::head::{Head, Head8};
 use super::{Error, Framing, Progress, Sizes};
 
 /// The UUID of the service, 8D53DC1D-1DB7-4CD3-868B-8A527460AA84. `to_be_bytes` returns it in print
@@ -122,7 +122,7 @@ impl defmt::Format for Fragments<'_> {
 #[derive(Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Reassembly<'b> {
-    message: Counted<'b, SmpHead>,
+    message: Counted<'b, Head8>,
     /// The minimum length of a first piece in bytes.
     first: usize,
 }
@@ -138,7 +138,7 @@ impl<'b> Reassembly<'b> {
     /// [`VALUE_NOT_ALLOWED`].
     #[must_use]
     pub const fn server(buffer: &'b mut [u8]) -> Self {
-        Self { first: SmpHead::LEN, ..Self::client(buffer) }
+        Self { first: Head8::LEN, ..Self::client(buffer) }
     }
 
     /// Returns the sizes for a receive buffer of `buffer` bytes. Pieces of any ATT MTU are written
@@ -172,7 +172,7 @@ impl Framing for Reassembly<'_> {
     /// Each piece is pushed alone, so that bytes after the end of a message are noticed as damage.
     const DATAGRAM: bool = true;
 
-    const QUIET: Duration = SmpHead::QUIET;
+    const QUIET: Duration = Head8::QUIET;
 
     type Encoder = Encoder;
 

@@ -1,14 +1,15 @@
 //! The length fields of message headers, the only part of messages that framings read.
 //!
 //! A framing whose messages carry their length gets it from a [`Head`]; the others only refuse
-//! messages that are shorter than a header. No other file of the framings contains this.
+//! messages that are shorter than a header. Each layout is named by its length, because a framing
+//! depends on no protocol.
 
 use core::time::Duration;
 
 use super::Error;
 
-/// Bytes of the header of SMP: the shortest message on a console, in COBS and in automatic framing.
-pub(crate) const SMP_HEADER: usize = 8;
+/// The shortest message on a console, in COBS and in automatic framing: a header of SMP.
+pub(crate) const MIN_MESSAGE: usize = 8;
 
 /// Default silence after which an incomplete message is dropped, counted from its last byte.
 pub const ABANDON: Duration = Duration::from_secs(3);
@@ -31,15 +32,15 @@ pub trait Head {
     fn total(head: &[u8]) -> Result<usize, Error>;
 }
 
-/// The header of SMP: 8 bytes, the length of the payload in the third and fourth, an operation from
-/// 0 to 3 in the first.
+/// A header of 8 bytes, that of SMP: the length of the payload is in bytes 2 and 3, big-endian; the
+/// low three bits of byte 0 are an operation from 0 to 3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_structs, reason = "a type without a value")]
-pub struct SmpHead;
+pub struct Head8;
 
-impl Head for SmpHead {
-    const LEN: usize = SMP_HEADER;
+impl Head for Head8 {
+    const LEN: usize = MIN_MESSAGE;
 
     fn total(head: &[u8]) -> Result<usize, Error> {
         match head {
@@ -53,17 +54,17 @@ impl Head for SmpHead {
     }
 }
 
-/// The header of BSMP, 3 bytes: the length of the payload is in bytes 1 and 2, big-endian. BSMP
-/// 2.30 over TCP.
+/// A header of 3 bytes, that of BSMP 2.30 over TCP: the length of the payload is in bytes 1 and 2,
+/// big-endian.
 ///
 /// Nothing in it can be wrong, so a stream that is out of sync shows only by a message that never
 /// completes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_structs, reason = "a type without a value")]
-pub struct BsmpHead;
+pub struct Head3;
 
-impl Head for BsmpHead {
+impl Head for Head3 {
     const LEN: usize = 3;
 
     fn total(head: &[u8]) -> Result<usize, Error> {

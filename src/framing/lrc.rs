@@ -37,9 +37,10 @@
 //!      └── Ambiguous ◀──┘ 00 after a code 01
 //! ```
 //!
-//! Every zero leads back to `Between`, directly or through `Ambiguous`, so the decoder is in sync
-//! after it, whatever came before. A frame that is longer than the buffer is still summed and
-//! chained to its end, then reported once.
+//! A frame that gives a message leads to `Complete`, which is `Between` with the message in the
+//! buffer. Every zero leads back to one of the two, directly or through `Ambiguous`, so the decoder
+//! is in sync after it, whatever came before. A frame that is longer than the buffer is still
+//! summed and chained to its end, then reported once.
 //!
 //! # Cost
 //!
@@ -101,19 +102,23 @@ pub struct Lrc<'b> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum State {
-    /// Between two frames; the buffer holds the message completed last. Exit: any byte but zero, to
-    /// `Code`.
+    /// Between two frames, without a message. Exit: any byte but zero, to `Code`.
     Between,
+    /// Between two frames; the buffer holds a message. Exits: as `Between`, and a zero, to
+    /// `Between`.
+    Complete,
     /// After a byte that is either the code of a block with `left` data bytes, or the check.
     /// `zero`: if it is a code, the block before it ended with a zero, which is not in the buffer
     /// yet. Exits: the next byte, to `Data`, or to itself for an empty block; a zero, to
-    /// `Ambiguous` if both readings hold, else to `Between`; silence, to `Between`.
+    /// `Ambiguous` if both readings hold, to `Complete` if one does, else to `Between`; silence, to
+    /// `Between`.
     Code { zero: bool, left: u8 },
     /// In a block, `left` data bytes before its end. `full`: no zero follows the block. Exits: the
-    /// byte after the block, to `Code`; a zero or silence, to `Between`.
+    /// byte after the block, to `Code`; a zero, to `Complete` if it is the check, else to `Between`;
+    /// silence, to `Between`.
     Data { left: u8, full: bool },
     /// After the zero of an ambiguous frame: reading A is in the buffer. Exits: any byte or
-    /// silence, to `Between`.
+    /// silence, to `Complete`, or to `Between` if the message does not fit.
     Ambiguous,
 }
 
@@ -185,7 +190,7 @@ impl<'b> Lrc<'b> {
         self.sum.update(&[byte]);
         let left = byte.wrapping_sub(1);
         self.state = match self.state {
-            State::Between | State::Ambiguous => {
+            State::Between | State::Complete | State::Ambiguous => {
                 self.message.len = 0;
                 self.sum = Sum::new();
                 self.sum.update(&[byte]);
@@ -209,7 +214,7 @@ impl<'b> Lrc<'b> {
     /// Handles the zero after at least one byte of a frame.
     fn close(&mut self) -> Result<Progress<'static>, Error> {
         let state = core::mem::replace(&mut self.state, State::Between);
-        let verdict = match state {
+        match state {
             // The sum first: without it nothing about the blocks can be trusted.
             _ if self.sum.value() != 0 => Err(Error::Checksum),
             // The sum is right by chance, but the block is incomplete.
@@ -223,22 +228,14 @@ impl<'b> Lrc<'b> {
             // last byte of a block. An empty block after a full one adds nothing, so both readings
             // give the same message.
             _ => self.complete(),
-        };
-        if verdict.is_err() {
-            self.message.len = 0;
         }
-        verdict
     }
 
     /// Completes the message, or reports that the buffer is too short for it.
     fn complete(&mut self) -> Result<Progress<'static>, Error> {
-        self.state = State::Between;
-        if self.message.len <= self.message.bytes.len() {
-            Ok(Progress::Message)
-        } else {
-            self.message.len = 0;
-            Err(Error::TooLong)
-        }
+        let fits = self.message.len <= self.message.bytes.len();
+        self.state = if fits { State::Complete } else { State::Between };
+        if fits { Ok(Progress::Message) } else { Err(Error::TooLong) }
     }
 }
 
@@ -272,7 +269,10 @@ impl Framing for Lrc<'_> {
                     continue;
                 }
                 // An empty frame, or the marker after a check of 0.
-                (MARKER, State::Between) => Ok(Progress::More),
+                (MARKER, State::Between | State::Complete) => {
+                    self.state = State::Between;
+                    Ok(Progress::More)
+                }
                 // The second zero is the marker: the first one was the check, after an empty block.
                 (MARKER, State::Ambiguous) => {
                     self.message.push(0);
@@ -308,14 +308,13 @@ impl Framing for Lrc<'_> {
 
     fn message(&self) -> &[u8] {
         match self.state {
-            State::Between => self.message.filled(),
+            State::Complete => self.message.filled(),
             _ => &[],
         }
     }
 
     fn reset(&mut self) {
         self.state = State::Between;
-        self.message.len = 0;
     }
 }
 

@@ -247,7 +247,7 @@ impl Framing for Packet<'_> {
         if message.is_empty() {
             Err(Error::Unsendable)
         } else {
-            Ok(Encoder { at: 0, sum: self.checksum.then(Sum::new) })
+            Ok(Encoder { at: 0, rest: if self.checksum { Rest::Checksum(Sum::new()) } else { Rest::Nothing } })
         }
     }
 
@@ -354,8 +354,18 @@ impl defmt::Format for Packet<'_> {
 pub struct Encoder {
     /// Bytes of the message that have been written.
     at: usize,
-    /// The checksum of these bytes; `None` if there is none, or once it is written.
-    sum: Option<Sum>,
+    rest: Rest,
+}
+
+/// The part of a packet that follows its message.
+#[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+enum Rest {
+    /// The checksum, so far over the bytes that have been written. Exit: the end of the message, to
+    /// `Nothing`.
+    Checksum(Sum),
+    /// Nothing: the checksum is written, or the packets have none. No exit.
+    Nothing,
 }
 
 const _: () = assert!(size_of::<Encoder>() <= 16);
@@ -368,16 +378,16 @@ impl super::Encoder for Encoder {
         let mut written: usize = 0;
         for (place, byte) in out.iter_mut().zip(rest) {
             *place = *byte;
-            if let Some(sum) = &mut self.sum {
+            if let Rest::Checksum(sum) = &mut self.rest {
                 sum.update(&[*byte]);
             }
             written = written.wrapping_add(1);
         }
         self.at = self.at.wrapping_add(written);
         // If there is room left, the message has ended.
-        if let (Some(place), Some(sum)) = (out.get_mut(written), self.sum) {
+        if let (Some(place), Rest::Checksum(sum)) = (out.get_mut(written), self.rest) {
             *place = sum.value();
-            self.sum = None;
+            self.rest = Rest::Nothing;
             written = written.wrapping_add(1);
         }
         written

@@ -39,6 +39,11 @@ impl<T: Encode + ?Sized> Encode for &T {
 /// this codec, or an `Option` of one of them, whose key is left out for `None`. All fields are
 /// listed; a struct that borrows has one lifetime. At most 22 keys of at most 23 bytes.
 ///
+/// `field: Type = "key"` marks a field without which there is no such struct. If there is one, a
+/// `const fn new` is written that has these fields as arguments, in this order; the others have to
+/// be [`Optional`](crate::cbor::Optional), and begin absent. So a `#[non_exhaustive]` struct can be
+/// made by others, and can get a new optional key without breaking them.
+///
 /// Keys may come in any order, and unknown ones are skipped. A known key that comes twice makes a
 /// `request` [`Malformed`], since a server must not guess which one was meant; a `response` takes
 /// the first one. A missing key is malformed unless the field is an `Option` or a `bool`, which is
@@ -53,10 +58,11 @@ impl<T: Encode + ?Sized> Encode for &T {
 ///
 /// /// Regulates the temperature of a zone, in degrees Celsius.
 /// struct Regulate<'b> { zone: Text<'b>, target: f32 }
-/// struct RegulateResponse { actual: f64 }
+/// #[non_exhaustive]
+/// struct RegulateResponse { actual: f64, heating: Option<bool> }
 ///
 /// smp::payload!(request Regulate<'b> { zone: "zone", target: "target" });
-/// smp::payload!(response RegulateResponse { actual: "actual" });
+/// smp::payload!(response RegulateResponse { actual: f64 = "actual", heating: "heating" });
 ///
 /// impl Request for Regulate<'_> {
 ///     const OP: Op = Op::Write;
@@ -73,7 +79,7 @@ impl<T: Encode + ?Sized> Encode for &T {
 ///                 if request.zone != "oven" {
 ///                     return Err(Error::NOT_FOUND);
 ///                 }
-///                 Ok(RegulateResponse { actual: 21.25 })
+///                 Ok(RegulateResponse::new(21.25))
 ///             })
 ///         }
 ///         _ => reply.error(Error::NOT_SUPPORTED),
@@ -92,7 +98,7 @@ impl<T: Encode + ?Sized> Encode for &T {
 macro_rules! __smp_payload {
     (request $($rest:tt)*) => { $crate::__smp_payload!(@ true, $($rest)*); };
     (response $($rest:tt)*) => { $crate::__smp_payload!(@ false, $($rest)*); };
-    (@ $strict:literal, $type:ident $(<$b:lifetime>)? { $($field:ident : $key:literal),* $(,)? }) => {
+    (@ $strict:literal, $type:ident $(<$b:lifetime>)? { $($field:ident : $($of:ty =)? $key:literal),* $(,)? }) => {
         #[allow(unused_mut, reason = "not every map has keys")]
         impl<'b> $crate::cbor::Value<'b> for $crate::__smp_payload!(# $type $(<$b>)?) {
             fn of(item: $crate::cbor::Item<'b>) -> ::core::result::Result<Self, $crate::cbor::Malformed> {
@@ -117,7 +123,21 @@ macro_rules! __smp_payload {
             }
         }
         $crate::__smp_payload!(codec $type $(<$b>)?);
+        $crate::__smp_payload!(new $type $(<$b>)? [$($($field: $of,)?)*] [$($field $(($of))?,)*]);
     };
+    // `new`, if a field is marked.
+    (new $type:ident $(<$b:lifetime>)? [] $fields:tt) => {};
+    (new $type:ident $(<$b:lifetime>)? [$($argument:tt)+] [$($field:ident $(($of:ty))?,)*]) => {
+        impl $(<$b>)? $type $(<$b>)? {
+            /// Makes one of the fields that it must have. The others are absent until they are set.
+            #[must_use]
+            pub const fn new($($argument)+) -> Self {
+                Self { $($field: $crate::__smp_payload!(or_absent $field $(($of))?),)* }
+            }
+        }
+    };
+    (or_absent $field:ident ($of:ty)) => { $field };
+    (or_absent $field:ident) => { $crate::cbor::Optional::ABSENT };
     // `Encode` and `Decode` for a type that is a `Value`.
     (codec $type:ident $(<$b:lifetime>)?) => {
         impl $crate::smp::Encode for $crate::__smp_payload!(# $type $(<$b>)? '_) {

@@ -2,7 +2,7 @@
 //!
 //! | file | subject |
 //! |---|---|
-//! | this one | [`Source`]: the bytes to upload; [`Error`]: the reason why a job ended early |
+//! | this one | [`Error`]: the reason why a job ended early |
 //! | [`upload`] | [`Upload`]: an image file, several requests at a time |
 //! | [`file_download`] | [`FileDownload`]: a file from the device, returned to the caller piece by piece |
 //! | [`file_upload`] | [`FileUpload`]: a file to the device, with resume and a check at the end |
@@ -29,6 +29,7 @@
 //! so that a peer which never stops talking cannot hold a job forever.
 
 use super::{client, error};
+use crate::source::SourceFailed;
 
 pub mod file_download;
 pub mod file_upload;
@@ -84,12 +85,6 @@ impl core::fmt::Display for FileOutcome {
         })
     }
 }
-
-/// The bytes to upload, which can be read at any offset, again and again.
-///
-/// A slice in memory is one; a file, an external flash or a decoder of another file format need a
-/// few lines.
-pub use crate::source::{Source, SourceFailed};
 
 /// The reason why a job ended early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -11,7 +11,7 @@ use anysmp::bsmp::group::Members;
 use anysmp::bsmp::variable::Variable;
 use anysmp::bsmp::{Access, Address, Entities, Node, Refusal, Server, Table, TableError};
 use anysmp::framing::Framing;
-use anysmp::framing::counted::{BsmpHead, Counted};
+use anysmp::framing::counted::{Counted, Head3};
 use anysmp::framing::datagram::Datagram;
 use anysmp::framing::packet::Packet;
 use anysmp::line::{Buffers, Damage, Serve as _, Service};
@@ -392,13 +392,13 @@ fn over_tcp_requests_back_to_back_are_answered_and_bad_ones_too() {
     let mut server = Server::new(&MOODY, Moody::default());
     let mut buffer = [0; 16];
     let requests = [0x20, 0, 2, 0, 7, 0x10, 0, 1, 0, 0x99, 0, 0, 0, 0, 1, 0];
-    let answers = serve_all(&mut server, Counted::<BsmpHead>::new(&mut buffer), &requests, 10);
+    let answers = serve_all(&mut server, Counted::<Head3>::new(&mut buffer), &requests, 10);
     assert_eq!(answers, [0xE0, 0, 0, 0x11, 0, 1, 7, 0xE2, 0, 0, 0xE5, 0, 0]);
     // Longer than the buffer: refused at once; the line is listened to again after silence.
-    let answers = serve_all(&mut server, Counted::<BsmpHead>::new(&mut buffer), &[0x10, 0, 14, 0, 0], 10);
+    let answers = serve_all(&mut server, Counted::<Head3>::new(&mut buffer), &[0x10, 0, 14, 0, 0], 10);
     assert_eq!(answers, [0xE7, 0, 0]);
     // The rest never arrives.
-    let answers = serve_all(&mut server, Counted::<BsmpHead>::new(&mut buffer), &[0x10, 0, 2, 0], 40);
+    let answers = serve_all(&mut server, Counted::<Head3>::new(&mut buffer), &[0x10, 0, 2, 0], 40);
     assert_eq!(answers, [0xE1, 0, 0]);
 }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 use anysmp::bsmp::{Address, Client, Error, Request, Response};
 use anysmp::checksum::Sum;
 use anysmp::framing::Framing;
-use anysmp::framing::counted::{BsmpHead, Counted};
+use anysmp::framing::counted::{Counted, Head3};
 use anysmp::framing::datagram::Datagram;
 use anysmp::framing::packet::{Echo, Packet, gap};
 use anysmp::line::{self, Counters};
@@ -333,11 +333,11 @@ impl Carrier for EchoBus {
 }
 
 impl Carrier for Tcp {
-    type Framing = Counted<'static, BsmpHead>;
+    type Framing = Counted<'static, Head3>;
     const IS_BARE: bool = true;
     const IS_BUS: bool = false;
 
-    fn framing(_: u32) -> Counted<'static, BsmpHead> {
+    fn framing(_: u32) -> Counted<'static, Head3> {
         Counted::new(vec![0; ROOM].leak())
     }
 }

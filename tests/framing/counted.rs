@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use anysmp::framing::counted::{self, ABANDON, Counted, Head, RESYNC, SmpHead};
+use anysmp::framing::counted::{self, ABANDON, Counted, Head, Head8, RESYNC};
 use anysmp::framing::datagram::Datagram;
 use anysmp::framing::{Encoder as _, Error, Framing, Progress};
 
@@ -13,7 +13,7 @@ use crate::kit::vectors::vectors;
 
 const BUFFER: usize = 600;
 
-fn counted(buffer: &mut [u8]) -> Counted<'_, SmpHead> {
+fn counted(buffer: &mut [u8]) -> Counted<'_, Head8> {
     Counted::new(buffer)
 }
 
@@ -70,10 +70,10 @@ fn every_length_makes_the_round_trip_in_exactly_the_buffer_that_is_announced() {
     let mut random = Random::new(4);
     for len in 8..=4096 {
         let message = smp(&mut random, len);
-        let mut buffer = vec![0; Counted::<SmpHead>::buffer_len(len)];
-        assert_eq!(Counted::<SmpHead>::max_message(buffer.len()), len);
+        let mut buffer = vec![0; Counted::<Head8>::buffer_len(len)];
+        assert_eq!(Counted::<Head8>::max_message(buffer.len()), len);
         let wire = encode(&counted(&mut []), &message);
-        assert_eq!(wire.len(), Counted::<SmpHead>::encoded_len(len));
+        assert_eq!(wire.len(), Counted::<Head8>::encoded_len(len));
         assert_eq!(decode(&mut counted(&mut buffer), [&wire[..]]), [Event::Message(message)]);
         buffer.pop();
         assert_eq!(decode(&mut counted(&mut buffer), [&wire[..]]), [Event::Error(Error::TooLong)], "length {len}");
@@ -228,7 +228,7 @@ fn both_limits_can_be_set_and_a_sender_keeps_quiet_for_as_long_as_the_peer_may_w
     assert_eq!(decode(&mut framing, [&[0; 1][..]]), []);
     assert_eq!(framing.idle(Duration::from_millis(69)), Ok(Progress::More));
     assert_eq!(framing.idle(Duration::from_millis(70)), Err(Error::Abandoned));
-    assert_eq!(Counted::<SmpHead>::QUIET, ABANDON);
+    assert_eq!(Counted::<Head8>::QUIET, ABANDON);
     assert_eq!(framing.preamble(), b"");
 }
 

@@ -6,7 +6,7 @@ use core::time::Duration;
 use anysmp::cobs;
 use anysmp::framing::auto::{Auto, Kind};
 use anysmp::framing::console::Console;
-use anysmp::framing::counted::{BsmpHead, Counted, SmpHead};
+use anysmp::framing::counted::{Counted, Head3, Head8};
 use anysmp::framing::datagram::Datagram;
 use anysmp::framing::delimited::Cobs;
 use anysmp::framing::gatt::Reassembly;
@@ -56,7 +56,7 @@ macro_rules! each {
         each!(@one "short lines", $buffer, room, Console::new(room).with_line(0), $framing, $name, $body);
         each!(@one "long lines", $buffer, room, Console::new(room).with_line(usize::MAX), $framing, $name, $body);
         each!(@one "COBS", $buffer, room, Cobs::new(room), $framing, $name, $body);
-        each!(@one "counted", $buffer, room, Counted::<SmpHead>::new(room), $framing, $name, $body);
+        each!(@one "counted", $buffer, room, Counted::<Head8>::new(room), $framing, $name, $body);
         each!(@one "datagram", $buffer, room, Datagram::new(room), $framing, $name, $body);
         each!(@one "S3MP", $buffer, room, Lrc::new(room), $framing, $name, $body);
         each!(@one "packet", $buffer, room, Packet::new(room, GAP), $framing, $name, $body);
@@ -345,8 +345,8 @@ fn the_sizes_of_a_length_are_those_of_a_framing_with_such_a_buffer() {
         let room = &mut room[..];
         assert_eq!(Console::sizes_of(len), Console::new(room).sizes());
         assert_eq!(Cobs::sizes_of(len), Cobs::new(room).sizes());
-        assert_eq!(Counted::<SmpHead>::sizes_of(len), Counted::<SmpHead>::new(room).sizes());
-        assert_eq!(Counted::<BsmpHead>::sizes_of(len), Counted::<BsmpHead>::new(room).sizes());
+        assert_eq!(Counted::<Head8>::sizes_of(len), Counted::<Head8>::new(room).sizes());
+        assert_eq!(Counted::<Head3>::sizes_of(len), Counted::<Head3>::new(room).sizes());
         assert_eq!(Datagram::sizes_of(len), Datagram::new(room).sizes());
         assert_eq!(Lrc::sizes_of(len), Lrc::new(room).sizes());
         assert_eq!(Packet::sizes_of(len), Packet::new(room, GAP).sizes());
@@ -389,7 +389,7 @@ fn a_packet_alone_has_a_gap_and_its_byte_takes_half_of_it() {
 fn datagrams_alone_are_one_message_for_each_read() {
     const {
         assert!(Datagram::DATAGRAM);
-        assert!(!Console::DATAGRAM && !Cobs::DATAGRAM && !Counted::<SmpHead>::DATAGRAM);
+        assert!(!Console::DATAGRAM && !Cobs::DATAGRAM && !Counted::<Head8>::DATAGRAM);
         assert!(!Packet::DATAGRAM && !Lrc::DATAGRAM && !Auto::DATAGRAM);
     }
 }

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::str::FromStr;
 
 use syn::visit::{self, Visit};
 use syn::{Attribute, Item, UseTree, Visibility};
@@ -296,6 +297,41 @@ fn a_framing_or_a_codec_names_no_protocol_no_line_and_no_port() {
     let graph = Graph::of(&sources());
     assert_eq!(graph.between(&FRAMINGS, &PROTOCOLS), Vec::<String>::new());
     assert_eq!(graph.between(&FRAMINGS, &["line", "port", "blocking", "asynch"]), Vec::<String>::new());
+}
+
+/// The identifiers of a source without its comments and docs that contain the name of a protocol.
+fn names_of_protocols(source: &str) -> Vec<String> {
+    let tokens = proc_macro2::TokenStream::from_str(source).unwrap();
+    let mut found = Vec::new();
+    let mut open = vec![tokens];
+    while let Some(tokens) = open.pop() {
+        for token in tokens {
+            match token {
+                proc_macro2::TokenTree::Ident(name) => {
+                    let name = name.to_string();
+                    if ["smp", "s3mp"].iter().any(|protocol| name.to_lowercase().contains(protocol)) {
+                        found.push(name);
+                    }
+                }
+                proc_macro2::TokenTree::Group(group) => open.push(group.stream()),
+                _ => {}
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn no_identifier_of_a_framing_or_a_codec_contains_the_name_of_a_protocol() {
+    assert_eq!(names_of_protocols("// SMP\nstruct Head; const NAME: &str = \"smp\";"), Vec::<String>::new());
+    assert_eq!(names_of_protocols("struct SmpHead; mod b { use s3mp; }"), ["SmpHead", "s3mp"]);
+    for (module, source) in sources() {
+        if module.first().is_some_and(|room| FRAMINGS.contains(&room.as_str())) {
+            // What its own tests import may be anything.
+            let code = source.split("#[cfg(test)]\nmod tests").next().unwrap();
+            assert_eq!(names_of_protocols(code), Vec::<String>::new(), "{}", module.join("/"));
+        }
+    }
 }
 
 #[test]

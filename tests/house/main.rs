@@ -17,5 +17,6 @@ mod contributing;
 mod entry_points;
 mod examples;
 mod imports;
+mod responses;
 mod sizes;
 mod twins;

@@ -7,6 +7,12 @@ use anysmp::smp::{Header, Op};
 
 use super::random::Random;
 
+/// A response with optional fields, which only a change can set.
+pub fn with<T>(mut response: T, set: impl FnOnce(&mut T)) -> T {
+    set(&mut response);
+    response
+}
+
 /// A message: first byte, group, sequence, command, payload.
 pub fn message(first: u8, group: u16, sequence: u8, command: u8, payload: &[u8]) -> Vec<u8> {
     let length = u16::try_from(payload.len()).unwrap().to_be_bytes();

@@ -363,7 +363,7 @@ fn a_line_that_is_never_silent_loses_a_request_after_a_second_and_twice_the_drai
 
 #[test]
 fn an_answer_that_is_owed_is_waited_for_behind_the_pause_after_a_frame_that_was_cut() {
-    let quiet = Counted::<'static, BsmpHead>::QUIET;
+    let quiet = Counted::<'static, Head3>::QUIET;
     let (mut line, mut master) = (bsmp_tcp(), master());
     let mut exchange = read(&mut line, &mut master);
     until_sent(&mut line, &mut exchange, &mut master, &READ);

@@ -22,7 +22,7 @@ mod sending;
 use std::time::Duration;
 
 use anysmp::framing::console::Console;
-use anysmp::framing::counted::{BsmpHead, Counted, SmpHead};
+use anysmp::framing::counted::{Counted, Head3, Head8};
 use anysmp::framing::packet::Packet;
 use anysmp::framing::{Encoder, Framing};
 use anysmp::line::{Buffers, Damage, Event, Line, Peer, Sink};
@@ -50,11 +50,11 @@ fn packet() -> Line<'static, Packet<'static>> {
     line(Packet::new(room(256), GAP))
 }
 
-fn raw() -> Line<'static, Counted<'static, SmpHead>> {
+fn raw() -> Line<'static, Counted<'static, Head8>> {
     line(Counted::new(room(256)))
 }
 
-fn bsmp_tcp() -> Line<'static, Counted<'static, BsmpHead>> {
+fn bsmp_tcp() -> Line<'static, Counted<'static, Head3>> {
     line(Counted::new(room(256)))
 }
 

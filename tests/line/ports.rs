@@ -434,7 +434,7 @@ fn two_udp_clients_with_equal_writes_are_both_served_and_each_gets_its_own_respo
             99 => reply.ok(&anysmp::smp::Empty {}),
             _ => {
                 runs += 1;
-                reply.ok(&os::EchoResponse { text: (if runs == 1 { "first" } else { "second" }).into() })
+                reply.ok(&os::EchoResponse::new((if runs == 1 { "first" } else { "second" }).into()))
             }
         };
         let mut server = Server::new(handler, AllowAll).with_memory(&mut memory);
@@ -725,7 +725,7 @@ fn a_server_hears_of_the_time_in_which_its_message_leaves() {
     assert_eq!(server.time, MS * link.into_port().calls);
 }
 
-fn raw_framing() -> Counted<'static, SmpHead> {
+fn raw_framing() -> Counted<'static, Head8> {
     Counted::new(room(256))
 }
 

@@ -17,7 +17,7 @@ fn a_round_with_bytes_is_not_silence_however_long_it_took() {
     assert_eq!(events(&mut line), [Event::Message]);
     // The round after one with bytes is not silence from its beginning.
     round(&mut line, &smp(2, 1)[..4], MS);
-    round(&mut line, &[], Counted::<'static, SmpHead>::QUIET - MS);
+    round(&mut line, &[], Counted::<'static, Head8>::QUIET - MS);
     assert_eq!(events(&mut line), []);
     round(&mut line, &[], MS);
     assert_eq!(events(&mut line), [Event::Damaged(Damage::Lost)]);

@@ -218,7 +218,7 @@ fn after_a_frame_that_was_given_up_half_way_the_peer_is_brought_into_step() {
 
 #[test]
 fn without_a_preamble_a_peer_is_given_time_after_a_frame_that_was_cut() {
-    let quiet = Counted::<'static, SmpHead>::QUIET;
+    let quiet = Counted::<'static, Head8>::QUIET;
     let mut line = raw();
     transmit(&mut line, &smp(3, 1));
     line.pending();

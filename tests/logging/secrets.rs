@@ -203,7 +203,7 @@ impl line::Sink for Sink {}
 fn framings(prints: &mut Prints) {
     let room = &mut [0; 128];
     prints.framing(console::Console::new(room));
-    prints.framing(counted::Counted::<counted::SmpHead>::new(room));
+    prints.framing(counted::Counted::<counted::Head8>::new(room));
     prints.framing(datagram::Datagram::new(room));
     prints.framing(delimited::Cobs::new(room));
     prints.framing(lrc::Lrc::new(room));

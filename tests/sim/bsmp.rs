@@ -14,7 +14,7 @@ use anysmp::bsmp::{
     Address, Client, Entities, Error as Failure, Node, QueryVersion, Refusal, Request, Response, Server, Table, Version,
 };
 use anysmp::framing::Framing;
-use anysmp::framing::counted::{BsmpHead, Counted};
+use anysmp::framing::counted::{Counted, Head3};
 use anysmp::framing::datagram::Datagram;
 use anysmp::framing::packet::{self, Echo, Packet};
 use anysmp::line::{self, Line};
@@ -157,8 +157,8 @@ fn bsmp_sessions_end_in_time_and_return_nothing_wrong() {
             }
             Wire::Tcp => {
                 let [first, ..] = far;
-                let far = vec![Counted::<BsmpHead>::new(first)];
-                session(seed, wire, 1_000_000, &mut tally, Counted::<BsmpHead>::new(&mut near), far);
+                let far = vec![Counted::<Head3>::new(first)];
+                session(seed, wire, 1_000_000, &mut tally, Counted::<Head3>::new(&mut near), far);
             }
             Wire::Udp => {
                 let [first, ..] = far;

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anysmp::framing::console::Console;
-use anysmp::framing::counted::{Counted, SmpHead};
+use anysmp::framing::counted::{Counted, Head8};
 use anysmp::framing::delimited::Cobs;
 use anysmp::framing::lrc::Lrc;
 use anysmp::framing::packet::{Packet, gap};
@@ -223,7 +223,7 @@ fn damaged_raw_messages_cost_what_comes_before_the_silence_limit() {
         let good = &messages[(place + 7) % messages.len()];
         each_damage(message, &mut random, |damaged| {
             let mut buffer = [0; 512];
-            let mut framing = Counted::<SmpHead>::new(&mut buffer);
+            let mut framing = Counted::<Head8>::new(&mut buffer);
             let mut events = Events::default();
             events.push(&mut framing, damaged);
             crate::kit::events::idle(&mut events, &mut framing, Duration::from_secs(3));

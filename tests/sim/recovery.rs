@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anysmp::framing::auto::Auto;
 use anysmp::framing::console::Console;
-use anysmp::framing::counted::{BsmpHead, Counted, SmpHead};
+use anysmp::framing::counted::{Counted, Head3, Head8};
 use anysmp::framing::delimited::Cobs;
 use anysmp::framing::lrc::Lrc;
 use anysmp::framing::packet::{Packet, gap};
@@ -132,15 +132,15 @@ fn noise_costs_a_line_of_s3mp_frames_one_frame_at_most() {
 #[test]
 fn messages_that_say_their_length_come_through_behind_the_silence_limit() {
     let mut buffer = [0; 256];
-    let sender = Counted::<SmpHead>::new(&mut []);
-    let framing = &mut Counted::<SmpHead>::new(&mut buffer);
+    let sender = Counted::<Head8>::new(&mut []);
+    let framing = &mut Counted::<Head8>::new(&mut buffer);
     assert_eq!(lost(0, 20_000, Duration::from_secs(3), smp, framing, &sender), [0; 3]);
     let bsmp = |random: &mut Random| {
         let len = random.index(100);
         [&[random.byte(), 0, len as u8], &random.bytes(len)[..]].concat()
     };
-    let sender = Counted::<BsmpHead>::new(&mut []);
-    let framing = &mut Counted::<BsmpHead>::new(&mut buffer);
+    let sender = Counted::<Head3>::new(&mut []);
+    let framing = &mut Counted::<Head3>::new(&mut buffer);
     assert_eq!(lost(0, 20_000, Duration::from_secs(3), bsmp, framing, &sender), [0; 3]);
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anysmp::framing::Framing;
 use anysmp::framing::auto::Auto;
 use anysmp::framing::console::Console;
-use anysmp::framing::counted::{Counted, SmpHead};
+use anysmp::framing::counted::{Counted, Head8};
 use anysmp::framing::datagram::Datagram;
 use anysmp::framing::delimited::Cobs;
 use anysmp::line::{self, Line};
@@ -77,7 +77,7 @@ fn smp_sessions_end_in_time_and_return_nothing_wrong() {
         ]);
         let size = random.pick(&[256, 384, 1024]);
         let (a, b) = (&mut vec![0; 2048][..], &mut vec![0; size + 4][..]);
-        let raw = |buffer| Counted::<SmpHead>::new(buffer);
+        let raw = |buffer| Counted::<Head8>::new(buffer);
         match wire {
             Wire::Console => session(seed, wire, size, &mut tally, Console::new(a), Console::new(b)),
             Wire::Cobs => session(seed, wire, size, &mut tally, Cobs::new(a), Cobs::new(b)),

@@ -8,6 +8,8 @@ use anysmp::smp::routine::ImageFile;
 use anysmp::smp::server::{Answer, Incoming, Reply};
 use anysmp::smp::{Empty, Error, Group, Op, error, fs, image, os, settings, stat};
 
+use crate::kit::smp::with;
+
 #[derive(Default)]
 pub struct Device {
     pub datetime: String,
@@ -78,25 +80,23 @@ impl Device {
         let versions = [version(&self.slots[0]), version(&self.slots[1])];
         let images: Vec<ImageState<'_>> = (0..2)
             .filter(|slot| !hashes[*slot].is_empty())
-            .map(|slot| ImageState {
-                image: None,
-                slot: slot as u32,
-                version: versions[slot].as_str().into(),
-                hash: Some(hashes[slot][..].into()),
-                bootable: true,
-                pending: slot == 1 && self.is_pending,
-                confirmed: if slot == 0 { !self.is_trial } else { self.is_trial },
-                active: slot == 0,
-                permanent: false,
+            .map(|slot| {
+                with(ImageState::new(slot as u32, versions[slot].as_str().into()), |it| {
+                    it.hash = Some(hashes[slot][..].into());
+                    it.bootable = true;
+                    it.pending = slot == 1 && self.is_pending;
+                    it.confirmed = if slot == 0 { !self.is_trial } else { self.is_trial };
+                    it.active = slot == 0;
+                })
             })
             .collect();
-        reply.ok(&StateResponse { images: images[..].into(), split_status: None })
+        reply.ok(&StateResponse::new(images[..].into()))
     }
 
     fn image(&mut self, request: image::Upload<'_>) -> Result<UploadResponse, Error> {
         let data = request.data.and_then(|data| data.as_slice()).ok_or(Error::INVALID)?;
         let sha = request.sha.and_then(|sha| sha.as_slice()).map(<[u8]>::to_vec);
-        let at = |slot: &Vec<u8>| Ok(UploadResponse { off: slot.len() as u64, matches: None });
+        let at = |slot: &Vec<u8>| Ok(UploadResponse::new(slot.len() as u64));
         if request.off == Some(0) {
             let len = request.len.ok_or(error::image::INVALID_LENGTH)?;
             if let Some((_, known)) = &self.session
@@ -111,7 +111,7 @@ impl Device {
             self.slots[1].clear();
             self.session = Some((len, sha));
         }
-        let Some((len, _)) = self.session else { return Ok(UploadResponse { off: 0, matches: None }) };
+        let Some((len, _)) = self.session else { return Ok(UploadResponse::new(0)) };
         if request.off != Some(self.slots[1].len() as u64) {
             return at(&self.slots[1]);
         }
@@ -138,7 +138,7 @@ fn version(image: &[u8]) -> String {
 
 impl os::Commands for Device {
     fn read_datetime(&mut self) -> Result<os::DateTimeResponse<'_>, Error> {
-        Ok(os::DateTimeResponse { datetime: self.datetime.as_str().into() })
+        Ok(os::DateTimeResponse::new(self.datetime.as_str().into()))
     }
 
     fn write_datetime(&mut self, request: os::WriteDateTime<'_>) -> Result<Empty, Error> {
@@ -152,11 +152,11 @@ impl os::Commands for Device {
     }
 
     fn parameters(&mut self) -> Result<os::ParametersResponse, Error> {
-        Ok(os::ParametersResponse { buf_size: self.buf_size, buf_count: self.buf_count })
+        Ok(os::ParametersResponse::new(self.buf_size, self.buf_count))
     }
 
     fn info<'r>(&'r mut self, request: os::Info<'r>) -> Result<os::InfoResponse<'r>, Error> {
-        Ok(os::InfoResponse { output: request.format.unwrap_or("s".into()) })
+        Ok(os::InfoResponse::new(request.format.unwrap_or("s".into())))
     }
 }
 
@@ -167,7 +167,7 @@ impl fs::Commands for Device {
         let rest = file.get(off..).ok_or(error::fs::FILE_OFFSET_LARGER_THAN_FILE)?;
         let data = &rest[..rest.len().min(room)];
         let len = (off == 0).then_some(file.len() as u64);
-        Ok(fs::DownloadResponse { off: request.off, data: data.into(), len })
+        Ok(with(fs::DownloadResponse::new(request.off, data.into()), |it| it.len = len))
     }
 
     fn upload(&mut self, request: fs::Upload<'_>) -> Result<fs::UploadResponse, (Error, Option<u64>)> {
@@ -180,18 +180,18 @@ impl fs::Commands for Device {
             return Err((error::fs::FILE_OFFSET_NOT_VALID, Some(file.len() as u64)));
         }
         file.extend_from_slice(data);
-        Ok(fs::UploadResponse { off: file.len() as u64 })
+        Ok(fs::UploadResponse::new(file.len() as u64))
     }
 
     fn status(&mut self, request: fs::Status<'_>) -> Result<fs::StatusResponse, Error> {
         let file = self.files.get(&request.name.to_string()).ok_or(error::fs::FILE_NOT_FOUND)?;
-        Ok(fs::StatusResponse { len: file.len() as u64 })
+        Ok(fs::StatusResponse::new(file.len() as u64))
     }
 }
 
 impl settings::Commands for Device {
     fn read<'r>(&'r mut self, request: settings::Read<'r>) -> Result<settings::ReadResponse<'r>, Error> {
         let value = self.settings.get(&request.name.to_string()).ok_or(error::settings::KEY_NOT_FOUND)?;
-        Ok(settings::ReadResponse { value: value[..].into(), max_size: None })
+        Ok(settings::ReadResponse::new(value[..].into()))
     }
 }

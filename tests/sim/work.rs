@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anysmp::framing::auto::Auto;
 use anysmp::framing::console::Console;
-use anysmp::framing::counted::{Counted, SmpHead};
+use anysmp::framing::counted::{Counted, Head8};
 use anysmp::framing::delimited::Cobs;
 use anysmp::framing::lrc::Lrc;
 use anysmp::framing::packet::{Packet, gap};
@@ -93,7 +93,7 @@ fn one_look_at_a_line_does_a_bounded_amount_of_work_for_each_byte() {
     let mut buffer = [0; 256];
     bounded(Console::new(&mut buffer));
     bounded(Cobs::new(&mut buffer));
-    bounded(Counted::<SmpHead>::new(&mut buffer));
+    bounded(Counted::<Head8>::new(&mut buffer));
     bounded(Auto::new(&mut buffer));
     bounded(Auto::new(&mut buffer).without_raw());
     bounded(Lrc::new(&mut buffer));

@@ -11,6 +11,7 @@ use anysmp::smp::{
 };
 
 use crate::kit::random::Random;
+use crate::kit::smp::with;
 
 /// A message: first byte, group, sequence, command, payload.
 fn message(first: u8, group: u16, sequence: u8, command: u8, payload: &[u8]) -> Vec<u8> {
@@ -119,7 +120,10 @@ fn answers_may_be_indefinite_have_strange_keys_and_lack_optional_ones() {
 fn pools_are_read_in_both_forms_and_are_equal_whatever_their_encoding() {
     let zephyr = b"\xbf\x620a\xbf\x66blksiz\x01\x65nblks\x18\x64\x65nfree\x0a\x63min\x05\xff\x62rc\x00\xff";
     let newtmgr = b"\xa2\x62rc\x00\x66mpools\xa1\x620a\xa4\x66blksiz\x01\x65nblks\x18\x64\x65nfree\x0a\x63min\x05";
-    let pool = os::Pool { block_size: Some(1), blocks: 100, free: 10, min: Some(5) };
+    let pool = with(os::Pool::new(100, 10), |it| {
+        it.block_size = Some(1);
+        it.min = Some(5);
+    });
     let rows = [("0a".into(), pool)];
     for payload in [&zephyr[..], newtmgr] {
         let pools = os::PoolStatistics::response(payload).unwrap();

@@ -10,6 +10,7 @@ use anysmp::smp::{
 };
 
 use crate::item::{Form, Item};
+use crate::kit::smp::with;
 
 const FORMS: [Form; 4] = [Form::Shortest, Form::Indefinite, Form::Chunked, Form::Wide];
 
@@ -96,14 +97,14 @@ fn statistics_are_read_and_written() {
     let fields = [(text("rx"), 5), (text("s1"), u64::MAX)];
     payload!(
         response stat::ReadResponse<'_>,
-        stat::ReadResponse { name: text("os"), fields: fields[..].into() },
+        stat::ReadResponse::new(text("os"), fields[..].into()),
         b"\xa2\x64name\x62os\x66fields\xa2\x62rx\x05\x62s1\x1b\xff\xff\xff\xff\xff\xff\xff\xff",
         required: ["name", "fields"]
     );
     let names = [text("os"), text("net")];
     payload!(
         response stat::ListResponse<'_>,
-        stat::ListResponse { names: names[..].into() },
+        stat::ListResponse::new(names[..].into()),
         b"\xa1\x69stat_list\x82\x62os\x63net",
         required: ["stat_list"]
     );
@@ -120,13 +121,13 @@ fn settings_are_read_and_written() {
     );
     payload!(
         response settings::ReadResponse<'_>,
-        settings::ReadResponse { value: Setting::Bytes(bytes(b"\x01\x02")), max_size: Some(16) },
+        with(settings::ReadResponse::new(Setting::Bytes(bytes(b"\x01\x02"))), |it| it.max_size = Some(16)),
         b"\xa2\x63val\x42\x01\x02\x68max_size\x10",
         required: ["val"]
     );
     payload!(
         response settings::ReadResponse<'_>,
-        settings::ReadResponse { value: Setting::Text(text("on")), max_size: None },
+        settings::ReadResponse::new(Setting::Text(text("on"))),
         b"\xa1\x63val\x62on",
         required: ["val"]
     );
@@ -161,7 +162,7 @@ fn files_are_read_and_written() {
     );
     payload!(
         response fs::DownloadResponse<'_>,
-        fs::DownloadResponse { off: 0, data: bytes(b"hi"), len: Some(far) },
+        with(fs::DownloadResponse::new(0, bytes(b"hi")), |it| it.len = Some(far)),
         b"\xa3\x63off\x00\x64data\x42hi\x63len\x1b\0\0\0\x01\0\0\0\0",
         required: ["off", "data"]
     );
@@ -171,9 +172,9 @@ fn files_are_read_and_written() {
         b"\xa4\x64name\x62/f\x63off\x00\x64data\x42hi\x63len\x02",
         required: ["name", "off", "data"]
     );
-    payload!(response fs::UploadResponse, fs::UploadResponse { off: far }, b"\xa1\x63off\x1b\0\0\0\x01\0\0\0\0", required: ["off"]);
+    payload!(response fs::UploadResponse, fs::UploadResponse::new(far), b"\xa1\x63off\x1b\0\0\0\x01\0\0\0\0", required: ["off"]);
     payload!(request fs::Status<'_>, fs::Status { name: text("/f") }, b"\xa1\x64name\x62/f", required: ["name"]);
-    payload!(response fs::StatusResponse, fs::StatusResponse { len: 24 }, b"\xa1\x63len\x18\x18", required: ["len"]);
+    payload!(response fs::StatusResponse, fs::StatusResponse::new(24), b"\xa1\x63len\x18\x18", required: ["len"]);
     payload!(
         request fs::Hash<'_>,
         fs::Hash { name: text("/f"), kind: Some(text("crc32")), off: Some(1), len: Some(2) },
@@ -182,21 +183,21 @@ fn files_are_read_and_written() {
     );
     payload!(
         response fs::HashResponse<'_>,
-        fs::HashResponse { kind: text("crc32"), off: None, len: 9, output: fs::HashOutput::Number(0xCBF4_3926) },
+        fs::HashResponse::new(text("crc32"), 9, fs::HashOutput::Number(0xCBF4_3926)),
         b"\xa3\x64type\x65crc32\x63len\x09\x66output\x1a\xcb\xf4\x39\x26",
         required: ["type", "len", "output"]
     );
     payload!(
         response fs::HashResponse<'_>,
-        fs::HashResponse { kind: text("x"), off: Some(3), len: 9, output: fs::HashOutput::Bytes(bytes(b"\x01\x02")) },
+        with(fs::HashResponse::new(text("x"), 9, fs::HashOutput::Bytes(bytes(b"\x01\x02"))), |it| it.off = Some(3)),
         b"\xa4\x64type\x61x\x63off\x03\x63len\x09\x66output\x42\x01\x02",
         required: ["type", "len", "output"]
     );
     payload!(request fs::HashTypes, fs::HashTypes {}, b"\xa0", required: []);
-    let types = [(text("crc32"), fs::HashType { format: 0, size: 4 })];
+    let types = [(text("crc32"), fs::HashType::new(0, 4))];
     payload!(
         response fs::HashTypesResponse<'_>,
-        fs::HashTypesResponse { types: types[..].into() },
+        fs::HashTypesResponse::new(types[..].into()),
         b"\xa1\x65types\xa1\x65crc32\xa2\x66format\x00\x64size\x04",
         required: ["types"]
     );
@@ -214,7 +215,7 @@ fn shell_lines_are_read_and_written() {
     );
     payload!(
         response shell::ExecuteResponse<'_>,
-        shell::ExecuteResponse { output: text("ok\r\n"), result: Some(-22) },
+        with(shell::ExecuteResponse::new(text("ok\r\n")), |it| it.result = Some(-22)),
         b"\xa2\x61o\x64ok\r\n\x63ret\x35",
         required: ["o"]
     );
@@ -223,19 +224,19 @@ fn shell_lines_are_read_and_written() {
 #[test]
 fn groups_are_read_and_written() {
     payload!(request enumeration::Count, enumeration::Count {}, b"\xa0", required: []);
-    payload!(response enumeration::CountResponse, enumeration::CountResponse { count: 8 }, b"\xa1\x65count\x08", required: ["count"]);
+    payload!(response enumeration::CountResponse, enumeration::CountResponse::new(8), b"\xa1\x65count\x08", required: ["count"]);
     payload!(request enumeration::List, enumeration::List {}, b"\xa0", required: []);
     let numbers = [10, 0, 0xFFFF];
     payload!(
         response enumeration::ListResponse<'_>,
-        enumeration::ListResponse { groups: numbers[..].into() },
+        enumeration::ListResponse::new(numbers[..].into()),
         b"\xa1\x66groups\x83\x0a\x00\x19\xff\xff",
         required: ["groups"]
     );
     payload!(request enumeration::Single, enumeration::Single { index: Some(3) }, b"\xa1\x65index\x03", required: []);
     payload!(
         response enumeration::SingleResponse,
-        enumeration::SingleResponse { group: 63, end: Some(true) },
+        with(enumeration::SingleResponse::new(63), |it| it.end = Some(true)),
         b"\xa2\x65group\x18\x3f\x63end\xf5",
         required: ["group"]
     );
@@ -247,12 +248,15 @@ fn groups_are_read_and_written() {
         required: []
     );
     let details = [
-        enumeration::Detail { group: 0, name: Some(text("os mgmt")), handlers: Some(9) },
-        enumeration::Detail { group: 64, name: None, handlers: None },
+        with(enumeration::Detail::new(0), |it| {
+            it.name = Some(text("os mgmt"));
+            it.handlers = Some(9);
+        }),
+        enumeration::Detail::new(64),
     ];
     payload!(
         response enumeration::DetailsResponse<'_>,
-        enumeration::DetailsResponse { groups: details[..].into() },
+        enumeration::DetailsResponse::new(details[..].into()),
         b"\xa1\x66groups\x82\xa3\x65group\x00\x64name\x67os mgmt\x68handlers\x09\xa1\x65group\x18\x40",
         required: ["groups"]
     );
@@ -281,24 +285,27 @@ fn bridges_are_read_and_written() {
     payload!(request transport::Status, transport::Status {}, b"\xa0", required: []);
     payload!(
         response transport::StatusResponse,
-        transport::StatusResponse { supported: 2, active: 1, bridged: Some(true), transport: Some(4) },
+        with(transport::StatusResponse::new(2, 1), |it| { it.bridged = Some(true); it.transport = Some(4); }),
         b"\xa4\x69supported\x02\x66active\x01\x67bridged\xf5\x69transport\x04",
         required: ["supported", "active"]
     );
     payload!(request transport::List, transport::List {}, b"\xa0", required: []);
     let transports =
-        [transport::Transport { id: 2, name: Some(text("bt")) }, transport::Transport { id: 64, name: None }];
+        [with(transport::Transport::new(2), |it| it.name = Some(text("bt"))), transport::Transport::new(64)];
     payload!(
         response transport::ListResponse<'_>,
-        transport::ListResponse { transports: transports[..].into() },
+        transport::ListResponse::new(transports[..].into()),
         b"\xa1\x6atransports\x82\xa2\x62id\x02\x64name\x62bt\xa1\x62id\x18\x40",
         required: ["transports"]
     );
     payload!(request transport::Modes, transport::Modes { transport: 2 }, b"\xa1\x69transport\x02", required: ["transport"]);
-    let modes = [transport::Mode { id: 0, description: Some(text("x")), incoming: true, outgoing: false }];
+    let modes = [with(transport::Mode::new(0), |it| {
+        it.description = Some(text("x"));
+        it.incoming = true;
+    })];
     payload!(
         response transport::ModesResponse<'_>,
-        transport::ModesResponse { modes: modes[..].into() },
+        transport::ModesResponse::new(modes[..].into()),
         b"\xa1\x65modes\x81\xa4\x62id\x00\x6bdescription\x61x\x68incoming\xf5\x68outgoing\xf4",
         required: ["modes"]
     );
@@ -310,10 +317,10 @@ fn bridges_are_read_and_written() {
         b"\xa2\x69transport\x02\x64mode\x01",
         required: ["transport", "mode"]
     );
-    let keys = [transport::Key { name: text("address"), kind: 3, required: true }];
+    let keys = [with(transport::Key::new(text("address"), 3), |it| it.required = true)];
     payload!(
         response transport::ConfigurationResponse<'_>,
-        transport::ConfigurationResponse { keys: keys[..].into() },
+        transport::ConfigurationResponse::new(keys[..].into()),
         b"\xa1\x67configs\x81\xa3\x64name\x67address\x64type\x03\x68required\xf5",
         required: ["configs"]
     );
@@ -327,19 +334,13 @@ fn what_mynewt_left_is_read_and_written() {
         b"\xa3\x68log_name\x64boot\x62ts\x20\x65index\x03",
         required: []
     );
-    let entries = [legacy::LogEntry {
-        kind: text("str"),
-        timestamp: -5,
-        level: 1,
-        index: 2,
-        module: 3,
-        image_hash: Some(bytes(b"\xAA")),
-        message: bytes(b"hi"),
-    }];
-    let logs = [legacy::Log { name: text("boot"), kind: 1, entries: entries[..].into() }];
+    let entries = [with(legacy::LogEntry::new(text("str"), -5, 1, 2, 3, bytes(b"hi")), |it| {
+        it.image_hash = Some(bytes(b"\xAA"))
+    })];
+    let logs = [legacy::Log::new(text("boot"), 1, entries[..].into())];
     payload!(
         response legacy::LogShowResponse<'_>,
-        legacy::LogShowResponse { next_index: Some(4), logs: logs[..].into(), rc: Some(0) },
+        with(legacy::LogShowResponse::new(logs[..].into()), |it| { it.next_index = Some(4); it.rc = Some(0); }),
         b"\xa3\x6anext_index\x04\x64logs\x81\xa3\x64name\x64boot\x64type\x01\x67entries\x81\xa7\
           \x64type\x63str\x62ts\x24\x65level\x01\x65index\x02\x66module\x03\x67imghash\x41\xaa\x63msg\x42hi\x62rc\x00",
         required: ["logs"]
@@ -351,20 +352,20 @@ fn what_mynewt_left_is_read_and_written() {
     let table = [(text("os"), 0), (text("x"), 255)];
     payload!(
         response legacy::LogModulesResponse<'_>,
-        legacy::LogModulesResponse { modules: table[..].into() },
+        legacy::LogModulesResponse::new(table[..].into()),
         b"\xa1\x6amodule_map\xa2\x62os\x00\x61x\x18\xff",
         required: ["module_map"]
     );
     payload!(
         response legacy::LogLevelsResponse<'_>,
-        legacy::LogLevelsResponse { levels: table[..].into() },
+        legacy::LogLevelsResponse::new(table[..].into()),
         b"\xa1\x69level_map\xa2\x62os\x00\x61x\x18\xff",
         required: ["level_map"]
     );
     let names = [text("boot"), text("crash")];
     payload!(
         response legacy::LogListResponse<'_>,
-        legacy::LogListResponse { logs: names[..].into() },
+        legacy::LogListResponse::new(names[..].into()),
         b"\xa1\x68log_list\x82\x64boot\x65crash",
         required: ["log_list"]
     );
@@ -378,7 +379,7 @@ fn what_mynewt_left_is_read_and_written() {
     payload!(request legacy::RunList, legacy::RunList {}, b"\xa0", required: []);
     payload!(
         response legacy::RunListResponse<'_>,
-        legacy::RunListResponse { tests: names[..].into() },
+        legacy::RunListResponse::new(names[..].into()),
         b"\xa1\x68run_list\x82\x64boot\x65crash",
         required: ["run_list"]
     );
@@ -462,7 +463,7 @@ fn statistics_errors_that_come_as_group_63_are_those_of_statistics() {
 #[test]
 fn the_rc_of_a_shell_command_is_no_error_of_the_request() {
     let result = |payload: &'static [u8]| response::<shell::Execute<'_>>(payload);
-    let ran = |output, result| Ok(shell::ExecuteResponse { output: text(output), result });
+    let ran = |output, result| Ok(with(shell::ExecuteResponse::new(text(output)), |it| it.result = result));
     assert_eq!(result(b"\xa2\x61o\x62ok\x63ret\x00"), ran("ok", Some(0)));
     assert_eq!(result(b"\xa2\x61o\x62ok\x62rc\x2d"), ran("ok", Some(-14)));
     assert_eq!(result(b"\xa2\x62rc\x01\x61o\x60"), ran("", Some(1)));
@@ -650,10 +651,10 @@ fn payloads_are_never_printed() {
     let secret = "hunter2";
     for printed in [
         format!("{:?}", settings::Write { name: text("wifi"), value: secret.as_bytes().into(), save: None }),
-        format!("{:?}", settings::ReadResponse { value: settings::Setting::Text(text(secret)), max_size: None }),
+        format!("{:?}", settings::ReadResponse::new(settings::Setting::Text(text(secret)))),
         format!("{:?}", fs::Upload { name: text(secret), off: 0, data: bytes(secret.as_bytes()), len: None }),
         format!("{:?}", shell::Execute { argv: [text(secret)][..].into() }),
-        format!("{:?}", shell::ExecuteResponse { output: text(secret), result: None }),
+        format!("{:?}", shell::ExecuteResponse::new(text(secret))),
         format!("{:?}", fs::Path::parse(text("/hunter2"), "").unwrap()),
         format!("{:?}", legacy::Crash { how: text(secret) }),
     ] {

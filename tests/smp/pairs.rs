@@ -215,7 +215,7 @@ fn our_server_means_the_same_as_the_recorded_ones() {
     let mut compared = 0;
     for pair in pairs().iter().filter(|pair| is_stateless(pair)) {
         let parameters = os::Parameters::response(payload(&pair.response));
-        let parameters = parameters.unwrap_or(os::ParametersResponse { buf_size: 384, buf_count: 4 });
+        let parameters = parameters.unwrap_or(os::ParametersResponse::new(384, 4));
         let mut device = Twin { parameters };
         let handler = |incoming: &Incoming<'_>, reply: Reply<'_>| match incoming.group() {
             Group::OS => os::dispatch(&mut device, incoming, reply),

@@ -26,7 +26,7 @@ struct Device {
 impl os::Commands for Device {
     fn echo<'r>(&'r mut self, request: os::Echo<'r>) -> Result<os::EchoResponse<'r>, Error> {
         self.echoes += 1;
-        Ok(os::EchoResponse { text: request.text.unwrap_or("".into()) })
+        Ok(os::EchoResponse::new(request.text.unwrap_or("".into())))
     }
 
     fn console_echo(&mut self, _: os::ConsoleEcho) -> Result<Empty, Error> {
@@ -45,7 +45,7 @@ impl os::Commands for Device {
         if self.text.is_empty() {
             Err(error::os::RTC_NOT_SET)
         } else {
-            Ok(os::DateTimeResponse { datetime: self.text.as_str().into() })
+            Ok(os::DateTimeResponse::new(self.text.as_str().into()))
         }
     }
 
@@ -56,7 +56,7 @@ impl os::Commands for Device {
 
     fn parameters(&mut self) -> Result<os::ParametersResponse, Error> {
         self.runs += 1;
-        Ok(os::ParametersResponse { buf_size: 384, buf_count: 4 })
+        Ok(os::ParametersResponse::new(384, 4))
     }
 }
 
@@ -65,7 +65,7 @@ const SLOTS: [image::ImageState<'static>; 0] = [];
 impl image::Commands for Device {
     fn read_state(&mut self) -> Result<image::StateResponse<'_>, Error> {
         self.runs += 1;
-        Ok(image::StateResponse { images: SLOTS[..].into(), split_status: None })
+        Ok(image::StateResponse::new(SLOTS[..].into()))
     }
 
     fn write_state(&mut self, request: image::WriteState<'_>) -> Result<image::StateResponse<'_>, Error> {
@@ -76,7 +76,7 @@ impl image::Commands for Device {
     fn upload(&mut self, request: image::Upload<'_>) -> Result<image::UploadResponse, Error> {
         self.runs += 1;
         let off = request.off.ok_or(error::image::INVALID_OFFSET)?;
-        Ok(image::UploadResponse { off: off + request.data.map_or(0, |data| data.len() as u64), matches: None })
+        Ok(image::UploadResponse::new(off + request.data.map_or(0, |data| data.len() as u64)))
     }
 
     fn erase(&mut self, _: image::Erase) -> Result<Empty, Error> {

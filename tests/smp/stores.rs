@@ -13,6 +13,7 @@ use anysmp::smp::{Error, Header, Request, enumeration, error, settings, shell, s
 #[cfg(all(anysmp_checkout, feature = "sha2"))]
 use crate::item::{Form, Item};
 use crate::kit::random::Random;
+use crate::kit::smp::with;
 
 /// One exchange through both ends; the answer's payload is handed to `check` and lies in `room`
 /// bytes at most.
@@ -183,7 +184,7 @@ fn another_file_in_between_waits_or_takes_over() {
     assert_eq!(upload(&mut store, "/f", 0, b"abc", Some(6)), Piece::Next(3));
     assert_eq!(upload(&mut store, "/g", 2, b"3", None), Piece::Refused(WRONG, Some(2)), "not begun");
     let status = fs::Status { name: "/g".into() };
-    ask!(store, status, 100, |response| assert_eq!(response, Ok(fs::StatusResponse { len: 2 })));
+    ask!(store, status, 100, |response| assert_eq!(response, Ok(fs::StatusResponse::new(2))));
     assert_eq!(upload(&mut store, "/f", 3, b"d", None), Piece::Next(4), "reading another file does no harm");
     assert_eq!(upload(&mut store, "/g", 0, b"x", Some(2)), Piece::Next(1), "but a new upload takes over");
     assert_eq!(upload(&mut store, "/f", 4, b"e", None), Piece::Refused(WRONG, Some(4)));
@@ -276,7 +277,8 @@ fn a_download_in_pieces_gives_the_file() {
 fn a_download_knows_the_ends_of_a_file() {
     let mut buffer = [0; 8];
     let mut store = Store::new(disk(&[("/f", b"abc"), ("/e", b"")]), "", &mut buffer);
-    let piece = |off, data: &'static [u8], len| Ok(fs::DownloadResponse { off, data: data.into(), len });
+    let piece =
+        |off, data: &'static [u8], len| Ok(with(fs::DownloadResponse::new(off, data.into()), |it| it.len = len));
     for (name, off, expected) in [
         ("/f", 0, piece(0, b"abc", Some(3))),
         ("/f", 2, piece(2, b"c", None)),
@@ -328,12 +330,10 @@ fn a_hash_covers_the_range_that_was_asked_for() {
                 (Some("sha256"), HashOutput::Bytes(sum.as_slice().into())),
             ] {
                 let request = fs::Hash { name: "/f".into(), kind: kind.map(Text::from), off, len };
-                let expected = fs::HashResponse {
-                    kind: kind.unwrap_or("crc32").into(),
-                    off: off.filter(|off| *off > 0),
-                    len: range.len() as u64,
-                    output,
-                };
+                let expected =
+                    with(fs::HashResponse::new(kind.unwrap_or("crc32").into(), range.len() as u64, output), |it| {
+                        it.off = off.filter(|off| *off > 0)
+                    });
                 ask!(store, request, 100, |response| assert_eq!(response, Ok(expected), "{kind:?} {off:?} {len:?}"));
             }
         }
@@ -380,8 +380,8 @@ fn the_kinds_of_hashes_are_listed_as_zephyr_lists_them() {
     let mut store = Store::new(disk(&[]), "", &mut []);
     ask!(store, fs::HashTypes {}, 100, |response: Result<fs::HashTypesResponse<'_>, _>| {
         let types = response.unwrap().types;
-        assert_eq!(types.get("crc32"), Some(fs::HashType { format: 0, size: 4 }));
-        let sha256 = cfg!(feature = "sha2").then_some(fs::HashType { format: 1, size: 32 });
+        assert_eq!(types.get("crc32"), Some(fs::HashType::new(0, 4)));
+        let sha256 = cfg!(feature = "sha2").then_some(fs::HashType::new(1, 32));
         assert_eq!(types.get("sha256"), sha256);
         assert_eq!(types.iter().count(), if sha256.is_some() { 2 } else { 1 });
     });
@@ -404,7 +404,7 @@ fn no_command_touches_a_file_outside_of_the_root() {
     }
     assert!(store.files().log.is_empty());
     let status = fs::Status { name: "/pub/f".into() };
-    ask!(store, status, 100, |response| assert_eq!(response, Ok(fs::StatusResponse { len: 3 })));
+    ask!(store, status, 100, |response| assert_eq!(response, Ok(fs::StatusResponse::new(3))));
 }
 
 // Settings
@@ -473,7 +473,9 @@ fn a_setting_is_set_read_saved_and_deleted() {
     let mut store = settings::Store::new(Values::default(), &mut buffer);
     let store = &mut store;
     assert!(setting(store, &write("a/b", b"\x01\x02"), |response| response.is_ok()));
-    let value = |value: &'static [u8], max_size| Ok(settings::ReadResponse { value: value.into(), max_size });
+    let value = |value: &'static [u8], max_size| {
+        Ok(with(settings::ReadResponse::new(value.into()), |it| it.max_size = max_size))
+    };
     setting(store, &read("a/b", None), |response| assert_eq!(response, value(b"\x01\x02", None)));
     assert!(store.settings().saved.is_empty(), "set is not saved");
     let text = settings::Write { value: settings::Setting::Text("on".into()), save: Some(true), ..write("m", b"") };
@@ -638,10 +640,11 @@ fn counters_are_served_from_a_list_of_sets() {
 
 #[test]
 fn the_groups_are_served_from_one_list() {
-    let detail = |group, name: Option<&'static str>| enumeration::Detail {
-        group,
-        name: name.map(Text::from),
-        handlers: Some(u32::from(group) + 1),
+    let detail = |group, name: Option<&'static str>| {
+        with(enumeration::Detail::new(group), |it| {
+            it.name = name.map(Text::from);
+            it.handlers = Some(u32::from(group) + 1);
+        })
     };
     let served = [detail(10, Some("enum mgmt")), detail(0, None), detail(64, Some("lamps"))];
     let handler = |incoming: &Incoming<'_>, reply: Reply<'_>| enumeration::dispatch(&served, incoming, reply);
@@ -651,7 +654,7 @@ fn the_groups_are_served_from_one_list() {
     });
     for (index, group, end) in [(None, 10, None), (Some(0), 10, None), (Some(1), 0, None), (Some(2), 64, Some(true))] {
         exchange(&enumeration::Single { index }, 100, handler, |_, response| {
-            assert_eq!(response, Ok(enumeration::SingleResponse { group, end }));
+            assert_eq!(response, Ok(with(enumeration::SingleResponse::new(group), |it| it.end = end)));
         });
     }
     for index in [3, u16::MAX] {

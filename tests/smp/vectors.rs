@@ -6,6 +6,7 @@ use anysmp::smp::server::{After, AllowAll, Incoming, Reply, serve};
 use anysmp::smp::{Empty, Error, Group, Header, Op, Request, Version, error, image, os};
 
 use crate::kit::hex::hex;
+use crate::kit::smp::with;
 
 fn vector(name: &str) -> Vec<u8> {
     let json: serde_json::Value = serde_json::from_str(include_str!("../vectors/smp/messages.json")).unwrap();
@@ -56,7 +57,7 @@ fn v1_and_v2_ask_for_the_parameters() {
 
 #[test]
 fn v3_and_v4_tell_the_parameters_with_and_without_a_length() {
-    let response = os::ParametersResponse { buf_size: 384, buf_count: 4 };
+    let response = os::ParametersResponse::new(384, 4);
     for name in ["V3", "V4"] {
         assert_eq!(answer::<os::Parameters>(&vector(name)), Ok(response));
     }
@@ -107,12 +108,12 @@ fn v10_to_v12_are_a_reset() {
 
 #[test]
 fn v13_and_v14_are_answers_to_an_upload() {
-    let response = |off, matches| Ok(image::UploadResponse { off, matches });
+    let response = |off, matches| Ok(with(image::UploadResponse::new(off), |it| it.matches = matches));
     assert_eq!(answer::<image::Upload<'_>>(&vector("V13")), response(417, None));
     assert_eq!(answer::<image::Upload<'_>>(&vector("V14")), response(4000, Some(true)));
     let request = asked(Version::V2, 4, &image::Upload::default());
     assert_eq!(
-        answered(&request, |_, reply| reply.ok(&image::UploadResponse { off: 4000, matches: Some(true) })),
+        answered(&request, |_, reply| reply.ok(&with(image::UploadResponse::new(4000), |it| it.matches = Some(true)))),
         definite(&vector("V14"), 2)
     );
 }
@@ -132,7 +133,7 @@ fn v16_and_v17_ask_how_the_boot_loader_boots() {
     assert_eq!(asked(Version::V2, 12, &os::BootLoader { query: Some("mode".into()) }), vector("V16"));
     let message = vector("V17");
     let response = answer::<os::BootLoader<'_>>(&message).unwrap();
-    assert_eq!(response, os::BootLoaderResponse { mode: Some(-1), ..Default::default() });
+    assert_eq!(response, with(os::BootLoaderResponse::default(), |it| it.mode = Some(-1)));
     assert_eq!(os::mode_name(-1), Some("unknown"));
 }
 

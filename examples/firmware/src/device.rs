@@ -62,11 +62,7 @@ impl Handler for Device<'_> {
                 shell::dispatch(&mut Runner::new(run, &mut line, &mut output), incoming, reply)
             }
             Group::ENUMERATION => enumeration::dispatch(
-                &SERVED.map(|(group, name, handlers)| Detail {
-                    group: group.0,
-                    name: Some(name.into()),
-                    handlers: Some(handlers),
-                }),
+                &SERVED.map(|(group, name, handlers)| Detail::new(group.0).with_name(name).with_handlers(handlers)),
                 incoming,
                 reply,
             ),
@@ -128,15 +124,15 @@ impl os::Commands for Os {
             let space = if self.text.is_empty() { "" } else { " " };
             write!(self.text, "{space}{part}").or(Err(Error::TOO_LARGE))?;
         }
-        Ok(os::InfoResponse { output: self.text.as_str().into() })
+        Ok(os::InfoResponse::new(self.text.as_str().into()))
     }
 
     fn boot_loader<'r>(&'r mut self, request: os::BootLoader<'r>) -> Result<os::BootLoaderResponse<'r>, Error> {
         /// Swap using scratch, in MCUboot's numbers.
         const MODE: i32 = 1;
         match request.query {
-            None => Ok(os::BootLoaderResponse { bootloader: Some("MCUboot".into()), ..Default::default() }),
-            Some(query) if query == "mode" => Ok(os::BootLoaderResponse { mode: Some(MODE), ..Default::default() }),
+            None => Ok(os::BootLoaderResponse::of_name("MCUboot")),
+            Some(query) if query == "mode" => Ok(os::BootLoaderResponse::of_mode(MODE)),
             Some(_) => Err(error::os::QUERY_YIELDS_NO_ANSWER),
         }
     }

@@ -1,7 +1,7 @@
 //! The transitions between the states of automatic framing.
 
 use super::super::console::{Line, Store};
-use super::super::head::SMP_HEADER;
+use super::super::head::MIN_MESSAGE;
 use super::super::{Error, Progress};
 use super::stuffed::{decode, is_frame};
 use super::{Auto, Content, Kind, State};
@@ -22,10 +22,10 @@ enum Guess {
 
 /// Guesses from the first two to four bytes, with raw messages of up to `longest` bytes.
 fn guess(front: &[u8], longest: usize) -> Guess {
-    let total = |high: u8, low: u8| usize::from(u16::from_be_bytes([high, low])).wrapping_add(SMP_HEADER);
+    let total = |high: u8, low: u8| usize::from(u16::from_be_bytes([high, low])).wrapping_add(MIN_MESSAGE);
     match *front {
         [0x01, 0x01] | [0x02, 0x02 | 0x08 | 0x0A] => Guess::Cobs,
-        [0x00 | 0x02 | 0x08 | 0x0A, 0x00] if SMP_HEADER <= longest => Guess::Open,
+        [0x00 | 0x02 | 0x08 | 0x0A, 0x00] if MIN_MESSAGE <= longest => Guess::Open,
         // A length that cannot fit is rejected at its first byte. To hold one byte more could tear
         // a start marker apart.
         [_, 0x00, high] if total(high, 0) <= longest => Guess::Open,
@@ -42,8 +42,8 @@ impl Auto<'_> {
     /// Returns true if a byte may begin a raw message or a COBS frame, and the buffer can hold one.
     const fn may_begin(&self, byte: u8) -> bool {
         match byte {
-            0x01 | 0x02 => self.console.store.bytes.len() >= SMP_HEADER,
-            0x00 | 0x08 | 0x0A => self.raw && self.console.store.bytes.len() >= SMP_HEADER,
+            0x01 | 0x02 => self.console.store.bytes.len() >= MIN_MESSAGE,
+            0x00 | 0x08 | 0x0A => self.raw && self.console.store.bytes.len() >= MIN_MESSAGE,
             _ => false,
         }
     }

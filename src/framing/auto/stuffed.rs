@@ -4,7 +4,7 @@
 use core::cell::Cell;
 
 use super::super::Error;
-use super::super::head::{Head, SMP_HEADER, SmpHead};
+use super::super::head::{Head, Head8, MIN_MESSAGE};
 use crate::checksum::Crc16;
 
 /// Bytes of the CRC.
@@ -74,8 +74,8 @@ pub(super) fn decode(wire: &mut [u8]) -> Result<usize, Error> {
 /// Returns the length of the message in data of `len` bytes with this CRC.
 fn message_len(len: usize, crc: u16) -> Result<usize, Error> {
     match len.checked_sub(CRC) {
-        Some(len @ SMP_HEADER..) if crc == 0 => Ok(len),
-        Some(SMP_HEADER..) => Err(Error::Checksum),
+        Some(len @ MIN_MESSAGE..) if crc == 0 => Ok(len),
+        Some(MIN_MESSAGE..) => Err(Error::Checksum),
         // Shorter than a header and its CRC.
         _ => Err(Error::Malformed),
     }
@@ -86,11 +86,11 @@ fn message_len(len: usize, crc: u16) -> Result<usize, Error> {
 /// by chance.
 pub(super) fn is_frame(wire: &[u8]) -> bool {
     let mut data = Unstuffed::START;
-    let mut head = [0; SMP_HEADER];
+    let mut head = [0; MIN_MESSAGE];
     for place in &mut head {
         *place = data.next(wire).unwrap_or_default();
     }
-    SmpHead::total(&head).is_ok_and(|total| {
+    Head8::total(&head).is_ok_and(|total| {
         let (mut data, mut crc, mut len) = (Unstuffed::START, Crc16::new(), 0usize);
         while let Some(byte) = data.next(wire) {
             crc.update(&[byte]);

@@ -3,7 +3,7 @@
 use super::base64;
 use super::packet::{CRC, LEN, LINE, Marker, narrow};
 use crate::checksum::Crc16;
-use crate::framing::head::SMP_HEADER;
+use crate::framing::head::MIN_MESSAGE;
 use crate::framing::{Encoder as Encode, Error};
 
 /// Encodes one message into console lines. The CRC is computed when it is built, in one more pass
@@ -54,7 +54,7 @@ impl Encoder {
 
     /// Starts to encode `message`, in lines of at most `length` bytes.
     pub(super) fn in_lines(message: &[u8], length: usize) -> Result<Self, Error> {
-        if !(SMP_HEADER..=Self::MAX_MESSAGE).contains(&message.len()) {
+        if !(MIN_MESSAGE..=Self::MAX_MESSAGE).contains(&message.len()) {
             return Err(Error::Unsendable);
         }
         Ok(Self {

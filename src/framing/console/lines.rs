@@ -7,7 +7,7 @@ use super::base64;
 use super::base64::Group;
 use super::packet::{CRC, LEN, LINE, Marker, narrow};
 use crate::checksum::Crc16;
-use crate::framing::head::SMP_HEADER;
+use crate::framing::head::MIN_MESSAGE;
 use crate::framing::{Error, Progress};
 use crate::time::Span;
 
@@ -275,7 +275,7 @@ impl<S: Store> Lines<S> {
         if let (false, LEN.., Some(len)) = (known, *have, self.store.announced()) {
             *end = usize::from(u16::from_be_bytes(len)).wrapping_add(LEN);
             // Reported now, not at the end of a packet that cannot be valid.
-            if *end < LEN + SMP_HEADER + CRC {
+            if *end < LEN + MIN_MESSAGE + CRC {
                 return Some(Error::Malformed);
             }
             // Before any byte is stored past the buffer, and at once: the sender could go on for

@@ -187,16 +187,25 @@ const fn is_name(name: &[u8]) -> bool {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Watched<T> {
     value: T,
-    reported: Option<T>,
+    reported: Reported<T>,
 }
 
-shown!([T] Watched<T>, |watched| "Watched(reported: {})", watched.reported.is_some());
+/// The value that the master has.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Reported<T> {
+    /// None yet. Exit: the first report, to `Last`.
+    Never,
+    /// This one. Exit: a further report, to itself.
+    Last(T),
+}
+
+shown!([T] Watched<T>, |watched| "Watched(reported: {})", matches!(watched.reported, Reported::Last(_)));
 
 impl<T: Clone + PartialEq> Watched<T> {
     /// A value that was not reported yet.
     #[must_use]
     pub const fn new(value: T) -> Self {
-        Self { value, reported: None }
+        Self { value, reported: Reported::Never }
     }
 
     /// The value, for the application itself.
@@ -212,7 +221,7 @@ impl<T: Clone + PartialEq> Watched<T> {
 
     /// The value, for the master: what [`Resources::get`] and [`Resources::invert`] encode.
     pub fn report(&mut self) -> T {
-        self.reported = Some(self.value.clone());
+        self.reported = Reported::Last(self.value.clone());
         self.value.clone()
     }
 
@@ -220,6 +229,9 @@ impl<T: Clone + PartialEq> Watched<T> {
     /// [`Resources::changed`].
     #[must_use]
     pub fn is_changed(&self) -> bool {
-        self.reported.as_ref() != Some(&self.value)
+        match &self.reported {
+            Reported::Never => true,
+            Reported::Last(value) => *value != self.value,
+        }
     }
 }

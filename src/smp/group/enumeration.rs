@@ -23,12 +23,13 @@ payload!(request Count {});
 /// The number of groups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct CountResponse {
     /// The number of groups.
     pub count: u16,
 }
 
-payload!(response CountResponse { count: "count" });
+payload!(response CountResponse { count: u16 = "count" });
 
 impl Request for Count {
     const OP: Op = Op::Read;
@@ -48,12 +49,13 @@ payload!(request List {});
 /// The numbers of all groups, in no particular order.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct ListResponse<'b> {
     /// One number per group.
     pub groups: cbor::List<'b, u16>,
 }
 
-payload!(response ListResponse<'b> { groups: "groups" });
+payload!(response ListResponse<'b> { groups: cbor::List<'b, u16> = "groups" });
 
 impl Request for List {
     const OP: Op = Op::Read;
@@ -76,6 +78,7 @@ payload!(request Single { index: "index" });
 /// One group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct SingleResponse {
     /// Its number.
     pub group: u16,
@@ -83,7 +86,7 @@ pub struct SingleResponse {
     pub end: Option<bool>,
 }
 
-payload!(response SingleResponse { group: "group", end: "end" });
+payload!(response SingleResponse { group: u16 = "group", end: "end" });
 
 impl Request for Single {
     const OP: Op = Op::Read;
@@ -106,16 +109,18 @@ payload!(request Details<'b> { groups: "groups" });
 /// The details of some or all groups.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct DetailsResponse<'b> {
     /// One entry per group.
     pub groups: cbor::List<'b, Detail<'b>>,
 }
 
-payload!(response DetailsResponse<'b> { groups: "groups" });
+payload!(response DetailsResponse<'b> { groups: cbor::List<'b, Detail<'b>> = "groups" });
 
 /// One group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct Detail<'b> {
     /// Its number.
     pub group: u16,
@@ -125,7 +130,23 @@ pub struct Detail<'b> {
     pub handlers: Option<u32>,
 }
 
-payload!(response Detail<'b> { group: "group", name: "name", handlers: "handlers" });
+payload!(response Detail<'b> { group: u16 = "group", name: "name", handlers: "handlers" });
+
+impl<'b> Detail<'b> {
+    /// Gives it a name.
+    #[must_use]
+    pub const fn with_name(mut self, name: &'b str) -> Self {
+        self.name = Some(Text::from_bytes(name.as_bytes()));
+        self
+    }
+
+    /// Sets the highest number of a command, plus 1.
+    #[must_use]
+    pub const fn with_handlers(mut self, handlers: u32) -> Self {
+        self.handlers = Some(handlers);
+        self
+    }
+}
 
 impl Request for Details<'_> {
     const OP: Op = Op::Read;
@@ -141,8 +162,8 @@ impl Request for Details<'_> {
 /// use anysmp::smp::enumeration::{self, Detail};
 ///
 /// const SERVED: &[Detail<'static>] = &[
-///     Detail { group: 0, name: None, handlers: Some(9) },
-///     Detail { group: 10, name: None, handlers: Some(4) },
+///     Detail::new(0).with_name("os mgmt").with_handlers(9),
+///     Detail::new(10).with_handlers(4),
 /// ];
 /// # use anysmp::smp::server::{Answer, Incoming, Reply};
 /// fn handle(incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {

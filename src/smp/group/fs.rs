@@ -41,6 +41,7 @@ payload!(request Download<'b> { name: "name", off: "off" });
 /// A piece of a file. The server chooses its length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct DownloadResponse<'b> {
     /// The offset of the piece in the file, in bytes.
     pub off: u64,
@@ -50,7 +51,7 @@ pub struct DownloadResponse<'b> {
     pub len: Option<u64>,
 }
 
-payload!(response DownloadResponse<'b> { off: "off", data: "data", len: "len" });
+payload!(response DownloadResponse<'b> { off: u64 = "off", data: Bytes<'b> = "data", len: "len" });
 
 impl Request for Download<'_> {
     const OP: Op = Op::Read;
@@ -79,12 +80,13 @@ payload!(request Upload<'b> { name: "name", off: "off", data: "data", len: "len"
 /// The progress of an upload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct UploadResponse {
     /// The offset that the device expects next.
     pub off: u64,
 }
 
-payload!(response UploadResponse { off: "off" });
+payload!(response UploadResponse { off: u64 = "off" });
 
 impl Request for Upload<'_> {
     const OP: Op = Op::Write;
@@ -107,12 +109,13 @@ payload!(request Status<'b> { name: "name" });
 /// The length of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct StatusResponse {
     /// In bytes.
     pub len: u64,
 }
 
-payload!(response StatusResponse { len: "len" });
+payload!(response StatusResponse { len: u64 = "len" });
 
 impl Request for Status<'_> {
     const OP: Op = Op::Read;
@@ -141,6 +144,7 @@ payload!(request Hash<'b> { name: "name", kind: "type", off: "off", len: "len" }
 /// A hash or a checksum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct HashResponse<'b> {
     /// Its name.
     pub kind: Text<'b>,
@@ -152,7 +156,12 @@ pub struct HashResponse<'b> {
     pub output: HashOutput<'b>,
 }
 
-payload!(response HashResponse<'b> { kind: "type", off: "off", len: "len", output: "output" });
+payload!(response HashResponse<'b> {
+    kind: Text<'b> = "type",
+    off: "off",
+    len: u64 = "len",
+    output: HashOutput<'b> = "output",
+});
 
 /// The value of a hash or a checksum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -202,16 +211,18 @@ payload!(request HashTypes {});
 /// The hashes and checksums by name.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct HashTypesResponse<'b> {
     /// One entry each.
     pub types: Table<'b, HashType>,
 }
 
-payload!(response HashTypesResponse<'b> { types: "types" });
+payload!(response HashTypesResponse<'b> { types: Table<'b, HashType> = "types" });
 
 /// The form of a hash or a checksum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct HashType {
     /// 0 a number, 1 a byte string.
     pub format: u32,
@@ -219,7 +230,7 @@ pub struct HashType {
     pub size: u32,
 }
 
-payload!(response HashType { format: "format", size: "size" });
+payload!(response HashType { format: u32 = "format", size: u32 = "size" });
 
 impl Request for HashTypes {
     const OP: Op = Op::Read;

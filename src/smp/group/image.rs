@@ -50,6 +50,7 @@ payload!(request ReadState {});
 /// The images of a device. Slots without a valid image are left out.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct StateResponse<'b> {
     /// One entry for each slot that holds an image.
     pub images: List<'b, ImageState<'b>>,
@@ -57,11 +58,15 @@ pub struct StateResponse<'b> {
     pub split_status: Option<i32>,
 }
 
-payload!(response StateResponse<'b> { images: "images", split_status: "splitStatus" });
+payload!(response StateResponse<'b> {
+    images: List<'b, ImageState<'b>> = "images",
+    split_status: "splitStatus",
+});
 
 /// One image in one slot. A flag that is not sent is not set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct ImageState<'b> {
     /// The image number; left out by devices with one image.
     pub image: Option<u32>,
@@ -85,8 +90,8 @@ pub struct ImageState<'b> {
 
 payload!(response ImageState<'b> {
     image: "image",
-    slot: "slot",
-    version: "version",
+    slot: u32 = "slot",
+    version: Text<'b> = "version",
     hash: "hash",
     bootable: "bootable",
     pending: "pending",
@@ -154,6 +159,7 @@ payload!(request Upload<'b> { image: "image", len: "len", off: "off", sha: "sha"
 /// The progress of an upload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct UploadResponse {
     /// The offset that the device expects next, whatever the offset of the request was.
     pub off: u64,
@@ -162,7 +168,7 @@ pub struct UploadResponse {
     pub matches: Option<bool>,
 }
 
-payload!(response UploadResponse { off: "off", matches: "match" });
+payload!(response UploadResponse { off: u64 = "off", matches: "match" });
 
 impl Request for Upload<'_> {
     const OP: Op = Op::Write;
@@ -201,6 +207,7 @@ payload!(request CoreLoad { off: "off" });
 /// A piece of the core dump.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct CoreLoadResponse<'b> {
     /// The offset of the piece in the dump, in bytes.
     pub off: u64,
@@ -210,7 +217,7 @@ pub struct CoreLoadResponse<'b> {
     pub len: Option<u64>,
 }
 
-payload!(response CoreLoadResponse<'b> { off: "off", data: "data", len: "len" });
+payload!(response CoreLoadResponse<'b> { off: u64 = "off", data: Bytes<'b> = "data", len: "len" });
 
 impl Request for CoreLoad {
     const OP: Op = Op::Read;

@@ -45,6 +45,7 @@ payload!(request LogShow<'b> { name: "log_name", timestamp: "ts", index: "index"
 /// Log entries.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct LogShowResponse<'b> {
     /// The index of the entry after the last one.
     pub next_index: Option<u32>,
@@ -54,11 +55,16 @@ pub struct LogShowResponse<'b> {
     pub rc: Option<i32>,
 }
 
-payload!(response LogShowResponse<'b> { next_index: "next_index", logs: "logs", rc: "rc" });
+payload!(response LogShowResponse<'b> {
+    next_index: "next_index",
+    logs: List<'b, Log<'b>> = "logs",
+    rc: "rc",
+});
 
 /// The entries of one log.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct Log<'b> {
     /// Its name.
     pub name: Text<'b>,
@@ -68,11 +74,16 @@ pub struct Log<'b> {
     pub entries: List<'b, LogEntry<'b>>,
 }
 
-payload!(response Log<'b> { name: "name", kind: "type", entries: "entries" });
+payload!(response Log<'b> {
+    name: Text<'b> = "name",
+    kind: u32 = "type",
+    entries: List<'b, LogEntry<'b>> = "entries",
+});
 
 /// One log entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct LogEntry<'b> {
     /// The form of the message: `str`, `bin` or `cbor`.
     pub kind: Text<'b>,
@@ -91,13 +102,13 @@ pub struct LogEntry<'b> {
 }
 
 payload!(response LogEntry<'b> {
-    kind: "type",
-    timestamp: "ts",
-    level: "level",
-    index: "index",
-    module: "module",
+    kind: Text<'b> = "type",
+    timestamp: i64 = "ts",
+    level: u32 = "level",
+    index: u32 = "index",
+    module: u32 = "module",
     image_hash: "imghash",
-    message: "msg",
+    message: Bytes<'b> = "msg",
 });
 
 impl Request for LogShow<'_> {
@@ -148,12 +159,13 @@ payload!(request LogModules {});
 /// The modules and their numbers.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct LogModulesResponse<'b> {
     /// Number by name.
     pub modules: Table<'b, u32>,
 }
 
-payload!(response LogModulesResponse<'b> { modules: "module_map" });
+payload!(response LogModulesResponse<'b> { modules: Table<'b, u32> = "module_map" });
 
 impl Request for LogModules {
     const OP: Op = Op::Read;
@@ -173,12 +185,13 @@ payload!(request LogLevels {});
 /// The levels and their numbers.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct LogLevelsResponse<'b> {
     /// The number of each level, by its name.
     pub levels: Table<'b, u32>,
 }
 
-payload!(response LogLevelsResponse<'b> { levels: "level_map" });
+payload!(response LogLevelsResponse<'b> { levels: Table<'b, u32> = "level_map" });
 
 impl Request for LogLevels {
     const OP: Op = Op::Read;
@@ -198,12 +211,13 @@ payload!(request LogList {});
 /// The names of the logs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct LogListResponse<'b> {
     /// One name per log.
     pub logs: List<'b, Text<'b>>,
 }
 
-payload!(response LogListResponse<'b> { logs: "log_list" });
+payload!(response LogListResponse<'b> { logs: List<'b, Text<'b>> = "log_list" });
 
 impl Request for LogList {
     const OP: Op = Op::Read;
@@ -271,12 +285,13 @@ payload!(request RunList {});
 /// The names of the tests.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct RunListResponse<'b> {
     /// One name per test.
     pub tests: List<'b, Text<'b>>,
 }
 
-payload!(response RunListResponse<'b> { tests: "run_list" });
+payload!(response RunListResponse<'b> { tests: List<'b, Text<'b>> = "run_list" });
 
 impl Request for RunList {
     const OP: Op = Op::Read;

@@ -80,12 +80,13 @@ impl<'b> Echo<'b> {
 /// The text of an [`Echo`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct EchoResponse<'b> {
     /// The text that was sent.
     pub text: Text<'b>,
 }
 
-payload!(response EchoResponse<'b> { text: "r" });
+payload!(response EchoResponse<'b> { text: Text<'b> = "r" });
 
 impl Request for Echo<'_> {
     const OP: Op = Op::Write;
@@ -123,12 +124,13 @@ payload!(request ReadDateTime {});
 /// Date and time of the device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct DateTimeResponse<'b> {
     /// `2026-11-20T21:53:18`, with a fraction if the device has one, without a zone on Zephyr.
     pub datetime: Text<'b>,
 }
 
-payload!(response DateTimeResponse<'b> { datetime: "datetime" });
+payload!(response DateTimeResponse<'b> { datetime: Text<'b> = "datetime" });
 
 impl Request for ReadDateTime {
     const OP: Op = Op::Read;

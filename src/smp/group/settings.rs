@@ -84,6 +84,7 @@ payload!(request Read<'b> { name: "name", max_size: "max_size" });
 /// A value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct ReadResponse<'b> {
     /// The value.
     pub value: Setting<'b>,
@@ -91,7 +92,7 @@ pub struct ReadResponse<'b> {
     pub max_size: Option<u32>,
 }
 
-payload!(response ReadResponse<'b> { value: "val", max_size: "max_size" });
+payload!(response ReadResponse<'b> { value: Setting<'b> = "val", max_size: "max_size" });
 
 impl Request for Read<'_> {
     const OP: Op = Op::Read;

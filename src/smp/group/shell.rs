@@ -36,6 +36,7 @@ payload!(request Execute<'b> { argv: "argv" });
 /// The output and the result of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct ExecuteResponse<'b> {
     /// Its output, cut where the server's buffer ended.
     pub output: Text<'b>,
@@ -43,7 +44,7 @@ pub struct ExecuteResponse<'b> {
     pub result: Option<i32>,
 }
 
-payload!(response ExecuteResponse<'b> { output: "o", result: "ret" });
+payload!(response ExecuteResponse<'b> { output: Text<'b> = "o", result: "ret" });
 
 impl Request for Execute<'_> {
     const OP: Op = Op::Write;

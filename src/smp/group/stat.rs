@@ -32,6 +32,7 @@ payload!(request Read<'b> { name: "name" });
 /// The counters of one set.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct ReadResponse<'b> {
     /// The name of the set.
     pub name: Text<'b>,
@@ -39,7 +40,7 @@ pub struct ReadResponse<'b> {
     pub fields: Table<'b, u64>,
 }
 
-payload!(response ReadResponse<'b> { name: "name", fields: "fields" });
+payload!(response ReadResponse<'b> { name: Text<'b> = "name", fields: Table<'b, u64> = "fields" });
 
 impl Request for Read<'_> {
     const OP: Op = Op::Read;
@@ -63,12 +64,13 @@ payload!(request List {});
 /// The names of the sets.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct ListResponse<'b> {
     /// One name per set.
     pub names: cbor::List<'b, Text<'b>>,
 }
 
-payload!(response ListResponse<'b> { names: "stat_list" });
+payload!(response ListResponse<'b> { names: cbor::List<'b, Text<'b>> = "stat_list" });
 
 impl Request for List {
     const OP: Op = Op::Read;

@@ -79,6 +79,7 @@ payload!(request Status {});
 /// The number of bridges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct StatusResponse {
     /// The largest number of bridges.
     pub supported: u32,
@@ -91,8 +92,8 @@ pub struct StatusResponse {
 }
 
 payload!(response StatusResponse {
-    supported: "supported",
-    active: "active",
+    supported: u32 = "supported",
+    active: u32 = "active",
     bridged: "bridged",
     transport: "transport",
 });
@@ -115,16 +116,18 @@ payload!(request List {});
 /// The transports.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct ListResponse<'b> {
     /// One entry each.
     pub transports: cbor::List<'b, Transport<'b>>,
 }
 
-payload!(response ListResponse<'b> { transports: "transports" });
+payload!(response ListResponse<'b> { transports: cbor::List<'b, Transport<'b>> = "transports" });
 
 /// One transport.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct Transport<'b> {
     /// Its number.
     pub id: u32,
@@ -132,7 +135,7 @@ pub struct Transport<'b> {
     pub name: Option<Text<'b>>,
 }
 
-payload!(response Transport<'b> { id: "id", name: "name" });
+payload!(response Transport<'b> { id: u32 = "id", name: "name" });
 
 impl Request for List {
     const OP: Op = Op::Read;
@@ -155,16 +158,18 @@ payload!(request Modes { transport: "transport" });
 /// The modes of a transport.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct ModesResponse<'b> {
     /// One entry each.
     pub modes: cbor::List<'b, Mode<'b>>,
 }
 
-payload!(response ModesResponse<'b> { modes: "modes" });
+payload!(response ModesResponse<'b> { modes: cbor::List<'b, Mode<'b>> = "modes" });
 
 /// One mode of a transport.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct Mode<'b> {
     /// Its number.
     pub id: u32,
@@ -176,7 +181,12 @@ pub struct Mode<'b> {
     pub outgoing: bool,
 }
 
-payload!(response Mode<'b> { id: "id", description: "description", incoming: "incoming", outgoing: "outgoing" });
+payload!(response Mode<'b> {
+    id: u32 = "id",
+    description: "description",
+    incoming: "incoming",
+    outgoing: "outgoing",
+});
 
 impl Request for Modes {
     const OP: Op = Op::Read;
@@ -201,16 +211,18 @@ payload!(request Configuration { transport: "transport", mode: "mode" });
 /// The keys of a [`Connect`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct ConfigurationResponse<'b> {
     /// The keys, one entry for each.
     pub keys: cbor::List<'b, Key<'b>>,
 }
 
-payload!(response ConfigurationResponse<'b> { keys: "configs" });
+payload!(response ConfigurationResponse<'b> { keys: cbor::List<'b, Key<'b>> = "configs" });
 
 /// One key of a [`Connect`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct Key<'b> {
     /// Its name.
     pub name: Text<'b>,
@@ -220,7 +232,7 @@ pub struct Key<'b> {
     pub required: bool,
 }
 
-payload!(response Key<'b> { name: "name", kind: "type", required: "required" });
+payload!(response Key<'b> { name: Text<'b> = "name", kind: u32 = "type", required: "required" });
 
 impl Request for Configuration {
     const OP: Op = Op::Read;

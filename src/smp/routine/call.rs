@@ -4,6 +4,7 @@ use core::marker::PhantomData;
 use core::time::Duration;
 
 use super::Error;
+use crate::cbor::Writer;
 use crate::routine::Step;
 use crate::shown::shown;
 use crate::smp::client::{self, Client};
@@ -123,8 +124,6 @@ use crate::smp::{Header, Request, Version};
 /// ```
 pub struct Call<K> {
     state: State,
-    /// The version in which the request was first written; none before.
-    asked: Option<Version>,
     /// The number of retries that are left.
     retries: u8,
     kind: PhantomData<fn() -> K>,
@@ -141,21 +140,34 @@ impl<K> Clone for Call<K> {
 
 impl<K> Copy for Call<K> {}
 
-const _: () = assert!(size_of::<Call<()>>() <= 12);
+const _: () = assert!(size_of::<Call<()>>() <= 14);
 
 /// The progress of a [`Call`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum State {
-    /// To be sent with a new number. Exits: `Waiting`.
+    /// To be sent for the first time. Exits: `Waiting`.
     New,
+    /// To be sent with a new number in the other version, because the server refused this one.
+    /// Exits: `Waiting`.
+    Refused(Version),
     /// To be sent again with the number that it had. Exits: `Waiting`.
-    Again(Header),
-    /// Sent. Exits: `New`, in the other version; `Again` or `Silent` after a timeout; none by a
-    /// response, with which the owner drops the call.
-    Waiting(Header),
+    Again(Asked),
+    /// Sent. Exits: `Refused`; `Again` or `Silent` after a timeout; none by a response, with which
+    /// the owner drops the call.
+    Waiting(Asked),
     /// Never answered. No exit: each poll fails.
     Silent,
+}
+
+/// A request that was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+struct Asked {
+    header: Header,
+    /// The version in which the request was first written: a server that refuses both versions is
+    /// not asked a third time.
+    version: Version,
 }
 
 /// The relation of a message to a [`Call`].
@@ -210,7 +222,7 @@ impl<K: Request<Kind = K>> Call<K> {
     /// allows](Client::with_non_idempotent_retries).
     #[must_use]
     pub const fn new(retries: u8) -> Self {
-        Self { state: State::New, asked: None, retries, kind: PhantomData }
+        Self { state: State::New, retries, kind: PhantomData }
     }
 
     /// Returns the next step: sends the request, or waits for `timeout`, usually the longer of
@@ -227,33 +239,34 @@ impl<K: Request<Kind = K>> Call<K> {
         timeout: Duration,
         tx: &mut [u8],
     ) -> Result<Step, Error> {
-        let (len, header) = match self.state {
-            State::New => {
+        let payload = |writer: &mut Writer<'_>| request.encode(writer);
+        let (len, asked) = match self.state {
+            State::New | State::Refused(_) => {
                 if !request.is_idempotent() {
                     self.retries = self.retries.min(client.non_idempotent_retries());
                 }
-                client.emit(R::OP, R::GROUP, R::COMMAND, tx, |writer| request.encode(writer))?
+                let (len, header) = client.emit(R::OP, R::GROUP, R::COMMAND, tx, payload)?;
+                let version = if let State::Refused(version) = self.state { version } else { header.version };
+                (len, Asked { header, version })
             }
-            State::Again(header) => client::emit(header, tx, |writer| request.encode(writer))?,
+            State::Again(asked) => (client::emit(asked.header, tx, payload)?.0, asked),
             State::Waiting(_) => return Ok(Step::Wait(timeout)),
             State::Silent => return Err(Error::TimedOut),
         };
-        self.asked.get_or_insert(header.version);
-        self.state = State::Waiting(header);
+        self.state = State::Waiting(asked);
         Ok(Step::Send(len))
     }
 
     /// Compares a message with the request, and reads the response if it is one.
     pub fn receive<'m>(&mut self, client: &mut Client, message: &'m [u8]) -> Heard<K::Response<'m>> {
-        let State::Waiting(header) = self.state else { return Heard::Foreign };
+        let State::Waiting(Asked { header, version }) = self.state else { return Heard::Foreign };
         if !client::answers(&header, message) {
             return Heard::Foreign;
         }
-        let asked = self.asked.unwrap_or(header.version);
         match client::payload(message).map_err(client::Error::from).and_then(K::response) {
             // Only what the command itself calls a refusal: see `Client`.
-            Err(client::Error::Remote(refusal)) if client.adopt_version(header.version, asked, refusal) => {
-                self.state = State::New;
+            Err(client::Error::Remote(refusal)) if client.adopt_version(header.version, version, refusal) => {
+                self.state = State::Refused(version);
                 Heard::Again
             }
             response => Heard::Response(response),
@@ -262,11 +275,11 @@ impl<K: Request<Kind = K>> Call<K> {
 
     /// The timeout has passed: the next [`poll`](Self::poll) repeats the request, or fails.
     pub const fn timed_out(&mut self) {
-        let State::Waiting(header) = self.state else { return };
+        let State::Waiting(asked) = self.state else { return };
         self.state = match self.retries.checked_sub(1) {
             Some(retries) => {
                 self.retries = retries;
-                State::Again(header)
+                State::Again(asked)
             }
             None => State::Silent,
         };

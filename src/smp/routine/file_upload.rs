@@ -54,13 +54,14 @@ use super::piece::What;
 pub use super::report::FileUploadReport;
 use super::sizes::Sizes;
 use super::transfer::{Counts, Transfer};
-use super::{Call, Error, FileOutcome, Heard, Source, UploadEvent, hash};
+use super::{Call, Error, FileOutcome, Heard, UploadEvent, hash};
 use crate::line::Limits;
 use crate::routine::{Routine, Step};
 use crate::smp::Request;
 use crate::smp::client::Client;
 use crate::smp::fs::{Close, Hash, Status, Upload};
 use crate::smp::os::{Parameters, ParametersResponse};
+use crate::source::Source;
 
 pub use super::sizes::{FALLBACK, MAX_WINDOW};
 

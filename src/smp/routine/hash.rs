@@ -3,9 +3,10 @@
 
 use crc::{CRC_32_ISO_HDLC, Crc, NoTable};
 
-use super::{Error, Source, SourceFailed};
+use super::Error;
 use crate::smp::client;
 use crate::smp::fs::{HashOutput, HashResponse};
+use crate::source::{Source, SourceFailed};
 
 /// No table: 68 bytes of code instead of many times that.
 static CRC: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&CRC_32_ISO_HDLC);

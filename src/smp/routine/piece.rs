@@ -11,10 +11,11 @@
 //!   h(v): 1 (v < 24), 2 (< 2^8), 3 (< 2^16), 5 (< 2^32), 9: the head of a CBOR number or string
 //! ```
 
-use super::{Error, Source};
+use super::Error;
 use crate::cbor::{BufferFull, Writer};
 use crate::shown::shown;
 use crate::smp::Header;
+use crate::source::Source;
 
 /// The fewest bytes that the first piece carries: servers look at the image header in it.
 const FIRST: u64 = 32;

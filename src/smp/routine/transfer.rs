@@ -6,12 +6,13 @@ use core::cmp::Ordering;
 
 use heapless::Deque;
 
+use super::Error;
 use super::piece::{Piece, What, low};
 use super::sizes::MAX_WINDOW;
-use super::{Error, Source};
 use crate::cbor::{BufferFull, Writer};
 use crate::smp::client::{self, Client};
 use crate::smp::{self, Header, Request, Version};
+use crate::source::Source;
 
 /// The counters of a transfer.
 #[derive(Debug, Clone, Copy, Default)]

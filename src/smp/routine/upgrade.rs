@@ -52,15 +52,16 @@
 
 use core::time::Duration;
 
+use super::Upload;
 use super::outcome::{Doubt, Note, Notes, Phase, UpgradeEvent, UpgradeOutcome, UpgradeReport};
 use super::survey::Survey;
-use super::{Source, Upload};
 use crate::mcuboot::{FileError, ImageFile};
 use crate::routine::{Routine, Step};
 use crate::smp::client::{self, Client};
 use crate::smp::image::{ReadState, WriteState};
 use crate::smp::os::{Force, Reset};
 use crate::smp::{self, Request};
+use crate::source::Source;
 
 mod decide;
 mod stage;

@@ -60,13 +60,14 @@ use super::piece::{Keys, What};
 pub use super::report::{UploadEvent, UploadOutcome, UploadReport};
 use super::sizes::{MAX_REQUESTS, Sizes};
 use super::transfer::{Awaited, Counts, Transfer};
-use super::{Call, Error, Heard, Source};
+use super::{Call, Error, Heard};
 use crate::line::Limits;
 use crate::routine::{Routine, Step};
 use crate::smp::Request;
 use crate::smp::client::{self, Client};
 use crate::smp::image::{self, ERASE_TIME, UploadResponse};
 use crate::smp::os::{Parameters, ParametersResponse};
+use crate::source::Source;
 
 pub use super::sizes::{FALLBACK, MAX_WINDOW};
 

@@ -15,7 +15,7 @@
 //! begin those of [`steps`].
 
 use crate::device::Fault;
-use anysmp::routine::SourceFailed;
+use anysmp::source::SourceFailed;
 use core::arch::asm;
 use core::ptr::{read_volatile, write_volatile};
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};

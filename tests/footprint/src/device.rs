@@ -4,8 +4,8 @@
 
 use anysmp::mcuboot::digest::{Digest, Hash, HashKind};
 use anysmp::port::Clock;
-use anysmp::routine::{Source, SourceFailed};
 use anysmp::smp::{Error, fs, settings, shell};
+use anysmp::source::{Source, SourceFailed};
 use core::time::Duration;
 use embedded_storage::nor_flash::{ErrorType, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash};
 use parts::outside;

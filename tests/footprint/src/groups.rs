@@ -65,7 +65,7 @@ pub struct Os;
 
 impl os::Commands for Os {
     fn parameters(&mut self) -> Result<os::ParametersResponse, Error> {
-        Ok(os::ParametersResponse { buf_size: 512, buf_count: 1 })
+        Ok(os::ParametersResponse::new(512, 1))
     }
 
     fn reset(&mut self, _: os::Reset) -> Result<Empty, Error> {
@@ -84,24 +84,15 @@ impl Images {
     #[expect(clippy::new_without_default, reason = "one image")]
     pub fn new() -> Self {
         let version = Text::from_bytes(b"1.2.3");
-        let flags = image::ImageState {
-            image: None,
-            slot: 0,
-            version,
-            hash: None,
-            bootable: true,
-            pending: false,
-            confirmed: true,
-            active: true,
-            permanent: false,
-        };
-        Self { list: [flags], off: 0, len: 0 }
+        let mut state = image::ImageState::new(0, version);
+        (state.bootable, state.confirmed, state.active) = (true, true, true);
+        Self { list: [state], off: 0, len: 0 }
     }
 }
 
 impl image::Commands for Images {
     fn read_state(&mut self) -> Result<image::StateResponse<'_>, Error> {
-        Ok(image::StateResponse { images: self.list.as_slice().into(), split_status: None })
+        Ok(image::StateResponse::new(self.list.as_slice().into()))
     }
 
     fn upload(&mut self, request: image::Upload<'_>) -> Result<image::UploadResponse, Error> {
@@ -119,7 +110,7 @@ impl image::Commands for Images {
             Nor.write(0x1_0000_u32.saturating_add(off as u32), data).or(Err(Error::UNKNOWN))?;
             self.off = off.saturating_add(data.len() as u64);
         }
-        Ok(image::UploadResponse { off: self.off, matches: None })
+        Ok(image::UploadResponse::new(self.off))
     }
 }
 
@@ -133,13 +124,13 @@ impl Handler for Five {
     fn handle(&mut self, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
         match (incoming.group(), incoming.op(), incoming.command()) {
             (Group::OS, _, 0) => {
-                incoming.answer(reply, |os::Echo { text }| Ok(os::EchoResponse { text: text.unwrap_or("".into()) }))
+                incoming.answer(reply, |os::Echo { text }| Ok(os::EchoResponse::new(text.unwrap_or("".into()))))
             }
             (Group::OS, Op::Write, 5) => match incoming.decode() {
                 Ok(Empty {}) => reply.ok(&Empty {}).then(After::Reset { force: false, mode: 0 }),
                 Err(error) => reply.error(error),
             },
-            (Group::OS, Op::Read, 6) => reply.ok(&os::ParametersResponse { buf_size: 512, buf_count: 1 }),
+            (Group::OS, Op::Read, 6) => reply.ok(&os::ParametersResponse::new(512, 1)),
             (Group::IMAGE, Op::Read, 0) => reply.result(self.images.read_state()),
             (Group::IMAGE, Op::Write, 1) => incoming.answer(reply, |request| self.images.upload(request)),
             _ => reply.error(Error::NOT_SUPPORTED),
@@ -166,10 +157,11 @@ impl os::Commands for Everything {
 
     fn task_statistics(&mut self) -> Result<os::TaskStatisticsResponse<'_>, Error> {
         static DEVICE_TASKS: Place<[(Text<'static>, os::Task); 1]> = Place::new();
-        let task = os::Task { priority: 0, id: 1, state: 2, stack_use: Some(20), ..os::Task::default() };
+        let mut task = os::Task::new(0, 1, 2);
+        task.stack_use = Some(20);
         // SAFETY: the answer before has been sent: it borrowed `self`.
         let tasks: &'static [(Text<'static>, os::Task)] = unsafe { DEVICE_TASKS.put([("main".into(), task)]) };
-        Ok(os::TaskStatisticsResponse { tasks: tasks.into() })
+        Ok(os::TaskStatisticsResponse::new(tasks.into()))
     }
 
     fn pool_statistics(&mut self) -> Result<os::PoolStatisticsResponse<'_>, Error> {
@@ -177,7 +169,7 @@ impl os::Commands for Everything {
     }
 
     fn read_datetime(&mut self) -> Result<os::DateTimeResponse<'_>, Error> {
-        Ok(os::DateTimeResponse { datetime: Text::from_bytes(b"1970-01-01T00:00:00") })
+        Ok(os::DateTimeResponse::new(Text::from_bytes(b"1970-01-01T00:00:00")))
     }
 
     fn write_datetime(&mut self, request: os::WriteDateTime<'_>) -> Result<Empty, Error> {
@@ -190,11 +182,11 @@ impl os::Commands for Everything {
     }
 
     fn parameters(&mut self) -> Result<os::ParametersResponse, Error> {
-        Ok(os::ParametersResponse { buf_size: 512, buf_count: 1 })
+        Ok(os::ParametersResponse::new(512, 1))
     }
 
     fn info<'r>(&'r mut self, _: os::Info<'r>) -> Result<os::InfoResponse<'r>, Error> {
-        Ok(os::InfoResponse { output: Text::from_bytes(b"anysmp") })
+        Ok(os::InfoResponse::new(Text::from_bytes(b"anysmp")))
     }
 
     fn boot_loader<'r>(&'r mut self, _: os::BootLoader<'r>) -> Result<os::BootLoaderResponse<'r>, Error> {

@@ -2,7 +2,7 @@
 //! it are linked, never run.
 
 use crate::device::Fault;
-use anysmp::routine::SourceFailed;
+use anysmp::source::SourceFailed;
 use core::time::Duration;
 
 const REGISTER: *mut u32 = 0x4000_4000 as *mut u32;

@@ -9,13 +9,13 @@
 mod events;
 
 use anysmp::framing::Framing;
-use anysmp::framing::counted::{ABANDON, Counted, SmpHead};
+use anysmp::framing::counted::{ABANDON, Counted, Head8};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {
     let [quarter, piece, stream @ ..] = input else { return };
     let mut buffer = vec![0; 4 * usize::from(*quarter)];
-    let mut framing = Counted::<SmpHead>::new(&mut buffer);
+    let mut framing = Counted::<Head8>::new(&mut buffer);
     let events = events::decode(&mut framing, stream.chunks(1 + usize::from(*piece)));
     assert!(stream.starts_with(&events::messages(&events).concat()));
     let errors = events::errors(&events).len();

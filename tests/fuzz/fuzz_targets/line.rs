@@ -11,7 +11,7 @@ use std::time::Duration;
 use anysmp::framing::Framing;
 use anysmp::framing::auto::Auto;
 use anysmp::framing::console::Console;
-use anysmp::framing::counted::{Counted, SmpHead};
+use anysmp::framing::counted::{Counted, Head8};
 use anysmp::framing::datagram::Datagram;
 use anysmp::framing::delimited::Cobs;
 use anysmp::framing::lrc::Lrc;
@@ -152,7 +152,7 @@ fuzz_target!(|input: &[u8]| {
     let (one, two) = (&mut one[..], &mut two[..]);
     match choice % 7 {
         0 => run([one, two].map(Console::new), input),
-        1 => run([one, two].map(Counted::<SmpHead>::new), input),
+        1 => run([one, two].map(Counted::<Head8>::new), input),
         2 => run([one, two].map(Cobs::new), input),
         3 => run([one, two].map(Datagram::new), input),
         4 => run([one, two].map(|buffer| Packet::new(buffer, Duration::from_micros(174))), input),

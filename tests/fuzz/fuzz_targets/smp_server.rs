@@ -30,23 +30,27 @@ impl os::Commands for Device {
     }
 
     fn info<'r>(&'r mut self, request: os::Info<'r>) -> Result<os::InfoResponse<'r>, Error> {
-        request.format.map(|output| os::InfoResponse { output }).ok_or(anysmp::smp::error::os::INVALID_FORMAT)
+        request.format.map(os::InfoResponse::new).ok_or(anysmp::smp::error::os::INVALID_FORMAT)
     }
 
     fn boot_loader<'r>(&'r mut self, request: os::BootLoader<'r>) -> Result<os::BootLoaderResponse<'r>, Error> {
-        Ok(os::BootLoaderResponse { bootloader: request.query, ..Default::default() })
+        let mut response = os::BootLoaderResponse::default();
+        response.bootloader = request.query;
+        Ok(response)
     }
 }
 
 impl image::Commands for Device {
     fn upload(&mut self, request: image::Upload<'_>) -> Result<image::UploadResponse, Error> {
         let data = request.data.map_or(0, |data| data.len() as u64);
-        Ok(image::UploadResponse { off: request.off.unwrap_or(0).saturating_add(data), matches: request.upgrade })
+        let mut response = image::UploadResponse::new(request.off.unwrap_or(0).saturating_add(data));
+        response.matches = request.upgrade;
+        Ok(response)
     }
 
     fn write_state(&mut self, request: image::WriteState<'_>) -> Result<image::StateResponse<'_>, Error> {
         if request.confirm {
-            Ok(image::StateResponse { images: [][..].into(), split_status: None })
+            Ok(image::StateResponse::new([][..].into()))
         } else {
             Err(anysmp::smp::error::image::INVALID_HASH)
         }

@@ -21,7 +21,7 @@ fn cancelled_everywhere<F: Framing>(
     0
 }
 
-type Raw = Counted<'static, SmpHead>;
+type Raw = Counted<'static, Head8>;
 
 fn raw_device() -> Wire {
     behind(Raw::new(room()), device())

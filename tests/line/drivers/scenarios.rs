@@ -150,7 +150,7 @@ fn after_a_send_that_failed_half_way_the_preamble_goes_first() {
 
 #[test]
 fn a_raw_link_is_silent_after_a_send_that_failed_half_way() {
-    type Raw = Counted<'static, SmpHead>;
+    type Raw = Counted<'static, Head8>;
     let (mut chunk, mut out) = ([0; 8], [0; 8]);
     let wire = behind(Raw::new(room()), device()).odd(2, Odd::Fail(Fault::Broken));
     let mut link = Link::new(wire, Raw::new(room()), Buffers::parts(&mut chunk, room(), &mut out)).unwrap();
@@ -698,7 +698,7 @@ fn half_a_message_is_dropped_when_the_port_fails() {
     let message = [2, 0, 0, 1, 0, 0, 1, 5, 0xA0];
     let mut buffers = [[0; 256]; 2];
     let wire = Wire::new(Mute).says(&message[..4]).odd(2, Odd::Fail(Fault::Broken));
-    let mut link = link(wire, Counted::<SmpHead>::new(room()), &mut buffers);
+    let mut link = link(wire, Counted::<Head8>::new(room()), &mut buffers);
     assert_eq!(wait!(link.recv(TICK * 3)).map(<[u8]>::len), Err(Error::Port(Fault::Broken)));
     link.port().inbox.extend(message);
     assert_eq!(wait!(link.recv(TICK * 3)), Ok(&message[..]));
@@ -730,7 +730,7 @@ fn a_pause_that_has_passed_between_two_operations_is_not_made_again() {
     for (between, ticks) in [(Duration::from_secs(3_600), 0..=1), (Duration::ZERO, 2..=1_000)] {
         let mut buffers = [[0; 256]; 2];
         let wire = Wire::new(Mute).sizes(64, 4).odd(2, Odd::Fail(Fault::Broken));
-        let mut link = link(wire, Counted::<SmpHead>::new(room()), &mut buffers);
+        let mut link = link(wire, Counted::<Head8>::new(room()), &mut buffers);
         assert_eq!(wait!(link.send(&message)), Err(Error::Port(Fault::Broken)));
         // The pause begins with a look at the clock.
         link.port().passed = between;

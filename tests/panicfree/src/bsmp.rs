@@ -12,7 +12,7 @@ use anysmp::bsmp::{
     Access, Address, Client, Entities, Header, Node, Payload, QueryVersion, Refusal, Request, Response, Server, Table,
     Version,
 };
-use anysmp::routine::{Source, SourceFailed};
+use anysmp::source::{Source, SourceFailed};
 use core::hint::black_box;
 use core::num::NonZeroU8;
 

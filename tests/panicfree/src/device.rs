@@ -102,8 +102,8 @@ impl Handler for Own<'_, '_> {
                 shell::dispatch(&mut shell::Runner::new(shell, &mut one, &mut two), incoming, reply)
             }
             _ => {
-                let served =
-                    [enumeration::Detail { group: black_box(0), name: Some("os".into()), handlers: black_box(None) }];
+                let detail = enumeration::Detail::new(black_box(0)).with_name(black_box("os"));
+                let served = [detail.with_handlers(black_box(9))];
                 enumeration::dispatch(black_box(&served), incoming, reply)
             }
         }
@@ -193,8 +193,10 @@ impl os::Commands for Device<'_> {
         self.any()
     }
     fn boot_loader<'r>(&'r mut self, request: os::BootLoader<'r>) -> Result<os::BootLoaderResponse<'r>, Error> {
-        black_box(request);
-        self.any()
+        match black_box(request).query {
+            None => Ok(os::BootLoaderResponse::of_name(black_box("name"))),
+            Some(_) => Ok(os::BootLoaderResponse::of_mode(black_box(1))),
+        }
     }
 }
 

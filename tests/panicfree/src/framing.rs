@@ -5,7 +5,7 @@ use crate::{Operation, drop_in_box, size, time};
 use anysmp::cobs;
 use anysmp::framing::auto::{Auto, Kind};
 use anysmp::framing::console::{self, Console};
-use anysmp::framing::counted::{BsmpHead, Counted, Head, SmpHead};
+use anysmp::framing::counted::{Counted, Head, Head3, Head8};
 use anysmp::framing::datagram::Datagram;
 use anysmp::framing::delimited::Cobs;
 use anysmp::framing::gatt::{self, Reassembly};
@@ -18,10 +18,10 @@ use core::hint::black_box;
 pub const ALL: &[Operation] = &[
     |bytes, room| all(Console::new, bytes, room),
     |bytes, room| all(|room| Console::new(room).with_line(black_box(127)).with_abandon(time()), bytes, room),
-    |bytes, room| all(Counted::<SmpHead>::new, bytes, room),
-    |bytes, room| all(|room| Counted::<SmpHead>::new(room).with_limits(time(), time()), bytes, room),
-    |bytes, room| all(Counted::<BsmpHead>::new, bytes, room),
-    |bytes, room| all(|room| Counted::<BsmpHead>::new(room).with_limits(time(), time()), bytes, room),
+    |bytes, room| all(Counted::<Head8>::new, bytes, room),
+    |bytes, room| all(|room| Counted::<Head8>::new(room).with_limits(time(), time()), bytes, room),
+    |bytes, room| all(Counted::<Head3>::new, bytes, room),
+    |bytes, room| all(|room| Counted::<Head3>::new(room).with_limits(time(), time()), bytes, room),
     |bytes, room| all(Datagram::new, bytes, room),
     |bytes, room| all(|room| Packet::new(room, gap(black_box(0))), bytes, room),
     |bytes, room| {
@@ -57,7 +57,7 @@ pub const ALL: &[Operation] = &[
     |_, _| drop_in_box(max_encoded_len(size())),
     |_, _| drop_in_box(cobs::max_encoded_len(size())),
     |_, _| {
-        drop_in_box((Console::sizes_of(size()).memory(), Cobs::sizes_of(size()), Counted::<SmpHead>::sizes_of(size())))
+        drop_in_box((Console::sizes_of(size()).memory(), Cobs::sizes_of(size()), Counted::<Head8>::sizes_of(size())))
     },
     |_, _| drop_in_box((Datagram::sizes_of(size()), Packet::sizes_of(size()), Lrc::sizes_of(size()))),
     |_, _| drop_in_box((Auto::sizes_of(size()), Auto::max_encoded_len(size()), gatt::Reassembly::sizes_of(size()))),
@@ -79,13 +79,13 @@ pub const ALL: &[Operation] = &[
     |bytes, room| all(|room| Packet::new(room, time()).with_checksum(false), bytes, room),
     |_, _| {
         drop_in_box((
-            Counted::<SmpHead>::buffer_len(size()),
-            Counted::<SmpHead>::max_message(size()),
-            Counted::<SmpHead>::encoded_len(size()),
+            Counted::<Head8>::buffer_len(size()),
+            Counted::<Head8>::max_message(size()),
+            Counted::<Head8>::encoded_len(size()),
         ))
     },
     |_, _| drop_in_box((console::Encoder::encoded_len(size(), size()), gatt::fragment_len(black_box(0)))),
-    |bytes, _| drop_in_box((SmpHead::total(bytes), BsmpHead::total(bytes))),
+    |bytes, _| drop_in_box((Head8::total(bytes), Head3::total(bytes))),
 ];
 
 /// All that a driver does with a framing.

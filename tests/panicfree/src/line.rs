@@ -5,7 +5,7 @@ use crate::{Operation, bsmp, drop_in_box, flag, peer, s3mp, serve, size, smp, sp
 use anysmp::framing::Framing;
 use anysmp::framing::auto::Auto;
 use anysmp::framing::console::Console;
-use anysmp::framing::counted::{Counted, SmpHead};
+use anysmp::framing::counted::{Counted, Head8};
 use anysmp::framing::datagram::Datagram;
 use anysmp::framing::delimited::Cobs;
 use anysmp::framing::lrc::Lrc;
@@ -21,7 +21,7 @@ use core::ops::ControlFlow;
 
 pub const ALL: &[Operation] = &[
     |bytes, room| line(Console::new, bytes, room, smp_client),
-    |bytes, room| line(Counted::<SmpHead>::new, bytes, room, smp_client),
+    |bytes, room| line(Counted::<Head8>::new, bytes, room, smp_client),
     |bytes, room| line(Cobs::new, bytes, room, alone),
     |bytes, room| line(Auto::new, bytes, room, alone),
     |bytes, room| line(Datagram::new, bytes, room, alone),

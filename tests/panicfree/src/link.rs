@@ -10,7 +10,7 @@ use anysmp::bsmp::variable;
 use anysmp::framing::Framing;
 use anysmp::framing::auto::Auto;
 use anysmp::framing::console::Console;
-use anysmp::framing::counted::{Counted, SmpHead};
+use anysmp::framing::counted::{Counted, Head8};
 use anysmp::framing::datagram::Datagram;
 use anysmp::framing::delimited::Cobs;
 use anysmp::framing::lrc::Lrc;
@@ -32,7 +32,7 @@ use embedded_io::{ErrorKind, ErrorType, Read, ReadReady, Write};
 pub const ALL: &[Operation] = &[
     |bytes, room| link(Console::new, bytes, room, smp_client),
     |bytes, room| link(Console::new, bytes, room, smp_server),
-    |bytes, room| link(Counted::<SmpHead>::new, bytes, room, smp_client),
+    |bytes, room| link(Counted::<Head8>::new, bytes, room, smp_client),
     |bytes, room| link(Cobs::new, bytes, room, smp_client),
     |bytes, room| link(Auto::new, bytes, room, smp_server),
     |bytes, room| link(|room| Packet::new(room, time()), bytes, room, bsmp_master),

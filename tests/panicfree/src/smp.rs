@@ -9,10 +9,11 @@ use anysmp::routine::Routine;
 use anysmp::smp::client::Client;
 use anysmp::smp::error::beside;
 use anysmp::smp::routine::{
-    Call, FileDownload, FileUpload, ImageFile, SettingsWalk, Source, SourceFailed, StatWalk, Upgrade, Upload, sha256,
+    Call, FileDownload, FileUpload, ImageFile, SettingsWalk, StatWalk, Upgrade, Upload, sha256,
 };
 use anysmp::smp::{Decode, Dynamic, Error, Group, Header, Op, Request, Version};
 use anysmp::smp::{enumeration, fs, image, legacy, os, settings, shell, stat, transport, zephyr};
+use anysmp::source::{Source, SourceFailed};
 use core::hint::black_box;
 
 pub const ALL: &[Operation] = &[
@@ -145,7 +146,7 @@ pub const ALL: &[Operation] = &[
     |bytes, room| run(&mut Upload::new(File(bytes)), &mut client(), bytes, room),
     |bytes, room| run(&mut upload(bytes), &mut client(), bytes, room),
     |bytes, room| {
-        let parameters = black_box(os::ParametersResponse { buf_size: 0, buf_count: 0 });
+        let parameters = black_box(os::ParametersResponse::new(0, 0));
         run(&mut upload(bytes).with_parameters(parameters).with_sha(black_box([0; 32])), &mut client(), bytes, room);
     },
     |bytes, room| {
@@ -188,7 +189,7 @@ pub const ALL: &[Operation] = &[
         let upload =
             FileUpload::new(text(bytes), File(bytes)).with_limits(limits()).with_overhead(size()).with_window(size());
         let upload = upload.with_max_message(size()).with_retries(black_box(3)).with_resume(flag()).with_verify(flag());
-        let mut upload = upload.with_parameters(black_box(os::ParametersResponse { buf_size: 0, buf_count: 0 }));
+        let mut upload = upload.with_parameters(black_box(os::ParametersResponse::new(0, 0)));
         run(&mut upload, &mut client(), bytes, room);
         drop_in_box((upload.progress(), upload.source().len()));
     },

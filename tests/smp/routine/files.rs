@@ -14,6 +14,7 @@ use anysmp::smp::server::{AllowAll, Incoming, Reply, serve};
 use anysmp::smp::{self, Decode, error};
 
 use crate::kit::random::Random;
+use crate::kit::smp::with;
 use crate::routine::scripted::{ok, payload, raw, refused, split};
 
 const NAME: &str = "/lfs/log";
@@ -193,7 +194,7 @@ fn what_answers_no_piece_of_a_download_is_counted_and_no_event() {
     let mut routine = FileDownload::new(NAME);
     let (mut client, mut tx) = (Client::new(0), [0; 256]);
     let Step::Send(len) = routine.poll(&mut client, &mut tx) else { panic!("a request") };
-    let piece = ok(&tx[..len], &DownloadResponse { off: 0, data: b"xyz"[..].into(), len: Some(6) });
+    let piece = ok(&tx[..len], &with(DownloadResponse::new(0, b"xyz"[..].into()), |it| it.len = Some(6)));
     let mut late = piece.clone();
     late[6] = late[6].wrapping_add(100);
     assert!(matches!(routine.poll(&mut client, &mut tx), Step::Wait(_)));
@@ -214,9 +215,9 @@ fn download_failure(window: usize, mut piece: impl FnMut(u64) -> (u64, usize, Op
         match header.command {
             0 => {
                 let (off, n, len) = piece(fs::Download::decode(payload).unwrap().off);
-                ok(request, &DownloadResponse { off, data: data[..n].into(), len })
+                ok(request, &with(DownloadResponse::new(off, data[..n].into()), |it| it.len = len))
             }
-            1 => ok(request, &StatusResponse { len: 1000 }),
+            1 => ok(request, &StatusResponse::new(1000)),
             _ => refused(request, smp::Error::NOT_SUPPORTED),
         }
     });
@@ -262,7 +263,7 @@ fn silence_ends_a_download() {
 
 /// Sizes of a device with 256-byte buffers; nothing is stored beside the message.
 fn upload(file: &[u8]) -> FileUpload<'static, &[u8]> {
-    FileUpload::new(NAME, file).with_overhead(0).with_parameters(ParametersResponse { buf_size: 256, buf_count: 4 })
+    FileUpload::new(NAME, file).with_overhead(0).with_parameters(ParametersResponse::new(256, 4))
 }
 
 fn upload_to_store(
@@ -323,9 +324,8 @@ fn an_upload_survives_loss_and_doubling() {
 
 #[test]
 fn a_message_that_is_too_short_for_the_name_is_an_error() {
-    let mut routine = FileUpload::new(NAME, &[1, 2, 3][..])
-        .with_max_message(30)
-        .with_parameters(ParametersResponse { buf_size: 256, buf_count: 4 });
+    let mut routine =
+        FileUpload::new(NAME, &[1, 2, 3][..]).with_max_message(30).with_parameters(ParametersResponse::new(256, 4));
     let report = drive(&mut routine, (GOOD, 1), |_| panic!("sent"), |_| ());
     assert_eq!(report.outcome, FileOutcome::Failed(Error::BufferFull));
 }
@@ -352,9 +352,9 @@ impl Appending {
                     return beside(request, Some(11), "len", self.file.len() as u64);
                 }
                 self.file.extend_from_slice(data.as_slice().unwrap());
-                ok(request, &UploadResponse { off: self.file.len() as u64 })
+                ok(request, &UploadResponse::new(self.file.len() as u64))
             }
-            1 => ok(request, &StatusResponse { len: self.file.len() as u64 }),
+            1 => ok(request, &StatusResponse::new(self.file.len() as u64)),
             2 if !self.kind.is_empty() => {
                 let len = fs::Hash::decode(body).unwrap().len.unwrap_or(self.file.len() as u64);
                 let part = &self.file[..len as usize];
@@ -366,7 +366,7 @@ impl Appending {
                     "crc32" => HashOutput::Number(crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC).checksum(part).into()),
                     _ => HashOutput::Bytes(sha[..].into()),
                 };
-                ok(request, &HashResponse { kind: self.kind.into(), off: None, len, output })
+                ok(request, &HashResponse::new(self.kind.into(), len, output))
             }
             _ => refused(request, smp::Error::NOT_SUPPORTED),
         }
@@ -524,10 +524,10 @@ fn hostile_servers_of_uploads_end_them_in_typed_errors() {
             let server = |request: &[u8]| hostile(request, fs::Upload::decode(split(request).1).unwrap().off);
             drive(&mut upload(&file).with_window(window), (GOOD, 1), server, |_| ()).outcome
         };
-        assert_eq!(of(|request, _| ok(request, &UploadResponse { off: 0 })), failed(Error::NoProgress));
-        assert_eq!(of(|request, off| ok(request, &UploadResponse { off })), failed(Error::NoProgress));
-        assert_eq!(of(|request, _| ok(request, &UploadResponse { off: 2000 })), failed(Error::Malformed), "not sent");
-        assert_eq!(of(|request, _| ok(request, &UploadResponse { off: u64::MAX })), failed(Error::Malformed));
+        assert_eq!(of(|request, _| ok(request, &UploadResponse::new(0))), failed(Error::NoProgress));
+        assert_eq!(of(|request, off| ok(request, &UploadResponse::new(off))), failed(Error::NoProgress));
+        assert_eq!(of(|request, _| ok(request, &UploadResponse::new(2000))), failed(Error::Malformed), "not sent");
+        assert_eq!(of(|request, _| ok(request, &UploadResponse::new(u64::MAX))), failed(Error::Malformed));
         for len in [0_u64, 1, 2000, u64::MAX] {
             let server = |request: &[u8]| beside(request, Some(11), "len", len);
             let report = drive(&mut upload(&file).with_window(window), (GOOD, 1), server, |_| ());

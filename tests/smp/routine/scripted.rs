@@ -10,6 +10,8 @@ use anysmp::smp::image::{self, UploadResponse};
 use anysmp::smp::os::ParametersResponse;
 use anysmp::smp::{Decode, Encode, Error, Header, Version};
 
+use crate::kit::smp::with;
+
 /// Header and payload of a request.
 pub fn split(message: &[u8]) -> (Header, &[u8]) {
     Header::parse(message).unwrap()
@@ -42,7 +44,7 @@ pub fn refused(request: &[u8], error: Error) -> Vec<u8> {
 }
 
 pub fn at(request: &[u8], off: u64) -> Vec<u8> {
-    ok(request, &UploadResponse { off, matches: None })
+    ok(request, &UploadResponse::new(off))
 }
 
 /// Offset and data of an upload request; `None` if it is another request.
@@ -57,7 +59,7 @@ pub fn is_parameters(request: &[u8]) -> bool {
 }
 
 pub fn parameters(request: &[u8], buf_size: u32, buf_count: u32) -> Vec<u8> {
-    ok(request, &ParametersResponse { buf_size, buf_count })
+    ok(request, &ParametersResponse::new(buf_size, buf_count))
 }
 
 /// What happened in a run.
@@ -158,7 +160,7 @@ impl Slot {
                 return at(request, self.flash.len() as u64);
             }
             if self.checks && self.complete && sha.is_some() {
-                return ok(request, &UploadResponse { off: len, matches: Some(true) });
+                return ok(request, &with(UploadResponse::new(len), |it| it.matches = Some(true)));
             }
             self.flash.clear();
             self.erased += 1;
@@ -178,7 +180,7 @@ impl Slot {
         if now == session.len {
             self.session = None;
             self.complete = true;
-            return ok(request, &UploadResponse { off: now, matches: self.checks.then_some(true) });
+            return ok(request, &with(UploadResponse::new(now), |it| it.matches = self.checks.then_some(true)));
         }
         at(request, now)
     }

@@ -11,12 +11,13 @@ use anysmp::smp::client::Client;
 use anysmp::smp::error::image::{self, CURRENT_VERSION_IS_NEWER, HASH_NOT_FOUND, IMAGE_ALREADY_PENDING, NO_FREE_SLOT};
 use anysmp::smp::image::{ImageState, StateResponse, WriteState};
 use anysmp::smp::routine::{
-    Doubt, Error, FileError, ImageFile, Note, Phase, Plan, Source, SourceFailed, Upgrade, UpgradeOutcome,
-    UpgradeReport, Upload,
+    Doubt, Error, FileError, ImageFile, Note, Phase, Plan, Upgrade, UpgradeOutcome, UpgradeReport, Upload,
 };
 use anysmp::smp::{Decode, Empty, Error as Remote, Request, Version, os};
+use anysmp::source::{Source, SourceFailed};
 
 use crate::kit::random::Random;
+use crate::kit::smp::with;
 use crate::routine::scripted::{Happened, Run, Slot, ok, parameters, raw, refused, run, split};
 
 /// An image file of this version; `seed` makes body and hash.
@@ -169,20 +170,16 @@ impl Device {
             .filter_map(|slot| self.slots[slot].as_ref().map(|image| (slot, image)))
             .map(|(slot, image)| {
                 let (runs, other) = (slot == 0 && self.boot != Boot::Recovery, slot == 1);
-                ImageState {
-                    image: None,
-                    slot: slot as u32,
-                    version: image.version.as_str().into(),
-                    hash: self.hashes.then(|| image.hash[..].into()),
-                    bootable: self.boot != Boot::Recovery,
-                    pending: other && self.pending,
-                    confirmed: (runs && !self.trial) || (other && self.trial),
-                    active: runs,
-                    permanent: false,
-                }
+                with(ImageState::new(slot as u32, image.version.as_str().into()), |it| {
+                    it.hash = self.hashes.then(|| image.hash[..].into());
+                    it.bootable = self.boot != Boot::Recovery;
+                    it.pending = other && self.pending;
+                    it.confirmed = (runs && !self.trial) || (other && self.trial);
+                    it.active = runs;
+                })
             })
             .collect();
-        ok(request, &StateResponse { images: List::from(&images[..]), split_status: None })
+        ok(request, &StateResponse::new(List::from(&images[..])))
     }
 
     fn write(&mut self, request: &[u8]) -> Vec<u8> {
@@ -806,19 +803,17 @@ fn entries_of_other_images_do_not_count() {
             let states: Vec<_> = images
                 .iter()
                 .enumerate()
-                .map(|(number, image)| ImageState {
-                    image: Some(number as u32),
-                    slot: 0,
-                    version: image.version.as_str().into(),
-                    hash: Some(image.hash[..].into()),
-                    bootable: true,
-                    pending: false,
-                    confirmed: true,
-                    active: true,
-                    permanent: false,
+                .map(|(number, image)| {
+                    with(ImageState::new(0, image.version.as_str().into()), |it| {
+                        it.image = Some(number as u32);
+                        it.hash = Some(image.hash[..].into());
+                        it.bootable = true;
+                        it.confirmed = true;
+                        it.active = true;
+                    })
                 })
                 .collect();
-            vec![ok(request, &StateResponse { images: List::from(&states[..]), split_status: None })]
+            vec![ok(request, &StateResponse::new(List::from(&states[..])))]
         });
         let outcome = if number == 1 { UpgradeOutcome::AlreadyRunning } else { UpgradeOutcome::Planned(Plan::Upload) };
         assert_eq!(run.report.outcome, outcome);

@@ -12,12 +12,13 @@ use anysmp::routine::{Routine, Step};
 use anysmp::smp::client::Client;
 use anysmp::smp::image::{self, UploadResponse};
 use anysmp::smp::os::ParametersResponse;
-use anysmp::smp::routine::{
-    Error, FileDownload, FileUpload, Source, SourceFailed, Upload, UploadOutcome, UploadReport,
-};
+use anysmp::smp::routine::{Error, FileDownload, FileUpload, Upload, UploadOutcome, UploadReport};
 use anysmp::smp::{self, Encode, Version};
+use anysmp::source::{Source, SourceFailed};
 
 use crate::routine::scripted::{Run, Slot, at, is_parameters, ok, parameters, piece, raw, refused, run, split};
+
+use crate::kit::smp::with;
 
 const SHA: [u8; 32] = [0x5A; 32];
 
@@ -35,7 +36,7 @@ fn upload(upload: Upload<&[u8]>, buf_size: u32, buf_count: u32) -> (Run<UploadRe
 
 /// Sizes that need no question.
 fn known(buf_size: u32, buf_count: u32) -> ParametersResponse {
-    ParametersResponse { buf_size, buf_count }
+    ParametersResponse::new(buf_size, buf_count)
 }
 
 fn pieces(run: &Run<UploadReport>) -> Vec<(u64, usize)> {
@@ -372,7 +373,7 @@ fn a_file_that_is_there_already_is_reported() {
     let file = [7; 5000];
     let mut upload = Upload::new(&file[..]).with_sha(SHA).with_parameters(known(384, 4));
     let run = run(&mut upload, &mut Client::new(0), 512, |request| {
-        vec![ok(request, &UploadResponse { off: 5000, matches: Some(true) })]
+        vec![ok(request, &with(UploadResponse::new(5000), |it| it.matches = Some(true)))]
     });
     assert_eq!(run.report.outcome, UploadOutcome::Done { already_present: true, verified: true });
     assert_eq!((run.sent().count(), run.report.off), (1, 5000));
@@ -529,7 +530,7 @@ fn a_mismatch_is_a_failure_and_no_verdict_is_none() {
     ] {
         let mut upload = Upload::new(&file[..]).with_parameters(known(384, 4));
         let run = run(&mut upload, &mut Client::new(0), 512, |request| {
-            vec![ok(request, &UploadResponse { off: 100, matches })]
+            vec![ok(request, &with(UploadResponse::new(100), |it| it.matches = matches))]
         });
         assert_eq!(run.report.outcome, outcome);
     }

@@ -16,7 +16,7 @@ const SHA: [u8; 32] = [0x5A; 32];
 
 /// Sizes that need no question.
 fn known(buf_size: u32, buf_count: u32) -> ParametersResponse {
-    ParametersResponse { buf_size, buf_count }
+    ParametersResponse::new(buf_size, buf_count)
 }
 
 // Peers that misbehave.

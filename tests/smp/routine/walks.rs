@@ -133,10 +133,8 @@ fn the_settings_that_were_named_are_read_in_order() {
         let settings::Read { name, max_size } = settings::Read::decode(split(request).1).unwrap();
         assert_eq!(max_size, Some(9));
         match name.as_str().unwrap() {
-            "a/b" => {
-                ok(request, &settings::ReadResponse { value: Setting::Bytes((&b"12"[..]).into()), max_size: None })
-            }
-            "a/t" => ok(request, &settings::ReadResponse { value: Setting::Text("34".into()), max_size: None }),
+            "a/b" => ok(request, &settings::ReadResponse::new(Setting::Bytes((&b"12"[..]).into()))),
+            "a/t" => ok(request, &settings::ReadResponse::new(Setting::Text("34".into()))),
             _ => refused(request, error::settings::KEY_NOT_FOUND),
         }
     };

@@ -10,7 +10,7 @@ use anysmp::smp::{Empty, Error, Group, Op, enumeration, fs, image, os, settings,
 use crate::item::{Form, Item};
 use crate::kit::random::Random;
 use crate::kit::readme::table;
-use crate::kit::smp::{is_well_formed, message};
+use crate::kit::smp::{is_well_formed, message, with};
 
 /// A device that does everything, and counts.
 #[derive(Default)]
@@ -28,13 +28,13 @@ impl Device {
 impl os::Commands for Device {
     fn echo<'r>(&'r mut self, request: os::Echo<'r>) -> Result<os::EchoResponse<'r>, Error> {
         self.runs += 1;
-        Ok(os::EchoResponse { text: request.text.unwrap_or("".into()) })
+        Ok(os::EchoResponse::new(request.text.unwrap_or("".into())))
     }
     fn console_echo(&mut self, _: os::ConsoleEcho) -> Result<Empty, Error> {
         self.ran(Empty {})
     }
     fn task_statistics(&mut self) -> Result<os::TaskStatisticsResponse<'_>, Error> {
-        self.ran(os::TaskStatisticsResponse { tasks: [][..].into() })
+        self.ran(os::TaskStatisticsResponse::new([][..].into()))
     }
     fn pool_statistics(&mut self) -> Result<os::PoolStatisticsResponse<'_>, Error> {
         self.ran(os::PoolStatisticsResponse::new(&[]))
@@ -43,7 +43,7 @@ impl os::Commands for Device {
         self.ran(os::BootLoaderResponse::default())
     }
     fn read_datetime(&mut self) -> Result<os::DateTimeResponse<'_>, Error> {
-        self.ran(os::DateTimeResponse { datetime: "2026-11-20T00:00:00".into() })
+        self.ran(os::DateTimeResponse::new("2026-11-20T00:00:00".into()))
     }
     fn write_datetime(&mut self, _: os::WriteDateTime<'_>) -> Result<Empty, Error> {
         self.ran(Empty {})
@@ -52,28 +52,28 @@ impl os::Commands for Device {
         self.ran(Empty {})
     }
     fn parameters(&mut self) -> Result<os::ParametersResponse, Error> {
-        self.ran(os::ParametersResponse { buf_size: 512, buf_count: 4 })
+        self.ran(os::ParametersResponse::new(512, 4))
     }
     fn info<'r>(&'r mut self, _: os::Info<'r>) -> Result<os::InfoResponse<'r>, Error> {
-        self.ran(os::InfoResponse { output: "Zephyr".into() })
+        self.ran(os::InfoResponse::new("Zephyr".into()))
     }
 }
 
 impl image::Commands for Device {
     fn read_state(&mut self) -> Result<image::StateResponse<'_>, Error> {
-        self.ran(image::StateResponse { images: [][..].into(), split_status: None })
+        self.ran(image::StateResponse::new([][..].into()))
     }
     fn write_state(&mut self, _: image::WriteState<'_>) -> Result<image::StateResponse<'_>, Error> {
-        self.ran(image::StateResponse { images: [][..].into(), split_status: None })
+        self.ran(image::StateResponse::new([][..].into()))
     }
     fn upload(&mut self, _: image::Upload<'_>) -> Result<image::UploadResponse, Error> {
-        self.ran(image::UploadResponse { off: 0, matches: None })
+        self.ran(image::UploadResponse::new(0))
     }
     fn core_list(&mut self) -> Result<Empty, Error> {
         self.ran(Empty {})
     }
     fn core_load(&mut self, request: image::CoreLoad) -> Result<image::CoreLoadResponse<'_>, Error> {
-        self.ran(image::CoreLoadResponse { off: request.off, data: b"x"[..].into(), len: None })
+        self.ran(image::CoreLoadResponse::new(request.off, b"x"[..].into()))
     }
     fn core_erase(&mut self) -> Result<Empty, Error> {
         self.ran(Empty {})
@@ -82,22 +82,22 @@ impl image::Commands for Device {
         self.ran(Empty {})
     }
     fn slot_info(&mut self) -> Result<image::SlotInfoResponse<'_>, Error> {
-        self.ran(image::SlotInfoResponse { images: [][..].into() })
+        self.ran(image::SlotInfoResponse::new([][..].into()))
     }
 }
 
 impl stat::Commands for Device {
     fn read<'r>(&'r mut self, request: stat::Read<'r>) -> Result<stat::ReadResponse<'r>, Error> {
-        self.ran(stat::ReadResponse { name: request.name, fields: [][..].into() })
+        self.ran(stat::ReadResponse::new(request.name, [][..].into()))
     }
     fn list(&mut self) -> Result<stat::ListResponse<'_>, Error> {
-        self.ran(stat::ListResponse { names: [][..].into() })
+        self.ran(stat::ListResponse::new([][..].into()))
     }
 }
 
 impl settings::Commands for Device {
     fn read<'r>(&'r mut self, _: settings::Read<'r>) -> Result<settings::ReadResponse<'r>, Error> {
-        self.ran(settings::ReadResponse { value: b""[..].into(), max_size: None })
+        self.ran(settings::ReadResponse::new(b""[..].into()))
     }
     fn write(&mut self, _: settings::Write<'_>) -> Result<Empty, Error> {
         self.ran(Empty {})
@@ -118,19 +118,19 @@ impl settings::Commands for Device {
 
 impl fs::Commands for Device {
     fn download<'r>(&'r mut self, request: fs::Download<'r>, _: usize) -> Result<fs::DownloadResponse<'r>, Error> {
-        self.ran(fs::DownloadResponse { off: request.off, data: b"x"[..].into(), len: None })
+        self.ran(fs::DownloadResponse::new(request.off, b"x"[..].into()))
     }
     fn upload(&mut self, request: fs::Upload<'_>) -> Result<fs::UploadResponse, (Error, Option<u64>)> {
-        self.ran(fs::UploadResponse { off: request.off }).map_err(|error| (error, None))
+        self.ran(fs::UploadResponse::new(request.off)).map_err(|error| (error, None))
     }
     fn status(&mut self, _: fs::Status<'_>) -> Result<fs::StatusResponse, Error> {
-        self.ran(fs::StatusResponse { len: 0 })
+        self.ran(fs::StatusResponse::new(0))
     }
     fn hash<'r>(&'r mut self, _: fs::Hash<'r>) -> Result<fs::HashResponse<'r>, Error> {
-        self.ran(fs::HashResponse { kind: "crc32".into(), off: None, len: 1, output: fs::HashOutput::Number(0) })
+        self.ran(fs::HashResponse::new("crc32".into(), 1, fs::HashOutput::Number(0)))
     }
     fn hash_types(&mut self) -> Result<fs::HashTypesResponse<'_>, Error> {
-        self.ran(fs::HashTypesResponse { types: [][..].into() })
+        self.ran(fs::HashTypesResponse::new([][..].into()))
     }
     fn close(&mut self) -> Result<Empty, Error> {
         self.ran(Empty {})
@@ -139,7 +139,7 @@ impl fs::Commands for Device {
 
 impl shell::Commands for Device {
     fn execute<'r>(&'r mut self, _: shell::Execute<'r>) -> Result<shell::ExecuteResponse<'r>, Error> {
-        self.ran(shell::ExecuteResponse { output: "".into(), result: Some(0) })
+        self.ran(with(shell::ExecuteResponse::new("".into()), |it| it.result = Some(0)))
     }
 }
 
@@ -149,10 +149,7 @@ impl zephyr::Commands for Device {
     }
 }
 
-const SERVED: [enumeration::Detail<'static>; 2] = [
-    enumeration::Detail { group: 0, name: None, handlers: None },
-    enumeration::Detail { group: 10, name: None, handlers: None },
-];
+const SERVED: [enumeration::Detail<'static>; 2] = [enumeration::Detail::new(0), enumeration::Detail::new(10)];
 
 impl Handler for Device {
     fn handle(&mut self, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {

@@ -48,14 +48,14 @@ impl os::Commands for Device {
 impl image::Commands for Device {
     fn upload(&mut self, request: image::Upload<'_>) -> Result<image::UploadResponse, Error> {
         self.runs += 1;
-        Ok(image::UploadResponse { off: request.off.ok_or(Error::INVALID)? + u64::from(self.runs), matches: None })
+        Ok(image::UploadResponse::new(request.off.ok_or(Error::INVALID)? + u64::from(self.runs)))
     }
 }
 
 impl fs::Commands for Device {
     fn upload(&mut self, request: fs::Upload<'_>) -> Result<fs::UploadResponse, (Error, Option<u64>)> {
         self.runs += 1;
-        Ok(fs::UploadResponse { off: request.off })
+        Ok(fs::UploadResponse::new(request.off))
     }
 }
 

@@ -74,15 +74,15 @@ impl os::Commands for Os {
         let version = handover::version().ok_or(Error::UNKNOWN)?;
         self.text.clear();
         write!(self.text, "anysmp {version} {}", board::NAME).or(Err(Error::TOO_LARGE))?;
-        Ok(os::InfoResponse { output: self.text.as_str().into() })
+        Ok(os::InfoResponse::new(self.text.as_str().into()))
     }
 
     fn boot_loader<'r>(&'r mut self, request: os::BootLoader<'r>) -> Result<os::BootLoaderResponse<'r>, Error> {
         /// RAM load.
         const MODE: i32 = 6;
         match request.query {
-            None => Ok(os::BootLoaderResponse { bootloader: Some("MCUboot".into()), ..Default::default() }),
-            Some(query) if query == "mode" => Ok(os::BootLoaderResponse { mode: Some(MODE), ..Default::default() }),
+            None => Ok(os::BootLoaderResponse::of_name("MCUboot")),
+            Some(query) if query == "mode" => Ok(os::BootLoaderResponse::of_mode(MODE)),
             Some(_) => Err(error::os::QUERY_YIELDS_NO_ANSWER),
         }
     }

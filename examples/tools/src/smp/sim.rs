@@ -19,7 +19,7 @@ use anysmp::cbor::Text;
 use anysmp::framing::Framing;
 use anysmp::framing::auto::Auto;
 use anysmp::framing::console::Console;
-use anysmp::framing::counted::{Counted, SmpHead};
+use anysmp::framing::counted::{Counted, Head8};
 use anysmp::framing::datagram::Datagram;
 use anysmp::framing::delimited::Cobs;
 use anysmp::line::{Buffers, Error as LinkError, Sink};
@@ -219,7 +219,7 @@ impl Device {
             let Some(line) = port else { return Ok(None) };
             let reset = match options.wire {
                 Wire::Console => talk(line, Console::new(&mut buffer), &mut server, options),
-                Wire::Raw => talk(line, Counted::<SmpHead>::new(&mut buffer), &mut server, options),
+                Wire::Raw => talk(line, Counted::<Head8>::new(&mut buffer), &mut server, options),
                 Wire::Cobs => talk(line, Cobs::new(&mut buffer), &mut server, options),
                 Wire::Auto => talk(line, Auto::new(&mut buffer), &mut server, options),
                 Wire::Datagram => talk(line, Datagram::new(&mut buffer), &mut server, options),
@@ -351,16 +351,14 @@ struct Os<'d> {
 
 impl<'d> Os<'d> {
     fn new(options: Options, clock: &'d mut Clock) -> Self {
-        let task = |priority, id, state, stack_use, stack_size| Task {
-            priority,
-            id,
-            state,
-            stack_use: Some(stack_use),
-            stack_size: Some(stack_size),
-            ..Task::default()
+        let task = |priority, id, state, stack_use, stack_size| {
+            let mut task = Task::new(priority, id, state);
+            (task.stack_use, task.stack_size) = (Some(stack_use), Some(stack_size));
+            task
         };
         let (blocks, free) = (options.buf_count.into(), options.buf_count.saturating_sub(1).into());
-        let pool = Pool { block_size: Some(options.buf_size.into()), blocks, free, min: Some(free) };
+        let mut pool = Pool::new(blocks, free);
+        (pool.block_size, pool.min) = (Some(options.buf_size.into()), Some(free));
         Self {
             options,
             clock,
@@ -377,7 +375,7 @@ impl<'d> Os<'d> {
 
 impl os::Commands for Os<'_> {
     fn parameters(&mut self) -> Result<os::ParametersResponse, Error> {
-        Ok(os::ParametersResponse { buf_size: self.options.buf_size, buf_count: self.options.buf_count })
+        Ok(os::ParametersResponse::new(self.options.buf_size, self.options.buf_count))
     }
 
     fn console_echo(&mut self, _: os::ConsoleEcho) -> Result<Empty, Error> {
@@ -385,7 +383,7 @@ impl os::Commands for Os<'_> {
     }
 
     fn task_statistics(&mut self) -> Result<os::TaskStatisticsResponse<'_>, Error> {
-        Ok(os::TaskStatisticsResponse { tasks: self.tasks.as_slice().into() })
+        Ok(os::TaskStatisticsResponse::new(self.tasks.as_slice().into()))
     }
 
     fn pool_statistics(&mut self) -> Result<os::PoolStatisticsResponse<'_>, Error> {
@@ -394,7 +392,7 @@ impl os::Commands for Os<'_> {
 
     fn read_datetime(&mut self) -> Result<os::DateTimeResponse<'_>, Error> {
         self.text = self.clock.show();
-        Ok(os::DateTimeResponse { datetime: self.text.as_str().into() })
+        Ok(os::DateTimeResponse::new(self.text.as_str().into()))
     }
 
     fn write_datetime(&mut self, request: os::WriteDateTime<'_>) -> Result<Empty, Error> {
@@ -424,15 +422,15 @@ impl os::Commands for Os<'_> {
         }
         let wanted = |(name, _): &&(char, &str)| format.contains('a') || format.contains(*name);
         self.text = FIELDS.iter().filter(wanted).map(|(_, value)| *value).collect::<Vec<_>>().join(" ");
-        Ok(os::InfoResponse { output: self.text.as_str().into() })
+        Ok(os::InfoResponse::new(self.text.as_str().into()))
     }
 
     fn boot_loader<'r>(&'r mut self, request: os::BootLoader<'r>) -> Result<os::BootLoaderResponse<'r>, Error> {
         /// Swap without scratch.
         const MODE: i32 = 3;
         match request.query {
-            None => Ok(os::BootLoaderResponse { bootloader: Some("MCUboot".into()), ..Default::default() }),
-            Some(query) if query == "mode" => Ok(os::BootLoaderResponse { mode: Some(MODE), ..Default::default() }),
+            None => Ok(os::BootLoaderResponse::of_name("MCUboot")),
+            Some(query) if query == "mode" => Ok(os::BootLoaderResponse::of_mode(MODE)),
             Some(_) => Err(error::os::QUERY_YIELDS_NO_ANSWER),
         }
     }

@@ -13,16 +13,18 @@ payload!(request SlotInfo {});
 /// The slots of all images.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct SlotInfoResponse<'b> {
     /// One entry per image.
     pub images: List<'b, ImageSlots<'b>>,
 }
 
-payload!(response SlotInfoResponse<'b> { images: "images" });
+payload!(response SlotInfoResponse<'b> { images: List<'b, ImageSlots<'b>> = "images" });
 
 /// The slots of one image.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct ImageSlots<'b> {
     /// The image number.
     pub image: u32,
@@ -32,11 +34,16 @@ pub struct ImageSlots<'b> {
     pub max_image_size: Option<u64>,
 }
 
-payload!(response ImageSlots<'b> { image: "image", slots: "slots", max_image_size: "max_image_size" });
+payload!(response ImageSlots<'b> {
+    image: u32 = "image",
+    slots: List<'b, Slot> = "slots",
+    max_image_size: "max_image_size",
+});
 
 /// One slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct Slot {
     /// 0 primary, 1 secondary.
     pub slot: u32,
@@ -48,7 +55,12 @@ pub struct Slot {
     pub rc: Option<i32>,
 }
 
-payload!(response Slot { slot: "slot", size: "size", upload_image_id: "upload_image_id", rc: "rc" });
+payload!(response Slot {
+    slot: u32 = "slot",
+    size: "size",
+    upload_image_id: "upload_image_id",
+    rc: "rc",
+});
 
 impl Request for SlotInfo {
     const OP: Op = Op::Read;

@@ -18,12 +18,13 @@ payload!(request Info<'b> { format: "format" });
 /// The information that was asked for, in the order `snrvbmpio`, one space between.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct InfoResponse<'b> {
     /// One line.
     pub output: Text<'b>,
 }
 
-payload!(response InfoResponse<'b> { output: "output" });
+payload!(response InfoResponse<'b> { output: Text<'b> = "output" });
 
 impl Request for Info<'_> {
     const OP: Op = Op::Read;
@@ -46,6 +47,7 @@ payload!(request BootLoader<'b> { query: "query" });
 /// Information on the boot loader; the query decides which keys are present.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct BootLoaderResponse<'b> {
     /// Its name, `MCUboot`.
     pub bootloader: Option<Text<'b>>,
@@ -63,6 +65,20 @@ payload!(response BootLoaderResponse<'b> {
     no_downgrade: "no-downgrade",
     active: "active",
 });
+
+impl<'b> BootLoaderResponse<'b> {
+    /// The response to a request without a query: the boot loader's name.
+    #[must_use]
+    pub const fn of_name(name: &'b str) -> Self {
+        Self { bootloader: Some(Text::from_bytes(name.as_bytes())), mode: None, no_downgrade: None, active: None }
+    }
+
+    /// The response to the query `mode`.
+    #[must_use]
+    pub const fn of_mode(mode: i32) -> Self {
+        Self { bootloader: None, mode: Some(mode), no_downgrade: None, active: None }
+    }
+}
 
 /// The name of the `mode` of a [`BootLoaderResponse`]; `None` if it is unknown.
 #[must_use]

@@ -13,6 +13,7 @@ payload!(request Parameters {});
 /// The sizes of the server's buffers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct ParametersResponse {
     /// The size of one receive buffer in bytes. On the console a message may be 4 bytes shorter
     /// than that, on other transports as long.
@@ -21,7 +22,7 @@ pub struct ParametersResponse {
     pub buf_count: u32,
 }
 
-payload!(response ParametersResponse { buf_size: "buf_size", buf_count: "buf_count" });
+payload!(response ParametersResponse { buf_size: u32 = "buf_size", buf_count: u32 = "buf_count" });
 
 impl Request for Parameters {
     const OP: Op = Op::Read;

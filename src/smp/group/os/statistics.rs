@@ -13,16 +13,18 @@ payload!(request TaskStatistics {});
 /// The tasks by name.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct TaskStatisticsResponse<'b> {
     /// One entry per task.
     pub tasks: Table<'b, Task>,
 }
 
-payload!(response TaskStatisticsResponse<'b> { tasks: "tasks" });
+payload!(response TaskStatisticsResponse<'b> { tasks: Table<'b, Task> = "tasks" });
 
 /// One task. The configuration of the firmware decides which of the optional keys are present.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct Task {
     /// Priority; negative ones are cooperative in Zephyr.
     pub priority: i64,
@@ -46,9 +48,9 @@ pub struct Task {
 }
 
 payload!(response Task {
-    priority: "prio",
-    id: "tid",
-    state: "state",
+    priority: i64 = "prio",
+    id: u64 = "tid",
+    state: u64 = "state",
     stack_use: "stkuse",
     stack_size: "stksiz",
     context_switches: "cswcnt",
@@ -90,6 +92,7 @@ enum Pools<'b> {
 /// One memory pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct Pool {
     /// Size of a block in bytes. Zephyr leaves it out for some heaps.
     pub block_size: Option<u64>,
@@ -101,7 +104,12 @@ pub struct Pool {
     pub min: Option<u64>,
 }
 
-payload!(response Pool { block_size: "blksiz", blocks: "nblks", free: "nfree", min: "min" });
+payload!(response Pool {
+    block_size: "blksiz",
+    blocks: u64 = "nblks",
+    free: u64 = "nfree",
+    min: "min",
+});
 
 /// The value of a key that may be a pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

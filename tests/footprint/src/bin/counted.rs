@@ -2,6 +2,6 @@
 #![no_std]
 #![no_main]
 
-use anysmp::framing::counted::{Counted, SmpHead};
+use anysmp::framing::counted::{Counted, Head8};
 
-footprint::framing!(Counted<'static, SmpHead>, Counted::new);
+footprint::framing!(Counted<'static, Head8>, Counted::new);

@@ -2,7 +2,6 @@
 #![no_std]
 #![no_main]
 
-use anysmp::cbor::Text;
 use anysmp::mcuboot::digest::Sha256;
 use anysmp::mcuboot::slots::Slots;
 use anysmp::smp::server::{Answer, Handler, Incoming, Reply};
@@ -20,8 +19,8 @@ struct Device {
 }
 
 static GROUPS: [enumeration::Detail<'static>; 2] = [
-    enumeration::Detail { group: 0, name: Some(Text::from_bytes(b"os")), handlers: Some(9) },
-    enumeration::Detail { group: 1, name: Some(Text::from_bytes(b"image")), handlers: Some(7) },
+    enumeration::Detail::new(0).with_name("os").with_handlers(9),
+    enumeration::Detail::new(1).with_name("image").with_handlers(7),
 ];
 
 impl Handler for Device {

@@ -13,7 +13,7 @@ use std::time::Duration;
 use anysmp::blocking::Link;
 use anysmp::bsmp::{Address, Node, Server};
 use anysmp::framing::Framing;
-use anysmp::framing::counted::{BsmpHead, Counted};
+use anysmp::framing::counted::{Counted, Head3};
 use anysmp::framing::datagram::Datagram;
 use anysmp::framing::packet::{Echo, Packet, gap};
 use anysmp::line::{Buffers, Error, Service, SizeError};
@@ -96,7 +96,7 @@ fn serve(cli: &Cli) -> Result<(), Box<dyn std::error::Error>> {
         }
     } else {
         while let Some(port) = listener.accept() {
-            session(port, Counted::<BsmpHead>::new(&mut buffer), &mut server)?;
+            session(port, Counted::<Head3>::new(&mut buffer), &mut server)?;
         }
     }
     Ok(())

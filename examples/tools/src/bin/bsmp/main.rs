@@ -20,7 +20,7 @@ use std::time::Duration;
 use anysmp::blocking::Link;
 use anysmp::bsmp::{Address, Client};
 use anysmp::framing::Framing;
-use anysmp::framing::counted::{BsmpHead, Counted};
+use anysmp::framing::counted::{Counted, Head3};
 use anysmp::framing::datagram::Datagram;
 use anysmp::framing::packet::{Echo, Packet, gap};
 use anysmp::line::Buffers;
@@ -82,7 +82,7 @@ fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
     } else if link.udp.is_some() {
         perform(port, Datagram::new(&mut message), client, cli)
     } else {
-        perform(port, Counted::<BsmpHead>::new(&mut message), client, cli)
+        perform(port, Counted::<Head3>::new(&mut message), client, cli)
     }
 }
 

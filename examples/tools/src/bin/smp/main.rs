@@ -31,7 +31,7 @@ use std::process::ExitCode;
 
 use anysmp::framing::Framing;
 use anysmp::framing::console::Console;
-use anysmp::framing::counted::{ABANDON, Counted, SmpHead};
+use anysmp::framing::counted::{ABANDON, Counted, Head8};
 use anysmp::framing::datagram::Datagram;
 use anysmp::framing::delimited::Cobs;
 use anysmp_tools::smp::sim;
@@ -73,7 +73,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
     match (&endpoint, framing) {
         (Endpoint::Udp(_), _) => perform(&mut Device::open(link, endpoint, Datagram::new)?, command),
         (_, cli::Framing::Console) => perform(&mut Device::open(link, endpoint, Console::new)?, command),
-        (_, cli::Framing::Raw) => perform(&mut Device::open(link, endpoint, Counted::<SmpHead>::new)?, command),
+        (_, cli::Framing::Raw) => perform(&mut Device::open(link, endpoint, Counted::<Head8>::new)?, command),
         (_, cli::Framing::Cobs) => perform(&mut Device::open(link, endpoint, Cobs::new)?, command),
         (_, cli::Framing::Auto) => find(link, endpoint, command),
     }
@@ -108,7 +108,7 @@ fn find(link: &cli::Link, endpoint: Endpoint, command: &Command) -> Result<(), F
             // The device counts its silence in ticks of its own, from the last byte of ours on.
             std::thread::sleep(ABANDON * 2);
         }
-        opened = match Device::over(link, opened, Counted::<SmpHead>::new)?.probe(link, "raw")? {
+        opened = match Device::over(link, opened, Counted::<Head8>::new)?.probe(link, "raw")? {
             Found::Device(mut device) => return perform(&mut device, command),
             Found::Nothing(opened) => opened,
         };

@@ -20,7 +20,7 @@ pub fn echo<F: Framing>(device: &mut Device<F>, text: &str) -> Result<(), Failur
 pub fn params<F: Framing>(device: &mut Device<F>) -> Result<(), Failure> {
     let output = device.output;
     let answer = device.call(&os::Parameters {})?;
-    let os::ParametersResponse { buf_size, buf_count } = answer.response;
+    let os::ParametersResponse { buf_size, buf_count, .. } = answer.response;
     output.result(&answer.json(), || println!("{buf_count} buffers of {buf_size} bytes"));
     Ok(())
 }

@@ -118,10 +118,8 @@ impl<'d> Groups<'d> {
     }
 
     pub(super) fn enumeration(incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
-        let detail = |(group, name, handlers): (u16, &'static str, u32)| Detail {
-            group,
-            name: Some(name.into()),
-            handlers: Some(handlers),
+        let detail = |(group, name, handlers): (u16, &'static str, u32)| {
+            Detail::new(group).with_name(name).with_handlers(handlers)
         };
         enumeration::dispatch(&SERVED.map(detail), incoming, reply)
     }
