@@ -108,12 +108,12 @@ impl Resources for Plant {
         self.get(address, out)
     }
 
-    fn changed(&mut self, address: Address) -> bool {
-        if address == Address(1) { self.number.is_changed() } else { self.relay.is_changed() }
+    fn changed(&mut self, address: Address) -> Option<bool> {
+        Some(if address == Address(1) { self.number.is_changed() } else { self.relay.is_changed() })
     }
 
-    fn boot(&mut self, _: &mut [u8]) -> usize {
-        black_box(usize::MAX)
+    fn status(&mut self, _: &mut [u8]) -> Result<usize, Refusal> {
+        Ok(black_box(usize::MAX))
     }
 
     fn debug(&mut self, _: &mut [u8]) -> usize {
