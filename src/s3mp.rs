@@ -53,10 +53,10 @@
 //!             _ => Err(Refusal::NotImplemented),
 //!         }
 //!     }
-//!     fn changed(&mut self, address: Address) -> bool {
+//!     fn changed(&mut self, address: Address) -> Option<bool> {
 //!         match address {
-//!             Address(1) => self.temperature.is_changed(),
-//!             _ => self.relay.is_changed(),
+//!             Address(1) => Some(self.temperature.is_changed()),
+//!             _ => Some(self.relay.is_changed()),
 //!         }
 //!     }
 //! }
@@ -114,9 +114,10 @@
 //!   host has no value: every command on 00 but STATUS, DESCRIBE and RESET is NOT_IMPLEMENTED, and
 //!   so are STATUS and DESCRIBE on any other address.
 //! * *Counters.* A command with counter 00 is obeyed, and its response has 00, but this master
-//!   never sends one. The response to a command has its counter, or is one of the five errors with
-//!   counter 00. Anything else is a late response: dropped, and the wait goes on. (The README would
-//!   allow to let the command fail; then one lost response would fail all that follow.)
+//!   never sends one. The response to a command has its counter and its address; one of the five
+//!   errors may have counter 00, address 00, or both. Anything else is a late response, or a damaged
+//!   one: dropped, and the wait goes on. (The README would allow to let the command fail; then one
+//!   lost response would fail all that follow.)
 //! * *Counters to avoid.* The master skips counters that would give its frame the check 00 or 01:
 //!   slaves that split at the first zero misread those.
 //! * *Order of errors.* INVALID (sum), BAD_REQUEST (blocks, length), silence (RESET), NOT_FOUND
@@ -125,13 +126,15 @@
 //! * *Counters of errors.* INVALID and BAD_REQUEST carry 00, the others that of the command. The
 //!   master accepts both in all five. INVALID and BAD_REQUEST about something unreadable carry
 //!   address 00.
-//! * *INVALID* can be the response to line noise: the master goes on waiting, and repeats the
-//!   command after its timeout.
+//! * *Unreadable.* INVALID, and BAD_REQUEST with address and counter 00, can be the response to a
+//!   damaged command or to line noise: the master repeats the command at once, as often as it may
+//!   repeat one without a response.
 //! * *RESET* has no response, not even for an unknown address. On an address it drops the
 //!   subscription and informs the application; on FF it does so for all addresses; on 00 for all,
 //!   and the device may restart.
 //! * *STATUS.* What the README calls start time is opaque: the master only compares. A change, or
-//!   data that disappear, mean that the slave has restarted.
+//!   data that disappear, mean that the slave has restarted. "ACK, if slave is OK": a slave that is
+//!   not responds ERROR with the reason, and to a master that looks for it, is not there yet.
 //! * *DESCRIBE.* "Separated by `;`", yet the example closes each name: the slave closes each, the
 //!   master accepts both. A name has 1 to 32 printable ASCII characters, no `;`, no space at its
 //!   ends. An empty name is an unused address, which responds NOT_FOUND. The list is plain text,
@@ -143,7 +146,9 @@
 //!   it, because it may have been obeyed.
 //! * *SUBSCRIBE* and *UNSUBSCRIBE* may be repeated. A PUSH is sent when a value differs from the
 //!   one reported last, in an ACK or a PUSH. It never comes before the response to the command that
-//!   caused it; if values change faster than the line, the latest is sent.
+//!   caused it; if values change faster than the line, the latest is sent. NaN does not differ from
+//!   NaN. An address that can be read but that nobody watches refuses SUBSCRIBE with
+//!   NOT_IMPLEMENTED; it is asked with GET.
 //! * *Address FF* is optional. A slave without it responds NOT_IMPLEMENTED. With it, the response
 //!   to GET and SUBSCRIBE is one map from address to value, in ascending order, of the addresses
 //!   that have one; later PUSHes name single addresses. If the map does not fit: ERROR, and nothing

@@ -1,4 +1,4 @@
-//! A server on a bus.
+//! A server on a bus, or several behind one port.
 
 use super::{Address, Entities, Server};
 use crate::line::{Peer, Serve, Service, asynch};
@@ -70,6 +70,84 @@ impl<'t, E: Entities> Node<'t, E> {
 
 impl<E: Entities> Serve for Node<'_, E> {
     type After = ();
+}
+
+/// Several nodes behind one port, as in a crate of power supplies that share a controller.
+///
+/// ```
+/// use anysmp::bsmp::node::Nodes;
+/// use anysmp::bsmp::{Address, Entities, Node, Server, Table, variable::Variable};
+///
+/// struct Supply { current: u8 }
+///
+/// impl Entities for Supply {
+///     fn read(&mut self, _: u8, value: &mut [u8]) {
+///         value.fill(self.current);
+///     }
+/// }
+///
+/// const VARIABLES: [Variable; 1] = [Variable::read_only(1)];
+/// let table = Table::new(&VARIABLES, &[], &[])?;
+/// let mut supplies = [1, 2, 3, 4].map(|number| {
+///     let server = Server::new(&table, Supply { current: 10 * number });
+///     Node::new(server, Address::node(number).unwrap()).unwrap()
+/// });
+/// let mut nodes = Nodes::new(&mut supplies);
+/// let mut tx = [0; 16];
+/// // In a loop, `link.serve(&mut nodes)` does this.
+/// let len = nodes.receive(&[3, 0x10, 0, 1, 0], &mut tx);
+/// assert_eq!(tx[..len], [0, 0x11, 0, 1, 30]);
+/// # Ok::<(), anysmp::bsmp::TableError>(())
+/// ```
+pub struct Nodes<'n, 't, E> {
+    nodes: &'n mut [Node<'t, E>],
+}
+
+shown!([E] Nodes<'_, '_, E>, |it| "Nodes({})", it.nodes.len());
+
+impl<'n, 't, E: Entities> Nodes<'n, 't, E> {
+    /// These nodes. If two have the same address, the first one answers.
+    #[must_use]
+    pub const fn new(nodes: &'n mut [Node<'t, E>]) -> Self {
+        Self { nodes }
+    }
+
+    /// The nodes.
+    pub const fn nodes(&mut self) -> &mut [Node<'t, E>] {
+        self.nodes
+    }
+
+    /// Handles one message, as [`Node::receive`]: the node that it is addressed to answers; a
+    /// multicast is executed by each of its nodes, a broadcast by all.
+    #[must_use = "the answer is in `tx` and has to be sent"]
+    pub fn receive(&mut self, message: &[u8], tx: &mut [u8]) -> usize {
+        for node in self.nodes.iter_mut() {
+            match node.receive(message, tx) {
+                0 => {}
+                len => return len,
+            }
+        }
+        0
+    }
+}
+
+impl<E: Entities> Serve for Nodes<'_, '_, E> {
+    type After = ();
+}
+
+impl<E: Entities> Service for Nodes<'_, '_, E> {
+    fn receive(&mut self, message: &[u8], _: Peer, tx: &mut [u8]) -> (usize, ()) {
+        (self.receive(message, tx), ())
+    }
+}
+
+impl<E: Entities> asynch::Service for Nodes<'_, '_, E> {
+    /// # Cancellation
+    ///
+    /// Never waits, so there is nothing to cancel.
+    async fn receive(&mut self, message: &[u8], _: Peer, tx: &mut [u8]) -> (usize, ()) {
+        (self.receive(message, tx), ())
+    }
 }
 
 impl<E: Entities> Service for Node<'_, E> {

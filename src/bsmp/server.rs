@@ -55,7 +55,7 @@
 //! Flash: 2.8 KB on a Cortex-M0 (`opt-level = "s"` or `"z"`, LTO), all requests, without MD5 and
 //! the device's own code. RAM: 88 bytes on a 32-bit machine, plus the device's own `Entities`; no
 //! buffer. A `Node` takes 92. Stack: no array larger than a set of 16 bytes. Time: linear in the
-//! request, plus one pass over the variables for each group.
+//! request and its answer, whatever the number of variables.
 
 mod blocks;
 mod values;
@@ -156,8 +156,8 @@ impl<'t, E: Entities> Server<'t, E> {
                 Err(Refusal::InvalidSize)
             }
             Command::QUERY_VERSION => {
-                let Version { version, subversion, revision } = Version::V2_30;
-                answer.put(&[version, subversion, revision])?;
+                let Version { version, subversion, .. } = Version::V2_30;
+                answer.put(&[version, subversion, self.table.revision])?;
                 Ok(Command::VERSION)
             }
             Command::REMOVE_GROUPS => {
@@ -223,21 +223,12 @@ impl<'t, E: Entities> Server<'t, E> {
             Some(place) => Some(self.groups.get(usize::from(place)).ok_or(Refusal::InvalidId)?),
             None => None,
         };
+        target.members = match created {
+            Some(members) => *members,
+            None => self.table.standard(id),
+        };
         // Groups 0 and 1 are read-only by the text, whatever they contain.
-        target.writable = id > 1;
-        let mut variable = 0_u8;
-        for Variable { writable, .. } in self.table.variables {
-            let inside = match (created, id) {
-                (Some(members), _) => members.contains(variable),
-                (None, 0) => true,
-                (None, id) => *writable == (id == 2),
-            };
-            if inside {
-                target.members.insert(variable);
-                target.writable &= *writable;
-            }
-            variable = variable.wrapping_add(1);
-        }
+        target.writable = id > 1 && self.table.is_writable(&target.members);
         Ok(())
     }
 

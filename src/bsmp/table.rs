@@ -12,6 +12,9 @@ pub struct Table<'t> {
     pub(super) variables: &'t [Variable],
     pub(super) curves: &'t [Curve],
     pub(super) functions: &'t [Function],
+    /// The variables that the master may write: group 2. Here, so that no request counts them.
+    writable: Members,
+    pub(super) revision: u8,
 }
 
 /// We: a table has an entity that BSMP does not allow.
@@ -58,10 +61,15 @@ impl<'t> Table<'t> {
         }
         // Loops by hand: iterators do not work in a const function.
         let mut rest = variables;
+        let (mut writable, mut id) = (Members::EMPTY, 0_u8);
         while let [first, others @ ..] = rest {
             if first.size == 0 || first.size > MAX_SIZE {
                 return Err(TableError::Variable);
             }
+            if first.writable {
+                writable.insert(id);
+            }
+            id = id.wrapping_add(1);
             rest = others;
         }
         let mut rest = curves;
@@ -78,12 +86,35 @@ impl<'t> Table<'t> {
             }
             rest = others;
         }
-        Ok(Self { variables, curves, functions })
+        Ok(Self { variables, curves, functions, writable, revision: 0 })
+    }
+
+    /// Sets the revision in the answer to [`QueryVersion`](super::QueryVersion), which identifies
+    /// the implementation of the node; by default 0.
+    #[must_use]
+    pub const fn with_revision(mut self, revision: u8) -> Self {
+        self.revision = revision;
+        self
+    }
+
+    /// The members of a standard group: 0 has all variables, 1 the read-only and 2 the writable
+    /// ones.
+    pub(super) fn standard(&self, id: u8) -> Members {
+        match id {
+            1 => Members::below(self.variables.len()).without(&self.writable),
+            2 => self.writable,
+            _ => Members::below(self.variables.len()),
+        }
+    }
+
+    /// Returns whether the master may write all of these variables.
+    pub(super) fn is_writable(&self, members: &Members) -> bool {
+        members.without(&self.writable).is_empty()
     }
 
     /// The ids of these variables with their sizes, ascending.
     pub(super) const fn variables<'m>(&self, members: &'m Members) -> Chosen<'t, 'm> {
-        Chosen { rest: self.variables, id: 0, members }
+        Chosen { variables: self.variables, from: 0, members }
     }
 
     /// The size of all values of these variables in bytes.
@@ -94,8 +125,9 @@ impl<'t> Table<'t> {
 
 /// Iterates over some variables of a table: their ids and their sizes.
 pub(super) struct Chosen<'t, 'm> {
-    rest: &'t [Variable],
-    id: u8,
+    variables: &'t [Variable],
+    /// The least id that has not been looked at.
+    from: u8,
     members: &'m Members,
 }
 
@@ -104,14 +136,8 @@ impl Iterator for Chosen<'_, '_> {
 
     #[inline(never)] // Seven loops share it: 200 bytes on a Cortex-M0.
     fn next(&mut self) -> Option<(u8, usize)> {
-        loop {
-            let (variable, rest) = self.rest.split_first()?;
-            let id = self.id;
-            self.rest = rest;
-            self.id = id.wrapping_add(1);
-            if self.members.contains(id) {
-                return Some((id, usize::from(variable.size)));
-            }
-        }
+        let id = self.members.first_from(self.from)?;
+        self.from = id.wrapping_add(1);
+        Some((id, usize::from(self.variables.get(usize::from(id))?.size)))
     }
 }

@@ -14,7 +14,8 @@ pub struct Version {
 }
 
 impl Version {
-    /// The version that this crate's nodes speak: 2.30, revision 0.
+    /// The version that this crate's nodes speak: 2.30. The revision is 0, unless a node sets
+    /// [another one](super::Table::with_revision).
     pub const V2_30: Self = Self { version: 2, subversion: 30, revision: 0 };
 
     /// Returns whether a master of this crate understands such a node: version 2, 2.00 or later.

@@ -203,7 +203,9 @@ impl<'b> Packet<'b> {
         }
         let Some((&[destination, _, high, low], _)) = self.buffer.split_first_chunk() else { return false };
         // A sum of 0 before the end is chance.
-        if count != HEAD + usize::from(u16::from_be_bytes([high, low])) + self.tail() {
+        // No sum: with `usize` of 16 bits it would wrap.
+        let payload = count.checked_sub(HEAD).and_then(|rest| rest.checked_sub(self.tail()));
+        if payload != Some(usize::from(u16::from_be_bytes([high, low]))) {
             return false;
         }
         // An own packet goes at its last byte: the answer may follow without a gap.

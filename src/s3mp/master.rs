@@ -25,9 +25,9 @@
 //!
 //! # Retries
 //!
-//! When no response has come within the [timeout](Master::with_timeout), or only an INVALID (the
-//! command was damaged on its way, or noise came before it), the request is sent again with a new
-//! counter, at most [twice](Master::with_retries). [`Invert`] is never repeated: the slave may have
+//! When no response has come within the [timeout](Master::with_timeout), or at once when the slave
+//! says that it could not read the command (INVALID; BAD_REQUEST without address), the request is
+//! sent again with a new counter, at most [twice](Master::with_retries). [`Invert`] is never repeated: the slave may have
 //! obeyed it although its response was lost. Then GET shows the value, and SET mends it.
 
 mod error;
@@ -41,6 +41,7 @@ use core::time::Duration;
 pub use error::{Error, error_text};
 pub use names::{Names, NamesIter};
 pub use pending::Pending;
+pub(super) use pending::is_unread;
 pub use request::{Describe, Get, Invert, Request, Response, Set, Status, Subscribe, Unsubscribe};
 pub use unsolicited::Unsolicited;
 
@@ -112,7 +113,7 @@ impl Master {
         let counter = tx.get(2).map_or(Counter::NONE, |counter| Counter(*counter));
         // The first one may have run although its response was lost.
         let retries = if request.is_idempotent() { self.retries } else { 0 };
-        Ok((len, Pending::new(counter, len, retries)))
+        Ok((len, Pending::new(request.address(), counter, len, retries)))
     }
 
     /// Writes a RESET, which has no response; returns its length in bytes. The slave may need 2 s
@@ -177,7 +178,13 @@ impl<R: Request> Caller<R> for Master {
         self.timeout
     }
 
-    fn receive(&mut self, pending: &mut Self::Pending, message: &[u8], _: &mut [u8]) -> Verdict {
+    fn receive(&mut self, pending: &mut Self::Pending, message: &[u8], tx: &mut [u8]) -> Verdict {
+        // Not after the timeout only: the slave says so within milliseconds.
+        if is_unread(message)
+            && let Some(len) = pending.retry(self, tx)
+        {
+            return Verdict::Again(len);
+        }
         pending.verdict(message)
     }
 

@@ -6,7 +6,7 @@
 //!            ▼
 //!   ──▶ Connect ── Up ──▶ Monitor ── Lost ──────────┐
 //!        ▲   RESET            STATUS at intervals   │
-//!        │   STATUS           GET what is stale     │
+//!        │   STATUS           SUBSCRIBE the stale   │
 //!        │   DESCRIBE           └──── Restarted ────┤
 //!        │   SUBSCRIBE                              │
 //!        └───────────────── without RESET ──────────┘
@@ -23,7 +23,7 @@ use core::time::Duration;
 pub use connect::{Connect, ConnectOutcome, ConnectReport};
 pub use monitor::{Monitor, MonitorOutcome, MonitorReport};
 
-use super::master::{Names, Unsolicited};
+use super::master::{Error, Names, Unsolicited};
 use super::value::Value;
 use super::{Address, Header, ResponseCode};
 use crate::bytes::copy;
@@ -44,7 +44,12 @@ pub enum Event<'m> {
     Value(Address, Value<'m>),
     /// The new value of a subscribed address.
     Push(Address, Value<'m>),
-    /// The slave refuses SUBSCRIBE or GET of this address, or DESCRIBE of the host.
+    /// The value of a subscribed address, in the response to another SUBSCRIBE, which no PUSH has
+    /// brought: one was lost, or the slave has restarted and forgotten the subscriptions. The
+    /// monitor makes them again.
+    Missed(Address, Value<'m>),
+    /// The slave refuses SUBSCRIBE or GET of this address, or, of the host, DESCRIBE or STATUS: it
+    /// is not well then.
     Refused(Address, ResponseCode),
     /// Text for a log.
     Debug(Text<'m>),
@@ -68,7 +73,21 @@ impl<'m> Event<'m> {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Watch {
     address: Address,
+    way: Way,
+    /// A fingerprint of the value that was received last; 0 if none was.
+    value: u32,
     age: Duration,
+}
+
+const _: () = assert!(size_of::<Watch>() <= 24);
+
+/// The command that asks for the value of an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+enum Way {
+    Subscribe,
+    /// The slave has refused SUBSCRIBE.
+    Get,
 }
 
 impl Watch {
@@ -78,7 +97,7 @@ impl Watch {
     /// Watches `address`.
     #[must_use]
     pub const fn new(address: Address) -> Self {
-        Self { address, age: Duration::ZERO }
+        Self { address, way: Way::Subscribe, value: 0, age: Duration::ZERO }
     }
 
     /// The address.
@@ -87,18 +106,32 @@ impl Watch {
         self.address
     }
 
-    /// The time since its value was received last.
+    /// The time since its value was received last; [`Duration::MAX`] if it is asked for next.
     #[must_use]
     pub const fn age(&self) -> Duration {
         self.age
     }
 }
 
-/// Sets the age of this address to zero: its value was received just now.
-fn refresh(watches: &mut [Watch], address: Address) {
+/// Notes that the value of this address was received just now.
+fn refresh(watches: &mut [Watch], address: Address, value: Value<'_>) {
     for watch in watches.iter_mut().filter(|watch| watch.address == address) {
         watch.age = Duration::ZERO;
+        watch.value = fingerprint(value);
     }
+}
+
+/// A number other than 0 that is nearly always another one for another value (FNV-1a).
+fn fingerprint(value: Value<'_>) -> u32 {
+    let hash = |hash: u32, byte: &u8| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
+    value.bytes().iter().fold(0x811C_9DC5, hash).max(1)
+}
+
+/// Returns whether a response with this error says for sure that the slave will not do it. Noise,
+/// before the command or in it, can cause the others, and the command is worth a retry.
+fn is_final(error: Error) -> bool {
+    let codes = [ResponseCode::NOT_FOUND, ResponseCode::NOT_IMPLEMENTED, ResponseCode::ERROR];
+    matches!(error, Error::Refused(code) if codes.contains(&code))
 }
 
 /// A mark of one start of a slave: the data of its response to STATUS, of which the first 32 bytes

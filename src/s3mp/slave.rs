@@ -2,7 +2,7 @@
 //! subscribed value changes.
 //!
 //! ```text
-//!   message ─▶ receive ─▶ Resources::{boot, names, get, set, invert, reset} ─▶ response
+//!   message ─▶ receive ─▶ Resources::{status, names, get, set, invert, reset} ─▶ response
 //!   damage  ─▶ damaged ──────────────────────────────────────▶ INVALID or BAD_REQUEST
 //!              poll ────▶ Resources::{debug, changed, get} ──────────────────▶ DEBUG or PUSH
 //! ```
@@ -42,11 +42,17 @@
 //! subscribed address once, then 0, which ends the round. So a value that changes all the time
 //! keeps neither the others nor the next command waiting for longer than one round.
 
+mod compared;
 mod resources;
+mod watched;
 
-pub use resources::{MAX_NAME, MAX_NAMES, NameError, Refusal, Resources, Watched, check_names};
+pub use compared::{Compared, Reported};
+pub use resources::{MAX_NAME, MAX_NAMES, NameError, Refusal, Resources, check_names};
+pub use watched::{Damped, Number, Watched};
 
 use resources::TOO_LONG;
+
+use core::time::Duration;
 
 use super::value::Value;
 use super::{Address, Command, Counter, HEADER_LEN, Header, ResponseCode};
@@ -123,6 +129,7 @@ impl<R: Resources> Slave<R> {
             Err(Refusal::NotImplemented) => (ResponseCode::NOT_IMPLEMENTED, 0),
             Err(Refusal::BadRequest) => (ResponseCode::BAD_REQUEST, 0),
             Err(Refusal::Failed(reason)) => (ResponseCode::ERROR, copy(reason.as_bytes(), out)),
+            Err(Refusal::Explained) => (ResponseCode::ERROR, self.resources.explain(header.address, out)),
         };
         // By the README, BAD_REQUEST carries no counter: the slave may not have understood it.
         let counter = if code == ResponseCode::BAD_REQUEST { Counter::NONE } else { header.counter };
@@ -155,7 +162,7 @@ impl<R: Resources> Slave<R> {
                     return emit(ResponseCode::DEBUG, address, Counter::NONE, len, tx);
                 }
             } else if self.subscribed.contains(address)
-                && self.resources.changed(address)
+                && self.resources.changed(address) == Some(true)
                 && let Ok(len) = self.resources.get(address, out)
             {
                 return emit(ResponseCode::PUSH, address, Counter::NONE, len, tx);
@@ -165,11 +172,16 @@ impl<R: Resources> Slave<R> {
         0
     }
 
+    /// Tells the resources that time has passed.
+    pub fn tick(&mut self, elapsed: Duration) {
+        self.resources.tick(elapsed);
+    }
+
     /// Obeys every command but RESET; returns the length of the data of the response.
     fn obey(&mut self, header: Header<Command>, data: &[u8], out: &mut [u8]) -> Result<usize, Refusal> {
         let address = header.address;
         match (address, header.code) {
-            (Address::HOST, Command::STATUS) => Ok(self.resources.boot(out)),
+            (Address::HOST, Command::STATUS) => self.resources.status(out),
             (Address::HOST, Command::DESCRIBE) => self.describe(out),
             // The host has no value, but it exists.
             (Address::HOST, _) => Err(Refusal::NotImplemented),
@@ -180,8 +192,9 @@ impl<R: Resources> Slave<R> {
             (_, Command::SET) => self.resources.set(address, Value::new(data)).map(|()| 0),
             (_, Command::INVERT) => self.resources.invert(address, out),
             (_, Command::SUBSCRIBE) => {
-                // What cannot be read is not subscribed to either.
+                // What cannot be read is not subscribed to either, nor what nobody watches.
                 let len = self.resources.get(address, out)?;
+                self.resources.changed(address).ok_or(Refusal::NotImplemented)?;
                 self.subscribed.insert(address);
                 Ok(len)
             }
@@ -202,7 +215,7 @@ impl<R: Resources> Slave<R> {
             self.subscribed = Addresses::default();
             return Ok(0);
         }
-        let (len, read) = self.map(out)?;
+        let (len, read) = self.map(command, out)?;
         // Only after the whole map was written: if it does not fit, nothing is subscribed.
         if command == Command::SUBSCRIBE {
             self.subscribed = read;
@@ -210,8 +223,9 @@ impl<R: Resources> Slave<R> {
         Ok(len)
     }
 
-    /// Writes the map from address to value; returns its length and the addresses that are in it.
-    fn map(&mut self, out: &mut [u8]) -> Result<(usize, Addresses), Refusal> {
+    /// Writes the map from address to value; returns its length and the addresses that are in it:
+    /// those that can be read, and for SUBSCRIBE are watched.
+    fn map(&mut self, command: Command, out: &mut [u8]) -> Result<(usize, Addresses), Refusal> {
         let mut read = Addresses::default();
         let mut count: u8 = 0;
         // The number of entries is known at the end only; the length of that number, before.
@@ -219,7 +233,9 @@ impl<R: Resources> Slave<R> {
         let start = if used < SHORT { 1 } else { 2 };
         let mut at: usize = start;
         for address in (1..u8::MAX).map(Address) {
-            if !self.exists(address) {
+            if !self.exists(address)
+                || (command == Command::SUBSCRIBE && self.resources.changed(address).is_none())
+            {
                 continue;
             }
             let rest = out.get_mut(at..).ok_or(TOO_LONG)?;
@@ -297,6 +313,10 @@ impl<R: Resources> Serve for Slave<R> {
 
     fn damaged(&mut self, damage: Damage, tx: &mut [u8]) -> usize {
         self.damaged(damage, tx)
+    }
+
+    fn tick(&mut self, elapsed: Duration) {
+        self.tick(elapsed);
     }
 
     fn poll(&mut self, tx: &mut [u8]) -> usize {

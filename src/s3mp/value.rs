@@ -110,19 +110,16 @@ impl<'m> Value<'m> {
         self.read(Reader::signed)
     }
 
-    /// A number with a fraction, of 16, 32 or 64 bits. Whole numbers are not floats here: try
-    /// [`i64`](Self::i64) as well.
+    /// A number: a float of 16, 32 or 64 bits, or a whole number, since an encoder may write 21 for
+    /// 21.0. A whole number that a double cannot hold is rounded.
     ///
     /// # Errors
     ///
     /// See [`bool`](Self::bool).
+    #[expect(clippy::cast_precision_loss, reason = "rounding is documented")]
     pub fn f64(self) -> Result<f64, Error> {
-        match *self.0 {
-            [0xF9, a, b] => Ok(half(u16::from_be_bytes([a, b]))),
-            [0xFA, a, b, c, d] => Ok(f32::from_be_bytes([a, b, c, d]).into()),
-            [0xFB, a, b, c, d, e, f, g, h] => Ok(f64::from_be_bytes([a, b, c, d, e, f, g, h])),
-            _ => Err(Error::Mismatch),
-        }
+        let whole = || self.i64().map(|number| number as f64).or_else(|_| self.u64().map(|number| number as f64));
+        self.read(Reader::float).or_else(|_| whole())
     }
 
     /// Text, in one piece or in chunks.
@@ -207,20 +204,6 @@ impl<'m> Iterator for Entries<'m> {
     fn next(&mut self) -> Option<Self::Item> {
         self.entry().ok().flatten()
     }
-}
-
-/// A float of 16 bits (IEEE 754 binary16).
-fn half(bits: u16) -> f64 {
-    let sign = if bits & 0x8000 == 0 { 1.0 } else { -1.0 };
-    let (exponent, fraction) = (bits >> 10 & 0x1F, bits & 0x3FF);
-    let size = match exponent {
-        0 => f64::from(fraction) / f64::from(1u32 << 24),
-        0x1F if fraction == 0 => f64::INFINITY,
-        0x1F => f64::NAN,
-        // The same number with the wider exponent of a double.
-        _ => f64::from_bits((u64::from(exponent) + 1008) << 52 | u64::from(fraction) << 42),
-    };
-    sign * size
 }
 
 /// Writes `value` as one CBOR item to the front of `out` and returns its length.

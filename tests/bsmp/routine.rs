@@ -1,12 +1,14 @@
 //! The routines of BSMP against nodes that lie, lose and repeat.
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use anysmp::bsmp::curve::{Curve, Md5};
 use anysmp::bsmp::function::Function;
 use anysmp::bsmp::group;
 use anysmp::bsmp::routine::{
-    CurveOutcome, Discovery, DiscoveryOutcome, ReadCurve, Storage, Tables, WriteCurve, WriteEvent,
+    CurveOutcome, Discovery, DiscoveryOutcome, ReadCurve, ReadEvent, Storage, Tables, WriteCurve, WriteEvent,
 };
 use anysmp::bsmp::variable::Variable;
 use anysmp::bsmp::{Client, Command, Error, Refusal, Version, curve};
@@ -194,6 +196,99 @@ fn the_checksum_of_a_transferred_curve_is_compared() {
     assert_eq!(run(&mut write, &mut client, node(vec![]), |_| {}).outcome, CurveOutcome::Done { verified: false });
 }
 
+/// A node as Sirius' power supplies are: the blocks that it returns are always whole, and its
+/// checksum covers them.
+fn whole_blocks(curve: Curve, content: Rc<RefCell<Vec<u8>>>) -> impl FnMut(&[u8]) -> Option<Vec<u8>> {
+    use curve::Checksum;
+    move |request| {
+        let mut content = content.borrow_mut();
+        let block = usize::from(curve.block);
+        let at = usize::from(u16::from_be_bytes([*request.get(4).unwrap_or(&0), *request.get(5).unwrap_or(&0)])) * block;
+        Some(match request[0] {
+            0x40 => {
+                let length = u16::try_from(block + 3).unwrap().to_be_bytes();
+                [&[0x41][..], &length, &request[3..6], &content[at..at + block]].concat()
+            }
+            0x41 => {
+                content[at..at + request.len() - 6].copy_from_slice(&request[6..]);
+                vec![0xE0, 0, 0]
+            }
+            _ => {
+                let mut md5 = Md5::default();
+                md5.update(&content);
+                [&[0xB, 0, 16][..], &md5.digest().unwrap()].concat()
+            }
+        })
+    }
+}
+
+/// 1,000 floats into a curve for 1,024, as siriuspy writes them.
+#[test]
+fn a_good_write_of_a_short_last_block_is_good_on_a_node_whose_blocks_are_whole() {
+    let curve = Curve::writable(1024, 4);
+    let content = Rc::new(RefCell::new(vec![0xAA; 4096]));
+    let data: Vec<u8> = (0..1000).flat_map(|n: u16| f32::from(n).to_le_bytes()).collect();
+    let mut client = Client::new();
+    let mut write = WriteCurve::new(0, curve, &data[..], Md5::default());
+    let report = run(&mut write, &mut client, whole_blocks(curve, content.clone()), |_| {});
+    assert_eq!((report.blocks, report.bytes, report.outcome), (4, 4000, CurveOutcome::Done { verified: true }));
+    assert_eq!(content.borrow()[..4000], data);
+    assert_eq!(content.borrow()[4000..], [0xAA; 96]);
+    // And a bad one is bad.
+    for spoilt in [0, 3999] {
+        let mut node = whole_blocks(curve, content.clone());
+        let mut write = WriteCurve::new(0, curve, &data[..], Md5::default());
+        let spoil = |request: &[u8]| {
+            let answer = node(request);
+            if request[0] == 0x41 && request[5] == 3 {
+                content.borrow_mut()[spoilt] ^= 1;
+            }
+            answer
+        };
+        assert_eq!(run(&mut write, &mut client, spoil, |_| {}).outcome, CurveOutcome::Failed(Error::Checksum));
+    }
+    // A node that will not show the block has stored it all the same.
+    let mut node = whole_blocks(curve, content.clone());
+    let refuse = |request: &[u8]| if request[0] == 0x40 { Some(vec![0xE8, 0, 0]) } else { node(request) };
+    let mut write = WriteCurve::new(0, curve, &data[..], Md5::default());
+    assert_eq!(run(&mut write, &mut client, refuse, |_| {}).outcome, CurveOutcome::Done { verified: false });
+}
+
+#[test]
+fn a_part_of_a_curve_is_read_and_written() {
+    let curve = Curve::writable(4, 8);
+    let content = Rc::new(RefCell::new((0..32).collect::<Vec<u8>>()));
+    let mut client = Client::new();
+    for (first, count, blocks) in [(0, 8, 0..8), (0, 3, 0..3), (2, 3, 2..5), (6, 9, 6..8), (3, 0, 3..3), (9, 1, 0..0)] {
+        let mut seen = Vec::new();
+        let mut read = ReadCurve::new(0, curve, Md5::default()).with_blocks(first, count);
+        let report = run(&mut read, &mut client, whole_blocks(curve, content.clone()), |event| {
+            if let ReadEvent::Block { block, data } = event {
+                seen.push((u32::from(block), data.to_vec()));
+            }
+        });
+        let expected: Vec<_> =
+            blocks.clone().map(|n: u32| (n, content.borrow()[n as usize * 4..][..4].to_vec())).collect();
+        assert_eq!(seen, expected);
+        let verified = blocks == (0..8);
+        assert_eq!((report.blocks, report.outcome), (expected.len() as u32, CurveOutcome::Done { verified }));
+    }
+    let mut write = WriteCurve::new(0, curve, &[0xFF; 7][..], Md5::default()).with_first_block(3);
+    let report = run(&mut write, &mut client, whole_blocks(curve, content.clone()), |_| {});
+    assert_eq!((report.blocks, report.bytes, report.outcome), (2, 7, CurveOutcome::Done { verified: false }));
+    let now = content.borrow();
+    assert_eq!((now[11], &now[12..19], now[19]), (11, &[0xFF; 7][..], 19));
+    // From the sixth block on there is room for two.
+    let mut tx = [0; 16];
+    for (len, fits) in [(8, true), (9, false)] {
+        let data = vec![0; len];
+        let mut write = WriteCurve::new(0, curve, &data[..], ()).with_first_block(6);
+        assert_eq!(write.poll(&mut client, &mut tx) != Step::Done, fits);
+        let outcome = if fits { CurveOutcome::Unfinished } else { CurveOutcome::Failed(Error::TooLarge) };
+        assert_eq!(write.report().outcome, outcome);
+    }
+}
+
 #[test]
 fn a_routine_repeats_after_silence_and_gives_up_with_a_time_out() {
     let mut client = Client::new().with_retries(2);
@@ -210,11 +305,15 @@ fn a_routine_repeats_after_silence_and_gives_up_with_a_time_out() {
     let node = |request: &[u8]| {
         sent.push(request.to_vec());
         let again = sent.iter().filter(|earlier| *earlier == request).count() > 1;
-        again.then(|| if request[0] == 0x42 { [&[0xB, 0, 16][..], &digest].concat() } else { vec![0xE0, 0, 0] })
+        again.then(|| match request[0] {
+            0x42 => [&[0xB, 0, 16][..], &digest].concat(),
+            0x40 => vec![0x41, 0, 4, 0, 0, 2, 5],
+            _ => vec![0xE0, 0, 0],
+        })
     };
     let report = run(&mut write, &mut client, node, |_| {});
     assert_eq!((report.blocks, report.bytes, report.outcome), (3, 5, CurveOutcome::Done { verified: true }));
-    assert_eq!(sent.len(), 8);
+    assert_eq!(sent.len(), 10);
 
     let mut asked = 0;
     let mut tables = Tables::new();

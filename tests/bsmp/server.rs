@@ -8,6 +8,7 @@ use anysmp::blocking::Link;
 use anysmp::bsmp::curve::{Curve, Digest};
 use anysmp::bsmp::function::Function;
 use anysmp::bsmp::group::Members;
+use anysmp::bsmp::node::Nodes;
 use anysmp::bsmp::variable::Variable;
 use anysmp::bsmp::{Access, Address, Entities, Node, Refusal, Server, Table, TableError};
 use anysmp::framing::Framing;
@@ -89,6 +90,38 @@ fn only_own_joined_and_broadcast_packets_are_executed_and_only_own_ones_answered
             assert_eq!(node.server().entities().events.len(), usize::from(executed), "to {to}, joined {joined:?}");
             assert_eq!(&tx[..length], if to == 5 { &[0, 0xE0, 0, 0][..] } else { &[] });
         }
+    }
+}
+
+#[test]
+fn the_revision_identifies_the_implementation() {
+    let table = Table::new(&[], &[], &[]).unwrap().with_revision(7);
+    let (_, device) = Setup::main();
+    let mut server = Server::new(&table, device);
+    assert_eq!(ask(&mut server, &[0, 0, 0]), [1, 0, 3, 2, 30, 7]);
+}
+
+#[test]
+fn several_nodes_behind_one_port_answer_each_for_itself_and_never_together() {
+    let (setup, device) = Setup::main();
+    let table = setup.table();
+    let mut nodes = [3, 7, 8, 31].map(|number| {
+        let mut device = device.clone();
+        device.values[0] = vec![number];
+        let node = Node::new(Server::new(&table, device), Address::node(number).unwrap()).unwrap();
+        if number > 7 { node.with_group(Address::multicast(250).unwrap()) } else { node }
+    });
+    let mut nodes = Nodes::new(&mut nodes);
+    let mut tx = [0; 64];
+    for number in 0..=32 {
+        let len = nodes.receive(&[number, 0x10, 0, 1, 0], &mut tx);
+        let is_ours = [3, 7, 8, 31].contains(&number);
+        assert_eq!(tx[..len], [0, 0x11, 0, 1, number][..if is_ours { 5 } else { 0 }]);
+    }
+    for (to, executed) in [(250, [3, 7, 9, 9]), (251, [3, 7, 9, 9]), (255, [9, 9, 9, 9])] {
+        assert_eq!(nodes.receive(&[to, 0x20, 0, 2, 0, 9], &mut tx), 0);
+        let values: Vec<u8> = nodes.nodes().iter_mut().map(|node| node.server().entities().values[0][0]).collect();
+        assert_eq!(values, executed);
     }
 }
 

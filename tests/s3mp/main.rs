@@ -20,3 +20,5 @@ mod wire;
 mod link;
 mod master;
 mod slave;
+mod traffic;
+mod watching;

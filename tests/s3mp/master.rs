@@ -128,15 +128,53 @@ fn repeats_have_new_counters_and_invert_has_none() {
     assert_eq!(pending.retry(&mut master, &mut tx), None);
 }
 
+/// Not after the timeout: the slave says within milliseconds that it could not read something.
 #[test]
-fn invalid_lets_the_command_be_repeated_and_ends_the_last_one() {
+fn an_unreadable_command_is_repeated_at_once_and_ends_with_the_last_retry() {
+    for unread in [[0x41, 0, 0], [0x40, 0, 0]] {
+        let mut tx = [0; 16];
+        let mut master = Master::new(Counter(1)).with_retries(2);
+        let (len, mut pending) = master.request(&Get(Address(1)), &mut tx).unwrap();
+        for counter in [2, 3] {
+            assert!(!pending.accepts(&unread));
+            let verdict = Caller::<Get>::receive(&mut master, &mut pending, &unread, &mut tx);
+            assert_eq!((verdict, tx[0], tx[1], tx[2]), (Verdict::Again(len), 0x10, 1, counter));
+        }
+        // If it was noise that could not be read, this is the response to the first one.
+        assert_eq!(verdict::<Get>(&mut master, &mut pending, &[0, 1, 1, 5]), Verdict::Foreign);
+        assert_eq!(verdict::<Get>(&mut master, &mut pending, &unread), Verdict::Answer);
+        assert_eq!(pending.decode(&unread), Err(Error::Refused(ResponseCode(unread[0]))));
+    }
+    // What is wrong with the data of a command stays wrong: no retry.
     let mut tx = [0; 16];
-    let mut master = Master::new(Counter(1)).with_retries(1);
-    let (_, mut pending) = master.request(&Status, &mut tx).unwrap();
-    assert_eq!(verdict::<Status>(&mut master, &mut pending, &[0x41, 0, 0]), Verdict::Foreign);
-    assert!(pending.retry(&mut master, &mut tx).is_some());
-    assert_eq!(verdict::<Status>(&mut master, &mut pending, &[0x41, 0, 0]), Verdict::Answer);
-    assert_eq!(pending.decode(&[0x41, 0, 0]), Err(Error::Refused(ResponseCode::INVALID)));
+    let mut master = Master::new(Counter(1));
+    let (_, mut pending) = master.request(&Set(Address(3), Value::new(&[0xF5])), &mut tx).unwrap();
+    assert_eq!(verdict::<Set<'_>>(&mut master, &mut pending, &[0x40, 3, 0]), Verdict::Answer);
+    // INVERT may have been obeyed: no retry.
+    let (_, mut pending) = master.request(&Invert(Address(3)), &mut tx).unwrap();
+    assert_eq!(verdict::<Invert>(&mut master, &mut pending, &[0x41, 0, 0]), Verdict::Answer);
+}
+
+#[test]
+fn a_response_of_another_address_is_foreign_unless_it_is_an_error_about_nothing_readable() {
+    let mut tx = [0; 16];
+    let mut master = Master::new(Counter(7)).with_retries(0);
+    let (_, mut pending) = master.request(&Get(Address(2)), &mut tx).unwrap();
+    for code in [0x00, 0x40, 0x41, 0x44, 0x45, 0x50, 0x77] {
+        let is_error = code != 0x00 && code != 0x77;
+        for (address, counter, expected) in [
+            (2, 7, Verdict::Answer),
+            (3, 7, Verdict::Foreign),
+            (0, 7, if is_error { Verdict::Answer } else { Verdict::Foreign }),
+            (2, 0, if is_error { Verdict::Answer } else { Verdict::Unsolicited }),
+            (0, 0, if is_error { Verdict::Answer } else { Verdict::Unsolicited }),
+            (3, 0, Verdict::Unsolicited),
+            (2, 6, Verdict::Foreign),
+        ] {
+            let verdict = verdict::<Get>(&mut master, &mut pending, &[code, address, counter]);
+            assert_eq!(verdict, expected, "{code:02X} {address} {counter}");
+        }
+    }
 }
 
 #[test]

@@ -145,12 +145,12 @@ impl Resources for Described {
         self.get(address, out)
     }
 
-    fn changed(&mut self, address: Address) -> bool {
-        self.values[place(address)] != self.told[place(address)]
+    fn changed(&mut self, address: Address) -> Option<bool> {
+        Some(self.values[place(address)] != self.told[place(address)])
     }
 
-    fn boot(&mut self, out: &mut [u8]) -> usize {
-        put(&self.boot, out).unwrap()
+    fn status(&mut self, out: &mut [u8]) -> Result<usize, Refusal> {
+        put(&self.boot, out)
     }
 
     fn reset(&mut self, address: Address) {
@@ -226,13 +226,13 @@ impl Resources for Plant {
         self.get(address, out)
     }
 
-    fn changed(&mut self, address: Address) -> bool {
-        match address {
+    fn changed(&mut self, address: Address) -> Option<bool> {
+        Some(match address {
             _ if self.restless => true,
             Address(1) => self.number.is_changed(),
             RELAY => self.relay.is_changed(),
             _ => false,
-        }
+        })
     }
 
     fn reset(&mut self, address: Address) {

@@ -80,17 +80,17 @@ impl Resources for Device {
         Ok(value::encode(plant.relay.report(), out)?)
     }
 
-    fn changed(&mut self, address: Address) -> bool {
+    fn changed(&mut self, address: Address) -> Option<bool> {
         let plant = self.0.borrow();
-        match address {
+        Some(match address {
             Address(1) => plant.temperature.is_changed(),
             Address(2) => plant.relay.is_changed(),
             _ => plant.count.is_changed(),
-        }
+        })
     }
 
-    fn boot(&mut self, out: &mut [u8]) -> usize {
-        value::encode(self.0.borrow().boots, out).unwrap_or(0)
+    fn status(&mut self, out: &mut [u8]) -> Result<usize, Refusal> {
+        Ok(value::encode(self.0.borrow().boots, out)?)
     }
 }
 

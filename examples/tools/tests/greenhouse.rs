@@ -14,12 +14,12 @@ fn the_greenhouse_knows_after_a_reset_whether_its_label_is_what_the_master_was_t
     let mut out = [0; 32];
     greenhouse.get(LABEL, &mut out).unwrap();
     greenhouse.reset(LABEL);
-    assert!(!greenhouse.changed(LABEL), "it was as at start");
+    assert_eq!(greenhouse.changed(LABEL), Some(false), "it was as at start");
     greenhouse.set(LABEL, Value::new(b"\x65north")).unwrap();
     greenhouse.get(LABEL, &mut out).unwrap();
-    assert!(!greenhouse.changed(LABEL));
+    assert_eq!(greenhouse.changed(LABEL), Some(false));
     greenhouse.reset(LABEL);
-    assert!(greenhouse.changed(LABEL), "the master was told 'north'");
+    assert_eq!(greenhouse.changed(LABEL), Some(true), "the master was told 'north'");
 }
 
 #[test]

@@ -33,10 +33,49 @@ impl Members {
     }
 
     /// Adds a variable; an id above 127 is ignored.
-    pub fn insert(&mut self, id: u8) {
-        if let Some(word) = self.0.get_mut(usize::from(id >> 5)) {
-            *word |= 1 << (id & 31);
+    pub const fn insert(&mut self, id: u8) {
+        // `get_mut` is not const.
+        let [first, second, third, fourth] = &mut self.0;
+        let word = match id >> 5 {
+            0 => first,
+            1 => second,
+            2 => third,
+            3 => fourth,
+            _ => return,
+        };
+        *word |= 1 << (id & 31);
+    }
+
+    /// The ids below `count`.
+    pub(in crate::bsmp) fn below(count: usize) -> Self {
+        let mut left = count;
+        Self([(); 4].map(|()| {
+            let ones = left.min(32);
+            left = left.saturating_sub(ones);
+            // None for a shift of 32.
+            u32::try_from(ones).ok().and_then(|ones| 1_u32.checked_shl(ones)).unwrap_or(0).wrapping_sub(1)
+        }))
+    }
+
+    /// These without those.
+    pub(in crate::bsmp) fn without(&self, others: &Self) -> Self {
+        let mut members = *self;
+        for (word, other) in members.0.iter_mut().zip(&others.0) {
+            *word &= !other;
         }
+        members
+    }
+
+    /// The least member from `id` on.
+    pub(in crate::bsmp) fn first_from(&self, id: u8) -> Option<u8> {
+        let mut word = id >> 5;
+        let mut bits = self.0.get(usize::from(word))? & (u32::MAX << (id & 31));
+        while bits == 0 {
+            word = word.wrapping_add(1);
+            bits = *self.0.get(usize::from(word))?;
+        }
+        // At most 31.
+        Some(word << 5 | (bits.trailing_zeros() & 31).to_le_bytes()[0])
     }
 
     /// Returns whether the variable is a member.
@@ -68,7 +107,7 @@ impl List for Members {
     type Entry = u8;
 
     fn split_first(mut self) -> Option<(u8, Self)> {
-        let first = (0..=127).find(|id| self.contains(*id))?;
+        let first = self.first_from(0)?;
         if let Some(word) = self.0.get_mut(usize::from(first >> 5)) {
             *word &= !(1 << (first & 31));
         }
@@ -122,11 +161,7 @@ impl Group {
     /// The byte of the group in the list.
     #[must_use]
     pub fn emit(&self) -> u8 {
-        // Counted one by one: smaller than `count_ones` on a core without an instruction for it.
-        let mut members = 0_u8;
-        for id in 0..128 {
-            members = members.wrapping_add(u8::from(self.members.contains(id)));
-        }
+        let [members, ..] = self.members.len().to_le_bytes();
         (members & 0x7F) | (u8::from(self.writable) << 7)
     }
 }

@@ -1,4 +1,4 @@
-//! Reading a whole curve.
+//! Reading a curve, or a part of it.
 
 use core::time::Duration;
 
@@ -12,8 +12,9 @@ use crate::shown::shown;
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ReadEvent<'m> {
-    /// A block, in order. The first has number 0, and every one but the last has as many bytes as
-    /// the block size, unless [all blocks](ReadCurve::with_all_blocks) were asked for.
+    /// A block, in order. The first has number 0, unless [a part](ReadCurve::with_blocks) was asked
+    /// for, and every one but the last has as many bytes as the block size, unless
+    /// [all blocks](ReadCurve::with_all_blocks) were.
     Block {
         /// The number of the block.
         block: u16,
@@ -77,26 +78,29 @@ enum Stage {
 }
 
 /// Reads a curve block by block, to its last block or to the first one that is shorter than the
-/// block size.
+/// block size; or [a part](Self::with_blocks) of it.
 ///
 /// With a [`Checksum`] (`curve::Md5`) it then asks the node to calculate its checksum and compares,
 /// if all blocks were read: the checksum of a curve that ended with a short block before its last
 /// one covers more bytes than were read.
 ///
-/// RAM: 32 bytes and the checksum. The link's receive buffer holds a block and
+/// RAM: 40 bytes and the checksum. The link's receive buffer holds a block and
 /// 6 bytes (8 with address and check).
 pub struct ReadCurve<C = ()> {
     id: u8,
     curve: Curve,
     all_blocks: bool,
     checksum: C,
+    first: u16,
+    /// The block after the last one to read.
+    end: u32,
     blocks: u32,
     bytes: u64,
     stage: Stage,
     turn: Turn,
 }
 
-const _: () = assert!(size_of::<ReadCurve>() <= 32);
+const _: () = assert!(size_of::<ReadCurve>() <= 40);
 
 shown!([C] ReadCurve<C>, |read| "ReadCurve({} blocks, {} bytes of curve {})", read.blocks, read.bytes, read.id);
 
@@ -105,7 +109,32 @@ impl<C: Checksum> ReadCurve<C> {
     /// nothing.
     #[must_use]
     pub const fn new(id: u8, curve: Curve, checksum: C) -> Self {
-        Self { id, curve, all_blocks: false, checksum, blocks: 0, bytes: 0, stage: Stage::Block(0), turn: Turn::First }
+        Self {
+            id,
+            curve,
+            all_blocks: false,
+            checksum,
+            first: 0,
+            end: curve.blocks,
+            blocks: 0,
+            bytes: 0,
+            stage: Stage::Block(0),
+            turn: Turn::First,
+        }
+    }
+
+    /// Reads `count` blocks from `first` on, as far as the curve has them. A checksum is compared
+    /// only if these are all of them.
+    #[must_use]
+    pub fn with_blocks(mut self, first: u16, count: u32) -> Self {
+        self.first = first;
+        self.end = u32::from(first).saturating_add(count).min(self.curve.blocks);
+        self.stage = if u32::from(first) < self.end {
+            Stage::Block(first)
+        } else {
+            Stage::Ended(CurveOutcome::Done { verified: false })
+        };
+        self
     }
 
     /// Reads all blocks of the curve, even after one that is shorter than the block size.
@@ -121,11 +150,11 @@ impl<C: Checksum> ReadCurve<C> {
 
     fn received(&mut self, block: u16, data: &[u8]) -> Stage {
         self.checksum.update(data);
-        self.blocks = u32::from(block).saturating_add(1);
+        self.blocks = self.blocks.saturating_add(1);
         self.bytes = self.bytes.saturating_add(data.len() as u64);
         let is_last = data.len() < usize::from(self.curve.block) && !self.all_blocks;
         match block.checked_add(1) {
-            Some(next) if u32::from(next) < self.curve.blocks => {
+            Some(next) if u32::from(next) < self.end => {
                 if is_last {
                     // The node's checksum covers blocks that were not read.
                     Stage::Ended(CurveOutcome::Done { verified: false })
@@ -133,7 +162,9 @@ impl<C: Checksum> ReadCurve<C> {
                     Stage::Block(next)
                 }
             }
-            _ if self.checksum.digest().is_some() => Stage::Digest,
+            _ if self.first == 0 && self.end == self.curve.blocks && self.checksum.digest().is_some() => {
+                Stage::Digest
+            }
             _ => Stage::Ended(CurveOutcome::Done { verified: false }),
         }
     }

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::{CurveOutcome, Turn};
 use crate::bsmp::client::{Client, Error, Request};
-use crate::bsmp::curve::{Checksum, Curve, Recalculate, WriteBlock};
+use crate::bsmp::curve::{Checksum, Curve, ReadBlock, Recalculate, WriteBlock};
 use crate::routine::{Routine, Step};
 use crate::shown::shown;
 use crate::source::Source;
@@ -47,9 +47,12 @@ enum Stage {
     /// A block that has not been read from the source. Exits: `Written`, when it has been.
     Block(u16),
     /// A block of `len` bytes that was written into a request at least once, so that the checksum
-    /// has its bytes. Exits: `Block`, the next one; `Digest`, if the data fill the curve and there
-    /// is a checksum to compare; `Ended`.
+    /// has its bytes. Exits: `Block`, the next one; `Digest`, if the data reach the last block and
+    /// there is a checksum to compare, or `Tail`, if they do not fill it; `Ended`.
     Written { block: u16, len: u16 },
+    /// The last block, of which `len` bytes were written, is read: a node whose blocks are always
+    /// whole has more bytes in it, and its checksum covers them. Exits: `Digest`.
+    Tail { block: u16, len: u16 },
     /// The node's checksum. Exits: `Ended`.
     Digest,
     /// Nothing more is asked. Exits: none.
@@ -57,25 +60,28 @@ enum Stage {
 }
 
 /// Writes a curve block by block: as many blocks as the data fill, the last of them possibly short.
-/// Blocks after the data stay as they are.
+/// Blocks before and after the data stay as they are.
 ///
 /// With a [`Checksum`] (`curve::Md5`) the node is asked to calculate its checksum afterwards. It is
-/// compared if the data have filled all blocks; else the node's checksum covers blocks that we have
-/// not seen.
+/// compared if the data reach from the first block to the last; else the node's checksum covers
+/// blocks that we have not seen. If the last block is short, it is read first: a node whose blocks
+/// are always whole has more bytes in it, which are none of ours, and its checksum covers them.
 ///
-/// RAM: 32 bytes, the source and the checksum. `tx` holds a block and 6 bytes
-/// (7 with address).
+/// RAM: 40 bytes, the source and the checksum. `tx` holds a block and 6 bytes (7 with address); so
+/// does the link's receive buffer, if the last block is to be read.
 pub struct WriteCurve<S, C = ()> {
     id: u8,
     curve: Curve,
     source: S,
     checksum: C,
+    /// The block that the data begin with.
+    first: u16,
     bytes: u64,
     stage: Stage,
     turn: Turn,
 }
 
-const _: () = assert!(size_of::<WriteCurve<()>>() <= 32);
+const _: () = assert!(size_of::<WriteCurve<()>>() <= 40);
 
 shown!([S, C] WriteCurve<S, C>, |write| "WriteCurve({} bytes of curve {})", write.bytes, write.id);
 
@@ -92,7 +98,23 @@ impl<S: Source, C: Checksum> WriteCurve<S, C> {
             size if size > curve.capacity() => Stage::Ended(CurveOutcome::Failed(Error::TooLarge)),
             _ => Stage::Block(0),
         };
-        Self { id, curve, source, checksum, bytes: 0, stage, turn: Turn::First }
+        Self { id, curve, source, checksum, first: 0, bytes: 0, stage, turn: Turn::First }
+    }
+
+    /// Writes the data to the blocks from `first` on, instead of from 0.
+    ///
+    /// Data that do not fit the rest of the curve are refused with [`Error::TooLarge`].
+    #[must_use]
+    pub fn with_first_block(mut self, first: u16) -> Self {
+        self.first = first;
+        let skipped = u64::from(first).saturating_mul(self.curve.block.into());
+        let size = self.source.len();
+        if size > self.curve.capacity().saturating_sub(skipped) {
+            self.stage = Stage::Ended(CurveOutcome::Failed(Error::TooLarge));
+        } else if size > 0 {
+            self.stage = Stage::Block(first);
+        }
+        self
     }
 
     /// Writes the request for a block; returns its length.
@@ -117,13 +139,21 @@ impl<S: Source, C: Checksum> WriteCurve<S, C> {
         self.bytes = self.bytes.saturating_add(u64::from(len));
         match block.checked_add(1) {
             Some(next) if self.bytes < self.source.len() => Stage::Block(next),
-            _ if self.is_full(block) && self.checksum.digest().is_some() => Stage::Digest,
-            _ => Stage::Ended(CurveOutcome::Done { verified: false }),
+            _ if !self.is_whole(block) || self.checksum.digest().is_none() => {
+                Stage::Ended(CurveOutcome::Done { verified: false })
+            }
+            _ if len < self.curve.block => Stage::Tail { block, len },
+            _ => Stage::Digest,
         }
     }
 
-    fn is_full(&self, last: u16) -> bool {
-        u32::from(last).saturating_add(1) == self.curve.blocks
+    /// Returns whether the data reach from the first block to the last.
+    fn is_whole(&self, last: u16) -> bool {
+        self.first == 0 && u32::from(last).saturating_add(1) == self.curve.blocks
+    }
+
+    const fn tail(&self, block: u16) -> ReadBlock {
+        ReadBlock { id: self.id, block, limit: self.curve.block }
     }
 }
 
@@ -136,12 +166,17 @@ impl<S: Source, C: Checksum> Routine for WriteCurve<S, C> {
         let mut turn = self.turn;
         let step = turn.poll(client, || match self.stage {
             Stage::Block(block) | Stage::Written { block, .. } => self.block(client, block, tx).map(Some),
+            Stage::Tail { block, .. } => client.post(&self.tail(block), tx).map(Some),
             Stage::Digest => client.post(&Recalculate { id: self.id }, tx).map(Some),
             Stage::Ended(_) => Ok(None),
         });
         self.turn = turn;
         step.unwrap_or_else(|error| {
-            self.stage = Stage::Ended(CurveOutcome::Failed(error));
+            self.stage = Stage::Ended(match self.stage {
+                // All data are stored; only the comparison is not possible.
+                Stage::Tail { .. } => CurveOutcome::Done { verified: false },
+                _ => CurveOutcome::Failed(error),
+            });
             Step::Done
         })
     }
@@ -152,6 +187,15 @@ impl<S: Source, C: Checksum> Routine for WriteCurve<S, C> {
                 Ok(()) => (self.stored(block, len), WriteEvent::Block(block)),
                 Err(error) => (Stage::Ended(CurveOutcome::Failed(error)), WriteEvent::Other),
             },
+            Stage::Tail { block, len } => {
+                match self.turn.answer::<ReadBlock>(client, &self.tail(block).expectation(), message)? {
+                    Ok(data) => {
+                        self.checksum.update(data.get(usize::from(len)..).unwrap_or_default());
+                        (Stage::Digest, WriteEvent::Other)
+                    }
+                    Err(_) => (Stage::Ended(CurveOutcome::Done { verified: false }), WriteEvent::Other),
+                }
+            }
             Stage::Digest => {
                 let node = self.turn.answer::<Recalculate>(client, &(), message)?;
                 (Stage::Ended(CurveOutcome::compared(self.checksum.digest(), node)), WriteEvent::Other)
@@ -175,8 +219,10 @@ impl<S: Source, C: Checksum> Routine for WriteCurve<S, C> {
         let (blocks, outcome) = match self.stage {
             // A short block, which counts as one, is the last one.
             Stage::Ended(outcome) => (self.bytes.div_ceil(u64::from(self.curve.block).max(1)), outcome),
-            Stage::Block(block) | Stage::Written { block, .. } => (u64::from(block), CurveOutcome::Unfinished),
-            Stage::Digest => (u64::from(self.curve.blocks), CurveOutcome::Unfinished),
+            Stage::Block(block) | Stage::Written { block, .. } => {
+                (u64::from(block.saturating_sub(self.first)), CurveOutcome::Unfinished)
+            }
+            Stage::Tail { .. } | Stage::Digest => (u64::from(self.curve.blocks), CurveOutcome::Unfinished),
         };
         WriteReport { blocks: u32::try_from(blocks).unwrap_or(u32::MAX), bytes: self.bytes, outcome }
     }

@@ -4,7 +4,7 @@ use core::marker::PhantomData;
 
 use super::{Error, Master, Request};
 use crate::line::Verdict;
-use crate::s3mp::{Counter, Header, ResponseCode};
+use crate::s3mp::{Address, Counter, Header, ResponseCode};
 use crate::shown::shown;
 
 /// A request in flight, of the kind `K`. To drop it is to cancel the request.
@@ -13,6 +13,7 @@ use crate::shown::shown;
 /// `Pending<Set<'static>>`.
 #[must_use]
 pub struct Pending<K> {
+    address: Address,
     counter: Counter,
     len: usize,
     retries: u8,
@@ -22,15 +23,16 @@ pub struct Pending<K> {
 shown!([K] Pending<K>, |it| "Pending({:?}, {} bytes, {} retries)", it.counter, it.len, it.retries);
 
 impl<K: Request> Pending<K> {
-    pub(super) const fn new(counter: Counter, len: usize, retries: u8) -> Self {
-        Self { counter, len, retries, kind: PhantomData }
+    pub(super) const fn new(address: Address, counter: Counter, len: usize, retries: u8) -> Self {
+        Self { address, counter, len, retries, kind: PhantomData }
     }
 
-    /// Returns whether `message` is the response: it has the counter of the request, or it is an
-    /// error about something that the slave could not read.
+    /// Returns whether `message` is the response: it has the counter and the address of the request,
+    /// or it is an error about something that the slave could not read and has zero for either.
     ///
-    /// INVALID is accepted only after the last retry: noise before the command may have caused it,
-    /// so the response may still come, and if not, the retry brings it.
+    /// An error about something unreadable is accepted only after the last retry: the request is
+    /// sent again at once instead. If it was noise that the slave could not read, the response to
+    /// the first one is a late one.
     #[must_use]
     pub fn accepts(&self, message: &[u8]) -> bool {
         self.verdict(message) == Verdict::Answer
@@ -65,16 +67,29 @@ impl<K: Request> Pending<K> {
         match header.code {
             // Whatever their counter is: these never respond to anything.
             ResponseCode::PUSH | ResponseCode::DEBUG => Verdict::Unsolicited,
-            // Noise before the command may have caused it: the response may still come, and if not,
-            // the retry brings it.
-            ResponseCode::INVALID if self.retries > 0 => Verdict::Foreign,
-            _ if header.counter == self.counter => Verdict::Answer,
-            // The slave could not read the counter. With one request in flight it can only be that
-            // one.
-            code if code.is_error() && header.counter == Counter::NONE => Verdict::Answer,
+            _ if self.retries > 0 && is_unread(message) => Verdict::Foreign,
+            _ if header.counter == self.counter && header.address == self.address => Verdict::Answer,
+            // The slave could not read the counter, or nothing at all. With one request in flight it
+            // can only be that one.
+            code if code.is_error()
+                && (header.counter == Counter::NONE || header.counter == self.counter)
+                && (header.address == Address::HOST || header.address == self.address) =>
+            {
+                Verdict::Answer
+            }
             _ if header.counter == Counter::NONE => Verdict::Unsolicited,
-            // A late response to an earlier request.
+            // A late response to an earlier request, or one that was damaged on its way.
             _ => Verdict::Foreign,
         }
     }
+}
+
+/// Returns whether the slave says that it could not read something: a damaged command, or noise.
+pub(in crate::s3mp) fn is_unread(message: &[u8]) -> bool {
+    Header::<ResponseCode>::parse(message).is_some_and(|(header, _)| match header.code {
+        ResponseCode::INVALID => true,
+        // With the address of the command it is about the command's data.
+        ResponseCode::BAD_REQUEST => header.address == Address::HOST && header.counter == Counter::NONE,
+        _ => false,
+    })
 }

@@ -1,11 +1,15 @@
 //! RESET, STATUS until it has a response, DESCRIBE, SUBSCRIBE.
 
+mod report;
+
 use core::time::Duration;
 
-use super::{Boot, Event, Wait, Watch, refresh};
+pub use report::{ConnectOutcome, ConnectReport};
+
+use super::{Boot, Event, Wait, Watch, Way, is_final, refresh};
 use crate::routine::{Routine, Step, remaining};
-use crate::s3mp::master::{Describe, Error, Master, Names, Pending, Status, Subscribe};
-use crate::s3mp::{Address, value::Value};
+use crate::s3mp::master::{Describe, Error, Master, Names, Pending, Status, Subscribe, is_unread};
+use crate::s3mp::{Address, ResponseCode, value::Value};
 
 /// Finds a slave and subscribes to its values.
 ///
@@ -18,6 +22,10 @@ use crate::s3mp::{Address, value::Value};
 ///                       ▼      │
 ///                   Subscribe ─┘ for each address, then Up
 /// ```
+///
+/// A response that noise can cause, such as BAD_REQUEST, is worth a retry like a missing one.
+/// An address that refuses SUBSCRIBE with NOT_IMPLEMENTED stays in the watches: a
+/// [`Monitor`](super::Monitor) asks for its value.
 ///
 /// It works once: build another one, perhaps [without RESET](Self::with_reset), to look again.
 #[derive(Debug)]
@@ -34,55 +42,6 @@ pub struct Connect<'w> {
     boot: Boot,
     wait: Wait,
     state: State,
-}
-
-/// The end of a [`Connect`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[must_use]
-#[non_exhaustive]
-pub struct ConnectReport {
-    /// The outcome.
-    pub outcome: ConnectOutcome,
-}
-
-/// The outcome of a [`Connect`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[must_use]
-#[non_exhaustive]
-pub enum ConnectOutcome {
-    /// Not yet: it may be run on.
-    Unfinished,
-    /// The slave is there, and this many addresses, the first of the watches, were subscribed to or
-    /// refused it.
-    Up {
-        /// The mark of this start of the slave, for a [`Monitor`](super::Monitor).
-        boot: Boot,
-        /// The number of watches in use.
-        watched: usize,
-    },
-    /// No response to STATUS, not even to its retries.
-    Absent,
-    /// We: `tx` is shorter than three bytes.
-    BufferFull,
-}
-
-impl core::fmt::Display for ConnectReport {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        self.outcome.fmt(f)
-    }
-}
-
-impl core::fmt::Display for ConnectOutcome {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Self::Unfinished => f.write_str("still looking for the slave"),
-            Self::Up { watched, .. } => write!(f, "the slave is up, {watched} addresses are watched"),
-            Self::Absent => f.write_str("the slave does not respond"),
-            Self::BufferFull => f.write_str("the buffer is too short for a command"),
-        }
-    }
 }
 
 /// The addresses to subscribe to.
@@ -126,8 +85,9 @@ enum State {
     /// too short for it.
     Ask { command: Command, misses: u8 },
     /// Its response is to come. Exits: `Ask` the next command, by the response; `Ask` the same one
-    /// or STATUS, when its time has passed; `Ended`, after the last response (to DESCRIBE, if
-    /// there is nothing to subscribe), or when its time has passed and no retry of STATUS is left.
+    /// or STATUS, when its time has passed or the response may be noise; `Ended`, after the last
+    /// response (to DESCRIBE, if there is nothing to subscribe), or when its time has passed and no
+    /// retry of STATUS is left.
     Await { asked: Asked, misses: u8, left: Duration },
     /// It has ended. Exits: none.
     Ended(ConnectOutcome),
@@ -230,24 +190,21 @@ impl<'w> Connect<'w> {
         if !left.is_zero() {
             return;
         }
-        let again = match &self.state {
-            State::Await { asked: Asked::Describe(_), misses, .. } => Some((Command::Describe, *misses)),
-            State::Await { asked: Asked::Subscribe(place, _), misses, .. } => {
-                Some((Command::Subscribe(*place), *misses))
-            }
-            State::Await { asked: Asked::Status(_), .. } => None,
-            _ => {
-                self.state = STATUS;
-                return;
-            }
+        self.state = match &self.state {
+            State::Await { .. } => self.again().unwrap_or_else(|| self.miss()),
+            _ => STATUS,
         };
-        self.state = match again {
-            // One lost message does not mean that the slave is gone; three in a row do.
-            Some((command, misses)) if misses < Self::RETRIES => {
-                State::Ask { command, misses: misses.saturating_add(1) }
-            }
-            _ => self.miss(),
+    }
+
+    /// The same command once more. One lost message does not mean that the slave is gone; three in
+    /// a row do. `None` then, and for STATUS, which has an interval and a count of its own.
+    fn again(&self) -> Option<State> {
+        let (command, misses) = match &self.state {
+            State::Await { asked: Asked::Describe(_), misses, .. } => (Command::Describe, *misses),
+            State::Await { asked: Asked::Subscribe(place, _), misses, .. } => (Command::Subscribe(*place), *misses),
+            _ => return None,
         };
+        (misses < Self::RETRIES).then_some(State::Ask { command, misses: misses.saturating_add(1) })
     }
 
     /// Counts a missing response: asks again, if it may.
@@ -268,34 +225,53 @@ impl<'w> Connect<'w> {
                 self.state = State::Ask { command: Command::Describe, misses: 0 };
                 Event::Alive(boot)
             }
-            // The wait for an ACK goes on.
-            Err(_) => Event::unasked(message),
+            // It is not well; the wait for an ACK goes on.
+            Err(error) => Event::refused(Address::HOST, error, message),
         }
     }
 
     fn described<'m>(&mut self, names: Result<Names<'m>, Error>, message: &'m [u8]) -> Event<'m> {
-        // A refusal is no reason to stop: the addresses that the caller chose may still be there.
-        if let (Choice::Named, Ok(names)) = (self.choice, names) {
-            self.used = 0;
-            for (watch, (address, _)) in self.watches.iter_mut().zip(names) {
-                *watch = Watch::new(address);
-                self.used = self.used.saturating_add(1);
+        let is_unsure = match (self.choice, names) {
+            (Choice::Named, names) => names.map_or(true, |names| names.iter().next().is_none()),
+            // A refusal is no reason to stop: the addresses that the caller chose may be there.
+            (Choice::Watched, names) => names.is_err_and(|error| !is_final(error)),
+        };
+        match self.again() {
+            Some(again) if is_unsure => self.state = again,
+            _ if self.choice == Choice::Watched => self.subscribe(0),
+            _ if is_unsure => self.state = State::Ended(ConnectOutcome::NoNames),
+            _ => {
+                self.used = 0;
+                for (watch, (address, _)) in self.watches.iter_mut().zip(names.into_iter().flatten()) {
+                    *watch = Watch::new(address);
+                    self.used = self.used.saturating_add(1);
+                }
+                self.subscribe(0);
             }
         }
-        self.subscribe(0);
         names.map_or_else(|error| Event::refused(Address::HOST, error, message), Event::Names)
     }
 
     fn subscribed<'m>(&mut self, place: usize, value: Result<Value<'m>, Error>, message: &'m [u8]) -> Event<'m> {
         let address = self.address(place);
-        self.subscribe(place.saturating_add(1));
+        match (value, self.again()) {
+            (Err(error), Some(again)) if !is_final(error) => self.state = again,
+            // The other addresses are still worth a subscription.
+            _ => self.subscribe(place.saturating_add(1)),
+        }
         match value {
             Ok(value) => {
-                refresh(self.watches, address);
+                refresh(self.watches, address, value);
                 Event::Value(address, value)
             }
-            // The other addresses are still worth a subscription.
-            Err(error) => Event::refused(address, error, message),
+            Err(error) => {
+                if let (Error::Refused(ResponseCode::NOT_IMPLEMENTED), Some(watch)) =
+                    (error, self.watches.get_mut(place))
+                {
+                    *watch = Watch { way: Way::Get, age: Duration::MAX, ..*watch };
+                }
+                Event::refused(address, error, message)
+            }
         }
     }
 
@@ -344,6 +320,13 @@ impl Routine for Connect<'_> {
     }
 
     fn receive<'m>(&mut self, _: &mut Master, message: &'m [u8]) -> Option<Event<'m>> {
+        // At once, and not when its time has passed: the slave is there, and could not read it.
+        if is_unread(message)
+            && let Some(again) = self.again()
+        {
+            self.state = again;
+            return Some(Event::unasked(message));
+        }
         Some(match &self.state {
             State::Await { asked: Asked::Status(pending), .. } if pending.accepts(message) => {
                 let boot = pending.decode(message);
@@ -360,8 +343,8 @@ impl Routine for Connect<'_> {
             _ => {
                 let event = Event::unasked(message);
                 // A slave that was subscribed to before pushes in the middle of all this.
-                if let Event::Push(address, _) = event {
-                    refresh(self.watches, address);
+                if let Event::Push(address, value) = event {
+                    refresh(self.watches, address, value);
                 }
                 event
             }

@@ -1,26 +1,33 @@
-//! STATUS at intervals, GET for values that are stale.
+//! STATUS at intervals, SUBSCRIBE for values that are stale.
 
 use core::time::Duration;
 
-use super::{Boot, Event, Wait, Watch, refresh};
+use super::{Boot, Event, Wait, Watch, Way, fingerprint, refresh};
 use crate::routine::{Routine, Step, remaining};
-use crate::s3mp::Address;
-use crate::s3mp::master::{Error, Get, Master, Pending, Status};
+use crate::s3mp::master::{Error, Get, Master, Pending, Status, Subscribe, is_unread};
+use crate::s3mp::{Address, ResponseCode};
 use crate::s3mp::value::Value;
 
 /// Watches a slave that [`Connect`](super::Connect) has found, until it is lost or has restarted.
 ///
 /// ```text
-///            interval passed, or a value stale: STATUS or GET
+///            interval passed, or a value stale: STATUS or SUBSCRIBE
 ///   Idle ─────────────────────────────────────────────────────▶ Await
 ///    ▲                                                            │
 ///    ├──────────── response, or a miss ───────────────────────────┤
 ///    └                     Ended ◀── misses in a row, other boot ─┘
 /// ```
 ///
-/// Any valid message of the slave is a sign of life. A command without a response within the
+/// Any valid message of the slave is a sign of life, unless it says that something was unreadable.
+/// A command without a response within the
 /// master's timeout is a miss; values that were missed are asked for again at once, STATUS at its
-/// next interval.
+/// next interval. A command that the slave could not read is sent again at once.
+///
+/// Stale values are asked for with SUBSCRIBE, which changes nothing for a slave that knows the
+/// subscription, and mends it for one that has restarted, also if its STATUS does not say when it
+/// started. If such a value differs from the last one although no PUSH has come, subscriptions were
+/// lost: the event is [`Event::Missed`], and the other addresses that were silent for an interval
+/// are subscribed to at once. Addresses that refuse SUBSCRIBE are asked with GET.
 ///
 /// Stop it in the callback to use the line for something else, and run the same monitor on
 /// afterwards.
@@ -36,6 +43,8 @@ pub struct Monitor<'w> {
     since: Duration,
     /// The number of commands in a row that had no response.
     misses: u8,
+    /// The number of commands in a row that the slave could not read.
+    unread: u8,
     wait: Wait,
     state: State,
 }
@@ -88,6 +97,7 @@ impl core::fmt::Display for MonitorOutcome {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum Asked {
     Status(Pending<Status>),
+    Subscribe(Address, Pending<Subscribe>),
     Get(Address, Pending<Get>),
 }
 
@@ -107,7 +117,7 @@ enum State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Due {
     Status,
-    Get(Address),
+    Value(Address, Way),
 }
 
 impl<'w> Monitor<'w> {
@@ -115,6 +125,9 @@ impl<'w> Monitor<'w> {
     pub const INTERVAL: Duration = Duration::from_secs(5);
     /// The number of misses in a row after which a slave is lost: 3.
     pub const MISSES: u8 = 3;
+    /// The number of commands in a row that are repeated at once if the slave could not read them:
+    /// 2.
+    const UNREAD: u8 = 2;
     /// The time after which a value is stale: 30 s.
     pub const FRESH: Duration = Duration::from_secs(30);
 
@@ -129,6 +142,7 @@ impl<'w> Monitor<'w> {
             fresh: Self::FRESH,
             since: Duration::ZERO,
             misses: 0,
+            unread: 0,
             wait: Wait(Duration::ZERO),
             state: State::Idle,
         }
@@ -167,7 +181,7 @@ impl<'w> Monitor<'w> {
         if self.since >= self.interval {
             return Some(Due::Status);
         }
-        self.watches.iter().find(|watch| watch.age >= self.fresh).map(|watch| Due::Get(watch.address))
+        self.watches.iter().find(|watch| watch.age >= self.fresh).map(|watch| Due::Value(watch.address, watch.way))
     }
 
     /// The time until something is due.
@@ -182,7 +196,10 @@ impl<'w> Monitor<'w> {
                 self.since = Duration::ZERO;
                 master.request(&Status, tx).map(|(len, pending)| (len, Asked::Status(pending)))
             }
-            Due::Get(address) => {
+            Due::Value(address, Way::Subscribe) => {
+                master.request(&Subscribe(address), tx).map(|(len, pending)| (len, Asked::Subscribe(address, pending)))
+            }
+            Due::Value(address, Way::Get) => {
                 master.request(&Get(address), tx).map(|(len, pending)| (len, Asked::Get(address, pending)))
             }
         };
@@ -206,15 +223,20 @@ impl<'w> Monitor<'w> {
         let State::Await { left, .. } = &mut self.state else { return };
         *left = remaining(*left, time);
         if left.is_zero() {
-            // The values stay stale, so that GET is due at once; STATUS waits for its interval.
+            // The values stay stale, so that they are due at once; STATUS waits for its interval.
             self.misses = self.misses.saturating_add(1);
             self.state =
                 if self.misses >= self.misses_allowed { State::Ended(MonitorOutcome::Lost) } else { State::Idle };
         }
     }
 
-    fn alive<'m>(&mut self, response: Result<Value<'m>, Error>, message: &'m [u8]) -> Event<'m> {
+    const fn answered(&mut self) {
         self.state = State::Idle;
+        self.unread = 0;
+    }
+
+    fn alive<'m>(&mut self, response: Result<Value<'m>, Error>, message: &'m [u8]) -> Event<'m> {
+        self.answered();
         match response {
             Ok(boot) => {
                 // Subscriptions do not survive a restart.
@@ -228,12 +250,52 @@ impl<'w> Monitor<'w> {
     }
 
     fn got<'m>(&mut self, address: Address, response: Result<Value<'m>, Error>, message: &'m [u8]) -> Event<'m> {
-        self.state = State::Idle;
-        // A refusal is news as well: the next GET is due when this one is stale.
-        refresh(self.watches, address);
+        self.answered();
         match response {
-            Ok(value) => Event::Value(address, value),
-            Err(error) => Event::refused(address, error, message),
+            Ok(value) => self.valued(address, value),
+            Err(error) => {
+                for watch in self.watches.iter_mut().filter(|watch| watch.address == address) {
+                    // A refusal is news as well: it is asked again when this is stale.
+                    watch.age = Duration::ZERO;
+                    if error == Error::Refused(ResponseCode::NOT_IMPLEMENTED) && watch.way == Way::Subscribe {
+                        *watch = Watch { way: Way::Get, age: Duration::MAX, ..*watch };
+                    }
+                }
+                Event::refused(address, error, message)
+            }
+        }
+    }
+
+    /// Notes the value of an address that was asked for.
+    fn valued<'m>(&mut self, address: Address, value: Value<'m>) -> Event<'m> {
+        let is_missed = self.watches.iter().any(|watch| {
+            watch.address == address
+                && watch.way == Way::Subscribe
+                && watch.value != 0
+                && watch.value != fingerprint(value)
+        });
+        refresh(self.watches, address, value);
+        if !is_missed {
+            return Event::Value(address, value);
+        }
+        // Not those that were heard of just now, or two values that change without a PUSH would
+        // keep each other stale.
+        for watch in self.watches.iter_mut().filter(|watch| watch.age >= self.interval) {
+            watch.age = Duration::MAX;
+        }
+        Event::Missed(address, value)
+    }
+
+    /// The slave could not read something while a command was in flight: the command is due again.
+    fn unread(&mut self) {
+        if let State::Await { asked, .. } = &self.state
+            && self.unread < Self::UNREAD
+        {
+            if let Asked::Status(_) = asked {
+                self.since = self.interval;
+            }
+            self.unread = self.unread.saturating_add(1);
+            self.state = State::Idle;
         }
     }
 }
@@ -255,10 +317,18 @@ impl Routine for Monitor<'_> {
     }
 
     fn receive<'m>(&mut self, _: &mut Master, message: &'m [u8]) -> Option<Event<'m>> {
+        if is_unread(message) {
+            self.unread();
+            return Some(Event::unasked(message));
+        }
         let event = match &self.state {
             State::Await { asked: Asked::Status(pending), .. } if pending.accepts(message) => {
                 let boot = pending.decode(message);
                 self.alive(boot, message)
+            }
+            State::Await { asked: Asked::Subscribe(address, pending), .. } if pending.accepts(message) => {
+                let (address, value) = (*address, pending.decode(message));
+                self.got(address, value, message)
             }
             State::Await { asked: Asked::Get(address, pending), .. } if pending.accepts(message) => {
                 let (address, value) = (*address, pending.decode(message));
@@ -270,8 +340,8 @@ impl Routine for Monitor<'_> {
         if event != Event::Foreign(None) {
             self.misses = 0;
         }
-        if let Event::Push(address, _) = event {
-            refresh(self.watches, address);
+        if let Event::Push(address, value) = event {
+            refresh(self.watches, address, value);
         }
         Some(event)
     }

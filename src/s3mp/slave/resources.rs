@@ -1,8 +1,9 @@
 //! The application's side of a slave.
 
+use core::time::Duration;
+
 use crate::s3mp::value::{self, Value};
 use crate::s3mp::{Address, Command};
-use crate::shown::shown;
 
 /// The longest name of an address, in characters.
 pub const MAX_NAME: usize = 32;
@@ -50,17 +51,39 @@ pub trait Resources {
     }
 
     /// Returns whether the value differs from the one that [`get`](Self::get) or
-    /// [`invert`](Self::invert) wrote last: see [`Watched`].
-    fn changed(&mut self, address: Address) -> bool {
+    /// [`invert`](Self::invert) wrote last: see [`Watched`]. `None` if nobody watches this address:
+    /// SUBSCRIBE is refused then, with NOT_IMPLEMENTED.
+    ///
+    /// By default no address is watched. Implement this, or wrap the resources in
+    /// [`Compared`](super::Compared), which watches by comparing the encoded values.
+    fn changed(&mut self, address: Address) -> Option<bool> {
         let _ = address;
-        false
+        None
     }
 
-    /// Writes a mark of this start of the device, for example its time, to the front of `out`;
-    /// returns the length in bytes, 0 for none.
-    fn boot(&mut self, out: &mut [u8]) -> usize {
+    /// Says whether the device is well, in the response to STATUS. If it is, writes a mark of this
+    /// start of it, for example its time, to the front of `out` and returns the length in bytes, 0
+    /// for none.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Failed`] or [`Refusal::Explained`] if it is not. To a master the slave is down
+    /// until it is well again.
+    fn status(&mut self, out: &mut [u8]) -> Result<usize, Refusal> {
         let _ = out;
+        Ok(0)
+    }
+
+    /// Writes the reason for a [`Refusal::Explained`], as text, to the front of `out`; returns its
+    /// length in bytes.
+    fn explain(&mut self, address: Address, out: &mut [u8]) -> usize {
+        let _ = (address, out);
         0
+    }
+
+    /// Called when time has passed: see [`Damped::tick`](super::Damped::tick).
+    fn tick(&mut self, elapsed: Duration) {
+        let _ = elapsed;
     }
 
     /// Restores the settings at start: of one address, or of the device itself for
@@ -97,6 +120,8 @@ pub enum Refusal {
     BadRequest,
     /// We: it did not work, for this reason.
     Failed(&'static str),
+    /// We: it did not work, for the reason that [`Resources::explain`] writes.
+    Explained,
 }
 
 impl core::fmt::Display for Refusal {
@@ -106,6 +131,7 @@ impl core::fmt::Display for Refusal {
             Self::NotImplemented => "the address does not support this command",
             Self::BadRequest => "the data are not understood",
             Self::Failed(reason) => reason,
+            Self::Explained => "it did not work",
         })
     }
 }
@@ -180,58 +206,4 @@ const fn is_name(name: &[u8]) -> bool {
         rest = more;
     }
     true
-}
-
-/// A value with the one that was reported to the master last: a number, a boolean, a text that owns
-/// its bytes.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Watched<T> {
-    value: T,
-    reported: Reported<T>,
-}
-
-/// The value that the master has.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum Reported<T> {
-    /// None yet. Exit: the first report, to `Last`.
-    Never,
-    /// This one. Exit: a further report, to itself.
-    Last(T),
-}
-
-shown!([T] Watched<T>, |watched| "Watched(reported: {})", matches!(watched.reported, Reported::Last(_)));
-
-impl<T: Clone + PartialEq> Watched<T> {
-    /// A value that was not reported yet.
-    #[must_use]
-    pub const fn new(value: T) -> Self {
-        Self { value, reported: Reported::Never }
-    }
-
-    /// The value, for the application itself.
-    #[must_use]
-    pub fn value(&self) -> T {
-        self.value.clone()
-    }
-
-    /// Sets the value.
-    pub fn set(&mut self, value: T) {
-        self.value = value;
-    }
-
-    /// The value, for the master: what [`Resources::get`] and [`Resources::invert`] encode.
-    pub fn report(&mut self) -> T {
-        self.reported = Reported::Last(self.value.clone());
-        self.value.clone()
-    }
-
-    /// Returns whether the value differs from the one reported last: the result of
-    /// [`Resources::changed`].
-    #[must_use]
-    pub fn is_changed(&self) -> bool {
-        match &self.reported {
-            Reported::Never => true,
-            Reported::Last(value) => *value != self.value,
-        }
-    }
 }

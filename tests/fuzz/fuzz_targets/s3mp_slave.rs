@@ -77,18 +77,18 @@ impl Resources for Plant {
         self.get(address, out)
     }
 
-    fn changed(&mut self, address: Address) -> bool {
-        match address {
+    fn changed(&mut self, address: Address) -> Option<bool> {
+        Some(match address {
             NUMBER => self.number.is_changed(),
             RELAY => self.relay.is_changed(),
             LABEL => self.label.is_changed(),
             // A sensor that cannot be read has always changed.
             _ => true,
-        }
+        })
     }
 
-    fn boot(&mut self, out: &mut [u8]) -> usize {
-        value::encode(1_u8, out).unwrap_or(0)
+    fn status(&mut self, out: &mut [u8]) -> Result<usize, Refusal> {
+        Ok(value::encode(1_u8, out)?)
     }
 
     fn reset(&mut self, address: Address) {

@@ -7,7 +7,9 @@ use anysmp::s3mp::master::{
     Describe, Get, Invert, Master, Names, Request, Set, Status, Subscribe, Unsolicited, Unsubscribe, error_text,
 };
 use anysmp::s3mp::routine::{Connect, Monitor, Watch};
-use anysmp::s3mp::slave::{Refusal, Resources, Slave, Watched, check_names};
+use anysmp::s3mp::slave::{
+    Compared, Damped, Number as _, Refusal, Reported, Resources, Slave, Watched, check_names,
+};
 use anysmp::s3mp::value::{self, Value};
 use anysmp::s3mp::{Address, Command, Counter, Header, ResponseCode};
 use core::hint::black_box;
@@ -69,8 +71,26 @@ pub const ALL: &[Operation] = &[
     |_, _| {
         if let Some(mut slave) = plant() {
             drop_in_box(slave.is_subscribed(address()));
+            slave.tick(time());
             slave.resources().relay.set(flag());
         }
+    },
+    |bytes, room| {
+        let mut reported = [Reported::<9>::NONE; 1];
+        let plant = Plant { number: Watched::new(0), relay: Watched::new(false) };
+        let mut compared = Compared::new(plant, &mut reported);
+        compared.resources().relay.set(flag());
+        if let Ok(mut slave) = Slave::new(compared) {
+            serve(&mut slave, bytes, room);
+        }
+    },
+    |_, _| {
+        let mut level = Damped::new(black_box(i8::MIN)).with_band(black_box(3)).with_pause(time());
+        drop_in_box(level.report());
+        level.tick(time());
+        level.set(black_box(i8::MAX));
+        drop_in_box((level.value(), level.is_changed()));
+        drop_in_box((black_box(0.5_f32).distance(black_box(f32::NAN)), black_box(7_u64).distance(black_box(9))));
     },
 ];
 
@@ -91,6 +111,7 @@ impl Resources for Plant {
     fn get(&mut self, address: Address, out: &mut [u8]) -> Result<usize, Refusal> {
         Ok(match address {
             Address(1) => value::encode(self.number.report(), out)?,
+            Address(2) => return Err(Refusal::Explained),
             _ => value::encode(self.relay.report(), out)?,
         })
     }
@@ -108,11 +129,15 @@ impl Resources for Plant {
         self.get(address, out)
     }
 
-    fn changed(&mut self, address: Address) -> bool {
-        if address == Address(1) { self.number.is_changed() } else { self.relay.is_changed() }
+    fn changed(&mut self, address: Address) -> Option<bool> {
+        Some(if address == Address(1) { self.number.is_changed() } else { self.relay.is_changed() })
     }
 
-    fn boot(&mut self, _: &mut [u8]) -> usize {
+    fn status(&mut self, _: &mut [u8]) -> Result<usize, Refusal> {
+        Ok(black_box(usize::MAX))
+    }
+
+    fn explain(&mut self, _: Address, _: &mut [u8]) -> usize {
         black_box(usize::MAX)
     }
 

@@ -92,16 +92,16 @@ impl Resources for Greenhouse {
         self.get(address, out)
     }
 
-    fn changed(&mut self, address: Address) -> bool {
-        match address {
+    fn changed(&mut self, address: Address) -> Option<bool> {
+        Some(match address {
             TEMPERATURE => self.temperature.is_changed(),
             HEATER => self.heater.is_changed(),
             _ => self.label.is_changed(),
-        }
+        })
     }
 
-    fn boot(&mut self, out: &mut [u8]) -> usize {
-        value::encode(self.starts, out).unwrap_or(0)
+    fn status(&mut self, out: &mut [u8]) -> Result<usize, Refusal> {
+        Ok(value::encode(self.starts, out)?)
     }
 
     fn reset(&mut self, address: Address) {

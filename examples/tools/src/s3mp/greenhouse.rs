@@ -113,18 +113,18 @@ impl Resources for Greenhouse {
         self.get(address, out)
     }
 
-    fn changed(&mut self, address: Address) -> bool {
-        match address {
+    fn changed(&mut self, address: Address) -> Option<bool> {
+        Some(match address {
             TEMPERATURE => self.temperature.is_changed(),
             HUMIDITY => self.humidity.is_changed(),
             RELAY => self.relay.is_changed(),
             _ => self.label.is_changed(),
-        }
+        })
     }
 
-    fn boot(&mut self, out: &mut [u8]) -> usize {
+    fn status(&mut self, out: &mut [u8]) -> Result<usize, Refusal> {
         // Tag 1: seconds since 1970.
-        value::encode(minicbor::data::Tagged::<1, u64>::new(self.boot), out).unwrap_or(0)
+        Ok(value::encode(minicbor::data::Tagged::<1, u64>::new(self.boot), out)?)
     }
 
     fn reset(&mut self, address: Address) {

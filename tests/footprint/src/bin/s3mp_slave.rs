@@ -68,11 +68,11 @@ impl Resources for Plant {
         }
     }
 
-    fn changed(&mut self, address: Address) -> bool {
-        match address {
+    fn changed(&mut self, address: Address) -> Option<bool> {
+        Some(match address {
             Address(1) => self.values().temperature.is_changed(),
             _ => self.values().relay.is_changed(),
-        }
+        })
     }
 }
 
