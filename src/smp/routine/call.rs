@@ -260,6 +260,11 @@ impl<K: Request<Kind = K>> Call<K> {
         }
     }
 
+    /// No response will come: the next [`poll`](Self::poll) fails.
+    pub(super) const fn give_up(&mut self) {
+        self.state = State::Silent;
+    }
+
     /// The timeout has passed: the next [`poll`](Self::poll) repeats the request, or fails.
     pub const fn timed_out(&mut self) {
         let State::Waiting(header) = self.state else { return };
