@@ -81,6 +81,12 @@ impl Span {
         Self(self.0.saturating_sub(less.0))
     }
 
+    /// Returns an eighth of this.
+    #[must_use]
+    pub const fn eighth(self) -> Self {
+        Self(self.0 >> 3)
+    }
+
     /// Returns true if this is at least as long as `limit`.
     #[must_use]
     pub const fn reaches(self, limit: Self) -> bool {

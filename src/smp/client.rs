@@ -81,13 +81,14 @@
 //! # Interpretation
 //!
 //! * `rc` 13 (too new) and 12 (too old) make the client repeat the request once in the other
-//!   version, with a new number, and keep that version.
+//!   version, with a new number, and keep that version. They count only as the first key of a
+//!   response, where servers write them.
 
 use core::marker::PhantomData;
 use core::time::Duration;
 
 use super::{Error as Refusal, Group, Header, Op, Request, Version};
-use crate::cbor::{BufferFull, Malformed, Writer};
+use crate::cbor::{BufferFull, Malformed, Reader, Value as _, Writer};
 
 mod dynamic;
 mod error;
@@ -296,6 +297,18 @@ pub fn payload(message: &[u8]) -> Result<&[u8], Malformed> {
 #[must_use]
 pub fn refusal(message: &[u8]) -> Option<Refusal> {
     payload(message).ok().and_then(|payload| Refusal::find(payload).ok()).flatten()
+}
+
+/// Returns the refusal of a message if it is that of its version and comes first, as every server
+/// writes it: to look at more would read each response twice.
+pub(super) fn of_version(message: &[u8]) -> Option<Refusal> {
+    let mut reader = Reader::new(payload(message).ok()?);
+    let mut entries = reader.entries().ok()?;
+    if !entries.more(&mut reader).ok()? || reader.text().ok()? != "rc" {
+        return None;
+    }
+    let refusal = Refusal::Smp(i32::read(&mut reader).ok()?);
+    [Refusal::VERSION_TOO_NEW, Refusal::VERSION_TOO_OLD].contains(&refusal).then_some(refusal)
 }
 
 /// Returns true if `message` is the response to the request with this header: see

@@ -8,6 +8,7 @@
 //! | [`file_upload`] | [`FileUpload`]: a file to the device, with resume and a check at the end |
 //! | [`walk`] | [`StatWalk`], [`SettingsWalk`]: all counters, and the settings that are named |
 //! | [`upgrade`] | [`Upgrade`]: upload, test, reset, confirm, and the outcome; [`ImageFile`], [`Notes`] |
+//! | `pacing` | [`Pacing`]: sizes, window, repeats and limits, for all transfers |
 //! | `call` | [`Call`]: one request and its response, for routines of your own |
 //!
 //! ```
@@ -40,9 +41,10 @@ pub mod walk;
 mod call;
 mod hash;
 mod outcome;
+mod pace;
+mod pacing;
 mod piece;
 mod report;
-mod sizes;
 mod survey;
 mod transfer;
 
@@ -53,6 +55,7 @@ pub use file_upload::{FileUpload, FileUploadReport};
 #[cfg(feature = "sha2")]
 pub use hash::sha256;
 pub use outcome::{Doubt, Note, Notes, NotesIter, Phase, Plan, UpgradeEvent, UpgradeOutcome, UpgradeReport};
+pub use pacing::{MAX_ROUNDS, Pacing, SILENCE};
 pub use upgrade::Upgrade;
 pub use upload::{Upload, UploadEvent, UploadOutcome, UploadReport};
 pub use walk::{SettingEvent, SettingsWalk, StatEvent, StatWalk, WalkOutcome, WalkReport};

@@ -16,6 +16,7 @@ mod kit;
 
 mod arithmetic;
 mod bsmp;
+mod campaign;
 mod flush;
 #[cfg(anysmp_checkout)]
 mod golden;

@@ -224,6 +224,12 @@ fn session<'w, F: Framing, G: Framing + 'w>(seed: u64, wire: Wire, size: usize, 
     s.end(job.tally, &mut link);
 }
 
+/// The most requests of a transfer of `len` bytes, and the most time that it may be silent.
+fn transfer_bound(len: u64) -> (u64, u64) {
+    let pieces = len / 50 + 4;
+    (pieces * 16 * 2, pieces * 30 * SECOND)
+}
+
 struct Job<'j> {
     tally: &'j mut Tally,
     device: &'j RefCell<Device>,
@@ -346,9 +352,10 @@ impl Job<'_> {
             let sha = sha256(upload.source(), file.len() as u64).unwrap();
             upload = upload.with_sha(sha);
         }
-        // Each piece, of 50 bytes at least, may cost 6 timeouts; at most 5 steps back.
-        let requests = (len as u64 / 50 + 2) * 6 * 6 * 2;
-        let ended = s.timed("upload", requests, 0, || link.run(&mut self.client, &mut upload, |_| Continue(())));
+        // Each piece, of 50 bytes at least, is answered within the longest silence; 16 responses
+        // without progress.
+        let (requests, times) = transfer_bound(len as u64);
+        let ended = s.timed("upload", requests, times, || link.run(&mut self.client, &mut upload, |_| Continue(())));
         let Some(report) = self.tally.ended(ended) else { return };
         match report.outcome {
             UploadOutcome::Done { .. } if self.device.borrow().slots[1] == file => self.tally.one("upload: done"),
@@ -364,8 +371,9 @@ impl Job<'_> {
         let name = format!("/file{}", self.step);
         let mut upload =
             FileUpload::new(&name, &file[..]).with_limits(link.limits()).with_window(1 + s.random.index(3));
-        let requests = (len as u64 / 50 + 4) * 6 * 6 * 2;
-        let ended = s.timed("file upload", requests, 0, || link.run(&mut self.client, &mut upload, |_| Continue(())));
+        let (requests, times) = transfer_bound(len as u64);
+        let ended =
+            s.timed("file upload", requests, times, || link.run(&mut self.client, &mut upload, |_| Continue(())));
         let Some(report) = self.tally.ended(ended) else { return };
         match report.outcome {
             FileOutcome::Done { .. } if self.device.borrow().files.get(&name) == Some(&file) => {
@@ -380,8 +388,8 @@ impl Job<'_> {
     fn file_download<F: Framing>(&mut self, s: &mut Session<'_>, link: &mut Link<'_, '_, F>) {
         let mut download = FileDownload::new("/log").with_window(1 + s.random.index(4));
         let mut got = Vec::new();
-        let requests = (900 / 50 + 4) * 6 * 6 * 2;
-        let ended = s.timed("file download", requests, 0, || {
+        let (requests, times) = transfer_bound(900);
+        let ended = s.timed("file download", requests, times, || {
             link.run(&mut self.client, &mut download, |event| {
                 got.extend_from_slice(event.data.as_slice().unwrap_or_default());
                 Continue(())
@@ -445,8 +453,8 @@ impl Job<'_> {
             .with_confirm(s.random.percent(70));
         // An upload, and twelve other requests that are repeated twice and have 5 s each; up to 6
         // restarts.
-        let requests = (image.len() as u64 / 50 + 2) * 6 * 6 * 2 * 2;
-        let times = 40 * 10 * SECOND + 6 * (boot_time + SECOND);
+        let (requests, times) = transfer_bound(2 * image.len() as u64);
+        let times = times + 40 * 10 * SECOND + 6 * (boot_time + SECOND);
         let ended = s.timed("upgrade", requests, times, || {
             loop {
                 match link.run(&mut self.client, &mut upgrade, |_| Continue(())) {

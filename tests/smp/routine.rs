@@ -1,6 +1,7 @@
 //! The routines, against functions that answer as a server would, or as it should not.
 
 mod files;
+mod pacing;
 mod scripted;
 mod upgrade;
 mod upload;

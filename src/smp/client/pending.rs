@@ -3,7 +3,7 @@
 use core::marker::PhantomData;
 use core::time::Duration;
 
-use super::{Client, Error, answers, payload};
+use super::{Client, Error, answers, of_version, payload};
 use crate::line::{Caller, Verdict};
 use crate::shown::shown;
 use crate::smp::{Header, Request, Version};
@@ -76,6 +76,10 @@ impl<R: Request> Caller<R> for Client {
     fn receive(&mut self, pending: &mut Self::Pending, message: &[u8], tx: &mut [u8]) -> Verdict {
         if !pending.accepts(message) {
             return Verdict::Foreign;
+        }
+        // The whole response is read once, by `decode`.
+        if of_version(message).is_none() {
+            return Verdict::Answer;
         }
         match pending.decode(message) {
             // Only what the command itself calls a refusal leads here: a shell command that returns

@@ -273,6 +273,11 @@ impl<K: Request<Kind = K>> Call<K> {
         }
     }
 
+    /// No response will come: the next [`poll`](Self::poll) fails.
+    pub(super) const fn give_up(&mut self) {
+        self.state = State::Silent;
+    }
+
     /// The timeout has passed: the next [`poll`](Self::poll) repeats the request, or fails.
     pub const fn timed_out(&mut self) {
         let State::Waiting(asked) = self.state else { return };

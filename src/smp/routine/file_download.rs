@@ -6,14 +6,17 @@
 //!   server  ◀── off 0, data, len ──     ◀── off a, data ── ◀── off 2a, data ── …
 //!                                                                    until off + data = len
 //!
-//!   Idle ─┬────────────────────────────▶ Receiving ─┬─▶ Checking: asks for the crc32 ─▶ Ended
-//!         └─ with_offset ────▶ Looking ─────┘        └──────────────────────────────────────┘
+//!   Idle ▶ Sizing ─┬─────────────────────▶ Receiving ─┬─▶ Checking: asks for the crc32 ─▶ Ended
+//!                  └─ with_offset ▶ Looking ──┘        └──────────────────────────────────────┘
 //! ```
 //!
 //! Each message that continues the file is returned to the caller in the [`FileDownloadEvent`]:
 //! pieces come in order, each once, without gaps. Nothing is kept.
 //!
 //! Specification: Zephyr Project, *File management*, file download.
+//!
+//! The device is asked for the number of its buffers first: one request more than it has room for
+//! costs a response, and has crashed servers. Window, repeats and limits are those of [`Pacing`].
 //!
 //! # Cost
 //!
@@ -36,23 +39,28 @@
 //! * A file that changes meanwhile is not noticed unless its length does not fit, or the check at
 //!   the end is asked for.
 
+use core::time::Duration;
+
 use super::hash::Crc32;
+use super::pace::{Awaited, Found, Pace, Sizing};
+use super::pacing::paced;
 use super::transfer::{Counts, Due, Flight, Transfer};
-use super::{Call, Error, FileOutcome, Heard};
+use super::{Call, Error, FileOutcome, Heard, Pacing};
 use crate::cbor::Bytes;
+use crate::line::Limits;
 use crate::routine::{Routine, Step};
 use crate::smp::client::{self, Client};
 use crate::smp::fs::{Download, DownloadResponse, Hash, Status};
+use crate::smp::os::ParametersResponse;
 use crate::smp::{Encode, Request};
 
-pub use super::sizes::MAX_WINDOW;
+pub use super::pacing::MAX_WINDOW;
 
 /// Downloads a file. Build it, then have a driver `run` it.
 pub struct FileDownload<'n> {
     name: &'n str,
     start: u64,
-    window: usize,
-    retries: u8,
+    pacing: Pacing,
     verify: bool,
     state: State,
     /// The next byte that the caller gets.
@@ -66,10 +74,12 @@ pub struct FileDownload<'n> {
 
 #[derive(Debug)]
 enum State {
-    /// Not begun. Exits: `Receiving`, `Looking`.
+    /// Not begun. Exits: `Sizing`; if the sizes are known, `Looking` or `Receiving`.
     Idle,
+    /// Asks for the number of the device's buffers. Exits: `Looking`, `Receiving`, `Ended`.
+    Sizing(Sizing),
     /// Asks for the length. Exits: `Receiving`, `Ended`.
-    Looking(Call<Status<'static>>),
+    Looking(Call<Status<'static>>, Found),
     /// Asks for pieces. Exits: `Checking`, `Ended`.
     Receiving(Transfer),
     /// Asks for the checksum. Exits: `Ended`.
@@ -106,10 +116,13 @@ pub struct FileDownloadReport {
     pub repeats: u32,
     /// The number of messages that answered nothing, late responses among them.
     pub foreign: u32,
+    /// The largest number of requests that were in flight at a time.
+    pub window: u8,
 }
 
 impl<'n> FileDownload<'n> {
-    /// A download of the file `name`, one request at a time.
+    /// A download of the file `name`, with as many requests at a time as the device has buffers,
+    /// less one.
     ///
     /// No setting depends on the order in which they are made.
     #[must_use]
@@ -117,8 +130,7 @@ impl<'n> FileDownload<'n> {
         Self {
             name,
             start: 0,
-            window: 1,
-            retries: 5,
+            pacing: Pacing::new(),
             verify: false,
             state: State::Idle,
             off: 0,
@@ -137,22 +149,7 @@ impl<'n> FileDownload<'n> {
         self
     }
 
-    /// Sets the largest number of requests in flight, 1 to 8, by default 1. More are for transports
-    /// that keep the order, and for devices that have one buffer more than that; the device is not
-    /// asked.
-    #[must_use]
-    pub fn with_window(mut self, requests: usize) -> Self {
-        self.window = requests.clamp(1, MAX_WINDOW);
-        self
-    }
-
-    /// Sets the number of consecutive timeouts, or of consecutive responses without progress, that
-    /// end the download; at least 1, by default 5.
-    #[must_use]
-    pub fn with_retries(mut self, retries: u8) -> Self {
-        self.retries = retries.max(1);
-        self
-    }
+    paced!(pacing);
 
     /// Sets whether to ask for the `crc32` of the file at the end and to compare it with that of
     /// the bytes that came; by default nothing is compared. Only a download from offset 0 can:
@@ -167,13 +164,28 @@ impl<'n> FileDownload<'n> {
         let name = self.name.into();
         loop {
             match &mut self.state {
-                State::Idle if self.start == 0 => self.receive_from(0),
-                State::Idle => self.state = State::Looking(Call::new(client.retries())),
-                State::Looking(call) => return call.poll(client, &Status { name }, client.timeout(), tx),
+                State::Idle => match self.pacing.parameters {
+                    Some(parameters) => {
+                        self.sized(client, Found { parameters: Some(parameters), pace: Pace::known() });
+                    }
+                    None => self.state = State::Sizing(Sizing::new()),
+                },
+                State::Sizing(sizing) => match sizing.poll(client, tx)? {
+                    Ok(step) => return Ok(step),
+                    Err(found) => self.sized(client, found),
+                },
+                State::Looking(call, _) => return call.poll(client, &Status { name }, client.timeout(), tx),
                 State::Receiving(transfer) => {
                     // Until the first piece has come, its length is what ends the file.
                     let len = if self.len == 0 { u64::MAX } else { self.len };
-                    let Ok(due) = transfer.due(len) else { return Ok(Step::Wait(client.timeout())) };
+                    let due = match transfer.due(len) {
+                        Ok(due) => due,
+                        Err(awaited) => {
+                            // No device erases or checks anything for a piece of a file.
+                            let awaited = if let Awaited::None = awaited { awaited } else { Awaited::Other };
+                            return Ok(Step::Wait(transfer.wait(awaited, client, &self.pacing)));
+                        }
+                    };
                     let piece = match due {
                         Due::New(off) => u16::try_from(len.saturating_sub(off)).unwrap_or(u16::MAX).min(self.piece),
                         Due::Again(Flight { len, .. }) => len,
@@ -195,8 +207,17 @@ impl<'n> FileDownload<'n> {
         }
     }
 
-    fn receive_from(&mut self, off: u64) {
-        self.state = State::Receiving(Transfer::new::<Download<'_>>((0, self.window), off));
+    fn sized(&mut self, client: &Client, found: Found) {
+        if self.start == 0 {
+            self.receive_from(0, found);
+        } else {
+            self.state = State::Looking(Call::new(client.retries()), found);
+        }
+    }
+
+    fn receive_from(&mut self, off: u64, found: Found) {
+        let sizes = self.pacing.settle(found.parameters);
+        self.state = State::Receiving(Transfer::new::<Download<'_>>(sizes, off, found.pace));
     }
 
     fn done(&mut self, verified: bool) {
@@ -205,14 +226,20 @@ impl<'n> FileDownload<'n> {
 
     fn hear<'m>(&mut self, client: &mut Client, message: &'m [u8]) -> Result<Option<Bytes<'m>>, Error> {
         match &mut self.state {
-            State::Looking(call) => match call.receive(client, message) {
+            State::Sizing(sizing) => match sizing.receive(client, message) {
+                Heard::Foreign => self.counts.foreign(),
+                Heard::Again => {}
+                Heard::Response(found) => self.sized(client, found?),
+            },
+            State::Looking(call, found) => match call.receive(client, message) {
                 Heard::Foreign => self.counts.foreign(),
                 Heard::Again => {}
                 Heard::Response(status) => {
+                    let found = *found;
                     self.len = status?.len;
                     match self.len.checked_sub(self.start) {
                         Some(0) => self.done(false),
-                        Some(_) => self.receive_from(self.start),
+                        Some(_) => self.receive_from(self.start, found),
                         None => return Err(Error::Offset),
                     }
                 }
@@ -224,13 +251,13 @@ impl<'n> FileDownload<'n> {
                 };
                 let Some(flight) = transfer.take(index, message, client) else { return Ok(None) };
                 if index > 0 {
-                    transfer.wanted(self.off, self.retries)?;
+                    transfer.wanted(self.off, &self.pacing)?;
                     return Ok(None);
                 }
                 let response = client::payload(message).map_err(client::Error::from).and_then(Download::response);
                 return match response {
-                    Ok(response) => self.accept(&flight, response).map(Some),
-                    Err(error) => transfer.refused(&flight, error, self.retries).map(|()| None),
+                    Ok(response) => self.accept(client, &flight, response).map(Some),
+                    Err(error) => transfer.refused(&flight, error, &self.pacing).map(|()| None),
                 };
             }
             State::Checking(call) => match call.receive(client, message) {
@@ -247,7 +274,12 @@ impl<'n> FileDownload<'n> {
     }
 
     /// Accepts the piece that is next in the file.
-    fn accept<'m>(&mut self, flight: &Flight, response: DownloadResponse<'m>) -> Result<Bytes<'m>, Error> {
+    fn accept<'m>(
+        &mut self,
+        client: &Client,
+        flight: &Flight,
+        response: DownloadResponse<'m>,
+    ) -> Result<Bytes<'m>, Error> {
         let DownloadResponse { off, data, len } = response;
         if off != flight.off {
             return Err(Error::Malformed);
@@ -264,10 +296,10 @@ impl<'n> FileDownload<'n> {
         if end < self.len {
             self.piece = u16::try_from(data.len()).unwrap_or(u16::MAX);
             if let State::Receiving(transfer) = &mut self.state {
-                transfer.wanted(end, self.retries)?;
+                transfer.wanted(end, &self.pacing)?;
             }
         } else if self.verify && self.start == 0 && self.len > 0 {
-            self.state = State::Checking(Call::new(self.retries));
+            self.state = State::Checking(Call::new(client.retries()));
         } else {
             self.done(false);
         }
@@ -301,12 +333,21 @@ impl Routine for FileDownload<'_> {
         (self.counts.foreign == foreign).then_some(FileDownloadEvent { off, data, len: self.len })
     }
 
+    fn tick(&mut self, elapsed: Duration) {
+        match &mut self.state {
+            State::Sizing(sizing) => sizing.tick(elapsed),
+            State::Receiving(transfer) => transfer.tick(elapsed),
+            _ => {}
+        }
+    }
+
     fn timed_out(&mut self) {
         match &mut self.state {
-            State::Looking(call) => call.timed_out(),
+            State::Sizing(sizing) => sizing.timed_out(),
+            State::Looking(call, _) => call.timed_out(),
             State::Checking(call) => call.timed_out(),
             State::Receiving(transfer) => {
-                if let Err(error) = transfer.timed_out(self.retries) {
+                if let Err(error) = transfer.timed_out(&self.pacing) {
                     self.fail(error);
                 }
             }
@@ -319,8 +360,8 @@ impl Routine for FileDownload<'_> {
             State::Ended(outcome) => outcome,
             _ => FileOutcome::Unfinished,
         };
-        let Counts { repeats, foreign, .. } = self.counts;
-        FileDownloadReport { outcome, off: self.off, len: self.len, repeats, foreign }
+        let Counts { repeats, foreign, window, .. } = self.counts;
+        FileDownloadReport { outcome, off: self.off, len: self.len, repeats, foreign, window }
     }
 }
 

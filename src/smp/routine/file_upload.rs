@@ -9,15 +9,16 @@
 //!                 └──────────────────────────────┘          └──────────────────────────────┘
 //! ```
 //!
-//! The sizes are found as for the [upload of an image](super::upload), and the window is the same.
+//! The sizes are found as for the [upload of an image](super::upload); window, repeats and limits
+//! are those of [`Pacing`].
 //!
 //! Specification: Zephyr Project, *File management*, file upload, file hash/checksum, file close.
 //!
 //! # Window
 //!
-//! One request at a time by default. A server that sees a gap closes the file, which may cost it a
-//! write to flash, and refuses everything that was on its way after the gap; on lines that lose
-//! nothing, [`with_window`](FileUpload::with_window) makes up for the time that a response takes.
+//! As many requests at a time as the device has buffers, less one. A server that sees a gap closes
+//! the file, which may cost it a write to flash, and refuses everything that was on its way after
+//! the gap: on lines that lose much, [`with_window`](FileUpload::with_window) of 1 saves it that.
 //!
 //! # Resume
 //!
@@ -50,20 +51,21 @@ use core::time::Duration;
 
 use offset::next;
 
+use super::pace::{Awaited, Found, Pace, Sizing};
+use super::pacing::paced;
 use super::piece::What;
 pub use super::report::FileUploadReport;
-use super::sizes::Sizes;
 use super::transfer::{Counts, Transfer};
-use super::{Call, Error, FileOutcome, Heard, UploadEvent, hash};
+use super::{Call, Error, FileOutcome, Heard, Pacing, UploadEvent, hash};
 use crate::line::Limits;
 use crate::routine::{Routine, Step};
 use crate::smp::Request;
 use crate::smp::client::Client;
 use crate::smp::fs::{Close, Hash, Status, Upload};
-use crate::smp::os::{Parameters, ParametersResponse};
+use crate::smp::os::ParametersResponse;
 use crate::source::Source;
 
-pub use super::sizes::{FALLBACK, MAX_WINDOW};
+pub use super::pacing::{FALLBACK, MAX_WINDOW};
 
 /// Uploads a file. Build it, then have a driver `run` it.
 pub struct FileUpload<'n, S> {
@@ -77,23 +79,22 @@ pub struct FileUpload<'n, S> {
 
 #[derive(Debug, Clone, Copy)]
 struct Settings {
-    sizes: Sizes,
-    retries: u8,
+    pacing: Pacing,
     resume: bool,
     verify: bool,
 }
 
-/// The progress of an upload. `sizes` are the longest message and the number of requests at a time.
+/// The progress of an upload. `found` are the buffers of the device, and how fast it answers.
 #[derive(Debug)]
 enum State {
     /// Not begun. Exits: `Sizing`; if the sizes are known, `Looking` or `Sending`.
     Idle,
     /// Asks for the sizes. Exits: `Looking`, `Sending`, `Ended`.
-    Sizing(Call<Parameters>),
+    Sizing(Sizing),
     /// Asks for the length of the device's file. Exits: `Comparing`, `Sending`, `Ended`.
-    Looking { call: Call<Status<'static>>, sizes: (usize, usize) },
+    Looking { call: Call<Status<'static>>, found: Found },
     /// Asks for the hash of the device's part. Exits: `Sending`, `Ended`.
-    Comparing { call: Call<Hash<'static>>, sizes: (usize, usize), len: u64 },
+    Comparing { call: Call<Hash<'static>>, found: Found, len: u64 },
     /// Sends pieces. Exits: `Closing`, `Ended`.
     Sending(Transfer),
     /// Asks the device to close the file. Exits: `Checking`, `Ended`.
@@ -106,62 +107,17 @@ enum State {
 
 impl<'n, S: Source> FileUpload<'n, S> {
     /// An upload of all of `source` to the path `name`, with the settings for a serial console: 4
-    /// bytes of overhead, and one request at a time.
+    /// bytes of overhead, and as many requests at a time as the device has buffers, less one.
     ///
     /// No setting depends on the order in which they are made.
     #[must_use]
     pub fn new(name: &'n str, source: S) -> Self {
-        let settings = Settings { sizes: Sizes::console(1), retries: 5, resume: false, verify: false };
+        let settings = Settings { pacing: Pacing::new(), resume: false, verify: false };
         let len = source.len();
         Self { name, source, len, settings, state: State::Idle, counts: Counts::default() }
     }
 
-    /// Adapts to the link that the upload will run on, given its `limits()`: the overhead of its
-    /// framing. [`with_overhead`](Self::with_overhead) takes precedence.
-    #[must_use]
-    pub fn with_limits(mut self, limits: Limits) -> Self {
-        self.settings.sizes.suggest(limits, 1);
-        self
-    }
-
-    /// Sets the number of bytes that the framing stores with each message in the device's buffer:
-    /// [`Limits::overhead`].
-    #[must_use]
-    pub fn with_overhead(mut self, bytes: usize) -> Self {
-        self.settings.sizes.set_overhead(bytes);
-        self
-    }
-
-    /// Sets the largest number of requests in flight, 1 to 8, over datagrams too; the device's
-    /// number of buffers may lower it. See [Window](self#window).
-    #[must_use]
-    pub fn with_window(mut self, requests: usize) -> Self {
-        self.settings.sizes.set_window(requests);
-        self
-    }
-
-    /// Sets the longest message in bytes, for example that of the path of a datagram. Also the
-    /// length of the messages to a device that does not report its sizes.
-    #[must_use]
-    pub fn with_max_message(mut self, bytes: usize) -> Self {
-        self.settings.sizes.max_message = Some(bytes);
-        self
-    }
-
-    /// Sets the sizes of the device, which is not asked for them then.
-    #[must_use]
-    pub fn with_parameters(mut self, parameters: ParametersResponse) -> Self {
-        self.settings.sizes.parameters = Some(parameters);
-        self
-    }
-
-    /// Sets the number of consecutive timeouts, or of consecutive responses without progress, that
-    /// end the upload; at least 1, by default 5.
-    #[must_use]
-    pub fn with_retries(mut self, retries: u8) -> Self {
-        self.settings.retries = retries.max(1);
-        self
-    }
+    paced!(settings.pacing);
 
     /// Sets whether to continue after what the device has of this file, if a hash proves that it is
     /// the same; by default the upload starts at 0.
@@ -184,17 +140,17 @@ impl<'n, S: Source> FileUpload<'n, S> {
         &mut self.source
     }
 
-    fn sized(&mut self, client: &Client, parameters: Option<ParametersResponse>) {
-        let sizes = self.settings.sizes.settle(parameters);
+    fn sized(&mut self, client: &Client, found: Found) {
         if self.settings.resume {
-            self.state = State::Looking { call: Call::new(client.retries()), sizes };
+            self.state = State::Looking { call: Call::new(client.retries()), found };
         } else {
-            self.send_from(0, sizes);
+            self.send_from(0, found);
         }
     }
 
-    fn send_from(&mut self, off: u64, sizes: (usize, usize)) {
-        self.state = State::Sending(Transfer::new::<Upload<'_>>(sizes, off));
+    fn send_from(&mut self, off: u64, found: Found) {
+        let sizes = self.settings.pacing.settle(found.parameters);
+        self.state = State::Sending(Transfer::new::<Upload<'_>>(sizes, off, found.pace));
     }
 
     fn done(&mut self, verified: bool) {
@@ -207,19 +163,21 @@ impl<'n, S: Source> FileUpload<'n, S> {
         let timeout: Duration = Hash::TIMEOUT.max(client.timeout());
         loop {
             match &mut self.state {
-                State::Idle => match self.settings.sizes.parameters {
-                    Some(parameters) => self.sized(client, Some(parameters)),
-                    None => self.state = State::Sizing(Call::new(client.retries())),
+                State::Idle => match self.settings.pacing.parameters {
+                    Some(parameters) => {
+                        self.sized(client, Found { parameters: Some(parameters), pace: Pace::known() });
+                    }
+                    None => self.state = State::Sizing(Sizing::new()),
                 },
-                State::Sizing(call) => match call.poll(client, &Parameters {}, client.timeout(), tx) {
-                    Err(Error::TimedOut) => self.sized(client, None),
-                    step => return step,
+                State::Sizing(sizing) => match sizing.poll(client, tx)? {
+                    Ok(step) => return Ok(step),
+                    Err(found) => self.sized(client, found),
                 },
                 State::Looking { call, .. } => return call.poll(client, &Status { name }, client.timeout(), tx),
-                State::Comparing { call, len, sizes } => {
-                    let sizes = *sizes;
+                State::Comparing { call, len, found } => {
+                    let found = *found;
                     match call.poll(client, &hash(Some(*len)), timeout, tx) {
-                        Err(Error::TimedOut) => self.send_from(0, sizes),
+                        Err(Error::TimedOut) => self.send_from(0, found),
                         step => return step,
                     }
                 }
@@ -228,7 +186,11 @@ impl<'n, S: Source> FileUpload<'n, S> {
                         let piece = (&mut self.source, self.len, What::File(self.name));
                         return transfer.send(due, piece, &mut self.counts, client, tx).map(Step::Send);
                     }
-                    Err(_) => return Ok(Step::Wait(client.timeout())),
+                    Err(awaited) => {
+                        // No device erases or checks anything for a piece of a file.
+                        let awaited = if let Awaited::None = awaited { awaited } else { Awaited::Other };
+                        return Ok(Step::Wait(transfer.wait(awaited, client, &self.settings.pacing)));
+                    }
                 },
                 State::Closing(call) => match call.poll(client, &Close {}, timeout, tx) {
                     Err(Error::TimedOut) => self.done(false),
@@ -245,32 +207,32 @@ impl<'n, S: Source> FileUpload<'n, S> {
 
     fn hear(&mut self, client: &mut Client, message: &[u8]) -> Result<(), Error> {
         match &mut self.state {
-            State::Sizing(call) => match call.receive(client, message) {
+            State::Sizing(sizing) => match sizing.receive(client, message) {
                 Heard::Foreign => self.counts.foreign(),
                 Heard::Again => {}
-                Heard::Response(parameters) => self.sized(client, parameters.ok()),
+                Heard::Response(found) => self.sized(client, found?),
             },
-            State::Looking { call, sizes } => match call.receive(client, message) {
+            State::Looking { call, found } => match call.receive(client, message) {
                 Heard::Foreign => self.counts.foreign(),
                 Heard::Again => {}
                 Heard::Response(status) => {
-                    let (sizes, theirs) = (*sizes, status.map_or(0, |status| status.len));
+                    let (found, theirs) = (*found, status.map_or(0, |status| status.len));
                     if (1..=self.len).contains(&theirs) {
-                        self.state = State::Comparing { call: Call::new(client.retries()), sizes, len: theirs };
+                        self.state = State::Comparing { call: Call::new(client.retries()), found, len: theirs };
                     } else {
-                        self.send_from(0, sizes);
+                        self.send_from(0, found);
                     }
                 }
             },
-            State::Comparing { call, sizes, len } => match call.receive(client, message) {
+            State::Comparing { call, found, len } => match call.receive(client, message) {
                 Heard::Foreign => self.counts.foreign(),
                 Heard::Again => {}
                 Heard::Response(answer) => {
-                    let (sizes, len) = (*sizes, *len);
+                    let (found, len) = (*found, *len);
                     match hash::compare(&mut self.source, len, answer)? {
                         Some(true) if len == self.len => self.done(true),
-                        Some(true) => self.send_from(len, sizes),
-                        _ => self.send_from(0, sizes),
+                        Some(true) => self.send_from(len, found),
+                        _ => self.send_from(0, found),
                     }
                 }
             },
@@ -280,15 +242,15 @@ impl<'n, S: Source> FileUpload<'n, S> {
                     return Ok(());
                 };
                 let Some(flight) = transfer.take(index, message, client) else { return Ok(()) };
-                let limit = self.settings.retries;
+                let pacing = &self.settings.pacing;
                 match next(message, &flight, self.counts.reached) {
                     Ok(off) if off > self.counts.reached => return Err(Error::Malformed),
-                    Ok(off) if off < self.len => transfer.wanted(off, limit)?,
+                    Ok(off) if off < self.len => transfer.wanted(off, pacing)?,
                     Ok(_) if self.settings.verify && self.len > 0 => {
                         self.state = State::Closing(Call::new(client.retries()));
                     }
                     Ok(_) => self.done(false),
-                    Err(error) => transfer.refused(&flight, error, limit)?,
+                    Err(error) => transfer.refused(&flight, error, pacing)?,
                 }
             }
             State::Closing(call) => match call.receive(client, message) {
@@ -348,14 +310,22 @@ impl<S: Source> Routine for FileUpload<'_, S> {
         (self.counts.foreign == foreign).then(|| self.progress())
     }
 
+    fn tick(&mut self, elapsed: Duration) {
+        match &mut self.state {
+            State::Sizing(sizing) => sizing.tick(elapsed),
+            State::Sending(transfer) => transfer.tick(elapsed),
+            _ => {}
+        }
+    }
+
     fn timed_out(&mut self) {
         match &mut self.state {
-            State::Sizing(call) => call.timed_out(),
+            State::Sizing(sizing) => sizing.timed_out(),
             State::Looking { call, .. } => call.timed_out(),
             State::Comparing { call, .. } | State::Checking(call) => call.timed_out(),
             State::Closing(call) => call.timed_out(),
             State::Sending(transfer) => {
-                if let Err(error) = transfer.timed_out(self.settings.retries) {
+                if let Err(error) = transfer.timed_out(&self.settings.pacing) {
                     self.fail(error);
                 }
             }
@@ -369,7 +339,8 @@ impl<S: Source> Routine for FileUpload<'_, S> {
             State::Ended { outcome, .. } => outcome,
             _ => FileOutcome::Unfinished,
         };
-        FileUploadReport { outcome, off, len, sent: self.counts.sent, repeats, foreign: self.counts.foreign }
+        let Counts { sent, foreign, window, .. } = self.counts;
+        FileUploadReport { outcome, off, len, sent, repeats, foreign, window }
     }
 }
 

@@ -6,6 +6,8 @@
 //!   ├────────┼─────┼────────────┼──────────────┼────────────┼──────────────┼────────┼───────────┤
 //!     header   map     "off"         "data"        "len"        "image"      "sha"    "upgrade"
 //!
+//!   "image" in each piece unless it is 0.
+//!
 //!   Of a file: 5 + h(name) + name in each piece, "len" in the first one, none of the other keys.
 //!
 //!   h(v): 1 (v < 24), 2 (< 2^8), 3 (< 2^16), 5 (< 2^32), 9: the head of a CBOR number or string
@@ -34,14 +36,17 @@ pub(super) struct Keys {
 shown!(Keys, |keys| "Keys({:?}, sha: {}, upgrade: {})", keys.image, keys.sha.is_some(), keys.upgrade);
 
 impl Keys {
-    /// Leaves the least important key out; `None` if there is none left.
+    /// Leaves out the key that is a help and no wish; `None` if it is not there. Without `image` the
+    /// data would go to another slot, and without `upgrade` an older image would be stored.
     const fn less(self) -> Option<Self> {
-        Some(match self {
-            Self { sha: Some(_), .. } => Self { sha: None, ..self },
-            Self { upgrade: true, .. } => Self { upgrade: false, ..self },
-            Self { image: Some(_), .. } => Self { image: None, ..self },
-            _ => return None,
-        })
+        match self {
+            Self { sha: Some(_), .. } => Some(self.without_sha()),
+            _ => None,
+        }
+    }
+
+    pub(super) const fn without_sha(self) -> Self {
+        Self { sha: None, ..self }
     }
 
     fn count(&self) -> u64 {
@@ -66,10 +71,14 @@ pub(super) enum What<'n> {
 }
 
 impl What<'_> {
-    /// The same for the piece at `off`.
+    /// The same for the piece at `off`. The image goes with each piece: boot loaders before
+    /// MCUboot 1.11 take a piece without it for one of image 0, and write it over the running image.
     const fn at(self, off: u64) -> Self {
         match self {
-            Self::Image(_) if off > 0 => Self::Image(Keys { image: None, sha: None, upgrade: false }),
+            Self::Image(Keys { image: None | Some(0), .. }) if off > 0 => {
+                Self::Image(Keys { image: None, sha: None, upgrade: false })
+            }
+            Self::Image(Keys { image, .. }) if off > 0 => Self::Image(Keys { image, sha: None, upgrade: false }),
             what => what,
         }
     }
@@ -120,7 +129,7 @@ pub(super) struct Piece<'n> {
 
 impl<'n> Piece<'n> {
     /// The longest piece from `off` on that fits a message of `limit` bytes. At offset 0 it carries
-    /// as many of the keys as leave room for 32 bytes of data.
+    /// the keys with 32 bytes of data; `sha` is left out if there is no room for both.
     pub(super) fn fill(off: u64, total: u64, what: What<'n>, limit: usize) -> Result<Self, Error> {
         let limit = limit.min(Header::LEN + usize::from(u16::MAX));
         let (least, wanted) = what.least(off);

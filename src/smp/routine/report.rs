@@ -33,6 +33,8 @@ pub struct UploadReport {
     pub repeats: u32,
     /// The number of messages that answered nothing, late responses among them.
     pub foreign: u32,
+    /// The largest number of requests that were in flight at a time.
+    pub window: u8,
 }
 
 /// The outcome of an [`Upload`](super::Upload). Printed, it is a sentence for the user.
@@ -83,4 +85,6 @@ pub struct FileUploadReport {
     pub repeats: u32,
     /// The number of messages that answered nothing, late responses among them.
     pub foreign: u32,
+    /// The largest number of requests that were in flight at a time.
+    pub window: u8,
 }

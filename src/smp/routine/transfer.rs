@@ -3,12 +3,14 @@
 //! the device says so.
 
 use core::cmp::Ordering;
+use core::time::Duration;
 
 use heapless::Deque;
 
 use super::Error;
+use super::pace::{Awaited, Pace};
+use super::pacing::{MAX_WINDOW, Pacing};
 use super::piece::{Piece, What, low};
-use super::sizes::MAX_WINDOW;
 use crate::cbor::{BufferFull, Writer};
 use crate::smp::client::{self, Client};
 use crate::smp::{self, Header, Request, Version};
@@ -22,6 +24,8 @@ pub(super) struct Counts {
     pub(super) reached: u64,
     pub(super) repeats: u32,
     pub(super) foreign: u32,
+    /// The number of requests that were in flight at a time, at most.
+    pub(super) window: u8,
 }
 
 impl Counts {
@@ -44,6 +48,13 @@ impl Flight {
     }
 }
 
+/// A request in flight, without its offset: that is the end of the one before it.
+#[derive(Debug, Clone, Copy)]
+struct Sent {
+    sequence: u8,
+    len: u16,
+}
+
 /// The requests in flight, and what the device has reported. The pieces in flight follow one
 /// another without gaps, and the last one ends at `next`.
 #[derive(Debug)]
@@ -52,20 +63,21 @@ pub(super) struct Transfer {
     template: Header,
     limit: usize,
     window: usize,
-    outstanding: Deque<Flight, MAX_WINDOW>,
+    outstanding: Deque<Sent, MAX_WINDOW>,
     flow: Flow,
+    pace: Pace,
     /// The offset at which it began. The piece there travels alone, as the one at 0 does.
     start: u64,
     /// The offset of the next new piece.
     next: u64,
     /// The offset that the device reported last.
     confirmed: u64,
+    /// The highest offset that it has reported.
+    best: u64,
     /// Consecutive responses with the same offset.
     rounds: u8,
-    /// Responses with a lower offset.
+    /// Responses with a lower offset since the highest one.
     setbacks: u8,
-    /// Consecutive timeouts.
-    silences: u8,
     /// The version of the first request.
     asked: Option<Version>,
     /// The power of two at a multiple of which each piece ends, but the last one.
@@ -101,20 +113,9 @@ impl Due {
     }
 }
 
-/// The response that is waited for when no piece is due.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Awaited {
-    /// That to the first piece.
-    First,
-    /// That to the last piece.
-    Last,
-    /// Any other one, or none.
-    Other,
-}
-
 impl Transfer {
     /// A transfer by requests `R` that begins at `start`.
-    pub(super) fn new<R: Request>((limit, window): (usize, usize), start: u64) -> Self {
+    pub(super) fn new<R: Request>((limit, window): (usize, usize), start: u64, pace: Pace) -> Self {
         let template =
             Header { op: R::OP, version: Version::V2, length: 0, group: R::GROUP, sequence: 0, command: R::COMMAND };
         Self {
@@ -123,35 +124,53 @@ impl Transfer {
             window,
             outstanding: Deque::new(),
             flow: Flow::Open,
+            pace,
             start,
             next: start,
             confirmed: start,
+            best: start,
             rounds: 0,
             setbacks: 0,
-            silences: 0,
             asked: None,
             align: 1,
         }
     }
 
+    /// The oldest request in flight.
+    fn oldest(&self) -> Option<Flight> {
+        let first = self.outstanding.front()?;
+        let bytes = self.outstanding.iter().fold(0, |bytes: u64, sent| bytes.saturating_add(sent.len.into()));
+        Some(Flight { sequence: first.sequence, off: self.next.saturating_sub(bytes), len: first.len })
+    }
+
     /// The piece that is to be sent, or what to wait for.
     pub(super) fn due(&self, len: u64) -> Result<Due, Awaited> {
-        let oldest = self.outstanding.front();
-        let first = oldest.is_some_and(|flight| self.is_first(flight));
+        let oldest = self.oldest();
+        let first = oldest.is_some_and(|flight| self.is_first(&flight));
         // An empty file is one piece without a byte.
         let more = self.next < len || (len == 0 && oldest.is_none());
         match (&self.flow, oldest) {
-            (Flow::Repeat, Some(oldest)) => Ok(Due::Again(*oldest)),
+            (Flow::Repeat, Some(oldest)) => Ok(Due::Again(oldest)),
             (Flow::Open, _) if self.outstanding.len() < self.window && more && !first => Ok(Due::New(self.next)),
+            (_, None) => Err(Awaited::None),
             _ if first => Err(Awaited::First),
-            _ if self.outstanding.back().is_some_and(|flight| flight.end() >= len) => Err(Awaited::Last),
+            _ if self.next >= len => Err(Awaited::Last),
             _ => Err(Awaited::Other),
         }
     }
 
+    /// How long to wait for this response.
+    pub(super) fn wait(&mut self, awaited: Awaited, client: &Client, pacing: &Pacing) -> Duration {
+        self.pace.wait(awaited, client, pacing)
+    }
+
+    pub(super) fn tick(&mut self, elapsed: Duration) {
+        self.pace.tick(elapsed);
+    }
+
     /// The place of the request in flight that this message answers.
     pub(super) fn index(&self, message: &[u8]) -> Option<usize> {
-        let answered = |flight: &Flight| client::answers(&self.header(flight.sequence, Version::V2), message);
+        let answered = |sent: &Sent| client::answers(&self.header(sent.sequence, Version::V2), message);
         self.outstanding.iter().position(answered)
     }
 
@@ -216,18 +235,23 @@ impl Transfer {
             counts.repeats = counts.repeats.wrapping_add(1);
         }
         counts.reached = counts.reached.max(flight.end());
-        self.sent(flight, header.version);
+        self.sent(&flight, header.version);
+        counts.window = counts.window.max(u8::try_from(self.outstanding.len()).unwrap_or(u8::MAX));
         Ok(bytes)
     }
 
-    fn sent(&mut self, flight: Flight, version: Version) {
+    fn sent(&mut self, flight: &Flight, version: Version) {
         self.asked.get_or_insert(version);
         match self.flow {
             Flow::Repeat => self.flow = Flow::Probing,
             _ => {
                 self.next = flight.end();
                 // There is room: `due` has checked the window.
-                let _ = self.outstanding.push_back(flight);
+                let _ = self.outstanding.push_back(Sent { sequence: flight.sequence, len: flight.len });
+                // What a device needs to erase is not how fast it answers.
+                if !self.is_first(flight) {
+                    self.pace.begins(flight.sequence);
+                }
             }
         }
     }
@@ -235,27 +259,37 @@ impl Transfer {
     /// Removes the request at `index`, which `message` answers, and those before it from the
     /// window. `None` if all have to be sent again in the other version.
     pub(super) fn take(&mut self, index: usize, message: &[u8], client: &mut Client) -> Option<Flight> {
+        let mut answered = self.oldest();
         // Any response ends the silence, the probing and the pause.
-        (self.silences, self.flow) = (0, Flow::Open);
+        self.flow = Flow::Open;
+        for place in 0..=index {
+            let Some(sent) = self.outstanding.pop_front() else { break };
+            if place > 0
+                && let Some(before) = answered
+            {
+                answered = Some(Flight { sequence: sent.sequence, off: before.end(), len: sent.len });
+            }
+            if place == index {
+                self.pace.heard(sent.sequence);
+            } else {
+                self.pace.skipped(sent.sequence);
+            }
+        }
         let written = client.version();
         let asked = self.asked.unwrap_or(written);
-        if client::refusal(message).is_some_and(|refusal| client.adopt_version(written, asked, refusal)) {
+        if client::of_version(message).is_some_and(|refusal| client.adopt_version(written, asked, refusal)) {
             self.go_to(self.confirmed);
             return None;
-        }
-        let mut answered = None;
-        for _ in 0..=index {
-            answered = self.outstanding.pop_front();
         }
         answered
     }
 
     /// The device refused `flight`: pauses if it is only busy, or fails.
-    pub(super) fn refused(&mut self, flight: &Flight, error: client::Error, limit: u8) -> Result<(), Error> {
+    pub(super) fn refused(&mut self, flight: &Flight, error: client::Error, pacing: &Pacing) -> Result<(), Error> {
         match error {
             client::Error::Remote(smp::Error::BUSY | smp::Error::NO_MEMORY) if !self.is_first(flight) => {
                 self.rounds = self.rounds.saturating_add(1);
-                if self.rounds >= limit {
+                if self.rounds >= pacing.rounds() {
                     return Err(error.into());
                 }
                 // It has fewer buffers free than it reported: from here on one at a time.
@@ -291,7 +325,7 @@ impl Transfer {
     }
 
     /// The device expects `off` next.
-    pub(super) fn wanted(&mut self, off: u64, limit: u8) -> Result<(), Error> {
+    pub(super) fn wanted(&mut self, off: u64, pacing: &Pacing) -> Result<(), Error> {
         match off.cmp(&self.confirmed) {
             Ordering::Greater => self.rounds = 0,
             Ordering::Equal => self.rounds = self.rounds.saturating_add(1),
@@ -299,12 +333,17 @@ impl Transfer {
             // restart.
             Ordering::Less => (self.rounds, self.setbacks) = (0, self.setbacks.saturating_add(1)),
         }
+        // Only what it never had is progress: a device that forgets again and again would have some
+        // after each time.
+        if off > self.best {
+            (self.best, self.setbacks) = (off, 0);
+        }
         self.confirmed = off;
-        if self.rounds >= limit || self.setbacks >= limit {
+        if self.rounds >= pacing.rounds() || self.setbacks >= pacing.rounds() {
             return Err(Error::NoProgress);
         }
         // Requests in flight that continue there stay valid.
-        if self.outstanding.front().is_none_or(|flight| flight.off != off) {
+        if self.oldest().is_none_or(|flight| flight.off != off) {
             self.go_to(off);
         }
         Ok(())
@@ -313,23 +352,21 @@ impl Transfer {
     /// Gives up what is in flight and continues at `off`.
     fn go_to(&mut self, off: u64) {
         self.outstanding.clear();
+        self.pace.forget();
         self.next = off;
     }
 
-    pub(super) fn timed_out(&mut self, limit: u8) -> Result<(), Error> {
-        let Some(oldest) = self.outstanding.pop_front() else {
+    pub(super) fn timed_out(&mut self, pacing: &Pacing) -> Result<(), Error> {
+        let Some(oldest) = self.oldest() else {
             // Nothing was in flight: the pause has ended.
             self.flow = Flow::Open;
             return Ok(());
         };
-        if self.silences >= limit {
-            return Err(Error::TimedOut);
-        }
-        self.silences = self.silences.saturating_add(1);
+        self.pace.timed_out(pacing.retries())?;
         // The oldest one alone: its response says where the device is, and the others may have been
         // lost because of it.
         self.go_to(oldest.end());
-        let _ = self.outstanding.push_front(oldest);
+        let _ = self.outstanding.push_back(Sent { sequence: oldest.sequence, len: oldest.len });
         self.flow = Flow::Repeat;
         Ok(())
     }

@@ -107,7 +107,7 @@ impl<S: Source> Upgrade<S> {
     pub fn new(mut upload: Upload<S>) -> Result<Self, FileError> {
         let file = ImageFile::read(upload.source())?;
         Ok(Self {
-            upload: upload.trimmed(file.len()),
+            upload: upload.with_len(file.len()),
             file,
             settings: Settings {
                 number: 0,

@@ -18,6 +18,7 @@ use crate::kit::smp::with;
 use crate::routine::scripted::{ok, payload, raw, refused, split};
 
 const NAME: &str = "/lfs/log";
+const FOUR: ParametersResponse = ParametersResponse::new(256, 4);
 const DONE: FileOutcome = FileOutcome::Done { verified: false };
 const VERIFIED: FileOutcome = FileOutcome::Done { verified: true };
 
@@ -148,7 +149,7 @@ fn a_file_of_any_length_comes_whole_through_any_window() {
     for len in LENGTHS {
         let stored = Random::new(len as u64).bytes(len);
         for window in 1..=3 {
-            let routine = FileDownload::new(NAME).with_window(window).with_verify(true);
+            let routine = FileDownload::new(NAME).with_parameters(FOUR).with_window(window).with_verify(true);
             let (report, file) = download_from_store(routine, (GOOD, 1), &stored);
             assert!(file == stored, "{len} bytes, window {window}");
             let outcome = if len == 0 { DONE } else { VERIFIED };
@@ -163,7 +164,11 @@ fn a_download_survives_loss_and_doubling_and_overtaking() {
     for seed in 0..200 {
         let stored = Random::new(seed).bytes(Random::new(seed).below(20_000) as usize + 1);
         let line = if seed % 2 == 0 { BAD } else { WILD };
-        let routine = FileDownload::new(NAME).with_window(seed as usize % 3 + 1).with_retries(20).with_verify(true);
+        let routine = FileDownload::new(NAME)
+            .with_parameters(FOUR)
+            .with_window(seed as usize % 3 + 1)
+            .with_retries(20)
+            .with_verify(true);
         let (report, file) = download_from_store(routine, (line, seed), &stored);
         assert!(matches!(report.outcome, FileOutcome::Done { .. }), "seed {seed}: {report:?}");
         assert!(file == stored, "seed {seed}");
@@ -191,7 +196,7 @@ fn a_download_that_is_refused_fails_with_what_the_device_said() {
 
 #[test]
 fn what_answers_no_piece_of_a_download_is_counted_and_no_event() {
-    let mut routine = FileDownload::new(NAME);
+    let mut routine = FileDownload::new(NAME).with_parameters(FOUR);
     let (mut client, mut tx) = (Client::new(0), [0; 256]);
     let Step::Send(len) = routine.poll(&mut client, &mut tx) else { panic!("a request") };
     let piece = ok(&tx[..len], &with(DownloadResponse::new(0, b"xyz"[..].into()), |it| it.len = Some(6)));
@@ -209,7 +214,7 @@ fn what_answers_no_piece_of_a_download_is_counted_and_no_event() {
 /// What a hostile server answers to a download at `off`.
 fn download_failure(window: usize, mut piece: impl FnMut(u64) -> (u64, usize, Option<u64>)) -> FileOutcome {
     let data = [7; 200];
-    let routine = FileDownload::new(NAME).with_window(window).with_verify(true);
+    let routine = FileDownload::new(NAME).with_parameters(FOUR).with_window(window).with_verify(true);
     let (report, _) = download(routine, (GOOD, 1), |request| {
         let (header, payload) = split(request);
         match header.command {
@@ -256,7 +261,7 @@ fn a_download_that_is_not_what_the_device_stores_is_a_mismatch() {
 
 #[test]
 fn silence_ends_a_download() {
-    let mut routine = FileDownload::new(NAME).with_window(2);
+    let mut routine = FileDownload::new(NAME).with_parameters(FOUR).with_window(2);
     let report = drive(&mut routine, (Line { lost: 100, doubled: 0, overtaken: 0 }, 1), |_| panic!("heard"), |_| ());
     assert_eq!(report.outcome, FileOutcome::Failed(Error::TimedOut));
 }

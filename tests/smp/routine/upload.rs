@@ -81,21 +81,21 @@ fn every_piece_fills_its_message_for_every_limit() {
             upgrade: Some(true),
             data: None,
         };
-        let forms = [
-            all,
-            image::Upload { sha: None, ..all },
-            image::Upload { sha: None, upgrade: None, ..all },
-            image::Upload { sha: None, upgrade: None, image: None, ..all },
-        ];
-        let (form, first) = forms
+        let forms = [all, image::Upload { sha: None, ..all }];
+        let found = forms
             .into_iter()
-            .find_map(|form| slow_longest(form, 70_000, limit).filter(|n| *n >= 32).map(|n| (form, n)))
-            .unwrap();
+            .find_map(|form| slow_longest(form, 70_000, limit).filter(|n| *n >= 32).map(|n| (form, n)));
         let settings =
             Upload::new(&file[..]).with_sha(SHA).with_image(3).with_upgrade_only(true).with_overhead(4).with_window(1);
         let mut upload = settings.with_parameters(known(limit as u32 + 4, 2));
         let (mut client, mut tx) = (Client::new(0), [0; 4096]);
-        let Step::Send(len) = upload.poll(&mut client, &mut tx) else { panic!("nothing sent at {limit}") };
+        let step = upload.poll(&mut client, &mut tx);
+        // Image and `upgrade` are wishes: without them something else would be uploaded.
+        let Some((form, first)) = found else {
+            assert_eq!(upload.report().outcome, UploadOutcome::Failed(Error::BufferFull), "{limit}");
+            continue;
+        };
+        let Step::Send(len) = step else { panic!("nothing sent at {limit}") };
         let sent = piece(&tx[..len]).unwrap();
         assert_eq!(sent.data.unwrap().len(), first, "first piece at {limit}");
         assert_eq!(image::Upload { data: None, ..sent }, form, "keys at {limit}");
@@ -109,10 +109,10 @@ fn every_piece_fills_its_message_for_every_limit() {
                 panic!("nothing sent for {off} at {limit}");
             }
             let sent = piece(&tx).unwrap();
-            let form = image::Upload { off: Some(off), ..image::Upload::default() };
+            let form = image::Upload { off: Some(off), image: Some(3), ..image::Upload::default() };
             let expected = slow_longest(form, 70_000 - off as usize, limit).unwrap();
             assert_eq!((sent.off, sent.data.unwrap().len()), (Some(off), expected), "limit {limit}");
-            assert_eq!((sent.len, sent.sha, sent.image, sent.upgrade), (None, None, None, None));
+            assert_eq!((sent.len, sent.sha, sent.image, sent.upgrade), (None, None, Some(3), None));
         }
     }
 }
@@ -178,7 +178,7 @@ fn the_overhead_is_subtracted_from_the_buffer_of_the_device() {
 }
 
 #[test]
-fn the_framing_says_the_overhead_and_datagrams_go_one_by_one() {
+fn the_framing_says_the_overhead_and_how_many_requests_are_usual() {
     let file = [7; 20_000];
     let (console, datagram) = (
         Upload::new(&file[..]).with_limits(limits(Console::new(&mut [0; 384]))).with_parameters(known(384, 4)),
@@ -187,8 +187,11 @@ fn the_framing_says_the_overhead_and_datagrams_go_one_by_one() {
     for (mut upload, longest) in [(console, 380), (datagram, 384)] {
         assert_eq!(upload.poll(&mut Client::new(0), &mut [0; 512]), Step::Send(longest));
     }
-    assert_eq!(most_outstanding(Upload::new(&file[..]).with_limits(limits(Console::new(&mut [0; 384]))), 4), 3);
-    assert_eq!(most_outstanding(Upload::new(&file[..]).with_limits(limits(Datagram::new(&mut [0; 384]))), 4), 1);
+    for (buffers, console, datagram) in [(4, 3, 3), (20, 8, 4), (1, 1, 1)] {
+        let upload = |limits| most_outstanding(Upload::new(&file[..]).with_limits(limits), buffers);
+        assert_eq!(upload(limits(Console::new(&mut [0; 384]))), console);
+        assert_eq!(upload(limits(Datagram::new(&mut [0; 384]))), datagram);
+    }
 }
 
 #[test]
@@ -275,7 +278,7 @@ fn the_first_piece_travels_alone() {
     let mut upload = Upload::new(&file[..]).with_parameters(known(384, 4));
     let (mut client, mut tx) = (Client::new(0), [0; 512]);
     let Step::Send(len) = upload.poll(&mut client, &mut tx) else { panic!() };
-    assert_eq!(upload.poll(&mut client, &mut [0; 512]), Step::Wait(Duration::from_secs(40)));
+    assert_eq!(upload.poll(&mut client, &mut [0; 512]), Step::Wait(Client::TIMEOUT));
     let _ = upload.receive(&mut client, &at(&tx[..len], 100));
     assert!(matches!(upload.poll(&mut client, &mut tx), Step::Send(_)));
     assert!(matches!(upload.poll(&mut client, &mut tx), Step::Send(_)));
@@ -541,29 +544,48 @@ fn a_mismatch_is_a_failure_and_no_verdict_is_none() {
 #[test]
 fn first_and_last_piece_get_more_time() {
     let file = [7; 1000];
-    let mut upload = Upload::new(&file[..]).with_window(1).with_parameters(known(384, 4)).with_retries(1);
-    let (mut slot, mut seen) = (Slot::default(), 0);
-    let run = run(&mut upload, &mut Client::new(0), 512, |request| {
-        seen += 1;
-        if seen % 2 == 1 { vec![] } else { vec![slot.answer(request)] }
-    });
-    assert_eq!(run.report.outcome, DONE);
-    assert_eq!(run.waited(), [Duration::from_secs(40), Client::TIMEOUT, Duration::from_secs(20)]);
+    let late = |which: usize, timeouts: Option<(Duration, Duration)>| {
+        let mut upload = Upload::new(&file[..]).with_window(1).with_parameters(known(384, 4));
+        if let Some((first, last)) = timeouts {
+            upload = upload.with_timeouts(first, last);
+        }
+        let mut slot = Slot::default();
+        let run = run(&mut upload, &mut Client::new(0), 512, |request| {
+            let off = piece(request).unwrap().off.unwrap();
+            if [off == 0, off > 600][which] { vec![] } else { vec![slot.answer(request)] }
+        });
+        assert_eq!(run.report.outcome, UploadOutcome::Failed(Error::TimedOut));
+        let waited = run.waited();
+        assert!(waited.iter().all(|wait| *wait == Client::TIMEOUT), "asked again in between: {waited:?}");
+        waited.into_iter().sum::<Duration>().as_secs()
+    };
+    assert_eq!((late(0, None), late(1, None)), (40, 30));
+    let times = Some((Duration::from_secs(5), Duration::from_secs(10)));
+    assert_eq!((late(0, times), late(1, times)), (5, 10));
 }
 
 #[test]
-fn a_repeat_is_the_same_message_with_the_same_number_and_ends_after_five() {
+fn a_repeat_is_the_same_message_with_the_same_number_until_the_silence_is_too_long() {
     let file = [7; 3000];
-    let mut upload = Upload::new(&file[..]).with_parameters(known(384, 4));
-    let mut slot = Slot::default();
-    let run = run(&mut upload, &mut Client::new(9), 512, |request| {
-        if piece(request).unwrap().off == Some(0) { vec![slot.answer(request)] } else { vec![] }
-    });
-    assert_eq!(run.report.outcome, UploadOutcome::Failed(Error::TimedOut));
-    let sent: Vec<_> = run.sent().collect();
-    assert_eq!(sent.len(), 1 + 3 + 5, "the first, a window, five repeats of the oldest");
-    assert!(sent[4..].iter().all(|repeat| *repeat == sent[1]));
-    assert_eq!((run.report.repeats, run.waited().len(), run.report.off), (5, 6, slot.flash.len() as u64));
+    // By default silence ends it, else the number of repeats.
+    for (retries, waits) in [(None, 12), (Some(5), 6)] {
+        let mut upload = Upload::new(&file[..]).with_parameters(known(384, 4));
+        if let Some(retries) = retries {
+            upload = upload.with_retries(retries);
+        }
+        let mut slot = Slot::default();
+        let run = run(&mut upload, &mut Client::new(9), 512, |request| {
+            if piece(request).unwrap().off == Some(0) { vec![slot.answer(request)] } else { vec![] }
+        });
+        assert_eq!(run.report.outcome, UploadOutcome::Failed(Error::TimedOut));
+        let sent: Vec<_> = run.sent().collect();
+        assert_eq!(sent.len(), 1 + 3 + waits - 1, "the first, a window, repeats of the oldest");
+        assert!(sent[4..].iter().all(|repeat| *repeat == sent[1]));
+        let report = (run.report.repeats as usize, run.waited().len(), run.report.off);
+        assert_eq!(report, (waits - 1, waits, slot.flash.len() as u64));
+        // Nothing was measured, since no time has passed: the client's timeout.
+        assert!(run.waited().iter().all(|wait| *wait == Client::TIMEOUT), "{:?}", run.waited());
+    }
 }
 
 #[test]
@@ -781,7 +803,7 @@ fn the_settings_of_a_transfer_do_not_depend_on_the_order_in_which_they_are_made(
     );
     assert!(printed.contains("window: Chosen(3)") && printed.contains("overhead: Chosen(9)"), "{printed}");
     let printed = in_all_orders(|| Upload::new(&FILE[..]), &[datagram, |upload| upload.with_retries(2)]);
-    assert!(printed.contains("window: Usual(1)") && printed.contains("overhead: Usual(0)"), "{printed}");
+    assert!(printed.contains("window: Usual(4)") && printed.contains("overhead: Usual(0)"), "{printed}");
 
     let file = || FileUpload::new("/f", &FILE[..]);
     let printed = in_all_orders(
@@ -801,7 +823,9 @@ fn the_settings_of_a_transfer_do_not_depend_on_the_order_in_which_they_are_made(
         || FileDownload::new("/f"),
         &[
             |download: FileDownload<'_>| download.with_offset(4),
+            |download| download.with_limits(limits(Datagram::new(&mut [0; 384]))),
             |download| download.with_window(3),
+            |download| download.with_parameters(known(384, 4)),
             |download| download.with_retries(2),
             |download| download.with_verify(true),
         ],

@@ -22,20 +22,20 @@ fn known(buf_size: u32, buf_count: u32) -> ParametersResponse {
 // Peers that misbehave.
 
 #[test]
-fn a_peer_that_always_wants_offset_0_is_given_up_after_five_rounds() {
+fn a_peer_that_always_wants_offset_0_is_given_up_after_sixteen_rounds() {
     let file = [7; 3000];
     let mut upload = Upload::new(&file[..]).with_parameters(known(384, 4));
     let run = run(&mut upload, &mut Client::new(0), 512, |request| vec![at(request, 0)]);
-    assert_eq!((run.report.outcome, run.sent().count()), (UploadOutcome::Failed(Error::NoProgress), 5));
+    assert_eq!((run.report.outcome, run.sent().count()), (UploadOutcome::Failed(Error::NoProgress), 16));
 }
 
 #[test]
-fn a_peer_that_never_goes_on_is_given_up_after_five_rounds() {
+fn a_peer_that_never_goes_on_is_given_up_after_sixteen_rounds() {
     let file = [7; 3000];
     let mut upload = Upload::new(&file[..]).with_parameters(known(384, 4));
     let run = run(&mut upload, &mut Client::new(0), 512, |request| vec![at(request, 100)]);
     assert_eq!(run.report.outcome, UploadOutcome::Failed(Error::NoProgress));
-    assert!(run.sent().count() <= 1 + 3 * 6, "{}", run.sent().count());
+    assert!(run.sent().count() <= 1 + 3 * 17, "{}", run.sent().count());
 }
 
 #[test]
@@ -127,10 +127,13 @@ fn random_answers_end_in_a_bounded_number_of_steps() {
 
 /// One upload over a line that loses and doubles messages both ways and now and then delivers an
 /// answer late, to a server with this many buffers.
-fn lossy(seed: u64, file: &[u8], window: usize, repeats: u8, buf_count: usize) -> (UploadReport, Vec<u8>) {
+fn lossy(seed: u64, file: &[u8], window: usize, retries: Option<u8>, buf_count: usize) -> (UploadReport, Vec<u8>) {
     let mut random = Random::new(seed);
     let mut client = Client::new(random.next() as u8);
-    let mut upload = Upload::new(file).with_sha(SHA).with_window(window).with_retries(repeats);
+    let mut upload = Upload::new(file).with_sha(SHA).with_window(window);
+    if let Some(retries) = retries {
+        upload = upload.with_retries(retries);
+    }
     let mut tx = [0; 512];
     let (mut slot, mut queue, mut answers, mut late) = (Slot::default(), VecDeque::new(), VecDeque::new(), Vec::new());
     let mut cross = |message: Vec<u8>, random: &mut Random| {
@@ -191,7 +194,7 @@ fn a_lossy_line_delivers_every_byte() {
     let (mut sent, mut repeats) = ([0; 4], [0; 4]);
     for seed in 0..1000 {
         let window = 1 + seed as usize % 3;
-        let (report, stored) = lossy(seed, &file, window, 32, 4);
+        let (report, stored) = lossy(seed, &file, window, Some(32), 4);
         assert!(matches!(report.outcome, UploadOutcome::Done { .. }), "seed {seed}: {report:?}");
         assert!(stored == file, "seed {seed} stored something else");
         sent[window] += report.sent;
@@ -207,21 +210,13 @@ fn a_lossy_line_delivers_every_byte() {
 }
 
 #[test]
-fn with_the_default_patience_a_lossy_upload_succeeds_or_fails_with_a_type() {
+fn with_default_settings_every_upload_over_a_lossy_line_succeeds() {
     let file = Random::new(1).bytes(65_536);
     for window in 1..=3 {
-        let mut done = 0;
-        for seed in 0..300 {
-            let (report, stored) = lossy(seed, &file, window, 5, 4);
-            match report.outcome {
-                UploadOutcome::Done { .. } => {
-                    assert!(stored == file, "seed {seed} stored something else");
-                    done += 1;
-                }
-                UploadOutcome::Failed(Error::TimedOut | Error::NoProgress) => {}
-                other => panic!("seed {seed}: {other:?}"),
-            }
+        for seed in 0..100 {
+            let (report, stored) = lossy(seed, &file, window, None, 4);
+            assert!(matches!(report.outcome, UploadOutcome::Done { .. }), "seed {seed}, window {window}: {report:?}");
+            assert!(stored == file, "seed {seed} stored something else");
         }
-        println!("window {window}, 20 % lost each way, 5 repeats: {done} of 300 uploads of 64 KiB succeed");
     }
 }

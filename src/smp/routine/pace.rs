@@ -1,0 +1,258 @@
+//! When a request of a transfer is repeated, and when the transfer is given up.
+//!
+//! ```text
+//!   begins ─▶ tick, tick, … ─▶ heard: the measured time is smoothed
+//!                └─ wait has passed ─▶ timed_out ─▶ wait, twice as long … until the limit
+//! ```
+
+use core::time::Duration;
+
+use super::pacing::{Pacing, SILENCE};
+use super::{Call, Error, Heard};
+use crate::routine::Step;
+use crate::smp::client::Client;
+use crate::smp::os::{Parameters, ParametersResponse};
+use crate::time::Span;
+
+/// The shortest wait before a repeat.
+const FLOOR: Duration = Duration::from_millis(250);
+
+/// The longest wait before a repeat to a device that answers fast, for each repeat costs little, and
+/// a line that loses half of them has to get through.
+const SLOWEST: Duration = Duration::from_secs(1);
+
+/// The least time that counts as a wait, so that one that never ends cannot happen to a client
+/// without a timeout.
+const LEAST: Duration = Duration::from_millis(1);
+
+/// The response that is waited for when no piece is due.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Awaited {
+    /// That to the first piece, for which a device may erase.
+    First,
+    /// That to the last piece, for which a device may check what it has.
+    Last,
+    /// Any other one.
+    Other,
+    /// None: the device is busy, and is given one timeout.
+    None,
+}
+
+/// The pace of a transfer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pace {
+    answers: Answers,
+    timing: Timing,
+    /// The length of the present wait, and the silence that ends the transfer.
+    asked: (Span, Span),
+    /// The waits since the last response.
+    silence: Span,
+    /// Consecutive repeats.
+    repeats: u8,
+}
+
+/// How fast the device answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answers {
+    /// It was never heard. Exits: `Unmeasured`, `After`.
+    Never,
+    /// It was heard, or it is known. Exit: `After`.
+    Unmeasured,
+    /// After this time, smoothed. No exit.
+    After(Span),
+}
+
+/// The measurement of a response time.
+#[derive(Debug, Clone, Copy)]
+enum Timing {
+    /// None is running. Exit: `Running`.
+    Idle,
+    /// The request with this number was sent this long ago, once. Exits: `Idle`, by its response,
+    /// or by a repeat, since its response could be that to the first one.
+    Running(u8, Span),
+}
+
+impl Pace {
+    /// The pace of a transfer to a device that was not heard yet.
+    pub(super) const fn new() -> Self {
+        let asked = (Span::ZERO, Span::limit(SILENCE));
+        Self { answers: Answers::Never, timing: Timing::Idle, asked, silence: Span::ZERO, repeats: 0 }
+    }
+
+    /// The pace of a transfer to a device that is known to be there.
+    pub(super) const fn known() -> Self {
+        Self { answers: Answers::Unmeasured, ..Self::new() }
+    }
+
+    pub(super) fn tick(&mut self, elapsed: Duration) {
+        if let Timing::Running(_, age) = &mut self.timing {
+            age.lengthen(Span::of(elapsed));
+        }
+    }
+
+    /// The request with this number leaves for the first time.
+    pub(super) fn begins(&mut self, sequence: u8) {
+        if let Timing::Idle = self.timing {
+            self.timing = Timing::Running(sequence, Span::ZERO);
+        }
+    }
+
+    /// What was in flight is repeated or given up.
+    pub(super) const fn forget(&mut self) {
+        self.timing = Timing::Idle;
+    }
+
+    /// The response to a later request has come first.
+    pub(super) fn skipped(&mut self, sequence: u8) {
+        if let Timing::Running(timed, _) = self.timing
+            && timed == sequence
+        {
+            self.timing = Timing::Idle;
+        }
+    }
+
+    /// The response to the request with this number has come.
+    pub(super) fn heard(&mut self, sequence: u8) {
+        (self.silence, self.repeats) = (Span::ZERO, 0);
+        match (self.timing, self.answers) {
+            (Timing::Running(timed, age), answers) if timed == sequence => {
+                self.timing = Timing::Idle;
+                self.answers = Answers::After(match answers {
+                    // An eighth of the difference, in either direction.
+                    Answers::After(mut smoothed) => {
+                        smoothed = smoothed.shortened(smoothed.eighth());
+                        smoothed.lengthen(age.eighth());
+                        smoothed
+                    }
+                    _ => age,
+                });
+            }
+            (_, Answers::Never) => self.answers = Answers::Unmeasured,
+            _ => {}
+        }
+    }
+
+    /// Four times the response time, at least [`FLOOR`]; `timeout` if none was measured.
+    fn usual(&self, timeout: Span) -> Span {
+        match self.answers {
+            Answers::After(mut time) => {
+                time.lengthen(time);
+                time.lengthen(time);
+                time.max(Span::limit(FLOOR))
+            }
+            _ => timeout,
+        }
+    }
+
+    /// How long to wait for this response.
+    pub(super) fn wait(&mut self, awaited: Awaited, client: &Client, pacing: &Pacing) -> Duration {
+        let timeout = Span::limit(client.timeout());
+        let usual = self.usual(timeout);
+        let mut wait = match awaited {
+            Awaited::First | Awaited::Last => usual.max(timeout),
+            Awaited::None => timeout,
+            Awaited::Other => {
+                let mut slower = usual;
+                for _ in 0..self.repeats.min(4) {
+                    slower.lengthen(slower);
+                }
+                slower.min(Span::limit(SLOWEST)).max(usual)
+            }
+        };
+        wait = wait.max(Span::limit(LEAST));
+        let limit = match (self.answers, awaited) {
+            // One timeout more than was spent on the question for the sizes.
+            (Answers::Never, _) => unheard(client, 1),
+            (_, Awaited::First) => pacing.first(),
+            (_, Awaited::Last) => pacing.last(),
+            _ => Span::limit(SILENCE),
+        };
+        self.asked = (wait, limit);
+        wait.time()
+    }
+
+    /// The wait has passed; whether to repeat.
+    pub(super) fn timed_out(&mut self, retries: Option<u8>) -> Result<(), Error> {
+        let (wait, limit) = self.asked;
+        self.silence.lengthen(wait);
+        let enough = retries.map_or(self.silence.reaches(limit), |retries| self.repeats >= retries);
+        if enough {
+            return Err(Error::TimedOut);
+        }
+        self.repeats = self.repeats.saturating_add(1);
+        self.forget();
+        Ok(())
+    }
+}
+
+/// The silence that ends a transfer to a device that was never heard, with `more` requests after
+/// the question for its sizes.
+fn unheard(client: &Client, more: u8) -> Span {
+    let waits = client.retries().max(1).saturating_add(more);
+    Span::limit(client.timeout().saturating_mul(waits.into()))
+}
+
+/// Asks for the buffers of the device.
+#[derive(Debug)]
+pub(super) struct Sizing {
+    call: Call<Parameters>,
+    pace: Pace,
+}
+
+/// What a [`Sizing`] has found.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Found {
+    /// The buffers; `None` if the device does not report them, or was not heard.
+    pub(super) parameters: Option<ParametersResponse>,
+    pub(super) pace: Pace,
+}
+
+impl Sizing {
+    pub(super) const fn new() -> Self {
+        Self { call: Call::new(u8::MAX), pace: Pace::new() }
+    }
+
+    /// The next step, or the end: the device was not heard.
+    pub(super) fn poll(&mut self, client: &mut Client, tx: &mut [u8]) -> Result<Result<Step, Found>, Error> {
+        let timeout = Span::limit(client.timeout());
+        // Often, for the answer is short and the question may run any number of times: on a line
+        // that loses a third of it, a few tries prove nothing.
+        let wait = timeout.eighth().max(Span::limit(FLOOR).min(timeout)).max(Span::limit(LEAST));
+        self.pace.asked = (wait, unheard(client, 0));
+        match self.call.poll(client, &Parameters {}, wait.time(), tx) {
+            // The silence goes on, the back-off does not: what follows is another request.
+            Err(Error::TimedOut) => {
+                Ok(Err(Found { parameters: None, pace: Pace { repeats: 0, timing: Timing::Idle, ..self.pace } }))
+            }
+            Ok(Step::Send(len)) => {
+                if self.pace.silence.is_zero() {
+                    self.pace.begins(0);
+                }
+                Ok(Ok(Step::Send(len)))
+            }
+            step => step.map(Ok),
+        }
+    }
+
+    pub(super) fn receive(&mut self, client: &mut Client, message: &[u8]) -> Heard<Found> {
+        match self.call.receive(client, message) {
+            Heard::Foreign => Heard::Foreign,
+            Heard::Again => Heard::Again,
+            Heard::Response(parameters) => {
+                self.pace.heard(0);
+                Heard::Response(Ok(Found { parameters: parameters.ok(), pace: self.pace }))
+            }
+        }
+    }
+
+    pub(super) fn tick(&mut self, elapsed: Duration) {
+        self.pace.tick(elapsed);
+    }
+
+    pub(super) fn timed_out(&mut self) {
+        match self.pace.timed_out(None) {
+            Ok(()) => self.call.timed_out(),
+            Err(_) => self.call.give_up(),
+        }
+    }
+}
