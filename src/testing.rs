@@ -29,10 +29,13 @@
 
 #[cfg(feature = "mcuboot")]
 pub mod bootloader;
+mod random;
 
 use embedded_storage::nor_flash::{
     ErrorType, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash, check_erase, check_read, check_write,
 };
+
+pub use random::Random;
 
 use crate::shown::shown;
 
@@ -46,7 +49,12 @@ pub struct RamNor<'m, const WRITE: usize, const ERASE: usize, const READ: usize 
     powered: bool,
     plan: Option<(u32, Fault)>,
     counters: Counters,
+    /// Start and end of each place that cannot be read.
+    spoiled: heapless::Vec<(u32, u32), SPOILED>,
 }
+
+/// Places that can be unreadable at the same time; more of them can be read.
+const SPOILED: usize = 32;
 
 shown!(
     [const WRITE: usize, const ERASE: usize, const READ: usize] RamNor<'_, WRITE, ERASE, READ>,
@@ -67,6 +75,9 @@ pub enum Fault {
     /// Power fails during the operation. The seed decides how far it got: a write has done some
     /// units and part of the next one, an erase leaves random bytes.
     Tear(u32),
+    /// As `Tear`, in flash with error correction: the unit or page that is torn cannot be read, nor
+    /// written, until it is erased.
+    Spoil(u32),
 }
 
 /// The operations of a [`RamNor`] so far.
@@ -95,6 +106,8 @@ pub enum Error {
     OutOfBounds,
     /// The caller: the bytes to be written are not erased.
     NotErased,
+    /// The test: the bytes were spoiled, and have not been erased since.
+    Unreadable,
     /// The test: a planned fault.
     Failed,
     /// The test: there is no power after a planned fault.
@@ -107,6 +120,7 @@ impl core::fmt::Display for Error {
             Self::NotAligned => "a misaligned operation",
             Self::OutOfBounds => "an operation beyond the flash",
             Self::NotErased => "a write to bytes that are not erased",
+            Self::Unreadable => "a read of bytes that were torn",
             Self::Failed => "a planned fault",
             Self::PowerLoss => "no power",
         })
@@ -140,7 +154,8 @@ impl<'m, const WRITE: usize, const ERASE: usize, const READ: usize> RamNor<'m, W
     pub fn new(memory: &'m mut [u8]) -> Self {
         let whole = memory.chunks_exact(ERASE.max(1)).count().saturating_mul(ERASE);
         let memory = memory.get_mut(..whole).unwrap_or(&mut []);
-        Self { memory, erased: 0xFF, powered: true, plan: None, counters: Counters::default() }
+        let spoiled = heapless::Vec::new();
+        Self { memory, erased: 0xFF, powered: true, plan: None, counters: Counters::default(), spoiled }
     }
 
     /// Sets the value of erased bytes.
@@ -151,9 +166,27 @@ impl<'m, const WRITE: usize, const ERASE: usize, const READ: usize> RamNor<'m, W
 
     /// Erases everything, without counting and without faults.
     #[must_use]
-    pub fn blank(self) -> Self {
+    pub fn blank(mut self) -> Self {
         self.memory.fill(self.erased);
+        self.spoiled.clear();
         self
+    }
+
+    /// Makes `len` bytes at `offset`, within one erase page, unreadable until they are erased.
+    pub fn spoil(&mut self, offset: u32, len: u32) {
+        // There are more of them than a test makes.
+        let _ = self.spoiled.push((offset, offset.saturating_add(len)));
+    }
+
+    /// Makes everything readable again.
+    pub fn heal(&mut self) {
+        self.spoiled.clear();
+    }
+
+    /// Returns true if a byte of the place is unreadable.
+    fn is_spoiled(&self, offset: u32, len: usize) -> bool {
+        let end = offset.saturating_add(u32::try_from(len).unwrap_or(u32::MAX));
+        self.spoiled.iter().any(|(from, to)| *from < end && offset < *to)
     }
 
     /// Plans a fault of the `nth` operation from now on; 0 is the next one.
@@ -208,7 +241,7 @@ impl<'m, const WRITE: usize, const ERASE: usize, const READ: usize> RamNor<'m, W
                 self.powered = false;
                 Err(Error::PowerLoss)
             }
-            Fault::Tear(_) => {
+            Fault::Tear(_) | Fault::Spoil(_) => {
                 self.powered = false;
                 Ok(Some(fault))
             }
@@ -233,8 +266,11 @@ impl<const WRITE: usize, const ERASE: usize, const READ: usize> ReadNorFlash for
         let fault = self.start()?;
         self.counters.reads = self.counters.reads.wrapping_add(1);
         check_read(self, offset, bytes.len())?;
-        if let Some(Fault::Tear(_)) = fault {
+        if let Some(Fault::Tear(_) | Fault::Spoil(_)) = fault {
             return Err(Error::PowerLoss);
+        }
+        if self.is_spoiled(offset, bytes.len()) {
+            return Err(Error::Unreadable);
         }
         for (from, to) in self.bytes(offset, bytes.len()).iter().zip(bytes) {
             *to = *from;
@@ -258,10 +294,15 @@ impl<const WRITE: usize, const ERASE: usize, const READ: usize> NorFlash for Ram
         let pages = len.checked_div(ERASE).and_then(|pages| u32::try_from(pages).ok()).unwrap_or(0);
         self.counters.erases = self.counters.erases.wrapping_add(pages);
         let erased = self.erased;
+        if let Some(Fault::Spoil(_)) = fault {
+            self.spoil(from, to.saturating_sub(from));
+        } else if fault.is_none() {
+            self.spoiled.retain(|(start, end)| *start < from || *end > to);
+        }
         let bytes = self.bytes(from, len);
         match fault {
             Some(Fault::Silent) => Ok(()),
-            Some(Fault::Tear(seed)) => {
+            Some(Fault::Tear(seed) | Fault::Spoil(seed)) => {
                 // A half of the bytes is erased, a quarter untouched, a quarter random.
                 let mut random = Random::new(seed);
                 for byte in bytes {
@@ -286,6 +327,9 @@ impl<const WRITE: usize, const ERASE: usize, const READ: usize> NorFlash for Ram
         check_write(self, offset, bytes.len())?;
         self.counters.writes = self.counters.writes.wrapping_add(1);
         let erased = self.erased;
+        if self.is_spoiled(offset, bytes.len()) {
+            return Err(Error::NotErased);
+        }
         let place = self.bytes(offset, bytes.len());
         // Real flash would program the bitwise AND: a bug that a test must see.
         if place.iter().any(|byte| *byte != erased) {
@@ -293,13 +337,17 @@ impl<const WRITE: usize, const ERASE: usize, const READ: usize> NorFlash for Ram
         }
         match fault {
             Some(Fault::Silent) => Ok(()),
-            Some(Fault::Tear(seed)) => {
+            Some(Fault::Tear(seed) | Fault::Spoil(seed)) => {
                 let mut random = Random::new(seed);
                 let whole = random.below(bytes.len().checked_div(WRITE).unwrap_or(0)).saturating_mul(WRITE);
                 for (at, (to, from)) in place.iter_mut().zip(bytes).enumerate().take(whole.saturating_add(WRITE)) {
                     // In the torn unit, each bit is programmed or not, at random.
                     let programmed = if at < whole { 0xFF } else { random.byte() };
                     *to = (*from & programmed) | (erased & !programmed);
+                }
+                if let Some(Fault::Spoil(_)) = fault {
+                    let whole = u32::try_from(whole).unwrap_or(0);
+                    self.spoil(offset.saturating_add(whole), u32::try_from(WRITE).unwrap_or(0));
                 }
                 Err(Error::PowerLoss)
             }
@@ -342,46 +390,6 @@ mod asynch {
 
         async fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), Error> {
             embedded_storage::nor_flash::NorFlash::write(self, offset, bytes)
-        }
-    }
-}
-
-/// A small generator of pseudo-random numbers (xorshift), the same on every machine.
-#[derive(Debug, Clone)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Random(u32);
-
-impl Random {
-    /// Starts the sequence of this seed.
-    #[must_use]
-    pub const fn new(seed: u32) -> Self {
-        // Spreads neighbouring seeds apart, and avoids 0, which would stay 0.
-        Self(seed.wrapping_mul(0x9E37_79B9) ^ 0x5DEE_CE66 | 1)
-    }
-
-    /// Returns the next number.
-    pub const fn next(&mut self) -> u32 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 17;
-        self.0 ^= self.0 << 5;
-        self.0
-    }
-
-    /// Returns the next byte.
-    pub const fn byte(&mut self) -> u8 {
-        let [byte, ..] = self.next().to_be_bytes();
-        byte
-    }
-
-    /// Returns a number below `limit`; 0 if `limit` is 0.
-    pub fn below(&mut self, limit: usize) -> usize {
-        usize::try_from(self.next()).unwrap_or(0).checked_rem(limit).unwrap_or(0)
-    }
-
-    /// Fills `bytes` with random bytes.
-    pub fn fill(&mut self, bytes: &mut [u8]) {
-        for byte in bytes {
-            *byte = self.byte();
         }
     }
 }
