@@ -51,7 +51,8 @@ pub(crate) fn serve(port: impl Read + Write + Clock, flash: &mut impl NorFlash) 
     // `slots::scratch_len` says how long the scratch memory must be; more makes fewer and longer
     // reads.
     let (mut pairs, mut scratch) = ([Pair::new(PRIMARY, SECONDARY)], [0; 512]);
-    let config = Config { checkpoint: Some(CHECKPOINT), ..Config::new(flash::geometry(flash)) };
+    // The mode of the MCUboot build, and its `CONFIG_BOOT_MAX_IMG_SECTORS`.
+    let config = Config { checkpoint: Some(CHECKPOINT), ..Config::swap_move(flash::geometry(flash), 64) };
     let mut slots = Slots::new(config, &mut pairs, &mut scratch, Sha256::new()).ok()?;
     let handler = |incoming: &Incoming<'_>, reply: Reply<'_>| match incoming.group() {
         Group::OS => os::dispatch(&mut Os, incoming, reply),

@@ -57,8 +57,8 @@
 //!
 //! Sources: MCUboot's `design.md`, `bootutil/image.h` and `bootutil_public.h`.
 //!
-//! **Not supported:** images of the old header format (magic `3cb8f396`), swap-using-offset (where
-//! the secondary image starts one sector late), decryption and decompression.
+//! **Not supported:** images of the old header format (magic `3cb8f396`), decryption and
+//! decompression.
 
 #[cfg(feature = "mcuboot")]
 pub mod flash;

@@ -11,7 +11,8 @@
 //!   ├─ magic 1620 ┼─ total u16 ┼─ entries …      little-endian; the total includes the first four
 //!   entry  kind u16, length u16, value; packed
 //!   kind   2000 mode           2001 signature   2002 recovery
-//!          2003 running slot   2004 version     2005 largest application
+//!          2003 running slot   2004 version
+//!          2005 largest application of image 0; 2006 to 2009, those of images 1 to 4
 //! ```
 //!
 //! RAM keeps its contents over a reset: after a start without MCUboot a device may find the data of
@@ -36,7 +37,10 @@ impl<'a> SharedData<'a> {
     const HEAD: usize = 4;
     const MODE: Kind = Kind(0x2000);
     const RUNNING_SLOT: Kind = Kind(0x2003);
+    /// Of image 0; those of the others follow.
     const MAX_APPLICATION_SIZE: Kind = Kind(0x2005);
+    /// Images that have a number of their own.
+    const IMAGES: u16 = 5;
 
     /// Reads the data from the front of `memory`; `None` if there are none. Memory after them is
     /// ignored.
@@ -70,10 +74,13 @@ impl<'a> SharedData<'a> {
         }
     }
 
-    /// Returns the bytes of the largest image that the bootloader can start.
+    /// Returns the bytes of the largest application that the bootloader can start as this image,
+    /// from 0 to 4: pass it to [`Pair::with_max_image`](super::slots::Pair::with_max_image).
     #[must_use]
-    pub fn max_application_size(&self) -> Option<u32> {
-        self.value(Self::MAX_APPLICATION_SIZE).and_then(|value| Some(u32::from_le_bytes(value.try_into().ok()?)))
+    pub fn max_application_size(&self, image: u32) -> Option<u32> {
+        let number = u16::try_from(image).ok().filter(|image| *image < Self::IMAGES)?;
+        let value = self.value(Kind(Self::MAX_APPLICATION_SIZE.0.wrapping_add(number)))?;
+        Some(u32::from_le_bytes(value.try_into().ok()?))
     }
 
     /// Returns the value of the only entry of this kind.
@@ -101,7 +108,7 @@ mod tests {
     fn what_mcuboot_left_is_understood() {
         let data = SharedData::parse(&FOUND).unwrap();
         assert_eq!((data.running_slot(), data.mode()), (Some(Slot::Secondary), Some(6)));
-        assert_eq!(data.max_application_size(), None);
+        assert_eq!(data.max_application_size(0), None);
         let mut primary = FOUND;
         primary[23] = 0;
         assert_eq!(slot(&primary), Some(Slot::Primary));
@@ -132,8 +139,17 @@ mod tests {
     }
 
     #[test]
-    fn largest_application_is_a_number_of_four_bytes() {
-        let memory = [0x16, 0x20, 12, 0, 0x05, 0x20, 4, 0, 0x00, 0x00, 0x08, 0x00];
-        assert_eq!(SharedData::parse(&memory).unwrap().max_application_size(), Some(0x8_0000));
+    fn largest_application_is_a_number_of_four_bytes_for_each_of_five_images() {
+        let mut memory = [0x16, 0x20, 12, 0, 0x05, 0x20, 4, 0, 0x00, 0x00, 0x08, 0x00];
+        for image in 0..5 {
+            memory[4] = 5 + image;
+            for asked in 0..7 {
+                let size = SharedData::parse(&memory).unwrap().max_application_size(asked);
+                assert_eq!(size, (asked == u32::from(image)).then_some(0x8_0000), "{image} {asked}");
+            }
+        }
+        // Entries after the fifth are something else.
+        memory[4] = 0x0A;
+        assert_eq!(SharedData::parse(&memory).unwrap().max_application_size(5), None);
     }
 }

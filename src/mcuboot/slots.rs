@@ -51,17 +51,35 @@
 //!   session gets offset 0.
 //! * In modes without state writes only the running slot is in use. If the newer image were in use
 //!   too, a broken upload could lock its slot.
+//! * A slot that is marked may be erased and uploaded over, as by default in Zephyr: the mark goes
+//!   first. If it could not, a mark on which the bootloader does not act would stay forever.
+//!   [`Config::erase_pending`] = false refuses both (9).
+//! * What cannot be read is not there, and counts as damaged: flash with error correction reports
+//!   an error for what a power cut has torn, until it is erased. Only the trailer of a running slot
+//!   has to be readable (11): without it nobody can say if the other slot is needed to revert, and
+//!   MCUboot would not start either.
 //! * State writes refuse a slot whose trailer is damaged (23), for example by a power cut while it
-//!   was marked. Such a slot never counts as one that already holds the file: the next upload
-//!   erases the trailer.
+//!   was marked. The next upload erases the trailer; if the file is there and does not reach into
+//!   the trailer's pages, it is not written again.
+//! * A permanent mark that a power cut left without `image_ok` reads as a test. To confirm the same
+//!   image again completes it, unless the mark says that it is a test.
+//! * A mark is read again after it was written: if flash does not hold it, the answer is 12.
+//! * A damaged `image_ok` or magic of the running slot counts as confirmed, since MCUboot keeps
+//!   such an image. (With direct XIP or RAM load and revert it does not: 29.)
+//! * With two images MCUboot puts off a revert as long as the other image is marked: the list does
+//!   not say so.
+//! * With revert in place (direct XIP, RAM load) a mark of an image that is not newer than the
+//!   running one is refused (27): the bootloader would never start it.
+//! * In swap-offset the old image lies at the start of the secondary slot after a swap, where the
+//!   bootloader only looks for an image to revert to. It is listed there, and a mark is refused
+//!   (3).
 //! * Confirming is refused (28) as long as another image is scheduled, also without a hash.
 //! * Marking a slot ends an upload into it.
 //! * The hash of an encrypted image covers the plain body, so it cannot be checked in the other
 //!   slot: a mark is refused (3) unless [`Config::encrypted`] declares the check of the bootloader
 //!   sufficient.
 //!
-//! **Not supported:** direct XIP with revert, firmware-updater mode, swap-using-offset, upload into
-//! a chosen slot.
+//! **Not supported:** upload into a chosen slot, sectors of unequal size within a slot.
 
 mod access;
 mod checkpoint;
@@ -71,6 +89,7 @@ mod error;
 mod job;
 mod layout;
 mod look;
+mod mode;
 mod receiving;
 mod seen;
 mod state;
@@ -78,25 +97,28 @@ mod upload;
 
 use super::digest::Digest;
 use super::trailer::Layout;
+use super::{Header, Version};
 use crate::shown::shown;
 use checkpoint::Log;
+use layout::{Target, down};
 use receiving::Receiving;
 use upload::Session;
 
 pub use super::flash::Geometry;
 pub use chunk::Chunk;
-pub use config::{BootMode, Config, ConfigError};
+pub use config::{Config, ConfigError};
 pub use error::Error;
 pub use job::Job;
 pub use layout::{Pair, Region, Slot, scratch_len};
+pub use mode::BootMode;
 pub use state::{Info, State};
 
 /// The slots of a device, and the upload into one of them.
 pub struct Slots<'s, D> {
     config: Config,
     layout: Layout,
-    /// Bytes at the end of a slot that no image may use.
-    reserved: u32,
+    /// The offset at which an upload starts in its slot.
+    shift: u32,
     pairs: &'s mut [Pair],
     scratch: &'s mut [u8],
     digest: D,
@@ -108,19 +130,64 @@ pub struct Slots<'s, D> {
 shown!(['s, D] Slots<'s, D>, |slots| "Slots({:?})", slots.config);
 
 impl<'s, D: Digest> Slots<'s, D> {
-    /// Manages the slots of these image pairs. `scratch` has at least [`scratch_len`] bytes and
-    /// belongs to this value: it keeps received bytes between chunks.
+    /// Manages the slots of these image pairs, from the firmware that runs in one of them.
+    /// `scratch` has at least [`scratch_len`] bytes and belongs to this value: it keeps received
+    /// bytes between chunks.
     ///
     /// # Errors
     ///
     /// The caller: a [`ConfigError`] if the configuration cannot work.
     pub fn new(config: Config, pairs: &'s mut [Pair], scratch: &'s mut [u8], digest: D) -> Result<Self, ConfigError> {
+        if config.mode == BootMode::SingleSlot {
+            Err(ConfigError::Mode)
+        } else {
+            Self::make(config, pairs, scratch, digest)
+        }
+    }
+
+    /// Manages single slots ([`Pair::single`]) for a recovery loader, which runs from elsewhere: an
+    /// upload replaces the image in slot 0 at once, and there is nothing to go back to. This is the
+    /// only way to write slot 0 of a device whose bootloader knows no other slot.
+    ///
+    /// The rules are those of MCUboot's serial recovery, and more: an upload can be resumed by its
+    /// `sha`, and its hash is checked. State writes are refused (8).
+    ///
+    /// ```
+    /// # #[cfg(feature = "sha2")] {
+    /// use anysmp::mcuboot::digest::Sha256;
+    /// use anysmp::mcuboot::slots::{Config, Geometry, Pair, Region, Slots, scratch_len};
+    ///
+    /// let config = Config::single_slot(Geometry::new(1, 4, 4096, 1 << 20));
+    /// let mut slots = [Pair::single(Region::new(0x1_0000, 0xE_0000))];
+    /// let mut scratch = [0; scratch_len(1, 4)];
+    /// assert!(Slots::recovery(config, &mut slots, &mut scratch, Sha256::new()).is_ok());
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The caller: [`ConfigError::Mode`] unless the mode is [`BootMode::SingleSlot`]; otherwise as
+    /// [`new`](Self::new).
+    pub fn recovery(
+        config: Config,
+        slots: &'s mut [Pair],
+        scratch: &'s mut [u8],
+        digest: D,
+    ) -> Result<Self, ConfigError> {
+        if config.mode == BootMode::SingleSlot {
+            Self::make(config, slots, scratch, digest)
+        } else {
+            Err(ConfigError::Mode)
+        }
+    }
+
+    fn make(config: Config, pairs: &'s mut [Pair], scratch: &'s mut [u8], digest: D) -> Result<Self, ConfigError> {
         let layout = Layout::new(config.align).filter(|_| config.align >= config.geometry.write);
         let layout = layout.ok_or(ConfigError::Alignment)?;
-        let reserved = config.reserved.max(layout.len());
-        let log = Log::new(config::check(&config, pairs, reserved, scratch.len())?);
+        let log = Log::new(config::check(&config, layout, pairs, scratch.len())?);
+        let shift = if config.mode == BootMode::SwapOffset { config.geometry.erase } else { 0 };
         let (session, upload) = (Session::Idle, Receiving::new());
-        Ok(Self { config, layout, reserved, pairs, scratch, digest, session, upload, log })
+        Ok(Self { config, layout, shift, pairs, scratch, digest, session, upload, log })
     }
 
     /// Begins a command. The job does nothing until an executor runs it; a job that is dropped
@@ -213,15 +280,21 @@ pub struct Uploaded {
 }
 
 impl<D: Digest> Slots<'_, D> {
-    /// Returns the maximum bytes of an upload into the spare slot of this pair. In swap modes the
-    /// file must fit both slots.
-    fn max_image(&self, pair: &Pair) -> u32 {
-        let spare = pair.spare().region().len;
-        let len = match self.config.mode {
-            BootMode::Swap => spare.min(pair.region(pair.running()).len),
-            BootMode::DirectXip | BootMode::RamLoad => spare,
-        };
-        len.saturating_sub(self.reserved)
+    /// Returns the version that an upload for this pair would replace, if it is known: that of the
+    /// running image, or for a loader that of the image in the slot.
+    fn version(&self, pair: &Pair) -> Option<Version> {
+        let slot = if self.config.mode.is_loader() { Slot::Primary } else { pair.running() };
+        pair.seen(slot).header.as_ref().map(Header::version)
+    }
+
+    /// Returns the version as far as the bootloader compares it.
+    fn compared(&self, version: Version) -> Version {
+        if self.config.compare_build { version } else { version.release() }
+    }
+
+    /// Returns the offset in an upload of the first erase page that holds a part of the trailer.
+    fn tail(&self, target: Target) -> u32 {
+        tail(target, self.layout, self.config.geometry.erase)
     }
 
     /// Returns the number of the last pair.
@@ -233,4 +306,9 @@ impl<D: Digest> Slots<'_, D> {
     fn is_file_hash(hash: &[u8]) -> bool {
         D::KIND == super::HashKind::Sha256 && hash.len() == D::KIND.len()
     }
+}
+
+/// Returns the offset of the first erase page that holds a part of the trailer.
+fn tail(target: Target, layout: Layout, erase: u32) -> u32 {
+    down(target.region().len.saturating_sub(layout.len()), erase)
 }

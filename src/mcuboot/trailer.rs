@@ -207,9 +207,19 @@ impl SwapType {
             _ => {}
         }
         match (primary.magic, primary.image_ok, primary.copy_done) {
-            // The boot loader has swapped this image in, and nobody has confirmed it.
+            // The bootloader has swapped this image in, and nobody has confirmed it.
             (Magic::Good, Flag::Unset, Flag::Set) => Self::Revert,
             _ => Self::None,
+        }
+    }
+
+    /// Returns the swap type of two trailers in swap-offset mode, whose table has one row more: an
+    /// image in the secondary slot that has been swapped there is the one to go back to.
+    #[must_use]
+    pub const fn decide_with_offset(primary: &Trailer, secondary: &Trailer) -> Self {
+        match (secondary.magic, secondary.image_ok, secondary.copy_done) {
+            (Magic::Good, Flag::Unset, Flag::Set) => Self::Revert,
+            _ => Self::decide(primary, secondary),
         }
     }
 }
@@ -291,6 +301,10 @@ mod tests {
                     SwapType::None
                 };
                 assert_eq!(SwapType::decide(primary, secondary), expected);
+                let swapped = (Magic::Good, Flag::Unset, Flag::Set);
+                let is_extra = (secondary.magic, secondary.image_ok, secondary.copy_done) == swapped;
+                let expected = if is_extra { SwapType::Revert } else { expected };
+                assert_eq!(SwapType::decide_with_offset(primary, secondary), expected);
             }
         }
     }

@@ -318,7 +318,7 @@ fn mcuboot_types(prints: &mut Prints) {
     let mut memory = BYTES.repeat(0x8000 / 32);
     let nor = RamNor::<4, 4096>::new(&mut memory);
     prints.print(&nor);
-    let config = slots::Config::new(flash::geometry(&nor));
+    let config = slots::Config::swap_move(flash::geometry(&nor), 64);
     prints.print(&config);
     let region = |at| slots::Region::new(at, 0x4000);
     let mut pairs = [slots::Pair::new(region(0), region(0x4000))];

@@ -53,7 +53,12 @@ fn erased(config: &Config) -> u8 {
 }
 
 pub fn config<const W: usize, const E: usize, const R: usize>(flash: &RamNor<'_, W, E, R>, board: &Board) -> Config {
-    Config { checkpoint: Some(board.log), ..Config::new(flash::geometry(flash)) }
+    let (geometry, slot, sectors) = (flash::geometry(flash), board.primary.len, board.primary.len / E as u32);
+    // A swap keeps its status in the slot: some flash has no room for it there.
+    let status = 3 * sectors * W as u32 + 6 * W.max(8) as u32;
+    let fits = slot > 9100 + 2 * E as u32 + status;
+    let config = if fits { Config::swap_move(geometry, sectors) } else { Config::overwrite_only(geometry) };
+    Config { checkpoint: Some(board.log), ..config }
 }
 
 /// Starts the device: what was in its RAM is lost.

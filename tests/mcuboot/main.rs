@@ -10,8 +10,10 @@
     reason = "a test that panics has failed, and nobody reads its docs"
 )]
 
+mod dead_end;
 mod device;
 mod image;
+mod mode;
 mod nor;
 mod power;
 mod state;

@@ -75,7 +75,9 @@ fn cuts<const W: usize, const E: usize>(erased: u8, log: bool, len: usize, chunk
             flash.plan(nth, fault);
             let result = start(config, &board, |device| update(device, &mut flash, &file, chunk_len));
             let untouched = flash.is_planned();
-            assert_eq!(result.is_ok(), untouched, "{what}: {result:?}");
+            // A cut while the last look reads the other slot comes after everything that was asked.
+            let is_done = board.bootloader(&config).is_marked(board.slot(board.secondary, flash.memory()));
+            assert!(if untouched { result.is_ok() } else { result.is_err() || is_done }, "{what}: {result:?}");
             flash.power_on();
             check(&flash, &board, &config, &running, &file, &what);
 
@@ -137,10 +139,17 @@ fn flash_error_at_any_operation_is_told_and_the_device_goes_on() {
             let result = update(device, &mut flash, &file, 100);
             let untouched = flash.is_planned();
             flash.power_on();
-            let expected = if untouched { 1 } else { 0 };
-            assert_eq!(usize::from(result.is_ok()), expected, "{nth}");
-            if let Err(error) = result {
-                assert!(matches!(error, Error::FlashRead | Error::FlashWrite | Error::FlashErase), "{nth}: {error:?}");
+            match result {
+                // A read that failed counts as nothing: it may cost a page, never the update.
+                Ok(()) => {
+                    let slot = board.slot(board.secondary, flash.memory());
+                    assert!(board.bootloader(&config).is_marked(slot), "{nth}");
+                }
+                Err(error) => {
+                    let ours = [Error::FlashRead, Error::FlashWrite, Error::FlashErase];
+                    let unseen = [Error::HashNotFound, Error::DamagedTrailer];
+                    assert!(!untouched && (ours.contains(&error) || unseen.contains(&error)), "{nth}: {error:?}");
+                }
             }
             check(&flash, &board, &config, &running, &file, &format!("operation {nth}"));
             assert_eq!(update(device, &mut flash, &file, 100), Ok(()), "{nth}");
@@ -170,15 +179,19 @@ fn power_cut_while_confirming_leaves_the_running_image_alone() {
             flash.plan(nth, fault);
             let result = start(config, &board, |device| set_state(device, &mut flash, None, true));
             let untouched = flash.is_planned();
-            assert_eq!(result.is_ok(), untouched);
             flash.power_on();
+            let is_confirmed = flash.memory()[board.primary.len as usize - 24] == 1;
+            assert!(if untouched { result.is_ok() } else { result.is_err() || is_confirmed }, "{nth} {fault:?}");
             assert!(flash.memory().starts_with(&file));
             // Nothing but the unit of the flag may have changed.
             let unit = board.primary.len as usize - 24..board.primary.len as usize - 16;
             let differs = |at: &usize| flash.memory()[*at] != trial[*at];
             assert!((0..trial.len()).filter(differs).all(|at| unit.contains(&at)), "{nth} {fault:?}");
             let again = start(config, &board, |device| set_state(device, &mut flash, None, true));
-            assert!(matches!(again, Ok(()) | Err(Error::DamagedActiveTrailer)), "{nth} {fault:?}: {again:?}");
+            assert_eq!(again, Ok(()), "{nth} {fault:?}");
+            // MCUboot reverts only what is not confirmed, and a torn flag is not that.
+            let states = start(config, &board, |device| list(device, &mut flash));
+            assert_eq!(states, ["0 2.0.0 BCA", "1 1.0.0 B"], "{nth} {fault:?}");
             if untouched {
                 assert_eq!(boot(&mut flash, &board, &config), Boot::Stayed);
                 return;
@@ -255,7 +268,10 @@ fn checkpoint_is_believed_only_if_slot_and_client_agree() {
     // The slot has been marked meanwhile, by whatever means.
     let magic = anysmp::mcuboot::trailer::Layout::new(8).unwrap().magic();
     let mark = |memory: &mut [u8]| memory[end - 16..end].copy_from_slice(&magic);
-    assert_eq!(answer(&mut flash, config, &mark, first), Err(Error::NoFreeSlot));
+    assert_eq!(answer(&mut flash, Config { erase_pending: false, ..config }, &mark, first), Err(Error::NoFreeSlot));
+    // By default the mark goes, and the upload goes on.
+    assert_eq!(answer(&mut flash, config, &mark, first), Ok(2048));
+    assert!(flash.memory()[end - 1024..end].iter().all(|byte| *byte == 0xFF));
 }
 
 /// A record of the checkpoint log, as the newest and every older firmware writes it.

@@ -45,7 +45,7 @@ fn bad_first_chunks_are_refused_before_anything_is_erased() {
         flash_file(flash, board.secondary, &image(OLD, 4500, 3));
         let before = flash.memory().to_vec();
         let first = chunk(file, None, 0, 100);
-        let max = u64::from(board.secondary.len) - 48;
+        let max = u64::from(board.secondary.len) - 2048;
         let mut old_format = file[..100].to_vec();
         old_format[0] = 0x3C;
         let mut short_header = file[..100].to_vec();
@@ -83,7 +83,7 @@ fn bad_first_chunks_are_refused_before_anything_is_erased() {
 #[test]
 fn slot_in_use_is_not_overwritten() {
     device(|flash, board, config, file| {
-        start(config, board, |device| {
+        start(Config { erase_pending: false, ..config }, board, |device| {
             upload(device, flash, file, None, 500).unwrap();
             set_state(device, flash, Some(&crate::device::hash(file)), false).unwrap();
             let before = flash.memory().to_vec();
@@ -277,20 +277,21 @@ fn hash_of_a_file_is_right_whatever_hashing_was_broken_off_before() {
         let other = image(Version::new(3, 0, 0), 5000, 4);
         start(Config { checkpoint: None, ..config }, board, |device| {
             let mut broken = 0;
-            for nth in 0.. {
+            for nth in 0..40 {
                 upload(device, flash, file, None, 1000).unwrap();
                 flash.plan(nth, Fault::Fail);
                 match set_state(device, flash, Some(&crate::device::hash(file)), false) {
                     Err(Error::FlashRead) => broken += 1,
-                    result => {
-                        assert_eq!(result, Err(Error::FlashWrite), "the whole image was read");
-                        break;
-                    }
+                    // A part of the other slot was not seen, or not seen again.
+                    Ok(()) | Err(Error::HashNotFound | Error::DamagedTrailer | Error::FlashWrite) => {}
+                    Err(error) => panic!("{error}"),
                 }
+                flash.power_on();
                 let done = Ok(Uploaded { off: 5000, matched: Some(true) });
                 assert_eq!(upload(device, flash, &other, Some(&sha(&other)), 1000), done, "{nth}");
             }
-            assert!(broken > 10, "{broken}");
+            // Three of the trailer of the running slot, twice, and those of hashing.
+            assert!(broken > 6, "{broken}");
         });
     });
 }
@@ -447,9 +448,10 @@ fn flash_that_reads_whole_units_only_is_read_in_whole_units() {
 }
 
 #[test]
-fn largest_file_fills_the_slot_up_to_its_trailer() {
+fn largest_file_fills_the_slot_up_to_what_a_swap_needs() {
     device(|flash, board, config, _| {
-        let file = image(NEW, board.secondary.len as usize - 48, 5);
+        // A page for the move, and one for the status.
+        let file = image(NEW, board.secondary.len as usize - 2048, 5);
         start(config, board, |device| {
             assert_eq!(device.info().next().unwrap().max_image_size, file.len() as u32);
             let done = Ok(Uploaded { off: file.len() as u64, matched: Some(true) });

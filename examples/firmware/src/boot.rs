@@ -20,6 +20,9 @@ pub const ALIGN: u32 = 8;
 
 /// One erase page.
 const PAGE: usize = Flash::ERASE_SIZE;
+/// Erase pages of a slot: `BOOT_MAX_IMG_SECTORS` of this boot loader, which swaps page by page as
+/// swap-move does.
+pub const SECTORS: u32 = PRIMARY.len / PAGE as u32;
 
 type Result<T> = core::result::Result<T, <Flash as embedded_storage::nor_flash::ErrorType>::Error>;
 

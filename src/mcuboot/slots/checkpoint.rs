@@ -175,7 +175,7 @@ impl Recall {
         Access::read(region.start.wrapping_add(self.offset), record_len(geometry))
     }
 
-    /// Handles the bytes of a record.
+    /// Handles the bytes of a record; none if the read failed, which is a torn record too.
     pub(super) fn advance(&mut self, bytes: &[u8], log: &mut Log, upload: &mut Receiving, geometry: &Geometry) {
         let next = &mut log.next;
         // Numbers wrap around, so the newer one is less than half of the range ahead.
@@ -194,7 +194,7 @@ impl Recall {
             // is erased.
             _ if self.offset == next.offset
                 && down(self.offset, geometry.erase) != self.offset
-                && bytes.iter().any(|byte| *byte != geometry.erased) =>
+                && (bytes.is_empty() || bytes.iter().any(|byte| *byte != geometry.erased)) =>
             {
                 next.advance_from(self.offset, geometry);
             }

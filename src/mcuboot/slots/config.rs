@@ -1,24 +1,26 @@
 //! The configuration of a device, and its checks.
 
 use super::layout::{LogRegion, Pair, Region, Slot, down, record_len, scratch_len};
+use super::mode::{self, BootMode, Sizes};
 use crate::mcuboot::flash::Geometry;
+use crate::mcuboot::trailer::Layout;
 use crate::mcuboot::{Header, Version};
 
-/// The mode of the bootloader of this device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[non_exhaustive]
-pub enum BootMode {
-    /// The bootloader swaps the slots: scratch, move, or overwrite-only. The primary slot runs.
-    Swap,
-    /// The bootloader starts the newer image in place. No test, no confirmation.
-    DirectXip,
-    /// The bootloader copies the newer image to RAM. No test, no confirmation.
-    RamLoad,
-}
-
-/// The description of a device for [`Slots`](super::Slots). The fields are public: start from
-/// [`Config::new`].
+/// The description of a device for [`Slots`](super::Slots). The fields are public: start from the
+/// constructor of the bootloader's mode.
+///
+/// ```
+/// use anysmp::mcuboot::slots::{Config, Geometry, Region};
+///
+/// // Writes of 4 bytes, sectors of 4 KiB, 1 MiB in all: or `flash::geometry(&flash)`.
+/// let geometry = Geometry::new(1, 4, 4096, 1 << 20);
+/// // A bootloader with `CONFIG_BOOT_MAX_IMG_SECTORS=128`.
+/// let config = Config {
+///     checkpoint: Some(Region::new(0xF_8000, 0x2000)),
+///     ..Config::swap_move(geometry, 128)
+/// };
+/// # let _ = config;
+/// ```
 #[derive(Debug, Clone, Copy)]
 #[expect(clippy::exhaustive_structs, reason = "the caller fills it in")]
 pub struct Config {
@@ -28,9 +30,15 @@ pub struct Config {
     pub mode: BootMode,
     /// `BOOT_MAX_ALIGN` of the bootloader build; at least the write size of the flash.
     pub align: u32,
-    /// Bytes at the end of each slot that no image may use, when the bootloader needs more than the
-    /// trailer down to `swap_size`: swap status, encryption keys.
-    pub reserved: u32,
+    /// `BOOT_MAX_IMG_SECTORS` of the bootloader build, in the swap modes. It decides how much of a
+    /// slot the status of a swap takes, so a number that is too small lets in images that the
+    /// bootloader never starts. With `BOOT_MAX_IMG_SECTORS_AUTO` it is the number of erase pages of
+    /// the largest slot.
+    pub max_sectors: u32,
+    /// Bytes of the key that the bootloader keeps for each slot during a swap, if it was built for
+    /// encrypted images (`MCUBOOT_ENC_IMAGES`): 16 for AES-128, 32 for AES-256, and with
+    /// `MCUBOOT_SWAP_SAVE_ENCTLV` those of the whole TLV. Else 0.
+    pub key_len: u32,
     /// The region that keeps the progress of an upload over a restart: one erase page or more,
     /// outside of all slots. It costs one record for each erase page of the image.
     pub checkpoint: Option<Region>,
@@ -38,11 +46,15 @@ pub struct Config {
     pub confirm_other_slot: bool,
     /// Allows a client to confirm images of pairs other than the first.
     pub confirm_other_image: bool,
-    /// Allows a client to erase a slot that will be booted next.
+    /// Allows a client to erase a slot that will be booted next, and to upload over it
+    /// (`MCUMGR_GRP_IMG_ALLOW_ERASE_PENDING`). True by default: without it, a mark on which the
+    /// bootloader does not act, as of an image whose dependency is missing, stays forever.
     pub erase_pending: bool,
     /// Allows a client to mark an encrypted image, although its hash cannot be checked here.
     pub encrypted: bool,
-    /// Compares the build number too when a client accepts only an upgrade.
+    /// Compares the build number too, in every comparison of versions
+    /// (`MCUMGR_GRP_IMG_VERSION_CMP_USE_BUILD_NUMBER`; set it exactly if the bootloader has
+    /// `MCUBOOT_VERSION_CMP_USE_BUILD_NUMBER`).
     pub compare_build: bool,
     /// The device's decision on every upload, given the header of the file and the version of the
     /// running image if it is known. `false` refuses it as not newer (27).
@@ -50,19 +62,83 @@ pub struct Config {
 }
 
 impl Config {
-    /// A configuration with swap mode, an alignment of 8 or the write size if that is larger, no
-    /// checkpoint, and every permission denied.
+    /// MCUboot with swap-move, built for `max_sectors` sectors per slot. The primary slot is as
+    /// long as the secondary one, or longer by one erase page.
     #[must_use]
-    pub const fn new(geometry: Geometry) -> Self {
+    pub const fn swap_move(geometry: Geometry, max_sectors: u32) -> Self {
+        Self::new(geometry, BootMode::SwapMove, max_sectors)
+    }
+
+    /// MCUboot with swap-scratch, built for `max_sectors` sectors per slot. Both slots have the
+    /// same length.
+    #[must_use]
+    pub const fn swap_scratch(geometry: Geometry, max_sectors: u32) -> Self {
+        Self::new(geometry, BootMode::SwapScratch, max_sectors)
+    }
+
+    /// MCUboot with swap-offset, built for `max_sectors` sectors per slot. The secondary slot is as
+    /// long as the primary one, or longer by one erase page.
+    #[must_use]
+    pub const fn swap_offset(geometry: Geometry, max_sectors: u32) -> Self {
+        Self::new(geometry, BootMode::SwapOffset, max_sectors)
+    }
+
+    /// MCUboot with overwrite-only. Both slots have the same length.
+    #[must_use]
+    pub const fn overwrite_only(geometry: Geometry) -> Self {
+        Self::new(geometry, BootMode::OverwriteOnly, 0)
+    }
+
+    /// MCUboot with direct XIP.
+    #[must_use]
+    pub const fn direct_xip(geometry: Geometry) -> Self {
+        Self::new(geometry, BootMode::DirectXip, 0)
+    }
+
+    /// MCUboot with direct XIP and revert.
+    #[must_use]
+    pub const fn direct_xip_revert(geometry: Geometry) -> Self {
+        Self::new(geometry, BootMode::DirectXipRevert, 0)
+    }
+
+    /// MCUboot with RAM load.
+    #[must_use]
+    pub const fn ram_load(geometry: Geometry) -> Self {
+        Self::new(geometry, BootMode::RamLoad, 0)
+    }
+
+    /// MCUboot with RAM load and revert.
+    #[must_use]
+    pub const fn ram_load_revert(geometry: Geometry) -> Self {
+        Self::new(geometry, BootMode::RamLoadRevert, 0)
+    }
+
+    /// The updater of MCUboot's firmware-updater mode, which runs from the secondary slot:
+    /// [`Pair::running_from`] says so.
+    #[must_use]
+    pub const fn firmware_updater(geometry: Geometry) -> Self {
+        Self::new(geometry, BootMode::FirmwareUpdater, 0)
+    }
+
+    /// A recovery loader of a device with one slot: [`Slots::recovery`](super::Slots::recovery).
+    #[must_use]
+    pub const fn single_slot(geometry: Geometry) -> Self {
+        Self::new(geometry, BootMode::SingleSlot, 0)
+    }
+
+    /// This mode with an alignment of 8, or of the write size if that is larger, without a
+    /// checkpoint, and with Zephyr's defaults for the rest.
+    const fn new(geometry: Geometry, mode: BootMode, max_sectors: u32) -> Self {
         Self {
             geometry,
-            mode: BootMode::Swap,
+            mode,
             align: if geometry.write > 8 { geometry.write } else { 8 },
-            reserved: 0,
+            max_sectors,
+            key_len: 0,
             checkpoint: None,
             confirm_other_slot: false,
             confirm_other_image: false,
-            erase_pending: false,
+            erase_pending: true,
             encrypted: false,
             compare_build: false,
             accept: |_, _| true,
@@ -93,12 +169,18 @@ pub enum ConfigError {
     Overlap,
     /// The alignment of the trailer is not one of MCUboot's, or below the write size of the flash.
     Alignment,
-    /// A slot has no room for its trailer and a header.
+    /// A slot has no room for its trailer and a header, or the checkpoint region none for a record.
     TooSmall,
     /// The scratch slice is shorter than [`scratch_len`].
     Scratch,
-    /// A secondary slot is configured as running, which is impossible in the swap modes.
+    /// A slot is configured as running that cannot run in this mode: in the swap modes the primary
+    /// one runs, and in firmware-updater mode the updater from the secondary one.
     Running,
+    /// The bootloader refuses slots of these lengths, or has fewer sectors, so that it would never
+    /// start an upload: see the constructors of [`Config`].
+    Incompatible,
+    /// A single slot outside of [`Slots::recovery`](super::Slots::recovery), or another mode there.
+    Mode,
 }
 
 const _: () = assert!(size_of::<ConfigError>() == 1);
@@ -113,7 +195,9 @@ impl core::fmt::Display for ConfigError {
             Self::Alignment => "the trailer alignment does not fit the flash",
             Self::TooSmall => "a slot is too small for its trailer",
             Self::Scratch => "the scratch slice is too short",
-            Self::Running => "in the swap modes the primary slot runs",
+            Self::Running => "this slot cannot run in this boot mode",
+            Self::Incompatible => "the boot loader would never start an image in slots of these lengths",
+            Self::Mode => "this boot mode needs the other constructor",
         })
     }
 }
@@ -131,9 +215,15 @@ fn region(pairs: &[Pair], log: Option<Region>, number: usize) -> Option<Region> 
     }
 }
 
-/// Checks a configuration, and turns the checkpoint region into one that may be written.
-pub(super) fn check(config: &Config, pairs: &[Pair], reserved: u32, scratch: usize) -> Result<LogRegion, ConfigError> {
-    let Config { geometry, checkpoint: log, .. } = config;
+/// Checks a configuration, computes the largest images, and turns the checkpoint region into one
+/// that may be written.
+pub(super) fn check(
+    config: &Config,
+    layout: Layout,
+    pairs: &mut [Pair],
+    scratch: usize,
+) -> Result<LogRegion, ConfigError> {
+    let Config { geometry, checkpoint: log, mode, .. } = config;
     // Everything below aligns to these sizes, so they are checked first.
     if !geometry.is_valid() {
         return Err(ConfigError::Geometry);
@@ -143,7 +233,9 @@ pub(super) fn check(config: &Config, pairs: &[Pair], reserved: u32, scratch: usi
     }
     let mut number = 0_usize;
     while let Some(region) = region(pairs, *log, number) {
-        if !region.fits(geometry) {
+        // A single slot has no second one.
+        let is_absent = *mode == BootMode::SingleSlot && number & 1 == 1;
+        if !is_absent && !region.fits(geometry) {
             return Err(ConfigError::Region);
         }
         number = number.wrapping_add(1);
@@ -158,11 +250,6 @@ pub(super) fn check(config: &Config, pairs: &[Pair], reserved: u32, scratch: usi
             before = before.wrapping_sub(1);
         }
     }
-    // A slot that cannot hold a header and its trailer holds no image.
-    let least = reserved.saturating_add(HEADER_LEN);
-    if pairs.iter().any(|pair| pair.primary.len < least || pair.secondary.len < least) {
-        return Err(ConfigError::TooSmall);
-    }
     // Both are at most 512, so the casts keep their values.
     if scratch < scratch_len(geometry.read as usize, geometry.write as usize) {
         return Err(ConfigError::Scratch);
@@ -172,13 +259,28 @@ pub(super) fn check(config: &Config, pairs: &[Pair], reserved: u32, scratch: usi
     if log.is_some_and(|log| record > geometry.erase || log.len < record) {
         return Err(ConfigError::TooSmall);
     }
-    // The offsets of the trailer are counted from the end of the slot in units of the alignment.
-    let unaligned = |region: Region| down(region.len, config.align) != region.len;
-    if pairs.iter().any(|pair| unaligned(pair.primary) || unaligned(pair.secondary)) {
-        return Err(ConfigError::Alignment);
-    }
-    if config.mode == BootMode::Swap && pairs.iter().any(|pair| pair.running() != Slot::Primary) {
-        return Err(ConfigError::Running);
+    let Config { max_sectors, key_len, .. } = *config;
+    let sizes = Sizes { geometry: *geometry, layout, max_sectors, key_len };
+    for pair in pairs {
+        // The offsets of the trailer are counted from the end of the slot in units of the
+        // alignment.
+        if [pair.primary.len, pair.secondary.len].into_iter().any(|len| down(len, config.align) != len) {
+            return Err(ConfigError::Alignment);
+        }
+        // Else the running slot would be the one that is written.
+        if !mode.is_in_place() && (pair.running() == Slot::Primary) == mode.is_loader() {
+            return Err(ConfigError::Running);
+        }
+        let spare = pair.spare().region().len;
+        // A slot that cannot hold a header and its trailer holds no image.
+        if [pair.running(), pair.running().other()].into_iter().any(|slot| {
+            let len = pair.region(slot).len;
+            len > 0 && len < layout.len().saturating_add(HEADER_LEN)
+        }) {
+            return Err(ConfigError::TooSmall);
+        }
+        let max = mode::max_image(*mode, &sizes, pair.primary.len, spare).ok_or(ConfigError::Incompatible)?;
+        pair.limit(max);
     }
     Ok(LogRegion(log.unwrap_or(Region::new(0, 0))))
 }

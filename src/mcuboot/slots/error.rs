@@ -29,7 +29,7 @@ pub enum Error {
     NoFreeSlot,
     /// The flash: a read failed.
     FlashRead,
-    /// The flash: a write failed.
+    /// The flash: a write failed, or a mark is not there after it was written.
     FlashWrite,
     /// The flash: an erase failed.
     FlashErase,
@@ -52,7 +52,8 @@ pub enum Error {
     NotNewer,
     /// The client: another image will be booted next, or the running one is being tested.
     AlreadyPending,
-    /// The device: the trailer of the running slot is damaged.
+    /// The device: the trailer of the running slot is damaged, and its boot mode does not keep such
+    /// an image.
     DamagedActiveTrailer,
     /// The client: the file does not fit the slot.
     TooLarge,

@@ -1,15 +1,16 @@
 //! The job of one command: its stages, and the flash operations of each. `decide` chooses the next
-//! stage.
+//! stage, `receive` that of a chunk.
 
 mod decide;
+mod receive;
 
 use super::access::{self, Access, Kind, size};
 use super::checkpoint::Recall;
-use super::layout::{Target, down};
+use super::layout::Target;
 use super::look::Look;
 use super::state::Mark;
 use super::upload::{Piece, Session};
-use super::{Command, Error, Outcome, Slots};
+use super::{Command, Error, Outcome, Slots, tail};
 use crate::mcuboot::digest::Digest;
 use crate::mcuboot::flash::{self, Failed, Operation};
 use crate::shown::shown;
@@ -39,14 +40,13 @@ enum Stage<'c> {
     Look { look: Look, then: Then<'c> },
     /// Reading a range in pieces. Exits: those of the purpose, see [`Read`].
     Sweep { address: u32, left: u32, read: Read },
-    /// Erasing a slot from its end down to `from`, so that its trailer goes first. Exits: `Done`
-    /// for an erase command; `Stream` for a new upload, whose tail only is erased; the first stage
-    /// of the chunk for an upload that continues.
-    Wipe { target: Target, from: u32, end: u32 },
+    /// Erasing a slot from its end down to `from`, so that its trailer goes first. Exits: those of
+    /// the purpose, see [`Wiped`].
+    Wipe { target: Target, from: u32, end: u32, then: Wiped },
     /// Writing the chunk. `log`: true if there is a checkpoint log. Exits: `Sweep` to check the
     /// file after its last byte; else `Done`.
     Stream { taken: usize, log: bool },
-    /// Writing a trailer. Exit: `Look` for `List`.
+    /// Writing a trailer. Exit: `Look` for `Marked`.
     Mark(Mark),
     /// The job has ended. No exit.
     Done(Result<Outcome, Error>),
@@ -55,18 +55,34 @@ enum Stage<'c> {
 /// The purpose of a look.
 #[derive(Clone, Copy)]
 enum Then<'c> {
-    /// A state read, or the response to a state write. Exit: `Done`.
+    /// A state read. Exit: `Done`.
     List,
+    /// To see the mark that was written, for the response to a state write. Exit: `Done`.
+    Marked(Mark),
     /// A state write. Exits: `Sweep` to verify the image; `Mark` if that is not possible and
     /// allowed; `Done`.
     SetState { hash: &'c [u8], confirm: bool },
-    /// An erase. Exits: `Wipe`; `Done`.
+    /// An erase. Exits: `Sweep` to find out if anything is there; `Done`.
     Erase,
-    /// A new upload. Exits: `Sweep` to compare, `Wipe`; `Done`.
+    /// A new upload. Exits: `Sweep` to compare; `Wipe`; `Done`.
     Upload,
     /// An upload that may continue from a checkpoint. Exits: `Sweep` to check it; the first stage
     /// of the chunk.
     Resume,
+}
+
+/// The purpose of erasing a range.
+#[derive(Clone, Copy)]
+enum Wiped {
+    /// An erase command. Exit: `Done`.
+    Erased,
+    /// A new upload, whose tail only is erased. Exit: `Stream`.
+    Begin,
+    /// A new upload of a file that is there, perhaps, behind a trailer that was in its way. Exit:
+    /// `Sweep` to compare.
+    Compare,
+    /// An upload that continues. Exit: the first stage of the chunk.
+    Continue,
 }
 
 /// The purpose of reading a range.
@@ -74,8 +90,15 @@ enum Then<'c> {
 enum Read {
     /// To check a checkpoint against its CRC. Exits: `Wipe`; the first stage of the chunk.
     Trust(u16),
+    /// To find out if the slot is erased already. Exits: `Done`; `Used` at the first byte that is
+    /// not.
+    Blank,
+    /// The slot is not erased. Exit: `Wipe`.
+    Used,
     /// To find out if the slot already holds the file. Exits: `Done`; `Wipe`.
     Compare,
+    /// The same, after the tail was erased. Exits: `Done`; `Stream`.
+    CompareWiped,
     /// To check the received file against its `sha`. Exit: `Done`.
     Check,
     /// To verify the image that is to be marked. Exits: `Mark`; `Done`.
@@ -152,7 +175,7 @@ impl<'j, 's, D: Digest> Job<'j, 's, D> {
             // `judge` has decided already when the last piece was read.
             Stage::Sweep { left: 0, .. } => Access::NOTHING,
             Stage::Sweep { address, left, .. } => Access::read(*address, piece.min(*left)),
-            Stage::Wipe { target, from, end } => match end.checked_sub(geometry.erase) {
+            Stage::Wipe { target, from, end, .. } => match end.checked_sub(geometry.erase) {
                 // From the end, so that the trailer goes first.
                 Some(start) if start >= *from => Access::change(Kind::Erase, target.at(start), geometry.erase),
                 _ => Access::NOTHING,
@@ -168,23 +191,25 @@ impl<'j, 's, D: Digest> Job<'j, 's, D> {
         }
     }
 
-    /// Handles a completed access, with the bytes of a read.
+    /// Handles a completed access, with the bytes of a read; none if it failed.
     #[inline(never)]
-    fn advance(&mut self) {
-        let Slots { config, layout, pairs, scratch, digest, upload, log, reserved, .. } = &mut *self.slots;
+    fn advance(&mut self, result: Result<(), Failed>) {
+        let Slots { config, layout, pairs, scratch, digest, upload, log, .. } = &mut *self.slots;
         let geometry = &config.geometry;
         let (carry, work) = access::halves(scratch, geometry);
-        let bytes = self.access.bytes(geometry, work);
+        let bytes = if result.is_ok() { self.access.bytes(geometry, work) } else { &[] };
         match &mut self.stage {
             Stage::Recall(recall) => recall.advance(bytes, log, upload, geometry),
             Stage::Look { look, .. } => look.advance(bytes, pairs, *layout, D::KIND, geometry.erased),
             Stage::Sweep { address, left, read } => {
-                match read {
-                    Read::Trust(_) => upload.crc.update(bytes),
-                    Read::Compare | Read::Check | Read::Verify(_) => digest.update(bytes),
-                }
                 *address = address.wrapping_add(self.access.len);
                 *left = left.saturating_sub(self.access.len);
+                match read {
+                    Read::Trust(_) => upload.crc.update(bytes),
+                    Read::Blank if bytes.iter().all(|byte| *byte == geometry.erased) => {}
+                    Read::Blank | Read::Used => (*read, *left) = (Read::Used, 0),
+                    Read::Compare | Read::CompareWiped | Read::Check | Read::Verify(_) => digest.update(bytes),
+                }
             }
             Stage::Wipe { end, .. } => *end = end.saturating_sub(geometry.erase),
             Stage::Stream { taken, .. } => {
@@ -194,7 +219,7 @@ impl<'j, 's, D: Digest> Job<'j, 's, D> {
                     bytes = rest.and_then(|rest| rest.get(..size(self.access.len))).unwrap_or(&[]);
                     *taken = taken.saturating_add(bytes.len());
                 }
-                let tail = tail(upload.target, *reserved, geometry.erase);
+                let tail = tail(upload.target, *layout, geometry.erase);
                 upload.done(self.access.kind, bytes, log, tail, geometry);
             }
             Stage::Mark(mark) => mark.done(pairs),
@@ -221,11 +246,11 @@ impl<D: Digest> flash::Job for Job<'_, '_, D> {
             // Nothing was requested, so there is nothing to complete.
             (_, Kind::Nothing | Kind::Unknown | Kind::Outside) => return,
             (Ok(()), _) => {
-                self.advance();
+                self.advance(result);
                 // Handled here because hashing has the largest frame.
                 if let Stage::Sweep { left: 0, read, .. } = self.stage { self.judge(read) } else { Ok(()) }
             }
-            (Err(Failed), Kind::Read) => Err(Error::FlashRead),
+            (Err(Failed), Kind::Read) => self.unreadable(),
             (Err(Failed), Kind::Erase | Kind::EraseLog) => Err(Error::FlashErase),
             (Err(Failed), Kind::Carry | Kind::Chunk | Kind::Work) => Err(Error::FlashWrite),
         };
@@ -235,9 +260,4 @@ impl<D: Digest> flash::Job for Job<'_, '_, D> {
         }
         self.advance_stages(outcome);
     }
-}
-
-/// Returns the offset of the first erase page that holds a part of the trailer.
-fn tail(target: Target, reserved: u32, erase: u32) -> u32 {
-    down(target.region().len.saturating_sub(reserved), erase)
 }

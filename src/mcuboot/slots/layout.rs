@@ -78,6 +78,8 @@ pub struct Pair {
     pub(super) primary: Region,
     pub(super) secondary: Region,
     running: Slot,
+    /// Bytes of the largest image that an upload may bring.
+    max: u32,
     seen: [Seen; 2],
 }
 
@@ -85,7 +87,33 @@ impl Pair {
     /// A pair whose primary slot runs, as always in the swap modes.
     #[must_use]
     pub const fn new(primary: Region, secondary: Region) -> Self {
-        Self { primary, secondary, running: Slot::Primary, seen: [Seen::NOTHING; 2] }
+        Self { primary, secondary, running: Slot::Primary, max: u32::MAX, seen: [Seen::NOTHING; 2] }
+    }
+
+    /// The one slot of a device without a second one, for a recovery loader: see
+    /// [`Slots::recovery`](super::Slots::recovery). An upload replaces its image.
+    #[must_use]
+    pub const fn single(slot: Region) -> Self {
+        Self::new(slot, Region::new(0, 0)).running_from(Slot::Secondary)
+    }
+
+    /// Sets an upper limit for uploads, in bytes, where less is allowed than the formula of the
+    /// boot mode says: for example
+    /// [`max_application_size`](crate::mcuboot::shared_data::SharedData::max_application_size), the
+    /// bootloader's own word.
+    #[must_use]
+    pub const fn with_max_image(self, bytes: u32) -> Self {
+        Self { max: bytes, ..self }
+    }
+
+    /// Lowers the limit for uploads.
+    pub(super) fn limit(&mut self, max: u32) {
+        self.max = self.max.min(max);
+    }
+
+    /// Returns the bytes of the largest image that an upload may bring.
+    pub(super) const fn max(&self) -> u32 {
+        self.max
     }
 
     /// Sets the slot from which the device was started.
@@ -108,6 +136,12 @@ impl Pair {
     /// Returns the slot that may be written.
     pub(super) const fn spare(&self) -> Target {
         Target(self.region(self.running.other()))
+    }
+
+    /// Returns the part of the spare slot that an upload fills, from `shift` bytes on.
+    pub(super) const fn upload(&self, shift: u32) -> Target {
+        let Target(Region { start, len }) = self.spare();
+        Target(Region::new(start.saturating_add(shift), len.saturating_sub(shift)))
     }
 
     pub(super) const fn seen(&self, slot: Slot) -> &Seen {

@@ -1,4 +1,4 @@
-//! Reads headers, TLVs and trailers of the slots.
+//! Reads trailers, headers and TLVs of the slots.
 
 use super::Error;
 use super::access::{Access, size};
@@ -7,54 +7,62 @@ use super::seen::Seen;
 use crate::mcuboot::Header;
 use crate::mcuboot::digest::{Hash, HashKind};
 use crate::mcuboot::tlv::{Entry, Info};
-use crate::mcuboot::trailer::{Field, Flag, Layout, SwapType, Trailer};
+use crate::mcuboot::trailer::{Field, Flag, Layout, SwapType};
 
 const AREA: u32 = Info::LEN as u32;
 const ENTRY: u32 = Entry::LEN as u32;
 const HEADER: u32 = 32;
 const _: () = assert!(HEADER as usize == Header::LEN);
 
-/// A walk over the slots of the pairs `image..=last`, primary first: header, TLVs up to the last,
-/// trailer.
+/// A walk over the slots of the pairs `image..=last`, primary first: trailer, header, TLVs up to
+/// the last. What cannot be read is not there: a damaged word must not keep a device from the
+/// command that erases it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Look {
     image: u32,
     last: u32,
     slot: Slot,
     at: At,
-    /// The offset of the next read in front of the trailer.
+    /// The offset of the next read after the trailer.
     offset: u32,
     /// The end of the entries.
     end: u32,
+    /// The offset at which a new image starts in a secondary slot.
+    shift: u32,
 }
 
 /// The next part of a slot to read. Each exits to `End` if the pair does not exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum At {
-    /// The image header. Exits: `Protected` or `Info` if the TLVs can be in the slot; else `Magic`.
-    Header,
-    /// The info of the protected TLV area. Exits: `Info`; an invalid info, to `Magic`.
-    Protected,
-    /// The info of the normal TLV area. Exits: `Entry`; no entries or an invalid info, to `Magic`.
-    Info,
-    /// An entry of the normal TLV area. Exits: another entry, to itself; the last one or an invalid
-    /// one, to `Magic`.
-    Entry,
     /// The magic of the trailer. Exit: `ImageOk`.
     Magic,
     /// The flag `image_ok`. Exit: `CopyDone`.
     ImageOk,
     /// The flag `copy_done`. Exit: `SwapInfo`.
     CopyDone,
-    /// The swap type. Exits: `Header` of the next slot; after the last slot, `End`.
+    /// The swap type. Exit: `Header`.
     SwapInfo,
-    /// Every slot has been read. No exit.
+    /// The image header. Exits: `Protected` or `Info` if the TLVs can be in the slot; `OtherHeader`
+    /// if there is none, but another place for it; else, to the next slot.
+    Header,
+    /// The image header in the other place that swap-offset has. Exits: those of `Header`.
+    OtherHeader,
+    /// The info of the protected TLV area. Exits: `Info`; an invalid info, to the next slot.
+    Protected,
+    /// The info of the normal TLV area. Exits: `Entry`; no entries or an invalid info, to the next
+    /// slot.
+    Info,
+    /// An entry of the normal TLV area. Exits: another entry, to itself; the last one or an invalid
+    /// one, to the next slot.
+    Entry,
+    /// Every slot has been read: the next one of any other part. No exit.
     End,
 }
 
 impl Look {
-    pub(super) const fn new(image: u32, last: u32) -> Self {
-        Self { image, last, slot: Slot::Primary, at: At::Header, offset: 0, end: 0 }
+    /// A look at these pairs, whose new images start `shift` bytes late in the secondary slot.
+    pub(super) const fn new(image: u32, last: u32, shift: u32) -> Self {
+        Self { image, last, slot: Slot::Primary, at: At::Magic, offset: 0, end: 0, shift }
     }
 
     /// Returns the last pair of the walk.
@@ -67,22 +75,29 @@ impl Look {
         let region = pair(pairs, self.image)?.region(self.slot);
         let trailer = |field| region.len.wrapping_sub(layout.from_end(field));
         let (offset, len) = match self.at {
-            At::Header => (0, HEADER),
+            At::Magic => (trailer(Field::Magic), Layout::MAGIC_LEN),
+            At::ImageOk => (trailer(Field::ImageOk), 1),
+            At::CopyDone => (trailer(Field::CopyDone), 1),
+            At::SwapInfo => (trailer(Field::SwapInfo(SwapType::None)), 1),
+            At::Header | At::OtherHeader => (self.offset, HEADER),
             At::Protected | At::Info => (self.offset, AREA),
             At::Entry => {
                 let longest = ENTRY.wrapping_add(u32::try_from(kind.len()).unwrap_or(0));
                 (self.offset, longest.min(self.end.wrapping_sub(self.offset)))
             }
-            At::Magic => (trailer(Field::Magic), Layout::MAGIC_LEN),
-            At::ImageOk => (trailer(Field::ImageOk), 1),
-            At::CopyDone => (trailer(Field::CopyDone), 1),
-            At::SwapInfo => (trailer(Field::SwapInfo(SwapType::None)), 1),
             At::End => return None,
         };
         Some(Access::read(region.start.wrapping_add(offset), len))
     }
 
-    /// Handles the bytes of the read.
+    /// Returns true if the next read is one of the trailer of a running slot. Without it nobody can
+    /// say if the other slot is needed to revert.
+    pub(super) fn is_vital(&self, pairs: &[Pair]) -> bool {
+        let is_trailer = matches!(self.at, At::Magic | At::ImageOk | At::CopyDone);
+        is_trailer && pair(pairs, self.image).is_some_and(|pair| pair.running() == self.slot)
+    }
+
+    /// Handles the bytes of the read; none if it failed.
     #[inline(never)]
     pub(super) fn advance(&mut self, bytes: &[u8], pairs: &mut [Pair], layout: Layout, kind: HashKind, erased: u8) {
         let Some(pair) = pairs.get_mut(size(self.image)) else {
@@ -90,85 +105,100 @@ impl Look {
             return;
         };
         let slot_len = pair.region(self.slot).len;
+        let running = pair.seen(Slot::Primary).trailer;
         let seen = pair.seen_mut(self.slot);
-        let byte = bytes.first().copied().unwrap_or(0);
-        self.at = match self.at {
-            At::Header => {
-                seen.header = Header::parse(bytes).ok();
-                seen.hash = Err(Error::NoImage);
-                seen.trailer = Trailer::BLANK;
-                self.after_header(seen, slot_len)
-            }
-            At::Protected | At::Info | At::Entry => match self.tlvs(seen, bytes, kind, slot_len) {
-                Ok(next) => next,
-                // The rest of the TLVs cannot be found, but the trailer is at a fixed place.
-                Err(error) => {
-                    seen.hash = Err(error);
-                    At::Magic
-                }
-            },
+        let byte = bytes.first().copied();
+        // Not read is not erased either: it cannot be written.
+        let flag = byte.map_or(Flag::Bad, |byte| Flag::read(byte, erased));
+        let next = match self.at {
             At::Magic => {
+                *seen = Seen::NOTHING;
                 seen.trailer.magic = layout.read_magic(bytes, erased);
-                At::ImageOk
+                Some(At::ImageOk)
             }
             At::ImageOk => {
-                seen.trailer.image_ok = Flag::read(byte, erased);
-                At::CopyDone
+                seen.trailer.image_ok = flag;
+                Some(At::CopyDone)
             }
             At::CopyDone => {
-                seen.trailer.copy_done = Flag::read(byte, erased);
-                At::SwapInfo
+                seen.trailer.copy_done = flag;
+                Some(At::SwapInfo)
             }
             // The erased value is not a swap type, whatever its low bits are.
             At::SwapInfo => {
-                seen.trailer.swap_info = Some(byte).filter(|byte| *byte != erased);
-                self.next_slot()
+                seen.trailer.swap_info = Some(byte.unwrap_or(!erased)).filter(|byte| *byte != erased);
+                // After a swap the old image is at the start of the slot, until then the new one is
+                // behind the shift.
+                let swapped = SwapType::decide_with_offset(&running, &seen.trailer) == SwapType::Revert;
+                seen.base = if self.slot == Slot::Primary || swapped { 0 } else { self.shift };
+                self.offset = seen.base;
+                Some(At::Header)
             }
-            At::End => At::End,
+            At::Header | At::OtherHeader => {
+                seen.header = Header::parse(bytes).ok();
+                seen.hash = Err(if bytes.is_empty() { Error::FlashRead } else { Error::NoImage });
+                if seen.header.is_none() && self.at == At::Header && self.slot == Slot::Secondary && self.shift > 0 {
+                    seen.base = if seen.base == 0 { self.shift } else { 0 };
+                    self.offset = seen.base;
+                    Some(At::OtherHeader)
+                } else {
+                    self.after_header(seen, slot_len)
+                }
+            }
+            At::Protected | At::Info | At::Entry => match self.tlvs(seen, bytes, kind, slot_len) {
+                Ok(next) => next,
+                // The rest of the TLVs cannot be found.
+                Err(error) => {
+                    seen.hash = Err(error);
+                    None
+                }
+            },
+            At::End => Some(At::End),
         };
+        self.at = next.unwrap_or_else(|| self.next_slot(pair));
     }
 
     /// Moves to the next slot; returns its first part.
-    fn next_slot(&mut self) -> At {
-        if self.slot == Slot::Secondary {
-            if self.image == self.last {
-                return At::End;
-            }
-            self.image = self.image.wrapping_add(1);
+    fn next_slot(&mut self, pair: &Pair) -> At {
+        // The second slot of a device with a single one has no length.
+        if self.slot == Slot::Primary && pair.region(Slot::Secondary).len > 0 {
+            self.slot = Slot::Secondary;
+            return At::Magic;
         }
-        self.slot = self.slot.other();
-        At::Header
+        if self.image == self.last {
+            return At::End;
+        }
+        self.image = self.image.wrapping_add(1);
+        self.slot = Slot::Primary;
+        At::Magic
     }
 
     /// Chooses the part after a header: the TLVs, if they can be in the slot at all.
-    fn after_header(&mut self, seen: &Seen, slot_len: u32) -> At {
-        match &seen.header {
-            // A length that leaves the slot cannot be an image: to follow it would read another
-            // region.
-            Some(header) if header.hashed_len().saturating_add(AREA) <= slot_len => {
-                self.offset = header.body_end();
-                if header.protected_len() > 0 { At::Protected } else { At::Info }
-            }
-            _ => At::Magic,
-        }
+    fn after_header(&mut self, seen: &Seen, slot_len: u32) -> Option<At> {
+        // A length that leaves the slot cannot be an image: to follow it would read another region.
+        let room = slot_len.saturating_sub(seen.base);
+        let header = seen.header.as_ref().filter(|header| header.hashed_len().saturating_add(AREA) <= room)?;
+        self.offset = seen.base.wrapping_add(header.body_end());
+        Some(if header.protected_len() > 0 { At::Protected } else { At::Info })
     }
 
-    /// Makes one step through the TLV areas.
-    fn tlvs(&mut self, seen: &mut Seen, bytes: &[u8], kind: HashKind, slot_len: u32) -> Result<At, Error> {
-        let head = bytes.first_chunk().copied().ok_or(Error::InvalidTlv)?;
+    /// Makes one step through the TLV areas; `None` at their end.
+    fn tlvs(&mut self, seen: &mut Seen, bytes: &[u8], kind: HashKind, slot_len: u32) -> Result<Option<At>, Error> {
+        let head = bytes.first_chunk().copied();
+        let head = head.ok_or(if bytes.is_empty() { Error::FlashRead } else { Error::InvalidTlv })?;
         let area = Info::parse(head);
         match self.at {
             At::Protected => {
                 let header = seen.header.as_ref().ok_or(Error::NoImage)?;
                 area.protected(header.protected_len())?;
-                self.offset = header.hashed_len();
-                return Ok(At::Info);
+                self.offset = seen.base.wrapping_add(header.hashed_len());
+                return Ok(Some(At::Info));
             }
             At::Info => {
                 self.end = self.offset.saturating_add(area.normal()?.into());
                 self.offset = self.offset.wrapping_add(AREA);
                 seen.hash = Err(Error::HashNotFound);
-                // The area may not leave the slot, in which the trailer is still to be read.
+                // The area may not leave the slot.
                 if self.end > slot_len {
                     return Err(Error::InvalidTlv);
                 }
@@ -190,11 +220,10 @@ impl Look {
                 }
             }
         }
-        // The next entry, or the trailer after the last one. A rest that cannot hold an entry is
-        // damage.
+        // A rest that cannot hold an entry is damage.
         match self.end.checked_sub(self.offset) {
-            Some(0) => Ok(At::Magic),
-            Some(rest) if rest >= ENTRY => Ok(At::Entry),
+            Some(0) => Ok(None),
+            Some(rest) if rest >= ENTRY => Ok(Some(At::Entry)),
             _ => Err(Error::InvalidTlv),
         }
     }

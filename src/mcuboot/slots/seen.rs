@@ -13,13 +13,16 @@ pub(super) const MAX_READ: usize = Entry::LEN as usize + Hash::MAX_LEN;
 #[derive(Debug, Clone, Copy)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub(super) struct Seen {
+    /// The offset of the image in the slot: one erase page where swap-offset has not swapped it
+    /// yet, else 0.
+    pub(super) base: u32,
     pub(super) header: Option<Header>,
     pub(super) hash: Result<Hash, Error>,
     pub(super) trailer: Trailer,
 }
 
 impl Seen {
-    pub(super) const NOTHING: Self = Self { header: None, hash: Err(Error::NoImage), trailer: Trailer::BLANK };
+    pub(super) const NOTHING: Self = Self { base: 0, header: None, hash: Err(Error::NoImage), trailer: Trailer::BLANK };
 
     /// Returns the hash, or the reason why there is none.
     pub(super) const fn hash(&self) -> Result<&Hash, Error> {

@@ -3,12 +3,11 @@
 use super::access::{Access, Kind, size};
 use super::layout::{Pair, Slot, up};
 use super::look;
-use super::seen::Seen;
 use super::{BootMode, Error, Slots};
 use crate::bytes::copy;
 use crate::mcuboot::digest::Digest;
 use crate::mcuboot::flash::Geometry;
-use crate::mcuboot::trailer::{Field, Flag, Layout, Magic, SwapType};
+use crate::mcuboot::trailer::{Field, Flag, Layout, Magic, SwapType, Trailer};
 use crate::mcuboot::{Flags, Version};
 use crate::shown::shown;
 
@@ -85,7 +84,7 @@ impl<D: Digest> Slots<'_, D> {
                 slot: slot.number(),
                 size: pair.region(slot).len,
                 upload_image_id: (slot != pair.running()).then_some(image),
-                max_image_size: self.max_image(pair),
+                max_image_size: pair.max(),
             })
         })
     }
@@ -99,7 +98,9 @@ impl<D: Digest> Slots<'_, D> {
     /// Returns the slot with this number and its pair.
     fn slot(&self, number: u32) -> Option<(&Pair, Slot)> {
         let slot = if number & 1 == 0 { Slot::Primary } else { Slot::Secondary };
-        Some((look::pair(self.pairs, number >> 1)?, slot))
+        // The second slot of a device with a single one has no length.
+        let pair = look::pair(self.pairs, number >> 1).filter(|pair| pair.region(slot).len > 0)?;
+        Some((pair, slot))
     }
 
     /// Returns the state of the slot with this number, if it holds an image.
@@ -127,21 +128,51 @@ impl<D: Digest> Slots<'_, D> {
     fn next(&self, pair: &Pair) -> SwapType {
         let (running, spare) = (pair.seen(pair.running()), pair.seen(pair.running().other()));
         match self.config.mode {
-            BootMode::Swap => SwapType::decide(&running.trailer, &spare.trailer),
-            BootMode::DirectXip | BootMode::RamLoad if starts_instead(pair, spare, running) => SwapType::Permanent,
-            BootMode::DirectXip | BootMode::RamLoad => SwapType::None,
+            BootMode::SwapOffset => SwapType::decide_with_offset(&running.trailer, &spare.trailer),
+            BootMode::SwapMove | BootMode::SwapScratch | BootMode::OverwriteOnly => {
+                SwapType::decide(&running.trailer, &spare.trailer)
+            }
+            BootMode::DirectXip | BootMode::RamLoad if self.starts_instead(pair) => SwapType::Permanent,
+            BootMode::DirectXipRevert | BootMode::RamLoadRevert => {
+                // Only a marked image starts, and only once unless it is confirmed.
+                let Trailer { magic, image_ok, copy_done, .. } = spare.trailer;
+                match (self.starts_instead(pair), magic, image_ok, copy_done) {
+                    (true, Magic::Good, Flag::Set, _) => SwapType::Permanent,
+                    (true, Magic::Good, _, Flag::Unset | Flag::Bad) => SwapType::Test,
+                    // The bootloader erases an image that it started before, unless it is
+                    // confirmed.
+                    _ if (running.trailer.magic, running.trailer.copy_done) == (Magic::Good, Flag::Set)
+                        && running.trailer.image_ok != Flag::Set =>
+                    {
+                        SwapType::Revert
+                    }
+                    _ => SwapType::None,
+                }
+            }
+            _ => SwapType::None,
+        }
+    }
+
+    /// Returns true if the image of the spare slot comes before the running one where images start
+    /// in place: the higher version, then the lower slot.
+    fn starts_instead(&self, pair: &Pair) -> bool {
+        let version = |slot| pair.seen(slot).image().map(|(header, _)| self.compared(header.version()));
+        match (version(pair.running().other()), version(pair.running())) {
+            (Some(spare), Some(running)) => spare > running || spare == running && pair.running() == Slot::Secondary,
+            (spare, _) => spare.is_some(),
         }
     }
 
     /// Returns true if the spare slot of a pair must not be written.
-    pub(super) fn in_use(&self, pair: &Pair, allow_pending: bool) -> bool {
-        match (self.config.mode, self.next(pair)) {
+    pub(super) fn in_use(&self, pair: &Pair) -> bool {
+        match self.next(pair) {
             // Without state writes a slot could not be released again, if a broken upload claimed
             // it.
-            (BootMode::DirectXip | BootMode::RamLoad, _) | (_, SwapType::None) => false,
-            (_, SwapType::Test | SwapType::Permanent) => !allow_pending,
+            _ if !self.config.mode.has_marks() => false,
+            SwapType::None => false,
+            SwapType::Test | SwapType::Permanent => !self.config.erase_pending,
             // The image to go back to: without it a failed test could not be undone.
-            (_, SwapType::Revert) => true,
+            SwapType::Revert => true,
         }
     }
 
@@ -172,21 +203,44 @@ impl<D: Digest> Slots<'_, D> {
             return Err(Error::ConfirmationDenied);
         }
         let trailer = &pair.seen(slot).trailer;
+        let reverts_in_place = self.config.mode.is_in_place();
         // What the bootloader would do next decides which marks are possible.
         let want = match (active, confirm, self.next(pair)) {
             (true, _, SwapType::None | SwapType::Revert) => match (trailer.magic, trailer.image_ok) {
-                (Magic::Bad, _) | (Magic::Good, Flag::Bad) => return Err(Error::DamagedActiveTrailer),
-                // Without a magic the image was never on test, so it is confirmed as well.
-                (Magic::Unset, _) | (_, Flag::Set) => return Ok(None),
+                // What was started in place without a valid mark is erased at the next start.
+                (Magic::Bad, _) | (Magic::Good, Flag::Bad) if reverts_in_place => {
+                    return Err(Error::DamagedActiveTrailer);
+                }
+                // Without a magic the image was never on test, so it is confirmed as well. What is
+                // damaged cannot be written again, and need not be: the bootloader keeps the image.
+                (Magic::Unset | Magic::Bad, _) | (_, Flag::Set | Flag::Bad) => return Ok(None),
                 (Magic::Good, Flag::Unset) => Want::Confirm,
             },
-            // A field that is not erased cannot be written again: the mark would be invalid.
-            (false, _, SwapType::None) if trailer.magic != Magic::Unset || trailer.image_ok != Flag::Unset => {
+            // The image to go back to is confirmed already.
+            (false, true, SwapType::Revert) => return Ok(None),
+            // A mark that has no effect would be a promise that is not kept.
+            (false, _, SwapType::None) if reverts_in_place && !self.starts_instead(pair) => {
+                return Err(Error::NotNewer);
+            }
+            // A field that is not erased cannot be written again: the mark would be invalid. One of
+            // a permanent mark may be there already, if the write of the magic got lost.
+            (false, _, SwapType::None)
+                if trailer.magic != Magic::Unset
+                    || trailer.image_ok == Flag::Bad
+                    || trailer.image_ok == Flag::Set && !confirm =>
+            {
                 return Err(Error::DamagedTrailer);
             }
             // A repeat of the same request must succeed, a different one is refused below.
             (false, false, SwapType::None | SwapType::Test) => Want::Test,
             (false, true, SwapType::None | SwapType::Permanent) => Want::Permanent,
+            // A permanent mark that was cut before its `image_ok`. A whole test says so in the swap
+            // info, which comes last.
+            (false, true, SwapType::Test)
+                if trailer.swap_info.is_none_or(|info| info & 0x0F != SwapType::Test as u8) =>
+            {
+                Want::Permanent
+            }
             _ => return Err(Error::AlreadyPending),
         };
         let mark = Mark { image, slot, want };
@@ -200,20 +254,14 @@ impl<D: Digest> Slots<'_, D> {
         let seen = pair.seen(mark.slot);
         let header = seen.header.as_ref().ok_or(Error::NoImage)?;
         seen.hash()?;
+        // In swap-offset the bootloader starts nothing from the place of a swapped image.
+        if mark.slot != pair.running() && seen.base != self.shift {
+            return Err(Error::NoImage);
+        }
         if mark.slot != pair.running() && header.flags().intersects(Flags::ENCRYPTED) {
             return if self.config.encrypted { Ok(None) } else { Err(Error::NoImage) };
         }
-        Ok(Some((pair.region(mark.slot).start, header.hashed_len())))
-    }
-}
-
-/// Returns true if the bootloader starts the image of the spare slot instead of the running one:
-/// the higher version wins, then the lower slot.
-fn starts_instead(pair: &Pair, spare: &Seen, running: &Seen) -> bool {
-    let version = |seen: &Seen| seen.image().map(|(header, _)| header.version().release());
-    match (version(spare), version(running)) {
-        (Some(spare), Some(running)) => spare > running || spare == running && pair.running() == Slot::Secondary,
-        (spare, _) => spare.is_some(),
+        Ok(Some((pair.region(mark.slot).start.wrapping_add(seen.base), header.hashed_len())))
     }
 }
 
@@ -251,6 +299,19 @@ impl Mark {
         }
     }
 
+    /// Returns true if flash holds the mark, as it was last read.
+    pub(super) fn is_set(&self, pairs: &[Pair]) -> bool {
+        let trailer = look::pair(pairs, self.image).map(|pair| pair.seen(self.slot).trailer);
+        trailer.is_some_and(|trailer| {
+            let is_marked = trailer.magic == Magic::Good && trailer.swap_info.is_some();
+            match self.want {
+                Want::Test => is_marked && trailer.image_ok == Flag::Unset,
+                Want::Permanent => is_marked && trailer.image_ok == Flag::Set,
+                Want::Confirm => trailer.image_ok == Flag::Set,
+            }
+        })
+    }
+
     /// Returns the next write, whose bytes it puts into `work`; nothing when the mark is complete.
     pub(super) fn access(&self, pairs: &[Pair], layout: Layout, geometry: &Geometry, work: &mut [u8]) -> Access {
         let (Some(field), Some(pair)) = (self.missing(pairs), look::pair(pairs, self.image)) else {
@@ -265,7 +326,9 @@ impl Mark {
                 &magic
             }
             Field::SwapInfo(kind) => {
-                other = [kind as u8];
+                // The number of the image is the high nibble, as far as it fits.
+                let [.., image] = self.image.to_be_bytes();
+                other = [image << 4 | kind as u8];
                 &other
             }
             Field::ImageOk | Field::CopyDone | Field::SwapSize => &[Flag::SET],

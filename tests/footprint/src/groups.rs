@@ -212,7 +212,7 @@ pub unsafe fn slots<D: Digest>(digest: D) -> Slots<'static, D> {
     let pairs = [Pair::new(Region::new(0x8000, 0x8000), Region::new(0x1_0000, 0x8000))];
     // SAFETY: as promised.
     let (pairs, scratch) = unsafe { (DEVICE_PAIRS.put(pairs), DEVICE_SCRATCH.put([0; scratch_len(4, 4)])) };
-    let config = Config::new(anysmp::mcuboot::flash::geometry(&Nor));
+    let config = Config::swap_move(anysmp::mcuboot::flash::geometry(&Nor), 8);
     let Ok(slots) = Slots::new(config, pairs, scratch, digest) else { loop {} };
     slots
 }

@@ -34,7 +34,7 @@ pub const ALL: &[Operation] = &[
     },
     |bytes, _| {
         if let Some(data) = SharedData::parse(bytes) {
-            drop_in_box((data.running_slot(), data.mode(), data.max_application_size()));
+            drop_in_box((data.running_slot(), data.mode(), data.max_application_size(black_box(0))));
         }
     },
     |bytes, _| drop_in_box((Hash::new(bytes), Sha256::of(bytes))),
@@ -46,7 +46,10 @@ pub const ALL: &[Operation] = &[
         }
     },
     |_, _| drop_in_box((Flag::read(black_box(1), black_box(0xFF)), scratch_len(size(), size()))),
-    |_, _| drop_in_box(SwapType::decide(&black_box(Trailer::BLANK), &black_box(Trailer::BLANK))),
+    |_, _| {
+        let (one, two) = (black_box(Trailer::BLANK), black_box(Trailer::BLANK));
+        drop_in_box((SwapType::decide(&one, &two), SwapType::decide_with_offset(&one, &two)));
+    },
     |_, room| command(Command::List, room),
     |bytes, room| command(Command::SetState { hash: flag().then_some(bytes), confirm: flag() }, room),
     |_, room| command(Command::Erase { slot: flag().then_some(number()) }, room),
@@ -128,9 +131,21 @@ pub fn with_slots(room: &mut [u8], work: impl FnOnce(&mut Slots<'_, Sha256>, &mu
     };
     let mut pairs = [pair(), pair()];
     let mut flash = Flash;
-    let config = black_box(Config::new(flash::geometry(&flash).with_erased(black_box(0xFF))));
+    let geometry = flash::geometry(&flash).with_erased(black_box(0xFF));
+    let swaps = [Config::swap_move, Config::swap_scratch, Config::swap_offset].map(|mode| mode(geometry, black_box(8)));
+    let in_place = [Config::direct_xip, Config::direct_xip_revert, Config::ram_load, Config::ram_load_revert];
+    let others = [Config::overwrite_only, Config::firmware_updater, Config::single_slot];
+    swaps.map(drop_in_box);
+    in_place.map(|mode| drop_in_box(mode(geometry)));
+    others.map(|mode| drop_in_box(mode(geometry)));
+    let config = black_box(Config::swap_move(geometry, black_box(8)));
+    drop_in_box(config.mode.has_marks());
     if let Ok(mut slots) = Slots::new(config, &mut pairs, room, Sha256::new()) {
         work(&mut slots, &mut flash);
+    }
+    let mut single = [Pair::single(black_box(Region::new(0, 0))).with_max_image(black_box(0))];
+    if let Ok(slots) = Slots::recovery(config, &mut single, room, Sha256::new()) {
+        slots.info().for_each(drop_in_box);
     }
 }
 

@@ -79,7 +79,8 @@ async fn serve(board: Board) {
     let _ = version;
 
     let (mut pairs, mut scratch) = ([Pair::new(PRIMARY, SECONDARY)], [0; SCRATCH]);
-    let config = Config { align: boot::ALIGN, checkpoint: Some(CHECKPOINT), ..Config::new(flash::geometry(&flash)) };
+    let config = Config::swap_move(flash::geometry(&flash), boot::SECTORS);
+    let config = Config { align: boot::ALIGN, checkpoint: Some(CHECKPOINT), ..config };
     let Ok(slots) = Slots::new(config, &mut pairs, &mut scratch, Sha256::new()) else { firmware::exit(false) };
     let values = Values::new(&mut flash);
     let device = Device { os: Os::new(), slots, flash, values, lamp: Lamp::default(), link: Default::default() };

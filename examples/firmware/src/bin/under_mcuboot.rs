@@ -14,7 +14,7 @@ use anysmp::framing::console::Console;
 use anysmp::line::Buffers;
 use anysmp::mcuboot::digest::Sha256;
 use anysmp::mcuboot::flash;
-use anysmp::mcuboot::slots::{BootMode, Config, Pair, Slots, scratch_len};
+use anysmp::mcuboot::slots::{Config, Pair, Slots, scratch_len};
 use anysmp::smp::server::{After, AllowAll, Answers, Incoming, Reply};
 use anysmp::smp::{Empty, Error, Group, Server, error, image, os};
 use embedded_storage::nor_flash::{NorFlash as _, ReadNorFlash as _};
@@ -33,7 +33,7 @@ fn main() -> ! {
     // A wrong guess would overwrite the only good image: without an answer there are no uploads.
     let Some(running) = handover::running_slot() else { firmware::exit(false) };
     let (mut pairs, mut scratch) = ([Pair::new(PRIMARY, SECONDARY).running_from(running)], [0; SCRATCH]);
-    let config = Config { mode: BootMode::RamLoad, ..Config::new(flash::geometry(&flash)) };
+    let config = Config::ram_load(flash::geometry(&flash));
     let Ok(mut slots) = Slots::new(config, &mut pairs, &mut scratch, Sha256::new()) else { firmware::exit(false) };
 
     let mut os = Os::default();

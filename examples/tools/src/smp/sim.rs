@@ -26,7 +26,7 @@ use anysmp::line::{Buffers, Error as LinkError, Sink};
 use anysmp::mcuboot::build::Builder;
 use anysmp::mcuboot::digest::Sha256;
 use anysmp::mcuboot::flash;
-use anysmp::mcuboot::slots::{BootMode, Config, ConfigError, Pair, Region, Slots, scratch_len};
+use anysmp::mcuboot::slots::{Config, ConfigError, Pair, Region, Slots, scratch_len};
 use anysmp::mcuboot::trailer::{Layout, SwapType};
 use anysmp::mcuboot::{Error as ImageError, Image, Version};
 use anysmp::port::TICK;
@@ -192,7 +192,7 @@ impl Device {
     fn live(&mut self, port: &mut Option<Port>, listener: &mut Listener) -> Result<Option<u8>, Failure> {
         let options = self.options;
         let flash = Flash::new(&mut self.memory);
-        let config = Config { align: ALIGN, mode: BootMode::Swap, ..Config::new(flash::geometry(&flash)) };
+        let config = Config { align: ALIGN, ..Config::swap_move(flash::geometry(&flash), SLOT / 4096) };
         let (mut pairs, mut scratch) = ([Pair::new(PRIMARY, SECONDARY)], [0; scratch_len(1, 8) + 4096]);
         let slots = Slots::new(config, &mut pairs, &mut scratch, Sha256::new()).map_err(Failure::Config)?;
         let os = Os::new(options, &mut self.clock);

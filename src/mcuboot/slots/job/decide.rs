@@ -1,28 +1,24 @@
 //! The decisions of a job: each chooses the next stage.
 
-use super::{Job, Read, Stage, Then, tail};
-use crate::checksum::Crc16;
+use super::{Job, Read, Stage, Then, Wiped, receive};
 use crate::mcuboot::digest::Digest;
+use crate::mcuboot::flash::Failed;
 use crate::mcuboot::slots::checkpoint::{Known, Recall};
-use crate::mcuboot::slots::layout::down;
 use crate::mcuboot::slots::look::{self, Look};
-use crate::mcuboot::slots::receiving::Key;
 use crate::mcuboot::slots::state::Mark;
 use crate::mcuboot::slots::upload::{Piece, Session};
-use crate::mcuboot::slots::{BootMode, Command, Error, Outcome, Pair, Slots, Uploaded};
-use crate::mcuboot::trailer::Trailer;
-use crate::mcuboot::{Error as ImageError, Header, Version};
+use crate::mcuboot::slots::{Command, Error, Outcome, Slots};
 
 impl<'j, D: Digest> Job<'j, '_, D> {
     /// Chooses the first stage of a command.
     pub(super) fn begin(&mut self, command: &Command<'j>) -> Result<(), Error> {
-        let all = Look::new(0, self.slots.last());
+        let all = self.look(0, self.slots.last());
         let (look, then) = match command {
             Command::List => (all, Then::List),
             Command::SetState { hash, confirm } => {
                 // Boot loaders in other modes ignore trailers: a mark would promise something that
                 // never happens.
-                if self.slots.config.mode != BootMode::Swap {
+                if !self.slots.config.mode.has_marks() {
                     return Err(Error::NotSupported);
                 }
                 // Without a hash a confirmation means the running image, but a test means nothing.
@@ -40,13 +36,13 @@ impl<'j, D: Digest> Job<'j, '_, D> {
                 if number.is_some_and(|number| number & 1 == running.number()) {
                     return Err(Error::NoFreeSlot);
                 }
-                (Look::new(image, image), Then::Erase)
+                (self.look(image, image), Then::Erase)
             }
             Command::Upload(_) => {
                 let piece = self.piece()?;
                 // In front of the log: a chunk that is refused must not cost a search.
                 if piece.off == 0 {
-                    check_first(&piece)?;
+                    receive::check_first(&piece)?;
                 }
                 if let Known::Unread { resume } = self.slots.log.known {
                     self.stage = Stage::Recall(Recall::new(&mut self.slots.log, resume));
@@ -59,40 +55,14 @@ impl<'j, D: Digest> Job<'j, '_, D> {
         Ok(())
     }
 
-    /// Returns the chunk, in the stages that only an upload has.
-    fn piece(&self) -> Result<Piece<'j>, Error> {
-        self.piece.ok_or(Error::Unknown)
+    /// A look at these pairs.
+    pub(super) fn look(&self, image: u32, last: u32) -> Look {
+        Look::new(image, last, self.slots.shift)
     }
 
-    /// Chooses the first stage of a chunk, once the session is known.
-    fn route(&mut self) -> Result<(), Error> {
-        let piece = self.piece()?;
-        // Clients of a device with a single image may send any number.
-        let image = if self.slots.pairs.len() == 1 { 0 } else { piece.image };
-        let upload = &self.slots.upload;
-        match self.slots.session {
-            // It continues the upload, up to the length that the first chunk announced.
-            Session::Receiving if piece.off == upload.off() && piece.off > 0 => {
-                if piece.end().is_none_or(|end| end > upload.len) {
-                    return Err(Error::Overrun);
-                }
-                self.stream();
-            }
-            // A repeat, a gap, or a client that starts the same file again: the expected offset
-            // makes it continue. To start from scratch would erase what is already in flash.
-            Session::Receiving if piece.off > 0 || (upload.image == image && upload.key.is(piece.sha)) => {
-                self.uploaded(upload.off(), None);
-            }
-            // The response to the last chunk was lost: without this, the client would see an upload
-            // that starts again at 0.
-            Session::Complete { matched } if piece.off > 0 && piece.end() == Some(upload.len) => {
-                self.uploaded(upload.len, matched);
-            }
-            // No session, for example after a restart: the client must send the first chunk.
-            _ if piece.off > 0 => self.uploaded(0, None),
-            _ => self.stage = Stage::Look { look: Look::new(image, image), then: Then::Upload },
-        }
-        Ok(())
+    /// Returns the chunk, in the stages that only an upload has.
+    pub(super) fn piece(&self) -> Result<Piece<'j>, Error> {
+        self.piece.ok_or(Error::Unknown)
     }
 
     /// Chooses the stage after one that has finished its flash work.
@@ -107,10 +77,12 @@ impl<'j, D: Digest> Job<'j, '_, D> {
                 if !recall.is_usable() || !(piece.off > 0 || upload.key.is(piece.sha)) {
                     return self.route();
                 }
-                self.stage = Stage::Look { look: Look::new(upload.image, upload.image), then: Then::Resume };
+                self.stage = Stage::Look { look: self.look(upload.image, upload.image), then: Then::Resume };
             }
             Stage::Look { look, then } => match then {
-                Then::List => self.stage = Stage::Done(Ok(Outcome::States)),
+                // A write can fail without a word: only what flash holds counts.
+                Then::Marked(mark) if !mark.is_set(self.slots.pairs) => return Err(Error::FlashWrite),
+                Then::List | Then::Marked(_) => self.stage = Stage::Done(Ok(Outcome::States)),
                 Then::SetState { hash, confirm } => return self.set_state(hash, confirm),
                 Then::Erase => return self.erase(look.last()),
                 Then::Upload => return self.begin_upload(look.last()),
@@ -118,22 +90,24 @@ impl<'j, D: Digest> Job<'j, '_, D> {
             },
             // `judge` decides as soon as the range has been read, and no range is empty.
             Stage::Sweep { .. } => return Err(Error::Unknown),
-            Stage::Wipe { .. } => {
-                if self.piece.is_none() {
+            Stage::Wipe { then, .. } => {
+                if matches!(then, Wiped::Erased) {
                     self.stage = Stage::Done(Ok(Outcome::Erased));
                     return Ok(());
                 }
-                let Slots { upload, reserved, config, .. } = &mut *self.slots;
-                upload.tail_cleared(tail(upload.target, *reserved, config.geometry.erase));
-                // Only an upload that continues has a different offset than 0.
-                if upload.off() > 0 {
-                    self.slots.session = Session::Receiving;
-                    return self.route();
+                let tail = self.slots.tail(self.slots.upload.target);
+                self.slots.upload.tail_cleared(tail);
+                match then {
+                    Wiped::Compare => self.compare(Read::CompareWiped),
+                    Wiped::Continue => {
+                        self.slots.session = Session::Receiving;
+                        return self.route();
+                    }
+                    Wiped::Begin | Wiped::Erased => self.stream(),
                 }
-                self.stream();
             }
             Stage::Stream { log: is_logged, .. } => {
-                let Slots { upload, digest, log, .. } = &mut *self.slots;
+                let Slots { upload, log, .. } = &mut *self.slots;
                 // The job got here, so the log is as it was left in memory.
                 if is_logged {
                     log.known = Known::Read;
@@ -144,43 +118,74 @@ impl<'j, D: Digest> Job<'j, '_, D> {
                     self.slots.session = Session::Receiving;
                     self.uploaded(off, None);
                 } else if Slots::<D>::is_file_hash(upload.key.as_bytes()) {
-                    digest.reset();
-                    self.stage =
-                        Stage::Sweep { address: upload.target.region().start, left: upload.len, read: Read::Check };
+                    self.compare(Read::Check);
                 } else {
                     // Without a SHA-256 of the file there is nothing to compare.
                     self.complete(None);
                 }
             }
-            Stage::Mark(_) => {
+            Stage::Mark(mark) => {
                 // The response lists all slots as they are now.
-                self.stage = Stage::Look { look: Look::new(0, self.slots.last()), then: Then::List };
+                self.stage = Stage::Look { look: self.look(0, self.slots.last()), then: Then::Marked(mark) };
             }
             Stage::Done(_) => {}
         }
         Ok(())
     }
 
+    /// Decides after a read that failed. What cannot be read is not there: flash with error
+    /// correction reports an error for what a power cut has torn, until it is erased.
+    #[inline(never)]
+    pub(super) fn unreadable(&mut self) -> Result<(), Error> {
+        match self.stage {
+            Stage::Recall(_) => {}
+            // Without the trailer of the running slot nobody can say if the other slot is needed to
+            // revert.
+            Stage::Look { look, .. } if !look.is_vital(self.slots.pairs) => {}
+            // The slot has changed since the record.
+            Stage::Sweep { read: Read::Trust(_), .. } => return self.route(),
+            Stage::Sweep { read: Read::Compare, .. } => {
+                self.clear(Wiped::Begin);
+                return Ok(());
+            }
+            Stage::Sweep { read: Read::CompareWiped, .. } => {
+                self.stream();
+                return Ok(());
+            }
+            Stage::Sweep { read: Read::Blank, .. } => return self.judge(Read::Used),
+            _ => return Err(Error::FlashRead),
+        }
+        self.advance(Err(Failed));
+        Ok(())
+    }
+
     /// Decides after a range was read.
     #[inline(never)]
     pub(super) fn judge(&mut self, read: Read) -> Result<(), Error> {
-        if let Read::Trust(crc) = read {
-            // The slot has changed since the record: without a session the client starts again.
-            if self.slots.upload.crc.value() != crc {
-                return self.route();
-            }
-            // The tail may have been written since, by a swap for example.
-            self.clear();
-            return Ok(());
-        }
-        let as_expected = self.is_hash(read)?;
         match read {
-            // A damaged image must never be marked: the boot loader would at best refuse it.
-            Read::Verify(_) if !as_expected => return Err(Error::NoImage),
-            Read::Verify(mark) => self.mark(mark),
-            // Another file with the same header: the upload begins.
-            Read::Compare if !as_expected => self.clear(),
-            _ => self.complete(Some(as_expected)),
+            // The slot has changed since the record: without a session the client starts again.
+            Read::Trust(crc) if self.slots.upload.crc.value() != crc => return self.route(),
+            // The tail may have been written since, by a swap for example.
+            Read::Trust(_) => self.clear(Wiped::Continue),
+            // To erase it again would only wear it out.
+            Read::Blank => self.stage = Stage::Done(Ok(Outcome::Erased)),
+            Read::Used => {
+                let target = self.slots.upload.target;
+                self.stage = Stage::Wipe { target, from: 0, end: target.region().len, then: Wiped::Erased };
+            }
+            Read::Compare | Read::CompareWiped | Read::Check | Read::Verify(_) => {
+                let as_expected = self.is_hash(read)?;
+                match read {
+                    // A damaged image must never be marked: the boot loader would at best refuse
+                    // it.
+                    Read::Verify(_) if !as_expected => return Err(Error::NoImage),
+                    Read::Verify(mark) => self.mark(mark),
+                    // Another file with the same header: the upload begins.
+                    Read::Compare if !as_expected => self.clear(Wiped::Begin),
+                    Read::CompareWiped if !as_expected => self.stream(),
+                    _ => self.complete(Some(as_expected)),
+                }
+            }
         }
         Ok(())
     }
@@ -219,100 +224,15 @@ impl<'j, D: Digest> Job<'j, '_, D> {
     /// Decides on an erase, after a look at the slots of the image.
     fn erase(&mut self, image: u32) -> Result<(), Error> {
         let pair = look::pair(self.slots.pairs, image).ok_or(Error::InvalidSlot)?;
-        if self.slots.in_use(pair, self.slots.config.erase_pending) {
+        if self.slots.in_use(pair) {
             return Err(Error::NoFreeSlot);
         }
         let target = pair.spare();
         // An upload into the slot loses what it has written.
         self.slots.session = Session::Idle;
-        self.stage = Stage::Wipe { target, from: 0, end: target.region().len };
-        Ok(())
-    }
-
-    /// Decides on a first chunk, after a look at the slots of its image.
-    #[inline(never)]
-    fn begin_upload(&mut self, image: u32) -> Result<(), Error> {
-        let piece = self.piece()?;
-        let pair = look::pair(self.slots.pairs, image).ok_or(Error::NoFreeSlot)?;
-        if self.slots.in_use(pair, false) {
-            return Err(Error::NoFreeSlot);
-        }
-        let len = piece.len.ok_or(Error::InvalidLength)?;
-        if len > self.slots.max_image(pair) {
-            return Err(Error::TooLarge);
-        }
-        let header = Header::parse(piece.data).map_err(|error| match error {
-            ImageError::Magic => Error::InvalidMagic,
-            _ => Error::InvalidHeader,
-        })?;
-        // Such a file ends before its image: it could never be booted.
-        if header.hashed_len() > len {
-            return Err(Error::InvalidHeader);
-        }
-        let (running, spare) = (pair.seen(pair.running()), pair.seen(pair.running().other()));
-        let version = running.header.as_ref().map(Header::version);
-        if piece.upgrade {
-            let compare_build = self.slots.config.compare_build;
-            let build = |version: Version| if compare_build { version } else { version.release() };
-            if build(header.version()) <= build(version.ok_or(Error::VersionUnknown)?) {
-                return Err(Error::NotNewer);
-            }
-        }
-        // The device's own rule comes after those of the protocol, which it may rely on.
-        if !(self.slots.config.accept)(&header, version) {
-            return Err(Error::NotNewer);
-        }
-        if piece.end().is_none_or(|end| end > len) {
-            return Err(Error::Overrun);
-        }
-        // With any trailer the slot counts as different: a mark must not survive a new upload.
-        let there = spare.header == Some(header) && spare.trailer == Trailer::BLANK;
-        let target = pair.spare();
-        self.slots.session = Session::Idle;
-        self.slots.upload.begin(image, target, len, piece.sha).ok_or(Error::InvalidHash)?;
-        if there && Slots::<D>::is_file_hash(piece.sha) {
-            self.slots.digest.reset();
-            self.stage = Stage::Sweep { address: target.region().start, left: len, read: Read::Compare };
-        } else {
-            self.clear();
-        }
-        Ok(())
-    }
-
-    /// Decides if a checkpoint can describe the slot, after a look at the slots of its image.
-    fn trust(&mut self) -> Result<(), Error> {
-        let Slots { config, pairs, reserved, upload, .. } = &*self.slots;
-        let (erase, off) = (config.geometry.erase, upload.off());
-        let possible = look::pair(pairs, upload.image).filter(|pair| {
-            let inside = off > 0 && off < upload.len && upload.len <= self.slots.max_image(pair);
-            // Records are written at the ends of erase pages, in front of the tail.
-            let page = down(off, erase) == off && off <= tail(pair.spare(), *reserved, erase);
-            inside && page && !self.slots.in_use(pair, false)
-        });
-        let Some(target) = possible.map(Pair::spare) else {
-            return self.route();
-        };
-        let read = Read::Trust(upload.crc.value());
         self.slots.upload.target = target;
-        self.slots.upload.crc = Crc16::new();
-        self.stage = Stage::Sweep { address: target.region().start, left: off, read };
+        self.stage = Stage::Sweep { address: target.region().start, left: target.region().len, read: Read::Blank };
         Ok(())
-    }
-
-    /// Ends any session and erases the tail of the slot, which contains the trailer.
-    fn clear(&mut self) {
-        let Slots { config, reserved, upload, session, .. } = &mut *self.slots;
-        // Trailer first: a half-written image must never carry an old mark.
-        *session = Session::Idle;
-        let target = upload.target;
-        let from = tail(target, *reserved, config.geometry.erase);
-        self.stage = Stage::Wipe { target, from, end: target.region().len };
-    }
-
-    /// Begins to write the chunk. There is no session until it is written.
-    fn stream(&mut self) {
-        self.slots.session = Session::Idle;
-        self.stage = Stage::Stream { taken: 0, log: self.slots.log.begin() };
     }
 
     /// Begins to write a mark, and ends an upload into its slot.
@@ -322,29 +242,4 @@ impl<'j, D: Digest> Job<'j, '_, D> {
         }
         self.stage = Stage::Mark(mark);
     }
-
-    /// Ends an upload whose whole file is in flash.
-    fn complete(&mut self, matched: Option<bool>) {
-        self.slots.session = Session::Complete { matched };
-        self.uploaded(self.slots.upload.len, matched);
-    }
-
-    /// Ends the job with the response to a chunk.
-    fn uploaded(&mut self, off: u32, matched: Option<bool>) {
-        self.stage = Stage::Done(Ok(Outcome::Upload(Uploaded { off: off.into(), matched })));
-    }
-}
-
-/// Checks a first chunk as far as possible without the flash, in Zephyr's order.
-fn check_first(piece: &Piece<'_>) -> Result<(), Error> {
-    if piece.data.len() < Header::LEN {
-        return Err(Error::InvalidHeader);
-    }
-    if piece.len.is_none() {
-        return Err(Error::InvalidLength);
-    }
-    if !piece.data.starts_with(&Header::MAGIC) {
-        return Err(Error::InvalidMagic);
-    }
-    if piece.sha.len() > Key::MAX_LEN { Err(Error::InvalidHash) } else { Ok(()) }
 }

@@ -1,0 +1,169 @@
+//! The decisions on a chunk of an upload.
+
+use super::{Job, Read, Stage, Then, Wiped};
+use crate::checksum::Crc16;
+use crate::mcuboot::digest::Digest;
+use crate::mcuboot::slots::layout::down;
+use crate::mcuboot::slots::look;
+use crate::mcuboot::slots::receiving::Key;
+use crate::mcuboot::slots::upload::{Piece, Session};
+use crate::mcuboot::slots::{Error, Outcome, Slots, Uploaded};
+use crate::mcuboot::trailer::Trailer;
+use crate::mcuboot::{Error as ImageError, Header};
+
+impl<D: Digest> Job<'_, '_, D> {
+    /// Chooses the first stage of a chunk, once the session is known.
+    pub(super) fn route(&mut self) -> Result<(), Error> {
+        let piece = self.piece()?;
+        // Clients of a device with a single image may send any number.
+        let image = if self.slots.pairs.len() == 1 { 0 } else { piece.image };
+        let upload = &self.slots.upload;
+        match self.slots.session {
+            // It continues the upload, up to the length that the first chunk announced.
+            Session::Receiving if piece.off == upload.off() && piece.off > 0 => {
+                if piece.end().is_none_or(|end| end > upload.len) {
+                    return Err(Error::Overrun);
+                }
+                self.stream();
+            }
+            // A repeat, a gap, or a client that starts the same file again: the expected offset
+            // makes it continue. To start from scratch would erase what is already in flash.
+            Session::Receiving if piece.off > 0 || (upload.image == image && upload.key.is(piece.sha)) => {
+                self.uploaded(upload.off(), None);
+            }
+            // The response to the last chunk was lost: without this, the client would see an upload
+            // that starts again at 0.
+            Session::Complete { matched } if piece.off > 0 && piece.end() == Some(upload.len) => {
+                self.uploaded(upload.len, matched);
+            }
+            // No session, for example after a restart: the client must send the first chunk.
+            _ if piece.off > 0 => self.uploaded(0, None),
+            _ => self.stage = Stage::Look { look: self.look(image, image), then: Then::Upload },
+        }
+        Ok(())
+    }
+
+    /// Decides on a first chunk, after a look at the slots of its image.
+    #[inline(never)]
+    pub(super) fn begin_upload(&mut self, image: u32) -> Result<(), Error> {
+        let piece = self.piece()?;
+        let pair = look::pair(self.slots.pairs, image).ok_or(Error::NoFreeSlot)?;
+        if self.slots.in_use(pair) {
+            return Err(Error::NoFreeSlot);
+        }
+        let len = piece.len.ok_or(Error::InvalidLength)?;
+        if len > pair.max() {
+            return Err(Error::TooLarge);
+        }
+        let header = Header::parse(piece.data).map_err(|error| match error {
+            ImageError::Magic => Error::InvalidMagic,
+            _ => Error::InvalidHeader,
+        })?;
+        // Such a file ends before its image: it could never be booted.
+        if header.hashed_len() > len {
+            return Err(Error::InvalidHeader);
+        }
+        let version = self.slots.version(pair);
+        if piece.upgrade {
+            let runs = self.slots.compared(version.ok_or(Error::VersionUnknown)?);
+            if self.slots.compared(header.version()) <= runs {
+                return Err(Error::NotNewer);
+            }
+        }
+        // The device's own rule comes after those of the protocol, which it may rely on.
+        if !(self.slots.config.accept)(&header, version) {
+            return Err(Error::NotNewer);
+        }
+        if piece.end().is_none_or(|end| end > len) {
+            return Err(Error::Overrun);
+        }
+        let spare = pair.seen(pair.running().other());
+        let (target, shift) = (pair.upload(self.slots.shift), self.slots.shift);
+        let there = spare.header == Some(header) && spare.base == shift && Slots::<D>::is_file_hash(piece.sha);
+        let is_unmarked = spare.trailer == Trailer::BLANK;
+        self.slots.session = Session::Idle;
+        self.slots.upload.begin(image, target, len, piece.sha).ok_or(Error::InvalidHash)?;
+        if there && is_unmarked {
+            self.compare(Read::Compare);
+        } else if there && len <= self.slots.tail(target) {
+            // A mark must not survive a new upload, but the file in front of it may.
+            self.clear(Wiped::Compare);
+        } else {
+            self.clear(Wiped::Begin);
+        }
+        Ok(())
+    }
+
+    /// Begins to compare the slot with the hash of the file.
+    pub(super) fn compare(&mut self, read: Read) {
+        let Slots { digest, upload, .. } = &mut *self.slots;
+        digest.reset();
+        self.stage = Stage::Sweep { address: upload.target.region().start, left: upload.len, read };
+    }
+
+    /// Decides if a checkpoint can describe the slot, after a look at the slots of its image.
+    pub(super) fn trust(&mut self) -> Result<(), Error> {
+        let Slots { config, pairs, upload, shift, .. } = &*self.slots;
+        let (erase, off) = (config.geometry.erase, upload.off());
+        let possible = look::pair(pairs, upload.image).filter(|pair| {
+            let inside = off > 0 && off < upload.len && upload.len <= pair.max();
+            // Records are written at the ends of erase pages, in front of the tail.
+            let page = down(off, erase) == off && off <= self.slots.tail(pair.upload(*shift));
+            inside && page && !self.slots.in_use(pair)
+        });
+        let Some(pair) = possible else {
+            return self.route();
+        };
+        let target = pair.upload(*shift);
+        // The header of the file is in flash already, and the device may have changed its mind.
+        let header = pair.seen(pair.running().other()).header;
+        if header.is_some_and(|header| !(config.accept)(&header, self.slots.version(pair))) {
+            return Err(Error::NotNewer);
+        }
+        let read = Read::Trust(upload.crc.value());
+        self.slots.upload.target = target;
+        self.slots.upload.crc = Crc16::new();
+        self.stage = Stage::Sweep { address: target.region().start, left: off, read };
+        Ok(())
+    }
+
+    /// Ends any session and erases the tail of the slot, which contains the trailer.
+    pub(super) fn clear(&mut self, then: Wiped) {
+        // Trailer first: a half-written image must never carry an old mark.
+        self.slots.session = Session::Idle;
+        let target = self.slots.upload.target;
+        let from = self.slots.tail(target);
+        self.stage = Stage::Wipe { target, from, end: target.region().len, then };
+    }
+
+    /// Begins to write the chunk. There is no session until it is written.
+    pub(super) fn stream(&mut self) {
+        self.slots.session = Session::Idle;
+        self.stage = Stage::Stream { taken: 0, log: self.slots.log.begin() };
+    }
+
+    /// Ends an upload whose whole file is in flash.
+    pub(super) fn complete(&mut self, matched: Option<bool>) {
+        self.slots.session = Session::Complete { matched };
+        self.uploaded(self.slots.upload.len, matched);
+    }
+
+    /// Ends the job with the response to a chunk.
+    pub(super) fn uploaded(&mut self, off: u32, matched: Option<bool>) {
+        self.stage = Stage::Done(Ok(Outcome::Upload(Uploaded { off: off.into(), matched })));
+    }
+}
+
+/// Checks a first chunk as far as possible without the flash, in Zephyr's order.
+pub(super) fn check_first(piece: &Piece<'_>) -> Result<(), Error> {
+    if piece.data.len() < Header::LEN {
+        return Err(Error::InvalidHeader);
+    }
+    if piece.len.is_none() {
+        return Err(Error::InvalidLength);
+    }
+    if !piece.data.starts_with(&Header::MAGIC) {
+        return Err(Error::InvalidMagic);
+    }
+    if piece.sha.len() > Key::MAX_LEN { Err(Error::InvalidHash) } else { Ok(()) }
+}
