@@ -10,6 +10,10 @@
     reason = "a test that panics has failed, and nobody reads its docs"
 )]
 
+#[path = "../kit/hex.rs"]
+mod hex;
+
+mod boot;
 mod device;
 mod image;
 mod nor;
