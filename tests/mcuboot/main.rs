@@ -11,12 +11,15 @@
 )]
 
 #[path = "../kit/hex.rs"]
+#[allow(dead_code, reason = "each test binary takes what it needs")]
 mod hex;
 
 mod boot;
+mod boot_rules;
 mod device;
 mod image;
 mod nor;
 mod power;
+mod power_cuts;
 mod state;
 mod upload;
