@@ -1,46 +1,74 @@
-//! A boot loader that behaves at a reset like MCUboot's swap mode, as far as a client can observe.
+//! A boot loader that does at a reset what MCUboot does.
 //!
-//! It reads the trailers, follows the decision table, checks the next image against its hash, and
-//! swaps the slots through RAM. It does not survive a power cut, keeps no swap status and checks no
-//! signature: use it in tests only.
+//! It has MCUboot's modes, one or two images, and its rules: it checks hash, flags, length and
+//! dependencies of an image, follows the decision table, keeps the swap status in the trailers, and
+//! completes a swap that a power cut has interrupted. Where MCUboot erases an image, or leaves a
+//! mark that it does not follow, the model does the same. `tests/mcuboot/boot.rs` compares it with
+//! recorded boots of MCUboot itself.
+//!
+//! ```
+//! # #[cfg(feature = "sha2")] {
+//! use anysmp::mcuboot::Version;
+//! use anysmp::mcuboot::build::Builder;
+//! use anysmp::mcuboot::digest::Sha256;
+//! use anysmp::mcuboot::slots::Region;
+//! use anysmp::mcuboot::trailer::Layout;
+//! use anysmp::testing::bootloader::{Boot, Bootloader, Mode};
+//!
+//! const SLOT: usize = 16 << 10;
+//! let slots = [0, SLOT as u32].map(|start| Region::new(start, SLOT as u32));
+//! // Writes of 4 bytes, sectors of 1 KiB.
+//! let bootloader = Bootloader::new(Mode::SwapMove, Layout::new(8).unwrap(), [4, 1024], slots);
+//!
+//! let mut memory = vec![0xFF; 2 * SLOT];
+//! assert_eq!(bootloader.reset(&mut Sha256::new(), &mut memory)[0], Boot::Refused);
+//! Builder::new(Version::new(1, 0, 0)).build(b"body", &mut Sha256::new(), &mut memory).unwrap();
+//! assert_eq!(bootloader.reset(&mut Sha256::new(), &mut memory)[0], Boot::Stayed);
+//! # }
+//! ```
+//!
+//! # Limits
+//!
+//! It checks no signature, and has no key: [`Bootloader::encrypted`] accepts encrypted images as
+//! they are. All sectors have the same length. Its own work is not interrupted by planned faults of
+//! the flash. Use it in tests and simulated devices only.
+//!
+//! Source: MCUboot's *Bootloader design*, `boot/bootutil` and, for the modes with one application,
+//! `boot/zephyr/single_loader.c` and `firmware_loader.c`, as of June 2026.
+
+mod decide;
+mod due;
+mod equal;
+mod flash;
+mod image;
+mod loader;
+mod overwrite;
+mod single;
+mod status;
+mod steps;
+mod swap;
+mod trailer;
 
 use embedded_storage::nor_flash::NorFlash;
 
+use crate::mcuboot::Digest;
 use crate::mcuboot::slots::Region;
-use crate::mcuboot::trailer::{Field, Flag, Layout, Magic, SwapType, Trailer};
-use crate::mcuboot::{Digest, Image};
+use flash::Flash;
 
-/// The result of a reset.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[expect(clippy::exhaustive_enums, reason = "the results of MCUboot's table")]
-pub enum Boot {
-    /// The primary slot's image runs; nothing was swapped.
-    Stayed,
-    /// The slots were swapped for this reason, and the image that was in the secondary slot runs.
-    Swapped(SwapType),
-    /// A swap was requested, but the image of the secondary slot is damaged. Its trailer was
-    /// erased.
-    Rejected,
-}
-
-/// The two slots and the layout of their trailers.
-#[derive(Debug, Clone, Copy)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[expect(clippy::exhaustive_structs, reason = "the caller fills it in")]
-pub struct Bootloader {
-    /// The slot from which images run.
-    pub primary: Region,
-    /// The slot into which uploads go.
-    pub secondary: Region,
-    /// The layout of both trailers.
-    pub layout: Layout,
-    /// The value of erased bytes.
-    pub erased: u8,
-}
+pub use loader::{Boot, Bootloader, Mode};
 
 impl Bootloader {
-    /// Performs a reset. `memory` holds the contents of both slots.
+    /// Performs a reset. `memory` is the flash, from address 0 to the end of the last slot at
+    /// least. Returns the result for each image; that of an image that is not there means nothing.
+    ///
+    /// Slots that do not fit `memory`, or are not made of whole sectors, refuse to start.
+    #[must_use]
+    pub fn reset<D: Digest>(&self, digest: &mut D, memory: &mut [u8]) -> [Boot; Self::IMAGES] {
+        self.run(digest, memory).0
+    }
+
+    /// Performs a reset of a device with this flash. `memory` is as long as [`reset`](Self::reset)
+    /// needs it. Returns the result for the first image.
     ///
     /// # Errors
     ///
@@ -51,88 +79,37 @@ impl Bootloader {
         digest: &mut D,
         memory: &mut [u8],
     ) -> Result<Boot, F::Error> {
-        let size = |len: u32| usize::try_from(len).unwrap_or(usize::MAX);
-        let (primary, rest) = memory.split_at_mut_checked(size(self.primary.len)).unwrap_or((&mut [], &mut []));
-        let secondary = rest.get_mut(..size(self.secondary.len)).unwrap_or(&mut []);
-        flash.read(self.primary.start, primary)?;
-        flash.read(self.secondary.start, secondary)?;
-
-        let kind = SwapType::decide(&self.trailer(primary), &self.trailer(secondary));
-        if kind == SwapType::None {
-            return Ok(Boot::Stayed);
+        self.areas().try_for_each(|area| flash.read(area.start, of(memory, area)))?;
+        let ([boot, _], changed) = self.run(digest, memory);
+        if changed {
+            self.areas().try_for_each(|area| self.store(flash, area, of(memory, area)))?;
         }
-        if Image::parse(secondary).and_then(|image| image.verify(digest)).is_err() {
-            self.clear(secondary);
-            self.store(flash, self.secondary, secondary)?;
-            return Ok(Boot::Rejected);
-        }
-        for (one, other) in primary.iter_mut().zip(secondary.iter_mut()) {
-            core::mem::swap(one, other);
-        }
-        // The trailer of the shorter slot is now in the middle of the longer one.
-        for slot in [&mut *primary, &mut *secondary] {
-            let shared = size(self.primary.len.min(self.secondary.len).saturating_sub(self.layout.len()));
-            slot.get_mut(shared..).unwrap_or(&mut []).fill(self.erased);
-        }
-        self.set(primary, Field::Magic);
-        self.set(primary, Field::CopyDone);
-        self.set(primary, Field::SwapInfo(kind));
-        // Without this mark the next reset swaps back.
-        if kind != SwapType::Test {
-            self.set(primary, Field::ImageOk);
-        }
-        self.store(flash, self.primary, primary)?;
-        self.store(flash, self.secondary, secondary)?;
-        Ok(Boot::Swapped(kind))
+        Ok(boot)
     }
 
-    /// Reads the trailer from the contents of a slot.
-    #[must_use]
-    pub fn trailer(&self, slot: &[u8]) -> Trailer {
-        let field = |field| self.place(slot.len(), field).and_then(|at| slot.get(at..)).unwrap_or(&[]);
-        let byte = |name| field(name).first().copied().unwrap_or(self.erased);
-        Trailer {
-            magic: self.layout.read_magic(field(Field::Magic), self.erased),
-            image_ok: Flag::read(byte(Field::ImageOk), self.erased),
-            copy_done: Flag::read(byte(Field::CopyDone), self.erased),
-            swap_info: Some(byte(Field::SwapInfo(SwapType::None))).filter(|byte| *byte != self.erased),
-        }
-    }
-
-    /// Returns true if the secondary slot is marked to be booted.
-    #[must_use]
-    pub fn is_marked(&self, secondary: &[u8]) -> bool {
-        self.trailer(secondary).magic == Magic::Good
-    }
-
-    /// Returns the offset of a field in a slot of `slot` bytes.
-    fn place(&self, slot: usize, field: Field) -> Option<usize> {
-        slot.checked_sub(usize::try_from(self.layout.from_end(field)).ok()?)
-    }
-
-    /// Writes a field in the contents of a slot.
-    fn set(&self, slot: &mut [u8], field: Field) {
-        let Some(place) = self.place(slot.len(), field).and_then(|at| slot.get_mut(at..)) else {
-            return;
+    /// Performs a reset; the second value is true if it has changed the flash.
+    fn run<D: Digest>(&self, digest: &mut D, memory: &mut [u8]) -> ([Boot; Self::IMAGES], bool) {
+        let refused = ([Boot::Refused; Self::IMAGES], false);
+        let Some(mut flash) = Flash::new(self, memory) else { return refused };
+        let boots = match self.mode {
+            Mode::SwapMove | Mode::SwapOffset | Mode::SwapScratch | Mode::Overwrite | Mode::OverwriteWhole => {
+                flash.boot_swapping(digest)
+            }
+            Mode::DirectXip | Mode::DirectXipRevert | Mode::RamLoad | Mode::RamLoadRevert => flash.boot_equal(digest),
+            Mode::FirmwareUpdater | Mode::Single => flash.boot_single(digest),
         };
-        match field {
-            Field::Magic => place.iter_mut().zip(self.layout.magic()).for_each(|(to, from)| *to = from),
-            Field::SwapInfo(kind) => place.iter_mut().take(1).for_each(|byte| *byte = kind as u8),
-            _ => place.iter_mut().take(1).for_each(|byte| *byte = Flag::SET),
-        }
+        (boots.unwrap_or(refused.0), flash.changed())
     }
 
-    /// Erases the trailer in the contents of a slot.
-    fn clear(&self, slot: &mut [u8]) {
-        if let Some(place) = self.place(slot.len(), Field::SwapSize).and_then(|at| slot.get_mut(at..)) {
-            place.fill(self.erased);
-        }
+    /// Iterates over the slots and the scratch area.
+    fn areas(&self) -> impl Iterator<Item = Region> {
+        [self.primary, self.secondary].into_iter().chain(self.second.into_iter().flatten()).chain(self.scratch)
     }
 
-    /// Writes contents into a slot. Write units that stay erased are not written.
-    fn store<F: NorFlash>(&self, flash: &mut F, region: Region, contents: &[u8]) -> Result<(), F::Error> {
-        flash.erase(region.start, region.start.saturating_add(region.len))?;
-        let mut address = region.start;
+    /// Writes contents into an area. Write units that stay erased are not written.
+    fn store<F: NorFlash>(&self, flash: &mut F, area: Region, contents: &[u8]) -> Result<(), F::Error> {
+        flash.erase(area.start, area.start.saturating_add(area.len))?;
+        let mut address = area.start;
         for unit in contents.chunks(F::WRITE_SIZE.max(1)) {
             if unit.iter().any(|byte| *byte != self.erased) {
                 flash.write(address, unit)?;
@@ -141,4 +118,10 @@ impl Bootloader {
         }
         Ok(())
     }
+}
+
+/// Returns the bytes of an area; none if they are not all there.
+fn of(memory: &mut [u8], area: Region) -> &mut [u8] {
+    let size = |len: u32| usize::try_from(len).unwrap_or(usize::MAX);
+    memory.get_mut(size(area.start)..).and_then(|rest| rest.get_mut(..size(area.len))).unwrap_or(&mut [])
 }

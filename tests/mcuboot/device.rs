@@ -6,7 +6,7 @@ use anysmp::mcuboot::flash;
 use anysmp::mcuboot::slots::{Chunk, Command, Config, Error, Outcome, Pair, Region, Slots, Uploaded, scratch_len};
 use anysmp::mcuboot::trailer::Layout;
 use anysmp::mcuboot::{Header, Image, Version};
-use anysmp::testing::bootloader::{Boot, Bootloader};
+use anysmp::testing::bootloader::{Boot, Bootloader, Mode};
 use anysmp::testing::{RamNor, Random};
 
 pub type Device<'s> = Slots<'s, Sha256>;
@@ -38,12 +38,8 @@ impl Board {
     }
 
     pub fn bootloader(&self, config: &Config) -> Bootloader {
-        Bootloader {
-            primary: self.primary,
-            secondary: self.secondary,
-            layout: Layout::new(config.align).unwrap(),
-            erased: erased(config),
-        }
+        let (layout, slots) = (Layout::new(config.align).unwrap(), [self.primary, self.secondary]);
+        Bootloader::new(Mode::SwapMove, layout, [1, 512], slots).with_erased(erased(config))
     }
 }
 
@@ -179,6 +175,14 @@ pub fn boot<const W: usize, const E: usize, const R: usize>(
     board: &Board,
     config: &Config,
 ) -> Boot {
-    let mut memory = vec![0; 2 * board.primary.len as usize];
-    board.bootloader(config).boot(flash, &mut Sha256::new(), &mut memory).unwrap()
+    let mut loader = board.bootloader(config);
+    (loader.write, loader.erase) = (W as u32, E as u32);
+    // `BOOT_MAX_IMG_SECTORS_AUTO`: a longer swap status would not fit these small slots.
+    loader.max_sectors = board.primary.len / loader.erase;
+    // MCUboot swaps with writes of up to 32 bytes.
+    if W > 32 {
+        loader.mode = Mode::Overwrite;
+    }
+    let mut memory = flash.memory().to_vec();
+    loader.boot(flash, &mut Sha256::new(), &mut memory).unwrap()
 }

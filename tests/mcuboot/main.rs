@@ -10,11 +10,18 @@
     reason = "a test that panics has failed, and nobody reads its docs"
 )]
 
+#[path = "../kit/hex.rs"]
+#[allow(dead_code, reason = "each test binary takes what it needs")]
+mod hex;
+
+mod boot;
+mod boot_rules;
 mod dead_end;
 mod device;
 mod image;
 mod mode;
 mod nor;
 mod power;
+mod power_cuts;
 mod state;
 mod upload;

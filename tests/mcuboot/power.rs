@@ -114,7 +114,7 @@ fn power_cut_at_any_operation_does_no_harm_and_the_update_completes() {
     cuts::<4, 256>(0x00, true, 900, 150);
     cuts::<8, 512>(0xFF, true, 1300, 100);
     cuts::<16, 1024>(0xFF, true, 2500, 700);
-    cuts::<32, 4096>(0xFF, true, 9000, 3000);
+    cuts::<32, 4096>(0xFF, true, 7000, 3000);
     cuts::<64, 512>(0xFF, true, 1200, 100);
     cuts::<128, 1024>(0xFF, true, 2200, 400);
     cuts::<256, 256>(0xFF, true, 800, 100);

@@ -9,8 +9,8 @@ use anysmp::mcuboot::build::Builder;
 use anysmp::mcuboot::digest::Sha256;
 use anysmp::mcuboot::slots::Region;
 use anysmp::mcuboot::trailer::{Field, Flag, Layout, SwapType};
-use anysmp::mcuboot::{Image, Version};
-use anysmp::testing::bootloader::Bootloader;
+use anysmp::mcuboot::{Flags, Image, Version};
+use anysmp::testing::bootloader::{Bootloader, Mode};
 use embedded_storage::nor_flash::{NorFlash, ReadNorFlash};
 
 use crate::board::{Flash, PRIMARY, SECONDARY, contents};
@@ -54,9 +54,12 @@ pub fn boot(flash: &mut Flash) -> Result<(Boot, Option<Version>)> {
 
 fn start(flash: &mut Flash) -> Result<Boot> {
     let Some(layout) = Layout::new(ALIGN) else { return Ok(Boot::Stayed) };
-    let loader = Bootloader { primary: PRIMARY, secondary: SECONDARY, layout, erased: 0xFF };
+    let sizes = [Flash::WRITE_SIZE as u32, PAGE as u32];
+    let loader = Bootloader::new(Mode::SwapMove, layout, sizes, [PRIMARY, SECONDARY]);
     let good = |flash: &Flash, region| {
-        Image::parse(slot(flash, region)).and_then(|image| image.verify(&mut Sha256::new())).is_ok()
+        let bootable = |image: &Image<'_>| !image.header().flags().intersects(Flags::NON_BOOTABLE);
+        let image = Image::parse(slot(flash, region)).ok().filter(bootable);
+        image.is_some_and(|image| image.verify(&mut Sha256::new()).is_ok())
     };
     let kind = SwapType::decide(&loader.trailer(slot(flash, PRIMARY)), &loader.trailer(slot(flash, SECONDARY)));
     if kind == SwapType::None {

@@ -34,7 +34,7 @@ use anysmp::smp::os::{self, Pool, Task};
 use anysmp::smp::server::{After, AllowAll, Answer, Answers, Handler, Incoming, Reply};
 use anysmp::smp::{Empty, Error, Group, Header, Server, error, image};
 use anysmp::testing::RamNor;
-use anysmp::testing::bootloader::{Boot, Bootloader};
+use anysmp::testing::bootloader::{Boot, Bootloader, Mode};
 use embedded_io::{Read as _, Write as _};
 
 use super::clock::Clock;
@@ -167,7 +167,7 @@ impl Device {
     /// What the boot loader does at each reset.
     fn boot(&mut self) -> Result<String, anysmp::testing::Error> {
         let layout = Layout::new(ALIGN).unwrap_or_else(|| unreachable!("an alignment of MCUboot"));
-        let bootloader = Bootloader { primary: PRIMARY, secondary: SECONDARY, layout, erased: 0xFF };
+        let bootloader = Bootloader::new(Mode::SwapMove, layout, [8, 4096], [PRIMARY, SECONDARY]).with_max_sectors(256);
         let mut work = vec![0; self.memory.len()];
         let mut flash = Flash::new(&mut self.memory);
         let mut outcome = bootloader.boot(&mut flash, &mut Sha256::new(), &mut work)?;
@@ -176,8 +176,9 @@ impl Device {
             outcome = bootloader.boot(&mut flash, &mut Sha256::new(), &mut work)?;
         }
         let what = match outcome {
-            Boot::Stayed => "nothing to swap",
-            Boot::Rejected => "the new image is damaged and stays out",
+            Boot::Refused => "no image can be started",
+            Boot::Stayed | Boot::Started(_) => "nothing to swap",
+            Boot::Rejected => "the new image is damaged, too long or not bootable, and stays out",
             Boot::Swapped(SwapType::Revert) if crashed => "the new image crashed and was taken back",
             Boot::Swapped(SwapType::Revert) => "the new image was not confirmed and was taken back",
             Boot::Swapped(SwapType::Test) => "swapped, on trial",

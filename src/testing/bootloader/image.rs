@@ -1,0 +1,176 @@
+//! Images: where they begin, whether they are good, and how long they may be.
+
+use super::flash::{Area, Flash};
+use super::trailer::size;
+use super::{Bootloader, Mode};
+use crate::bytes::take;
+use crate::mcuboot::tlv::{Info, Kind, Tlv};
+use crate::mcuboot::trailer::Field;
+use crate::mcuboot::{Digest, Flags, Header, Image, Version};
+
+/// The place where an image begins: an area, and an offset in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) area: Area,
+    pub(super) offset: usize,
+}
+
+/// A version that an image requires of another image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Dependency {
+    /// The number of the other image.
+    pub(super) image: usize,
+    pub(super) version: Version,
+}
+
+impl Dependency {
+    /// Reads the value of a dependency TLV: image number, three bytes of padding, version.
+    fn parse(value: &[u8]) -> Option<Self> {
+        let [image, _, _, _, version @ ..] = <[u8; 12]>::try_from(value).ok()?;
+        Some(Self { image: image.into(), version: version_of(version) })
+    }
+}
+
+/// Reads a version as it is in a header, whatever the rest of the header holds.
+fn version_of([major, minor, r0, r1, b0, b1, b2, b3]: [u8; 8]) -> Version {
+    let (revision, build) = (u16::from_le_bytes([r0, r1]), u32::from_le_bytes([b0, b1, b2, b3]));
+    Version { major, minor, revision, build }
+}
+
+impl Flash<'_, '_> {
+    /// Returns the bytes of an area from a place on.
+    fn from(&self, place: Place) -> &[u8] {
+        let at = place.area.start.saturating_add(place.offset);
+        self.bytes(at, place.area.end().saturating_sub(at))
+    }
+
+    /// Returns the bytes of the longest image that is started.
+    pub(super) fn longest(&self, primary: Area, secondary: Area, area: Area) -> usize {
+        let trailer = self.loader.trailer_len();
+        let whole = trailer.next_multiple_of(self.sector);
+        let room = |len: usize, less: usize| len.saturating_sub(less);
+        match self.loader.mode {
+            // The sector that the swap needs lies in one of the two.
+            Mode::SwapMove => room(primary.len, whole.saturating_add(self.sector)).min(room(secondary.len, whole)),
+            Mode::SwapOffset => room(primary.len, whole).min(room(secondary.len, whole.saturating_add(self.sector))),
+            Mode::SwapScratch => {
+                let counted = self.counted(primary, secondary).saturating_mul(self.sector);
+                // The first sector of the trailer goes through the scratch area together with a
+                // trailer of its own.
+                let trailer_at = counted.saturating_sub(trailer);
+                let end = [primary, secondary].map(|slot| (self.trailer_sector(slot).saturating_add(1)) * self.sector);
+                let shared = end.into_iter().fold(0, usize::max).saturating_sub(trailer_at);
+                trailer_at.saturating_sub(self.loader.scratch_trailer_len().saturating_sub(shared))
+            }
+            // Here MCUboot leaves out swap_size and the swap status, which these modes do not have.
+            Mode::FirmwareUpdater | Mode::Single => room(area.len, trailer),
+            _ => room(area.len, size(self.loader.from_end(Field::SwapInfo(crate::mcuboot::trailer::SwapType::None)))),
+        }
+    }
+
+    /// Returns the sectors that MCUboot counts in both slots where it swaps through a scratch area.
+    ///
+    /// Where slot 0 is longer it looks for its last sectors behind the list of those of slot 1,
+    /// which in memory is the list of the scratch area, and finds none if that is too short.
+    fn counted(&self, primary: Area, secondary: Area) -> usize {
+        let [primary, secondary, scratch] = [primary, secondary, self.scratch].map(|area| self.sectors(area));
+        match primary.saturating_sub(secondary) {
+            0 => secondary,
+            1 => secondary,
+            more if more <= scratch => primary,
+            more if more == scratch.saturating_add(1) => primary.saturating_sub(1),
+            _ => 0,
+        }
+    }
+
+    /// Returns true if images can be swapped, or copied, between the slots.
+    pub(super) fn compatible(&self, image: usize) -> bool {
+        let pair = self.pair(image);
+        let [primary, secondary] = [pair.primary, pair.secondary].map(|area| self.sectors(area));
+        let few = primary <= size(self.loader.max_sectors);
+        match self.loader.mode {
+            Mode::SwapMove => few && (primary == secondary || primary == secondary.saturating_add(1)),
+            Mode::SwapOffset => few && (primary == secondary || primary.saturating_add(1) == secondary),
+            _ => few && primary == secondary,
+        }
+    }
+
+    /// Returns true if the place of the header's magic is erased.
+    pub(super) fn is_empty(&self, place: Place) -> bool {
+        self.from(place).iter().take(Header::MAGIC.len()).all(|byte| *byte == self.loader.erased)
+    }
+
+    /// Returns true if there is the magic of a header.
+    pub(super) fn has_magic(&self, place: Place) -> bool {
+        self.from(place).starts_with(&Header::MAGIC)
+    }
+
+    /// Returns the header if MCUboot would believe it.
+    pub(super) fn header(&self, place: Place) -> Option<Header> {
+        let header = Header::parse(self.from(place)).ok()?;
+        let readable = self.loader.encrypted || !header.flags().intersects(Flags::ENCRYPTED);
+        let fits = size(header.hashed_len()) < place.area.len;
+        Some(header).filter(|header| readable && fits && !header.flags().intersects(Flags::COMPRESSED))
+    }
+
+    /// Returns true if the flags are those of an image that is never started by itself. MCUboot
+    /// reads them without a look at the magic.
+    pub(super) fn not_bootable(&self, place: Place) -> bool {
+        let flags = take(self.from(place), 16).map_or(0, u32::from_le_bytes);
+        Flags(flags).intersects(Flags::NON_BOOTABLE)
+    }
+
+    /// Returns the version in a header, which MCUboot reads without a look at the magic.
+    pub(super) fn version(&self, place: Place) -> Version {
+        take(self.from(place), 20).map_or_else(Version::default, version_of)
+    }
+
+    /// Returns header, body and protected TLVs together, as the header announces them.
+    pub(super) fn announced(&self, place: Place) -> usize {
+        Header::parse(self.from(place)).map_or(0, |header| size(header.hashed_len()))
+    }
+
+    /// Returns the length of an image; 0 without the magic of a header, `None` if its TLVs are not
+    /// where the header says. They may end behind the slot.
+    pub(super) fn image_len(&self, place: Place) -> Option<usize> {
+        if !self.has_magic(place) {
+            return Some(0);
+        }
+        let bytes = self.from(place);
+        let header = Header::parse(bytes).ok()?;
+        let info = |at: u32| take(bytes, size(at)).map(Info::parse);
+        let tlvs = match header.protected_len() {
+            0 => header.body_end(),
+            announced => {
+                info(header.body_end())?.protected(announced).ok()?;
+                header.hashed_len()
+            }
+        };
+        Some(size(tlvs).saturating_add(info(tlvs)?.normal().ok()?.into()))
+    }
+
+    /// Returns true if the image has the hash that it announces, is not too long and not too old.
+    pub(super) fn is_good<D: Digest>(&self, place: Place, longest: usize, digest: &mut D) -> bool {
+        let (Some(header), Ok(image)) = (self.header(place), Image::parse(self.from(place))) else { return false };
+        let counter = image.protected().only(Kind::SECURITY_COUNTER).ok().flatten();
+        let counter = counter.and_then(|value| <[u8; 4]>::try_from(value).ok()).map(u32::from_le_bytes);
+        let new = self.loader.security_counter.is_none_or(|least| counter.is_some_and(|counter| counter >= least));
+        // The hash of an encrypted image is that of the plain body, which only MCUboot's key shows.
+        let whole = header.flags().intersects(Flags::ENCRYPTED) || image.verify(digest).is_ok();
+        whole && new && image.len() <= longest
+    }
+
+    /// Returns the dependencies of an image; `None` if they cannot be read.
+    pub(super) fn dependencies(&self, place: Place) -> Option<impl Iterator<Item = Option<Dependency>>> {
+        let image = Image::parse(self.from(place)).ok()?;
+        let wanted = |tlv: &Result<Tlv<'_>, _>| tlv.is_err() || tlv.is_ok_and(|tlv| tlv.kind == Kind::DEPENDENCY);
+        Some(image.protected().filter(wanted).map(|tlv| Dependency::parse(tlv.ok()?.value)))
+    }
+}
+
+impl Bootloader {
+    /// Returns true if a version is at least another one. Build numbers do not count.
+    pub(super) fn reaches(version: Version, least: Version) -> bool {
+        version.release() >= least.release()
+    }
+}
