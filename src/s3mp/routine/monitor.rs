@@ -5,8 +5,8 @@ use core::time::Duration;
 use super::{Boot, Event, Wait, Watch, Way, fingerprint, refresh};
 use crate::routine::{Routine, Step, remaining};
 use crate::s3mp::master::{Error, Get, Master, Pending, Status, Subscribe, is_unread};
-use crate::s3mp::{Address, ResponseCode};
 use crate::s3mp::value::Value;
+use crate::s3mp::{Address, ResponseCode};
 
 /// Watches a slave that [`Connect`](super::Connect) has found, until it is lost or has restarted.
 ///
@@ -257,7 +257,7 @@ impl<'w> Monitor<'w> {
                 for watch in self.watches.iter_mut().filter(|watch| watch.address == address) {
                     // A refusal is news as well: it is asked again when this is stale.
                     watch.age = Duration::ZERO;
-                    if error == Error::Refused(ResponseCode::NOT_IMPLEMENTED) && watch.way == Way::Subscribe {
+                    if error == Error::Remote(ResponseCode::NOT_IMPLEMENTED) && watch.way == Way::Subscribe {
                         *watch = Watch { way: Way::Get, age: Duration::MAX, ..*watch };
                     }
                 }
