@@ -70,7 +70,7 @@
 //! assert_eq!(tx[..len], [5, 0x10, 0, 1, 0]);
 //! assert!(pending.accepts(&[0, 0x11, 0, 2, 0x12, 0x34]));
 //! assert_eq!(pending.decode(&[0, 0x11, 0, 2, 0x12, 0x34]), Ok(&[0x12, 0x34][..]));
-//! assert_eq!(pending.decode(&[0, 0xE8, 0, 0]), Err(Error::Node(Refusal::Busy)));
+//! assert_eq!(pending.decode(&[0, 0xE8, 0, 0]), Err(Error::Remote(Refusal::Busy)));
 //! # Ok::<(), Error>(())
 //! ```
 //!

@@ -4,7 +4,7 @@
 //!   request ──▶ Client::request ──▶ tx[..len], Pending<K> ──▶ (the driver sends, waits, retries)
 //!                                                 │
 //!   message ──▶ Pending::accepts ── false: foreign, the wait goes on
-//!                    └─ true ──▶ Pending::decode ──▶ Response  or  Error::Node, Error::Function
+//!                    └─ true ──▶ Pending::decode ──▶ Response  or  Error::Remote, Error::Function
 //! ```
 //!
 //! A [`Client`] is an address and a timeout. It holds no state of an exchange: a request in flight
@@ -25,7 +25,7 @@
 //! let answer = [0, 0x11, 0, 2, 0x12, 0x34];
 //! assert!(reading.pending.accepts(&answer));
 //! assert_eq!(reading.pending.decode(&answer), Ok(&[0x12, 0x34][..]));
-//! assert_eq!(reading.pending.decode(&[0, 0xE8, 0, 0]), Err(Error::Node(Refusal::Busy)));
+//! assert_eq!(reading.pending.decode(&[0, 0xE8, 0, 0]), Err(Error::Remote(Refusal::Busy)));
 //!
 //! // Foreign, and the wait goes on: an answer of another size; our own echo.
 //! assert!(!reading.pending.accepts(&[0, 0x11, 0, 1, 0x12]));

@@ -61,7 +61,7 @@ impl CurveOutcome {
     fn compared(ours: Option<Digest>, node: Result<Digest, Error>) -> Self {
         match (ours, node) {
             // Not every node calculates checksums.
-            (_, Err(Error::Node(Refusal::Unsupported | Refusal::Memory))) | (None, Ok(_)) => {
+            (_, Err(Error::Remote(Refusal::Unsupported | Refusal::Memory))) | (None, Ok(_)) => {
                 Self::Done { verified: false }
             }
             (_, Err(error)) => Self::Failed(error),

@@ -19,7 +19,7 @@
 //! let (len, pending) = master.request(&Set(Address(2), Value::new(&[0xF5])), &mut tx)?; // true
 //! assert_eq!(tx[..len], [0x11, 2, 1, 0xF5]);
 //! assert_eq!(pending.decode(&[0x00, 2, 1]), Ok(()));
-//! assert_eq!(pending.decode(&[0x44, 2, 1]), Err(Error::Refused(ResponseCode::NOT_FOUND)));
+//! assert_eq!(pending.decode(&[0x44, 2, 1]), Err(Error::Remote(ResponseCode::NOT_FOUND)));
 //! # Ok::<(), Error>(())
 //! ```
 //!

@@ -131,7 +131,7 @@ fn fingerprint(value: Value<'_>) -> u32 {
 /// before the command or in it, can cause the others, and the command is worth a retry.
 fn is_final(error: Error) -> bool {
     let codes = [ResponseCode::NOT_FOUND, ResponseCode::NOT_IMPLEMENTED, ResponseCode::ERROR];
-    matches!(error, Error::Refused(code) if codes.contains(&code))
+    matches!(error, Error::Remote(code) if codes.contains(&code))
 }
 
 /// A mark of one start of a slave: the data of its response to STATUS, of which the first 32 bytes

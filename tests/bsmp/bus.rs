@@ -82,7 +82,10 @@ fn every_node_answers_its_own_requests_with_and_without_echo() {
             }
         }
         assert!(matches!(read(&mut link, 4, 0, 1), Err(line::Error::TimedOut)));
-        assert!(matches!(write(&mut link, 1, 1, &[0, 0]), Err(line::Error::Protocol(Error::Node(Refusal::ReadOnly)))));
+        assert!(matches!(
+            write(&mut link, 1, 1, &[0, 0]),
+            Err(line::Error::Protocol(Error::Remote(Refusal::ReadOnly)))
+        ));
         assert_eq!(bus.damage(), (0, 0));
     }
 }
@@ -331,7 +334,7 @@ fn no_wrong_value_is_accepted_that_the_checksum_could_catch_and_every_loss_is_an
             None => continue,
             Some(line::Error::TimedOut) => lost += 1,
             Some(line::Error::Protocol(
-                Error::Node(_) | Error::Malformed | Error::WrongSize | Error::Unexpected(_),
+                Error::Remote(_) | Error::Malformed | Error::WrongSize | Error::Unexpected(_),
             )) => refused += 1,
             Some(other) => panic!("round {round} of seed {SEED:#x}: {other}"),
         }

@@ -154,7 +154,9 @@ fn single_requests_have_the_bytes_of_libbsmp_and_understand_its_answers() {
     let block = ReadBlock { id: 0, block: 1, limit: 16 };
     call(&block, &recorded("request_curve_block 0/1"), |data| assert_eq!(data.unwrap()[..2], [0x10, 0x11]));
     let refused = recorded("request_curve_block 0/4 (offset==nblocks passes the local check)");
-    call(&ReadBlock { block: 4, ..block }, &refused, |data| assert_eq!(data, Err(Error::Node(Refusal::InvalidValue))));
+    call(&ReadBlock { block: 4, ..block }, &refused, |data| {
+        assert_eq!(data, Err(Error::Remote(Refusal::InvalidValue)))
+    });
     // libbsmp calls this answer a failure.
     call(&Recalculate { id: 0 }, &recorded("recalc_checksum 0"), |digest| {
         assert_eq!(digest.unwrap()[..2], [0xEA, 0xCF])
@@ -453,7 +455,7 @@ fn every_refusal_answers_every_request_and_a_function_error_only_a_function() {
     fn check<R: Request>(request: &R) {
         for (code, refusal) in (0xE1..).zip(REFUSALS) {
             assert_eq!((refusal.code(), Refusal::from_code(code)), (code, Some(refusal)));
-            assert_eq!(verdict(request, &[code, 0, 0]), Answer::Ours(Err(Error::Node(refusal))));
+            assert_eq!(verdict(request, &[code, 0, 0]), Answer::Ours(Err(Error::Remote(refusal))));
         }
         let error = match R::COMMAND {
             Command::EXECUTE => Answer::Ours(Err(Error::Function(8))),
@@ -613,6 +615,6 @@ fn the_answer_of_each_command_is_that_of_the_table() {
     assert_eq!(known, 20, "all requests of BSMP 2.30");
     for refusal in Refusal::ALL {
         assert_eq!(Refusal::from_code(refusal.code()), Some(refusal));
-        assert_eq!(core::error::Error::source(&Error::Node(refusal)).unwrap().to_string(), refusal.to_string());
+        assert_eq!(core::error::Error::source(&Error::Remote(refusal)).unwrap().to_string(), refusal.to_string());
     }
 }

@@ -58,7 +58,7 @@ fn discovery_ends_with_a_typed_error_whatever_a_hostile_node_lists() {
         with(0, &[1, 0, 3, 1, 10, 0]),
         DiscoveryOutcome::Failed(Error::Version(Version { version: 1, subversion: 10, revision: 0 }))
     );
-    assert_eq!(with(0, &[0xE2, 0, 0]), DiscoveryOutcome::Failed(Error::Node(Refusal::Unsupported)));
+    assert_eq!(with(0, &[0xE2, 0, 0]), DiscoveryOutcome::Failed(Error::Remote(Refusal::Unsupported)));
     assert_eq!(with(0, &[1, 0]), DiscoveryOutcome::Failed(Error::Malformed));
     assert_eq!(with(1, &[0x53, 0, 1, 1]), DiscoveryOutcome::Failed(Error::Unexpected(Command::FUNCTION_ERROR)));
     assert_eq!(with(2, &[5, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0]), DiscoveryOutcome::Failed(Error::TooMany));
@@ -184,7 +184,7 @@ fn the_checksum_of_a_transferred_curve_is_compared() {
         ([&[0xB, 0, 16][..], &md5_of_1234].concat(), CurveOutcome::Done { verified: true }),
         ([&[0xB, 0, 16][..], &wrong].concat(), CurveOutcome::Failed(Error::Checksum)),
         (vec![0xE2, 0, 0], CurveOutcome::Done { verified: false }),
-        (vec![0xE8, 0, 0], CurveOutcome::Failed(Error::Node(Refusal::Busy))),
+        (vec![0xE8, 0, 0], CurveOutcome::Failed(Error::Remote(Refusal::Busy))),
     ] {
         let mut read = ReadCurve::new(0, curve, Md5::default());
         assert_eq!(run(&mut read, &mut client, node(answer.clone()), |_| {}).outcome, expected);
@@ -366,7 +366,7 @@ fn reports_say_what_happened_in_words() {
     let mut tables = Tables::new();
     let discovery = Discovery::new(tables.storage());
     assert_eq!(discovery.report().to_string(), "the discovery is not finished");
-    let failed = CurveOutcome::Failed(Error::Node(Refusal::Busy));
+    let failed = CurveOutcome::Failed(Error::Remote(Refusal::Busy));
     assert_eq!(failed.to_string(), "the node refuses: resource busy");
     let read = ReadCurve::new(0, Curve::read_only(2, 2), ());
     assert_eq!(read.report().to_string(), "0 bytes in 0 blocks; not finished");

@@ -1,9 +1,8 @@
-//! Messages that carry their own length, and messages that come one to a read.
+//! Messages that carry their own length.
 
 use core::time::Duration;
 
 use anysmp::framing::counted::{self, ABANDON, Counted, Head, Head8, RESYNC};
-use anysmp::framing::datagram::Datagram;
 use anysmp::framing::{Encoder as _, Error, Framing, Progress};
 
 use crate::kit::events::{Event, Events, decode, encode, encode_in};
@@ -257,48 +256,4 @@ fn another_header_is_a_few_lines() {
     assert_eq!(decode(&mut framing, [&stream[..]]), expected);
     // Less than the header itself cannot be.
     assert_eq!(decode(&mut framing, [&[0xEE, 0, 0][..]]), [Event::Error(Error::Malformed)]);
-}
-
-#[test]
-fn a_datagram_is_a_message() {
-    let mut buffer = [0; BUFFER];
-    let mut framing = Datagram::new(&mut buffer);
-    let all = goldens();
-    let expected: Vec<_> = all.iter().cloned().map(Event::Message).collect();
-    assert_eq!(decode(&mut framing, all.iter().map(|message| &message[..])), expected);
-    assert_eq!(decode(&mut framing, [&b"x"[..], b""]), [Event::Message(b"x".to_vec())]);
-    assert_eq!(framing.idle(Duration::MAX), Ok(Progress::More));
-    assert_eq!(framing.message(), b"x");
-    framing.reset();
-    assert_eq!(framing.message(), b"");
-    const { assert!(Datagram::WHOLE) };
-}
-
-#[test]
-fn a_datagram_that_is_too_long_costs_itself_only() {
-    let mut random = Random::new(4);
-    for len in 8..=4096 {
-        let message = smp(&mut random, len);
-        let wire = encode(&Datagram::new(&mut []), &message);
-        assert_eq!(wire.len(), Datagram::encoded_len(len));
-        let mut buffer = vec![0; Datagram::buffer_len(len)];
-        assert_eq!(Datagram::max_message(buffer.len()), len);
-        assert_eq!(decode(&mut Datagram::new(&mut buffer), [&wire[..]]), [Event::Message(message)]);
-        buffer.pop();
-        let expected = [Event::Error(Error::TooLong), Event::Message(b"next".to_vec())];
-        assert_eq!(decode(&mut Datagram::new(&mut buffer), [&wire[..], b"next"]), expected);
-    }
-}
-
-#[test]
-fn after_a_datagram_that_is_too_long_no_message_is_lent() {
-    let mut buffer = [0; 4];
-    let mut framing = Datagram::new(&mut buffer);
-    assert_eq!(decode(&mut framing, [&b"good"[..], b"too long"]).len(), 2);
-    assert_eq!(framing.message(), b"");
-}
-
-#[test]
-fn an_empty_datagram_is_unsendable() {
-    assert_eq!(Datagram::new(&mut []).encode(&[]).unwrap_err(), Error::Unsendable);
 }

@@ -16,6 +16,7 @@ mod kit;
 mod auto;
 mod console;
 mod counted;
+mod datagram;
 mod delimited;
 mod encoders;
 mod gatt;

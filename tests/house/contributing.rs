@@ -38,6 +38,26 @@ fn contributing_says_what_each_step_of_the_checks_proves() {
     assert!(count >= 15, "{count} steps");
 }
 
+/// The walk of one request through the sources, as README lists it.
+#[test]
+fn the_walk_in_the_readme_is_at_most_eight_files_that_have_what_it_names() {
+    let Some(readme) = read("README.md") else { return };
+    let walk = readme.split_once("The path of one request").unwrap().1.split_once("## Try it").unwrap().0;
+    let steps: Vec<&str> = walk.split("\n").filter(|line| line.starts_with(char::is_numeric)).collect();
+    assert!((6..=8).contains(&steps.len()), "{} files", steps.len());
+    for step in steps {
+        let mut words = step.split('`').skip(1).step_by(2);
+        let file = words.next().unwrap();
+        let source = read(file).unwrap_or_else(|| panic!("{file} does not exist"));
+        let names: Vec<&str> =
+            words.filter(|word| word.chars().all(|c| c.is_alphanumeric() || "_:".contains(c))).collect();
+        assert!(!names.is_empty(), "{step}");
+        for name in names {
+            assert!(source.contains(name.rsplit("::").next().unwrap()), "{name} is not in {file}");
+        }
+    }
+}
+
 #[test]
 fn pages_and_the_comments_of_examples_wrap_at_100_columns() {
     let mut count = 0;

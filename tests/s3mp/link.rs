@@ -37,10 +37,10 @@ fn every_command_works_over_both_drivers() {
         assert_eq!(link.recv(Duration::from_secs(1)), None);
 
         let refused = link.call(&mut master, &Get(Address(4)), |_| ()).unwrap_err();
-        assert_eq!(refused, line::Error::Protocol(Error::Refused(ResponseCode::ERROR)));
+        assert_eq!(refused, line::Error::Protocol(Error::Remote(ResponseCode::ERROR)));
         assert_eq!(error_text(link.message()), b"no sensor");
         let refused = link.call(&mut master, &Get(Address(3)), |_| ()).unwrap_err();
-        assert_eq!(refused, line::Error::Protocol(Error::Refused(ResponseCode::NOT_FOUND)));
+        assert_eq!(refused, line::Error::Protocol(Error::Remote(ResponseCode::NOT_FOUND)));
     });
 }
 

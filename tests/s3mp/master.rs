@@ -101,10 +101,10 @@ fn answer_has_the_counter_or_is_an_error_with_counter_zero() {
 fn every_code_but_ack_is_reported_and_not_fatal() {
     let (_, pending) = Master::new(Counter(7)).request(&Get(Address(1)), &mut [0; 16]).unwrap();
     for code in 1..=0xFF {
-        assert_eq!(pending.decode(&[code, 1, 7]), Err(Error::Refused(ResponseCode(code))));
+        assert_eq!(pending.decode(&[code, 1, 7]), Err(Error::Remote(ResponseCode(code))));
     }
     assert_eq!(pending.decode(&[0, 1]), Err(Error::Malformed));
-    assert_eq!(format!("{}", Error::Refused(ResponseCode(0x77))), "the slave responded 0x77");
+    assert_eq!(format!("{}", Error::Remote(ResponseCode(0x77))), "the slave responded 0x77");
     assert_eq!(error_text(b"\x50\x01\x07no sensor"), b"no sensor");
     assert_eq!(error_text(b"\x44\x01\x07no sensor"), b"");
 }
@@ -143,7 +143,7 @@ fn an_unreadable_command_is_repeated_at_once_and_ends_with_the_last_retry() {
         // If it was noise that could not be read, this is the response to the first one.
         assert_eq!(verdict::<Get>(&mut master, &mut pending, &[0, 1, 1, 5]), Verdict::Foreign);
         assert_eq!(verdict::<Get>(&mut master, &mut pending, &unread), Verdict::Answer);
-        assert_eq!(pending.decode(&unread), Err(Error::Refused(ResponseCode(unread[0]))));
+        assert_eq!(pending.decode(&unread), Err(Error::Remote(ResponseCode(unread[0]))));
     }
     // What is wrong with the data of a command stays wrong: no retry.
     let mut tx = [0; 16];

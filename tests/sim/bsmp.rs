@@ -349,7 +349,7 @@ impl Job<'_> {
             Err(line::Error::TimedOut) => "calls: timed out",
             Err(line::Error::Port(_)) => "calls: port failed",
             Err(line::Error::WriteZero) => "calls: port accepts nothing",
-            Err(line::Error::Protocol(Failure::Node(_))) => "calls: refused",
+            Err(line::Error::Protocol(Failure::Remote(_))) => "calls: refused",
             Err(line::Error::Protocol(_)) => "calls: only something else came",
             Err(other) => panic!("{other:?}"),
         });

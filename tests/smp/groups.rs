@@ -1,15 +1,16 @@
 //! Every request and every response of the groups beside OS and image, at both ends: the bytes,
-//! every form that CBOR allows for them, what is missing, doubled or cut off, and the habits of
-//! real servers.
+//! which are in `vectors/smp/groups.json`, every form that CBOR allows for them, what is missing,
+//! doubled or cut off, and the habits of real servers.
 
 use anysmp::cbor::{Bytes, Malformed, Text, Writer};
 use anysmp::smp::server::{AllowAll, Answer, Incoming, Reply, serve};
 use anysmp::smp::{
-    Decode, Empty, Encode, Error, Group, Header, Op, Request, Version, client, enumeration, error, fs, legacy,
+    Decode, Empty, Encode, Error, Group, Header, Op, Request, Version, client, enumeration, error, fs, legacy, os,
     settings, shell, stat, transport, zephyr,
 };
 
 use crate::item::{Form, Item};
+use crate::kit::hex::hex;
 use crate::kit::smp::with;
 
 const FORMS: [Form; 4] = [Form::Shortest, Form::Indefinite, Form::Chunked, Form::Wide];
@@ -32,11 +33,30 @@ fn stranger() -> (Item, Item) {
     (Item::Text(b"stranger".to_vec()), nested)
 }
 
-/// Checks one type of payload: `$value` is written as `$bytes`, and these are read in every form;
-/// keys named in `required` must be there, others may be missing.
+/// The payload of the vector with this name.
+fn vector(name: &str) -> Vec<u8> {
+    let json: serde_json::Value = serde_json::from_str(VECTORS).unwrap();
+    let vectors = json["vectors"].as_array().unwrap();
+    let vector = vectors.iter().find(|vector| vector["name"] == name).unwrap_or_else(|| panic!("no vector {name}"));
+    hex(vector["payload"].as_str().unwrap())
+}
+
+const VECTORS: &str = include_str!("../vectors/smp/groups.json");
+
+#[test]
+fn every_vector_of_the_groups_is_checked() {
+    let json: serde_json::Value = serde_json::from_str(VECTORS).unwrap();
+    for vector in json["vectors"].as_array().unwrap() {
+        let name = vector["name"].as_str().unwrap();
+        assert_eq!(include_str!("groups.rs").matches(&format!("\"{name}\"")).count(), 1, "{name}");
+    }
+}
+
+/// Checks one type of payload: `$value` is written as the bytes of the vector `$name`, and these are
+/// read in every form; keys named in `required` must be there, others may be missing.
 macro_rules! payload {
-    ($kind:ident $type:ty, $value:expr, $bytes:expr, required: $required:expr) => {{
-        let (value, bytes, required): ($type, &[u8], &[&str]) = ($value, $bytes, &$required);
+    ($kind:ident $type:ty, $value:expr, $vector:literal, required: $required:expr) => {{
+        let (value, bytes, required): ($type, &[u8], &[&str]) = ($value, &vector($vector), &$required);
         let name = stringify!($type);
         assert_eq!(encoded(&value), bytes, "{name}");
         let item = Item::parse(bytes);
@@ -92,20 +112,20 @@ fn remote<T>(error: Error) -> Result<T, client::Error> {
 
 #[test]
 fn statistics_are_read_and_written() {
-    payload!(request stat::Read<'_>, stat::Read { name: text("os") }, b"\xa1\x64name\x62os", required: ["name"]);
-    payload!(request stat::List, stat::List {}, b"\xa0", required: []);
+    payload!(request stat::Read<'_>, stat::Read { name: text("os") }, "stat::Read", required: ["name"]);
+    payload!(request stat::List, stat::List {}, "stat::List", required: []);
     let fields = [(text("rx"), 5), (text("s1"), u64::MAX)];
     payload!(
         response stat::ReadResponse<'_>,
         stat::ReadResponse::new(text("os"), fields[..].into()),
-        b"\xa2\x64name\x62os\x66fields\xa2\x62rx\x05\x62s1\x1b\xff\xff\xff\xff\xff\xff\xff\xff",
+        "stat::ReadResponse",
         required: ["name", "fields"]
     );
     let names = [text("os"), text("net")];
     payload!(
         response stat::ListResponse<'_>,
         stat::ListResponse::new(names[..].into()),
-        b"\xa1\x69stat_list\x82\x62os\x63net",
+        "stat::ListResponse",
         required: ["stat_list"]
     );
 }
@@ -116,38 +136,38 @@ fn settings_are_read_and_written() {
     payload!(
         request settings::Read<'_>,
         settings::Read { name: text("a/b"), max_size: Some(32) },
-        b"\xa2\x64name\x63a/b\x68max_size\x18\x20",
+        "settings::Read",
         required: ["name"]
     );
     payload!(
         response settings::ReadResponse<'_>,
         with(settings::ReadResponse::new(Setting::Bytes(bytes(b"\x01\x02"))), |it| it.max_size = Some(16)),
-        b"\xa2\x63val\x42\x01\x02\x68max_size\x10",
+        "settings::ReadResponse",
         required: ["val"]
     );
     payload!(
         response settings::ReadResponse<'_>,
         settings::ReadResponse::new(Setting::Text(text("on"))),
-        b"\xa1\x63val\x62on",
+        "settings::ReadResponse 2",
         required: ["val"]
     );
     payload!(
         request settings::Write<'_>,
         settings::Write { name: text("a/b"), value: Setting::Text(text("7")), save: Some(true) },
-        b"\xa3\x64name\x63a/b\x63val\x617\x64save\xf5",
+        "settings::Write",
         required: ["name", "val"]
     );
     payload!(
         request settings::Write<'_>,
         settings::Write { name: text("a/b"), value: b""[..].into(), save: None },
-        b"\xa2\x64name\x63a/b\x63val\x40",
+        "settings::Write 2",
         required: ["name", "val"]
     );
-    payload!(request settings::Delete<'_>, settings::Delete { name: text("x") }, b"\xa1\x64name\x61x", required: ["name"]);
-    payload!(request settings::Commit, settings::Commit {}, b"\xa0", required: []);
-    payload!(request settings::Load, settings::Load {}, b"\xa0", required: []);
-    payload!(request settings::Save<'_>, settings::Save { name: None }, b"\xa0", required: []);
-    payload!(request settings::Save<'_>, settings::Save { name: Some(text("a")) }, b"\xa1\x64name\x61a", required: []);
+    payload!(request settings::Delete<'_>, settings::Delete { name: text("x") }, "settings::Delete", required: ["name"]);
+    payload!(request settings::Commit, settings::Commit {}, "settings::Commit", required: []);
+    payload!(request settings::Load, settings::Load {}, "settings::Load", required: []);
+    payload!(request settings::Save<'_>, settings::Save { name: None }, "settings::Save", required: []);
+    payload!(request settings::Save<'_>, settings::Save { name: Some(text("a")) }, "settings::Save 2", required: []);
     assert_eq!(Setting::Text(text("ab")).chunks(), Setting::Bytes(bytes(b"ab")).chunks());
 }
 
@@ -157,51 +177,51 @@ fn files_are_read_and_written() {
     payload!(
         request fs::Download<'_>,
         fs::Download { name: text("/f"), off: far },
-        b"\xa2\x64name\x62/f\x63off\x1b\0\0\0\x01\0\0\0\0",
+        "fs::Download",
         required: ["name", "off"]
     );
     payload!(
         response fs::DownloadResponse<'_>,
         with(fs::DownloadResponse::new(0, bytes(b"hi")), |it| it.len = Some(far)),
-        b"\xa3\x63off\x00\x64data\x42hi\x63len\x1b\0\0\0\x01\0\0\0\0",
+        "fs::DownloadResponse",
         required: ["off", "data"]
     );
     payload!(
         request fs::Upload<'_>,
         fs::Upload { name: text("/f"), off: 0, data: bytes(b"hi"), len: Some(2) },
-        b"\xa4\x64name\x62/f\x63off\x00\x64data\x42hi\x63len\x02",
+        "fs::Upload",
         required: ["name", "off", "data"]
     );
-    payload!(response fs::UploadResponse, fs::UploadResponse::new(far), b"\xa1\x63off\x1b\0\0\0\x01\0\0\0\0", required: ["off"]);
-    payload!(request fs::Status<'_>, fs::Status { name: text("/f") }, b"\xa1\x64name\x62/f", required: ["name"]);
-    payload!(response fs::StatusResponse, fs::StatusResponse::new(24), b"\xa1\x63len\x18\x18", required: ["len"]);
+    payload!(response fs::UploadResponse, fs::UploadResponse::new(far), "fs::UploadResponse", required: ["off"]);
+    payload!(request fs::Status<'_>, fs::Status { name: text("/f") }, "fs::Status", required: ["name"]);
+    payload!(response fs::StatusResponse, fs::StatusResponse::new(24), "fs::StatusResponse", required: ["len"]);
     payload!(
         request fs::Hash<'_>,
         fs::Hash { name: text("/f"), kind: Some(text("crc32")), off: Some(1), len: Some(2) },
-        b"\xa4\x64name\x62/f\x64type\x65crc32\x63off\x01\x63len\x02",
+        "fs::Hash",
         required: ["name"]
     );
     payload!(
         response fs::HashResponse<'_>,
         fs::HashResponse::new(text("crc32"), 9, fs::HashOutput::Number(0xCBF4_3926)),
-        b"\xa3\x64type\x65crc32\x63len\x09\x66output\x1a\xcb\xf4\x39\x26",
+        "fs::HashResponse",
         required: ["type", "len", "output"]
     );
     payload!(
         response fs::HashResponse<'_>,
         with(fs::HashResponse::new(text("x"), 9, fs::HashOutput::Bytes(bytes(b"\x01\x02"))), |it| it.off = Some(3)),
-        b"\xa4\x64type\x61x\x63off\x03\x63len\x09\x66output\x42\x01\x02",
+        "fs::HashResponse 2",
         required: ["type", "len", "output"]
     );
-    payload!(request fs::HashTypes, fs::HashTypes {}, b"\xa0", required: []);
+    payload!(request fs::HashTypes, fs::HashTypes {}, "fs::HashTypes", required: []);
     let types = [(text("crc32"), fs::HashType::new(0, 4))];
     payload!(
         response fs::HashTypesResponse<'_>,
         fs::HashTypesResponse::new(types[..].into()),
-        b"\xa1\x65types\xa1\x65crc32\xa2\x66format\x00\x64size\x04",
+        "fs::HashTypesResponse",
         required: ["types"]
     );
-    payload!(request fs::Close, fs::Close {}, b"\xa0", required: []);
+    payload!(request fs::Close, fs::Close {}, "fs::Close", required: []);
 }
 
 #[test]
@@ -210,41 +230,41 @@ fn shell_lines_are_read_and_written() {
     payload!(
         request shell::Execute<'_>,
         shell::Execute { argv: argv[..].into() },
-        b"\xa1\x64argv\x82\x66kernel\x67version",
+        "shell::Execute",
         required: ["argv"]
     );
     payload!(
         response shell::ExecuteResponse<'_>,
         with(shell::ExecuteResponse::new(text("ok\r\n")), |it| it.result = Some(-22)),
-        b"\xa2\x61o\x64ok\r\n\x63ret\x35",
+        "shell::ExecuteResponse",
         required: ["o"]
     );
 }
 
 #[test]
 fn groups_are_read_and_written() {
-    payload!(request enumeration::Count, enumeration::Count {}, b"\xa0", required: []);
-    payload!(response enumeration::CountResponse, enumeration::CountResponse::new(8), b"\xa1\x65count\x08", required: ["count"]);
-    payload!(request enumeration::List, enumeration::List {}, b"\xa0", required: []);
+    payload!(request enumeration::Count, enumeration::Count {}, "enumeration::Count", required: []);
+    payload!(response enumeration::CountResponse, enumeration::CountResponse::new(8), "enumeration::CountResponse", required: ["count"]);
+    payload!(request enumeration::List, enumeration::List {}, "enumeration::List", required: []);
     let numbers = [10, 0, 0xFFFF];
     payload!(
         response enumeration::ListResponse<'_>,
         enumeration::ListResponse::new(numbers[..].into()),
-        b"\xa1\x66groups\x83\x0a\x00\x19\xff\xff",
+        "enumeration::ListResponse",
         required: ["groups"]
     );
-    payload!(request enumeration::Single, enumeration::Single { index: Some(3) }, b"\xa1\x65index\x03", required: []);
+    payload!(request enumeration::Single, enumeration::Single { index: Some(3) }, "enumeration::Single", required: []);
     payload!(
         response enumeration::SingleResponse,
         with(enumeration::SingleResponse::new(63), |it| it.end = Some(true)),
-        b"\xa2\x65group\x18\x3f\x63end\xf5",
+        "enumeration::SingleResponse",
         required: ["group"]
     );
-    payload!(request enumeration::Details<'_>, enumeration::Details { groups: None }, b"\xa0", required: []);
+    payload!(request enumeration::Details<'_>, enumeration::Details { groups: None }, "enumeration::Details", required: []);
     payload!(
         request enumeration::Details<'_>,
         enumeration::Details { groups: Some(numbers[..2].into()) },
-        b"\xa1\x66groups\x82\x0a\x00",
+        "enumeration::Details 2",
         required: []
     );
     let details = [
@@ -257,7 +277,7 @@ fn groups_are_read_and_written() {
     payload!(
         response enumeration::DetailsResponse<'_>,
         enumeration::DetailsResponse::new(details[..].into()),
-        b"\xa1\x66groups\x82\xa3\x65group\x00\x64name\x67os mgmt\x68handlers\x09\xa1\x65group\x18\x40",
+        "enumeration::DetailsResponse",
         required: ["groups"]
     );
 }
@@ -273,32 +293,32 @@ fn bridges_are_read_and_written() {
             address_type: Some(1),
             le_coded: Some(true),
         },
-        b"\xa5\x69transport\x02\x64mode\x01\x67address\x65aa:bb\x6caddress_type\x01\x68le_coded\xf5",
+        "transport::Connect",
         required: ["transport"]
     );
     payload!(
         request transport::Disconnect,
         transport::Disconnect { transport: Some(2), all: Some(true) },
-        b"\xa2\x69transport\x02\x63all\xf5",
+        "transport::Disconnect",
         required: []
     );
-    payload!(request transport::Status, transport::Status {}, b"\xa0", required: []);
+    payload!(request transport::Status, transport::Status {}, "transport::Status", required: []);
     payload!(
         response transport::StatusResponse,
         with(transport::StatusResponse::new(2, 1), |it| { it.bridged = Some(true); it.transport = Some(4); }),
-        b"\xa4\x69supported\x02\x66active\x01\x67bridged\xf5\x69transport\x04",
+        "transport::StatusResponse",
         required: ["supported", "active"]
     );
-    payload!(request transport::List, transport::List {}, b"\xa0", required: []);
+    payload!(request transport::List, transport::List {}, "transport::List", required: []);
     let transports =
         [with(transport::Transport::new(2), |it| it.name = Some(text("bt"))), transport::Transport::new(64)];
     payload!(
         response transport::ListResponse<'_>,
         transport::ListResponse::new(transports[..].into()),
-        b"\xa1\x6atransports\x82\xa2\x62id\x02\x64name\x62bt\xa1\x62id\x18\x40",
+        "transport::ListResponse",
         required: ["transports"]
     );
-    payload!(request transport::Modes, transport::Modes { transport: 2 }, b"\xa1\x69transport\x02", required: ["transport"]);
+    payload!(request transport::Modes, transport::Modes { transport: 2 }, "transport::Modes", required: ["transport"]);
     let modes = [with(transport::Mode::new(0), |it| {
         it.description = Some(text("x"));
         it.incoming = true;
@@ -306,7 +326,7 @@ fn bridges_are_read_and_written() {
     payload!(
         response transport::ModesResponse<'_>,
         transport::ModesResponse::new(modes[..].into()),
-        b"\xa1\x65modes\x81\xa4\x62id\x00\x6bdescription\x61x\x68incoming\xf5\x68outgoing\xf4",
+        "transport::ModesResponse",
         required: ["modes"]
     );
     let sparse = response::<transport::Modes>(b"\xa1\x65modes\x81\xa2\x62id\x00\x6bdescription\x61x").unwrap();
@@ -314,14 +334,14 @@ fn bridges_are_read_and_written() {
     payload!(
         request transport::Configuration,
         transport::Configuration { transport: 2, mode: 1 },
-        b"\xa2\x69transport\x02\x64mode\x01",
+        "transport::Configuration",
         required: ["transport", "mode"]
     );
     let keys = [with(transport::Key::new(text("address"), 3), |it| it.required = true)];
     payload!(
         response transport::ConfigurationResponse<'_>,
         transport::ConfigurationResponse::new(keys[..].into()),
-        b"\xa1\x67configs\x81\xa3\x64name\x67address\x64type\x03\x68required\xf5",
+        "transport::ConfigurationResponse",
         required: ["configs"]
     );
 }
@@ -331,7 +351,7 @@ fn what_mynewt_left_is_read_and_written() {
     payload!(
         request legacy::LogShow<'_>,
         legacy::LogShow { name: Some(text("boot")), timestamp: Some(-1), index: Some(3) },
-        b"\xa3\x68log_name\x64boot\x62ts\x20\x65index\x03",
+        "legacy::LogShow",
         required: []
     );
     let entries = [with(legacy::LogEntry::new(text("str"), -5, 1, 2, 3, bytes(b"hi")), |it| {
@@ -341,50 +361,50 @@ fn what_mynewt_left_is_read_and_written() {
     payload!(
         response legacy::LogShowResponse<'_>,
         with(legacy::LogShowResponse::new(logs[..].into()), |it| { it.next_index = Some(4); it.rc = Some(0); }),
-        b"\xa3\x6anext_index\x04\x64logs\x81\xa3\x64name\x64boot\x64type\x01\x67entries\x81\xa7\
-          \x64type\x63str\x62ts\x24\x65level\x01\x65index\x02\x66module\x03\x67imghash\x41\xaa\x63msg\x42hi\x62rc\x00",
+        "legacy::LogShowResponse",
         required: ["logs"]
     );
-    payload!(request legacy::LogClear<'_>, legacy::LogClear { name: Some(text("x")) }, b"\xa1\x68log_name\x61x", required: []);
-    payload!(request legacy::LogModules, legacy::LogModules {}, b"\xa0", required: []);
-    payload!(request legacy::LogLevels, legacy::LogLevels {}, b"\xa0", required: []);
-    payload!(request legacy::LogList, legacy::LogList {}, b"\xa0", required: []);
+    payload!(request legacy::LogClear<'_>, legacy::LogClear { name: Some(text("x")) }, "legacy::LogClear", required: []);
+    payload!(request legacy::LogModules, legacy::LogModules {}, "legacy::LogModules", required: []);
+    payload!(request legacy::LogLevels, legacy::LogLevels {}, "legacy::LogLevels", required: []);
+    payload!(request legacy::LogList, legacy::LogList {}, "legacy::LogList", required: []);
     let table = [(text("os"), 0), (text("x"), 255)];
     payload!(
         response legacy::LogModulesResponse<'_>,
         legacy::LogModulesResponse::new(table[..].into()),
-        b"\xa1\x6amodule_map\xa2\x62os\x00\x61x\x18\xff",
+        "legacy::LogModulesResponse",
         required: ["module_map"]
     );
     payload!(
         response legacy::LogLevelsResponse<'_>,
         legacy::LogLevelsResponse::new(table[..].into()),
-        b"\xa1\x69level_map\xa2\x62os\x00\x61x\x18\xff",
+        "legacy::LogLevelsResponse",
         required: ["level_map"]
     );
     let names = [text("boot"), text("crash")];
     payload!(
         response legacy::LogListResponse<'_>,
         legacy::LogListResponse::new(names[..].into()),
-        b"\xa1\x68log_list\x82\x64boot\x65crash",
+        "legacy::LogListResponse",
         required: ["log_list"]
     );
-    payload!(request legacy::Crash<'_>, legacy::Crash { how: text("div0") }, b"\xa1\x61t\x64div0", required: ["t"]);
+    payload!(request legacy::Crash<'_>, legacy::Crash { how: text("div0") }, "legacy::Crash", required: ["t"]);
     payload!(
         request legacy::RunTest<'_>,
         legacy::RunTest { name: Some(text("all")), token: Some(text("x")) },
-        b"\xa2\x68testname\x63all\x65token\x61x",
+        "legacy::RunTest",
         required: []
     );
-    payload!(request legacy::RunList, legacy::RunList {}, b"\xa0", required: []);
+    payload!(request legacy::RunList, legacy::RunList {}, "legacy::RunList", required: []);
     payload!(
         response legacy::RunListResponse<'_>,
         legacy::RunListResponse::new(names[..].into()),
-        b"\xa1\x68run_list\x82\x64boot\x65crash",
+        "legacy::RunListResponse",
         required: ["run_list"]
     );
-    payload!(request zephyr::EraseStorage, zephyr::EraseStorage {}, b"\xa0", required: []);
-    payload!(response Empty, Empty {}, b"\xa0", required: []);
+    payload!(request os::ConsoleEcho, os::ConsoleEcho { echo: Some(0) }, "os::ConsoleEcho", required: []);
+    payload!(request zephyr::EraseStorage, zephyr::EraseStorage {}, "zephyr::EraseStorage", required: []);
+    payload!(response Empty, Empty {}, "Empty", required: []);
 }
 
 /// `rc: 0` in front of every success, which old servers send.

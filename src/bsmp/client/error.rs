@@ -36,8 +36,8 @@ pub enum Error {
     Version(Version),
     /// The peer, or the line: the curve that was transferred has another checksum.
     Checksum,
-    /// The peer: it refuses.
-    Node(Refusal),
+    /// The peer: it refused.
+    Remote(Refusal),
     /// The peer: a function failed, with this error of the device.
     Function(u8),
     /// Time: no answer to a request of a routine, not even to its retries.
@@ -69,7 +69,7 @@ impl core::fmt::Display for Error {
             Self::UnknownId => f.write_str("a group has an unknown member"),
             Self::Version(version) => write!(f, "the node speaks BSMP {version}"),
             Self::Checksum => f.write_str("the checksum of the curve does not match"),
-            Self::Node(refusal) => write!(f, "the node refuses: {refusal}"),
+            Self::Remote(refusal) => write!(f, "the node refuses: {refusal}"),
             Self::Function(error) => write!(f, "the function failed with error {error}"),
             Self::TimedOut => f.write_str("no answer in time"),
         }
@@ -79,7 +79,7 @@ impl core::fmt::Display for Error {
 impl core::error::Error for Error {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
-            Self::Node(refusal) => Some(refusal),
+            Self::Remote(refusal) => Some(refusal),
             _ => None,
         }
     }

@@ -35,7 +35,7 @@ impl<K: Request> Pending<K> {
     ///
     /// # Errors
     ///
-    /// [`Error::Node`] or [`Error::Function`] if the node refused; for a message that is not
+    /// [`Error::Remote`] or [`Error::Function`] if the node refused; for a message that is not
     /// [accepted](Self::accepts), what is wrong with it.
     pub fn decode<'m>(&self, message: &'m [u8]) -> Result<K::Response<'m>, Error> {
         match self.judge(message) {
@@ -106,7 +106,7 @@ pub(in crate::bsmp) fn judge<'m, K: Request>(
             Judged::Answer(Err(Error::Function(*error)))
         }
         (Command::FUNCTION_ERROR, ..) if K::COMMAND == Command::EXECUTE => Judged::Foreign(Error::WrongSize),
-        (_, Some(refusal), []) => Judged::Answer(Err(Error::Node(refusal))),
+        (_, Some(refusal), []) => Judged::Answer(Err(Error::Remote(refusal))),
         // A refusal has no payload: this is noise, or a code of the vendor.
         (_, Some(_), _) => Judged::Foreign(Error::WrongSize),
         _ => Judged::Foreign(Error::Unexpected(command)),

@@ -219,7 +219,7 @@ impl<'s> Discovery<'s> {
     fn checksum(&mut self, id: u8, digest: Result<Digest, Error>) -> Result<Stage, Error> {
         let digest = match digest {
             // Not every node calculates checksums: the rest of it is as good as any.
-            Err(Error::Node(_) | Error::Function(_)) => UNKNOWN,
+            Err(Error::Remote(_) | Error::Function(_)) => UNKNOWN,
             digest => digest?,
         };
         if let Some(place) = self.storage.checksums.get_mut(usize::from(id)) {

@@ -11,7 +11,7 @@ pub enum Error {
     BufferFull,
     /// The slave: it responded with this code instead of ACK. For ERROR, [`error_text`] reads the
     /// reason from the message.
-    Refused(ResponseCode),
+    Remote(ResponseCode),
     /// The slave: it obeyed, but its data are not what the command asks for.
     Malformed,
 }
@@ -22,7 +22,7 @@ impl core::fmt::Display for Error {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
             Self::BufferFull => f.write_str("the request does not fit its buffer"),
-            Self::Refused(code) => write!(f, "the slave responded {code}"),
+            Self::Remote(code) => write!(f, "the slave responded {code}"),
             Self::Malformed => f.write_str("the response is malformed"),
         }
     }

@@ -42,11 +42,11 @@ impl<K: Request> Pending<K> {
     ///
     /// # Errors
     ///
-    /// [`Error::Refused`] for every code but ACK, known or not; [`Error::Malformed`].
+    /// [`Error::Remote`] for every code but ACK, known or not; [`Error::Malformed`].
     pub fn decode<'m>(&self, message: &'m [u8]) -> Result<K::Response<'m>, Error> {
         match Header::<ResponseCode>::parse(message) {
             Some((Header { code: ResponseCode::ACK, .. }, data)) => K::decode(data),
-            Some((header, _)) => Err(Error::Refused(header.code)),
+            Some((header, _)) => Err(Error::Remote(header.code)),
             None => Err(Error::Malformed),
         }
     }

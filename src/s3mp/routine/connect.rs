@@ -265,7 +265,7 @@ impl<'w> Connect<'w> {
                 Event::Value(address, value)
             }
             Err(error) => {
-                if let (Error::Refused(ResponseCode::NOT_IMPLEMENTED), Some(watch)) =
+                if let (Error::Remote(ResponseCode::NOT_IMPLEMENTED), Some(watch)) =
                     (error, self.watches.get_mut(place))
                 {
                     *watch = Watch { way: Way::Get, age: Duration::MAX, ..*watch };
@@ -291,7 +291,7 @@ impl<'m> Event<'m> {
     /// The event of an error instead of a response.
     pub(super) fn refused(address: Address, error: Error, message: &'m [u8]) -> Self {
         match error {
-            Error::Refused(code) => Self::Refused(address, code),
+            Error::Remote(code) => Self::Refused(address, code),
             _ => Self::unasked(message),
         }
     }

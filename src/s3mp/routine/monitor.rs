@@ -257,7 +257,7 @@ impl<'w> Monitor<'w> {
                 for watch in self.watches.iter_mut().filter(|watch| watch.address == address) {
                     // A refusal is news as well: it is asked again when this is stale.
                     watch.age = Duration::ZERO;
-                    if error == Error::Refused(ResponseCode::NOT_IMPLEMENTED) && watch.way == Way::Subscribe {
+                    if error == Error::Remote(ResponseCode::NOT_IMPLEMENTED) && watch.way == Way::Subscribe {
                         *watch = Watch { way: Way::Get, age: Duration::MAX, ..*watch };
                     }
                 }

@@ -123,7 +123,7 @@ fn check(slave: &mut Slave<Plant>, (header, asked): (Header<Command>, &[u8]), an
     let (_, pending) = master.request(&Get(header.address), &mut [0; 8]).expect("there is room");
     if reply.code != ResponseCode::ACK {
         assert!(reply.code.is_error());
-        assert_eq!(pending.decode(answer).err(), Some(Error::Refused(reply.code)));
+        assert_eq!(pending.decode(answer).err(), Some(Error::Remote(reply.code)));
         return;
     }
     match header.code {
