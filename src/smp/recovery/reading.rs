@@ -20,7 +20,7 @@ const KEYS: [(&[u8], u8); 5] =
     [(b"d", TEXT), (b"data", BYTES), (b"off", UNSIGNED), (b"len", UNSIGNED), (b"image", UNSIGNED)];
 
 /// The values of the keys of a payload.
-pub(super) struct Fields<'m>([Option<Item<'m>>; KEYS.len()]);
+pub(super) struct Fields<'m>([Option<Value<'m>>; KEYS.len()]);
 
 impl<'m> Fields<'m> {
     /// No values.
@@ -34,15 +34,15 @@ impl<'m> Fields<'m> {
 
     /// Returns the value of a key that is a number.
     pub(super) fn number(&self, key: Key) -> Option<u32> {
-        self.item(key).map(|item| item.number)
+        self.value(key).map(|value| value.number)
     }
 
     /// Returns the value of a key that is a string.
     pub(super) fn bytes(&self, key: Key) -> Option<&'m [u8]> {
-        self.item(key).map(|item| item.bytes)
+        self.value(key).map(|value| value.bytes)
     }
 
-    fn item(&self, key: Key) -> Option<&Item<'m>> {
+    fn value(&self, key: Key) -> Option<&Value<'m>> {
         self.0.get(key as usize)?.as_ref()
     }
 
@@ -62,12 +62,12 @@ impl<'m> Fields<'m> {
                 return None;
             }
             for (place, (name, major)) in self.0.iter_mut().zip(KEYS) {
-                if key.bytes == name {
+                if key.value.bytes == name {
                     // A key that comes twice must not be guessed.
                     if value.major != major || place.is_some() {
                         return None;
                     }
-                    *place = Some(value);
+                    *place = Some(value.value);
                 }
             }
         }
@@ -76,9 +76,13 @@ impl<'m> Fields<'m> {
 }
 
 /// An item that contains no other.
-#[derive(Clone, Copy)]
 struct Item<'m> {
     major: u8,
+    value: Value<'m>,
+}
+
+#[derive(Clone, Copy)]
+struct Value<'m> {
     number: u32,
     /// The content of a string.
     bytes: &'m [u8],
@@ -107,7 +111,7 @@ impl<'m> Item<'m> {
             ARRAY | MAP | TAG => return None,
             _ => {}
         }
-        Some(Self { major, number, bytes })
+        Some(Self { major, value: Value { number, bytes } })
     }
 }
 
