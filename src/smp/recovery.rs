@@ -72,8 +72,9 @@
 //! * With `rc` 13: versions 2 and 3. With `rc` 9: a message that ends before its payload. Without a
 //!   response: ops other than read and write.
 //! * With the codes 20 and 21 of the image group: an upload without offset, a first piece without
-//!   length. With 31: more data than announced. A version 1 request gets their translation, as
-//!   from a [`Server`](crate::smp::Server).
+//!   length. With 31: more data than announced. A version 1 request gets `rc` 3 for each code of a
+//!   group, as from `boot_serial`, instead of the translation that a [`Server`](crate::smp::Server)
+//!   has: 130 bytes.
 //!
 //! It lists no flags, marks nothing for test or as confirmed, erases only by an upload, and does
 //! not read `sha`, `upgrade`, `force` and `boot_mode`. Everybody on the line may do everything.
@@ -95,7 +96,7 @@ use crate::shown::shown;
 mod reading;
 mod writing;
 
-use reading::Fields;
+use reading::{Fields, Key};
 pub use writing::Image;
 use writing::Response;
 
@@ -209,11 +210,12 @@ impl<T: Target> Recovery<T> {
         response: &mut Response<'_>,
     ) -> Result<After, Error> {
         let [first, _, _, _, group_high, group, _, command] = *header;
-        let mut after = After::Nothing;
+        let (mut fields, mut after) = (Fields::NONE, After::Nothing);
         response.raw(b"\xbf");
         match (group_high, group, command, first & 0b10) {
             (0, 0, 0, _) => {
-                let text = Fields::read(payload)?.text.ok_or(Error::INVALID)?;
+                fields.read(payload)?;
+                let text = fields.bytes(Key::Text).ok_or(Error::INVALID)?;
                 response.raw(b"\x61r");
                 response.text(text);
             }
@@ -234,7 +236,8 @@ impl<T: Target> Recovery<T> {
                 response.raw(b"\xff");
             }
             (0, 1, 1, 2) => {
-                let off = self.upload(&Fields::read(payload)?)?;
+                fields.read(payload)?;
+                let off = self.upload(&fields)?;
                 response.raw(OK);
                 response.raw(b"\x63off");
                 response.number(UNSIGNED, off);
@@ -247,12 +250,12 @@ impl<T: Target> Recovery<T> {
 
     /// Handles a piece of a file; returns the offset that is expected next.
     fn upload(&mut self, fields: &Fields<'_>) -> Result<u32, Error> {
-        let offset = fields.offset.ok_or(INVALID_OFFSET)?;
-        let data = fields.data.ok_or(Error::INVALID)?;
+        let offset = fields.number(Key::Offset).ok_or(INVALID_OFFSET)?;
+        let data = fields.bytes(Key::Data).ok_or(Error::INVALID)?;
         if offset == 0 {
-            let len = fields.len.ok_or(INVALID_LENGTH)?;
+            let len = fields.number(Key::Len).ok_or(INVALID_LENGTH)?;
             self.upload = Upload::NONE;
-            self.target.begin(fields.image.unwrap_or(0), len)?;
+            self.target.begin(fields.number(Key::Image).unwrap_or(0), len)?;
             self.upload.len = len;
         }
         let Upload { written, len } = self.upload;

@@ -4,79 +4,85 @@
 use crate::cbor::head::{ARRAY, BYTES, MAP, TAG, TEXT, UNSIGNED};
 use crate::smp::Error;
 
-/// The values of the keys that a recovery reads. A payload has those of its command.
-#[derive(Default)]
-pub(super) struct Fields<'m> {
-    /// `d`, of an echo.
-    pub(super) text: Option<&'m [u8]>,
-    /// `data`, of an upload.
-    pub(super) data: Option<&'m [u8]>,
-    /// `off`
-    pub(super) offset: Option<u32>,
-    /// `len`
-    pub(super) len: Option<u32>,
-    /// `image`
-    pub(super) image: Option<u32>,
+/// A key that a recovery reads: its place in [`KEYS`].
+pub(super) enum Key {
+    /// The text of an echo.
+    Text,
+    /// The bytes of a piece.
+    Data,
+    Offset,
+    Len,
+    Image,
 }
 
+/// The keys and the types of their values.
+const KEYS: [(&[u8], u8); 5] =
+    [(b"d", TEXT), (b"data", BYTES), (b"off", UNSIGNED), (b"len", UNSIGNED), (b"image", UNSIGNED)];
+
+/// The values of the keys of a payload.
+pub(super) struct Fields<'m>([Option<Value<'m>>; KEYS.len()]);
+
 impl<'m> Fields<'m> {
+    /// No values.
+    pub(super) const NONE: Self = Self([None; KEYS.len()]);
+
     /// Reads a map, and skips the keys that are not known.
-    pub(super) fn read(payload: &'m [u8]) -> Result<Self, Error> {
-        let mut fields = Self::default();
-        fields.fill(payload).ok_or(Error::INVALID)?;
-        Ok(fields)
+    #[inline(never)] // One copy for echo and upload.
+    pub(super) fn read(&mut self, payload: &'m [u8]) -> Result<(), Error> {
+        self.fill(payload).ok_or(Error::INVALID)
+    }
+
+    /// Returns the value of a key that is a number.
+    pub(super) fn number(&self, key: Key) -> Option<u32> {
+        self.value(key).map(|value| value.number)
+    }
+
+    /// Returns the value of a key that is a string.
+    pub(super) fn bytes(&self, key: Key) -> Option<&'m [u8]> {
+        self.value(key).map(|value| value.bytes)
+    }
+
+    fn value(&self, key: Key) -> Option<&Value<'m>> {
+        self.0.get(key as usize)?.as_ref()
     }
 
     fn fill(&mut self, payload: &'m [u8]) -> Option<()> {
         let mut rest = payload;
-        // No client sends a map of more than 23 keys.
-        let mut keys = match byte(&mut rest)? {
-            0xBF => None,
-            head @ 0xA0..=0xB7 => Some(head & 31),
-            0xB8 => Some(byte(&mut rest)?),
+        let (mut keys, is_counted) = match byte(&mut rest)? {
+            0xBF => (0, false),
+            // No client sends a map of more than 23 keys.
+            head @ 0xA0..=0xB7 => (head & 31, true),
+            0xB8 => (byte(&mut rest)?, true),
             _ => return None,
         };
-        loop {
-            match &mut keys {
-                Some(0) => return Some(()),
-                Some(left) => *left = left.wrapping_sub(1),
-                None if rest.first() == Some(&0xFF) => return Some(()),
-                None => {}
-            }
-            let key = Item::read(&mut rest)?;
-            let value = Item::read(&mut rest)?;
+        while if is_counted { keys > 0 } else { rest.first() != Some(&0xFF) } {
+            keys = keys.wrapping_sub(1);
+            let (key, value) = (Item::read(&mut rest)?, Item::read(&mut rest)?);
             if key.major != TEXT {
                 return None;
             }
-            let (place, major) = match key.bytes {
-                b"d" => (Place::Bytes(&mut self.text), TEXT),
-                b"data" => (Place::Bytes(&mut self.data), BYTES),
-                b"off" => (Place::Number(&mut self.offset), UNSIGNED),
-                b"len" => (Place::Number(&mut self.len), UNSIGNED),
-                b"image" => (Place::Number(&mut self.image), UNSIGNED),
-                _ => continue,
-            };
-            // A key that comes twice must not be guessed.
-            let is_second = match place {
-                Place::Bytes(place) => place.replace(value.bytes).is_some(),
-                Place::Number(place) => place.replace(value.number).is_some(),
-            };
-            if value.major != major || is_second {
-                return None;
+            for (place, (name, major)) in self.0.iter_mut().zip(KEYS) {
+                if key.value.bytes == name {
+                    // A key that comes twice must not be guessed.
+                    if value.major != major || place.is_some() {
+                        return None;
+                    }
+                    *place = Some(value.value);
+                }
             }
         }
+        Some(())
     }
-}
-
-/// The place of a value.
-enum Place<'f, 'm> {
-    Bytes(&'f mut Option<&'m [u8]>),
-    Number(&'f mut Option<u32>),
 }
 
 /// An item that contains no other.
 struct Item<'m> {
     major: u8,
+    value: Value<'m>,
+}
+
+#[derive(Clone, Copy)]
+struct Value<'m> {
     number: u32,
     /// The content of a string.
     bytes: &'m [u8],
@@ -105,7 +111,7 @@ impl<'m> Item<'m> {
             ARRAY | MAP | TAG => return None,
             _ => {}
         }
-        Some(Self { major, number, bytes })
+        Some(Self { major, value: Value { number, bytes } })
     }
 }
 

@@ -36,6 +36,9 @@ pub(super) struct Response<'t> {
     len: usize,
 }
 
+/// The code of version 1 for every refusal of a group.
+const INVALID: i32 = 3;
+
 impl<'t> Response<'t> {
     /// A response in `tx`, of which at most as much is used as the length in a header can express.
     pub(super) fn new(tx: &'t mut [u8]) -> Self {
@@ -98,18 +101,19 @@ impl<'t> Response<'t> {
     pub(super) fn refuse(&mut self, error: Error, names_group: bool) {
         self.len = Header::LEN;
         self.raw(b"\xbf");
-        let code = match error {
+        let (code, end) = match error {
             Error::Group { group, rc } if names_group => {
                 self.raw(b"\x63err\xbf\x65group");
                 self.number(UNSIGNED, group.0.into());
-                i32::from(rc)
+                (rc.into(), &b"\xff\xff"[..])
             }
-            error => error.to_v1(),
+            Error::Group { .. } => (INVALID, &b"\xff"[..]),
+            Error::Smp(code) => (code, &b"\xff"[..]),
         };
         self.raw(b"\x62rc");
         // CBOR stores -1 - n for a negative n, which is n with all bits inverted.
         self.number(if code < 0 { NEGATIVE } else { UNSIGNED }, (code ^ (code >> 31)).cast_unsigned());
-        self.raw(if matches!(error, Error::Group { .. }) && names_group { b"\xff\xff" } else { b"\xff" });
+        self.raw(end);
     }
 
     /// Returns true if everything has found room.
