@@ -233,9 +233,7 @@ impl<R: Resources> Slave<R> {
         let start = if used < SHORT { 1 } else { 2 };
         let mut at: usize = start;
         for address in (1..u8::MAX).map(Address) {
-            if !self.exists(address)
-                || (command == Command::SUBSCRIBE && self.resources.changed(address).is_none())
-            {
+            if !self.exists(address) || (command == Command::SUBSCRIBE && self.resources.changed(address).is_none()) {
                 continue;
             }
             let rest = out.get_mut(at..).ok_or(TOO_LONG)?;

@@ -35,5 +35,6 @@ mod md5;
 mod routine;
 #[cfg(all(anysmp_checkout, feature = "md5"))]
 mod server;
+mod typed;
 #[cfg(all(anysmp_checkout, feature = "md5"))]
 mod vectors;

@@ -203,7 +203,8 @@ fn whole_blocks(curve: Curve, content: Rc<RefCell<Vec<u8>>>) -> impl FnMut(&[u8]
     move |request| {
         let mut content = content.borrow_mut();
         let block = usize::from(curve.block);
-        let at = usize::from(u16::from_be_bytes([*request.get(4).unwrap_or(&0), *request.get(5).unwrap_or(&0)])) * block;
+        let at =
+            usize::from(u16::from_be_bytes([*request.get(4).unwrap_or(&0), *request.get(5).unwrap_or(&0)])) * block;
         Some(match request[0] {
             0x40 => {
                 let length = u16::try_from(block + 3).unwrap().to_be_bytes();

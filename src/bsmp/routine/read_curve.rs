@@ -162,9 +162,7 @@ impl<C: Checksum> ReadCurve<C> {
                     Stage::Block(next)
                 }
             }
-            _ if self.first == 0 && self.end == self.curve.blocks && self.checksum.digest().is_some() => {
-                Stage::Digest
-            }
+            _ if self.first == 0 && self.end == self.curve.blocks && self.checksum.digest().is_some() => Stage::Digest,
             _ => Stage::Ended(CurveOutcome::Done { verified: false }),
         }
     }

@@ -5,8 +5,8 @@ use core::time::Duration;
 use super::{Boot, Event, Wait, Watch, Way, fingerprint, refresh};
 use crate::routine::{Routine, Step, remaining};
 use crate::s3mp::master::{Error, Get, Master, Pending, Status, Subscribe, is_unread};
-use crate::s3mp::{Address, ResponseCode};
 use crate::s3mp::value::Value;
+use crate::s3mp::{Address, ResponseCode};
 
 /// Watches a slave that [`Connect`](super::Connect) has found, until it is lost or has restarted.
 ///
