@@ -31,6 +31,7 @@ mod client;
 mod line;
 #[cfg(feature = "md5")]
 mod md5;
+mod poll;
 #[cfg(feature = "md5")]
 mod routine;
 #[cfg(all(anysmp_checkout, feature = "md5"))]

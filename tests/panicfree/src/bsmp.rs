@@ -7,7 +7,7 @@ use anysmp::bsmp::function::{self, Function, Layout};
 use anysmp::bsmp::group::{self, Members};
 use anysmp::bsmp::list::List;
 use anysmp::bsmp::node::Nodes;
-use anysmp::bsmp::routine::{Discovery, Part, ReadCurve, Tables, WriteCurve};
+use anysmp::bsmp::routine::{Discovery, Part, Poll, Polled, Poller, ReadCurve, Scan, Tables, WriteCurve};
 use anysmp::bsmp::typed::{self, Be, Chars, Elements, Field, Typed, elements};
 use anysmp::bsmp::variable::{self, Op, Variable};
 use anysmp::bsmp::{
@@ -107,6 +107,18 @@ pub const ALL: &[Operation] = &[
         let mut write =
             WriteCurve::new(id(), curve(), Elements(black_box(&[1.5_f32])), Any).with_first_block(black_box(1));
         run(&mut write, &mut client(), bytes, room)
+    },
+    |bytes, room| run(&mut Scan::new(), &mut client(), bytes, room),
+    |bytes, room| run(&mut Scan::of(id(), id()), &mut client(), bytes, room),
+    |bytes, room| {
+        let mut nodes = [Polled::new(address()), Polled::only()];
+        let variable = variable::Read { id: id(), size: black_box(None) };
+        let group = group::Read { id: id(), size: black_box(None) };
+        let mut polls = [Poll::variable(size(), variable, time()), Poll::group(size(), group, time())];
+        let mut poller = Poller::new(&mut nodes, &mut polls).with_rest(time(), time()).with_duration(time());
+        run(&mut poller, &mut client(), bytes, room);
+        poller.nodes().iter().for_each(|node| drop_in_box((node.address(), node.counters(), node.is_dead())));
+        drop_in_box((polls[0].node(), anysmp::bsmp::routine::PollEvent::Value { poll: size(), value: bytes }.poll()));
     },
     |bytes, _| elements::<Be<u32>>(bytes).into_iter().flatten().for_each(drop_in_box),
     |bytes, room| exchange(&Typed::<Values>::read_only(id()).read(), bytes, room, drop_in_box),
