@@ -20,7 +20,8 @@
 //! | [`routine`] | | discovery, whole curves |
 //!
 //! The length field and block offsets are big endian. The bytes inside values, curves and functions
-//! have the order that the device documents; this crate moves them as they are.
+//! have the order that the device documents; this crate moves them as they are, or as [`typed`]
+//! declares them.
 //!
 //! # A node
 //!
@@ -131,6 +132,7 @@ mod refusal;
 pub mod routine;
 pub mod server;
 pub mod table;
+pub mod typed;
 pub mod variable;
 mod version;
 

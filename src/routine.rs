@@ -199,6 +199,25 @@ pub(crate) fn remaining(limit: Duration, passed: Duration) -> Duration {
     }
 }
 
+/// The rest of the wait that a routine asked for. Drivers report its time twice, by ticks and at
+/// its end; either is enough.
+#[derive(Debug, Clone, Copy, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub(crate) struct Wait(pub(crate) Duration);
+
+impl Wait {
+    /// Counts a tick; returns the time that has passed.
+    pub(crate) fn tick(&mut self, tick: Duration) -> Duration {
+        self.0 = remaining(self.0, tick);
+        tick
+    }
+
+    /// Ends the wait; returns the time that ticks have not reported.
+    pub(crate) fn end(&mut self) -> Duration {
+        core::mem::take(&mut self.0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -115,9 +115,9 @@
 //!   so are STATUS and DESCRIBE on any other address.
 //! * *Counters.* A command with counter 00 is obeyed, and its response has 00, but this master
 //!   never sends one. The response to a command has its counter and its address; one of the five
-//!   errors may have counter 00, address 00, or both. Anything else is a late response, or a damaged
-//!   one: dropped, and the wait goes on. (The README would allow to let the command fail; then one
-//!   lost response would fail all that follow.)
+//!   errors may have counter 00, address 00, or both. Anything else is late or damaged: dropped,
+//!   and the wait goes on. (The README would allow to let the command fail; then one lost response
+//!   would fail all that follow.)
 //! * *Counters to avoid.* The master skips counters that would give its frame the check 00 or 01:
 //!   slaves that split at the first zero misread those.
 //! * *Order of errors.* INVALID (sum), BAD_REQUEST (blocks, length), silence (RESET), NOT_FOUND

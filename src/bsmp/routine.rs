@@ -1,8 +1,11 @@
-//! Jobs of many exchanges: finding out which entities a node has, and moving whole curves.
+//! Jobs of many exchanges: finding nodes and their entities, reading values again and again, moving
+//! curves.
 //!
 //! | routine | requests | result |
 //! |---|---|---|
+//! | [`Scan`] | the version, of each address | who is there |
 //! | [`Discovery`] | version, lists, members of groups, checksums | a [`Directory`] |
+//! | [`Poller`] | reads, of many nodes | each value as an event |
 //! | [`ReadCurve`] | blocks from 0, then the checksum | each block as an event |
 //! | [`WriteCurve`] | blocks from 0, then the checksum | |
 //!
@@ -25,11 +28,15 @@
 //! line that doubles or delays messages; with one (`curve::Md5`) it does.
 
 pub mod discovery;
+pub mod poller;
 pub mod read_curve;
+pub mod scan;
 pub mod write_curve;
 
 pub use discovery::{Directory, Discovery, DiscoveryOutcome, DiscoveryReport, Part, Storage, Tables};
+pub use poller::{Poll, PollCounters, PollEvent, PollOutcome, PollReport, Polled, Poller};
 pub use read_curve::{ReadCurve, ReadEvent, ReadReport};
+pub use scan::{Scan, ScanReport, Scanned};
 pub use write_curve::{WriteCurve, WriteEvent, WriteReport};
 
 use super::Refusal;

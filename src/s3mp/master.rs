@@ -27,8 +27,9 @@
 //!
 //! When no response has come within the [timeout](Master::with_timeout), or at once when the slave
 //! says that it could not read the command (INVALID; BAD_REQUEST without address), the request is
-//! sent again with a new counter, at most [twice](Master::with_retries). [`Invert`] is never repeated: the slave may have
-//! obeyed it although its response was lost. Then GET shows the value, and SET mends it.
+//! sent again with a new counter, at most [twice](Master::with_retries). [`Invert`] is never
+//! repeated: the slave may have obeyed it although its response was lost. Then GET shows the value,
+//! and SET mends it.
 
 mod error;
 mod names;

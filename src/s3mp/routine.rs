@@ -28,7 +28,6 @@ use super::value::Value;
 use super::{Address, Header, ResponseCode};
 use crate::bytes::copy;
 use crate::cbor::Text;
-use crate::routine::remaining;
 use crate::shown::shown;
 
 /// The result of a message of the slave.
@@ -149,24 +148,5 @@ impl From<Value<'_>> for Boot {
         let mut boot = Self { start: [0; 32], len: value.bytes().len() };
         copy(value.bytes(), &mut boot.start);
         boot
-    }
-}
-
-/// The rest of the wait that a routine asked for. Drivers report its time twice, by ticks and at
-/// its end; either is enough.
-#[derive(Debug, Clone, Copy, Default)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-struct Wait(Duration);
-
-impl Wait {
-    /// Counts a tick; returns the time that has passed.
-    fn tick(&mut self, tick: Duration) -> Duration {
-        self.0 = remaining(self.0, tick);
-        tick
-    }
-
-    /// Ends the wait; returns the time that ticks have not reported.
-    fn end(&mut self) -> Duration {
-        core::mem::take(&mut self.0)
     }
 }

@@ -31,9 +31,11 @@ mod client;
 mod line;
 #[cfg(feature = "md5")]
 mod md5;
+mod poll;
 #[cfg(feature = "md5")]
 mod routine;
 #[cfg(all(anysmp_checkout, feature = "md5"))]
 mod server;
+mod typed;
 #[cfg(all(anysmp_checkout, feature = "md5"))]
 mod vectors;

@@ -27,8 +27,9 @@ impl<K: Request> Pending<K> {
         Self { address, counter, len, retries, kind: PhantomData }
     }
 
-    /// Returns whether `message` is the response: it has the counter and the address of the request,
-    /// or it is an error about something that the slave could not read and has zero for either.
+    /// Returns whether `message` is the response: it has the counter and the address of the
+    /// request, or it is an error about something that the slave could not read and has zero for
+    /// either.
     ///
     /// An error about something unreadable is accepted only after the last retry: the request is
     /// sent again at once instead. If it was noise that the slave could not read, the response to
@@ -69,8 +70,8 @@ impl<K: Request> Pending<K> {
             ResponseCode::PUSH | ResponseCode::DEBUG => Verdict::Unsolicited,
             _ if self.retries > 0 && is_unread(message) => Verdict::Foreign,
             _ if header.counter == self.counter && header.address == self.address => Verdict::Answer,
-            // The slave could not read the counter, or nothing at all. With one request in flight it
-            // can only be that one.
+            // The slave could not read the counter, or nothing at all. With one request in flight
+            // it can only be that one.
             code if code.is_error()
                 && (header.counter == Counter::NONE || header.counter == self.counter)
                 && (header.address == Address::HOST || header.address == self.address) =>

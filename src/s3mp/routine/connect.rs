@@ -6,8 +6,8 @@ use core::time::Duration;
 
 pub use report::{ConnectOutcome, ConnectReport};
 
-use super::{Boot, Event, Wait, Watch, Way, is_final, refresh};
-use crate::routine::{Routine, Step, remaining};
+use super::{Boot, Event, Watch, Way, is_final, refresh};
+use crate::routine::{Routine, Step, Wait, remaining};
 use crate::s3mp::master::{Describe, Error, Master, Names, Pending, Status, Subscribe, is_unread};
 use crate::s3mp::{Address, ResponseCode, value::Value};
 

@@ -2,8 +2,8 @@
 
 use core::time::Duration;
 
-use super::{Boot, Event, Wait, Watch, Way, fingerprint, refresh};
-use crate::routine::{Routine, Step, remaining};
+use super::{Boot, Event, Watch, Way, fingerprint, refresh};
+use crate::routine::{Routine, Step, Wait, remaining};
 use crate::s3mp::master::{Error, Get, Master, Pending, Status, Subscribe, is_unread};
 use crate::s3mp::value::Value;
 use crate::s3mp::{Address, ResponseCode};

@@ -6,7 +6,9 @@ use anysmp::bsmp::curve::{self, Checksum, Curve, Digest, digest_of};
 use anysmp::bsmp::function::{self, Function, Layout};
 use anysmp::bsmp::group::{self, Members};
 use anysmp::bsmp::list::List;
-use anysmp::bsmp::routine::{Discovery, Part, ReadCurve, Tables, WriteCurve};
+use anysmp::bsmp::node::Nodes;
+use anysmp::bsmp::routine::{Discovery, Part, Poll, Polled, Poller, ReadCurve, Scan, Tables, WriteCurve};
+use anysmp::bsmp::typed::{self, Be, Chars, Elements, Field, Typed, elements};
 use anysmp::bsmp::variable::{self, Op, Variable};
 use anysmp::bsmp::{
     Access, Address, Client, Entities, Header, Node, Payload, QueryVersion, Refusal, Request, Response, Server, Table,
@@ -85,10 +87,63 @@ pub const ALL: &[Operation] = &[
         drop_in_box((directory.read(id()), directory.read_group(id()), directory.write(id(), bytes)));
         drop_in_box((directory.write_group(id(), bytes), directory.execute(id(), bytes)));
         directory.groups.iter().for_each(|group| drop_in_box(directory.size(group)));
+        if let Ok(values) = directory.values(id(), bytes) {
+            drop_in_box(values.get(Typed::<u32>::read_only(id())));
+            values.for_each(drop_in_box);
+        }
+        if let Ok(mut filling) = directory.fill(id(), room) {
+            drop_in_box(filling.set(Typed::<u32>::read_only(id()), black_box(7)));
+            drop_in_box(filling.set_bytes(id(), bytes));
+            drop_in_box(filling.write());
+        }
     },
     |bytes, room| run(&mut ReadCurve::new(id(), curve(), ()), &mut client(), bytes, room),
     |bytes, room| run(&mut ReadCurve::new(id(), curve(), Any).with_all_blocks(), &mut client(), bytes, room),
     |bytes, room| run(&mut WriteCurve::new(id(), curve(), bytes, ()), &mut client(), bytes, room),
+    |bytes, room| {
+        run(&mut ReadCurve::new(id(), curve(), Any).with_blocks(black_box(1), black_box(2)), &mut client(), bytes, room)
+    },
+    |bytes, room| {
+        let mut write =
+            WriteCurve::new(id(), curve(), Elements(black_box(&[1.5_f32])), Any).with_first_block(black_box(1));
+        run(&mut write, &mut client(), bytes, room)
+    },
+    |bytes, room| run(&mut Scan::new(), &mut client(), bytes, room),
+    |bytes, room| run(&mut Scan::of(id(), id()), &mut client(), bytes, room),
+    |bytes, room| {
+        let mut nodes = [Polled::new(address()), Polled::only()];
+        let variable = variable::Read { id: id(), size: black_box(None) };
+        let group = group::Read { id: id(), size: black_box(None) };
+        let mut polls = [Poll::variable(size(), variable, time()), Poll::group(size(), group, time())];
+        let mut poller = Poller::new(&mut nodes, &mut polls).with_rest(time(), time()).with_duration(time());
+        run(&mut poller, &mut client(), bytes, room);
+        poller.nodes().iter().for_each(|node| drop_in_box((node.address(), node.counters(), node.is_dead())));
+        drop_in_box((polls[0].node(), anysmp::bsmp::routine::PollEvent::Value { poll: size(), value: bytes }.poll()));
+    },
+    |bytes, _| elements::<Be<u32>>(bytes).into_iter().flatten().for_each(drop_in_box),
+    |bytes, room| exchange(&Typed::<Values>::read_only(id()).read(), bytes, room, drop_in_box),
+    |bytes, room| {
+        let Some(values) = Values::parse(bytes) else { return };
+        let typed = black_box(Typed::<Values>::writable(id()));
+        exchange(&typed.write(values), bytes, room, drop_in_box);
+        drop_in_box((typed.put(values, room), typed.get(bytes), typed.id(), typed.variable()));
+        drop_in_box((values.name.as_str(), Chars::<4>::new(black_box("name")), values.emit(room)));
+    },
+    |bytes, room| {
+        let function = black_box(typed::Function::<[i16; 3], f64>::new(id()));
+        drop_in_box((function.id(), function.function()));
+        exchange(&function.call(black_box([1, 2, 3])), bytes, room, drop_in_box);
+    },
+    |bytes, room| {
+        let Some(table) = table() else { return };
+        let table = table.with_revision(id());
+        let Some(node) = Node::new(server(&table), address()) else { return };
+        let mut nodes = [node];
+        let mut nodes = Nodes::new(&mut nodes);
+        serve(&mut nodes, bytes, room);
+        drop_in_box(nodes.receive(bytes, room));
+        drop_in_box(nodes.nodes().len());
+    },
     |bytes, room| run(&mut WriteCurve::new(id(), curve(), Endless, Any), &mut client(), bytes, room),
     |bytes, room| {
         let digest = curve::Md5::default();
@@ -120,6 +175,16 @@ pub const ALL: &[Operation] = &[
         drop_in_box(client.with_drain(time()).drain());
     },
 ];
+
+typed::fields! {
+    /// Of every kind.
+    #[derive(Clone, Copy)]
+    pub struct Values {
+        number: Be<i64>,
+        floats: [f32; 3],
+        name: Chars<4>,
+    }
+}
 
 fn id() -> u8 {
     black_box(0)

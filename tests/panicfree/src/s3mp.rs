@@ -7,9 +7,7 @@ use anysmp::s3mp::master::{
     Describe, Get, Invert, Master, Names, Request, Set, Status, Subscribe, Unsolicited, Unsubscribe, error_text,
 };
 use anysmp::s3mp::routine::{Connect, Monitor, Watch};
-use anysmp::s3mp::slave::{
-    Compared, Damped, Number as _, Refusal, Reported, Resources, Slave, Watched, check_names,
-};
+use anysmp::s3mp::slave::{Compared, Damped, Number as _, Refusal, Reported, Resources, Slave, Watched, check_names};
 use anysmp::s3mp::value::{self, Value};
 use anysmp::s3mp::{Address, Command, Counter, Header, ResponseCode};
 use core::hint::black_box;

@@ -1,0 +1,157 @@
+//! Finding the nodes of a bus.
+
+use core::time::Duration;
+
+use super::Turn;
+use crate::bsmp::client::{Client, Error};
+use crate::bsmp::{Address, QueryVersion, Version};
+use crate::routine::{Routine, Step};
+
+/// A node that has answered a [`Scan`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub struct Scanned {
+    /// Its address.
+    pub address: Address,
+    /// The version of the protocol that it speaks, and the revision of its implementation; or its
+    /// refusal to say.
+    pub version: Result<Version, Error>,
+}
+
+/// The end of a [`Scan`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[must_use]
+#[non_exhaustive]
+pub struct ScanReport {
+    /// The number of addresses that were asked.
+    pub asked: u8,
+    /// The number of nodes that have answered.
+    pub found: u8,
+    /// We: `tx` is too short for a request.
+    pub failed: Option<Error>,
+}
+
+impl core::fmt::Display for ScanReport {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{} nodes at {} addresses", self.found, self.asked)
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Stage {
+    /// The version of the node with this number. Exits: itself, with the next number; `Ended`, after
+    /// the last one, or if the request does not fit `tx`.
+    Ask(u8),
+    /// Nothing more is asked. Exits: none.
+    Ended(Option<Error>),
+}
+
+/// Asks every address of a bus for the version of the protocol: whoever answers is there.
+///
+/// An address without a node costs the client's timeout, and its drain, times 1 + its retries. On a
+/// bus whose nodes answer within 5 ms, a timeout and a drain of 5 ms look at 32 addresses in less
+/// than half a second.
+///
+/// ```no_run
+/// # use anysmp::{blocking::Link, framing::Framing, line::Error, port::Clock};
+/// # use embedded_io::{Read, Write};
+/// use anysmp::bsmp::{Client, routine::Scan};
+/// use core::{ops::ControlFlow, time::Duration};
+///
+/// # fn scan<P: Read + Write + Clock>(
+/// #     link: &mut Link<'_, P, impl Framing>,
+/// # ) -> Result<(), Error<P::Error>> {
+/// let limit = Duration::from_millis(5);
+/// let mut client = Client::new().with_timeout(limit).with_drain(limit);
+/// let _ = link.run(&mut client, &mut Scan::new(), |node| {
+///     println!("{:?} {:?}", node.address, node.version);
+///     ControlFlow::Continue(())
+/// })?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Scan {
+    first: u8,
+    last: u8,
+    found: u8,
+    stage: Stage,
+    turn: Turn,
+}
+
+impl Scan {
+    /// Asks all addresses from 1 to 32.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self::of(1, 32)
+    }
+
+    /// Asks the addresses from `first` to `last`; those that no node can have are left out.
+    #[must_use]
+    pub const fn of(first: u8, last: u8) -> Self {
+        let first = if first == 0 { 1 } else { first };
+        let last = if last > 32 { 32 } else { last };
+        let stage = if first <= last { Stage::Ask(first) } else { Stage::Ended(None) };
+        Self { first, last, found: 0, stage, turn: Turn::First }
+    }
+
+    fn next(&mut self, number: u8) {
+        self.turn = Turn::First;
+        self.stage = if number < self.last { Stage::Ask(number.saturating_add(1)) } else { Stage::Ended(None) };
+    }
+}
+
+impl Default for Scan {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Routine for Scan {
+    type Client = Client;
+    type Event<'m> = Scanned;
+    type Report = ScanReport;
+
+    fn poll(&mut self, client: &mut Client, tx: &mut [u8]) -> Step {
+        loop {
+            let Stage::Ask(number) = self.stage else { return Step::Done };
+            if let Turn::Lost(_) = self.turn {
+                self.next(number);
+                continue;
+            }
+            let Some(address) = Address::node_or_32(number) else { return Step::Done };
+            let client = client.with_address(address);
+            match self.turn.poll(&client, || client.post(&QueryVersion, tx).map(Some)) {
+                Ok(step) => return step,
+                Err(error) => self.stage = Stage::Ended(Some(error)),
+            }
+        }
+    }
+
+    fn receive(&mut self, client: &mut Client, message: &[u8]) -> Option<Scanned> {
+        let Stage::Ask(number) = self.stage else { return None };
+        let address = Address::node_or_32(number)?;
+        let version = self.turn.answer::<QueryVersion>(&client.with_address(address), &(), message)?;
+        self.found = self.found.saturating_add(1);
+        self.next(number);
+        Some(Scanned { address, version })
+    }
+
+    fn drain(&self, client: &Client) -> Duration {
+        client.drain()
+    }
+
+    fn timed_out(&mut self) {
+        self.turn.timed_out();
+    }
+
+    fn report(&self) -> ScanReport {
+        let (asked, failed) = match self.stage {
+            Stage::Ask(number) => (number.saturating_sub(self.first), None),
+            Stage::Ended(failed) => (self.last.saturating_add(1).saturating_sub(self.first), failed),
+        };
+        ScanReport { asked, found: self.found, failed }
+    }
+}
