@@ -1,4 +1,5 @@
 //! A simulated device.
 
 pub mod clock;
+pub mod commands;
 pub mod sim;

@@ -12,9 +12,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anysmp::smp::server::{AllowAll, Answer, Incoming, Reply, serve};
-use anysmp::smp::{
-    Error, Group, Op, Request, enumeration, fs, image, legacy, os, settings, shell, stat, transport, zephyr,
-};
+use anysmp::smp::{Error, Group, Op, enumeration, fs, image, os, settings, shell, stat, zephyr};
+use anysmp_tools::smp::commands::COMMANDS;
 
 #[path = "../../../tests/kit/hex.rs"]
 #[expect(dead_code, unreachable_pub, reason = "the library's tests take the rest of it")]
@@ -29,71 +28,6 @@ use readme::table;
 /// The programs that the peer tests run; they say themselves whether the table is right about them.
 const PEERS: [&str; 5] = ["Zephyr 4.4", "MCUboot", "smpclient", "smpmgr", "mcumgrctl"];
 
-/// Group, command, name in the table, op.
-type Command = (u16, u8, &'static str, Op);
-
-macro_rules! commands {
-    ($($request:ty: $name:literal,)*) => {
-        const COMMANDS: &[Command] =
-            &[$((<$request as Request>::GROUP.0, <$request as Request>::COMMAND, $name, <$request as Request>::OP)),*];
-    };
-}
-
-commands! {
-    os::Echo<'_>: "echo",
-    os::ConsoleEcho: "console echo",
-    os::TaskStatistics: "task statistics",
-    os::PoolStatistics: "pool statistics",
-    os::ReadDateTime: "date and time",
-    os::WriteDateTime<'_>: "date and time",
-    os::Reset: "reset",
-    os::Parameters: "parameters",
-    os::Info<'_>: "info",
-    os::BootLoader<'_>: "boot loader",
-    image::ReadState: "state",
-    image::WriteState<'_>: "state",
-    image::Upload<'_>: "upload",
-    image::CoreList: "core list",
-    image::CoreLoad: "core load",
-    image::CoreErase: "core erase",
-    image::Erase: "erase",
-    image::SlotInfo: "slot info",
-    stat::Read<'_>: "read",
-    stat::List: "list",
-    settings::Read<'_>: "read",
-    settings::Write<'_>: "write",
-    settings::Delete<'_>: "delete",
-    settings::Commit: "commit",
-    settings::Load: "load",
-    settings::Save<'_>: "save",
-    legacy::LogShow<'_>: "show",
-    legacy::LogClear<'_>: "clear",
-    legacy::LogModules: "modules",
-    legacy::LogLevels: "levels",
-    legacy::LogList: "list",
-    legacy::Crash<'_>: "crash",
-    legacy::RunTest<'_>: "test",
-    legacy::RunList: "list",
-    fs::Download<'_>: "download",
-    fs::Upload<'_>: "upload",
-    fs::Status<'_>: "status",
-    fs::Hash<'_>: "hash",
-    fs::HashTypes: "hash types",
-    fs::Close: "close",
-    shell::Execute<'_>: "execute",
-    enumeration::Count: "count",
-    enumeration::List: "list",
-    enumeration::Single: "single",
-    enumeration::Details<'_>: "details",
-    transport::Connect<'_>: "connect",
-    transport::Disconnect: "disconnect",
-    transport::Status: "status",
-    transport::List: "list",
-    transport::Modes: "modes",
-    transport::Configuration: "configuration",
-    zephyr::EraseStorage: "erase storage",
-}
-
 const fn word(op: Op) -> &'static str {
     match op {
         Op::Read | Op::ReadResponse => "read",
@@ -105,7 +39,7 @@ const fn word(op: Op) -> &'static str {
 fn every_command_of_the_crate_has_a_row_and_every_row_a_command() {
     let mut commands: BTreeMap<_, BTreeSet<&str>> = BTreeMap::new();
     for (group, command, name, op) in COMMANDS {
-        commands.entry((*group, *command, *name)).or_default().insert(word(*op));
+        commands.entry((group.0, *command, *name)).or_default().insert(word(*op));
     }
     // One type for both.
     commands.get_mut(&(0, 0, "echo")).unwrap().insert("read");

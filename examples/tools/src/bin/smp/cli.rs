@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub mod decode;
+
 /// Talks to a device over SMP, the protocol of MCUmgr: Zephyr, MCUboot's serial recovery, Mynewt.
 ///
 /// Name the device with --serial, --tcp or --udp, then a command. With --simulated a device in this
@@ -183,6 +185,10 @@ pub enum Command {
     Storage(Storage),
     /// Send any request and print the response, both in CBOR's diagnostic notation
     Raw(Raw),
+    /// Show captured bytes of SMP, BSMP or S3MP as messages in words; needs no device
+    Decode(decode::Decode),
+    /// Pass bytes on between two ports, and show the messages in words as they come
+    Sniff(decode::Sniff),
     /// List the serial ports of this computer, and open each for a moment to see whether that works
     /// (some boards restart when their port is opened)
     Ports,

@@ -28,13 +28,24 @@ pub fn print(payload: &[u8]) -> String {
     }
 }
 
+/// Where a payload stops being CBOR, and why; an empty payload counts as an empty map.
+pub fn flaw(payload: &[u8]) -> Option<(usize, String)> {
+    let mut decoder = Decoder::new(payload);
+    match value(&mut decoder, DEPTH) {
+        _ if payload.is_empty() => None,
+        Ok(_) if decoder.position() == payload.len() => None,
+        Ok(_) => Some((decoder.position(), format!("{} bytes after the end", payload.len() - decoder.position()))),
+        Err(error) => Some((decoder.position(), format!("not CBOR: {error}"))),
+    }
+}
+
 fn value(decoder: &mut Decoder<'_>, depth: usize) -> Result<String, Error> {
     let depth = depth.checked_sub(1).ok_or(Error::message("nested too deep"))?;
     Ok(match decoder.datatype()? {
         Type::Bool => decoder.bool()?.to_string(),
         Type::Null => decoder.null().map(|()| "null".to_owned())?,
         Type::Undefined => decoder.undefined().map(|()| "undefined".to_owned())?,
-        Type::F16 => decoder.skip().map(|()| "/ a half float /".to_owned())?,
+        Type::F16 => format!("{:?}_1", half(decoder)?),
         Type::F32 => format!("{:?}", decoder.f32()?),
         Type::F64 => format!("{:?}", decoder.f64()?),
         Type::Simple => format!("simple({})", decoder.simple()?),
@@ -67,6 +78,24 @@ fn value(decoder: &mut Decoder<'_>, depth: usize) -> Result<String, Error> {
         }
         _ => i128::from(decoder.int()?).to_string(),
     })
+}
+
+/// A number of 16 bits, of which `minicbor` needs a feature.
+pub fn half(decoder: &mut Decoder<'_>) -> Result<f64, Error> {
+    let at = decoder.position();
+    decoder.skip()?;
+    let Some(&[_, high, low]) = decoder.input().get(at..decoder.position()) else {
+        return Err(Error::message("a half float is cut off"));
+    };
+    let bits = u16::from_be_bytes([high, low]);
+    let (exponent, fraction) = (i32::from(bits >> 10 & 0x1F), f64::from(bits & 0x3FF));
+    let size = match exponent {
+        0 => fraction * 2_f64.powi(-24),
+        31 if fraction == 0.0 => f64::INFINITY,
+        31 => f64::NAN,
+        _ => (1024.0 + fraction) * 2_f64.powi(exponent - 25),
+    };
+    Ok(if bits & 0x8000 == 0 { size } else { -size })
 }
 
 /// Reads text; says what is wrong with it, and where.

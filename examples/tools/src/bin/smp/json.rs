@@ -33,7 +33,8 @@ fn read(decoder: &mut Decoder<'_>, depth: usize) -> Result<Value, Error> {
     let depth = depth.checked_sub(1).ok_or(Error::message("nested too deep"))?;
     Ok(match decoder.datatype()? {
         Type::Bool => decoder.bool()?.into(),
-        Type::Null | Type::Undefined | Type::F16 => {
+        Type::F16 => crate::diagnostic::half(decoder)?.into(),
+        Type::Null | Type::Undefined => {
             decoder.skip()?;
             Value::Null
         }

@@ -8,6 +8,7 @@
 #![expect(unreachable_pub, reason = "in a program, `pub` says what a file offers to the others")]
 
 mod cli;
+mod decode;
 mod device;
 mod diagnostic;
 mod enumeration;
@@ -22,9 +23,11 @@ mod ports;
 mod raw;
 mod settings;
 mod shell;
+mod sniff;
 mod stat;
 mod terminal;
 mod upgrade;
+mod words;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -55,7 +58,12 @@ fn main() -> ExitCode {
 
 fn run(cli: &Cli) -> Result<(), Failure> {
     let (link, command) = (&cli.link, &cli.command);
-    if let Command::Ports | Command::Completion { .. } | Command::Image(Image::Make(_)) = command {
+    if let Command::Ports
+    | Command::Completion { .. }
+    | Command::Decode(_)
+    | Command::Sniff(_)
+    | Command::Image(Image::Make(_)) = command
+    {
         return local(link, command);
     }
     let endpoint =
@@ -84,6 +92,8 @@ fn local(link: &cli::Link, command: &Command) -> Result<(), Failure> {
     let output = Output { json: link.json, verbose: link.verbose };
     match command {
         Command::Ports => ports::list(output, link.baud),
+        Command::Decode(options) => decode::perform(output, options),
+        Command::Sniff(options) => sniff::perform(output, link.baud, options),
         Command::Image(Image::Make(options)) => make::perform(output, options),
         Command::Completion { shell } => {
             let mut script = Vec::new();
@@ -144,7 +154,7 @@ fn perform<F: Framing>(device: &mut Device<F>, command: &Command) -> Result<(), 
         Command::Storage(Storage::Erase) => settings::erase_storage(device),
         Command::Raw(options) => raw::perform(device, options),
         Command::Terminal { seconds } => terminal::perform(device, *seconds),
-        Command::Ports | Command::Completion { .. } => {
+        Command::Ports | Command::Completion { .. } | Command::Decode(_) | Command::Sniff(_) => {
             Err(Failure::Usage("this command needs no device".to_owned(), "Run it outside the terminal."))
         }
     }
