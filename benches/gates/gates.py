@@ -1,0 +1,244 @@
+#!/usr/bin/env python3
+"""gates.py [--check | --write | --time]: how many instructions the library takes, beside other crates, as a table of 22 rows.
+
+Each row has our figure, that of the best other implementation (the anchor), their ratio and the bound of the ratio (the gate).
+Instructions are counted exactly: on this machine by callgrind, on a Cortex-M3 and an M0 in QEMU, in one run for all. Other
+crates run beside ours; what is written in C is a constant with its compiler (RECORDED). Flash, RAM and stack are README's.
+
+`--check` compares with `counts.json`: it fails if one of our counts has grown by more than 2 % with the compiler that it was
+counted with, or if a gate that was met is not any more. `--write` writes that file anew. `--time` adds ratios of the time
+that the host's cases take, for a person: they say little on a busy machine.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+BUILT = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve() / "gates"
+COUNTS = HERE / "counts.json"
+README = ROOT / "README.md"
+TIMES = 20
+GROWTH = 1.02
+BOARDS = {"m3": "thumbv7m-none-eabi", "m0": "thumbv6m-none-eabi"}
+# Longer than the cases ever take in QEMU.
+PATIENCE = 60
+
+# Other implementations that cannot run here, instructions for the same inputs.
+# Zephyr's serial_util.c at 0dc6d2d2, gcc 12.2 -Os, Cortex-M3: a frame of 380 bytes; crc16_itu_t for each byte.
+ZEPHYR = {"encode": 23_817, "decode": 37_482, "crc": 15.0}
+# libbsmp at b471d4f, gcc 12.2 -O2, this machine: 19 variables.
+LIBBSMP = {"read": 110, "write": 132, "combine": 146, "write-read": 150, "read-group": 510, "list-groups": 130}
+# mcumgr-toolkit 0.20.0 and mcumgr-smp 0.8.0 with rustc 1.95.0: `benches/peers` runs them beside ours, for times.
+TOOLKIT = {"encode": {64: 2_581, 380: 13_546, 1024: 35_728, 2044: 70_860},
+           "decode": {64: 8_173, 380: 29_691, 1024: 76_602, 2044: 150_066}}
+MCUMGR_SMP = {64: 1_956, 380: 10_746, 1024: 26_598, 2044: 51_248}
+# boot_serial of MCUboot at 2d4bacc and libbsmp, gcc 12.2 -Os with LTO: flash of a whole image.
+BOOT_SERIAL = 4_640
+
+
+class Failed(Exception):
+    """Something could not be counted, or is worse than it may be."""
+
+
+def run(*words, **options):
+    done = subprocess.run([str(word) for word in words], capture_output=True, text=True, **options)
+    if done.returncode:
+        raise Failed(f"{' '.join(map(str, words))}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def version(compiler):
+    return run(compiler, "--version").strip()
+
+
+def host():
+    """The cases on this machine, built with its compiler."""
+    run("cargo", "build", "--release", "--locked", "--target-dir", BUILT, cwd=HERE)
+    with tempfile.TemporaryDirectory() as place:
+        run("valgrind", "--tool=callgrind", f"--callgrind-out-file={place}/out", BUILT / "release/gates")
+        counts = {}
+        for file in Path(place).glob("out.*"):
+            text = file.read_text()
+            if name := re.search(r"^desc: Trigger: Client Request: (.*)$", text, re.M):
+                counts[name[1]] = int(re.search(r"^summary: (\d+)", text, re.M)[1])
+    empty = counts.pop("empty 0")
+    return version("rustc"), {name: round((count - empty) / TIMES) for name, count in counts.items()}
+
+
+def board(target):
+    """The cases in QEMU, as firmware is built. On an M0 too the core is an M3, which runs the M0's instructions."""
+    run(ROOT / "examples/firmware/cargo.sh", target, "build", "--profile", "firmware", "--locked", "--target-dir", BUILT, cwd=HERE)
+    installed = run("rustup", "target", "list", "--installed").split()
+    compiler = version("rustc" if target in installed else "/usr/bin/rustc")
+    words = ["qemu-system-arm", "-M", "mps2-an385", "-display", "none", "-monitor", "none", "-icount", "shift=7"]
+    words += ["-serial", "stdio", "-kernel", str(BUILT / target / "firmware/gates")]
+    counts = {}
+    with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as process:
+        with ThreadPoolExecutor(1) as thread:
+            lines = thread.submit(lambda: list(iter(process.stdout.readline, "end 0 0\n")))
+            try:
+                for line in lines.result(PATIENCE):
+                    if line.startswith("panic"):
+                        raise Failed(line)
+                    name, length, count = line.split()
+                    counts[f"{name} {length}"] = int(count)
+            finally:
+                process.kill()
+    return compiler, counts
+
+
+def readme():
+    """README's table of sizes: label -> flash v6m, flash v7em, RAM, stack v6m, stack v7em."""
+    rows = re.findall(r"^\| ([^|]*) \| ([-\d,]+) \| ([-\d,]+) \| ([-\d,]+) \| ([-\d,]+) \| ([-\d,]+) \|$", README.read_text(), re.M)
+    return {label: [int(cell.replace(",", "")) for cell in cells] for label, *cells in rows}
+
+
+class Rows:
+    """Collects rows; each has some lines, and is met if all of its lines are."""
+
+    def __init__(self):
+        self.lines = []
+
+    def add(self, row, what, ours, anchor, gate, unit="", note=""):
+        """`gate`: the most that ours may be, as a multiple of the anchor."""
+        ratio = ours / anchor
+        self.lines.append((row, what, ours, anchor, ratio, gate, ratio <= gate + 1e-9, unit, note))
+
+    def most(self, row, what, ours, most, unit):
+        """A bound without an anchor."""
+        self.lines.append((row, what, ours, most, ours / most, 1.0, ours <= most, unit, ""))
+
+    def met(self):
+        rows = {}
+        for row, *_, good, _, _ in self.lines:
+            rows[row] = rows.get(row, True) and good
+        return rows
+
+    def show(self):
+        print(f"{'row':4} {'what':48} {'ours':>9} {'anchor':>9} {'ratio':>6} {'gate':>5}")
+        for row, what, ours, anchor, ratio, gate, good, unit, note in self.lines:
+            figures = f"{ours:9,.0f} {anchor:9,.0f}" if ours >= 100 else f"{ours:9,.1f} {anchor:9,.1f}"
+            print(f"{row:4} {what:48} {figures} {ratio:6.2f} {gate:5.2f} {'met' if good else 'MISSED':6} {unit}{note}")
+
+
+def table(h, m3, m0, sizes):
+    """The 22 rows, and P4 and P8 of the server and the client."""
+    rows = Rows()
+    for length in (93, 380, 1024, 2044):
+        rows.add("1", f"base64 encode, {length} B", h[f"base64-encode {length}"], h[f"base64-encode/base64-0.22 {length}"], 1.05)
+    for length in (93, 380, 1024, 2044):
+        rows.add("2", f"base64 decode, {length} B", h[f"base64-decode {length}"], h[f"base64-decode/base64-0.23 {length}"], 1.0)
+    for length in (64, 380, 1024, 2044):
+        rows.add("3", f"CRC, {length} B, Table<16>", h[f"crc {length}"], h[f"crc/crc-table {length}"], 1.05)
+    for name, counts, most in (("M3", m3, 0.75), ("M0", m0, 1.0)):
+        zephyr = ZEPHYR["crc"] if name == "M3" else 17.0
+        rows.add("4", f"CRC, 2,044 B, {name}, Zephyr (recorded)", counts["crc 2044"], zephyr * 2044, most)
+    for kind, peer, most in (("random", "corncobs", 0.25), ("no-zero", "corncobs", 0.25), ("zeros", "cobs", 0.8)):
+        name = f"cobs-encode-{kind}"
+        rows.add("5", f"COBS encode, {kind}, 1,024 B, {peer}", h[f"{name} 1024"], h[f"{name}/{peer} 1024"], most)
+    for kind, peer, most in (("random", "corncobs", 1.15), ("zeros", "cobs", 0.85)):
+        name = f"cobs-encode-{kind}"
+        rows.add("5", f"COBS encode, {kind}, 1,024 B, M3, {peer}", m3[f"{name} 1024"], m3[f"{name}/{peer} 1024"], most)
+    for place, counts, random, zeros in (("", h, 0.03, 0.65), (", M3", m3, 0.2, 0.6)):
+        for kind, most in (("random", random), ("zeros", zeros)):
+            name = f"cobs-decode-{kind}"
+            rows.add("6", f"COBS decode, {kind}, 1,024 B{place}, cobs", counts[f"{name} 1024"], counts[f"{name}/cobs 1024"], most)
+    for place, counts in (("", h), (", M3", m3)):
+        for kind, most in (("first", 0.5), ("later", 0.8), ("data-first", 0.8), ("reversed", 0.8)):
+            name = f"upload-{kind}"
+            rows.add("7", f"CBOR decode, {kind} piece{place}, minicbor", counts[f"{name} 1024"], counts[f"{name}/minicbor 1024"], most)
+    for place, counts, most in (("", h, 0.6), (", M3", m3, 0.3)):
+        rows.add("8", f"CBOR encode {{off}}{place}, minicbor", counts["off-encode 0"], counts["off-encode/minicbor 0"], most)
+    for name, row, short, most in (("encode", "10", 1.6, 1.15), ("decode", "11", 1.75, 1.2)):
+        for length in (8, 64, 380, 1024, 2044):
+            bound = short if length == 8 else most
+            anchor = h[f"console-{name}/sum {length}"]
+            rows.add(row, f"frame {name}, {length} B, sum of its parts", h[f"console-{name} {length}"], anchor, bound)
+        pieces, of = ("128", "128-byte `out`") if name == "encode" else ("64", "64-byte reads")
+        for length in (64, 380, 1024, 2044):
+            rows.add(row, f"frame {name}, {length} B, {of}, at once", h[f"console-{name}-{pieces} {length}"], h[f"console-{name} {length}"], 1.1)
+        for length, anchor in TOOLKIT[name].items():
+            rows.add(row, f"frame {name}, {length} B, mcumgr-toolkit (recorded)", h[f"console-{name} {length}"], anchor, 0.4 if name == "encode" else 0.25)
+    for length, anchor in MCUMGR_SMP.items():
+        rows.add("11", f"frame decode, {length} B, mcumgr-smp (recorded)", h[f"console-decode {length}"], anchor, 0.55)
+    for name in ("encode", "decode"):
+        rows.add("12", f"frame {name}, 380 B, M3, Zephyr (recorded)", m3[f"console-{name} 380"], ZEPHYR[name], 0.35)
+    for label, most in (("framing: console, feature `small`", 1_400), ("framing: console", 2_400)):
+        rows.most("13", f"flash of {label}", max(sizes[label][:2]), most, "bytes")
+    # Until README has the row.
+    recovery = sizes.get("SMP server: `smp::Recovery`, `small`", [0, 5_800, 0, 0, 0])
+    rows.most("14", "flash of smp::Recovery beside boot_serial's gate", recovery[1], 5_800, f"bytes net; boot_serial {BOOT_SERIAL:,} gross")
+    rows.most("15", "RAM of smp::Recovery's server and link", recovery[2], 64, "bytes")
+    rows.most("15", "stack of smp::Recovery", max(recovery[3:]), 400, "bytes")
+    rows.most("16", "RAM of a client that uploads", sizes["SMP client: upload"][2], 128, "bytes")
+    for name, most in (("read", 3), ("write", 3), ("read-group", 3), ("combine", 4), ("write-read", 4), ("list-groups", 3)):
+        rows.add("20", f"BSMP {name}, 19 variables, libbsmp (recorded)", h[f"bsmp-{name} 19"], LIBBSMP[name], most)
+    rows.add("20", "BSMP read, 128 variables beside 19", h["bsmp-read 128"], h["bsmp-read 19"], 1.1)
+    rows.add("20", "BSMP list-groups, 128 variables beside 19", h["bsmp-list-groups 128"], h["bsmp-list-groups 19"], 1.1)
+    rows.most("21", "flash of a BSMP node", max(sizes["BSMP node: all commands"][:2]), 2_800, "bytes")
+    rows.most("21", "RAM of a BSMP node", sizes["BSMP node: all commands"][2], 128, "bytes")
+    for place, counts in (("", h), (", M3", m3)):
+        for name in ("encode", "decode"):
+            for length in (64, 1024):
+                what = f"S3MP frame {name}, {length} B{place}, sum of its parts"
+                rows.add("22", what, counts[f"lrc-{name} {length}"], counts[f"lrc-{name}/sum {length}"], 1.2)
+    for place, counts in (("", h), (", M3", m3)):
+        for length in (64, 380, 2044):
+            name = next(name for name in counts if name.startswith("serve ") and abs(int(name.split()[1]) - length) < 30)
+            rows.add("P4", f"server with memory, {length} B{place}, without", counts[name.replace("serve", "serve-remembering")], counts[name], 1.2)
+    for count in (1, 8, 64):
+        rows.add("P8", f"client reads a list of {count}, decoded once", h[f"call {count}"], h[f"images-walk {count}"], 1.1)
+    return rows
+
+
+def main(mode):
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(host)
+        boards = threads.submit(lambda: {name: board(target) for name, target in BOARDS.items()})
+        measured = {"host": first.result(), **boards.result()}
+    counts = {name: found for name, (_, found) in measured.items()}
+    rows = table(counts["host"], counts["m3"], counts["m0"], readme())
+    rows.show()
+    met = rows.met()
+    print(f"note: {sum(met.values())} of {len(met)} rows met; missed: {', '.join(row for row, good in met.items() if not good) or 'none'}")
+    kept = json.loads(COUNTS.read_text()) if COUNTS.exists() else {"met": [], "counts": {}}
+    if mode == "--write":
+        kept["met"] = sorted((row for row, good in met.items() if good), key=lambda row: (len(row), row))
+        for name, (compiler, found) in measured.items():
+            # Ours alone: what others take is in the table of the day.
+            ours = {case: count for case, count in found.items() if "/" not in case}
+            kept["counts"].setdefault(name, {})[compiler] = ours
+        COUNTS.write_text(json.dumps(kept, indent=1) + "\n")
+    if mode == "--check":
+        check(kept, measured, met)
+
+
+def check(kept, measured, met):
+    wrong = [f"row {row} was met, and is not any more" for row in kept["met"] if not met.get(row)]
+    for place, (compiler, found) in measured.items():
+        before = kept["counts"].get(place, {}).get(compiler)
+        if before is None:
+            print(f"note: {place}: nobody has counted with {compiler}; only ratios are checked")
+            continue
+        for case, count in before.items():
+            if case not in found:
+                wrong.append(f"{place}: {case} is not counted any more")
+            # Some instructions of a short case are the chance of its place.
+            elif found[case] > count * GROWTH + 2:
+                wrong.append(f"{place}: {case} takes {found[case]} instructions instead of {count}")
+    if wrong:
+        raise Failed("\n".join(wrong))
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1] if len(sys.argv) > 1 else "")
+    except Failed as why:
+        sys.exit(str(why))

@@ -1,0 +1,1 @@
+../../../src/framing/console/base64.rs

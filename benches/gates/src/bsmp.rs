@@ -1,0 +1,49 @@
+//! A BSMP node with 1, 19 and 128 variables. libbsmp's counts are in `gates.py`.
+
+use crate::Meter;
+use anysmp::bsmp::variable::Variable;
+use anysmp::bsmp::{Entities, Server, Table};
+use core::hint::black_box;
+
+/// Values in one array, as far as one counts: the device's own work is no part of a gate.
+struct Device([u8; 4]);
+
+impl Entities for Device {
+    fn read(&mut self, _: u8, value: &mut [u8]) {
+        value.iter_mut().zip(self.0).for_each(|(to, from)| *to = from);
+    }
+
+    fn write(&mut self, _: u8, value: &[u8]) {
+        self.0.iter_mut().zip(value).for_each(|(to, from)| *to = *from);
+    }
+}
+
+static VARIABLES: [Variable; 128] = [Variable::writable(4); 128];
+
+pub(crate) fn cases(meter: &mut impl Meter) {
+    for count in [1, 19, 128] {
+        node(meter, count);
+    }
+}
+
+fn node(meter: &mut impl Meter, count: usize) {
+    let Ok(table) = Table::new(&VARIABLES[..count], &[], &[]) else { return };
+    let mut server = Server::new(&table, Device([1, 2, 3, 4]));
+    let last = count as u8 - 1;
+    let mut tx = [0; 1024];
+    // Header and payload: command, length in two bytes.
+    let mut case = |name, message: &[u8]| {
+        meter.case(name, count, || {
+            assert!(server.receive(black_box(message), black_box(&mut tx)) >= 3);
+        });
+    };
+    case("bsmp-version", &[0x00, 0, 0]);
+    case("bsmp-list-variables", &[0x02, 0, 0]);
+    case("bsmp-list-groups", &[0x04, 0, 0]);
+    case("bsmp-query-group", &[0x06, 0, 1, 0]);
+    case("bsmp-read", &[0x10, 0, 1, last]);
+    case("bsmp-read-group", &[0x12, 0, 1, 0]);
+    case("bsmp-write", &[0x20, 0, 5, last, 1, 2, 3, 4]);
+    case("bsmp-combine", &[0x24, 0, 6, last, b'A', 1, 2, 3, 4]);
+    case("bsmp-write-read", &[0x28, 0, 6, last, last, 1, 2, 3, 4]);
+}

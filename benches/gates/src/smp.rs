@@ -1,0 +1,69 @@
+//! A server with and without an answer memory, and a client that reads a response.
+
+use crate::{Meter, random};
+use anysmp::cbor::Writer;
+use anysmp::line::{Caller, Peer, Service, Verdict};
+use anysmp::smp::image::{ReadState, Upload, UploadResponse};
+use anysmp::smp::server::{AllowAll, Answer, Answers, Incoming, Reply, Server};
+use anysmp::smp::{Client, Error, Op};
+use core::hint::black_box;
+
+fn handle(incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
+    match incoming.op() {
+        Op::Write => incoming.answer(reply, |request: Upload<'_>| {
+            let off = request.off.ok_or(Error::INVALID)?;
+            let data = request.data.and_then(|data| data.as_slice()).ok_or(Error::INVALID)?;
+            Ok(UploadResponse::new(off + black_box(data).len() as u64))
+        }),
+        _ => reply.error(Error::NOT_SUPPORTED),
+    }
+}
+
+pub(crate) fn cases(meter: &mut impl Meter) {
+    let mut data = [0; 2048];
+    random(&mut data);
+    for len in [64, 380, 2044] {
+        exchange(meter, &data[..len - 30]);
+    }
+    for count in [1, 8, 64] {
+        answer(meter, count);
+    }
+}
+
+/// An upload of one piece, a bare message in and its response out.
+fn exchange(meter: &mut impl Meter, data: &[u8]) {
+    let (mut message, mut tx, mut memory) = ([0; 2048], [0; 256], [0; 96]);
+    let upload = Upload { off: Some(70_000), data: Some(data.into()), ..Upload::default() };
+    let len = Client::new(0).request(&upload, &mut message).map_or(0, |(len, _)| len);
+    let mut plain = Server::new(handle, AllowAll);
+    let mut serve = |service: &mut dyn FnMut(&[u8], &mut [u8]) -> usize, message: &mut [u8]| {
+        // Another request each time: a repeated one is answered from memory.
+        message[6] = message[6].wrapping_add(1);
+        assert!(service(black_box(message), &mut tx) > 8);
+    };
+    meter.case("serve", len, || {
+        serve(&mut |message, tx| plain.receive(message, Peer(0), tx).0, &mut message[..len]);
+    });
+    let mut remembering = Server::new(handle, AllowAll).remembering(Answers::new(&mut memory));
+    meter.case("serve-remembering", len, || {
+        serve(&mut |message, tx| remembering.receive(message, Peer(0), tx).0, &mut message[..len]);
+    });
+}
+
+/// The response to a state request as a link's client reads it: is it one, and what does it say.
+fn answer(meter: &mut impl Meter, count: usize) {
+    let (mut message, mut tx) = ([0; 8192], [0; 64]);
+    let mut client = Client::new(0);
+    let Ok((_, mut pending)) = Caller::request(&mut client, &ReadState::default(), &mut tx) else { return };
+    let len = 8 + crate::cbor::images(count, &mut message[8..]).len();
+    let [high, low] = (len as u16 - 8).to_be_bytes();
+    message[..8].copy_from_slice(&[0x09, 0, high, low, 0, 1, 0, 0]);
+    let message = &message[..len];
+    meter.case("call", count, || {
+        let verdict = Caller::<ReadState>::receive(&mut client, &mut pending, black_box(message), &mut tx);
+        assert!(verdict == Verdict::Answer);
+        let state = Caller::<ReadState>::decode(&client, &pending, message);
+        black_box(state.map_or(0, |state| state.images.iter().map(|image| image.slot + 1).sum()));
+    });
+    let _ = Writer::new(&mut []);
+}
