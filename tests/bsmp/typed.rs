@@ -6,7 +6,7 @@ use anysmp::bsmp::routine::{CurveOutcome, Directory, WriteCurve};
 use anysmp::bsmp::typed::{self, Be, Chars, Elements, Field, Function, elements};
 use anysmp::bsmp::variable::Variable;
 use anysmp::bsmp::{Client, Entities, Error, Refusal, Server, Table, Version};
-use anysmp::routine::Source as _;
+use anysmp::source::Source as _;
 
 use crate::client::run;
 
@@ -109,7 +109,7 @@ fn a_value_that_the_master_writes_is_the_value_that_it_reads() {
     assert_eq!(call!(SETPOINT.write(-2.5)), Ok(()));
     assert_eq!(call!(SETPOINT.read()), Ok(-2.5));
     assert_eq!(call!(CURRENT.read()), Ok(-1.25));
-    assert_eq!(call!(CURRENT.write(1.0)), Err(Error::Node(Refusal::ReadOnly)));
+    assert_eq!(call!(CURRENT.write(1.0)), Err(Error::Remote(Refusal::ReadOnly)));
     assert_eq!(call!(STATE.read()), Ok(STATE_NOW));
     assert_eq!(call!(NAME.write(Chars::new("ps-02").unwrap())), Ok(()));
     assert_eq!(call!(NAME.read()).unwrap().as_str(), Some("ps-02"));
@@ -119,7 +119,7 @@ fn a_value_that_the_master_writes_is_the_value_that_it_reads() {
     assert_eq!(call!(SCALE.call([4.0, -3.0])), Ok(-10.0));
     // The wrong type: the node refuses the size of a write, the master that of an answer.
     let wrong = typed::Typed::<u16>::writable(0);
-    assert_eq!(call!(wrong.write(7)), Err(Error::Node(Refusal::InvalidSize)));
+    assert_eq!(call!(wrong.write(7)), Err(Error::Remote(Refusal::InvalidSize)));
     assert_eq!(call!(wrong.read()), Err(Error::WrongSize));
 }
 
