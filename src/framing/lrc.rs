@@ -73,18 +73,11 @@ use crate::checksum::Sum;
 use crate::{bytes, cobs};
 
 mod encoder;
+mod zero;
 
 pub use encoder::Encoder;
 use encoder::{FULL, MARKER};
-
-/// Returns the index of the first zero, or the length.
-fn zero_at(bytes: &[u8]) -> usize {
-    // The search by words is worth its flash where there is plenty of that.
-    #[cfg(target_pointer_width = "64")]
-    return cobs::zero_at(bytes);
-    #[cfg(not(target_pointer_width = "64"))]
-    bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len())
-}
+use zero::zero_at;
 
 /// Returns the length of the longest frame of a message of `len` bytes: one code byte for each
 /// block, check and marker.
@@ -124,8 +117,8 @@ enum State {
     /// `Between`.
     Code { zero: bool, left: u8 },
     /// In a block, `left` data bytes before its end. `full`: no zero follows the block. Exits: the
-    /// byte after the block, to `Code`; a zero, to `Complete` if it is the check, else to `Between`;
-    /// silence, to `Between`.
+    /// byte after the block, to `Code`; a zero, to `Complete` if it is the check, else to
+    /// `Between`; silence, to `Between`.
     Data { left: u8, full: bool },
     /// After the zero of an ambiguous frame: reading A is in the buffer. Exits: any byte or
     /// silence, to `Complete`, or to `Between` if the message does not fit.

@@ -1,6 +1,6 @@
 //! The sending side: COBS blocks and the checksum, block by block.
 
-use super::zero_at;
+use super::zero::zero_at;
 use crate::checksum::Sum;
 use crate::{bytes, framing};
 
