@@ -117,6 +117,7 @@
 //! * A function error (0x53) answers "execute" only; to any other request it is foreign, like
 //!   everything that cannot be its answer: see [`client`].
 
+pub mod bridge;
 pub mod client;
 mod command;
 pub mod curve;

@@ -25,6 +25,8 @@ mod words;
 pub use decoder::{Decoded, Decoder};
 pub use encoder::Encoder;
 use words::FULL;
+#[cfg(target_pointer_width = "64")]
+pub(crate) use words::zero_at;
 
 /// Returns the encoded length of `len` bytes in the worst case, without a delimiter.
 #[must_use]

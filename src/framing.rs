@@ -152,6 +152,7 @@ use core::time::Duration;
 use crate::time::Span;
 
 pub mod auto;
+pub mod bridge;
 pub mod console;
 pub mod counted;
 pub mod datagram;

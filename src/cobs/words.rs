@@ -17,7 +17,7 @@ pub(super) const fn zero_in(word: [u8; WORD]) -> usize {
 }
 
 /// Returns the index of the first zero, or the length.
-pub(super) fn zero_at(bytes: &[u8]) -> usize {
+pub(crate) fn zero_at(bytes: &[u8]) -> usize {
     // Blocks without a branch per byte: the compiler uses vector instructions for them where there
     // are any.
     let free = |block: &&[u8]| block.iter().fold(true, |free, byte| free & (*byte != 0));

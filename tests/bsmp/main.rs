@@ -24,6 +24,7 @@ mod simulated_bus;
 #[cfg(all(anysmp_checkout, feature = "md5", feature = "async"))]
 mod wire;
 
+mod bridge;
 #[cfg(all(anysmp_checkout, feature = "md5", feature = "async"))]
 mod bus;
 mod client;

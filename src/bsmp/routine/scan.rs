@@ -41,8 +41,8 @@ impl core::fmt::Display for ScanReport {
 
 #[derive(Debug, Clone, Copy)]
 enum Stage {
-    /// The version of the node with this number. Exits: itself, with the next number; `Ended`, after
-    /// the last one, or if the request does not fit `tx`.
+    /// The version of the node with this number. Exits: itself, with the next number; `Ended`,
+    /// after the last one, or if the request does not fit `tx`.
     Ask(u8),
     /// Nothing more is asked. Exits: none.
     Ended(Option<Error>),

@@ -1,7 +1,8 @@
-//! The sending side: COBS blocks and the checksum, byte by byte.
+//! The sending side: COBS blocks and the checksum, block by block.
 
+use super::zero::zero_at;
 use crate::checksum::Sum;
-use crate::framing;
+use crate::{bytes, framing};
 
 /// The code of a full block: 254 bytes follow, and unlike all others it stands for no zero of the
 /// message.
@@ -64,30 +65,41 @@ impl Default for Encoder {
 
 /// Returns the length of the block at the front of `rest`, and the part that follows it.
 fn block(rest: &[u8]) -> (u8, End) {
-    let mut len: u8 = 0;
-    for byte in rest {
-        match byte {
-            // Checked first: a zero after a full block is not part of it.
-            _ if len == FULL - 1 => return (len, End::Full),
-            0 => return (len, End::Zero),
-            _ => len = len.wrapping_add(1),
-        }
-    }
-    (len, if len == FULL - 1 { End::Full } else { End::Message })
+    const MOST: usize = FULL as usize - 1;
+    let len = zero_at(rest.get(..MOST).unwrap_or(rest));
+    let end = match len {
+        // Whatever follows: a zero after a full block is not part of it.
+        MOST => End::Full,
+        _ if len < rest.len() => End::Zero,
+        _ => End::Message,
+    };
+    (u8::try_from(len).unwrap_or(FULL - 1), end)
 }
 
 impl framing::Encoder for Encoder {
     const MIN_OUT: usize = 1;
 
     fn next(&mut self, message: &[u8], out: &mut [u8]) -> usize {
-        let mut written: usize = 0;
-        for place in out {
+        let room = out.len();
+        let mut rest = out;
+        while !rest.is_empty() {
             let byte = match self.stage {
-                // A shorter message than the first one yields zeros, so that the frame still ends.
                 Stage::Block { left: left @ 1.., end } => {
-                    self.stage = Stage::Block { left: left.wrapping_sub(1), end };
-                    self.at = self.at.wrapping_add(1);
-                    message.get(self.at.wrapping_sub(1)).copied().unwrap_or_default()
+                    let count = usize::from(left).min(rest.len());
+                    let Some((to, free)) = core::mem::take(&mut rest).split_at_mut_checked(count) else { break };
+                    match message.get(self.at..).and_then(|message| message.get(..count)) {
+                        Some(data) => {
+                            bytes::copy(data, to);
+                            self.sum.update(data);
+                        }
+                        // A shorter message than the first one yields zeros, so that the frame
+                        // still ends.
+                        None => to.fill(0),
+                    }
+                    self.at = self.at.wrapping_add(count);
+                    self.stage = Stage::Block { left: left.wrapping_sub(u8::try_from(count).unwrap_or(left)), end };
+                    rest = free;
+                    continue;
                 }
                 // The check covers everything up to here.
                 Stage::Block { left: 0, end: End::Message } => {
@@ -110,9 +122,10 @@ impl framing::Encoder for Encoder {
                 Stage::Done => break,
             };
             self.sum.update(&[byte]);
+            let Some((place, free)) = core::mem::take(&mut rest).split_first_mut() else { break };
             *place = byte;
-            written = written.wrapping_add(1);
+            rest = free;
         }
-        written
+        room.wrapping_sub(rest.len())
     }
 }

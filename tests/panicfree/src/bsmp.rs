@@ -2,6 +2,7 @@
 //! routines.
 
 use crate::{Operation, ask, drop_in_box, flag, number, run, serve, size, time};
+use anysmp::bsmp::bridge::{Bridge, Form};
 use anysmp::bsmp::curve::{self, Checksum, Curve, Digest, digest_of};
 use anysmp::bsmp::function::{self, Function, Layout};
 use anysmp::bsmp::group::{self, Members};
@@ -107,6 +108,15 @@ pub const ALL: &[Operation] = &[
         let mut write =
             WriteCurve::new(id(), curve(), Elements(black_box(&[1.5_f32])), Any).with_first_block(black_box(1));
         run(&mut write, &mut client(), bytes, room)
+    },
+    |bytes, room| {
+        let Some(table) = table() else { return };
+        let Some(node) = Node::new(server(&table), address()) else { return };
+        let mut kept = [0; 16];
+        let mut bridge = Bridge::new(node, black_box(Form::WithId), &mut kept);
+        serve(&mut bridge, bytes, room);
+        drop_in_box(bridge.receive(bytes, black_box(anysmp::line::Peer(0)), room));
+        drop_in_box(bridge.service().server().entities().0);
     },
     |bytes, room| run(&mut Scan::new(), &mut client(), bytes, room),
     |bytes, room| run(&mut Scan::of(id(), id()), &mut client(), bytes, room),

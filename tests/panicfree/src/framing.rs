@@ -4,6 +4,7 @@
 use crate::{Operation, drop_in_box, size, time};
 use anysmp::cobs;
 use anysmp::framing::auto::{Auto, Kind};
+use anysmp::framing::bridge::{Bridge, WithId, WithoutId};
 use anysmp::framing::console::{self, Console};
 use anysmp::framing::counted::{Counted, Head, Head3, Head8};
 use anysmp::framing::datagram::Datagram;
@@ -28,6 +29,9 @@ pub const ALL: &[Operation] = &[
         all(|room| Packet::new(room, time()).with_early_delivery().with_echo(black_box(Echo::Node)), bytes, room)
     },
     |bytes, room| all(|room| Packet::new(room, time()).with_stream_carrier(), bytes, room),
+    |bytes, room| all(|room| Bridge::<WithId>::new(room, time()), bytes, room),
+    |bytes, room| all(|room| Bridge::<WithoutId>::new(room, time()), bytes, room),
+    |_, _| drop_in_box(Bridge::<WithId>::sizes_of(size())),
     |mut bytes, room| {
         let mut packet = Packet::new(room, time());
         drop_in_box(packet.push(&mut bytes));

@@ -1,0 +1,187 @@
+//! A node, or several, that masters reach as through Sirius' Ethernet bridge.
+//!
+//! The envelope is described in [`framing::bridge`](crate::framing::bridge), which is a master's
+//! side of it. Here a [`Bridge`] stands around a [`Node`](super::Node) or
+//! [`Nodes`](super::node::Nodes), over `Counted` with one of the two heads of that module:
+//!
+//! ```no_run
+//! # use anysmp::{blocking::Link, bsmp::{Address, Entities, Node, Server, Table}, port::Clock};
+//! # use embedded_io::{Read, Write};
+//! use anysmp::bsmp::bridge::{Bridge, Form};
+//! use anysmp::framing::{bridge::WithId, counted::Counted};
+//!
+//! # fn serve<P: Read + Write + Clock, E: Entities>(port: P, node: Node<'_, E>) {
+//! let (mut kept, mut message, mut memory) = ([0; 256], [0; 1024], [0; 1216]);
+//! let mut bridge = Bridge::new(node, Form::WithId, &mut kept);
+//! let framing = Counted::<WithId>::new(&mut message);
+//! let Ok(mut link) = Link::new(port, framing, &mut memory) else { return };
+//! while let Ok(()) = link.serve(&mut bridge) {}
+//! # }
+//! ```
+//!
+//! | code | request | answer |
+//! |---|---|---|
+//! | 11 | a packet, whose answer is awaited | 21 and the packet; 22 if there is none |
+//! | 03 | a packet; its answer is kept | 21 |
+//! | 04 | the answer that is kept | 21 and the packet; 23 if there is none |
+//! | 12 | forget the answer that is kept | 21 |
+//!
+//! Anything else is answered 22.
+//!
+//! `pydrs` takes what its first look at the socket returns for the whole answer: give the link an
+//! `out` as long as an envelope ([`Buffers::parts`](crate::line::Buffers::parts)), so that each
+//! answer leaves in one write.
+
+use crate::bytes::copy;
+use crate::checksum::Sum;
+use crate::line::{Damage, Peer, Serve, Service, asynch};
+use crate::shown::shown;
+
+/// The two forms of the envelope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_enums, reason = "there are two")]
+pub enum Form {
+    /// Newer bridges: an id after the code.
+    WithId,
+    /// `pydrs`: no id.
+    WithoutId,
+}
+
+const REQUEST: u8 = 0x11;
+const WRITE: u8 = 0x03;
+const READ: u8 = 0x04;
+const RESET: u8 = 0x12;
+
+const OK: u8 = 0x21;
+const NO_ANSWER: u8 = 0x22;
+const NOTHING_KEPT: u8 = 0x23;
+
+/// Bytes of the time in front of a packet.
+const TIME: usize = 4;
+
+/// A bridge in front of the service `S`, whose messages have an address in front of them.
+pub struct Bridge<'k, S> {
+    service: S,
+    form: Form,
+    kept: &'k mut [u8],
+    len: usize,
+}
+
+shown!([S] Bridge<'_, S>, |it| "Bridge({:?}, {} bytes kept)", it.form, it.len);
+
+impl<'k, S> Bridge<'k, S> {
+    /// A bridge that keeps one answer in `kept`, until it is read. A longer one is not kept.
+    #[must_use]
+    pub const fn new(service: S, form: Form, kept: &'k mut [u8]) -> Self {
+        Self { service, form, kept, len: 0 }
+    }
+
+    /// What is behind the bridge.
+    pub const fn service(&mut self) -> &mut S {
+        &mut self.service
+    }
+
+    /// The bytes before an envelope's content: code, perhaps an id, and a length.
+    const fn head(&self) -> usize {
+        match self.form {
+            Form::WithId => 6,
+            Form::WithoutId => 5,
+        }
+    }
+}
+
+impl<S: Service> Bridge<'_, S> {
+    /// Handles one envelope; returns the length of the one in `tx`, and the action of the service.
+    #[must_use = "the answer is in `tx` and has to be sent"]
+    pub fn receive(&mut self, envelope: &[u8], peer: Peer, tx: &mut [u8]) -> (usize, S::After) {
+        let head = self.head();
+        let none = S::After::default();
+        let (Some(front), Some(content)) = (envelope.get(..head), envelope.get(head..)) else { return (0, none) };
+        let Some((out, room)) = tx.split_at_mut_checked(head) else { return (0, none) };
+        let Some((status, room)) = room.split_first_mut() else { return (0, none) };
+        let mut after = none;
+        let len;
+        (*status, len) = match front.first() {
+            Some(&REQUEST) => {
+                let (len, then) = self.ask(content, peer, room);
+                after = then;
+                if len == 0 { (NO_ANSWER, 0) } else { (OK, len) }
+            }
+            Some(&WRITE) => {
+                let (len, then) = self.ask(content, peer, room);
+                after = then;
+                self.len = if len <= self.kept.len() { len } else { 0 };
+                copy(room.get(..self.len).unwrap_or_default(), self.kept);
+                (OK, 0)
+            }
+            Some(&READ) => match (core::mem::take(&mut self.len), room) {
+                (0, _) => (NOTHING_KEPT, 0),
+                (len, room) => match (self.kept.get(..len), room.get_mut(..len)) {
+                    (Some(kept), Some(to)) => {
+                        copy(kept, to);
+                        (OK, len)
+                    }
+                    _ => (NO_ANSWER, 0),
+                },
+            },
+            Some(&RESET) => {
+                self.len = 0;
+                (OK, 0)
+            }
+            _ => (NO_ANSWER, 0),
+        };
+        // With the status.
+        let len = len.saturating_add(1);
+        copy(front, out);
+        if let Some(length) = out.last_chunk_mut() {
+            *length = u32::try_from(len).unwrap_or(u32::MAX).to_be_bytes();
+        }
+        (len.saturating_add(head), after)
+    }
+
+    /// Hands the packet behind the time on; returns the length of the packet in `room`.
+    fn ask(&mut self, content: &[u8], peer: Peer, room: &mut [u8]) -> (usize, S::After) {
+        let none = S::After::default();
+        let Some(packet) = content.get(TIME..).filter(|packet| Sum::of(packet) == 0) else { return (0, none) };
+        // A bus would not answer a damaged packet either.
+        let Some((_, message)) = packet.split_last() else { return (0, none) };
+        // Room for the checksum.
+        let Some(most) = room.len().checked_sub(1) else { return (0, none) };
+        let (len, after) = self.service.receive(message, peer, room.get_mut(..most).unwrap_or_default());
+        let (Some(answer), true) = (room.get(..len), len > 0) else { return (0, after) };
+        let sum = Sum::of(answer);
+        match room.get_mut(len) {
+            Some(place) => *place = sum,
+            None => return (0, after),
+        }
+        (len.saturating_add(1), after)
+    }
+}
+
+impl<S: Service> Serve for Bridge<'_, S> {
+    type After = S::After;
+
+    fn damaged(&mut self, damage: Damage, tx: &mut [u8]) -> usize {
+        self.service.damaged(damage, tx)
+    }
+
+    fn tick(&mut self, elapsed: core::time::Duration) {
+        self.service.tick(elapsed);
+    }
+}
+
+impl<S: Service> Service for Bridge<'_, S> {
+    fn receive(&mut self, message: &[u8], peer: Peer, tx: &mut [u8]) -> (usize, S::After) {
+        self.receive(message, peer, tx)
+    }
+}
+
+impl<S: Service> asynch::Service for Bridge<'_, S> {
+    /// # Cancellation
+    ///
+    /// Never waits, so there is nothing to cancel.
+    async fn receive(&mut self, message: &[u8], peer: Peer, tx: &mut [u8]) -> (usize, S::After) {
+        self.receive(message, peer, tx)
+    }
+}

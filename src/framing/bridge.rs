@@ -1,0 +1,222 @@
+//! The envelope of Sirius' Ethernet bridge: BSMP packets for an RS-485 bus, over TCP (port 5000).
+//!
+//! ```text
+//!   request    11 │ id │ length │ time in ms │ packet of the bus, with address and checksum
+//!   answer     11 │ id │ length │ 21 │ packet        22: no answer in time    23: nothing is kept
+//! ```
+//!
+//! The length (of what follows it) is a `u32`, the time a float, both big endian. The bridge waits
+//! so long for an answer of the bus. There are two forms: newer bridges have the id, which names
+//! the request in its answer ([`WithId`]); `pydrs` speaks the one without ([`WithoutId`]).
+//!
+//! [`Bridge`] is a master's framing: its messages are those of
+//! [`framing::packet`](super::packet), and the id, where there is one, keeps late answers from
+//! being taken for others. A bridge or a node that is reached like one is
+//! [`bsmp::bridge`](crate::bsmp::bridge) over [`Counted`] with one of the two heads.
+//!
+//! # Interpretation
+//!
+//! No document describes the envelope; this is what `eth-bridge-pru-serial485` and `pydrs` 2.3.2
+//! do. An answer of 22 or 23 has no packet: it counts as [`Error::Abandoned`], and the master's own
+//! timeout goes on. Give the bridge less time than the master's.
+
+use core::cell::Cell;
+use core::time::Duration;
+
+use super::counted::{Counted, Head};
+use super::{Error, Framing, Progress, Sizes};
+use crate::checksum::Sum;
+
+/// The code of a request that waits for its answer.
+const REQUEST: u8 = 0x11;
+/// The status in front of a packet in an answer.
+const OK: u8 = 0x21;
+/// Bytes of the time in a request.
+const TIME: usize = 4;
+
+/// The form of newer bridges: an id after the code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "a type without a value")]
+pub struct WithId;
+
+/// The form that `pydrs` speaks: no id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "a type without a value")]
+pub struct WithoutId;
+
+fn total(head: usize, length: [u8; 4]) -> Result<usize, Error> {
+    // Longer than any packet: out of sync.
+    let length = u32::from_be_bytes(length);
+    if length > 0x1_0100 {
+        return Err(Error::Malformed);
+    }
+    usize::try_from(length).ok().and_then(|length| length.checked_add(head)).ok_or(Error::TooLong)
+}
+
+impl Head for WithId {
+    const LEN: usize = 6;
+
+    fn total(head: &[u8]) -> Result<usize, Error> {
+        match *head {
+            [_, _, a, b, c, d] => total(Self::LEN, [a, b, c, d]),
+            _ => Err(Error::Malformed),
+        }
+    }
+}
+
+impl Head for WithoutId {
+    const LEN: usize = 5;
+
+    fn total(head: &[u8]) -> Result<usize, Error> {
+        match *head {
+            [_, a, b, c, d] => total(Self::LEN, [a, b, c, d]),
+            _ => Err(Error::Malformed),
+        }
+    }
+}
+
+/// A master's framing: packets in envelopes. `H` is [`WithId`] or [`WithoutId`].
+pub struct Bridge<'b, H> {
+    inner: Counted<'b, H>,
+    time: f32,
+    /// The id of the request that was sent last.
+    id: Cell<u8>,
+}
+
+impl<'b, H: Head> Bridge<'b, H> {
+    /// Decodes into `buffer`, which holds an envelope: [`OVERHEAD`](Self::OVERHEAD) bytes more than
+    /// the longest message. The bridge is told to wait `time` for an answer of the bus.
+    #[must_use]
+    pub fn new(buffer: &'b mut [u8], time: Duration) -> Self {
+        Self { inner: Counted::new(buffer), time: time.as_secs_f32() * 1000.0, id: Cell::new(0) }
+    }
+
+    /// Returns the sizes for a receive buffer of `buffer` bytes.
+    #[must_use]
+    pub const fn sizes_of(buffer: usize) -> Sizes {
+        Sizes::of_stream(buffer.saturating_sub(H::LEN).saturating_sub(2), buffer)
+    }
+
+    const fn has_id() -> bool {
+        H::LEN == WithId::LEN
+    }
+
+    /// The message in a whole envelope.
+    fn packet(&self) -> Result<&[u8], Error> {
+        let envelope = self.inner.message();
+        if Self::has_id() && envelope.get(1) != Some(&self.id.get()) {
+            // The answer to an earlier request.
+            return Err(Error::Truncated);
+        }
+        match envelope.get(H::LEN..) {
+            Some([OK, packet @ ..]) if Sum::of(packet) != 0 => Err(Error::Checksum),
+            Some([OK, message @ .., _]) => Ok(message),
+            Some([_, ..]) => Err(Error::Abandoned),
+            _ => Err(Error::Malformed),
+        }
+    }
+}
+
+impl<H: Head> Framing for Bridge<'_, H> {
+    /// Code, length, status and checksum; one less without an id.
+    const OVERHEAD: usize = WithId::LEN + 2;
+    const PACED: bool = false;
+    const QUIET: Duration = H::QUIET;
+
+    type Encoder = Encoder;
+
+    fn encode(&self, message: &[u8]) -> Result<Encoder, Error> {
+        let length = message.len().checked_add(TIME + 1).and_then(|length| u32::try_from(length).ok());
+        let length = length.filter(|_| !message.is_empty()).ok_or(Error::Unsendable)?;
+        self.id.set(self.id.get().wrapping_add(1));
+        let ([a, b, c, d], [e, f, g, h]) = (length.to_be_bytes(), self.time.to_be_bytes());
+        let head = if Self::has_id() {
+            [REQUEST, self.id.get(), a, b, c, d, e, f, g, h]
+        } else {
+            [0, REQUEST, a, b, c, d, e, f, g, h]
+        };
+        Ok(Encoder { head, at: usize::from(!Self::has_id()), sum: Some(Sum::new()) })
+    }
+
+    fn sizes(&self) -> Sizes {
+        Self::sizes_of(self.inner.sizes().buffer)
+    }
+
+    fn max_encoded_len(&self, message: usize) -> usize {
+        message.saturating_add(H::LEN + TIME + 1)
+    }
+
+    fn push<'i>(&mut self, input: &mut &'i [u8]) -> Result<Progress<'i>, Error> {
+        match self.inner.push(input)? {
+            Progress::Message => self.packet().map(|_| Progress::Message),
+            other => Ok(other),
+        }
+    }
+
+    fn idle(&mut self, silence: Duration) -> Result<Progress<'static>, Error> {
+        self.inner.idle(silence)
+    }
+
+    fn message(&self) -> &[u8] {
+        self.packet().unwrap_or_default()
+    }
+
+    fn reset(&mut self) {
+        self.inner.reset();
+    }
+}
+
+impl<H> core::fmt::Debug for Bridge<'_, H> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Bridge").field("inner", &self.inner).field("id", &self.id.get()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl<H> defmt::Format for Bridge<'_, H> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Bridge {{ inner: {}, id: {=u8} }}", self.inner, self.id.get());
+    }
+}
+
+/// Puts one message (destination first) into a request's envelope.
+#[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Encoder {
+    /// What comes before the packet; without an id from the second byte on.
+    head: [u8; 10],
+    at: usize,
+    /// The checksum of the message so far; `None` once it is written.
+    sum: Option<Sum>,
+}
+
+impl super::Encoder for Encoder {
+    const MIN_OUT: usize = 1;
+
+    fn next(&mut self, message: &[u8], out: &mut [u8]) -> usize {
+        let mut written: usize = 0;
+        for place in out {
+            let within = self.at.checked_sub(self.head.len());
+            *place = match (within, self.sum) {
+                (None, _) => self.head.get(self.at).copied().unwrap_or_default(),
+                (_, None) => break,
+                (Some(at), Some(mut sum)) => match message.get(at) {
+                    Some(byte) => {
+                        sum.update(&[*byte]);
+                        self.sum = Some(sum);
+                        *byte
+                    }
+                    None => {
+                        self.sum = None;
+                        sum.value()
+                    }
+                },
+            };
+            self.at = self.at.saturating_add(1);
+            written = written.saturating_add(1);
+        }
+        written
+    }
+}

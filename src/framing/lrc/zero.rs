@@ -1,0 +1,10 @@
+//! The search for zeros.
+
+/// Returns the index of the first zero, or the length.
+pub(super) fn zero_at(bytes: &[u8]) -> usize {
+    // The search by words is worth its flash where there is plenty of that.
+    #[cfg(target_pointer_width = "64")]
+    return crate::cobs::zero_at(bytes);
+    #[cfg(not(target_pointer_width = "64"))]
+    bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len())
+}
