@@ -228,7 +228,7 @@ impl<'b, F: Framing, R: Role> Line<'b, F, R> {
             encoder: None,
             len: 0,
             run: 0..0,
-            before: Before::Gap,
+            before: if R::ASKS { Before::First } else { Before::Gap },
             ear: Ear::Ended,
             elapsed: Span::ZERO,
             airtime: Span::ZERO,

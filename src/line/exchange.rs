@@ -312,7 +312,7 @@ impl<F: Framing> Line<'_, F> {
     /// may pass for its response: the port is looked at first, and the line is kept silent for as
     /// long as a response is owed.
     fn ask(&mut self, len: usize, drain: Span, sink: &mut (impl Sink + ?Sized)) -> Result<(), Error> {
-        if self.counters.sent == 0 {
+        if self.before == Before::First {
             self.out_of_step();
         }
         if !drain.is_zero() {
@@ -370,8 +370,8 @@ impl<F: Framing> Line<'_, F> {
     /// Puts the preamble, if the framing has one, in front of the next request: the state of the
     /// peer's decoder is unknown.
     fn out_of_step(&mut self) {
-        if self.before == Before::Gap && !self.framing.preamble().is_empty() {
-            self.before = Before::Preamble(0);
+        if let Before::First | Before::Gap = self.before {
+            self.before = if self.framing.preamble().is_empty() { Before::Gap } else { Before::Preamble(0) };
         }
     }
 

@@ -94,7 +94,7 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
                 self.before = if is_owed { Before::Silence(self.owed.silence()) } else { Before::Gap };
             }
             Before::Settle(pause) => self.before = Before::Settle(pause.shortened(time)),
-            Before::Gap | Before::Silence(_) | Before::Preamble(_) | Before::Nudge(_) => {}
+            Before::First | Before::Gap | Before::Silence(_) | Before::Preamble(_) | Before::Nudge(_) => {}
         }
         self.sending = match self.sending {
             Sending::Left(mut waited) if R::ASKS => {

@@ -108,7 +108,7 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
         let gap = if F::PACED { Span::limit(self.framing.gap()) } else { Span::ZERO };
         match self.before {
             Before::Silence(silence) if R::ASKS && silence.reaches(gap) => Some(silence),
-            Before::Gap | Before::Silence(_) => Some(gap),
+            Before::First | Before::Gap | Before::Silence(_) => Some(gap),
             Before::Preamble(_) | Before::Nudge(_) | Before::Flushing(_) | Before::Settle(_) => None,
         }
     }
@@ -119,7 +119,9 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
             (Some(wanted), Ear::Silent(silence)) => silence.reaches(wanted),
             // `Silence` needs at least one look at the port, even if its length is zero: a late
             // response may be there, unread.
-            (Some(wanted), Ear::Busy | Ear::Ended) => wanted.is_zero() && self.before == Before::Gap,
+            (Some(wanted), Ear::Busy | Ear::Ended) => {
+                wanted.is_zero() && matches!(self.before, Before::First | Before::Gap)
+            }
             (None, _) => false,
         }
     }

@@ -31,6 +31,9 @@ pub(super) enum Sending {
 /// The condition that must be met before a frame may begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Before {
+    /// Nothing, and no frame has left yet: the peer may be out of step. Exits: as `Gap`; `Preamble`
+    /// or `Gap`, by a request; `Gap`, when a frame begins.
+    First,
     /// The framing's gap. Exits: `Silence`, `Preamble`, `Nudge`; `Flushing`, by `abandon` where
     /// there is no preamble.
     Gap,

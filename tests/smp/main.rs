@@ -21,6 +21,7 @@ mod groups;
 mod item;
 #[cfg(anysmp_checkout)]
 mod pairs;
+mod recovery;
 mod routine;
 mod server;
 mod stores;

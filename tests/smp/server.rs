@@ -160,21 +160,37 @@ fn echo_answers_reads_and_writes_and_a_missing_text_is_an_empty_one() {
     }
 }
 
+/// A device that sends valid CBOR only.
+struct Strict;
+
+impl os::Commands for Strict {
+    fn echo<'r>(&'r mut self, request: os::Echo<'r>) -> Result<os::EchoResponse<'r>, Error> {
+        match request.text {
+            Some(text) if !text.is_utf8() => Err(Error::INVALID),
+            text => Ok(os::EchoResponse { text: text.unwrap_or("".into()) }),
+        }
+    }
+}
+
 #[test]
-fn an_echo_of_text_that_is_not_utf_8_gets_rc_3_as_its_answer_would_not_be_cbor() {
-    for (text, valid) in [
-        (&b"\x62\xff\xfe"[..], false),
-        (b"\x62\xc3\xa4", true),
-        (b"\x7f\x62\xc3\xa4\x61x\xff", true),
-        // No chunk may end within a character.
-        (b"\x7f\x61\xc3\x61\xa4\xff", false),
-        (b"\x61\xc3", false),
-        (b"\x63\xed\xa0\x80", false),
-        (b"\x64\xf4\x90\x80\x80", false),
-        (b"\x64\xf4\x8f\xbf\xbf", true),
+fn an_echo_of_text_that_is_not_utf_8_comes_back_as_it_came_unless_the_device_is_strict() {
+    for (text, back, valid) in [
+        (&b"\x62\xff\xfe"[..], &b"\x62\xff\xfe"[..], false),
+        (b"\x62\xc3\xa4", b"\x62\xc3\xa4", true),
+        (b"\x7f\x62\xc3\xa4\x61x\xff", b"\x63\xc3\xa4x", true),
+        // No chunk may end within a character. The response has one piece.
+        (b"\x7f\x61\xc3\x61\xa4\xff", b"\x62\xc3\xa4", false),
+        (b"\x61\xc3", b"\x61\xc3", false),
+        (b"\x63\xed\xa0\x80", b"\x63\xed\xa0\x80", false),
+        (b"\x64\xf4\x90\x80\x80", b"\x64\xf4\x90\x80\x80", false),
+        (b"\x64\xf4\x8f\xbf\xbf", b"\x64\xf4\x8f\xbf\xbf", true),
     ] {
-        let payload = answer(&message(2, 0, 1, 0, &[b"\xa1\x61d", text].concat()))[8..].to_vec();
-        assert_eq!(payload != rc(3), valid, "{text:02x?} got {payload:02x?}");
+        let request = message(2, 0, 1, 0, &[b"\xa1\x61d", text].concat());
+        assert_eq!(answer(&request)[8..], [b"\xa1\x61r", back].concat(), "{text:02x?}");
+        let strict = |incoming: &Incoming<'_>, reply: Reply<'_>| os::dispatch(&mut Strict, incoming, reply);
+        let mut tx = [0; 64];
+        let (len, _) = serve(strict, AllowAll, &request, &mut tx);
+        assert_eq!(tx[8..len] != rc(3), valid, "{text:02x?}");
     }
 }
 

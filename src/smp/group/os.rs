@@ -19,9 +19,10 @@
 //! # Interpretation
 //!
 //! * Echo is answered to both ops: some clients read, most write. A missing text is an empty one. A
-//!   text that is not UTF-8 gets `rc` 3, since the response would not be valid CBOR; other servers
-//!   send it back. It is the one text of the client that this crate sends back: a [`Commands`] that
-//!   puts `format` or `query` into its response has to check [`Text::is_utf8`] itself.
+//!   text that is not UTF-8 is sent back as it came, as by other servers, although CBOR does not
+//!   allow it: who sent it has to expect it. A [`Commands`] that must never send such a text,
+//!   or that puts `format` or `query` into its response, checks [`Text::is_utf8`]: 216 bytes of
+//!   flash on a Cortex-M0.
 //! * `force` of a reset is sent as a boolean and read as a boolean or an integer, since both are in
 //!   use.
 //! * Pools come as `mpools` (newtmgr) or as one key per pool (Zephyr); both are read, the second is
@@ -29,7 +30,7 @@
 
 use crate::cbor::{BufferFull, Item, Malformed, Text, Value, Writer};
 use crate::smp::server::{After, Answer, Incoming, Reply};
-use crate::smp::{Decode, Empty, Encode, Error, Group, Op, Request, payload};
+use crate::smp::{Empty, Error, Group, Op, Request, payload};
 
 mod information;
 mod parameters;
@@ -47,27 +48,7 @@ pub struct Echo<'b> {
     pub text: Option<Text<'b>>,
 }
 
-/// An [`Echo`] whose text may be anything.
-#[derive(Clone, Copy)]
-struct Anything<'b> {
-    text: Option<Text<'b>>,
-}
-
-payload!(request Anything<'b> { text: "d" });
-
-impl Encode for Echo<'_> {
-    fn encode(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
-        Anything { text: self.text }.encode(writer)
-    }
-}
-
-/// Refuses a text that is not UTF-8: a server that sent it back would send invalid CBOR.
-impl<'b> Decode<'b> for Echo<'b> {
-    fn decode(payload: &'b [u8]) -> Result<Self, Malformed> {
-        let Anything { text } = Anything::decode(payload)?;
-        if text.is_none_or(Text::is_utf8) { Ok(Self { text }) } else { Err(Malformed) }
-    }
-}
+payload!(request Echo<'b> { text: "d" });
 
 impl<'b> Echo<'b> {
     /// Asks for `text` back.
@@ -211,8 +192,8 @@ pub trait Commands {
     ///
     /// # Errors
     ///
-    /// None by default. A text that is not UTF-8 does not get here: it cannot be read as an
-    /// [`Echo`].
+    /// None by default. [`Error::INVALID`] for a text that is not UTF-8, if the device is strict:
+    /// see [`Text::is_utf8`].
     fn echo<'r>(&'r mut self, request: Echo<'r>) -> Result<EchoResponse<'r>, Error> {
         Ok(EchoResponse { text: request.text.unwrap_or("".into()) })
     }
