@@ -6,6 +6,7 @@
 //! ready: 127.0.0.1:5000
 //! ```
 
+use anysmp_tools::{errln as eprintln, outln as println};
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
