@@ -70,6 +70,8 @@ pub mod slots;
 #[cfg(feature = "mcuboot")]
 pub mod trailer;
 
+pub(crate) use format::{Identity, Listed};
+
 pub use format::digest::{Digest, Hash, HashKind};
 pub use format::image::Image;
 pub use format::{Error, FileError, Flags, Header, ImageFile, InvalidVersion, Version, build, digest, image, tlv};

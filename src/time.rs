@@ -82,8 +82,7 @@ impl Span {
     }
 
     /// Returns an eighth of this.
-    #[must_use]
-    pub const fn eighth(self) -> Self {
+    pub(crate) const fn eighth(self) -> Self {
         Self(self.0 >> 3)
     }
 

@@ -4,12 +4,15 @@ pub mod build;
 pub mod digest;
 mod file;
 mod header;
+mod identity;
 pub mod image;
 pub mod tlv;
 mod version;
 
-pub use file::{FileError, ImageFile};
+pub use file::ImageFile;
 pub use header::{Flags, Header};
+pub use identity::FileError;
+pub(crate) use identity::{Identity, Listed};
 pub use version::{InvalidVersion, Version};
 
 /// The defect of an image.

@@ -7,7 +7,7 @@
 //! | [`file_download`] | [`FileDownload`]: a file from the device, returned to the caller piece by piece |
 //! | [`file_upload`] | [`FileUpload`]: a file to the device, with resume and a check at the end |
 //! | [`walk`] | [`StatWalk`], [`SettingsWalk`]: all counters, and the settings that are named |
-//! | [`upgrade`] | [`Upgrade`]: upload, test, reset, confirm, and the outcome; [`ImageFile`], [`Notes`] |
+//! | [`upgrade`] | [`Upgrade`]: upload, test, reset, confirm, and the outcome, for one or several images; [`Item`], [`ImageFile`], [`Notes`] |
 //! | `pacing` | [`Pacing`]: sizes, window, repeats and limits, for all transfers |
 //! | `call` | [`Call`]: one request and its response, for routines of your own |
 //!
@@ -40,6 +40,7 @@ pub mod walk;
 
 mod call;
 mod hash;
+mod item;
 mod outcome;
 mod pace;
 mod pacing;
@@ -54,6 +55,7 @@ pub use file_download::{FileDownload, FileDownloadEvent, FileDownloadReport};
 pub use file_upload::{FileUpload, FileUploadReport};
 #[cfg(feature = "sha2")]
 pub use hash::sha256;
+pub use item::{Item, Place};
 pub use outcome::{Doubt, Note, Notes, NotesIter, Phase, Plan, UpgradeEvent, UpgradeOutcome, UpgradeReport};
 pub use pacing::{MAX_ROUNDS, Pacing, SILENCE};
 pub use upgrade::Upgrade;
@@ -105,6 +107,12 @@ pub enum Error {
     TimedOut,
     /// The peer: it answers, but asks for the same bytes over and over.
     NoProgress,
+    /// We: the image is not newer than the one that runs, and only a newer one was wanted.
+    NotNewer,
+    /// We: the device has no image of this number.
+    NoSuchImage,
+    /// We: the image is larger than the device's slot for it.
+    TooLarge,
     /// The peer: it asks for bytes beyond the end of the file. Or we, if a download is to continue
     /// there.
     Offset,
@@ -128,6 +136,9 @@ impl core::fmt::Display for Error {
             Self::Source => return SourceFailed.fmt(f),
             Self::TimedOut => "the device does not answer",
             Self::NoProgress => "the device asks for the same bytes over and over",
+            Self::NotNewer => "the image is not newer than the one that runs",
+            Self::NoSuchImage => "the device has no image of this number",
+            Self::TooLarge => "the image is larger than the slot of the device",
             Self::Offset => "the device asks for bytes beyond the end of the file",
             Self::Mismatch => "the device holds other bytes than were transferred",
             Self::CutShort => "the device sent less of the file than it had reported",

@@ -107,9 +107,10 @@ fn the_upload_upgrades_the_dfu_server_which_boots_the_new_image_and_keeps_it() {
     assert_eq!(report.upload.off, len as u64);
     assert_eq!(device.join().unwrap(), [Boot::Stayed, Boot::Swapped(SwapType::Test)]);
     phases.dedup();
-    // Of each phase in which a response came; the list of images is read before the first event.
-    use Phase::{Booting, Confirming, Marking, Resetting, Uploading, Verifying};
-    assert_eq!(phases, [Uploading, Marking, Resetting, Booting, Confirming, Verifying]);
+    // Of each phase that a response led to: the slots are looked at before the upload, and the list
+    // of images after it.
+    use Phase::{Booting, Confirming, Looking, Marking, Resetting, Uploading, Verifying};
+    assert_eq!(phases, [Looking, Uploading, Looking, Marking, Resetting, Booting, Confirming, Verifying]);
 }
 
 /// A port that fails three times, then brings these bytes, then fails again and again and ends at

@@ -3,6 +3,7 @@
 mod files;
 mod pacing;
 mod scripted;
+mod several;
 mod upgrade;
 mod upload;
 mod upload_line;

@@ -9,6 +9,7 @@
 )]
 
 pub mod bsmp;
+pub mod out;
 pub mod port;
 pub mod s3mp;
 pub mod smp;

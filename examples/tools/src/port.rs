@@ -4,6 +4,7 @@
 //! Each has a real clock, and a `read` that gives up with `TimedOut` after one [`TICK`]. A
 //! [`Listener`] is the other end, for programs that play a device.
 
+use crate::errln as eprintln;
 use std::io;
 use std::net::TcpListener;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};

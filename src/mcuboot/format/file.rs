@@ -1,113 +1,64 @@
 //! Reads the identity of an image file piece by piece, without its body in memory.
 
-use super::digest::{Hash, HashKind};
-use super::tlv::{Entry, Info};
-use super::{Error, Header, Version};
-use crate::source::{Source, SourceFailed};
+use super::Version;
+use super::digest::{Digest, Hash, HashKind};
+use super::header::Flags;
+use super::identity::{FileError, Identity, Listed};
+use crate::source::Source;
 
 /// The identity of an image file: enough to recognise the image in the list of a device.
 ///
-/// [`Image`](super::image::Image) is for files that are in memory as a whole, and can check their
-/// hash.
+/// [`Image`](super::image::Image) is for files that are in memory as a whole.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ImageFile {
     version: Version,
-    len: u64,
+    flags: Flags,
+    len: u32,
+    /// The bytes that the hash covers.
+    hashed: u32,
     hash: Hash,
 }
 
-/// The reason why a file cannot be used for an upgrade.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[non_exhaustive]
-pub enum FileError {
-    /// We: the source could not be read.
-    Source,
-    /// The file: it does not start as an MCUboot image. Sign or wrap it with `imgtool`, and use the
-    /// binary file.
-    NotAnImage,
-    /// The file: it ends before its image does.
-    Truncated,
-    /// The file: its TLV area is damaged.
-    Tlv,
-    /// The file: it has no hash, or more than one.
-    Hash,
-}
-
-const _: () = assert!(size_of::<FileError>() == 1);
-
-impl core::fmt::Display for FileError {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str(match self {
-            Self::Source => return SourceFailed.fmt(f),
-            Self::NotAnImage => "the file is not an MCUboot image",
-            Self::Truncated => "the image file is cut off",
-            Self::Tlv => "the TLV area of the image file is damaged",
-            Self::Hash => "the image file does not have exactly one hash",
-        })
-    }
-}
-
-impl core::error::Error for FileError {}
-
-impl From<SourceFailed> for FileError {
-    fn from(SourceFailed: SourceFailed) -> Self {
-        Self::Source
-    }
-}
-
-impl From<Error> for FileError {
-    fn from(error: Error) -> Self {
-        match error {
-            // Contradicting lengths mean that the header belongs to something else, or that the
-            // rest cannot be found.
-            Error::Magic | Error::Sizes => Self::NotAnImage,
-            Error::NoTlvs | Error::InvalidTlv => Self::Tlv,
-            Error::MultipleHashes | Error::HashLength | Error::NoHash | Error::Mismatch => Self::Hash,
-            Error::Truncated | Error::BufferFull => Self::Truncated,
-        }
-    }
-}
-
 impl ImageFile {
-    /// Reads header and TLV areas, in pieces of at most 64 bytes. It does not compute the hash: the
-    /// device checks it.
+    /// Reads header and TLV areas, in pieces of at most 64 bytes. It does not compute the hash: see
+    /// [`verify`](Self::verify).
     ///
     /// # Errors
     ///
     /// The file or its source: a [`FileError`].
     pub fn read<S: Source>(source: &mut S) -> Result<Self, FileError> {
-        let header = Header::parse(&take::<S, { Header::LEN }>(source, 0)?)?;
-        if header.protected_len() != 0 {
-            Info::parse(take(source, header.body_end().into())?).protected(header.protected_len())?;
+        let (identity, header) = Identity::read(source)?;
+        let mut bytes = [0; Hash::MAX_LEN];
+        let hash = Hash::new(identity.hash(source, Listed::Own, &mut bytes)?).ok_or(FileError::Hash)?;
+        let (version, flags, hashed) = (header.version(), header.flags(), header.hashed_len());
+        Ok(Self { version, flags, len: identity.len(), hashed, hash })
+    }
+
+    /// Computes the hash of the contents and compares it with the one that the file claims.
+    /// Signatures are not checked: only the boot loader knows the key.
+    ///
+    /// # Errors
+    ///
+    /// The file: [`FileError::Mismatch`]; [`FileError::Encrypted`] if it cannot be checked;
+    /// [`FileError::Hash`] if its hash is of another kind than `digest`; those of its source.
+    pub fn verify<S: Source, D: Digest>(&self, source: &mut S, digest: &mut D) -> Result<(), FileError> {
+        if self.flags().intersects(Flags::ENCRYPTED) {
+            return Err(FileError::Encrypted);
         }
-        let tlvs = u64::from(header.hashed_len());
-        let len = tlvs.saturating_add(Info::parse(take(source, tlvs)?).normal()?.into());
-        if len > source.len() {
-            return Err(FileError::Truncated);
+        if D::KIND != self.hash_kind() {
+            return Err(FileError::Hash);
         }
-        let mut at = tlvs.saturating_add(Info::LEN.into());
-        let mut found = None;
-        while at < len {
-            let entry = Entry::parse(take(source, at)?);
-            let value = at.saturating_add(Entry::LEN.into());
-            at = value.saturating_add(entry.len.into());
-            if at > len {
-                return Err(FileError::Tlv);
-            }
-            // Only hashes have a known length: a key or a signature may have any.
-            let Some(kind) = HashKind::of_tlv(entry.kind) else { continue };
-            let mut bytes = [0; Hash::MAX_LEN];
-            let bytes = bytes.get_mut(..entry.len.into()).filter(|bytes| bytes.len() == kind.len());
-            let bytes = bytes.ok_or(FileError::Hash)?;
-            source.read(value, bytes)?;
-            // A device looks for the kind that it was built with: with two hashes the image would
-            // have two identities.
-            if found.replace(Hash::new(bytes).ok_or(FileError::Hash)?).is_some() {
-                return Err(FileError::Hash);
-            }
+        digest.reset();
+        let (mut block, mut at) = ([0; 128], 0_u64);
+        let end = u64::from(self.hashed);
+        while at < end {
+            let left = usize::try_from(end.saturating_sub(at)).unwrap_or(usize::MAX);
+            let block = block.get_mut(..left.min(128)).unwrap_or_default();
+            source.read(at, block)?;
+            digest.update(block);
+            at = at.saturating_add(block.len() as u64);
         }
-        Ok(Self { version: header.version(), len, hash: found.ok_or(FileError::Hash)? })
+        if digest.finish() == self.hash { Ok(()) } else { Err(FileError::Mismatch) }
     }
 
     /// Returns the version in the header.
@@ -116,40 +67,46 @@ impl ImageFile {
         self.version
     }
 
+    /// Returns the flags in the header.
+    #[must_use]
+    pub const fn flags(&self) -> Flags {
+        self.flags
+    }
+
     /// Returns the hash in the TLV area: 32, 48 or 64 bytes.
     #[must_use]
     pub fn hash(&self) -> &[u8] {
         self.hash.as_bytes()
     }
 
+    /// Returns the kind of that hash.
+    #[must_use]
+    pub fn hash_kind(&self) -> HashKind {
+        match self.hash().len() {
+            48 => HashKind::Sha384,
+            64 => HashKind::Sha512,
+            _ => HashKind::Sha256,
+        }
+    }
+
     /// Returns the length in bytes, without padding after the image.
     #[must_use]
     #[expect(clippy::len_without_is_empty, reason = "an image is never empty")]
     pub const fn len(&self) -> u64 {
-        self.len
+        self.len as u64
     }
 }
 
 impl core::fmt::Debug for ImageFile {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let Self { version, len, hash } = self;
-        write!(f, "ImageFile {{ version: {version}, len: {len}, hash: {} bytes }}", hash.as_bytes().len())
+        let (version, len) = (self.version(), self.len());
+        write!(f, "ImageFile {{ version: {version}, len: {len}, hash: {} bytes }}", self.hash().len())
     }
 }
 
 #[cfg(feature = "defmt")]
 impl defmt::Format for ImageFile {
     fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "ImageFile({}, {=u64} bytes)", self.version, self.len);
+        defmt::write!(f, "ImageFile({}, {=u64} bytes)", self.version(), self.len());
     }
-}
-
-/// Reads `N` bytes at `at`.
-fn take<S: Source, const N: usize>(source: &mut S, at: u64) -> Result<[u8; N], FileError> {
-    if at.saturating_add(N as u64) > source.len() {
-        return Err(FileError::Truncated);
-    }
-    let mut bytes = [0; N];
-    source.read(at, &mut bytes)?;
-    Ok(bytes)
 }

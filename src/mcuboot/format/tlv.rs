@@ -32,14 +32,34 @@ impl Kind {
     pub const RSA3072: Self = Self(0x23);
     /// Signature: Ed25519.
     pub const ED25519: Self = Self(0x24);
+    /// The signature covers the bytes of the image themselves instead of their hash.
+    pub const SIG_PURE: Self = Self(0x25);
+    /// The key of an encrypted image, wrapped by RSA-2048 OAEP.
+    pub const ENC_RSA2048: Self = Self(0x30);
+    /// The same, wrapped by AES-KW.
+    pub const ENC_KW: Self = Self(0x31);
+    /// The same, wrapped by ECIES on P-256.
+    pub const ENC_EC256: Self = Self(0x32);
+    /// The same, wrapped by ECIES on X25519.
+    pub const ENC_X25519: Self = Self(0x33);
+    /// The same, wrapped by ECIES on X25519 with SHA-512.
+    pub const ENC_X25519_SHA512: Self = Self(0x34);
     /// A version that this image requires of another image: image number, version.
     pub const DEPENDENCY: Self = Self(0x40);
     /// A counter that must not decrease (u32).
     pub const SECURITY_COUNTER: Self = Self(0x50);
     /// Measured-boot record.
     pub const BOOT_RECORD: Self = Self(0x60);
+    /// The length of a compressed image after its decompression.
+    pub const DECOMPRESSED_SIZE: Self = Self(0x70);
+    /// The hash of a compressed image after its decompression.
+    pub const DECOMPRESSED_SHA: Self = Self(0x71);
+    /// The signature of a compressed image after its decompression.
+    pub const DECOMPRESSED_SIGNATURE: Self = Self(0x72);
+    /// The version that the compression needs.
+    pub const COMPRESSION_VERSION: Self = Self(0x73);
 
-    const NAMES: [(Self, &'static str); 12] = [
+    const NAMES: [(Self, &'static str); 22] = [
         (Self::KEY_HASH, "KEY_HASH"),
         (Self::PUBLIC_KEY, "PUBLIC_KEY"),
         (Self::SHA256, "SHA256"),
@@ -49,9 +69,19 @@ impl Kind {
         (Self::ECDSA, "ECDSA"),
         (Self::RSA3072, "RSA3072"),
         (Self::ED25519, "ED25519"),
+        (Self::SIG_PURE, "SIG_PURE"),
+        (Self::ENC_RSA2048, "ENC_RSA2048"),
+        (Self::ENC_KW, "ENC_KW"),
+        (Self::ENC_EC256, "ENC_EC256"),
+        (Self::ENC_X25519, "ENC_X25519"),
+        (Self::ENC_X25519_SHA512, "ENC_X25519_SHA512"),
         (Self::DEPENDENCY, "DEPENDENCY"),
         (Self::SECURITY_COUNTER, "SECURITY_COUNTER"),
         (Self::BOOT_RECORD, "BOOT_RECORD"),
+        (Self::DECOMPRESSED_SIZE, "DECOMPRESSED_SIZE"),
+        (Self::DECOMPRESSED_SHA, "DECOMPRESSED_SHA"),
+        (Self::DECOMPRESSED_SIGNATURE, "DECOMPRESSED_SIGNATURE"),
+        (Self::COMPRESSION_VERSION, "COMPRESSION_VERSION"),
     ];
 }
 

@@ -17,8 +17,12 @@ pub enum Phase {
     Uploading,
     /// Marks the image for test.
     Marking,
-    /// Resets the device.
+    /// Resets the device, so that the image starts.
     Resetting,
+    /// Resets the device, so that the trial of another image ends, or a pending one starts.
+    Settling,
+    /// Resets the device, so that those of several images that came up fall back too.
+    RollingBack,
     /// Waits until the device answers again.
     Booting,
     /// Confirms the image.
@@ -34,6 +38,8 @@ impl fmt::Display for Phase {
             Self::Uploading => "uploading the image",
             Self::Marking => "marking it for test",
             Self::Resetting => "resetting the device",
+            Self::Settling => "another image is on trial or pending: resetting the device, which ends its trial",
+            Self::RollingBack => "not all images came up: resetting the device, so that all fall back",
             Self::Booting => "waiting for the device",
             Self::Confirming => "the new image runs; confirming it",
             Self::Verifying => "checking that the new image stays",
@@ -48,7 +54,11 @@ impl fmt::Display for Phase {
 pub struct UpgradeEvent {
     /// The current phase.
     pub phase: Phase,
-    /// The progress of the upload.
+    /// The place in the list of items of the image that it is about.
+    pub item: usize,
+    /// The steps that were left out, and what is uncertain, so far.
+    pub notes: Notes,
+    /// The progress of its upload.
     pub upload: UploadEvent,
 }
 
@@ -61,9 +71,11 @@ pub struct UpgradeReport {
     pub outcome: UpgradeOutcome,
     /// The phase in which it ended.
     pub phase: Phase,
+    /// The place in the list of items of the image that decided the outcome.
+    pub item: usize,
     /// The steps that were left out, and what is uncertain.
     pub notes: Notes,
-    /// The result of the upload.
+    /// The result of the last upload.
     pub upload: UploadReport,
     /// The number of messages that answered nothing, without those during the upload.
     pub foreign: u32,
@@ -112,6 +124,9 @@ pub enum UpgradeOutcome {
     /// The device runs the image until the next reset: no confirmation was asked for, or the device
     /// has none.
     Testing,
+    /// The device runs the image until the next reset, and denied the confirmation: the image has
+    /// to confirm itself.
+    Denied,
     /// The device was reset and runs another image: the boot loader refused the new one, or it came
     /// up and fell back.
     Reverted,
@@ -131,6 +146,7 @@ impl fmt::Display for UpgradeOutcome {
             Self::AlreadyRunning => "the image was already running: confirmed",
             Self::Confirmed => "the image runs: confirmed",
             Self::Testing => "the image runs until the next reset: not confirmed",
+            Self::Denied => "the image runs, not confirmed: the device denied it",
             Self::Reverted => "another image runs: the boot loader refused the new one, or it came up and fell back",
             Self::Refused(error) => return error.fmt(f),
             Self::Failed(error) => return error.fmt(f),
@@ -200,10 +216,25 @@ pub enum Note {
     /// The device refused to mark the image that it had, as one that is damaged: it was uploaded
     /// again.
     Damaged = 7,
+    /// The image is older than the one that ran before.
+    Downgrade = 8,
+    /// Another image is on trial or pending: devices refuse an upload then, and a reset ends its
+    /// trial.
+    InTheWay = 9,
+    /// An image of another number is pending, and the reset starts it too.
+    OthersPending = 10,
+    /// The upgrade ended early, but an image is marked: the next reset starts it.
+    LeftPending = 11,
+    /// The device denied the confirmation.
+    ConfirmDenied = 12,
+    /// Not all images came up, so the device was reset, and all fell back.
+    RolledBack = 13,
+    /// The device did not answer a mark; the list showed whether it was made.
+    MarkUnanswered = 14,
 }
 
 impl Note {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 15] = [
         Self::NoUpload,
         Self::NoState,
         Self::NoTest,
@@ -212,10 +243,17 @@ impl Note {
         Self::ByVersion,
         Self::Settled,
         Self::Damaged,
+        Self::Downgrade,
+        Self::InTheWay,
+        Self::OthersPending,
+        Self::LeftPending,
+        Self::ConfirmDenied,
+        Self::RolledBack,
+        Self::MarkUnanswered,
     ];
 
-    const fn bit(self) -> u8 {
-        1 << self as u8
+    const fn bit(self) -> u16 {
+        1 << self as u16
     }
 }
 
@@ -230,6 +268,13 @@ impl fmt::Display for Note {
             Self::ByVersion => "recognised by its version only",
             Self::Settled => "reset first, because an image of an earlier run was on trial or pending",
             Self::Damaged => "the device refused to mark the image that it had, so it was uploaded again",
+            Self::Downgrade => "the image is older than the running one",
+            Self::InTheWay => "another image is on trial or pending: a reset would end its trial first",
+            Self::OthersPending => "an image of another number is pending: the reset starts it too",
+            Self::LeftPending => "an image is still marked: the next reset starts it",
+            Self::ConfirmDenied => "the device denied the confirmation: the image has to confirm itself",
+            Self::RolledBack => "not all images came up, so the device was reset and all fell back",
+            Self::MarkUnanswered => "the mark was not answered; the list showed whether it was made",
         })
     }
 }
@@ -237,7 +282,7 @@ impl fmt::Display for Note {
 /// A set of [`Note`]s.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Notes(u8);
+pub struct Notes(u16);
 
 impl Notes {
     /// Returns true if this note was made.
@@ -288,7 +333,7 @@ impl IntoIterator for &Notes {
 #[derive(Clone)]
 pub struct NotesIter {
     notes: Notes,
-    all: core::array::IntoIter<Note, 8>,
+    all: core::array::IntoIter<Note, 15>,
 }
 
 shown!(NotesIter, |it| "NotesIter({:?})", it.notes);

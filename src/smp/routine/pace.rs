@@ -17,8 +17,8 @@ use crate::time::Span;
 /// The shortest wait before a repeat.
 const FLOOR: Duration = Duration::from_millis(250);
 
-/// The longest wait before a repeat to a device that answers fast, for each repeat costs little, and
-/// a line that loses half of them has to get through.
+/// The longest wait before a repeat to a device that answers fast, for each repeat costs little,
+/// and a line that loses half of them has to get through.
 const SLOWEST: Duration = Duration::from_secs(1);
 
 /// The least time that counts as a wait, so that one that never ends cannot happen to a client

@@ -82,8 +82,8 @@ impl<T: Copy> Wish<T> {
 ///
 /// A request without a response is repeated, with the number that it had, after four times the
 /// response time that was measured, at least 250 ms; after the client's timeout as long as nothing
-/// was measured, and for the first and the last piece of an image, during which the device erases or
-/// checks. Each further repeat waits twice as long, up to a second.
+/// was measured, and for the first and the last piece of an image, during which the device erases
+/// or checks. Each further repeat waits twice as long, up to a second.
 ///
 /// # Limits
 ///
@@ -180,8 +180,8 @@ impl Pacing {
     }
 
     /// Sets the time without any response that the device may take for the first piece of an image,
-    /// for which it erases a slot, and for the last one, after which it checks the image: by default
-    /// [`ERASE_TIME`] and [`CHECK_TIME`].
+    /// for which it erases a slot, and for the last one, after which it checks the image: by
+    /// default [`ERASE_TIME`] and [`CHECK_TIME`].
     pub const fn with_timeouts(mut self, first: Duration, last: Duration) -> Self {
         (self.first, self.last) = (Span::limit(first), Span::limit(last));
         self

@@ -36,8 +36,8 @@ pub(super) struct Keys {
 shown!(Keys, |keys| "Keys({:?}, sha: {}, upgrade: {})", keys.image, keys.sha.is_some(), keys.upgrade);
 
 impl Keys {
-    /// Leaves out the key that is a help and no wish; `None` if it is not there. Without `image` the
-    /// data would go to another slot, and without `upgrade` an older image would be stored.
+    /// Leaves out the key that is a help and no wish; `None` if it is not there. Without `image`
+    /// the data would go to another slot, and without `upgrade` an older image would be stored.
     const fn less(self) -> Option<Self> {
         match self {
             Self { sha: Some(_), .. } => Some(self.without_sha()),
@@ -71,8 +71,8 @@ pub(super) enum What<'n> {
 }
 
 impl What<'_> {
-    /// The same for the piece at `off`. The image goes with each piece: boot loaders before
-    /// MCUboot 1.11 take a piece without it for one of image 0, and write it over the running image.
+    /// The same for the piece at `off`. The image goes with each piece: boot loaders before MCUboot
+    /// 1.11 take a piece without it for one of image 0, and write it over the running image.
     const fn at(self, off: u64) -> Self {
         match self {
             Self::Image(Keys { image: None | Some(0), .. }) if off > 0 => {

@@ -1,74 +1,92 @@
-//! The list of a device's images, read with one image file in mind.
+//! The list of a device's images, read with the images of an upgrade in mind.
 
+use core::cmp::Ordering;
+
+use super::item::{Item, Place, Seen};
 use crate::cbor::{Bytes, Text};
-use crate::mcuboot::{ImageFile, Version};
+use crate::mcuboot::{Hash, Listed, Version};
 use crate::smp::image::{ImageState, StateResponse};
+use crate::source::{Source, SourceFailed};
 
-/// The place of the image of the file on the device, and anything else that is in the way.
+/// What a list says about the device as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub(super) struct Survey {
-    pub(super) place: Place,
-    /// True if any image runs. In a boot loader none does.
+    /// True if any image runs, whatever its number. In a boot loader none does.
     pub(super) active: bool,
-    /// True if another image is on trial, or pending: then devices refuse uploads and tests.
-    pub(super) in_the_way: bool,
-    /// True if the image was recognised by its version only, since the device lists no hashes.
-    pub(super) by_version: bool,
-}
-
-/// The place of the image of the file on the device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub(super) enum Place {
-    /// It does not have it.
-    Absent,
-    /// It lies in a slot that is not the primary one.
-    Stored,
-    /// It lies in the primary slot.
-    Primary,
-    /// It will be started next.
-    Pending,
-    /// It runs, until the next reset.
-    OnTrial,
-    /// It runs and stays.
-    Confirmed,
+    /// True if an image whose number is not in the job will be started at the next reset.
+    pub(super) others_pending: bool,
 }
 
 impl Survey {
-    pub(super) fn new(file: &ImageFile, number: u32, list: &StateResponse<'_>) -> Self {
-        let mut survey = Self { place: Place::Absent, active: false, in_the_way: false, by_version: false };
-        for image in list.images.iter().filter(|image| image.image.unwrap_or(0) == number) {
-            survey.active |= image.active;
-            let is_ours = match image.hash {
-                Some(hash) => has_hash(file, hash),
-                None => has_version(file, image.version),
-            };
-            if is_ours {
-                survey.by_version |= image.hash.is_none();
-                // The same image may lie in both slots: the one that is further on counts.
-                survey.place = survey.place.max(place(&image));
-            } else {
-                survey.in_the_way |= image.pending || (image.active && !image.confirmed);
+    /// Reads the list, and notes in each item what it says about it.
+    pub(super) fn read<S: Source>(items: &mut [Item<S>], list: &StateResponse<'_>) -> Result<Self, SourceFailed> {
+        let number = |image: &ImageState<'_>| image.image.unwrap_or(0);
+        let active = list.images.iter().any(|image| image.active);
+        let others_pending =
+            list.images.iter().any(|image| image.pending && !items.iter().any(|item| item.image() == number(&image)));
+        for item in items {
+            let mut seen = Seen::NOTHING;
+            // Before Zephyr 3.5 only image 0 is ever listed as active.
+            let its = item.image();
+            let says_active = list.images.iter().any(|image| number(&image) == its && image.active);
+            for image in list.images.iter().filter(|image| number(image) == its) {
+                seen.is_known = true;
+                let runs = image.active || (active && !says_active && image.slot == 0);
+                let listed = match image.hash {
+                    Some(hash) => listed(item, hash)?,
+                    None => has_version(item.version(), image.version).then_some(Listed::Own),
+                };
+                if let Some(listed) = listed {
+                    let place = place(&image, runs);
+                    // The same image may lie in both slots: the one that is further on counts.
+                    if place >= seen.place {
+                        (seen.place, seen.listed) = (place, listed);
+                    }
+                    seen.by_version |= image.hash.is_none();
+                } else {
+                    seen.in_the_way |= image.pending || (runs && !image.confirmed);
+                }
+                if runs {
+                    seen.against = version(image.version).map(|running| compare(item.version(), running));
+                }
             }
+            item.seen = seen;
         }
-        survey
+        Ok(Self { active, others_pending })
     }
 }
 
-fn has_hash(file: &ImageFile, hash: Bytes<'_>) -> bool {
-    hash == *file.hash()
+/// The hash by which the image of `item` is listed, if `hash` is one of them.
+fn listed<S: Source>(item: &mut Item<S>, hash: Bytes<'_>) -> Result<Option<Listed>, SourceFailed> {
+    for which in [Listed::Own, Listed::Decompressed] {
+        let mut bytes = [0; Hash::MAX_LEN];
+        let ours = item.identity.hash(&mut item.source, which, &mut bytes)?;
+        if !ours.is_empty() && hash == *ours {
+            return Ok(Some(which));
+        }
+    }
+    Ok(None)
+}
+
+fn version(text: Text<'_>) -> Option<Version> {
+    Version::parse(text.as_bytes().iter().flatten().copied()).ok()
 }
 
 /// Returns true if a version in a list is that of the file.
-fn has_version(file: &ImageFile, text: Text<'_>) -> bool {
-    Version::parse(text.as_bytes().iter().flatten().copied()) == Ok(file.version())
+fn has_version(ours: Version, text: Text<'_>) -> bool {
+    version(text) == Some(ours)
 }
 
-fn place(image: &ImageState<'_>) -> Place {
+/// Compares two versions as a boot loader does, which by default does not look at the build number.
+fn compare(ours: Version, running: Version) -> Ordering {
+    ours.release().cmp(&running.release())
+}
+
+fn place(image: &ImageState<'_>, runs: bool) -> Place {
     match image {
-        ImageState { active: true, confirmed: true, .. } => Place::Confirmed,
-        ImageState { active: true, .. } => Place::OnTrial,
+        ImageState { confirmed: true, .. } if runs => Place::Confirmed,
+        _ if runs => Place::OnTrial,
         ImageState { pending: true, .. } => Place::Pending,
         ImageState { slot: 0, .. } => Place::Primary,
         _ => Place::Stored,

@@ -1,7 +1,7 @@
 //! Upgrades a device from end to end, and reports what it really runs afterwards.
 //!
 //! ```text
-//!   look ─┬─ absent ─▶ upload ─▶ look ─▶ mark for test ─┐
+//!   look ─┬─ absent ─▶ slots ─▶ upload ─▶ look ─▶ mark for test ─┐
 //!         ├─ stored ───────────────────▶ mark for test ─┤ (refused as damaged: upload, once)
 //!         ├─ pending ───────────────────────────────────┴▶ reset ═ Reopen ═▶ rest ─▶ look, until
 //!         │                                                                          it answers
@@ -10,8 +10,41 @@
 //!         └─ runs and stays ─▶ AlreadyRunning              Reverted ◀── another one runs ───┘
 //! ```
 //!
-//! A look reads the list of images. The image is recognised by the hash in its TLV area; where a
-//! device lists none, by its version.
+//! A look reads the list of images. The image is recognised by the hash in its TLV area, or, if it
+//! is compressed, by that of the decompressed image; where a device lists none, by its version.
+//!
+//! # Several images
+//!
+//! A device with several cores runs an image of each number. An upgrade of several uploads all,
+//! marks all, resets once, and confirms when all run; [`Item::place`] says how far each has got. If
+//! one of them does not come up, none is confirmed, and the device is reset again, so that the
+//! others fall back: neither half of an upgrade stays.
+//!
+//! ```
+//! # fn main() -> Result<(), anysmp::smp::routine::FileError> {
+//! # use anysmp::mcuboot::{Version, build::Builder};
+//! use anysmp::smp::routine::{Item, Upgrade};
+//!
+//! # #[cfg(feature = "sha2")] {
+//! # let (mut app, mut net) = ([0; 256], [0; 256]);
+//! # for file in [&mut app, &mut net] {
+//! #     let builder = Builder::new(Version::new(2, 0, 0));
+//! #     builder.build(b"program", &mut anysmp::mcuboot::digest::Sha256::new(), file).unwrap();
+//! # }
+//! let mut items = [Item::new(&app[..])?, Item::new(&net[..])?.with_image(1)];
+//! let mut upgrade = Upgrade::several(&mut items);
+//! // link.run(&mut client, &mut upgrade, |event| { … ControlFlow::Continue(()) })
+//! # assert_eq!(upgrade.items()[1].image(), 1);
+//! # }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Before anything is sent
+//!
+//! The list and the slots say what would go wrong: an image number that the device has not
+//! ([`Error::NoSuchImage`]), an image that does not fit ([`Error::TooLarge`]), and one that is not
+//! newer ([`Error::NotNewer`], with [`with_upgrade_only`](Upgrade::with_upgrade_only)).
 //!
 //! # The reset
 //!
@@ -40,6 +73,11 @@
 //!
 //! # Interpretation
 //!
+//! * Image 0 is confirmed without a hash, as the one that runs; every other number by its hash,
+//!   since a confirmation without one would confirm image 0.
+//! * Before Zephyr 3.5 only image 0 is ever listed as active. Where any image is, the primary slot
+//!   of a number without an active one counts as running.
+//! * A mark that is not answered is looked up, once: the device may have restarted.
 //! * A reset that is not answered has happened: it is not repeated, and the list shows its outcome.
 //!   If the image is still pending afterwards, the device is reset again, at most twice.
 //! * When a device refuses the upload or the mark while another image is on trial or pending, which
@@ -50,21 +88,23 @@
 //!   other upload, that is the end.
 //! * Confirmed means that the list said so after the confirmation.
 
+use core::marker::PhantomData;
 use core::time::Duration;
 
-use super::Upload;
-use super::outcome::{Doubt, Note, Notes, Phase, UpgradeEvent, UpgradeOutcome, UpgradeReport};
-use super::survey::Survey;
-use crate::mcuboot::{FileError, ImageFile};
+use super::item::Item;
+use super::outcome::{Doubt, Notes, Phase, UpgradeEvent, UpgradeOutcome, UpgradeReport};
+use super::piece::Keys;
+use super::upload::Job;
+use super::{Error, Pacing, Upload};
+use crate::mcuboot::FileError;
 use crate::routine::{Routine, Step};
-use crate::smp::client::{self, Client};
-use crate::smp::image::{ReadState, WriteState};
-use crate::smp::os::{Force, Reset};
-use crate::smp::{self, Request};
+use crate::smp::client::Client;
 use crate::source::Source;
 
 mod decide;
+mod plan;
 mod stage;
+mod steps;
 
 use stage::{Moment, Settings, Stage, boot, look};
 
@@ -72,26 +112,25 @@ use stage::{Moment, Settings, Stage, boot, look};
 /// way.
 const AGAIN: u8 = 2;
 
-/// The least time for which an attempt counts while the device boots, so that the boot time ends
-/// also for a client that does not wait.
-const LEAST_ATTEMPT: Duration = Duration::from_millis(1);
-
-/// Upgrades a device to an image file. Build it, then have a driver `run` it.
-pub struct Upgrade<S> {
-    upload: Upload<S>,
-    file: ImageFile,
+/// Upgrades a device to an image file, or to several. Build it, then have a driver `run` it.
+///
+/// `I` holds the images: one of its own, or a slice of the caller's.
+pub struct Upgrade<S, I = [Item<S>; 1]> {
+    items: I,
+    /// The place of the item that the stage is about.
+    at: usize,
+    upload: Job,
     settings: Settings,
     stage: Stage,
     notes: Notes,
     foreign: u32,
-    /// True if the last list showed another image on trial or pending.
-    in_the_way: bool,
-    /// True if the image that ran before has the same version, on a device that lists no hashes.
-    look_alike: bool,
     /// The number of times that another image may still be moved out of the way.
     settles: u8,
     /// The number of times that the reset may still be repeated.
     resets: u8,
+    /// The number of times that a mark may still be looked up.
+    marks: u8,
+    source: PhantomData<fn() -> S>,
 }
 
 #[cfg(target_pointer_width = "64")]
@@ -104,39 +143,74 @@ impl<S: Source> Upgrade<S> {
     /// # Errors
     ///
     /// The fault of the file.
-    pub fn new(mut upload: Upload<S>) -> Result<Self, FileError> {
-        let file = ImageFile::read(upload.source())?;
-        Ok(Self {
-            upload: upload.with_len(file.len()),
-            file,
-            settings: Settings {
-                number: 0,
-                confirm: true,
-                force: false,
-                plan_only: false,
-                settle: true,
-                boot_time: Duration::from_secs(60),
-                rest: Duration::from_secs(2),
-            },
-            stage: look(Moment::Before, 2),
-            notes: Notes::default(),
-            foreign: 0,
-            in_the_way: false,
-            look_alike: false,
-            settles: AGAIN,
-            resets: AGAIN,
-        })
+    pub fn new(upload: Upload<S>) -> Result<Self, FileError> {
+        let (source, upload) = upload.into_parts();
+        let mut item = Item::with_keys(source, upload.keys)?;
+        // Both say so: the device is asked to check it too.
+        let upgrade_only = item.keys.upgrade;
+        item.keys.upgrade = false;
+        let pacing = upload.pacing;
+        Ok(Self::several([item]).with_pacing(pacing).with_upgrade_only(upgrade_only))
     }
 
     /// Sets the image number on a device with several images; by default 0.
     #[must_use]
     pub fn with_image(mut self, number: u32) -> Self {
-        self.settings.number = number;
-        self.upload = self.upload.with_image(number);
+        let [item] = &mut self.items;
+        item.keys.image = Some(number);
         self
     }
 
-    /// Sets whether to confirm the image once it runs; by default it is. Without it the device
+    /// The image, and how far it has got.
+    #[must_use]
+    pub const fn item(&self) -> &Item<S> {
+        let [item] = &self.items;
+        item
+    }
+}
+
+impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
+    /// An upgrade to several images: an array, or a slice that the caller keeps.
+    #[must_use]
+    pub fn several(items: I) -> Self {
+        let settings = Settings {
+            confirm: true,
+            force: false,
+            plan_only: false,
+            settle: true,
+            upgrade_only: false,
+            boot_time: Duration::from_secs(60),
+            rest: Duration::from_secs(2),
+        };
+        let stage = if items.as_ref().is_empty() {
+            Stage::Ended(UpgradeOutcome::Failed(Error::Empty), Phase::Looking)
+        } else {
+            look(Moment::Before, 2)
+        };
+        let (upload, notes, source) = (Job::new(0), Notes::default(), PhantomData);
+        Self {
+            items,
+            at: 0,
+            upload,
+            settings,
+            stage,
+            notes,
+            foreign: 0,
+            settles: AGAIN,
+            resets: AGAIN,
+            marks: 1,
+            source,
+        }
+    }
+
+    /// Sets how the uploads are paced: see [`Pacing`].
+    #[must_use]
+    pub fn with_pacing(mut self, pacing: Pacing) -> Self {
+        self.upload.pacing = pacing;
+        self
+    }
+
+    /// Sets whether to confirm the images once they run; by default they are. Without it the device
     /// falls back at the next reset, unless the image confirms itself.
     #[must_use]
     pub fn with_confirm(mut self, confirm: bool) -> Self {
@@ -158,11 +232,20 @@ impl<S: Source> Upgrade<S> {
         self
     }
 
-    /// Sets whether to reset a device that refuses because another image is on trial or pending; by
-    /// default it is reset.
+    /// Sets whether the device may be reset to end the trial of another image, or to start one that
+    /// is pending, when it refuses because of it, and to end the trial of those images that came up
+    /// when another one did not; by default it may.
     #[must_use]
     pub fn with_settle(mut self, settle: bool) -> Self {
         self.settings.settle = settle;
+        self
+    }
+
+    /// Sets whether only images that are newer than the running ones are wanted; by default any
+    /// are, and an older one is noted. Build numbers do not count.
+    #[must_use]
+    pub fn with_upgrade_only(mut self, only: bool) -> Self {
+        self.settings.upgrade_only = only;
         self
     }
 
@@ -182,119 +265,31 @@ impl<S: Source> Upgrade<S> {
         self
     }
 
-    /// Takes one step; `None` if the stage has changed and has to be asked again.
-    fn step(&mut self, client: &mut Client, tx: &mut [u8]) -> Option<Step> {
-        let usual = client.timeout();
-        let step = match &mut self.stage {
-            Stage::Looking { call, .. } => call.poll(client, &ReadState {}, usual.max(ReadState::TIMEOUT), tx),
-            Stage::Booting { call, boot, .. } => {
-                boot.attempt = usual.max(LEAST_ATTEMPT);
-                call.poll(client, &ReadState {}, usual, tx)
-            }
-            Stage::Uploading => match self.upload.poll(client, tx) {
-                Step::Done => {
-                    self.uploaded(client);
-                    return None;
-                }
-                step => Ok(step),
-            },
-            Stage::Marking(call, _) => {
-                let request = WriteState { hash: Some(self.file.hash().into()), confirm: false };
-                call.poll(client, &request, usual.max(WriteState::TIMEOUT), tx)
-            }
-            Stage::Resetting(call, _) => {
-                let request = Reset { force: self.settings.force.then_some(Force(true)), boot_mode: None };
-                call.poll(client, &request, usual, tx)
-            }
-            Stage::Reopening(moment) => {
-                self.stage = Stage::Resting { moment: *moment };
-                Ok(Step::Reopen)
-            }
-            Stage::Resting { .. } => Ok(Step::Wait(self.settings.rest)),
-            Stage::Confirming(call) => {
-                let request = WriteState { hash: None, confirm: true };
-                call.poll(client, &request, usual.max(WriteState::TIMEOUT), tx)
-            }
-            Stage::Ended(..) => Ok(Step::Done),
-        };
-        match step {
-            Ok(step) => Some(step),
-            Err(error) => {
-                self.failed(error, client.retries());
-                None
-            }
-        }
+    /// The images, and how far each has got.
+    #[must_use]
+    pub fn items(&self) -> &[Item<S>] {
+        self.items.as_ref()
     }
 
-    /// Handles a message; returns whether it was one of ours.
-    fn hear(&mut self, client: &mut Client, message: &[u8]) -> bool {
-        let retries = client.retries();
-        let heard = match &mut self.stage {
-            Stage::Uploading => self.upload.receive(client, message).is_some(),
-            Stage::Looking { call, moment } | Stage::Booting { call, moment, .. } => {
-                let moment = *moment;
-                call.receive(client, message).then(|list| {
-                    let seen = list.map(|list| Survey::new(&self.file, self.settings.number, &list));
-                    self.looked(moment, seen, retries);
-                })
-            }
-            Stage::Marking(call, moment) => {
-                let moment = *moment;
-                let version = client.version();
-                call.receive(client, message).then(|marked| match marked {
-                    Ok(_) => self.reset(),
-                    // Such devices start what was uploaded without a mark.
-                    Err(client::Error::Remote(smp::Error::NOT_SUPPORTED)) => {
-                        self.notes.add(Note::NoTest);
-                        self.reset();
-                    }
-                    Err(client::Error::Remote(error)) => self.refused(version, error, moment),
-                    Err(error) => self.end(UpgradeOutcome::Failed(error.into())),
-                })
-            }
-            Stage::Resetting(call, moment) => {
-                let moment = *moment;
-                call.receive(client, message).then(|reset| match reset {
-                    Err(client::Error::Remote(error)) => self.end(UpgradeOutcome::Refused(error)),
-                    // A response that makes no sense comes from a device that is going down
-                    // already.
-                    Ok(_) | Err(_) => self.stage = Stage::Reopening(moment),
-                })
-            }
-            Stage::Confirming(call) => call.receive(client, message).then(|confirmed| match confirmed {
-                Err(client::Error::Remote(smp::Error::NOT_SUPPORTED)) => {
-                    self.notes.add(Note::NoConfirm);
-                    self.end(UpgradeOutcome::Testing);
-                }
-                Err(client::Error::Remote(error)) => self.end(UpgradeOutcome::Refused(error)),
-                // Only the list proves that the image stays.
-                Ok(_) | Err(_) => self.stage = look(Moment::Confirmed, retries),
-            }),
-            Stage::Resting { .. } | Stage::Reopening(_) | Stage::Ended(..) => false,
-        };
-        if !heard {
-            self.foreign = self.foreign.wrapping_add(1);
-        }
-        heard
+    /// The keys of the upload of an item.
+    fn keys(&self, at: usize) -> Option<(u64, Keys)> {
+        let item = self.items.as_ref().get(at)?;
+        Some((item.len(), Keys { upgrade: self.settings.upgrade_only, ..item.keys }))
     }
 }
 
-impl<S> Upgrade<S> {
-    /// The image file.
-    #[must_use]
-    pub const fn file(&self) -> &ImageFile {
-        &self.file
-    }
-
+impl<S, I> Upgrade<S, I> {
     /// The current phase.
     #[must_use]
     pub const fn phase(&self) -> Phase {
         match self.stage {
             Stage::Booting { .. } | Stage::Reopening(_) | Stage::Resting { .. } => Phase::Booting,
             Stage::Looking { moment: Moment::Confirmed, .. } => Phase::Verifying,
-            Stage::Looking { .. } => Phase::Looking,
+            Stage::Looking { .. } | Stage::Measuring(_) => Phase::Looking,
             Stage::Uploading => Phase::Uploading,
-            Stage::Marking(..) => Phase::Marking,
+            Stage::Marking(_) => Phase::Marking,
+            Stage::Resetting(_, Moment::Before) => Phase::Settling,
+            Stage::Resetting(_, Moment::RolledBack) => Phase::RollingBack,
             Stage::Resetting(..) => Phase::Resetting,
             Stage::Confirming(_) => Phase::Confirming,
             Stage::Ended(_, phase) => phase,
@@ -302,7 +297,7 @@ impl<S> Upgrade<S> {
     }
 }
 
-impl<S: Source> Routine for Upgrade<S> {
+impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Routine for Upgrade<S, I> {
     type Client = Client;
     type Event<'m> = UpgradeEvent;
     type Report = UpgradeReport;
@@ -316,21 +311,35 @@ impl<S: Source> Routine for Upgrade<S> {
     }
 
     fn receive(&mut self, client: &mut Client, message: &[u8]) -> Option<UpgradeEvent> {
-        self.hear(client, message).then(|| UpgradeEvent { phase: self.phase(), upload: self.upload.progress() })
+        self.hear(client, message).then(|| UpgradeEvent {
+            phase: self.phase(),
+            item: self.at,
+            notes: self.notes,
+            upload: self.upload.progress(),
+        })
+    }
+
+    fn tick(&mut self, elapsed: Duration) {
+        if let Stage::Uploading = self.stage {
+            self.upload.tick(elapsed);
+        }
     }
 
     fn timed_out(&mut self) {
         match &mut self.stage {
-            Stage::Booting { call, boot, .. } => {
+            Stage::Booting { call, boot, moment } => {
                 boot.waited = boot.waited.saturating_add(boot.attempt);
-                if boot.waited >= self.settings.boot_time {
-                    self.doubt(Doubt::Silent);
-                } else {
+                if boot.waited < self.settings.boot_time {
                     call.timed_out();
+                } else if *moment == Moment::Marked {
+                    self.end(UpgradeOutcome::Failed(Error::TimedOut));
+                } else {
+                    self.doubt(Doubt::Silent);
                 }
             }
             Stage::Looking { call, .. } => call.timed_out(),
-            Stage::Marking(call, _) | Stage::Confirming(call) => call.timed_out(),
+            Stage::Measuring(call) => call.timed_out(),
+            Stage::Marking(call) | Stage::Confirming(call) => call.timed_out(),
             Stage::Resetting(call, _) => call.timed_out(),
             Stage::Uploading => self.upload.timed_out(),
             Stage::Resting { moment } => self.stage = boot(*moment),
@@ -344,16 +353,16 @@ impl<S: Source> Routine for Upgrade<S> {
             _ => UpgradeOutcome::Unfinished,
         };
         let (notes, foreign) = (self.notes, self.foreign);
-        UpgradeReport { outcome, phase: self.phase(), notes, upload: self.upload.report(), foreign }
+        UpgradeReport { outcome, phase: self.phase(), item: self.at, notes, upload: self.upload.report(), foreign }
     }
 }
 
-impl<S> core::fmt::Debug for Upgrade<S> {
+impl<S, I: core::fmt::Debug> core::fmt::Debug for Upgrade<S, I> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let Self { upload, file, stage, notes, .. } = self;
+        let Self { items, stage, notes, .. } = self;
         f.debug_struct("Upgrade")
-            .field("upload", upload)
-            .field("file", file)
+            .field("items", items)
+            .field("upload", &self.upload.progress())
             .field("stage", stage)
             .field("notes", notes)
             .finish_non_exhaustive()
@@ -361,8 +370,8 @@ impl<S> core::fmt::Debug for Upgrade<S> {
 }
 
 #[cfg(feature = "defmt")]
-impl<S> defmt::Format for Upgrade<S> {
+impl<S, I> defmt::Format for Upgrade<S, I> {
     fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "Upgrade({}, {})", self.phase(), self.upload);
+        defmt::write!(f, "Upgrade({}, {})", self.phase(), self.upload.progress());
     }
 }

@@ -35,8 +35,8 @@
 //!
 //! # Cost
 //!
-//! At most 400 bytes of state on a 64-bit machine, fewer on a Cortex-M; no copy of the data but from the
-//! source to `tx`.
+//! At most 400 bytes of state on a 64-bit machine, fewer on a Cortex-M; no copy of the data but
+//! from the source to `tx`.
 //!
 //! # Interpretation
 //!
@@ -109,9 +109,9 @@ impl<S: Source> Upload<S> {
     }
 
     /// Sets the SHA-256 of all bytes of the source, by which the device recognises an interrupted
-    /// upload; the function `sha256` of this module computes it. It is left out of a message that is
-    /// too short for it, and if [`with_len`](Self::with_len) uploads fewer bytes, which it would not
-    /// match.
+    /// upload; the function `sha256` of this module computes it. It is left out of a message that
+    /// is too short for it, and if [`with_len`](Self::with_len) uploads fewer bytes, which it would
+    /// not match.
     #[must_use]
     pub fn with_sha(mut self, digest: [u8; 32]) -> Self {
         self.job.keys.sha = Some(digest);
@@ -138,9 +138,9 @@ impl<S: Source> Upload<S> {
         &mut self.source
     }
 
-    /// Starts again from scratch.
-    pub(super) fn restart(&mut self) {
-        self.job.restart();
+    /// The source and the rest of the upload.
+    pub(super) fn into_parts(self) -> (S, Job) {
+        (self.source, self.job)
     }
 }
 

@@ -9,7 +9,7 @@ use anysmp::routine::Routine;
 use anysmp::smp::client::Client;
 use anysmp::smp::error::beside;
 use anysmp::smp::routine::{
-    Call, FileDownload, FileUpload, ImageFile, SettingsWalk, StatWalk, Upgrade, Upload, sha256,
+    Call, FileDownload, FileUpload, ImageFile, Item, Pacing, SettingsWalk, StatWalk, Upgrade, Upload, sha256,
 };
 use anysmp::smp::{Decode, Dynamic, Error, Group, Header, Op, Request, Version};
 use anysmp::smp::{enumeration, fs, image, legacy, os, settings, shell, stat, transport, zephyr};
@@ -168,11 +168,26 @@ pub const ALL: &[Operation] = &[
         let Ok(upgrade) = Upgrade::new(upload(bytes)) else { return };
         let mut upgrade =
             upgrade.with_image(black_box(0)).with_confirm(flag()).with_force(flag()).with_plan_only(flag());
-        upgrade = upgrade.with_settle(flag()).with_boot_time(time()).with_rest(time());
+        upgrade = upgrade.with_settle(flag()).with_upgrade_only(flag()).with_boot_time(time()).with_rest(time());
         run(&mut upgrade, &mut client(), bytes, room);
-        drop_in_box((upgrade.phase(), upgrade.file().hash()));
+        drop_in_box((upgrade.phase(), upgrade.item().version(), upgrade.item().len(), upgrade.item().place()));
         let notes = upgrade.report().notes;
         notes.iter().for_each(|note| drop_in_box((note, notes.contains(note))));
+    },
+    |bytes, room| {
+        let (one, other) = (Item::new(File(bytes)), Item::new(File(bytes)));
+        let (Ok(one), Ok(other)) = (one, other) else { return };
+        let mut items = [one.with_sha(black_box([0; 32])), other.with_image(black_box(1))];
+        let pacing = Pacing::new().with_limits(limits()).with_retries(black_box(3)).with_timeouts(time(), time());
+        let mut upgrade = Upgrade::several(&mut items[..]).with_pacing(pacing);
+        run(&mut upgrade, &mut client(), bytes, room);
+        upgrade.items().iter().for_each(|item| drop_in_box((item.image(), item.place())));
+    },
+    |bytes, _| {
+        if let Ok(file) = ImageFile::read(&mut File(bytes)) {
+            drop_in_box((file.flags(), file.hash(), file.hash_kind()));
+            drop_in_box(file.verify(&mut File(bytes), &mut mcuboot::digest::Sha256::new()));
+        }
     },
     |bytes, room| run(&mut StatWalk::new(), &mut client(), bytes, room),
     |bytes, room| {

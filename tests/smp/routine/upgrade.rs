@@ -461,7 +461,8 @@ fn what_an_earlier_run_has_done_is_not_done_again() {
 fn a_plan_for_an_absent_image_is_an_upload() {
     let mut device = Device::new(old());
     let run = go(upgrade(new()).with_plan_only(true), &mut device);
-    assert_eq!((run.report.outcome, run.sent().count()), (UpgradeOutcome::Planned(Plan::Upload), 1));
+    let commands: Vec<_> = run.sent().map(|sent| (sent[5], sent[7])).collect();
+    assert_eq!((run.report.outcome, commands), (UpgradeOutcome::Planned(Plan::Upload), vec![(1, 0), (1, 6)]));
 }
 
 #[test]
@@ -962,6 +963,7 @@ fn each_outcome_phase_plan_doubt_and_note_prints_a_sentence_of_its_own() {
         UpgradeOutcome::AlreadyRunning,
         UpgradeOutcome::Confirmed,
         UpgradeOutcome::Testing,
+        UpgradeOutcome::Denied,
         UpgradeOutcome::Reverted,
         UpgradeOutcome::Refused(refusal),
         UpgradeOutcome::Failed(Error::Mismatch),
@@ -971,6 +973,8 @@ fn each_outcome_phase_plan_doubt_and_note_prints_a_sentence_of_its_own() {
         Phase::Uploading,
         Phase::Marking,
         Phase::Resetting,
+        Phase::Settling,
+        Phase::RollingBack,
         Phase::Booting,
         Phase::Confirming,
         Phase::Verifying,
@@ -984,6 +988,13 @@ fn each_outcome_phase_plan_doubt_and_note_prints_a_sentence_of_its_own() {
         Note::ByVersion,
         Note::Settled,
         Note::Damaged,
+        Note::Downgrade,
+        Note::InTheWay,
+        Note::OthersPending,
+        Note::LeftPending,
+        Note::ConfirmDenied,
+        Note::RolledBack,
+        Note::MarkUnanswered,
     ];
     let mut texts: Vec<String> = doubts.iter().map(|doubt| UpgradeOutcome::Unknown(*doubt).to_string()).collect();
     texts.extend(plans.iter().map(|plan| UpgradeOutcome::Planned(*plan).to_string()));

@@ -55,7 +55,7 @@ fn main() -> ! {
             exit(false);
         }
     };
-    info!("to version {}", upgrade.file().version());
+    info!("to version {}", upgrade.item().version());
 
     let (mut message, mut chunk, mut tx, mut out) = ([0; MESSAGE], [0; 32], [0; TX], [0; 128]);
     // A request without a response by then was damaged on the way; the routine waits longer where a

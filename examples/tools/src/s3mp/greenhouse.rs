@@ -3,6 +3,7 @@
 
 #![expect(clippy::cast_possible_truncation, reason = "a simulation on a host, whose values stay in their ranges")]
 
+use crate::errln as eprintln;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 

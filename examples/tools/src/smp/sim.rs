@@ -11,6 +11,7 @@
 
 mod groups;
 
+use crate::err as eprint;
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
 

@@ -2,15 +2,15 @@
 
 use super::Upgrade;
 use super::stage::{Moment, Stage, look};
-use crate::routine::Routine;
 use crate::smp::client::{self, Client};
-use crate::smp::routine::outcome::{Doubt, Note, Plan, UpgradeOutcome};
-use crate::smp::routine::survey::{Place, Survey};
+use crate::smp::routine::item::{Item, Origin, Place, Seen, Task};
+use crate::smp::routine::outcome::{Doubt, Note, UpgradeOutcome};
+use crate::smp::routine::survey::Survey;
 use crate::smp::routine::{Call, Error, UploadOutcome};
 use crate::smp::{self, Version};
 use crate::source::Source;
 
-impl<S: Source> Upgrade<S> {
+impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
     /// A request of the upgrade itself had no response, or did not fit.
     pub(super) fn failed(&mut self, error: Error, retries: u8) {
         match (&self.stage, error) {
@@ -20,7 +20,7 @@ impl<S: Source> Upgrade<S> {
             }
             // The device was reset: which image it runs is unknown, so this is not a plain failure.
             (Stage::Looking { moment, .. } | Stage::Booting { moment, .. }, _)
-                if matches!(moment, Moment::Booted | Moment::Confirmed) =>
+                if matches!(moment, Moment::Booted | Moment::Confirmed | Moment::RolledBack) =>
             {
                 self.doubt(Doubt::Exchange(error));
             }
@@ -30,22 +30,36 @@ impl<S: Source> Upgrade<S> {
                 self.notes.add(Note::ResetUnanswered);
                 self.stage = Stage::Reopening(*moment);
             }
+            // The device may have taken the mark and restarted: the list shows it.
+            (Stage::Marking(_), Error::TimedOut) if self.marks > 0 => {
+                self.marks = self.marks.saturating_sub(1);
+                self.notes.add(Note::MarkUnanswered);
+                self.stage = Stage::Reopening(Moment::Marked);
+            }
             // The image may be confirmed all the same: the list shows it.
-            (Stage::Confirming(_), Error::TimedOut) => self.stage = look(Moment::Confirmed, retries),
+            (Stage::Confirming(_), Error::TimedOut) => {
+                self.done(Task::None, Some(Place::Confirmed));
+                self.next(retries);
+            }
             _ => self.end(UpgradeOutcome::Failed(error)),
         }
     }
 
-    /// The upload has ended.
+    /// The upload of an item has ended.
     pub(super) fn uploaded(&mut self, client: &Client) {
         match self.upload.report().outcome {
             UploadOutcome::Done { already_present, .. } => {
                 if already_present {
                     self.notes.add(Note::NoUpload);
                 }
-                self.stage = look(Moment::Uploaded, client.retries());
+                self.done(Task::Mark(Origin::Uploaded), None);
+                if self.find(|item| item.task == Task::Upload).is_some() {
+                    self.next(client.retries());
+                } else {
+                    self.stage = look(Moment::Uploaded, client.retries());
+                }
             }
-            UploadOutcome::Failed(Error::Remote(error)) => self.refused(client.version(), error, Moment::Uploaded),
+            UploadOutcome::Failed(Error::Remote(error)) => self.refused(client.version(), error, client.retries()),
             UploadOutcome::Failed(error) => self.end(UpgradeOutcome::Failed(error)),
             // It is done, so this cannot be; a device cannot cause it.
             UploadOutcome::Unfinished => self.end(UpgradeOutcome::Failed(Error::NoProgress)),
@@ -54,34 +68,86 @@ impl<S: Source> Upgrade<S> {
 
     /// The device refused the upload or the mark: because of another image, because what was found
     /// there is damaged, or for good.
-    pub(super) fn refused(&mut self, version: Version, error: smp::Error, moment: Moment) {
+    pub(super) fn refused(&mut self, version: Version, error: smp::Error, retries: u8) {
+        let in_the_way = self.find(|item| item.seen.in_the_way).is_some();
+        let was_found = self.items.as_ref().get(self.at).is_some_and(|item| item.task == Task::Mark(Origin::Found));
         match self.settles.checked_sub(1) {
             // A reset ends the trial of the other image, or starts the pending one. Without the
             // list's evidence the refusal may mean anything else, and a reset would be for nothing.
-            Some(settles) if self.in_the_way && self.settings.settle && in_use(error) => {
+            Some(settles) if in_the_way && self.settings.settle && in_use(error) => {
                 self.settles = settles;
                 self.notes.add(Note::Settled);
                 self.upload.restart();
                 self.stage = Stage::Resetting(Call::new(0), Moment::Before);
             }
             // Once only: what this run has uploaded is not damaged by an earlier one.
-            _ if moment == Moment::Before && !self.notes.contains(Note::Damaged) && damaged(version, error) => {
+            _ if was_found && !self.notes.contains(Note::Damaged) && damaged(version, error) => {
                 self.notes.remove(Note::NoUpload);
                 self.notes.add(Note::Damaged);
-                self.upload.restart();
-                self.stage = Stage::Uploading;
+                self.done(Task::Upload, None);
+                self.next(retries);
             }
             _ => self.end(UpgradeOutcome::Refused(error)),
         }
     }
 
+    /// Sets what is left to do for the current item, and where it is now.
+    pub(super) fn done(&mut self, task: Task, place: Option<Place>) {
+        if let Some(item) = self.items.as_mut().get_mut(self.at) {
+            item.task = task;
+            item.seen.place = place.unwrap_or(item.seen.place);
+        }
+    }
+
+    /// Finds the first item of which this is true.
+    pub(super) fn find(&self, is_it: impl Fn(&Item<S>) -> bool) -> Option<usize> {
+        self.items.as_ref().iter().position(is_it)
+    }
+
+    /// Makes the first item of which this is true the current one; returns whether there is one.
+    pub(super) fn at(&mut self, is_it: impl Fn(&Item<S>) -> bool) -> bool {
+        let found = self.find(is_it);
+        self.at = found.unwrap_or(self.at);
+        found.is_some()
+    }
+
+    /// Begins the next step: all uploads, then all marks, then the reset, then all confirmations.
+    pub(super) fn next(&mut self, retries: u8) {
+        if self.at(|item| item.task == Task::Upload) {
+            if let Some((len, keys)) = self.keys(self.at) {
+                self.upload.restart_with(len, keys);
+            }
+            self.stage = Stage::Uploading;
+        } else if self.at(|item| matches!(item.task, Task::Mark(_))) {
+            self.stage = Stage::Marking(Call::new(retries));
+        } else if self.at(|item| item.task == Task::Confirm) {
+            // Also before a reset, which would end the trial of an image that is wanted.
+            self.stage = Stage::Confirming(Call::new(retries));
+        } else if self.at(|item| item.seen.place < Place::OnTrial) {
+            self.reset();
+        } else if self.find(|item| item.task != Task::Unconfirmed).is_none() {
+            self.end(self.unconfirmed());
+        } else {
+            self.stage = look(Moment::Confirmed, retries);
+        }
+    }
+
+    fn unconfirmed(&self) -> UpgradeOutcome {
+        let is_denied = self.notes.contains(Note::ConfirmDenied);
+        if is_denied { UpgradeOutcome::Denied } else { UpgradeOutcome::Testing }
+    }
+
     /// Resets the device into the new image.
-    pub(super) fn reset(&mut self) {
+    fn reset(&mut self) {
         // Not repeated: see `failed`.
         self.stage = Stage::Resetting(Call::new(0), Moment::Booted);
     }
 
     pub(super) fn end(&mut self, outcome: UpgradeOutcome) {
+        let is_early = matches!(outcome, UpgradeOutcome::Refused(_) | UpgradeOutcome::Failed(_));
+        if is_early && self.find(|item| item.seen.place == Place::Pending).is_some() {
+            self.notes.add(Note::LeftPending);
+        }
         self.stage = Stage::Ended(outcome, self.phase());
     }
 
@@ -91,94 +157,122 @@ impl<S: Source> Upgrade<S> {
 
     /// The list has come, or a refusal to give it.
     pub(super) fn looked(&mut self, moment: Moment, seen: Result<Survey, client::Error>, retries: u8) {
-        let seen = match seen {
+        let survey = match seen {
             Ok(survey) => {
                 // Before the upload a version proves nothing, so it decides nothing: see `plan`.
-                if survey.by_version && moment != Moment::Before {
+                if moment != Moment::Before && self.find(|item| item.seen.by_version).is_some() {
                     self.notes.add(Note::ByVersion);
                 }
-                self.in_the_way = survey.in_the_way;
                 Some(survey)
             }
             // Some boot loaders have no list; they can be upgraded blindly.
             Err(client::Error::Remote(_)) => {
                 self.notes.add(Note::NoState);
+                self.items.as_mut().iter_mut().for_each(|item| item.seen = Seen::NOTHING);
                 None
             }
             Err(error) => return self.failed(error.into(), retries),
         };
-        match moment {
-            Moment::Before => self.plan(seen, retries),
-            Moment::Uploaded => match seen {
-                Some(Survey { place: Place::Pending, .. }) => self.reset(),
-                // Nothing runs: a boot loader answers, and a mark would go to the other slot. Or
-                // the image runs already, and a mark would be refused.
-                Some(
-                    Survey { active: false, .. }
-                    | Survey { place: Place::OnTrial | Place::Confirmed, by_version: false, .. },
-                ) => {
-                    self.notes.add(Note::NoTest);
-                    self.reset();
+        match (moment, survey) {
+            (Moment::Before, survey) => self.plan(survey, retries),
+            (Moment::Uploaded, survey) => self.stored(survey, retries),
+            (Moment::Marked, None) => self.end(UpgradeOutcome::Failed(Error::TimedOut)),
+            (Moment::Marked, Some(survey)) => match self.items.as_ref().get(self.at).map(|item| item.seen.place) {
+                Some(Place::OnTrial | Place::Confirmed) => self.booted(survey, retries),
+                Some(Place::Pending) => {
+                    self.done(Task::None, None);
+                    self.next(retries);
                 }
-                _ => self.stage = Stage::Marking(Call::new(retries), moment),
+                // It was not made; a second one without a response is the end.
+                _ => self.next(retries),
             },
-            Moment::Booted => match (seen, self.resets.checked_sub(1)) {
-                (None, _) => self.doubt(Doubt::NoState),
-                // The old image and the new one look the same in this list.
-                (Some(Survey { place: Place::Confirmed, by_version: true, .. }), _) if self.look_alike => {
-                    self.doubt(Doubt::SameVersion);
-                }
-                (Some(Survey { place: Place::Confirmed, .. }), _) => self.end(UpgradeOutcome::Confirmed),
-                (Some(Survey { place: Place::OnTrial, .. }), _) if self.settings.confirm => {
-                    self.stage = Stage::Confirming(Call::new(retries));
-                }
-                (Some(Survey { place: Place::OnTrial, .. }), _) => self.end(UpgradeOutcome::Testing),
-                (Some(Survey { active: false, .. }), _) => self.doubt(Doubt::NothingRuns),
-                // The reset was lost, or refused without a word.
-                (Some(Survey { place: Place::Pending, .. }), Some(resets)) => {
-                    self.resets = resets;
-                    self.reset();
-                }
-                (Some(Survey { place: Place::Pending, .. }), None) => self.doubt(Doubt::NotStarted),
-                _ => self.end(UpgradeOutcome::Reverted),
-            },
-            Moment::Confirmed => match seen {
-                None => self.doubt(Doubt::NoState),
-                Some(Survey { place: Place::Confirmed, .. }) => self.end(UpgradeOutcome::Confirmed),
-                Some(Survey { place: Place::OnTrial, .. }) => self.doubt(Doubt::NotConfirmed),
-                Some(_) => self.end(UpgradeOutcome::Reverted),
-            },
+            (_, None) => self.doubt(Doubt::NoState),
+            (Moment::Booted, Some(survey)) => self.booted(survey, retries),
+            (Moment::RolledBack, Some(_)) => self.end(UpgradeOutcome::Reverted),
+            (Moment::Confirmed, Some(_)) => self.verified(),
         }
     }
 
-    /// Decides what has to be done.
-    pub(super) fn plan(&mut self, seen: Option<Survey>, retries: u8) {
-        self.look_alike = seen.is_some_and(|seen| seen.by_version && seen.place >= Place::OnTrial);
-        let plan = match seen {
-            // A version alone does not prove that it is the same image.
-            None | Some(Survey { place: Place::Absent, .. } | Survey { by_version: true, .. }) => Plan::Upload,
-            Some(Survey { place: Place::Confirmed, .. }) => return self.end(UpgradeOutcome::AlreadyRunning),
-            Some(Survey { place: Place::OnTrial, .. }) => Plan::Confirm,
-            Some(Survey { place: Place::Pending, .. } | Survey { active: false, place: Place::Primary, .. }) => {
-                Plan::Reset
+    /// All was uploaded: which of it has to be marked?
+    fn stored(&mut self, survey: Option<Survey>, retries: u8) {
+        for item in self.items.as_mut() {
+            if item.task == Task::Mark(Origin::Uploaded) && needs_no_mark(&item.seen, survey) {
+                item.task = Task::None;
+                if item.seen.place != Place::Pending {
+                    self.notes.add(Note::NoTest);
+                    // It is started by a reset, wherever it is.
+                    item.seen.place = Place::Primary;
+                }
             }
-            // A boot loader answers and the image is in the other slot, which it will not start.
-            Some(Survey { active: false, .. }) => Plan::Upload,
-            Some(Survey { place: Place::Stored | Place::Primary, .. }) => Plan::Test,
-        };
-        if self.settings.plan_only {
-            return self.end(UpgradeOutcome::Planned(plan));
         }
-        if plan != Plan::Upload {
-            self.notes.add(Note::NoUpload);
+        self.next(retries);
+    }
+
+    /// The device was reset: which images run?
+    fn booted(&mut self, survey: Survey, retries: u8) {
+        if !survey.active {
+            return self.doubt(Doubt::NothingRuns);
         }
-        match plan {
-            Plan::Upload => self.stage = Stage::Uploading,
-            Plan::Test => self.stage = Stage::Marking(Call::new(retries), Moment::Before),
-            Plan::Reset => self.reset(),
-            Plan::Confirm if self.settings.confirm => self.stage = Stage::Confirming(Call::new(retries)),
-            Plan::Confirm => self.end(UpgradeOutcome::Testing),
+        // The reset was lost, or refused without a word.
+        if self.at(|item| item.seen.place == Place::Pending) {
+            return match self.resets.checked_sub(1) {
+                Some(resets) => {
+                    self.resets = resets;
+                    self.reset();
+                }
+                None => self.doubt(Doubt::NotStarted),
+            };
         }
+        if self.at(|item| item.seen.place < Place::OnTrial) {
+            // The others would stay if they were confirmed: half an upgrade.
+            if self.settings.settle && self.find(|item| item.seen.place == Place::OnTrial).is_some() {
+                self.notes.add(Note::RolledBack);
+                self.stage = Stage::Resetting(Call::new(0), Moment::RolledBack);
+            } else {
+                self.end(UpgradeOutcome::Reverted);
+            }
+            return;
+        }
+        // The old image and the new one look the same in this list.
+        if self.at(|item| item.seen.place == Place::Confirmed && item.seen.by_version && item.look_alike) {
+            return self.doubt(Doubt::SameVersion);
+        }
+        if !self.at(|item| item.seen.place == Place::OnTrial) {
+            return self.end(UpgradeOutcome::Confirmed);
+        }
+        if !self.settings.confirm {
+            return self.end(UpgradeOutcome::Testing);
+        }
+        for item in self.items.as_mut() {
+            item.task = if item.seen.place == Place::OnTrial { Task::Confirm } else { Task::None };
+        }
+        self.next(retries);
+    }
+
+    /// All was confirmed: does it stay?
+    fn verified(&mut self) {
+        if self.at(|item| item.seen.place < Place::OnTrial) {
+            self.end(UpgradeOutcome::Reverted);
+        } else if self.at(|item| item.seen.place == Place::OnTrial && item.task != Task::Unconfirmed) {
+            self.doubt(Doubt::NotConfirmed);
+        } else if self.at(|item| item.seen.place == Place::OnTrial) {
+            self.end(self.unconfirmed());
+        } else {
+            self.end(UpgradeOutcome::Confirmed);
+        }
+    }
+}
+
+/// Returns true if an image that was uploaded is started without a mark, or has one.
+fn needs_no_mark(seen: &Seen, survey: Option<Survey>) -> bool {
+    match (survey, seen.place) {
+        (None, _) => false,
+        (_, Place::Pending) => true,
+        // Nothing runs: a boot loader answers, and a mark would go to the other slot. Or the image
+        // runs already, and a mark would be refused.
+        (Some(Survey { active: false, .. }), _) => true,
+        (_, Place::OnTrial | Place::Confirmed) => !seen.by_version,
+        _ => false,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use crate::smp::image::{ReadState, WriteState};
+use crate::smp::image::{ReadState, SlotInfo, WriteState};
 use crate::smp::os::Reset;
 use crate::smp::routine::outcome::Phase;
 use crate::smp::routine::{Call, UpgradeOutcome};
@@ -10,11 +10,11 @@ use crate::smp::routine::{Call, UpgradeOutcome};
 /// The wishes of the caller: see the builders of [`Upgrade`](super::Upgrade).
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Settings {
-    pub(super) number: u32,
     pub(super) confirm: bool,
     pub(super) force: bool,
     pub(super) plan_only: bool,
     pub(super) settle: bool,
+    pub(super) upgrade_only: bool,
     pub(super) boot_time: Duration,
     pub(super) rest: Duration,
 }
@@ -22,23 +22,29 @@ pub(super) struct Settings {
 /// The stage of an upgrade.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Stage {
-    /// Asks for the list. Exits: `Uploading`, `Marking`, `Resetting`, `Confirming`, `Ended`.
+    /// Asks for the list. Exits: `Measuring`, `Uploading`, `Marking`, `Resetting`, `Confirming`,
+    /// `Ended`.
     Looking { call: Call<ReadState>, moment: Moment },
     /// Asks for the list until the boot time has passed. Exits: those of `Looking`; itself,
     /// when the retries of a request have ended but not the boot time.
     Booting { call: Call<ReadState>, moment: Moment, boot: Boot },
-    /// The upload is running. Exits: `Looking`; `Resetting`, to settle; `Ended`.
+    /// Asks for the slots: which numbers there are, and how large an image may be. Exits: as
+    /// `Looking`, but itself.
+    Measuring(Call<SlotInfo>),
+    /// An upload is running. Exits: itself, with the next image; `Looking`; `Resetting`, to settle;
+    /// `Ended`.
     Uploading,
-    /// Marks the image for test; `Before` if it was found there, `Uploaded` if it was sent. Exits:
-    /// `Resetting`; `Uploading`, if what was found is damaged; `Ended`.
-    Marking(Call<WriteState<'static>>, Moment),
+    /// Marks an image for test. Exits: itself, with the next image; `Resetting`; `Uploading`, if
+    /// what was found is damaged; `Reopening`, without a response; `Ended`.
+    Marking(Call<WriteState<'static>>),
     /// Resets. Exits: `Reopening`, `Ended`.
     Resetting(Call<Reset>, Moment),
     /// The driver is to open the port again. Exit: `Resting`.
     Reopening(Moment),
     /// Silence while the device restarts. Exit: `Booting`.
     Resting { moment: Moment },
-    /// Confirms the running image. Exits: `Looking`, `Ended`.
+    /// Confirms an image that runs. Exits: itself, with the next image; `Looking`; `Resetting`;
+    /// `Ended`.
     Confirming(Call<WriteState<'static>>),
     /// Ended; the phase is the last one before. No exit.
     Ended(UpgradeOutcome, Phase),
@@ -51,8 +57,12 @@ pub(super) enum Moment {
     Before,
     /// To see where the upload went.
     Uploaded,
+    /// To see whether a mark was made that was not answered.
+    Marked,
     /// To see which image runs after the reset.
     Booted,
+    /// To see whether those that came up have fallen back.
+    RolledBack,
     /// To see whether the image stays after the confirmation.
     Confirmed,
 }

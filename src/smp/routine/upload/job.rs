@@ -37,7 +37,7 @@ pub(super) enum State {
 }
 
 impl Job {
-    pub(super) fn new(len: u64) -> Self {
+    pub(in super::super) fn new(len: u64) -> Self {
         let (keys, pacing, state, counts) = (Keys::default(), Pacing::new(), State::Idle, Counts::default());
         Self { len, keys, pacing, state, counts }
     }
@@ -110,6 +110,10 @@ impl Job {
 
     fn fail(&mut self, error: Error) {
         self.state = State::Ended { outcome: UploadOutcome::Failed(error), off: self.progress().off };
+    }
+
+    pub(in super::super) const fn has_ended(&self) -> bool {
+        matches!(self.state, State::Ended { .. })
     }
 
     /// The progress so far.

@@ -8,6 +8,7 @@
 //!
 //! `pydrs.EthDRS("127.0.0.1", 5000)` finds it with `--fbp --bridge without-id`.
 
+use anysmp_tools::{errln as eprintln, outln as println};
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;

@@ -1,6 +1,7 @@
 //! A power supply and two more nodes on a simulated RS-485 bus, and a master that shows what BSMP
 //! can do.
 
+use anysmp_tools::outln as println;
 use std::error::Error;
 use std::time::Duration;
 

@@ -13,6 +13,7 @@ mod cli;
 mod demo;
 mod master;
 
+use anysmp_tools::{errln as eprintln, outln as println};
 use std::error::Error;
 use std::process::ExitCode;
 use std::time::Duration;

@@ -1,5 +1,6 @@
 //! What the commands do, over any link.
 
+use anysmp_tools::outln as println;
 use std::error::Error;
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};

@@ -1,5 +1,6 @@
 //! A master and a slave in one program, joined by a pipe.
 
+use anysmp_tools::outln as println;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;

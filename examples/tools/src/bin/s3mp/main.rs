@@ -15,6 +15,7 @@
 mod demo;
 mod show;
 
+use anysmp_tools::{errln as eprintln, outln as println};
 use std::io::{self, Write as _};
 use std::ops::ControlFlow;
 use std::process::ExitCode;

@@ -5,6 +5,7 @@
 //! ready: /dev/pts/3
 //! ```
 
+use anysmp_tools::{errln as eprintln, outln as println};
 use std::io::Write as _;
 use std::process::ExitCode;
 

@@ -27,7 +27,7 @@ Exit codes:
   2  the command line is invalid
   3  no response, or a malformed one
   4  the port cannot be opened, or failed
-  5  a file cannot be read or written, or is not an image
+  5  a file or the output cannot be read or written, or a file is no image or contradicts itself
   6  the upgrade was not confirmed: the old image runs, or it is unknown which one does
 
 Examples:
@@ -71,12 +71,18 @@ pub struct Link {
     /// Time to wait for a response; commands that erase flash wait longer by themselves
     #[arg(long, value_name = "MS", global = true, default_value_t = 2500, value_parser = clap::value_parser!(u64).range(1..), help_heading = "Link")]
     pub timeout: u64,
-    /// Retries of a request that gets no response
+    /// Retries of a request that gets no response. Transfers go on until the device was silent for
+    /// half a minute, once it was heard
     #[arg(long, value_name = "N", global = true, default_value_t = 2, help_heading = "Link")]
     pub retries: u8,
-    /// At most this many requests of a transfer in flight; the device may allow fewer
-    #[arg(long, value_name = "N", global = true, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..), help_heading = "Link")]
-    pub window: u8,
+    /// At most this many requests of a transfer in flight, 1 to 8; default is one less than the
+    /// device has buffers, and over UDP at most 4. It is never more than that
+    #[arg(long, value_name = "N", global = true, value_parser = clap::value_parser!(u8).range(1..=8), help_heading = "Link")]
+    pub window: Option<u8>,
+    /// The longest message of a transfer; default is what the device can hold, and over UDP at most
+    /// 1232, which crosses every path in one piece
+    #[arg(long, value_name = "BYTES", global = true, value_parser = clap::value_parser!(u16).range(62..), help_heading = "Link")]
+    pub message: Option<u16>,
     /// Send at most this many bytes in this many milliseconds, for receivers that lose bursts
     #[arg(long, value_name = "BYTES/MS", global = true, help_heading = "Link")]
     pub pace: Option<Pace>,
@@ -237,7 +243,7 @@ pub enum Settings {
         /// The value
         #[arg(allow_negative_numbers = true)]
         value: String,
-        /// The kind of the value; numbers are sent in little-endian order
+        /// The kind of the value; numbers, also in hex after 0x, are sent in little-endian order
         #[arg(long = "as", value_enum, value_name = "KIND", default_value_t = ValueKind::Text)]
         kind: ValueKind,
     },
@@ -262,7 +268,7 @@ pub enum Settings {
 pub enum ValueKind {
     /// Text, sent as bytes without a zero at the end
     Text,
-    /// Bytes in hex
+    /// Bytes in hex, also after 0x
     Hex,
     /// A number of 1 byte
     U8,
@@ -270,8 +276,18 @@ pub enum ValueKind {
     U16,
     /// A number of 4 bytes
     U32,
+    /// A number of 8 bytes
+    U64,
+    /// A number of 1 byte with a sign
+    I8,
+    /// A number of 2 bytes with a sign
+    I16,
     /// A number of 4 bytes with a sign
     I32,
+    /// A number of 8 bytes with a sign
+    I64,
+    /// `true` or `false`, in 1 byte
+    Bool,
     /// Text, sent as text: for Mynewt
     Mynewt,
 }
@@ -293,9 +309,12 @@ pub enum Fs {
     Download {
         /// Path on the device, for example /lfs/hello.txt
         path: String,
-        /// The file here, or `-` for the output; default is the last part of the path, in this
-        /// directory
+        /// The file here, a directory for it, or `-` for the output, with all messages on stderr;
+        /// default is the last part of the path, in this directory
         file: Option<PathBuf>,
+        /// Continue where an earlier download to the same file ended
+        #[arg(long)]
+        resume: bool,
     },
     /// Show the length of a file
     Status {
@@ -383,8 +402,12 @@ pub enum Image {
     Slots,
     /// Upload an image into a slot, without starting it
     Upload {
-        /// The image from imgtool or the build, for example app.signed.bin
+        /// The image from imgtool or the build, for example app.signed.bin; also .hex, a package
+        /// with one image, and `-` for the standard input
         file: PathBuf,
+        /// Upload the file as it is, whatever it is
+        #[arg(long)]
+        raw: bool,
         /// Number of the image, on devices with several
         #[arg(long, value_name = "N", conflicts_with = "slot")]
         image: Option<u32>,
@@ -413,19 +436,31 @@ pub enum Image {
     },
     /// Make an image of a program, with a hash and without a signature; needs no device
     Make(crate::make::Make),
+    /// Show what an image file says about itself, and whether its hash is true; needs no device
+    Info(crate::info::Info),
 }
 
 #[derive(Args)]
 pub struct Upgrade {
-    /// The image from imgtool or the build, for example app.signed.bin. For the simulated device,
-    /// one is made if none is given
+    /// The image from imgtool or the build, for example app.signed.bin; also .hex, `-` for the
+    /// standard input, and dfu_application.zip, of which all images are started by one reset. For
+    /// the simulated device, one is made if none is given
     pub file: Option<PathBuf>,
-    /// Number of the image, on devices with several
+    /// Number of the image, on devices with several; a package says it itself
     #[arg(long, value_name = "N")]
     pub image: Option<u32>,
     /// Show what would be done, and do nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// Only if it is newer than the running image
+    #[arg(long, conflicts_with = "allow_downgrade")]
+    pub upgrade_only: bool,
+    /// An older image than the running one is wanted: do not warn
+    #[arg(long)]
+    pub allow_downgrade: bool,
+    /// Never reset the device to end the trial of another image; fail instead
+    #[arg(long)]
+    pub no_settle: bool,
     /// Leave the new image on trial: the next reset brings the old one back
     #[arg(long)]
     pub no_confirm: bool,

@@ -8,6 +8,7 @@
 mod capture;
 pub mod frames;
 
+use anysmp_tools::errln as eprintln;
 use std::io::Read as _;
 use std::path::Path;
 
@@ -20,6 +21,9 @@ use crate::output::Output;
 use crate::words::{self, Conversation, Said, Sender};
 use capture::Piece;
 use frames::{Found, Frames};
+
+/// What to do about a file that is no capture.
+const CAPTURE: &str = "`decode --help` lists the forms of captures.";
 
 /// What a message ends with on the wire at the latest, in hex: so long a silence that a packet ends,
 /// and so short that a frame may go on.
@@ -39,7 +43,7 @@ pub fn perform(output: Output, options: &Decode) -> Result<(), Failure> {
         Form::Pcap => capture::packets(&bytes),
     };
     let Some(pieces) = pieces else {
-        return Err(Failure::File(path.to_owned(), "not a capture of this form".to_owned()));
+        return Err(Failure::File(path.to_owned(), "not a capture of this form".to_owned(), CAPTURE));
     };
     let mut report = Report::new(output, options.what.protocol);
     decode(&mut report, options, pieces);
@@ -336,7 +340,7 @@ impl Report {
             return Err(Failure::Nonsense(format!("{damaged} messages or frames are damaged")));
         }
         if messages == 0 {
-            return Err(Failure::File(path.to_owned(), "holds no message".to_owned()));
+            return Err(Failure::File(path.to_owned(), "holds no message".to_owned(), CAPTURE));
         }
         Ok(())
     }

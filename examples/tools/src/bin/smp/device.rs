@@ -1,5 +1,6 @@
 //! The device at the other end: how to reach it, and one exchange with it.
 
+use anysmp_tools::{err as eprint, errln as eprintln, out as print, outln as println};
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io;
 use std::ops::ControlFlow;
@@ -8,13 +9,15 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anysmp::blocking::Link;
-use anysmp::cbor::{BufferFull, Malformed, Writer};
+use anysmp::cbor::{BufferFull, Malformed, Text, Writer};
 use anysmp::framing::Framing;
-use anysmp::line::{self, Buffers, Damage, Limits, Sink};
+use anysmp::line::{self, Buffers, Damage, Sink};
 use anysmp::port::{Tcp, Udp};
 use anysmp::routine::{Ended, Routine};
 use anysmp::smp::client;
-use anysmp::smp::{Client, Decode, Dynamic, Encode, Group, Op, Request, Version, os};
+use anysmp::smp::routine::Pacing;
+use anysmp::smp::routine::upload::FALLBACK;
+use anysmp::smp::{Client, Decode, Dynamic, Encode, Group, Op, Request, Version, error, os};
 use anysmp_tools::port::{DATAGRAM, Listener, Paced, Pipe, Port, Serial};
 use anysmp_tools::smp::sim;
 use embedded_io::Write as _;
@@ -127,10 +130,10 @@ pub enum Found<F: Framing> {
 pub struct Device<F: Framing> {
     /// How results are shown.
     pub output: Output,
-    /// How many requests of an upload the user wants under way.
-    pub window: u8,
-    /// How many time-outs in a row an upload bears: not fewer than its own default.
-    pub retries: u8,
+    /// The number of requests of a transfer that the user wants in flight, if it was given.
+    pub window: Option<u8>,
+    /// The longest message of a transfer, if it was given.
+    message: Option<u16>,
     endpoint: Endpoint,
     pace: Option<cli::Pace>,
     framing: fn(&'static mut [u8]) -> F,
@@ -150,13 +153,13 @@ impl<F: Framing> Device<F> {
         let [sequence, ..] = RandomState::new().build_hasher().finish().to_be_bytes();
         let version = if cli.smp_version == 1 { Version::V1 } else { Version::V2 };
         Ok(Self {
-            output: Output { json: cli.json, verbose: cli.verbose },
+            output: Output { json: cli.json, verbose: cli.verbose, aside: false },
             window: cli.window,
-            retries: cli.retries.max(5),
+            message: cli.message,
             endpoint,
             pace: cli.pace,
             framing,
-            link: connect(port, framing, Output { json: cli.json, verbose: cli.verbose })?,
+            link: connect(port, framing, Output { json: cli.json, verbose: cli.verbose, aside: false })?,
             client: Client::new(sequence)
                 .with_version(version)
                 .with_timeout(Duration::from_millis(cli.timeout))
@@ -187,9 +190,39 @@ impl<F: Framing> Device<F> {
         Ok(Found::Nothing(Opened { endpoint: self.endpoint, port: self.link.into_port() }))
     }
 
-    /// What routines have to know of the link.
-    pub fn limits(&self) -> Limits {
-        self.link.limits()
+    /// What the command line and the link say about transfers.
+    pub fn pacing(&self) -> Pacing {
+        let mut pacing = Pacing::new().with_limits(self.link.limits());
+        if let Some(window) = self.window {
+            pacing = pacing.with_window(window.into());
+        }
+        if let Some(bytes) = self.message {
+            pacing = pacing.with_max_message(bytes.into());
+        }
+        pacing
+    }
+
+    /// Says so if the device did not allow the window that was asked for.
+    pub fn note_window(&self, used: u8, len: u64) {
+        // A short file needs no window.
+        if let Some(wanted) = self.window
+            && used < wanted
+            && len > 16 * 1024
+        {
+            let text = format!("--window {wanted}: the device has buffers for {used} at a time");
+            self.output.warning(&text);
+        }
+    }
+
+    /// The failure with the device's own words about it, if it sent any.
+    pub fn explained(&mut self, failure: Failure) -> Failure {
+        match failure {
+            Failure::Refused { group, command, refusal, reason: None } => {
+                let reason = self.link.sink().reason.take();
+                Failure::Refused { group, command, refusal, reason }
+            }
+            failure => failure,
+        }
     }
 
     /// Whether this is the simulated device of this process.
@@ -199,7 +232,27 @@ impl<F: Framing> Device<F> {
 
     /// One request and its answer.
     pub fn call<R: Request>(&mut self, request: &R) -> Result<Answer<'_, R::Response<'_>>, Failure> {
+        self.fits(request)?;
         self.link.call(&mut self.client, &WithPayload(request)).map_err(Failure::of::<R>)
+    }
+
+    /// Refuses a long request that the device cannot hold: it would drop it, and nobody would know
+    /// why it does not answer.
+    fn fits<R: Request>(&mut self, request: &R) -> Result<(), Failure> {
+        let mut scratch = vec![0; DATAGRAM];
+        let mut writer = Writer::new(&mut scratch);
+        let len = 8 + request.encode(&mut writer).map_or(0, |()| writer.len());
+        if len <= FALLBACK {
+            return Ok(());
+        }
+        if let Ok(parameters) = self.link.call(&mut self.client, &os::Parameters {}) {
+            let room = parameters.buf_size as usize - self.link.limits().overhead.min(parameters.buf_size as usize);
+            if len > room {
+                let text = format!("the request has {len} bytes, and the device can hold {room}");
+                return Err(Failure::Usage(text, "Send less at a time."));
+            }
+        }
+        Ok(())
     }
 
     /// One request of any kind, and the payload of its response.
@@ -274,14 +327,14 @@ fn open(endpoint: &Endpoint, pace: Option<cli::Pace>) -> io::Result<Port> {
 fn connect<F: Framing>(
     port: Port,
     framing: fn(&'static mut [u8]) -> F,
-    Output { json, verbose }: Output,
+    Output { json, verbose, .. }: Output,
 ) -> Result<Link<'static, Port, F, Trace>, Failure> {
     let buffer = || vec![0; DATAGRAM].leak();
     // Whole frames in one write: each costs a call of the operating system, and a pause where the
     // port is paced.
     let memory = Buffers::parts(buffer(), buffer(), buffer());
     let link = Link::new(port, framing(buffer()), memory).map_err(line::Error::Size)?;
-    Ok(link.with_sink(Trace { verbose, shown: false, json }))
+    Ok(link.with_sink(Trace { verbose, shown: false, json, reason: None }))
 }
 
 /// Shows what passes the wire.
@@ -290,6 +343,8 @@ struct Trace {
     /// Whether text goes to stdout.
     shown: bool,
     json: bool,
+    /// The reason in the last response that had one.
+    reason: Option<String>,
 }
 
 impl Sink for Trace {
@@ -311,6 +366,10 @@ impl Sink for Trace {
     }
 
     fn traced(&mut self, message: &[u8], sent: bool) {
+        let reason = client::payload(message).ok().and_then(|payload| error::beside::<Text<'_>>(payload, "rsn"));
+        if let Some(reason) = reason.filter(|_| !sent) {
+            self.reason = Some(reason.to_string());
+        }
         if self.verbose {
             eprintln!("{} {}", if sent { "->" } else { "<-" }, json::hex(message));
         }

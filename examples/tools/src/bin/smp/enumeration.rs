@@ -3,6 +3,7 @@
 use anysmp::framing::Framing;
 use anysmp::smp::Group;
 use anysmp::smp::enumeration::{Count, Detail, Details, List, Single};
+use anysmp_tools::outln as println;
 
 use crate::cli::Enum;
 use crate::device::Device;

@@ -19,6 +19,8 @@ pub enum Failure {
         command: u8,
         /// The error in the response.
         refusal: Refusal,
+        /// The device's own words about it, if it sent any.
+        reason: Option<String>,
     },
     /// A shell command did not return 0.
     Command {
@@ -39,8 +41,10 @@ pub enum Failure {
     Port(io::Error),
     /// The connection was closed by the other side.
     Closed,
-    /// A file cannot be read, or is not an image.
-    File(PathBuf, String),
+    /// A file is not an image, or contradicts itself; with a remedy.
+    File(PathBuf, String, &'static str),
+    /// It is not known whether the device did what it was asked for.
+    Unknown(String, &'static str),
     /// A file on this computer cannot be read or written.
     Local(PathBuf, io::Error),
     /// The new image does not run, or is not confirmed.
@@ -69,7 +73,9 @@ impl Failure {
     /// Converts the error of a request of this group and command.
     pub fn of_request(group: Group, command: u8, error: line::Error<io::Error, client::Error>) -> Self {
         match error {
-            line::Error::Protocol(client::Error::Remote(refusal)) => Self::Refused { group, command, refusal },
+            line::Error::Protocol(client::Error::Remote(refusal)) => {
+                Self::Refused { group, command, refusal, reason: None }
+            }
             line::Error::Protocol(client::Error::BufferFull) => Self::TooLong,
             line::Error::Protocol(error) => Self::Nonsense(error.to_string()),
             line::Error::Port(error) => Self::Port(error),
@@ -83,8 +89,15 @@ impl Failure {
     /// Converts the error of a job whose requests are of this kind.
     pub fn of_job<R: Request>(error: routine::Error) -> Self {
         match error {
-            routine::Error::Remote(refusal) => Self::Refused { group: R::GROUP, command: R::COMMAND, refusal },
-            routine::Error::BufferFull => Self::Usage(error.to_string(), ""),
+            routine::Error::Remote(refusal) => {
+                Self::Refused { group: R::GROUP, command: R::COMMAND, refusal, reason: None }
+            }
+            routine::Error::BufferFull => Self::Usage(error.to_string(), "Use a larger --message, or a shorter path."),
+            routine::Error::NoSuchImage => Self::Usage(error.to_string(), "`image slots` and `image list` show them."),
+            routine::Error::TooLarge => {
+                Self::Usage(error.to_string(), "`image slots` shows how large an image may be.")
+            }
+            routine::Error::NotNewer => Self::Usage(error.to_string(), "Without --upgrade-only any image is accepted."),
             routine::Error::TimedOut => Self::TimedOut,
             routine::Error::Source | routine::Error::Empty => Self::Usage(error.to_string(), "Check the file."),
             _ => Self::Nonsense(error.to_string()),
@@ -96,7 +109,7 @@ impl Failure {
         match self {
             Self::Refused { .. } | Self::Command { .. } => 1,
             Self::Usage(..) | Self::TooLong => 2,
-            Self::TimedOut | Self::Nonsense(_) => 3,
+            Self::TimedOut | Self::Nonsense(_) | Self::Unknown(..) => 3,
             Self::Port(_) | Self::Closed => 4,
             Self::File(..) | Self::Local(..) => 5,
             Self::NotConfirmed(_) => 6,
@@ -108,7 +121,8 @@ impl Failure {
         Some(match self {
             Self::Refused { refusal, .. } => return refusal.remedy(),
             Self::Command { .. } => return None,
-            Self::Usage(_, remedy) => remedy,
+            Self::Usage(_, "") => return None,
+            Self::Usage(_, remedy) | Self::File(_, _, remedy) | Self::Unknown(_, remedy) => remedy,
             Self::TimedOut => {
                 "Check endpoint and --baud, try --framing auto, or give it more time with --timeout and --retries; \
                  a receiver that loses bursts needs --pace."
@@ -118,13 +132,13 @@ impl Failure {
             Self::Port(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 "You may need to be in the group that owns the port, often `dialout`."
             }
+            Self::Port(error) if is_busy(error) => "Another program uses the port: close it first.",
             Self::Port(error) if error.kind() == io::ErrorKind::ConnectionRefused => "Is the server running?",
             Self::Port(error) if error.kind() == io::ErrorKind::NotFound => {
                 "Is the device plugged in? `smp ports` lists the serial ports of this computer."
             }
             Self::Port(_) => "Check that the device is plugged in, and that no other program uses the port.",
             Self::Closed => "The device may have restarted; try again.",
-            Self::File(..) => "Give the signed image from the build, for example zephyr.signed.bin.",
             Self::Local(..) => "Check the path on this computer, and its permissions.",
             Self::NotConfirmed(_) => "See what runs with `image list`.",
         })
@@ -134,25 +148,33 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Refused { group, command, refusal } => {
+            Self::Refused { group, command, refusal, reason } => {
                 let name = refusal.name().unwrap_or("an unknown code");
                 write!(f, "the device refused: {name}, ")?;
                 match refusal {
                     Refusal::Smp(rc) => write!(f, "rc {rc}")?,
                     Refusal::Group { group, rc } => write!(f, "rc {rc} of group {}", Named(*group))?,
                 }
-                write!(f, " (request: group {}, command {command})", Named(*group))
+                write!(f, " (request: group {}, command {command})", Named(*group))?;
+                reason.as_ref().map_or(Ok(()), |reason| write!(f, ": {reason}"))
             }
             Self::Command { result, .. } => write!(f, "the command returned {result}"),
-            Self::Usage(text, _) | Self::NotConfirmed(text) | Self::Nonsense(text) => f.write_str(text),
+            Self::Usage(text, _) | Self::Unknown(text, _) | Self::NotConfirmed(text) | Self::Nonsense(text) => {
+                f.write_str(text)
+            }
             Self::TimedOut => f.write_str("the device does not answer"),
             Self::TooLong => f.write_str("the request is too long"),
             Self::Port(error) => write!(f, "port error: {error}"),
             Self::Closed => f.write_str("the connection was closed"),
             Self::Local(path, error) => write!(f, "{}: {error}", path.display()),
-            Self::File(path, error) => write!(f, "{}: {error}", path.display()),
+            Self::File(path, error, _) => write!(f, "{}: {error}", path.display()),
         }
     }
+}
+
+/// Whether a port is in use. serialport reports that as a port which is not there.
+fn is_busy(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::ResourceBusy || error.to_string().to_lowercase().contains("busy")
 }
 
 /// Number and name of a group.

@@ -1,29 +1,32 @@
 //! The commands of the file group.
 
+use anysmp_tools::outln as println;
+use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anysmp::cbor::Text;
 use anysmp::framing::Framing;
 use anysmp::routine::Ended;
 use anysmp::smp::Request;
 use anysmp::smp::fs::{Close, Download, Hash, HashOutput, HashType, HashTypes, Status, Upload};
-use anysmp::smp::routine::{FileDownload, FileOutcome, FileUpload};
+use anysmp::smp::routine::{Error, FileDownload, FileOutcome, FileUpload};
 use serde_json::json;
 
 use crate::cli::Fs;
 use crate::device::Device;
 use crate::failure::Failure;
 use crate::image;
+use crate::info::is_stream;
 use crate::json::hex;
-use crate::output::table;
+use crate::output::{Output, table};
 use crate::settings::simple;
 
 pub fn perform<F: Framing>(device: &mut Device<F>, command: &Fs) -> Result<(), Failure> {
     match command {
         Fs::Upload { file, path, resume } => upload(device, file, path, *resume),
-        Fs::Download { path, file } => download(device, path, file.as_deref()),
+        Fs::Download { path, file, resume } => download(device, path, file.as_deref(), *resume),
         Fs::Status { path } => status(device, path),
         Fs::Hash { path, kind, off, len } => hash(device, path, kind.as_deref(), *off, *len),
         Fs::Types => types(device),
@@ -33,13 +36,9 @@ pub fn perform<F: Framing>(device: &mut Device<F>, command: &Fs) -> Result<(), F
 
 fn upload<F: Framing>(device: &mut Device<F>, file: &Path, path: &str, resume: bool) -> Result<(), Failure> {
     let output = device.output;
-    let bytes = std::fs::read(file).map_err(|error| Failure::Local(file.to_owned(), error))?;
-    let routine =
-        FileUpload::new(path, bytes.as_slice()).with_window(device.window.into()).with_limits(device.limits());
-    let mut routine = routine.with_retries(device.retries).with_resume(resume).with_verify(true);
-    if F::WHOLE {
-        routine = routine.with_max_message(image::PATH);
-    }
+    let bytes = crate::input::bytes(file)?;
+    let routine = FileUpload::new(path, bytes.as_slice()).with_pacing(device.pacing());
+    let mut routine = routine.with_resume(resume).with_verify(true);
     let mut progress = output.progress(bytes.len() as u64);
     let ended = device.run(&mut routine, |event| {
         progress.at(event.off);
@@ -48,12 +47,13 @@ fn upload<F: Framing>(device: &mut Device<F>, file: &Path, path: &str, resume: b
     let seconds = progress.finish();
     let Ended::Done(report) = ended else { return Err(Failure::Closed) };
     let verified = verified::<Upload<'_>>(report.outcome)?;
+    device.note_window(report.window, report.len);
     let json = json!({
         "off": report.off, "len": report.len, "sent": report.sent, "repeats": report.repeats, "seconds": seconds,
         "match": verified,
     });
     output.result(&json, || {
-        println!("{}", image::rate(report.sent, seconds));
+        println!("{}", image::rate(report.len, seconds));
         compared(verified);
     });
     Ok(())
@@ -74,36 +74,153 @@ fn compared(verified: bool) {
     }
 }
 
-fn download<F: Framing>(device: &mut Device<F>, path: &str, file: Option<&Path>) -> Result<(), Failure> {
-    let output = device.output;
+fn download<F: Framing>(device: &mut Device<F>, path: &str, file: Option<&Path>, resume: bool) -> Result<(), Failure> {
     let name = Path::new(path.rsplit('/').next().unwrap_or_default());
     let file = file.unwrap_or(name);
-    let mut routine = FileDownload::new(path).with_retries(device.retries).with_verify(true);
-    if !F::WHOLE {
-        routine = routine.with_window(device.window.into());
+    if is_stream(file) {
+        return stream(device, path);
     }
-    let (mut bytes, mut progress) = (Vec::new(), None);
+    let file = if file.is_dir() { file.join(name) } else { file.to_owned() };
+    let output = device.output;
+    // Opened first: a path that cannot be written is no news after the transfer. What is there
+    // already stays until the file is complete.
+    let mut part = Part::beside(&file, resume).map_err(|error| Failure::Local(file.clone(), error))?;
+    let start = part.len;
+    let mut routine = FileDownload::new(path).with_pacing(device.pacing()).with_offset(start).with_verify(true);
+    let (mut progress, mut failed) = (None, None);
     let ended = device.run(&mut routine, |event| {
-        event.data.chunks().iter().for_each(|chunk| bytes.extend_from_slice(chunk));
-        progress.get_or_insert_with(|| output.progress(event.len)).at(bytes.len() as u64);
-        ControlFlow::Continue(())
-    })?;
+        let written = event.data.chunks().iter().try_for_each(|chunk| part.write(chunk));
+        progress.get_or_insert_with(|| output.progress(event.len)).at(part.len);
+        failed = written.err();
+        if failed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
     let seconds = progress.map_or(0.0, |progress| progress.finish());
-    let Ended::Done(report) = ended else { return Err(Failure::Closed) };
-    let verified = verified::<Download<'_>>(report.outcome)?;
-    if file == Path::new("-") {
-        return std::io::stdout().write_all(&bytes).map_err(|error| Failure::Local("-".into(), error));
+    if let Some(error) = failed {
+        return Err(Failure::Local(part.path.clone(), error));
     }
-    std::fs::write(file, &bytes).map_err(|error| Failure::Local(file.to_owned(), error))?;
+    let report = match ended {
+        Ok(Ended::Done(report)) => report,
+        Ok(_) => return Err(part.left(output, Failure::Closed)),
+        Err(failure) => return Err(part.left(output, failure)),
+    };
+    let mut verified = match verified::<Download<'_>>(report.outcome) {
+        Ok(verified) => verified,
+        // What did not match is no beginning of anything.
+        Err(failure) if matches!(report.outcome, FileOutcome::Failed(Error::Mismatch)) => return Err(failure),
+        Err(failure) => return Err(part.left(output, failure)),
+    };
+    if start > 0 {
+        verified = compare(device, path, &part.path)?;
+    }
+    part.keep(&file).map_err(|error| Failure::Local(file.clone(), error))?;
+    device.note_window(report.window, report.len);
     let json = json!({
         "file": file.display().to_string(), "len": report.len, "repeats": report.repeats, "seconds": seconds,
-        "match": verified,
+        "match": verified, "resumed_at": start,
     });
     output.result(&json, || {
-        println!("{}: {}", file.display(), image::rate(report.len, seconds));
+        println!("{}: {}", file.display(), image::rate(report.len - start, seconds));
         compared(verified);
     });
     Ok(())
+}
+
+/// A file to stdout, as it comes. Everything else goes to stderr.
+fn stream<F: Framing>(device: &mut Device<F>, path: &str) -> Result<(), Failure> {
+    let output = device.output.beside_data();
+    let mut routine = FileDownload::new(path).with_pacing(device.pacing()).with_verify(true);
+    let (mut stdout, mut failed, mut progress) = (std::io::stdout().lock(), None, None);
+    let ended = device.run(&mut routine, |event| {
+        progress.get_or_insert_with(|| output.progress(event.len)).at(event.off + event.data.len() as u64);
+        failed = event.data.chunks().iter().try_for_each(|chunk| stdout.write_all(chunk)).err();
+        if failed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    let seconds = progress.map_or(0.0, |progress| progress.finish());
+    let failed = failed.or(stdout.flush().err());
+    if let Some(error) = failed {
+        return Err(Failure::Local("the standard output".into(), error));
+    }
+    let Ended::Done(report) = ended? else { return Err(Failure::Closed) };
+    let verified = verified::<Download<'_>>(report.outcome)?;
+    let json =
+        json!({ "file": "-", "len": report.len, "repeats": report.repeats, "seconds": seconds, "match": verified });
+    output.result(&json, || {});
+    Ok(())
+}
+
+/// A download that is not complete: a file of its own beside the target.
+struct Part {
+    file: File,
+    path: PathBuf,
+    /// The bytes that it has.
+    len: u64,
+    /// Whether it is to stay: only where something is in it.
+    stays: bool,
+}
+
+impl Part {
+    /// The part beside `target`; with what an earlier download has left, if that is to go on.
+    fn beside(target: &Path, resume: bool) -> std::io::Result<Self> {
+        let mut name = target.file_name().ok_or(std::io::ErrorKind::IsADirectory)?.to_owned();
+        name.push(".part");
+        let path = target.with_file_name(name);
+        let file = OpenOptions::new().create(true).append(resume).write(true).truncate(!resume).open(&path)?;
+        let len = file.metadata()?.len();
+        Ok(Self { file, path, len, stays: false })
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.stays = true;
+        self.file.write_all(bytes)?;
+        self.len += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// It stays for a later download to go on with.
+    fn left(&mut self, output: Output, failure: Failure) -> Failure {
+        self.stays = self.len > 0;
+        if self.stays {
+            output.warning(&format!("{}: {} bytes; `--resume` goes on there", self.path.display(), self.len));
+        }
+        failure
+    }
+
+    /// It is complete.
+    fn keep(&mut self, target: &Path) -> std::io::Result<()> {
+        self.file.sync_all()?;
+        std::fs::rename(&self.path, target)?;
+        self.stays = true;
+        Ok(())
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        if !self.stays {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Compares the whole file here with that on the device, if that has a checksum of this kind.
+fn compare<F: Framing>(device: &mut Device<F>, path: &str, here: &Path) -> Result<bool, Failure> {
+    let bytes = std::fs::read(here).map_err(|error| Failure::Local(here.to_owned(), error))?;
+    let request = Hash { name: path.into(), kind: Some("crc32".into()), off: None, len: None };
+    let theirs = match device.call(&request) {
+        Ok(answer) => answer.response.output,
+        Err(Failure::Refused { .. }) => return Ok(false),
+        Err(failure) => return Err(failure),
+    };
+    let ours = !bytes.iter().fold(!0_u32, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| crc >> 1 ^ if crc & 1 == 1 { 0xEDB8_8320 } else { 0 })
+    });
+    match theirs {
+        HashOutput::Number(theirs) if theirs == u64::from(ours) => Ok(true),
+        _ => {
+            let text = format!("{} is not the beginning of the device's file", here.display());
+            Err(Failure::File(here.to_owned(), text, "Download it again without --resume."))
+        }
+    }
 }
 
 fn status<F: Framing>(device: &mut Device<F>, path: &str) -> Result<(), Failure> {

@@ -1,10 +1,11 @@
 //! The commands of the image group.
 
+use anysmp_tools::outln as println;
 use std::ops::ControlFlow;
 use std::path::Path;
 
 use anysmp::framing::Framing;
-use anysmp::mcuboot::{self, Hash};
+use anysmp::mcuboot::Hash;
 use anysmp::routine::Ended;
 use anysmp::smp::image::{self, Erase, ImageState, ReadState, SlotInfo, StateResponse, WriteState};
 use anysmp::smp::routine::{self, Upload, UploadOutcome, sha256};
@@ -13,28 +14,31 @@ use serde_json::json;
 use crate::cli::Image;
 use crate::device::Device;
 use crate::failure::Failure;
+use crate::input::{self, Part};
 use crate::json;
 use crate::output::{Output, table};
 
 /// What to do about a wrong hash.
 const LIST: &str = "Give the first hex digits of a hash that `image list` shows.";
 
-/// Bytes of a message that a datagram carries on any path: 1500, less the headers of IPv6 and UDP.
-pub const PATH: usize = 1452;
-
-/// A file in memory.
-pub type File<'f> = &'f [u8];
-
 pub fn perform<F: Framing>(device: &mut Device<F>, command: &Image) -> Result<(), Failure> {
     match command {
         Image::List => list(device),
         Image::Slots => slots(device),
-        Image::Upload { file, image, slot, upgrade } => upload(device, file, *image, *slot, *upgrade),
+        Image::Upload { file, image, slot, upgrade, raw } => {
+            let part = part(file, *raw)?;
+            let image = match slot {
+                Some(slot) => Some(upload_id(device, *slot)?),
+                None => image.or(part.number),
+            };
+            upload(device, &part.bytes, image, *upgrade)
+        }
         Image::Test { hash } => test(device, hash),
         Image::Confirm { hash } => confirm(device, hash.as_deref()),
         Image::Erase { slot } => erase(device, *slot),
         // Also from within a terminal.
         Image::Make(options) => crate::make::perform(device.output, options),
+        Image::Info(options) => crate::info::perform(device.output, options),
     }
 }
 
@@ -70,19 +74,8 @@ fn slots<F: Framing>(device: &mut Device<F>) -> Result<(), Failure> {
     Ok(())
 }
 
-fn upload<F: Framing>(
-    device: &mut Device<F>,
-    path: &Path,
-    image: Option<u32>,
-    slot: Option<u32>,
-    upgrade: bool,
-) -> Result<(), Failure> {
-    let file = read(path)?;
-    let image = match slot {
-        Some(slot) => Some(upload_id(device, slot)?),
-        None => image,
-    };
-    let mut upload = prepare(device, &file)?.with_upgrade_only(upgrade);
+fn upload<F: Framing>(device: &mut Device<F>, file: &[u8], image: Option<u32>, upgrade: bool) -> Result<(), Failure> {
+    let mut upload = prepare(device, file)?.with_upgrade_only(upgrade);
     if let Some(image) = image {
         upload = upload.with_image(image);
     }
@@ -98,6 +91,7 @@ fn upload<F: Framing>(
         _ => return Err(Failure::Closed),
     };
     let seconds = progress.finish();
+    device.note_window(report.window, report.len);
     let json = json!({
         "off": report.off, "len": report.len, "sent": report.sent, "repeats": report.repeats, "seconds": seconds,
         "already_present": already_present, "match": verified,
@@ -106,7 +100,10 @@ fn upload<F: Framing>(
         if already_present {
             println!("the device already had this image");
         } else {
-            println!("{}", rate(report.sent, seconds));
+            println!("{}", rate(report.len, seconds));
+            if report.repeats > 0 {
+                println!("{} pieces were sent more than once: {} bytes in all", report.repeats, report.sent);
+            }
         }
         if verified {
             println!("the device compared what it stored");
@@ -116,27 +113,30 @@ fn upload<F: Framing>(
 }
 
 /// An upload of this file, with what the command line says about uploads.
-pub fn prepare<'f, F: Framing>(device: &Device<F>, file: &'f [u8]) -> Result<Upload<File<'f>>, Failure> {
-    let mut upload =
-        Upload::new(file).with_limits(device.limits()).with_window(device.window.into()).with_retries(device.retries);
-    if F::WHOLE {
-        upload = upload.with_max_message(PATH);
-    }
+fn prepare<'f, F: Framing>(device: &Device<F>, file: &'f [u8]) -> Result<Upload<&'f [u8]>, Failure> {
+    let mut upload = Upload::new(file).with_pacing(device.pacing());
     let sha = sha256(upload.source(), file.len() as u64).map_err(routine::Error::from);
     Ok(upload.with_sha(sha.map_err(Failure::of_job::<image::Upload<'_>>)?))
 }
 
 /// A number of bytes per time.
 pub fn rate(bytes: u64, seconds: f64) -> String {
-    format!("{bytes} bytes in {seconds:.1} s: {:.1} kB/s", bytes as f64 / seconds.max(0.001) / 1000.0)
+    format!("{bytes} bytes in {seconds:.1} s: {:.1} KiB/s", bytes as f64 / seconds.max(0.001) / 1024.0)
 }
 
-/// Reads an image file.
-pub fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    let failed = |error: &dyn std::fmt::Display| Failure::File(path.to_owned(), error.to_string());
-    let file = std::fs::read(path).map_err(|error| failed(&error))?;
-    mcuboot::Image::parse(&file).map_err(|error| failed(&error))?;
-    Ok(file)
+/// The one image of a file; any file at all if it is wanted raw.
+fn part(path: &Path, raw: bool) -> Result<Part, Failure> {
+    if raw {
+        return Ok(Part { name: path.display().to_string(), number: None, bytes: input::bytes(path)? });
+    }
+    let mut parts = input::images(path)?;
+    match (parts.pop(), parts.is_empty()) {
+        (Some(part), true) => Ok(part),
+        _ => {
+            let text = format!("{} has several images", path.display());
+            Err(Failure::Usage(text, "`upgrade` uploads and starts all of them."))
+        }
+    }
 }
 
 /// What an upload has to give as `image` to land in the slot with this global number.
@@ -190,7 +190,8 @@ fn find<F: Framing>(device: &mut Device<F>, digits: &str) -> Result<Hash, Failur
     let answer = device.call(&ReadState {})?;
     let mut found: Vec<String> = answer.response.images.iter().filter_map(hash).collect();
     found.retain(|hash| hash.starts_with(&digits));
-    // The same image may be in both slots.
+    // The same image may be in both slots, or under several numbers.
+    found.sort();
     found.dedup();
     match found.as_slice() {
         [hash] => {

@@ -15,10 +15,13 @@ mod enumeration;
 mod failure;
 mod fs;
 mod image;
+mod info;
+mod input;
 mod json;
 mod make;
 mod os;
 mod output;
+mod package;
 mod ports;
 mod raw;
 mod settings;
@@ -29,7 +32,6 @@ mod terminal;
 mod upgrade;
 mod words;
 
-use std::io::Write as _;
 use std::process::ExitCode;
 
 use anysmp::framing::Framing;
@@ -46,14 +48,41 @@ use failure::Failure;
 use output::Output;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    match run(&cli) {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    // A full disk is found out last: what the command does on the device comes first.
+    let done = run(&cli)
+        .and_then(|()| anysmp_tools::out::check().map_err(|error| Failure::Local("the standard output".into(), error)));
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            Output { json: cli.link.json, verbose: cli.link.verbose }.failure(&failure);
+            Output { aside: has_data(&cli), ..output(&cli.link) }.failure(&failure);
             ExitCode::from(failure.code())
         }
     }
+}
+
+const fn output(link: &cli::Link) -> Output {
+    Output { json: link.json, verbose: link.verbose, aside: false }
+}
+
+/// Whether stdout carries data.
+fn has_data(cli: &Cli) -> bool {
+    matches!(&cli.command, Command::Fs(cli::Fs::Download { file: Some(file), .. }) if info::is_stream(file))
+}
+
+/// An invalid command line, or one that asks for help: an object for programs, too.
+fn usage(error: &clap::Error) -> ExitCode {
+    let is_fault = error.use_stderr();
+    if is_fault && std::env::args().any(|word| word == "--json") {
+        let text = error.to_string();
+        let text = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        anysmp_tools::outln!("{}", serde_json::json!({ "error": text, "exit": 2, "remedy": null }));
+    }
+    let _ = error.print();
+    if is_fault { ExitCode::from(2) } else { ExitCode::SUCCESS }
 }
 
 fn run(cli: &Cli) -> Result<(), Failure> {
@@ -62,7 +91,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
     | Command::Completion { .. }
     | Command::Decode(_)
     | Command::Sniff(_)
-    | Command::Image(Image::Make(_)) = command
+    | Command::Image(Image::Make(_) | Image::Info(_)) = command
     {
         return local(link, command);
     }
@@ -89,17 +118,17 @@ fn run(cli: &Cli) -> Result<(), Failure> {
 
 /// What concerns this computer only.
 fn local(link: &cli::Link, command: &Command) -> Result<(), Failure> {
-    let output = Output { json: link.json, verbose: link.verbose };
+    let output = output(link);
     match command {
         Command::Ports => ports::list(output, link.baud),
         Command::Decode(options) => decode::perform(output, options),
         Command::Sniff(options) => sniff::perform(output, link.baud, options),
         Command::Image(Image::Make(options)) => make::perform(output, options),
+        Command::Image(Image::Info(options)) => info::perform(output, options),
         Command::Completion { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "smp", &mut script);
-            // `smp completion bash | head` is no failure.
-            let _ = std::io::stdout().write_all(&script);
+            anysmp_tools::out!("{}", String::from_utf8_lossy(&script));
             Ok(())
         }
         _ => Err(Failure::Usage("this command needs a device".to_owned(), "")),
@@ -135,6 +164,10 @@ fn find(link: &cli::Link, endpoint: Endpoint, command: &Command) -> Result<(), F
 }
 
 fn perform<F: Framing>(device: &mut Device<F>, command: &Command) -> Result<(), Failure> {
+    dispatch(device, command).map_err(|failure| device.explained(failure))
+}
+
+fn dispatch<F: Framing>(device: &mut Device<F>, command: &Command) -> Result<(), Failure> {
     match command {
         Command::Upgrade(options) => upgrade::perform(device, options),
         Command::Image(command) => image::perform(device, command),

@@ -1,5 +1,9 @@
 //! The commands of the OS group.
 
+use anysmp_tools::outln as println;
+use std::io::ErrorKind;
+use std::time::{Duration, Instant};
+
 use anysmp::cbor::Text;
 use anysmp::framing::Framing;
 use anysmp::smp::os;
@@ -114,11 +118,53 @@ pub fn reset<F: Framing>(device: &mut Device<F>, force: bool, bootloader: bool) 
     let request = os::Reset { force: force.then_some(os::Force(true)), boot_mode: bootloader.then_some(1) };
     match device.call(&request) {
         Ok(answer) => output.result(&answer.json(), || println!("the device resets")),
-        // The port often vanishes with the device, before the answer was read.
-        Err(Failure::TimedOut | Failure::Closed | Failure::Port(_)) => {
-            output.result(&json!({ "answered": false }), || println!("no answer: the device has probably reset"));
+        Err(failure @ (Failure::TimedOut | Failure::Closed | Failure::Port(_))) => {
+            return evidence(device, &request, &failure);
         }
         Err(failure) => return Err(failure),
+    }
+    Ok(())
+}
+
+/// The time that a device may take to come back.
+const BACK: Duration = Duration::from_secs(10);
+
+/// A reset without an answer: did it happen? The port often vanishes with the device, before the
+/// answer was read; then it comes back, and somebody answers there. Where the port stayed, nothing
+/// says whether the device has reset, so it is asked once more.
+fn evidence<F: Framing>(device: &mut Device<F>, request: &os::Reset, failure: &Failure) -> Result<(), Failure> {
+    const REMEDY: &str = "Check endpoint and framing; `params` shows whether anybody answers.";
+    let output = device.output;
+    let unknown =
+        |text: &str| Failure::Unknown(format!("{text}: it is not known whether the device has reset"), REMEDY);
+    // A refused datagram is no port that vanishes: nobody listens there.
+    let stayed = match failure {
+        Failure::Port(error) => error.kind() == ErrorKind::ConnectionRefused,
+        failure => matches!(failure, Failure::TimedOut),
+    };
+    let (until, vanished) = (Instant::now() + BACK, !stayed);
+    if vanished {
+        device.reopen(until).map_err(|failure| unknown(&failure.to_string()))?;
+    }
+    // Any answer says that it is there.
+    let mut is_there = false;
+    while !is_there {
+        match device.call(&os::Parameters {}) {
+            Ok(_) | Err(Failure::Refused { .. }) => is_there = true,
+            Err(failure) if Instant::now() >= until || !vanished => return Err(unknown(&failure.to_string())),
+            Err(Failure::TimedOut) => {}
+            Err(_) => device.reopen(until).map_err(|failure| unknown(&failure.to_string()))?,
+        }
+    }
+    if vanished {
+        let json = json!({ "answered": false, "evidence": "the port vanished and came back" });
+        output.result(&json, || println!("the device has reset: its port vanished and came back"));
+        return Ok(());
+    }
+    match device.call(request) {
+        Ok(answer) => output.result(&answer.json(), || println!("the device resets")),
+        Err(failure @ Failure::Refused { .. }) => return Err(failure),
+        Err(failure) => return Err(unknown(&failure.to_string())),
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! What the user sees: plain values and tables, or JSON.
 
+use anysmp_tools::{errln as eprintln, outln as println};
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
@@ -15,22 +16,44 @@ pub struct Output {
     pub json: bool,
     /// Everything in full.
     pub verbose: bool,
+    /// Stdout carries data: messages go to stderr.
+    pub aside: bool,
 }
 
 impl Output {
     /// Shows a result: `json` to programs, what `print` prints to people.
     pub fn result(self, json: &Value, print: impl FnOnce()) {
-        if self.json {
-            println!("{json}");
-        } else {
-            print();
+        match self {
+            Self { json: true, .. } => self.line(&json.to_string()),
+            // What `print` prints would be mistaken for data.
+            Self { aside: true, .. } => {}
+            _ => print(),
         }
+    }
+
+    /// One line, where messages belong.
+    pub fn line(self, text: &str) {
+        if self.aside { eprintln!("{text}") } else { println!("{text}") }
+    }
+
+    /// The same with all messages on stderr.
+    pub const fn beside_data(self) -> Self {
+        Self { aside: true, ..self }
     }
 
     /// Says something on the way, to people only.
     pub fn note(self, text: &str) {
         if !self.json {
-            println!("{text}");
+            self.line(text);
+        }
+    }
+
+    /// Announces something that was not asked for, to people and to programs.
+    pub fn warning(self, text: &str) {
+        if self.json {
+            self.line(&json!({ "note": text }).to_string());
+        } else {
+            eprintln!("note: {text}");
         }
     }
 
@@ -39,13 +62,16 @@ impl Output {
         let remedy = failure.remedy();
         if self.json {
             let mut object = json!({ "error": failure.to_string(), "exit": failure.code(), "remedy": remedy });
-            if let (Failure::Refused { group, command, refusal }, Some(object)) = (failure, object.as_object_mut()) {
+            if let (Failure::Refused { group, command, refusal, reason }, Some(object)) =
+                (failure, object.as_object_mut())
+            {
                 let (table, rc) = match refusal {
                     anysmp::smp::Error::Smp(rc) => (Value::Null, *rc),
                     anysmp::smp::Error::Group { group, rc } => (group.0.into(), i32::from(*rc)),
                 };
                 object.insert("group".into(), table);
                 object.insert("rc".into(), rc.into());
+                object.insert("rsn".into(), reason.clone().into());
                 object.insert("name".into(), refusal.name().into());
                 object.insert("request".into(), json!({ "group": group.0, "command": command }));
             }
@@ -53,7 +79,7 @@ impl Output {
                 object.insert("o".into(), output.as_str().into());
                 object.insert("ret".into(), (*result).into());
             }
-            println!("{object}");
+            self.line(&object.to_string());
         }
         eprintln!("error: {failure}");
         if let Some(remedy) = remedy {
@@ -77,14 +103,14 @@ impl Output {
         if let Ok(style) = ProgressStyle::with_template(style) {
             bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
         }
-        Progress { bar, json: self.json, len, started: Instant::now(), shown: None }
+        Progress { bar, output: self, len, started: Instant::now(), shown: None }
     }
 }
 
 /// The progress of a transfer.
 pub struct Progress {
     bar: ProgressBar,
-    json: bool,
+    output: Output,
     len: u64,
     started: Instant,
     /// When the last object was printed.
@@ -95,9 +121,9 @@ impl Progress {
     /// Shows the number of acknowledged bytes. Prints at most one object in 100 ms.
     pub fn at(&mut self, bytes: u64) {
         self.bar.set_position(bytes);
-        if self.json && self.shown.is_none_or(|shown| shown.elapsed() >= Duration::from_millis(100)) {
+        if self.output.json && self.shown.is_none_or(|shown| shown.elapsed() >= Duration::from_millis(100)) {
             self.shown = Some(Instant::now());
-            println!("{}", json!({ "off": bytes, "len": self.len }));
+            self.output.line(&json!({ "off": bytes, "len": self.len }).to_string());
         }
     }
 

@@ -1,5 +1,6 @@
 //! The serial ports of this computer.
 
+use anysmp_tools::outln as println;
 use anysmp_tools::port::Serial;
 use serde_json::{Value, json};
 use serialport::{SerialPortInfo, SerialPortType};

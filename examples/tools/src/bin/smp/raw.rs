@@ -2,6 +2,7 @@
 
 use anysmp::framing::Framing;
 use anysmp::smp::{Dynamic, Error, Group, Op};
+use anysmp_tools::outln as println;
 use serde_json::json;
 
 use crate::cli;
@@ -24,7 +25,7 @@ pub fn perform<F: Framing>(device: &mut Device<F>, options: &cli::Raw) -> Result
     match Error::find(answer) {
         Ok(Some(refusal)) => {
             output.note(&text);
-            Err(Failure::Refused { group, command, refusal })
+            Err(Failure::Refused { group, command, refusal, reason: None })
         }
         _ => {
             output.result(&json!({ "diagnostic": text, "payload": json::from_cbor(answer) }), || println!("{text}"));

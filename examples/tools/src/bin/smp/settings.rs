@@ -4,6 +4,7 @@ use anysmp::framing::Framing;
 use anysmp::smp::settings::{Commit, Delete, Load, Read, Save, Setting, Write};
 use anysmp::smp::zephyr::EraseStorage;
 use anysmp::smp::{Empty, Request};
+use anysmp_tools::outln as println;
 
 use crate::cli::{Settings, ValueKind};
 use crate::device::Device;
@@ -69,14 +70,31 @@ fn show(value: &[u8]) -> String {
 
 /// The bytes of a value that was given on the command line.
 fn bytes(value: &str, kind: ValueKind) -> Result<Vec<u8>, Failure> {
-    let number = || value.parse::<i64>().ok();
+    let number = || match value.strip_prefix("0x") {
+        Some(digits) => i128::from_str_radix(digits, 16).ok(),
+        None => value.parse::<i128>().ok(),
+    };
+    macro_rules! le {
+        ($kind:ty) => {
+            number().and_then(|n| <$kind>::try_from(n).ok()).map(|n| n.to_le_bytes().to_vec())
+        };
+    }
     let bytes = match kind {
         ValueKind::Text | ValueKind::Mynewt => Some(value.as_bytes().to_owned()),
-        ValueKind::Hex => from_hex(value),
-        ValueKind::U8 => number().and_then(|n| u8::try_from(n).ok()).map(|n| n.to_le_bytes().to_vec()),
-        ValueKind::U16 => number().and_then(|n| u16::try_from(n).ok()).map(|n| n.to_le_bytes().to_vec()),
-        ValueKind::U32 => number().and_then(|n| u32::try_from(n).ok()).map(|n| n.to_le_bytes().to_vec()),
-        ValueKind::I32 => number().and_then(|n| i32::try_from(n).ok()).map(|n| n.to_le_bytes().to_vec()),
+        ValueKind::Hex => from_hex(value.strip_prefix("0x").unwrap_or(value)),
+        ValueKind::U8 => le!(u8),
+        ValueKind::U16 => le!(u16),
+        ValueKind::U32 => le!(u32),
+        ValueKind::U64 => le!(u64),
+        ValueKind::I8 => le!(i8),
+        ValueKind::I16 => le!(i16),
+        ValueKind::I32 => le!(i32),
+        ValueKind::I64 => le!(i64),
+        ValueKind::Bool => match value {
+            "true" | "1" => Some(vec![1]),
+            "false" | "0" => Some(vec![0]),
+            _ => None,
+        },
     };
     bytes.ok_or_else(|| {
         Failure::Usage(format!("{value:?} is not a value of this kind"), "See --as in `settings write --help`.")

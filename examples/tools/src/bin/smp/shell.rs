@@ -1,5 +1,6 @@
 //! The shell group: one command line, or one after the other.
 
+use anysmp_tools::{out as print, outln as println};
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 
 use anysmp::cbor::Text;

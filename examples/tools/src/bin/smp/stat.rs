@@ -3,6 +3,7 @@
 use anysmp::cbor::Text;
 use anysmp::framing::Framing;
 use anysmp::smp::stat;
+use anysmp_tools::outln as println;
 
 use crate::cli::Stat;
 use crate::device::Device;

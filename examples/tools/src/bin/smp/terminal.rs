@@ -3,6 +3,7 @@
 //! What the device prints is shown, what is typed is sent. A line that begins with a colon is a
 //! command of this program, whose messages travel between the text.
 
+use anysmp_tools::errln as eprintln;
 use std::io::{BufRead as _, Write as _};
 use std::sync::mpsc::{self, TryRecvError};
 use std::thread;

@@ -1,15 +1,18 @@
 //! The main job: a device gets a new firmware and runs it.
 
+use anysmp_tools::outln as println;
 use std::ops::ControlFlow;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anysmp::framing::Framing;
-use anysmp::mcuboot::Version;
+use anysmp::mcuboot::{Flags, ImageFile, Version};
 use anysmp::routine::Ended;
 use anysmp::smp::image::{ReadState, Upload as UploadRequest, WriteState};
 use anysmp::smp::os::Reset;
-use anysmp::smp::routine::{Doubt, Note, Phase, Upgrade, UpgradeEvent, UpgradeOutcome, UpgradeReport, UploadOutcome};
+use anysmp::smp::routine::{
+    Doubt, Item, Note, Notes, Phase, Upgrade, UpgradeEvent, UpgradeOutcome, UpgradeReport, UploadOutcome, sha256,
+};
 use anysmp::smp::{Error as Refusal, Request};
 use anysmp_tools::smp::sim;
 use serde_json::{Value, json};
@@ -18,6 +21,7 @@ use crate::cli;
 use crate::device::Device;
 use crate::failure::Failure;
 use crate::image;
+use crate::input::{self, Part};
 use crate::json::hex;
 use crate::output::{Output, Progress};
 
@@ -26,69 +30,119 @@ const SIMULATED_REST: Duration = Duration::from_millis(500);
 
 pub fn perform<F: Framing>(device: &mut Device<F>, options: &cli::Upgrade) -> Result<(), Failure> {
     let output = device.output;
-    let (name, file) = match &options.file {
-        Some(path) => (path.display().to_string(), image::read(path)?),
-        None if device.is_simulated() => {
-            let made = sim::firmware(Version::new(1, 1, 0));
-            ("an image made here".to_owned(), made.map_err(|error| Failure::Usage(error.to_string(), ""))?)
-        }
-        None => {
-            let text = "no image given: a real device needs FILE".to_owned();
-            return Err(Failure::Usage(text, "Give the signed image from the build, for example zephyr.signed.bin."));
-        }
-    };
+    let parts = parts(device, options)?;
     let boot_time = Duration::from_secs(options.boot_time);
     let rest = match options.rest {
         Some(rest) => Duration::from_millis(rest),
         None if device.is_simulated() => SIMULATED_REST,
         None => Duration::from_secs(2),
     };
-    let upload = image::prepare(device, &file)?;
-    let upgrade = Upgrade::new(upload)
-        .map_err(|error| Failure::File(options.file.clone().unwrap_or_default(), error.to_string()))?;
-    let mut upgrade = upgrade
+    let mut items = Vec::new();
+    for part in &parts {
+        let fault = |error: &dyn std::fmt::Display| {
+            Failure::File(options.file.clone().unwrap_or_default(), error.to_string(), "Build it again.")
+        };
+        let sha = sha256(&mut part.bytes.as_slice(), part.bytes.len() as u64).map_err(|error| fault(&error))?;
+        let mut item = Item::new(part.bytes.as_slice()).map_err(|error| fault(&error))?.with_sha(sha);
+        if let Some(number) = part.number.or(options.image) {
+            item = item.with_image(number);
+        }
+        items.push(item);
+        let hash = hash(part);
+        let number = if parts.len() > 1 { format!("image {}: ", part.number.unwrap_or(0)) } else { String::new() };
+        let (version, len) = (version(part), part.bytes.len());
+        output.note(&format!("{number}{}: version {version}, {len} bytes, hash {}", part.name, output.hash(&hash)));
+        if is_encrypted(part) {
+            output.note("it is encrypted: only the device can check its hash");
+        }
+    }
+    output.note("");
+    let mut upgrade = Upgrade::several(items)
+        .with_pacing(device.pacing())
         .with_confirm(!options.no_confirm)
         .with_force(options.force)
         .with_plan_only(options.dry_run)
+        .with_settle(!options.no_settle)
+        .with_upgrade_only(options.upgrade_only)
         .with_boot_time(boot_time)
         .with_rest(rest);
-    if let Some(number) = options.image {
-        upgrade = upgrade.with_image(number);
-    }
-
-    let (version, hash) = (upgrade.file().version().to_string(), hex(upgrade.file().hash()));
-    output.note(&format!("{name}: version {version}, {} bytes, hash {}\n", file.len(), output.hash(&hash)));
     show(device, "before")?;
-    let mut watch = Watch { output, phase: Phase::Looking, progress: None };
+    let mut watch =
+        Watch { output, phase: Phase::Looking, item: 0, notes: Notes::default(), progress: None, off: 0, options };
     let report = carry(device, &mut upgrade, boot_time, &mut watch)?;
     watch.finish(&report);
     let images = match report.outcome {
         UpgradeOutcome::Planned(_) | UpgradeOutcome::Failed(_) | UpgradeOutcome::Unknown(Doubt::Silent) => Value::Null,
         _ => show(device, "after")?,
     };
-    conclude(output, &report, &version, &hash, &images)
+    conclude(output, &report, &parts, upgrade.items(), &images)
 }
+
+/// The images that are wanted.
+fn parts<F: Framing>(device: &Device<F>, options: &cli::Upgrade) -> Result<Vec<Part>, Failure> {
+    let Some(path) = &options.file else {
+        if !device.is_simulated() {
+            let text = "no image given: a real device needs FILE".to_owned();
+            return Err(Failure::Usage(text, "Give the signed image from the build, for example zephyr.signed.bin."));
+        }
+        let made = sim::firmware(Version::new(1, 1, 0)).map_err(|error| Failure::Usage(error.to_string(), ""))?;
+        return Ok(vec![Part { name: "an image made here".to_owned(), number: None, bytes: made }]);
+    };
+    let parts = input::images(path)?;
+    if options.image.is_some() && parts.iter().any(|part| part.number.is_some()) {
+        let text = "the package itself says which image each file is for".to_owned();
+        return Err(Failure::Usage(text, "Leave out --image."));
+    }
+    Ok(parts)
+}
+
+fn identity(part: &Part) -> Option<ImageFile> {
+    ImageFile::read(&mut part.bytes.as_slice()).ok()
+}
+
+fn hash(part: &Part) -> String {
+    identity(part).map_or_else(String::new, |file| hex(file.hash()))
+}
+
+fn version(part: &Part) -> String {
+    identity(part).map_or_else(String::new, |file| file.version().to_string())
+}
+
+fn is_encrypted(part: &Part) -> bool {
+    identity(part).is_some_and(|file| file.flags().intersects(Flags::ENCRYPTED))
+}
+
+/// The upgrade of this tool.
+type Job<'p> = Upgrade<&'p [u8], Vec<Item<&'p [u8]>>>;
 
 /// Runs the upgrade over every restart of the device.
 fn carry<F: Framing>(
     device: &mut Device<F>,
-    upgrade: &mut Upgrade<image::File<'_>>,
+    upgrade: &mut Job<'_>,
     boot_time: Duration,
-    watch: &mut Watch,
+    watch: &mut Watch<'_>,
 ) -> Result<UpgradeReport, Failure> {
     let mut until = Instant::now();
     loop {
         match device.run(upgrade, |event| watch.see(&event)) {
             Ok(Ended::Done(report)) => return Ok(report),
             Ok(Ended::Stopped) => return Err(Failure::Closed),
-            Ok(Ended::Reopen) => until = Instant::now() + boot_time,
+            Ok(Ended::Reopen) => {
+                until = Instant::now() + boot_time;
+                watch.enter(Phase::Booting);
+            }
             // The port went with the device, faster than the routine could ask for it.
-            Err(_) if upgrade.phase() == Phase::Resetting => until = Instant::now() + boot_time,
+            Err(_) if matches!(upgrade.phase(), Phase::Resetting | Phase::Settling | Phase::RollingBack) => {
+                until = Instant::now() + boot_time;
+            }
             Err(_) if upgrade.phase() == Phase::Booting && Instant::now() < until => {
                 thread::sleep(Duration::from_millis(100));
             }
             Err(failure) if upgrade.phase() == Phase::Booting => return Err(gone(&failure)),
-            Err(failure) => return Err(failure),
+            Err(failure) => {
+                watch.interrupted(upgrade.phase());
+                return Err(failure);
+            }
         }
         device.reopen(until).map_err(|failure| gone(&failure))?;
     }
@@ -115,72 +169,160 @@ fn show<F: Framing>(device: &mut Device<F>, when: &str) -> Result<Value, Failure
     Ok(answer.json().get("images").cloned().unwrap_or(Value::Null))
 }
 
-/// Tells the user how far the upgrade has got.
-struct Watch {
+/// Tells the user how far the upgrade has got, and what is done unasked before it is done.
+struct Watch<'o> {
     output: Output,
     phase: Phase,
+    item: usize,
+    /// The notes that were announced.
+    notes: Notes,
     progress: Option<Progress>,
+    /// The bytes of the present upload that the device has acknowledged.
+    off: u64,
+    options: &'o cli::Upgrade,
 }
 
-impl Watch {
+impl Watch<'_> {
     fn see(&mut self, event: &UpgradeEvent) -> ControlFlow<()> {
+        if event.phase != Phase::Uploading || event.item != self.item {
+            self.uploaded(event);
+        }
+        self.item = event.item;
         if event.phase == Phase::Uploading {
             let (output, len) = (self.output, event.upload.len);
+            self.off = event.upload.off;
             self.progress.get_or_insert_with(|| output.progress(len)).at(event.upload.off);
-        } else if let Some(progress) = self.progress.take() {
-            let seconds = progress.finish();
-            self.output.note(&format!("uploaded {}", image::rate(event.upload.len, seconds)));
         }
-        if event.phase != self.phase {
-            self.phase = event.phase;
-            if !matches!(event.phase, Phase::Looking | Phase::Uploading | Phase::Verifying) {
-                self.output.note(&event.phase.to_string());
+        for note in event.notes.iter().filter(|note| is_unasked(*note)) {
+            if !self.notes.contains(note) && !(note == Note::Downgrade && self.options.allow_downgrade) {
+                self.output.warning(&note.to_string());
             }
         }
+        self.notes = event.notes;
+        self.enter(event.phase);
         ControlFlow::Continue(())
+    }
+
+    /// The upload of an item is over: says what the device has acknowledged.
+    fn uploaded(&mut self, event: &UpgradeEvent) {
+        let Some(progress) = self.progress.take() else { return };
+        let seconds = progress.finish();
+        if event.item != self.item || event.upload.off == event.upload.len {
+            let len = if event.item == self.item { event.upload.len } else { self.off };
+            self.output.note(&format!("uploaded {}", image::rate(len, seconds)));
+        }
+    }
+
+    fn enter(&mut self, phase: Phase) {
+        if phase == self.phase {
+            return;
+        }
+        self.phase = phase;
+        if self.output.json {
+            self.output.line(&json!({ "phase": phase.to_string() }).to_string());
+        } else if !matches!(phase, Phase::Looking | Phase::Uploading | Phase::Verifying) {
+            self.output.note(&phase.to_string());
+        }
+    }
+
+    /// The port failed in the middle of an upload.
+    fn interrupted(&mut self, phase: Phase) {
+        if let Some(progress) = self.progress.take() {
+            progress.finish();
+        }
+        if phase == Phase::Uploading && self.off > 0 {
+            let text = format!("the device has {} bytes: the same command goes on there", self.off);
+            self.output.warning(&text);
+        }
     }
 
     fn finish(&mut self, report: &UpgradeReport) {
         if let Some(progress) = self.progress.take() {
             progress.finish();
         }
-        for note in report.notes.iter() {
-            self.output.note(&format!("note: {}", note));
+        for note in report.notes.iter().filter(|note| !(is_unasked(*note) && self.notes.contains(*note))) {
+            if note == Note::Downgrade && self.options.allow_downgrade {
+                continue;
+            }
+            if is_unasked(note) {
+                self.output.warning(&note.to_string());
+            } else {
+                self.output.note(&format!("note: {note}"));
+            }
         }
         self.output.note("");
     }
 }
 
+/// Whether a note is about something that nobody has asked for.
+fn is_unasked(note: Note) -> bool {
+    matches!(
+        note,
+        Note::Downgrade | Note::InTheWay | Note::OthersPending | Note::LeftPending | Note::Settled | Note::RolledBack
+    )
+}
+
 /// Says how it ended.
-fn conclude(output: Output, report: &UpgradeReport, version: &str, hash: &str, images: &Value) -> Result<(), Failure> {
+fn conclude(
+    output: Output,
+    report: &UpgradeReport,
+    parts: &[Part],
+    items: &[Item<&[u8]>],
+    images: &Value,
+) -> Result<(), Failure> {
+    let versions = || {
+        let versions: Vec<String> = parts.iter().map(version).collect();
+        if let [version] = versions.as_slice() {
+            return format!("version {version}");
+        }
+        let named: Vec<String> =
+            items.iter().map(|item| format!("image {} {}", item.image(), item.version())).collect();
+        named.join(", ")
+    };
+    let version = versions();
     // Where nothing is marked there is no trial, and nothing that this run has confirmed.
     let no_trial = report.notes.contains(Note::NoTest);
+    let each = || -> String {
+        let places = items.iter().map(|item| format!("image {} {}", item.image(), item.place()));
+        if items.len() > 1 { format!(" ({})", places.collect::<Vec<_>>().join("; ")) } else { String::new() }
+    };
     let (outcome, text) = match report.outcome {
         UpgradeOutcome::Confirmed if no_trial => {
-            ("running", format!("version {version} runs, started by the boot loader without a trial"))
+            ("running", format!("{version} runs, started by the boot loader without a trial"))
         }
-        UpgradeOutcome::Confirmed => ("confirmed", format!("version {version} runs: confirmed")),
-        UpgradeOutcome::AlreadyRunning => ("confirmed", format!("version {version} was already running: confirmed")),
-        UpgradeOutcome::Testing => ("testing", format!("version {version} runs until the next reset: not confirmed")),
+        UpgradeOutcome::Confirmed => ("confirmed", format!("{version} runs: confirmed")),
+        UpgradeOutcome::AlreadyRunning => ("confirmed", format!("{version} was already running: confirmed")),
+        UpgradeOutcome::Testing => ("testing", format!("{version} runs until the next reset: not confirmed")),
         UpgradeOutcome::Planned(plan) => ("planned", plan.to_string()),
         UpgradeOutcome::Refused(refusal) => return Err(refused(report.phase, refusal)),
         UpgradeOutcome::Failed(error) => return Err(Failure::of_job::<UploadRequest<'_>>(error)),
         UpgradeOutcome::Unknown(Doubt::Silent) => {
-            return Err(Failure::NotConfirmed(format!("{} (--boot-time)", Doubt::Silent)));
+            return Err(Failure::NotConfirmed(format!("{} (--boot-time){}", Doubt::Silent, each())));
         }
-        outcome @ (UpgradeOutcome::Reverted | UpgradeOutcome::Unknown(_)) => {
-            return Err(Failure::NotConfirmed(outcome.to_string()));
+        outcome @ (UpgradeOutcome::Reverted | UpgradeOutcome::Denied | UpgradeOutcome::Unknown(_)) => {
+            return Err(Failure::NotConfirmed(format!("{outcome}{}", each())));
         }
         _ => return Err(Failure::Closed),
     };
     let upload = &report.upload;
     let already_present = matches!(upload.outcome, UploadOutcome::Done { already_present: true, .. });
+    let list: Vec<Value> = parts
+        .iter()
+        .zip(items)
+        .map(|(part, item)| {
+            json!({
+                "image": item.image(), "version": self::version(part), "hash": hash(part),
+                "place": item.place().to_string(),
+            })
+        })
+        .collect();
     let json = json!({
         "outcome": outcome,
         "confirmed": outcome == "confirmed",
         "skipped": report.notes.iter().map(|note| note.to_string()).collect::<Vec<_>>(),
-        "version": version,
-        "hash": hash,
+        "version": parts.first().map(self::version),
+        "hash": parts.first().map(hash),
+        "items": list,
         "upload": {
             "off": upload.off, "len": upload.len, "sent": upload.sent, "repeats": upload.repeats,
             "already_present": already_present,
@@ -196,11 +338,11 @@ fn refused(phase: Phase, refusal: Refusal) -> Failure {
     let (group, command) = match phase {
         Phase::Uploading => (UploadRequest::GROUP, UploadRequest::COMMAND),
         Phase::Marking => (WriteState::GROUP, WriteState::COMMAND),
-        Phase::Resetting => (Reset::GROUP, Reset::COMMAND),
+        Phase::Resetting | Phase::Settling | Phase::RollingBack => (Reset::GROUP, Reset::COMMAND),
         Phase::Confirming | Phase::Verifying => {
             return Failure::NotConfirmed(format!("the new image runs on trial, but was not confirmed: {refusal}"));
         }
         _ => (ReadState::GROUP, ReadState::COMMAND),
     };
-    Failure::Refused { group, command, refusal }
+    Failure::Refused { group, command, refusal, reason: None }
 }

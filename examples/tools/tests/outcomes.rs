@@ -1,0 +1,752 @@
+//! What a script that goes by the exit code of `smp` may rely on: success means an acknowledgment or
+//! evidence, nothing is lost, and what is said is true.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+#![allow(clippy::cast_possible_truncation)]
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anysmp::mcuboot::build::Builder;
+use anysmp::mcuboot::digest::Sha256;
+use anysmp::mcuboot::{ImageFile, Version};
+use anysmp::smp::image::{ImageState, StateResponse, Upload, UploadResponse, WriteState};
+use anysmp::smp::server::{AllowAll, Incoming, Reply, serve};
+use anysmp::smp::{Empty, Error, Group, Op, os};
+use serde_json::Value;
+
+const SMP: &str = env!("CARGO_BIN_EXE_smp");
+
+/// What a run came to.
+#[derive(Debug)]
+struct Run {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+impl Run {
+    fn of(output: Output) -> Self {
+        Self {
+            code: output.status.code().expect("it ends by itself"),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// The last line of stdout, as JSON.
+    fn json(&self) -> Value {
+        let line = self.stdout.lines().last().unwrap_or_else(|| panic!("no output: {self:?}"));
+        serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
+    }
+
+    fn says(&self, text: &str) -> bool {
+        self.stdout.contains(text) || self.stderr.contains(text)
+    }
+}
+
+fn smp(words: &[&str]) -> Run {
+    Run::of(Command::new(SMP).args(words).stdin(Stdio::null()).output().unwrap())
+}
+
+/// The words of a line, and further ones that may contain spaces.
+fn words<'w>(line: &'w str, more: &[&'w str]) -> Vec<&'w str> {
+    line.split(' ').chain(more.iter().copied()).collect()
+}
+
+/// A directory that is removed at the end.
+struct Dir(PathBuf);
+
+impl Dir {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("anysmp-outcomes-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn put(&self, name: &str, bytes: &[u8]) -> String {
+        std::fs::write(self.0.join(name), bytes).unwrap();
+        self.path(name)
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.join(name).to_str().unwrap().to_owned()
+    }
+
+    fn names(&self) -> Vec<String> {
+        let mut names: Vec<_> = std::fs::read_dir(&self.0)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+impl Drop for Dir {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn image(version: Version, len: usize) -> Vec<u8> {
+    let body: Vec<u8> = (0..len as u32)
+        .map(|i| (i.wrapping_add(version.major.into()).wrapping_mul(2_654_435_761) >> 24) as u8)
+        .collect();
+    let mut image = vec![0; len + 1000];
+    let len = Builder::new(version).build(&body, &mut Sha256::new(), &mut image).unwrap();
+    image.truncate(len);
+    image
+}
+
+/// A running `smp-device` over TCP.
+struct Device(Child, String);
+
+impl Device {
+    fn start(options: &str) -> Self {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_smp-device"))
+            .args(options.split(' '))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.strip_prefix("ready: ").unwrap().trim();
+        Self(process, format!("--tcp {address} --timeout 300 --retries 20"))
+    }
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A device over UDP that is a function from a request to its response.
+fn fake(mut answer: impl FnMut(&[u8]) -> Option<Vec<u8>> + Send + 'static) -> String {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    thread::spawn(move || {
+        let mut buffer = [0; 4096];
+        while let Ok((len, peer)) = socket.recv_from(&mut buffer) {
+            if let Some(response) = answer(&buffer[..len]) {
+                let _ = socket.send_to(&response, peer);
+            }
+        }
+    });
+    format!("--udp {address}")
+}
+
+/// The response to a request, with this payload.
+fn respond(request: &[u8], payload: &[u8]) -> Vec<u8> {
+    let mut response = vec![request[0] + 1, 0, 0, payload.len() as u8];
+    response.extend_from_slice(&request[4..8]);
+    response.extend_from_slice(payload);
+    response
+}
+
+/// The response to `params`: one buffer size, four buffers.
+fn parameters(request: &[u8]) -> Vec<u8> {
+    respond(request, b"\xa2\x68buf_size\x19\x04\x00\x69buf_count\x04")
+}
+
+// A reset.
+
+#[test]
+fn a_reset_with_nobody_there_is_a_failure() {
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let closed = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for address in [silent.local_addr().unwrap(), closed] {
+        let run = smp(&words(&format!("--udp {address} --timeout 100 --json reset"), &[]));
+        assert_eq!(run.code, 3, "{run:?}");
+        assert!(run.json()["error"].as_str().unwrap().contains("it is not known whether"), "{run:?}");
+    }
+}
+
+#[test]
+fn a_reset_that_was_lost_is_asked_for_again_once_somebody_answers() {
+    let mut resets = 0;
+    let device = fake(move |request| match (request[5], request[7]) {
+        (0, 5) => {
+            resets += 1;
+            (resets > 1).then(|| respond(request, b"\xa0"))
+        }
+        _ => Some(parameters(request)),
+    });
+    let run = smp(&words(&format!("{device} --timeout 100 reset"), &[]));
+    assert_eq!((run.code, run.stdout.as_str()), (0, "the device resets\n"), "{run:?}");
+    let device = fake(|request| (request[7] != 5).then(|| parameters(request)));
+    let run = smp(&words(&format!("{device} --timeout 100 reset"), &[]));
+    assert_eq!(run.code, 3, "{run:?}");
+}
+
+#[test]
+fn a_port_that_vanishes_and_comes_back_is_evidence_of_a_reset() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        let mut buffer = [0; 256];
+        // The first connection goes with the device.
+        let _ = listener.accept().unwrap().0.read(&mut buffer);
+        let (mut port, _) = listener.accept().unwrap();
+        while let Ok(len @ 1..) = port.read(&mut buffer) {
+            let _ = port.write_all(&parameters(&buffer[..len]));
+        }
+    });
+    let run = smp(&words(&format!("--tcp {address} --framing raw --timeout 300 --json reset"), &[]));
+    assert_eq!(run.code, 0, "{run:?}");
+    assert_eq!(run.json()["evidence"], "the port vanished and came back");
+}
+
+// Output.
+
+#[cfg(unix)]
+#[test]
+fn an_output_that_takes_nothing_is_no_panic_in_any_program() {
+    let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let programs = [
+        (SMP, "--simulated enum list"),
+        (SMP, "--simulated --json enum list"),
+        (SMP, "completion bash"),
+        (env!("CARGO_BIN_EXE_bsmp"), "demo"),
+        (env!("CARGO_BIN_EXE_s3mp"), "demo"),
+    ];
+    for (program, line) in programs {
+        let mut command = Command::new(program);
+        command.args(line.split(' ')).stdin(Stdio::null());
+        let run = Run::of(command.stdout(full()).stderr(Stdio::piped()).output().unwrap());
+        assert!(!run.stderr.contains("panicked"), "{line}: {run:?}");
+        assert_eq!(run.code == 101, false, "{line}: {run:?}");
+        if program == SMP {
+            assert_eq!(run.code, 5, "{line}: {run:?}");
+        }
+        // Nor does a closed pipe, or stderr.
+        let mut closed = command.stdout(Stdio::piped()).stderr(full()).spawn().unwrap();
+        drop(closed.stdout.take());
+        assert_eq!(closed.wait().unwrap().code(), Some(0), "{line}");
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_does_not_end_an_upgrade() {
+    let (dir, device) = (Dir::new("reader"), Device::start("--tcp 127.0.0.1:0"));
+    let new = dir.put("new.bin", &image(Version::new(7, 0, 0), 20_000));
+    let line = format!("{} upgrade {new} --rest 600", device.1);
+    let mut process = Command::new(SMP)
+        .args(line.split(' '))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut first = String::new();
+    BufReader::new(process.stdout.take().unwrap()).read_line(&mut first).unwrap();
+    assert_eq!(process.wait().unwrap().code(), Some(0), "{first}");
+    let images = smp(&words(&format!("{} --json image list", device.1), &[])).json()["images"].clone();
+    assert_eq!((&images[0]["version"], &images[0]["confirmed"]), (&"7.0.0".into(), &true.into()));
+}
+
+#[test]
+fn no_program_prints_by_what_panics() {
+    let mut stack = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    let mut seen = 0;
+    while let Some(path) = stack.pop() {
+        if path.is_dir() {
+            stack.extend(std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        for (call, import) in [
+            ("println!(", "outln as println"),
+            ("eprintln!(", "errln as eprintln"),
+            ("print!(", "out as print"),
+            ("eprint!(", "err as eprint"),
+        ] {
+            let is_call = |line: &str| {
+                line.match_indices(call).any(|(at, _)| !line[..at].ends_with(|before: char| before.is_alphanumeric()))
+            };
+            let uses = text.lines().any(|line| !line.trim_start().starts_with("//") && is_call(line));
+            if uses {
+                seen += 1;
+                assert!(text.contains(import), "{}: {call} without `use anysmp_tools::{import}`", path.display());
+            }
+        }
+    }
+    assert!(seen > 20, "{seen}");
+}
+
+#[test]
+fn stdout_carries_data_or_messages_and_never_both() {
+    for json in [false, true] {
+        let mut line = vec!["--simulated", "fs", "download", "/lfs/hello.txt", "-"];
+        line.extend(json.then_some("--json"));
+        let run = smp(&line);
+        assert_eq!((run.code, run.stdout.as_str()), (0, "Hello from the simulated device.\n"), "{run:?}");
+        if json {
+            let result: Value = serde_json::from_str(run.stderr.lines().last().unwrap()).unwrap();
+            assert_eq!((&result["len"], &result["match"]), (&33.into(), &true.into()));
+        }
+    }
+    let run = smp(&["--simulated", "--json", "fs", "download", "/lfs/no", "-"]);
+    assert_eq!((run.code, run.stdout.as_str()), (1, ""), "{run:?}");
+    assert!(run.stderr.contains("FILE_NOT_FOUND"), "{run:?}");
+}
+
+#[test]
+fn a_download_goes_to_a_file_beside_its_target_and_goes_on_there() {
+    let dir = Dir::new("download");
+    let run = |more: &[&str]| smp(&words("--simulated --json fs download /lfs/hello.txt", more));
+    // A directory means "into it".
+    let got = run(&[dir.0.to_str().unwrap()]);
+    assert_eq!((got.code, dir.names()), (0, vec!["hello.txt".to_owned()]), "{got:?}");
+    assert_eq!(std::fs::read_to_string(dir.path("hello.txt")).unwrap(), "Hello from the simulated device.\n");
+    // What is there stays if nothing comes.
+    let old = dir.put("old.txt", b"old");
+    let failed = smp(&words("--simulated fs download /lfs/no", &[&old]));
+    assert_eq!((failed.code, std::fs::read(&old).unwrap()), (1, b"old".to_vec()), "{failed:?}");
+    assert_eq!(dir.names(), ["hello.txt", "old.txt"], "and no part is left");
+    // A path that cannot be written is said before the transfer.
+    let failed = run(&["/no/such/directory/file"]);
+    assert!(failed.code == 5 && !failed.stdout.contains("\"off\""), "{failed:?}");
+    // A part that an earlier run has left.
+    dir.put("old.txt.part", b"Hello from");
+    let resumed = run(&[&old, "--resume"]);
+    assert_eq!((resumed.code, &resumed.json()["resumed_at"]), (0, &10.into()), "{resumed:?}");
+    assert_eq!((&resumed.json()["match"], dir.names().len()), (&true.into(), 2));
+    assert_eq!(std::fs::read_to_string(&old).unwrap(), "Hello from the simulated device.\n");
+    // One that is not the beginning of the file.
+    dir.put("old.txt.part", b"Jello from");
+    let wrong = run(&[&old, "--resume"]);
+    assert_eq!(wrong.code, 5, "{wrong:?}");
+    assert_eq!(std::fs::read_to_string(&old).unwrap(), "Hello from the simulated device.\n");
+}
+
+// Files.
+
+#[test]
+fn an_image_is_made_of_a_program_only() {
+    let dir = Dir::new("make");
+    let mut program = vec![0; 600];
+    program[..8].copy_from_slice(&[0x00, 0x40, 0x00, 0x20, 0x01, 0x02, 0x00, 0x00]);
+    let (target, good) = (dir.put("app.img", b"what was there"), dir.put("app.bin", &program));
+    let make = |from: &str, more: &[&str]| {
+        let mut line = vec!["image", "make", from, target.as_str(), "--version", "1.2.3"];
+        line.extend(more);
+        smp(&line)
+    };
+    let mut even = program.clone();
+    even[4] = 0;
+    let mut no_stack = program.clone();
+    no_stack[3] = 0x40;
+    let cases = [
+        ("empty", vec![], "an empty file"),
+        ("hex", b":020000040000FA\n".to_vec(), "an Intel HEX file"),
+        ("zip", b"PK\x03\x04 and more".to_vec(), "a ZIP archive"),
+        ("signed", image(Version::new(1, 0, 0), 100), "already an MCUboot image"),
+        ("short", b"abc".to_vec(), "too short"),
+        ("even", even, "an even address"),
+        ("stack", no_stack, "the stack would begin at 0x40004000"),
+        ("text", b"#!/bin/sh\nexec true\n".to_vec(), "no program for a Cortex-M"),
+    ];
+    for (name, bytes, text) in cases {
+        let file = dir.put(name, &bytes);
+        let run = make(&file, &[]);
+        assert!(run.code == 5 && run.stderr.contains(text), "{name}: {run:?}");
+        assert_eq!(std::fs::read(&target).unwrap(), b"what was there", "{name}");
+        assert_eq!(make(&file, &["--force"]).code, 0, "{name}");
+        dir.put("app.img", b"what was there");
+    }
+    let run = make(SMP, &[]);
+    assert!(run.code == 5 && run.stderr.contains("an ELF file"), "{run:?}");
+    assert_eq!(make(&good, &[]).code, 0);
+    let run = smp(&["image", "make", &good, &good, "--version", "1.2.3"]);
+    assert!(run.code == 2 && std::fs::read(&good).unwrap() == program, "{run:?}");
+    let run = make(&good, &["--header-size", "0x10000"]);
+    assert!(run.code == 2 && run.stderr.contains("at most 65535"), "{run:?}");
+    assert!(dir.names().iter().all(|name| !name.ends_with(".tmp")), "{:?}", dir.names());
+}
+
+#[test]
+fn a_file_that_contradicts_itself_is_never_sent() {
+    let dir = Dir::new("damaged");
+    let good = image(Version::new(2, 0, 0), 5000);
+    let heard = UdpSocket::bind("127.0.0.1:0").unwrap();
+    heard.set_nonblocking(true).unwrap();
+    let endpoint = format!("--udp {}", heard.local_addr().unwrap());
+    for at in [100, 3000] {
+        let mut bad = good.clone();
+        bad[at] ^= 1;
+        let bad = dir.put("bad.img", &bad);
+        for command in ["image upload", "upgrade"] {
+            let run = smp(&words(&format!("{endpoint} --json {command}"), &[&bad]));
+            assert_eq!(run.code, 5, "{run:?}");
+            assert!(run.says("its contents do not have the hash that it claims"), "{run:?}");
+        }
+    }
+    assert!(heard.recv(&mut [0; 64]).is_err(), "something was sent");
+    // As it is, whatever it is.
+    let bytes = dir.put("raw.bin", b"anything, but at least as long as an image header is");
+    assert_eq!(smp(&words("--simulated image upload", &[&bytes])).code, 5);
+    let missing = smp(&words("--simulated image upload", &[&dir.path("missing")]));
+    assert!(missing.code == 5 && missing.stderr.contains("Check the path"), "{missing:?}");
+    let elf = smp(&words("--simulated upgrade", &[SMP]));
+    assert!(elf.code == 5 && elf.stderr.contains("an ELF file") && elf.stderr.contains("zephyr.signed.bin"), "{elf:?}");
+}
+
+/// The lines of an Intel HEX file that describes these bytes from an address on.
+fn hex(bytes: &[u8], start: u32) -> String {
+    let record = |at: u16, kind: u8, data: &[u8]| {
+        let mut record = vec![data.len() as u8, (at >> 8) as u8, at as u8, kind];
+        record.extend_from_slice(data);
+        record.push(record.iter().fold(0_u8, |sum, byte| sum.wrapping_sub(*byte)));
+        format!(":{}\r\n", record.iter().map(|byte| format!("{byte:02X}")).collect::<String>())
+    };
+    let mut text = String::new();
+    for (place, chunk) in bytes.chunks(16).enumerate() {
+        let at = start + 16 * place as u32;
+        text += &record(0, 4, &((at >> 16) as u16).to_be_bytes());
+        text += &record(at as u16, 0, chunk);
+    }
+    text + &record(0, 1, &[])
+}
+
+/// An archive of files that are stored without compression.
+fn zip(files: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    let (mut zip, mut list) = (Vec::new(), Vec::new());
+    for (name, bytes) in files {
+        let at = zip.len() as u32;
+        let (len, name_len) = ((bytes.len() as u32).to_le_bytes(), (name.len() as u16).to_le_bytes());
+        let middle = [&[0; 12][..], &len, &len, &name_len, &[0; 2]].concat();
+        zip.extend_from_slice(&[b"PK\x03\x04\x14\0", &middle[..], name.as_bytes(), bytes].concat());
+        let head = [b"PK\x01\x02\x14\0\x14\0", &middle[..], &[0; 10], &at.to_le_bytes(), name.as_bytes()].concat();
+        list.extend_from_slice(&head);
+    }
+    let (at, count) = (zip.len() as u32, (files.len() as u16).to_le_bytes());
+    zip.extend_from_slice(&list);
+    let size = (list.len() as u32).to_le_bytes();
+    zip.extend_from_slice(&[b"PK\x05\x06\0\0\0\0", &count[..], &count, &size, &at.to_le_bytes(), &[0; 2]].concat());
+    zip
+}
+
+/// A package as nRF Connect SDK makes it.
+fn package(format: u32, images: &[(u32, Vec<u8>)]) -> Vec<u8> {
+    let named: Vec<(String, &Vec<u8>)> =
+        images.iter().map(|(number, bytes)| (format!("image{number}.bin"), bytes)).collect();
+    let files: Vec<Value> = images
+        .iter()
+        .zip(&named)
+        .map(|((number, bytes), (name, _))| {
+            serde_json::json!({
+                "type": "application", "board": "nrf5340dk", "soc": "nRF5340", "image_index": number.to_string(),
+                "file": name, "size": bytes.len(), "modtime": 1_700_000_000,
+            })
+        })
+        .collect();
+    let manifest = serde_json::json!({ "format-version": format, "time": 1_700_000_000, "files": files });
+    let mut all: Vec<(&str, Vec<u8>)> = named.iter().map(|(name, bytes)| (name.as_str(), (*bytes).clone())).collect();
+    all.push(("manifest.json", manifest.to_string().into_bytes()));
+    zip(&all)
+}
+
+#[test]
+fn images_come_as_hex_and_on_the_standard_input_too() {
+    let (dir, bytes) = (Dir::new("forms"), image(Version::new(3, 1, 4), 5000));
+    let file = dir.put("app.hex", hex(&bytes, 0x0001_FC00).as_bytes());
+    let run = smp(&words("--simulated --json upgrade", &[&file]));
+    assert_eq!((run.code, &run.json()["version"]), (0, &"3.1.4".into()), "{run:?}");
+    let mut process = Command::new(SMP)
+        .args(["image", "info", "-", "--json"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    process.stdin.take().unwrap().write_all(&bytes).unwrap();
+    let run = Run::of(process.wait_with_output().unwrap());
+    assert_eq!((run.code, &run.json()["images"][0]["version"]), (0, &"3.1.4".into()), "{run:?}");
+    for bad in [":0200000400", ":020000040000FB", ":02000004GG00FA", ":00000001FF\n"] {
+        let bad = dir.put("bad.hex", bad.as_bytes());
+        assert_eq!(smp(&words("--simulated upgrade", &[&bad])).code, 5, "{bad}");
+    }
+}
+
+#[test]
+fn the_information_about_an_image_is_complete_and_true() {
+    let (dir, good) = (Dir::new("info"), image(Version::new(1, 2, 3), 1000));
+    let file = dir.put("good.img", &good);
+    let run = smp(&["image", "info", &file, "--json"]);
+    let info = &run.json()["images"][0];
+    assert_eq!((run.code, &info["version"], &info["hash_is_true"]), (0, &"1.2.3".into(), &true.into()), "{run:?}");
+    assert_eq!((&info["len"], &info["tlvs"][0]["name"]), (&good.len().into(), &"SHA256".into()));
+    assert_eq!(&info["hash"], &info["tlvs"][0]["value"]);
+    let run = smp(&["image", "info", &file]);
+    assert!(run.stdout.contains("hash is true") && run.stdout.contains("1.2.3"), "{run:?}");
+    let small = smp(&["image", "info", &file, "--slot-size", "0x200", "--json"]);
+    assert!(small.code == 5 && small.says("do not fit a slot of 512"), "{small:?}");
+    let mut bad = good;
+    bad[700] ^= 1;
+    let bad = smp(&["image", "info", &dir.put("bad.img", &bad), "--json"]);
+    assert_eq!(bad.code, 5, "{bad:?}");
+    assert!(bad.stdout.contains("\"hash_is_true\":false"), "{bad:?}");
+}
+
+/// A device with two images, by the public rules of Zephyr's image group.
+#[derive(Default)]
+struct TwoImages {
+    /// The running image and the other slot, of each number.
+    slots: [[Vec<u8>; 2]; 2],
+    pending: [bool; 2],
+    trial: [bool; 2],
+    /// The boot loader refuses what was uploaded as this number.
+    rejects: Option<usize>,
+    number: usize,
+    resets: usize,
+}
+
+impl TwoImages {
+    fn restart(&mut self) {
+        self.resets += 1;
+        for number in 0..2 {
+            if self.trial[number] {
+                self.slots[number].swap(0, 1);
+                self.trial[number] = false;
+            } else if std::mem::take(&mut self.pending[number]) && self.rejects != Some(number) {
+                self.slots[number].swap(0, 1);
+                self.trial[number] = true;
+            }
+        }
+    }
+
+    fn hash(&self, number: usize, slot: usize) -> Option<Vec<u8>> {
+        ImageFile::read(&mut self.slots[number][slot].as_slice()).ok().map(|file| file.hash().to_vec())
+    }
+
+    fn answer(&mut self, request: &[u8]) -> Vec<u8> {
+        let mut tx = [0; 2048];
+        let handler =
+            |incoming: &Incoming<'_>, reply: Reply<'_>| match (incoming.group(), incoming.command(), incoming.op()) {
+                (Group::OS, 6, _) => reply.ok(&os::ParametersResponse::new(1024, 4)),
+                (Group::OS, 5, _) => {
+                    self.restart();
+                    reply.ok(&Empty {})
+                }
+                (Group::IMAGE, 0, Op::Read) => self.list(reply),
+                (Group::IMAGE, 0, _) => {
+                    let write = incoming.decode::<WriteState<'_>>().unwrap();
+                    let hash = write.hash.map(|hash| hash.as_slice().unwrap().to_vec());
+                    let slot = usize::from(!write.confirm);
+                    let Some(number) = (0..2).find(|number| hash.is_none() || self.hash(*number, slot) == hash) else {
+                        return reply.error(anysmp::smp::error::image::HASH_NOT_FOUND);
+                    };
+                    if write.confirm {
+                        self.trial[number] = false
+                    } else {
+                        self.pending[number] = true
+                    }
+                    self.list(reply)
+                }
+                (Group::IMAGE, 1, _) => {
+                    let upload = incoming.decode::<Upload<'_>>().unwrap();
+                    let data = upload.data.unwrap().as_slice().unwrap().to_vec();
+                    if upload.off == Some(0) {
+                        self.number = upload.image.unwrap_or(0) as usize;
+                        self.slots[self.number][1].clear();
+                    }
+                    let slot = &mut self.slots[self.number][1];
+                    if upload.off == Some(slot.len() as u64) {
+                        slot.extend_from_slice(&data);
+                    }
+                    reply.ok(&UploadResponse::new(slot.len() as u64))
+                }
+                _ => reply.error(Error::NOT_SUPPORTED),
+            };
+        let (len, _) = serve(handler, AllowAll, request, &mut tx);
+        tx[..len].to_vec()
+    }
+
+    fn list(&self, reply: Reply<'_>) -> anysmp::smp::server::Answer {
+        let mut rows = Vec::new();
+        for number in 0..2 {
+            for slot in 0..2 {
+                if let Ok(file) = ImageFile::read(&mut self.slots[number][slot].as_slice()) {
+                    rows.push((number, slot, file.version().to_string(), file.hash().to_vec()));
+                }
+            }
+        }
+        let images: Vec<ImageState<'_>> = rows
+            .iter()
+            .map(|(number, slot, version, hash)| {
+                let mut state = ImageState::new(*slot as u32, version.as_str().into());
+                state.image = Some(*number as u32);
+                state.hash = Some(hash[..].into());
+                state.bootable = true;
+                state.pending = *slot == 1 && self.pending[*number];
+                state.confirmed = (*slot == 0) != self.trial[*number];
+                state.active = *slot == 0;
+                state
+            })
+            .collect();
+        reply.ok(&StateResponse::new(images[..].into()))
+    }
+}
+
+#[test]
+fn a_package_of_two_images_is_started_by_one_reset_or_not_at_all() {
+    let dir = Dir::new("package");
+    let old = [image(Version::new(1, 0, 0), 900), image(Version::new(1, 0, 1), 900)];
+    let new = [image(Version::new(2, 0, 0), 3000), image(Version::new(2, 0, 1), 3000)];
+    let zip = |format| package(format, &[(0, new[0].clone()), (1, new[1].clone())]);
+    for (format, rejects) in [(0, None), (1, None), (1, Some(1))] {
+        let file = dir.put("dfu_application.zip", &zip(format));
+        let device = Arc::new(Mutex::new(TwoImages {
+            slots: [[old[0].clone(), vec![]], [old[1].clone(), vec![]]],
+            rejects,
+            ..TwoImages::default()
+        }));
+        let its = device.clone();
+        let endpoint = fake(move |request| Some(its.lock().unwrap().answer(request)));
+        let line = format!("{endpoint} --timeout 500 --json upgrade {file} --rest 10");
+        let planned = smp(&words(&format!("{line} --dry-run"), &[]));
+        assert_eq!((planned.code, &planned.json()["outcome"]), (0, &"planned".into()), "{planned:?}");
+        let run = smp(&words(&line, &[]));
+        let device = device.lock().unwrap();
+        let runs = |number: usize| device.slots[number][0].clone();
+        if rejects.is_none() {
+            assert_eq!((run.code, &run.json()["confirmed"]), (0, &true.into()), "{run:?}");
+            assert_eq!(run.json()["items"][1]["place"], "runs: confirmed");
+            assert!(device.resets == 1 && runs(0) == new[0] && runs(1) == new[1], "{run:?}");
+            assert_eq!(device.trial, [false; 2]);
+        } else {
+            assert_eq!(run.code, 6, "{run:?}");
+            assert!(run.says("not all images came up"), "{run:?}");
+            assert!(device.resets == 2 && runs(0) == old[0] && runs(1) == old[1], "{run:?}");
+        }
+    }
+    // A device with one image has no place for the other one, and nothing is uploaded.
+    let file = dir.put("dfu_application.zip", &zip(0));
+    let run = smp(&words("--simulated --json upgrade", &[&file]));
+    assert!(run.code == 2 && run.says("the device has no image of this number"), "{run:?}");
+    assert!(!run.stdout.contains("\"off\""), "{run:?}");
+    let single = dir.put("one.zip", &package(0, &[(0, new[0].clone())]));
+    assert_eq!(smp(&words("--simulated --json upgrade", &[&single])).code, 0);
+    for (name, bytes) in [("cut.zip", zip(0)[..200].to_vec()), ("new.zip", zip(2)), ("none.zip", self::zip(&[]))] {
+        let run = smp(&words("--simulated upgrade", &[&dir.put(name, &bytes)]));
+        assert_eq!(run.code, 5, "{name}: {run:?}");
+    }
+}
+
+// What an upgrade says.
+
+#[test]
+fn what_an_upgrade_does_unasked_is_said_before_and_may_be_refused() {
+    let (dir, device) = (Dir::new("unasked"), Device::start("--tcp 127.0.0.1:0"));
+    let files: Vec<String> =
+        [5_u8, 6, 4].map(|major| dir.put(&format!("{major}.img"), &image(Version::new(major, 0, 0), 9000))).to_vec();
+    let upgrade = |line: &str| smp(&words(&format!("{} --json upgrade --rest 600 {line}", device.1), &[]));
+    assert_eq!(upgrade(&format!("{} --no-confirm", files[0])).json()["outcome"], "testing");
+    // Version 5 is on trial: another upgrade would discard it.
+    let refused = upgrade(&format!("{} --no-settle", files[1]));
+    assert_eq!(refused.code, 1, "{refused:?}");
+    let planned = upgrade(&format!("{} --dry-run", files[1]));
+    assert!(planned.code == 0 && planned.says("another image is on trial or pending"), "{planned:?}");
+    let done = upgrade(&files[1]);
+    assert_eq!((done.code, &done.json()["version"]), (0, &"6.0.0".into()), "{done:?}");
+    let lines: Vec<&str> = done.stdout.lines().collect();
+    let place = |text: &str| lines.iter().position(|line| line.contains(text)).unwrap_or_else(|| panic!("{done:?}"));
+    assert!(place("reset first, because an image") < place("resetting the device, which ends its trial"), "{done:?}");
+    assert!(lines.iter().all(|line| serde_json::from_str::<Value>(line).is_ok()), "{done:?}");
+    assert!(place("waiting for the device") < place("confirming it"), "the reboot is no dark time");
+    // An older one.
+    let only = upgrade(&format!("{} --upgrade-only", files[2]));
+    assert!(only.code == 2 && only.says("is not newer"), "{only:?}");
+    let planned = upgrade(&format!("{} --dry-run", files[2]));
+    assert!(planned.says("older than the running one"), "{planned:?}");
+    let allowed = upgrade(&format!("{} --dry-run --allow-downgrade", files[2]));
+    assert!(!allowed.says("\"note\""), "{allowed:?}");
+    let older = upgrade(&files[2]);
+    assert!(older.code == 0 && older.says("older than the running one"), "{older:?}");
+}
+
+#[test]
+fn an_image_that_is_too_large_for_its_slot_is_said_by_a_dry_run_too() {
+    let dir = Dir::new("large");
+    let large = dir.put("large.img", &image(Version::new(9, 0, 0), 1_200_000));
+    for more in [&["--dry-run"][..], &[]] {
+        let run = smp(&words("--simulated --json upgrade", &[&[large.as_str()], more].concat()));
+        assert!(run.code == 2 && run.says("larger than the slot"), "{run:?}");
+        assert!(!run.stdout.contains("\"off\""), "{run:?}");
+    }
+}
+
+#[test]
+fn an_upgrade_that_ends_at_a_busy_device_says_that_the_image_is_still_marked() {
+    let (dir, device) = (Dir::new("busy"), Device::start("--tcp 127.0.0.1:0 --busy"));
+    let new = dir.put("new.img", &image(Version::new(2, 0, 0), 9000));
+    let run = smp(&words(&format!("{} upgrade {new}", device.1), &[]));
+    assert!(run.code == 1 && run.says("an image is still marked: the next reset starts it"), "{run:?}");
+}
+
+// Causes.
+
+#[test]
+fn the_devices_own_words_reach_the_user() {
+    let device = fake(|request| Some(respond(request, b"\xa2\x62rc\x03\x63rsn\x78\x1bimg mgmt: image is too wide")));
+    let run = smp(&words(&format!("{device} --json image erase"), &[]));
+    assert_eq!((run.code, &run.json()["rsn"]), (1, &"img mgmt: image is too wide".into()), "{run:?}");
+    assert!(run.stderr.contains("img mgmt: image is too wide"), "{run:?}");
+}
+
+#[test]
+fn a_request_that_the_device_cannot_hold_is_refused_with_both_sizes() {
+    let text = "x".repeat(3000);
+    let started = Instant::now();
+    let run = smp(&["--simulated", "echo", &text]);
+    assert!(run.code == 2 && run.says("the request has 3014 bytes, and the device can hold 1020"), "{run:?}");
+    assert!(started.elapsed() < Duration::from_secs(2), "no silence is waited for");
+    assert_eq!(smp(&["--simulated", "echo", &text[..900]]).code, 0);
+}
+
+#[test]
+fn a_window_that_the_device_does_not_allow_is_refused_aloud() {
+    let dir = Dir::new("window");
+    let file = dir.put("file", &vec![7; 40_000]);
+    let device = Device::start("--tcp 127.0.0.1:0 --buf-count 3");
+    let run = smp(&words(&format!("{} --window 8 fs upload {file} /lfs/a", device.1), &[]));
+    assert!(run.code == 0 && run.stderr.contains("--window 8: the device has buffers for 2"), "{run:?}");
+    let run = smp(&words(&format!("{} --window 2 fs upload {file} /lfs/a", device.1), &[]));
+    assert!(run.code == 0 && !run.stderr.contains("--window"), "{run:?}");
+}
+
+#[test]
+fn a_wrong_command_line_is_an_object_for_programs_too() {
+    for line in ["--json frobnicate", "--json --window 9 params", "params --json --timeout 0"] {
+        let run = smp(&words(line, &[]));
+        assert_eq!((run.code, &run.json()["exit"]), (2, &2.into()), "{run:?}");
+        assert!(!run.json()["error"].as_str().unwrap().is_empty());
+    }
+    assert_eq!(smp(&["--help"]).code, 0);
+}
+
+#[test]
+fn a_dead_device_is_known_soon() {
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let dir = Dir::new("dead");
+    let file = dir.put("new.img", &image(Version::new(2, 0, 0), 9000));
+    for command in ["image upload", "fs upload"] {
+        let started = Instant::now();
+        let mut line = words(command, &[&file]);
+        line.extend((command == "fs upload").then_some("/lfs/a"));
+        let endpoint = format!("--udp {} --timeout 200 --retries 4", silent.local_addr().unwrap());
+        let run = smp(&words(&endpoint, &line));
+        assert_eq!(run.code, 3, "{run:?}");
+        assert!(started.elapsed() < Duration::from_secs(3), "{command}: {:?}", started.elapsed());
+    }
+}

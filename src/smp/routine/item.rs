@@ -1,0 +1,190 @@
+//! One image of an upgrade.
+
+use core::cmp::Ordering;
+
+use super::piece::Keys;
+use crate::mcuboot::{FileError, Flags, Hash, Identity, Listed, Version};
+use crate::source::{Source, SourceFailed};
+
+/// The image of one image number, from its file, and how far it has got on the device.
+///
+/// At most 96 bytes on a 32-bit machine with a slice as its source.
+pub struct Item<S> {
+    pub(super) source: S,
+    pub(super) keys: Keys,
+    pub(super) identity: Identity,
+    pub(super) seen: Seen,
+    pub(super) task: Task,
+    /// True if the image that ran before has the same version, on a device that lists no hashes.
+    pub(super) look_alike: bool,
+}
+
+#[cfg(target_pointer_width = "32")]
+const _: () = assert!(size_of::<Item<&[u8]>>() <= 96);
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(size_of::<Item<&[u8]>>() <= 104);
+
+/// The place of an image on a device. Printed, it is a few words for the user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum Place {
+    /// The device does not have it.
+    Absent,
+    /// It lies in a slot that is not the primary one.
+    Stored,
+    /// It lies in the primary slot.
+    Primary,
+    /// It will be started next.
+    Pending,
+    /// It runs, until the next reset.
+    OnTrial,
+    /// It runs and stays.
+    Confirmed,
+}
+
+impl core::fmt::Display for Place {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Absent => "is not on the device",
+            Self::Stored => "is on the device, not marked",
+            Self::Primary => "is in the primary slot",
+            Self::Pending => "will be started at the next reset",
+            Self::OnTrial => "runs until the next reset: not confirmed",
+            Self::Confirmed => "runs: confirmed",
+        })
+    }
+}
+
+/// What the last list said about an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Seen {
+    pub(super) place: Place,
+    /// The hash by which the device lists it.
+    pub(super) listed: Listed,
+    /// True if it was recognised by its version only, since the device lists no hashes.
+    pub(super) by_version: bool,
+    /// True if another image of the same number is on trial, or pending: then devices refuse
+    /// uploads and tests.
+    pub(super) in_the_way: bool,
+    /// True if the device lists an image with its number.
+    pub(super) is_known: bool,
+    /// The version of the file against that of the image which runs under its number.
+    pub(super) against: Option<Ordering>,
+}
+
+impl Seen {
+    pub(super) const NOTHING: Self = Self {
+        place: Place::Absent,
+        listed: Listed::Own,
+        by_version: false,
+        in_the_way: false,
+        is_known: false,
+        against: None,
+    };
+}
+
+/// What is left to do for an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Task {
+    /// To be uploaded. Exit: `Mark`.
+    Upload,
+    /// To be marked for test, if the list that comes next does not say otherwise. Exits: `None`;
+    /// `Upload` if it is damaged.
+    Mark(Origin),
+    /// To be confirmed. Exits: `None`, `Unconfirmed`.
+    Confirm,
+    /// It was not confirmed, since the device cannot, or denies it. Exits: those of `None`.
+    Unconfirmed,
+    /// Nothing. Exits: `Upload`, `Mark`, `Confirm`, by the next list.
+    None,
+}
+
+/// How an image that is to be marked came to the device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// It was there.
+    Found,
+    /// By this run: what it has uploaded is not damaged by an earlier one.
+    Uploaded,
+}
+
+impl<S: Source> Item<S> {
+    /// The image in `source`, for image number 0. Padding after the image is not uploaded.
+    ///
+    /// # Errors
+    ///
+    /// The fault of the file; [`FileError::NotBootable`] if no boot loader would start it.
+    pub fn new(source: S) -> Result<Self, FileError> {
+        Self::with_keys(source, Keys::default())
+    }
+
+    pub(super) fn with_keys(mut source: S, keys: Keys) -> Result<Self, FileError> {
+        let (identity, header) = Identity::read(&mut source)?;
+        if header.flags().intersects(Flags::NON_BOOTABLE) {
+            return Err(FileError::NotBootable);
+        }
+        Ok(Self { source, keys, identity, seen: Seen::NOTHING, task: Task::None, look_alike: false })
+    }
+
+    /// Reads the hash by which the device lists the image.
+    pub(super) fn listed_hash<'b>(&mut self, bytes: &'b mut [u8; Hash::MAX_LEN]) -> Result<&'b [u8], SourceFailed> {
+        self.identity.hash(&mut self.source, self.seen.listed, bytes)
+    }
+}
+
+impl<S> Item<S> {
+    /// Sets the image number on a device with several images; by default 0.
+    #[must_use]
+    pub const fn with_image(mut self, number: u32) -> Self {
+        self.keys.image = Some(number);
+        self
+    }
+
+    /// Sets the SHA-256 of all bytes of the source: see
+    /// [`Upload::with_sha`](super::Upload::with_sha).
+    #[must_use]
+    pub const fn with_sha(mut self, digest: [u8; 32]) -> Self {
+        self.keys.sha = Some(digest);
+        self
+    }
+
+    /// The image number.
+    #[must_use]
+    pub fn image(&self) -> u32 {
+        self.keys.image.unwrap_or(0)
+    }
+
+    /// The version in the file.
+    #[must_use]
+    pub const fn version(&self) -> Version {
+        self.identity.version()
+    }
+
+    /// The length of the image in bytes, without padding after it.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "an image is never empty")]
+    pub const fn len(&self) -> u64 {
+        self.identity.len() as u64
+    }
+
+    /// The place of the image on the device, as far as it is known.
+    #[must_use]
+    pub const fn place(&self) -> Place {
+        self.seen.place
+    }
+}
+
+impl<S> core::fmt::Debug for Item<S> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let (version, len) = (self.version(), self.len());
+        write!(f, "Item(image {}, version {version}, {len} bytes, {:?})", self.image(), self.place())
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl<S> defmt::Format for Item<S> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Item(image {=u32}, {}, {})", self.image(), self.version(), self.place());
+    }
+}
