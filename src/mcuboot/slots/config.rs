@@ -4,7 +4,6 @@ use super::layout::{LogRegion, Pair, Region, Slot, down, record_len, scratch_len
 use super::mode::{self, BootMode, Sizes};
 use crate::mcuboot::flash::Geometry;
 use crate::mcuboot::trailer::Layout;
-use crate::mcuboot::{Header, Version};
 
 /// The description of a device for [`Slots`](super::Slots). The fields are public: start from the
 /// constructor of the bootloader's mode.
@@ -56,9 +55,6 @@ pub struct Config {
     /// (`MCUMGR_GRP_IMG_VERSION_CMP_USE_BUILD_NUMBER`; set it exactly if the bootloader has
     /// `MCUBOOT_VERSION_CMP_USE_BUILD_NUMBER`).
     pub compare_build: bool,
-    /// The device's decision on every upload, given the header of the file and the version of the
-    /// running image if it is known. `false` refuses it as not newer (27).
-    pub accept: fn(&Header, Option<Version>) -> bool,
 }
 
 impl Config {
@@ -141,7 +137,6 @@ impl Config {
             erase_pending: true,
             encrypted: false,
             compare_build: false,
-            accept: |_, _| true,
         }
     }
 }

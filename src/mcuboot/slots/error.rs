@@ -63,9 +63,16 @@ pub enum Error {
     ConfirmationDenied,
     /// The client: the running image cannot be tested.
     TestOfActive,
+    /// The application: its [`Gate`](super::Gate) refuses, with an error of its own.
+    Refused {
+        /// The number of the group that the error belongs to.
+        group: u16,
+        /// The number of the error in that group.
+        rc: u16,
+    },
 }
 
-const _: () = assert!(size_of::<Error>() == 1);
+const _: () = assert!(size_of::<Error>() <= 6);
 
 impl From<mcuboot::Error> for Error {
     fn from(error: mcuboot::Error) -> Self {
@@ -109,6 +116,7 @@ impl core::fmt::Display for Error {
             Self::Overrun => "more data than the announced length",
             Self::ConfirmationDenied => "an image that does not run may not be confirmed",
             Self::TestOfActive => "the running image cannot be tested",
+            Self::Refused { .. } => "the application refuses it",
         })
     }
 }

@@ -66,7 +66,7 @@ pub struct Info {
     pub max_image_size: u32,
 }
 
-impl<D: Digest> Slots<'_, D> {
+impl<D: Digest, G> Slots<'_, D, G> {
     /// Returns the slots that held an image when a job of [`Command::List`](super::Command::List)
     /// or [`Command::SetState`](super::Command::SetState) last read them: by image, primary first.
     /// Slots without a valid header and hash TLV are left out.
@@ -297,6 +297,11 @@ impl Mark {
             Want::Permanent => magic.or(image_ok).or(info(SwapType::Permanent)),
             Want::Confirm => image_ok,
         }
+    }
+
+    /// Returns true if the mark is for good, false for a test.
+    pub(super) fn is_permanent(&self) -> bool {
+        self.want != Want::Test
     }
 
     /// Returns true if flash holds the mark, as it was last read.
