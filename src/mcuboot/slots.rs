@@ -79,7 +79,7 @@
 //!   slot: a mark is refused (3) unless [`Config::encrypted`] declares the check of the bootloader
 //!   sufficient.
 //!
-//! **Not supported:** upload into a chosen slot, sectors of unequal size within a slot.
+//! **Not supported:** sectors of unequal size within a slot, padded files.
 
 mod access;
 mod checkpoint;

@@ -24,5 +24,6 @@ mod mode;
 mod nor;
 mod power;
 mod power_cuts;
+mod rules;
 mod state;
 mod upload;

@@ -57,6 +57,8 @@ pub enum Error {
     DamagedActiveTrailer,
     /// The client: the file does not fit the slot.
     TooLarge,
+    /// The client: the image is for a fixed address, and not that of its slot.
+    MismatchedSlot,
     /// The client: more data than the length it announced.
     Overrun,
     /// The client: this device does not let a client confirm an image that does not run.
@@ -113,6 +115,7 @@ impl core::fmt::Display for Error {
             Self::AlreadyPending => "another image is already scheduled",
             Self::DamagedActiveTrailer => "the trailer of the running slot is damaged",
             Self::TooLarge => "the file does not fit the slot",
+            Self::MismatchedSlot => "the image is for the address of another slot",
             Self::Overrun => "more data than the announced length",
             Self::ConfirmationDenied => "an image that does not run may not be confirmed",
             Self::TestOfActive => "the running image cannot be tested",

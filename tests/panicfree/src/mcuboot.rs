@@ -168,9 +168,9 @@ pub fn with_slots(room: &mut [u8], work: impl FnOnce(&mut Slots<'_, Sha256>, &mu
     let swaps = [Config::swap_move, Config::swap_scratch, Config::swap_offset].map(|mode| mode(geometry, black_box(8)));
     let in_place = [Config::direct_xip, Config::direct_xip_revert, Config::ram_load, Config::ram_load_revert];
     let others = [Config::overwrite_only, Config::firmware_updater, Config::single_slot];
-    swaps.map(drop_in_box);
-    in_place.map(|mode| drop_in_box(mode(geometry)));
-    others.map(|mode| drop_in_box(mode(geometry)));
+    drop_in_box(swaps);
+    drop_in_box(in_place.map(|mode| mode(geometry)));
+    drop_in_box(others.map(|mode| mode(geometry)));
     let config = black_box(Config::swap_move(geometry, black_box(8)));
     drop_in_box(config.mode.has_marks());
     let downgrade = DowngradeProtection::new().with_security_counter(black_box(5));

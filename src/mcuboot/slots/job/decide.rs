@@ -32,7 +32,7 @@ impl<'j, D: Digest, G: Gate> Job<'j, '_, D, G> {
             Command::Erase { slot } => {
                 let number = slot.map(|slot| u32::try_from(slot).or(Err(Error::InvalidSlot))).transpose()?;
                 // Checked before any flash access: the running slot must never be erased.
-                let image = number.unwrap_or(0) >> 1;
+                let image = number.map_or(self.slots.config.active_image, |number| number >> 1);
                 let running = look::pair(self.slots.pairs, image).ok_or(Error::InvalidSlot)?.running();
                 if number.is_some_and(|number| number & 1 == running.number()) {
                     return Err(Error::NoFreeSlot);

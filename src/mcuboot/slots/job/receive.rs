@@ -15,8 +15,18 @@ impl<D: Digest, G: Gate> Job<'_, '_, D, G> {
     /// Chooses the first stage of a chunk, once the session is known.
     pub(super) fn route(&mut self) -> Result<(), Error> {
         let piece = self.piece()?;
-        // Clients of a device with a single image may send any number.
-        let image = if self.slots.pairs.len() == 1 { 0 } else { piece.image };
+        let image = match piece.image.checked_sub(1) {
+            Some(number) if self.slots.config.direct_upload => {
+                let running = look::pair(self.slots.pairs, number >> 1).map(|pair| pair.running().number());
+                if piece.off == 0 && running.is_none_or(|running| running == number & 1) {
+                    return Err(Error::NoFreeSlot);
+                }
+                number >> 1
+            }
+            // Clients of a device with a single image may send any number.
+            _ if self.slots.pairs.len() == 1 => 0,
+            _ => piece.image,
+        };
         let upload = &self.slots.upload;
         match self.slots.session {
             // It continues the upload, up to the length that the first chunk announced.
@@ -66,6 +76,9 @@ impl<D: Digest, G: Gate> Job<'_, '_, D, G> {
         // Such a file ends before its image: it could never be booted.
         if header.hashed_len() > len {
             return Err(Error::InvalidHeader);
+        }
+        if !self.slots.is_at_home(pair.spare().region(), &header) {
+            return Err(Error::MismatchedSlot);
         }
         let version = self.slots.version(pair);
         if piece.upgrade {

@@ -219,6 +219,7 @@ impl slots::Error {
             Self::AlreadyPending => image::IMAGE_ALREADY_PENDING.code(),
             Self::DamagedActiveTrailer => image::INVALID_IMAGE_VECTOR_TABLE.code(),
             Self::TooLarge => image::INVALID_IMAGE_TOO_LARGE.code(),
+            Self::MismatchedSlot => image::INVALID_FLASH_ADDRESS.code(),
             Self::Overrun => image::INVALID_IMAGE_DATA_OVERRUN.code(),
             Self::ConfirmationDenied => image::IMAGE_CONFIRMATION_DENIED.code(),
             Self::TestOfActive => image::IMAGE_SETTING_TEST_TO_ACTIVE_DENIED.code(),
@@ -354,6 +355,7 @@ mod tests {
             (Refusal::Overrun, 31, "INVALID_IMAGE_DATA_OVERRUN"),
             (Refusal::ConfirmationDenied, 32, "IMAGE_CONFIRMATION_DENIED"),
             (Refusal::TestOfActive, 33, "IMAGE_SETTING_TEST_TO_ACTIVE_DENIED"),
+            (Refusal::MismatchedSlot, 25, "INVALID_FLASH_ADDRESS"),
             (Refusal::InvalidMagic, 23, "INVALID_IMAGE_HEADER_MAGIC"),
             (Refusal::DamagedTrailer, 23, "INVALID_IMAGE_HEADER_MAGIC"),
         ] {
