@@ -79,21 +79,24 @@
 //!   slot: a mark is refused (3) unless [`Config::encrypted`] declares the check of the bootloader
 //!   sufficient.
 //!
-//! **Not supported:** upload into a chosen slot, sectors of unequal size within a slot.
+//! **Not supported:** sectors of unequal size within a slot, padded files.
 
 mod access;
 mod checkpoint;
 mod chunk;
 mod config;
 mod error;
+mod gate;
 mod job;
 mod layout;
 mod look;
 mod mode;
+mod protection;
 mod receiving;
 mod seen;
 mod state;
 mod upload;
+mod walk;
 
 use super::digest::Digest;
 use super::trailer::Layout;
@@ -108,13 +111,15 @@ pub use super::flash::Geometry;
 pub use chunk::Chunk;
 pub use config::{Config, ConfigError};
 pub use error::Error;
+pub use gate::{Candidate, Event, Gate, Offer, TlvPiece};
 pub use job::Job;
 pub use layout::{Pair, Region, Slot, scratch_len};
 pub use mode::BootMode;
+pub use protection::{DowngradeProtection, SignatureCheck, Verifier};
 pub use state::{Info, State};
 
-/// The slots of a device, and the upload into one of them.
-pub struct Slots<'s, D> {
+/// The slots of a device, and the upload into one of them. `G` is the application's [`Gate`].
+pub struct Slots<'s, D, G = ()> {
     config: Config,
     layout: Layout,
     /// The offset at which an upload starts in its slot.
@@ -125,9 +130,10 @@ pub struct Slots<'s, D> {
     session: Session,
     upload: Receiving,
     log: Log,
+    gate: G,
 }
 
-shown!(['s, D] Slots<'s, D>, |slots| "Slots({:?})", slots.config);
+shown!(['s, D, G] Slots<'s, D, G>, |slots| "Slots({:?})", slots.config);
 
 impl<'s, D: Digest> Slots<'s, D> {
     /// Manages the slots of these image pairs, from the firmware that runs in one of them.
@@ -187,20 +193,41 @@ impl<'s, D: Digest> Slots<'s, D> {
         let log = Log::new(config::check(&config, layout, pairs, scratch.len())?);
         let shift = if config.mode == BootMode::SwapOffset { config.geometry.erase } else { 0 };
         let (session, upload) = (Session::Idle, Receiving::new());
-        Ok(Self { config, layout, shift, pairs, scratch, digest, session, upload, log })
+        Ok(Self { config, layout, shift, pairs, scratch, digest, session, upload, log, gate: () })
+    }
+}
+
+impl<'s, D: Digest, G: Gate> Slots<'s, D, G> {
+    /// Puts a gate in front of uploads and marks, which also sees what happens: the gate itself or
+    /// `&mut` of it. Without one everything is allowed.
+    #[must_use]
+    pub fn with_gate<H: Gate>(self, gate: H) -> Slots<'s, D, H> {
+        let Self { config, layout, shift, pairs, scratch, digest, session, upload, log, .. } = self;
+        Slots { config, layout, shift, pairs, scratch, digest, session, upload, log, gate }
+    }
+
+    /// Returns the gate.
+    #[must_use]
+    pub const fn gate(&self) -> &G {
+        &self.gate
+    }
+
+    /// Returns the gate, for changes.
+    pub const fn gate_mut(&mut self) -> &mut G {
+        &mut self.gate
     }
 
     /// Begins a command. The job does nothing until an executor runs it; a job that is dropped
     /// while it erases or writes a slot ends the upload session.
     #[must_use = "a job does nothing until it is run"]
-    pub fn begin<'j>(&'j mut self, command: Command<'j>) -> Job<'j, 's, D> {
+    pub fn begin<'j>(&'j mut self, command: Command<'j>) -> Job<'j, 's, D, G> {
         self.begin_by(&command)
     }
 
     /// Begins a command that the caller keeps, because a copy would take stack while the job runs.
     // Not inlined: see `smp::server`, on the stack.
     #[inline(never)]
-    pub(crate) fn begin_by<'j>(&'j mut self, command: &Command<'j>) -> Job<'j, 's, D> {
+    pub(crate) fn begin_by<'j>(&'j mut self, command: &Command<'j>) -> Job<'j, 's, D, G> {
         Job::new(self, command)
     }
 }
@@ -279,7 +306,7 @@ pub struct Uploaded {
     pub matched: Option<bool>,
 }
 
-impl<D: Digest> Slots<'_, D> {
+impl<D: Digest, G> Slots<'_, D, G> {
     /// Returns the version that an upload for this pair would replace, if it is known: that of the
     /// running image, or for a loader that of the image in the slot.
     fn version(&self, pair: &Pair) -> Option<Version> {

@@ -1,6 +1,6 @@
 //! No state that commands, a power cut or a failed read can leave is left only by a cable.
 
-use anysmp::mcuboot::slots::{Chunk, Command, Config, Error, Outcome, Uploaded};
+use anysmp::mcuboot::slots::{Command, Config, Error, Outcome, Uploaded};
 use anysmp::mcuboot::trailer::{Field, Layout, SwapType};
 use anysmp::mcuboot::{Version, digest::Sha256};
 use anysmp::testing::bootloader::Boot;
@@ -219,30 +219,6 @@ fn device_of<'s>(
     pairs: &'s mut [anysmp::mcuboot::slots::Pair],
 ) -> crate::device::Device<'s> {
     anysmp::mcuboot::slots::Slots::new(config, pairs, scratch, Sha256::new()).unwrap()
-}
-
-#[test]
-fn device_is_asked_again_when_an_upload_goes_on_after_a_restart() {
-    device(|flash, board, config, file| {
-        start(config, board, |device| {
-            for off in (0..1200).step_by(100) {
-                send(device, flash, chunk(file, Some(&sha(file)), off, 100)).unwrap();
-            }
-        });
-        let before = flash.memory().to_vec();
-        let stricter = Config { accept: |_, _| false, ..config };
-        for first in [
-            Chunk { upgrade: true, ..chunk(file, Some(&sha(file)), 0, 100) },
-            // Without proof that it is the same file.
-            chunk(file, None, 1200, 100),
-        ] {
-            start(stricter, board, |device| assert_eq!(send(device, flash, first), Err(Error::NotNewer)));
-        }
-        assert_eq!(flash.memory(), before);
-        start(config, board, |device| {
-            assert_eq!(send(device, flash, chunk(file, Some(&sha(file)), 0, 100)).unwrap().off, 1024);
-        });
-    });
 }
 
 #[test]

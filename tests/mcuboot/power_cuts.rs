@@ -347,9 +347,7 @@ impl Bench {
         let config = Config {
             checkpoint: kind.log.then_some(log),
             align,
-            confirm_other_slot: true,
-            erase_pending: true,
-            ..Config::new(geometry)
+            ..if swaps { Config::swap_move(geometry, sizes[0] / erase) } else { Config::overwrite_only(geometry) }
         };
         let layout = Layout::new(align).unwrap();
         let loader = Bootloader::new(kind.mode, layout, [write, erase], [primary, secondary])

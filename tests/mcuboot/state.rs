@@ -70,7 +70,7 @@ fn tested_image_runs_once_and_is_reverted_unless_confirmed() {
 #[test]
 fn state_write_follows_its_table() {
     device(|flash, board, config, old, new| {
-        let allow = Config { confirm_other_slot: true, ..config };
+        let (allow, config) = (config, Config { confirm_other_slot: false, ..config });
         let fresh = flash.memory().to_vec();
         start(config, board, |device| {
             for (hash_of, confirm, result) in [
@@ -338,6 +338,7 @@ fn several_pairs_of_unequal_slots_keep_their_images_apart() {
     let config = Config {
         checkpoint: Some(Region::new(0xC000, 0x400)),
         erase_pending: false,
+        confirm_other_image: false,
         ..Config::swap_move(anysmp::mcuboot::flash::geometry(&flash), 16)
     };
     let mut pairs = [Pair::new(a, b), Pair::new(c, d)];

@@ -4,7 +4,6 @@ use super::layout::{LogRegion, Pair, Region, Slot, down, record_len, scratch_len
 use super::mode::{self, BootMode, Sizes};
 use crate::mcuboot::flash::Geometry;
 use crate::mcuboot::trailer::Layout;
-use crate::mcuboot::{Header, Version};
 
 /// The description of a device for [`Slots`](super::Slots). The fields are public: start from the
 /// constructor of the bootloader's mode.
@@ -42,23 +41,38 @@ pub struct Config {
     /// The region that keeps the progress of an upload over a restart: one erase page or more,
     /// outside of all slots. It costs one record for each erase page of the image.
     pub checkpoint: Option<Region>,
-    /// Allows a client to schedule the image of the other slot permanently, untested.
+    /// The number of the pair to which the running program belongs: a confirmation without a hash
+    /// and an erase without a slot mean this pair, and confirmations of the others need a
+    /// permission. 0 by default.
+    pub active_image: u32,
+    /// Allows a client to schedule the image of the other slot of the active pair permanently,
+    /// untested. True by default; Zephyr always does.
     pub confirm_other_slot: bool,
-    /// Allows a client to confirm images of pairs other than the first.
+    /// Allows a client to schedule the image of the spare slot of any other pair permanently
+    /// (`MCUMGR_GRP_IMG_ALLOW_CONFIRM_NON_ACTIVE_IMAGE_SECONDARY`). True by default.
     pub confirm_other_image: bool,
+    /// Allows a client to confirm what runs of any other pair
+    /// (`MCUMGR_GRP_IMG_ALLOW_CONFIRM_NON_ACTIVE_IMAGE_ANY`): it may be stuck, and nobody knows.
+    /// False by default.
+    pub confirm_other_running: bool,
     /// Allows a client to erase a slot that will be booted next, and to upload over it
     /// (`MCUMGR_GRP_IMG_ALLOW_ERASE_PENDING`). True by default: without it, a mark on which the
     /// bootloader does not act, as of an image whose dependency is missing, stays forever.
     pub erase_pending: bool,
+    /// Lets a client choose the slot of an upload (`MCUMGR_GRP_IMG_DIRECT_UPLOAD`): `image` 0 is
+    /// the spare slot of the first pair, and n is slot n - 1 of all slots, if it is a spare one.
+    /// Slot info reports these numbers. False by default, where `image` is the number of a pair.
+    pub direct_upload: bool,
+    /// Refuses an image for a fixed address (`imgtool --rom-fixed`) that is not the one of its slot
+    /// (`MCUMGR_GRP_IMG_REJECT_DIRECT_XIP_MISMATCHED_SLOT`): the number is the offset, as MCUboot
+    /// counts flash areas, of address 0 of this flash; often 0. `None` by default, without a check.
+    pub fixed_base: Option<u32>,
     /// Allows a client to mark an encrypted image, although its hash cannot be checked here.
     pub encrypted: bool,
     /// Compares the build number too, in every comparison of versions
     /// (`MCUMGR_GRP_IMG_VERSION_CMP_USE_BUILD_NUMBER`; set it exactly if the bootloader has
     /// `MCUBOOT_VERSION_CMP_USE_BUILD_NUMBER`).
     pub compare_build: bool,
-    /// The device's decision on every upload, given the header of the file and the version of the
-    /// running image if it is known. `false` refuses it as not newer (27).
-    pub accept: fn(&Header, Option<Version>) -> bool,
 }
 
 impl Config {
@@ -136,12 +150,15 @@ impl Config {
             max_sectors,
             key_len: 0,
             checkpoint: None,
-            confirm_other_slot: false,
-            confirm_other_image: false,
+            active_image: 0,
+            confirm_other_slot: true,
+            confirm_other_image: true,
+            confirm_other_running: false,
             erase_pending: true,
+            direct_upload: false,
+            fixed_base: None,
             encrypted: false,
             compare_build: false,
-            accept: |_, _| true,
         }
     }
 }
@@ -161,7 +178,7 @@ pub enum ConfigError {
     /// A size of the flash is not a power of two, or reads or writes are larger than 512 bytes or
     /// than the erase size.
     Geometry,
-    /// There is no pair, or more than 2^31 of them.
+    /// There is no pair, none with the number of the active one, or more than 2^31.
     Pairs,
     /// A region is empty, not made of whole erase pages, or ends past the flash.
     Region,
@@ -228,7 +245,7 @@ pub(super) fn check(
     if !geometry.is_valid() {
         return Err(ConfigError::Geometry);
     }
-    if pairs.is_empty() || u32::try_from(pairs.len()).map_or(true, |pairs| pairs > 1 << 31) {
+    if u32::try_from(pairs.len()).map_or(true, |pairs| pairs > 1 << 31 || config.active_image >= pairs) {
         return Err(ConfigError::Pairs);
     }
     let mut number = 0_usize;

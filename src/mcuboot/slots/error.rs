@@ -57,15 +57,24 @@ pub enum Error {
     DamagedActiveTrailer,
     /// The client: the file does not fit the slot.
     TooLarge,
+    /// The client: the image is for a fixed address, and not that of its slot.
+    MismatchedSlot,
     /// The client: more data than the length it announced.
     Overrun,
     /// The client: this device does not let a client confirm an image that does not run.
     ConfirmationDenied,
     /// The client: the running image cannot be tested.
     TestOfActive,
+    /// The application: its [`Gate`](super::Gate) refuses, with an error of its own.
+    Refused {
+        /// The number of the group that the error belongs to.
+        group: u16,
+        /// The number of the error in that group.
+        rc: u16,
+    },
 }
 
-const _: () = assert!(size_of::<Error>() == 1);
+const _: () = assert!(size_of::<Error>() <= 6);
 
 impl From<mcuboot::Error> for Error {
     fn from(error: mcuboot::Error) -> Self {
@@ -106,9 +115,11 @@ impl core::fmt::Display for Error {
             Self::AlreadyPending => "another image is already scheduled",
             Self::DamagedActiveTrailer => "the trailer of the running slot is damaged",
             Self::TooLarge => "the file does not fit the slot",
+            Self::MismatchedSlot => "the image is for the address of another slot",
             Self::Overrun => "more data than the announced length",
             Self::ConfirmationDenied => "an image that does not run may not be confirmed",
             Self::TestOfActive => "the running image cannot be tested",
+            Self::Refused { .. } => "the application refuses it",
         })
     }
 }

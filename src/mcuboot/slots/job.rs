@@ -9,8 +9,9 @@ use super::checkpoint::Recall;
 use super::layout::Target;
 use super::look::Look;
 use super::state::Mark;
-use super::upload::{Piece, Session};
-use super::{Command, Error, Outcome, Slots, tail};
+use super::upload::Piece;
+use super::walk::Walk;
+use super::{Command, Error, Event, Gate, Outcome, Slots, tail};
 use crate::mcuboot::digest::Digest;
 use crate::mcuboot::flash::{self, Failed, Operation};
 use crate::shown::shown;
@@ -18,8 +19,8 @@ use crate::shown::shown;
 /// A running command. See [`flash::Job`] for its execution. While a job changes the slot of an
 /// upload there is no session; the job restores it at its end. So a job that is dropped, or whose
 /// flash fails, ends the upload session.
-pub struct Job<'j, 's, D> {
-    slots: &'j mut Slots<'s, D>,
+pub struct Job<'j, 's, D, G = ()> {
+    slots: &'j mut Slots<'s, D, G>,
     /// The chunk of an upload.
     piece: Option<Piece<'j>>,
     stage: Stage<'j>,
@@ -27,7 +28,7 @@ pub struct Job<'j, 's, D> {
     access: Access,
 }
 
-shown!(['j, 's, D] Job<'j, 's, D>, |job| "Job({:?})", job.slots);
+shown!(['j, 's, D, G] Job<'j, 's, D, G>, |job| "Job({:?})", job.slots);
 
 /// The current stage of a job. Every stage but `Done` also exits to `Done` by an error. Stages are
 /// small: the upload stays in the slots.
@@ -46,6 +47,8 @@ enum Stage<'c> {
     /// Writing the chunk. `log`: true if there is a checkpoint log. Exits: `Sweep` to check the
     /// file after its last byte; else `Done`.
     Stream { taken: usize, log: bool },
+    /// Reading the TLVs of the image that is to be marked, for the gate. Exits: `Mark`; `Done`.
+    Walk { walk: Walk, mark: Mark },
     /// Writing a trailer. Exit: `Look` for `Marked`.
     Mark(Mark),
     /// The job has ended. No exit.
@@ -105,8 +108,8 @@ enum Read {
     Verify(Mark),
 }
 
-impl<'j, 's, D: Digest> Job<'j, 's, D> {
-    pub(super) fn new(slots: &'j mut Slots<'s, D>, command: &Command<'j>) -> Self {
+impl<'j, 's, D: Digest, G: Gate> Job<'j, 's, D, G> {
+    pub(super) fn new(slots: &'j mut Slots<'s, D, G>, command: &Command<'j>) -> Self {
         let piece = if let Command::Upload(chunk) = command { Some(Piece::new(chunk)) } else { None };
         let mut job = Self { slots, piece, stage: Stage::Done(Ok(Outcome::States)), access: Access::UNKNOWN };
         if let Err(error) = job.begin(command) {
@@ -125,12 +128,16 @@ impl<'j, 's, D: Digest> Job<'j, 's, D> {
     }
 
     /// Returns the slots, for what was seen in them.
-    pub(crate) const fn slots(&self) -> &Slots<'s, D> {
+    pub(crate) const fn slots(&self) -> &Slots<'s, D, G> {
         self.slots
     }
 
     /// Returns the outcome of the command so far.
-    pub(crate) const fn outcome(&self) -> Result<Outcome, Error> {
+    ///
+    /// # Errors
+    ///
+    /// As [`finish`](Self::finish).
+    pub const fn outcome(&self) -> Result<Outcome, Error> {
         match self.stage {
             // Only here: an outcome of an unfinished job would be a guess.
             Stage::Done(outcome) => outcome,
@@ -148,6 +155,9 @@ impl<'j, 's, D: Digest> Job<'j, 's, D> {
                 Access::NOTHING
             }
         };
+        if let Stage::Done(outcome) = self.stage {
+            self.slots.gate.event(Event::Ended(outcome));
+        }
     }
 
     /// Advances until a stage needs the flash, and returns its access; nothing at the end.
@@ -186,6 +196,7 @@ impl<'j, 's, D: Digest> Job<'j, 's, D> {
                 *taken = taken.saturating_add(moved);
                 upload.access(rest.len().saturating_sub(moved), is_logged.then_some(log), geometry, work)
             }
+            Stage::Walk { walk, .. } => walk.access(piece),
             Stage::Mark(mark) => mark.access(pairs, *layout, geometry, work),
             Stage::Done(_) => Access::NOTHING,
         }
@@ -194,7 +205,7 @@ impl<'j, 's, D: Digest> Job<'j, 's, D> {
     /// Handles a completed access, with the bytes of a read; none if it failed.
     #[inline(never)]
     fn advance(&mut self, result: Result<(), Failed>) {
-        let Slots { config, layout, pairs, scratch, digest, upload, log, .. } = &mut *self.slots;
+        let Slots { config, layout, pairs, scratch, digest, upload, log, gate, .. } = &mut *self.slots;
         let geometry = &config.geometry;
         let (carry, work) = access::halves(scratch, geometry);
         let bytes = if result.is_ok() { self.access.bytes(geometry, work) } else { &[] };
@@ -222,13 +233,14 @@ impl<'j, 's, D: Digest> Job<'j, 's, D> {
                 let tail = tail(upload.target, *layout, geometry.erase);
                 upload.done(self.access.kind, bytes, log, tail, geometry);
             }
+            Stage::Walk { walk, .. } => walk.advance(bytes, gate),
             Stage::Mark(mark) => mark.done(pairs),
             Stage::Done(_) => {}
         }
     }
 }
 
-impl<D: Digest> flash::Job for Job<'_, '_, D> {
+impl<D: Digest, G: Gate> flash::Job for Job<'_, '_, D, G> {
     fn next(&mut self) -> Option<Operation<'_>> {
         // Not when the job is made: the stack of decoding the request would add to this.
         if self.access.kind == Kind::Unknown {
@@ -256,7 +268,9 @@ impl<D: Digest> flash::Job for Job<'_, '_, D> {
         };
         // The slot may be half changed now, so the upload cannot continue.
         if outcome.is_err() && self.piece.is_some() {
-            self.slots.session = Session::Idle;
+            // There is no session while a chunk is written, but an upload.
+            let is_writing = matches!(self.stage, Stage::Stream { .. } | Stage::Sweep { read: Read::Check, .. });
+            self.stop(is_writing);
         }
         self.advance_stages(outcome);
     }

@@ -1,14 +1,14 @@
 //! The state of the slots for a state read, and the rules of a state write.
 
 use super::access::{Access, Kind, size};
-use super::layout::{Pair, Slot, up};
+use super::layout::{Pair, Region, Slot, up};
 use super::look;
-use super::{BootMode, Error, Slots};
+use super::{BootMode, Config, Error, Slots};
 use crate::bytes::copy;
 use crate::mcuboot::digest::Digest;
 use crate::mcuboot::flash::Geometry;
 use crate::mcuboot::trailer::{Field, Flag, Layout, Magic, SwapType, Trailer};
-use crate::mcuboot::{Flags, Version};
+use crate::mcuboot::{Flags, Header, Version};
 use crate::shown::shown;
 
 /// A slot with an image, as a state read reports it.
@@ -66,7 +66,7 @@ pub struct Info {
     pub max_image_size: u32,
 }
 
-impl<D: Digest> Slots<'_, D> {
+impl<D: Digest, G> Slots<'_, D, G> {
     /// Returns the slots that held an image when a job of [`Command::List`](super::Command::List)
     /// or [`Command::SetState`](super::Command::SetState) last read them: by image, primary first.
     /// Slots without a valid header and hash TLV are left out.
@@ -83,7 +83,11 @@ impl<D: Digest> Slots<'_, D> {
                 image,
                 slot: slot.number(),
                 size: pair.region(slot).len,
-                upload_image_id: (slot != pair.running()).then_some(image),
+                upload_image_id: (slot != pair.running()).then_some(if self.config.direct_upload {
+                    number.wrapping_add(1)
+                } else {
+                    image
+                }),
                 max_image_size: pair.max(),
             })
         })
@@ -176,6 +180,13 @@ impl<D: Digest> Slots<'_, D> {
         }
     }
 
+    /// Returns true if an image may run from this slot, or from anywhere.
+    pub(super) fn is_at_home(&self, slot: Region, header: &Header) -> bool {
+        self.config.fixed_base.is_none_or(|base| {
+            !header.flags().intersects(Flags::ROM_FIXED) || header.load_address() == base.wrapping_add(slot.start)
+        })
+    }
+
     /// Finds the image with this hash; the first one if there are several.
     fn find(&self, hash: &[u8]) -> Option<(u32, Slot)> {
         self.numbers().find_map(|number| {
@@ -189,13 +200,21 @@ impl<D: Digest> Slots<'_, D> {
     /// already as requested.
     pub(super) fn plan(&self, hash: &[u8], confirm: bool) -> Result<Option<Mark>, Error> {
         let (image, slot) = match hash {
-            [] => (0, look::pair(self.pairs, 0).ok_or(Error::Unknown)?.running()),
+            [] => {
+                let image = self.config.active_image;
+                (image, look::pair(self.pairs, image).ok_or(Error::Unknown)?.running())
+            }
             hash => self.find(hash).ok_or(Error::HashNotFound)?,
         };
         let pair = look::pair(self.pairs, image).ok_or(Error::Unknown)?;
         let active = slot == pair.running();
-        let allowed =
-            if image == 0 { active || self.config.confirm_other_slot } else { self.config.confirm_other_image };
+        let Config { active_image, confirm_other_slot, confirm_other_image, confirm_other_running, .. } = self.config;
+        let allowed = match (image == active_image, active) {
+            (true, true) => true,
+            (true, false) => confirm_other_slot,
+            (false, true) => confirm_other_running,
+            (false, false) => confirm_other_image || confirm_other_running,
+        };
         if active && !confirm {
             return Err(Error::TestOfActive);
         }
@@ -261,6 +280,10 @@ impl<D: Digest> Slots<'_, D> {
         if mark.slot != pair.running() && header.flags().intersects(Flags::ENCRYPTED) {
             return if self.config.encrypted { Ok(None) } else { Err(Error::NoImage) };
         }
+        // The bootloader would refuse it, or erase it.
+        if mark.slot != pair.running() && !self.is_at_home(pair.region(mark.slot), header) {
+            return Err(Error::MismatchedSlot);
+        }
         Ok(Some((pair.region(mark.slot).start.wrapping_add(seen.base), header.hashed_len())))
     }
 }
@@ -297,6 +320,11 @@ impl Mark {
             Want::Permanent => magic.or(image_ok).or(info(SwapType::Permanent)),
             Want::Confirm => image_ok,
         }
+    }
+
+    /// Returns true if the mark is for good, false for a test.
+    pub(super) fn is_permanent(&self) -> bool {
+        self.want != Want::Test
     }
 
     /// Returns true if flash holds the mark, as it was last read.

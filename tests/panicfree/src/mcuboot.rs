@@ -3,9 +3,11 @@
 use crate::{Operation, drop_in_box, flag, number, size};
 use anysmp::mcuboot::build::Builder;
 use anysmp::mcuboot::digest::Sha256;
+use anysmp::mcuboot::flash::Job as _;
 use anysmp::mcuboot::flash::{self, Job};
 use anysmp::mcuboot::shared_data::SharedData;
 use anysmp::mcuboot::slots::{self, Chunk, Command, Config, Geometry, Pair, Region, Slot, Slots, scratch_len};
+use anysmp::mcuboot::slots::{Candidate, DowngradeProtection, Event, Gate, Offer, SignatureCheck, TlvPiece, Verifier};
 use anysmp::mcuboot::tlv::{Kind, Tlvs};
 use anysmp::mcuboot::trailer::{Field, Flag, Layout, SwapType, Trailer};
 use anysmp::mcuboot::{Flags, Hash, HashKind, Header, Image, Version};
@@ -123,6 +125,37 @@ impl NorFlash for Flash {
     }
 }
 
+/// A gate and a verifier of which nothing is known.
+#[derive(Debug)]
+struct Any;
+
+impl Gate for Any {
+    fn upload(&mut self, offer: &Offer<'_>) -> Result<(), slots::Error> {
+        drop_in_box(offer);
+        black_box(Ok(()))
+    }
+
+    fn tlv(&mut self, piece: &TlvPiece<'_>) {
+        drop_in_box(piece);
+    }
+
+    fn mark(&mut self, candidate: &Candidate<'_>) -> Result<(), slots::Error> {
+        drop_in_box(candidate);
+        black_box(Ok(()))
+    }
+
+    fn event(&mut self, event: Event) {
+        drop_in_box(event);
+    }
+}
+
+impl Verifier for Any {
+    fn verify(&mut self, hash: &[u8], signature: &[u8; 64]) -> bool {
+        drop_in_box((hash, signature));
+        black_box(true)
+    }
+}
+
 /// Lends slots of which nothing is known.
 pub fn with_slots(room: &mut [u8], work: impl FnOnce(&mut Slots<'_, Sha256>, &mut Flash)) {
     let pair = || {
@@ -135,11 +168,21 @@ pub fn with_slots(room: &mut [u8], work: impl FnOnce(&mut Slots<'_, Sha256>, &mu
     let swaps = [Config::swap_move, Config::swap_scratch, Config::swap_offset].map(|mode| mode(geometry, black_box(8)));
     let in_place = [Config::direct_xip, Config::direct_xip_revert, Config::ram_load, Config::ram_load_revert];
     let others = [Config::overwrite_only, Config::firmware_updater, Config::single_slot];
-    swaps.map(drop_in_box);
-    in_place.map(|mode| drop_in_box(mode(geometry)));
-    others.map(|mode| drop_in_box(mode(geometry)));
+    drop_in_box(swaps);
+    drop_in_box(in_place.map(|mode| mode(geometry)));
+    drop_in_box(others.map(|mode| mode(geometry)));
     let config = black_box(Config::swap_move(geometry, black_box(8)));
     drop_in_box(config.mode.has_marks());
+    let downgrade = DowngradeProtection::new().with_security_counter(black_box(5));
+    let mut gate = downgrade.with_compare_build(black_box(true)).with_gate(SignatureCheck::new(Any).with_gate(Any));
+    if let Ok(slots) = Slots::new(config, &mut pairs, room, Sha256::new()) {
+        let mut slots = slots.with_gate(&mut gate);
+        let mut job = slots.begin(black_box(Command::List));
+        drop_in_box((job.next().is_some(), job.outcome()));
+        drop_in_box(flash::run(job, &mut flash).finish());
+        drop_in_box(slots.gate_mut().event(black_box(Event::Stopped { image: 0 })));
+        drop_in_box(slots.gate());
+    }
     if let Ok(mut slots) = Slots::new(config, &mut pairs, room, Sha256::new()) {
         work(&mut slots, &mut flash);
     }

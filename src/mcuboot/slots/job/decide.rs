@@ -7,9 +7,10 @@ use crate::mcuboot::slots::checkpoint::{Known, Recall};
 use crate::mcuboot::slots::look::{self, Look};
 use crate::mcuboot::slots::state::Mark;
 use crate::mcuboot::slots::upload::{Piece, Session};
-use crate::mcuboot::slots::{Command, Error, Outcome, Slots};
+use crate::mcuboot::slots::walk::Walk;
+use crate::mcuboot::slots::{Candidate, Command, Error, Event, Gate, Outcome, Slots};
 
-impl<'j, D: Digest> Job<'j, '_, D> {
+impl<'j, D: Digest, G: Gate> Job<'j, '_, D, G> {
     /// Chooses the first stage of a command.
     pub(super) fn begin(&mut self, command: &Command<'j>) -> Result<(), Error> {
         let all = self.look(0, self.slots.last());
@@ -31,7 +32,7 @@ impl<'j, D: Digest> Job<'j, '_, D> {
             Command::Erase { slot } => {
                 let number = slot.map(|slot| u32::try_from(slot).or(Err(Error::InvalidSlot))).transpose()?;
                 // Checked before any flash access: the running slot must never be erased.
-                let image = number.unwrap_or(0) >> 1;
+                let image = number.map_or(self.slots.config.active_image, |number| number >> 1);
                 let running = look::pair(self.slots.pairs, image).ok_or(Error::InvalidSlot)?.running();
                 if number.is_some_and(|number| number & 1 == running.number()) {
                     return Err(Error::NoFreeSlot);
@@ -81,8 +82,17 @@ impl<'j, D: Digest> Job<'j, '_, D> {
             }
             Stage::Look { look, then } => match then {
                 // A write can fail without a word: only what flash holds counts.
-                Then::Marked(mark) if !mark.is_set(self.slots.pairs) => return Err(Error::FlashWrite),
-                Then::List | Then::Marked(_) => self.stage = Stage::Done(Ok(Outcome::States)),
+                Then::Marked(mark) => {
+                    if !mark.is_set(self.slots.pairs) {
+                        return Err(Error::FlashWrite);
+                    }
+                    let (image, slot, permanent) = (mark.image, mark.slot, mark.is_permanent());
+                    let is_running = look::pair(self.slots.pairs, image).is_some_and(|pair| pair.running() == slot);
+                    let marked = Event::Marked { image, slot, permanent };
+                    self.slots.gate.event(if is_running { Event::Confirmed { image } } else { marked });
+                    self.stage = Stage::Done(Ok(Outcome::States));
+                }
+                Then::List => self.stage = Stage::Done(Ok(Outcome::States)),
                 Then::SetState { hash, confirm } => return self.set_state(hash, confirm),
                 Then::Erase => return self.erase(look.last()),
                 Then::Upload => return self.begin_upload(look.last()),
@@ -92,7 +102,7 @@ impl<'j, D: Digest> Job<'j, '_, D> {
             Stage::Sweep { .. } => return Err(Error::Unknown),
             Stage::Wipe { then, .. } => {
                 if matches!(then, Wiped::Erased) {
-                    self.stage = Stage::Done(Ok(Outcome::Erased));
+                    self.erased();
                     return Ok(());
                 }
                 let tail = self.slots.tail(self.slots.upload.target);
@@ -100,14 +110,22 @@ impl<'j, D: Digest> Job<'j, '_, D> {
                 match then {
                     Wiped::Compare => self.compare(Read::CompareWiped),
                     Wiped::Continue => {
-                        self.slots.session = Session::Receiving;
-                        return self.route();
+                        let Slots { session, upload, gate, .. } = &mut *self.slots;
+                        *session = Session::Receiving;
+                        let off = upload.off();
+                        gate.event(Event::Resumed { image: upload.image, off });
+                        // The gate was asked about a first chunk when the checkpoint was found.
+                        if self.piece()?.off > 0 {
+                            return self.route();
+                        }
+                        self.uploaded(off, None);
                     }
                     Wiped::Begin | Wiped::Erased => self.stream(),
                 }
             }
             Stage::Stream { log: is_logged, .. } => {
-                let Slots { upload, log, .. } = &mut *self.slots;
+                let Slots { upload, log, gate, .. } = &mut *self.slots;
+                gate.event(Event::Chunk { image: upload.image, off: upload.off() });
                 // The job got here, so the log is as it was left in memory.
                 if is_logged {
                     log.known = Known::Read;
@@ -117,12 +135,17 @@ impl<'j, D: Digest> Job<'j, '_, D> {
                     let off = upload.off();
                     self.slots.session = Session::Receiving;
                     self.uploaded(off, None);
-                } else if Slots::<D>::is_file_hash(upload.key.as_bytes()) {
+                } else if Slots::<D, G>::is_file_hash(upload.key.as_bytes()) {
                     self.compare(Read::Check);
                 } else {
                     // Without a SHA-256 of the file there is nothing to compare.
                     self.complete(None);
                 }
+            }
+            Stage::Walk { walk, mark } => {
+                walk.result()?;
+                self.ask(mark)?;
+                self.mark(mark);
             }
             Stage::Mark(mark) => {
                 // The response lists all slots as they are now.
@@ -168,7 +191,7 @@ impl<'j, D: Digest> Job<'j, '_, D> {
             // The tail may have been written since, by a swap for example.
             Read::Trust(_) => self.clear(Wiped::Continue),
             // To erase it again would only wear it out.
-            Read::Blank => self.stage = Stage::Done(Ok(Outcome::Erased)),
+            Read::Blank => self.erased(),
             Read::Used => {
                 let target = self.slots.upload.target;
                 self.stage = Stage::Wipe { target, from: 0, end: target.region().len, then: Wiped::Erased };
@@ -179,7 +202,7 @@ impl<'j, D: Digest> Job<'j, '_, D> {
                     // A damaged image must never be marked: the boot loader would at best refuse
                     // it.
                     Read::Verify(_) if !as_expected => return Err(Error::NoImage),
-                    Read::Verify(mark) => self.mark(mark),
+                    Read::Verify(mark) => return self.verified(mark),
                     // Another file with the same header: the upload begins.
                     Read::Compare if !as_expected => self.clear(Wiped::Begin),
                     Read::CompareWiped if !as_expected => self.stream(),
@@ -216,9 +239,47 @@ impl<'j, D: Digest> Job<'j, '_, D> {
                 self.stage = Stage::Sweep { address, left, read: Read::Verify(mark) };
             }
             // Encrypted, and the configuration accepts the check of the boot loader alone.
-            None => self.mark(mark),
+            None => return self.verified(mark),
         }
         Ok(())
+    }
+
+    /// Lets the gate see the TLVs of an image whose hash is right, or begins to mark it.
+    fn verified(&mut self, mark: Mark) -> Result<(), Error> {
+        if !G::IS_ASKED {
+            self.mark(mark);
+            return Ok(());
+        }
+        let pair = look::pair(self.slots.pairs, mark.image).ok_or(Error::Unknown)?;
+        let seen = pair.seen(mark.slot);
+        let header = seen.header.as_ref().ok_or(Error::NoImage)?;
+        let walk = Walk::new(pair.region(mark.slot).start.wrapping_add(seen.base), header);
+        self.stage = Stage::Walk { walk, mark };
+        Ok(())
+    }
+
+    /// Asks the gate about a mark.
+    fn ask(&mut self, mark: Mark) -> Result<(), Error> {
+        let running = look::pair(self.slots.pairs, mark.image).and_then(|pair| self.slots.version(pair));
+        let Slots { pairs, gate, .. } = &mut *self.slots;
+        let pair = look::pair(pairs, mark.image).ok_or(Error::Unknown)?;
+        let (header, hash) = pair.seen(mark.slot).image().ok_or(Error::NoImage)?;
+        gate.mark(&Candidate {
+            image: mark.image,
+            slot: mark.slot,
+            header,
+            hash: hash.as_bytes(),
+            running,
+            active: mark.slot == pair.running(),
+            permanent: mark.is_permanent(),
+        })
+    }
+
+    /// Ends an erase command.
+    fn erased(&mut self) {
+        let Slots { upload, gate, .. } = &mut *self.slots;
+        gate.event(Event::Erased { image: upload.image });
+        self.stage = Stage::Done(Ok(Outcome::Erased));
     }
 
     /// Decides on an erase, after a look at the slots of the image.
@@ -229,16 +290,16 @@ impl<'j, D: Digest> Job<'j, '_, D> {
         }
         let target = pair.spare();
         // An upload into the slot loses what it has written.
-        self.slots.session = Session::Idle;
-        self.slots.upload.target = target;
+        self.stop(false);
+        (self.slots.upload.image, self.slots.upload.target) = (image, target);
         self.stage = Stage::Sweep { address: target.region().start, left: target.region().len, read: Read::Blank };
         Ok(())
     }
 
     /// Begins to write a mark, and ends an upload into its slot.
     fn mark(&mut self, mark: Mark) {
-        if self.slots.session == Session::Receiving && self.slots.upload.image == mark.image {
-            self.slots.session = Session::Idle;
+        if self.slots.upload.image == mark.image {
+            self.stop(false);
         }
         self.stage = Stage::Mark(mark);
     }

@@ -7,16 +7,26 @@ use crate::mcuboot::slots::layout::down;
 use crate::mcuboot::slots::look;
 use crate::mcuboot::slots::receiving::Key;
 use crate::mcuboot::slots::upload::{Piece, Session};
-use crate::mcuboot::slots::{Error, Outcome, Slots, Uploaded};
+use crate::mcuboot::slots::{Error, Event, Gate, Offer, Outcome, Slots, Uploaded};
 use crate::mcuboot::trailer::Trailer;
 use crate::mcuboot::{Error as ImageError, Header};
 
-impl<D: Digest> Job<'_, '_, D> {
+impl<D: Digest, G: Gate> Job<'_, '_, D, G> {
     /// Chooses the first stage of a chunk, once the session is known.
     pub(super) fn route(&mut self) -> Result<(), Error> {
         let piece = self.piece()?;
-        // Clients of a device with a single image may send any number.
-        let image = if self.slots.pairs.len() == 1 { 0 } else { piece.image };
+        let image = match piece.image.checked_sub(1) {
+            Some(number) if self.slots.config.direct_upload => {
+                let running = look::pair(self.slots.pairs, number >> 1).map(|pair| pair.running().number());
+                if piece.off == 0 && running.is_none_or(|running| running == number & 1) {
+                    return Err(Error::NoFreeSlot);
+                }
+                number >> 1
+            }
+            // Clients of a device with a single image may send any number.
+            _ if self.slots.pairs.len() == 1 => 0,
+            _ => piece.image,
+        };
         let upload = &self.slots.upload;
         match self.slots.session {
             // It continues the upload, up to the length that the first chunk announced.
@@ -29,7 +39,11 @@ impl<D: Digest> Job<'_, '_, D> {
             // A repeat, a gap, or a client that starts the same file again: the expected offset
             // makes it continue. To start from scratch would erase what is already in flash.
             Session::Receiving if piece.off > 0 || (upload.image == image && upload.key.is(piece.sha)) => {
-                self.uploaded(upload.off(), None);
+                let (off, len) = (upload.off(), upload.len);
+                if piece.off == 0 {
+                    self.offer(image, Header::parse(piece.data).ok(), len, piece.sha)?;
+                }
+                self.uploaded(off, None);
             }
             // The response to the last chunk was lost: without this, the client would see an upload
             // that starts again at 0.
@@ -63,6 +77,9 @@ impl<D: Digest> Job<'_, '_, D> {
         if header.hashed_len() > len {
             return Err(Error::InvalidHeader);
         }
+        if !self.slots.is_at_home(pair.spare().region(), &header) {
+            return Err(Error::MismatchedSlot);
+        }
         let version = self.slots.version(pair);
         if piece.upgrade {
             let runs = self.slots.compared(version.ok_or(Error::VersionUnknown)?);
@@ -70,18 +87,16 @@ impl<D: Digest> Job<'_, '_, D> {
                 return Err(Error::NotNewer);
             }
         }
-        // The device's own rule comes after those of the protocol, which it may rely on.
-        if !(self.slots.config.accept)(&header, version) {
-            return Err(Error::NotNewer);
-        }
         if piece.end().is_none_or(|end| end > len) {
             return Err(Error::Overrun);
         }
         let spare = pair.seen(pair.running().other());
         let (target, shift) = (pair.upload(self.slots.shift), self.slots.shift);
-        let there = spare.header == Some(header) && spare.base == shift && Slots::<D>::is_file_hash(piece.sha);
+        let there = spare.header == Some(header) && spare.base == shift && Slots::<D, G>::is_file_hash(piece.sha);
         let is_unmarked = spare.trailer == Trailer::BLANK;
-        self.slots.session = Session::Idle;
+        // The device's own rule comes after those of the protocol, which it may rely on.
+        self.offer(image, Some(header), len, piece.sha)?;
+        self.stop(false);
         self.slots.upload.begin(image, target, len, piece.sha).ok_or(Error::InvalidHash)?;
         if there && is_unmarked {
             self.compare(Read::Compare);
@@ -116,10 +131,10 @@ impl<D: Digest> Job<'_, '_, D> {
         };
         let target = pair.upload(*shift);
         // The header of the file is in flash already, and the device may have changed its mind.
-        let header = pair.seen(pair.running().other()).header;
-        if header.is_some_and(|header| !(config.accept)(&header, self.slots.version(pair))) {
-            return Err(Error::NotNewer);
-        }
+        let (header, image, len) = (pair.seen(pair.running().other()).header, upload.image, upload.len);
+        let key = upload.key;
+        self.offer(image, header, len, key.as_bytes())?;
+        let upload = &self.slots.upload;
         let read = Read::Trust(upload.crc.value());
         self.slots.upload.target = target;
         self.slots.upload.crc = Crc16::new();
@@ -130,21 +145,49 @@ impl<D: Digest> Job<'_, '_, D> {
     /// Ends any session and erases the tail of the slot, which contains the trailer.
     pub(super) fn clear(&mut self, then: Wiped) {
         // Trailer first: a half-written image must never carry an old mark.
-        self.slots.session = Session::Idle;
+        self.stop(false);
         let target = self.slots.upload.target;
         let from = self.slots.tail(target);
         self.stage = Stage::Wipe { target, from, end: target.region().len, then };
     }
 
+    /// Asks the gate about an upload. Its refusal ends an upload that was to go on.
+    fn offer(&mut self, image: u32, header: Option<Header>, len: u32, sha: &[u8]) -> Result<(), Error> {
+        // A header that cannot be read is refused elsewhere.
+        let Some(header) = &header else { return Ok(()) };
+        let running = look::pair(self.slots.pairs, image).and_then(|pair| self.slots.version(pair));
+        let answer = self.slots.gate.upload(&Offer { image, header, len, sha, running });
+        if answer.is_err() {
+            self.stop(false);
+        }
+        answer
+    }
+
+    /// Ends the session. `is_writing`: an upload was running without one.
+    #[inline(never)]
+    pub(super) fn stop(&mut self, is_writing: bool) {
+        let Slots { session, upload, gate, .. } = &mut *self.slots;
+        if is_writing || *session == Session::Receiving {
+            gate.event(Event::Stopped { image: upload.image });
+        }
+        *session = Session::Idle;
+    }
+
     /// Begins to write the chunk. There is no session until it is written.
     pub(super) fn stream(&mut self) {
-        self.slots.session = Session::Idle;
+        let Slots { session, upload, gate, .. } = &mut *self.slots;
+        if upload.off() == 0 {
+            gate.event(Event::Started { image: upload.image, len: upload.len });
+        }
+        *session = Session::Idle;
         self.stage = Stage::Stream { taken: 0, log: self.slots.log.begin() };
     }
 
     /// Ends an upload whose whole file is in flash.
     pub(super) fn complete(&mut self, matched: Option<bool>) {
-        self.slots.session = Session::Complete { matched };
+        let Slots { session, upload, gate, .. } = &mut *self.slots;
+        *session = Session::Complete { matched };
+        gate.event(Event::Stored { image: upload.image, matched });
         self.uploaded(self.slots.upload.len, matched);
     }
 

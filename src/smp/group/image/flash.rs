@@ -12,7 +12,7 @@ use super::{Erase, ImageState, ReadState, SlotInfo, Upload, UploadResponse, Writ
 use crate::cbor::{BufferFull, Bytes, Text, Value, Writer};
 use crate::mcuboot::digest::Digest;
 use crate::mcuboot::flash::{self, Failed, Operation};
-use crate::mcuboot::slots::{self, Chunk, Command, Outcome, Slots, Uploaded};
+use crate::mcuboot::slots::{self, Chunk, Command, Gate, Outcome, Slots, Uploaded};
 use crate::mcuboot::{Version, slots::Info};
 use crate::shown::shown;
 use crate::smp::server::{Answer, Incoming, Reply};
@@ -22,16 +22,16 @@ use crate::smp::{Empty, Encode, Error, Group, Op, Request, error};
 ///
 /// Run it on the flash, then [`finish`](Self::finish) it. To drop it is to leave the request
 /// unanswered.
-pub struct Job<'j, 's, D>(State<'j, 's, D>);
+pub struct Job<'j, 's, D, G = ()>(State<'j, 's, D, G>);
 
-shown!(['j, 's, D] Job<'j, 's, D>, |_| "Job");
+shown!(['j, 's, D, G] Job<'j, 's, D, G>, |_| "Job");
 
 /// What a command needs. It is decided when the job is made, and never changes.
-enum State<'j, 's, D> {
+enum State<'j, 's, D, G> {
     /// Needs the flash.
-    Flash(slots::Job<'j, 's, D>),
+    Flash(slots::Job<'j, 's, D, G>),
     /// Needs only the configuration of the slots.
-    SlotInfo(&'j Slots<'s, D>),
+    SlotInfo(&'j Slots<'s, D, G>),
     /// Needs nothing.
     Refused(Error),
 }
@@ -58,8 +58,8 @@ enum State<'j, 's, D> {
 /// }
 /// ```
 #[inline(never)] // For the stack: see `smp::server`.
-pub fn answer<D: Digest, F: NorFlash>(
-    slots: &mut Slots<'_, D>,
+pub fn answer<D: Digest, G: Gate, F: NorFlash>(
+    slots: &mut Slots<'_, D, G>,
     flash: &mut F,
     incoming: &Incoming<'_>,
     reply: Reply<'_>,
@@ -76,8 +76,8 @@ pub fn answer<D: Digest, F: NorFlash>(
 /// Runs a command.
 // Not inlined, nor is the reading of the request: together they would need the stack of both.
 #[inline(never)]
-fn execute<D: Digest, F: NorFlash>(
-    slots: &mut Slots<'_, D>,
+fn execute<D: Digest, G: Gate, F: NorFlash>(
+    slots: &mut Slots<'_, D, G>,
     flash: &mut F,
     command: &Command<'_>,
     reply: Reply<'_>,
@@ -91,7 +91,7 @@ fn execute<D: Digest, F: NorFlash>(
 /// async flash: `flash::asynch::run(image::begin(slots, incoming), nor).await.finish(reply)`.
 /// Nothing is read or written before.
 #[inline(never)] // For the stack: see `smp::server`.
-pub fn begin<'j, 's, D: Digest>(slots: &'j mut Slots<'s, D>, incoming: &Incoming<'j>) -> Job<'j, 's, D> {
+pub fn begin<'j, 's, D: Digest, G: Gate>(slots: &'j mut Slots<'s, D, G>, incoming: &Incoming<'j>) -> Job<'j, 's, D, G> {
     if is_slot_info(incoming) {
         return Job(State::SlotInfo(slots));
     }
@@ -136,7 +136,7 @@ fn command<'m>(incoming: &Incoming<'m>) -> Result<Command<'m>, Error> {
     })
 }
 
-impl<D: Digest> flash::Job for Job<'_, '_, D> {
+impl<D: Digest, G: Gate> flash::Job for Job<'_, '_, D, G> {
     fn next(&mut self) -> Option<Operation<'_>> {
         match &mut self.0 {
             State::Flash(job) => job.next(),
@@ -151,7 +151,21 @@ impl<D: Digest> flash::Job for Job<'_, '_, D> {
     }
 }
 
-impl<D: Digest> Job<'_, '_, D> {
+impl<D: Digest, G: Gate> Job<'_, '_, D, G> {
+    /// Returns the outcome so far; `None` for slot info, which has none.
+    ///
+    /// # Errors
+    ///
+    /// The reason of a refusal, as the client is told; `error::image::UNKNOWN` if the job
+    /// was not run to its end.
+    pub fn outcome(&self) -> Result<Option<Outcome>, Error> {
+        match &self.0 {
+            State::Refused(error) => Err(*error),
+            State::SlotInfo(_) => Ok(None),
+            State::Flash(job) => Ok(Some(job.outcome()?)),
+        }
+    }
+
     /// Answers the request.
     pub fn finish(self, reply: Reply<'_>) -> Answer {
         match self.0 {
@@ -164,7 +178,7 @@ impl<D: Digest> Job<'_, '_, D> {
 
 /// Answers with the outcome of a command.
 #[inline(never)] // For the stack: see `smp::server`.
-fn finish<D: Digest>(job: &slots::Job<'_, '_, D>, reply: Reply<'_>) -> Answer {
+fn finish<D: Digest, G: Gate>(job: &slots::Job<'_, '_, D, G>, reply: Reply<'_>) -> Answer {
     match job.outcome() {
         Ok(Outcome::States) => reply.ok(&StateList(job.slots())),
         Ok(Outcome::Upload(Uploaded { off, matched })) => reply.ok(&UploadResponse { off, matches: matched }),
@@ -175,12 +189,15 @@ fn finish<D: Digest>(job: &slots::Job<'_, '_, D>, reply: Reply<'_>) -> Answer {
 
 impl slots::Error {
     /// The number of the error in the image group, for `err: {group: 1, rc}`; `None` for
-    /// [`NotSupported`](Self::NotSupported), which is the plain `rc: 8` of the protocol.
+    /// [`NotSupported`](Self::NotSupported), which is the plain `rc: 8` of the protocol, and for an
+    /// error of the application's own group.
     #[must_use]
     pub const fn rc(self) -> Option<u16> {
         use error::image;
         Some(match self {
             Self::NotSupported => return None,
+            Self::Refused { group, rc } if group == Group::IMAGE.0 => rc,
+            Self::Refused { .. } => return None,
             Self::Unknown => image::UNKNOWN.code(),
             Self::NoImage => image::NO_IMAGE.code(),
             Self::NoTlvs => image::NO_TLVS.code(),
@@ -202,6 +219,7 @@ impl slots::Error {
             Self::AlreadyPending => image::IMAGE_ALREADY_PENDING.code(),
             Self::DamagedActiveTrailer => image::INVALID_IMAGE_VECTOR_TABLE.code(),
             Self::TooLarge => image::INVALID_IMAGE_TOO_LARGE.code(),
+            Self::MismatchedSlot => image::INVALID_FLASH_ADDRESS.code(),
             Self::Overrun => image::INVALID_IMAGE_DATA_OVERRUN.code(),
             Self::ConfirmationDenied => image::IMAGE_CONFIRMATION_DENIED.code(),
             Self::TestOfActive => image::IMAGE_SETTING_TEST_TO_ACTIVE_DENIED.code(),
@@ -211,14 +229,18 @@ impl slots::Error {
 
 impl From<slots::Error> for Error {
     fn from(error: slots::Error) -> Self {
-        error.rc().map_or(Self::NOT_SUPPORTED, |rc| Self::Group { group: Group::IMAGE, rc })
+        match (error, error.rc()) {
+            (slots::Error::Refused { group, rc }, _) => Self::Group { group: Group(group), rc },
+            (_, Some(rc)) => Self::Group { group: Group::IMAGE, rc },
+            (_, None) => Self::NOT_SUPPORTED,
+        }
     }
 }
 
 /// The images in the slots, as a [`StateResponse`](super::StateResponse).
-struct StateList<'j, 's, D>(&'j Slots<'s, D>);
+struct StateList<'j, 's, D, G>(&'j Slots<'s, D, G>);
 
-impl<D: Digest> Encode for StateList<'_, '_, D> {
+impl<D: Digest, G> Encode for StateList<'_, '_, D, G> {
     fn encode(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
         let several = self.0.info().any(|info| info.image > 0);
         writer.map(2)?;
@@ -271,9 +293,9 @@ fn write_version(version: Version, out: &mut heapless::Vec<u8, 25>) {
 }
 
 /// The slots themselves, as a [`SlotInfoResponse`](super::SlotInfoResponse).
-struct SlotList<'j, 's, D>(&'j Slots<'s, D>);
+struct SlotList<'j, 's, D, G>(&'j Slots<'s, D, G>);
 
-impl<D: Digest> Encode for SlotList<'_, '_, D> {
+impl<D: Digest, G> Encode for SlotList<'_, '_, D, G> {
     #[inline(never)] // For the stack: see `smp::server`.
     fn encode(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
         let primaries = || self.0.info().filter(|info| info.slot == 0);
@@ -333,6 +355,7 @@ mod tests {
             (Refusal::Overrun, 31, "INVALID_IMAGE_DATA_OVERRUN"),
             (Refusal::ConfirmationDenied, 32, "IMAGE_CONFIRMATION_DENIED"),
             (Refusal::TestOfActive, 33, "IMAGE_SETTING_TEST_TO_ACTIVE_DENIED"),
+            (Refusal::MismatchedSlot, 25, "INVALID_FLASH_ADDRESS"),
             (Refusal::InvalidMagic, 23, "INVALID_IMAGE_HEADER_MAGIC"),
             (Refusal::DamagedTrailer, 23, "INVALID_IMAGE_HEADER_MAGIC"),
         ] {

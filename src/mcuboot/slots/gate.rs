@@ -1,0 +1,255 @@
+//! The application's say in an upgrade: a gate that may refuse, and the events that it sees.
+//!
+//! ```text
+//!   Command::Upload    first chunk, or a resume ─▶ Gate::upload ─▶ erase and write
+//!                        ─▶ Event::Started, Resumed, Chunk …, Stored or Stopped
+//!   Command::SetState  hash checked in flash ─▶ Gate::tlv, for each entry ─▶ Gate::mark
+//!                        ─▶ write the trailer, read it again ─▶ Event::Marked, Confirmed
+//!   Command::Erase     ─▶ Event::Erased
+//!   each of them       ─▶ Event::Ended
+//! ```
+//!
+//! A rule about what may run is asked on every way to run it: it is not enough to check an upload,
+//! because every swap leaves the older image in the other slot, from where a client can mark it.
+//! [`DowngradeProtection`](super::DowngradeProtection) is such a rule.
+
+use super::error::Error;
+use super::{Outcome, Slot};
+use crate::mcuboot::tlv::Kind;
+use crate::mcuboot::{Header, Version};
+use crate::shown::shown;
+
+/// The application's say in what a client does to the slots. `()` is the gate that is always open.
+///
+/// It is the application's own object: it can look at a battery, a motor, a hardware revision.
+/// Every function has a default that allows, so a gate has what it needs. A refusal is any
+/// [`Error`]; [`Error::Refused`] has a number of the application's own.
+///
+/// ```
+/// use anysmp::mcuboot::slots::{Candidate, Error, Event, Gate, Offer};
+///
+/// struct Product {
+///     battery_percent: u8,
+///     updates: u32,
+/// }
+///
+/// impl Gate for Product {
+///     fn upload(&mut self, offer: &Offer<'_>) -> Result<(), Error> {
+///         // `err: {group: 64, rc: 1}`: this product's own group, "charge me first".
+///         let charged = self.battery_percent > 30 || offer.len < 10_000;
+///         if charged { Ok(()) } else { Err(Error::Refused { group: 64, rc: 1 }) }
+///     }
+///
+///     fn mark(&mut self, candidate: &Candidate<'_>) -> Result<(), Error> {
+///         let is_older = candidate.running.is_some_and(|runs| candidate.header.version() < runs);
+///         if is_older { Err(Error::NotNewer) } else { Ok(()) }
+///     }
+///
+///     fn event(&mut self, event: Event) {
+///         if let Event::Marked { .. } = event {
+///             self.updates += 1; // show it on the display, or ask for a reset
+///         }
+///     }
+/// }
+/// ```
+pub trait Gate {
+    /// False for a gate that never refuses and sees nothing. Then the TLVs of an image are not read
+    /// before a mark, and no code for it is linked.
+    const IS_ASKED: bool = true;
+
+    /// Decides on an upload, before anything is erased, and again when one goes on: after a
+    /// restart, or when a client starts the same file again.
+    ///
+    /// # Errors
+    ///
+    /// The application: the answer to the client.
+    fn upload(&mut self, offer: &Offer<'_>) -> Result<(), Error> {
+        let _ = offer;
+        Ok(())
+    }
+
+    /// Sees a TLV of the image for which [`mark`](Self::mark) is called next, read from flash.
+    /// Protected entries come first. A value that is longer than the scratch slice comes in pieces.
+    fn tlv(&mut self, piece: &TlvPiece<'_>) {
+        let _ = piece;
+    }
+
+    /// Decides on a mark, after the hash of the image in flash was checked and all its TLVs were
+    /// seen. A mark that is there already is not asked about.
+    ///
+    /// # Errors
+    ///
+    /// The application: the answer to the client.
+    fn mark(&mut self, candidate: &Candidate<'_>) -> Result<(), Error> {
+        let _ = candidate;
+        Ok(())
+    }
+
+    /// Sees an event, after it has happened and before the response to the client.
+    fn event(&mut self, event: Event) {
+        let _ = event;
+    }
+}
+
+/// The gate that is always open.
+impl Gate for () {
+    const IS_ASKED: bool = false;
+}
+
+impl<G: Gate> Gate for &mut G {
+    const IS_ASKED: bool = G::IS_ASKED;
+
+    fn upload(&mut self, offer: &Offer<'_>) -> Result<(), Error> {
+        (**self).upload(offer)
+    }
+
+    fn tlv(&mut self, piece: &TlvPiece<'_>) {
+        (**self).tlv(piece);
+    }
+
+    fn mark(&mut self, candidate: &Candidate<'_>) -> Result<(), Error> {
+        (**self).mark(candidate)
+    }
+
+    fn event(&mut self, event: Event) {
+        (**self).event(event);
+    }
+}
+
+/// An upload that a client offers.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub struct Offer<'a> {
+    /// The number of the image pair.
+    pub image: u32,
+    /// The header of the file; of one that goes on after a restart, as it is in flash.
+    pub header: &'a Header,
+    /// Bytes of the whole file.
+    pub len: u32,
+    /// The `sha` of the client; empty for none. It need not be a hash.
+    pub sha: &'a [u8],
+    /// The version of the running image, if it is known; for a loader, that of the image that the
+    /// upload replaces.
+    pub running: Option<Version>,
+}
+
+shown!(
+    Offer<'_>,
+    |it| "Offer(image {}, {:?}, {} bytes, {} bytes of sha, running {:?})",
+    it.image,
+    it.header.version(),
+    it.len,
+    it.sha.len(),
+    it.running
+);
+
+/// A piece of a TLV of an image that is to be marked.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub struct TlvPiece<'a> {
+    /// True if the image hash covers the entry.
+    pub protected: bool,
+    /// The type of the entry.
+    pub kind: Kind,
+    /// Bytes of the whole value.
+    pub len: u16,
+    /// The offset of `bytes` in the value.
+    pub offset: u16,
+    /// The bytes; the whole value unless it is longer than the scratch slice.
+    pub bytes: &'a [u8],
+}
+
+shown!(TlvPiece<'_>, |it| "TlvPiece({:?}, {} bytes at {} of {})", it.kind, it.bytes.len(), it.offset, it.len);
+
+/// An image that is to be marked.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub struct Candidate<'a> {
+    /// The number of the image pair.
+    pub image: u32,
+    /// The slot of the pair.
+    pub slot: Slot,
+    /// The header of the image.
+    pub header: &'a Header,
+    /// The image hash. The bytes in flash have it, unless the image is encrypted.
+    pub hash: &'a [u8],
+    /// The version of the running image, if it is known.
+    pub running: Option<Version>,
+    /// True if the image is the running one, which is to be confirmed.
+    pub active: bool,
+    /// True if it is to run from now on, false for a test.
+    pub permanent: bool,
+}
+
+shown!(
+    Candidate<'_>,
+    |it| "Candidate(image {}, {:?}, {:?}, running {:?}, active: {}, permanent: {})",
+    it.image,
+    it.slot,
+    it.header.version(),
+    it.running,
+    it.active,
+    it.permanent
+);
+
+/// Something that a command did to the slots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum Event {
+    /// A new upload has begun: its slot is about to be written.
+    Started {
+        /// The number of the image pair.
+        image: u32,
+        /// Bytes of the whole file.
+        len: u32,
+    },
+    /// An upload of an earlier life of the device goes on.
+    Resumed {
+        /// The number of the image pair.
+        image: u32,
+        /// The offset at which it goes on.
+        off: u32,
+    },
+    /// A chunk is in flash, or waits for the rest of its write unit.
+    Chunk {
+        /// The number of the image pair.
+        image: u32,
+        /// The expected offset of the next chunk.
+        off: u32,
+    },
+    /// An upload has ended before its last byte: by an error, a refusal, an erase, a mark or
+    /// another upload. A job that is dropped ends one without this event.
+    Stopped {
+        /// The number of the image pair.
+        image: u32,
+    },
+    /// The whole file is in flash.
+    Stored {
+        /// The number of the image pair.
+        image: u32,
+        /// True if it has the `sha` of the first chunk; `None` if it cannot be checked.
+        matched: Option<bool>,
+    },
+    /// An image will be started next; its mark was read again.
+    Marked {
+        /// The number of the image pair.
+        image: u32,
+        /// The slot of the pair.
+        slot: Slot,
+        /// True from then on, false for a test.
+        permanent: bool,
+    },
+    /// The running image was confirmed; its mark was read again.
+    Confirmed {
+        /// The number of the image pair.
+        image: u32,
+    },
+    /// A slot is erased.
+    Erased {
+        /// The number of the image pair.
+        image: u32,
+    },
+    /// A command has ended with this outcome, which is what the client is told.
+    Ended(Result<Outcome, Error>),
+}

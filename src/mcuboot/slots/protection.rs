@@ -1,0 +1,181 @@
+//! Gates that are ready to use.
+
+use super::error::Error;
+use super::gate::{Candidate, Event, Gate, Offer, TlvPiece};
+use crate::bytes::copy;
+use crate::mcuboot::Version;
+use crate::mcuboot::tlv::Kind;
+
+/// Keeps older firmware out: an upload or a mark of a version below the running one is refused
+/// (27), and so is a mark of an image whose security counter is below a limit, or that has none
+/// then.
+///
+/// It is a rule of the device, whose firmware can be replaced. MCUboot has the last word by its
+/// `MCUBOOT_DOWNGRADE_PREVENTION` and `MCUBOOT_HW_ROLLBACK_PROT`; this tells a client before the
+/// file is sent. If no running version is known, as in an empty slot of a recovery loader, only the
+/// counter counts.
+///
+/// ```
+/// # #[cfg(feature = "sha2")]
+/// # fn main() -> Result<(), anysmp::mcuboot::slots::ConfigError> {
+/// use anysmp::mcuboot::digest::Sha256;
+/// use anysmp::mcuboot::slots::{Config, DowngradeProtection, Geometry};
+/// use anysmp::mcuboot::slots::{Pair, Region, Slots, scratch_len};
+///
+/// let config = Config::swap_move(Geometry::new(1, 4, 4096, 0x10_0000), 112);
+/// let mut pairs = [Pair::new(Region::new(0x10000, 0x70000), Region::new(0x80000, 0x70000))];
+/// let mut scratch = [0; scratch_len(1, 4)];
+/// let slots = Slots::new(config, &mut pairs, &mut scratch, Sha256::new())?
+///     .with_gate(DowngradeProtection::new().with_security_counter(3));
+/// # let _ = slots;
+/// # Ok(())
+/// # }
+/// # #[cfg(not(feature = "sha2"))]
+/// # fn main() {}
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct DowngradeProtection<G = ()> {
+    /// The lowest counter that may run.
+    counter: Option<u32>,
+    /// The counter of the image that is asked about.
+    found: Option<u32>,
+    compare_build: bool,
+    inner: G,
+}
+
+impl DowngradeProtection {
+    /// A rule for versions without their build numbers.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { counter: None, found: None, compare_build: false, inner: () }
+    }
+}
+
+impl<G> DowngradeProtection<G> {
+    /// Also refuses marks of images whose security counter (protected TLV 0x50) is below `least`.
+    #[must_use]
+    pub fn with_security_counter(self, least: u32) -> Self {
+        Self { counter: Some(least), ..self }
+    }
+
+    /// Compares build numbers too, as a bootloader does with
+    /// `MCUBOOT_VERSION_CMP_USE_BUILD_NUMBER`.
+    #[must_use]
+    pub fn with_compare_build(self, compare_build: bool) -> Self {
+        Self { compare_build, ..self }
+    }
+
+    /// Asks another gate after this one, which sees all events.
+    #[must_use]
+    pub fn with_gate<H: Gate>(self, inner: H) -> DowngradeProtection<H> {
+        let Self { counter, found, compare_build, .. } = self;
+        DowngradeProtection { counter, found, compare_build, inner }
+    }
+
+    /// Refuses a version below the running one.
+    fn check(&self, version: Version, running: Option<Version>) -> Result<(), Error> {
+        let compared = |version: Version| if self.compare_build { version } else { version.release() };
+        let is_older = running.is_some_and(|running| compared(version) < compared(running));
+        if is_older { Err(Error::NotNewer) } else { Ok(()) }
+    }
+}
+
+impl<G: Gate> Gate for DowngradeProtection<G> {
+    fn upload(&mut self, offer: &Offer<'_>) -> Result<(), Error> {
+        self.check(offer.header.version(), offer.running)?;
+        self.inner.upload(offer)
+    }
+
+    fn tlv(&mut self, piece: &TlvPiece<'_>) {
+        // Only what the hash covers: anybody can change the rest.
+        if piece.protected && piece.kind == Kind::SECURITY_COUNTER {
+            self.found = piece.bytes.try_into().ok().map(u32::from_le_bytes);
+        }
+        self.inner.tlv(piece);
+    }
+
+    fn mark(&mut self, candidate: &Candidate<'_>) -> Result<(), Error> {
+        let found = self.found.take();
+        // What runs already is confirmed, whatever it is.
+        if !candidate.active {
+            self.check(candidate.header.version(), candidate.running)?;
+            if self.counter.is_some_and(|least| found.is_none_or(|found| found < least)) {
+                return Err(Error::NotNewer);
+            }
+        }
+        self.inner.mark(candidate)
+    }
+
+    fn event(&mut self, event: Event) {
+        self.inner.event(event);
+    }
+}
+
+/// Checks an ed25519 signature, with the key and the code of the application.
+pub trait Verifier {
+    /// Returns true if `signature` is one of `hash` by a key that this device trusts.
+    fn verify(&mut self, hash: &[u8], signature: &[u8; 64]) -> bool;
+}
+
+/// Refuses a mark (3) of an image in the other slot without a good ed25519 signature of its hash
+/// (TLV 0x24), so that a client hears of it before a reset. MCUboot stays the judge: it checks at
+/// every start, and this only once.
+///
+/// Images that are signed as a whole (`imgtool --vector-to-sign` without a hash, "pure") cannot be
+/// checked so.
+#[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct SignatureCheck<V, G = ()> {
+    verifier: V,
+    signature: [u8; 64],
+    /// Bytes of the signature that were seen.
+    seen: u16,
+    inner: G,
+}
+
+impl<V: Verifier> SignatureCheck<V> {
+    /// A gate that asks this verifier.
+    #[must_use]
+    pub const fn new(verifier: V) -> Self {
+        Self { verifier, signature: [0; 64], seen: 0, inner: () }
+    }
+}
+
+impl<V, G> SignatureCheck<V, G> {
+    /// Asks another gate after this one, which sees all events.
+    #[must_use]
+    pub fn with_gate<H: Gate>(self, inner: H) -> SignatureCheck<V, H> {
+        let Self { verifier, signature, seen, .. } = self;
+        SignatureCheck { verifier, signature, seen, inner }
+    }
+}
+
+impl<V: Verifier, G: Gate> Gate for SignatureCheck<V, G> {
+    fn upload(&mut self, offer: &Offer<'_>) -> Result<(), Error> {
+        self.inner.upload(offer)
+    }
+
+    fn tlv(&mut self, piece: &TlvPiece<'_>) {
+        // The first one only: a second signature is nothing that MCUboot would look for.
+        if !piece.protected && piece.kind == Kind::ED25519 && piece.len == 64 && self.seen == piece.offset {
+            if let Some(place) = self.signature.get_mut(piece.offset.into()..) {
+                copy(piece.bytes, place);
+            }
+            self.seen = self.seen.saturating_add(u16::try_from(piece.bytes.len()).unwrap_or(0));
+        }
+        self.inner.tlv(piece);
+    }
+
+    fn mark(&mut self, candidate: &Candidate<'_>) -> Result<(), Error> {
+        let is_whole = core::mem::take(&mut self.seen) == 64;
+        if !candidate.active && !(is_whole && self.verifier.verify(candidate.hash, &self.signature)) {
+            return Err(Error::NoImage);
+        }
+        self.inner.mark(candidate)
+    }
+
+    fn event(&mut self, event: Event) {
+        self.inner.event(event);
+    }
+}
