@@ -372,3 +372,75 @@ fn what_passes_between_two_ports_is_told_live_and_passed_on() {
     device.kill().unwrap();
     device.wait().unwrap();
 }
+
+/// Recorded exchanges over UDP as a pcap, and the program that made the dissector.
+#[test]
+fn tshark_shows_what_decode_says_of_every_recorded_datagram() {
+    let Ok(version) = Command::new("tshark").arg("--version").output() else {
+        // `.ci/setup` installs it; without it there is nothing to compare.
+        assert!(std::env::var_os("ANYSMP_TSHARK").is_none(), "tshark is missing");
+        eprintln!("not checked here: no tshark");
+        return;
+    };
+    assert!(version.status.success());
+    let directory = std::env::temp_dir().join(format!("anysmp-wireshark-{}", std::process::id()));
+    let installed =
+        Command::new(env!("CARGO_BIN_EXE_smp")).args(["decode", "--wireshark"]).arg(&directory).output().unwrap();
+    assert!(installed.status.success(), "{installed:?}");
+
+    let path = format!("{}/../../tests/vectors/smp/pairs.jsonl", env!("CARGO_MANIFEST_DIR"));
+    let (mut payloads, pairs) = (Vec::new(), std::fs::read_to_string(path).unwrap());
+    for pair in pairs.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()) {
+        payloads.push((4000, 1337, bytes(pair["req"].as_str().unwrap())));
+        payloads.push((1337, 4000, bytes(pair["rsp"].as_str().unwrap())));
+    }
+    // What no recorded exchange has: floats, tags, long and negative numbers, pieces of strings, escapes.
+    for payload in [
+        "a1616191f94d60",
+        "a161618afb3ff199999999999afa3fc00000f93c00f9fc00fb7e37e43c8800759cfb3ee4f8b588e368f1c11a589d3c003bffffffffffffffff1bfffffffffffffffff7",
+        "a16161645c220a01",
+        "bf61617f6268696121ff61625f4101420203ffff",
+        "a1626461e0",
+    ] {
+        let payload = bytes(payload);
+        let length = u16::try_from(payload.len()).unwrap().to_be_bytes();
+        payloads.push((4000, 1337, [&[10, 0, length[0], length[1], 0, 64, 1, 2][..], &payload].concat()));
+    }
+    let datagrams: Vec<(u16, u16, &[u8])> =
+        payloads.iter().map(|(from, to, payload)| (*from, *to, &payload[..])).collect();
+    let capture = directory.join("capture.pcap");
+    std::fs::write(&capture, pcap(1, &datagrams)).unwrap();
+
+    let output = Command::new("tshark")
+        .env("XDG_CONFIG_HOME", &directory)
+        .env("HOME", &directory)
+        .arg("-X")
+        .arg(format!("lua_script:{}", directory.join("mcumgr.lua").display()))
+        .args(["-Y", "mcumgr", "-T", "fields", "-e", "frame.number", "-e", "mcumgr.text", "-E", "separator=|", "-r"])
+        .arg(&capture)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let shown = String::from_utf8(output.stdout).unwrap();
+    let shown: BTreeMap<&str, &str> = shown.lines().map(|line| line.split_once('|').unwrap()).collect();
+
+    let file = std::fs::read(&capture).unwrap();
+    let run = decode("", &file);
+    let mut compared = 0;
+    for line in run.stdout.lines() {
+        let (place, text) = line.split_once(" datagram ").unwrap();
+        let number = place.split(' ').nth(1).unwrap();
+        if text.contains("not SMP") {
+            assert!(!shown.contains_key(number), "{text}");
+        } else if text.ends_with(" /") {
+            // The reason why it is not CBOR is said in other words.
+            let front = text.split(" / ").next().unwrap();
+            assert!(shown[number].starts_with(front) || shown[number].contains("not CBOR"), "{number} {text}");
+        } else {
+            assert_eq!(shown[number], text, "{number}");
+            compared += 1;
+        }
+    }
+    assert!(compared > 2_700, "{compared}: {}", run.stderr);
+    let _ = std::fs::remove_dir_all(&directory);
+}

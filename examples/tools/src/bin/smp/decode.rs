@@ -7,6 +7,7 @@
 
 mod capture;
 pub mod frames;
+mod wireshark;
 
 use anysmp_tools::errln as eprintln;
 use std::io::Read as _;
@@ -34,6 +35,9 @@ const SMP: u16 = 1337;
 
 /// Decodes a file.
 pub fn perform(output: Output, options: &Decode) -> Result<(), Failure> {
+    if let Some(directory) = &options.wireshark {
+        return wireshark::install(output, directory);
+    }
     let path = options.file.as_deref().unwrap_or(Path::new("-"));
     let bytes = read(path).map_err(|error| Failure::Local(path.to_owned(), error))?;
     let pieces = match options.form {
