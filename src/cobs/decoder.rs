@@ -1,6 +1,9 @@
 //! Decodes COBS.
 
-use super::words::{WORD, zero_at, zero_in};
+#[cfg(not(target_os = "none"))]
+use super::words::has_zero;
+use super::words::{WORD, copy_to_zero, zero_in};
+#[cfg(not(target_os = "none"))]
 use crate::bytes;
 
 /// The result of one step of a [`Decoder`].
@@ -47,6 +50,9 @@ enum Position {
         zero: bool,
     },
 }
+
+/// A word of empty groups.
+const EMPTY: [u8; WORD] = [1; WORD];
 
 impl Decoder {
     /// A decoder at the start of a frame.
@@ -130,53 +136,83 @@ impl Position {
     /// group. No state is stored in between, and words are moved whole even if only a part of them
     /// is data.
     fn short_groups(&mut self, input: &mut &[u8], out: &mut &mut [u8]) {
-        loop {
-            let zero = match self {
-                Self::Start => false,
-                Self::Between { zero } => *zero,
-                Self::Group { .. } => return,
-            };
-            if let (true, Some([1, 1, 1, 1, 1, 1, 1, 1]), Some(place)) =
-                (zero, input.first_chunk(), out.first_chunk_mut())
-            {
-                // Eight empty groups: each stands for one zero.
+        let mut zero = match self {
+            Self::Start => false,
+            Self::Between { zero } => *zero,
+            Self::Group { .. } => return,
+        };
+        while let Some((code, rest)) = input.split_first() {
+            if let (1, true, Some(&EMPTY), Some(place)) = (*code, zero, input.first_chunk(), out.first_chunk_mut()) {
+                // Empty groups: each stands for one zero.
                 *place = [0; WORD];
                 *input = input.get(WORD..).unwrap_or_default();
                 *out = core::mem::take(out).get_mut(WORD..).unwrap_or_default();
                 continue;
             }
-            let Some((code, rest)) = input.split_first() else { return };
             let left = usize::from(code.wrapping_sub(1));
             let at = usize::from(zero);
-            let (Some(word), Some(room)) = (rest.first_chunk::<WORD>(), out.get_mut(..=WORD)) else { return };
-            // A zero inside the group, or a group longer than a word: the slow path handles both.
-            if left > zero_in(*word) {
+            if left > WORD {
+                if !long_group(left, at, input, out) {
+                    return;
+                }
+            } else if short_group(left, at, rest, out) {
+                *input = rest.get(left..).unwrap_or_default();
+                *out = core::mem::take(out).get_mut(at.wrapping_add(left)..).unwrap_or_default();
+            } else {
                 return;
             }
-            if let Some(place) = room.first_mut() {
-                *place = 0;
-            }
-            if let Some(place) = room.get_mut(at..).and_then(|room| room.first_chunk_mut()) {
-                *place = *word;
-            }
-            *input = rest.get(left..).unwrap_or_default();
-            *out = core::mem::take(out).get_mut(at.saturating_add(left)..).unwrap_or_default();
-            *self = Self::Between { zero: true };
+            zero = *code != 0xFF;
+            *self = Self::Between { zero };
         }
     }
+}
+
+/// Decodes a group of up to a word after `at` zeros, 0 or 1, if input and output hold the longest
+/// such group; returns false if not, or if there is a zero inside.
+fn short_group(left: usize, at: usize, input: &[u8], out: &mut [u8]) -> bool {
+    let (Some(word), Some(room)) = (input.first_chunk::<WORD>(), out.get_mut(..=WORD)) else { return false };
+    if left > zero_in(*word) {
+        return false;
+    }
+    if let Some(place) = room.first_mut() {
+        *place = 0;
+    }
+    if let Some(place) = room.get_mut(at..).and_then(|room| room.first_chunk_mut()) {
+        *place = *word;
+    }
+    true
+}
+
+/// Decodes a longer group with its code after `at` zeros, 0 or 1, if input and output hold all of
+/// it; returns false if not, or if there is a zero inside.
+#[cfg(not(target_os = "none"))]
+fn long_group(left: usize, at: usize, input: &mut &[u8], out: &mut &mut [u8]) -> bool {
+    let wanted = at.wrapping_add(left);
+    let Some((data, rest)) = input.get(1..).and_then(|rest| rest.split_at_checked(left)) else { return false };
+    if out.len() < wanted || has_zero(data) {
+        return false;
+    }
+    let Some((place, free)) = core::mem::take(out).split_at_mut_checked(wanted) else { return false };
+    if let Some(place) = place.first_mut() {
+        *place = 0;
+    }
+    bytes::copy(data, place.get_mut(at..).unwrap_or_default());
+    (*input, *out) = (rest, free);
+    true
+}
+
+/// Firmware leaves longer groups to the slow path, which moves as many bytes at once.
+#[cfg(target_os = "none")]
+const fn long_group(_: usize, _: usize, _: &mut &[u8], _: &mut &mut [u8]) -> bool {
+    false
 }
 
 /// Moves up to `wanted` bytes, which both slices hold, up to the first zero; returns the number
 /// moved.
 fn copy(input: &mut &[u8], out: &mut &mut [u8], wanted: usize) -> usize {
-    let count = zero_at(input.get(..wanted).unwrap_or(input));
-    let (Some((from, rest)), Some((to, free))) =
-        (input.split_at_checked(count), core::mem::take(out).split_at_mut_checked(count))
-    else {
-        return 0;
-    };
-    bytes::copy(from, to);
-    *input = rest;
-    *out = free;
+    let to = core::mem::take(out);
+    let count = copy_to_zero(input.get(..wanted).unwrap_or(input), to);
+    *input = input.get(count..).unwrap_or_default();
+    *out = to.get_mut(count..).unwrap_or_default();
     count
 }

@@ -60,9 +60,10 @@ impl State {
         loop {
             match *self {
                 Self::Code => {
-                    out = data.short_groups(out);
+                    let clear;
+                    (out, clear) = data.short_groups(out);
                     let Some((place, free)) = core::mem::take(&mut out).split_first_mut() else { return 0 };
-                    (*place, *self) = data.open();
+                    (*place, *self) = data.open(clear);
                     out = free;
                 }
                 Self::Group { left: 0, zero } => {
@@ -98,36 +99,51 @@ impl Data<'_> {
 
     /// Encodes whole groups of less than a word, as long as body and `out` hold the longest such
     /// group; returns the rest of `out`. Words are moved whole even if only a part of them is used.
-    fn short_groups<'o>(&mut self, mut out: &'o mut [u8]) -> &'o mut [u8] {
+    /// A host encodes longer groups here too, as long as body and `out` hold them. Returns also how many bytes of the body are known to be no zeros.
+    fn short_groups<'o>(&mut self, mut out: &'o mut [u8]) -> (&'o mut [u8], usize) {
         // A local copy stays in registers.
-        let mut body = self.body;
+        let (mut body, mut clear) = (self.body, 0);
         while let (Some(word), Some((code, room))) = (body.first_chunk::<WORD>(), out.split_first_mut()) {
             let len = zero_in(*word);
-            let group = match (u8::try_from(len), room.first_chunk_mut()) {
-                (Ok(0), Some(place)) if *word == [0; WORD] => {
-                    // Eight zeros: each is an empty group.
+            let (used, taken) = match (len, room.first_chunk_mut()) {
+                #[cfg(not(target_os = "none"))]
+                (WORD, _) => {
+                    let len = zero_at(body.get(..FULL).unwrap_or(body));
+                    // Without a zero the body ends here, and the group may extend into the tail.
+                    let Some(place) = room.get_mut(..len).filter(|_| len < body.len()) else {
+                        clear = len;
+                        break;
+                    };
+                    bytes::copy(body, place);
+                    *code = next_code(len);
+                    // A full group stands for no zero.
+                    (if len < FULL { len.wrapping_add(1) } else { FULL }, len.wrapping_add(1))
+                }
+                (0, Some(place)) if *word == [0; WORD] => {
+                    // Zeros: each is an empty group.
                     *code = 1;
                     *place = [1; WORD];
-                    WORD
+                    (WORD, WORD)
                 }
-                (Ok(count), Some(place)) if len < WORD => {
-                    *code = count.wrapping_add(1);
+                (..WORD, Some(place)) => {
+                    *code = next_code(len);
                     *place = *word;
-                    len.saturating_add(1)
+                    (len.wrapping_add(1), len.wrapping_add(1))
                 }
                 _ => break,
             };
-            body = body.get(group..).unwrap_or_default();
-            out = out.get_mut(group..).unwrap_or_default();
+            body = body.get(used..).unwrap_or_default();
+            out = out.get_mut(taken..).unwrap_or_default();
         }
         self.body = body;
-        out
+        (out, clear)
     }
 
-    /// Looks ahead for the end of the next group; returns its code and the state after the code.
-    fn open(&self) -> (u8, State) {
+    /// Looks ahead for the end of the next group, of which `clear` bytes are known to be no zeros;
+    /// returns its code and the state after the code.
+    fn open(&self, clear: usize) -> (u8, State) {
         let (body, tail) = (self.body, self.tail);
-        let mut len = zero_at(body.get(..FULL).unwrap_or(body));
+        let mut len = clear.wrapping_add(zero_at(body.get(clear..FULL.min(body.len())).unwrap_or_default()));
         // Without a zero in the body, the group extends into the tail.
         if len == body.len() {
             let room = FULL.saturating_sub(len);
@@ -175,6 +191,11 @@ impl Data<'_> {
         *out = free;
         u8::try_from(done).unwrap_or(left)
     }
+}
+
+/// Returns the code of a group of `len` bytes, at most [`FULL`].
+fn next_code(len: usize) -> u8 {
+    u8::try_from(len).unwrap_or_default().wrapping_add(1)
 }
 
 impl<const TAIL: usize> core::fmt::Debug for Encoder<TAIL> {

@@ -58,25 +58,17 @@ fn frames(meter: &mut impl Meter, message: &[u8]) {
     let len = message.len();
     let (mut wire, mut out, mut part, mut buffer) = ([0; 3072], [0; 3072], [0; 128], [0; 2048]);
     let mut console = Console::new(&mut buffer);
-    let encode = |console: &Console<'_>, out: &mut [u8]| match console.encode(black_box(message)) {
-        Ok(mut encoder) => {
-            let mut total = 0;
-            loop {
-                match encoder.next(message, black_box(&mut *out)) {
-                    0 => return total,
-                    len => total += len,
-                }
-            }
-        }
-        Err(_) => 0,
-    };
     meter.case("console-encode", len, || {
-        black_box(encode(&console, &mut out));
+        if let Ok(mut encoder) = console.encode(black_box(message)) {
+            black_box(encoder.next(message, black_box(&mut out)));
+        }
     });
     meter.case("console-encode-128", len, || {
-        black_box(encode(&console, &mut part));
+        if let Ok(mut encoder) = console.encode(black_box(message)) {
+            while encoder.next(message, black_box(&mut part)) > 0 {}
+        }
     });
-    let wire_len = encode(&console, &mut wire);
+    let wire_len = console.encode(message).map_or(0, |mut encoder| encoder.next(message, &mut wire));
     let wire = &wire[..wire_len];
     meter.case("console-decode", len, || {
         let mut input = black_box(wire);
