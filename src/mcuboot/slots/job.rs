@@ -124,8 +124,9 @@ impl<'j, 's, D: Digest> Job<'j, 's, D> {
         self.outcome()
     }
 
-    /// Returns the slots, for what was seen in them.
-    pub(crate) const fn slots(&self) -> &Slots<'s, D> {
+    /// Returns the slots: after the last operation, with what was seen in them.
+    #[must_use]
+    pub const fn slots(&self) -> &Slots<'s, D> {
         self.slots
     }
 
