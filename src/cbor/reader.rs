@@ -35,25 +35,7 @@ pub enum Item<'b> {
     Other(Reader<'b>),
 }
 
-// No content: which key the item belongs to, and so whether it is a secret, is not known here.
-shown!(Item<'_>, |item| "Item({})", item.kind());
-
 impl Item<'_> {
-    /// The name of the variant.
-    const fn kind(&self) -> &'static str {
-        match self {
-            Self::Unsigned(_) => "Unsigned",
-            Self::Negative(_) => "Negative",
-            Self::Bytes(_) => "Bytes",
-            Self::Text(_) => "Text",
-            Self::Array(_) => "Array",
-            Self::Map(_) => "Map",
-            Self::Boolean(_) => "Boolean",
-            Self::Null => "Null",
-            Self::Other(_) => "Other",
-        }
-    }
-
     /// Returns a number that fits 64 bits with its sign.
     pub(super) fn signed(self) -> Result<i64, Malformed> {
         match self {

@@ -114,8 +114,8 @@ enum State {
     /// `Between`.
     Code { zero: bool, left: u8 },
     /// In a block, `left` data bytes before its end. `full`: no zero follows the block. Exits: the
-    /// byte after the block, to `Code`; a zero, to `Complete` if it is the check, else to `Between`;
-    /// silence, to `Between`.
+    /// byte after the block, to `Code`; a zero, to `Complete` if it is the check, else to
+    /// `Between`; silence, to `Between`.
     Data { left: u8, full: bool },
     /// After the zero of an ambiguous frame: reading A is in the buffer. Exits: any byte or
     /// silence, to `Complete`, or to `Between` if the message does not fit.
