@@ -1,5 +1,7 @@
 //! An SMP client over TCP: requests with their retries, and the three ways in which one can fail.
 //!
+//! `bsmp_client` and `s3mp_master` are the same program in the other two protocols.
+//!
 //! ```sh
 //! cargo run --features host --example server &
 //! cargo run --features host --example client

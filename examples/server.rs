@@ -1,5 +1,6 @@
 //! An SMP server over TCP: echo, the sizes of its buffers, and a reset.
 //!
+//! `bsmp_node` and `s3mp_slave` are the same program in the other two protocols;
 //! `dfu_server` is one with images, on any port; `superloop_server` is one that never waits.
 //!
 //! ```sh

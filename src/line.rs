@@ -109,9 +109,11 @@
 //! # Log
 //!
 //! With the feature `defmt`, each dropped message is logged with the reason: `warn` if it was
-//! damaged, `debug` if it answers no request. Nothing else is logged, and no byte of any message:
-//! every type of this crate that holds message bytes prints only their number, in `Debug` and in
-//! `defmt::Format`.
+//! damaged, `debug` if it answers no request. Nothing else is logged, and no byte of any message.
+//!
+//! What your program prints of this crate's types, by `Debug` or `defmt::Format`, shows names,
+//! versions and echoes, and of everything that may be a secret only the length: messages, payloads
+//! and buffers, values of settings, contents of files, lines and outputs of a shell, tokens.
 
 use core::marker::PhantomData;
 use core::ops::Range;

@@ -1,7 +1,15 @@
 //! Debug output for types with data that must not be logged.
+//!
+//! | shown | only its length, if that |
+//! |---|---|
+//! | names of tasks, pools, sets, groups, files, logs, settings | the value of a setting |
+//! | versions, dates, kinds of hashes, descriptions of firmware and boot loader | the content of a file, an image, a log or a memory dump |
+//! | the text of an echo | the line and the output of a shell, a token |
+//! | hashes of images, which are their names | payloads, messages and buffers, whatever is in them |
+//!
+//! `tests/logging` has this table as lists of types, and prints one of each.
 
-/// Implements `Debug` and, by feature, `defmt::Format` with one text for both. Payloads, settings,
-/// file contents and other data of the application appear as lengths, if at all.
+/// Implements `Debug` and, by feature, `defmt::Format` with one text for both.
 macro_rules! shown {
     ([$($generics:tt)*] $type:ty, |$it:pat_param| $text:literal $(, $value:expr)*) => {
         impl<$($generics)*> core::fmt::Debug for $type {

@@ -11,8 +11,7 @@ use crate::shown::shown;
 pub const DEPTH: usize = 8;
 
 /// One decoded item. Lists and maps are decoded when their contents are read.
-#[derive(Debug, Clone, Copy)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[derive(Clone, Copy)]
 #[non_exhaustive]
 pub enum Item<'b> {
     /// A number of at least 0.

@@ -182,8 +182,12 @@ fn is_utf8(bytes: &[u8]) -> bool {
     more == 0
 }
 
-/// Text from a payload. It need not be UTF-8: `Display` prints replacement characters for other
-/// bytes.
+/// Text from a payload. It need not be UTF-8: `Display` and `Debug` print replacement characters
+/// for other bytes.
+///
+/// `Debug` prints the text, since most of it is a name, a version or an echo. A type whose text may
+/// be a secret prints a length instead: a setting, the line and the output of a shell, a token.
+/// Yours must do the same.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Text<'b>(pub(super) Chunks<'b>);
 
@@ -258,10 +262,17 @@ impl fmt::Display for Text<'_> {
     }
 }
 
-/// Prints the length only: text from a device may hold a secret.
+/// Prints the text as a literal, escaped.
 impl fmt::Debug for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Text({} bytes)", self.0.len())
+        f.write_str("\"")?;
+        for chunk in self.0.iter().flat_map(<[u8]>::utf8_chunks) {
+            write!(f, "{}", chunk.valid().escape_debug())?;
+            if !chunk.invalid().is_empty() {
+                f.write_str("\u{FFFD}")?;
+            }
+        }
+        f.write_str("\"")
     }
 }
 
@@ -323,7 +334,10 @@ impl fmt::Debug for Bytes<'_> {
 #[cfg(feature = "defmt")]
 impl defmt::Format for Text<'_> {
     fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "Text({=usize} bytes)", self.0.len());
+        match self.as_str() {
+            Some(text) => defmt::write!(f, "{=str:?}", text),
+            None => defmt::write!(f, "Text({=usize} bytes)", self.0.len()),
+        }
     }
 }
 

@@ -8,6 +8,26 @@ use super::writer::Writer;
 use super::{BufferFull, Malformed};
 use crate::shown::shown;
 
+// No content: which key the item belongs to, and so whether it is a secret, is not known here.
+shown!(Item<'_>, |item| "Item({})", item.kind());
+
+impl Item<'_> {
+    /// The name of the variant.
+    const fn kind(&self) -> &'static str {
+        match self {
+            Self::Unsigned(_) => "Unsigned",
+            Self::Negative(_) => "Negative",
+            Self::Bytes(_) => "Bytes",
+            Self::Text(_) => "Text",
+            Self::Array(_) => "Array",
+            Self::Map(_) => "Map",
+            Self::Boolean(_) => "Boolean",
+            Self::Null => "Null",
+            Self::Other(_) => "Other",
+        }
+    }
+}
+
 /// A value in a CBOR payload: a field of a map, or an element of a list.
 pub trait Value<'b>: Sized {
     /// Converts an item; a missing key is [`Item::Null`].

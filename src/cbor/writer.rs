@@ -67,13 +67,13 @@ impl<'b> Writer<'b> {
         self.len() == 0
     }
 
-    /// Returns the bytes written so far, for changes.
-    pub(crate) fn written_mut(&mut self) -> &mut [u8] {
+    /// Returns the bytes written so far, for changes: a header that is known last, for example.
+    pub fn written_mut(&mut self) -> &mut [u8] {
         self.out.get_mut(..self.len).unwrap_or_default()
     }
 
     /// Clears what was written, and the error that something did not fit.
-    pub(crate) const fn clear(&mut self) {
+    pub const fn clear(&mut self) {
         self.len = 0;
         self.state = State::Whole;
     }

@@ -50,9 +50,7 @@ pub(crate) fn zero_at(bytes: &[u8]) -> usize {
     }
     match bytes.last_chunk() {
         // The last word begins with bytes that are no zeros.
-        Some(word) if cfg!(not(target_os = "none")) => {
-            bytes.len().wrapping_sub(WORD).wrapping_add(zero_in(*word))
-        }
+        Some(word) if cfg!(not(target_os = "none")) => bytes.len().wrapping_sub(WORD).wrapping_add(zero_in(*word)),
         _ => at.wrapping_add(rest.iter().position(|byte| *byte == 0).unwrap_or(rest.len())),
     }
 }

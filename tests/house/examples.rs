@@ -3,6 +3,10 @@
 #![cfg(all(feature = "std", feature = "mcuboot", feature = "sha2", feature = "testing"))]
 #![allow(dead_code, reason = "what the examples have for their `main`")]
 
+#[path = "../../examples/bsmp_client.rs"]
+mod bsmp_client;
+#[path = "../../examples/bsmp_node.rs"]
+mod bsmp_node;
 #[path = "../../examples/client.rs"]
 mod client;
 #[path = "../../examples/dfu_server.rs"]
@@ -11,6 +15,10 @@ mod dfu_server;
 mod framing;
 #[path = "../../examples/gatt.rs"]
 mod gatt;
+#[path = "../../examples/s3mp_master.rs"]
+mod s3mp_master;
+#[path = "../../examples/s3mp_slave.rs"]
+mod s3mp_slave;
 #[path = "../../examples/server.rs"]
 mod server;
 #[path = "../../examples/superloop_client.rs"]
@@ -58,6 +66,10 @@ fn every_example_has_at_most_40_lines() {
     for (name, lines) in [
         ("client", lines(include_str!("../../examples/client.rs"))),
         ("server", lines(include_str!("../../examples/server.rs"))),
+        ("bsmp_client", lines(include_str!("../../examples/bsmp_client.rs"))),
+        ("bsmp_node", lines(include_str!("../../examples/bsmp_node.rs"))),
+        ("s3mp_master", lines(include_str!("../../examples/s3mp_master.rs"))),
+        ("s3mp_slave", lines(include_str!("../../examples/s3mp_slave.rs"))),
         ("dfu_server", lines(section(include_str!("../../examples/dfu_server.rs"), "the device"))),
         ("upload", lines(include_str!("../../examples/upload.rs"))),
         ("framing", lines(section(include_str!("../../examples/framing.rs"), "the framing"))),
@@ -81,6 +93,18 @@ fn the_client_greets_the_server_which_serves_until_it_leaves() {
     let server = thread::spawn(move || server::serve(listener.accept().unwrap().0).unwrap());
     assert_eq!(client::greet(&address, "hi").unwrap(), "hi");
     assert_eq!(server.join().unwrap(), After::Nothing);
+}
+
+#[test]
+fn the_same_program_runs_in_each_of_the_three_protocols() {
+    let (bsmp, address) = listener();
+    let node = thread::spawn(move || bsmp_node::serve(bsmp.accept().unwrap().0).unwrap());
+    assert_eq!(bsmp_client::regulate(&address, 42).unwrap(), 42);
+    node.join().unwrap();
+    let (s3mp, address) = listener();
+    let slave = thread::spawn(move || s3mp_slave::serve(s3mp.accept().unwrap().0).unwrap());
+    assert_eq!(s3mp_master::heat(&address, true).unwrap(), 60);
+    assert_eq!(slave.join().unwrap(), anysmp::s3mp::slave::After::Nothing);
 }
 
 #[test]

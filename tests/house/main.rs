@@ -14,6 +14,7 @@
 mod kit;
 
 mod contributing;
+mod deletion;
 mod entry_points;
 mod examples;
 mod imports;

@@ -672,7 +672,7 @@ fn text_in_chunks_is_the_same_text() {
     assert_eq!(chunked.to_string(), "hello");
     assert_eq!(written(|w| chunked.write(w)), *b"\x65hello");
     assert_eq!(chunked.as_bytes().iter().collect::<Vec<_>>(), [&b"he"[..], b"llo"]);
-    assert_eq!(format!("{chunked:?}"), "Text(5 bytes)", "never the text itself");
+    assert_eq!(format!("{chunked:?}"), format!("{:?}", chunked.to_string()), "chunked or not");
 }
 
 #[test]

@@ -667,18 +667,19 @@ fn a_group_without_a_table_is_unknown_to_version_1() {
 }
 
 #[test]
-fn payloads_are_never_printed() {
+fn contents_are_never_printed_and_names_are() {
     let secret = "hunter2";
-    for printed in [
-        format!("{:?}", settings::Write { name: text("wifi"), value: secret.as_bytes().into(), save: None }),
-        format!("{:?}", settings::ReadResponse::new(settings::Setting::Text(text(secret)))),
-        format!("{:?}", fs::Upload { name: text(secret), off: 0, data: bytes(secret.as_bytes()), len: None }),
-        format!("{:?}", shell::Execute { argv: [text(secret)][..].into() }),
-        format!("{:?}", shell::ExecuteResponse::new(text(secret))),
-        format!("{:?}", fs::Path::parse(text("/hunter2"), "").unwrap()),
-        format!("{:?}", legacy::Crash { how: text(secret) }),
+    for (printed, name) in [
+        (format!("{:?}", settings::Write { name: text("wifi"), value: secret.as_bytes().into(), save: None }), "wifi"),
+        (format!("{:?}", settings::ReadResponse::new(settings::Setting::Text(text(secret)))), "7 bytes"),
+        (format!("{:?}", fs::Upload { name: text("/f"), off: 0, data: bytes(secret.as_bytes()), len: None }), "/f"),
+        (format!("{:?}", shell::Execute { argv: [text(secret)][..].into() }), "1 arguments"),
+        (format!("{:?}", shell::ExecuteResponse::new(text(secret))), "7 bytes"),
+        (format!("{:?}", fs::Path::parse(text("/f"), "").unwrap()), "/f"),
+        (format!("{:?}", legacy::Crash { how: text("div0") }), "div0"),
+        (format!("{:?}", legacy::RunTest { name: Some(text("all")), token: Some(text(secret)) }), "all"),
     ] {
         assert!(!printed.contains(secret) && !printed.contains("104, 117"), "{printed}");
-        assert!(printed.contains("bytes"), "{printed}");
+        assert!(printed.contains(name), "{printed}");
     }
 }

@@ -170,7 +170,7 @@ fn every_command_that_it_has_succeeds_in_both_versions() {
         let (response, after) = ask(&mut server, version, RESET, b"\xa1\x65force\x01");
         assert_eq!((response, after), (b"\xbf\x62rc\x00\xff".to_vec(), After::Reset { force: false, mode: 0 }));
         let response = ask(&mut server, version, PARAMETERS, b"").0;
-        let parameters = os::ParametersResponse { buf_size: 512, buf_count: 1 };
+        let parameters = os::ParametersResponse::new(512, 1);
         assert_eq!(os::Parameters::response(&response), Ok(parameters));
         server.target().images = vec![(vec![0x55; 32], "1.2.3".to_string()), (vec![], "4.5.6+7".to_string())];
         let response = ask(&mut server, version, LIST, b"\xa0").0;

@@ -167,7 +167,7 @@ impl os::Commands for Strict {
     fn echo<'r>(&'r mut self, request: os::Echo<'r>) -> Result<os::EchoResponse<'r>, Error> {
         match request.text {
             Some(text) if !text.is_utf8() => Err(Error::INVALID),
-            text => Ok(os::EchoResponse { text: text.unwrap_or("".into()) }),
+            text => Ok(os::EchoResponse::new(text.unwrap_or("".into()))),
         }
     }
 }

@@ -315,8 +315,8 @@ impl Auto<'_> {
         }
     }
 
-    /// Leaves a raw message of `len` bytes and the line feed after it. A zero comes next, or another
-    /// byte or silence.
+    /// Leaves a raw message of `len` bytes and the line feed after it. A zero comes next, or
+    /// another byte or silence.
     pub(super) fn leave_line(&mut self, len: usize, zero: bool) -> Result<Progress<'static>, Error> {
         if zero {
             // No console line contains it: the line feed begins a request.

@@ -127,8 +127,9 @@ impl<'j, 's, D: Digest, G: Gate> Job<'j, 's, D, G> {
         self.outcome()
     }
 
-    /// Returns the slots, for what was seen in them.
-    pub(crate) const fn slots(&self) -> &Slots<'s, D, G> {
+    /// Returns the slots: after the last operation, with what was seen in them.
+    #[must_use]
+    pub const fn slots(&self) -> &Slots<'s, D, G> {
         self.slots
     }
 

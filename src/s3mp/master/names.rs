@@ -39,7 +39,19 @@ impl<'m> Names<'m> {
     }
 }
 
-shown!(Names<'_>, |names| "Names({} addresses)", names.iter().count());
+/// Prints the names, which are no secrets.
+impl core::fmt::Debug for Names<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Names<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Names({=usize} addresses)", self.iter().count());
+    }
+}
 
 impl<'m> IntoIterator for Names<'m> {
     type Item = (Address, Text<'m>);

@@ -9,16 +9,25 @@ use crate::shown::shown;
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Watched<T> {
     value: T,
-    reported: Option<T>,
+    sent: Sent<T>,
 }
 
-shown!([T] Watched<T>, |watched| "Watched(reported: {})", watched.reported.is_some());
+/// The value that the master has.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Sent<T> {
+    /// None yet. Exit: the first report, to `Last`.
+    Nothing,
+    /// This one. Exit: a further report, to itself.
+    Last(T),
+}
+
+shown!([T] Watched<T>, |watched| "Watched(reported: {})", matches!(watched.sent, Sent::Last(_)));
 
 impl<T: Clone + PartialEq> Watched<T> {
     /// A value that was not reported yet.
     #[must_use]
     pub const fn new(value: T) -> Self {
-        Self { value, reported: None }
+        Self { value, sent: Sent::Nothing }
     }
 
     /// The value, for the application itself.
@@ -35,7 +44,7 @@ impl<T: Clone + PartialEq> Watched<T> {
     /// The value, for the master: what [`Resources::get`](super::Resources::get) and
     /// [`Resources::invert`](super::Resources::invert) encode.
     pub fn report(&mut self) -> T {
-        self.reported = Some(self.value.clone());
+        self.sent = Sent::Last(self.value.clone());
         self.value.clone()
     }
 
@@ -44,7 +53,10 @@ impl<T: Clone + PartialEq> Watched<T> {
     /// failed, does not differ from NaN: the master hears of the failure once.
     #[must_use]
     pub fn is_changed(&self) -> bool {
-        self.reported.as_ref().is_none_or(|reported| !is_same(reported, &self.value))
+        match &self.sent {
+            Sent::Nothing => true,
+            Sent::Last(sent) => !is_same(sent, &self.value),
+        }
     }
 }
 
@@ -171,7 +183,7 @@ impl<T: Number> Damped<T> {
     /// band.
     #[must_use]
     pub fn is_changed(&self) -> bool {
-        let Some(reported) = self.watched.reported else { return true };
+        let Sent::Last(reported) = self.watched.sent else { return true };
         let value = self.watched.value;
         // No distance to or from NaN is within a band.
         let is_within = reported.distance(value) <= self.band;

@@ -26,6 +26,7 @@
 //!   fit a response. They are passed on as they come.
 
 use crate::cbor::{Bytes, List, Table, Text};
+use crate::shown::shown;
 use crate::smp::{Decode, Empty, Error, Group, Op, Request, client, error, payload};
 
 /// Asks for log entries.
@@ -251,14 +252,16 @@ impl Request for Crash<'_> {
 }
 
 /// Runs a test on the device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct RunTest<'b> {
     /// The name of the test; by default all.
     pub name: Option<Text<'b>>,
     /// A word that the device puts into its log.
     pub token: Option<Text<'b>>,
 }
+
+// Not the token: by its name it may be a secret.
+shown!(RunTest<'_>, |test| "RunTest({:?})", test.name);
 
 payload!(request RunTest<'b> { name: "testname", token: "token" });
 

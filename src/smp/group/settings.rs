@@ -21,12 +21,12 @@ mod store;
 pub use store::{Settings, Store};
 
 use crate::cbor::{BufferFull, Bytes, Chunks, Item, Malformed, Text, Value, Writer};
+use crate::shown::shown;
 use crate::smp::server::{Answer, Incoming, Reply};
 use crate::smp::{Empty, Error, Group, Op, Request, payload};
 
 /// The value of a setting.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "bytes or text, by the specification")]
 pub enum Setting<'b> {
     /// A byte string, which Zephyr sends.
@@ -34,6 +34,9 @@ pub enum Setting<'b> {
     /// A text string, which Mynewt sends.
     Text(Text<'b>),
 }
+
+// A value may be a password; its name is none.
+shown!(Setting<'_>, |setting| "Setting({} bytes)", setting.chunks().len());
 
 impl<'b> Setting<'b> {
     /// Its bytes, whichever it is.

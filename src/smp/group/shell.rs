@@ -20,22 +20,25 @@ use core::time::Duration;
 pub use runner::{Output, Runner, Shell};
 
 use crate::cbor::{List, Text};
+use crate::shown::shown;
 use crate::smp::server::{Answer, Incoming, Reply};
 use crate::smp::{Decode, Error, Group, Op, Request, client, error, payload};
 
 /// Executes a command line.
-#[derive(Debug, Clone, Copy, PartialEq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[derive(Clone, Copy, PartialEq)]
 pub struct Execute<'b> {
     /// The command and its arguments.
     pub argv: List<'b, Text<'b>>,
 }
 
+// A line may have a password in it, and an output anything that the device holds.
+shown!(Execute<'_>, |request| "Execute({} arguments)", request.argv.iter().count());
+shown!(ExecuteResponse<'_>, |it| "ExecuteResponse({} bytes, result {:?})", it.output.len(), it.result);
+
 payload!(request Execute<'b> { argv: "argv" });
 
 /// The output and the result of a command.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ExecuteResponse<'b> {
     /// Its output, cut where the server's buffer ended.

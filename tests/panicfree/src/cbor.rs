@@ -109,6 +109,8 @@ fn reader<'b>(bytes: &'b [u8], mut read: impl FnMut(&mut Reader<'b>)) {
 
 fn writer(room: &mut [u8], mut write: impl FnMut(&mut Writer<'_>)) {
     let mut writer = Writer::new(room);
+    drop_in_box(writer.written_mut().len());
+    writer.clear();
     for _ in 0..size() {
         write(&mut writer);
         drop_in_box((writer.len(), writer.is_empty(), writer.room()));

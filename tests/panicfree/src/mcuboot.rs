@@ -80,6 +80,7 @@ pub const ALL: &[Operation] = &[
     |bytes, room| {
         with_slots(room, |slots, _| {
             let mut job = slots.begin(Command::Erase { slot: flag().then_some(number()) });
+            drop_in_box(job.slots().states().count());
             while let Some(operation) = job.next() {
                 drop_in_box(operation);
                 job.completed(flag().then_some(()).ok_or(flash::Failed));

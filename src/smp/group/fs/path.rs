@@ -1,6 +1,7 @@
 //! The paths that a server accepts.
 
 use crate::cbor::Text;
+use crate::shown::shown;
 use crate::smp::{Error, error};
 
 /// A path that may be passed to a file system: absolute, below the server's root, and its own
@@ -59,16 +60,4 @@ impl<'p> Path<'p> {
     }
 }
 
-/// Prints the length only: a name may reveal what should stay private.
-impl core::fmt::Debug for Path<'_> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "Path({} bytes)", self.whole.len())
-    }
-}
-
-#[cfg(feature = "defmt")]
-impl defmt::Format for Path<'_> {
-    fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "Path({=usize} bytes)", self.whole.len());
-    }
-}
+shown!(Path<'_>, |path| "Path({:?})", path.whole);
