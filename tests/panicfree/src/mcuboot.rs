@@ -3,7 +3,6 @@
 use crate::{Operation, drop_in_box, flag, number, size};
 use anysmp::mcuboot::build::Builder;
 use anysmp::mcuboot::digest::Sha256;
-use anysmp::mcuboot::flash::Job as _;
 use anysmp::mcuboot::flash::{self, Job};
 use anysmp::mcuboot::shared_data::SharedData;
 use anysmp::mcuboot::slots::{self, Chunk, Command, Config, Geometry, Pair, Region, Slot, Slots, scratch_len};
