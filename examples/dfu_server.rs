@@ -19,13 +19,13 @@ use anysmp::mcuboot::Version;
 use anysmp::mcuboot::build::Builder;
 use anysmp::mcuboot::digest::Sha256;
 use anysmp::mcuboot::flash;
-use anysmp::mcuboot::slots::{Config, Pair, Region, Slots};
+use anysmp::mcuboot::slots::{BootMode, Config, Pair, Region, Slots};
 use anysmp::mcuboot::trailer::Layout;
 use anysmp::port::{Clock, Tcp};
 use anysmp::smp::server::{After, AllowAll, Answers, Incoming, Reply};
 use anysmp::smp::{Empty, Error, Group, Server, image, os};
 use anysmp::testing::RamNor;
-use anysmp::testing::bootloader::{Boot, Bootloader, Mode};
+use anysmp::testing::bootloader::{Boot, Bootloader};
 use embedded_io::{Read, Write};
 use embedded_storage::nor_flash::NorFlash;
 
@@ -92,7 +92,7 @@ pub(crate) fn live(listener: &TcpListener, lives: usize) -> Result<Vec<Boot>, Bo
     Builder::new(Version::new(1, 0, 0)).build(b"the first program", &mut Sha256::new(), &mut memory)?;
     let mut flash = Flash::new(&mut memory);
     let layout = Layout::new(8).ok_or("8 is an alignment")?;
-    let bootloader = Bootloader::new(Mode::SwapMove, layout, [8, 4096], [PRIMARY, SECONDARY]);
+    let bootloader = Bootloader::new(BootMode::SwapMove, layout, [8, 4096], [PRIMARY, SECONDARY]);
     let (mut ram, mut boots) = (vec![0; 512 << 10], Vec::new());
     while boots.len() < lives {
         boots.push(bootloader.boot(&mut flash, &mut Sha256::new(), &mut ram)?);

@@ -1,8 +1,7 @@
 //! A simulated flash and boot loader, for tests and simulated devices.
 //!
 //! [`RamNor`] follows the rules of a real NOR flash and fails on request; `bootloader` (with the
-//! feature `mcuboot`) does at a reset what MCUboot's swap mode does, as far as a client can observe
-//! it.
+//! feature `mcuboot`) does at a reset what MCUboot does, in any of its modes.
 //!
 //! ```
 //! use anysmp::testing::{Error, Fault, RamNor};

@@ -11,14 +11,14 @@
 //! use anysmp::mcuboot::Version;
 //! use anysmp::mcuboot::build::Builder;
 //! use anysmp::mcuboot::digest::Sha256;
-//! use anysmp::mcuboot::slots::Region;
+//! use anysmp::mcuboot::slots::{BootMode, Region};
 //! use anysmp::mcuboot::trailer::Layout;
-//! use anysmp::testing::bootloader::{Boot, Bootloader, Mode};
+//! use anysmp::testing::bootloader::{Boot, Bootloader};
 //!
 //! const SLOT: usize = 16 << 10;
 //! let slots = [0, SLOT as u32].map(|start| Region::new(start, SLOT as u32));
 //! // Writes of 4 bytes, sectors of 1 KiB.
-//! let bootloader = Bootloader::new(Mode::SwapMove, Layout::new(8).unwrap(), [4, 1024], slots);
+//! let bootloader = Bootloader::new(BootMode::SwapMove, Layout::new(8).unwrap(), [4, 1024], slots);
 //!
 //! let mut memory = vec![0xFF; 2 * SLOT];
 //! assert_eq!(bootloader.reset(&mut Sha256::new(), &mut memory)[0], Boot::Refused);
@@ -36,7 +36,6 @@
 //! Source: MCUboot's *Bootloader design*, `boot/bootutil` and, for the modes with one application,
 //! `boot/zephyr/single_loader.c` and `firmware_loader.c`, as of June 2026.
 
-mod decide;
 mod due;
 mod equal;
 mod flash;
@@ -52,10 +51,10 @@ mod trailer;
 use embedded_storage::nor_flash::NorFlash;
 
 use crate::mcuboot::Digest;
-use crate::mcuboot::slots::Region;
+use crate::mcuboot::slots::{BootMode, Region};
 use flash::Flash;
 
-pub use loader::{Boot, Bootloader, Mode};
+pub use loader::{Boot, Bootloader};
 
 impl Bootloader {
     /// Performs a reset. `memory` is the flash, from address 0 to the end of the last slot at
@@ -92,11 +91,13 @@ impl Bootloader {
         let refused = ([Boot::Refused; Self::IMAGES], false);
         let Some(mut flash) = Flash::new(self, memory) else { return refused };
         let boots = match self.mode {
-            Mode::SwapMove | Mode::SwapOffset | Mode::SwapScratch | Mode::Overwrite | Mode::OverwriteWhole => {
+            BootMode::SwapMove | BootMode::SwapOffset | BootMode::SwapScratch | BootMode::OverwriteOnly => {
                 flash.boot_swapping(digest)
             }
-            Mode::DirectXip | Mode::DirectXipRevert | Mode::RamLoad | Mode::RamLoadRevert => flash.boot_equal(digest),
-            Mode::FirmwareUpdater | Mode::Single => flash.boot_single(digest),
+            BootMode::DirectXip | BootMode::DirectXipRevert | BootMode::RamLoad | BootMode::RamLoadRevert => {
+                flash.boot_equal(digest)
+            }
+            BootMode::FirmwareUpdater | BootMode::SingleSlot => flash.boot_single(digest),
         };
         (boots.unwrap_or(refused.0), flash.changed())
     }

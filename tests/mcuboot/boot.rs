@@ -8,10 +8,10 @@ use std::fs;
 use std::path::Path;
 
 use anysmp::mcuboot::digest::Sha256;
-use anysmp::mcuboot::slots::{Region, Slot};
+use anysmp::mcuboot::slots::{BootMode, Region, Slot};
 use anysmp::mcuboot::trailer::{Field, Flag, Layout, Magic, SwapType, Trailer};
-use anysmp::mcuboot::{Header, Image};
-use anysmp::testing::bootloader::{Boot, Bootloader, Mode};
+use anysmp::mcuboot::{Header, Image, Version};
+use anysmp::testing::bootloader::{Boot, Bootloader};
 use serde_json::Value;
 
 use crate::hex::hex;
@@ -29,7 +29,7 @@ struct Line {
     erased: u8,
     erase: usize,
     layout: Layout,
-    mode: Mode,
+    mode: BootMode,
     lens: Vec<usize>,
     before: Areas,
     /// The flash after the last power cut.
@@ -55,16 +55,7 @@ impl Line {
         let cuts = json["cuts"].as_array().cloned().unwrap_or_default();
         let start = cuts.iter().fold(before.clone(), |flash, cut| areas(&cut["flash"], &flash));
         let after = areas(&json["after"], &start);
-        let mode = match (json["mode"].as_str().unwrap(), json["fast"].as_bool()) {
-            ("swap-move", _) => Mode::SwapMove,
-            ("swap-offset", _) => Mode::SwapOffset,
-            ("swap-scratch", _) => Mode::SwapScratch,
-            ("overwrite", Some(true)) => Mode::Overwrite,
-            ("overwrite", _) => Mode::OverwriteWhole,
-            ("direct-xip", _) => Mode::DirectXip,
-            ("direct-xip-revert", _) => Mode::DirectXipRevert,
-            (mode, _) => panic!("{mode}"),
-        };
+        let mode = mode(json["mode"].as_str().unwrap());
         Self {
             images: number("images"),
             erased,
@@ -93,13 +84,14 @@ impl Line {
         let mut bootloader = Bootloader::new(self.mode, self.layout, sizes, [regions[0], regions[1]]);
         bootloader.max_sectors = max_sectors;
         bootloader.erased = self.erased;
+        bootloader.copies_all = self.json["fast"] == false;
         bootloader.second = (self.images == 2).then(|| [regions[2], regions[3]]);
         bootloader.scratch = regions.get(2 * self.images).copied();
         bootloader
     }
 
     fn is_direct(&self) -> bool {
-        matches!(self.mode, Mode::DirectXip | Mode::DirectXipRevert)
+        matches!(self.mode, BootMode::DirectXip | BootMode::DirectXipRevert)
     }
 
     fn trailer(&self, slot: &[u8]) -> Trailer {
@@ -117,12 +109,9 @@ impl Line {
     fn types(&self, areas: &Areas) -> Vec<&'static str> {
         let name = |pair: &[Vec<u8>]| {
             let [primary, secondary] = [&pair[0], &pair[1]].map(|slot| self.trailer(slot));
-            // A revert of a swap with an offset is marked in the secondary slot.
-            let reverts = secondary.image_ok == Flag::Unset && secondary.copy_done == Flag::Set;
-            if self.mode == Mode::SwapOffset && secondary.magic == Magic::Good && reverts {
-                return "revert";
-            }
-            match SwapType::decide(&primary, &secondary) {
+            let decide =
+                if self.mode == BootMode::SwapOffset { SwapType::decide_with_offset } else { SwapType::decide };
+            match decide(&primary, &secondary) {
                 SwapType::None => "none",
                 SwapType::Test => "test",
                 SwapType::Permanent => "perm",
@@ -139,9 +128,21 @@ impl Line {
             image.verify(&mut Sha256::new()).ok().map(|()| &slot[..image.len()])
         };
         let place = |slot: &'a [u8]| {
-            good(slot).or_else(|| (self.mode == Mode::SwapOffset).then(|| good(&slot[self.erase..])).flatten())
+            good(slot).or_else(|| (self.mode == BootMode::SwapOffset).then(|| good(&slot[self.erase..])).flatten())
         };
         areas[..2 * self.images].chunks(2).map(|pair| place(&pair[1])).collect()
+    }
+}
+
+fn mode(name: &str) -> BootMode {
+    match name {
+        "swap-move" => BootMode::SwapMove,
+        "swap-offset" => BootMode::SwapOffset,
+        "swap-scratch" => BootMode::SwapScratch,
+        "overwrite" => BootMode::OverwriteOnly,
+        "direct-xip" => BootMode::DirectXip,
+        "direct-xip-revert" => BootMode::DirectXipRevert,
+        _ => panic!("{name}"),
     }
 }
 
@@ -287,5 +288,90 @@ fn mcuboot_and_the_simulated_boot_loader_do_the_same_in_every_recorded_boot() {
         for mode in ["swap-move", "swap-scratch", "swap-offset", "overwrite", "direct-xip-revert"] {
             assert!(counts.contains_key(&(family.into(), mode.into())), "no line of {family} {mode}");
         }
+    }
+}
+
+/// An entry of `max-image.json`: a geometry and the largest image that MCUboot starts there.
+struct Largest {
+    json: Value,
+    loader: Bootloader,
+    slots: [Region; 2],
+    memory: Vec<u8>,
+}
+
+impl Largest {
+    fn new(json: Value) -> Self {
+        let number = |key: &str| json[key].as_u64().unwrap_or(0) as u32;
+        let [first, second, scratch] = ["slot0", "slot1", "scratch"].map(number);
+        let slots = [Region::new(0, first), Region::new(first, second)];
+        let mode = mode(json["mode"].as_str().unwrap());
+        let layout = Layout::new(number("align")).unwrap();
+        let mut loader = Bootloader::new(mode, layout, [number("write"), number("erase")], slots)
+            .with_erased(number("erased") as u8)
+            .with_max_sectors(number("max_sectors"));
+        loader.scratch = (scratch > 0).then_some(Region::new(first + second, scratch));
+        loader.copies_all = json["fast"] == false;
+        let mut memory = vec![loader.erased; (first + second + scratch) as usize];
+        memory[..OLD_LEN].copy_from_slice(&crate::device::image(Version::new(1, 0, 0), OLD_LEN, 1));
+        let mut largest = Self { json, loader, slots, memory };
+        if mode == BootMode::DirectXipRevert {
+            for field in [Field::Magic, Field::CopyDone, Field::ImageOk] {
+                largest.set(0, field);
+            }
+        }
+        largest
+    }
+
+    fn set(&mut self, slot: usize, field: Field) {
+        let end = (self.slots[slot].start + self.slots[slot].len) as usize;
+        let at = end - self.loader.layout.from_end(field) as usize;
+        match field {
+            Field::Magic => self.memory[at..end].copy_from_slice(&self.loader.layout.magic()),
+            _ => self.memory[at] = Flag::SET,
+        }
+    }
+
+    /// Puts an image of `len` bytes into the secondary slot, marked for a test; returns what the
+    /// next reset does, and the flash after it.
+    fn boot(&self, len: usize) -> (Boot, Vec<u8>) {
+        let mut with = Self { json: Value::Null, memory: self.memory.clone(), ..*self };
+        let shift = if self.loader.mode == BootMode::SwapOffset { self.loader.erase as usize } else { 0 };
+        let start = self.slots[1].start as usize + shift;
+        with.memory[start..][..len].copy_from_slice(&crate::device::image(Version::new(2, 0, 0), len, 2));
+        if self.loader.mode != BootMode::DirectXip {
+            with.set(1, Field::Magic);
+        }
+        let [boot, _] = self.loader.reset(&mut Sha256::new(), &mut with.memory);
+        (boot, with.memory)
+    }
+}
+
+const OLD_LEN: usize = 600;
+
+#[test]
+fn mcuboots_largest_image_is_started_and_none_that_is_longer() {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/mcuboot/max-image.json"));
+    let entries: Vec<Value> = serde_json::from_str(&text.unwrap()).unwrap();
+    assert_eq!(entries.len(), 2000);
+    for json in entries {
+        let largest = Largest::new(json);
+        let json = &largest.json;
+        let starts = |boot| matches!(boot, Boot::Swapped(_) | Boot::Started(Slot::Secondary));
+        let Some(max) = json["max"].as_u64().map(|max| max as usize) else {
+            let (boot, _) = largest.boot(OLD_LEN);
+            assert!(!starts(boot), "{json}");
+            let old_boots = json["old_boots"].as_bool().unwrap_or(true);
+            assert_eq!(boot != Boot::Refused, old_boots, "{json}");
+            continue;
+        };
+        let (boot, mut memory) = largest.boot(max);
+        assert!(starts(boot), "{json}: {boot:?}");
+        if json["reverts"] == true {
+            let [boot, _] = largest.loader.reset(&mut Sha256::new(), &mut memory);
+            assert!(matches!(boot, Boot::Swapped(SwapType::Revert) | Boot::Started(Slot::Primary)), "{json}: {boot:?}");
+            assert!(memory.starts_with(&largest.memory[..OLD_LEN]), "{json}: the old image is not back");
+        }
+        let (boot, _) = largest.boot(max + 1);
+        assert!(!starts(boot), "{json}: {boot:?} with a byte more");
     }
 }

@@ -3,11 +3,11 @@
 
 use anysmp::mcuboot::build::Builder;
 use anysmp::mcuboot::digest::Sha256;
-use anysmp::mcuboot::slots::{Region, Slot};
+use anysmp::mcuboot::slots::{BootMode, Region, Slot};
 use anysmp::mcuboot::tlv::{Kind, Tlv};
 use anysmp::mcuboot::trailer::{Field, Flag, Layout, SwapType};
 use anysmp::mcuboot::{Flags, Version};
-use anysmp::testing::bootloader::{Boot, Bootloader, Mode};
+use anysmp::testing::bootloader::{Boot, Bootloader};
 
 const SLOT: usize = 8192;
 const RAM: Region = Region::new(0x2000_0000, 0x1_0000);
@@ -92,7 +92,7 @@ impl In {
 struct Rule {
     text: &'static str,
     source: &'static str,
-    mode: Mode,
+    mode: BootMode,
     options: fn(&mut Bootloader),
     slots: [In; 2],
     boot: Boot,
@@ -101,7 +101,7 @@ struct Rule {
 }
 
 impl Rule {
-    fn new(mode: Mode, source: &'static str, text: &'static str, slots: [In; 2], boot: Boot) -> Self {
+    fn new(mode: BootMode, source: &'static str, text: &'static str, slots: [In; 2], boot: Boot) -> Self {
         Self { text, source, mode, options: |_| (), slots, boot, erased: [false; 2] }
     }
 
@@ -120,8 +120,9 @@ const FIRST: Boot = Boot::Started(Slot::Primary);
 const SECOND: Boot = Boot::Started(Slot::Secondary);
 
 fn rules() -> Vec<Rule> {
-    use Mode::{
-        DirectXip, FirmwareUpdater, Overwrite, RamLoad, RamLoadRevert, Single, SwapMove, SwapOffset, SwapScratch,
+    use BootMode::{
+        DirectXip, FirmwareUpdater, OverwriteOnly, RamLoad, RamLoadRevert, SingleSlot, SwapMove, SwapOffset,
+        SwapScratch,
     };
     let old = image(0);
     let ram = [for_ram(0), for_ram(1)];
@@ -175,16 +176,16 @@ fn rules() -> Vec<Rule> {
             [old.damaged(); 2],
             Boot::Refused,
         ),
-        Rule::new(Single, SINGLE, "the application runs", [image(0), image(1)], FIRST),
-        Rule::new(Single, SINGLE, "a damaged one does not, and stays", [old.damaged(), image(1)], Boot::Refused),
+        Rule::new(SingleSlot, SINGLE, "the application runs", [image(0), image(1)], FIRST),
+        Rule::new(SingleSlot, SINGLE, "a damaged one does not, and stays", [old.damaged(), image(1)], Boot::Refused),
         Rule::new(
-            Single,
+            SingleSlot,
             SINGLE,
             "nor does one that is not bootable",
             [old.flag(Flags::NON_BOOTABLE), old],
             Boot::Refused,
         ),
-        Rule::new(Single, SINGLE, "marks mean nothing", [image(0).with(STARTED), image(1).with(TESTED)], FIRST),
+        Rule::new(SingleSlot, SINGLE, "marks mean nothing", [image(0).with(STARTED), image(1).with(TESTED)], FIRST),
         Rule::new(
             DirectXip,
             LOADER,
@@ -200,7 +201,7 @@ fn rules() -> Vec<Rule> {
             SECOND,
         ),
     ];
-    for mode in [SwapMove, SwapOffset, SwapScratch, Overwrite] {
+    for mode in [SwapMove, SwapOffset, SwapScratch, OverwriteOnly] {
         let tested = Boot::Swapped(SwapType::Test);
         let encrypted = image(1).flag(Flags::ENCRYPTED).with(TESTED);
         let compressed = image(1).flag(Flags::COMPRESSED).with(TESTED);
@@ -255,7 +256,7 @@ fn mcuboots_other_modes_and_options_follow_the_rules_of_its_sources() {
         loader.ram = Some(RAM);
         (rule.options)(&mut loader);
         let [first, mut second] = rule.slots.map(|image| image.contents(layout));
-        if rule.mode == Mode::SwapOffset {
+        if rule.mode == BootMode::SwapOffset {
             second.copy_within(..SLOT - 512 - 64, 512);
             second[..512].fill(0xFF);
         }
@@ -265,8 +266,10 @@ fn mcuboots_other_modes_and_options_follow_the_rules_of_its_sources() {
         assert_eq!(loader.reset(&mut Sha256::new(), &mut memory)[0], rule.boot, "{what}");
         let slots = [0, SLOT].map(|at| memory[at..][..SLOT].iter().all(|byte| *byte == 0xFF));
         assert_eq!(slots, rule.erased, "{what}: which slots are erased");
-        if matches!(rule.mode, Mode::Single | Mode::FirmwareUpdater | Mode::RamLoad | Mode::DirectXip)
-            && rule.erased == [false; 2]
+        if matches!(
+            rule.mode,
+            BootMode::SingleSlot | BootMode::FirmwareUpdater | BootMode::RamLoad | BootMode::DirectXip
+        ) && rule.erased == [false; 2]
         {
             assert!(memory == before, "{what}: the flash has changed");
         }
@@ -277,7 +280,7 @@ fn mcuboots_other_modes_and_options_follow_the_rules_of_its_sources() {
 fn an_image_on_trial_is_noted_at_its_first_start_and_erased_at_the_second() {
     let layout = Layout::new(8).unwrap();
     let slots = [0, SLOT as u32].map(|start| Region::new(start, SLOT as u32));
-    for mode in [Mode::DirectXipRevert, Mode::RamLoadRevert] {
+    for mode in [BootMode::DirectXipRevert, BootMode::RamLoadRevert] {
         let loader = Bootloader::new(mode, layout, [4, 512], slots);
         let images = [for_ram(0).with(CONFIRMED), for_ram(1).with(TESTED)];
         let mut memory = images.map(|image| image.contents(layout)).concat();

@@ -3,10 +3,12 @@
 use anysmp::mcuboot::build::Builder;
 use anysmp::mcuboot::digest::Sha256;
 use anysmp::mcuboot::flash;
-use anysmp::mcuboot::slots::{Chunk, Command, Config, Error, Outcome, Pair, Region, Slots, Uploaded, scratch_len};
+use anysmp::mcuboot::slots::{
+    BootMode, Chunk, Command, Config, Error, Outcome, Pair, Region, Slots, Uploaded, scratch_len,
+};
 use anysmp::mcuboot::trailer::Layout;
 use anysmp::mcuboot::{Header, Image, Version};
-use anysmp::testing::bootloader::{Boot, Bootloader, Mode};
+use anysmp::testing::bootloader::{Boot, Bootloader};
 use anysmp::testing::{RamNor, Random};
 
 pub type Device<'s> = Slots<'s, Sha256>;
@@ -39,7 +41,7 @@ impl Board {
 
     pub fn bootloader(&self, config: &Config) -> Bootloader {
         let (layout, slots) = (Layout::new(config.align).unwrap(), [self.primary, self.secondary]);
-        Bootloader::new(Mode::SwapMove, layout, [1, 512], slots).with_erased(erased(config))
+        Bootloader::new(BootMode::SwapMove, layout, [1, 512], slots).with_erased(erased(config))
     }
 }
 
@@ -181,7 +183,7 @@ pub fn boot<const W: usize, const E: usize, const R: usize>(
     loader.max_sectors = board.primary.len / loader.erase;
     // MCUboot swaps with writes of up to 32 bytes.
     if W > 32 {
-        loader.mode = Mode::Overwrite;
+        loader.mode = BootMode::OverwriteOnly;
     }
     let mut memory = flash.memory().to_vec();
     loader.boot(flash, &mut Sha256::new(), &mut memory).unwrap()

@@ -458,7 +458,7 @@ fn largest_file_fills_the_slot_up_to_what_a_swap_needs() {
         });
         // A swap needs room for its status, which `Slots` does not know of yet.
         let mut loader = board.bootloader(&config);
-        loader.mode = anysmp::testing::bootloader::Mode::Overwrite;
+        loader.mode = anysmp::mcuboot::slots::BootMode::OverwriteOnly;
         let [boot, _] = loader.reset(&mut Sha256::new(), flash.memory_mut());
         assert_eq!(boot, anysmp::testing::bootloader::Boot::Swapped(anysmp::mcuboot::trailer::SwapType::Test));
         assert_eq!(&flash.memory()[..file.len()], file);

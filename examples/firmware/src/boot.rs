@@ -7,10 +7,10 @@
 
 use anysmp::mcuboot::build::Builder;
 use anysmp::mcuboot::digest::Sha256;
-use anysmp::mcuboot::slots::Region;
+use anysmp::mcuboot::slots::{BootMode, Region};
 use anysmp::mcuboot::trailer::{Field, Flag, Layout, SwapType};
 use anysmp::mcuboot::{Flags, Image, Version};
-use anysmp::testing::bootloader::{Bootloader, Mode};
+use anysmp::testing::bootloader::Bootloader;
 use embedded_storage::nor_flash::{NorFlash, ReadNorFlash};
 
 use crate::board::{Flash, PRIMARY, SECONDARY, contents};
@@ -55,7 +55,7 @@ pub fn boot(flash: &mut Flash) -> Result<(Boot, Option<Version>)> {
 fn start(flash: &mut Flash) -> Result<Boot> {
     let Some(layout) = Layout::new(ALIGN) else { return Ok(Boot::Stayed) };
     let sizes = [Flash::WRITE_SIZE as u32, PAGE as u32];
-    let loader = Bootloader::new(Mode::SwapMove, layout, sizes, [PRIMARY, SECONDARY]);
+    let loader = Bootloader::new(BootMode::SwapMove, layout, sizes, [PRIMARY, SECONDARY]);
     let good = |flash: &Flash, region| {
         let bootable = |image: &Image<'_>| !image.header().flags().intersects(Flags::NON_BOOTABLE);
         let image = Image::parse(slot(flash, region)).ok().filter(bootable);

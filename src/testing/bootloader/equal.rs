@@ -3,7 +3,8 @@
 use super::flash::{Flash, Refused};
 use super::image::Place;
 use super::trailer::size;
-use super::{Boot, Bootloader, Mode};
+use super::{Boot, Bootloader};
+use crate::mcuboot::slots::BootMode;
 use crate::mcuboot::slots::Slot;
 use crate::mcuboot::trailer::{Field, Flag, Magic};
 use crate::mcuboot::{Digest, Flags};
@@ -72,12 +73,12 @@ impl Flash<'_, '_> {
     /// Tries to start the image at a place; false if it cannot be.
     fn start<D: Digest>(&mut self, place: Place, digest: &mut D) -> bool {
         let Some(header) = self.header(place) else { return false };
-        let loads = matches!(self.loader.mode, Mode::RamLoad | Mode::RamLoadRevert);
+        let loads = matches!(self.loader.mode, BootMode::RamLoad | BootMode::RamLoadRevert);
         let elsewhere = size(header.load_address()) != place.area.start;
         if !loads && header.flags().intersects(Flags::ROM_FIXED) && elsewhere {
             return false;
         }
-        if self.loader.mode.reverts_in_place() && !self.first_or_confirmed(place) {
+        if self.loader.reverts_in_place() && !self.first_or_confirmed(place) {
             return false;
         }
         let pair = [place.area; 2];

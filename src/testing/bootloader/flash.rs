@@ -1,6 +1,7 @@
 //! The flash during a reset: plain memory, and where the slots are in it.
 
-use super::{Bootloader, Mode};
+use super::Bootloader;
+use crate::mcuboot::slots::BootMode;
 use crate::mcuboot::slots::{Region, Slot};
 
 /// A slot, or the scratch area.
@@ -73,7 +74,7 @@ impl<'b, 'm> Flash<'b, 'm> {
         let write = usize::try_from(loader.write).ok().filter(|write| *write > 0)?;
         let areas = [first.primary, first.secondary, second.primary, second.secondary, scratch];
         let fits = |area: &Area| area.len.is_multiple_of(sector) && area.end() <= memory.len();
-        let missing = loader.mode == Mode::SwapScratch && scratch.len == 0;
+        let missing = loader.mode == BootMode::SwapScratch && scratch.len == 0;
         if missing || !areas.iter().all(fits) {
             return None;
         }

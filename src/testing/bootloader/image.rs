@@ -1,10 +1,11 @@
 //! Images: where they begin, whether they are good, and how long they may be.
 
+use super::Bootloader;
 use super::flash::{Area, Flash};
 use super::trailer::size;
-use super::{Bootloader, Mode};
 use crate::bytes::take;
-use crate::mcuboot::tlv::{Info, Kind, Tlv};
+use crate::mcuboot::slots::BootMode;
+use crate::mcuboot::tlv::{Info, Kind, Tlv, Tlvs};
 use crate::mcuboot::trailer::Field;
 use crate::mcuboot::{Digest, Flags, Header, Image, Version};
 
@@ -21,6 +22,14 @@ pub(super) struct Dependency {
     /// The number of the other image.
     pub(super) image: usize,
     pub(super) version: Version,
+}
+
+/// The TLVs of an image.
+struct Areas<'a> {
+    /// The entries of the protected area.
+    protected: &'a [u8],
+    /// The end of the other area.
+    end: usize,
 }
 
 impl Dependency {
@@ -51,9 +60,11 @@ impl Flash<'_, '_> {
         let room = |len: usize, less: usize| len.saturating_sub(less);
         match self.loader.mode {
             // The sector that the swap needs lies in one of the two.
-            Mode::SwapMove => room(primary.len, whole.saturating_add(self.sector)).min(room(secondary.len, whole)),
-            Mode::SwapOffset => room(primary.len, whole).min(room(secondary.len, whole.saturating_add(self.sector))),
-            Mode::SwapScratch => {
+            BootMode::SwapMove => room(primary.len, whole.saturating_add(self.sector)).min(room(secondary.len, whole)),
+            BootMode::SwapOffset => {
+                room(primary.len, whole).min(room(secondary.len, whole.saturating_add(self.sector)))
+            }
+            BootMode::SwapScratch => {
                 let counted = self.counted(primary, secondary).saturating_mul(self.sector);
                 // The first sector of the trailer goes through the scratch area together with a
                 // trailer of its own.
@@ -63,7 +74,7 @@ impl Flash<'_, '_> {
                 trailer_at.saturating_sub(self.loader.scratch_trailer_len().saturating_sub(shared))
             }
             // Here MCUboot leaves out swap_size and the swap status, which these modes do not have.
-            Mode::FirmwareUpdater | Mode::Single => room(area.len, trailer),
+            BootMode::FirmwareUpdater | BootMode::SingleSlot => room(area.len, trailer),
             _ => room(area.len, size(self.loader.from_end(Field::SwapInfo(crate::mcuboot::trailer::SwapType::None)))),
         }
     }
@@ -89,8 +100,8 @@ impl Flash<'_, '_> {
         let [primary, secondary] = [pair.primary, pair.secondary].map(|area| self.sectors(area));
         let few = primary <= size(self.loader.max_sectors);
         match self.loader.mode {
-            Mode::SwapMove => few && (primary == secondary || primary == secondary.saturating_add(1)),
-            Mode::SwapOffset => few && (primary == secondary || primary.saturating_add(1) == secondary),
+            BootMode::SwapMove => few && (primary == secondary || primary == secondary.saturating_add(1)),
+            BootMode::SwapOffset => few && (primary == secondary || primary.saturating_add(1) == secondary),
             _ => few && primary == secondary,
         }
     }
@@ -130,23 +141,27 @@ impl Flash<'_, '_> {
         Header::parse(self.from(place)).map_or(0, |header| size(header.hashed_len()))
     }
 
+    /// Finds the TLVs of an image where its header says, whatever the magic is; `None` if they are
+    /// not there.
+    fn areas(&self, place: Place) -> Option<Areas<'_>> {
+        let bytes = self.from(place);
+        let [hashed, protected] = [8, 10].map(|at| take(bytes, at).map(u16::from_le_bytes));
+        let start = u32::from(hashed?).checked_add(u32::from_le_bytes(take(bytes, 12)?))?;
+        let announced = protected?;
+        let info = |at: usize| take(bytes, at).map(Info::parse);
+        let area = |len: u16| bytes.get(size(start)..)?.get(..len.into())?.get(Info::LEN.into()..);
+        let protected = match announced {
+            0 => &[],
+            announced => area(info(size(start))?.protected(announced).ok()?)?,
+        };
+        let at = size(start).checked_add(announced.into())?;
+        Some(Areas { protected, end: at.checked_add(info(at)?.normal().ok()?.into())? })
+    }
+
     /// Returns the length of an image; 0 without the magic of a header, `None` if its TLVs are not
     /// where the header says. They may end behind the slot.
     pub(super) fn image_len(&self, place: Place) -> Option<usize> {
-        if !self.has_magic(place) {
-            return Some(0);
-        }
-        let bytes = self.from(place);
-        let header = Header::parse(bytes).ok()?;
-        let info = |at: u32| take(bytes, size(at)).map(Info::parse);
-        let tlvs = match header.protected_len() {
-            0 => header.body_end(),
-            announced => {
-                info(header.body_end())?.protected(announced).ok()?;
-                header.hashed_len()
-            }
-        };
-        Some(size(tlvs).saturating_add(info(tlvs)?.normal().ok()?.into()))
+        if self.has_magic(place) { Some(self.areas(place)?.end) } else { Some(0) }
     }
 
     /// Returns true if the image has the hash that it announces, is not too long and not too old.
@@ -162,13 +177,23 @@ impl Flash<'_, '_> {
 
     /// Returns the dependencies of an image; `None` if they cannot be read.
     pub(super) fn dependencies(&self, place: Place) -> Option<impl Iterator<Item = Option<Dependency>>> {
-        let image = Image::parse(self.from(place)).ok()?;
         let wanted = |tlv: &Result<Tlv<'_>, _>| tlv.is_err() || tlv.is_ok_and(|tlv| tlv.kind == Kind::DEPENDENCY);
-        Some(image.protected().filter(wanted).map(|tlv| Dependency::parse(tlv.ok()?.value)))
+        let tlvs = Tlvs::new(self.areas(place)?.protected).filter(wanted);
+        Some(tlvs.map(|tlv| Dependency::parse(tlv.ok()?.value)))
     }
 }
 
 impl Bootloader {
+    /// Returns true if the boot loader swaps the slots.
+    pub(super) const fn swaps(&self) -> bool {
+        matches!(self.mode, BootMode::SwapMove | BootMode::SwapOffset | BootMode::SwapScratch)
+    }
+
+    /// Returns true if a trailer decides, once, whether an image is started.
+    pub(super) const fn reverts_in_place(&self) -> bool {
+        matches!(self.mode, BootMode::DirectXipRevert | BootMode::RamLoadRevert)
+    }
+
     /// Returns true if a version is at least another one. Build numbers do not count.
     pub(super) fn reaches(version: Version, least: Version) -> bool {
         version.release() >= least.release()

@@ -1,49 +1,7 @@
 //! The boot loader as its user describes it, and its result.
 
-use crate::mcuboot::slots::{Region, Slot};
+use crate::mcuboot::slots::{BootMode, Region, Slot};
 use crate::mcuboot::trailer::{Field, Flag, Layout, Magic, SwapType, Trailer};
-
-/// The way in which the boot loader starts an image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[non_exhaustive]
-pub enum Mode {
-    /// Swaps the slots; each sector of the primary slot is first moved up by one.
-    SwapMove,
-    /// Swaps the slots; the new image lies one sector up in the secondary slot.
-    SwapOffset,
-    /// Swaps the slots through a scratch area.
-    SwapScratch,
-    /// Copies the new image over the old one, as far as it reaches. There is no way back.
-    Overwrite,
-    /// Copies the whole secondary slot over the primary one. There is no way back.
-    OverwriteWhole,
-    /// Starts the newest image in its slot.
-    DirectXip,
-    /// Starts the newest marked image in its slot, and erases one that was not confirmed.
-    DirectXipRevert,
-    /// Copies the newest image to RAM.
-    RamLoad,
-    /// Copies the newest marked image to RAM, and erases one that was not confirmed.
-    RamLoadRevert,
-    /// Starts the image of the primary slot; if that is asked for or fails, the updater in the
-    /// secondary one.
-    FirmwareUpdater,
-    /// Starts the image of the primary slot, the only one.
-    Single,
-}
-
-impl Mode {
-    /// Returns true if the boot loader swaps the slots.
-    pub(super) const fn swaps(self) -> bool {
-        matches!(self, Self::SwapMove | Self::SwapOffset | Self::SwapScratch)
-    }
-
-    /// Returns true if a trailer decides, once, whether an image is started.
-    pub(super) const fn reverts_in_place(self) -> bool {
-        matches!(self, Self::DirectXipRevert | Self::RamLoadRevert)
-    }
-}
 
 /// The result of a reset, for one image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +28,7 @@ pub enum Boot {
 #[non_exhaustive]
 pub struct Bootloader {
     /// The way in which it starts an image.
-    pub mode: Mode,
+    pub mode: BootMode,
     /// The layout of the trailers.
     pub layout: Layout,
     /// The smallest write of the flash, in bytes.
@@ -91,6 +49,9 @@ pub struct Bootloader {
     pub scratch: Option<Region>,
     /// The RAM into which images may be loaded; `None` does not check the load address.
     pub ram: Option<Region>,
+    /// Copies the whole slot in [`BootMode::OverwriteOnly`], not only the image; Zephyr builds
+    /// MCUboot with `MCUBOOT_OVERWRITE_ONLY_FAST`, which does not.
+    pub copies_all: bool,
     /// Starts the updater, in firmware-updater mode.
     pub enter_updater: bool,
     /// Accepts encrypted images, without a look into them (`MCUBOOT_ENC_IMAGES`).
@@ -109,7 +70,7 @@ impl Bootloader {
     /// sectors have these sizes in bytes, and whose erased bytes are FF. `slots` are the primary
     /// and the secondary one. Images have at most 128 sectors, MCUboot's default.
     #[must_use]
-    pub const fn new(mode: Mode, layout: Layout, [write, erase]: [u32; 2], slots: [Region; 2]) -> Self {
+    pub const fn new(mode: BootMode, layout: Layout, [write, erase]: [u32; 2], slots: [Region; 2]) -> Self {
         let [primary, secondary] = slots;
         Self {
             mode,
@@ -123,6 +84,7 @@ impl Bootloader {
             second: None,
             scratch: None,
             ram: None,
+            copies_all: false,
             enter_updater: false,
             encrypted: false,
             security_counter: None,
@@ -142,7 +104,7 @@ impl Bootloader {
         Self { max_sectors, ..self }
     }
 
-    /// Sets the scratch area, which [`Mode::SwapScratch`] needs.
+    /// Sets the scratch area, which [`BootMode::SwapScratch`] needs.
     #[must_use]
     pub const fn with_scratch(self, scratch: Region) -> Self {
         Self { scratch: Some(scratch), ..self }

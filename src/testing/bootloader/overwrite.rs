@@ -1,6 +1,5 @@
 //! Overwriting the image in the primary slot.
 
-use super::Mode;
 use super::flash::{Flash, Refused};
 use super::image::Place;
 
@@ -9,7 +8,7 @@ impl Flash<'_, '_> {
     pub(super) fn overwrite(&mut self, image: usize) -> Result<(), Refused> {
         let pair = self.pair(image);
         let [from, to] = [pair.secondary, pair.primary];
-        if self.loader.mode == Mode::OverwriteWhole {
+        if self.loader.copies_all {
             // With the trailer, whose mark is now in the primary slot and means nothing there.
             self.erase(to.start, to.len);
             self.copy(from.start, to.start, to.len);

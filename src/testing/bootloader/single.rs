@@ -1,9 +1,10 @@
 //! The modes with one application: a single slot, or an updater in the other one.
 
+use super::Boot;
 use super::flash::{Flash, Refused};
 use super::image::Place;
-use super::{Boot, Mode};
 use crate::mcuboot::Digest;
+use crate::mcuboot::slots::BootMode;
 use crate::mcuboot::slots::Slot;
 
 impl Flash<'_, '_> {
@@ -16,7 +17,7 @@ impl Flash<'_, '_> {
             !self.not_bootable(place) && self.is_good(place, longest, digest)
         };
         let order = match self.loader.mode {
-            Mode::Single => [Slot::Primary, Slot::Primary],
+            BootMode::SingleSlot => [Slot::Primary, Slot::Primary],
             _ if self.loader.enter_updater => [Slot::Secondary, Slot::Primary],
             _ => [Slot::Primary, Slot::Secondary],
         };

@@ -11,11 +11,11 @@
 //!
 //! with N = `max_sectors`. The number of rows tells which slot has which image.
 
-use super::Mode;
 use super::due::Due;
 use super::flash::{Area, Flash, Refused};
 use super::image::Place;
 use super::trailer::size;
+use crate::mcuboot::slots::BootMode;
 use crate::mcuboot::trailer::{Flag, Magic, SwapType};
 
 /// The state of a swap.
@@ -31,6 +31,13 @@ pub(super) struct Status {
 
 impl Status {
     pub(super) const NONE: Self = Self { in_primary: false, rows: 0, due: Due::Nothing };
+}
+
+/// A header is not where the swap status says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct NoHeader {
+    /// That of the running image is not in the primary slot. MCUboot looks nowhere else.
+    pub(super) running: bool,
 }
 
 /// The lengths of header, body and protected TLVs of the images of both slots.
@@ -60,7 +67,7 @@ impl Flash<'_, '_> {
         let sectors = if area == self.scratch { 1 } else { size(self.loader.max_sectors) };
         let rows = sectors.saturating_mul(self.loader.rows_per_sector());
         let is_there = |row: &usize| self.byte(self.row(area, *row)) != self.loader.erased;
-        let rows = if self.loader.mode == Mode::SwapScratch {
+        let rows = if self.loader.mode == BootMode::SwapScratch {
             let first = (0..rows).find(is_there);
             first.map_or(0, |first| (first..rows).find(|row| !is_there(row)).unwrap_or(rows))
         } else {
@@ -79,7 +86,7 @@ impl Flash<'_, '_> {
     fn source(&self, image: usize) -> Option<Area> {
         let pair = self.pair(image);
         let primary = self.trailer(pair.primary);
-        if self.loader.mode != Mode::SwapScratch {
+        if self.loader.mode != BootMode::SwapScratch {
             let begun = (primary.magic, primary.copy_done) == (Magic::Good, Flag::Unset);
             return (begun && !self.is_marked(pair.secondary)).then_some(pair.primary);
         }
@@ -98,26 +105,24 @@ impl Flash<'_, '_> {
     /// Returns the bytes that an interrupted swap is to swap.
     pub(super) fn interrupted_size(&self, image: usize) -> usize {
         let primary = self.pair(image).primary;
-        let scratch = self.loader.mode == Mode::SwapScratch && self.is_marked(self.scratch);
+        let scratch = self.loader.mode == BootMode::SwapScratch && self.is_marked(self.scratch);
         self.swap_size(if scratch { self.scratch } else { primary })
     }
 
-    /// Returns what the headers of both images announce, wherever the images are at this moment;
-    /// `None` if one of them is not found.
-    pub(super) fn headers(&self, image: usize, status: &Status) -> Option<Announced> {
+    /// Returns what the headers of both images announce, wherever the images are at this moment.
+    pub(super) fn headers(&self, image: usize, status: &Status) -> Result<Announced, NoHeader> {
+        let pair = self.pair(image);
+        let slots = [pair.primary, pair.secondary].map(|area| Place { area, offset: 0 });
         let places = match self.loader.mode {
-            _ if status.rows == 0 => None,
-            Mode::SwapMove => Some(self.while_moving(image, status.rows)),
-            Mode::SwapOffset => Some(self.while_shifting(image, status)),
-            _ => None,
+            BootMode::SwapMove if status.rows > 0 => self.while_moving(image, status.rows),
+            BootMode::SwapOffset if status.rows > 0 => self.while_shifting(image, status),
+            _ => return Ok(slots.map(|place| self.announced(place))),
         };
-        let places = places.unwrap_or_else(|| {
-            let pair = self.pair(image);
-            [pair.primary, pair.secondary].map(|area| Place { area, offset: 0 })
-        });
-        let needed = status.rows > 0 && self.loader.mode != Mode::SwapScratch;
-        let found = places.iter().all(|place| self.has_magic(*place));
-        (!needed || found).then(|| places.map(|place| self.announced(place)))
+        if places.iter().all(|place| self.has_magic(*place)) {
+            return Ok(places.map(|place| self.announced(place)));
+        }
+        let ([running, _], [primary, _]) = (places, slots);
+        Err(NoHeader { running: running != primary || !self.has_magic(primary) })
     }
 
     /// Returns the places of both headers in the middle of a swap that moves.

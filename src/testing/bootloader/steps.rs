@@ -2,12 +2,12 @@
 //!
 //! Each way does the steps from a number of rows on, and so completes an interrupted swap as well.
 
-use super::Mode;
 use super::due::Due;
 use super::flash::{Area, Flash, Refused};
 use super::image::Place;
 use super::status::{Announced, Status};
 use super::trailer::size;
+use crate::mcuboot::slots::BootMode;
 use crate::mcuboot::trailer::{Field, Flag, Magic, SwapType};
 
 /// A swap that runs.
@@ -63,13 +63,13 @@ impl Flash<'_, '_> {
     fn steps(&mut self, run: &Run) -> Result<bool, Refused> {
         let sectors = run.len.div_ceil(self.sector);
         // A damaged trailer may announce anything. MCUboot stops at the end of the slot.
-        let more = usize::from(self.loader.mode == Mode::SwapMove && run.rows > 0);
+        let more = usize::from(self.loader.mode == BootMode::SwapMove && run.rows > 0);
         if sectors.saturating_add(more) > self.sectors(run.primary) {
             return Err(Refused);
         }
         match self.loader.mode {
-            Mode::SwapMove => Ok(self.swap_moving(run, sectors.max(1))),
-            Mode::SwapOffset => Ok(self.swap_shifting(run, sectors.max(1))),
+            BootMode::SwapMove => Ok(self.swap_moving(run, sectors.max(1))),
+            BootMode::SwapOffset => Ok(self.swap_shifting(run, sectors.max(1))),
             _ => {
                 self.swap_through_scratch(run, sectors);
                 Ok(true)
@@ -87,7 +87,7 @@ impl Flash<'_, '_> {
             self.write_flag(area, Field::ImageOk);
         }
         self.write_swap_size(area, run.len);
-        if self.loader.mode == Mode::SwapOffset {
+        if self.loader.mode == BootMode::SwapOffset {
             self.write_tlv_lens(area, run.tlvs);
         }
         self.write_magic(area);
@@ -100,7 +100,7 @@ impl Flash<'_, '_> {
             return;
         }
         self.clear_trailer(run.secondary);
-        if self.loader.mode == Mode::SwapMove {
+        if self.loader.mode == BootMode::SwapMove {
             self.write_flag(run.secondary, Field::ImageOk);
             self.write_swap_size(run.secondary, run.len);
             self.write_magic(run.secondary);

@@ -10,9 +10,10 @@
 use super::due::Due;
 use super::flash::{Flash, Refused};
 use super::image::Place;
-use super::status::Status;
-use super::{Boot, Bootloader, Mode};
+use super::status::{NoHeader, Status};
+use super::{Boot, Bootloader};
 use crate::mcuboot::Digest;
+use crate::mcuboot::slots::BootMode;
 use crate::mcuboot::trailer::{Field, SwapType};
 
 /// What is known of one image.
@@ -23,13 +24,16 @@ struct Plan {
     offset: usize,
     /// The trailer of the primary slot is already that of this swap.
     begun: bool,
+    /// The header of the running image was not found.
+    lost: bool,
     /// A swap was asked for when the reset began.
     asked: bool,
     boot: Boot,
 }
 
 impl Plan {
-    const NOTHING: Self = Self { due: Due::Nothing, offset: 0, begun: false, asked: false, boot: Boot::Stayed };
+    const NOTHING: Self =
+        Self { due: Due::Nothing, offset: 0, begun: false, lost: false, asked: false, boot: Boot::Stayed };
 }
 
 type Plans = [Plan; Bootloader::IMAGES];
@@ -60,11 +64,12 @@ impl Flash<'_, '_> {
         for (image, plan) in plans.iter_mut().enumerate().take(self.images()) {
             self.perform(image, plan)?;
         }
-        for image in 0..self.images() {
+        for (image, plan) in plans.iter().enumerate().take(self.images()) {
             let pair = self.pair(image);
             let place = Place { area: pair.primary, offset: 0 };
             let longest = self.longest(pair.primary, pair.secondary, pair.primary);
-            if self.is_empty(place) || self.not_bootable(place) || !self.is_good(place, longest, digest) {
+            let bootable = !plan.lost && !self.is_empty(place) && !self.not_bootable(place);
+            if !bootable || !self.is_good(place, longest, digest) {
                 return Err(Refused);
             }
         }
@@ -82,11 +87,14 @@ impl Flash<'_, '_> {
         if !self.compatible(image) {
             return Ok(nothing);
         }
-        let status = if self.loader.mode.swaps() { self.status(image)? } else { Status::NONE };
+        let status = if self.loader.swaps() { self.status(image)? } else { Status::NONE };
         let headers = self.headers(image, &status);
         let primary = Place { area: pair.primary, offset: 0 };
         if status.rows > 0 {
-            let Some(headers) = headers else { return Ok(nothing) };
+            let headers = match headers {
+                Ok(headers) => headers,
+                Err(NoHeader { running }) => return Ok((Plan { lost: running, ..Plan::NOTHING }, false)),
+            };
             self.complete(image, &status, headers)?;
             let boot = match status.due {
                 Due::Swap(kind) => Boot::Swapped(kind),
@@ -95,7 +103,7 @@ impl Flash<'_, '_> {
             return Ok((Plan { boot, ..Plan::NOTHING }, true));
         }
         // Where it moves sectors MCUboot gives up on a pair without a header in slot 0.
-        if matches!(self.loader.mode, Mode::SwapMove | Mode::SwapOffset) && !self.has_magic(primary) {
+        if matches!(self.loader.mode, BootMode::SwapMove | BootMode::SwapOffset) && !self.has_magic(primary) {
             return Ok(nothing);
         }
         let secondary = self.secondary(image, status.due);
@@ -116,7 +124,7 @@ impl Flash<'_, '_> {
     fn secondary(&self, image: usize, due: Due) -> Place {
         let area = self.pair(image).secondary;
         let at = |offset| Place { area, offset };
-        if self.loader.mode != Mode::SwapOffset {
+        if self.loader.mode != BootMode::SwapOffset {
             return at(0);
         }
         // Before a revert it lies at the front, otherwise one sector up; if it is not there, at the
@@ -136,19 +144,19 @@ impl Flash<'_, '_> {
     fn accept<D: Digest>(&mut self, image: usize, place: Place, due: Due, kind: SwapType, digest: &mut D) -> bool {
         let pair = self.pair(image);
         if self.is_empty(place) || self.not_bootable(place) {
-            if self.loader.mode.swaps() {
+            if self.loader.swaps() {
                 self.clear_trailer(place.area);
             }
             // A revert to an image that is not there would be tried at every reset.
             let stuck = due == Due::Swap(SwapType::Revert) || self.next(image) == SwapType::Revert;
-            if self.loader.mode == Mode::SwapMove && stuck {
+            if self.loader.mode == BootMode::SwapMove && stuck {
                 self.clear_trailer(pair.primary);
             }
             return false;
         }
         let front = Place { area: place.area, offset: 0 };
         let marked = matches!(kind, SwapType::Test | SwapType::Permanent);
-        let misplaced = self.loader.mode == Mode::SwapOffset && marked && self.has_magic(front);
+        let misplaced = self.loader.mode == BootMode::SwapOffset && marked && self.has_magic(front);
         let longest = self.longest(pair.primary, pair.secondary, pair.secondary);
         let old = due != Due::Swap(SwapType::Revert) && self.is_downgrade(image, place, kind);
         if misplaced || old || !self.is_good(place, longest, digest) {
@@ -161,7 +169,7 @@ impl Flash<'_, '_> {
     /// Returns true if downgrade prevention refuses an image.
     fn is_downgrade(&self, image: usize, place: Place, kind: SwapType) -> bool {
         let primary = Place { area: self.pair(image).primary, offset: 0 };
-        let swaps_back = self.loader.mode.swaps() && kind == SwapType::Revert;
+        let swaps_back = self.loader.swaps() && kind == SwapType::Revert;
         self.loader.prevents_downgrade
             && !swaps_back
             && !self.is_empty(primary)
@@ -174,6 +182,7 @@ impl Flash<'_, '_> {
             let plan = plans.get(image)?;
             let pair = self.pair(image);
             Some(match plan.due {
+                _ if plan.lost => return None,
                 Due::Swap(_) => Place { area: pair.secondary, offset: plan.offset },
                 _ => Place { area: pair.primary, offset: 0 },
             })
@@ -197,12 +206,12 @@ impl Flash<'_, '_> {
             Due::Unknown => Err(Refused),
             // As if it had just been swapped back.
             Due::Failed => {
-                if self.loader.mode.swaps() {
+                if self.loader.swaps() {
                     self.confirm(pair.primary);
                 }
                 Ok(())
             }
-            Due::Swap(kind) if self.loader.mode.swaps() => {
+            Due::Swap(kind) if self.loader.swaps() => {
                 let begun = plan.begun && self.images() == 1;
                 let swapped = self.swap(image, kind, plan.offset, begun)?;
                 self.finish(image, kind);

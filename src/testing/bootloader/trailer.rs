@@ -5,9 +5,10 @@
 //!           └─────────────────────────── T bytes, the trailer ────────────────────────────┘
 //! ```
 
+use super::Bootloader;
 use super::flash::{Area, Flash};
-use super::{Bootloader, Mode};
 use crate::bytes::take;
+use crate::mcuboot::slots::BootMode;
 use crate::mcuboot::trailer::{Field, Flag, Layout, Magic, SwapType, Trailer};
 
 /// The largest alignment of trailers.
@@ -18,15 +19,15 @@ impl Bootloader {
     fn fields_len(&self) -> usize {
         let align = self.layout.align();
         // Where the swap works with an offset there is one field more.
-        let extra = if self.mode == Mode::SwapOffset { align } else { 0 };
+        let extra = if self.mode == BootMode::SwapOffset { align } else { 0 };
         size(Layout::MAGIC_LEN.next_multiple_of(align).saturating_add(4 * align).saturating_add(extra))
     }
 
     /// Returns the rows of the swap status for each sector of an image.
     pub(super) const fn rows_per_sector(&self) -> usize {
         match self.mode {
-            Mode::SwapOffset => 2,
-            Mode::FirmwareUpdater | Mode::Single => 0,
+            BootMode::SwapOffset => 2,
+            BootMode::FirmwareUpdater | BootMode::SingleSlot => 0,
             _ => 3,
         }
     }
@@ -45,7 +46,7 @@ impl Bootloader {
     /// Returns the bytes from the end of an area back to a field.
     pub(super) const fn from_end(&self, field: Field) -> u32 {
         match (field, self.mode) {
-            (Field::SwapSize, Mode::SwapOffset) => self.layout.from_end(field) + self.layout.align(),
+            (Field::SwapSize, BootMode::SwapOffset) => self.layout.from_end(field) + self.layout.align(),
             _ => self.layout.from_end(field),
         }
     }
@@ -65,7 +66,11 @@ impl Flash<'_, '_> {
     /// Returns the next action that the trailers ask for.
     pub(super) fn next(&self, image: usize) -> SwapType {
         let pair = self.pair(image);
-        super::decide::decide(self.loader.mode, &self.trailer(pair.primary), &self.trailer(pair.secondary))
+        let [primary, secondary] = [pair.primary, pair.secondary].map(|slot| self.trailer(slot));
+        match self.loader.mode {
+            BootMode::SwapOffset => SwapType::decide_with_offset(&primary, &secondary),
+            _ => SwapType::decide(&primary, &secondary),
+        }
     }
 
     /// Erases the sectors of the trailer of a slot.

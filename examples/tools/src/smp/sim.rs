@@ -35,7 +35,7 @@ use anysmp::smp::os::{self, Pool, Task};
 use anysmp::smp::server::{After, AllowAll, Answer, Answers, Handler, Incoming, Reply};
 use anysmp::smp::{Empty, Error, Group, Header, Server, error, image};
 use anysmp::testing::RamNor;
-use anysmp::testing::bootloader::{Boot, Bootloader, Mode};
+use anysmp::testing::bootloader::{Boot, Bootloader};
 use embedded_io::{Read as _, Write as _};
 
 use super::clock::Clock;
@@ -168,7 +168,8 @@ impl Device {
     /// What the boot loader does at each reset.
     fn boot(&mut self) -> Result<String, anysmp::testing::Error> {
         let layout = Layout::new(ALIGN).unwrap_or_else(|| unreachable!("an alignment of MCUboot"));
-        let bootloader = Bootloader::new(Mode::SwapMove, layout, [8, 4096], [PRIMARY, SECONDARY]).with_max_sectors(256);
+        let bootloader =
+            Bootloader::new(BootMode::SwapMove, layout, [8, 4096], [PRIMARY, SECONDARY]).with_max_sectors(256);
         let mut work = vec![0; self.memory.len()];
         let mut flash = Flash::new(&mut self.memory);
         let mut outcome = bootloader.boot(&mut flash, &mut Sha256::new(), &mut work)?;
