@@ -81,8 +81,7 @@ impl Flash<'_, '_> {
         if self.loader.reverts_in_place() && !self.first_or_confirmed(place) {
             return false;
         }
-        let pair = [place.area; 2];
-        let longest = self.longest(pair[0], pair[1], place.area);
+        let longest = self.longest(0, place.area);
         let in_ram = !loads || self.fits_ram(place);
         if in_ram && self.not_bootable(place) {
             return false;

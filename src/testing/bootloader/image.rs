@@ -1,7 +1,7 @@
 //! Images: where they begin, whether they are good, and how long they may be.
 
 use super::Bootloader;
-use super::flash::{Area, Flash};
+use super::flash::{Area, Flash, Pair};
 use super::trailer::size;
 use crate::bytes::take;
 use crate::mcuboot::slots::BootMode;
@@ -54,7 +54,8 @@ impl Flash<'_, '_> {
     }
 
     /// Returns the bytes of the longest image that is started.
-    pub(super) fn longest(&self, primary: Area, secondary: Area, area: Area) -> usize {
+    pub(super) fn longest(&self, image: usize, area: Area) -> usize {
+        let Pair { primary, secondary } = self.pair(image);
         let trailer = self.loader.trailer_len();
         let whole = trailer.next_multiple_of(self.sector);
         let room = |len: usize, less: usize| len.saturating_sub(less);
@@ -65,7 +66,7 @@ impl Flash<'_, '_> {
                 room(primary.len, whole).min(room(secondary.len, whole.saturating_add(self.sector)))
             }
             BootMode::SwapScratch => {
-                let counted = self.counted(primary, secondary).saturating_mul(self.sector);
+                let counted = self.counted(image).saturating_mul(self.sector);
                 // The first sector of the trailer goes through the scratch area together with a
                 // trailer of its own.
                 let trailer_at = counted.saturating_sub(trailer);
@@ -81,15 +82,17 @@ impl Flash<'_, '_> {
 
     /// Returns the sectors that MCUboot counts in both slots where it swaps through a scratch area.
     ///
-    /// Where slot 0 is longer it looks for its last sectors behind the list of those of slot 1,
-    /// which in memory is the list of the scratch area, and finds none if that is too short.
-    fn counted(&self, primary: Area, secondary: Area) -> usize {
-        let [primary, secondary, scratch] = [primary, secondary, self.scratch].map(|area| self.sectors(area));
-        match primary.saturating_sub(secondary) {
-            0 => secondary,
-            1 => secondary,
-            more if more <= scratch => primary,
-            more if more == scratch.saturating_add(1) => primary.saturating_sub(1),
+    /// Where one slot is longer it goes on behind the list of the other one's sectors. There in
+    /// memory is the next list; if that is too short for what slot 0 has more, MCUboot counts none.
+    fn counted(&self, image: usize) -> usize {
+        let pair = self.pair(image);
+        let next = if image + 1 < self.images() { self.pair(image + 1).secondary } else { self.scratch };
+        let [primary, secondary, next] = [pair.primary, pair.secondary, next].map(|area| self.sectors(area));
+        match (primary.saturating_sub(secondary), secondary.saturating_sub(primary)) {
+            (0, 0 | 1) => primary,
+            (0 | 1, _) => secondary,
+            (more, _) if more <= next => primary,
+            (more, _) if more == next.saturating_add(1) => primary.saturating_sub(1),
             _ => 0,
         }
     }

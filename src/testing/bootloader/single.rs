@@ -13,7 +13,7 @@ impl Flash<'_, '_> {
         let pair = self.pair(0);
         let mut good = |slot| {
             let place = Place { area: pair.slot(slot), offset: 0 };
-            let longest = self.longest(pair.primary, pair.secondary, place.area);
+            let longest = self.longest(0, place.area);
             !self.not_bootable(place) && self.is_good(place, longest, digest)
         };
         let order = match self.loader.mode {

@@ -42,10 +42,12 @@ impl Flash<'_, '_> {
     /// Performs a reset in a mode that swaps or overwrites.
     pub(super) fn boot_swapping<D: Digest>(&mut self, digest: &mut D) -> Result<[Boot; 2], Refused> {
         let mut plans = [Plan::NOTHING; Bootloader::IMAGES];
+        let mut upgrade = false;
         for image in 0..self.images() {
             let asked = self.next(image) != SwapType::None;
             let (mut plan, completed) = self.prepare(image, digest)?;
             plan.asked = asked;
+            upgrade |= matches!(plan.due, Due::Swap(_));
             // An image that was swapped in a moment ago, before power failed, looks like one that
             // was not confirmed.
             if completed || !matches!(plan.due, Due::Nothing | Due::Swap(SwapType::Revert)) {
@@ -57,7 +59,6 @@ impl Flash<'_, '_> {
             }
             plans.iter_mut().skip(image).take(1).for_each(|place| *place = plan);
         }
-        let upgrade = plans.iter().any(|plan| matches!(plan.due, Due::Swap(_)));
         if self.images() > 1 && upgrade && !self.all_met(&plans) {
             plans.iter_mut().for_each(|plan| plan.due = Due::Nothing);
         }
@@ -67,7 +68,7 @@ impl Flash<'_, '_> {
         for (image, plan) in plans.iter().enumerate().take(self.images()) {
             let pair = self.pair(image);
             let place = Place { area: pair.primary, offset: 0 };
-            let longest = self.longest(pair.primary, pair.secondary, pair.primary);
+            let longest = self.longest(image, pair.primary);
             let bootable = !plan.lost && !self.is_empty(place) && !self.not_bootable(place);
             if !bootable || !self.is_good(place, longest, digest) {
                 return Err(Refused);
@@ -157,7 +158,7 @@ impl Flash<'_, '_> {
         let front = Place { area: place.area, offset: 0 };
         let marked = matches!(kind, SwapType::Test | SwapType::Permanent);
         let misplaced = self.loader.mode == BootMode::SwapOffset && marked && self.has_magic(front);
-        let longest = self.longest(pair.primary, pair.secondary, pair.secondary);
+        let longest = self.longest(image, pair.secondary);
         let old = due != Due::Swap(SwapType::Revert) && self.is_downgrade(image, place, kind);
         if misplaced || old || !self.is_good(place, longest, digest) {
             self.erase(place.area.start, place.area.len);
