@@ -16,6 +16,7 @@ mod hex;
 
 mod boot;
 mod boot_rules;
+mod checkpoint;
 mod dead_end;
 mod device;
 mod gate;
@@ -23,7 +24,6 @@ mod image;
 mod mode;
 mod nor;
 mod power;
-mod power_cuts;
 mod rules;
 mod state;
 mod upload;
