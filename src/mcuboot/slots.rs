@@ -45,7 +45,7 @@
 //!   file, is refused with 22 at the first chunk: such a file could never be booted.
 //! * There is one session per device. `image` counts in the first chunk only; with a single pair it
 //!   is ignored.
-//! * The response has `match` if the `sha` has 32 bytes and [`Digest`] is SHA-256. For it the file
+//! * The response has `match` if the `sha` has 32 bytes and the [`Digest`] hashes files. For it the file
 //!   in flash is hashed, also before an upload whose header equals the one in the slot.
 //! * A repeat of the last chunk gets the first response again. Any other later chunk without a
 //!   session gets offset 0.
@@ -76,8 +76,8 @@
 //! * Confirming is refused (28) as long as another image is scheduled, also without a hash.
 //! * Marking a slot ends an upload into it.
 //! * The hash of an encrypted image covers the plain body, so it cannot be checked in the other
-//!   slot: a mark is refused (3) unless [`Config::encrypted`] declares the check of the bootloader
-//!   sufficient.
+//!   slot: a mark is refused (3, [`Error::Encrypted`]) unless [`Config::encrypted`] declares the
+//!   check of the bootloader sufficient.
 //!
 //! **Not supported:** sectors of unequal size within a slot, padded files.
 
@@ -331,7 +331,7 @@ impl<D: Digest, G> Slots<'_, D, G> {
 
     /// Returns true if `hash` can be the digest of a whole file.
     fn is_file_hash(hash: &[u8]) -> bool {
-        D::KIND == super::HashKind::Sha256 && hash.len() == D::KIND.len()
+        D::FILE_KIND.is_some_and(|kind| hash.len() == kind.len())
     }
 }
 

@@ -18,6 +18,7 @@ mod boot;
 mod boot_rules;
 mod dead_end;
 mod device;
+mod digest;
 mod gate;
 mod image;
 mod mode;

@@ -15,6 +15,9 @@ pub enum Error {
     Unknown,
     /// The image: the slot holds none, or one that does not match its hash TLV.
     NoImage,
+    /// The device: the image is encrypted, so that its hash cannot be checked in this slot, and
+    /// [`Config::encrypted`](super::Config::encrypted) does not allow to mark it unchecked.
+    Encrypted,
     /// The image: no TLV area follows its body.
     NoTlvs,
     /// The image: a TLV has an impossible length.
@@ -95,6 +98,7 @@ impl core::fmt::Display for Error {
             Self::NotSupported => "the bootloader does not support this",
             Self::Unknown => "the command did not finish",
             Self::NoImage => "the slot holds no valid image",
+            Self::Encrypted => "the image is encrypted, and this device marks no image that it cannot check",
             Self::NoTlvs => "the image has no TLV area",
             Self::InvalidTlv => "a TLV of the image is malformed",
             Self::MultipleHashes => "the image has more than one hash",

@@ -278,7 +278,7 @@ impl<D: Digest, G> Slots<'_, D, G> {
             return Err(Error::NoImage);
         }
         if mark.slot != pair.running() && header.flags().intersects(Flags::ENCRYPTED) {
-            return if self.config.encrypted { Ok(None) } else { Err(Error::NoImage) };
+            return if self.config.encrypted { Ok(None) } else { Err(Error::Encrypted) };
         }
         // The bootloader would refuse it, or erase it.
         if mark.slot != pair.running() && !self.is_at_home(pair.region(mark.slot), header) {

@@ -112,7 +112,7 @@ impl<D: Digest, G: Gate> Job<'_, '_, D, G> {
     /// Begins to compare the slot with the hash of the file.
     pub(super) fn compare(&mut self, read: Read) {
         let Slots { digest, upload, .. } = &mut *self.slots;
-        digest.reset();
+        digest.reset_for_file();
         self.stage = Stage::Sweep { address: upload.target.region().start, left: upload.len, read };
     }
 

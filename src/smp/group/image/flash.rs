@@ -199,7 +199,7 @@ impl slots::Error {
             Self::Refused { group, rc } if group == Group::IMAGE.0 => rc,
             Self::Refused { .. } => return None,
             Self::Unknown => image::UNKNOWN.code(),
-            Self::NoImage => image::NO_IMAGE.code(),
+            Self::NoImage | Self::Encrypted => image::NO_IMAGE.code(),
             Self::NoTlvs => image::NO_TLVS.code(),
             Self::InvalidTlv => image::INVALID_TLV.code(),
             Self::MultipleHashes => image::TLV_MULTIPLE_HASHES_FOUND.code(),
@@ -334,6 +334,7 @@ mod tests {
         for (refusal, rc, name) in [
             (Refusal::Unknown, 1, "UNKNOWN"),
             (Refusal::NoImage, 3, "NO_IMAGE"),
+            (Refusal::Encrypted, 3, "NO_IMAGE"),
             (Refusal::NoTlvs, 4, "NO_TLVS"),
             (Refusal::InvalidTlv, 5, "INVALID_TLV"),
             (Refusal::MultipleHashes, 6, "TLV_MULTIPLE_HASHES_FOUND"),
