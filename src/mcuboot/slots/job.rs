@@ -4,16 +4,16 @@
 mod decide;
 mod receive;
 
-use super::access::{self, Access, Kind, size};
-use super::checkpoint::Recall;
-use super::layout::Target;
 use super::look::Look;
 use super::state::Mark;
-use super::upload::Piece;
 use super::walk::Walk;
 use super::{Command, Error, Event, Gate, Outcome, Slots, tail};
+use crate::dfu::access::{self, Access, Kind, size};
+use crate::dfu::checkpoint::Recall;
+use crate::dfu::flash::{self, Failed, Operation};
+use crate::dfu::region::Target;
+use crate::dfu::upload::Piece;
 use crate::mcuboot::digest::Digest;
-use crate::mcuboot::flash::{self, Failed, Operation};
 use crate::shown::shown;
 
 /// A running command. See [`flash::Job`] for its execution. While a job changes the slot of an

@@ -2,11 +2,11 @@
 
 use super::{Job, Read, Stage, Then, Wiped};
 use crate::checksum::Crc16;
+use crate::dfu::receiving::Key;
+use crate::dfu::region::down;
+use crate::dfu::upload::{Piece, Session};
 use crate::mcuboot::digest::Digest;
-use crate::mcuboot::slots::layout::down;
 use crate::mcuboot::slots::look;
-use crate::mcuboot::slots::receiving::Key;
-use crate::mcuboot::slots::upload::{Piece, Session};
 use crate::mcuboot::slots::{Error, Event, Gate, Offer, Outcome, Slots, Uploaded};
 use crate::mcuboot::trailer::Trailer;
 use crate::mcuboot::{Error as ImageError, Header};

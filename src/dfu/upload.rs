@@ -12,31 +12,31 @@
 use super::access::{Access, Kind};
 use super::checkpoint::Log;
 use super::chunk::Chunk;
-use super::layout::{down, record_len};
+use super::flash::Geometry;
 use super::receiving::Receiving;
-use crate::mcuboot::flash::Geometry;
+use super::region::{down, record_len};
 
 /// A chunk of an upload with 32-bit numbers: slots have fewer than 2^32 - 1 bytes, so larger
 /// numbers can become that one.
 #[derive(Clone, Copy)]
-pub(super) struct Piece<'c> {
-    pub(super) image: u32,
-    pub(super) len: Option<u32>,
-    pub(super) off: u32,
-    pub(super) data: &'c [u8],
-    pub(super) sha: &'c [u8],
-    pub(super) upgrade: bool,
+pub(crate) struct Piece<'c> {
+    pub(crate) image: u32,
+    pub(crate) len: Option<u32>,
+    pub(crate) off: u32,
+    pub(crate) data: &'c [u8],
+    pub(crate) sha: &'c [u8],
+    pub(crate) upgrade: bool,
 }
 
 impl<'c> Piece<'c> {
-    pub(super) fn new(chunk: &Chunk<'c>) -> Self {
+    pub(crate) fn new(chunk: &Chunk<'c>) -> Self {
         let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
         let Chunk { image, len, off, data, sha, upgrade } = *chunk;
         Self { image: small(image), len: len.map(small), off: small(off), data, sha: sha.unwrap_or(&[]), upgrade }
     }
 
     /// Returns the end of the chunk in the file.
-    pub(super) fn end(&self) -> Option<u32> {
+    pub(crate) fn end(&self) -> Option<u32> {
         self.off.checked_add(u32::try_from(self.data.len()).ok()?)
     }
 }
@@ -44,7 +44,7 @@ impl<'c> Piece<'c> {
 /// The upload session of a device. There is one: the next first chunk replaces it. A flash error in
 /// an upload leads from each to `Idle`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Session {
+pub(crate) enum Session {
     /// No upload since the start, an erase or an error; or a job is writing, and restores the
     /// session at its end. Exits: a written chunk, to `Receiving`, or to `Complete` for the last
     /// one; a checkpoint that is still valid, to `Receiving`; a slot that already holds the file,
@@ -63,7 +63,7 @@ impl Receiving {
     /// Returns the next access for the `rest` of the chunk; nothing when all of it is in flash or
     /// in the carry. With a log, the finished page is recorded there before the next one is erased;
     /// the record is put into `work`.
-    pub(super) fn access(&self, rest: usize, log: Option<&Log>, geometry: &Geometry, work: &mut [u8]) -> Access {
+    pub(crate) fn access(&self, rest: usize, log: Option<&Log>, geometry: &Geometry, work: &mut [u8]) -> Access {
         let rest = down(u32::try_from(rest).unwrap_or(0), geometry.write);
         let (kind, len) = if self.carry == geometry.write || (self.carry > 0 && self.off() == self.len) {
             (Kind::Carry, geometry.write)
@@ -93,7 +93,7 @@ impl Receiving {
     }
 
     /// Records the completed [`access`](Self::access); `bytes` are those that were written.
-    pub(super) fn done(&mut self, kind: Kind, bytes: &[u8], log: &mut Log, tail: u32, geometry: &Geometry) {
+    pub(crate) fn done(&mut self, kind: Kind, bytes: &[u8], log: &mut Log, tail: u32, geometry: &Geometry) {
         match kind {
             Kind::EraseLog => log.next.erased(),
             Kind::Work => {
