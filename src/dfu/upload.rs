@@ -12,6 +12,7 @@
 use super::access::{Access, Kind};
 use super::checkpoint::Log;
 use super::chunk::Chunk;
+use super::error::Error;
 use super::flash::Geometry;
 use super::receiving::Receiving;
 use super::region::{down, record_len};
@@ -113,4 +114,47 @@ impl Receiving {
             }
         }
     }
+}
+
+/// The way of a chunk, once the session is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Route {
+    /// It continues the upload.
+    Stream,
+    /// The answer is this expected offset; nothing is written.
+    Answer { off: u32, matched: Option<bool> },
+    /// The same file from its start, of an upload that is running: the expected offset, if nobody
+    /// objects.
+    Again,
+    /// It begins an upload.
+    New,
+}
+
+/// Chooses the way of a chunk for this image.
+///
+/// # Errors
+///
+/// The client: more data than it announced.
+pub(crate) fn route(session: Session, upload: &Receiving, piece: &Piece<'_>, image: u32) -> Result<Route, Error> {
+    Ok(match session {
+        // Up to the length that the first chunk announced.
+        Session::Receiving if piece.off == upload.off() && piece.off > 0 => {
+            if piece.end().is_none_or(|end| end > upload.len) {
+                return Err(Error::Overrun);
+            }
+            Route::Stream
+        }
+        // A repeat, a gap, or a client that starts the same file again: the expected offset makes it
+        // continue. To start from scratch would erase what is already in flash.
+        Session::Receiving if piece.off > 0 => Route::Answer { off: upload.off(), matched: None },
+        Session::Receiving if upload.image == image && upload.key.is(piece.sha) => Route::Again,
+        // The response to the last chunk was lost: without this, the client would see an upload that
+        // starts again at 0.
+        Session::Complete { matched } if piece.off > 0 && piece.end() == Some(upload.len) => {
+            Route::Answer { off: upload.len, matched }
+        }
+        // No session, for example after a restart: the client must send the first chunk.
+        _ if piece.off > 0 => Route::Answer { off: 0, matched: None },
+        _ => Route::New,
+    })
 }

@@ -96,6 +96,7 @@ mod walk;
 use super::digest::Digest;
 use super::trailer::Layout;
 use super::{Header, Version};
+use crate::dfu::Device;
 use crate::dfu::checkpoint::Log;
 use crate::dfu::receiving::Receiving;
 use crate::dfu::region::{Target, down};
@@ -214,14 +215,7 @@ impl<'s, D: Digest, G: Gate> Slots<'s, D, G> {
     /// while it erases or writes a slot ends the upload session.
     #[must_use = "a job does nothing until it is run"]
     pub fn begin<'j>(&'j mut self, command: Command<'j>) -> Job<'j, 's, D, G> {
-        self.begin_by(&command)
-    }
-
-    /// Begins a command that the caller keeps, because a copy would take stack while the job runs.
-    // Not inlined: see `smp::server`, on the stack.
-    #[inline(never)]
-    pub(crate) fn begin_by<'j>(&'j mut self, command: &Command<'j>) -> Job<'j, 's, D, G> {
-        Job::new(self, command)
+        Device::begin(self, &command)
     }
 }
 
@@ -257,4 +251,29 @@ impl<D: Digest, G> Slots<'_, D, G> {
 /// Returns the offset of the first erase page that holds a part of the trailer.
 fn tail(target: Target, layout: Layout, erase: u32) -> u32 {
     down(target.region().len.saturating_sub(layout.len()), erase)
+}
+
+impl<'s, D: Digest, G: Gate> Device for Slots<'s, D, G> {
+    type Job<'j>
+        = Job<'j, 's, D, G>
+    where
+        Self: 'j;
+
+    // Not inlined: see `smp::server`, on the stack.
+    #[inline(never)]
+    fn begin<'j>(&'j mut self, command: &Command<'j>) -> Job<'j, 's, D, G> {
+        Job::new(self, command)
+    }
+
+    fn slots(&self) -> u32 {
+        self.count()
+    }
+
+    fn state(&self, slot: u32) -> Option<State<'_>> {
+        self.state_of(slot)
+    }
+
+    fn info(&self, slot: u32) -> Option<Info> {
+        self.info_of(slot)
+    }
 }

@@ -27,4 +27,5 @@ mod power;
 mod power_cuts;
 mod rules;
 mod state;
+mod updater;
 mod upload;

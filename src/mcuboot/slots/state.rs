@@ -17,32 +17,37 @@ impl<D: Digest, G> Slots<'_, D, G> {
     /// or [`Command::SetState`](super::Command::SetState) last read them: by image, primary first.
     /// Slots without a valid header and hash TLV are left out.
     pub fn states(&self) -> impl Iterator<Item = State<'_>> {
-        self.numbers().filter_map(|number| self.state(number))
+        self.numbers().filter_map(|number| self.state_of(number))
     }
 
     /// Returns every slot of the device, by image, primary first. It reads no flash.
     pub fn info(&self) -> impl Iterator<Item = Info> {
-        self.numbers().filter_map(|number| {
-            let (pair, slot) = self.slot(number)?;
-            let image = number >> 1;
-            Some(Info {
-                image,
-                slot: slot.number(),
-                size: pair.region(slot).len,
-                upload_image_id: (slot != pair.running()).then_some(if self.config.direct_upload {
-                    number.wrapping_add(1)
-                } else {
-                    image
-                }),
-                max_image_size: pair.max(),
-            })
+        self.numbers().filter_map(|number| self.info_of(number))
+    }
+
+    /// Returns the slot with this number.
+    pub(super) fn info_of(&self, number: u32) -> Option<Info> {
+        let (pair, slot) = self.slot(number)?;
+        let image = number >> 1;
+        let upload = if self.config.direct_upload { number.wrapping_add(1) } else { image };
+        Some(Info {
+            image,
+            slot: slot.number(),
+            size: pair.region(slot).len,
+            upload_image_id: (slot != pair.running()).then_some(upload),
+            max_image_size: pair.max(),
         })
+    }
+
+    /// Returns the number of all slots.
+    pub(super) fn count(&self) -> u32 {
+        // There are at most 2^31 pairs; of that many, the last slot is left out.
+        u32::try_from(self.pairs.len()).unwrap_or(0).saturating_mul(2)
     }
 
     /// Returns the numbers of all slots: image × 2 + slot.
     fn numbers(&self) -> core::ops::Range<u32> {
-        // There are at most 2^31 pairs; of that many, the last slot is left out.
-        0..u32::try_from(self.pairs.len()).unwrap_or(0).saturating_mul(2)
+        0..self.count()
     }
 
     /// Returns the slot with this number and its pair.
@@ -54,7 +59,7 @@ impl<D: Digest, G> Slots<'_, D, G> {
     }
 
     /// Returns the state of the slot with this number, if it holds an image.
-    fn state(&self, number: u32) -> Option<State<'_>> {
+    pub(super) fn state_of(&self, number: u32) -> Option<State<'_>> {
         let (pair, slot) = self.slot(number)?;
         let (header, hash) = pair.seen(slot).image()?;
         let active = slot == pair.running();
