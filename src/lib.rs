@@ -185,6 +185,8 @@ pub mod cbor;
 pub mod checksum;
 pub mod cobs;
 mod codes;
+#[cfg(feature = "dfu")]
+pub mod dfu;
 pub mod framing;
 #[cfg(any(
     all(doc, not(doctest)),

@@ -60,8 +60,6 @@
 //! **Not supported:** images of the old header format (magic `3cb8f396`), decryption and
 //! decompression.
 
-#[cfg(feature = "mcuboot")]
-pub mod flash;
 mod format;
 #[cfg(feature = "mcuboot")]
 pub mod shared_data;
@@ -70,8 +68,9 @@ pub mod slots;
 #[cfg(feature = "mcuboot")]
 pub mod trailer;
 
+#[cfg(feature = "mcuboot")]
+pub use crate::dfu::flash;
 pub(crate) use format::{Identity, Listed};
-
 pub use format::digest::{Digest, Hash, HashKind};
 pub use format::image::Image;
 pub use format::{Error, FileError, Flags, Header, ImageFile, InvalidVersion, Version, build, digest, image, tlv};

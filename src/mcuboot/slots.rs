@@ -45,7 +45,7 @@
 //!   file, is refused with 22 at the first chunk: such a file could never be booted.
 //! * There is one session per device. `image` counts in the first chunk only; with a single pair it
 //!   is ignored.
-//! * The response has `match` if the `sha` has 32 bytes and [`Digest`] is SHA-256. For it the file
+//! * The response has `match` if the `sha` has 32 bytes and the [`Digest`] hashes files. For it the file
 //!   in flash is hashed, also before an upload whose header equals the one in the slot.
 //! * A repeat of the last chunk gets the first response again. Any other later chunk without a
 //!   session gets offset 0.
@@ -76,14 +76,11 @@
 //! * Confirming is refused (28) as long as another image is scheduled, also without a hash.
 //! * Marking a slot ends an upload into it.
 //! * The hash of an encrypted image covers the plain body, so it cannot be checked in the other
-//!   slot: a mark is refused (3) unless [`Config::encrypted`] declares the check of the bootloader
-//!   sufficient.
+//!   slot: a mark is refused (3, [`Error::Encrypted`]) unless [`Config::encrypted`] declares the
+//!   check of the bootloader sufficient.
 //!
 //! **Not supported:** sectors of unequal size within a slot, padded files.
 
-mod access;
-mod checkpoint;
-mod chunk;
 mod config;
 mod error;
 mod gate;
@@ -92,31 +89,28 @@ mod layout;
 mod look;
 mod mode;
 mod protection;
-mod receiving;
 mod seen;
 mod state;
-mod upload;
 mod walk;
 
 use super::digest::Digest;
 use super::trailer::Layout;
 use super::{Header, Version};
+use crate::dfu::Device;
+use crate::dfu::checkpoint::Log;
+use crate::dfu::receiving::Receiving;
+use crate::dfu::region::{Target, down};
+use crate::dfu::upload::Session;
 use crate::shown::shown;
-use checkpoint::Log;
-use layout::{Target, down};
-use receiving::Receiving;
-use upload::Session;
 
-pub use super::flash::Geometry;
-pub use chunk::Chunk;
+pub use crate::dfu::flash::Geometry;
+pub use crate::dfu::{Chunk, Command, Error, Info, Outcome, Region, State, Uploaded};
 pub use config::{Config, ConfigError};
-pub use error::Error;
 pub use gate::{Candidate, Event, Gate, Offer, TlvPiece};
 pub use job::Job;
-pub use layout::{Pair, Region, Slot, scratch_len};
+pub use layout::{Pair, Slot, scratch_len};
 pub use mode::BootMode;
 pub use protection::{DowngradeProtection, SignatureCheck, Verifier};
-pub use state::{Info, State};
 
 /// The slots of a device, and the upload into one of them. `G` is the application's [`Gate`].
 pub struct Slots<'s, D, G = ()> {
@@ -221,89 +215,8 @@ impl<'s, D: Digest, G: Gate> Slots<'s, D, G> {
     /// while it erases or writes a slot ends the upload session.
     #[must_use = "a job does nothing until it is run"]
     pub fn begin<'j>(&'j mut self, command: Command<'j>) -> Job<'j, 's, D, G> {
-        self.begin_by(&command)
+        Device::begin(self, &command)
     }
-
-    /// Begins a command that the caller keeps, because a copy would take stack while the job runs.
-    // Not inlined: see `smp::server`, on the stack.
-    #[inline(never)]
-    pub(crate) fn begin_by<'j>(&'j mut self, command: &Command<'j>) -> Job<'j, 's, D, G> {
-        Job::new(self, command)
-    }
-}
-
-/// A command of the image group, decoded.
-#[derive(Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Command<'c> {
-    /// State read: looks at all slots.
-    List,
-    /// State write: tests an image, or confirms one.
-    SetState {
-        /// The hash of the image; `None` or empty for the running one.
-        hash: Option<&'c [u8]>,
-        /// True to confirm, false to test.
-        confirm: bool,
-    },
-    /// A chunk of an upload.
-    Upload(Chunk<'c>),
-    /// Erases a slot.
-    Erase {
-        /// Image number x 2 + slot number; `None` for the spare slot of the first image.
-        slot: Option<u64>,
-    },
-}
-
-impl core::fmt::Debug for Command<'_> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Self::List => f.write_str("List"),
-            Self::SetState { hash, confirm } => {
-                write!(f, "SetState({} bytes of hash, confirm: {})", hash.map_or(0, <[u8]>::len), confirm)
-            }
-            Self::Upload(chunk) => write!(f, "Upload({:?})", chunk),
-            Self::Erase { slot } => write!(f, "Erase({:?})", slot),
-        }
-    }
-}
-
-#[cfg(feature = "defmt")]
-impl defmt::Format for Command<'_> {
-    fn format(&self, f: defmt::Formatter<'_>) {
-        match self {
-            Self::List => defmt::write!(f, "List"),
-            Self::SetState { hash, confirm } => {
-                defmt::write!(f, "SetState({} bytes of hash, confirm: {})", hash.map_or(0, <[u8]>::len), confirm)
-            }
-            Self::Upload(chunk) => defmt::write!(f, "Upload({:?})", chunk),
-            Self::Erase { slot } => defmt::write!(f, "Erase({:?})", slot),
-        }
-    }
-}
-
-/// The outcome of a command.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[non_exhaustive]
-pub enum Outcome {
-    /// [`Slots::states`] is up to date.
-    States,
-    /// The chunk was handled.
-    Upload(Uploaded),
-    /// The slot is erased.
-    Erased,
-}
-
-/// The response to a chunk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[expect(clippy::exhaustive_structs, reason = "the caller may make one to compare with")]
-pub struct Uploaded {
-    /// The expected offset of the next chunk.
-    pub off: u64,
-    /// At the end, true if the file in flash has the `sha` of the first chunk; `None` if it cannot
-    /// be checked.
-    pub matched: Option<bool>,
 }
 
 impl<D: Digest, G> Slots<'_, D, G> {
@@ -331,11 +244,36 @@ impl<D: Digest, G> Slots<'_, D, G> {
 
     /// Returns true if `hash` can be the digest of a whole file.
     fn is_file_hash(hash: &[u8]) -> bool {
-        D::KIND == super::HashKind::Sha256 && hash.len() == D::KIND.len()
+        D::FILE_KIND.is_some_and(|kind| hash.len() == kind.len())
     }
 }
 
 /// Returns the offset of the first erase page that holds a part of the trailer.
 fn tail(target: Target, layout: Layout, erase: u32) -> u32 {
     down(target.region().len.saturating_sub(layout.len()), erase)
+}
+
+impl<'s, D: Digest, G: Gate> Device for Slots<'s, D, G> {
+    type Job<'j>
+        = Job<'j, 's, D, G>
+    where
+        Self: 'j;
+
+    // Not inlined: see `smp::server`, on the stack.
+    #[inline(never)]
+    fn begin<'j>(&'j mut self, command: &Command<'j>) -> Job<'j, 's, D, G> {
+        Job::new(self, command)
+    }
+
+    fn slots(&self) -> u32 {
+        self.count()
+    }
+
+    fn state(&self, slot: u32) -> Option<State<'_>> {
+        self.state_of(slot)
+    }
+
+    fn info(&self, slot: u32) -> Option<Info> {
+        self.info_of(slot)
+    }
 }

@@ -270,7 +270,7 @@ fn encrypted_image_is_marked_only_if_the_device_says_so() {
         file[100] ^= 0xFF;
         start(config, board, |device| {
             upload(device, flash, &file, None, 300).unwrap();
-            assert_eq!(set_state(device, flash, Some(&hash(&file)), false), Err(Error::NoImage));
+            assert_eq!(set_state(device, flash, Some(&hash(&file)), false), Err(Error::Encrypted));
         });
         start(Config { encrypted: true, ..config }, board, |device| {
             assert_eq!(set_state(device, flash, Some(&hash(&file)), false), Ok(()));

@@ -3,11 +3,17 @@
 //! | kind | bytes | TLV | by feature |
 //! |---|---|---|---|
 //! | [`HashKind::Sha256`] | 32 | 0x10 | `sha2`: `Sha256` |
-//! | [`HashKind::Sha384`] | 48 | 0x11 | |
-//! | [`HashKind::Sha512`] | 64 | 0x12 | |
+//! | [`HashKind::Sha384`] | 48 | 0x11 | `sha2`: `Sha384` |
+//! | [`HashKind::Sha512`] | 64 | 0x12 | `sha2`: `Sha512` |
 //!
-//! A bootloader build uses one of them. Implement [`Digest`] for a hardware block: only one hash is
-//! computed at a time, so the implementation may own the peripheral.
+//! A bootloader build uses one of them for its images; nRF54 boards, for example, use SHA-512. The
+//! `sha` of an upload is another thing, the SHA-256 of the whole file, whatever the images have. A
+//! device whose images have a longer hash needs both: [`Digests`]. With the longer one alone
+//! uploads work, but nobody checks the file against its `sha`, and one that is there already is
+//! sent again.
+//!
+//! Implement [`Digest`] for a hardware block: only one hash is computed at a time, so the
+//! implementation may own the peripheral.
 
 use super::tlv::Kind;
 
@@ -116,11 +122,23 @@ impl defmt::Format for Hash {
 
 /// Computes a hash piece by piece.
 pub trait Digest {
-    /// The kind of hash.
+    /// The kind of hash that identifies images.
     const KIND: HashKind;
 
-    /// Starts again from no bytes.
+    /// The kind of hash for whole files, by which an upload is checked; `None` if this digest has
+    /// none. By default that of images, if it is SHA-256.
+    const FILE_KIND: Option<HashKind> = match Self::KIND {
+        HashKind::Sha256 => Some(HashKind::Sha256),
+        _ => None,
+    };
+
+    /// Starts again from no bytes, for the hash of an image.
     fn reset(&mut self);
+
+    /// Starts again from no bytes, for the hash of a whole file.
+    fn reset_for_file(&mut self) {
+        self.reset();
+    }
 
     /// Adds `bytes`, in pieces of any length.
     fn update(&mut self, bytes: &[u8]);
@@ -130,68 +148,159 @@ pub trait Digest {
     fn finish(&mut self) -> Hash;
 }
 
-/// SHA-256 by the `sha2` crate, in software: about 10 KB of code on a Cortex-M. With
-/// `--cfg sha2_backend_soft="compact"` it takes 1.1 KB and is slower. The crate reads the switch
-/// from the flags of the whole build, in `RUSTFLAGS` or in `.cargo/config.toml`:
+/// Two digests: `I` for images, and `F`, which is SHA-256, for whole files.
 ///
-/// ```toml
-/// [target.'cfg(target_os = "none")']
-/// rustflags = ['--cfg', 'sha2_backend_soft="compact"']
 /// ```
-#[cfg(feature = "sha2")]
-#[derive(Clone, Default)]
-pub struct Sha256(sha2::Sha256);
+/// # #[cfg(feature = "sha2")] {
+/// use anysmp::mcuboot::digest::{Digest, Digests, HashKind, Sha256, Sha512};
+///
+/// // A device whose MCUboot has SHA-512; pass it to `slots::Slots::new`.
+/// let digest = Digests::new(Sha512::new(), Sha256::new());
+/// fn kinds<D: Digest>(_: &D) -> (HashKind, Option<HashKind>) {
+///     (D::KIND, D::FILE_KIND)
+/// }
+/// assert_eq!(kinds(&digest), (HashKind::Sha512, Some(HashKind::Sha256)));
+/// # }
+/// ```
+#[derive(Debug, Clone, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Digests<I, F> {
+    image: I,
+    file: F,
+    running: Running,
+}
 
-#[cfg(feature = "sha2")]
-impl Sha256 {
-    /// A hash of no bytes yet.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
+/// The digest of [`Digests`] that was reset last.
+#[derive(Debug, Clone, Copy, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+enum Running {
+    /// That of an image. Exit: a reset for a file.
+    #[default]
+    Image,
+    /// That of a file. Exit: a reset for an image.
+    File,
+}
 
-    /// Returns the hash of one run of bytes.
+impl<I: Digest, F: Digest> Digests<I, F> {
+    /// Hashes images with the first, files with the second.
     #[must_use]
-    pub fn of(bytes: &[u8]) -> Hash {
-        let mut digest = Self::new();
-        digest.update(bytes);
-        digest.finish()
+    pub const fn new(image: I, file: F) -> Self {
+        Self { image, file, running: Running::Image }
     }
 }
 
-#[cfg(feature = "sha2")]
-impl Digest for Sha256 {
-    const KIND: HashKind = HashKind::Sha256;
+impl<I: Digest, F: Digest> Digest for Digests<I, F> {
+    const KIND: HashKind = I::KIND;
+    const FILE_KIND: Option<HashKind> = F::FILE_KIND;
 
     fn reset(&mut self) {
-        sha2::Digest::reset(&mut self.0);
+        self.running = Running::Image;
+        self.image.reset();
+    }
+
+    fn reset_for_file(&mut self) {
+        self.running = Running::File;
+        self.file.reset_for_file();
     }
 
     fn update(&mut self, bytes: &[u8]) {
-        sha2::Digest::update(&mut self.0, bytes);
+        match self.running {
+            Running::Image => self.image.update(bytes),
+            Running::File => self.file.update(bytes),
+        }
     }
 
     fn finish(&mut self) -> Hash {
-        // Written in place: each copy of the result would add to the deepest stack of a server.
-        let mut hash = Hash { len: 32, bytes: [0; Hash::MAX_LEN] };
-        if let Some(bytes) = hash.bytes.first_chunk_mut::<32>() {
-            sha2::Digest::finalize_into_reset(&mut self.0, bytes.into());
+        match self.running {
+            Running::Image => self.image.finish(),
+            Running::File => self.file.finish(),
         }
-        hash
     }
 }
 
+/// A digest by the `sha2` crate, in software.
 #[cfg(feature = "sha2")]
-impl core::fmt::Debug for Sha256 {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("Sha256")
-    }
+macro_rules! software {
+    ($(#[$doc:meta])* $name:ident, $len:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Default)]
+        pub struct $name(sha2::$name);
+
+        impl $name {
+            /// A hash of no bytes yet.
+            #[must_use]
+            pub fn new() -> Self {
+                Self::default()
+            }
+
+            /// Returns the hash of one run of bytes.
+            #[must_use]
+            pub fn of(bytes: &[u8]) -> Hash {
+                let mut digest = Self::new();
+                digest.update(bytes);
+                digest.finish()
+            }
+        }
+
+        impl Digest for $name {
+            const KIND: HashKind = HashKind::$name;
+
+            fn reset(&mut self) {
+                sha2::Digest::reset(&mut self.0);
+            }
+
+            fn update(&mut self, bytes: &[u8]) {
+                sha2::Digest::update(&mut self.0, bytes);
+            }
+
+            fn finish(&mut self) -> Hash {
+                // Written in place: each copy of the result would add to the deepest stack of a
+                // server.
+                let mut hash = Hash { len: $len, bytes: [0; Hash::MAX_LEN] };
+                if let Some(bytes) = hash.bytes.first_chunk_mut::<$len>() {
+                    sha2::Digest::finalize_into_reset(&mut self.0, bytes.into());
+                }
+                hash
+            }
+        }
+
+        impl core::fmt::Debug for $name {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                f.write_str(stringify!($name))
+            }
+        }
+
+        #[cfg(feature = "defmt")]
+        impl defmt::Format for $name {
+            fn format(&self, f: defmt::Formatter<'_>) {
+                defmt::write!(f, "{=str}", stringify!($name));
+            }
+        }
+    };
 }
 
-#[cfg(feature = "defmt")]
 #[cfg(feature = "sha2")]
-impl defmt::Format for Sha256 {
-    fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "Sha256");
-    }
+software! {
+    /// SHA-256 by the `sha2` crate, in software: about 10 KB of code on a Cortex-M. With
+    /// `--cfg sha2_backend_soft="compact"` it takes 1.1 KB and is slower. The crate reads the switch
+    /// from the flags of the whole build, in `RUSTFLAGS` or in `.cargo/config.toml`:
+    ///
+    /// ```toml
+    /// [target.'cfg(target_os = "none")']
+    /// rustflags = ['--cfg', 'sha2_backend_soft="compact"']
+    /// ```
+    Sha256, 32
+}
+
+#[cfg(feature = "sha2")]
+software! {
+    /// SHA-384 by the `sha2` crate, in software: the code of [`Sha512`].
+    Sha384, 48
+}
+
+#[cfg(feature = "sha2")]
+software! {
+    /// SHA-512 by the `sha2` crate, in software. It is made for 64-bit processors: on a Cortex-M it
+    /// takes more code than [`Sha256`], and the switch for the compact form counts here too.
+    Sha512, 64
 }

@@ -78,12 +78,12 @@ impl Version {
     }
 
     /// Reads the version field of a header.
-    pub(super) const fn from_bytes([major, minor, r0, r1, b0, b1, b2, b3]: [u8; 8]) -> Self {
+    pub(crate) const fn from_bytes([major, minor, r0, r1, b0, b1, b2, b3]: [u8; 8]) -> Self {
         Self { major, minor, revision: u16::from_le_bytes([r0, r1]), build: u32::from_le_bytes([b0, b1, b2, b3]) }
     }
 
     /// Returns the version field of a header.
-    pub(super) const fn to_bytes(self) -> [u8; 8] {
+    pub(crate) const fn to_bytes(self) -> [u8; 8] {
         let [r0, r1] = self.revision.to_le_bytes();
         let [b0, b1, b2, b3] = self.build.to_le_bytes();
         [self.major, self.minor, r0, r1, b0, b1, b2, b3]

@@ -1,8 +1,9 @@
 //! The configuration of a device, and its checks.
 
-use super::layout::{LogRegion, Pair, Region, Slot, down, record_len, scratch_len};
+use super::layout::{Pair, Slot, scratch_len};
 use super::mode::{self, BootMode, Sizes};
-use crate::mcuboot::flash::Geometry;
+use crate::dfu::flash::Geometry;
+use crate::dfu::region::{LogRegion, Region, down, record_len};
 use crate::mcuboot::trailer::Layout;
 
 /// The description of a device for [`Slots`](super::Slots). The fields are public: start from the

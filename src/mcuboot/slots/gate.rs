@@ -13,8 +13,8 @@
 //! because every swap leaves the older image in the other slot, from where a client can mark it.
 //! [`DowngradeProtection`](super::DowngradeProtection) is such a rule.
 
-use super::error::Error;
 use super::{Outcome, Slot};
+use crate::dfu::Error;
 use crate::mcuboot::tlv::Kind;
 use crate::mcuboot::{Header, Version};
 use crate::shown::shown;

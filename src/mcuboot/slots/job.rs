@@ -4,16 +4,17 @@
 mod decide;
 mod receive;
 
-use super::access::{self, Access, Kind, size};
-use super::checkpoint::Recall;
-use super::layout::Target;
 use super::look::Look;
 use super::state::Mark;
-use super::upload::Piece;
 use super::walk::Walk;
 use super::{Command, Error, Event, Gate, Outcome, Slots, tail};
+use crate::dfu::Work;
+use crate::dfu::access::{self, Access, Kind, size};
+use crate::dfu::checkpoint::Recall;
+use crate::dfu::flash::{self, Failed, Operation};
+use crate::dfu::region::Target;
+use crate::dfu::upload::Piece;
 use crate::mcuboot::digest::Digest;
-use crate::mcuboot::flash::{self, Failed, Operation};
 use crate::shown::shown;
 
 /// A running command. See [`flash::Job`] for its execution. While a job changes the slot of an
@@ -274,5 +275,15 @@ impl<D: Digest, G: Gate> flash::Job for Job<'_, '_, D, G> {
             self.stop(is_writing);
         }
         self.advance_stages(outcome);
+    }
+}
+
+impl<'s, D: Digest, G: Gate> Work<Slots<'s, D, G>> for Job<'_, 's, D, G> {
+    fn outcome(&self) -> Result<Outcome, Error> {
+        Job::outcome(self)
+    }
+
+    fn device(&self) -> &Slots<'s, D, G> {
+        self.slots
     }
 }

@@ -1,44 +1,13 @@
-//! The regions of the flash, and the places that may be written.
+//! The two slots of an image, and the places in them that may be written.
 //!
 //! Every write and every erase requires a [`Writable`], a region and an offset that is checked
-//! against it. It has three sources, all in this file: the slot of a pair that does *not* run, the
-//! checkpoint region, and a single trailer field. None of them can name the body of the running
-//! slot.
+//! against it. It has three sources: the slot of a pair that does *not* run and a single trailer
+//! field, both in this file, and the checkpoint region. None of them can name the body of the
+//! running slot.
 
 use super::seen::{MAX_READ, Seen};
-use crate::mcuboot::flash::Geometry;
+use crate::dfu::region::{RECORD_LEN, Region, Target, Writable, down};
 use crate::mcuboot::trailer::{Field, Layout};
-
-/// A part of the flash.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[expect(clippy::exhaustive_structs, reason = "start and length are all of it")]
-pub struct Region {
-    /// The first address.
-    pub start: u32,
-    /// The length in bytes.
-    pub len: u32,
-}
-
-impl Region {
-    /// A region of `len` bytes from `start` on.
-    #[must_use]
-    pub const fn new(start: u32, len: u32) -> Self {
-        Self { start, len }
-    }
-
-    /// Returns true if the region consists of whole erase pages of the flash, at least one.
-    pub(super) fn fits(self, geometry: &Geometry) -> bool {
-        let end = self.start.checked_add(self.len);
-        let aligned = down(self.start, geometry.erase) == self.start && down(self.len, geometry.erase) == self.len;
-        self.len > 0 && aligned && end.is_some_and(|end| end <= geometry.capacity)
-    }
-
-    /// Returns true if the regions have an address in common.
-    pub(super) const fn overlaps(self, other: Self) -> bool {
-        self.start < other.start.saturating_add(other.len) && other.start < self.start.saturating_add(self.len)
-    }
-}
 
 /// One of the two slots of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -135,13 +104,13 @@ impl Pair {
 
     /// Returns the slot that may be written.
     pub(super) const fn spare(&self) -> Target {
-        Target(self.region(self.running.other()))
+        Target::new(self.region(self.running.other()))
     }
 
     /// Returns the part of the spare slot that an upload fills, from `shift` bytes on.
     pub(super) const fn upload(&self, shift: u32) -> Target {
-        let Target(Region { start, len }) = self.spare();
-        Target(Region::new(start.saturating_add(shift), len.saturating_sub(shift)))
+        let Region { start, len } = self.spare().region();
+        Target::new(Region::new(start.saturating_add(shift), len.saturating_sub(shift)))
     }
 
     pub(super) const fn seen(&self, slot: Slot) -> &Seen {
@@ -165,54 +134,7 @@ impl Pair {
         let region = self.region(slot);
         // A field may begin in the middle of a write unit, which is written whole.
         let offset = down(region.len.wrapping_sub(layout.from_end(field)), unit);
-        Writable { region, offset }
-    }
-}
-
-/// A slot that may be written: never the running one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Target(Region);
-
-impl Target {
-    /// An empty slot, in which nothing fits.
-    pub(super) const NONE: Self = Self(Region::new(0, 0));
-
-    pub(super) const fn at(self, offset: u32) -> Writable {
-        Writable { region: self.0, offset }
-    }
-
-    pub(super) const fn region(self) -> Region {
-        self.0
-    }
-}
-
-/// The flash region for upload checkpoints.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct LogRegion(pub(super) Region);
-
-impl LogRegion {
-    pub(super) const fn at(self, offset: u32) -> Writable {
-        Writable { region: self.0, offset }
-    }
-
-    pub(super) const fn region(self) -> Region {
-        self.0
-    }
-}
-
-/// A place that may be written or erased.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Writable {
-    region: Region,
-    offset: u32,
-}
-
-impl Writable {
-    /// Returns the address of the place; `None` if `len` bytes would leave the region.
-    pub(super) fn address(self, len: u32) -> Option<u32> {
-        self.offset.checked_add(len).filter(|end| *end <= self.region.len)?;
-        // Regions end within the flash, so this cannot overflow.
-        Some(self.region.start.wrapping_add(self.offset))
+        Writable::new(region, offset)
     }
 }
 
@@ -224,22 +146,4 @@ pub const fn scratch_len(read: usize, write: usize) -> usize {
     let record = if write > RECORD_LEN { write } else { RECORD_LEN };
     let window = MAX_READ + 2 * read;
     write + if record > window { record } else { window }
-}
-
-/// Bytes of a record of the checkpoint log before it is padded to the write size.
-pub(super) const RECORD_LEN: usize = 64;
-
-/// Bytes from one such record to the next: [`RECORD_LEN`] or one write unit.
-pub(super) const fn record_len(geometry: &Geometry) -> u32 {
-    if geometry.write > 64 { geometry.write } else { 64 }
-}
-
-/// Rounds `value` down to a multiple of `unit`, a power of two.
-pub(super) const fn down(value: u32, unit: u32) -> u32 {
-    value & !unit.wrapping_sub(1)
-}
-
-/// Rounds `value` up to a multiple of `unit`, a power of two.
-pub(super) const fn up(value: u32, unit: u32) -> u32 {
-    down(value.wrapping_add(unit.wrapping_sub(1)), unit)
 }

@@ -1,9 +1,9 @@
 //! Reads trailers, headers and TLVs of the slots.
 
 use super::Error;
-use super::access::{Access, size};
 use super::layout::{Pair, Slot};
 use super::seen::Seen;
+use crate::dfu::access::{Access, size};
 use crate::mcuboot::Header;
 use crate::mcuboot::digest::{Hash, HashKind};
 use crate::mcuboot::tlv::{Entry, Info};

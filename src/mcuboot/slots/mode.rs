@@ -1,7 +1,7 @@
 //! The modes of MCUboot, and the largest image that each of them starts.
 
-use super::layout::{down, up};
-use crate::mcuboot::flash::Geometry;
+use crate::dfu::flash::Geometry;
+use crate::dfu::region::{down, up};
 use crate::mcuboot::trailer::{Field, Layout, SwapType};
 
 /// The mode of the bootloader of this device: the way in which it starts a new image. It has to be

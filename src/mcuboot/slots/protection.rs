@@ -1,8 +1,8 @@
 //! Gates that are ready to use.
 
-use super::error::Error;
 use super::gate::{Candidate, Event, Gate, Offer, TlvPiece};
 use crate::bytes::copy;
+use crate::dfu::Error;
 use crate::mcuboot::Version;
 use crate::mcuboot::tlv::Kind;
 

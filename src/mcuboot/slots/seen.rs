@@ -1,6 +1,6 @@
 //! The last known contents of a slot.
 
-use super::error::Error;
+use crate::dfu::Error;
 use crate::mcuboot::Header;
 use crate::mcuboot::digest::Hash;
 use crate::mcuboot::tlv::Entry;

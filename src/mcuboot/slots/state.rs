@@ -1,102 +1,53 @@
 //! The state of the slots for a state read, and the rules of a state write.
 
-use super::access::{Access, Kind, size};
-use super::layout::{Pair, Region, Slot, up};
+use super::layout::{Pair, Slot};
 use super::look;
 use super::{BootMode, Config, Error, Slots};
 use crate::bytes::copy;
+use crate::dfu::access::{Access, Kind, size};
+use crate::dfu::flash::Geometry;
+use crate::dfu::region::{Region, up};
+use crate::dfu::{Info, State};
 use crate::mcuboot::digest::Digest;
-use crate::mcuboot::flash::Geometry;
 use crate::mcuboot::trailer::{Field, Flag, Layout, Magic, SwapType, Trailer};
-use crate::mcuboot::{Flags, Header, Version};
-use crate::shown::shown;
-
-/// A slot with an image, as a state read reports it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "the caller may make one to compare with")]
-pub struct State<'a> {
-    /// The number of the image pair.
-    pub image: u32,
-    /// The slot of the pair, 0 or 1.
-    pub slot: u32,
-    /// The version in the image header.
-    pub version: Version,
-    /// The value of the hash TLV: 32, 48 or 64 bytes.
-    pub hash: &'a [u8],
-    /// True if the image can be booted by itself.
-    pub bootable: bool,
-    /// True if the image will be booted next.
-    pub pending: bool,
-    /// True if later boots keep the image.
-    pub confirmed: bool,
-    /// True if the image is running.
-    pub active: bool,
-    /// True if the image will be booted next, without a test.
-    pub permanent: bool,
-}
-
-shown!(
-    State<'_>,
-    |it| "State({}.{}, {:?}, {} bytes of hash, bootable: {}, pending: {}, confirmed: {}, active: {}, permanent: {})",
-    it.image,
-    it.slot,
-    it.version,
-    it.hash.len(),
-    it.bootable,
-    it.pending,
-    it.confirmed,
-    it.active,
-    it.permanent
-);
-
-/// A slot, as the slot info command reports it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[expect(clippy::exhaustive_structs, reason = "the caller may make one to compare with")]
-pub struct Info {
-    /// The number of the image pair.
-    pub image: u32,
-    /// The slot of the pair, 0 or 1.
-    pub slot: u32,
-    /// The length of the slot in bytes.
-    pub size: u32,
-    /// The `image` of an upload into this slot; `None` if uploads never go there.
-    pub upload_image_id: Option<u32>,
-    /// Bytes of the largest file that can be uploaded for this image.
-    pub max_image_size: u32,
-}
+use crate::mcuboot::{Flags, Header};
 
 impl<D: Digest, G> Slots<'_, D, G> {
     /// Returns the slots that held an image when a job of [`Command::List`](super::Command::List)
     /// or [`Command::SetState`](super::Command::SetState) last read them: by image, primary first.
     /// Slots without a valid header and hash TLV are left out.
     pub fn states(&self) -> impl Iterator<Item = State<'_>> {
-        self.numbers().filter_map(|number| self.state(number))
+        self.numbers().filter_map(|number| self.state_of(number))
     }
 
     /// Returns every slot of the device, by image, primary first. It reads no flash.
     pub fn info(&self) -> impl Iterator<Item = Info> {
-        self.numbers().filter_map(|number| {
-            let (pair, slot) = self.slot(number)?;
-            let image = number >> 1;
-            Some(Info {
-                image,
-                slot: slot.number(),
-                size: pair.region(slot).len,
-                upload_image_id: (slot != pair.running()).then_some(if self.config.direct_upload {
-                    number.wrapping_add(1)
-                } else {
-                    image
-                }),
-                max_image_size: pair.max(),
-            })
+        self.numbers().filter_map(|number| self.info_of(number))
+    }
+
+    /// Returns the slot with this number.
+    pub(super) fn info_of(&self, number: u32) -> Option<Info> {
+        let (pair, slot) = self.slot(number)?;
+        let image = number >> 1;
+        let upload = if self.config.direct_upload { number.wrapping_add(1) } else { image };
+        Some(Info {
+            image,
+            slot: slot.number(),
+            size: pair.region(slot).len,
+            upload_image_id: (slot != pair.running()).then_some(upload),
+            max_image_size: pair.max(),
         })
+    }
+
+    /// Returns the number of all slots.
+    pub(super) fn count(&self) -> u32 {
+        // There are at most 2^31 pairs; of that many, the last slot is left out.
+        u32::try_from(self.pairs.len()).unwrap_or(0).saturating_mul(2)
     }
 
     /// Returns the numbers of all slots: image × 2 + slot.
     fn numbers(&self) -> core::ops::Range<u32> {
-        // There are at most 2^31 pairs; of that many, the last slot is left out.
-        0..u32::try_from(self.pairs.len()).unwrap_or(0).saturating_mul(2)
+        0..self.count()
     }
 
     /// Returns the slot with this number and its pair.
@@ -108,7 +59,7 @@ impl<D: Digest, G> Slots<'_, D, G> {
     }
 
     /// Returns the state of the slot with this number, if it holds an image.
-    fn state(&self, number: u32) -> Option<State<'_>> {
+    pub(super) fn state_of(&self, number: u32) -> Option<State<'_>> {
         let (pair, slot) = self.slot(number)?;
         let (header, hash) = pair.seen(slot).image()?;
         let active = slot == pair.running();
@@ -278,7 +229,7 @@ impl<D: Digest, G> Slots<'_, D, G> {
             return Err(Error::NoImage);
         }
         if mark.slot != pair.running() && header.flags().intersects(Flags::ENCRYPTED) {
-            return if self.config.encrypted { Ok(None) } else { Err(Error::NoImage) };
+            return if self.config.encrypted { Ok(None) } else { Err(Error::Encrypted) };
         }
         // The bootloader would refuse it, or erase it.
         if mark.slot != pair.running() && !self.is_at_home(pair.region(mark.slot), header) {

@@ -1,8 +1,8 @@
 //! A walk over the TLVs of an image in flash, for the gate.
 
-use super::access::Access;
-use super::error::Error;
 use super::gate::{Gate, TlvPiece};
+use crate::dfu::Error;
+use crate::dfu::access::Access;
 use crate::mcuboot::Header;
 use crate::mcuboot::tlv::{Entry, Info, Kind};
 

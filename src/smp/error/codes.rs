@@ -73,7 +73,7 @@ codes! {
     image, Some(Group::IMAGE);
     1 UNKNOWN 1 "The device gave no reason; look at its log."
     2 FLASH_CONFIG_QUERY_FAIL 1 "The flash layout of the device could not be read."
-    3 NO_IMAGE 5 "The slot holds no image: upload one first."
+    3 NO_IMAGE 5 "The slot holds no image that the device can check: upload it again. If it is encrypted, the device does not mark such images."
     4 NO_TLVS 5 "The image has no TLV area: sign or wrap it with imgtool."
     5 INVALID_TLV 1 "The TLV area of the image is damaged: upload it again."
     6 TLV_MULTIPLE_HASHES_FOUND 1 "The image has more than one hash."
@@ -94,7 +94,7 @@ codes! {
     21 INVALID_LENGTH 3 "The length is missing from the first packet."
     22 INVALID_IMAGE_HEADER 3 "The first packet is too short for an image header: use larger messages."
     23 INVALID_IMAGE_HEADER_MAGIC 1 "Not an MCUboot image: wrap or sign it with imgtool."
-    24 INVALID_HASH 3 "The hash has the wrong length or is missing: use the one that the image list shows."
+    24 INVALID_HASH 3 "The hash has the wrong length or is missing: use the one that the image list shows. An image that is not listed was signed with another hash than the device's (SHA-256, 384, 512)."
     25 INVALID_FLASH_ADDRESS 3 "The image was linked for another slot."
     26 VERSION_GET_FAILED 1 "The version of the running image could not be read."
     27 CURRENT_VERSION_IS_NEWER 6 "The running image is not older: upload without the upgrade check."

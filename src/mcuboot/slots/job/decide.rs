@@ -1,12 +1,12 @@
 //! The decisions of a job: each chooses the next stage.
 
 use super::{Job, Read, Stage, Then, Wiped, receive};
+use crate::dfu::checkpoint::{Known, Recall};
+use crate::dfu::flash::Failed;
+use crate::dfu::upload::{Piece, Session};
 use crate::mcuboot::digest::Digest;
-use crate::mcuboot::flash::Failed;
-use crate::mcuboot::slots::checkpoint::{Known, Recall};
 use crate::mcuboot::slots::look::{self, Look};
 use crate::mcuboot::slots::state::Mark;
-use crate::mcuboot::slots::upload::{Piece, Session};
 use crate::mcuboot::slots::walk::Walk;
 use crate::mcuboot::slots::{Candidate, Command, Error, Event, Gate, Outcome, Slots};
 

@@ -2,11 +2,11 @@
 
 use super::{Job, Read, Stage, Then, Wiped};
 use crate::checksum::Crc16;
+use crate::dfu::receiving::Key;
+use crate::dfu::region::down;
+use crate::dfu::upload::{self, Piece, Route, Session};
 use crate::mcuboot::digest::Digest;
-use crate::mcuboot::slots::layout::down;
 use crate::mcuboot::slots::look;
-use crate::mcuboot::slots::receiving::Key;
-use crate::mcuboot::slots::upload::{Piece, Session};
 use crate::mcuboot::slots::{Error, Event, Gate, Offer, Outcome, Slots, Uploaded};
 use crate::mcuboot::trailer::Trailer;
 use crate::mcuboot::{Error as ImageError, Header};
@@ -28,31 +28,15 @@ impl<D: Digest, G: Gate> Job<'_, '_, D, G> {
             _ => piece.image,
         };
         let upload = &self.slots.upload;
-        match self.slots.session {
-            // It continues the upload, up to the length that the first chunk announced.
-            Session::Receiving if piece.off == upload.off() && piece.off > 0 => {
-                if piece.end().is_none_or(|end| end > upload.len) {
-                    return Err(Error::Overrun);
-                }
-                self.stream();
-            }
-            // A repeat, a gap, or a client that starts the same file again: the expected offset
-            // makes it continue. To start from scratch would erase what is already in flash.
-            Session::Receiving if piece.off > 0 || (upload.image == image && upload.key.is(piece.sha)) => {
+        match upload::route(self.slots.session, upload, &piece, image)? {
+            Route::Stream => self.stream(),
+            Route::Answer { off, matched } => self.uploaded(off, matched),
+            Route::Again => {
                 let (off, len) = (upload.off(), upload.len);
-                if piece.off == 0 {
-                    self.offer(image, Header::parse(piece.data).ok(), len, piece.sha)?;
-                }
+                self.offer(image, Header::parse(piece.data).ok(), len, piece.sha)?;
                 self.uploaded(off, None);
             }
-            // The response to the last chunk was lost: without this, the client would see an upload
-            // that starts again at 0.
-            Session::Complete { matched } if piece.off > 0 && piece.end() == Some(upload.len) => {
-                self.uploaded(upload.len, matched);
-            }
-            // No session, for example after a restart: the client must send the first chunk.
-            _ if piece.off > 0 => self.uploaded(0, None),
-            _ => self.stage = Stage::Look { look: self.look(image, image), then: Then::Upload },
+            Route::New => self.stage = Stage::Look { look: self.look(image, image), then: Then::Upload },
         }
         Ok(())
     }
@@ -112,7 +96,7 @@ impl<D: Digest, G: Gate> Job<'_, '_, D, G> {
     /// Begins to compare the slot with the hash of the file.
     pub(super) fn compare(&mut self, read: Read) {
         let Slots { digest, upload, .. } = &mut *self.slots;
-        digest.reset();
+        digest.reset_for_file();
         self.stage = Stage::Sweep { address: upload.target.region().start, left: upload.len, read };
     }
 

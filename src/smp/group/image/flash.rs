@@ -10,10 +10,9 @@ use embedded_storage::nor_flash::NorFlash;
 
 use super::{Erase, ImageState, ReadState, SlotInfo, Upload, UploadResponse, WriteState};
 use crate::cbor::{BufferFull, Bytes, Text, Value, Writer};
-use crate::mcuboot::digest::Digest;
-use crate::mcuboot::flash::{self, Failed, Operation};
-use crate::mcuboot::slots::{self, Chunk, Command, Gate, Outcome, Slots, Uploaded};
-use crate::mcuboot::{Version, slots::Info};
+use crate::dfu::flash::{self, Failed, Operation};
+use crate::dfu::{self, Chunk, Command, Device, Info, Outcome, Uploaded, Work as _};
+use crate::mcuboot::Version;
 use crate::shown::shown;
 use crate::smp::server::{Answer, Incoming, Reply};
 use crate::smp::{Empty, Encode, Error, Group, Op, Request, error};
@@ -22,16 +21,16 @@ use crate::smp::{Empty, Encode, Error, Group, Op, Request, error};
 ///
 /// Run it on the flash, then [`finish`](Self::finish) it. To drop it is to leave the request
 /// unanswered.
-pub struct Job<'j, 's, D, G = ()>(State<'j, 's, D, G>);
+pub struct Job<'j, D: Device + 'j>(State<'j, D>);
 
-shown!(['j, 's, D, G] Job<'j, 's, D, G>, |_| "Job");
+shown!(['j, D: Device + 'j] Job<'j, D>, |_| "Job");
 
 /// What a command needs. It is decided when the job is made, and never changes.
-enum State<'j, 's, D, G> {
+enum State<'j, D: Device + 'j> {
     /// Needs the flash.
-    Flash(slots::Job<'j, 's, D, G>),
+    Flash(D::Job<'j>),
     /// Needs only the configuration of the slots.
-    SlotInfo(&'j Slots<'s, D, G>),
+    SlotInfo(&'j D),
     /// Needs nothing.
     Refused(Error),
 }
@@ -58,17 +57,17 @@ enum State<'j, 's, D, G> {
 /// }
 /// ```
 #[inline(never)] // For the stack: see `smp::server`.
-pub fn answer<D: Digest, G: Gate, F: NorFlash>(
-    slots: &mut Slots<'_, D, G>,
+pub fn answer<D: Device, F: NorFlash>(
+    device: &mut D,
     flash: &mut F,
     incoming: &Incoming<'_>,
     reply: Reply<'_>,
 ) -> Answer {
     if is_slot_info(incoming) {
-        return reply.ok(&SlotList(slots));
+        return reply.ok(&SlotList(device));
     }
     match command(incoming) {
-        Ok(command) => execute(slots, flash, &command, reply),
+        Ok(command) => execute(device, flash, &command, reply),
         Err(error) => reply.error(error),
     }
 }
@@ -76,27 +75,22 @@ pub fn answer<D: Digest, G: Gate, F: NorFlash>(
 /// Runs a command.
 // Not inlined, nor is the reading of the request: together they would need the stack of both.
 #[inline(never)]
-fn execute<D: Digest, G: Gate, F: NorFlash>(
-    slots: &mut Slots<'_, D, G>,
-    flash: &mut F,
-    command: &Command<'_>,
-    reply: Reply<'_>,
-) -> Answer {
-    let mut job = slots.begin_by(command);
+fn execute<D: Device, F: NorFlash>(device: &mut D, flash: &mut F, command: &Command<'_>, reply: Reply<'_>) -> Answer {
+    let mut job = device.begin(command);
     flash::drive(&mut job, flash);
-    finish(&job, reply)
+    finish::<D>(&job, reply)
 }
 
 /// Begins a command of the image group, for callers that run the job themselves, for example on an
 /// async flash: `flash::asynch::run(image::begin(slots, incoming), nor).await.finish(reply)`.
 /// Nothing is read or written before.
 #[inline(never)] // For the stack: see `smp::server`.
-pub fn begin<'j, 's, D: Digest, G: Gate>(slots: &'j mut Slots<'s, D, G>, incoming: &Incoming<'j>) -> Job<'j, 's, D, G> {
+pub fn begin<'j, D: Device>(device: &'j mut D, incoming: &Incoming<'j>) -> Job<'j, D> {
     if is_slot_info(incoming) {
-        return Job(State::SlotInfo(slots));
+        return Job(State::SlotInfo(device));
     }
     Job(match command(incoming) {
-        Ok(command) => State::Flash(slots.begin(command)),
+        Ok(command) => State::Flash(device.begin(&command)),
         Err(error) => State::Refused(error),
     })
 }
@@ -136,7 +130,7 @@ fn command<'m>(incoming: &Incoming<'m>) -> Result<Command<'m>, Error> {
     })
 }
 
-impl<D: Digest, G: Gate> flash::Job for Job<'_, '_, D, G> {
+impl<D: Device> flash::Job for Job<'_, D> {
     fn next(&mut self) -> Option<Operation<'_>> {
         match &mut self.0 {
             State::Flash(job) => job.next(),
@@ -151,7 +145,7 @@ impl<D: Digest, G: Gate> flash::Job for Job<'_, '_, D, G> {
     }
 }
 
-impl<D: Digest, G: Gate> Job<'_, '_, D, G> {
+impl<D: Device> Job<'_, D> {
     /// Returns the outcome so far; `None` for slot info, which has none.
     ///
     /// # Errors
@@ -170,24 +164,24 @@ impl<D: Digest, G: Gate> Job<'_, '_, D, G> {
     pub fn finish(self, reply: Reply<'_>) -> Answer {
         match self.0 {
             State::Refused(error) => reply.error(error),
-            State::SlotInfo(slots) => reply.ok(&SlotList(slots)),
-            State::Flash(job) => finish(&job, reply),
+            State::SlotInfo(device) => reply.ok(&SlotList(device)),
+            State::Flash(job) => finish::<D>(&job, reply),
         }
     }
 }
 
 /// Answers with the outcome of a command.
 #[inline(never)] // For the stack: see `smp::server`.
-fn finish<D: Digest, G: Gate>(job: &slots::Job<'_, '_, D, G>, reply: Reply<'_>) -> Answer {
+fn finish<D: Device>(job: &D::Job<'_>, reply: Reply<'_>) -> Answer {
     match job.outcome() {
-        Ok(Outcome::States) => reply.ok(&StateList(job.slots())),
+        Ok(Outcome::States) => reply.ok(&StateList(job.device())),
         Ok(Outcome::Upload(Uploaded { off, matched })) => reply.ok(&UploadResponse { off, matches: matched }),
         Ok(Outcome::Erased) => reply.ok(&Empty {}),
         Err(error) => reply.error(error.into()),
     }
 }
 
-impl slots::Error {
+impl dfu::Error {
     /// The number of the error in the image group, for `err: {group: 1, rc}`; `None` for
     /// [`NotSupported`](Self::NotSupported), which is the plain `rc: 8` of the protocol, and for an
     /// error of the application's own group.
@@ -199,7 +193,7 @@ impl slots::Error {
             Self::Refused { group, rc } if group == Group::IMAGE.0 => rc,
             Self::Refused { .. } => return None,
             Self::Unknown => image::UNKNOWN.code(),
-            Self::NoImage => image::NO_IMAGE.code(),
+            Self::NoImage | Self::Encrypted => image::NO_IMAGE.code(),
             Self::NoTlvs => image::NO_TLVS.code(),
             Self::InvalidTlv => image::INVALID_TLV.code(),
             Self::MultipleHashes => image::TLV_MULTIPLE_HASHES_FOUND.code(),
@@ -227,10 +221,10 @@ impl slots::Error {
     }
 }
 
-impl From<slots::Error> for Error {
-    fn from(error: slots::Error) -> Self {
+impl From<dfu::Error> for Error {
+    fn from(error: dfu::Error) -> Self {
         match (error, error.rc()) {
-            (slots::Error::Refused { group, rc }, _) => Self::Group { group: Group(group), rc },
+            (dfu::Error::Refused { group, rc }, _) => Self::Group { group: Group(group), rc },
             (_, Some(rc)) => Self::Group { group: Group::IMAGE, rc },
             (_, None) => Self::NOT_SUPPORTED,
         }
@@ -238,22 +232,29 @@ impl From<slots::Error> for Error {
 }
 
 /// The images in the slots, as a [`StateResponse`](super::StateResponse).
-struct StateList<'j, 's, D, G>(&'j Slots<'s, D, G>);
+struct StateList<'j, D>(&'j D);
 
-impl<D: Digest, G> Encode for StateList<'_, '_, D, G> {
+/// Returns every slot of a device, by image, primary first.
+fn infos<D: Device>(device: &D) -> impl Iterator<Item = Info> {
+    (0..device.slots()).filter_map(|slot| device.info(slot))
+}
+
+impl<D: Device> Encode for StateList<'_, D> {
     fn encode(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
-        let several = self.0.info().any(|info| info.image > 0);
+        let several = infos(self.0).any(|info| info.image > 0);
+        let states = || (0..self.0.slots()).filter_map(|slot| self.0.state(slot));
         writer.map(2)?;
         writer.text("images")?;
-        writer.array(self.0.states().count() as u64)?;
-        self.0.states().try_for_each(|state| {
+        writer.array(states().count() as u64)?;
+        states().try_for_each(|state| {
             let mut version = heapless::Vec::new();
             write_version(state.version, &mut version);
             ImageState {
                 image: several.then_some(state.image),
                 slot: state.slot,
                 version: Text::from_bytes(&version),
-                hash: Some(state.hash.into()),
+                // Of what came by a cable under a boot loader that keeps no hash, nobody knows it.
+                hash: Some(state.hash).filter(|hash| !hash.is_empty()).map(Into::into),
                 bootable: state.bootable,
                 pending: state.pending,
                 confirmed: state.confirmed,
@@ -293,12 +294,12 @@ fn write_version(version: Version, out: &mut heapless::Vec<u8, 25>) {
 }
 
 /// The slots themselves, as a [`SlotInfoResponse`](super::SlotInfoResponse).
-struct SlotList<'j, 's, D, G>(&'j Slots<'s, D, G>);
+struct SlotList<'j, D>(&'j D);
 
-impl<D: Digest, G> Encode for SlotList<'_, '_, D, G> {
+impl<D: Device> Encode for SlotList<'_, D> {
     #[inline(never)] // For the stack: see `smp::server`.
     fn encode(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
-        let primaries = || self.0.info().filter(|info| info.slot == 0);
+        let primaries = || infos(self.0).filter(|info| info.slot == 0);
         writer.map(1)?;
         writer.text("images")?;
         writer.array(primaries().count() as u64)?;
@@ -307,7 +308,7 @@ impl<D: Digest, G> Encode for SlotList<'_, '_, D, G> {
             writer.text("image")?;
             writer.unsigned(image.into())?;
             writer.text("slots")?;
-            let slots = || self.0.info().filter(|info| info.image == image);
+            let slots = || infos(self.0).filter(|info| info.image == image);
             writer.array(slots().count() as u64)?;
             slots().try_for_each(|info| {
                 super::Slot {
@@ -327,13 +328,14 @@ impl<D: Digest, G> Encode for SlotList<'_, '_, D, G> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use slots::Error as Refusal;
+    use dfu::Error as Refusal;
 
     #[test]
     fn every_refusal_of_the_slots_has_the_number_that_the_specification_gives_its_name() {
         for (refusal, rc, name) in [
             (Refusal::Unknown, 1, "UNKNOWN"),
             (Refusal::NoImage, 3, "NO_IMAGE"),
+            (Refusal::Encrypted, 3, "NO_IMAGE"),
             (Refusal::NoTlvs, 4, "NO_TLVS"),
             (Refusal::InvalidTlv, 5, "INVALID_TLV"),
             (Refusal::MultipleHashes, 6, "TLV_MULTIPLE_HASHES_FOUND"),

@@ -84,11 +84,11 @@ impl core::error::Error for Failed {}
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Geometry {
-    pub(in crate::mcuboot) read: u32,
-    pub(in crate::mcuboot) write: u32,
-    pub(in crate::mcuboot) erase: u32,
-    pub(in crate::mcuboot) capacity: u32,
-    pub(in crate::mcuboot) erased: u8,
+    pub(crate) read: u32,
+    pub(crate) write: u32,
+    pub(crate) erase: u32,
+    pub(crate) capacity: u32,
+    pub(crate) erased: u8,
 }
 
 impl Geometry {
@@ -106,7 +106,7 @@ impl Geometry {
     }
 
     /// The geometry with these sizes of read, write, erase and the whole flash.
-    pub(in crate::mcuboot) fn from_sizes(sizes: [usize; 4]) -> Self {
+    pub(crate) fn from_sizes(sizes: [usize; 4]) -> Self {
         // A size beyond 32 bits is not supported; as 0 it is refused by `Slots::new`.
         let [read, write, erase, capacity] = sizes.map(|size| u32::try_from(size).unwrap_or(0));
         Self::new(read, write, erase, capacity)
@@ -114,7 +114,7 @@ impl Geometry {
 
     /// Returns true if the sizes are supported: powers of two, at most 512 to read and write, and
     /// at most one erase page.
-    pub(in crate::mcuboot) const fn is_valid(&self) -> bool {
+    pub(crate) const fn is_valid(&self) -> bool {
         let powers = self.read.is_power_of_two() && self.write.is_power_of_two() && self.erase.is_power_of_two();
         // At most one erase page, or a job could not keep its progress in whole pages.
         powers && self.read <= 512 && self.write <= 512 && self.read <= self.erase && self.write <= self.erase

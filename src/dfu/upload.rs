@@ -12,31 +12,32 @@
 use super::access::{Access, Kind};
 use super::checkpoint::Log;
 use super::chunk::Chunk;
-use super::layout::{down, record_len};
+use super::error::Error;
+use super::flash::Geometry;
 use super::receiving::Receiving;
-use crate::mcuboot::flash::Geometry;
+use super::region::{down, record_len};
 
 /// A chunk of an upload with 32-bit numbers: slots have fewer than 2^32 - 1 bytes, so larger
 /// numbers can become that one.
 #[derive(Clone, Copy)]
-pub(super) struct Piece<'c> {
-    pub(super) image: u32,
-    pub(super) len: Option<u32>,
-    pub(super) off: u32,
-    pub(super) data: &'c [u8],
-    pub(super) sha: &'c [u8],
-    pub(super) upgrade: bool,
+pub(crate) struct Piece<'c> {
+    pub(crate) image: u32,
+    pub(crate) len: Option<u32>,
+    pub(crate) off: u32,
+    pub(crate) data: &'c [u8],
+    pub(crate) sha: &'c [u8],
+    pub(crate) upgrade: bool,
 }
 
 impl<'c> Piece<'c> {
-    pub(super) fn new(chunk: &Chunk<'c>) -> Self {
+    pub(crate) fn new(chunk: &Chunk<'c>) -> Self {
         let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
         let Chunk { image, len, off, data, sha, upgrade } = *chunk;
         Self { image: small(image), len: len.map(small), off: small(off), data, sha: sha.unwrap_or(&[]), upgrade }
     }
 
     /// Returns the end of the chunk in the file.
-    pub(super) fn end(&self) -> Option<u32> {
+    pub(crate) fn end(&self) -> Option<u32> {
         self.off.checked_add(u32::try_from(self.data.len()).ok()?)
     }
 }
@@ -44,7 +45,7 @@ impl<'c> Piece<'c> {
 /// The upload session of a device. There is one: the next first chunk replaces it. A flash error in
 /// an upload leads from each to `Idle`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Session {
+pub(crate) enum Session {
     /// No upload since the start, an erase or an error; or a job is writing, and restores the
     /// session at its end. Exits: a written chunk, to `Receiving`, or to `Complete` for the last
     /// one; a checkpoint that is still valid, to `Receiving`; a slot that already holds the file,
@@ -63,7 +64,7 @@ impl Receiving {
     /// Returns the next access for the `rest` of the chunk; nothing when all of it is in flash or
     /// in the carry. With a log, the finished page is recorded there before the next one is erased;
     /// the record is put into `work`.
-    pub(super) fn access(&self, rest: usize, log: Option<&Log>, geometry: &Geometry, work: &mut [u8]) -> Access {
+    pub(crate) fn access(&self, rest: usize, log: Option<&Log>, geometry: &Geometry, work: &mut [u8]) -> Access {
         let rest = down(u32::try_from(rest).unwrap_or(0), geometry.write);
         let (kind, len) = if self.carry == geometry.write || (self.carry > 0 && self.off() == self.len) {
             (Kind::Carry, geometry.write)
@@ -93,7 +94,7 @@ impl Receiving {
     }
 
     /// Records the completed [`access`](Self::access); `bytes` are those that were written.
-    pub(super) fn done(&mut self, kind: Kind, bytes: &[u8], log: &mut Log, tail: u32, geometry: &Geometry) {
+    pub(crate) fn done(&mut self, kind: Kind, bytes: &[u8], log: &mut Log, tail: u32, geometry: &Geometry) {
         match kind {
             Kind::EraseLog => log.next.erased(),
             Kind::Work => {
@@ -113,4 +114,47 @@ impl Receiving {
             }
         }
     }
+}
+
+/// The way of a chunk, once the session is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Route {
+    /// It continues the upload.
+    Stream,
+    /// The answer is this expected offset; nothing is written.
+    Answer { off: u32, matched: Option<bool> },
+    /// The same file from its start, of an upload that is running: the expected offset, if nobody
+    /// objects.
+    Again,
+    /// It begins an upload.
+    New,
+}
+
+/// Chooses the way of a chunk for this image.
+///
+/// # Errors
+///
+/// The client: more data than it announced.
+pub(crate) fn route(session: Session, upload: &Receiving, piece: &Piece<'_>, image: u32) -> Result<Route, Error> {
+    Ok(match session {
+        // Up to the length that the first chunk announced.
+        Session::Receiving if piece.off == upload.off() && piece.off > 0 => {
+            if piece.end().is_none_or(|end| end > upload.len) {
+                return Err(Error::Overrun);
+            }
+            Route::Stream
+        }
+        // A repeat, a gap, or a client that starts the same file again: the expected offset makes it
+        // continue. To start from scratch would erase what is already in flash.
+        Session::Receiving if piece.off > 0 => Route::Answer { off: upload.off(), matched: None },
+        Session::Receiving if upload.image == image && upload.key.is(piece.sha) => Route::Again,
+        // The response to the last chunk was lost: without this, the client would see an upload that
+        // starts again at 0.
+        Session::Complete { matched } if piece.off > 0 && piece.end() == Some(upload.len) => {
+            Route::Answer { off: upload.len, matched }
+        }
+        // No session, for example after a restart: the client must send the first chunk.
+        _ if piece.off > 0 => Route::Answer { off: 0, matched: None },
+        _ => Route::New,
+    })
 }

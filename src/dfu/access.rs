@@ -1,19 +1,19 @@
 //! Flash operations without their buffers: small values that borrow nothing.
 
-use super::layout::{Writable, down, up};
-use crate::mcuboot::flash::{Geometry, Operation};
+use super::flash::{Geometry, Operation};
+use super::region::{Writable, down, up};
 
 /// An operation without its buffer.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Access {
-    pub(super) kind: Kind,
+pub(crate) struct Access {
+    pub(crate) kind: Kind,
     address: u32,
-    pub(super) len: u32,
+    pub(crate) len: u32,
 }
 
 /// The kind of operation, and the source of the bytes of a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// Not determined yet.
     Unknown,
     /// None: the stage has ended.
@@ -35,34 +35,34 @@ pub(super) enum Kind {
 }
 
 /// Splits the scratch slice into a carry of one write unit and the work slice.
-pub(super) fn halves<'a>(scratch: &'a mut [u8], geometry: &Geometry) -> (&'a mut [u8], &'a mut [u8]) {
+pub(crate) fn halves<'a>(scratch: &'a mut [u8], geometry: &Geometry) -> (&'a mut [u8], &'a mut [u8]) {
     scratch.split_at_mut_checked(size(geometry.write)).unwrap_or((&mut [], &mut []))
 }
 
 /// Returns the largest read that always fits the work slice of a scratch slice of this length.
-pub(super) fn fill(scratch: usize, geometry: &Geometry) -> u32 {
+pub(crate) fn fill(scratch: usize, geometry: &Geometry) -> u32 {
     let work = u32::try_from(scratch).unwrap_or(u32::MAX).saturating_sub(geometry.write);
     down(work, geometry.read).saturating_sub(geometry.read)
 }
 
 /// Converts a length. All lengths are far below the limits of either type.
-pub(super) fn size(len: u32) -> usize {
+pub(crate) fn size(len: u32) -> usize {
     usize::try_from(len).unwrap_or(usize::MAX)
 }
 
 impl Access {
-    pub(super) const UNKNOWN: Self = Self { kind: Kind::Unknown, address: 0, len: 0 };
-    pub(super) const OUTSIDE: Self = Self { kind: Kind::Outside, address: 0, len: 0 };
-    pub(super) const NOTHING: Self = Self { kind: Kind::Nothing, address: 0, len: 0 };
+    pub(crate) const UNKNOWN: Self = Self { kind: Kind::Unknown, address: 0, len: 0 };
+    pub(crate) const OUTSIDE: Self = Self { kind: Kind::Outside, address: 0, len: 0 };
+    pub(crate) const NOTHING: Self = Self { kind: Kind::Nothing, address: 0, len: 0 };
 
     /// A read of `len` bytes from this address.
-    pub(super) const fn read(address: u32, len: u32) -> Self {
+    pub(crate) const fn read(address: u32, len: u32) -> Self {
         Self { kind: Kind::Read, address, len }
     }
 
     /// A write or an erase of `len` bytes; refused if it would leave its region, which no job
     /// requests.
-    pub(super) fn change(kind: Kind, to: Writable, len: u32) -> Self {
+    pub(crate) fn change(kind: Kind, to: Writable, len: u32) -> Self {
         match to.address(len) {
             Some(address) => Self { kind, address, len },
             None => Self::OUTSIDE,
@@ -71,7 +71,7 @@ impl Access {
 
     /// Returns the operation; `None` if the job has ended, or if it does not fit the scratch slice,
     /// which no job requests.
-    pub(super) fn operation<'a>(
+    pub(crate) fn operation<'a>(
         self,
         geometry: &Geometry,
         scratch: &'a mut [u8],
@@ -98,7 +98,7 @@ impl Access {
     }
 
     /// Returns the requested bytes of a completed read.
-    pub(super) fn bytes<'a>(&self, geometry: &Geometry, work: &'a [u8]) -> &'a [u8] {
+    pub(crate) fn bytes<'a>(&self, geometry: &Geometry, work: &'a [u8]) -> &'a [u8] {
         let skip = size(self.address.wrapping_sub(self.window(geometry).0));
         work.get(skip..).and_then(|rest| rest.get(..size(self.len))).unwrap_or(&[])
     }

@@ -15,12 +15,12 @@
 //! little-endian.
 
 use super::access::Access;
-use super::layout::{LogRegion, RECORD_LEN, Writable, down, record_len};
+use super::flash::Geometry;
 use super::receiving::{Key, Receiving};
+use super::region::{LogRegion, RECORD_LEN, Writable, down, record_len};
 use crate::bytes::copy;
 use crate::bytes::take;
 use crate::checksum::Crc16;
-use crate::mcuboot::flash::Geometry;
 
 const MAGIC: [u8; 4] = *b"smp\x01";
 
@@ -67,14 +67,14 @@ fn emit(upload: &Receiving, number: u32, out: &mut [u8; RECORD_LEN]) {
 
 /// The log, and what has been read of it.
 #[derive(Debug)]
-pub(super) struct Log {
-    pub(super) known: Known,
-    pub(super) next: Position,
+pub(crate) struct Log {
+    pub(crate) known: Known,
+    pub(crate) next: Position,
 }
 
 /// The knowledge of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Known {
+pub(crate) enum Known {
     /// The device has no log: uploads start from scratch after a restart. No exit.
     Absent,
     /// The log has to be read. `resume`: an upload may continue from the newest record, which is
@@ -87,14 +87,14 @@ pub(super) enum Known {
 }
 
 impl Log {
-    pub(super) const fn new(region: LogRegion) -> Self {
+    pub(crate) const fn new(region: LogRegion) -> Self {
         let known = if region.region().len == 0 { Known::Absent } else { Known::Unread { resume: true } };
         Self { known, next: Position { region, offset: 0, number: 0, erased: false } }
     }
 
     /// Marks the log as unread during the flash work of a chunk: if the job ends early, the log has
     /// to be read again. Returns true if there is a log.
-    pub(super) fn begin(&mut self) -> bool {
+    pub(crate) fn begin(&mut self) -> bool {
         // If the job ends early, the place of the next record is uncertain.
         let is_there = self.known != Known::Absent;
         if is_there {
@@ -106,7 +106,7 @@ impl Log {
 
 /// The place of the next record.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Position {
+pub(crate) struct Position {
     region: LogRegion,
     offset: u32,
     number: u32,
@@ -115,28 +115,28 @@ pub(super) struct Position {
 }
 
 impl Position {
-    pub(super) const fn place(&self) -> Writable {
+    pub(crate) const fn place(&self) -> Writable {
         self.region.at(self.offset)
     }
 
     /// Returns true if the page must be erased before the next record is written.
-    pub(super) const fn wants_erase(&self, geometry: &Geometry) -> bool {
+    pub(crate) const fn wants_erase(&self, geometry: &Geometry) -> bool {
         down(self.offset, geometry.erase) == self.offset && !self.erased
     }
 
-    pub(super) const fn erased(&mut self) {
+    pub(crate) const fn erased(&mut self) {
         self.erased = true;
     }
 
     /// Writes a record of the upload to the front of `out`, followed by padding.
-    pub(super) fn emit(&self, upload: &Receiving, geometry: &Geometry, out: &mut [u8]) {
+    pub(crate) fn emit(&self, upload: &Receiving, geometry: &Geometry, out: &mut [u8]) {
         out.fill(geometry.erased);
         if let Some(out) = out.first_chunk_mut() {
             emit(upload, self.number, out);
         }
     }
 
-    pub(super) fn written(&mut self, geometry: &Geometry) {
+    pub(crate) fn written(&mut self, geometry: &Geometry) {
         self.number = self.number.wrapping_add(1);
         self.advance_from(self.offset, geometry);
     }
@@ -154,20 +154,20 @@ impl Position {
 
 /// The search for the newest record. The record goes into the upload, its place into the log.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Recall {
+pub(crate) struct Recall {
     offset: u32,
     found: bool,
     resume: bool,
 }
 
 impl Recall {
-    pub(super) const fn new(log: &mut Log, resume: bool) -> Self {
+    pub(crate) const fn new(log: &mut Log, resume: bool) -> Self {
         log.next = Position { offset: 0, number: 0, erased: false, ..log.next };
         Self { offset: 0, found: false, resume }
     }
 
     /// Returns the next read; nothing at the end.
-    pub(super) const fn access(&self, log: &Log, geometry: &Geometry) -> Access {
+    pub(crate) const fn access(&self, log: &Log, geometry: &Geometry) -> Access {
         let region = log.next.region.region();
         if self.offset >= region.len {
             return Access::NOTHING;
@@ -176,7 +176,7 @@ impl Recall {
     }
 
     /// Handles the bytes of a record; none if the read failed, which is a torn record too.
-    pub(super) fn advance(&mut self, bytes: &[u8], log: &mut Log, upload: &mut Receiving, geometry: &Geometry) {
+    pub(crate) fn advance(&mut self, bytes: &[u8], log: &mut Log, upload: &mut Receiving, geometry: &Geometry) {
         let next = &mut log.next;
         // Numbers wrap around, so the newer one is less than half of the range ahead.
         let newer = |record: &Record<'_>| !self.found || record.word(4).wrapping_sub(next.number) < u32::MAX / 2;
@@ -204,7 +204,7 @@ impl Recall {
     }
 
     /// Returns true if there is a record that may be used.
-    pub(super) const fn is_usable(self) -> bool {
+    pub(crate) const fn is_usable(self) -> bool {
         self.found && self.resume
     }
 }

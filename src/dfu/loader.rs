@@ -1,0 +1,45 @@
+//! What is asked of a boot loader, and of the program that answers for it.
+
+use super::error::Error;
+use super::flash::Failed;
+use crate::mcuboot::Version;
+
+/// The boot loader of a device, as [`Updater`](super::Updater) needs it: it swaps two regions of the
+/// flash when it is told to, tries the new program once, and swaps back unless that is confirmed.
+///
+/// `examples/embassy_boot` is one.
+pub trait Loader {
+    /// Returns true if the running program is on trial: it was swapped in, and the next reset brings
+    /// the other one back unless it is confirmed. It is asked once after each start, before any
+    /// other function.
+    ///
+    /// # Errors
+    ///
+    /// The flash: the state cannot be read.
+    fn is_trial(&mut self) -> Result<bool, Failed>;
+
+    /// Has the next reset start the program in the spare region, on trial. Its hash was checked.
+    ///
+    /// # Errors
+    ///
+    /// The flash: the state cannot be written.
+    fn mark(&mut self) -> Result<(), Failed>;
+
+    /// Keeps the running program.
+    ///
+    /// # Errors
+    ///
+    /// The flash: the state cannot be written.
+    fn confirm(&mut self) -> Result<(), Failed>;
+
+    /// Checks the first bytes of a file of `len` bytes before anything is erased, and returns its
+    /// version. By default every file may come, without a version (0.0.0).
+    ///
+    /// # Errors
+    ///
+    /// The application: the answer to the client.
+    fn check(&mut self, first: &[u8], len: u32) -> Result<Version, Error> {
+        let _ = (first, len);
+        Ok(Version::default())
+    }
+}

@@ -1,0 +1,257 @@
+//! The image commands of a device with any boot loader that swaps two regions.
+//!
+//! ```text
+//!   any command  ─▶ [read the record; which region is which?] ─▶
+//!   Upload       ─▶ [recall the checkpoint] ─▶ Loader::check ─▶ (erase a page, write …)
+//!                     ─▶ hash the file in flash ─▶ record its identity
+//!   SetState     ─▶ test: hash the file in flash ─▶ record ─▶ Loader::mark
+//!                   confirm: Loader::confirm ─▶ record
+//!   Erase        ─▶ record ─▶ erase
+//! ```
+//!
+//! The rules of an upload are those of [`mcuboot::slots`](crate::mcuboot::slots). A file is whatever
+//! the client sends; its identity, which clients use to mark it, is the SHA-256 of the whole file.
+//! It is kept with length and version in a [`Record`], since the boot loader keeps none.
+//!
+//! # Guarantees
+//!
+//! * The region of the running program is never written.
+//! * No file is marked unless its bytes in flash have its hash.
+//! * While another program is marked, or the running one is on trial, the spare region is left alone
+//!   (9): such boot loaders check nothing, and would start what is half written.
+//! * Power may fail at any moment. Which region is which after a swap is found out by hashing, never
+//!   by a flag that a power cut may have left behind.
+//!
+//! **Not supported:** a permanent mark (32): these boot loaders try every program first.
+
+use super::access::{Access, Kind, halves, size};
+use super::checkpoint::{Known, Log};
+use super::error::Error;
+use super::flash::{self, Failed, Geometry, Operation};
+use super::loader::Loader;
+use super::receiving::Receiving;
+use super::record::{self, Entry, Pages, Record};
+use super::region::{LogRegion, RECORD_LEN, Region, Target};
+use super::state::{Info, State};
+use super::upload::{Piece, Session};
+use super::{Command, Device, Outcome, Work};
+use crate::mcuboot::Version;
+use crate::mcuboot::digest::{Digest, HashKind};
+use crate::shown::shown;
+
+mod job;
+
+pub use job::Job;
+
+/// The regions of a device. The fields are public.
+#[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_structs, reason = "the caller fills it in")]
+pub struct Regions {
+    /// Where programs run. It is only read.
+    pub active: Region,
+    /// Where uploads go. A boot loader may need a page more there than the largest file; see its
+    /// documentation.
+    pub spare: Region,
+    /// Two erase pages or more for the [`Record`].
+    pub record: Region,
+    /// The region that keeps the progress of an upload over a restart, if that is wanted.
+    pub checkpoint: Option<Region>,
+}
+
+/// The caller: the regions, the scratch slice or the digest cannot work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum RegionError {
+    /// A size of the flash is not a power of two, or reads or writes are larger than 512 bytes or
+    /// than the erase size.
+    Geometry,
+    /// A region is empty, not made of whole erase pages, ends past the flash, or is too short.
+    Region,
+    /// Two regions overlap.
+    Overlap,
+    /// The scratch slice is shorter than [`scratch_len`].
+    Scratch,
+    /// The digest has no SHA-256 for whole files.
+    Digest,
+}
+
+impl core::fmt::Display for RegionError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Geometry => "the sizes of the flash are not supported",
+            Self::Region => "a region does not fit the flash",
+            Self::Overlap => "two regions overlap",
+            Self::Scratch => "the scratch slice is too short",
+            Self::Digest => "the digest has no SHA-256 for files",
+        })
+    }
+}
+
+impl core::error::Error for RegionError {}
+
+/// Returns the minimum bytes of the scratch slice of [`Updater::new`], for these smallest sizes of
+/// read and write.
+#[must_use]
+pub const fn scratch_len(read: usize, write: usize) -> usize {
+    let record = if write > 128 { write } else { 128 };
+    record + write + 2 * read
+}
+
+/// What is known of the record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Knowledge {
+    /// Nothing since the start. Exit: the first command, to `Known`.
+    Unread,
+    /// It was read, and the regions were told apart. No exit.
+    Known,
+}
+
+/// What the boot loader does at the next reset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    /// It starts what runs. Exit: a mark, to `Test`.
+    Stay,
+    /// It starts the file in the spare region. No exit but a reset.
+    Test,
+    /// It starts the program that ran before. Exit: a confirmation, to `Stay`.
+    Revert,
+}
+
+/// The two regions of a device, and the upload into one of them.
+pub struct Updater<'s, L, D> {
+    geometry: Geometry,
+    regions: Regions,
+    version: Version,
+    loader: L,
+    scratch: &'s mut [u8],
+    digest: D,
+    session: Session,
+    upload: Receiving,
+    log: Log,
+    record: Record,
+    knowledge: Knowledge,
+    next: Next,
+}
+
+shown!(['s, L, D] Updater<'s, L, D>, |it| "Updater({:?}, {:?})", it.regions, it.record);
+
+impl<'s, L: Loader, D: Digest> Updater<'s, L, D> {
+    /// Manages these regions, from the program that runs in the active one and has this version.
+    /// `scratch` has at least [`scratch_len`] bytes and belongs to this value.
+    ///
+    /// # Errors
+    ///
+    /// The caller: a [`RegionError`].
+    pub fn new(
+        geometry: Geometry,
+        regions: Regions,
+        version: Version,
+        loader: L,
+        scratch: &'s mut [u8],
+        digest: D,
+    ) -> Result<Self, RegionError> {
+        if !geometry.is_valid() {
+            return Err(RegionError::Geometry);
+        }
+        let Regions { active, spare, record, checkpoint } = regions;
+        let log = checkpoint.unwrap_or(Region::new(0, 0));
+        let all = [active, spare, record, log];
+        let two = geometry.erase.checked_mul(2).ok_or(RegionError::Geometry)?;
+        let short = record.len < two || geometry.erase < 128 || RECORD_LEN > size(geometry.erase);
+        if short || all.iter().any(|region| region.len > 0 && !region.fits(&geometry)) || active.len.min(spare.len) == 0
+        {
+            return Err(RegionError::Region);
+        }
+        let mut rest = &all[..];
+        while let Some((one, others)) = rest.split_first() {
+            if others.iter().any(|other| one.overlaps(*other)) {
+                return Err(RegionError::Overlap);
+            }
+            rest = others;
+        }
+        if scratch.len() < scratch_len(size(geometry.read), size(geometry.write)) {
+            return Err(RegionError::Scratch);
+        }
+        if D::FILE_KIND != Some(HashKind::Sha256) {
+            return Err(RegionError::Digest);
+        }
+        let (log, upload, record) = (Log::new(LogRegion(log)), Receiving::new(), Record::NONE);
+        let (session, knowledge, next) = (Session::Idle, Knowledge::Unread, Next::Stay);
+        Ok(Self { geometry, regions, version, loader, scratch, digest, session, upload, log, record, knowledge, next })
+    }
+
+    /// Begins a command. The job does nothing until an executor runs it.
+    #[must_use = "a job does nothing until it is run"]
+    pub fn begin<'j>(&'j mut self, command: Command<'j>) -> Job<'j, 's, L, D> {
+        Job::new(self, command)
+    }
+}
+
+impl<L, D> Updater<'_, L, D> {
+    /// Returns the boot loader.
+    #[must_use]
+    pub const fn loader(&self) -> &L {
+        &self.loader
+    }
+
+    /// Returns the bytes of the largest file.
+    fn max(&self) -> u32 {
+        self.regions.active.len.min(self.regions.spare.len)
+    }
+
+    /// Returns the two slots, once a command has read the record: first the active one, then the
+    /// spare one if it holds a file.
+    pub fn states(&self) -> impl Iterator<Item = State<'_>> {
+        [0, 1].into_iter().filter_map(|slot| self.entry(slot))
+    }
+
+    fn entry(&self, slot: u32) -> Option<State<'_>> {
+        let Record { active, spare, .. } = &self.record;
+        let is_active = slot == 0;
+        let entry = if is_active { active } else { spare };
+        // What runs is listed even if nobody knows its hash: it came by a programmer's cable.
+        let is_known = entry.len > 0;
+        (slot < 2 && (is_active || is_known)).then_some(State {
+            image: 0,
+            slot,
+            version: if is_active { self.version } else { entry.version },
+            hash: if is_known { &entry.hash } else { &[] },
+            bootable: true,
+            pending: !is_active && self.next == Next::Test,
+            confirmed: is_active != (self.next == Next::Revert),
+            active: is_active,
+            permanent: false,
+        })
+    }
+}
+
+impl<'s, L: Loader, D: Digest> Device for Updater<'s, L, D> {
+    type Job<'j>
+        = Job<'j, 's, L, D>
+    where
+        Self: 'j;
+
+    fn begin<'j>(&'j mut self, command: &Command<'j>) -> Job<'j, 's, L, D> {
+        Job::new(self, *command)
+    }
+
+    fn slots(&self) -> u32 {
+        2
+    }
+
+    fn state(&self, slot: u32) -> Option<State<'_>> {
+        self.entry(slot)
+    }
+
+    fn info(&self, slot: u32) -> Option<Info> {
+        let max_image_size = self.max();
+        let (size, upload_image_id) = match slot {
+            0 => (self.regions.active.len, None),
+            1 => (self.regions.spare.len, Some(0)),
+            _ => return None,
+        };
+        Some(Info { image: 0, slot, size, upload_image_id, max_image_size })
+    }
+}
