@@ -15,6 +15,7 @@
 //! | [`error`] | the refusals of a server: one table per group, for both directions |
 //! | [`client`] | [`Client`]: numbers requests, recognises their responses; [`Dynamic`] |
 //! | [`server`] | [`Server`]: policy, repeats, [`Handler`](server::Handler) |
+//! | [`recovery`] | [`Recovery`]: the small server of a boot loader |
 //! | [`os`], [`image`], [`stat`], [`settings`], [`fs`], [`shell`], [`enumeration`], [`zephyr`] | the requests of a group in the order of its specification, its `Commands` and its `dispatch` |
 //! | [`framing::gatt`](crate::framing::gatt) | the same messages over Bluetooth Low Energy |
 //! | [`legacy`], [`transport`] | requests that only a client makes: Mynewt's logs and tests, bridging |

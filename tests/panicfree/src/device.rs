@@ -11,7 +11,8 @@ use anysmp::mcuboot::slots::Slots;
 use anysmp::smp::server::{
     After, AllowAll, Answer, Answers, DenyWrites, Handler, Incoming, Memory, Policy, Reply, Server,
 };
-use anysmp::smp::{Decode, Empty, Error, Group};
+use anysmp::smp::recovery::{Image, Target};
+use anysmp::smp::{Decode, Empty, Error, Group, Recovery};
 use anysmp::smp::{enumeration, fs, image, os, server, settings, shell, stat, zephyr};
 use core::fmt::Write;
 use core::hint::black_box;
@@ -54,6 +55,11 @@ pub const ALL: &[Operation] = &[
         let mut server = server.with_parameters(black_box(1), black_box(2));
         drop_in_box(Serve::buffer_size(&server));
         serve(&mut server, bytes, &mut [0; 64]);
+    },
+    |bytes, room| {
+        let mut server = Recovery::new(Slot(bytes), black_box(512));
+        drop_in_box((Serve::buffer_size(&server), server.target().0));
+        serve(&mut server, bytes, room);
     },
     |_, room| drop_in_box(fs::Store::new(Files, black_box("/lfs"), room).files()),
     |_, room| drop_in_box(settings::Store::new(Values, room).settings()),
@@ -150,6 +156,34 @@ impl fs::Files for Files {
     }
     fn append(&mut self, path: fs::Path<'_>, off: u64, data: &[u8]) -> Result<(), Error> {
         drop_in_box((path, off, data));
+        black_box(Ok(()))
+    }
+}
+
+/// The target of a recovery, which anything may happen to.
+struct Slot<'b>(&'b [u8]);
+
+impl Target for Slot<'_> {
+    const WRITE_SIZE: u32 = 8;
+
+    fn list(&mut self, mut add: impl FnMut(Image<'_>)) {
+        let mut image = Image::new(number() as u32, black_box("1.2.3"));
+        image.image = black_box(Some(1));
+        image.hash = black_box(Some(self.0));
+        add(image);
+    }
+
+    fn begin(&mut self, image: u32, len: u32) -> Result<(), Error> {
+        drop_in_box((image, len));
+        black_box(Ok(()))
+    }
+
+    fn write(&mut self, offset: u32, data: &[u8]) -> Result<(), Error> {
+        drop_in_box((offset, data));
+        black_box(Err(Error::UNKNOWN))
+    }
+
+    fn reset(&mut self) -> Result<(), Error> {
         black_box(Ok(()))
     }
 }
