@@ -2,7 +2,7 @@
 
 use super::curve::{Curve, MAX_BLOCK, MAX_BLOCKS};
 use super::function::{Function, MAX_INPUT, MAX_OUTPUT};
-use super::group::Members;
+use super::group::{Members, Words};
 use super::variable::{MAX_SIZE, Variable};
 
 /// The entities of a node. The id of an entity is its place in its list.
@@ -114,7 +114,7 @@ impl<'t> Table<'t> {
 
     /// The ids of these variables with their sizes, ascending.
     pub(super) const fn variables<'m>(&self, members: &'m Members) -> Chosen<'t, 'm> {
-        Chosen { variables: self.variables, from: 0, members }
+        Chosen { variables: self.variables, left: members.words() }
     }
 
     /// The size of all values of these variables in bytes.
@@ -126,18 +126,16 @@ impl<'t> Table<'t> {
 /// Iterates over some variables of a table: their ids and their sizes.
 pub(super) struct Chosen<'t, 'm> {
     variables: &'t [Variable],
-    /// The least id that has not been looked at.
-    from: u8,
-    members: &'m Members,
+    left: Words<'m>,
 }
 
 impl Iterator for Chosen<'_, '_> {
     type Item = (u8, usize);
 
-    #[inline(never)] // Seven loops share it: 200 bytes on a Cortex-M0.
+    // Seven loops share it: 200 bytes on a Cortex-M0. On a host they are a third faster without.
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     fn next(&mut self) -> Option<(u8, usize)> {
-        let id = self.members.first_from(self.from)?;
-        self.from = id.wrapping_add(1);
+        let id = self.left.next()?;
         Some((id, usize::from(self.variables.get(usize::from(id))?.size)))
     }
 }

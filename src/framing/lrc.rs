@@ -175,7 +175,8 @@ impl<'b> Lrc<'b> {
         self.state == State::Ambiguous
     }
 
-    /// Stores the data of a block at the front of `input`; returns the rest of the input.
+    /// Stores the data of a block at the front of `input`, which begins with one of them; returns
+    /// the rest of the input.
     fn run<'i>(&mut self, mut left: u8, full: bool, input: &'i [u8]) -> &'i [u8] {
         let count = zero_at(input.get(..usize::from(left)).unwrap_or(input));
         let (data, rest) = input.split_at_checked(count).unwrap_or((input, &[]));
@@ -197,16 +198,10 @@ impl<'b> Lrc<'b> {
                 self.sum.update(&[byte]);
                 State::Code { zero: false, left }
             }
-            // The code of an empty block, so another code follows.
-            State::Code { zero, left: 0 } => {
+            // The code of an empty block (`run` handles all others), so another code follows.
+            State::Code { zero, .. } => {
                 self.message.zero_if(zero);
                 State::Code { zero: true, left }
-            }
-            // Now it is certain that the last byte was a code, so its zero goes into the message.
-            State::Code { zero, left: announced } => {
-                self.message.zero_if(zero);
-                self.message.push(byte);
-                State::Data { left: announced.wrapping_sub(1), full: announced == FULL - 1 }
             }
             State::Data { full, .. } => State::Code { zero: !full, left },
         };
@@ -267,6 +262,13 @@ impl Framing for Lrc<'_> {
             let progress = match (byte, self.state) {
                 (1.., State::Data { left: left @ 1.., full }) => {
                     *input = self.run(left, full, input);
+                    continue;
+                }
+                // Now it is certain that the last byte was a code, so its zero goes into the
+                // message.
+                (1.., State::Code { zero, left: left @ 1.. }) => {
+                    self.message.zero_if(zero);
+                    *input = self.run(left, left == FULL - 1, input);
                     continue;
                 }
                 // An empty frame, or the marker after a check of 0.

@@ -66,16 +66,10 @@ impl Members {
         members
     }
 
-    /// The least member from `id` on.
-    pub(in crate::bsmp) fn first_from(&self, id: u8) -> Option<u8> {
-        let mut word = id >> 5;
-        let mut bits = self.0.get(usize::from(word))? & (u32::MAX << (id & 31));
-        while bits == 0 {
-            word = word.wrapping_add(1);
-            bits = *self.0.get(usize::from(word))?;
-        }
-        // At most 31.
-        Some(word << 5 | (bits.trailing_zeros() & 31).to_le_bytes()[0])
+    /// Iterates over the ids, ascending, without copying them.
+    pub(in crate::bsmp) const fn words(&self) -> Words<'_> {
+        let [bits, rest @ ..] = &self.0;
+        Words { bits: *bits, rest, base: 0 }
     }
 
     /// Returns whether the variable is a member.
@@ -103,11 +97,36 @@ impl Members {
     }
 }
 
+/// Iterates over ids by the bits of their words.
+pub(in crate::bsmp) struct Words<'m> {
+    /// The ids of this word that are left.
+    bits: u32,
+    rest: &'m [u32],
+    /// The first id of this word.
+    base: u8,
+}
+
+impl Iterator for Words<'_> {
+    type Item = u8;
+
+    #[inline]
+    fn next(&mut self) -> Option<u8> {
+        while self.bits == 0 {
+            let (bits, rest) = self.rest.split_first()?;
+            (self.bits, self.rest, self.base) = (*bits, rest, self.base.wrapping_add(32));
+        }
+        // At most 31.
+        let [place, ..] = self.bits.trailing_zeros().to_le_bytes();
+        self.bits &= self.bits.wrapping_sub(1);
+        Some(self.base.wrapping_add(place))
+    }
+}
+
 impl List for Members {
     type Entry = u8;
 
     fn split_first(mut self) -> Option<(u8, Self)> {
-        let first = self.first_from(0)?;
+        let first = self.words().next()?;
         if let Some(word) = self.0.get_mut(usize::from(first >> 5)) {
             *word &= !(1 << (first & 31));
         }

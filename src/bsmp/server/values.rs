@@ -91,7 +91,12 @@ impl<E: Entities> Server<'_, E> {
                 pass = Pass::Combine(Op::from_code(second).ok_or(Refusal::Unsupported)?);
             }
         }
-        if data.len() != self.table.size(&target.members) {
+        // A group's size is a sum.
+        let size = match self.table.variables.get(usize::from(id)) {
+            Some(variable) if !of_group => usize::from(variable.size),
+            _ => self.table.size(&target.members),
+        };
+        if data.len() != size {
             return Err(Refusal::InvalidSize);
         }
         // After the size: libbsmp answers 0xE5 to a write of the wrong size, read-only or not.

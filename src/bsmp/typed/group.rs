@@ -37,7 +37,7 @@ impl<'v> Iterator for Values<'v> {
     type Item = (u8, &'v [u8]);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let id = self.members.first_from(0)?;
+        let id = self.members.words().next()?;
         self.members = self.members.without(&Members::one(id));
         let size = self.variables.get(usize::from(id))?.size;
         let (value, rest) = self.bytes.split_at_checked(usize::from(size))?;

@@ -4,9 +4,12 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use anysmp::bsmp::variable::Op;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Talks to a node over BSMP: discovers, reads, writes, moves curves, executes functions.
+///
+/// Exit codes: 1 the node refuses, 2 wrong usage, 3 no answer or a wrong one, 4 the port failed,
+/// 5 a file could not be read or written.
 #[derive(Parser)]
 #[command(name = "bsmp", version)]
 pub struct Cli {
@@ -33,12 +36,23 @@ pub struct LinkArgs {
     /// RS-485 packets on TCP as well, for servers that want an address and a checksum
     #[arg(long, global = true)]
     pub packets: bool,
+    /// Packets in the envelope of Sirius' Ethernet bridge, on TCP
+    #[arg(long, value_name = "FORM", global = true, conflicts_with = "packets")]
+    pub bridge: Option<Envelope>,
+    /// What the variables are: a file with lines of id, name, type (such as f32, u16be, char[16])
+    /// and unit
+    #[arg(long, value_name = "FILE", global = true)]
+    pub describe: Option<PathBuf>,
     /// Address in packets: a node 1..=32, a multicast group 248..=254, or 255 for all
     #[arg(long, default_value_t = 1, global = true)]
     pub node: u8,
     /// Time to wait for an answer, in milliseconds
     #[arg(long, default_value_t = 1000, value_name = "MS", global = true)]
     pub timeout: u64,
+    /// Silence of the line after a request without an answer, in milliseconds; by default 1000, or
+    /// twice the timeout
+    #[arg(long, value_name = "MS", global = true)]
+    pub drain: Option<u64>,
     /// Retries of an idempotent request that gets no answer
     #[arg(long, default_value_t = 2, global = true)]
     pub retries: u8,
@@ -63,18 +77,23 @@ pub enum Command {
     Curves,
     /// List the functions
     Functions,
+    /// Look which nodes are on the bus
+    Scan,
+    /// Read variables or a group of many nodes again and again, with time stamps
+    Poll(PollArgs),
     /// Read variables
     Read {
-        /// Which ones
+        /// Which ones: ids, or names of the description
         #[arg(required = true)]
-        ids: Vec<u8>,
+        ids: Vec<String>,
     },
     /// Write a variable
     Write {
-        /// Which one
-        id: u8,
-        /// The new value in hex
-        value: Hex,
+        /// Which one: its id, or its name in the description
+        id: String,
+        /// The new value: as its type says, or in hex if it is not described
+        #[arg(allow_hyphen_values = true)]
+        value: String,
         /// Read this variable in the same exchange
         #[arg(long, value_name = "ID")]
         read: Option<u8>,
@@ -147,10 +166,25 @@ pub enum Group {
 
 #[derive(Subcommand)]
 pub enum Curve {
-    /// Read a whole curve into a file
-    Get { id: u8, file: PathBuf },
-    /// Write a file into a curve
-    Put { id: u8, file: PathBuf },
+    /// Read a curve into a file: floats in .csv and .npy, else its bytes
+    Get {
+        id: u8,
+        file: PathBuf,
+        /// The block to begin with
+        #[arg(long, default_value_t = 0)]
+        first: u16,
+        /// The number of blocks
+        #[arg(long)]
+        blocks: Option<u32>,
+    },
+    /// Write a file into a curve: floats from .csv and .npy, else bytes
+    Put {
+        id: u8,
+        file: PathBuf,
+        /// The block to begin with
+        #[arg(long, default_value_t = 0)]
+        first: u16,
+    },
     /// Show its checksum, as the node last calculated it
     Checksum {
         id: u8,
@@ -158,6 +192,52 @@ pub enum Curve {
         #[arg(long)]
         now: bool,
     },
+}
+
+/// What `poll` reads.
+#[derive(Args)]
+pub struct PollArgs {
+    /// Variables: ids, or names of the description
+    pub ids: Vec<String>,
+    /// Nodes, such as 1-8,12; by default that of --node
+    #[arg(long, value_delimiter = ',')]
+    pub nodes: Vec<Range>,
+    /// A group instead of variables
+    #[arg(long, value_name = "ID", conflicts_with = "ids")]
+    pub group: Option<u8>,
+    /// Milliseconds from one read of a value to the next; 0 as often as the line allows
+    #[arg(long, default_value_t = 200, value_name = "MS")]
+    pub interval: u64,
+    /// Seconds after which it ends
+    #[arg(long, value_name = "S")]
+    pub duration: Option<f64>,
+    /// Number of answers after which it ends; 0 goes on forever
+    #[arg(long, default_value_t = 0)]
+    pub count: u32,
+    /// Print lines of comma-separated values, with a heading
+    #[arg(long)]
+    pub csv: bool,
+}
+
+/// Numbers from one to another.
+#[derive(Debug, Clone)]
+pub struct Range(pub std::ops::RangeInclusive<u8>);
+
+impl FromStr for Range {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (first, last) = text.split_once('-').unwrap_or((text, text));
+        let number = |text: &str| text.trim().parse::<u8>().map_err(|_| format!("{text:?} is not a number"));
+        Ok(Self(number(first)?..=number(last)?))
+    }
+}
+
+/// The two forms of the bridge's envelope.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Envelope {
+    WithId,
+    WithoutId,
 }
 
 /// Reads the name of a binary operation.

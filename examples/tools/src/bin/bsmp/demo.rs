@@ -6,6 +6,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use anysmp::blocking::Link;
+use anysmp::bsmp::curve::MAX_BLOCKS;
 use anysmp::bsmp::function::Execute;
 use anysmp::bsmp::group::{self, Members};
 use anysmp::bsmp::variable::{self, Op};
@@ -101,12 +102,9 @@ pub fn run(json: bool) -> Result<(), Box<dyn Error>> {
     say("A waveform of 16 KiB goes up, and comes down again:");
     let waveform: Vec<u8> =
         (0..4096_u16).flat_map(|i| (f32::from(i) * std::f32::consts::TAU / 4096.0).sin().to_le_bytes()).collect();
-    master.upload(0, &waveform[..])?;
+    master.upload(0, 0, &waveform[..])?;
     let mut copy = Vec::new();
-    master.download(0, |data| {
-        copy.extend_from_slice(data);
-        Ok(())
-    })?;
+    master.download(0, (0, MAX_BLOCKS), |data| copy.extend_from_slice(data))?;
     let (damaged, _) = bus.damage();
     say(&format!(
         "The copy is {}. {damaged} transmissions were damaged, {:.1} ms have passed on the bus.",

@@ -2,10 +2,7 @@
 
 use anysmp_tools::outln as println;
 use std::error::Error;
-use std::fs::File;
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::ops::ControlFlow;
-use std::path::Path;
 use std::time::Duration;
 
 use anysmp::blocking::Link;
@@ -13,28 +10,33 @@ use anysmp::bsmp::curve::{Digest, Md5, QueryChecksum, Recalculate};
 use anysmp::bsmp::function::Execute;
 use anysmp::bsmp::group::Members;
 use anysmp::bsmp::routine::{
-    CurveOutcome, Directory, Discovery, DiscoveryOutcome, ReadCurve, ReadEvent, Tables, WriteCurve, WriteEvent,
+    CurveOutcome, Directory, Discovery, DiscoveryOutcome, DiscoveryReport, ReadCurve, ReadEvent, Tables, WriteCurve,
+    WriteEvent,
 };
 use anysmp::bsmp::{self, Client, QueryVersion, Request, curve, group, variable};
 use anysmp::framing::Framing;
 use anysmp::line::{self, Caller};
 use anysmp::port::Clock;
 use anysmp::routine::Ended;
-use anysmp::source::{Source, SourceFailed};
+use anysmp::source::Source;
+use anysmp_tools::bsmp::describe::{Description, Variable};
 use embedded_io::{Read, Write};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
-use crate::cli::{Command, Curve, Group};
+use crate::cli::{Command, Curve, Group, Hex};
+use crate::curves;
+use crate::failure::{Of as _, Partly};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
 /// A link, the client behind it, and how to show results.
 pub struct Master<'b, P, F: Framing> {
-    link: Link<'b, P, F>,
-    client: Client,
-    json: bool,
+    pub link: Link<'b, P, F>,
+    pub client: Client,
+    pub json: bool,
     tables: Box<Tables>,
+    about: Description,
 }
 
 impl<'b, P: Read + Write + Clock, F: Framing> Master<'b, P, F>
@@ -42,7 +44,12 @@ where
     P::Error: Error + 'static,
 {
     pub fn new(link: Link<'b, P, F>, client: Client, json: bool) -> Self {
-        Self { link, client, json, tables: Box::default() }
+        Self { link, client, json, tables: Box::default(), about: Description::default() }
+    }
+
+    /// Shows and reads values as `about` says.
+    pub fn with_description(self, about: Description) -> Self {
+        Self { about, ..self }
     }
 
     pub fn perform(&mut self, command: &Command) -> Outcome<()> {
@@ -58,18 +65,35 @@ where
             Command::Groups => self.discover(show_groups),
             Command::Curves => self.discover(show_curves),
             Command::Functions => self.discover(show_functions),
+            Command::Scan => self.scan(),
+            Command::Poll(args) => {
+                let about = std::mem::take(&mut self.about);
+                self.poll(args, &about)
+            }
             Command::Read { ids } => self.read(ids),
-            Command::Write { id, value, read: None } => self.order(&variable::Write { id: *id, value: &value.0 }),
-            Command::Write { id, value, read: Some(read) } => {
-                let request = variable::WriteRead { write: *id, value: &value.0, read: *read, size: None };
-                let value = self.value(&request)?;
-                self.show(json!({ "id": read, "value": hex(&value) }), || println!("{read:3}  {}", hex(&value)));
+            Command::Write { id, value, read } => {
+                let id = self.about.id(id)?;
+                let value = match self.about.of(id) {
+                    Some(variable) => variable.kind.bytes(value)?,
+                    None => value.parse::<Hex>()?.0,
+                };
+                let Some(read) = *read else { return self.order(&variable::Write { id, value: &value }) };
+                let value = self.value(&variable::WriteRead { write: id, value: &value, read, size: None })?;
+                self.show_value(read, &value);
                 Ok(())
             }
             Command::Combine { id, op, mask } => self.order(&variable::Combine { id: *id, op: *op, mask: &mask.0 }),
             Command::Group(command) => self.group(command),
-            Command::Curve(Curve::Get { id, file }) => self.get(*id, file),
-            Command::Curve(Curve::Put { id, file }) => self.put(*id, file),
+            Command::Curve(Curve::Get { id, file, first, blocks }) => {
+                let part = (*first, blocks.unwrap_or(curve::MAX_BLOCKS));
+                let mut bytes = Vec::new();
+                self.download(*id, part, |data| bytes.extend_from_slice(data))?;
+                Ok(std::fs::write(file, curves::write(file, &bytes)?).of(file)?)
+            }
+            Command::Curve(Curve::Put { id, file, first }) => {
+                let bytes = curves::read(file, std::fs::read(file).of(file)?)?;
+                self.upload(*id, *first, &bytes[..])
+            }
             Command::Curve(Curve::Checksum { id, now }) => {
                 let digest =
                     if *now { self.call(&Recalculate { id: *id })? } else { self.call(&QueryChecksum { id: *id })? };
@@ -142,8 +166,8 @@ where
         let mut discovery = Discovery::new(self.tables.storage());
         match self.link.run(&mut self.client, &mut discovery, |()| ControlFlow::Continue(()))? {
             Ended::Done(report) if report.outcome == DiscoveryOutcome::Done => {}
-            Ended::Done(report) => return Err(report.to_string().into()),
-            Ended::Reopen | Ended::Stopped => return Err("the discovery has stopped".into()),
+            Ended::Done(DiscoveryReport { outcome: DiscoveryOutcome::Failed(error), .. }) => return Err(error.into()),
+            _ => return Err("the discovery has stopped".into()),
         }
         Ok(discovery)
     }
@@ -173,12 +197,26 @@ where
         Ok(())
     }
 
-    fn read(&mut self, ids: &[u8]) -> Outcome<()> {
-        for &id in ids {
-            let value = self.value(&variable::Read { id, size: None })?;
-            self.show(json!({ "id": id, "value": hex(&value) }), || println!("{id:3}  {}", hex(&value)));
+    fn read(&mut self, ids: &[String]) -> Outcome<()> {
+        for name in ids {
+            let id = self.about.id(name)?;
+            let size = self.about.of(id).and_then(|variable| u8::try_from(variable.kind.size()).ok());
+            let value = self.value(&variable::Read { id, size })?;
+            self.show_value(id, &value);
         }
         Ok(())
+    }
+
+    /// Shows a value as it is described, else in hex.
+    fn show_value(&self, id: u8, bytes: &[u8]) {
+        match self.about.of(id) {
+            Some(Variable { name, kind, unit, .. }) => {
+                let value = kind.value(bytes).unwrap_or(Value::Null);
+                let line = json!({ "id": id, "name": name, "value": value, "unit": unit });
+                self.show(line, || println!("{id:3}  {name}  {} {unit}", kind.text(bytes)));
+            }
+            None => self.show(json!({ "id": id, "value": hex(bytes) }), || println!("{id:3}  {}", hex(bytes))),
+        }
     }
 
     /// Reads variables again and again. One that cannot be read is shown as such and does not end
@@ -203,7 +241,7 @@ where
             }
         }
         let reads = u64::from(rounds).saturating_mul(ids.len() as u64);
-        if failures == 0 { Ok(()) } else { Err(format!("{failures} of {reads} reads failed").into()) }
+        if failures == 0 { Ok(()) } else { Err(Partly(format!("{failures} of {reads} reads failed")).into()) }
     }
 
     fn group(&mut self, command: &Group) -> Outcome<()> {
@@ -234,47 +272,30 @@ where
         list.into_iter().nth(id.into()).ok_or_else(|| format!("the node has no curve {id}").into())
     }
 
-    fn get(&mut self, id: u8, path: &Path) -> Outcome<()> {
-        let mut file = File::create(path)?;
-        self.download(id, |data| file.write_all(data))?;
-        Ok(file.flush()?)
-    }
-
-    /// Reads a curve, whose blocks go to `keep`.
-    pub fn download(&mut self, id: u8, mut keep: impl FnMut(&[u8]) -> std::io::Result<()>) -> Outcome<()> {
+    /// Reads a curve from its `first` block on, so many blocks, which go to `keep`.
+    pub fn download(&mut self, id: u8, (first, blocks): (u16, u32), mut keep: impl FnMut(&[u8])) -> Outcome<()> {
         let curve = self.curve(id)?;
-        let bar = bar(curve.capacity(), self.json);
-        let mut routine = ReadCurve::new(id, curve, Md5::default());
-        let mut failed = None;
+        let bar = bar(curve.capacity().min(u64::from(blocks).saturating_mul(curve.block.into())), self.json);
+        let mut routine = ReadCurve::new(id, curve, Md5::default()).with_blocks(first, blocks);
         let ended = self.link.run(&mut self.client, &mut routine, |event| {
             if let ReadEvent::Block { data, .. } = event {
                 bar.inc(data.len() as u64);
-                if let Err(error) = keep(data) {
-                    failed = Some(error);
-                    return ControlFlow::Break(());
-                }
+                keep(data);
             }
             ControlFlow::Continue(())
         })?;
         bar.finish();
-        match (failed, ended) {
-            (Some(error), _) => Err(error.into()),
-            (None, Ended::Done(report)) => self.moved(report.blocks, report.bytes, report.outcome),
-            (None, _) => Err("the transfer has stopped".into()),
+        match ended {
+            Ended::Done(report) => self.moved(report.blocks, report.bytes, report.outcome),
+            _ => Err("the transfer has stopped".into()),
         }
     }
 
-    fn put(&mut self, id: u8, path: &Path) -> Outcome<()> {
-        let file = File::open(path)?;
-        let size = file.metadata()?.len();
-        self.upload(id, FileSource { file, size })
-    }
-
-    /// Writes a curve.
-    pub fn upload(&mut self, id: u8, source: impl Source) -> Outcome<()> {
+    /// Writes a curve, from its `first` block on.
+    pub fn upload(&mut self, id: u8, first: u16, source: impl Source) -> Outcome<()> {
         let curve = self.curve(id)?;
         let bar = bar(source.len(), self.json);
-        let mut routine = WriteCurve::new(id, curve, source, Md5::default());
+        let mut routine = WriteCurve::new(id, curve, source, Md5::default()).with_first_block(first);
         let ended = self.link.run(&mut self.client, &mut routine, |event| {
             if let WriteEvent::Block(_) = event {
                 bar.inc(curve.block.into());
@@ -289,27 +310,15 @@ where
     }
 
     fn moved(&self, blocks: u32, bytes: u64, outcome: CurveOutcome) -> Outcome<()> {
-        let CurveOutcome::Done { verified } = outcome else { return Err(outcome.to_string().into()) };
+        let verified = match outcome {
+            CurveOutcome::Done { verified } => verified,
+            CurveOutcome::Failed(error) => return Err(error.into()),
+            _ => return Err(outcome.to_string().into()),
+        };
         self.show(json!({ "blocks": blocks, "bytes": bytes, "verified": verified }), || {
             println!("{bytes} bytes in {blocks} blocks; {outcome}");
         });
         Ok(())
-    }
-}
-
-/// A file as the source of a curve.
-struct FileSource {
-    file: File,
-    size: u64,
-}
-
-impl Source for FileSource {
-    fn len(&self) -> u64 {
-        self.size
-    }
-
-    fn read(&mut self, offset: u64, into: &mut [u8]) -> Result<(), SourceFailed> {
-        self.file.seek(SeekFrom::Start(offset)).and_then(|_| self.file.read_exact(into)).or(Err(SourceFailed))
     }
 }
 

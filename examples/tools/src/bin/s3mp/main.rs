@@ -21,7 +21,6 @@ use std::ops::ControlFlow;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anysmp::blocking;
 use anysmp::framing::lrc::Lrc;
 use anysmp::line::SizeError;
 use anysmp::port::Tcp;
@@ -32,6 +31,7 @@ use anysmp::s3mp::master::{
 use anysmp::s3mp::routine::{Connect, ConnectOutcome, Event, Monitor, MonitorOutcome, Watch};
 use anysmp::s3mp::value::Value;
 use anysmp::s3mp::{Address, Counter, USUAL_MESSAGE};
+use anysmp::{blocking, line, s3mp};
 use anysmp_tools::port::{Port, Serial};
 use anysmp_tools::s3mp::greenhouse::Trace;
 use clap::error::ErrorKind;
@@ -39,6 +39,8 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use serde_json::{Value as Json, json};
 
 /// Talks to a slave over S3MP, the Simple Serial Slave-Master Protocol.
+///
+/// Exit codes: 1 the slave refuses, 2 wrong usage, 3 no response or a wrong one, 4 the port failed.
 #[derive(Parser)]
 #[command(name = "s3mp", version)]
 struct Options {
@@ -134,17 +136,43 @@ fn main() -> ExitCode {
                 println!("{}", json!({ "error": error.to_string() }));
             }
             eprintln!("s3mp: {error}");
-            ExitCode::FAILURE
+            error.downcast_ref::<Failure>().map_or(2, |failure| failure.1).into()
         }
+    }
+}
+
+/// A failure of the line or the slave, and its exit code, which is that of `smp`.
+#[derive(Debug)]
+struct Failure(String, u8);
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl Failure {
+    fn of<E: std::fmt::Display>(error: &line::Error<io::Error, E>, of: impl FnOnce(&E) -> u8) -> Self {
+        let code = match error {
+            line::Error::Protocol(error) => of(error),
+            line::Error::TimedOut => 3,
+            line::Error::Port(_) | line::Error::WriteZero | line::Error::Closed => 4,
+            _ => 2,
+        };
+        Self(error.to_string(), code)
     }
 }
 
 fn open(options: &Options) -> Result<Port, Error> {
     Ok(match (&options.line.serial, &options.line.tcp) {
-        (Some(path), _) => Box::new(Serial::open(path, options.baud).map_err(|error| format!("{path}: {error}"))?),
-        (_, Some(host)) => {
-            Box::new(Tcp::connect(host, Duration::from_secs(5)).map_err(|error| format!("{host}: {error}"))?)
+        (Some(path), _) => {
+            Box::new(Serial::open(path, options.baud).map_err(|error| Failure(format!("{path}: {error}"), 4))?)
         }
+        (_, Some(host)) => Box::new(
+            Tcp::connect(host, Duration::from_secs(5)).map_err(|error| Failure(format!("{host}: {error}"), 4))?,
+        ),
         _ => {
             let advice = "no slave given: name one with --serial or --tcp, or try `demo`";
             Options::command().error(ErrorKind::MissingRequiredArgument, advice).exit()
@@ -226,7 +254,7 @@ impl Session {
                 let address = self.address(address)?;
                 let mut tx = [0; USUAL_MESSAGE];
                 let len = self.master.reset(address, &mut tx)?;
-                self.link.send(&tx[..len]).map_err(|error| error.to_string())?;
+                self.link.send(&tx[..len]).map_err(|error| Failure::of(&error, |never| match *never {}))?;
                 self.print(&json!({ "address": address.0, "reset": true }), "sent; no response is expected");
             }
             Task::Monitor { reset, interval, limit } => {
@@ -241,11 +269,15 @@ impl Session {
     fn call<R: Request, T>(&mut self, request: &R, read: impl FnOnce(Response<'_, R>) -> T) -> Result<T, Error> {
         let error = match self.link.call(&mut self.master, request) {
             Ok(response) => return Ok(read(response)),
-            Err(error) => error.to_string(),
+            Err(error) => Failure::of(&error, |error| match error {
+                s3mp::Error::Remote(_) => 1,
+                s3mp::Error::BufferFull => 2,
+                _ => 3,
+            }),
         };
         match error_text(self.link.message()) {
             [] => Err(error.into()),
-            reason => Err(format!("{error}: {}", String::from_utf8_lossy(reason)).into()),
+            reason => Err(Failure(format!("{error}: {}", String::from_utf8_lossy(reason)), error.1).into()),
         }
     }
 
@@ -282,8 +314,8 @@ impl Session {
         while !limit.is_over() {
             let message = match self.link.recv(Duration::from_millis(100)) {
                 Ok(message) => message.to_vec(),
-                Err(anysmp::line::Error::TimedOut) => continue,
-                Err(error) => return Err(error.to_string().into()),
+                Err(line::Error::TimedOut) => continue,
+                Err(error) => return Err(Failure::of(&error, |never| match *never {}).into()),
             };
             match Unsolicited::parse(&message) {
                 Some(Unsolicited::Push(address, value)) => self.value("push", address, value),
@@ -336,6 +368,8 @@ impl Session {
                 Event::Names(list) => *names = list.iter().map(|(at, name)| (at, name.to_string())).collect(),
                 Event::Value(address, value) => print_value(json, names, "value", address, value),
                 Event::Push(address, value) => print_value(json, names, "push", address, value),
+                // The slave has restarted, or a PUSH was lost.
+                Event::Missed(address, value) => print_value(json, names, "missed", address, value),
                 Event::Refused(address, code) => {
                     let line = format!("{address}: {code}");
                     print(json, &json!({ "event": "refused", "address": address.0, "code": code.to_string() }), &line);
@@ -345,7 +379,7 @@ impl Session {
             }
             if limit.is_over() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
-        match ended.map_err(|error| error.to_string())? {
+        match ended.map_err(|error| Failure::of(&error, |never| match *never {}))? {
             Ended::Done(report) => Ok(Some(report)),
             _ => Ok(None),
         }

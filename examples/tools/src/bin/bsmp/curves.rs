@@ -1,0 +1,74 @@
+//! Files of curves: raw bytes; floats of 32 bits, one a line, in `.csv`; the same for numpy in
+//! `.npy`.
+
+use std::path::Path;
+
+use anysmp::bsmp::typed::{Field as _, elements};
+
+/// Every file of numpy begins with this and a version.
+const MAGIC: &[u8] = b"\x93NUMPY\x01\x00";
+/// How numpy says that a file holds floats of 32 bits, little endian.
+const FLOATS: &str = "'descr': '<f4'";
+
+fn is(path: &Path, extension: &str) -> bool {
+    path.extension().is_some_and(|found| found.eq_ignore_ascii_case(extension))
+}
+
+/// The bytes of a file for this curve.
+pub fn write(path: &Path, curve: &[u8]) -> Result<Vec<u8>, String> {
+    let floats = || elements::<f32>(curve).ok_or("the curve ends within a float; use another extension");
+    if is(path, "csv") {
+        return Ok(floats()?.flat_map(|value| format!("{value}\n").into_bytes()).collect());
+    }
+    if !is(path, "npy") {
+        return Ok(curve.to_vec());
+    }
+    let mut header = format!("{{{FLOATS}, 'fortran_order': False, 'shape': ({},), }}", floats()?.count());
+    // The data begin at a multiple of 64 bytes.
+    while !(MAGIC.len() + 2 + header.len() + 1).is_multiple_of(64) {
+        header.push(' ');
+    }
+    header.push('\n');
+    let length = u16::try_from(header.len()).map_err(|error| error.to_string())?;
+    Ok([MAGIC, &length.to_le_bytes(), header.as_bytes(), curve].concat())
+}
+
+/// The curve in the bytes of a file.
+pub fn read(path: &Path, file: Vec<u8>) -> Result<Vec<u8>, String> {
+    if is(path, "csv") {
+        let text = String::from_utf8(file).map_err(|_| "the file is not text")?;
+        let numbers = text.split([',', ';', '\n', '\r', '\t', ' ']).filter(|word| !word.is_empty());
+        let floats = numbers.map(|word| word.parse::<f32>().map_err(|_| format!("{word:?} is not a number")));
+        return Ok(floats.collect::<Result<Vec<_>, _>>()?.into_iter().flat_map(f32::to_le_bytes).collect());
+    }
+    if !is(path, "npy") {
+        return Ok(file);
+    }
+    let data = file.strip_prefix(MAGIC).and_then(|rest| {
+        let (length, rest) = rest.split_at_checked(2)?;
+        let (header, data) = rest.split_at_checked(u16::parse(length)?.into())?;
+        std::str::from_utf8(header).is_ok_and(|header| header.contains(FLOATS)).then_some(data)
+    });
+    data.map(<[u8]>::to_vec).ok_or_else(|| "the file does not hold an array of numpy's float32".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_curve_is_the_same_after_each_kind_of_file() {
+        let curve: Vec<u8> = [0.0, 1.5, -2.25e-7, f32::INFINITY].into_iter().flat_map(f32::to_le_bytes).collect();
+        for name in ["a.csv", "a.npy", "a.bin", "a"] {
+            let path = Path::new(name);
+            assert_eq!(read(path, write(path, &curve).unwrap()).unwrap(), curve, "{name}");
+        }
+        assert_eq!(write(Path::new("a.csv"), &curve).unwrap(), b"0\n1.5\n-0.000000225\ninf\n");
+        let file = write(Path::new("a.npy"), &curve).unwrap();
+        assert_eq!((file.len(), &file[128..]), (128 + 16, &curve[..]));
+        for name in ["a.csv", "a.npy"] {
+            assert!(write(Path::new(name), &curve[1..]).is_err());
+            assert!(read(Path::new(name), vec![0xFF; 20]).is_err());
+        }
+    }
+}
