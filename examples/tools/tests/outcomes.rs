@@ -286,7 +286,7 @@ fn no_program_prints_by_what_panics() {
 #[test]
 fn stdout_carries_data_or_messages_and_never_both() {
     for json in [false, true] {
-        let mut line = vec!["--simulated", "fs", "download", "/lfs/hello.txt", "-"];
+        let mut line = vec!["--simulated", "fs", "download", "/lfs1/hello.txt", "-"];
         line.extend(json.then_some("--json"));
         let run = smp(&line);
         assert_eq!((run.code, run.stdout.as_str()), (0, "Hello from the simulated device.\n"), "{run:?}");
@@ -295,7 +295,7 @@ fn stdout_carries_data_or_messages_and_never_both() {
             assert_eq!((&result["len"], &result["match"]), (&33.into(), &true.into()));
         }
     }
-    let run = smp(&["--simulated", "--json", "fs", "download", "/lfs/no", "-"]);
+    let run = smp(&["--simulated", "--json", "fs", "download", "/lfs1/no", "-"]);
     assert_eq!((run.code, run.stdout.as_str()), (1, ""), "{run:?}");
     assert!(run.stderr.contains("FILE_NOT_FOUND"), "{run:?}");
 }
@@ -303,14 +303,14 @@ fn stdout_carries_data_or_messages_and_never_both() {
 #[test]
 fn a_download_goes_to_a_file_beside_its_target_and_goes_on_there() {
     let dir = Dir::new("download");
-    let run = |more: &[&str]| smp(&words("--simulated --json fs download /lfs/hello.txt", more));
+    let run = |more: &[&str]| smp(&words("--simulated --json fs download /lfs1/hello.txt", more));
     // A directory means "into it".
     let got = run(&[dir.0.to_str().unwrap()]);
     assert_eq!((got.code, dir.names()), (0, vec!["hello.txt".to_owned()]), "{got:?}");
     assert_eq!(std::fs::read_to_string(dir.path("hello.txt")).unwrap(), "Hello from the simulated device.\n");
     // What is there stays if nothing comes.
     let old = dir.put("old.txt", b"old");
-    let failed = smp(&words("--simulated fs download /lfs/no", &[&old]));
+    let failed = smp(&words("--simulated fs download /lfs1/no", &[&old]));
     assert_eq!((failed.code, std::fs::read(&old).unwrap()), (1, b"old".to_vec()), "{failed:?}");
     assert_eq!(dir.names(), ["hello.txt", "old.txt"], "and no part is left");
     // A path that cannot be written is said before the transfer.
@@ -719,9 +719,9 @@ fn a_window_that_the_device_does_not_allow_is_refused_aloud() {
     let dir = Dir::new("window");
     let file = dir.put("file", &vec![7; 40_000]);
     let device = Device::start("--tcp 127.0.0.1:0 --buf-count 3");
-    let run = smp(&words(&format!("{} --window 8 fs upload {file} /lfs/a", device.1), &[]));
+    let run = smp(&words(&format!("{} --window 8 fs upload {file} /lfs1/a", device.1), &[]));
     assert!(run.code == 0 && run.stderr.contains("--window 8: the device has buffers for 2"), "{run:?}");
-    let run = smp(&words(&format!("{} --window 2 fs upload {file} /lfs/a", device.1), &[]));
+    let run = smp(&words(&format!("{} --window 2 fs upload {file} /lfs1/a", device.1), &[]));
     assert!(run.code == 0 && !run.stderr.contains("--window"), "{run:?}");
 }
 
@@ -743,7 +743,7 @@ fn a_dead_device_is_known_soon() {
     for command in ["image upload", "fs upload"] {
         let started = Instant::now();
         let mut line = words(command, &[&file]);
-        line.extend((command == "fs upload").then_some("/lfs/a"));
+        line.extend((command == "fs upload").then_some("/lfs1/a"));
         let endpoint = format!("--udp {} --timeout 200 --retries 4", silent.local_addr().unwrap());
         let run = smp(&words(&endpoint, &line));
         assert_eq!(run.code, 3, "{run:?}");
