@@ -8,11 +8,10 @@ import os
 import re
 from pathlib import Path
 
-import cbor2
-
 README = Path(__file__).resolve().parent.parent.parent / "README.md"
 # Names of groups as the device prints them.
-GROUPS = {"os": 0, "image": 1, "statistics": 2, "settings": 3, "fs": 8, "shell": 9, "enumeration": 10, "zephyr": 63}
+GROUPS = {"os": 0, "image": 1, "statistics": 2, "settings": 3, "fs": 8, "shell": 9, "enumeration": 10, "zephyr": 63,
+          "log": 4, "crash": 5, "split": 6, "run": 7, "transport": 11}
 PEERS = ["Zephyr 4.4", "MCUboot", "smpclient", "smpmgr", "mcumgrctl"]
 
 
@@ -24,16 +23,12 @@ def add(peer, commands):
 
 
 def answered(trace):
-    """The commands in what `smp --verbose` has traced."""
+    """The commands in what `smp --verbose` has traced, without those that were refused: their lines end with a name."""
     for line in trace.splitlines():
-        if re.fullmatch(r"<- ([0-9a-f]{2})+", line):
-            message = bytes.fromhex(line[3:])
-            try:
-                payload = cbor2.loads(message[8:])
-            except ValueError:
-                continue
-            if not payload.get("rc") and "err" not in payload:
-                yield message[4] << 8 | message[5], message[7], "read" if message[0] & 7 == 1 else "write"
+        response = re.fullmatch(r"<- (read|write) (\w+)/(\d+) .*\}", line)
+        if response:
+            group = response[2]
+            yield int(group) if group.isdecimal() else GROUPS[group], int(response[3]), response[1]
 
 
 def served(log):

@@ -106,7 +106,7 @@ def test_smpclient_keeps_settings(options, transport):
 @pytest.mark.parametrize("options, transport, buf_size", SIZES)
 def test_smpclient_sends_and_fetches_a_file(options, transport, buf_size):
     async def job(session):
-        name = "/lfs/peers.bin"
+        name = "/lfs1/peers.bin"
         offsets = [offset async for offset in session.client.upload_file(CONTENT, name)]
         assert offsets[-1] == len(CONTENT) and offsets == sorted(offsets)
         assert (await session.request(FileStatus(name=name))).len == len(CONTENT)
@@ -116,8 +116,8 @@ def test_smpclient_sends_and_fetches_a_file(options, transport, buf_size):
         part = await session.request(FileHashChecksum(name=name, type="crc32", off=100, len=1000))
         assert part.output == zlib.crc32(CONTENT[100:1100])
         await session.request(FileClose())
-        await refused(session, FileStatus(name="/lfs/none"), 3)
-        await refused(session, FileDownload(name="/lfs/none", off=0), 3)
+        await refused(session, FileStatus(name="/lfs1/none"), 3)
+        await refused(session, FileDownload(name="/lfs1/none", off=0), 3)
 
     with_smpclient([*options, "--buf-size", str(buf_size)], transport, job)
 
@@ -137,7 +137,7 @@ def test_smpclient_runs_shell_commands_and_erases_an_image(options, transport):
 
 @pytest.mark.parametrize("link", ["pty", "udp"])
 def test_smpmgr_sends_and_fetches_a_file(link, tmp_path):
-    path, back, name = tmp_path / "content.bin", tmp_path / "back.bin", "/lfs/peers.bin"
+    path, back, name = tmp_path / "content.bin", tmp_path / "back.bin", "/lfs1/peers.bin"
     path.write_bytes(CONTENT)
     with smpmgr_on(link) as (_, smpmgr):
         smpmgr("file", "upload", str(path), name)

@@ -90,7 +90,7 @@ def test_firmware_is_updated_in_one_go(mcumgrctl, tmp_path):
 
 
 def test_files(mcumgrctl, tmp_path):
-    path, back, name = tmp_path / "content.bin", tmp_path / "back.bin", "/lfs/peers.bin"
+    path, back, name = tmp_path / "content.bin", tmp_path / "back.bin", "/lfs1/peers.bin"
     path.write_bytes(CONTENT)
     assert set(mcumgrctl("fs", "supported-checksums")) == {"crc32", "sha256"}
     mcumgrctl("fs", "upload", str(path), name)
@@ -101,7 +101,7 @@ def test_files(mcumgrctl, tmp_path):
     mcumgrctl("fs", "download", name, str(back))
     assert back.read_bytes() == CONTENT
     mcumgrctl("fs", "close")
-    mcumgrctl.refused("FILE_NOT_FOUND", "fs", "status", "/lfs/none")
+    mcumgrctl.refused("FILE_NOT_FOUND", "fs", "status", "/lfs1/none")
 
 
 def test_settings_and_storage(mcumgrctl):

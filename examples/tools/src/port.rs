@@ -141,6 +141,37 @@ impl Ready for SerialLine {
     }
 }
 
+/// The path of the serial port with these numbers, `VID:PID` or `VID:PID:INTERFACE` in hex as
+/// `lsusb` prints them, or of the only one of USB (`any`).
+pub fn usb(wanted: &str, ports: &[serialport::SerialPortInfo]) -> io::Result<String> {
+    let invalid = || {
+        let text = format!("{wanted:?} is not of the form VID:PID or VID:PID:INTERFACE, as 2fe3:0100, nor `any`");
+        io::Error::new(io::ErrorKind::InvalidInput, text)
+    };
+    let hex = |digits: &str| u16::from_str_radix(digits, 16).map_err(|_| invalid());
+    let numbers: Vec<u16> =
+        if wanted == "any" { Vec::new() } else { wanted.split(':').map(hex).collect::<io::Result<_>>()? };
+    if !matches!((wanted, numbers.len()), ("any", _) | (_, 2 | 3)) {
+        return Err(invalid());
+    }
+    let is_wanted = |port: &&serialport::SerialPortInfo| match &port.port_type {
+        serialport::SerialPortType::UsbPort(usb) => {
+            let own = [usb.vid, usb.pid, usb.interface.map_or(u16::MAX, u16::from)];
+            numbers.iter().zip(own).all(|(number, own)| *number == own)
+        }
+        _ => false,
+    };
+    let found: Vec<&str> = ports.iter().filter(is_wanted).map(|port| port.port_name.as_str()).collect();
+    match found[..] {
+        [path] => Ok(path.to_owned()),
+        [] => Err(io::Error::new(io::ErrorKind::NotFound, "no such serial port of USB is there")),
+        _ => {
+            let text = format!("several are there: {}", found.join(", "));
+            Err(io::Error::new(io::ErrorKind::InvalidInput, text))
+        }
+    }
+}
+
 /// The device's end of a pseudo-terminal. As on a wire, bytes that nobody reads are lost.
 #[cfg(unix)]
 pub type Pty = Host<Terminal>;

@@ -74,7 +74,7 @@ fn run_with<'a>(words: impl IntoIterator<Item = &'a str>, input: &str) -> Run {
 
 /// Runs `smp` with words as in a shell, `--json` among them.
 fn smp(words: &str) -> Run {
-    run(words.split(' ').chain(["--json"]))
+    run(["--json"].into_iter().chain(words.split(' ')))
 }
 
 /// Runs `smp` on the simulated device, `--json` among the words.
@@ -457,16 +457,16 @@ fn people_see_settings_in_hex_and_as_text() {
 #[test]
 fn files_have_a_length_and_hashes() {
     let device = Device::start("--tcp 127.0.0.1:0");
-    assert_eq!(device.smp("fs status /lfs/hello.txt").ok()["len"], 33);
+    assert_eq!(device.smp("fs status /lfs1/hello.txt").ok()["len"], 33);
     let types = device.smp("fs types").ok()["types"].clone();
     assert_eq!((&types["crc32"]["size"], &types["sha256"]["size"]), (&4.into(), &32.into()));
-    assert_eq!(device.smp("fs hash /lfs/hello.txt").ok()["output"], 0x6fae_10e2_u32);
+    assert_eq!(device.smp("fs hash /lfs1/hello.txt").ok()["output"], 0x6fae_10e2_u32);
     // Of "Hello".
-    let hash = device.smp("fs hash /lfs/hello.txt --type sha256 --len 5").ok();
+    let hash = device.smp("fs hash /lfs1/hello.txt --type sha256 --len 5").ok();
     assert_eq!(hash["output"], "185f8db32271fe25f561a6fc938b2e264306ec304eda518007d1764826381969");
     device.smp("fs close").ok();
-    assert_eq!(device.smp("fs status /lfs/no").result()["name"], "FILE_NOT_FOUND");
-    assert_eq!(device.smp("fs status /lfs/../etc/passwd").result()["name"], "FILE_INVALID_NAME");
+    assert_eq!(device.smp("fs status /lfs1/no").result()["name"], "FILE_NOT_FOUND");
+    assert_eq!(device.smp("fs status /lfs1/../etc/passwd").result()["name"], "FILE_INVALID_NAME");
 }
 
 #[test]
@@ -648,24 +648,24 @@ fn files_go_to_the_device_and_come_back() {
     let (file, back) = (File::new("there.bin", &bytes), File::new("back.bin", b""));
     for link in links() {
         let device = Device::start(link);
-        let sent = device.smp(&format!("fs upload {} /lfs/there.bin", file.path())).ok();
+        let sent = device.smp(&format!("fs upload {} /lfs1/there.bin", file.path())).ok();
         assert_eq!((&sent["off"], &sent["match"]), (&30_000.into(), &true.into()), "{link}");
-        let got = device.smp(&format!("--window 3 fs download /lfs/there.bin {}", back.path())).ok();
+        let got = device.smp(&format!("--window 3 fs download /lfs1/there.bin {}", back.path())).ok();
         assert_eq!((&got["len"], &got["match"]), (&30_000.into(), &true.into()), "{link}");
         assert!(std::fs::read(back.path()).unwrap() == bytes, "{link}");
     }
-    let run = run(["--simulated", "fs", "download", "/lfs/hello.txt", "-"]);
+    let run = run(["--simulated", "fs", "download", "/lfs1/hello.txt", "-"]);
     assert_eq!((run.code, run.stdout.as_str()), (0, "Hello from the simulated device.\n"), "{run:?}");
 }
 
 #[test]
 fn files_that_cannot_be_had_say_on_which_side() {
-    assert_eq!(simulated("fs upload /no/such/file /lfs/a").code, 5);
-    assert_eq!(simulated("fs download /lfs/hello.txt /no/such/directory/file").code, 5);
-    let run = simulated("fs download /lfs/no");
+    assert_eq!(simulated("fs upload /no/such/file /lfs1/a").code, 5);
+    assert_eq!(simulated("fs download /lfs1/hello.txt /no/such/directory/file").code, 5);
+    let run = simulated("fs download /lfs1/no");
     assert_eq!((run.code, &run.result()["name"]), (1, &"FILE_NOT_FOUND".into()), "{run:?}");
     let empty = File::new("empty.bin", b"");
-    assert_eq!(simulated(&format!("fs upload {} /lfs/empty", empty.path())).ok()["len"], 0);
+    assert_eq!(simulated(&format!("fs upload {} /lfs1/empty", empty.path())).ok()["len"], 0);
 }
 
 /// A BSMP node on TCP whose variable i reads i, i, i, i. It answers one request after the other;

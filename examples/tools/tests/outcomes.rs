@@ -4,6 +4,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 #![allow(clippy::cast_possible_truncation)]
 
+#[path = "kit/package.rs"]
+#[expect(unreachable_pub, reason = "shared by several tests")]
+mod package;
+
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -19,6 +23,8 @@ use anysmp::smp::image::{ImageState, StateResponse, Upload, UploadResponse, Writ
 use anysmp::smp::server::{AllowAll, Incoming, Reply, serve};
 use anysmp::smp::{Empty, Error, Group, Op, os};
 use serde_json::Value;
+
+use package::{package, zip};
 
 const SMP: &str = env!("CARGO_BIN_EXE_smp");
 
@@ -286,7 +292,7 @@ fn no_program_prints_by_what_panics() {
 #[test]
 fn stdout_carries_data_or_messages_and_never_both() {
     for json in [false, true] {
-        let mut line = vec!["--simulated", "fs", "download", "/lfs/hello.txt", "-"];
+        let mut line = vec!["--simulated", "fs", "download", "/lfs1/hello.txt", "-"];
         line.extend(json.then_some("--json"));
         let run = smp(&line);
         assert_eq!((run.code, run.stdout.as_str()), (0, "Hello from the simulated device.\n"), "{run:?}");
@@ -295,7 +301,7 @@ fn stdout_carries_data_or_messages_and_never_both() {
             assert_eq!((&result["len"], &result["match"]), (&33.into(), &true.into()));
         }
     }
-    let run = smp(&["--simulated", "--json", "fs", "download", "/lfs/no", "-"]);
+    let run = smp(&["--simulated", "--json", "fs", "download", "/lfs1/no", "-"]);
     assert_eq!((run.code, run.stdout.as_str()), (1, ""), "{run:?}");
     assert!(run.stderr.contains("FILE_NOT_FOUND"), "{run:?}");
 }
@@ -303,14 +309,14 @@ fn stdout_carries_data_or_messages_and_never_both() {
 #[test]
 fn a_download_goes_to_a_file_beside_its_target_and_goes_on_there() {
     let dir = Dir::new("download");
-    let run = |more: &[&str]| smp(&words("--simulated --json fs download /lfs/hello.txt", more));
+    let run = |more: &[&str]| smp(&words("--simulated --json fs download /lfs1/hello.txt", more));
     // A directory means "into it".
     let got = run(&[dir.0.to_str().unwrap()]);
     assert_eq!((got.code, dir.names()), (0, vec!["hello.txt".to_owned()]), "{got:?}");
     assert_eq!(std::fs::read_to_string(dir.path("hello.txt")).unwrap(), "Hello from the simulated device.\n");
     // What is there stays if nothing comes.
     let old = dir.put("old.txt", b"old");
-    let failed = smp(&words("--simulated fs download /lfs/no", &[&old]));
+    let failed = smp(&words("--simulated fs download /lfs1/no", &[&old]));
     assert_eq!((failed.code, std::fs::read(&old).unwrap()), (1, b"old".to_vec()), "{failed:?}");
     assert_eq!(dir.names(), ["hello.txt", "old.txt"], "and no part is left");
     // A path that cannot be written is said before the transfer.
@@ -416,44 +422,6 @@ fn hex(bytes: &[u8], start: u32) -> String {
         text += &record(at as u16, 0, chunk);
     }
     text + &record(0, 1, &[])
-}
-
-/// An archive of files that are stored without compression.
-fn zip(files: &[(&str, Vec<u8>)]) -> Vec<u8> {
-    let (mut zip, mut list) = (Vec::new(), Vec::new());
-    for (name, bytes) in files {
-        let at = zip.len() as u32;
-        let (len, name_len) = ((bytes.len() as u32).to_le_bytes(), (name.len() as u16).to_le_bytes());
-        let middle = [&[0; 12][..], &len, &len, &name_len, &[0; 2]].concat();
-        zip.extend_from_slice(&[b"PK\x03\x04\x14\0", &middle[..], name.as_bytes(), bytes].concat());
-        let head = [b"PK\x01\x02\x14\0\x14\0", &middle[..], &[0; 10], &at.to_le_bytes(), name.as_bytes()].concat();
-        list.extend_from_slice(&head);
-    }
-    let (at, count) = (zip.len() as u32, (files.len() as u16).to_le_bytes());
-    zip.extend_from_slice(&list);
-    let size = (list.len() as u32).to_le_bytes();
-    zip.extend_from_slice(&[b"PK\x05\x06\0\0\0\0", &count[..], &count, &size, &at.to_le_bytes(), &[0; 2]].concat());
-    zip
-}
-
-/// A package as nRF Connect SDK makes it.
-fn package(format: u32, images: &[(u32, Vec<u8>)]) -> Vec<u8> {
-    let named: Vec<(String, &Vec<u8>)> =
-        images.iter().map(|(number, bytes)| (format!("image{number}.bin"), bytes)).collect();
-    let files: Vec<Value> = images
-        .iter()
-        .zip(&named)
-        .map(|((number, bytes), (name, _))| {
-            serde_json::json!({
-                "type": "application", "board": "nrf5340dk", "soc": "nRF5340", "image_index": number.to_string(),
-                "file": name, "size": bytes.len(), "modtime": 1_700_000_000,
-            })
-        })
-        .collect();
-    let manifest = serde_json::json!({ "format-version": format, "time": 1_700_000_000, "files": files });
-    let mut all: Vec<(&str, Vec<u8>)> = named.iter().map(|(name, bytes)| (name.as_str(), (*bytes).clone())).collect();
-    all.push(("manifest.json", manifest.to_string().into_bytes()));
-    zip(&all)
 }
 
 #[test]
@@ -719,9 +687,9 @@ fn a_window_that_the_device_does_not_allow_is_refused_aloud() {
     let dir = Dir::new("window");
     let file = dir.put("file", &vec![7; 40_000]);
     let device = Device::start("--tcp 127.0.0.1:0 --buf-count 3");
-    let run = smp(&words(&format!("{} --window 8 fs upload {file} /lfs/a", device.1), &[]));
+    let run = smp(&words(&format!("{} --window 8 fs upload {file} /lfs1/a", device.1), &[]));
     assert!(run.code == 0 && run.stderr.contains("--window 8: the device has buffers for 2"), "{run:?}");
-    let run = smp(&words(&format!("{} --window 2 fs upload {file} /lfs/a", device.1), &[]));
+    let run = smp(&words(&format!("{} --window 2 fs upload {file} /lfs1/a", device.1), &[]));
     assert!(run.code == 0 && !run.stderr.contains("--window"), "{run:?}");
 }
 
@@ -743,7 +711,7 @@ fn a_dead_device_is_known_soon() {
     for command in ["image upload", "fs upload"] {
         let started = Instant::now();
         let mut line = words(command, &[&file]);
-        line.extend((command == "fs upload").then_some("/lfs/a"));
+        line.extend((command == "fs upload").then_some("/lfs1/a"));
         let endpoint = format!("--udp {} --timeout 200 --retries 4", silent.local_addr().unwrap());
         let run = smp(&words(&endpoint, &line));
         assert_eq!(run.code, 3, "{run:?}");

@@ -14,7 +14,7 @@ use anysmp_tools::smp::sim::{Device, Log, Options, Wire};
 use clap::{CommandFactory as _, Parser, error::ErrorKind};
 
 /// Serves a simulated device over SMP: two slots of 1 MiB with a boot loader that swaps and
-/// reverts, OS commands, statistics, settings, files below /lfs, and a small shell.
+/// reverts, OS commands, statistics, settings, files below /lfs1, and a small shell.
 ///
 /// The first line on stdout is `ready: ` and the endpoint that a client opens. Log text goes to
 /// stderr.

@@ -12,7 +12,7 @@ pub mod decode;
 /// Name the device with --serial, --tcp or --udp, then a command. With --simulated a device in this
 /// process responds, so that everything can be tried.
 #[derive(Parser)]
-#[command(name = "smp", version, after_help = EXIT_CODES, disable_help_subcommand = true)]
+#[command(name = "smp", version, after_help = EXIT_CODES, args_override_self = true)]
 pub struct Cli {
     #[command(flatten)]
     pub link: Link,
@@ -40,7 +40,14 @@ First steps with a real device:
   smp ports                                            list the serial ports
   smp --serial /dev/ttyACM0 --framing auto enum list   find its framing and its groups of commands
   smp --serial /dev/ttyACM0 terminal                   see its console, use its shell, run `:image list`
-  smp completion bash > ~/.local/share/bash-completion/completions/smp
+  smp device add bench --serial /dev/ttyACM0           from now on: smp -d bench image list
+  smp install                                          manual pages and completion, below ~/.local
+
+Environment:
+  SMP_DEVICE   the name of the device, where the command line gives no endpoint
+  SMP_OPTIONS  or its options, as --serial /dev/ttyACM0 --framing raw
+  SMP_CONFIG   the file with the names; default is ~/.config/anysmp/devices.json
+  NAME         is run as the program smp-NAME on the PATH, if no command has this name
 
 `smp COMMAND --help` describes a command in full.";
 
@@ -62,6 +69,12 @@ pub struct Link {
     /// A simulated device in this process; it forgets everything when the command ends
     #[arg(long, global = true, conflicts_with_all = ["serial", "tcp", "udp"], help_heading = "Endpoint")]
     pub simulated: bool,
+    /// A serial port of USB, by the numbers of its product, or `any` for the only one that is there
+    #[arg(long, value_name = "VID:PID[:INTERFACE]", global = true, conflicts_with_all = ["serial", "tcp", "udp", "simulated"], help_heading = "Endpoint")]
+    pub usb: Option<String>,
+    /// The endpoint and link that `smp device add` gave this name
+    #[arg(long, short, value_name = "NAME", global = true, help_heading = "Endpoint")]
+    pub device: Option<String>,
     /// Framing of the messages; UDP needs none
     #[arg(long, value_enum, value_name = "KIND", global = true, default_value_t = Framing::Console, help_heading = "Link")]
     pub framing: Framing,
@@ -89,9 +102,18 @@ pub struct Link {
     /// Print JSON objects, one per line; the last one is the result
     #[arg(long, global = true, help_heading = "Output")]
     pub json: bool,
-    /// Show each message in hex and the device's other output on stderr, and hashes in full
+    /// Show each message in words and the device's other output on stderr, and hashes in full
     #[arg(long, short, global = true, help_heading = "Output")]
     pub verbose: bool,
+    /// Show results and failures only: no progress, nothing on the way
+    #[arg(long, short, global = true, conflicts_with = "verbose", help_heading = "Output")]
+    pub quiet: bool,
+    /// Add each message in words, with the time, to this file
+    #[arg(long, value_name = "FILE", global = true, help_heading = "Output")]
+    pub log_file: Option<PathBuf>,
+    /// Repeat a command that only reads, with this pause, until Ctrl-C
+    #[arg(long, value_name = "S", global = true, value_parser = clap::value_parser!(u64).range(1..), help_heading = "Output")]
+    pub watch: Option<u64>,
 }
 
 /// The framing of messages.
@@ -179,8 +201,8 @@ pub enum Command {
     Fs(Fs),
     /// Run a shell command on the device, or, without one, line after line from the input
     Shell {
-        /// The command and its arguments, after `--` if they begin with a dash
-        #[arg(value_name = "ARGV")]
+        /// The command and its arguments: whatever comes after the first word, options too
+        #[arg(value_name = "ARGV", trailing_var_arg = true, allow_hyphen_values = true)]
         argv: Vec<String>,
     },
     /// List the groups of commands that the device serves
@@ -191,6 +213,20 @@ pub enum Command {
     Storage(Storage),
     /// Send any request and print the response, both in CBOR's diagnostic notation
     Raw(Raw),
+    /// Show and clear the logs of a Mynewt device
+    #[command(subcommand)]
+    Log(Log),
+    /// Make a Mynewt device crash, to see how it recovers
+    Crash {
+        /// How: div0, jump0, ref0, assert or wdog
+        how: String,
+    },
+    /// List and start the run-time tests of a Mynewt device
+    #[command(subcommand)]
+    Run(Run),
+    /// Give names to devices, so that `-d NAME` or the variable SMP_DEVICE reaches them
+    #[command(subcommand)]
+    Device(DeviceCommand),
     /// Show captured bytes of SMP, BSMP or S3MP as messages in words; needs no device
     Decode(decode::Decode),
     /// Pass bytes on between two ports, and show the messages in words as they come
@@ -198,18 +234,80 @@ pub enum Command {
     /// List the serial ports of this computer, and open each for a moment to see whether that works
     /// (some boards restart when their port is opened)
     Ports,
-    /// Show the device's output and send typed lines; `:image list` and other commands run on the
-    /// same wire
+    /// Show the device's console and pass every key on; Ctrl-] and a command of this program runs it
+    /// on the same wire. Without a terminal, lines are sent, and those like `:image list` are commands
     Terminal {
         /// End after this many seconds; default is when the input ends
         #[arg(long, value_name = "S")]
         seconds: Option<u64>,
+    },
+    /// Install the manual pages, and the completion of bash, zsh and fish
+    Install {
+        /// The directory below which `share/man` and the like are
+        #[arg(long, value_name = "DIR")]
+        prefix: Option<PathBuf>,
     },
     /// Print a script that lets a shell complete the commands of this program
     Completion {
         /// The shell
         #[arg(value_enum)]
         shell: clap_complete::Shell,
+    },
+}
+
+/// Names of devices.
+#[derive(Subcommand)]
+pub enum DeviceCommand {
+    /// Name the endpoint and the link that the other options give
+    Add {
+        /// The name
+        name: String,
+    },
+    /// List the names
+    List,
+    /// Forget a name
+    Remove {
+        /// The name
+        name: String,
+    },
+}
+
+/// Logs of Mynewt.
+#[derive(Subcommand)]
+pub enum Log {
+    /// List the logs
+    List,
+    /// List the modules that write logs, with their numbers
+    Modules,
+    /// List the levels, with their numbers
+    Levels,
+    /// Show the entries of a log
+    Show {
+        /// Its name, as `log list` shows it; default is all
+        name: Option<String>,
+        /// The index of the first entry
+        #[arg(long, value_name = "INDEX", default_value_t = 0)]
+        from: u32,
+    },
+    /// Empty a log
+    Clear {
+        /// Its name; default is all
+        name: Option<String>,
+    },
+}
+
+/// Run-time tests of Mynewt.
+#[derive(Subcommand)]
+pub enum Run {
+    /// List the tests
+    List,
+    /// Start a test
+    Test {
+        /// Its name; default is all
+        name: Option<String>,
+        /// A word for the log of the device
+        #[arg(long)]
+        token: Option<String>,
     },
 }
 
@@ -221,7 +319,11 @@ pub enum Stat {
     /// Show the counters of a group
     Read {
         /// Its name, as `stat list` shows it
-        group: String,
+        #[arg(required_unless_present = "all")]
+        group: Option<String>,
+        /// Show those of every group
+        #[arg(long, conflicts_with = "group")]
+        all: bool,
     },
 }
 
@@ -299,7 +401,7 @@ pub enum Fs {
     Upload {
         /// The file here
         file: PathBuf,
-        /// Path on the device, for example /lfs/config.bin
+        /// Path on the device, for example /lfs1/config.bin
         path: String,
         /// Continue where an earlier upload of the same file ended, if a hash proves that
         #[arg(long)]
@@ -307,7 +409,7 @@ pub enum Fs {
     },
     /// Fetch a file from the device
     Download {
-        /// Path on the device, for example /lfs/hello.txt
+        /// Path on the device, for example /lfs1/hello.txt
         path: String,
         /// The file here, a directory for it, or `-` for the output, with all messages on stderr;
         /// default is the last part of the path, in this directory
@@ -318,7 +420,7 @@ pub enum Fs {
     },
     /// Show the length of a file
     Status {
-        /// Path on the device, for example /lfs/hello.txt
+        /// Path on the device, for example /lfs1/hello.txt
         path: String,
     },
     /// Show a hash or checksum of a file

@@ -18,15 +18,17 @@ use anysmp::smp::client;
 use anysmp::smp::routine::Pacing;
 use anysmp::smp::routine::upload::FALLBACK;
 use anysmp::smp::{Client, Decode, Dynamic, Encode, Group, Op, Request, Version, error, os};
-use anysmp_tools::port::{DATAGRAM, Listener, Paced, Pipe, Port, Serial};
+use anysmp_tools::port::{DATAGRAM, Listener, Paced, Pipe, Port, Serial, usb};
 use anysmp_tools::smp::sim;
 use embedded_io::Write as _;
 use serde_json::{Value, json};
 
 use crate::cli;
 use crate::failure::Failure;
+use crate::journal;
 use crate::json;
 use crate::output::Output;
+use crate::words;
 
 /// How long a probe waits for an answer.
 const PROBE: Duration = Duration::from_millis(500);
@@ -35,6 +37,8 @@ const PROBE: Duration = Duration::from_millis(500);
 pub enum Endpoint {
     /// At a serial line, with so many bits per second.
     Serial(String, u32),
+    /// At a serial line of USB, by its product; where it is may change with a reset.
+    Usb(String, u32),
     /// At a TCP address.
     Tcp(String),
     /// At a UDP address.
@@ -51,6 +55,8 @@ impl Endpoint {
     pub fn new(link: &cli::Link, log: sim::Log) -> Result<Self, Failure> {
         Ok(if let Some(path) = &link.serial {
             Self::Serial(path.clone(), link.baud)
+        } else if let Some(wanted) = &link.usb {
+            Self::Usb(wanted.clone(), link.baud)
         } else if let Some(address) = &link.tcp {
             Self::Tcp(address.clone())
         } else if let Some(host) = &link.udp {
@@ -68,7 +74,7 @@ impl Endpoint {
             thread::spawn(move || device.run(&mut listener));
             Self::Simulated(dial)
         } else {
-            let advice = "Name one with --serial, --tcp or --udp, or try --simulated: a device in this process.";
+            let advice = "Name one with --serial, --usb, --tcp or --udp, or with -d NAME, or try --simulated: a device in this process.";
             return Err(Failure::Usage("no device given".to_owned(), advice));
         })
     }
@@ -82,7 +88,7 @@ impl Endpoint {
     /// Why it cannot be opened, with the name that the user gave it.
     fn unopened(&self, error: &io::Error) -> Failure {
         let name = match self {
-            Self::Serial(name, _) | Self::Tcp(name) | Self::Udp(name) => name,
+            Self::Serial(name, _) | Self::Usb(name, _) | Self::Tcp(name) | Self::Udp(name) => name,
             Self::Simulated(_) => "the simulated device",
         };
         Failure::Port(io::Error::new(error.kind(), format!("cannot open {name}: {error}")))
@@ -92,6 +98,10 @@ impl Endpoint {
     pub fn open(&self) -> io::Result<Port> {
         Ok(match self {
             Self::Serial(path, baud) => Box::new(Serial::open(path, *baud)?),
+            Self::Usb(wanted, baud) => {
+                let path = usb(wanted, &serialport::available_ports()?)?;
+                Box::new(Serial::open(&path, *baud)?)
+            }
             Self::Tcp(address) => Box::new(Tcp::connect(address, Duration::from_secs(5))?),
             Self::Udp(address) => Box::new(Udp::connect(address)?),
             Self::Simulated(dial) => {
@@ -130,6 +140,8 @@ pub enum Found<F: Framing> {
 pub struct Device<F: Framing> {
     /// How results are shown.
     pub output: Output,
+    /// The pause with which the user wants a command repeated.
+    pub watch: Option<Duration>,
     /// The number of requests of a transfer that the user wants in flight, if it was given.
     pub window: Option<u8>,
     /// The longest message of a transfer, if it was given.
@@ -154,6 +166,7 @@ impl<F: Framing> Device<F> {
         let version = if cli.smp_version == 1 { Version::V1 } else { Version::V2 };
         Ok(Self {
             output: Output { json: cli.json, verbose: cli.verbose, aside: false },
+            watch: cli.watch.map(Duration::from_secs),
             window: cli.window,
             message: cli.message,
             endpoint,
@@ -179,7 +192,9 @@ impl<F: Framing> Device<F> {
                 Ok(()) | Err(Failure::Refused { .. }) => {
                     // The server may have asked for the other version.
                     let version = client.version();
-                    eprintln!("found: {name} framing, SMP version {}", if version == Version::V1 { 1 } else { 2 });
+                    if !journal::is_quiet() {
+                        eprintln!("found: {name} framing, SMP version {}", if version == Version::V1 { 1 } else { 2 });
+                    }
                     self.client = self.client.with_version(version);
                     return Ok(Found::Device(Box::new(self)));
                 }
@@ -268,8 +283,13 @@ impl<F: Framing> Device<F> {
 
     /// Types a line on the console of the device.
     pub fn type_line(&mut self, line: &str) -> Result<(), Failure> {
+        self.type_keys(&[line.as_bytes(), b"\r\n"].concat())
+    }
+
+    /// Passes keys on to the console of the device.
+    pub fn type_keys(&mut self, keys: &[u8]) -> Result<(), Failure> {
         let port = self.link.port();
-        let mut rest = [line.as_bytes(), b"\r\n"].concat();
+        let mut rest = keys.to_vec();
         while !rest.is_empty() {
             let written = port.write(&rest).map_err(Failure::Port)?;
             rest.drain(..written.min(rest.len()));
@@ -360,6 +380,7 @@ impl Sink for Trace {
     }
 
     fn dropped(&mut self, damage: Damage) {
+        journal::line(&format!("dropped: {damage}"));
         if self.verbose {
             eprintln!("dropped: {damage}");
         }
@@ -370,8 +391,10 @@ impl Sink for Trace {
         if let Some(reason) = reason.filter(|_| !sent) {
             self.reason = Some(reason.to_string());
         }
+        let said = words::smp(message).text;
+        journal::line(&said);
         if self.verbose {
-            eprintln!("{} {}", if sent { "->" } else { "<-" }, json::hex(message));
+            eprintln!("{said}");
         }
     }
 }

@@ -17,12 +17,18 @@ mod fs;
 mod image;
 mod info;
 mod input;
+mod install;
+mod journal;
 mod json;
+mod keys;
 mod make;
+mod mynewt;
 mod os;
 mod output;
 mod package;
+mod plugin;
 mod ports;
+mod profile;
 mod raw;
 mod settings;
 mod shell;
@@ -48,12 +54,21 @@ use failure::Failure;
 use output::Output;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let words = match profile::expanded(std::env::args().collect()) {
+        Ok(words) => words,
+        Err(failure) => {
+            let json = std::env::args().any(|word| word == "--json");
+            Output { json, verbose: false, aside: false }.failure(&failure);
+            return ExitCode::from(failure.code());
+        }
+    };
+    let cli = match Cli::try_parse_from(&words) {
         Ok(cli) => cli,
-        Err(error) => return usage(&error),
+        Err(error) => return plugin::run(&words, &error).unwrap_or_else(|| usage(&error)),
     };
     // A full disk is found out last: what the command does on the device comes first.
-    let done = run(&cli)
+    let done = journal::begin(cli.link.quiet, cli.link.log_file.as_deref())
+        .and_then(|()| run(&cli))
         .and_then(|()| anysmp_tools::out::check().map_err(|error| Failure::Local("the standard output".into(), error)));
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -91,6 +106,8 @@ fn run(cli: &Cli) -> Result<(), Failure> {
     | Command::Completion { .. }
     | Command::Decode(_)
     | Command::Sniff(_)
+    | Command::Device(_)
+    | Command::Install { .. }
     | Command::Image(Image::Make(_) | Image::Info(_)) = command
     {
         return local(link, command);
@@ -125,6 +142,8 @@ fn local(link: &cli::Link, command: &Command) -> Result<(), Failure> {
         Command::Sniff(options) => sniff::perform(output, link.baud, options),
         Command::Image(Image::Make(options)) => make::perform(output, options),
         Command::Image(Image::Info(options)) => info::perform(output, options),
+        Command::Device(command) => profile::perform(output, command),
+        Command::Install { prefix } => install::perform(output, prefix.as_deref()),
         Command::Completion { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "smp", &mut script);
@@ -163,7 +182,38 @@ fn find(link: &cli::Link, endpoint: Endpoint, command: &Command) -> Result<(), F
     Err(Failure::TimedOut)
 }
 
+/// Performs a command, again and again with `--watch`.
 fn perform<F: Framing>(device: &mut Device<F>, command: &Command) -> Result<(), Failure> {
+    let Some(pause) = device.watch.take() else { return explained(device, command) };
+    let reads = matches!(
+        command,
+        Command::Echo { .. }
+            | Command::Params
+            | Command::Info { .. }
+            | Command::Bootloader
+            | Command::Taskstat
+            | Command::Mpstat
+            | Command::Datetime { set: None }
+            | Command::Stat(_)
+            | Command::Enum(_)
+            | Command::Image(Image::List | Image::Slots)
+            | Command::Settings(cli::Settings::Read { .. })
+            | Command::Fs(cli::Fs::Status { .. } | cli::Fs::Hash { .. })
+            | Command::Log(cli::Log::Show { .. } | cli::Log::List)
+    );
+    if !reads {
+        let text = "--watch repeats only what reads".to_owned();
+        return Err(Failure::Usage(text, "For example: smp --watch 1 stat read NAME"));
+    }
+    loop {
+        explained(device, command)?;
+        std::thread::sleep(pause);
+        device.output.note("");
+    }
+}
+
+/// Performs a command, whose failure has the device's own words about it.
+fn explained<F: Framing>(device: &mut Device<F>, command: &Command) -> Result<(), Failure> {
     dispatch(device, command).map_err(|failure| device.explained(failure))
 }
 
@@ -185,9 +235,17 @@ fn dispatch<F: Framing>(device: &mut Device<F>, command: &Command) -> Result<(),
         Command::Shell { argv } => shell::perform(device, argv),
         Command::Enum(command) => enumeration::perform(device, command),
         Command::Storage(Storage::Erase) => settings::erase_storage(device),
+        Command::Log(command) => mynewt::log(device, command),
+        Command::Crash { how } => mynewt::crash(device, how),
+        Command::Run(command) => mynewt::run(device, command),
         Command::Raw(options) => raw::perform(device, options),
         Command::Terminal { seconds } => terminal::perform(device, *seconds),
-        Command::Ports | Command::Completion { .. } | Command::Decode(_) | Command::Sniff(_) => {
+        Command::Ports
+        | Command::Completion { .. }
+        | Command::Decode(_)
+        | Command::Sniff(_)
+        | Command::Device(_)
+        | Command::Install { .. } => {
             Err(Failure::Usage("this command needs no device".to_owned(), "Run it outside the terminal."))
         }
     }

@@ -43,7 +43,8 @@ impl Output {
 
     /// Says something on the way, to people only.
     pub fn note(self, text: &str) {
-        if !self.json {
+        crate::journal::line(text);
+        if !self.json && !crate::journal::is_quiet() {
             self.line(text);
         }
     }
@@ -97,13 +98,23 @@ impl Output {
 
     /// The progress of a transfer, in bytes: a bar for people, objects for programs.
     pub fn progress(self, len: u64) -> Progress {
-        let bar =
-            if self.json || !std::io::stderr().is_terminal() { ProgressBar::hidden() } else { ProgressBar::new(len) };
-        let style = "{bar:40} {percent:>3} %  {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left";
+        let bar = if self.json || crate::journal::is_quiet() || !std::io::stderr().is_terminal() {
+            ProgressBar::hidden()
+        } else {
+            ProgressBar::new(len)
+        };
+        // In the units of the result, and never longer than a line.
+        let style = match columns() {
+            0..60 => "{wide_bar} {percent:>3} %",
+            60..100 => "{wide_bar} {percent:>3} %  {decimal_bytes_per_sec}  {eta} left",
+            _ => {
+                "{wide_bar} {percent:>3} %  {decimal_bytes}/{decimal_total_bytes}  {decimal_bytes_per_sec}  {eta} left"
+            }
+        };
         if let Ok(style) = ProgressStyle::with_template(style) {
             bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
         }
-        Progress { bar, output: self, len, started: Instant::now(), shown: None }
+        Progress { bar, output: self, len, started: Instant::now(), logged: Instant::now(), shown: None }
     }
 }
 
@@ -113,6 +124,8 @@ pub struct Progress {
     output: Output,
     len: u64,
     started: Instant,
+    /// When the last line was written.
+    logged: Instant,
     /// When the last object was printed.
     shown: Option<Instant>,
 }
@@ -121,6 +134,14 @@ impl Progress {
     /// Shows the number of acknowledged bytes. Prints at most one object in 100 ms.
     pub fn at(&mut self, bytes: u64) {
         self.bar.set_position(bytes);
+        if bytes == self.len || self.logged.elapsed() >= Duration::from_secs(5) {
+            self.logged = Instant::now();
+            crate::journal::line(&format!("{bytes} of {} bytes", self.len));
+            // Where no bar can be, a line now and then.
+            if self.bar.is_hidden() && !self.output.json && !crate::journal::is_quiet() && bytes < self.len {
+                eprintln!("{bytes} of {} bytes", self.len);
+            }
+        }
         if self.output.json && self.shown.is_none_or(|shown| shown.elapsed() >= Duration::from_millis(100)) {
             self.shown = Some(Instant::now());
             self.output.line(&json!({ "off": bytes, "len": self.len }).to_string());
@@ -132,6 +153,15 @@ impl Progress {
         self.bar.finish_and_clear();
         self.started.elapsed().as_secs_f64()
     }
+}
+
+/// The width of the terminal.
+fn columns() -> u16 {
+    #[cfg(unix)]
+    if let Ok(size) = rustix::termios::tcgetwinsize(std::io::stderr()) {
+        return if size.ws_col == 0 { 80 } else { size.ws_col };
+    }
+    80
 }
 
 /// Prints rows in aligned columns; the first row is the heading.

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::device::Device;
 use crate::failure::Failure;
+use crate::keys::{Editor, Ended, Raw};
 
 pub fn perform<F: Framing>(device: &mut Device<F>, argv: &[String]) -> Result<(), Failure> {
     if argv.is_empty() { interact(device) } else { execute(device, argv) }
@@ -44,20 +45,40 @@ fn interact<F: Framing>(device: &mut Device<F>) -> Result<(), Failure> {
         }
     };
     output.note("Lines are run on the device; Ctrl-D ends this.");
+    let mut editor = Editor::default();
+    // On a terminal with the keys that people know: a history, and a place in the line.
+    while std::io::stdin().is_terminal() && !output.json {
+        let Some(raw) = Raw::begin() else { break };
+        let ended = editor.read("> ").map_err(Failure::Port)?;
+        drop(raw);
+        match ended {
+            Ended::Line(line) => line_of(device, &line)?,
+            Ended::Cancelled => {}
+            Ended::Input => return Ok(()),
+        }
+    }
     prompt();
     for line in std::io::stdin().lock().lines() {
         let line = line.map_err(Failure::Port)?;
-        let argv = words(&line);
-        if !argv.is_empty() {
-            match execute(device, &argv) {
-                Err(Failure::Command { output: text, result }) => {
-                    output.result(&json!({ "o": text, "ret": result }), || println!("(returned {result})"));
-                }
-                Err(failure @ (Failure::Refused { .. } | Failure::TooLong)) => output.failure(&failure),
-                result => result?,
-            }
-        }
+        line_of(device, &line)?;
         prompt();
+    }
+    Ok(())
+}
+
+/// Runs one line; a command that fails or that the device refuses is told, and that is all.
+fn line_of<F: Framing>(device: &mut Device<F>, line: &str) -> Result<(), Failure> {
+    let output = device.output;
+    let argv = words(line);
+    if argv.is_empty() {
+        return Ok(());
+    }
+    match execute(device, &argv) {
+        Err(Failure::Command { output: text, result }) => {
+            output.result(&json!({ "o": text, "ret": result }), || println!("(returned {result})"));
+        }
+        Err(failure @ (Failure::Refused { .. } | Failure::TooLong)) => output.failure(&failure),
+        result => result?,
     }
     Ok(())
 }

@@ -1,10 +1,12 @@
 //! The console of the device, while SMP runs on the same wire.
 //!
-//! What the device prints is shown, what is typed is sent. A line that begins with a colon is a
-//! command of this program, whose messages travel between the text.
+//! What the device prints is shown. On a terminal every key is passed on, so that the device's own
+//! completion and history work, Ctrl-C among them; Ctrl-] is ours. Else lines are sent. A line that
+//! begins with a colon, or what is typed after Ctrl-], is a command of this program, whose messages
+//! travel between the text.
 
 use anysmp_tools::errln as eprintln;
-use std::io::{BufRead as _, Write as _};
+use std::io::{BufRead as _, Read as _, Write as _};
 use std::sync::mpsc::{self, TryRecvError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,6 +17,7 @@ use clap::Parser;
 use crate::cli::Command;
 use crate::device::Device;
 use crate::failure::Failure;
+use crate::keys::{Editor, Ended, Raw};
 
 /// For how long text is waited for after the input has ended.
 const LINGER: Duration = Duration::from_millis(300);
@@ -36,7 +39,71 @@ pub fn perform<F: Framing>(device: &mut Device<F>, seconds: Option<u64>) -> Resu
     result
 }
 
-fn talk<F: Framing>(device: &mut Device<F>, mut until: Option<Instant>) -> Result<(), Failure> {
+fn talk<F: Framing>(device: &mut Device<F>, until: Option<Instant>) -> Result<(), Failure> {
+    match Raw::begin() {
+        Some(raw) => pass_keys(device, raw, until),
+        None => send_lines(device, until),
+    }
+}
+
+/// The key that is ours: Ctrl-].
+const OURS: u8 = 0x1D;
+
+/// Passes every key on.
+fn pass_keys<F: Framing>(device: &mut Device<F>, raw: Raw, until: Option<Instant>) -> Result<(), Failure> {
+    let mut raw = Some(raw);
+    eprintln!(
+        "Keys go to the device. Ctrl-] and a command of this program, as `image list`, runs it; Ctrl-] twice ends."
+    );
+    let (sender, keys) = mpsc::channel();
+    // One key at a time is asked for, so that an editor can have the next one.
+    let (next, wanted) = mpsc::channel();
+    thread::spawn(move || {
+        let mut bytes = [0; 256];
+        while wanted.recv().is_ok() {
+            let count = std::io::stdin().read(&mut bytes).unwrap_or(0);
+            if sender.send(bytes.get(..count).unwrap_or_default().to_vec()).is_err() {
+                break;
+            }
+        }
+    });
+    let mut editor = Editor::default();
+    let _ = next.send(());
+    while until.is_none_or(|until| Instant::now() < until) {
+        match keys.try_recv() {
+            Ok(pressed) => {
+                let at = pressed.iter().position(|key| *key == OURS);
+                device.type_keys(pressed.get(..at.unwrap_or(pressed.len())).unwrap_or_default())?;
+                if pressed.is_empty() || at.is_some_and(|at| pressed.get(at + 1) == Some(&OURS)) {
+                    break;
+                }
+                if at.is_some() {
+                    match editor.read("\r\nsmp> ").map_err(Failure::Port)? {
+                        Ended::Input => break,
+                        Ended::Line(line) if !line.trim().is_empty() => {
+                            // Its output is for a terminal as it was.
+                            drop(raw.take());
+                            let done = enter(device, &format!(":{line}"));
+                            raw = Raw::begin();
+                            done?;
+                        }
+                        Ended::Line(_) | Ended::Cancelled => {}
+                    }
+                }
+                let _ = next.send(());
+            }
+            Err(TryRecvError::Empty) => {}
+            Err(TryRecvError::Disconnected) => break,
+        }
+        device.listen(LOOK)?;
+        let _ = std::io::stdout().flush();
+    }
+    eprintln!();
+    Ok(())
+}
+
+/// Sends line after line.
+fn send_lines<F: Framing>(device: &mut Device<F>, mut until: Option<Instant>) -> Result<(), Failure> {
     if !device.output.json {
         eprintln!(
             "Lines go to the device's console; `:image list` and other commands of this program run on the same wire. Ctrl-D ends."

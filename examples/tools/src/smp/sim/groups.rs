@@ -14,7 +14,7 @@ use anysmp::smp::stat::{self, Set};
 use anysmp::smp::{Empty, Error, Op, enumeration, error, fs, zephyr};
 
 /// Where the files are.
-const ROOT: &str = "/lfs";
+const ROOT: &str = "/lfs1";
 /// How many bytes of files there is room for.
 const DISK: usize = 16 << 20;
 

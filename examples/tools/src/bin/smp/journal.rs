@@ -1,0 +1,45 @@
+//! What a run writes beside its results: the file of `--log-file`, and whether `--quiet` leaves out
+//! what is said on the way. Set once, when the command line has been read.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::{Mutex, OnceLock};
+use std::time::Instant;
+
+use crate::failure::Failure;
+
+struct Journal {
+    quiet: bool,
+    began: Instant,
+    file: Option<Mutex<File>>,
+}
+
+static JOURNAL: OnceLock<Journal> = OnceLock::new();
+
+/// Opens the file, to which lines are added.
+pub fn begin(quiet: bool, path: Option<&Path>) -> Result<(), Failure> {
+    let open = |path: &Path| {
+        let file = File::options().create(true).append(true).open(path);
+        file.map(Mutex::new).map_err(|error| Failure::Local(path.to_owned(), error))
+    };
+    let file = path.map(open).transpose()?;
+    let _ = JOURNAL.set(Journal { quiet, began: Instant::now(), file });
+    line(&format!("smp {}", std::env::args().skip(1).collect::<Vec<_>>().join(" ")));
+    Ok(())
+}
+
+/// Whether only results and failures are shown.
+pub fn is_quiet() -> bool {
+    JOURNAL.get().is_some_and(|journal| journal.quiet)
+}
+
+/// Writes a line to the file, with the seconds since the start in front. A disk that is full does
+/// not end a job.
+pub fn line(text: &str) {
+    if let Some(Journal { began, file: Some(file), .. }) = JOURNAL.get() {
+        if let Ok(mut file) = file.lock() {
+            let _ = writeln!(file, "{:10.3} {}", began.elapsed().as_secs_f64(), text.trim_end());
+        }
+    }
+}

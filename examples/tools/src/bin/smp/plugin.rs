@@ -1,0 +1,43 @@
+//! Commands that are programs of their own: `smp-NAME` on the PATH is `smp NAME`.
+
+use anysmp_tools::errln as eprintln;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use crate::profile;
+
+/// Runs the program that a command line which was not understood may mean.
+///
+/// It gets what comes after its name, and in `SMP_OPTIONS` the endpoint and the link that came
+/// before, so that it can run `smp` in turn. `SMP` is the path of this program.
+pub fn run(words: &[String], error: &clap::Error) -> Option<ExitCode> {
+    let (ErrorKind::InvalidSubcommand, Some(ContextValue::String(name))) =
+        (error.kind(), error.get(ContextKind::InvalidSubcommand))
+    else {
+        return None;
+    };
+    let program = find(&format!("smp-{name}"))?;
+    let at = words.iter().position(|word| word == name)?;
+    let options = profile::options(words.get(..at)?);
+    let mut command = Command::new(program);
+    command.args(words.get(at + 1..)?).env("SMP_OPTIONS", options.join(" "));
+    if let Ok(smp) = std::env::current_exe() {
+        command.env("SMP", smp);
+    }
+    Some(match command.status() {
+        Ok(status) => ExitCode::from(status.code().and_then(|code| code.try_into().ok()).unwrap_or(1)),
+        Err(error) => {
+            eprintln!("error: smp-{name}: {error}");
+            ExitCode::from(5)
+        }
+    })
+}
+
+fn find(name: &str) -> Option<PathBuf> {
+    let name = format!("{name}{}", std::env::consts::EXE_SUFFIX);
+    let path = std::env::var_os("PATH")?;
+    let found = std::env::split_paths(&path).map(|folder| folder.join(&name)).find(|path| path.is_file());
+    found
+}

@@ -1,0 +1,165 @@
+//! Options that need not be typed each time: devices with a name, and two environment variables.
+//!
+//! A device is a list of options in a file of JSON, `{"bench": ["--serial", "/dev/ttyACM0"]}`. They
+//! are put in front of those of the command line, which therefore win.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use crate::cli::DeviceCommand;
+use crate::failure::Failure;
+use crate::output::{Output, table};
+
+/// The options that a device may have: those of the endpoint and of the link.
+const OPTIONS: &[&str] = &[
+    "--serial",
+    "--baud",
+    "--tcp",
+    "--udp",
+    "--usb",
+    "--framing",
+    "--smp-version",
+    "--timeout",
+    "--retries",
+    "--window",
+    "--pace",
+    "--message",
+];
+/// Those that name an endpoint.
+const ENDPOINTS: &[&str] = &["--serial", "--tcp", "--udp", "--usb", "--simulated"];
+
+type Devices = BTreeMap<String, Vec<String>>;
+
+/// The file with the devices.
+fn path() -> Option<PathBuf> {
+    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    variable("SMP_CONFIG").or_else(|| {
+        let folder = variable("XDG_CONFIG_HOME").or_else(|| variable("APPDATA"));
+        let folder = folder.or_else(|| variable("HOME").map(|home| home.join(".config")));
+        folder.map(|folder| folder.join("anysmp").join("devices.json"))
+    })
+}
+
+fn read() -> Result<Devices, Failure> {
+    let Some(path) = path() else { return Ok(Devices::new()) };
+    match std::fs::read_to_string(&path) {
+        Ok(text) => serde_json::from_str::<serde_json::Value>(&text)
+            .ok()
+            .and_then(|value| {
+                let options = |list: &serde_json::Value| {
+                    list.as_array()?.iter().map(|word| word.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>()
+                };
+                value.as_object()?.iter().map(|(name, list)| Some((name.clone(), options(list)?))).collect()
+            })
+            .ok_or_else(|| {
+                Failure::Usage(format!("{}: not a list of devices", path.display()), "Correct or remove it.")
+            }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Devices::new()),
+        Err(error) => Err(Failure::Local(path, error)),
+    }
+}
+
+fn write(devices: &Devices) -> Result<PathBuf, Failure> {
+    let Some(path) = path() else {
+        return Err(Failure::Usage("no directory for settings".to_owned(), "Set SMP_CONFIG to a file, or HOME."));
+    };
+    // Beside it first, so that there is always a whole one.
+    let beside = path.with_extension("new");
+    let written = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+    let written = written.and_then(|()| std::fs::write(&beside, format!("{:#}\n", json!(devices))));
+    written.and_then(|()| std::fs::rename(&beside, &path)).map_err(|error| Failure::Local(path.clone(), error))?;
+    Ok(path)
+}
+
+/// The value of an option in a command line, as the word after it or behind a `=`.
+fn value<'a>(words: &'a [String], names: &[&str]) -> Option<&'a str> {
+    for (index, word) in words.iter().enumerate() {
+        let (front, value) = word.split_once('=').map_or((word.as_str(), None), |(front, value)| (front, Some(value)));
+        if word == "--" {
+            return None;
+        }
+        if names.contains(&front) {
+            return value.or_else(|| words.get(index + 1).map(String::as_str));
+        }
+    }
+    None
+}
+
+/// The command line with the options of the device in it: that of `-d`, of `SMP_DEVICE`, or those of
+/// `SMP_OPTIONS`. The variables count only where no endpoint is given.
+pub fn expanded(words: Vec<String>) -> Result<Vec<String>, Failure> {
+    let front = words.iter().take_while(|word| *word != "--");
+    let given = front.clone().any(|word| ENDPOINTS.contains(&word.split('=').next().unwrap_or_default()));
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty() && !given);
+    // `device` is about devices, and `-d` is no name of one there.
+    let (named, of) = match value(&words, &["-d", "--device"]) {
+        Some(name) => (Some(name.to_owned()), "-d"),
+        None => (variable("SMP_DEVICE"), "SMP_DEVICE"),
+    };
+    let options = match named {
+        Some(name) => {
+            let devices = read()?;
+            let known = || devices.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+            devices.get(&name).cloned().ok_or_else(|| {
+                let text = format!("{of}: no device has the name {name:?}; there are: {}", known());
+                Failure::Usage(text, "`smp device add NAME --serial PATH` gives one a name.")
+            })?
+        }
+        None => {
+            variable("SMP_OPTIONS").map_or_else(Vec::new, |text| text.split_whitespace().map(str::to_owned).collect())
+        }
+    };
+    let mut rest = words.into_iter();
+    Ok(rest.next().into_iter().chain(options).chain(rest).collect())
+}
+
+/// The options of the endpoint and the link in a command line.
+pub fn options(words: &[String]) -> Vec<String> {
+    let (mut kept, mut words) = (Vec::new(), words.iter().skip(1));
+    while let Some(word) = words.next() {
+        let (name, has_value) = word.split_once('=').map_or((word.as_str(), false), |(name, _)| (name, true));
+        if word == "--simulated" || (OPTIONS.contains(&name) && has_value) {
+            kept.push(word.clone());
+        } else if OPTIONS.contains(&name) {
+            kept.push(word.clone());
+            kept.extend(words.next().cloned());
+        }
+    }
+    kept
+}
+
+/// Adds, lists and removes devices.
+pub fn perform(output: Output, command: &DeviceCommand) -> Result<(), Failure> {
+    let mut devices = read()?;
+    match command {
+        DeviceCommand::Add { name } => {
+            let words: Vec<String> = std::env::args().collect();
+            let options = options(&words);
+            if !options.iter().any(|word| ENDPOINTS.contains(&word.split('=').next().unwrap_or_default())) {
+                let remedy = "For example: smp device add bench --serial /dev/ttyACM0 --framing raw";
+                return Err(Failure::Usage("no endpoint given".to_owned(), remedy));
+            }
+            let shown = options.join(" ");
+            devices.insert(name.clone(), options);
+            let path = write(&devices)?;
+            output.result(&json!({ "name": name, "options": shown, "file": path }), || {
+                output.note(&format!("{name}: {shown} (in {})", path.display()));
+            });
+        }
+        DeviceCommand::List => {
+            let rows: Vec<[String; 2]> = devices.iter().map(|(name, words)| [name.clone(), words.join(" ")]).collect();
+            output.result(&json!({ "devices": devices }), || table(["NAME", "OPTIONS"], &rows));
+        }
+        DeviceCommand::Remove { name } => {
+            if devices.remove(name).is_none() {
+                let text = format!("no device has the name {name:?}");
+                return Err(Failure::Usage(text, "`smp device list` lists them."));
+            }
+            write(&devices)?;
+            output.result(&json!({ "removed": name }), || ());
+        }
+    }
+    Ok(())
+}

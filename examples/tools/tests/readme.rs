@@ -1,0 +1,202 @@
+//! Every block of README that a shell reads runs as one paste: what must run beside the next line
+//! does, nothing waits for ever, nothing reads the lines that come after it.
+//!
+//! `cargo run` and `cargo build` stand for the programs of this build, the network for addresses of
+//! this machine, the serial port for a pseudo-terminal, and the board in QEMU for `smp-device`. What
+//! needs a registry, a toolchain or an hour, as `cargo install`, is compared with what `.ci/run` does.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use anysmp::mcuboot::Version;
+use anysmp::mcuboot::build::Builder;
+use anysmp::mcuboot::digest::Sha256;
+
+#[path = "kit/package.rs"]
+#[expect(unreachable_pub, reason = "shared by several tests")]
+mod package;
+
+const README: &str = include_str!("../../../README.md");
+
+const PROGRAMS: [(&str, &str); 6] = [
+    ("smp", env!("CARGO_BIN_EXE_smp")),
+    ("smp-device", env!("CARGO_BIN_EXE_smp-device")),
+    ("bsmp", env!("CARGO_BIN_EXE_bsmp")),
+    ("bsmp-node", env!("CARGO_BIN_EXE_bsmp-node")),
+    ("s3mp", env!("CARGO_BIN_EXE_s3mp")),
+    ("s3mp-slave", env!("CARGO_BIN_EXE_s3mp-slave")),
+];
+
+/// The blocks of one language, with the line where each begins.
+fn blocks(language: &str) -> Vec<(usize, String)> {
+    let (mut all, mut open) = (Vec::new(), None);
+    for (index, line) in README.lines().enumerate() {
+        match &mut open {
+            None if line == format!("```{language}") => open = Some((index + 1, String::new())),
+            // Another language's block, up to its end.
+            None if line.starts_with("```") => open = Some((0, String::new())),
+            None => {}
+            Some((begin, text)) if line == "```" => {
+                if *begin > 0 {
+                    all.push((*begin, std::mem::take(text)));
+                }
+                open = None;
+            }
+            Some((_, text)) => *text += &format!("{line}\n"),
+        }
+    }
+    all
+}
+
+/// A directory in which the blocks are pasted: with stand-ins for what is not of this package.
+struct Place(PathBuf);
+
+impl Place {
+    fn new() -> Self {
+        let path = std::env::temp_dir().join(format!("anysmp-readme-{}", std::process::id()));
+        let place = Self(path);
+        for (name, program) in PROGRAMS {
+            place.script(&format!("target/release/{name}"), &format!("exec {program} \"$@\"\n"));
+        }
+        // The programs of this build; all else that is said to cargo has to be known here.
+        place.script(
+            "bin/cargo",
+            "case \"$*\" in\n\
+             'add anysmp' | 'add anysmp --features host' | 'build --release -p anysmp-tools') exit 0 ;;\n\
+             'test --workspace --features host' | 'install --path examples/tools') exit 0 ;;\n\
+             'run --release -p anysmp-tools --bin '*) name=$6; shift 7; exec \"target/release/$name\" \"$@\" ;;\n\
+             'run --release -p anysmp-tools -- '*) shift 5; exec target/release/smp \"$@\" ;;\n\
+             esac\necho \"unknown: cargo $*\" >&2; exit 9\n",
+        );
+        place.script("bin/rustup", "[ \"$*\" = 'target add thumbv7m-none-eabi' ]\n");
+        place.script("examples/firmware/cargo.sh", "[ \"$*\" = 'thumbv7m-none-eabi build --release' ]\n");
+        place.script(".ci/setup", "[ $# = 0 ]\n");
+        place.script(".ci/run", "[ $# = 0 ]\n");
+        // A board takes a moment until it listens, too.
+        place.script(
+            "bin/qemu-system-arm",
+            "all=\"$*\"\naddress=${all#*-serial tcp:}\nsleep 0.3\nexec target/release/smp-device --tcp \"${address%%,*}\"\n",
+        );
+        place
+    }
+
+    fn script(&self, name: &str, text: &str) {
+        self.file(name, format!("#!/bin/bash\n{text}").as_bytes());
+        std::fs::set_permissions(self.0.join(name), std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    fn file(&self, name: &str, bytes: &[u8]) {
+        let path = self.0.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A device beside the shell.
+struct Device(Child, String);
+
+impl Device {
+    fn start(options: &[&str]) -> Self {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_smp-device"))
+            .args(options)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.strip_prefix("ready: ").unwrap().trim().to_owned();
+        Self(process, address)
+    }
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn image(version: Version) -> Vec<u8> {
+    let mut image = vec![0; 9000];
+    let len = Builder::new(version).build(&[0x5A; 8000], &mut Sha256::new(), &mut image).unwrap();
+    image.truncate(len);
+    image
+}
+
+/// A port that nobody listens on now.
+fn free() -> String {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+}
+
+/// Pastes a block into a shell that stops at the first failure; `None` after a minute.
+fn paste(place: &Path, block: &str) -> (Option<i32>, String) {
+    let mut process = Command::new("timeout")
+        .args(["60", "bash", "-e", "-s"])
+        .current_dir(place)
+        .env("PATH", format!("{}:/usr/bin:/bin", place.join("bin").display()))
+        .env("HOME", place)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    process.stdin.take().unwrap().write_all(block.as_bytes()).unwrap();
+    let output = process.wait_with_output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    (output.status.code().filter(|code| *code != 124), text)
+}
+
+#[test]
+fn every_block_for_a_shell_runs_as_one_paste() {
+    let place = Place::new();
+    let (serial, udp) = (Device::start(&["--pty"]), Device::start(&["--udp", "127.0.0.1:0"]));
+    let datagram = b"\x0a\0\0\x06\0\0\x09\0\xa1\x61d\x62hi";
+    place.file("zephyr.signed.bin", &image(Version::new(2, 0, 0)));
+    place.file("dfu_application.zip", &package::package(0, &[(0, image(Version::new(3, 0, 0)))]));
+    // The vector table of a small program: a stack pointer in RAM, an odd reset vector in flash.
+    place.file("program.bin", &[&[0x00, 0x20, 0x00, 0x20, 0x01, 0x02, 0x00, 0x00][..], &[0xBF; 1000]].concat());
+    let mut capture = b"\xd4\xc3\xb2\xa1\x02\0\x04\0\0\0\0\0\0\0\0\0\0\0\x04\0\x65\0\0\0\0\0\0\0\0\0\0\0".to_vec();
+    let ip =
+        [b"\x45\0\0\x2a\0\0\0\0\x40\x11\0\0\x7f\0\0\x01\x7f\0\0\x01\x0f\xa0\x05\x39\0\x16\0\0", &datagram[..]].concat();
+    capture.extend([(ip.len() as u32).to_le_bytes(), (ip.len() as u32).to_le_bytes()].concat());
+    capture.extend(ip);
+    place.file("capture.pcap", &capture);
+
+    let blocks = blocks("sh");
+    assert!(blocks.len() >= 12, "{}", blocks.len());
+    for (line, block) in blocks {
+        let block = block
+            .replace("/dev/ttyACM0", &serial.1)
+            .replace("192.0.2.7", &udp.1)
+            .replace("127.0.0.1:5000", &free())
+            .replace("127.0.0.1:4096", &free());
+        let (code, text) = paste(&place.0, &block);
+        assert_eq!(code, Some(0), "README.md line {line}:\n{block}\n{text}");
+        for wanted in ["confirmed", "discover", "describe", "image list", "decode capture"] {
+            if block.contains(wanted) && !block.contains("upgrade") {
+                assert!(text.lines().count() > 1, "README.md line {line}:\n{text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_said_about_decode_is_what_it_prints() {
+    assert!(blocks("text").iter().any(|(_, text)| {
+        text.contains("datagram -> write os/0 echo seq 9 {\"d\": \"hi\"}")
+            && text.contains("datagram <- write os/0 echo seq 9 {\"r\": \"hi\"}")
+    }));
+}
