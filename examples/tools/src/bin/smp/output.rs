@@ -59,6 +59,9 @@ impl Output {
 
     /// Shows why a command failed, and what to do about it.
     pub fn failure(self, failure: &Failure) {
+        if let Failure::Shown(_) = failure {
+            return;
+        }
         let remedy = failure.remedy();
         if self.json {
             let mut object = json!({ "error": failure.to_string(), "exit": failure.code(), "remedy": remedy });
@@ -99,7 +102,7 @@ impl Output {
     pub fn progress(self, len: u64) -> Progress {
         let bar =
             if self.json || !std::io::stderr().is_terminal() { ProgressBar::hidden() } else { ProgressBar::new(len) };
-        let style = "{bar:40} {percent:>3} %  {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left";
+        let style = "{wide_bar} {percent:>3} %  {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left";
         if let Ok(style) = ProgressStyle::with_template(style) {
             bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
         }

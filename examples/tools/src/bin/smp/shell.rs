@@ -34,9 +34,11 @@ fn execute<F: Framing>(device: &mut Device<F>, argv: &[String]) -> Result<(), Fa
 }
 
 /// Runs line after line until the input ends. A command that fails, or that the device refuses,
-/// does not end it.
+/// does not end it; a script whose last command failed has failed, as with any shell.
 fn interact<F: Framing>(device: &mut Device<F>) -> Result<(), Failure> {
     let output = device.output;
+    let is_script = !std::io::stdin().is_terminal();
+    let mut last = Ok(());
     let prompt = || {
         if std::io::stdin().is_terminal() && !output.json {
             print!("> ");
@@ -49,17 +51,23 @@ fn interact<F: Framing>(device: &mut Device<F>) -> Result<(), Failure> {
         let line = line.map_err(Failure::Port)?;
         let argv = words(&line);
         if !argv.is_empty() {
-            match execute(device, &argv) {
+            last = execute(device, &argv);
+            match &last {
                 Err(Failure::Command { output: text, result }) => {
                     output.result(&json!({ "o": text, "ret": result }), || println!("(returned {result})"));
                 }
-                Err(failure @ (Failure::Refused { .. } | Failure::TooLong)) => output.failure(&failure),
-                result => result?,
+                Err(failure @ (Failure::Refused { .. } | Failure::TooLong)) => output.failure(failure),
+                Err(_) => return last,
+                Ok(()) => {}
             }
         }
         prompt();
     }
-    Ok(())
+    match last {
+        // It was shown already.
+        Err(failure) if is_script => Err(Failure::Shown(failure.code())),
+        _ => Ok(()),
+    }
 }
 
 fn print(text: &str) {
