@@ -70,7 +70,7 @@ pub mod trailer;
 
 #[cfg(feature = "mcuboot")]
 pub use crate::dfu::flash;
-pub(crate) use format::{Identity, Listed};
 pub use format::digest::{Digest, Hash, HashKind};
 pub use format::image::Image;
 pub use format::{Error, FileError, Flags, Header, ImageFile, InvalidVersion, Version, build, digest, image, tlv};
+pub(crate) use format::{Identity, Listed};

@@ -45,3 +45,37 @@ fn the_work_for_a_payload_grows_no_faster_than_its_length() {
         assert!(long <= 33 * short, "{short} heads, then {long} in 32 times the length of {unit:02x?}");
     }
 }
+
+#[test]
+fn a_response_is_read_by_its_decoder_and_by_nobody_before() {
+    use super::Client;
+    use super::client::Error;
+    use crate::cbor::Writer;
+    use crate::line::{Caller, Verdict};
+    use crate::smp::Encode as _;
+
+    let image = image::ImageState::new(0, "1.0.0".into());
+    let (images, mut payload) = ([image; 64], [0; 8192]);
+    let mut writer = Writer::new(&mut payload);
+    image::StateResponse::new(images[..].into()).encode(&mut writer).unwrap();
+    let len = writer.len();
+    let (mut client, mut tx) = (Client::new(0), [0; 32]);
+    let (_, mut pending) = client.request(&image::ReadState {}, &mut tx).unwrap();
+    let response = |payload: &[u8]| {
+        let [low, high] = (payload.len() as u16).to_be_bytes();
+        [&[0x09, 0, low, high, 0, 1, 0, 0][..], payload].concat()
+    };
+    let message = response(&payload[..len]);
+    let mut verdict = None;
+    let cost = heads(|| {
+        verdict = Some(Caller::<image::ReadState>::receive(&mut client, &mut pending, &message, &mut []));
+    });
+    assert_eq!(verdict, Some(Verdict::Answer));
+    assert!(cost <= 4, "{cost} heads before the decoder of {len} bytes");
+    // A refusal of the version is still seen, as the first key of a response.
+    let refusal = response(b"\xa1\x62rc\x0d");
+    let verdict = Caller::<image::ReadState>::receive(&mut client, &mut pending, &refusal, &mut tx);
+    assert_eq!(verdict, Verdict::Again(9));
+    let late = response(b"\xa2\x63off\x00\x62rc\x0d");
+    assert!(matches!(pending.decode(&late), Err(Error::Remote(super::Error::VERSION_TOO_NEW))));
+}

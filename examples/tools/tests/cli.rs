@@ -486,6 +486,8 @@ fn interactive_shell_runs_every_line() {
     let run = run_with(["--simulated", "shell"], "echo one\nfalse\n\necho 'a  b'\n");
     let lines: Vec<&str> = run.stdout.lines().skip(1).collect();
     assert_eq!((run.code, lines), (0, vec!["one", "(returned 1)", "'a  b'"]), "{run:?}");
+    // As with any shell, the last command decides.
+    assert_eq!(run_with(["--simulated", "shell"], "echo one\nfalse\n").code, 1);
 }
 
 #[test]

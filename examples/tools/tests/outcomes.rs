@@ -1,5 +1,5 @@
-//! What a script that goes by the exit code of `smp` may rely on: success means an acknowledgment or
-//! evidence, nothing is lost, and what is said is true.
+//! What a script that goes by the exit code of `smp` may rely on: success means an acknowledgment
+//! or evidence, nothing is lost, and what is said is true.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 #![allow(clippy::cast_possible_truncation)]
@@ -701,6 +701,41 @@ fn a_wrong_command_line_is_an_object_for_programs_too() {
         assert!(!run.json()["error"].as_str().unwrap().is_empty());
     }
     assert_eq!(smp(&["--help"]).code, 0);
+}
+
+#[test]
+fn the_exit_code_and_the_remedy_follow_the_cause() {
+    // (words, code, part of the text)
+    let cases = [
+        ("--tcp localhost params", 2, "HOST:PORT"),
+        ("--tcp localhost:99999 params", 2, "HOST:PORT"),
+        ("--tcp localhost:0 params", 2, "HOST:PORT"),
+        ("--udp [fe80::1%nosuch]:1337 params", 2, "no network interface nosuch"),
+        ("--serial /etc params", 2, "is a directory"),
+        ("--serial /dev/null --baud 0 params", 2, "--baud"),
+        ("--udp 127.0.0.1 --baud 9600 params", 2, "--baud"),
+        ("--serial /dev/no/such/port params", 4, "smp ports"),
+        ("--udp 127.0.0.1:1 --timeout 100 image upload /no/such/file", 5, "Check the path"),
+        ("--simulated settings write a 0x1ff --as u8", 2, "not a value of this kind"),
+    ];
+    for (line, code, text) in cases {
+        let run = smp(&words(line, &[]));
+        assert!(run.code == code && run.stderr.contains(text), "{line}: {run:?}");
+    }
+    // The loopback interface is there on every machine that runs this.
+    if cfg!(target_os = "linux") {
+        let run = smp(&words("--udp [::1%lo]:9 --timeout 50 --retries 0 params", &[]));
+        assert!(run.code == 3 || run.code == 4, "it is an address: {run:?}");
+    }
+    for (value, kind, hex) in
+        [("0x1ff", "u16", "ff01"), ("-2", "i8", "fe"), ("true", "bool", "01"), ("-1", "i64", "ffffffffffffffff")]
+    {
+        let device = Device::start("--tcp 127.0.0.1:0");
+        let write = smp(&words(&format!("{} settings write --as {kind} net/port {value}", device.1), &[]));
+        assert_eq!(write.code, 0, "{write:?}");
+        let read = smp(&words(&format!("{} --json settings read net/port", device.1), &[]));
+        assert_eq!(read.json()["val"], hex, "{read:?}");
+    }
 }
 
 #[test]

@@ -58,7 +58,7 @@ pub struct Link {
     #[arg(long, value_name = "PATH", global = true, conflicts_with_all = ["tcp", "udp"], help_heading = "Endpoint")]
     pub serial: Option<String>,
     /// Bits per second of the serial line
-    #[arg(long, value_name = "N", global = true, default_value_t = 115_200, help_heading = "Endpoint")]
+    #[arg(long, value_name = "N", global = true, default_value_t = 115_200, value_parser = clap::value_parser!(u32).range(1..), conflicts_with_all = ["tcp", "udp", "simulated"], help_heading = "Endpoint")]
     pub baud: u32,
     /// A TCP server
     #[arg(long, value_name = "HOST:PORT", global = true, conflicts_with = "udp", help_heading = "Endpoint")]

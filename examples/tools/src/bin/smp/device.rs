@@ -54,13 +54,16 @@ impl Endpoint {
     /// that does not exist.
     pub fn new(link: &cli::Link, log: sim::Log) -> Result<Self, Failure> {
         Ok(if let Some(path) = &link.serial {
+            if std::path::Path::new(path).is_dir() {
+                return Err(Failure::Usage(format!("{path} is a directory"), "`smp ports` lists the serial ports."));
+            }
             Self::Serial(path.clone(), link.baud)
         } else if let Some(wanted) = &link.usb {
             Self::Usb(wanted.clone(), link.baud)
         } else if let Some(address) = &link.tcp {
-            Self::Tcp(address.clone())
+            Self::Tcp(checked(address)?)
         } else if let Some(host) = &link.udp {
-            Self::Udp(if has_port(host) { host.clone() } else { format!("{host}:1337") })
+            Self::Udp(checked(&if has_port(host) { host.clone() } else { format!("{host}:1337") })?)
         } else if link.simulated {
             let wire = match link.framing {
                 cli::Framing::Console => sim::Wire::Console,
@@ -111,6 +114,30 @@ impl Endpoint {
                 Box::new(Paced::new(ours, 2048, Duration::from_millis(10)))
             }
         })
+    }
+}
+
+/// An address that can be one: with a port, and with the number of an interface instead of its
+/// name.
+fn checked(address: &str) -> Result<String, Failure> {
+    let wrong =
+        || Failure::Usage(format!("{address} is not an address"), "Give HOST:PORT, for example 192.0.2.7:1337.");
+    let (host, port) = address.rsplit_once(':').ok_or_else(wrong)?;
+    let is_port = port.parse::<u16>().is_ok_and(|port| port > 0);
+    if host.is_empty() || !is_port {
+        return Err(wrong());
+    }
+    // The resolver of the standard library takes numbers only.
+    let named = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).and_then(|host| host.split_once('%'));
+    match named {
+        Some((host, name)) if name.parse::<u32>().is_err() => {
+            let index = std::fs::read_to_string(format!("/sys/class/net/{name}/ifindex"));
+            let index = index.map_err(|_| {
+                Failure::Usage(format!("there is no network interface {name}"), "`ip link` lists them.")
+            })?;
+            Ok(format!("[{host}%{}]:{port}", index.trim()))
+        }
+        _ => Ok(address.to_owned()),
     }
 }
 

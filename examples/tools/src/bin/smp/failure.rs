@@ -47,6 +47,8 @@ pub enum Failure {
     Unknown(String, &'static str),
     /// A file on this computer cannot be read or written.
     Local(PathBuf, io::Error),
+    /// It was shown when it happened; the exit code.
+    Shown(u8),
     /// The new image does not run, or is not confirmed.
     NotConfirmed(String),
 }
@@ -113,6 +115,7 @@ impl Failure {
             Self::Port(_) | Self::Closed => 4,
             Self::File(..) | Self::Local(..) => 5,
             Self::NotConfirmed(_) => 6,
+            Self::Shown(code) => *code,
         }
     }
 
@@ -120,7 +123,7 @@ impl Failure {
     pub fn remedy(&self) -> Option<&'static str> {
         Some(match self {
             Self::Refused { refusal, .. } => return refusal.remedy(),
-            Self::Command { .. } => return None,
+            Self::Command { .. } | Self::Shown(_) => return None,
             Self::Usage(_, "") => return None,
             Self::Usage(_, remedy) | Self::File(_, _, remedy) | Self::Unknown(_, remedy) => remedy,
             Self::TimedOut => {
@@ -134,6 +137,7 @@ impl Failure {
             }
             Self::Port(error) if is_busy(error) => "Another program uses the port: close it first.",
             Self::Port(error) if error.kind() == io::ErrorKind::ConnectionRefused => "Is the server running?",
+            Self::Port(error) if error.to_string().contains("lookup") => "Check the name of the host.",
             Self::Port(error) if error.kind() == io::ErrorKind::NotFound => {
                 "Is the device plugged in? `smp ports` lists the serial ports of this computer."
             }
@@ -166,6 +170,7 @@ impl fmt::Display for Failure {
             Self::TooLong => f.write_str("the request is too long"),
             Self::Port(error) => write!(f, "port error: {error}"),
             Self::Closed => f.write_str("the connection was closed"),
+            Self::Shown(_) => f.write_str("the last command failed"),
             Self::Local(path, error) => write!(f, "{}: {error}", path.display()),
             Self::File(path, error, _) => write!(f, "{}: {error}", path.display()),
         }

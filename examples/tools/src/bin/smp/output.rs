@@ -60,6 +60,9 @@ impl Output {
 
     /// Shows why a command failed, and what to do about it.
     pub fn failure(self, failure: &Failure) {
+        if let Failure::Shown(_) = failure {
+            return;
+        }
         let remedy = failure.remedy();
         if self.json {
             let mut object = json!({ "error": failure.to_string(), "exit": failure.code(), "remedy": remedy });

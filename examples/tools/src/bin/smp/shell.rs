@@ -35,9 +35,11 @@ fn execute<F: Framing>(device: &mut Device<F>, argv: &[String]) -> Result<(), Fa
 }
 
 /// Runs line after line until the input ends. A command that fails, or that the device refuses,
-/// does not end it.
+/// does not end it; a script whose last command failed has failed, as with any shell.
 fn interact<F: Framing>(device: &mut Device<F>) -> Result<(), Failure> {
     let output = device.output;
+    let is_script = !std::io::stdin().is_terminal();
+    let mut last = Ok(());
     let prompt = || {
         if std::io::stdin().is_terminal() && !output.json {
             print!("> ");
@@ -52,7 +54,7 @@ fn interact<F: Framing>(device: &mut Device<F>) -> Result<(), Failure> {
         let ended = editor.read("> ").map_err(Failure::Port)?;
         drop(raw);
         match ended {
-            Ended::Line(line) => line_of(device, &line)?,
+            Ended::Line(line) => drop(line_of(device, &line)?),
             Ended::Cancelled => {}
             Ended::Input => return Ok(()),
         }
@@ -60,27 +62,36 @@ fn interact<F: Framing>(device: &mut Device<F>) -> Result<(), Failure> {
     prompt();
     for line in std::io::stdin().lock().lines() {
         let line = line.map_err(Failure::Port)?;
-        line_of(device, &line)?;
+        if let Some(ended) = line_of(device, &line)? {
+            last = ended;
+        }
         prompt();
     }
-    Ok(())
+    match last {
+        // It was shown already.
+        Err(failure) if is_script => Err(Failure::Shown(failure.code())),
+        _ => Ok(()),
+    }
 }
 
-/// Runs one line; a command that fails or that the device refuses is told, and that is all.
-fn line_of<F: Framing>(device: &mut Device<F>, line: &str) -> Result<(), Failure> {
+/// Runs one line. A command that fails or that the device refuses is shown, and is no error of the
+/// shell; returns how it ended, or `None` for an empty line.
+fn line_of<F: Framing>(device: &mut Device<F>, line: &str) -> Result<Option<Result<(), Failure>>, Failure> {
     let output = device.output;
     let argv = words(line);
     if argv.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
-    match execute(device, &argv) {
+    let ended = execute(device, &argv);
+    match &ended {
         Err(Failure::Command { output: text, result }) => {
             output.result(&json!({ "o": text, "ret": result }), || println!("(returned {result})"));
         }
-        Err(failure @ (Failure::Refused { .. } | Failure::TooLong)) => output.failure(&failure),
-        result => result?,
+        Err(failure @ (Failure::Refused { .. } | Failure::TooLong)) => output.failure(failure),
+        Err(_) => return ended.map(|()| None),
+        Ok(()) => {}
     }
-    Ok(())
+    Ok(Some(ended))
 }
 
 fn print(text: &str) {
