@@ -110,7 +110,7 @@ impl list::List for Groups<'_> {
     fn split_first(self) -> Option<(Listed, Self)> {
         let (byte, rest) = self.rest.split_first()?;
         let writable = match self.id {
-            // libbsmp computes the type of the standard groups, against the text.
+            // Read-only by the specification; libbsmp computes their type from their members.
             0 | 1 => false,
             2 => true,
             _ => byte & 0x80 != 0,

@@ -225,7 +225,7 @@ impl<'b> Writer<'b> {
     }
 
     /// Starts a map without keys and returns its position, for [`count_key`](Self::count_key).
-    // Not inlined: 20 bytes for each kind of answer.
+    // Not inlined: saves 20 bytes for each kind of answer.
     #[inline(never)]
     pub(super) fn open_map(&mut self) -> usize {
         let head = self.len;

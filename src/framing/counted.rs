@@ -179,7 +179,8 @@ impl<H: Head> Framing for Counted<'_, H> {
                 State::Header { have } => {
                     let now = self.fill(input, have, H::LEN.min(self.buffer.len()));
                     self.state = State::Header { have: now };
-                    // The header is incomplete, and the buffer could hold it.
+                    // Wait for the rest of the header, unless the buffer is too short for one: that
+                    // is an error below.
                     if now < H::LEN && now < self.buffer.len() {
                         break;
                     }

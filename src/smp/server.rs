@@ -238,7 +238,7 @@ impl<H, P: Policy, M: Memory, B: Parameters> Server<H, P, M, B> {
     }
 
     /// Checks a request, and answers it unless it is for the handler.
-    #[inline(never)] // For the stack: see `smp::server`.
+    #[inline(never)] // A stack frame of its own: see *Stack* in `smp::server`.
     fn check<'i>(
         &mut self,
         message: &'i [u8],

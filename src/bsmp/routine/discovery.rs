@@ -218,7 +218,7 @@ impl<'s> Discovery<'s> {
 
     fn checksum(&mut self, id: u8, digest: Result<Digest, Error>) -> Result<Stage, Error> {
         let digest = match digest {
-            // Not every node calculates checksums: the rest of it is as good as any.
+            // Not every node calculates checksums; its other data are complete without one.
             Err(Error::Remote(_) | Error::Function(_)) => UNKNOWN,
             digest => digest?,
         };

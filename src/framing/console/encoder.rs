@@ -117,7 +117,7 @@ impl Encoder {
         };
         self.state = State::Groups(groups.wrapping_sub(1));
         for _ in 0..missing {
-            // After the message comes the CRC.
+            // The CRC follows the message, as if it were a part of it.
             let byte = message.get(usize::from(self.at)).copied().unwrap_or_else(|| {
                 let [byte, ..] = self.crc.to_be_bytes();
                 self.crc <<= 8;

@@ -187,7 +187,7 @@ impl<'j, 's, D: Digest, G: Gate> Job<'j, 's, D, G> {
             Stage::Sweep { left: 0, .. } => Access::NOTHING,
             Stage::Sweep { address, left, .. } => Access::read(*address, piece.min(*left)),
             Stage::Wipe { target, from, end, .. } => match end.checked_sub(geometry.erase) {
-                // From the end, so that the trailer goes first.
+                // From the end, so that the trailer is erased first.
                 Some(start) if start >= *from => Access::change(Kind::Erase, target.at(start), geometry.erase),
                 _ => Access::NOTHING,
             },
@@ -243,7 +243,7 @@ impl<'j, 's, D: Digest, G: Gate> Job<'j, 's, D, G> {
 
 impl<D: Digest, G: Gate> flash::Job for Job<'_, '_, D, G> {
     fn next(&mut self) -> Option<Operation<'_>> {
-        // Not when the job is made: the stack of decoding the request would add to this.
+        // Not when the job is made: then the stack still holds the decoded request.
         if self.access.kind == Kind::Unknown {
             self.advance_stages(Ok(()));
         }

@@ -255,7 +255,8 @@ impl<'w> Monitor<'w> {
             Ok(value) => self.valued(address, value),
             Err(error) => {
                 for watch in self.watches.iter_mut().filter(|watch| watch.address == address) {
-                    // A refusal is news as well: it is asked again when this is stale.
+                    // A refusal is an answer too: the value is asked for again when this one is
+                    // stale.
                     watch.age = Duration::ZERO;
                     if error == Error::Remote(ResponseCode::NOT_IMPLEMENTED) && watch.way == Way::Subscribe {
                         *watch = Watch { way: Way::Get, age: Duration::MAX, ..*watch };
@@ -336,7 +337,7 @@ impl Routine for Monitor<'_> {
             }
             _ => Event::unasked(message),
         };
-        // Whatever has a header is a sign of life.
+        // Any message with a header shows that the slave is alive.
         if event != Event::Foreign(None) {
             self.misses = 0;
         }

@@ -318,7 +318,7 @@ impl Error {
         match self {
             Self::Smp(rc) => rc,
             Self::Group { group, rc } => line(group, rc)
-                // Of the same group and code nothing is left but the four bits of the code in
+                // XOR with the entry of the same group and code leaves four bits: the code in
                 // version 1.
                 .and_then(|wanted| TRANSLATIONS.iter().map(|entry| entry ^ wanted).find(|rest| *rest < 16))
                 .map_or(1, i32::from),

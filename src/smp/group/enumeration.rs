@@ -170,7 +170,7 @@ impl Request for Details<'_> {
 ///     enumeration::dispatch(SERVED, incoming, reply)
 /// }
 /// ```
-#[inline(never)] // For the stack: see `smp::server`.
+#[inline(never)] // A stack frame of its own: see *Stack* in `smp::server`.
 pub fn dispatch(served: &[Detail<'_>], incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
     if incoming.op() != Op::Read {
         return reply.error(Error::NOT_SUPPORTED);

@@ -35,7 +35,7 @@ pub enum Setting<'b> {
     Text(Text<'b>),
 }
 
-// A value may be a password; its name is none.
+// A value may be a password; its name is not.
 shown!(Setting<'_>, |setting| "Setting({} bytes)", setting.chunks().len());
 
 impl<'b> Setting<'b> {
@@ -257,7 +257,7 @@ pub trait Commands {
 }
 
 /// Reads a request of this group, calls its command, and writes the response.
-#[inline(never)] // For the stack: see `smp::server`.
+#[inline(never)] // A stack frame of its own: see *Stack* in `smp::server`.
 pub fn dispatch<C: Commands + ?Sized>(commands: &mut C, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
     match (incoming.op(), incoming.command()) {
         (Op::Read, Read::COMMAND) => incoming.answer(reply, |request| commands.read(request)),

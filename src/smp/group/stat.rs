@@ -118,7 +118,7 @@ pub trait Commands {
 }
 
 /// Reads a request of this group, calls its command, and writes the response.
-#[inline(never)] // For the stack: see `smp::server`.
+#[inline(never)] // A stack frame of its own: see *Stack* in `smp::server`.
 pub fn dispatch<C: Commands + ?Sized>(commands: &mut C, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
     match (incoming.op(), incoming.command()) {
         (Op::Read, Read::COMMAND) => incoming.answer(reply, |request| commands.read(request)),
@@ -148,7 +148,7 @@ pub struct Set<'s> {
 ///     stat::answer(&[Set { name: "uart", fields: &uart }], incoming, reply)
 /// }
 /// ```
-#[inline(never)] // For the stack: see `smp::server`.
+#[inline(never)] // A stack frame of its own: see *Stack* in `smp::server`.
 pub fn answer(sets: &[Set<'_>], incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
     match (incoming.op(), incoming.command()) {
         (Op::Read, Read::COMMAND) => incoming.answer(reply, |request: Read<'_>| {

@@ -17,7 +17,7 @@ impl Bootloader {
     /// Returns the bytes of the trailer without the rows of the swap status.
     fn fields_len(&self) -> usize {
         let align = self.layout.align();
-        // Where the swap works with an offset there is one field more.
+        // Swap with offset has one more field.
         let extra = if self.mode == Mode::SwapOffset { align } else { 0 };
         size(Layout::MAGIC_LEN.next_multiple_of(align).saturating_add(4 * align).saturating_add(extra))
     }

@@ -41,7 +41,7 @@ impl<'j, D: Digest, G: Gate> Job<'j, '_, D, G> {
             }
             Command::Upload(_) => {
                 let piece = self.piece()?;
-                // In front of the log: a chunk that is refused must not cost a search.
+                // Before the log is read: a chunk that is refused must not cost a search.
                 if piece.off == 0 {
                     receive::check_first(&piece)?;
                 }
@@ -162,8 +162,8 @@ impl<'j, D: Digest, G: Gate> Job<'j, '_, D, G> {
     pub(super) fn unreadable(&mut self) -> Result<(), Error> {
         match self.stage {
             Stage::Recall(_) => {}
-            // Without the trailer of the running slot nobody can say if the other slot is needed to
-            // revert.
+            // Without the trailer of the running slot it is unknown whether the other slot is
+            // needed to revert.
             Stage::Look { look, .. } if !look.is_vital(self.slots.pairs) => {}
             // The slot has changed since the record.
             Stage::Sweep { read: Read::Trust(_), .. } => return self.route(),

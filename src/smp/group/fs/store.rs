@@ -141,7 +141,7 @@ const fn hashed<'r>(request: &Hash<'_>, kind: &'static str, len: u64, output: Ha
 }
 
 impl<F: Files> Store<'_, F> {
-    #[inline(never)] // For the stack: see `smp::server`.
+    #[inline(never)] // A stack frame of its own: see *Stack* in `smp::server`.
     fn crc32(&mut self, request: &Hash<'_>) -> Result<HashResponse<'static>, Error> {
         const CRC: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&CRC_32_ISO_HDLC);
         let mut digest = CRC.digest();
@@ -150,21 +150,21 @@ impl<F: Files> Store<'_, F> {
     }
 
     #[cfg(feature = "sha2")]
-    #[inline(never)] // For the stack: see `smp::server`.
+    #[inline(never)] // A stack frame of its own: see *Stack* in `smp::server`.
     fn sha256(&mut self, request: &Hash<'_>) -> Result<HashResponse<'_>, Error> {
         use sha2::{Digest, Sha256};
 
         let mut digest = Sha256::new();
         let len = self.walk(request, |piece| digest.update(piece))?;
         let room = self.buffer.first_chunk_mut::<32>().ok_or(Error::NO_MEMORY)?;
-        // To where it stays: a hash by value is copied on the stack.
+        // Straight into the buffer: a hash returned by value would be copied on the stack.
         digest.finalize_into_reset(room.into());
         Ok(hashed(request, SHA256, len, HashOutput::Bytes(room.as_slice().into())))
     }
 }
 
 impl<F: Files> Commands for Store<'_, F> {
-    #[inline(never)] // For the stack: see `smp::server`.
+    #[inline(never)] // A stack frame of its own: see *Stack* in `smp::server`.
     fn download<'r>(&'r mut self, request: Download<'r>, room: usize) -> Result<DownloadResponse<'r>, Error> {
         let path = Path::parse(request.name, self.root)?;
         let len = self.files.len(path)?;
@@ -182,7 +182,7 @@ impl<F: Files> Commands for Store<'_, F> {
         Ok(DownloadResponse { off: request.off, data: data.into(), len: (request.off == 0).then_some(len) })
     }
 
-    #[inline(never)] // For the stack: see `smp::server`.
+    #[inline(never)] // A stack frame of its own: see *Stack* in `smp::server`.
     fn upload(&mut self, request: Upload<'_>) -> Result<UploadResponse, (Error, Option<u64>)> {
         let alone = |error| (error, None);
         let path = Path::parse(request.name, self.root).map_err(alone)?;
@@ -214,7 +214,7 @@ impl<F: Files> Commands for Store<'_, F> {
 
     #[inline]
     fn hash<'r>(&'r mut self, request: Hash<'r>) -> Result<HashResponse<'r>, Error> {
-        // Looked at again where it is used; its error goes before that of the kind.
+        // Parsed again where it is used; here, so that its error comes before that of the kind.
         Path::parse(request.name, self.root)?;
         if request.len == Some(0) {
             return Err(Error::INVALID);
