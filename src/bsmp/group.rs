@@ -97,7 +97,7 @@ impl<'m> Groups<'m> {
         self.rest.is_empty()
     }
 
-    /// Iterates over the groups.
+    /// Iterates over the groups in the order of their ids.
     #[must_use]
     pub const fn iter(&self) -> Iter<Self> {
         Iter(*self)
@@ -143,7 +143,7 @@ impl<'m> IntoIterator for &Groups<'m> {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_structs, reason = "a request: the caller fills it in")]
 pub struct Query {
-    /// The group.
+    /// The id of the group: 0 to 2 are the standard groups, further ones are created.
     pub id: u8,
 }
 
@@ -176,7 +176,7 @@ impl Request for Query {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_structs, reason = "a request: the caller fills it in")]
 pub struct Read {
-    /// The group.
+    /// The id of the group: 0 to 2 are the standard groups, further ones are created.
     pub id: u8,
     /// The sum of the sizes of its members in bytes; `None` accepts 0 to 16,384.
     pub size: Option<u16>,
@@ -207,7 +207,7 @@ impl Request for Read {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "a request: the caller fills it in")]
 pub struct Write<'a> {
-    /// The group.
+    /// The id of the group: 0 to 2 are the standard groups, further ones are created.
     pub id: u8,
     /// The values by ascending id, at most 16,384 bytes.
     pub values: &'a [u8],
@@ -236,9 +236,9 @@ impl Request for Write<'_> {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "a request: the caller fills it in")]
 pub struct Combine<'a> {
-    /// The group.
+    /// The id of the group: 0 to 2 are the standard groups, further ones are created.
     pub id: u8,
-    /// The operation.
+    /// The operation that joins the value and the mask.
     pub op: Op,
     /// The masks by ascending id, at most 16,384 bytes.
     pub masks: &'a [u8],

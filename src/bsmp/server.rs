@@ -114,7 +114,7 @@ impl<'t, E: Entities> Server<'t, E> {
         Self { table, groups: heapless::Vec::new(), entities }
     }
 
-    /// The device.
+    /// The application's side, between two messages.
     pub const fn entities(&mut self) -> &mut E {
         &mut self.entities
     }

@@ -18,9 +18,9 @@ pub enum Item<'b> {
     Unsigned(u64),
     /// A negative number, as `n` for -1 - `n`.
     Negative(u64),
-    /// A byte string.
+    /// A byte string, in one piece or in chunks.
     Bytes(Bytes<'b>),
-    /// Text.
+    /// A text string, in one piece or in chunks.
     Text(Text<'b>),
     /// An array, as a reader over it and nothing else.
     Array(Reader<'b>),
@@ -76,12 +76,10 @@ impl<'b> Reader<'b> {
         self.rest
     }
 
-    /// Reads one byte.
     fn byte(&mut self) -> Result<u8, Malformed> {
         head::byte(&mut self.rest)
     }
 
-    /// Reads `len` bytes.
     fn take(&mut self, len: usize) -> Result<&'b [u8], Malformed> {
         head::take(&mut self.rest, len)
     }

@@ -20,7 +20,7 @@ const MAP: u8 = head::MAP << 5;
 /// After a write that did not fit, every later struct fails too, because the payload is incomplete.
 pub struct Writer<'b> {
     out: &'b mut [u8],
-    /// The position of the next byte.
+    /// The position of the next byte to write.
     len: usize,
     state: State,
 }
@@ -115,7 +115,6 @@ impl<'b> Writer<'b> {
         Ok(())
     }
 
-    /// Writes one byte.
     fn byte(&mut self, byte: u8) -> Result<(), BufferFull> {
         self.raw(&[byte])
     }

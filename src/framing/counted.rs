@@ -76,7 +76,7 @@ impl State {
 }
 
 impl<'b, H: Head> Counted<'b, H> {
-    /// Decodes into `buffer`.
+    /// A decoder in front of a header, with `buffer` as its memory.
     #[must_use]
     pub const fn new(buffer: &'b mut [u8]) -> Self {
         Self { buffer, state: State::START, resync: RESYNC, abandon: ABANDON, head: PhantomData }

@@ -109,7 +109,7 @@ enum State {
     Whole { count: usize },
 }
 
-/// Between packets.
+/// The state between two packets.
 const EMPTY: State = State::Open { count: 0, sum: Sum::new() };
 
 impl<'b> Packet<'b> {
@@ -236,7 +236,7 @@ pub const fn gap(baud: u32) -> Duration {
 }
 
 impl Framing for Packet<'_> {
-    /// The checksum.
+    /// The checksum takes one byte of the peer's buffer.
     const OVERHEAD: usize = 1;
     /// A gap between two bytes would end the packet.
     const WHOLE: bool = true;

@@ -281,7 +281,7 @@ impl defmt::Format for Command<'_> {
     }
 }
 
-/// The outcome of a command.
+/// The result of a command that was not refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
@@ -294,7 +294,7 @@ pub enum Outcome {
     Erased,
 }
 
-/// The response to a chunk.
+/// The response to a chunk, for the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_structs, reason = "the caller may make one to compare with")]

@@ -39,7 +39,7 @@ pub enum Part {
 #[must_use]
 #[non_exhaustive]
 pub struct DiscoveryReport {
-    /// The outcome.
+    /// The way in which it ended; `Unfinished` until then.
     pub outcome: DiscoveryOutcome,
 }
 
@@ -49,7 +49,7 @@ pub struct DiscoveryReport {
 #[must_use]
 #[non_exhaustive]
 pub enum DiscoveryOutcome {
-    /// Not yet: it may be run on.
+    /// It has not ended: it may be run again.
     Unfinished,
     /// The directory is complete.
     Done,
@@ -80,9 +80,9 @@ impl core::fmt::Display for DiscoveryOutcome {
 /// comes to the last retry, or when its request does not fit `tx`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
-    /// Exits: `Variables`.
+    /// The version is asked for. Exits: `Variables`.
     Version,
-    /// Exits: `Groups`, `Ended`.
+    /// The list of variables is asked for. Exits: `Groups`, `Ended`.
     Variables,
     /// Exits: `Group(0)`; `Curves` or `Ended`, if the node lists no groups.
     Groups,
@@ -95,7 +95,7 @@ enum Stage {
     /// The checksum of this curve. Exits: `Checksum` of the next id; `Functions` or `Ended` after
     /// the last.
     Checksum(u8),
-    /// Exits: `Ended`.
+    /// The list of functions is asked for. Exits: `Ended`.
     Functions,
     /// Nothing more is asked. Exits: none but [`Discovery::restart`].
     Ended(DiscoveryOutcome),

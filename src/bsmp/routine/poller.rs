@@ -16,7 +16,7 @@ use crate::shown::shown;
 #[must_use]
 #[non_exhaustive]
 pub struct PollReport {
-    /// The outcome.
+    /// The way in which it ended; `Unfinished` until then.
     pub outcome: PollOutcome,
     /// The time that it has run for.
     pub time: Duration,
@@ -28,7 +28,7 @@ pub struct PollReport {
 #[must_use]
 #[non_exhaustive]
 pub enum PollOutcome {
-    /// Not yet: it may be run on.
+    /// It has not ended: it may be run again.
     Unfinished,
     /// Its [duration](Poller::with_duration) has passed, or there is nothing to poll.
     Done,

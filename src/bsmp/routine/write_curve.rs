@@ -30,7 +30,7 @@ pub struct WriteReport {
     pub blocks: u32,
     /// The number of bytes that the node has stored.
     pub bytes: u64,
-    /// The outcome.
+    /// The way in which it ended; `Unfinished` until then.
     pub outcome: CurveOutcome,
 }
 

@@ -110,7 +110,7 @@ pub(super) enum Packet {
     Complete { end: usize },
 }
 
-/// The result of one byte.
+/// The effect of one byte.
 #[derive(Clone, Copy)]
 enum Step {
     /// Nothing yet.

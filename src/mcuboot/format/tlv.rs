@@ -100,7 +100,7 @@ impl core::fmt::Debug for Kind {
 pub struct Tlv<'a> {
     /// The type of the value.
     pub kind: Kind,
-    /// The value.
+    /// The value, as it is in the image.
     pub value: &'a [u8],
 }
 

@@ -72,7 +72,7 @@ pub(super) struct Log {
     pub(super) next: Position,
 }
 
-/// The knowledge of the log.
+/// The state of the log in flash, as far as it is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Known {
     /// The device has no log: uploads start from scratch after a restart. No exit.

@@ -55,7 +55,7 @@ enum Stage<'c> {
     Done(Result<Outcome, Error>),
 }
 
-/// The purpose of a look.
+/// The purpose of a look at the slots, and so the next stage.
 #[derive(Clone, Copy)]
 enum Then<'c> {
     /// A state read. Exit: `Done`.
@@ -81,7 +81,7 @@ enum Wiped {
     Erased,
     /// A new upload, whose tail only is erased. Exit: `Stream`.
     Begin,
-    /// A new upload of a file that is there, perhaps, behind a trailer that was in its way. Exit:
+    /// A new upload of a file that may be there already, after a trailer that was in its way. Exit:
     /// `Sweep` to compare.
     Compare,
     /// An upload that continues. Exit: the first stage of the chunk.

@@ -55,7 +55,7 @@ pub struct Monitor<'w> {
 #[must_use]
 #[non_exhaustive]
 pub struct MonitorReport {
-    /// The outcome.
+    /// The way in which it ended; `Unfinished` until then.
     pub outcome: MonitorOutcome,
 }
 
@@ -65,7 +65,7 @@ pub struct MonitorReport {
 #[must_use]
 #[non_exhaustive]
 pub enum MonitorOutcome {
-    /// Not yet: it may be run on.
+    /// It has not ended: it may be run again.
     Unfinished,
     /// Too many commands in a row had no response.
     Lost,

@@ -74,12 +74,12 @@ impl<'m, R: Resources, const N: usize> Compared<'m, R, N> {
         Self { resources, reported }
     }
 
-    /// The application's own.
+    /// The application's resources.
     pub const fn resources(&mut self) -> &mut R {
         &mut self.resources
     }
 
-    /// Keeps the value that the master is told.
+    /// Keeps the value that the master is given.
     fn report(&mut self, address: Address, value: &[u8]) -> Result<usize, Refusal> {
         let place = address.index().and_then(|place| self.reported.get_mut(place));
         if let Some(reported) = place {

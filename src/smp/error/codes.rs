@@ -285,7 +285,7 @@ impl Error {
     pub const NOT_SUPPORTED: Self = smp::NOT_SUPPORTED;
     /// The header announces more than arrived.
     pub const CORRUPT: Self = smp::CORRUPT;
-    /// Not now.
+    /// The device is busy: the same request may succeed later.
     pub const BUSY: Self = smp::BUSY;
     /// Refused by policy.
     pub const ACCESS_DENIED: Self = smp::ACCESS_DENIED;

@@ -25,7 +25,7 @@ payload!(request Count {});
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct CountResponse {
-    /// The number of groups.
+    /// As many as [`List`] returns.
     pub count: u16,
 }
 
@@ -75,12 +75,12 @@ pub struct Single {
 
 payload!(request Single { index: "index" });
 
-/// One group.
+/// The group at a place in the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct SingleResponse {
-    /// Its number.
+    /// The number of the group, as in the header of a message.
     pub group: u16,
     /// True if this is the last group.
     pub end: Option<bool>,
@@ -100,7 +100,7 @@ impl Request for Single {
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Details<'b> {
-    /// The groups; by default all.
+    /// The groups to describe; by default all.
     pub groups: Option<cbor::List<'b, u16>>,
 }
 
@@ -117,12 +117,12 @@ pub struct DetailsResponse<'b> {
 
 payload!(response DetailsResponse<'b> { groups: cbor::List<'b, Detail<'b>> = "groups" });
 
-/// One group.
+/// The name and the size of one group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct Detail<'b> {
-    /// Its number.
+    /// The number of the group, as in the header of a message.
     pub group: u16,
     /// Its name, as `os mgmt`.
     pub name: Option<Text<'b>>,

@@ -211,7 +211,7 @@ payload!(request CoreLoad { off: "off" });
 pub struct CoreLoadResponse<'b> {
     /// The offset of the piece in the dump, in bytes.
     pub off: u64,
-    /// The bytes.
+    /// The bytes from `off` on.
     pub data: Bytes<'b>,
     /// Length of the dump in bytes, with the first piece.
     pub len: Option<u64>,

@@ -72,7 +72,7 @@ impl<'b> Value<'b> for Setting<'b> {
     }
 }
 
-/// Asks for a value.
+/// Asks for the value of a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Read<'b> {
@@ -84,12 +84,12 @@ pub struct Read<'b> {
 
 payload!(request Read<'b> { name: "name", max_size: "max_size" });
 
-/// A value.
+/// The value of a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct ReadResponse<'b> {
-    /// The value.
+    /// The value, whole: bytes or text.
     pub value: Setting<'b>,
     /// The server's limit, if more was asked for.
     pub max_size: Option<u32>,
@@ -109,9 +109,9 @@ impl Request for Read<'_> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Write<'b> {
-    /// The name.
+    /// The name, `subtree/key`.
     pub name: Text<'b>,
-    /// The value.
+    /// The value, whole: bytes or text.
     pub value: Setting<'b>,
     /// Mynewt: save it at once.
     pub save: Option<bool>,
@@ -131,7 +131,7 @@ impl Request for Write<'_> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Delete<'b> {
-    /// The name.
+    /// The name, `subtree/key`.
     pub name: Text<'b>,
 }
 

@@ -131,7 +131,7 @@ pub fn dispatch<C: Commands + ?Sized>(commands: &mut C, incoming: &Incoming<'_>,
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Set<'s> {
-    /// Its name.
+    /// The name of the set, by which clients ask for it.
     pub name: &'s str,
     /// Names and values of its counters.
     pub fields: &'s [(Text<'s>, u64)],

@@ -51,7 +51,7 @@ pub(super) struct Pace {
     repeats: u8,
 }
 
-/// How fast the device answers.
+/// The speed of the device's answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Answers {
     /// It was never heard. Exits: `Unmeasured`, `After`.
@@ -97,7 +97,7 @@ impl Pace {
         }
     }
 
-    /// What was in flight is repeated or given up.
+    /// The requests in flight are repeated or given up.
     pub(super) const fn forget(&mut self) {
         self.timing = Timing::Idle;
     }
@@ -144,7 +144,7 @@ impl Pace {
         }
     }
 
-    /// How long to wait for this response.
+    /// Returns the time to wait for this response.
     pub(super) fn wait(&mut self, awaited: Awaited, client: &Client, pacing: &Pacing) -> Duration {
         let timeout = Span::limit(client.timeout());
         let usual = self.usual(timeout);
@@ -199,7 +199,7 @@ pub(super) struct Sizing {
     pace: Pace,
 }
 
-/// What a [`Sizing`] has found.
+/// The result of a [`Sizing`].
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Found {
     /// The buffers; `None` if the device does not report them, or was not heard.

@@ -70,7 +70,7 @@ impl Flash<'_, '_> {
 
     /// Returns the sectors that MCUboot counts in both slots where it swaps through a scratch area.
     ///
-    /// Where slot 0 is longer it looks for its last sectors behind the list of those of slot 1,
+    /// Where slot 0 is longer it looks for its last sectors past the list of those of slot 1,
     /// which in memory is the list of the scratch area, and finds none if that is too short.
     fn counted(&self, primary: Area, secondary: Area) -> usize {
         let [primary, secondary, scratch] = [primary, secondary, self.scratch].map(|area| self.sectors(area));
@@ -131,7 +131,7 @@ impl Flash<'_, '_> {
     }
 
     /// Returns the length of an image; 0 without the magic of a header, `None` if its TLVs are not
-    /// where the header says. They may end behind the slot.
+    /// where the header says. They may end past the slot.
     pub(super) fn image_len(&self, place: Place) -> Option<usize> {
         if !self.has_magic(place) {
             return Some(0);

@@ -9,7 +9,7 @@
 //!                part reaches into the trailer
 //! ```
 //!
-//! with N = `max_sectors`. The number of rows tells which slot has which image.
+//! with N = `max_sectors`. The number of rows shows which slot has which image.
 
 use super::Mode;
 use super::due::Due;

@@ -15,7 +15,7 @@ use super::{Boot, Bootloader, Mode};
 use crate::mcuboot::Digest;
 use crate::mcuboot::trailer::{Field, SwapType};
 
-/// What is known of one image.
+/// The facts that were read about one image.
 #[derive(Debug, Clone, Copy)]
 struct Plan {
     due: Due,

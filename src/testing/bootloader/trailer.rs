@@ -116,7 +116,7 @@ impl Flash<'_, '_> {
         take(self.bytes(self.field(area, Field::SwapSize), 4), 0).map_or(0, |bytes| size(u32::from_le_bytes(bytes)))
     }
 
-    /// Returns the address of the bytes of both images behind their hashed parts, which only a swap
+    /// Returns the address of the bytes of both images after their hashed parts, which only a swap
     /// with an offset keeps.
     fn tlv_lens_at(&self, area: Area) -> usize {
         area.end().saturating_sub(size(self.loader.layout.from_end(Field::SwapSize)))

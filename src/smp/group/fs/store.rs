@@ -46,7 +46,7 @@ pub trait Files {
     fn close(&mut self) {}
 }
 
-/// An upload under way.
+/// The upload that is running, if any.
 #[derive(Clone)]
 enum Session {
     /// None. Exit: a first piece that is not the last one, to `Uploading`.
@@ -80,7 +80,7 @@ impl<'b, F: Files> Store<'b, F> {
         Self { files, root, buffer, session: Session::Idle }
     }
 
-    /// The file system.
+    /// The file system, for the application itself.
     pub const fn files(&mut self) -> &mut F {
         &mut self.files
     }

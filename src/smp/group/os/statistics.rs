@@ -28,7 +28,7 @@ payload!(response TaskStatisticsResponse<'b> { tasks: Table<'b, Task> = "tasks" 
 pub struct Task {
     /// Priority; negative ones are cooperative in Zephyr.
     pub priority: i64,
-    /// Running number.
+    /// The number of the task.
     pub id: u64,
     /// Zephyr: bits 1 dummy, 2 pending, 4 sleeping, 8 dead, 16 suspended, 32 aborting, 64
     /// suspending, 128 queued.
