@@ -31,7 +31,7 @@ impl<'b, T: Value<'b> + Copy> List<'b, T> {
         Elements { encoded, slice }
     }
 
-    /// Returns true if there are no elements.
+    /// Returns true if there is nothing to iterate over.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.iter().next().is_none()
@@ -156,7 +156,7 @@ impl<'b, T: Value<'b> + Copy> Table<'b, T> {
         Rows { encoded, slice }
     }
 
-    /// Returns true if there are no elements.
+    /// Returns true if there is nothing to iterate over.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.iter().next().is_none()

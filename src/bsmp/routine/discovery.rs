@@ -33,7 +33,7 @@ pub enum Part {
     Functions,
 }
 
-/// The end of a [`Discovery`].
+/// The report of a [`Discovery`], at its end or so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
@@ -43,7 +43,7 @@ pub struct DiscoveryReport {
     pub outcome: DiscoveryOutcome,
 }
 
-/// The outcome of a [`Discovery`].
+/// The ways in which a [`Discovery`] can end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]

@@ -10,7 +10,7 @@ use crate::bsmp::client::{Client, Error, Judged};
 use crate::routine::{Routine, Step, Wait, remaining};
 use crate::shown::shown;
 
-/// The end of a [`Poller`].
+/// The report of a [`Poller`], at its end or so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
@@ -22,7 +22,7 @@ pub struct PollReport {
     pub time: Duration,
 }
 
-/// The outcome of a [`Poller`].
+/// The ways in which a [`Poller`] can end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]

@@ -113,7 +113,7 @@ pub(super) enum Packet {
 /// The effect of one byte.
 #[derive(Clone, Copy)]
 enum Step {
-    /// Nothing yet.
+    /// No message and no error: more bytes are needed.
     More,
     /// A message is complete.
     Message,

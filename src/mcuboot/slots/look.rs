@@ -229,7 +229,7 @@ impl Look {
     }
 }
 
-/// Returns the pair with this number.
+/// Returns the pair of an image, by the image's number.
 pub(super) fn pair(pairs: &[Pair], image: u32) -> Option<&Pair> {
     pairs.get(size(image))
 }

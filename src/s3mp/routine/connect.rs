@@ -60,7 +60,7 @@ enum Choice {
 enum Command {
     Status,
     Describe,
-    /// Of the watch at this place.
+    /// SUBSCRIBE for the watch at this place in the list.
     Subscribe(usize),
 }
 
@@ -70,7 +70,7 @@ enum Command {
 enum Asked {
     Status(Pending<Status>),
     Describe(Pending<Describe>),
-    /// Of the watch at this place.
+    /// SUBSCRIBE for the watch at this place in the list.
     Subscribe(usize, Pending<Subscribe>),
 }
 
@@ -342,7 +342,7 @@ impl Routine for Connect<'_> {
             }
             _ => {
                 let event = Event::unasked(message);
-                // A slave that was subscribed to before pushes in the middle of all this.
+                // A slave with an earlier subscription may push at any moment.
                 if let Event::Push(address, value) = event {
                     refresh(self.watches, address, value);
                 }

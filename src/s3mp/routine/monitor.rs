@@ -49,7 +49,7 @@ pub struct Monitor<'w> {
     state: State,
 }
 
-/// The end of a [`Monitor`].
+/// The report of a [`Monitor`], at its end or so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
@@ -59,7 +59,7 @@ pub struct MonitorReport {
     pub outcome: MonitorOutcome,
 }
 
-/// The outcome of a [`Monitor`].
+/// The ways in which a [`Monitor`] can end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]

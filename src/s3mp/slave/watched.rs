@@ -36,7 +36,7 @@ impl<T: Clone + PartialEq> Watched<T> {
         self.value.clone()
     }
 
-    /// Sets the value.
+    /// Sets the value, without reporting it.
     pub fn set(&mut self, value: T) {
         self.value = value;
     }
@@ -162,7 +162,7 @@ impl<T: Number> Damped<T> {
         self.watched.value()
     }
 
-    /// Sets the number.
+    /// Sets the number, without reporting it.
     pub fn set(&mut self, value: T) {
         self.watched.set(value);
     }

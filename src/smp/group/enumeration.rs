@@ -20,7 +20,7 @@ pub struct Count {}
 
 payload!(request Count {});
 
-/// The number of groups.
+/// The number of groups that the device serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]

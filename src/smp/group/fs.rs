@@ -106,7 +106,7 @@ pub struct Status<'b> {
 
 payload!(request Status<'b> { name: "name" });
 
-/// The length of a file.
+/// The length of a file, which need not be open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]

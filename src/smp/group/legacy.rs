@@ -157,7 +157,7 @@ pub struct LogModules {}
 
 payload!(request LogModules {});
 
-/// The modules and their numbers.
+/// The modules that write logs, which are numbers in an entry.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
@@ -183,7 +183,7 @@ pub struct LogLevels {}
 
 payload!(request LogLevels {});
 
-/// The levels and their numbers.
+/// The levels of log entries, which are numbers in an entry.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
@@ -209,7 +209,7 @@ pub struct LogList {}
 
 payload!(request LogList {});
 
-/// The names of the logs.
+/// The names of the logs that the device keeps.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
@@ -285,7 +285,7 @@ pub struct RunList {}
 
 payload!(request RunList {});
 
-/// The names of the tests.
+/// The names of the tests that the device can run.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]

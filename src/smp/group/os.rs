@@ -102,7 +102,7 @@ pub struct ReadDateTime {}
 
 payload!(request ReadDateTime {});
 
-/// Date and time of the device.
+/// Date and time of the device, as text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]

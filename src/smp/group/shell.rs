@@ -31,7 +31,7 @@ pub struct Execute<'b> {
     pub argv: List<'b, Text<'b>>,
 }
 
-// A line may have a password in it, and an output anything that the device holds.
+// A line may contain a password, and an output may show anything that the device holds.
 shown!(Execute<'_>, |request| "Execute({} arguments)", request.argv.iter().count());
 shown!(ExecuteResponse<'_>, |it| "ExecuteResponse({} bytes, result {:?})", it.output.len(), it.result);
 

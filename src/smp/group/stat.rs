@@ -34,7 +34,7 @@ payload!(request Read<'b> { name: "name" });
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct ReadResponse<'b> {
-    /// The name of the set.
+    /// The name of the set, as it was asked for.
     pub name: Text<'b>,
     /// Its counters. Those without a name are called `s0`, `s1`, …
     pub fields: Table<'b, u64>,
@@ -61,7 +61,7 @@ pub struct List {}
 
 payload!(request List {});
 
-/// The names of the sets.
+/// The names of the sets that the device counts.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]

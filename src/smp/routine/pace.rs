@@ -38,7 +38,7 @@ pub(super) enum Awaited {
     None,
 }
 
-/// The pace of a transfer.
+/// The times of a transfer: how long it waits for a response, and when it gives up.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pace {
     answers: Answers,
@@ -161,7 +161,7 @@ impl Pace {
         };
         wait = wait.max(Span::limit(LEAST));
         let limit = match (self.answers, awaited) {
-            // One timeout more than was spent on the question for the sizes.
+            // The question for the sizes has used up its timeouts already: one more is enough.
             (Answers::Never, _) => unheard(client, 1),
             (_, Awaited::First) => pacing.first(),
             (_, Awaited::Last) => pacing.last(),
@@ -171,7 +171,7 @@ impl Pace {
         wait.time()
     }
 
-    /// The wait has passed; whether to repeat.
+    /// Called when the wait has passed; returns whether to repeat.
     pub(super) fn timed_out(&mut self, retries: Option<u8>) -> Result<(), Error> {
         let (wait, limit) = self.asked;
         self.silence.lengthen(wait);

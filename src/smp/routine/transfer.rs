@@ -34,7 +34,7 @@ impl Counts {
     }
 }
 
-/// A request in flight.
+/// A piece that was sent and not answered yet.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Flight {
     pub(super) sequence: u8,

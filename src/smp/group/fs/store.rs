@@ -13,7 +13,7 @@ use crate::smp::{Empty, Error, error};
 /// A file system, as far as this group needs one. Nothing stays open between two calls that the
 /// implementation does not keep open by itself.
 pub trait Files {
-    /// Show the length of a file in bytes.
+    /// Returns the length of a file in bytes.
     ///
     /// # Errors
     ///

@@ -98,7 +98,7 @@ pub struct Pool {
     pub block_size: Option<u64>,
     /// All blocks of the pool, free or not.
     pub blocks: u64,
-    /// Blocks that are free.
+    /// The number of blocks that are free now.
     pub free: u64,
     /// The fewest that were ever free.
     pub min: Option<u64>,
