@@ -81,7 +81,7 @@ impl<'j, D: Digest, G: Gate> Job<'j, '_, D, G> {
                 self.stage = Stage::Look { look: self.look(upload.image, upload.image), then: Then::Resume };
             }
             Stage::Look { look, then } => match then {
-                // A write can fail without a word: only what flash holds counts.
+                // A write can fail silently: only what flash holds counts.
                 Then::Marked(mark) => {
                     if !mark.is_set(self.slots.pairs) {
                         return Err(Error::FlashWrite);
@@ -126,7 +126,7 @@ impl<'j, D: Digest, G: Gate> Job<'j, '_, D, G> {
             Stage::Stream { log: is_logged, .. } => {
                 let Slots { upload, log, gate, .. } = &mut *self.slots;
                 gate.event(Event::Chunk { image: upload.image, off: upload.off() });
-                // The job got here, so the log is as it was left in memory.
+                // No operation has failed, so the log in flash is as it is known here.
                 if is_logged {
                     log.known = Known::Read;
                 }

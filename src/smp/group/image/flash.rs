@@ -57,7 +57,7 @@ enum State<'j, 's, D, G> {
 ///     }
 /// }
 /// ```
-#[inline(never)] // For the stack: see `smp::server`.
+#[inline(never)] // A stack frame of its own: see *Stack* in `smp::server`.
 pub fn answer<D: Digest, G: Gate, F: NorFlash>(
     slots: &mut Slots<'_, D, G>,
     flash: &mut F,
@@ -90,7 +90,7 @@ fn execute<D: Digest, G: Gate, F: NorFlash>(
 /// Begins a command of the image group, for callers that run the job themselves, for example on an
 /// async flash: `flash::asynch::run(image::begin(slots, incoming), nor).await.finish(reply)`.
 /// Nothing is read or written before.
-#[inline(never)] // For the stack: see `smp::server`.
+#[inline(never)] // A stack frame of its own: see *Stack* in `smp::server`.
 pub fn begin<'j, 's, D: Digest, G: Gate>(slots: &'j mut Slots<'s, D, G>, incoming: &Incoming<'j>) -> Job<'j, 's, D, G> {
     if is_slot_info(incoming) {
         return Job(State::SlotInfo(slots));
@@ -177,7 +177,7 @@ impl<D: Digest, G: Gate> Job<'_, '_, D, G> {
 }
 
 /// Answers with the outcome of a command.
-#[inline(never)] // For the stack: see `smp::server`.
+#[inline(never)] // A stack frame of its own: see *Stack* in `smp::server`.
 fn finish<D: Digest, G: Gate>(job: &slots::Job<'_, '_, D, G>, reply: Reply<'_>) -> Answer {
     match job.outcome() {
         Ok(Outcome::States) => reply.ok(&StateList(job.slots())),
@@ -296,7 +296,7 @@ fn write_version(version: Version, out: &mut heapless::Vec<u8, 25>) {
 struct SlotList<'j, 's, D, G>(&'j Slots<'s, D, G>);
 
 impl<D: Digest, G> Encode for SlotList<'_, '_, D, G> {
-    #[inline(never)] // For the stack: see `smp::server`.
+    #[inline(never)] // A stack frame of its own: see *Stack* in `smp::server`.
     fn encode(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
         let primaries = || self.0.info().filter(|info| info.slot == 0);
         writer.map(1)?;
