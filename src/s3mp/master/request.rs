@@ -102,7 +102,7 @@ impl Request for Get {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_structs, reason = "a request: the caller fills it in")]
 pub struct Set<'v>(
-    /// The address, 01 to FE; FF for all of them, where the slave serves that.
+    /// The address, 01 to FE.
     pub Address,
     /// Its new value.
     pub Value<'v>,
@@ -131,7 +131,7 @@ impl Request for Set<'_> {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_structs, reason = "a request: the caller fills it in")]
 pub struct Invert(
-    /// The address, 01 to FE; FF for all of them, where the slave serves that.
+    /// The address, 01 to FE.
     pub Address,
 );
 
