@@ -243,7 +243,7 @@ impl<'b, F: Framing, R: Role> Line<'b, F, R> {
         })
     }
 
-    /// Returns the counters so far.
+    /// Returns the counters since the line was built.
     pub const fn counters(&self) -> Counters {
         self.counters
     }

@@ -183,7 +183,7 @@ impl<P: Clock + ?Sized> Clock for &mut P {
 pub enum TimedError<E> {
     /// Time: one tick has passed without a byte.
     Tick,
-    /// The port: it failed.
+    /// The port: it failed, for the reason that it gives.
     Port(E),
 }
 

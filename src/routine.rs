@@ -149,7 +149,7 @@ pub trait Routine {
     type Client;
     /// The result of a received message; may borrow from it.
     type Event<'m>;
-    /// The result of the job.
+    /// The result of the job, at its end or so far.
     type Report;
 
     /// Returns the next step, and writes a request into `tx` if the step is to send one.
@@ -176,7 +176,7 @@ pub trait Routine {
     /// Called when the time of the last [`Step::Wait`] has passed without a message of the routine.
     fn timed_out(&mut self);
 
-    /// The result of the job so far.
+    /// Returns the result of the job so far.
     fn report(&self) -> Self::Report;
 }
 

@@ -173,7 +173,7 @@ impl<'m, const WRITE: usize, const ERASE: usize, const READ: usize> RamNor<'m, W
 
     /// Makes `len` bytes at `offset`, within one erase page, unreadable until they are erased.
     pub fn spoil(&mut self, offset: u32, len: u32) {
-        // There are more of them than a test makes.
+        // The list has more room than any test needs.
         let _ = self.spoiled.push((offset, offset.saturating_add(len)));
     }
 

@@ -29,7 +29,7 @@ impl Span {
 
     /// Converts `time`, rounded up: for limits, which are never early.
     #[must_use]
-    #[inline(never)] // Clients call it for each limit that they keep.
+    #[inline(never)] // Not inlined: clients call it for each of their limits.
     pub const fn limit(time: Duration) -> Self {
         let (micros, left) = divided(time.subsec_nanos(), 1000, 1 << 20);
         Self::sum(time.as_secs(), if left > 0 { micros.wrapping_add(1) } else { micros })

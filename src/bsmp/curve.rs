@@ -135,7 +135,7 @@ impl<'m> Curves<'m> {
         self.0.is_empty()
     }
 
-    /// Iterates over the curves.
+    /// Iterates over the curves in the order of their ids.
     #[must_use]
     pub const fn iter(&self) -> Iter<Self> {
         Iter(*self)
@@ -191,7 +191,7 @@ fn digest(payload: &[u8]) -> Result<Digest, Error> {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_structs, reason = "a request: the caller fills it in")]
 pub struct QueryChecksum {
-    /// The curve.
+    /// The id of the curve: its place in the node's list, from 0.
     pub id: u8,
 }
 
@@ -218,7 +218,7 @@ impl Request for QueryChecksum {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_structs, reason = "a request: the caller fills it in")]
 pub struct Recalculate {
-    /// The curve.
+    /// The id of the curve: its place in the node's list, from 0.
     pub id: u8,
 }
 
@@ -244,9 +244,9 @@ impl Request for Recalculate {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_structs, reason = "a request: the caller fills it in")]
 pub struct ReadBlock {
-    /// The curve.
+    /// The id of the curve: its place in the node's list, from 0.
     pub id: u8,
-    /// The block of the curve.
+    /// The number of the block, from 0.
     pub block: u16,
     /// The most bytes that the answer may bring: the block size, or [`MAX_BLOCK`] if that is
     /// unknown.
@@ -287,9 +287,9 @@ impl Request for ReadBlock {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "a request: the caller fills it in")]
 pub struct WriteBlock<'a> {
-    /// The curve.
+    /// The id of the curve: its place in the node's list, from 0.
     pub id: u8,
-    /// The block of the curve.
+    /// The number of the block, from 0.
     pub block: u16,
     /// 1 to block size bytes. libbsmp refuses a block of 0 bytes.
     pub data: &'a [u8],

@@ -122,7 +122,7 @@ impl<'m> Functions<'m> {
         self.rest.is_empty()
     }
 
-    /// Iterates over the functions.
+    /// Iterates over the functions in the order of their ids.
     #[must_use]
     pub const fn iter(&self) -> Iter<Self> {
         Iter(*self)
@@ -171,7 +171,7 @@ impl<'m> IntoIterator for &Functions<'m> {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "a request: the caller fills it in")]
 pub struct Execute<'a> {
-    /// The function.
+    /// The id of the function: its place in the node's list, from 0.
     pub id: u8,
     /// Its input, at most 64 bytes.
     pub input: &'a [u8],

@@ -98,7 +98,7 @@ impl<'m> Groups<'m> {
         self.rest.is_empty()
     }
 
-    /// Iterates over the groups.
+    /// Iterates over the groups in the order of their ids.
     #[must_use]
     pub const fn iter(&self) -> Iter<Self> {
         Iter(*self)
@@ -111,7 +111,7 @@ impl list::List for Groups<'_> {
     fn split_first(self) -> Option<(Listed, Self)> {
         let (byte, rest) = self.rest.split_first()?;
         let writable = match self.id {
-            // libbsmp computes the type of the standard groups, against the text.
+            // Read-only by the specification; libbsmp computes their type from their members.
             0 | 1 => false,
             2 => true,
             _ => byte & 0x80 != 0,
@@ -144,7 +144,7 @@ impl<'m> IntoIterator for &Groups<'m> {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_structs, reason = "a request: the caller fills it in")]
 pub struct Query {
-    /// The group.
+    /// The id of the group: 0 to 2 are the standard groups, further ones are created.
     pub id: u8,
 }
 
@@ -177,7 +177,7 @@ impl Request for Query {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_structs, reason = "a request: the caller fills it in")]
 pub struct Read {
-    /// The group.
+    /// The id of the group: 0 to 2 are the standard groups, further ones are created.
     pub id: u8,
     /// The sum of the sizes of its members in bytes; `None` accepts 0 to 16,384.
     pub size: Option<u16>,
@@ -208,7 +208,7 @@ impl Request for Read {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "a request: the caller fills it in")]
 pub struct Write<'a> {
-    /// The group.
+    /// The id of the group: 0 to 2 are the standard groups, further ones are created.
     pub id: u8,
     /// The values by ascending id, at most 16,384 bytes.
     pub values: &'a [u8],
@@ -237,9 +237,9 @@ impl Request for Write<'_> {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "a request: the caller fills it in")]
 pub struct Combine<'a> {
-    /// The group.
+    /// The id of the group: 0 to 2 are the standard groups, further ones are created.
     pub id: u8,
-    /// The operation.
+    /// The operation that joins the value and the mask.
     pub op: Op,
     /// The masks by ascending id, at most 16,384 bytes.
     pub masks: &'a [u8],

@@ -36,7 +36,7 @@ impl Header {
         }
     }
 
-    /// The header as bytes.
+    /// Encodes the header: the command, then the length, big-endian.
     #[must_use]
     pub const fn emit(self) -> [u8; Self::LEN] {
         let [high, low] = self.len.to_be_bytes();
@@ -59,7 +59,7 @@ pub struct Address(u8);
 impl Address {
     /// The master, to which all answers go.
     pub const MASTER: Self = Self(0);
-    /// Every node.
+    /// The broadcast: every node executes, nobody answers.
     pub const BROADCAST: Self = Self(255);
 
     /// The node `number`, 1 to 31.

@@ -4,7 +4,7 @@
 ///
 /// `for entry in list` decodes the entries as it goes.
 pub trait List: Copy {
-    /// An entry of the list.
+    /// One entity, as the list describes it.
     type Entry;
 
     /// Returns the first entry and the list of all others; `None` if there are no entries.

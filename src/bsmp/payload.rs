@@ -72,7 +72,7 @@ impl<'b> Payload<'b> {
         self.rest
     }
 
-    /// The number of bytes so far.
+    /// The length so far, in bytes.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.len

@@ -50,7 +50,7 @@ use crate::routine::Step;
 #[must_use]
 #[non_exhaustive]
 pub enum CurveOutcome {
-    /// Not yet: it may be run on.
+    /// It has not ended: it may be run again.
     Unfinished,
     /// All data were moved.
     Done {

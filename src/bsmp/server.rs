@@ -90,7 +90,7 @@ const fn next(command: Command) -> Command {
     Command(command.0.wrapping_add(1))
 }
 
-// `Command::answer` is the table.
+// Checked by the compiler: `next` agrees with the table of `Command::answer`.
 const _: () = {
     let mut rest: &[Command] = &[
         Command::LIST_VARIABLES,
@@ -114,7 +114,7 @@ impl<'t, E: Entities> Server<'t, E> {
         Self { table, groups: heapless::Vec::new(), entities }
     }
 
-    /// The device.
+    /// The application's side, between two messages.
     pub const fn entities(&mut self) -> &mut E {
         &mut self.entities
     }
@@ -179,7 +179,7 @@ impl<'t, E: Entities> Server<'t, E> {
                 self.curve(command, payload, answer)
             }
             Command::EXECUTE => self.call(payload, answer),
-            // Answers too: a node never receives one.
+            // Codes of answers too: no master sends them.
             _ => Err(Refusal::Unsupported),
         }
     }

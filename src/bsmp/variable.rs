@@ -178,7 +178,7 @@ impl<'m> Variables<'m> {
         self.0.is_empty()
     }
 
-    /// Iterates over the variables.
+    /// Iterates over the variables in the order of their ids.
     #[must_use]
     pub const fn iter(&self) -> Iter<Self> {
         Iter(*self)
@@ -217,7 +217,7 @@ impl<'m> IntoIterator for &Variables<'m> {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_structs, reason = "a request: the caller fills it in")]
 pub struct Read {
-    /// The variable.
+    /// The id of the variable: its place in the node's list, from 0.
     pub id: u8,
     /// The length that the value must have in bytes; `None` accepts 1 to 128.
     pub size: Option<u8>,
@@ -246,7 +246,7 @@ impl Request for Read {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "a request: the caller fills it in")]
 pub struct Write<'a> {
-    /// The variable.
+    /// The id of the variable: its place in the node's list, from 0.
     pub id: u8,
     /// All bytes of the new value, 1 to 128.
     pub value: &'a [u8],
@@ -275,9 +275,9 @@ impl Request for Write<'_> {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "a request: the caller fills it in")]
 pub struct Combine<'a> {
-    /// The variable.
+    /// The id of the variable: its place in the node's list, from 0.
     pub id: u8,
-    /// The operation.
+    /// The operation that joins the value and the mask.
     pub op: Op,
     /// The mask, as long as the variable.
     pub mask: &'a [u8],

@@ -11,7 +11,8 @@ impl Value<'_> for f64 {
         match item {
             Item::Other(mut reader) => reader.float(),
             Item::Unsigned(number) => Ok(rounded(number)),
-            // It stands for -1 less the number, so the sum ends at 2^64, to which u64::MAX rounds.
+            // CBOR stores `n` for -1 - `n`. The sum saturates at `u64::MAX`, which rounds to the
+            // right 2^64.
             Item::Negative(number) => Ok(-rounded(number.saturating_add(1))),
             _ => Err(Malformed),
         }

@@ -21,7 +21,6 @@ pub(super) const BREAK: u8 = 0xFF;
 pub(super) struct Initial(pub(super) u8);
 
 impl Initial {
-    /// Returns the major type.
     pub(super) const fn major(self) -> u8 {
         self.0 >> 5
     }
@@ -47,14 +46,12 @@ pub(super) fn at_break(rest: &[u8]) -> bool {
     rest.first() == Some(&BREAK)
 }
 
-/// Reads one byte.
 pub(super) fn byte(rest: &mut &[u8]) -> Result<u8, Malformed> {
     let (first, after) = rest.split_first().ok_or(Malformed)?;
     *rest = after;
     Ok(*first)
 }
 
-/// Reads `len` bytes.
 pub(super) fn take<'b>(rest: &mut &'b [u8], len: usize) -> Result<&'b [u8], Malformed> {
     let (taken, after) = rest.split_at_checked(len).ok_or(Malformed)?;
     *rest = after;

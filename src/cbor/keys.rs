@@ -21,7 +21,7 @@ impl Keys {
     /// The first byte of an empty key.
     const HEAD: u8 = 0x60;
 
-    #[doc(hidden)] // `keys!` checks what it encodes.
+    #[doc(hidden)] // Only for `keys!`, which checks the keys in the compiler.
     #[must_use]
     pub const fn new(encoded: &'static [u8]) -> Self {
         Self(encoded)
@@ -80,7 +80,7 @@ impl Keys {
     #[inline(never)]
     pub(super) fn find(&mut self, mut is: impl FnMut(&[u8]) -> bool) -> usize {
         let mut place = 0;
-        // The head has the length only, which the comparison of the contents includes.
+        // The head has only the length, and slices of different lengths differ anyway.
         while let Some([_head, key @ ..]) = self.take() {
             if is(key) {
                 break;

@@ -31,7 +31,7 @@ impl<'b, T: Value<'b> + Copy> List<'b, T> {
         Elements { encoded, slice }
     }
 
-    /// Returns true if there are no elements.
+    /// Returns true if there is nothing to iterate over.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.iter().next().is_none()
@@ -122,7 +122,7 @@ impl<'b, T: Value<'b> + Copy> Value<'b> for List<'b, T> {
         let (mut elements, mut count) = (&[][..], 0u32);
         while items.more(reader)? {
             T::read(reader)?;
-            // Without the break of an indefinite list: it is written with its number.
+            // Without the break of an indefinite list, because it is written again with a number.
             elements = reader.since(start);
             count = count.wrapping_add(1);
         }
@@ -156,7 +156,7 @@ impl<'b, T: Value<'b> + Copy> Table<'b, T> {
         Rows { encoded, slice }
     }
 
-    /// Returns true if there are no elements.
+    /// Returns true if there is nothing to iterate over.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.iter().next().is_none()

@@ -18,9 +18,9 @@ pub enum Item<'b> {
     Unsigned(u64),
     /// A negative number, as `n` for -1 - `n`.
     Negative(u64),
-    /// A byte string.
+    /// A byte string, in one piece or in chunks.
     Bytes(Bytes<'b>),
-    /// Text.
+    /// A text string, in one piece or in chunks.
     Text(Text<'b>),
     /// An array, as a reader over it and nothing else.
     Array(Reader<'b>),
@@ -58,7 +58,7 @@ shown!(Reader<'_>, |reader| "Reader({} bytes)", reader.rest.len());
 
 impl<'b> Reader<'b> {
     /// A cursor at the start of a payload. An empty payload is an empty map.
-    // Not inlined: 20 bytes for each kind of request.
+    // Not inlined: saves 20 bytes for each kind of request.
     #[must_use]
     #[inline(never)]
     pub const fn new(payload: &'b [u8]) -> Self {
@@ -76,12 +76,10 @@ impl<'b> Reader<'b> {
         self.rest
     }
 
-    /// Reads one byte.
     fn byte(&mut self) -> Result<u8, Malformed> {
         head::byte(&mut self.rest)
     }
 
-    /// Reads `len` bytes.
     fn take(&mut self, len: usize) -> Result<&'b [u8], Malformed> {
         head::take(&mut self.rest, len)
     }
@@ -295,7 +293,7 @@ impl<'b> Reader<'b> {
                 self.string(initial, argument)?;
                 None
             }
-            // Nothing is known of the number of items; a break will end them.
+            // The number of items is unknown; a break ends them.
             ARRAY if initial.is_indefinite() => Some(Level::Element),
             MAP if initial.is_indefinite() => Some(Level::Key),
             ARRAY => Some(Level::Counted(self.counted(argument)?)),

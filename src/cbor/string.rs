@@ -15,7 +15,7 @@ pub struct Chunks<'b>(Form<'b>);
 /// The encoding of the content.
 #[derive(Clone, Copy)]
 enum Form<'b> {
-    /// One piece.
+    /// One piece, as most senders encode it.
     Whole(&'b [u8]),
     /// Encoded chunks without the closing break. Every head has been checked.
     Chunked(&'b [u8]),
@@ -62,7 +62,7 @@ impl<'b> Chunks<'b> {
         if pieces.next().is_none() { Some(first) } else { None }
     }
 
-    /// Returns the number of bytes.
+    /// Returns the length in bytes, of all pieces together.
     #[must_use]
     pub fn len(self) -> usize {
         self.iter().map(<[u8]>::len).fold(0, usize::saturating_add)
@@ -157,9 +157,9 @@ impl defmt::Format for Chunks<'_> {
 
 /// Returns true if `bytes` are UTF-8. `core::str::from_utf8` has a table and a fast path, and takes
 /// five times the flash.
-#[inline(never)] // Within the dispatch of an echo it takes 40 bytes more.
+#[inline(never)] // Inlined into the dispatch of an echo, it takes 40 bytes more.
 fn is_utf8(bytes: &[u8]) -> bool {
-    // The number of bytes that the character still has, and the range of the next one.
+    // The number of bytes that the character still lacks, and the range of the next one.
     let (mut more, mut low, mut high) = (0_u8, 0x80, 0xBF);
     for byte in bytes {
         if more > 0 {
@@ -219,7 +219,7 @@ impl<'b> Text<'b> {
         Self(Chunks::whole(bytes))
     }
 
-    /// The number of bytes.
+    /// Returns the length in bytes, of all pieces together.
     #[must_use]
     pub fn len(self) -> usize {
         self.0.len()
@@ -293,7 +293,7 @@ impl<'b> Bytes<'b> {
         self.0
     }
 
-    /// Returns the number of bytes.
+    /// Returns the length in bytes, of all pieces together.
     #[must_use]
     pub fn len(self) -> usize {
         self.0.len()

@@ -20,7 +20,7 @@ const MAP: u8 = head::MAP << 5;
 /// After a write that did not fit, every later struct fails too, because the payload is incomplete.
 pub struct Writer<'b> {
     out: &'b mut [u8],
-    /// The position of the next byte.
+    /// The position of the next byte to write.
     len: usize,
     state: State,
 }
@@ -115,7 +115,6 @@ impl<'b> Writer<'b> {
         Ok(())
     }
 
-    /// Writes one byte.
     fn byte(&mut self, byte: u8) -> Result<(), BufferFull> {
         self.raw(&[byte])
     }
@@ -225,7 +224,7 @@ impl<'b> Writer<'b> {
     }
 
     /// Starts a map without keys and returns its position, for [`count_key`](Self::count_key).
-    // Not inlined: 20 bytes for each kind of answer.
+    // Not inlined: saves 20 bytes for each kind of answer.
     #[inline(never)]
     pub(super) fn open_map(&mut self) -> usize {
         let head = self.len;

@@ -111,7 +111,7 @@ impl Position {
             let before = core::mem::take(self);
             if *code == 0 {
                 *input = rest;
-                // A frame of nothing is not a frame; callers skip empty frames before.
+                // A zero with no code in front of it ends no data; callers skip empty frames first.
                 return if before == Self::Start { Decoded::Broken } else { Decoded::End };
             }
             // Only now, since the last group of a frame stands for no zero.

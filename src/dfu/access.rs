@@ -14,7 +14,7 @@ pub(crate) struct Access {
 /// The kind of operation, and the source of the bytes of a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Not determined yet.
+    /// The stage has not been asked yet.
     Unknown,
     /// None: the stage has ended.
     Nothing,

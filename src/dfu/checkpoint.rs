@@ -72,7 +72,7 @@ pub(crate) struct Log {
     pub(crate) next: Position,
 }
 
-/// The knowledge of the log.
+/// The state of the log in flash, as far as it is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Known {
     /// The device has no log: uploads start from scratch after a restart. No exit.
@@ -181,7 +181,7 @@ impl Recall {
         // Numbers wrap around, so the newer one is less than half of the range ahead.
         let newer = |record: &Record<'_>| !self.found || record.word(4).wrapping_sub(next.number) < u32::MAX / 2;
         match Record::parse(bytes) {
-            // The newest record wins; its place tells where the next one goes.
+            // The newest record wins; its place shows where the next one goes.
             Some(record) if newer(&record) => {
                 self.found = true;
                 let crc = u16::from_le_bytes(take(record.0, 20).unwrap_or_default());

@@ -12,7 +12,7 @@ pub struct Chunk<'c> {
     pub len: Option<u64>,
     /// The offset of the data in the file. The chunk with 0 is the first one.
     pub off: u64,
-    /// The bytes.
+    /// The bytes from `off` on.
     pub data: &'c [u8],
     /// SHA-256 of the whole file, or any other key of up to 32 bytes; used in the first chunk.
     pub sha: Option<&'c [u8]>,

@@ -51,7 +51,7 @@ impl defmt::Format for Command<'_> {
     }
 }
 
-/// The outcome of a command.
+/// The result of a command that was not refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]

@@ -119,11 +119,11 @@ pub const ABANDON: Duration = Duration::from_secs(1);
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_enums, reason = "who opens what was found has to handle each")]
 pub enum Kind {
-    /// Base64 lines.
+    /// Base64 lines, as in [`console`].
     Console,
-    /// The message alone.
+    /// The message alone, as in [`counted`].
     Raw,
-    /// COBS with a CRC.
+    /// COBS with a CRC, as in [`delimited`].
     Cobs,
 }
 

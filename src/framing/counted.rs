@@ -76,7 +76,7 @@ impl State {
 }
 
 impl<'b, H: Head> Counted<'b, H> {
-    /// Decodes into `buffer`.
+    /// A decoder in front of a header, with `buffer` as its memory.
     #[must_use]
     pub const fn new(buffer: &'b mut [u8]) -> Self {
         Self { buffer, state: State::START, resync: RESYNC, abandon: ABANDON, head: PhantomData }
@@ -179,7 +179,8 @@ impl<H: Head> Framing for Counted<'_, H> {
                 State::Header { have } => {
                     let now = self.fill(input, have, H::LEN.min(self.buffer.len()));
                     self.state = State::Header { have: now };
-                    // The header is incomplete, and the buffer could hold it.
+                    // Wait for the rest of the header, unless the buffer is too short for one: that
+                    // is an error below.
                     if now < H::LEN && now < self.buffer.len() {
                         break;
                     }

@@ -39,7 +39,7 @@ enum State {
 }
 
 impl<'b> Datagram<'b> {
-    /// Decodes into `buffer`.
+    /// A decoder without a message, with `buffer` as its memory.
     #[must_use]
     pub const fn new(buffer: &'b mut [u8]) -> Self {
         Self { buffer, state: State::Empty }

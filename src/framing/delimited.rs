@@ -48,7 +48,7 @@ use crate::cobs::{self, Decoded, Decoder};
 /// Default silence after which an incomplete frame is dropped, counted from its last byte.
 pub const ABANDON: Duration = Duration::from_secs(3);
 
-/// Bytes of the CRC.
+/// The length of the CRC in bytes, in front of the zero.
 const CRC: usize = 2;
 
 /// Decodes and encodes COBS frames with a CRC, in a buffer of the caller that is two bytes longer
@@ -78,7 +78,7 @@ impl State {
 }
 
 impl<'b> Cobs<'b> {
-    /// Decodes into `buffer`.
+    /// A decoder in front of a frame, with `buffer` as its memory.
     #[must_use]
     pub const fn new(buffer: &'b mut [u8]) -> Self {
         Self { buffer, state: State::START, abandon: ABANDON }

@@ -104,7 +104,7 @@ impl<'m> Iterator for Fragments<'m> {
     }
 }
 
-/// Prints lengths only.
+/// Prints lengths only: a message may hold a secret.
 impl core::fmt::Debug for Fragments<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Fragments").field("rest", &self.rest.len()).field("len", &self.len).finish()
@@ -128,7 +128,7 @@ pub struct Reassembly<'b> {
 }
 
 impl<'b> Reassembly<'b> {
-    /// Joins responses.
+    /// Joins the pieces of responses, of any length.
     #[must_use]
     pub const fn client(buffer: &'b mut [u8]) -> Self {
         Self { message: Counted::new(buffer), first: 0 }
@@ -148,7 +148,6 @@ impl<'b> Reassembly<'b> {
         Sizes { message: buffer, buffer, out: LONGEST, read: LONGEST }
     }
 
-    /// Adds one piece.
     fn piece(&mut self, mut piece: &[u8]) -> Result<Progress<'static>, Error> {
         // As Zephyr's server does: a client must not depend on a server that accepts such pieces.
         if !self.message.is_within() && piece.len() < self.first {

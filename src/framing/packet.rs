@@ -109,7 +109,7 @@ enum State {
     Whole { count: usize },
 }
 
-/// Between packets.
+/// The state between two packets.
 const EMPTY: State = State::Open { count: 0, sum: Sum::new() };
 
 impl<'b> Packet<'b> {
@@ -202,13 +202,13 @@ impl<'b> Packet<'b> {
             return false;
         }
         let Some((&[destination, _, high, low], _)) = self.buffer.split_first_chunk() else { return false };
-        // A sum of 0 before the end is chance.
-        // No sum: with `usize` of 16 bits it would wrap.
+        // A sum of 0 before the end is chance. Subtracted, not added: with a `usize` of 16 bits the
+        // addition would wrap.
         let payload = count.checked_sub(HEAD).and_then(|rest| rest.checked_sub(self.tail()));
         if payload != Some(usize::from(u16::from_be_bytes([high, low]))) {
             return false;
         }
-        // An own packet goes at its last byte: the answer may follow without a gap.
+        // Our own packet is dropped at its last byte: the answer may follow without a gap.
         if self.echo.is_some_and(|echo| (destination == 0) == (echo == Echo::Node)) {
             self.state = EMPTY;
         // A longer packet waits for silence, which reports it once.
@@ -236,7 +236,7 @@ pub const fn gap(baud: u32) -> Duration {
 }
 
 impl Framing for Packet<'_> {
-    /// The checksum.
+    /// The checksum takes one byte of the peer's buffer.
     const OVERHEAD: usize = 1;
     /// A gap between two bytes would end the packet.
     const WHOLE: bool = true;

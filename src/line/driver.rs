@@ -180,7 +180,7 @@ macro_rules! driver {
                 Link { port: self.port, line: self.line, sink }
             }
 
-            /// Returns the counters so far.
+            /// Returns the counters since the line was built.
             pub const fn counters(&self) -> crate::line::Counters {
                 self.line.counters()
             }
@@ -206,7 +206,7 @@ macro_rules! driver {
                 &mut self.port
             }
 
-            /// The line.
+            /// The line, for its state, or to use it without this driver for a while.
             pub const fn line(&mut self) -> &mut Line<'b, F, R> {
                 &mut self.line
             }
@@ -243,7 +243,7 @@ macro_rules! driver {
                 self.line.moved(moved, time, self.port.peer())
             }
 
-            /// Returns the port.
+            /// Ends the link, and gives the port back.
             pub fn into_port(self) -> P {
                 self.port
             }

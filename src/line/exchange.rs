@@ -10,7 +10,7 @@ use crate::framing::Framing;
 use crate::routine::{Ended, Routine, Step};
 use crate::time::Span;
 
-/// The progress of an [`Exchange`].
+/// The result of one poll of an [`Exchange`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
@@ -176,7 +176,7 @@ impl<P> Exchange<P> {
     }
 }
 
-/// The progress of a [`Run`].
+/// The result of one poll of a [`Run`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]

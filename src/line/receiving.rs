@@ -19,8 +19,8 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
     /// Fewer are accepted while there is no room, or while bytes of another peer are unread: call
     /// [`next`](Self::next), or send what is [pending](Self::pending), then offer the rest again.
     pub fn received(&mut self, bytes: &[u8], peer: Peer) -> usize {
-        // The framing is pushed bytes of one sender at a time, or a message would get the wrong
-        // one.
+        // The framing gets bytes of one sender at a time, or a message would be taken for another
+        // sender's.
         if !self.unread.is_empty() && peer != self.peer {
             return 0;
         }

@@ -32,7 +32,7 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Bytes of the magic.
+    /// The length of the magic in bytes, whatever the alignment.
     pub const MAGIC_LEN: u32 = 16;
 
     /// The layout for `BOOT_MAX_ALIGN` = `align` bytes; `None` unless it is a power of two from 8
@@ -135,11 +135,11 @@ pub enum Magic {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_enums, reason = "set, unset and damaged are all cases")]
 pub enum Flag {
-    /// 01.
+    /// The byte 01: the flag was set.
     Set,
-    /// Erased.
+    /// Erased: the flag was never set.
     Unset,
-    /// Anything else.
+    /// Any other byte: a write was cut, or the flash is damaged.
     Bad,
 }
 

@@ -34,7 +34,7 @@ impl<P, N: FnMut() -> Duration> Clocked<P, N> {
         Self { port, now, last }
     }
 
-    /// The port.
+    /// The port inside, for example to change its baud rate.
     pub const fn port(&mut self) -> &mut P {
         &mut self.port
     }

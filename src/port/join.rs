@@ -55,7 +55,7 @@ impl<R, W> Join<R, W> {
 }
 
 impl<R, W, H> Join<R, W, H> {
-    /// The reader and the writer.
+    /// The two halves, for example to change their settings.
     pub const fn halves(&mut self) -> (&mut R, &mut W) {
         (&mut self.rx, &mut self.tx)
     }

@@ -56,12 +56,12 @@ impl<T> Io<T> {
         Self { io, watch: Watch::new() }
     }
 
-    /// The wrapped value.
+    /// The value inside, for example to change the speed of a serial port.
     pub const fn get(&mut self) -> &mut T {
         &mut self.io
     }
 
-    /// Returns the wrapped value.
+    /// Ends the port, and gives the value back.
     pub fn into_inner(self) -> T {
         self.io
     }

@@ -42,7 +42,7 @@ impl<P> Ticking<P> {
         Self { byte_time, ..self }
     }
 
-    /// The port.
+    /// The port inside, for example to change its baud rate.
     pub const fn port(&mut self) -> &mut P {
         &mut self.port
     }

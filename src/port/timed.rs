@@ -74,7 +74,7 @@ impl<P, D> Timed<P, D> {
         self
     }
 
-    /// The port.
+    /// The port inside, for example to change its baud rate.
     pub const fn port(&mut self) -> &mut P {
         &mut self.port
     }

@@ -91,7 +91,7 @@ impl<C: From<u8>> Header<C> {
 }
 
 impl<C: Into<u8>> Header<C> {
-    /// The header as bytes.
+    /// Encodes the header: code, address, counter.
     #[must_use]
     pub fn emit(self) -> [u8; HEADER_LEN] {
         [self.code.into(), self.address.0, self.counter.0]

@@ -180,7 +180,7 @@ impl<R: Request> Caller<R> for Master {
     }
 
     fn receive(&mut self, pending: &mut Self::Pending, message: &[u8], tx: &mut [u8]) -> Verdict {
-        // Not after the timeout only: the slave says so within milliseconds.
+        // At once, not at the timeout: the slave reports it within milliseconds.
         if is_unread(message)
             && let Some(len) = pending.retry(self, tx)
         {

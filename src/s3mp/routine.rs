@@ -99,7 +99,7 @@ impl Watch {
         Self { address, way: Way::Subscribe, value: 0, age: Duration::ZERO }
     }
 
-    /// The address.
+    /// The address that is watched.
     #[must_use]
     pub const fn address(&self) -> Address {
         self.address

@@ -183,16 +183,17 @@ impl<R: Resources> Slave<R> {
         match (address, header.code) {
             (Address::HOST, Command::STATUS) => self.resources.status(out),
             (Address::HOST, Command::DESCRIBE) => self.describe(out),
-            // The host has no value, but it exists.
+            // The host exists, but has no value.
             (Address::HOST, _) => Err(Refusal::NotImplemented),
             (Address::ALL, command) => self.obey_for_all(command, out),
-            // The address is judged before the code.
+            // An unknown address is reported even if the command is unknown, too.
             _ if !self.exists(address) => Err(Refusal::NotFound),
             (_, Command::GET) => self.resources.get(address, out),
             (_, Command::SET) => self.resources.set(address, Value::new(data)).map(|()| 0),
             (_, Command::INVERT) => self.resources.invert(address, out),
             (_, Command::SUBSCRIBE) => {
-                // What cannot be read is not subscribed to either, nor what nobody watches.
+                // An address that cannot be read, or whose changes nobody watches, cannot be
+                // subscribed to.
                 let len = self.resources.get(address, out)?;
                 self.resources.changed(address).ok_or(Refusal::NotImplemented)?;
                 self.subscribed.insert(address);
@@ -228,7 +229,8 @@ impl<R: Resources> Slave<R> {
     fn map(&mut self, command: Command, out: &mut [u8]) -> Result<(usize, Addresses), Refusal> {
         let mut read = Addresses::default();
         let mut count: u8 = 0;
-        // The number of entries is known at the end only; the length of that number, before.
+        // The number of entries is known only at the end, but the length of its encoding is needed
+        // here.
         let used = (1..=u8::MAX).filter(|address| self.exists(Address(*address))).count();
         let start = if used < SHORT { 1 } else { 2 };
         let mut at: usize = start;

@@ -67,7 +67,7 @@ impl Error {
     pub(crate) fn write_entry(self, version: Version, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
         match self {
             Self::Group { group, rc } if version == Version::V2 => {
-                // What does not change is written as bytes, which takes 49 bytes of flash less than
+                // The parts that never change are written as bytes: 49 bytes of flash less than
                 // `Details` (smp_boot, thumbv6m).
                 writer.raw(b"\x63err\xa2\x65group")?;
                 writer.unsigned(group.0.into())?;

@@ -125,7 +125,7 @@ macro_rules! __smp_payload {
         $crate::__smp_payload!(codec $type $(<$b>)?);
         $crate::__smp_payload!(new $type $(<$b>)? [$($($field: $of,)?)*] [$($field $(($of))?,)*]);
     };
-    // `new`, if a field is marked.
+    // Without a marked field there is no `new`.
     (new $type:ident $(<$b:lifetime>)? [] $fields:tt) => {};
     (new $type:ident $(<$b:lifetime>)? [$($argument:tt)+] [$($field:ident $(($of:ty))?,)*]) => {
         impl $(<$b>)? $type $(<$b>)? {

@@ -172,7 +172,7 @@ impl<T: Target> Recovery<T> {
         Self { target, buffer, upload: Upload::NONE }
     }
 
-    /// The target.
+    /// The target, between two messages.
     pub const fn target(&mut self) -> &mut T {
         &mut self.target
     }

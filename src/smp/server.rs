@@ -217,17 +217,17 @@ impl<H, P: Policy, M: Memory, B: Parameters> Server<H, P, M, B> {
         Self { legacy: true, ..self }
     }
 
-    /// The handler.
+    /// The handler, between two messages.
     pub const fn handler(&mut self) -> &mut H {
         &mut self.handler
     }
 
-    /// The policy.
+    /// The policy, for example to change what it allows.
     pub const fn policy(&mut self) -> &mut P {
         &mut self.policy
     }
 
-    /// The answer memory.
+    /// The answer memory, for example to read its counters.
     pub const fn memory(&mut self) -> &mut M {
         &mut self.memory
     }
@@ -238,7 +238,7 @@ impl<H, P: Policy, M: Memory, B: Parameters> Server<H, P, M, B> {
     }
 
     /// Checks a request, and answers it unless it is for the handler.
-    #[inline(never)] // For the stack: see `smp::server`.
+    #[inline(never)] // A stack frame of its own: see *Stack* in `smp::server`.
     fn check<'i>(
         &mut self,
         message: &'i [u8],

@@ -31,7 +31,7 @@ fn the_work_for_a_payload_grows_no_faster_than_its_length() {
         (b"\xbf\x61x\x5f", b"\x40", b"\xff"),
         (b"\xbf\x61x\x9f", b"\x9f\xff", b"\xff"),
         (b"\xbf\x66images", b"\x9f\xa2\x65image\x00\x65slots\x9f\xa1\x64slot\x00\xa1\x64slot\x01\xff", b"\xff"),
-        // These two are walked to their ends.
+        // The lists in these two are read to their ends.
         (b"\xbf", b"\x7f\x60\x60\x60\x60\xff\xa2\x65nblks\x01\x65nfree\x01", b"\xff"),
         (b"\xbf\x66images\x9f", b"\xa2\x65image\x00\x65slots\x9f\xa1\x64slot\x00\xa1\x64slot\x01\xff", b"\xff\xff"),
     ];

@@ -52,8 +52,8 @@ fn every_vector_of_the_groups_is_checked() {
     }
 }
 
-/// Checks one type of payload: `$value` is written as the bytes of the vector `$name`, and these are
-/// read in every form; keys named in `required` must be there, others may be missing.
+/// Checks one type of payload: `$value` is written as the bytes of the vector `$name`, and these
+/// are read in every form; keys named in `required` must be there, others may be missing.
 macro_rules! payload {
     ($kind:ident $type:ty, $value:expr, $vector:literal, required: $required:expr) => {{
         let (value, bytes, required): ($type, &[u8], &[&str]) = ($value, &vector($vector), &$required);

@@ -11,7 +11,7 @@ use crate::{bytes::copy, shown::shown};
 /// `()` calculates nothing, for a master that does not verify; `Md5` (feature `md5`) is the real
 /// one.
 pub trait Checksum {
-    /// Continues over `data`.
+    /// Adds the next bytes of the curve.
     fn update(&mut self, data: &[u8]);
 
     /// Returns the checksum of everything so far; `None` if nothing was calculated.

@@ -34,7 +34,7 @@ impl Members {
 
     /// Adds a variable; an id above 127 is ignored.
     pub const fn insert(&mut self, id: u8) {
-        // `get_mut` is not const.
+        // By pattern, because `get_mut` is not const.
         let [first, second, third, fourth] = &mut self.0;
         let word = match id >> 5 {
             0 => first,
@@ -52,7 +52,7 @@ impl Members {
         Self([(); 4].map(|()| {
             let ones = left.min(32);
             left = left.saturating_sub(ones);
-            // None for a shift of 32.
+            // `checked_shl` returns `None` for a shift of 32.
             u32::try_from(ones).ok().and_then(|ones| 1_u32.checked_shl(ones)).unwrap_or(0).wrapping_sub(1)
         }))
     }

@@ -33,23 +33,23 @@ pub enum Part {
     Functions,
 }
 
-/// The end of a [`Discovery`].
+/// The report of a [`Discovery`], at its end or so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
 #[non_exhaustive]
 pub struct DiscoveryReport {
-    /// The outcome.
+    /// The way in which it ended; `Unfinished` until then.
     pub outcome: DiscoveryOutcome,
 }
 
-/// The outcome of a [`Discovery`].
+/// The ways in which a [`Discovery`] can end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
 #[non_exhaustive]
 pub enum DiscoveryOutcome {
-    /// Not yet: it may be run on.
+    /// It has not ended: it may be run again.
     Unfinished,
     /// The directory is complete.
     Done,
@@ -80,9 +80,9 @@ impl core::fmt::Display for DiscoveryOutcome {
 /// comes to the last retry, or when its request does not fit `tx`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
-    /// Exits: `Variables`.
+    /// The version is asked for. Exits: `Variables`.
     Version,
-    /// Exits: `Groups`, `Ended`.
+    /// The list of variables is asked for. Exits: `Groups`, `Ended`.
     Variables,
     /// Exits: `Group(0)`; `Curves` or `Ended`, if the node lists no groups.
     Groups,
@@ -95,7 +95,7 @@ enum Stage {
     /// The checksum of this curve. Exits: `Checksum` of the next id; `Functions` or `Ended` after
     /// the last.
     Checksum(u8),
-    /// Exits: `Ended`.
+    /// The list of functions is asked for. Exits: `Ended`.
     Functions,
     /// Nothing more is asked. Exits: none but [`Discovery::restart`].
     Ended(DiscoveryOutcome),
@@ -218,7 +218,7 @@ impl<'s> Discovery<'s> {
 
     fn checksum(&mut self, id: u8, digest: Result<Digest, Error>) -> Result<Stage, Error> {
         let digest = match digest {
-            // Not every node calculates checksums: the rest of it is as good as any.
+            // Not every node calculates checksums; its other data are complete without one.
             Err(Error::Remote(_) | Error::Function(_)) => UNKNOWN,
             digest => digest?,
         };

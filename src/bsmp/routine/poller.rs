@@ -10,25 +10,25 @@ use crate::bsmp::client::{Client, Error, Judged};
 use crate::routine::{Routine, Step, Wait, remaining};
 use crate::shown::shown;
 
-/// The end of a [`Poller`].
+/// The report of a [`Poller`], at its end or so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
 #[non_exhaustive]
 pub struct PollReport {
-    /// The outcome.
+    /// The way in which it ended; `Unfinished` until then.
     pub outcome: PollOutcome,
     /// The time that it has run for.
     pub time: Duration,
 }
 
-/// The outcome of a [`Poller`].
+/// The ways in which a [`Poller`] can end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
 #[non_exhaustive]
 pub enum PollOutcome {
-    /// Not yet: it may be run on.
+    /// It has not ended: it may be run again.
     Unfinished,
     /// Its [duration](Poller::with_duration) has passed, or there is nothing to poll.
     Done,
@@ -154,7 +154,7 @@ impl<'p> Poller<'p> {
         let len = poll.post(&node.client(client), tx)?;
         node.counters.asked = node.counters.asked.wrapping_add(1);
         node.asked = now;
-        // What is late by more than an interval is left out.
+        // After a delay of more than an interval the missed polls are left out, not made up for.
         let next = poll.due.saturating_add(poll.interval);
         poll.due = if next <= now { now.saturating_add(poll.interval) } else { next };
         self.stage = Stage::Await { poll: place };
@@ -249,7 +249,7 @@ impl Routine for Poller<'_> {
         let Some(node) = self.node(poll) else { return };
         node.counters.missing = node.counters.missing.wrapping_add(1);
         node.misses = node.misses.saturating_add(1);
-        // One answer may get lost on the way; two in a row mean more than that.
+        // A single missing answer may be noise; two in a row mean that the node is gone.
         if let Some(doubled) = node.misses.checked_sub(2) {
             let mut rest = first;
             for _ in 0..doubled.min(32) {

@@ -54,7 +54,7 @@ pub struct ReadReport {
     pub blocks: u32,
     /// The number of bytes received.
     pub bytes: u64,
-    /// The outcome.
+    /// The way in which it ended; `Unfinished` until then.
     pub outcome: CurveOutcome,
 }
 

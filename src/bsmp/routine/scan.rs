@@ -19,7 +19,7 @@ pub struct Scanned {
     pub version: Result<Version, Error>,
 }
 
-/// The end of a [`Scan`].
+/// The report of a [`Scan`], at its end or so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]

@@ -30,7 +30,7 @@ pub struct WriteReport {
     pub blocks: u32,
     /// The number of bytes that the node has stored.
     pub bytes: u64,
-    /// The outcome.
+    /// The way in which it ended; `Unfinished` until then.
     pub outcome: CurveOutcome,
 }
 
@@ -217,7 +217,7 @@ impl<S: Source, C: Checksum> Routine for WriteCurve<S, C> {
 
     fn report(&self) -> WriteReport {
         let (blocks, outcome) = match self.stage {
-            // A short block, which counts as one, is the last one.
+            // Only the last block may be short, and it counts as one.
             Stage::Ended(outcome) => (self.bytes.div_ceil(u64::from(self.curve.block).max(1)), outcome),
             Stage::Block(block) | Stage::Written { block, .. } => {
                 (u64::from(block.saturating_sub(self.first)), CurveOutcome::Unfinished)

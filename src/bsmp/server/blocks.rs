@@ -86,7 +86,7 @@ impl<E: Entities> Server<'_, E> {
         if input.len() != usize::from(function.input) {
             return Err(Refusal::InvalidSize);
         }
-        // The error takes one byte, even of a function without output.
+        // The error of a function takes one byte, even if the function has no output.
         if answer.spare().is_empty() {
             return Err(Refusal::Memory);
         }

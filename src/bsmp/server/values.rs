@@ -67,8 +67,8 @@ impl<E: Entities> Server<'_, E> {
         let of_group = matches!(command, Command::WRITE_GROUP | Command::COMBINE_GROUP);
         let combine = matches!(command, Command::COMBINE_GROUP | Command::COMBINE_VARIABLE);
         let both = command == Command::WRITE_READ;
-        // An id, an operation or a second id, and a value; a group may be empty, which its exact
-        // size decides.
+        // An id, an operation or a second id, and a byte of a value. The values of a group may be
+        // empty: its exact size is compared below.
         let least = 1 + usize::from(!of_group) + usize::from(combine || both);
         let (&id, mut data) = payload.split_first().ok_or(Refusal::InvalidSize)?;
         if payload.len() < least {

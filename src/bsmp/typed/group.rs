@@ -8,7 +8,7 @@ use crate::bsmp::routine::Directory;
 use crate::bsmp::variable::Variable;
 use crate::shown::shown;
 
-/// What a group read has returned, split into its members: see [`Directory::values`].
+/// The answer to a group read, split into its members: see [`Directory::values`].
 ///
 /// Iterates over ids and bytes, ascending.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -18,7 +18,7 @@ macro_rules! __bsmp_variables {
             $vis const $name: $crate::bsmp::typed::Typed<$type> =
                 $crate::__bsmp_variables!(@new $list::$name as u8 $(, $writable)?);
         )+
-        // The places of the names are their ids.
+        // A name's place in the list is its id.
         #[doc(hidden)]
         #[allow(non_camel_case_types, clippy::upper_case_acronyms, clippy::exhaustive_enums, missing_docs)]
         #[repr(u8)]

@@ -128,7 +128,7 @@ impl<T: Field> Request for Write<T> {
 
     fn encode(&self, payload: &mut Payload<'_>) -> Result<(), Error> {
         payload.put(&[self.id])?;
-        // As long as the value, so it fits.
+        // The room is as long as the value, so it fits.
         if self.value.emit(payload.take(T::SIZE)?) { Ok(()) } else { Err(Error::Argument) }
     }
 

@@ -126,7 +126,7 @@ impl Auto<'_> {
                 self.console.restart(Line::Outside);
                 return if open { Err(Error::Malformed) } else { Ok(Progress::More) };
             }
-            // Up to the next place where the decoder may be at a boundary again.
+            // No further than the next place where the decoder may be at a boundary again.
             if let Some(end) = input.iter().position(|byte| matches!(byte, 0 | b'\n')) {
                 len = end.wrapping_add(usize::from(input.get(end) == Some(&b'\n')));
             }
@@ -147,7 +147,7 @@ impl Auto<'_> {
             *place = first;
         }
         let now = have.wrapping_add(1);
-        // Length 0 lets no raw message fit.
+        // A limit of 0 excludes raw messages: none is that short.
         let longest = if self.raw { self.console.store.capacity() } else { 0 };
         self.state = match guess(self.stored(now), longest) {
             Guess::Neither => return self.release(have),

@@ -7,7 +7,7 @@ use super::super::Error;
 use super::super::head::{Head, Head8, MIN_MESSAGE};
 use crate::checksum::Crc16;
 
-/// Bytes of the CRC.
+/// The length of the CRC in bytes, at the end of the data.
 pub(super) const CRC: usize = 2;
 
 /// Decodes the data of a COBS frame byte by byte, to check them without a buffer.

@@ -89,8 +89,9 @@ impl Encoder {
     }
 
     /// Returns the next piece of a line, 0 after the last one.
-    // Not inlined: within `next` its registers are saved in each turn, 84 bytes.
-    #[inline(never)]
+    // Not inlined in firmware: within `next` its registers are saved in each turn, 84 bytes. A host
+    // inlines it: 110 instructions less for each frame.
+    #[cfg_attr(target_os = "none", inline(never))]
     fn piece(&mut self, message: &[u8]) -> u32 {
         let len = narrow(message.len()).saturating_add(narrow(CRC));
         let left = len.saturating_sub(self.at);
@@ -117,7 +118,7 @@ impl Encoder {
         };
         self.state = State::Groups(groups.wrapping_sub(1));
         for _ in 0..missing {
-            // After the message comes the CRC.
+            // The CRC follows the message, as if it were a part of it.
             let byte = message.get(usize::from(self.at)).copied().unwrap_or_else(|| {
                 let [byte, ..] = self.crc.to_be_bytes();
                 self.crc <<= 8;

@@ -110,10 +110,10 @@ pub(super) enum Packet {
     Complete { end: usize },
 }
 
-/// The result of one byte.
+/// The effect of one byte.
 #[derive(Clone, Copy)]
 enum Step {
-    /// Nothing yet.
+    /// No message and no error: more bytes are needed.
     More,
     /// A message is complete.
     Message,
@@ -290,7 +290,7 @@ impl<S: Store> Lines<S> {
     /// Ends a line, and the packet too if it is complete.
     fn finish(&mut self) -> Step {
         let Packet::Open { have, end, .. } = self.packet else { return Step::More };
-        // More lines follow.
+        // The packet continues in another line.
         if have != end {
             return Step::More;
         }
@@ -382,7 +382,7 @@ impl<S: Store> Lines<S> {
 
 /// Returns the length of the text in front of the next marker, or of a last byte that may become
 /// one.
-// Not inlined for the reason of `group`.
+// Not inlined, for the same reason as `group`.
 #[inline(never)]
 fn text_len(input: &[u8]) -> usize {
     let mut rest = input;

@@ -3,15 +3,15 @@
 /// Longest line by default, with its marker and its line feed: what every known receiver accepts.
 pub const LINE: usize = 127;
 
-/// A length in half the memory.
+/// Saturates a length to 16 bits, in which the states keep it.
 pub(super) const fn narrow(length: usize) -> u16 {
     #[expect(clippy::cast_possible_truncation, reason = "checked")]
     if length > u16::MAX as usize { u16::MAX } else { length as u16 }
 }
 
-/// Bytes of LEN.
+/// The length of LEN in bytes.
 pub(super) const LEN: usize = 2;
-/// Bytes of the CRC.
+/// The length of the CRC in bytes.
 pub(super) const CRC: usize = 2;
 
 /// The two markers, by their second bytes.
@@ -38,7 +38,6 @@ impl Marker {
         }
     }
 
-    /// Returns the second byte.
     pub(super) const fn second(self) -> u8 {
         self as u8
     }

@@ -24,9 +24,9 @@ use super::tlv::Kind;
 pub enum HashKind {
     /// SHA-256, what most builds use.
     Sha256,
-    /// SHA-384.
+    /// SHA-384, whose hash has 48 bytes.
     Sha384,
-    /// SHA-512.
+    /// SHA-512, whose hash has 64 bytes.
     Sha512,
 }
 

@@ -98,9 +98,9 @@ impl core::fmt::Debug for Kind {
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the caller fills it in")]
 pub struct Tlv<'a> {
-    /// The type of the value.
+    /// The type of the value, which decides how it is read.
     pub kind: Kind,
-    /// The value.
+    /// The value, as it is in the image.
     pub value: &'a [u8],
 }
 

@@ -285,7 +285,7 @@ pub(super) fn check(
         if [pair.primary.len, pair.secondary.len].into_iter().any(|len| down(len, config.align) != len) {
             return Err(ConfigError::Alignment);
         }
-        // Else the running slot would be the one that is written.
+        // Otherwise uploads would be written to the running slot.
         if !mode.is_in_place() && (pair.running() == Slot::Primary) == mode.is_loader() {
             return Err(ConfigError::Running);
         }

@@ -56,7 +56,7 @@ enum Stage<'c> {
     Done(Result<Outcome, Error>),
 }
 
-/// The purpose of a look.
+/// The purpose of a look at the slots, and so the next stage.
 #[derive(Clone, Copy)]
 enum Then<'c> {
     /// A state read. Exit: `Done`.
@@ -82,7 +82,7 @@ enum Wiped {
     Erased,
     /// A new upload, whose tail only is erased. Exit: `Stream`.
     Begin,
-    /// A new upload of a file that is there, perhaps, behind a trailer that was in its way. Exit:
+    /// A new upload of a file that may be there already, after a trailer that was in its way. Exit:
     /// `Sweep` to compare.
     Compare,
     /// An upload that continues. Exit: the first stage of the chunk.
@@ -188,7 +188,7 @@ impl<'j, 's, D: Digest, G: Gate> Job<'j, 's, D, G> {
             Stage::Sweep { left: 0, .. } => Access::NOTHING,
             Stage::Sweep { address, left, .. } => Access::read(*address, piece.min(*left)),
             Stage::Wipe { target, from, end, .. } => match end.checked_sub(geometry.erase) {
-                // From the end, so that the trailer goes first.
+                // From the end, so that the trailer is erased first.
                 Some(start) if start >= *from => Access::change(Kind::Erase, target.at(start), geometry.erase),
                 _ => Access::NOTHING,
             },
@@ -244,7 +244,7 @@ impl<'j, 's, D: Digest, G: Gate> Job<'j, 's, D, G> {
 
 impl<D: Digest, G: Gate> flash::Job for Job<'_, '_, D, G> {
     fn next(&mut self) -> Option<Operation<'_>> {
-        // Not when the job is made: the stack of decoding the request would add to this.
+        // Not when the job is made: then the stack still holds the decoded request.
         if self.access.kind == Kind::Unknown {
             self.advance_stages(Ok(()));
         }

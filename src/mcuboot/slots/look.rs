@@ -108,7 +108,7 @@ impl Look {
         let running = pair.seen(Slot::Primary).trailer;
         let seen = pair.seen_mut(self.slot);
         let byte = bytes.first().copied();
-        // Not read is not erased either: it cannot be written.
+        // A byte that could not be read does not count as erased: it cannot be written.
         let flag = byte.map_or(Flag::Bad, |byte| Flag::read(byte, erased));
         let next = match self.at {
             At::Magic => {
@@ -127,8 +127,8 @@ impl Look {
             // The erased value is not a swap type, whatever its low bits are.
             At::SwapInfo => {
                 seen.trailer.swap_info = Some(byte.unwrap_or(!erased)).filter(|byte| *byte != erased);
-                // After a swap the old image is at the start of the slot, until then the new one is
-                // behind the shift.
+                // After a swap the old image is at the start of the slot, until then the new one
+                // starts after the shift.
                 let swapped = SwapType::decide_with_offset(&running, &seen.trailer) == SwapType::Revert;
                 seen.base = if self.slot == Slot::Primary || swapped { 0 } else { self.shift };
                 self.offset = seen.base;
@@ -229,7 +229,7 @@ impl Look {
     }
 }
 
-/// Returns the pair with this number.
+/// Returns the pair of an image, by the image's number.
 pub(super) fn pair(pairs: &[Pair], image: u32) -> Option<&Pair> {
     pairs.get(size(image))
 }

@@ -59,7 +59,7 @@ impl BootMode {
     }
 }
 
-/// What the length of a trailer depends on.
+/// The sizes on which the length of a trailer depends.
 pub(super) struct Sizes {
     pub(super) geometry: Geometry,
     pub(super) layout: Layout,
@@ -76,7 +76,7 @@ pub(super) fn max_image(mode: BootMode, sizes: &Sizes, primary: u32, spare: u32)
     // The fields down to `swap_size`, and below them the keys of both slots.
     let keys = up(key_len, layout.align()).checked_mul(2)?;
     let fields = layout.len().checked_add(keys)?;
-    // What a swap keeps: for each sector this many states of one write unit.
+    // The progress of a swap: for each sector this many states of one write unit.
     let status = |states: u32| max_sectors.checked_mul(states)?.checked_mul(write)?.checked_add(fields);
     let whole = |len: u32| Some(up(len.checked_add(erase)?, erase).wrapping_sub(erase));
     let larger_by_one = |larger: u32, smaller: u32| larger == smaller || Some(larger) == smaller.checked_add(erase);

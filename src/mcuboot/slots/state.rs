@@ -174,10 +174,10 @@ impl<D: Digest, G> Slots<'_, D, G> {
         }
         let trailer = &pair.seen(slot).trailer;
         let reverts_in_place = self.config.mode.is_in_place();
-        // What the bootloader would do next decides which marks are possible.
+        // The bootloader's next step decides which marks are possible.
         let want = match (active, confirm, self.next(pair)) {
             (true, _, SwapType::None | SwapType::Revert) => match (trailer.magic, trailer.image_ok) {
-                // What was started in place without a valid mark is erased at the next start.
+                // An image started in place without a valid mark is erased at the next start.
                 (Magic::Bad, _) | (Magic::Good, Flag::Bad) if reverts_in_place => {
                     return Err(Error::DamagedActiveTrailer);
                 }
@@ -247,7 +247,7 @@ pub(super) struct Mark {
     want: Want,
 }
 
-/// The kind of mark.
+/// The effect of a mark at the next start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Want {
     /// Boot the spare slot once, for a test.

@@ -32,7 +32,7 @@ impl<'m> Names<'m> {
         NamesIter { rest: self.0, place: 0 }
     }
 
-    /// The address that has this name.
+    /// Returns the address of the first name that is equal.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<Address> {
         self.iter().find(|(_, text)| *text == name).map(|(address, _)| address)

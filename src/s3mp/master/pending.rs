@@ -89,7 +89,7 @@ impl<K: Request> Pending<K> {
 pub(in crate::s3mp) fn is_unread(message: &[u8]) -> bool {
     Header::<ResponseCode>::parse(message).is_some_and(|(header, _)| match header.code {
         ResponseCode::INVALID => true,
-        // With the address of the command it is about the command's data.
+        // With the address of the command it refers to the command's data.
         ResponseCode::BAD_REQUEST => header.address == Address::HOST && header.counter == Counter::NONE,
         _ => false,
     })

@@ -79,7 +79,7 @@ impl Request for Describe {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_structs, reason = "a request: the caller fills it in")]
 pub struct Get(
-    /// The address.
+    /// The address, 01 to FE; FF for all of them, where the slave serves that.
     pub Address,
 );
 
@@ -102,7 +102,7 @@ impl Request for Get {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_structs, reason = "a request: the caller fills it in")]
 pub struct Set<'v>(
-    /// The address.
+    /// The address, 01 to FE.
     pub Address,
     /// Its new value.
     pub Value<'v>,
@@ -131,7 +131,7 @@ impl Request for Set<'_> {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_structs, reason = "a request: the caller fills it in")]
 pub struct Invert(
-    /// The address.
+    /// The address, 01 to FE.
     pub Address,
 );
 
@@ -158,7 +158,7 @@ impl Request for Invert {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_structs, reason = "a request: the caller fills it in")]
 pub struct Subscribe(
-    /// The address.
+    /// The address, 01 to FE; FF for all of them, where the slave serves that.
     pub Address,
 );
 
@@ -176,12 +176,12 @@ impl Request for Subscribe {
     }
 }
 
-/// Ends a subscription.
+/// Ends a subscription: no PUSH comes after the response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_structs, reason = "a request: the caller fills it in")]
 pub struct Unsubscribe(
-    /// The address.
+    /// The address, 01 to FE; FF for all of them, where the slave serves that.
     pub Address,
 );
 

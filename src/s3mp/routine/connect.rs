@@ -60,7 +60,7 @@ enum Choice {
 enum Command {
     Status,
     Describe,
-    /// Of the watch at this place.
+    /// SUBSCRIBE for the watch at this place in the list.
     Subscribe(usize),
 }
 
@@ -70,7 +70,7 @@ enum Command {
 enum Asked {
     Status(Pending<Status>),
     Describe(Pending<Describe>),
-    /// Of the watch at this place.
+    /// SUBSCRIBE for the watch at this place in the list.
     Subscribe(usize, Pending<Subscribe>),
 }
 
@@ -225,7 +225,7 @@ impl<'w> Connect<'w> {
                 self.state = State::Ask { command: Command::Describe, misses: 0 };
                 Event::Alive(boot)
             }
-            // It is not well; the wait for an ACK goes on.
+            // The slave is there and refuses; the wait for an ACK goes on.
             Err(error) => Event::refused(Address::HOST, error, message),
         }
     }
@@ -320,7 +320,7 @@ impl Routine for Connect<'_> {
     }
 
     fn receive<'m>(&mut self, _: &mut Master, message: &'m [u8]) -> Option<Event<'m>> {
-        // At once, and not when its time has passed: the slave is there, and could not read it.
+        // At once, not at the timeout: the slave is there, and could not read the request.
         if is_unread(message)
             && let Some(again) = self.again()
         {
@@ -342,7 +342,7 @@ impl Routine for Connect<'_> {
             }
             _ => {
                 let event = Event::unasked(message);
-                // A slave that was subscribed to before pushes in the middle of all this.
+                // A slave with an earlier subscription may push at any moment.
                 if let Event::Push(address, value) = event {
                     refresh(self.watches, address, value);
                 }

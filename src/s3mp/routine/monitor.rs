@@ -49,23 +49,23 @@ pub struct Monitor<'w> {
     state: State,
 }
 
-/// The end of a [`Monitor`].
+/// The report of a [`Monitor`], at its end or so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
 #[non_exhaustive]
 pub struct MonitorReport {
-    /// The outcome.
+    /// The way in which it ended; `Unfinished` until then.
     pub outcome: MonitorOutcome,
 }
 
-/// The outcome of a [`Monitor`].
+/// The ways in which a [`Monitor`] can end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
 #[non_exhaustive]
 pub enum MonitorOutcome {
-    /// Not yet: it may be run on.
+    /// It has not ended: it may be run again.
     Unfinished,
     /// Too many commands in a row had no response.
     Lost,
@@ -255,7 +255,8 @@ impl<'w> Monitor<'w> {
             Ok(value) => self.valued(address, value),
             Err(error) => {
                 for watch in self.watches.iter_mut().filter(|watch| watch.address == address) {
-                    // A refusal is news as well: it is asked again when this is stale.
+                    // A refusal is an answer too: the value is asked for again when this one is
+                    // stale.
                     watch.age = Duration::ZERO;
                     if error == Error::Remote(ResponseCode::NOT_IMPLEMENTED) && watch.way == Way::Subscribe {
                         *watch = Watch { way: Way::Get, age: Duration::MAX, ..*watch };
@@ -336,7 +337,7 @@ impl Routine for Monitor<'_> {
             }
             _ => Event::unasked(message),
         };
-        // Whatever has a header is a sign of life.
+        // Any message with a header shows that the slave is alive.
         if event != Event::Foreign(None) {
             self.misses = 0;
         }

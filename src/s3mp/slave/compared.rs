@@ -74,12 +74,12 @@ impl<'m, R: Resources, const N: usize> Compared<'m, R, N> {
         Self { resources, reported }
     }
 
-    /// The application's own.
+    /// The application's resources.
     pub const fn resources(&mut self) -> &mut R {
         &mut self.resources
     }
 
-    /// Keeps the value that the master is told.
+    /// Keeps the value that the master is given.
     fn report(&mut self, address: Address, value: &[u8]) -> Result<usize, Refusal> {
         let place = address.index().and_then(|place| self.reported.get_mut(place));
         if let Some(reported) = place {
@@ -113,7 +113,7 @@ impl<R: Resources, const N: usize> Resources for Compared<'_, R, N> {
     fn changed(&mut self, address: Address) -> Option<bool> {
         let reported = self.reported.get(address.index()?)?;
         let mut now = [0; N];
-        // A value that cannot be read now is not news: GET would say so.
+        // A value that cannot be read now counts as unchanged: a GET reports the reason.
         let now = self.resources.get(address, &mut now).ok().and_then(|len| now.get(..len));
         Some(now.is_some_and(|now| now != reported.value()))
     }

@@ -36,7 +36,7 @@ impl<T: Clone + PartialEq> Watched<T> {
         self.value.clone()
     }
 
-    /// Sets the value.
+    /// Sets the value, without reporting it.
     pub fn set(&mut self, value: T) {
         self.value = value;
     }
@@ -70,9 +70,9 @@ fn is_same<T: PartialEq>(a: &T, b: &T) -> bool {
 pub trait Number: Copy + PartialEq {
     /// The type of a distance: unsigned for a whole number.
     type Distance: Copy + PartialOrd;
-    /// No distance.
+    /// The distance of equal numbers.
     const ZERO: Self::Distance;
-    /// The distance of two numbers.
+    /// Returns the distance of two numbers; no number is at a distance from NaN.
     #[must_use]
     fn distance(self, other: Self) -> Self::Distance;
 }
@@ -162,7 +162,7 @@ impl<T: Number> Damped<T> {
         self.watched.value()
     }
 
-    /// Sets the number.
+    /// Sets the number, without reporting it.
     pub fn set(&mut self, value: T) {
         self.watched.set(value);
     }

@@ -285,7 +285,7 @@ impl Error {
     pub const NOT_SUPPORTED: Self = smp::NOT_SUPPORTED;
     /// The header announces more than arrived.
     pub const CORRUPT: Self = smp::CORRUPT;
-    /// Not now.
+    /// The device is busy: the same request may succeed later.
     pub const BUSY: Self = smp::BUSY;
     /// Refused by policy.
     pub const ACCESS_DENIED: Self = smp::ACCESS_DENIED;
@@ -318,7 +318,7 @@ impl Error {
         match self {
             Self::Smp(rc) => rc,
             Self::Group { group, rc } => line(group, rc)
-                // Of the same group and code nothing is left but the four bits of the code in
+                // XOR with the entry of the same group and code leaves four bits: the code in
                 // version 1.
                 .and_then(|wanted| TRANSLATIONS.iter().map(|entry| entry ^ wanted).find(|rest| *rest < 16))
                 .map_or(1, i32::from),

@@ -13,7 +13,7 @@ pub enum Error {
     Group {
         /// Whose table it is. Usually that of the request.
         group: Group,
-        /// The code.
+        /// The code, unpacked to 16 bits.
         rc: u16,
     },
 }
@@ -26,7 +26,7 @@ impl Error {
         }
     }
 
-    /// The code in its table.
+    /// Returns the code, as it is in the table of its group.
     #[cfg(feature = "mcuboot")]
     #[expect(clippy::cast_sign_loss, clippy::cast_possible_truncation, reason = "the codes of tables fit")]
     pub(in crate::smp) const fn code(self) -> u16 {

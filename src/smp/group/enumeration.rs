@@ -20,12 +20,12 @@ pub struct Count {}
 
 payload!(request Count {});
 
-/// The number of groups.
+/// The number of groups that the device serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct CountResponse {
-    /// The number of groups.
+    /// As many as [`List`] returns.
     pub count: u16,
 }
 
@@ -75,12 +75,12 @@ pub struct Single {
 
 payload!(request Single { index: "index" });
 
-/// One group.
+/// The group at a place in the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct SingleResponse {
-    /// Its number.
+    /// The number of the group, as in the header of a message.
     pub group: u16,
     /// True if this is the last group.
     pub end: Option<bool>,
@@ -100,7 +100,7 @@ impl Request for Single {
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Details<'b> {
-    /// The groups; by default all.
+    /// The groups to describe; by default all.
     pub groups: Option<cbor::List<'b, u16>>,
 }
 
@@ -117,12 +117,12 @@ pub struct DetailsResponse<'b> {
 
 payload!(response DetailsResponse<'b> { groups: cbor::List<'b, Detail<'b>> = "groups" });
 
-/// One group.
+/// The name and the size of one group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct Detail<'b> {
-    /// Its number.
+    /// The number of the group, as in the header of a message.
     pub group: u16,
     /// Its name, as `os mgmt`.
     pub name: Option<Text<'b>>,
@@ -170,7 +170,7 @@ impl Request for Details<'_> {
 ///     enumeration::dispatch(SERVED, incoming, reply)
 /// }
 /// ```
-#[inline(never)] // For the stack: see `smp::server`.
+#[inline(never)] // A stack frame of its own: see *Stack* in `smp::server`.
 pub fn dispatch(served: &[Detail<'_>], incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
     if incoming.op() != Op::Read {
         return reply.error(Error::NOT_SUPPORTED);

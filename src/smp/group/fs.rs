@@ -45,7 +45,7 @@ payload!(request Download<'b> { name: "name", off: "off" });
 pub struct DownloadResponse<'b> {
     /// The offset of the piece in the file, in bytes.
     pub off: u64,
-    /// The bytes.
+    /// The bytes from `off` on.
     pub data: Bytes<'b>,
     /// Length of the file in bytes, with the first piece.
     pub len: Option<u64>,
@@ -65,11 +65,11 @@ impl Request for Download<'_> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Upload<'b> {
-    /// Path of the file.
+    /// Path of the file, from the root that the server exposes.
     pub name: Text<'b>,
     /// The offset of the piece in the file, in bytes; 0 creates or truncates the file.
     pub off: u64,
-    /// The bytes.
+    /// The bytes from `off` on.
     pub data: Bytes<'b>,
     /// Length of the file in bytes, with the first piece.
     pub len: Option<u64>,
@@ -100,18 +100,18 @@ impl Request for Upload<'_> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Status<'b> {
-    /// Path of the file.
+    /// Path of the file, from the root that the server exposes.
     pub name: Text<'b>,
 }
 
 payload!(request Status<'b> { name: "name" });
 
-/// The length of a file.
+/// The length of a file, which need not be open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct StatusResponse {
-    /// In bytes.
+    /// The length in bytes.
     pub len: u64,
 }
 
@@ -129,7 +129,7 @@ impl Request for Status<'_> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Hash<'b> {
-    /// Path of the file.
+    /// Path of the file, from the root that the server exposes.
     pub name: Text<'b>,
     /// Its name, as [`HashTypes`] lists them: `crc32`, `sha256`. By default the server chooses.
     pub kind: Option<Text<'b>>,
@@ -146,13 +146,13 @@ payload!(request Hash<'b> { name: "name", kind: "type", off: "off", len: "len" }
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct HashResponse<'b> {
-    /// Its name.
+    /// The name of the hash that was computed.
     pub kind: Text<'b>,
     /// The offset of the first byte, if not 0.
     pub off: Option<u64>,
     /// The number of bytes that it covers.
     pub len: u64,
-    /// The result.
+    /// The value of the hash.
     pub output: HashOutput<'b>,
 }
 
@@ -213,7 +213,7 @@ payload!(request HashTypes {});
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct HashTypesResponse<'b> {
-    /// One entry each.
+    /// The form of each hash, by its name.
     pub types: Table<'b, HashType>,
 }
 

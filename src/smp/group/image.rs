@@ -211,7 +211,7 @@ payload!(request CoreLoad { off: "off" });
 pub struct CoreLoadResponse<'b> {
     /// The offset of the piece in the dump, in bytes.
     pub off: u64,
-    /// The bytes.
+    /// The bytes from `off` on.
     pub data: Bytes<'b>,
     /// Length of the dump in bytes, with the first piece.
     pub len: Option<u64>,
@@ -344,7 +344,7 @@ pub trait Commands {
 }
 
 /// Reads a request of this group, calls its command, and writes the response.
-#[inline(never)] // For the stack: see `smp::server`.
+#[inline(never)] // A stack frame of its own: see *Stack* in `smp::server`.
 pub fn dispatch<C: Commands + ?Sized>(commands: &mut C, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
     match (incoming.op(), incoming.command()) {
         (Op::Read, ReadState::COMMAND) => incoming.answer(reply, |Empty {}| commands.read_state()),

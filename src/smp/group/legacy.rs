@@ -37,13 +37,13 @@ pub struct LogShow<'b> {
     pub name: Option<Text<'b>>,
     /// 0 no filter, -1 the last entry only, else the earliest time.
     pub timestamp: Option<i64>,
-    /// The first entry.
+    /// The index of the first entry to return.
     pub index: Option<u32>,
 }
 
 payload!(request LogShow<'b> { name: "log_name", timestamp: "ts", index: "index" });
 
-/// Log entries.
+/// Log entries, as many as fit one message.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
@@ -67,11 +67,11 @@ payload!(response LogShowResponse<'b> {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct Log<'b> {
-    /// Its name.
+    /// The name of the log.
     pub name: Text<'b>,
     /// 1 in memory, 2 in storage.
     pub kind: u32,
-    /// Its entries.
+    /// The entries, as many as fit the response.
     pub entries: List<'b, LogEntry<'b>>,
 }
 
@@ -90,15 +90,15 @@ pub struct LogEntry<'b> {
     pub kind: Text<'b>,
     /// The time at which it was written, in microseconds.
     pub timestamp: i64,
-    /// Its severity.
+    /// Its severity: the number of a level in [`LogLevelsResponse`].
     pub level: u32,
-    /// Its number.
+    /// Its number, which rises with each entry.
     pub index: u32,
     /// The number of the module that wrote it.
     pub module: u32,
     /// The hash of the image that wrote it.
     pub image_hash: Option<Bytes<'b>>,
-    /// The message.
+    /// The message, in the form that `kind` names.
     pub message: Bytes<'b>,
 }
 
@@ -157,12 +157,12 @@ pub struct LogModules {}
 
 payload!(request LogModules {});
 
-/// The modules and their numbers.
+/// The modules that write logs, which are numbers in an entry.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct LogModulesResponse<'b> {
-    /// Number by name.
+    /// The number of each module, by its name.
     pub modules: Table<'b, u32>,
 }
 
@@ -183,7 +183,7 @@ pub struct LogLevels {}
 
 payload!(request LogLevels {});
 
-/// The levels and their numbers.
+/// The levels of log entries, which are numbers in an entry.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
@@ -209,7 +209,7 @@ pub struct LogList {}
 
 payload!(request LogList {});
 
-/// The names of the logs.
+/// The names of the logs that the device keeps.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
@@ -285,7 +285,7 @@ pub struct RunList {}
 
 payload!(request RunList {});
 
-/// The names of the tests.
+/// The names of the tests that the device can run.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]

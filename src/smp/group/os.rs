@@ -102,7 +102,7 @@ pub struct ReadDateTime {}
 
 payload!(request ReadDateTime {});
 
-/// Date and time of the device.
+/// Date and time of the device, as text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
@@ -294,7 +294,7 @@ pub trait Commands {
 }
 
 /// Reads a request of this group, calls its command, and writes the response.
-#[inline(never)] // For the stack: see `smp::server`.
+#[inline(never)] // A stack frame of its own: see *Stack* in `smp::server`.
 pub fn dispatch<C: Commands + ?Sized>(commands: &mut C, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
     match (incoming.op(), incoming.command()) {
         (_, Echo::COMMAND) => incoming.answer(reply, |request| commands.echo(request)),

@@ -35,7 +35,7 @@ pub enum Setting<'b> {
     Text(Text<'b>),
 }
 
-// A value may be a password; its name is none.
+// A value may be a password; its name is not.
 shown!(Setting<'_>, |setting| "Setting({} bytes)", setting.chunks().len());
 
 impl<'b> Setting<'b> {
@@ -72,7 +72,7 @@ impl<'b> Value<'b> for Setting<'b> {
     }
 }
 
-/// Asks for a value.
+/// Asks for the value of a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Read<'b> {
@@ -84,12 +84,12 @@ pub struct Read<'b> {
 
 payload!(request Read<'b> { name: "name", max_size: "max_size" });
 
-/// A value.
+/// The value of a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct ReadResponse<'b> {
-    /// The value.
+    /// The value, whole: bytes or text.
     pub value: Setting<'b>,
     /// The server's limit, if more was asked for.
     pub max_size: Option<u32>,
@@ -109,9 +109,9 @@ impl Request for Read<'_> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Write<'b> {
-    /// The name.
+    /// The name, `subtree/key`.
     pub name: Text<'b>,
-    /// The value.
+    /// The value, whole: bytes or text.
     pub value: Setting<'b>,
     /// Mynewt: save it at once.
     pub save: Option<bool>,
@@ -131,7 +131,7 @@ impl Request for Write<'_> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Delete<'b> {
-    /// The name.
+    /// The name, `subtree/key`.
     pub name: Text<'b>,
 }
 
@@ -257,7 +257,7 @@ pub trait Commands {
 }
 
 /// Reads a request of this group, calls its command, and writes the response.
-#[inline(never)] // For the stack: see `smp::server`.
+#[inline(never)] // A stack frame of its own: see *Stack* in `smp::server`.
 pub fn dispatch<C: Commands + ?Sized>(commands: &mut C, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
     match (incoming.op(), incoming.command()) {
         (Op::Read, Read::COMMAND) => incoming.answer(reply, |request| commands.read(request)),

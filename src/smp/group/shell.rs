@@ -31,7 +31,7 @@ pub struct Execute<'b> {
     pub argv: List<'b, Text<'b>>,
 }
 
-// A line may have a password in it, and an output anything that the device holds.
+// A line may contain a password, and an output may show anything that the device holds.
 shown!(Execute<'_>, |request| "Execute({} arguments)", request.argv.iter().count());
 shown!(ExecuteResponse<'_>, |it| "ExecuteResponse({} bytes, result {:?})", it.output.len(), it.result);
 
@@ -90,7 +90,7 @@ pub trait Commands {
 }
 
 /// Reads a request of this group, calls its command, and writes the response.
-#[inline(never)] // For the stack: see `smp::server`.
+#[inline(never)] // A stack frame of its own: see *Stack* in `smp::server`.
 pub fn dispatch<C: Commands + ?Sized>(commands: &mut C, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
     match (incoming.op(), incoming.command()) {
         (Op::Write, Execute::COMMAND) => incoming.answer(reply, |request| commands.execute(request)),

@@ -87,7 +87,7 @@ pub struct StatusResponse {
     pub active: u32,
     /// True if this connection is bridged.
     pub bridged: Option<bool>,
-    /// Over which transport.
+    /// The transport of that bridge.
     pub transport: Option<u32>,
 }
 
@@ -113,12 +113,12 @@ pub struct List {}
 
 payload!(request List {});
 
-/// The transports.
+/// The transports that can be bridged.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct ListResponse<'b> {
-    /// One entry each.
+    /// One entry per transport that can be bridged.
     pub transports: cbor::List<'b, Transport<'b>>,
 }
 
@@ -129,9 +129,9 @@ payload!(response ListResponse<'b> { transports: cbor::List<'b, Transport<'b>> =
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct Transport<'b> {
-    /// Its number.
+    /// Its number, for a [`Connect`].
     pub id: u32,
-    /// Its name.
+    /// Its name, for people.
     pub name: Option<Text<'b>>,
 }
 
@@ -160,7 +160,7 @@ payload!(request Modes { transport: "transport" });
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct ModesResponse<'b> {
-    /// One entry each.
+    /// One entry per mode.
     pub modes: cbor::List<'b, Mode<'b>>,
 }
 
@@ -171,9 +171,9 @@ payload!(response ModesResponse<'b> { modes: cbor::List<'b, Mode<'b>> = "modes" 
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct Mode<'b> {
-    /// Its number.
+    /// Its number, for a [`Connect`].
     pub id: u32,
-    /// Its description.
+    /// A description for people.
     pub description: Option<Text<'b>>,
     /// True if it can be the near end.
     pub incoming: bool,
@@ -224,7 +224,7 @@ payload!(response ConfigurationResponse<'b> { keys: cbor::List<'b, Key<'b>> = "c
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct Key<'b> {
-    /// Its name.
+    /// The name of the key.
     pub name: Text<'b>,
     /// 0 unsigned, 1 signed, 2 boolean, 3 text, 4 bytes.
     pub kind: u32,

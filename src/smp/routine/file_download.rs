@@ -106,7 +106,7 @@ pub struct FileDownloadEvent<'m> {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct FileDownloadReport {
-    /// The outcome.
+    /// The way in which it ended; `Unfinished` until then.
     pub outcome: FileOutcome,
     /// The number of bytes that have come. A later download may continue there.
     pub off: u64,

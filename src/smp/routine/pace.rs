@@ -38,7 +38,7 @@ pub(super) enum Awaited {
     None,
 }
 
-/// The pace of a transfer.
+/// The times of a transfer: how long it waits for a response, and when it gives up.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pace {
     answers: Answers,
@@ -51,7 +51,7 @@ pub(super) struct Pace {
     repeats: u8,
 }
 
-/// How fast the device answers.
+/// The speed of the device's answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Answers {
     /// It was never heard. Exits: `Unmeasured`, `After`.
@@ -97,7 +97,7 @@ impl Pace {
         }
     }
 
-    /// What was in flight is repeated or given up.
+    /// The requests in flight are repeated or given up.
     pub(super) const fn forget(&mut self) {
         self.timing = Timing::Idle;
     }
@@ -144,7 +144,7 @@ impl Pace {
         }
     }
 
-    /// How long to wait for this response.
+    /// Returns the time to wait for this response.
     pub(super) fn wait(&mut self, awaited: Awaited, client: &Client, pacing: &Pacing) -> Duration {
         let timeout = Span::limit(client.timeout());
         let usual = self.usual(timeout);
@@ -161,7 +161,7 @@ impl Pace {
         };
         wait = wait.max(Span::limit(LEAST));
         let limit = match (self.answers, awaited) {
-            // One timeout more than was spent on the question for the sizes.
+            // The question for the sizes has used up its timeouts already: one more is enough.
             (Answers::Never, _) => unheard(client, 1),
             (_, Awaited::First) => pacing.first(),
             (_, Awaited::Last) => pacing.last(),
@@ -171,7 +171,7 @@ impl Pace {
         wait.time()
     }
 
-    /// The wait has passed; whether to repeat.
+    /// Called when the wait has passed; returns whether to repeat.
     pub(super) fn timed_out(&mut self, retries: Option<u8>) -> Result<(), Error> {
         let (wait, limit) = self.asked;
         self.silence.lengthen(wait);
@@ -199,7 +199,7 @@ pub(super) struct Sizing {
     pace: Pace,
 }
 
-/// What a [`Sizing`] has found.
+/// The result of a [`Sizing`].
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Found {
     /// The buffers; `None` if the device does not report them, or was not heard.

@@ -199,7 +199,7 @@ impl Pacing {
                 // One buffer is left for the response.
                 (size.min(max_message), usize::from(self.window.value()).min(buffers.saturating_sub(1)).max(1))
             }
-            // A device that reports no buffers may have one only.
+            // A device that does not report its buffers may have only one.
             None => match self.max_message {
                 Wish::Chosen(bytes) => (bytes.into(), 1),
                 Wish::Usual(_) => (FALLBACK, 1),

@@ -21,7 +21,7 @@ pub struct UploadEvent {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct UploadReport {
-    /// The outcome.
+    /// The way in which it ended; `Unfinished` until then.
     pub outcome: UploadOutcome,
     /// The number of bytes that the device has.
     pub off: u64,
@@ -73,7 +73,7 @@ impl core::fmt::Display for UploadOutcome {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct FileUploadReport {
-    /// The outcome.
+    /// The way in which it ended; `Unfinished` until then.
     pub outcome: FileOutcome,
     /// The number of bytes that the device has.
     pub off: u64,

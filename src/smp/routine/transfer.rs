@@ -34,7 +34,7 @@ impl Counts {
     }
 }
 
-/// A request in flight.
+/// A piece that was sent and not answered yet.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Flight {
     pub(super) sequence: u8,
@@ -159,7 +159,7 @@ impl Transfer {
         }
     }
 
-    /// How long to wait for this response.
+    /// Returns the time to wait for this response.
     pub(super) fn wait(&mut self, awaited: Awaited, client: &Client, pacing: &Pacing) -> Duration {
         self.pace.wait(awaited, client, pacing)
     }
@@ -248,7 +248,7 @@ impl Transfer {
                 self.next = flight.end();
                 // There is room: `due` has checked the window.
                 let _ = self.outstanding.push_back(Sent { sequence: flight.sequence, len: flight.len });
-                // What a device needs to erase is not how fast it answers.
+                // The time that a device needs to erase says nothing of how fast it answers.
                 if !self.is_first(flight) {
                     self.pace.begins(flight.sequence);
                 }

@@ -59,7 +59,7 @@ impl core::fmt::Display for WalkOutcome {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct WalkReport {
-    /// The outcome.
+    /// The way in which it ended; `Unfinished` until then.
     pub outcome: WalkOutcome,
     /// The number of sets or settings that were read.
     pub read: u32,

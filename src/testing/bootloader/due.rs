@@ -2,7 +2,7 @@
 
 use crate::mcuboot::trailer::SwapType;
 
-/// What an image is due for.
+/// The step that an image is due for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Due {
     Nothing,

@@ -128,7 +128,7 @@ impl<'b, 'm> Flash<'b, 'm> {
         self.copy(from, to, self.sector);
     }
 
-    /// Writes bytes, and erased ones behind them up to a whole write unit.
+    /// Writes bytes, and erased ones after them up to a whole write unit.
     pub(super) fn put(&mut self, at: usize, bytes: &[u8]) {
         let (len, erased) = (bytes.len().next_multiple_of(self.write), self.loader.erased);
         if let Some(place) = self.memory.get_mut(at..).and_then(|rest| rest.get_mut(..len)) {

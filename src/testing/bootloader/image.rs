@@ -162,7 +162,7 @@ impl Flash<'_, '_> {
     }
 
     /// Returns the length of an image; 0 without the magic of a header, `None` if its TLVs are not
-    /// where the header says. They may end behind the slot.
+    /// where the header says. They may end past the slot.
     pub(super) fn image_len(&self, place: Place) -> Option<usize> {
         if self.has_magic(place) { Some(self.areas(place)?.end) } else { Some(0) }
     }

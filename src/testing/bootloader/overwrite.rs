@@ -16,7 +16,7 @@ impl Flash<'_, '_> {
             let len = self.image_len(Place { area: from, offset: 0 }).ok_or(Refused)?;
             self.erase(to.start, len.next_multiple_of(self.sector).min(to.len));
             self.clear_trailer(to);
-            // One write unit more than is needed where the length is a multiple of it.
+            // As MCUboot: one write unit too many where the length is a multiple of it.
             let len = len.saturating_add(self.write).saturating_sub(len.checked_rem(self.write).unwrap_or(0));
             if len > to.len {
                 return Err(Refused);

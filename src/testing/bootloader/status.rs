@@ -9,7 +9,7 @@
 //!                part reaches into the trailer
 //! ```
 //!
-//! with N = `max_sectors`. The number of rows tells which slot has which image.
+//! with N = `max_sectors`. The number of rows shows which slot has which image.
 
 use super::due::Due;
 use super::flash::{Area, Flash, Refused};
@@ -92,8 +92,8 @@ impl Flash<'_, '_> {
         }
         let scratch = self.trailer(self.scratch);
         if scratch.magic == Magic::Good {
-            // Of several images it belongs to one. Reasons that are not MCUboot's belong to the
-            // first.
+            // With several images the scratch area belongs to the one that its swap info names. A
+            // swap type that MCUboot does not write counts as the first one's.
             let of = scratch.swap_info.filter(|info| info & 0x0F <= SwapType::Revert as u8);
             let mine = self.images() == 1 || usize::from(of.unwrap_or(0) >> 4) == image;
             return mine.then_some(self.scratch);

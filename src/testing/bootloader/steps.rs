@@ -94,7 +94,7 @@ impl Flash<'_, '_> {
     }
 
     /// Makes the start of a revert look like that of another swap, in the secondary slot: power may
-    /// fail while the trailer of the primary one is written anew.
+    /// fail while the trailer of the primary one is written again.
     fn mark_revert(&mut self, run: &Run) {
         if run.kind != SwapType::Revert || self.trailer(run.secondary).magic != Magic::Unset {
             return;
@@ -164,7 +164,7 @@ impl Flash<'_, '_> {
         let reverts = run.kind == SwapType::Revert || self.next(run.image) == SwapType::Revert;
         let sector = self.sector;
         let [old, new] = [run.primary.start, run.secondary.start];
-        // Sectors far behind an image are not copied.
+        // Sectors far past an image are not copied.
         let [first, second] = self.tlv_lens(run.primary).map(usize::from);
         let [announced, other] = run.announced;
         let used = [announced + first, other + second].map(|len| len.div_ceil(sector));
@@ -187,7 +187,7 @@ impl Flash<'_, '_> {
             }
         }
         if reverts {
-            // What is left there must not look like a header.
+            // The bytes left there must not look like a header.
             self.erase(new, sector);
             self.clear_trailer(run.secondary);
         }

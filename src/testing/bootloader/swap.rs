@@ -16,7 +16,7 @@ use crate::mcuboot::Digest;
 use crate::mcuboot::slots::BootMode;
 use crate::mcuboot::trailer::{Field, SwapType};
 
-/// What is known of one image.
+/// The facts that were read about one image.
 #[derive(Debug, Clone, Copy)]
 struct Plan {
     due: Due,

@@ -18,7 +18,7 @@ impl Bootloader {
     /// Returns the bytes of the trailer without the rows of the swap status.
     fn fields_len(&self) -> usize {
         let align = self.layout.align();
-        // Where the swap works with an offset there is one field more.
+        // Swap with offset has one more field.
         let extra = if self.mode == BootMode::SwapOffset { align } else { 0 };
         size(Layout::MAGIC_LEN.next_multiple_of(align).saturating_add(4 * align).saturating_add(extra))
     }
@@ -121,7 +121,7 @@ impl Flash<'_, '_> {
         take(self.bytes(self.field(area, Field::SwapSize), 4), 0).map_or(0, |bytes| size(u32::from_le_bytes(bytes)))
     }
 
-    /// Returns the address of the bytes of both images behind their hashed parts, which only a swap
+    /// Returns the address of the bytes of both images after their hashed parts, which only a swap
     /// with an offset keeps.
     fn tlv_lens_at(&self, area: Area) -> usize {
         area.end().saturating_sub(size(self.loader.layout.from_end(Field::SwapSize)))

@@ -17,16 +17,16 @@ use crate::shown::shown;
 pub struct Directory<'d> {
     /// Show the version of the protocol that the node speaks.
     pub version: Version,
-    /// Its variables.
+    /// Its variables, in the order of their ids.
     pub variables: &'d [Variable],
     /// Its groups, the three standard ones first.
     pub groups: &'d [Group],
-    /// Its curves.
+    /// Its curves, in the order of their ids.
     pub curves: &'d [Curve],
     /// The checksums of its curves, calculated before the node was asked. May be shorter than
     /// `curves`.
     pub checksums: &'d [Digest],
-    /// Its functions.
+    /// Its functions, in the order of their ids.
     pub functions: &'d [Function],
 }
 
@@ -150,7 +150,7 @@ const _: () = assert!(size_of::<Tables>() <= 3744);
 shown!(Tables, |_| "Tables");
 
 impl Tables {
-    /// Empty tables.
+    /// Tables for a node with as many entities as BSMP allows.
     #[must_use]
     pub const fn new() -> Self {
         Self {

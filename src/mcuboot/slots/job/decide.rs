@@ -41,7 +41,7 @@ impl<'j, D: Digest, G: Gate> Job<'j, '_, D, G> {
             }
             Command::Upload(_) => {
                 let piece = self.piece()?;
-                // In front of the log: a chunk that is refused must not cost a search.
+                // Before the log is read: a chunk that is refused must not cost a search.
                 if piece.off == 0 {
                     receive::check_first(&piece)?;
                 }
@@ -81,7 +81,7 @@ impl<'j, D: Digest, G: Gate> Job<'j, '_, D, G> {
                 self.stage = Stage::Look { look: self.look(upload.image, upload.image), then: Then::Resume };
             }
             Stage::Look { look, then } => match then {
-                // A write can fail without a word: only what flash holds counts.
+                // A write can fail silently: only what flash holds counts.
                 Then::Marked(mark) => {
                     if !mark.is_set(self.slots.pairs) {
                         return Err(Error::FlashWrite);
@@ -126,7 +126,7 @@ impl<'j, D: Digest, G: Gate> Job<'j, '_, D, G> {
             Stage::Stream { log: is_logged, .. } => {
                 let Slots { upload, log, gate, .. } = &mut *self.slots;
                 gate.event(Event::Chunk { image: upload.image, off: upload.off() });
-                // The job got here, so the log is as it was left in memory.
+                // No operation has failed, so the log in flash is as it is known here.
                 if is_logged {
                     log.known = Known::Read;
                 }
@@ -162,8 +162,8 @@ impl<'j, D: Digest, G: Gate> Job<'j, '_, D, G> {
     pub(super) fn unreadable(&mut self) -> Result<(), Error> {
         match self.stage {
             Stage::Recall(_) => {}
-            // Without the trailer of the running slot nobody can say if the other slot is needed to
-            // revert.
+            // Without the trailer of the running slot it is unknown whether the other slot is
+            // needed to revert.
             Stage::Look { look, .. } if !look.is_vital(self.slots.pairs) => {}
             // The slot has changed since the record.
             Stage::Sweep { read: Read::Trust(_), .. } => return self.route(),

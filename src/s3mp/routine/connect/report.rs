@@ -8,7 +8,7 @@ use crate::s3mp::routine::Boot;
 #[must_use]
 #[non_exhaustive]
 pub struct ConnectReport {
-    /// The outcome.
+    /// The way in which it ended; `Unfinished` until then.
     pub outcome: ConnectOutcome,
 }
 
@@ -18,7 +18,7 @@ pub struct ConnectReport {
 #[must_use]
 #[non_exhaustive]
 pub enum ConnectOutcome {
-    /// Not yet: it may be run on.
+    /// It has not ended: it may be run again.
     Unfinished,
     /// The slave is there, and this many addresses, the first of the watches, were subscribed to or
     /// refused it.

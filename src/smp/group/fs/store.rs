@@ -13,7 +13,7 @@ use crate::smp::{Empty, Error, error};
 /// A file system, as far as this group needs one. Nothing stays open between two calls that the
 /// implementation does not keep open by itself.
 pub trait Files {
-    /// Show the length of a file in bytes.
+    /// Returns the length of a file in bytes.
     ///
     /// # Errors
     ///
@@ -46,7 +46,7 @@ pub trait Files {
     fn close(&mut self) {}
 }
 
-/// An upload under way.
+/// The upload that is running, if any.
 #[derive(Clone)]
 enum Session {
     /// None. Exit: a first piece that is not the last one, to `Uploading`.
@@ -80,7 +80,7 @@ impl<'b, F: Files> Store<'b, F> {
         Self { files, root, buffer, session: Session::Idle }
     }
 
-    /// The file system.
+    /// The file system, for the application itself.
     pub const fn files(&mut self) -> &mut F {
         &mut self.files
     }
@@ -141,7 +141,7 @@ const fn hashed<'r>(request: &Hash<'_>, kind: &'static str, len: u64, output: Ha
 }
 
 impl<F: Files> Store<'_, F> {
-    #[inline(never)] // For the stack: see `smp::server`.
+    #[inline(never)] // A stack frame of its own: see *Stack* in `smp::server`.
     fn crc32(&mut self, request: &Hash<'_>) -> Result<HashResponse<'static>, Error> {
         const CRC: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&CRC_32_ISO_HDLC);
         let mut digest = CRC.digest();
@@ -150,21 +150,21 @@ impl<F: Files> Store<'_, F> {
     }
 
     #[cfg(feature = "sha2")]
-    #[inline(never)] // For the stack: see `smp::server`.
+    #[inline(never)] // A stack frame of its own: see *Stack* in `smp::server`.
     fn sha256(&mut self, request: &Hash<'_>) -> Result<HashResponse<'_>, Error> {
         use sha2::{Digest, Sha256};
 
         let mut digest = Sha256::new();
         let len = self.walk(request, |piece| digest.update(piece))?;
         let room = self.buffer.first_chunk_mut::<32>().ok_or(Error::NO_MEMORY)?;
-        // To where it stays: a hash by value is copied on the stack.
+        // Straight into the buffer: a hash returned by value would be copied on the stack.
         digest.finalize_into_reset(room.into());
         Ok(hashed(request, SHA256, len, HashOutput::Bytes(room.as_slice().into())))
     }
 }
 
 impl<F: Files> Commands for Store<'_, F> {
-    #[inline(never)] // For the stack: see `smp::server`.
+    #[inline(never)] // A stack frame of its own: see *Stack* in `smp::server`.
     fn download<'r>(&'r mut self, request: Download<'r>, room: usize) -> Result<DownloadResponse<'r>, Error> {
         let path = Path::parse(request.name, self.root)?;
         let len = self.files.len(path)?;
@@ -182,7 +182,7 @@ impl<F: Files> Commands for Store<'_, F> {
         Ok(DownloadResponse { off: request.off, data: data.into(), len: (request.off == 0).then_some(len) })
     }
 
-    #[inline(never)] // For the stack: see `smp::server`.
+    #[inline(never)] // A stack frame of its own: see *Stack* in `smp::server`.
     fn upload(&mut self, request: Upload<'_>) -> Result<UploadResponse, (Error, Option<u64>)> {
         let alone = |error| (error, None);
         let path = Path::parse(request.name, self.root).map_err(alone)?;
@@ -214,7 +214,7 @@ impl<F: Files> Commands for Store<'_, F> {
 
     #[inline]
     fn hash<'r>(&'r mut self, request: Hash<'r>) -> Result<HashResponse<'r>, Error> {
-        // Looked at again where it is used; its error goes before that of the kind.
+        // Parsed again where it is used; here, so that its error comes before that of the kind.
         Path::parse(request.name, self.root)?;
         if request.len == Some(0) {
             return Err(Error::INVALID);

@@ -102,7 +102,7 @@ fn is_slot_info(incoming: &Incoming<'_>) -> bool {
 
 /// Reads a request. A string in several chunks is refused: no client sends data so, and a flash
 /// needs them in one piece.
-#[inline(never)] // For the stack: see `smp::server`.
+#[inline(never)] // A stack frame of its own: see *Stack* in `smp::server`.
 fn command<'m>(incoming: &Incoming<'m>) -> Result<Command<'m>, Error> {
     let whole = |bytes: Bytes<'m>| bytes.as_slice().ok_or(Error::INVALID);
     Ok(match (incoming.op(), incoming.command()) {
@@ -282,7 +282,7 @@ fn write_version(version: Version, out: &mut heapless::Vec<u8, 25>) {
         }
         let mut digits = heapless::Vec::<u8, 10>::new();
         while number > 0 || digits.is_empty() {
-            // 0 to 9.
+            // Always 0 to 9, so the conversion cannot fail.
             let digit = u8::try_from(number % 10).unwrap_or(0);
             let _ = digits.push(b'0'.saturating_add(digit));
             number /= 10;
@@ -297,7 +297,7 @@ fn write_version(version: Version, out: &mut heapless::Vec<u8, 25>) {
 struct SlotList<'j, D>(&'j D);
 
 impl<D: Device> Encode for SlotList<'_, D> {
-    #[inline(never)] // For the stack: see `smp::server`.
+    #[inline(never)] // A stack frame of its own: see *Stack* in `smp::server`.
     fn encode(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
         let primaries = || infos(self.0).filter(|info| info.slot == 0);
         writer.map(1)?;

@@ -26,9 +26,9 @@ payload!(response SlotInfoResponse<'b> { images: List<'b, ImageSlots<'b>> = "ima
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct ImageSlots<'b> {
-    /// The image number.
+    /// The number of the image, from 0.
     pub image: u32,
-    /// Its slots.
+    /// The slots of the image: two, or one.
     pub slots: List<'b, Slot>,
     /// The largest image that can be swapped, in bytes.
     pub max_image_size: Option<u64>,
@@ -40,7 +40,7 @@ payload!(response ImageSlots<'b> {
     max_image_size: "max_image_size",
 });
 
-/// One slot.
+/// The size of one slot, and how to upload to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]

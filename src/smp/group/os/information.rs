@@ -20,7 +20,7 @@ payload!(request Info<'b> { format: "format" });
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct InfoResponse<'b> {
-    /// One line.
+    /// The parts, in one line of text.
     pub output: Text<'b>,
 }
 

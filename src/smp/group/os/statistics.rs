@@ -28,7 +28,7 @@ payload!(response TaskStatisticsResponse<'b> { tasks: Table<'b, Task> = "tasks" 
 pub struct Task {
     /// Priority; negative ones are cooperative in Zephyr.
     pub priority: i64,
-    /// Running number.
+    /// The number of the task.
     pub id: u64,
     /// Zephyr: bits 1 dummy, 2 pending, 4 sleeping, 8 dead, 16 suspended, 32 aborting, 64
     /// suspending, 128 queued.
@@ -98,7 +98,7 @@ pub struct Pool {
     pub block_size: Option<u64>,
     /// All blocks of the pool, free or not.
     pub blocks: u64,
-    /// Blocks that are free.
+    /// The number of blocks that are free now.
     pub free: u64,
     /// The fewest that were ever free.
     pub min: Option<u64>,

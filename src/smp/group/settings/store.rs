@@ -81,7 +81,7 @@ impl<'b, S: Settings> Store<'b, S> {
         Self { settings, buffer }
     }
 
-    /// The settings.
+    /// The settings, for the application itself.
     pub const fn settings(&mut self) -> &mut S {
         &mut self.settings
     }

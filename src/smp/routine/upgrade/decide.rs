@@ -61,7 +61,7 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
             }
             UploadOutcome::Failed(Error::Remote(error)) => self.refused(client.version(), error, client.retries()),
             UploadOutcome::Failed(error) => self.end(UpgradeOutcome::Failed(error)),
-            // It is done, so this cannot be; a device cannot cause it.
+            // The upload has ended, so this cannot happen, whatever a device sends.
             UploadOutcome::Unfinished => self.end(UpgradeOutcome::Failed(Error::NoProgress)),
         }
     }

@@ -72,7 +72,7 @@ impl<'m> Answers<'m> {
     /// A memory for the writes of one peer at a time, for example on a serial line. See
     /// [`memory_len`](Self::memory_len) for the length of `memory`, which is overwritten.
     pub fn new(memory: &'m mut [u8]) -> Self {
-        // Zero requests left: every entry is free.
+        // An entry with zero requests left is free.
         memory.fill(0);
         Self { record: Record { memory, len: 0, place: 0 }, peer: Peer(0), clock: Clock::default(), displaced: 0 }
     }
@@ -81,7 +81,7 @@ impl<'m> Answers<'m> {
     #[must_use]
     pub fn with_peers(self, peers: usize) -> PeerAnswers<'m> {
         let memory = self.record.memory;
-        // Every entry is free, and no peer has been silent: see `Front`.
+        // All zeros: every entry is free, and no peer was silent for any time (see `Front`).
         memory.fill(0);
         let part = memory.len().checked_div(peers).unwrap_or(0);
         PeerAnswers { memory, part, clock: self.clock, displaced: 0 }

@@ -134,7 +134,8 @@ impl Memory for PeerAnswers<'_> {
 
     fn remember(&mut self, peer: Peer, fingerprint: u32, response: &[u8]) {
         let lifetime = self.clock.lifetime();
-        // The peer's own part, else a free one, else that of the peer that was silent for longest.
+        // In this order: the peer's own part, a free one, that of the peer that was silent for
+        // longest.
         let mut best = None;
         for part in self.parts() {
             let Front { peer: of, silent, .. } = Front::parse(part.front);
