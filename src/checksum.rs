@@ -34,7 +34,7 @@ impl Crc16 {
     }
 
     /// A CRC that continues from this [`value`](Self::value).
-    #[cfg(feature = "mcuboot")]
+    #[cfg(feature = "dfu")]
     pub(crate) const fn at(value: u16) -> Self {
         Self(value)
     }

@@ -4,14 +4,15 @@ use super::error::Error;
 use super::flash::Failed;
 use crate::mcuboot::Version;
 
-/// The boot loader of a device, as [`Updater`](super::Updater) needs it: it swaps two regions of the
-/// flash when it is told to, tries the new program once, and swaps back unless that is confirmed.
+/// The boot loader of a device, as [`Updater`](super::Updater) needs it: it swaps two regions of
+/// the flash when it is told to, tries the new program once, and swaps back unless that is
+/// confirmed.
 ///
 /// `examples/embassy_boot` is one.
 pub trait Loader {
-    /// Returns true if the running program is on trial: it was swapped in, and the next reset brings
-    /// the other one back unless it is confirmed. It is asked once after each start, before any
-    /// other function.
+    /// Returns true if the running program is on trial: it was swapped in, and the next reset
+    /// brings the other one back unless it is confirmed. It is asked once after each start, before
+    /// any other function.
     ///
     /// # Errors
     ///

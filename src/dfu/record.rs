@@ -6,9 +6,9 @@
 //!   entry  len u32, version (8 bytes as in an MCUboot header), SHA-256 of the file
 //! ```
 //!
-//! Two erase pages hold a record each; the newest valid one counts, so that a power cut while one is
-//! written leaves the other. Numbers are little-endian. An entry of length 0 is empty: the region
-//! holds something unknown.
+//! Two erase pages hold a record each; the newest valid one counts, so that a power cut while one
+//! is written leaves the other. Numbers are little-endian. An entry of length 0 is empty: the
+//! region holds something unknown.
 
 use super::region::{LogRegion, Region};
 use crate::bytes::{copy, take};

@@ -81,6 +81,7 @@ pub(crate) struct Writable {
 
 impl Writable {
     /// A place in a region that may be written there: the caller makes sure of it.
+    #[cfg(feature = "mcuboot")]
     pub(crate) const fn new(region: Region, offset: u32) -> Self {
         Self { region, offset }
     }

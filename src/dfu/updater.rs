@@ -9,32 +9,32 @@
 //!   Erase        ─▶ record ─▶ erase
 //! ```
 //!
-//! The rules of an upload are those of [`mcuboot::slots`](crate::mcuboot::slots). A file is whatever
-//! the client sends; its identity, which clients use to mark it, is the SHA-256 of the whole file.
-//! It is kept with length and version in a [`Record`], since the boot loader keeps none.
+//! The rules of an upload are those of [`mcuboot::slots`](crate::mcuboot::slots). A file is
+//! whatever the client sends; its identity, which clients use to mark it, is the SHA-256 of the
+//! whole file. It is kept with length and version in a [`Record`], since the boot loader keeps
+//! none.
 //!
 //! # Guarantees
 //!
 //! * The region of the running program is never written.
 //! * No file is marked unless its bytes in flash have its hash.
-//! * While another program is marked, or the running one is on trial, the spare region is left alone
-//!   (9): such boot loaders check nothing, and would start what is half written.
-//! * Power may fail at any moment. Which region is which after a swap is found out by hashing, never
-//!   by a flag that a power cut may have left behind.
+//! * While another program is marked, or the running one is on trial, the spare region is left
+//!   alone (9): such boot loaders check nothing, and would start what is half written.
+//! * Power may fail at any moment. Which region is which after a swap is found out by hashing,
+//!   never by a flag that a power cut may have left behind.
 //!
 //! **Not supported:** a permanent mark (32): these boot loaders try every program first.
 
-use super::access::{Access, Kind, halves, size};
-use super::checkpoint::{Known, Log};
-use super::error::Error;
-use super::flash::{self, Failed, Geometry, Operation};
+use super::access::size;
+use super::checkpoint::Log;
+use super::flash::Geometry;
 use super::loader::Loader;
 use super::receiving::Receiving;
-use super::record::{self, Entry, Pages, Record};
-use super::region::{LogRegion, RECORD_LEN, Region, Target};
+use super::record::Record;
+use super::region::{LogRegion, RECORD_LEN, Region};
 use super::state::{Info, State};
-use super::upload::{Piece, Session};
-use super::{Command, Device, Outcome, Work};
+use super::upload::Session;
+use super::{Command, Device};
 use crate::mcuboot::Version;
 use crate::mcuboot::digest::{Digest, HashKind};
 use crate::shown::shown;

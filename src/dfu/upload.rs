@@ -21,6 +21,8 @@ use super::region::{down, record_len};
 /// numbers can become that one.
 #[derive(Clone, Copy)]
 pub(crate) struct Piece<'c> {
+    /// A device with a single image ignores it.
+    #[cfg_attr(not(feature = "mcuboot"), expect(dead_code, reason = "an updater has a single image"))]
     pub(crate) image: u32,
     pub(crate) len: Option<u32>,
     pub(crate) off: u32,
@@ -144,12 +146,12 @@ pub(crate) fn route(session: Session, upload: &Receiving, piece: &Piece<'_>, ima
             }
             Route::Stream
         }
-        // A repeat, a gap, or a client that starts the same file again: the expected offset makes it
-        // continue. To start from scratch would erase what is already in flash.
+        // A repeat, a gap, or a client that starts the same file again: the expected offset makes
+        // it continue. To start from scratch would erase what is already in flash.
         Session::Receiving if piece.off > 0 => Route::Answer { off: upload.off(), matched: None },
         Session::Receiving if upload.image == image && upload.key.is(piece.sha) => Route::Again,
-        // The response to the last chunk was lost: without this, the client would see an upload that
-        // starts again at 0.
+        // The response to the last chunk was lost: without this, the client would see an upload
+        // that starts again at 0.
         Session::Complete { matched } if piece.off > 0 && piece.end() == Some(upload.len) => {
             Route::Answer { off: upload.len, matched }
         }

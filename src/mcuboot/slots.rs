@@ -45,8 +45,8 @@
 //!   file, is refused with 22 at the first chunk: such a file could never be booted.
 //! * There is one session per device. `image` counts in the first chunk only; with a single pair it
 //!   is ignored.
-//! * The response has `match` if the `sha` has 32 bytes and the [`Digest`] hashes files. For it the file
-//!   in flash is hashed, also before an upload whose header equals the one in the slot.
+//! * The response has `match` if the `sha` has 32 bytes and the [`Digest`] hashes files. For it the
+//!   file in flash is hashed, also before an upload whose header equals the one in the slot.
 //! * A repeat of the last chunk gets the first response again. Any other later chunk without a
 //!   session gets offset 0.
 //! * In modes without state writes only the running slot is in use. If the newer image were in use

@@ -79,6 +79,10 @@ fn every_example_has_at_most_40_lines() {
     ] {
         assert!((15..=40).contains(&lines), "{name} has {lines} lines");
     }
+    // Image commands over somebody else's boot loader.
+    let embassy = include_str!("../../examples/dfu_embassy_boot/src/lib.rs");
+    let lines = lines(section(embassy, "what a user writes"));
+    assert!((15..=60).contains(&lines), "dfu_embassy_boot has {lines} lines");
 }
 
 fn listener() -> (TcpListener, String) {

@@ -1,4 +1,5 @@
-//! The example under the real `embassy-boot`: upload, resume after a restart, mark, confirm, revert.
+//! The example under the real `embassy-boot`: upload, resume after a restart, mark, confirm,
+//! revert.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,

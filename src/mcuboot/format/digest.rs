@@ -281,9 +281,9 @@ macro_rules! software {
 
 #[cfg(feature = "sha2")]
 software! {
-    /// SHA-256 by the `sha2` crate, in software: about 10 KB of code on a Cortex-M. With
-    /// `--cfg sha2_backend_soft="compact"` it takes 1.1 KB and is slower. The crate reads the switch
-    /// from the flags of the whole build, in `RUSTFLAGS` or in `.cargo/config.toml`:
+    /// SHA-256 by the `sha2` crate, in software: about 10 KB of code on a Cortex-M. With `--cfg
+    /// sha2_backend_soft="compact"` it takes 1.1 KB and is slower. The crate reads the switch from
+    /// the flags of the whole build, in `RUSTFLAGS` or in `.cargo/config.toml`:
     ///
     /// ```toml
     /// [target.'cfg(target_os = "none")']

@@ -27,7 +27,7 @@ impl Error {
     }
 
     /// Returns the code, as it is in the table of its group.
-    #[cfg(feature = "mcuboot")]
+    #[cfg(feature = "dfu")]
     #[expect(clippy::cast_sign_loss, clippy::cast_possible_truncation, reason = "the codes of tables fit")]
     pub(in crate::smp) const fn code(self) -> u16 {
         match self {

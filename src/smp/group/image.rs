@@ -23,13 +23,13 @@
 //! `hash` is the hash in the image's TLV area, which identifies an image for test and confirm.
 //! `sha` is the SHA-256 of the whole file, which identifies an upload.
 
-#[cfg(feature = "mcuboot")]
+#[cfg(feature = "dfu")]
 mod flash;
 mod slots;
 
 use core::time::Duration;
 
-#[cfg(feature = "mcuboot")]
+#[cfg(feature = "dfu")]
 pub use flash::{Job, answer, begin};
 pub use slots::{ImageSlots, Slot, SlotInfo, SlotInfoResponse};
 

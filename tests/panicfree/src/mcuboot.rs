@@ -1,9 +1,10 @@
 //! MCUboot: unknown files, trailers and flash, every command on slots of unknown places and sizes.
 
 use crate::{Operation, drop_in_box, flag, number, size};
+use anysmp::dfu::{Device, Loader, Record, Regions, Updater, Work};
 use anysmp::mcuboot::build::Builder;
-use anysmp::mcuboot::digest::Sha256;
-use anysmp::mcuboot::flash::{self, Job};
+use anysmp::mcuboot::digest::{Digest as _, Digests, Sha256, Sha512};
+use anysmp::mcuboot::flash::{self, Failed, Job};
 use anysmp::mcuboot::shared_data::SharedData;
 use anysmp::mcuboot::slots::{self, Chunk, Command, Config, Geometry, Pair, Region, Slot, Slots, scratch_len};
 use anysmp::mcuboot::slots::{Candidate, DowngradeProtection, Event, Gate, Offer, SignatureCheck, TlvPiece, Verifier};
@@ -18,6 +19,17 @@ pub const ALL: &[Operation] = &[
         if let Ok(header) = Header::parse(bytes) {
             drop_in_box((header.emit(), header.body_end(), header.hashed_len(), header.version().release()));
         }
+    },
+    |bytes, out| {
+        if let Some(record) = Record::parse(bytes) {
+            record.emit(out);
+        }
+    },
+    |bytes, _| {
+        let mut digest = Digests::new(Sha512::new(), Sha256::new());
+        digest.reset_for_file();
+        digest.update(bytes);
+        drop_in_box(digest.finish());
     },
     |_, _| drop_in_box(Header::new(Version::new(1, 2, 3), black_box(32), black_box(0), black_box(0))),
     |bytes, _| drop_in_box(core::str::from_utf8(bytes).map(str::parse::<Version>)),
@@ -156,6 +168,42 @@ impl Verifier for Any {
     }
 }
 
+impl Loader for Any {
+    fn is_trial(&mut self) -> Result<bool, Failed> {
+        black_box(Ok(false))
+    }
+
+    fn mark(&mut self) -> Result<(), Failed> {
+        black_box(Ok(()))
+    }
+
+    fn confirm(&mut self) -> Result<(), Failed> {
+        black_box(Ok(()))
+    }
+
+    fn check(&mut self, first: &[u8], len: u32) -> Result<Version, slots::Error> {
+        drop_in_box((first, len));
+        black_box(Ok(Version::default()))
+    }
+}
+
+/// The command, twice, on two regions of which nothing is known.
+fn updated(command: Command<'_>, room: &mut [u8]) {
+    let region = || Region::new(black_box(0), black_box(0));
+    let regions =
+        Regions { active: region(), spare: region(), record: region(), checkpoint: black_box(Some(region())) };
+    let (mut flash, version) = (Flash, Version::default());
+    let digest = Digests::new(Sha512::new(), Sha256::new());
+    let Ok(mut updater) = Updater::new(flash::geometry(&flash), regions, version, Any, room, digest) else { return };
+    for command in [command, black_box(command)] {
+        let job = flash::run(Device::begin(&mut updater, &command), &mut flash);
+        drop_in_box((job.device().loader(), job.updater().loader(), Work::outcome(&job)));
+        drop_in_box(flash::run(updater.begin(command), &mut flash).finish());
+        updater.states().for_each(drop_in_box);
+        drop_in_box((updater.slots(), updater.state(black_box(1)), updater.info(black_box(1))));
+    }
+}
+
 /// Lends slots of which nothing is known.
 pub fn with_slots(room: &mut [u8], work: impl FnOnce(&mut Slots<'_, Sha256>, &mut Flash)) {
     let pair = || {
@@ -194,9 +242,11 @@ pub fn with_slots(room: &mut [u8], work: impl FnOnce(&mut Slots<'_, Sha256>, &mu
 
 /// The command, twice: the second time the flash was looked at, and perhaps an upload is running.
 fn command(command: Command<'_>, room: &mut [u8]) {
+    updated(command, room);
     with_slots(room, |slots, flash| {
         for command in [command, black_box(command)] {
             drop_in_box(flash::run(slots.begin(command), flash).finish());
+            drop_in_box((slots.slots(), slots.state(black_box(1)).is_some(), Device::info(slots, black_box(1))));
             slots.states().for_each(drop_in_box);
             slots.info().for_each(drop_in_box);
         }
