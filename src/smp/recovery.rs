@@ -121,8 +121,8 @@ pub trait Target {
     fn begin(&mut self, image: u32, len: u32) -> Result<(), Error>;
 
     /// Writes the next bytes of the file. `offset` is a multiple of
-    /// [`WRITE_SIZE`](Self::WRITE_SIZE), and so is the length of `data` unless the file ends with
-    /// it. Never beyond the length that was begun.
+    /// [`WRITE_SIZE`](Self::WRITE_SIZE), and so is the length of `data`, which may be 0, unless the
+    /// file ends with it. Never beyond the length that was begun.
     ///
     /// # Errors
     ///

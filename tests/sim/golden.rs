@@ -3,7 +3,8 @@
 //! arrives as rule 7 demands.
 //!
 //! The normal run takes every truncation and every single bit, and a share of the rest;
-//! `ANYSMP_GOLDEN=all` takes all.
+//! `ANYSMP_GOLDEN=all` takes all. Frames with bit errors at every rate are drawn: `ANYSMP_FRAMES=n`
+//! of them for each framing.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -106,9 +107,42 @@ fn each_damage(frame: &[u8], random: &mut Random, mut see: impl FnMut(&[u8])) {
     }
 }
 
-/// Damages each frame, puts two good ones after it, and compares with the reference; returns how
-/// many tries there were, how many frames passed although they were changed, and how many of the
-/// first good frames were lost.
+/// What came of damaged frames.
+#[derive(Default)]
+struct Verdicts {
+    tries: u64,
+    /// Frames that passed the check although they were changed.
+    passed: u64,
+    /// Good frames that the damaged one in front of them cost.
+    lost: u64,
+}
+
+impl Verdicts {
+    /// Decodes a damaged frame of `message` in front of two of `good`, and compares with the
+    /// reference.
+    fn see(
+        &mut self,
+        name: &str,
+        (damaged, message): (&[u8], &[u8]),
+        (behind, good): (&[u8], &[u8]),
+        decode: impl Fn(&[u8]) -> Vec<Event>,
+        reference: impl Fn(&[u8]) -> Vec<Event>,
+        may_lose: bool,
+    ) {
+        let stream = [damaged, behind].concat();
+        let got = decode(&stream);
+        assert_eq!(got, reference(&stream), "{name}: {damaged:02x?}, then {behind:02x?}");
+        let messages = crate::kit::events::messages(&got);
+        self.tries += 1;
+        self.passed += u64::from(messages.iter().any(|got| *got != good && *got != message));
+        let count = messages.iter().filter(|got| **got == good).count();
+        let needed = if may_lose { 1 } else { 2 };
+        assert!(count >= needed, "{name}: {damaged:02x?}, then {behind:02x?}: {count} of 2");
+        self.lost += u64::from(count < 2);
+    }
+}
+
+/// Damages each frame, puts two good ones after it, and compares with the reference.
 fn compare<F: Framing>(
     name: &str,
     messages: &[Vec<u8>],
@@ -119,30 +153,60 @@ fn compare<F: Framing>(
     _: std::marker::PhantomData<F>,
 ) {
     let mut random = Random::new(5);
-    let (mut tries, mut passed, mut lost) = (0_u64, 0_u64, 0_u64);
+    let mut verdicts = Verdicts::default();
     for (place, message) in messages.iter().enumerate() {
         let frame = encode(sender, message).unwrap();
         let good = &messages[(place + 7) % messages.len()];
         let behind = encode(sender, good).unwrap();
         let behind = [&behind[..], &behind].concat();
         each_damage(&frame, &mut random, |damaged| {
-            let stream = [damaged, &behind].concat();
-            let got = decode(&stream);
-            assert_eq!(got, reference(&stream), "{name}: {damaged:02x?}, then {behind:02x?}");
-            let messages = crate::kit::events::messages(&got);
-            tries += 1;
-            passed += u64::from(messages.iter().any(|got| got != good && got != message));
-            let count = messages.iter().filter(|got| **got == &good[..]).count();
-            let needed = if may_lose { 1 } else { 2 };
-            assert!(count >= needed, "{name}: {damaged:02x?}, then {behind:02x?}: {count} of 2");
-            lost += u64::from(count < 2);
+            verdicts.see(name, (damaged, message), (&behind, good), &decode, &reference, may_lose);
         });
     }
+    let Verdicts { tries, passed, lost } = verdicts;
     assert!(messages.len() >= 200, "{name}: {} frames", messages.len());
     println!(
         "{name}: {} frames, {tries} damages, {passed} passed the check although changed, {lost} cost the next frame",
         messages.len()
     );
+    noisy(name, messages, sender, decode, reference, may_lose);
+}
+
+/// Turns bits over at one of the rates of a bad line, at least one bit.
+fn with_bit_errors(frame: &[u8], random: &mut Random) -> Vec<u8> {
+    let rate = random.pick(&[1e-5, 1e-4, 1e-3, 1e-2, 5e-2]);
+    let (mut damaged, bits) = (frame.to_vec(), 8 * frame.len());
+    let mut place = random.index(bits);
+    while place < bits {
+        damaged[place / 8] ^= 1 << (place % 8);
+        // The distance to the next error of a line without a memory.
+        let unit = (random.next() >> 11) as f64 / (1_u64 << 53) as f64;
+        place += 1 + (unit.max(1e-300).ln() / f64::ln_1p(-rate)) as usize;
+    }
+    damaged
+}
+
+/// Frames with bit errors, as [`compare`] has those with one or two.
+fn noisy(
+    name: &str,
+    messages: &[Vec<u8>],
+    sender: &impl Framing,
+    decode: impl Fn(&[u8]) -> Vec<Event>,
+    reference: impl Fn(&[u8]) -> Vec<Event>,
+    may_lose: bool,
+) {
+    let frames: Vec<_> = messages.iter().map(|message| (message, encode(sender, message).unwrap())).collect();
+    let count = std::env::var("ANYSMP_FRAMES").map_or(20_000, |count| count.parse().unwrap());
+    let mut random = Random::new(6);
+    let mut verdicts = Verdicts::default();
+    for _ in 0..count {
+        let [(message, frame), (good, behind)] = [(); 2].map(|()| &frames[random.index(frames.len())]);
+        let (damaged, behind) = (with_bit_errors(frame, &mut random), [&behind[..], behind].concat());
+        verdicts.see(name, (&damaged, message), (&behind, good), &decode, &reference, may_lose);
+    }
+    let Verdicts { tries, passed, lost } = verdicts;
+    println!("{name}: {tries} frames with bit errors, {passed} passed the check, {lost} cost the next frame");
+    assert!(name != "console" || passed <= 3 + tries * 3 / 1_000_000, "{name}: {passed} of {tries}");
 }
 
 #[test]

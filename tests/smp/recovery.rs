@@ -217,7 +217,7 @@ fn a_file_arrives_whole_whatever_the_pieces_are_and_in_whole_write_units() {
             let end = file.len().min(off + 4 + random.index(60));
             let first = (off == 0).then_some(file.len() as u64);
             let next = upload(&mut server, piece(off as u64, first, &file[off..end])).unwrap() as usize;
-            assert!(next == end || next > off && end - next < 4 && next % 4 == 0, "seed {seed}");
+            assert!(next == end || next > off && end - next < 4 && next.is_multiple_of(4), "seed {seed}");
             off = next;
             // Repeated, wrong and empty pieces change nothing.
             for wrong in [off + 1000, 1] {
