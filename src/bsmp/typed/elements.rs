@@ -67,6 +67,7 @@ impl<T: Field> Source for Elements<'_, T> {
 /// let numbers = anysmp::bsmp::typed::elements::<f32>(&[0, 0, 0x80, 0x3F, 0, 0, 0, 0x40]).unwrap();
 /// assert!(numbers.eq([1.0, 2.0]));
 /// ```
+#[must_use]
 pub fn elements<T: Field>(data: &[u8]) -> Option<impl Iterator<Item = T>> {
     let is_whole = data.len().checked_rem(T::SIZE) == Some(0);
     let mut rest = data;

@@ -93,7 +93,7 @@ impl<I: Field, O: Field> Request for Execute<I, O> {
 
     fn expectation(&self) {}
 
-    fn decode<'m>((): &(), payload: &'m [u8]) -> Result<O, Error> {
+    fn decode((): &(), payload: &[u8]) -> Result<O, Error> {
         O::parse(payload).ok_or(Error::WrongSize)
     }
 

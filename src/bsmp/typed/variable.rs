@@ -107,7 +107,7 @@ impl<T: Field> Request for Read<T> {
 
     fn expectation(&self) {}
 
-    fn decode<'m>((): &(), payload: &'m [u8]) -> Result<T, Error> {
+    fn decode((): &(), payload: &[u8]) -> Result<T, Error> {
         T::parse(payload).ok_or(Error::WrongSize)
     }
 }
