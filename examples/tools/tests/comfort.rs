@@ -299,6 +299,10 @@ fn terminal() -> (std::fs::File, std::fs::File) {
 fn until(file: &mut std::fs::File, wanted: &[u8]) -> Vec<u8> {
     let (mut seen, mut byte) = (Vec::new(), [0]);
     while !seen.windows(wanted.len()).any(|bytes| bytes == wanted) {
+        let limit = rustix::event::Timespec { tv_sec: 30, tv_nsec: 0 };
+        let ready =
+            rustix::event::poll(&mut [rustix::event::PollFd::new(file, rustix::event::PollFlags::IN)], Some(&limit));
+        assert_eq!(ready.unwrap(), 1, "no {wanted:?} in {:?}", String::from_utf8_lossy(&seen));
         assert_eq!(file.read(&mut byte).unwrap(), 1, "{}", String::from_utf8_lossy(&seen));
         seen.push(byte[0]);
     }

@@ -59,6 +59,11 @@ impl Endpoint {
             }
             Self::Serial(path.clone(), link.baud)
         } else if let Some(wanted) = &link.usb {
+            if let Err(error) = usb(wanted, &[])
+                && error.kind() == io::ErrorKind::InvalidInput
+            {
+                return Err(Failure::Usage(error.to_string(), "`smp ports` shows the numbers of each."));
+            }
             Self::Usb(wanted.clone(), link.baud)
         } else if let Some(address) = &link.tcp {
             Self::Tcp(checked(address)?)

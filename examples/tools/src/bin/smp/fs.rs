@@ -2,7 +2,7 @@
 
 use anysmp_tools::outln as println;
 use std::fs::{File, OpenOptions};
-use std::io::Write as _;
+use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -78,10 +78,17 @@ fn download<F: Framing>(device: &mut Device<F>, path: &str, file: Option<&Path>,
     let name = Path::new(path.rsplit('/').next().unwrap_or_default());
     let file = file.unwrap_or(name);
     if is_stream(file) {
-        return stream(device, path);
+        let output = device.output.beside_data();
+        return stream(device, path, (Path::new("the standard output"), &mut std::io::stdout().lock()), output);
     }
     let file = if file.is_dir() { file.join(name) } else { file.to_owned() };
     let output = device.output;
+    // A device or a pipe is written to; a file beside it would take its place.
+    if std::fs::metadata(&file).is_ok_and(|there| !there.is_file()) {
+        let local = |error| Failure::Local(file.clone(), error);
+        let mut there = OpenOptions::new().write(true).open(&file).map_err(local)?;
+        return stream(device, path, (&file, &mut there), output);
+    }
     // Opened first: a path that cannot be written is no news after the transfer. What is there
     // already stays until the file is complete.
     let mut part = Part::beside(&file, resume).map_err(|error| Failure::Local(file.clone(), error))?;
@@ -125,25 +132,28 @@ fn download<F: Framing>(device: &mut Device<F>, path: &str, file: Option<&Path>,
     Ok(())
 }
 
-/// A file to stdout, as it comes. Everything else goes to stderr.
-fn stream<F: Framing>(device: &mut Device<F>, path: &str) -> Result<(), Failure> {
-    let output = device.output.beside_data();
+/// A file to what cannot be renamed, as it comes.
+fn stream<F: Framing>(
+    device: &mut Device<F>,
+    path: &str,
+    (name, target): (&Path, &mut dyn Write),
+    output: Output,
+) -> Result<(), Failure> {
     let mut routine = FileDownload::new(path).with_pacing(device.pacing()).with_verify(true);
-    let (mut stdout, mut failed, mut progress) = (std::io::stdout().lock(), None, None);
+    let (mut failed, mut progress) = (None, None);
     let ended = device.run(&mut routine, |event| {
         progress.get_or_insert_with(|| output.progress(event.len)).at(event.off + event.data.len() as u64);
-        failed = event.data.chunks().iter().try_for_each(|chunk| stdout.write_all(chunk)).err();
+        failed = event.data.chunks().iter().try_for_each(|chunk| target.write_all(chunk)).err();
         if failed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     let seconds = progress.map_or(0.0, |progress| progress.finish());
-    let failed = failed.or(stdout.flush().err());
+    let failed = failed.or(target.flush().err());
     if let Some(error) = failed {
-        return Err(Failure::Local("the standard output".into(), error));
+        return Err(Failure::Local(name.to_owned(), error));
     }
     let Ended::Done(report) = ended? else { return Err(Failure::Closed) };
     let verified = verified::<Download<'_>>(report.outcome)?;
-    let json =
-        json!({ "file": "-", "len": report.len, "repeats": report.repeats, "seconds": seconds, "match": verified });
+    let json = json!({ "file": if output.aside { "-".into() } else { name.display().to_string() }, "len": report.len, "repeats": report.repeats, "seconds": seconds, "match": verified });
     output.result(&json, || {});
     Ok(())
 }

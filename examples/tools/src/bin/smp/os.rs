@@ -101,6 +101,19 @@ pub fn mpstat<F: Framing>(device: &mut Device<F>) -> Result<(), Failure> {
 }
 
 pub fn datetime<F: Framing>(device: &mut Device<F>, set: Option<&str>) -> Result<(), Failure> {
+    const SHAPE: &str = "0000-00-00T00:00:00";
+    let is_date = |text: &str| {
+        text.len() >= SHAPE.len()
+            && SHAPE.bytes().zip(text.bytes()).all(
+                |(wanted, byte)| {
+                    if wanted == b'0' { byte.is_ascii_digit() } else { byte == wanted }
+                },
+            )
+    };
+    if let Some(text) = set.filter(|text| *text != "now" && !is_date(text)) {
+        let remedy = "Write it as 2026-11-29T17:30:00, with a fraction and a zone such as +01:00 if need be, or `now`.";
+        return Err(Failure::Usage(format!("{text:?} is no date and time"), remedy));
+    }
     let output = device.output;
     let Some(set) = set else {
         let answer = device.call(&os::ReadDateTime {})?;

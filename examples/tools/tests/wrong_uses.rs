@@ -1,0 +1,374 @@
+//! Wrong uses and bad luck: each ends with a message that names the cause, what to do about it, the
+//! exit code of its kind, and nothing lost.
+
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::os::unix::fs::FileTypeExt as _;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anysmp::mcuboot::Version;
+use anysmp::mcuboot::build::Builder;
+use anysmp::mcuboot::digest::Sha256;
+use serde_json::Value;
+
+fn smp(words: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_smp"));
+    command.args(words).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    for name in ["SMP_DEVICE", "SMP_OPTIONS"] {
+        command.env_remove(name);
+    }
+    command.env("SMP_CONFIG", "/nonexistent/devices.json");
+    command
+}
+
+/// Exit code, stdout and stderr.
+fn run(command: &mut Command) -> (Option<i32>, String, String) {
+    let output = command.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+/// A directory that is gone afterwards.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("anysmp-wrong-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn put(&self, name: &str, bytes: &[u8]) -> String {
+        std::fs::write(self.0.join(name), bytes).unwrap();
+        self.0.join(name).to_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+struct Device(Child, String);
+
+impl Device {
+    fn start(options: &str) -> Self {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_smp-device"))
+            .args(options.split(' '))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.strip_prefix("ready: ").unwrap().trim().to_owned();
+        Self(process, address)
+    }
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn image(version: Version, len: usize) -> Vec<u8> {
+    let mut image = vec![0; len + 1000];
+    let len = Builder::new(version).build(&vec![0xA5; len], &mut Sha256::new(), &mut image).unwrap();
+    image.truncate(len);
+    image
+}
+
+/// A terminal: the user's end, and the program's with its path.
+fn terminal() -> (File, File, String) {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    let user = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&user).unwrap();
+    unlockpt(&user).unwrap();
+    let path = ptsname(&user, Vec::new()).unwrap().into_string().unwrap();
+    let program = File::options().read(true).write(true).open(&path).unwrap();
+    let mut settings = rustix::termios::tcgetattr(&program).unwrap();
+    settings.make_raw();
+    rustix::termios::tcsetattr(&program, rustix::termios::OptionalActions::Now, &settings).unwrap();
+    (File::from(user), program, path)
+}
+
+#[test]
+fn each_of_many_wrong_command_lines_has_its_message_remedy_and_code() {
+    let folder = Folder::new("lines");
+    let junk = folder.put("junk", &[b'x'; 500]);
+    let mut damaged = image(Version::new(2, 0, 0), 8000);
+    damaged[4000] ^= 1;
+    let damaged = folder.put("damaged", &damaged);
+    let good = folder.put("good", &image(Version::new(2, 0, 0), 8000));
+    let (_user, _program, silent) = terminal();
+    let folder_path = folder.0.to_str().unwrap();
+    let quick = ["--timeout", "30", "--retries", "1"];
+    // Words, exit code, what the first line and what the rest has to say.
+    let cases: &[(&[&str], i32, &str, &str)] = &[
+        (&["echo", "hi"], 2, "no device given", "--simulated"),
+        (&["--tcp", "127.0.0.1:1", "--udp", "127.0.0.1", "echo", "hi"], 2, "cannot be used with", "Usage"),
+        (&["--simulated", "--serial", "/dev/null", "echo", "hi"], 2, "cannot be used with", "Usage"),
+        (&["--simulated", "eko", "hi"], 2, "unrecognized subcommand", "echo"),
+        (&["--simulated", "--frming", "raw", "echo", "hi"], 2, "unexpected argument", "--framing"),
+        (&["--simulated", "--framing", "rw", "echo", "hi"], 2, "invalid value 'rw'", "raw"),
+        (&["--simulated", "echo"], 2, "required arguments were not provided", "<TEXT>"),
+        (&["--simulated", "--pace", "5", "echo", "hi"], 2, "BYTES/MS", "64/10"),
+        (&["--simulated", "--window", "0", "echo", "hi"], 2, "invalid value '0'", "--help"),
+        (&["--simulated", "--timeout", "0", "echo", "hi"], 2, "invalid value '0'", "--help"),
+        (&["--usb", "nonsense", "echo", "hi"], 2, "VID:PID", "smp ports"),
+        (&["--tcp", "localhost", "echo", "hi"], 2, "localhost", ""),
+        (&["--tcp", "127.0.0.1:99999", "echo", "hi"], 2, "127.0.0.1:99999", ""),
+        (&["--serial", &silent, "--baud", "0", "echo", "hi"], 2, "baud", ""),
+        (&["--simulated", "datetime", "tomorrow"], 2, "tomorrow", ""),
+        (&["--simulated", "settings", "write", "a/b", "300", "--as", "u8"], 2, "300", "--as"),
+        (&["-d", "nobody", "echo", "hi"], 2, "nobody", "smp device add"),
+        (&["--simulated", "raw", "--group", "70000", "--id", "0", "--op", "read"], 2, "70000", "--help"),
+        (
+            &["--simulated", "raw", "--group", "0", "--id", "0", "--op", "write", "{\"d\": }"],
+            2,
+            "at byte 6",
+            "Write it as",
+        ),
+        (&["--simulated", "image", "test", "zz"], 2, "\"zz\" is not a hash", "image list"),
+        (&["--simulated", "upgrade", &good, "--image", "7"], 2, "7", ""),
+        (&["--udp", "127.0.0.1:9", "terminal"], 2, "only console framing", "--framing console"),
+        (&["--simulated", "--watch", "1", "reset"], 2, "--watch", "stat read"),
+        (&["--simulated", "--quiet", "--verbose", "echo", "hi"], 2, "cannot be used with", "Usage"),
+        (&["image", "make", &junk, "out", "--version", "x"], 2, "not a version", "--help"),
+        (&["--simulated", "fs", "status", "/lfs1/no"], 1, "FILE_NOT_FOUND", "There is no such file"),
+        (&["--simulated", "fs", "status", "/lfs1/../etc"], 1, "FILE_INVALID_NAME", "absolute path"),
+        (&["--simulated", "enum", "single", "99"], 1, "INDEX_TOO_LARGE", "not that many groups"),
+        (&["--simulated", "stat", "read", "nothing"], 1, "the device refused", ""),
+        (&["--simulated", "log", "list"], 1, "NOT_SUPPORTED", "built without this command"),
+        (&["--simulated", "shell", "false"], 1, "returned 1", ""),
+        (&["--serial", &silent, quick[0], quick[1], quick[2], quick[3], "echo", "hi"], 3, "does not answer", "--baud"),
+        (
+            &["--udp", "127.0.0.1:9", quick[0], quick[1], quick[2], quick[3], "echo", "hi"],
+            3,
+            "does not answer",
+            "--timeout",
+        ),
+        (&["--udp", "127.0.0.1:9", quick[0], quick[1], quick[2], quick[3], "reset"], 3, "", ""),
+        (&["--serial", "/dev/none", "echo", "hi"], 4, "/dev/none", "smp ports"),
+        (&["--usb", "ffff:fffe", "echo", "hi"], 4, "ffff:fffe", "plugged in"),
+        (&["--serial", "/etc", "echo", "hi"], 2, "/etc is a directory", "smp ports"),
+        (&["--tcp", "no.such.invalid:1", "echo", "hi"], 4, "no.such.invalid", ""),
+        (&["--tcp", "127.0.0.1:1", "echo", "hi"], 4, "Connection refused", "server running"),
+        (&["sniff", "/dev/none", "pty"], 4, "/dev/none", "smp ports"),
+        (&["--simulated", "upgrade", "/none"], 5, "/none", "Check the path"),
+        (&["--simulated", "upgrade", folder_path], 5, "directory", "Check the path"),
+        (&["--simulated", "upgrade", &junk], 5, "not an MCUboot image", "signed image"),
+        (&["--simulated", "upgrade", &damaged], 5, "damaged", ""),
+        (&["--simulated", "fs", "upload", "/none", "/lfs1/a"], 5, "/none", "Check the path"),
+        (&["--simulated", "fs", "download", "/lfs1/hello.txt", "/none/a"], 5, "/none/a", "Check the path"),
+        (&["--simulated", "fs", "download", "/lfs1/hello.txt", "/dev/full"], 5, "No space left", ""),
+        (&["--simulated", "--log-file", "/none/log", "echo", "hi"], 5, "/none/log", "Check the path"),
+        (&["image", "make", &junk, "out", "--version", "1.0.0"], 5, "no program", "--force"),
+        (&["image", "info", &junk], 5, "", ""),
+        (&["decode", "/none"], 5, "/none", "Check the path"),
+        (&["decode", &junk], 5, "holds no message", "decode --help"),
+    ];
+    assert!(cases.len() >= 40, "{}", cases.len());
+    for (words, code, cause, remedy) in cases {
+        let began = Instant::now();
+        let (ended, stdout, stderr) = run(&mut smp(words));
+        assert_eq!(ended, Some(*code), "{words:?}: {stdout}{stderr}");
+        assert!(stderr.contains(cause) || stdout.contains(cause), "{words:?}: {cause:?} is not in {stderr}");
+        assert!(stderr.contains(remedy), "{words:?}: {remedy:?} is not in {stderr}");
+        assert!(!stderr.contains("panicked") && !stdout.contains("panicked"), "{words:?}: {stderr}");
+        assert!(began.elapsed() < Duration::from_secs(20), "{words:?}");
+        // The same for a program that reads: the last object says why.
+        if *code != 2 && words[0] != "sniff" {
+            let (ended, stdout, _) = run(smp(&["--json"]).args(*words));
+            assert_eq!(ended, Some(*code), "{words:?}");
+            let last: Value = serde_json::from_str(stdout.lines().last().unwrap_or_default()).unwrap_or_default();
+            assert_eq!(last["exit"], *code, "{words:?}: {stdout}");
+        }
+    }
+    assert!(std::fs::metadata("/dev/full").unwrap().file_type().is_char_device());
+    assert!(!std::path::Path::new("out").exists());
+}
+
+#[test]
+fn a_port_of_another_user_is_not_opened_and_the_message_says_which_group() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("not checked here: it takes root to become somebody else");
+        return;
+    }
+    // A copy where everybody may run it.
+    let folder = Folder::new("permission");
+    let program = folder.0.join("smp");
+    std::fs::copy(env!("CARGO_BIN_EXE_smp"), &program).unwrap();
+    let (_user, _program, path) = terminal();
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let mut command = Command::new(&program);
+    command.args(["--serial", &path, "echo", "hi"]).stdin(Stdio::null()).uid(65_534).gid(65_534);
+    let (code, _, stderr) = run(&mut command);
+    assert_eq!(code, Some(4), "{stderr}");
+    assert!(stderr.contains("ermission denied") && stderr.contains("dialout"), "{stderr}");
+}
+
+#[test]
+fn a_line_of_noise_is_silence_and_not_an_answer() {
+    // The wrong baud rate: bytes come, and none of them is a frame.
+    let (mut device, _program, path) = terminal();
+    let mut other = device.try_clone().unwrap();
+    let noise = std::thread::spawn(move || {
+        let mut byte = [0];
+        while other.read(&mut byte).is_ok_and(|count| count > 0) {
+            if device.write_all(&[0xF8, 0x00, 0x80, byte[0] ^ 0xFF]).is_err() {
+                break;
+            }
+        }
+    });
+    for framing in ["console", "raw", "cobs"] {
+        let words = ["--serial", &path, "--framing", framing, "--timeout", "50", "--retries", "2", "echo", "hi"];
+        let (code, _, stderr) = run(&mut smp(&words));
+        assert_eq!(code, Some(3), "{framing} {stderr}");
+        assert!(stderr.contains("--baud"), "{framing} {stderr}");
+    }
+    drop(noise);
+}
+
+#[test]
+fn a_device_that_speaks_another_framing_is_found_by_the_remedy() {
+    let device = Device::start("--pty --framing raw");
+    let (code, _, stderr) = run(&mut smp(&["--serial", &device.1, "--timeout", "100", "--retries", "0", "echo", "hi"]));
+    assert_eq!(code, Some(3), "{stderr}");
+    assert!(stderr.contains("--framing auto"), "{stderr}");
+    let (code, stdout, stderr) = run(&mut smp(&["--serial", &device.1, "--framing", "auto", "echo", "hi"]));
+    assert_eq!((code, stdout.as_str()), (Some(0), "hi\n"), "{stderr}");
+}
+
+/// Starts an upgrade over TCP, and waits until some of it is on the device.
+fn begun(device: &Device, file: &str) -> (Child, std::io::Lines<BufReader<std::process::ChildStdout>>) {
+    let words = ["--tcp", &device.1, "--json", "--pace", "512/20", "upgrade", file, "--rest", "500"];
+    let mut process = smp(&words).spawn().unwrap();
+    let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+    while let Some(Ok(line)) = lines.next() {
+        let off = serde_json::from_str::<Value>(&line).unwrap()["off"].as_u64();
+        if off.is_some_and(|off| off > 4000) {
+            break;
+        }
+    }
+    (process, lines)
+}
+
+#[test]
+fn an_upgrade_that_a_signal_ends_goes_on_where_it_was() {
+    let folder = Folder::new("signals");
+    for (signal, number) in
+        [(rustix::process::Signal::INT, 2), (rustix::process::Signal::TERM, 15), (rustix::process::Signal::HUP, 1)]
+    {
+        let device = Device::start("--tcp 127.0.0.1:0");
+        let file = folder.put("app.img", &image(Version::new(2, 0, 0), 60_000));
+        let (mut process, _lines) = begun(&device, &file);
+        let pid = rustix::process::Pid::from_raw(process.id().try_into().unwrap()).unwrap();
+        rustix::process::kill_process(pid, signal).unwrap();
+        let status = process.wait().unwrap();
+        assert!(status.signal() == Some(number) || status.code() == Some(128 + number), "{status:?}");
+        // The same command is the remedy: it goes on, and ends well.
+        let (code, stdout, stderr) = run(&mut smp(&["--tcp", &device.1, "--json", "upgrade", &file, "--rest", "500"]));
+        assert_eq!(code, Some(0), "{stdout}{stderr}");
+        let result: Value = serde_json::from_str(stdout.lines().last().unwrap()).unwrap();
+        assert_eq!(result["outcome"], "confirmed", "{stdout}");
+    }
+}
+
+#[test]
+fn a_device_that_is_pulled_in_mid_upload_is_told_and_the_same_command_goes_on() {
+    let folder = Folder::new("pulled");
+    let file = folder.put("app.img", &image(Version::new(2, 0, 0), 60_000));
+    let device = Device::start("--tcp 127.0.0.1:0");
+    let (mut process, lines) = begun(&device, &file);
+    drop(device);
+    let last = lines.map(Result::unwrap).last().unwrap();
+    let status = process.wait().unwrap();
+    let last: Value = serde_json::from_str(&last).unwrap();
+    assert!(matches!(status.code(), Some(3 | 4)), "{status:?} {last}");
+    assert_eq!(last["exit"], status.code().unwrap(), "{last}");
+    assert!(last["remedy"].is_string(), "{last}");
+}
+
+#[test]
+fn without_a_terminal_nothing_waits_for_keys_and_nothing_is_coloured() {
+    for words in [&["--simulated", "shell"][..], &["--simulated", "terminal"], &["--simulated", "upgrade"]] {
+        let (code, stdout, stderr) = run(&mut smp(words));
+        assert_eq!(code, Some(0), "{words:?} {stderr}");
+        assert!(!stdout.contains('\x1b') && !stderr.contains('\x1b'), "{words:?} {stdout}{stderr}");
+    }
+    let (_, help, _) = run(smp(&["--help"]).env("CLICOLOR_FORCE", "0"));
+    assert!(!help.contains('\x1b'));
+}
+
+/// What a person sees of a run, on a terminal of this width.
+fn seen(words: &[&str], columns: u16, variables: &[(&str, &str)]) -> String {
+    let (mut user, program, _) = terminal();
+    let size = rustix::termios::Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    rustix::termios::tcsetwinsize(&program, size).unwrap();
+    let mut command = smp(words);
+    command.stdout(program.try_clone().unwrap()).stderr(program.try_clone().unwrap());
+    command.envs(variables.iter().copied());
+    let mut process = command.spawn().unwrap();
+    // The command holds the program's end open, too.
+    drop(command);
+    drop(program);
+    let reader = std::thread::spawn(move || {
+        let (mut all, mut bytes) = (Vec::new(), [0; 4096]);
+        while let Ok(count @ 1..) = user.read(&mut bytes) {
+            all.extend_from_slice(&bytes[..count]);
+        }
+        String::from_utf8_lossy(&all).into_owned()
+    });
+    assert!(process.wait().unwrap().success(), "{words:?}");
+    reader.join().unwrap()
+}
+
+/// The text of a line, without what moves the cursor.
+fn visible(line: &str) -> usize {
+    let (mut count, mut escaped) = (0, false);
+    for c in line.chars() {
+        match c {
+            '\x1b' => escaped = true,
+            _ if escaped => escaped = !c.is_ascii_alphabetic(),
+            '\r' | '\n' => {}
+            _ => count += 1,
+        }
+    }
+    count
+}
+
+#[test]
+fn progress_fits_the_terminal() {
+    let folder = Folder::new("columns");
+    let file = folder.put("data", &vec![7; 60_000]);
+    for columns in [40, 80, 120] {
+        let text = seen(&["--simulated", "fs", "upload", &file, "/lfs1/a"], columns, &[("TERM", "xterm")]);
+        let bars: Vec<&str> = text.split(['\r', '\n']).filter(|line| line.contains('%')).collect();
+        assert!(!bars.is_empty(), "{columns}: {text:?}");
+        for line in bars {
+            assert!(visible(line) <= columns.into(), "{columns}: {} in {line:?}", visible(line));
+        }
+    }
+}
+
+#[test]
+fn no_color_and_a_dumb_terminal_are_heeded() {
+    let plain = seen(&["--help"], 80, &[("TERM", "xterm"), ("NO_COLOR", "1")]);
+    assert!(!plain.contains("\x1b["), "{plain:?}");
+    let folder = Folder::new("dumb");
+    let file = folder.put("data", &vec![7; 20_000]);
+    let dumb = seen(&["--simulated", "fs", "upload", &file, "/lfs1/a"], 80, &[("TERM", "dumb")]);
+    assert!(!dumb.contains('\x1b'), "{dumb:?}");
+}
