@@ -139,8 +139,9 @@ impl Transfer {
     /// The oldest request in flight.
     fn oldest(&self) -> Option<Flight> {
         let first = self.outstanding.front()?;
-        let bytes = self.outstanding.iter().fold(0, |bytes: u64, sent| bytes.saturating_add(sent.len.into()));
-        Some(Flight { sequence: first.sequence, off: self.next.saturating_sub(bytes), len: first.len })
+        // At most eight numbers of 16 bits.
+        let bytes = self.outstanding.iter().fold(0, |bytes: u32, sent| bytes.wrapping_add(sent.len.into()));
+        Some(Flight { sequence: first.sequence, off: self.next.wrapping_sub(bytes.into()), len: first.len })
     }
 
     /// The piece that is to be sent, or what to wait for.
