@@ -27,7 +27,7 @@ use anysmp::line::{Buffers, Error as LinkError, Sink};
 use anysmp::mcuboot::build::Builder;
 use anysmp::mcuboot::digest::Sha256;
 use anysmp::mcuboot::flash;
-use anysmp::mcuboot::slots::{Config, ConfigError, Pair, Region, Slots, scratch_len};
+use anysmp::mcuboot::slots::{BootMode, Config, ConfigError, Pair, Region, Slots, scratch_len};
 use anysmp::mcuboot::trailer::{Layout, SwapType};
 use anysmp::mcuboot::{Error as ImageError, Image, Version};
 use anysmp::port::TICK;
