@@ -88,7 +88,7 @@ use core::marker::PhantomData;
 use core::time::Duration;
 
 use super::{Error as Refusal, Group, Header, Op, Request, Version};
-use crate::cbor::{BufferFull, Malformed, Reader, Value as _, Writer};
+use crate::cbor::{BufferFull, Malformed, Writer};
 
 mod dynamic;
 mod error;
@@ -302,13 +302,12 @@ pub fn refusal(message: &[u8]) -> Option<Refusal> {
 /// Returns the refusal of a message if it is that of its version and comes first, as every server
 /// writes it: to look at more would read each response twice.
 pub(super) fn of_version(message: &[u8]) -> Option<Refusal> {
-    let mut reader = Reader::new(payload(message).ok()?);
-    let mut entries = reader.entries().ok()?;
-    if !entries.more(&mut reader).ok()? || reader.text().ok()? != "rc" {
-        return None;
+    match payload(message).ok()? {
+        // A map, the text "rc", and the number.
+        [0xA1..=0xBF, 0x62, b'r', b'c', 12, ..] => Some(Refusal::VERSION_TOO_OLD),
+        [0xA1..=0xBF, 0x62, b'r', b'c', 13, ..] => Some(Refusal::VERSION_TOO_NEW),
+        _ => None,
     }
-    let refusal = Refusal::Smp(i32::read(&mut reader).ok()?);
-    [Refusal::VERSION_TOO_NEW, Refusal::VERSION_TOO_OLD].contains(&refusal).then_some(refusal)
 }
 
 /// Returns true if `message` is the response to the request with this header: see

@@ -739,6 +739,15 @@ fn the_exit_code_and_the_remedy_follow_the_cause() {
 }
 
 #[test]
+fn with_verbose_each_message_is_shown_in_words() {
+    let run = smp(&["--simulated", "--verbose", "echo", "hi"]);
+    assert_eq!(run.code, 0, "{run:?}");
+    let lines: Vec<&str> = run.stderr.lines().filter(|line| line.contains("echo seq")).collect();
+    assert!(lines[0].starts_with("-> write os/0 echo seq") && lines[0].ends_with("{\"d\": \"hi\"}"), "{lines:?}");
+    assert!(lines[1].starts_with("<- write os/0 echo seq") && lines[1].ends_with("{\"r\": \"hi\"}"), "{lines:?}");
+}
+
+#[test]
 fn a_dead_device_is_known_soon() {
     let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
     let dir = Dir::new("dead");

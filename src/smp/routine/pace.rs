@@ -21,6 +21,9 @@ const FLOOR: Duration = Duration::from_millis(250);
 /// and a line that loses half of them has to get through.
 const SLOWEST: Duration = Duration::from_secs(1);
 
+/// The longest wait before a repeat that may cost the device another erase.
+const SLOWEST_FRESH: Duration = Duration::from_secs(10);
+
 /// The least time that counts as a wait, so that one that never ends cannot happen to a client
 /// without a timeout.
 const LEAST: Duration = Duration::from_millis(1);
@@ -30,6 +33,9 @@ const LEAST: Duration = Duration::from_millis(1);
 pub(super) enum Awaited {
     /// That to the first piece, for which a device may erase.
     First,
+    /// The same of a file without a `sha`: a device takes each repeat for another upload, and erases
+    /// again.
+    Fresh,
     /// That to the last piece, for which a device may check what it has.
     Last,
     /// Any other one.
@@ -144,26 +150,30 @@ impl Pace {
         }
     }
 
+    /// Twice as long for each repeat, up to `slowest`.
+    fn slowed(&self, usual: Span, slowest: Duration) -> Span {
+        let mut slower = usual;
+        for _ in 0..self.repeats.min(4) {
+            slower.lengthen(slower);
+        }
+        slower.min(Span::limit(slowest)).max(usual)
+    }
+
     /// Returns the time to wait for this response.
     pub(super) fn wait(&mut self, awaited: Awaited, client: &Client, pacing: &Pacing) -> Duration {
         let timeout = Span::limit(client.timeout());
         let usual = self.usual(timeout);
         let mut wait = match awaited {
             Awaited::First | Awaited::Last => usual.max(timeout),
+            Awaited::Fresh => self.slowed(usual.max(timeout), SLOWEST_FRESH),
             Awaited::None => timeout,
-            Awaited::Other => {
-                let mut slower = usual;
-                for _ in 0..self.repeats.min(4) {
-                    slower.lengthen(slower);
-                }
-                slower.min(Span::limit(SLOWEST)).max(usual)
-            }
+            Awaited::Other => self.slowed(usual, SLOWEST),
         };
         wait = wait.max(Span::limit(LEAST));
         let limit = match (self.answers, awaited) {
             // The question for the sizes has used up its timeouts already: one more is enough.
             (Answers::Never, _) => unheard(client, 1),
-            (_, Awaited::First) => pacing.first(),
+            (_, Awaited::First | Awaited::Fresh) => pacing.first(),
             (_, Awaited::Last) => pacing.last(),
             _ => Span::limit(SILENCE),
         };
@@ -188,8 +198,12 @@ impl Pace {
 /// The silence that ends a transfer to a device that was never heard, with `more` requests after
 /// the question for its sizes.
 fn unheard(client: &Client, more: u8) -> Span {
-    let waits = client.retries().max(1).saturating_add(more);
-    Span::limit(client.timeout().saturating_mul(waits.into()))
+    // Added up: a product of 64 bits takes 900 bytes more on a Cortex-M0.
+    let (timeout, mut all) = (Span::limit(client.timeout()), Span::ZERO);
+    for _ in 0..client.retries().max(1).saturating_add(more) {
+        all.lengthen(timeout);
+    }
+    all
 }
 
 /// Asks for the buffers of the device.

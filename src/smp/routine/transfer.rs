@@ -48,7 +48,8 @@ impl Flight {
     }
 }
 
-/// A request in flight, without its offset: that is the end of the one before it.
+/// A request in flight, without its offset: that of the oldest one is `base`, and each other begins
+/// where the one before it ends.
 #[derive(Debug, Clone, Copy)]
 struct Sent {
     sequence: u8,
@@ -68,6 +69,8 @@ pub(super) struct Transfer {
     pace: Pace,
     /// The offset at which it began. The piece there travels alone, as the one at 0 does.
     start: u64,
+    /// The offset of the oldest request in flight; `next` if there is none.
+    base: u64,
     /// The offset of the next new piece.
     next: u64,
     /// The offset that the device reported last.
@@ -126,6 +129,7 @@ impl Transfer {
             flow: Flow::Open,
             pace,
             start,
+            base: start,
             next: start,
             confirmed: start,
             best: start,
@@ -139,8 +143,7 @@ impl Transfer {
     /// The oldest request in flight.
     fn oldest(&self) -> Option<Flight> {
         let first = self.outstanding.front()?;
-        let bytes = self.outstanding.iter().fold(0, |bytes: u64, sent| bytes.saturating_add(sent.len.into()));
-        Some(Flight { sequence: first.sequence, off: self.next.saturating_sub(bytes), len: first.len })
+        Some(Flight { sequence: first.sequence, off: self.base, len: first.len })
     }
 
     /// The piece that is to be sent, or what to wait for.
@@ -259,21 +262,19 @@ impl Transfer {
     /// Removes the request at `index`, which `message` answers, and those before it from the
     /// window. `None` if all have to be sent again in the other version.
     pub(super) fn take(&mut self, index: usize, message: &[u8], client: &mut Client) -> Option<Flight> {
-        let mut answered = self.oldest();
+        let mut answered = None;
         // Any response ends the silence, the probing and the pause.
         self.flow = Flow::Open;
         for place in 0..=index {
-            let Some(sent) = self.outstanding.pop_front() else { break };
-            if place > 0
-                && let Some(before) = answered
-            {
-                answered = Some(Flight { sequence: sent.sequence, off: before.end(), len: sent.len });
-            }
+            let Some(flight) = self.oldest() else { break };
+            let _ = self.outstanding.pop_front();
+            self.base = flight.end();
             if place == index {
-                self.pace.heard(sent.sequence);
+                self.pace.heard(flight.sequence);
             } else {
-                self.pace.skipped(sent.sequence);
+                self.pace.skipped(flight.sequence);
             }
+            answered = Some(flight);
         }
         let written = client.version();
         let asked = self.asked.unwrap_or(written);
@@ -353,7 +354,7 @@ impl Transfer {
     fn go_to(&mut self, off: u64) {
         self.outstanding.clear();
         self.pace.forget();
-        self.next = off;
+        (self.base, self.next) = (off, off);
     }
 
     pub(super) fn timed_out(&mut self, pacing: &Pacing) -> Result<(), Error> {
@@ -366,6 +367,7 @@ impl Transfer {
         // The oldest one alone: its response says where the device is, and the others may have been
         // lost because of it.
         self.go_to(oldest.end());
+        self.base = oldest.off;
         let _ = self.outstanding.push_back(Sent { sequence: oldest.sequence, len: oldest.len });
         self.flow = Flow::Repeat;
         Ok(())

@@ -28,20 +28,25 @@ fn millis(times: &[Duration]) -> u128 {
 
 #[test]
 fn a_lost_first_piece_is_repeated_after_the_clients_timeout_with_its_number() {
-    let (mut slot, mut seen) = (Slot::default(), 0);
-    let mut client = Client::new(0).with_timeout(Duration::from_millis(300)).with_retries(8);
-    let run = run(&mut Upload::new(&FILE[..]), &mut client, 512, |request| {
-        seen += u32::from(piece(request).is_some());
-        match () {
-            () if is_parameters(request) => vec![parameters(request, 384, 4)],
-            () if seen <= 2 => vec![],
-            () => vec![slot.answer(request)],
-        }
-    });
-    assert_eq!(run.report.outcome, UploadOutcome::Done { already_present: false, verified: false });
-    assert_eq!(run.waited(), [Duration::from_millis(300); 2]);
-    let sent: Vec<_> = run.sent().collect();
-    assert!(sent[1] == sent[2] && sent[2] == sent[3], "the same message, with the same number");
+    // Without a hash a device would take each repeat for another upload, and erase again.
+    for (sha, waits) in [(true, [300, 300]), (false, [300, 600])] {
+        let (mut slot, mut seen) = (Slot::default(), 0);
+        let mut client = Client::new(0).with_timeout(Duration::from_millis(300)).with_retries(8);
+        let mut upload = Upload::new(&FILE[..]);
+        upload = if sha { upload.with_sha([1; 32]) } else { upload };
+        let run = run(&mut upload, &mut client, 512, |request| {
+            seen += u32::from(piece(request).is_some());
+            match () {
+                () if is_parameters(request) => vec![parameters(request, 384, 4)],
+                () if seen <= 2 => vec![],
+                () => vec![slot.answer(request)],
+            }
+        });
+        assert_eq!(run.report.outcome, UploadOutcome::Done { already_present: false, verified: false });
+        assert_eq!(run.waited(), waits.map(Duration::from_millis));
+        let sent: Vec<_> = run.sent().collect();
+        assert!(sent[1] == sent[2] && sent[2] == sent[3], "the same message, with the same number");
+    }
 }
 
 #[test]
@@ -79,7 +84,7 @@ fn a_device_that_was_heard_may_be_silent_for_half_a_minute() {
 /// Runs an upload whose responses take this long, and loses the response number `lost`. Returns the
 /// waits that passed.
 fn measured(response: Duration, lost: u32) -> Vec<Duration> {
-    let mut upload = Upload::new(&FILE[..]).with_window(1);
+    let mut upload = Upload::new(&FILE[..]).with_sha([1; 32]).with_window(1);
     let (mut client, mut tx, mut slot) = (Client::new(0), [0; 512], Slot::default());
     let (mut answer, mut seen, mut waited) = (None, 0, Vec::new());
     loop {

@@ -545,7 +545,7 @@ fn a_mismatch_is_a_failure_and_no_verdict_is_none() {
 fn first_and_last_piece_get_more_time() {
     let file = [7; 1000];
     let late = |which: usize, timeouts: Option<(Duration, Duration)>| {
-        let mut upload = Upload::new(&file[..]).with_window(1).with_parameters(known(384, 4));
+        let mut upload = Upload::new(&file[..]).with_sha(SHA).with_window(1).with_parameters(known(384, 4));
         if let Some((first, last)) = timeouts {
             upload = upload.with_timeouts(first, last);
         }

@@ -3,7 +3,7 @@
 use core::cmp::Ordering;
 use core::time::Duration;
 
-use super::super::pace::{Found, Pace, Sizing};
+use super::super::pace::{Awaited, Found, Pace, Sizing};
 use super::super::piece::{Keys, What};
 use super::super::report::{UploadEvent, UploadOutcome, UploadReport};
 use super::super::transfer::{Counts, Transfer};
@@ -79,7 +79,14 @@ impl Job {
                         let piece = (source, self.len, What::Image(keys));
                         return transfer.send(due, piece, &mut self.counts, client, tx).map(Step::Send);
                     }
-                    Err(awaited) => return Ok(Step::Wait(transfer.wait(awaited, client, &self.pacing))),
+                    Err(awaited) => {
+                        let is_fresh = self.keys.sha.is_none() || self.len < source.len();
+                        let awaited = match awaited {
+                            Awaited::First if is_fresh => Awaited::Fresh,
+                            awaited => awaited,
+                        };
+                        return Ok(Step::Wait(transfer.wait(awaited, client, &self.pacing)));
+                    }
                 },
                 State::Ended { .. } => return Ok(Step::Done),
             }
