@@ -223,7 +223,7 @@ impl<'b> Lrc<'b> {
             // Both readings hold: the next byte decides.
             State::Code { zero: true, left: 0 } => {
                 self.state = State::Ambiguous;
-                return Ok(Progress::More);
+                Ok(Progress::More)
             }
             // Either the byte before this zero was the check, or the zero is the check, after the
             // last byte of a block. An empty block after a full one adds nothing, so both readings
