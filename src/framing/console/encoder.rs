@@ -89,9 +89,6 @@ impl Encoder {
     }
 
     /// Returns the next piece of a line, 0 after the last one.
-    // Not inlined in firmware: within `next` its registers are saved in each turn, 84 bytes. A host
-    // inlines it: 110 instructions less for each frame.
-    #[cfg_attr(target_os = "none", inline(never))]
     fn piece(&mut self, message: &[u8]) -> u32 {
         let len = narrow(message.len()).saturating_add(narrow(CRC));
         let left = len.saturating_sub(self.at);

@@ -183,7 +183,8 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
                     self.done(Task::None, None);
                     self.next(retries);
                 }
-                // It was not made; a second one without a response is the end.
+                // The mark was not made, so it is requested again. A second one without a response
+                // is the end.
                 _ => self.next(retries),
             },
             (_, None) => self.doubt(Doubt::NoState),
