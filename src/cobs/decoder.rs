@@ -2,7 +2,7 @@
 
 #[cfg(not(target_os = "none"))]
 use super::words::has_zero;
-use super::words::{WORD, copy_to_zero, zero_in};
+use super::words::{FULL, WORD, copy_to_zero, zero_in};
 #[cfg(not(target_os = "none"))]
 use crate::bytes;
 
@@ -152,7 +152,8 @@ impl Position {
             let left = usize::from(code.wrapping_sub(1));
             let at = usize::from(zero);
             if left > WORD {
-                if !long_group(left, at, input, out) {
+                // A code of 0 ends the data; it must not pass for a group of 255 bytes.
+                if left > FULL || !long_group(left, at, input, out) {
                     return;
                 }
             } else if short_group(left, at, rest, out) {
