@@ -35,6 +35,9 @@ pub enum Item<'b> {
     Other(Reader<'b>),
 }
 
+// No content: which key the item belongs to, and so whether it is a secret, is not known here.
+shown!(Item<'_>, |item| "Item({})", item.kind());
+
 impl Item<'_> {
     /// Returns a number that fits 64 bits with its sign.
     pub(super) fn signed(self) -> Result<i64, Malformed> {

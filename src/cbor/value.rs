@@ -8,12 +8,9 @@ use super::writer::Writer;
 use super::{BufferFull, Malformed};
 use crate::shown::shown;
 
-// No content: which key the item belongs to, and so whether it is a secret, is not known here.
-shown!(Item<'_>, |item| "Item({})", item.kind());
-
 impl Item<'_> {
     /// The name of the variant.
-    const fn kind(&self) -> &'static str {
+    pub(super) const fn kind(&self) -> &'static str {
         match self {
             Self::Unsigned(_) => "Unsigned",
             Self::Negative(_) => "Negative",

@@ -43,6 +43,7 @@ impl<T: Debug> Printed for T {}
 /// Types that print text or bytes which they hold themselves, or the type of a parameter, and
 /// why they may.
 const OPEN: &[(&str, &str)] = &[
+    ("anysmp::bsmp::typed::field::Be", "a number"),
     ("anysmp::bsmp::list::Iter", "a list in an answer, which prints what is no secret"),
     (
         "anysmp::bsmp::routine::discovery::directory::Directory",
