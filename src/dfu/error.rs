@@ -68,14 +68,15 @@ pub enum Error {
     TestOfActive,
     /// The application: its gate refuses, with an error of its own.
     Refused {
-        /// The number of the group that the error belongs to.
-        group: u16,
+        /// The number of the group that the error belongs to; those of applications start at 64.
+        // A byte, so that an error fits a register.
+        group: u8,
         /// The number of the error in that group.
         rc: u16,
     },
 }
 
-const _: () = assert!(size_of::<Error>() <= 6);
+const _: () = assert!(size_of::<Error>() <= 4);
 
 impl core::fmt::Display for Error {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {

@@ -88,6 +88,7 @@ mod job;
 mod layout;
 mod look;
 mod mode;
+mod next;
 mod protection;
 mod seen;
 mod state;
@@ -109,7 +110,7 @@ pub use config::{Config, ConfigError};
 pub use gate::{Candidate, Event, Gate, Offer, TlvPiece};
 pub use job::Job;
 pub use layout::{Pair, Slot, scratch_len};
-pub use mode::BootMode;
+pub use mode::{BootMode, Mode};
 pub use protection::{DowngradeProtection, SignatureCheck, Verifier};
 
 /// The slots of a device, and the upload into one of them. `G` is the application's [`Gate`].
@@ -138,7 +139,7 @@ impl<'s, D: Digest> Slots<'s, D> {
     ///
     /// The caller: a [`ConfigError`] if the configuration cannot work.
     pub fn new(config: Config, pairs: &'s mut [Pair], scratch: &'s mut [u8], digest: D) -> Result<Self, ConfigError> {
-        if config.mode == BootMode::SingleSlot {
+        if config.mode.kind == BootMode::SingleSlot {
             Err(ConfigError::Mode)
         } else {
             Self::make(config, pairs, scratch, digest)
@@ -174,7 +175,7 @@ impl<'s, D: Digest> Slots<'s, D> {
         scratch: &'s mut [u8],
         digest: D,
     ) -> Result<Self, ConfigError> {
-        if config.mode == BootMode::SingleSlot {
+        if config.mode.kind == BootMode::SingleSlot {
             Self::make(config, slots, scratch, digest)
         } else {
             Err(ConfigError::Mode)
@@ -185,7 +186,7 @@ impl<'s, D: Digest> Slots<'s, D> {
         let layout = Layout::new(config.align).filter(|_| config.align >= config.geometry.write);
         let layout = layout.ok_or(ConfigError::Alignment)?;
         let log = Log::new(config::check(&config, layout, pairs, scratch.len())?);
-        let shift = if config.mode == BootMode::SwapOffset { config.geometry.erase } else { 0 };
+        let shift = if config.mode.kind == BootMode::SwapOffset { config.geometry.erase } else { 0 };
         let (session, upload) = (Session::Idle, Receiving::new());
         Ok(Self { config, layout, shift, pairs, scratch, digest, session, upload, log, gate: () })
     }
@@ -223,7 +224,7 @@ impl<D: Digest, G> Slots<'_, D, G> {
     /// Returns the version that an upload for this pair would replace, if it is known: that of the
     /// running image, or for a loader that of the image in the slot.
     fn version(&self, pair: &Pair) -> Option<Version> {
-        let slot = if self.config.mode.is_loader() { Slot::Primary } else { pair.running() };
+        let slot = if self.config.mode.kind.is_loader() { Slot::Primary } else { pair.running() };
         pair.seen(slot).header.as_ref().map(Header::version)
     }
 

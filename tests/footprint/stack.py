@@ -29,7 +29,12 @@ SCRATCH = {"r0", "r1", "r2", "r3", "ip", "lr"}
 
 # Calls through a pointer, by the function that does them: whom they can reach (None: a function of the user's), and why.
 INDIRECT = [
-    (r"^<?anysmp::mcuboot::slots::job::", None, "Config::accept, the device's own word on an upload"),
+    # Wherever `Slots::next` is inlined: in the jobs, in the lists of the image group, in a user's loop over `states`.
+    (
+        r"anysmp::mcuboot::slots|anysmp::smp::group::image::flash|^slots::main_loop",
+        r"anysmp::mcuboot::slots::(next|mode)::",
+        "config.mode: the rules of the boot mode that the configuration was made for",
+    ),
 ]
 
 

@@ -373,16 +373,24 @@ impl Bench {
         let log = Region::new(scratch.start + scratch.len, up(write.max(64) * (1 + random.below(2) as u32), erase));
         let capacity = log.start + log.len;
         let geometry = Geometry::new(kind.read, write, erase, capacity).with_erased(kind.erased);
+        let most = sizes[0].max(sizes[1]) / erase;
         let config = Config {
             checkpoint: kind.log.then_some(log),
             align,
-            mode: kind.mode,
-            ..Config::swap_move(geometry, sizes[0].max(sizes[1]) / erase)
+            ..match kind.mode {
+                BootMode::SwapOffset => Config::swap_offset(geometry, most),
+                BootMode::SwapScratch => Config::swap_scratch(geometry, most),
+                BootMode::SwapMove => Config::swap_move(geometry, most),
+                BootMode::DirectXip => Config::direct_xip(geometry),
+                BootMode::DirectXipRevert => Config::direct_xip_revert(geometry),
+                BootMode::RamLoad => Config::ram_load(geometry),
+                BootMode::RamLoadRevert => Config::ram_load_revert(geometry),
+                _ => Config::overwrite_only(geometry),
+            }
         };
         let layout = Layout::new(align).unwrap();
-        let mut loader = Bootloader::new(kind.mode, layout, [write, erase], slots)
-            .with_erased(kind.erased)
-            .with_max_sectors(config.max_sectors);
+        let mut loader =
+            Bootloader::new(kind.mode, layout, [write, erase], slots).with_erased(kind.erased).with_max_sectors(most);
         loader.scratch = (scratch.len > 0).then_some(scratch);
         let chip = Chip {
             kind,

@@ -3,8 +3,7 @@
 use anysmp::mcuboot::build::Builder;
 use anysmp::mcuboot::digest::Sha256;
 use anysmp::mcuboot::slots::{
-    BootMode, Chunk, Command, Config, ConfigError, Error, Geometry, Info, Outcome, Pair, Region, Slot, Slots,
-    scratch_len,
+    Chunk, Command, Config, ConfigError, Error, Geometry, Info, Outcome, Pair, Region, Slot, Slots, scratch_len,
 };
 use anysmp::mcuboot::trailer::{Layout, SwapType};
 use anysmp::mcuboot::{Flags, Version};
@@ -295,9 +294,9 @@ fn marking_a_slot_ends_an_upload_into_it() {
 
 #[test]
 fn modes_without_trailer_refuse_state_writes_and_show_the_newer_image_as_next() {
-    for mode in [BootMode::DirectXip, BootMode::RamLoad] {
+    for mode in [Config::direct_xip, Config::ram_load] {
         device(|flash, board, config, old, new| {
-            let config = Config { mode, erase_pending: false, ..config };
+            let config = Config { mode: mode(config.geometry).mode, erase_pending: false, ..config };
             start(config, board, |device| {
                 assert_eq!(list(device, flash), ["0 1.0.0 BCA", "1 2.0.0 BPM"]);
                 assert_eq!(set_state(device, flash, Some(&hash(new)), false), Err(Error::NotSupported));

@@ -1,7 +1,7 @@
 //! The configuration of a device, and its checks.
 
 use super::layout::{Pair, Slot, scratch_len};
-use super::mode::{self, BootMode, Sizes};
+use super::mode::{BootMode, Mode, Sizes};
 use crate::dfu::flash::Geometry;
 use crate::dfu::region::{LogRegion, Region, down, record_len};
 use crate::mcuboot::trailer::Layout;
@@ -27,7 +27,7 @@ pub struct Config {
     /// The sizes of the flash.
     pub geometry: Geometry,
     /// The mode of the bootloader.
-    pub mode: BootMode,
+    pub mode: Mode,
     /// `BOOT_MAX_ALIGN` of the bootloader build; at least the write size of the flash.
     pub align: u32,
     /// `BOOT_MAX_IMG_SECTORS` of the bootloader build, in the swap modes. It decides how much of a
@@ -81,69 +81,69 @@ impl Config {
     /// long as the secondary one, or longer by one erase page.
     #[must_use]
     pub const fn swap_move(geometry: Geometry, max_sectors: u32) -> Self {
-        Self::new(geometry, BootMode::SwapMove, max_sectors)
+        Self::new(geometry, Mode::SWAP_MOVE, max_sectors)
     }
 
     /// MCUboot with swap-scratch, built for `max_sectors` sectors per slot. Both slots have the
     /// same length.
     #[must_use]
     pub const fn swap_scratch(geometry: Geometry, max_sectors: u32) -> Self {
-        Self::new(geometry, BootMode::SwapScratch, max_sectors)
+        Self::new(geometry, Mode::SWAP_SCRATCH, max_sectors)
     }
 
     /// MCUboot with swap-offset, built for `max_sectors` sectors per slot. The secondary slot is as
     /// long as the primary one, or longer by one erase page.
     #[must_use]
     pub const fn swap_offset(geometry: Geometry, max_sectors: u32) -> Self {
-        Self::new(geometry, BootMode::SwapOffset, max_sectors)
+        Self::new(geometry, Mode::SWAP_OFFSET, max_sectors)
     }
 
     /// MCUboot with overwrite-only. Both slots have the same length.
     #[must_use]
     pub const fn overwrite_only(geometry: Geometry) -> Self {
-        Self::new(geometry, BootMode::OverwriteOnly, 0)
+        Self::new(geometry, Mode::OVERWRITE_ONLY, 0)
     }
 
     /// MCUboot with direct XIP.
     #[must_use]
     pub const fn direct_xip(geometry: Geometry) -> Self {
-        Self::new(geometry, BootMode::DirectXip, 0)
+        Self::new(geometry, Mode::newer(BootMode::DirectXip), 0)
     }
 
     /// MCUboot with direct XIP and revert.
     #[must_use]
     pub const fn direct_xip_revert(geometry: Geometry) -> Self {
-        Self::new(geometry, BootMode::DirectXipRevert, 0)
+        Self::new(geometry, Mode::newer_marked(BootMode::DirectXipRevert), 0)
     }
 
     /// MCUboot with RAM load.
     #[must_use]
     pub const fn ram_load(geometry: Geometry) -> Self {
-        Self::new(geometry, BootMode::RamLoad, 0)
+        Self::new(geometry, Mode::newer(BootMode::RamLoad), 0)
     }
 
     /// MCUboot with RAM load and revert.
     #[must_use]
     pub const fn ram_load_revert(geometry: Geometry) -> Self {
-        Self::new(geometry, BootMode::RamLoadRevert, 0)
+        Self::new(geometry, Mode::newer_marked(BootMode::RamLoadRevert), 0)
     }
 
     /// The updater of MCUboot's firmware-updater mode, which runs from the secondary slot:
     /// [`Pair::running_from`] says so.
     #[must_use]
     pub const fn firmware_updater(geometry: Geometry) -> Self {
-        Self::new(geometry, BootMode::FirmwareUpdater, 0)
+        Self::new(geometry, Mode::loader(BootMode::FirmwareUpdater), 0)
     }
 
     /// A recovery loader of a device with one slot: [`Slots::recovery`](super::Slots::recovery).
     #[must_use]
     pub const fn single_slot(geometry: Geometry) -> Self {
-        Self::new(geometry, BootMode::SingleSlot, 0)
+        Self::new(geometry, Mode::loader(BootMode::SingleSlot), 0)
     }
 
     /// This mode with an alignment of 8, or of the write size if that is larger, without a
     /// checkpoint, and with Zephyr's defaults for the rest.
-    const fn new(geometry: Geometry, mode: BootMode, max_sectors: u32) -> Self {
+    const fn new(geometry: Geometry, mode: Mode, max_sectors: u32) -> Self {
         Self {
             geometry,
             mode,
@@ -252,7 +252,7 @@ pub(super) fn check(
     let mut number = 0_usize;
     while let Some(region) = region(pairs, *log, number) {
         // A single slot has no second one.
-        let is_absent = *mode == BootMode::SingleSlot && number & 1 == 1;
+        let is_absent = mode.kind == BootMode::SingleSlot && number & 1 == 1;
         if !is_absent && !region.fits(geometry) {
             return Err(ConfigError::Region);
         }
@@ -286,7 +286,7 @@ pub(super) fn check(
             return Err(ConfigError::Alignment);
         }
         // Otherwise uploads would be written to the running slot.
-        if !mode.is_in_place() && (pair.running() == Slot::Primary) == mode.is_loader() {
+        if !mode.kind.is_in_place() && (pair.running() == Slot::Primary) == mode.kind.is_loader() {
             return Err(ConfigError::Running);
         }
         let spare = pair.spare().region().len;
@@ -297,7 +297,8 @@ pub(super) fn check(
         }) {
             return Err(ConfigError::TooSmall);
         }
-        let max = mode::max_image(*mode, &sizes, pair.primary.len, spare).ok_or(ConfigError::Incompatible)?;
+        let max = (mode.max)(&sizes, pair.primary.len, spare).filter(|max| *max >= HEADER_LEN);
+        let max = max.ok_or(ConfigError::Incompatible)?;
         pair.limit(max);
     }
     Ok(LogRegion(log.unwrap_or(Region::new(0, 0))))

@@ -1,7 +1,9 @@
 //! The modes of MCUboot, and the largest image that each of them starts.
 
+use super::layout::Pair;
+use super::next;
 use crate::dfu::flash::Geometry;
-use crate::dfu::region::{down, up};
+use crate::dfu::region::up;
 use crate::mcuboot::trailer::{Field, Layout, SwapType};
 
 /// The mode of the bootloader of this device: the way in which it starts a new image. It has to be
@@ -59,7 +61,67 @@ impl BootMode {
     }
 }
 
-/// The sizes on which the length of a trailer depends.
+/// The rules of a mode. They are functions, so that a device links those of its own mode only:
+/// together they would take 600 bytes.
+#[derive(Clone, Copy)]
+pub struct Mode {
+    pub(super) kind: BootMode,
+    /// Returns the bytes of the largest image that the bootloader starts from a spare slot; `None`
+    /// if it never does, because it calls the lengths of the slots (primary, spare) incompatible.
+    pub(super) max: fn(&Sizes, u32, u32) -> Option<u32>,
+    /// Returns the next action of the bootloader for a pair; true to compare build numbers.
+    pub(super) next: fn(&Pair, bool) -> SwapType,
+    /// Returns true if the image of the spare slot may be the one that starts.
+    pub(super) starts: fn(&Pair, bool) -> bool,
+}
+
+impl Mode {
+    /// Returns the name of the mode.
+    #[must_use]
+    pub const fn kind(self) -> BootMode {
+        self.kind
+    }
+
+    /// A mode in which the primary slot runs, and marks decide.
+    const fn swap(kind: BootMode, max: fn(&Sizes, u32, u32) -> Option<u32>, next: fn(&Pair, bool) -> SwapType) -> Self {
+        Self { kind, max, next, starts: |_, _| true }
+    }
+
+    pub(super) const SWAP_MOVE: Self = Self::swap(BootMode::SwapMove, max_move, next::by_marks);
+    pub(super) const SWAP_SCRATCH: Self = Self::swap(BootMode::SwapScratch, max_scratch, next::by_marks);
+    pub(super) const SWAP_OFFSET: Self = Self::swap(BootMode::SwapOffset, max_offset, next::by_marks_with_offset);
+    pub(super) const OVERWRITE_ONLY: Self = Self::swap(BootMode::OverwriteOnly, max_overwrite, next::by_marks);
+
+    /// A mode in which the newer image starts.
+    pub(super) const fn newer(kind: BootMode) -> Self {
+        Self { kind, max: max_in_place, next: next::newer, starts: next::starts_instead }
+    }
+
+    /// A mode in which the newer image starts if it is marked.
+    pub(super) const fn newer_marked(kind: BootMode) -> Self {
+        Self { kind, max: max_in_place, next: next::newer_marked, starts: next::starts_instead }
+    }
+
+    /// A mode in which a loader has the slots.
+    pub(super) const fn loader(kind: BootMode) -> Self {
+        Self { kind, max: |_, _, spare| Some(spare), next: |_, _| SwapType::None, starts: |_, _| true }
+    }
+}
+
+impl core::fmt::Debug for Mode {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        self.kind.fmt(f)
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Mode {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        self.kind.format(f);
+    }
+}
+
+/// What the length of a trailer depends on.
 pub(super) struct Sizes {
     pub(super) geometry: Geometry,
     pub(super) layout: Layout,
@@ -67,47 +129,56 @@ pub(super) struct Sizes {
     pub(super) key_len: u32,
 }
 
-/// Returns the bytes of the largest image that the bootloader starts from a spare slot of this
-/// length; `None` if it never does, because it calls the lengths of the slots incompatible.
-///
-/// The formulas were checked against MCUboot with 2,000 geometries.
-pub(super) fn max_image(mode: BootMode, sizes: &Sizes, primary: u32, spare: u32) -> Option<u32> {
-    let Sizes { geometry: Geometry { write, erase, .. }, layout, max_sectors, key_len } = *sizes;
-    // The fields down to `swap_size`, and below them the keys of both slots.
-    let keys = up(key_len, layout.align()).checked_mul(2)?;
-    let fields = layout.len().checked_add(keys)?;
-    // The progress of a swap: for each sector this many states of one write unit.
-    let status = |states: u32| max_sectors.checked_mul(states)?.checked_mul(write)?.checked_add(fields);
-    let whole = |len: u32| Some(up(len.checked_add(erase)?, erase).wrapping_sub(erase));
-    let larger_by_one = |larger: u32, smaller: u32| larger == smaller || Some(larger) == smaller.checked_add(erase);
-    // More sectors than the bootloader was built for: it refuses to swap.
-    let sectors = max_sectors.checked_mul(erase)?;
-    let fits = primary <= sectors && spare <= sectors;
-    match mode {
-        BootMode::SwapMove if fits && larger_by_one(primary, spare) => {
-            primary.checked_sub(erase)?.min(spare).checked_sub(whole(status(3)?)?)
-        }
-        BootMode::SwapOffset if fits && larger_by_one(spare, primary) => {
-            primary.min(spare.checked_sub(erase)?).checked_sub(whole(status(2)?)?)
-        }
-        BootMode::SwapScratch if fits && primary == spare => {
-            let trailer = status(3)?;
-            // The last part of the image travels with the trailer, which must leave room for the
-            // status of that step.
-            let last = trailer.wrapping_sub(1) & erase.wrapping_sub(1);
-            let step = write.checked_mul(3)?.checked_add(fields)?;
-            primary.checked_sub(trailer)?.checked_sub(step.saturating_sub(last.wrapping_add(1)))
-        }
-        BootMode::SwapMove | BootMode::SwapOffset | BootMode::SwapScratch => None,
-        BootMode::OverwriteOnly if primary != spare => None,
-        // No swap, so no status and no `swap_size`.
-        BootMode::OverwriteOnly
-        | BootMode::DirectXip
-        | BootMode::DirectXipRevert
-        | BootMode::RamLoad
-        | BootMode::RamLoadRevert => spare.checked_sub(layout.from_end(Field::SwapInfo(SwapType::None))),
-        // No trailer at all.
-        BootMode::FirmwareUpdater | BootMode::SingleSlot => Some(spare),
+// The formulas of the largest images were checked against MCUboot with 2,000 geometries.
+impl Sizes {
+    /// Bytes of the fields down to `swap_size`, and below them of the keys of both slots.
+    fn fields(&self) -> Option<u32> {
+        self.layout.len().checked_add(up(self.key_len, self.layout.align()).checked_mul(2)?)
     }
-    .filter(|max| down(*max, 32) > 0)
+
+    /// Bytes of a trailer that keeps this many states of one write unit for each sector.
+    fn trailer(&self, states: u32) -> Option<u32> {
+        self.max_sectors.checked_mul(states)?.checked_mul(self.geometry.write)?.checked_add(self.fields()?)
+    }
+
+    /// The same in whole sectors; `None` if a slot has more sectors than the bootloader was built
+    /// for, or the longer one is not as long as the other or one sector longer.
+    fn sectors(&self, states: u32, longer: u32, shorter: u32) -> Option<u32> {
+        let erase = self.geometry.erase;
+        let is_pair = longer == shorter || Some(longer) == shorter.checked_add(erase);
+        let trailer = self.trailer(states).filter(|_| is_pair && longer <= self.max_sectors.saturating_mul(erase))?;
+        Some(up(trailer.checked_add(erase)?, erase).wrapping_sub(erase))
+    }
+}
+
+fn max_move(sizes: &Sizes, primary: u32, spare: u32) -> Option<u32> {
+    let trailer = sizes.sectors(3, primary, spare)?;
+    primary.checked_sub(sizes.geometry.erase)?.min(spare).checked_sub(trailer)
+}
+
+fn max_offset(sizes: &Sizes, primary: u32, spare: u32) -> Option<u32> {
+    let trailer = sizes.sectors(2, spare, primary)?;
+    primary.min(spare.checked_sub(sizes.geometry.erase)?).checked_sub(trailer)
+}
+
+fn max_scratch(sizes: &Sizes, primary: u32, spare: u32) -> Option<u32> {
+    let Geometry { write, erase, .. } = sizes.geometry;
+    if primary != spare || primary > sizes.max_sectors.saturating_mul(erase) {
+        return None;
+    }
+    let trailer = sizes.trailer(3)?;
+    // The last part of the image travels with the trailer, which must leave room for the status of
+    // that step.
+    let last = trailer.wrapping_sub(1) & erase.wrapping_sub(1);
+    let step = write.checked_mul(3)?.checked_add(sizes.fields()?)?;
+    primary.checked_sub(trailer)?.checked_sub(step.saturating_sub(last.wrapping_add(1)))
+}
+
+fn max_overwrite(sizes: &Sizes, primary: u32, spare: u32) -> Option<u32> {
+    if primary == spare { max_in_place(sizes, primary, spare) } else { None }
+}
+
+/// No swap, so no status and no `swap_size`.
+fn max_in_place(sizes: &Sizes, _: u32, spare: u32) -> Option<u32> {
+    spare.checked_sub(sizes.layout.from_end(Field::SwapInfo(SwapType::None)))
 }

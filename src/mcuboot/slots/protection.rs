@@ -169,7 +169,7 @@ impl<V: Verifier, G: Gate> Gate for SignatureCheck<V, G> {
 
     fn mark(&mut self, candidate: &Candidate<'_>) -> Result<(), Error> {
         let is_whole = core::mem::take(&mut self.seen) == 64;
-        if !candidate.active && !(is_whole && self.verifier.verify(candidate.hash, &self.signature)) {
+        if !(candidate.active || is_whole && self.verifier.verify(candidate.hash, &self.signature)) {
             return Err(Error::NoImage);
         }
         self.inner.mark(candidate)

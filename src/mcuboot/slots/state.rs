@@ -2,14 +2,14 @@
 
 use super::layout::{Pair, Slot};
 use super::look;
-use super::{BootMode, Config, Error, Slots};
+use super::{Config, Error, Slots};
 use crate::bytes::copy;
 use crate::dfu::access::{Access, Kind, size};
 use crate::dfu::flash::Geometry;
 use crate::dfu::region::{Region, up};
 use crate::dfu::{Info, State};
 use crate::mcuboot::digest::Digest;
-use crate::mcuboot::trailer::{Field, Flag, Layout, Magic, SwapType, Trailer};
+use crate::mcuboot::trailer::{Field, Flag, Layout, Magic, SwapType};
 use crate::mcuboot::{Flags, Header};
 
 impl<D: Digest, G> Slots<'_, D, G> {
@@ -81,41 +81,7 @@ impl<D: Digest, G> Slots<'_, D, G> {
 
     /// Returns the next action of the bootloader for a pair.
     fn next(&self, pair: &Pair) -> SwapType {
-        let (running, spare) = (pair.seen(pair.running()), pair.seen(pair.running().other()));
-        match self.config.mode {
-            BootMode::SwapOffset => SwapType::decide_with_offset(&running.trailer, &spare.trailer),
-            BootMode::SwapMove | BootMode::SwapScratch | BootMode::OverwriteOnly => {
-                SwapType::decide(&running.trailer, &spare.trailer)
-            }
-            BootMode::DirectXip | BootMode::RamLoad if self.starts_instead(pair) => SwapType::Permanent,
-            BootMode::DirectXipRevert | BootMode::RamLoadRevert => {
-                // Only a marked image starts, and only once unless it is confirmed.
-                let Trailer { magic, image_ok, copy_done, .. } = spare.trailer;
-                match (self.starts_instead(pair), magic, image_ok, copy_done) {
-                    (true, Magic::Good, Flag::Set, _) => SwapType::Permanent,
-                    (true, Magic::Good, _, Flag::Unset | Flag::Bad) => SwapType::Test,
-                    // The bootloader erases an image that it started before, unless it is
-                    // confirmed.
-                    _ if (running.trailer.magic, running.trailer.copy_done) == (Magic::Good, Flag::Set)
-                        && running.trailer.image_ok != Flag::Set =>
-                    {
-                        SwapType::Revert
-                    }
-                    _ => SwapType::None,
-                }
-            }
-            _ => SwapType::None,
-        }
-    }
-
-    /// Returns true if the image of the spare slot comes before the running one where images start
-    /// in place: the higher version, then the lower slot.
-    fn starts_instead(&self, pair: &Pair) -> bool {
-        let version = |slot| pair.seen(slot).image().map(|(header, _)| self.compared(header.version()));
-        match (version(pair.running().other()), version(pair.running())) {
-            (Some(spare), Some(running)) => spare > running || spare == running && pair.running() == Slot::Secondary,
-            (spare, _) => spare.is_some(),
-        }
+        (self.config.mode.next)(pair, self.config.compare_build)
     }
 
     /// Returns true if the spare slot of a pair must not be written.
@@ -123,7 +89,7 @@ impl<D: Digest, G> Slots<'_, D, G> {
         match self.next(pair) {
             // Without state writes a slot could not be released again, if a broken upload claimed
             // it.
-            _ if !self.config.mode.has_marks() => false,
+            _ if !self.config.mode.kind.has_marks() => false,
             SwapType::None => false,
             SwapType::Test | SwapType::Permanent => !self.config.erase_pending,
             // The image to go back to: without it a failed test could not be undone.
@@ -173,7 +139,7 @@ impl<D: Digest, G> Slots<'_, D, G> {
             return Err(Error::ConfirmationDenied);
         }
         let trailer = &pair.seen(slot).trailer;
-        let reverts_in_place = self.config.mode.is_in_place();
+        let reverts_in_place = self.config.mode.kind.is_in_place();
         // The bootloader's next step decides which marks are possible.
         let want = match (active, confirm, self.next(pair)) {
             (true, _, SwapType::None | SwapType::Revert) => match (trailer.magic, trailer.image_ok) {
@@ -189,7 +155,7 @@ impl<D: Digest, G> Slots<'_, D, G> {
             // The image to go back to is confirmed already.
             (false, true, SwapType::Revert) => return Ok(None),
             // A mark that has no effect would be a promise that is not kept.
-            (false, _, SwapType::None) if reverts_in_place && !self.starts_instead(pair) => {
+            (false, _, SwapType::None) if !(self.config.mode.starts)(pair, self.config.compare_build) => {
                 return Err(Error::NotNewer);
             }
             // A field that is not erased cannot be written again: the mark would be invalid. One of

@@ -220,7 +220,7 @@ pub fn with_slots(room: &mut [u8], work: impl FnOnce(&mut Slots<'_, Sha256>, &mu
     drop_in_box(in_place.map(|mode| mode(geometry)));
     drop_in_box(others.map(|mode| mode(geometry)));
     let config = black_box(Config::swap_move(geometry, black_box(8)));
-    drop_in_box(config.mode.has_marks());
+    drop_in_box(config.mode.kind().has_marks());
     let downgrade = DowngradeProtection::new().with_security_counter(black_box(5));
     let mut gate = downgrade.with_compare_build(black_box(true)).with_gate(SignatureCheck::new(Any).with_gate(Any));
     if let Ok(slots) = Slots::new(config, &mut pairs, room, Sha256::new()) {

@@ -19,7 +19,7 @@ impl<'j, D: Digest, G: Gate> Job<'j, '_, D, G> {
             Command::SetState { hash, confirm } => {
                 // Boot loaders in other modes ignore trailers: a mark would promise something that
                 // never happens.
-                if !self.slots.config.mode.has_marks() {
+                if !self.slots.config.mode.kind.has_marks() {
                     return Err(Error::NotSupported);
                 }
                 // Without a hash a confirmation means the running image, but a test means nothing.

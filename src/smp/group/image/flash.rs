@@ -190,7 +190,7 @@ impl dfu::Error {
         use error::image;
         Some(match self {
             Self::NotSupported => return None,
-            Self::Refused { group, rc } if group == Group::IMAGE.0 => rc,
+            Self::Refused { group, rc } if group as u16 == Group::IMAGE.0 => rc,
             Self::Refused { .. } => return None,
             Self::Unknown => image::UNKNOWN.code(),
             Self::NoImage | Self::Encrypted => image::NO_IMAGE.code(),
@@ -224,7 +224,7 @@ impl dfu::Error {
 impl From<dfu::Error> for Error {
     fn from(error: dfu::Error) -> Self {
         match (error, error.rc()) {
-            (dfu::Error::Refused { group, rc }, _) => Self::Group { group: Group(group), rc },
+            (dfu::Error::Refused { group, rc }, _) => Self::Group { group: Group(group.into()), rc },
             (_, Some(rc)) => Self::Group { group: Group::IMAGE, rc },
             (_, None) => Self::NOT_SUPPORTED,
         }
