@@ -630,9 +630,7 @@ impl Bench {
         (self.chip.counts_reads, self.chip.forgiving) = (false, false);
         assert!(happened, "{}: the operation is missing", self.what);
         self.check();
-        // An erase is not read back: the list shows what is still there.
-        let erases = matches!(deed, Deed::Erase | Deed::ErasePending) && fault == Fault::Silent;
-        let told = result.is_err() || self.holds(deed) || erases;
+        let told = result.is_err() || self.holds(deed);
         assert!(told, "{}: success is reported, but it is not so", self.what);
         let again = self.start(|bench, device| bench.attempt(device, deed));
         assert_eq!(again, Ok(()), "{}: again", self.what);

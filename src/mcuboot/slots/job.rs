@@ -78,7 +78,7 @@ enum Then<'c> {
 /// The purpose of erasing a range.
 #[derive(Clone, Copy)]
 enum Wiped {
-    /// An erase command. Exit: `Done`.
+    /// An erase command. Exit: `Sweep` to see that it was done.
     Erased,
     /// A new upload, whose tail only is erased. Exit: `Stream`.
     Begin,
@@ -99,6 +99,17 @@ enum Read {
     Blank,
     /// The slot is not erased. Exit: `Wipe`.
     Used,
+    /// To see that the slot was erased: flash can fail without a word. Exits: `Done`; `Kept` at the
+    /// first byte that is not erased.
+    Gone,
+    /// Something has outlived the erase. Exit: `Done`.
+    Kept,
+    /// To find out if the trailer is erased as a whole: after a torn erase its flags can look
+    /// erased although the bytes beside them are not, and a mark is written in whole units. Exits:
+    /// with a mark `Mark`; else `Sweep` to compare; `Torn` at the first byte that is not erased.
+    Tail(Option<Mark>),
+    /// The trailer is not erased. Exits: with a mark `Done`; else `Wipe`.
+    Torn(Option<Mark>),
     /// To find out if the slot already holds the file. Exits: `Done`; `Wipe`.
     Compare,
     /// The same, after the tail was erased. Exits: `Done`; `Stream`.
@@ -217,10 +228,12 @@ impl<'j, 's, D: Digest, G: Gate> Job<'j, 's, D, G> {
             Stage::Sweep { address, left, read } => {
                 *address = address.wrapping_add(self.access.len);
                 *left = left.saturating_sub(self.access.len);
-                match read {
+                match *read {
                     Read::Trust(_) => upload.crc.update(bytes),
-                    Read::Blank if bytes.iter().all(|byte| *byte == geometry.erased) => {}
+                    Read::Blank | Read::Gone | Read::Tail(_) if bytes.iter().all(|byte| *byte == geometry.erased) => {}
                     Read::Blank | Read::Used => (*read, *left) = (Read::Used, 0),
+                    Read::Gone | Read::Kept => (*read, *left) = (Read::Kept, 0),
+                    Read::Tail(mark) | Read::Torn(mark) => (*read, *left) = (Read::Torn(mark), 0),
                     Read::Compare | Read::CompareWiped | Read::Check | Read::Verify(_) => digest.update(bytes),
                 }
             }

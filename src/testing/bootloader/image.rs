@@ -76,7 +76,7 @@ impl Flash<'_, '_> {
             }
             // Here MCUboot leaves out swap_size and the swap status, which these modes do not have.
             BootMode::FirmwareUpdater | BootMode::SingleSlot => room(area.len, trailer),
-            _ => room(area.len, size(self.loader.from_end(Field::SwapInfo(crate::mcuboot::trailer::SwapType::None)))),
+            _ => room(area.len, size(self.loader.back_to(Field::SwapInfo(crate::mcuboot::trailer::SwapType::None)))),
         }
     }
 

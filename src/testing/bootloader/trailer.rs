@@ -44,7 +44,7 @@ impl Bootloader {
     }
 
     /// Returns the bytes from the end of an area back to a field.
-    pub(super) const fn from_end(&self, field: Field) -> u32 {
+    pub(super) const fn back_to(&self, field: Field) -> u32 {
         match (field, self.mode) {
             (Field::SwapSize, BootMode::SwapOffset) => self.layout.from_end(field) + self.layout.align(),
             _ => self.layout.from_end(field),
@@ -55,7 +55,7 @@ impl Bootloader {
 impl Flash<'_, '_> {
     /// Returns the address of a field.
     fn field(&self, area: Area, field: Field) -> usize {
-        area.end().saturating_sub(size(self.loader.from_end(field)))
+        area.end().saturating_sub(size(self.loader.back_to(field)))
     }
 
     /// Reads the trailer of an area.

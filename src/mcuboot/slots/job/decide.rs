@@ -3,12 +3,14 @@
 use super::{Job, Read, Stage, Then, Wiped, receive};
 use crate::dfu::checkpoint::{Known, Recall};
 use crate::dfu::flash::Failed;
+use crate::dfu::region::Region;
 use crate::dfu::upload::{Piece, Session};
 use crate::mcuboot::digest::Digest;
 use crate::mcuboot::slots::look::{self, Look};
 use crate::mcuboot::slots::state::Mark;
 use crate::mcuboot::slots::walk::Walk;
 use crate::mcuboot::slots::{Candidate, Command, Error, Event, Gate, Outcome, Slots};
+use crate::mcuboot::trailer::Trailer;
 
 impl<'j, D: Digest, G: Gate> Job<'j, '_, D, G> {
     /// Chooses the first stage of a command.
@@ -102,7 +104,8 @@ impl<'j, D: Digest, G: Gate> Job<'j, '_, D, G> {
             Stage::Sweep { .. } => return Err(Error::Unknown),
             Stage::Wipe { then, .. } => {
                 if matches!(then, Wiped::Erased) {
-                    self.erased();
+                    let Region { start, len } = self.slots.upload.target.region();
+                    self.stage = Stage::Sweep { address: start, left: len, read: Read::Gone };
                     return Ok(());
                 }
                 let tail = self.slots.tail(self.slots.upload.target);
@@ -176,6 +179,7 @@ impl<'j, D: Digest, G: Gate> Job<'j, '_, D, G> {
                 return Ok(());
             }
             Stage::Sweep { read: Read::Blank, .. } => return self.judge(Read::Used),
+            Stage::Sweep { read: Read::Tail(mark), .. } => return self.judge(Read::Torn(mark)),
             _ => return Err(Error::FlashRead),
         }
         self.advance(Err(Failed));
@@ -191,11 +195,16 @@ impl<'j, D: Digest, G: Gate> Job<'j, '_, D, G> {
             // The tail may have been written since, by a swap for example.
             Read::Trust(_) => self.clear(Wiped::Continue),
             // To erase it again would only wear it out.
-            Read::Blank => self.erased(),
+            Read::Blank | Read::Gone => self.erased(),
+            Read::Kept => return Err(Error::FlashErase),
             Read::Used => {
                 let target = self.slots.upload.target;
                 self.stage = Stage::Wipe { target, from: 0, end: target.region().len, then: Wiped::Erased };
             }
+            Read::Tail(None) => self.compare(Read::Compare),
+            Read::Torn(None) => self.clear_tail(),
+            Read::Tail(Some(mark)) => self.stage = Stage::Mark(mark),
+            Read::Torn(Some(_)) => return Err(Error::DamagedTrailer),
             Read::Compare | Read::CompareWiped | Read::Check | Read::Verify(_) => {
                 let as_expected = self.is_hash(read)?;
                 match read {
@@ -301,6 +310,11 @@ impl<'j, D: Digest, G: Gate> Job<'j, '_, D, G> {
         if self.slots.upload.image == mark.image {
             self.stop(false);
         }
-        self.stage = Stage::Mark(mark);
+        let pair = look::pair(self.slots.pairs, mark.image);
+        let new = pair.filter(|pair| pair.running() != mark.slot && pair.seen(mark.slot).trailer == Trailer::BLANK);
+        match new.map(|pair| pair.region(mark.slot)) {
+            Some(region) => self.check_tail(region, Some(mark)),
+            None => self.stage = Stage::Mark(mark),
+        }
     }
 }

@@ -3,10 +3,11 @@
 use super::{Job, Read, Stage, Then, Wiped};
 use crate::checksum::Crc16;
 use crate::dfu::receiving::Key;
-use crate::dfu::region::down;
+use crate::dfu::region::{Region, down};
 use crate::dfu::upload::{self, Piece, Route, Session};
 use crate::mcuboot::digest::Digest;
 use crate::mcuboot::slots::look;
+use crate::mcuboot::slots::state::Mark;
 use crate::mcuboot::slots::{Error, Event, Gate, Offer, Outcome, Slots, Uploaded};
 use crate::mcuboot::trailer::Trailer;
 use crate::mcuboot::{Error as ImageError, Header};
@@ -83,14 +84,28 @@ impl<D: Digest, G: Gate> Job<'_, '_, D, G> {
         self.stop(false);
         self.slots.upload.begin(image, target, len, piece.sha).ok_or(Error::InvalidHash)?;
         if there && is_unmarked {
-            self.compare(Read::Compare);
-        } else if there && len <= self.slots.tail(target) {
-            // A mark must not survive a new upload, but the file in front of it may.
-            self.clear(Wiped::Compare);
+            self.check_tail(target.region(), None);
+        } else if there {
+            self.clear_tail();
         } else {
             self.clear(Wiped::Begin);
         }
         Ok(())
+    }
+
+    /// Begins to find out if the trailer at the end of a slot is erased as a whole.
+    pub(super) fn check_tail(&mut self, region: Region, mark: Option<Mark>) {
+        let Slots { config, layout, .. } = &*self.slots;
+        let from = down(region.len.saturating_sub(layout.len()), config.geometry.write);
+        let (address, left) = (region.start.wrapping_add(from), region.len.saturating_sub(from));
+        self.stage = Stage::Sweep { address, left, read: Read::Tail(mark) };
+    }
+
+    /// Erases the tail of a slot that may hold the file. A mark must not survive a new upload, but
+    /// the file in front of it may.
+    pub(super) fn clear_tail(&mut self) {
+        let is_behind = self.slots.upload.len <= self.slots.tail(self.slots.upload.target);
+        self.clear(if is_behind { Wiped::Compare } else { Wiped::Begin });
     }
 
     /// Begins to compare the slot with the hash of the file.
