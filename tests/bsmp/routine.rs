@@ -279,6 +279,11 @@ fn a_part_of_a_curve_is_read_and_written() {
     assert_eq!((report.blocks, report.bytes, report.outcome), (2, 7, CurveOutcome::Done { verified: false }));
     let now = content.borrow();
     assert_eq!((now[11], &now[12..19], now[19]), (11, &[0xFF; 7][..], 19));
+    drop(now);
+    // To the last block, but not from the first: the checksum covers blocks that we have not seen.
+    let mut write = WriteCurve::new(0, curve, &[0xFE; 8][..], Md5::default()).with_first_block(6);
+    let report = run(&mut write, &mut client, whole_blocks(curve, content.clone()), |_| {});
+    assert_eq!((report.blocks, report.outcome), (2, CurveOutcome::Done { verified: false }));
     // From the sixth block on there is room for two.
     let mut tx = [0; 16];
     for (len, fits) in [(8, true), (9, false)] {

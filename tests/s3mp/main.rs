@@ -19,6 +19,7 @@ mod wire;
 #[cfg(feature = "async")]
 mod link;
 mod master;
+mod reference;
 mod slave;
 mod traffic;
 mod watching;

@@ -242,7 +242,7 @@ impl FromStr for Description {
                 }
                 return Err(format!("line {number}: id, name, type and perhaps a unit"));
             };
-            let id = id.parse().map_err(|_| format!("line {number}: {id:?} is not an id"))?;
+            let id = id.parse().or(Err(format!("line {number}: {id:?} is not an id")))?;
             let kind = kind.parse().map_err(|error| format!("line {number}: {error}"))?;
             variables.push(Variable { id, name: (*name).to_owned(), kind, unit: unit.join(" ") });
         }

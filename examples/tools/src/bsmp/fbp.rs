@@ -148,7 +148,9 @@ impl Default for Fbp {
         supply.values[usize::from(FIRMWARE)][..version.len()].copy_from_slice(version);
         for [start, end, index] in POINTERS {
             // Floats are two words long.
-            (supply.set(start, 0xC000), supply.set(index, 0xC000), supply.set(end, 0xC000 + 2 * 1023));
+            supply.set(start, 0xC000);
+            supply.set(index, 0xC000);
+            supply.set(end, 0xC000 + 2 * 1023);
         }
         supply
     }

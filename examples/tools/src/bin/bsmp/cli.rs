@@ -228,7 +228,7 @@ impl FromStr for Range {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (first, last) = text.split_once('-').unwrap_or((text, text));
-        let number = |text: &str| text.trim().parse::<u8>().map_err(|_| format!("{text:?} is not a number"));
+        let number = |text: &str| text.trim().parse::<u8>().or(Err(format!("{text:?} is not a number")));
         Ok(Self(number(first)?..=number(last)?))
     }
 }

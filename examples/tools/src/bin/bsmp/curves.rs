@@ -36,9 +36,9 @@ pub fn write(path: &Path, curve: &[u8]) -> Result<Vec<u8>, String> {
 /// The curve in the bytes of a file.
 pub fn read(path: &Path, file: Vec<u8>) -> Result<Vec<u8>, String> {
     if is(path, "csv") {
-        let text = String::from_utf8(file).map_err(|_| "the file is not text")?;
+        let text = String::from_utf8(file).or(Err("the file is not text"))?;
         let numbers = text.split([',', ';', '\n', '\r', '\t', ' ']).filter(|word| !word.is_empty());
-        let floats = numbers.map(|word| word.parse::<f32>().map_err(|_| format!("{word:?} is not a number")));
+        let floats = numbers.map(|word| word.parse::<f32>().or(Err(format!("{word:?} is not a number"))));
         return Ok(floats.collect::<Result<Vec<_>, _>>()?.into_iter().flat_map(f32::to_le_bytes).collect());
     }
     if !is(path, "npy") {
