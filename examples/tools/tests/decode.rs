@@ -334,11 +334,7 @@ fn datagrams_of_a_pcap_are_decoded_and_others_left_out() {
         let run = decode("", &pcap(link, &datagrams));
         let lines: Vec<&str> = run.stdout.lines().collect();
         let start = "packet 1 1.000000 192.0.2.1:4000 > 192.0.2.7:1337 datagram -> write os/0 echo seq 9";
-        assert!(
-            lines[0].starts_with(start.replace("1.000000", "1.000000").as_str())
-                || lines[0].contains("-> write os/0 echo seq 9"),
-            "{lines:?}"
-        );
+        assert!(lines[0].starts_with(start) || lines[0].contains("-> write os/0 echo seq 9"), "{lines:?}");
         assert!(lines[2].contains("packet 4") && lines[2].contains("not SMP"), "{lines:?}");
         assert_eq!((lines.len(), run.code), (3, 3));
         let (code, found) = objects("--port 4000", &pcap(link, &datagrams[..1]));

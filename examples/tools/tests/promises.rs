@@ -39,7 +39,7 @@ const SMPCLIENT: &[Promise] = &[
     ("there is a command line", &["tools/cli::upgrade_works_over_every_link_and_again_without_one"]),
     (
         "a decoded serial frame is length, message and CRC; elsewhere the message goes bare",
-        &["framing/console::every_vector_is_encoded_byte_for_byte", "framing/counted::a_datagram_is_a_message"],
+        &["framing/console::every_vector_is_encoded_byte_for_byte", "framing/datagram::a_datagram_is_a_message"],
     ),
     (
         "lines have at most 128 bytes, or as many as one says",

@@ -171,7 +171,8 @@ fn every_block_for_a_shell_runs_as_one_paste() {
     let mut capture = b"\xd4\xc3\xb2\xa1\x02\0\x04\0\0\0\0\0\0\0\0\0\0\0\x04\0\x65\0\0\0\0\0\0\0\0\0\0\0".to_vec();
     let ip =
         [b"\x45\0\0\x2a\0\0\0\0\x40\x11\0\0\x7f\0\0\x01\x7f\0\0\x01\x0f\xa0\x05\x39\0\x16\0\0", &datagram[..]].concat();
-    capture.extend([(ip.len() as u32).to_le_bytes(), (ip.len() as u32).to_le_bytes()].concat());
+    let len = u32::try_from(ip.len()).unwrap().to_le_bytes();
+    capture.extend([len, len].concat());
     capture.extend(ip);
     place.file("capture.pcap", &capture);
 

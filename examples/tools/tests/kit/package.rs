@@ -6,16 +6,16 @@ use serde_json::Value;
 pub fn zip(files: &[(&str, Vec<u8>)]) -> Vec<u8> {
     let (mut zip, mut list) = (Vec::new(), Vec::new());
     for (name, bytes) in files {
-        let at = zip.len() as u32;
-        let (len, name_len) = ((bytes.len() as u32).to_le_bytes(), (name.len() as u16).to_le_bytes());
+        let at = four(zip.len());
+        let (len, name_len) = (four(bytes.len()).to_le_bytes(), two(name.len()).to_le_bytes());
         let middle = [&[0; 12][..], &len, &len, &name_len, &[0; 2]].concat();
         zip.extend_from_slice(&[b"PK\x03\x04\x14\0", &middle[..], name.as_bytes(), bytes].concat());
         let head = [b"PK\x01\x02\x14\0\x14\0", &middle[..], &[0; 10], &at.to_le_bytes(), name.as_bytes()].concat();
         list.extend_from_slice(&head);
     }
-    let (at, count) = (zip.len() as u32, (files.len() as u16).to_le_bytes());
+    let (at, count) = (four(zip.len()), two(files.len()).to_le_bytes());
     zip.extend_from_slice(&list);
-    let size = (list.len() as u32).to_le_bytes();
+    let size = four(list.len()).to_le_bytes();
     zip.extend_from_slice(&[b"PK\x05\x06\0\0\0\0", &count[..], &count, &size, &at.to_le_bytes(), &[0; 2]].concat());
     zip
 }
@@ -38,4 +38,12 @@ pub fn package(format: u32, images: &[(u32, Vec<u8>)]) -> Vec<u8> {
     let mut all: Vec<(&str, Vec<u8>)> = named.iter().map(|(name, bytes)| (name.as_str(), (*bytes).clone())).collect();
     all.push(("manifest.json", manifest.to_string().into_bytes()));
     zip(&all)
+}
+
+fn four(number: usize) -> u32 {
+    number.try_into().unwrap()
+}
+
+fn two(number: usize) -> u16 {
+    number.try_into().unwrap()
 }

@@ -11,6 +11,7 @@ use anysmp::line;
 use anysmp::port::Clock;
 use anysmp::routine::Ended;
 use anysmp_tools::bsmp::describe::Description;
+use anysmp_tools::{errln as eprintln, outln as println};
 use embedded_io::{Read, Write};
 use serde_json::json;
 

@@ -37,9 +37,9 @@ pub fn is_quiet() -> bool {
 /// Writes a line to the file, with the seconds since the start in front. A disk that is full does
 /// not end a job.
 pub fn line(text: &str) {
-    if let Some(Journal { began, file: Some(file), .. }) = JOURNAL.get() {
-        if let Ok(mut file) = file.lock() {
-            let _ = writeln!(file, "{:10.3} {}", began.elapsed().as_secs_f64(), text.trim_end());
-        }
+    if let Some(Journal { began, file: Some(file), .. }) = JOURNAL.get()
+        && let Ok(mut file) = file.lock()
+    {
+        let _ = writeln!(file, "{:10.3} {}", began.elapsed().as_secs_f64(), text.trim_end());
     }
 }

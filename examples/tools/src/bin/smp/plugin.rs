@@ -38,6 +38,6 @@ pub fn run(words: &[String], error: &clap::Error) -> Option<ExitCode> {
 fn find(name: &str) -> Option<PathBuf> {
     let name = format!("{name}{}", std::env::consts::EXE_SUFFIX);
     let path = std::env::var_os("PATH")?;
-    let found = std::env::split_paths(&path).map(|folder| folder.join(&name)).find(|path| path.is_file());
-    found
+    let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    folders.into_iter().map(|folder| folder.join(&name)).find(|path| path.is_file())
 }

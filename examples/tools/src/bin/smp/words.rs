@@ -106,7 +106,9 @@ pub fn smp(message: &[u8]) -> Said {
     if let (Sender::Server, Ok(Some(error))) = (sender, Error::find(payload)) {
         let named = error.name().unwrap_or("an unknown code");
         text += &format!(" {named}");
-        object["error"] = json!(named);
+        if let Value::Object(object) = &mut object {
+            object.insert("error".into(), named.into());
+        }
     }
     Said::new(text, object, flaw)
 }
@@ -236,11 +238,11 @@ fn bsmp_payload(command: bsmp::Command, payload: &[u8]) -> String {
         (C::GROUP | C::CREATE_GROUP, _) => {
             format!("variables {}", payload.iter().map(u8::to_string).collect::<Vec<_>>().join(" "))
         }
-        (C::FUNCTIONS, _) if payload.len() % 2 == 0 => entities(payload, 2, |bytes| match bytes {
+        (C::FUNCTIONS, _) if payload.len().is_multiple_of(2) => entities(payload, 2, |bytes| match bytes {
             [input, output] => format!("{input} in {output} out"),
             _ => hex(bytes),
         }),
-        (C::CURVES, _) if payload.len() % 5 == 0 => entities(payload, 5, |bytes| match bytes {
+        (C::CURVES, _) if payload.len().is_multiple_of(5) => entities(payload, 5, |bytes| match bytes {
             [writable, size_high, size_low, high, low] => format!(
                 "{} blocks of {} {}",
                 // 0 means all 65,536.
