@@ -33,8 +33,8 @@ const LEAST: Duration = Duration::from_millis(1);
 pub(super) enum Awaited {
     /// That to the first piece, for which a device may erase.
     First,
-    /// The same of a file without a `sha`: a device takes each repeat for another upload, and erases
-    /// again.
+    /// The same of a file without a `sha`: a device takes each repeat for another upload, and
+    /// erases again.
     Fresh,
     /// That to the last piece, for which a device may check what it has.
     Last,

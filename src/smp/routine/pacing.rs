@@ -83,8 +83,8 @@ impl<T: Copy> Wish<T> {
 /// A request without a response is repeated, with the number that it had, after four times the
 /// response time that was measured, at least 250 ms; after the client's timeout as long as nothing
 /// was measured, and for the first and the last piece of an image, during which the device erases
-/// or checks. Each further repeat waits twice as long, up to a second; that of a first piece without
-/// a `sha`, which a device takes for another upload, up to 10 s.
+/// or checks. Each further repeat waits twice as long, up to a second; that of a first piece
+/// without a `sha`, which a device takes for another upload, up to 10 s.
 ///
 /// # Limits
 ///
