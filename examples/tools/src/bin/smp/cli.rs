@@ -234,8 +234,9 @@ pub enum Command {
     /// List the serial ports of this computer, and open each for a moment to see whether that works
     /// (some boards restart when their port is opened)
     Ports,
-    /// Show the device's console and pass every key on; Ctrl-] and a command of this program runs it
-    /// on the same wire. Without a terminal, lines are sent, and those like `:image list` are commands
+    /// Show the device's console and pass every key on; Ctrl-] and a command of this program runs
+    /// it on the same wire. Without a terminal, lines are sent, and those like `:image list` are
+    /// commands
     Terminal {
         /// End after this many seconds; default is when the input ends
         #[arg(long, value_name = "S")]
