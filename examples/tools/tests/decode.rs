@@ -390,7 +390,8 @@ fn tshark_shows_what_decode_says_of_every_recorded_datagram() {
         payloads.push((4000, 1337, bytes(pair["req"].as_str().unwrap())));
         payloads.push((1337, 4000, bytes(pair["rsp"].as_str().unwrap())));
     }
-    // What no recorded exchange has: floats, tags, long and negative numbers, pieces of strings, escapes.
+    // What no recorded exchange has: floats, tags, long and negative numbers, pieces of strings,
+    // escapes.
     for payload in [
         "a1616191f94d60",
         "a161618afb3ff199999999999afa3fc00000f93c00f9fc00fb7e37e43c8800759cfb3ee4f8b588e368f1c11a589d3c003bffffffffffffffff1bfffffffffffffffff7",

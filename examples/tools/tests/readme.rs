@@ -1,9 +1,10 @@
 //! Every block of README that a shell reads runs as one paste: what must run beside the next line
 //! does, nothing waits for ever, nothing reads the lines that come after it.
 //!
-//! `cargo run` and `cargo build` stand for the programs of this build, the network for addresses of
-//! this machine, the serial port for a pseudo-terminal, and the board in QEMU for `smp-device`. What
-//! needs a registry, a toolchain or an hour, as `cargo install`, is compared with what `.ci/run` does.
+//! `cargo run` and `cargo build` stand for the programs of this build, the network for addresses
+//! of this machine, the serial port for a pseudo-terminal, and the board in QEMU for `smp-device`.
+//! What needs a registry, a toolchain or an hour, as `cargo install`, is not run here: its words
+//! are those that this file has, and `.ci/run` runs it.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 

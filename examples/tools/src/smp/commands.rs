@@ -1,5 +1,5 @@
-//! The commands of SMP by number: the one table of names, for `smp decode`, for `--verbose`, for the
-//! dissector of Wireshark, and for the test that compares README's table with the crate.
+//! The commands of SMP by number: the one table of names, for `smp decode`, for `--verbose`, for
+//! the dissector of Wireshark, and for the test that compares README's table with the crate.
 
 use anysmp::smp::{Group, Op, Request, enumeration, fs, image, legacy, os, settings, shell, stat, transport, zephyr};
 

@@ -26,8 +26,8 @@ use frames::{Found, Frames};
 /// What to do about a file that is no capture.
 const CAPTURE: &str = "`decode --help` lists the forms of captures.";
 
-/// What a message ends with on the wire at the latest, in hex: so long a silence that a packet ends,
-/// and so short that a frame may go on.
+/// The silence after a line of hex: so long that a packet ends, and so short that a frame may go
+/// on.
 const BETWEEN: std::time::Duration = std::time::Duration::from_millis(30);
 
 /// SMP's own port.

@@ -87,8 +87,8 @@ fn value<'a>(words: &'a [String], names: &[&str]) -> Option<&'a str> {
     None
 }
 
-/// The command line with the options of the device in it: that of `-d`, of `SMP_DEVICE`, or those of
-/// `SMP_OPTIONS`. The variables count only where no endpoint is given.
+/// The command line with the options of the device in it: that of `-d`, of `SMP_DEVICE`, or those
+/// of `SMP_OPTIONS`. The variables count only where no endpoint is given.
 pub fn expanded(words: Vec<String>) -> Result<Vec<String>, Failure> {
     let front = words.iter().take_while(|word| *word != "--");
     let given = front.clone().any(|word| ENDPOINTS.contains(&word.split('=').next().unwrap_or_default()));
