@@ -62,7 +62,7 @@ fn a_response_is_read_by_its_decoder_and_by_nobody_before() {
     let (mut client, mut tx) = (Client::new(0), [0; 32]);
     let (_, mut pending) = client.request(&image::ReadState {}, &mut tx).unwrap();
     let response = |payload: &[u8]| {
-        let [low, high] = (payload.len() as u16).to_be_bytes();
+        let [low, high] = u16::try_from(payload.len()).unwrap().to_be_bytes();
         [&[0x09, 0, low, high, 0, 1, 0, 0][..], payload].concat()
     };
     let message = response(&payload[..len]);
