@@ -128,7 +128,8 @@ fn gate_is_asked_before_an_upload_on_each_way_back_to_it_and_before_each_mark() 
         notes.asked.clear();
         start(config, board, &mut notes, |device| {
             run(device, flash, Command::SetState { hash: None, confirm: true }).unwrap();
-            mark(device, flash, &flash.memory()[0x4000..][..4000].to_vec(), true).unwrap();
+            let stored = flash.memory()[0x4000..][..4000].to_vec();
+            mark(device, flash, &stored, true).unwrap();
             let asked = ["mark 3.0.0 permanent active 32", "mark 2.0.0 permanent other 32"];
             assert_eq!(device.gate().asked, asked);
         });
