@@ -265,7 +265,8 @@ fn an_upload_that_cannot_be_right_is_refused_with_the_code_that_the_docs_name() 
     assert_eq!(upload(&mut one, piece(4, None, b"56789")), Err(overrun));
     assert_eq!(upload(&mut one, piece(4, None, b"5678")), Ok(8), "nothing was written by the piece that was too long");
     assert_eq!(upload(&mut one, piece(8, None, b"9")), Err(overrun), "nor after the end");
-    // A failure of the target: its own code in version 2, `rc` 3 in version 1; the upload has ended.
+    // A failure of the target: its own code in version 2, `rc` 3 in version 1. The upload has
+    // ended.
     for fails in [error::image::FLASH_ERASE_FAILED, error::image::FLASH_WRITE_FAILED] {
         let mut server = server();
         assert_eq!(upload(&mut server, piece(0, Some(40), b"1234")), Ok(4));
@@ -309,7 +310,8 @@ fn what_no_client_sends_is_refused_with_rc_3() {
             assert_eq!((response, after), (b"\xbf\x62rc\x03\xff".to_vec(), After::Nothing), "{what}");
         }
     }
-    // Other keys with values of one item, lengths in any width, and bytes after the map are welcome.
+    // Other keys with values of one item, lengths in any width, and bytes after the map are
+    // welcome.
     let payloads: [&[u8]; 5] = [
         b"\xa4\x61x\xf6\x61y\x20\x61d\x61a\x61z\x41b",
         b"\xb8\x01\x78\x01d\x79\x00\x01a",
