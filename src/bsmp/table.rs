@@ -12,7 +12,9 @@ pub struct Table<'t> {
     pub(super) variables: &'t [Variable],
     pub(super) curves: &'t [Curve],
     pub(super) functions: &'t [Function],
-    /// The variables that the master may write: group 2. Here, so that no request counts them.
+    /// All variables and those that the master may write: groups 0 and 2. Here, so that no request
+    /// counts them.
+    all: Members,
     writable: Members,
     pub(super) revision: u8,
 }
@@ -61,11 +63,12 @@ impl<'t> Table<'t> {
         }
         // Loops by hand: iterators do not work in a const function.
         let mut rest = variables;
-        let (mut writable, mut id) = (Members::EMPTY, 0_u8);
+        let (mut all, mut writable, mut id) = (Members::EMPTY, Members::EMPTY, 0_u8);
         while let [first, others @ ..] = rest {
             if first.size == 0 || first.size > MAX_SIZE {
                 return Err(TableError::Variable);
             }
+            all.insert(id);
             if first.writable {
                 writable.insert(id);
             }
@@ -86,7 +89,7 @@ impl<'t> Table<'t> {
             }
             rest = others;
         }
-        Ok(Self { variables, curves, functions, writable, revision: 0 })
+        Ok(Self { variables, curves, functions, all, writable, revision: 0 })
     }
 
     /// Sets the revision in the answer to [`QueryVersion`](super::QueryVersion), which identifies
@@ -101,9 +104,9 @@ impl<'t> Table<'t> {
     /// ones.
     pub(super) fn standard(&self, id: u8) -> Members {
         match id {
-            1 => Members::below(self.variables.len()).without(&self.writable),
+            1 => self.all.without(&self.writable),
             2 => self.writable,
-            _ => Members::below(self.variables.len()),
+            _ => self.all,
         }
     }
 

@@ -46,17 +46,6 @@ impl Members {
         *word |= 1 << (id & 31);
     }
 
-    /// The ids below `count`.
-    pub(in crate::bsmp) fn below(count: usize) -> Self {
-        let mut left = count;
-        Self([(); 4].map(|()| {
-            let ones = left.min(32);
-            left = left.saturating_sub(ones);
-            // `checked_shl` returns `None` for a shift of 32.
-            u32::try_from(ones).ok().and_then(|ones| 1_u32.checked_shl(ones)).unwrap_or(0).wrapping_sub(1)
-        }))
-    }
-
     /// These without those.
     pub(in crate::bsmp) fn without(&self, others: &Self) -> Self {
         let mut members = *self;
