@@ -158,7 +158,7 @@ fn write<S: Source>(
 ) -> Result<Step, Error> {
     let item = item.ok_or(Error::Empty)?;
     let mut bytes = [0; Hash::MAX_LEN];
-    let hash = if confirm && item.image() == 0 { None } else { Some(&*item.listed_hash(&mut bytes)?) };
+    let hash = if confirm && item.image() == 0 { None } else { Some(item.listed_hash(&mut bytes)?) };
     let request = WriteState { hash: hash.map(Into::into), confirm };
     call.poll(client, &request, client.timeout().max(WriteState::TIMEOUT), tx)
 }
