@@ -137,9 +137,8 @@ fn checked(address: &str) -> Result<String, Failure> {
     match named {
         Some((host, name)) if name.parse::<u32>().is_err() => {
             let index = std::fs::read_to_string(format!("/sys/class/net/{name}/ifindex"));
-            let index = index.map_err(|_| {
-                Failure::Usage(format!("there is no network interface {name}"), "`ip link` lists them.")
-            })?;
+            let index = index
+                .or(Err(Failure::Usage(format!("there is no network interface {name}"), "`ip link` lists them.")))?;
             Ok(format!("[{host}%{}]:{port}", index.trim()))
         }
         _ => Ok(address.to_owned()),

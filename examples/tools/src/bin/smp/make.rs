@@ -58,7 +58,7 @@ pub fn perform(output: Output, options: &Make) -> Result<(), Failure> {
         return Err(Failure::Usage(text, "Name another file for the image."));
     }
     let header_len = u16::try_from(options.header_size)
-        .map_err(|_| senseless(&format!("a header of {} bytes is too long: at most 65535", options.header_size)))?;
+        .or(Err(senseless(&format!("a header of {} bytes is too long: at most 65535", options.header_size))))?;
     let builder = Builder {
         header_len,
         fill: 0xFF,

@@ -1,5 +1,7 @@
 //! `dfu_application.zip` of nRF Connect SDK: a manifest and its images, stored without compression.
 
+#![expect(clippy::indexing_slicing, reason = "a JSON value that is not there is null")]
+
 use serde_json::Value;
 
 use crate::input::Part;

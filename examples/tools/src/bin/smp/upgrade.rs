@@ -194,7 +194,8 @@ impl Watch<'_> {
             self.progress.get_or_insert_with(|| output.progress(len)).at(event.upload.off);
         }
         for note in event.notes.iter().filter(|note| is_unasked(*note)) {
-            if !self.notes.contains(note) && !(note == Note::Downgrade && self.options.allow_downgrade) {
+            let is_wanted = note == Note::Downgrade && self.options.allow_downgrade;
+            if !self.notes.contains(note) && !is_wanted {
                 self.output.warning(&note.to_string());
             }
         }
