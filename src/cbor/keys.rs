@@ -65,6 +65,11 @@ impl Keys {
         encoded
     }
 
+    /// The keys that are left, one behind the other.
+    pub(super) const fn encoded(self) -> &'static [u8] {
+        self.0
+    }
+
     /// Removes the first key and returns it, with its head.
     pub(super) fn take(&mut self) -> Option<&'static [u8]> {
         // The head is 0x60 plus the length, which `encode` has checked to be below 24.
@@ -72,6 +77,29 @@ impl Keys {
         let (key, rest) = self.0.split_at_checked(1 + len)?;
         self.0 = rest;
         Some(key)
+    }
+
+    /// Removes the first key; returns whether `input` begins with it, and the input after it then.
+    #[inline(always)]
+    pub(super) fn take_from<'b>(&mut self, input: &'b [u8]) -> Option<(bool, &'b [u8])> {
+        let encoded = self.0;
+        let key = self.take()?;
+        // One load of each and one comparison, where the key and what follows it fill a register.
+        if let (true, 1..=8, Some(ours), Some(theirs)) =
+            (cfg!(target_pointer_width = "64"), key.len(), encoded.first_chunk(), input.first_chunk())
+        {
+            let differ = u64::from_le_bytes(*ours) ^ u64::from_le_bytes(*theirs);
+            let is = differ << (64 - 8 * key.len()) == 0;
+            return Some((is, input.get(key.len()..).unwrap_or_default()));
+        }
+        // Most keys differ in the head, which has the length.
+        if input.first() != key.first() {
+            return Some((false, input));
+        }
+        Some(match input.strip_prefix(key) {
+            Some(rest) => (true, rest),
+            None => (false, input),
+        })
     }
 
     /// Returns the place of the key that it is, or the number of keys if it is unknown; leaves the

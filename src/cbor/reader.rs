@@ -1,11 +1,13 @@
 //! Reads CBOR through a cursor.
 
 use super::Malformed;
-use super::head::{self, ARRAY, BYTES, Initial, MAP, NEGATIVE, TAG, TEXT, UNSIGNED, length};
+use super::head::{self, ARRAY, BYTES, Initial, MAP, NEGATIVE, TEXT, UNSIGNED, length};
 use super::keys::Keys;
-use super::level::{Level, Rest};
+use super::level::Rest;
 use super::string::{Bytes, Chunks, Text};
 use crate::shown::shown;
+
+mod skip;
 
 /// The maximum nesting of values, the map of the payload included.
 pub const DEPTH: usize = 8;
@@ -61,9 +63,9 @@ shown!(Reader<'_>, |reader| "Reader({} bytes)", reader.rest.len());
 
 impl<'b> Reader<'b> {
     /// A cursor at the start of a payload. An empty payload is an empty map.
-    // Not inlined: saves 20 bytes for each kind of request.
+    // Not inlined in firmware: saves 20 bytes for each kind of request.
     #[must_use]
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub const fn new(payload: &'b [u8]) -> Self {
         Self { rest: if payload.is_empty() { &[0xA0] } else { payload } }
     }
@@ -171,22 +173,33 @@ impl<'b> Reader<'b> {
         }
     }
 
-    /// Skips these bytes if they come next; returns true if so.
-    fn take_if(&mut self, item: &[u8]) -> bool {
-        match self.rest.strip_prefix(item) {
-            Some(rest) => {
-                self.rest = rest;
-                true
+    /// Skips a key that is encoded in the usual way, if it is a known one: the first of `after`,
+    /// most likely, else one behind that, else any of `keys`. Leaves the keys behind it in `after`
+    /// and its index in `place`.
+    #[inline(always)]
+    fn take_known(&mut self, keys: Keys, after: &mut Keys, place: &mut usize) -> bool {
+        for _ in 0..2 {
+            while let Some((key, rest)) = after.take_from(self.rest) {
+                if key {
+                    self.rest = rest;
+                    return true;
+                }
+                *place = place.wrapping_add(1);
             }
-            None => false,
+            (*after, *place) = (keys, 0);
         }
+        false
     }
 
     /// Reads a string after its head.
+    #[cfg_attr(not(target_os = "none"), inline(always))]
     fn string(&mut self, initial: Initial, len: usize) -> Result<Chunks<'b>, Malformed> {
-        if !initial.is_indefinite() {
-            return self.take(len).map(Chunks::whole);
-        }
+        if initial.is_indefinite() { self.chunks(initial) } else { self.take(len).map(Chunks::whole) }
+    }
+
+    /// Reads the chunks of a string after its head.
+    #[cfg_attr(not(target_os = "none"), inline(never))]
+    fn chunks(&mut self, initial: Initial) -> Result<Chunks<'b>, Malformed> {
         let (start, mut len) = (self.rest, 0);
         while !head::at_break(self.rest) {
             let chunk = self.head(&mut len)?;
@@ -246,8 +259,6 @@ impl<'b> Reader<'b> {
     /// # Errors
     ///
     /// The peer: [`Malformed`] if the item is cut off, nested deeper, or not CBOR.
-    // Inlined on a host for speed, as `fields`.
-    #[cfg_attr(not(target_os = "none"), inline(always))]
     pub fn item(&mut self) -> Result<Item<'b>, Malformed> {
         let mut item = Item::Null;
         self.item_to(&mut item)?;
@@ -285,51 +296,6 @@ impl<'b> Reader<'b> {
         };
         Ok(())
     }
-
-    /// Skips one item, or only its head if it contains items; returns these as a level.
-    fn skip_head(&mut self) -> Result<Option<Level>, Malformed> {
-        let mut argument = 0;
-        let initial = self.head(&mut argument)?;
-        let argument = length(argument);
-        Ok(match initial.major() {
-            BYTES | TEXT => {
-                self.string(initial, argument)?;
-                None
-            }
-            // The number of items is unknown; a break ends them.
-            ARRAY if initial.is_indefinite() => Some(Level::Element),
-            MAP if initial.is_indefinite() => Some(Level::Key),
-            ARRAY => Some(Level::Counted(self.counted(argument)?)),
-            // A key and a value for each entry.
-            MAP => Some(Level::Counted(self.counted(argument.saturating_mul(2))?)),
-            // A tag is followed by the item that it describes.
-            TAG => Some(Level::Counted(1)),
-            _ => None,
-        })
-    }
-
-    /// Skips one item of any kind, nested as deep as for [`item`](Self::item).
-    ///
-    /// # Errors
-    ///
-    /// Those of [`item`](Self::item).
-    pub fn skip(&mut self) -> Result<(), Malformed> {
-        // Levels are stacked here instead of by recursion, so that the payload cannot
-        // decide how deep the stack gets.
-        let mut open: heapless::Vec<Level, { DEPTH - 1 }> = heapless::Vec::new();
-        loop {
-            if let Some(level) = self.skip_head()? {
-                open.push(level).or(Err(Malformed))?;
-            }
-            loop {
-                let Some(level) = open.last_mut() else { return Ok(()) };
-                if !level.ends(&mut self.rest)? {
-                    break;
-                }
-                open.pop();
-            }
-        }
-    }
 }
 
 impl<'b> Reader<'b> {
@@ -343,41 +309,40 @@ impl<'b> Reader<'b> {
     /// # Errors
     ///
     /// [`Malformed`] if the next item is not a map, a key is not text, or a key comes again.
-    // Inlined into each struct's decoder it is faster, for hosts; firmware keeps one copy.
-    #[cfg_attr(target_os = "none", inline(never))]
-    #[cfg_attr(not(target_os = "none"), inline(always))]
+    // One copy, into which a host's compiler inlines all that it calls; inlined into each struct's
+    // decoder nothing else would be inlined there, and the library would compile for longer.
+    #[inline(never)]
     pub fn fields(&mut self, keys: Keys, once: bool, values: &mut [Item<'b>]) -> Result<(), Malformed> {
-        let mut entries = self.entries()?;
-        // The expected keys, the index of the first of them, and one bit for each key that has
-        // come.
+        // A copy stays in registers.
+        let mut reader = *self;
+        let mut entries = reader.entries()?;
+        // The keys after the last one, the index of the first of them, and one bit for each key
+        // that has come.
         let (mut expected, mut next, mut seen) = (keys, 0, 0_u32);
-        while entries.more(self)? {
-            let mut after = expected;
-            let place = match after.take() {
-                // The expected key is tried first, for speed: 100 bytes of flash.
-                Some(key) if cfg!(not(feature = "small")) && self.take_if(key) => next,
-                _ => {
-                    let mut key = Item::Null;
-                    self.item_to(&mut key)?;
-                    // Keys of other types are not SMP: to skip them could hide a request for
-                    // something else.
-                    let Item::Text(key) = &key else { return Err(Malformed) };
-                    after = keys;
-                    after.find(|known| key.as_bytes().equals(known))
-                }
-            };
+        while entries.more(&mut reader)? {
+            let (mut after, mut place) = (expected, next);
+            if cfg!(feature = "small") || !reader.take_known(keys, &mut after, &mut place) {
+                let mut key = Item::Null;
+                reader.item_to(&mut key)?;
+                // Keys of other types are not SMP: to skip them could hide a request for something
+                // else.
+                let Item::Text(key) = &key else { return Err(Malformed) };
+                after = keys;
+                place = after.find(|known| key.as_bytes().equals(known));
+            }
             match values.get_mut(place) {
                 Some(value) if seen >> (place & 31) & 1 == 0 => {
-                    self.item_to(value)?;
+                    reader.item_to(value)?;
                     // A struct has at most 22 keys, so 32 bits suffice.
                     seen |= 1 << (place & 31);
                     (expected, next) = (after, place.wrapping_add(1));
                 }
                 // Which of the two was meant is unknown, and a request must not be guessed.
                 Some(_) if once => return Err(Malformed),
-                _ => self.skip()?,
+                _ => reader.skip()?,
             }
         }
+        *self = reader;
         Ok(())
     }
 }

@@ -208,10 +208,11 @@ impl Fields<'_, '_> {
 
     /// Writes the next key, unless its value is missing.
     fn key(&mut self, missing: bool) -> bool {
+        let encoded = self.keys.encoded();
         let key = self.keys.take().unwrap_or_default();
         if !missing {
             self.writer.count_key(self.head);
-            let _ = self.writer.raw(key);
+            self.writer.key(encoded, key);
         }
         !missing
     }

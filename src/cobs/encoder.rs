@@ -99,10 +99,13 @@ impl Data<'_> {
 
     /// Encodes whole groups of less than a word, as long as body and `out` hold the longest such
     /// group; returns the rest of `out`. Words are moved whole even if only a part of them is used.
-    /// A host encodes longer groups here too, as long as body and `out` hold them. Returns also how many bytes of the body are known to be no zeros.
+    /// A host encodes longer groups here too, as long as body and `out` hold them. Returns also how
+    /// many bytes of the body are known to be no zeros.
     fn short_groups<'o>(&mut self, mut out: &'o mut [u8]) -> (&'o mut [u8], usize) {
         // A local copy stays in registers.
-        let (mut body, mut clear) = (self.body, 0);
+        let mut body = self.body;
+        #[cfg_attr(target_os = "none", expect(unused_mut, reason = "a host alone looks further"))]
+        let mut clear = 0;
         while let (Some(word), Some((code, room))) = (body.first_chunk::<WORD>(), out.split_first_mut()) {
             let len = zero_in(*word);
             let (used, taken) = match (len, room.first_chunk_mut()) {

@@ -41,22 +41,31 @@ pub(crate) fn zero_at(bytes: &[u8]) -> usize {
         }
         at = at.wrapping_add(BLOCK);
     }
-    let mut rest = bytes.get(at..).unwrap_or_default();
+    let rest = bytes.get(at..).unwrap_or_default();
+    #[cfg(not(target_os = "none"))]
+    if let Some(zero) = zero_by_words(rest, bytes.last_chunk()) {
+        return at.wrapping_add(zero);
+    }
+    // Where a block is a word, one of the next few bytes is a zero.
+    at.wrapping_add(rest.iter().position(|byte| *byte == 0).unwrap_or(rest.len()))
+}
+
+/// Returns the index of the first zero, or the length; `last` is the last word, which may begin
+/// before `bytes`, with what is no zero. `None` without one.
+#[cfg(not(target_os = "none"))]
+fn zero_by_words(bytes: &[u8], last: Option<&[u8; WORD]>) -> Option<usize> {
+    let (mut rest, mut at) = (bytes, 0_usize);
     while let Some((word, after)) = rest.split_first_chunk() {
         match zero_in(*word) {
             WORD => (at, rest) = (at.wrapping_add(WORD), after),
-            zero => return at.wrapping_add(zero),
+            zero => return Some(at.wrapping_add(zero)),
         }
     }
-    match bytes.last_chunk() {
-        // The last word begins with bytes that are no zeros.
-        Some(word) if cfg!(not(target_os = "none")) => bytes.len().wrapping_sub(WORD).wrapping_add(zero_in(*word)),
-        _ => at.wrapping_add(rest.iter().position(|byte| *byte == 0).unwrap_or(rest.len())),
-    }
+    last.map(|word| bytes.len().wrapping_sub(WORD).wrapping_add(zero_in(*word)))
 }
 
-/// Copies `from` to the front of `to` up to the first zero or the shorter length; returns the number
-/// of bytes.
+/// Copies `from` to the front of `to` up to the first zero or the shorter length; returns the
+/// number of bytes.
 #[cfg(target_os = "none")]
 pub(super) fn copy_to_zero(from: &[u8], to: &mut [u8]) -> usize {
     let (blocks, _) = from.as_chunks::<WORD>();
@@ -80,8 +89,8 @@ pub(super) fn copy_to_zero(from: &[u8], to: &mut [u8]) -> usize {
     at
 }
 
-/// Copies `from` to the front of `to` up to the first zero or the shorter length; returns the number
-/// of bytes.
+/// Copies `from` to the front of `to` up to the first zero or the shorter length; returns the
+/// number of bytes.
 #[cfg(not(target_os = "none"))]
 pub(super) fn copy_to_zero(from: &[u8], to: &mut [u8]) -> usize {
     let from = from.get(..to.len()).unwrap_or(from);

@@ -75,11 +75,13 @@ mod base64;
 mod encoder;
 mod lines;
 mod packet;
+mod store;
 
 pub use encoder::Encoder;
-pub(super) use lines::{Line, Lines, Store};
+pub(super) use lines::{Line, Lines};
 pub use packet::LINE;
 use packet::{CRC, LEN, narrow};
+pub(super) use store::Store;
 
 /// Default silence after which an incomplete packet is dropped, counted from its last byte.
 pub const ABANDON: Duration = Duration::from_secs(3);

@@ -25,6 +25,7 @@
 //! * [`station`]: the other end, a server of this crate on a [`Line`](anysmp::line::Line) of its
 //!   own, without a driver, as in a superloop. It may answer late, twice, with something else, or
 //!   restart.
+//! * [`flash`]: the time that flash of two parts takes.
 //! * [`journal`]: what was sent. A message that a framing delivers and nobody has sent has passed
 //!   the check although it was damaged: that is what the check cannot see, and it is counted apart.
 //! * [`link`]: the same calls over the drivers of both colours.
@@ -40,6 +41,7 @@
 pub mod air;
 pub mod events;
 pub mod faults;
+pub mod flash;
 pub mod hex;
 pub mod journal;
 #[cfg(feature = "async")]

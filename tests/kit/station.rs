@@ -25,6 +25,8 @@ pub trait Station {
 /// What a station does with the server's request for something after a response.
 pub enum Fate {
     GoOn,
+    /// The response leaves this much later: it was at work.
+    Busy(u64),
     /// It is deaf for this long, then starts again.
     Restart(u64),
 }
@@ -234,7 +236,15 @@ impl<'w, F: Framing, S: Service, A: FnMut(Option<S::After>) -> Fate> Served<'w, 
                         // The response goes to the end that asked.
                         len = 0;
                     }
-                    if let Fate::Restart(time) = (self.after)(Some(after)) {
+                    let fate = (self.after)(Some(after));
+                    if let Fate::Busy(time) = fate {
+                        self.answer(len, air);
+                        if let State::Holding { at, .. } = &mut self.state {
+                            *at += time;
+                        }
+                        return;
+                    }
+                    if let Fate::Restart(time) = fate {
                         // The response of a reset has left, or not.
                         if len > 0 && air.random.percent(80) {
                             let response = self.line.tx()[..len].to_vec();

@@ -27,4 +27,5 @@ mod smp;
 mod smp_device;
 mod soak;
 mod survivors;
+mod throughput;
 mod work;

@@ -55,19 +55,21 @@ pub(crate) fn cases(meter: &mut impl Meter) {
     let mut data = [0; 1024];
     random(&mut data);
     let mut buffer = [0; 1200];
-    let mut upload = |meter: &mut _, name, theirs, write: &dyn Fn(&mut Encoder<minicbor::encode::write::Cursor<&mut [u8]>>)| {
-        let mut encoder = Encoder::new(minicbor::encode::write::Cursor::new(&mut buffer[..]));
-        write(&mut encoder);
-        let len = encoder.writer().position();
-        decode(meter, name, theirs, &buffer[..len]);
-    };
+    let mut upload =
+        |meter: &mut _, name, theirs, write: &dyn Fn(&mut Encoder<minicbor::encode::write::Cursor<&mut [u8]>>)| {
+            let mut encoder = Encoder::new(minicbor::encode::write::Cursor::new(&mut buffer[..]));
+            write(&mut encoder);
+            let len = encoder.writer().position();
+            decode(meter, name, theirs, &buffer[..len]);
+        };
     let first = [("image", 0), ("len", 262_144), ("off", 0)];
     upload(meter, "upload-first", "upload-first/minicbor", &|e| {
         let _ = e.map(5);
         for (key, number) in first {
             let _ = e.str(key).and_then(|e| e.u64(number));
         }
-        let _ = e.str("sha").and_then(|e| e.bytes(&data[..32])).and_then(|e| e.str("data")).and_then(|e| e.bytes(&data));
+        let _ =
+            e.str("sha").and_then(|e| e.bytes(&data[..32])).and_then(|e| e.str("data")).and_then(|e| e.bytes(&data));
     });
     upload(meter, "upload-later", "upload-later/minicbor", &|e| {
         let _ = e.map(2).and_then(|e| e.str("off")).and_then(|e| e.u64(70_000));

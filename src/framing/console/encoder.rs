@@ -114,16 +114,20 @@ impl Encoder {
             State::Groups(groups) => groups,
         };
         self.state = State::Groups(groups.wrapping_sub(1));
+        let mut rest = message.get(usize::from(self.at)..).unwrap_or_default();
         for _ in 0..missing {
-            // The CRC follows the message, as if it were a part of it.
-            let byte = message.get(usize::from(self.at)).copied().unwrap_or_else(|| {
+            let byte = if let Some((byte, after)) = rest.split_first() {
+                rest = after;
+                *byte
+            } else {
+                // The CRC follows the message, as if it were a part of it.
                 let [byte, ..] = self.crc.to_be_bytes();
                 self.crc <<= 8;
                 byte
-            });
+            };
             bits = bits << 8 | u32::from(byte);
-            self.at = self.at.saturating_add(1);
         }
+        self.at = self.at.saturating_add(missing);
         // LEN and the first byte make a whole group. Fewer than three bytes may be left: the rest
         // of the group becomes padding.
         base64::encode_padded(bits, usize::from(left))
@@ -135,6 +139,10 @@ impl Encoder {
     fn groups(&mut self, message: &[u8], out: &mut [u8]) -> usize {
         let State::Groups(groups) = self.state else { return 0 };
         let rest = message.get(usize::from(self.at)..).unwrap_or_default();
+        // What is left of a message goes with the CRC.
+        if rest.len() < 3 {
+            return 0;
+        }
         let room = out.len().min(usize::from(groups).wrapping_mul(4));
         let count = base64::encode_triples(rest, out.get_mut(..room).unwrap_or_default());
         let bytes = count.wrapping_mul(3);
@@ -161,6 +169,18 @@ impl Encode for Encoder {
                 if self.piece == 0 {
                     break;
                 }
+            }
+            // A line is not begun where it does not fit, so that a buffer of a line's length gets
+            // whole ones.
+            #[cfg(not(feature = "small"))]
+            if let [b'\n', marker, ..] = self.piece.to_le_bytes()
+                && marker != 0
+                && let Some(([place], rest)) = out.get_mut(at..).and_then(<[u8]>::split_first_chunk_mut)
+                && rest.len() < usize::from(self.width).wrapping_mul(4).wrapping_add(3)
+            {
+                *place = b'\n';
+                self.piece >>= 8;
+                return at.wrapping_add(1);
             }
             // All four bytes at once; those past the piece are overwritten by the next one.
             #[cfg(not(feature = "small"))]

@@ -6,7 +6,7 @@ use core::ops::Range;
 use super::base64;
 use super::base64::Group;
 use super::packet::{CRC, LEN, LINE, Marker, narrow};
-use crate::checksum::Crc16;
+use super::store::Store;
 use crate::framing::head::MIN_MESSAGE;
 use crate::framing::{Error, Progress};
 use crate::time::Span;
@@ -21,51 +21,6 @@ pub(in crate::framing) struct Lines<S> {
     /// The longest line that is sent.
     pub(super) longest: u16,
     pub(super) packet: Packet,
-}
-
-/// A destination for the bytes of a packet, LEN and CRC included.
-pub(in crate::framing) trait Store {
-    /// Returns the length of the longest packet.
-    fn capacity(&self) -> usize;
-
-    /// Stores the byte at `at` of the packet: the one after the last, or the first of another
-    /// packet. Returns false if there is no room.
-    fn put(&mut self, at: usize, byte: u8) -> bool;
-
-    /// Returns LEN once its two bytes are there; `None` if they never fit.
-    fn announced(&self) -> Option<[u8; LEN]>;
-
-    /// Returns the CRC over message and CRC, which end at `end`: 0 if it is right. `None` in a
-    /// store that has no room for LEN.
-    fn crc(&self, end: usize) -> Option<u16>;
-
-    /// Returns the room from `have` to `end` of the packet, for many bytes at once; empty if each
-    /// byte has to go through `put`.
-    #[cfg(not(feature = "small"))]
-    fn room(&mut self, have: usize, end: usize) -> &mut [u8];
-}
-
-impl Store for &mut [u8] {
-    fn capacity(&self) -> usize {
-        self.len()
-    }
-
-    fn put(&mut self, at: usize, byte: u8) -> bool {
-        self.get_mut(at).map(|place| *place = byte).is_some()
-    }
-
-    fn announced(&self) -> Option<[u8; LEN]> {
-        self.first_chunk().copied()
-    }
-
-    fn crc(&self, end: usize) -> Option<u16> {
-        self.get(LEN..end).map(Crc16::of)
-    }
-
-    #[cfg(not(feature = "small"))]
-    fn room(&mut self, have: usize, end: usize) -> &mut [u8] {
-        self.get_mut(have..end).unwrap_or_default()
-    }
 }
 
 /// The position of the decoder in a line. A reset leads from each to `Outside`.
@@ -305,21 +260,41 @@ impl<S: Store> Lines<S> {
         }
     }
 
-    /// Decodes whole groups of four symbols from the front of `input`.
+    /// Decodes the symbols at the front of `input`: whole groups at once, and those of cut or
+    /// padded groups one by one. What is no symbol stays there.
     #[cfg(not(feature = "small"))]
     fn groups(&mut self, input: &mut &[u8]) -> Step {
-        while let (Line::Symbols, Packet::Open { have, end, group: Group::EMPTY }) = (self.line, self.packet) {
-            if have >= LEN {
-                let count = base64::decode_quads(input, self.store.room(have, end));
+        while let (Line::Symbols, Packet::Open { have, end, group }) = (self.line, &mut self.packet) {
+            if *group == Group::EMPTY && *have >= LEN {
+                let count = base64::decode_quads(input, self.store.room(*have, *end));
                 *input = input.get(count.wrapping_mul(4)..).unwrap_or_default();
-                self.packet = Packet::Open { have: have.wrapping_add(count.wrapping_mul(3)), end, group: Group::EMPTY };
+                *have = have.wrapping_add(count.wrapping_mul(3));
             }
-            // Byte by byte: the group that begins with LEN, which sets `end`, and the one that is
-            // padded.
-            let mut group = Group::EMPTY;
-            match input.split_first_chunk::<4>() {
-                Some((quad, rest)) if quad.iter().all(|symbol| group.push(*symbol)) => *input = rest,
-                _ => break,
+            // Also the group that begins with LEN, which sets `end`.
+            while let Some((symbol, rest)) = input.split_first() {
+                // In a copy: what is no symbol must leave no trace.
+                let mut with = *group;
+                if !with.push(*symbol) {
+                    return Step::More;
+                }
+                (*group, *input) = (with, rest);
+                if with.is_full() {
+                    break;
+                }
+            }
+            if !group.is_full() {
+                return Step::More;
+            }
+            let group = core::mem::replace(group, Group::EMPTY);
+            // Each read cuts a group: it is put together here, and most often has three bytes.
+            if cfg!(not(target_os = "none"))
+                && *have >= LEN
+                && let (Some((bits, 3)), Some(place)) = (group.bytes(), self.store.room(*have, *end).first_chunk_mut())
+            {
+                let [a, b, c, _] = bits.to_be_bytes();
+                *place = [a, b, c];
+                *have = have.wrapping_add(3);
+                continue;
             }
             if let Some(error) = self.group(group) {
                 return self.fail(error);
