@@ -8,10 +8,10 @@ use anysmp::line::{Peer, Serve};
 use anysmp::mcuboot::digest::Sha256;
 use anysmp::mcuboot::flash;
 use anysmp::mcuboot::slots::Slots;
+use anysmp::smp::recovery::{Image, Target};
 use anysmp::smp::server::{
     After, AllowAll, Answer, Answers, DenyWrites, Handler, Incoming, Memory, Policy, Reply, Server,
 };
-use anysmp::smp::recovery::{Image, Target};
 use anysmp::smp::{Decode, Empty, Error, Group, Recovery};
 use anysmp::smp::{enumeration, fs, image, os, server, settings, shell, stat, zephyr};
 use core::fmt::Write;
