@@ -1,6 +1,5 @@
 //! Polling many nodes, and looking who is there.
 
-use anysmp_tools::outln as println;
 use std::error::Error;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
