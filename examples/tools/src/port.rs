@@ -148,7 +148,7 @@ pub fn usb(wanted: &str, ports: &[serialport::SerialPortInfo]) -> io::Result<Str
         let text = format!("{wanted:?} is not of the form VID:PID or VID:PID:INTERFACE, as 2fe3:0100, nor `any`");
         io::Error::new(io::ErrorKind::InvalidInput, text)
     };
-    let hex = |digits: &str| u16::from_str_radix(digits, 16).map_err(|_| invalid());
+    let hex = |digits: &str| u16::from_str_radix(digits, 16).ok().ok_or_else(&invalid);
     let numbers: Vec<u16> =
         if wanted == "any" { Vec::new() } else { wanted.split(':').map(hex).collect::<io::Result<_>>()? };
     if !matches!((wanted, numbers.len()), ("any", _) | (_, 2 | 3)) {
