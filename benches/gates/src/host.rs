@@ -15,8 +15,8 @@ fn ask(request: usize, argument: *const c_char) -> usize {
     const TOOL: usize = (b'C' as usize) << 24 | (b'T' as usize) << 16;
     let arguments = [TOOL + request, argument as usize, 0, 0, 0, 0];
     let mut answer = 0_usize;
-    // SAFETY: the rotations and the exchange leave all registers as they were; valgrind, which knows
-    // them, reads the arguments and writes the answer.
+    // SAFETY: the rotations and the exchange leave all registers as they were; valgrind, which
+    // knows them, reads the arguments and writes the answer.
     unsafe {
         asm!(
             "rol rdi, 3",
