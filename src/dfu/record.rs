@@ -14,6 +14,7 @@ use super::region::{LogRegion, Region};
 use crate::bytes::{copy, take};
 use crate::checksum::Crc16;
 use crate::mcuboot::Version;
+use crate::shown::shown;
 
 const MAGIC: [u8; 4] = *b"dfu\x01";
 
@@ -21,8 +22,7 @@ const MAGIC: [u8; 4] = *b"dfu\x01";
 pub(crate) const LEN: usize = 112;
 
 /// A file in one of the regions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the fields of the format")]
 pub struct Entry {
     /// Bytes of the file; 0 if nothing is known.
@@ -32,6 +32,8 @@ pub struct Entry {
     /// SHA-256 of the file.
     pub hash: [u8; 32],
 }
+
+shown!(Entry, |entry| "Entry({} bytes, version {:?})", entry.len, entry.version);
 
 impl Entry {
     /// Nothing is known.

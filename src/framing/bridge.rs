@@ -20,6 +20,7 @@
 //! do. An answer of 22 or 23 has no packet: it counts as [`Error::Abandoned`], and the master's own
 //! timeout goes on. Give the bridge less time than the master's.
 
+use crate::shown::shown;
 use core::cell::Cell;
 use core::time::Duration;
 
@@ -182,8 +183,7 @@ impl<H> defmt::Format for Bridge<'_, H> {
 }
 
 /// Puts one message (destination first) into a request's envelope.
-#[derive(Debug, Clone, Copy)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[derive(Clone, Copy)]
 pub struct Encoder {
     /// What comes before the packet; without an id from the second byte on.
     head: [u8; 10],
@@ -191,6 +191,8 @@ pub struct Encoder {
     /// The checksum of the message so far; `None` once it is written.
     sum: Option<Sum>,
 }
+
+shown!(Encoder, |it| "Encoder(at {})", it.at);
 
 impl super::Encoder for Encoder {
     const MIN_OUT: usize = 1;

@@ -35,10 +35,12 @@ impl Gate for Notes {
         let running = offer.running.map(|version| version.to_string());
         self.asked.push(format!("upload {} {} {:?}", offer.header.version(), offer.len, running.as_deref()));
         assert!(offer.sha.is_empty() || offer.sha.len() == 32);
+        assert!(!format!("{offer:?}").contains('['), "no bytes are printed");
         if self.refuse_upload { Err(REFUSED) } else { Ok(()) }
     }
 
     fn tlv(&mut self, piece: &TlvPiece<'_>) {
+        assert!(!format!("{piece:?}").contains('['), "no bytes are printed");
         if piece.offset == 0 {
             self.tlvs.push((piece.protected, piece.kind, Vec::new()));
         }

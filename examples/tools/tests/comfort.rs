@@ -364,8 +364,11 @@ fn the_shell_has_a_history_and_a_place_in_the_line() {
     until(&mut user, b"> ");
     user.write_all(b"echo tw\x1b[D\x1b[D<\x1b[F>\r").unwrap();
     until(&mut user, b"\n<tw>\r\n");
+    // Keys are pressed when the shell asks for a line: before, the terminal would show them itself.
+    until(&mut user, b"> ");
     user.write_all(b"\x1b[A\x7f!\r").unwrap();
     until(&mut user, b"\n<tw!\r\n");
+    until(&mut user, b"> ");
     user.write_all(b"\x04").unwrap();
     assert!(process.wait().unwrap().success());
 }

@@ -6,6 +6,7 @@ use super::Turn;
 use crate::bsmp::client::{Client, Error};
 use crate::bsmp::{Address, QueryVersion, Version};
 use crate::routine::{Routine, Step};
+use crate::shown::shown;
 
 /// A node that has answered a [`Scan`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -72,7 +73,6 @@ enum Stage {
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug)]
 pub struct Scan {
     first: u8,
     last: u8,
@@ -80,6 +80,8 @@ pub struct Scan {
     stage: Stage,
     turn: Turn,
 }
+
+shown!(Scan, |scan| "Scan({} to {}, {} found)", scan.first, scan.last, scan.found);
 
 impl Scan {
     /// Asks all addresses from 1 to 32.

@@ -117,7 +117,7 @@ impl core::fmt::Debug for Mode {
 #[cfg(feature = "defmt")]
 impl defmt::Format for Mode {
     fn format(&self, f: defmt::Formatter<'_>) {
-        self.kind.format(f);
+        defmt::write!(f, "{}", self.kind);
     }
 }
 

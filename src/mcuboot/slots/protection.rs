@@ -5,6 +5,7 @@ use crate::bytes::copy;
 use crate::dfu::Error;
 use crate::mcuboot::Version;
 use crate::mcuboot::tlv::Kind;
+use crate::shown::shown;
 
 /// Keeps older firmware out: an upload or a mark of a version below the running one is refused
 /// (27), and so is a mark of an image whose security counter is below a limit, or that has none
@@ -33,8 +34,7 @@ use crate::mcuboot::tlv::Kind;
 /// # #[cfg(not(feature = "sha2"))]
 /// # fn main() {}
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct DowngradeProtection<G = ()> {
     /// The lowest counter that may run.
     counter: Option<u32>,
@@ -43,6 +43,8 @@ pub struct DowngradeProtection<G = ()> {
     compare_build: bool,
     inner: G,
 }
+
+shown!([G] DowngradeProtection<G>, |it| "DowngradeProtection(lowest counter {:?})", it.counter);
 
 impl DowngradeProtection {
     /// A rule for versions without their build numbers.
@@ -124,8 +126,7 @@ pub trait Verifier {
 ///
 /// Images that are signed as a whole (`imgtool --vector-to-sign` without a hash, "pure") cannot be
 /// checked so.
-#[derive(Debug, Clone, Copy)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[derive(Clone, Copy)]
 pub struct SignatureCheck<V, G = ()> {
     verifier: V,
     signature: [u8; 64],
@@ -133,6 +134,8 @@ pub struct SignatureCheck<V, G = ()> {
     seen: u16,
     inner: G,
 }
+
+shown!([V, G] SignatureCheck<V, G>, |it| "SignatureCheck({} bytes of a signature)", it.seen);
 
 impl<V: Verifier> SignatureCheck<V> {
     /// A gate that asks this verifier.

@@ -60,6 +60,7 @@ impl Job {
         self.state = State::Sending(Transfer::new::<image::Upload<'_>>(sizes, 0, found.pace));
     }
 
+    #[inline(never)] // A stack frame of its own: see *Stack* in `smp::server`.
     fn step<S: Source>(&mut self, source: &mut S, client: &mut Client, tx: &mut [u8]) -> Result<Step, Error> {
         loop {
             match &mut self.state {
@@ -93,6 +94,7 @@ impl Job {
         }
     }
 
+    #[inline(never)] // As `step`: the two never run at once.
     fn hear(&mut self, client: &mut Client, message: &[u8]) -> Result<(), Error> {
         match &mut self.state {
             State::Sizing(sizing) => match sizing.receive(client, message) {
