@@ -2,7 +2,7 @@
 //! of Zephyr's image group: those of today and those of 3.4.
 
 use anysmp::cbor::List;
-use anysmp::mcuboot::{self, Flags, ImageFile};
+use anysmp::mcuboot::{Flags, ImageFile};
 use anysmp::routine::Routine;
 use anysmp::smp::client::Client;
 use anysmp::smp::error::image as codes;
@@ -508,7 +508,7 @@ fn the_hash_that_a_file_claims_is_computed() {
     use anysmp::mcuboot::build::Builder;
     use anysmp::mcuboot::digest::Sha256;
     let mut good = vec![0; 4096];
-    let version = mcuboot::Version::new(1, 2, 3);
+    let version = anysmp::mcuboot::Version::new(1, 2, 3);
     let len = Builder::new(version).build(&Random::new(1).bytes(700), &mut Sha256::new(), &mut good).unwrap();
     // Padding after the image does not count.
     good.truncate(len + 100);
