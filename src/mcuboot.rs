@@ -60,7 +60,7 @@
 //! **Not supported:** images of the old header format (magic `3cb8f396`), decryption and
 //! decompression.
 
-mod format;
+pub(crate) mod format;
 #[cfg(feature = "mcuboot")]
 pub mod shared_data;
 #[cfg(feature = "mcuboot")]
@@ -73,4 +73,3 @@ pub use crate::dfu::flash;
 pub use format::digest::{Digest, Hash, HashKind};
 pub use format::image::Image;
 pub use format::{Error, FileError, Flags, Header, ImageFile, InvalidVersion, Version, build, digest, image, tlv};
-pub(crate) use format::{Identity, Listed};

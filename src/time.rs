@@ -82,7 +82,8 @@ impl Span {
     }
 
     /// Returns an eighth of this.
-    pub(crate) const fn eighth(self) -> Self {
+    #[must_use]
+    pub const fn eighth(self) -> Self {
         Self(self.0 >> 3)
     }
 

@@ -4,7 +4,7 @@ pub mod build;
 pub mod digest;
 mod file;
 mod header;
-mod identity;
+pub(crate) mod identity;
 pub mod image;
 pub mod tlv;
 mod version;
@@ -12,7 +12,6 @@ mod version;
 pub use file::ImageFile;
 pub use header::{Flags, Header};
 pub use identity::FileError;
-pub(crate) use identity::{Identity, Listed};
 pub use version::{InvalidVersion, Version};
 
 /// The defect of an image.

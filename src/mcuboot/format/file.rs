@@ -17,6 +17,7 @@ pub struct ImageFile {
     /// The bytes that the hash covers.
     hashed: u32,
     hash: Hash,
+    decompressed: Option<Hash>,
 }
 
 impl ImageFile {
@@ -30,8 +31,9 @@ impl ImageFile {
         let (identity, header) = Identity::read(source)?;
         let mut bytes = [0; Hash::MAX_LEN];
         let hash = Hash::new(identity.hash(source, Listed::Own, &mut bytes)?).ok_or(FileError::Hash)?;
-        let (version, flags, hashed) = (header.version(), header.flags(), header.hashed_len());
-        Ok(Self { version, flags, len: identity.len(), hashed, hash })
+        let decompressed = Hash::new(identity.hash(source, Listed::Decompressed, &mut bytes)?);
+        let (version, flags, hashed) = (identity.version(), header.flags(), header.hashed_len());
+        Ok(Self { version, flags, len: identity.len(), hashed, hash, decompressed })
     }
 
     /// Computes the hash of the contents and compares it with the one that the file claims.
@@ -79,7 +81,14 @@ impl ImageFile {
         self.hash.as_bytes()
     }
 
-    /// Returns the kind of that hash.
+    /// Returns the hash of the image after its decompression, if the file is compressed: a boot
+    /// loader lists the image with it once it has unpacked it.
+    #[must_use]
+    pub fn decompressed_hash(&self) -> Option<&[u8]> {
+        self.decompressed.as_ref().map(Hash::as_bytes)
+    }
+
+    /// Returns the kind of [`hash`](Self::hash).
     #[must_use]
     pub fn hash_kind(&self) -> HashKind {
         match self.hash().len() {

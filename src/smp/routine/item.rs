@@ -3,7 +3,8 @@
 use core::cmp::Ordering;
 
 use super::piece::Keys;
-use crate::mcuboot::{FileError, Flags, Hash, Identity, Listed, Version};
+use crate::mcuboot::format::identity::{Identity, Listed};
+use crate::mcuboot::{FileError, Flags, Hash, Version};
 use crate::source::{Source, SourceFailed};
 
 /// The image of one image number, from its file, and how far it has got on the device.

@@ -4,7 +4,8 @@ use core::cmp::Ordering;
 
 use super::item::{Item, Place, Seen};
 use crate::cbor::{Bytes, Text};
-use crate::mcuboot::{Hash, Listed, Version};
+use crate::mcuboot::format::identity::Listed;
+use crate::mcuboot::{Hash, Version};
 use crate::smp::image::{ImageState, StateResponse};
 use crate::source::{Source, SourceFailed};
 

@@ -43,7 +43,7 @@ pub const ALL: &[Operation] = &[
     |_, _| {
         let mut sum = Span::from(time());
         sum.lengthen(span());
-        drop_in_box((sum.time(), sum.shortened(span()), sum.reaches(span()), sum.is_zero()));
+        drop_in_box((sum.time(), sum.shortened(span()), sum.eighth(), sum.reaches(span()), sum.is_zero()));
         drop_in_box((Span::of(time()), Span::limit(time())));
     },
 ];

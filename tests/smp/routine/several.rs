@@ -389,6 +389,8 @@ fn a_compressed_image_is_recognised_by_the_hash_of_what_it_becomes() {
     for (kind, len) in [(0x10, 32), (0x11, 48), (0x12, 64)] {
         let (own, becomes) = (Random::new(7).bytes(len), Random::new(8).bytes(len));
         let new = image([1, 2, 3], 0x400, &[(0x71, becomes.clone())], &[(kind, own)], 5);
+        assert_eq!(ImageFile::read(&mut &new[..]).unwrap().decompressed_hash(), Some(&becomes[..]));
+        assert_eq!(ImageFile::read(&mut &old[..]).unwrap().decompressed_hash(), None);
         let mut device = Device::new(Rules::Zephyr4, &[&old]);
         device.cores[0].becomes = Some(becomes);
         let run = go(one(&new, 0), &mut device);
