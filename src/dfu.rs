@@ -12,7 +12,7 @@
 //!
 //! | to | start at |
 //! |---|---|
-//! | receive an upgrade under MCUboot | [`mcuboot::slots`](crate::mcuboot::slots) |
+//! | receive an upgrade under MCUboot | `mcuboot::slots` |
 //! | receive one under another boot loader, such as `embassy-boot` | [`Updater`], [`Loader`] |
 //! | run a job on a flash of your own | [`flash`] |
 

@@ -5,7 +5,7 @@ use super::error::Error;
 use super::flash;
 use super::state::{Info, State};
 
-/// A device with slots: [`mcuboot::slots::Slots`](crate::mcuboot::slots::Slots),
+/// A device with slots: `mcuboot::slots::Slots`,
 /// [`Updater`](super::Updater), or one of your own. [`smp::image`](crate::smp::image) answers the
 /// requests of clients from it.
 pub trait Device {

@@ -9,7 +9,7 @@
 //!   Erase        ─▶ record ─▶ erase
 //! ```
 //!
-//! The rules of an upload are those of [`mcuboot::slots`](crate::mcuboot::slots). A file is
+//! The rules of an upload are those of `mcuboot::slots`. A file is
 //! whatever the client sends; its identity, which clients use to mark it, is the SHA-256 of the
 //! whole file. It is kept with length and version in a [`Record`], since the boot loader keeps
 //! none.

@@ -51,7 +51,7 @@ pub trait Resources {
     }
 
     /// Returns whether the value differs from the one that [`get`](Self::get) or
-    /// [`invert`](Self::invert) wrote last: see [`Watched`]. `None` if nobody watches this address:
+    /// [`invert`](Self::invert) wrote last: see [`Watched`](super::Watched). `None` if nobody watches this address:
     /// SUBSCRIBE is refused then, with NOT_IMPLEMENTED.
     ///
     /// By default no address is watched. Implement this, or wrap the resources in
