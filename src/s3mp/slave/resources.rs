@@ -51,8 +51,8 @@ pub trait Resources {
     }
 
     /// Returns whether the value differs from the one that [`get`](Self::get) or
-    /// [`invert`](Self::invert) wrote last: see [`Watched`](super::Watched). `None` if nobody watches this address:
-    /// SUBSCRIBE is refused then, with NOT_IMPLEMENTED.
+    /// [`invert`](Self::invert) wrote last: see [`Watched`](super::Watched). `None` if nobody
+    /// watches this address: SUBSCRIBE is refused then, with NOT_IMPLEMENTED.
     ///
     /// By default no address is watched. Implement this, or wrap the resources in
     /// [`Compared`](super::Compared), which watches by comparing the encoded values.
