@@ -64,8 +64,9 @@ def test_damaged_image_is_not_marked_and_an_erased_slot_is_empty(board, tmp_path
     path, damaged = tmp_path / "damaged.bin", bytearray(IMAGE)
     damaged[len(damaged) // 2] ^= 1
     path.write_bytes(damaged)
-    # The file arrives as it was sent; what it is worth is found when it is to be started.
-    smp(board, "image", "upload", str(path)).ok()
+    # The tool refuses it. Sent as it is, it arrives; what it is worth is found when it is to be started.
+    assert smp(board, "image", "upload", str(path)).code == 5
+    smp(board, "image", "upload", "--raw", str(path)).ok()
     assert smp(board, "image", "test", HASH).code == 1
     assert smp(board, "image", "confirm", HASH).code == 1
     assert smp(board, "upgrade", str(path), "--rest", "200").code != 0
