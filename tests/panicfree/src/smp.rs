@@ -157,7 +157,12 @@ pub const ALL: &[Operation] = &[
             drop_in_box(upload.progress());
         }
     },
-    |bytes, _| drop_in_box(ImageFile::read(&mut File(bytes)).map(|file| (file.version(), file.len(), file.decompressed_hash().is_some()))),
+    |bytes, _| {
+        drop_in_box(
+            ImageFile::read(&mut File(bytes))
+                .map(|file| (file.version(), file.len(), file.decompressed_hash().is_some())),
+        )
+    },
     |bytes, _| drop_in_box(mcuboot::Version::parse(Text::from_bytes(bytes).as_bytes().iter().flatten().copied())),
     |bytes, room| {
         if let Ok(mut upgrade) = Upgrade::new(upload(bytes)) {
