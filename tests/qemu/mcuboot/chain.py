@@ -102,8 +102,13 @@ def damaged(images, directory):
     path.write_bytes(bad)
     with Board(with_slots(images[1].read_bytes())) as board:
         runs(board, images, 1, slot=0)
-        outcome = smp(board, *UPGRADE, str(path), timeout=LIMIT)
-        expect((outcome.code, "another image runs" in outcome.errors), (6, True), "the upgrade's exit code")
+        # The tool refuses such a file. Sent as it is, it is for MCUboot to refuse.
+        expect(smp(board, *UPGRADE, str(path), timeout=LIMIT).code, 5, "the upgrade's exit code")
+        smp(board, "image", "upload", "--raw", str(path), timeout=LIMIT).ok()
+        smp(board, "reset", timeout=LIMIT).ok()
+        ends = time.monotonic() + LIMIT
+        while not any("secondary slot is not valid" in line for line in board.printed()) and time.monotonic() < ends:
+            time.sleep(0.1)
         expect(any("secondary slot is not valid" in line for line in board.printed()), True, "MCUboot's refusal")
         # MCUboot has removed it.
         runs(board, images, 1, slot=0)
