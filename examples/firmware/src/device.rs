@@ -128,8 +128,8 @@ impl os::Commands for Os {
     }
 
     fn boot_loader<'r>(&'r mut self, request: os::BootLoader<'r>) -> Result<os::BootLoaderResponse<'r>, Error> {
-        /// Swap using scratch, in MCUboot's numbers.
-        const MODE: i32 = 1;
+        /// Swap without scratch, in MCUboot's numbers: the mode of `smp_server`'s slots.
+        const MODE: i32 = 3;
         match request.query {
             None => Ok(os::BootLoaderResponse::of_name("MCUboot")),
             Some(query) if query == "mode" => Ok(os::BootLoaderResponse::of_mode(MODE)),

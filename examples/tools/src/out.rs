@@ -52,6 +52,13 @@ pub fn print(text: Arguments<'_>, end: &str) {
     }
 }
 
+/// Whether stdout still takes what is printed: a command without an end of its own ends when nobody
+/// reads it any more.
+#[must_use]
+pub fn is_open() -> bool {
+    FAILED.lock().is_ok_and(|failed| failed.is_none())
+}
+
 /// Prints to stderr. Nobody can be told that this has failed.
 pub fn tell(text: Arguments<'_>, end: &str) {
     let mut stderr = io::stderr().lock();

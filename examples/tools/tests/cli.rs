@@ -3,17 +3,20 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+mod kit;
+
+use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anysmp::mcuboot::build::Builder;
 use anysmp::mcuboot::digest::Sha256;
 use anysmp::mcuboot::{Flags, Image, Version};
 use serde_json::Value;
+
+use kit::Run;
 
 fn program(name: &str) -> &'static str {
     match name {
@@ -23,35 +26,6 @@ fn program(name: &str) -> &'static str {
         "s3mp" => env!("CARGO_BIN_EXE_s3mp"),
         "bsmp-node" => env!("CARGO_BIN_EXE_bsmp-node"),
         other => panic!("{other} is not a program of this package"),
-    }
-}
-
-/// What a run of `smp` came to.
-#[derive(Debug)]
-struct Run {
-    code: i32,
-    stdout: String,
-    stderr: String,
-}
-
-impl Run {
-    fn of(output: Output) -> Self {
-        Self {
-            code: output.status.code().unwrap(),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        }
-    }
-
-    /// The last line, as JSON.
-    fn result(&self) -> Value {
-        let line = self.stdout.lines().last().unwrap_or_else(|| panic!("no output: {self:?}"));
-        serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
-    }
-
-    fn ok(&self) -> Value {
-        assert_eq!(self.code, 0, "{self:?}");
-        self.result()
     }
 }
 
@@ -84,7 +58,7 @@ fn simulated(words: &str) -> Run {
 
 /// A running `smp-device`.
 struct Device {
-    process: Child,
+    _process: kit::Device,
     /// The options with which `smp` reaches it.
     endpoint: String,
 }
@@ -100,16 +74,7 @@ impl Device {
 
     /// Runs a program that plays a device; its endpoint is the same for the tool.
     fn run(name: &str, options: &str) -> Self {
-        let mut process = Command::new(program(name))
-            .args(options.split(' '))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let address = line.strip_prefix("ready: ").unwrap().trim();
+        let process = kit::Device::run(program(name), options.split(' '));
         let kind = if options.contains("--pty") {
             "--serial"
         } else if options.contains("--udp") {
@@ -122,18 +87,12 @@ impl Device {
             None if options.contains("--packets") => " --packets".to_owned(),
             None => String::new(),
         };
-        Self { process, endpoint: format!("{kind} {address}{packets}") }
+        let endpoint = format!("{kind} {}{packets}", process.address);
+        Self { _process: process, endpoint }
     }
 
     fn smp(&self, words: &str) -> Run {
         smp(&format!("{} {words}", self.endpoint))
-    }
-}
-
-impl Drop for Device {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }
 
@@ -151,10 +110,7 @@ struct File(PathBuf);
 
 impl File {
     fn image(name: &str, version: Version) -> Self {
-        let body: Vec<u8> = (0..40_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
-        let mut image = vec![0; body.len() + 1000];
-        let len = Builder::new(version).build(&body, &mut Sha256::new(), &mut image).unwrap();
-        Self::new(name, &image[..len])
+        Self::new(name, &kit::image(version, 40_000))
     }
 
     fn new(name: &str, bytes: &[u8]) -> Self {
@@ -250,16 +206,16 @@ fn pace_only_makes_it_slower() {
 fn refusals_name_group_command_and_code_and_exit_with_1() {
     let device = Device::start("--tcp 127.0.0.1:0 --busy");
     let run = device.smp("reset");
-    assert_eq!((run.code, &run.result()["group"], &run.result()["rc"]), (1, &Value::Null, &10.into()));
+    assert_eq!((run.code, &run.json()["group"], &run.json()["rc"]), (1, &Value::Null, &10.into()));
     assert!(run.stderr.contains("BUSY, rc 10 (request: group 0 os, command 5)"), "{run:?}");
     assert!(run.stderr.contains("force a reset"), "{run:?}");
     device.smp("reset --force").ok();
     let run = device.smp("image erase --slot 0");
-    assert_eq!((run.code, &run.result()["group"], &run.result()["rc"]), (1, &1.into(), &9.into()));
+    assert_eq!((run.code, &run.json()["group"], &run.json()["rc"]), (1, &1.into(), &9.into()));
     // Version 1 has the translated code only.
     let run = device.smp("image erase --slot 0 --smp-version 1");
-    assert_eq!((run.code, &run.result()["group"], &run.result()["rc"]), (1, &Value::Null, &6.into()));
-    assert_eq!(device.smp("info xyz").result()["name"], "INVALID_FORMAT");
+    assert_eq!((run.code, &run.json()["group"], &run.json()["rc"]), (1, &Value::Null, &6.into()));
+    assert_eq!(device.smp("info xyz").json()["name"], "INVALID_FORMAT");
 }
 
 #[test]
@@ -351,7 +307,7 @@ fn upgrade_can_stop_short_of_the_confirmation() {
     let file = File::image("trial.bin", Version::new(4, 4, 4));
     let device = Device::start("--tcp 127.0.0.1:0 --busy");
     let run = device.smp(&format!("upgrade {} --rest 500", file.path()));
-    assert_eq!((run.code, &run.result()["rc"]), (1, &10.into()), "{run:?}");
+    assert_eq!((run.code, &run.json()["rc"]), (1, &10.into()), "{run:?}");
     let result = device.smp(&format!("upgrade {} --rest 500 --force --no-confirm", file.path())).ok();
     assert_eq!((&result["outcome"], &result["confirmed"]), (&"testing".into(), &false.into()));
     assert_eq!(device.smp("image confirm").ok()["images"][0]["confirmed"], true);
@@ -422,7 +378,7 @@ fn counters_count_requests_by_kind() {
     // The list and this very request; the echo.
     assert_eq!((&counted["fields"]["reads"], &counted["fields"]["writes"]), (&2.into(), &1.into()), "{counted}");
     let run = device.smp("stat read nothing");
-    assert_eq!((run.code, &run.result()["name"], &run.result()["group"]), (1, &"INVALID_GROUP".into(), &2.into()));
+    assert_eq!((run.code, &run.json()["name"], &run.json()["group"]), (1, &"INVALID_GROUP".into(), &2.into()));
 }
 
 #[test]
@@ -440,11 +396,11 @@ fn settings_are_lost_in_a_reset_unless_they_were_saved() {
     device.smp("reset").ok();
     assert_eq!(device.smp("settings read app/a").ok()["val"], "6b657074");
     let run = device.smp("settings read app/b");
-    assert_eq!((run.code, &run.result()["group"], &run.result()["rc"]), (1, &3.into(), &3.into()), "{run:?}");
+    assert_eq!((run.code, &run.json()["group"], &run.json()["rc"]), (1, &3.into(), &3.into()), "{run:?}");
     device.smp("settings delete app/a").ok();
     assert_eq!(device.smp("settings read app/a").code, 1);
     device.smp("storage erase").ok();
-    assert_eq!(device.smp("settings read device/name").result()["name"], "KEY_NOT_FOUND");
+    assert_eq!(device.smp("settings read device/name").json()["name"], "KEY_NOT_FOUND");
     assert_eq!(simulated("settings write a 256 --as u8").code, 2);
 }
 
@@ -465,8 +421,8 @@ fn files_have_a_length_and_hashes() {
     let hash = device.smp("fs hash /lfs1/hello.txt --type sha256 --len 5").ok();
     assert_eq!(hash["output"], "185f8db32271fe25f561a6fc938b2e264306ec304eda518007d1764826381969");
     device.smp("fs close").ok();
-    assert_eq!(device.smp("fs status /lfs1/no").result()["name"], "FILE_NOT_FOUND");
-    assert_eq!(device.smp("fs status /lfs1/../etc/passwd").result()["name"], "FILE_INVALID_NAME");
+    assert_eq!(device.smp("fs status /lfs1/no").json()["name"], "FILE_NOT_FOUND");
+    assert_eq!(device.smp("fs status /lfs1/../etc/passwd").json()["name"], "FILE_INVALID_NAME");
 }
 
 #[test]
@@ -475,10 +431,10 @@ fn shell_commands_tell_output_and_result() {
     let echo = run(device.endpoint.split(' ').chain(["--json", "shell", "--", "echo", "-n", "hello"])).ok();
     assert_eq!((&echo["o"], &echo["ret"]), (&"-n hello\n".into(), &0.into()));
     let run = device.smp("shell false");
-    assert_eq!((run.code, &run.result()["ret"]), (1, &1.into()), "{run:?}");
+    assert_eq!((run.code, &run.json()["ret"]), (1, &1.into()), "{run:?}");
     let run = device.smp("shell frobnicate");
-    assert_eq!((run.code, &run.result()["ret"]), (1, &(-8).into()), "{run:?}");
-    assert!(run.result()["o"].as_str().unwrap().contains("not found"), "{run:?}");
+    assert_eq!((run.code, &run.json()["ret"]), (1, &(-8).into()), "{run:?}");
+    assert!(run.json()["o"].as_str().unwrap().contains("not found"), "{run:?}");
 }
 
 #[test]
@@ -665,7 +621,7 @@ fn files_that_cannot_be_had_say_on_which_side() {
     assert_eq!(simulated("fs upload /no/such/file /lfs1/a").code, 5);
     assert_eq!(simulated("fs download /lfs1/hello.txt /no/such/directory/file").code, 5);
     let run = simulated("fs download /lfs1/no");
-    assert_eq!((run.code, &run.result()["name"]), (1, &"FILE_NOT_FOUND".into()), "{run:?}");
+    assert_eq!((run.code, &run.json()["name"]), (1, &"FILE_NOT_FOUND".into()), "{run:?}");
     let empty = File::new("empty.bin", b"");
     assert_eq!(simulated(&format!("fs upload {} /lfs1/empty", empty.path())).ok()["len"], 0);
 }
@@ -738,7 +694,7 @@ fn a_bsmp_node_is_reached_over_every_link() {
         let words = format!("{} --json read 1 2", node.endpoint);
         let run = Run::of(Command::new(program("bsmp")).args(words.split(' ')).output().unwrap());
         assert_eq!(run.code, 0, "{link}: {run:?}");
-        assert_eq!(run.result(), serde_json::json!({ "id": 2, "value": "01020304" }), "{link}");
+        assert_eq!(run.json(), serde_json::json!({ "id": 2, "value": "01020304" }), "{link}");
     }
 }
 

@@ -3,12 +3,15 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
+mod kit;
+
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
-use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
+
+use kit::Folder;
 
 fn smp(words: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_smp"));
@@ -30,23 +33,6 @@ fn fails(mut command: Command, code: i32) -> String {
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(code), "{command:?}: {stderr}");
     stderr
-}
-
-/// A directory that is gone afterwards.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("anysmp-comfort-{}-{name}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }
 
 #[test]
@@ -76,7 +62,7 @@ fn quiet_leaves_the_result_and_nothing_else() {
 
 #[test]
 fn the_log_file_has_every_message_and_grows_from_run_to_run() {
-    let folder = Folder::new("log");
+    let folder = Folder::new("comfort-log");
     let path = folder.0.join("log");
     for _ in 0..2 {
         let mut command = smp("--simulated echo hi --log-file");
@@ -94,7 +80,7 @@ fn the_log_file_has_every_message_and_grows_from_run_to_run() {
 
 #[test]
 fn a_device_gets_a_name_and_is_reached_by_it() {
-    let folder = Folder::new("names");
+    let folder = Folder::new("comfort-names");
     let config = folder.0.join("sub").join("devices.json");
     let smp = |words: &str| {
         let mut command = smp(words);
@@ -192,7 +178,7 @@ fn all_counters_are_shown_at_once_and_again_and_again() {
 #[test]
 fn a_program_on_the_path_is_a_command() {
     use std::os::unix::fs::PermissionsExt as _;
-    let folder = Folder::new("plugin");
+    let folder = Folder::new("comfort-plugin");
     let program = folder.0.join("smp-greet");
     std::fs::write(&program, "#!/bin/sh\n\"$SMP\" echo \"$@\" && exit 7\n").unwrap();
     std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
@@ -206,7 +192,7 @@ fn a_program_on_the_path_is_a_command() {
 
 #[test]
 fn pages_and_completion_are_installed_by_one_command() {
-    let folder = Folder::new("install");
+    let folder = Folder::new("comfort-install");
     let mut command = smp("install --prefix");
     command.arg(&folder.0);
     ok(command);

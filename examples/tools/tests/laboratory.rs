@@ -3,27 +3,24 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
-use std::io::{BufRead as _, BufReader};
+mod kit;
+
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
 /// A running device, and how the tool reaches it.
 struct Device {
-    process: Child,
+    _process: kit::Device,
     endpoint: Vec<String>,
 }
 
 impl Device {
     fn start(program: &str, options: &[&str], reach: &[&str]) -> Self {
-        let mut process =
-            Command::new(program).args(options).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let address = line.strip_prefix("ready: ").unwrap().trim().to_owned();
-        let endpoint = ["--tcp".to_owned(), address].into_iter().chain(reach.iter().map(|word| (*word).to_owned()));
-        Self { process, endpoint: endpoint.collect() }
+        let process = kit::Device::run(program, options.iter().copied());
+        let endpoint = ["--tcp", &process.address].iter().chain(reach).map(|word| (*word).to_owned()).collect();
+        Self { _process: process, endpoint }
     }
 
     /// A power supply behind a bridge.
@@ -48,13 +45,6 @@ impl Device {
         let (code, output) = self.run(words);
         assert_eq!(code, 0, "{words:?}: {output}");
         output
-    }
-}
-
-impl Drop for Device {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }
 

@@ -4,57 +4,26 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 #![allow(clippy::cast_possible_truncation)]
 
-#[path = "kit/package.rs"]
-#[expect(unreachable_pub, reason = "shared by several tests")]
-mod package;
+mod kit;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, UdpSocket};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anysmp::mcuboot::build::Builder;
-use anysmp::mcuboot::digest::Sha256;
 use anysmp::mcuboot::{ImageFile, Version};
 use anysmp::smp::image::{ImageState, StateResponse, Upload, UploadResponse, WriteState};
 use anysmp::smp::server::{AllowAll, Incoming, Reply, serve};
 use anysmp::smp::{Empty, Error, Group, Op, os};
 use serde_json::Value;
 
-use package::{package, zip};
+use kit::package::{package, zip};
+use kit::{Device, Folder, Run, image};
 
 const SMP: &str = env!("CARGO_BIN_EXE_smp");
-
-/// What a run came to.
-#[derive(Debug)]
-struct Run {
-    code: i32,
-    stdout: String,
-    stderr: String,
-}
-
-impl Run {
-    fn of(output: Output) -> Self {
-        Self {
-            code: output.status.code().expect("it ends by itself"),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        }
-    }
-
-    /// The last line of stdout, as JSON.
-    fn json(&self) -> Value {
-        let line = self.stdout.lines().last().unwrap_or_else(|| panic!("no output: {self:?}"));
-        serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
-    }
-
-    fn says(&self, text: &str) -> bool {
-        self.stdout.contains(text) || self.stderr.contains(text)
-    }
-}
 
 fn smp(words: &[&str]) -> Run {
     Run::of(Command::new(SMP).args(words).stdin(Stdio::null()).output().unwrap())
@@ -65,75 +34,9 @@ fn words<'w>(line: &'w str, more: &[&'w str]) -> Vec<&'w str> {
     line.split(' ').chain(more.iter().copied()).collect()
 }
 
-/// A directory that is removed at the end.
-struct Dir(PathBuf);
-
-impl Dir {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("anysmp-outcomes-{}-{name}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn put(&self, name: &str, bytes: &[u8]) -> String {
-        std::fs::write(self.0.join(name), bytes).unwrap();
-        self.path(name)
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.0.join(name).to_str().unwrap().to_owned()
-    }
-
-    fn names(&self) -> Vec<String> {
-        let mut names: Vec<_> = std::fs::read_dir(&self.0)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
-        names.sort();
-        names
-    }
-}
-
-impl Drop for Dir {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-fn image(version: Version, len: usize) -> Vec<u8> {
-    let body: Vec<u8> = (0..len as u32)
-        .map(|i| (i.wrapping_add(version.major.into()).wrapping_mul(2_654_435_761) >> 24) as u8)
-        .collect();
-    let mut image = vec![0; len + 1000];
-    let len = Builder::new(version).build(&body, &mut Sha256::new(), &mut image).unwrap();
-    image.truncate(len);
-    image
-}
-
-/// A running `smp-device` over TCP.
-struct Device(Child, String);
-
-impl Device {
-    fn start(options: &str) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_smp-device"))
-            .args(options.split(' '))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let address = line.strip_prefix("ready: ").unwrap().trim();
-        Self(process, format!("--tcp {address} --timeout 300 --retries 20"))
-    }
-}
-
-impl Drop for Device {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+/// The options with which `smp` reaches a device over TCP.
+fn reach(device: &Device) -> String {
+    format!("--tcp {} --timeout 300 --retries 20", device.address)
 }
 
 /// A device over UDP that is a function from a request to its response.
@@ -243,9 +146,9 @@ fn an_output_that_takes_nothing_is_no_panic_in_any_program() {
 
 #[test]
 fn a_reader_that_goes_away_does_not_end_an_upgrade() {
-    let (dir, device) = (Dir::new("reader"), Device::start("--tcp 127.0.0.1:0"));
+    let (dir, device) = (Folder::new("outcomes-reader"), Device::start("--tcp 127.0.0.1:0"));
     let new = dir.put("new.bin", &image(Version::new(7, 0, 0), 20_000));
-    let line = format!("{} upgrade {new} --rest 600", device.1);
+    let line = format!("{} upgrade {new} --rest 600", reach(&device));
     let mut process = Command::new(SMP)
         .args(line.split(' '))
         .stdin(Stdio::null())
@@ -256,7 +159,7 @@ fn a_reader_that_goes_away_does_not_end_an_upgrade() {
     let mut first = String::new();
     BufReader::new(process.stdout.take().unwrap()).read_line(&mut first).unwrap();
     assert_eq!(process.wait().unwrap().code(), Some(0), "{first}");
-    let images = smp(&words(&format!("{} --json image list", device.1), &[])).json()["images"].clone();
+    let images = smp(&words(&format!("{} --json image list", reach(&device)), &[])).json()["images"].clone();
     assert_eq!((&images[0]["version"], &images[0]["confirmed"]), (&"7.0.0".into(), &true.into()));
 }
 
@@ -308,7 +211,7 @@ fn stdout_carries_data_or_messages_and_never_both() {
 
 #[test]
 fn a_download_goes_to_a_file_beside_its_target_and_goes_on_there() {
-    let dir = Dir::new("download");
+    let dir = Folder::new("outcomes-download");
     let run = |more: &[&str]| smp(&words("--simulated --json fs download /lfs1/hello.txt", more));
     // A directory means "into it".
     let got = run(&[dir.0.to_str().unwrap()]);
@@ -339,7 +242,7 @@ fn a_download_goes_to_a_file_beside_its_target_and_goes_on_there() {
 
 #[test]
 fn an_image_is_made_of_a_program_only() {
-    let dir = Dir::new("make");
+    let dir = Folder::new("outcomes-make");
     let mut program = vec![0; 600];
     program[..8].copy_from_slice(&[0x00, 0x40, 0x00, 0x20, 0x01, 0x02, 0x00, 0x00]);
     let (target, good) = (dir.put("app.img", b"what was there"), dir.put("app.bin", &program));
@@ -382,7 +285,7 @@ fn an_image_is_made_of_a_program_only() {
 
 #[test]
 fn a_file_that_contradicts_itself_is_never_sent() {
-    let dir = Dir::new("damaged");
+    let dir = Folder::new("outcomes-damaged");
     let good = image(Version::new(2, 0, 0), 5000);
     let heard = UdpSocket::bind("127.0.0.1:0").unwrap();
     heard.set_nonblocking(true).unwrap();
@@ -426,7 +329,7 @@ fn hex(bytes: &[u8], start: u32) -> String {
 
 #[test]
 fn images_come_as_hex_and_on_the_standard_input_too() {
-    let (dir, bytes) = (Dir::new("forms"), image(Version::new(3, 1, 4), 5000));
+    let (dir, bytes) = (Folder::new("outcomes-forms"), image(Version::new(3, 1, 4), 5000));
     let file = dir.put("app.hex", hex(&bytes, 0x0001_FC00).as_bytes());
     let run = smp(&words("--simulated --json upgrade", &[&file]));
     assert_eq!((run.code, &run.json()["version"]), (0, &"3.1.4".into()), "{run:?}");
@@ -448,7 +351,7 @@ fn images_come_as_hex_and_on_the_standard_input_too() {
 
 #[test]
 fn the_information_about_an_image_is_complete_and_true() {
-    let (dir, good) = (Dir::new("info"), image(Version::new(1, 2, 3), 1000));
+    let (dir, good) = (Folder::new("outcomes-info"), image(Version::new(1, 2, 3), 1000));
     let file = dir.put("good.img", &good);
     let run = smp(&["image", "info", &file, "--json"]);
     let info = &run.json()["images"][0];
@@ -568,7 +471,7 @@ impl TwoImages {
 
 #[test]
 fn a_package_of_two_images_is_started_by_one_reset_or_not_at_all() {
-    let dir = Dir::new("package");
+    let dir = Folder::new("outcomes-package");
     let old = [image(Version::new(1, 0, 0), 900), image(Version::new(1, 0, 1), 900)];
     let new = [image(Version::new(2, 0, 0), 3000), image(Version::new(2, 0, 1), 3000)];
     let zip = |format| package(format, &[(0, new[0].clone()), (1, new[1].clone())]);
@@ -615,10 +518,10 @@ fn a_package_of_two_images_is_started_by_one_reset_or_not_at_all() {
 
 #[test]
 fn what_an_upgrade_does_unasked_is_said_before_and_may_be_refused() {
-    let (dir, device) = (Dir::new("unasked"), Device::start("--tcp 127.0.0.1:0"));
+    let (dir, device) = (Folder::new("outcomes-unasked"), Device::start("--tcp 127.0.0.1:0"));
     let files: Vec<String> =
         [5_u8, 6, 4].map(|major| dir.put(&format!("{major}.img"), &image(Version::new(major, 0, 0), 9000))).to_vec();
-    let upgrade = |line: &str| smp(&words(&format!("{} --json upgrade --rest 600 {line}", device.1), &[]));
+    let upgrade = |line: &str| smp(&words(&format!("{} --json upgrade --rest 600 {line}", reach(&device)), &[]));
     assert_eq!(upgrade(&format!("{} --no-confirm", files[0])).json()["outcome"], "testing");
     // Version 5 is on trial: another upgrade would discard it.
     let refused = upgrade(&format!("{} --no-settle", files[1]));
@@ -645,7 +548,7 @@ fn what_an_upgrade_does_unasked_is_said_before_and_may_be_refused() {
 
 #[test]
 fn an_image_that_is_too_large_for_its_slot_is_said_by_a_dry_run_too() {
-    let dir = Dir::new("large");
+    let dir = Folder::new("outcomes-large");
     let large = dir.put("large.img", &image(Version::new(9, 0, 0), 1_200_000));
     for more in [&["--dry-run"][..], &[]] {
         let run = smp(&words("--simulated --json upgrade", &[&[large.as_str()], more].concat()));
@@ -656,9 +559,9 @@ fn an_image_that_is_too_large_for_its_slot_is_said_by_a_dry_run_too() {
 
 #[test]
 fn an_upgrade_that_ends_at_a_busy_device_says_that_the_image_is_still_marked() {
-    let (dir, device) = (Dir::new("busy"), Device::start("--tcp 127.0.0.1:0 --busy"));
+    let (dir, device) = (Folder::new("outcomes-busy"), Device::start("--tcp 127.0.0.1:0 --busy"));
     let new = dir.put("new.img", &image(Version::new(2, 0, 0), 9000));
-    let run = smp(&words(&format!("{} upgrade {new}", device.1), &[]));
+    let run = smp(&words(&format!("{} upgrade {new}", reach(&device)), &[]));
     assert!(run.code == 1 && run.says("an image is still marked: the next reset starts it"), "{run:?}");
 }
 
@@ -684,12 +587,12 @@ fn a_request_that_the_device_cannot_hold_is_refused_with_both_sizes() {
 
 #[test]
 fn a_window_that_the_device_does_not_allow_is_refused_aloud() {
-    let dir = Dir::new("window");
+    let dir = Folder::new("outcomes-window");
     let file = dir.put("file", &vec![7; 40_000]);
     let device = Device::start("--tcp 127.0.0.1:0 --buf-count 3");
-    let run = smp(&words(&format!("{} --window 8 fs upload {file} /lfs1/a", device.1), &[]));
+    let run = smp(&words(&format!("{} --window 8 fs upload {file} /lfs1/a", reach(&device)), &[]));
     assert!(run.code == 0 && run.stderr.contains("--window 8: the device has buffers for 2"), "{run:?}");
-    let run = smp(&words(&format!("{} --window 2 fs upload {file} /lfs1/a", device.1), &[]));
+    let run = smp(&words(&format!("{} --window 2 fs upload {file} /lfs1/a", reach(&device)), &[]));
     assert!(run.code == 0 && !run.stderr.contains("--window"), "{run:?}");
 }
 
@@ -731,9 +634,9 @@ fn the_exit_code_and_the_remedy_follow_the_cause() {
         [("0x1ff", "u16", "ff01"), ("-2", "i8", "fe"), ("true", "bool", "01"), ("-1", "i64", "ffffffffffffffff")]
     {
         let device = Device::start("--tcp 127.0.0.1:0");
-        let write = smp(&words(&format!("{} settings write --as {kind} net/port {value}", device.1), &[]));
+        let write = smp(&words(&format!("{} settings write --as {kind} net/port {value}", reach(&device)), &[]));
         assert_eq!(write.code, 0, "{write:?}");
-        let read = smp(&words(&format!("{} --json settings read net/port", device.1), &[]));
+        let read = smp(&words(&format!("{} --json settings read net/port", reach(&device)), &[]));
         assert_eq!(read.json()["val"], hex, "{read:?}");
     }
 }
@@ -750,7 +653,7 @@ fn with_verbose_each_message_is_shown_in_words() {
 #[test]
 fn a_dead_device_is_known_soon() {
     let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let dir = Dir::new("dead");
+    let dir = Folder::new("outcomes-dead");
     let file = dir.put("new.img", &image(Version::new(2, 0, 0), 9000));
     for command in ["image upload", "fs upload"] {
         let started = Instant::now();

@@ -8,19 +8,18 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::Write as _;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use anysmp::mcuboot::Version;
-use anysmp::mcuboot::build::Builder;
-use anysmp::mcuboot::digest::Sha256;
 
-#[path = "kit/package.rs"]
-#[expect(unreachable_pub, reason = "shared by several tests")]
-mod package;
+mod kit;
+
+use kit::package::package;
+use kit::{Device, image};
 
 const README: &str = include_str!("../../../README.md");
 
@@ -104,39 +103,6 @@ impl Drop for Place {
     }
 }
 
-/// A device beside the shell.
-struct Device(Child, String);
-
-impl Device {
-    fn start(options: &[&str]) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_smp-device"))
-            .args(options)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let address = line.strip_prefix("ready: ").unwrap().trim().to_owned();
-        Self(process, address)
-    }
-}
-
-impl Drop for Device {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn image(version: Version) -> Vec<u8> {
-    let mut image = vec![0; 9000];
-    let len = Builder::new(version).build(&[0x5A; 8000], &mut Sha256::new(), &mut image).unwrap();
-    image.truncate(len);
-    image
-}
-
 /// A port that nobody listens on now.
 fn free() -> String {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
@@ -163,10 +129,10 @@ fn paste(place: &Path, block: &str) -> (Option<i32>, String) {
 #[test]
 fn every_block_for_a_shell_runs_as_one_paste() {
     let place = Place::new();
-    let (serial, udp) = (Device::start(&["--pty"]), Device::start(&["--udp", "127.0.0.1:0"]));
+    let (serial, udp) = (Device::start("--pty"), Device::start("--udp 127.0.0.1:0"));
     let datagram = b"\x0a\0\0\x06\0\0\x09\0\xa1\x61d\x62hi";
-    place.file("zephyr.signed.bin", &image(Version::new(2, 0, 0)));
-    place.file("dfu_application.zip", &package::package(0, &[(0, image(Version::new(3, 0, 0)))]));
+    place.file("zephyr.signed.bin", &image(Version::new(2, 0, 0), 8000));
+    place.file("dfu_application.zip", &package(0, &[(0, image(Version::new(3, 0, 0), 8000))]));
     // The vector table of a small program: a stack pointer in RAM, an odd reset vector in flash.
     place.file("program.bin", &[&[0x00, 0x20, 0x00, 0x20, 0x01, 0x02, 0x00, 0x00][..], &[0xBF; 1000]].concat());
     let mut capture = b"\xd4\xc3\xb2\xa1\x02\0\x04\0\0\0\0\0\0\0\0\0\0\0\x04\0\x65\0\0\0\0\0\0\0\0\0\0\0".to_vec();
@@ -181,8 +147,8 @@ fn every_block_for_a_shell_runs_as_one_paste() {
     assert!(blocks.len() >= 12, "{}", blocks.len());
     for (line, block) in blocks {
         let block = block
-            .replace("/dev/ttyACM0", &serial.1)
-            .replace("192.0.2.7", &udp.1)
+            .replace("/dev/ttyACM0", &serial.address)
+            .replace("192.0.2.7", &udp.address)
             .replace("127.0.0.1:5000", &free())
             .replace("127.0.0.1:4096", &free());
         let (code, text) = paste(&place.0, &block);

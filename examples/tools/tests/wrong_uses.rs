@@ -4,18 +4,19 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
+mod kit;
+
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::fs::FileTypeExt as _;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anysmp::mcuboot::Version;
-use anysmp::mcuboot::build::Builder;
-use anysmp::mcuboot::digest::Sha256;
 use serde_json::Value;
+
+use kit::{Device, Folder, image};
 
 fn smp(words: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_smp"));
@@ -34,60 +35,6 @@ fn run(command: &mut Command) -> (Option<i32>, String, String) {
     (output.status.code(), text(output.stdout), text(output.stderr))
 }
 
-/// A directory that is gone afterwards.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("anysmp-wrong-{}-{name}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn put(&self, name: &str, bytes: &[u8]) -> String {
-        std::fs::write(self.0.join(name), bytes).unwrap();
-        self.0.join(name).to_str().unwrap().to_owned()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-struct Device(Child, String);
-
-impl Device {
-    fn start(options: &str) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_smp-device"))
-            .args(options.split(' '))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let address = line.strip_prefix("ready: ").unwrap().trim().to_owned();
-        Self(process, address)
-    }
-}
-
-impl Drop for Device {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn image(version: Version, len: usize) -> Vec<u8> {
-    let mut image = vec![0; len + 1000];
-    let len = Builder::new(version).build(&vec![0xA5; len], &mut Sha256::new(), &mut image).unwrap();
-    image.truncate(len);
-    image
-}
-
 /// A terminal: the user's end, and the program's with its path.
 fn terminal() -> (File, File, String) {
     use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -104,7 +51,7 @@ fn terminal() -> (File, File, String) {
 
 #[test]
 fn each_of_many_wrong_command_lines_has_its_message_remedy_and_code() {
-    let folder = Folder::new("lines");
+    let folder = Folder::new("wrong-lines");
     let junk = folder.put("junk", &[b'x'; 500]);
     let mut damaged = image(Version::new(2, 0, 0), 8000);
     damaged[4000] ^= 1;
@@ -206,7 +153,7 @@ fn a_port_of_another_user_is_not_opened_and_the_message_says_which_group() {
         return;
     }
     // A copy where everybody may run it.
-    let folder = Folder::new("permission");
+    let folder = Folder::new("wrong-permission");
     let program = folder.0.join("smp");
     std::fs::copy(env!("CARGO_BIN_EXE_smp"), &program).unwrap();
     let (_user, _program, path) = terminal();
@@ -244,16 +191,17 @@ fn a_line_of_noise_is_silence_and_not_an_answer() {
 #[test]
 fn a_device_that_speaks_another_framing_is_found_by_the_remedy() {
     let device = Device::start("--pty --framing raw");
-    let (code, _, stderr) = run(&mut smp(&["--serial", &device.1, "--timeout", "100", "--retries", "0", "echo", "hi"]));
+    let (code, _, stderr) =
+        run(&mut smp(&["--serial", &device.address, "--timeout", "100", "--retries", "0", "echo", "hi"]));
     assert_eq!(code, Some(3), "{stderr}");
     assert!(stderr.contains("--framing auto"), "{stderr}");
-    let (code, stdout, stderr) = run(&mut smp(&["--serial", &device.1, "--framing", "auto", "echo", "hi"]));
+    let (code, stdout, stderr) = run(&mut smp(&["--serial", &device.address, "--framing", "auto", "echo", "hi"]));
     assert_eq!((code, stdout.as_str()), (Some(0), "hi\n"), "{stderr}");
 }
 
 /// Starts an upgrade over TCP, and waits until some of it is on the device.
 fn begun(device: &Device, file: &str) -> (Child, std::io::Lines<BufReader<std::process::ChildStdout>>) {
-    let words = ["--tcp", &device.1, "--json", "--pace", "512/20", "upgrade", file, "--rest", "500"];
+    let words = ["--tcp", &device.address, "--json", "--pace", "512/20", "upgrade", file, "--rest", "500"];
     let mut process = smp(&words).spawn().unwrap();
     let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
     while let Some(Ok(line)) = lines.next() {
@@ -267,7 +215,7 @@ fn begun(device: &Device, file: &str) -> (Child, std::io::Lines<BufReader<std::p
 
 #[test]
 fn an_upgrade_that_a_signal_ends_goes_on_where_it_was() {
-    let folder = Folder::new("signals");
+    let folder = Folder::new("wrong-signals");
     for (signal, number) in
         [(rustix::process::Signal::INT, 2), (rustix::process::Signal::TERM, 15), (rustix::process::Signal::HUP, 1)]
     {
@@ -279,7 +227,8 @@ fn an_upgrade_that_a_signal_ends_goes_on_where_it_was() {
         let status = process.wait().unwrap();
         assert!(status.signal() == Some(number) || status.code() == Some(128 + number), "{status:?}");
         // The same command is the remedy: it goes on, and ends well.
-        let (code, stdout, stderr) = run(&mut smp(&["--tcp", &device.1, "--json", "upgrade", &file, "--rest", "500"]));
+        let (code, stdout, stderr) =
+            run(&mut smp(&["--tcp", &device.address, "--json", "upgrade", &file, "--rest", "500"]));
         assert_eq!(code, Some(0), "{stdout}{stderr}");
         let result: Value = serde_json::from_str(stdout.lines().last().unwrap()).unwrap();
         assert_eq!(result["outcome"], "confirmed", "{stdout}");
@@ -288,7 +237,7 @@ fn an_upgrade_that_a_signal_ends_goes_on_where_it_was() {
 
 #[test]
 fn a_device_that_is_pulled_in_mid_upload_is_told_and_the_same_command_goes_on() {
-    let folder = Folder::new("pulled");
+    let folder = Folder::new("wrong-pulled");
     let file = folder.put("app.img", &image(Version::new(2, 0, 0), 60_000));
     let device = Device::start("--tcp 127.0.0.1:0");
     let (mut process, lines) = begun(&device, &file);
@@ -351,7 +300,7 @@ fn visible(line: &str) -> usize {
 
 #[test]
 fn progress_fits_the_terminal() {
-    let folder = Folder::new("columns");
+    let folder = Folder::new("wrong-columns");
     let file = folder.put("data", &vec![7; 60_000]);
     for columns in [40, 80, 120] {
         let text = seen(&["--simulated", "fs", "upload", &file, "/lfs1/a"], columns, &[("TERM", "xterm")]);
@@ -367,7 +316,7 @@ fn progress_fits_the_terminal() {
 fn no_color_and_a_dumb_terminal_are_heeded() {
     let plain = seen(&["--help"], 80, &[("TERM", "xterm"), ("NO_COLOR", "1")]);
     assert!(!plain.contains("\x1b["), "{plain:?}");
-    let folder = Folder::new("dumb");
+    let folder = Folder::new("wrong-dumb");
     let file = folder.put("data", &vec![7; 20_000]);
     let dumb = seen(&["--simulated", "fs", "upload", &file, "/lfs1/a"], 80, &[("TERM", "dumb")]);
     assert!(!dumb.contains('\x1b'), "{dumb:?}");

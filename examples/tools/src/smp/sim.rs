@@ -348,7 +348,7 @@ struct Os<'d> {
     clock: &'d mut Clock,
     tasks: [(Text<'static>, Task); 3],
     pools: [(Text<'static>, Pool); 1],
-    /// What the answer lends.
+    /// The text that the response borrows.
     text: String,
 }
 

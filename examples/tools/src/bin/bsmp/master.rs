@@ -223,7 +223,7 @@ where
     /// it: it may come back.
     fn watch(&mut self, ids: &[u8], interval: Duration, count: u32) -> Outcome<()> {
         let (mut rounds, mut failures) = (0_u32, 0_u32);
-        while count == 0 || rounds < count {
+        while (count == 0 || rounds < count) && anysmp_tools::out::is_open() {
             if rounds != 0 {
                 std::thread::sleep(interval);
             }
@@ -272,7 +272,7 @@ where
         list.into_iter().nth(id.into()).ok_or_else(|| format!("the node has no curve {id}").into())
     }
 
-    /// Reads a curve from its `first` block on, so many blocks, which go to `keep`.
+    /// Reads at most `blocks` blocks of a curve, from block `first` on, and hands them to `keep`.
     pub fn download(&mut self, id: u8, (first, blocks): (u16, u32), mut keep: impl FnMut(&[u8])) -> Outcome<()> {
         let curve = self.curve(id)?;
         let bar = bar(curve.capacity().min(u64::from(blocks).saturating_mul(curve.block.into())), self.json);

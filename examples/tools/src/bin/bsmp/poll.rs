@@ -148,6 +148,9 @@ where
                 // The port may recover.
                 Err(error) => eprintln!("{error}"),
             }
+            if !anysmp_tools::out::is_open() {
+                break PollOutcome::Done;
+            }
             if args.count > 0 {
                 left -= 1;
                 if left == 0 {

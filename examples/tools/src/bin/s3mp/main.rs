@@ -377,7 +377,11 @@ impl Session {
                 Event::Debug(text) => print(json, &json!({ "debug": text.to_string() }), &format!("# {text}")),
                 _ => {}
             }
-            if limit.is_over() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            if limit.is_over() || !anysmp_tools::out::is_open() {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
         });
         match ended.map_err(|error| Failure::of(&error, |never| match *never {}))? {
             Ended::Done(report) => Ok(Some(report)),

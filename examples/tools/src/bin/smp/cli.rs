@@ -9,8 +9,8 @@ pub mod decode;
 
 /// Talks to a device over SMP, the protocol of MCUmgr: Zephyr, MCUboot's serial recovery, Mynewt.
 ///
-/// Name the device with --serial, --tcp or --udp, then a command. With --simulated a device in this
-/// process responds, so that everything can be tried.
+/// Name the device with --serial, --usb, --tcp, --udp or -d, then a command. With --simulated a
+/// device in this process responds, so that everything can be tried.
 #[derive(Parser)]
 #[command(name = "smp", version, after_help = EXIT_CODES, args_override_self = true)]
 pub struct Cli {
@@ -576,4 +576,28 @@ pub struct Upgrade {
     /// Silence after a reset, so that a boot loader does not wait for more; default 2000
     #[arg(long, value_name = "MS")]
     pub rest: Option<u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Command, CommandFactory as _};
+
+    use super::Cli;
+
+    /// clap keeps one value for one name, so an argument would be read as the option.
+    #[test]
+    fn no_argument_of_a_command_has_the_name_of_an_option_of_all() {
+        fn walk(command: &Command, globals: &[&str]) {
+            for argument in command.get_arguments() {
+                let name = argument.get_id().as_str();
+                assert!(!globals.contains(&name), "{}: {name}", command.get_name());
+            }
+            command.get_subcommands().for_each(|command| walk(command, globals));
+        }
+        let cli = Cli::command();
+        let globals: Vec<&str> =
+            cli.get_arguments().filter(|it| it.is_global_set()).map(|it| it.get_id().as_str()).collect();
+        assert!(globals.contains(&"device"));
+        cli.get_subcommands().for_each(|command| walk(command, &globals));
+    }
 }

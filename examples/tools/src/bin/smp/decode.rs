@@ -10,7 +10,6 @@ pub mod frames;
 mod wireshark;
 
 use anysmp_tools::errln as eprintln;
-use std::io::Read as _;
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
@@ -39,7 +38,7 @@ pub fn perform(output: Output, options: &Decode) -> Result<(), Failure> {
         return wireshark::install(output, directory);
     }
     let path = options.file.as_deref().unwrap_or(Path::new("-"));
-    let bytes = read(path).map_err(|error| Failure::Local(path.to_owned(), error))?;
+    let bytes = crate::input::bytes(path)?;
     let pieces = match options.form {
         Form::Auto => capture::guess(&bytes),
         Form::Hex => capture::hex_lines(&bytes),
@@ -52,16 +51,6 @@ pub fn perform(output: Output, options: &Decode) -> Result<(), Failure> {
     let mut report = Report::new(output, options.what.protocol);
     decode(&mut report, options, pieces);
     report.end(path)
-}
-
-fn read(path: &Path) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    if path == Path::new("-") {
-        std::io::stdin().lock().read_to_end(&mut bytes)?;
-    } else {
-        bytes = std::fs::read(path)?;
-    }
-    Ok(bytes)
 }
 
 fn decode(report: &mut Report, options: &Decode, pieces: Vec<Piece>) {
@@ -338,10 +327,12 @@ impl Report {
         if self.output.json {
             self.output.result(&result, || ());
         } else {
-            eprintln!("{messages} messages, {damaged} damaged, {text} bytes of text");
+            let others = if skipped > 0 { format!(", {skipped} datagrams of others") } else { String::new() };
+            eprintln!("{messages} messages, {damaged} damaged, {text} bytes of text{others}");
         }
         if damaged > 0 {
-            return Err(Failure::Nonsense(format!("{damaged} messages or frames are damaged")));
+            let what = format!("{damaged} messages or frames are damaged");
+            return Err(Failure::Unknown(what, "The lines above say where."));
         }
         if messages == 0 {
             return Err(Failure::File(path.to_owned(), "holds no message".to_owned(), CAPTURE));

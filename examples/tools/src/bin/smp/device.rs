@@ -35,7 +35,7 @@ const PROBE: Duration = Duration::from_millis(500);
 
 /// Where the device is.
 pub enum Endpoint {
-    /// At a serial line, with so many bits per second.
+    /// At a serial line, and its bits per second.
     Serial(String, u32),
     /// At a serial line of USB, by its product; where it is may change with a reset.
     Usb(String, u32),

@@ -77,7 +77,11 @@ fn compared(verified: bool) {
 fn download<F: Framing>(device: &mut Device<F>, path: &str, file: Option<&Path>, resume: bool) -> Result<(), Failure> {
     let name = Path::new(path.rsplit('/').next().unwrap_or_default());
     let file = file.unwrap_or(name);
+    let not_a_file = || Failure::Usage("only a file can be resumed".to_owned(), "Leave out --resume.");
     if is_stream(file) {
+        if resume {
+            return Err(not_a_file());
+        }
         let output = device.output.beside_data();
         return stream(device, path, (Path::new("the standard output"), &mut std::io::stdout().lock()), output);
     }
@@ -85,6 +89,9 @@ fn download<F: Framing>(device: &mut Device<F>, path: &str, file: Option<&Path>,
     let output = device.output;
     // A device or a pipe is written to; a file beside it would take its place.
     if std::fs::metadata(&file).is_ok_and(|there| !there.is_file()) {
+        if resume {
+            return Err(not_a_file());
+        }
         let local = |error| Failure::Local(file.clone(), error);
         let mut there = OpenOptions::new().write(true).open(&file).map_err(local)?;
         return stream(device, path, (&file, &mut there), output);
@@ -113,13 +120,25 @@ fn download<F: Framing>(device: &mut Device<F>, path: &str, file: Option<&Path>,
     let mut verified = match verified::<Download<'_>>(report.outcome) {
         Ok(verified) => verified,
         // What did not match is no beginning of anything.
-        Err(failure) if matches!(report.outcome, FileOutcome::Failed(Error::Mismatch)) => return Err(failure),
+        Err(failure) if matches!(report.outcome, FileOutcome::Failed(Error::Mismatch)) => {
+            part.stays = false;
+            return Err(failure);
+        }
         Err(failure) => return Err(part.left(output, failure)),
     };
     if start > 0 {
-        verified = compare(device, path, &part.path)?;
+        verified = match compare(device, path, &part.path) {
+            Ok(verified) => verified,
+            Err(failure @ Failure::File(..)) => {
+                part.stays = false;
+                return Err(failure);
+            }
+            Err(failure) => return Err(part.left(output, failure)),
+        };
     }
-    part.keep(&file).map_err(|error| Failure::Local(file.clone(), error))?;
+    if let Err(error) = part.keep(&file) {
+        return Err(part.left(output, Failure::Local(file, error)));
+    }
     device.note_window(report.window, report.len);
     let json = json!({
         "file": file.display().to_string(), "len": report.len, "repeats": report.repeats, "seconds": seconds,

@@ -25,7 +25,8 @@ pub fn begin(quiet: bool, path: Option<&Path>) -> Result<(), Failure> {
     };
     let file = path.map(open).transpose()?;
     let _ = JOURNAL.set(Journal { quiet, began: Instant::now(), file });
-    line(&format!("smp {}", std::env::args().skip(1).collect::<Vec<_>>().join(" ")));
+    let words: Vec<_> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    line(&format!("smp {}", words.join(" ")));
     Ok(())
 }
 

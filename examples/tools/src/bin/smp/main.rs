@@ -38,6 +38,7 @@ mod terminal;
 mod upgrade;
 mod words;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use anysmp::framing::Framing;
@@ -54,18 +55,26 @@ use failure::Failure;
 use output::Output;
 
 fn main() -> ExitCode {
-    let words = match profile::expanded(std::env::args().collect()) {
-        Ok(words) => words,
-        Err(failure) => {
-            let json = std::env::args().any(|word| word == "--json");
-            Output { json, verbose: false, aside: false }.failure(&failure);
-            return ExitCode::from(failure.code());
-        }
-    };
-    let cli = match Cli::try_parse_from(&words) {
+    let mut words: Vec<OsString> = std::env::args_os().collect();
+    let mut cli = match Cli::try_parse_from(&words) {
         Ok(cli) => cli,
         Err(error) => return plugin::run(&words, &error).unwrap_or_else(|| usage(&error)),
     };
+    // Which words are ours, and which are those of a command on the device, is known only now.
+    match profile::added(&cli.link) {
+        Ok(added) if added.is_empty() => {}
+        Ok(added) => {
+            words.splice(1..1, added.into_iter().map(OsString::from));
+            cli = match Cli::try_parse_from(&words) {
+                Ok(cli) => cli,
+                Err(error) => return usage(&error),
+            };
+        }
+        Err(failure) => {
+            output(&cli.link).failure(&failure);
+            return ExitCode::from(failure.code());
+        }
+    }
     // A full disk is found out last: what the command does on the device comes first.
     let done = journal::begin(cli.link.quiet, cli.link.log_file.as_deref())
         .and_then(|()| run(&cli))
@@ -91,7 +100,7 @@ fn has_data(cli: &Cli) -> bool {
 /// An invalid command line, or one that asks for help: an object for programs, too.
 fn usage(error: &clap::Error) -> ExitCode {
     let is_fault = error.use_stderr();
-    if is_fault && std::env::args().any(|word| word == "--json") {
+    if is_fault && std::env::args_os().any(|word| word == "--json") {
         let text = error.to_string();
         let text = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
         anysmp_tools::outln!("{}", serde_json::json!({ "error": text, "exit": 2, "remedy": null }));
@@ -205,11 +214,12 @@ fn perform<F: Framing>(device: &mut Device<F>, command: &Command) -> Result<(), 
         let text = "--watch repeats only what reads".to_owned();
         return Err(Failure::Usage(text, "For example: smp --watch 1 stat read NAME"));
     }
-    loop {
+    while anysmp_tools::out::is_open() {
         explained(device, command)?;
         std::thread::sleep(pause);
         device.output.note("");
     }
+    Ok(())
 }
 
 /// Performs a command, whose failure has the device's own words about it.

@@ -9,7 +9,7 @@ use crate::device::Device;
 use crate::failure::Failure;
 use crate::output::table;
 
-/// So many answers with entries end a log whose device never says that it is all.
+/// The most responses with entries that are read: a device may never report the end of its log.
 const ANSWERS: usize = 10_000;
 
 pub fn log<F: Framing>(device: &mut Device<F>, command: &Log) -> Result<(), Failure> {

@@ -51,6 +51,7 @@ impl Output {
 
     /// Announces something that was not asked for, to people and to programs.
     pub fn warning(self, text: &str) {
+        crate::journal::line(&format!("note: {text}"));
         if self.json {
             self.line(&json!({ "note": text }).to_string());
         } else {
@@ -63,6 +64,7 @@ impl Output {
         if let Failure::Shown(_) = failure {
             return;
         }
+        crate::journal::line(&format!("error: {failure}"));
         let remedy = failure.remedy();
         if self.json {
             let mut object = json!({ "error": failure.to_string(), "exit": failure.code(), "remedy": remedy });

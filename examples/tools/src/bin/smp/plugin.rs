@@ -1,28 +1,42 @@
 //! Commands that are programs of their own: `smp-NAME` on the PATH is `smp NAME`.
 
 use anysmp_tools::errln as eprintln;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
+use clap::Parser as _;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+use crate::cli::Cli;
 use crate::profile;
 
 /// Runs the program that a command line which was not understood may mean.
 ///
 /// It gets what comes after its name, and in `SMP_OPTIONS` the endpoint and the link that came
 /// before, so that it can run `smp` in turn. `SMP` is the path of this program.
-pub fn run(words: &[String], error: &clap::Error) -> Option<ExitCode> {
+pub fn run(words: &[OsString], error: &clap::Error) -> Option<ExitCode> {
     let (ErrorKind::InvalidSubcommand, Some(ContextValue::String(name))) =
         (error.kind(), error.get(ContextKind::InvalidSubcommand))
     else {
         return None;
     };
     let program = find(&format!("smp-{name}"))?;
-    let at = words.iter().position(|word| word == name)?;
-    let options = profile::options(words.get(..at)?);
+    let at = words.iter().position(|word| word == name.as_str())?;
+    let before = words.get(..at)?;
+    // What stands before the name, with a command that every device has, is a command line.
+    let cli = Cli::try_parse_from(before.iter().cloned().chain([OsString::from("params")])).ok()?;
+    let mut options = match profile::added(&cli.link) {
+        Ok(added) => added,
+        Err(failure) => {
+            crate::output(&cli.link).failure(&failure);
+            return Some(ExitCode::from(failure.code()));
+        }
+    };
+    let before: Vec<String> = before.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    options.extend(profile::options(&before));
     let mut command = Command::new(program);
-    command.args(words.get(at + 1..)?).env("SMP_OPTIONS", options.join(" "));
+    command.args(words.get(at + 1..)?).env("SMP_OPTIONS", options.join(" ")).env_remove("SMP_DEVICE");
     if let Ok(smp) = std::env::current_exe() {
         command.env("SMP", smp);
     }

@@ -4,11 +4,12 @@
 //! are put in front of those of the command line, which therefore win.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use serde_json::json;
 
-use crate::cli::DeviceCommand;
+use crate::cli::{DeviceCommand, Link};
 use crate::failure::Failure;
 use crate::output::{Output, table};
 
@@ -73,46 +74,26 @@ fn write(devices: &Devices) -> Result<PathBuf, Failure> {
     Ok(path)
 }
 
-/// The value of an option in a command line, as the word after it or behind a `=`.
-fn value<'a>(words: &'a [String], names: &[&str]) -> Option<&'a str> {
-    for (index, word) in words.iter().enumerate() {
-        let (front, value) = word.split_once('=').map_or((word.as_str(), None), |(front, value)| (front, Some(value)));
-        if word == "--" {
-            return None;
-        }
-        if names.contains(&front) {
-            return value.or_else(|| words.get(index + 1).map(String::as_str));
-        }
-    }
-    None
-}
-
-/// The command line with the options of the device in it: that of `-d`, of `SMP_DEVICE`, or those
-/// of `SMP_OPTIONS`. The variables count only where no endpoint is given.
-pub fn expanded(words: Vec<String>) -> Result<Vec<String>, Failure> {
-    let front = words.iter().take_while(|word| *word != "--");
-    let given = front.clone().any(|word| ENDPOINTS.contains(&word.split('=').next().unwrap_or_default()));
+/// The options of the device that the command line names with `-d`, of `SMP_DEVICE`, or those of
+/// `SMP_OPTIONS`: to be put in front of what was given. The variables count only where no endpoint
+/// is given.
+pub fn added(link: &Link) -> Result<Vec<String>, Failure> {
+    let given = link.simulated || [&link.serial, &link.tcp, &link.udp, &link.usb].iter().any(|place| place.is_some());
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty() && !given);
-    // `device` is about devices, and `-d` is no name of one there.
-    let (named, of) = match value(&words, &["-d", "--device"]) {
-        Some(name) => (Some(name.to_owned()), "-d"),
+    let (named, of) = match &link.device {
+        Some(name) => (Some(name.clone()), "-d"),
         None => (variable("SMP_DEVICE"), "SMP_DEVICE"),
     };
-    let options = match named {
-        Some(name) => {
-            let devices = read()?;
-            let known = || devices.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-            devices.get(&name).cloned().ok_or_else(|| {
-                let text = format!("{of}: no device has the name {name:?}; there are: {}", known());
-                Failure::Usage(text, "`smp device add NAME --serial PATH` gives one a name.")
-            })?
-        }
-        None => {
-            variable("SMP_OPTIONS").map_or_else(Vec::new, |text| text.split_whitespace().map(str::to_owned).collect())
-        }
+    let Some(name) = named else {
+        let text = variable("SMP_OPTIONS").unwrap_or_default();
+        return Ok(text.split_whitespace().map(str::to_owned).collect());
     };
-    let mut rest = words.into_iter();
-    Ok(rest.next().into_iter().chain(options).chain(rest).collect())
+    let devices = read()?;
+    let known = || devices.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+    devices.get(&name).cloned().ok_or_else(|| {
+        let text = format!("{of}: no device has the name {name:?}; there are: {}", known());
+        Failure::Usage(text, "`smp device add NAME --serial PATH` gives one a name.")
+    })
 }
 
 /// The options of the endpoint and the link in a command line.
@@ -135,7 +116,9 @@ pub fn perform(output: Output, command: &DeviceCommand) -> Result<(), Failure> {
     let mut devices = read()?;
     match command {
         DeviceCommand::Add { name } => {
-            let words: Vec<String> = std::env::args().collect();
+            let words: Result<Vec<String>, _> = std::env::args_os().map(OsString::into_string).collect();
+            let not_text = |_| Failure::Usage("an option is not UTF-8".to_owned(), "Give the port another name.");
+            let words = words.map_err(not_text)?;
             let options = options(&words);
             if !options.iter().any(|word| ENDPOINTS.contains(&word.split('=').next().unwrap_or_default())) {
                 let remedy = "For example: smp device add bench --serial /dev/ttyACM0 --framing raw";

@@ -51,7 +51,7 @@ fn interact<F: Framing>(device: &mut Device<F>) -> Result<(), Failure> {
     // On a terminal with the keys that people know: a history, and a place in the line.
     while std::io::stdin().is_terminal() && !output.json {
         let Some(raw) = Raw::begin() else { break };
-        let ended = editor.read("> ").map_err(Failure::Port)?;
+        let ended = editor.read("> ").map_err(|error| Failure::Local("the standard input".into(), error))?;
         drop(raw);
         match ended {
             Ended::Line(line) => drop(line_of(device, &line)?),
@@ -61,7 +61,7 @@ fn interact<F: Framing>(device: &mut Device<F>) -> Result<(), Failure> {
     }
     prompt();
     for line in std::io::stdin().lock().lines() {
-        let line = line.map_err(Failure::Port)?;
+        let line = line.map_err(|error| Failure::Local("the standard input".into(), error))?;
         if let Some(ended) = line_of(device, &line)? {
             last = ended;
         }

@@ -52,7 +52,9 @@ pub fn perform(output: Output, baud: u32, options: &Sniff) -> Result<(), Failure
     let mut ends = [end(client, Sender::Client), end(device, Sender::Server)];
     let mut report = Report::new(output, protocol);
     let until = options.seconds.map(|seconds| began + Duration::from_secs(seconds));
-    while until.is_none_or(|until| Instant::now() < until) {
+    // Two ends that talk through this go on talking when nobody reads it any more.
+    let wanted = || !options.listen || anysmp_tools::out::is_open();
+    while wanted() && until.is_none_or(|until| Instant::now() < until) {
         let [client, device] = &mut ends;
         let passed = pass(client, (!options.listen).then_some(&mut *device), began, &mut report)
             .and_then(|()| pass(device, (!options.listen).then_some(client), began, &mut report));
@@ -68,7 +70,7 @@ pub fn perform(output: Output, baud: u32, options: &Sniff) -> Result<(), Failure
     report.end(Path::new(&options.device))
 }
 
-/// Hears one end, and passes on to the other one.
+/// Reads from one end and forwards to the other.
 fn pass(end: &mut End, other: Option<&mut End>, began: Instant, report: &mut Report) -> std::io::Result<()> {
     let mut all = Vec::new();
     if end.port.ready() == Some(false) {

@@ -31,6 +31,8 @@ pub struct Decode {
 #[derive(Args)]
 pub struct Sniff {
     /// The serial port of the device
+    // Not "device": that is the option `-d`.
+    #[arg(id = "device_port", value_name = "DEVICE")]
     pub device: String,
     /// The serial port of the client, or `pty` for a pseudo-terminal that is made for it
     pub client: String,
