@@ -8,7 +8,7 @@ use crate::mcuboot::Version;
 /// the flash when it is told to, tries the new program once, and swaps back unless that is
 /// confirmed.
 ///
-/// `examples/embassy_boot` is one.
+/// `examples/dfu_embassy_boot` is one.
 pub trait Loader {
     /// Returns true if the running program is on trial: it was swapped in, and the next reset
     /// brings the other one back unless it is confirmed. It is asked once after each start, before
@@ -34,7 +34,11 @@ pub trait Loader {
     fn confirm(&mut self) -> Result<(), Failed>;
 
     /// Checks the first bytes of a file of `len` bytes before anything is erased, and returns its
-    /// version. By default every file may come, without a version (0.0.0).
+    /// version. By default every file may come, without a version (0.0.0): uploads that ask for
+    /// newer ones only are refused (27) then.
+    ///
+    /// It is asked again when an upload goes on after a restart and when it is complete. `first` is
+    /// what the first chunk of the client has, and later up to 64 bytes from flash.
     ///
     /// # Errors
     ///

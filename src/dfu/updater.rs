@@ -23,7 +23,8 @@
 //! * Power may fail at any moment. Which region is which after a swap is found out by hashing,
 //!   never by a flag that a power cut may have left behind.
 //!
-//! **Not supported:** a permanent mark (32): these boot loaders try every program first.
+//! **Not supported:** a permanent mark (32): these boot loaders try every program first; regions on
+//! two flash devices.
 
 use super::access::size;
 use super::checkpoint::Log;

@@ -79,7 +79,8 @@
 //!   slot: a mark is refused (3, [`Error::Encrypted`]) unless [`Config::encrypted`] declares the
 //!   check of the bootloader sufficient.
 //!
-//! **Not supported:** sectors of unequal size within a slot, padded files.
+//! **Not supported:** slots on two flash devices (one flash has all regions), sectors of unequal
+//! size within a slot, and padded files (`imgtool --pad`), which are refused (30).
 
 mod config;
 mod error;

@@ -1,29 +1,15 @@
 //! No state that commands, a power cut or a failed read can leave is left only by a cable.
 
+use anysmp::mcuboot::digest::Sha256;
 use anysmp::mcuboot::slots::{Command, Config, Error, Outcome, Uploaded};
 use anysmp::mcuboot::trailer::{Field, Layout, SwapType};
-use anysmp::mcuboot::{Version, digest::Sha256};
+use anysmp::testing::Fault;
 use anysmp::testing::bootloader::Boot;
-use anysmp::testing::{Fault, RamNor};
 
 use crate::device::{
-    Board, boot, chunk, config, flash_file, hash, image, list, run, send, set_state, sha, start, states, upload,
+    Board, NEW, Nor, boot, chunk, device, flash_file, hash, image, list, run, send, set_state, sha, start, states,
+    upload,
 };
-
-const OLD: Version = Version::new(1, 0, 0);
-const NEW: Version = Version::new(2, 0, 0);
-
-type Nor<'m> = RamNor<'m, 8, 1024>;
-
-/// A device with `OLD` in the primary slot, and a file of 5000 bytes.
-fn device(test: impl FnOnce(&mut Nor<'_>, &Board, Config, &[u8])) {
-    let board = Board::for_erase(1024);
-    let mut memory = vec![0; board.len()];
-    let mut flash = RamNor::new(&mut memory).blank();
-    flash_file(&mut flash, board.primary, &image(OLD, 4000, 1));
-    let config = config(&flash, &board);
-    test(&mut flash, &board, config, &image(NEW, 5000, 2));
-}
 
 /// Brings a device to the point where it will test the file.
 fn update(flash: &mut Nor<'_>, board: &Board, config: Config, file: &[u8]) {

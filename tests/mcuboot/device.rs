@@ -188,3 +188,21 @@ pub fn boot<const W: usize, const E: usize, const R: usize>(
     let mut memory = flash.memory().to_vec();
     loader.boot(flash, &mut Sha256::new(), &mut memory).unwrap()
 }
+
+/// The version that runs.
+pub const OLD: Version = Version::new(1, 0, 0);
+/// The version of the file.
+pub const NEW: Version = Version::new(2, 0, 0);
+
+/// The flash of most tests.
+pub type Nor<'m> = RamNor<'m, 8, 1024>;
+
+/// A device with `OLD` in the primary slot, and a file of 5000 bytes.
+pub fn device(test: impl FnOnce(&mut Nor<'_>, &Board, Config, &[u8])) {
+    let board = Board::for_erase(1024);
+    let mut memory = vec![0; board.len()];
+    let mut flash = RamNor::new(&mut memory).blank();
+    flash_file(&mut flash, board.primary, &image(OLD, 4000, 1));
+    let config = config(&flash, &board);
+    test(&mut flash, &board, config, &image(NEW, 5000, 2));
+}

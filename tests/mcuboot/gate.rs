@@ -328,6 +328,22 @@ fn security_counter_below_the_limit_is_not_marked() {
     };
     let unprotected = with_tlvs(&[], &[Tlv { kind: Kind::SECURITY_COUNTER, value: &[9, 0, 0, 0] }], Flags(0));
     let short = with_tlvs(&[Tlv { kind: Kind::SECURITY_COUNTER, value: &[9] }], &[], Flags(0));
+    // A high counter, and an entry behind it that leaves the area: the image is never asked about.
+    let mut broken = vec![0; 2000];
+    let protected = [
+        Tlv { kind: Kind::SECURITY_COUNTER, value: &u32::MAX.to_le_bytes() },
+        Tlv { kind: Kind(0xA0), value: &[0; 4] },
+    ];
+    let len = Builder { protected: &protected, ..Builder::new(NEW) }.build(&[7; 99], &mut Sha256::new(), &mut broken);
+    broken.truncate(len.unwrap());
+    broken[32 + 99 + 4 + 8 + 2] = 200;
+    let hashed = 32 + 99 + 20;
+    let hash_of = sha(&broken[..hashed]);
+    broken[hashed + 8..][..32].copy_from_slice(&hash_of);
+    // Of two counters the first one counts.
+    let [low, high] = [4_u32, 9].map(u32::to_le_bytes);
+    let two = [&low, &high].map(|value| Tlv { kind: Kind::SECURITY_COUNTER, value });
+    let twice = with_tlvs(&two, &[], Flags(0));
     device(|flash, board, config, file| {
         let gate = DowngradeProtection::new().with_security_counter(5).with_gate(Notes::default());
         start(config, board, gate, |device| {
@@ -337,6 +353,9 @@ fn security_counter_below_the_limit_is_not_marked() {
                 (file.to_vec(), Err(Error::NotNewer)),
                 (counter(4), Err(Error::NotNewer)),
                 (counter(u32::MAX), Ok(())),
+                (broken, Err(Error::InvalidTlv)),
+                (file.to_vec(), Err(Error::NotNewer)),
+                (twice, Err(Error::NotNewer)),
                 (unprotected, Err(Error::NotNewer)),
                 (short, Err(Error::NotNewer)),
             ] {

@@ -7,14 +7,12 @@ use anysmp::mcuboot::slots::{
 use anysmp::mcuboot::trailer::{Field, Flag, Layout, SwapType};
 use anysmp::mcuboot::{Version, shared_data::SharedData};
 use anysmp::testing::RamNor;
+use anysmp::testing::bootloader::{Boot, Bootloader};
 use serde_json::Value;
 
-use crate::device::{Board, chunk, flash_file, hash, image, list, run, send, set_state, sha, states, upload};
-
-const OLD: Version = Version::new(1, 0, 0);
-const NEW: Version = Version::new(2, 0, 0);
-
-type Nor<'m> = RamNor<'m, 8, 1024>;
+use crate::device::{
+    Board, NEW, Nor, OLD, chunk, flash_file, hash, image, list, run, send, set_state, sha, states, upload,
+};
 
 /// The configuration of a recorded geometry, and its slots.
 fn recorded(entry: &Value) -> (Config, Pair) {
@@ -158,6 +156,36 @@ fn start<T>(config: Config, board: &Board, running: Slot, test: impl FnOnce(&mut
     let mut pairs = [Pair::new(board.primary, board.secondary).running_from(running)];
     let mut scratch = vec![0xA5; scratch_len(512, 512)];
     test(&mut Slots::new(config, &mut pairs, &mut scratch, Sha256::new()).unwrap())
+}
+
+/// What the boot loader of this mode starts.
+fn boots(flash: &mut Nor<'_>, board: &Board, config: Config) -> Boot {
+    let slots = [board.primary, board.secondary];
+    let loader = Bootloader::new(config.mode.kind(), Layout::new(8).unwrap(), [8, 1024], slots).with_max_sectors(16);
+    let mut memory = flash.memory().to_vec();
+    loader.boot(flash, &mut Sha256::new(), &mut memory).unwrap()
+}
+
+#[test]
+fn largest_image_of_each_mode_with_marks_is_found_again_marked_and_started() {
+    for (config, boot) in [
+        (Config::swap_move as fn(Geometry, u32) -> Config, Boot::Swapped(SwapType::Test)),
+        (Config::swap_offset, Boot::Swapped(SwapType::Test)),
+        (|geometry, _| Config::overwrite_only(geometry), Boot::Swapped(SwapType::Test)),
+        (|geometry, _| Config::direct_xip_revert(geometry), Boot::Started(Slot::Secondary)),
+    ] {
+        board(|flash, board, geometry| {
+            let config = config(geometry, 16);
+            start(config, board, Slot::Primary, |device| {
+                let file = image(NEW, device.info().next().unwrap().max_image_size as usize, 3);
+                let done = Ok(Uploaded { off: file.len() as u64, matched: Some(true) });
+                assert_eq!(upload(device, flash, &file, Some(&sha(&file)), 700), done, "{config:?}");
+                assert_eq!(send(device, flash, chunk(&file, Some(&sha(&file)), 0, 100)), done, "{config:?}");
+                assert_eq!(set_state(device, flash, Some(&hash(&file)), false), Ok(()), "{config:?}");
+            });
+            assert_eq!(boots(flash, board, config), boot, "{config:?}");
+        });
+    }
 }
 
 /// Writes flag bytes into the trailer of a slot.
@@ -359,14 +387,16 @@ fn updater_replaces_the_application_and_has_no_marks() {
     board(|flash, board, geometry| {
         flash_file(flash, board.secondary, &image(Version::new(9, 0, 0), 3000, 7));
         let loader = board.slot(board.secondary, flash.memory()).to_vec();
-        let file = image(NEW, board.primary.len as usize, 2);
+        // MCUboot keeps the fields of a trailer free, although it writes none.
+        let file = image(NEW, board.primary.len as usize - 48, 2);
+        let longer = image(NEW, board.primary.len as usize - 47, 2);
         start(Config::firmware_updater(geometry), board, Slot::Secondary, |device| {
+            assert_eq!(send(device, flash, chunk(&longer, None, 0, 100)), Err(Error::TooLarge));
             assert_eq!(device.info().map(|info| info.upload_image_id).collect::<Vec<_>>(), [Some(0), None]);
             assert_eq!(list(device, flash), ["0 1.0.0 B", "1 9.0.0 BCA"]);
             // The version that counts is the one that is replaced, not that of the updater.
             let first = anysmp::mcuboot::slots::Chunk { upgrade: true, ..chunk(&file, None, 0, 100) };
             assert_eq!(send(device, flash, first), Ok(Uploaded { off: 100, matched: None }));
-            // There is no trailer, so a file may be as long as the slot.
             let done = Ok(Uploaded { off: file.len() as u64, matched: Some(true) });
             assert_eq!(upload(device, flash, &file, Some(&sha(&file)), 900), done);
             assert_eq!(list(device, flash), ["0 2.0.0 B", "1 9.0.0 BCA"]);
@@ -374,6 +404,9 @@ fn updater_replaces_the_application_and_has_no_marks() {
             assert_eq!(run(device, flash, Command::Erase { slot: Some(1) }), Err(Error::NoFreeSlot));
         });
         assert_eq!(board.slot(board.secondary, flash.memory()), loader);
+        assert_eq!(boots(flash, board, Config::firmware_updater(geometry)), Boot::Started(Slot::Primary));
+        flash_file(flash, board.primary, &longer);
+        assert_eq!(boots(flash, board, Config::firmware_updater(geometry)), Boot::Started(Slot::Secondary));
     });
 }
 
@@ -381,7 +414,7 @@ fn updater_replaces_the_application_and_has_no_marks() {
 fn recovery_loader_replaces_the_image_of_a_single_slot() {
     board(|flash, board, geometry| {
         let after = flash.memory()[board.primary.len as usize..].to_vec();
-        let file = image(NEW, board.primary.len as usize, 2);
+        let file = image(NEW, board.primary.len as usize - 48, 2);
         let mut pairs = [Pair::single(board.primary)];
         let mut scratch = [0; scratch_len(1, 8)];
         let mut device =
@@ -389,7 +422,7 @@ fn recovery_loader_replaces_the_image_of_a_single_slot() {
         let device = &mut device;
         assert_eq!(list(device, flash), ["0 1.0.0 B"]);
         let info: Vec<_> = device.info().collect();
-        assert_eq!((info.len(), info[0].upload_image_id, info[0].max_image_size), (1, Some(0), board.primary.len));
+        assert_eq!((info.len(), info[0].upload_image_id, info[0].max_image_size), (1, Some(0), board.primary.len - 48));
         let done = Ok(Uploaded { off: file.len() as u64, matched: Some(true) });
         // The numbers of images that clients of such a loader use: the slot is the same.
         for number in [0, 1] {
@@ -398,6 +431,7 @@ fn recovery_loader_replaces_the_image_of_a_single_slot() {
         }
         assert_eq!(upload(device, flash, &file, Some(&sha(&file)), 900), done);
         assert_eq!(list(device, flash), ["0 2.0.0 B"]);
+        assert_eq!(boots(flash, board, Config::single_slot(geometry)), Boot::Started(Slot::Primary));
         assert_eq!(set_state(device, flash, None, true), Err(Error::NotSupported));
         assert_eq!(run(device, flash, Command::Erase { slot: Some(1) }), Err(Error::NoFreeSlot));
         assert_eq!(run(device, flash, Command::Erase { slot: None }), Ok(Outcome::Erased));

@@ -7,15 +7,11 @@ use anysmp::mcuboot::slots::{
     Chunk, Command, Config, ConfigError, Error, Geometry, Outcome, Pair, Region, Slot, Slots, scratch_len,
 };
 use anysmp::mcuboot::{Flags, Version};
-use anysmp::testing::RamNor;
 
-use crate::device::{chunk, flash_file, hash, image, list, run, send, set_state, states, upload};
+use crate::device::{NEW, Nor, OLD, chunk, flash_file, hash, image, list, run, send, set_state, states, upload};
 
-const OLD: Version = Version::new(1, 0, 0);
-const NEW: Version = Version::new(2, 0, 0);
 const SLOT: u32 = 0x2000;
 
-type Nor<'m> = RamNor<'m, 8, 1024>;
 type Device<'s> = Slots<'s, Sha256>;
 
 /// A device with two pairs, whose primary slots hold `OLD`, and whose spare ones hold `NEW`.

@@ -1,24 +1,20 @@
 //! State read, state write, slot info, and the errors of damaged images.
 
+use anysmp::mcuboot::Flags;
 use anysmp::mcuboot::build::Builder;
 use anysmp::mcuboot::digest::Sha256;
 use anysmp::mcuboot::slots::{
     Chunk, Command, Config, ConfigError, Error, Geometry, Info, Outcome, Pair, Region, Slot, Slots, scratch_len,
 };
 use anysmp::mcuboot::trailer::{Layout, SwapType};
-use anysmp::mcuboot::{Flags, Version};
 use anysmp::testing::RamNor;
 use anysmp::testing::bootloader::Boot;
 
 use crate::device::{
-    Board, boot, chunk, config, flash_file, hash, image, list, run, send, set_state, sha, start, states, upload,
+    Board, NEW, Nor, OLD, boot, chunk, config, flash_file, hash, image, list, run, send, set_state, sha, start, states,
+    upload,
 };
 use crate::image::Sum;
-
-const OLD: Version = Version::new(1, 0, 0);
-const NEW: Version = Version::new(2, 0, 0);
-
-type Nor<'m> = RamNor<'m, 8, 1024>;
 
 /// A device with `OLD` in the primary and `NEW` in the secondary slot.
 fn device(test: impl FnOnce(&mut Nor<'_>, &Board, Config, &[u8], &[u8])) {

@@ -1,26 +1,14 @@
 //! The upload table, row by row, and the sizes of flash.
 
-use anysmp::mcuboot::digest::Sha256;
 use anysmp::mcuboot::slots::{Chunk, Command, Config, Error, Outcome, Uploaded};
+use anysmp::mcuboot::trailer::SwapType;
 use anysmp::mcuboot::{Header, Version};
+use anysmp::testing::bootloader::Boot;
 use anysmp::testing::{Fault, RamNor};
 
-use crate::device::{Board, chunk, config, flash_file, image, list, run, send, set_state, sha, start, upload};
-
-const OLD: Version = Version::new(1, 0, 0);
-const NEW: Version = Version::new(2, 0, 0);
-
-type Nor<'m> = RamNor<'m, 8, 1024>;
-
-/// A device that runs `OLD`, and a file of 5000 bytes.
-fn device(test: impl FnOnce(&mut Nor<'_>, &Board, Config, &[u8])) {
-    let board = Board::for_erase(1024);
-    let mut memory = vec![0; board.len()];
-    let mut flash = RamNor::new(&mut memory).blank();
-    flash_file(&mut flash, board.primary, &image(OLD, 4000, 1));
-    let config = config(&flash, &board);
-    test(&mut flash, &board, config, &image(NEW, 5000, 2));
-}
+use crate::device::{
+    Board, NEW, Nor, OLD, chunk, config, device, flash_file, image, list, run, send, set_state, sha, start, upload,
+};
 
 fn off(off: u64) -> Result<Uploaded, Error> {
     Ok(Uploaded { off, matched: None })
@@ -456,11 +444,7 @@ fn largest_file_fills_the_slot_up_to_what_a_swap_needs() {
             assert_eq!(upload(device, flash, &file, Some(&sha(&file)), 777), done);
             assert_eq!(set_state(device, flash, Some(&crate::device::hash(&file)), false), Ok(()));
         });
-        // A swap needs room for its status, which `Slots` does not know of yet.
-        let mut loader = board.bootloader(&config);
-        loader.mode = anysmp::mcuboot::slots::BootMode::OverwriteOnly;
-        let [boot, _] = loader.reset(&mut Sha256::new(), flash.memory_mut());
-        assert_eq!(boot, anysmp::testing::bootloader::Boot::Swapped(anysmp::mcuboot::trailer::SwapType::Test));
+        assert_eq!(crate::device::boot(flash, board, &config), Boot::Swapped(SwapType::Test));
         assert_eq!(&flash.memory()[..file.len()], file);
         assert_eq!(Header::parse(flash.memory()).unwrap().version(), NEW);
     });

@@ -35,9 +35,10 @@ pub struct Config {
     /// bootloader never starts. With `BOOT_MAX_IMG_SECTORS_AUTO` it is the number of erase pages of
     /// the largest slot.
     pub max_sectors: u32,
-    /// Bytes of the key that the bootloader keeps for each slot during a swap, if it was built for
-    /// encrypted images (`MCUBOOT_ENC_IMAGES`): 16 for AES-128, 32 for AES-256, and with
-    /// `MCUBOOT_SWAP_SAVE_ENCTLV` those of the whole TLV. Else 0.
+    /// Bytes of the key that the bootloader keeps for each slot during a swap, and for which it
+    /// keeps room below a loader, if it was built for encrypted images (`MCUBOOT_ENC_IMAGES`): 16
+    /// for AES-128, 32 for AES-256, and with `MCUBOOT_SWAP_SAVE_ENCTLV` those of the whole TLV.
+    /// Else 0.
     pub key_len: u32,
     /// The region that keeps the progress of an upload over a restart: one erase page or more,
     /// outside of all slots. It costs one record for each erase page of the image.
@@ -66,7 +67,8 @@ pub struct Config {
     pub direct_upload: bool,
     /// Refuses an image for a fixed address (`imgtool --rom-fixed`) that is not the one of its slot
     /// (`MCUMGR_GRP_IMG_REJECT_DIRECT_XIP_MISMATCHED_SLOT`): the number is the offset, as MCUboot
-    /// counts flash areas, of address 0 of this flash; often 0. `None` by default, without a check.
+    /// counts flash areas, of address 0 of this flash; often 0. `None` by default, without a check,
+    /// and without one in modes that move the image to the primary slot.
     pub fixed_base: Option<u32>,
     /// Allows a client to mark an encrypted image, although its hash cannot be checked here.
     pub encrypted: bool,

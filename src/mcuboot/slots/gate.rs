@@ -68,6 +68,11 @@ pub trait Gate {
         Ok(())
     }
 
+    /// An image is about to be asked about: its TLVs come next. What was noted of another one does
+    /// not count for it; that one may have ended in the middle, by a damaged entry or a failed
+    /// read.
+    fn begin(&mut self) {}
+
     /// Sees a TLV of the image for which [`mark`](Self::mark) is called next, read from flash.
     /// Protected entries come first. A value that is longer than the scratch slice comes in pieces.
     fn tlv(&mut self, piece: &TlvPiece<'_>) {
@@ -101,6 +106,10 @@ impl<G: Gate> Gate for &mut G {
 
     fn upload(&mut self, offer: &Offer<'_>) -> Result<(), Error> {
         (**self).upload(offer)
+    }
+
+    fn begin(&mut self) {
+        (**self).begin();
     }
 
     fn tlv(&mut self, piece: &TlvPiece<'_>) {

@@ -102,9 +102,11 @@ impl Mode {
         Self { kind, max: max_in_place, next: next::newer_marked, starts: next::starts_instead }
     }
 
-    /// A mode in which a loader has the slots.
+    /// A mode in which a loader has the slots. MCUboot keeps the fields of a trailer free there
+    /// too, although it never writes one.
     pub(super) const fn loader(kind: BootMode) -> Self {
-        Self { kind, max: |_, _, spare| Some(spare), next: |_, _| SwapType::None, starts: |_, _| true }
+        let max = |sizes: &Sizes, _, spare: u32| spare.checked_sub(sizes.fields()?);
+        Self { kind, max, next: |_, _| SwapType::None, starts: |_, _| true }
     }
 }
 

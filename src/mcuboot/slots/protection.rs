@@ -89,16 +89,21 @@ impl<G: Gate> Gate for DowngradeProtection<G> {
         self.inner.upload(offer)
     }
 
+    fn begin(&mut self) {
+        self.found = None;
+        self.inner.begin();
+    }
+
     fn tlv(&mut self, piece: &TlvPiece<'_>) {
-        // Only what the hash covers: anybody can change the rest.
-        if piece.protected && piece.kind == Kind::SECURITY_COUNTER {
+        // Only what the hash covers: anybody can change the rest. And the first one, as MCUboot.
+        if piece.protected && piece.kind == Kind::SECURITY_COUNTER && self.found.is_none() {
             self.found = piece.bytes.try_into().ok().map(u32::from_le_bytes);
         }
         self.inner.tlv(piece);
     }
 
     fn mark(&mut self, candidate: &Candidate<'_>) -> Result<(), Error> {
-        let found = self.found.take();
+        let found = self.found;
         // What runs already is confirmed, whatever it is.
         if !candidate.active {
             self.check(candidate.header.version(), candidate.running)?;
@@ -159,6 +164,11 @@ impl<V: Verifier, G: Gate> Gate for SignatureCheck<V, G> {
         self.inner.upload(offer)
     }
 
+    fn begin(&mut self) {
+        self.seen = 0;
+        self.inner.begin();
+    }
+
     fn tlv(&mut self, piece: &TlvPiece<'_>) {
         // The first one only: a second signature is nothing that MCUboot would look for.
         if !piece.protected && piece.kind == Kind::ED25519 && piece.len == 64 && self.seen == piece.offset {
@@ -171,7 +181,7 @@ impl<V: Verifier, G: Gate> Gate for SignatureCheck<V, G> {
     }
 
     fn mark(&mut self, candidate: &Candidate<'_>) -> Result<(), Error> {
-        let is_whole = core::mem::take(&mut self.seen) == 64;
+        let is_whole = self.seen == 64;
         if !(candidate.active || is_whole && self.verifier.verify(candidate.hash, &self.signature)) {
             return Err(Error::NoImage);
         }

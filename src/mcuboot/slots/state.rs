@@ -99,9 +99,11 @@ impl<D: Digest, G> Slots<'_, D, G> {
 
     /// Returns true if an image may run from this slot, or from anywhere.
     pub(super) fn is_at_home(&self, slot: Region, header: &Header) -> bool {
-        self.config.fixed_base.is_none_or(|base| {
-            !header.flags().intersects(Flags::ROM_FIXED) || header.load_address() == base.wrapping_add(slot.start)
-        })
+        // A swap moves the image to where it runs: its place in the spare slot says nothing.
+        !self.config.mode.kind.is_in_place()
+            || self.config.fixed_base.is_none_or(|base| {
+                !header.flags().intersects(Flags::ROM_FIXED) || header.load_address() == base.wrapping_add(slot.start)
+            })
     }
 
     /// Finds the image with this hash; the first one if there are several.

@@ -19,7 +19,7 @@ impl<'j, D: Digest, G: Gate> Job<'j, '_, D, G> {
         let (look, then) = match command {
             Command::List => (all, Then::List),
             Command::SetState { hash, confirm } => {
-                // Boot loaders in other modes ignore trailers: a mark would promise something that
+                // Without marks, bootloaders ignore trailers: a mark would promise something that
                 // never happens.
                 if !self.slots.config.mode.kind.has_marks() {
                     return Err(Error::NotSupported);
@@ -263,6 +263,7 @@ impl<'j, D: Digest, G: Gate> Job<'j, '_, D, G> {
         let seen = pair.seen(mark.slot);
         let header = seen.header.as_ref().ok_or(Error::NoImage)?;
         let walk = Walk::new(pair.region(mark.slot).start.wrapping_add(seen.base), header);
+        self.slots.gate.begin();
         self.stage = Stage::Walk { walk, mark };
         Ok(())
     }

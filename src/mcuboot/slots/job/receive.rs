@@ -8,8 +8,8 @@ use crate::dfu::upload::{self, Piece, Route, Session};
 use crate::mcuboot::digest::Digest;
 use crate::mcuboot::slots::look;
 use crate::mcuboot::slots::state::Mark;
-use crate::mcuboot::slots::{Error, Event, Gate, Offer, Outcome, Slots, Uploaded};
-use crate::mcuboot::trailer::Trailer;
+use crate::mcuboot::slots::{BootMode, Error, Event, Gate, Offer, Outcome, Slots, Uploaded};
+use crate::mcuboot::trailer::{Field, SwapType, Trailer};
 use crate::mcuboot::{Error as ImageError, Header};
 
 impl<D: Digest, G: Gate> Job<'_, '_, D, G> {
@@ -96,7 +96,12 @@ impl<D: Digest, G: Gate> Job<'_, '_, D, G> {
     /// Begins to find out if the trailer at the end of a slot is erased as a whole.
     pub(super) fn check_tail(&mut self, region: Region, mark: Option<Mark>) {
         let Slots { config, layout, .. } = &*self.slots;
-        let from = down(region.len.saturating_sub(layout.len()), config.geometry.write);
+        // Without a swap there is no `swap_size`, and the largest images reach into its place.
+        let trailer = match config.mode.kind {
+            BootMode::SwapMove | BootMode::SwapScratch | BootMode::SwapOffset => layout.len(),
+            _ => layout.from_end(Field::SwapInfo(SwapType::None)),
+        };
+        let from = down(region.len.saturating_sub(trailer), config.geometry.write);
         let (address, left) = (region.start.wrapping_add(from), region.len.saturating_sub(from));
         self.stage = Stage::Sweep { address, left, read: Read::Tail(mark) };
     }
