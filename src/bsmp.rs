@@ -17,7 +17,7 @@
 //! | [`group`] | a set of variables | list, query, read, write, combine, create, remove all |
 //! | [`curve`] | up to 65,536 blocks | list, query checksum, read and write block, recalculate |
 //! | [`function`] | a procedure of the node | list, execute |
-//! | [`routine`] | | discovery, whole curves |
+//! | [`routine`] | | scan, discovery, polling, curves |
 //!
 //! The length field and block offsets are big endian. The bytes inside values, curves and functions
 //! have the order that the device documents; this crate moves them as they are, or as [`typed`]

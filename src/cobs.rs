@@ -25,7 +25,7 @@ mod words;
 pub use decoder::{Decoded, Decoder};
 pub use encoder::Encoder;
 use words::FULL;
-#[cfg(target_pointer_width = "64")]
+#[cfg(not(target_os = "none"))]
 pub(crate) use words::zero_at;
 
 /// Returns the encoded length of `len` bytes in the worst case, without a delimiter.

@@ -1,7 +1,7 @@
 //! A node, or several, that masters reach as through Sirius' Ethernet bridge.
 //!
 //! The envelope is described in [`framing::bridge`](crate::framing::bridge), which is a master's
-//! side of it. Here a [`Bridge`] stands around a [`Node`](super::Node) or
+//! side of it. Here a [`Bridge`] wraps a [`Node`](super::Node) or
 //! [`Nodes`](super::node::Nodes), over `Counted` with one of the two heads of that module:
 //!
 //! ```no_run
@@ -34,7 +34,7 @@
 
 use crate::bytes::copy;
 use crate::checksum::Sum;
-use crate::line::{Damage, Peer, Serve, Service, asynch};
+use crate::line::{Peer, Serve, Service, asynch};
 use crate::shown::shown;
 
 /// The two forms of the envelope.
@@ -77,7 +77,7 @@ impl<'k, S> Bridge<'k, S> {
         Self { service, form, kept, len: 0 }
     }
 
-    /// What is behind the bridge.
+    /// The service behind the bridge.
     pub const fn service(&mut self) -> &mut S {
         &mut self.service
     }
@@ -161,10 +161,6 @@ impl<S: Service> Bridge<'_, S> {
 
 impl<S: Service> Serve for Bridge<'_, S> {
     type After = S::After;
-
-    fn damaged(&mut self, damage: Damage, tx: &mut [u8]) -> usize {
-        self.service.damaged(damage, tx)
-    }
 
     fn tick(&mut self, elapsed: core::time::Duration) {
         self.service.tick(elapsed);

@@ -6,12 +6,13 @@
 //! | [`Scan`] | the version, of each address | who is there |
 //! | [`Discovery`] | version, lists, members of groups, checksums | a [`Directory`] |
 //! | [`Poller`] | reads, of many nodes | each value as an event |
-//! | [`ReadCurve`] | blocks from 0, then the checksum | each block as an event |
-//! | [`WriteCurve`] | blocks from 0, then the checksum | |
+//! | [`ReadCurve`] | blocks, then the checksum | each block as an event |
+//! | [`WriteCurve`] | blocks, a short last one read back, then the checksum | |
 //!
-//! Each of their requests may run twice, and is repeated as often as the client says. A BSMP answer
-//! does not name its request, so the line is silent between a request whose answer is missing and
-//! the next one, for as long as the [client says](super::Client::with_drain).
+//! Each of their requests may run twice, and is repeated as often as the client says, except those
+//! of a [`Poller`], whose next poll is the retry. A BSMP answer does not name its request, so the
+//! line is silent between a request whose answer is missing and the next one, for as long as the
+//! [client says](super::Client::with_drain).
 //!
 //! ```text
 //!   First ── sent ──▶ Wait ─┬─ answer ────────────────────▶ First, of the next request

@@ -157,7 +157,6 @@ impl defmt::Format for Chunks<'_> {
 
 /// Returns true if `bytes` are UTF-8. `core::str::from_utf8` has a table and a fast path, and takes
 /// five times the flash.
-#[inline(never)] // Inlined into the dispatch of an echo, it takes 40 bytes more.
 fn is_utf8(bytes: &[u8]) -> bool {
     // The number of bytes that the character still lacks, and the range of the next one.
     let (mut more, mut low, mut high) = (0_u8, 0x80, 0xBF);

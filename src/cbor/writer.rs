@@ -115,7 +115,8 @@ impl<'b> Writer<'b> {
         Ok(())
     }
 
-    /// Writes the first `len` bytes of `encoded`, a key with what follows it in memory.
+    /// Writes a key, the front of `encoded`. Of what follows it there, up to 7 bytes may be copied
+    /// too, past the end.
     pub(super) fn key(&mut self, encoded: &[u8], key: &[u8]) {
         // One load and one store, where both sides have a register of bytes.
         if cfg!(target_pointer_width = "64")

@@ -69,8 +69,9 @@
 //!   candidates, one in 65,536 has the right CRC by chance.
 //! * A raw message whose end could be the front of a console packet, `06 09` and only base64 after
 //!   it, is delivered. The packet is expected to continue, unless the next byte begins a frame. A
-//!   line feed completes such a packet if its CRC is right. Else it is held: a zero after it begins
-//!   a version 2 write request, any other byte shows that it ended a line of the packet.
+//!   line feed begins one where no line can end: before the end of LEN, and within a group of four
+//!   symbols. Elsewhere it completes the packet if its CRC is right. Else it is held: a zero after
+//!   it begins a version 2 write request, any other byte shows that it ended a line of the packet.
 //! * There is no border between noise without a zero and a COBS frame: the frame is lost with the
 //!   noise. If the noise looks like a raw header, the COBS frame in which the raw message ends is
 //!   lost too.

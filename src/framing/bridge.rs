@@ -20,13 +20,15 @@
 //! do. An answer of 22 or 23 has no packet: it counts as [`Error::Abandoned`], and the master's own
 //! timeout goes on. Give the bridge less time than the master's.
 
-use crate::shown::shown;
 use core::cell::Cell;
 use core::time::Duration;
 
 use super::counted::{Counted, Head};
+use super::packet;
 use super::{Error, Framing, Progress, Sizes};
+use crate::bytes::copy;
 use crate::checksum::Sum;
+use crate::shown::shown;
 
 /// The code of a request that waits for its answer.
 const REQUEST: u8 = 0x11;
@@ -104,8 +106,8 @@ impl<'b, H: Head> Bridge<'b, H> {
         H::LEN == WithId::LEN
     }
 
-    /// The message in a whole envelope.
-    fn packet(&self) -> Result<&[u8], Error> {
+    /// Checks a whole envelope.
+    fn check(&self) -> Result<(), Error> {
         let envelope = self.inner.message();
         if Self::has_id() && envelope.get(1) != Some(&self.id.get()) {
             // The answer to an earlier request.
@@ -113,7 +115,7 @@ impl<'b, H: Head> Bridge<'b, H> {
         }
         match envelope.get(H::LEN..) {
             Some([OK, packet @ ..]) if Sum::of(packet) != 0 => Err(Error::Checksum),
-            Some([OK, message @ .., _]) => Ok(message),
+            Some([OK, _, ..]) => Ok(()),
             Some([_, ..]) => Err(Error::Abandoned),
             _ => Err(Error::Malformed),
         }
@@ -121,7 +123,7 @@ impl<'b, H: Head> Bridge<'b, H> {
 }
 
 impl<H: Head> Framing for Bridge<'_, H> {
-    /// Code, length, status and checksum; one less without an id.
+    /// Code, id, length, status and checksum; one byte less without an id.
     const OVERHEAD: usize = WithId::LEN + 2;
     const PACED: bool = false;
     const QUIET: Duration = H::QUIET;
@@ -138,7 +140,7 @@ impl<H: Head> Framing for Bridge<'_, H> {
         } else {
             [0, REQUEST, a, b, c, d, e, f, g, h]
         };
-        Ok(Encoder { head, at: usize::from(!Self::has_id()), sum: Some(Sum::new()) })
+        Ok(Encoder { head, at: usize::from(!Self::has_id()), packet: packet::Encoder::new(true) })
     }
 
     fn sizes(&self) -> Sizes {
@@ -151,7 +153,13 @@ impl<H: Head> Framing for Bridge<'_, H> {
 
     fn push<'i>(&mut self, input: &mut &'i [u8]) -> Result<Progress<'i>, Error> {
         match self.inner.push(input)? {
-            Progress::Message => self.packet().map(|_| Progress::Message),
+            Progress::Message => match self.check() {
+                Ok(()) => Ok(Progress::Message),
+                Err(error) => {
+                    self.inner.reset();
+                    Err(error)
+                }
+            },
             other => Ok(other),
         }
     }
@@ -161,7 +169,9 @@ impl<H: Head> Framing for Bridge<'_, H> {
     }
 
     fn message(&self) -> &[u8] {
-        self.packet().unwrap_or_default()
+        // `push` has checked it.
+        let packet = self.inner.message().get(H::LEN + 1..).and_then(<[u8]>::split_last);
+        packet.map_or(&[], |(_checksum, message)| message)
     }
 
     fn reset(&mut self) {
@@ -188,8 +198,7 @@ pub struct Encoder {
     /// What comes before the packet; without an id from the second byte on.
     head: [u8; 10],
     at: usize,
-    /// The checksum of the message so far; `None` once it is written.
-    sum: Option<Sum>,
+    packet: packet::Encoder,
 }
 
 shown!(Encoder, |it| "Encoder(at {})", it.at);
@@ -198,27 +207,11 @@ impl super::Encoder for Encoder {
     const MIN_OUT: usize = 1;
 
     fn next(&mut self, message: &[u8], out: &mut [u8]) -> usize {
-        let mut written: usize = 0;
-        for place in out {
-            let within = self.at.checked_sub(self.head.len());
-            *place = match (within, self.sum) {
-                (None, _) => self.head.get(self.at).copied().unwrap_or_default(),
-                (_, None) => break,
-                (Some(at), Some(mut sum)) => match message.get(at) {
-                    Some(byte) => {
-                        sum.update(&[*byte]);
-                        self.sum = Some(sum);
-                        *byte
-                    }
-                    None => {
-                        self.sum = None;
-                        sum.value()
-                    }
-                },
-            };
-            self.at = self.at.saturating_add(1);
-            written = written.saturating_add(1);
-        }
-        written
+        let head = self.head.get(self.at..).unwrap_or_default();
+        let count = head.len().min(out.len());
+        let (front, rest) = out.split_at_mut_checked(count).unwrap_or_default();
+        copy(head, front);
+        self.at = self.at.saturating_add(count);
+        count.saturating_add(self.packet.next(message, rest))
     }
 }

@@ -246,11 +246,7 @@ impl Framing for Packet<'_> {
     type Encoder = Encoder;
 
     fn encode(&self, message: &[u8]) -> Result<Encoder, Error> {
-        if message.is_empty() {
-            Err(Error::Unsendable)
-        } else {
-            Ok(Encoder { at: 0, rest: if self.checksum { Rest::Checksum(Sum::new()) } else { Rest::Nothing } })
-        }
+        message.first().map(|_| Encoder::new(self.checksum)).ok_or(Error::Unsendable)
     }
 
     /// The silence that ends a packet: without it, two packets would be one.
@@ -371,6 +367,12 @@ enum Rest {
 }
 
 const _: () = assert!(size_of::<Encoder>() <= 16);
+
+impl Encoder {
+    pub(super) const fn new(checksum: bool) -> Self {
+        Self { at: 0, rest: if checksum { Rest::Checksum(Sum::new()) } else { Rest::Nothing } }
+    }
+}
 
 impl super::Encoder for Encoder {
     const MIN_OUT: usize = 1;

@@ -44,8 +44,8 @@ pub enum Event<'m> {
     /// The new value of a subscribed address.
     Push(Address, Value<'m>),
     /// The value of a subscribed address, in the response to another SUBSCRIBE, which no PUSH has
-    /// brought: one was lost, or the slave has restarted and forgotten the subscriptions. The
-    /// monitor makes them again.
+    /// brought: one was lost, the slave has restarted and forgotten the subscriptions, or it held
+    /// the change back (a dead band, a pause, no time yet). The monitor subscribes again.
     Missed(Address, Value<'m>),
     /// The slave refuses SUBSCRIBE or GET of this address, or, of the host, DESCRIBE or STATUS: it
     /// is not well then.

@@ -172,7 +172,7 @@ impl<R: Resources> Slave<R> {
         0
     }
 
-    /// Tells the resources that time has passed.
+    /// Passes elapsed time on to the resources.
     pub fn tick(&mut self, elapsed: Duration) {
         self.resources.tick(elapsed);
     }

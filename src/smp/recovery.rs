@@ -1,4 +1,4 @@
-//! The server of a boot loader: MCUboot's serial recovery in a third of the flash of a
+//! The server of a boot loader: MCUboot's serial recovery in half of the flash of a
 //! [`Server`](crate::smp::Server).
 //!
 //! It has the commands of MCUboot's `boot_serial` and no other, reads and writes their few keys by
@@ -58,7 +58,7 @@
 //! is erased. A piece at the offset that is expected is written; any other changes nothing, and its
 //! response says which offset is expected. So a repeated piece does no harm but for the first one,
 //! which erases again, and the server needs no memory of its responses. To resume, a client that
-//! has lost count sends a piece without data at offset 1 and goes on where the response says.
+//! has lost count sends a piece with empty data at offset 1 and goes on where the response says.
 //!
 //! A piece is cut to whole write units ([`Target::WRITE_SIZE`]) unless it is the last one; the
 //! client sends the rest again. The file is not looked at: the boot loader checks it before it

@@ -1,5 +1,5 @@
 //! Counts on this machine, by callgrind: it writes one file for each case, whose description is the
-//! name. Without callgrind the time of each case is printed instead, in nanoseconds.
+//! name. With `--time` the time of each case is printed instead, in nanoseconds.
 
 use crate::Meter;
 use core::arch::asm;

@@ -16,7 +16,7 @@ mod host;
 
 /// Counts the instructions of one case.
 pub trait Meter {
-    /// Runs `work` a few times, and reports the mean under this name. `len` tells cases of one name
+    /// Measures `work`, and reports it under this name. `len` tells cases of one name
     /// apart: bytes, entries or variables.
     fn case(&mut self, name: &'static str, len: usize, work: impl FnMut());
 }

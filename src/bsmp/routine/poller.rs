@@ -63,7 +63,7 @@ enum Stage {
 ///
 /// * *Fair.* Of the polls that are due, that of the node goes first which was asked longest ago. So
 ///   no node starves another, whatever its rate; if the line is too slow for all rates, the nodes
-///   share it alike. What comes too late is left out, not made up for.
+///   share it equally. What comes too late is left out, not made up for.
 /// * *Dead nodes.* After two requests in a row without an answer a node rests, at first for 1 s,
 ///   then twice as long each time, up to 30 s ([`with_rest`](Self::with_rest)). Each rest ends with
 ///   one request, so that a dead node costs one timeout and one drain of the
@@ -71,7 +71,7 @@ enum Stage {
 /// * *Nothing is repeated.* The next poll is the retry; the client's retries do not count.
 ///
 /// It never ends by itself, unless there is a [duration](Self::with_duration): break off in the
-/// callback, and run it on later. RAM: 72 bytes on a 32-bit machine, and the two lists.
+/// callback, and run it on later. RAM: at most 104 bytes on a 32-bit machine, and the two lists.
 pub struct Poller<'p> {
     nodes: &'p mut [Polled],
     polls: &'p mut [Poll],
@@ -83,6 +83,9 @@ pub struct Poller<'p> {
     wait: Wait,
     stage: Stage,
 }
+
+#[cfg(target_pointer_width = "32")]
+const _: () = assert!(size_of::<Poller<'_>>() <= 104);
 
 shown!(Poller<'_>, |it| "Poller({} nodes, {} polls)", it.nodes.len(), it.polls.len());
 

@@ -49,7 +49,7 @@ enum Stage {
     Ended(Option<Error>),
 }
 
-/// Asks every address of a bus for the version of the protocol: whoever answers is there.
+/// Asks every address of a bus for the version of the protocol: a node is there if it answers.
 ///
 /// An address without a node costs the client's timeout, and its drain, times 1 + its retries. On a
 /// bus whose nodes answer within 5 ms, a timeout and a drain of 5 ms look at 32 addresses in less

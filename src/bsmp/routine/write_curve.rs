@@ -1,4 +1,4 @@
-//! Writing a whole curve.
+//! Writing a curve, or a part of it.
 
 use core::time::Duration;
 

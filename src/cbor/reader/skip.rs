@@ -38,7 +38,7 @@ impl<'b> Reader<'b> {
         Ok(())
     }
 
-    /// Skips one item; returns what is left. By value: a cursor that is lent stays in memory.
+    /// Skips one item; returns what is left. By value: a borrowed cursor would stay in memory.
     #[inline(never)]
     fn skipped(mut self) -> Result<&'b [u8], Malformed> {
         // Levels are stacked here instead of by recursion, so that the payload cannot decide how

@@ -19,15 +19,15 @@ use crate::s3mp::{Address, ResponseCode};
 /// ```
 ///
 /// Any valid message of the slave is a sign of life, unless it says that something was unreadable.
-/// A command without a response within the
-/// master's timeout is a miss; values that were missed are asked for again at once, STATUS at its
-/// next interval. A command that the slave could not read is sent again at once.
+/// A command without a response within the master's timeout is a miss; values that were missed are
+/// asked for again at once, STATUS at its next interval. A command that the slave could not read is
+/// sent again at once.
 ///
 /// Stale values are asked for with SUBSCRIBE, which changes nothing for a slave that knows the
 /// subscription, and mends it for one that has restarted, also if its STATUS does not say when it
-/// started. If such a value differs from the last one although no PUSH has come, subscriptions were
-/// lost: the event is [`Event::Missed`], and the other addresses that were silent for an interval
-/// are subscribed to at once. Addresses that refuse SUBSCRIBE are asked with GET.
+/// started. If such a value differs from the last one although no PUSH has come, subscriptions
+/// may be lost: the event is [`Event::Missed`], and the other addresses that were silent for an
+/// interval are subscribed to at once. Addresses that refuse SUBSCRIBE are asked with GET.
 ///
 /// Stop it in the callback to use the line for something else, and run the same monitor on
 /// afterwards.

@@ -98,7 +98,7 @@ impl<R: Resources, const N: usize> Resources for Compared<'_, R, N> {
 
     fn get(&mut self, address: Address, out: &mut [u8]) -> Result<usize, Refusal> {
         let len = self.resources.get(address, out)?;
-        self.report(address, out.get(..len).unwrap_or_default())
+        self.report(address, out.get(..len).ok_or(super::resources::TOO_LONG)?)
     }
 
     fn set(&mut self, address: Address, value: Value<'_>) -> Result<(), Refusal> {
@@ -107,7 +107,7 @@ impl<R: Resources, const N: usize> Resources for Compared<'_, R, N> {
 
     fn invert(&mut self, address: Address, out: &mut [u8]) -> Result<usize, Refusal> {
         let len = self.resources.invert(address, out)?;
-        self.report(address, out.get(..len).unwrap_or_default())
+        self.report(address, out.get(..len).ok_or(super::resources::TOO_LONG)?)
     }
 
     fn changed(&mut self, address: Address) -> Option<bool> {

@@ -6,6 +6,9 @@ use crate::shown::shown;
 
 /// A value with the one that was reported to the master last: a number, a boolean, a text that owns
 /// its bytes.
+///
+/// It is one value: of an array with a NaN in it, a change of the others is not seen. Watch each,
+/// or use [`Compared`](super::Compared).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Watched<T> {
     value: T,
@@ -178,7 +181,7 @@ impl<T: Number> Damped<T> {
         self.since = self.since.saturating_add(elapsed);
     }
 
-    /// Returns whether the number has left the dead band and the pause is over: the result of
+    /// Returns whether the number has left the dead band and the pause has ended: the result of
     /// [`Resources::changed`](super::Resources::changed). NaN and numbers differ by more than any
     /// band.
     #[must_use]

@@ -50,9 +50,9 @@ impl<'m> Fields<'m> {
         let mut rest = payload;
         let (mut keys, is_counted) = match byte(&mut rest)? {
             0xBF => (0, false),
-            // No client sends a map of more than 23 keys.
             head @ 0xA0..=0xB7 => (head & 31, true),
             0xB8 => (byte(&mut rest)?, true),
+            // No client sends a map of more than 255 keys.
             _ => return None,
         };
         while if is_counted { keys > 0 } else { rest.first() != Some(&0xFF) } {

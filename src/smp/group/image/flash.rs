@@ -56,7 +56,7 @@ enum State<'j, D: Device + 'j> {
 ///     }
 /// }
 /// ```
-#[inline(never)] // For the stack: see `smp::server`.
+#[inline(never)] // A stack frame of its own: see *Stack* in `smp::server`.
 pub fn answer<D: Device, F: NorFlash>(
     device: &mut D,
     flash: &mut F,
@@ -84,7 +84,7 @@ fn execute<D: Device, F: NorFlash>(device: &mut D, flash: &mut F, command: &Comm
 /// Begins a command of the image group, for callers that run the job themselves, for example on an
 /// async flash: `flash::asynch::run(image::begin(slots, incoming), nor).await.finish(reply)`.
 /// Nothing is read or written before.
-#[inline(never)] // For the stack: see `smp::server`.
+#[inline(never)] // A stack frame of its own: see *Stack* in `smp::server`.
 pub fn begin<'j, D: Device>(device: &'j mut D, incoming: &Incoming<'j>) -> Job<'j, D> {
     if is_slot_info(incoming) {
         return Job(State::SlotInfo(device));
@@ -171,7 +171,7 @@ impl<D: Device> Job<'_, D> {
 }
 
 /// Answers with the outcome of a command.
-#[inline(never)] // For the stack: see `smp::server`.
+#[inline(never)] // A stack frame of its own: see *Stack* in `smp::server`.
 fn finish<D: Device>(job: &D::Job<'_>, reply: Reply<'_>) -> Answer {
     match job.outcome() {
         Ok(Outcome::States) => reply.ok(&StateList(job.device())),
