@@ -77,7 +77,8 @@
 //! * Marking a slot ends an upload into it.
 //! * The hash of an encrypted image covers the plain body, so it cannot be checked in the other
 //!   slot: a mark is refused (3, [`Error::Encrypted`]) unless [`Config::encrypted`] declares the
-//!   check of the bootloader sufficient.
+//!   check of the bootloader sufficient. In the RAM load modes it is encrypted in the running slot
+//!   too, and a confirmation relies on the bootloader, which has decrypted and checked it.
 //!
 //! **Not supported:** slots on two flash devices (one flash has all regions), sectors of unequal
 //! size within a slot, and padded files (`imgtool --pad`), which are refused (30).

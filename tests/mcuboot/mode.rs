@@ -364,6 +364,40 @@ fn in_place_with_revert_a_marked_newer_image_is_tried_once_and_kept_if_confirmed
 }
 
 #[test]
+fn encrypted_image_that_was_loaded_to_ram_is_confirmed_and_one_that_was_swapped_is_checked() {
+    board(|flash, board, geometry| {
+        // The hash is that of the plain image, which is nowhere in flash.
+        let mut file = image(NEW, 5000, 2);
+        file[16] |= 0x04;
+        file[1000] ^= 1;
+        let config = Config { encrypted: true, ..Config::ram_load_revert(geometry) };
+        flags(flash, board.primary, &[Field::Magic, Field::ImageOk, Field::CopyDone]);
+        start(config, board, Slot::Primary, |device| {
+            upload(device, flash, &file, Some(&sha(&file)), 500).unwrap();
+            assert_eq!(set_state(device, flash, Some(&hash(&file)), false), Ok(()));
+        });
+        assert_eq!(boot_in_place(flash, board, [OLD, NEW]), Some(Slot::Secondary));
+        start(config, board, Slot::Secondary, |device| {
+            assert_eq!(set_state(device, flash, None, true), Ok(()));
+            assert_eq!(states(device), ["0 1.0.0 B", "1 2.0.0 BCA"]);
+        });
+        assert_eq!(boot_in_place(flash, board, [OLD, NEW]), Some(Slot::Secondary));
+    });
+    board(|flash, board, geometry| {
+        let mut file = image(NEW, 5000, 2);
+        file[16] |= 0x04;
+        file[1000] ^= 1;
+        flash_file(flash, board.primary, &file);
+        flags(flash, board.primary, &[Field::Magic, Field::CopyDone]);
+        // It was decrypted on its way to slot 0, so it has to have its hash there.
+        let config = Config { encrypted: true, ..Config::overwrite_only(geometry) };
+        start(config, board, Slot::Primary, |device| {
+            assert_eq!(set_state(device, flash, None, true), Err(Error::NoImage));
+        });
+    });
+}
+
+#[test]
 fn in_place_the_build_number_counts_everywhere_or_nowhere() {
     for mode in [Config::direct_xip, Config::ram_load] {
         for compare_build in [false, true] {

@@ -26,7 +26,8 @@ def main():
         smp = f"{sys.executable} {HERE}/reference_client.py"
         device = f"{sys.executable} {HERE}/reference_device.py"
         # They know OS and image, make no image, and know one framing at a time.
-        others = ("test_groups.py", "test_device_groups.py", "test_mcumgrctl.py", "test_image_tool.py")
+        others = ("test_groups.py", "test_device_groups.py", "test_mcumgrctl.py", "test_image_tool.py",
+                  "test_upgrade_images.py")
         words += [f"--ignore={HERE}/{file}" for file in others]
         words += ["-k", "not auto-"]
     else:

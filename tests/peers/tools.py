@@ -52,12 +52,15 @@ def smp(server, *words, options=(), timeout=60):
     """One run of the client against `server`: every line of its output is a JSON object, the last is the result."""
     command = [*SMP, *server.arguments(), "--json", "--verbose", *options, *words]
     done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL)
-    record.add(server.peer, record.answered(done.stderr))
+    if server.peer:
+        record.add(server.peer, record.answered(done.stderr))
     return Outcome(done.returncode, [json.loads(line) for line in done.stdout.splitlines() if line], done.stderr)
 
 
 class Device:
-    """`with Device("smpmgr", "--pty") as device:` runs `smp-device` for this client; `device.address` is where."""
+    """`with Device("smpmgr", "--pty") as device:` runs `smp-device` for this client; `device.address` is where.
+
+    Without a client it is for `smp` itself, whose exchanges with it prove nothing about peers."""
 
     def __init__(self, client, *options):
         self.client, self.command = client, [*DEVICE, "--verbose", *options]
@@ -104,4 +107,5 @@ class Device:
                     self.process.wait(5)
                 except subprocess.TimeoutExpired:
                     continue
-        record.add(self.client, record.served(list(self.output)))
+        if self.client:
+            record.add(self.client, record.served(list(self.output)))

@@ -10,17 +10,12 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, UdpSocket};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anysmp::mcuboot::{ImageFile, Version};
-use anysmp::smp::image::{ImageState, StateResponse, Upload, UploadResponse, WriteState};
-use anysmp::smp::server::{AllowAll, Incoming, Reply, serve};
-use anysmp::smp::{Empty, Error, Group, Op, os};
+use anysmp::mcuboot::Version;
 use serde_json::Value;
 
-use kit::package::{package, zip};
 use kit::{Device, Folder, Run, image};
 
 const SMP: &str = env!("CARGO_BIN_EXE_smp");
@@ -367,151 +362,6 @@ fn the_information_about_an_image_is_complete_and_true() {
     let bad = smp(&["image", "info", &dir.put("bad.img", &bad), "--json"]);
     assert_eq!(bad.code, 5, "{bad:?}");
     assert!(bad.stdout.contains("\"hash_is_true\":false"), "{bad:?}");
-}
-
-/// A device with two images, by the public rules of Zephyr's image group.
-#[derive(Default)]
-struct TwoImages {
-    /// The running image and the other slot, of each number.
-    slots: [[Vec<u8>; 2]; 2],
-    pending: [bool; 2],
-    trial: [bool; 2],
-    /// The boot loader refuses what was uploaded as this number.
-    rejects: Option<usize>,
-    number: usize,
-    resets: usize,
-}
-
-impl TwoImages {
-    fn restart(&mut self) {
-        self.resets += 1;
-        for number in 0..2 {
-            if self.trial[number] {
-                self.slots[number].swap(0, 1);
-                self.trial[number] = false;
-            } else if std::mem::take(&mut self.pending[number]) && self.rejects != Some(number) {
-                self.slots[number].swap(0, 1);
-                self.trial[number] = true;
-            }
-        }
-    }
-
-    fn hash(&self, number: usize, slot: usize) -> Option<Vec<u8>> {
-        ImageFile::read(&mut self.slots[number][slot].as_slice()).ok().map(|file| file.hash().to_vec())
-    }
-
-    fn answer(&mut self, request: &[u8]) -> Vec<u8> {
-        let mut tx = [0; 2048];
-        let handler =
-            |incoming: &Incoming<'_>, reply: Reply<'_>| match (incoming.group(), incoming.command(), incoming.op()) {
-                (Group::OS, 6, _) => reply.ok(&os::ParametersResponse::new(1024, 4)),
-                (Group::OS, 5, _) => {
-                    self.restart();
-                    reply.ok(&Empty {})
-                }
-                (Group::IMAGE, 0, Op::Read) => self.list(reply),
-                (Group::IMAGE, 0, _) => {
-                    let write = incoming.decode::<WriteState<'_>>().unwrap();
-                    let hash = write.hash.map(|hash| hash.as_slice().unwrap().to_vec());
-                    let slot = usize::from(!write.confirm);
-                    let Some(number) = (0..2).find(|number| hash.is_none() || self.hash(*number, slot) == hash) else {
-                        return reply.error(anysmp::smp::error::image::HASH_NOT_FOUND);
-                    };
-                    if write.confirm {
-                        self.trial[number] = false
-                    } else {
-                        self.pending[number] = true
-                    }
-                    self.list(reply)
-                }
-                (Group::IMAGE, 1, _) => {
-                    let upload = incoming.decode::<Upload<'_>>().unwrap();
-                    let data = upload.data.unwrap().as_slice().unwrap().to_vec();
-                    if upload.off == Some(0) {
-                        self.number = upload.image.unwrap_or(0) as usize;
-                        self.slots[self.number][1].clear();
-                    }
-                    let slot = &mut self.slots[self.number][1];
-                    if upload.off == Some(slot.len() as u64) {
-                        slot.extend_from_slice(&data);
-                    }
-                    reply.ok(&UploadResponse::new(slot.len() as u64))
-                }
-                _ => reply.error(Error::NOT_SUPPORTED),
-            };
-        let (len, _) = serve(handler, AllowAll, request, &mut tx);
-        tx[..len].to_vec()
-    }
-
-    fn list(&self, reply: Reply<'_>) -> anysmp::smp::server::Answer {
-        let mut rows = Vec::new();
-        for number in 0..2 {
-            for slot in 0..2 {
-                if let Ok(file) = ImageFile::read(&mut self.slots[number][slot].as_slice()) {
-                    rows.push((number, slot, file.version().to_string(), file.hash().to_vec()));
-                }
-            }
-        }
-        let images: Vec<ImageState<'_>> = rows
-            .iter()
-            .map(|(number, slot, version, hash)| {
-                let mut state = ImageState::new(*slot as u32, version.as_str().into());
-                state.image = Some(*number as u32);
-                state.hash = Some(hash[..].into());
-                state.bootable = true;
-                state.pending = *slot == 1 && self.pending[*number];
-                state.confirmed = (*slot == 0) != self.trial[*number];
-                state.active = *slot == 0;
-                state
-            })
-            .collect();
-        reply.ok(&StateResponse::new(images[..].into()))
-    }
-}
-
-#[test]
-fn a_package_of_two_images_is_started_by_one_reset_or_not_at_all() {
-    let dir = Folder::new("outcomes-package");
-    let old = [image(Version::new(1, 0, 0), 900), image(Version::new(1, 0, 1), 900)];
-    let new = [image(Version::new(2, 0, 0), 3000), image(Version::new(2, 0, 1), 3000)];
-    let zip = |format| package(format, &[(0, new[0].clone()), (1, new[1].clone())]);
-    for (format, rejects) in [(0, None), (1, None), (1, Some(1))] {
-        let file = dir.put("dfu_application.zip", &zip(format));
-        let device = Arc::new(Mutex::new(TwoImages {
-            slots: [[old[0].clone(), vec![]], [old[1].clone(), vec![]]],
-            rejects,
-            ..TwoImages::default()
-        }));
-        let its = device.clone();
-        let endpoint = fake(move |request| Some(its.lock().unwrap().answer(request)));
-        let line = format!("{endpoint} --timeout 500 --json upgrade {file} --rest 10");
-        let planned = smp(&words(&format!("{line} --dry-run"), &[]));
-        assert_eq!((planned.code, &planned.json()["outcome"]), (0, &"planned".into()), "{planned:?}");
-        let run = smp(&words(&line, &[]));
-        let device = device.lock().unwrap();
-        let runs = |number: usize| device.slots[number][0].clone();
-        if rejects.is_none() {
-            assert_eq!((run.code, &run.json()["confirmed"]), (0, &true.into()), "{run:?}");
-            assert_eq!(run.json()["items"][1]["place"], "runs: confirmed");
-            assert!(device.resets == 1 && runs(0) == new[0] && runs(1) == new[1], "{run:?}");
-            assert_eq!(device.trial, [false; 2]);
-        } else {
-            assert_eq!(run.code, 6, "{run:?}");
-            assert!(run.says("not all images came up"), "{run:?}");
-            assert!(device.resets == 2 && runs(0) == old[0] && runs(1) == old[1], "{run:?}");
-        }
-    }
-    // A device with one image has no place for the other one, and nothing is uploaded.
-    let file = dir.put("dfu_application.zip", &zip(0));
-    let run = smp(&words("--simulated --json upgrade", &[&file]));
-    assert!(run.code == 2 && run.says("the device has no image of this number"), "{run:?}");
-    assert!(!run.stdout.contains("\"off\""), "{run:?}");
-    let single = dir.put("one.zip", &package(0, &[(0, new[0].clone())]));
-    assert_eq!(smp(&words("--simulated --json upgrade", &[&single])).code, 0);
-    for (name, bytes) in [("cut.zip", zip(0)[..200].to_vec()), ("new.zip", zip(2)), ("none.zip", self::zip(&[]))] {
-        let run = smp(&words("--simulated upgrade", &[&dir.put(name, &bytes)]));
-        assert_eq!(run.code, 5, "{name}: {run:?}");
-    }
 }
 
 // What an upgrade says.

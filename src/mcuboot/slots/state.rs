@@ -196,8 +196,11 @@ impl<D: Digest, G> Slots<'_, D, G> {
         if mark.slot != pair.running() && seen.base != self.shift {
             return Err(Error::NoImage);
         }
-        if mark.slot != pair.running() && header.flags().intersects(Flags::ENCRYPTED) {
-            return if self.config.encrypted { Ok(None) } else { Err(Error::Encrypted) };
+        let is_running = mark.slot == pair.running();
+        // What was loaded to RAM is still encrypted in its slot; the bootloader has just checked
+        // it.
+        if header.flags().intersects(Flags::ENCRYPTED) && (!is_running || self.config.mode.kind.is_in_place()) {
+            return if is_running || self.config.encrypted { Ok(None) } else { Err(Error::Encrypted) };
         }
         // The bootloader would refuse it, or erase it.
         if mark.slot != pair.running() && !self.is_at_home(pair.region(mark.slot), header) {

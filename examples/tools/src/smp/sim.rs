@@ -1,5 +1,5 @@
-//! A device that exists only in memory: an SMP server with two slots in flash, and a boot loader
-//! that swaps and reverts.
+//! A device that exists only in memory: an SMP server with slots in flash, and a boot loader that
+//! starts new images in any of MCUboot's modes.
 //!
 //! ```text
 //!   boot ─▶ life: accept a client, serve it, until a reset ─▶ 400 ms of deafness ─▶ boot ─▶ …
@@ -9,6 +9,7 @@
 //! its fields are the flash and the battery-backed clock. The connection outlives a reset, as a
 //! UART does.
 
+mod board;
 mod groups;
 
 use crate::err as eprint;
@@ -24,34 +25,20 @@ use anysmp::framing::counted::{Counted, Head8};
 use anysmp::framing::datagram::Datagram;
 use anysmp::framing::delimited::Cobs;
 use anysmp::line::{Buffers, Error as LinkError, Sink};
-use anysmp::mcuboot::build::Builder;
-use anysmp::mcuboot::digest::Sha256;
-use anysmp::mcuboot::flash;
-use anysmp::mcuboot::slots::{BootMode, Config, ConfigError, Pair, Region, Slots, scratch_len};
-use anysmp::mcuboot::trailer::{Layout, SwapType};
-use anysmp::mcuboot::{Error as ImageError, Image, Version};
+use anysmp::mcuboot::slots::ConfigError;
+use anysmp::mcuboot::{Error as ImageError, Version};
 use anysmp::port::TICK;
 use anysmp::smp::os::{self, Pool, Task};
 use anysmp::smp::server::{After, AllowAll, Answer, Answers, Handler, Incoming, Reply};
-use anysmp::smp::{Empty, Error, Group, Header, Server, error, image};
-use anysmp::testing::RamNor;
-use anysmp::testing::bootloader::{Boot, Bootloader};
+use anysmp::smp::{Empty, Error, Group, Header, Server, error};
 use embedded_io::{Read as _, Write as _};
 
 use super::clock::Clock;
 use crate::port::{DATAGRAM, Listener, Port, complain};
+use board::{Images, Runs};
 use groups::{Groups, Storage};
 
-/// Bytes of a slot.
-const SLOT: u32 = 1 << 20;
-/// The flash: writes of 8 bytes, erase pages of 4 KiB.
-type Flash<'m> = RamNor<'m, 8, 4096>;
-/// The slots, one behind the other.
-const PRIMARY: Region = Region::new(0, SLOT);
-const SECONDARY: Region = Region::new(SLOT, SLOT);
-
-/// The alignment of the trailers.
-const ALIGN: u32 = 8;
+pub use board::{Board, Hash, Mode};
 
 /// From the answer to a reset until the device listens again.
 const DEAF: Duration = Duration::from_millis(400);
@@ -88,11 +75,14 @@ pub struct Options {
     /// Whether each new image crashes when it is started for the first time, so that the boot
     /// loader takes the old one back.
     pub crashing: bool,
+    /// Its boot loader and its slots.
+    pub board: Board,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { wire: Wire::Console, buf_size: 1024, buf_count: 4, log: Log::Off, busy: false, crashing: false }
+        let (wire, log, board) = (Wire::Console, Log::Off, Board::default());
+        Self { wire, buf_size: 1024, buf_count: 4, log, busy: false, crashing: false, board }
     }
 }
 
@@ -113,8 +103,6 @@ pub enum Log {
 #[derive(Debug)]
 pub enum Failure {
     /// The simulation itself is wrong.
-    Flash(anysmp::testing::Error),
-    /// The simulation itself is wrong.
     Config(ConfigError),
 }
 
@@ -123,7 +111,6 @@ impl std::error::Error for Failure {}
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Flash(error) => write!(f, "the simulated flash: {error}"),
             Self::Config(error) => write!(f, "the simulated slots: {error}"),
         }
     }
@@ -133,6 +120,8 @@ impl std::fmt::Display for Failure {
 pub struct Device {
     options: Options,
     memory: Vec<u8>,
+    /// What was started last.
+    runs: Runs,
     storage: Storage,
     clock: Clock,
     log: Journal,
@@ -141,20 +130,29 @@ pub struct Device {
 impl Device {
     /// A new device, which runs version 1.0.0.
     pub fn new(options: Options) -> Result<Self, ImageError> {
-        let mut memory = firmware(Version::new(1, 0, 0))?;
-        memory.resize(2 * SLOT as usize, 0xFF);
-        Ok(Self { options, memory, storage: Storage::new(), clock: Clock::of_host(), log: Journal::new(options.log) })
+        let (memory, runs) = (options.board.factory()?, options.board.before());
+        let log = Journal::new(options.log);
+        Ok(Self { options, memory, runs, storage: Storage::new(), clock: Clock::of_host(), log })
     }
 
     /// Runs until the listener has no more clients.
     pub fn run(mut self, listener: &mut Listener) -> Result<(), Failure> {
         let mut port = None;
+        // Where a loader has the slots, somebody has asked for it.
+        let mut is_loader_wanted = true;
         loop {
-            let outcome = self.boot().map_err(Failure::Flash)?;
+            let Options { board, crashing, .. } = self.options;
+            let (runs, outcome) = board.boot(&mut self.memory, self.runs, is_loader_wanted, crashing);
+            self.runs = runs;
             self.log.add(|| format!("boot: {outcome}"));
             self.storage.boots = self.storage.boots.wrapping_add(1);
+            if runs == Runs::Nothing {
+                silence(&mut port, listener);
+                return Ok(());
+            }
             let Some(mode) = self.live(&mut port, listener)? else { return Ok(()) };
             self.log.add(|| format!("os: reset, boot mode {mode}"));
+            is_loader_wanted = mode == 1;
             let deaf = Instant::now() + DEAF;
             while let (Some(port), true) = (&mut port, Instant::now() < deaf) {
                 // The end of the connection will be noticed later.
@@ -165,45 +163,19 @@ impl Device {
         }
     }
 
-    /// What the boot loader does at each reset.
-    fn boot(&mut self) -> Result<String, anysmp::testing::Error> {
-        let layout = Layout::new(ALIGN).unwrap_or_else(|| unreachable!("an alignment of MCUboot"));
-        let bootloader =
-            Bootloader::new(BootMode::SwapMove, layout, [8, 4096], [PRIMARY, SECONDARY]).with_max_sectors(256);
-        let mut work = vec![0; self.memory.len()];
-        let mut flash = Flash::new(&mut self.memory);
-        let mut outcome = bootloader.boot(&mut flash, &mut Sha256::new(), &mut work)?;
-        let crashed = self.options.crashing && outcome == Boot::Swapped(SwapType::Test);
-        if crashed {
-            outcome = bootloader.boot(&mut flash, &mut Sha256::new(), &mut work)?;
-        }
-        let what = match outcome {
-            Boot::Refused => "no image can be started",
-            Boot::Stayed | Boot::Started(_) => "nothing to swap",
-            Boot::Rejected => "the new image is damaged, too long or not bootable, and stays out",
-            Boot::Swapped(SwapType::Revert) if crashed => "the new image crashed and was taken back",
-            Boot::Swapped(SwapType::Revert) => "the new image was not confirmed and was taken back",
-            Boot::Swapped(SwapType::Test) => "swapped, on trial",
-            Boot::Swapped(_) => "swapped for good",
-        };
-        let version = Image::parse(&self.memory).map(|image| image.header().version().to_string());
-        Ok(format!("{what}; version {} runs", version.unwrap_or_else(|error| error.to_string())))
-    }
-
     /// One life, from a boot to the next reset, whose boot mode is returned; `None` when there are
     /// no more clients.
     fn live(&mut self, port: &mut Option<Port>, listener: &mut Listener) -> Result<Option<u8>, Failure> {
         let options = self.options;
-        let flash = Flash::new(&mut self.memory);
-        let config = Config { align: ALIGN, ..Config::swap_move(flash::geometry(&flash), SLOT / 4096) };
-        let (mut pairs, mut scratch) = ([Pair::new(PRIMARY, SECONDARY)], [0; scratch_len(1, 8) + 4096]);
-        let slots = Slots::new(config, &mut pairs, &mut scratch, Sha256::new()).map_err(Failure::Config)?;
+        let (mut pairs, mut work) = (options.board.pairs(self.runs), [0; board::WORK]);
+        let images =
+            options.board.serve(self.runs, &mut self.memory, &mut pairs, &mut work).map_err(Failure::Config)?;
         let os = Os::new(options, &mut self.clock);
         let mut memory = [0; 512];
         let len = options.buf_size as usize;
         let mut piece = vec![0; len];
         let groups = Groups::new(&mut self.storage, &mut piece);
-        let firmware = Firmware { os, slots, flash, groups, log: &mut self.log };
+        let firmware = Firmware { os, images, groups, log: &mut self.log };
         // Parameters are a command of this device like any other, so that each request is in its
         // log.
         let mut server = Server::new(firmware, AllowAll).with_memory(&mut memory);
@@ -235,11 +207,23 @@ impl Device {
     }
 }
 
+/// A device without an image that can be started: whatever is sent to it, it says nothing.
+fn silence(port: &mut Option<Port>, listener: &mut Listener) {
+    if port.is_none() {
+        *port = listener.accept();
+    }
+    while let Some(port) = port {
+        if !matches!(port.read(&mut [0; 256]), Ok(1..)) {
+            std::thread::sleep(TICK);
+        }
+    }
+}
+
 /// Serves one client; returns the boot mode when it asks for a reset, `None` when it goes away.
 fn talk<F: Framing>(
     port: &mut Port,
     framing: F,
-    server: &mut Server<Firmware<'_, '_>, AllowAll, Answers<'_>>,
+    server: &mut Server<Firmware<'_>, AllowAll, Answers<'_>>,
     options: Options,
 ) -> Option<u8> {
     // An answer has to fit a buffer just as a request does. Where any framing may come, the request
@@ -315,15 +299,14 @@ fn lines(typed: &mut Vec<u8>) -> Vec<String> {
 }
 
 /// What runs on the device: the application's own match.
-struct Firmware<'d, 's> {
+struct Firmware<'d> {
     os: Os<'d>,
-    slots: Slots<'s, Sha256>,
-    flash: Flash<'d>,
+    images: Box<dyn Images + 'd>,
     groups: Groups<'d>,
     log: &'d mut Journal,
 }
 
-impl Handler for Firmware<'_, '_> {
+impl Handler for Firmware<'_> {
     fn handle(&mut self, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
         let header = incoming.header();
         self.log.detail(|| format!("smp: {:?} {:?} {}", header.op, header.group, header.command));
@@ -336,7 +319,7 @@ impl Handler for Firmware<'_, '_> {
             Group::ENUMERATION => Groups::enumeration(incoming, reply),
             Group::ZEPHYR => self.groups.zephyr(incoming, reply),
             Group::OS => os::dispatch(&mut self.os, incoming, reply),
-            Group::IMAGE => image::answer(&mut self.slots, &mut self.flash, incoming, reply),
+            Group::IMAGE => self.images.answer(incoming, reply),
             _ => reply.error(Error::NOT_SUPPORTED),
         }
     }
@@ -429,11 +412,9 @@ impl os::Commands for Os<'_> {
     }
 
     fn boot_loader<'r>(&'r mut self, request: os::BootLoader<'r>) -> Result<os::BootLoaderResponse<'r>, Error> {
-        /// Swap without scratch.
-        const MODE: i32 = 3;
         match request.query {
             None => Ok(os::BootLoaderResponse::of_name("MCUboot")),
-            Some(query) if query == "mode" => Ok(os::BootLoaderResponse::of_mode(MODE)),
+            Some(query) if query == "mode" => Ok(os::BootLoaderResponse::of_mode(self.options.board.mode.number())),
             Some(_) => Err(error::os::QUERY_YIELDS_NO_ANSWER),
         }
     }
@@ -481,12 +462,5 @@ impl Journal {
 /// An image of this version with a body of 200 KB that a boot loader would accept, though no
 /// processor would run it.
 pub fn firmware(version: Version) -> Result<Vec<u8>, ImageError> {
-    let mut random = anysmp::testing::Random::new(u32::from(version.major) << 8 | u32::from(version.minor));
-    let mut body = vec![0; 200_000];
-    random.fill(&mut body);
-    let builder = Builder { header_len: 512, ..Builder::new(version) };
-    let mut image = vec![0; body.len() + 1024];
-    let len = builder.build(&body, &mut Sha256::new(), &mut image)?;
-    image.truncate(len);
-    Ok(image)
+    Board::default().firmware(0, version)
 }

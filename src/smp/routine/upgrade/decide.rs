@@ -120,8 +120,11 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
             self.stage = Stage::Uploading;
         } else if self.at(|item| matches!(item.task, Task::Mark(_))) {
             self.stage = Stage::Marking(Call::new(retries));
-        } else if self.at(|item| item.task == Task::Confirm) {
-            // Also before a reset, which would end the trial of an image that is wanted.
+        } else if let Some(at) = self.items.as_ref().iter().rposition(|item| item.task == Task::Confirm) {
+            // Also before a reset, which would end the trial of an image that is wanted. The last
+            // one first: devices refuse a confirmation of another image than 0 rather than one of
+            // image 0, which is still on trial then, so that both fall back together.
+            self.at = at;
             self.stage = Stage::Confirming(Call::new(retries));
         } else if self.at(|item| item.seen.place < Place::OnTrial) {
             self.reset();

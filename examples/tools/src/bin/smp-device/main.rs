@@ -10,11 +10,11 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use anysmp_tools::port::Listener;
-use anysmp_tools::smp::sim::{Device, Log, Options, Wire};
+use anysmp_tools::smp::sim::{Board, Device, Log, Options, Wire};
 use clap::{CommandFactory as _, Parser, error::ErrorKind};
 
-/// Serves a simulated device over SMP: two slots of 1 MiB with a boot loader that swaps and
-/// reverts, OS commands, statistics, settings, files below /lfs1, and a small shell.
+/// Serves a simulated device over SMP: slots of 1 MiB with a boot loader in any of MCUboot's modes,
+/// OS commands, statistics, settings, files below /lfs1, and a small shell.
 ///
 /// The first line on stdout is `ready: ` and the endpoint that a client opens. Log text goes to
 /// stderr.
@@ -53,6 +53,8 @@ struct Cli {
     /// Let each new image crash at its first start, so that the boot loader restores the old one
     #[arg(long)]
     crashing: bool,
+    #[command(flatten)]
+    board: Board,
 }
 
 fn main() -> ExitCode {
@@ -61,6 +63,9 @@ fn main() -> ExitCode {
     if cli.chatty && !matches!(wire, Wire::Console | Wire::Auto) {
         Cli::command().error(ErrorKind::ArgumentConflict, "--chatty needs --framing console or auto").exit();
     }
+    if let Some(fault) = cli.board.fault() {
+        Cli::command().error(ErrorKind::ArgumentConflict, fault).exit();
+    }
     let log = match (cli.chatty, cli.verbose) {
         (true, _) => Log::Wire,
         (_, true) => Log::Requests,
@@ -68,7 +73,7 @@ fn main() -> ExitCode {
     };
     let buf_size = cli.buf_size.unwrap_or(if wire == Wire::Datagram { 2048 } else { 1024 });
     let buf_count = cli.buf_count;
-    let options = Options { wire, buf_size, buf_count, log, busy: cli.busy, crashing: cli.crashing };
+    let options = Options { wire, buf_size, buf_count, log, busy: cli.busy, crashing: cli.crashing, board: cli.board };
     match serve(&cli, options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -546,8 +546,9 @@ pub enum Image {
 #[derive(Args)]
 pub struct Upgrade {
     /// The image from imgtool or the build, for example app.signed.bin; also .hex, `-` for the
-    /// standard input, and dfu_application.zip, of which all images are started by one reset. For
-    /// the simulated device, one is made if none is given
+    /// standard input, and dfu_application.zip, of which all images are started by one reset, and
+    /// of two files for the slots of one image that for the free slot. For the simulated device,
+    /// one is made if none is given
     pub file: Option<PathBuf>,
     /// Number of the image, on devices with several; a package says it itself
     #[arg(long, value_name = "N")]

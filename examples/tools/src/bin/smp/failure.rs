@@ -51,6 +51,9 @@ pub enum Failure {
     Shown(u8),
     /// The new image does not run, or is not confirmed.
     NotConfirmed(String),
+    /// A failure of one of several images, or one whose cause is known better than the device says:
+    /// its number, and what to do instead.
+    Of(Option<u32>, Box<Self>, Option<&'static str>),
 }
 
 /// The errors of a link without a protocol.
@@ -106,6 +109,17 @@ impl Failure {
         }
     }
 
+    /// The same refusal with its cause, after the device's own words about it.
+    pub fn because(self, cause: String) -> Self {
+        match self {
+            Self::Refused { group, command, refusal, reason } => {
+                let reason = Some(reason.map_or_else(|| cause.clone(), |reason| format!("{reason}; {cause}")));
+                Self::Refused { group, command, refusal, reason }
+            }
+            failure => failure,
+        }
+    }
+
     /// The exit code, as `--help` lists them.
     pub const fn code(&self) -> u8 {
         match self {
@@ -116,6 +130,7 @@ impl Failure {
             Self::File(..) | Self::Local(..) => 5,
             Self::NotConfirmed(_) => 6,
             Self::Shown(code) => *code,
+            Self::Of(_, failure, _) => failure.code(),
         }
     }
 
@@ -124,6 +139,7 @@ impl Failure {
         Some(match self {
             Self::Refused { refusal, .. } => return refusal.remedy(),
             Self::Command { .. } | Self::Shown(_) => return None,
+            Self::Of(_, failure, remedy) => return remedy.or_else(|| failure.remedy()),
             Self::Usage(_, "") => return None,
             Self::Usage(_, remedy) | Self::File(_, _, remedy) | Self::Unknown(_, remedy) => remedy,
             Self::TimedOut => {
@@ -173,6 +189,8 @@ impl fmt::Display for Failure {
             Self::Shown(_) => f.write_str("the last command failed"),
             Self::Local(path, error) => write!(f, "{}: {error}", path.display()),
             Self::File(path, error, _) => write!(f, "{}: {error}", path.display()),
+            Self::Of(Some(image), failure, _) => write!(f, "image {image}: {failure}"),
+            Self::Of(None, failure, _) => failure.fmt(f),
         }
     }
 }

@@ -127,7 +127,7 @@ pub fn rate(bytes: u64, seconds: f64) -> String {
 /// The one image of a file; any file at all if it is wanted raw.
 fn part(path: &Path, raw: bool) -> Result<Part, Failure> {
     if raw {
-        return Ok(Part { name: path.display().to_string(), number: None, bytes: input::bytes(path)? });
+        return Ok(Part { name: path.display().to_string(), number: None, slot: None, bytes: input::bytes(path)? });
     }
     let mut parts = input::images(path)?;
     match (parts.pop(), parts.is_empty()) {

@@ -46,8 +46,7 @@ pub fn perform(output: Output, options: &Info) -> Result<(), Failure> {
 /// A part as named values; `fault` if no device would start it.
 fn describe(part: &Part, slot_size: Option<u32>) -> Value {
     let kind = Kind::of(&part.bytes);
-    let mut value =
-        json!({ "name": part.name, "image": part.number, "format": kind.name(), "bytes": part.bytes.len() });
+    let mut value = json!({ "name": part.name, "image": part.number, "slot": part.slot, "format": kind.name(), "bytes": part.bytes.len() });
     let Some(map) = value.as_object_mut() else { return value };
     let (file, image) = match (ImageFile::read(&mut part.bytes.as_slice()), Image::parse(&part.bytes)) {
         (Ok(file), Ok(image)) => (file, image),

@@ -19,6 +19,8 @@ pub struct Part {
     pub name: String,
     /// The number of the image, if the file says it.
     pub number: Option<u32>,
+    /// The slot of that image from which alone it can run, if the file says it.
+    pub slot: Option<u32>,
     pub bytes: Vec<u8>,
 }
 
@@ -123,9 +125,9 @@ pub fn parts(path: &Path) -> Result<Vec<Part>, Failure> {
         Kind::Zip => package::parts(&bytes).map_err(unreadable),
         Kind::Hex => {
             let bytes = hex(&bytes).map_err(unreadable)?;
-            Ok(vec![Part { name: path.display().to_string(), number: None, bytes }])
+            Ok(vec![Part { name: path.display().to_string(), number: None, slot: None, bytes }])
         }
-        _ => Ok(vec![Part { name: path.display().to_string(), number: None, bytes }]),
+        _ => Ok(vec![Part { name: path.display().to_string(), number: None, slot: None, bytes }]),
     }
 }
 

@@ -68,6 +68,13 @@ impl Output {
         let remedy = failure.remedy();
         if self.json {
             let mut object = json!({ "error": failure.to_string(), "exit": failure.code(), "remedy": remedy });
+            let mut failure = failure;
+            while let Failure::Of(image, inner, _) = failure {
+                if let (Some(image), Some(object)) = (image, object.as_object_mut()) {
+                    object.insert("image".into(), (*image).into());
+                }
+                failure = inner;
+            }
             if let (Failure::Refused { group, command, refusal, reason }, Some(object)) =
                 (failure, object.as_object_mut())
             {

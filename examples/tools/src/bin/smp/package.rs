@@ -11,7 +11,8 @@ const ENTRY: [u8; 4] = *b"PK\x01\x02";
 /// The signature of the end.
 const END: [u8; 4] = *b"PK\x05\x06";
 
-/// The images that the manifest of a package names.
+/// The images that the manifest of a package names. Where a boot loader starts images in place, it
+/// has a file for each slot of an image.
 pub fn parts(zip: &[u8]) -> Result<Vec<Part>, String> {
     let files = files(zip).ok_or("the archive is damaged")?;
     let of = |name: &str| -> Result<&[u8], String> {
@@ -32,26 +33,58 @@ pub fn parts(zip: &[u8]) -> Result<Vec<Part>, String> {
     let mut parts = Vec::<Part>::new();
     for entry in listed {
         let name = entry["file"].as_str().ok_or("the manifest has a file without a name")?;
-        // Written as text by most versions of the script.
         let number = match &entry["image_index"] {
-            Value::String(text) => text.parse().ok(),
             Value::Null if listed.len() == 1 => Some(0),
-            value => value.as_u64().and_then(|number| u32::try_from(number).ok()),
+            value => number(value),
         };
         let number = number.ok_or_else(|| format!("the manifest gives {name} no image_index"))?;
-        if parts.iter().any(|part| part.number == Some(number)) {
+        let slot = slot(entry, number, listed);
+        if parts.iter().any(|part| part.number == Some(number) && (part.slot == slot || slot.is_none())) {
             return Err(format!(
-                "the package has several files for image {number}, of which the device runs one: unpack it and give \
-                 that of the free slot"
+                "the package has several files for image {number} and does not say for which slot each of them is: \
+                 unpack it and give that of the free slot"
             ));
         }
         let bytes = of(name)?;
         if entry["size"].as_u64().is_some_and(|size| size != bytes.len() as u64) {
             return Err(format!("{name} has another size than the manifest says"));
         }
-        parts.push(Part { name: name.to_owned(), number: Some(number), bytes: bytes.to_vec() });
+        parts.push(Part { name: name.to_owned(), number: Some(number), slot, bytes: bytes.to_vec() });
     }
     if parts.is_empty() { Err("the manifest lists no files".to_owned()) } else { Ok(parts) }
+}
+
+/// A number, which most versions of the script write as text.
+fn number(value: &Value) -> Option<u32> {
+    match value {
+        Value::String(text) => match text.strip_prefix("0x") {
+            Some(digits) => u32::from_str_radix(digits, 16).ok(),
+            None => text.parse().ok(),
+        },
+        value => value.as_u64().and_then(|number| u32::try_from(number).ok()),
+    }
+}
+
+/// The slot from which alone a file can run, 0 or 1 of its image. A file that a boot loader moves
+/// to where it runs has none.
+fn slot(entry: &Value, image: u32, listed: &[Value]) -> Option<u32> {
+    // The number counts the slots of all images.
+    if let Some(slot) = number(&entry["slot"]) {
+        return Some(slot % 2);
+    }
+    match (number(&entry["slot_index_primary"]), number(&entry["slot_index_secondary"])) {
+        (Some(_), None) => return Some(0),
+        (None, Some(_)) => return Some(1),
+        _ => {}
+    }
+    // Of two files for different addresses, the lower one is that of the first slot.
+    let address = number(&entry["load_address"])?;
+    let its = listed.iter().filter(|other| number(&other["image_index"]).unwrap_or(0) == image);
+    let addresses: Vec<u32> = its.filter_map(|other| number(&other["load_address"])).collect();
+    match addresses.as_slice() {
+        [one, other] if one != other => Some(u32::from(address > *one.min(other))),
+        _ => None,
+    }
 }
 
 /// Name, method of compression and bytes of a file.

@@ -6,14 +6,16 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anysmp::framing::Framing;
-use anysmp::mcuboot::{Flags, ImageFile, Version};
+use anysmp::mcuboot::tlv::Kind as Tlv;
+use anysmp::mcuboot::{Flags, Image, ImageFile, Version};
 use anysmp::routine::Ended;
-use anysmp::smp::image::{ReadState, Upload as UploadRequest, WriteState};
-use anysmp::smp::os::Reset;
+use anysmp::smp::image::{Erase, ReadState, StateResponse, Upload as UploadRequest, WriteState};
+use anysmp::smp::os::{BootLoader, Reset, mode_name};
 use anysmp::smp::routine::{
-    Doubt, Item, Note, Notes, Phase, Upgrade, UpgradeEvent, UpgradeOutcome, UpgradeReport, UploadOutcome, sha256,
+    Doubt, Error as JobError, Item, Note, Notes, Phase, Place, Upgrade, UpgradeEvent, UpgradeOutcome, UpgradeReport,
+    UploadOutcome, sha256,
 };
-use anysmp::smp::{Error as Refusal, Request};
+use anysmp::smp::{Error as Refusal, Request, error};
 use anysmp_tools::smp::sim;
 use serde_json::{Value, json};
 
@@ -31,6 +33,7 @@ const SIMULATED_REST: Duration = Duration::from_millis(500);
 pub fn perform<F: Framing>(device: &mut Device<F>, options: &cli::Upgrade) -> Result<(), Failure> {
     let output = device.output;
     let parts = parts(device, options)?;
+    let (parts, may_settle) = choose(device, parts)?;
     let boot_time = Duration::from_secs(options.boot_time);
     let rest = match options.rest {
         Some(rest) => Duration::from_millis(rest),
@@ -40,7 +43,8 @@ pub fn perform<F: Framing>(device: &mut Device<F>, options: &cli::Upgrade) -> Re
     let mut items = Vec::new();
     for part in &parts {
         let fault = |error: &dyn std::fmt::Display| {
-            Failure::File(options.file.clone().unwrap_or_default(), error.to_string(), "Build it again.")
+            let text = format!("{}: {error}", part.name);
+            Failure::File(options.file.clone().unwrap_or_default(), text, "Build it again.")
         };
         let sha = sha256(&mut part.bytes.as_slice(), part.bytes.len() as u64).map_err(|error| fault(&error))?;
         let mut item = Item::new(part.bytes.as_slice()).map_err(|error| fault(&error))?.with_sha(sha);
@@ -56,26 +60,36 @@ pub fn perform<F: Framing>(device: &mut Device<F>, options: &cli::Upgrade) -> Re
             output.note("it is encrypted: only the device can check its hash");
         }
     }
+    distinct(&parts)?;
     output.note("");
     let mut upgrade = Upgrade::several(items)
         .with_pacing(device.pacing())
         .with_confirm(!options.no_confirm)
         .with_force(options.force)
         .with_plan_only(options.dry_run)
-        .with_settle(!options.no_settle)
+        .with_settle(!options.no_settle && may_settle)
         .with_upgrade_only(options.upgrade_only)
         .with_boot_time(boot_time)
         .with_rest(rest);
-    show(device, "before")?;
-    let mut watch =
-        Watch { output, phase: Phase::Looking, item: 0, notes: Notes::default(), progress: None, off: 0, options };
+    let before = show(device, "before")?;
+    let unmet: Vec<Option<String>> =
+        upgrade.items().iter().map(|item| unmet(item, upgrade.items(), &parts, &before.rows)).collect();
+    for (item, needs) in upgrade.items().iter().zip(&unmet) {
+        if let Some(needs) = needs {
+            output.warning(&format!("image {} {needs}: the boot loader will not start it", item.image()));
+        }
+    }
+    let images = upgrade.items().iter().map(Item::image).collect();
+    let (phase, notes) = (Phase::Looking, Notes::default());
+    let mut watch = Watch { output, images, phase, item: 0, notes, progress: None, off: 0, options };
     let report = carry(device, &mut upgrade, boot_time, &mut watch)?;
-    watch.finish(&report);
+    let is_taken_back = !options.no_settle && take_back(device, &report, upgrade.items(), &parts);
+    watch.finish(&report, is_taken_back);
     let images = match report.outcome {
         UpgradeOutcome::Planned(_) | UpgradeOutcome::Failed(_) | UpgradeOutcome::Unknown(Doubt::Silent) => Value::Null,
-        _ => show(device, "after")?,
+        _ => show(device, "after")?.json,
     };
-    conclude(output, &report, &parts, upgrade.items(), &images)
+    conclude(device, &report, &parts, upgrade.items(), &images, &unmet)
 }
 
 /// The images that are wanted.
@@ -86,7 +100,7 @@ fn parts<F: Framing>(device: &Device<F>, options: &cli::Upgrade) -> Result<Vec<P
             return Err(Failure::Usage(text, "Give the signed image from the build, for example zephyr.signed.bin."));
         }
         let made = sim::firmware(Version::new(1, 1, 0)).map_err(|error| Failure::Usage(error.to_string(), ""))?;
-        return Ok(vec![Part { name: "an image made here".to_owned(), number: None, bytes: made }]);
+        return Ok(vec![Part { name: "an image made here".to_owned(), number: None, slot: None, bytes: made }]);
     };
     let parts = input::images(path)?;
     if options.image.is_some() && parts.iter().any(|part| part.number.is_some()) {
@@ -94,6 +108,188 @@ fn parts<F: Framing>(device: &Device<F>, options: &cli::Upgrade) -> Result<Vec<P
         return Err(Failure::Usage(text, "Leave out --image."));
     }
     Ok(parts)
+}
+
+/// Refuses one image for two numbers: a device is told by its hash which image to start, and would
+/// take the first one for both.
+fn distinct(parts: &[Part]) -> Result<(), Failure> {
+    for (at, part) in parts.iter().enumerate() {
+        if let Some(same) = parts.iter().take(at).find(|same| hash(same) == hash(part)) {
+            let [one, other] = [same, part].map(|part| part.number.unwrap_or(0));
+            let text = format!("images {one} and {other} are the same: a device cannot tell which of them to start");
+            return Err(Failure::Usage(text, "Give the image of each number, or one of them with --image."));
+        }
+    }
+    Ok(())
+}
+
+/// What the device lists in one slot.
+struct Row {
+    image: u32,
+    slot: u32,
+    version: Option<Version>,
+    hash: Option<String>,
+    active: bool,
+    confirmed: bool,
+    pending: bool,
+}
+
+fn rows(list: &StateResponse<'_>) -> Vec<Row> {
+    list.images
+        .iter()
+        .map(|state| Row {
+            image: state.image.unwrap_or(0),
+            slot: state.slot,
+            version: state.version.to_string().parse().ok(),
+            hash: image::hash(state),
+            active: state.active,
+            confirmed: state.confirmed,
+            pending: state.pending,
+        })
+        .collect()
+}
+
+/// The list of images; `None` from a device that has none.
+fn list<F: Framing>(device: &mut Device<F>) -> Result<Option<Vec<Row>>, Failure> {
+    match device.call(&ReadState {}) {
+        Ok(answer) => Ok(Some(rows(&answer.response))),
+        Err(Failure::Refused { .. }) => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// The mode of the boot loader, if the device tells it.
+fn mode<F: Framing>(device: &mut Device<F>) -> Result<Option<i32>, Failure> {
+    match device.call(&BootLoader { query: Some("mode".into()) }) {
+        Ok(answer) => Ok(answer.response.mode),
+        Err(Failure::Refused { .. }) => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// Chooses, where a package has a file for each slot of an image, the one that can run from where
+/// the device will write it, and says what speaks against an image that is made for one address.
+/// The second value is false if a reset before the upload would change which slot that is.
+fn choose<F: Framing>(device: &mut Device<F>, parts: Vec<Part>) -> Result<(Vec<Part>, bool), Failure> {
+    let is_fixed = |part: &Part| {
+        identity(part).is_some_and(|file| file.flags().intersects(Flags(Flags::RAM_LOAD.0 | Flags::ROM_FIXED.0)))
+    };
+    let is_for_slot = parts.iter().any(|part| part.slot.is_some());
+    if !is_for_slot && !parts.iter().any(is_fixed) {
+        return Ok((parts, true));
+    }
+    let mode = mode(device)?;
+    let name = mode.and_then(mode_name).unwrap_or("unknown");
+    for part in &parts {
+        let for_ram = identity(part).is_some_and(|file| file.flags().intersects(Flags::RAM_LOAD));
+        let loads = mode.filter(|mode| *mode >= 0).map(|mode| matches!(mode, 6 | 8));
+        if loads.is_some_and(|loads| loads != for_ram) {
+            let made = if for_ram { "is made" } else { "is not made" };
+            device
+                .output
+                .warning(&format!("{} {made} to be copied to RAM, and the boot loader says: {name}", part.name));
+        }
+    }
+    if !is_for_slot {
+        return Ok((parts, true));
+    }
+    let rows = list(device)?;
+    let (mut chosen, mut left, mut may_settle) = (Vec::new(), parts, true);
+    while let Some(number) = left.first().map(|part| part.number) {
+        let (its, others) = left.into_iter().partition(|part: &Part| part.number == number);
+        left = others;
+        let image = number.unwrap_or(0);
+        let (part, changes) = fitting(image, its, mode, rows.as_deref()).map_err(|text| {
+            Failure::Usage(
+                format!("image {image}: {text}"),
+                "`image list` shows which slot runs: the other one is written. Give the file that was linked for it.",
+            )
+        })?;
+        if let Some(slot) = part.slot {
+            device.output.note(&format!("image {image}: {} is the file for slot {slot}", part.name));
+        }
+        may_settle &= !changes;
+        chosen.push(part);
+    }
+    Ok((chosen, may_settle))
+}
+
+/// The one of these files for an image that the device can run, and whether a reset would change
+/// that; or why there is none.
+fn fitting(number: u32, mut its: Vec<Part>, mode: Option<i32>, rows: Option<&[Row]>) -> Result<(Part, bool), String> {
+    let (wanted, changes) = wanted(number, &its, mode, rows)?;
+    let at = its.iter().position(|part| part.slot.is_none_or(|slot| slot == wanted));
+    at.map(|at| (its.swap_remove(at), changes)).ok_or_else(|| {
+        let names = its.iter().map(|part| part.name.as_str()).collect::<Vec<_>>().join(", ");
+        format!("the device will write slot {wanted}, from which {names} cannot run")
+    })
+}
+
+/// The slot from which a new image will run, and whether a reset would change that.
+fn wanted(number: u32, its: &[Part], mode: Option<i32>, rows: Option<&[Row]>) -> Result<(u32, bool), String> {
+    // These boot loaders move an image to the first slot before they start it.
+    if its.iter().all(|part| part.slot.is_none()) || matches!(mode, Some(0..=3 | 9)) {
+        return Ok((0, false));
+    }
+    let rows = rows.ok_or("the device does not list its images: which slot it will write is not known")?;
+    // A recovery loader writes the first slot.
+    if !rows.iter().any(|row| row.active) {
+        return Ok((0, false));
+    }
+    let its_rows = || rows.iter().filter(|row| row.image == number);
+    let runs = its_rows().find(|row| row.active).ok_or("the device does not say which of its slots runs")?;
+    let free = 1 - runs.slot.min(1);
+    // What runs already is not sent to the other slot.
+    match its.iter().find(|part| runs.hash.as_ref() == Some(&hash(part))) {
+        Some(same) => Ok((same.slot.unwrap_or(free), false)),
+        None => Ok((free, !runs.confirmed || its_rows().any(|row| row.pending))),
+    }
+}
+
+/// The versions of other images that an image depends on.
+fn needs(part: &Part) -> Vec<(u32, Version)> {
+    let Ok(image) = Image::parse(&part.bytes) else { return Vec::new() };
+    let dependencies = image.protected().flatten().filter(|tlv| tlv.kind == Tlv::DEPENDENCY);
+    let read = |value: &[u8]| {
+        let [image, _, _, _, major, minor, r0, r1, b0, b1, b2, b3] = <[u8; 12]>::try_from(value).ok()?;
+        let (revision, build) = (u16::from_le_bytes([r0, r1]), u32::from_le_bytes([b0, b1, b2, b3]));
+        Some((image.into(), Version { major, minor, revision, build }))
+    };
+    dependencies.filter_map(|tlv| read(tlv.value)).collect()
+}
+
+/// What an image depends on and will not find, in words. A device with one image does not care.
+fn unmet(item: &Item<&[u8]>, items: &[Item<&[u8]>], parts: &[Part], rows: &[Row]) -> Option<String> {
+    let at = items.iter().position(|other| other.image() == item.image())?;
+    needs(parts.get(at)?).into_iter().find_map(|(image, least)| {
+        let its_rows = || rows.iter().filter(|row| row.image == image);
+        let runs = its_rows().find(|row| row.active).or_else(|| its_rows().find(|row| row.slot == 0))?;
+        let new = items.iter().find(|other| other.image() == image).map(Item::version);
+        let found = new.or(runs.version)?;
+        let text = || format!("needs version {least} of image {image} or a newer one, and would find {found}");
+        (found.release() < least.release()).then(text)
+    })
+}
+
+/// Erases the images that were marked before another one of the same job was refused, so that no
+/// half of it is started; returns whether that was necessary, and done.
+fn take_back<F: Framing>(
+    device: &mut Device<F>,
+    report: &UpgradeReport,
+    items: &[Item<&[u8]>],
+    parts: &[Part],
+) -> bool {
+    let is_half = matches!(report.outcome, UpgradeOutcome::Refused(_))
+        && matches!(report.phase, Phase::Uploading | Phase::Marking)
+        && report.notes.contains(Note::LeftPending)
+        && items.iter().any(|item| item.place() != Place::Pending);
+    let Some(rows) = is_half.then(|| list(device).ok().flatten()).flatten() else { return false };
+    let is_ours = |row: &&Row| {
+        let is_it = |(item, part): (&Item<_>, _)| item.image() == row.image && row.hash.as_ref() == Some(&hash(part));
+        row.pending && items.iter().zip(parts).any(is_it)
+    };
+    let slots: Vec<u32> = rows.iter().filter(is_ours).map(|row| row.image.saturating_mul(2) + row.slot).collect();
+    slots.into_iter().all(|slot| device.call(&Erase { slot: Some(slot) }).is_ok())
 }
 
 fn identity(part: &Part) -> Option<ImageFile> {
@@ -141,7 +337,11 @@ fn carry<F: Framing>(
             Err(failure) if upgrade.phase() == Phase::Booting => return Err(gone(&failure)),
             Err(failure) => {
                 watch.interrupted(upgrade.phase());
-                return Err(failure);
+                let is_of_item = matches!(upgrade.phase(), Phase::Uploading | Phase::Marking | Phase::Confirming);
+                return Err(match watch.number().filter(|_| is_of_item) {
+                    Some(number) => Failure::Of(Some(number), Box::new(failure), None),
+                    None => failure,
+                });
             }
         }
         device.reopen(until).map_err(|failure| gone(&failure))?;
@@ -153,12 +353,18 @@ fn gone(failure: &Failure) -> Failure {
     Failure::NotConfirmed(format!("the device did not come back: {failure}"))
 }
 
+/// The images on the device, as JSON and as rows.
+struct Shown {
+    json: Value,
+    rows: Vec<Row>,
+}
+
 /// Shows and returns the images on the device; nothing where it does not list them.
-fn show<F: Framing>(device: &mut Device<F>, when: &str) -> Result<Value, Failure> {
+fn show<F: Framing>(device: &mut Device<F>, when: &str) -> Result<Shown, Failure> {
     let output = device.output;
     let answer = match device.call(&ReadState {}) {
         Ok(answer) => answer,
-        Err(Failure::Refused { .. }) => return Ok(Value::Null),
+        Err(Failure::Refused { .. }) => return Ok(Shown { json: Value::Null, rows: Vec::new() }),
         Err(failure) => return Err(failure),
     };
     if !output.json {
@@ -166,12 +372,15 @@ fn show<F: Framing>(device: &mut Device<F>, when: &str) -> Result<Value, Failure
         image::print(output, &answer.response);
         println!();
     }
-    Ok(answer.json().get("images").cloned().unwrap_or(Value::Null))
+    let json = answer.json().get("images").cloned().unwrap_or(Value::Null);
+    Ok(Shown { json, rows: rows(&answer.response) })
 }
 
 /// Tells the user how far the upgrade has got, and what is done unasked before it is done.
 struct Watch<'o> {
     output: Output,
+    /// The numbers of the images.
+    images: Vec<u32>,
     phase: Phase,
     item: usize,
     /// The notes that were announced.
@@ -183,6 +392,11 @@ struct Watch<'o> {
 }
 
 impl Watch<'_> {
+    /// The number of the present image, where there are several.
+    fn number(&self) -> Option<u32> {
+        self.images.get(self.item).copied().filter(|_| self.images.len() > 1)
+    }
+
     fn see(&mut self, event: &UpgradeEvent) -> ControlFlow<()> {
         if event.phase != Phase::Uploading || event.item != self.item {
             self.uploaded(event);
@@ -210,7 +424,8 @@ impl Watch<'_> {
         let seconds = progress.finish();
         if event.item != self.item || event.upload.off == event.upload.len {
             let len = if event.item == self.item { event.upload.len } else { self.off };
-            self.output.note(&format!("uploaded {}", image::rate(len, seconds)));
+            let number = self.number().map_or_else(String::new, |number| format!("image {number}: "));
+            self.output.note(&format!("{number}uploaded {}", image::rate(len, seconds)));
         }
     }
 
@@ -237,12 +452,12 @@ impl Watch<'_> {
         }
     }
 
-    fn finish(&mut self, report: &UpgradeReport) {
+    fn finish(&mut self, report: &UpgradeReport, is_taken_back: bool) {
         if let Some(progress) = self.progress.take() {
             progress.finish();
         }
         for note in report.notes.iter().filter(|note| !(is_unasked(*note) && self.notes.contains(*note))) {
-            if note == Note::Downgrade && self.options.allow_downgrade {
+            if note == Note::Downgrade && self.options.allow_downgrade || note == Note::LeftPending && is_taken_back {
                 continue;
             }
             if is_unasked(note) {
@@ -250,6 +465,9 @@ impl Watch<'_> {
             } else {
                 self.output.note(&format!("note: {note}"));
             }
+        }
+        if is_taken_back {
+            self.output.warning("what was marked already was erased again: no half of the upgrade will start");
         }
         self.output.note("");
     }
@@ -264,13 +482,15 @@ fn is_unasked(note: Note) -> bool {
 }
 
 /// Says how it ended.
-fn conclude(
-    output: Output,
+fn conclude<F: Framing>(
+    device: &mut Device<F>,
     report: &UpgradeReport,
     parts: &[Part],
     items: &[Item<&[u8]>],
     images: &Value,
+    unmet: &[Option<String>],
 ) -> Result<(), Failure> {
+    let output = device.output;
     let versions = || {
         let versions: Vec<String> = parts.iter().map(version).collect();
         if let [version] = versions.as_slice() {
@@ -287,6 +507,18 @@ fn conclude(
         let places = items.iter().map(|item| format!("image {} {}", item.image(), item.place()));
         if items.len() > 1 { format!(" ({})", places.collect::<Vec<_>>().join("; ")) } else { String::new() }
     };
+    // A failure names the image that it is about, where there are several.
+    let of = |failure: Failure, remedy: Option<&'static str>| {
+        let image = items.get(report.item).filter(|_| items.len() > 1).map(Item::image);
+        if image.is_some() || remedy.is_some() { Failure::Of(image, Box::new(failure), remedy) } else { failure }
+    };
+    let is_of_item = matches!(report.phase, Phase::Uploading | Phase::Marking | Phase::Confirming | Phase::Verifying);
+    // What speaks against it, where the file shows it.
+    let needs = || {
+        let is_encrypted = parts.get(report.item).is_some_and(is_encrypted);
+        let encrypted = if is_encrypted { "; it is encrypted: does the boot loader have the key?" } else { "" };
+        unmet.get(report.item).and_then(Option::as_ref).map_or(encrypted.to_owned(), |needs| format!("; it {needs}"))
+    };
     let (outcome, text) = match report.outcome {
         UpgradeOutcome::Confirmed if no_trial => {
             ("running", format!("{version} runs, started by the boot loader without a trial"))
@@ -295,13 +527,32 @@ fn conclude(
         UpgradeOutcome::AlreadyRunning => ("confirmed", format!("{version} was already running: confirmed")),
         UpgradeOutcome::Testing => ("testing", format!("{version} runs until the next reset: not confirmed")),
         UpgradeOutcome::Planned(plan) => ("planned", plan.to_string()),
-        UpgradeOutcome::Refused(refusal) => return Err(refused(report.phase, refusal)),
-        UpgradeOutcome::Failed(error) => return Err(Failure::of_job::<UploadRequest<'_>>(error)),
+        UpgradeOutcome::Refused(refusal) => {
+            let failure = match device.explained(refused(report.phase, refusal)) {
+                Failure::NotConfirmed(text) => Failure::NotConfirmed(text + &each()),
+                failure => failure,
+            };
+            let cause = parts.get(report.item).and_then(|part| cause(report.phase, refusal, part));
+            let (failure, remedy) = match cause {
+                Some((text, remedy)) => (failure.because(text), Some(remedy)),
+                None => (failure, None),
+            };
+            return Err(if is_of_item { of(failure, remedy) } else { failure });
+        }
+        UpgradeOutcome::Failed(error) => {
+            let is_of_item =
+                is_of_item || matches!(error, JobError::NoSuchImage | JobError::TooLarge | JobError::NotNewer);
+            let failure = Failure::of_job::<UploadRequest<'_>>(error);
+            return Err(if is_of_item { of(failure, None) } else { failure });
+        }
         UpgradeOutcome::Unknown(Doubt::Silent) => {
             return Err(Failure::NotConfirmed(format!("{} (--boot-time){}", Doubt::Silent, each())));
         }
+        UpgradeOutcome::Unknown(doubt @ (Doubt::NoState | Doubt::NothingRuns | Doubt::Exchange(_))) => {
+            return Err(Failure::NotConfirmed(format!("{doubt}{}", each())));
+        }
         outcome @ (UpgradeOutcome::Reverted | UpgradeOutcome::Denied | UpgradeOutcome::Unknown(_)) => {
-            return Err(Failure::NotConfirmed(format!("{outcome}{}", each())));
+            return Err(of(Failure::NotConfirmed(format!("{outcome}{}{}", needs(), each())), None));
         }
         _ => return Err(Failure::Closed),
     };
@@ -346,4 +597,22 @@ fn refused(phase: Phase, refusal: Refusal) -> Failure {
         _ => (ReadState::GROUP, ReadState::COMMAND),
     };
     Failure::Refused { group, command, refusal, reason: None }
+}
+
+/// Why a device refused a mark, where the file shows what the device's code does not say; and what
+/// to do about it.
+fn cause(phase: Phase, refusal: Refusal, part: &Part) -> Option<(String, &'static str)> {
+    let is_mark = phase == Phase::Marking;
+    if is_mark && is_encrypted(part) && [error::image::NO_IMAGE, error::smp::INVALID].contains(&refusal) {
+        let text = "it is encrypted, and this device marks no image whose contents it cannot check";
+        return Some((text.to_owned(), "Give the device the plain image, or a firmware that accepts encrypted ones."));
+    }
+    if is_mark && refusal == error::image::CURRENT_VERSION_IS_NEWER {
+        let counter = Image::parse(&part.bytes).ok()?.protected().only(Tlv::SECURITY_COUNTER).ok()?;
+        let counter = counter.and_then(|value| Some(u32::from_le_bytes(value.try_into().ok()?)));
+        let counter = counter.map_or("no security counter".to_owned(), |counter| format!("security counter {counter}"));
+        let text = format!("it has version {} and {counter}, and the device wants more", version(part));
+        return Some((text, "Give an image with a higher version, and a security counter that is not lower."));
+    }
+    None
 }
