@@ -18,6 +18,8 @@ use anysmp::smp::client;
 use anysmp::smp::routine::Pacing;
 use anysmp::smp::routine::upload::FALLBACK;
 use anysmp::smp::{Client, Decode, Dynamic, Encode, Group, Op, Request, Version, error, os};
+#[cfg(feature = "ble")]
+use anysmp_tools::ble::{Trouble, central::Ble};
 use anysmp_tools::port::{DATAGRAM, Listener, Paced, Pipe, Port, Serial, usb};
 use anysmp_tools::smp::sim;
 use embedded_io::Write as _;
@@ -43,6 +45,9 @@ pub enum Endpoint {
     Tcp(String),
     /// At a UDP address.
     Udp(String),
+    /// Over Bluetooth, by its name or address.
+    #[cfg(feature = "ble")]
+    Ble(String),
     /// In this process.
     Simulated(Sender<Pipe>),
 }
@@ -53,6 +58,14 @@ impl Endpoint {
     /// Without one there is no default: a script that forgets its port must not "upgrade" a device
     /// that does not exist.
     pub fn new(link: &cli::Link, log: sim::Log) -> Result<Self, Failure> {
+        #[cfg(feature = "ble")]
+        if let Some(wanted) = link.ble() {
+            if wanted.is_empty() {
+                let remedy = "For example --ble Zephyr; `smp ports --ble` lists what is near.";
+                return Err(Failure::Usage("--ble needs the name or the address of a device".to_owned(), remedy));
+            }
+            return Ok(Self::Ble(wanted.clone()));
+        }
         Ok(if let Some(path) = &link.serial {
             if std::path::Path::new(path).is_dir() {
                 return Err(Failure::Usage(format!("{path} is a directory"), "`smp ports` lists the serial ports."));
@@ -87,6 +100,11 @@ impl Endpoint {
         })
     }
 
+    /// Whether what passes is one stream of bytes, where text may be beside the messages.
+    pub const fn is_stream(&self) -> bool {
+        matches!(self, Self::Serial(..) | Self::Usb(..) | Self::Tcp(_) | Self::Simulated(_))
+    }
+
     /// The endpoint and its port, open.
     pub fn opened(self, pace: Option<cli::Pace>) -> Result<Opened, Failure> {
         let port = open(&self, pace).map_err(|error| self.unopened(&error))?;
@@ -98,6 +116,8 @@ impl Endpoint {
         let name = match self {
             Self::Serial(name, _) | Self::Usb(name, _) | Self::Tcp(name) | Self::Udp(name) => name,
             Self::Simulated(_) => "the simulated device",
+            #[cfg(feature = "ble")]
+            Self::Ble(name) => return Failure::Port(Trouble::during(error, &format!("cannot open {name}"))),
         };
         Failure::Port(io::Error::new(error.kind(), format!("cannot open {name}: {error}")))
     }
@@ -112,6 +132,8 @@ impl Endpoint {
             }
             Self::Tcp(address) => Box::new(Tcp::connect(address, Duration::from_secs(5))?),
             Self::Udp(address) => Box::new(Udp::connect(address)?),
+            #[cfg(feature = "ble")]
+            Self::Ble(wanted) => Box::new(Ble::open(wanted)?),
             Self::Simulated(dial) => {
                 let (ours, its) = Pipe::pair();
                 dial.send(its).or(Err(io::ErrorKind::BrokenPipe))?;

@@ -1,0 +1,1 @@
+//! The device's side, by BlueZ: an application with SMP's service, and an advertisement.
