@@ -63,11 +63,11 @@ class Tcp:
             while True:
                 head = await reader.readexactly(8)
                 message = head + await reader.readexactly(int.from_bytes(head[2:4], "big"))
-                await self.device.respond(message)
+                self.device.respond(message)
                 # A write response of the OS group to a reset, without an error: the device goes.
                 if (head[0] & 7, head[4:6], head[7]) == (3, b"\0\0", 5) and message[8:] in (b"\xa0", b"\xbf\xff"):
-                    await asyncio.sleep(0.05)
-                    self.device.vanish()
+                    # Also where its central hangs up in the meantime.
+                    asyncio.get_running_loop().call_later(0.05, self.device.vanish)
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
 
@@ -127,8 +127,8 @@ class Bluez:
         self.writes = 0
         self.drops = 1 if options.drop_after else 0
         self.sockets = []
-        # One after the other, as the radio sends them.
-        self.outgoing = asyncio.Lock()
+        # What is on its way to the central, in the order in which the radio sends it.
+        self.outgoing = asyncio.Queue()
 
     async def run(self):
         self.bus = await MessageBus(bus_address=os.environ["DBUS_SYSTEM_BUS_ADDRESS"], negotiate_unix_fd=True).connect()
@@ -140,7 +140,7 @@ class Bluez:
                     "Name": Variant("s", "mock"), "Alias": Variant("s", "mock"), "Class": Variant("u", 0),
                     "Modalias": Variant("s", "usb:v1D6Bp0246d0537"), "Powered": Variant("b", True),
                     "Discoverable": Variant("b", False), "Pairable": Variant("b", False), "UUIDs": Variant("as", []),
-                    "Discovering": Variant("b", False),
+                    "Discovering": Variant("b", False), "Roles": Variant("as", ["central", "peripheral"]),
                 },
                 GATT_MANAGER: {},
                 ADVERTISING: {
@@ -152,9 +152,10 @@ class Bluez:
             await self.call("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "AddMatch", "s", [rule])
         await self.bus.request_name("org.bluez")
         print("ready", flush=True)
-        while True:
-            await asyncio.sleep(0.1)
-            self.hear()
+        # Without the bus there is nothing to be: whoever waits for this program has to see that.
+        tasks = [asyncio.create_task(self.hearing()), asyncio.create_task(self.notifying_forever())]
+        await self.bus.wait_for_disconnect()
+        del tasks
 
     # ---- the bus ----
 
@@ -256,6 +257,11 @@ class Bluez:
     def is_on_air(self):
         return self.advertised is not None and not self.is_away and not self.is_connected
 
+    async def hearing(self):
+        while True:
+            await asyncio.sleep(0.1)
+            self.hear()
+
     def hear(self):
         """What a scan of a tenth of a second brings."""
         if self.scanning and self.is_on_air:
@@ -275,6 +281,8 @@ class Bluez:
             self.sockets.clear()
             self.firmware.disconnected()
             self.notifying.clear()
+            while not self.outgoing.empty():
+                self.outgoing.get_nowait()
             self.remove(CHARACTERISTIC_PATH)
             self.remove(SERVICE_PATH)
             self.change(PEER, DEVICE, Connected=Variant("b", False), ServicesResolved=Variant("b", False))
@@ -304,21 +312,25 @@ class Bluez:
             self.gone()
             self.firmware = self.advertised = None
 
-    async def respond(self, message):
+    def respond(self, message):
         """Pieces of a message, as the device would notify them."""
         limit = min(self.options.cut or 512, self.options.mtu - 3)
-        async with self.outgoing:
-            for start in range(0, len(message), limit):
-                self.notify(message[start : start + limit])
-                await asyncio.sleep(0)
+        for start in range(0, len(message), limit):
+            self.outgoing.put_nowait(message[start : start + limit])
 
-    def notify(self, value):
-        value = bytes(value)[: self.options.mtu - 3]
-        for end in self.sockets:
-            if end.getsockopt(socket.SOL_SOCKET, socket.SO_TYPE) == socket.SOCK_SEQPACKET:
-                end.send(value)
-        if self.notifying and CHARACTERISTIC_PATH in self.objects:
-            self.change(CHARACTERISTIC_PATH, GATT_CHARACTERISTIC, Value=Variant("ay", value))
+    async def notifying_forever(self):
+        count = 0
+        while True:
+            value = bytes(await self.outgoing.get())[: self.options.mtu - 3]
+            for end in self.sockets:
+                if end.getsockopt(socket.SOL_SOCKET, socket.SO_TYPE) == socket.SOCK_SEQPACKET:
+                    end.send(value)
+            if self.notifying and CHARACTERISTIC_PATH in self.objects:
+                self.change(CHARACTERISTIC_PATH, GATT_CHARACTERISTIC, Value=Variant("ay", value))
+            count += 1
+            if count % 32 == 0:
+                # dbus-fast gives up where the buffer of its socket is full: so the bus has to have read all of it.
+                await self.call("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "GetId")
 
     async def send(self, value):
         if not self.is_connected:
@@ -488,7 +500,7 @@ class Bluez:
         firmware = self.firmware
         if isinstance(firmware, Application) and (message.sender, message.path) == (firmware.owner, firmware.path):
             if value := message.body[1].get("Value"):
-                self.notify(value.value)
+                self.outgoing.put_nowait(value.value)
 
 
 def main():

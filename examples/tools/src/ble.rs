@@ -74,7 +74,7 @@ fn meaning(name: &str, message: &str) -> io::Error {
             "Pair it once: `bluetoothctl pair ADDRESS`.",
         ),
         "UnknownObject" | "NotConnected" => {
-            (io::ErrorKind::NotConnected, "the device is no longer connected", "Is it in reach? Try again.")
+            (io::ErrorKind::NotConnected, "the connection was closed", "The device may have restarted; try again.")
         }
         _ => {
             let text = format!("{message} ({name})");

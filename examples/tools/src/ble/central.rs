@@ -37,8 +37,6 @@ pub struct Connection {
     runtime: Runtime,
     device: Peripheral,
     characteristic: Characteristic,
-    /// Whether another program had connected the device, which is left so.
-    was_connected: bool,
     /// The longest piece in bytes.
     piece: usize,
     /// The notifications; they end with the connection.
@@ -66,10 +64,10 @@ impl Ble {
             let (adapter, device) = find(&adapters, wanted).await?;
             connect(&adapter, device).await
         };
-        let (device, characteristic, was_connected, pieces) = runtime.block_on(open)?;
+        let (device, characteristic, pieces) = runtime.block_on(open)?;
         let piece = gatt::fragment_len(device.mtu());
         let rest = Vec::new();
-        let connection = Connection { runtime, device, characteristic, was_connected, piece, pieces, rest };
+        let connection = Connection { runtime, device, characteristic, piece, pieces, rest };
         Ok(Self::new(Io::new(connection)))
     }
 }
@@ -118,11 +116,7 @@ async fn adapters() -> io::Result<Vec<Adapter>> {
 
 async fn start(adapter: &Adapter) -> io::Result<()> {
     // Without a filter: a device may keep quiet about its services.
-    match adapter.start_scan(ScanFilter::default()).await {
-        // BlueZ, where this program scans already.
-        Err(error) if error.to_string().contains("InProgress") => Ok(()),
-        result => result.map_err(error),
-    }
+    adapter.start_scan(ScanFilter::default()).await.map_err(error)
 }
 
 /// Where macOS hides addresses, what it has instead of them.
@@ -161,10 +155,9 @@ async fn find(adapters: &[Adapter], wanted: &str) -> io::Result<(Adapter, Periph
     }
 }
 
-type Connected = (Peripheral, Characteristic, bool, Receiver<Vec<u8>>);
+type Connected = (Peripheral, Characteristic, Receiver<Vec<u8>>);
 
 async fn connect(adapter: &Adapter, device: Peripheral) -> io::Result<Connected> {
-    let was_connected = device.is_connected().await.map_err(error)?;
     let mut tries = 0;
     while let Err(failure) = limited(device.connect()).await {
         tries += 1;
@@ -175,11 +168,9 @@ async fn connect(adapter: &Adapter, device: Peripheral) -> io::Result<Connected>
         tokio::time::sleep(LOOK).await;
     }
     match subscribe(adapter, &device).await {
-        Ok((characteristic, pieces)) => Ok((device, characteristic, was_connected, pieces)),
+        Ok((characteristic, pieces)) => Ok((device, characteristic, pieces)),
         Err(failure) => {
-            if !was_connected {
-                let _ = timeout(WRITE, device.disconnect()).await;
-            }
+            let _ = timeout(WRITE, device.disconnect()).await;
             Err(failure)
         }
     }
@@ -247,12 +238,8 @@ async fn limited<T>(step: impl Future<Output = btleplug::Result<T>>) -> io::Resu
 fn error(error: btleplug::Error) -> io::Error {
     #[cfg(target_os = "linux")]
     if let btleplug::Error::Other(inner) = &error {
-        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(inner.as_ref());
-        while let Some(error) = cause {
-            if let Some(error) = error.downcast_ref::<dbus::Error>() {
-                return super::meaning(error.name().unwrap_or_default(), error.message().unwrap_or_default());
-            }
-            cause = error.source();
+        if let Some(bluez_async::BluetoothError::DbusError(error)) = inner.downcast_ref() {
+            return super::meaning(error.name().unwrap_or_default(), error.message().unwrap_or_default());
         }
     }
     let (kind, remedy) = match error {
@@ -260,7 +247,7 @@ fn error(error: btleplug::Error) -> io::Error {
             (io::ErrorKind::PermissionDenied, "Allow this program to use Bluetooth, in the system's settings.")
         }
         btleplug::Error::NotConnected | btleplug::Error::DeviceNotFound => {
-            (io::ErrorKind::NotConnected, "Is it in reach? Try again.")
+            (io::ErrorKind::NotConnected, "The device may have restarted; try again.")
         }
         _ => (io::ErrorKind::Other, "Check that Bluetooth is on, and the device in reach."),
     };
@@ -315,10 +302,8 @@ impl Ready for Connection {
 
 impl Drop for Connection {
     /// The system would keep the device connected, and so away from others, when this program has
-    /// ended.
+    /// ended. It does so after Ctrl-C; so one that was found connected is not left so either.
     fn drop(&mut self) {
-        if !self.was_connected {
-            let _ = self.runtime.block_on(async { timeout(WRITE, self.device.disconnect()).await });
-        }
+        let _ = self.runtime.block_on(async { timeout(WRITE, self.device.disconnect()).await });
     }
 }
