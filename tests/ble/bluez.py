@@ -31,13 +31,11 @@ PROPERTIES = "org.freedesktop.DBus.Properties"
 OBJECTS = "org.freedesktop.DBus.ObjectManager"
 
 HCI = "/org/bluez/hci0"
-ADDRESS = "C0:FF:EE:00:00:01"
-PEER = f"{HCI}/dev_{ADDRESS.replace(':', '_')}"
+# The second one is that of a device which changes its address with a reset.
+ADDRESSES = ["C0:FF:EE:00:00:01", "C0:FF:EE:00:00:03"]
 # What the application sees as its central.
 CENTRAL_ADDRESS = "C0:FF:EE:00:00:02"
 CENTRAL = f"{HCI}/dev_{CENTRAL_ADDRESS.replace(':', '_')}"
-SERVICE_PATH = f"{PEER}/service000a"
-CHARACTERISTIC_PATH = f"{SERVICE_PATH}/char000b"
 
 
 class Error(Exception):
@@ -63,9 +61,11 @@ class Tcp:
             while True:
                 head = await reader.readexactly(8)
                 message = head + await reader.readexactly(int.from_bytes(head[2:4], "big"))
-                self.device.respond(message)
                 # A write response of the OS group to a reset, without an error: the device goes.
-                if (head[0] & 7, head[4:6], head[7]) == (3, b"\0\0", 5) and message[8:] in (b"\xa0", b"\xbf\xff"):
+                is_reset = (head[0] & 7, head[4:6], head[7]) == (3, b"\0\0", 5) and message[8:] in (b"\xa0", b"\xbf\xff")
+                if not (is_reset and self.device.options.mute_reset):
+                    self.device.respond(message)
+                if is_reset:
                     # Also where its central hangs up in the meantime.
                     asyncio.get_running_loop().call_later(0.05, self.device.vanish)
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -121,6 +121,7 @@ class Bluez:
         self.firmware = Tcp(self, options.tcp) if options.tcp else None
         self.advertised = None if options.tcp is None else (options.name, [SERVICE])
         self.advertisement = None
+        self.move(ADDRESSES[0])
         self.is_away = False
         self.is_connected = False
         self.written = 0
@@ -130,6 +131,12 @@ class Bluez:
         # What is on its way to the central, in the order in which the radio sends it.
         self.outgoing = asyncio.Queue()
 
+    def move(self, address):
+        self.address = address
+        self.peer = f"{HCI}/dev_{address.replace(':', '_')}"
+        self.service = f"{self.peer}/service000a"
+        self.characteristic = f"{self.service}/char000b"
+
     async def run(self):
         self.bus = await MessageBus(bus_address=os.environ["DBUS_SYSTEM_BUS_ADDRESS"], negotiate_unix_fd=True).connect()
         self.bus.add_message_handler(self.received)
@@ -138,7 +145,7 @@ class Bluez:
                 ADAPTER: {
                     "Address": Variant("s", "00:11:22:33:44:55"), "AddressType": Variant("s", "public"),
                     "Name": Variant("s", "mock"), "Alias": Variant("s", "mock"), "Class": Variant("u", 0),
-                    "Modalias": Variant("s", "usb:v1D6Bp0246d0537"), "Powered": Variant("b", True),
+                    "Modalias": Variant("s", "usb:v1D6Bp0246d0537"), "Powered": Variant("b", not (self.options.off or self.options.asleep)),
                     "Discoverable": Variant("b", False), "Pairable": Variant("b", False), "UUIDs": Variant("as", []),
                     "Discovering": Variant("b", False), "Roles": Variant("as", ["central", "peripheral"]),
                 },
@@ -266,10 +273,10 @@ class Bluez:
         """What a scan of a tenth of a second brings."""
         if self.scanning and self.is_on_air:
             name, services = self.advertised
-            if PEER not in self.objects:
-                self.add(PEER, DEVICE, self.device(ADDRESS, name, services) | {"RSSI": Variant("n", -42)})
+            if self.peer not in self.objects:
+                self.add(self.peer, DEVICE, self.device(self.address, name, services) | {"RSSI": Variant("n", -42)})
             else:
-                self.change(PEER, DEVICE, RSSI=Variant("n", -42 - os.urandom(1)[0] % 9))
+                self.change(self.peer, DEVICE, RSSI=Variant("n", -42 - os.urandom(1)[0] % 9))
 
     def gone(self):
         """The connection is over, whoever ended it."""
@@ -283,19 +290,21 @@ class Bluez:
             self.notifying.clear()
             while not self.outgoing.empty():
                 self.outgoing.get_nowait()
-            self.remove(CHARACTERISTIC_PATH)
-            self.remove(SERVICE_PATH)
-            self.change(PEER, DEVICE, Connected=Variant("b", False), ServicesResolved=Variant("b", False))
+            self.remove(self.characteristic)
+            self.remove(self.service)
+            self.change(self.peer, DEVICE, Connected=Variant("b", False), ServicesResolved=Variant("b", False))
 
     def vanish(self):
         """The device is off the air for a while."""
         self.is_away = True
         had = self.is_connected
         self.gone()
-        if PEER in self.objects:
-            self.change(PEER, DEVICE, RSSI=None)
+        if self.peer in self.objects:
+            self.change(self.peer, DEVICE, RSSI=None)
             if self.options.forget:
-                self.remove(PEER)
+                self.remove(self.peer)
+        if self.options.moves:
+            self.move(ADDRESSES[1])
         print("vanished", had, flush=True)
         asyncio.get_running_loop().call_later(self.options.away, self.back)
 
@@ -325,8 +334,8 @@ class Bluez:
             for end in self.sockets:
                 if end.getsockopt(socket.SOL_SOCKET, socket.SO_TYPE) == socket.SOCK_SEQPACKET:
                     end.send(value)
-            if self.notifying and CHARACTERISTIC_PATH in self.objects:
-                self.change(CHARACTERISTIC_PATH, GATT_CHARACTERISTIC, Value=Variant("ay", value))
+            if self.notifying and self.characteristic in self.objects:
+                self.change(self.characteristic, GATT_CHARACTERISTIC, Value=Variant("ay", value))
             count += 1
             if count % 32 == 0:
                 # dbus-fast gives up where the buffer of its socket is full: so the bus has to have read all of it.
@@ -350,7 +359,7 @@ class Bluez:
         pass
 
     async def Adapter1_StartDiscovery(self, message):
-        if self.options.off:
+        if not self.objects[HCI][ADAPTER]["Powered"].value:
             raise Error("NotReady", "Resource Not Ready")
         if message.sender in self.scanning:
             raise Error("InProgress", "Operation already in progress")
@@ -363,8 +372,8 @@ class Bluez:
         self.scanning.discard(message.sender)
         if not self.scanning:
             self.change(HCI, ADAPTER, Discovering=Variant("b", False))
-            if PEER in self.objects:
-                self.change(PEER, DEVICE, RSSI=None)
+            if self.peer in self.objects:
+                self.change(self.peer, DEVICE, RSSI=None)
 
     async def Adapter1_RemoveDevice(self, message):
         self.gone()
@@ -383,23 +392,23 @@ class Bluez:
             raise Error("Failed", "le-connection-abort-by-local")
         await self.firmware.connected()
         self.is_connected = True
-        self.change(PEER, DEVICE, Connected=Variant("b", True), RSSI=None)
+        self.change(self.peer, DEVICE, Connected=Variant("b", True), RSSI=None)
         asyncio.get_running_loop().call_later(0.05, self.resolved)
 
     def resolved(self):
         if not self.is_connected:
             return
-        self.add(SERVICE_PATH, GATT_SERVICE, {
-            "UUID": Variant("s", SERVICE), "Device": Variant("o", PEER), "Primary": Variant("b", True), "Includes": Variant("ao", []),
+        self.add(self.service, GATT_SERVICE, {
+            "UUID": Variant("s", SERVICE), "Device": Variant("o", self.peer), "Primary": Variant("b", True), "Includes": Variant("ao", []),
         })
         if not self.options.no_characteristic:
-            self.add(CHARACTERISTIC_PATH, GATT_CHARACTERISTIC, {
-                "UUID": Variant("s", CHARACTERISTIC), "Service": Variant("o", SERVICE_PATH), "Value": Variant("ay", b""),
+            self.add(self.characteristic, GATT_CHARACTERISTIC, {
+                "UUID": Variant("s", CHARACTERISTIC), "Service": Variant("o", self.service), "Value": Variant("ay", b""),
                 "Notifying": Variant("b", False), "Flags": Variant("as", ["write-without-response", "notify"]),
                 "WriteAcquired": Variant("b", False), "NotifyAcquired": Variant("b", False),
                 "MTU": Variant("q", self.options.mtu),
             })
-        self.change(PEER, DEVICE, ServicesResolved=Variant("b", True))
+        self.change(self.peer, DEVICE, ServicesResolved=Variant("b", True))
 
     async def Device1_Disconnect(self, message):
         # The central hangs up on the device, or the device on its central: the same connection.
@@ -424,7 +433,7 @@ class Bluez:
         self.notifying.add(message.sender)
         if len(self.notifying) == 1:
             await self.firmware.subscribed(True)
-        self.change(CHARACTERISTIC_PATH, GATT_CHARACTERISTIC, Notifying=Variant("b", True))
+        self.change(self.characteristic, GATT_CHARACTERISTIC, Notifying=Variant("b", True))
 
     async def GattCharacteristic1_StopNotify(self, message):
         if message.sender not in self.notifying:
@@ -432,7 +441,7 @@ class Bluez:
         self.notifying.discard(message.sender)
         if not self.notifying:
             await self.firmware.subscribed(False)
-            self.change(CHARACTERISTIC_PATH, GATT_CHARACTERISTIC, Notifying=Variant("b", False))
+            self.change(self.characteristic, GATT_CHARACTERISTIC, Notifying=Variant("b", False))
 
     def acquired(self, kind):
         ours, theirs = socket.socketpair(socket.AF_UNIX, kind | socket.SOCK_NONBLOCK)
@@ -472,6 +481,7 @@ class Bluez:
                 if not service["Primary"].value or set(one["Flags"].value) != {"write-without-response", "notify"}:
                     raise Error("Failed", f"not SMP: {one['Flags'].value}")
                 self.firmware = Application(self, message.sender, path)
+                print("registered", message.sender, path, flush=True)
                 return
         raise Error("Failed", "No object received")
 
@@ -492,8 +502,8 @@ class Bluez:
         if message.body[0] != self.advertisement:
             raise Error("DoesNotExist", "Does Not Exist")
         self.advertised = self.advertisement = None
-        if PEER in self.objects:
-            self.change(PEER, DEVICE, RSSI=None)
+        if self.peer in self.objects:
+            self.change(self.peer, DEVICE, RSSI=None)
 
     def changed(self, message):
         """The application has a new value: notified, cut off at the MTU, to whoever has asked."""
@@ -516,6 +526,9 @@ def main():
     parser.add_argument("--no-adapter", action="store_true")
     parser.add_argument("--no-characteristic", action="store_true")
     parser.add_argument("--off", action="store_true", help="the adapter cannot be switched on")
+    parser.add_argument("--asleep", action="store_true", help="the adapter is not switched on")
+    parser.add_argument("--moves", action="store_true", help="have another address after a reset")
+    parser.add_argument("--mute-reset", action="store_true", help="go without the response to a reset")
     parser.add_argument("--unpaired", action="store_true", help="notifications want pairing")
     asyncio.run(Bluez(parser.parse_args()).run())
 

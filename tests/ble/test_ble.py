@@ -3,6 +3,8 @@
 Each device is there in two ways, which check each other: `relayed` is `smp-device --ble`, `wired` a peripheral of the mock's
 own, which cuts its notifications where it is told to."""
 
+import asyncio
+import difflib
 import os
 import pwd
 import shutil
@@ -11,9 +13,13 @@ import subprocess
 import time
 
 import pytest
-from rig import ADDRESS, NAME, PROGRAMS
+from dbus_fast import Message, Variant
+from dbus_fast.aio import MessageBus
+from rig import ADDRESS, HERE, NAME, PROGRAMS
 
 KINDS = ["relayed", "wired"]
+README = HERE.parent.parent / "README.md"
+TOOLS = HERE.parent.parent / "examples/tools"
 LONG = "a text longer than a piece; " * 12
 CONTENT = bytes(i * 7 % 251 for i in range(4000))
 
@@ -67,6 +73,21 @@ def test_upgrade_with_its_reset(air, tmp_path, kind, mtu, extra):
     assert (done["outcome"], done["version"], done["upload"]["repeats"]) == ("confirmed", "2.0.0", 0)
     assert running(air) == ["2.0.0"]
     assert not air.is_connected()
+
+
+def test_upgrade_of_a_device_that_has_another_address_afterwards(air, tmp_path):
+    air.device("wired", "--moves")
+    done = air.smp("--ble", NAME, "upgrade", image(tmp_path, "2.0.0", 5000)).ok()
+    assert done["outcome"] == "confirmed"
+    # The other one is still remembered, and not tried.
+    [found] = air.smp("ports", "--ble").ok()["devices"]
+    assert found["name"] == NAME and found["address"] != ADDRESS
+
+
+def test_upgrade_whose_reset_is_not_answered(air, tmp_path):
+    air.device("wired", "--mute-reset")
+    done = air.smp("--ble", NAME, "upgrade", image(tmp_path, "2.0.0", 5000)).ok()
+    assert done["outcome"] == "confirmed"
 
 
 # 20 is all that fits at the smallest MTU; at 1 and 7 the header of a message comes in pieces, too.
@@ -143,6 +164,22 @@ def test_connection_that_a_killed_program_left_behind_is_used(air, kind):
     assert not air.is_connected()
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_adapter_is_switched_on(air, kind):
+    air.device(kind, "--asleep")
+    assert air.smp("--ble", NAME, "echo", "hi").ok()["r"] == "hi"
+
+
+def test_end_of_bluez_is_the_end_of_the_connection(air):
+    air.device("wired")
+    command = [str(PROGRAMS / "smp"), "--ble", NAME, "--watch", "1", "echo", "hi"]
+    with subprocess.Popen(command, env=air.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as client:
+        assert client.stdout.readline() == "hi\n"
+        air.mock.end()
+        errors = client.communicate(timeout=20)[1]
+    assert client.returncode == 4 and "BlueZ, does not run" in errors and "systemctl" in errors, errors
+
+
 def test_device_without_smp(air):
     air.device("wired", "--no-characteristic")
     air.smp("--ble", NAME, "echo", "hi").failed(4, "no characteristic for SMP", "CONFIG_MCUMGR_TRANSPORT_BT")
@@ -195,6 +232,32 @@ def test_wrong_command_lines(air):
     air.smp("--ble", NAME, "terminal").failed(2, "console framing", "--framing console")
 
 
+def test_help_has_the_options_and_is_else_as_it_was():
+    def seen(program, words):
+        return subprocess.run([PROGRAMS / program, *words.split()], env=os.environ | {"COLUMNS": "100"}, capture_output=True, text=True).stdout
+
+    kept = [line.rstrip() for line in (TOOLS / "tests/snapshots/help.txt").read_text().splitlines()]
+    for words in ("--help", "fs download --help", "decode --help"):
+        here = kept[kept.index(f"$ smp {words}") + 1 :]
+        here = here[: here.index("--- exit 0")]
+        difference = difflib.ndiff(here, [line.rstrip() for line in seen("smp", words).splitlines()])
+        changed = [line for line in difference if line[0] in "+-" and line[1:].strip()]
+        # The list of options is wrapped where it is.
+        assert len(changed) == 2 and "--ble [<NAME|ADDRESS>]" in changed[0] and "`smp ports --ble`" in changed[1], changed
+    assert "--ble <NAME>" in seen("smp-device", "--help")
+
+
+def test_lines_of_the_readme(air, tmp_path):
+    air.device("relayed")
+    image(tmp_path, "2.0.0", 5000).rename(tmp_path / "zephyr.signed.bin")
+    front = "cargo run --release -p anysmp-tools --features ble -- "
+    lines = [line.removeprefix(front) for line in README.read_text().splitlines() if line.startswith(front)]
+    assert len(lines) >= 3
+    for line in lines:
+        done = subprocess.run([PROGRAMS / "smp", *line.split()], env=air.env, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0 and done.stdout.count("\n") > 1, done
+
+
 @pytest.mark.parametrize("options, error, remedy", [
     (None, "BlueZ, does not run", "systemctl start bluetooth"),
     (["--no-adapter"], "no Bluetooth adapter", "Plug one in"),
@@ -205,6 +268,47 @@ def test_device_of_a_computer_without_bluetooth(air, options, error, remedy):
     command = [str(PROGRAMS / "smp-device"), "--ble", NAME]
     done = subprocess.run(command, env=air.env, capture_output=True, text=True, timeout=30)
     assert done.returncode == 1 and not done.stdout and error in done.stderr and remedy in done.stderr, done
+
+
+def test_device_serves_one_central_that_wants_notifications(air):
+    air.device("relayed")
+    _, owner, path = next(line for line in air.mock.lines if line.startswith("registered")).split()
+    request = bytes.fromhex("0a000006000009 00a161646268 69".replace(" ", ""))
+
+    async def call(bus, member, *body):
+        signature = "aya{sv}" if body else ""
+        interface = "org.bluez.GattCharacteristic1"
+        reply = await bus.call(Message(destination=owner, path=path, interface=interface, member=member, signature=signature, body=list(body)))
+        return reply.error_name
+
+    async def session():
+        bus = await MessageBus(bus_address=air.env["DBUS_SYSTEM_BUS_ADDRESS"]).connect()
+        notified = []
+        rule = "type='signal',interface='org.freedesktop.DBus.Properties'"
+        await bus.call(Message("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "AddMatch", signature="s", body=[rule]))
+        bus.add_message_handler(lambda message: notified.append(message.body[1]["Value"].value) if message.path == path else None)
+        one, other = ({"device": Variant("o", f"/org/bluez/hci0/dev_{name}"), "mtu": Variant("q", 23)} for name in ("one", "other"))
+        refused = "org.bluez.Error.NotPermitted"
+        assert await call(bus, "WriteValue", request, one) == refused
+        assert await call(bus, "StartNotify") is None
+        assert await call(bus, "WriteValue", request[:10], one) is None
+        assert await call(bus, "WriteValue", request, other) == refused
+        assert await call(bus, "WriteValue", request[10:], one) is None
+        while len(notified) < 1:
+            await asyncio.sleep(0.01)
+        assert bytes(notified[0]).hex() == "0b000006000009" + "00a161726268" + "69"
+        # Half a message has no rest after the end of the notifications, and another central may come.
+        assert await call(bus, "WriteValue", request[:10], one) is None
+        assert await call(bus, "StopNotify") is None
+        await asyncio.sleep(1)
+        assert await call(bus, "StartNotify") is None
+        assert await call(bus, "WriteValue", request, other) is None
+        while len(notified) < 2:
+            await asyncio.sleep(0.01)
+        assert notified[1] == notified[0]
+        bus.disconnect()
+
+    asyncio.run(asyncio.wait_for(session(), 20))
 
 
 def test_device_ends_with_bluez(air):

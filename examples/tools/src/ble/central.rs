@@ -237,10 +237,10 @@ async fn limited<T>(step: impl Future<Output = btleplug::Result<T>>) -> io::Resu
 /// The error of the crate, in words and with a remedy.
 fn error(error: btleplug::Error) -> io::Error {
     #[cfg(target_os = "linux")]
-    if let btleplug::Error::Other(inner) = &error {
-        if let Some(bluez_async::BluetoothError::DbusError(error)) = inner.downcast_ref() {
-            return super::meaning(error.name().unwrap_or_default(), error.message().unwrap_or_default());
-        }
+    if let btleplug::Error::Other(inner) = &error
+        && let Some(bluez_async::BluetoothError::DbusError(error)) = inner.downcast_ref()
+    {
+        return super::meaning(error.name().unwrap_or_default(), error.message().unwrap_or_default());
     }
     let (kind, remedy) = match error {
         btleplug::Error::PermissionDenied => {

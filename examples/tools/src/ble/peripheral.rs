@@ -141,7 +141,7 @@ impl State {
         self.central = central.cloned();
         // BlueZ before 5.50 does not say it.
         self.mtu = prop_cast(options, "mtu").copied().unwrap_or(gatt::MIN_MTU);
-        pieces.send(value).map_err(|_| refused("the device does not listen"))
+        pieces.send(value).map_err(|_gone| refused("the device does not listen"))
     }
 
     /// There will be no more connections.

@@ -95,7 +95,11 @@ impl Endpoint {
             thread::spawn(move || device.run(&mut listener));
             Self::Simulated(dial)
         } else {
-            let advice = "Name one with --serial, --usb, --tcp or --udp, or with -d NAME, or try --simulated: a device in this process.";
+            let advice = if cfg!(feature = "ble") {
+                "Name one with --serial, --usb, --tcp, --udp or --ble, or with -d NAME, or try --simulated: a device in this process."
+            } else {
+                "Name one with --serial, --usb, --tcp or --udp, or with -d NAME, or try --simulated: a device in this process."
+            };
             return Err(Failure::Usage("no device given".to_owned(), advice));
         })
     }

@@ -102,12 +102,18 @@ fn has_data(cli: &Cli) -> bool {
 /// An invalid command line, or one that asks for help: an object for programs, too.
 fn usage(error: &clap::Error) -> ExitCode {
     let is_fault = error.use_stderr();
+    let has_ble = || std::env::args_os().any(|word| word.to_string_lossy().split('=').next() == Some("--ble"));
+    let remedy = (cfg!(not(feature = "ble")) && is_fault && has_ble())
+        .then_some("Bluetooth is in a program that is built with `--features ble`.");
     if is_fault && std::env::args_os().any(|word| word == "--json") {
         let text = error.to_string();
         let text = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-        anysmp_tools::outln!("{}", serde_json::json!({ "error": text, "exit": 2, "remedy": null }));
+        anysmp_tools::outln!("{}", serde_json::json!({ "error": text, "exit": 2, "remedy": remedy }));
     }
     let _ = error.print();
+    if let Some(remedy) = remedy {
+        anysmp_tools::errln!("  {remedy}");
+    }
     if is_fault { ExitCode::from(2) } else { ExitCode::SUCCESS }
 }
 
