@@ -127,6 +127,14 @@ def test_connection_lost_in_mid_upload_is_said_and_the_same_command_goes_on(air,
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_connection_lost_while_a_response_is_awaited_is_not_waited_out(air, kind):
+    air.device(kind, "--drop-after", "1")
+    began = time.monotonic()
+    air.smp("--ble", NAME, "--timeout", "30000", "echo", "hi").failed(4, "closed", "try again")
+    assert time.monotonic() - began < 15
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_connection_lost_in_mid_download_leaves_no_half_file(air, tmp_path, kind):
     there, back = tmp_path / "there", tmp_path / "back"
     there.write_bytes(CONTENT * 4)
@@ -315,4 +323,4 @@ def test_device_ends_with_bluez(air):
     air.device("relayed")
     air.mock.end()
     assert air.firmware.process.wait(10) == 1
-    assert "Bluetooth service is gone" in air.firmware.lines[-1]
+    air.firmware.said("Bluetooth service is gone")
