@@ -14,6 +14,8 @@ HERE = Path(__file__).resolve().parent
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", HERE.parent.parent / "target")).resolve()
 # Built with the feature `ble`.
 PROGRAMS = Path(os.environ.get("BLE_PROGRAMS", TARGET / "ble/debug"))
+# Installed by .ci/setup.
+MCUMGRCTL = TARGET / "peers/tools/bin/mcumgrctl"
 NAME = "Greenhouse"
 ADDRESS = "C0:FF:EE:00:00:01"
 
@@ -107,6 +109,7 @@ class Air:
     def __exit__(self, *_):
         for process in reversed(self.processes):
             process.end()
+        assert not [line for process in self.processes for line in process.lines if "panicked" in line or "Traceback" in line]
 
     def start(self, ready, command):
         self.processes.append(Process(command, self.env, ready))
@@ -134,6 +137,7 @@ class Air:
         done = subprocess.run(
             [str(word) for word in command], env=self.env, capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL
         )
+        assert "panicked" not in done.stderr, done.stderr
         return Outcome(done.returncode, [json.loads(line) for line in done.stdout.splitlines() if line], done.stderr)
 
     def is_connected(self):

@@ -100,7 +100,9 @@ pub fn scan(time: Duration) -> io::Result<Vec<Heard>> {
 }
 
 fn runtime() -> io::Result<Runtime> {
-    // One thread of its own, so that notifications are received while nobody waits for them.
+    // One thread of its own, so that notifications are received while nobody waits for them. Not
+    // more: bluez-async 0.9 panics where a stream ends on one thread while another one hands out
+    // signals.
     Builder::new_multi_thread().worker_threads(1).enable_all().build()
 }
 
