@@ -33,6 +33,9 @@ OBJECTS = "org.freedesktop.DBus.ObjectManager"
 HCI = "/org/bluez/hci0"
 # The second one is that of a device which changes its address with a reset.
 ADDRESSES = ["C0:FF:EE:00:00:01", "C0:FF:EE:00:00:03"]
+# One that is near, has the same name, and is never connected.
+TWIN_ADDRESS = "C0:FF:EE:00:00:04"
+TWIN = f"{HCI}/dev_{TWIN_ADDRESS.replace(':', '_')}"
 # What the application sees as its central.
 CENTRAL_ADDRESS = "C0:FF:EE:00:00:02"
 CENTRAL = f"{HCI}/dev_{CENTRAL_ADDRESS.replace(':', '_')}"
@@ -277,6 +280,8 @@ class Bluez:
                 self.add(self.peer, DEVICE, self.device(self.address, name, services) | {"RSSI": Variant("n", -42)})
             else:
                 self.change(self.peer, DEVICE, RSSI=Variant("n", -42 - os.urandom(1)[0] % 9))
+                if self.options.twin and TWIN not in self.objects:
+                    self.add(TWIN, DEVICE, self.device(TWIN_ADDRESS, name, services) | {"RSSI": Variant("n", -70)})
 
     def gone(self):
         """The connection is over, whoever ended it."""
@@ -528,6 +533,7 @@ def main():
     parser.add_argument("--off", action="store_true", help="the adapter cannot be switched on")
     parser.add_argument("--asleep", action="store_true", help="the adapter is not switched on")
     parser.add_argument("--moves", action="store_true", help="have another address after a reset")
+    parser.add_argument("--twin", action="store_true", help="there is another device with the same name, heard a little later")
     parser.add_argument("--mute-reset", action="store_true", help="go without the response to a reset")
     parser.add_argument("--unpaired", action="store_true", help="notifications want pairing")
     asyncio.run(Bluez(parser.parse_args()).run())

@@ -201,6 +201,13 @@ def test_device_that_is_not_there(air):
     assert time.monotonic() - began < 20
 
 
+def test_name_of_several_is_not_enough(air):
+    air.device("wired", "--twin")
+    failed = air.smp("--ble", NAME, "echo", "hi").failed(4, "several are there: ", "address of the one")
+    assert ADDRESS in failed["error"]
+    assert air.smp("--ble", ADDRESS, "echo", "hi").ok()["r"] == "hi"
+
+
 def test_device_that_has_to_be_paired(air):
     air.device("wired", "--unpaired")
     air.smp("--ble", NAME, "echo", "hi").failed(4, "paired first", "bluetoothctl pair")
@@ -250,8 +257,9 @@ def test_help_has_the_options_and_is_else_as_it_was():
         here = here[: here.index("--- exit 0")]
         difference = difflib.ndiff(here, [line.rstrip() for line in seen("smp", words).splitlines()])
         changed = [line for line in difference if line[0] in "+-" and line[1:].strip()]
-        # The list of options is wrapped where it is.
-        assert len(changed) == 2 and "--ble [<NAME|ADDRESS>]" in changed[0] and "`smp ports --ble`" in changed[1], changed
+        # The option, and what is said of it, on two lines.
+        assert len(changed) == 3 and all(line[0] == "+" for line in changed), changed
+        assert "--ble [<NAME|ADDRESS>]" in changed[0] and "`smp ports --ble`" in changed[1], changed
     assert "--ble <NAME>" in seen("smp-device", "--help")
 
 

@@ -20,6 +20,8 @@ use crate::port::{Host, Ready};
 
 /// How long a device may take to advertise itself.
 const SCAN: Duration = Duration::from_secs(10);
+/// How long others with the same name are listened for. Who gives an address is spared that.
+const NAMESAKES: Duration = Duration::from_millis(600);
 /// The pause between two looks at what was heard.
 const LOOK: Duration = Duration::from_millis(100);
 /// How long BlueZ may take over one step, beyond its own limits.
@@ -132,20 +134,14 @@ async fn find(adapters: &[Adapter], wanted: &str) -> io::Result<(Adapter, Periph
         start(adapter).await?;
     }
     let until = Instant::now() + SCAN;
-    loop {
-        for adapter in adapters {
-            for device in adapter.peripherals().await.map_err(error)? {
-                let Ok(Some(seen)) = device.properties().await else { continue };
-                let names = [seen.local_name.as_deref(), seen.advertisement_name.as_deref()];
-                let is_wanted = names.contains(&Some(wanted)) || address(&device).eq_ignore_ascii_case(wanted);
-                // What the system only remembers is not tried: that would take it long to give up.
-                if is_wanted && (seen.rssi.is_some() || device.is_connected().await.unwrap_or(false)) {
-                    for adapter in adapters {
-                        let _ = adapter.stop_scan().await;
-                    }
-                    return Ok((adapter.clone(), device));
-                }
-            }
+    let mut first = None;
+    let mut heard = loop {
+        let heard = heard(adapters, wanted).await?;
+        let is_address = heard.iter().any(|(_, device)| address(device).eq_ignore_ascii_case(wanted));
+        let since = (!heard.is_empty()).then(|| *first.get_or_insert_with(Instant::now));
+        // An address is that of one device. Of a name there may be another one.
+        if is_address || since.is_some_and(|since| since.elapsed() >= NAMESAKES) {
+            break heard;
         }
         if Instant::now() >= until {
             let text = format!("no such device was heard for {} s", SCAN.as_secs());
@@ -154,7 +150,37 @@ async fn find(adapters: &[Adapter], wanted: &str) -> io::Result<(Adapter, Periph
             return Err(Trouble::error(io::ErrorKind::NotFound, text, remedy));
         }
         tokio::time::sleep(LOOK).await;
+    };
+    for adapter in adapters {
+        let _ = adapter.stop_scan().await;
     }
+    if heard.len() > 1 {
+        let addresses: Vec<String> = heard.iter().map(|(_, device)| address(device)).collect();
+        let text = format!("several are there: {}", addresses.join(", "));
+        return Err(Trouble::error(io::ErrorKind::InvalidInput, text, "Give the address of the one that is meant."));
+    }
+    // It was not empty.
+    heard.pop().ok_or_else(|| io::ErrorKind::NotFound.into())
+}
+
+/// The devices with this name or address that are near, each once.
+async fn heard(adapters: &[Adapter], wanted: &str) -> io::Result<Vec<(Adapter, Peripheral)>> {
+    let mut heard: Vec<(Adapter, Peripheral)> = Vec::new();
+    for adapter in adapters {
+        for device in adapter.peripherals().await.map_err(error)? {
+            let Ok(Some(seen)) = device.properties().await else { continue };
+            let names = [seen.local_name.as_deref(), seen.advertisement_name.as_deref()];
+            let is_wanted = names.contains(&Some(wanted)) || address(&device).eq_ignore_ascii_case(wanted);
+            // Two adapters may hear the same one.
+            let is_known = || heard.iter().any(|(_, other)| address(other) == address(&device));
+            // What the system only remembers is not tried: that would take it long to give up.
+            let is_near = seen.rssi.is_some() || device.is_connected().await.unwrap_or(false);
+            if is_wanted && is_near && !is_known() {
+                heard.push((adapter.clone(), device));
+            }
+        }
+    }
+    Ok(heard)
 }
 
 type Connected = (Peripheral, Characteristic, Receiver<Vec<u8>>);

@@ -72,7 +72,7 @@ pub struct Link {
     /// A serial port of USB, by the numbers of its product, or `any` for the only one that is there
     #[arg(long, value_name = "VID:PID[:INTERFACE]", global = true, conflicts_with_all = ["serial", "tcp", "udp", "simulated"], help_heading = "Endpoint")]
     pub usb: Option<String>,
-    /// A Bluetooth device, by its name or its address; `smp ports --ble` lists them
+    /// A Bluetooth device, by its name or, a little faster, its address; `smp ports --ble` lists them
     #[cfg(feature = "ble")]
     #[arg(long, value_name = "NAME|ADDRESS", global = true, num_args = 0..=1, default_missing_value = "", conflicts_with_all = ["serial", "tcp", "udp", "usb", "simulated", "baud", "pace"], help_heading = "Endpoint")]
     pub ble: Option<String>,
