@@ -8,6 +8,8 @@
     reason = "only the programs of this package use it"
 )]
 
+#[cfg(feature = "ble")]
+pub mod ble;
 pub mod bsmp;
 pub mod out;
 pub mod port;

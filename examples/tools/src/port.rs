@@ -50,6 +50,13 @@ pub trait Ready: io::Read + io::Write {
 /// A port made of something that is [`Ready`]: with the clock of this computer.
 pub struct Host<T>(Io<T>);
 
+impl<T> Host<T> {
+    /// A port of what was opened elsewhere.
+    pub const fn new(io: Io<T>) -> Self {
+        Self(io)
+    }
+}
+
 impl<T> ErrorType for Host<T> {
     type Error = io::Error;
 }
@@ -375,6 +382,8 @@ pub enum Listener {
     Pipes(Receiver<Pipe>),
     /// One port that is always there; `None` once it was taken.
     Wire(Option<Port>, String),
+    /// Whatever a function hands out, one after the other.
+    Function(Box<dyn FnMut() -> Option<Port> + Send>, String),
 }
 
 impl Listener {
@@ -409,7 +418,7 @@ impl Listener {
         match self {
             Self::Tcp(listener) => listener.local_addr().map(|address| address.to_string()),
             Self::Pipes(_) => Ok("this process".to_owned()),
-            Self::Wire(_, address) => Ok(address.clone()),
+            Self::Wire(_, address) | Self::Function(_, address) => Ok(address.clone()),
         }
     }
 
@@ -425,6 +434,7 @@ impl Listener {
             },
             Self::Pipes(pipes) => pipes.recv().ok().map(|pipe| Box::new(pipe) as Port),
             Self::Wire(port, _) => port.take(),
+            Self::Function(accept, _) => accept(),
         }
     }
 }

@@ -4,7 +4,7 @@
 //! `cargo run` and `cargo build` stand for the programs of this build, the network for addresses
 //! of this machine, the serial port for a pseudo-terminal, and the board in QEMU for `smp-device`.
 //! What needs a registry, a toolchain or an hour, as `cargo install`, is not run here: its words
-//! are those that this file has, and `.ci/run` runs it.
+//! are those that this file has, and `.ci/run` runs it. What needs Bluetooth runs in `tests/ble`.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
@@ -69,6 +69,7 @@ impl Place {
             "case \"$*\" in\n\
              'add anysmp' | 'add anysmp --features host' | 'build --release -p anysmp-tools') exit 0 ;;\n\
              'test --workspace --features host' | 'install --path examples/tools') exit 0 ;;\n\
+             'run --release -p anysmp-tools --features ble -- '*) exit 0 ;;\n\
              'run --release -p anysmp-tools --bin '*) name=$6; shift 7; exec \"target/release/$name\" \"$@\" ;;\n\
              'run --release -p anysmp-tools -- '*) shift 5; exec target/release/smp \"$@\" ;;\n\
              esac\necho \"unknown: cargo $*\" >&2; exit 9\n",

@@ -48,6 +48,8 @@ fn compare(name: &str, program: &str, runs: &[&str]) {
     assert_eq!(shown.lines().count(), kept.lines().count(), "{name}.txt");
 }
 
+// `tests/ble` looks at what the feature adds.
+#[cfg_attr(feature = "ble", ignore = "the help has one option more")]
 #[test]
 fn help_is_as_it_was() {
     let commands = ["--help", "fs download --help", "decode --help"];

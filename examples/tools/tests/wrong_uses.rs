@@ -321,3 +321,20 @@ fn no_color_and_a_dumb_terminal_are_heeded() {
     let dumb = seen(&["--simulated", "fs", "upload", &file, "/lfs1/a"], 80, &[("TERM", "dumb")]);
     assert!(!dumb.contains('\x1b'), "{dumb:?}");
 }
+
+/// `tests/ble` has the wrong uses of a program that has it.
+#[cfg(not(feature = "ble"))]
+#[test]
+fn bluetooth_that_is_not_built_in_is_told_where_it_is() {
+    for words in [&["--ble", "Greenhouse", "echo", "hi"][..], &["ports", "--ble"], &["--ble=Greenhouse", "echo", "hi"]]
+    {
+        let (code, out, errors) = run(&mut smp(&[&["--json"], words].concat()));
+        let result: Value = serde_json::from_str(&out).unwrap();
+        assert_eq!((code, &result["exit"]), (Some(2), &Value::from(2)), "{words:?}: {out}");
+        for told in [result["remedy"].as_str().unwrap(), &errors] {
+            assert!(told.contains("--features ble"), "{words:?}: {told}");
+        }
+    }
+    // Another mistake is not taken for it.
+    assert!(!run(&mut smp(&["--blue", "Greenhouse", "echo", "hi"])).2.contains("--features ble"));
+}

@@ -24,6 +24,7 @@ use anysmp::framing::console::Console;
 use anysmp::framing::counted::{Counted, Head8};
 use anysmp::framing::datagram::Datagram;
 use anysmp::framing::delimited::Cobs;
+use anysmp::framing::gatt::Reassembly;
 use anysmp::line::{Buffers, Error as LinkError, Sink};
 use anysmp::mcuboot::slots::ConfigError;
 use anysmp::mcuboot::{Error as ImageError, Version};
@@ -57,6 +58,9 @@ pub enum Wire {
     /// One message per datagram. Always, and only, over UDP.
     #[value(skip)]
     Datagram,
+    /// Pieces of messages. Always, and only, over Bluetooth.
+    #[value(skip)]
+    Gatt,
 }
 
 /// What the simulated device is like.
@@ -154,6 +158,11 @@ impl Device {
             self.log.add(|| format!("os: reset, boot mode {mode}"));
             is_loader_wanted = mode == 1;
             let deaf = Instant::now() + DEAF;
+            if self.options.wire == Wire::Gatt {
+                // A radio has no connection that outlives its device.
+                port = None;
+                std::thread::sleep(DEAF);
+            }
             while let (Some(port), true) = (&mut port, Instant::now() < deaf) {
                 // The end of the connection will be noticed later.
                 if let Ok(0) = port.read(&mut [0; 256]) {
@@ -184,7 +193,7 @@ impl Device {
             match options.wire {
                 Wire::Cobs => Cobs::buffer_len(len),
                 Wire::Auto => Auto::buffer_len(len),
-                Wire::Console | Wire::Raw | Wire::Datagram => len,
+                Wire::Console | Wire::Raw | Wire::Datagram | Wire::Gatt => len,
             }
         ];
         loop {
@@ -198,6 +207,7 @@ impl Device {
                 Wire::Cobs => talk(line, Cobs::new(&mut buffer), &mut server, options),
                 Wire::Auto => talk(line, Auto::new(&mut buffer), &mut server, options),
                 Wire::Datagram => talk(line, Datagram::new(&mut buffer), &mut server, options),
+                Wire::Gatt => talk(line, Reassembly::server(&mut buffer), &mut server, options),
             };
             if reset.is_some() {
                 return Ok(reset);

@@ -31,6 +31,10 @@ struct Cli {
     /// Wait for datagrams; port 0 takes a free one
     #[arg(long, value_name = "HOST:PORT", group = "endpoint")]
     udp: Option<String>,
+    /// Offer SMP over Bluetooth, by the system's BlueZ, under this name
+    #[cfg(all(feature = "ble", target_os = "linux"))]
+    #[arg(long, value_name = "NAME", group = "endpoint", conflicts_with = "framing")]
+    ble: Option<String>,
     /// Framing of the messages (not over UDP, which needs none)
     #[arg(long, value_enum, default_value_t = Wire::Console, conflicts_with = "udp")]
     framing: Wire,
@@ -59,7 +63,11 @@ struct Cli {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let wire = if cli.udp.is_some() { Wire::Datagram } else { cli.framing };
+    let wire = match (cli.udp.is_some(), cli.ble()) {
+        (true, _) => Wire::Datagram,
+        (_, Some(_)) => Wire::Gatt,
+        _ => cli.framing,
+    };
     if cli.chatty && !matches!(wire, Wire::Console | Wire::Auto) {
         Cli::command().error(ErrorKind::ArgumentConflict, "--chatty needs --framing console or auto").exit();
     }
@@ -83,7 +91,29 @@ fn main() -> ExitCode {
     }
 }
 
+impl Cli {
+    /// The name of a Bluetooth device, in a program that was built with the feature `ble`.
+    const fn ble(&self) -> Option<&String> {
+        #[cfg(all(feature = "ble", target_os = "linux"))]
+        return self.ble.as_ref();
+        #[cfg(not(all(feature = "ble", target_os = "linux")))]
+        None
+    }
+}
+
 fn serve(cli: &Cli, options: Options) -> Result<(), Box<dyn std::error::Error>> {
+    #[cfg(all(feature = "ble", target_os = "linux"))]
+    if let Some(name) = cli.ble() {
+        let mut listener = anysmp_tools::ble::peripheral::listen(name).map_err(|error| {
+            let remedy = anysmp_tools::ble::Trouble::of(&error).map_or("", |trouble| trouble.remedy);
+            format!("cannot offer {name}: {error}\n{remedy}")
+        })?;
+        let device = Device::new(options)?;
+        println!("ready: {name}");
+        std::io::stdout().flush()?;
+        device.run(&mut listener)?;
+        return Err("the Bluetooth service is gone".into());
+    }
     let mut listener = match (&cli.tcp, &cli.udp) {
         (Some(address), _) => Listener::tcp(address)?,
         (_, Some(address)) => Listener::udp(address)?,

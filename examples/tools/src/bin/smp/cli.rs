@@ -72,6 +72,10 @@ pub struct Link {
     /// A serial port of USB, by the numbers of its product, or `any` for the only one that is there
     #[arg(long, value_name = "VID:PID[:INTERFACE]", global = true, conflicts_with_all = ["serial", "tcp", "udp", "simulated"], help_heading = "Endpoint")]
     pub usb: Option<String>,
+    /// A Bluetooth device, by its name or, a little faster, its address; `smp ports --ble` lists them
+    #[cfg(feature = "ble")]
+    #[arg(long, value_name = "NAME|ADDRESS", global = true, num_args = 0..=1, default_missing_value = "", conflicts_with_all = ["serial", "tcp", "udp", "usb", "simulated", "baud", "pace"], help_heading = "Endpoint")]
+    pub ble: Option<String>,
     /// The endpoint and link that `smp device add` gave this name
     #[arg(long, short, value_name = "NAME", global = true, help_heading = "Endpoint")]
     pub device: Option<String>,
@@ -114,6 +118,16 @@ pub struct Link {
     /// Repeat a command that only reads, with this pause, until Ctrl-C
     #[arg(long, value_name = "S", global = true, value_parser = clap::value_parser!(u64).range(1..), help_heading = "Output")]
     pub watch: Option<u64>,
+}
+
+impl Link {
+    /// The Bluetooth device, in a program that was built with the feature `ble`.
+    pub const fn ble(&self) -> Option<&String> {
+        #[cfg(feature = "ble")]
+        return self.ble.as_ref();
+        #[cfg(not(feature = "ble"))]
+        None
+    }
 }
 
 /// The framing of messages.

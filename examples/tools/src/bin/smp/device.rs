@@ -18,6 +18,8 @@ use anysmp::smp::client;
 use anysmp::smp::routine::Pacing;
 use anysmp::smp::routine::upload::FALLBACK;
 use anysmp::smp::{Client, Decode, Dynamic, Encode, Group, Op, Request, Version, error, os};
+#[cfg(feature = "ble")]
+use anysmp_tools::ble::{Trouble, central::Ble};
 use anysmp_tools::port::{DATAGRAM, Listener, Paced, Pipe, Port, Serial, usb};
 use anysmp_tools::smp::sim;
 use embedded_io::Write as _;
@@ -43,6 +45,9 @@ pub enum Endpoint {
     Tcp(String),
     /// At a UDP address.
     Udp(String),
+    /// Over Bluetooth, by its name or address.
+    #[cfg(feature = "ble")]
+    Ble(String),
     /// In this process.
     Simulated(Sender<Pipe>),
 }
@@ -53,6 +58,14 @@ impl Endpoint {
     /// Without one there is no default: a script that forgets its port must not "upgrade" a device
     /// that does not exist.
     pub fn new(link: &cli::Link, log: sim::Log) -> Result<Self, Failure> {
+        #[cfg(feature = "ble")]
+        if let Some(wanted) = link.ble() {
+            if wanted.is_empty() {
+                let remedy = "For example --ble Zephyr; `smp ports --ble` lists what is near.";
+                return Err(Failure::Usage("--ble needs the name or the address of a device".to_owned(), remedy));
+            }
+            return Ok(Self::Ble(wanted.clone()));
+        }
         Ok(if let Some(path) = &link.serial {
             if std::path::Path::new(path).is_dir() {
                 return Err(Failure::Usage(format!("{path} is a directory"), "`smp ports` lists the serial ports."));
@@ -82,9 +95,18 @@ impl Endpoint {
             thread::spawn(move || device.run(&mut listener));
             Self::Simulated(dial)
         } else {
-            let advice = "Name one with --serial, --usb, --tcp or --udp, or with -d NAME, or try --simulated: a device in this process.";
+            let advice = if cfg!(feature = "ble") {
+                "Name one with --serial, --usb, --tcp, --udp or --ble, or with -d NAME, or try --simulated: a device in this process."
+            } else {
+                "Name one with --serial, --usb, --tcp or --udp, or with -d NAME, or try --simulated: a device in this process."
+            };
             return Err(Failure::Usage("no device given".to_owned(), advice));
         })
+    }
+
+    /// Whether what passes is one stream of bytes, where text may be beside the messages.
+    pub const fn is_stream(&self) -> bool {
+        matches!(self, Self::Serial(..) | Self::Usb(..) | Self::Tcp(_) | Self::Simulated(_))
     }
 
     /// The endpoint and its port, open.
@@ -98,6 +120,8 @@ impl Endpoint {
         let name = match self {
             Self::Serial(name, _) | Self::Usb(name, _) | Self::Tcp(name) | Self::Udp(name) => name,
             Self::Simulated(_) => "the simulated device",
+            #[cfg(feature = "ble")]
+            Self::Ble(name) => return Failure::Port(Trouble::during(error, &format!("cannot open {name}"))),
         };
         Failure::Port(io::Error::new(error.kind(), format!("cannot open {name}: {error}")))
     }
@@ -112,6 +136,8 @@ impl Endpoint {
             }
             Self::Tcp(address) => Box::new(Tcp::connect(address, Duration::from_secs(5))?),
             Self::Udp(address) => Box::new(Udp::connect(address)?),
+            #[cfg(feature = "ble")]
+            Self::Ble(wanted) => Box::new(Ble::open(wanted)?),
             Self::Simulated(dial) => {
                 let (ours, its) = Pipe::pair();
                 dial.send(its).or(Err(io::ErrorKind::BrokenPipe))?;

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use anysmp::line;
 use anysmp::smp::{Error as Refusal, Group, Request, client, routine};
+#[cfg(feature = "ble")]
+use anysmp_tools::ble::Trouble;
 
 /// The reason for which a command failed.
 #[derive(Debug)]
@@ -136,6 +138,12 @@ impl Failure {
 
     /// Returns the remedy, if there is one.
     pub fn remedy(&self) -> Option<&'static str> {
+        #[cfg(feature = "ble")]
+        if let Self::Port(error) = self
+            && let Some(trouble) = Trouble::of(error)
+        {
+            return Some(trouble.remedy);
+        }
         Some(match self {
             Self::Refused { refusal, .. } => return refusal.remedy(),
             Self::Command { .. } | Self::Shown(_) => return None,

@@ -46,6 +46,8 @@ use anysmp::framing::console::Console;
 use anysmp::framing::counted::{ABANDON, Counted, Head8};
 use anysmp::framing::datagram::Datagram;
 use anysmp::framing::delimited::Cobs;
+#[cfg(feature = "ble")]
+use anysmp::framing::gatt::Reassembly;
 use anysmp_tools::smp::sim;
 use clap::{CommandFactory as _, Parser as _};
 
@@ -100,12 +102,18 @@ fn has_data(cli: &Cli) -> bool {
 /// An invalid command line, or one that asks for help: an object for programs, too.
 fn usage(error: &clap::Error) -> ExitCode {
     let is_fault = error.use_stderr();
+    let has_ble = || std::env::args_os().any(|word| word.to_string_lossy().split('=').next() == Some("--ble"));
+    let remedy = (cfg!(not(feature = "ble")) && is_fault && has_ble())
+        .then_some("Bluetooth is in a program that is built with `--features ble`.");
     if is_fault && std::env::args_os().any(|word| word == "--json") {
         let text = error.to_string();
         let text = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-        anysmp_tools::outln!("{}", serde_json::json!({ "error": text, "exit": 2, "remedy": null }));
+        anysmp_tools::outln!("{}", serde_json::json!({ "error": text, "exit": 2, "remedy": remedy }));
     }
     let _ = error.print();
+    if let Some(remedy) = remedy {
+        anysmp_tools::errln!("  {remedy}");
+    }
     if is_fault { ExitCode::from(2) } else { ExitCode::SUCCESS }
 }
 
@@ -128,13 +136,15 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         (Command::Terminal { .. }, cli::Framing::Auto) => cli::Framing::Console,
         (_, framing) => framing,
     };
-    let has_text = framing == cli::Framing::Console && !matches!(endpoint, Endpoint::Udp(_));
+    let has_text = framing == cli::Framing::Console && endpoint.is_stream();
     if let (Command::Terminal { .. }, false) = (command, has_text) {
         let text = "only console framing carries text beside SMP".to_owned();
         return Err(Failure::Usage(text, "Use --framing console on a serial line or TCP."));
     }
     match (&endpoint, framing) {
         (Endpoint::Udp(_), _) => perform(&mut Device::open(link, endpoint, Datagram::new)?, command),
+        #[cfg(feature = "ble")]
+        (Endpoint::Ble(_), _) => perform(&mut Device::open(link, endpoint, Reassembly::client)?, command),
         (_, cli::Framing::Console) => perform(&mut Device::open(link, endpoint, Console::new)?, command),
         (_, cli::Framing::Raw) => perform(&mut Device::open(link, endpoint, Counted::<Head8>::new)?, command),
         (_, cli::Framing::Cobs) => perform(&mut Device::open(link, endpoint, Cobs::new)?, command),
@@ -146,6 +156,8 @@ fn run(cli: &Cli) -> Result<(), Failure> {
 fn local(link: &cli::Link, command: &Command) -> Result<(), Failure> {
     let output = output(link);
     match command {
+        #[cfg(feature = "ble")]
+        Command::Ports if link.ble().is_some() => ports::near(output, link.ble().map_or("", String::as_str)),
         Command::Ports => ports::list(output, link.baud),
         Command::Decode(options) => decode::perform(output, options),
         Command::Sniff(options) => sniff::perform(output, link.baud, options),

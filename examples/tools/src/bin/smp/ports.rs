@@ -28,6 +28,36 @@ pub fn list(output: Output, baud: u32) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Lists the Bluetooth devices with SMP that are heard; with a name or address only those with it.
+#[cfg(feature = "ble")]
+pub fn near(output: Output, wanted: &str) -> Result<(), Failure> {
+    /// A device that saves energy advertises itself every second or two.
+    const SCAN: std::time::Duration = std::time::Duration::from_secs(4);
+    let scanned = anysmp_tools::ble::central::scan(SCAN);
+    let mut devices =
+        scanned.map_err(|error| Failure::Port(anysmp_tools::ble::Trouble::during(&error, "cannot scan")))?;
+    devices.retain(|device| wanted.is_empty() || device.name == wanted || device.address.eq_ignore_ascii_case(wanted));
+    let all: Vec<Value> = devices
+        .iter()
+        .map(|device| json!({ "name": device.name, "address": device.address, "rssi": device.rssi }))
+        .collect();
+    output.result(&json!({ "devices": all }), || {
+        if devices.is_empty() {
+            println!("no Bluetooth devices with SMP in reach");
+            return;
+        }
+        let rows: Vec<[String; 3]> = devices
+            .iter()
+            .map(|device| {
+                let signal = device.rssi.map_or_else(|| NONE.to_owned(), |rssi| format!("{rssi} dBm"));
+                [device.name.clone(), device.address.clone(), signal]
+            })
+            .collect();
+        table(["NAME", "ADDRESS", "SIGNAL"], &rows);
+    });
+    Ok(())
+}
+
 const OPENS: &str = "can be opened";
 /// Nobody knows what it is.
 const NONE: &str = "-";

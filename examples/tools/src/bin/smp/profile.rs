@@ -20,6 +20,7 @@ const OPTIONS: &[&str] = &[
     "--tcp",
     "--udp",
     "--usb",
+    "--ble",
     "--framing",
     "--smp-version",
     "--timeout",
@@ -29,7 +30,7 @@ const OPTIONS: &[&str] = &[
     "--message",
 ];
 /// Those that name an endpoint.
-const ENDPOINTS: &[&str] = &["--serial", "--tcp", "--udp", "--usb", "--simulated"];
+const ENDPOINTS: &[&str] = &["--serial", "--tcp", "--udp", "--usb", "--ble", "--simulated"];
 
 type Devices = BTreeMap<String, Vec<String>>;
 
@@ -78,7 +79,8 @@ fn write(devices: &Devices) -> Result<PathBuf, Failure> {
 /// `SMP_OPTIONS`: to be put in front of what was given. The variables count only where no endpoint
 /// is given.
 pub fn added(link: &Link) -> Result<Vec<String>, Failure> {
-    let given = link.simulated || [&link.serial, &link.tcp, &link.udp, &link.usb].iter().any(|place| place.is_some());
+    let places = [&link.serial, &link.tcp, &link.udp, &link.usb];
+    let given = link.simulated || link.ble().is_some() || places.iter().any(|place| place.is_some());
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty() && !given);
     let (named, of) = match &link.device {
         Some(name) => (Some(name.clone()), "-d"),

@@ -1,0 +1,337 @@
+//! The client's side: finds a device, connects, and makes a port of its characteristic.
+
+use std::io;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anysmp::framing::gatt;
+use anysmp::port::{Io, TICK};
+use btleplug::api::{
+    Central as _, CentralEvent, CharPropFlags, Characteristic, Manager as _, Peripheral as _, ScanFilter, WriteType,
+};
+use btleplug::platform::{Adapter, Manager, Peripheral};
+use tokio::runtime::{Builder, Runtime};
+use tokio::time::timeout;
+use tokio_stream::StreamExt as _;
+
+use super::Trouble;
+use crate::port::{Host, Ready};
+
+/// How long a device may take to advertise itself.
+const SCAN: Duration = Duration::from_secs(10);
+/// How long others with the same name are listened for. Who gives an address is spared that.
+const NAMESAKES: Duration = Duration::from_millis(600);
+/// The pause between two looks at what was heard.
+const LOOK: Duration = Duration::from_millis(100);
+/// How long BlueZ may take over one step, beyond its own limits.
+const STEP: Duration = Duration::from_secs(40);
+/// How long a write may take, and the end of a connection.
+const WRITE: Duration = Duration::from_secs(5);
+/// How often a connection is tried: a radio that was busy at the moment refuses the first time.
+const TRIES: u32 = 3;
+
+/// A device, connected. Each read returns one notification, each write sends one piece.
+pub type Ble = Host<Connection>;
+
+/// What [`Ble`] is made of.
+pub struct Connection {
+    runtime: Runtime,
+    device: Peripheral,
+    characteristic: Characteristic,
+    /// The longest piece in bytes.
+    piece: usize,
+    /// The notifications; they end with the connection.
+    pieces: Receiver<Vec<u8>>,
+    /// What is left of a notification.
+    rest: Vec<u8>,
+}
+
+/// A device with SMP that was heard.
+pub struct Heard {
+    /// Its name; empty where it has none.
+    pub name: String,
+    /// Its address, or what the system knows it by.
+    pub address: String,
+    /// The strength of its signal in dBm.
+    pub rssi: Option<i16>,
+}
+
+impl Ble {
+    /// Connects the device with this name or address.
+    pub fn open(wanted: &str) -> io::Result<Self> {
+        let runtime = runtime()?;
+        let open = async {
+            let adapters = adapters().await?;
+            let (adapter, device) = find(&adapters, wanted).await?;
+            connect(&adapter, device).await
+        };
+        let (device, characteristic, pieces) = runtime.block_on(open)?;
+        let piece = gatt::fragment_len(device.mtu());
+        let rest = Vec::new();
+        let connection = Connection { runtime, device, characteristic, piece, pieces, rest };
+        Ok(Self::new(Io::new(connection)))
+    }
+}
+
+/// The devices with SMP that are heard for as long.
+pub fn scan(time: Duration) -> io::Result<Vec<Heard>> {
+    runtime()?.block_on(async {
+        let adapters = adapters().await?;
+        let mut heard = Vec::new();
+        for adapter in &adapters {
+            start(adapter).await?;
+        }
+        tokio::time::sleep(time).await;
+        for adapter in &adapters {
+            for device in adapter.peripherals().await.map_err(error)? {
+                // Gone in this moment, perhaps.
+                let Ok(Some(seen)) = device.properties().await else { continue };
+                let has_smp = seen.services.iter().any(|service| service.as_u128() == gatt::SERVICE);
+                let is_here = seen.rssi.is_some() || device.is_connected().await.unwrap_or(false);
+                if has_smp && is_here {
+                    let name = seen.advertisement_name.or(seen.local_name).unwrap_or_default();
+                    heard.push(Heard { name, address: address(&device), rssi: seen.rssi });
+                }
+            }
+            let _ = adapter.stop_scan().await;
+        }
+        heard.sort_by(|a, b| (&a.name, &a.address).cmp(&(&b.name, &b.address)));
+        Ok(heard)
+    })
+}
+
+fn runtime() -> io::Result<Runtime> {
+    // One thread of its own, so that notifications are received while nobody waits for them. Not
+    // more: bluez-async 0.9 panics where a stream ends on one thread while another one hands out
+    // signals.
+    Builder::new_multi_thread().worker_threads(1).enable_all().build()
+}
+
+async fn adapters() -> io::Result<Vec<Adapter>> {
+    let manager = Manager::new().await.map_err(error)?;
+    let adapters = manager.adapters().await.map_err(error)?;
+    if adapters.is_empty() {
+        let text = "this computer has no Bluetooth adapter";
+        return Err(Trouble::error(io::ErrorKind::NotFound, text, "Plug one in; `bluetoothctl list` shows them."));
+    }
+    Ok(adapters)
+}
+
+async fn start(adapter: &Adapter) -> io::Result<()> {
+    // Without a filter: a device may keep quiet about its services.
+    adapter.start_scan(ScanFilter::default()).await.map_err(error)
+}
+
+/// Where macOS hides addresses, what it has instead of them.
+fn address(device: &Peripheral) -> String {
+    if cfg!(target_vendor = "apple") { device.id().to_string() } else { device.address().to_string() }
+}
+
+/// Scans until the device is heard, or found connected.
+async fn find(adapters: &[Adapter], wanted: &str) -> io::Result<(Adapter, Peripheral)> {
+    for adapter in adapters {
+        start(adapter).await?;
+    }
+    let until = Instant::now() + SCAN;
+    let mut first = None;
+    let mut heard = loop {
+        let heard = heard(adapters, wanted).await?;
+        let is_address = heard.iter().any(|(_, device)| address(device).eq_ignore_ascii_case(wanted));
+        let since = (!heard.is_empty()).then(|| *first.get_or_insert_with(Instant::now));
+        // An address is that of one device. Of a name there may be another one.
+        if is_address || since.is_some_and(|since| since.elapsed() >= NAMESAKES) {
+            break heard;
+        }
+        if Instant::now() >= until {
+            let text = format!("no such device was heard for {} s", SCAN.as_secs());
+            let remedy =
+                "Is it in reach, and not connected to another computer? `smp ports --ble` lists those with SMP.";
+            return Err(Trouble::error(io::ErrorKind::NotFound, text, remedy));
+        }
+        tokio::time::sleep(LOOK).await;
+    };
+    for adapter in adapters {
+        let _ = adapter.stop_scan().await;
+    }
+    if heard.len() > 1 {
+        let addresses: Vec<String> = heard.iter().map(|(_, device)| address(device)).collect();
+        let text = format!("several are there: {}", addresses.join(", "));
+        return Err(Trouble::error(io::ErrorKind::InvalidInput, text, "Give the address of the one that is meant."));
+    }
+    // It was not empty.
+    heard.pop().ok_or_else(|| io::ErrorKind::NotFound.into())
+}
+
+/// The devices with this name or address that are near, each once.
+async fn heard(adapters: &[Adapter], wanted: &str) -> io::Result<Vec<(Adapter, Peripheral)>> {
+    let mut heard: Vec<(Adapter, Peripheral)> = Vec::new();
+    for adapter in adapters {
+        for device in adapter.peripherals().await.map_err(error)? {
+            let Ok(Some(seen)) = device.properties().await else { continue };
+            let names = [seen.local_name.as_deref(), seen.advertisement_name.as_deref()];
+            let is_wanted = names.contains(&Some(wanted)) || address(&device).eq_ignore_ascii_case(wanted);
+            // Two adapters may hear the same one.
+            let is_known = || heard.iter().any(|(_, other)| address(other) == address(&device));
+            // What the system only remembers is not tried: that would take it long to give up.
+            let is_near = seen.rssi.is_some() || device.is_connected().await.unwrap_or(false);
+            if is_wanted && is_near && !is_known() {
+                heard.push((adapter.clone(), device));
+            }
+        }
+    }
+    Ok(heard)
+}
+
+type Connected = (Peripheral, Characteristic, Receiver<Vec<u8>>);
+
+async fn connect(adapter: &Adapter, device: Peripheral) -> io::Result<Connected> {
+    let mut tries = 0;
+    while let Err(failure) = limited(device.connect()).await {
+        tries += 1;
+        // The radio was busy, or the device answered too late.
+        if tries >= TRIES || failure.kind() != io::ErrorKind::Other {
+            return Err(failure);
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    match subscribe(adapter, &device).await {
+        Ok((characteristic, pieces)) => Ok((device, characteristic, pieces)),
+        Err(failure) => {
+            let _ = timeout(WRITE, device.disconnect()).await;
+            Err(failure)
+        }
+    }
+}
+
+/// Finds the characteristic, and lets its notifications come.
+async fn subscribe(adapter: &Adapter, device: &Peripheral) -> io::Result<(Characteristic, Receiver<Vec<u8>>)> {
+    limited(device.discover_services()).await?;
+    let flags = CharPropFlags::WRITE_WITHOUT_RESPONSE | CharPropFlags::NOTIFY;
+    let is_smp = |one: &Characteristic| {
+        one.uuid.as_u128() == gatt::CHARACTERISTIC
+            && one.service_uuid.as_u128() == gatt::SERVICE
+            && one.properties.contains(flags)
+    };
+    let Some(characteristic) = device.characteristics().into_iter().find(is_smp) else {
+        let text = "it is connected, but has no characteristic for SMP";
+        let remedy = "Does its firmware have SMP over Bluetooth? In Zephyr that is CONFIG_MCUMGR_TRANSPORT_BT.";
+        return Err(Trouble::error(io::ErrorKind::Unsupported, text, remedy));
+    };
+    let mut events = adapter.events().await.map_err(error)?;
+    let mut notifications = device.notifications().await.map_err(error)?;
+    limited(device.subscribe(&characteristic)).await?;
+    let (tx, pieces) = mpsc::channel();
+    let (own, id) = (characteristic.uuid, device.id());
+    tokio::spawn(async move {
+        let gone = async {
+            while let Some(event) = events.next().await {
+                if matches!(event, CentralEvent::DeviceDisconnected(other) if other == id) {
+                    break;
+                }
+            }
+            // What was received just before may still be on its way to here.
+            tokio::time::sleep(LOOK).await;
+        };
+        let forward = async {
+            while let Some(notification) = notifications.next().await {
+                if notification.uuid == own && tx.send(notification.value).is_err() {
+                    break;
+                }
+            }
+        };
+        either(gone, forward).await;
+    });
+    Ok((characteristic, pieces))
+}
+
+/// Ends with the one that ends first.
+async fn either(one: impl Future<Output = ()>, other: impl Future<Output = ()>) {
+    let (mut one, mut other) = (Box::pin(one), Box::pin(other));
+    std::future::poll_fn(|context| {
+        if other.as_mut().poll(context).is_ready() { std::task::Poll::Ready(()) } else { one.as_mut().poll(context) }
+    })
+    .await;
+}
+
+async fn limited<T>(step: impl Future<Output = btleplug::Result<T>>) -> io::Result<T> {
+    let late = |_| {
+        let text = "the Bluetooth service does not answer";
+        Trouble::error(io::ErrorKind::TimedOut, text, "Restart it, often with `systemctl restart bluetooth`.")
+    };
+    timeout(STEP, step).await.map_err(late)?.map_err(error)
+}
+
+/// The error of the crate, in words and with a remedy.
+fn error(error: btleplug::Error) -> io::Error {
+    #[cfg(target_os = "linux")]
+    if let btleplug::Error::Other(inner) = &error
+        && let Some(bluez_async::BluetoothError::DbusError(error)) = inner.downcast_ref()
+    {
+        return super::meaning(error.name().unwrap_or_default(), error.message().unwrap_or_default());
+    }
+    let (kind, remedy) = match error {
+        btleplug::Error::PermissionDenied => {
+            (io::ErrorKind::PermissionDenied, "Allow this program to use Bluetooth, in the system's settings.")
+        }
+        btleplug::Error::NotConnected | btleplug::Error::DeviceNotFound => {
+            (io::ErrorKind::NotConnected, "The device may have restarted; try again.")
+        }
+        _ => (io::ErrorKind::Other, "Check that Bluetooth is on, and the device in reach."),
+    };
+    Trouble::error(kind, error.to_string(), remedy)
+}
+
+impl io::Read for Connection {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        while self.rest.is_empty() {
+            self.rest = match self.pieces.recv_timeout(TICK) {
+                Ok(piece) => piece,
+                Err(RecvTimeoutError::Timeout) => return Err(io::ErrorKind::TimedOut.into()),
+                Err(RecvTimeoutError::Disconnected) => return Ok(0),
+            };
+        }
+        let len = self.rest.len().min(buf.len());
+        buf.iter_mut().zip(self.rest.drain(..len)).for_each(|(to, from)| *to = from);
+        Ok(len)
+    }
+}
+
+impl io::Write for Connection {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        let piece = buf.get(..self.piece).unwrap_or(buf);
+        let until = Instant::now() + WRITE;
+        loop {
+            let write = self.device.write(&self.characteristic, piece, WriteType::WithoutResponse);
+            match self.runtime.block_on(limited(write)) {
+                Ok(()) => return Ok(piece.len()),
+                // BlueZ has another operation on this characteristic.
+                Err(error) if error.to_string().contains("InProgress") && Instant::now() < until => {
+                    thread::sleep(Duration::from_millis(10));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Ready for Connection {
+    fn is_ready(&mut self) -> io::Result<bool> {
+        if self.rest.is_empty() {
+            self.rest = self.pieces.try_recv().unwrap_or_default();
+        }
+        Ok(!self.rest.is_empty())
+    }
+}
+
+impl Drop for Connection {
+    /// The system would keep the device connected, and so away from others, when this program has
+    /// ended. It does so after Ctrl-C; so one that was found connected is not left so either.
+    fn drop(&mut self) {
+        let _ = self.runtime.block_on(async { timeout(WRITE, self.device.disconnect()).await });
+    }
+}
