@@ -2,7 +2,7 @@
 
 use super::{Job, Read, Stage, Then, Wiped, receive};
 use crate::dfu::checkpoint::{Known, Recall};
-use crate::dfu::flash::Failed;
+use crate::dfu::flash::{Failed, Geometries};
 use crate::dfu::region::Region;
 use crate::dfu::upload::{Piece, Session};
 use crate::mcuboot::digest::Digest;
@@ -12,7 +12,7 @@ use crate::mcuboot::slots::walk::Walk;
 use crate::mcuboot::slots::{Candidate, Command, Error, Event, Gate, Outcome, Slots};
 use crate::mcuboot::trailer::Trailer;
 
-impl<'j, D: Digest, G: Gate> Job<'j, '_, D, G> {
+impl<'j, D: Digest, G: Gate, F: Geometries> Job<'j, '_, D, G, F> {
     /// Chooses the first stage of a command.
     pub(super) fn begin(&mut self, command: &Command<'j>) -> Result<(), Error> {
         let all = self.look(0, self.slots.last());
@@ -126,19 +126,16 @@ impl<'j, D: Digest, G: Gate> Job<'j, '_, D, G> {
                     Wiped::Begin | Wiped::Erased => self.stream(),
                 }
             }
-            Stage::Stream { log: is_logged, .. } => {
+            Stage::Stream(stream) => {
                 let Slots { upload, log, gate, .. } = &mut *self.slots;
                 gate.event(Event::Chunk { image: upload.image, off: upload.off() });
-                // No operation has failed, so the log in flash is as it is known here.
-                if is_logged {
-                    log.known = Known::Read;
-                }
+                stream.end(log);
                 // The session exists again only now, after the last write has succeeded.
                 if !upload.is_complete() {
                     let off = upload.off();
                     self.slots.session = Session::Receiving;
                     self.uploaded(off, None);
-                } else if Slots::<D, G>::is_file_hash(upload.key.as_bytes()) {
+                } else if Slots::<D, G, F>::is_file_hash(upload.key.as_bytes()) {
                     self.compare(Read::Check);
                 } else {
                     // Without a SHA-256 of the file there is nothing to compare.

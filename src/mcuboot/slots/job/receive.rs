@@ -2,17 +2,18 @@
 
 use super::{Job, Read, Stage, Then, Wiped};
 use crate::checksum::Crc16;
+use crate::dfu::flash::Geometries;
 use crate::dfu::receiving::Key;
 use crate::dfu::region::{Region, down};
-use crate::dfu::upload::{self, Piece, Route, Session};
+use crate::dfu::upload::{self, Piece, Route, Session, Stream};
 use crate::mcuboot::digest::Digest;
 use crate::mcuboot::slots::look;
 use crate::mcuboot::slots::state::Mark;
-use crate::mcuboot::slots::{BootMode, Error, Event, Gate, Offer, Outcome, Slots, Uploaded};
+use crate::mcuboot::slots::{BootMode, Error, Event, Gate, Offer, Outcome, Slots, Uploaded, spare_device};
 use crate::mcuboot::trailer::{Field, SwapType, Trailer};
 use crate::mcuboot::{Error as ImageError, Header};
 
-impl<D: Digest, G: Gate> Job<'_, '_, D, G> {
+impl<D: Digest, G: Gate, F: Geometries> Job<'_, '_, D, G, F> {
     /// Chooses the first stage of a chunk, once the session is known.
     pub(super) fn route(&mut self) -> Result<(), Error> {
         let piece = self.piece()?;
@@ -77,7 +78,7 @@ impl<D: Digest, G: Gate> Job<'_, '_, D, G> {
         }
         let spare = pair.seen(pair.running().other());
         let (target, shift) = (pair.upload(self.slots.shift), self.slots.shift);
-        let there = spare.header == Some(header) && spare.base == shift && Slots::<D, G>::is_file_hash(piece.sha);
+        let there = spare.header == Some(header) && spare.base == shift && Slots::<D, G, F>::is_file_hash(piece.sha);
         let is_unmarked = spare.trailer == Trailer::BLANK;
         // The device's own rule comes after those of the protocol, which it may rely on.
         self.offer(image, Some(header), len, piece.sha)?;
@@ -95,13 +96,14 @@ impl<D: Digest, G: Gate> Job<'_, '_, D, G> {
 
     /// Begins to find out if the trailer at the end of a slot is erased as a whole.
     pub(super) fn check_tail(&mut self, region: Region, mark: Option<Mark>) {
-        let Slots { config, layout, .. } = &*self.slots;
+        let Slots { config, layout, pairs, upload, .. } = &*self.slots;
+        let device = mark.map_or_else(|| spare_device::<F>(pairs, upload.image), |mark| mark.slot.device());
         // Without a swap there is no `swap_size`, and the largest images reach into its place.
         let trailer = match config.mode.kind {
             BootMode::SwapMove | BootMode::SwapScratch | BootMode::SwapOffset => layout.len(),
             _ => layout.from_end(Field::SwapInfo(SwapType::None)),
         };
-        let from = down(region.len.saturating_sub(trailer), config.geometry.write);
+        let from = down(region.len.saturating_sub(trailer), config.geometry.of(device).write);
         let (address, left) = (region.start.wrapping_add(from), region.len.saturating_sub(from));
         self.stage = Stage::Sweep { address, left, read: Read::Tail(mark) };
     }
@@ -122,8 +124,8 @@ impl<D: Digest, G: Gate> Job<'_, '_, D, G> {
 
     /// Decides if a checkpoint can describe the slot, after a look at the slots of its image.
     pub(super) fn trust(&mut self) -> Result<(), Error> {
-        let Slots { config, pairs, upload, shift, .. } = &*self.slots;
-        let (erase, off) = (config.geometry.erase, upload.off());
+        let Slots { pairs, upload, shift, .. } = &*self.slots;
+        let (erase, off) = (self.slots.spare_flash().erase, upload.off());
         let possible = look::pair(pairs, upload.image).filter(|pair| {
             let inside = off > 0 && off < upload.len && upload.len <= pair.max();
             // Records are written at the ends of erase pages, in front of the tail.
@@ -184,7 +186,7 @@ impl<D: Digest, G: Gate> Job<'_, '_, D, G> {
             gate.event(Event::Started { image: upload.image, len: upload.len });
         }
         *session = Session::Idle;
-        self.stage = Stage::Stream { taken: 0, log: self.slots.log.begin() };
+        self.stage = Stage::Stream(Stream::new(&mut self.slots.log));
     }
 
     /// Ends an upload whose whole file is in flash.
