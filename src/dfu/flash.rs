@@ -136,7 +136,7 @@ pub trait Job {
     const ARE_TWO: bool = false;
 
     /// Returns the device of the operation that [`next`](Self::next) returns now.
-    fn device(&mut self) -> Device {
+    fn flash_device(&mut self) -> Device {
         Device::Active
     }
 
@@ -161,7 +161,7 @@ pub(crate) fn drive<J: Job, F: Flash>(job: &mut J, flash: &mut F) {
     // The addresses of one device mean something else in another.
     const { assert!(J::ARE_TWO == F::ARE_TWO, "the slots and the executor need the same number of flash devices") };
     loop {
-        let device = if F::ARE_TWO { job.device() } else { Device::Active };
+        let device = if F::ARE_TWO { job.flash_device() } else { Device::Active };
         let Some(operation) = job.next() else { break };
         let result = flash.perform(device, operation);
         job.completed(result);

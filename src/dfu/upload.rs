@@ -9,7 +9,7 @@
 //! `written` and `erased` move in turns: when they meet, the finished page is recorded in the
 //! checkpoint log, then the next one is erased.
 
-use super::access::{Access, Kind, halves, size};
+use super::access::{Access, Kind, size};
 use super::checkpoint::{Known, Log};
 use super::chunk::Chunk;
 use super::error::Error;
@@ -147,11 +147,9 @@ impl Stream {
         rest: &[u8],
         upload: &mut Receiving,
         log: &Log,
-        flash: (&F, Device),
-        scratch: &mut [u8],
+        (flash, to): (&F, Device),
+        (mut carry, work): (&mut [u8], &mut [u8]),
     ) -> Access {
-        let (flash, to) = flash;
-        let (mut carry, work) = halves(scratch, flash.largest_write());
         let geometry = flash.of(to);
         if F::ARE_TWO {
             carry = carry.get_mut(..size(geometry.write)).unwrap_or_default();
@@ -161,24 +159,25 @@ impl Stream {
         upload.access(rest.len().saturating_sub(moved), self.is_logged.then_some(log), flash, to, work)
     }
 
-    /// Records the completed access for this rest of the chunk. `tail`: the offset from which on
+    /// Records the completed access for the chunk with these data. `tail`: the offset from which on
     /// the slot was erased first.
     pub(crate) fn done<F: Geometries>(
         &mut self,
         access: Access,
-        rest: &[u8],
+        piece: Option<&Piece<'_>>,
         upload: &mut Receiving,
         log: &mut Log,
         tail: u32,
-        flash: (&F, Device),
+        (flash, to): (&F, Device),
         carry: &[u8],
     ) {
         let mut bytes: &[u8] = carry.get(..size(upload.carried())).unwrap_or(&[]);
         if access.kind == Kind::Chunk {
-            bytes = rest.get(..size(access.len)).unwrap_or(&[]);
+            let rest = piece.and_then(|piece| piece.data.get(self.taken..));
+            bytes = rest.and_then(|rest| rest.get(..size(access.len))).unwrap_or(&[]);
             self.taken = self.taken.saturating_add(bytes.len());
         }
-        upload.done(access.kind, bytes, log, tail, flash.0, flash.1);
+        upload.done(access.kind, bytes, log, tail, flash, to);
     }
 
     /// Ends the stage: no operation has failed, so the log in flash is as it is known here.

@@ -78,12 +78,19 @@
 //! * The hash of an encrypted image covers the plain body, so it cannot be checked in the other
 //!   slot: a mark is refused (3, [`Error::Encrypted`]) unless [`Config::encrypted`] declares the
 //!   check of the bootloader sufficient.
+//! * Padded files (`imgtool --pad`, with or without `--confirm`) are as long as their slot and end
+//!   with a trailer. They are refused (30) unless the gate takes them ([`PaddedFiles`]). Then the
+//!   trailer is compared and not written. When the file is complete and has its `sha`, the image is
+//!   marked as by a state write: its hash is checked in flash, the gate is asked, the trailer is
+//!   written and read again. A refusal is the answer to the last chunk; the image stays unmarked.
+//!   What is neither erased nor a trailer where none of an image may be is refused (30). In modes
+//!   without marks the trailer is dropped.
 //!
 //! **Not supported:** sectors of unequal size within a slot, and slots of an image that share
 //! neither their flash nor their number: primary slots are in one flash, secondary ones in the same
 //! or in another one ([`Config::with_spare_flash`]). A geometry has one erase size. Give the largest
 //! sector of all slots: regions that are not made of whole ones are refused
-//! ([`ConfigError::Region`]). Padded files (`imgtool --pad`) are refused (30).
+//! ([`ConfigError::Region`]). A padded file for a slot of another length is refused (30).
 
 mod config;
 mod error;
@@ -93,6 +100,7 @@ mod layout;
 mod look;
 mod mode;
 mod next;
+mod padded;
 mod protection;
 mod seen;
 mod state;
@@ -116,7 +124,7 @@ pub use gate::{Candidate, Event, Gate, Offer, TlvPiece};
 pub use job::Job;
 pub use layout::{Pair, Slot, scratch_len};
 pub use mode::{BootMode, Mode};
-pub use protection::{DowngradeProtection, SignatureCheck, Verifier};
+pub use protection::{DowngradeProtection, PaddedFiles, SignatureCheck, Verifier};
 
 /// The slots of a device, and the upload into one of them. `G` is the application's [`Gate`], `F`
 /// the sizes of one flash device or of two.

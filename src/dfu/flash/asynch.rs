@@ -55,7 +55,7 @@ pub async fn run<J: Job, F: Flash>(mut job: J, flash: &mut F) -> J {
     // The addresses of one device mean something else in another.
     const { assert!(J::ARE_TWO == F::ARE_TWO, "the slots and the executor need the same number of flash devices") };
     loop {
-        let device = if F::ARE_TWO { job.device() } else { Device::Active };
+        let device = if F::ARE_TWO { job.flash_device() } else { Device::Active };
         let Some(operation) = job.next() else { break };
         let result = flash.perform(device, operation).await;
         job.completed(result);

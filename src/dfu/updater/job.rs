@@ -156,6 +156,7 @@ impl<'j, 's, L: Loader, D: Digest, F: Geometries> Job<'j, 's, L, D, F> {
         let geometry = flash.of(self.stage.device(flash));
         let pages = Pages::new(regions.record, flash.of(flash.records()).erase);
         let piece = access::fill(scratch.len(), unit, geometry);
+        let (carry, work) = access::halves(scratch, unit);
         let record_len = up(u32::try_from(record::LEN).unwrap_or(0), geometry.write);
         match &mut self.stage {
             Stage::Records(page) if *page < 2 => {
@@ -168,7 +169,6 @@ impl<'j, 's, L: Loader, D: Digest, F: Geometries> Job<'j, 's, L, D, F> {
                 Access::change(Kind::EraseLog, pages.place(record.number), geometry.erase)
             }
             Stage::Save { is_erased: true, .. } => {
-                let (_, work) = access::halves(scratch, unit);
                 work.get_mut(..size(record_len)).unwrap_or_default().fill(geometry.erased);
                 record.emit(work);
                 Access::change(Kind::Work, pages.place(record.number), record_len)
@@ -179,7 +179,7 @@ impl<'j, 's, L: Loader, D: Digest, F: Geometries> Job<'j, 's, L, D, F> {
             },
             Stage::Stream(stream) => {
                 let rest = stream.rest(self.piece.map_or(&[], |piece| piece.data));
-                stream.access(rest, upload, log, (flash, Device::Spare), scratch)
+                stream.access(rest, upload, log, (flash, Device::Spare), (carry, work))
             }
             _ => Access::NOTHING,
         }
@@ -235,9 +235,8 @@ impl<'j, 's, L: Loader, D: Digest, F: Geometries> Job<'j, 's, L, D, F> {
             Stage::Save { .. } => return self.follow(),
             Stage::Wipe { end } => *end = end.saturating_sub(geometry.erase),
             Stage::Stream(stream) => {
-                let rest = stream.rest(self.piece.map_or(&[], |piece| piece.data));
                 // There is no trailer: no tail was erased before.
-                stream.done(self.access, rest, upload, log, u32::MAX, (flash, Device::Spare), carry);
+                stream.done(self.access, self.piece.as_ref(), upload, log, u32::MAX, (flash, Device::Spare), carry);
             }
             Stage::Done(_) => {}
         }
@@ -266,7 +265,7 @@ impl<'j, 's, L: Loader, D: Digest, F: Geometries> Job<'j, 's, L, D, F> {
 impl<L: Loader, D: Digest, F: Geometries> flash::Job for Job<'_, '_, L, D, F> {
     const ARE_TWO: bool = F::ARE_TWO;
 
-    fn device(&mut self) -> Device {
+    fn flash_device(&mut self) -> Device {
         if self.access.kind == Kind::Unknown {
             self.advance_stages(Ok(()));
         }

@@ -4,10 +4,10 @@
 mod decide;
 mod receive;
 
-use super::look::Look;
+use super::look::{self, Look};
 use super::state::Mark;
 use super::walk::Walk;
-use super::{Command, Error, Event, Gate, Geometry, Outcome, Pair, Slots, spare_device, tail};
+use super::{Command, Error, Event, Gate, Geometry, Outcome, Pair, Slots, padded, spare_device, tail};
 use crate::dfu::Work;
 use crate::dfu::access::{self, Access, Kind};
 use crate::dfu::checkpoint::Recall;
@@ -60,10 +60,11 @@ enum Stage<'c> {
 enum Then<'c> {
     /// A state read. Exit: `Done`.
     List,
-    /// To see the mark that was written, for the response to a state write. Exit: `Done`.
+    /// To see the mark that was written, for the response to a state write, or to the last chunk of
+    /// a padded file. Exit: `Done`.
     Marked(Mark),
-    /// A state write. Exits: `Sweep` to verify the image; `Mark` if that is not possible and
-    /// allowed; `Done`.
+    /// A state write, or a padded file whose trailer asks for a mark. Exits: `Sweep` to verify the
+    /// image; `Mark` if that is not possible and allowed; `Done`.
     SetState { hash: &'c [u8], confirm: bool },
     /// An erase. Exits: `Sweep` to find out if anything is there; `Done`.
     Erase,
@@ -113,7 +114,8 @@ enum Read {
     Compare,
     /// The same, after the tail was erased. Exits: `Done`; `Stream`.
     CompareWiped,
-    /// To check the received file against its `sha`. Exit: `Done`.
+    /// To check the received file against its `sha`. Exits: of a padded file `Look` to mark it;
+    /// `Done`.
     Check,
     /// To verify the image that is to be marked. Exits: `Mark`; `Done`.
     Verify(Mark),
@@ -208,10 +210,11 @@ impl<'j, 's, D: Digest, G: Gate, F: Geometries> Job<'j, 's, D, G, F> {
     // Not inlined, so that its stack is free when the next stage is chosen.
     #[inline(never)]
     fn wanted(&mut self) -> Access {
-        let Slots { config, layout, pairs, scratch, upload, log, .. } = &mut *self.slots;
+        let Slots { config, layout, shift, pairs, scratch, upload, log, .. } = &mut *self.slots;
         let device = self.stage.device(&config.geometry, pairs, upload.image);
         let (geometry, unit) = (config.geometry.of(device), config.geometry.largest_write());
         let piece = access::fill(scratch.len(), unit, geometry);
+        let (carry, work) = access::halves(scratch, unit);
         match &mut self.stage {
             Stage::Recall(recall) => recall.access(log, geometry),
             Stage::Look { look, .. } => look.access(pairs, *layout, D::KIND).unwrap_or(Access::NOTHING),
@@ -224,11 +227,17 @@ impl<'j, 's, D: Digest, G: Gate, F: Geometries> Job<'j, 's, D, G, F> {
                 _ => Access::NOTHING,
             },
             Stage::Stream(stream) => {
-                let rest = stream.rest(self.piece.map_or(&[], |piece| piece.data));
-                stream.access(rest, upload, log, (&config.geometry, device), scratch)
+                let mut rest = stream.rest(self.piece.map_or(&[], |piece| piece.data));
+                if G::TAKES_PADDED
+                    && let Some(pair) = look::pair(pairs, upload.image)
+                {
+                    let stored = padded::stored::<G>(pair, *shift, geometry.write, upload.len);
+                    rest = padded::cut(rest, upload, stored.unwrap_or(0));
+                }
+                stream.access(rest, upload, log, (&config.geometry, device), (carry, work))
             }
             Stage::Walk { walk, .. } => walk.access(piece),
-            Stage::Mark(mark) => mark.access(pairs, *layout, geometry, access::halves(scratch, unit).1),
+            Stage::Mark(mark) => mark.access(pairs, *layout, geometry, work),
             Stage::Done(_) => Access::NOTHING,
         }
     }
@@ -258,9 +267,8 @@ impl<'j, 's, D: Digest, G: Gate, F: Geometries> Job<'j, 's, D, G, F> {
             }
             Stage::Wipe { end, .. } => *end = end.saturating_sub(geometry.erase),
             Stage::Stream(stream) => {
-                let rest = stream.rest(self.piece.map_or(&[], |piece| piece.data));
                 let tail = tail(upload.target, *layout, geometry.erase);
-                stream.done(self.access, rest, upload, log, tail, (&config.geometry, device), carry);
+                stream.done(self.access, self.piece.as_ref(), upload, log, tail, (&config.geometry, device), carry);
             }
             Stage::Walk { walk, .. } => walk.advance(bytes, gate),
             Stage::Mark(mark) => mark.done(pairs),
@@ -272,7 +280,7 @@ impl<'j, 's, D: Digest, G: Gate, F: Geometries> Job<'j, 's, D, G, F> {
 impl<D: Digest, G: Gate, F: Geometries> flash::Job for Job<'_, '_, D, G, F> {
     const ARE_TWO: bool = F::ARE_TWO;
 
-    fn device(&mut self) -> Device {
+    fn flash_device(&mut self) -> Device {
         if self.access.kind == Kind::Unknown {
             self.advance_stages(Ok(()));
         }

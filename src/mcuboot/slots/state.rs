@@ -125,6 +125,11 @@ impl<D: Digest, G, F: Geometries> Slots<'_, D, G, F> {
             }
             hash => self.find(hash).ok_or(Error::HashNotFound)?,
         };
+        self.plan_for(image, slot, confirm)
+    }
+
+    /// The same for the image in a slot.
+    pub(super) fn plan_for(&self, image: u32, slot: Slot, confirm: bool) -> Result<Option<Mark>, Error> {
         let pair = look::pair(self.pairs, image).ok_or(Error::Unknown)?;
         let active = slot == pair.running();
         let Config { active_image, confirm_other_slot, confirm_other_image, confirm_other_running, .. } = self.config;

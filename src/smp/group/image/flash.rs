@@ -126,9 +126,9 @@ fn command<'m>(incoming: &Incoming<'m>) -> Result<Command<'m>, Error> {
 impl<'j, D: Device> flash::Job for Job<'j, D> {
     const ARE_TWO: bool = <D::Job<'j> as flash::Job>::ARE_TWO;
 
-    fn device(&mut self) -> flash::Device {
+    fn flash_device(&mut self) -> flash::Device {
         match &mut self.0 {
-            State::Flash(job) => job.device(),
+            State::Flash(job) => job.flash_device(),
             State::SlotInfo(_) | State::Refused(_) => flash::Device::Active,
         }
     }
