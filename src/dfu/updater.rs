@@ -27,9 +27,9 @@
 //! [`TwoGeometries`](super::flash::TwoGeometries) then, and the executor
 //! [`Two`](super::flash::Two) flashes.
 //!
-//! **Not supported:** a permanent mark (32): these boot loaders try every program first. Erase pages
-//! of unequal size within a region: give the largest; a region that is not made of whole ones is
-//! refused ([`RegionError::Region`]).
+//! **Not supported:** a permanent mark (32): these boot loaders try every program first. Erase
+//! pages of unequal size within a region: give the largest; a region that is not made of whole ones
+//! is refused ([`RegionError::Region`]).
 
 use super::access::size;
 use super::checkpoint::Log;
@@ -116,9 +116,9 @@ enum Knowledge {
     Known,
 }
 
-/// What the boot loader does at the next reset. A mark without a reset after it is found again at a
-/// start of the program: the word of the boot loader says the same as on trial, but the regions have
-/// not been swapped.
+/// What the boot loader does at the next reset. A mark without a reset after it is found again when
+/// the program starts again: the word of the boot loader is the same as on trial, but the regions
+/// have not been swapped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Next {
     /// It starts what runs. Exit: a mark, to `Test`.

@@ -135,9 +135,9 @@ impl Stream {
         Self { taken: 0, is_logged: log.begin() }
     }
 
-    /// Returns the rest of the chunk with these data.
-    pub(crate) fn rest<'c>(&self, data: &'c [u8]) -> &'c [u8] {
-        data.get(self.taken..).unwrap_or(&[])
+    /// Returns the rest of the chunk; nothing without a chunk.
+    pub(crate) fn rest<'c>(&self, piece: Option<&Piece<'c>>) -> &'c [u8] {
+        piece.and_then(|piece| piece.data.get(self.taken..)).unwrap_or(&[])
     }
 
     /// Returns the next access for this rest of the chunk; nothing when all of it is in flash or in
@@ -159,7 +159,7 @@ impl Stream {
         upload.access(rest.len().saturating_sub(moved), self.is_logged.then_some(log), flash, to, work)
     }
 
-    /// Records the completed access for the chunk with these data. `tail`: the offset from which on
+    /// Records the completed access for this chunk. `tail`: the offset from which on
     /// the slot was erased first.
     pub(crate) fn done<F: Geometries>(
         &mut self,
@@ -173,8 +173,7 @@ impl Stream {
     ) {
         let mut bytes: &[u8] = carry.get(..size(upload.carried())).unwrap_or(&[]);
         if access.kind == Kind::Chunk {
-            let rest = piece.and_then(|piece| piece.data.get(self.taken..));
-            bytes = rest.and_then(|rest| rest.get(..size(access.len))).unwrap_or(&[]);
+            bytes = self.rest(piece).get(..size(access.len)).unwrap_or(&[]);
             self.taken = self.taken.saturating_add(bytes.len());
         }
         upload.done(access.kind, bytes, log, tail, flash, to);

@@ -86,11 +86,11 @@
 //!   What is neither erased nor a trailer where none of an image may be is refused (30). In modes
 //!   without marks the trailer is dropped.
 //!
-//! **Not supported:** sectors of unequal size within a slot, and slots of an image that share
-//! neither their flash nor their number: primary slots are in one flash, secondary ones in the same
-//! or in another one ([`Config::with_spare_flash`]). A geometry has one erase size. Give the largest
-//! sector of all slots: regions that are not made of whole ones are refused
-//! ([`ConfigError::Region`]). A padded file for a slot of another length is refused (30).
+//! **Not supported:** a third flash device: all primary slots are in one flash, all secondary ones
+//! in the same or in another one ([`Config::with_spare_flash`]). Sectors of unequal size within a
+//! slot: a geometry has one erase size. Give the largest sector of all slots; a region that is not
+//! made of whole ones is refused ([`ConfigError::Region`]). A padded file for a slot of another
+//! length is refused (30).
 
 mod config;
 mod error;

@@ -142,7 +142,7 @@ fn padded_file_is_refused_unless_the_gate_takes_it_and_nothing_is_erased() {
             assert!(device.gate().offers.is_empty());
         });
         start(config, board, PaddedFiles::new(()), |device| {
-            // One for a slot of another length, and one whose image is too long for the boot loader.
+            // For slots of another length; and one whose image is too long for the boot loader.
             for other in [pad(file, board.secondary.len - 8, false), pad(file, board.secondary.len + 8, false)] {
                 assert_eq!(send(device, flash, chunk(&other, None, 0, 500)), Err(Error::TooLarge));
             }

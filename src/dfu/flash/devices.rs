@@ -1,9 +1,9 @@
 //! One flash device or two: the sizes of each, and the executor's side of both.
 //!
 //! ```text
-//!   Geometry ─────────────▶ all regions lie in one flash     ─▶ run(job, &mut flash)
-//!   TwoGeometries ────────▶ Active: primary slots; records   ─▶ run(job, &mut Two::new(&mut internal,
-//!                           Spare: secondary slots                                      &mut external))
+//!   Geometry ──────▶ all regions lie in one flash   ─▶ run(job, &mut flash)
+//!   TwoGeometries ─▶ Active: primary slots, records ─▶ run(job, &mut Two::new(&mut internal,
+//!                    Spare: secondary slots                                   &mut external))
 //! ```
 
 use super::{Failed, Geometry, Operation};

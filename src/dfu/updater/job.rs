@@ -178,7 +178,7 @@ impl<'j, 's, L: Loader, D: Digest, F: Geometries> Job<'j, 's, L, D, F> {
                 None => Access::NOTHING,
             },
             Stage::Stream(stream) => {
-                let rest = stream.rest(self.piece.map_or(&[], |piece| piece.data));
+                let rest = stream.rest(self.piece.as_ref());
                 stream.access(rest, upload, log, (flash, Device::Spare), (carry, work))
             }
             _ => Access::NOTHING,
@@ -279,10 +279,7 @@ impl<L: Loader, D: Digest, F: Geometries> flash::Job for Job<'_, '_, L, D, F> {
         if self.access.kind == Kind::Unknown {
             self.advance_stages(Ok(()));
         }
-        let mut chunk: &[u8] = &[];
-        if let (Stage::Stream(stream), Some(piece)) = (&self.stage, &self.piece) {
-            chunk = stream.rest(piece.data);
-        }
+        let chunk = if let Stage::Stream(stream) = &self.stage { stream.rest(self.piece.as_ref()) } else { &[] };
         let Updater { geometry, scratch, .. } = &mut *self.updater;
         self.access.operation(geometry.largest_write(), geometry.of(self.stage.device(geometry)), scratch, chunk)
     }

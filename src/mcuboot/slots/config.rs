@@ -41,8 +41,8 @@ pub struct Config<F = Geometry> {
     /// Else 0.
     pub key_len: u32,
     /// The region that keeps the progress of an upload over a restart: one erase page or more,
-    /// outside of all slots, of the first flash of two unless
-    /// [`TwoGeometries::records`] says otherwise. It costs one record for each erase page of the image.
+    /// outside of all slots, of the first flash of two unless [`TwoGeometries::records`] says
+    /// otherwise. It costs one record for each erase page of the image.
     pub checkpoint: Option<Region>,
     /// The number of the pair to which the running program belongs: a confirmation without a hash
     /// and an erase without a slot mean this pair, and confirmations of the others need a
@@ -68,8 +68,8 @@ pub struct Config<F = Geometry> {
     pub direct_upload: bool,
     /// Refuses an image for a fixed address (`imgtool --rom-fixed`) that is not the one of its slot
     /// (`MCUMGR_GRP_IMG_REJECT_DIRECT_XIP_MISMATCHED_SLOT`): the number is the offset, as MCUboot
-    /// counts flash areas, of address 0 of the flash of the slot; often 0. `None` by default, without a check,
-    /// and without one in modes that move the image to the primary slot.
+    /// counts flash areas, of address 0 of the flash of the slot; often 0. `None` by default,
+    /// without a check, and without one in modes that move the image to the primary slot.
     pub fixed_base: Option<u32>,
     /// Allows a client to mark an encrypted image, although its hash cannot be checked here.
     pub encrypted: bool,
@@ -144,8 +144,8 @@ impl Config {
         Self::new(geometry, Mode::loader(BootMode::SingleSlot), 0)
     }
 
-    /// Puts the secondary slots of all pairs on another flash device with these sizes. The addresses
-    /// of their regions begin at 0 of that flash. The executor is given both:
+    /// Puts the secondary slots of all pairs on another flash device with these sizes. The
+    /// addresses of their regions begin at 0 of that flash. The executor is given both:
     /// [`flash::Two`](crate::dfu::flash::Two).
     ///
     /// The swap status needs the larger write size of the two, and so does `align`. Swap-move and
@@ -155,16 +155,16 @@ impl Config {
     /// ```
     /// # #[cfg(feature = "sha2")] {
     /// use anysmp::mcuboot::digest::Sha256;
-    /// use anysmp::mcuboot::flash::{TwoGeometries, run};
     /// use anysmp::mcuboot::slots::{Config, Geometry, Pair, Region, Slots, scratch_len};
     ///
     /// // Inside: 1 MiB. A chip beside it: 8 MiB, single bytes.
-    /// let (internal, external) = (Geometry::new(1, 4, 4096, 1 << 20), Geometry::new(1, 1, 4096, 8 << 20));
+    /// let internal = Geometry::new(1, 4, 4096, 1 << 20);
+    /// let external = Geometry::new(1, 1, 4096, 8 << 20);
     /// let config = Config::swap_move(internal, 128).with_spare_flash(external);
     /// let mut pairs = [Pair::new(Region::new(0x1_0000, 0x8_0000), Region::new(0, 0x8_0000))];
     /// let mut scratch = [0; scratch_len(1, 4)];
     /// let slots = Slots::new(config, &mut pairs, &mut scratch, Sha256::new());
-    /// assert!(slots.is_ok()); // run(slots.begin(command), &mut Two::new(&mut internal, &mut external))
+    /// assert!(slots.is_ok()); // flash::run(job, &mut flash::Two::new(&mut inner, &mut outer))
     /// # }
     /// ```
     #[must_use]
@@ -306,16 +306,12 @@ pub(super) fn check<F: Geometries>(
         return Err(ConfigError::Pairs);
     }
     let mut number = 0_usize;
-    while let Some(region) = region(pairs, *log, number) {
+    while let Some(one) = region(pairs, *log, number) {
         // A single slot has no second one.
         let is_absent = mode.kind == BootMode::SingleSlot && number & 1 == 1;
-        if !is_absent && !region.fits(geometry.of(device(geometry, pairs, number))) {
+        if !is_absent && !one.fits(geometry.of(device(geometry, pairs, number))) {
             return Err(ConfigError::Region);
         }
-        number = number.wrapping_add(1);
-    }
-    while let Some(one) = region(pairs, *log, number.wrapping_sub(1)) {
-        number = number.wrapping_sub(1);
         let mut before = number;
         while let Some(other) = region(pairs, *log, before.wrapping_sub(1)) {
             let apart =
@@ -325,6 +321,7 @@ pub(super) fn check<F: Geometries>(
             }
             before = before.wrapping_sub(1);
         }
+        number = number.wrapping_add(1);
     }
     let widest = geometry.widest();
     // Both are at most 512, so the casts keep their values.
@@ -347,7 +344,8 @@ pub(super) fn check<F: Geometries>(
     for pair in pairs {
         // The offsets of the trailer are counted from the end of the slot in units of the
         // alignment.
-        if [pair.primary.len, pair.secondary.len].into_iter().any(|len| down(len, config.align) != len) {
+        let is_odd = |len| down(len, config.align) != len;
+        if is_odd(pair.primary.len) || is_odd(pair.secondary.len) {
             return Err(ConfigError::Alignment);
         }
         // Otherwise uploads would be written to the running slot.
@@ -356,10 +354,8 @@ pub(super) fn check<F: Geometries>(
         }
         let spare = pair.spare().region().len;
         // A slot that cannot hold a header and its trailer holds no image.
-        if [pair.running(), pair.running().other()].into_iter().any(|slot| {
-            let len = pair.region(slot).len;
-            len > 0 && len < layout.len().saturating_add(HEADER_LEN)
-        }) {
+        let is_small = |len| len > 0 && len < layout.len().saturating_add(HEADER_LEN);
+        if is_small(pair.primary.len) || is_small(pair.secondary.len) {
             return Err(ConfigError::TooSmall);
         }
         let max = (mode.max)(&sizes, pair.primary.len, spare).filter(|max| *max >= HEADER_LEN);

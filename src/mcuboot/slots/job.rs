@@ -227,7 +227,7 @@ impl<'j, 's, D: Digest, G: Gate, F: Geometries> Job<'j, 's, D, G, F> {
                 _ => Access::NOTHING,
             },
             Stage::Stream(stream) => {
-                let mut rest = stream.rest(self.piece.map_or(&[], |piece| piece.data));
+                let mut rest = stream.rest(self.piece.as_ref());
                 if G::TAKES_PADDED
                     && let Some(pair) = look::pair(pairs, upload.image)
                 {
@@ -296,10 +296,7 @@ impl<D: Digest, G: Gate, F: Geometries> flash::Job for Job<'_, '_, D, G, F> {
         if self.access.kind == Kind::Unknown {
             self.advance_stages(Ok(()));
         }
-        let mut chunk: &[u8] = &[];
-        if let (Stage::Stream(stream), Some(piece)) = (&self.stage, &self.piece) {
-            chunk = stream.rest(piece.data);
-        }
+        let chunk = if let Stage::Stream(stream) = &self.stage { stream.rest(self.piece.as_ref()) } else { &[] };
         let Slots { config, pairs, upload, scratch, .. } = &mut *self.slots;
         let device = self.stage.device(&config.geometry, pairs, upload.image);
         let (geometry, unit) = (config.geometry.of(device), config.geometry.largest_write());

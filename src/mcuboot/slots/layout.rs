@@ -148,8 +148,8 @@ impl Pair {
 }
 
 /// Returns the minimum bytes of the scratch slice of [`Slots::new`](super::Slots::new), for these
-/// smallest sizes of read and write; of two flash devices, for the larger of each. More makes hashing faster, because each read of the flash
-/// fills the rest.
+/// smallest sizes of read and write; of two flash devices, for the larger of each. More makes
+/// hashing faster, because each read of the flash fills the rest.
 #[must_use]
 pub const fn scratch_len(read: usize, write: usize) -> usize {
     let record = if write > RECORD_LEN { write } else { RECORD_LEN };

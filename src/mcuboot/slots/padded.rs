@@ -2,7 +2,7 @@
 //! never written: when the file is complete, it becomes an ordinary mark.
 //!
 //! ```text
-//!   file  0 ── image ── padding ──┬── erased ── image_ok ── erased ── magic ── its end, and the slot's
+//!   file  0 ── image ── padding ──┬── erased ── image_ok ── erased ── magic ── end of the slot
 //!         └ goes into flash       └ compared
 //! ```
 

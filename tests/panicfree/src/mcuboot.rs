@@ -142,7 +142,7 @@ impl NorFlash for Flash {
 
 /// A gate and a verifier of which nothing is known.
 #[derive(Debug)]
-struct Any;
+pub struct Any;
 
 impl Gate for Any {
     fn upload(&mut self, offer: &Offer<'_>) -> Result<(), slots::Error> {
@@ -255,39 +255,49 @@ pub fn with_slots(room: &mut [u8], work: impl FnOnce(&mut Slots<'_, Sha256>, &mu
     }
 }
 
-/// The command, twice, on slots in two flash devices with a gate that takes padded files, and on two
-/// regions there.
-fn on_two(command: Command<'_>, room: &mut [u8]) {
+/// Slots in two flash devices, of which nothing is known, with a gate that takes padded files.
+pub fn on_two(
+    room: &mut [u8],
+    work: impl FnOnce(&mut Slots<'_, Sha256, PaddedFiles<Any>, TwoGeometries>, &mut Two<'_, Flash, Flash>),
+) {
     let region = || Region::new(black_box(0), black_box(0));
     let mut pairs = [Pair::new(region(), region()).running_from(black_box(Slot::Primary))];
-    let (mut one, mut other) = (Flash, Flash);
     let sizes = || black_box(flash::geometry(&Flash));
     let mut config = black_box(Config::swap_move(sizes(), black_box(8)).with_spare_flash(sizes()));
     config.geometry.records = black_box(flash::Device::Active);
     drop_in_box((*config.geometry.of(config.geometry.records()), config.geometry.largest_write()));
     drop_in_box(config.geometry.widest());
     if let Ok(slots) = Slots::new(config, &mut pairs, room, Sha256::new()) {
-        let mut slots = slots.with_gate(PaddedFiles::new(Any));
+        work(&mut slots.with_gate(PaddedFiles::new(Any)), &mut Two::new(&mut Flash, &mut Flash));
+    }
+}
+
+/// The command, twice, in two flash devices: in slots, and in two regions.
+fn apart(command: Command<'_>, room: &mut [u8]) {
+    on_two(room, |slots, two| {
         for command in [command, black_box(command)] {
             let mut job = slots.begin(command);
             drop_in_box(job.flash_device());
-            drop_in_box(flash::run(job, &mut Two::new(&mut one, &mut other)).finish());
+            drop_in_box(flash::run(job, two).finish());
         }
-    }
+        let erase = flash::Operation::Erase { from: 0, to: 1 };
+        drop_in_box(flash::Flash::perform(two, black_box(flash::Device::Spare), erase));
+    });
+    let region = || Region::new(black_box(0), black_box(0));
     let regions =
         Regions { active: region(), spare: region(), record: region(), checkpoint: black_box(Some(region())) };
-    let geometry = TwoGeometries::new(sizes(), sizes());
-    let Ok(mut updater) = Updater::new(geometry, regions, Version::default(), Any, room, both()) else { return };
+    let sizes = || black_box(flash::geometry(&Flash));
+    let (geometry, version) = (TwoGeometries::new(sizes(), sizes()), Version::default());
+    let Ok(mut updater) = Updater::new(geometry, regions, version, Any, room, both()) else { return };
     for command in [command, black_box(command)] {
-        drop_in_box(flash::run(updater.begin(command), &mut Two::new(&mut one, &mut other)).finish());
+        drop_in_box(flash::run(updater.begin(command), &mut Two::new(&mut Flash, &mut Flash)).finish());
     }
-    drop_in_box(flash::Flash::perform(&mut one, black_box(flash::Device::Spare), flash::Operation::Erase { from: 0, to: 1 }));
 }
 
 /// The command, twice: the second time the flash was looked at, and perhaps an upload is running.
 fn command(command: Command<'_>, room: &mut [u8]) {
     updated(command, room);
-    on_two(command, room);
+    apart(command, room);
     with_slots(room, |slots, flash| {
         for command in [command, black_box(command)] {
             drop_in_box(flash::run(slots.begin(command), flash).finish());

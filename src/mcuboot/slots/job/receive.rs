@@ -229,7 +229,7 @@ impl<D: Digest, G: Gate, F: Geometries> Job<'_, '_, D, G, F> {
         let piece = self.piece()?;
         let erased = self.slots.spare_flash().erased;
         let Slots { upload, layout, .. } = &mut *self.slots;
-        let result = padded::compare(upload, stream.rest(piece.data), *layout, erased);
+        let result = padded::compare(upload, stream.rest(Some(&piece)), *layout, erased);
         if result.is_err() {
             self.stop(true);
         }
