@@ -159,17 +159,16 @@ impl Stream {
         upload.access(rest.len().saturating_sub(moved), self.is_logged.then_some(log), flash, to, work)
     }
 
-    /// Records the completed access for this chunk. `tail`: the offset from which on
-    /// the slot was erased first.
+    /// Records the completed access for this chunk; a write was of its bytes, or of the carry.
+    /// `tail`: the offset from which on the slot was erased first.
     pub(crate) fn done<F: Geometries>(
         &mut self,
         access: Access,
-        piece: Option<&Piece<'_>>,
+        (piece, carry): (Option<&Piece<'_>>, &[u8]),
         upload: &mut Receiving,
         log: &mut Log,
         tail: u32,
         (flash, to): (&F, Device),
-        carry: &[u8],
     ) {
         let mut bytes: &[u8] = carry.get(..size(upload.carried())).unwrap_or(&[]);
         if access.kind == Kind::Chunk {

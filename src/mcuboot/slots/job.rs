@@ -268,7 +268,7 @@ impl<'j, 's, D: Digest, G: Gate, F: Geometries> Job<'j, 's, D, G, F> {
             Stage::Wipe { end, .. } => *end = end.saturating_sub(geometry.erase),
             Stage::Stream(stream) => {
                 let tail = tail(upload.target, *layout, geometry.erase);
-                stream.done(self.access, self.piece.as_ref(), upload, log, tail, (&config.geometry, device), carry);
+                stream.done(self.access, (self.piece.as_ref(), carry), upload, log, tail, (&config.geometry, device));
             }
             Stage::Walk { walk, .. } => walk.advance(bytes, gate),
             Stage::Mark(mark) => mark.done(pairs),
