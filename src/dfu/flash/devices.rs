@@ -45,8 +45,14 @@ mod sealed {
     use super::{Geometry, TwoGeometries};
 
     /// Keeps other types from being [`Geometries`](super::Geometries).
+    #[cfg(not(feature = "defmt"))]
     #[expect(unnameable_types, reason = "nobody else implements it")]
     pub trait Sealed {}
+
+    /// As above; and they can be logged.
+    #[cfg(feature = "defmt")]
+    #[expect(unnameable_types, reason = "nobody else implements it")]
+    pub trait Sealed: defmt::Format {}
 
     impl Sealed for Geometry {}
     impl Sealed for TwoGeometries {}

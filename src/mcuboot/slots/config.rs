@@ -5,6 +5,7 @@ use super::mode::{BootMode, Mode, Sizes};
 use crate::dfu::flash::{Device, Geometries, Geometry, TwoGeometries};
 use crate::dfu::region::{LogRegion, Region, down, record_len};
 use crate::mcuboot::trailer::Layout;
+use crate::shown::shown;
 
 /// The description of a device for [`Slots`](super::Slots). The fields are public: start from the
 /// constructor of the bootloader's mode.
@@ -21,7 +22,7 @@ use crate::mcuboot::trailer::Layout;
 /// };
 /// # let _ = config;
 /// ```
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 #[expect(clippy::exhaustive_structs, reason = "the caller fills it in")]
 pub struct Config<F = Geometry> {
     /// The sizes of the flash; [`with_spare_flash`](Config::with_spare_flash) makes it two.
@@ -211,12 +212,10 @@ impl Config {
     }
 }
 
-#[cfg(feature = "defmt")]
-impl<F: defmt::Format> defmt::Format for Config<F> {
-    fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "Config {{ {}, {}, align: {=u32} }}", self.geometry, self.mode, self.align);
-    }
-}
+shown!(
+    [F: Geometries] Config<F>,
+    |it| "Config({:?}, {:?}, align: {})", it.geometry, it.mode, it.align
+);
 
 /// The caller: a mistake in the configuration that [`Slots::new`](super::Slots::new) refuses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
