@@ -2,7 +2,7 @@
 //!
 //! [`Slots`] keeps the places of the images and the progress of an upload. [`Slots::begin`] turns a
 //! [`Command`] into a [`Job`], a list of flash operations; an executor
-//! ([`flash::run`](super::flash::run) or `flash::asynch::run`) performs them; [`Job::finish`]
+//! ([`flash::run`] or `flash::asynch::run`) performs them; [`Job::finish`]
 //! returns the outcome. This module depends on no CBOR, port or flash driver.
 //!
 //! ```text
