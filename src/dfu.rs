@@ -14,7 +14,7 @@
 //! |---|---|
 //! | receive an upgrade under MCUboot | `mcuboot::slots` |
 //! | receive one under another boot loader, such as `embassy-boot` | [`Updater`], [`Loader`] |
-//! | run a job on a flash of your own | [`flash`] |
+//! | run a job on a flash of your own, or on two flash devices | [`flash`] |
 
 pub(crate) mod access;
 pub(crate) mod checkpoint;

@@ -34,14 +34,15 @@ pub(crate) enum Kind {
     EraseLog,
 }
 
-/// Splits the scratch slice into a carry of one write unit and the work slice.
-pub(crate) fn halves<'a>(scratch: &'a mut [u8], geometry: &Geometry) -> (&'a mut [u8], &'a mut [u8]) {
-    scratch.split_at_mut_checked(size(geometry.write)).unwrap_or((&mut [], &mut []))
+/// Splits the scratch slice into a carry of one write unit, the largest there is, and the work
+/// slice.
+pub(crate) fn halves(scratch: &mut [u8], unit: u32) -> (&mut [u8], &mut [u8]) {
+    scratch.split_at_mut_checked(size(unit)).unwrap_or((&mut [], &mut []))
 }
 
 /// Returns the largest read that always fits the work slice of a scratch slice of this length.
-pub(crate) fn fill(scratch: usize, geometry: &Geometry) -> u32 {
-    let work = u32::try_from(scratch).unwrap_or(u32::MAX).saturating_sub(geometry.write);
+pub(crate) fn fill(scratch: usize, unit: u32, geometry: &Geometry) -> u32 {
+    let work = u32::try_from(scratch).unwrap_or(u32::MAX).saturating_sub(unit);
     down(work, geometry.read).saturating_sub(geometry.read)
 }
 
@@ -73,11 +74,12 @@ impl Access {
     /// which no job requests.
     pub(crate) fn operation<'a>(
         self,
+        unit: u32,
         geometry: &Geometry,
         scratch: &'a mut [u8],
         chunk: &'a [u8],
     ) -> Option<Operation<'a>> {
-        let (carry, work) = halves(scratch, geometry);
+        let (carry, work) = halves(scratch, unit);
         let from: &[u8] = match self.kind {
             // An operation outside of its region is never performed: the job ends with an error
             // instead.

@@ -14,8 +14,11 @@
 
 #[cfg(feature = "async")]
 pub mod asynch;
+mod devices;
 
 use embedded_storage::nor_flash::NorFlash;
+
+pub use devices::{Device, Flash, Geometries, Two, TwoGeometries};
 
 /// One operation on the flash. Addresses and lengths are aligned as the flash requires.
 #[expect(clippy::exhaustive_enums, reason = "an executor has to handle each")]
@@ -129,6 +132,14 @@ pub fn geometry<F: NorFlash>(flash: &F) -> Geometry {
 
 /// Work that consists of flash operations.
 pub trait Job {
+    /// True for work on two flash devices, which an executor for one refuses when it is compiled.
+    const ARE_TWO: bool = false;
+
+    /// Returns the device of the operation that [`next`](Self::next) returns now.
+    fn flash_device(&mut self) -> Device {
+        Device::Active
+    }
+
     /// Returns the operation to do now; `None` when the job has ended. It is the same operation
     /// until [`completed`](Self::completed) is called.
     fn next(&mut self) -> Option<Operation<'_>>;
@@ -137,21 +148,22 @@ pub trait Job {
     fn completed(&mut self, result: Result<(), Failed>);
 }
 
-/// Runs a job to its end on a blocking flash and returns it, for its outcome.
+/// Runs a job to its end on a blocking flash, or on [`Two`] of them, and returns it, for its
+/// outcome.
 #[must_use = "the job has the outcome"]
-pub fn run<J: Job, F: NorFlash>(mut job: J, flash: &mut F) -> J {
+pub fn run<J: Job, F: Flash>(mut job: J, flash: &mut F) -> J {
     drive(&mut job, flash);
     job
 }
 
 /// Runs a borrowed job to its end on a blocking flash.
-pub(crate) fn drive<J: Job, F: NorFlash>(job: &mut J, flash: &mut F) {
-    while let Some(operation) = job.next() {
-        let result = match operation {
-            Operation::Read { address, into } => flash.read(address, into),
-            Operation::Write { address, bytes } => flash.write(address, bytes),
-            Operation::Erase { from, to } => flash.erase(from, to),
-        };
-        job.completed(result.or(Err(Failed)));
+pub(crate) fn drive<J: Job, F: Flash>(job: &mut J, flash: &mut F) {
+    // The addresses of one device mean something else in another.
+    const { assert!(J::ARE_TWO == F::ARE_TWO, "the slots and the executor need the same number of flash devices") };
+    loop {
+        let device = if F::ARE_TWO { job.flash_device() } else { Device::Active };
+        let Some(operation) = job.next() else { break };
+        let result = flash.perform(device, operation);
+        job.completed(result);
     }
 }

@@ -10,9 +10,10 @@ use crate::mcuboot::Version;
 ///
 /// `examples/dfu_embassy_boot` is one.
 pub trait Loader {
-    /// Returns true if the running program is on trial: it was swapped in, and the next reset
-    /// brings the other one back unless it is confirmed. It is asked once after each start, before
-    /// any other function.
+    /// Returns true if the next reset swaps the regions: the running program is on trial, and the
+    /// other one comes back unless it is confirmed; or the other one is marked, and no reset has
+    /// followed yet. Boot loaders such as `embassy-boot` have one word for both. It is asked once
+    /// after each start, before any other function.
     ///
     /// # Errors
     ///

@@ -50,6 +50,9 @@ pub(crate) struct Receiving {
     pub(crate) logged: u32,
     /// The CRC of the bytes in flash.
     pub(crate) crc: Crc16,
+    /// Of a padded file, whose trailer is not written: it asks for a permanent mark.
+    #[cfg(feature = "mcuboot")]
+    pub(crate) confirmed: bool,
 }
 
 impl Receiving {
@@ -57,7 +60,19 @@ impl Receiving {
     pub(crate) fn new() -> Self {
         let (crc, target) = (Crc16::new(), Target::NONE);
         let key = Key { len: 0, bytes: [0; Key::MAX_LEN] };
-        Self { image: 0, target, len: 0, key, written: 0, carry: 0, erased: 0, logged: 0, crc }
+        Self {
+            image: 0,
+            target,
+            len: 0,
+            key,
+            written: 0,
+            carry: 0,
+            erased: 0,
+            logged: 0,
+            crc,
+            #[cfg(feature = "mcuboot")]
+            confirmed: false,
+        }
     }
 
     /// Begins a new upload; `None` if the `sha` is too long. The caller erases the tail of the slot

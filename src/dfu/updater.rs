@@ -23,16 +23,21 @@
 //! * Power may fail at any moment. Which region is which after a swap is found out by hashing,
 //!   never by a flag that a power cut may have left behind.
 //!
-//! **Not supported:** a permanent mark (32): these boot loaders try every program first; regions on
-//! two flash devices.
+//! The spare region may lie in another flash device: [`Updater::new`] is given
+//! [`TwoGeometries`](super::flash::TwoGeometries) then, and the executor
+//! [`Two`](super::flash::Two) flashes.
+//!
+//! **Not supported:** a permanent mark (32): these boot loaders try every program first. Erase
+//! pages of unequal size within a region: give the largest; a region that is not made of whole ones
+//! is refused ([`RegionError::Region`]).
 
 use super::access::size;
 use super::checkpoint::Log;
-use super::flash::Geometry;
+use super::flash::{self, Geometries, Geometry};
 use super::loader::Loader;
 use super::receiving::Receiving;
 use super::record::Record;
-use super::region::{LogRegion, RECORD_LEN, Region};
+use super::region::{LogRegion, Region};
 use super::state::{Info, State};
 use super::upload::Session;
 use super::{Command, Device};
@@ -54,9 +59,11 @@ pub struct Regions {
     /// Where uploads go. A boot loader may need a page more there than the largest file; see its
     /// documentation.
     pub spare: Region,
-    /// Two erase pages or more for the [`Record`].
+    /// Two erase pages or more for the [`Record`]; of two flash devices, in the one that
+    /// [`TwoGeometries::records`](super::flash::TwoGeometries::records) names.
     pub record: Region,
-    /// The region that keeps the progress of an upload over a restart, if that is wanted.
+    /// The region that keeps the progress of an upload over a restart, if that is wanted; in the
+    /// same flash device.
     pub checkpoint: Option<Region>,
 }
 
@@ -65,7 +72,7 @@ pub struct Regions {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum RegionError {
-    /// A size of the flash is not a power of two, or reads or writes are larger than 512 bytes or
+    /// A size of a flash is not a power of two, or reads or writes are larger than 512 bytes or
     /// than the erase size.
     Geometry,
     /// A region is empty, not made of whole erase pages, ends past the flash, or is too short.
@@ -93,7 +100,7 @@ impl core::fmt::Display for RegionError {
 impl core::error::Error for RegionError {}
 
 /// Returns the minimum bytes of the scratch slice of [`Updater::new`], for these smallest sizes of
-/// read and write.
+/// read and write; of two flash devices, for the larger of each.
 #[must_use]
 pub const fn scratch_len(read: usize, write: usize) -> usize {
     let record = if write > 128 { write } else { 128 };
@@ -109,7 +116,9 @@ enum Knowledge {
     Known,
 }
 
-/// What the boot loader does at the next reset.
+/// What the boot loader does at the next reset. A mark without a reset after it is found again when
+/// the program starts again: the word of the boot loader is the same as on trial, but the regions
+/// have not been swapped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Next {
     /// It starts what runs. Exit: a mark, to `Test`.
@@ -120,9 +129,10 @@ enum Next {
     Revert,
 }
 
-/// The two regions of a device, and the upload into one of them.
-pub struct Updater<'s, L, D> {
-    geometry: Geometry,
+/// The two regions of a device, and the upload into one of them. `F` has the sizes of one flash
+/// device or of two.
+pub struct Updater<'s, L, D, F = Geometry> {
+    geometry: F,
     regions: Regions,
     version: Version,
     loader: L,
@@ -136,9 +146,9 @@ pub struct Updater<'s, L, D> {
     next: Next,
 }
 
-shown!(['s, L, D] Updater<'s, L, D>, |it| "Updater({:?}, {:?})", it.regions, it.record);
+shown!(['s, L, D, F] Updater<'s, L, D, F>, |it| "Updater({:?}, {:?})", it.regions, it.record);
 
-impl<'s, L: Loader, D: Digest> Updater<'s, L, D> {
+impl<'s, L: Loader, D: Digest, F: Geometries> Updater<'s, L, D, F> {
     /// Manages these regions, from the program that runs in the active one and has this version.
     /// `scratch` has at least [`scratch_len`] bytes and belongs to this value.
     ///
@@ -146,33 +156,38 @@ impl<'s, L: Loader, D: Digest> Updater<'s, L, D> {
     ///
     /// The caller: a [`RegionError`].
     pub fn new(
-        geometry: Geometry,
+        geometry: F,
         regions: Regions,
         version: Version,
         loader: L,
         scratch: &'s mut [u8],
         digest: D,
     ) -> Result<Self, RegionError> {
-        if !geometry.is_valid() {
+        let is_valid = |device| geometry.of(device).is_valid();
+        if !is_valid(flash::Device::Active) || F::ARE_TWO && !is_valid(flash::Device::Spare) {
             return Err(RegionError::Geometry);
         }
         let Regions { active, spare, record, checkpoint } = regions;
         let log = checkpoint.unwrap_or(Region::new(0, 0));
-        let all = [active, spare, record, log];
-        let two = geometry.erase.checked_mul(2).ok_or(RegionError::Geometry)?;
-        let short = record.len < two || geometry.erase < 128 || RECORD_LEN > size(geometry.erase);
-        if short || all.iter().any(|region| region.len > 0 && !region.fits(&geometry)) || active.len.min(spare.len) == 0
-        {
+        let records = geometry.records();
+        let all = [(active, flash::Device::Active), (spare, flash::Device::Spare), (record, records), (log, records)];
+        let page = geometry.of(records).erase;
+        let two = page.checked_mul(2).ok_or(RegionError::Geometry)?;
+        // A record has 112 bytes, of whole write units.
+        let short = record.len < two || page < 128 || active.len.min(spare.len) == 0;
+        if short || all.iter().any(|(region, device)| region.len > 0 && !region.fits(geometry.of(*device))) {
             return Err(RegionError::Region);
         }
         let mut rest = &all[..];
-        while let Some((one, others)) = rest.split_first() {
-            if others.iter().any(|other| one.overlaps(*other)) {
+        while let Some(((one, device), others)) = rest.split_first() {
+            let is_near = |other: &flash::Device| !F::ARE_TWO || other == device;
+            if others.iter().any(|(other, device)| is_near(device) && one.overlaps(*other)) {
                 return Err(RegionError::Overlap);
             }
             rest = others;
         }
-        if scratch.len() < scratch_len(size(geometry.read), size(geometry.write)) {
+        let widest = geometry.widest();
+        if scratch.len() < scratch_len(size(widest.read), size(widest.write)) {
             return Err(RegionError::Scratch);
         }
         if D::FILE_KIND != Some(HashKind::Sha256) {
@@ -185,12 +200,12 @@ impl<'s, L: Loader, D: Digest> Updater<'s, L, D> {
 
     /// Begins a command. The job does nothing until an executor runs it.
     #[must_use = "a job does nothing until it is run"]
-    pub fn begin<'j>(&'j mut self, command: Command<'j>) -> Job<'j, 's, L, D> {
+    pub fn begin<'j>(&'j mut self, command: Command<'j>) -> Job<'j, 's, L, D, F> {
         Job::new(self, command)
     }
 }
 
-impl<L, D> Updater<'_, L, D> {
+impl<L, D, F> Updater<'_, L, D, F> {
     /// Returns the boot loader.
     #[must_use]
     pub const fn loader(&self) -> &L {
@@ -228,13 +243,13 @@ impl<L, D> Updater<'_, L, D> {
     }
 }
 
-impl<'s, L: Loader, D: Digest> Device for Updater<'s, L, D> {
+impl<'s, L: Loader, D: Digest, F: Geometries> Device for Updater<'s, L, D, F> {
     type Job<'j>
-        = Job<'j, 's, L, D>
+        = Job<'j, 's, L, D, F>
     where
         Self: 'j;
 
-    fn begin<'j>(&'j mut self, command: &Command<'j>) -> Job<'j, 's, L, D> {
+    fn begin<'j>(&'j mut self, command: &Command<'j>) -> Job<'j, 's, L, D, F> {
         Job::new(self, *command)
     }
 

@@ -9,11 +9,11 @@
 //! `written` and `erased` move in turns: when they meet, the finished page is recorded in the
 //! checkpoint log, then the next one is erased.
 
-use super::access::{Access, Kind};
-use super::checkpoint::Log;
+use super::access::{Access, Kind, size};
+use super::checkpoint::{Known, Log};
 use super::chunk::Chunk;
 use super::error::Error;
-use super::flash::Geometry;
+use super::flash::{Device, Geometries};
 use super::receiving::Receiving;
 use super::region::{down, record_len};
 
@@ -65,8 +65,9 @@ pub(crate) enum Session {
 impl Receiving {
     /// Returns the next access for the `rest` of the chunk; nothing when all of it is in flash or
     /// in the carry. With a log, the finished page is recorded there before the next one is erased;
-    /// the record is put into `work`.
-    pub(crate) fn access(&self, rest: usize, log: Option<&Log>, geometry: &Geometry, work: &mut [u8]) -> Access {
+    /// the record is put into `work`. The slot is in the flash device `to`.
+    fn access<F: Geometries>(&self, rest: usize, log: Option<&Log>, flash: &F, to: Device, work: &mut [u8]) -> Access {
+        let geometry = flash.of(to);
         let rest = down(u32::try_from(rest).unwrap_or(0), geometry.write);
         let (kind, len) = if self.carry == geometry.write || (self.carry > 0 && self.off() == self.len) {
             (Kind::Carry, geometry.write)
@@ -83,28 +84,29 @@ impl Receiving {
         }
         // The record comes before the erase: after a power cut in between, the page it speaks of is
         // whole.
-        let mut kind = Kind::Erase;
+        let (mut kind, mut page) = (Kind::Erase, geometry.erase);
         if let Some(log) = log.filter(|_| self.logged < self.written) {
+            let geometry = flash.of(flash.records());
             place = log.next.place();
-            kind = Kind::EraseLog;
+            (kind, page) = (Kind::EraseLog, geometry.erase);
             if !log.next.wants_erase(geometry) {
                 log.next.emit(self, geometry, work);
                 return Access::change(Kind::Work, place, record_len(geometry));
             }
         }
-        Access::change(kind, place, geometry.erase)
+        Access::change(kind, place, page)
     }
 
     /// Records the completed [`access`](Self::access); `bytes` are those that were written.
-    pub(crate) fn done(&mut self, kind: Kind, bytes: &[u8], log: &mut Log, tail: u32, geometry: &Geometry) {
+    fn done<F: Geometries>(&mut self, kind: Kind, bytes: &[u8], log: &mut Log, tail: u32, flash: &F, to: Device) {
         match kind {
             Kind::EraseLog => log.next.erased(),
             Kind::Work => {
-                log.next.written(geometry);
+                log.next.written(flash.of(flash.records()));
                 self.logged = self.written;
             }
             Kind::Erase => {
-                self.erased = self.written.wrapping_add(geometry.erase);
+                self.erased = self.written.wrapping_add(flash.of(to).erase);
                 self.tail_cleared(tail);
             }
             _ => {
@@ -114,6 +116,72 @@ impl Receiving {
                     self.carry = 0;
                 }
             }
+        }
+    }
+}
+
+/// A chunk on its way into flash: the stage of a job that writes it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stream {
+    /// Bytes of the chunk that are in flash or in the carry.
+    taken: usize,
+    /// True if there is a checkpoint log.
+    is_logged: bool,
+}
+
+impl Stream {
+    /// Begins to write a chunk. The place in the log is uncertain until its [`end`](Self::end).
+    pub(crate) fn new(log: &mut Log) -> Self {
+        Self { taken: 0, is_logged: log.begin() }
+    }
+
+    /// Returns the rest of the chunk; nothing without a chunk.
+    pub(crate) fn rest<'c>(&self, piece: Option<&Piece<'c>>) -> &'c [u8] {
+        piece.and_then(|piece| piece.data.get(self.taken..)).unwrap_or(&[])
+    }
+
+    /// Returns the next access for this rest of the chunk; nothing when all of it is in flash or in
+    /// the carry.
+    pub(crate) fn access<F: Geometries>(
+        &mut self,
+        rest: &[u8],
+        upload: &mut Receiving,
+        log: &Log,
+        (flash, to): (&F, Device),
+        (mut carry, work): (&mut [u8], &mut [u8]),
+    ) -> Access {
+        let geometry = flash.of(to);
+        if F::ARE_TWO {
+            carry = carry.get_mut(..size(geometry.write)).unwrap_or_default();
+        }
+        let moved = upload.gather(rest, carry, geometry);
+        self.taken = self.taken.saturating_add(moved);
+        upload.access(rest.len().saturating_sub(moved), self.is_logged.then_some(log), flash, to, work)
+    }
+
+    /// Records the completed access for this chunk; a write was of its bytes, or of the carry.
+    /// `tail`: the offset from which on the slot was erased first.
+    pub(crate) fn done<F: Geometries>(
+        &mut self,
+        access: Access,
+        (piece, carry): (Option<&Piece<'_>>, &[u8]),
+        upload: &mut Receiving,
+        log: &mut Log,
+        tail: u32,
+        (flash, to): (&F, Device),
+    ) {
+        let mut bytes: &[u8] = carry.get(..size(upload.carried())).unwrap_or(&[]);
+        if access.kind == Kind::Chunk {
+            bytes = self.rest(piece).get(..size(access.len)).unwrap_or(&[]);
+            self.taken = self.taken.saturating_add(bytes.len());
+        }
+        upload.done(access.kind, bytes, log, tail, flash, to);
+    }
+
+    /// Ends the stage: no operation has failed, so the log in flash is as it is known here.
+    pub(crate) fn end(self, log: &mut Log) {
+        if self.is_logged {
+            log.known = Known::Read;
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! [`Slots`] keeps the places of the images and the progress of an upload. [`Slots::begin`] turns a
 //! [`Command`] into a [`Job`], a list of flash operations; an executor
-//! ([`flash::run`](super::flash::run) or `flash::asynch::run`) performs them; [`Job::finish`]
+//! ([`flash::run`] or `flash::asynch::run`) performs them; [`Job::finish`]
 //! returns the outcome. This module depends on no CBOR, port or flash driver.
 //!
 //! ```text
@@ -79,9 +79,19 @@
 //!   slot: a mark is refused (3, [`Error::Encrypted`]) unless [`Config::encrypted`] declares the
 //!   check of the bootloader sufficient. In the RAM load modes it is encrypted in the running slot
 //!   too, and a confirmation relies on the bootloader, which has decrypted and checked it.
+//! * Padded files (`imgtool --pad`, with or without `--confirm`) are as long as their slot and end
+//!   with a trailer. They are refused (30) unless the gate takes them ([`PaddedFiles`]). Then the
+//!   trailer is compared and not written. When the file is complete and has its `sha`, the image is
+//!   marked as by a state write: its hash is checked in flash, the gate is asked, the trailer is
+//!   written and read again. A refusal is the answer to the last chunk; the image stays unmarked.
+//!   What is neither erased nor a trailer where none of an image may be is refused (30). In modes
+//!   without marks the trailer is dropped.
 //!
-//! **Not supported:** slots on two flash devices (one flash has all regions), sectors of unequal
-//! size within a slot, and padded files (`imgtool --pad`), which are refused (30).
+//! **Not supported:** a third flash device: all primary slots are in one flash, all secondary ones
+//! in the same or in another one ([`Config::with_spare_flash`]). Sectors of unequal size within a
+//! slot: a geometry has one erase size. Give the largest sector of all slots; a region that is not
+//! made of whole ones is refused ([`ConfigError::Region`]). A padded file for a slot of another
+//! length is refused (30).
 
 mod config;
 mod error;
@@ -91,6 +101,7 @@ mod layout;
 mod look;
 mod mode;
 mod next;
+mod padded;
 mod protection;
 mod seen;
 mod state;
@@ -101,6 +112,7 @@ use super::trailer::Layout;
 use super::{Header, Version};
 use crate::dfu::Device;
 use crate::dfu::checkpoint::Log;
+use crate::dfu::flash::{self, Geometries};
 use crate::dfu::receiving::Receiving;
 use crate::dfu::region::{Target, down};
 use crate::dfu::upload::Session;
@@ -113,11 +125,12 @@ pub use gate::{Candidate, Event, Gate, Offer, TlvPiece};
 pub use job::Job;
 pub use layout::{Pair, Slot, scratch_len};
 pub use mode::{BootMode, Mode};
-pub use protection::{DowngradeProtection, SignatureCheck, Verifier};
+pub use protection::{DowngradeProtection, PaddedFiles, SignatureCheck, Verifier};
 
-/// The slots of a device, and the upload into one of them. `G` is the application's [`Gate`].
-pub struct Slots<'s, D, G = ()> {
-    config: Config,
+/// The slots of a device, and the upload into one of them. `G` is the application's [`Gate`], `F`
+/// the sizes of one flash device or of two.
+pub struct Slots<'s, D, G = (), F = Geometry> {
+    config: Config<F>,
     layout: Layout,
     /// The offset at which an upload starts in its slot.
     shift: u32,
@@ -130,9 +143,9 @@ pub struct Slots<'s, D, G = ()> {
     gate: G,
 }
 
-shown!(['s, D, G] Slots<'s, D, G>, |slots| "Slots({:?})", slots.config);
+shown!(['s, D, G, F: Geometries] Slots<'s, D, G, F>, |slots| "Slots({:?})", slots.config);
 
-impl<'s, D: Digest> Slots<'s, D> {
+impl<'s, D: Digest, F: Geometries> Slots<'s, D, (), F> {
     /// Manages the slots of these image pairs, from the firmware that runs in one of them.
     /// `scratch` has at least [`scratch_len`] bytes and belongs to this value: it keeps received
     /// bytes between chunks.
@@ -140,7 +153,12 @@ impl<'s, D: Digest> Slots<'s, D> {
     /// # Errors
     ///
     /// The caller: a [`ConfigError`] if the configuration cannot work.
-    pub fn new(config: Config, pairs: &'s mut [Pair], scratch: &'s mut [u8], digest: D) -> Result<Self, ConfigError> {
+    pub fn new(
+        config: Config<F>,
+        pairs: &'s mut [Pair],
+        scratch: &'s mut [u8],
+        digest: D,
+    ) -> Result<Self, ConfigError> {
         if config.mode.kind == BootMode::SingleSlot {
             Err(ConfigError::Mode)
         } else {
@@ -172,7 +190,7 @@ impl<'s, D: Digest> Slots<'s, D> {
     /// The caller: [`ConfigError::Mode`] unless the mode is [`BootMode::SingleSlot`]; otherwise as
     /// [`new`](Self::new).
     pub fn recovery(
-        config: Config,
+        config: Config<F>,
         slots: &'s mut [Pair],
         scratch: &'s mut [u8],
         digest: D,
@@ -184,21 +202,22 @@ impl<'s, D: Digest> Slots<'s, D> {
         }
     }
 
-    fn make(config: Config, pairs: &'s mut [Pair], scratch: &'s mut [u8], digest: D) -> Result<Self, ConfigError> {
-        let layout = Layout::new(config.align).filter(|_| config.align >= config.geometry.write);
+    fn make(config: Config<F>, pairs: &'s mut [Pair], scratch: &'s mut [u8], digest: D) -> Result<Self, ConfigError> {
+        let layout = Layout::new(config.align).filter(|_| config.align >= config.geometry.largest_write());
         let layout = layout.ok_or(ConfigError::Alignment)?;
         let log = Log::new(config::check(&config, layout, pairs, scratch.len())?);
-        let shift = if config.mode.kind == BootMode::SwapOffset { config.geometry.erase } else { 0 };
+        let erase = config.geometry.of(flash::Device::Spare).erase;
+        let shift = if config.mode.kind == BootMode::SwapOffset { erase } else { 0 };
         let (session, upload) = (Session::Idle, Receiving::new());
         Ok(Self { config, layout, shift, pairs, scratch, digest, session, upload, log, gate: () })
     }
 }
 
-impl<'s, D: Digest, G: Gate> Slots<'s, D, G> {
+impl<'s, D: Digest, G: Gate, F: Geometries> Slots<'s, D, G, F> {
     /// Puts a gate in front of uploads and marks, which also sees what happens: the gate itself or
     /// `&mut` of it. Without one everything is allowed.
     #[must_use]
-    pub fn with_gate<H: Gate>(self, gate: H) -> Slots<'s, D, H> {
+    pub fn with_gate<H: Gate>(self, gate: H) -> Slots<'s, D, H, F> {
         let Self { config, layout, shift, pairs, scratch, digest, session, upload, log, .. } = self;
         Slots { config, layout, shift, pairs, scratch, digest, session, upload, log, gate }
     }
@@ -217,12 +236,17 @@ impl<'s, D: Digest, G: Gate> Slots<'s, D, G> {
     /// Begins a command. The job does nothing until an executor runs it; a job that is dropped
     /// while it erases or writes a slot ends the upload session.
     #[must_use = "a job does nothing until it is run"]
-    pub fn begin<'j>(&'j mut self, command: Command<'j>) -> Job<'j, 's, D, G> {
+    pub fn begin<'j>(&'j mut self, command: Command<'j>) -> Job<'j, 's, D, G, F> {
         Device::begin(self, &command)
     }
 }
 
-impl<D: Digest, G> Slots<'_, D, G> {
+impl<D: Digest, G, F: Geometries> Slots<'_, D, G, F> {
+    /// Returns the sizes of the flash of the slot that an upload is for, or an erase.
+    fn spare_flash(&self) -> &Geometry {
+        self.config.geometry.of(spare_device::<F>(self.pairs, self.upload.image))
+    }
+
     /// Returns the version that an upload for this pair would replace, if it is known: that of the
     /// running image, or for a loader that of the image in the slot.
     fn version(&self, pair: &Pair) -> Option<Version> {
@@ -237,7 +261,7 @@ impl<D: Digest, G> Slots<'_, D, G> {
 
     /// Returns the offset in an upload of the first erase page that holds a part of the trailer.
     fn tail(&self, target: Target) -> u32 {
-        tail(target, self.layout, self.config.geometry.erase)
+        tail(target, self.layout, self.spare_flash().erase)
     }
 
     /// Returns the number of the last pair.
@@ -256,15 +280,22 @@ fn tail(target: Target, layout: Layout, erase: u32) -> u32 {
     down(target.region().len.saturating_sub(layout.len()), erase)
 }
 
-impl<'s, D: Digest, G: Gate> Device for Slots<'s, D, G> {
+/// Returns the flash device of the spare slot of an image.
+fn spare_device<F: Geometries>(pairs: &[Pair], image: u32) -> flash::Device {
+    // An image that does not exist has no slot in which something could be done.
+    let pair = look::pair(pairs, image).filter(|_| F::ARE_TWO);
+    pair.map_or(flash::Device::Active, |pair| pair.running().other().device())
+}
+
+impl<'s, D: Digest, G: Gate, F: Geometries> Device for Slots<'s, D, G, F> {
     type Job<'j>
-        = Job<'j, 's, D, G>
+        = Job<'j, 's, D, G, F>
     where
         Self: 'j;
 
     // Not inlined: see `smp::server`, on the stack.
     #[inline(never)]
-    fn begin<'j>(&'j mut self, command: &Command<'j>) -> Job<'j, 's, D, G> {
+    fn begin<'j>(&'j mut self, command: &Command<'j>) -> Job<'j, 's, D, G, F> {
         Job::new(self, command)
     }
 

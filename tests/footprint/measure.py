@@ -49,6 +49,7 @@ ROWS = [
     ("SMP server: all groups, slots, SHA-256", "smp_all", False),
     ("of these: slots over `NorFlash`", "slots", False),
     ("of these: SHA-256, compact", "sha256", False),
+    ("`dfu::Updater` instead of the slots, without SHA-256", "dfu", False),
     ("SMP client: upload", "smp_client", False),
     ("BSMP node: all commands", "bsmp_server", False),
     ("BSMP node: + MD5", "bsmp_server_md5", False),

@@ -410,6 +410,10 @@ fn mcuboot_types(prints: &mut Prints) {
     let protection = slots::DowngradeProtection::new();
     prints.print(&protection);
     prints.print(&slots::SignatureCheck::new(OWN));
+    prints.print(&slots::PaddedFiles::new(()));
+    prints.print(&flash::TwoGeometries::new(geometry, geometry));
+    prints.print(&flash::Two::new(&mut [0_u8], &mut [0_u8]));
+    prints.print(&flash::Device::Spare);
     prints.print(&updater.begin(dfu::Command::SetState { hash: Some(BYTES), confirm: true }));
     prints.print(&dfu::Entry { len: 32, version, hash: *b"hunter2-hunter2-hunter2-hunter2-" });
     prints.print(&routine::ImageFile::read(&mut &*file).unwrap());

@@ -9,6 +9,16 @@ use crate::device::{Board, chunk, config, flash_file, hash, image, list, send, s
 
 const NEW: Version = Version::new(2, 0, 0);
 
+/// An empty board, its flash and its configuration, under these names.
+macro_rules! board {
+    ($board:ident, $flash:ident, $config:ident) => {
+        let $board = Board::for_erase(1024);
+        let mut memory = vec![0; $board.len()];
+        let mut $flash = RamNor::<8, 1024>::new(&mut memory).blank();
+        let $config = config(&$flash, &$board);
+    };
+}
+
 /// Uploads the first `until` bytes of a file into a fresh device, in chunks of 100 bytes.
 fn begun(flash: &mut RamNor<'_, 8, 1024>, board: &Board, config: Config, file: &[u8], until: usize) {
     start(config, board, |device| {
@@ -21,10 +31,7 @@ fn begun(flash: &mut RamNor<'_, 8, 1024>, board: &Board, config: Config, file: &
 
 #[test]
 fn upload_goes_on_after_a_restart_at_the_last_full_page() {
-    let board = Board::for_erase(1024);
-    let mut memory = vec![0; board.len()];
-    let mut flash = RamNor::<8, 1024>::new(&mut memory).blank();
-    let config = config(&flash, &board);
+    board!(board, flash, config);
     let file = image(NEW, 5000, 2);
     let sha = sha(&file);
     for (until, resumed) in [(100, 0), (1024, 0), (1032, 1024), (2000, 1024), (2048, 1024), (2100, 2048), (4999, 4096)]
@@ -45,10 +52,7 @@ fn upload_goes_on_after_a_restart_at_the_last_full_page() {
 
 #[test]
 fn checkpoint_is_believed_only_if_slot_and_client_agree() {
-    let board = Board::for_erase(1024);
-    let mut memory = vec![0; board.len()];
-    let mut flash = RamNor::<8, 1024>::new(&mut memory).blank();
-    let config = config(&flash, &board);
+    board!(board, flash, config);
     let file = image(NEW, 5000, 2);
     let sha = sha(&file);
     let first = chunk(&file, Some(&sha), 0, 100);
@@ -100,10 +104,7 @@ fn record(number: u32, len: u32, written: &[u8], sha: &[u8]) -> Vec<u8> {
 
 #[test]
 fn checkpoints_are_written_one_behind_the_other_as_the_table_says() {
-    let board = Board::for_erase(1024);
-    let mut memory = vec![0; board.len()];
-    let mut flash = RamNor::<8, 1024>::new(&mut memory).blank();
-    let config = config(&flash, &board);
+    board!(board, flash, config);
     let file = image(NEW, 5000, 2);
     for sha in [sha(&file), vec![7; 5]] {
         flash = flash.blank();
@@ -121,10 +122,7 @@ fn checkpoints_are_written_one_behind_the_other_as_the_table_says() {
 
 #[test]
 fn after_a_restart_the_next_checkpoint_goes_behind_the_newest_and_behind_what_a_power_cut_left_of_one() {
-    let board = Board::for_erase(1024);
-    let mut memory = vec![0; board.len()];
-    let mut flash = RamNor::<8, 1024>::new(&mut memory).blank();
-    let config = config(&flash, &board);
+    board!(board, flash, config);
     let file = image(NEW, 5000, 2);
     let sha = sha(&file);
     for torn in [0, 1, 2] {
@@ -148,10 +146,7 @@ fn after_a_restart_the_next_checkpoint_goes_behind_the_newest_and_behind_what_a_
 
 #[test]
 fn checkpoint_at_the_end_of_a_file_is_not_believed() {
-    let board = Board::for_erase(1024);
-    let mut memory = vec![0; board.len()];
-    let mut flash = RamNor::<8, 1024>::new(&mut memory).blank();
-    let config = config(&flash, &board);
+    board!(board, flash, config);
     let file = image(NEW, 4096, 2);
     let sha = sha(&file);
     for (off, expected) in [(3072, 3072), (4096, 100)] {
@@ -197,10 +192,7 @@ fn checkpoint_log_goes_round_for_ever() {
 
 #[test]
 fn finished_upload_is_found_after_a_restart() {
-    let board = Board::for_erase(1024);
-    let mut memory = vec![0; board.len()];
-    let mut flash = RamNor::<8, 1024>::new(&mut memory).blank();
-    let config = config(&flash, &board);
+    board!(board, flash, config);
     let file = image(NEW, 5000, 2);
     start(config, &board, |device| upload(device, &mut flash, &file, Some(&sha(&file)), 300).unwrap());
     start(config, &board, |device| {

@@ -1,6 +1,5 @@
 //! No state that commands, a power cut or a failed read can leave is left only by a cable.
 
-use anysmp::mcuboot::digest::Sha256;
 use anysmp::mcuboot::slots::{Command, Config, Error, Outcome, Uploaded};
 use anysmp::mcuboot::trailer::{Field, Layout, SwapType};
 use anysmp::testing::Fault;
@@ -142,7 +141,7 @@ fn unreadable_checkpoint_is_skipped_and_erased_when_its_turn_comes() {
 fn mark_that_silently_did_not_get_into_flash_is_told() {
     for (confirm, writes) in [(false, 2), (true, 3)] {
         device(|flash, board, config, file| {
-            let config = Config { confirm_other_slot: true, checkpoint: None, ..config };
+            let config = Config { checkpoint: None, ..config };
             flash_file(flash, board.secondary, file);
             let before = flash.memory().to_vec();
             let mut silent = 0;
@@ -152,6 +151,7 @@ fn mark_that_silently_did_not_get_into_flash_is_told() {
                 let start = |flash: &mut Nor<'_>| {
                     start(config, board, |device| set_state(device, flash, Some(&hash(file)), confirm))
                 };
+                let list_of = |flash: &mut Nor<'_>| self::start(config, board, |device| list(device, flash));
                 let count = flash.counters().writes;
                 let result = start(flash);
                 let untouched = flash.is_planned();
@@ -164,7 +164,7 @@ fn mark_that_silently_did_not_get_into_flash_is_told() {
                 } else {
                     assert_eq!(flash.counters().writes - count, writes, "{nth}");
                 }
-                let state = list(&mut device_of(config, board, &mut [0; 600], &mut pairs(board)), flash);
+                let state = list_of(flash);
                 assert_eq!(state[1], if confirm { "1 2.0.0 BPM" } else { "1 2.0.0 BP" }, "{nth}");
                 if untouched {
                     break;
@@ -194,19 +194,6 @@ fn mark_that_silently_did_not_get_into_flash_is_told() {
     });
 }
 
-fn pairs(board: &Board) -> [anysmp::mcuboot::slots::Pair; 1] {
-    [anysmp::mcuboot::slots::Pair::new(board.primary, board.secondary)]
-}
-
-fn device_of<'s>(
-    config: Config,
-    _: &Board,
-    scratch: &'s mut [u8],
-    pairs: &'s mut [anysmp::mcuboot::slots::Pair],
-) -> crate::device::Device<'s> {
-    anysmp::mcuboot::slots::Slots::new(config, pairs, scratch, Sha256::new()).unwrap()
-}
-
 #[test]
 fn torn_confirmation_counts_as_one_and_can_be_repeated() {
     for torn in [0xF1, 0x00, 0x81] {
@@ -226,7 +213,6 @@ fn torn_confirmation_counts_as_one_and_can_be_repeated() {
 #[test]
 fn permanent_mark_that_was_cut_after_its_magic_is_completed_by_repeating_it() {
     device(|flash, board, config, file| {
-        let config = Config { confirm_other_slot: true, ..config };
         flash_file(flash, board.secondary, file);
         let magic = Layout::new(8).unwrap().magic();
         let end = (board.secondary.start + board.secondary.len) as usize;
@@ -297,7 +283,6 @@ fn erase_of_an_erased_slot_erases_nothing() {
 fn image_to_go_back_to_is_confirmed_already() {
     device(|flash, board, config, file| {
         let old = flash.memory()[..4000].to_vec();
-        let config = Config { confirm_other_slot: true, ..config };
         update(flash, board, config, file);
         boot(flash, board, &config);
         let before = flash.memory().to_vec();

@@ -3,9 +3,7 @@
 use anysmp::mcuboot::build::Builder;
 use anysmp::mcuboot::digest::Sha256;
 use anysmp::mcuboot::flash;
-use anysmp::mcuboot::slots::{
-    BootMode, Chunk, Command, Config, Error, Outcome, Pair, Region, Slots, Uploaded, scratch_len,
-};
+use anysmp::mcuboot::slots::{Chunk, Command, Config, Error, Outcome, Pair, Region, Slots, Uploaded, scratch_len};
 use anysmp::mcuboot::trailer::Layout;
 use anysmp::mcuboot::{Header, Image, Version};
 use anysmp::testing::bootloader::{Boot, Bootloader};
@@ -41,7 +39,7 @@ impl Board {
 
     pub fn bootloader(&self, config: &Config) -> Bootloader {
         let (layout, slots) = (Layout::new(config.align).unwrap(), [self.primary, self.secondary]);
-        Bootloader::new(BootMode::SwapMove, layout, [1, 512], slots).with_erased(erased(config))
+        Bootloader::new(config.mode.kind(), layout, [1, 512], slots).with_erased(erased(config))
     }
 }
 
@@ -52,9 +50,10 @@ fn erased(config: &Config) -> u8 {
 
 pub fn config<const W: usize, const E: usize, const R: usize>(flash: &RamNor<'_, W, E, R>, board: &Board) -> Config {
     let (geometry, slot, sectors) = (flash::geometry(flash), board.primary.len, board.primary.len / E as u32);
-    // A swap keeps its status in the slot: some flash has no room for it there.
+    // A swap keeps its status in the slot: some flash has no room for it there. MCUboot swaps with
+    // writes of up to 32 bytes.
     let status = 3 * sectors * W as u32 + 6 * W.max(8) as u32;
-    let fits = slot > 9100 + 2 * E as u32 + status;
+    let fits = W <= 32 && slot > 9100 + 2 * E as u32 + status;
     let config = if fits { Config::swap_move(geometry, sectors) } else { Config::overwrite_only(geometry) };
     Config { checkpoint: Some(board.log), ..config }
 }
@@ -181,10 +180,6 @@ pub fn boot<const W: usize, const E: usize, const R: usize>(
     (loader.write, loader.erase) = (W as u32, E as u32);
     // `BOOT_MAX_IMG_SECTORS_AUTO`: a longer swap status would not fit these small slots.
     loader.max_sectors = board.primary.len / loader.erase;
-    // MCUboot swaps with writes of up to 32 bytes.
-    if W > 32 {
-        loader.mode = BootMode::OverwriteOnly;
-    }
     let mut memory = flash.memory().to_vec();
     loader.boot(flash, &mut Sha256::new(), &mut memory).unwrap()
 }

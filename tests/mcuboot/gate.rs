@@ -70,7 +70,7 @@ fn device(test: impl FnOnce(&mut Nor<'_>, &Board, Config, &[u8])) {
     let mut memory = vec![0; board.len()];
     let mut flash = RamNor::new(&mut memory).blank();
     flash_file(&mut flash, board.primary, &image(OLD, 4000, 1));
-    let config = Config { confirm_other_slot: true, ..config(&flash, &board) };
+    let config = config(&flash, &board);
     test(&mut flash, &board, config, &image(NEW, 5000, 2));
 }
 

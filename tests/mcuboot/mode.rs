@@ -206,8 +206,7 @@ fn swap_offset_uploads_one_page_late_and_finds_the_old_image_at_the_start_after_
     board(|flash, board, geometry| {
         let file = image(NEW, 5000, 2);
         let (sha, hash_of) = (sha(&file), hash(&file));
-        let config =
-            Config { checkpoint: Some(board.log), confirm_other_slot: true, ..Config::swap_offset(geometry, 16) };
+        let config = Config { checkpoint: Some(board.log), ..Config::swap_offset(geometry, 16) };
         let done = Ok(Uploaded { off: 5000, matched: Some(true) });
         let secondary = board.secondary.start as usize;
         start(config, board, Slot::Primary, |device| {
@@ -350,7 +349,7 @@ fn in_place_with_revert_a_marked_newer_image_is_tried_once_and_kept_if_confirmed
             assert_eq!(boot_in_place(flash, board, [OLD, NEW]), Some(Slot::Secondary));
             // A permanent mark.
             flash.memory_mut().copy_from_slice(&marked);
-            start(Config { confirm_other_slot: true, ..config }, board, Slot::Primary, |device| {
+            start(config, board, Slot::Primary, |device| {
                 assert_eq!(run(device, flash, Command::Erase { slot: None }), Ok(Outcome::Erased));
                 upload(device, flash, &file, Some(&sha(&file)), 500).unwrap();
                 assert_eq!(set_state(device, flash, Some(&hash(&file)), true), Ok(()));
@@ -485,7 +484,7 @@ fn swap_info_carries_the_number_of_the_image_as_boot_set_next_writes_it() {
     flash_file(&mut flash, regions[1], &image(NEW, 902, 3));
     let file = image(NEW, 903, 4);
     flash_file(&mut flash, regions[3], &file);
-    let config = Config { confirm_other_image: true, ..Config::swap_move(anysmp::mcuboot::flash::geometry(&flash), 8) };
+    let config = Config::swap_move(anysmp::mcuboot::flash::geometry(&flash), 8);
     for (confirm, kind) in [(false, SwapType::Test), (true, SwapType::Permanent)] {
         let mut pairs = [Pair::new(regions[0], regions[1]), Pair::new(regions[2], regions[3])];
         let mut scratch = [0; scratch_len(1, 8)];

@@ -16,10 +16,13 @@
 //! loader sees the torn bytes.
 
 use std::fmt;
+use std::marker::PhantomData;
+use std::pin::pin;
 use std::sync::Mutex;
+use std::task::{Context, Poll, Waker};
 
 use anysmp::mcuboot::digest::Sha256;
-use anysmp::mcuboot::flash::{Failed, Geometry, Job as _, Operation};
+use anysmp::mcuboot::flash::{self, Failed, Geometries, Geometry, Operation, TwoGeometries};
 use anysmp::mcuboot::slots::{
     BootMode, Chunk, Command, Config, Error, Outcome, Pair, Region, Slot, Slots, scratch_len,
 };
@@ -28,7 +31,9 @@ use anysmp::mcuboot::{Header, Image, Version};
 use anysmp::testing::Random;
 use anysmp::testing::bootloader::{Boot, Bootloader};
 
-use crate::device::{Device, hash, image, sha};
+use crate::device::{hash, image, sha};
+
+type Device<'s, F> = Slots<'s, Sha256, (), F>;
 
 const OLD: Version = Version::new(1, 0, 0);
 const NEW: Version = Version::new(2, 0, 0);
@@ -47,19 +52,25 @@ struct Kind {
     log: bool,
     /// Torn bytes cannot be read.
     ecc: bool,
+    /// The secondary slot is in another flash device, which writes, erases and reads so.
+    spare: Option<[u32; 3]>,
+    /// The progress of an upload is kept there too.
+    far: bool,
 }
 
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { mode, write, erase, read, erased, unequal, log, ecc } = self;
+        let Self { mode, write, erase, read, erased, unequal, log, ecc, spare, far } = self;
         let name = |is, name| if is { name } else { "" };
-        let words = [name(*unequal, " unequal"), name(*log, " checkpoint"), name(*ecc, " ecc")].concat();
-        write!(f, "{mode:?} {write}/{erase}/{read} {erased:02X}{words}")
+        let words =
+            [name(*unequal, " unequal"), name(*log, " checkpoint"), name(*far, " far"), name(*ecc, " ecc")].concat();
+        let spare = spare.map_or(String::new(), |[write, erase, read]| format!(" and {write}/{erase}/{read}"));
+        write!(f, "{mode:?} {write}/{erase}/{read}{spare} {erased:02X}{words}")
     }
 }
 
 const fn kind(mode: BootMode, write: u32, erase: u32) -> Kind {
-    Kind { mode, write, erase, read: 1, erased: 0xFF, unequal: false, log: true, ecc: false }
+    Kind { mode, write, erase, read: 1, erased: 0xFF, unequal: false, log: true, ecc: false, spare: None, far: false }
 }
 
 impl Kind {
@@ -81,6 +92,45 @@ impl Kind {
 
     const fn reads(self, read: u32) -> Self {
         Self { read, ..self }
+    }
+
+    const fn and(self, write: u32, erase: u32, read: u32) -> Self {
+        Self { spare: Some([write, erase, read]), ..self }
+    }
+
+    const fn far(self) -> Self {
+        Self { far: true, ..self }
+    }
+
+    /// Write, erase and read sizes of a flash device.
+    fn sizes(&self, device: flash::Device) -> [u32; 3] {
+        let own = [self.write, self.erase, self.read];
+        if device == flash::Device::Spare { self.spare.unwrap_or(own) } else { own }
+    }
+
+    fn largest(&self, size: usize) -> u32 {
+        self.sizes(flash::Device::Active)[size].max(self.sizes(flash::Device::Spare)[size])
+    }
+}
+
+/// One flash device, or two.
+trait Devices: Geometries {
+    fn config(config: Config, spare: Geometry, far: bool) -> Config<Self>;
+}
+
+impl Devices for Geometry {
+    fn config(config: Config, _: Geometry, _: bool) -> Config<Self> {
+        config
+    }
+}
+
+impl Devices for TwoGeometries {
+    fn config(config: Config, spare: Geometry, far: bool) -> Config<Self> {
+        let mut config = config.with_spare_flash(spare);
+        if far {
+            config.geometry.records = flash::Device::Spare;
+        }
+        config
     }
 }
 
@@ -127,6 +177,17 @@ const KINDS: &[Kind] = &[
     kind(BootMode::OverwriteOnly, 256, 4096).ecc().reads(256),
     kind(BootMode::OverwriteOnly, 512, 2048).zeros().bare(),
     kind(BootMode::OverwriteOnly, 512, 4096),
+    // The other slot is in a chip of its own.
+    kind(BootMode::SwapMove, 4, 4096).and(1, 4096, 1),
+    kind(BootMode::SwapMove, 8, 2048).and(16, 2048, 4).ecc(),
+    kind(BootMode::SwapOffset, 4, 1024).and(8, 1024, 1).unequal().far(),
+    kind(BootMode::SwapOffset, 16, 4096).and(1, 4096, 1).ecc(),
+    kind(BootMode::SwapScratch, 8, 2048).and(1, 4096, 1).ecc(),
+    kind(BootMode::SwapScratch, 4, 4096).and(32, 1024, 32).far(),
+    kind(BootMode::OverwriteOnly, 8, 1024).and(1, 4096, 4),
+    kind(BootMode::OverwriteOnly, 2, 4096).and(256, 512, 8).zeros().far().ecc(),
+    kind(BootMode::DirectXipRevert, 4, 1024).and(16, 4096, 1),
+    kind(BootMode::DirectXipRevert, 32, 4096).and(8, 512, 2).ecc().far(),
 ];
 
 /// What the client wants.
@@ -163,6 +224,10 @@ enum Fault {
 struct Chip {
     kind: Kind,
     memory: Vec<u8>,
+    /// Where the second flash device begins.
+    second: usize,
+    /// Commands are run by the async executor.
+    asynchronous: bool,
     /// Places that cannot be read until they are erased.
     torn: Vec<(usize, usize)>,
     /// Writes and erases so far; reads too if `counts_reads`.
@@ -205,15 +270,18 @@ impl Chip {
         }
     }
 
-    fn perform(&mut self, operation: Operation<'_>) -> Result<(), Failed> {
+    fn perform(&mut self, device: flash::Device, operation: Operation<'_>) -> Result<(), Failed> {
         if !self.powered {
             return Err(Failed);
         }
+        let [unit, page, read] = self.kind.sizes(device);
+        let base = if self.kind.spare.is_some() && device == flash::Device::Spare { self.second } else { 0 };
+        let end = if base == 0 { self.second } else { self.memory.len() };
         match operation {
             Operation::Read { address, into } => {
-                let at = address as usize;
-                let aligned =
-                    address.is_multiple_of(self.kind.read) && into.len().is_multiple_of(self.kind.read as usize);
+                let at = base + address as usize;
+                self.expect(at + into.len() <= end, "a read behind the end of a flash");
+                let aligned = address.is_multiple_of(read) && into.len().is_multiple_of(read as usize);
                 self.expect(aligned, "a misaligned read");
                 if self.counts_reads {
                     let fault = self.fault()?;
@@ -227,13 +295,18 @@ impl Chip {
                 into.copy_from_slice(&self.memory[at..][..into.len()]);
                 Ok(())
             }
-            Operation::Write { address, bytes } => self.write(address as usize, bytes),
-            Operation::Erase { from, to } => self.erase(from as usize, to as usize),
+            Operation::Write { address, bytes } => {
+                self.expect(base + address as usize + bytes.len() <= end, "a write behind the end of a flash");
+                self.write(base + address as usize, bytes, unit as usize)
+            }
+            Operation::Erase { from, to } => {
+                self.expect(base + to as usize <= end, "an erase behind the end of a flash");
+                self.erase(base + from as usize, base + to as usize, page as usize)
+            }
         }
     }
 
-    fn write(&mut self, at: usize, bytes: &[u8]) -> Result<(), Failed> {
-        let unit = self.kind.write as usize;
+    fn write(&mut self, at: usize, bytes: &[u8], unit: usize) -> Result<(), Failed> {
         self.expect(at.is_multiple_of(unit) && bytes.len().is_multiple_of(unit), "a misaligned write");
         let fault = self.fault()?;
         let erased = self.kind.erased;
@@ -264,8 +337,7 @@ impl Chip {
         }
     }
 
-    fn erase(&mut self, from: usize, to: usize) -> Result<(), Failed> {
-        let page = self.kind.erase as usize;
+    fn erase(&mut self, from: usize, to: usize, page: usize) -> Result<(), Failed> {
         self.expect(from.is_multiple_of(page) && to == from + page, "an erase of anything but one page");
         let erased = self.kind.erased;
         match self.fault()? {
@@ -292,13 +364,36 @@ impl Chip {
         Ok(())
     }
 
-    fn run(&mut self, device: &mut Device<'_>, command: Command<'_>) -> Result<Outcome, Error> {
-        let mut job = device.begin(command);
-        while let Some(operation) = job.next() {
-            let result = self.perform(operation);
-            job.completed(result);
+    fn run<F: Geometries>(&mut self, device: &mut Device<'_, F>, command: Command<'_>) -> Result<Outcome, Error> {
+        let (job, is_async) = (device.begin(command), self.asynchronous);
+        let mut port = Port(self, PhantomData::<F>);
+        if is_async {
+            let mut context = Context::from_waker(Waker::noop());
+            let Poll::Ready(job) = pin!(flash::asynch::run(job, &mut port)).poll(&mut context) else {
+                panic!("the chip never waits")
+            };
+            return job.finish();
         }
-        job.finish()
+        flash::run(job, &mut port).finish()
+    }
+}
+
+/// The executor's side of the chip, or of both.
+struct Port<'c, F>(&'c mut Chip, PhantomData<F>);
+
+impl<F: Geometries> flash::Flash for Port<'_, F> {
+    const ARE_TWO: bool = F::ARE_TWO;
+
+    fn perform(&mut self, device: flash::Device, operation: Operation<'_>) -> Result<(), Failed> {
+        self.0.perform(device, operation)
+    }
+}
+
+impl<F: Geometries> flash::asynch::Flash for Port<'_, F> {
+    const ARE_TWO: bool = F::ARE_TWO;
+
+    async fn perform(&mut self, device: flash::Device, operation: Operation<'_>) -> Result<(), Failed> {
+        self.0.perform(device, operation)
     }
 }
 
@@ -312,9 +407,9 @@ struct Seen {
 }
 
 /// One device with its client.
-struct Bench {
+struct Bench<F> {
     kind: Kind,
-    config: Config,
+    config: Config<F>,
     loader: Bootloader,
     slots: [Region; 2],
     /// The slot that runs.
@@ -341,10 +436,12 @@ fn up(value: u32, unit: u32) -> u32 {
     value.div_ceil(unit) * unit
 }
 
-impl Bench {
+impl<F: Devices> Bench<F> {
     fn new(kind: Kind, seed: u32) -> Self {
         let mut random = Random::new(seed);
-        let Kind { write, erase, .. } = kind;
+        let [write, erase] = [kind.largest(0), kind.largest(1)];
+        // Sectors that the boot loader counts in one of them.
+        let split = erase / kind.sizes(flash::Device::Active)[1].min(kind.sizes(flash::Device::Spare)[1]);
         let align = write.max(8);
         // A few sectors, but not much to hash.
         let len = match erase {
@@ -357,8 +454,8 @@ impl Bench {
         let image = up(len as u32 + 64, erase);
         // What a swap needs beside the image.
         let beside = |sectors: u32| match kind.mode {
-            BootMode::SwapMove | BootMode::SwapOffset => erase + up(3 * sectors * write + fields, erase),
-            BootMode::SwapScratch => 2 * erase + 3 * sectors * write + fields,
+            BootMode::SwapMove | BootMode::SwapOffset => erase + up(3 * sectors * split * write + fields, erase),
+            BootMode::SwapScratch => 2 * erase + 3 * sectors * split * write + fields,
             _ => fields,
         };
         let mut sectors = 2;
@@ -368,12 +465,25 @@ impl Bench {
         let more = u32::from(kind.unequal);
         let more = if kind.mode == BootMode::SwapOffset { [0, more] } else { [more, 0] };
         let sizes = more.map(|more| (sectors + more) * erase);
-        let slots = [Region::new(0, sizes[0]), Region::new(sizes[0], sizes[1])];
-        let scratch = Region::new(sizes[0] + sizes[1], if kind.mode == BootMode::SwapScratch { 2 * erase } else { 0 });
-        let log = Region::new(scratch.start + scratch.len, up(write.max(64) * (1 + random.below(2) as u32), erase));
-        let capacity = log.start + log.len;
-        let geometry = Geometry::new(kind.read, write, erase, capacity).with_erased(kind.erased);
-        let most = sizes[0].max(sizes[1]) / erase;
+        let scratch_len = if kind.mode == BootMode::SwapScratch { 2 * erase } else { 0 };
+        let log_len = up(write.max(64) * (1 + random.below(2) as u32), erase);
+        // One behind the other, or all but the secondary slot in the first flash.
+        let places = match (kind.spare, kind.far) {
+            (None, _) => [0, sizes[0], sizes[0] + sizes[1], sizes[0] + sizes[1] + scratch_len],
+            (Some(_), false) => [0, sizes[0] + scratch_len + log_len, sizes[0], sizes[0] + scratch_len],
+            (Some(_), true) => [0, sizes[0] + scratch_len, sizes[0], sizes[0] + scratch_len + sizes[1]],
+        };
+        let slots = [Region::new(places[0], sizes[0]), Region::new(places[1], sizes[1])];
+        let scratch = Region::new(places[2], scratch_len);
+        let end = sizes[0] + sizes[1] + scratch_len + log_len;
+        let second = if kind.spare.is_some() { places[1] } else { end };
+        let log = Region::new(places[3] - if kind.far { second } else { 0 }, log_len);
+        let made = |device, capacity| {
+            let [write, erase, read] = kind.sizes(device);
+            Geometry::new(read, write, erase, capacity).with_erased(kind.erased)
+        };
+        let geometry = made(flash::Device::Active, second);
+        let most = sizes[0].max(sizes[1]) / erase * split;
         let config = Config {
             checkpoint: kind.log.then_some(log),
             align,
@@ -388,13 +498,16 @@ impl Bench {
                 _ => Config::overwrite_only(geometry),
             }
         };
+        let config = F::config(config, made(flash::Device::Spare, end - second), kind.far);
         let layout = Layout::new(align).unwrap();
         let mut loader =
             Bootloader::new(kind.mode, layout, [write, erase], slots).with_erased(kind.erased).with_max_sectors(most);
         loader.scratch = (scratch.len > 0).then_some(scratch);
         let chip = Chip {
             kind,
-            memory: vec![kind.erased; capacity as usize],
+            memory: vec![kind.erased; end as usize],
+            second: second as usize,
+            asynchronous: seed % 3 == 1,
             torn: Vec::new(),
             done: 0,
             counts_reads: false,
@@ -424,8 +537,12 @@ impl Bench {
     }
 
     /// Starts the device: what was in its RAM is lost.
-    fn start<T>(&mut self, run: impl FnOnce(&mut Self, &mut Device<'_>) -> T) -> T {
-        let mut pairs = [Pair::new(self.slots[0], self.slots[1]).running_from(self.active)];
+    fn start<T>(&mut self, run: impl FnOnce(&mut Self, &mut Device<'_, F>) -> T) -> T {
+        let [primary, mut secondary] = self.slots;
+        if F::ARE_TWO {
+            secondary.start -= self.chip.second as u32;
+        }
+        let mut pairs = [Pair::new(primary, secondary).running_from(self.active)];
         let mut scratch = vec![0xA5; scratch_len(512, 512)];
         run(self, &mut Slots::new(self.config, &mut pairs, &mut scratch, Sha256::new()).unwrap())
     }
@@ -452,7 +569,7 @@ impl Bench {
     }
 
     /// Sends a file from where the device wants it, until `until` bytes are there.
-    fn upload(&mut self, device: &mut Device<'_>, file: &[u8], until: usize) -> Result<(), Error> {
+    fn upload(&mut self, device: &mut Device<'_, F>, file: &[u8], until: usize) -> Result<(), Error> {
         let sha = sha(file);
         let mut off = 0;
         for _ in 0..100 {
@@ -475,7 +592,7 @@ impl Bench {
         panic!("{}: the upload makes no progress at {off} of {until}", self.what);
     }
 
-    fn list(&mut self, device: &mut Device<'_>) -> Result<Vec<Seen>, Error> {
+    fn list(&mut self, device: &mut Device<'_, F>) -> Result<Vec<Seen>, Error> {
         self.chip.run(device, Command::List)?;
         let seen = |state: anysmp::mcuboot::slots::State<'_>| Seen {
             hash: state.hash.to_vec(),
@@ -487,13 +604,13 @@ impl Bench {
         Ok(device.states().map(seen).collect())
     }
 
-    fn mark(&mut self, device: &mut Device<'_>, confirm: bool) -> Result<(), Error> {
+    fn mark(&mut self, device: &mut Device<'_, F>, confirm: bool) -> Result<(), Error> {
         let hash = hash(&self.file);
         self.chip.run(device, Command::SetState { hash: Some(&hash), confirm }).map(|_| ())
     }
 
     /// What the client does for a deed, once.
-    fn attempt(&mut self, device: &mut Device<'_>, deed: Deed) -> Result<(), Error> {
+    fn attempt(&mut self, device: &mut Device<'_, F>, deed: Deed) -> Result<(), Error> {
         match deed {
             Deed::Confirm => self.chip.run(device, Command::SetState { hash: None, confirm: true }).map(|_| ()),
             Deed::Erase | Deed::ErasePending => {
@@ -561,7 +678,8 @@ impl Bench {
         }
         // The unit of the one flag that confirms.
         let running = self.running();
-        let unit = self.kind.write as usize;
+        let device = if self.active == Slot::Primary { flash::Device::Active } else { flash::Device::Spare };
+        let unit = self.kind.sizes(device)[0] as usize;
         let flag = running.len() - self.loader.layout.from_end(Field::ImageOk) as usize;
         let [start, end] = [flag / unit * unit, (flag + 1).next_multiple_of(unit)];
         let same = |from: usize, to: usize| running[from..to] == self.running[from..to];
@@ -666,7 +784,7 @@ impl Bench {
     }
 
     /// What the client does between two resets; true when there is nothing left to do.
-    fn go_on(&mut self, device: &mut Device<'_>) -> bool {
+    fn go_on(&mut self, device: &mut Device<'_, F>) -> bool {
         let (file, hash) = (self.file.clone(), hash(&self.file));
         let what = self.what.clone();
         let seen = self.list(device).unwrap_or_else(|error| panic!("{what}: list: {error:?}"));
@@ -760,12 +878,12 @@ struct Figures {
 
 /// Cuts power at operations of every deed, until there were `quota` cuts; a share takes each of the
 /// operations with the same chance.
-fn campaign(kind: Kind, quota: u64, share: bool) -> Figures {
+fn campaign<F: Devices>(kind: Kind, quota: u64, share: bool) -> Figures {
     let mut figures = Figures::default();
     for round in 0.. {
         for deed in DEEDS {
             let seed = round * 100 + deed as u32;
-            let mut bench = Bench::new(kind, seed);
+            let mut bench = Bench::<F>::new(kind, seed);
             bench.what = format!("{kind} {deed:?}, seed {seed}");
             bench.prepare(deed, seed);
             let fresh = bench.chip.memory.clone();
@@ -812,6 +930,7 @@ fn power_cut_at_any_write_or_erase_leaves_a_device_that_commands_can_complete() 
                 loop {
                     let kind = next.lock().unwrap().next();
                     let Some(kind) = kind else { break };
+                    let campaign = if kind.spare.is_some() { campaign::<TwoGeometries> } else { campaign::<Geometry> };
                     let found = campaign(*kind, quota, cuts.is_none());
                     figures.lock().unwrap().push((kind.to_string(), found));
                 }
@@ -832,25 +951,32 @@ fn flash_error_at_any_operation_is_told_and_a_write_that_silently_does_nothing_t
     let all = std::env::var_os("ANYSMP_ERRORS").is_some();
     let mut errors = 0;
     for (number, kind) in KINDS.iter().enumerate() {
-        for deed in DEEDS {
-            let seed = number as u32 * 10 + deed as u32;
-            let mut bench = Bench::new(*kind, seed);
-            bench.what = format!("{kind} {deed:?}");
-            bench.prepare(deed, seed);
-            let fresh = bench.chip.memory.clone();
-            for (fault, counts_reads) in [(Fault::Fail, true), (Fault::Silent, false)] {
-                bench.renew(&fresh);
-                (bench.chip.done, bench.chip.counts_reads) = (0, counts_reads);
-                let result = bench.start(|bench, device| bench.attempt(device, deed));
-                assert_eq!(result, Ok(()), "{}", bench.what);
-                let step = if all { 1 } else { KINDS.len() };
-                for nth in (number % step..bench.chip.done as usize).step_by(step) {
-                    bench.error(&fresh, deed, nth as u32, fault);
-                    errors += 1;
-                }
-            }
-        }
+        let fail = if kind.spare.is_some() { fail_all::<TwoGeometries> } else { fail_all::<Geometry> };
+        errors += fail(*kind, number, if all { 1 } else { KINDS.len() });
     }
     println!("{errors} errors");
     assert!(errors > 500);
+}
+
+/// Each `step`th operation of every deed fails, or does nothing; returns how many.
+fn fail_all<F: Devices>(kind: Kind, number: usize, step: usize) -> u32 {
+    let mut errors = 0;
+    for deed in DEEDS {
+        let seed = number as u32 * 10 + deed as u32;
+        let mut bench = Bench::<F>::new(kind, seed);
+        bench.what = format!("{kind} {deed:?}");
+        bench.prepare(deed, seed);
+        let fresh = bench.chip.memory.clone();
+        for (fault, counts_reads) in [(Fault::Fail, true), (Fault::Silent, false)] {
+            bench.renew(&fresh);
+            (bench.chip.done, bench.chip.counts_reads) = (0, counts_reads);
+            let result = bench.start(|bench, device| bench.attempt(device, deed));
+            assert_eq!(result, Ok(()), "{}", bench.what);
+            for nth in (number % step..bench.chip.done as usize).step_by(step) {
+                bench.error(&fresh, deed, nth as u32, fault);
+                errors += 1;
+            }
+        }
+    }
+    errors
 }

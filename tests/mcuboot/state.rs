@@ -125,7 +125,7 @@ fn trailer_is_written_where_and_in_the_order_mcuboot_wants() {
         let mut flash = RamNor::<W, 1024>::new(&mut memory).blank();
         let new = image(NEW, 5000, 2);
         flash_file(&mut flash, board.secondary, &new);
-        let config = Config { align, confirm_other_slot: true, ..config(&flash, &board) };
+        let config = Config { align, ..config(&flash, &board) };
         let end = (board.secondary.start + board.secondary.len) as usize;
         let hash = hash(&new);
         start(config, &board, |device| {

@@ -40,7 +40,8 @@ struct Boot<'w> {
 
 impl Loader for Boot<'_> {
     fn is_trial(&mut self) -> Result<bool, Failed> {
-        Ok(self.word.get() == Word::Trial)
+        // As `embassy-boot`, whose word is the same before the swap and after it.
+        Ok(self.word.get() != Word::Boot)
     }
 
     fn mark(&mut self) -> Result<(), Failed> {
@@ -209,6 +210,44 @@ fn file_without_a_header_is_stored_marked_tried_reverted_and_kept() {
 }
 
 #[test]
+fn mark_that_no_reset_has_followed_is_found_again_when_the_program_starts_again() {
+    device(|nor, word, _| {
+        let new = file(6001, 2);
+        start(word, |device| {
+            upload(device, nor, &new, 700).unwrap();
+            test(device, nor, &new).unwrap();
+        });
+        for _ in 0..2 {
+            start(word, |device| {
+                assert_eq!(list(device, nor), ["0  1.0.0 CA", &line(1, &new, "P")]);
+                // It would be the mark that is confirmed away.
+                let confirm = Command::SetState { hash: None, confirm: true };
+                assert_eq!(run(device, nor, confirm), Err(Error::AlreadyPending));
+                assert_eq!(test(device, nor, &new), Ok(()));
+                assert_eq!(run(device, nor, Command::Erase { slot: None }), Err(Error::NoFreeSlot));
+                assert_eq!(send(device, nor, chunk(&new, None, 0, 100)), Err(Error::NoFreeSlot));
+            });
+        }
+        reset(nor, word);
+        start(word, |device| assert_eq!(list(device, nor)[0], line(0, &new, "A")));
+    });
+}
+
+#[test]
+fn refused_first_chunk_leaves_the_upload_as_it_is() {
+    device(|nor, word, _| {
+        let new = file(3000, 2);
+        start(word, |device| {
+            assert_eq!(send(device, nor, chunk(&new, None, 0, 300)).unwrap().off, 300);
+            let first = chunk(&new, None, 0, 100);
+            assert_eq!(send(device, nor, Chunk { sha: Some(&[0; 33]), ..first }), Err(Error::InvalidHash));
+            assert_eq!(send(device, nor, Chunk { len: Some(0x2001), ..first }), Err(Error::TooLarge));
+            assert_eq!(send(device, nor, chunk(&new, None, 300, 300)).unwrap().off, 600);
+        });
+    });
+}
+
+#[test]
 fn requests_that_cannot_be_right_are_refused_by_name() {
     device(|nor, word, _| {
         let new = file(3000, 2);
@@ -268,8 +307,9 @@ fn loader_is_asked_about_each_upload_and_says_the_version() {
             Updater::new(flash::geometry(nor), REGIONS, version, boot(true), &mut scratch, Sha256::new()).unwrap();
         assert_eq!(test(&mut device, nor, &new), Err(Error::FlashWrite));
         assert_eq!(list(&mut device, nor)[1].chars().last(), Some(' '));
-        word.set(Word::Trial);
         drop(device);
+        word.set(Word::Swap);
+        reset(nor, word);
         let mut device =
             Updater::new(flash::geometry(nor), REGIONS, version, boot(true), &mut scratch, Sha256::new()).unwrap();
         let confirm = Command::SetState { hash: None, confirm: true };

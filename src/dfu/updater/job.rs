@@ -6,10 +6,10 @@ mod decide;
 use super::{Knowledge, Updater};
 use crate::dfu::access::{self, Access, Kind, size};
 use crate::dfu::checkpoint::Recall;
-use crate::dfu::flash::{self, Failed, Operation};
+use crate::dfu::flash::{self, Device, Failed, Geometries, Geometry, Operation};
 use crate::dfu::record::{self, Pages};
 use crate::dfu::region::{Target, up};
-use crate::dfu::upload::{Piece, Session};
+use crate::dfu::upload::{Piece, Session, Stream};
 use crate::dfu::{Command, Error, Loader, Outcome, Record, Work};
 use crate::mcuboot::digest::Digest;
 use crate::shown::shown;
@@ -19,15 +19,15 @@ const HEAD: u32 = 64;
 
 /// A running command. See [`flash::Job`] for its execution. A job that is dropped while it writes
 /// ends the upload session.
-pub struct Job<'j, 's, L, D> {
-    updater: &'j mut Updater<'s, L, D>,
+pub struct Job<'j, 's, L, D, F = Geometry> {
+    updater: &'j mut Updater<'s, L, D, F>,
     command: Command<'j>,
     piece: Option<Piece<'j>>,
     stage: Stage,
     access: Access,
 }
 
-shown!(['j, 's, L, D] Job<'j, 's, L, D>, |job| "Job({:?})", job.command);
+shown!(['j, 's, L, D, F] Job<'j, 's, L, D, F>, |job| "Job({:?})", job.command);
 
 /// The current stage of a job. Every stage but `Done` also exits to `Done` by an error.
 #[derive(Debug, Clone, Copy)]
@@ -45,7 +45,7 @@ enum Stage {
     /// Erasing the spare region down to its start. Exit: `Done`.
     Wipe { end: u32 },
     /// Writing the chunk. Exits: `Sweep` for `Check` after the last byte; else `Done`.
-    Stream { taken: usize, log: bool },
+    Stream(Stream),
     /// The job has ended. No exit.
     Done(Result<Outcome, Error>),
 }
@@ -92,8 +92,20 @@ enum Saved {
     Listed,
 }
 
-impl<'j, 's, L: Loader, D: Digest> Job<'j, 's, L, D> {
-    pub(super) fn new(updater: &'j mut Updater<'s, L, D>, command: Command<'j>) -> Self {
+impl Stage {
+    /// Returns the flash device that the stage reads, and erases or writes unless that is the
+    /// checkpoint log.
+    fn device<F: Geometries>(&self, geometry: &F) -> Device {
+        match self {
+            Self::Records(_) | Self::Recall(_) | Self::Save { .. } => geometry.records(),
+            Self::Sweep { read: Read::Roles, .. } => Device::Active,
+            Self::Sweep { .. } | Self::Head(_) | Self::Wipe { .. } | Self::Stream(_) | Self::Done(_) => Device::Spare,
+        }
+    }
+}
+
+impl<'j, 's, L: Loader, D: Digest, F: Geometries> Job<'j, 's, L, D, F> {
+    pub(super) fn new(updater: &'j mut Updater<'s, L, D, F>, command: Command<'j>) -> Self {
         let piece = if let Command::Upload(chunk) = &command { Some(Piece::new(chunk)) } else { None };
         let stage = Stage::Records(0);
         let mut job = Self { updater, command, piece, stage, access: Access::UNKNOWN };
@@ -105,7 +117,7 @@ impl<'j, 's, L: Loader, D: Digest> Job<'j, 's, L, D> {
 
     /// Returns the updater, for what it knows of its regions.
     #[must_use]
-    pub const fn updater(&self) -> &Updater<'s, L, D> {
+    pub const fn updater(&self) -> &Updater<'s, L, D, F> {
         self.updater
     }
 
@@ -140,9 +152,11 @@ impl<'j, 's, L: Loader, D: Digest> Job<'j, 's, L, D> {
     /// Returns the next access of the stage; nothing if the stage has ended.
     fn wanted(&mut self) -> Access {
         let Updater { geometry, regions, scratch, upload, log, record, .. } = &mut *self.updater;
-        let pages = Pages::new(regions.record, geometry.erase);
-        let piece = access::fill(scratch.len(), geometry);
-        let (carry, work) = access::halves(scratch, geometry);
+        let (flash, unit) = (&*geometry, geometry.largest_write());
+        let geometry = flash.of(self.stage.device(flash));
+        let pages = Pages::new(regions.record, flash.of(flash.records()).erase);
+        let piece = access::fill(scratch.len(), unit, geometry);
+        let (carry, work) = access::halves(scratch, unit);
         let record_len = up(u32::try_from(record::LEN).unwrap_or(0), geometry.write);
         match &mut self.stage {
             Stage::Records(page) if *page < 2 => {
@@ -154,7 +168,7 @@ impl<'j, 's, L: Loader, D: Digest> Job<'j, 's, L, D> {
             Stage::Save { is_erased: false, .. } => {
                 Access::change(Kind::EraseLog, pages.place(record.number), geometry.erase)
             }
-            Stage::Save { is_erased: true, .. } if record_len > 0 => {
+            Stage::Save { is_erased: true, .. } => {
                 work.get_mut(..size(record_len)).unwrap_or_default().fill(geometry.erased);
                 record.emit(work);
                 Access::change(Kind::Work, pages.place(record.number), record_len)
@@ -163,11 +177,9 @@ impl<'j, 's, L: Loader, D: Digest> Job<'j, 's, L, D> {
                 Some(start) => Access::change(Kind::Erase, Target::new(regions.spare).at(start), geometry.erase),
                 None => Access::NOTHING,
             },
-            Stage::Stream { taken, log: is_logged } => {
-                let rest = self.piece.and_then(|piece| piece.data.get(*taken..)).unwrap_or(&[]);
-                let moved = upload.gather(rest, carry, geometry);
-                *taken = taken.saturating_add(moved);
-                upload.access(rest.len().saturating_sub(moved), is_logged.then_some(log), geometry, work)
+            Stage::Stream(stream) => {
+                let rest = stream.rest(self.piece.as_ref());
+                stream.access(rest, upload, log, (flash, Device::Spare), (carry, work))
             }
             _ => Access::NOTHING,
         }
@@ -176,7 +188,9 @@ impl<'j, 's, L: Loader, D: Digest> Job<'j, 's, L, D> {
     /// Handles a completed access, with the bytes of a read; none if it failed.
     fn advance(&mut self, result: Result<(), Failed>) -> Result<(), Error> {
         let Updater { geometry, scratch, digest, upload, log, record, loader, .. } = &mut *self.updater;
-        let (carry, work) = access::halves(scratch, geometry);
+        let (flash, unit) = (&*geometry, geometry.largest_write());
+        let geometry = flash.of(self.stage.device(flash));
+        let (carry, work) = access::halves(scratch, unit);
         let bytes = if result.is_ok() { self.access.bytes(geometry, work) } else { &[] };
         match &mut self.stage {
             Stage::Records(page) => {
@@ -218,31 +232,15 @@ impl<'j, 's, L: Loader, D: Digest> Job<'j, 's, L, D> {
                 }
             }
             Stage::Save { is_erased: false, then } => self.stage = Stage::Save { is_erased: true, then: *then },
-            Stage::Save { then, .. } => {
-                // The write is over: what comes next has no more to write.
-                let then = *then;
-                self.stage = Stage::Save { is_erased: true, then };
-                return self.saved();
-            }
+            Stage::Save { .. } => return self.follow(),
             Stage::Wipe { end } => *end = end.saturating_sub(geometry.erase),
-            Stage::Stream { taken, .. } => {
-                let mut bytes: &[u8] = carry.get(..size(upload.carried())).unwrap_or(&[]);
-                if self.access.kind == Kind::Chunk {
-                    let rest = self.piece.and_then(|piece| piece.data.get(*taken..));
-                    bytes = rest.and_then(|rest| rest.get(..size(self.access.len))).unwrap_or(&[]);
-                    *taken = taken.saturating_add(bytes.len());
-                }
+            Stage::Stream(stream) => {
                 // There is no trailer: no tail was erased before.
-                upload.done(self.access.kind, bytes, log, u32::MAX, geometry);
+                stream.done(self.access, (self.piece.as_ref(), carry), upload, log, u32::MAX, (flash, Device::Spare));
             }
             Stage::Done(_) => {}
         }
         Ok(())
-    }
-
-    /// Goes on after a record was written.
-    fn saved(&mut self) -> Result<(), Error> {
-        self.follow()
     }
 
     /// Advances to the first stage that needs the flash, or to the end.
@@ -264,16 +262,26 @@ impl<'j, 's, L: Loader, D: Digest> Job<'j, 's, L, D> {
     }
 }
 
-impl<L: Loader, D: Digest> flash::Job for Job<'_, '_, L, D> {
+impl<L: Loader, D: Digest, F: Geometries> flash::Job for Job<'_, '_, L, D, F> {
+    const ARE_TWO: bool = F::ARE_TWO;
+
+    fn flash_device(&mut self) -> Device {
+        if self.access.kind == Kind::Unknown {
+            self.advance_stages(Ok(()));
+        }
+        match self.access.kind {
+            Kind::EraseLog | Kind::Work => self.updater.geometry.records(),
+            _ => self.stage.device(&self.updater.geometry),
+        }
+    }
+
     fn next(&mut self) -> Option<Operation<'_>> {
         if self.access.kind == Kind::Unknown {
             self.advance_stages(Ok(()));
         }
-        let mut chunk: &[u8] = &[];
-        if let (Stage::Stream { taken, .. }, Some(piece)) = (&self.stage, &self.piece) {
-            chunk = piece.data.get(*taken..).unwrap_or(&[]);
-        }
-        self.access.operation(&self.updater.geometry, self.updater.scratch, chunk)
+        let chunk = if let Stage::Stream(stream) = &self.stage { stream.rest(self.piece.as_ref()) } else { &[] };
+        let Updater { geometry, scratch, .. } = &mut *self.updater;
+        self.access.operation(geometry.largest_write(), geometry.of(self.stage.device(geometry)), scratch, chunk)
     }
 
     fn completed(&mut self, result: Result<(), Failed>) {
@@ -291,12 +299,12 @@ impl<L: Loader, D: Digest> flash::Job for Job<'_, '_, L, D> {
     }
 }
 
-impl<'s, L: Loader, D: Digest> Work<Updater<'s, L, D>> for Job<'_, 's, L, D> {
+impl<'s, L: Loader, D: Digest, F: Geometries> Work<Updater<'s, L, D, F>> for Job<'_, 's, L, D, F> {
     fn outcome(&self) -> Result<Outcome, Error> {
         Job::outcome(self)
     }
 
-    fn device(&self) -> &Updater<'s, L, D> {
+    fn device(&self) -> &Updater<'s, L, D, F> {
         self.updater
     }
 }

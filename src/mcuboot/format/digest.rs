@@ -43,6 +43,16 @@ impl HashKind {
         }
     }
 
+    /// Returns the kind of a hash of this length; `None` for other lengths.
+    pub(crate) const fn of_len(len: usize) -> Option<Self> {
+        match len {
+            32 => Some(Self::Sha256),
+            48 => Some(Self::Sha384),
+            64 => Some(Self::Sha512),
+            _ => None,
+        }
+    }
+
     /// Returns the kind of hash in a TLV of this type; `None` for other types.
     pub(super) const fn of_tlv(kind: Kind) -> Option<Self> {
         match kind {
@@ -85,10 +95,8 @@ impl Hash {
 
     /// Copies `hash` if its length is that of a [`HashKind`].
     pub(crate) fn set(&mut self, hash: &[u8]) -> Option<()> {
-        self.len = match hash.len() {
-            len @ (32 | 48 | 64) => u8::try_from(len).ok()?,
-            _ => return None,
-        };
+        HashKind::of_len(hash.len())?;
+        self.len = u8::try_from(hash.len()).ok()?;
         crate::bytes::copy(hash, &mut self.bytes);
         Some(())
     }

@@ -91,11 +91,8 @@ impl ImageFile {
     /// Returns the kind of [`hash`](Self::hash).
     #[must_use]
     pub fn hash_kind(&self) -> HashKind {
-        match self.hash().len() {
-            48 => HashKind::Sha384,
-            64 => HashKind::Sha512,
-            _ => HashKind::Sha256,
-        }
+        // A hash of another length is not kept.
+        HashKind::of_len(self.hash().len()).unwrap_or(HashKind::Sha256)
     }
 
     /// Returns the length in bytes, without padding after the image.

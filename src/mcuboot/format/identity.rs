@@ -105,7 +105,7 @@ impl Identity {
         if header.protected_len() != 0 {
             Info::parse(take(source, body_end.into())?).protected(header.protected_len())?;
             entries(source, body_end, hashed, |entry, at| match entry.kind {
-                Kind::DECOMPRESSED_SHA => once(&mut decompressed, kind_of(entry.len), at),
+                Kind::DECOMPRESSED_SHA => once(&mut decompressed, HashKind::of_len((entry.len).into()), at),
                 _ => Ok(()),
             })?;
         }
@@ -119,7 +119,7 @@ impl Identity {
             // Only hashes have a known length: a key or a signature may have any. And a device
             // looks for the kind that it was built with: with two hashes the image would have two
             // identities.
-            Some(kind) => once(&mut hash, kind_of(entry.len).filter(|found| *found == kind), at),
+            Some(kind) => once(&mut hash, HashKind::of_len((entry.len).into()).filter(|found| *found == kind), at),
             None => Ok(()),
         })?;
         let hash = hash.ok_or(FileError::Hash)?;
@@ -171,16 +171,6 @@ fn entries<S: Source>(
         each(entry, value)?;
     }
     Ok(())
-}
-
-/// The kind of a hash of this length.
-const fn kind_of(len: u16) -> Option<HashKind> {
-    match len {
-        32 => Some(HashKind::Sha256),
-        48 => Some(HashKind::Sha384),
-        64 => Some(HashKind::Sha512),
-        _ => None,
-    }
 }
 
 /// Notes the place of a hash, which may be there once.

@@ -2,9 +2,10 @@
 
 use super::layout::{Pair, Slot, scratch_len};
 use super::mode::{BootMode, Mode, Sizes};
-use crate::dfu::flash::Geometry;
+use crate::dfu::flash::{Device, Geometries, Geometry, TwoGeometries};
 use crate::dfu::region::{LogRegion, Region, down, record_len};
 use crate::mcuboot::trailer::Layout;
+use crate::shown::shown;
 
 /// The description of a device for [`Slots`](super::Slots). The fields are public: start from the
 /// constructor of the bootloader's mode.
@@ -21,14 +22,14 @@ use crate::mcuboot::trailer::Layout;
 /// };
 /// # let _ = config;
 /// ```
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 #[expect(clippy::exhaustive_structs, reason = "the caller fills it in")]
-pub struct Config {
-    /// The sizes of the flash.
-    pub geometry: Geometry,
+pub struct Config<F = Geometry> {
+    /// The sizes of the flash; [`with_spare_flash`](Config::with_spare_flash) makes it two.
+    pub geometry: F,
     /// The mode of the bootloader.
     pub mode: Mode,
-    /// `BOOT_MAX_ALIGN` of the bootloader build; at least the write size of the flash.
+    /// `BOOT_MAX_ALIGN` of the bootloader build; at least the write size of each flash.
     pub align: u32,
     /// `BOOT_MAX_IMG_SECTORS` of the bootloader build, in the swap modes. It decides how much of a
     /// slot the status of a swap takes, so a number that is too small lets in images that the
@@ -41,7 +42,8 @@ pub struct Config {
     /// Else 0.
     pub key_len: u32,
     /// The region that keeps the progress of an upload over a restart: one erase page or more,
-    /// outside of all slots. It costs one record for each erase page of the image.
+    /// outside of all slots, of the first flash of two unless [`TwoGeometries::records`] says
+    /// otherwise. It costs one record for each erase page of the image.
     pub checkpoint: Option<Region>,
     /// The number of the pair to which the running program belongs: a confirmation without a hash
     /// and an erase without a slot mean this pair, and confirmations of the others need a
@@ -67,8 +69,8 @@ pub struct Config {
     pub direct_upload: bool,
     /// Refuses an image for a fixed address (`imgtool --rom-fixed`) that is not the one of its slot
     /// (`MCUMGR_GRP_IMG_REJECT_DIRECT_XIP_MISMATCHED_SLOT`): the number is the offset, as MCUboot
-    /// counts flash areas, of address 0 of this flash; often 0. `None` by default, without a check,
-    /// and without one in modes that move the image to the primary slot.
+    /// counts flash areas, of address 0 of the flash of the slot; often 0. `None` by default,
+    /// without a check, and without one in modes that move the image to the primary slot.
     pub fixed_base: Option<u32>,
     /// Allows a client to mark an encrypted image, although its hash cannot be checked here.
     pub encrypted: bool,
@@ -143,6 +145,50 @@ impl Config {
         Self::new(geometry, Mode::loader(BootMode::SingleSlot), 0)
     }
 
+    /// Puts the secondary slots of all pairs on another flash device with these sizes. The
+    /// addresses of their regions begin at 0 of that flash. The executor is given both:
+    /// [`flash::Two`](crate::dfu::flash::Two).
+    ///
+    /// The swap status needs the larger write size of the two, and so does `align`. Swap-move and
+    /// swap-offset need the same erase size on both: MCUboot refuses others, and so does
+    /// [`Slots::new`](super::Slots::new).
+    ///
+    /// ```
+    /// # #[cfg(feature = "sha2")] {
+    /// use anysmp::mcuboot::digest::Sha256;
+    /// use anysmp::mcuboot::slots::{Config, Geometry, Pair, Region, Slots, scratch_len};
+    ///
+    /// // Inside: 1 MiB. A chip beside it: 8 MiB, single bytes.
+    /// let internal = Geometry::new(1, 4, 4096, 1 << 20);
+    /// let external = Geometry::new(1, 1, 4096, 8 << 20);
+    /// let config = Config::swap_move(internal, 128).with_spare_flash(external);
+    /// let mut pairs = [Pair::new(Region::new(0x1_0000, 0x8_0000), Region::new(0, 0x8_0000))];
+    /// let mut scratch = [0; scratch_len(1, 4)];
+    /// let slots = Slots::new(config, &mut pairs, &mut scratch, Sha256::new());
+    /// assert!(slots.is_ok()); // flash::run(job, &mut flash::Two::new(&mut inner, &mut outer))
+    /// # }
+    /// ```
+    #[must_use]
+    pub const fn with_spare_flash(self, spare: Geometry) -> Config<TwoGeometries> {
+        Config {
+            geometry: TwoGeometries::new(self.geometry, spare),
+            mode: self.mode,
+            align: if spare.write > self.align { spare.write } else { self.align },
+            max_sectors: self.max_sectors,
+            key_len: self.key_len,
+            checkpoint: self.checkpoint,
+            active_image: self.active_image,
+            confirm_other_slot: self.confirm_other_slot,
+            confirm_other_image: self.confirm_other_image,
+            confirm_other_running: self.confirm_other_running,
+            erase_pending: self.erase_pending,
+            direct_upload: self.direct_upload,
+            fixed_base: self.fixed_base,
+            encrypted: self.encrypted,
+            compare_build: self.compare_build,
+        }
+    }
+
     /// This mode with an alignment of 8, or of the write size if that is larger, without a
     /// checkpoint, and with Zephyr's defaults for the rest.
     const fn new(geometry: Geometry, mode: Mode, max_sectors: u32) -> Self {
@@ -166,19 +212,17 @@ impl Config {
     }
 }
 
-#[cfg(feature = "defmt")]
-impl defmt::Format for Config {
-    fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "Config {{ {}, {}, align: {=u32} }}", self.geometry, self.mode, self.align);
-    }
-}
+shown!(
+    [F: Geometries] Config<F>,
+    |it| "Config({:?}, {:?}, align: {})", it.geometry, it.mode, it.align
+);
 
 /// The caller: a mistake in the configuration that [`Slots::new`](super::Slots::new) refuses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// A size of the flash is not a power of two, or reads or writes are larger than 512 bytes or
+    /// A size of a flash is not a power of two, or reads or writes are larger than 512 bytes or
     /// than the erase size.
     Geometry,
     /// There is no pair, none with the number of the active one, or more than 2^31.
@@ -196,8 +240,8 @@ pub enum ConfigError {
     /// A slot is configured as running that cannot run in this mode: in the swap modes the primary
     /// one runs, and in firmware-updater mode the updater from the secondary one.
     Running,
-    /// The bootloader refuses slots of these lengths, or has fewer sectors, so that it would never
-    /// start an upload: see the constructors of [`Config`].
+    /// The bootloader refuses slots of these lengths, or sectors of these sizes, or has fewer
+    /// sectors, so that it would never start an upload: see the constructors of [`Config`].
     Incompatible,
     /// A single slot outside of [`Slots::recovery`](super::Slots::recovery), or another mode there.
     Mode,
@@ -235,56 +279,72 @@ fn region(pairs: &[Pair], log: Option<Region>, number: usize) -> Option<Region> 
     }
 }
 
+/// Returns the flash device of the region with this number.
+fn device<F: Geometries>(geometry: &F, pairs: &[Pair], number: usize) -> Device {
+    match pairs.get(number >> 1) {
+        Some(_) => if number & 1 == 0 { Slot::Primary } else { Slot::Secondary }.device(),
+        None => geometry.records(),
+    }
+}
+
 /// Checks a configuration, computes the largest images, and turns the checkpoint region into one
 /// that may be written.
-pub(super) fn check(
-    config: &Config,
+pub(super) fn check<F: Geometries>(
+    config: &Config<F>,
     layout: Layout,
     pairs: &mut [Pair],
     scratch: usize,
 ) -> Result<LogRegion, ConfigError> {
     let Config { geometry, checkpoint: log, mode, .. } = config;
     // Everything below aligns to these sizes, so they are checked first.
-    if !geometry.is_valid() {
+    let is_valid = |device| geometry.of(device).is_valid();
+    if !is_valid(Device::Active) || F::ARE_TWO && !is_valid(Device::Spare) {
         return Err(ConfigError::Geometry);
     }
     if u32::try_from(pairs.len()).map_or(true, |pairs| pairs > 1 << 31 || config.active_image >= pairs) {
         return Err(ConfigError::Pairs);
     }
     let mut number = 0_usize;
-    while let Some(region) = region(pairs, *log, number) {
+    while let Some(one) = region(pairs, *log, number) {
         // A single slot has no second one.
         let is_absent = mode.kind == BootMode::SingleSlot && number & 1 == 1;
-        if !is_absent && !region.fits(geometry) {
+        if !is_absent && !one.fits(geometry.of(device(geometry, pairs, number))) {
             return Err(ConfigError::Region);
         }
-        number = number.wrapping_add(1);
-    }
-    while let Some(one) = region(pairs, *log, number.wrapping_sub(1)) {
-        number = number.wrapping_sub(1);
         let mut before = number;
         while let Some(other) = region(pairs, *log, before.wrapping_sub(1)) {
-            if one.overlaps(other) {
+            let apart =
+                F::ARE_TWO && device(geometry, pairs, number) != device(geometry, pairs, before.wrapping_sub(1));
+            if one.overlaps(other) && !apart {
                 return Err(ConfigError::Overlap);
             }
             before = before.wrapping_sub(1);
         }
+        number = number.wrapping_add(1);
     }
+    let widest = geometry.widest();
     // Both are at most 512, so the casts keep their values.
-    if scratch < scratch_len(geometry.read as usize, geometry.write as usize) {
+    if scratch < scratch_len(widest.read as usize, widest.write as usize) {
         return Err(ConfigError::Scratch);
     }
     // A record must not cross an erase page: the page is erased for its first record only.
-    let record = record_len(geometry);
-    if log.is_some_and(|log| record > geometry.erase || log.len < record) {
+    let records = geometry.of(geometry.records());
+    let record = record_len(records);
+    if log.is_some_and(|log| record > records.erase || log.len < record) {
         return Err(ConfigError::TooSmall);
     }
     let Config { max_sectors, key_len, .. } = *config;
-    let sizes = Sizes { geometry: *geometry, layout, max_sectors, key_len };
+    // A swap sector by sector, without a scratch area, needs the same ones on both sides.
+    let is_by_sector = matches!(mode.kind, BootMode::SwapMove | BootMode::SwapOffset);
+    if F::ARE_TWO && is_by_sector && geometry.of(Device::Active).erase != geometry.of(Device::Spare).erase {
+        return Err(ConfigError::Incompatible);
+    }
+    let sizes = Sizes { geometry: widest, layout, max_sectors, key_len };
     for pair in pairs {
         // The offsets of the trailer are counted from the end of the slot in units of the
         // alignment.
-        if [pair.primary.len, pair.secondary.len].into_iter().any(|len| down(len, config.align) != len) {
+        let is_odd = |len| down(len, config.align) != len;
+        if is_odd(pair.primary.len) || is_odd(pair.secondary.len) {
             return Err(ConfigError::Alignment);
         }
         // Otherwise uploads would be written to the running slot.
@@ -293,10 +353,8 @@ pub(super) fn check(
         }
         let spare = pair.spare().region().len;
         // A slot that cannot hold a header and its trailer holds no image.
-        if [pair.running(), pair.running().other()].into_iter().any(|slot| {
-            let len = pair.region(slot).len;
-            len > 0 && len < layout.len().saturating_add(HEADER_LEN)
-        }) {
+        let is_small = |len| len > 0 && len < layout.len().saturating_add(HEADER_LEN);
+        if is_small(pair.primary.len) || is_small(pair.secondary.len) {
             return Err(ConfigError::TooSmall);
         }
         let max = (mode.max)(&sizes, pair.primary.len, spare).filter(|max| *max >= HEADER_LEN);

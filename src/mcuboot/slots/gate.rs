@@ -56,6 +56,9 @@ pub trait Gate {
     /// False for a gate that never refuses and sees nothing. Then the TLVs of an image are not read
     /// before a mark, and no code for it is linked.
     const IS_ASKED: bool = true;
+    /// True for a gate that takes padded files: see [`PaddedFiles`](super::PaddedFiles). Otherwise
+    /// no code for it is linked.
+    const TAKES_PADDED: bool = false;
 
     /// Decides on an upload, before anything is erased, and again when one goes on: after a
     /// restart, or when a client starts the same file again.
@@ -103,6 +106,7 @@ impl Gate for () {
 
 impl<G: Gate> Gate for &mut G {
     const IS_ASKED: bool = G::IS_ASKED;
+    const TAKES_PADDED: bool = G::TAKES_PADDED;
 
     fn upload(&mut self, offer: &Offer<'_>) -> Result<(), Error> {
         (**self).upload(offer)
@@ -137,6 +141,8 @@ pub struct Offer<'a> {
     pub len: u32,
     /// The `sha` of the client; empty for none. It need not be a hash.
     pub sha: &'a [u8],
+    /// True for a padded file, which will be marked when it is complete.
+    pub padded: bool,
     /// The version of the running image, if it is known; for a loader, that of the image that the
     /// upload replaces.
     pub running: Option<Version>,

@@ -4,24 +4,24 @@
 mod decide;
 mod receive;
 
-use super::look::Look;
+use super::look::{self, Look};
 use super::state::Mark;
 use super::walk::Walk;
-use super::{Command, Error, Event, Gate, Outcome, Slots, tail};
+use super::{Command, Error, Event, Gate, Geometry, Outcome, Pair, Slots, padded, spare_device, tail};
 use crate::dfu::Work;
-use crate::dfu::access::{self, Access, Kind, size};
+use crate::dfu::access::{self, Access, Kind};
 use crate::dfu::checkpoint::Recall;
-use crate::dfu::flash::{self, Failed, Operation};
+use crate::dfu::flash::{self, Device, Failed, Geometries, Operation};
 use crate::dfu::region::Target;
-use crate::dfu::upload::Piece;
+use crate::dfu::upload::{Piece, Stream};
 use crate::mcuboot::digest::Digest;
 use crate::shown::shown;
 
 /// A running command. See [`flash::Job`] for its execution. While a job changes the slot of an
 /// upload there is no session; the job restores it at its end. So a job that is dropped, or whose
 /// flash fails, ends the upload session.
-pub struct Job<'j, 's, D, G = ()> {
-    slots: &'j mut Slots<'s, D, G>,
+pub struct Job<'j, 's, D, G = (), F = Geometry> {
+    slots: &'j mut Slots<'s, D, G, F>,
     /// The chunk of an upload.
     piece: Option<Piece<'j>>,
     stage: Stage<'j>,
@@ -29,7 +29,7 @@ pub struct Job<'j, 's, D, G = ()> {
     access: Access,
 }
 
-shown!(['j, 's, D, G] Job<'j, 's, D, G>, |job| "Job({:?})", job.slots);
+shown!(['j, 's, D, G, F: Geometries] Job<'j, 's, D, G, F>, |job| "Job({:?})", job.slots);
 
 /// The current stage of a job. Every stage but `Done` also exits to `Done` by an error. Stages are
 /// small: the upload stays in the slots.
@@ -45,9 +45,8 @@ enum Stage<'c> {
     /// Erasing a slot from its end down to `from`, so that its trailer goes first. Exits: those of
     /// the purpose, see [`Wiped`].
     Wipe { target: Target, from: u32, end: u32, then: Wiped },
-    /// Writing the chunk. `log`: true if there is a checkpoint log. Exits: `Sweep` to check the
-    /// file after its last byte; else `Done`.
-    Stream { taken: usize, log: bool },
+    /// Writing the chunk. Exits: `Sweep` to check the file after its last byte; else `Done`.
+    Stream(Stream),
     /// Reading the TLVs of the image that is to be marked, for the gate. Exits: `Mark`; `Done`.
     Walk { walk: Walk, mark: Mark },
     /// Writing a trailer. Exit: `Look` for `Marked`.
@@ -61,10 +60,11 @@ enum Stage<'c> {
 enum Then<'c> {
     /// A state read. Exit: `Done`.
     List,
-    /// To see the mark that was written, for the response to a state write. Exit: `Done`.
+    /// To see the mark that was written, for the response to a state write, or to the last chunk of
+    /// a padded file. Exit: `Done`.
     Marked(Mark),
-    /// A state write. Exits: `Sweep` to verify the image; `Mark` if that is not possible and
-    /// allowed; `Done`.
+    /// A state write, or a padded file whose trailer asks for a mark. Exits: `Sweep` to verify the
+    /// image; `Mark` if that is not possible and allowed; `Done`.
     SetState { hash: &'c [u8], confirm: bool },
     /// An erase. Exits: `Sweep` to find out if anything is there; `Done`.
     Erase,
@@ -114,14 +114,36 @@ enum Read {
     Compare,
     /// The same, after the tail was erased. Exits: `Done`; `Stream`.
     CompareWiped,
-    /// To check the received file against its `sha`. Exit: `Done`.
+    /// To check the received file against its `sha`. Exits: of a padded file `Look` to mark it;
+    /// `Done`.
     Check,
     /// To verify the image that is to be marked. Exits: `Mark`; `Done`.
     Verify(Mark),
 }
 
-impl<'j, 's, D: Digest, G: Gate> Job<'j, 's, D, G> {
-    pub(super) fn new(slots: &'j mut Slots<'s, D, G>, command: &Command<'j>) -> Self {
+impl Stage<'_> {
+    /// Returns the flash device that the stage reads, and erases or writes unless that is the
+    /// checkpoint log.
+    fn device<F: Geometries>(&self, geometry: &F, pairs: &[Pair], image: u32) -> Device {
+        if !F::ARE_TWO {
+            return Device::Active;
+        }
+        match self {
+            Stage::Recall(_) => geometry.records(),
+            Stage::Look { look, .. } => look.slot().device(),
+            Stage::Walk { mark, .. } | Stage::Mark(mark) => mark.slot.device(),
+            Stage::Sweep { read: Read::Verify(mark) | Read::Tail(Some(mark)) | Read::Torn(Some(mark)), .. } => {
+                mark.slot.device()
+            }
+            Stage::Sweep { .. } | Stage::Wipe { .. } | Stage::Stream(_) | Stage::Done(_) => {
+                spare_device::<F>(pairs, image)
+            }
+        }
+    }
+}
+
+impl<'j, 's, D: Digest, G: Gate, F: Geometries> Job<'j, 's, D, G, F> {
+    pub(super) fn new(slots: &'j mut Slots<'s, D, G, F>, command: &Command<'j>) -> Self {
         let piece = if let Command::Upload(chunk) = command { Some(Piece::new(chunk)) } else { None };
         let mut job = Self { slots, piece, stage: Stage::Done(Ok(Outcome::States)), access: Access::UNKNOWN };
         if let Err(error) = job.begin(command) {
@@ -141,7 +163,7 @@ impl<'j, 's, D: Digest, G: Gate> Job<'j, 's, D, G> {
 
     /// Returns the slots: after the last operation, with what was seen in them.
     #[must_use]
-    pub const fn slots(&self) -> &Slots<'s, D, G> {
+    pub const fn slots(&self) -> &Slots<'s, D, G, F> {
         self.slots
     }
 
@@ -188,10 +210,11 @@ impl<'j, 's, D: Digest, G: Gate> Job<'j, 's, D, G> {
     // Not inlined, so that its stack is free when the next stage is chosen.
     #[inline(never)]
     fn wanted(&mut self) -> Access {
-        let Slots { config, layout, pairs, scratch, upload, log, .. } = &mut *self.slots;
-        let geometry = &config.geometry;
-        let piece = access::fill(scratch.len(), geometry);
-        let (carry, work) = access::halves(scratch, geometry);
+        let Slots { config, layout, shift, pairs, scratch, upload, log, .. } = &mut *self.slots;
+        let device = self.stage.device(&config.geometry, pairs, upload.image);
+        let (geometry, unit) = (config.geometry.of(device), config.geometry.largest_write());
+        let piece = access::fill(scratch.len(), unit, geometry);
+        let (carry, work) = access::halves(scratch, unit);
         match &mut self.stage {
             Stage::Recall(recall) => recall.access(log, geometry),
             Stage::Look { look, .. } => look.access(pairs, *layout, D::KIND).unwrap_or(Access::NOTHING),
@@ -203,11 +226,15 @@ impl<'j, 's, D: Digest, G: Gate> Job<'j, 's, D, G> {
                 Some(start) if start >= *from => Access::change(Kind::Erase, target.at(start), geometry.erase),
                 _ => Access::NOTHING,
             },
-            Stage::Stream { taken, log: is_logged } => {
-                let rest = self.piece.and_then(|piece| piece.data.get(*taken..)).unwrap_or(&[]);
-                let moved = upload.gather(rest, carry, geometry);
-                *taken = taken.saturating_add(moved);
-                upload.access(rest.len().saturating_sub(moved), is_logged.then_some(log), geometry, work)
+            Stage::Stream(stream) => {
+                let mut rest = stream.rest(self.piece.as_ref());
+                if G::TAKES_PADDED
+                    && let Some(pair) = look::pair(pairs, upload.image)
+                {
+                    let stored = padded::stored::<G>(pair, *shift, geometry.write, upload.len);
+                    rest = padded::cut(rest, upload, stored.unwrap_or(0));
+                }
+                stream.access(rest, upload, log, (&config.geometry, device), (carry, work))
             }
             Stage::Walk { walk, .. } => walk.access(piece),
             Stage::Mark(mark) => mark.access(pairs, *layout, geometry, work),
@@ -219,8 +246,9 @@ impl<'j, 's, D: Digest, G: Gate> Job<'j, 's, D, G> {
     #[inline(never)]
     fn advance(&mut self, result: Result<(), Failed>) {
         let Slots { config, layout, pairs, scratch, digest, upload, log, gate, .. } = &mut *self.slots;
-        let geometry = &config.geometry;
-        let (carry, work) = access::halves(scratch, geometry);
+        let device = self.stage.device(&config.geometry, pairs, upload.image);
+        let geometry = config.geometry.of(device);
+        let (carry, work) = access::halves(scratch, config.geometry.largest_write());
         let bytes = if result.is_ok() { self.access.bytes(geometry, work) } else { &[] };
         match &mut self.stage {
             Stage::Recall(recall) => recall.advance(bytes, log, upload, geometry),
@@ -238,15 +266,9 @@ impl<'j, 's, D: Digest, G: Gate> Job<'j, 's, D, G> {
                 }
             }
             Stage::Wipe { end, .. } => *end = end.saturating_sub(geometry.erase),
-            Stage::Stream { taken, .. } => {
-                let mut bytes: &[u8] = carry.get(..size(upload.carried())).unwrap_or(&[]);
-                if self.access.kind == Kind::Chunk {
-                    let rest = self.piece.and_then(|piece| piece.data.get(*taken..));
-                    bytes = rest.and_then(|rest| rest.get(..size(self.access.len))).unwrap_or(&[]);
-                    *taken = taken.saturating_add(bytes.len());
-                }
+            Stage::Stream(stream) => {
                 let tail = tail(upload.target, *layout, geometry.erase);
-                upload.done(self.access.kind, bytes, log, tail, geometry);
+                stream.done(self.access, (self.piece.as_ref(), carry), upload, log, tail, (&config.geometry, device));
             }
             Stage::Walk { walk, .. } => walk.advance(bytes, gate),
             Stage::Mark(mark) => mark.done(pairs),
@@ -255,17 +277,30 @@ impl<'j, 's, D: Digest, G: Gate> Job<'j, 's, D, G> {
     }
 }
 
-impl<D: Digest, G: Gate> flash::Job for Job<'_, '_, D, G> {
+impl<D: Digest, G: Gate, F: Geometries> flash::Job for Job<'_, '_, D, G, F> {
+    const ARE_TWO: bool = F::ARE_TWO;
+
+    fn flash_device(&mut self) -> Device {
+        if self.access.kind == Kind::Unknown {
+            self.advance_stages(Ok(()));
+        }
+        let Slots { config, pairs, upload, .. } = &*self.slots;
+        match (&self.stage, self.access.kind) {
+            (Stage::Stream(_), Kind::EraseLog | Kind::Work) => config.geometry.records(),
+            (stage, _) => stage.device(&config.geometry, pairs, upload.image),
+        }
+    }
+
     fn next(&mut self) -> Option<Operation<'_>> {
         // Not when the job is made: then the stack still holds the decoded request.
         if self.access.kind == Kind::Unknown {
             self.advance_stages(Ok(()));
         }
-        let mut chunk: &[u8] = &[];
-        if let (Stage::Stream { taken, .. }, Some(piece)) = (&self.stage, &self.piece) {
-            chunk = piece.data.get(*taken..).unwrap_or(&[]);
-        }
-        self.access.operation(&self.slots.config.geometry, self.slots.scratch, chunk)
+        let chunk = if let Stage::Stream(stream) = &self.stage { stream.rest(self.piece.as_ref()) } else { &[] };
+        let Slots { config, pairs, upload, scratch, .. } = &mut *self.slots;
+        let device = self.stage.device(&config.geometry, pairs, upload.image);
+        let (geometry, unit) = (config.geometry.of(device), config.geometry.largest_write());
+        self.access.operation(unit, geometry, scratch, chunk)
     }
 
     fn completed(&mut self, result: Result<(), Failed>) {
@@ -284,19 +319,19 @@ impl<D: Digest, G: Gate> flash::Job for Job<'_, '_, D, G> {
         // The slot may be half changed now, so the upload cannot continue.
         if outcome.is_err() && self.piece.is_some() {
             // There is no session while a chunk is written, but an upload.
-            let is_writing = matches!(self.stage, Stage::Stream { .. } | Stage::Sweep { read: Read::Check, .. });
+            let is_writing = matches!(self.stage, Stage::Stream(_) | Stage::Sweep { read: Read::Check, .. });
             self.stop(is_writing);
         }
         self.advance_stages(outcome);
     }
 }
 
-impl<'s, D: Digest, G: Gate> Work<Slots<'s, D, G>> for Job<'_, 's, D, G> {
+impl<'s, D: Digest, G: Gate, F: Geometries> Work<Slots<'s, D, G, F>> for Job<'_, 's, D, G, F> {
     fn outcome(&self) -> Result<Outcome, Error> {
         Job::outcome(self)
     }
 
-    fn device(&self) -> &Slots<'s, D, G> {
+    fn device(&self) -> &Slots<'s, D, G, F> {
         self.slots
     }
 }

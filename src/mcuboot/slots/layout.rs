@@ -6,6 +6,7 @@
 //! running slot.
 
 use super::seen::{MAX_READ, Seen};
+use crate::dfu::flash::Device;
 use crate::dfu::region::{RECORD_LEN, Region, Target, Writable, down};
 use crate::mcuboot::trailer::{Field, Layout};
 
@@ -27,6 +28,14 @@ impl Slot {
         match self {
             Self::Primary => 0,
             Self::Secondary => 1,
+        }
+    }
+
+    /// Returns the flash device of such slots, where there are two.
+    pub(super) const fn device(self) -> Device {
+        match self {
+            Self::Primary => Device::Active,
+            Self::Secondary => Device::Spare,
         }
     }
 
@@ -139,8 +148,8 @@ impl Pair {
 }
 
 /// Returns the minimum bytes of the scratch slice of [`Slots::new`](super::Slots::new), for these
-/// smallest sizes of read and write. More makes hashing faster, because each read of the flash
-/// fills the rest.
+/// smallest sizes of read and write; of two flash devices, for the larger of each. More makes
+/// hashing faster, because each read of the flash fills the rest.
 #[must_use]
 pub const fn scratch_len(read: usize, write: usize) -> usize {
     let record = if write > RECORD_LEN { write } else { RECORD_LEN };

@@ -65,6 +65,11 @@ impl Look {
         Self { image, last, slot: Slot::Primary, at: At::Magic, offset: 0, end: 0, shift }
     }
 
+    /// Returns the slot of the next read.
+    pub(super) const fn slot(&self) -> Slot {
+        self.slot
+    }
+
     /// Returns the last pair of the walk.
     pub(super) const fn last(&self) -> u32 {
         self.last

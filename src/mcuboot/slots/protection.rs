@@ -84,6 +84,8 @@ impl<G> DowngradeProtection<G> {
 }
 
 impl<G: Gate> Gate for DowngradeProtection<G> {
+    const TAKES_PADDED: bool = G::TAKES_PADDED;
+
     fn upload(&mut self, offer: &Offer<'_>) -> Result<(), Error> {
         self.check(offer.header.version(), offer.running)?;
         self.inner.upload(offer)
@@ -160,6 +162,8 @@ impl<V, G> SignatureCheck<V, G> {
 }
 
 impl<V: Verifier, G: Gate> Gate for SignatureCheck<V, G> {
+    const TAKES_PADDED: bool = G::TAKES_PADDED;
+
     fn upload(&mut self, offer: &Offer<'_>) -> Result<(), Error> {
         self.inner.upload(offer)
     }
@@ -185,6 +189,67 @@ impl<V: Verifier, G: Gate> Gate for SignatureCheck<V, G> {
         if !(candidate.active || is_whole && self.verifier.verify(candidate.hash, &self.signature)) {
             return Err(Error::NoImage);
         }
+        self.inner.mark(candidate)
+    }
+
+    fn event(&mut self, event: Event) {
+        self.inner.event(event);
+    }
+}
+
+/// Takes padded files (`imgtool sign --pad`, with or without `--confirm`), which are marked when
+/// they are complete; asks another gate about the rest.
+///
+/// ```
+/// # #[cfg(feature = "sha2")]
+/// # fn main() -> Result<(), anysmp::mcuboot::slots::ConfigError> {
+/// use anysmp::mcuboot::digest::Sha256;
+/// use anysmp::mcuboot::slots::{Config, DowngradeProtection, Geometry, PaddedFiles};
+/// use anysmp::mcuboot::slots::{Pair, Region, Slots, scratch_len};
+///
+/// let config = Config::swap_move(Geometry::new(1, 4, 4096, 0x10_0000), 112);
+/// let mut pairs = [Pair::new(Region::new(0x10000, 0x70000), Region::new(0x80000, 0x70000))];
+/// let mut scratch = [0; scratch_len(1, 4)];
+/// let slots = Slots::new(config, &mut pairs, &mut scratch, Sha256::new())?
+///     .with_gate(PaddedFiles::new(DowngradeProtection::new()));
+/// # let _ = slots;
+/// # Ok(())
+/// # }
+/// # #[cfg(not(feature = "sha2"))]
+/// # fn main() {}
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub struct PaddedFiles<G = ()> {
+    inner: G,
+}
+
+shown!([G] PaddedFiles<G>, |_| "PaddedFiles");
+
+impl<G: Gate> PaddedFiles<G> {
+    /// Takes padded files; everything is up to this gate, `()` for none.
+    #[must_use]
+    pub const fn new(inner: G) -> Self {
+        Self { inner }
+    }
+}
+
+impl<G: Gate> Gate for PaddedFiles<G> {
+    const IS_ASKED: bool = G::IS_ASKED;
+    const TAKES_PADDED: bool = true;
+
+    fn upload(&mut self, offer: &Offer<'_>) -> Result<(), Error> {
+        self.inner.upload(offer)
+    }
+
+    fn begin(&mut self) {
+        self.inner.begin();
+    }
+
+    fn tlv(&mut self, piece: &TlvPiece<'_>) {
+        self.inner.tlv(piece);
+    }
+
+    fn mark(&mut self, candidate: &Candidate<'_>) -> Result<(), Error> {
         self.inner.mark(candidate)
     }
 

@@ -5,14 +5,14 @@ use super::look;
 use super::{Config, Error, Slots};
 use crate::bytes::copy;
 use crate::dfu::access::{Access, Kind, size};
-use crate::dfu::flash::Geometry;
+use crate::dfu::flash::{Geometries, Geometry};
 use crate::dfu::region::{Region, up};
 use crate::dfu::{Info, State};
 use crate::mcuboot::digest::Digest;
 use crate::mcuboot::trailer::{Field, Flag, Layout, Magic, SwapType};
 use crate::mcuboot::{Flags, Header};
 
-impl<D: Digest, G> Slots<'_, D, G> {
+impl<D: Digest, G, F: Geometries> Slots<'_, D, G, F> {
     /// Returns the slots that held an image when a job of [`Command::List`](super::Command::List)
     /// or [`Command::SetState`](super::Command::SetState) last read them: by image, primary first.
     /// Slots without a valid header and hash TLV are left out.
@@ -125,6 +125,11 @@ impl<D: Digest, G> Slots<'_, D, G> {
             }
             hash => self.find(hash).ok_or(Error::HashNotFound)?,
         };
+        self.plan_for(image, slot, confirm)
+    }
+
+    /// The same for the image in a slot.
+    pub(super) fn plan_for(&self, image: u32, slot: Slot, confirm: bool) -> Result<Option<Mark>, Error> {
         let pair = look::pair(self.pairs, image).ok_or(Error::Unknown)?;
         let active = slot == pair.running();
         let Config { active_image, confirm_other_slot, confirm_other_image, confirm_other_running, .. } = self.config;

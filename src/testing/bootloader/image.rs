@@ -36,14 +36,8 @@ impl Dependency {
     /// Reads the value of a dependency TLV: image number, three bytes of padding, version.
     fn parse(value: &[u8]) -> Option<Self> {
         let [image, _, _, _, version @ ..] = <[u8; 12]>::try_from(value).ok()?;
-        Some(Self { image: image.into(), version: version_of(version) })
+        Some(Self { image: image.into(), version: Version::from_bytes(version) })
     }
-}
-
-/// Reads a version as it is in a header, whatever the rest of the header holds.
-fn version_of([major, minor, r0, r1, b0, b1, b2, b3]: [u8; 8]) -> Version {
-    let (revision, build) = (u16::from_le_bytes([r0, r1]), u32::from_le_bytes([b0, b1, b2, b3]));
-    Version { major, minor, revision, build }
 }
 
 impl Flash<'_, '_> {
@@ -136,7 +130,7 @@ impl Flash<'_, '_> {
 
     /// Returns the version in a header, which MCUboot reads without a look at the magic.
     pub(super) fn version(&self, place: Place) -> Version {
-        take(self.from(place), 20).map_or_else(Version::default, version_of)
+        take(self.from(place), 20).map_or_else(Version::default, Version::from_bytes)
     }
 
     /// Returns header, body and protected TLVs together, as the header announces them.

@@ -7,7 +7,7 @@
 
 use crate::device::Device;
 use crate::link::Keep;
-use crate::mcuboot::{Flash, with_slots};
+use crate::mcuboot::{Flash, on_two, with_slots};
 use crate::{Operation, bsmp, drop_in_box, flag, s3mp, size, smp, time};
 use anysmp::asynch::{Link, Service};
 use anysmp::bsmp::Node;
@@ -52,6 +52,14 @@ pub const ALL: &[Operation] = &[
         with_slots(room, |slots, flash| {
             drop_in_box(flash::asynch::geometry(flash));
             wait(async { drop_in_box(flash::asynch::run(slots.begin(Command::List), flash).await.finish()) });
+        });
+    },
+    |_, room| {
+        on_two(room, |slots, two| {
+            let list = Command::List;
+            wait(async { drop_in_box(flash::asynch::run(slots.begin(list), two).await.finish()) });
+            let erase = flash::Operation::Erase { from: 0, to: 1 };
+            wait(async { drop_in_box(flash::asynch::Flash::perform(two, flash::Device::Spare, erase).await) });
         });
     },
 ];

@@ -6,10 +6,11 @@ use anysmp::mcuboot::build::Builder;
 #[cfg(feature = "sha512")]
 use anysmp::mcuboot::digest::Sha512;
 use anysmp::mcuboot::digest::{Digest as _, Digests, Sha256};
-use anysmp::mcuboot::flash::{self, Failed, Job};
+use anysmp::mcuboot::flash::{self, Failed, Geometries, Job, Two, TwoGeometries};
 use anysmp::mcuboot::shared_data::SharedData;
 use anysmp::mcuboot::slots::{self, Chunk, Command, Config, Geometry, Pair, Region, Slot, Slots, scratch_len};
-use anysmp::mcuboot::slots::{Candidate, DowngradeProtection, Event, Gate, Offer, SignatureCheck, TlvPiece, Verifier};
+use anysmp::mcuboot::slots::{Candidate, DowngradeProtection, Event, Gate, Offer, PaddedFiles};
+use anysmp::mcuboot::slots::{SignatureCheck, TlvPiece, Verifier};
 use anysmp::mcuboot::tlv::{Kind, Tlvs};
 use anysmp::mcuboot::trailer::{Field, Flag, Layout, SwapType, Trailer};
 use anysmp::mcuboot::{Flags, Hash, HashKind, Header, Image, Version};
@@ -141,7 +142,7 @@ impl NorFlash for Flash {
 
 /// A gate and a verifier of which nothing is known.
 #[derive(Debug)]
-struct Any;
+pub struct Any;
 
 impl Gate for Any {
     fn upload(&mut self, offer: &Offer<'_>) -> Result<(), slots::Error> {
@@ -254,9 +255,49 @@ pub fn with_slots(room: &mut [u8], work: impl FnOnce(&mut Slots<'_, Sha256>, &mu
     }
 }
 
+/// Slots in two flash devices, of which nothing is known, with a gate that takes padded files.
+pub fn on_two(
+    room: &mut [u8],
+    work: impl FnOnce(&mut Slots<'_, Sha256, PaddedFiles<Any>, TwoGeometries>, &mut Two<'_, Flash, Flash>),
+) {
+    let region = || Region::new(black_box(0), black_box(0));
+    let mut pairs = [Pair::new(region(), region()).running_from(black_box(Slot::Primary))];
+    let sizes = || black_box(flash::geometry(&Flash));
+    let mut config = black_box(Config::swap_move(sizes(), black_box(8)).with_spare_flash(sizes()));
+    config.geometry.records = black_box(flash::Device::Active);
+    drop_in_box((*config.geometry.of(config.geometry.records()), config.geometry.largest_write()));
+    drop_in_box(config.geometry.widest());
+    if let Ok(slots) = Slots::new(config, &mut pairs, room, Sha256::new()) {
+        work(&mut slots.with_gate(PaddedFiles::new(Any)), &mut Two::new(&mut Flash, &mut Flash));
+    }
+}
+
+/// The command, twice, in two flash devices: in slots, and in two regions.
+fn apart(command: Command<'_>, room: &mut [u8]) {
+    on_two(room, |slots, two| {
+        for command in [command, black_box(command)] {
+            let mut job = slots.begin(command);
+            drop_in_box(job.flash_device());
+            drop_in_box(flash::run(job, two).finish());
+        }
+        let erase = flash::Operation::Erase { from: 0, to: 1 };
+        drop_in_box(flash::Flash::perform(two, black_box(flash::Device::Spare), erase));
+    });
+    let region = || Region::new(black_box(0), black_box(0));
+    let regions =
+        Regions { active: region(), spare: region(), record: region(), checkpoint: black_box(Some(region())) };
+    let sizes = || black_box(flash::geometry(&Flash));
+    let (geometry, version) = (TwoGeometries::new(sizes(), sizes()), Version::default());
+    let Ok(mut updater) = Updater::new(geometry, regions, version, Any, room, both()) else { return };
+    for command in [command, black_box(command)] {
+        drop_in_box(flash::run(updater.begin(command), &mut Two::new(&mut Flash, &mut Flash)).finish());
+    }
+}
+
 /// The command, twice: the second time the flash was looked at, and perhaps an upload is running.
 fn command(command: Command<'_>, room: &mut [u8]) {
     updated(command, room);
+    apart(command, room);
     with_slots(room, |slots, flash| {
         for command in [command, black_box(command)] {
             drop_in_box(flash::run(slots.begin(command), flash).finish());

@@ -3,14 +3,16 @@
 use super::{Head, Job, Read, Saved, Stage};
 use crate::checksum::Crc16;
 use crate::dfu::checkpoint::{Known, Recall};
+use crate::dfu::flash::{Device, Geometries};
+use crate::dfu::receiving::Key;
 use crate::dfu::region::{Target, down};
 use crate::dfu::updater::{Knowledge, Next, Updater};
-use crate::dfu::upload::{Piece, Route, Session, route};
+use crate::dfu::upload::{Piece, Route, Session, Stream, route};
 use crate::dfu::{Command, Entry, Error, Loader, Outcome, Uploaded};
 use crate::mcuboot::Version;
 use crate::mcuboot::digest::Digest;
 
-impl<L: Loader, D: Digest> Job<'_, '_, L, D> {
+impl<L: Loader, D: Digest, F: Geometries> Job<'_, '_, L, D, F> {
     /// Chooses the first stage of the command, once the record is known.
     pub(super) fn start(&mut self) -> Result<(), Error> {
         match self.command {
@@ -132,6 +134,10 @@ impl<L: Loader, D: Digest> Job<'_, '_, L, D> {
         if piece.end().is_none_or(|end| end > len) {
             return Err(Error::Overrun);
         }
+        // Before the session ends: a chunk that is refused leaves the upload as it is.
+        if piece.sha.len() > Key::MAX_LEN {
+            return Err(Error::InvalidHash);
+        }
         let offered = loader.check(piece.data, len)?;
         if piece.upgrade && offered <= *version {
             return Err(Error::NotNewer);
@@ -152,7 +158,7 @@ impl<L: Loader, D: Digest> Job<'_, '_, L, D> {
     /// Begins to write the chunk. There is no session until it is written.
     pub(super) fn stream(&mut self) {
         self.updater.session = Session::Idle;
-        self.stage = Stage::Stream { taken: 0, log: self.updater.log.begin() };
+        self.stage = Stage::Stream(Stream::new(&mut self.updater.log));
     }
 
     /// Decides after a range was read, or could not be read.
@@ -161,12 +167,16 @@ impl<L: Loader, D: Digest> Job<'_, '_, L, D> {
         match read {
             Read::Roles => {
                 // A program that cannot be read does not run, so what runs is the other one.
-                if is_read && digest.finish().as_bytes() == record.spare.hash {
+                let is_swapped = is_read && digest.finish().as_bytes() == record.spare.hash;
+                if is_swapped {
                     *record = record.swapped();
+                } else if is_read && *next == Next::Revert {
+                    // The program was started again without a reset, so its mark still stands.
+                    *next = Next::Test;
                 }
                 *knowledge = Knowledge::Known;
-                // On trial the boot loader may still swap back.
-                if *next == Next::Revert {
+                // The boot loader may still swap, or swap back.
+                if *next != Next::Stay {
                     return self.start();
                 }
                 record.marked = false;
@@ -220,7 +230,8 @@ impl<L: Loader, D: Digest> Job<'_, '_, L, D> {
                 log.known = Known::Read;
                 let piece = self.piece.ok_or(Error::Unknown)?;
                 let (off, len) = (upload.off(), upload.len);
-                let is_page = off > 0 && off < len && len <= max && down(off, geometry.erase) == off;
+                let page = geometry.of(Device::Spare).erase;
+                let is_page = off > 0 && off < len && len <= max && down(off, page) == off;
                 // A whole file is there, so nothing is left to go on.
                 let is_part = record.spare.len == 0 && is_page;
                 let is_same = piece.off > 0 || upload.key.is(piece.sha);
@@ -249,11 +260,9 @@ impl<L: Loader, D: Digest> Job<'_, '_, L, D> {
                 Saved::Listed => self.done(Outcome::States),
             },
             Stage::Wipe { .. } => self.done(Outcome::Erased),
-            Stage::Stream { log: is_logged, .. } => {
+            Stage::Stream(stream) => {
                 let Updater { upload, log, session, regions, .. } = &mut *self.updater;
-                if is_logged {
-                    log.known = Known::Read;
-                }
+                stream.end(log);
                 if upload.is_complete() {
                     let (start, len) = (regions.spare.start, upload.len);
                     self.sweep(start, len, Read::Check);

@@ -2,7 +2,7 @@
 
 use super::{Job, Read, Stage, Then, Wiped, receive};
 use crate::dfu::checkpoint::{Known, Recall};
-use crate::dfu::flash::Failed;
+use crate::dfu::flash::{Failed, Geometries};
 use crate::dfu::region::Region;
 use crate::dfu::upload::{Piece, Session};
 use crate::mcuboot::digest::Digest;
@@ -12,7 +12,7 @@ use crate::mcuboot::slots::walk::Walk;
 use crate::mcuboot::slots::{Candidate, Command, Error, Event, Gate, Outcome, Slots};
 use crate::mcuboot::trailer::Trailer;
 
-impl<'j, D: Digest, G: Gate> Job<'j, '_, D, G> {
+impl<'j, D: Digest, G: Gate, F: Geometries> Job<'j, '_, D, G, F> {
     /// Chooses the first stage of a command.
     pub(super) fn begin(&mut self, command: &Command<'j>) -> Result<(), Error> {
         let all = self.look(0, self.slots.last());
@@ -93,6 +93,12 @@ impl<'j, D: Digest, G: Gate> Job<'j, '_, D, G> {
                     let marked = Event::Marked { image, slot, permanent };
                     self.slots.gate.event(if is_running { Event::Confirmed { image } } else { marked });
                     self.stage = Stage::Done(Ok(Outcome::States));
+                    if G::TAKES_PADDED && self.piece.is_some() {
+                        // A repeat of the last chunk gets the first response again.
+                        let matched = Slots::<D, G, F>::is_file_hash(self.slots.upload.key.as_bytes()).then_some(true);
+                        self.slots.session = Session::Complete { matched };
+                        self.uploaded(self.slots.upload.len, matched);
+                    }
                 }
                 Then::List => self.stage = Stage::Done(Ok(Outcome::States)),
                 Then::SetState { hash, confirm } => return self.set_state(hash, confirm),
@@ -126,19 +132,19 @@ impl<'j, D: Digest, G: Gate> Job<'j, '_, D, G> {
                     Wiped::Begin | Wiped::Erased => self.stream(),
                 }
             }
-            Stage::Stream { log: is_logged, .. } => {
-                let Slots { upload, log, gate, .. } = &mut *self.slots;
-                gate.event(Event::Chunk { image: upload.image, off: upload.off() });
-                // No operation has failed, so the log in flash is as it is known here.
-                if is_logged {
-                    log.known = Known::Read;
+            Stage::Stream(stream) => {
+                stream.end(&mut self.slots.log);
+                if G::TAKES_PADDED {
+                    self.compare_trailer(stream)?;
                 }
+                let Slots { upload, gate, .. } = &mut *self.slots;
+                gate.event(Event::Chunk { image: upload.image, off: upload.off() });
                 // The session exists again only now, after the last write has succeeded.
                 if !upload.is_complete() {
                     let off = upload.off();
                     self.slots.session = Session::Receiving;
                     self.uploaded(off, None);
-                } else if Slots::<D, G>::is_file_hash(upload.key.as_bytes()) {
+                } else if Slots::<D, G, F>::is_file_hash(upload.key.as_bytes()) {
                     self.compare(Read::Check);
                 } else {
                     // Without a SHA-256 of the file there is nothing to compare.
@@ -206,6 +212,9 @@ impl<'j, D: Digest, G: Gate> Job<'j, '_, D, G> {
             Read::Tail(Some(mark)) => self.stage = Stage::Mark(mark),
             Read::Torn(Some(_)) => return Err(Error::DamagedTrailer),
             Read::Compare | Read::CompareWiped | Read::Check | Read::Verify(_) => {
+                if G::TAKES_PADDED && !matches!(read, Read::Verify(_)) {
+                    self.hash_trailer();
+                }
                 let as_expected = self.is_hash(read)?;
                 match read {
                     // A damaged image must never be marked: the boot loader would at best refuse
@@ -238,7 +247,16 @@ impl<'j, D: Digest, G: Gate> Job<'j, '_, D, G> {
     /// Decides on a state write, after a look at all slots.
     fn set_state(&mut self, hash: &[u8], confirm: bool) -> Result<(), Error> {
         // The state is already as requested: a repeat of a lost request must succeed.
-        let Some(mark) = self.slots.plan(hash, confirm)? else {
+        let mark = if G::TAKES_PADDED && self.piece.is_some() {
+            self.plan_padded(confirm)
+        } else {
+            self.slots.plan(hash, confirm)
+        };
+        let Some(mark) = mark? else {
+            // The tail was erased before the upload, so the mark cannot be there.
+            if G::TAKES_PADDED && self.piece.is_some() {
+                return Err(Error::Unknown);
+            }
             self.stage = Stage::Done(Ok(Outcome::States));
             return Ok(());
         };

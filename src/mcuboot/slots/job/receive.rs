@@ -2,17 +2,20 @@
 
 use super::{Job, Read, Stage, Then, Wiped};
 use crate::checksum::Crc16;
+use crate::dfu::flash::Geometries;
 use crate::dfu::receiving::Key;
 use crate::dfu::region::{Region, down};
-use crate::dfu::upload::{self, Piece, Route, Session};
+use crate::dfu::upload::{self, Piece, Route, Session, Stream};
 use crate::mcuboot::digest::Digest;
 use crate::mcuboot::slots::look;
 use crate::mcuboot::slots::state::Mark;
-use crate::mcuboot::slots::{BootMode, Error, Event, Gate, Offer, Outcome, Slots, Uploaded};
+use crate::mcuboot::slots::{
+    BootMode, Error, Event, Gate, Offer, Outcome, Pair, Slots, Uploaded, padded, spare_device,
+};
 use crate::mcuboot::trailer::{Field, SwapType, Trailer};
 use crate::mcuboot::{Error as ImageError, Header};
 
-impl<D: Digest, G: Gate> Job<'_, '_, D, G> {
+impl<D: Digest, G: Gate, F: Geometries> Job<'_, '_, D, G, F> {
     /// Chooses the first stage of a chunk, once the session is known.
     pub(super) fn route(&mut self) -> Result<(), Error> {
         let piece = self.piece()?;
@@ -51,9 +54,7 @@ impl<D: Digest, G: Gate> Job<'_, '_, D, G> {
             return Err(Error::NoFreeSlot);
         }
         let len = piece.len.ok_or(Error::InvalidLength)?;
-        if len > pair.max() {
-            return Err(Error::TooLarge);
-        }
+        let stored = self.stored(pair, len).ok_or(Error::TooLarge)?;
         let header = Header::parse(piece.data).map_err(|error| match error {
             ImageError::Magic => Error::InvalidMagic,
             _ => Error::InvalidHeader,
@@ -61,6 +62,10 @@ impl<D: Digest, G: Gate> Job<'_, '_, D, G> {
         // Such a file ends before its image: it could never be booted.
         if header.hashed_len() > len {
             return Err(Error::InvalidHeader);
+        }
+        // All of the image goes into flash, whatever is behind it.
+        if G::TAKES_PADDED && header.hashed_len() > stored {
+            return Err(Error::TooLarge);
         }
         if !self.slots.is_at_home(pair.spare().region(), &header) {
             return Err(Error::MismatchedSlot);
@@ -77,7 +82,12 @@ impl<D: Digest, G: Gate> Job<'_, '_, D, G> {
         }
         let spare = pair.seen(pair.running().other());
         let (target, shift) = (pair.upload(self.slots.shift), self.slots.shift);
-        let there = spare.header == Some(header) && spare.base == shift && Slots::<D, G>::is_file_hash(piece.sha);
+        let mut there =
+            spare.header == Some(header) && spare.base == shift && Slots::<D, G, F>::is_file_hash(piece.sha);
+        // The hash of a padded file has its trailer, which is not in flash.
+        if G::TAKES_PADDED && stored < len {
+            there = false;
+        }
         let is_unmarked = spare.trailer == Trailer::BLANK;
         // The device's own rule comes after those of the protocol, which it may rely on.
         self.offer(image, Some(header), len, piece.sha)?;
@@ -95,13 +105,14 @@ impl<D: Digest, G: Gate> Job<'_, '_, D, G> {
 
     /// Begins to find out if the trailer at the end of a slot is erased as a whole.
     pub(super) fn check_tail(&mut self, region: Region, mark: Option<Mark>) {
-        let Slots { config, layout, .. } = &*self.slots;
+        let Slots { config, layout, pairs, upload, .. } = &*self.slots;
+        let device = mark.map_or_else(|| spare_device::<F>(pairs, upload.image), |mark| mark.slot.device());
         // Without a swap there is no `swap_size`, and the largest images reach into its place.
         let trailer = match config.mode.kind {
             BootMode::SwapMove | BootMode::SwapScratch | BootMode::SwapOffset => layout.len(),
             _ => layout.from_end(Field::SwapInfo(SwapType::None)),
         };
-        let from = down(region.len.saturating_sub(trailer), config.geometry.write);
+        let from = down(region.len.saturating_sub(trailer), config.geometry.of(device).write);
         let (address, left) = (region.start.wrapping_add(from), region.len.saturating_sub(from));
         self.stage = Stage::Sweep { address, left, read: Read::Tail(mark) };
     }
@@ -117,15 +128,17 @@ impl<D: Digest, G: Gate> Job<'_, '_, D, G> {
     pub(super) fn compare(&mut self, read: Read) {
         let Slots { digest, upload, .. } = &mut *self.slots;
         digest.reset_for_file();
-        self.stage = Stage::Sweep { address: upload.target.region().start, left: upload.len, read };
+        let (address, left) =
+            (upload.target.region().start, if G::TAKES_PADDED { self.stored_part() } else { upload.len });
+        self.stage = Stage::Sweep { address, left, read };
     }
 
     /// Decides if a checkpoint can describe the slot, after a look at the slots of its image.
     pub(super) fn trust(&mut self) -> Result<(), Error> {
-        let Slots { config, pairs, upload, shift, .. } = &*self.slots;
-        let (erase, off) = (config.geometry.erase, upload.off());
+        let Slots { pairs, upload, shift, .. } = &*self.slots;
+        let (erase, off) = (self.slots.spare_flash().erase, upload.off());
         let possible = look::pair(pairs, upload.image).filter(|pair| {
-            let inside = off > 0 && off < upload.len && upload.len <= pair.max();
+            let inside = off > 0 && self.stored(pair, upload.len).is_some_and(|stored| off < stored);
             // Records are written at the ends of erase pages, in front of the tail.
             let page = down(off, erase) == off && off <= self.slots.tail(pair.upload(*shift));
             inside && page && !self.slots.in_use(pair)
@@ -160,7 +173,8 @@ impl<D: Digest, G: Gate> Job<'_, '_, D, G> {
         // A header that cannot be read is refused elsewhere.
         let Some(header) = &header else { return Ok(()) };
         let running = look::pair(self.slots.pairs, image).and_then(|pair| self.slots.version(pair));
-        let answer = self.slots.gate.upload(&Offer { image, header, len, sha, running });
+        let padded = G::TAKES_PADDED && look::pair(self.slots.pairs, image).is_some_and(|pair| len > pair.max());
+        let answer = self.slots.gate.upload(&Offer { image, header, len, sha, padded, running });
         if answer.is_err() {
             self.stop(false);
         }
@@ -184,7 +198,7 @@ impl<D: Digest, G: Gate> Job<'_, '_, D, G> {
             gate.event(Event::Started { image: upload.image, len: upload.len });
         }
         *session = Session::Idle;
-        self.stage = Stage::Stream { taken: 0, log: self.slots.log.begin() };
+        self.stage = Stage::Stream(Stream::new(&mut self.slots.log));
     }
 
     /// Ends an upload whose whole file is in flash.
@@ -193,6 +207,58 @@ impl<D: Digest, G: Gate> Job<'_, '_, D, G> {
         *session = Session::Complete { matched };
         gate.event(Event::Stored { image: upload.image, matched });
         self.uploaded(self.slots.upload.len, matched);
+        if G::TAKES_PADDED && matched != Some(false) {
+            self.mark_padded();
+        }
+    }
+
+    /// Returns the bytes of a file of this length that go into flash; `None` if it is too large.
+    fn stored(&self, pair: &Pair, len: u32) -> Option<u32> {
+        padded::stored::<G>(pair, self.slots.shift, self.slots.spare_flash().write, len)
+    }
+
+    /// Returns the bytes of the current upload that go into flash.
+    fn stored_part(&self) -> u32 {
+        let Slots { pairs, upload, .. } = &*self.slots;
+        look::pair(pairs, upload.image).and_then(|pair| self.stored(pair, upload.len)).unwrap_or(upload.len)
+    }
+
+    /// Compares the rest of a chunk, which is a part of the trailer of a padded file. What is not
+    /// one ends the upload.
+    pub(super) fn compare_trailer(&mut self, stream: Stream) -> Result<(), Error> {
+        let piece = self.piece()?;
+        let erased = self.slots.spare_flash().erased;
+        let Slots { upload, layout, .. } = &mut *self.slots;
+        let result = padded::compare(upload, stream.rest(Some(&piece)), *layout, erased);
+        if result.is_err() {
+            self.stop(true);
+        }
+        result
+    }
+
+    /// Hashes the trailer of a padded file, of which nothing is in flash.
+    pub(super) fn hash_trailer(&mut self) {
+        let (stored, erased) = (self.stored_part(), self.slots.spare_flash().erased);
+        let Slots { digest, upload, layout, .. } = &mut *self.slots;
+        padded::hash(digest, upload, stored, *layout, erased);
+    }
+
+    /// Begins to mark the image of a padded file that is complete, in the modes that have marks.
+    fn mark_padded(&mut self) {
+        let upload = &self.slots.upload;
+        if self.stored_part() < upload.len && self.slots.config.mode.kind.has_marks() {
+            let then = Then::SetState { hash: &[], confirm: upload.confirmed };
+            self.stage = Stage::Look { look: self.look(upload.image, upload.image), then };
+            // If the mark is refused, so is a repeat of the chunk.
+            self.slots.session = Session::Idle;
+        }
+    }
+
+    /// Returns the mark for which the trailer of a padded file asks.
+    pub(super) fn plan_padded(&self, confirm: bool) -> Result<Option<Mark>, Error> {
+        let image = self.slots.upload.image;
+        let pair = look::pair(self.slots.pairs, image).ok_or(Error::Unknown)?;
+        self.slots.plan_for(image, pair.running().other(), confirm)
     }
 
     /// Ends the job with the response to a chunk.

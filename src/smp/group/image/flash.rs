@@ -6,11 +6,9 @@
 //!   Incoming ───────────────── answer, over a blocking flash ───────────────────────────▶ Answer
 //! ```
 
-use embedded_storage::nor_flash::NorFlash;
-
 use super::{Erase, ImageState, ReadState, SlotInfo, Upload, UploadResponse, WriteState};
 use crate::cbor::{BufferFull, Bytes, Text, Value, Writer};
-use crate::dfu::flash::{self, Failed, Operation};
+use crate::dfu::flash::{self, Failed, Flash, Operation};
 use crate::dfu::{self, Chunk, Command, Device, Info, Outcome, Uploaded, Work as _};
 use crate::mcuboot::Version;
 use crate::shown::shown;
@@ -35,8 +33,8 @@ enum State<'j, D: Device + 'j> {
     Refused(Error),
 }
 
-/// Answers a request of the image group from slots in a blocking flash; returns when the flash is
-/// done.
+/// Answers a request of the image group from slots in a blocking flash, or in
+/// [`Two`](flash::Two) of them; returns when the flash is done.
 ///
 /// ```
 /// use anysmp::mcuboot::{digest::Digest, slots::Slots};
@@ -57,12 +55,7 @@ enum State<'j, D: Device + 'j> {
 /// }
 /// ```
 #[inline(never)] // A stack frame of its own: see *Stack* in `smp::server`.
-pub fn answer<D: Device, F: NorFlash>(
-    device: &mut D,
-    flash: &mut F,
-    incoming: &Incoming<'_>,
-    reply: Reply<'_>,
-) -> Answer {
+pub fn answer<D: Device, F: Flash>(device: &mut D, flash: &mut F, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
     if is_slot_info(incoming) {
         return reply.ok(&SlotList(device));
     }
@@ -75,7 +68,7 @@ pub fn answer<D: Device, F: NorFlash>(
 /// Runs a command.
 // Not inlined, nor is the reading of the request: together they would need the stack of both.
 #[inline(never)]
-fn execute<D: Device, F: NorFlash>(device: &mut D, flash: &mut F, command: &Command<'_>, reply: Reply<'_>) -> Answer {
+fn execute<D: Device, F: Flash>(device: &mut D, flash: &mut F, command: &Command<'_>, reply: Reply<'_>) -> Answer {
     let mut job = device.begin(command);
     flash::drive(&mut job, flash);
     finish::<D>(&job, reply)
@@ -130,7 +123,16 @@ fn command<'m>(incoming: &Incoming<'m>) -> Result<Command<'m>, Error> {
     })
 }
 
-impl<D: Device> flash::Job for Job<'_, D> {
+impl<'j, D: Device> flash::Job for Job<'j, D> {
+    const ARE_TWO: bool = <D::Job<'j> as flash::Job>::ARE_TWO;
+
+    fn flash_device(&mut self) -> flash::Device {
+        match &mut self.0 {
+            State::Flash(job) => job.flash_device(),
+            State::SlotInfo(_) | State::Refused(_) => flash::Device::Active,
+        }
+    }
+
     fn next(&mut self) -> Option<Operation<'_>> {
         match &mut self.0 {
             State::Flash(job) => job.next(),
