@@ -43,7 +43,7 @@ def serve():
 
 @pytest.fixture
 def drs(serve):
-    master = pydrs.EthDRS(*serve("--fbp", "--bridge", "without-id", "--address", "5"))
+    master = pydrs.EthDRS(*serve("--fbp", "--framing", "bridge-without-id", "--address", "5"))
     master.slave_addr = 5
     yield master
     master.disconnect()
@@ -144,7 +144,7 @@ class Bridge(IOInterface):
 
 @pytest.fixture
 def supply(serve):
-    bridge = Bridge(serve("--fbp", "--bridge", "with-id", "--address", "7"))
+    bridge = Bridge(serve("--fbp", "--framing", "bridge", "--address", "7"))
     yield FBP(7, bridge)
     bridge.close()
 

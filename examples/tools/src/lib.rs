@@ -9,7 +9,18 @@
 )]
 
 pub mod bsmp;
+pub mod curves;
+pub mod describe;
+pub mod diagnostic;
+pub mod failure;
+pub mod journal;
+pub mod json;
+pub mod live;
+pub mod looked;
+pub mod options;
 pub mod out;
 pub mod port;
 pub mod s3mp;
 pub mod smp;
+pub mod trace;
+pub mod words;
