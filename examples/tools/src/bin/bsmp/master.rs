@@ -201,24 +201,19 @@ impl<'b, P: Read<Error = io::Error> + Write + Clock, F: Framing> Master<'b, P, F
         for (id, variable) in (0..).zip(variables) {
             let (known, value) =
                 (self.about.of(id).cloned(), self.value(&variable::Read { id, size: Some(variable.size) }));
-            let mut object = json!({ "id": id, "size": variable.size, "writable": variable.writable });
-            let shown = match (&value, &known) {
-                (Ok(bytes), Some(known)) => {
-                    object["name"] = json!(known.name);
-                    object["unit"] = json!(known.unit);
-                    object["value"] = known.kind.value(bytes).unwrap_or(Value::Null);
-                    format!("{}  {} {}", known.name, printable(&known.kind.text(bytes)), known.unit)
-                }
-                (Ok(bytes), None) => {
-                    object["value"] = json!(hex(bytes));
-                    hex(bytes)
-                }
-                (Err(error), _) => {
-                    object["error"] = json!(error.to_string());
-                    format!("({error})")
-                }
+            let (object, shown) = match (&value, &known) {
+                (Ok(bytes), Some(Variable { name, kind, unit, .. })) => (
+                    json!({ "name": name, "unit": unit, "value": kind.value(bytes).unwrap_or(Value::Null) }),
+                    format!("{name}  {} {unit}", printable(&kind.text(bytes))),
+                ),
+                (Ok(bytes), None) => (json!({ "value": hex(bytes) }), hex(bytes)),
+                (Err(error), _) => (json!({ "error": error.to_string() }), format!("({error})")),
             };
-            list.push(object);
+            let mut all = json!({ "id": id, "size": variable.size, "writable": variable.writable });
+            if let (Some(all), Value::Object(object)) = (all.as_object_mut(), object) {
+                all.extend(object);
+            }
+            list.push(all);
             if !self.json {
                 println!("{id:3}  {}  {:3} bytes  {}", kind(variable.writable), variable.size, shown.trim_end());
             }
