@@ -63,7 +63,7 @@ pub struct Watching {
     /// Print comma-separated values, with a heading
     #[arg(long, conflicts_with = "json")]
     pub csv: bool,
-    /// Print lines, also on a terminal, where there would be a table
+    /// Print lines, also on a terminal, where there would be a table; --verbose does that, too
     #[arg(long)]
     pub lines: bool,
 }

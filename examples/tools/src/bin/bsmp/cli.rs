@@ -58,8 +58,8 @@ pub struct Link {
     #[arg(long, value_enum, value_name = "KIND", global = true, help_heading = "Link")]
     pub framing: Option<Framing>,
     /// Address in packets: a node 1 to 32, a multicast group 248 to 254, or 255 for all; `watch` and
-    /// `poll` take several nodes, such as 1-8,12
-    #[arg(long, value_name = "N", global = true, default_value = "1", value_delimiter = ',', help_heading = "Link")]
+    /// `poll` take several nodes, such as 1-8,12. Default is 1
+    #[arg(long, value_name = "N", global = true, value_delimiter = ',', help_heading = "Link")]
     pub address: Vec<Range>,
     /// Time to wait for an answer
     #[arg(long, value_name = "MS", global = true, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..), help_heading = "Link")]
@@ -252,7 +252,8 @@ impl FromStr for Range {
     fn from_str(text: &str) -> Result<Self, String> {
         let (first, last) = text.split_once('-').unwrap_or((text, text));
         let number = |text: &str| text.trim().parse::<u8>().or(Err(format!("{text:?} is not a number")));
-        Ok(Self(number(first)?..=number(last)?))
+        let range = number(first)?..=number(last)?;
+        if range.is_empty() { Err(format!("{text:?} holds nothing")) } else { Ok(Self(range)) }
     }
 }
 

@@ -70,6 +70,9 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         // One node, at the address that is asked for.
         simulate(simulated, first.or(Address::node(1)).unwrap_or(Address::MASTER))
     })?;
+    if !has_addresses(cli, &place) && (!cli.link.address.is_empty() || matches!(cli.command, Command::Scan)) {
+        return Err(Failure::usage("messages in this framing have no address", "Use --framing packet or bridge."));
+    }
     let (Command::Watch(args) | Command::Poll(args)) = &cli.command else {
         return with(cli, &place, &addresses, about, &mut Job::Command(&cli.command));
     };
@@ -105,7 +108,8 @@ fn has_addresses(cli: &Cli, place: &Place) -> bool {
 /// The addresses of the command line.
 fn addresses(cli: &Cli) -> Result<Vec<Address>, Failure> {
     let mut list = Vec::new();
-    for value in cli.link.address.iter().flat_map(|range| range.0.clone()) {
+    let given = cli.link.address.iter().flat_map(|range| range.0.clone());
+    for value in given.chain(cli.link.address.is_empty().then_some(1)) {
         let all = (value == Address::BROADCAST.value()).then_some(Address::BROADCAST);
         let address = Address::node_or_32(value).or_else(|| Address::multicast(value)).or(all);
         let wrong = || Failure::usage(format!("{value} is not the address of a node or a group"), ADDRESS);

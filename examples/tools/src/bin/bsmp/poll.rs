@@ -113,7 +113,7 @@ impl Polling {
             return Err(Failure::usage("nothing to read", remedy));
         }
         let watching = &args.watching;
-        let style = Style::new(output.json, watching.csv, watching.lines || !is_live);
+        let style = Style::new(output.json, watching.csv, watching.lines || !is_live || output.verbose);
         let nodes: Vec<_> = addresses.map_or_else(|| vec![None], |list| list.iter().copied().map(Some).collect());
         let started = Instant::now();
         Ok(Self {

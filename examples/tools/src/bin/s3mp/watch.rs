@@ -45,7 +45,7 @@ pub struct Watching {
 impl Watching {
     pub fn new(output: &Output, args: &options::Watching, words: &[String], reset: bool, about: Description) -> Self {
         Self {
-            view: View::new(Style::new(output.json, args.csv, args.lines), "address", false),
+            view: View::new(Style::new(output.json, args.csv, args.lines || output.verbose), "address", false),
             about,
             names: Vec::new(),
             words: words.to_vec(),
