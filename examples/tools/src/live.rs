@@ -291,8 +291,8 @@ impl View {
         let name = widest(&|row| columns(&label(row))).clamp(4, 24);
         let unit = widest(&|row| columns(&row.unit)).min(8);
         let value = widest(&|row| columns(row.last.as_deref().unwrap_or_default())).clamp(9, 24);
-        // What the terminal is too narrow for is left out or cut: the curve first, then the rate, the
-        // name, and last the value.
+        // What the terminal is too narrow for is left out or cut: the curve first, then the rate,
+        // the name, and last the value.
         let beside = node + 1 + if unit > 0 { unit + 1 } else { 0 };
         let value = value.min(width.saturating_sub(beside + 4)).max(4);
         let name = name.min(width.saturating_sub(beside + value)).max(4);

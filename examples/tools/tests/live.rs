@@ -1,5 +1,5 @@
-//! `bsmp` and `s3mp` on a terminal and in pipes: the live table, wrong uses, and bad luck, each with
-//! the message, remedy and exit code that `smp` has.
+//! `bsmp` and `s3mp` on a terminal and in pipes: the live table, wrong uses, and bad luck, each
+//! with the message, remedy and exit code that `smp` has.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]

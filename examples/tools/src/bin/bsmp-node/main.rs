@@ -36,8 +36,8 @@ struct Cli {
     /// Wait for datagrams; port 0 takes a free one
     #[arg(long, value_name = "HOST:PORT", group = "endpoint")]
     udp: Option<String>,
-    /// Framing of the messages; UDP needs none. Default is packet on a pseudo-terminal, and raw over
-    /// TCP
+    /// Framing of the messages; UDP needs none. Default is packet on a pseudo-terminal, and raw
+    /// over TCP
     #[arg(long, value_enum, value_name = "KIND", conflicts_with = "udp")]
     framing: Option<Framing>,
     /// A power supply of Sirius' type FBP

@@ -57,8 +57,8 @@ pub struct Link {
     /// Framing of the messages; UDP needs none. Default is packet on a serial line, else raw
     #[arg(long, value_enum, value_name = "KIND", global = true, help_heading = "Link")]
     pub framing: Option<Framing>,
-    /// Address in packets: a node 1 to 32, a multicast group 248 to 254, or 255 for all; `watch` and
-    /// `poll` take several nodes, such as 1-8,12. Default is 1
+    /// Address in packets: a node 1 to 32, a multicast group 248 to 254, or 255 for all; `watch`
+    /// and `poll` take several nodes, such as 1-8,12. Default is 1
     #[arg(long, value_name = "N", global = true, value_delimiter = ',', help_heading = "Link")]
     pub address: Vec<Range>,
     /// Time to wait for an answer
