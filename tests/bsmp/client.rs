@@ -655,10 +655,13 @@ mod helpers {
 
 #[test]
 fn one_function_of_an_application_makes_every_request_of_a_kind_of_answer() {
+    use std::collections::VecDeque;
+
+    use anysmp::blocking::Link;
     use anysmp::framing::counted::{Counted, Head3};
     use anysmp::port::Ticking;
 
-    struct Answers(std::collections::VecDeque<u8>);
+    struct Answers(VecDeque<u8>);
     impl embedded_io::ErrorType for Answers {
         type Error = std::io::Error;
     }
@@ -689,13 +692,13 @@ fn one_function_of_an_application_makes_every_request_of_a_kind_of_answer() {
         }
     }
     let (mut message, mut memory) = ([0; 16], [0; Counted::<Head3>::sizes_of(16).memory()]);
-    let port = Ticking::new(Answers(std::collections::VecDeque::new()), std::time::Duration::from_millis(1));
-    let mut link = anysmp::blocking::Link::new(port, Counted::<Head3>::new(&mut message), &mut memory).unwrap();
+    let port = Ticking::new(Answers(VecDeque::new()), Duration::from_millis(1));
+    let mut link = Link::new(port, Counted::<Head3>::new(&mut message), &mut memory).unwrap();
     let mut client = Client::new();
-    let version = helpers::ask(&mut link, &mut client, &anysmp::bsmp::QueryVersion).unwrap();
-    assert_eq!(version, anysmp::bsmp::Version::V2_30);
-    let write = anysmp::bsmp::variable::Write { id: 0, value: &[1] };
+    let version = helpers::ask(&mut link, &mut client, &QueryVersion).unwrap();
+    assert_eq!(version, Version::V2_30);
+    let write = variable::Write { id: 0, value: &[1] };
     helpers::ask(&mut link, &mut client, &write).unwrap();
-    let read = anysmp::bsmp::variable::Read { id: 0, size: Some(2) };
+    let read = variable::Read { id: 0, size: Some(2) };
     assert_eq!(helpers::bytes(&mut link, &mut client, &read).unwrap(), [7, 8]);
 }

@@ -497,6 +497,5 @@ fn a_function_that_restarts_the_device_is_answered_before_the_loop_acts_on_it() 
         rounds += 1;
         assert!(rounds < 10, "the function never ran");
     }
-    drop(link);
     assert_eq!(sent, [0x51, 0, 0], "the answer has left");
 }
