@@ -618,3 +618,87 @@ fn the_answer_of_each_command_is_that_of_the_table() {
         assert_eq!(core::error::Error::source(&Error::Remote(refusal)).unwrap().to_string(), refusal.to_string());
     }
 }
+
+/// Helpers of an application, each for all requests of one kind of answer.
+mod helpers {
+    use anysmp::blocking::Link;
+    use anysmp::bsmp::{Client, Error, Request};
+    use anysmp::framing::Framing;
+    use anysmp::line::{self, Caller};
+    use anysmp::port::Clock;
+    use embedded_io::{Read, Write};
+
+    /// The answer borrows nothing.
+    pub(super) fn ask<P: Read + Write + Clock, F: Framing, R: Request, T>(
+        link: &mut Link<'_, P, F>,
+        client: &mut Client,
+        request: &R,
+    ) -> Result<T, line::Error<P::Error, Error>>
+    where
+        Client: for<'m> Caller<R, Response<'m> = T, Error = Error>,
+    {
+        link.call(client, request)
+    }
+
+    /// The answer is bytes.
+    pub(super) fn bytes<P: Read + Write + Clock, F: Framing, R: Request>(
+        link: &mut Link<'_, P, F>,
+        client: &mut Client,
+        request: &R,
+    ) -> Result<Vec<u8>, line::Error<P::Error, Error>>
+    where
+        Client: for<'m> Caller<R, Response<'m> = &'m [u8], Error = Error>,
+    {
+        link.call(client, request).map(<[u8]>::to_vec)
+    }
+}
+
+#[test]
+fn one_function_of_an_application_makes_every_request_of_a_kind_of_answer() {
+    use std::collections::VecDeque;
+
+    use anysmp::blocking::Link;
+    use anysmp::framing::counted::{Counted, Head3};
+    use anysmp::port::Ticking;
+
+    struct Answers(VecDeque<u8>);
+    impl embedded_io::ErrorType for Answers {
+        type Error = std::io::Error;
+    }
+    impl embedded_io::Read for Answers {
+        fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+            match self.0.pop_front().zip(buf.first_mut()) {
+                Some((byte, to)) => {
+                    *to = byte;
+                    Ok(1)
+                }
+                None => Err(std::io::ErrorKind::TimedOut.into()),
+            }
+        }
+    }
+    impl embedded_io::Write for Answers {
+        fn write(&mut self, frame: &[u8]) -> std::io::Result<usize> {
+            // Bytes that lie there before a request are no answer to it: they come behind it.
+            self.0.extend(match frame[0] {
+                0x00 => &[1, 0, 3, 2, 30, 0][..],
+                0x10 => &[0x11, 0, 2, 7, 8],
+                0x20 => &[0xE0, 0, 0],
+                other => panic!("{other:#04x} was not asked for here"),
+            });
+            Ok(frame.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let (mut message, mut memory) = ([0; 16], [0; Counted::<Head3>::sizes_of(16).memory()]);
+    let port = Ticking::new(Answers(VecDeque::new()), Duration::from_millis(1));
+    let mut link = Link::new(port, Counted::<Head3>::new(&mut message), &mut memory).unwrap();
+    let mut client = Client::new();
+    let version = helpers::ask(&mut link, &mut client, &QueryVersion).unwrap();
+    assert_eq!(version, Version::V2_30);
+    let write = variable::Write { id: 0, value: &[1] };
+    helpers::ask(&mut link, &mut client, &write).unwrap();
+    let read = variable::Read { id: 0, size: Some(2) };
+    assert_eq!(helpers::bytes(&mut link, &mut client, &read).unwrap(), [7, 8]);
+}

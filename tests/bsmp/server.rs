@@ -464,3 +464,38 @@ fn a_datagram_is_a_request() {
         assert_eq!(sent, answer);
     }
 }
+
+/// A device that has to restart, as a flag says.
+#[derive(Default)]
+struct Restarting {
+    is_due: bool,
+}
+
+impl Entities for Restarting {
+    fn read(&mut self, _: u8, _: &mut [u8]) {}
+
+    fn execute(&mut self, _: u8, _: &[u8], _: &mut [u8]) -> Result<(), NonZeroU8> {
+        self.is_due = true;
+        Ok(())
+    }
+}
+
+#[test]
+fn a_function_that_restarts_the_device_is_answered_before_the_loop_acts_on_it() {
+    static FUNCTIONS: [Function; 1] = [Function { input: 0, output: 0 }];
+    let table = Table::new(&[], &[], &FUNCTIONS).unwrap();
+    let mut server = Server::new(&table, Restarting::default());
+    let (mut sent, mut buffer) = (Vec::new(), [0; 16]);
+    let mut memory = [0; Counted::<Head3>::sizes_of(16).memory()];
+    let request = [0x50, 0, 1, 0];
+    let port = Ticking::new(Script { arrives: &request, sent: &mut sent }, Duration::from_millis(1));
+    let mut link = Link::new(port, Counted::<Head3>::new(&mut buffer), &mut memory).unwrap();
+    // As a firmware has it, which would restart behind the loop.
+    let mut rounds = 0;
+    while !server.entities().is_due {
+        link.serve(&mut server).unwrap();
+        rounds += 1;
+        assert!(rounds < 10, "the function never ran");
+    }
+    assert_eq!(sent, [0x51, 0, 0], "the answer has left");
+}

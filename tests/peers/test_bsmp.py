@@ -5,30 +5,36 @@ here needs neither the control system nor the old numpy that its package asks fo
 """
 
 import os
+import re
 import socket
 import struct
 import subprocess
 import sys
+from pathlib import Path
 
 import pydrs
 import pytest
 from siriuspy.bsmp import IOInterface
 from siriuspy.bsmp.constants import ACK_OK
 from siriuspy.bsmp.serial import Message
-from siriuspy.pwrsupply.bsmp.commands import FBP
+from siriuspy.pwrsupply.bsmp.commands import FBP, PSBSMP
+from siriuspy.pwrsupply.bsmp.entities import EntitiesFBP
 
 NODE = os.environ.get("PEER_BSMP_NODE", "bsmp-node")
+GUIDE = Path(__file__).parents[2] / "src/guide/sirius.md"
 
 
 @pytest.fixture
 def serve():
     running = []
 
-    def start(*options):
-        node = subprocess.Popen([NODE, "--tcp", "127.0.0.1:0", *options], stdout=subprocess.PIPE, text=True)
+    def start(*options, endpoint=("--tcp", "127.0.0.1:0")):
+        node = subprocess.Popen([NODE, *endpoint, *options], stdout=subprocess.PIPE, text=True)
         running.append(node)
         word, endpoint = node.stdout.readline().split()
         assert word == "ready:"
+        if endpoint.startswith("/"):
+            return endpoint
         host, port = endpoint.rsplit(":", 1)
         return host, int(port)
 
@@ -43,7 +49,7 @@ def serve():
 
 @pytest.fixture
 def drs(serve):
-    master = pydrs.EthDRS(*serve("--fbp", "--bridge", "without-id", "--address", "5"))
+    master = pydrs.EthDRS(*serve("--fbp", "--framing", "bridge-without-id", "--address", "5"))
     master.slave_addr = 5
     yield master
     master.disconnect()
@@ -98,6 +104,16 @@ def test_pydrs_hears_refusals_and_the_silence_of_another_address(drs):
     assert drs.turn_on()[4] == 0
 
 
+def test_pydrs_does_the_same_over_a_serial_line(serve):
+    master = pydrs.SerialDRS(serve("--fbp", "--address", "5", endpoint=["--pty"]), 115_200)
+    master.slave_addr = 5
+    assert master.turn_on()[4] == 0
+    master.set_slowref(3.5)
+    assert master.read_bsmp_variable(1, "float") == 3.5
+    assert master.read_ps_status()["state"] == "SlowRef"
+    master.disconnect()
+
+
 # ---- siriuspy: the form with an id, as its own client of the bridge sends it ----
 
 
@@ -144,7 +160,7 @@ class Bridge(IOInterface):
 
 @pytest.fixture
 def supply(serve):
-    bridge = Bridge(serve("--fbp", "--bridge", "with-id", "--address", "7"))
+    bridge = Bridge(serve("--fbp", "--framing", "bridge", "--address", "7"))
     yield FBP(7, bridge)
     bridge.close()
 
@@ -195,6 +211,47 @@ def test_siriuspy_writes_now_and_reads_the_answer_later(supply):
     assert supply.channel.read().stream == list("\x11\x00\x02\x00\x01")
     with pytest.raises(Exception, match="empty"):
         supply.channel.read()
+
+
+# ---- the guide ----
+
+
+def listed(heading):
+    """The rows below a heading of the guide: the names in the first column, each with its number, and the second column."""
+    section = GUIDE.read_text().split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    rows = [re.fullmatch(r"\| (.*?) \| (.*) \|", line) for line in section.splitlines()]
+    return [(re.findall(r"`(\w+)`(?: (\d+))?", row[1]), row[2]) for row in rows if row and row[1] != "theirs"]
+
+
+@pytest.mark.parametrize(
+    ("heading", "classes"),
+    [
+        ("`PSBSMP`", [PSBSMP]),
+        ("`EntitiesFBP`", [EntitiesFBP]),
+        ("`SerialDRS` and `EthDRS`", [pydrs.SerialDRS, pydrs.EthDRS]),
+    ],
+)
+def test_guide_lists_every_public_name_once_and_says_what_does_it(heading, classes):
+    rows = listed(heading)
+    names = [name for found, _ in rows for name, _ in found]
+    assert len(names) == len(set(names)) > 8
+    for theirs in classes:
+        assert set(names) == {name for name in dir(theirs) if not name.startswith("_")}, theirs
+    for found, ours in rows:
+        # Ours is an item of the documentation, which has no dead link, a name from a row above, a command, or a reason.
+        assert found and (ours.startswith("not: ") or re.search(r"`[^`]+`|application", ours)), (found, ours)
+
+
+def test_guide_has_the_numbers_of_the_functions():
+    from pydrs.consts import common
+
+    numbers = {name: int(number) for found, _ in listed("`SerialDRS` and `EthDRS`") for name, number in found if number}
+    # The size of a waveform is read by nobody.
+    assert sorted(numbers.values()) == [n for n in range(len(common.functions)) if n != 25]
+    for name, number in numbers.items():
+        assert common.functions[number] == {"close_loop": "closed_loop"}.get(name, name)
+    for name, number in [("F_SET_PARAM", 31), ("F_GET_PARAM", 32), ("F_SELECT_WFMREF", 24), ("F_ENABLE_SCOPE", 13)]:
+        assert getattr(FBP.CONST, name, getattr(PSBSMP.CONST, name, None)) == number, name
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ VERSION = b"\x02\x1e\x00"
 
 @pytest.fixture(params=BOARDS)
 def node(request):
-    options = ("--packets", "--node", str(NODE))
+    options = ("--framing", "packet", "--address", str(NODE))
     with Node(request.param, "bsmp_node", tool="bsmp", hello="version", options=options) as running:
         yield running
 

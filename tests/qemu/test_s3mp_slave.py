@@ -49,7 +49,7 @@ def test_actuators_are_set_and_inverted_and_sensors_refuse(slave):
 
 def test_values_are_pushed_as_they_change(slave):
     slave.ask("set", HEATER, "true").ok()
-    lines = slave.ask("subscribe", TEMPERATURE, "--for", "3").lines
+    lines = slave.ask("subscribe", TEMPERATURE, "--duration", "3").lines
     pushed = [line["value"] for line in lines if line.get("name") == TEMPERATURE]
     # Every 250 ms at best; a busy machine lets time pass unseen.
     assert len(pushed) >= 4 and pushed == sorted(set(pushed)) and pushed[-1] <= 300, lines

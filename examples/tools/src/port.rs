@@ -11,6 +11,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use anysmp::line;
 use anysmp::port::{Clock, Io, Peer, TICK, Tcp, Udp};
 use embedded_io::{ErrorType, Read, Write};
 
@@ -436,6 +437,15 @@ impl Listener {
             Self::Wire(port, _) => port.take(),
             Self::Function(accept, _) => accept(),
         }
+    }
+}
+
+/// Whether a client has gone for good: it closed the connection, or does so while it is answered.
+pub fn is_over(error: &line::Error<io::Error>) -> bool {
+    match error {
+        line::Error::Closed => true,
+        line::Error::Port(error) => matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset),
+        _ => false,
     }
 }
 

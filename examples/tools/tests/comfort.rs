@@ -163,7 +163,8 @@ fn all_counters_are_shown_at_once_and_again_and_again() {
     assert!(ok(smp("--simulated stat read --all")).starts_with("GROUP"));
     fails(smp("--simulated stat read"), 2);
 
-    let mut process = smp("--simulated --json --watch 1 stat read --all").stdout(Stdio::piped()).spawn().unwrap();
+    let mut process =
+        smp("--simulated --json --watch --interval 300 stat read --all").stdout(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(process.stdout.take().unwrap()).lines();
     for line in lines.take(2) {
         let object: Value = serde_json::from_str(&line.unwrap()).unwrap();
@@ -171,7 +172,7 @@ fn all_counters_are_shown_at_once_and_again_and_again() {
     }
     let _ = process.kill();
     let _ = process.wait();
-    assert!(fails(smp("--simulated --watch 1 reset"), 2).contains("--watch"));
+    assert!(fails(smp("--simulated --watch reset"), 2).contains("--watch"));
 }
 
 #[cfg(unix)]

@@ -358,7 +358,7 @@ fn what_passes_between_two_ports_is_told_live_and_passed_on() {
         (process, lines, path)
     };
     let (mut device, _, device_path) = start(&["--pty", "--chatty"], env!("CARGO_BIN_EXE_smp-device"));
-    let (mut sniff, lines, path) = start(&["sniff", &device_path, "pty", "--seconds", "3"], env!("CARGO_BIN_EXE_smp"));
+    let (mut sniff, lines, path) = start(&["sniff", &device_path, "pty", "--duration", "3"], env!("CARGO_BIN_EXE_smp"));
     let client = Command::new(env!("CARGO_BIN_EXE_smp")).args(["--serial", &path, "echo", "hello"]).output().unwrap();
     assert!(client.status.success(), "{client:?}");
     let told: Vec<String> = lines.map(Result::unwrap).filter(|line| line.contains(" os/0 ")).collect();

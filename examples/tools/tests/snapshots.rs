@@ -6,10 +6,11 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-fn seen(program: &str, words: &str) -> String {
-    let program = match program {
+fn seen(name: &str, words: &str) -> String {
+    let program = match name {
         "smp" => env!("CARGO_BIN_EXE_smp"),
-        "smp-device" => env!("CARGO_BIN_EXE_smp-device"),
+        "bsmp" => env!("CARGO_BIN_EXE_bsmp"),
+        "s3mp" => env!("CARGO_BIN_EXE_s3mp"),
         other => panic!("{other}"),
     };
     let output = Command::new(program)
@@ -19,6 +20,8 @@ fn seen(program: &str, words: &str) -> String {
         .env_remove("SMP_OPTIONS")
         // Help is wrapped at this width where there is no terminal.
         .env("COLUMNS", "100")
+        // Descriptions are beside the snapshots.
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots"))
         .stdin(Stdio::null())
         .output()
         .unwrap();
@@ -27,7 +30,7 @@ fn seen(program: &str, words: &str) -> String {
         // Trailing blanks are nobody's business.
         text.lines().map(|line| format!("{}\n", line.trim_end())).collect::<String>()
     };
-    let mut shown = format!("$ smp {words}\n{}", text(&output.stdout));
+    let mut shown = format!("$ {name} {words}\n{}", text(&output.stdout));
     if !output.stderr.is_empty() {
         shown += &format!("--- stderr\n{}", text(&output.stderr));
     }
@@ -99,4 +102,88 @@ fn results_are_as_they_were_in_text_and_json() {
     compare("text", "smp", &text.iter().map(String::as_str).collect::<Vec<_>>());
     let json: Vec<String> = runs.iter().map(|run| format!("--simulated --json {run}")).collect();
     compare("json", "smp", &json.iter().map(String::as_str).collect::<Vec<_>>());
+}
+
+#[test]
+fn help_of_the_laboratory_is_as_it_was() {
+    compare("bsmp_help", "bsmp", &["--help", "watch --help", "curve get --help"]);
+    compare("s3mp_help", "s3mp", &["--help", "watch --help", "set --help"]);
+}
+
+#[test]
+fn errors_of_the_laboratory_are_as_they_were() {
+    let bsmp = [
+        "version",
+        "vesion",
+        "--tcp 127.0.0.1:1 version",
+        "--tcp localhost version",
+        "--serial /dev/none version",
+        "--simulated read current",
+        "--simulated read 99",
+        "--simulated write 1 00000000",
+        "--simulated write 1 xy",
+        "--simulated call 24 0900",
+        "--simulated --framing packet --address 40 version",
+        "--simulated --address 2 version",
+        "--simulated scan",
+        "--simulated --framing packet --address 3-2 version",
+        "--simulated --framing packet --address 255 read 0",
+        "--simulated --framing packet --address 1-2 version",
+        "--simulated --describe supply.txt write setpoint three",
+        "--simulated --describe none.txt read setpoint",
+        "--simulated --describe greenhouse.txt read label",
+        "--simulated watch",
+        "--simulated curve put 0 /none",
+        "--simulated --json read 99",
+        "--json --simulated vesion",
+    ];
+    compare("bsmp_errors", "bsmp", &bsmp);
+    let s3mp = [
+        "status",
+        "staus",
+        "--tcp 127.0.0.1:1 status",
+        "--tcp localhost status",
+        "--serial /dev/none status",
+        "--simulated get 9",
+        "--simulated get pressure",
+        "--simulated set relay 2",
+        "--simulated set temperature 2",
+        "--simulated --describe greenhouse.txt set label abcdefghijklmnopq",
+        "--simulated --describe supply-be.txt get",
+        "--simulated --json get 9",
+    ];
+    compare("s3mp_errors", "s3mp", &s3mp);
+}
+
+#[test]
+fn results_of_the_laboratory_are_as_they_were_in_text_and_json() {
+    let bsmp = [
+        "version",
+        "groups",
+        "curves",
+        "functions",
+        "read 0 1",
+        "--describe supply.txt read setpoint firmware",
+        "group members 2",
+        "group create 0 1",
+        "call 16 00004040",
+        "curve checksum 0 --now",
+    ];
+    let s3mp = [
+        "describe",
+        "get relay label",
+        "set label north",
+        "invert relay",
+        "unsubscribe relay",
+        "reset label",
+        "--describe greenhouse.txt describe",
+        "--describe greenhouse.txt get 3 label",
+        "--describe greenhouse.txt set relay on",
+    ];
+    for (kind, option) in [("text", ""), ("json", "--json ")] {
+        for (tool, runs) in [("bsmp", &bsmp[..]), ("s3mp", &s3mp)] {
+            let runs: Vec<String> = runs.iter().map(|run| format!("--simulated {option}{run}")).collect();
+            compare(&format!("{tool}_{kind}"), tool, &runs.iter().map(String::as_str).collect::<Vec<_>>());
+        }
+    }
 }

@@ -6,7 +6,6 @@
 
 mod kit;
 
-use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::fs::FileTypeExt as _;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
@@ -16,6 +15,7 @@ use std::time::{Duration, Instant};
 use anysmp::mcuboot::Version;
 use serde_json::Value;
 
+use kit::terminal::{terminal, visible};
 use kit::{Device, Folder, image};
 
 fn smp(words: &[&str]) -> Command {
@@ -33,20 +33,6 @@ fn run(command: &mut Command) -> (Option<i32>, String, String) {
     let output = command.output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (output.status.code(), text(output.stdout), text(output.stderr))
-}
-
-/// A terminal: the user's end, and the program's with its path.
-fn terminal() -> (File, File, String) {
-    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-    let user = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&user).unwrap();
-    unlockpt(&user).unwrap();
-    let path = ptsname(&user, Vec::new()).unwrap().into_string().unwrap();
-    let program = File::options().read(true).write(true).open(&path).unwrap();
-    let mut settings = rustix::termios::tcgetattr(&program).unwrap();
-    settings.make_raw();
-    rustix::termios::tcsetattr(&program, rustix::termios::OptionalActions::Now, &settings).unwrap();
-    (File::from(user), program, path)
 }
 
 #[test]
@@ -89,7 +75,7 @@ fn each_of_many_wrong_command_lines_has_its_message_remedy_and_code() {
         (&["--simulated", "image", "test", "zz"], 2, "\"zz\" is not a hash", "image list"),
         (&["--simulated", "upgrade", &good, "--image", "7"], 2, "7", ""),
         (&["--udp", "127.0.0.1:9", "terminal"], 2, "only console framing", "--framing console"),
-        (&["--simulated", "--watch", "1", "reset"], 2, "--watch", "stat read"),
+        (&["--simulated", "--watch", "reset"], 2, "--watch", "stat read"),
         (&["--simulated", "--quiet", "--verbose", "echo", "hi"], 2, "cannot be used with", "Usage"),
         (&["image", "make", &junk, "out", "--version", "x"], 2, "not a version", "--help"),
         (&["--simulated", "fs", "status", "/lfs1/no"], 1, "FILE_NOT_FOUND", "There is no such file"),
@@ -282,20 +268,6 @@ fn seen(words: &[&str], columns: u16, variables: &[(&str, &str)]) -> String {
     });
     assert!(process.wait().unwrap().success(), "{words:?}");
     reader.join().unwrap()
-}
-
-/// The text of a line, without what moves the cursor.
-fn visible(line: &str) -> usize {
-    let (mut count, mut escaped) = (0, false);
-    for c in line.chars() {
-        match c {
-            '\x1b' => escaped = true,
-            _ if escaped => escaped = !c.is_ascii_alphabetic(),
-            '\r' | '\n' => {}
-            _ => count += 1,
-        }
-    }
-    count
 }
 
 #[test]

@@ -9,6 +9,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU8;
+use std::time::Instant;
 
 use anysmp::bsmp::curve::{Curve, Digest, Md5, digest_of};
 use anysmp::bsmp::function::Function;
@@ -133,6 +134,8 @@ pub struct Fbp {
     curves: Vec<Vec<u8>>,
     checksums: [Digest; 3],
     parameters: BTreeMap<(u16, u16), f32>,
+    /// Since when the current of the load moves about the set point, if it does.
+    waves: Option<Instant>,
 }
 
 impl Default for Fbp {
@@ -142,6 +145,7 @@ impl Default for Fbp {
             curves: CURVES.iter().map(|curve| vec![0; curve.capacity() as usize]).collect(),
             checksums: [[0; 16]; 3],
             parameters: BTreeMap::new(),
+            waves: None,
         };
         supply.set(STATUS, 1 << 8);
         let version = b"0.44.01   08/220.44.01   08/22";
@@ -157,6 +161,15 @@ impl Default for Fbp {
 }
 
 impl Fbp {
+    /// Switches it on at 3.5 A, with a current that moves slowly about the set point.
+    #[must_use]
+    pub fn with_waves(mut self) -> Self {
+        self.waves = Some(Instant::now());
+        self.switch(true);
+        self.setpoint(&3.5_f32.to_le_bytes());
+        self
+    }
+
     fn set<T: Field>(&mut self, variable: Typed<T>, value: T) {
         let bytes = &mut self.values[usize::from(variable.id())];
         debug_assert_eq!(bytes.len(), T::SIZE);
@@ -190,6 +203,10 @@ impl Fbp {
 
 impl Entities for Fbp {
     fn read(&mut self, variable: u8, value: &mut [u8]) {
+        if let (Some(start), true) = (self.waves, self.is_on()) {
+            let wave = (start.elapsed().as_secs_f32() * 2.0).sin() * 0.05;
+            self.set(LOAD_CURRENT, self.get(REFERENCE) + (wave * 1000.0).round() / 1000.0);
+        }
         value.copy_from_slice(&self.values[usize::from(variable)]);
     }
 

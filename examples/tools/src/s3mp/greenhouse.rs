@@ -3,18 +3,19 @@
 
 #![expect(clippy::cast_possible_truncation, reason = "a simulation on a host, whose values stay in their ranges")]
 
-use crate::errln as eprintln;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Sender;
+use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anysmp::blocking::Link;
 use anysmp::framing::lrc::Lrc;
-use anysmp::line::{Damage, Error, Sink, SizeError};
+use anysmp::line::{Sink, SizeError};
 use anysmp::s3mp::slave::{After, Refusal, Resources, Slave, Watched};
 use anysmp::s3mp::value::{self, Value};
 use anysmp::s3mp::{Address, Command, USUAL_MESSAGE};
 
-use crate::port::{Port, complain};
+use crate::port::{Listener, Pipe, Port, complain, is_over};
 
 const TEMPERATURE: Address = Address(1);
 const HUMIDITY: Address = Address(2);
@@ -161,7 +162,7 @@ pub fn serve(
         match link.serve(slave) {
             Ok(After::Restart) => *slave.resources() = Greenhouse::new(),
             Ok(After::Nothing) => {}
-            Err(Error::Closed) => return Ok(None),
+            Err(error) if is_over(&error) => return Ok(None),
             Err(error) => complain(&error),
         }
         if breath.elapsed() >= BREATH {
@@ -172,19 +173,14 @@ pub fn serve(
     Ok(Some(link.into_port()))
 }
 
-/// Prints every message on stderr.
-pub struct Trace(pub bool);
-
-impl Sink for Trace {
-    fn traced(&mut self, message: &[u8], sent: bool) {
-        if self.0 {
-            eprintln!("{} {message:02X?}", if sent { "->" } else { "<-" });
+/// Starts a greenhouse in this process.
+pub fn simulate() -> Sender<Pipe> {
+    let (mut listener, dial) = Listener::pipes();
+    thread::spawn(move || {
+        let Ok(mut slave) = Slave::new(Greenhouse::new()) else { return };
+        while let Some(port) = listener.accept() {
+            let _ = serve(&mut slave, port, (), &AtomicBool::new(true));
         }
-    }
-
-    fn dropped(&mut self, damage: Damage) {
-        if self.0 {
-            eprintln!("<- {damage}");
-        }
-    }
+    });
+    dial
 }

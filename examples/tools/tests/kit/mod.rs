@@ -3,6 +3,8 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary needs a part of it")]
 
 pub mod package;
+#[cfg(unix)]
+pub mod terminal;
 
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
@@ -57,17 +59,21 @@ pub struct Device {
 impl Device {
     /// Runs it until it is ready.
     pub fn run<'w>(program: &str, options: impl IntoIterator<Item = &'w str>) -> Self {
-        let mut process = Command::new(program)
-            .args(options)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut command = Command::new(program);
+        command.args(options).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        Self::of(command).unwrap()
+    }
+
+    /// The same; `None` if it ends before that.
+    pub fn of(mut command: Command) -> Option<Self> {
+        let mut process = command.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let address = line.strip_prefix("ready: ").unwrap().trim().to_owned();
-        Self { process, address }
+        let Some(address) = line.strip_prefix("ready: ") else {
+            let _ = process.wait();
+            return None;
+        };
+        Some(Self { process, address: address.trim().to_owned() })
     }
 
     /// Runs an `smp-device` with options as in a shell.

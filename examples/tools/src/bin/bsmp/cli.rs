@@ -4,61 +4,76 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use anysmp::bsmp::variable::Op;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use anysmp_tools::bsmp::serve::Framing;
+use anysmp_tools::options::{Endpoint, Output, Watching};
+use clap::{Args, Parser, Subcommand};
 
-/// Talks to a node over BSMP: discovers, reads, writes, moves curves, executes functions.
+/// Talks to nodes over BSMP: discovers, reads, writes, watches, moves curves, executes functions.
 ///
-/// Exit codes: 1 the node refuses, 2 wrong usage, 3 no answer or a wrong one, 4 the port failed,
-/// 5 a file could not be read or written.
+/// Name the endpoint with --serial, --usb, --tcp or --udp, then a command. With --simulated a power
+/// supply in this process answers, so that everything can be tried.
 #[derive(Parser)]
-#[command(name = "bsmp", version)]
+#[command(name = "bsmp", version, after_help = AFTER, args_override_self = true)]
 pub struct Cli {
     #[command(flatten)]
-    pub link: LinkArgs,
+    pub link: Link,
+    #[command(flatten)]
+    pub output: Output,
     #[command(subcommand)]
     pub command: Command,
 }
 
+const AFTER: &str = "\
+Examples:
+  bsmp --simulated watch 1 33                              a table that follows two values
+  bsmp --serial /dev/ttyUSB0 scan                          look who is on the bus
+  bsmp --serial /dev/ttyUSB0 --address 5 discover          what node 5 has
+  bsmp --serial /dev/ttyUSB0 --address 1-8 --describe supply.txt watch setpoint current
+  bsmp --tcp 192.0.2.7:5000 --framing bridge --address 5 curve get 0 wave.csv
+
+A description is a file whose lines are an id, a name, a type and perhaps a unit:
+  0 status u16
+  1 setpoint f32 A
+Types are u8 to u64, i8 to i64, f32, f64 and bool, with `be` behind them big endian, with [N] N of
+them; char[N] is text.
+
+Exit codes:
+  0  done
+  1  the node refused
+  2  the command line is invalid
+  3  no answer, or a malformed one; of several readings, at least one
+  4  the port cannot be opened, or failed
+  5  a file or the output cannot be read or written
+
+`bsmp COMMAND --help` describes a command in full.";
+
 #[derive(Args)]
-pub struct LinkArgs {
-    /// Connect to a server: bare messages, or packets with --packets
-    #[arg(long, value_name = "HOST:PORT", global = true, conflicts_with_all = ["udp", "serial"])]
-    pub tcp: Option<String>,
-    /// Send datagrams to a server: one bare message in each
-    #[arg(long, value_name = "HOST:PORT", global = true, conflicts_with_all = ["serial", "packets"])]
+pub struct Link {
+    #[command(flatten)]
+    pub endpoint: Endpoint,
+    /// A UDP server
+    #[arg(long, value_name = "HOST:PORT", global = true, conflicts_with_all = ["tcp", "serial", "usb", "simulated", "framing"], help_heading = "Endpoint")]
     pub udp: Option<String>,
-    /// Open a serial line: RS-485 packets
-    #[arg(long, value_name = "PATH", global = true)]
-    pub serial: Option<String>,
-    /// Speed of the serial line
-    #[arg(long, default_value_t = 115_200, global = true)]
-    pub baud: u32,
-    /// RS-485 packets on TCP as well, for servers that want an address and a checksum
-    #[arg(long, global = true)]
-    pub packets: bool,
-    /// Packets in the envelope of Sirius' Ethernet bridge, on TCP
-    #[arg(long, value_name = "FORM", global = true, conflicts_with = "packets")]
-    pub bridge: Option<Envelope>,
-    /// What the variables are: a file with lines of id, name, type (such as f32, u16be, char[16])
-    /// and unit
-    #[arg(long, value_name = "FILE", global = true)]
-    pub describe: Option<PathBuf>,
-    /// Address in packets: a node 1..=32, a multicast group 248..=254, or 255 for all
-    #[arg(long, default_value_t = 1, global = true)]
-    pub node: u8,
-    /// Time to wait for an answer, in milliseconds
-    #[arg(long, default_value_t = 1000, value_name = "MS", global = true)]
+    /// Framing of the messages; UDP needs none. Default is packet on a serial line, else raw
+    #[arg(long, value_enum, value_name = "KIND", global = true, help_heading = "Link")]
+    pub framing: Option<Framing>,
+    /// Address in packets: a node 1 to 32, a multicast group 248 to 254, or 255 for all; `watch`
+    /// and `poll` take several nodes, such as 1-8,12. Default is 1
+    #[arg(long, value_name = "N", global = true, value_delimiter = ',', help_heading = "Link")]
+    pub address: Vec<Range>,
+    /// Time to wait for an answer
+    #[arg(long, value_name = "MS", global = true, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..), help_heading = "Link")]
     pub timeout: u64,
-    /// Silence of the line after a request without an answer, in milliseconds; by default 1000, or
-    /// twice the timeout
-    #[arg(long, value_name = "MS", global = true)]
-    pub drain: Option<u64>,
-    /// Retries of an idempotent request that gets no answer
-    #[arg(long, default_value_t = 2, global = true)]
+    /// Retries of a request that gets no answer, if it may run twice. `watch` and `poll` need none:
+    /// they read again anyway
+    #[arg(long, value_name = "N", global = true, default_value_t = 2, help_heading = "Link")]
     pub retries: u8,
-    /// Print results as JSON
-    #[arg(long, global = true)]
-    pub json: bool,
+    /// Silence of the line after a request without an answer; default is 1000, or twice the timeout
+    #[arg(long, value_name = "MS", global = true, help_heading = "Link")]
+    pub drain: Option<u64>,
+    /// What the values are: a file with lines of id, name, type and unit
+    #[arg(long, value_name = "FILE", global = true, help_heading = "Link")]
+    pub describe: Option<PathBuf>,
 }
 
 #[derive(Subcommand)]
@@ -79,7 +94,10 @@ pub enum Command {
     Functions,
     /// Look which nodes are on the bus
     Scan,
-    /// Read variables or a group of many nodes again and again, with time stamps
+    /// Follow variables or a group of one or many nodes, live: a table on a terminal, else lines.
+    /// Nodes that do not answer end nothing
+    Watch(PollArgs),
+    /// The same in lines, also on a terminal
     Poll(PollArgs),
     /// Read variables
     Read {
@@ -94,14 +112,14 @@ pub enum Command {
         /// The new value: as its type says, or in hex if it is not described
         #[arg(allow_hyphen_values = true)]
         value: String,
-        /// Read this variable in the same exchange
+        /// Read this variable in the same exchange: its id, or its name
         #[arg(long, value_name = "ID")]
-        read: Option<u8>,
+        read: Option<String>,
     },
     /// Combine a variable with a mask
     Combine {
-        /// Which one
-        id: u8,
+        /// Which one: its id, or its name in the description
+        id: String,
         /// The operation: and, or, xor, set, clear, toggle
         #[arg(value_parser = operation)]
         op: Op,
@@ -125,40 +143,50 @@ pub enum Command {
         #[arg(long)]
         no_answer: bool,
     },
-    /// Read variables again and again
-    Watch {
-        /// Which ones
-        #[arg(required = true)]
-        ids: Vec<u8>,
-        /// Milliseconds between two rounds
-        #[arg(long, default_value_t = 500, value_name = "MS")]
-        interval: u64,
-        /// Number of rounds; 0 goes on forever
-        #[arg(long, default_value_t = 0)]
-        count: u32,
+    /// Print a script that lets a shell complete the commands of this program
+    Completion {
+        /// The shell
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
     },
 }
 
 #[derive(Subcommand)]
 pub enum Group {
     /// Show the ids of its members
-    Members { id: u8 },
+    Members {
+        /// Its id: 0 is all variables, 1 those that are only read, 2 those that can be written
+        id: u8,
+    },
     /// Show the values of its members
-    Read { id: u8 },
+    Read {
+        /// Its id
+        id: u8,
+    },
     /// Write all of its members, or none
-    Write { id: u8, values: Hex },
+    Write {
+        /// Its id
+        id: u8,
+        /// The values: in hex, one after the other; or, if the members are described, one word for
+        /// each, as `setpoint=3.5`
+        #[arg(required = true, allow_hyphen_values = true)]
+        values: Vec<String>,
+    },
     /// Combine all of its members with masks
     Combine {
+        /// Its id
         id: u8,
         /// The operation: and, or, xor, set, clear, toggle
         #[arg(value_parser = operation)]
         op: Op,
+        /// The masks in hex, one after the other
         masks: Hex,
     },
     /// Create one
     Create {
+        /// Its members: ids, or names of the description
         #[arg(required = true)]
-        ids: Vec<u8>,
+        ids: Vec<String>,
     },
     /// Remove all that were created
     Remove,
@@ -168,25 +196,30 @@ pub enum Group {
 pub enum Curve {
     /// Read a curve into a file: floats in .csv and .npy, else its bytes
     Get {
+        /// Which one
         id: u8,
+        /// The file here
         file: PathBuf,
         /// The block to begin with
-        #[arg(long, default_value_t = 0)]
+        #[arg(long, value_name = "N", default_value_t = 0)]
         first: u16,
         /// The number of blocks
-        #[arg(long)]
+        #[arg(long, value_name = "N")]
         blocks: Option<u32>,
     },
     /// Write a file into a curve: floats from .csv and .npy, else bytes
     Put {
+        /// Which one
         id: u8,
+        /// The file here
         file: PathBuf,
         /// The block to begin with
-        #[arg(long, default_value_t = 0)]
+        #[arg(long, value_name = "N", default_value_t = 0)]
         first: u16,
     },
     /// Show its checksum, as the node last calculated it
     Checksum {
+        /// Which one
         id: u8,
         /// Make the node calculate it now
         #[arg(long)]
@@ -194,29 +227,19 @@ pub enum Curve {
     },
 }
 
-/// What `poll` reads.
+/// What `watch` and `poll` read.
 #[derive(Args)]
 pub struct PollArgs {
-    /// Variables: ids, or names of the description
+    /// Variables: ids, or names of the description; default is all that are described
     pub ids: Vec<String>,
-    /// Nodes, such as 1-8,12; by default that of --node
-    #[arg(long, value_delimiter = ',')]
-    pub nodes: Vec<Range>,
     /// A group instead of variables
     #[arg(long, value_name = "ID", conflicts_with = "ids")]
     pub group: Option<u8>,
-    /// Milliseconds from one read of a value to the next; 0 as often as the line allows
-    #[arg(long, default_value_t = 200, value_name = "MS")]
+    /// Time from one reading of a value to the next; 0 is as often as the line allows
+    #[arg(long, value_name = "MS", default_value_t = 500)]
     pub interval: u64,
-    /// Seconds after which it ends
-    #[arg(long, value_name = "S")]
-    pub duration: Option<f64>,
-    /// Number of answers after which it ends; 0 goes on forever
-    #[arg(long, default_value_t = 0)]
-    pub count: u32,
-    /// Print lines of comma-separated values, with a heading
-    #[arg(long)]
-    pub csv: bool,
+    #[command(flatten)]
+    pub watching: Watching,
 }
 
 /// Numbers from one to another.
@@ -229,15 +252,9 @@ impl FromStr for Range {
     fn from_str(text: &str) -> Result<Self, String> {
         let (first, last) = text.split_once('-').unwrap_or((text, text));
         let number = |text: &str| text.trim().parse::<u8>().or(Err(format!("{text:?} is not a number")));
-        Ok(Self(number(first)?..=number(last)?))
+        let range = number(first)?..=number(last)?;
+        if range.is_empty() { Err(format!("{text:?} holds nothing")) } else { Ok(Self(range)) }
     }
-}
-
-/// The two forms of the bridge's envelope.
-#[derive(Clone, Copy, ValueEnum)]
-pub enum Envelope {
-    WithId,
-    WithoutId,
 }
 
 /// Reads the name of a binary operation.

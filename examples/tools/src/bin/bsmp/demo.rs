@@ -2,7 +2,6 @@
 //! can do.
 
 use anysmp_tools::outln as println;
-use std::error::Error;
 use std::time::Duration;
 
 use anysmp::blocking::Link;
@@ -14,13 +13,17 @@ use anysmp::bsmp::{Address, Client, Node, Server, Table};
 use anysmp::framing::packet::{Echo, Packet, gap};
 use anysmp_tools::bsmp::bus::Bus;
 use anysmp_tools::bsmp::device::{SUPPLY_NAMES, Setup};
+use anysmp_tools::failure::Failure;
+use anysmp_tools::options::Output;
+use anysmp_tools::trace::Trace;
 
-use crate::master::{Master, hex, show_all};
+use crate::master::Master;
+use crate::show::{hex, show_all};
 
 const BAUD: u32 = 6_000_000;
 const SUPPLY: u8 = 5;
 
-pub fn run(json: bool) -> Result<(), Box<dyn Error>> {
+pub fn run(json: bool) -> Result<(), Failure> {
     let say = |text: &str| {
         if !json {
             println!("\n{text}");
@@ -39,19 +42,20 @@ pub fn run(json: bool) -> Result<(), Box<dyn Error>> {
 
     let (mut message, mut memory) = (vec![0; 1024], vec![0; Packet::sizes_of(1024).memory()]);
     let framing = Packet::new(&mut message, gap(BAUD)).with_echo(Echo::Master);
-    let link = Link::new(bus.port(gap(BAUD)), framing, &mut memory[..])?;
+    let link = Link::new(bus.port(gap(BAUD)), framing, &mut memory[..]);
+    let link = link.map_err(|error| Failure::usage(error.to_string(), ""))?.with_sink(Trace::bsmp(false, true));
     let address = Address::node(SUPPLY).ok_or("not the address of a node")?;
     // These nodes answer within a millisecond or never.
     let client =
         Client::new().with_address(address).with_timeout(Duration::from_millis(2)).with_drain(Duration::from_millis(5));
     let client = client.with_retries(3);
-    let mut master = Master::new(link, client, json);
+    let mut master = Master::new(link, client, &Output { json, verbose: false, quiet: true, log_file: None });
 
     say("Three power supplies on a simulated RS-485 bus: 6 Mbit/s, echo, a flipped bit now and then. This is node 5:");
     master.discover(show_all)?;
 
     say("Its variables:");
-    let show = |master: &mut Master<'_, _, _>| -> Result<(), Box<dyn Error>> {
+    let show = |master: &mut Master<'_, _, _>| -> Result<(), Failure> {
         for (id, name) in (0..).zip(SUPPLY_NAMES) {
             let value = master.value(&variable::Read { id, size: None })?;
             let float = <[u8; 4]>::try_from(&value[..]).map(f32::from_le_bytes).ok();
@@ -111,5 +115,5 @@ pub fn run(json: bool) -> Result<(), Box<dyn Error>> {
         if copy == waveform { "the same" } else { "DIFFERENT" },
         bus.time().as_secs_f64() * 1e3
     ));
-    if copy == waveform { Ok(()) } else { Err("the waveform has changed".into()) }
+    if copy == waveform { Ok(()) } else { Err(Failure::from("the waveform has changed")) }
 }

@@ -1,83 +1,64 @@
-//! Exit codes, which are those of `smp`.
+//! Errors of BSMP in words, with what to do next.
 
-use std::error::Error;
-use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
 
-use anysmp::{bsmp, line};
+use anysmp::bsmp::{Error, Refusal};
+use anysmp::line;
+use anysmp_tools::failure::Failure;
 
-/// A file could not be read or written.
-#[derive(Debug)]
-pub struct File(PathBuf, io::Error);
+/// What to do about a node that does not answer.
+const SILENT: &str = "Check endpoint, --baud, --framing and --address, or give it more time with --timeout and \
+                      --retries; `bsmp scan` shows who is on the bus.";
 
-impl fmt::Display for File {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.0.display(), self.1)
+const fn remedy(refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::InvalidId => "`bsmp discover` shows what the node has.",
+        Refusal::InvalidSize => "`bsmp discover` shows the sizes of what the node has.",
+        Refusal::ReadOnly => "`bsmp vars` shows which variables can be written (rw).",
+        Refusal::Busy => "Try again later, or change the state of the node.",
+        Refusal::Unsupported => "The node was built without this command.",
+        Refusal::Malformed | Refusal::InvalidValue | Refusal::Memory => "",
     }
 }
 
-impl Error for File {}
-
-/// Some reads of many had no answer, or a refusal.
-#[derive(Debug)]
-pub struct Partly(pub String);
-
-impl fmt::Display for Partly {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl Error for Partly {}
-
-/// Names the file in an error.
-pub trait Of<T> {
-    fn of(self, path: &Path) -> Result<T, File>;
-}
-
-impl<T> Of<T> for io::Result<T> {
-    fn of(self, path: &Path) -> Result<T, File> {
-        self.map_err(|error| File(path.to_owned(), error))
-    }
-}
-
-const fn of_protocol(error: &bsmp::Error) -> u8 {
+/// An error of the protocol.
+pub fn of_protocol(error: &Error) -> Failure {
     match error {
-        bsmp::Error::Remote(_) | bsmp::Error::Function(_) => 1,
-        bsmp::Error::BufferFull
-        | bsmp::Error::Argument
-        | bsmp::Error::NoAnswer
-        | bsmp::Error::TooLarge
-        | bsmp::Error::Source => 2,
-        _ => 3,
+        Error::Remote(refusal) => Failure::refused(format!("the node refused: {refusal}"), remedy(*refusal)),
+        Error::Function(_) => Failure::refused(error.to_string(), ""),
+        Error::TimedOut => Failure::silent("the node does not answer", SILENT),
+        Error::BufferFull | Error::TooLarge => Failure::usage(error.to_string(), "Send less at a time."),
+        Error::NoAnswer => Failure::usage(error.to_string(), "Give --address the number of a node."),
+        Error::Argument | Error::Source => Failure::usage(error.to_string(), ""),
+        _ => Failure::nonsense(error.to_string()),
     }
 }
 
-fn of_line<P, E>(error: &line::Error<P, E>, of: impl FnOnce(&E) -> u8) -> u8 {
+/// An error of the line, or of the protocol over it.
+pub fn of_line<E>(error: line::Error<io::Error, E>, of: impl FnOnce(E) -> Failure) -> Failure {
     match error {
         line::Error::Protocol(error) => of(error),
-        line::Error::TimedOut => 3,
-        line::Error::Port(_) | line::Error::WriteZero | line::Error::Closed => 4,
-        _ => 2,
+        line::Error::Port(error) => Failure::port(&error),
+        line::Error::TimedOut => Failure::silent("the node does not answer", SILENT),
+        line::Error::WriteZero => Failure::port(&io::ErrorKind::WriteZero.into()),
+        line::Error::Closed => Failure::closed(),
+        error => Failure::usage(
+            line::Error::<io::Error>::to_string(&match error {
+                line::Error::Framing(error) => line::Error::Framing(error),
+                line::Error::Size(error) => line::Error::Size(error),
+                _ => line::Error::BufferFull,
+            }),
+            "Send less at a time.",
+        ),
     }
 }
 
-/// The exit code of an error.
-pub fn code(error: &(dyn Error + 'static)) -> u8 {
-    if let Some(error) = error.downcast_ref::<bsmp::Error>() {
-        of_protocol(error)
-    } else if let Some(error) = error.downcast_ref::<line::Error<io::Error, bsmp::Error>>() {
-        of_line(error, of_protocol)
-    } else if let Some(error) = error.downcast_ref::<line::Error<io::Error>>() {
-        of_line(error, |never| match *never {})
-    } else if error.is::<io::Error>() {
-        4
-    } else if error.is::<Partly>() {
-        3
-    } else if error.is::<File>() {
-        5
-    } else {
-        2
-    }
+/// An error of one exchange.
+pub fn of(error: line::Error<io::Error, Error>) -> Failure {
+    of_line(error, |error| of_protocol(&error))
+}
+
+/// An error of a link that runs a routine, or sends.
+pub fn of_link(error: line::Error<io::Error>) -> Failure {
+    of_line(error, |never| match never {})
 }

@@ -1,12 +1,12 @@
 //! What the commands do, over any link.
 
 use anysmp_tools::outln as println;
-use std::error::Error;
+use std::io;
+use std::io::IsTerminal as _;
 use std::ops::ControlFlow;
-use std::time::Duration;
 
 use anysmp::blocking::Link;
-use anysmp::bsmp::curve::{Digest, Md5, QueryChecksum, Recalculate};
+use anysmp::bsmp::curve::{Md5, QueryChecksum, Recalculate};
 use anysmp::bsmp::function::Execute;
 use anysmp::bsmp::group::Members;
 use anysmp::bsmp::routine::{
@@ -15,36 +15,49 @@ use anysmp::bsmp::routine::{
 };
 use anysmp::bsmp::{self, Client, QueryVersion, Request, curve, group, variable};
 use anysmp::framing::Framing;
-use anysmp::line::{self, Caller};
+use anysmp::line::Caller;
 use anysmp::port::Clock;
 use anysmp::routine::Ended;
 use anysmp::source::Source;
-use anysmp_tools::bsmp::describe::{Description, Variable};
+use anysmp_tools::bsmp::serve::LARGEST;
+use anysmp_tools::curves;
+use anysmp_tools::describe::{Description, Variable};
+use anysmp_tools::failure::Failure;
+use anysmp_tools::live::printable;
+use anysmp_tools::options::Output;
+use anysmp_tools::trace::Trace;
 use embedded_io::{Read, Write};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use crate::cli::{Command, Curve, Group, Hex};
-use crate::curves;
-use crate::failure::{Of as _, Partly};
+use crate::failure::{of, of_link, of_protocol};
+use crate::show::{checksum, hex, kind, show_all, show_curves, show_functions, show_groups};
 
-type Outcome<T> = Result<T, Box<dyn Error>>;
+type Outcome<T> = Result<T, Failure>;
+
+/// A routine ends by itself here, or by an error of the link.
+const STOPPED: &str = "the transfer has stopped";
 
 /// A link, the client behind it, and how to show results.
 pub struct Master<'b, P, F: Framing> {
-    pub link: Link<'b, P, F>,
+    pub link: Link<'b, P, F, Trace>,
     pub client: Client,
-    pub json: bool,
+    json: bool,
+    quiet: bool,
     tables: Box<Tables>,
     about: Description,
 }
 
-impl<'b, P: Read + Write + Clock, F: Framing> Master<'b, P, F>
-where
-    P::Error: Error + 'static,
-{
-    pub fn new(link: Link<'b, P, F>, client: Client, json: bool) -> Self {
-        Self { link, client, json, tables: Box::default(), about: Description::default() }
+impl<'b, P: Read<Error = io::Error> + Write + Clock, F: Framing> Master<'b, P, F> {
+    pub fn new(link: Link<'b, P, F, Trace>, client: Client, output: &Output) -> Self {
+        let (json, quiet) = (output.json, output.quiet);
+        Self { link, client, json, quiet, tables: Box::default(), about: Description::default() }
+    }
+
+    /// Whether results are for programs.
+    pub const fn is_json(&self) -> bool {
+        self.json
     }
 
     /// Shows and reads values as `about` says.
@@ -54,7 +67,6 @@ where
 
     pub fn perform(&mut self, command: &Command) -> Outcome<()> {
         match command {
-            Command::Demo => Ok(()),
             Command::Version => {
                 let version = self.call(&QueryVersion)?;
                 self.show(json!({ "version": version.to_string() }), || println!("BSMP {version}"));
@@ -66,32 +78,36 @@ where
             Command::Curves => self.discover(show_curves),
             Command::Functions => self.discover(show_functions),
             Command::Scan => self.scan(),
-            Command::Poll(args) => {
-                let about = std::mem::take(&mut self.about);
-                self.poll(args, &about)
-            }
+            // They need no master, or another one.
+            Command::Demo | Command::Completion { .. } | Command::Watch(_) | Command::Poll(_) => Ok(()),
             Command::Read { ids } => self.read(ids),
             Command::Write { id, value, read } => {
-                let id = self.about.id(id)?;
+                let id = self.id(id)?;
                 let value = match self.about.of(id) {
-                    Some(variable) => variable.kind.bytes(value)?,
-                    None => value.parse::<Hex>()?.0,
+                    Some(variable) => variable.kind.bytes(value).map_err(invalid)?,
+                    None => value.parse::<Hex>().map_err(invalid)?.0,
                 };
-                let Some(read) = *read else { return self.order(&variable::Write { id, value: &value }) };
+                let read = read.as_ref().map(|read| self.id(read)).transpose()?;
+                let Some(read) = read else { return self.order(&variable::Write { id, value: &value }) };
                 let value = self.value(&variable::WriteRead { write: id, value: &value, read, size: None })?;
                 self.show_value(read, &value);
                 Ok(())
             }
-            Command::Combine { id, op, mask } => self.order(&variable::Combine { id: *id, op: *op, mask: &mask.0 }),
+            Command::Combine { id, op, mask } => {
+                let id = self.id(id)?;
+                self.order(&variable::Combine { id, op: *op, mask: &mask.0 })
+            }
             Command::Group(command) => self.group(command),
             Command::Curve(Curve::Get { id, file, first, blocks }) => {
                 let part = (*first, blocks.unwrap_or(curve::MAX_BLOCKS));
                 let mut bytes = Vec::new();
                 self.download(*id, part, |data| bytes.extend_from_slice(data))?;
-                Ok(std::fs::write(file, curves::write(file, &bytes)?).of(file)?)
+                let bytes = curves::write(file, &bytes).map_err(|error| Failure::content(file, error, CURVE))?;
+                std::fs::write(file, bytes).map_err(|error| Failure::file(file, error))
             }
             Command::Curve(Curve::Put { id, file, first }) => {
-                let bytes = curves::read(file, std::fs::read(file).of(file)?)?;
+                let bytes = std::fs::read(file).map_err(|error| Failure::file(file, error))?;
+                let bytes = curves::read(file, bytes).map_err(|error| Failure::content(file, error, CURVE))?;
                 self.upload(*id, *first, &bytes[..])
             }
             Command::Curve(Curve::Checksum { id, now }) => {
@@ -109,7 +125,6 @@ where
                 self.show(json!({ "id": id, "output": hex(&output) }), || println!("{}", hex(&output)));
                 Ok(())
             }
-            Command::Watch { ids, interval, count } => self.watch(ids, Duration::from_millis(*interval), *count),
         }
     }
 
@@ -119,7 +134,7 @@ where
         R: Request,
         Client: for<'m> Caller<R, Response<'m> = T, Error = bsmp::Error>,
     {
-        Ok(self.link.call(&mut self.client, request)?)
+        self.link.call(&mut self.client, request).map_err(of)
     }
 
     /// A request whose response is a value.
@@ -128,7 +143,7 @@ where
         R: Request,
         Client: for<'m> Caller<R, Response<'m> = &'m [u8], Error = bsmp::Error>,
     {
-        Ok(self.link.call(&mut self.client, request)?.to_vec())
+        Ok(self.link.call(&mut self.client, request).map_err(of)?.to_vec())
     }
 
     /// A request that is answered with "done", or by nobody if it goes to many.
@@ -140,15 +155,15 @@ where
         if self.client.address().is_some_and(|address| !address.is_node()) {
             return self.post(request);
         }
-        self.link.call(&mut self.client, request)?;
+        self.link.call(&mut self.client, request).map_err(of)?;
         self.show(json!({ "done": true }), || println!("done"));
         Ok(())
     }
 
     fn post(&mut self, request: &impl Request) -> Outcome<()> {
-        let mut message = vec![0; super::LARGEST];
-        let length = self.client.post(request, &mut message)?;
-        self.link.send(message.get(..length).unwrap_or_default())?;
+        let mut message = vec![0; LARGEST];
+        let length = self.client.post(request, &mut message).map_err(|error| of_protocol(&error))?;
+        self.link.send(message.get(..length).unwrap_or_default()).map_err(of_link)?;
         self.show(json!({ "sent": true }), || println!("sent; no answer is expected"));
         Ok(())
     }
@@ -164,10 +179,12 @@ where
     /// Finds out what the node has.
     pub fn directory(&mut self) -> Outcome<Discovery<'_>> {
         let mut discovery = Discovery::new(self.tables.storage());
-        match self.link.run(&mut self.client, &mut discovery, |()| ControlFlow::Continue(()))? {
+        match self.link.run(&mut self.client, &mut discovery, |()| ControlFlow::Continue(())).map_err(of_link)? {
             Ended::Done(report) if report.outcome == DiscoveryOutcome::Done => {}
-            Ended::Done(DiscoveryReport { outcome: DiscoveryOutcome::Failed(error), .. }) => return Err(error.into()),
-            _ => return Err("the discovery has stopped".into()),
+            Ended::Done(DiscoveryReport { outcome: DiscoveryOutcome::Failed(error), .. }) => {
+                return Err(of_protocol(&error));
+            }
+            _ => return Err(Failure::nonsense("the discovery has stopped")),
         }
         Ok(discovery)
     }
@@ -182,13 +199,23 @@ where
         let variables = self.directory()?.directory().variables.to_vec();
         let mut list = Vec::new();
         for (id, variable) in (0..).zip(variables) {
-            let value = match self.value(&variable::Read { id, size: Some(variable.size) }) {
-                Ok(value) => hex(&value),
-                Err(error) => format!("({error})"),
+            let (known, value) =
+                (self.about.of(id).cloned(), self.value(&variable::Read { id, size: Some(variable.size) }));
+            let (object, shown) = match (&value, &known) {
+                (Ok(bytes), Some(Variable { name, kind, unit, .. })) => (
+                    json!({ "name": name, "unit": unit, "value": kind.value(bytes).unwrap_or(Value::Null) }),
+                    format!("{name}  {} {unit}", printable(&kind.text(bytes))),
+                ),
+                (Ok(bytes), None) => (json!({ "value": hex(bytes) }), hex(bytes)),
+                (Err(error), _) => (json!({ "error": error.to_string() }), format!("({error})")),
             };
-            list.push(json!({ "id": id, "size": variable.size, "writable": variable.writable, "value": value }));
+            let mut all = json!({ "id": id, "size": variable.size, "writable": variable.writable });
+            if let (Some(all), Value::Object(object)) = (all.as_object_mut(), object) {
+                all.extend(object);
+            }
+            list.push(all);
             if !self.json {
-                println!("{id:3}  {}  {:3} bytes  {value}", kind(variable.writable), variable.size);
+                println!("{id:3}  {}  {:3} bytes  {}", kind(variable.writable), variable.size, shown.trim_end());
             }
         }
         if self.json {
@@ -197,9 +224,16 @@ where
         Ok(())
     }
 
-    fn read(&mut self, ids: &[String]) -> Outcome<()> {
-        for name in ids {
-            let id = self.about.id(name)?;
+    /// The id of a name or a number.
+    fn id(&self, name: &str) -> Outcome<u8> {
+        self.about
+            .id(name)
+            .map_err(|text| Failure::usage(text, "`bsmp discover` shows ids; --describe gives them names."))
+    }
+
+    fn read(&mut self, names: &[String]) -> Outcome<()> {
+        for name in names {
+            let id = self.id(name)?;
             let size = self.about.of(id).and_then(|variable| u8::try_from(variable.kind.size()).ok());
             let value = self.value(&variable::Read { id, size })?;
             self.show_value(id, &value);
@@ -213,35 +247,12 @@ where
             Some(Variable { name, kind, unit, .. }) => {
                 let value = kind.value(bytes).unwrap_or(Value::Null);
                 let line = json!({ "id": id, "name": name, "value": value, "unit": unit });
-                self.show(line, || println!("{id:3}  {name}  {} {unit}", kind.text(bytes)));
+                self.show(line, || {
+                    println!("{}", format!("{id:3}  {name}  {} {unit}", printable(&kind.text(bytes))).trim_end())
+                });
             }
             None => self.show(json!({ "id": id, "value": hex(bytes) }), || println!("{id:3}  {}", hex(bytes))),
         }
-    }
-
-    /// Reads variables again and again. One that cannot be read is shown as such and does not end
-    /// it: it may come back.
-    fn watch(&mut self, ids: &[u8], interval: Duration, count: u32) -> Outcome<()> {
-        let (mut rounds, mut failures) = (0_u32, 0_u32);
-        while (count == 0 || rounds < count) && anysmp_tools::out::is_open() {
-            if rounds != 0 {
-                std::thread::sleep(interval);
-            }
-            rounds = rounds.saturating_add(1);
-            for &id in ids {
-                match self.link.call(&mut self.client, &variable::Read { id, size: None }).map(hex) {
-                    Ok(value) => self.show(json!({ "id": id, "value": value }), || println!("{id:3}  {value}")),
-                    // Nobody is there any more.
-                    Err(error @ line::Error::Closed) => return Err(error.into()),
-                    Err(error) => {
-                        failures = failures.saturating_add(1);
-                        self.show(json!({ "id": id, "error": error.to_string() }), || println!("{id:3}  ({error})"));
-                    }
-                }
-            }
-        }
-        let reads = u64::from(rounds).saturating_mul(ids.len() as u64);
-        if failures == 0 { Ok(()) } else { Err(Partly(format!("{failures} of {reads} reads failed")).into()) }
     }
 
     fn group(&mut self, command: &Group) -> Outcome<()> {
@@ -254,28 +265,87 @@ where
             }
             Group::Read { id } => {
                 let values = self.value(&group::Read { id: *id, size: None })?;
-                self.show(json!({ "id": id, "values": hex(&values) }), || println!("{}", hex(&values)));
+                if self.about == Description::default() {
+                    self.show(json!({ "id": id, "values": hex(&values) }), || println!("{}", hex(&values)));
+                    return Ok(());
+                }
+                // With a description, each member by itself.
+                let members = self.call(&group::Query { id: *id })?;
+                let parts = self.split(members, &values)?;
+                for (id, value) in parts {
+                    self.show_value(id, &value);
+                }
                 Ok(())
             }
-            Group::Write { id, values } => self.order(&group::Write { id: *id, values: &values.0 }),
+            Group::Write { id, values } => {
+                let bytes = self.joined(*id, values)?;
+                self.order(&group::Write { id: *id, values: &bytes })
+            }
             Group::Combine { id, op, masks } => self.order(&group::Combine { id: *id, op: *op, masks: &masks.0 }),
             Group::Create { ids } => {
-                let members = Members::of(ids).ok_or("the id of a variable is at most 127")?;
+                let ids = ids.iter().map(|id| self.id(id)).collect::<Outcome<Vec<_>>>()?;
+                let members = Members::of(&ids).ok_or_else(|| invalid("the id of a variable is at most 127"))?;
                 self.order(&group::Create { members })
             }
             Group::Remove => self.order(&group::RemoveAll),
         }
     }
 
+    /// The values of a group's members, in the sizes that the node says.
+    pub fn split(&mut self, members: Members, values: &[u8]) -> Outcome<Vec<(u8, Vec<u8>)>> {
+        let (mut parts, mut rest) = (Vec::new(), values);
+        for (id, size) in self.sizes(members)? {
+            let (value, behind) = rest
+                .split_at_checked(size)
+                .ok_or_else(|| Failure::nonsense("the group is shorter than its members"))?;
+            parts.push((id, value.to_vec()));
+            rest = behind;
+        }
+        if rest.is_empty() { Ok(parts) } else { Err(Failure::nonsense("the group is longer than its members")) }
+    }
+
+    /// The members of a group with their sizes.
+    pub fn sizes(&mut self, members: Members) -> Outcome<Vec<(u8, usize)>> {
+        let list = self.link.call(&mut self.client, &variable::List).map_err(of)?;
+        let sizes: Vec<usize> = list.into_iter().map(|variable| variable.size.into()).collect();
+        let of = |id: u8| sizes.get(usize::from(id)).map(|size| (id, *size));
+        members.iter().map(of).collect::<Option<_>>().ok_or_else(|| Failure::nonsense("a group has an unknown member"))
+    }
+
+    /// The bytes of a group, of hex or of values by name.
+    fn joined(&mut self, id: u8, words: &[String]) -> Outcome<Vec<u8>> {
+        if !words.iter().any(|word| word.contains('=')) {
+            return Ok(words.concat().parse::<Hex>().map_err(invalid)?.0);
+        }
+        let members = self.call(&group::Query { id })?;
+        let mut values = Vec::new();
+        for word in words {
+            let (name, text) = word.split_once('=').ok_or_else(|| invalid(format!("{word:?} is not NAME=VALUE")))?;
+            let id = self.id(name)?;
+            let variable = self.about.of(id).ok_or_else(|| invalid(format!("variable {id} is not described")))?;
+            if !members.contains(id) {
+                return Err(invalid(format!("{name:?} is not in the group")));
+            }
+            values.push((id, variable.kind.bytes(text).map_err(invalid)?));
+        }
+        let of = |id: u8| values.iter().find(|(at, _)| *at == id).map(|(_, bytes)| bytes.clone()).ok_or(id);
+        let bytes = members.iter().map(of).collect::<Result<Vec<_>, u8>>();
+        let bytes =
+            bytes.map_err(|id| invalid(format!("no value for variable {id}: a group is written as a whole")))?;
+        Ok(bytes.concat())
+    }
+
     fn curve(&mut self, id: u8) -> Outcome<curve::Curve> {
-        let list = self.link.call(&mut self.client, &curve::List)?;
-        list.into_iter().nth(id.into()).ok_or_else(|| format!("the node has no curve {id}").into())
+        let list = self.link.call(&mut self.client, &curve::List).map_err(of)?;
+        let found = list.into_iter().nth(id.into());
+        found.ok_or_else(|| Failure::usage(format!("the node has no curve {id}"), "`bsmp curves` lists them."))
     }
 
     /// Reads at most `blocks` blocks of a curve, from block `first` on, and hands them to `keep`.
     pub fn download(&mut self, id: u8, (first, blocks): (u16, u32), mut keep: impl FnMut(&[u8])) -> Outcome<()> {
         let curve = self.curve(id)?;
-        let bar = bar(curve.capacity().min(u64::from(blocks).saturating_mul(curve.block.into())), self.json);
+        let bar =
+            bar(curve.capacity().min(u64::from(blocks).saturating_mul(curve.block.into())), self.json || self.quiet);
         let mut routine = ReadCurve::new(id, curve, Md5::default()).with_blocks(first, blocks);
         let ended = self.link.run(&mut self.client, &mut routine, |event| {
             if let ReadEvent::Block { data, .. } = event {
@@ -283,37 +353,39 @@ where
                 keep(data);
             }
             ControlFlow::Continue(())
-        })?;
-        bar.finish();
+        });
+        bar.finish_and_clear();
+        let ended = ended.map_err(of_link)?;
         match ended {
             Ended::Done(report) => self.moved(report.blocks, report.bytes, report.outcome),
-            _ => Err("the transfer has stopped".into()),
+            _ => Err(Failure::nonsense(STOPPED)),
         }
     }
 
     /// Writes a curve, from its `first` block on.
     pub fn upload(&mut self, id: u8, first: u16, source: impl Source) -> Outcome<()> {
         let curve = self.curve(id)?;
-        let bar = bar(source.len(), self.json);
+        let bar = bar(source.len(), self.json || self.quiet);
         let mut routine = WriteCurve::new(id, curve, source, Md5::default()).with_first_block(first);
         let ended = self.link.run(&mut self.client, &mut routine, |event| {
             if let WriteEvent::Block(_) = event {
                 bar.inc(curve.block.into());
             }
             ControlFlow::Continue(())
-        })?;
-        bar.finish();
+        });
+        bar.finish_and_clear();
+        let ended = ended.map_err(of_link)?;
         match ended {
             Ended::Done(report) => self.moved(report.blocks, report.bytes, report.outcome),
-            _ => Err("the transfer has stopped".into()),
+            _ => Err(Failure::nonsense(STOPPED)),
         }
     }
 
     fn moved(&self, blocks: u32, bytes: u64, outcome: CurveOutcome) -> Outcome<()> {
         let verified = match outcome {
             CurveOutcome::Done { verified } => verified,
-            CurveOutcome::Failed(error) => return Err(error.into()),
-            _ => return Err(outcome.to_string().into()),
+            CurveOutcome::Failed(error) => return Err(of_protocol(&error)),
+            _ => return Err(Failure::nonsense(outcome.to_string())),
         };
         self.show(json!({ "blocks": blocks, "bytes": bytes, "verified": verified }), || {
             println!("{bytes} bytes in {blocks} blocks; {outcome}");
@@ -322,8 +394,16 @@ where
     }
 }
 
+/// What to do about a curve in a file.
+const CURVE: &str = "Floats are in .csv, one a line, and in .npy (float32); any other file holds the bytes.";
+
+/// Words of the command line that make no sense for this node.
+fn invalid(text: impl Into<String>) -> Failure {
+    Failure::usage(text, "`bsmp --help` shows how values are written.")
+}
+
 fn bar(bytes: u64, hidden: bool) -> ProgressBar {
-    if hidden {
+    if hidden || !io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
     let style = ProgressStyle::with_template("[{bar:40}] {bytes}/{total_bytes}  {bytes_per_sec}  {eta}");
@@ -331,85 +411,5 @@ fn bar(bytes: u64, hidden: bool) -> ProgressBar {
     match style {
         Ok(style) => bar.with_style(style.progress_chars("=> ")),
         Err(_) => bar,
-    }
-}
-
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn checksum(digest: Digest) -> String {
-    if digest == Digest::default() { "not calculated".to_owned() } else { hex(&digest) }
-}
-
-const fn kind(writable: bool) -> &'static str {
-    if writable { "rw" } else { "ro" }
-}
-
-pub fn show_all(directory: &Directory<'_>, json: bool) {
-    if json {
-        println!("{}", json!({ "version": directory.version.to_string() }));
-    } else {
-        println!("BSMP {}", directory.version);
-    }
-    let list = (0_u8..).zip(directory.variables);
-    if json {
-        let list: Vec<_> = list.map(|(id, it)| json!({ "id": id, "size": it.size, "writable": it.writable })).collect();
-        println!("{}", json!({ "variables": list }));
-    } else {
-        println!("\nvariables");
-        list.for_each(|(id, variable)| println!("{id:3}  {}  {:3} bytes", kind(variable.writable), variable.size));
-        println!("\ngroups");
-    }
-    show_groups(directory, json);
-    if !json {
-        println!("\ncurves");
-    }
-    show_curves(directory, json);
-    if !json {
-        println!("\nfunctions");
-    }
-    show_functions(directory, json);
-}
-
-fn show_groups(directory: &Directory<'_>, json: bool) {
-    let list = (0_u8..).zip(directory.groups).map(|(id, group)| (id, group, group.members.iter().collect::<Vec<_>>()));
-    if json {
-        let list: Vec<_> =
-            list.map(|(id, group, ids)| json!({ "id": id, "writable": group.writable, "members": ids })).collect();
-        println!("{}", json!({ "groups": list }));
-    } else {
-        list.for_each(|(id, group, ids)| println!("{id:3}  {}  {ids:?}", kind(group.writable)));
-    }
-}
-
-fn show_curves(directory: &Directory<'_>, json: bool) {
-    let list = (0_u8..).zip(directory.curves.iter().zip(directory.checksums));
-    if json {
-        let list: Vec<_> = list
-            .map(|(id, (curve, digest))| {
-                json!({ "id": id, "writable": curve.writable, "block": curve.block, "blocks": curve.blocks, "md5": hex(digest) })
-            })
-            .collect();
-        println!("{}", json!({ "curves": list }));
-    } else {
-        list.for_each(|(id, (curve, digest))| {
-            let (kind, checksum) = (kind(curve.writable), checksum(*digest));
-            println!("{id:3}  {kind}  {:5} blocks of {:5} bytes  {checksum}", curve.blocks, curve.block);
-        });
-    }
-}
-
-fn show_functions(directory: &Directory<'_>, json: bool) {
-    let list = (0_u8..).zip(directory.functions);
-    if json {
-        let list: Vec<_> = list
-            .map(|(id, function)| json!({ "id": id, "input": function.input, "output": function.output }))
-            .collect();
-        println!("{}", json!({ "functions": list }));
-    } else {
-        list.for_each(|(id, function)| {
-            println!("{id:3}  input {:2} bytes, output {:2} bytes", function.input, function.output)
-        });
     }
 }

@@ -17,7 +17,8 @@ use std::sync::atomic::AtomicBool;
 
 use anysmp::s3mp::slave::Slave;
 use anysmp_tools::port::{Listener, Serial};
-use anysmp_tools::s3mp::greenhouse::{Greenhouse, Trace, serve};
+use anysmp_tools::s3mp::greenhouse::{Greenhouse, serve};
+use anysmp_tools::trace::Trace;
 use clap::Parser;
 
 /// A simulated greenhouse that speaks S3MP: temperature, humidity, a relay, a label.
@@ -26,24 +27,24 @@ use clap::Parser;
 struct Options {
     #[command(flatten)]
     place: Place,
-    /// Baud rate of the serial line
-    #[arg(long, default_value_t = 115_200)]
+    /// Bits per second of the serial line
+    #[arg(long, value_name = "N", default_value_t = 115_200, value_parser = clap::value_parser!(u32).range(1..))]
     baud: u32,
-    /// Print every message on stderr
-    #[arg(long)]
-    trace: bool,
+    /// Show each message in words on stderr
+    #[arg(long, short)]
+    verbose: bool,
 }
 
 #[derive(clap::Args)]
 #[group(required = true, multiple = false)]
 struct Place {
-    /// Make a pseudo-terminal
+    /// Make a pseudo-terminal, like a serial line
     #[arg(long)]
     pty: bool,
-    /// Wait for connections, one at a time; port 0 takes a free one
+    /// Wait for TCP connections; port 0 takes a free one
     #[arg(long, value_name = "HOST:PORT")]
     tcp: Option<String>,
-    /// Use a serial line
+    /// A serial line, for example /dev/ttyACM0 or COM3
     #[arg(long, value_name = "PATH")]
     serial: Option<String>,
 }
@@ -59,7 +60,7 @@ fn main() -> io::Result<()> {
     io::stdout().flush()?;
     let mut slave = Slave::new(Greenhouse::new()).map_err(io::Error::other)?;
     while let Some(port) = listener.accept() {
-        serve(&mut slave, port, Trace(options.trace), &AtomicBool::new(true)).map_err(io::Error::other)?;
+        serve(&mut slave, port, Trace::slave(options.verbose), &AtomicBool::new(true)).map_err(io::Error::other)?;
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! A master and a slave in one program, joined by a pipe.
 
 use anysmp_tools::outln as println;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,11 +14,15 @@ use anysmp::s3mp::master::Invert;
 use anysmp::s3mp::routine::{Connect, ConnectOutcome, ConnectReport, Event, Monitor, MonitorOutcome, Watch};
 use anysmp::s3mp::slave::Slave;
 use anysmp::s3mp::value::Value;
+use anysmp_tools::live::sparkline;
 use anysmp_tools::port::{Pipe, Port};
-use anysmp_tools::s3mp::greenhouse::{Greenhouse, Trace, serve};
+use anysmp_tools::s3mp::greenhouse::{Greenhouse, serve};
+use anysmp_tools::trace::Trace;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::{Error, Link, link, master, show};
+use super::{Link, link, master, show};
+
+type Error = Box<dyn std::error::Error>;
 
 /// How many values a curve shows.
 const WIDTH: usize = 48;
@@ -29,7 +33,7 @@ pub(crate) fn run() -> Result<(), Error> {
     let switch = power.clone();
     thread::spawn(move || slave(Box::new(far), &switch));
 
-    let mut link = link(Box::new(near), false)?;
+    let mut link = link(Box::new(near), Trace::s3mp(false))?;
     let mut master = master().with_timeout(Duration::from_millis(300));
     let mut watches = [Watch::NONE; 8];
     let mut screen = Screen::new();
@@ -84,7 +88,7 @@ pub(crate) fn run() -> Result<(), Error> {
 fn slave(mut port: Port, power: &AtomicBool) {
     loop {
         let Ok(mut slave) = Slave::new(Greenhouse::new()) else { return };
-        match serve(&mut slave, port, Trace(false), power) {
+        match serve(&mut slave, port, (), power) {
             Ok(Some(back)) => port = back,
             _ => return,
         }
@@ -141,7 +145,7 @@ struct Screen {
 struct Shown {
     name: String,
     value: String,
-    history: Vec<f64>,
+    history: VecDeque<f64>,
     line: Option<ProgressBar>,
 }
 
@@ -179,7 +183,8 @@ impl Screen {
         match event {
             Event::Names(names) => {
                 for (address, name) in names.iter() {
-                    let shown = Shown { name: name.to_string(), value: String::new(), history: vec![], line: None };
+                    let shown =
+                        Shown { name: name.to_string(), value: String::new(), history: VecDeque::new(), line: None };
                     self.values.entry(address.0).or_insert(shown);
                 }
             }
@@ -198,7 +203,7 @@ impl Screen {
         shown.value = show::plain(value);
         let number = value.bool().map(|on| f64::from(u8::from(on)));
         if let Some(number) = number.ok().or_else(|| shown.value.parse().ok()) {
-            shown.history.push(number);
+            shown.history.push_back(number);
             let surplus = shown.history.len().saturating_sub(WIDTH);
             shown.history.drain(..surplus);
         }
@@ -217,15 +222,6 @@ impl Screen {
             line.set_prefix(shown.name.clone());
             line
         });
-        line.set_message(format!("{:<10}  {}", shown.value, curve(&shown.history)));
+        line.set_message(format!("{:<10}  {}", shown.value, sparkline(&shown.history, WIDTH)));
     }
-}
-
-/// The history of a value, from its lowest to its highest.
-fn curve(history: &[f64]) -> String {
-    const STEPS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-    let low = history.iter().copied().fold(f64::INFINITY, f64::min);
-    let high = history.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let scale = if high > low { 7.0 / (high - low) } else { 0.0 };
-    history.iter().map(|value| STEPS[((value - low) * scale).round() as usize & 7]).collect()
 }

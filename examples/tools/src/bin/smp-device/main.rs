@@ -19,7 +19,7 @@ use clap::{CommandFactory as _, Parser, error::ErrorKind};
 /// The first line on stdout is `ready: ` and the endpoint that a client opens. Log text goes to
 /// stderr.
 #[derive(Parser)]
-#[command(name = "smp-device")]
+#[command(name = "smp-device", version)]
 #[command(group = clap::ArgGroup::new("endpoint").required(true))]
 struct Cli {
     /// Make a pseudo-terminal, like a serial line
@@ -35,8 +35,8 @@ struct Cli {
     #[cfg(all(feature = "ble", target_os = "linux"))]
     #[arg(long, value_name = "NAME", group = "endpoint", conflicts_with = "framing")]
     ble: Option<String>,
-    /// Framing of the messages (not over UDP, which needs none)
-    #[arg(long, value_enum, default_value_t = Wire::Console, conflicts_with = "udp")]
+    /// Framing of the messages; UDP needs none
+    #[arg(long, value_enum, value_name = "KIND", default_value_t = Wire::Console, conflicts_with = "udp")]
     framing: Wire,
     /// Bytes of one buffer: the longest message, and on a console 4 more; default 1024, and 2048
     /// over UDP, where clients fill datagrams before they ask
@@ -48,7 +48,7 @@ struct Cli {
     /// Print the log to the client, between the frames, with a line for each request
     #[arg(long)]
     chatty: bool,
-    /// Log each request on stderr
+    /// Show each message in words on stderr
     #[arg(long, short, conflicts_with = "chatty")]
     verbose: bool,
     /// Refuse resets that are not forced

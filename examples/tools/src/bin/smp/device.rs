@@ -20,6 +20,7 @@ use anysmp::smp::routine::upload::FALLBACK;
 use anysmp::smp::{Client, Decode, Dynamic, Encode, Group, Op, Request, Version, error, os};
 #[cfg(feature = "ble")]
 use anysmp_tools::ble::{Trouble, central::Ble};
+use anysmp_tools::options;
 use anysmp_tools::port::{DATAGRAM, Listener, Paced, Pipe, Port, Serial, usb};
 use anysmp_tools::smp::sim;
 use embedded_io::Write as _;
@@ -148,27 +149,8 @@ impl Endpoint {
     }
 }
 
-/// An address that can be one: with a port, and with the number of an interface instead of its
-/// name.
 fn checked(address: &str) -> Result<String, Failure> {
-    let wrong =
-        || Failure::Usage(format!("{address} is not an address"), "Give HOST:PORT, for example 192.0.2.7:1337.");
-    let (host, port) = address.rsplit_once(':').ok_or_else(wrong)?;
-    let is_port = port.parse::<u16>().is_ok_and(|port| port > 0);
-    if host.is_empty() || !is_port {
-        return Err(wrong());
-    }
-    // The resolver of the standard library takes numbers only.
-    let named = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).and_then(|host| host.split_once('%'));
-    match named {
-        Some((host, name)) if name.parse::<u32>().is_err() => {
-            let index = std::fs::read_to_string(format!("/sys/class/net/{name}/ifindex"));
-            let index = index
-                .or(Err(Failure::Usage(format!("there is no network interface {name}"), "`ip link` lists them.")))?;
-            Ok(format!("[{host}%{}]:{port}", index.trim()))
-        }
-        _ => Ok(address.to_owned()),
-    }
+    options::address(address).map_err(|(text, remedy)| Failure::Usage(text, remedy))
 }
 
 /// Whether there is a port behind the host; an IPv6 address has colons of its own.
@@ -223,7 +205,7 @@ impl<F: Framing> Device<F> {
         let version = if cli.smp_version == 1 { Version::V1 } else { Version::V2 };
         Ok(Self {
             output: Output { json: cli.json, verbose: cli.verbose, aside: false },
-            watch: cli.watch.map(Duration::from_secs),
+            watch: cli.watch.then(|| Duration::from_millis(cli.interval)),
             window: cli.window,
             message: cli.message,
             endpoint,

@@ -9,6 +9,7 @@ use anysmp::line;
 use anysmp::smp::{Error as Refusal, Group, Request, client, routine};
 #[cfg(feature = "ble")]
 use anysmp_tools::ble::Trouble;
+use anysmp_tools::failure::{CLOSED, LOCAL, NONSENSE, port_remedy};
 
 /// The reason for which a command failed.
 #[derive(Debug)]
@@ -154,20 +155,11 @@ impl Failure {
                 "Check endpoint and --baud, try --framing auto, or give it more time with --timeout and --retries; \
                  a receiver that loses bursts needs --pace."
             }
-            Self::Nonsense(_) => "Run it again with --verbose to see the messages.",
+            Self::Nonsense(_) => NONSENSE,
             Self::TooLong => "Send less at a time.",
-            Self::Port(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                "You may need to be in the group that owns the port, often `dialout`."
-            }
-            Self::Port(error) if is_busy(error) => "Another program uses the port: close it first.",
-            Self::Port(error) if error.kind() == io::ErrorKind::ConnectionRefused => "Is the server running?",
-            Self::Port(error) if error.to_string().contains("lookup") => "Check the name of the host.",
-            Self::Port(error) if error.kind() == io::ErrorKind::NotFound => {
-                "Is the device plugged in? `smp ports` lists the serial ports of this computer."
-            }
-            Self::Port(_) => "Check that the device is plugged in, and that no other program uses the port.",
-            Self::Closed => "The device may have restarted; try again.",
-            Self::Local(..) => "Check the path on this computer, and its permissions.",
+            Self::Port(error) => port_remedy(error),
+            Self::Closed => CLOSED,
+            Self::Local(..) => LOCAL,
             Self::NotConfirmed(_) => "See what runs with `image list`.",
         })
     }
@@ -201,11 +193,6 @@ impl fmt::Display for Failure {
             Self::Of(None, failure, _) => failure.fmt(f),
         }
     }
-}
-
-/// Whether a port is in use. serialport reports that as a port which is not there.
-fn is_busy(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::ResourceBusy || error.to_string().to_lowercase().contains("busy")
 }
 
 /// Number and name of a group.

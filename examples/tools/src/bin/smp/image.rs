@@ -25,13 +25,13 @@ pub fn perform<F: Framing>(device: &mut Device<F>, command: &Image) -> Result<()
     match command {
         Image::List => list(device),
         Image::Slots => slots(device),
-        Image::Upload { file, image, slot, upgrade, raw } => {
+        Image::Upload { file, image, slot, upgrade_only, raw } => {
             let part = part(file, *raw)?;
             let image = match slot {
                 Some(slot) => Some(upload_id(device, *slot)?),
                 None => image.or(part.number),
             };
-            upload(device, &part.bytes, image, *upgrade)
+            upload(device, &part.bytes, image, *upgrade_only)
         }
         Image::Test { hash } => test(device, hash),
         Image::Confirm { hash } => confirm(device, hash.as_deref()),

@@ -10,7 +10,6 @@
 mod cli;
 mod decode;
 mod device;
-mod diagnostic;
 mod enumeration;
 mod failure;
 mod fs;
@@ -18,8 +17,6 @@ mod image;
 mod info;
 mod input;
 mod install;
-mod journal;
-mod json;
 mod keys;
 mod make;
 mod mynewt;
@@ -36,9 +33,9 @@ mod sniff;
 mod stat;
 mod terminal;
 mod upgrade;
-mod words;
 
 use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anysmp::framing::Framing;
@@ -48,7 +45,9 @@ use anysmp::framing::datagram::Datagram;
 use anysmp::framing::delimited::Cobs;
 #[cfg(feature = "ble")]
 use anysmp::framing::gatt::Reassembly;
+use anysmp_tools::options::usage_with;
 use anysmp_tools::smp::sim;
+use anysmp_tools::{diagnostic, journal, json, words};
 use clap::{CommandFactory as _, Parser as _};
 
 use cli::{Cli, Command, Image, Storage};
@@ -78,7 +77,9 @@ fn main() -> ExitCode {
         }
     }
     // A full disk is found out last: what the command does on the device comes first.
-    let done = journal::begin(cli.link.quiet, cli.link.log_file.as_deref())
+    let log = cli.link.log_file.as_deref();
+    let done = journal::begin("smp", cli.link.quiet, log)
+        .map_err(|error| Failure::Local(log.unwrap_or(Path::new("")).to_owned(), error))
         .and_then(|()| run(&cli))
         .and_then(|()| anysmp_tools::out::check().map_err(|error| Failure::Local("the standard output".into(), error)));
     match done {
@@ -99,22 +100,11 @@ fn has_data(cli: &Cli) -> bool {
     matches!(&cli.command, Command::Fs(cli::Fs::Download { file: Some(file), .. }) if info::is_stream(file))
 }
 
-/// An invalid command line, or one that asks for help: an object for programs, too.
+/// An invalid command line, or one that asks for help.
 fn usage(error: &clap::Error) -> ExitCode {
-    let is_fault = error.use_stderr();
-    let has_ble = || std::env::args_os().any(|word| word.to_string_lossy().split('=').next() == Some("--ble"));
-    let remedy = (cfg!(not(feature = "ble")) && is_fault && has_ble())
-        .then_some("Bluetooth is in a program that is built with `--features ble`.");
-    if is_fault && std::env::args_os().any(|word| word == "--json") {
-        let text = error.to_string();
-        let text = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-        anysmp_tools::outln!("{}", serde_json::json!({ "error": text, "exit": 2, "remedy": remedy }));
-    }
-    let _ = error.print();
-    if let Some(remedy) = remedy {
-        anysmp_tools::errln!("  {remedy}");
-    }
-    if is_fault { ExitCode::from(2) } else { ExitCode::SUCCESS }
+    let has_ble = std::env::args_os().any(|word| word.to_string_lossy().split('=').next() == Some("--ble"));
+    let remedy = "Bluetooth is in a program that is built with `--features ble`.";
+    usage_with(error, (cfg!(not(feature = "ble")) && has_ble).then_some(remedy))
 }
 
 fn run(cli: &Cli) -> Result<(), Failure> {
@@ -224,7 +214,7 @@ fn perform<F: Framing>(device: &mut Device<F>, command: &Command) -> Result<(), 
     );
     if !reads {
         let text = "--watch repeats only what reads".to_owned();
-        return Err(Failure::Usage(text, "For example: smp --watch 1 stat read NAME"));
+        return Err(Failure::Usage(text, "For example: smp --watch stat read NAME"));
     }
     while anysmp_tools::out::is_open() {
         explained(device, command)?;
@@ -261,7 +251,7 @@ fn dispatch<F: Framing>(device: &mut Device<F>, command: &Command) -> Result<(),
         Command::Crash { how } => mynewt::crash(device, how),
         Command::Run(command) => mynewt::run(device, command),
         Command::Raw(options) => raw::perform(device, options),
-        Command::Terminal { seconds } => terminal::perform(device, *seconds),
+        Command::Terminal { duration } => terminal::perform(device, *duration),
         Command::Ports
         | Command::Completion { .. }
         | Command::Decode(_)

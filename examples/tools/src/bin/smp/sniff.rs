@@ -51,7 +51,7 @@ pub fn perform(output: Output, baud: u32, options: &Sniff) -> Result<(), Failure
     let end = |port, sender| End { port, sender, frames: frames::decoder(framing, protocol, false), heard: began };
     let mut ends = [end(client, Sender::Client), end(device, Sender::Server)];
     let mut report = Report::new(output, protocol);
-    let until = options.seconds.map(|seconds| began + Duration::from_secs(seconds));
+    let until = options.duration.map(|duration| began + duration);
     // Two ends that talk through this go on talking when nobody reads it any more.
     let wanted = || !options.listen || anysmp_tools::out::is_open();
     while wanted() && until.is_none_or(|until| Instant::now() < until) {

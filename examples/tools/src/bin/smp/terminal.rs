@@ -32,9 +32,9 @@ struct Line {
     command: Command,
 }
 
-pub fn perform<F: Framing>(device: &mut Device<F>, seconds: Option<u64>) -> Result<(), Failure> {
+pub fn perform<F: Framing>(device: &mut Device<F>, duration: Option<Duration>) -> Result<(), Failure> {
     device.show_text(true);
-    let result = talk(device, seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds)));
+    let result = talk(device, duration.map(|duration| Instant::now() + duration));
     device.show_text(false);
     result
 }

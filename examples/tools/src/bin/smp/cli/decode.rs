@@ -32,7 +32,7 @@ pub struct Decode {
 pub struct Sniff {
     /// The serial port of the device
     // Not "device": that is the option `-d`.
-    #[arg(id = "device_port", value_name = "DEVICE")]
+    #[arg(id = "device_port", value_name = "PORT")]
     pub device: String,
     /// The serial port of the client, or `pty` for a pseudo-terminal that is made for it
     pub client: String,
@@ -40,8 +40,8 @@ pub struct Sniff {
     #[arg(long)]
     pub listen: bool,
     /// End after this many seconds; default is Ctrl-C
-    #[arg(long, value_name = "S")]
-    pub seconds: Option<u64>,
+    #[arg(long, value_name = "S", value_parser = anysmp_tools::options::seconds)]
+    pub duration: Option<std::time::Duration>,
     #[command(flatten)]
     pub what: What,
 }

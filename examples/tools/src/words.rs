@@ -9,11 +9,11 @@ use anysmp::bsmp::{self, Refusal};
 use anysmp::s3mp::value::Value as Cbor;
 use anysmp::s3mp::{self, ResponseCode};
 use anysmp::smp::{Error, Header, Version};
-use anysmp_tools::smp::commands;
 use serde_json::{Map, Value, json};
 
 use crate::diagnostic;
 use crate::json::{self, hex};
+use crate::smp::commands;
 
 /// The end of the line that sent a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

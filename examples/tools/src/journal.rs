@@ -2,12 +2,10 @@
 //! what is said on the way. Set once, when the command line has been read.
 
 use std::fs::File;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::{Mutex, OnceLock};
 use std::time::Instant;
-
-use crate::failure::Failure;
 
 struct Journal {
     quiet: bool,
@@ -17,16 +15,13 @@ struct Journal {
 
 static JOURNAL: OnceLock<Journal> = OnceLock::new();
 
-/// Opens the file, to which lines are added.
-pub fn begin(quiet: bool, path: Option<&Path>) -> Result<(), Failure> {
-    let open = |path: &Path| {
-        let file = File::options().create(true).append(true).open(path);
-        file.map(Mutex::new).map_err(|error| Failure::Local(path.to_owned(), error))
-    };
+/// Opens the file, to which lines are added; the first one is the command line of `program`.
+pub fn begin(program: &str, quiet: bool, path: Option<&Path>) -> io::Result<()> {
+    let open = |path| File::options().create(true).append(true).open(path).map(Mutex::new);
     let file = path.map(open).transpose()?;
     let _ = JOURNAL.set(Journal { quiet, began: Instant::now(), file });
     let words: Vec<_> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
-    line(&format!("smp {}", words.join(" ")));
+    line(&format!("{program} {}", words.join(" ")));
     Ok(())
 }
 

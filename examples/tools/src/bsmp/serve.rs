@@ -1,0 +1,127 @@
+//! Serving a simulated node, in each form of its packets.
+
+use std::sync::mpsc::Sender;
+use std::thread;
+use std::time::Duration;
+
+use anysmp::blocking::Link;
+use anysmp::bsmp::bridge::{Bridge, Form};
+use anysmp::bsmp::{Address, Entities, Node, Server, Table};
+use anysmp::framing::bridge::{WithId, WithoutId};
+use anysmp::framing::counted::{Counted, Head3};
+use anysmp::framing::datagram::Datagram;
+use anysmp::framing::packet::{Echo, Packet, gap};
+use anysmp::line::{Buffers, Service, SizeError};
+use clap::ValueEnum;
+
+use super::fbp::{self, Fbp};
+use crate::port::{Listener, Pipe, Port, complain, is_over};
+
+/// How long a network may take between two parts of a packet.
+pub const CUT: Duration = Duration::from_millis(500);
+
+/// As long as a buffer of a link can be. The largest packet is a block of 65,520 bytes, 65,528 in
+/// all.
+pub const LARGEST: usize = 65_535;
+
+/// The framing of messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Framing {
+    /// Bare messages, back to back
+    Raw,
+    /// Packets of RS-485: an address and a checksum
+    Packet,
+    /// Packets in the envelope of Sirius' Ethernet bridge
+    Bridge,
+    /// The same in its form without an id, as pydrs speaks it
+    BridgeWithoutId,
+}
+
+/// Serves masters at `listener`, one after the other.
+///
+/// # Errors
+///
+/// If a buffer is too small, which is a mistake of ours.
+pub fn serve(
+    listener: &mut Listener,
+    framing: Framing,
+    carrier: Carrier,
+    address: Address,
+    table: &Table<'_>,
+    device: impl Entities,
+) -> Result<(), SizeError> {
+    let mut server = Server::new(table, device);
+    let mut buffer = vec![0; LARGEST];
+    if carrier == Carrier::Datagrams {
+        while let Some(port) = listener.accept() {
+            session(port, Datagram::new(&mut buffer), &mut server)?;
+        }
+        return Ok(());
+    }
+    if framing == Framing::Raw {
+        while let Some(port) = listener.accept() {
+            session(port, Counted::<Head3>::new(&mut buffer), &mut server)?;
+        }
+        return Ok(());
+    }
+    let Some(mut node) = Node::new(server, address) else { return Ok(()) };
+    if framing == Framing::Packet {
+        while let Some(port) = listener.accept() {
+            let framing = if carrier == Carrier::Serial {
+                // A host sees too little of the silence between two packets.
+                Packet::new(&mut buffer, gap(115_200)).with_early_delivery()
+            } else {
+                Packet::new(&mut buffer, CUT).with_stream_carrier()
+            };
+            session(port, framing.with_echo(Echo::Node), &mut node)?;
+        }
+        return Ok(());
+    }
+    let mut kept = vec![0; LARGEST];
+    let form = if framing == Framing::Bridge { Form::WithId } else { Form::WithoutId };
+    let mut bridge = Bridge::new(node, form, &mut kept);
+    while let Some(port) = listener.accept() {
+        match form {
+            Form::WithId => session(port, Counted::<WithId>::new(&mut buffer), &mut bridge)?,
+            Form::WithoutId => session(port, Counted::<WithoutId>::new(&mut buffer), &mut bridge)?,
+        }
+    }
+    Ok(())
+}
+
+/// What carries the bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Carrier {
+    /// A line on which silence has a meaning.
+    Serial,
+    /// TCP and pipes.
+    Stream,
+    /// UDP.
+    Datagrams,
+}
+
+/// Serves one master until it leaves.
+fn session<F: anysmp::framing::Framing>(port: Port, framing: F, service: &mut impl Service) -> Result<(), SizeError> {
+    let sizes = framing.sizes();
+    let (mut read, mut tx) = (vec![0; sizes.read], vec![0; sizes.message]);
+    // An answer in one write: pydrs takes what one `recv` returns for all of it.
+    let mut out = vec![0; framing.max_encoded_len(sizes.message)];
+    let mut link = Link::new(port, framing, Buffers::parts(&mut read, &mut tx, &mut out))?;
+    loop {
+        match link.serve(service) {
+            Ok(_) => {}
+            Err(error) if is_over(&error) => return Ok(()),
+            Err(error) => complain(&error),
+        }
+    }
+}
+
+/// Starts a power supply of Sirius' type FBP in this process, switched on, whose current follows a
+/// slow wave, so that there is something to see.
+pub fn simulate(framing: Framing, address: Address) -> Sender<Pipe> {
+    let (mut listener, dial) = Listener::pipes();
+    thread::spawn(move || {
+        serve(&mut listener, framing, Carrier::Stream, address, &fbp::table(), Fbp::default().with_waves())
+    });
+    dial
+}

@@ -1,0 +1,93 @@
+//! Routines that are looked at while they run: so that a table is drawn, a time limit ends and a
+//! missing answer shows, although no event comes.
+
+use std::time::Duration;
+
+use anysmp::routine::{Routine, Step};
+
+/// How long a wait without a request in flight is at most.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// A routine with somebody who looks at it: at each tick, and after each wait. If he returns
+/// `false`, the run ends with [`Ended::Reopen`](anysmp::routine::Ended::Reopen), and may be
+/// continued.
+pub struct Looked<'r, R, L> {
+    routine: &'r mut R,
+    look: L,
+    is_stopped: bool,
+    /// A request is in flight, whose time is the routine's.
+    is_asking: bool,
+    /// What is left, after the present part, of the wait that the routine has asked for.
+    left: Duration,
+}
+
+impl<'r, R, L: FnMut(&R) -> bool> Looked<'r, R, L> {
+    /// Lets `look` see the routine.
+    pub const fn new(routine: &'r mut R, look: L) -> Self {
+        Self { routine, look, is_stopped: false, is_asking: false, left: Duration::ZERO }
+    }
+
+    fn look(&mut self) {
+        self.is_stopped |= !(self.look)(self.routine);
+    }
+}
+
+impl<R: Routine, L: FnMut(&R) -> bool> Routine for Looked<'_, R, L> {
+    type Client = R::Client;
+    type Event<'m> = R::Event<'m>;
+    type Report = R::Report;
+
+    fn poll(&mut self, client: &mut R::Client, tx: &mut [u8]) -> Step {
+        self.look();
+        if self.is_stopped {
+            return Step::Reopen;
+        }
+        // The rest of a wait, of which the routine knows nothing.
+        let step = match self.left {
+            Duration::ZERO => self.routine.poll(client, tx),
+            left => Step::Wait(left),
+        };
+        self.left = Duration::ZERO;
+        match step {
+            Step::Send(len) => {
+                self.is_asking = true;
+                Step::Send(len)
+            }
+            Step::Wait(limit) if !self.is_asking => {
+                let part = limit.min(LOOK);
+                self.left = limit.saturating_sub(part);
+                Step::Wait(part)
+            }
+            step => step,
+        }
+    }
+
+    fn receive<'m>(&mut self, client: &mut R::Client, message: &'m [u8]) -> Option<R::Event<'m>> {
+        let event = self.routine.receive(client, message);
+        if event.is_some() {
+            self.is_asking = false;
+            self.left = Duration::ZERO;
+        }
+        event
+    }
+
+    fn drain(&self, client: &R::Client) -> Duration {
+        self.routine.drain(client)
+    }
+
+    fn tick(&mut self, elapsed: Duration) {
+        self.routine.tick(elapsed);
+        self.look();
+    }
+
+    fn timed_out(&mut self) {
+        if self.left.is_zero() {
+            self.routine.timed_out();
+            self.is_asking = false;
+        }
+    }
+
+    fn report(&self) -> R::Report {
+        self.routine.report()
+    }
+}
