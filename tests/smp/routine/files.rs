@@ -189,6 +189,29 @@ fn a_download_goes_on_where_an_earlier_one_ended() {
 }
 
 #[test]
+fn a_download_that_goes_on_compares_the_beginning_too() {
+    let stored = Random::new(1).bytes(3000);
+    for start in [0, 1, 211, 1000, 2999, 3000] {
+        let (front, back) = stored[..start].split_at(start / 3);
+        let on = || FileDownload::new(NAME).with_verify(true).with_beginning(front).with_beginning(back);
+        let (report, file) = download_from_store(on(), (GOOD, 1), &stored);
+        assert!(file == stored[start..], "from {start}");
+        assert_eq!((report.outcome, report.off, report.len), (VERIFIED, 3000, 3000), "from {start}");
+        // Another file begins in another way.
+        if start > 0 {
+            let mut other = stored.clone();
+            other[start / 2] ^= 1;
+            let (report, _) = download_from_store(on(), (GOOD, 1), &other);
+            assert_eq!(report.outcome, FileOutcome::Failed(Error::Mismatch), "from {start}");
+        }
+    }
+    // What is not known cannot be compared.
+    let part = FileDownload::new(NAME).with_verify(true).with_offset(10).with_beginning(&stored[10..20]);
+    let (report, file) = download_from_store(part, (GOOD, 1), &stored);
+    assert!(report.outcome == DONE && file == stored[20..], "{report:?}");
+}
+
+#[test]
 fn a_download_that_is_refused_fails_with_what_the_device_said() {
     let (report, _) = download_from_store(FileDownload::new("/lfs/other"), (GOOD, 1), b"x");
     assert_eq!(report.outcome, FileOutcome::Failed(Error::Remote(error::fs::FILE_NOT_FOUND)));
