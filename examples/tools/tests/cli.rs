@@ -272,7 +272,7 @@ fn upgrade_works_over_every_link_and_again_without_one() {
 }
 
 #[test]
-fn upgrade_uploads_anew_what_lies_on_the_device_damaged() {
+fn upgrade_uploads_again_what_lies_on_the_device_damaged() {
     let file = File::image("whole.bin", Version::new(3, 2, 1));
     let mut bytes = std::fs::read(&file.0).unwrap();
     bytes[20_000] ^= 1;
@@ -284,7 +284,7 @@ fn upgrade_uploads_anew_what_lies_on_the_device_damaged() {
     assert_eq!((&result["confirmed"], &result["version"]), (&true.into(), &"3.2.1".into()));
     assert_eq!(
         result["skipped"],
-        serde_json::json!(["the device refused to mark the image that it had, so it was uploaded again"])
+        serde_json::json!(["the device refused to mark the image that it had, as one that is damaged"])
     );
     // A file that is itself damaged is not even sent.
     let device = Device::start("--tcp 127.0.0.1:0");

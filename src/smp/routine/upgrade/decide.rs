@@ -1,7 +1,7 @@
 //! The transitions between the stages: what each list, refusal and silence leads to.
 
-use super::{AGAIN, Upgrade};
 use super::stage::{Moment, Stage, look};
+use super::{AGAIN, Upgrade};
 use crate::smp::client::{self, Client};
 use crate::smp::routine::item::{Item, Origin, Place, Seen, Task};
 use crate::smp::routine::outcome::{Doubt, Note, UpgradeOutcome};

@@ -47,6 +47,8 @@ pub enum Failure {
     Unknown(String, &'static str),
     /// A file on this computer cannot be read or written.
     Local(PathBuf, io::Error),
+    /// A signal ended it; with a remedy, and the exit code.
+    Stopped(String, &'static str, u8),
     /// It was shown when it happened; the exit code.
     Shown(u8),
     /// The new image does not run, or is not confirmed.
@@ -115,7 +117,7 @@ impl Failure {
             Self::Port(_) | Self::Closed => 4,
             Self::File(..) | Self::Local(..) => 5,
             Self::NotConfirmed(_) => 6,
-            Self::Shown(code) => *code,
+            Self::Shown(code) | Self::Stopped(.., code) => *code,
         }
     }
 
@@ -125,7 +127,10 @@ impl Failure {
             Self::Refused { refusal, .. } => return refusal.remedy(),
             Self::Command { .. } | Self::Shown(_) => return None,
             Self::Usage(_, "") => return None,
-            Self::Usage(_, remedy) | Self::File(_, _, remedy) | Self::Unknown(_, remedy) => remedy,
+            Self::Usage(_, remedy)
+            | Self::File(_, _, remedy)
+            | Self::Unknown(_, remedy)
+            | Self::Stopped(_, remedy, _) => remedy,
             Self::TimedOut => {
                 "Check endpoint and --baud, try --framing auto, or give it more time with --timeout and --retries; \
                  a receiver that loses bursts needs --pace."
@@ -143,6 +148,7 @@ impl Failure {
             }
             Self::Port(_) => "Check that the device is plugged in, and that no other program uses the port.",
             Self::Closed => "The device may have restarted; try again.",
+            Self::Local(_, error) if is_full(error) => "Make room there, and run it again.",
             Self::Local(..) => "Check the path on this computer, and its permissions.",
             Self::NotConfirmed(_) => "See what runs with `image list`.",
         })
@@ -163,9 +169,11 @@ impl fmt::Display for Failure {
                 reason.as_ref().map_or(Ok(()), |reason| write!(f, ": {reason}"))
             }
             Self::Command { result, .. } => write!(f, "the command returned {result}"),
-            Self::Usage(text, _) | Self::Unknown(text, _) | Self::NotConfirmed(text) | Self::Nonsense(text) => {
-                f.write_str(text)
-            }
+            Self::Usage(text, _)
+            | Self::Unknown(text, _)
+            | Self::Stopped(text, ..)
+            | Self::NotConfirmed(text)
+            | Self::Nonsense(text) => f.write_str(text),
             Self::TimedOut => f.write_str("the device does not answer"),
             Self::TooLong => f.write_str("the request is too long"),
             Self::Port(error) => write!(f, "port error: {error}"),
@@ -180,6 +188,11 @@ impl fmt::Display for Failure {
 /// Whether a port is in use. serialport reports that as a port which is not there.
 fn is_busy(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::ResourceBusy || error.to_string().to_lowercase().contains("busy")
+}
+
+/// Whether a file cannot grow.
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge)
 }
 
 /// Number and name of a group.

@@ -46,8 +46,8 @@ end
 -- The shortest digits that are this number.
 local function number(value)
     if value ~= value then return "NaN" end
-    if value == math.huge then return "inf" end
-    if value == -math.huge then return "-inf" end
+    if value == math.huge then return "Infinity" end
+    if value == -math.huge then return "-Infinity" end
     if value == math.floor(value) and math.abs(value) < 1e16 then return string.format("%.1f", value) end
     for digits = 1, 17 do
         local text = string.format("%." .. digits .. "g", value)
@@ -150,7 +150,7 @@ item = function(tvb, at, depth)
     elseif info == 22 then return "null", at
     elseif info == 23 then return "undefined", at
     elseif info == 25 then return number(half(argument)) .. "_1", at
-    elseif info == 26 then return number(tvb(start + 1, 4):float()), at
+    elseif info == 26 then return number(tvb(start + 1, 4):float()) .. "_2", at
     elseif info == 27 then return number(tvb(start + 1, 8):float()), at
     elseif info <= 24 then return string.format("simple(%d)", argument), at
     end
