@@ -68,7 +68,10 @@ impl Device {
         let mut device = Self::run("smp-device", options);
         let framing = options.split_once("--framing ").map_or("console", |(_, rest)| rest.split(' ').next().unwrap());
         // A request may meet a device that is restarting, which takes it 0.4 s.
-        device.endpoint += &format!(" --framing {framing} --timeout 300 --retries 20");
+        if !options.contains("--udp") {
+            device.endpoint += &format!(" --framing {framing}");
+        }
+        device.endpoint += " --timeout 300 --retries 20";
         device
     }
 

@@ -76,8 +76,8 @@ fn parse(text: &str) -> Option<i64> {
     let mut rest = text;
     let mut number = |low, high| {
         let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-        let (digits, behind) = rest.split_at(end);
-        rest = behind.get(behind.chars().next().map_or(0, char::len_utf8)..)?;
+        let (digits, after) = rest.split_at(end);
+        rest = after.get(after.chars().next().map_or(0, char::len_utf8)..)?;
         digits.parse::<i64>().ok().filter(|number| (low..=high).contains(number))
     };
     let (year, month, day) = (number(1900, 11_899)?, number(1, 12)?, number(1, 31)?);

@@ -46,7 +46,7 @@ use groups::{Groups, Storage};
 const SLOT: u32 = 1 << 20;
 /// The flash: writes of 8 bytes, erase pages of 4 KiB.
 type Flash<'m> = RamNor<'m, 8, 4096>;
-/// The slots, one behind the other.
+/// The slots, one after the other.
 const PRIMARY: Region = Region::new(0, SLOT);
 const SECONDARY: Region = Region::new(SLOT, SLOT);
 

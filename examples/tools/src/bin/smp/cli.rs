@@ -29,7 +29,7 @@ Exit codes:
   4  the port cannot be opened, or failed
   5  a file or the output cannot be read or written, or a file is no image or contradicts itself
   6  the upgrade was not confirmed: the old image runs, or it is unknown which one does
-A signal (Ctrl-C) ends it as any program, 130 and the like, but says first how far a transfer got.
+  128 and more: a signal ended it, 130 is Ctrl-C; what it leaves behind is said
 
 Examples:
   smp --simulated upgrade                              upgrade the simulated device

@@ -113,8 +113,10 @@ fn download<F: Framing>(device: &mut Device<F>, path: &str, file: Option<&Path>,
     let ended = device.run(&mut routine, |event| {
         let written = event.data.chunks().iter().try_for_each(|chunk| part.write(chunk));
         progress.get_or_insert_with(|| output.progress(event.len)).at(part.len);
-        let text = format!("downloading: {} of {} bytes are in {}", part.len, event.len, part.path.display());
-        stop::at(text, "The same command with --resume goes on there.");
+        if part.len > 0 {
+            let text = format!("downloading: {} of {} bytes are in {}", part.len, event.len, part.path.display());
+            stop::at(text, "The same command with --resume goes on there.");
+        }
         failed = written.err();
         if failed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });

@@ -7,7 +7,7 @@ local smp = Proto("mcumgr", "Simple Management Protocol (MCUmgr)")
 local GROUPS = {
 @GROUPS@}
 
--- Group * 256 + command -> name
+-- (Group * 256 + command) * 2, and 1 more for a write -> name
 local COMMANDS = {
 @COMMANDS@}
 
@@ -181,7 +181,9 @@ function smp.dissector(tvb, pinfo, root)
     tree:add(f.group, tvb(4, 2))
     tree:add(f.sequence, tvb(6, 1))
     tree:add(f.command, tvb(7, 1))
-    local name = COMMANDS[group * 256 + command]
+    -- By its op, or by the other one, which some clients send.
+    local number, write = (group * 256 + command) * 2, bit32.rshift(op, 1)
+    local name = COMMANDS[number + write] or COMMANDS[number + 1 - write]
     if name then tree:add(f.name, tvb(4, 4), name):set_generated() end
     local text = string.format("%s %s %s/%d", op % 2 == 0 and "->" or "<-", OPS[op], GROUPS[group] or group, command)
     if name then text = text .. " " .. name end
