@@ -386,6 +386,8 @@ struct TwoImages {
     trial: [bool; 2],
     /// The boot loader refuses what was uploaded as this number.
     rejects: Option<usize>,
+    /// It refuses every reset but the first.
+    stays: bool,
     number: usize,
     resets: usize,
 }
@@ -413,6 +415,7 @@ impl TwoImages {
         let handler =
             |incoming: &Incoming<'_>, reply: Reply<'_>| match (incoming.group(), incoming.command(), incoming.op()) {
                 (Group::OS, 6, _) => reply.ok(&os::ParametersResponse::new(1024, 4)),
+                (Group::OS, 5, _) if self.stays && self.resets > 0 => reply.error(Error::BUSY),
                 (Group::OS, 5, _) => {
                     self.restart();
                     reply.ok(&Empty {})
@@ -509,6 +512,19 @@ fn a_package_of_two_images_is_started_by_one_reset_or_not_at_all() {
             assert!(device.resets == 2 && runs(0) == old[0] && runs(1) == old[1], "{run:?}");
         }
     }
+    // A device that refuses the reset which would end the trial of the other one.
+    let file = dir.put("dfu_application.zip", &zip(1));
+    let slots = [[old[0].clone(), vec![]], [old[1].clone(), vec![]]];
+    let mut device = TwoImages { slots, rejects: Some(1), stays: true, ..TwoImages::default() };
+    let endpoint = fake(move |request| Some(device.answer(request)));
+    let run = smp(&words(&format!("{endpoint} --timeout 500 --json upgrade {file} --rest 10"), &[]));
+    assert_eq!(run.code, 6, "{run:?}");
+    let error = run.json()["error"].as_str().unwrap().to_owned();
+    assert!(
+        error.contains("the device refused the reset") && error.contains("image 0 runs until the next reset"),
+        "{error}"
+    );
+    assert!(!run.says("fell back"), "{run:?}");
     // A device with one image has no place for the other one, and nothing is uploaded.
     let file = dir.put("dfu_application.zip", &zip(0));
     let run = smp(&words("--simulated --json upgrade", &[&file]));

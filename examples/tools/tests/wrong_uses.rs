@@ -170,6 +170,34 @@ fn a_port_of_another_user_is_not_opened_and_the_message_says_which_group() {
 }
 
 #[test]
+fn a_port_that_another_program_uses_is_told_as_that() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("not checked here: it takes root to become somebody else, and root may open any port");
+        return;
+    }
+    let folder = Folder::new("wrong-busy");
+    let program = folder.0.join("smp");
+    std::fs::copy(env!("CARGO_BIN_EXE_smp"), &program).unwrap();
+    let (_user, _program, path) = terminal();
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666)).unwrap();
+    let start = |words: &[&str]| {
+        let mut command = Command::new(&program);
+        command.args(["--serial", &path]).args(words).uid(65_534).gid(65_534);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    };
+    let mut holder = start(&["terminal"]).spawn().unwrap();
+    let mut first = String::new();
+    BufReader::new(holder.stderr.take().unwrap()).read_line(&mut first).unwrap();
+    let (code, _, stderr) = run(&mut start(&["echo", "hi"]));
+    assert_eq!(code, Some(4), "{stderr}");
+    assert!(stderr.contains("Another program uses the port"), "{stderr}");
+    drop(holder.stdin.take());
+    assert!(holder.wait().unwrap().success());
+}
+
+#[test]
 fn a_line_of_noise_is_silence_and_not_an_answer() {
     // The wrong baud rate: bytes come, and none of them is a frame.
     let (mut device, _program, path) = terminal();
