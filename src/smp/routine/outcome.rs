@@ -215,8 +215,8 @@ pub enum Note {
     /// An earlier run had left an image on trial or pending, so the device was reset first, and the
     /// list has shown that this is over.
     Settled = 6,
-    /// The device refused to mark the image that it had, as one that is damaged, so that it has to be
-    /// uploaded again.
+    /// The device refused to mark the image that it had, as one that is damaged, so that it has to
+    /// be uploaded again.
     Damaged = 7,
     /// The image is older than the one that ran before.
     Downgrade = 8,

@@ -351,6 +351,96 @@ fn an_upload_survives_loss_and_doubling() {
 }
 
 #[test]
+fn an_upload_in_version_1_survives_loss_too() {
+    for seed in 0..200 {
+        let file = Random::new(seed).bytes(Random::new(seed).below(20_000) as usize + 1);
+        let mut routine = upload(&file).with_window(seed as usize % 3 + 1).with_retries(20).with_verify(true);
+        let (mut buffer, mut random) = ([0; 1024], Random::new(seed + 1000));
+        let mut store = Store::new(Disk::default(), "/lfs", &mut buffer);
+        let (mut client, mut tx) = (Client::new(seed as u8).with_version(smp::Version::V1), [0; 256]);
+        let mut arriving = VecDeque::new();
+        let report = loop {
+            match routine.poll(&mut client, &mut tx) {
+                Step::Send(_) if random.percent(8) => {}
+                Step::Send(len) => {
+                    let response = answer(&mut store, &tx[..len]);
+                    // As Zephyr's: a code alone, and "unknown" for another offset.
+                    assert!(!response.windows(3).any(|key| key == b"len") || piece_at(&tx[..len]).is_none());
+                    arriving.extend((!random.percent(8)).then_some(response));
+                }
+                Step::Wait(_) => match arriving.pop_front() {
+                    Some(message) => drop(routine.receive(&mut client, &message)),
+                    None => routine.timed_out(),
+                },
+                Step::Reopen => panic!("no file needs that"),
+                Step::Done => break routine.report(),
+            }
+        };
+        assert!(matches!(report.outcome, FileOutcome::Done { .. }), "seed {seed}: {report:?}");
+        assert!(store.files().0.remove(NAME).as_deref() == Some(&file), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_device_that_refuses_each_repeat_without_a_reason_is_given_up() {
+    let file = Random::new(1).bytes(3000);
+    let mut buffer = [0; 1024];
+    let mut store = Store::new(Disk::default(), "/lfs", &mut buffer);
+    let mut last = Vec::new();
+    let report = drive(
+        &mut upload(&file).with_window(1),
+        (GOOD, 1),
+        |request| match piece_at(request) {
+            // The first time silence, then a refusal.
+            Some(at) if at > 1000 => {
+                let is_repeat = std::mem::replace(&mut last, request.to_vec()) == request;
+                if is_repeat { refused(request, smp::Error::UNKNOWN) } else { vec![] }
+            }
+            _ => answer(&mut store, request),
+        },
+        |_| (),
+    );
+    assert_eq!(report.outcome, FileOutcome::Failed(Error::NoProgress));
+    assert!(report.repeats < 100, "{report:?}");
+}
+
+/// The offset of a piece of a file.
+fn piece_at(request: &[u8]) -> Option<u64> {
+    let (header, payload) = split(request);
+    (header.command == 0).then(|| fs::Upload::decode(payload).unwrap().off)
+}
+
+#[test]
+fn what_version_1_refuses_for_good_is_final_at_once() {
+    for window in 1..=3 {
+        let file = Random::new(1).bytes(3000);
+        let mut pieces = 0;
+        let mut routine = upload(&file).with_window(window);
+        let (mut client, mut tx) = (Client::new(0).with_version(smp::Version::V1), [0; 256]);
+        let mut arriving = VecDeque::new();
+        let report = loop {
+            match routine.poll(&mut client, &mut tx) {
+                Step::Send(len) => {
+                    let at = piece_at(&tx[..len]).unwrap();
+                    pieces += 1;
+                    // The file system is full.
+                    let full = refused(&tx[..len], error::fs::FILE_WRITE_FAILED);
+                    arriving.push_back(if at > 1000 { full } else { ok(&tx[..len], &UploadResponse::new(at + 200)) });
+                    tx[..].fill(0);
+                }
+                Step::Wait(_) => drop(routine.receive(&mut client, &arriving.pop_front().unwrap())),
+                step => {
+                    assert_eq!(step, Step::Done);
+                    break routine.report();
+                }
+            }
+        };
+        assert_eq!(report.outcome, FileOutcome::Failed(Error::Remote(smp::Error::UNKNOWN)), "{window}");
+        assert!(pieces < 30, "{window}: {pieces}");
+    }
+}
+
+#[test]
 fn a_message_that_is_too_short_for_the_name_is_an_error() {
     let mut routine =
         FileUpload::new(NAME, &[1, 2, 3][..]).with_max_message(30).with_parameters(ParametersResponse::new(256, 4));

@@ -500,7 +500,8 @@ fn a_trial_is_said_to_be_over_when_the_list_has_shown_it() {
 fn images_are_said_to_have_fallen_back_when_the_list_has_shown_it() {
     let (a, b) = (file([1, 0, 0], 1), file([1, 0, 0], 2));
     let (app, net) = (file([2, 0, 0], 3), file([2, 1, 0], 4));
-    // The second reset ends the trial of the image that came up. It is lost once, always, or refused.
+    // The second reset ends the trial of the image that came up. It is lost once or always, or
+    // refused.
     for (lost, busy) in [(1, false), (usize::MAX, false), (0, true)] {
         let (mut device, mut seen) = (Device::new(Rules::Zephyr4, &[&a, &b]), 0);
         device.cores[1].rejects = true;

@@ -30,9 +30,9 @@ impl Clock {
     }
 }
 
-/// Converts date and time to UTC, as devices keep it: `2026-11-20T21:53:18`, with a fraction and with
-/// a zone (`Z`, `+01:00`, `+0100`, `+01`) if need be. Without a zone it is taken for UTC. `None` if it
-/// has another shape, or is no date.
+/// Converts date and time to UTC, as devices keep it: `2026-11-20T21:53:18`, with a fraction and
+/// with a zone (`Z`, `+01:00`, `+0100`, `+01`) if need be. Without a zone it is taken for UTC.
+/// `None` if it has another shape, or is no date.
 #[must_use]
 pub fn to_utc(text: &str) -> Option<String> {
     const SHAPE: &str = "0000-00-00T00:00:00";

@@ -493,7 +493,8 @@ pub struct Raw {
     #[arg(long, value_enum)]
     pub op: RawOp,
     /// The payload, as {"d": "hello"}: maps, arrays, "text", h'00 ff', integers, true, false, null,
-    /// undefined, simple(5), tags as 1(0), numbers of 64 bits as 1.5, of 32 as 1.5_2, of 16 as 1.5_1
+    /// undefined, simple(5), tags as 1(0), numbers of 64 bits as 1.5, of 32 as 1.5_2, of 16 as
+    /// 1.5_1
     #[arg(value_name = "CBOR", default_value = "{}")]
     pub payload: String,
 }

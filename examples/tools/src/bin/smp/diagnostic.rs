@@ -4,10 +4,11 @@
 //!   {"name": "a/b", "val": h'01ff', "n": [1, -2, true, null]}
 //! ```
 //!
-//! What is printed can be written, and is the same item again: maps, arrays, text, `h'…'` (also with
-//! spaces between), integers (also in hex), tags as `1(…)`, `simple(…)`, `true`, `false`, `null`,
-//! `undefined`, and numbers with a fraction or an exponent: of 64 bits as `1.5`, of 32 as `1.5_2`, of
-//! 16 as `1.5_1`. Strings in pieces, and lengths that are left open, are written in one piece.
+//! What is printed can be written, and is the same item again: maps, arrays, text, `h'…'` (also
+//! with spaces between), integers (also in hex), tags as `1(…)`, `simple(…)`, `true`, `false`,
+//! `null`, `undefined`, and numbers with a fraction or an exponent: of 64 bits as `1.5`, of 32 as
+//! `1.5_2`, of 16 as `1.5_1`. Strings in pieces, and lengths that are left open, are written in
+//! one piece.
 
 use minicbor::data::Type;
 use minicbor::decode::{Decoder, Error};
@@ -117,7 +118,7 @@ fn float(number: f64, suffix: &str) -> Option<Vec<u8>> {
             let bits = (0..=u16::MAX).find(|bits| same(value_of_half(*bits)))?;
             Some([&[0xF9][..], &bits.to_be_bytes()].concat())
         }
-        // As printed, which need not be exact in 64 bits.
+        #[expect(clippy::cast_possible_truncation, reason = "as printed, which need not be exact in 64 bits")]
         "2" => Some([&[0xFA][..], &(number as f32).to_be_bytes()].concat()),
         "" | "3" => Some([&[0xFB][..], &number.to_be_bytes()].concat()),
         _ => None,
