@@ -36,8 +36,8 @@
 //!   has more than was sent, reports nothing, or refuses the very offset that it reports, the
 //!   upload starts again at 0; each time is a step back, or a response without progress.
 //! * In version 1 such a refusal is `rc` 1, which may also be anything else, and servers leave out
-//!   `len`. If a piece before the refused one has not been confirmed, the upload continues there. If
-//!   the response to an earlier sending of the refused one may be lost, the device is asked what
+//!   `len`. If a piece before the refused one has not been confirmed, the upload continues there.
+//!   If the response to an earlier sending of the refused one may be lost, the device is asked what
 //!   it has, as for a resume.
 //! * `rc` 3 without `off`, and every other error but "busy" and "out of buffers", is final.
 //! * The hash is the device's default one, `crc32` or (feature `sha2`) `sha256`, so that one
@@ -53,7 +53,7 @@ mod offset;
 
 use core::time::Duration;
 
-use offset::next;
+use offset::{Lookups, next};
 
 use super::pace::{Awaited, Found, Pace, Sizing};
 use super::pacing::paced;
@@ -80,10 +80,7 @@ pub struct FileUpload<'n, S> {
     state: State,
     /// The device may have more than it has confirmed: a response may be lost.
     doubt: bool,
-    /// How often it was looked up what it has, while nothing new was sent.
-    lookups: u8,
-    /// What had been sent at the last lookup.
-    looked_at: u64,
+    lookups: Lookups,
     counts: Counts,
 }
 
@@ -131,8 +128,7 @@ impl<'n, S: Source> FileUpload<'n, S> {
             settings,
             state: State::Idle,
             doubt: false,
-            lookups: 0,
-            looked_at: 0,
+            lookups: Lookups::default(),
             counts: Counts::default(),
         }
     }
@@ -163,8 +159,7 @@ impl<'n, S: Source> FileUpload<'n, S> {
     fn sized(&mut self, client: &Client, found: Found) {
         if self.settings.resume {
             // In the middle of an upload the device was heard before.
-            let is_lookup = self.looked_at > 0;
-            let retries = if is_lookup { self.settings.pacing.rounds() } else { client.retries() };
+            let retries = if self.lookups.any() { self.settings.pacing.rounds() } else { client.retries() };
             self.state = State::Looking { call: Call::new(retries), found };
         } else {
             self.send_from(0, found);
@@ -281,7 +276,10 @@ impl<'n, S: Source> FileUpload<'n, S> {
                         transfer.wanted(transfer.confirmed(), pacing)?;
                     }
                     // Or the device has this one already, and does not say how much it has.
-                    Err(client::Error::Remote(smp::Error::UNKNOWN)) if doubt && flight.off > 0 => self.look_up()?,
+                    Err(client::Error::Remote(smp::Error::UNKNOWN)) if doubt && flight.off > 0 => {
+                        self.lookups.again(self.counts.reached, pacing.rounds())?;
+                        (self.settings.resume, self.state) = (true, State::Idle);
+                    }
                     Err(error) => transfer.refused(&flight, error, pacing)?,
                 }
             }

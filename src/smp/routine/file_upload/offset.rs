@@ -2,7 +2,6 @@
 
 use super::super::Error;
 use super::super::transfer::Flight;
-use super::{FileUpload, State};
 use crate::smp::fs::{Upload, UploadResponse};
 use crate::smp::{self, Request, client, error};
 
@@ -26,15 +25,24 @@ pub(super) fn next(message: &[u8], flight: &Flight, reached: u64) -> Result<u64,
     }
 }
 
-impl<S> FileUpload<'_, S> {
-    /// Asks the device how much it has, and continues there.
-    pub(super) fn look_up(&mut self) -> Result<(), Error> {
-        self.lookups = if self.counts.reached > self.looked_at { 0 } else { self.lookups.saturating_add(1) };
-        self.looked_at = self.counts.reached;
-        if self.lookups >= self.settings.pacing.rounds() {
-            return Err(Error::NoProgress);
-        }
-        (self.settings.resume, self.state) = (true, State::Idle);
-        Ok(())
+/// How often a device was asked what it has, while nothing new was sent.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Lookups {
+    count: u8,
+    /// What had been sent at the last one.
+    reached: u64,
+}
+
+impl Lookups {
+    /// Returns true if there was one.
+    pub(super) const fn any(&self) -> bool {
+        self.reached > 0
+    }
+
+    /// Counts one more; an error if it is one too many.
+    pub(super) fn again(&mut self, reached: u64, most: u8) -> Result<(), Error> {
+        self.count = if reached > self.reached { 0 } else { self.count.saturating_add(1) };
+        self.reached = reached;
+        if self.count >= most { Err(Error::NoProgress) } else { Ok(()) }
     }
 }
