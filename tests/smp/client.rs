@@ -117,15 +117,17 @@ fn answers_may_be_indefinite_have_strange_keys_and_lack_optional_ones() {
 }
 
 #[test]
-fn pools_are_read_in_both_forms_and_are_equal_whatever_their_encoding() {
+fn pools_are_read_in_all_forms_and_are_equal_whatever_their_encoding() {
     let zephyr = b"\xbf\x620a\xbf\x66blksiz\x01\x65nblks\x18\x64\x65nfree\x0a\x63min\x05\xff\x62rc\x00\xff";
     let newtmgr = b"\xa2\x62rc\x00\x66mpools\xa1\x620a\xa4\x66blksiz\x01\x65nblks\x18\x64\x65nfree\x0a\x63min\x05";
+    // Zephyr once had a group around them, under a name that is not theirs.
+    let grouped = b"\xbf\x65tasks\xbf\x620a\xbf\x66blksiz\x01\x65nblks\x18\x64\x65nfree\x0a\x63min\x05\xff\xff\xff";
     let pool = with(os::Pool::new(100, 10), |it| {
         it.block_size = Some(1);
         it.min = Some(5);
     });
     let rows = [("0a".into(), pool)];
-    for payload in [&zephyr[..], newtmgr] {
+    for payload in [&zephyr[..], newtmgr, grouped] {
         let pools = os::PoolStatistics::response(payload).unwrap();
         assert_eq!(pools.iter().collect::<Vec<_>>(), rows);
         assert_eq!(pools, os::PoolStatisticsResponse::new(&rows));
@@ -135,6 +137,9 @@ fn pools_are_read_in_both_forms_and_are_equal_whatever_their_encoding() {
     os::PoolStatisticsResponse::new(&rows).encode(&mut writer).unwrap();
     let len = writer.len();
     assert_eq!(os::PoolStatistics::response(&buffer[..len]), Ok(os::PoolStatisticsResponse::new(&rows)));
+    // A pool may have this name itself.
+    let named = os::PoolStatistics::response(b"\xa1\x65tasks\xa2\x65nblks\x01\x65nfree\x01").unwrap();
+    assert_eq!(named.iter().map(|(name, _)| name).collect::<Vec<_>>(), ["tasks"]);
     for damaged in [&b"\xa1\x66mpools\x05"[..], b"\xa1\x610\xa1\x65nblks\x61x", b"\xa1\x610\xa0"] {
         assert_eq!(os::PoolStatistics::response(damaged), Err(client::Error::Malformed));
     }

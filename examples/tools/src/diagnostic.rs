@@ -4,8 +4,11 @@
 //!   {"name": "a/b", "val": h'01ff', "n": [1, -2, true, null]}
 //! ```
 //!
-//! Written are maps, arrays, text, `h'…'`, integers, `true`, `false` and `null`; all else is only
-//! printed.
+//! What is printed can be written, and is the same item again: maps, arrays, text, `h'…'` (also
+//! with spaces between), integers (also in hex), tags as `1(…)`, `simple(…)`, `true`, `false`,
+//! `null`, `undefined`, and numbers with a fraction or an exponent: of 64 bits as `1.5`, of 32 as
+//! `1.5_2`, of 16 as `1.5_1`. Strings in pieces, and lengths that are left open, are written in
+//! one piece.
 
 use minicbor::data::Type;
 use minicbor::decode::{Decoder, Error};
@@ -45,9 +48,9 @@ fn value(decoder: &mut Decoder<'_>, depth: usize) -> Result<String, Error> {
         Type::Bool => decoder.bool()?.to_string(),
         Type::Null => decoder.null().map(|()| "null".to_owned())?,
         Type::Undefined => decoder.undefined().map(|()| "undefined".to_owned())?,
-        Type::F16 => format!("{:?}_1", half(decoder)?),
-        Type::F32 => format!("{:?}", decoder.f32()?),
-        Type::F64 => format!("{:?}", decoder.f64()?),
+        Type::F16 => format!("{}_1", named(format!("{:?}", half(decoder)?))),
+        Type::F32 => format!("{}_2", named(format!("{:?}", decoder.f32()?))),
+        Type::F64 => named(format!("{:?}", decoder.f64()?)),
         Type::Simple => format!("simple({})", decoder.simple()?),
         // JSON writes text as the notation does.
         Type::String | Type::StringIndef => serde_json::Value::from(text(decoder)?).to_string(),
@@ -80,6 +83,11 @@ fn value(decoder: &mut Decoder<'_>, depth: usize) -> Result<String, Error> {
     })
 }
 
+/// What the notation calls an infinite number.
+fn named(number: String) -> String {
+    number.replace("inf", "Infinity")
+}
+
 /// A number of 16 bits, of which `minicbor` needs a feature.
 pub fn half(decoder: &mut Decoder<'_>) -> Result<f64, Error> {
     let at = decoder.position();
@@ -87,7 +95,11 @@ pub fn half(decoder: &mut Decoder<'_>) -> Result<f64, Error> {
     let Some(&[_, high, low]) = decoder.input().get(at..decoder.position()) else {
         return Err(Error::message("a half float is cut off"));
     };
-    let bits = u16::from_be_bytes([high, low]);
+    Ok(value_of_half(u16::from_be_bytes([high, low])))
+}
+
+/// The value of a number of 16 bits.
+fn value_of_half(bits: u16) -> f64 {
     let (exponent, fraction) = (i32::from(bits >> 10 & 0x1F), f64::from(bits & 0x3FF));
     let size = match exponent {
         0 => fraction * 2_f64.powi(-24),
@@ -95,7 +107,22 @@ pub fn half(decoder: &mut Decoder<'_>) -> Result<f64, Error> {
         31 => f64::NAN,
         _ => (1024.0 + fraction) * 2_f64.powi(exponent - 25),
     };
-    Ok(if bits & 0x8000 == 0 { size } else { -size })
+    if bits & 0x8000 == 0 { size } else { -size }
+}
+
+/// A number with a fraction, of 16 (`_1`), 32 (`_2`) or 64 bits; `None` if it does not fit exactly.
+fn float(number: f64, suffix: &str) -> Option<Vec<u8>> {
+    let same = |other: f64| other.to_bits() == number.to_bits() || (other.is_nan() && number.is_nan());
+    match suffix {
+        "1" => {
+            let bits = (0..=u16::MAX).find(|bits| same(value_of_half(*bits)))?;
+            Some([&[0xF9][..], &bits.to_be_bytes()].concat())
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "as printed, which need not be exact in 64 bits")]
+        "2" => Some([&[0xFA][..], &(number as f32).to_be_bytes()].concat()),
+        "" | "3" => Some([&[0xFB][..], &number.to_be_bytes()].concat()),
+        _ => None,
+    }
 }
 
 /// Reads text; says what is wrong with it, and where.
@@ -137,7 +164,8 @@ impl Parser<'_> {
         } else if self.take("[") {
             self.list("]", 4, |parser| parser.value(depth))
         } else if self.take("h'") {
-            let digits = self.rest.split_once('\'').and_then(|(digits, rest)| Some((from_hex(digits)?, rest)));
+            let dense = |digits: &str| digits.split_whitespace().collect::<String>();
+            let digits = self.rest.split_once('\'').and_then(|(digits, rest)| Some((from_hex(&dense(digits))?, rest)));
             let Some((bytes, rest)) = digits else { return self.wrong("pairs of hex digits and a quote") };
             self.rest = rest;
             Ok(item(2, &bytes))
@@ -146,8 +174,29 @@ impl Parser<'_> {
             let Some(Ok(text)) = texts.next() else { return self.wrong("a text in quotes") };
             self.rest = self.rest.get(texts.byte_offset()..).unwrap_or_default();
             Ok(item(3, text.as_bytes()))
+        } else if self.take("simple(") {
+            let (digits, rest) = self.rest.split_once(')').unwrap_or((self.rest, ""));
+            let bytes = match digits.trim().parse() {
+                Ok(number @ (0..20 | 32..=255)) => head(7, number),
+                _ => return self.wrong("a number that simple values have, and a bracket"),
+            };
+            self.rest = rest;
+            Ok(bytes)
         } else {
-            self.word()
+            let word = self.word()?;
+            // A number in front of a bracket is a tag.
+            match word.first() {
+                Some(0..0x20) if self.rest.starts_with('(') => {
+                    self.rest = self.rest.get(1..).unwrap_or_default();
+                    let tagged = self.value(depth)?;
+                    if !self.take(")") {
+                        return self.wrong("a bracket");
+                    }
+                    let major = word.iter().take(1).map(|first| first | 0xC0);
+                    Ok(major.chain(word.iter().skip(1).copied()).chain(tagged).collect())
+                }
+                _ => Ok(word),
+            }
         }
     }
 
@@ -171,12 +220,28 @@ impl Parser<'_> {
     /// A number or a name.
     fn word(&mut self) -> Result<Vec<u8>, String> {
         let rest = self.rest.trim_start();
-        let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '-').unwrap_or(rest.len());
-        let (word, behind) = rest.split_at(end);
+        let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && !"-+._".contains(c)).unwrap_or(rest.len());
+        let (word, after) = rest.split_at(end);
+        let (number, suffix) = word.split_once('_').unwrap_or((word, ""));
+        let is_fraction = !number.contains("0x") && number.contains(['.', 'e', 'E']);
+        let fraction = match number {
+            "NaN" => Some(f64::NAN),
+            "Infinity" => Some(f64::INFINITY),
+            "-Infinity" => Some(f64::NEG_INFINITY),
+            _ if is_fraction && number.trim_start_matches('-').starts_with(|c: char| c.is_ascii_digit()) => {
+                number.parse().ok()
+            }
+            _ => None,
+        };
         let bytes = match word {
             "false" => vec![0xF4],
             "true" => vec![0xF5],
             "null" => vec![0xF6],
+            "undefined" => vec![0xF7],
+            _ if fraction.is_some() => match fraction.and_then(|number| float(number, suffix)) {
+                Some(bytes) => bytes,
+                None => return self.wrong("a number that fits, and _1, _2 or nothing after it"),
+            },
             _ => {
                 let (digits, major) = word.strip_prefix('-').map_or((word, 0), |digits| (digits, 1));
                 let number = match digits.strip_prefix("0x") {
@@ -191,7 +256,7 @@ impl Parser<'_> {
                 }
             }
         };
-        self.rest = behind;
+        self.rest = after;
         Ok(bytes)
     }
 }

@@ -99,6 +99,16 @@ pub const CLOSED: &str = "The device may have restarted; try again.";
 /// What to do about a file.
 pub const LOCAL: &str = "Check the path on this computer, and its permissions.";
 
+/// What to do about an error of a file.
+pub fn local_remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            "Make room there, and run it again."
+        }
+        _ => LOCAL,
+    }
+}
+
 /// What to do about an error of a port.
 pub fn port_remedy(error: &io::Error) -> &'static str {
     match error.kind() {

@@ -8,7 +8,7 @@
 use anysmp::bsmp::{self, Refusal};
 use anysmp::s3mp::value::Value as Cbor;
 use anysmp::s3mp::{self, ResponseCode};
-use anysmp::smp::{Error, Header, Version};
+use anysmp::smp::{Error, Header, Op, Version};
 use serde_json::{Map, Value, json};
 
 use crate::diagnostic;
@@ -78,9 +78,10 @@ pub fn smp(message: &[u8]) -> Said {
         diagnostic::flaw(payload).map(|(at, why)| format!("byte {at} of the payload: {why}"))
     };
     let sender = if header.op.is_request() { Sender::Client } else { Sender::Server };
-    let op = if message.first().is_some_and(|first| first & 2 == 0) { "read" } else { "write" };
+    let is_read = message.first().is_some_and(|first| first & 2 == 0);
+    let op = if is_read { "read" } else { "write" };
     let (group, command) = (header.group, header.command);
-    let name = commands::name(group, command);
+    let name = commands::name(group, command, if is_read { Op::Read } else { Op::Write });
     let shown = diagnostic::print(payload);
     let mut text = format!("{} {op} {group}/{command}", arrow(Some(sender)));
     if let Some(name) = name {

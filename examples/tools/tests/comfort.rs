@@ -331,6 +331,12 @@ fn the_terminal_passes_every_key_on_as_it_is_pressed() {
     until(&mut user, b"smp> ");
     user.write_all(b"echi\x7fo hi\r").unwrap();
     until(&mut device, b"\x06\x09");
+    until(&mut user, b"does not answer");
+    // The same in one read, with keys before and after it.
+    user.write_all(b"up\x1decho hi\rdown").unwrap();
+    until(&mut device, b"up");
+    until(&mut device, b"\x06\x09");
+    until(&mut device, b"down");
     user.write_all(b"\x1d\x1d").unwrap();
     // Three time-outs are over when it ends.
     assert!(process.wait().unwrap().success());
@@ -356,8 +362,94 @@ fn the_shell_has_a_history_and_a_place_in_the_line() {
     user.write_all(b"\x1b[A\x7f!\r").unwrap();
     until(&mut user, b"\n<tw!\r\n");
     until(&mut user, b"> ");
+    // A line that is given up: the last one is the last one again.
+    user.write_all(b"\x1b[A\x1b[A\x03").unwrap();
+    until(&mut user, b"\r\n");
+    until(&mut user, b"> ");
+    user.write_all(b"\x1b[A\r").unwrap();
+    until(&mut user, b"\n<tw!\r\n");
+    until(&mut user, b"> ");
     user.write_all(b"\x04").unwrap();
     assert!(process.wait().unwrap().success());
+}
+
+#[test]
+fn what_is_printed_of_cbor_can_be_written_and_is_the_same() {
+    for payload in [
+        "{\"a\": 1.5, \"b\": -0.1_2, \"c\": 65504.0_1, \"d\": 1e300, \"e\": 5.960464477539063e-8_1}",
+        "[NaN, NaN_1, NaN_2, Infinity, -Infinity_1, -Infinity_2, -0.0_1]",
+        "{\"at\": 1(1764437400), \"deep\": 24(h'0102'), \"s\": simple(5), \"t\": simple(255), \"u\": undefined}",
+    ] {
+        let output = smp("--simulated -v raw --group 64 --id 0 --op read").arg(payload).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(stderr.lines().next().unwrap().ends_with(payload), "{payload}: {stderr}");
+    }
+    for (payload, sent) in [("{\"a\": h'00 11\t22'}", "{\"a\": h'001122'}"), ("[1e3, 2.0_3]", "[1000.0, 2.0]")] {
+        let output = smp("--simulated -v raw --group 64 --id 0 --op read").arg(payload).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(stderr.lines().next().unwrap().ends_with(sent), "{payload}: {stderr}");
+    }
+    for payload in ["0.1_1", "1.5_4", ".5", "1_1", "simple(24)", "1(2", "-1(2)", "inf"] {
+        let mut command = smp("--simulated raw --group 64 --id 0 --op read --");
+        command.arg(payload);
+        assert!(fails(command, 2).contains("expected"), "{payload}");
+    }
+}
+
+#[test]
+fn information_comes_with_names() {
+    let named = ok(smp("--simulated info"));
+    assert!(named.contains("kernel name       anysmp\n") && named.contains("platform          simulated\n"), "{named}");
+    let object: Value = serde_json::from_str(&ok(smp("--simulated info --json"))).unwrap();
+    assert_eq!((&object["kernel_release"], &object["node_name"]), (&"0.1.0".into(), &"simulator".into()));
+    // As the device sends it.
+    assert_eq!(ok(smp("--simulated info sv")), "anysmp v0.1.0\n");
+}
+
+#[test]
+fn a_zone_is_taken_into_account() {
+    for (given, set) in [
+        ("2026-11-29T00:30:00+01:00", "2026-11-28T23:30:00"),
+        ("2026-12-31T23:30:00.25-0030", "2027-01-01T00:00:00.25"),
+        ("2026-11-29T00:30:00.123456789Z", "2026-11-29T00:30:00.123456"),
+        ("2026-11-29T00:30:00", "2026-11-29T00:30:00"),
+        ("2026-11-29T00:30:00-11", "2026-11-29T11:30:00"),
+    ] {
+        let output = smp("--simulated -v datetime").arg(given).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(stderr.lines().next().unwrap().ends_with(&format!("{{\"datetime\": \"{set}\"}}")), "{stderr}");
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("set to {set}\n"));
+    }
+    for wrong in ["2026-13-01T00:00:00", "2026-11-29T00:00:00+1", "2026-11-29T00:00:00.", "2026-11-29T00:00:00 CET"] {
+        let mut command = smp("--simulated datetime");
+        command.arg(wrong);
+        assert!(fails(command, 2).contains("is no date and time"), "{wrong}");
+    }
+}
+
+#[test]
+fn a_file_with_another_checksum_is_not_sent() {
+    let folder = Folder::new("comfort-checksum");
+    let file = folder.put("app.img", &kit::image(anysmp::mcuboot::Version::new(2, 0, 0), 3000));
+    let right = anysmp::mcuboot::digest::Sha256::of(&std::fs::read(&file).unwrap());
+    let digits = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let right = digits(right.as_bytes());
+    for line in ["image upload", "image upload --raw", "upgrade"] {
+        ok(smp(&format!("--simulated {line} {file} --checksum {right}")));
+        let text = fails(smp(&format!("--simulated -v {line} {file} --checksum {}", "00".repeat(32))), 5);
+        assert!(text.contains(&format!("its SHA-256 is {right}")) && text.contains("--checksum"), "{text}");
+        assert!(!text.contains("->"), "{text}");
+    }
+    assert!(fails(smp(&format!("--simulated upgrade {file} --checksum 12")), 2).contains("sha256sum"));
+}
+
+#[test]
+fn what_becomes_what_is_said_in_one_line() {
+    let text = ok(smp("--simulated upgrade --dry-run"));
+    let line = text.lines().find(|line| line.contains("->")).unwrap();
+    let (from, to) = line.split_once(" -> ").unwrap();
+    assert!(from.starts_with("1.0.0 ") && to.starts_with("1.1.0 ") && from.len() == to.len(), "{line}");
+    assert!(text.contains(&format!("{}…", from.split(' ').nth(1).unwrap())) || text.contains(&from[6..]), "{text}");
 }
 
 #[test]

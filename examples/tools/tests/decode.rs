@@ -117,6 +117,9 @@ fn every_recorded_exchange_of_smp_is_decoded_with_names_and_errors() {
             let group = u64::from(u16::from_be_bytes([message[4], message[5]]));
             assert_eq!((&object["group"], &object["command"]), (&group.into(), &message[7].into()), "{object}");
             let named = object["name"].is_string() || group >= 64;
+            if (group, message[7]) == (8, 0) {
+                assert_eq!(object["name"], if message[0] & 2 == 0 { "download" } else { "upload" }, "{object}");
+            }
             // What has no name is refused, unless it is a request.
             assert!(named || object["direction"] == "request" || object["error"].is_string(), "{object}");
             let refused =

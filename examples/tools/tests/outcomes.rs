@@ -227,10 +227,18 @@ fn a_download_goes_to_a_file_beside_its_target_and_goes_on_there() {
     assert_eq!((&resumed.json()["match"], dir.names().len()), (&true.into(), 2));
     assert_eq!(std::fs::read_to_string(&old).unwrap(), "Hello from the simulated device.\n");
     // One that is not the beginning of the file.
-    dir.put("old.txt.part", b"Jello from");
-    let wrong = run(&[&old, "--resume"]);
-    assert_eq!(wrong.code, 5, "{wrong:?}");
-    assert_eq!(std::fs::read_to_string(&old).unwrap(), "Hello from the simulated device.\n");
+    // Nor one that is longer, or as long.
+    for part in [&b"Jello from"[..], &[b'H'; 33], &[b'H'; 34]] {
+        dir.put("old.txt.part", part);
+        let wrong = run(&[&old, "--resume"]);
+        assert!(wrong.code == 5 && wrong.says("is not the beginning of the device's file"), "{wrong:?}");
+        assert_eq!(std::fs::read_to_string(&old).unwrap(), "Hello from the simulated device.\n");
+        assert_eq!(dir.names(), ["hello.txt", "old.txt"], "it is of no use");
+    }
+    // All of it.
+    dir.put("old.txt.part", b"Hello from the simulated device.\n");
+    let whole = run(&[&old, "--resume"]);
+    assert_eq!((whole.code, &whole.json()["match"], dir.names().len()), (0, &true.into(), 2), "{whole:?}");
 }
 
 // Files.
@@ -382,7 +390,10 @@ fn what_an_upgrade_does_unasked_is_said_before_and_may_be_refused() {
     assert_eq!((done.code, &done.json()["version"]), (0, &"6.0.0".into()), "{done:?}");
     let lines: Vec<&str> = done.stdout.lines().collect();
     let place = |text: &str| lines.iter().position(|line| line.contains(text)).unwrap_or_else(|| panic!("{done:?}"));
-    assert!(place("reset first, because an image") < place("resetting the device, which ends its trial"), "{done:?}");
+    // Announced before it is done, and said to be done when the list has shown it.
+    let announced = place("a reset has to end its trial first");
+    assert!(announced < place("resetting the device, which ends its trial"), "{done:?}");
+    assert!(place("resetting the device, which") < place("reset first, because an image"), "{done:?}");
     assert!(lines.iter().all(|line| serde_json::from_str::<Value>(line).is_ok()), "{done:?}");
     assert!(place("waiting for the device") < place("confirming it"), "the reboot is no dark time");
     // An older one.

@@ -168,7 +168,7 @@ const TRANSPORT: &[Promise] = &[
         ],
     ),
     (
-        "a first line starts anew, a further one without a first is ignored",
+        "a first line starts again, a further one without a first is ignored",
         &[
             "framing/console::a_start_in_the_middle_of_a_packet_restarts_it",
             "framing/console::continuations_without_a_start_are_ignored",

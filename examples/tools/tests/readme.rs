@@ -1,5 +1,5 @@
 //! Every block of README that a shell reads runs as one paste: what must run beside the next line
-//! does, nothing waits for ever, nothing reads the lines that come after it.
+//! does, nothing waits without end, nothing reads the lines that come after it.
 //!
 //! `cargo run` and `cargo build` stand for the programs of this build, the network for addresses
 //! of this machine, the serial port for a pseudo-terminal, and the board in QEMU for `smp-device`.
@@ -127,22 +127,34 @@ fn paste(place: &Path, block: &str) -> (Option<i32>, String) {
     (output.status.code().filter(|code| *code != 124), text)
 }
 
+/// A file of Wireshark with an echo over UDP and its response, as README shows it.
+fn capture() -> Vec<u8> {
+    let mut capture = b"\xd4\xc3\xb2\xa1\x02\0\x04\0\0\0\0\0\0\0\0\0\0\0\x04\0\x65\0\0\0".to_vec();
+    let (client, server) = ((b"\xc0\0\x02\x01", 4000_u16), (b"\xc0\0\x02\x07", 1337_u16));
+    for (micros, from, to, message) in [
+        (0_u32, client, server, b"\x0a\0\0\x06\0\0\x09\0\xa1\x61d\x62hi"),
+        (4000, server, client, b"\x0b\0\0\x06\0\0\x09\0\xa1\x61r\x62hi"),
+    ] {
+        let length = |more: usize| u16::try_from(message.len() + more).unwrap().to_be_bytes();
+        let mut packet = [&b"\x45\0"[..], &length(28), b"\0\0\0\0\x40\x11\0\0", from.0, to.0].concat();
+        packet.extend([from.1.to_be_bytes(), to.1.to_be_bytes(), length(8), [0; 2]].concat());
+        packet.extend(message);
+        let len = u32::try_from(packet.len()).unwrap();
+        capture.extend([1, micros, len, len].map(u32::to_le_bytes).concat());
+        capture.extend(packet);
+    }
+    capture
+}
+
 #[test]
 fn every_block_for_a_shell_runs_as_one_paste() {
     let place = Place::new();
     let (serial, udp) = (Device::start("--pty"), Device::start("--udp 127.0.0.1:0"));
-    let datagram = b"\x0a\0\0\x06\0\0\x09\0\xa1\x61d\x62hi";
     place.file("zephyr.signed.bin", &image(Version::new(2, 0, 0), 8000));
     place.file("dfu_application.zip", &package(0, &[(0, image(Version::new(3, 0, 0), 8000))]));
     // The vector table of a small program: a stack pointer in RAM, an odd reset vector in flash.
     place.file("program.bin", &[&[0x00, 0x20, 0x00, 0x20, 0x01, 0x02, 0x00, 0x00][..], &[0xBF; 1000]].concat());
-    let mut capture = b"\xd4\xc3\xb2\xa1\x02\0\x04\0\0\0\0\0\0\0\0\0\0\0\x04\0\x65\0\0\0\0\0\0\0\0\0\0\0".to_vec();
-    let ip =
-        [b"\x45\0\0\x2a\0\0\0\0\x40\x11\0\0\x7f\0\0\x01\x7f\0\0\x01\x0f\xa0\x05\x39\0\x16\0\0", &datagram[..]].concat();
-    let len = u32::try_from(ip.len()).unwrap().to_le_bytes();
-    capture.extend([len, len].concat());
-    capture.extend(ip);
-    place.file("capture.pcap", &capture);
+    place.file("capture.pcap", &capture());
 
     let blocks = blocks("sh");
     assert!(blocks.len() >= 12, "{}", blocks.len());
@@ -164,8 +176,11 @@ fn every_block_for_a_shell_runs_as_one_paste() {
 
 #[test]
 fn what_is_said_about_decode_is_what_it_prints() {
-    assert!(blocks("text").iter().any(|(_, text)| {
-        text.contains("datagram -> write os/0 echo seq 9 {\"d\": \"hi\"}")
-            && text.contains("datagram <- write os/0 echo seq 9 {\"r\": \"hi\"}")
-    }));
+    let path = std::env::temp_dir().join(format!("anysmp-readme-{}.pcap", std::process::id()));
+    std::fs::write(&path, capture()).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_smp")).arg("decode").arg(&path).output().unwrap();
+    std::fs::remove_file(&path).unwrap();
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(shown.lines().count(), 2, "{shown}");
+    assert!(blocks("text").iter().any(|(_, text)| *text == shown), "README does not show:\n{shown}");
 }

@@ -77,12 +77,14 @@ struct TwoImages {
     trial: [bool; 2],
     number: usize,
     resets: usize,
+    /// It refuses every reset but the first.
+    stays: bool,
 }
 
 impl TwoImages {
     fn new(rules: Rules, fails: Fails, old: &[Vec<u8>; 2]) -> Self {
         let slots = old.clone().map(|image| [image, vec![]]);
-        Self { rules, fails, slots, pending: [false; 2], trial: [false; 2], number: 0, resets: 0 }
+        Self { rules, fails, slots, pending: [false; 2], trial: [false; 2], number: 0, resets: 0, stays: false }
     }
 
     fn restart(&mut self) {
@@ -108,6 +110,7 @@ impl TwoImages {
         let handler =
             |incoming: &Incoming<'_>, reply: Reply<'_>| match (incoming.group(), incoming.command(), incoming.op()) {
                 (Group::OS, 6, _) => reply.ok(&os::ParametersResponse::new(1024, 4)),
+                (Group::OS, 5, _) if self.stays && self.resets > 0 => reply.error(Error::BUSY),
                 (Group::OS, 5, _) => {
                     self.restart();
                     reply.ok(&Empty {})
@@ -267,6 +270,14 @@ fn a_package_of_two_images_is_started_by_one_reset_or_not_at_all() {
             }
         }
     }
+    // A device that refuses the reset which would end the trial of the other one.
+    let file = dir.put("dfu_application.zip", &zip(1));
+    let device = TwoImages { stays: true, ..TwoImages::new(Rules::Zephyr44Any, Fails::Boot, &old) };
+    let run = smp(&format!("{} --json upgrade {file} --rest 10", serve_it(&Arc::new(Mutex::new(device)))));
+    assert_eq!(run.code, 6, "{run:?}");
+    let error = run.json()["error"].as_str().unwrap().to_owned();
+    let is_told = error.contains("the device refused the reset") && error.contains("image 0 runs until the next reset");
+    assert!(is_told && !run.says("fell back"), "{run:?}");
     // A device with one image has no place for the other one, and nothing is uploaded.
     let file = dir.put("dfu_application.zip", &zip(0));
     let run = smp(&format!("--simulated --json upgrade {file}"));

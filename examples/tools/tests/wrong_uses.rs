@@ -56,6 +56,9 @@ fn each_of_many_wrong_command_lines_has_its_message_remedy_and_code() {
         (&["--simulated", "--framing", "rw", "echo", "hi"], 2, "invalid value 'rw'", "raw"),
         (&["--simulated", "echo"], 2, "required arguments were not provided", "<TEXT>"),
         (&["--simulated", "--pace", "5", "echo", "hi"], 2, "BYTES/MS", "64/10"),
+        (&["--udp", "127.0.0.1:9", "--framing", "raw", "echo", "hi"], 2, "cannot be used with '--framing", "Usage"),
+        (&["--udp", "127.0.0.1:9", "--pace", "64/10", "echo", "hi"], 2, "cannot be used with '--pace", "Usage"),
+        (&["--simulated", "upgrade", &good, "--checksum", "12"], 2, "64 hex digits", "sha256sum"),
         (&["--simulated", "--window", "0", "echo", "hi"], 2, "invalid value '0'", "--help"),
         (&["--simulated", "--timeout", "0", "echo", "hi"], 2, "invalid value '0'", "--help"),
         (&["--usb", "nonsense", "echo", "hi"], 2, "VID:PID", "smp ports"),
@@ -153,6 +156,27 @@ fn a_port_of_another_user_is_not_opened_and_the_message_says_which_group() {
 }
 
 #[test]
+fn a_port_that_another_program_uses_is_told_as_that() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("not checked here: it takes root to become somebody else, and root may open any port");
+        return;
+    }
+    let folder = Folder::new("wrong-busy");
+    let program = folder.0.join("smp");
+    std::fs::copy(env!("CARGO_BIN_EXE_smp"), &program).unwrap();
+    let (_user, held, path) = terminal();
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666)).unwrap();
+    // What a program does that wants a port for itself; ours does too, with a real one.
+    rustix::termios::ioctl_tiocexcl(&held).unwrap();
+    let mut command = Command::new(&program);
+    command.args(["--serial", &path, "echo", "hi"]).stdin(Stdio::null()).uid(65_534).gid(65_534);
+    let (code, _, stderr) = run(&mut command);
+    assert_eq!(code, Some(4), "{stderr}");
+    assert!(stderr.contains("Another program uses the port"), "{stderr}");
+}
+
+#[test]
 fn a_line_of_noise_is_silence_and_not_an_answer() {
     // The wrong baud rate: bytes come, and none of them is a frame.
     let (mut device, _program, path) = terminal();
@@ -186,8 +210,8 @@ fn a_device_that_speaks_another_framing_is_found_by_the_remedy() {
 }
 
 /// Starts an upgrade over TCP, and waits until some of it is on the device.
-fn begun(device: &Device, file: &str) -> (Child, std::io::Lines<BufReader<std::process::ChildStdout>>) {
-    let words = ["--tcp", &device.address, "--json", "--pace", "512/20", "upgrade", file, "--rest", "500"];
+fn begun(address: &str, file: &str) -> (Child, std::io::Lines<BufReader<std::process::ChildStdout>>) {
+    let words = ["--tcp", address, "--json", "--pace", "512/20", "upgrade", file, "--rest", "500"];
     let mut process = smp(&words).spawn().unwrap();
     let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
     while let Some(Ok(line)) = lines.next() {
@@ -199,26 +223,168 @@ fn begun(device: &Device, file: &str) -> (Child, std::io::Lines<BufReader<std::p
     (process, lines)
 }
 
+use rustix::process::Signal;
+
+const SIGNALS: [(Signal, &str, i32); 3] =
+    [(Signal::INT, "SIGINT", 2), (Signal::TERM, "SIGTERM", 15), (Signal::HUP, "SIGHUP", 1)];
+
+/// Sends a signal, and waits for the end.
+fn ended_by(process: &mut Child, signal: Signal) -> std::process::ExitStatus {
+    let pid = rustix::process::Pid::from_raw(process.id().try_into().unwrap()).unwrap();
+    rustix::process::kill_process(pid, signal).unwrap();
+    process.wait().unwrap()
+}
+
+/// The last object of the lines.
+fn last(lines: impl Iterator<Item = std::io::Result<String>>) -> Value {
+    serde_json::from_str(&lines.map(Result::unwrap).last().unwrap()).unwrap()
+}
+
+/// Runs the same upgrade again: it goes on, and ends well.
+fn goes_on(address: &str, file: &str) -> Value {
+    let (code, stdout, stderr) = run(&mut smp(&["--tcp", address, "--json", "upgrade", file, "--rest", "500"]));
+    assert_eq!(code, Some(0), "{stdout}{stderr}");
+    let result: Value = serde_json::from_str(stdout.lines().last().unwrap()).unwrap();
+    assert_eq!(result["outcome"], "confirmed", "{stdout}");
+    result
+}
+
 #[test]
-fn an_upgrade_that_a_signal_ends_goes_on_where_it_was() {
+fn an_upgrade_that_a_signal_ends_says_so_and_goes_on_where_it_was() {
     let folder = Folder::new("wrong-signals");
-    for (signal, number) in
-        [(rustix::process::Signal::INT, 2), (rustix::process::Signal::TERM, 15), (rustix::process::Signal::HUP, 1)]
-    {
+    for (signal, name, number) in SIGNALS {
         let device = Device::start("--tcp 127.0.0.1:0");
         let file = folder.put("app.img", &image(Version::new(2, 0, 0), 60_000));
-        let (mut process, _lines) = begun(&device, &file);
-        let pid = rustix::process::Pid::from_raw(process.id().try_into().unwrap()).unwrap();
-        rustix::process::kill_process(pid, signal).unwrap();
-        let status = process.wait().unwrap();
-        assert!(status.signal() == Some(number) || status.code() == Some(128 + number), "{status:?}");
-        // The same command is the remedy: it goes on, and ends well.
-        let (code, stdout, stderr) =
-            run(&mut smp(&["--tcp", &device.address, "--json", "upgrade", &file, "--rest", "500"]));
-        assert_eq!(code, Some(0), "{stdout}{stderr}");
-        let result: Value = serde_json::from_str(stdout.lines().last().unwrap()).unwrap();
-        assert_eq!(result["outcome"], "confirmed", "{stdout}");
+        let (mut process, lines) = begun(&device.address, &file);
+        // A shell is to see the signal.
+        assert_eq!(ended_by(&mut process, signal).signal(), Some(number));
+        let said = last(lines);
+        assert_eq!(said["exit"], 128 + number, "{said}");
+        let cause = said["error"].as_str().unwrap();
+        assert!(cause.starts_with(&format!("{name} ended this while uploading the image: the device has")), "{said}");
+        assert_eq!(said["remedy"], "The same command goes on there.");
+        // The same command is the remedy.
+        let upload = goes_on(&device.address, &file)["upload"].clone();
+        assert!(upload["sent"].as_u64() < upload["len"].as_u64(), "{upload}");
     }
+}
+
+#[test]
+fn an_upgrade_that_a_signal_ends_after_the_mark_says_that_the_image_may_be_on_trial() {
+    let folder = Folder::new("wrong-trial");
+    for (signal, name, number) in SIGNALS {
+        let device = Device::start("--tcp 127.0.0.1:0");
+        let file = folder.put("app.img", &image(Version::new(2, 0, 0), 8000));
+        let words = ["--tcp", &device.address, "--json", "upgrade", &file, "--rest", "60000"];
+        let mut process = smp(&words).spawn().unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        while !lines.next().unwrap().unwrap().contains("waiting for the device") {}
+        assert_eq!(ended_by(&mut process, signal).signal(), Some(number));
+        let said = last(lines);
+        assert_eq!(said["error"], format!("{name} ended this while waiting for the device"));
+        assert!(said["remedy"].as_str().unwrap().contains("may run on trial: the same command confirms it"), "{said}");
+        assert_eq!(goes_on(&device.address, &file)["upload"]["sent"], 0);
+    }
+}
+
+#[test]
+fn a_signal_that_is_ignored_stays_ignored() {
+    // As `nohup` and the background of a script do it.
+    let mut process = Command::new("sh");
+    process.args(["-c", "trap '' HUP INT; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_smp")]);
+    process.args(["--simulated", "shell"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut process = process.spawn().unwrap();
+    let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+    lines.next().unwrap().unwrap(); // It is up.
+    let pid = rustix::process::Pid::from_raw(process.id().try_into().unwrap()).unwrap();
+    for signal in [Signal::HUP, Signal::INT] {
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+    process.stdin.take().unwrap().write_all(b"echo still here\n").unwrap();
+    assert_eq!(lines.next().unwrap().unwrap(), "still here");
+    assert!(process.wait().unwrap().success());
+}
+
+#[test]
+fn a_download_that_a_signal_ends_says_where_its_part_is() {
+    let folder = Folder::new("wrong-download");
+    let file = folder.put("data", &[7; 20_000]);
+    let device = Device::start("--tcp 127.0.0.1:0");
+    let (code, ..) = run(&mut smp(&["--tcp", &device.address, "fs", "upload", &file, "/lfs1/data"]));
+    assert_eq!(code, Some(0));
+    let back = folder.path("back");
+    let (proxy, pull) = proxy(&device.address, Duration::from_millis(20));
+    let mut process =
+        smp(&["--tcp", &proxy, "--json", "--window", "1", "fs", "download", "/lfs1/data", &back]).spawn().unwrap();
+    let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+    let off = |line: &str| serde_json::from_str::<Value>(line).unwrap()["off"].as_u64();
+    while off(&lines.next().unwrap().unwrap()).unwrap_or(0) == 0 {}
+    assert_eq!(ended_by(&mut process, Signal::TERM).signal(), Some(15));
+    let said = last(lines);
+    assert!(said["error"].as_str().unwrap().contains(&format!("of 20000 bytes are in {back}.part")), "{said}");
+    assert!(said["remedy"].as_str().unwrap().contains("--resume"), "{said}");
+    // The device serves one client at a time.
+    drop(pull);
+    let (code, stdout, _) =
+        run(&mut smp(&["--tcp", &device.address, "--json", "fs", "download", "/lfs1/data", &back, "--resume"]));
+    let result: Value = serde_json::from_str(stdout.lines().last().unwrap()).unwrap();
+    assert!(code == Some(0) && result["resumed_at"].as_u64().unwrap() > 0 && result["match"] == true, "{stdout}");
+    assert_eq!(std::fs::read(&back).unwrap(), [7; 20_000]);
+}
+
+#[test]
+fn a_disk_that_gets_full_costs_neither_the_old_file_nor_what_came() {
+    let folder = Folder::new("wrong-full");
+    let file = folder.put("data", &[7; 20_000]);
+    let device = Device::start("--tcp 127.0.0.1:0");
+    let (code, ..) = run(&mut smp(&["--tcp", &device.address, "fs", "upload", &file, "/lfs1/data"]));
+    assert_eq!(code, Some(0));
+    let back = folder.put("back", b"old");
+    // No file may grow beyond 8 blocks.
+    let mut limited = Command::new("sh");
+    limited.args(["-c", "trap '' XFSZ; ulimit -f 8; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_smp")]);
+    limited.args(["--tcp", &device.address, "--json", "fs", "download", "/lfs1/data", &back]).stdin(Stdio::null());
+    let (code, stdout, stderr) = run(&mut limited);
+    assert_eq!(code, Some(5), "{stdout}{stderr}");
+    assert!(stderr.contains("too large") && stderr.contains("Make room there"), "{stderr}");
+    assert!(stdout.contains("`--resume` goes on there"), "{stdout}");
+    assert_eq!(std::fs::read(&back).unwrap(), b"old");
+    let (code, stdout, _) =
+        run(&mut smp(&["--tcp", &device.address, "--json", "fs", "download", "/lfs1/data", &back, "--resume"]));
+    let result: Value = serde_json::from_str(stdout.lines().last().unwrap()).unwrap();
+    assert!(code == Some(0) && result["resumed_at"].as_u64().unwrap() > 0 && result["match"] == true, "{stdout}");
+    assert_eq!(std::fs::read(&back).unwrap(), [7; 20_000]);
+}
+
+/// An address that leads to a device until the cable is pulled, by a message or by the end of the
+/// sender; each way costs this much time.
+fn proxy(device: &str, delay: Duration) -> (String, std::sync::mpsc::Sender<()>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let (pull, pulled) = std::sync::mpsc::channel::<()>();
+    let device = device.to_owned();
+    std::thread::spawn(move || {
+        let client = listener.accept().unwrap().0;
+        let server = std::net::TcpStream::connect(device).unwrap();
+        for (mut from, mut to) in [(&client, &server), (&server, &client)]
+            .map(|(from, to)| (from.try_clone().unwrap(), to.try_clone().unwrap()))
+        {
+            std::thread::spawn(move || {
+                let mut bytes = [0; 4096];
+                while let Ok(count @ 1..) = from.read(&mut bytes) {
+                    std::thread::sleep(delay);
+                    if to.write_all(&bytes[..count]).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        // A sender that is dropped pulls it too.
+        let _ = pulled.recv();
+        let _ = client.shutdown(std::net::Shutdown::Both);
+        let _ = server.shutdown(std::net::Shutdown::Both);
+    });
+    (address, pull)
 }
 
 #[test]
@@ -226,14 +392,20 @@ fn a_device_that_is_pulled_in_mid_upload_is_told_and_the_same_command_goes_on() 
     let folder = Folder::new("wrong-pulled");
     let file = folder.put("app.img", &image(Version::new(2, 0, 0), 60_000));
     let device = Device::start("--tcp 127.0.0.1:0");
-    let (mut process, lines) = begun(&device, &file);
-    drop(device);
-    let last = lines.map(Result::unwrap).last().unwrap();
-    let status = process.wait().unwrap();
-    let last: Value = serde_json::from_str(&last).unwrap();
+    let (address, pull) = proxy(&device.address, Duration::ZERO);
+    let (mut process, lines) = begun(&address, &file);
+    pull.send(()).unwrap();
+    let lines: Vec<Value> = lines.map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect();
+    let (status, last) = (process.wait().unwrap(), lines.last().unwrap());
     assert!(matches!(status.code(), Some(3 | 4)), "{status:?} {last}");
     assert_eq!(last["exit"], status.code().unwrap(), "{last}");
     assert!(last["remedy"].is_string(), "{last}");
+    let note = lines.iter().find_map(|line| line["note"].as_str()).unwrap();
+    assert!(note.ends_with("the same command goes on there"), "{note}");
+    // And so it does.
+    let upload = goes_on(&device.address, &file)["upload"].clone();
+    let (sent, len) = (upload["sent"].as_u64().unwrap(), upload["len"].as_u64().unwrap());
+    assert!(sent + 4000 <= len, "{upload}");
 }
 
 #[test]
@@ -286,8 +458,14 @@ fn progress_fits_the_terminal() {
 
 #[test]
 fn no_color_and_a_dumb_terminal_are_heeded() {
-    let plain = seen(&["--help"], 80, &[("TERM", "xterm"), ("NO_COLOR", "1")]);
-    assert!(!plain.contains("\x1b["), "{plain:?}");
+    // A note that every terminal shows.
+    let folder = Folder::new("wrong-colours");
+    let old = folder.put("old.img", &image(Version::new(0, 9, 0), 3000));
+    let words = ["--simulated", "upgrade", &old, "--dry-run"];
+    let coloured = |variables: &[(&str, &str)]| seen(&words, 80, variables).contains("\x1b[1;33mnote:\x1b[0m");
+    assert!(coloured(&[("TERM", "xterm"), ("NO_COLOR", "")]));
+    assert!(!coloured(&[("TERM", "xterm"), ("NO_COLOR", "1")]));
+    assert!(!coloured(&[("TERM", "dumb"), ("NO_COLOR", "")]));
     let folder = Folder::new("wrong-dumb");
     let file = folder.put("data", &vec![7; 20_000]);
     let dumb = seen(&["--simulated", "fs", "upload", &file, "/lfs1/a"], 80, &[("TERM", "dumb")]);

@@ -25,8 +25,9 @@
 //!   flash on a Cortex-M0.
 //! * `force` of a reset is sent as a boolean and read as a boolean or an integer, since both are in
 //!   use.
-//! * Pools come as `mpools` (newtmgr) or as one key per pool (Zephyr); both are read, the second is
-//!   written.
+//! * Pools come as `mpools` (newtmgr, and what Zephyr is about to send), as `tasks` (Zephyr
+//!   until April 2026, by mistake) or as one key per pool (Zephyr and its documentation since). All
+//!   are read; the last is written, since released clients of Zephyr know no other.
 
 use crate::cbor::{BufferFull, Item, Malformed, Text, Value, Writer};
 use crate::smp::server::{After, Answer, Incoming, Reply};

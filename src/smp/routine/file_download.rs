@@ -7,7 +7,7 @@
 //!                                                                    until off + data = len
 //!
 //!   Idle ▶ Sizing ─┬─────────────────────▶ Receiving ─┬─▶ Checking: asks for the crc32 ─▶ Ended
-//!                  └─ with_offset ▶ Looking ──┘        └──────────────────────────────────────┘
+//!                  └─ begun before ▶ Looking ─┘        └──────────────────────────────────────┘
 //! ```
 //!
 //! Each message that continues the file is returned to the caller in the [`FileDownloadEvent`]:
@@ -55,6 +55,7 @@ use crate::smp::os::ParametersResponse;
 use crate::smp::{Encode, Request};
 
 pub use super::pacing::MAX_WINDOW;
+pub use super::report::FileDownloadReport;
 
 /// Downloads a file. Build it, then have a driver `run` it.
 pub struct FileDownload<'n> {
@@ -68,7 +69,8 @@ pub struct FileDownload<'n> {
     len: u64,
     /// Length of the last piece.
     piece: u16,
-    crc: Crc32,
+    /// Of the bytes from the beginning of the file to `off`; `None` if some of them are not known.
+    crc: Option<Crc32>,
     counts: Counts,
 }
 
@@ -78,7 +80,7 @@ enum State {
     Idle,
     /// Asks for the number of the device's buffers. Exits: `Looking`, `Receiving`, `Ended`.
     Sizing(Sizing),
-    /// Asks for the length. Exits: `Receiving`, `Ended`.
+    /// Asks for the length. Exits: `Receiving`, `Checking`, `Ended`.
     Looking(Call<Status<'static>>, Found),
     /// Asks for pieces. Exits: `Checking`, `Ended`.
     Receiving(Transfer),
@@ -101,25 +103,6 @@ pub struct FileDownloadEvent<'m> {
     pub len: u64,
 }
 
-/// The result of a [`FileDownload`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[non_exhaustive]
-pub struct FileDownloadReport {
-    /// The way in which it ended; `Unfinished` until then.
-    pub outcome: FileOutcome,
-    /// The number of bytes that have come. A later download may continue there.
-    pub off: u64,
-    /// The length of the file in bytes; 0 as long as the device has not reported it.
-    pub len: u64,
-    /// The number of pieces that were asked for more than once.
-    pub repeats: u32,
-    /// The number of messages that answered nothing, late responses among them.
-    pub foreign: u32,
-    /// The largest number of requests that were in flight at a time.
-    pub window: u8,
-}
-
 impl<'n> FileDownload<'n> {
     /// A download of the file `name`, with as many requests at a time as the device has buffers,
     /// less one.
@@ -136,24 +119,38 @@ impl<'n> FileDownload<'n> {
             off: 0,
             len: 0,
             piece: 0,
-            crc: Crc32::new(),
+            crc: Some(Crc32::new()),
             counts: Counts::default(),
         }
     }
 
     /// Continues with a file of which the caller has the first `off` bytes. They are not compared
-    /// with the device's.
+    /// with the device's: see [`with_beginning`](Self::with_beginning).
     #[must_use]
     pub const fn with_offset(mut self, off: u64) -> Self {
         (self.start, self.off) = (off, off);
+        if off > 0 {
+            self.crc = None;
+        }
+        self
+    }
+
+    /// Continues with a file that begins with these bytes, which the caller has. To give them in
+    /// several calls is the same as to give them in one. They count for
+    /// [`with_verify`](Self::with_verify).
+    #[must_use]
+    pub fn with_beginning(mut self, bytes: &[u8]) -> Self {
+        self.off = self.off.saturating_add(bytes.len() as u64);
+        self.start = self.off;
+        self.count(bytes);
         self
     }
 
     paced!(pacing);
 
     /// Sets whether to ask for the `crc32` of the file at the end and to compare it with that of
-    /// the bytes that came; by default nothing is compared. Only a download from offset 0 can:
-    /// after [`with_offset`](Self::with_offset), and for an empty file, nothing is compared.
+    /// the bytes that came; by default nothing is compared. Only a download that knows all bytes
+    /// can: after [`with_offset`](Self::with_offset), and for an empty file, nothing is compared.
     #[must_use]
     pub const fn with_verify(mut self, verify: bool) -> Self {
         self.verify = verify;
@@ -220,6 +217,21 @@ impl<'n> FileDownload<'n> {
         self.state = State::Receiving(Transfer::new::<Download<'_>>(sizes, off, found.pace));
     }
 
+    fn count(&mut self, bytes: &[u8]) {
+        if let Some(crc) = &mut self.crc {
+            crc.update(bytes);
+        }
+    }
+
+    /// All has come.
+    fn complete(&mut self, client: &Client) {
+        if self.verify && self.crc.is_some() && self.len > 0 {
+            self.state = State::Checking(Call::new(client.retries()));
+        } else {
+            self.done(false);
+        }
+    }
+
     fn done(&mut self, verified: bool) {
         self.state = State::Ended(FileOutcome::Done { verified });
     }
@@ -238,7 +250,7 @@ impl<'n> FileDownload<'n> {
                     let found = *found;
                     self.len = status?.len;
                     match self.len.checked_sub(self.start) {
-                        Some(0) => self.done(false),
+                        Some(0) => self.complete(client),
                         Some(_) => self.receive_from(self.start, found),
                         None => return Err(Error::Offset),
                     }
@@ -263,7 +275,7 @@ impl<'n> FileDownload<'n> {
             State::Checking(call) => match call.receive(client, message) {
                 Heard::Foreign => self.counts.foreign(),
                 Heard::Again => {}
-                Heard::Response(hash) => match self.crc.clone().compare(self.len, hash) {
+                Heard::Response(hash) => match self.crc.take().and_then(|crc| crc.compare(self.len, hash)) {
                     Some(false) => return Err(Error::Mismatch),
                     same => self.done(same.is_some()),
                 },
@@ -291,17 +303,15 @@ impl<'n> FileDownload<'n> {
         if end == off && end < self.len {
             return Err(Error::CutShort);
         }
-        data.chunks().iter().for_each(|bytes| self.crc.update(bytes));
+        data.chunks().iter().for_each(|bytes| self.count(bytes));
         self.off = end;
         if end < self.len {
             self.piece = u16::try_from(data.len()).unwrap_or(u16::MAX);
             if let State::Receiving(transfer) = &mut self.state {
                 transfer.wanted(end, &self.pacing)?;
             }
-        } else if self.verify && self.start == 0 && self.len > 0 {
-            self.state = State::Checking(Call::new(client.retries()));
         } else {
-            self.done(false);
+            self.complete(client);
         }
         Ok(data)
     }

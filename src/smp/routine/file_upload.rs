@@ -35,6 +35,10 @@
 //!   device has. If those were sent, the upload continues there, and all of them are success. If it
 //!   has more than was sent, reports nothing, or refuses the very offset that it reports, the
 //!   upload starts again at 0; each time is a step back, or a response without progress.
+//! * In version 1 such a refusal is `rc` 1, which may also be anything else, and servers leave out
+//!   `len`. If a piece before the refused one has not been confirmed, the upload continues there.
+//!   If the response to an earlier sending of the refused one may be lost, the device is asked what
+//!   it has, as for a resume.
 //! * `rc` 3 without `off`, and every other error but "busy" and "out of buffers", is final.
 //! * The hash is the device's default one, `crc32` or (feature `sha2`) `sha256`, so that one
 //!   question is enough; another kind, a refusal and silence mean that nothing was compared. Our
@@ -49,7 +53,7 @@ mod offset;
 
 use core::time::Duration;
 
-use offset::next;
+use offset::{Lookups, next};
 
 use super::pace::{Awaited, Found, Pace, Sizing};
 use super::pacing::paced;
@@ -59,10 +63,10 @@ use super::transfer::{Counts, Transfer};
 use super::{Call, Error, FileOutcome, Heard, Pacing, UploadEvent, hash};
 use crate::line::Limits;
 use crate::routine::{Routine, Step};
-use crate::smp::Request;
-use crate::smp::client::Client;
+use crate::smp::client::{self, Client};
 use crate::smp::fs::{Close, Hash, Status, Upload};
 use crate::smp::os::ParametersResponse;
+use crate::smp::{self, Request};
 use crate::source::Source;
 
 pub use super::pacing::{FALLBACK, MAX_WINDOW};
@@ -74,6 +78,9 @@ pub struct FileUpload<'n, S> {
     len: u64,
     settings: Settings,
     state: State,
+    /// The device may have more than it has confirmed: a response may be lost.
+    doubt: bool,
+    lookups: Lookups,
     counts: Counts,
 }
 
@@ -114,7 +121,16 @@ impl<'n, S: Source> FileUpload<'n, S> {
     pub fn new(name: &'n str, source: S) -> Self {
         let settings = Settings { pacing: Pacing::new(), resume: false, verify: false };
         let len = source.len();
-        Self { name, source, len, settings, state: State::Idle, counts: Counts::default() }
+        Self {
+            name,
+            source,
+            len,
+            settings,
+            state: State::Idle,
+            doubt: false,
+            lookups: Lookups::default(),
+            counts: Counts::default(),
+        }
     }
 
     paced!(settings.pacing);
@@ -142,7 +158,9 @@ impl<'n, S: Source> FileUpload<'n, S> {
 
     fn sized(&mut self, client: &Client, found: Found) {
         if self.settings.resume {
-            self.state = State::Looking { call: Call::new(client.retries()), found };
+            // In the middle of an upload the device was heard before.
+            let retries = if self.lookups.any() { self.settings.pacing.rounds() } else { client.retries() };
+            self.state = State::Looking { call: Call::new(retries), found };
         } else {
             self.send_from(0, found);
         }
@@ -243,13 +261,25 @@ impl<'n, S: Source> FileUpload<'n, S> {
                 };
                 let Some(flight) = transfer.take(index, message, client) else { return Ok(()) };
                 let pacing = &self.settings.pacing;
-                match next(message, &flight, self.counts.reached) {
+                let next = next(message, &flight, self.counts.reached);
+                let doubt = core::mem::replace(&mut self.doubt, false);
+                match next {
                     Ok(off) if off > self.counts.reached => return Err(Error::Malformed),
                     Ok(off) if off < self.len => transfer.wanted(off, pacing)?,
                     Ok(_) if self.settings.verify && self.len > 0 => {
                         self.state = State::Closing(Call::new(client.retries()));
                     }
                     Ok(_) => self.done(false),
+                    // Another offset, in version 1: a piece before this one is missing.
+                    Err(client::Error::Remote(smp::Error::UNKNOWN)) if flight.off > transfer.confirmed() => {
+                        self.doubt = true;
+                        transfer.wanted(transfer.confirmed(), pacing)?;
+                    }
+                    // Or the device has this one already, and does not say how much it has.
+                    Err(client::Error::Remote(smp::Error::UNKNOWN)) if doubt && flight.off > 0 => {
+                        self.lookups.again(self.counts.reached, pacing.rounds())?;
+                        (self.settings.resume, self.state) = (true, State::Idle);
+                    }
                     Err(error) => transfer.refused(&flight, error, pacing)?,
                 }
             }
@@ -325,6 +355,7 @@ impl<S: Source> Routine for FileUpload<'_, S> {
             State::Comparing { call, .. } | State::Checking(call) => call.timed_out(),
             State::Closing(call) => call.timed_out(),
             State::Sending(transfer) => {
+                self.doubt = true;
                 if let Err(error) = transfer.timed_out(&self.settings.pacing) {
                     self.fail(error);
                 }

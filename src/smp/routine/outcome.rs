@@ -132,7 +132,8 @@ pub enum UpgradeOutcome {
     Reverted,
     /// The peer: it refused a step; the phase says which.
     Refused(smp::Error),
-    /// A step failed before the reset: the device runs the image that it ran before.
+    /// A step failed before the reset: the device runs the image that it ran before, unless
+    /// [`Note::MarkUnanswered`] says that it may have restarted.
     Failed(Error),
     /// The device was reset, and which image it runs is unknown.
     Unknown(Doubt),
@@ -211,15 +212,16 @@ pub enum Note {
     ResetUnanswered = 4,
     /// The image was recognised by its version: the device lists no hashes.
     ByVersion = 5,
-    /// An earlier run had left an image on trial or pending, so the device was reset first.
+    /// An earlier run had left an image on trial or pending, so the device was reset first, and the
+    /// list has shown that this is over.
     Settled = 6,
-    /// The device refused to mark the image that it had, as one that is damaged: it was uploaded
-    /// again.
+    /// The device refused to mark the image that it had, as one that is damaged, so that it has to
+    /// be uploaded again.
     Damaged = 7,
     /// The image is older than the one that ran before.
     Downgrade = 8,
-    /// Another image is on trial or pending: devices refuse an upload then, and a reset ends its
-    /// trial.
+    /// Another image is on trial or pending: devices refuse an upload then, until a reset has ended
+    /// its trial.
     InTheWay = 9,
     /// An image of another number is pending, and the reset starts it too.
     OthersPending = 10,
@@ -227,9 +229,9 @@ pub enum Note {
     LeftPending = 11,
     /// The device denied the confirmation.
     ConfirmDenied = 12,
-    /// Not all images came up, so the device was reset, and all fell back.
+    /// Not all images came up, so the device was reset, and the list has shown that all fell back.
     RolledBack = 13,
-    /// The device did not answer a mark; the list showed whether it was made.
+    /// The device did not answer a mark: the list shows whether it was made.
     MarkUnanswered = 14,
 }
 
@@ -267,14 +269,14 @@ impl fmt::Display for Note {
             Self::ResetUnanswered => "the reset was not answered",
             Self::ByVersion => "recognised by its version only",
             Self::Settled => "reset first, because an image of an earlier run was on trial or pending",
-            Self::Damaged => "the device refused to mark the image that it had, so it was uploaded again",
+            Self::Damaged => "the device refused to mark the image that it had, as one that is damaged",
             Self::Downgrade => "the image is older than the running one",
-            Self::InTheWay => "another image is on trial or pending: a reset would end its trial first",
+            Self::InTheWay => "another image is on trial or pending: a reset has to end its trial first",
             Self::OthersPending => "an image of another number is pending: the reset starts it too",
             Self::LeftPending => "an image is still marked: the next reset starts it",
             Self::ConfirmDenied => "the device denied the confirmation: the image has to confirm itself",
             Self::RolledBack => "not all images came up, so the device was reset and all fell back",
-            Self::MarkUnanswered => "the mark was not answered; the list showed whether it was made",
+            Self::MarkUnanswered => "the mark was not answered",
         })
     }
 }

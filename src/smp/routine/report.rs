@@ -88,3 +88,22 @@ pub struct FileUploadReport {
     /// The largest number of requests that were in flight at a time.
     pub window: u8,
 }
+
+/// The result of a [`FileDownload`](super::FileDownload).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub struct FileDownloadReport {
+    /// The way in which it ended; `Unfinished` until then.
+    pub outcome: FileOutcome,
+    /// The number of bytes that have come. A later download may continue there.
+    pub off: u64,
+    /// The length of the file in bytes; 0 as long as the device has not reported it.
+    pub len: u64,
+    /// The number of pieces that were asked for more than once.
+    pub repeats: u32,
+    /// The number of messages that answered nothing, late responses among them.
+    pub foreign: u32,
+    /// The largest number of requests that were in flight at a time.
+    pub window: u8,
+}

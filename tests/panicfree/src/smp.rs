@@ -202,7 +202,7 @@ pub const ALL: &[Operation] = &[
     |bytes, room| {
         let download =
             FileDownload::new(text(bytes)).with_offset(number()).with_window(size()).with_retries(black_box(3));
-        run(&mut download.with_verify(flag()), &mut client(), bytes, room);
+        run(&mut download.with_beginning(bytes).with_verify(flag()), &mut client(), bytes, room);
     },
     |bytes, room| run(&mut FileUpload::new(text(bytes), File(bytes)), &mut client(), bytes, room),
     |bytes, room| {

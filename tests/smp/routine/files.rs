@@ -189,6 +189,29 @@ fn a_download_goes_on_where_an_earlier_one_ended() {
 }
 
 #[test]
+fn a_download_that_goes_on_compares_the_beginning_too() {
+    let stored = Random::new(1).bytes(3000);
+    for start in [0, 1, 211, 1000, 2999, 3000] {
+        let (front, back) = stored[..start].split_at(start / 3);
+        let on = || FileDownload::new(NAME).with_verify(true).with_beginning(front).with_beginning(back);
+        let (report, file) = download_from_store(on(), (GOOD, 1), &stored);
+        assert!(file == stored[start..], "from {start}");
+        assert_eq!((report.outcome, report.off, report.len), (VERIFIED, 3000, 3000), "from {start}");
+        // Another file begins in another way.
+        if start > 0 {
+            let mut other = stored.clone();
+            other[start / 2] ^= 1;
+            let (report, _) = download_from_store(on(), (GOOD, 1), &other);
+            assert_eq!(report.outcome, FileOutcome::Failed(Error::Mismatch), "from {start}");
+        }
+    }
+    // What is not known cannot be compared.
+    let part = FileDownload::new(NAME).with_verify(true).with_offset(10).with_beginning(&stored[10..20]);
+    let (report, file) = download_from_store(part, (GOOD, 1), &stored);
+    assert!(report.outcome == DONE && file == stored[20..], "{report:?}");
+}
+
+#[test]
 fn a_download_that_is_refused_fails_with_what_the_device_said() {
     let (report, _) = download_from_store(FileDownload::new("/lfs/other"), (GOOD, 1), b"x");
     assert_eq!(report.outcome, FileOutcome::Failed(Error::Remote(error::fs::FILE_NOT_FOUND)));
@@ -324,6 +347,96 @@ fn an_upload_survives_loss_and_doubling() {
         let (report, stored) = upload_to_store(routine, (BAD, seed), None);
         assert!(matches!(report.outcome, FileOutcome::Done { .. }), "seed {seed}: {report:?}");
         assert!(stored.as_deref() == Some(&file), "seed {seed}");
+    }
+}
+
+#[test]
+fn an_upload_in_version_1_survives_loss_too() {
+    for seed in 0..200 {
+        let file = Random::new(seed).bytes(Random::new(seed).below(20_000) as usize + 1);
+        let mut routine = upload(&file).with_window(seed as usize % 3 + 1).with_retries(20).with_verify(true);
+        let (mut buffer, mut random) = ([0; 1024], Random::new(seed + 1000));
+        let mut store = Store::new(Disk::default(), "/lfs", &mut buffer);
+        let (mut client, mut tx) = (Client::new(seed as u8).with_version(smp::Version::V1), [0; 256]);
+        let mut arriving = VecDeque::new();
+        let report = loop {
+            match routine.poll(&mut client, &mut tx) {
+                Step::Send(_) if random.percent(8) => {}
+                Step::Send(len) => {
+                    let response = answer(&mut store, &tx[..len]);
+                    // As Zephyr's: a code alone, and "unknown" for another offset.
+                    assert!(!response.windows(3).any(|key| key == b"len") || piece_at(&tx[..len]).is_none());
+                    arriving.extend((!random.percent(8)).then_some(response));
+                }
+                Step::Wait(_) => match arriving.pop_front() {
+                    Some(message) => drop(routine.receive(&mut client, &message)),
+                    None => routine.timed_out(),
+                },
+                Step::Reopen => panic!("no file needs that"),
+                Step::Done => break routine.report(),
+            }
+        };
+        assert!(matches!(report.outcome, FileOutcome::Done { .. }), "seed {seed}: {report:?}");
+        assert!(store.files().0.remove(NAME).as_deref() == Some(&file), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_device_that_refuses_each_repeat_without_a_reason_is_given_up() {
+    let file = Random::new(1).bytes(3000);
+    let mut buffer = [0; 1024];
+    let mut store = Store::new(Disk::default(), "/lfs", &mut buffer);
+    let mut last = Vec::new();
+    let report = drive(
+        &mut upload(&file).with_window(1),
+        (GOOD, 1),
+        |request| match piece_at(request) {
+            // The first time silence, then a refusal.
+            Some(at) if at > 1000 => {
+                let is_repeat = std::mem::replace(&mut last, request.to_vec()) == request;
+                if is_repeat { refused(request, smp::Error::UNKNOWN) } else { vec![] }
+            }
+            _ => answer(&mut store, request),
+        },
+        |_| (),
+    );
+    assert_eq!(report.outcome, FileOutcome::Failed(Error::NoProgress));
+    assert!(report.repeats < 100, "{report:?}");
+}
+
+/// The offset of a piece of a file.
+fn piece_at(request: &[u8]) -> Option<u64> {
+    let (header, payload) = split(request);
+    (header.command == 0).then(|| fs::Upload::decode(payload).unwrap().off)
+}
+
+#[test]
+fn what_version_1_refuses_for_good_is_final_at_once() {
+    for window in 1..=3 {
+        let file = Random::new(1).bytes(3000);
+        let mut pieces = 0;
+        let mut routine = upload(&file).with_window(window);
+        let (mut client, mut tx) = (Client::new(0).with_version(smp::Version::V1), [0; 256]);
+        let mut arriving = VecDeque::new();
+        let report = loop {
+            match routine.poll(&mut client, &mut tx) {
+                Step::Send(len) => {
+                    let at = piece_at(&tx[..len]).unwrap();
+                    pieces += 1;
+                    // The file system is full.
+                    let full = refused(&tx[..len], error::fs::FILE_WRITE_FAILED);
+                    arriving.push_back(if at > 1000 { full } else { ok(&tx[..len], &UploadResponse::new(at + 200)) });
+                    tx[..].fill(0);
+                }
+                Step::Wait(_) => drop(routine.receive(&mut client, &arriving.pop_front().unwrap())),
+                step => {
+                    assert_eq!(step, Step::Done);
+                    break routine.report();
+                }
+            }
+        };
+        assert_eq!(report.outcome, FileOutcome::Failed(Error::Remote(smp::Error::UNKNOWN)), "{window}");
+        assert!(pieces < 30, "{window}: {pieces}");
     }
 }
 

@@ -448,12 +448,100 @@ fn a_plan_says_that_another_image_is_on_trial() {
             anysmp::routine::Step::Send(len) => answer = device.answer(&tx[..len]).pop(),
             anysmp::routine::Step::Wait(_) => {
                 let event = upgrade.receive(&mut client, &answer.take().unwrap()).unwrap();
-                phases.push((event.phase, event.notes.contains(Note::Settled)));
+                let (announced, done) = (event.notes.contains(Note::InTheWay), event.notes.contains(Note::Settled));
+                phases.push((event.phase, announced, done));
             }
             step => panic!("{step:?}"),
         }
     }
-    assert_eq!(phases.last(), Some(&(Phase::Settling, true)), "{phases:?}");
+    // What has not happened yet is not said.
+    assert_eq!(phases.last(), Some(&(Phase::Settling, true, false)), "{phases:?}");
+}
+
+/// Whether this is a request to reset.
+fn is_reset(request: &[u8]) -> bool {
+    (request[5], request[7]) == (0, 5)
+}
+
+#[test]
+fn a_trial_is_said_to_be_over_when_the_list_has_shown_it() {
+    let (old, trial, new) = (file([1, 0, 0], 1), file([2, 0, 0], 2), file([3, 0, 0], 3));
+    let on_trial = || {
+        let mut device = Device::new(Rules::Zephyr4, &[&trial]);
+        (device.cores[0].slots[1], device.cores[0].trial) = (Some(Stored::of(&old)), true);
+        device
+    };
+    let done = go(one(&new, 0), &mut on_trial());
+    assert_eq!((done.report.outcome, notes(&done)), (UpgradeOutcome::Confirmed, vec![Note::Settled]));
+    // The device refuses the reset.
+    let mut device = on_trial();
+    device.busy = true;
+    let done = go(one(&new, 0), &mut device);
+    assert_eq!((done.report.outcome, done.report.phase), (UpgradeOutcome::Refused(Remote::BUSY), Phase::Settling));
+    assert_eq!((notes(&done), device.resets), (vec![Note::InTheWay], 0));
+    // The resets are lost: one of them, or all.
+    for lost in [1, usize::MAX] {
+        let (mut device, mut seen) = (on_trial(), 0);
+        let run = run(&mut one(&new, 0), &mut Client::new(0), 1024, |request| {
+            seen += usize::from(is_reset(request));
+            if is_reset(request) && seen <= lost { vec![] } else { device.answer(request) }
+        });
+        if lost == 1 {
+            assert_eq!((run.report.outcome, device.resets), (UpgradeOutcome::Confirmed, 2));
+            assert_eq!(notes(&run), [Note::ResetUnanswered, Note::Settled]);
+        } else {
+            assert_eq!((run.report.outcome, device.resets), (UpgradeOutcome::Refused(codes::NO_FREE_SLOT), 0));
+            assert_eq!(notes(&run), [Note::ResetUnanswered, Note::InTheWay]);
+        }
+    }
+}
+
+#[test]
+fn images_are_said_to_have_fallen_back_when_the_list_has_shown_it() {
+    let (a, b) = (file([1, 0, 0], 1), file([1, 0, 0], 2));
+    let (app, net) = (file([2, 0, 0], 3), file([2, 1, 0], 4));
+    // The second reset ends the trial of the image that came up. It is lost once or always, or
+    // refused.
+    for (lost, busy) in [(1, false), (usize::MAX, false), (0, true)] {
+        let (mut device, mut seen) = (Device::new(Rules::Zephyr4, &[&a, &b]), 0);
+        device.cores[1].rejects = true;
+        let mut items = [Item::new(&app[..]).unwrap(), Item::new(&net[..]).unwrap().with_image(1)];
+        let run = run(&mut Upgrade::several(&mut items[..]), &mut Client::new(0), 1024, |request| {
+            seen += usize::from(is_reset(request));
+            device.busy = busy && seen > 1;
+            let is_lost = is_reset(request) && seen > 1 && seen - 1 <= lost;
+            if is_lost { vec![] } else { device.answer(request) }
+        });
+        let place = items.map(|item| item.place())[0];
+        if busy {
+            let outcome = (run.report.outcome, run.report.phase);
+            assert_eq!(outcome, (UpgradeOutcome::Refused(Remote::BUSY), Phase::RollingBack));
+            assert_eq!((notes(&run), place, device.resets), (vec![], Place::OnTrial, 1));
+        } else if lost == 1 {
+            assert_eq!((run.report.outcome, run.report.item), (UpgradeOutcome::Reverted, 1));
+            assert_eq!(notes(&run), [Note::ResetUnanswered, Note::RolledBack]);
+            assert_eq!((place, device.resets), (Place::Stored, 2));
+            assert_eq!(device.runs(), [("1.0.0", true), ("1.0.0", true)]);
+        } else {
+            assert_eq!((run.report.outcome, run.report.item), (UpgradeOutcome::Reverted, 1));
+            assert_eq!((notes(&run), place, device.resets), (vec![Note::ResetUnanswered], Place::OnTrial, 1));
+        }
+    }
+}
+
+#[test]
+fn an_image_is_confirmed_when_the_list_has_shown_it() {
+    let (old, new) = (file([1, 0, 0], 1), file([2, 0, 0], 2));
+    let mut device = Device::new(Rules::Zephyr4, &[&old]);
+    let mut silent = false;
+    let mut upgrade = one(&new, 0);
+    let run = run(&mut upgrade, &mut Client::new(0), 1024, |request| {
+        // It dies at the confirmation, which nobody knows to have arrived.
+        silent |= (request[5], request[7], request[0] & 7) == (1, 0, 2) && device.resets > 0;
+        if silent { vec![] } else { device.answer(request) }
+    });
+    assert!(matches!(run.report.outcome, UpgradeOutcome::Unknown(_)), "{:?}", run.report);
+    assert_eq!(upgrade.item().place(), Place::OnTrial);
 }
 
 #[test]

@@ -30,6 +30,43 @@ impl Clock {
     }
 }
 
+/// Converts date and time to UTC, as devices keep it: `2026-11-20T21:53:18`, with a fraction and
+/// with a zone (`Z`, `+01:00`, `+0100`, `+01`) if need be. Without a zone it is taken for UTC.
+/// `None` if it has another shape, or is no date.
+#[must_use]
+pub fn to_utc(text: &str) -> Option<String> {
+    const SHAPE: &str = "0000-00-00T00:00:00";
+    let (front, rest) = text.split_at_checked(SHAPE.len())?;
+    let fits = |wanted: u8, byte: u8| if wanted == b'0' { byte.is_ascii_digit() } else { byte == wanted };
+    if !SHAPE.bytes().zip(front.bytes()).all(|(wanted, byte)| fits(wanted, byte)) {
+        return None;
+    }
+    let zone = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+    let (fraction, zone) = rest.split_at(zone);
+    let is_fraction = |text: &str| text.len() > 1 && text.starts_with('.') && text.matches('.').count() == 1;
+    if !(fraction.is_empty() || is_fraction(fraction)) {
+        return None;
+    }
+    let minutes = match zone.split_at_checked(1) {
+        None | Some(("Z" | "z", "")) => 0,
+        Some((sign @ ("+" | "-"), digits)) => {
+            let digits = digits.replacen(':', "", usize::from(digits.find(':') == Some(2)));
+            if !matches!(digits.len(), 2 | 4) || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
+                return None;
+            }
+            let (hours, minutes) = digits.split_at(2);
+            let (hours, minutes): (i64, i64) = (hours.parse().ok()?, minutes.parse().unwrap_or(0));
+            if hours > 23 || minutes > 59 {
+                return None;
+            }
+            (hours * 60 + minutes) * if sign == "-" { -1 } else { 1 }
+        }
+        Some(_) => return None,
+    };
+    // Devices read 26 characters at most: microseconds.
+    Some(format(parse(front)?.saturating_sub(minutes * 60)) + fraction.get(..7).unwrap_or(fraction))
+}
+
 /// Reads date and time as Zephyr does: 19 to 26 characters, six numbers with any one character
 /// between them; a fraction and a zone are ignored.
 fn parse(text: &str) -> Option<i64> {
@@ -39,8 +76,8 @@ fn parse(text: &str) -> Option<i64> {
     let mut rest = text;
     let mut number = |low, high| {
         let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-        let (digits, behind) = rest.split_at(end);
-        rest = behind.get(behind.chars().next().map_or(0, char::len_utf8)..)?;
+        let (digits, after) = rest.split_at(end);
+        rest = after.get(after.chars().next().map_or(0, char::len_utf8)..)?;
         digits.parse::<i64>().ok().filter(|number| (low..=high).contains(number))
     };
     let (year, month, day) = (number(1900, 11_899)?, number(1, 12)?, number(1, 31)?);

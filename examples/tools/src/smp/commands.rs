@@ -69,7 +69,9 @@ commands! {
     zephyr::EraseStorage: "erase storage",
 }
 
-/// The name of a command, if it is one that the crate has.
-pub fn name(group: Group, command: u8) -> Option<&'static str> {
-    COMMANDS.iter().find(|entry| (entry.0, entry.1) == (group, command)).map(|entry| entry.2)
+/// The name of a command, if it is one that the crate has. A file is downloaded and uploaded by the
+/// same number, so the op counts; of a command that has one op, some clients send the other.
+pub fn name(group: Group, command: u8, op: Op) -> Option<&'static str> {
+    let mut its = COMMANDS.iter().filter(|entry| (entry.0, entry.1) == (group, command));
+    its.clone().find(|entry| entry.3 == op).or_else(|| its.next()).map(|entry| entry.2)
 }

@@ -169,10 +169,16 @@ impl<'b> Decode<'b> for PoolStatisticsResponse<'b> {
         let mut reader = Reader::new(payload);
         let mut entries = reader.entries()?;
         while entries.more(&mut reader)? {
-            if reader.text()? == "mpools" {
-                return Table::of(reader.item()?).map(|table| Self(Pools::Table(table)));
+            match reader.text()? {
+                name if name == "mpools" => return Table::of(reader.item()?).map(|table| Self(Pools::Table(table))),
+                // A pool may have this name, too.
+                name if name == "tasks" => {
+                    if let Ok(table) = Table::of(reader.item()?) {
+                        return Ok(Self(Pools::Table(table)));
+                    }
+                }
+                _ => reader.skip()?,
             }
-            reader.skip()?;
         }
         Table::read(&mut Reader::new(payload)).map(|payload| Self(Pools::Payload(payload)))
     }

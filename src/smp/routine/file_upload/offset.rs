@@ -1,5 +1,6 @@
 //! The offset at which an upload of a file continues.
 
+use super::super::Error;
 use super::super::transfer::Flight;
 use crate::smp::fs::{Upload, UploadResponse};
 use crate::smp::{self, Request, client, error};
@@ -12,13 +13,36 @@ pub(super) fn next(message: &[u8], flight: &Flight, reached: u64) -> Result<u64,
         Err(error) => error,
     };
     let key = match error {
-        client::Error::Remote(error::fs::FILE_OFFSET_NOT_VALID) => "len",
+        // Version 1 has no code for another offset.
+        client::Error::Remote(error::fs::FILE_OFFSET_NOT_VALID | smp::Error::UNKNOWN) => "len",
         client::Error::Remote(smp::Error::INVALID) => "off",
         error => return Err(error),
     };
     match error::beside(payload, key) {
         Some(off) if off <= reached && off != flight.off => Ok(off),
-        None if key == "off" => Err(error),
+        None if error != client::Error::Remote(error::fs::FILE_OFFSET_NOT_VALID) => Err(error),
         _ => Ok(0),
+    }
+}
+
+/// How often a device was asked what it has, while nothing new was sent.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Lookups {
+    count: u8,
+    /// What had been sent at the last one.
+    reached: u64,
+}
+
+impl Lookups {
+    /// Returns true if there was one.
+    pub(super) const fn any(&self) -> bool {
+        self.reached > 0
+    }
+
+    /// Counts one more; an error if it is one too many.
+    pub(super) fn again(&mut self, reached: u64, most: u8) -> Result<(), Error> {
+        self.count = if reached > self.reached { 0 } else { self.count.saturating_add(1) };
+        self.reached = reached;
+        if self.count >= most { Err(Error::NoProgress) } else { Ok(()) }
     }
 }

@@ -1,7 +1,7 @@
 //! The transitions between the stages: what each list, refusal and silence leads to.
 
-use super::Upgrade;
 use super::stage::{Moment, Stage, look};
+use super::{AGAIN, Upgrade};
 use crate::smp::client::{self, Client};
 use crate::smp::routine::item::{Item, Origin, Place, Seen, Task};
 use crate::smp::routine::outcome::{Doubt, Note, UpgradeOutcome};
@@ -38,7 +38,7 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
             }
             // The image may be confirmed all the same: the list shows it.
             (Stage::Confirming(_), Error::TimedOut) => {
-                self.done(Task::None, Some(Place::Confirmed));
+                self.done(Task::None, None);
                 self.next(retries);
             }
             _ => self.end(UpgradeOutcome::Failed(error)),
@@ -76,7 +76,8 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
             // list's evidence the refusal may mean anything else, and a reset would be for nothing.
             Some(settles) if in_the_way && self.settings.settle && in_use(error) => {
                 self.settles = settles;
-                self.notes.add(Note::Settled);
+                // Announced; that it is over is for the list to show.
+                self.notes.add(Note::InTheWay);
                 self.upload.restart();
                 self.stage = Stage::Resetting(Call::new(0), Moment::Before);
             }
@@ -177,7 +178,13 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
             Err(error) => return self.failed(error.into(), retries),
         };
         match (moment, survey) {
-            (Moment::Before, survey) => self.plan(survey, retries),
+            (Moment::Before, survey) => {
+                if self.settles < AGAIN && survey.is_some() && self.find(|item| item.seen.in_the_way).is_none() {
+                    self.notes.remove(Note::InTheWay);
+                    self.notes.add(Note::Settled);
+                }
+                self.plan(survey, retries);
+            }
             (Moment::Uploaded, survey) => self.stored(survey, retries),
             (Moment::Marked, None) => self.end(UpgradeOutcome::Failed(Error::TimedOut)),
             (Moment::Marked, Some(survey)) => match self.items.as_ref().get(self.at).map(|item| item.seen.place) {
@@ -192,7 +199,7 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
             },
             (_, None) => self.doubt(Doubt::NoState),
             (Moment::Booted, Some(survey)) => self.booted(survey, retries),
-            (Moment::RolledBack, Some(_)) => self.end(UpgradeOutcome::Reverted),
+            (Moment::RolledBack, Some(_)) => self.fallen_back(),
             (Moment::Confirmed, Some(_)) => self.verified(),
         }
     }
@@ -230,7 +237,6 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
         if self.at(|item| item.seen.place < Place::OnTrial) {
             // The others would stay if they were confirmed: half an upgrade.
             if self.settings.settle && self.find(|item| item.seen.place == Place::OnTrial).is_some() {
-                self.notes.add(Note::RolledBack);
                 self.stage = Stage::Resetting(Call::new(0), Moment::RolledBack);
             } else {
                 self.end(UpgradeOutcome::Reverted);
@@ -251,6 +257,22 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
             item.task = if item.seen.place == Place::OnTrial { Task::Confirm } else { Task::None };
         }
         self.next(retries);
+    }
+
+    /// The device was reset because not all images came up: have the others fallen back?
+    fn fallen_back(&mut self) {
+        let runs = |place| self.find(|item| item.seen.place == place).is_some();
+        match (runs(Place::OnTrial), self.resets.checked_sub(1)) {
+            // The reset was lost.
+            (true, Some(resets)) => {
+                self.resets = resets;
+                self.stage = Stage::Resetting(Call::new(0), Moment::RolledBack);
+                return;
+            }
+            (false, _) if !runs(Place::Confirmed) => self.notes.add(Note::RolledBack),
+            _ => {}
+        }
+        self.end(UpgradeOutcome::Reverted);
     }
 
     /// All was confirmed: does it stay?

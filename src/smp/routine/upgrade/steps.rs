@@ -130,7 +130,7 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
                     Err(client::Error::Remote(error)) => return self.end(UpgradeOutcome::Refused(error)),
                     // Only the list proves that the image stays.
                     Ok(_) | Err(_) => {
-                        self.done(Task::None, Some(Place::Confirmed));
+                        self.done(Task::None, None);
                         return self.next(retries);
                     }
                 };

@@ -30,6 +30,7 @@ Exit codes:
   4  the port cannot be opened, or failed
   5  a file or the output cannot be read or written, or a file is no image or contradicts itself
   6  the upgrade was not confirmed: the old image runs, or it is unknown which one does
+  128 and more: a signal ended it, 130 is Ctrl-C; what it leaves behind is said
 
 Examples:
   smp --simulated upgrade                              upgrade the simulated device
@@ -80,8 +81,8 @@ pub struct Link {
     /// The endpoint and link that `smp device add` gave this name
     #[arg(long, short, value_name = "NAME", global = true, help_heading = "Endpoint")]
     pub device: Option<String>,
-    /// Framing of the messages; UDP needs none
-    #[arg(long, value_enum, value_name = "KIND", global = true, default_value_t = Framing::Console, help_heading = "Link")]
+    /// Framing of the messages; those over UDP have none
+    #[arg(long, value_enum, value_name = "KIND", global = true, default_value_t = Framing::Console, conflicts_with = "udp", help_heading = "Link")]
     pub framing: Framing,
     /// Version of SMP to begin with
     #[arg(long, value_name = "1|2", global = true, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=2), help_heading = "Link")]
@@ -134,6 +135,14 @@ impl Link {
     }
 }
 
+/// The SHA-256 of a file.
+pub type Checksum = [u8; 32];
+
+fn checksum(digits: &str) -> Result<Checksum, &'static str> {
+    let bytes = crate::json::from_hex(digits).and_then(|bytes| bytes.try_into().ok());
+    bytes.ok_or("not 64 hex digits, as `sha256sum` prints them")
+}
+
 /// The framing of messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Framing {
@@ -184,9 +193,9 @@ pub enum Command {
     /// Show the firmware of the device
     Info {
         /// Any of: s kernel name, n node name, r release, v version, b build time, m machine, p
-        /// processor, i platform, o operating system, a all
-        #[arg(default_value = "a")]
-        format: String,
+        /// processor, i platform, o operating system, a all; their values in one line. Default is
+        /// all of them, with their names
+        format: Option<String>,
     },
     /// Show name and mode of the boot loader
     Bootloader,
@@ -196,7 +205,8 @@ pub enum Command {
     Mpstat,
     /// Show or set date and time
     Datetime {
-        /// YYYY-MM-DDTHH:MM:SS, or `now` for this computer's UTC
+        /// YYYY-MM-DDTHH:MM:SS, or `now`. The device gets UTC: a zone such as +01:00 after it is
+        /// taken into account
         set: Option<String>,
     },
     /// Reset the device
@@ -500,7 +510,9 @@ pub struct Raw {
     /// Read or write
     #[arg(long, value_enum)]
     pub op: RawOp,
-    /// The payload: maps, arrays, "text", h'hex', integers, true, false and null, as {"d": "hello"}
+    /// The payload, as {"d": "hello"}: maps, arrays, "text", h'00 ff', integers, true, false, null,
+    /// undefined, simple(5), tags as 1(0), numbers of 64 bits as 1.5, of 32 as 1.5_2, of 16 as
+    /// 1.5_1
     #[arg(value_name = "CBOR", default_value = "{}")]
     pub payload: String,
 }
@@ -529,6 +541,9 @@ pub enum Image {
         /// Upload the file as it is, whatever it is
         #[arg(long)]
         raw: bool,
+        /// Only if the SHA-256 of the file is this one, in hex
+        #[arg(long, value_name = "SHA256", value_parser = checksum)]
+        checksum: Option<Checksum>,
         /// Number of the image, on devices with several
         #[arg(long, value_name = "N", conflicts_with = "slot")]
         image: Option<u32>,
@@ -568,6 +583,9 @@ pub struct Upgrade {
     /// of two files for the slots of one image that for the free slot. For the simulated device,
     /// one is made if none is given
     pub file: Option<PathBuf>,
+    /// Only if the SHA-256 of the file is this one, in hex
+    #[arg(long, value_name = "SHA256", value_parser = checksum, requires = "file")]
+    pub checksum: Option<Checksum>,
     /// Number of the image, on devices with several; a package says it itself
     #[arg(long, value_name = "N")]
     pub image: Option<u32>,

@@ -153,7 +153,7 @@ fn checked(address: &str) -> Result<String, Failure> {
     options::address(address).map_err(|(text, remedy)| Failure::Usage(text, remedy))
 }
 
-/// Whether there is a port behind the host; an IPv6 address has colons of its own.
+/// Whether there is a port after the host; an IPv6 address has colons of its own.
 fn has_port(host: &str) -> bool {
     match host.rsplit_once(':') {
         Some((front, _)) => !front.contains(':') || front.ends_with(']'),

@@ -9,7 +9,7 @@ use anysmp::line;
 use anysmp::smp::{Error as Refusal, Group, Request, client, routine};
 #[cfg(feature = "ble")]
 use anysmp_tools::ble::Trouble;
-use anysmp_tools::failure::{CLOSED, LOCAL, NONSENSE, port_remedy};
+use anysmp_tools::failure::{CLOSED, NONSENSE, local_remedy, port_remedy};
 
 /// The reason for which a command failed.
 #[derive(Debug)]
@@ -50,6 +50,8 @@ pub enum Failure {
     Unknown(String, &'static str),
     /// A file on this computer cannot be read or written.
     Local(PathBuf, io::Error),
+    /// A signal ended it; with a remedy, and the exit code.
+    Stopped(String, &'static str, u8),
     /// It was shown when it happened; the exit code.
     Shown(u8),
     /// The new image does not run, or is not confirmed.
@@ -132,7 +134,7 @@ impl Failure {
             Self::Port(_) | Self::Closed => 4,
             Self::File(..) | Self::Local(..) => 5,
             Self::NotConfirmed(_) => 6,
-            Self::Shown(code) => *code,
+            Self::Shown(code) | Self::Stopped(.., code) => *code,
             Self::Of(_, failure, _) => failure.code(),
         }
     }
@@ -150,7 +152,10 @@ impl Failure {
             Self::Command { .. } | Self::Shown(_) => return None,
             Self::Of(_, failure, remedy) => return remedy.or_else(|| failure.remedy()),
             Self::Usage(_, "") => return None,
-            Self::Usage(_, remedy) | Self::File(_, _, remedy) | Self::Unknown(_, remedy) => remedy,
+            Self::Usage(_, remedy)
+            | Self::File(_, _, remedy)
+            | Self::Unknown(_, remedy)
+            | Self::Stopped(_, remedy, _) => remedy,
             Self::TimedOut => {
                 "Check endpoint and --baud, try --framing auto, or give it more time with --timeout and --retries; \
                  a receiver that loses bursts needs --pace."
@@ -159,7 +164,7 @@ impl Failure {
             Self::TooLong => "Send less at a time.",
             Self::Port(error) => port_remedy(error),
             Self::Closed => CLOSED,
-            Self::Local(..) => LOCAL,
+            Self::Local(_, error) => local_remedy(error),
             Self::NotConfirmed(_) => "See what runs with `image list`.",
         })
     }
@@ -179,9 +184,11 @@ impl fmt::Display for Failure {
                 reason.as_ref().map_or(Ok(()), |reason| write!(f, ": {reason}"))
             }
             Self::Command { result, .. } => write!(f, "the command returned {result}"),
-            Self::Usage(text, _) | Self::Unknown(text, _) | Self::NotConfirmed(text) | Self::Nonsense(text) => {
-                f.write_str(text)
-            }
+            Self::Usage(text, _)
+            | Self::Unknown(text, _)
+            | Self::Stopped(text, ..)
+            | Self::NotConfirmed(text)
+            | Self::Nonsense(text) => f.write_str(text),
             Self::TimedOut => f.write_str("the device does not answer"),
             Self::TooLong => f.write_str("the request is too long"),
             Self::Port(error) => write!(f, "port error: {error}"),

@@ -2,7 +2,7 @@
 
 use anysmp_tools::outln as println;
 use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::io::{Read as _, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -22,6 +22,7 @@ use crate::info::is_stream;
 use crate::json::hex;
 use crate::output::{Output, table};
 use crate::settings::simple;
+use crate::stop;
 
 pub fn perform<F: Framing>(device: &mut Device<F>, command: &Fs) -> Result<(), Failure> {
     match command {
@@ -40,11 +41,17 @@ fn upload<F: Framing>(device: &mut Device<F>, file: &Path, path: &str, resume: b
     let routine = FileUpload::new(path, bytes.as_slice()).with_pacing(device.pacing());
     let mut routine = routine.with_resume(resume).with_verify(true);
     let mut progress = output.progress(bytes.len() as u64);
+    let lasts = !device.is_simulated();
     let ended = device.run(&mut routine, |event| {
         progress.at(event.off);
+        if lasts {
+            let text = format!("uploading: the device has {} of {} bytes", event.off, bytes.len());
+            stop::at(text, "The same command with --resume goes on there, if the device can compare them.");
+        }
         ControlFlow::Continue(())
     })?;
     let seconds = progress.finish();
+    stop::over();
     let Ended::Done(report) = ended else { return Err(Failure::Closed) };
     let verified = verified::<Upload<'_>>(report.outcome)?;
     device.note_window(report.window, report.len);
@@ -100,42 +107,43 @@ fn download<F: Framing>(device: &mut Device<F>, path: &str, file: Option<&Path>,
     // already stays until the file is complete.
     let mut part = Part::beside(&file, resume).map_err(|error| Failure::Local(file.clone(), error))?;
     let start = part.len;
-    let mut routine = FileDownload::new(path).with_pacing(device.pacing()).with_offset(start).with_verify(true);
+    let mut routine = FileDownload::new(path).with_pacing(device.pacing()).with_verify(true);
+    routine = part.begun(routine).map_err(|error| Failure::Local(part.path.clone(), error))?;
     let (mut progress, mut failed) = (None, None);
     let ended = device.run(&mut routine, |event| {
         let written = event.data.chunks().iter().try_for_each(|chunk| part.write(chunk));
         progress.get_or_insert_with(|| output.progress(event.len)).at(part.len);
+        if part.len > 0 {
+            let text = format!("downloading: {} of {} bytes are in {}", part.len, event.len, part.path.display());
+            stop::at(text, "The same command with --resume goes on there.");
+        }
         failed = written.err();
         if failed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
+    stop::over();
     let seconds = progress.map_or(0.0, |progress| progress.finish());
     if let Some(error) = failed {
-        return Err(Failure::Local(part.path.clone(), error));
+        let failure = Failure::Local(part.path.clone(), error);
+        return Err(part.left(output, failure));
     }
     let report = match ended {
         Ok(Ended::Done(report)) => report,
         Ok(_) => return Err(part.left(output, Failure::Closed)),
         Err(failure) => return Err(part.left(output, failure)),
     };
-    let mut verified = match verified::<Download<'_>>(report.outcome) {
-        Ok(verified) => verified,
-        // What did not match is no beginning of anything.
-        Err(failure) if matches!(report.outcome, FileOutcome::Failed(Error::Mismatch)) => {
+    let verified = match (verified::<Download<'_>>(report.outcome), report.outcome) {
+        (Ok(verified), _) => verified,
+        // What did not match, or is longer, is no beginning of anything.
+        (Err(failure), FileOutcome::Failed(Error::Mismatch | Error::Offset)) => {
             part.stays = false;
-            return Err(failure);
-        }
-        Err(failure) => return Err(part.left(output, failure)),
-    };
-    if start > 0 {
-        verified = match compare(device, path, &part.path) {
-            Ok(verified) => verified,
-            Err(failure @ Failure::File(..)) => {
-                part.stays = false;
+            if start == 0 {
                 return Err(failure);
             }
-            Err(failure) => return Err(part.left(output, failure)),
-        };
-    }
+            let text = format!("{} is not the beginning of the device's file", part.path.display());
+            return Err(Failure::File(part.path.clone(), text, "Download it again without --resume."));
+        }
+        (Err(failure), _) => return Err(part.left(output, failure)),
+    };
     if let Err(error) = part.keep(&file) {
         return Err(part.left(output, Failure::Local(file, error)));
     }
@@ -198,6 +206,17 @@ impl Part {
         Ok(Self { file, path, len, stays: false })
     }
 
+    /// The download, with what is here already as its beginning.
+    fn begun<'n>(&self, mut routine: FileDownload<'n>) -> std::io::Result<FileDownload<'n>> {
+        let (mut file, mut bytes) = (File::open(&self.path)?, vec![0; 1 << 16]);
+        loop {
+            match file.read(&mut bytes)? {
+                0 => return Ok(routine),
+                count => routine = routine.with_beginning(bytes.get(..count).unwrap_or_default()),
+            }
+        }
+    }
+
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         self.stays = true;
         self.file.write_all(bytes)?;
@@ -227,27 +246,6 @@ impl Drop for Part {
     fn drop(&mut self) {
         if !self.stays {
             let _ = std::fs::remove_file(&self.path);
-        }
-    }
-}
-
-/// Compares the whole file here with that on the device, if that has a checksum of this kind.
-fn compare<F: Framing>(device: &mut Device<F>, path: &str, here: &Path) -> Result<bool, Failure> {
-    let bytes = std::fs::read(here).map_err(|error| Failure::Local(here.to_owned(), error))?;
-    let request = Hash { name: path.into(), kind: Some("crc32".into()), off: None, len: None };
-    let theirs = match device.call(&request) {
-        Ok(answer) => answer.response.output,
-        Err(Failure::Refused { .. }) => return Ok(false),
-        Err(failure) => return Err(failure),
-    };
-    let ours = !bytes.iter().fold(!0_u32, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| crc >> 1 ^ if crc & 1 == 1 { 0xEDB8_8320 } else { 0 })
-    });
-    match theirs {
-        HashOutput::Number(theirs) if theirs == u64::from(ours) => Ok(true),
-        _ => {
-            let text = format!("{} is not the beginning of the device's file", here.display());
-            Err(Failure::File(here.to_owned(), text, "Download it again without --resume."))
         }
     }
 }

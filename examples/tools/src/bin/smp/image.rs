@@ -11,12 +11,13 @@ use anysmp::smp::image::{self, Erase, ImageState, ReadState, SlotInfo, StateResp
 use anysmp::smp::routine::{self, Upload, UploadOutcome, sha256};
 use serde_json::json;
 
-use crate::cli::Image;
+use crate::cli::{Checksum, Image};
 use crate::device::Device;
 use crate::failure::Failure;
 use crate::input::{self, Part};
 use crate::json;
 use crate::output::{Output, table};
+use crate::stop;
 
 /// What to do about a wrong hash.
 const LIST: &str = "Give the first hex digits of a hash that `image list` shows.";
@@ -25,8 +26,8 @@ pub fn perform<F: Framing>(device: &mut Device<F>, command: &Image) -> Result<()
     match command {
         Image::List => list(device),
         Image::Slots => slots(device),
-        Image::Upload { file, image, slot, upgrade_only, raw } => {
-            let part = part(file, *raw)?;
+        Image::Upload { file, image, slot, upgrade_only, raw, checksum } => {
+            let part = part(file, *raw, checksum.as_ref())?;
             let image = match slot {
                 Some(slot) => Some(upload_id(device, *slot)?),
                 None => image.or(part.number),
@@ -80,10 +81,15 @@ fn upload<F: Framing>(device: &mut Device<F>, file: &[u8], image: Option<u32>, u
         upload = upload.with_image(image);
     }
     let mut progress = device.output.progress(file.len() as u64);
+    let lasts = !device.is_simulated();
     let ended = device.run(&mut upload, |event| {
         progress.at(event.off);
+        if lasts {
+            stop::at(uploading(event.off, event.len), GOES_ON);
+        }
         ControlFlow::Continue(())
     })?;
+    stop::over();
     let Ended::Done(report) = ended else { return Err(Failure::Closed) };
     let (already_present, verified) = match report.outcome {
         UploadOutcome::Done { already_present, verified } => (already_present, verified),
@@ -119,17 +125,26 @@ fn prepare<'f, F: Framing>(device: &Device<F>, file: &'f [u8]) -> Result<Upload<
     Ok(upload.with_sha(sha.map_err(Failure::of_job::<image::Upload<'_>>)?))
 }
 
+/// How far an upload has got.
+pub fn uploading(off: u64, len: u64) -> String {
+    format!("uploading the image: the device has {off} of {len} bytes")
+}
+
+/// What to do about an upload that ended early.
+pub const GOES_ON: &str = "The same command goes on there.";
+
 /// A number of bytes per time.
 pub fn rate(bytes: u64, seconds: f64) -> String {
     format!("{bytes} bytes in {seconds:.1} s: {:.1} KiB/s", bytes as f64 / seconds.max(0.001) / 1024.0)
 }
 
 /// The one image of a file; any file at all if it is wanted raw.
-fn part(path: &Path, raw: bool) -> Result<Part, Failure> {
+fn part(path: &Path, raw: bool, checksum: Option<&Checksum>) -> Result<Part, Failure> {
     if raw {
-        return Ok(Part { name: path.display().to_string(), number: None, slot: None, bytes: input::bytes(path)? });
+        let bytes = input::compared(path, checksum)?;
+        return Ok(Part { name: path.display().to_string(), number: None, slot: None, bytes });
     }
-    let mut parts = input::images(path)?;
+    let mut parts = input::images(path, checksum)?;
     match (parts.pop(), parts.is_empty()) {
         (Some(part), true) => Ok(part),
         _ => {

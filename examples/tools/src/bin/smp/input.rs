@@ -7,6 +7,7 @@ use anysmp::mcuboot::digest::{Digest, Hash, HashKind, Sha256};
 use anysmp::mcuboot::{FileError, ImageFile};
 use sha2::Digest as _;
 
+use crate::cli::Checksum;
 use crate::failure::Failure;
 use crate::package;
 
@@ -98,10 +99,23 @@ pub fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
+/// Reads a file that has to have this checksum, if one is given.
+pub fn compared(path: &Path, checksum: Option<&Checksum>) -> Result<Vec<u8>, Failure> {
+    let bytes = bytes(path)?;
+    let ours = Sha256::of(&bytes);
+    match checksum {
+        Some(theirs) if ours.as_bytes() != theirs => {
+            let text = format!("its SHA-256 is {}", crate::json::hex(ours.as_bytes()));
+            Err(Failure::File(path.to_owned(), text, "Download it again, or correct --checksum."))
+        }
+        _ => Ok(bytes),
+    }
+}
+
 /// Reads the images in a file: one, or all that a package has. Each is checked: whatever it
 /// contradicts itself in is said here, before anything is sent.
-pub fn images(path: &Path) -> Result<Vec<Part>, Failure> {
-    let mut parts = parts(path)?;
+pub fn images(path: &Path, checksum: Option<&Checksum>) -> Result<Vec<Part>, Failure> {
+    let mut parts = divided(path, compared(path, checksum)?)?;
     for part in &mut parts {
         let file = checked(&part.bytes).map_err(|(text, remedy)| fault(path, part, text, remedy))?;
         // Padding is not uploaded.
@@ -119,7 +133,10 @@ fn fault(path: &Path, part: &Part, text: String, remedy: &'static str) -> Failur
 
 /// The parts of a file, whatever they are.
 pub fn parts(path: &Path) -> Result<Vec<Part>, Failure> {
-    let bytes = bytes(path)?;
+    divided(path, bytes(path)?)
+}
+
+fn divided(path: &Path, bytes: Vec<u8>) -> Result<Vec<Part>, Failure> {
     let unreadable = |text: String| Failure::File(path.to_owned(), text, SIGNED);
     match Kind::of(&bytes) {
         Kind::Zip => package::parts(&bytes).map_err(unreadable),

@@ -1,5 +1,6 @@
 //! Keys as they are pressed: a terminal that passes them on, and a line that is edited here.
 
+use std::collections::VecDeque;
 use std::io::{self, Read as _, Write as _};
 
 /// The terminal of the user without its own editing, until this is dropped.
@@ -20,6 +21,9 @@ impl Raw {
             // What this program prints still ends its lines with a line feed alone.
             raw.output_modes |= before.output_modes & (OutputModes::OPOST | OutputModes::ONLCR);
             tcsetattr(io::stdin(), OptionalActions::Now, &raw).ok()?;
+            if let Ok(mut kept) = BEFORE.lock() {
+                *kept = Some(before.clone());
+            }
             Some(Self { before })
         }
         #[cfg(not(unix))]
@@ -27,9 +31,24 @@ impl Raw {
     }
 }
 
+/// The terminal as it was before it was last made raw.
+#[cfg(unix)]
+static BEFORE: std::sync::Mutex<Option<rustix::termios::Termios>> = std::sync::Mutex::new(None);
+
+/// Makes the terminal what it was, for a program that is about to be ended.
+#[cfg(unix)]
+pub fn restore() {
+    if let Some(before) = BEFORE.lock().ok().and_then(|mut before| before.take()) {
+        let _ = rustix::termios::tcsetattr(io::stdin(), rustix::termios::OptionalActions::Now, &before);
+    }
+}
+
 #[cfg(unix)]
 impl Drop for Raw {
     fn drop(&mut self) {
+        if let Ok(mut kept) = BEFORE.lock() {
+            *kept = None;
+        }
         let _ = rustix::termios::tcsetattr(io::stdin(), rustix::termios::OptionalActions::Now, &self.before);
     }
 }
@@ -48,11 +67,13 @@ pub enum Ended {
 /// A line that is being edited, and those before it.
 #[derive(Default)]
 pub struct Editor {
+    /// What was typed already: it comes before what the terminal has.
+    typed: VecDeque<u8>,
     history: Vec<String>,
     line: Vec<char>,
     /// The place of the next character.
     at: usize,
-    /// Which line of the history is shown; behind the last one, a new one.
+    /// Which line of the history is shown; after the last one, a new one.
     shown: usize,
     /// The bytes of a key that sends several.
     pending: Vec<u8>,
@@ -63,12 +84,9 @@ impl Editor {
     pub fn read(&mut self, prompt: &str) -> io::Result<Ended> {
         let mut out = io::stderr();
         write!(out, "{prompt}")?;
-        let mut byte = [0];
         loop {
-            if io::stdin().read(&mut byte)? == 0 {
-                return Ok(Ended::Input);
-            }
-            let ended = self.press(byte[0]);
+            let Some(byte) = self.next()? else { return Ok(Ended::Input) };
+            let ended = self.press(byte);
             let place: String =
                 if self.at < self.line.len() { format!("\x1b[{}D", self.line.len() - self.at) } else { String::new() };
             write!(out, "\r\x1b[K{prompt}{}{place}", self.line.iter().collect::<String>())?;
@@ -79,6 +97,24 @@ impl Editor {
                 return Ok(ended);
             }
         }
+    }
+
+    /// Takes keys that came in one read with the one that began a line.
+    pub fn put_back(&mut self, keys: &[u8]) {
+        self.typed.extend(keys);
+    }
+
+    /// What was typed beyond the end of a line.
+    pub fn left(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.typed).into()
+    }
+
+    fn next(&mut self) -> io::Result<Option<u8>> {
+        if let Some(byte) = self.typed.pop_front() {
+            return Ok(Some(byte));
+        }
+        let mut byte = [0];
+        Ok((io::stdin().read(&mut byte)? > 0).then_some(byte[0]))
     }
 
     /// One byte of a key.
@@ -94,7 +130,10 @@ impl Editor {
                 self.shown = self.history.len();
                 return Some(Ended::Line(line));
             }
-            [0x03] => return Some(Ended::Cancelled),
+            [0x03] => {
+                self.shown = self.history.len();
+                return Some(Ended::Cancelled);
+            }
             // Twice the key that began this.
             [0x1D] => return Some(Ended::Input),
             [0x04] if self.line.is_empty() => return Some(Ended::Input),

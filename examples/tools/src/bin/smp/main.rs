@@ -31,6 +31,7 @@ mod settings;
 mod shell;
 mod sniff;
 mod stat;
+mod stop;
 mod terminal;
 mod upgrade;
 
@@ -76,6 +77,7 @@ fn main() -> ExitCode {
             return ExitCode::from(failure.code());
         }
     }
+    stop::begin(Output { aside: has_data(&cli), ..output(&cli.link) });
     // A full disk is found out last: what the command does on the device comes first.
     let log = cli.link.log_file.as_deref();
     let done = journal::begin("smp", cli.link.quiet, log)
@@ -235,7 +237,7 @@ fn dispatch<F: Framing>(device: &mut Device<F>, command: &Command) -> Result<(),
         Command::Image(command) => image::perform(device, command),
         Command::Echo { text } => os::echo(device, text),
         Command::Params => os::params(device),
-        Command::Info { format } => os::info(device, format),
+        Command::Info { format } => os::info(device, format.as_deref()),
         Command::Bootloader => os::bootloader(device),
         Command::Taskstat => os::taskstat(device),
         Command::Mpstat => os::mpstat(device),

@@ -25,7 +25,7 @@ pub struct Make {
     /// Its version, as 1.2.3 or 1.2.3+4
     #[arg(long, value_name = "V")]
     version: Version,
-    /// Where in the image the program begins. The vector table comes first there, and wants an
+    /// Where in the image the program begins. The vector table comes first there, and needs an
     /// address that is a multiple of its own size rounded up to a power of two
     #[arg(long, value_name = "N", default_value = "0x200", value_parser = number)]
     header_size: u32,

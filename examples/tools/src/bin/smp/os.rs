@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anysmp::cbor::Text;
 use anysmp::framing::Framing;
 use anysmp::smp::os;
-use anysmp_tools::smp::clock::Clock;
+use anysmp_tools::smp::clock::{self, Clock};
 use serde_json::{Value, json};
 
 use crate::device::Device;
@@ -29,10 +29,44 @@ pub fn params<F: Framing>(device: &mut Device<F>) -> Result<(), Failure> {
     Ok(())
 }
 
-pub fn info<F: Framing>(device: &mut Device<F>, format: &str) -> Result<(), Failure> {
+/// The parts of `info`: the letter that asks for it, and what it is called.
+const PARTS: [(&str, &str); 9] = [
+    ("s", "kernel name"),
+    ("n", "node name"),
+    ("r", "kernel release"),
+    ("v", "kernel version"),
+    ("b", "build time"),
+    ("m", "machine"),
+    ("p", "processor"),
+    ("i", "platform"),
+    ("o", "operating system"),
+];
+
+/// With a format, the words as the device sends them; else all parts with their names. The parts
+/// have spaces in them, so each is asked for by itself.
+pub fn info<F: Framing>(device: &mut Device<F>, format: Option<&str>) -> Result<(), Failure> {
     let output = device.output;
-    let answer = device.call(&os::Info { format: Some(format.into()) })?;
-    output.result(&answer.json(), || println!("{}", answer.response.output));
+    let answer = device.call(&os::Info { format: Some(format.unwrap_or("a").into()) })?;
+    if format.is_some() {
+        output.result(&answer.json(), || println!("{}", answer.response.output));
+        return Ok(());
+    }
+    let (mut json, mut named) = (answer.json(), Vec::new());
+    for (letter, name) in PARTS {
+        match device.call(&os::Info { format: Some(letter.into()) }) {
+            Ok(answer) => named.push((name, answer.response.output.to_string())),
+            // Not every firmware has all of them.
+            Err(Failure::Refused { .. }) => {}
+            Err(failure) => return Err(failure),
+        }
+    }
+    if let Value::Object(all) = &mut json {
+        all.extend(named.iter().map(|(name, text)| (name.replace(' ', "_"), text.as_str().into())));
+    }
+    output.result(&json, || {
+        let width = PARTS.iter().map(|(_, name)| name.len()).max().unwrap_or(0);
+        named.iter().for_each(|(name, text)| println!("{name:<width$}  {text}"));
+    });
     Ok(())
 }
 
@@ -101,26 +135,18 @@ pub fn mpstat<F: Framing>(device: &mut Device<F>) -> Result<(), Failure> {
 }
 
 pub fn datetime<F: Framing>(device: &mut Device<F>, set: Option<&str>) -> Result<(), Failure> {
-    const SHAPE: &str = "0000-00-00T00:00:00";
-    let is_date = |text: &str| {
-        text.len() >= SHAPE.len()
-            && SHAPE.bytes().zip(text.bytes()).all(
-                |(wanted, byte)| {
-                    if wanted == b'0' { byte.is_ascii_digit() } else { byte == wanted }
-                },
-            )
-    };
-    if let Some(text) = set.filter(|text| *text != "now" && !is_date(text)) {
-        let remedy = "Write it as 2026-11-29T17:30:00, with a fraction and a zone such as +01:00 if need be, or `now`.";
-        return Err(Failure::Usage(format!("{text:?} is no date and time"), remedy));
-    }
     let output = device.output;
     let Some(set) = set else {
         let answer = device.call(&os::ReadDateTime {})?;
         output.result(&answer.json(), || println!("{}", answer.response.datetime));
         return Ok(());
     };
-    let now = if set == "now" { Clock::of_host().show() } else { set.to_owned() };
+    // Zephyr drops a zone without a word.
+    let now = if set == "now" { Some(Clock::of_host().show()) } else { clock::to_utc(set) };
+    let Some(now) = now else {
+        let remedy = "Write it as 2026-11-29T17:30:00, with a fraction and a zone such as +01:00 if need be, or `now`.";
+        return Err(Failure::Usage(format!("{set:?} is no date and time"), remedy));
+    };
     let answer = device.call(&os::WriteDateTime { datetime: now.as_str().into() })?;
     output.result(&answer.json(), || println!("set to {now}"));
     Ok(())

@@ -55,7 +55,7 @@ impl Output {
         if self.json {
             self.line(&json!({ "note": text }).to_string());
         } else {
-            eprintln!("note: {text}");
+            eprintln!("{} {text}", painted("note:", YELLOW));
         }
     }
 
@@ -94,7 +94,7 @@ impl Output {
             }
             self.line(&object.to_string());
         }
-        eprintln!("error: {failure}");
+        eprintln!("{} {failure}", painted("error:", RED));
         if let Some(remedy) = remedy {
             eprintln!("  {remedy}");
         }
@@ -165,6 +165,19 @@ impl Progress {
         self.bar.finish_and_clear();
         self.started.elapsed().as_secs_f64()
     }
+}
+
+const RED: u8 = 31;
+const YELLOW: u8 = 33;
+
+/// A word in a colour, for a terminal that has some and a person who wants them.
+fn painted(word: &str, colour: u8) -> String {
+    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let is_plain = variable("NO_COLOR").is_some() || variable("TERM").is_none_or(|term| term == "dumb");
+    if is_plain || !std::io::stderr().is_terminal() {
+        return word.to_owned();
+    }
+    format!("\x1b[1;{colour}m{word}\x1b[0m")
 }
 
 /// The width of the terminal.

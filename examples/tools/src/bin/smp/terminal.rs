@@ -69,17 +69,16 @@ fn pass_keys<F: Framing>(device: &mut Device<F>, raw: Raw, until: Option<Instant
     });
     let mut editor = Editor::default();
     let _ = next.send(());
-    while until.is_none_or(|until| Instant::now() < until) {
+    'keys: while until.is_none_or(|until| Instant::now() < until) {
         match keys.try_recv() {
-            Ok(pressed) => {
-                let at = pressed.iter().position(|key| *key == OURS);
-                device.type_keys(pressed.get(..at.unwrap_or(pressed.len())).unwrap_or_default())?;
-                if pressed.is_empty() || at.is_some_and(|at| pressed.get(at + 1) == Some(&OURS)) {
-                    break;
-                }
-                if at.is_some() {
+            Ok(pressed) if pressed.is_empty() => break,
+            Ok(mut pressed) => {
+                // A paste, or quick fingers: several keys in one read, and ours among them.
+                while let Some(at) = pressed.iter().position(|key| *key == OURS) {
+                    device.type_keys(pressed.get(..at).unwrap_or_default())?;
+                    editor.put_back(pressed.get(at + 1..).unwrap_or_default());
                     match editor.read("\r\nsmp> ").map_err(Failure::Port)? {
-                        Ended::Input => break,
+                        Ended::Input => break 'keys,
                         Ended::Line(line) if !line.trim().is_empty() => {
                             // Its output is for a terminal as it was.
                             drop(raw.take());
@@ -89,7 +88,9 @@ fn pass_keys<F: Framing>(device: &mut Device<F>, raw: Raw, until: Option<Instant
                         }
                         Ended::Line(_) | Ended::Cancelled => {}
                     }
+                    pressed = editor.left();
                 }
+                device.type_keys(&pressed)?;
                 let _ = next.send(());
             }
             Err(TryRecvError::Empty) => {}

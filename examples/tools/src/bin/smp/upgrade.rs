@@ -26,6 +26,7 @@ use crate::image;
 use crate::input::{self, Part};
 use crate::json::hex;
 use crate::output::{Output, Progress};
+use crate::stop;
 
 /// How long the simulated device is deaf after a reset, and a bit.
 const SIMULATED_REST: Duration = Duration::from_millis(500);
@@ -72,6 +73,7 @@ pub fn perform<F: Framing>(device: &mut Device<F>, options: &cli::Upgrade) -> Re
         .with_boot_time(boot_time)
         .with_rest(rest);
     let before = show(device, "before")?;
+    announce(output, &parts, upgrade.items(), &before.json);
     let unmet: Vec<Option<String>> =
         upgrade.items().iter().map(|item| unmet(item, upgrade.items(), &parts, &before.rows)).collect();
     for (item, needs) in upgrade.items().iter().zip(&unmet) {
@@ -81,10 +83,12 @@ pub fn perform<F: Framing>(device: &mut Device<F>, options: &cli::Upgrade) -> Re
     }
     let images = upgrade.items().iter().map(Item::image).collect();
     let (phase, notes) = (Phase::Looking, Notes::default());
-    let mut watch = Watch { output, images, phase, item: 0, notes, progress: None, off: 0, options };
+    let lasts = !device.is_simulated();
+    let mut watch = Watch { output, images, phase, item: 0, notes, progress: None, off: 0, lasts, options };
     let report = carry(device, &mut upgrade, boot_time, &mut watch)?;
     let is_taken_back = !options.no_settle && take_back(device, &report, upgrade.items(), &parts);
     watch.finish(&report, is_taken_back);
+    stop::over();
     let images = match report.outcome {
         UpgradeOutcome::Planned(_) | UpgradeOutcome::Failed(_) | UpgradeOutcome::Unknown(Doubt::Silent) => Value::Null,
         _ => show(device, "after")?.json,
@@ -102,7 +106,7 @@ fn parts<F: Framing>(device: &Device<F>, options: &cli::Upgrade) -> Result<Vec<P
         let made = sim::firmware(Version::new(1, 1, 0)).map_err(|error| Failure::Usage(error.to_string(), ""))?;
         return Ok(vec![Part { name: "an image made here".to_owned(), number: None, slot: None, bytes: made }]);
     };
-    let parts = input::images(path)?;
+    let parts = input::images(path, options.checksum.as_ref())?;
     if options.image.is_some() && parts.iter().any(|part| part.number.is_some()) {
         let text = "the package itself says which image each file is for".to_owned();
         return Err(Failure::Usage(text, "Leave out --image."));
@@ -376,7 +380,30 @@ fn show<F: Framing>(device: &mut Device<F>, when: &str) -> Result<Shown, Failure
     Ok(Shown { json, rows: rows(&answer.response) })
 }
 
-/// Tells the user how far the upgrade has got, and what is done unasked before it is done.
+/// Says in one line for each image what is to become what.
+fn announce(output: Output, parts: &[Part], items: &[Item<&[u8]>], images: &Value) {
+    for (part, item) in parts.iter().zip(items) {
+        let from = running(images, item.image());
+        let word = |image: &Value, key: &str| image[key].as_str().unwrap_or_default().to_owned();
+        let name = |version: &str, hash: &str| {
+            let short = hash.get(..8).unwrap_or(hash);
+            if short.is_empty() { version.to_owned() } else { format!("{version} {short}") }
+        };
+        let from = from.map_or("unknown".to_owned(), |from| name(&word(from, "version"), &word(from, "hash")));
+        let number = if items.len() > 1 { format!("image {}: ", item.image()) } else { String::new() };
+        output.note(&format!("{number}{from} -> {}", name(&version(part), &hash(part))));
+    }
+}
+
+/// The image that runs under a number, in a list of them. Some devices say of image 0 only that it
+/// is active.
+fn running(images: &Value, number: u32) -> Option<&Value> {
+    let mut its = images.as_array()?.iter().filter(|image| image["image"].as_u64().unwrap_or(0) == u64::from(number));
+    let any = images.as_array()?.iter().any(|image| image["active"] == true);
+    its.clone().find(|image| image["active"] == true).or_else(|| its.find(|image| any && image["slot"] == 0))
+}
+
+/// Shows how far the upgrade has got, and announces what is done unasked.
 struct Watch<'o> {
     output: Output,
     /// The numbers of the images.
@@ -388,6 +415,8 @@ struct Watch<'o> {
     progress: Option<Progress>,
     /// The bytes of the present upload that the device has acknowledged.
     off: u64,
+    /// Whether the device outlives this program.
+    lasts: bool,
     options: &'o cli::Upgrade,
 }
 
@@ -405,6 +434,9 @@ impl Watch<'_> {
         if event.phase == Phase::Uploading {
             let (output, len) = (self.output, event.upload.len);
             self.off = event.upload.off;
+            if self.lasts {
+                stop::at(image::uploading(self.off, len), image::GOES_ON);
+            }
             self.progress.get_or_insert_with(|| output.progress(len)).at(event.upload.off);
         }
         for note in event.notes.iter().filter(|note| is_unasked(*note)) {
@@ -418,7 +450,7 @@ impl Watch<'_> {
         ControlFlow::Continue(())
     }
 
-    /// The upload of an item is over: says what the device has acknowledged.
+    /// The upload of an item has ended: says what the device has acknowledged.
     fn uploaded(&mut self, event: &UpgradeEvent) {
         let Some(progress) = self.progress.take() else { return };
         let seconds = progress.finish();
@@ -434,6 +466,9 @@ impl Watch<'_> {
             return;
         }
         self.phase = phase;
+        if self.lasts {
+            stop::at(phase.to_string(), remedy(phase));
+        }
         if self.output.json {
             self.output.line(&json!({ "phase": phase.to_string() }).to_string());
         } else if !matches!(phase, Phase::Looking | Phase::Uploading | Phase::Verifying) {
@@ -470,6 +505,17 @@ impl Watch<'_> {
             self.output.warning("what was marked already was erased again: no half of the upgrade will start");
         }
         self.output.note("");
+    }
+}
+
+/// What to do about an upgrade that ends in a phase.
+const fn remedy(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Resetting | Phase::Booting | Phase::Confirming | Phase::Verifying => {
+            "The new image may run on trial: the same command confirms it, and a reset brings the old one back."
+        }
+        Phase::Settling | Phase::RollingBack => "See what runs with `image list`.",
+        _ => image::GOES_ON,
     }
 }
 
@@ -527,6 +573,10 @@ fn conclude<F: Framing>(
         UpgradeOutcome::AlreadyRunning => ("confirmed", format!("{version} was already running: confirmed")),
         UpgradeOutcome::Testing => ("testing", format!("{version} runs until the next reset: not confirmed")),
         UpgradeOutcome::Planned(plan) => ("planned", plan.to_string()),
+        UpgradeOutcome::Refused(refusal) if report.phase == Phase::RollingBack => {
+            let text = format!("not all images came up, and the device refused the reset: {refusal}{}", each());
+            return Err(Failure::NotConfirmed(text));
+        }
         UpgradeOutcome::Refused(refusal) => {
             let failure = match device.explained(refused(report.phase, refusal)) {
                 Failure::NotConfirmed(text) => Failure::NotConfirmed(text + &each()),
@@ -590,7 +640,7 @@ fn refused(phase: Phase, refusal: Refusal) -> Failure {
     let (group, command) = match phase {
         Phase::Uploading => (UploadRequest::GROUP, UploadRequest::COMMAND),
         Phase::Marking => (WriteState::GROUP, WriteState::COMMAND),
-        Phase::Resetting | Phase::Settling | Phase::RollingBack => (Reset::GROUP, Reset::COMMAND),
+        Phase::Resetting | Phase::Settling => (Reset::GROUP, Reset::COMMAND),
         Phase::Confirming | Phase::Verifying => {
             return Failure::NotConfirmed(format!("the new image runs on trial, but was not confirmed: {refusal}"));
         }

@@ -211,7 +211,7 @@ fn datagram(number: usize, micros: u64, link: u32, frame: &[u8]) -> Option<Piece
     })
 }
 
-/// What Ethernet carries, behind any tags of a VLAN.
+/// What Ethernet carries, after any tags of a VLAN.
 fn ethernet(frame: &[u8]) -> Option<&[u8]> {
     let mut at = 12;
     while let 0x8100 | 0x88A8 = BIG.u16(frame, at)? {

@@ -7,7 +7,7 @@ local smp = Proto("mcumgr", "Simple Management Protocol (MCUmgr)")
 local GROUPS = {
 @GROUPS@}
 
--- Group * 256 + command -> name
+-- (Group * 256 + command) * 2, and 1 more for a write -> name
 local COMMANDS = {
 @COMMANDS@}
 
@@ -46,8 +46,8 @@ end
 -- The shortest digits that are this number.
 local function number(value)
     if value ~= value then return "NaN" end
-    if value == math.huge then return "inf" end
-    if value == -math.huge then return "-inf" end
+    if value == math.huge then return "Infinity" end
+    if value == -math.huge then return "-Infinity" end
     if value == math.floor(value) and math.abs(value) < 1e16 then return string.format("%.1f", value) end
     for digits = 1, 17 do
         local text = string.format("%." .. digits .. "g", value)
@@ -150,7 +150,7 @@ item = function(tvb, at, depth)
     elseif info == 22 then return "null", at
     elseif info == 23 then return "undefined", at
     elseif info == 25 then return number(half(argument)) .. "_1", at
-    elseif info == 26 then return number(tvb(start + 1, 4):float()), at
+    elseif info == 26 then return number(tvb(start + 1, 4):float()) .. "_2", at
     elseif info == 27 then return number(tvb(start + 1, 8):float()), at
     elseif info <= 24 then return string.format("simple(%d)", argument), at
     end
@@ -181,7 +181,9 @@ function smp.dissector(tvb, pinfo, root)
     tree:add(f.group, tvb(4, 2))
     tree:add(f.sequence, tvb(6, 1))
     tree:add(f.command, tvb(7, 1))
-    local name = COMMANDS[group * 256 + command]
+    -- By its op, or by the other one, which some clients send.
+    local number, write = (group * 256 + command) * 2, bit32.rshift(op, 1)
+    local name = COMMANDS[number + write] or COMMANDS[number + 1 - write]
     if name then tree:add(f.name, tvb(4, 4), name):set_generated() end
     local text = string.format("%s %s %s/%d", op % 2 == 0 and "->" or "<-", OPS[op], GROUPS[group] or group, command)
     if name then text = text .. " " .. name end

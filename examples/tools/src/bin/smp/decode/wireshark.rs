@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use anysmp::smp::{Error, Group};
+use anysmp::smp::{Error, Group, Op};
 use anysmp_tools::smp::commands::COMMANDS;
 use serde_json::json;
 
@@ -32,12 +32,9 @@ fn script() -> String {
     for (group, name) in (0..64).filter_map(|group| Some((group, Group(group).name()?))) {
         let _ = writeln!(groups, "    [{group}] = \"{name}\",");
     }
-    let mut last = None;
-    for (group, command, name, _) in COMMANDS {
-        // Reads and writes of one number have one name.
-        if last.replace((group, command)) != Some((group, command)) {
-            let _ = writeln!(commands, "    [{}] = \"{name}\",", u32::from(group.0) * 256 + u32::from(*command));
-        }
+    for (group, command, name, op) in COMMANDS {
+        let number = (u32::from(group.0) * 256 + u32::from(*command)) * 2 + u32::from(*op == Op::Write);
+        let _ = writeln!(commands, "    [{number}] = \"{name}\",");
     }
     let mut table = |group: i32, error: &dyn Fn(u16) -> Error| {
         let names: Vec<String> =

@@ -1,0 +1,90 @@
+//! Ctrl-C, `kill`, and a terminal that is closed end this program at any moment. What they leave
+//! behind is said: how far a transfer has got, which image is marked, and what goes on there.
+//!
+//! The program still dies of the signal, so that a shell sees what it is used to. A signal that is
+//! ignored, as by `nohup` or in the background of a script, stays ignored.
+
+use std::sync::Mutex;
+
+use crate::output::Output;
+
+/// What is under way, and what to do if it ends here.
+static UNDER_WAY: Mutex<Option<(String, &str)>> = Mutex::new(None);
+
+/// Notes what is under way, and what to do about it if it is ended here.
+pub fn at(text: String, remedy: &'static str) {
+    if let Ok(mut under_way) = UNDER_WAY.lock() {
+        *under_way = Some((text, remedy));
+    }
+}
+
+/// Nothing is left that would have to be said.
+pub fn over() {
+    if let Ok(mut under_way) = UNDER_WAY.lock() {
+        *under_way = None;
+    }
+}
+
+/// From now on, signals are not silent. `output` says where messages go.
+#[cfg(not(unix))]
+pub const fn begin(_output: Output) {}
+
+/// From now on, signals are not silent. `output` says where messages go.
+#[cfg(unix)]
+pub fn begin(output: Output) {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    let ignored = ignored();
+    for (signal, name) in [(SIGTERM, "SIGTERM"), (SIGINT, "SIGINT"), (SIGHUP, "SIGHUP")] {
+        // Where that cannot be found out, only what nobody ignores.
+        let is_ours = match ignored {
+            Some(mask) => mask >> (signal - 1) & 1 == 0,
+            None => signal == SIGTERM,
+        };
+        if is_ours {
+            // Without it the program dies as ever.
+            let _ = watch(signal, name, output);
+        }
+    }
+}
+
+/// Waits for a signal in a thread of its own.
+#[cfg(unix)]
+fn watch(signal: i32, name: &'static str, output: Output) -> std::io::Result<()> {
+    use std::io::Read as _;
+    let (mut arrived, sender) = std::os::unix::net::UnixStream::pair()?;
+    signal_hook::low_level::pipe::register(signal, sender)?;
+    std::thread::spawn(move || {
+        let _ = arrived.read(&mut [0]);
+        // An output that takes nothing must not keep the program alive.
+        let (said, wait) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            say(signal, name, output);
+            let _ = said.send(());
+        });
+        let _ = wait.recv_timeout(std::time::Duration::from_millis(500));
+        let _ = signal_hook::low_level::emulate_default_handler(signal);
+    });
+    Ok(())
+}
+
+#[cfg(unix)]
+fn say(signal: i32, name: &'static str, output: Output) {
+    use std::io::IsTerminal as _;
+    crate::keys::restore();
+    let under_way = UNDER_WAY.lock().ok().and_then(|mut under_way| under_way.take());
+    let Some((text, remedy)) = under_way else { return };
+    // Below the bar of the progress.
+    if std::io::stderr().is_terminal() {
+        anysmp_tools::errln!();
+    }
+    let code = u8::try_from(128 + signal).unwrap_or(u8::MAX);
+    output.failure(&crate::failure::Failure::Stopped(format!("{name} ended this while {text}"), remedy, code));
+}
+
+/// The signals that this program was started to ignore, as a mask; `None` if that is not known.
+#[cfg(unix)]
+fn ignored() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
+    u64::from_str_radix(mask.trim(), 16).ok()
+}
