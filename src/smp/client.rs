@@ -101,7 +101,7 @@ pub use pending::Pending;
 
 /// The client's side of the protocol: numbers requests and writes them.
 ///
-/// At most 12 bytes; one per device.
+/// 8 bytes; one per device.
 #[derive(Debug, Clone)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Client {
@@ -112,7 +112,7 @@ pub struct Client {
     non_idempotent_retries: u8,
 }
 
-const _: () = assert!(size_of::<Client>() <= 12);
+const _: () = assert!(size_of::<Client>() <= 8);
 
 impl Client {
     /// The time that a client waits for a response by default: 2.5 s.
