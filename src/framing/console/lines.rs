@@ -268,9 +268,9 @@ impl<S: Store> Lines<S> {
             if *group == Group::EMPTY && *have >= LEN {
                 *have = have.wrapping_add(base64::decode_quads(input, self.store.room(*have, *end)));
             }
-            // Firmware leaves cut and padded groups to `symbol`, which can do it, too. With this, the
-            // short table of symbols and the encoder's form, a console takes 326 bytes less on a
-            // Cortex-M0 and a quarter more time to decode.
+            // Firmware leaves cut and padded groups to `symbol`, which can do it, too. With this,
+            // the short table of symbols and the encoder's form, a console takes 326 bytes less
+            // on a Cortex-M0, and a quarter more time to decode.
             if cfg!(target_os = "none") {
                 break;
             }
