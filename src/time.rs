@@ -29,7 +29,9 @@ impl Span {
 
     /// Converts `time`, rounded up: for limits, which are never early.
     #[must_use]
-    #[inline(never)] // Not inlined: clients call it for each of their limits.
+    // Not inlined, since clients call it for each of their limits. So a limit that is constant is
+    // computed by the compiler only where the source asks for it: `const { Span::limit(LONG) }`.
+    #[inline(never)]
     pub const fn limit(time: Duration) -> Self {
         let (micros, left) = divided(time.subsec_nanos(), 1000, 1 << 20);
         Self::sum(time.as_secs(), if left > 0 { micros.wrapping_add(1) } else { micros })
@@ -57,11 +59,12 @@ impl Span {
 
     /// Converts this to a `Duration`.
     #[must_use]
-    pub fn time(self) -> Duration {
+    pub const fn time(self) -> Duration {
         let (secs, micros) = divided(self.0, Self::SECOND, 1 << 12);
+        let nanos = micros.wrapping_mul(1000);
         // Always less than a second; where the compiler does not see that, it keeps a division and
         // a panic.
-        Duration::new(secs.into(), micros.wrapping_mul(1000).min(999_999_999))
+        Duration::new(secs as u64, if nanos < 1_000_000_000 { nanos } else { 999_999_999 })
     }
 
     /// Returns true for a length of zero.

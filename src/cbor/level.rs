@@ -2,58 +2,66 @@
 
 use super::{Malformed, head};
 
-/// The items that are still to come on one level of a value that is skipped.
-#[derive(Clone, Copy)]
-pub(super) enum Level {
-    /// This many items. Ends at 0.
-    Counted(usize),
-    /// An element of an indefinite array, or its break, which ends the level.
-    Element,
-    /// A key of an indefinite map, or its break, which ends the level. Exit: a key, to `Value`.
-    Key,
-    /// The value of a key. Exit: the value, to `Key`.
-    Value,
-}
+/// The items that are still to come on one level of a value that is skipped: a number, or one of
+/// the marks below, which no number reaches since each item takes a byte.
+// An enum of these takes 28 bytes more of stack.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Level(usize);
 
 impl Level {
+    /// An element of an indefinite array, or its break, which ends the level.
+    pub(super) const ELEMENT: Self = Self(usize::MAX);
+    /// A key of an indefinite map, or its break, which ends the level. Exit: a key, to `VALUE`.
+    pub(super) const KEY: Self = Self(usize::MAX - 1);
+    /// The value of a key. Exit: the value, to `KEY`.
+    pub(super) const VALUE: Self = Self(usize::MAX - 2);
+
+    /// This many items; ends at 0.
+    pub(super) const fn counted(items: usize) -> Self {
+        Self(items)
+    }
+
     /// Returns true, and reads the break if there is one, if the level ends here; else counts the
     /// item that follows.
     pub(super) fn ends(&mut self, rest: &mut &[u8]) -> Result<bool, Malformed> {
-        match self {
-            Self::Counted(0) => return Ok(true),
-            Self::Counted(left) => *left = left.wrapping_sub(1),
-            Self::Element | Self::Key if head::at_break(rest) => return head::byte(rest).map(|_| true),
-            Self::Element => {}
-            Self::Key => *self = Self::Value,
+        match *self {
+            Self(0) => return Ok(true),
+            Self::ELEMENT | Self::KEY if head::at_break(rest) => return head::byte(rest).map(|_| true),
+            Self::ELEMENT => {}
+            Self::KEY => *self = Self::VALUE,
             // A break is not allowed here: as an item it is malformed.
-            Self::Value => *self = Self::Key,
+            Self::VALUE => *self = Self::KEY,
+            Self(left) => *self = Self(left.wrapping_sub(1)),
         }
         Ok(false)
     }
 }
 
-/// The items that are still to come.
+/// The items that are still to come: a number of elements, or of keys with their values, or any
+/// number up to a break.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub(super) enum Rest {
-    /// This many elements, or keys with their values.
-    Counted(usize),
-    /// Any number, up to a break.
-    UntilBreak,
-}
+pub(super) struct Rest(usize);
 
 impl Rest {
+    pub(super) const UNTIL_BREAK: Self = Self(usize::MAX);
+
+    /// This many items. No number reaches `UNTIL_BREAK`, since each item takes a byte.
+    pub(super) const fn counted(items: usize) -> Self {
+        Self(items)
+    }
+
     /// Returns true if another item comes next; else reads the end.
     pub(super) fn more(&mut self, rest: &mut &[u8]) -> Result<bool, Malformed> {
-        match self {
-            Self::Counted(0) => Ok(false),
-            Self::Counted(left) => {
-                *left = left.wrapping_sub(1);
+        match *self {
+            Self(0) => Ok(false),
+            Self::UNTIL_BREAK if head::at_break(rest) => head::byte(rest).map(|_| false),
+            Self::UNTIL_BREAK if rest.is_empty() => Err(Malformed),
+            Self::UNTIL_BREAK => Ok(true),
+            Self(left) => {
+                *self = Self(left.wrapping_sub(1));
                 Ok(true)
             }
-            Self::UntilBreak if head::at_break(rest) => head::byte(rest).map(|_| false),
-            Self::UntilBreak if rest.is_empty() => Err(Malformed),
-            Self::UntilBreak => Ok(true),
         }
     }
 }

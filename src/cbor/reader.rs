@@ -191,15 +191,15 @@ impl<'b> Reader<'b> {
         false
     }
 
-    /// Reads a string after its head.
+    /// Reads a string after its head; returns its bytes, or its chunks as they are encoded.
     #[cfg_attr(not(target_os = "none"), inline(always))]
-    fn string(&mut self, initial: Initial, len: usize) -> Result<Chunks<'b>, Malformed> {
-        if initial.is_indefinite() { self.chunks(initial) } else { self.take(len).map(Chunks::whole) }
+    fn string(&mut self, initial: Initial, len: usize) -> Result<&'b [u8], Malformed> {
+        if initial.is_indefinite() { self.chunks(initial) } else { self.take(len) }
     }
 
     /// Reads the chunks of a string after its head.
     #[cfg_attr(not(target_os = "none"), inline(never))]
-    fn chunks(&mut self, initial: Initial) -> Result<Chunks<'b>, Malformed> {
+    fn chunks(&mut self, initial: Initial) -> Result<&'b [u8], Malformed> {
         let (start, mut len) = (self.rest, 0);
         while !head::at_break(self.rest) {
             let chunk = self.head(&mut len)?;
@@ -211,7 +211,7 @@ impl<'b> Reader<'b> {
         }
         let chunks = self.since(start);
         self.byte()?;
-        Ok(Chunks::chunked(chunks))
+        Ok(chunks)
     }
 
     /// Returns the bytes that were read since the cursor was at `start`.
@@ -242,8 +242,8 @@ impl<'b> Reader<'b> {
         let mut count = 0;
         let initial = self.head(&mut count)?;
         match initial.major() == major {
-            true if initial.is_indefinite() => Ok(Items(Rest::UntilBreak)),
-            true => self.counted(length(count)).map(|count| Items(Rest::Counted(count))),
+            true if initial.is_indefinite() => Ok(Items(Rest::UNTIL_BREAK)),
+            true => self.counted(length(count)).map(|count| Items(Rest::counted(count))),
             false => Err(Malformed),
         }
     }
@@ -276,6 +276,7 @@ impl<'b> Reader<'b> {
             NEGATIVE => Item::Negative(argument),
             major @ (BYTES | TEXT) => {
                 let string = self.string(initial, length(argument))?;
+                let string = if initial.is_indefinite() { Chunks::chunked(string) } else { Chunks::whole(string) };
                 if major == TEXT { Item::Text(Text(string)) } else { Item::Bytes(Bytes(string)) }
             }
             major => {
@@ -309,12 +310,18 @@ impl<'b> Reader<'b> {
     /// # Errors
     ///
     /// [`Malformed`] if the next item is not a map, a key is not text, or a key comes again.
+    pub fn fields(&mut self, keys: Keys, once: bool, values: &mut [Item<'b>]) -> Result<(), Malformed> {
+        self.rest = self.without_fields(keys, once, values)?;
+        Ok(())
+    }
+
+    /// Does the work of [`fields`](Self::fields); returns what is left. By value: a decoder of a
+    /// whole payload then keeps no cursor in memory.
     // One copy, into which a host's compiler inlines all that it calls; inlined into each struct's
     // decoder nothing else would be inlined there, and the library would compile for longer.
     #[inline(never)]
-    pub fn fields(&mut self, keys: Keys, once: bool, values: &mut [Item<'b>]) -> Result<(), Malformed> {
-        // A copy stays in registers.
-        let mut reader = *self;
+    fn without_fields(self, keys: Keys, once: bool, values: &mut [Item<'b>]) -> Result<&'b [u8], Malformed> {
+        let mut reader = self;
         let mut entries = reader.entries()?;
         // The keys after the last one, the index of the first of them, and one bit for each key
         // that has come.
@@ -342,8 +349,7 @@ impl<'b> Reader<'b> {
                 _ => reader.skip()?,
             }
         }
-        *self = reader;
-        Ok(())
+        Ok(reader.rest)
     }
 }
 

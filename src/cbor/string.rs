@@ -84,7 +84,7 @@ impl<'b> Chunks<'b> {
 
     /// Returns true if the content is `other`.
     pub(super) fn equals(mut self, mut other: &[u8]) -> bool {
-        if cfg!(not(feature = "small"))
+        if cfg!(not(any(feature = "small", target_os = "none")))
             && let Form::Whole(bytes) = self.0
         {
             // One comparison of slices is faster than one piece of an iterator.

@@ -145,17 +145,19 @@ impl<'b> Writer<'b> {
     /// Writes a first byte and its argument, in the shortest form.
     pub(super) fn head(&mut self, major: u8, argument: u64) -> Result<(), BufferFull> {
         // 32-bit arithmetic for all but the rare long argument.
-        let Ok(narrow) = u32::try_from(argument) else {
-            self.byte(major | 27)?;
-            return self.raw(&argument.to_be_bytes());
+        let (code, len) = match u32::try_from(argument) {
+            Ok(small @ 0..=23) => {
+                let [small, ..] = small.to_le_bytes();
+                return self.byte(major | small);
+            }
+            Ok(..=0xFF) => (24, 1),
+            Ok(..=0xFFFF) => (25, 2),
+            Ok(_) => (26, 4),
+            Err(_) => (27, 8),
         };
-        let [b3, b2, b1, b0] = narrow.to_be_bytes();
-        match narrow {
-            0..=23 => self.byte(major | b0),
-            24..=0xFF => self.raw(&[major | 24, b0]),
-            0x100..=0xFFFF => self.raw(&[major | 25, b1, b0]),
-            _ => self.raw(&[major | 26, b3, b2, b1, b0]),
-        }
+        self.byte(major | code)?;
+        // One write for all widths.
+        self.raw(argument.to_be_bytes().get(8 - len..).unwrap_or_default())
     }
 
     /// Writes an unsigned integer in its shortest form.
@@ -264,7 +266,7 @@ impl<'b> Writer<'b> {
     }
 
     /// Returns true if something did not fit.
-    pub(super) const fn is_full(&self) -> bool {
+    pub(crate) const fn is_full(&self) -> bool {
         matches!(self.state, State::Cut)
     }
 

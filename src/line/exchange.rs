@@ -78,7 +78,7 @@ impl<P> Exchange<P> {
             return Err(Error::Busy);
         }
         let (len, pending) = client.request(request, line.tx).map_err(Error::Protocol)?;
-        line.ask(len, Span::limit(client.drain()), sink).map_err(Error::from_line)?;
+        line.ask(len, span(client.drain()), sink).map_err(Error::from_line)?;
         Ok(Self { pending, state: State::Asked })
     }
 
@@ -115,14 +115,14 @@ impl<P> Exchange<P> {
                 Verdict::Unsolicited => sink.unsolicited(message),
                 Verdict::Again(len) => {
                     line.owed = Owed::Nothing;
-                    line.ask(len, Span::limit(client.drain()), sink)?;
+                    line.ask(len, span(client.drain()), sink)?;
                     self.state = State::Asked;
                 }
             }
         }
         match (self.state, line.sending) {
             (State::Settling { len }, _) if line.is_settled() => {
-                line.ask(len, Span::limit(client.drain()), sink)?;
+                line.ask(len, span(client.drain()), sink)?;
                 self.state = State::Asked;
             }
             (State::Asked, Sending::Unsent) => self.state = State::Ended,
@@ -139,7 +139,7 @@ impl<P> Exchange<P> {
                         line.nudge();
                         self.state = State::Settling { len };
                         if line.is_settled() {
-                            line.ask(len, Span::limit(client.drain()), sink)?;
+                            line.ask(len, span(client.drain()), sink)?;
                             self.state = State::Asked;
                         }
                     }
@@ -253,7 +253,7 @@ impl Run {
                 }
                 match routine.poll(client, line.tx) {
                     Step::Send(len) => {
-                        let drain = Span::limit(routine.drain(client));
+                        let drain = span(routine.drain(client));
                         line.ask(len, drain, sink)?;
                         // Received messages come first: the port may need the room.
                         continue;
@@ -303,6 +303,13 @@ impl Run {
             }
         }
     }
+}
+
+/// Converts the drain of a protocol. Most have none, and where that is a constant, this is one:
+/// what only a drain needs is then not linked.
+#[inline(always)]
+fn span(drain: core::time::Duration) -> Span {
+    if drain.is_zero() { Span::ZERO } else { Span::limit(drain) }
 }
 
 /// The rules of sending that apply to clients only.

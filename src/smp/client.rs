@@ -89,6 +89,7 @@ use core::time::Duration;
 
 use super::{Error as Refusal, Group, Header, Op, Request, Version};
 use crate::cbor::{BufferFull, Malformed, Writer};
+use crate::time::Span;
 
 mod dynamic;
 mod error;
@@ -100,18 +101,18 @@ pub use pending::Pending;
 
 /// The client's side of the protocol: numbers requests and writes them.
 ///
-/// At most 24 bytes; one per device.
+/// 8 bytes; one per device.
 #[derive(Debug, Clone)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Client {
     version: Version,
     sequence: u8,
-    timeout: Duration,
+    timeout: Span,
     retries: u8,
     non_idempotent_retries: u8,
 }
 
-const _: () = assert!(size_of::<Client>() <= 24);
+const _: () = assert!(size_of::<Client>() <= 8);
 
 impl Client {
     /// The time that a client waits for a response by default: 2.5 s.
@@ -128,7 +129,7 @@ impl Client {
         Self {
             version: Version::V2,
             sequence,
-            timeout: Self::TIMEOUT,
+            timeout: const { Span::limit(Self::TIMEOUT) },
             retries: Self::RETRIES,
             non_idempotent_retries: 0,
         }
@@ -141,10 +142,11 @@ impl Client {
     }
 
     /// Sets the time to wait for a response after the request has left. For a command that
-    /// [needs longer](Request::TIMEOUT), such as an erase, the longer of the two counts.
+    /// [needs longer](Request::TIMEOUT), such as an erase, the longer of the two counts. It is kept
+    /// in whole microseconds, and at most 71 minutes long.
     #[must_use]
     pub const fn with_timeout(self, timeout: Duration) -> Self {
-        Self { timeout, ..self }
+        Self { timeout: Span::limit(timeout), ..self }
     }
 
     /// Repeats an unanswered request at most `retries` times, if it
@@ -174,6 +176,11 @@ impl Client {
     /// The time that this client waits for an ordinary response.
     #[must_use]
     pub const fn timeout(&self) -> Duration {
+        self.timeout.time()
+    }
+
+    /// The same as a span.
+    pub(super) const fn limit(&self) -> Span {
         self.timeout
     }
 
@@ -200,7 +207,7 @@ impl Client {
         let pending = Pending {
             header,
             asked: header.version,
-            timeout: R::TIMEOUT.max(self.timeout),
+            timeout: R::TIMEOUT.max(self.timeout()),
             retries: if request.is_idempotent() { self.retries } else { self.non_idempotent_retries },
             kind: PhantomData,
         };
@@ -274,10 +281,16 @@ pub fn emit(
     tx: &mut [u8],
     payload: impl FnOnce(&mut Writer<'_>) -> Result<(), BufferFull>,
 ) -> Result<(usize, Header), Error> {
-    let (head, body) = tx.split_first_chunk_mut::<{ Header::LEN }>().ok_or(Error::BufferFull)?;
-    let mut writer = Writer::new(body);
+    let mut writer = Writer::new(tx.get_mut(Header::LEN..).ok_or(Error::BufferFull)?);
     payload(&mut writer)?;
-    let length = u16::try_from(writer.len()).or(Err(Error::BufferFull))?;
+    let len = writer.len();
+    complete(header, tx, len)
+}
+
+/// Writes the header in front of `len` bytes of payload.
+#[inline(never)] // One copy for all requests.
+fn complete(header: Header, tx: &mut [u8], len: usize) -> Result<(usize, Header), Error> {
+    let (Some(head), Ok(length)) = (tx.first_chunk_mut(), u16::try_from(len)) else { return Err(Error::BufferFull) };
     let header = Header { length, ..header };
     *head = header.emit();
     Ok((Header::LEN + usize::from(length), header))

@@ -19,7 +19,7 @@
 //!   table knows keeps its number.
 
 use super::{Group, Version};
-use crate::cbor::{BufferFull, Malformed, Reader, Value, Writer};
+use crate::cbor::{BufferFull, Item, Malformed, Reader, Value, Writer, keys};
 
 mod codes;
 mod refusal;
@@ -34,22 +34,19 @@ impl Error {
     ///
     /// [`Malformed`] if the payload is not a map, or its error keys hold something else.
     pub fn find(payload: &[u8]) -> Result<Option<Self>, Malformed> {
-        let mut flat = None;
-        let mut reader = Reader::new(payload);
-        let mut entries = reader.entries()?;
-        while entries.more(&mut reader)? {
-            let key = reader.text()?;
-            if key == "err" || (key == "ret" && reader.at_map()) {
-                let Details { group, rc } = Details::of(reader.item()?)?;
-                if rc != 0 {
-                    return Ok(Some(Self::Group { group: Group(group), rc }));
-                }
-            } else if key == "rc" && flat.is_none() {
-                flat = Some(i32::read(&mut reader)?);
-            } else {
-                reader.skip()?;
+        // What comes before the first malformed item counts: `fields` has put it there.
+        let mut values = [Item::Null; 3];
+        let read = Reader::new(payload).fields(keys!["err", "ret", "rc"], false, &mut values);
+        let [err, ret, flat] = values;
+        // Zephyr 3.4 called the map `ret`; a number there is the result of a command.
+        let ret = if let Item::Map(_) = ret { ret } else { Item::Null };
+        for details in [err, ret] {
+            if let Some(Details { group, rc: rc @ 1.. }) = Value::of(details)? {
+                return Ok(Some(Self::Group { group: Group(group), rc }));
             }
         }
+        read?;
+        let flat: Option<i32> = Value::of(flat)?;
         Ok(flat.filter(|rc| *rc != 0).map(Self::Smp))
     }
 
@@ -59,7 +56,8 @@ impl Error {
     ///
     /// [`BufferFull`] if it does not fit.
     pub fn write(self, version: Version, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
-        writer.raw(b"\xa1")?;
+        // What does not fit is noted by the writer.
+        let _ = writer.raw(b"\xa1");
         self.write_entry(version, writer)
     }
 
@@ -69,16 +67,17 @@ impl Error {
             Self::Group { group, rc } if version == Version::V2 => {
                 // The parts that never change are written as bytes: 49 bytes of flash less than
                 // `Details` (smp_boot, thumbv6m).
-                writer.raw(b"\x63err\xa2\x65group")?;
-                writer.unsigned(group.0.into())?;
-                writer.raw(b"\x62rc")?;
-                writer.unsigned(rc.into())
+                let _ = writer.raw(b"\x63err\xa2\x65group");
+                let _ = writer.unsigned(group.0.into());
+                let _ = writer.raw(b"\x62rc");
+                let _ = writer.unsigned(rc.into());
             }
             error => {
-                writer.raw(b"\x62rc")?;
-                writer.signed(error.to_v1().into())
+                let _ = writer.raw(b"\x62rc");
+                let _ = writer.signed(error.to_v1().into());
             }
         }
+        if writer.is_full() { Err(BufferFull) } else { Ok(()) }
     }
 }
 

@@ -81,7 +81,7 @@
 //! later piece whose `off` is not the next one changes nothing and gets the right `off` in its
 //! response. If all pieces were remembered, 8 of them, sent in less than a second, would push out
 //! every earlier write; and a fingerprint takes 5 instructions per byte on a Cortex-M3, 10,000 for
-//! a piece of 2 KB that is otherwise handled in 1,500. To find `off` takes about 200. After 128
+//! a piece of 2 KB that is otherwise handled in 1,500. To find `off` takes about 500. After 128
 //! pieces the first one is forgotten like any write.
 //!
 //! **Equal writes.** Two processes that share an address are one peer. If both choose the same
@@ -118,7 +118,7 @@ mod memory;
 mod parameters;
 mod policy;
 
-use answer::{AnswerBuffer, refuse};
+use answer::{AnswerBuffer, fill_gap, refuse};
 use parameters::{is_parameters, say};
 
 pub use answer::{After, Answer, Incoming, Reply};
@@ -130,22 +130,24 @@ pub use policy::{AllowAll, DenyWrites, Policy};
 use super::header::Flaw;
 use super::os::ParametersResponse;
 use super::{Error, Group, Header, Op};
+use crate::cbor::{Item, Reader, keys};
 use crate::line::{Peer, Serve, Service, asynch};
 use crate::shown::shown;
 
 /// An SMP server: calls a [`Handler`] (or [`AsyncHandler`]) for each request that a [`Policy`]
 /// allows. `M` is its memory for repeated writes: see [Repeats](self#repeats). `B` holds the sizes
-/// of its buffers: see [`with_parameters`](Self::with_parameters).
-pub struct Server<H, P, M = (), B = ()> {
+/// of its buffers: see [`with_parameters`](Self::with_parameters). `LEGACY_RC`: see
+/// [`with_legacy_rc`](Self::with_legacy_rc).
+// All of these are types, so that a server without one of them spends neither flash nor RAM on it.
+pub struct Server<H, P, M = (), B = (), const LEGACY_RC: bool = false> {
     handler: H,
     policy: P,
     memory: M,
     parameters: B,
     denied: u32,
-    legacy: bool,
 }
 
-shown!([H, P, M, B] Server<H, P, M, B>, |server| "Server({} denied)", server.denied);
+shown!([H, P, M, B, const LEGACY_RC: bool] Server<H, P, M, B, LEGACY_RC>, |server| "Server({} denied)", server.denied);
 
 /// The result of the checks before the handler.
 enum Checked<'i, F> {
@@ -162,7 +164,13 @@ fn runs_once(incoming: &Incoming<'_>) -> bool {
         (Op::Read, ..) | (_, Group::OS, 0) => false,
         // A piece of an image or a file that is not the next one changes nothing: only the first
         // one does harm when it runs twice.
-        (_, Group::IMAGE, 1) | (_, Group::FS, 0) => incoming.target("off") == Some(0_u64),
+        (_, Group::IMAGE, 1) | (_, Group::FS, 0) => {
+            // By the function that reads requests, which is linked anyway.
+            let mut off = [Item::Null];
+            let read = Reader::new(incoming.payload()).fields(keys!["off"], false, &mut off);
+            // A handler may be able to read what this crate cannot.
+            read.is_err() || matches!(off, [Item::Unsigned(0)])
+        }
         _ => true,
     }
 }
@@ -171,36 +179,36 @@ impl<H, P: Policy> Server<H, P> {
     /// A server without answer memory: a write runs twice if its response is lost and the client
     /// repeats it.
     pub const fn new(handler: H, policy: P) -> Self {
-        Self { handler, policy, memory: (), parameters: (), denied: 0, legacy: false }
+        Self { handler, policy, memory: (), parameters: (), denied: 0 }
     }
 }
 
-impl<H, P: Policy, B: Parameters> Server<H, P, (), B> {
+impl<H, P: Policy, B: Parameters, const LEGACY_RC: bool> Server<H, P, (), B, LEGACY_RC> {
     /// Stores the last writes of one peer in `memory`, so that repeats do not run:
     /// [`Answers::memory_len`] returns the length that it needs.
-    pub fn with_memory(self, memory: &mut [u8]) -> Server<H, P, Answers<'_>, B> {
+    pub fn with_memory(self, memory: &mut [u8]) -> Server<H, P, Answers<'_>, B, LEGACY_RC> {
         self.remembering(Answers::new(memory))
     }
 
     /// Sets the memory for repeated writes: [`Answers::with_peers`] for several peers, or your own
     /// [`Memory`].
-    pub fn remembering<M: Memory>(self, memory: M) -> Server<H, P, M, B> {
-        let Self { handler, policy, memory: (), parameters, denied, legacy } = self;
-        Server { handler, policy, memory, parameters, denied, legacy }
+    pub fn remembering<M: Memory>(self, memory: M) -> Server<H, P, M, B, LEGACY_RC> {
+        let Self { handler, policy, memory: (), parameters, denied } = self;
+        Server { handler, policy, memory, parameters, denied }
     }
 }
 
-impl<H, P: Policy, M: Memory, B: Parameters> Server<H, P, M, B> {
+impl<H, P: Policy, M: Memory, B: Parameters, const LEGACY_RC: bool> Server<H, P, M, B, LEGACY_RC> {
     /// Answers command 6 of group 0 without the handler: there are `count` receive buffers, and
     /// each holds a framed message of `size` bytes.
     ///
     /// The policy is asked first. `size` is also the [`buffer_size`](Serve::buffer_size) that a
     /// driver compares with the buffer of its framing. The longest message is 4 bytes shorter than
     /// `size` on a console, and `size` bytes long elsewhere.
-    pub fn with_parameters(self, count: u32, size: u32) -> Server<H, P, M, ParametersResponse> {
-        let Self { handler, policy, memory, denied, legacy, .. } = self;
+    pub fn with_parameters(self, count: u32, size: u32) -> Server<H, P, M, ParametersResponse, LEGACY_RC> {
+        let Self { handler, policy, memory, denied, .. } = self;
         let parameters = ParametersResponse { buf_size: size, buf_count: count };
-        Server { handler, policy, memory, parameters, denied, legacy }
+        Server { handler, policy, memory, parameters, denied }
     }
 
     /// Adds `rc: 0` to every success of the groups below 64, as MCUboot's recovery does: clients
@@ -208,8 +216,9 @@ impl<H, P: Policy, M: Memory, B: Parameters> Server<H, P, M, B> {
     ///
     /// A response of these groups must then be a map with at most 22 keys, whose head is one byte,
     /// as all responses of this crate are; any other is replaced by [`Error::TOO_LARGE`].
-    pub fn with_legacy_rc(self) -> Self {
-        Self { legacy: true, ..self }
+    pub fn with_legacy_rc(self) -> Server<H, P, M, B, true> {
+        let Self { handler, policy, memory, parameters, denied } = self;
+        Server { handler, policy, memory, parameters, denied }
     }
 
     /// The handler, between two messages.
@@ -265,14 +274,19 @@ impl<H, P: Policy, M: Memory, B: Parameters> Server<H, P, M, B> {
                     Known::Response(_) => Error::TOO_LARGE,
                     Known::Nothing => match self.policy.allows(&incoming, peer) {
                         Ok(()) => {
-                            // Not for a vendor's group: its payload need not be a map, and old
-                            // clients do not use it.
-                            if self.legacy && header.group.0 < 64 {
+                            if Self::has_rc(&header) {
                                 buffer.leave_gap();
                             }
                             match self.parameters.parameters() {
                                 Some(parameters) if is_parameters(&header) => match say(parameters, payload, buffer) {
-                                    Ok(()) => return Checked::Answered(buffer.complete(&header)),
+                                    Ok(()) => {
+                                        let len = buffer.complete(&header);
+                                        if Self::has_rc(&header) {
+                                            // A map of two keys.
+                                            let _ = fill_gap(buffer.writer.written_mut());
+                                        }
+                                        return Checked::Answered(len);
+                                    }
                                     Err(error) => error,
                                 },
                                 _ => return Checked::Handle { incoming, fingerprint },
@@ -289,11 +303,30 @@ impl<H, P: Policy, M: Memory, B: Parameters> Server<H, P, M, B> {
         Checked::Answered(refuse(buffer, &header, refusal))
     }
 
-    /// Remembers a write that the handler has answered.
-    fn answered(&mut self, peer: Peer, fingerprint: Option<M::Fingerprint>, response: &[u8]) {
-        if let Some(fingerprint) = fingerprint {
-            self.memory.remember(peer, fingerprint, response);
+    /// Returns `true` if a success gets the key `rc`. Not in a vendor's group: its payload need not
+    /// be a map, and old clients do not use it.
+    const fn has_rc(header: &Header) -> bool {
+        LEGACY_RC && header.group.0 < 64
+    }
+
+    /// Completes and remembers the response of `len` bytes that a handler has left in `tx`; returns
+    /// its length.
+    fn answered(
+        &mut self,
+        peer: Peer,
+        incoming: &Incoming<'_>,
+        fingerprint: Option<M::Fingerprint>,
+        mut len: usize,
+        tx: &mut [u8],
+    ) -> usize {
+        let header = incoming.header();
+        if Self::has_rc(header) && fill_gap(tx.get_mut(..len).unwrap_or_default()).is_err() {
+            len = refuse(&mut AnswerBuffer::new(tx), header, Error::TOO_LARGE);
         }
+        if let Some(fingerprint) = fingerprint {
+            self.memory.remember(peer, fingerprint, tx.get(..len).unwrap_or_default());
+        }
+        len
     }
 
     /// Passes time on to the policy and the memory.
@@ -309,7 +342,7 @@ impl<H, P: Policy, M: Memory, B: Parameters> Server<H, P, M, B> {
     }
 }
 
-impl<H, P: Policy, M: Memory, B: Parameters> Serve for Server<H, P, M, B> {
+impl<H, P: Policy, M: Memory, B: Parameters, const LEGACY_RC: bool> Serve for Server<H, P, M, B, LEGACY_RC> {
     type After = After;
 
     fn buffer_size(&self) -> Option<usize> {
@@ -321,7 +354,7 @@ impl<H, P: Policy, M: Memory, B: Parameters> Serve for Server<H, P, M, B> {
     }
 }
 
-impl<H: Handler, P: Policy, M: Memory, B: Parameters> Service for Server<H, P, M, B> {
+impl<H: Handler, P: Policy, M: Memory, B: Parameters, const LEGACY_RC: bool> Service for Server<H, P, M, B, LEGACY_RC> {
     fn receive(&mut self, message: &[u8], peer: Peer, tx: &mut [u8]) -> (usize, After) {
         let mut buffer = AnswerBuffer::new(tx);
         match self.check(message, peer, &mut buffer) {
@@ -329,14 +362,15 @@ impl<H: Handler, P: Policy, M: Memory, B: Parameters> Service for Server<H, P, M
             Checked::Handle { ref incoming, fingerprint } => {
                 let reply = Reply { buffer: &mut buffer, request: incoming.header() };
                 let Answer { len, after } = self.handler.handle(incoming, reply);
-                self.answered(peer, fingerprint, tx.get(..len).unwrap_or_default());
-                (len, after)
+                (self.answered(peer, incoming, fingerprint, len, tx), after)
             }
         }
     }
 }
 
-impl<H: AsyncHandler, P: Policy, M: Memory, B: Parameters> asynch::Service for Server<H, P, M, B> {
+impl<H: AsyncHandler, P: Policy, M: Memory, B: Parameters, const LEGACY_RC: bool> asynch::Service
+    for Server<H, P, M, B, LEGACY_RC>
+{
     async fn receive(&mut self, message: &[u8], peer: Peer, tx: &mut [u8]) -> (usize, After) {
         let mut buffer = AnswerBuffer::new(tx);
         match self.check(message, peer, &mut buffer) {
@@ -344,8 +378,7 @@ impl<H: AsyncHandler, P: Policy, M: Memory, B: Parameters> asynch::Service for S
             Checked::Handle { ref incoming, fingerprint } => {
                 let reply = Reply { buffer: &mut buffer, request: incoming.header() };
                 let Answer { len, after } = self.handler.handle(incoming, reply).await;
-                self.answered(peer, fingerprint, tx.get(..len).unwrap_or_default());
-                (len, after)
+                (self.answered(peer, incoming, fingerprint, len, tx), after)
             }
         }
     }

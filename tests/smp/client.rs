@@ -397,7 +397,7 @@ fn every_byte_string_is_an_answer_or_an_error_and_never_a_panic() {
 
 #[test]
 fn a_client_is_as_small_as_it_says() {
-    assert_eq!(size_of::<Client>(), 24);
+    assert_eq!(size_of::<Client>(), 8);
     assert!(size_of::<Pending<os::Echo<'_>>>() <= 48);
     assert_eq!(Header::LEN, 8);
 }

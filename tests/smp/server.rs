@@ -98,11 +98,15 @@ impl Handler for Device {
 
 const V2: u8 = 0x08;
 
-fn ask<P: Policy, M: Memory>(server: &mut Server<Device, P, M>, request: &[u8]) -> Vec<u8> {
+fn ask<P: Policy, M: Memory, const RC: bool>(server: &mut Server<Device, P, M, (), RC>, request: &[u8]) -> Vec<u8> {
     ask_as(server, Peer(0), request)
 }
 
-fn ask_as<P: Policy, M: Memory>(server: &mut Server<Device, P, M>, peer: Peer, request: &[u8]) -> Vec<u8> {
+fn ask_as<P: Policy, M: Memory, const RC: bool>(
+    server: &mut Server<Device, P, M, (), RC>,
+    peer: Peer,
+    request: &[u8],
+) -> Vec<u8> {
     let mut tx = [0xEE; 512];
     let (len, _) = server.receive(request, peer, &mut tx);
     assert!(tx[len..].iter().all(|byte| *byte == 0xEE) || len > 0);

@@ -106,6 +106,6 @@ fn encode(bytes: &[u8], out: &mut [u8]) -> usize {
 }
 
 #[inline(never)]
-fn decode(symbols: &[u8], out: &mut [u8]) -> usize {
-    base64::decode_quads(symbols, out)
+fn decode(mut symbols: &[u8], out: &mut [u8]) -> usize {
+    base64::decode_quads(&mut symbols, out)
 }

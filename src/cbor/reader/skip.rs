@@ -17,13 +17,13 @@ impl<'b> Reader<'b> {
                 None
             }
             // The number of items is unknown; a break ends them.
-            ARRAY if initial.is_indefinite() => Some(Level::Element),
-            MAP if initial.is_indefinite() => Some(Level::Key),
-            ARRAY => Some(Level::Counted(self.counted(argument)?)),
+            ARRAY if initial.is_indefinite() => Some(Level::ELEMENT),
+            MAP if initial.is_indefinite() => Some(Level::KEY),
+            ARRAY => Some(Level::counted(self.counted(argument)?)),
             // A key and a value for each entry.
-            MAP => Some(Level::Counted(self.counted(argument.saturating_mul(2))?)),
+            MAP => Some(Level::counted(self.counted(argument.saturating_mul(2))?)),
             // A tag is followed by the item that it describes.
-            TAG => Some(Level::Counted(1)),
+            TAG => Some(Level::counted(1)),
             _ => None,
         })
     }
@@ -45,7 +45,7 @@ impl<'b> Reader<'b> {
         // deep the stack gets. Outermost is the item itself; the innermost level stays in
         // registers.
         let mut outer: heapless::Vec<Level, { DEPTH - 1 }> = heapless::Vec::new();
-        let mut level = Level::Counted(1);
+        let mut level = Level::counted(1);
         loop {
             while level.ends(&mut self.rest)? {
                 let Some(next) = outer.pop() else { return Ok(self.rest) };

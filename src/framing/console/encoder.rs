@@ -12,31 +12,21 @@ use crate::framing::{Encoder as Encode, Error};
 pub struct Encoder {
     /// The bytes to write next, the first one lowest. No byte on a console is 0, so a zero byte
     /// ends them.
-    piece: u32,
+    pending: u32,
     /// The bytes of the CRC that are still to come, the first one highest.
     crc: u16,
-    /// The number of bytes of message and CRC that are encoded. It rises with every byte, even if
-    /// a shorter message is given, so that the frame ends.
-    at: u16,
+    /// The number of bytes of message and CRC that are not encoded yet. It falls with every group,
+    /// even if another message is given, so that the frame ends.
+    left: u16,
     /// Groups of symbols in a full line.
     width: u16,
-    state: State,
+    /// Groups that still fit this line.
+    groups: u16,
+    /// The last line feed was taken: nothing follows.
+    ended: bool,
 }
 
 const _: () = assert!(size_of::<Encoder>() <= 16);
-
-/// The part that follows the current piece.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-enum State {
-    /// The first group: LEN and a byte of the message. Exit: `Groups`.
-    First,
-    /// At most this many groups in this line. Exits: a full line, to itself in the next line; the
-    /// end of the packet, to `Done`.
-    Groups(u16),
-    /// The frame is complete. No exit.
-    Done,
-}
 
 impl Encoder {
     /// The longest message: LEN counts it and the CRC in 16 bits.
@@ -57,12 +47,14 @@ impl Encoder {
         if !(MIN_MESSAGE..=Self::MAX_MESSAGE).contains(&message.len()) {
             return Err(Error::Unsendable);
         }
+        let width = groups(length);
         Ok(Self {
-            piece: Marker::Start.bytes().into(),
+            pending: Marker::Start.bytes().into(),
             crc: Crc16::of(message),
-            at: 0,
-            width: groups(length),
-            state: State::First,
+            left: with_crc(message),
+            width,
+            groups: width,
+            ended: false,
         })
     }
 
@@ -71,7 +63,8 @@ impl Encoder {
     /// before the first [`next`](Encode::next).
     #[must_use]
     pub const fn with_line(self, length: usize) -> Self {
-        Self { width: groups(length), ..self }
+        let width = groups(length);
+        Self { width, groups: width, ..self }
     }
 
     /// Returns the bytes on the wire of a message of `message` bytes, in lines of at most `line`
@@ -88,33 +81,12 @@ impl Encoder {
         quads.saturating_mul(4).saturating_add(lines.saturating_mul(3))
     }
 
-    /// Returns the next piece of a line, 0 after the last one.
-    fn piece(&mut self, message: &[u8]) -> u32 {
-        let len = narrow(message.len()).saturating_add(narrow(CRC));
-        let left = len.saturating_sub(self.at);
-        let (mut bits, mut missing) = (0, 3);
-        let groups = match self.state {
-            State::Done => return 0,
-            // LEN is two bytes of the first group, so one byte of the message completes it.
-            State::First => {
-                bits = len.into();
-                missing = 1;
-                self.width
-            }
-            // The line feed of the last line makes the receiver check the packet.
-            State::Groups(_) if left == 0 => {
-                self.state = State::Done;
-                return b'\n'.into();
-            }
-            // The line is full: its line feed and the next marker go together.
-            State::Groups(0) => {
-                self.state = State::Groups(self.width);
-                return u32::from(Marker::Next.bytes()) << 8 | u32::from(b'\n');
-            }
-            State::Groups(groups) => groups,
-        };
-        self.state = State::Groups(groups.wrapping_sub(1));
-        let mut rest = message.get(usize::from(self.at)..).unwrap_or_default();
+    /// Encodes the next group: LEN, what triples leave of the message, the CRC.
+    fn group(&mut self, message: &[u8]) -> u32 {
+        let at = with_crc(message).saturating_sub(self.left);
+        // LEN is two bytes of the first group, so one byte of the message completes it.
+        let (mut bits, missing) = if at == 0 { (u32::from(self.left), 1) } else { (0, 3) };
+        let mut rest = message.get(usize::from(at)..).unwrap_or_default();
         for _ in 0..missing {
             let byte = if let Some((byte, after)) = rest.split_first() {
                 rest = after;
@@ -127,27 +99,29 @@ impl Encoder {
             };
             bits = bits << 8 | u32::from(byte);
         }
-        self.at = self.at.saturating_add(missing);
         // LEN and the first byte make a whole group. Fewer than three bytes may be left: the rest
         // of the group becomes padding.
-        base64::encode_padded(bits, usize::from(left))
+        let group = base64::encode_padded(bits, self.left.into());
+        self.left = self.left.saturating_sub(missing);
+        self.groups = self.groups.wrapping_sub(1);
+        group
     }
 
     /// Encodes groups that lie in the message straight into `out`, up to the end of the line;
     /// returns the number of bytes.
     #[cfg(not(feature = "small"))]
-    fn groups(&mut self, message: &[u8], out: &mut [u8]) -> usize {
-        let State::Groups(groups) = self.state else { return 0 };
-        let rest = message.get(usize::from(self.at)..).unwrap_or_default();
+    fn triples(&mut self, message: &[u8], out: &mut [u8]) -> usize {
+        let at = with_crc(message).saturating_sub(self.left);
         // What is left of a message goes with the CRC.
-        if rest.len() < 3 {
+        let rest = message.get(at.into()..).unwrap_or_default();
+        // The first byte goes with LEN.
+        if at == 0 {
             return 0;
         }
-        let room = out.len().min(usize::from(groups).wrapping_mul(4));
+        let room = out.len().min(usize::from(self.groups).wrapping_mul(4));
         let count = base64::encode_triples(rest, out.get_mut(..room).unwrap_or_default());
-        let bytes = count.wrapping_mul(3);
-        self.at = self.at.wrapping_add(narrow(bytes));
-        self.state = State::Groups(groups.wrapping_sub(narrow(count)));
+        self.left = self.left.saturating_sub(short(count.wrapping_mul(3)));
+        self.groups = self.groups.wrapping_sub(short(count));
         count.wrapping_mul(4)
     }
 }
@@ -160,56 +134,81 @@ impl Encode for Encoder {
     fn next(&mut self, message: &[u8], out: &mut [u8]) -> usize {
         let mut at: usize = 0;
         loop {
-            if self.piece == 0 {
-                #[cfg(not(feature = "small"))]
-                {
-                    at = at.wrapping_add(self.groups(message, out.get_mut(at..).unwrap_or_default()));
-                }
-                self.piece = self.piece(message);
-                if self.piece == 0 {
-                    break;
-                }
-            }
-            // A line is not begun where it does not fit, so that a buffer of a line's length gets
-            // whole ones.
-            #[cfg(not(feature = "small"))]
-            if let [b'\n', marker, ..] = self.piece.to_le_bytes()
-                && marker != 0
-                && let Some(([place], rest)) = out.get_mut(at..).and_then(<[u8]>::split_first_chunk_mut)
-                && rest.len() < usize::from(self.width).wrapping_mul(4).wrapping_add(3)
+            // Firmware does without both, which take flash.
+            #[cfg(not(any(feature = "small", target_os = "none")))]
             {
-                *place = b'\n';
-                self.piece >>= 8;
-                return at.wrapping_add(1);
+                // A line is not begun where it does not fit, so that a buffer of a line's length
+                // gets whole ones.
+                if let [b'\n', 1..=u8::MAX, ..] = self.pending.to_le_bytes()
+                    && let Some(([place], rest)) = out.get_mut(at..).and_then(<[u8]>::split_first_chunk_mut)
+                    && rest.len() < usize::from(self.width).wrapping_mul(4).wrapping_add(3)
+                {
+                    *place = b'\n';
+                    self.pending >>= 8;
+                    return at.wrapping_add(1);
+                }
+                // All four bytes at once; what follows overwrites those behind them.
+                if let Some(place) = out.get_mut(at..).and_then(<[u8]>::first_chunk_mut) {
+                    *place = self.pending.to_le_bytes();
+                    at = at.wrapping_add(4 - self.pending.leading_zeros() as usize / 8);
+                    self.pending = 0;
+                }
             }
-            // All four bytes at once; those past the piece are overwritten by the next one.
-            #[cfg(not(feature = "small"))]
-            if let Some(place) = out.get_mut(at..).and_then(<[u8]>::first_chunk_mut) {
-                *place = self.piece.to_le_bytes();
-                at = at.wrapping_add(4 - self.piece.leading_zeros() as usize / 8);
-                self.piece = 0;
+            while self.pending != 0 {
+                let Some(place) = out.get_mut(at) else { return at };
+                [*place, ..] = self.pending.to_le_bytes();
+                self.pending >>= 8;
+                at = at.wrapping_add(1);
+            }
+            if self.ended {
+                return at;
+            }
+            if self.left == 0 {
+                // The line feed of the last line makes the receiver check the packet.
+                self.ended = true;
+                self.pending = b'\n'.into();
                 continue;
             }
-            let Some(place) = out.get_mut(at) else { break };
-            [*place, ..] = self.piece.to_le_bytes();
-            self.piece >>= 8;
-            at = at.wrapping_add(1);
+            if self.groups == 0 {
+                self.groups = self.width;
+                self.pending = u32::from(Marker::Next.bytes()) << 8 | u32::from(b'\n');
+                continue;
+            }
+            #[cfg(not(feature = "small"))]
+            {
+                at = at.wrapping_add(self.triples(message, out.get_mut(at..).unwrap_or_default()));
+                if self.groups == 0 {
+                    continue;
+                }
+            }
+            self.pending = self.group(message);
         }
-        at
     }
 }
 
 impl core::fmt::Debug for Encoder {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Encoder").field("at", &self.at).finish_non_exhaustive()
+        f.debug_struct("Encoder").field("left", &self.left).finish_non_exhaustive()
     }
 }
 
 #[cfg(feature = "defmt")]
 impl defmt::Format for Encoder {
     fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "Encoder {{ at: {=u16} }}", self.at);
+        defmt::write!(f, "Encoder {{ left: {=u16} }}", self.left);
     }
+}
+
+/// Returns the length of message and CRC.
+fn with_crc(message: &[u8]) -> u16 {
+    narrow(message.len()).saturating_add(narrow(CRC))
+}
+
+/// Narrows a number of bytes or groups of a message, which has at most 65,535 bytes.
+#[cfg(not(feature = "small"))]
+#[expect(clippy::cast_possible_truncation, reason = "a longer message is not the one that was begun")]
+const fn short(count: usize) -> u16 {
+    count as u16
 }
 
 /// Returns the groups of four symbols in a line of `length` bytes, at least one. Marker and line

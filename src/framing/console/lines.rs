@@ -266,9 +266,13 @@ impl<S: Store> Lines<S> {
     fn groups(&mut self, input: &mut &[u8]) -> Step {
         while let (Line::Symbols, Packet::Open { have, end, group }) = (self.line, &mut self.packet) {
             if *group == Group::EMPTY && *have >= LEN {
-                let count = base64::decode_quads(input, self.store.room(*have, *end));
-                *input = input.get(count.wrapping_mul(4)..).unwrap_or_default();
-                *have = have.wrapping_add(count.wrapping_mul(3));
+                *have = have.wrapping_add(base64::decode_quads(input, self.store.room(*have, *end)));
+            }
+            // Firmware leaves cut and padded groups to `symbol`, which can do it, too. With this,
+            // the short table of symbols and the encoder's form, a console takes 326 bytes less
+            // on a Cortex-M0, and a quarter more time to decode.
+            if cfg!(target_os = "none") {
+                break;
             }
             // Also the group that begins with LEN, which sets `end`.
             while let Some((symbol, rest)) = input.split_first() {
@@ -287,8 +291,7 @@ impl<S: Store> Lines<S> {
             }
             let group = core::mem::replace(group, Group::EMPTY);
             // Each read cuts a group: it is put together here, and most often has three bytes.
-            if cfg!(not(target_os = "none"))
-                && *have >= LEN
+            if *have >= LEN
                 && let (Some((bits, 3)), Some(place)) = (group.bytes(), self.store.room(*have, *end).first_chunk_mut())
             {
                 let [a, b, c, _] = bits.to_be_bytes();

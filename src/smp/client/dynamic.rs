@@ -60,7 +60,7 @@ impl Client {
         let Dynamic { op, group, command, payload } = *request;
         let (len, header) = self.emit(op, group, command, tx, |writer| writer.raw(payload))?;
         let retries = if op == Op::Read { self.retries } else { self.non_idempotent_retries };
-        let timeout = self.timeout;
+        let timeout = self.timeout();
         Ok((len, Pending { header, asked: header.version, timeout, retries, kind: PhantomData }))
     }
 }

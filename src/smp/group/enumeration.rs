@@ -175,20 +175,22 @@ pub fn dispatch(served: &[Detail<'_>], incoming: &Incoming<'_>, reply: Reply<'_>
     if incoming.op() != Op::Read {
         return reply.error(Error::NOT_SUPPORTED);
     }
-    match incoming.command() {
-        Count::COMMAND => incoming.answer(reply, |Empty {}| {
+    let mut reply = reply;
+    let written = match incoming.command() {
+        Count::COMMAND => incoming.write(&mut reply, |Empty {}| {
             let count = u16::try_from(served.len()).or(Err(error::enumeration::TOO_MANY_GROUP_ENTRIES))?;
             Ok(CountResponse { count })
         }),
-        List::COMMAND => incoming.answer(reply, |Empty {}| Ok(Numbers(served))),
-        Single::COMMAND => incoming.answer(reply, |Single { index }| {
+        List::COMMAND => incoming.write(&mut reply, |Empty {}| Ok(Numbers(served))),
+        Single::COMMAND => incoming.write(&mut reply, |Single { index }| {
             let (index, last) = (usize::from(index.unwrap_or(0)), served.len().wrapping_sub(1));
             let found = served.get(index).ok_or(error::enumeration::INDEX_TOO_LARGE)?;
             Ok(SingleResponse { group: found.group, end: (index == last).then_some(true) })
         }),
-        Details::COMMAND => incoming.answer(reply, |Details { groups: wanted }| Ok(Chosen { served, wanted })),
-        _ => reply.error(Error::NOT_SUPPORTED),
-    }
+        Details::COMMAND => incoming.write(&mut reply, |Details { groups: wanted }| Ok(Chosen { served, wanted })),
+        _ => Err(Error::NOT_SUPPORTED),
+    };
+    reply.done(written)
 }
 
 /// The numbers of what is served, as a [`ListResponse`].

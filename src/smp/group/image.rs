@@ -346,15 +346,17 @@ pub trait Commands {
 /// Reads a request of this group, calls its command, and writes the response.
 #[inline(never)] // A stack frame of its own: see *Stack* in `smp::server`.
 pub fn dispatch<C: Commands + ?Sized>(commands: &mut C, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
-    match (incoming.op(), incoming.command()) {
-        (Op::Read, ReadState::COMMAND) => incoming.answer(reply, |Empty {}| commands.read_state()),
-        (Op::Write, WriteState::COMMAND) => incoming.answer(reply, |request| commands.write_state(request)),
-        (Op::Write, Upload::COMMAND) => incoming.answer(reply, |request| commands.upload(request)),
-        (Op::Read, CoreList::COMMAND) => incoming.answer(reply, |Empty {}| commands.core_list()),
-        (Op::Read, CoreLoad::COMMAND) => incoming.answer(reply, |request| commands.core_load(request)),
-        (Op::Write, CoreErase::COMMAND) => incoming.answer(reply, |Empty {}| commands.core_erase()),
-        (Op::Write, Erase::COMMAND) => incoming.answer(reply, |request| commands.erase(request)),
-        (Op::Read, SlotInfo::COMMAND) => incoming.answer(reply, |Empty {}| commands.slot_info()),
-        _ => reply.error(Error::NOT_SUPPORTED),
-    }
+    let mut reply = reply;
+    let written = match (incoming.op(), incoming.command()) {
+        (Op::Read, ReadState::COMMAND) => incoming.write(&mut reply, |Empty {}| commands.read_state()),
+        (Op::Write, WriteState::COMMAND) => incoming.write(&mut reply, |request| commands.write_state(request)),
+        (Op::Write, Upload::COMMAND) => incoming.write(&mut reply, |request| commands.upload(request)),
+        (Op::Read, CoreList::COMMAND) => incoming.write(&mut reply, |Empty {}| commands.core_list()),
+        (Op::Read, CoreLoad::COMMAND) => incoming.write(&mut reply, |request| commands.core_load(request)),
+        (Op::Write, CoreErase::COMMAND) => incoming.write(&mut reply, |Empty {}| commands.core_erase()),
+        (Op::Write, Erase::COMMAND) => incoming.write(&mut reply, |request| commands.erase(request)),
+        (Op::Read, SlotInfo::COMMAND) => incoming.write(&mut reply, |Empty {}| commands.slot_info()),
+        _ => Err(Error::NOT_SUPPORTED),
+    };
+    reply.done(written)
 }

@@ -297,26 +297,24 @@ pub trait Commands {
 /// Reads a request of this group, calls its command, and writes the response.
 #[inline(never)] // A stack frame of its own: see *Stack* in `smp::server`.
 pub fn dispatch<C: Commands + ?Sized>(commands: &mut C, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
-    match (incoming.op(), incoming.command()) {
-        (_, Echo::COMMAND) => incoming.answer(reply, |request| commands.echo(request)),
-        (Op::Write, ConsoleEcho::COMMAND) => incoming.answer(reply, |request| commands.console_echo(request)),
-        (Op::Read, TaskStatistics::COMMAND) => incoming.answer(reply, |Empty {}| commands.task_statistics()),
-        (Op::Read, PoolStatistics::COMMAND) => incoming.answer(reply, |Empty {}| commands.pool_statistics()),
-        (Op::Read, ReadDateTime::COMMAND) => incoming.answer(reply, |Empty {}| commands.read_datetime()),
-        (Op::Write, WriteDateTime::COMMAND) => incoming.answer(reply, |request| commands.write_datetime(request)),
-        (Op::Write, Reset::COMMAND) => {
-            let mut after = After::Nothing;
-            let answer = incoming.answer(reply, |request: Reset| {
-                let done = commands.reset(request)?;
-                let Reset { force, boot_mode } = request;
-                after = After::Reset { force: force == Some(Force(true)), mode: boot_mode.unwrap_or(0) };
-                Ok(done)
-            });
-            answer.then(after)
-        }
-        (Op::Read, Parameters::COMMAND) => incoming.answer(reply, |Empty {}| commands.parameters()),
-        (Op::Read, Info::COMMAND) => incoming.answer(reply, |request| commands.info(request)),
-        (Op::Read, BootLoader::COMMAND) => incoming.answer(reply, |request| commands.boot_loader(request)),
-        _ => reply.error(Error::NOT_SUPPORTED),
-    }
+    let (mut reply, mut after) = (reply, After::Nothing);
+    let written = match (incoming.op(), incoming.command()) {
+        (_, Echo::COMMAND) => incoming.write(&mut reply, |request| commands.echo(request)),
+        (Op::Write, ConsoleEcho::COMMAND) => incoming.write(&mut reply, |request| commands.console_echo(request)),
+        (Op::Read, TaskStatistics::COMMAND) => incoming.write(&mut reply, |Empty {}| commands.task_statistics()),
+        (Op::Read, PoolStatistics::COMMAND) => incoming.write(&mut reply, |Empty {}| commands.pool_statistics()),
+        (Op::Read, ReadDateTime::COMMAND) => incoming.write(&mut reply, |Empty {}| commands.read_datetime()),
+        (Op::Write, WriteDateTime::COMMAND) => incoming.write(&mut reply, |request| commands.write_datetime(request)),
+        (Op::Write, Reset::COMMAND) => incoming.write(&mut reply, |request: Reset| {
+            let done = commands.reset(request)?;
+            let Reset { force, boot_mode } = request;
+            after = After::Reset { force: force == Some(Force(true)), mode: boot_mode.unwrap_or(0) };
+            Ok(done)
+        }),
+        (Op::Read, Parameters::COMMAND) => incoming.write(&mut reply, |Empty {}| commands.parameters()),
+        (Op::Read, Info::COMMAND) => incoming.write(&mut reply, |request| commands.info(request)),
+        (Op::Read, BootLoader::COMMAND) => incoming.write(&mut reply, |request| commands.boot_loader(request)),
+        _ => Err(Error::NOT_SUPPORTED),
+    };
+    reply.done(written).then(after)
 }

@@ -259,13 +259,15 @@ pub trait Commands {
 /// Reads a request of this group, calls its command, and writes the response.
 #[inline(never)] // A stack frame of its own: see *Stack* in `smp::server`.
 pub fn dispatch<C: Commands + ?Sized>(commands: &mut C, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
-    match (incoming.op(), incoming.command()) {
-        (Op::Read, Read::COMMAND) => incoming.answer(reply, |request| commands.read(request)),
-        (Op::Write, Write::COMMAND) => incoming.answer(reply, |request| commands.write(request)),
-        (Op::Write, Delete::COMMAND) => incoming.answer(reply, |request| commands.delete(request)),
-        (Op::Write, Commit::COMMAND) => incoming.answer(reply, |Empty {}| commands.commit()),
-        (Op::Read, Load::COMMAND) => incoming.answer(reply, |Empty {}| commands.load()),
-        (Op::Write, Save::COMMAND) => incoming.answer(reply, |request| commands.save(request)),
-        _ => reply.error(Error::NOT_SUPPORTED),
-    }
+    let mut reply = reply;
+    let written = match (incoming.op(), incoming.command()) {
+        (Op::Read, Read::COMMAND) => incoming.write(&mut reply, |request| commands.read(request)),
+        (Op::Write, Write::COMMAND) => incoming.write(&mut reply, |request| commands.write(request)),
+        (Op::Write, Delete::COMMAND) => incoming.write(&mut reply, |request| commands.delete(request)),
+        (Op::Write, Commit::COMMAND) => incoming.write(&mut reply, |Empty {}| commands.commit()),
+        (Op::Read, Load::COMMAND) => incoming.write(&mut reply, |Empty {}| commands.load()),
+        (Op::Write, Save::COMMAND) => incoming.write(&mut reply, |request| commands.save(request)),
+        _ => Err(Error::NOT_SUPPORTED),
+    };
+    reply.done(written)
 }

@@ -15,18 +15,18 @@ use crate::smp::os::{Parameters, ParametersResponse};
 use crate::time::Span;
 
 /// The shortest wait before a repeat.
-const FLOOR: Duration = Duration::from_millis(250);
+const FLOOR: Span = Span::limit(Duration::from_millis(250));
 
 /// The longest wait before a repeat to a device that answers fast, for each repeat costs little,
 /// and a line that loses half of them has to get through.
-const SLOWEST: Duration = Duration::from_secs(1);
+const SLOWEST: Span = Span::limit(Duration::from_secs(1));
 
 /// The longest wait before a repeat that may cost the device another erase.
-const SLOWEST_FRESH: Duration = Duration::from_secs(10);
+const SLOWEST_FRESH: Span = Span::limit(Duration::from_secs(10));
 
 /// The least time that counts as a wait, so that one that never ends cannot happen to a client
 /// without a timeout.
-const LEAST: Duration = Duration::from_millis(1);
+const LEAST: Span = Span::limit(Duration::from_millis(1));
 
 /// The response that is waited for when no piece is due.
 #[derive(Debug, Clone, Copy)]
@@ -81,7 +81,7 @@ enum Timing {
 impl Pace {
     /// The pace of a transfer to a device that was not heard yet.
     pub(super) const fn new() -> Self {
-        let asked = (Span::ZERO, Span::limit(SILENCE));
+        let asked = (Span::ZERO, const { Span::limit(SILENCE) });
         Self { answers: Answers::Never, timing: Timing::Idle, asked, silence: Span::ZERO, repeats: 0 }
     }
 
@@ -144,24 +144,24 @@ impl Pace {
             Answers::After(mut time) => {
                 time.lengthen(time);
                 time.lengthen(time);
-                time.max(Span::limit(FLOOR))
+                time.max(FLOOR)
             }
             _ => timeout,
         }
     }
 
     /// Twice as long for each repeat, up to `slowest`.
-    fn slowed(&self, usual: Span, slowest: Duration) -> Span {
+    fn slowed(&self, usual: Span, slowest: Span) -> Span {
         let mut slower = usual;
         for _ in 0..self.repeats.min(4) {
             slower.lengthen(slower);
         }
-        slower.min(Span::limit(slowest)).max(usual)
+        slower.min(slowest).max(usual)
     }
 
     /// Returns the time to wait for this response.
     pub(super) fn wait(&mut self, awaited: Awaited, client: &Client, pacing: &Pacing) -> Duration {
-        let timeout = Span::limit(client.timeout());
+        let timeout = client.limit();
         let usual = self.usual(timeout);
         let mut wait = match awaited {
             Awaited::First | Awaited::Last => usual.max(timeout),
@@ -169,13 +169,13 @@ impl Pace {
             Awaited::None => timeout,
             Awaited::Other => self.slowed(usual, SLOWEST),
         };
-        wait = wait.max(Span::limit(LEAST));
+        wait = wait.max(LEAST);
         let limit = match (self.answers, awaited) {
             // The question for the sizes has used up its timeouts already: one more is enough.
             (Answers::Never, _) => unheard(client, 1),
             (_, Awaited::First | Awaited::Fresh) => pacing.first(),
             (_, Awaited::Last) => pacing.last(),
-            _ => Span::limit(SILENCE),
+            _ => const { Span::limit(SILENCE) },
         };
         self.asked = (wait, limit);
         wait.time()
@@ -199,7 +199,7 @@ impl Pace {
 /// the question for its sizes.
 fn unheard(client: &Client, more: u8) -> Span {
     // Added up: a product of 64 bits takes 900 bytes more on a Cortex-M0.
-    let (timeout, mut all) = (Span::limit(client.timeout()), Span::ZERO);
+    let (timeout, mut all) = (client.limit(), Span::ZERO);
     for _ in 0..client.retries().max(1).saturating_add(more) {
         all.lengthen(timeout);
     }
@@ -228,10 +228,10 @@ impl Sizing {
 
     /// The next step, or the end: the device was not heard.
     pub(super) fn poll(&mut self, client: &mut Client, tx: &mut [u8]) -> Result<Result<Step, Found>, Error> {
-        let timeout = Span::limit(client.timeout());
+        let timeout = client.limit();
         // Often, for the answer is short and the question may run any number of times: on a line
         // that loses a third of it, a few tries prove nothing.
-        let wait = timeout.eighth().max(Span::limit(FLOOR).min(timeout)).max(Span::limit(LEAST));
+        let wait = timeout.eighth().max(FLOOR.min(timeout)).max(LEAST);
         self.pace.asked = (wait, unheard(client, 0));
         match self.call.poll(client, &Parameters {}, wait.time(), tx) {
             // The silence goes on, the back-off does not: what follows is another request.

@@ -131,8 +131,8 @@ impl Pacing {
             max_message: Wish::Usual(u16::MAX),
             parameters: None,
             retries: None,
-            first: Span::limit(ERASE_TIME),
-            last: Span::limit(CHECK_TIME),
+            first: const { Span::limit(ERASE_TIME) },
+            last: const { Span::limit(CHECK_TIME) },
         }
     }
 

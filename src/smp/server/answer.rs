@@ -86,10 +86,20 @@ impl<'m> Incoming<'m> {
         reply: Reply<'_>,
         command: impl FnOnce(R) -> Result<E, Error>,
     ) -> Answer {
-        match R::decode(self.payload.0) {
-            Ok(request) => reply.result(command(request)),
-            Err(_) => reply.error(Error::INVALID),
-        }
+        let mut reply = reply;
+        let written = self.write(&mut reply, command);
+        reply.done(written)
+    }
+
+    /// Does the work of [`answer`](Self::answer) up to the header: a group with many commands then
+    /// has one place that writes it, and one that refuses.
+    pub(crate) fn write<R: Decode<'m>, E: Encode>(
+        &self,
+        reply: &mut Reply<'_>,
+        command: impl FnOnce(R) -> Result<E, Error>,
+    ) -> Result<(), Error> {
+        let request = R::decode(self.payload.0).or(Err(Error::INVALID))?;
+        command(request)?.encode(&mut reply.buffer.writer).or(Err(Error::TOO_LARGE))
     }
 
     /// Returns the value of one key of the payload, for policies: the target of the request.
@@ -167,22 +177,18 @@ impl Reply<'_> {
             .and_then(|()| error.write_entry(version, writer))
             .and_then(|()| writer.text(key))
             .and_then(|()| writer.unsigned(number));
-        match written {
-            Ok(()) => self.complete(),
-            Err(_) => self.error(error),
-        }
+        self.done(written.or(Err(error)))
     }
 
     /// Responds with a payload. If it does not fit, responds with [`Error::TOO_LARGE`].
     pub fn ok<E: Encode>(self, response: &E) -> Answer {
         let written = response.encode(&mut self.buffer.writer);
-        self.finish(written)
+        self.done(written.or(Err(Error::TOO_LARGE)))
     }
 
     /// Responds with an error.
-    #[inline(never)] // One copy: each command has its refusals.
     pub fn error(self, error: Error) -> Answer {
-        Answer { len: refuse(self.buffer, self.request, error), after: After::Nothing }
+        self.done(Err(error))
     }
 
     /// Responds with a payload or with an error.
@@ -193,17 +199,15 @@ impl Reply<'_> {
         }
     }
 
-    /// Completes a response whose payload was written. Not generic, so that there is one copy for
-    /// all types of response.
-    fn finish(self, written: Result<(), BufferFull>) -> Answer {
-        match written.and_then(|()| self.buffer.fill_gap()) {
-            Ok(()) => self.complete(),
-            Err(_) => self.error(Error::TOO_LARGE),
-        }
-    }
-
-    fn complete(self) -> Answer {
-        Answer { len: self.buffer.complete(self.request), after: After::Nothing }
+    /// Completes a response whose payload was written, or refuses.
+    // One copy, for all types of responses and all refusals.
+    #[inline(never)]
+    pub(crate) fn done(self, written: Result<(), Error>) -> Answer {
+        let len = match written {
+            Ok(()) => self.buffer.complete(self.request),
+            Err(error) => refuse(self.buffer, self.request, error),
+        };
+        Answer { len, after: After::Nothing }
     }
 }
 
@@ -221,9 +225,11 @@ pub(super) fn refuse(buffer: &mut AnswerBuffer<'_>, request: &Header, error: Err
 /// last.
 pub(super) struct AnswerBuffer<'t> {
     pub(super) writer: Writer<'t>,
-    /// `true` if the payload begins with room for the entry `rc: 0`.
-    has_gap: bool,
 }
+
+/// What is written in front of a payload that gets the entry `rc: 0`: room for the head of the map,
+/// and the key. No map begins with a zero, so a payload that begins so was written behind it.
+const GAP: [u8; 4] = *b"\x00\x62rc";
 
 impl<'t> AnswerBuffer<'t> {
     /// A buffer in `tx`, of which at most as much is used as the length in a header can express.
@@ -231,46 +237,21 @@ impl<'t> AnswerBuffer<'t> {
     pub(super) fn new(tx: &'t mut [u8]) -> Self {
         let room = tx.len().min(Header::LEN + usize::from(u16::MAX));
         let tx = tx.get_mut(..room).filter(|tx| tx.len() >= Header::LEN).unwrap_or_default();
-        let mut buffer = Self { writer: Writer::new(tx), has_gap: false };
+        let mut buffer = Self { writer: Writer::new(tx) };
         buffer.restart();
         buffer
     }
 
-    /// Leaves room for `rc: 0`: see [`fill_gap`](Self::fill_gap). An error, which has its own code,
-    /// drops it.
+    /// Leaves room for `rc: 0`: see [`fill_gap`]. An error, which has its own code, drops it.
     pub(super) fn leave_gap(&mut self) {
-        self.has_gap = self.writer.raw(b"\x00\x62rc").is_ok();
+        let _ = self.writer.raw(&GAP);
     }
 
-    /// Puts `rc: 0` in front of the keys of the map that was written. The gap holds the key
-    /// already: the head of the map moves to its front, and the byte that the head leaves becomes
-    /// the zero.
-    ///
-    /// # Errors
-    ///
-    /// [`BufferFull`] for a map of 23 keys or more, whose head would grow, and for a payload that
-    /// is not a map. No command of old clients has such a response.
-    pub(super) fn fill_gap(&mut self) -> Result<(), BufferFull> {
-        if !self.has_gap {
-            return Ok(());
-        }
-        match self.writer.written_mut().get_mut(Header::LEN..) {
-            Some([front, _, _, _, head @ (0xA0..=0xB6 | 0xBF), ..]) => {
-                // A map that ends with a break has no number of keys.
-                *front = head.wrapping_add(u8::from(*head != 0xBF));
-                *head = 0;
-            }
-            _ => return Err(BufferFull),
-        }
-        Ok(())
-    }
-
-    /// Drops the payload and the gap.
+    /// Drops the payload.
     pub(super) fn restart(&mut self) {
         self.writer.clear();
         // This fails only in an empty buffer, where every later write fails as well.
         let _ = self.writer.reserve(Header::LEN);
-        self.has_gap = false;
     }
 
     /// Writes a whole response with its header, in place of everything written so far.
@@ -290,6 +271,29 @@ impl<'t> AnswerBuffer<'t> {
     }
 }
 
+/// Puts `rc: 0` in front of the keys of the map in a response that was written behind a gap. The
+/// gap holds the key already: the head of the map moves to its front, and the byte that the head
+/// leaves becomes the zero.
+///
+/// # Errors
+///
+/// [`BufferFull`] for a map of 23 keys or more, whose head would grow, and for a payload that is
+/// not a map. No command of old clients has such a response.
+pub(super) fn fill_gap(response: &mut [u8]) -> Result<(), BufferFull> {
+    let payload = response.get_mut(Header::LEN..).unwrap_or_default();
+    match payload.split_first_chunk_mut() {
+        Some((gap, [head @ (0xA0..=0xB6 | 0xBF), ..])) if *gap == GAP => {
+            let [front, ..] = gap;
+            // A map that ends with a break has no number of keys.
+            *front = head.wrapping_add(u8::from(*head != 0xBF));
+            *head = 0;
+            Ok(())
+        }
+        Some((gap, _)) if *gap == GAP => Err(BufferFull),
+        _ => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -304,8 +308,10 @@ mod tests {
             buffer.leave_gap();
         }
         buffer.writer.raw(payload)?;
-        buffer.fill_gap()?;
         let len = buffer.complete(&request);
+        if legacy {
+            fill_gap(&mut tx[..len])?;
+        }
         let (header, payload) = tx[..len].split_at(Header::LEN);
         assert_eq!(usize::from(Header::parse(header).unwrap().0.length), payload.len());
         Ok(payload.to_vec())

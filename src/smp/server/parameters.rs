@@ -31,5 +31,5 @@ pub(super) fn is_parameters(header: &Header) -> bool {
 /// Writes the response to command 6 of group 0.
 pub(super) fn say(parameters: ParametersResponse, payload: &[u8], buffer: &mut AnswerBuffer<'_>) -> Result<(), Error> {
     let Empty {} = Empty::decode(payload).or(Err(Error::INVALID))?;
-    parameters.encode(&mut buffer.writer).and_then(|()| buffer.fill_gap()).or(Err(Error::TOO_LARGE))
+    parameters.encode(&mut buffer.writer).or(Err(Error::TOO_LARGE))
 }

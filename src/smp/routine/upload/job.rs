@@ -4,7 +4,7 @@ use core::cmp::Ordering;
 use core::time::Duration;
 
 use super::super::pace::{Awaited, Found, Pace, Sizing};
-use super::super::piece::{Keys, What};
+use super::super::piece::Keys;
 use super::super::report::{UploadEvent, UploadOutcome, UploadReport};
 use super::super::transfer::{Counts, Transfer};
 use super::super::{Error, Heard, Pacing};
@@ -75,9 +75,8 @@ impl Job {
                 },
                 State::Sending(transfer) => match transfer.due(self.len) {
                     Ok(due) => {
-                        // A hash of more bytes than are uploaded would not match.
-                        let keys = if self.len < source.len() { self.keys.without_sha() } else { self.keys };
-                        let piece = (source, self.len, What::Image(keys));
+                        let keys = self.keys.of(self.len >= source.len());
+                        let piece = (source, self.len, keys);
                         return transfer.send(due, piece, &mut self.counts, client, tx).map(Step::Send);
                     }
                     Err(awaited) => {
