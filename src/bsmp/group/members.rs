@@ -35,7 +35,7 @@ impl Members {
     /// Adds a variable; an id above 127 is ignored.
     pub const fn insert(&mut self, id: u8) {
         // In steps, because `get_mut` is not const.
-        let (mut rest, mut id) = (self.0.as_mut_slice(), id);
+        let (mut rest, mut id): (&mut [u32], u8) = (&mut self.0, id);
         while let Some((word, others)) = rest.split_first_mut() {
             if id < 32 {
                 *word |= 1 << id;
