@@ -23,7 +23,6 @@ mod members;
 
 use core::ops::RangeInclusive;
 
-pub(super) use members::Words;
 pub use members::{Group, Members};
 
 use super::client::{Error, Request, done};

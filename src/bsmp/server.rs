@@ -60,8 +60,7 @@
 mod blocks;
 mod values;
 
-use super::group::{Group, MAX_COUNT as MAX_GROUPS, Members, STANDARD};
-use super::variable::Variable;
+use super::group::{MAX_COUNT as MAX_GROUPS, Members, STANDARD};
 use super::{Command, Entities, Full, Header, Payload, Refusal, Table, Version};
 use crate::line::{Damage, Peer, Serve, Service, asynch};
 use crate::shown::shown;
@@ -78,6 +77,18 @@ pub struct Server<'t, E> {
 const _: () = assert!(size_of::<Server<'_, ()>>() <= 88);
 
 shown!([E] Server<'_, E>, |server| "Server({:?}, {} created groups)", server.table, server.groups.len());
+
+/// The variables that a request is about.
+#[derive(Default)]
+struct Target {
+    members: Members,
+    /// No member is below this one.
+    first: u8,
+    /// True if the master may write all of them.
+    writable: bool,
+    /// The size of all values in bytes.
+    size: usize,
+}
 
 impl From<Full> for Refusal {
     fn from(Full: Full) -> Self {
@@ -196,10 +207,7 @@ impl<'t, E: Entities> Server<'t, E> {
                 Command::LIST_FUNCTIONS => {
                     self.table.functions.get(place).map(|function| answer.put(&[function.input, function.output]))
                 }
-                _ => {
-                    let mut group = Group::default();
-                    self.target(true, id, &mut group).ok().map(|()| answer.put(&[group.emit()]))
-                }
+                _ => self.group(id).ok().map(|(members, writable)| answer.put(&[members.emit(writable)])),
             };
             match written {
                 Some(written) => written?,
@@ -209,26 +217,34 @@ impl<'t, E: Entities> Server<'t, E> {
         Ok(next(command))
     }
 
+    /// The members of a group, and whether the master may write it.
+    fn group(&self, id: u8) -> Result<(&Members, bool), Refusal> {
+        let members = match id.checked_sub(STANDARD) {
+            Some(place) => self.groups.get(usize::from(place)),
+            None => self.table.standard.get(usize::from(id)),
+        };
+        let members = members.ok_or(Refusal::InvalidId)?;
+        // Groups 0 and 1 are read-only by the text, whatever they contain.
+        Ok((members, id > 1 && self.table.is_writable(members)))
+    }
+
     /// Finds the variables of an id: one, or those of a group. `target` is empty before.
     ///
     /// An out-parameter: returned by value it is copied at each level of the stack.
-    fn target(&self, of_group: bool, id: u8, target: &mut Group) -> Result<(), Refusal> {
-        if !of_group {
-            let Variable { writable, .. } = self.table.variables.get(usize::from(id)).ok_or(Refusal::InvalidId)?;
+    fn target(&self, of_group: bool, id: u8, target: &mut Target) -> Result<(), Refusal> {
+        if of_group {
+            let (members, writable) = self.group(id)?;
+            (target.members, target.writable) = (*members, writable);
+            for (_, size) in self.table.variables(members, 0) {
+                target.size = target.size.wrapping_add(size.into());
+            }
+        } else {
+            let variable = self.table.variables.get(usize::from(id)).ok_or(Refusal::InvalidId)?;
             target.members.insert(id);
-            target.writable = *writable;
-            return Ok(());
+            target.first = id;
+            target.writable = variable.writable;
+            target.size = usize::from(variable.size);
         }
-        let created = match id.checked_sub(STANDARD) {
-            Some(place) => Some(self.groups.get(usize::from(place)).ok_or(Refusal::InvalidId)?),
-            None => None,
-        };
-        target.members = match created {
-            Some(members) => *members,
-            None => self.table.standard(id),
-        };
-        // Groups 0 and 1 are read-only by the text, whatever they contain.
-        target.writable = id > 1 && self.table.is_writable(&target.members);
         Ok(())
     }
 

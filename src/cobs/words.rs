@@ -92,7 +92,7 @@ pub(super) fn copy_to_zero(from: &[u8], to: &mut [u8]) -> usize {
 /// Copies `from` to the front of `to` up to the first zero or the shorter length; returns the
 /// number of bytes.
 #[cfg(not(target_os = "none"))]
-pub(super) fn copy_to_zero(from: &[u8], to: &mut [u8]) -> usize {
+pub(crate) fn copy_to_zero(from: &[u8], to: &mut [u8]) -> usize {
     let from = from.get(..to.len()).unwrap_or(from);
     let count = if has_zero(from) { zero_at(from) } else { from.len() };
     crate::bytes::copy(from.get(..count).unwrap_or_default(), to);
@@ -102,7 +102,7 @@ pub(super) fn copy_to_zero(from: &[u8], to: &mut [u8]) -> usize {
 /// Returns true if any of the bytes is zero. It does not stop there, so that the compiler keeps the
 /// smallest bytes so far in vectors.
 #[cfg(not(target_os = "none"))]
-pub(super) fn has_zero(bytes: &[u8]) -> bool {
+pub(crate) fn has_zero(bytes: &[u8]) -> bool {
     let Some(last) = bytes.last_chunk::<BLOCK>() else { return zero_at(bytes) < bytes.len() };
     let mut least = *last;
     for block in bytes.as_chunks::<BLOCK>().0 {

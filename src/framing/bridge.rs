@@ -18,7 +18,8 @@
 //!
 //! No document describes the envelope; this is what `eth-bridge-pru-serial485` and `pydrs` 2.3.2
 //! do. An answer of 22 or 23 has no packet: it counts as [`Error::Abandoned`], and the master's own
-//! timeout goes on. Give the bridge less time than the master's.
+//! timeout goes on. Give the bridge less time than the master's. An answer with the id of an
+//! earlier request is dropped without a word: nothing was damaged.
 
 use core::cell::Cell;
 use core::time::Duration;
@@ -106,13 +107,14 @@ impl<'b, H: Head> Bridge<'b, H> {
         H::LEN == WithId::LEN
     }
 
+    /// Returns true if the envelope has the id of an earlier request.
+    fn is_late(&self) -> bool {
+        Self::has_id() && self.inner.message().get(1) != Some(&self.id.get())
+    }
+
     /// Checks a whole envelope.
     fn check(&self) -> Result<(), Error> {
         let envelope = self.inner.message();
-        if Self::has_id() && envelope.get(1) != Some(&self.id.get()) {
-            // The answer to an earlier request.
-            return Err(Error::Truncated);
-        }
         match envelope.get(H::LEN..) {
             Some([OK, packet @ ..]) if Sum::of(packet) != 0 => Err(Error::Checksum),
             Some([OK, _, ..]) => Ok(()),
@@ -152,15 +154,20 @@ impl<H: Head> Framing for Bridge<'_, H> {
     }
 
     fn push<'i>(&mut self, input: &mut &'i [u8]) -> Result<Progress<'i>, Error> {
-        match self.inner.push(input)? {
-            Progress::Message => match self.check() {
-                Ok(()) => Ok(Progress::Message),
-                Err(error) => {
-                    self.inner.reset();
-                    Err(error)
+        loop {
+            match self.inner.push(input)? {
+                Progress::Message if self.is_late() => self.inner.reset(),
+                Progress::Message => {
+                    return match self.check() {
+                        Ok(()) => Ok(Progress::Message),
+                        Err(error) => {
+                            self.inner.reset();
+                            Err(error)
+                        }
+                    };
                 }
-            },
-            other => Ok(other),
+                other => return Ok(other),
+            }
         }
     }
 

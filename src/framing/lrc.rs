@@ -28,12 +28,11 @@
 //! # States
 //!
 //! ```text
-//!               x                   x, data announced             last data byte
-//!   Between ─────────▶ Code ──────────────────────▶ Data ───────────────────────┐
-//!      ▲                │ ▲                           ▲ └─ x, more announced     ▼
-//!      │ 00             │ └──────── x ─────────────── │ ──────────────── Data, none left
-//!      ├────────────────┤                             │                         │ 00
-//!      ├──────────────────────────────────────────────┴─────────────────────────┘
+//!               x              x: data, or the next code
+//!   Between ─────────▶ Block ◀─────────────────┐
+//!      ▲                │ └───────────────────┘
+//!      │ 00             │
+//!      ├────────────────┤
 //!      └── Ambiguous ◀──┘ 00 after a code 01
 //! ```
 //!
@@ -44,10 +43,10 @@
 //!
 //! # Cost
 //!
-//! Both directions search, copy and sum whole runs: on a host with the search for zeros of
-//! [`cobs`](mod@crate::cobs), a word at a time. The decoder and encoder of that module would take
-//! 1.1 KiB more flash on a Cortex-M0, where the smallest slave fits 2.4 KiB. S3MP is made for such
-//! parts.
+//! Both directions move whole runs: a host with the searches of [`cobs`](mod@crate::cobs), a word
+//! at a time, firmware with one loop that copies, sums and looks for the zero. The decoder and
+//! encoder of that module would take 1.1 KiB more flash on a Cortex-M0, where the smallest slave
+//! fits 2.3 KiB. S3MP is made for such parts.
 //!
 //! # Interpretation
 //!
@@ -73,11 +72,11 @@ use crate::checksum::Sum;
 use crate::{bytes, cobs};
 
 mod encoder;
-mod zero;
+mod runs;
 
 pub use encoder::Encoder;
 use encoder::{FULL, MARKER};
-use zero::zero_at;
+use runs::{SUMS, carry};
 
 /// Returns the length of the longest frame of a message of `len` bytes: one code byte for each
 /// block, check and marker.
@@ -97,6 +96,10 @@ pub struct Lrc<'b> {
     message: Buffer<'b>,
     sum: Sum,
     state: State,
+    /// The code of the block, if there is one: not in `state`, whose changes are frequent.
+    code: u8,
+    /// The bytes of data before its end.
+    left: u8,
     gap: Duration,
     abandon: Duration,
 }
@@ -105,21 +108,19 @@ pub struct Lrc<'b> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum State {
-    /// Between two frames, without a message. Exit: any byte but zero, to `Code`.
+    /// Between two frames, without a message. Exit: any byte but zero, to `Block`.
     Between,
     /// Between two frames; the buffer holds a message. Exits: as `Between`, and a zero, to
     /// `Between`.
     Complete,
-    /// After a byte that is either the code of a block with `left` data bytes, or the check.
-    /// `zero`: if it is a code, the block before it ended with a zero, which is not in the buffer
-    /// yet. Exits: the next byte, to `Data`, or to itself for an empty block; a zero, to
-    /// `Ambiguous` if both readings hold, to `Complete` if one does, else to `Between`; silence, to
-    /// `Between`.
-    Code { zero: bool, left: u8 },
-    /// In a block, `left` data bytes before its end. `full`: no zero follows the block. Exits: the
-    /// byte after the block, to `Code`; a zero, to `Complete` if it is the check, else to
-    /// `Between`; silence, to `Between`.
-    Data { left: u8, full: bool },
+    /// In a block. While none of its data has come, its code may as well be the check. Exits: data,
+    /// to itself; the next code, to itself after a full block, else to `Zero`; a zero, to
+    /// `Complete` if it may be the marker, else to `Between`; silence, to `Between`.
+    Block,
+    /// After the code of a block; the block before it stands for a zero, which is not in the buffer
+    /// yet. Exits: data, to `Block`; the next code, to itself; a zero, to `Ambiguous` if the block
+    /// is empty, else as `Block`; silence, to `Between`.
+    Zero,
     /// After the zero of an ambiguous frame: reading A is in the buffer. Exits: any byte or
     /// silence, to `Complete`, or to `Between` if the message does not fit.
     Ambiguous,
@@ -139,6 +140,8 @@ impl<'b> Lrc<'b> {
             message: Buffer { bytes: buffer, len: 0 },
             sum: Sum::new(),
             state: State::Between,
+            code: 0,
+            left: 0,
             gap: Self::GAP,
             abandon: Self::ABANDON,
         }
@@ -175,56 +178,70 @@ impl<'b> Lrc<'b> {
         self.state == State::Ambiguous
     }
 
-    /// Stores the data of a block at the front of `input`, which begins with one of them; returns
-    /// the rest of the input.
-    fn run<'i>(&mut self, mut left: u8, full: bool, input: &'i [u8]) -> &'i [u8] {
-        let count = zero_at(input.get(..usize::from(left)).unwrap_or(input));
-        let (data, rest) = input.split_at_checked(count).unwrap_or((input, &[]));
-        self.message.extend(data);
-        self.sum.update(data);
-        left = left.wrapping_sub(u8::try_from(count).unwrap_or(left));
-        self.state = State::Data { left, full };
-        rest
+    /// Adds bytes to the sum that no run has added.
+    fn note(&mut self, bytes: &[u8]) {
+        if SUMS {
+            self.sum.update(bytes);
+        }
     }
 
-    /// Handles one byte of a frame that is neither zero nor data of a block that has begun.
-    fn feed(&mut self, byte: u8) {
-        self.sum.update(&[byte]);
-        let left = byte.wrapping_sub(1);
-        self.state = match self.state {
-            State::Between | State::Complete | State::Ambiguous => {
-                self.message.len = 0;
-                self.sum = Sum::new();
-                self.sum.update(&[byte]);
-                State::Code { zero: false, left }
-            }
-            // The code of an empty block (`run` handles all others), so another code follows.
-            State::Code { zero, .. } => {
-                self.message.zero_if(zero);
-                State::Code { zero: true, left }
-            }
-            State::Data { full, .. } => State::Code { zero: !full, left },
-        };
+    /// Adds the bytes between `start` and `rest` to the sum, if runs do not.
+    fn sum_up(&mut self, start: &[u8], rest: &[u8]) {
+        if !SUMS {
+            self.sum.update(bytes::front(start, start.len().wrapping_sub(rest.len())));
+        }
+    }
+
+    /// Begins a block.
+    fn open(&mut self, code: u8, state: State) {
+        self.note(&[code]);
+        (self.code, self.left, self.state) = (code, code.wrapping_sub(1), state);
+    }
+
+    /// Stores data of the block from the front of `input`, which begins with some; returns the
+    /// rest of `input`.
+    fn run<'i>(&mut self, input: &'i [u8]) -> &'i [u8] {
+        let data = input.get(..usize::from(self.left)).unwrap_or(input);
+        let mut count = carry(data, self.message.room(), &mut self.sum);
+        if count == 0 {
+            // The buffer is full: the byte is only summed.
+            self.note(data.get(..1).unwrap_or_default());
+            self.message.overrun();
+            count = 1;
+        } else {
+            self.message.len = self.message.len.wrapping_add(count);
+        }
+        // At most `left`.
+        let [low, ..] = count.to_le_bytes();
+        self.left = self.left.wrapping_sub(low);
+        input.get(count..).unwrap_or_default()
     }
 
     /// Handles the zero after at least one byte of a frame.
     fn close(&mut self) -> Result<Progress<'static>, Error> {
         let state = core::mem::replace(&mut self.state, State::Between);
-        match state {
-            // The sum first: without it nothing about the blocks can be trusted.
-            _ if self.sum.value() != 0 => Err(Error::Checksum),
-            // The sum is right by chance, but the block is incomplete.
-            State::Data { left: 1.., .. } => Err(Error::Malformed),
-            // Both readings hold: the next byte decides.
-            State::Code { zero: true, left: 0 } => {
-                self.state = State::Ambiguous;
-                Ok(Progress::More)
-            }
-            // Either the byte before this zero was the check, or the zero is the check, after the
-            // last byte of a block. An empty block after a full one adds nothing, so both readings
-            // give the same message.
-            _ => self.complete(),
+        // The sum first: without it nothing about the blocks can be trusted.
+        if self.sum.value() != 0 {
+            return Err(Error::Checksum);
         }
+        // The sum is right by chance, but the block is incomplete.
+        if self.left > 0 && !self.is_fresh() {
+            return Err(Error::Malformed);
+        }
+        // Both readings hold: the next byte decides.
+        if state == State::Zero && self.left == 0 {
+            self.state = State::Ambiguous;
+            return Ok(Progress::More);
+        }
+        // Either the byte before this zero was the check, or the zero is the check, after the last
+        // byte of a block. An empty block after a full one adds nothing, so both readings give the
+        // same message.
+        self.complete()
+    }
+
+    /// Returns true if no data of the block has come.
+    const fn is_fresh(&self) -> bool {
+        self.left == self.code.wrapping_sub(1)
     }
 
     /// Completes the message, or reports that the buffer is too short for it.
@@ -258,42 +275,55 @@ impl Framing for Lrc<'_> {
     }
 
     fn push<'i>(&mut self, input: &mut &'i [u8]) -> Result<Progress<'i>, Error> {
+        // The part of a frame that is not summed yet.
+        let mut start = *input;
         while let Some((&byte, rest)) = input.split_first() {
-            let progress = match (byte, self.state) {
-                (1.., State::Data { left: left @ 1.., full }) => {
-                    *input = self.run(left, full, input);
-                    continue;
-                }
-                // Now it is certain that the last byte was a code, so its zero goes into the
-                // message.
-                (1.., State::Code { zero, left: left @ 1.. }) => {
-                    self.message.zero_if(zero);
-                    *input = self.run(left, left == FULL - 1, input);
-                    continue;
-                }
+            let progress = match (self.state, byte) {
                 // An empty frame, or the marker after a check of 0.
-                (MARKER, State::Between | State::Complete) => {
+                (State::Between | State::Complete, MARKER) => {
                     self.state = State::Between;
                     Ok(Progress::More)
                 }
+                (State::Between | State::Complete, _) => {
+                    self.message.len = 0;
+                    self.sum = Sum::new();
+                    start = *input;
+                    self.open(byte, State::Block);
+                    Ok(Progress::More)
+                }
+                (State::Block | State::Zero, MARKER) => {
+                    self.sum_up(start, input);
+                    self.close()
+                }
+                (State::Block | State::Zero, _) => {
+                    // Now it is certain that the last byte was a code, so its zero goes into the
+                    // message.
+                    if self.state == State::Zero {
+                        self.message.push(0);
+                        self.state = State::Block;
+                    }
+                    if self.left > 0 {
+                        *input = self.run(input);
+                    } else {
+                        self.open(byte, if self.code == FULL { State::Block } else { State::Zero });
+                        *input = rest;
+                    }
+                    continue;
+                }
                 // The second zero is the marker: the first one was the check, after an empty block.
-                (MARKER, State::Ambiguous) => {
+                (State::Ambiguous, MARKER) => {
                     self.message.push(0);
                     self.complete()
                 }
                 // This byte belongs to the next frame, so it stays in the input.
-                (_, State::Ambiguous) => return self.complete(),
-                (MARKER, _) => self.close(),
-                _ => {
-                    self.feed(byte);
-                    Ok(Progress::More)
-                }
+                (State::Ambiguous, _) => return self.complete(),
             };
             *input = rest;
             if progress != Ok(Progress::More) {
                 return progress;
             }
         }
+        self.sum_up(start, &[]);
         Ok(Progress::More)
     }
 
@@ -301,7 +331,7 @@ impl Framing for Lrc<'_> {
         match self.state {
             // A marker would have come by now: the byte was the check.
             State::Ambiguous if silence >= self.gap => self.complete(),
-            State::Code { .. } | State::Data { .. } if silence >= self.abandon => {
+            State::Block | State::Zero if silence >= self.abandon => {
                 self.reset();
                 Err(Error::Abandoned)
             }
@@ -328,7 +358,7 @@ impl defmt::Format for Lrc<'_> {
     }
 }
 
-/// The bytes of a message; those that do not fit are only counted.
+/// The bytes of a message; of one that does not fit, the length is one more than the buffer's.
 struct Buffer<'b> {
     bytes: &'b mut [u8],
     len: usize,
@@ -336,21 +366,22 @@ struct Buffer<'b> {
 
 impl Buffer<'_> {
     fn push(&mut self, byte: u8) {
-        if let Some(slot) = self.bytes.get_mut(self.len) {
-            *slot = byte;
+        match self.bytes.get_mut(self.len) {
+            Some(place) => {
+                *place = byte;
+                self.len = self.len.wrapping_add(1);
+            }
+            None => self.overrun(),
         }
-        self.len = self.len.saturating_add(1);
     }
 
-    fn extend(&mut self, data: &[u8]) {
-        bytes::copy(data, self.bytes.get_mut(self.len..).unwrap_or_default());
-        self.len = self.len.saturating_add(data.len());
+    /// Notes that a byte does not fit.
+    const fn overrun(&mut self) {
+        self.len = self.bytes.len().wrapping_add(1);
     }
 
-    fn zero_if(&mut self, zero: bool) {
-        if zero {
-            self.push(0);
-        }
+    fn room(&mut self) -> &mut [u8] {
+        self.bytes.get_mut(self.len..).unwrap_or_default()
     }
 
     fn filled(&self) -> &[u8] {

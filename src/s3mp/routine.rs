@@ -18,6 +18,7 @@
 mod connect;
 mod monitor;
 
+use core::num::NonZeroU32;
 use core::time::Duration;
 
 pub use connect::{Connect, ConnectOutcome, ConnectReport};
@@ -73,8 +74,8 @@ impl<'m> Event<'m> {
 pub struct Watch {
     address: Address,
     way: Way,
-    /// A fingerprint of the value that was received last; 0 if none was.
-    value: u32,
+    /// A fingerprint of the value that was received last.
+    value: Option<NonZeroU32>,
     age: Duration,
 }
 
@@ -96,7 +97,7 @@ impl Watch {
     /// Watches `address`.
     #[must_use]
     pub const fn new(address: Address) -> Self {
-        Self { address, way: Way::Subscribe, value: 0, age: Duration::ZERO }
+        Self { address, way: Way::Subscribe, value: None, age: Duration::ZERO }
     }
 
     /// The address that is watched.
@@ -116,14 +117,14 @@ impl Watch {
 fn refresh(watches: &mut [Watch], address: Address, value: Value<'_>) {
     for watch in watches.iter_mut().filter(|watch| watch.address == address) {
         watch.age = Duration::ZERO;
-        watch.value = fingerprint(value);
+        watch.value = Some(fingerprint(value));
     }
 }
 
-/// A number other than 0 that is nearly always another one for another value (FNV-1a).
-fn fingerprint(value: Value<'_>) -> u32 {
+/// A number that is nearly always another one for another value (FNV-1a).
+fn fingerprint(value: Value<'_>) -> NonZeroU32 {
     let hash = |hash: u32, byte: &u8| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
-    value.bytes().iter().fold(0x811C_9DC5, hash).max(1)
+    NonZeroU32::new(value.bytes().iter().fold(0x811C_9DC5, hash)).unwrap_or(NonZeroU32::MIN)
 }
 
 /// Returns whether a response with this error says for sure that the slave will not do it. Noise,

@@ -192,10 +192,11 @@ impl<R: Resources> Slave<R> {
             (_, Command::SET) => self.resources.set(address, Value::new(data)).map(|()| 0),
             (_, Command::INVERT) => self.resources.invert(address, out),
             (_, Command::SUBSCRIBE) => {
-                // An address that cannot be read, or whose changes nobody watches, cannot be
-                // subscribed to.
+                // What cannot be read, or nobody watches, cannot be subscribed to.
                 let len = self.resources.get(address, out)?;
-                self.resources.changed(address).ok_or(Refusal::NotImplemented)?;
+                if !self.resources.is_watched(address) {
+                    return Err(Refusal::NotImplemented);
+                }
                 self.subscribed.insert(address);
                 Ok(len)
             }
@@ -229,13 +230,12 @@ impl<R: Resources> Slave<R> {
     fn map(&mut self, command: Command, out: &mut [u8]) -> Result<(usize, Addresses), Refusal> {
         let mut read = Addresses::default();
         let mut count: u8 = 0;
-        // The number of entries is known only at the end, but the length of its encoding is needed
-        // here.
+        // The number of entries is known only at the end, the length of its encoding is used here.
         let used = (1..=u8::MAX).filter(|address| self.exists(Address(*address))).count();
         let start = if used < SHORT { 1 } else { 2 };
         let mut at: usize = start;
         for address in (1..u8::MAX).map(Address) {
-            if !self.exists(address) || (command == Command::SUBSCRIBE && self.resources.changed(address).is_none()) {
+            if !self.exists(address) || (command == Command::SUBSCRIBE && !self.resources.is_watched(address)) {
                 continue;
             }
             let rest = out.get_mut(at..).ok_or(TOO_LONG)?;

@@ -59,8 +59,14 @@ fn a_request_has_the_bytes_of_pydrs_and_its_answer_is_understood() {
     assert_eq!(pending.decode(numbered.message()), Ok(&[0x12, 0x34][..]));
     // The id names the request: a late answer is no other one's.
     encoded(&numbered, &tx[..len], 7);
-    assert_eq!(numbered.push(&mut &[&[0x11, 1][..], &answer[1..]].concat()[..]), Err(Error::Truncated));
-    assert_eq!(numbered.push(&mut &[&[0x11, 2][..], &answer[1..]].concat()[..]), Ok(Progress::Message));
+    let (late, right) = ([&[0x11, 1][..], &answer[1..]].concat(), [&[0x11, 2][..], &answer[1..]].concat());
+    assert_eq!(numbered.push(&mut &late[..]), Ok(Progress::More));
+    assert!(numbered.message().is_empty());
+    // Both in one read, too.
+    let both = [late, right].concat();
+    let mut input = &both[..];
+    assert_eq!(numbered.push(&mut input), Ok(Progress::Message));
+    assert_eq!((pending.decode(numbered.message()), input), (Ok(&[0x12, 0x34][..]), &[][..]));
 }
 
 #[test]

@@ -249,3 +249,13 @@ fn a_curve_of_floats_is_written_from_floats_and_read_as_floats() {
         assert!(Elements(&wave).read(offset as u64, &mut vec![0; 41 - offset]).is_err());
     }
 }
+
+#[test]
+fn texts_are_equal_whatever_a_node_has_left_after_their_end() {
+    let clean = Chars::<4>::new("ab").unwrap();
+    let left_over = Chars::<4>::parse(b"ab\0x").unwrap();
+    assert_eq!(left_over, clean);
+    let mut bytes = [9; 4];
+    assert!(left_over.emit(&mut bytes));
+    assert_eq!(bytes, *b"ab\0\0");
+}

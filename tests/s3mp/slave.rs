@@ -5,7 +5,7 @@ use std::time::Duration;
 use anysmp::framing::lrc::{self, Lrc};
 use anysmp::framing::{self, Encoder as _, Framing as _, Progress};
 use anysmp::line::Damage;
-use anysmp::s3mp::slave::{After, NameError, Refusal, Resources, Slave, Watched, check_names};
+use anysmp::s3mp::slave::{After, Compared, NameError, Refusal, Reported, Resources, Slave, Watched, check_names};
 use anysmp::s3mp::value::{self, Value};
 use anysmp::s3mp::{Address, Command};
 use serde_json::Value as Json;
@@ -552,4 +552,34 @@ fn vectors() -> Vec<Json> {
 
 fn hex(value: &Json) -> Vec<u8> {
     bytes(value.as_str().unwrap())
+}
+
+/// A value that counts how often it is read.
+struct Counted(u32);
+
+impl Resources for Counted {
+    fn names(&self) -> &[&str] {
+        &["slow"]
+    }
+
+    fn get(&mut self, _: Address, out: &mut [u8]) -> Result<usize, Refusal> {
+        self.0 += 1;
+        out[0] = 7;
+        Ok(1)
+    }
+
+    fn serves_all(&self, _: Command) -> bool {
+        true
+    }
+}
+
+#[test]
+fn a_subscription_reads_a_compared_value_once() {
+    let mut reported = [Reported::<4>::NONE; 1];
+    let mut slave = Slave::new(Compared::new(Counted(0), &mut reported)).unwrap();
+    let mut tx = [0; 16];
+    let _ = slave.receive(&[0xA0, 1, 1], &mut tx);
+    assert_eq!(slave.resources().resources().0, 1);
+    let _ = slave.receive(&[0xA0, 0xFF, 2], &mut tx);
+    assert_eq!(slave.resources().resources().0, 2);
 }

@@ -34,43 +34,66 @@ impl Members {
 
     /// Adds a variable; an id above 127 is ignored.
     pub const fn insert(&mut self, id: u8) {
-        // By pattern, because `get_mut` is not const.
-        let [first, second, third, fourth] = &mut self.0;
-        let word = match id >> 5 {
-            0 => first,
-            1 => second,
-            2 => third,
-            3 => fourth,
-            _ => return,
-        };
-        *word |= 1 << (id & 31);
-    }
-
-    /// These without those.
-    pub(in crate::bsmp) fn without(&self, others: &Self) -> Self {
-        let mut members = *self;
-        for (word, other) in members.0.iter_mut().zip(&others.0) {
-            *word &= !other;
+        // In steps, because `get_mut` is not const.
+        let (mut rest, mut id): (&mut [u32], u8) = (&mut self.0, id);
+        while let Some((word, others)) = rest.split_first_mut() {
+            if id < 32 {
+                *word |= 1 << id;
+                return;
+            }
+            (rest, id) = (others, id.wrapping_sub(32));
         }
-        members
     }
 
-    /// Iterates over the ids, ascending, without copying them.
-    pub(in crate::bsmp) const fn words(&self) -> Words<'_> {
-        let [bits, rest @ ..] = &self.0;
-        Words { bits: *bits, rest, base: 0 }
+    /// Takes a variable out.
+    pub(in crate::bsmp) fn remove(&mut self, id: u8) {
+        if let Some(word) = self.0.get_mut(usize::from(id >> 5)) {
+            *word &= !(1 << (id & 31));
+        }
+    }
+
+    /// Returns whether those have all of these.
+    pub(in crate::bsmp) fn is_within(&self, others: &Self) -> bool {
+        self.0.iter().zip(&others.0).all(|(word, other)| word & !other == 0)
+    }
+
+    /// The members from `id` on, as far as they share its word, the lowest bit first.
+    pub(in crate::bsmp) fn from(&self, id: u8) -> u32 {
+        self.0.get(usize::from(id >> 5)).map_or(0, |word| word >> (id & 31))
+    }
+
+    /// The distance from `id` to the id at which to go on, if the members [from it](Self::from) on
+    /// are `word`.
+    pub(in crate::bsmp) const fn step(id: u8, word: u32) -> u8 {
+        match word {
+            // To the next word.
+            0 => 32_u8.wrapping_sub(id & 31),
+            // At most 31. A Cortex-M0 has no instruction for this, and goes one by one.
+            #[cfg(not(target_os = "none"))]
+            _ if word & 1 == 0 => {
+                let [zeros, ..] = word.trailing_zeros().to_le_bytes();
+                zeros
+            }
+            _ => 1,
+        }
     }
 
     /// Returns whether the variable is a member.
     #[must_use]
     pub fn contains(&self, id: u8) -> bool {
-        self.0.get(usize::from(id >> 5)).is_some_and(|word| (word >> (id & 31)) & 1 != 0)
+        self.from(id) & 1 != 0
     }
 
     /// The number of members, 0 to 128.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.iter().fold(0, |count, word| count + word.count_ones() as usize)
+    }
+
+    /// The byte of a group of these in the list.
+    pub(in crate::bsmp) fn emit(&self, writable: bool) -> u8 {
+        let [members, ..] = self.len().to_le_bytes();
+        (members & 0x7F) | (u8::from(writable) << 7)
     }
 
     /// Returns whether there are none.
@@ -86,40 +109,20 @@ impl Members {
     }
 }
 
-/// Iterates over ids by the bits of their words.
-pub(in crate::bsmp) struct Words<'m> {
-    /// The ids of this word that are left.
-    bits: u32,
-    rest: &'m [u32],
-    /// The first id of this word.
-    base: u8,
-}
-
-impl Iterator for Words<'_> {
-    type Item = u8;
-
-    #[inline]
-    fn next(&mut self) -> Option<u8> {
-        while self.bits == 0 {
-            let (bits, rest) = self.rest.split_first()?;
-            (self.bits, self.rest, self.base) = (*bits, rest, self.base.wrapping_add(32));
-        }
-        // At most 31.
-        let [place, ..] = self.bits.trailing_zeros().to_le_bytes();
-        self.bits &= self.bits.wrapping_sub(1);
-        Some(self.base.wrapping_add(place))
-    }
-}
-
 impl List for Members {
     type Entry = u8;
 
     fn split_first(mut self) -> Option<(u8, Self)> {
-        let first = self.words().next()?;
-        if let Some(word) = self.0.get_mut(usize::from(first >> 5)) {
-            *word &= !(1 << (first & 31));
+        let mut id = 0;
+        while id < 128 {
+            let word = self.from(id);
+            if word & 1 != 0 {
+                self.remove(id);
+                return Some((id, self));
+            }
+            id = id.wrapping_add(Self::step(id, word));
         }
-        Some((first, self))
+        None
     }
 }
 
@@ -169,7 +172,6 @@ impl Group {
     /// The byte of the group in the list.
     #[must_use]
     pub fn emit(&self) -> u8 {
-        let [members, ..] = self.members.len().to_le_bytes();
-        (members & 0x7F) | (u8::from(self.writable) << 7)
+        self.members.emit(self.writable)
     }
 }

@@ -22,6 +22,16 @@ pub struct PollReport {
     pub time: Duration,
 }
 
+impl core::fmt::Display for PollReport {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self.outcome {
+            PollOutcome::Unfinished => write!(f, "not ended after {:?}", self.time),
+            PollOutcome::Done => write!(f, "ended after {:?}", self.time),
+            PollOutcome::Failed(error) => write!(f, "failed after {:?}: {error}", self.time),
+        }
+    }
+}
+
 /// The ways in which a [`Poller`] can end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]

@@ -1,7 +1,6 @@
 //! Reading and writing the values of variables and groups.
 
-use super::{Server, next};
-use crate::bsmp::group::{Group, Members};
+use super::{Server, Target, next};
 use crate::bsmp::variable::Op;
 use crate::bsmp::{Access, Command, Entities, Payload, Refusal};
 
@@ -26,34 +25,35 @@ impl<E: Entities> Server<'_, E> {
         answer: &mut Payload<'_>,
     ) -> Result<Command, Refusal> {
         let &[id] = payload else { return Err(Refusal::InvalidSize) };
-        let mut target = Group::default();
-        self.target(command != Command::READ_VARIABLE, id, &mut target)?;
         if command == Command::QUERY_GROUP {
-            for (id, _) in self.table.variables(&target.members) {
+            let (members, _) = self.group(id)?;
+            for (id, _) in self.table.variables(members, 0) {
                 answer.put(&[id])?;
             }
         } else {
-            self.readable(&target.members, answer)?;
-            self.values(&target.members, answer)?;
+            let mut target = Target::default();
+            self.target(command == Command::READ_GROUP, id, &mut target)?;
+            self.readable(&target, answer)?;
+            self.values(&target, answer)?;
         }
         Ok(next(command))
     }
 
     /// Refuses to read values that do not fit the answer, or that cannot be read now.
-    fn readable(&mut self, members: &Members, answer: &mut Payload<'_>) -> Result<(), Refusal> {
-        if self.table.size(members) > answer.spare().len() {
+    fn readable(&mut self, target: &Target, answer: &mut Payload<'_>) -> Result<(), Refusal> {
+        if target.size > answer.spare().len() {
             Err(Refusal::Memory)
-        } else if self.entities.is_busy(Access::Read, members) {
+        } else if self.entities.is_busy(Access::Read, &target.members) {
             Err(Refusal::Busy)
         } else {
             Ok(())
         }
     }
 
-    fn values(&mut self, members: &Members, answer: &mut Payload<'_>) -> Result<(), Refusal> {
-        self.entities.sample(members);
-        for (id, size) in self.table.variables(members) {
-            self.entities.read(id, answer.take(size)?);
+    fn values(&mut self, target: &Target, answer: &mut Payload<'_>) -> Result<(), Refusal> {
+        self.entities.sample(&target.members);
+        for (id, size) in self.table.variables(&target.members, target.first) {
+            self.entities.read(id, answer.take(size.into())?);
         }
         Ok(())
     }
@@ -74,13 +74,13 @@ impl<E: Entities> Server<'_, E> {
         if payload.len() < least {
             return Err(Refusal::InvalidSize);
         }
-        let mut target = Group::default();
+        let mut target = Target::default();
         match self.target(of_group, id, &mut target) {
             // As in libbsmp: an id alone is too short, whether there is such a group or not.
             Err(_) if data.is_empty() => return Err(Refusal::InvalidSize),
             found => found?,
         }
-        let mut reads = Group::default();
+        let mut reads = Target::default();
         let mut pass = Pass::Store;
         if combine || both {
             let (&second, rest) = data.split_first().ok_or(Refusal::InvalidSize)?;
@@ -91,12 +91,7 @@ impl<E: Entities> Server<'_, E> {
                 pass = Pass::Combine(Op::from_code(second).ok_or(Refusal::Unsupported)?);
             }
         }
-        // A group's size is a sum.
-        let size = match self.table.variables.get(usize::from(id)) {
-            Some(variable) if !of_group => usize::from(variable.size),
-            _ => self.table.size(&target.members),
-        };
-        if data.len() != size {
+        if data.len() != target.size {
             return Err(Refusal::InvalidSize);
         }
         // After the size: libbsmp answers 0xE5 to a write of the wrong size, read-only or not.
@@ -110,32 +105,27 @@ impl<E: Entities> Server<'_, E> {
             return Err(Refusal::Busy);
         }
         // Nothing has been changed so far, and after this only "busy" and "memory" can stop it.
-        self.pass(if combine { Pass::Room } else { Pass::Check }, &target.members, data, answer)?;
+        self.pass(if combine { Pass::Room } else { Pass::Check }, &target, data, answer)?;
         if busy {
             return Err(Refusal::Busy);
         }
         // Before the write: if the answer does not fit, nothing may change.
         if both {
-            self.readable(&reads.members, answer)?;
+            self.readable(&reads, answer)?;
         }
-        self.pass(pass, &target.members, data, answer)?;
+        self.pass(pass, &target, data, answer)?;
         self.entities.apply(&target.members);
         if !both {
             return Ok(Command::OK);
         }
-        self.values(&reads.members, answer)?;
+        self.values(&reads, answer)?;
         Ok(Command::VARIABLE_VALUE)
     }
 
     /// Makes one pass over the values of a write; `data` has the exact size.
-    fn pass(
-        &mut self,
-        pass: Pass,
-        members: &Members,
-        mut data: &[u8],
-        answer: &mut Payload<'_>,
-    ) -> Result<(), Refusal> {
-        for (id, size) in self.table.variables(members) {
+    fn pass(&mut self, pass: Pass, target: &Target, mut data: &[u8], answer: &mut Payload<'_>) -> Result<(), Refusal> {
+        for (id, size) in self.table.variables(&target.members, target.first) {
+            let size = usize::from(size);
             let (value, rest) = data.split_at_checked(size).ok_or(Refusal::InvalidSize)?;
             data = rest;
             match pass {

@@ -113,7 +113,8 @@ impl<T: Field, const N: usize> Field for [T; N] {
     }
 }
 
-/// Text of at most `N` bytes: a `char[N]` of C, which ends at its first zero.
+/// Text of at most `N` bytes: a `char[N]` of C, which ends at its first zero. What a node has left
+/// after that zero is no part of the value.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Chars<const N: usize>([u8; N]);
 
@@ -150,6 +151,9 @@ impl<const N: usize> Field for Chars<N> {
     }
 
     fn parse(bytes: &[u8]) -> Option<Self> {
-        Some(Self(bytes.try_into().ok()?))
+        let mut chars: [u8; N] = bytes.try_into().ok()?;
+        // So that equal texts are equal.
+        chars.iter_mut().skip_while(|byte| **byte != 0).for_each(|byte| *byte = 0);
+        Some(Self(chars))
     }
 }

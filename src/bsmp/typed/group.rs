@@ -4,6 +4,7 @@ use super::field::Field;
 use super::variable::Typed;
 use crate::bsmp::client::Error;
 use crate::bsmp::group::{Group, Members, Write};
+use crate::bsmp::list::List as _;
 use crate::bsmp::routine::Directory;
 use crate::bsmp::variable::Variable;
 use crate::shown::shown;
@@ -37,8 +38,8 @@ impl<'v> Iterator for Values<'v> {
     type Item = (u8, &'v [u8]);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let id = self.members.words().next()?;
-        self.members = self.members.without(&Members::one(id));
+        let (id, rest) = self.members.split_first()?;
+        self.members = rest;
         let size = self.variables.get(usize::from(id))?.size;
         let (value, rest) = self.bytes.split_at_checked(usize::from(size))?;
         self.bytes = rest;
@@ -67,7 +68,7 @@ impl<'v> Filling<'v> {
     pub fn set<T: Field>(&mut self, variable: Typed<T>, value: T) -> Result<(), Error> {
         let bytes = self.place(variable.id())?;
         variable.put(value, bytes)?;
-        self.missing = self.missing.without(&Members::one(variable.id()));
+        self.missing.remove(variable.id());
         Ok(())
     }
 
@@ -82,7 +83,7 @@ impl<'v> Filling<'v> {
             return Err(Error::WrongSize);
         }
         crate::bytes::copy(value, bytes);
-        self.missing = self.missing.without(&Members::one(id));
+        self.missing.remove(id);
         Ok(())
     }
 

@@ -1,12 +1,14 @@
 //! The sending side: COBS blocks and the checksum, block by block.
 
-use super::zero::zero_at;
+use super::runs::{SUMS, carry_clear, zero_at};
 use crate::checksum::Sum;
-use crate::{bytes, framing};
+use crate::framing;
 
 /// The code of a full block: 254 bytes follow, and unlike all others it stands for no zero of the
 /// message.
 pub(super) const FULL: u8 = 0xFF;
+/// The number of its data bytes.
+const MOST: usize = FULL as usize - 1;
 /// The end of a frame. It occurs nowhere in a frame except as the check.
 pub(super) const MARKER: u8 = 0;
 
@@ -18,6 +20,8 @@ pub struct Encoder {
     at: usize,
     sum: Sum,
     stage: Stage,
+    /// Bytes of data before the end of the block.
+    left: u8,
 }
 
 const _: () = assert!(size_of::<Encoder>() <= 16);
@@ -26,34 +30,23 @@ const _: () = assert!(size_of::<Encoder>() <= 16);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum Stage {
-    /// The first code. Exit: `Block`.
-    Code,
-    /// `left` data bytes, then another code or the check, as in `end`. Exits: the code, to itself;
-    /// the check, to `Marker`.
-    Block { left: u8, end: End },
+    /// The rest of a full block, then a code. The start of a frame is like the end of such a block.
+    /// Exit: the code, to itself or to `Short`.
+    Full,
+    /// The rest of a block, then a code in place of the zero of the message that ends it; or the
+    /// check, if that has ended. Exits: the code, to itself or to `Full`; the check, to `Marker`.
+    Short,
     /// The marker. Exit: `Done`.
     Marker,
     /// The frame is complete. No exit.
     Done,
 }
 
-/// The part that follows a block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-enum End {
-    /// Another block, because this one is full.
-    Full,
-    /// A zero of the message, which the code byte stands for, and another block.
-    Zero,
-    /// The end of the message.
-    Message,
-}
-
 impl Encoder {
     /// An encoder at the start of a frame.
     #[must_use]
     pub const fn new() -> Self {
-        Self { at: 0, sum: Sum::new(), stage: Stage::Code }
+        Self { at: 0, sum: Sum::new(), stage: Stage::Full, left: 0 }
     }
 }
 
@@ -63,19 +56,6 @@ impl Default for Encoder {
     }
 }
 
-/// Returns the length of the block at the front of `rest`, and the part that follows it.
-fn block(rest: &[u8]) -> (u8, End) {
-    const MOST: usize = FULL as usize - 1;
-    let len = zero_at(rest.get(..MOST).unwrap_or(rest));
-    let end = match len {
-        // Whatever follows: a zero after a full block is not part of it.
-        MOST => End::Full,
-        _ if len < rest.len() => End::Zero,
-        _ => End::Message,
-    };
-    (u8::try_from(len).unwrap_or(FULL - 1), end)
-}
-
 impl framing::Encoder for Encoder {
     const MIN_OUT: usize = 1;
 
@@ -83,37 +63,39 @@ impl framing::Encoder for Encoder {
         let room = out.len();
         let mut rest = out;
         while !rest.is_empty() {
+            let data = message.get(self.at..).unwrap_or_default();
+            if self.left > 0 {
+                let taken = carry_clear(data.get(..usize::from(self.left)).unwrap_or(data), rest, &mut self.sum);
+                self.at = self.at.wrapping_add(taken);
+                rest = core::mem::take(&mut rest).get_mut(taken..).unwrap_or_default();
+                // A message that is not the first one may end here, or have a zero: so does the
+                // block, and the frame.
+                let [low, ..] = taken.to_le_bytes();
+                self.left = if low == 0 { 0 } else { self.left.wrapping_sub(low) };
+                continue;
+            }
             let byte = match self.stage {
-                Stage::Block { left: left @ 1.., end } => {
-                    let count = usize::from(left).min(rest.len());
-                    let Some((to, free)) = core::mem::take(&mut rest).split_at_mut_checked(count) else { break };
-                    match message.get(self.at..).and_then(|message| message.get(..count)) {
-                        Some(data) => {
-                            bytes::copy(data, to);
-                            self.sum.update(data);
-                        }
-                        // A shorter message than the first one yields zeros, so that the frame
-                        // still ends.
-                        None => to.fill(0),
-                    }
-                    self.at = self.at.wrapping_add(count);
-                    self.stage = Stage::Block { left: left.wrapping_sub(u8::try_from(count).unwrap_or(left)), end };
-                    rest = free;
-                    continue;
-                }
-                // The check covers everything up to here.
-                Stage::Block { left: 0, end: End::Message } => {
-                    self.stage = Stage::Marker;
-                    self.sum.value()
-                }
-                Stage::Code | Stage::Block { left: 0, .. } => {
+                Stage::Full | Stage::Short => {
                     // The code stands for the zero, which is skipped.
-                    if let Stage::Block { end: End::Zero, .. } = self.stage {
-                        self.at = self.at.wrapping_add(1);
+                    let skipped = usize::from(self.stage == Stage::Short);
+                    match data.get(skipped..) {
+                        Some(data) => {
+                            self.at = self.at.wrapping_add(skipped);
+                            let len = zero_at(data.get(..MOST).unwrap_or(data));
+                            self.stage = if len == MOST { Stage::Full } else { Stage::Short };
+                            // At most 254.
+                            [self.left, ..] = len.to_le_bytes();
+                            self.left.wrapping_add(1)
+                        }
+                        // The check covers everything up to here. Zeros of the message add nothing.
+                        None => {
+                            if !SUMS {
+                                self.sum.update(message);
+                            }
+                            self.stage = Stage::Marker;
+                            self.sum.value()
+                        }
                     }
-                    let (left, end) = block(message.get(self.at..).unwrap_or_default());
-                    self.stage = Stage::Block { left, end };
-                    left.wrapping_add(1)
                 }
                 Stage::Marker => {
                     self.stage = Stage::Done;

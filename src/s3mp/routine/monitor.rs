@@ -272,8 +272,7 @@ impl<'w> Monitor<'w> {
         let is_missed = self.watches.iter().any(|watch| {
             watch.address == address
                 && watch.way == Way::Subscribe
-                && watch.value != 0
-                && watch.value != fingerprint(value)
+                && watch.value.is_some_and(|last| last != fingerprint(value))
         });
         refresh(self.watches, address, value);
         if !is_missed {

@@ -118,6 +118,11 @@ impl<R: Resources, const N: usize> Resources for Compared<'_, R, N> {
         Some(now.is_some_and(|now| now != reported.value()))
     }
 
+    fn is_watched(&mut self, address: Address) -> bool {
+        // Without reading the value: SUBSCRIBE does that by itself.
+        address.index().is_some_and(|place| place < self.reported.len())
+    }
+
     fn status(&mut self, out: &mut [u8]) -> Result<usize, Refusal> {
         self.resources.status(out)
     }

@@ -61,6 +61,12 @@ pub trait Resources {
         None
     }
 
+    /// Returns whether the address can be subscribed to. By default [`changed`](Self::changed) is
+    /// asked; implement this where that costs much.
+    fn is_watched(&mut self, address: Address) -> bool {
+        self.changed(address).is_some()
+    }
+
     /// Says whether the device is well, in the response to STATUS. If it is, writes a mark of this
     /// start of it, for example its time, to the front of `out` and returns the length in bytes, 0
     /// for none.

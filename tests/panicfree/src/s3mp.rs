@@ -78,6 +78,7 @@ pub const ALL: &[Operation] = &[
         let plant = Plant { number: Watched::new(0), relay: Watched::new(false) };
         let mut compared = Compared::new(plant, &mut reported);
         compared.resources().relay.set(flag());
+        drop_in_box(compared.is_watched(address()));
         if let Ok(mut slave) = Slave::new(compared) {
             serve(&mut slave, bytes, room);
         }

@@ -1,0 +1,63 @@
+//! Runs of bytes without a zero.
+//!
+//! The search by words is worth its flash where there is plenty of that.
+
+use crate::checksum::Sum;
+#[cfg(not(target_os = "none"))]
+use crate::{bytes, cobs};
+
+/// Returns the index of the first zero, or the length.
+pub(super) fn zero_at(bytes: &[u8]) -> usize {
+    #[cfg(not(target_os = "none"))]
+    return cobs::zero_at(bytes);
+    #[cfg(target_os = "none")]
+    bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len())
+}
+
+/// True if [`carry`] sums what it copies. A host sums a frame at once instead, since many short
+/// sums take twice the instructions of one.
+pub(super) const SUMS: bool = cfg!(target_os = "none");
+
+/// Copies `from` to the front of `to` up to the first zero or the shorter length; returns the
+/// number of bytes.
+#[cfg(not(target_os = "none"))]
+pub(super) fn carry(from: &[u8], to: &mut [u8], _: &mut Sum) -> usize {
+    match to.get_mut(..from.len()) {
+        // As nearly always.
+        Some(to) if !cobs::has_zero(from) => {
+            bytes::copy(from, to);
+            from.len()
+        }
+        _ => cobs::copy_to_zero(from, to),
+    }
+}
+
+/// Copies `from` to the front of `to` up to the first zero or the shorter length, and adds it to
+/// `sum`; returns the number of bytes.
+///
+/// All at once: a byte is loaded once, and both directions share the loop.
+#[cfg(target_os = "none")]
+#[inline(never)]
+pub(super) fn carry(from: &[u8], to: &mut [u8], sum: &mut Sum) -> usize {
+    let (mut total, mut count) = (*sum, 0_usize);
+    for (place, byte) in to.iter_mut().zip(from) {
+        if *byte == 0 {
+            break;
+        }
+        *place = *byte;
+        total.update(&[*byte]);
+        count = count.wrapping_add(1);
+    }
+    *sum = total;
+    count
+}
+
+/// As `carry`, of bytes that are known to have no zero.
+#[cfg(not(target_os = "none"))]
+pub(super) fn carry_clear(from: &[u8], to: &mut [u8], _: &mut Sum) -> usize {
+    bytes::copy(from, to);
+    from.len().min(to.len())
+}
+
+#[cfg(target_os = "none")]
+pub(super) use carry as carry_clear;
