@@ -50,7 +50,7 @@ fn compare(name: &str, program: &str, runs: &[&str]) {
 
 #[test]
 fn help_is_as_it_was() {
-    let commands = ["--help", "fs download --help", "decode --help"];
+    let commands = ["--help", "fs download --help", "decode --help", "plan --help"];
     compare("help", "smp", &commands);
 }
 
@@ -97,4 +97,18 @@ fn results_are_as_they_were_in_text_and_json() {
     compare("text", "smp", &text.iter().map(String::as_str).collect::<Vec<_>>());
     let json: Vec<String> = runs.iter().map(|run| format!("--simulated --json {run}")).collect();
     compare("json", "smp", &json.iter().map(String::as_str).collect::<Vec<_>>());
+}
+
+#[test]
+fn plans_are_as_they_were() {
+    let runs = [
+        "plan --buf-size 1024 --size 262144",
+        "--baud 921600 plan --buf-size 1024 --count 2 --size 65536 --flash nrf52840",
+        "--framing raw --window 1 plan --buf-size 384 --size 1000 --turnaround 20",
+        "--framing cobs --json plan --buf-size 1024 --size 65536 --flash stm32l4",
+        "plan --buf-size 1024 --size 0",
+        "plan --buf-size 96 --count 1 --size 1000",
+        "plan --buf-size 1024 --size /none",
+    ];
+    compare("plan", "smp", &runs);
 }
