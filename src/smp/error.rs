@@ -39,7 +39,10 @@ impl Error {
         let mut entries = reader.entries()?;
         while entries.more(&mut reader)? {
             let key = reader.text()?;
-            if key == "err" || (key == "ret" && reader.at_map()) {
+            // A host takes the time to look at no longer keys than those of errors.
+            if cfg!(not(target_os = "none")) && key.as_bytes().len() > 3 {
+                reader.skip()?;
+            } else if key == "err" || (key == "ret" && reader.at_map()) {
                 let Details { group, rc } = Details::of(reader.item()?)?;
                 if rc != 0 {
                     return Ok(Some(Self::Group { group: Group(group), rc }));
