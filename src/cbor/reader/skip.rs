@@ -68,8 +68,8 @@ impl<'b> Reader<'b> {
         let Level::Counted(left) = level else { return };
         while *left > 0
             && let Some(initial) = self.rest.first()
-            && let len @ 1.. = SHORT[usize::from(*initial)]
-            && let Some(rest) = self.rest.get(usize::from(len)..)
+            && let Some(len @ 1..) = SHORT.get(usize::from(*initial))
+            && let Some(rest) = self.rest.get(usize::from(*len)..)
         {
             self.rest = rest;
             *left = left.wrapping_sub(1);
@@ -82,6 +82,7 @@ impl<'b> Reader<'b> {
 /// The length in bytes of an item by its first byte: 0 where that alone does not say it, and for
 /// items that contain others.
 #[cfg(not(target_os = "none"))]
+#[expect(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "runs in the compiler, which checks it")]
 static SHORT: [u8; 256] = {
     let mut lengths = [0; 256];
     let mut initial: usize = 0;
