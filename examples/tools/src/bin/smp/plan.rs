@@ -127,9 +127,9 @@ fn upload<F: Framing>(output: Output, link: &cli::Link, plan: &Plan, kind: &Kind
     let buffer = |len: usize| vec![0; len].leak();
     let memory = || Buffers::parts(buffer(DATAGRAM), buffer(DATAGRAM), buffer(DATAGRAM));
     let far = framing(buffer(room(plan.buf_size as usize)));
-    let line = Line::new(far, memory()).map_err(|_| too_small())?;
+    let line = Line::new(far, memory()).or(Err(too_small()))?;
     let near = framing(buffer(DATAGRAM));
-    let mut run = Link::new(Wire::new(line, terms), near, memory()).map_err(|_| too_small())?;
+    let mut run = Link::new(Wire::new(line, terms), near, memory()).or(Err(too_small()))?;
     let mut pacing = Pacing::new().with_limits(run.limits());
     if let Some(window) = link.window {
         pacing = pacing.with_window(window.into());
