@@ -174,14 +174,13 @@ impl Encode for Encoder {
 impl Encoder {
     /// Does the work of `next`.
     #[inline(always)]
-    fn run(&mut self, message: &[u8], mut out: &mut [u8]) -> usize {
-        let room = out.len();
+    fn run(&mut self, message: &[u8], out: &mut [u8]) -> usize {
+        let mut at: usize = 0;
         loop {
             if self.piece == 0 {
                 #[cfg(not(feature = "small"))]
                 {
-                    let count = self.groups(message, out);
-                    out = out.get_mut(count..).unwrap_or_default();
+                    at = at.wrapping_add(self.groups(message, out.get_mut(at..).unwrap_or_default()));
                 }
                 self.piece = self.piece(message);
                 if self.piece == 0 {
@@ -193,28 +192,27 @@ impl Encoder {
             #[cfg(not(feature = "small"))]
             if let [b'\n', marker, ..] = self.piece.to_le_bytes()
                 && marker != 0
-                && out.len() < usize::from(self.width).wrapping_mul(4).wrapping_add(4)
-                && let Some((place, free)) = core::mem::take(&mut out).split_first_mut()
+                && let Some(([place], rest)) = out.get_mut(at..).and_then(<[u8]>::split_first_chunk_mut)
+                && rest.len() < usize::from(self.width).wrapping_mul(4).wrapping_add(3)
             {
                 *place = b'\n';
                 self.piece >>= 8;
-                return room.wrapping_sub(free.len());
+                return at.wrapping_add(1);
             }
             // All four bytes at once; those past the piece are overwritten by the next one.
             #[cfg(not(feature = "small"))]
-            if let Some(place) = out.first_chunk_mut() {
+            if let Some(place) = out.get_mut(at..).and_then(<[u8]>::first_chunk_mut) {
                 *place = self.piece.to_le_bytes();
-                let count = 4 - self.piece.leading_zeros() as usize / 8;
-                out = out.get_mut(count..).unwrap_or_default();
+                at = at.wrapping_add(4 - self.piece.leading_zeros() as usize / 8);
                 self.piece = 0;
                 continue;
             }
-            let Some((place, free)) = core::mem::take(&mut out).split_first_mut() else { break };
+            let Some(place) = out.get_mut(at) else { break };
             [*place, ..] = self.piece.to_le_bytes();
             self.piece >>= 8;
-            out = free;
+            at = at.wrapping_add(1);
         }
-        room.wrapping_sub(out.len())
+        at
     }
 }
 
