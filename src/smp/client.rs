@@ -312,10 +312,10 @@ pub fn refusal(message: &[u8]) -> Option<Refusal> {
     payload(message).ok().and_then(|payload| Refusal::find(payload).ok()).flatten()
 }
 
-/// Returns the refusal of a message if it is that of its version and comes first, as every server
+/// Returns the refusal in a payload if it is that of its version and comes first, as every server
 /// writes it: to look at more would read each response twice.
-pub(super) fn of_version(message: &[u8]) -> Option<Refusal> {
-    match payload(message).ok()? {
+pub(super) fn of_version(payload: &[u8]) -> Option<Refusal> {
+    match payload {
         // A map, the text "rc", and the number.
         [0xA1..=0xBF, 0x62, b'r', b'c', 12, ..] => Some(Refusal::VERSION_TOO_OLD),
         [0xA1..=0xBF, 0x62, b'r', b'c', 13, ..] => Some(Refusal::VERSION_TOO_NEW),
@@ -327,10 +327,16 @@ pub(super) fn of_version(message: &[u8]) -> Option<Refusal> {
 /// [Responses](self#responses).
 #[must_use]
 pub fn answers(header: &Header, message: &[u8]) -> bool {
-    Header::parse(message).is_ok_and(|(answer, _)| {
-        answer.op == header.op.response()
-            && answer.sequence == header.sequence
-            && answer.group == header.group
-            && answer.command == header.command
-    })
+    payload_of(header, message).is_some()
+}
+
+/// Returns the payload of the response to the request with this header; an empty one if it is
+/// shorter than its header says, which [`payload`] finds out. `None` for any other message.
+pub(super) fn payload_of<'m>(header: &Header, message: &'m [u8]) -> Option<&'m [u8]> {
+    let (answer, rest) = Header::parse(message).ok()?;
+    let is = answer.op == header.op.response()
+        && answer.sequence == header.sequence
+        && answer.group == header.group
+        && answer.command == header.command;
+    is.then(|| rest.get(..usize::from(answer.length)).unwrap_or_default())
 }

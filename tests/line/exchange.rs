@@ -3,6 +3,8 @@
 use std::ops::ControlFlow;
 
 use anysmp::bsmp::{Client as Master, variable};
+use anysmp::framing::datagram::Datagram;
+use anysmp::framing::delimited::Cobs;
 use anysmp::line::{Caller, Error, Exchange, Progress, Run, Turn};
 use anysmp::routine::{Ended, Routine, Step};
 use anysmp::smp::client::{self, Client};
@@ -50,6 +52,28 @@ where
         round(line, &[], MS);
     }
     panic!("nothing leaves")
+}
+
+#[test]
+fn only_a_console_takes_time_before_the_first_request() {
+    fn first<F: Framing>(framing: F) -> Duration {
+        let (mut line, mut client) = (line(framing), client());
+        let mut exchange: Asked = Exchange::begin(&mut line, &mut client, &echo(), &mut ()).unwrap();
+        let mut all = Duration::ZERO;
+        loop {
+            let (wire, passed) = until_sent(&mut line, &mut exchange, &mut client, &echo());
+            all += passed;
+            // The preamble is one byte.
+            if wire.len() > 1 {
+                return all;
+            }
+        }
+    }
+    assert!(first(Console::new(room(256))) >= Console::SETTLE);
+    // A round may lie between preamble and request.
+    assert!(first(Cobs::new(room(256))) <= MS * 2);
+    assert_eq!(first(Counted::<Head8>::new(room(256))), Duration::ZERO);
+    assert_eq!(first(Datagram::new(room(256))), Duration::ZERO);
 }
 
 #[test]

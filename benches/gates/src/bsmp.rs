@@ -24,6 +24,28 @@ pub(crate) fn cases(meter: &mut impl Meter) {
     for count in [1, 19, 128] {
         node(meter, count);
     }
+    for created in [1, 5] {
+        groups(meter, created);
+    }
+}
+
+/// A node with as many groups of 16 variables beside the three standard ones, whose members are not
+/// counted anew.
+fn groups(meter: &mut impl Meter, created: usize) {
+    let Ok(table) = Table::new(&VARIABLES[..19], &[], &[]) else { return };
+    let mut server = Server::new(&table, Device([1, 2, 3, 4]));
+    let mut tx = [0; 1024];
+    let mut create = [0; 19];
+    create[..3].copy_from_slice(&[0x30, 0, 16]);
+    create[3..].iter_mut().zip(0..).for_each(|(place, id)| *place = id);
+    for _ in 0..created {
+        assert!(server.receive(&create, &mut tx) >= 3 && tx[0] == 0xE0);
+    }
+    for (name, message) in [("bsmp-groups", &[0x04, 0, 0][..]), ("bsmp-query-last", &[0x06, 0, 1, created as u8 + 2])] {
+        meter.case(name, created, || {
+            assert!(server.receive(black_box(message), black_box(&mut tx)) >= 3);
+        });
+    }
 }
 
 fn node(meter: &mut impl Meter, count: usize) {

@@ -7,6 +7,7 @@ mod bsmp;
 mod cbor;
 mod cobs;
 mod console;
+mod s3mp;
 mod smp;
 
 #[cfg(target_os = "none")]
@@ -42,6 +43,7 @@ fn all(meter: &mut impl Meter) {
     cbor::cases(meter);
     smp::cases(meter);
     bsmp::cases(meter);
+    s3mp::cases(meter);
 }
 
 #[cfg(not(target_os = "none"))]

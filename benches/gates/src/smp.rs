@@ -1,11 +1,11 @@
 //! A server with and without an answer memory, and a client that reads a response.
 
 use crate::{Meter, random};
-use anysmp::cbor::Writer;
 use anysmp::line::{Caller, Peer, Service, Verdict};
+use anysmp::smp::enumeration::{self, Detail, Details, List};
 use anysmp::smp::image::{ReadState, Upload, UploadResponse};
 use anysmp::smp::server::{AllowAll, Answer, Answers, Incoming, Reply, Server};
-use anysmp::smp::{Client, Error, Op};
+use anysmp::smp::{Client, Error, Op, Request};
 use core::hint::black_box;
 
 fn handle(incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
@@ -28,6 +28,33 @@ pub(crate) fn cases(meter: &mut impl Meter) {
     for count in [1, 8, 64] {
         answer(meter, count);
     }
+    for count in [8, 64] {
+        enumerate(meter, "enum-list", &List {}, count);
+        enumerate(meter, "enum-details", &Details { groups: None }, count);
+        // Of eight that are served the last one, behind as many others.
+        let mut wanted = [99; 64];
+        wanted[count - 1] = 7;
+        let wanted = Details { groups: Some(wanted[..count].into()) };
+        asked(meter, "enum-details-of", &wanted, 8, count);
+    }
+}
+
+/// A server with this many groups, asked about them.
+fn enumerate<R: Request>(meter: &mut impl Meter, name: &'static str, request: &R, count: usize) {
+    asked(meter, name, request, count, count);
+}
+
+/// The same; `len` is what the cases differ in.
+fn asked<R: Request>(meter: &mut impl Meter, name: &'static str, request: &R, served: usize, len: usize) {
+    let mut details = [Detail::new(0).with_name("a group").with_handlers(9); 64];
+    details.iter_mut().zip(0..).for_each(|(detail, number)| detail.group = number);
+    let handler =
+        |incoming: &Incoming<'_>, reply: Reply<'_>| enumeration::dispatch(&details[..served], incoming, reply);
+    let (mut server, mut message, mut tx) = (Server::new(handler, AllowAll), [0; 256], [0; 4096]);
+    let written = Client::new(0).request(request, &mut message).map_or(0, |(len, _)| len);
+    meter.case(name, len, || {
+        assert!(server.receive(black_box(&message[..written]), Peer(0), black_box(&mut tx)).0 > 16);
+    });
 }
 
 /// An upload of one piece, a bare message in and its response out.

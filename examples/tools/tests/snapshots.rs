@@ -55,7 +55,7 @@ fn compare(name: &str, program: &str, runs: &[&str]) {
 #[cfg_attr(feature = "ble", ignore = "the help has one option more")]
 #[test]
 fn help_is_as_it_was() {
-    let commands = ["--help", "fs download --help", "decode --help"];
+    let commands = ["--help", "fs download --help", "decode --help", "plan --help"];
     compare("help", "smp", &commands);
 }
 
@@ -186,4 +186,18 @@ fn results_of_the_laboratory_are_as_they_were_in_text_and_json() {
             compare(&format!("{tool}_{kind}"), tool, &runs.iter().map(String::as_str).collect::<Vec<_>>());
         }
     }
+}
+
+#[test]
+fn plans_are_as_they_were() {
+    let runs = [
+        "plan --buf-size 1024 --size 262144",
+        "--baud 921600 plan --buf-size 1024 --count 2 --size 65536 --flash nrf52840",
+        "--framing raw --window 1 plan --buf-size 384 --size 1000 --turnaround 20",
+        "--framing cobs --json plan --buf-size 1024 --size 65536 --flash stm32l4",
+        "plan --buf-size 1024 --size 0",
+        "plan --buf-size 96 --count 1 --size 1000",
+        "plan --buf-size 1024 --size /none",
+    ];
+    compare("plan", "smp", &runs);
 }

@@ -47,6 +47,8 @@ impl<'b> Reader<'b> {
         let mut outer: heapless::Vec<Level, { DEPTH - 1 }> = heapless::Vec::new();
         let mut level = Level::counted(1);
         loop {
+            #[cfg(not(target_os = "none"))]
+            self.skip_short(&mut level);
             while level.ends(&mut self.rest)? {
                 let Some(next) = outer.pop() else { return Ok(self.rest) };
                 level = next;
@@ -57,4 +59,43 @@ impl<'b> Reader<'b> {
             }
         }
     }
+
+    /// Skips items that end in their first bytes, as far as a level of a known number goes: most
+    /// items are keys, flags, small numbers and short strings. What is left is for the loop above.
+    #[cfg(not(target_os = "none"))]
+    #[inline(always)]
+    fn skip_short(&mut self, level: &mut Level) {
+        let Level::Counted(left) = level else { return };
+        while *left > 0
+            && let Some(initial) = self.rest.first()
+            && let Some(len @ 1..) = SHORT.get(usize::from(*initial))
+            && let Some(rest) = self.rest.get(usize::from(*len)..)
+        {
+            self.rest = rest;
+            *left = left.wrapping_sub(1);
+            #[cfg(test)]
+            crate::cbor::work::head();
+        }
+    }
 }
+
+/// The length in bytes of an item by its first byte: 0 where that alone does not say it, and for
+/// items that contain others.
+#[cfg(not(target_os = "none"))]
+#[expect(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "runs in the compiler, which checks it")]
+static SHORT: [u8; 256] = {
+    let mut lengths = [0; 256];
+    let mut initial: usize = 0;
+    while initial < 256 {
+        let info = initial as u8 & 0x1F;
+        lengths[initial] = match (initial >> 5, info) {
+            // A number, or a simple value.
+            (0 | 1 | 7, 0..=23) => 1,
+            // A string whose length is in the first byte.
+            (2 | 3, 0..=23) => 1 + info,
+            _ => 0,
+        };
+        initial += 1;
+    }
+    lengths
+};

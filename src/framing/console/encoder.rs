@@ -132,6 +132,23 @@ impl Encode for Encoder {
     const MIN_OUT: usize = 4;
 
     fn next(&mut self, message: &[u8], out: &mut [u8]) -> usize {
+        // A copy stays in registers, of which a small core has too few.
+        #[cfg(not(target_os = "none"))]
+        {
+            let mut encoder = self.clone();
+            let len = encoder.run(message, out);
+            *self = encoder;
+            len
+        }
+        #[cfg(target_os = "none")]
+        self.run(message, out)
+    }
+}
+
+impl Encoder {
+    /// Does the work of `next`.
+    #[inline(always)]
+    fn run(&mut self, message: &[u8], out: &mut [u8]) -> usize {
         let mut at: usize = 0;
         loop {
             // Firmware does without both, which take flash.

@@ -3,7 +3,7 @@
 use core::marker::PhantomData;
 use core::time::Duration;
 
-use super::{Client, Error, answers, of_version, payload};
+use super::{Client, Error, answers, of_version, payload, payload_of};
 use crate::line::{Caller, Verdict};
 use crate::shown::shown;
 use crate::smp::{Header, Request, Version};
@@ -74,11 +74,9 @@ impl<R: Request> Caller<R> for Client {
     }
 
     fn receive(&mut self, pending: &mut Self::Pending, message: &[u8], tx: &mut [u8]) -> Verdict {
-        if !pending.accepts(message) {
-            return Verdict::Foreign;
-        }
+        let Some(payload) = payload_of(&pending.header, message) else { return Verdict::Foreign };
         // The whole response is read once, by `decode`.
-        if of_version(message).is_none() {
+        if of_version(payload).is_none() {
             return Verdict::Answer;
         }
         match pending.decode(message) {

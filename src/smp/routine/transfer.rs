@@ -278,7 +278,8 @@ impl Transfer {
         }
         let written = client.version();
         let asked = self.asked.unwrap_or(written);
-        if client::of_version(message).is_some_and(|refusal| client.adopt_version(written, asked, refusal)) {
+        let refusal = client::payload(message).ok().and_then(client::of_version);
+        if refusal.is_some_and(|refusal| client.adopt_version(written, asked, refusal)) {
             self.go_to(self.confirmed);
             return None;
         }

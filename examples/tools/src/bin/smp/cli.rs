@@ -262,6 +262,9 @@ pub enum Command {
     /// List the serial ports of this computer, and open each for a moment to see whether that works
     /// (some boards restart when their port is opened)
     Ports,
+    /// Work out what an upload will take, from buffers, baud rate, window and framing; needs no
+    /// device
+    Plan(crate::plan::Plan),
     /// Show the device's console and pass every key on; Ctrl-] and a command of this program runs
     /// it on the same wire. Without a terminal, lines are sent, and those like `:image list` are
     /// commands

@@ -23,6 +23,7 @@ mod mynewt;
 mod os;
 mod output;
 mod package;
+mod plan;
 mod plugin;
 mod ports;
 mod profile;
@@ -117,6 +118,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
     | Command::Sniff(_)
     | Command::Device(_)
     | Command::Install { .. }
+    | Command::Plan(_)
     | Command::Image(Image::Make(_) | Image::Info(_)) = command
     {
         return local(link, command);
@@ -156,6 +158,7 @@ fn local(link: &cli::Link, command: &Command) -> Result<(), Failure> {
         Command::Image(Image::Make(options)) => make::perform(output, options),
         Command::Image(Image::Info(options)) => info::perform(output, options),
         Command::Device(command) => profile::perform(output, command),
+        Command::Plan(plan) => plan::perform(output, link, plan),
         Command::Install { prefix } => install::perform(output, prefix.as_deref()),
         Command::Completion { shell } => {
             let mut script = Vec::new();
@@ -259,6 +262,7 @@ fn dispatch<F: Framing>(device: &mut Device<F>, command: &Command) -> Result<(),
         | Command::Decode(_)
         | Command::Sniff(_)
         | Command::Device(_)
+        | Command::Plan(_)
         | Command::Install { .. } => {
             Err(Failure::Usage("this command needs no device".to_owned(), "Run it outside the terminal."))
         }
