@@ -21,6 +21,15 @@ impl Level {
         Self(items)
     }
 
+    /// The number of items on a level of a known number.
+    #[cfg(not(target_os = "none"))]
+    pub(super) const fn known(&mut self) -> Option<&mut usize> {
+        match self {
+            &mut (Self::ELEMENT | Self::KEY | Self::VALUE) => None,
+            Self(left) => Some(left),
+        }
+    }
+
     /// Returns true, and reads the break if there is one, if the level ends here; else counts the
     /// item that follows.
     pub(super) fn ends(&mut self, rest: &mut &[u8]) -> Result<bool, Malformed> {

@@ -65,7 +65,7 @@ impl<'b> Reader<'b> {
     #[cfg(not(target_os = "none"))]
     #[inline(always)]
     fn skip_short(&mut self, level: &mut Level) {
-        let Level::Counted(left) = level else { return };
+        let Some(left) = level.known() else { return };
         while *left > 0
             && let Some(initial) = self.rest.first()
             && let Some(len @ 1..) = SHORT.get(usize::from(*initial))

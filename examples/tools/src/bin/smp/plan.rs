@@ -103,7 +103,7 @@ pub fn perform(output: Output, link: &cli::Link, plan: &Plan) -> Result<(), Fail
 fn image_of(size: &str) -> Result<Vec<u8>, Failure> {
     let Ok(len) = size.parse::<u64>() else {
         let path = PathBuf::from(size);
-        return match input::images(&path) {
+        return match input::images(&path, None) {
             Ok(parts) => Ok(parts.into_iter().flat_map(|part| part.bytes).collect()),
             // Any other file takes as long.
             Err(Failure::File(..)) => input::bytes(&path),
