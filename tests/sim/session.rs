@@ -198,9 +198,9 @@ impl<'w> Session<'w> {
     pub fn clean<F: Framing>(&mut self, link: &mut Link<'_, 'w, F>) {
         self.world.borrow_mut().air.heal();
         self.world.borrow_mut().calls = 0;
-        // What was delayed arrives, and what a slow peer still has to answer: more than a minute, if
-        // a request was repeated again and again at 9,600 baud. Then longer than any silence limit,
-        // any restart and any late answer.
+        // What was delayed arrives, and what a slow peer still has to answer: more than a minute,
+        // if a request was repeated again and again at 9,600 baud. Then longer than any silence
+        // limit, any restart and any late answer.
         let landing = |s: &Self| s.world.borrow().air.last_landing();
         let mut until = landing(self) + 8 * SECOND;
         while self.now() < until {

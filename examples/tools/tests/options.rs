@@ -27,7 +27,7 @@ const OTHER_MEANINGS: [(&str, &str); 7] = [
 ];
 
 /// The words of an option's value: a unit, or what it is.
-const VALUES: [&str; 24] = [
+const VALUES: [&str; 26] = [
     "",
     "MS",
     "S",
@@ -52,6 +52,8 @@ const VALUES: [&str; 24] = [
     "ADDRESS",
     "TOKEN",
     "OP",
+    "SHA256",
+    "FILE|BYTES",
 ];
 
 /// An option as a help shows it.

@@ -42,7 +42,7 @@ fn it_says_what_the_table_of_readme_says() {
         };
         for (window, text) in [1, 2, 4, 8].into_iter().zip(&row[2..]) {
             let found =
-                plan(&format!("--baud {baud} --window {window} --buf-size 1024 --count 9 --size {size} {flash}"));
+                plan(&format!("--baud {baud} --window {window} --buf-size 1024 --buf-count 9 --size {size} {flash}"));
             let (speed, share) = cell(text);
             // The plan asks for the buffers first, and its first piece has a hash.
             let ours = found["kib_per_second"].as_f64().unwrap();

@@ -192,11 +192,11 @@ fn results_of_the_laboratory_are_as_they_were_in_text_and_json() {
 fn plans_are_as_they_were() {
     let runs = [
         "plan --buf-size 1024 --size 262144",
-        "--baud 921600 plan --buf-size 1024 --count 2 --size 65536 --flash nrf52840",
+        "--baud 921600 plan --buf-size 1024 --buf-count 2 --size 65536 --flash nrf52840",
         "--framing raw --window 1 plan --buf-size 384 --size 1000 --turnaround 20",
         "--framing cobs --json plan --buf-size 1024 --size 65536 --flash stm32l4",
         "plan --buf-size 1024 --size 0",
-        "plan --buf-size 96 --count 1 --size 1000",
+        "plan --buf-size 96 --buf-count 1 --size 1000",
         "plan --buf-size 1024 --size /none",
     ];
     compare("plan", "smp", &runs);

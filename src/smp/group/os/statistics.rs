@@ -169,10 +169,12 @@ impl<'b> Decode<'b> for PoolStatisticsResponse<'b> {
         let mut reader = Reader::new(payload);
         let mut entries = reader.entries()?;
         while entries.more(&mut reader)? {
-            match reader.text()? {
-                name if name == "mpools" => return Table::of(reader.item()?).map(|table| Self(Pools::Table(table))),
+            let name = reader.text()?;
+            // By the length first: a key in many pieces is gone through once, not for each name.
+            match name.as_bytes().len() {
+                6 if name == "mpools" => return Table::of(reader.item()?).map(|table| Self(Pools::Table(table))),
                 // A pool may have this name, too.
-                name if name == "tasks" => {
+                5 if name == "tasks" => {
                     if let Ok(table) = Table::of(reader.item()?) {
                         return Ok(Self(Pools::Table(table)));
                     }

@@ -74,14 +74,15 @@ pub struct Link {
     /// A serial port of USB, by the numbers of its product, or `any` for the only one that is there
     #[arg(long, value_name = "VID:PID[:INTERFACE]", global = true, conflicts_with_all = ["serial", "tcp", "udp", "simulated"], help_heading = "Endpoint")]
     pub usb: Option<String>,
-    /// A Bluetooth device, by its name or, a little faster, its address; `smp ports --ble` lists them
+    /// A Bluetooth device, by its name or, a little faster, its address; `smp ports --ble` lists
+    /// them
     #[cfg(feature = "ble")]
     #[arg(long, value_name = "NAME|ADDRESS", global = true, num_args = 0..=1, default_missing_value = "", conflicts_with_all = ["serial", "tcp", "udp", "usb", "simulated", "baud", "pace"], help_heading = "Endpoint")]
     pub ble: Option<String>,
     /// The endpoint and link that `smp device add` gave this name
     #[arg(long, short, value_name = "NAME", global = true, help_heading = "Endpoint")]
     pub device: Option<String>,
-    /// Framing of the messages; those over UDP have none
+    /// Framing of the messages; UDP needs none
     #[arg(long, value_enum, value_name = "KIND", global = true, default_value_t = Framing::Console, conflicts_with = "udp", help_heading = "Link")]
     pub framing: Framing,
     /// Version of SMP to begin with

@@ -32,17 +32,17 @@ use wire::{Flash, MS, SECOND, Terms, Wire};
 /// What is planned.
 #[derive(Args)]
 pub struct Plan {
-    /// Bytes of one buffer of the device, as `smp params` shows them
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(96..=65_507))]
+    /// Bytes of one buffer, as `smp params` shows them
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(96..=65_507))]
     buf_size: u32,
-    /// Number of buffers of the device
-    #[arg(long, value_name = "C", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..))]
-    count: u32,
+    /// Number of buffers
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..))]
+    buf_count: u32,
     /// What is uploaded: an image, or a number of bytes
     #[arg(long, value_name = "FILE|BYTES")]
     size: String,
     /// The flash that the device writes; default is one that takes no time
-    #[arg(long, value_enum, value_name = "PART")]
+    #[arg(long, value_enum, value_name = "KIND")]
     flash: Option<Part>,
     /// What the device takes for a response, its flash apart
     #[arg(long, value_name = "MS", default_value_t = 1)]
@@ -120,7 +120,7 @@ fn upload<F: Framing>(output: Output, link: &cli::Link, plan: &Plan, kind: &Kind
     let file = image_of(&plan.size)?;
     let terms = Terms {
         baud: link.baud.into(),
-        parameters: ParametersResponse::new(plan.buf_size, plan.count),
+        parameters: ParametersResponse::new(plan.buf_size, plan.buf_count),
         turnaround: u64::from(plan.turnaround) * MS,
         flash: plan.flash.map(Part::flash),
     };

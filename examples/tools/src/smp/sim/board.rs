@@ -135,10 +135,10 @@ pub enum Hash {
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub struct Board {
     /// How the boot loader starts a new image
-    #[arg(long, value_enum, default_value_t, value_name = "MODE", help_heading = "Boot loader")]
+    #[arg(long, value_enum, default_value_t, value_name = "KIND", help_heading = "Boot loader")]
     pub mode: Mode,
     /// Hash that identifies an image
-    #[arg(long, value_enum, default_value_t, value_name = "HASH", help_heading = "Boot loader")]
+    #[arg(long, value_enum, default_value_t, value_name = "KIND", help_heading = "Boot loader")]
     pub hash: Hash,
     /// Accept encrypted images, which are only checked by what is not encrypted
     #[arg(long, help_heading = "Boot loader")]
