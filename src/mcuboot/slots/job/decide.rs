@@ -184,11 +184,30 @@ impl<'j, D: Digest, G: Gate, F: Geometries> Job<'j, '_, D, G, F> {
                 self.stream();
                 return Ok(());
             }
-            Stage::Sweep { read: Read::Blank, .. } => return self.judge(Read::Used),
-            Stage::Sweep { read: Read::Tail(mark), .. } => return self.judge(Read::Torn(mark)),
+            // Not by `judge`: it would put the stack of a hash under this.
+            Stage::Sweep { read: Read::Blank, .. } => {
+                self.used();
+                return Ok(());
+            }
+            Stage::Sweep { read: Read::Tail(mark), .. } => return self.torn(mark),
             _ => return Err(Error::FlashRead),
         }
         self.advance(Err(Failed));
+        Ok(())
+    }
+
+    /// Erases a slot that is not blank.
+    fn used(&mut self) {
+        let target = self.slots.upload.target;
+        self.stage = Stage::Wipe { target, from: 0, end: target.region().len, then: Wiped::Erased };
+    }
+
+    /// Decides on a tail that is not erased as a whole: it is erased, unless a mark has to go there.
+    fn torn(&mut self, mark: Option<Mark>) -> Result<(), Error> {
+        if mark.is_some() {
+            return Err(Error::DamagedTrailer);
+        }
+        self.clear_tail();
         Ok(())
     }
 
@@ -203,14 +222,10 @@ impl<'j, D: Digest, G: Gate, F: Geometries> Job<'j, '_, D, G, F> {
             // To erase it again would only wear it out.
             Read::Blank | Read::Gone => self.erased(),
             Read::Kept => return Err(Error::FlashErase),
-            Read::Used => {
-                let target = self.slots.upload.target;
-                self.stage = Stage::Wipe { target, from: 0, end: target.region().len, then: Wiped::Erased };
-            }
+            Read::Used => self.used(),
             Read::Tail(None) => self.compare(Read::Compare),
-            Read::Torn(None) => self.clear_tail(),
             Read::Tail(Some(mark)) => self.stage = Stage::Mark(mark),
-            Read::Torn(Some(_)) => return Err(Error::DamagedTrailer),
+            Read::Torn(mark) => return self.torn(mark),
             Read::Compare | Read::CompareWiped | Read::Check | Read::Verify(_) => {
                 if G::TAKES_PADDED && !matches!(read, Read::Verify(_)) {
                     self.hash_trailer();
