@@ -202,7 +202,8 @@ impl<'j, D: Digest, G: Gate, F: Geometries> Job<'j, '_, D, G, F> {
         self.stage = Stage::Wipe { target, from: 0, end: target.region().len, then: Wiped::Erased };
     }
 
-    /// Decides on a tail that is not erased as a whole: it is erased, unless a mark has to go there.
+    /// Decides on a tail that is not erased as a whole: it is erased, unless a mark has to go
+    /// there.
     fn torn(&mut self, mark: Option<Mark>) -> Result<(), Error> {
         if mark.is_some() {
             return Err(Error::DamagedTrailer);
