@@ -76,7 +76,7 @@ mod runs;
 
 pub use encoder::Encoder;
 use encoder::{FULL, MARKER};
-use runs::{SUMS, carry};
+use runs::{SUMS, carry, zero_at};
 
 /// Returns the length of the longest frame of a message of `len` bytes: one code byte for each
 /// block, check and marker.
@@ -204,10 +204,10 @@ impl<'b> Lrc<'b> {
         let data = input.get(..usize::from(self.left)).unwrap_or(input);
         let mut count = carry(data, self.message.room(), &mut self.sum);
         if count == 0 {
-            // The buffer is full: the byte is only summed.
-            self.note(data.get(..1).unwrap_or_default());
+            // The buffer is full: the bytes are only summed.
+            count = zero_at(data);
+            self.note(data.get(..count).unwrap_or_default());
             self.message.overrun();
-            count = 1;
         } else {
             self.message.len = self.message.len.wrapping_add(count);
         }
