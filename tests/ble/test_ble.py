@@ -161,7 +161,7 @@ def test_what_blueZ_refuses_for_the_moment_is_tried_again(air):
 @pytest.mark.parametrize("kind", KINDS)
 def test_connection_that_a_killed_program_left_behind_is_used(air, kind):
     air.device(kind)
-    command = [str(PROGRAMS / "smp"), "--ble", NAME, "--watch", "1", "echo", "hi"]
+    command = [str(PROGRAMS / "smp"), "--ble", NAME, "--watch", "--interval", "1000", "echo", "hi"]
     with subprocess.Popen(command, env=air.env, stdout=subprocess.PIPE, text=True) as client:
         assert client.stdout.readline() == "hi\n"
         client.send_signal(signal.SIGKILL)
@@ -180,7 +180,7 @@ def test_adapter_is_switched_on(air, kind):
 
 def test_end_of_bluez_is_the_end_of_the_connection(air):
     air.device("wired")
-    command = [str(PROGRAMS / "smp"), "--ble", NAME, "--watch", "1", "echo", "hi"]
+    command = [str(PROGRAMS / "smp"), "--ble", NAME, "--watch", "--interval", "1000", "echo", "hi"]
     with subprocess.Popen(command, env=air.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as client:
         assert client.stdout.readline() == "hi\n"
         air.mock.end()
