@@ -52,7 +52,7 @@
 //!
 //! # Cost
 //!
-//! Flash: 2.8 KB on a Cortex-M0 (`opt-level = "s"` or `"z"`, LTO), all requests, without MD5 and
+//! Flash: 2.9 KB on a Cortex-M0 (`opt-level = "s"` or `"z"`, LTO), all requests, without MD5 and
 //! the device's own code. RAM: 88 bytes on a 32-bit machine, plus the device's own `Entities`; no
 //! buffer. A `Node` takes 92. Stack: no array larger than a set of 16 bytes. Time: linear in the
 //! request and its answer, whatever the number of variables.

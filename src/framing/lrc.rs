@@ -117,7 +117,7 @@ enum State {
     /// to itself; the next code, to itself after a full block, else to `Zero`; a zero, to
     /// `Complete` if it may be the marker, else to `Between`; silence, to `Between`.
     Block,
-    /// After the code of a block; the block before it stands for a zero, which is not in the buffer
+    /// After the code of a block; the block before it ends with a zero, which is not in the buffer
     /// yet. Exits: data, to `Block`; the next code, to itself; a zero, to `Ambiguous` if the block
     /// is empty, else as `Block`; silence, to `Between`.
     Zero,

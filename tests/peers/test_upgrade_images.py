@@ -178,7 +178,7 @@ def test_a_security_counter_that_is_too_low_or_missing_is_not_started(mode, gate
         elif gate and mode in MARKED:
             outcome.refused(27, 1)
             has = f"security counter {counter}" if counter else "no security counter"
-            assert f"it has version 2.0.0 and {has}, and the device wants more" in outcome.result["error"]
+            assert f"it has version 2.0.0 and {has}, and the device requires more" in outcome.result["error"]
             assert board.runs() == [(OLD, True)]
         else:
             stays_out(board, outcome, mode)

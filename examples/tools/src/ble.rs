@@ -70,7 +70,7 @@ fn meaning(name: &str, message: &str) -> io::Error {
         ),
         "NotPermitted" | "NotAuthorized" | "AuthenticationFailed" | "AuthenticationRejected" => (
             io::ErrorKind::PermissionDenied,
-            "the device wants to be paired first",
+            "the device has to be paired first",
             "Pair it once: `bluetoothctl pair ADDRESS`.",
         ),
         "UnknownObject" | "NotConnected" => {

@@ -272,26 +272,45 @@ pub type Pipe = Host<End>;
 
 /// What a [`Pipe`] is made of.
 pub struct End {
-    rx: Receiver<Vec<u8>>,
+    pieces: Pieces,
     tx: Sender<Vec<u8>>,
+}
+
+/// Bytes that another thread sends in pieces, of which a read returns one at most.
+pub(crate) struct Pieces {
+    rx: Receiver<Vec<u8>>,
     /// What was received but not yet read.
     rest: Vec<u8>,
 }
 
-impl Pipe {
-    /// Both ends.
-    pub fn pair() -> (Self, Self) {
-        let ((a, rx), (b, other)) = (mpsc::channel(), mpsc::channel());
-        let end = |rx, tx| Self(Io::new(End { rx, tx, rest: Vec::new() }));
-        (end(rx, b), end(other, a))
+impl Pieces {
+    pub(crate) const fn new(rx: Receiver<Vec<u8>>) -> Self {
+        Self { rx, rest: Vec::new() }
+    }
+
+    /// Returns true if a read would return bytes.
+    pub(crate) fn is_ready(&mut self) -> bool {
+        if self.rest.is_empty() {
+            self.rest = self.rx.try_recv().unwrap_or_default();
+        }
+        !self.rest.is_empty()
+    }
+
+    /// Drops what has come; returns true if nothing more can come.
+    #[cfg(all(feature = "ble", target_os = "linux"))]
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.rest.clear();
+        while self.rx.try_recv().is_ok() {}
+        self.rx.try_recv() == Err(mpsc::TryRecvError::Disconnected)
     }
 }
 
-impl io::Read for End {
+impl io::Read for Pieces {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        if self.rest.is_empty() {
+        // An empty piece is not the end.
+        while self.rest.is_empty() {
             self.rest = match self.rx.recv_timeout(TICK) {
-                Ok(bytes) => bytes,
+                Ok(piece) => piece,
                 Err(RecvTimeoutError::Timeout) => return Err(tick()),
                 Err(RecvTimeoutError::Disconnected) => return Ok(0),
             };
@@ -299,6 +318,21 @@ impl io::Read for End {
         let len = self.rest.len().min(buf.len());
         buf.iter_mut().zip(self.rest.drain(..len)).for_each(|(to, from)| *to = from);
         Ok(len)
+    }
+}
+
+impl Pipe {
+    /// Both ends.
+    pub fn pair() -> (Self, Self) {
+        let ((a, rx), (b, other)) = (mpsc::channel(), mpsc::channel());
+        let end = |rx, tx| Self(Io::new(End { pieces: Pieces::new(rx), tx }));
+        (end(rx, b), end(other, a))
+    }
+}
+
+impl io::Read for End {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.pieces.read(buf)
     }
 }
 
@@ -315,10 +349,7 @@ impl io::Write for End {
 
 impl Ready for End {
     fn is_ready(&mut self) -> io::Result<bool> {
-        if self.rest.is_empty() {
-            self.rest = self.rx.try_recv().unwrap_or_default();
-        }
-        Ok(!self.rest.is_empty())
+        Ok(self.pieces.is_ready())
     }
 }
 

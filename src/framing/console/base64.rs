@@ -92,7 +92,7 @@ pub(super) fn decode_quads(symbols: &mut &[u8], out: &mut [u8]) -> usize {
     {
         *symbols = symbols.get(at / 3 * 4..).unwrap_or_default();
     }
-    // The place of a group is looked up anew: for a cursor that steps by three, as for chunks of
+    // The place of a group is looked up again: for a cursor that steps by three, as for chunks of
     // three, the compiler computes how many there are by a division, for which small cores have no
     // instruction.
     while let Some((quad, rest)) = symbols.split_first_chunk() {

@@ -164,7 +164,7 @@ impl Encoder {
                     self.pending >>= 8;
                     return at.wrapping_add(1);
                 }
-                // All four bytes at once; what follows overwrites those behind them.
+                // All four bytes at once; what follows overwrites those after them.
                 if let Some(place) = out.get_mut(at..).and_then(<[u8]>::first_chunk_mut) {
                     *place = self.pending.to_le_bytes();
                     at = at.wrapping_add(4 - self.pending.leading_zeros() as usize / 8);

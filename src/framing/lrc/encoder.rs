@@ -76,7 +76,7 @@ impl framing::Encoder for Encoder {
             }
             let byte = match self.stage {
                 Stage::Full | Stage::Short => {
-                    // The code stands for the zero, which is skipped.
+                    // The code replaces the zero, which is skipped.
                     let skipped = usize::from(self.stage == Stage::Short);
                     match data.get(skipped..) {
                         Some(data) => {

@@ -135,9 +135,8 @@ impl<'n> FileDownload<'n> {
         self
     }
 
-    /// Continues with a file that begins with these bytes, which the caller has. To give them in
-    /// several calls is the same as to give them in one. They count for
-    /// [`with_verify`](Self::with_verify).
+    /// Continues with a file that begins with these bytes, which the caller has. Several calls have
+    /// the same effect as one with all bytes. They count for [`with_verify`](Self::with_verify).
     #[must_use]
     pub fn with_beginning(mut self, bytes: &[u8]) -> Self {
         self.off = self.off.saturating_add(bytes.len() as u64);

@@ -213,7 +213,7 @@ pub enum Note {
     /// The image was recognised by its version: the device lists no hashes.
     ByVersion = 5,
     /// An earlier run had left an image on trial or pending, so the device was reset first, and the
-    /// list has shown that this is over.
+    /// list has shown that this has ended.
     Settled = 6,
     /// The device refused to mark the image that it had, as one that is damaged, so that it has to
     /// be uploaded again.

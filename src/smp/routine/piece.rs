@@ -39,20 +39,20 @@ impl Keys {
     /// The keys of an upload of all bytes, or of some, of which `sha` would not be the hash.
     pub(super) fn of(&self, is_all: bool) -> What<'_> {
         let sha = self.sha.as_ref().filter(|_| is_all);
-        What::Image(Lent { image: self.image, sha, upgrade: self.upgrade })
+        What::Image(Borrowed { image: self.image, sha, upgrade: self.upgrade })
     }
 }
 
-/// The same with the hash lent: with copies of it, and a check after each write of a piece, an
+/// [`Keys`] with a borrowed hash: with copies of it, and a check after each write of a piece, an
 /// upload takes 408 bytes more on a Cortex-M0.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Lent<'n> {
+pub(super) struct Borrowed<'n> {
     image: Option<u32>,
     sha: Option<&'n [u8; 32]>,
     upgrade: bool,
 }
 
-impl Lent<'_> {
+impl Borrowed<'_> {
     /// Leaves out the key that is a help and no wish; `None` if it is not there. Without `image`
     /// the data would go to another slot, and without `upgrade` an older image would be stored.
     const fn less(self) -> Option<Self> {
@@ -78,7 +78,7 @@ impl Lent<'_> {
 #[derive(Clone, Copy)]
 pub(super) enum What<'n> {
     /// An image: its keys, in the first piece.
-    Image(Lent<'n>),
+    Image(Borrowed<'n>),
     /// A file: its name, in each piece.
     File(&'n str),
 }
@@ -88,9 +88,9 @@ impl What<'_> {
     /// 1.11 take a piece without it for one of image 0, and write it over the running image.
     const fn at(self, off: u64) -> Self {
         match self {
-            Self::Image(Lent { image, .. }) if off > 0 => {
+            Self::Image(Borrowed { image, .. }) if off > 0 => {
                 let image = if let Some(0) = image { None } else { image };
-                Self::Image(Lent { image, sha: None, upgrade: false })
+                Self::Image(Borrowed { image, sha: None, upgrade: false })
             }
             what => what,
         }
@@ -197,7 +197,7 @@ impl<'n> Piece<'n> {
             What::File(name) => {
                 let _ = writer.text("name");
                 let _ = writer.text(name);
-                Lent::default()
+                Borrowed::default()
             }
         };
         if let Some(image) = keys.image {

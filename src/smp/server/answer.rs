@@ -228,7 +228,7 @@ pub(super) struct AnswerBuffer<'t> {
 }
 
 /// What is written in front of a payload that gets the entry `rc: 0`: room for the head of the map,
-/// and the key. No map begins with a zero, so a payload that begins so was written behind it.
+/// and the key. No map begins with a zero, so a payload that begins so has a gap in front.
 const GAP: [u8; 4] = *b"\x00\x62rc";
 
 impl<'t> AnswerBuffer<'t> {
@@ -271,7 +271,7 @@ impl<'t> AnswerBuffer<'t> {
     }
 }
 
-/// Puts `rc: 0` in front of the keys of the map in a response that was written behind a gap. The
+/// Puts `rc: 0` in front of the keys of the map in a response that was written after a gap. The
 /// gap holds the key already: the head of the map moves to its front, and the byte that the head
 /// leaves becomes the zero.
 ///

@@ -1,12 +1,12 @@
 //! The client's side: finds a device, connects, and makes a port of its characteristic.
 
 use std::io;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anysmp::framing::gatt;
-use anysmp::port::{Io, TICK};
+use anysmp::port::Io;
 use btleplug::api::{
     Central as _, CentralEvent, CharPropFlags, Characteristic, Manager as _, Peripheral as _, ScanFilter, WriteType,
 };
@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use tokio_stream::StreamExt as _;
 
 use super::Trouble;
-use crate::port::{Host, Ready};
+use crate::port::{Host, Pieces, Ready};
 
 /// How long a device may take to advertise itself.
 const SCAN: Duration = Duration::from_secs(10);
@@ -42,16 +42,14 @@ pub struct Connection {
     /// The longest piece in bytes.
     piece: usize,
     /// The notifications; they end with the connection.
-    pieces: Receiver<Vec<u8>>,
-    /// What is left of a notification.
-    rest: Vec<u8>,
+    pieces: Pieces,
 }
 
 /// A device with SMP that was heard.
 pub struct Heard {
     /// Its name; empty where it has none.
     pub name: String,
-    /// Its address, or what the system knows it by.
+    /// Its address, or the identifier that the system has for it.
     pub address: String,
     /// The strength of its signal in dBm.
     pub rssi: Option<i16>,
@@ -68,8 +66,7 @@ impl Ble {
         };
         let (device, characteristic, pieces) = runtime.block_on(open)?;
         let piece = gatt::fragment_len(device.mtu());
-        let rest = Vec::new();
-        let connection = Connection { runtime, device, characteristic, piece, pieces, rest };
+        let connection = Connection { runtime, device, characteristic, piece, pieces: Pieces::new(pieces) };
         Ok(Self::new(Io::new(connection)))
     }
 }
@@ -284,16 +281,7 @@ fn error(error: btleplug::Error) -> io::Error {
 
 impl io::Read for Connection {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        while self.rest.is_empty() {
-            self.rest = match self.pieces.recv_timeout(TICK) {
-                Ok(piece) => piece,
-                Err(RecvTimeoutError::Timeout) => return Err(io::ErrorKind::TimedOut.into()),
-                Err(RecvTimeoutError::Disconnected) => return Ok(0),
-            };
-        }
-        let len = self.rest.len().min(buf.len());
-        buf.iter_mut().zip(self.rest.drain(..len)).for_each(|(to, from)| *to = from);
-        Ok(len)
+        self.pieces.read(buf)
     }
 }
 
@@ -321,10 +309,7 @@ impl io::Write for Connection {
 
 impl Ready for Connection {
     fn is_ready(&mut self) -> io::Result<bool> {
-        if self.rest.is_empty() {
-            self.rest = self.pieces.try_recv().unwrap_or_default();
-        }
-        Ok(!self.rest.is_empty())
+        Ok(self.pieces.is_ready())
     }
 }
 

@@ -10,7 +10,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -27,7 +27,7 @@ use dbus_crossroads::{Crossroads, MethodErr};
 use tokio::runtime::{Builder, Runtime};
 
 use super::{Trouble, meaning};
-use crate::port::{Host, Listener, Port, Ready};
+use crate::port::{Host, Listener, Pieces, Port, Ready};
 
 const BLUEZ: &str = "org.bluez";
 const MANAGER: &str = "org.bluez.GattManager1";
@@ -83,7 +83,7 @@ async fn begin(state: &Shared, name: &str) -> Result<(Arc<SyncConnection>, Path<
         resource.await;
         lock(&ended).end();
     });
-    // BlueZ knows nothing of this application once it was started again.
+    // After a restart BlueZ has forgotten this application.
     let rule = MatchRule::new_signal("org.freedesktop.DBus", "NameOwnerChanged");
     let ended = state.clone();
     let restarts = bus.add_match(rule).await?.cb(move |_, (name, _, owner): (String, String, String)| {
@@ -121,7 +121,7 @@ struct State {
 }
 
 impl State {
-    /// A central wants notifications.
+    /// A central has switched notifications on.
     fn begin(&mut self) {
         let (pieces, received) = mpsc::channel();
         (self.pieces, self.central, self.mtu) = (Some(pieces), None, gatt::MIN_MTU);
@@ -253,7 +253,7 @@ impl Radio {
         loop {
             match connections.recv_timeout(TICK) {
                 Ok(pieces) => {
-                    let session = Session { radio: self.clone(), pieces, rest: Vec::new() };
+                    let session = Session { radio: self.clone(), pieces: Pieces::new(pieces) };
                     return Some(Box::new(Host::new(Io::new(session))));
                 }
                 Err(RecvTimeoutError::Timeout) => {}
@@ -267,23 +267,12 @@ impl Radio {
 /// each write sends one notification.
 struct Session {
     radio: Arc<Radio>,
-    pieces: Receiver<Vec<u8>>,
-    /// What is left of a value.
-    rest: Vec<u8>,
+    pieces: Pieces,
 }
 
 impl io::Read for Session {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        while self.rest.is_empty() {
-            self.rest = match self.pieces.recv_timeout(TICK) {
-                Ok(piece) => piece,
-                Err(RecvTimeoutError::Timeout) => return Err(io::ErrorKind::TimedOut.into()),
-                Err(RecvTimeoutError::Disconnected) => return Ok(0),
-            };
-        }
-        let len = self.rest.len().min(buf.len());
-        buf.iter_mut().zip(self.rest.drain(..len)).for_each(|(to, from)| *to = from);
-        Ok(len)
+        self.pieces.read(buf)
     }
 }
 
@@ -309,10 +298,7 @@ impl io::Write for Session {
 
 impl Ready for Session {
     fn is_ready(&mut self) -> io::Result<bool> {
-        if self.rest.is_empty() {
-            self.rest = self.pieces.try_recv().unwrap_or_default();
-        }
-        Ok(!self.rest.is_empty())
+        Ok(self.pieces.is_ready())
     }
 }
 
@@ -321,8 +307,7 @@ impl Drop for Session {
     fn drop(&mut self) {
         let path = (Path::from(ADVERTISEMENT_PATH),);
         let _ = self.radio.call(self.radio.adapter.clone(), ADVERTISING, "UnregisterAdvertisement", path);
-        while self.pieces.try_recv().is_ok() {}
-        if self.pieces.try_recv() != Err(TryRecvError::Disconnected) {
+        if !self.pieces.has_ended() {
             let central = lock(&self.radio.state).central.take();
             thread::sleep(LAST);
             if let Some(central) = central {

@@ -171,7 +171,7 @@ impl<L: Loader, D: Digest, F: Geometries> Job<'_, '_, L, D, F> {
                 if is_swapped {
                     *record = record.swapped();
                 } else if is_read && *next == Next::Revert {
-                    // The program was started again without a reset, so its mark still stands.
+                    // The program was started again without a reset, so its mark is still there.
                     *next = Next::Test;
                 }
                 *knowledge = Knowledge::Known;

@@ -76,7 +76,7 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
             // list's evidence the refusal may mean anything else, and a reset would be for nothing.
             Some(settles) if in_the_way && self.settings.settle && in_use(error) => {
                 self.settles = settles;
-                // Announced; that it is over is for the list to show.
+                // Announced; the list has to show that it has ended.
                 self.notes.add(Note::InTheWay);
                 self.upload.restart();
                 self.stage = Stage::Resetting(Call::new(0), Moment::Before);

@@ -34,8 +34,8 @@ Examples:
 A description is a file whose lines are an id, a name, a type and perhaps a unit:
   0 status u16
   1 setpoint f32 A
-Types are u8 to u64, i8 to i64, f32, f64 and bool, with `be` behind them big endian, with [N] N of
-them; char[N] is text.
+Types are u8 to u64, i8 to i64, f32, f64 and bool; followed by `be` they are big endian, by [N] N
+of them; char[N] is text.
 
 Exit codes:
   0  done

@@ -8,10 +8,10 @@ use std::sync::Mutex;
 
 use crate::output::Output;
 
-/// What is under way, and what to do if it ends here.
+/// The job that is running, and what to do if it ends here.
 static UNDER_WAY: Mutex<Option<(String, &str)>> = Mutex::new(None);
 
-/// Notes what is under way, and what to do about it if it is ended here.
+/// Notes the job that is running, and what to do if it ends here.
 pub fn at(text: String, remedy: &'static str) {
     if let Ok(mut under_way) = UNDER_WAY.lock() {
         *under_way = Some((text, remedy));

@@ -114,7 +114,7 @@ fn parts<F: Framing>(device: &Device<F>, options: &cli::Upgrade) -> Result<Vec<P
     Ok(parts)
 }
 
-/// Refuses one image for two numbers: a device is told by its hash which image to start, and would
+/// Refuses one image for two numbers: a mark names an image by its hash only, and a device would
 /// take the first one for both.
 fn distinct(parts: &[Part]) -> Result<(), Failure> {
     for (at, part) in parts.iter().enumerate() {
@@ -162,7 +162,7 @@ fn list<F: Framing>(device: &mut Device<F>) -> Result<Option<Vec<Row>>, Failure>
     }
 }
 
-/// The mode of the boot loader, if the device tells it.
+/// The mode of the boot loader, if the device reports it.
 fn mode<F: Framing>(device: &mut Device<F>) -> Result<Option<i32>, Failure> {
     match device.call(&BootLoader { query: Some("mode".into()) }) {
         Ok(answer) => Ok(answer.response.mode),
@@ -661,7 +661,7 @@ fn cause(phase: Phase, refusal: Refusal, part: &Part) -> Option<(String, &'stati
         let counter = Image::parse(&part.bytes).ok()?.protected().only(Tlv::SECURITY_COUNTER).ok()?;
         let counter = counter.and_then(|value| Some(u32::from_le_bytes(value.try_into().ok()?)));
         let counter = counter.map_or("no security counter".to_owned(), |counter| format!("security counter {counter}"));
-        let text = format!("it has version {} and {counter}, and the device wants more", version(part));
+        let text = format!("it has version {} and {counter}, and the device requires more", version(part));
         return Some((text, "Give an image with a higher version, and a security counter that is not lower."));
     }
     None
