@@ -111,7 +111,7 @@
 //! let bytes = bsmp.call(&mut client, &variable::Read { id: 1, size: Some(4) }).ok()?;
 //!
 //! let mut master = anysmp::s3mp::Master::new(anysmp::s3mp::Counter::FIRST);
-//! let value = s3mp.call(&mut master, &master::Get(anysmp::s3mp::Address(1))).ok()?;
+//! let value = s3mp.call(&mut master, &master::Get { address: anysmp::s3mp::Address(1) }).ok()?;
 //! # let _ = (echo, bytes, value);
 //! # Some(())
 //! # }

@@ -389,7 +389,7 @@ fn s3mp_types(prints: &mut Prints) {
     let names = <s3mp::master::Describe as s3mp::master::Request>::decode(&names[..len]).unwrap();
     prints.print(&names);
     prints.print(&names.iter());
-    let set = s3mp::master::Set(s3mp::Address(1), value::Value::new(BYTES));
+    let set = s3mp::master::Set { address: s3mp::Address(1), value: value::Value::new(BYTES) };
     prints.print(&s3mp::Master::new(s3mp::Counter::FIRST).request(&set, &mut [0; 256]).unwrap().1);
 }
 

@@ -169,7 +169,7 @@ impl<'w> Connect<'w> {
             Command::Status => master.request(&Status, tx).map(|(len, pending)| (len, Asked::Status(pending))),
             Command::Describe => master.request(&Describe, tx).map(|(len, pending)| (len, Asked::Describe(pending))),
             Command::Subscribe(place) => {
-                let request = Subscribe(self.address(place));
+                let request = Subscribe { address: self.address(place) };
                 master.request(&request, tx).map(|(len, pending)| (len, Asked::Subscribe(place, pending)))
             }
         }?;

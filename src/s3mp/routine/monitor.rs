@@ -196,11 +196,11 @@ impl<'w> Monitor<'w> {
                 self.since = Duration::ZERO;
                 master.request(&Status, tx).map(|(len, pending)| (len, Asked::Status(pending)))
             }
-            Due::Value(address, Way::Subscribe) => {
-                master.request(&Subscribe(address), tx).map(|(len, pending)| (len, Asked::Subscribe(address, pending)))
-            }
+            Due::Value(address, Way::Subscribe) => master
+                .request(&Subscribe { address }, tx)
+                .map(|(len, pending)| (len, Asked::Subscribe(address, pending))),
             Due::Value(address, Way::Get) => {
-                master.request(&Get(address), tx).map(|(len, pending)| (len, Asked::Get(address, pending)))
+                master.request(&Get { address }, tx).map(|(len, pending)| (len, Asked::Get(address, pending)))
             }
         };
         match request {

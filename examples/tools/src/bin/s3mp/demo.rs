@@ -48,7 +48,7 @@ pub(crate) fn run() -> Result<(), Error> {
     watch(&mut link, &mut master, &mut monitor, &mut screen, 4.0)?;
 
     let relay = screen.find("relay").ok_or("no relay")?;
-    let on = link.call(&mut master, &Invert(relay)).map_err(|error| error.to_string())?;
+    let on = link.call(&mut master, &Invert { address: relay }).map_err(|error| error.to_string())?;
     screen.say(&format!("INVERT relay: now {}", show::plain(on)));
     screen.value(relay, on, false);
     watch(&mut link, &mut master, &mut monitor, &mut screen, 4.0)?;

@@ -92,7 +92,7 @@ impl Session {
             }
             Command::Get { addresses } => {
                 for address in self.choose(addresses)? {
-                    let value = self.call(&Get(address), |value| value.bytes().to_vec())?;
+                    let value = self.call(&Get { address }, |value| value.bytes().to_vec())?;
                     self.value(address, Value::new(&value));
                 }
             }
@@ -101,17 +101,17 @@ impl Session {
                 let invalid = |text: String| Failure::usage(text, "`s3mp set --help` shows how values are written.");
                 let typed = self.about.of(address.0).and_then(|about| about.kind.cbor(value));
                 let bytes = typed.unwrap_or_else(|| show::parse(value)).map_err(invalid)?;
-                self.call(&Set(address, Value::new(&bytes)), |()| ())?;
+                self.call(&Set { address, value: Value::new(&bytes) }, |()| ())?;
                 self.print(&json!({ "address": address.0, "set": true }), "done");
             }
             Command::Invert { address } => {
                 let address = self.address(address)?;
-                let value = self.call(&Invert(address), |value| value.bytes().to_vec())?;
+                let value = self.call(&Invert { address }, |value| value.bytes().to_vec())?;
                 self.value(address, Value::new(&value));
             }
             Command::Unsubscribe { addresses } => {
                 for address in self.choose(addresses)? {
-                    self.call(&Unsubscribe(address), |()| ())?;
+                    self.call(&Unsubscribe { address }, |()| ())?;
                     self.print(&json!({ "address": address.0, "subscribed": false }), &format!("{address}: done"));
                 }
             }
@@ -130,7 +130,7 @@ impl Session {
 
     /// Subscribes to an address; its value.
     pub fn subscribe(&mut self, address: Address) -> Result<Vec<u8>, Failure> {
-        self.call(&Subscribe(address), |value| value.bytes().to_vec())
+        self.call(&Subscribe { address }, |value| value.bytes().to_vec())
     }
 
     /// One exchange; the reason beside an ERROR joins the error.
