@@ -332,7 +332,7 @@ pub trait Framing {
     ///
     /// As for [`idle`](Self::idle).
     fn silent(&mut self, silence: Span) -> Result<Progress<'static>, Error> {
-        self.idle(silence.time())
+        self.idle(silence.to_duration())
     }
 
     /// Returns the message that was completed last; empty if there is none.

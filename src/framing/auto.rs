@@ -309,7 +309,7 @@ impl Framing for Auto<'_> {
                     // them.
                     self.console.leave_skip();
                 }
-                return self.console.idle(Span::of(silence), const { Span::limit(ABANDON) });
+                return self.console.idle(Span::floor(silence), const { Span::ceil(ABANDON) });
             }
             // No frame pauses here for that long: the held bytes are text or noise.
             State::Head { .. } if silence >= HOLD => {

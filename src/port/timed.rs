@@ -87,7 +87,7 @@ impl<P, D> Timed<P, D> {
             Ok(count) => self.byte_time.saturating_mul(u32::try_from(*count).unwrap_or(u32::MAX)),
             Err(_) => Duration::ZERO,
         };
-        self.passed.lengthen(waited.max(carried));
+        self.passed.add(waited.max(carried));
     }
 }
 

@@ -341,7 +341,7 @@ impl<S: Store> Lines<S> {
 
     /// Does the work of [`Framing::idle`], with the silence limit `abandon`.
     pub(in crate::framing) fn idle(&mut self, silence: Span, abandon: Span) -> Result<Progress<'static>, Error> {
-        if !silence.reaches(abandon) {
+        if silence < abandon {
             return Ok(Progress::More);
         }
         let marker = if let Line::Marker(marker) = self.line { Some(marker) } else { None };

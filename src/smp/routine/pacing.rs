@@ -131,8 +131,8 @@ impl Pacing {
             max_message: Wish::Usual(u16::MAX),
             parameters: None,
             retries: None,
-            first: const { Span::limit(ERASE_TIME) },
-            last: const { Span::limit(CHECK_TIME) },
+            first: const { Span::ceil(ERASE_TIME) },
+            last: const { Span::ceil(CHECK_TIME) },
         }
     }
 
@@ -184,7 +184,7 @@ impl Pacing {
     /// for which it erases a slot, and for the last one, after which it checks the image: by
     /// default [`ERASE_TIME`] and [`CHECK_TIME`].
     pub const fn with_timeouts(mut self, first: Duration, last: Duration) -> Self {
-        (self.first, self.last) = (Span::limit(first), Span::limit(last));
+        (self.first, self.last) = (Span::ceil(first), Span::ceil(last));
         self
     }
 

@@ -64,9 +64,9 @@ impl Station {
         }
         // At 6 Mbaud a round is shorter than a microsecond.
         *left += time;
-        let passed = Span::of(*left);
+        let passed = Span::floor(*left);
         if !passed.is_zero() {
-            *left -= passed.time();
+            *left -= passed.to_duration();
             line.elapsed(passed);
         }
         while let Some(event) = line.next(&mut ()) {
