@@ -31,10 +31,10 @@ use embedded_storage::nor_flash::NorFlash;
 
 // ---- the device ----
 
-/// Where the linker script and MCUboot have the slots, in whole erase pages.
+/// The slots of the linker script and of MCUboot, in whole erase pages.
 const PRIMARY: Region = Region::new(0, 256 << 10);
 const SECONDARY: Region = Region::new(256 << 10, 256 << 10);
-/// Where the progress of an upload outlives a power cut: any pages that nothing else uses.
+/// The pages that keep the progress of an upload over a power cut; nothing else uses them.
 const CHECKPOINT: Region = Region::new(512 << 10, 8 << 10);
 
 struct Os;

@@ -1,4 +1,4 @@
-//! A framing of one's own: one byte of length, then the message.
+//! A framing of your own: one byte of length, then the message.
 //!
 //! It follows the four rules of `anysmp::framing`, and any link, protocol and port goes with it.
 //! What it lacks is a check: it is for lines that lose bytes but never change them.

@@ -24,7 +24,7 @@ use uart::{Board, Fake, Uart as _};
 
 // ---- the device ----
 
-/// What a client may ask for: echo, which needs nothing.
+/// The commands that a client may use: echo, which needs nothing.
 struct Commands;
 
 impl os::Commands for Commands {}

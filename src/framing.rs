@@ -17,7 +17,7 @@
 //!   encode(message) ──▶ Encoder      next(message, out) writes the frame in runs; 0: complete
 //! ```
 //!
-//! # How to write one more framing
+//! # Writing a framing
 //!
 //! Implement [`Framing`] for a struct that borrows its message buffer, and [`Encoder`] for a struct
 //! that keeps its position in the message to send. Four rules make it fit the drivers:

@@ -1,5 +1,5 @@
 //! Device management protocols for firmware and hosts, both ends of each: SMP (MCUmgr, MCUboot),
-//! BSMP and S3MP. The name is the pun in these three: S-M-P, B-SMP, S3-MP; any of them.
+//! BSMP and S3MP. The name is a pun on the three: any of S-M-P, B-SMP and S3-MP.
 //!
 //! | module | protocol | for |
 //! |---|---|---|

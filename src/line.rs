@@ -176,7 +176,7 @@ pub struct Line<'b, F: Framing, R: Role = Asking> {
     run: Range<u16>,
     before: Before,
     ear: Ear,
-    /// Time that was not yet returned as an event.
+    /// Time not yet returned as an event.
     elapsed: Span,
     /// The time for which the line still carries the frame that was sent last.
     airtime: Span,

@@ -1,4 +1,4 @@
-//! A node, or several, that masters reach as through Sirius' Ethernet bridge.
+//! One or more nodes behind an Ethernet bridge like that of Sirius.
 //!
 //! The envelope is described in [`framing::bridge`](crate::framing::bridge), which is a master's
 //! side of it. Here a [`Bridge`] wraps a [`Node`](super::Node) or
@@ -28,7 +28,7 @@
 //!
 //! Anything else is answered 22.
 //!
-//! `pydrs` takes what its first look at the socket returns for the whole answer: give the link an
+//! `pydrs` takes the result of its first read of the socket for the whole answer: give the link an
 //! `out` as long as an envelope ([`Buffers::parts`](crate::line::Buffers::parts)), so that each
 //! answer leaves in one write.
 
@@ -140,7 +140,7 @@ impl<S: Service> Bridge<'_, S> {
         (len.saturating_add(head), after)
     }
 
-    /// Hands the packet behind the time on; returns the length of the packet in `room`.
+    /// Hands on the packet that follows the time; returns the length of the packet in `room`.
     fn ask(&mut self, content: &[u8], peer: Peer, room: &mut [u8]) -> (usize, S::After) {
         let none = S::After::default();
         let Some(packet) = content.get(TIME..).filter(|packet| Sum::of(packet) == 0) else { return (0, none) };

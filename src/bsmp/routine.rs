@@ -149,7 +149,7 @@ impl Turn {
         if let Self::Wait { retries, instead } = *self {
             *self = match retries.checked_sub(1) {
                 Some(retries) => Self::Again { retries },
-                // Something almost right came: that says more than "no answer".
+                // Something almost right came, which tells more than "no answer".
                 None => Self::Lost(instead.unwrap_or(Error::TimedOut)),
             };
         }

@@ -54,10 +54,10 @@ pub use job::Job;
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_structs, reason = "the caller fills it in")]
 pub struct Regions {
-    /// Where programs run. It is only read.
+    /// The region that programs run from. It is only read.
     pub active: Region,
-    /// Where uploads go. A boot loader may need a page more there than the largest file; see its
-    /// documentation.
+    /// The region that uploads are written to. A boot loader may need a page more there than the
+    /// largest file; see its documentation.
     pub spare: Region,
     /// Two erase pages or more for the [`Record`]; of two flash devices, in the one that
     /// [`TwoGeometries::records`](super::flash::TwoGeometries::records) names.
@@ -107,7 +107,7 @@ pub const fn scratch_len(read: usize, write: usize) -> usize {
     record + write + 2 * read
 }
 
-/// What is known of the record.
+/// The state of the record in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Knowledge {
     /// Nothing since the start. Exit: the first command, to `Known`.
@@ -116,9 +116,9 @@ enum Knowledge {
     Known,
 }
 
-/// What the boot loader does at the next reset. A mark without a reset after it is found again when
-/// the program starts again: the word of the boot loader is the same as on trial, but the regions
-/// have not been swapped.
+/// The action of the boot loader at the next reset. A mark without a reset after it is found again
+/// when the program starts again: the state of the boot loader is the same as on trial, but the
+/// regions have not been swapped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Next {
     /// It starts what runs. Exit: a mark, to `Test`.

@@ -186,21 +186,21 @@ impl Stream {
     }
 }
 
-/// The way of a chunk, once the session is known.
+/// The handling of a chunk, once the session is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Route {
     /// It continues the upload.
     Stream,
     /// The answer is this expected offset; nothing is written.
     Answer { off: u32, matched: Option<bool> },
-    /// The same file from its start, of an upload that is running: the expected offset, if nobody
-    /// objects.
+    /// The same file from its start, of an upload that is running: the expected offset, unless the
+    /// application objects.
     Again,
     /// It begins an upload.
     New,
 }
 
-/// Chooses the way of a chunk for this image.
+/// Decides how to handle a chunk for this image.
 ///
 /// # Errors
 ///

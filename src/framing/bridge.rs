@@ -6,8 +6,9 @@
 //! ```
 //!
 //! The length (of what follows it) is a `u32`, the time a float, both big endian. The bridge waits
-//! so long for an answer of the bus. There are two forms: newer bridges have the id, which names
-//! the request in its answer ([`WithId`]); `pydrs` speaks the one without ([`WithoutId`]).
+//! at most that time for an answer from the bus. There are two forms: newer bridges have the id,
+//! which names the request in its answer ([`WithId`]); `pydrs` speaks the one without
+//! ([`WithoutId`]).
 //!
 //! [`Bridge`] is a master's framing: its messages are those of
 //! [`framing::packet`](super::packet), and the id, where there is one, keeps late answers from
@@ -19,7 +20,7 @@
 //! No document describes the envelope; this is what `eth-bridge-pru-serial485` and `pydrs` 2.3.2
 //! do. An answer of 22 or 23 has no packet: it counts as [`Error::Abandoned`], and the master's own
 //! timeout goes on. Give the bridge less time than the master's. An answer with the id of an
-//! earlier request is dropped without a word: nothing was damaged.
+//! earlier request is dropped silently: nothing was damaged.
 
 use core::cell::Cell;
 use core::time::Duration;
@@ -91,7 +92,7 @@ pub struct Bridge<'b, H> {
 
 impl<'b, H: Head> Bridge<'b, H> {
     /// Decodes into `buffer`, which holds an envelope: [`OVERHEAD`](Self::OVERHEAD) bytes more than
-    /// the longest message. The bridge is told to wait `time` for an answer of the bus.
+    /// the longest message. The bridge is asked to wait `time` for an answer from the bus.
     #[must_use]
     pub fn new(buffer: &'b mut [u8], time: Duration) -> Self {
         Self { inner: Counted::new(buffer), time: time.as_secs_f32() * 1000.0, id: Cell::new(0) }
@@ -202,7 +203,7 @@ impl<H> defmt::Format for Bridge<'_, H> {
 /// Puts one message (destination first) into a request's envelope.
 #[derive(Clone, Copy)]
 pub struct Encoder {
-    /// What comes before the packet; without an id from the second byte on.
+    /// The bytes before the packet; without an id, from the second byte on.
     head: [u8; 10],
     at: usize,
     packet: packet::Encoder,

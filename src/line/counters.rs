@@ -22,7 +22,7 @@ pub struct Counters {
     pub failures: u32,
 }
 
-/// The reason for which a message is dropped.
+/// The reason why a message is dropped.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Loss {
     /// The framing found it damaged.

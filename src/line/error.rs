@@ -1,4 +1,4 @@
-//! The errors of exchanges and sends, and the reasons for which a message is dropped.
+//! The errors of exchanges and sends, and the reasons why messages are dropped.
 
 use core::convert::Infallible;
 
@@ -124,8 +124,8 @@ impl<P, E> From<Fault<P>> for Error<P, E> {
     }
 }
 
-/// The reason for which a received message was dropped: a framing's error, in terms that do not
-/// depend on the framing.
+/// The reason why a received message was dropped: a framing's error, in terms that do not depend on
+/// the framing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_enums, reason = "a sink has to handle each")]

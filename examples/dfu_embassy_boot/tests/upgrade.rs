@@ -36,7 +36,7 @@ fn boot(flash: &Shared) -> State {
     BootLoader::new(config).prepare_boot(&mut [0; 4096]).unwrap()
 }
 
-/// What a client does in one life of the device.
+/// The actions of a client in one life of the device.
 enum Deed<'f> {
     Upload(&'f [u8]),
     /// Uploads until this many bytes are there, and leaves.

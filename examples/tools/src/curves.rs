@@ -7,14 +7,14 @@ use anysmp::bsmp::typed::{Field as _, elements};
 
 /// Every file of numpy begins with this and a version.
 const MAGIC: &[u8] = b"\x93NUMPY\x01\x00";
-/// How numpy says that a file holds floats of 32 bits, little endian.
+/// The entry by which numpy declares floats of 32 bits, little endian.
 const FLOATS: &str = "'descr': '<f4'";
 
 fn is(path: &Path, extension: &str) -> bool {
     path.extension().is_some_and(|found| found.eq_ignore_ascii_case(extension))
 }
 
-/// The bytes of a file for this curve.
+/// Returns the bytes of a file for this curve.
 pub fn write(path: &Path, curve: &[u8]) -> Result<Vec<u8>, String> {
     let floats = || elements::<f32>(curve).ok_or("the curve ends within a float; use another extension");
     if is(path, "csv") {
@@ -33,7 +33,7 @@ pub fn write(path: &Path, curve: &[u8]) -> Result<Vec<u8>, String> {
     Ok([MAGIC, &length.to_le_bytes(), header.as_bytes(), curve].concat())
 }
 
-/// The curve in the bytes of a file.
+/// Returns the curve in the bytes of a file.
 pub fn read(path: &Path, file: Vec<u8>) -> Result<Vec<u8>, String> {
     if is(path, "csv") {
         let text = String::from_utf8(file).or(Err("the file is not text"))?;

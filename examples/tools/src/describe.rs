@@ -1,5 +1,5 @@
-//! Descriptions of what a device has: a small file that says what the values mean, for BSMP and
-//! S3MP alike.
+//! Descriptions of a device's values: a small file that gives each a name, a type and a unit, for
+//! BSMP and S3MP alike.
 //!
 //! ```text
 //! # id  name         type       unit
@@ -14,7 +14,7 @@
 //!
 //! * In BSMP numbers are little endian unless `be` follows the type, and text ends at its first
 //!   zero.
-//! * In S3MP values say themselves what they are (CBOR): a type is then a limit. `text` is text of
+//! * In S3MP values carry their own type (CBOR): a type is then a limit. `text` is text of
 //!   any length, `any` whatever the slave sends.
 
 use std::fmt;
@@ -28,7 +28,7 @@ use crate::failure::Failure;
 
 /// The most bytes of a variable of BSMP, and the most values of a list.
 const MOST: usize = 128;
-/// What to do about a description that says something else.
+/// The remedy for a line that is no description.
 const REMEDY: &str = "A line is an id, a name, a type and perhaps a unit, for example: 1 setpoint f32 A";
 
 /// The type of one number.
@@ -50,11 +50,11 @@ enum Scalar {
 pub struct Type {
     scalar: Scalar,
     big: bool,
-    /// How many; `None` for one alone.
+    /// The number of values; `None` for a single one.
     count: Option<usize>,
 }
 
-/// A variable or an address: what its value means.
+/// A variable or an address, and the meaning of its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Variable {
     /// Its id, or its address.
@@ -70,7 +70,7 @@ pub struct Variable {
 /// The variables of a node, or the addresses of a slave.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Description {
-    /// As they are in the file.
+    /// The variables, as they are in the file.
     pub variables: Vec<Variable>,
 }
 
@@ -160,7 +160,7 @@ macro_rules! number {
     }};
 }
 
-/// What a number is shown as and read from.
+/// The conversions of a number to text and back.
 trait Number: Field {
     fn json(self) -> Value;
     fn of(text: &str) -> Option<Self>;
@@ -207,8 +207,8 @@ impl Number for Be<f32> {
     }
 }
 
-/// A single with the digits that it has, not with those of the double beside it: 3.3, and not
-/// 3.299999952316284.
+/// Converts a single with the digits that it has, not with those of the double beside it: 3.3, and
+/// not 3.299999952316284.
 pub fn single(number: f32) -> Value {
     json!(number.to_string().parse::<f64>().unwrap_or(f64::NAN))
 }
@@ -327,7 +327,7 @@ pub fn shown(value: &Value) -> String {
 
 /// Types in S3MP: what a value may be, in CBOR.
 impl Type {
-    /// Whether a value, which CBOR says itself, is of this type; the reason if not.
+    /// Checks that a CBOR value is of this type.
     pub fn check(self, value: &Value) -> Result<(), String> {
         let is_one = |value: &Value| match self.scalar {
             Scalar::Any => true,
@@ -433,7 +433,7 @@ impl FromStr for Description {
 /// The protocol of the values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
-    /// Bytes, whose type nobody else says.
+    /// Bytes, whose type only the description gives.
     Bsmp,
     /// Items of CBOR.
     S3mp,

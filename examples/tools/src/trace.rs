@@ -15,10 +15,10 @@ enum Protocol {
     S3mp,
 }
 
-/// Shows what passes.
+/// Shows the messages that pass.
 pub struct Trace {
     is_verbose: bool,
-    /// Whose messages are those that are sent here.
+    /// True if the messages sent here are a master's.
     is_master: bool,
     protocol: Protocol,
     so_far: Conversation,

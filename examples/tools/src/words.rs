@@ -30,7 +30,7 @@ pub struct Said {
     pub text: String,
     /// For programs.
     pub json: Map<String, Value>,
-    /// Why it is no message of the protocol: the text says it too.
+    /// The reason why it is no message of the protocol, which the text has too.
     pub flaw: Option<String>,
 }
 
@@ -114,7 +114,7 @@ pub fn smp(message: &[u8]) -> Said {
     Said::new(text, object, flaw)
 }
 
-/// What a conversation told so far, where a message alone does not say what it is.
+/// The state of a conversation, for messages that do not say by themselves what they are.
 #[derive(Default)]
 pub struct Conversation {
     /// The last command of the master: its code, its address, its counter.

@@ -3,7 +3,7 @@
 use crate::bsmp::{Command, Refusal, Version};
 use crate::source::SourceFailed;
 
-/// The reason why a request has no response, or why a routine failed.
+/// The reason why a request has no answer, or why a routine failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]

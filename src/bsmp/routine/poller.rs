@@ -16,7 +16,7 @@ use crate::shown::shown;
 #[must_use]
 #[non_exhaustive]
 pub struct PollReport {
-    /// The way in which it ended; `Unfinished` until then.
+    /// The outcome; `Unfinished` until it has ended.
     pub outcome: PollOutcome,
     /// The time that it has run for.
     pub time: Duration,
@@ -32,7 +32,7 @@ impl core::fmt::Display for PollReport {
     }
 }
 
-/// The ways in which a [`Poller`] can end.
+/// The outcome of a [`Poller`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
@@ -140,7 +140,7 @@ impl<'p> Poller<'p> {
         self.nodes
     }
 
-    /// When this poll may be sent.
+    /// Returns the time from which this poll may be sent.
     fn due(&self, poll: &Poll) -> Option<Duration> {
         Some(self.nodes.get(poll.node)?.resumes.max(poll.due))
     }

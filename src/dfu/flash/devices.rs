@@ -49,7 +49,7 @@ mod sealed {
     #[expect(unnameable_types, reason = "nobody else implements it")]
     pub trait Sealed {}
 
-    /// As above; and they can be logged.
+    /// Keeps other types from being [`Geometries`](super::Geometries), and lets these be logged.
     #[cfg(feature = "defmt")]
     #[expect(unnameable_types, reason = "nobody else implements it")]
     pub trait Sealed: defmt::Format {}

@@ -34,7 +34,7 @@ shown!(['j, 's, L, D, F] Job<'j, 's, L, D, F>, |job| "Job({:?})", job.command);
 enum Stage {
     /// Reading the two pages of the record. Exits: `Sweep` for `Roles`; `Save`; the command.
     Records(u32),
-    /// Reading the checkpoint log. Exits: `Sweep` for `Trust`; the way of the chunk.
+    /// Reading the checkpoint log. Exits: `Sweep` for `Trust`; the first stage of the chunk.
     Recall(Recall),
     /// Reading a range in pieces. Exits: those of the purpose, see [`Read`].
     Sweep { address: u32, left: u32, read: Read },
@@ -56,7 +56,7 @@ enum Read {
     /// To find out if the active region holds what the record calls the spare file. Exits: `Save`;
     /// the command.
     Roles,
-    /// To check a checkpoint against its CRC. Exits: `Head`; the way of the chunk.
+    /// To check a checkpoint against its CRC. Exits: `Head`; the first stage of the chunk.
     Trust(u16),
     /// To find out if the file is there already. Exits: `Done`; `Save`.
     Compare,
@@ -69,13 +69,13 @@ enum Read {
 /// The purpose of reading the first bytes again.
 #[derive(Debug, Clone, Copy)]
 enum Head {
-    /// An upload goes on after a restart. Exits: `Done`; the way of the chunk.
+    /// An upload goes on after a restart. Exits: `Done`; the first stage of the chunk.
     Resume,
     /// The file is complete. Exit: `Save`.
     Store(Option<bool>),
 }
 
-/// What comes after a record.
+/// The next step after a record is written.
 #[derive(Debug, Clone, Copy)]
 enum Saved {
     /// The command itself.

@@ -22,7 +22,7 @@ pub struct Encoder {
     width: u16,
     /// Groups that still fit this line.
     groups: u16,
-    /// The last line feed was taken: nothing follows.
+    /// True once the last line feed was taken: nothing follows.
     ended: bool,
 }
 
@@ -81,7 +81,7 @@ impl Encoder {
         quads.saturating_mul(4).saturating_add(lines.saturating_mul(3))
     }
 
-    /// Encodes the next group: LEN, what triples leave of the message, the CRC.
+    /// Encodes the next group: LEN, the bytes of the message that `triples` leaves over, the CRC.
     fn group(&mut self, message: &[u8]) -> u32 {
         let at = with_crc(message).saturating_sub(self.left);
         // LEN is two bytes of the first group, so one byte of the message completes it.
@@ -112,7 +112,7 @@ impl Encoder {
     #[cfg(not(feature = "small"))]
     fn triples(&mut self, message: &[u8], out: &mut [u8]) -> usize {
         let at = with_crc(message).saturating_sub(self.left);
-        // What is left of a message goes with the CRC.
+        // The last bytes of a message are encoded together with the CRC.
         let rest = message.get(at.into()..).unwrap_or_default();
         // The first byte goes with LEN.
         if at == 0 {

@@ -123,7 +123,7 @@ impl defmt::Format for Mode {
     }
 }
 
-/// What the length of a trailer depends on.
+/// The values that decide the length of a trailer.
 pub(super) struct Sizes {
     pub(super) geometry: Geometry,
     pub(super) layout: Layout,

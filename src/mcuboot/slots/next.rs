@@ -1,4 +1,4 @@
-//! What the bootloader does next with a pair, mode by mode.
+//! The next action of the bootloader for a pair, mode by mode.
 
 use super::layout::{Pair, Slot};
 use crate::mcuboot::trailer::{Flag, Magic, SwapType, Trailer};

@@ -34,8 +34,8 @@ pub trait Request {
     /// [`Error::Malformed`].
     fn decode(data: &[u8]) -> Result<Self::Response<'_>, Error>;
 
-    /// Returns whether the request may run twice without more harm than running once. Only then it
-    /// is repeated when its response is missing.
+    /// Returns whether the request may run twice without more harm than running once. Only then is
+    /// it repeated when its response is missing.
     fn is_idempotent(&self) -> bool {
         true
     }

@@ -196,8 +196,8 @@ impl<'w> Connect<'w> {
         };
     }
 
-    /// The same command once more. One lost message does not mean that the slave is gone; three in
-    /// a row do. `None` then, and for STATUS, which has an interval and a count of its own.
+    /// Returns the same command once more. One lost message does not mean that the slave is gone;
+    /// three in a row do. `None` then, and for STATUS, which has its own interval and count.
     fn again(&self) -> Option<State> {
         let (command, misses) = match &self.state {
             State::Await { asked: Asked::Describe(_), misses, .. } => (Command::Describe, *misses),

@@ -55,11 +55,11 @@ pub struct Monitor<'w> {
 #[must_use]
 #[non_exhaustive]
 pub struct MonitorReport {
-    /// The way in which it ended; `Unfinished` until then.
+    /// The outcome; `Unfinished` until it has ended.
     pub outcome: MonitorOutcome,
 }
 
-/// The ways in which a [`Monitor`] can end.
+/// The outcome of a [`Monitor`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
@@ -85,7 +85,7 @@ impl core::fmt::Display for MonitorOutcome {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(match self {
             Self::Unfinished => "the slave is watched",
-            Self::Lost => "the slave does not respond any more",
+            Self::Lost => "the slave no longer responds",
             Self::Restarted => "the slave has restarted",
             Self::BufferFull => "the buffer is too short for a command",
         })

@@ -218,8 +218,8 @@ macro_rules! look_up {
     };
 }
 
-/// The translations to version 1 that say more than "unknown": group (6 bits), code (6), code in
-/// version 1 (4). As data they take a fraction of what nine `match` take.
+/// The translations to version 1 other than "unknown": group (6 bits), code (6), code in version 1
+/// (4). As data they take a fraction of the flash of nine `match`.
 #[expect(clippy::indexing_slicing, reason = "runs in the compiler, which checks it")]
 static TRANSLATIONS: [u16; translated().1] = {
     let (all, len) = translated();
@@ -312,7 +312,7 @@ impl Error {
         }
     }
 
-    /// The flat code that a version 1 client gets; a group without a table gives 1, "unknown".
+    /// The flat code for a version 1 client; a group without a table gives 1, "unknown".
     #[must_use]
     pub fn to_v1(self) -> i32 {
         match self {

@@ -11,7 +11,7 @@ pub enum Error {
     Smp(i32),
     /// A group refused, with a code from its own table.
     Group {
-        /// Whose table it is. Usually that of the request.
+        /// The group whose table has the code, usually that of the request.
         group: Group,
         /// The code, unpacked to 16 bits.
         rc: u16,

@@ -57,7 +57,7 @@ impl core::fmt::Display for Place {
     }
 }
 
-/// What the last list said about an image.
+/// The state of an image in the last list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Seen {
     pub(super) place: Place,
@@ -85,7 +85,7 @@ impl Seen {
     };
 }
 
-/// What is left to do for an image.
+/// The next step for an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Task {
     /// To be uploaded. Exit: `Mark`.
@@ -101,7 +101,7 @@ pub(super) enum Task {
     None,
 }
 
-/// How an image that is to be marked came to the device.
+/// The way in which an image that is to be marked came to the device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Origin {
     /// It was there.

@@ -67,7 +67,7 @@ pub struct UpgradeEvent {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct UpgradeReport {
-    /// The way in which it ended; `Unfinished` until then.
+    /// The outcome; `Unfinished` until it has ended.
     pub outcome: UpgradeOutcome,
     /// The phase in which it ended.
     pub phase: Phase,

@@ -1,4 +1,4 @@
-//! When a request of a transfer is repeated, and when the transfer is given up.
+//! The times of a transfer: when a request is repeated, and when the transfer is given up.
 //!
 //! ```text
 //!   begins ─▶ tick, tick, … ─▶ heard: the measured time is smoothed
@@ -79,7 +79,7 @@ enum Timing {
 }
 
 impl Pace {
-    /// The pace of a transfer to a device that was not heard yet.
+    /// The pace of a transfer to a device that has not been heard yet.
     pub(super) const fn new() -> Self {
         let asked = (Span::ZERO, const { Span::ceil(SILENCE) });
         Self { answers: Answers::Never, timing: Timing::Idle, asked, silence: Span::ZERO, repeats: 0 }

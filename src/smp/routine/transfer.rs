@@ -140,7 +140,7 @@ impl Transfer {
         }
     }
 
-    /// The oldest request in flight.
+    /// Returns the oldest request in flight.
     fn oldest(&self) -> Option<Flight> {
         let first = self.outstanding.front()?;
         Some(Flight { sequence: first.sequence, off: self.base, len: first.len })

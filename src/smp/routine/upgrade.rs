@@ -1,4 +1,4 @@
-//! Upgrades a device from end to end, and reports what it really runs afterwards.
+//! Upgrades a device end to end, and reports what it actually runs afterwards.
 //!
 //! ```text
 //!   look ─┬─ absent ─▶ slots ─▶ upload ─▶ look ─▶ mark for test ─┐
@@ -66,7 +66,7 @@
 //! | lists no image as running (serial recovery) | no mark: what was uploaded is in the primary slot, and some boot loaders would mark the other one |
 //! | has no confirmation | the outcome is [`Testing`](UpgradeOutcome::Testing) |
 //!
-//! What was left out is in the report's [`Notes`].
+//! The steps that were left out are in the report's [`Notes`].
 //!
 //! Specification: Zephyr Project, *Application/software image management group* and *Default / OS
 //! Management Group*; MCUboot, *Bootloader design*, image swapping.

@@ -38,9 +38,9 @@ const NAME: usize = 64;
 pub enum WalkOutcome {
     /// It has not ended: it may be run again.
     Unfinished,
-    /// At its end.
+    /// Everything was read or refused.
     Done,
-    /// Before its end.
+    /// It ended before that.
     Failed(Error),
 }
 
@@ -59,7 +59,7 @@ impl core::fmt::Display for WalkOutcome {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct WalkReport {
-    /// The way in which it ended; `Unfinished` until then.
+    /// The outcome; `Unfinished` until it has ended.
     pub outcome: WalkOutcome,
     /// The number of sets or settings that were read.
     pub read: u32,
@@ -124,7 +124,7 @@ enum Stage {
     Listing(Call<stat::List>),
     /// Asks for a set. Exits: `Idle`; `Ended` if it was the last one, or without a response.
     Reading { call: Call<stat::Read<'static>>, name: Vec<u8, NAME>, last: bool },
-    /// The report says how. No exit.
+    /// Ended. The report has the outcome. No exit.
     Ended,
 }
 
@@ -273,7 +273,7 @@ enum Naming<'n> {
     Idle { names: &'n [&'n str] },
     /// Asks for `name`. Exits: `Idle`, `Ended`.
     Reading { call: Call<settings::Read<'static>>, name: &'n str, names: &'n [&'n str] },
-    /// The report says how. No exit.
+    /// Ended. The report has the outcome. No exit.
     Ended,
 }
 

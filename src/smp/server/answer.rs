@@ -227,8 +227,8 @@ pub(super) struct AnswerBuffer<'t> {
     pub(super) writer: Writer<'t>,
 }
 
-/// What is written in front of a payload that gets the entry `rc: 0`: room for the head of the map,
-/// and the key. No map begins with a zero, so a payload that begins so has a gap in front.
+/// The bytes in front of a payload that gets the entry `rc: 0`: room for the head of the map, and
+/// the key. No map begins with a zero, so a payload that begins with one has a gap in front.
 const GAP: [u8; 4] = *b"\x00\x62rc";
 
 impl<'t> AnswerBuffer<'t> {

@@ -19,7 +19,7 @@ struct Choice {
 impl Choice {
     const NONE: Self = Self { usable: [None; 2], active: None };
 
-    /// Takes a slot out of the choice.
+    /// Removes a slot from the choice.
     fn drop(&mut self, slot: Slot) {
         self.usable.iter_mut().filter(|usable| **usable == Some(slot)).for_each(|usable| *usable = None);
         self.active = None;

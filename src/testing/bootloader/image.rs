@@ -76,8 +76,9 @@ impl Flash<'_, '_> {
 
     /// Returns the sectors that MCUboot counts in both slots where it swaps through a scratch area.
     ///
-    /// Where one slot is longer it goes on behind the list of the other one's sectors. There in
-    /// memory is the next list; if that is too short for what slot 0 has more, MCUboot counts none.
+    /// If one slot is longer, MCUboot goes on counting after the list of the other one's sectors.
+    /// The memory there holds the next list; if that is too short for what slot 0 has more, MCUboot
+    /// counts none.
     fn counted(&self, image: usize) -> usize {
         let pair = self.pair(image);
         let next = if image + 1 < self.images() { self.pair(image + 1).secondary } else { self.scratch };
@@ -122,13 +123,13 @@ impl Flash<'_, '_> {
     }
 
     /// Returns true if the flags are those of an image that is never started by itself. MCUboot
-    /// reads them without a look at the magic.
+    /// reads them without checking the magic.
     pub(super) fn not_bootable(&self, place: Place) -> bool {
         let flags = take(self.from(place), 16).map_or(0, u32::from_le_bytes);
         Flags(flags).intersects(Flags::NON_BOOTABLE)
     }
 
-    /// Returns the version in a header, which MCUboot reads without a look at the magic.
+    /// Returns the version in a header, which MCUboot reads without checking the magic.
     pub(super) fn version(&self, place: Place) -> Version {
         take(self.from(place), 20).map_or_else(Version::default, Version::from_bytes)
     }

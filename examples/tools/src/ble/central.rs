@@ -18,23 +18,25 @@ use tokio_stream::StreamExt as _;
 use super::Trouble;
 use crate::port::{Host, Pieces, Ready};
 
-/// How long a device may take to advertise itself.
+/// The time that a device may take to advertise itself.
 const SCAN: Duration = Duration::from_secs(10);
-/// How long others with the same name are listened for. Who gives an address is spared that.
+/// The time for which others with the same name are listened for. With an address there is no such
+/// wait.
 const NAMESAKES: Duration = Duration::from_millis(600);
 /// The pause between two looks at what was heard.
 const LOOK: Duration = Duration::from_millis(100);
-/// How long BlueZ may take over one step, beyond its own limits.
+/// The time that BlueZ may take over one step, beyond its own limits.
 const STEP: Duration = Duration::from_secs(40);
-/// How long a write may take, and the end of a connection.
+/// The time that a write may take, and the end of a connection.
 const WRITE: Duration = Duration::from_secs(5);
-/// How often a connection is tried: a radio that was busy at the moment refuses the first time.
+/// The number of times that a connection is tried: a radio that is busy at the moment refuses the
+/// first time.
 const TRIES: u32 = 3;
 
 /// A device, connected. Each read returns one notification, each write sends one piece.
 pub type Ble = Host<Connection>;
 
-/// What [`Ble`] is made of.
+/// The inside of a [`Ble`].
 pub struct Connection {
     runtime: Runtime,
     device: Peripheral,
@@ -45,7 +47,7 @@ pub struct Connection {
     pieces: Pieces,
 }
 
-/// A device with SMP that was heard.
+/// A device with SMP in reach.
 pub struct Heard {
     /// Its name; empty where it has none.
     pub name: String,
@@ -71,7 +73,7 @@ impl Ble {
     }
 }
 
-/// The devices with SMP that are heard for as long.
+/// Scans for the given time; returns the devices with SMP in reach.
 pub fn scan(time: Duration) -> io::Result<Vec<Heard>> {
     runtime()?.block_on(async {
         let adapters = adapters().await?;
@@ -120,12 +122,12 @@ async fn start(adapter: &Adapter) -> io::Result<()> {
     adapter.start_scan(ScanFilter::default()).await.map_err(error)
 }
 
-/// Where macOS hides addresses, what it has instead of them.
+/// Returns the address of a device; on macOS, which hides addresses, its identifier.
 fn address(device: &Peripheral) -> String {
     if cfg!(target_vendor = "apple") { device.id().to_string() } else { device.address().to_string() }
 }
 
-/// Scans until the device is heard, or found connected.
+/// Scans until the device is found, by its advertisement or connected already.
 async fn find(adapters: &[Adapter], wanted: &str) -> io::Result<(Adapter, Peripheral)> {
     for adapter in adapters {
         start(adapter).await?;
@@ -160,7 +162,7 @@ async fn find(adapters: &[Adapter], wanted: &str) -> io::Result<(Adapter, Periph
     heard.pop().ok_or_else(|| io::ErrorKind::NotFound.into())
 }
 
-/// The devices with this name or address that are near, each once.
+/// Returns the devices with this name or address that are near, each once.
 async fn heard(adapters: &[Adapter], wanted: &str) -> io::Result<Vec<(Adapter, Peripheral)>> {
     let mut heard: Vec<(Adapter, Peripheral)> = Vec::new();
     for adapter in adapters {
@@ -242,7 +244,7 @@ async fn subscribe(adapter: &Adapter, device: &Peripheral) -> io::Result<(Charac
     Ok((characteristic, pieces))
 }
 
-/// Ends with the one that ends first.
+/// Ends as soon as either of the two ends.
 async fn either(one: impl Future<Output = ()>, other: impl Future<Output = ()>) {
     let (mut one, mut other) = (Box::pin(one), Box::pin(other));
     std::future::poll_fn(|context| {

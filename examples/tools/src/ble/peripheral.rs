@@ -34,18 +34,18 @@ const MANAGER: &str = "org.bluez.GattManager1";
 const ADVERTISING: &str = "org.bluez.LEAdvertisingManager1";
 const CHARACTERISTIC: &str = "org.bluez.GattCharacteristic1";
 
-/// Where the application is on the bus, and its parts below.
+/// The path of the application on the bus; its parts are below.
 const APPLICATION: &str = "/anysmp";
 const SERVICE_PATH: &str = "/anysmp/service0";
 const CHARACTERISTIC_PATH: &str = "/anysmp/service0/char0";
 const ADVERTISEMENT_PATH: &str = "/anysmp/advertisement0";
 
-/// How long a call of BlueZ may take.
+/// The time that a call of BlueZ may take.
 const CALL: Duration = Duration::from_secs(10);
-/// How long the last notification may take to be sent, before the connection is ended.
+/// The time that the last notification may take to be sent, before the connection is ended.
 const LAST: Duration = Duration::from_millis(100);
 
-/// Registers the service, and waits for centrals; `name` is what they see.
+/// Registers the service, and waits for centrals, which see it as `name`.
 pub fn listen(name: &str) -> io::Result<Listener> {
     // One thread of its own, which answers BlueZ at any time: it asks back while it registers.
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
@@ -63,7 +63,7 @@ pub fn listen(name: &str) -> io::Result<Listener> {
     Ok(Listener::Function(Box::new(accept), name.to_owned()))
 }
 
-/// Why there is no device.
+/// The reason why there is no device.
 enum Start {
     Bus(dbus::Error),
     NoAdapter,
@@ -109,13 +109,13 @@ async fn begin(state: &Shared, name: &str) -> Result<(Arc<SyncConnection>, Path<
     Ok((bus, adapter))
 }
 
-/// The connection that there is, if there is one.
+/// The state of the connection, if there is one.
 struct State {
-    /// Where new ones are announced; `None` once the bus or BlueZ is gone.
+    /// The channel that announces new ones; `None` once the bus or BlueZ is gone.
     opened: Option<Sender<Receiver<Vec<u8>>>>,
-    /// Where the values go that a central writes.
+    /// The channel for the values that a central writes.
     pieces: Option<Sender<Vec<u8>>>,
-    /// Who writes them.
+    /// The central that writes them.
     central: Option<Path<'static>>,
     mtu: u16,
 }
@@ -225,7 +225,7 @@ fn export(bus: &SyncConnection, state: &Shared, name: &str) {
     bus.start_receive(MatchRule::new_method_call(), Box::new(answer));
 }
 
-/// What can be done with the radio.
+/// The operations on the radio.
 struct Radio {
     runtime: Runtime,
     bus: Arc<SyncConnection>,
@@ -303,7 +303,7 @@ impl Ready for Session {
 }
 
 impl Drop for Session {
-    /// The device goes off the air, as at a reset; where the central is still there, it notices.
+    /// The device goes off the air, as at a reset; a central that is still there notices.
     fn drop(&mut self) {
         let path = (Path::from(ADVERTISEMENT_PATH),);
         let _ = self.radio.call(self.radio.adapter.clone(), ADVERTISING, "UnregisterAdvertisement", path);

@@ -17,10 +17,10 @@ use clap::ValueEnum;
 use super::fbp::{self, Fbp};
 use crate::port::{Listener, Pipe, Port, complain, is_over};
 
-/// How long a network may take between two parts of a packet.
+/// The time that a network may take between two parts of a packet.
 pub const CUT: Duration = Duration::from_millis(500);
 
-/// As long as a buffer of a link can be. The largest packet is a block of 65,520 bytes, 65,528 in
+/// The longest buffer that a link can use. The largest packet is a block of 65,520 bytes, 65,528 in
 /// all.
 pub const LARGEST: usize = 65_535;
 
@@ -89,7 +89,7 @@ pub fn serve(
     Ok(())
 }
 
-/// What carries the bytes.
+/// The carrier of the bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Carrier {
     /// A line on which silence has a meaning.

@@ -10,7 +10,7 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// Shows what this computer takes for UTC.
+    /// A clock at this computer's UTC.
     pub fn of_host() -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         Self { seconds: i64::try_from(since).unwrap_or(0), set: Instant::now() }

@@ -6,7 +6,7 @@ use crate::bsmp::client::{Client, Error, Judged, Request, judge};
 use crate::bsmp::{Address, group, variable};
 use crate::shown::shown;
 
-/// A node that is polled, and what became of its requests.
+/// A polled node, and the counts of its requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Polled {
@@ -14,9 +14,9 @@ pub struct Polled {
     pub(super) counters: PollCounters,
     /// The number of requests in a row without an answer.
     pub(super) misses: u8,
-    /// When it was asked last.
+    /// The time of its last request.
     pub(super) asked: Duration,
-    /// It is not asked before this time.
+    /// The time before which it is not asked again.
     pub(super) resumes: Duration,
 }
 

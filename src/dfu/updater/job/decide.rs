@@ -100,7 +100,7 @@ impl<L: Loader, D: Digest, F: Geometries> Job<'_, '_, L, D, F> {
         self.save(then);
     }
 
-    /// Chooses the way of a chunk.
+    /// Chooses the first stage of a chunk.
     pub(super) fn route(&mut self) -> Result<(), Error> {
         let piece = self.piece.ok_or(Error::Unknown)?;
         match route(self.updater.session, &self.updater.upload, &piece, 0)? {

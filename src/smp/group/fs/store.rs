@@ -80,7 +80,7 @@ impl<'b, F: Files> Store<'b, F> {
         Self { files, root, buffer, session: Session::Idle }
     }
 
-    /// The file system, for the application itself.
+    /// The file system, for the application's own use.
     pub const fn files(&mut self) -> &mut F {
         &mut self.files
     }

@@ -204,7 +204,7 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
         }
     }
 
-    /// All was uploaded: which of it has to be marked?
+    /// Handles the list after the uploads: which images have to be marked?
     fn stored(&mut self, survey: Option<Survey>, retries: u8) {
         for item in self.items.as_mut() {
             if item.task == Task::Mark(Origin::Uploaded) && needs_no_mark(&item.seen, survey) {
@@ -219,7 +219,7 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
         self.next(retries);
     }
 
-    /// The device was reset: which images run?
+    /// Handles the list after the reset: which images run?
     fn booted(&mut self, survey: Survey, retries: u8) {
         if !survey.active {
             return self.doubt(Doubt::NothingRuns);
@@ -259,7 +259,8 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
         self.next(retries);
     }
 
-    /// The device was reset because not all images came up: have the others fallen back?
+    /// Handles the list after a second reset, because not all images came up: have the others
+    /// fallen back?
     fn fallen_back(&mut self) {
         let runs = |place| self.find(|item| item.seen.place == place).is_some();
         match (runs(Place::OnTrial), self.resets.checked_sub(1)) {
@@ -275,7 +276,7 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
         self.end(UpgradeOutcome::Reverted);
     }
 
-    /// All was confirmed: does it stay?
+    /// Handles the list after the confirmations: does every image stay?
     fn verified(&mut self) {
         if self.at(|item| item.seen.place < Place::OnTrial) {
             self.end(UpgradeOutcome::Reverted);

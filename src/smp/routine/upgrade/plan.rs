@@ -1,4 +1,4 @@
-//! Before anything is sent: what has to be done, and what would go wrong.
+//! The plan, before anything is sent: the steps for each image, and what would go wrong.
 
 use core::cmp::Ordering;
 
@@ -12,7 +12,7 @@ use crate::smp::routine::{Call, Error};
 use crate::source::Source;
 
 impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
-    /// Decides what has to be done for each image.
+    /// Decides the steps for each image.
     pub(super) fn plan(&mut self, survey: Option<Survey>, retries: u8) {
         for item in self.items.as_mut() {
             let Seen { place, by_version, .. } = item.seen;

@@ -1,4 +1,4 @@
-//! The requests of each stage, and where their responses go.
+//! The requests of each stage, and the handling of their responses.
 
 use core::time::Duration;
 

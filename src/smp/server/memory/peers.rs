@@ -2,8 +2,9 @@
 
 use core::time::Duration;
 
-use super::record::{ALL, Clock, Record, WRITE, fnv};
+use super::record::{ALL, Clock, Record, WRITE};
 use super::{Known, Memory};
+use crate::bytes::fnv;
 use crate::line::Peer;
 use crate::shown::shown;
 
@@ -26,7 +27,7 @@ shown!(PeerAnswers<'_>, |answers| "PeerAnswers({} bytes)", answers.memory.len())
 /// The length of a [`Front`] in bytes.
 pub(super) const FRONT: usize = 9;
 
-/// The bytes in front of a peer's writes.
+/// The bytes stored in front of a peer's writes.
 #[derive(Clone, Copy)]
 struct Front {
     peer: Peer,

@@ -6,7 +6,7 @@ use anysmp::bsmp::{Error, Refusal};
 use anysmp::line;
 use anysmp_tools::failure::Failure;
 
-/// What to do about a node that does not answer.
+/// The remedy for a node that does not answer.
 const SILENT: &str = "Check endpoint, --baud, --framing and --address, or give it more time with --timeout and \
                       --retries; `bsmp scan` shows who is on the bus.";
 

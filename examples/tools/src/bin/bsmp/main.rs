@@ -38,7 +38,7 @@ use cli::{Cli, Command};
 use master::Master;
 use poll::Polling;
 
-/// How long a watch waits before it opens a port again that has failed.
+/// The time that a watch waits before it reopens a port that has failed.
 const REOPEN: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
@@ -100,7 +100,7 @@ fn framing(cli: &Cli, place: &Place) -> Option<Framing> {
     Some(cli.link.framing.unwrap_or(if place.is_serial() { Framing::Packet } else { Framing::Raw }))
 }
 
-/// Whether messages have the address of a node.
+/// Returns true if messages have the address of a node.
 fn has_addresses(cli: &Cli, place: &Place) -> bool {
     framing(cli, place).is_some_and(|framing| framing != Framing::Raw)
 }
@@ -127,7 +127,7 @@ fn addresses(cli: &Cli) -> Result<Vec<Address>, Failure> {
 
 const ADDRESS: &str = "A node has an address from 1 to 32, a multicast group one from 248 to 254; 255 are all.";
 
-/// What is done over a port.
+/// The job to do over a port.
 enum Job<'j> {
     Command(&'j Command),
     Polling(&'j mut Polling),

@@ -1,4 +1,4 @@
-//! What a node has, for people and programs.
+//! The entities of a node, for people and programs.
 
 use anysmp::bsmp::curve::Digest;
 use anysmp::bsmp::routine::Directory;

@@ -24,7 +24,7 @@ use super::{Link, link, master, show};
 
 type Error = Box<dyn std::error::Error>;
 
-/// How many values a curve shows.
+/// The number of values in a curve.
 const WIDTH: usize = 48;
 
 pub(crate) fn run() -> Result<(), Error> {

@@ -16,7 +16,7 @@ use crate::Link;
 use crate::cli::Command;
 use crate::show;
 
-/// What to do about a slave that does not answer.
+/// The remedy for a slave that does not answer.
 const SILENT: &str = "Check endpoint and --baud, or give it more time with --timeout and --retries.";
 
 /// The names of addresses.
@@ -128,12 +128,12 @@ impl Session {
         Ok(())
     }
 
-    /// Subscribes to an address; its value.
+    /// Subscribes to an address; returns its value.
     pub fn subscribe(&mut self, address: Address) -> Result<Vec<u8>, Failure> {
         self.call(&Subscribe { address }, |value| value.bytes().to_vec())
     }
 
-    /// One exchange; the reason beside an ERROR joins the error.
+    /// Makes one exchange; the reason in an ERROR becomes part of the error.
     fn call<R: Request, T>(&mut self, request: &R, read: impl FnOnce(Response<'_, R>) -> T) -> Result<T, Failure> {
         let mut failure = match self.link.call(&mut self.master, request) {
             Ok(response) => return Ok(read(response)),
@@ -182,7 +182,7 @@ impl Session {
         words.iter().map(|word| self.address(word)).collect()
     }
 
-    /// The names that the slave has told.
+    /// The names that the slave has reported.
     pub fn names(&self) -> &[(Address, String)] {
         &self.names
     }

@@ -11,7 +11,7 @@ use anysmp::smp::{Error as Refusal, Group, Request, client, routine};
 use anysmp_tools::ble::Trouble;
 use anysmp_tools::failure::{CLOSED, NONSENSE, local_remedy, port_remedy};
 
-/// The reason for which a command failed.
+/// The reason why a command failed.
 #[derive(Debug)]
 pub enum Failure {
     /// The device refused a request.
@@ -114,7 +114,7 @@ impl Failure {
         }
     }
 
-    /// The same refusal with its cause, after the device's own words about it.
+    /// Adds the cause to a refusal, after the device's own words about it.
     pub fn because(self, cause: String) -> Self {
         match self {
             Self::Refused { group, command, refusal, reason } => {

@@ -98,12 +98,12 @@ const fn output(link: &cli::Link) -> Output {
     Output { json: link.json, verbose: link.verbose, aside: false }
 }
 
-/// Whether stdout carries data.
+/// Returns true if stdout carries data.
 fn has_data(cli: &Cli) -> bool {
     matches!(&cli.command, Command::Fs(cli::Fs::Download { file: Some(file), .. }) if info::is_stream(file))
 }
 
-/// An invalid command line, or one that asks for help.
+/// Reports an invalid command line, or a request for help.
 fn usage(error: &clap::Error) -> ExitCode {
     let has_ble = std::env::args_os().any(|word| word.to_string_lossy().split('=').next() == Some("--ble"));
     let remedy = "Bluetooth is in a program that is built with `--features ble`.";
@@ -146,7 +146,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
     }
 }
 
-/// What concerns this computer only.
+/// Performs the commands that concern this computer only.
 fn local(link: &cli::Link, command: &Command) -> Result<(), Failure> {
     let output = output(link);
     match command {

@@ -78,7 +78,7 @@ fn show<F: Framing>(device: &mut Device<F>, name: Option<&str>, from: u32) -> Re
     Ok(())
 }
 
-/// Makes the device crash. It seldom answers; silence is what was asked for.
+/// Makes the device crash. It seldom responds; silence is the expected outcome.
 pub fn crash<F: Framing>(device: &mut Device<F>, how: &str) -> Result<(), Failure> {
     let output = device.output;
     match device.call(&Crash { how: how.into() }).map(|answer| answer.json()) {

@@ -1,4 +1,4 @@
-//! What the user sees: plain values and tables, or JSON.
+//! The output for the user: plain values and tables, or JSON.
 
 use anysmp_tools::{errln as eprintln, outln as println};
 use std::io::IsTerminal as _;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::failure::Failure;
 
-/// How results are shown.
+/// The way in which results are shown.
 #[derive(Debug, Clone, Copy)]
 pub struct Output {
     /// JSON objects instead of text.
@@ -21,7 +21,7 @@ pub struct Output {
 }
 
 impl Output {
-    /// Shows a result: `json` to programs, what `print` prints to people.
+    /// Shows a result: `json` to programs; to people, the text that `print` prints.
     pub fn result(self, json: &Value, print: impl FnOnce()) {
         match self {
             Self { json: true, .. } => self.line(&json.to_string()),
@@ -31,17 +31,17 @@ impl Output {
         }
     }
 
-    /// One line, where messages belong.
+    /// Prints one line to stdout or stderr, where messages belong.
     pub fn line(self, text: &str) {
         if self.aside { eprintln!("{text}") } else { println!("{text}") }
     }
 
-    /// The same with all messages on stderr.
+    /// Returns the same output with all messages on stderr.
     pub const fn beside_data(self) -> Self {
         Self { aside: true, ..self }
     }
 
-    /// Says something on the way, to people only.
+    /// Prints a message on the way, for people only.
     pub fn note(self, text: &str) {
         crate::journal::line(text);
         if !self.json && !crate::journal::is_quiet() {
@@ -59,7 +59,7 @@ impl Output {
         }
     }
 
-    /// Shows why a command failed, and what to do about it.
+    /// Shows the reason why a command failed, and the remedy.
     pub fn failure(self, failure: &Failure) {
         if let Failure::Shown(_) = failure {
             return;
@@ -136,9 +136,9 @@ pub struct Progress {
     output: Output,
     len: u64,
     started: Instant,
-    /// When the last line was written.
+    /// The time at which the last line was written.
     logged: Instant,
-    /// When the last object was printed.
+    /// The time at which the last object was printed.
     shown: Option<Instant>,
 }
 
@@ -160,7 +160,7 @@ impl Progress {
         }
     }
 
-    /// The transfer is over; returns how many seconds it took.
+    /// Ends the transfer; returns its seconds.
     pub fn finish(&self) -> f64 {
         self.bar.finish_and_clear();
         self.started.elapsed().as_secs_f64()

@@ -1,4 +1,4 @@
-//! Commands that are programs of their own: `smp-NAME` on the PATH is `smp NAME`.
+//! Commands that are separate programs: `smp-NAME` on the PATH is `smp NAME`.
 
 use anysmp_tools::errln as eprintln;
 use std::ffi::OsString;
@@ -13,7 +13,7 @@ use crate::profile;
 
 /// Runs the program that a command line which was not understood may mean.
 ///
-/// It gets what comes after its name, and in `SMP_OPTIONS` the endpoint and the link that came
+/// It gets the words after its name, and in `SMP_OPTIONS` the endpoint and the link that came
 /// before, so that it can run `smp` in turn. `SMP` is the path of this program.
 pub fn run(words: &[OsString], error: &clap::Error) -> Option<ExitCode> {
     let (ErrorKind::InvalidSubcommand, Some(ContextValue::String(name))) =

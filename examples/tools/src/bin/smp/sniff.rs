@@ -18,11 +18,11 @@ struct End {
     port: Port,
     sender: Sender,
     frames: Box<dyn Frames>,
-    /// When the last byte came.
+    /// The time at which the last byte came.
     heard: Instant,
 }
 
-/// Passes bytes on until Ctrl-C, an error of a port, or the time is up.
+/// Passes bytes on until Ctrl-C, an error of a port, or the end of the time.
 pub fn perform(output: Output, baud: u32, options: &Sniff) -> Result<(), Failure> {
     let open = |path: &str| -> Result<Port, Failure> {
         let opened = Serial::open(path, baud);

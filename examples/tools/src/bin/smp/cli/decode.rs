@@ -46,7 +46,7 @@ pub struct Sniff {
     pub what: What,
 }
 
-/// What the bytes are.
+/// The form of the messages.
 #[derive(Args)]
 pub struct What {
     /// The protocol
