@@ -26,7 +26,7 @@
 //! | 04 | the answer that is kept | 21 and the packet; 23 if there is none |
 //! | 12 | forget the answer that is kept | 21 |
 //!
-//! Anything else is answered 22.
+//! The answer to anything else is 22.
 //!
 //! `pydrs` takes the result of its first read of the socket for the whole answer: give the link an
 //! `out` as long as an envelope ([`Buffers::parts`](crate::line::Buffers::parts)), so that each
@@ -131,7 +131,7 @@ impl<S: Service> Bridge<'_, S> {
             }
             _ => (NO_ANSWER, 0),
         };
-        // With the status.
+        // The length covers the status too.
         let len = len.saturating_add(1);
         copy(front, out);
         if let Some(length) = out.last_chunk_mut() {

@@ -84,7 +84,7 @@ impl Keys {
     pub(super) fn take_from<'b>(&mut self, input: &'b [u8]) -> Option<(bool, &'b [u8])> {
         let encoded = self.0;
         let key = self.take()?;
-        // One load of each and one comparison, where the key and what follows it fill a register.
+        // One load of each and one comparison, if the key and the bytes after it fill a register.
         if let (true, 1..=8, Some(ours), Some(theirs)) =
             (cfg!(target_pointer_width = "64"), key.len(), encoded.first_chunk(), input.first_chunk())
         {

@@ -73,7 +73,7 @@ impl<'b> Writer<'b> {
         self.out.get_mut(..self.len).unwrap_or_default()
     }
 
-    /// Clears what was written, and the error that something did not fit.
+    /// Clears the bytes written so far, and the error of a write that did not fit.
     pub const fn clear(&mut self) {
         self.len = 0;
         self.state = State::Whole;

@@ -110,7 +110,7 @@ pub const fn scratch_len(read: usize, write: usize) -> usize {
 /// The state of the record in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Knowledge {
-    /// Nothing since the start. Exit: the first command, to `Known`.
+    /// It has not been read since the start. Exit: the first command, to `Known`.
     Unread,
     /// It was read, and the regions were told apart. No exit.
     Known,
@@ -121,7 +121,7 @@ enum Knowledge {
 /// regions have not been swapped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Next {
-    /// It starts what runs. Exit: a mark, to `Test`.
+    /// It starts the running program again. Exit: a mark, to `Test`.
     Stay,
     /// It starts the file in the spare region. No exit but a reset.
     Test,
@@ -227,7 +227,7 @@ impl<L, D, F> Updater<'_, L, D, F> {
         let Record { active, spare, .. } = &self.record;
         let is_active = slot == 0;
         let entry = if is_active { active } else { spare };
-        // What runs is listed even if nobody knows its hash: it came by a programmer's cable.
+        // The running program is listed even if its hash is unknown, because a programmer wrote it.
         let is_known = entry.len > 0;
         (slot < 2 && (is_active || is_known)).then_some(State {
             image: 0,

@@ -215,7 +215,7 @@ pub(crate) fn route(session: Session, upload: &Receiving, piece: &Piece<'_>, ima
             Route::Stream
         }
         // A repeat, a gap, or a client that starts the same file again: the expected offset makes
-        // it continue. To start from scratch would erase what is already in flash.
+        // it continue. Starting from scratch would erase bytes that are already in flash.
         Session::Receiving if piece.off > 0 => Route::Answer { off: upload.off(), matched: None },
         Session::Receiving if upload.image == image && upload.key.is(piece.sha) => Route::Again,
         // The response to the last chunk was lost: without this, the client would see an upload

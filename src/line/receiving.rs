@@ -72,7 +72,7 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
     pub fn elapsed(&mut self, time: Span) {
         self.away(time);
         match &mut self.ear {
-            // A port that only queues its bytes is still sending: nobody else can talk.
+            // A port that only queues its bytes is still sending, so nobody else can send.
             _ if F::PACED && !self.airtime.is_zero() => self.ear = Ear::Busy,
             Ear::Silent(silence) => *silence = silence.saturating_add(time),
             Ear::Ended => self.ear = Ear::Silent(time),

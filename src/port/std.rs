@@ -330,7 +330,7 @@ impl Write for Udp {
             Mode::Client => self.socket.send(buf),
             Mode::Server { peers, .. } => match peers.front() {
                 Some((peer, _)) => self.socket.send_to(buf, peer),
-                // An unasked message before the first request: there is nobody to send it to.
+                // An unsolicited message before the first request has no peer to go to.
                 None => Ok(buf.len()),
             },
         };

@@ -153,7 +153,7 @@ impl<R: Resources> Slave<R> {
     pub fn poll(&mut self, tx: &mut [u8]) -> usize {
         while usize::from(self.turn) <= self.resources.names().len() {
             let address = Address(self.turn);
-            // Before anything can be sent: the next call goes on with the next address.
+            // Moved on first: whatever happens here, the next call continues after this address.
             self.turn = self.turn.wrapping_add(1);
             let Some((_, out)) = tx.split_first_chunk_mut::<HEADER_LEN>() else { break };
             if address == Address::HOST {
@@ -192,7 +192,7 @@ impl<R: Resources> Slave<R> {
             (_, Command::SET) => self.resources.set(address, Value::new(data)).map(|()| 0),
             (_, Command::INVERT) => self.resources.invert(address, out),
             (_, Command::SUBSCRIBE) => {
-                // What cannot be read, or nobody watches, cannot be subscribed to.
+                // An address that cannot be read, or is not watched, cannot be subscribed to.
                 let len = self.resources.get(address, out)?;
                 if !self.resources.is_watched(address) {
                     return Err(Refusal::NotImplemented);

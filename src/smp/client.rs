@@ -179,7 +179,7 @@ impl Client {
         self.timeout.to_duration()
     }
 
-    /// The same as a span.
+    /// The same time as a [`Span`].
     pub(super) const fn limit(&self) -> Span {
         self.timeout
     }

@@ -3,12 +3,13 @@
 use std::ops::ControlFlow;
 
 use anysmp::bsmp::{Client as Master, variable};
+use anysmp::framing;
 use anysmp::framing::datagram::Datagram;
 use anysmp::framing::delimited::Cobs;
-use anysmp::line::{Caller, Error, Exchange, Progress, Run, Turn};
+use anysmp::line::{Caller, Error, Exchange, Progress, Run, SizeError, Turn};
 use anysmp::routine::{Ended, Routine, Step};
 use anysmp::smp::client::{self, Client};
-use anysmp::smp::os;
+use anysmp::smp::{self, os};
 
 use super::*;
 
@@ -556,4 +557,27 @@ fn a_run_that_begins_with_a_wait_waits_from_its_beginning() {
         round(&mut line, &[], MS);
     }
     panic!("it waits without end");
+}
+
+#[test]
+fn an_error_of_a_link_leads_to_the_error_that_caused_it() {
+    use core::error::Error as _;
+    use std::io;
+
+    let refused = Error::<io::Error, _>::Protocol(client::Error::Remote(smp::Error::BUSY));
+    let cause = refused.source().unwrap().downcast_ref::<client::Error>().unwrap();
+    assert_eq!(cause.source().unwrap().downcast_ref(), Some(&smp::Error::BUSY));
+
+    let failed = Error::<_, client::Error>::Port(io::Error::from(io::ErrorKind::BrokenPipe));
+    let cause = failed.source().unwrap().downcast_ref::<io::Error>().unwrap();
+    assert_eq!(cause.kind(), io::ErrorKind::BrokenPipe);
+
+    let framing: Error = Error::Framing(framing::Error::Unsendable);
+    assert_eq!(framing.source().unwrap().downcast_ref(), Some(&framing::Error::Unsendable));
+    let size: Error = Error::Size(SizeError { need: 12, have: 8 });
+    assert_eq!(size.source().unwrap().downcast_ref(), Some(&SizeError { need: 12, have: 8 }));
+    for alone in [Error::Closed, Error::WriteZero, Error::TimedOut, Error::Busy, Error::BufferFull] {
+        let alone: Error = alone;
+        assert!(alone.source().is_none(), "{alone}");
+    }
 }

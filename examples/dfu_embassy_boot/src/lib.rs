@@ -21,7 +21,7 @@ use embassy_sync::blocking_mutex::{Mutex, raw::NoopRawMutex};
 use embedded_io::{Read, Write};
 use embedded_storage::nor_flash::NorFlash;
 
-// ---- what a user writes ----
+// ---- the user's part ----
 
 /// The partitions, as the linker script has them. `embassy-boot` needs a page more in `DFU` than in
 /// `ACTIVE`.

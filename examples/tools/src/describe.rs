@@ -233,7 +233,7 @@ impl Type {
     /// The value of its bytes. `Err` if they are not as many as the type has.
     pub fn value(self, bytes: &[u8]) -> Result<Value, String> {
         if bytes.len() != self.size() {
-            return Err(format!("{} bytes are no {self}", bytes.len()));
+            return Err(format!("{} bytes cannot be read as {self}", bytes.len()));
         }
         if self.scalar == Scalar::Char {
             let text = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
@@ -273,7 +273,7 @@ impl Type {
             (_, true) => <Be<f64>>::parse(bytes).map(|number| number.0),
         };
         match number {
-            // Singles with the digits that they have.
+            // A single is shown with its own digits.
             #[expect(clippy::cast_possible_truncation, reason = "it was one")]
             Some(number) if self.scalar == Scalar::Float(4) => (number as f32).to_string(),
             Some(number) => number.to_string(),
@@ -303,7 +303,7 @@ impl Type {
         };
         let words = text.split([' ', ',']).filter(|word| !word.is_empty());
         let bytes = words.map(one).collect::<Option<Vec<_>>>().map(|list| list.concat());
-        bytes.filter(|bytes| bytes.len() == size).ok_or_else(|| format!("{text:?} is no {self}"))
+        bytes.filter(|bytes| bytes.len() == size).ok_or_else(|| format!("{text:?} cannot be read as {self}"))
     }
 }
 
@@ -348,7 +348,7 @@ impl Type {
             (Some(_), _) if self.scalar != Scalar::Char => false,
             _ => is_one(value),
         };
-        if is_right { Ok(()) } else { Err(format!("{value} is no {self}")) }
+        if is_right { Ok(()) } else { Err(format!("{value} is not of the type {self}")) }
     }
 
     /// The item of CBOR for a value as text; `None` if the type is `any`.
@@ -358,7 +358,7 @@ impl Type {
             Scalar::Text => Ok(item(text)),
             Scalar::Char if Some(text.len()) > self.count => Err(format!("{text:?} is longer than {self}")),
             Scalar::Char => Ok(item(text)),
-            // Its range and the number of values.
+            // Checks its range and the number of values.
             _ => self.bytes(text).map(|bytes| {
                 let list: Vec<u8> = bytes.chunks(self.width()).flat_map(|bytes| self.number(bytes)).collect();
                 match self.count {
@@ -452,10 +452,10 @@ impl Description {
         for Variable { name, kind, .. } in &self.variables {
             match protocol {
                 Protocol::Bsmp if !(1..=MOST).contains(&kind.size()) => {
-                    return Err(format!("{name}: a variable of BSMP is no {kind}; it has 1 to {MOST} bytes"));
+                    return Err(format!("{name}: a variable of BSMP cannot be {kind}; it has 1 to {MOST} bytes"));
                 }
                 Protocol::S3mp if kind.big => {
-                    return Err(format!("{name}: a value of S3MP is no {kind}; it has no order of bytes"));
+                    return Err(format!("{name}: a value of S3MP cannot be {kind}; it has no byte order"));
                 }
                 _ => {}
             }
@@ -471,6 +471,6 @@ impl Description {
     /// The id of a name or a number.
     pub fn id(&self, name: &str) -> Result<u8, String> {
         let named = self.variables.iter().find(|variable| variable.name == name).map(|variable| variable.id);
-        named.or_else(|| name.parse().ok()).ok_or_else(|| format!("{name:?} is no id and not in the description"))
+        named.or_else(|| name.parse().ok()).ok_or_else(|| format!("{name:?} is neither an id nor in the description"))
     }
 }

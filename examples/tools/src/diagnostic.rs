@@ -53,7 +53,7 @@ fn value(decoder: &mut Decoder<'_>, depth: usize) -> Result<String, Error> {
         Type::F32 => format!("{}_2", named(format!("{:?}", decoder.f32()?))),
         Type::F64 => named(format!("{:?}", decoder.f64()?)),
         Type::Simple => format!("simple({})", decoder.simple()?),
-        // JSON writes text as the notation does.
+        // JSON escapes text as the notation does.
         Type::String | Type::StringIndef => serde_json::Value::from(text(decoder)?).to_string(),
         Type::Bytes | Type::BytesIndef => {
             let pieces: Vec<&[u8]> = decoder.bytes_iter()?.collect::<Result<_, _>>()?;

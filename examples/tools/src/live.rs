@@ -166,7 +166,7 @@ impl View {
                 println!("{:10.3}  {text}", self.seconds());
             }
             Style::Lines => println!("{:10.3}  {text}", self.seconds()),
-            // Not among the values.
+            // Events go to stderr: they are no values.
             Style::Csv => eprintln!("{:10.3}  {text}", self.seconds()),
             Style::Json => {
                 let mut object = json!({ "time": unix(), "event": event });
@@ -292,8 +292,8 @@ impl View {
         let name = widest(&|row| columns(&label(row))).clamp(4, 24);
         let unit = widest(&|row| columns(&row.unit)).min(8);
         let value = widest(&|row| columns(row.last.as_deref().unwrap_or_default())).clamp(9, 24);
-        // What the terminal is too narrow for is left out or cut: the curve first, then the rate,
-        // the name, and last the value.
+        // A narrow terminal leaves out or cuts the curve first, then the rate, the name, and last
+        // the value.
         let beside = node + 1 + if unit > 0 { unit + 1 } else { 0 };
         let value = value.min(width.saturating_sub(beside + 4)).max(4);
         let name = name.min(width.saturating_sub(beside + value)).max(4);
@@ -370,7 +370,7 @@ fn label(row: &Row) -> String {
 /// Returns the recent rate of a value.
 fn frequency(times: &VecDeque<Instant>) -> String {
     let (Some(first), Some(last)) = (times.front(), times.back()) else { return String::new() };
-    // One that has stopped becomes rare.
+    // A value that no longer comes gets a falling rate.
     let time = (*last - *first).max(last.elapsed()).as_secs_f64();
     let intervals = times.len().saturating_sub(1);
     if intervals == 0 || time <= 0.0 {
@@ -400,7 +400,7 @@ pub fn printable(text: &str) -> String {
 /// The width of a character on a terminal, in columns.
 const fn width(char: char) -> usize {
     match char {
-        // Marks that are put on the character in front of them.
+        // Combining marks, which take no column of their own.
         '\u{300}'..='\u{36F}' | '\u{200B}'..='\u{200F}' | '\u{20D0}'..='\u{20FF}' | '\u{FE00}'..='\u{FE0F}' => 0,
         '\u{1100}'..='\u{115F}'
         | '\u{2E80}'..='\u{A4CF}'

@@ -41,7 +41,7 @@ impl<R: Routine, L: FnMut(&R) -> bool> Routine for Looked<'_, R, L> {
         if self.is_stopped {
             return Step::Reopen;
         }
-        // The rest of a wait, which the routine has not seen.
+        // The rest of a wait of which the routine has not been told.
         let step = match self.left {
             Duration::ZERO => self.routine.poll(client, tx),
             left => Step::Wait(left),

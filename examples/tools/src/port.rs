@@ -129,8 +129,8 @@ impl io::Write for SerialLine {
         if !self.is_wire {
             return Ok(());
         }
-        // To drain a line that takes nothing, because of flow control for example, would wait
-        // without end.
+        // Draining a line that accepts nothing, for example because of flow control, would wait
+        // forever.
         let began = Instant::now();
         while self.port.bytes_to_write().is_ok_and(|count| count > 0) {
             if began.elapsed() >= STALLED {
@@ -138,7 +138,7 @@ impl io::Write for SerialLine {
             }
             thread::sleep(LOOK);
         }
-        // What is left is in the hardware.
+        // The rest is in the hardware.
         self.port.flush()
     }
 }

@@ -152,7 +152,7 @@ impl<const N: usize> Field for Chars<N> {
 
     fn parse(bytes: &[u8]) -> Option<Self> {
         let mut chars: [u8; N] = bytes.try_into().ok()?;
-        // So that equal texts are equal.
+        // Cleared, so that equal texts compare equal.
         chars.iter_mut().skip_while(|byte| **byte != 0).for_each(|byte| *byte = 0);
         Some(Self(chars))
     }

@@ -103,7 +103,7 @@ impl<'v> Filling<'v> {
         Err(Error::UnknownId)
     }
 
-    /// The request, when every member has its value.
+    /// Returns the request, once every member has its value.
     ///
     /// # Errors
     ///

@@ -194,7 +194,7 @@ impl<'j, 's, L: Loader, D: Digest, F: Geometries> Job<'j, 's, L, D, F> {
         let bytes = if result.is_ok() { self.access.bytes(geometry, work) } else { &[] };
         match &mut self.stage {
             Stage::Records(page) => {
-                // Numbers wrap around; what cannot be read is no record.
+                // Numbers wrap around; a record that cannot be read counts as none.
                 if let Some(found) = Record::parse(bytes)
                     && (*record == Record::NONE || found.number.wrapping_sub(record.number) < u32::MAX / 2)
                 {
@@ -287,7 +287,8 @@ impl<L: Loader, D: Digest, F: Geometries> flash::Job for Job<'_, '_, L, D, F> {
     fn completed(&mut self, result: Result<(), Failed>) {
         let outcome = match (result, self.access.kind) {
             (_, Kind::Nothing | Kind::Unknown | Kind::Outside) => return,
-            // What cannot be read is not there; each stage knows what that means.
+            // Bytes that cannot be read count as missing; each stage decides what follows from
+            // that.
             (_, Kind::Read) | (Ok(()), _) => self.advance(result),
             (Err(Failed), Kind::Erase | Kind::EraseLog) => Err(Error::FlashErase),
             (Err(Failed), Kind::Carry | Kind::Chunk | Kind::Work) => Err(Error::FlashWrite),

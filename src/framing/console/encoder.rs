@@ -154,8 +154,8 @@ impl Encoder {
             // Firmware does without both, which take flash.
             #[cfg(not(any(feature = "small", target_os = "none")))]
             {
-                // A line is not begun where it does not fit, so that a buffer of a line's length
-                // gets whole ones.
+                // A line is not begun if it does not fit, so that a buffer of a line's length gets
+                // whole ones.
                 if let [b'\n', 1..=u8::MAX, ..] = self.pending.to_le_bytes()
                     && let Some(([place], rest)) = out.get_mut(at..).and_then(<[u8]>::split_first_chunk_mut)
                     && rest.len() < usize::from(self.width).wrapping_mul(4).wrapping_add(3)
@@ -164,7 +164,7 @@ impl Encoder {
                     self.pending >>= 8;
                     return at.wrapping_add(1);
                 }
-                // All four bytes at once; what follows overwrites those after them.
+                // All four bytes at once; the next write overwrites those after them.
                 if let Some(place) = out.get_mut(at..).and_then(<[u8]>::first_chunk_mut) {
                     *place = self.pending.to_le_bytes();
                     at = at.wrapping_add(4 - self.pending.leading_zeros() as usize / 8);

@@ -233,8 +233,8 @@ impl<S: Store> Lines<S> {
             if *end < LEN + MIN_MESSAGE + CRC {
                 return Some(Error::Malformed);
             }
-            // Before any byte is stored past the buffer, and at once: the sender could go on for
-            // long.
+            // Before any byte is stored past the buffer, and at once: the sender could go on for a
+            // long time.
             if *end > self.store.capacity() {
                 return Some(Error::TooLong);
             }
@@ -250,7 +250,7 @@ impl<S: Store> Lines<S> {
             return Step::More;
         }
         match self.store.crc(end) {
-            // The buffer has no room for LEN, so `end` says nothing.
+            // The buffer has no room for LEN, so `end` means nothing.
             None => Step::More,
             Some(0) => {
                 self.packet = Packet::Complete { end };
@@ -276,7 +276,7 @@ impl<S: Store> Lines<S> {
             }
             // Also the group that begins with LEN, which sets `end`.
             while let Some((symbol, rest)) = input.split_first() {
-                // In a copy: what is no symbol must leave no trace.
+                // In a copy, since a byte that is no symbol must leave no trace.
                 let mut with = *group;
                 if !with.push(*symbol) {
                     return Step::More;

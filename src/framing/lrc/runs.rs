@@ -52,7 +52,7 @@ pub(super) fn carry(from: &[u8], to: &mut [u8], sum: &mut Sum) -> usize {
     count
 }
 
-/// As `carry`, of bytes that are known to have no zero.
+/// Does the same as `carry` for bytes that are known to have no zero.
 #[cfg(not(target_os = "none"))]
 pub(super) fn carry_clear(from: &[u8], to: &mut [u8], _: &mut Sum) -> usize {
     bytes::copy(from, to);

@@ -90,9 +90,9 @@ struct Place {
 /// One of the hashes by which a device may list an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Listed {
-    /// The image's own.
+    /// The image's own hash.
     Own,
-    /// That of the decompressed image.
+    /// The hash of the decompressed image.
     Decompressed,
 }
 

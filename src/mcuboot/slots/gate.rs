@@ -207,7 +207,7 @@ shown!(
     it.permanent
 );
 
-/// Something that a command did to the slots.
+/// A change that a command made to the slots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]

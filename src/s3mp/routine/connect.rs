@@ -50,7 +50,7 @@ pub struct Connect<'w> {
 enum Choice {
     /// Every address that the slave names.
     Named,
-    /// Those in the watches.
+    /// The addresses in the watches.
     Watched,
 }
 
@@ -84,7 +84,7 @@ enum State {
     /// A command is to be sent, which was sent `misses` times. Exits: `Await`; `Ended`, if `tx` is
     /// too short for it.
     Ask { command: Command, misses: u8 },
-    /// Its response is to come. Exits: `Ask` the next command, by the response; `Ask` the same one
+    /// Its response is awaited. Exits: `Ask` the next command, by the response; `Ask` the same one
     /// or STATUS, when its time has passed or the response may be noise; `Ended`, after the last
     /// response (to DESCRIBE, if there is nothing to subscribe), or when its time has passed and no
     /// retry of STATUS is left.

@@ -278,8 +278,8 @@ impl<'w> Monitor<'w> {
         if !is_missed {
             return Event::Value(address, value);
         }
-        // Not those that were heard of just now, or two values that change without a PUSH would
-        // keep each other stale.
+        // Not those that were updated just now, or two values that change without a PUSH would keep
+        // each other stale.
         for watch in self.watches.iter_mut().filter(|watch| watch.age >= self.interval) {
             watch.age = Duration::MAX;
         }

@@ -118,7 +118,7 @@ impl<R: Resources, const N: usize> Resources for Compared<'_, R, N> {
     }
 
     fn is_watched(&mut self, address: Address) -> bool {
-        // Without reading the value: SUBSCRIBE does that by itself.
+        // Does not read the value: SUBSCRIBE does so by itself.
         address.index().is_some_and(|place| place < self.reported.len())
     }
 

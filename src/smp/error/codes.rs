@@ -232,7 +232,7 @@ static TRANSLATIONS: [u16; translated().1] = {
     used
 };
 
-/// The same in a longer array, and how many there are.
+/// Returns the translations in a longer array, and their number.
 #[expect(clippy::indexing_slicing, clippy::panic, reason = "runs in the compiler, which checks it")]
 const fn translated() -> ([u16; 128], usize) {
     const TABLES: [(Group, &[(u8, u8)]); 9] = [
@@ -303,7 +303,7 @@ impl Error {
         }
     }
 
-    /// One line on what to do about it; `None` if no table has the code.
+    /// Returns the remedy in one line; `None` if no table has the code.
     #[must_use]
     pub fn remedy(self) -> Option<&'static str> {
         match self {

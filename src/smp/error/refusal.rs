@@ -18,6 +18,8 @@ pub enum Error {
     },
 }
 
+const _: () = assert!(size_of::<Error>() <= 8);
+
 impl Error {
     pub(super) const fn of(group: Option<Group>, rc: u16) -> Self {
         match group {

@@ -104,9 +104,9 @@ pub(super) enum Task {
 /// The way in which an image that is to be marked came to the device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// It was there.
+    /// The device had it before.
     Found,
-    /// By this run: what it has uploaded is not damaged by an earlier one.
+    /// This run has uploaded it, so it was not damaged by an earlier one.
     Uploaded,
 }
 

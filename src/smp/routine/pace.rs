@@ -31,16 +31,16 @@ const LEAST: Span = Span::ceil(Duration::from_millis(1));
 /// The response that is waited for when no piece is due.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Awaited {
-    /// That to the first piece, for which a device may erase.
+    /// The response to the first piece, for which a device may erase.
     First,
-    /// The same of a file without a `sha`: a device takes each repeat for another upload, and
+    /// The same for a file without a `sha`: a device takes each repeat for another upload, and
     /// erases again.
     Fresh,
-    /// That to the last piece, for which a device may check what it has.
+    /// The response to the last piece, after which a device may check the file.
     Last,
-    /// Any other one.
+    /// Any other response.
     Other,
-    /// None: the device is busy, and is given one timeout.
+    /// None: the device is busy, and gets one timeout.
     None,
 }
 
@@ -229,7 +229,7 @@ impl Sizing {
         let wait = timeout.eighth().max(FLOOR.min(timeout)).max(LEAST);
         self.pace.asked = (wait, unheard(client, 0));
         match self.call.poll(client, &Parameters {}, wait.to_duration(), tx) {
-            // The silence goes on, the back-off does not: what follows is another request.
+            // The silence goes on, the back-off does not: another request comes next.
             Err(Error::TimedOut) => {
                 Ok(Err(Found { parameters: None, pace: Pace { repeats: 0, timing: Timing::Idle, ..self.pace } }))
             }

@@ -146,7 +146,7 @@ impl<S: Source> Upgrade<S> {
     pub fn new(upload: Upload<S>) -> Result<Self, FileError> {
         let (source, upload) = upload.into_parts();
         let mut item = Item::with_keys(source, upload.keys)?;
-        // Both say so: the device is asked to check it too.
+        // Both have the setting, so the device is asked to check it too.
         let upgrade_only = item.keys.upgrade;
         item.keys.upgrade = false;
         let pacing = upload.pacing;

@@ -102,7 +102,7 @@ pub enum StatEvent<'m> {
         /// The refusal.
         error: smp::Error,
     },
-    /// Nothing for the caller.
+    /// A message with nothing for the caller.
     Other,
 }
 
@@ -254,7 +254,7 @@ pub enum SettingEvent<'n, 'm> {
         /// The refusal.
         error: smp::Error,
     },
-    /// Nothing for the caller.
+    /// A message with nothing for the caller.
     Other,
 }
 

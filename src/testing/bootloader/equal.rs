@@ -58,7 +58,7 @@ impl Flash<'_, '_> {
         while choice.active.is_none() {
             let newest = choice.usable.into_iter().flatten().reduce(|one, other| {
                 let [version, than] = [other, one].map(|slot| self.version(self.place(image, slot)).release());
-                // Of equal versions, that of the primary slot.
+                // Of equal versions, the one in the primary slot wins.
                 if version > than { other } else { one }
             });
             let slot = newest.ok_or(Refused)?;

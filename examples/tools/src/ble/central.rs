@@ -84,7 +84,7 @@ pub fn scan(time: Duration) -> io::Result<Vec<Heard>> {
         tokio::time::sleep(time).await;
         for adapter in &adapters {
             for device in adapter.peripherals().await.map_err(error)? {
-                // Gone in this moment, perhaps.
+                // The device may have left at this moment.
                 let Ok(Some(seen)) = device.properties().await else { continue };
                 let has_smp = seen.services.iter().any(|service| service.as_u128() == gatt::SERVICE);
                 let is_here = seen.rssi.is_some() || device.is_connected().await.unwrap_or(false);
@@ -101,8 +101,8 @@ pub fn scan(time: Duration) -> io::Result<Vec<Heard>> {
 }
 
 fn runtime() -> io::Result<Runtime> {
-    // One thread of its own, so that notifications are received while nobody waits for them. Not
-    // more: bluez-async 0.9 panics where a stream ends on one thread while another one hands out
+    // One separate thread, so that notifications are received while nobody waits for them. Only
+    // one: bluez-async 0.9 panics if a stream ends on one thread while another one hands out
     // signals.
     Builder::new_multi_thread().worker_threads(1).enable_all().build()
 }
@@ -118,7 +118,7 @@ async fn adapters() -> io::Result<Vec<Adapter>> {
 }
 
 async fn start(adapter: &Adapter) -> io::Result<()> {
-    // Without a filter: a device may keep quiet about its services.
+    // Without a filter, since a device may not advertise its services.
     adapter.start_scan(ScanFilter::default()).await.map_err(error)
 }
 
@@ -138,7 +138,7 @@ async fn find(adapters: &[Adapter], wanted: &str) -> io::Result<(Adapter, Periph
         let heard = heard(adapters, wanted).await?;
         let is_address = heard.iter().any(|(_, device)| address(device).eq_ignore_ascii_case(wanted));
         let since = (!heard.is_empty()).then(|| *first.get_or_insert_with(Instant::now));
-        // An address is that of one device. Of a name there may be another one.
+        // An address belongs to one device. A name may belong to several.
         if is_address || since.is_some_and(|since| since.elapsed() >= NAMESAKES) {
             break heard;
         }
@@ -158,7 +158,7 @@ async fn find(adapters: &[Adapter], wanted: &str) -> io::Result<(Adapter, Periph
         let text = format!("several are there: {}", addresses.join(", "));
         return Err(Trouble::error(io::ErrorKind::InvalidInput, text, "Give the address of the one that is meant."));
     }
-    // It was not empty.
+    // The list is not empty here.
     heard.pop().ok_or_else(|| io::ErrorKind::NotFound.into())
 }
 
@@ -170,9 +170,9 @@ async fn heard(adapters: &[Adapter], wanted: &str) -> io::Result<Vec<(Adapter, P
             let Ok(Some(seen)) = device.properties().await else { continue };
             let names = [seen.local_name.as_deref(), seen.advertisement_name.as_deref()];
             let is_wanted = names.contains(&Some(wanted)) || address(&device).eq_ignore_ascii_case(wanted);
-            // Two adapters may hear the same one.
+            // Two adapters may both receive the same device.
             let is_known = || heard.iter().any(|(_, other)| address(other) == address(&device));
-            // What the system only remembers is not tried: that would take it long to give up.
+            // A device that the system only remembers is not tried: it would take long to give up.
             let is_near = seen.rssi.is_some() || device.is_connected().await.unwrap_or(false);
             if is_wanted && is_near && !is_known() {
                 heard.push((adapter.clone(), device));
@@ -229,7 +229,7 @@ async fn subscribe(adapter: &Adapter, device: &Peripheral) -> io::Result<(Charac
                     break;
                 }
             }
-            // What was received just before may still be on its way to here.
+            // Notifications received just before may still be on their way here.
             tokio::time::sleep(LOOK).await;
         };
         let forward = async {
@@ -295,7 +295,7 @@ impl io::Write for Connection {
             let write = self.device.write(&self.characteristic, piece, WriteType::WithoutResponse);
             match self.runtime.block_on(limited(write)) {
                 Ok(()) => return Ok(piece.len()),
-                // BlueZ has another operation on this characteristic.
+                // BlueZ is still busy with another operation on this characteristic.
                 Err(error) if error.to_string().contains("InProgress") && Instant::now() < until => {
                     thread::sleep(Duration::from_millis(10));
                 }

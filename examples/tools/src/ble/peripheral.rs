@@ -47,7 +47,8 @@ const LAST: Duration = Duration::from_millis(100);
 
 /// Registers the service, and waits for centrals, which see it as `name`.
 pub fn listen(name: &str) -> io::Result<Listener> {
-    // One thread of its own, which answers BlueZ at any time: it asks back while it registers.
+    // One separate thread, which answers BlueZ at any time: BlueZ calls back during the
+    // registration.
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let (opened, connections) = mpsc::channel();
     let state = Arc::new(Mutex::new(State { opened: Some(opened), pieces: None, central: None, mtu: gatt::MIN_MTU }));
@@ -92,14 +93,14 @@ async fn begin(state: &Shared, name: &str) -> Result<(Arc<SyncConnection>, Path<
         }
         true
     });
-    // It stays as long as the bus does.
+    // The registration lasts as long as the bus.
     std::mem::forget(restarts);
     let objects = Proxy::new(BLUEZ, "/", CALL, bus.clone()).get_managed_objects().await?;
     let can_play = |(path, interfaces): (Path<'static>, HashMap<String, PropMap>)| {
         (interfaces.contains_key(MANAGER) && interfaces.contains_key(ADVERTISING)).then_some(path)
     };
     let adapter = objects.into_iter().filter_map(can_play).min().ok_or(Start::NoAdapter)?;
-    // One that is on already may be one that this user may not switch.
+    // This user may not be allowed to switch an adapter, which may be on already.
     let proxy = Proxy::new(BLUEZ, adapter.clone(), CALL, bus.clone());
     if !proxy.get::<bool>("org.bluez.Adapter1", "Powered").await? {
         proxy.set("org.bluez.Adapter1", "Powered", true).await?;
@@ -139,7 +140,7 @@ impl State {
         }
         let pieces = self.pieces.as_ref().ok_or_else(|| refused("notifications are off"))?;
         self.central = central.cloned();
-        // BlueZ before 5.50 does not say it.
+        // BlueZ before 5.50 does not report it.
         self.mtu = prop_cast(options, "mtu").copied().unwrap_or(gatt::MIN_MTU);
         pieces.send(value).map_err(|_gone| refused("the device does not listen"))
     }
@@ -218,7 +219,7 @@ fn export(bus: &SyncConnection, state: &Shared, name: &str) {
     let objects = Mutex::new(objects);
     let answer = move |message: Message, bus: &SyncConnection| {
         let mut objects = objects.lock().unwrap_or_else(PoisonError::into_inner);
-        // An error would be that it is no call of a method.
+        // An error would mean that the message is no method call.
         let _ = objects.handle_message(message, bus);
         true
     };

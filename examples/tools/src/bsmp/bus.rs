@@ -54,7 +54,7 @@ struct Station {
 }
 
 impl Station {
-    /// One round of the main loop, `time` after the last one: bytes, time, messages, bytes.
+    /// Runs one round of the main loop, `time` after the last one: bytes, time, messages, bytes.
     fn turn(&mut self, time: Duration) {
         let Self { node, line, left, rx, sends, .. } = self;
         {
@@ -325,7 +325,7 @@ impl MasterPort {
             }
             let mut inner = self.bus.0.borrow_mut();
             inner.run();
-            // What the master still has to send is not a wait.
+            // Time in which the master sends does not count as waiting.
             if inner.master.is_idle() {
                 left -= 1;
             }

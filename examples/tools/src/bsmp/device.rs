@@ -36,13 +36,13 @@ pub const SUPPLY_NAMES: [&str; 7] =
 /// The source of a curve's blocks.
 #[derive(Debug, Clone)]
 pub enum Blocks {
-    /// From memory.
+    /// The blocks in memory.
     Stored(Vec<Vec<u8>>),
-    /// Byte i of block b is 7 b + i; cannot be written.
+    /// Generated blocks: byte i of block b is 7 b + i. They cannot be written.
     Generated,
-    /// Nowhere: always busy.
+    /// No source: always busy.
     Busy,
-    /// Every block is empty.
+    /// Empty blocks only.
     Empty,
 }
 

@@ -33,7 +33,7 @@ pub enum Framing {
     Packet,
     /// Packets in the envelope of Sirius' Ethernet bridge
     Bridge,
-    /// The same in its form without an id, as pydrs speaks it
+    /// The same without an id, as pydrs speaks it
     BridgeWithoutId,
 }
 
@@ -104,7 +104,7 @@ pub enum Carrier {
 fn session<F: anysmp::framing::Framing>(port: Port, framing: F, service: &mut impl Service) -> Result<(), SizeError> {
     let sizes = framing.sizes();
     let (mut read, mut tx) = (vec![0; sizes.read], vec![0; sizes.message]);
-    // An answer in one write: pydrs takes what one `recv` returns for all of it.
+    // Sends an answer in one write, since pydrs takes the result of one `recv` for all of it.
     let mut out = vec![0; framing.max_encoded_len(sizes.message)];
     let mut link = Link::new(port, framing, Buffers::parts(&mut read, &mut tx, &mut out))?;
     loop {

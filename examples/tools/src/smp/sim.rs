@@ -93,13 +93,13 @@ impl Default for Options {
 /// The destination of the device's log text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Log {
-    /// Nowhere.
+    /// No log text.
     Off,
-    /// To stderr.
+    /// Log text goes to stderr.
     Stderr,
-    /// To stderr, with a line for each request.
+    /// Log text goes to stderr, with a line for each request.
     Requests,
-    /// To the client, between the frames; and a line for each request.
+    /// Log text goes to the client, between the frames, with a line for each request.
     Wire,
 }
 
@@ -185,8 +185,8 @@ impl Device {
         let mut piece = vec![0; len];
         let groups = Groups::new(&mut self.storage, &mut piece);
         let firmware = Firmware { os, images, groups, log: &mut self.log };
-        // Parameters are a command of this device like any other, so that each request is in its
-        // log.
+        // The application serves the parameters like any other command, so that each request is in
+        // its log.
         let mut server = Server::new(firmware, AllowAll).with_memory(&mut memory);
         let mut buffer = vec![
             0;
@@ -236,7 +236,7 @@ fn talk<F: Framing>(
     server: &mut Server<Firmware<'_>, AllowAll, Answers<'_>>,
     options: Options,
 ) -> Option<u8> {
-    // An answer has to fit a buffer just as a request does. Where any framing may come, the request
+    // A response has to fit a buffer just as a request does. If any framing may come, the request
     // is that of a raw client, which fills the buffer.
     let overhead = if options.wire == Wire::Auto { 0 } else { F::OVERHEAD };
     let mut tx = vec![0; (options.buf_size as usize).saturating_sub(overhead)];
@@ -266,7 +266,7 @@ fn talk<F: Framing>(
             Ok(After::Nothing) => {}
             Ok(After::Reset { mode, .. }) => return Some(mode),
             Err(LinkError::Closed) => return None,
-            // An answer that cannot be framed: its client gets none.
+            // The response cannot be framed: its client gets none.
             Err(LinkError::Framing(_) | LinkError::BufferFull) => {}
             Err(error) => complain(&error),
         }

@@ -70,8 +70,8 @@ pub fn answer<D: Device, F: Flash>(device: &mut D, flash: &mut F, incoming: &Inc
 #[inline(never)]
 fn execute<D: Device, F: Flash>(device: &mut D, flash: &mut F, command: &Command<'_>, reply: Reply<'_>) -> Answer {
     let mut job = device.begin(command);
-    flash::drive(&mut job, flash);
-    finish::<D>(&job, reply)
+    let job = flash::run(&mut job, flash);
+    finish::<D>(job, reply)
 }
 
 /// Begins a command of the image group, for callers that run the job themselves, for example on an

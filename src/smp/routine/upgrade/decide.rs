@@ -81,7 +81,7 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
                 self.upload.restart();
                 self.stage = Stage::Resetting(Call::new(0), Moment::Before);
             }
-            // Once only: what this run has uploaded is not damaged by an earlier one.
+            // Once only: an image that this run has uploaded was not damaged by an earlier one.
             _ if was_found && !self.notes.contains(Note::Damaged) && damaged(version, error) => {
                 self.notes.remove(Note::NoUpload);
                 self.notes.add(Note::Damaged);
@@ -123,8 +123,8 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
             self.stage = Stage::Marking(Call::new(retries));
         } else if let Some(at) = self.items.as_ref().iter().rposition(|item| item.task == Task::Confirm) {
             // Also before a reset, which would end the trial of an image that is wanted. The last
-            // one first: devices refuse a confirmation of another image than 0 rather than one of
-            // image 0, which is still on trial then, so that both fall back together.
+            // one comes first, because devices refuse to confirm another image than 0 rather than
+            // image 0, which is then still on trial, so that both fall back together.
             self.at = at;
             self.stage = Stage::Confirming(Call::new(retries));
         } else if self.at(|item| item.seen.place < Place::OnTrial) {
@@ -224,7 +224,7 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
         if !survey.active {
             return self.doubt(Doubt::NothingRuns);
         }
-        // The reset was lost, or refused without a word.
+        // The reset was lost, or silently refused.
         if self.at(|item| item.seen.place == Place::Pending) {
             return match self.resets.checked_sub(1) {
                 Some(resets) => {

@@ -30,7 +30,7 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
                 (_, Place::Stored | Place::Primary) => Task::Mark(Origin::Found),
             };
             if item.task == Task::Upload {
-                // What looks alike is not the image: the reset is still to come.
+                // An image that only looks alike is another one: the reset is still to come.
                 item.seen.place = Place::Absent;
             }
         }
@@ -66,7 +66,7 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
         if let Stage::Ended(..) = self.stage {
             return;
         }
-        // Image 0 is what a device without numbers has. Without a list nothing is known.
+        // A device without image numbers has image 0. Without a list nothing is known.
         let is_blind = self.notes.contains(Note::NoState);
         if self.at(|item| !item.seen.is_known && item.image() != 0 && !is_blind) {
             return self.end(UpgradeOutcome::Failed(Error::NoSuchImage));

@@ -63,7 +63,7 @@ struct Part<'p> {
 /// The suitability of a part for the next write; the greatest is the best.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Merit {
-    /// It belongs to another peer, since whose last request this many of others have arrived.
+    /// It belongs to another peer; this many requests of others have arrived since its last one.
     Silent(u16),
     /// It stores no write.
     Free,

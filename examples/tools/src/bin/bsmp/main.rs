@@ -67,7 +67,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
     let first = addresses.first().copied().filter(|address| address.is_node());
     let advice = "Name one with --serial, --usb, --tcp or --udp, or try --simulated: a device in this process.";
     let place = cli.link.endpoint.place(cli.link.udp.as_deref(), advice, || {
-        // One node, at the address that is asked for.
+        // Simulates one node, at the requested address.
         simulate(simulated, first.or(Address::node(1)).unwrap_or(Address::MASTER))
     })?;
     if !has_addresses(cli, &place) && (!cli.link.address.is_empty() || matches!(cli.command, Command::Scan)) {

@@ -78,7 +78,7 @@ impl<'b, P: Read<Error = io::Error> + Write + Clock, F: Framing> Master<'b, P, F
             Command::Curves => self.discover(show_curves),
             Command::Functions => self.discover(show_functions),
             Command::Scan => self.scan(),
-            // They need no master, or another one.
+            // Performed elsewhere: they need no master, or a different one.
             Command::Demo | Command::Completion { .. } | Command::Watch(_) | Command::Poll(_) => Ok(()),
             Command::Read { ids } => self.read(ids),
             Command::Write { id, value, read } => {
@@ -269,7 +269,7 @@ impl<'b, P: Read<Error = io::Error> + Write + Clock, F: Framing> Master<'b, P, F
                     self.show(json!({ "id": id, "values": hex(&values) }), || println!("{}", hex(&values)));
                     return Ok(());
                 }
-                // With a description, each member by itself.
+                // With a description, each member is shown by itself.
                 let members = self.call(&group::Query { id: *id })?;
                 let parts = self.split(members, &values)?;
                 for (id, value) in parts {

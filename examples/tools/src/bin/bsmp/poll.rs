@@ -222,7 +222,7 @@ impl Polling {
                 Err(error @ (line::Error::Closed | line::Error::Port(_) | line::Error::WriteZero)) => {
                     break Err(of_link(error));
                 }
-                // It may pass.
+                // The error may pass.
                 Err(error) => {
                     self.note(&error.to_string());
                     thread::sleep(REST);

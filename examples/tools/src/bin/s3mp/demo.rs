@@ -93,7 +93,7 @@ fn slave(mut port: Port, power: &AtomicBool) {
             _ => return,
         }
         while !power.load(Ordering::Relaxed) {
-            // Nobody listens: what was sent is gone.
+            // Nobody listens: the bytes are lost.
             let _ = port.read(&mut [0; 64]);
         }
     }
@@ -134,7 +134,7 @@ fn watch(
     }
 }
 
-/// One line for each address, redrawn in place on a terminal; plain lines elsewhere.
+/// A display with one line for each address, redrawn in place on a terminal; plain lines elsewhere.
 struct Screen {
     lines: MultiProgress,
     values: BTreeMap<u8, Shown>,

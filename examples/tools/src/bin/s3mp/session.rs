@@ -34,7 +34,7 @@ pub struct Session {
 const fn remedy(code: ResponseCode) -> &'static str {
     match code {
         ResponseCode::NOT_FOUND => "`s3mp describe` lists the addresses.",
-        ResponseCode::NOT_IMPLEMENTED => "The slave does not do this with that address.",
+        ResponseCode::NOT_IMPLEMENTED => "The slave does not support this command for that address.",
         ResponseCode::BAD_REQUEST => "The value may be of another type, or too long.",
         _ => "",
     }
@@ -122,7 +122,7 @@ impl Session {
                 self.link.send(&tx[..len]).map_err(of_link)?;
                 self.print(&json!({ "address": address.0, "reset": true }), "sent; no response is expected");
             }
-            // They need no session, or go on.
+            // Performed elsewhere: they need no session, or do not end with one exchange.
             Command::Demo | Command::Completion { .. } | Command::Watch { .. } | Command::Subscribe { .. } => {}
         }
         Ok(())
@@ -160,7 +160,7 @@ impl Session {
             (_, Ok(number)) => return Ok(Address(number)),
             _ => {}
         }
-        // The names of the description are the user's own.
+        // Names in the description were chosen by the user, so they come first.
         if let Ok(id) = self.about.id(word) {
             return Ok(Address(id));
         }

@@ -15,7 +15,7 @@ pub(crate) fn json(value: Value<'_>) -> Json {
         return number.into();
     }
     if let Ok(number) = value.f64() {
-        // Singles with the digits that they have, not with those of the double beside them.
+        // A single is shown with its own digits, not with those of the nearest double.
         let short = (number as f32).to_string().parse().unwrap_or(number);
         return json!(if f64::from(number as f32) == number { short } else { number });
     }

@@ -131,7 +131,7 @@ impl Watching {
                         let text = format!("no slave answers: {outcome}");
                         self.view.event("absent", json!({}), &text);
                     }
-                    // One that answers something else is not asked without a pause.
+                    // A slave that responds with something else is not asked without a pause.
                     std::thread::sleep(REST);
                     continue;
                 }

@@ -28,7 +28,7 @@ Exit codes:
   2  the command line is invalid
   3  no response, or a malformed one
   4  the port cannot be opened, or failed
-  5  a file or the output cannot be read or written, or a file is no image or contradicts itself
+  5  a file or the output cannot be read or written, or a file is not an image or contradicts itself
   6  the upgrade was not confirmed: the old image runs, or it is unknown which one does
   128 and more: a signal ended it, 130 is Ctrl-C; what it leaves behind is said
 

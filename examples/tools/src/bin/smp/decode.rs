@@ -115,7 +115,7 @@ fn fitting(protocol: Protocol, pieces: &[Piece]) -> Framing {
         score
     };
     let all = frames::candidates(protocol);
-    // The first of equals.
+    // Of equal scores, the first one wins.
     let best = all.iter().rev().max_by_key(|framing| score(framing));
     best.copied().unwrap_or(Framing::Raw)
 }

@@ -38,18 +38,18 @@ const PROBE: Duration = Duration::from_millis(500);
 
 /// The place of the device.
 pub enum Endpoint {
-    /// At a serial line, and its bits per second.
+    /// A serial line, and its bits per second.
     Serial(String, u32),
-    /// At a serial line of USB, by its product; where it is may change with a reset.
+    /// A serial line of USB, by its product; its path may change with a reset.
     Usb(String, u32),
-    /// At a TCP address.
+    /// A TCP address.
     Tcp(String),
-    /// At a UDP address.
+    /// A UDP address.
     Udp(String),
     /// Over Bluetooth, by its name or address.
     #[cfg(feature = "ble")]
     Ble(String),
-    /// In this process.
+    /// A simulated device in this process.
     Simulated(Sender<Pipe>),
 }
 
@@ -339,7 +339,7 @@ impl<F: Framing> Device<F> {
     /// Receives the text that the device prints, for this long.
     pub fn listen(&mut self, limit: Duration) -> Result<(), Failure> {
         match self.link.recv(limit) {
-            // An answer to a request that was given up.
+            // A response to a request that was given up.
             Ok(_) | Err(line::Error::TimedOut) => Ok(()),
             Err(error) => Err(error.into()),
         }
@@ -356,7 +356,7 @@ impl<F: Framing> Device<F> {
 
     /// Closes the port and opens it again, which may take until the device has come up.
     pub fn reopen(&mut self, until: Instant) -> Result<(), Failure> {
-        // A USB port has to be given up before it can come back.
+        // A USB port has to be closed before it can come back.
         *self.link.port() = Box::new(Pipe::pair().0);
         loop {
             match open(&self.endpoint, self.pace) {
@@ -449,7 +449,7 @@ pub struct Answer<'m, T> {
 }
 
 impl<T> Answer<'_, T> {
-    /// All of the payload.
+    /// Returns the whole payload as JSON.
     pub fn json(&self) -> Value {
         json::from_cbor(self.payload)
     }

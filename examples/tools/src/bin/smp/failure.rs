@@ -46,13 +46,13 @@ pub enum Failure {
     Closed,
     /// A file is not an image, or contradicts itself; with a remedy.
     File(PathBuf, String, &'static str),
-    /// It is not known whether the device did what it was asked for.
+    /// It is unknown whether the device did as it was asked.
     Unknown(String, &'static str),
     /// A file on this computer cannot be read or written.
     Local(PathBuf, io::Error),
     /// A signal ended it; with a remedy, and the exit code.
     Stopped(String, &'static str, u8),
-    /// It was shown when it happened; the exit code.
+    /// The failure was shown when it happened; only the exit code is left.
     Shown(u8),
     /// The new image does not run, or is not confirmed.
     NotConfirmed(String),

@@ -94,7 +94,7 @@ fn download<F: Framing>(device: &mut Device<F>, path: &str, file: Option<&Path>,
     }
     let file = if file.is_dir() { file.join(name) } else { file.to_owned() };
     let output = device.output;
-    // A device or a pipe is written to; a file beside it would take its place.
+    // A device or a pipe is written to directly; a file beside it would replace it.
     if std::fs::metadata(&file).is_ok_and(|there| !there.is_file()) {
         if resume {
             return Err(not_a_file());
@@ -103,8 +103,8 @@ fn download<F: Framing>(device: &mut Device<F>, path: &str, file: Option<&Path>,
         let mut there = OpenOptions::new().write(true).open(&file).map_err(local)?;
         return stream(device, path, (&file, &mut there), output);
     }
-    // Opened first: a path that cannot be written is no news after the transfer. What is there
-    // already stays until the file is complete.
+    // Opened first, so that a path that cannot be written is reported before the transfer. An
+    // existing file stays until the new one is complete.
     let mut part = Part::beside(&file, resume).map_err(|error| Failure::Local(file.clone(), error))?;
     let start = part.len;
     let mut routine = FileDownload::new(path).with_pacing(device.pacing()).with_verify(true);
@@ -133,7 +133,7 @@ fn download<F: Framing>(device: &mut Device<F>, path: &str, file: Option<&Path>,
     };
     let verified = match (verified::<Download<'_>>(report.outcome), report.outcome) {
         (Ok(verified), _) => verified,
-        // What did not match, or is longer, is no beginning of anything.
+        // A part that did not match, or is longer than the file, is useless.
         (Err(failure), FileOutcome::Failed(Error::Mismatch | Error::Offset)) => {
             part.stays = false;
             if start == 0 {

@@ -37,7 +37,7 @@ pub fn perform<F: Framing>(device: &mut Device<F>, command: &Image) -> Result<()
         Image::Test { hash } => test(device, hash),
         Image::Confirm { hash } => confirm(device, hash.as_deref()),
         Image::Erase { slot } => erase(device, *slot),
-        // Also from within a terminal.
+        // Needs no device, but is allowed within a terminal.
         Image::Make(options) => crate::make::perform(device.output, options),
         Image::Info(options) => crate::info::perform(device.output, options),
     }

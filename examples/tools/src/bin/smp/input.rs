@@ -18,9 +18,9 @@ const SIGNED: &str = "Give the signed image from the build, for example zephyr.s
 pub struct Part {
     /// The name of the image in the file, or the file's own name.
     pub name: String,
-    /// The number of the image, if the file says it.
+    /// The number of the image, if the file has one.
     pub number: Option<u32>,
-    /// The slot of that image from which alone it can run, if the file says it.
+    /// The slot of that image from which alone it can run, if the file names one.
     pub slot: Option<u32>,
     pub bytes: Vec<u8>,
 }

@@ -18,7 +18,7 @@ impl Raw {
             let before = tcgetattr(io::stdin()).ok()?;
             let mut raw = before.clone();
             raw.make_raw();
-            // What this program prints still ends its lines with a line feed alone.
+            // The output of this program still ends its lines with a line feed alone.
             raw.output_modes |= before.output_modes & (OutputModes::OPOST | OutputModes::ONLCR);
             tcsetattr(io::stdin(), OptionalActions::Now, &raw).ok()?;
             if let Ok(mut kept) = BEFORE.lock() {
@@ -35,7 +35,7 @@ impl Raw {
 #[cfg(unix)]
 static BEFORE: std::sync::Mutex<Option<rustix::termios::Termios>> = std::sync::Mutex::new(None);
 
-/// Makes the terminal what it was, for a program that is about to be ended.
+/// Restores the terminal, for a program that is about to end.
 #[cfg(unix)]
 pub fn restore() {
     if let Some(before) = BEFORE.lock().ok().and_then(|mut before| before.take()) {
@@ -159,7 +159,7 @@ impl Editor {
                         self.at += 1;
                     }
                 }
-                // The rest of the character comes.
+                // The rest of the character is still to come.
                 Err(error) if error.error_len().is_none() => self.pending = keys,
                 Err(_) => {}
             },

@@ -102,7 +102,7 @@ pub fn run<F: Framing>(device: &mut Device<F>, command: &Run) -> Result<(), Fail
         Run::Test { name, token } => {
             let request = RunTest { name: name.as_deref().map(Into::into), token: token.as_deref().map(Into::into) };
             let answer = device.call(&request)?;
-            output.result(&answer.json(), || output.line("started: its log says how it went"));
+            output.result(&answer.json(), || output.line("started: the log of the device has the outcome"));
         }
     }
     Ok(())

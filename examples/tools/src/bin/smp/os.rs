@@ -55,7 +55,7 @@ pub fn info<F: Framing>(device: &mut Device<F>, format: Option<&str>) -> Result<
     for (letter, name) in PARTS {
         match device.call(&os::Info { format: Some(letter.into()) }) {
             Ok(answer) => named.push((name, answer.response.output.to_string())),
-            // Not every firmware has all of them.
+            // Some firmware lacks some of them.
             Err(Failure::Refused { .. }) => {}
             Err(failure) => return Err(failure),
         }
@@ -145,7 +145,7 @@ pub fn datetime<F: Framing>(device: &mut Device<F>, set: Option<&str>) -> Result
     let now = if set == "now" { Some(Clock::of_host().show()) } else { clock::to_utc(set) };
     let Some(now) = now else {
         let remedy = "Write it as 2026-11-29T17:30:00, with a fraction and a zone such as +01:00 if need be, or `now`.";
-        return Err(Failure::Usage(format!("{set:?} is no date and time"), remedy));
+        return Err(Failure::Usage(format!("{set:?} is not a date and time"), remedy));
     };
     let answer = device.call(&os::WriteDateTime { datetime: now.as_str().into() })?;
     output.result(&answer.json(), || println!("set to {now}"));
@@ -176,7 +176,7 @@ fn evidence<F: Framing>(device: &mut Device<F>, request: &os::Reset, failure: &F
     let output = device.output;
     let unknown =
         |text: &str| Failure::Unknown(format!("{text}: it is not known whether the device has reset"), REMEDY);
-    // A refused datagram is no port that vanishes: nobody listens there.
+    // A refused datagram does not mean that the port has vanished: nobody listens there.
     let stayed = match failure {
         Failure::Port(error) => error.kind() == ErrorKind::ConnectionRefused,
         failure => matches!(failure, Failure::TimedOut),
@@ -185,7 +185,7 @@ fn evidence<F: Framing>(device: &mut Device<F>, request: &os::Reset, failure: &F
     if vanished {
         device.reopen(until).map_err(|failure| unknown(&failure.to_string()))?;
     }
-    // Any answer says that it is there.
+    // Any response proves that the device is there.
     let mut is_there = false;
     while !is_there {
         match device.call(&os::Parameters {}) {

@@ -14,7 +14,7 @@ use crate::failure::Failure;
 pub struct Output {
     /// JSON objects instead of text.
     pub json: bool,
-    /// Everything in full.
+    /// True to show everything in full.
     pub verbose: bool,
     /// Stdout carries data: messages go to stderr.
     pub aside: bool,
@@ -25,7 +25,7 @@ impl Output {
     pub fn result(self, json: &Value, print: impl FnOnce()) {
         match self {
             Self { json: true, .. } => self.line(&json.to_string()),
-            // What `print` prints would be mistaken for data.
+            // The text would be mistaken for data.
             Self { aside: true, .. } => {}
             _ => print(),
         }
@@ -115,7 +115,7 @@ impl Output {
         } else {
             ProgressBar::new(len)
         };
-        // In the units of the result, and never longer than a line.
+        // With the units of the result, and never longer than a line.
         let style = match columns() {
             0..60 => "{wide_bar} {percent:>3} %",
             60..100 => "{wide_bar} {percent:>3} %  {decimal_bytes_per_sec}  {eta} left",
@@ -149,7 +149,7 @@ impl Progress {
         if bytes == self.len || self.logged.elapsed() >= Duration::from_secs(5) {
             self.logged = Instant::now();
             crate::journal::line(&format!("{bytes} of {} bytes", self.len));
-            // Where no bar can be, a line now and then.
+            // Without a bar, a line now and then.
             if self.bar.is_hidden() && !self.output.json && !crate::journal::is_quiet() && bytes < self.len {
                 eprintln!("{bytes} of {} bytes", self.len);
             }

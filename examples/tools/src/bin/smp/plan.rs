@@ -104,13 +104,13 @@ fn image_of(size: &str) -> Result<Vec<u8>, Failure> {
         let path = PathBuf::from(size);
         return match input::images(&path, None) {
             Ok(parts) => Ok(parts.into_iter().flat_map(|part| part.bytes).collect()),
-            // Any other file takes as long.
+            // A file that is no image takes as long to upload.
             Err(Failure::File(..)) => input::bytes(&path),
             Err(failure) => Err(failure),
         };
     };
     let len = Some(len).filter(|len| (1..=LONGEST).contains(len)).and_then(|len| usize::try_from(len).ok());
-    let len = len.ok_or_else(|| Failure::Usage(format!("{size} bytes are no image"), "Give 1 byte to 64 MiB."))?;
+    let len = len.ok_or_else(|| Failure::Usage(format!("{size} bytes are not an image"), "Give 1 byte to 64 MiB."))?;
     Ok(vec![0x5A; len])
 }
 

@@ -24,7 +24,7 @@ pub fn run(words: &[OsString], error: &clap::Error) -> Option<ExitCode> {
     let program = find(&format!("smp-{name}"))?;
     let at = words.iter().position(|word| word == name.as_str())?;
     let before = words.get(..at)?;
-    // The words before the name, with a command that every device has, are a command line.
+    // The words before the name form a command line, if a command that always exists is added.
     let cli = Cli::try_parse_from(before.iter().cloned().chain([OsString::from("params")])).ok()?;
     let mut options = match profile::added(&cli.link) {
         Ok(added) => added,

@@ -67,7 +67,7 @@ fn write(devices: &Devices) -> Result<PathBuf, Failure> {
     let Some(path) = path() else {
         return Err(Failure::Usage("no directory for settings".to_owned(), "Set SMP_CONFIG to a file, or HOME."));
     };
-    // Beside it first, so that there is always a whole one.
+    // Written beside it first, so that there is always a whole file.
     let beside = path.with_extension("new");
     let written = path.parent().map_or(Ok(()), std::fs::create_dir_all);
     let written = written.and_then(|()| std::fs::write(&beside, format!("{:#}\n", json!(devices))));

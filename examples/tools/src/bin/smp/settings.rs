@@ -17,7 +17,7 @@ pub fn perform<F: Framing>(device: &mut Device<F>, command: &Settings) -> Result
         Settings::Write { name, value, kind } => {
             let value = bytes(value, *kind)?;
             let value = match kind {
-                // Mynewt has text.
+                // Mynewt stores values as text.
                 ValueKind::Mynewt => Setting::Text(anysmp::cbor::Text::from_bytes(&value)),
                 _ => value.as_slice().into(),
             };

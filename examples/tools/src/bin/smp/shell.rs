@@ -68,7 +68,7 @@ fn interact<F: Framing>(device: &mut Device<F>) -> Result<(), Failure> {
         prompt();
     }
     match last {
-        // It was shown already.
+        // The failure was shown already.
         Err(failure) if is_script => Err(Failure::Shown(failure.code())),
         _ => Ok(()),
     }

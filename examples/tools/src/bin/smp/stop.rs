@@ -41,7 +41,7 @@ pub fn begin(output: Output) {
             None => signal == SIGTERM,
         };
         if is_ours {
-            // Without it the program dies as ever.
+            // Without the thread, the signal ends the program silently.
             let _ = watch(signal, name, output);
         }
     }
@@ -73,7 +73,7 @@ fn say(signal: i32, name: &'static str, output: Output) {
     crate::keys::restore();
     let under_way = UNDER_WAY.lock().ok().and_then(|mut under_way| under_way.take());
     let Some((text, remedy)) = under_way else { return };
-    // Below the bar of the progress.
+    // On a new line, below the progress bar.
     if std::io::stderr().is_terminal() {
         anysmp_tools::errln!();
     }

@@ -53,7 +53,7 @@ const OURS: u8 = 0x1D;
 fn pass_keys<F: Framing>(device: &mut Device<F>, raw: Raw, until: Option<Instant>) -> Result<(), Failure> {
     let mut raw = Some(raw);
     eprintln!(
-        "Keys go to the device. Ctrl-] and a command of this program, as `image list`, runs it; Ctrl-] twice ends."
+        "Keys go to the device. Ctrl-] and a command of this program, such as `image list`, runs it; Ctrl-] twice ends."
     );
     let (sender, keys) = mpsc::channel();
     // One key at a time is requested, so that an editor can have the next one.
@@ -73,7 +73,8 @@ fn pass_keys<F: Framing>(device: &mut Device<F>, raw: Raw, until: Option<Instant
         match keys.try_recv() {
             Ok(pressed) if pressed.is_empty() => break,
             Ok(mut pressed) => {
-                // A paste, or quick fingers: several keys in one read, and ours among them.
+                // A paste, or fast typing, brings several keys in one read, ours perhaps among
+                // them.
                 while let Some(at) = pressed.iter().position(|key| *key == OURS) {
                     device.type_keys(pressed.get(..at).unwrap_or_default())?;
                     editor.put_back(pressed.get(at + 1..).unwrap_or_default());

@@ -243,7 +243,7 @@ fn wanted(number: u32, its: &[Part], mode: Option<i32>, rows: Option<&[Row]>) ->
     let its_rows = || rows.iter().filter(|row| row.image == number);
     let runs = its_rows().find(|row| row.active).ok_or("the device does not say which of its slots runs")?;
     let free = 1 - runs.slot.min(1);
-    // What runs already is not sent to the other slot.
+    // The image that runs already is not sent to the other slot.
     match its.iter().find(|part| runs.hash.as_ref() == Some(&hash(part))) {
         Some(same) => Ok((same.slot.unwrap_or(free), false)),
         None => Ok((free, !runs.confirmed || its_rows().any(|row| row.pending))),
@@ -332,7 +332,7 @@ fn carry<F: Framing>(
                 until = Instant::now() + boot_time;
                 watch.enter(Phase::Booting);
             }
-            // The port went with the device, faster than the routine could ask for it.
+            // The port vanished with the device, before the routine could ask to reopen it.
             Err(_) if matches!(upgrade.phase(), Phase::Resetting | Phase::Settling | Phase::RollingBack) => {
                 until = Instant::now() + boot_time;
             }
@@ -548,19 +548,19 @@ fn conclude<F: Framing>(
         named.join(", ")
     };
     let version = versions();
-    // Where nothing is marked there is no trial, and nothing that this run has confirmed.
+    // Without a mark there is no trial, and nothing that this run could have confirmed.
     let no_trial = report.notes.contains(Note::NoTest);
     let each = || -> String {
         let places = items.iter().map(|item| format!("image {} {}", item.image(), item.place()));
         if items.len() > 1 { format!(" ({})", places.collect::<Vec<_>>().join("; ")) } else { String::new() }
     };
-    // A failure names the image that it is about, where there are several.
+    // With several images, a failure names the one that it is about.
     let of = |failure: Failure, remedy: Option<&'static str>| {
         let image = items.get(report.item).filter(|_| items.len() > 1).map(Item::image);
         if image.is_some() || remedy.is_some() { Failure::Of(image, Box::new(failure), remedy) } else { failure }
     };
     let is_of_item = matches!(report.phase, Phase::Uploading | Phase::Marking | Phase::Confirming | Phase::Verifying);
-    // What speaks against it, where the file shows it.
+    // The reason against the image, if the file shows one.
     let needs = || {
         let is_encrypted = parts.get(report.item).is_some_and(is_encrypted);
         let encrypted = if is_encrypted { "; it is encrypted: does the boot loader have the key?" } else { "" };

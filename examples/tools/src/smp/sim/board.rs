@@ -169,7 +169,7 @@ impl Default for Board {
 /// The programs that were started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Runs {
-    /// Nothing: there is no image that can be.
+    /// Nothing: no image can be started.
     Nothing,
     /// The images of these slots.
     Images([Slot; 2]),
@@ -334,7 +334,7 @@ impl Board {
     fn runs(&self, boots: [Boot; 2]) -> Runs {
         let [first, _] = boots;
         match first {
-            // Where nothing can be started the recovery loader waits for an image.
+            // If nothing can be started, the recovery loader waits for an image.
             Boot::Refused if self.mode == Mode::SingleSlot => Runs::Loader,
             Boot::Refused => Runs::Nothing,
             Boot::Started(Slot::Secondary) if self.mode == Mode::FirmwareUpdater => Runs::Loader,
@@ -433,7 +433,7 @@ impl Board {
         let flash = Flash::new(memory);
         let config = Config {
             align: ALIGN,
-            // The second image has no program of its own that could confirm it.
+            // The second image has no program that could confirm it.
             confirm_other_running: self.has_two(),
             fixed_base: self.mode.runs_in_place().then_some(0),
             encrypted: self.encrypted,

@@ -229,7 +229,7 @@ struct Prompt {
 impl Prompt {
     /// Runs a line; returns its result. Output that does not fit is cut off.
     fn run(&self, line: &str, output: &mut dyn std::fmt::Write) -> i32 {
-        /// As Zephyr has it: ENOEXEC.
+        /// Zephyr's result for an unknown command: ENOEXEC.
         const NO_SUCH_COMMAND: i32 = -8;
         let (command, rest) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
         let (text, result) = match command {

@@ -60,7 +60,7 @@ pub struct What {
 /// The form of a capture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Form {
-    /// By its first bytes
+    /// The form that the first bytes show
     Auto,
     /// Hex, a line for each piece
     Hex,

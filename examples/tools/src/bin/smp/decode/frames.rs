@@ -32,9 +32,9 @@ pub enum Found {
 pub trait Frames {
     /// The next bytes.
     fn push(&mut self, bytes: &[u8], found: &mut Vec<Found>);
-    /// Nothing has come for this long.
+    /// Reports that nothing has come for this long.
     fn idle(&mut self, silence: Duration, found: &mut Vec<Found>);
-    /// Nothing will come any more.
+    /// Reports that nothing will come any more.
     fn end(&mut self, found: &mut Vec<Found>) {
         self.idle(END, found);
     }
@@ -63,7 +63,8 @@ pub fn decoder(kind: Kinds, protocol: Protocol, timed: bool) -> Box<dyn Frames> 
         (Kinds::Lrc, _) => Box::new(Of::new(Lrc::new(buffer()), "lrc")),
         (Kinds::Packet, _) => {
             let packet = Packet::new(buffer(), Duration::from_millis(1));
-            // Without silence between packets, the length ends one if its sum is 0.
+            // Without silence between packets, a packet ends where its length says, if its sum is
+            // 0.
             Box::new(Of::new(if timed { packet } else { packet.with_early_delivery() }, "packet"))
         }
         (Kinds::Raw, Protocol::Bsmp) => Box::new(Of::new(Counted::<Head3>::new(buffer()), "raw")),

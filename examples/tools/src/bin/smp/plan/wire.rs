@@ -20,10 +20,10 @@ const TICK: u64 = MS;
 /// The time that a kind of flash takes, in nanoseconds.
 #[derive(Debug, Clone, Copy)]
 pub struct Flash {
-    /// Bytes of a page, and its erase.
+    /// Bytes of a page, and the time of its erase.
     pub page: u64,
     pub erase: u64,
-    /// Bytes that are written at once, and that write.
+    /// Bytes of one write, and its time.
     pub unit: u64,
     pub write: u64,
 }
@@ -173,7 +173,7 @@ impl<'b, F: Framing> Wire<'b, F> {
                 let len = Server::new(handler, AllowAll).receive(message, Peer(0), tx).0;
                 let working = std::mem::take(&mut self.device.working);
                 self.flash += working;
-                // One request after the other.
+                // Requests are handled one after the other.
                 self.ready = self.ready.max(at) + self.device.terms.turnaround + working;
                 if len > 0 && self.line.transmit(len).is_ok() {
                     while !self.line.pending().is_empty() {
