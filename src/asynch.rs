@@ -170,8 +170,8 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink, R: Role> Link<'_, P, F, S, R>
         self.line.check(service)?;
         let mut after = V::After::default();
         let arrival = self.arrival().await?;
-        // Time first, with each message too, or a peer that never pauses would stop the service's
-        // clock.
+        // Time is counted first, and with each message: a peer that never pauses would stop the
+        // service's clock otherwise.
         if let Some(time) = self.line.lapsed() {
             service.tick(time.to_duration());
         }

@@ -99,8 +99,8 @@ impl<P> Exchange<P> {
             return Ok(Progress::Done);
         }
         while let Some(event) = line.next(sink) {
-            // Damage is no verdict on the request, and its clock is `Sending::Left`. After the end
-            // nothing can be its response.
+            // Damage says nothing about the request, and its clock is `Sending::Left`. After the
+            // end nothing can be its response.
             if event != Event::Message || self.state == State::Ended {
                 continue;
             }

@@ -143,7 +143,7 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
             // something was sent.
             return false;
         }
-        // The port was not looked at meanwhile: this round is no silence.
+        // The port was not read meanwhile, so this round does not count as silence.
         self.ear = Ear::Busy;
         if self.is_begun() {
             // Not trusted: never more than the port was given.

@@ -38,7 +38,7 @@ pub trait Caller<R: ?Sized> {
     type Pending;
     /// The response, borrowed from the received message.
     type Response<'m>;
-    /// The reason why a request could not be made, or a received message is no response.
+    /// The reason why a request could not be made, or a received message is not a response.
     type Error;
 
     /// Writes the request into the front of `tx`; returns its length and the value that recognises

@@ -42,9 +42,9 @@ shown!([P, D] Timed<P, D>, |timed| "Timed({} us)", timed.tick.as_micros());
 #[cfg(feature = "async")]
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Line {
-    /// It returned bytes, or an error of the port. Exits: `Silent`, by a tick without a byte.
+    /// Bytes, or an error of the port. Exits: `Silent`, by a tick without a byte.
     Busy,
-    /// It gave up after a tick. Exits: `Busy`, by bytes or an error of the port.
+    /// A tick without a byte. Exits: `Busy`, by bytes or an error of the port.
     Silent,
 }
 

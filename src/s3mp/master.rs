@@ -8,7 +8,7 @@
 //! ```
 //!
 //! One request is in flight at a time. A driver's `call` does all of this. `RESET` has no response
-//! and so is no request: [`Master::reset`] writes the message, a driver's `send` sends it.
+//! and so is not a request: [`Master::reset`] writes the message, a driver's `send` sends it.
 //!
 //! ```
 //! use anysmp::s3mp::master::Set;

@@ -58,7 +58,7 @@ pub enum Event<'m> {
 }
 
 impl<'m> Event<'m> {
-    /// The event of a message that is no response.
+    /// The event of a message that is not a response.
     fn unasked(message: &'m [u8]) -> Self {
         match Unsolicited::parse(message) {
             Some(Unsolicited::Push(address, value)) => Self::Push(address, value),

@@ -230,7 +230,7 @@ impl<R: Resources> Slave<R> {
     fn map(&mut self, command: Command, out: &mut [u8]) -> Result<(usize, Addresses), Refusal> {
         let mut read = Addresses::default();
         let mut count: u8 = 0;
-        // The number of entries is known only at the end, the length of its encoding is used here.
+        // The entries are counted below, but the length of their number is needed here.
         let used = (1..=u8::MAX).filter(|address| self.exists(Address(*address))).count();
         let start = if used < SHORT { 1 } else { 2 };
         let mut at: usize = start;

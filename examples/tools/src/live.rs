@@ -277,7 +277,7 @@ impl View {
         for line in &lines {
             let _ = writeln!(frame, "{line}\x1b[K");
         }
-        // The remains of a longer table.
+        // Clears what remains of a longer table.
         frame += "\x1b[J";
         print!("{frame}");
         self.drawn = Some((Instant::now(), lines.len(), (columns, rows)));
@@ -292,8 +292,8 @@ impl View {
         let name = widest(&|row| columns(&label(row))).clamp(4, 24);
         let unit = widest(&|row| columns(&row.unit)).min(8);
         let value = widest(&|row| columns(row.last.as_deref().unwrap_or_default())).clamp(9, 24);
-        // A narrow terminal leaves out or cuts the curve first, then the rate, the name, and last
-        // the value.
+        // On a narrow terminal the curve is cut or left out first, then the rate, the name, and
+        // last the value.
         let beside = node + 1 + if unit > 0 { unit + 1 } else { 0 };
         let value = value.min(width.saturating_sub(beside + 4)).max(4);
         let name = name.min(width.saturating_sub(beside + value)).max(4);

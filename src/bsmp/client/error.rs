@@ -32,7 +32,7 @@ pub enum Error {
     WrongOrder,
     /// The peer: a group has a member that the node has not listed.
     UnknownId,
-    /// The peer: it speaks a version that this crate does not.
+    /// The peer: it speaks a version that this crate does not support.
     Version(Version),
     /// The peer, or the line: the curve that was transferred has another checksum.
     Checksum,

@@ -49,11 +49,11 @@ pub struct DiscoveryReport {
 #[must_use]
 #[non_exhaustive]
 pub enum DiscoveryOutcome {
-    /// It has not ended: it may be run again.
+    /// Not ended; the routine may be run again.
     Unfinished,
     /// The directory is complete.
     Done,
-    /// It failed; the directory has what was found before.
+    /// A failure; the directory has what was found before.
     Failed(Error),
 }
 
@@ -307,7 +307,7 @@ impl Routine for Discovery<'_> {
             }
             Stage::Curves => self.take(client, curve::List, message, Self::curves),
             Stage::Checksum(id) => {
-                // A refusal is no error here.
+                // A refusal is not an error here.
                 let digest = self.turn.answer::<curve::QueryChecksum>(client, &(), message)?;
                 let next = self.checksum(id, digest);
                 self.go(next);

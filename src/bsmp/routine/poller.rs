@@ -38,7 +38,7 @@ impl core::fmt::Display for PollReport {
 #[must_use]
 #[non_exhaustive]
 pub enum PollOutcome {
-    /// It has not ended: it may be run again.
+    /// Not ended; the routine may be run again.
     Unfinished,
     /// Its [duration](Poller::with_duration) has passed, or there is nothing to poll.
     Done,
@@ -52,7 +52,7 @@ enum Stage {
     Idle,
     /// The answer to this poll is to come. Exits: `Idle`, by the answer or without one.
     Await { poll: usize },
-    /// It has ended. Exits: none.
+    /// The end. Exits: none.
     Ended(PollOutcome),
 }
 

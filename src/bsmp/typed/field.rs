@@ -114,7 +114,7 @@ impl<T: Field, const N: usize> Field for [T; N] {
 }
 
 /// Text of at most `N` bytes: a `char[N]` of C, which ends at its first zero. What a node has left
-/// after that zero is no part of the value.
+/// after that zero is not part of the value.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Chars<const N: usize>([u8; N]);
 

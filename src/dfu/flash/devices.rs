@@ -129,7 +129,7 @@ impl Geometries for TwoGeometries {
     }
 }
 
-/// The executor's side of one flash or two: every `NorFlash`, and [`Two`] of them.
+/// The flash that an executor runs jobs on: every `NorFlash`, or [`Two`] of them.
 pub trait Flash {
     /// True for two devices.
     const ARE_TWO: bool;

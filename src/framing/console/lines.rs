@@ -261,7 +261,7 @@ impl<S: Store> Lines<S> {
     }
 
     /// Decodes the symbols at the front of `input`: whole groups at once, and those of cut or
-    /// padded groups one by one. What is no symbol stays there.
+    /// padded groups one by one. A byte that is not a symbol stays there.
     #[cfg(not(feature = "small"))]
     fn groups(&mut self, input: &mut &[u8]) -> Step {
         while let (Line::Symbols, Packet::Open { have, end, group }) = (self.line, &mut self.packet) {
@@ -276,7 +276,7 @@ impl<S: Store> Lines<S> {
             }
             // Also the group that begins with LEN, which sets `end`.
             while let Some((symbol, rest)) = input.split_first() {
-                // In a copy, since a byte that is no symbol must leave no trace.
+                // In a copy, since a byte that is not a symbol must leave no trace.
                 let mut with = *group;
                 if !with.push(*symbol) {
                     return Step::More;

@@ -89,7 +89,7 @@ enum State {
     /// response (to DESCRIBE, if there is nothing to subscribe), or when its time has passed and no
     /// retry of STATUS is left.
     Await { asked: Asked, misses: u8, left: Duration },
-    /// It has ended. Exits: none.
+    /// The end. Exits: none.
     Ended(ConnectOutcome),
 }
 
@@ -233,7 +233,7 @@ impl<'w> Connect<'w> {
     fn described<'m>(&mut self, names: Result<Names<'m>, Error>, message: &'m [u8]) -> Event<'m> {
         let is_unsure = match (self.choice, names) {
             (Choice::Named, names) => names.map_or(true, |names| names.iter().next().is_none()),
-            // A refusal is no reason to stop: the addresses that the caller chose may be there.
+            // Go on after a refusal: the addresses that the caller chose may be there.
             (Choice::Watched, names) => names.is_err_and(|error| !is_final(error)),
         };
         match self.again() {

@@ -65,7 +65,7 @@ pub struct MonitorReport {
 #[must_use]
 #[non_exhaustive]
 pub enum MonitorOutcome {
-    /// It has not ended: it may be run again.
+    /// Not ended; the routine may be run again.
     Unfinished,
     /// Too many commands in a row had no response.
     Lost,
@@ -109,7 +109,7 @@ enum State {
     /// A response is to come. Exits: `Idle`, by the response or a miss; `Ended`, by the last miss,
     /// or by a response to STATUS with another mark.
     Await { asked: Asked, left: Duration },
-    /// It has ended. Exits: none.
+    /// The end. Exits: none.
     Ended(MonitorOutcome),
 }
 

@@ -277,7 +277,7 @@ impl Error {
     pub const NO_MEMORY: Self = smp::NO_MEMORY;
     /// The payload could not be read, or a value makes no sense.
     pub const INVALID: Self = smp::INVALID;
-    /// There is nothing of this name.
+    /// Nothing has this name.
     pub const NOT_FOUND: Self = smp::NOT_FOUND;
     /// The response does not fit.
     pub const TOO_LARGE: Self = smp::TOO_LARGE;

@@ -32,15 +32,15 @@ const _: () = assert!(size_of::<Item<&[u8]>>() <= 104);
 pub enum Place {
     /// The device does not have it.
     Absent,
-    /// It lies in a slot that is not the primary one.
+    /// The image lies in a slot other than the primary one.
     Stored,
-    /// It lies in the primary slot.
+    /// The image lies in the primary slot.
     Primary,
-    /// It will be started next.
+    /// The image will be started next.
     Pending,
-    /// It runs, until the next reset.
+    /// The image runs, until the next reset.
     OnTrial,
-    /// It runs and stays.
+    /// The image runs and stays.
     Confirmed,
 }
 
@@ -95,7 +95,7 @@ pub(super) enum Task {
     Mark(Origin),
     /// To be confirmed. Exits: `None`, `Unconfirmed`.
     Confirm,
-    /// It was not confirmed, since the device cannot, or denies it. Exits: those of `None`.
+    /// Not confirmed, since the device cannot confirm it, or denies it. Exits: those of `None`.
     Unconfirmed,
     /// Nothing. Exits: `Upload`, `Mark`, `Confirm`, by the next list.
     None,

@@ -43,7 +43,7 @@ pub struct UploadReport {
 #[must_use]
 #[non_exhaustive]
 pub enum UploadOutcome {
-    /// It has not ended: it may be run again.
+    /// Not ended; the routine may be run again.
     Unfinished,
     /// The device has the whole file.
     Done {

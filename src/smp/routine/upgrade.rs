@@ -225,7 +225,8 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
         self
     }
 
-    /// Sets whether only to look, and to report what would be done; by default all is done.
+    /// Sets whether the upgrade stops at its plan: it reads the state of the device and reports
+    /// what it would do. Off by default.
     #[must_use]
     pub fn with_plan_only(mut self, only: bool) -> Self {
         self.settings.plan_only = only;

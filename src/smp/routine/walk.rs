@@ -36,7 +36,7 @@ const NAME: usize = 64;
 #[must_use]
 #[non_exhaustive]
 pub enum WalkOutcome {
-    /// It has not ended: it may be run again.
+    /// Not ended; the routine may be run again.
     Unfinished,
     /// Everything was read or refused.
     Done,

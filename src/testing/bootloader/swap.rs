@@ -103,7 +103,7 @@ impl Flash<'_, '_> {
             };
             return Ok((Plan { boot, ..Plan::NOTHING }, true));
         }
-        // Where it moves sectors MCUboot gives up on a pair without a header in slot 0.
+        // In the modes that move sectors, MCUboot gives up on a pair without a header in slot 0.
         if matches!(self.loader.mode, BootMode::SwapMove | BootMode::SwapOffset) && !self.has_magic(primary) {
             return Ok(nothing);
         }

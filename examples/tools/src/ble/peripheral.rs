@@ -145,7 +145,7 @@ impl State {
         pieces.send(value).map_err(|_gone| refused("the device does not listen"))
     }
 
-    /// There will be no more connections.
+    /// Refuses further connections.
     fn end(&mut self) {
         (self.opened, self.pieces) = (None, None);
     }

@@ -53,7 +53,7 @@ pub enum Wire {
     Raw,
     /// COBS with a CRC-16.
     Cobs,
-    /// Any of them; each answer is framed as its request was.
+    /// All framings; each response is framed as its request was.
     Auto,
     /// One message per datagram. Always, and only, over UDP.
     #[value(skip)]

@@ -18,7 +18,7 @@ pub struct ConnectReport {
 #[must_use]
 #[non_exhaustive]
 pub enum ConnectOutcome {
-    /// It has not ended: it may be run again.
+    /// Not ended; the routine may be run again.
     Unfinished,
     /// The slave is there, and this many addresses, the first of the watches, were subscribed to or
     /// refused it.

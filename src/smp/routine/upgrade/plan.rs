@@ -30,7 +30,8 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
                 (_, Place::Stored | Place::Primary) => Task::Mark(Origin::Found),
             };
             if item.task == Task::Upload {
-                // An image that only looks alike is another one: the reset is still to come.
+                // What was found does not count as this image: the one uploaded has yet to be
+                // started.
                 item.seen.place = Place::Absent;
             }
         }

@@ -63,11 +63,12 @@ struct Part<'p> {
 /// The suitability of a part for the next write; the greatest is the best.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Merit {
-    /// It belongs to another peer; this many requests of others have arrived since its last one.
+    /// Another peer has it; this many requests of others have arrived since the last one of that
+    /// peer.
     Silent(u16),
-    /// It stores no write.
+    /// No write is stored in it.
     Free,
-    /// It belongs to the peer that sent the write.
+    /// The peer that sent the write has it.
     Own,
 }
 

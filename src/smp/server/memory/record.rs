@@ -36,7 +36,7 @@ pub(super) struct Record<'m> {
 #[derive(Clone, Copy)]
 pub(super) enum Found {
     Nowhere,
-    /// It is the newest write.
+    /// The newest write.
     Newest,
     Older,
 }

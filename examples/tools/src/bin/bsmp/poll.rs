@@ -32,7 +32,7 @@ const REST: Duration = Duration::from_millis(100);
 const MISSING: &str = "no answer";
 
 impl<P: Read<Error = io::Error> + Write + Clock, F: Framing> Master<'_, P, F> {
-    /// Scans the addresses.
+    /// Asks each address of a bus for the version of its node.
     pub fn scan(&mut self) -> Result<(), Failure> {
         let json = self.is_json();
         let mut scan = Scan::new();

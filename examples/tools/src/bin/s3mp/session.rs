@@ -133,7 +133,7 @@ impl Session {
         self.call(&Subscribe { address }, |value| value.bytes().to_vec())
     }
 
-    /// Makes one exchange; the reason in an ERROR becomes part of the error.
+    /// Makes one exchange. If the slave refuses with a text, the error contains it.
     fn call<R: Request, T>(&mut self, request: &R, read: impl FnOnce(Response<'_, R>) -> T) -> Result<T, Failure> {
         let mut failure = match self.link.call(&mut self.master, request) {
             Ok(response) => return Ok(read(response)),

@@ -71,7 +71,7 @@ pub struct Link {
     /// A simulated device in this process; it forgets everything when the command ends
     #[arg(long, global = true, conflicts_with_all = ["serial", "tcp", "udp"], help_heading = "Endpoint")]
     pub simulated: bool,
-    /// A serial port of USB, by the numbers of its product, or `any` for the only one that is there
+    /// A USB serial port by vendor and product id, or `any` for the only one that is there
     #[arg(long, value_name = "VID:PID[:INTERFACE]", global = true, conflicts_with_all = ["serial", "tcp", "udp", "simulated"], help_heading = "Endpoint")]
     pub usb: Option<String>,
     /// A Bluetooth device, by its name or, a little faster, its address; `smp ports --ble` lists

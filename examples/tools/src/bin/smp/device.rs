@@ -169,7 +169,7 @@ pub struct Opened {
 
 /// The result of trying a framing.
 pub enum Found<F: Framing> {
-    /// It is the right one: this device responded.
+    /// The right framing: this device responded.
     Device(Box<Device<F>>),
     /// No device responded.
     Nothing(Opened),

@@ -133,7 +133,7 @@ pub fn uploading(off: u64, len: u64) -> String {
 /// The remedy for an upload that ended early.
 pub const GOES_ON: &str = "The same command goes on there.";
 
-/// Formats a number of bytes per time.
+/// Formats a data rate.
 pub fn rate(bytes: u64, seconds: f64) -> String {
     format!("{bytes} bytes in {seconds:.1} s: {:.1} KiB/s", bytes as f64 / seconds.max(0.001) / 1024.0)
 }

@@ -229,7 +229,7 @@ fn perform<F: Framing>(device: &mut Device<F>, command: &Command) -> Result<(), 
     Ok(())
 }
 
-/// Performs a command, whose failure has the device's own words about it.
+/// Performs a command, and adds the device's own explanation to a failure.
 fn explained<F: Framing>(device: &mut Device<F>, command: &Command) -> Result<(), Failure> {
     dispatch(device, command).map_err(|failure| device.explained(failure))
 }

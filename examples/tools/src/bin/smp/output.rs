@@ -31,7 +31,7 @@ impl Output {
         }
     }
 
-    /// Prints one line to stdout or stderr, where messages belong.
+    /// Prints one line: to stderr if stdout carries data, otherwise to stdout.
     pub fn line(self, text: &str) {
         if self.aside { eprintln!("{text}") } else { println!("{text}") }
     }

@@ -74,8 +74,8 @@ fn interact<F: Framing>(device: &mut Device<F>) -> Result<(), Failure> {
     }
 }
 
-/// Runs one line. A failed or refused command is shown, and is no error of the shell; returns how
-/// it ended, or `None` for an empty line.
+/// Runs one line, and shows a failed or refused command without ending the shell. Returns how the
+/// command ended, or `None` for an empty line.
 fn line_of<F: Framing>(device: &mut Device<F>, line: &str) -> Result<Option<Result<(), Failure>>, Failure> {
     let output = device.output;
     let argv = words(line);

@@ -172,8 +172,8 @@ fn mode<F: Framing>(device: &mut Device<F>) -> Result<Option<i32>, Failure> {
 }
 
 /// Chooses, where a package has a file for each slot of an image, the one that can run from where
-/// the device will write it, and says what speaks against an image that is made for one address.
-/// The second value is false if a reset before the upload would change which slot that is.
+/// the device will write it, and warns about an image that is linked for another address. The
+/// second value is false if a reset before the upload would change which slot that is.
 fn choose<F: Framing>(device: &mut Device<F>, parts: Vec<Part>) -> Result<(Vec<Part>, bool), Failure> {
     let is_fixed = |part: &Part| {
         identity(part).is_some_and(|file| file.flags().intersects(Flags(Flags::RAM_LOAD.0 | Flags::ROM_FIXED.0)))
@@ -560,7 +560,7 @@ fn conclude<F: Framing>(
         if image.is_some() || remedy.is_some() { Failure::Of(image, Box::new(failure), remedy) } else { failure }
     };
     let is_of_item = matches!(report.phase, Phase::Uploading | Phase::Marking | Phase::Confirming | Phase::Verifying);
-    // The reason against the image, if the file shows one.
+    // What the file itself shows as the likely reason: an unmet need, or encryption.
     let needs = || {
         let is_encrypted = parts.get(report.item).is_some_and(is_encrypted);
         let encrypted = if is_encrypted { "; it is encrypted: does the boot loader have the key?" } else { "" };
