@@ -170,7 +170,7 @@ impl<S: Source> Upgrade<S> {
 }
 
 impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
-    /// An upgrade to several images: an array, or a slice that the caller keeps.
+    /// An upgrade of several images: an array, or a slice that the caller keeps.
     #[must_use]
     pub fn several(items: I) -> Self {
         let settings = Settings {

@@ -168,7 +168,8 @@ impl Flash<'_, '_> {
         let counter = image.protected().only(Kind::SECURITY_COUNTER).ok().flatten();
         let counter = counter.and_then(|value| <[u8; 4]>::try_from(value).ok()).map(u32::from_le_bytes);
         let new = self.loader.security_counter.is_none_or(|least| counter.is_some_and(|counter| counter >= least));
-        // The hash of an encrypted image is that of the plain body, which only MCUboot's key shows.
+        // The hash of an encrypted image is that of its plain body, which takes MCUboot's key to
+        // check.
         let whole = header.flags().intersects(Flags::ENCRYPTED) || image.verify(digest).is_ok();
         whole && new && image.len() <= longest
     }

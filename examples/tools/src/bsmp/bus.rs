@@ -140,7 +140,7 @@ impl Bus {
         Duration::from_nanos(5_000_000_000 / u64::from(self.0.borrow().baud))
     }
 
-    /// Adds a node that goes by silence.
+    /// Adds a node that finds the end of a packet by silence.
     pub fn add(&self, node: Node<'static, Device>) {
         let gap = gap(self.0.borrow().baud);
         self.add_with(node, Packet::new(vec![0; 1024].leak(), gap));

@@ -34,7 +34,7 @@ pub(super) struct Lookups {
 }
 
 impl Lookups {
-    /// Returns true if there was one.
+    /// Returns true if an offset has been looked up.
     pub(super) const fn any(&self) -> bool {
         self.reached > 0
     }

@@ -79,7 +79,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
     let is_live = matches!(cli.command, Command::Watch(_));
     let mut polling =
         Polling::new(&cli.output, args, is_live, has_addresses(cli, &place).then_some(&addresses[..]), &about)?;
-    // A port that fails ends nothing, once it has worked.
+    // Once a port has worked, its failure does not end the poll.
     let ended = loop {
         match with(cli, &place, &addresses, about.clone(), &mut Job::Polling(&mut polling)) {
             Err(failure) if failure.code == 4 && polling.may_go_on() => {
