@@ -114,7 +114,7 @@ impl Flash<'_, '_> {
         self.from(place).starts_with(&Header::MAGIC)
     }
 
-    /// Returns the header if MCUboot would believe it.
+    /// Returns the header if MCUboot would accept it.
     pub(super) fn header(&self, place: Place) -> Option<Header> {
         let header = Header::parse(self.from(place)).ok()?;
         let readable = self.loader.encrypted || !header.flags().intersects(Flags::ENCRYPTED);

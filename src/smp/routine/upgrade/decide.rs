@@ -11,7 +11,7 @@ use crate::smp::{self, Version};
 use crate::source::Source;
 
 impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
-    /// A request of the upgrade itself had no response, or did not fit.
+    /// Handles a request of the upgrade itself that had no response or did not fit.
     pub(super) fn failed(&mut self, error: Error, retries: u8) {
         match (&self.stage, error) {
             // The boot time ends the wait, not the number of attempts that a call counts.
