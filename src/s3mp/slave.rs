@@ -271,11 +271,15 @@ impl<R: Resources> Slave<R> {
         let mut rest = out;
         let mut len: usize = 0;
         for name in self.resources.names() {
-            for part in [name.as_bytes(), b";"] {
-                let written = copy_whole(part, rest)?;
-                len = len.saturating_add(written);
-                rest = rest.get_mut(written..).unwrap_or_default();
+            let name = name.as_bytes();
+            let (part, others) = rest.split_at_mut_checked(name.len().wrapping_add(1)).ok_or(TOO_LONG)?;
+            // By hand, not as a loop over name and `;`: 16 bytes of stack and 44 of flash less.
+            if let Some((end, part)) = part.split_last_mut() {
+                copy(name, part);
+                *end = b';';
             }
+            len = len.wrapping_add(name.len()).wrapping_add(1);
+            rest = others;
         }
         Ok(len)
     }
