@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+"""uno.py GREENHOUSE S3MP: runs the image on QEMU's Arduino Uno, and talks to it over its UART with the tool `s3mp`.
+
+QEMU's ATmega328P has the UART and the processor, but no analogue converter: the thermometer reads 0.
+"""
+
+import json
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+LIMIT = 20
+
+
+def connected(path, machine):
+    """Waits until QEMU listens: it says so by the file."""
+    for _ in range(200):
+        if machine.poll() is not None:
+            sys.exit("QEMU has ended")
+        if path.exists():
+            return
+        time.sleep(0.05)
+    sys.exit("QEMU does not listen")
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+def main(image, tool):
+    port = free_port()
+    words = ["qemu-system-avr", "-machine", "uno", "-bios", image, "-nographic", "-monitor", "none"]
+    with tempfile.TemporaryDirectory() as folder:
+        pid = Path(folder) / "pid"
+        words += ["-pidfile", pid, "-serial", f"tcp:127.0.0.1:{port},server=on,wait=off"]
+        machine = subprocess.Popen(words, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            connected(pid, machine)
+            count = exchanges(["timeout", str(LIMIT), tool, "--tcp", f"127.0.0.1:{port}", "--json"])
+            pushes(port)
+            print(f"note: in QEMU's Arduino Uno it obeys {count} commands of `s3mp`, and pushes what changes")
+        finally:
+            machine.terminate()
+            machine.wait()
+
+
+def exchanges(tool):
+    """What the crate's master makes of the slave."""
+    count = 0
+
+    def ask(*words, code=0):
+        nonlocal count
+        count += 1
+        done = subprocess.run([*tool, *words], capture_output=True, text=True)
+        assert done.returncode == code, f"{words}: exit code {done.returncode}\n{done.stdout}{done.stderr}"
+        return [json.loads(line) for line in done.stdout.splitlines()], done.stderr
+
+    def value(*words):
+        return ask(*words)[0][-1]["value"]
+
+    names, _ = ask("describe")
+    assert [name["name"] for name in names] == ["temperature", "heater"], names
+    assert value("get", "temperature") == 0
+    assert value("get", "heater") is False
+    ask("set", "heater", "true")
+    assert value("get", "heater") is True
+    assert value("subscribe", "heater", "--count", "1") is True
+    assert value("invert", "heater") is False
+    _, error = ask("set", "temperature", "4", code=1)
+    assert "NOT_IMPLEMENTED" in error, error
+    # A wrong type changes nothing.
+    _, error = ask("set", "heater", "4", code=1)
+    assert "BAD_REQUEST" in error and value("get", "heater") is False, error
+    return count
+
+
+def frame(message):
+    """As the README of S3MP has it: COBS, the sum, a zero."""
+    blocks = bytearray()
+    for block in message.split(b"\0"):
+        blocks += bytes([len(block) + 1]) + block
+    return bytes(blocks) + bytes([-sum(blocks) & 0xFF, 0])
+
+
+def pushes(port):
+    """A subscription lives in the slave, and outlives the connection that asked for it: what SET changes is pushed."""
+    with socket.create_connection(("127.0.0.1", port), timeout=LIMIT) as line:
+        for command, responses in (
+            (b"\x11\x02\x08\xf5", [b"\x00\x02\x08", b"\xa0\x02\x00\xf5"]),
+            # The value that it has: acknowledged, and nothing to push.
+            (b"\x11\x02\x09\xf5", [b"\x00\x02\x09"]),
+            (b"\x11\x02\x0a\xf4", [b"\x00\x02\x0a", b"\xa0\x02\x00\xf4"]),
+            (b"\xa1\x02\x0b", [b"\x00\x02\x0b"]),
+            (b"\x11\x02\x0c\xf5", [b"\x00\x02\x0c"]),
+            (b"\xff\x02\x0d", []),
+            (b"\x10\x02\x0e", [b"\x00\x02\x0e\xf4"]),
+        ):
+            line.sendall(frame(command))
+            expected, seen = b"".join(map(frame, responses)), b""
+            while len(seen) < len(expected):
+                piece = line.recv(64)
+                assert piece, "the line is closed"
+                seen += piece
+            assert seen == expected, f"{command.hex()}: {seen.hex()} instead of {expected.hex()}"
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    main(*sys.argv[1:])
