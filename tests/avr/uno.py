@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
-"""uno.py GREENHOUSE S3MP: runs the image on QEMU's Arduino Uno, and talks to it over its UART with the tool `s3mp`.
+"""uno.py GREENHOUSE LENGTHS S3MP: runs the images on QEMU's Arduino Uno. To the first it talks over its UART with the tool
+`s3mp`; the second reports what it makes of lengths that 16 bits cannot hold.
 
 QEMU's ATmega328P has the UART and the processor, but no analogue converter: the thermometer reads 0.
 """
 
+import contextlib
+import itertools
 import json
 import socket
 import subprocess
@@ -15,24 +18,15 @@ from pathlib import Path
 LIMIT = 20
 
 
-def connected(path, machine):
-    """Waits until QEMU listens: it says so by the file."""
-    for _ in range(200):
-        if machine.poll() is not None:
-            sys.exit("QEMU has ended")
-        if path.exists():
-            return
-        time.sleep(0.05)
-    sys.exit("QEMU does not listen")
-
-
 def free_port():
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return one.getsockname()[1]
 
 
-def main(image, tool):
+@contextlib.contextmanager
+def uno(image):
+    """An Uno that runs this image; the TCP port that is its UART."""
     port = free_port()
     words = ["qemu-system-avr", "-machine", "uno", "-bios", image, "-nographic", "-monitor", "none"]
     with tempfile.TemporaryDirectory() as folder:
@@ -40,13 +34,33 @@ def main(image, tool):
         words += ["-pidfile", pid, "-serial", f"tcp:127.0.0.1:{port},server=on,wait=off"]
         machine = subprocess.Popen(words, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            connected(pid, machine)
-            count = exchanges(["timeout", str(LIMIT), tool, "--tcp", f"127.0.0.1:{port}", "--json"])
-            pushes(port)
-            print(f"note: in QEMU's Arduino Uno it obeys {count} commands of `s3mp`, and pushes what changes")
+            # QEMU writes the file when it listens.
+            for _ in range(200):
+                assert machine.poll() is None, "QEMU has ended"
+                if pid.exists():
+                    break
+                time.sleep(0.05)
+            yield port
         finally:
             machine.terminate()
             machine.wait()
+
+
+def lengths(image):
+    """What it finds out by itself about sums with 16 bits."""
+    words = ["timeout", str(LIMIT), "qemu-system-avr", "-machine", "uno", "-bios", image, "-nographic", "-monitor", "none"]
+    with subprocess.Popen([*words, "-serial", "stdio"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as machine:
+        said = list(itertools.takewhile(lambda line: line != "end\n", machine.stdout))
+        machine.terminate()
+    assert said == ["packets ok\n", "counted ok\n", "server ok\n"], said
+
+
+def main(greenhouse, image, tool):
+    lengths(image)
+    with uno(greenhouse) as port:
+        count = exchanges(["timeout", str(LIMIT), tool, "--tcp", f"127.0.0.1:{port}", "--json"])
+        pushes(port)
+    print(f"note: in QEMU's Arduino Uno it obeys {count} commands of `s3mp`, and pushes what changes; sums of 16 bits hold")
 
 
 def exchanges(tool):
@@ -110,6 +124,6 @@ def pushes(port):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
+    if len(sys.argv) != 4:
         sys.exit(__doc__)
     main(*sys.argv[1:])
