@@ -19,7 +19,7 @@ use embedded_io::{ErrorType, Read, Write};
 pub const DATAGRAM: usize = 65_507;
 
 /// The time that a serial line may take to send what it was given.
-const STALLED: Duration = Duration::from_secs(5);
+const STALLED: Duration = Duration::from_millis(if cfg!(test) { 50 } else { 5_000 });
 
 /// The pause of a server after an error of its port, which may last: a cable that was pulled.
 const REST: Duration = Duration::from_millis(100);
@@ -486,4 +486,130 @@ pub fn is_over(error: &line::Error<io::Error>) -> bool {
 pub fn complain(error: &impl std::fmt::Display) {
     eprintln!("{error}; continuing");
     thread::sleep(REST);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+
+    use serialport::{ClearBuffer, DataBits, FlowControl, Parity, Result, SerialPort, StopBits};
+
+    use super::*;
+
+    /// A serial line of which one byte leaves at each look, or none ever.
+    struct Line {
+        left: Arc<AtomicU32>,
+        is_stuck: bool,
+        drained: Arc<AtomicBool>,
+    }
+
+    impl io::Read for Line {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::TimedOut.into())
+        }
+    }
+
+    impl io::Write for Line {
+        fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+            self.left.fetch_add(u32::try_from(buf.len()).unwrap(), Relaxed);
+            Ok(buf.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            assert_eq!(self.left.load(Relaxed), 0, "to drain a line that is stuck waits without end");
+            self.drained.store(true, Relaxed);
+            Ok(())
+        }
+    }
+
+    macro_rules! unused {
+        ($($name:ident(&self $(, $of:ty)?) -> $type:ty;)* / $($changes:ident($value:ty);)*) => {
+            $(fn $name(&self $(, _: $of)?) -> $type {
+                unimplemented!()
+            })*
+            $(fn $changes(&mut self, _: $value) -> Result<()> {
+                unimplemented!()
+            })*
+        };
+    }
+
+    impl SerialPort for Line {
+        unused! {
+            name(&self) -> Option<String>;
+            baud_rate(&self) -> Result<u32>;
+            data_bits(&self) -> Result<DataBits>;
+            flow_control(&self) -> Result<FlowControl>;
+            parity(&self) -> Result<Parity>;
+            stop_bits(&self) -> Result<StopBits>;
+            timeout(&self) -> Duration;
+            bytes_to_read(&self) -> Result<u32>;
+            clear(&self, ClearBuffer) -> Result<()>;
+            try_clone(&self) -> Result<Box<dyn SerialPort>>;
+            set_break(&self) -> Result<()>;
+            clear_break(&self) -> Result<()>;
+            /
+            set_baud_rate(u32);
+            set_data_bits(DataBits);
+            set_flow_control(FlowControl);
+            set_parity(Parity);
+            set_stop_bits(StopBits);
+            set_timeout(Duration);
+            write_request_to_send(bool);
+            write_data_terminal_ready(bool);
+        }
+
+        fn bytes_to_write(&self) -> Result<u32> {
+            let left = self.left.load(Relaxed);
+            if !self.is_stuck {
+                self.left.store(left.saturating_sub(1), Relaxed);
+            }
+            Ok(left)
+        }
+
+        fn read_clear_to_send(&mut self) -> Result<bool> {
+            unimplemented!()
+        }
+
+        fn read_data_set_ready(&mut self) -> Result<bool> {
+            unimplemented!()
+        }
+
+        fn read_ring_indicator(&mut self) -> Result<bool> {
+            unimplemented!()
+        }
+
+        fn read_carrier_detect(&mut self) -> Result<bool> {
+            unimplemented!()
+        }
+    }
+
+    /// Writes seven bytes and flushes; returns the outcome, what was left, and whether the hardware
+    /// was drained.
+    fn flush(is_wire: bool, is_stuck: bool) -> (io::Result<()>, u32, bool) {
+        let (left, drained) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicBool::new(false)));
+        let line = Line { left: left.clone(), is_stuck, drained: drained.clone() };
+        let mut serial = SerialLine { port: Box::new(line), is_wire };
+        assert_eq!(io::Write::write(&mut serial, &[0; 7]).unwrap(), 7);
+        let flushed = io::Write::flush(&mut serial);
+        (flushed, left.load(Relaxed), drained.load(Relaxed))
+    }
+
+    #[test]
+    fn a_flush_of_a_serial_line_returns_when_the_last_byte_has_left() {
+        let (flushed, left, drained) = flush(true, false);
+        assert!(flushed.is_ok());
+        assert_eq!((left, drained), (0, true));
+        // On a pseudo-terminal bytes take no time.
+        let (flushed, left, drained) = flush(false, false);
+        assert!(flushed.is_ok());
+        assert_eq!((left, drained), (7, false));
+    }
+
+    #[test]
+    fn a_flush_of_a_line_that_accepts_nothing_ends_with_an_error() {
+        let (flushed, left, drained) = flush(true, true);
+        assert_eq!(flushed.unwrap_err().kind(), io::ErrorKind::WriteZero);
+        assert_eq!((left, drained), (7, false));
+    }
 }
