@@ -42,6 +42,7 @@
 //! subscribed address once, then 0, which ends the round. So a value that changes all the time
 //! keeps neither the others nor the next command waiting for longer than one round.
 
+mod addresses;
 mod compared;
 mod resources;
 mod watched;
@@ -50,6 +51,7 @@ pub use compared::{Compared, Reported};
 pub use resources::{MAX_NAME, MAX_NAMES, NameError, Refusal, Resources, check_names};
 pub use watched::{Damped, Number, Watched};
 
+use addresses::Addresses;
 use resources::TOO_LONG;
 
 use core::time::Duration;
@@ -341,37 +343,6 @@ impl<R: Resources> asynch::Service for Slave<R> {
     async fn receive(&mut self, message: &[u8], _: Peer, tx: &mut [u8]) -> (usize, After) {
         self.receive(message, tx)
     }
-}
-
-/// A set of addresses: one bit each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-struct Addresses([u8; 32]);
-
-impl Addresses {
-    fn contains(&self, address: Address) -> bool {
-        self.0.get(byte(address)).is_some_and(|bits| bits & bit(address) != 0)
-    }
-
-    fn insert(&mut self, address: Address) {
-        if let Some(bits) = self.0.get_mut(byte(address)) {
-            *bits |= bit(address);
-        }
-    }
-
-    fn remove(&mut self, address: Address) {
-        if let Some(bits) = self.0.get_mut(byte(address)) {
-            *bits &= !bit(address);
-        }
-    }
-}
-
-const fn byte(address: Address) -> usize {
-    (address.0 >> 3) as usize
-}
-
-const fn bit(address: Address) -> u8 {
-    1 << (address.0 & 7)
 }
 
 /// A smaller number fits the first byte of its CBOR item, as key or as the length of a map.
