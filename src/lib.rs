@@ -187,6 +187,7 @@ pub mod cobs;
 mod codes;
 #[cfg(feature = "dfu")]
 pub mod dfu;
+mod envelope;
 pub mod framing;
 #[cfg(any(
     all(doc, not(doctest)),

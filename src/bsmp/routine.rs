@@ -37,7 +37,7 @@ pub mod write_curve;
 pub use discovery::{Directory, Discovery, DiscoveryOutcome, DiscoveryReport, Part, Storage, Tables};
 pub use poller::{Poll, PollCounters, PollEvent, PollOutcome, PollReport, Polled, Poller};
 pub use read_curve::{ReadCurve, ReadEvent, ReadReport};
-pub use scan::{Scan, ScanReport, Scanned};
+pub use scan::{Scan, ScanOutcome, ScanReport, Scanned};
 pub use write_curve::{WriteCurve, WriteEvent, WriteReport};
 
 use super::Refusal;

@@ -332,7 +332,7 @@ fn bsmp_types(prints: &mut Prints) {
     prints.print(&node[0]);
     prints.print(&bsmp::node::Nodes::new(&mut node));
     let mut kept = BYTES.to_vec();
-    prints.print(&bsmp::bridge::Bridge::new(OWN, bsmp::bridge::Form::WithId, &mut kept));
+    prints.print(&bsmp::bridge::Bridge::<_, framing::bridge::WithId>::new(OWN, &mut kept));
     prints.print(&bsmp::Command(0x10));
     prints.print(&bsmp::Client::new().request(&variable::Write { id: 0, value: BYTES }, &mut [0; 256]).unwrap().1);
     prints.print(&bsmp::Payload::new(&mut BYTES.to_vec()));

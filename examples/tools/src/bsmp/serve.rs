@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use anysmp::blocking::Link;
-use anysmp::bsmp::bridge::{Bridge, Form};
+use anysmp::bsmp::bridge::Bridge;
 use anysmp::bsmp::{Address, Entities, Node, Server, Table};
 use anysmp::framing::bridge::{WithId, WithoutId};
 use anysmp::framing::counted::{Counted, Head3};
@@ -78,13 +78,16 @@ pub fn serve(
         return Ok(());
     }
     let mut kept = vec![0; LARGEST];
-    let form = if framing == Framing::Bridge { Form::WithId } else { Form::WithoutId };
-    let mut bridge = Bridge::new(node, form, &mut kept);
-    while let Some(port) = listener.accept() {
-        match form {
-            Form::WithId => session(port, Counted::<WithId>::new(&mut buffer), &mut bridge)?,
-            Form::WithoutId => session(port, Counted::<WithoutId>::new(&mut buffer), &mut bridge)?,
+    if framing == Framing::Bridge {
+        let mut bridge = Bridge::<_, WithId>::new(node, &mut kept);
+        while let Some(port) = listener.accept() {
+            session(port, Counted::<WithId>::new(&mut buffer), &mut bridge)?;
         }
+        return Ok(());
+    }
+    let mut bridge = Bridge::<_, WithoutId>::new(node, &mut kept);
+    while let Some(port) = listener.accept() {
+        session(port, Counted::<WithoutId>::new(&mut buffer), &mut bridge)?;
     }
     Ok(())
 }

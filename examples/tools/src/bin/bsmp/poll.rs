@@ -6,7 +6,9 @@ use std::ops::ControlFlow;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anysmp::bsmp::routine::{Poll, PollCounters, PollEvent, PollOutcome, Polled, Poller, Scan};
+use anysmp::bsmp::routine::{
+    Poll, PollCounters, PollEvent, PollOutcome, Polled, Poller, Scan, ScanOutcome, ScanReport,
+};
 use anysmp::bsmp::{Address, Error, group, variable};
 use anysmp::framing::Framing;
 use anysmp::line;
@@ -49,7 +51,8 @@ impl<P: Read<Error = io::Error> + Write + Clock, F: Framing> Master<'_, P, F> {
         });
         match ended.map_err(of_link)? {
             Ended::Done(report) if report.found > 0 => Ok(()),
-            Ended::Done(report) => Err(of_protocol(&report.failed.unwrap_or(Error::TimedOut))),
+            Ended::Done(ScanReport { outcome: ScanOutcome::Failed(error), .. }) => Err(of_protocol(&error)),
+            Ended::Done(_) => Err(of_protocol(&Error::TimedOut)),
             _ => Ok(()),
         }
     }
