@@ -37,17 +37,42 @@ pub fn write(path: &Path, curve: &[u8]) -> Result<Vec<u8>, String> {
 pub fn read(path: &Path, file: Vec<u8>) -> Result<Vec<u8>, String> {
     if is(path, "csv") {
         let text = String::from_utf8(file).or(Err("the file is not text"))?;
+        // Spreadsheets begin with it.
+        let text = text.trim_start_matches('\u{FEFF}');
+        if text.contains(',') && text.contains(';') {
+            return Err("the file has commas and semicolons; numbers need a point, as in 1.5".to_owned());
+        }
         let numbers = text.split([',', ';', '\n', '\r', '\t', ' ']).filter(|word| !word.is_empty());
-        let floats = numbers.map(|word| word.parse::<f32>().or(Err(format!("{word:?} is not a number"))));
+        let floats = numbers.map(number);
         return Ok(floats.collect::<Result<Vec<_>, _>>()?.into_iter().flat_map(f32::to_le_bytes).collect());
     }
     if !is(path, "npy") {
         return Ok(file);
     }
-    let data = file.strip_prefix(MAGIC).and_then(|rest| {
+    let parts = file.strip_prefix(MAGIC).and_then(|rest| {
         let (length, rest) = rest.split_at_checked(2)?;
         let (header, data) = rest.split_at_checked(u16::parse(length)?.into())?;
-        std::str::from_utf8(header).is_ok_and(|header| header.contains(FLOATS)).then_some(data)
+        let header = std::str::from_utf8(header).ok().filter(|header| header.contains(FLOATS))?;
+        let (_, shape) = header.split_once("'shape': (")?;
+        let (shape, _) = shape.split_once(')')?;
+        Some((shape.trim().trim_end_matches(','), data))
     });
-    data.map(<[u8]>::to_vec).ok_or_else(|| "the file does not hold an array of numpy's float32".to_owned())
+    let (shape, data) = parts.ok_or("the file does not hold an array of numpy's float32")?;
+    match shape.parse::<usize>() {
+        Ok(count) if count.checked_mul(4) == Some(data.len()) => Ok(data.to_vec()),
+        Ok(count) => Err(format!("the file is damaged: {} bytes for {count} floats", data.len())),
+        // Rows or columns first: nobody says which way a curve goes.
+        Err(_) => Err(format!("the array has the shape ({shape}); a curve has one dimension")),
+    }
+}
+
+/// A float; no number becomes infinite that has digits.
+fn number(word: &str) -> Result<f32, String> {
+    match word.parse::<f32>() {
+        Ok(value) if value.is_infinite() && word.contains(|char: char| char.is_ascii_digit()) => {
+            Err(format!("{word:?} is too large for a float of 32 bits"))
+        }
+        Ok(value) => Ok(value),
+        Err(_) => Err(format!("{word:?} is not a number")),
+    }
 }

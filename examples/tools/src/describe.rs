@@ -281,6 +281,16 @@ impl Type {
         }
     }
 
+    /// Whether digits mean a number that is too large for a float: it would become infinite.
+    fn overflows(self, text: &str) -> bool {
+        let is_infinite = match self.scalar {
+            Scalar::Float(4) => text.parse().is_ok_and(f32::is_infinite),
+            Scalar::Float(_) => text.parse().is_ok_and(f64::is_infinite),
+            _ => false,
+        };
+        is_infinite && text.contains(|char: char| char.is_ascii_digit())
+    }
+
     /// The bytes of a value: numbers with spaces or commas between them, or text.
     pub fn bytes(self, text: &str) -> Result<Vec<u8>, String> {
         let size = self.size();
@@ -295,6 +305,9 @@ impl Type {
         let one = |text: &str| -> Option<Vec<u8>> {
             if self.scalar == Scalar::Bool {
                 return truth(text).map(|truth| vec![u8::from(truth)]);
+            }
+            if self.overflows(text) {
+                return None;
             }
             number!(self.scalar, self.big, |T| {
                 let mut bytes = vec![0; T::SIZE];
@@ -335,7 +348,10 @@ impl Type {
             Scalar::Char => value.as_str().is_some_and(|text| Some(text.len()) <= self.count),
             Scalar::Bool => value.is_boolean(),
             // A null is NaN or infinity.
-            Scalar::Float(_) => value.is_number() || value.is_null(),
+            Scalar::Float(size) => {
+                let is_within = |number: f64| size > 4 || number.abs() <= f64::from(f32::MAX);
+                value.is_null() || value.as_f64().is_some_and(is_within)
+            }
             Scalar::Unsigned(_) | Scalar::Signed(_) => {
                 let one = Self { count: None, ..self };
                 value.is_number() && one.bytes(&value.to_string()).is_ok()
@@ -419,6 +435,9 @@ impl FromStr for Description {
                 return Err(format!("line {number}: id, name, type and perhaps a unit"));
             };
             let id = id.parse().or(Err(format!("line {number}: {id:?} is not an id")))?;
+            if name.parse::<u64>().is_ok() {
+                return Err(format!("line {number}: the name {name:?} would be taken for an id"));
+            }
             let kind = kind.parse().map_err(|error| format!("line {number}: {error}"))?;
             let is_known = |known: &Variable| known.id == id || known.name == *name;
             if let Some(known) = variables.iter().find(|known| is_known(known)) {
@@ -449,13 +468,22 @@ impl Description {
 
     /// The description, if the protocol has all of its types.
     pub fn limited(self, protocol: Protocol) -> Result<Self, String> {
-        for Variable { name, kind, .. } in &self.variables {
+        for Variable { id, name, kind, .. } in &self.variables {
             match protocol {
+                Protocol::Bsmp if usize::from(*id) >= MOST => {
+                    return Err(format!("{name}: {id} is not the id of a variable; they are 0 to 127"));
+                }
+                Protocol::Bsmp if kind.size() == 0 => {
+                    return Err(format!("{name}: a variable of BSMP is no {kind}; text is char[N], of N bytes"));
+                }
                 Protocol::Bsmp if !(1..=MOST).contains(&kind.size()) => {
                     return Err(format!("{name}: a variable of BSMP cannot be {kind}; it has 1 to {MOST} bytes"));
                 }
                 Protocol::S3mp if kind.big => {
                     return Err(format!("{name}: a value of S3MP cannot be {kind}; it has no byte order"));
+                }
+                Protocol::S3mp if matches!(id, 0 | 0xFF) => {
+                    return Err(format!("{name}: {id} is not the address of a value; they are 1 to 254"));
                 }
                 _ => {}
             }

@@ -253,7 +253,7 @@ impl FromStr for Range {
         let (first, last) = text.split_once('-').unwrap_or((text, text));
         let number = |text: &str| text.trim().parse::<u8>().or(Err(format!("{text:?} is not a number")));
         let range = number(first)?..=number(last)?;
-        if range.is_empty() { Err(format!("{text:?} holds nothing")) } else { Ok(Self(range)) }
+        if range.is_empty() { Err(format!("{text:?} ends before it begins")) } else { Ok(Self(range)) }
     }
 }
 

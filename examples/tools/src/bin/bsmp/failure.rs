@@ -25,7 +25,9 @@ const fn remedy(refusal: Refusal) -> &'static str {
 pub fn of_protocol(error: &Error) -> Failure {
     match error {
         Error::Remote(refusal) => Failure::refused(format!("the node refused: {refusal}"), remedy(*refusal)),
-        Error::Function(_) => Failure::refused(error.to_string(), ""),
+        Error::Function(_) => {
+            Failure::refused(error.to_string(), "The documents of the device say what its errors mean.")
+        }
         Error::TimedOut => Failure::silent("the node does not answer", SILENT),
         Error::BufferFull | Error::TooLarge => Failure::usage(error.to_string(), "Send less at a time."),
         Error::NoAnswer => Failure::usage(error.to_string(), "Give --address the number of a node."),

@@ -117,7 +117,8 @@ fn addresses(cli: &Cli) -> Result<Vec<Address>, Failure> {
     }
     let is_many = matches!(cli.command, Command::Watch(_) | Command::Poll(_));
     if list.len() != 1 && !is_many {
-        return Err(Failure::usage("only `watch` and `poll` take several addresses", ADDRESS));
+        let remedy = "Give one, or use `bsmp poll`.";
+        return Err(Failure::usage("only `watch` and `poll` take several addresses", remedy));
     }
     if is_many && list.iter().any(|address| !address.is_node()) {
         return Err(Failure::usage("a group does not answer", ADDRESS));

@@ -399,7 +399,7 @@ const CURVE: &str = "Floats are in .csv, one a line, and in .npy (float32); any 
 
 /// A word of the command line makes no sense for this node.
 fn invalid(text: impl Into<String>) -> Failure {
-    Failure::usage(text, "`bsmp --help` shows how values are written.")
+    Failure::usage(text, "Hex needs two digits for each byte; `bsmp --help` shows the types of described values.")
 }
 
 fn bar(bytes: u64, hidden: bool) -> ProgressBar {

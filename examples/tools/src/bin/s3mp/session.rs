@@ -74,7 +74,9 @@ impl Session {
         match command {
             Command::Status => {
                 let boot = self.call(&Status, show::json)?;
-                self.print(&json!({ "status": "up", "start": boot }), &format!("up, start {boot}"));
+                // Many a slave has no clock.
+                let start = if boot.is_null() { String::new() } else { format!(", start {boot}") };
+                self.print(&json!({ "status": "up", "start": boot }), &format!("up{start}"));
             }
             Command::Describe => {
                 self.describe()?;
@@ -112,7 +114,12 @@ impl Session {
             Command::Unsubscribe { addresses } => {
                 for address in self.choose(addresses)? {
                     self.call(&Unsubscribe { address }, |()| ())?;
-                    self.print(&json!({ "address": address.0, "subscribed": false }), &format!("{address}: done"));
+                    let (name, ..) = told(&self.about, &self.names, address, Value::new(&[]));
+                    let name = printable(&name.unwrap_or_else(|| address.to_string()));
+                    self.print(
+                        &json!({ "address": address.0, "subscribed": false }),
+                        &format!("{name}: no longer pushed"),
+                    );
                 }
             }
             Command::Reset { address } => {

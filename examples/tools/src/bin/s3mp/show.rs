@@ -37,6 +37,8 @@ pub(crate) fn json(value: Value<'_>) -> Json {
 pub(crate) fn plain(value: Value<'_>) -> String {
     match json(value) {
         Json::String(text) => text,
+        // JSON has no word for it.
+        Json::Null if value.f64().is_ok() => value.f64().unwrap_or(f64::NAN).to_string(),
         Json::Null => "-".into(),
         other => other.to_string(),
     }
