@@ -77,6 +77,10 @@ def exchanges(tool):
     def value(*words):
         return ask(*words)[0][-1]["value"]
 
+    # It has no clock, so there is no time of its start to show.
+    assert ask("status")[0] == [{"start": None, "status": "up"}]
+    plain = subprocess.run([*tool[:-1], "status"], capture_output=True, text=True)
+    assert plain.stdout == "up\n", plain
     names, _ = ask("describe")
     assert [name["name"] for name in names] == ["temperature", "heater"], names
     assert value("get", "temperature") == 0

@@ -170,7 +170,6 @@ fn results_of_the_laboratory_are_as_they_were_in_text_and_json() {
         "curve checksum 0 --now",
     ];
     let s3mp = [
-        "status",
         "describe",
         "get relay label",
         "set label north",
