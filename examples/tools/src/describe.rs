@@ -474,7 +474,7 @@ impl Description {
                     return Err(format!("{name}: {id} is not the id of a variable; they are 0 to 127"));
                 }
                 Protocol::Bsmp if kind.size() == 0 => {
-                    return Err(format!("{name}: a variable of BSMP is no {kind}; text is char[N], of N bytes"));
+                    return Err(format!("{name}: a variable of BSMP cannot be {kind}; text is char[N], of N bytes"));
                 }
                 Protocol::Bsmp if !(1..=MOST).contains(&kind.size()) => {
                     return Err(format!("{name}: a variable of BSMP cannot be {kind}; it has 1 to {MOST} bytes"));
