@@ -236,9 +236,9 @@ impl<'j, 's, D: Digest, G: Gate, F: Geometries> Job<'j, 's, D, G, F> {
                 }
                 stream.access(rest, upload, log, (&config.geometry, device), (carry, work))
             }
-            Stage::Walk { walk, .. } => walk.access(piece),
+            Stage::Walk { walk, .. } if G::IS_ASKED => walk.access(piece),
             Stage::Mark(mark) => mark.access(pairs, *layout, geometry, work),
-            Stage::Done(_) => Access::NOTHING,
+            Stage::Walk { .. } | Stage::Done(_) => Access::NOTHING,
         }
     }
 
@@ -270,9 +270,9 @@ impl<'j, 's, D: Digest, G: Gate, F: Geometries> Job<'j, 's, D, G, F> {
                 let tail = tail(upload.target, *layout, geometry.erase);
                 stream.done(self.access, (self.piece.as_ref(), carry), upload, log, tail, (&config.geometry, device));
             }
-            Stage::Walk { walk, .. } => walk.advance(bytes, gate),
+            Stage::Walk { walk, .. } if G::IS_ASKED => walk.advance(bytes, gate),
             Stage::Mark(mark) => mark.done(pairs),
-            Stage::Done(_) => {}
+            Stage::Walk { .. } | Stage::Done(_) => {}
         }
     }
 }

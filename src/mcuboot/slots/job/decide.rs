@@ -151,7 +151,7 @@ impl<'j, D: Digest, G: Gate, F: Geometries> Job<'j, '_, D, G, F> {
                     self.complete(None);
                 }
             }
-            Stage::Walk { walk, mark } => {
+            Stage::Walk { walk, mark } if G::IS_ASKED => {
                 walk.result()?;
                 self.ask(mark)?;
                 self.mark(mark);
@@ -160,7 +160,7 @@ impl<'j, D: Digest, G: Gate, F: Geometries> Job<'j, '_, D, G, F> {
                 // The response lists all slots as they are now.
                 self.stage = Stage::Look { look: self.look(0, self.slots.last()), then: Then::Marked(mark) };
             }
-            Stage::Done(_) => {}
+            Stage::Walk { .. } | Stage::Done(_) => {}
         }
         Ok(())
     }
