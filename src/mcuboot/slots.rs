@@ -120,20 +120,17 @@ use crate::shown::shown;
 
 pub use crate::dfu::flash::Geometry;
 pub use crate::dfu::{Chunk, Command, Error, Info, Outcome, Region, State, Uploaded};
-pub use config::{Config, ConfigError};
+pub use config::{Config, ConfigError, Setup};
 pub use gate::{Candidate, Event, Gate, Offer, TlvPiece};
 pub use job::Job;
 pub use layout::{Pair, Slot, scratch_len};
 pub use mode::{BootMode, Mode};
 pub use protection::{DowngradeProtection, PaddedFiles, SignatureCheck, Verifier};
 
-/// The slots of a device, and the upload into one of them. `G` is the application's [`Gate`], `F`
-/// the sizes of one flash device or of two.
-pub struct Slots<'s, D, G = (), F = Geometry> {
-    config: Config<F>,
-    layout: Layout,
-    /// The offset at which an upload starts in its slot.
-    shift: u32,
+/// The slots of a device, and the upload into one of them. `G` is the application's [`Gate`], `C`
+/// has the configuration: a [`Config`], or a [`Setup`] of the device, which takes less flash.
+pub struct Slots<'s, D, G = (), C = Config> {
+    setup: C,
     pairs: &'s mut [Pair],
     scratch: &'s mut [u8],
     digest: D,
@@ -143,9 +140,9 @@ pub struct Slots<'s, D, G = (), F = Geometry> {
     gate: G,
 }
 
-shown!(['s, D, G, F: Geometries] Slots<'s, D, G, F>, |slots| "Slots({:?})", slots.config);
+shown!(['s, D, G, C: Setup] Slots<'s, D, G, C>, |slots| "Slots({:?})", slots.setup.config());
 
-impl<'s, D: Digest, F: Geometries> Slots<'s, D, (), F> {
+impl<'s, D: Digest, C: Setup> Slots<'s, D, (), C> {
     /// Manages the slots of these image pairs, from the firmware that runs in one of them.
     /// `scratch` has at least [`scratch_len`] bytes and belongs to this value: it keeps received
     /// bytes between chunks.
@@ -154,15 +151,15 @@ impl<'s, D: Digest, F: Geometries> Slots<'s, D, (), F> {
     ///
     /// The caller: a [`ConfigError`] if the configuration cannot work.
     pub fn new(
-        config: Config<F>,
+        setup: C,
         pairs: &'s mut [Pair],
         scratch: &'s mut [u8],
         digest: D,
     ) -> Result<Self, ConfigError> {
-        if config.mode.kind == BootMode::SingleSlot {
+        if setup.config().mode.kind == BootMode::SingleSlot {
             Err(ConfigError::Mode)
         } else {
-            Self::make(config, pairs, scratch, digest)
+            Self::make(setup, pairs, scratch, digest)
         }
     }
 
@@ -190,36 +187,32 @@ impl<'s, D: Digest, F: Geometries> Slots<'s, D, (), F> {
     /// The caller: [`ConfigError::Mode`] unless the mode is [`BootMode::SingleSlot`]; otherwise as
     /// [`new`](Self::new).
     pub fn recovery(
-        config: Config<F>,
+        setup: C,
         slots: &'s mut [Pair],
         scratch: &'s mut [u8],
         digest: D,
     ) -> Result<Self, ConfigError> {
-        if config.mode.kind == BootMode::SingleSlot {
-            Self::make(config, slots, scratch, digest)
+        if setup.config().mode.kind == BootMode::SingleSlot {
+            Self::make(setup, slots, scratch, digest)
         } else {
             Err(ConfigError::Mode)
         }
     }
 
-    fn make(config: Config<F>, pairs: &'s mut [Pair], scratch: &'s mut [u8], digest: D) -> Result<Self, ConfigError> {
-        let layout = Layout::new(config.align).filter(|_| config.align >= config.geometry.largest_write());
-        let layout = layout.ok_or(ConfigError::Alignment)?;
-        let log = Log::new(config::check(&config, layout, pairs, scratch.len())?);
-        let erase = config.geometry.of(flash::Device::Spare).erase;
-        let shift = if config.mode.kind == BootMode::SwapOffset { erase } else { 0 };
+    fn make(setup: C, pairs: &'s mut [Pair], scratch: &'s mut [u8], digest: D) -> Result<Self, ConfigError> {
+        let log = Log::new(config::check(setup.config(), pairs, scratch.len())?);
         let (session, upload) = (Session::Idle, Receiving::new());
-        Ok(Self { config, layout, shift, pairs, scratch, digest, session, upload, log, gate: () })
+        Ok(Self { setup, pairs, scratch, digest, session, upload, log, gate: () })
     }
 }
 
-impl<'s, D: Digest, G: Gate, F: Geometries> Slots<'s, D, G, F> {
+impl<'s, D: Digest, G: Gate, C: Setup> Slots<'s, D, G, C> {
     /// Puts a gate in front of uploads and marks, which also sees what happens: the gate itself or
     /// `&mut` of it. Without one everything is allowed.
     #[must_use]
-    pub fn with_gate<H: Gate>(self, gate: H) -> Slots<'s, D, H, F> {
-        let Self { config, layout, shift, pairs, scratch, digest, session, upload, log, .. } = self;
-        Slots { config, layout, shift, pairs, scratch, digest, session, upload, log, gate }
+    pub fn with_gate<H: Gate>(self, gate: H) -> Slots<'s, D, H, C> {
+        let Self { setup, pairs, scratch, digest, session, upload, log, .. } = self;
+        Slots { setup, pairs, scratch, digest, session, upload, log, gate }
     }
 
     /// Returns the gate.
@@ -236,32 +229,37 @@ impl<'s, D: Digest, G: Gate, F: Geometries> Slots<'s, D, G, F> {
     /// Begins a command. The job does nothing until an executor runs it; a job that is dropped
     /// while it erases or writes a slot ends the upload session.
     #[must_use = "a job does nothing until it is run"]
-    pub fn begin<'j>(&'j mut self, command: Command<'j>) -> Job<'j, 's, D, G, F> {
+    pub fn begin<'j>(&'j mut self, command: Command<'j>) -> Job<'j, 's, D, G, C> {
         Device::begin(self, &command)
     }
 }
 
-impl<D: Digest, G, F: Geometries> Slots<'_, D, G, F> {
+impl<D: Digest, G, C: Setup> Slots<'_, D, G, C> {
+    /// Returns the configuration.
+    fn config(&self) -> &Config<C::Flash> {
+        self.setup.config()
+    }
+
     /// Returns the sizes of the flash of the slot that an upload is for, or an erase.
     fn spare_flash(&self) -> &Geometry {
-        self.config.geometry.of(spare_device::<F>(self.pairs, self.upload.image))
+        self.config().geometry.of(spare_device::<C::Flash>(self.pairs, self.upload.image))
     }
 
     /// Returns the version that an upload for this pair would replace, if it is known: that of the
     /// running image, or for a loader that of the image in the slot.
     fn version(&self, pair: &Pair) -> Option<Version> {
-        let slot = if self.config.mode.kind.is_loader() { Slot::Primary } else { pair.running() };
+        let slot = if self.config().mode.kind.is_loader() { Slot::Primary } else { pair.running() };
         pair.seen(slot).header.as_ref().map(Header::version)
     }
 
     /// Returns the version as far as the bootloader compares it.
     fn compared(&self, version: Version) -> Version {
-        if self.config.compare_build { version } else { version.release() }
+        if self.config().compare_build { version } else { version.release() }
     }
 
     /// Returns the offset in an upload of the first erase page that holds a part of the trailer.
     fn tail(&self, target: Target) -> u32 {
-        tail(target, self.layout, self.spare_flash().erase)
+        tail(target, self.config().layout(), self.spare_flash().erase)
     }
 
     /// Returns the number of the last pair.
@@ -287,15 +285,15 @@ fn spare_device<F: Geometries>(pairs: &[Pair], image: u32) -> flash::Device {
     pair.map_or(flash::Device::Active, |pair| pair.running().other().device())
 }
 
-impl<'s, D: Digest, G: Gate, F: Geometries> Device for Slots<'s, D, G, F> {
+impl<'s, D: Digest, G: Gate, C: Setup> Device for Slots<'s, D, G, C> {
     type Job<'j>
-        = Job<'j, 's, D, G, F>
+        = Job<'j, 's, D, G, C>
     where
         Self: 'j;
 
     // Not inlined: see `smp::server`, on the stack.
     #[inline(never)]
-    fn begin<'j>(&'j mut self, command: &Command<'j>) -> Job<'j, 's, D, G, F> {
+    fn begin<'j>(&'j mut self, command: &Command<'j>) -> Job<'j, 's, D, G, C> {
         Job::new(self, command)
     }
 

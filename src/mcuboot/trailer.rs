@@ -45,6 +45,11 @@ impl Layout {
         }
     }
 
+    /// The layout for an alignment that was checked.
+    pub(crate) const fn of(align: u32) -> Self {
+        Self { align }
+    }
+
     /// Returns the alignment in bytes.
     #[must_use]
     pub const fn align(self) -> u32 {

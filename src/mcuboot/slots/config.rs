@@ -212,6 +212,39 @@ impl Config {
     }
 }
 
+impl<F: Geometries> Config<F> {
+    /// Returns the layout of a trailer. [`check`] has seen the alignment.
+    pub(super) const fn layout(&self) -> Layout {
+        Layout::of(self.align)
+    }
+
+    /// Returns the offset at which an upload starts in its slot.
+    pub(super) fn shift(&self) -> u32 {
+        // Where nobody swaps by offset it costs no look at the sizes.
+        if self.mode.kind == BootMode::SwapOffset { self.geometry.of(Device::Spare).erase } else { 0 }
+    }
+}
+
+/// The configuration of a device: a [`Config`], or a type that has a constant one.
+///
+/// With a [`Config`] the program may choose everything when it runs, so that everything is in it.
+/// With a constant the compiler leaves out what this device does not use.
+pub trait Setup {
+    /// The sizes of one flash device, or of two.
+    type Flash: Geometries;
+
+    /// Returns the configuration: the same one at each call.
+    fn config(&self) -> &Config<Self::Flash>;
+}
+
+impl<F: Geometries> Setup for Config<F> {
+    type Flash = F;
+
+    fn config(&self) -> &Self {
+        self
+    }
+}
+
 shown!(
     [F: Geometries] Config<F>,
     |it| "Config({:?}, {:?}, align: {})", it.geometry, it.mode, it.align
@@ -291,11 +324,12 @@ fn device<F: Geometries>(geometry: &F, pairs: &[Pair], number: usize) -> Device 
 /// that may be written.
 pub(super) fn check<F: Geometries>(
     config: &Config<F>,
-    layout: Layout,
     pairs: &mut [Pair],
     scratch: usize,
 ) -> Result<LogRegion, ConfigError> {
     let Config { geometry, checkpoint: log, mode, .. } = config;
+    let layout = Layout::new(config.align).filter(|_| config.align >= geometry.largest_write());
+    let layout = layout.ok_or(ConfigError::Alignment)?;
     // Everything below aligns to these sizes, so they are checked first.
     let is_valid = |device| geometry.of(device).is_valid();
     if !is_valid(Device::Active) || F::ARE_TWO && !is_valid(Device::Spare) {

@@ -7,7 +7,7 @@ mod receive;
 use super::look::{self, Look};
 use super::state::Mark;
 use super::walk::Walk;
-use super::{Command, Error, Event, Gate, Geometry, Outcome, Pair, Slots, padded, spare_device, tail};
+use super::{Command, Error, Event, Gate, Outcome, Pair, Setup, Slots, padded, spare_device, tail};
 use crate::dfu::Work;
 use crate::dfu::access::{self, Access, Kind};
 use crate::dfu::checkpoint::Recall;
@@ -20,8 +20,8 @@ use crate::shown::shown;
 /// A running command. See [`flash::Job`] for its execution. While a job changes the slot of an
 /// upload there is no session; the job restores it at its end. So a job that is dropped, or whose
 /// flash fails, ends the upload session.
-pub struct Job<'j, 's, D, G = (), F = Geometry> {
-    slots: &'j mut Slots<'s, D, G, F>,
+pub struct Job<'j, 's, D, G = (), C = super::Config> {
+    slots: &'j mut Slots<'s, D, G, C>,
     /// The chunk of an upload.
     piece: Option<Piece<'j>>,
     stage: Stage<'j>,
@@ -29,7 +29,7 @@ pub struct Job<'j, 's, D, G = (), F = Geometry> {
     access: Access,
 }
 
-shown!(['j, 's, D, G, F: Geometries] Job<'j, 's, D, G, F>, |job| "Job({:?})", job.slots);
+shown!(['j, 's, D, G, C: Setup] Job<'j, 's, D, G, C>, |job| "Job({:?})", job.slots);
 
 /// The current stage of a job. Every stage but `Done` also exits to `Done` by an error. Stages are
 /// small: the upload stays in the slots.
@@ -142,8 +142,8 @@ impl Stage<'_> {
     }
 }
 
-impl<'j, 's, D: Digest, G: Gate, F: Geometries> Job<'j, 's, D, G, F> {
-    pub(super) fn new(slots: &'j mut Slots<'s, D, G, F>, command: &Command<'j>) -> Self {
+impl<'j, 's, D: Digest, G: Gate, C: Setup> Job<'j, 's, D, G, C> {
+    pub(super) fn new(slots: &'j mut Slots<'s, D, G, C>, command: &Command<'j>) -> Self {
         let piece = if let Command::Upload(chunk) = command { Some(Piece::new(chunk)) } else { None };
         let mut job = Self { slots, piece, stage: Stage::Done(Ok(Outcome::States)), access: Access::UNKNOWN };
         if let Err(error) = job.begin(command) {
@@ -163,7 +163,7 @@ impl<'j, 's, D: Digest, G: Gate, F: Geometries> Job<'j, 's, D, G, F> {
 
     /// Returns the slots: after the last operation, with what was seen in them.
     #[must_use]
-    pub const fn slots(&self) -> &Slots<'s, D, G, F> {
+    pub const fn slots(&self) -> &Slots<'s, D, G, C> {
         self.slots
     }
 
@@ -210,14 +210,15 @@ impl<'j, 's, D: Digest, G: Gate, F: Geometries> Job<'j, 's, D, G, F> {
     // Not inlined, so that its stack is free when the next stage is chosen.
     #[inline(never)]
     fn wanted(&mut self) -> Access {
-        let Slots { config, layout, shift, pairs, scratch, upload, log, .. } = &mut *self.slots;
+        let Slots { setup, pairs, scratch, upload, log, .. } = &mut *self.slots;
+        let config = setup.config();
         let device = self.stage.device(&config.geometry, pairs, upload.image);
         let (geometry, unit) = (config.geometry.of(device), config.geometry.largest_write());
         let piece = access::fill(scratch.len(), unit, geometry);
         let (carry, work) = access::halves(scratch, unit);
         match &mut self.stage {
             Stage::Recall(recall) => recall.access(log, geometry),
-            Stage::Look { look, .. } => look.access(pairs, *layout, D::KIND).unwrap_or(Access::NOTHING),
+            Stage::Look { look, .. } => look.access(pairs, config.layout(), D::KIND).unwrap_or(Access::NOTHING),
             // `judge` has decided already when the last piece was read.
             Stage::Sweep { left: 0, .. } => Access::NOTHING,
             Stage::Sweep { address, left, .. } => Access::read(*address, piece.min(*left)),
@@ -231,13 +232,13 @@ impl<'j, 's, D: Digest, G: Gate, F: Geometries> Job<'j, 's, D, G, F> {
                 if G::TAKES_PADDED
                     && let Some(pair) = look::pair(pairs, upload.image)
                 {
-                    let stored = padded::stored::<G>(pair, *shift, geometry.write, upload.len);
+                    let stored = padded::stored::<G>(pair, config.shift(), geometry.write, upload.len);
                     rest = padded::cut(rest, upload, stored.unwrap_or(0));
                 }
                 stream.access(rest, upload, log, (&config.geometry, device), (carry, work))
             }
             Stage::Walk { walk, .. } if G::IS_ASKED => walk.access(piece),
-            Stage::Mark(mark) => mark.access(pairs, *layout, geometry, work),
+            Stage::Mark(mark) => mark.access(pairs, config.layout(), geometry, work),
             Stage::Walk { .. } | Stage::Done(_) => Access::NOTHING,
         }
     }
@@ -245,14 +246,15 @@ impl<'j, 's, D: Digest, G: Gate, F: Geometries> Job<'j, 's, D, G, F> {
     /// Handles a completed access, with the bytes of a read; none if it failed.
     #[inline(never)]
     fn advance(&mut self, result: Result<(), Failed>) {
-        let Slots { config, layout, pairs, scratch, digest, upload, log, gate, .. } = &mut *self.slots;
+        let Slots { setup, pairs, scratch, digest, upload, log, gate, .. } = &mut *self.slots;
+        let config = setup.config();
         let device = self.stage.device(&config.geometry, pairs, upload.image);
         let geometry = config.geometry.of(device);
         let (carry, work) = access::halves(scratch, config.geometry.largest_write());
         let bytes = if result.is_ok() { self.access.bytes(geometry, work) } else { &[] };
         match &mut self.stage {
             Stage::Recall(recall) => recall.advance(bytes, log, upload, geometry),
-            Stage::Look { look, .. } => look.advance(bytes, pairs, *layout, D::KIND, geometry.erased),
+            Stage::Look { look, .. } => look.advance(bytes, pairs, config.layout(), D::KIND, geometry.erased),
             Stage::Sweep { address, left, read } => {
                 *address = address.wrapping_add(self.access.len);
                 *left = left.saturating_sub(self.access.len);
@@ -267,7 +269,7 @@ impl<'j, 's, D: Digest, G: Gate, F: Geometries> Job<'j, 's, D, G, F> {
             }
             Stage::Wipe { end, .. } => *end = end.saturating_sub(geometry.erase),
             Stage::Stream(stream) => {
-                let tail = tail(upload.target, *layout, geometry.erase);
+                let tail = tail(upload.target, config.layout(), geometry.erase);
                 stream.done(self.access, (self.piece.as_ref(), carry), upload, log, tail, (&config.geometry, device));
             }
             Stage::Walk { walk, .. } if G::IS_ASKED => walk.advance(bytes, gate),
@@ -277,14 +279,15 @@ impl<'j, 's, D: Digest, G: Gate, F: Geometries> Job<'j, 's, D, G, F> {
     }
 }
 
-impl<D: Digest, G: Gate, F: Geometries> flash::Job for Job<'_, '_, D, G, F> {
-    const ARE_TWO: bool = F::ARE_TWO;
+impl<D: Digest, G: Gate, C: Setup> flash::Job for Job<'_, '_, D, G, C> {
+    const ARE_TWO: bool = C::Flash::ARE_TWO;
 
     fn flash_device(&mut self) -> Device {
         if self.access.kind == Kind::Unknown {
             self.advance_stages(Ok(()));
         }
-        let Slots { config, pairs, upload, .. } = &*self.slots;
+        let Slots { setup, pairs, upload, .. } = &*self.slots;
+        let config = setup.config();
         match (&self.stage, self.access.kind) {
             (Stage::Stream(_), Kind::EraseLog | Kind::Work) => config.geometry.records(),
             (stage, _) => stage.device(&config.geometry, pairs, upload.image),
@@ -297,7 +300,8 @@ impl<D: Digest, G: Gate, F: Geometries> flash::Job for Job<'_, '_, D, G, F> {
             self.advance_stages(Ok(()));
         }
         let chunk = if let Stage::Stream(stream) = &self.stage { stream.rest(self.piece.as_ref()) } else { &[] };
-        let Slots { config, pairs, upload, scratch, .. } = &mut *self.slots;
+        let Slots { setup, pairs, upload, scratch, .. } = &mut *self.slots;
+        let config = setup.config();
         let device = self.stage.device(&config.geometry, pairs, upload.image);
         let (geometry, unit) = (config.geometry.of(device), config.geometry.largest_write());
         self.access.operation(unit, geometry, scratch, chunk)
@@ -326,12 +330,12 @@ impl<D: Digest, G: Gate, F: Geometries> flash::Job for Job<'_, '_, D, G, F> {
     }
 }
 
-impl<'s, D: Digest, G: Gate, F: Geometries> Work<Slots<'s, D, G, F>> for Job<'_, 's, D, G, F> {
+impl<'s, D: Digest, G: Gate, C: Setup> Work<Slots<'s, D, G, C>> for Job<'_, 's, D, G, C> {
     fn outcome(&self) -> Result<Outcome, Error> {
         Job::outcome(self)
     }
 
-    fn device(&self) -> &Slots<'s, D, G, F> {
+    fn device(&self) -> &Slots<'s, D, G, C> {
         self.slots
     }
 }

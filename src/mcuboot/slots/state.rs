@@ -2,17 +2,17 @@
 
 use super::layout::{Pair, Slot};
 use super::look;
-use super::{Config, Error, Slots};
+use super::{Config, Error, Setup, Slots};
 use crate::bytes::copy;
 use crate::dfu::access::{Access, Kind, size};
-use crate::dfu::flash::{Geometries, Geometry};
+use crate::dfu::flash::Geometry;
 use crate::dfu::region::{Region, up};
 use crate::dfu::{Info, State};
 use crate::mcuboot::digest::Digest;
 use crate::mcuboot::trailer::{Field, Flag, Layout, Magic, SwapType};
 use crate::mcuboot::{Flags, Header};
 
-impl<D: Digest, G, F: Geometries> Slots<'_, D, G, F> {
+impl<D: Digest, G, C: Setup> Slots<'_, D, G, C> {
     /// Returns the slots that held an image when a job of [`Command::List`](super::Command::List)
     /// or [`Command::SetState`](super::Command::SetState) last read them: by image, primary first.
     /// Slots without a valid header and hash TLV are left out.
@@ -29,7 +29,7 @@ impl<D: Digest, G, F: Geometries> Slots<'_, D, G, F> {
     pub(super) fn info_of(&self, number: u32) -> Option<Info> {
         let (pair, slot) = self.slot(number)?;
         let image = number >> 1;
-        let upload = if self.config.direct_upload { number.wrapping_add(1) } else { image };
+        let upload = if self.config().direct_upload { number.wrapping_add(1) } else { image };
         Some(Info {
             image,
             slot: slot.number(),
@@ -81,7 +81,7 @@ impl<D: Digest, G, F: Geometries> Slots<'_, D, G, F> {
 
     /// Returns the next action of the bootloader for a pair.
     fn next(&self, pair: &Pair) -> SwapType {
-        (self.config.mode.next)(pair, self.config.compare_build)
+        (self.config().mode.next)(pair, self.config().compare_build)
     }
 
     /// Returns true if the spare slot of a pair must not be written.
@@ -89,9 +89,9 @@ impl<D: Digest, G, F: Geometries> Slots<'_, D, G, F> {
         match self.next(pair) {
             // Without state writes a slot could not be released again, if a broken upload claimed
             // it.
-            _ if !self.config.mode.kind.has_marks() => false,
+            _ if !self.config().mode.kind.has_marks() => false,
             SwapType::None => false,
-            SwapType::Test | SwapType::Permanent => !self.config.erase_pending,
+            SwapType::Test | SwapType::Permanent => !self.config().erase_pending,
             // The image to go back to: without it a failed test could not be undone.
             SwapType::Revert => true,
         }
@@ -100,8 +100,8 @@ impl<D: Digest, G, F: Geometries> Slots<'_, D, G, F> {
     /// Returns true if an image may run from this slot, or from anywhere.
     pub(super) fn is_at_home(&self, slot: Region, header: &Header) -> bool {
         // A swap moves the image to its place, so its place in the spare slot proves nothing.
-        !self.config.mode.kind.is_in_place()
-            || self.config.fixed_base.is_none_or(|base| {
+        !self.config().mode.kind.is_in_place()
+            || self.config().fixed_base.is_none_or(|base| {
                 !header.flags().intersects(Flags::ROM_FIXED) || header.load_address() == base.wrapping_add(slot.start)
             })
     }
@@ -120,7 +120,7 @@ impl<D: Digest, G, F: Geometries> Slots<'_, D, G, F> {
     pub(super) fn plan(&self, hash: &[u8], confirm: bool) -> Result<Option<Mark>, Error> {
         let (image, slot) = match hash {
             [] => {
-                let image = self.config.active_image;
+                let image = self.config().active_image;
                 (image, look::pair(self.pairs, image).ok_or(Error::Unknown)?.running())
             }
             hash => self.find(hash).ok_or(Error::HashNotFound)?,
@@ -132,7 +132,7 @@ impl<D: Digest, G, F: Geometries> Slots<'_, D, G, F> {
     pub(super) fn plan_for(&self, image: u32, slot: Slot, confirm: bool) -> Result<Option<Mark>, Error> {
         let pair = look::pair(self.pairs, image).ok_or(Error::Unknown)?;
         let active = slot == pair.running();
-        let Config { active_image, confirm_other_slot, confirm_other_image, confirm_other_running, .. } = self.config;
+        let Config { active_image, confirm_other_slot, confirm_other_image, confirm_other_running, .. } = *self.config();
         let allowed = match (image == active_image, active) {
             (true, true) => true,
             (true, false) => confirm_other_slot,
@@ -146,7 +146,7 @@ impl<D: Digest, G, F: Geometries> Slots<'_, D, G, F> {
             return Err(Error::ConfirmationDenied);
         }
         let trailer = &pair.seen(slot).trailer;
-        let reverts_in_place = self.config.mode.kind.is_in_place();
+        let reverts_in_place = self.config().mode.kind.is_in_place();
         // The bootloader's next step decides which marks are possible.
         let want = match (active, confirm, self.next(pair)) {
             (true, _, SwapType::None | SwapType::Revert) => match (trailer.magic, trailer.image_ok) {
@@ -162,7 +162,7 @@ impl<D: Digest, G, F: Geometries> Slots<'_, D, G, F> {
             // The image to go back to is confirmed already.
             (false, true, SwapType::Revert) => return Ok(None),
             // A mark that has no effect would be a promise that is not kept.
-            (false, _, SwapType::None) if !(self.config.mode.starts)(pair, self.config.compare_build) => {
+            (false, _, SwapType::None) if !(self.config().mode.starts)(pair, self.config().compare_build) => {
                 return Err(Error::NotNewer);
             }
             // A field that is not erased cannot be written again: the mark would be invalid. One of
@@ -198,14 +198,14 @@ impl<D: Digest, G, F: Geometries> Slots<'_, D, G, F> {
         let header = seen.header.as_ref().ok_or(Error::NoImage)?;
         seen.hash()?;
         // In swap-offset the bootloader starts nothing from the place of a swapped image.
-        if mark.slot != pair.running() && seen.base != self.shift {
+        if mark.slot != pair.running() && seen.base != self.config().shift() {
             return Err(Error::NoImage);
         }
         let is_running = mark.slot == pair.running();
         // An image that was loaded to RAM is still encrypted in its slot; the bootloader has just
         // checked it.
-        if header.flags().intersects(Flags::ENCRYPTED) && (!is_running || self.config.mode.kind.is_in_place()) {
-            return if is_running || self.config.encrypted { Ok(None) } else { Err(Error::Encrypted) };
+        if header.flags().intersects(Flags::ENCRYPTED) && (!is_running || self.config().mode.kind.is_in_place()) {
+            return if is_running || self.config().encrypted { Ok(None) } else { Err(Error::Encrypted) };
         }
         // The bootloader would refuse it, or erase it.
         if mark.slot != pair.running() && !self.is_at_home(pair.region(mark.slot), header) {

@@ -4,7 +4,7 @@ use crate::Place;
 use crate::device::{Nor, get, put};
 use anysmp::cbor::{Bytes, Text};
 use anysmp::mcuboot::digest::Digest;
-use anysmp::mcuboot::slots::{Config, Pair, Region, Slots, scratch_len};
+use anysmp::mcuboot::slots::{Config, Geometry, Pair, Setup, Region, Slots, scratch_len};
 use anysmp::smp::image::Commands as _;
 use anysmp::smp::server::{After, Answer, Handler, Incoming, Reply};
 use anysmp::smp::{Empty, Error, Group, Op, error, image, os, zephyr};
@@ -201,19 +201,29 @@ impl zephyr::Commands for Everything {
     }
 }
 
+/// The board: a bootloader with swap-move, and nothing that its defaults leave out.
+pub struct Board;
+
+impl Setup for Board {
+    type Flash = Geometry;
+
+    fn config(&self) -> &Config {
+        const { &Config::swap_move(Geometry::new(4, 4, 4096, 0x10_0000), 8) }
+    }
+}
+
 /// The slots of one image.
 ///
 /// # Safety
 ///
 /// Called once.
-pub unsafe fn slots<D: Digest>(digest: D) -> Slots<'static, D> {
+pub unsafe fn slots<D: Digest>(digest: D) -> Slots<'static, D, (), Board> {
     static DEVICE_PAIRS: Place<[Pair; 1]> = Place::new();
     static DEVICE_SCRATCH: Place<[u8; scratch_len(4, 4)]> = Place::new();
     let pairs = [Pair::new(Region::new(0x8000, 0x8000), Region::new(0x1_0000, 0x8000))];
     // SAFETY: as promised.
     let (pairs, scratch) = unsafe { (DEVICE_PAIRS.put(pairs), DEVICE_SCRATCH.put([0; scratch_len(4, 4)])) };
-    let config = Config::swap_move(anysmp::mcuboot::flash::geometry(&Nor), 8);
-    let Ok(slots) = Slots::new(config, pairs, scratch, digest) else { loop {} };
+    let Ok(slots) = Slots::new(Board, pairs, scratch, digest) else { loop {} };
     slots
 }
 

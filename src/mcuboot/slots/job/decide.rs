@@ -2,17 +2,17 @@
 
 use super::{Job, Read, Stage, Then, Wiped, receive};
 use crate::dfu::checkpoint::{Known, Recall};
-use crate::dfu::flash::{Failed, Geometries};
+use crate::dfu::flash::Failed;
 use crate::dfu::region::Region;
 use crate::dfu::upload::{Piece, Session};
 use crate::mcuboot::digest::Digest;
 use crate::mcuboot::slots::look::{self, Look};
 use crate::mcuboot::slots::state::Mark;
 use crate::mcuboot::slots::walk::Walk;
-use crate::mcuboot::slots::{Candidate, Command, Error, Event, Gate, Outcome, Slots};
+use crate::mcuboot::slots::{Candidate, Command, Error, Event, Gate, Outcome, Setup, Slots};
 use crate::mcuboot::trailer::Trailer;
 
-impl<'j, D: Digest, G: Gate, F: Geometries> Job<'j, '_, D, G, F> {
+impl<'j, D: Digest, G: Gate, C: Setup> Job<'j, '_, D, G, C> {
     /// Chooses the first stage of a command.
     pub(super) fn begin(&mut self, command: &Command<'j>) -> Result<(), Error> {
         let all = self.look(0, self.slots.last());
@@ -21,7 +21,7 @@ impl<'j, D: Digest, G: Gate, F: Geometries> Job<'j, '_, D, G, F> {
             Command::SetState { hash, confirm } => {
                 // Without marks, bootloaders ignore trailers: a mark would promise something that
                 // never happens.
-                if !self.slots.config.mode.kind.has_marks() {
+                if !self.slots.config().mode.kind.has_marks() {
                     return Err(Error::NotSupported);
                 }
                 // Without a hash a confirmation means the running image, but a test means nothing.
@@ -34,7 +34,7 @@ impl<'j, D: Digest, G: Gate, F: Geometries> Job<'j, '_, D, G, F> {
             Command::Erase { slot } => {
                 let number = slot.map(|slot| u32::try_from(slot).or(Err(Error::InvalidSlot))).transpose()?;
                 // Checked before any flash access: the running slot must never be erased.
-                let image = number.map_or(self.slots.config.active_image, |number| number >> 1);
+                let image = number.map_or(self.slots.config().active_image, |number| number >> 1);
                 let running = look::pair(self.slots.pairs, image).ok_or(Error::InvalidSlot)?.running();
                 if number.is_some_and(|number| number & 1 == running.number()) {
                     return Err(Error::NoFreeSlot);
@@ -60,7 +60,7 @@ impl<'j, D: Digest, G: Gate, F: Geometries> Job<'j, '_, D, G, F> {
 
     /// A look at these pairs.
     pub(super) fn look(&self, image: u32, last: u32) -> Look {
-        Look::new(image, last, self.slots.shift)
+        Look::new(image, last, self.slots.config().shift())
     }
 
     /// Returns the chunk, in the stages that only an upload has.
@@ -95,7 +95,7 @@ impl<'j, D: Digest, G: Gate, F: Geometries> Job<'j, '_, D, G, F> {
                     self.stage = Stage::Done(Ok(Outcome::States));
                     if G::TAKES_PADDED && self.piece.is_some() {
                         // A repeat of the last chunk gets the first response again.
-                        let matched = Slots::<D, G, F>::is_file_hash(self.slots.upload.key.as_bytes()).then_some(true);
+                        let matched = Slots::<D, G, C>::is_file_hash(self.slots.upload.key.as_bytes()).then_some(true);
                         self.slots.session = Session::Complete { matched };
                         self.uploaded(self.slots.upload.len, matched);
                     }
@@ -144,7 +144,7 @@ impl<'j, D: Digest, G: Gate, F: Geometries> Job<'j, '_, D, G, F> {
                     let off = upload.off();
                     self.slots.session = Session::Receiving;
                     self.uploaded(off, None);
-                } else if Slots::<D, G, F>::is_file_hash(upload.key.as_bytes()) {
+                } else if Slots::<D, G, C>::is_file_hash(upload.key.as_bytes()) {
                     self.compare(Read::Check);
                 } else {
                     // Without a SHA-256 of the file there is nothing to compare.

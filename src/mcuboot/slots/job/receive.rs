@@ -10,17 +10,17 @@ use crate::mcuboot::digest::Digest;
 use crate::mcuboot::slots::look;
 use crate::mcuboot::slots::state::Mark;
 use crate::mcuboot::slots::{
-    BootMode, Error, Event, Gate, Offer, Outcome, Pair, Slots, Uploaded, padded, spare_device,
+    BootMode, Error, Event, Gate, Offer, Outcome, Pair, Setup, Slots, Uploaded, padded, spare_device,
 };
 use crate::mcuboot::trailer::{Field, SwapType, Trailer};
 use crate::mcuboot::{Error as ImageError, Header};
 
-impl<D: Digest, G: Gate, F: Geometries> Job<'_, '_, D, G, F> {
+impl<D: Digest, G: Gate, C: Setup> Job<'_, '_, D, G, C> {
     /// Chooses the first stage of a chunk, once the session is known.
     pub(super) fn route(&mut self) -> Result<(), Error> {
         let piece = self.piece()?;
         let image = match piece.image.checked_sub(1) {
-            Some(number) if self.slots.config.direct_upload => {
+            Some(number) if self.slots.config().direct_upload => {
                 let running = look::pair(self.slots.pairs, number >> 1).map(|pair| pair.running().number());
                 if piece.off == 0 && running.is_none_or(|running| running == number & 1) {
                     return Err(Error::NoFreeSlot);
@@ -81,9 +81,9 @@ impl<D: Digest, G: Gate, F: Geometries> Job<'_, '_, D, G, F> {
             return Err(Error::Overrun);
         }
         let spare = pair.seen(pair.running().other());
-        let (target, shift) = (pair.upload(self.slots.shift), self.slots.shift);
+        let (target, shift) = (pair.upload(self.slots.config().shift()), self.slots.config().shift());
         let mut there =
-            spare.header == Some(header) && spare.base == shift && Slots::<D, G, F>::is_file_hash(piece.sha);
+            spare.header == Some(header) && spare.base == shift && Slots::<D, G, C>::is_file_hash(piece.sha);
         // The hash of a padded file has its trailer, which is not in flash.
         if G::TAKES_PADDED && stored < len {
             there = false;
@@ -105,8 +105,10 @@ impl<D: Digest, G: Gate, F: Geometries> Job<'_, '_, D, G, F> {
 
     /// Begins to find out if the trailer at the end of a slot is erased as a whole.
     pub(super) fn check_tail(&mut self, region: Region, mark: Option<Mark>) {
-        let Slots { config, layout, pairs, upload, .. } = &*self.slots;
-        let device = mark.map_or_else(|| spare_device::<F>(pairs, upload.image), |mark| mark.slot.device());
+        let Slots { setup, pairs, upload, .. } = &*self.slots;
+        let config = setup.config();
+        let layout = config.layout();
+        let device = mark.map_or_else(|| spare_device::<C::Flash>(pairs, upload.image), |mark| mark.slot.device());
         // Without a swap there is no `swap_size`, and the largest images reach into its place.
         let trailer = match config.mode.kind {
             BootMode::SwapMove | BootMode::SwapScratch | BootMode::SwapOffset => layout.len(),
@@ -135,18 +137,19 @@ impl<D: Digest, G: Gate, F: Geometries> Job<'_, '_, D, G, F> {
 
     /// Decides if a checkpoint can describe the slot, after a look at the slots of its image.
     pub(super) fn trust(&mut self) -> Result<(), Error> {
-        let Slots { pairs, upload, shift, .. } = &*self.slots;
+        let Slots { pairs, upload, .. } = &*self.slots;
+        let shift = self.slots.config().shift();
         let (erase, off) = (self.slots.spare_flash().erase, upload.off());
         let possible = look::pair(pairs, upload.image).filter(|pair| {
             let inside = off > 0 && self.stored(pair, upload.len).is_some_and(|stored| off < stored);
             // Records are written at the ends of erase pages, in front of the tail.
-            let page = down(off, erase) == off && off <= self.slots.tail(pair.upload(*shift));
+            let page = down(off, erase) == off && off <= self.slots.tail(pair.upload(shift));
             inside && page && !self.slots.in_use(pair)
         });
         let Some(pair) = possible else {
             return self.route();
         };
-        let target = pair.upload(*shift);
+        let target = pair.upload(shift);
         // The header of the file is in flash already, and the device may have changed its mind.
         let (header, image, len) = (pair.seen(pair.running().other()).header, upload.image, upload.len);
         let key = upload.key;
@@ -214,7 +217,7 @@ impl<D: Digest, G: Gate, F: Geometries> Job<'_, '_, D, G, F> {
 
     /// Returns the bytes of a file of this length that go into flash; `None` if it is too large.
     fn stored(&self, pair: &Pair, len: u32) -> Option<u32> {
-        padded::stored::<G>(pair, self.slots.shift, self.slots.spare_flash().write, len)
+        padded::stored::<G>(pair, self.slots.config().shift(), self.slots.spare_flash().write, len)
     }
 
     /// Returns the bytes of the current upload that go into flash.
@@ -228,8 +231,8 @@ impl<D: Digest, G: Gate, F: Geometries> Job<'_, '_, D, G, F> {
     pub(super) fn compare_trailer(&mut self, stream: Stream) -> Result<(), Error> {
         let piece = self.piece()?;
         let erased = self.slots.spare_flash().erased;
-        let Slots { upload, layout, .. } = &mut *self.slots;
-        let result = padded::compare(upload, stream.rest(Some(&piece)), *layout, erased);
+        let Slots { setup, upload, .. } = &mut *self.slots;
+        let result = padded::compare(upload, stream.rest(Some(&piece)), setup.config().layout(), erased);
         if result.is_err() {
             self.stop(true);
         }
@@ -239,14 +242,14 @@ impl<D: Digest, G: Gate, F: Geometries> Job<'_, '_, D, G, F> {
     /// Hashes the trailer of a padded file, of which nothing is in flash.
     pub(super) fn hash_trailer(&mut self) {
         let (stored, erased) = (self.stored_part(), self.slots.spare_flash().erased);
-        let Slots { digest, upload, layout, .. } = &mut *self.slots;
-        padded::hash(digest, upload, stored, *layout, erased);
+        let Slots { setup, digest, upload, .. } = &mut *self.slots;
+        padded::hash(digest, upload, stored, setup.config().layout(), erased);
     }
 
     /// Begins to mark the image of a padded file that is complete, in the modes that have marks.
     fn mark_padded(&mut self) {
         let upload = &self.slots.upload;
-        if self.stored_part() < upload.len && self.slots.config.mode.kind.has_marks() {
+        if self.stored_part() < upload.len && self.slots.config().mode.kind.has_marks() {
             let then = Then::SetState { hash: &[], confirm: upload.confirmed };
             self.stage = Stage::Look { look: self.look(upload.image, upload.image), then };
             // If the mark is refused, so is a repeat of the chunk.

@@ -6,8 +6,9 @@ use anysmp::mcuboot::flash;
 use anysmp::mcuboot::slots::{Chunk, Command, Outcome, Slots};
 use footprint::Place;
 use footprint::device::{Hardware, Nor, get, put};
+use footprint::groups::Board;
 
-static STATE: Place<Slots<'static, Hardware>> = Place::new();
+static STATE: Place<Slots<'static, Hardware, (), Board>> = Place::new();
 
 #[unsafe(no_mangle)]
 extern "C" fn _start() -> ! {
@@ -18,7 +19,7 @@ extern "C" fn _start() -> ! {
 }
 
 #[inline(never)]
-fn main_loop(slots: &mut Slots<'static, Hardware>, message: &[u8]) -> ! {
+fn main_loop(slots: &mut Slots<'static, Hardware, (), Board>, message: &[u8]) -> ! {
     loop {
         let bytes = message.get(..get() as usize);
         let command = match get() {

@@ -7,11 +7,11 @@ use anysmp::mcuboot::slots::Slots;
 use anysmp::smp::server::{Answer, Handler, Incoming, Reply};
 use anysmp::smp::{Error, Group, enumeration, fs, image, os, settings, shell, stat, zephyr};
 use footprint::device::{Files, Lines, Nor, Values, get};
-use footprint::groups::{Everything, pieces, slots};
+use footprint::groups::{Board, Everything, pieces, slots};
 
 struct Device {
     os: Everything,
-    slots: Slots<'static, Sha256>,
+    slots: Slots<'static, Sha256, (), Board>,
     nor: Nor,
     settings: settings::Store<'static, Values>,
     files: fs::Store<'static, Files>,

@@ -8,11 +8,11 @@ use anysmp::mcuboot::slots::Slots;
 use anysmp::smp::server::{Answer, Handler, Incoming, Reply};
 use anysmp::smp::{Error, Group, image, os};
 use footprint::device::Nor;
-use footprint::groups::{Os, slots};
+use footprint::groups::{Board, Os, slots};
 
 struct Device {
     os: Os,
-    slots: Slots<'static, Sha256>,
+    slots: Slots<'static, Sha256, (), Board>,
     nor: Nor,
 }
 
