@@ -92,15 +92,9 @@ impl Log {
         Self { known, next: Position { region, offset: 0, number: 0, erased: false } }
     }
 
-    /// Marks the log as unread during the flash work of a chunk: if the job ends early, the log has
-    /// to be read again. Returns true if there is a log.
-    pub(crate) fn begin(&mut self) -> bool {
-        // If the job ends early, the place of the next record is uncertain.
-        let is_there = self.known != Known::Absent;
-        if is_there {
-            self.known = Known::Unread { resume: false };
-        }
-        is_there
+    /// Returns the log, if the device has one.
+    pub(crate) fn there(&mut self) -> Option<&mut Self> {
+        Some(self).filter(|log| log.known != Known::Absent)
     }
 }
 

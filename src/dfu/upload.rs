@@ -98,14 +98,22 @@ impl Receiving {
     }
 
     /// Records the completed [`access`](Self::access); `bytes` are those that were written.
-    fn done<F: Geometries>(&mut self, kind: Kind, bytes: &[u8], log: &mut Log, tail: u32, flash: &F, to: Device) {
-        match kind {
-            Kind::EraseLog => log.next.erased(),
-            Kind::Work => {
+    fn done<F: Geometries>(
+        &mut self,
+        kind: Kind,
+        bytes: &[u8],
+        log: Option<&mut Log>,
+        tail: u32,
+        flash: &F,
+        to: Device,
+    ) {
+        match (kind, log) {
+            (Kind::EraseLog, Some(log)) => log.next.erased(),
+            (Kind::Work, Some(log)) => {
                 log.next.written(flash.of(flash.records()));
                 self.logged = self.written;
             }
-            Kind::Erase => {
+            (Kind::Erase, _) => {
                 self.erased = self.written.wrapping_add(flash.of(to).erase);
                 self.tail_cleared(tail);
             }
@@ -125,14 +133,16 @@ impl Receiving {
 pub(crate) struct Stream {
     /// Bytes of the chunk that are in flash or in the carry.
     taken: usize,
-    /// True if there is a checkpoint log.
-    is_logged: bool,
 }
 
 impl Stream {
     /// Begins to write a chunk. The place in the log is uncertain until its [`end`](Self::end).
-    pub(crate) fn new(log: &mut Log) -> Self {
-        Self { taken: 0, is_logged: log.begin() }
+    pub(crate) fn new(log: Option<&mut Log>) -> Self {
+        if let Some(log) = log {
+            // If the job ends early, the log has to be read again.
+            log.known = Known::Unread { resume: false };
+        }
+        Self { taken: 0 }
     }
 
     /// Returns the rest of the chunk; nothing without a chunk.
@@ -146,7 +156,7 @@ impl Stream {
         &mut self,
         rest: &[u8],
         upload: &mut Receiving,
-        log: &Log,
+        log: Option<&Log>,
         (flash, to): (&F, Device),
         (mut carry, work): (&mut [u8], &mut [u8]),
     ) -> Access {
@@ -156,7 +166,7 @@ impl Stream {
         }
         let moved = upload.gather(rest, carry, geometry);
         self.taken = self.taken.saturating_add(moved);
-        upload.access(rest.len().saturating_sub(moved), self.is_logged.then_some(log), flash, to, work)
+        upload.access(rest.len().saturating_sub(moved), log, flash, to, work)
     }
 
     /// Records the completed access for this chunk; a write was of its bytes, or of the carry.
@@ -166,7 +176,7 @@ impl Stream {
         access: Access,
         (piece, carry): (Option<&Piece<'_>>, &[u8]),
         upload: &mut Receiving,
-        log: &mut Log,
+        log: Option<&mut Log>,
         tail: u32,
         (flash, to): (&F, Device),
     ) {
@@ -179,8 +189,8 @@ impl Stream {
     }
 
     /// Ends the stage: no operation has failed, so the log in flash is as it is known here.
-    pub(crate) fn end(self, log: &mut Log) {
-        if self.is_logged {
+    pub(crate) fn end(self, log: Option<&mut Log>) {
+        if let Some(log) = log {
             log.known = Known::Read;
         }
     }

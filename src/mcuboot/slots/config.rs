@@ -218,6 +218,11 @@ impl<F: Geometries> Config<F> {
         Layout::of(self.align)
     }
 
+    /// Returns true if the device has a checkpoint log.
+    pub(super) const fn has_log(&self) -> bool {
+        self.checkpoint.is_some()
+    }
+
     /// Returns the offset at which an upload starts in its slot.
     pub(super) fn shift(&self) -> u32 {
         // Where nobody swaps by offset it costs no look at the sizes.

@@ -217,7 +217,7 @@ impl<'j, 's, D: Digest, G: Gate, C: Setup> Job<'j, 's, D, G, C> {
         let piece = access::fill(scratch.len(), unit, geometry);
         let (carry, work) = access::halves(scratch, unit);
         match &mut self.stage {
-            Stage::Recall(recall) => recall.access(log, geometry),
+            Stage::Recall(recall) if config.has_log() => recall.access(log, geometry),
             Stage::Look { look, .. } => look.access(pairs, config.layout(), D::KIND).unwrap_or(Access::NOTHING),
             // `judge` has decided already when the last piece was read.
             Stage::Sweep { left: 0, .. } => Access::NOTHING,
@@ -235,11 +235,11 @@ impl<'j, 's, D: Digest, G: Gate, C: Setup> Job<'j, 's, D, G, C> {
                     let stored = padded::stored::<G>(pair, config.shift(), geometry.write, upload.len);
                     rest = padded::cut(rest, upload, stored.unwrap_or(0));
                 }
-                stream.access(rest, upload, log, (&config.geometry, device), (carry, work))
+                stream.access(rest, upload, config.has_log().then_some(log), (&config.geometry, device), (carry, work))
             }
             Stage::Walk { walk, .. } if G::IS_ASKED => walk.access(piece),
             Stage::Mark(mark) => mark.access(pairs, config.layout(), geometry, work),
-            Stage::Walk { .. } | Stage::Done(_) => Access::NOTHING,
+            Stage::Recall(_) | Stage::Walk { .. } | Stage::Done(_) => Access::NOTHING,
         }
     }
 
@@ -253,28 +253,29 @@ impl<'j, 's, D: Digest, G: Gate, C: Setup> Job<'j, 's, D, G, C> {
         let (carry, work) = access::halves(scratch, config.geometry.largest_write());
         let bytes = if result.is_ok() { self.access.bytes(geometry, work) } else { &[] };
         match &mut self.stage {
-            Stage::Recall(recall) => recall.advance(bytes, log, upload, geometry),
+            Stage::Recall(recall) if config.has_log() => recall.advance(bytes, log, upload, geometry),
             Stage::Look { look, .. } => look.advance(bytes, pairs, config.layout(), D::KIND, geometry.erased),
             Stage::Sweep { address, left, read } => {
                 *address = address.wrapping_add(self.access.len);
                 *left = left.saturating_sub(self.access.len);
                 match *read {
-                    Read::Trust(_) => upload.crc.update(bytes),
+                    Read::Trust(_) if config.has_log() => upload.crc.update(bytes),
                     Read::Blank | Read::Gone | Read::Tail(_) if bytes.iter().all(|byte| *byte == geometry.erased) => {}
                     Read::Blank | Read::Used => (*read, *left) = (Read::Used, 0),
                     Read::Gone | Read::Kept => (*read, *left) = (Read::Kept, 0),
                     Read::Tail(mark) | Read::Torn(mark) => (*read, *left) = (Read::Torn(mark), 0),
+                    Read::Trust(_) => {}
                     Read::Compare | Read::CompareWiped | Read::Check | Read::Verify(_) => digest.update(bytes),
                 }
             }
             Stage::Wipe { end, .. } => *end = end.saturating_sub(geometry.erase),
             Stage::Stream(stream) => {
                 let tail = tail(upload.target, config.layout(), geometry.erase);
-                stream.done(self.access, (self.piece.as_ref(), carry), upload, log, tail, (&config.geometry, device));
+                stream.done(self.access, (self.piece.as_ref(), carry), upload, config.has_log().then_some(log), tail, (&config.geometry, device));
             }
             Stage::Walk { walk, .. } if G::IS_ASKED => walk.advance(bytes, gate),
             Stage::Mark(mark) => mark.done(pairs),
-            Stage::Walk { .. } | Stage::Done(_) => {}
+            Stage::Recall(_) | Stage::Walk { .. } | Stage::Done(_) => {}
         }
     }
 }

@@ -158,7 +158,7 @@ impl<L: Loader, D: Digest, F: Geometries> Job<'_, '_, L, D, F> {
     /// Begins to write the chunk. There is no session until it is written.
     pub(super) fn stream(&mut self) {
         self.updater.session = Session::Idle;
-        self.stage = Stage::Stream(Stream::new(&mut self.updater.log));
+        self.stage = Stage::Stream(Stream::new(self.updater.log.there()));
     }
 
     /// Decides after a range was read, or could not be read.
@@ -262,7 +262,7 @@ impl<L: Loader, D: Digest, F: Geometries> Job<'_, '_, L, D, F> {
             Stage::Wipe { .. } => self.done(Outcome::Erased),
             Stage::Stream(stream) => {
                 let Updater { upload, log, session, regions, .. } = &mut *self.updater;
-                stream.end(log);
+                stream.end(log.there());
                 if upload.is_complete() {
                     let (start, len) = (regions.spare.start, upload.len);
                     self.sweep(start, len, Read::Check);

@@ -47,7 +47,9 @@ impl<'j, D: Digest, G: Gate, C: Setup> Job<'j, '_, D, G, C> {
                 if piece.off == 0 {
                     receive::check_first(&piece)?;
                 }
-                if let Known::Unread { resume } = self.slots.log.known {
+                if self.slots.config().has_log()
+                    && let Known::Unread { resume } = self.slots.log.known
+                {
                     self.stage = Stage::Recall(Recall::new(&mut self.slots.log, resume));
                     return Ok(());
                 }
@@ -71,8 +73,10 @@ impl<'j, D: Digest, G: Gate, C: Setup> Job<'j, '_, D, G, C> {
     /// Chooses the stage after one that has finished its flash work.
     #[inline(never)]
     pub(super) fn follow(&mut self) -> Result<(), Error> {
+        // Stages that this device never has are left out of its program.
+        let has_log = self.slots.config().has_log();
         match self.stage {
-            Stage::Recall(recall) => {
+            Stage::Recall(recall) if has_log => {
                 self.slots.log.known = Known::Read;
                 // A first chunk continues only the same file. A later one does so without proof:
                 // its offset is compared in `route`.
@@ -104,7 +108,8 @@ impl<'j, D: Digest, G: Gate, C: Setup> Job<'j, '_, D, G, C> {
                 Then::SetState { hash, confirm } => return self.set_state(hash, confirm),
                 Then::Erase => return self.erase(look.last()),
                 Then::Upload => return self.begin_upload(look.last()),
-                Then::Resume => return self.trust(),
+                Then::Resume if has_log => return self.trust(),
+                Then::Resume => return self.route(),
             },
             // `judge` decides as soon as the range has been read, and no range is empty.
             Stage::Sweep { .. } => return Err(Error::Unknown),
@@ -118,7 +123,7 @@ impl<'j, D: Digest, G: Gate, C: Setup> Job<'j, '_, D, G, C> {
                 self.slots.upload.tail_cleared(tail);
                 match then {
                     Wiped::Compare => self.compare(Read::CompareWiped),
-                    Wiped::Continue => {
+                    Wiped::Continue if has_log => {
                         let Slots { session, upload, gate, .. } = &mut *self.slots;
                         *session = Session::Receiving;
                         let off = upload.off();
@@ -129,11 +134,11 @@ impl<'j, D: Digest, G: Gate, C: Setup> Job<'j, '_, D, G, C> {
                         }
                         self.uploaded(off, None);
                     }
-                    Wiped::Begin | Wiped::Erased => self.stream(),
+                    Wiped::Begin | Wiped::Erased | Wiped::Continue => self.stream(),
                 }
             }
             Stage::Stream(stream) => {
-                stream.end(&mut self.slots.log);
+                stream.end(has_log.then_some(&mut self.slots.log));
                 if G::TAKES_PADDED {
                     self.compare_trailer(stream)?;
                 }
@@ -160,7 +165,7 @@ impl<'j, D: Digest, G: Gate, C: Setup> Job<'j, '_, D, G, C> {
                 // The response lists all slots as they are now.
                 self.stage = Stage::Look { look: self.look(0, self.slots.last()), then: Then::Marked(mark) };
             }
-            Stage::Walk { .. } | Stage::Done(_) => {}
+            Stage::Recall(_) | Stage::Walk { .. } | Stage::Done(_) => {}
         }
         Ok(())
     }
@@ -169,13 +174,14 @@ impl<'j, D: Digest, G: Gate, C: Setup> Job<'j, '_, D, G, C> {
     /// correction reports an error for what a power cut has torn, until it is erased.
     #[inline(never)]
     pub(super) fn unreadable(&mut self) -> Result<(), Error> {
+        let has_log = self.slots.config().has_log();
         match self.stage {
-            Stage::Recall(_) => {}
+            Stage::Recall(_) if has_log => {}
             // Without the trailer of the running slot it is unknown whether the other slot is
             // needed to revert.
             Stage::Look { look, .. } if !look.is_vital(self.slots.pairs) => {}
             // The slot has changed since the record.
-            Stage::Sweep { read: Read::Trust(_), .. } => return self.route(),
+            Stage::Sweep { read: Read::Trust(_), .. } if has_log => return self.route(),
             Stage::Sweep { read: Read::Compare, .. } => {
                 self.clear(Wiped::Begin);
                 return Ok(());
@@ -215,11 +221,12 @@ impl<'j, D: Digest, G: Gate, C: Setup> Job<'j, '_, D, G, C> {
     /// Decides after a range was read.
     #[inline(never)]
     pub(super) fn judge(&mut self, read: Read) -> Result<(), Error> {
+        let has_log = self.slots.config().has_log();
         match read {
             // The slot has changed since the record: without a session the client starts again.
-            Read::Trust(crc) if self.slots.upload.crc.value() != crc => return self.route(),
+            Read::Trust(crc) if has_log && self.slots.upload.crc.value() != crc => return self.route(),
             // The tail may have been written since, by a swap for example.
-            Read::Trust(_) => self.clear(Wiped::Continue),
+            Read::Trust(_) if has_log => self.clear(Wiped::Continue),
             // To erase it again would only wear it out.
             Read::Blank | Read::Gone => self.erased(),
             Read::Kept => return Err(Error::FlashErase),
@@ -227,7 +234,7 @@ impl<'j, D: Digest, G: Gate, C: Setup> Job<'j, '_, D, G, C> {
             Read::Tail(None) => self.compare(Read::Compare),
             Read::Tail(Some(mark)) => self.stage = Stage::Mark(mark),
             Read::Torn(mark) => return self.torn(mark),
-            Read::Compare | Read::CompareWiped | Read::Check | Read::Verify(_) => {
+            Read::Trust(_) | Read::Compare | Read::CompareWiped | Read::Check | Read::Verify(_) => {
                 if G::TAKES_PADDED && !matches!(read, Read::Verify(_)) {
                     self.hash_trailer();
                 }

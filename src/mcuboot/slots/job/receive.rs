@@ -196,12 +196,12 @@ impl<D: Digest, G: Gate, C: Setup> Job<'_, '_, D, G, C> {
 
     /// Begins to write the chunk. There is no session until it is written.
     pub(super) fn stream(&mut self) {
-        let Slots { session, upload, gate, .. } = &mut *self.slots;
+        let Slots { setup, session, upload, log, gate, .. } = &mut *self.slots;
         if upload.off() == 0 {
             gate.event(Event::Started { image: upload.image, len: upload.len });
         }
         *session = Session::Idle;
-        self.stage = Stage::Stream(Stream::new(&mut self.slots.log));
+        self.stage = Stage::Stream(Stream::new(setup.config().has_log().then_some(log)));
     }
 
     /// Ends an upload whose whole file is in flash.
