@@ -33,7 +33,7 @@ use anysmp::testing::bootloader::{Boot, Bootloader};
 
 use crate::device::{hash, image, sha};
 
-type Device<'s, F> = Slots<'s, Sha256, (), F>;
+type Device<'s, F> = Slots<'s, Sha256, (), Config<F>>;
 
 const OLD: Version = Version::new(1, 0, 0);
 const NEW: Version = Version::new(2, 0, 0);

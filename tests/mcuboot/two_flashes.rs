@@ -75,7 +75,7 @@ const SLOT: usize = 0x8000;
 const LOG: Region = Region::new(SLOT as u32, 0x400);
 const INSIDE: usize = SLOT + 0x400;
 
-type Slotted<'s> = Slots<'s, Sha256, (), TwoGeometries>;
+type Slotted<'s> = Slots<'s, Sha256, (), Config<TwoGeometries>>;
 
 fn start<T>(config: Config<TwoGeometries>, test: impl FnOnce(&mut Slotted<'_>) -> T) -> T {
     let mut pairs = [Pair::new(Region::new(0, SLOT as u32), Region::new(0, SLOT as u32))];

@@ -258,7 +258,7 @@ pub fn with_slots(room: &mut [u8], work: impl FnOnce(&mut Slots<'_, Sha256>, &mu
 /// Slots in two flash devices, of which nothing is known, with a gate that takes padded files.
 pub fn on_two(
     room: &mut [u8],
-    work: impl FnOnce(&mut Slots<'_, Sha256, PaddedFiles<Any>, TwoGeometries>, &mut Two<'_, Flash, Flash>),
+    work: impl FnOnce(&mut Slots<'_, Sha256, PaddedFiles<Any>, Config<TwoGeometries>>, &mut Two<'_, Flash, Flash>),
 ) {
     let region = || Region::new(black_box(0), black_box(0));
     let mut pairs = [Pair::new(region(), region()).running_from(black_box(Slot::Primary))];
