@@ -254,7 +254,9 @@ impl<'j, 's, D: Digest, G: Gate, C: Setup> Job<'j, 's, D, G, C> {
         let bytes = if result.is_ok() { self.access.bytes(geometry, work) } else { &[] };
         match &mut self.stage {
             Stage::Recall(recall) if config.has_log() => recall.advance(bytes, log, upload, geometry),
-            Stage::Look { look, .. } => look.advance(bytes, pairs, config.layout(), D::KIND, geometry.erased),
+            Stage::Look { look, .. } => {
+                look.advance(bytes, pairs, (config.layout(), config.shift()), D::KIND, geometry.erased);
+            },
             Stage::Sweep { address, left, read } => {
                 *address = address.wrapping_add(self.access.len);
                 *left = left.saturating_sub(self.access.len);

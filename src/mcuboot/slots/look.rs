@@ -27,8 +27,6 @@ pub(super) struct Look {
     offset: u32,
     /// The end of the entries.
     end: u32,
-    /// The offset at which a new image starts in a secondary slot.
-    shift: u32,
 }
 
 /// The next part of a slot to read. Each exits to `End` if the pair does not exist.
@@ -60,9 +58,9 @@ enum At {
 }
 
 impl Look {
-    /// A look at these pairs, whose new images start `shift` bytes late in the secondary slot.
-    pub(super) const fn new(image: u32, last: u32, shift: u32) -> Self {
-        Self { image, last, slot: Slot::Primary, at: At::Magic, offset: 0, end: 0, shift }
+    /// A look at these pairs.
+    pub(super) const fn new(image: u32, last: u32) -> Self {
+        Self { image, last, slot: Slot::Primary, at: At::Magic, offset: 0, end: 0 }
     }
 
     /// Returns the slot of the next read.
@@ -102,9 +100,17 @@ impl Look {
         is_trailer && pair(pairs, self.image).is_some_and(|pair| pair.running() == self.slot)
     }
 
-    /// Handles the bytes of the read; none if it failed.
+    /// Handles the bytes of the read; none if it failed. New images start `shift` bytes late in a
+    /// secondary slot.
     #[inline(never)]
-    pub(super) fn advance(&mut self, bytes: &[u8], pairs: &mut [Pair], layout: Layout, kind: HashKind, erased: u8) {
+    pub(super) fn advance(
+        &mut self,
+        bytes: &[u8],
+        pairs: &mut [Pair],
+        (layout, shift): (Layout, u32),
+        kind: HashKind,
+        erased: u8,
+    ) {
         let Some(pair) = pairs.get_mut(size(self.image)) else {
             self.at = At::End;
             return;
@@ -134,16 +140,17 @@ impl Look {
                 seen.trailer.swap_info = Some(byte.unwrap_or(!erased)).filter(|byte| *byte != erased);
                 // After a swap the old image is at the start of the slot, until then the new one
                 // starts after the shift.
-                let swapped = SwapType::decide_with_offset(&running, &seen.trailer) == SwapType::Revert;
-                seen.base = if self.slot == Slot::Primary || swapped { 0 } else { self.shift };
+                let is_swapped =
+                    || SwapType::decide_with_offset(&running, &seen.trailer) == SwapType::Revert;
+                seen.base = if shift == 0 || self.slot == Slot::Primary || is_swapped() { 0 } else { shift };
                 self.offset = seen.base;
                 Some(At::Header)
             }
             At::Header | At::OtherHeader => {
                 seen.header = Header::parse(bytes).ok();
                 seen.hash = Err(if bytes.is_empty() { Error::FlashRead } else { Error::NoImage });
-                if seen.header.is_none() && self.at == At::Header && self.slot == Slot::Secondary && self.shift > 0 {
-                    seen.base = if seen.base == 0 { self.shift } else { 0 };
+                if shift > 0 && seen.header.is_none() && self.at == At::Header && self.slot == Slot::Secondary {
+                    seen.base = if seen.base == 0 { shift } else { 0 };
                     self.offset = seen.base;
                     Some(At::OtherHeader)
                 } else {

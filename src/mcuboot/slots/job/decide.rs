@@ -15,7 +15,7 @@ use crate::mcuboot::trailer::Trailer;
 impl<'j, D: Digest, G: Gate, C: Setup> Job<'j, '_, D, G, C> {
     /// Chooses the first stage of a command.
     pub(super) fn begin(&mut self, command: &Command<'j>) -> Result<(), Error> {
-        let all = self.look(0, self.slots.last());
+        let all = Look::new(0, self.slots.last());
         let (look, then) = match command {
             Command::List => (all, Then::List),
             Command::SetState { hash, confirm } => {
@@ -39,7 +39,7 @@ impl<'j, D: Digest, G: Gate, C: Setup> Job<'j, '_, D, G, C> {
                 if number.is_some_and(|number| number & 1 == running.number()) {
                     return Err(Error::NoFreeSlot);
                 }
-                (self.look(image, image), Then::Erase)
+                (Look::new(image, image), Then::Erase)
             }
             Command::Upload(_) => {
                 let piece = self.piece()?;
@@ -58,11 +58,6 @@ impl<'j, D: Digest, G: Gate, C: Setup> Job<'j, '_, D, G, C> {
         };
         self.stage = Stage::Look { look, then };
         Ok(())
-    }
-
-    /// A look at these pairs.
-    pub(super) fn look(&self, image: u32, last: u32) -> Look {
-        Look::new(image, last, self.slots.config().shift())
     }
 
     /// Returns the chunk, in the stages that only an upload has.
@@ -84,7 +79,7 @@ impl<'j, D: Digest, G: Gate, C: Setup> Job<'j, '_, D, G, C> {
                 if !recall.is_usable() || !(piece.off > 0 || upload.key.is(piece.sha)) {
                     return self.route();
                 }
-                self.stage = Stage::Look { look: self.look(upload.image, upload.image), then: Then::Resume };
+                self.stage = Stage::Look { look: Look::new(upload.image, upload.image), then: Then::Resume };
             }
             Stage::Look { look, then } => match then {
                 // A write can fail silently: only what flash holds counts.
@@ -163,7 +158,7 @@ impl<'j, D: Digest, G: Gate, C: Setup> Job<'j, '_, D, G, C> {
             }
             Stage::Mark(mark) => {
                 // The response lists all slots as they are now.
-                self.stage = Stage::Look { look: self.look(0, self.slots.last()), then: Then::Marked(mark) };
+                self.stage = Stage::Look { look: Look::new(0, self.slots.last()), then: Then::Marked(mark) };
             }
             Stage::Recall(_) | Stage::Walk { .. } | Stage::Done(_) => {}
         }

@@ -7,7 +7,7 @@ use crate::dfu::receiving::Key;
 use crate::dfu::region::{Region, down};
 use crate::dfu::upload::{self, Piece, Route, Session, Stream};
 use crate::mcuboot::digest::Digest;
-use crate::mcuboot::slots::look;
+use crate::mcuboot::slots::look::{self, Look};
 use crate::mcuboot::slots::state::Mark;
 use crate::mcuboot::slots::{
     BootMode, Error, Event, Gate, Offer, Outcome, Pair, Setup, Slots, Uploaded, padded, spare_device,
@@ -40,7 +40,7 @@ impl<D: Digest, G: Gate, C: Setup> Job<'_, '_, D, G, C> {
                 self.offer(image, Header::parse(piece.data).ok(), len, piece.sha)?;
                 self.uploaded(off, None);
             }
-            Route::New => self.stage = Stage::Look { look: self.look(image, image), then: Then::Upload },
+            Route::New => self.stage = Stage::Look { look: Look::new(image, image), then: Then::Upload },
         }
         Ok(())
     }
@@ -251,7 +251,7 @@ impl<D: Digest, G: Gate, C: Setup> Job<'_, '_, D, G, C> {
         let upload = &self.slots.upload;
         if self.stored_part() < upload.len && self.slots.config().mode.kind.has_marks() {
             let then = Then::SetState { hash: &[], confirm: upload.confirmed };
-            self.stage = Stage::Look { look: self.look(upload.image, upload.image), then };
+            self.stage = Stage::Look { look: Look::new(upload.image, upload.image), then };
             // If the mark is refused, so is a repeat of the chunk.
             self.slots.session = Session::Idle;
         }
