@@ -85,10 +85,13 @@ impl Hash {
     /// Bytes of the longest hash.
     pub const MAX_LEN: usize = 64;
 
+    /// No hash yet: [`set`](Self::set) makes it one.
+    pub(crate) const BLANK: Self = Self { len: 0, bytes: [0; Self::MAX_LEN] };
+
     /// Copies `hash`; `None` if its length is not that of a [`HashKind`].
     #[must_use]
     pub fn new(hash: &[u8]) -> Option<Self> {
-        let mut copy = Self { len: 0, bytes: [0; Self::MAX_LEN] };
+        let mut copy = Self::BLANK;
         copy.set(hash)?;
         Some(copy)
     }

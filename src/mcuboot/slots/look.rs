@@ -228,7 +228,12 @@ impl Look {
                         return Err(Error::MultipleHashes);
                     }
                     let value = bytes.get(Entry::LEN.into()..).filter(|_| usize::from(found.len) == kind.len());
-                    seen.hash = Ok(value.and_then(Hash::new).ok_or(Error::TlvInvalidSize)?);
+                    let value = value.ok_or(Error::TlvInvalidSize)?;
+                    // Written in place: moved, it would take 96 bytes of code, and 128 of stack.
+                    seen.hash = Ok(Hash::BLANK);
+                    if let Ok(hash) = &mut seen.hash {
+                        hash.set(value).ok_or(Error::TlvInvalidSize)?;
+                    }
                 }
             }
         }
