@@ -31,10 +31,10 @@ impl Header {
     ///
     /// We: [`Error::Sizes`] if `header_len` is below 32 or the sum of the three exceeds 32 bits.
     pub const fn new(version: Version, header_len: u16, body_len: u32, protected_len: u16) -> Result<Self, Error> {
-        let sum = header_len as u64 + body_len as u64 + protected_len as u64;
-        // In 64 bits: three hostile lengths could overflow 32, and a sum that wraps would pass
-        // later checks.
-        if (header_len as usize) < Self::LEN || sum > u32::MAX as u64 {
+        // Checked: three hostile lengths could overflow, and a sum that wraps would pass later
+        // checks. The first sum cannot.
+        let sum = body_len.checked_add(header_len as u32 + protected_len as u32);
+        if (header_len as usize) < Self::LEN || sum.is_none() {
             return Err(Error::Sizes);
         }
         Ok(Self { load_address: 0, header_len, protected_len, body_len, flags: Flags(0), version })

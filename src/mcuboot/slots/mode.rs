@@ -140,7 +140,17 @@ impl Sizes {
 
     /// Bytes of a trailer that keeps this many states of one write unit for each sector.
     fn trailer(&self, states: u32) -> Option<u32> {
-        self.max_sectors.checked_mul(states)?.checked_mul(self.geometry.write)?.checked_add(self.fields()?)
+        // A product that is checked takes a multiplication of 64 bits on a Cortex-M0. Write sizes are
+        // at most 512.
+        let unit = self.geometry.write.wrapping_mul(states);
+        let sectors = Some(self.max_sectors).filter(|sectors| *sectors < 1 << 20)?;
+        sectors.wrapping_mul(unit).checked_add(self.fields()?)
+    }
+
+    /// Returns true if a slot has at most as many sectors as the bootloader was built for.
+    fn has_sectors(&self, slot: u32) -> bool {
+        // Slots are made of whole sectors, whose size is a power of two.
+        slot >> (self.geometry.erase.trailing_zeros() & 31) <= self.max_sectors
     }
 
     /// The length of the trailer in whole sectors; `None` if a slot has more sectors than the
@@ -148,7 +158,7 @@ impl Sizes {
     fn sectors(&self, states: u32, longer: u32, shorter: u32) -> Option<u32> {
         let erase = self.geometry.erase;
         let is_pair = longer == shorter || Some(longer) == shorter.checked_add(erase);
-        let trailer = self.trailer(states).filter(|_| is_pair && longer <= self.max_sectors.saturating_mul(erase))?;
+        let trailer = self.trailer(states).filter(|_| is_pair && self.has_sectors(longer))?;
         Some(up(trailer.checked_add(erase)?, erase).wrapping_sub(erase))
     }
 }
@@ -165,7 +175,7 @@ fn max_offset(sizes: &Sizes, primary: u32, spare: u32) -> Option<u32> {
 
 fn max_scratch(sizes: &Sizes, primary: u32, spare: u32) -> Option<u32> {
     let Geometry { write, erase, .. } = sizes.geometry;
-    if primary != spare || primary > sizes.max_sectors.saturating_mul(erase) {
+    if primary != spare || !sizes.has_sectors(primary) {
         return None;
     }
     let trailer = sizes.trailer(3)?;
