@@ -108,11 +108,16 @@ impl Geometry {
         Self { erased, ..self }
     }
 
-    /// The geometry with these sizes of read, write, erase and the whole flash.
-    pub(crate) fn from_sizes(sizes: [usize; 4]) -> Self {
-        // A size beyond 32 bits is not supported; as 0 it is refused by `Slots::new`.
-        let [read, write, erase, capacity] = sizes.map(|size| u32::try_from(size).unwrap_or(0));
-        Self::new(read, write, erase, capacity)
+    /// The geometry of a flash of this type with `capacity` bytes, whose erased bytes are FF: a
+    /// constant, where [`geometry`] needs the flash.
+    #[must_use]
+    pub const fn of_type<F: NorFlash>(capacity: usize) -> Self {
+        Self::from_sizes(F::READ_SIZE, F::WRITE_SIZE, F::ERASE_SIZE, capacity)
+    }
+
+    /// The geometry with these sizes.
+    pub(crate) const fn from_sizes(read: usize, write: usize, erase: usize, capacity: usize) -> Self {
+        Self::new(narrow(read), narrow(write), narrow(erase), narrow(capacity))
     }
 
     /// Returns true if the sizes are supported: powers of two, at most 512 to read and write, and
@@ -127,7 +132,14 @@ impl Geometry {
 /// Returns the geometry of a flash whose erased bytes are FF; see [`Geometry::with_erased`].
 #[must_use]
 pub fn geometry<F: NorFlash>(flash: &F) -> Geometry {
-    Geometry::from_sizes([F::READ_SIZE, F::WRITE_SIZE, F::ERASE_SIZE, flash.capacity()])
+    Geometry::of_type::<F>(flash.capacity())
+}
+
+/// Returns a size in 32 bits. One that needs more is not supported: as 0 it is refused by the
+/// constructors of slots.
+#[expect(clippy::cast_possible_truncation, reason = "compared before")]
+const fn narrow(size: usize) -> u32 {
+    if size as u64 > u32::MAX as u64 { 0 } else { size as u32 }
 }
 
 /// Work that consists of flash operations.

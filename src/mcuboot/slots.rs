@@ -150,12 +150,7 @@ impl<'s, D: Digest, C: Setup> Slots<'s, D, (), C> {
     /// # Errors
     ///
     /// The caller: a [`ConfigError`] if the configuration cannot work.
-    pub fn new(
-        setup: C,
-        pairs: &'s mut [Pair],
-        scratch: &'s mut [u8],
-        digest: D,
-    ) -> Result<Self, ConfigError> {
+    pub fn new(setup: C, pairs: &'s mut [Pair], scratch: &'s mut [u8], digest: D) -> Result<Self, ConfigError> {
         if setup.config().mode.kind == BootMode::SingleSlot {
             Err(ConfigError::Mode)
         } else {
@@ -186,12 +181,7 @@ impl<'s, D: Digest, C: Setup> Slots<'s, D, (), C> {
     ///
     /// The caller: [`ConfigError::Mode`] unless the mode is [`BootMode::SingleSlot`]; otherwise as
     /// [`new`](Self::new).
-    pub fn recovery(
-        setup: C,
-        slots: &'s mut [Pair],
-        scratch: &'s mut [u8],
-        digest: D,
-    ) -> Result<Self, ConfigError> {
+    pub fn recovery(setup: C, slots: &'s mut [Pair], scratch: &'s mut [u8], digest: D) -> Result<Self, ConfigError> {
         if setup.config().mode.kind == BootMode::SingleSlot {
             Self::make(setup, slots, scratch, digest)
         } else {

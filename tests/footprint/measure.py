@@ -48,6 +48,7 @@ ROWS = [
     ("SMP server: + slots and SHA-256 instead of the stub", "smp_upgrade_server", False),
     ("SMP server: all groups, slots, SHA-256", "smp_all", False),
     ("of these: slots over `NorFlash`", "slots", False),
+    ("the same, configuration chosen at run time", "slots_any", False),
     ("of these: SHA-256, compact", "sha256", False),
     ("`dfu::Updater` instead of the slots, without SHA-256", "dfu", False),
     ("SMP client: upload", "smp_client", False),

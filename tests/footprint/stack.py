@@ -31,7 +31,7 @@ SCRATCH = {"r0", "r1", "r2", "r3", "ip", "lr"}
 INDIRECT = [
     # Wherever `Slots::next` is inlined: in the jobs, in the lists of the image group, in a user's loop over `states`.
     (
-        r"anysmp::mcuboot::slots|anysmp::smp::group::image::flash|^slots::main_loop",
+        r"anysmp::mcuboot::slots|anysmp::smp::group::image::flash|^slots(_any)?::main_loop",
         r"anysmp::mcuboot::slots::(next|mode)::",
         "config.mode: the rules of the boot mode that the configuration was made for",
     ),

@@ -66,5 +66,5 @@ pub async fn run<J: Job, F: Flash>(mut job: J, flash: &mut F) -> J {
 /// Returns the geometry of a flash whose erased bytes are FF; see [`Geometry::with_erased`].
 #[must_use]
 pub fn geometry<F: NorFlash>(flash: &F) -> Geometry {
-    Geometry::from_sizes([F::READ_SIZE, F::WRITE_SIZE, F::ERASE_SIZE, flash.capacity()])
+    Geometry::from_sizes(F::READ_SIZE, F::WRITE_SIZE, F::ERASE_SIZE, flash.capacity())
 }

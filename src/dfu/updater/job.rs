@@ -236,7 +236,14 @@ impl<'j, 's, L: Loader, D: Digest, F: Geometries> Job<'j, 's, L, D, F> {
             Stage::Wipe { end } => *end = end.saturating_sub(geometry.erase),
             Stage::Stream(stream) => {
                 // There is no trailer: no tail was erased before.
-                stream.done(self.access, (self.piece.as_ref(), carry), upload, log.there(), u32::MAX, (flash, Device::Spare));
+                stream.done(
+                    self.access,
+                    (self.piece.as_ref(), carry),
+                    upload,
+                    log.there(),
+                    u32::MAX,
+                    (flash, Device::Spare),
+                );
             }
             Stage::Done(_) => {}
         }

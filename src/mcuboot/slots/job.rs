@@ -256,7 +256,7 @@ impl<'j, 's, D: Digest, G: Gate, C: Setup> Job<'j, 's, D, G, C> {
             Stage::Recall(recall) if config.has_log() => recall.advance(bytes, log, upload, geometry),
             Stage::Look { look, .. } => {
                 look.advance(bytes, pairs, (config.layout(), config.shift()), D::KIND, geometry.erased);
-            },
+            }
             Stage::Sweep { address, left, read } => {
                 *address = address.wrapping_add(self.access.len);
                 *left = left.saturating_sub(self.access.len);
@@ -273,7 +273,14 @@ impl<'j, 's, D: Digest, G: Gate, C: Setup> Job<'j, 's, D, G, C> {
             Stage::Wipe { end, .. } => *end = end.saturating_sub(geometry.erase),
             Stage::Stream(stream) => {
                 let tail = tail(upload.target, config.layout(), geometry.erase);
-                stream.done(self.access, (self.piece.as_ref(), carry), upload, config.has_log().then_some(log), tail, (&config.geometry, device));
+                stream.done(
+                    self.access,
+                    (self.piece.as_ref(), carry),
+                    upload,
+                    config.has_log().then_some(log),
+                    tail,
+                    (&config.geometry, device),
+                );
             }
             Stage::Walk { walk, .. } if G::IS_ASKED => walk.advance(bytes, gate),
             Stage::Mark(mark) => mark.done(pairs),

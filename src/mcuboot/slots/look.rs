@@ -140,8 +140,7 @@ impl Look {
                 seen.trailer.swap_info = Some(byte.unwrap_or(!erased)).filter(|byte| *byte != erased);
                 // After a swap the old image is at the start of the slot, until then the new one
                 // starts after the shift.
-                let is_swapped =
-                    || SwapType::decide_with_offset(&running, &seen.trailer) == SwapType::Revert;
+                let is_swapped = || SwapType::decide_with_offset(&running, &seen.trailer) == SwapType::Revert;
                 seen.base = if shift == 0 || self.slot == Slot::Primary || is_swapped() { 0 } else { shift };
                 self.offset = seen.base;
                 Some(At::Header)

@@ -132,7 +132,8 @@ impl<D: Digest, G, C: Setup> Slots<'_, D, G, C> {
     pub(super) fn plan_for(&self, image: u32, slot: Slot, confirm: bool) -> Result<Option<Mark>, Error> {
         let pair = look::pair(self.pairs, image).ok_or(Error::Unknown)?;
         let active = slot == pair.running();
-        let Config { active_image, confirm_other_slot, confirm_other_image, confirm_other_running, .. } = *self.config();
+        let Config { active_image, confirm_other_slot, confirm_other_image, confirm_other_running, .. } =
+            *self.config();
         let allowed = match (image == active_image, active) {
             (true, true) => true,
             (true, false) => confirm_other_slot,

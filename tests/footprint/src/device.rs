@@ -67,6 +67,9 @@ impl Clock for Uart {
     }
 }
 
+/// Bytes of the flash.
+pub const CAPACITY: usize = 0x10_0000;
+
 /// A flash.
 pub struct Nor;
 
@@ -90,7 +93,7 @@ impl ReadNorFlash for Nor {
 
     #[inline(always)]
     fn capacity(&self) -> usize {
-        0x10_0000
+        CAPACITY
     }
 }
 

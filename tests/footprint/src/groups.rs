@@ -1,10 +1,10 @@
 //! What the SMP servers serve.
 
 use crate::Place;
-use crate::device::{Nor, get, put};
+use crate::device::{CAPACITY, Nor, get, put};
 use anysmp::cbor::{Bytes, Text};
 use anysmp::mcuboot::digest::Digest;
-use anysmp::mcuboot::slots::{Config, Geometry, Pair, Setup, Region, Slots, scratch_len};
+use anysmp::mcuboot::slots::{Config, Geometry, Pair, Region, Setup, Slots, scratch_len};
 use anysmp::smp::image::Commands as _;
 use anysmp::smp::server::{After, Answer, Handler, Incoming, Reply};
 use anysmp::smp::{Empty, Error, Group, Op, error, image, os, zephyr};
@@ -55,6 +55,57 @@ macro_rules! server {
                     Ok(_) => {}
                     Err(_) => $crate::device::put(2),
                 }
+            }
+        }
+    };
+}
+
+/// The image of the slots alone: every command, no SMP; the digest is the user's.
+#[macro_export]
+macro_rules! slots {
+    ($setup:ty, $new:expr) => {
+        use anysmp::mcuboot::flash;
+        use anysmp::mcuboot::slots::{Chunk, Command, Outcome, Slots};
+        use $crate::Place;
+        use $crate::device::{Hardware, Nor, get, put};
+
+        type Alone = Slots<'static, Hardware, (), $setup>;
+
+        static STATE: Place<Alone> = Place::new();
+
+        #[unsafe(no_mangle)]
+        extern "C" fn _start() -> ! {
+            $crate::baseline();
+            // SAFETY: the images start once.
+            let (slots, buffers) = unsafe { (STATE.put($crate::groups::slots($new, Hardware)), $crate::buffers()) };
+            main_loop(slots, &buffers.message)
+        }
+
+        #[inline(never)]
+        fn main_loop(slots: &mut Alone, message: &[u8]) -> ! {
+            loop {
+                let bytes = message.get(..get() as usize);
+                let command = match get() {
+                    0 => Command::List,
+                    1 => Command::SetState { hash: bytes, confirm: get() == 0 },
+                    2 => Command::Erase { slot: (get() == 0).then(|| get().into()) },
+                    _ => Command::Upload(Chunk {
+                        image: get().into(),
+                        len: (get() == 0).then(|| get().into()),
+                        off: get().into(),
+                        data: message,
+                        sha: bytes,
+                        upgrade: get() == 0,
+                    }),
+                };
+                match flash::run(slots.begin(command), &mut Nor).finish() {
+                    Ok(Outcome::States) => slots.states().for_each(|state| put(state.hash.len() as u32)),
+                    Ok(Outcome::Upload(uploaded)) => put(uploaded.off as u32),
+                    // `Erased`: there is no other.
+                    Ok(_) => put(1),
+                    Err(error) => put(error.rc().map_or(8, u32::from)),
+                }
+                slots.info().for_each(|info| put(info.size));
             }
         }
     };
@@ -201,14 +252,14 @@ impl zephyr::Commands for Everything {
     }
 }
 
-/// The board: a bootloader with swap-move, and nothing that its defaults leave out.
+/// A board with one bootloader, swap-move, and Zephyr's defaults: a constant.
 pub struct Board;
 
 impl Setup for Board {
     type Flash = Geometry;
 
     fn config(&self) -> &Config {
-        const { &Config::swap_move(Geometry::new(4, 4, 4096, 0x10_0000), 8) }
+        const { &Config::swap_move(Geometry::of_type::<Nor>(CAPACITY), 8) }
     }
 }
 
@@ -217,13 +268,13 @@ impl Setup for Board {
 /// # Safety
 ///
 /// Called once.
-pub unsafe fn slots<D: Digest>(digest: D) -> Slots<'static, D, (), Board> {
+pub unsafe fn slots<D: Digest, C: Setup>(setup: C, digest: D) -> Slots<'static, D, (), C> {
     static DEVICE_PAIRS: Place<[Pair; 1]> = Place::new();
     static DEVICE_SCRATCH: Place<[u8; scratch_len(4, 4)]> = Place::new();
     let pairs = [Pair::new(Region::new(0x8000, 0x8000), Region::new(0x1_0000, 0x8000))];
     // SAFETY: as promised.
     let (pairs, scratch) = unsafe { (DEVICE_PAIRS.put(pairs), DEVICE_SCRATCH.put([0; scratch_len(4, 4)])) };
-    let Ok(slots) = Slots::new(Board, pairs, scratch, digest) else { loop {} };
+    let Ok(slots) = Slots::new(setup, pairs, scratch, digest) else { loop {} };
     slots
 }
 

@@ -47,7 +47,7 @@ fn statistics(incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
 
 footprint::server!(Device, || {
     // SAFETY: the images start once.
-    let ([settings, files, line, output], slots) = unsafe { (pieces(), slots(Sha256::new())) };
+    let ([settings, files, line, output], slots) = unsafe { (pieces(), slots(Board, Sha256::new())) };
     Device {
         os: Everything,
         slots,

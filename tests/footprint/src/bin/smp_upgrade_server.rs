@@ -27,4 +27,4 @@ impl Handler for Device {
 }
 
 // SAFETY: the images start once.
-footprint::server!(Device, || Device { os: Os, slots: unsafe { slots(Sha256::new()) }, nor: Nor });
+footprint::server!(Device, || Device { os: Os, slots: unsafe { slots(Board, Sha256::new()) }, nor: Nor });
