@@ -27,6 +27,7 @@ mod nor;
 mod padded;
 mod power;
 mod rules;
+mod setup;
 mod state;
 mod two_flashes;
 mod updater;

@@ -4,7 +4,7 @@ use core::fmt::Write as _;
 
 use anysmp::line::Counters;
 use anysmp::mcuboot::digest::Sha256;
-use anysmp::mcuboot::slots::Slots;
+use anysmp::mcuboot::slots::{Config, Geometry, Setup, Slots};
 use anysmp::smp::enumeration::{self, Detail};
 use anysmp::smp::server::{Answer, Handler, Incoming, Reply};
 use anysmp::smp::settings::{self, Store};
@@ -13,10 +13,10 @@ use anysmp::smp::stat::{self, Set};
 use anysmp::smp::{Empty, Error, Group, error, image, os};
 use heapless::String;
 
-use crate::board::{self, Flash};
+use crate::board::{self, CHECKPOINT, FLASH_LEN, Flash};
 use crate::settings::{Store as Saved, Values};
 use crate::vendor::{self, Lamp};
-use crate::{clock, info};
+use crate::{boot, clock, info};
 
 /// The groups for enumeration: group, name, highest command plus 1.
 const SERVED: [(Group, &str, u32); 7] = [
@@ -29,12 +29,29 @@ const SERVED: [(Group, &str, u32); 7] = [
     (vendor::LAMP, "lamp", 1),
 ];
 
+/// The configuration of the slots. It is a constant, so that the image has no code of other modes.
+pub struct Upgrades;
+
+impl Setup for Upgrades {
+    type Flash = Geometry;
+
+    fn config(&self) -> &Config {
+        const {
+            &Config {
+                align: boot::ALIGN,
+                checkpoint: Some(CHECKPOINT),
+                ..Config::swap_move(Geometry::of_type::<Flash>(FLASH_LEN), boot::SECTORS)
+            }
+        }
+    }
+}
+
 /// The SMP handler of the board.
 pub struct Device<'s> {
     /// The OS group.
     pub os: Os,
     /// The slots for images.
-    pub slots: Slots<'s, Sha256>,
+    pub slots: Slots<'s, Sha256, (), Upgrades>,
     /// The flash of slots and settings.
     pub flash: Flash,
     /// The settings.

@@ -10,14 +10,13 @@ use anysmp::blocking::Link;
 use anysmp::framing::console::Console;
 use anysmp::line::Buffers;
 use anysmp::mcuboot::digest::Sha256;
-use anysmp::mcuboot::flash;
-use anysmp::mcuboot::slots::{Config, Pair, Slots, scratch_len};
+use anysmp::mcuboot::slots::{Pair, Slots, scratch_len};
 use anysmp::smp::Server;
 use anysmp::smp::server::{After, AllowAll, Answers};
 use embedded_storage::nor_flash::{NorFlash as _, ReadNorFlash as _};
-use firmware::board::{self, Board, CHECKPOINT, Flash, PRIMARY, SECONDARY};
+use firmware::board::{self, Board, Flash, PRIMARY, SECONDARY};
 use firmware::boot::{self, Boot};
-use firmware::device::{Device, Os};
+use firmware::device::{Device, Os, Upgrades};
 use firmware::settings::Values;
 use firmware::vendor::Lamp;
 use firmware::{clock, info};
@@ -41,9 +40,7 @@ fn main() -> ! {
     let _ = (start, version);
 
     let (mut pairs, mut scratch) = ([Pair::new(PRIMARY, SECONDARY)], [0; SCRATCH]);
-    let config = Config::swap_move(flash::geometry(&flash), boot::SECTORS);
-    let config = Config { align: boot::ALIGN, checkpoint: Some(CHECKPOINT), ..config };
-    let Ok(slots) = Slots::new(config, &mut pairs, &mut scratch, Sha256::new()) else { firmware::exit(false) };
+    let Ok(slots) = Slots::new(Upgrades, &mut pairs, &mut scratch, Sha256::new()) else { firmware::exit(false) };
     let values = Values::new(&mut flash);
     let device = Device { os: Os::new(), slots, flash, values, lamp: Lamp::default(), link: Default::default() };
 

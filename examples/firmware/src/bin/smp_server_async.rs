@@ -11,15 +11,15 @@ use anysmp::framing::console::Console;
 use anysmp::line::Buffers;
 use anysmp::mcuboot::digest::Sha256;
 use anysmp::mcuboot::flash;
-use anysmp::mcuboot::slots::{Config, Pair, Slots, scratch_len};
+use anysmp::mcuboot::slots::{Pair, Slots, scratch_len};
 use anysmp::smp::server::{After, AllowAll, Answer, Answers, AsyncHandler, Handler as _, Incoming, Reply};
 use anysmp::smp::stat::{self, Set};
 use anysmp::smp::{Group, Server, image};
 use embedded_storage::nor_flash::{NorFlash as _, ReadNorFlash as _};
 use firmware::asynch::{SlowFlash, Work, sleep};
-use firmware::board::{self, Board, CHECKPOINT, Flash, PRIMARY, SECONDARY};
+use firmware::board::{self, Board, Flash, PRIMARY, SECONDARY};
 use firmware::boot;
-use firmware::device::{Device, Os};
+use firmware::device::{Device, Os, Upgrades};
 use firmware::settings::Values;
 use firmware::vendor::Lamp;
 use firmware::{executor, info};
@@ -79,9 +79,7 @@ async fn serve(board: Board) {
     let _ = version;
 
     let (mut pairs, mut scratch) = ([Pair::new(PRIMARY, SECONDARY)], [0; SCRATCH]);
-    let config = Config::swap_move(flash::geometry(&flash), boot::SECTORS);
-    let config = Config { align: boot::ALIGN, checkpoint: Some(CHECKPOINT), ..config };
-    let Ok(slots) = Slots::new(config, &mut pairs, &mut scratch, Sha256::new()) else { firmware::exit(false) };
+    let Ok(slots) = Slots::new(Upgrades, &mut pairs, &mut scratch, Sha256::new()) else { firmware::exit(false) };
     let values = Values::new(&mut flash);
     let device = Device { os: Os::new(), slots, flash, values, lamp: Lamp::default(), link: Default::default() };
 

@@ -13,12 +13,11 @@ use anysmp::blocking::Link;
 use anysmp::framing::console::Console;
 use anysmp::line::Buffers;
 use anysmp::mcuboot::digest::Sha256;
-use anysmp::mcuboot::flash;
-use anysmp::mcuboot::slots::{Config, Pair, Slots, scratch_len};
+use anysmp::mcuboot::slots::{Config, Geometry, Pair, Setup, Slots, scratch_len};
 use anysmp::smp::server::{After, AllowAll, Answers, Incoming, Reply};
 use anysmp::smp::{Empty, Error, Group, Server, error, image, os};
 use embedded_storage::nor_flash::{NorFlash as _, ReadNorFlash as _};
-use firmware::board::{self, Board, Flash, PRIMARY, SECONDARY};
+use firmware::board::{self, Board, FLASH_LEN, Flash, PRIMARY, SECONDARY};
 use firmware::{clock, handover};
 use heapless::String;
 
@@ -33,8 +32,7 @@ fn main() -> ! {
     // A wrong guess would overwrite the only good image: without an answer there are no uploads.
     let Some(running) = handover::running_slot() else { firmware::exit(false) };
     let (mut pairs, mut scratch) = ([Pair::new(PRIMARY, SECONDARY).running_from(running)], [0; SCRATCH]);
-    let config = Config::ram_load(flash::geometry(&flash));
-    let Ok(mut slots) = Slots::new(config, &mut pairs, &mut scratch, Sha256::new()) else { firmware::exit(false) };
+    let Ok(mut slots) = Slots::new(RamLoad, &mut pairs, &mut scratch, Sha256::new()) else { firmware::exit(false) };
 
     let mut os = Os::default();
     let handler = |incoming: &Incoming<'_>, reply: Reply<'_>| match incoming.group() {
@@ -54,6 +52,17 @@ fn main() -> ! {
             clock::sleep(10);
             firmware::reset();
         }
+    }
+}
+
+/// The configuration of the slots: a constant, as the mode of the MCUboot build is.
+struct RamLoad;
+
+impl Setup for RamLoad {
+    type Flash = Geometry;
+
+    fn config(&self) -> &Config {
+        const { &Config::ram_load(Geometry::of_type::<Flash>(FLASH_LEN)) }
     }
 }
 

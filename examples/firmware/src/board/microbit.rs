@@ -212,9 +212,10 @@ extern "C" fn TIMER0() {
 /// KiB.
 pub struct Flash(());
 
-/// The start and the length of the flash for data.
+/// The start of the flash for data.
 const FLASH: usize = 0x1_E000;
-const FLASH_LEN: usize = 0x2_0000;
+/// Bytes of the flash.
+pub const FLASH_LEN: usize = 0x2_0000;
 // Registers of the flash controller, and its modes.
 const READY: usize = NVMC + 0x400;
 const CONFIG: usize = NVMC + 0x504;

@@ -35,7 +35,8 @@ pub const SETTINGS: Region = Region::new(2 * SLOT_LEN, 0x2000);
 pub const CHECKPOINT: Region = Region::new(2 * SLOT_LEN + 0x2000, 0x1000);
 /// In the PSRAM, or where MCUboot has its slots.
 const FLASH: *mut u8 = if cfg!(feature = "mcuboot") { 0x2005_0000 } else { 0x2100_0000 } as *mut u8;
-const FLASH_LEN: usize = 2 * SLOT_LEN as usize + 0x3000;
+/// Bytes of the flash.
+pub const FLASH_LEN: usize = 2 * SLOT_LEN as usize + 0x3000;
 const SLOT_LEN: u32 = if cfg!(feature = "mcuboot") { 0x8_0000 } else { 0x4_0000 };
 
 /// The core clock.
