@@ -117,8 +117,11 @@ impl Receiving {
                 self.erased = self.written.wrapping_add(flash.of(to).erase);
                 self.tail_cleared(tail);
             }
-            _ => {
-                self.crc.update(bytes);
+            (_, log) => {
+                // Only records have it.
+                if log.is_some() {
+                    self.crc.update(bytes);
+                }
                 self.written = self.written.wrapping_add(u32::try_from(bytes.len()).unwrap_or(0));
                 if kind == Kind::Carry {
                     self.carry = 0;
