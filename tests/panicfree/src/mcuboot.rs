@@ -8,7 +8,7 @@ use anysmp::mcuboot::digest::Sha512;
 use anysmp::mcuboot::digest::{Digest as _, Digests, Sha256};
 use anysmp::mcuboot::flash::{self, Failed, Geometries, Job, Two, TwoGeometries};
 use anysmp::mcuboot::shared_data::SharedData;
-use anysmp::mcuboot::slots::{self, Chunk, Command, Config, Geometry, Pair, Region, Slot, Slots, scratch_len};
+use anysmp::mcuboot::slots::{self, Chunk, Command, Config, Geometry, Pair, Region, Setup, Slot, Slots, scratch_len};
 use anysmp::mcuboot::slots::{Candidate, DowngradeProtection, Event, Gate, Offer, PaddedFiles};
 use anysmp::mcuboot::slots::{SignatureCheck, TlvPiece, Verifier};
 use anysmp::mcuboot::tlv::{Kind, Tlvs};
@@ -219,6 +219,17 @@ fn updated(command: Command<'_>, room: &mut [u8]) {
     }
 }
 
+/// A device with a constant configuration.
+struct Board;
+
+impl Setup for Board {
+    type Flash = Geometry;
+
+    fn config(&self) -> &Config {
+        const { &Config::swap_offset(Geometry::of_type::<Flash>(0x10_0000), 64) }
+    }
+}
+
 /// Lends slots of which nothing is known.
 pub fn with_slots(room: &mut [u8], work: impl FnOnce(&mut Slots<'_, Sha256>, &mut Flash)) {
     let pair = || {
@@ -248,6 +259,10 @@ pub fn with_slots(room: &mut [u8], work: impl FnOnce(&mut Slots<'_, Sha256>, &mu
     }
     if let Ok(mut slots) = Slots::new(config, &mut pairs, room, Sha256::new()) {
         work(&mut slots, &mut flash);
+    }
+    if let Ok(mut slots) = Slots::new(Board, &mut pairs, room, Sha256::new()) {
+        drop_in_box(Board.config());
+        drop_in_box(flash::run(slots.begin(black_box(Command::List)), &mut flash).finish());
     }
     let mut single = [Pair::single(black_box(Region::new(0, 0))).with_max_image(black_box(0))];
     if let Ok(slots) = Slots::recovery(config, &mut single, room, Sha256::new()) {
