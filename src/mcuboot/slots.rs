@@ -4,6 +4,8 @@
 //! [`Command`] into a [`Job`], a list of flash operations; an executor
 //! ([`flash::run`] or `flash::asynch::run`) performs them; [`Job::finish`]
 //! returns the outcome. This module depends on no CBOR, port or flash driver.
+//! A program whose configuration is a constant ([`Setup`]) has no code of modes and options that it
+//! does not choose.
 //!
 //! ```text
 //!   Command::Upload ─▶ checks ─▶ [recall the checkpoint] ─▶ look at the pair ─▶ checks
@@ -104,6 +106,7 @@ mod next;
 mod padded;
 mod protection;
 mod seen;
+mod setup;
 mod state;
 mod walk;
 
@@ -120,12 +123,13 @@ use crate::shown::shown;
 
 pub use crate::dfu::flash::Geometry;
 pub use crate::dfu::{Chunk, Command, Error, Info, Outcome, Region, State, Uploaded};
-pub use config::{Config, ConfigError, Setup};
+pub use config::{Config, ConfigError};
 pub use gate::{Candidate, Event, Gate, Offer, TlvPiece};
 pub use job::Job;
 pub use layout::{Pair, Slot, scratch_len};
 pub use mode::{BootMode, Mode};
 pub use protection::{DowngradeProtection, PaddedFiles, SignatureCheck, Verifier};
+pub use setup::Setup;
 
 /// The slots of a device, and the upload into one of them. `G` is the application's [`Gate`], `C`
 /// has the configuration: a [`Config`], or a [`Setup`] of the device, which takes less flash.

@@ -12,8 +12,12 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use anysmp::blocking::Link;
+use anysmp::framing::console::Console;
 use anysmp::mcuboot::digest::Sha256;
 use anysmp::mcuboot::{Flags, Image, Version};
+use anysmp::port::Tcp;
+use anysmp::smp::{Client, image, os};
 use serde_json::Value;
 
 use kit::Run;
@@ -196,6 +200,35 @@ fn clock_survives_a_reset_and_a_new_client() {
     thread::sleep(Duration::from_millis(1100));
     let shown = device.smp("datetime").ok()["datetime"].as_str().unwrap().to_owned();
     assert!(shown.starts_with("2024-02-29T00:00:0"), "{shown}");
+}
+
+#[test]
+fn unfinished_upload_goes_on_after_a_reset_at_the_last_full_page() {
+    let file = kit::image(Version::new(1, 1, 0), 20_000);
+    let sha = Sha256::of(&file);
+    for mode in ["swap-move", "swap-scratch", "swap-offset", "overwrite-only", "direct-xip", "ram-load", "single-slot"]
+    {
+        let device = kit::Device::start(&format!("--tcp 127.0.0.1:0 --mode {mode}"));
+        let port = Tcp::connect(&device.address, Duration::from_secs(3)).unwrap();
+        let (mut message, mut memory) = ([0; 1024], [0; Console::sizes_of(1024).memory()]);
+        let mut link = Link::new(port, Console::new(&mut message), &mut memory).unwrap();
+        let mut client = Client::new(0).with_timeout(Duration::from_millis(300)).with_retries(20);
+        let piece = |off: u64| image::Upload {
+            off: Some(off),
+            data: Some(file[off as usize..][..300].into()),
+            len: Some(file.len() as u64),
+            sha: Some(sha.as_bytes().into()),
+            ..Default::default()
+        };
+        let mut off = 0;
+        while off < 9000 {
+            off = link.call(&mut client, &piece(off)).unwrap().off;
+        }
+        // A loader is asked for, where there is one.
+        let boot_mode = (mode == "single-slot").then_some(1);
+        link.call(&mut client, &os::Reset { boot_mode, ..Default::default() }).unwrap();
+        assert_eq!(link.call(&mut client, &piece(0)).unwrap().off, 8192, "{mode}");
+    }
 }
 
 #[test]

@@ -230,56 +230,6 @@ impl<F: Geometries> Config<F> {
     }
 }
 
-/// The source of a configuration: a [`Config`], or a type of the application that has a constant
-/// one.
-///
-/// A [`Config`] may be chosen when the program runs, so the program has the code of all its options.
-/// A constant is known when the program is compiled: the code of options that it does not choose is
-/// left out, and the configuration takes no RAM. On a Cortex-M0 that is 2.8 KB of flash for swap-move
-/// without a checkpoint.
-///
-/// ```
-/// # #[cfg(feature = "sha2")]
-/// # fn main() -> Result<(), anysmp::mcuboot::slots::ConfigError> {
-/// use anysmp::mcuboot::digest::Sha256;
-/// use anysmp::mcuboot::slots::{Config, Geometry, Pair, Region, Setup, Slots, scratch_len};
-///
-/// struct Board;
-///
-/// impl Setup for Board {
-///     type Flash = Geometry;
-///
-///     fn config(&self) -> &Config {
-///         // A `const` block: without it the value would be made anew, which does not compile.
-///         const { &Config::swap_move(Geometry::new(1, 4, 4096, 1 << 20), 112) }
-///     }
-/// }
-///
-/// let mut pairs = [Pair::new(Region::new(0x10000, 0x70000), Region::new(0x80000, 0x70000))];
-/// let mut scratch = [0; scratch_len(1, 4)];
-/// let slots: Slots<'_, Sha256, (), Board> = Slots::new(Board, &mut pairs, &mut scratch, Sha256::new())?;
-/// # let _ = slots;
-/// # Ok(())
-/// # }
-/// # #[cfg(not(feature = "sha2"))]
-/// # fn main() {}
-/// ```
-pub trait Setup {
-    /// The sizes of one flash device, [`Geometry`], or of two, [`TwoGeometries`].
-    type Flash: Geometries;
-
-    /// Returns the configuration: at each call the same one.
-    fn config(&self) -> &Config<Self::Flash>;
-}
-
-impl<F: Geometries> Setup for Config<F> {
-    type Flash = F;
-
-    fn config(&self) -> &Self {
-        self
-    }
-}
-
 shown!(
     [F: Geometries] Config<F>,
     |it| "Config({:?}, {:?}, align: {})", it.geometry, it.mode, it.align

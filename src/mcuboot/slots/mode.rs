@@ -140,8 +140,8 @@ impl Sizes {
 
     /// Bytes of a trailer that keeps this many states of one write unit for each sector.
     fn trailer(&self, states: u32) -> Option<u32> {
-        // A product that is checked takes a multiplication of 64 bits on a Cortex-M0. Write sizes are
-        // at most 512.
+        // A checked product takes a multiplication of 64 bits on a Cortex-M0. Write sizes are at
+        // most 512.
         let unit = self.geometry.write.wrapping_mul(states);
         let sectors = Some(self.max_sectors).filter(|sectors| *sectors < 1 << 20)?;
         sectors.wrapping_mul(unit).checked_add(self.fields()?)

@@ -25,6 +25,8 @@ type Flash<'m> = RamNor<'m, 8, { PAGE as usize }>;
 const ALIGN: u32 = 8;
 /// Bytes of the scratch area, in the mode that has one.
 const SCRATCH: u32 = 16 * PAGE;
+/// Bytes of the region that keeps the progress of an upload over a reset.
+const LOG: u32 = 2 * PAGE;
 /// The RAM into which images are loaded, in the modes that do so.
 const RAM: Region = Region::new(0x2000_0000, 4 << 20);
 /// Bytes of the memory that the slots work with.
@@ -213,16 +215,25 @@ impl Board {
         Layout::new(ALIGN).unwrap_or_else(|| unreachable!("an alignment of MCUboot"))
     }
 
+    /// Returns the first address after all slots.
+    const fn end_of_slots(&self) -> u32 {
+        if self.has_two() { 4 * SLOT } else { 2 * SLOT }
+    }
+
+    /// The progress of uploads, kept in each mode at the same place.
+    const fn log(&self) -> Region {
+        Region::new(self.end_of_slots(), LOG)
+    }
+
     fn scratch(&self) -> Option<Region> {
-        let slots = if self.has_two() { 4 } else { 2 };
-        (self.mode == Mode::SwapScratch).then_some(Region::new(slots * SLOT, SCRATCH))
+        let log = self.log();
+        (self.mode == Mode::SwapScratch).then_some(Region::new(log.start + log.len, SCRATCH))
     }
 
     /// The flash as it leaves the factory: each image has version 1.0.0.
     pub(super) fn factory(&self) -> Result<Vec<u8>, ImageError> {
-        let slots = if self.has_two() { 4 } else { 2 };
-        let scratch = self.scratch().map_or(0, |scratch| scratch.len);
-        let mut memory = vec![0xFF; (slots * SLOT + scratch) as usize];
+        let end = self.scratch().unwrap_or(self.log());
+        let mut memory = vec![0xFF; (end.start + end.len) as usize];
         let mut put = |at: u32, bytes: &[u8]| {
             memory.iter_mut().skip(at as usize).zip(bytes).for_each(|(to, from)| *to = *from);
         };
@@ -433,6 +444,7 @@ impl Board {
         let flash = Flash::new(memory);
         let config = Config {
             align: ALIGN,
+            checkpoint: Some(self.log()),
             // The second image has no program that could confirm it.
             confirm_other_running: self.has_two(),
             fixed_base: self.mode.runs_in_place().then_some(0),
