@@ -206,28 +206,30 @@ fn clock_survives_a_reset_and_a_new_client() {
 fn unfinished_upload_goes_on_after_a_reset_at_the_last_full_page() {
     let file = kit::image(Version::new(1, 1, 0), 20_000);
     let sha = Sha256::of(&file);
-    for mode in ["swap-move", "swap-scratch", "swap-offset", "overwrite-only", "direct-xip", "ram-load", "single-slot"]
-    {
+    // Where images are started in place, MCUboot erases a part of one: it starts from scratch.
+    for (mode, expected) in [("swap-move", 8192), ("swap-offset", 8192), ("single-slot", 8192), ("direct-xip", 700)] {
         let device = kit::Device::start(&format!("--tcp 127.0.0.1:0 --mode {mode}"));
         let port = Tcp::connect(&device.address, Duration::from_secs(3)).unwrap();
         let (mut message, mut memory) = ([0; 1024], [0; Console::sizes_of(1024).memory()]);
         let mut link = Link::new(port, Console::new(&mut message), &mut memory).unwrap();
-        let mut client = Client::new(0).with_timeout(Duration::from_millis(300)).with_retries(20);
+        let mut client = Client::new(0).with_timeout(Duration::from_secs(3)).with_retries(3);
         let piece = |off: u64| image::Upload {
             off: Some(off),
-            data: Some(file[off as usize..][..300].into()),
+            data: Some(file[off as usize..][..700].into()),
             len: Some(file.len() as u64),
             sha: Some(sha.as_bytes().into()),
             ..Default::default()
         };
         let mut off = 0;
-        while off < 9000 {
+        while off <= 8192 {
             off = link.call(&mut client, &piece(off)).unwrap().off;
         }
         // A loader is asked for, where there is one.
         let boot_mode = (mode == "single-slot").then_some(1);
         link.call(&mut client, &os::Reset { boot_mode, ..Default::default() }).unwrap();
-        assert_eq!(link.call(&mut client, &piece(0)).unwrap().off, 8192, "{mode}");
+        // The device is deaf for 0.4 s.
+        thread::sleep(Duration::from_millis(500));
+        assert_eq!(link.call(&mut client, &piece(0)).unwrap().off, expected, "{mode}");
     }
 }
 

@@ -106,8 +106,6 @@ impl<'j, D: Digest, G: Gate, C: Setup> Job<'j, '_, D, G, C> {
                 Then::Resume if has_log => return self.trust(),
                 Then::Resume => return self.route(),
             },
-            // `judge` decides as soon as the range has been read, and no range is empty.
-            Stage::Sweep { .. } => return Err(Error::Unknown),
             Stage::Wipe { then, .. } => {
                 if matches!(then, Wiped::Erased) {
                     let Region { start, len } = self.slots.upload.target.region();
@@ -160,7 +158,10 @@ impl<'j, D: Digest, G: Gate, C: Setup> Job<'j, '_, D, G, C> {
                 // The response lists all slots as they are now.
                 self.stage = Stage::Look { look: Look::new(0, self.slots.last()), then: Then::Marked(mark) };
             }
-            Stage::Recall(_) | Stage::Walk { .. } | Stage::Done(_) => {}
+            // `judge` decides as soon as the range has been read, and no range is empty. The others
+            // have a log, or a gate.
+            Stage::Sweep { .. } | Stage::Recall(_) | Stage::Walk { .. } => return Err(Error::Unknown),
+            Stage::Done(_) => {}
         }
         Ok(())
     }
@@ -219,9 +220,9 @@ impl<'j, D: Digest, G: Gate, C: Setup> Job<'j, '_, D, G, C> {
         let has_log = self.slots.config().has_log();
         match read {
             // The slot has changed since the record: without a session the client starts again.
-            Read::Trust(crc) if has_log && self.slots.upload.crc.value() != crc => return self.route(),
+            Read::Trust(crc) if !has_log || self.slots.upload.crc.value() != crc => return self.route(),
             // The tail may have been written since, by a swap for example.
-            Read::Trust(_) if has_log => self.clear(Wiped::Continue),
+            Read::Trust(_) => self.clear(Wiped::Continue),
             // To erase it again would only wear it out.
             Read::Blank | Read::Gone => self.erased(),
             Read::Kept => return Err(Error::FlashErase),
@@ -229,7 +230,7 @@ impl<'j, D: Digest, G: Gate, C: Setup> Job<'j, '_, D, G, C> {
             Read::Tail(None) => self.compare(Read::Compare),
             Read::Tail(Some(mark)) => self.stage = Stage::Mark(mark),
             Read::Torn(mark) => return self.torn(mark),
-            Read::Trust(_) | Read::Compare | Read::CompareWiped | Read::Check | Read::Verify(_) => {
+            Read::Compare | Read::CompareWiped | Read::Check | Read::Verify(_) => {
                 if G::TAKES_PADDED && !matches!(read, Read::Verify(_)) {
                     self.hash_trailer();
                 }
