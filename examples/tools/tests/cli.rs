@@ -215,7 +215,7 @@ fn unfinished_upload_goes_on_after_a_reset_at_the_last_full_page() {
         let mut client = Client::new(0).with_timeout(Duration::from_secs(3)).with_retries(3);
         let piece = |off: u64| image::Upload {
             off: Some(off),
-            data: Some(file[off as usize..][..700].into()),
+            data: Some(file[usize::try_from(off).unwrap()..][..700].into()),
             len: Some(file.len() as u64),
             sha: Some(sha.as_bytes().into()),
             ..Default::default()
