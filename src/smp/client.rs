@@ -232,8 +232,26 @@ impl Client {
         payload: impl FnOnce(&mut Writer<'_>) -> Result<(), BufferFull>,
     ) -> Result<(usize, Header), Error> {
         let header = Header { op, version: self.version, length: 0, group, sequence: self.sequence, command };
+        self.emit_as(header, tx, payload)
+    }
+
+    /// The number of the next request.
+    pub(super) const fn sequence(&self) -> u8 {
+        self.sequence
+    }
+
+    /// Writes a message as [`emit`] does. The number in `header` is that of the next request, which
+    /// it uses up, or that of an earlier one, which is repeated.
+    pub(super) fn emit_as(
+        &mut self,
+        header: Header,
+        tx: &mut [u8],
+        payload: impl FnOnce(&mut Writer<'_>) -> Result<(), BufferFull>,
+    ) -> Result<(usize, Header), Error> {
         let emitted = emit(header, tx, payload)?;
-        self.sequence = self.sequence.wrapping_add(1);
+        if header.sequence == self.sequence {
+            self.sequence = self.sequence.wrapping_add(1);
+        }
         Ok(emitted)
     }
 

@@ -39,6 +39,7 @@ pub mod upload;
 pub mod walk;
 
 mod call;
+mod course;
 mod hash;
 mod item;
 mod outcome;

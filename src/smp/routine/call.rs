@@ -4,7 +4,6 @@ use core::marker::PhantomData;
 use core::time::Duration;
 
 use super::Error;
-use crate::cbor::Writer;
 use crate::routine::Step;
 use crate::shown::shown;
 use crate::smp::client::{self, Client};
@@ -140,7 +139,7 @@ impl<K> Clone for Call<K> {
 
 impl<K> Copy for Call<K> {}
 
-const _: () = assert!(size_of::<Call<()>>() <= 14);
+const _: () = assert!(size_of::<Call<()>>() <= 4);
 
 /// The progress of a [`Call`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -164,7 +163,7 @@ enum State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 struct Asked {
-    header: Header,
+    sequence: u8,
     /// The version in which the request was first written: a server that refuses both versions is
     /// not asked a third time.
     version: Version,
@@ -216,6 +215,11 @@ impl<T> Heard<T> {
     }
 }
 
+/// The header of a request, in the version that the client speaks.
+const fn header<R: Request>(client: &Client, Asked { sequence, .. }: Asked) -> Header {
+    Header { op: R::OP, version: client.version(), length: 0, group: R::GROUP, sequence, command: R::COMMAND }
+}
+
 impl<K: Request<Kind = K>> Call<K> {
     /// A request that is repeated at most `retries` times, usually [`Client::retries`]. One that
     /// [must not run twice](Request::is_idempotent) is repeated at most [as often as the client
@@ -239,33 +243,32 @@ impl<K: Request<Kind = K>> Call<K> {
         timeout: Duration,
         tx: &mut [u8],
     ) -> Result<Step, Error> {
-        let payload = |writer: &mut Writer<'_>| request.encode(writer);
-        let (len, asked) = match self.state {
-            State::New | State::Refused(_) => {
-                if !request.is_idempotent() {
-                    self.retries = self.retries.min(client.non_idempotent_retries());
-                }
-                let (len, header) = client.emit(R::OP, R::GROUP, R::COMMAND, tx, payload)?;
-                let version = if let State::Refused(version) = self.state { version } else { header.version };
-                (len, Asked { header, version })
-            }
-            State::Again(asked) => (client::emit(asked.header, tx, payload)?.0, asked),
+        let sequence = client.sequence();
+        let asked = match self.state {
+            State::New => Asked { sequence, version: client.version() },
+            State::Refused(version) => Asked { sequence, version },
+            State::Again(asked) => asked,
             State::Waiting(_) => return Ok(Step::Wait(timeout)),
             State::Silent => return Err(Error::TimedOut),
         };
+        let (len, _) = client.emit_as(header::<K>(client, asked), tx, |writer| request.encode(writer))?;
+        if !request.is_idempotent() {
+            self.retries = self.retries.min(client.non_idempotent_retries());
+        }
         self.state = State::Waiting(asked);
         Ok(Step::Send(len))
     }
 
     /// Compares a message with the request, and reads the response if it is one.
     pub fn receive<'m>(&mut self, client: &mut Client, message: &'m [u8]) -> Heard<K::Response<'m>> {
-        let State::Waiting(Asked { header, version }) = self.state else { return Heard::Foreign };
-        if !client::answers(&header, message) {
+        let State::Waiting(asked) = self.state else { return Heard::Foreign };
+        let Asked { version, .. } = asked;
+        if !client::answers(&header::<K>(client, asked), message) {
             return Heard::Foreign;
         }
         match client::payload(message).map_err(client::Error::from).and_then(K::response) {
             // Only what the command itself calls a refusal: see `Client`.
-            Err(client::Error::Remote(refusal)) if client.adopt_version(header.version, version, refusal) => {
+            Err(client::Error::Remote(refusal)) if client.adopt_version(client.version(), version, refusal) => {
                 self.state = State::Refused(version);
                 Heard::Again
             }

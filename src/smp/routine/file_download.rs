@@ -41,10 +41,11 @@
 
 use core::time::Duration;
 
+use super::course::{Counts, Course, Sizing};
 use super::hash::Crc32;
-use super::pace::{Awaited, Found, Pace, Sizing};
+use super::pace::Awaited;
 use super::pacing::paced;
-use super::transfer::{Counts, Due, Flight, Transfer};
+use super::transfer::{Flight, Transfer};
 use super::{Call, Error, FileOutcome, Heard, Pacing};
 use crate::cbor::Bytes;
 use crate::line::Limits;
@@ -61,7 +62,6 @@ pub use super::report::FileDownloadReport;
 pub struct FileDownload<'n> {
     name: &'n str,
     start: u64,
-    pacing: Pacing,
     verify: bool,
     state: State,
     /// The next byte that the caller gets.
@@ -72,7 +72,7 @@ pub struct FileDownload<'n> {
     /// The CRC of the bytes from the beginning of the file to `off`; `None` if some of them are not
     /// known.
     crc: Option<Crc32>,
-    counts: Counts,
+    course: Course,
 }
 
 #[derive(Debug)]
@@ -82,7 +82,7 @@ enum State {
     /// Asks for the number of the device's buffers. Exits: `Looking`, `Receiving`, `Ended`.
     Sizing(Sizing),
     /// Asks for the length. Exits: `Receiving`, `Checking`, `Ended`.
-    Looking(Call<Status<'static>>, Found),
+    Looking(Call<Status<'static>>),
     /// Asks for pieces. Exits: `Checking`, `Ended`.
     Receiving(Transfer),
     /// Asks for the checksum. Exits: `Ended`.
@@ -114,14 +114,13 @@ impl<'n> FileDownload<'n> {
         Self {
             name,
             start: 0,
-            pacing: Pacing::new(),
             verify: false,
             state: State::Idle,
             off: 0,
             len: 0,
             piece: 0,
             crc: Some(Crc32::new()),
-            counts: Counts::default(),
+            course: Course::new(),
         }
     }
 
@@ -146,7 +145,7 @@ impl<'n> FileDownload<'n> {
         self
     }
 
-    paced!(pacing);
+    paced!(course.pacing);
 
     /// Sets whether to ask for the `crc32` of the file at the end and to compare it with that of
     /// the bytes that came; by default nothing is compared. Only a download that knows all bytes
@@ -161,17 +160,15 @@ impl<'n> FileDownload<'n> {
         let name = self.name.into();
         loop {
             match &mut self.state {
-                State::Idle => match self.pacing.parameters {
-                    Some(parameters) => {
-                        self.sized(client, Found { parameters: Some(parameters), pace: Pace::known() });
-                    }
-                    None => self.state = State::Sizing(Sizing::new()),
+                State::Idle => match self.course.begin() {
+                    None => self.sized(client),
+                    Some(sizing) => self.state = State::Sizing(sizing),
                 },
-                State::Sizing(sizing) => match sizing.poll(client, tx)? {
-                    Ok(step) => return Ok(step),
-                    Err(found) => self.sized(client, found),
+                State::Sizing(sizing) => match sizing.poll(&mut self.course, client, tx)? {
+                    Some(step) => return Ok(step),
+                    None => self.sized(client),
                 },
-                State::Looking(call, _) => return call.poll(client, &Status { name }, client.timeout(), tx),
+                State::Looking(call) => return call.poll(client, &Status { name }, client.timeout(), tx),
                 State::Receiving(transfer) => {
                     // The length is unknown until the first piece has come.
                     let len = if self.len == 0 { u64::MAX } else { self.len };
@@ -180,16 +177,14 @@ impl<'n> FileDownload<'n> {
                         Err(awaited) => {
                             // No device erases or checks anything for a piece of a file.
                             let awaited = if let Awaited::None = awaited { awaited } else { Awaited::Other };
-                            return Ok(Step::Wait(transfer.wait(awaited, client, &self.pacing)));
+                            return Ok(Step::Wait(self.course.wait(awaited, client)));
                         }
                     };
-                    let piece = match due {
-                        Due::New(off) => u16::try_from(len.saturating_sub(off)).unwrap_or(u16::MAX).min(self.piece),
-                        Due::Again(Flight { len, .. }) => len,
-                    };
-                    let request = Download { name, off: due.off() };
+                    let rest = u16::try_from(len.saturating_sub(due.off)).unwrap_or(u16::MAX).min(self.piece);
+                    let piece = due.again.map_or(rest, |sent| sent.len);
+                    let request = Download { name, off: due.off };
                     let emitted =
-                        transfer.emit(due, piece, &mut self.counts, client, tx, |writer| request.encode(writer));
+                        transfer.emit(due, piece, &mut self.course, client, tx, |writer| request.encode(writer));
                     return emitted.map(Step::Send);
                 }
                 State::Checking(call) => {
@@ -204,17 +199,16 @@ impl<'n> FileDownload<'n> {
         }
     }
 
-    fn sized(&mut self, client: &Client, found: Found) {
+    fn sized(&mut self, client: &Client) {
         if self.start == 0 {
-            self.receive_from(0, found);
+            self.receive_from(0);
         } else {
-            self.state = State::Looking(Call::new(client.retries()), found);
+            self.state = State::Looking(Call::new(client.retries()));
         }
     }
 
-    fn receive_from(&mut self, off: u64, found: Found) {
-        let sizes = self.pacing.settle(found.parameters);
-        self.state = State::Receiving(Transfer::new::<Download<'_>>(sizes, off, found.pace));
+    fn receive_from(&mut self, off: u64) {
+        self.state = State::Receiving(Transfer::new::<Download<'_>>(self.course.pacing.settle(), off));
     }
 
     fn count(&mut self, bytes: &[u8]) {
@@ -238,49 +232,48 @@ impl<'n> FileDownload<'n> {
 
     fn hear<'m>(&mut self, client: &mut Client, message: &'m [u8]) -> Result<Option<Bytes<'m>>, Error> {
         match &mut self.state {
-            State::Sizing(sizing) => match sizing.receive(client, message) {
-                Heard::Foreign => self.counts.foreign(),
+            State::Sizing(sizing) => match sizing.receive(&mut self.course, client, message) {
+                Heard::Foreign => self.course.counts.foreign(),
                 Heard::Again => {}
-                Heard::Response(found) => self.sized(client, found?),
+                Heard::Response(_) => self.sized(client),
             },
-            State::Looking(call, found) => match call.receive(client, message) {
-                Heard::Foreign => self.counts.foreign(),
+            State::Looking(call) => match call.receive(client, message) {
+                Heard::Foreign => self.course.counts.foreign(),
                 Heard::Again => {}
                 Heard::Response(status) => {
-                    let found = *found;
                     self.len = status?.len;
                     match self.len.checked_sub(self.start) {
                         Some(0) => self.complete(client),
-                        Some(_) => self.receive_from(self.start, found),
+                        Some(_) => self.receive_from(self.start),
                         None => return Err(Error::Offset),
                     }
                 }
             },
             State::Receiving(transfer) => {
                 let Some(index) = transfer.index(message) else {
-                    self.counts.foreign();
+                    self.course.counts.foreign();
                     return Ok(None);
                 };
-                let Some(flight) = transfer.take(index, message, client) else { return Ok(None) };
+                let Some(flight) = transfer.take(index, message, &mut self.course, client) else { return Ok(None) };
                 if index > 0 {
-                    transfer.wanted(self.off, &self.pacing)?;
+                    transfer.wanted(&flight, self.off, &mut self.course)?;
                     return Ok(None);
                 }
                 let response = client::payload(message).map_err(client::Error::from).and_then(Download::response);
                 return match response {
                     Ok(response) => self.accept(client, &flight, response).map(Some),
-                    Err(error) => transfer.refused(&flight, error, &self.pacing).map(|()| None),
+                    Err(error) => transfer.refused(&flight, error, &mut self.course).map(|()| None),
                 };
             }
             State::Checking(call) => match call.receive(client, message) {
-                Heard::Foreign => self.counts.foreign(),
+                Heard::Foreign => self.course.counts.foreign(),
                 Heard::Again => {}
                 Heard::Response(hash) => match self.crc.take().and_then(|crc| crc.compare(self.len, hash)) {
                     Some(false) => return Err(Error::Mismatch),
                     same => self.done(same.is_some()),
                 },
             },
-            State::Idle | State::Ended(_) => self.counts.foreign(),
+            State::Idle | State::Ended(_) => self.course.counts.foreign(),
         }
         Ok(None)
     }
@@ -308,7 +301,7 @@ impl<'n> FileDownload<'n> {
         if end < self.len {
             self.piece = u16::try_from(data.len()).unwrap_or(u16::MAX);
             if let State::Receiving(transfer) = &mut self.state {
-                transfer.wanted(end, &self.pacing)?;
+                transfer.wanted(flight, end, &mut self.course)?;
             }
         } else {
             self.complete(client);
@@ -334,30 +327,26 @@ impl Routine for FileDownload<'_> {
     }
 
     fn receive<'m>(&mut self, client: &mut Client, message: &'m [u8]) -> Option<FileDownloadEvent<'m>> {
-        let (off, foreign) = (self.off, self.counts.foreign);
+        let (off, foreign) = (self.off, self.course.counts.foreign);
         let data = self.hear(client, message).unwrap_or_else(|error| {
             self.fail(error);
             None
         });
         let data = data.unwrap_or_else(|| Bytes::from(&[][..]));
-        (self.counts.foreign == foreign).then_some(FileDownloadEvent { off, data, len: self.len })
+        (self.course.counts.foreign == foreign).then_some(FileDownloadEvent { off, data, len: self.len })
     }
 
     fn tick(&mut self, elapsed: Duration) {
-        match &mut self.state {
-            State::Sizing(sizing) => sizing.tick(elapsed),
-            State::Receiving(transfer) => transfer.tick(elapsed),
-            _ => {}
-        }
+        self.course.pace.tick(elapsed);
     }
 
     fn timed_out(&mut self) {
         match &mut self.state {
-            State::Sizing(sizing) => sizing.timed_out(),
-            State::Looking(call, _) => call.timed_out(),
+            State::Sizing(sizing) => sizing.timed_out(&mut self.course),
+            State::Looking(call) => call.timed_out(),
             State::Checking(call) => call.timed_out(),
             State::Receiving(transfer) => {
-                if let Err(error) = transfer.timed_out(&self.pacing) {
+                if let Err(error) = transfer.timed_out(&mut self.course) {
                     self.fail(error);
                 }
             }
@@ -370,7 +359,7 @@ impl Routine for FileDownload<'_> {
             State::Ended(outcome) => outcome,
             _ => FileOutcome::Unfinished,
         };
-        let Counts { repeats, foreign, window, .. } = self.counts;
+        let Counts { repeats, foreign, window, .. } = self.course.counts;
         FileDownloadReport { outcome, off: self.off, len: self.len, repeats, foreign, window }
     }
 }
@@ -378,13 +367,13 @@ impl Routine for FileDownload<'_> {
 /// Prints the length of the name only: it may reveal what should stay private.
 impl core::fmt::Debug for FileDownload<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let Self { name, off, len, state, counts, .. } = self;
+        let Self { name, off, len, state, course, .. } = self;
         f.debug_struct("FileDownload")
             .field("name", &name.len())
             .field("off", off)
             .field("len", len)
             .field("state", state)
-            .field("counts", counts)
+            .field("course", course)
             .finish_non_exhaustive()
     }
 }

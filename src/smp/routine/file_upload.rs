@@ -55,11 +55,12 @@ use core::time::Duration;
 
 use offset::{Lookups, next};
 
-use super::pace::{Awaited, Found, Pace, Sizing};
+use super::course::{Counts, Course, Sizing};
+use super::pace::Awaited;
 use super::pacing::paced;
 use super::piece::What;
 pub use super::report::FileUploadReport;
-use super::transfer::{Counts, Transfer};
+use super::transfer::Transfer;
 use super::{Call, Error, FileOutcome, Heard, Pacing, UploadEvent, hash};
 use crate::line::Limits;
 use crate::routine::{Routine, Step};
@@ -81,17 +82,16 @@ pub struct FileUpload<'n, S> {
     /// The device may have more than it has confirmed: a response may be lost.
     doubt: bool,
     lookups: Lookups,
-    counts: Counts,
+    course: Course,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Settings {
-    pacing: Pacing,
     resume: bool,
     verify: bool,
 }
 
-/// The progress of an upload. `found` are the buffers of the device, and how fast it answers.
+/// The progress of an upload.
 #[derive(Debug)]
 enum State {
     /// Not begun. Exits: `Sizing`; if the sizes are known, `Looking` or `Sending`.
@@ -99,9 +99,9 @@ enum State {
     /// Asks for the sizes. Exits: `Looking`, `Sending`, `Ended`.
     Sizing(Sizing),
     /// Asks for the length of the device's file. Exits: `Comparing`, `Sending`, `Ended`.
-    Looking { call: Call<Status<'static>>, found: Found },
+    Looking(Call<Status<'static>>),
     /// Asks for the hash of the device's part. Exits: `Sending`, `Ended`.
-    Comparing { call: Call<Hash<'static>>, found: Found, len: u64 },
+    Comparing { call: Call<Hash<'static>>, len: u64 },
     /// Sends pieces. Exits: `Closing`, `Ended`.
     Sending(Transfer),
     /// Asks the device to close the file. Exits: `Checking`, `Ended`.
@@ -119,7 +119,7 @@ impl<'n, S: Source> FileUpload<'n, S> {
     /// No setting depends on the order in which they are made.
     #[must_use]
     pub fn new(name: &'n str, source: S) -> Self {
-        let settings = Settings { pacing: Pacing::new(), resume: false, verify: false };
+        let settings = Settings { resume: false, verify: false };
         let len = source.len();
         Self {
             name,
@@ -129,11 +129,11 @@ impl<'n, S: Source> FileUpload<'n, S> {
             state: State::Idle,
             doubt: false,
             lookups: Lookups::default(),
-            counts: Counts::default(),
+            course: Course::new(),
         }
     }
 
-    paced!(settings.pacing);
+    paced!(course.pacing);
 
     /// Sets whether to continue after what the device has of this file, if a hash proves that it is
     /// the same; by default the upload starts at 0.
@@ -156,19 +156,18 @@ impl<'n, S: Source> FileUpload<'n, S> {
         &mut self.source
     }
 
-    fn sized(&mut self, client: &Client, found: Found) {
+    fn sized(&mut self, client: &Client) {
         if self.settings.resume {
             // In the middle of an upload the device has been heard before.
-            let retries = if self.lookups.any() { self.settings.pacing.rounds() } else { client.retries() };
-            self.state = State::Looking { call: Call::new(retries), found };
+            let retries = if self.lookups.any() { self.course.pacing.rounds() } else { client.retries() };
+            self.state = State::Looking(Call::new(retries));
         } else {
-            self.send_from(0, found);
+            self.send_from(0);
         }
     }
 
-    fn send_from(&mut self, off: u64, found: Found) {
-        let sizes = self.settings.pacing.settle(found.parameters);
-        self.state = State::Sending(Transfer::new::<Upload<'_>>(sizes, off, found.pace));
+    fn send_from(&mut self, off: u64) {
+        self.state = State::Sending(Transfer::new::<Upload<'_>>(self.course.pacing.settle(), off));
     }
 
     fn done(&mut self, verified: bool) {
@@ -181,33 +180,28 @@ impl<'n, S: Source> FileUpload<'n, S> {
         let timeout: Duration = Hash::TIMEOUT.max(client.timeout());
         loop {
             match &mut self.state {
-                State::Idle => match self.settings.pacing.parameters {
-                    Some(parameters) => {
-                        self.sized(client, Found { parameters: Some(parameters), pace: Pace::known() });
-                    }
-                    None => self.state = State::Sizing(Sizing::new()),
+                State::Idle => match self.course.begin() {
+                    None => self.sized(client),
+                    Some(sizing) => self.state = State::Sizing(sizing),
                 },
-                State::Sizing(sizing) => match sizing.poll(client, tx)? {
-                    Ok(step) => return Ok(step),
-                    Err(found) => self.sized(client, found),
+                State::Sizing(sizing) => match sizing.poll(&mut self.course, client, tx)? {
+                    Some(step) => return Ok(step),
+                    None => self.sized(client),
                 },
-                State::Looking { call, .. } => return call.poll(client, &Status { name }, client.timeout(), tx),
-                State::Comparing { call, len, found } => {
-                    let found = *found;
-                    match call.poll(client, &hash(Some(*len)), timeout, tx) {
-                        Err(Error::TimedOut) => self.send_from(0, found),
-                        step => return step,
-                    }
-                }
+                State::Looking(call) => return call.poll(client, &Status { name }, client.timeout(), tx),
+                State::Comparing { call, len } => match call.poll(client, &hash(Some(*len)), timeout, tx) {
+                    Err(Error::TimedOut) => self.send_from(0),
+                    step => return step,
+                },
                 State::Sending(transfer) => match transfer.due(self.len) {
                     Ok(due) => {
                         let piece = (&mut self.source, self.len, What::File(self.name));
-                        return transfer.send(due, piece, &mut self.counts, client, tx).map(Step::Send);
+                        return transfer.send(due, piece, &mut self.course, client, tx).map(Step::Send);
                     }
                     Err(awaited) => {
                         // No device erases or checks anything for a piece of a file.
                         let awaited = if let Awaited::None = awaited { awaited } else { Awaited::Other };
-                        return Ok(Step::Wait(transfer.wait(awaited, client, &self.settings.pacing)));
+                        return Ok(Step::Wait(self.course.wait(awaited, client)));
                     }
                 },
                 State::Closing(call) => match call.poll(client, &Close {}, timeout, tx) {
@@ -225,47 +219,47 @@ impl<'n, S: Source> FileUpload<'n, S> {
 
     fn hear(&mut self, client: &mut Client, message: &[u8]) -> Result<(), Error> {
         match &mut self.state {
-            State::Sizing(sizing) => match sizing.receive(client, message) {
-                Heard::Foreign => self.counts.foreign(),
+            State::Sizing(sizing) => match sizing.receive(&mut self.course, client, message) {
+                Heard::Foreign => self.course.counts.foreign(),
                 Heard::Again => {}
-                Heard::Response(found) => self.sized(client, found?),
+                Heard::Response(_) => self.sized(client),
             },
-            State::Looking { call, found } => match call.receive(client, message) {
-                Heard::Foreign => self.counts.foreign(),
+            State::Looking(call) => match call.receive(client, message) {
+                Heard::Foreign => self.course.counts.foreign(),
                 Heard::Again => {}
                 Heard::Response(status) => {
-                    let (found, theirs) = (*found, status.map_or(0, |status| status.len));
+                    let theirs = status.map_or(0, |status| status.len);
                     if (1..=self.len).contains(&theirs) {
-                        self.state = State::Comparing { call: Call::new(client.retries()), found, len: theirs };
+                        self.state = State::Comparing { call: Call::new(client.retries()), len: theirs };
                     } else {
-                        self.send_from(0, found);
+                        self.send_from(0);
                     }
                 }
             },
-            State::Comparing { call, found, len } => match call.receive(client, message) {
-                Heard::Foreign => self.counts.foreign(),
+            State::Comparing { call, len } => match call.receive(client, message) {
+                Heard::Foreign => self.course.counts.foreign(),
                 Heard::Again => {}
                 Heard::Response(answer) => {
-                    let (found, len) = (*found, *len);
+                    let len = *len;
                     match hash::compare(&mut self.source, len, answer)? {
                         Some(true) if len == self.len => self.done(true),
-                        Some(true) => self.send_from(len, found),
-                        _ => self.send_from(0, found),
+                        Some(true) => self.send_from(len),
+                        _ => self.send_from(0),
                     }
                 }
             },
             State::Sending(transfer) => {
                 let Some(index) = transfer.index(message) else {
-                    self.counts.foreign();
+                    self.course.counts.foreign();
                     return Ok(());
                 };
-                let Some(flight) = transfer.take(index, message, client) else { return Ok(()) };
-                let pacing = &self.settings.pacing;
-                let next = next(message, &flight, self.counts.reached);
+                let Some(flight) = transfer.take(index, message, &mut self.course, client) else { return Ok(()) };
+                let course = &mut self.course;
+                let next = next(message, &flight, course.counts.reached);
                 let doubt = core::mem::replace(&mut self.doubt, false);
                 match next {
-                    Ok(off) if off > self.counts.reached => return Err(Error::Malformed),
-                    Ok(off) if off < self.len => transfer.wanted(off, pacing)?,
+                    Ok(off) if off > course.counts.reached => return Err(Error::Malformed),
+                    Ok(off) if off < self.len => transfer.wanted(&flight, off, course)?,
                     Ok(_) if self.settings.verify && self.len > 0 => {
                         self.state = State::Closing(Call::new(client.retries()));
                     }
@@ -273,30 +267,30 @@ impl<'n, S: Source> FileUpload<'n, S> {
                     // Another offset, in version 1: a piece before this one is missing.
                     Err(client::Error::Remote(smp::Error::UNKNOWN)) if flight.off > transfer.confirmed() => {
                         self.doubt = true;
-                        transfer.wanted(transfer.confirmed(), pacing)?;
+                        transfer.wanted(&flight, transfer.confirmed(), course)?;
                     }
                     // Or the device has this piece already, and does not report how much it has.
                     Err(client::Error::Remote(smp::Error::UNKNOWN)) if doubt && flight.off > 0 => {
-                        self.lookups.again(self.counts.reached, pacing.rounds())?;
+                        self.lookups.again(course.counts.reached, course.pacing.rounds())?;
                         (self.settings.resume, self.state) = (true, State::Idle);
                     }
-                    Err(error) => transfer.refused(&flight, error, pacing)?,
+                    Err(error) => transfer.refused(&flight, error, course)?,
                 }
             }
             State::Closing(call) => match call.receive(client, message) {
-                Heard::Foreign => self.counts.foreign(),
+                Heard::Foreign => self.course.counts.foreign(),
                 Heard::Again => {}
                 Heard::Response(_) => self.state = State::Checking(Call::new(client.retries())),
             },
             State::Checking(call) => match call.receive(client, message) {
-                Heard::Foreign => self.counts.foreign(),
+                Heard::Foreign => self.course.counts.foreign(),
                 Heard::Again => {}
                 Heard::Response(answer) => match hash::compare(&mut self.source, self.len, answer)? {
                     Some(false) => return Err(Error::Mismatch),
                     same => self.done(same.is_some()),
                 },
             },
-            State::Idle | State::Ended { .. } => self.counts.foreign(),
+            State::Idle | State::Ended { .. } => self.course.counts.foreign(),
         }
         Ok(())
     }
@@ -311,12 +305,12 @@ impl<S> FileUpload<'_, S> {
     #[must_use]
     pub fn progress(&self) -> UploadEvent {
         let off = match &self.state {
-            State::Idle | State::Sizing(_) | State::Looking { .. } | State::Comparing { .. } => 0,
+            State::Idle | State::Sizing(_) | State::Looking(_) | State::Comparing { .. } => 0,
             State::Sending(transfer) => transfer.confirmed(),
             State::Closing(_) | State::Checking(_) => self.len,
             State::Ended { off, .. } => *off,
         };
-        UploadEvent { off, len: self.len, repeats: self.counts.repeats }
+        UploadEvent { off, len: self.len, repeats: self.course.counts.repeats }
     }
 }
 
@@ -333,30 +327,26 @@ impl<S: Source> Routine for FileUpload<'_, S> {
     }
 
     fn receive(&mut self, client: &mut Client, message: &[u8]) -> Option<UploadEvent> {
-        let foreign = self.counts.foreign;
+        let foreign = self.course.counts.foreign;
         if let Err(error) = self.hear(client, message) {
             self.fail(error);
         }
-        (self.counts.foreign == foreign).then(|| self.progress())
+        (self.course.counts.foreign == foreign).then(|| self.progress())
     }
 
     fn tick(&mut self, elapsed: Duration) {
-        match &mut self.state {
-            State::Sizing(sizing) => sizing.tick(elapsed),
-            State::Sending(transfer) => transfer.tick(elapsed),
-            _ => {}
-        }
+        self.course.pace.tick(elapsed);
     }
 
     fn timed_out(&mut self) {
         match &mut self.state {
-            State::Sizing(sizing) => sizing.timed_out(),
-            State::Looking { call, .. } => call.timed_out(),
+            State::Sizing(sizing) => sizing.timed_out(&mut self.course),
+            State::Looking(call) => call.timed_out(),
             State::Comparing { call, .. } | State::Checking(call) => call.timed_out(),
             State::Closing(call) => call.timed_out(),
             State::Sending(transfer) => {
                 self.doubt = true;
-                if let Err(error) = transfer.timed_out(&self.settings.pacing) {
+                if let Err(error) = transfer.timed_out(&mut self.course) {
                     self.fail(error);
                 }
             }
@@ -370,7 +360,7 @@ impl<S: Source> Routine for FileUpload<'_, S> {
             State::Ended { outcome, .. } => outcome,
             _ => FileOutcome::Unfinished,
         };
-        let Counts { sent, foreign, window, .. } = self.counts;
+        let Counts { sent, foreign, window, .. } = self.course.counts;
         FileUploadReport { outcome, off, len, sent, repeats, foreign, window }
     }
 }
@@ -378,13 +368,13 @@ impl<S: Source> Routine for FileUpload<'_, S> {
 /// Prints the length of the name only: it may reveal what should stay private.
 impl<S> core::fmt::Debug for FileUpload<'_, S> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let Self { name, len, settings, state, counts, .. } = self;
+        let Self { name, len, settings, state, course, .. } = self;
         f.debug_struct("FileUpload")
             .field("name", &name.len())
             .field("len", len)
             .field("settings", settings)
             .field("state", state)
-            .field("counts", counts)
+            .field("course", course)
             .finish_non_exhaustive()
     }
 }

@@ -7,11 +7,9 @@
 
 use core::time::Duration;
 
+use super::Error;
 use super::pacing::{Pacing, SILENCE};
-use super::{Call, Error, Heard};
-use crate::routine::Step;
 use crate::smp::client::Client;
-use crate::smp::os::{Parameters, ParametersResponse};
 use crate::time::Span;
 
 /// The shortest wait before a repeat.
@@ -176,6 +174,35 @@ impl Pace {
         wait.to_duration()
     }
 
+    /// Returns the time to wait for the answer to the question for the sizes.
+    pub(super) fn wait_for_sizes(&mut self, client: &Client) -> Duration {
+        let timeout = client.limit();
+        // Often, for the answer is short and the question may run any number of times: on a line
+        // that loses a third of it, a few tries prove nothing.
+        let wait = timeout.eighth().max(FLOOR.min(timeout)).max(LEAST);
+        self.asked = (wait, unheard(client, 0));
+        wait.to_duration()
+    }
+
+    /// The question for the sizes leaves. A repeat is not timed: its answer could be that to the
+    /// first one.
+    pub(super) fn asks_for_sizes(&mut self) {
+        if self.silence.is_zero() {
+            self.begins(0);
+        }
+    }
+
+    /// Nothing has answered the question for the sizes. The silence goes on, the back-off does not:
+    /// another request comes next.
+    pub(super) const fn without_sizes(&mut self) {
+        (self.repeats, self.timing) = (0, Timing::Idle);
+    }
+
+    /// The question for the sizes was answered.
+    pub(super) fn heard_sizes(&mut self) {
+        self.heard(0);
+    }
+
     /// Called when the wait has passed; returns whether to repeat.
     pub(super) fn timed_out(&mut self, retries: Option<u8>) -> Result<(), Error> {
         let (wait, limit) = self.asked;
@@ -199,69 +226,4 @@ fn unheard(client: &Client, more: u8) -> Span {
         all = all.saturating_add(timeout);
     }
     all
-}
-
-/// Asks for the buffers of the device.
-#[derive(Debug)]
-pub(super) struct Sizing {
-    call: Call<Parameters>,
-    pace: Pace,
-}
-
-/// The result of a [`Sizing`].
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Found {
-    /// The buffers; `None` if the device does not report them, or was not heard.
-    pub(super) parameters: Option<ParametersResponse>,
-    pub(super) pace: Pace,
-}
-
-impl Sizing {
-    pub(super) const fn new() -> Self {
-        Self { call: Call::new(u8::MAX), pace: Pace::new() }
-    }
-
-    /// The next step, or the end: the device was not heard.
-    pub(super) fn poll(&mut self, client: &mut Client, tx: &mut [u8]) -> Result<Result<Step, Found>, Error> {
-        let timeout = client.limit();
-        // Often, for the answer is short and the question may run any number of times: on a line
-        // that loses a third of it, a few tries prove nothing.
-        let wait = timeout.eighth().max(FLOOR.min(timeout)).max(LEAST);
-        self.pace.asked = (wait, unheard(client, 0));
-        match self.call.poll(client, &Parameters {}, wait.to_duration(), tx) {
-            // The silence goes on, the back-off does not: another request comes next.
-            Err(Error::TimedOut) => {
-                Ok(Err(Found { parameters: None, pace: Pace { repeats: 0, timing: Timing::Idle, ..self.pace } }))
-            }
-            Ok(Step::Send(len)) => {
-                if self.pace.silence.is_zero() {
-                    self.pace.begins(0);
-                }
-                Ok(Ok(Step::Send(len)))
-            }
-            step => step.map(Ok),
-        }
-    }
-
-    pub(super) fn receive(&mut self, client: &mut Client, message: &[u8]) -> Heard<Found> {
-        match self.call.receive(client, message) {
-            Heard::Foreign => Heard::Foreign,
-            Heard::Again => Heard::Again,
-            Heard::Response(parameters) => {
-                self.pace.heard(0);
-                Heard::Response(Ok(Found { parameters: parameters.ok(), pace: self.pace }))
-            }
-        }
-    }
-
-    pub(super) fn tick(&mut self, elapsed: Duration) {
-        self.pace.tick(elapsed);
-    }
-
-    pub(super) fn timed_out(&mut self) {
-        match self.pace.timed_out(None) {
-            Ok(()) => self.call.timed_out(),
-            Err(_) => self.call.give_up(),
-        }
-    }
 }

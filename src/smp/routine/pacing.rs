@@ -188,11 +188,11 @@ impl Pacing {
         self
     }
 
-    /// The longest message in bytes and the number of requests at a time, for a device that
-    /// reported `parameters`.
-    pub(super) fn settle(&self, parameters: Option<ParametersResponse>) -> (usize, usize) {
+    /// The longest message in bytes and the number of requests at a time, for the parameters of the
+    /// device, if they are known.
+    pub(super) fn settle(&self) -> (usize, usize) {
         let max_message = usize::from(self.max_message.value());
-        match parameters {
+        match self.parameters {
             Some(ParametersResponse { buf_size, buf_count }) => {
                 let overhead = usize::from(self.overhead.value());
                 let size = usize::try_from(buf_size).unwrap_or(usize::MAX).saturating_sub(overhead);

@@ -3,78 +3,56 @@
 //! the device says so.
 
 use core::cmp::Ordering;
-use core::time::Duration;
 
-use heapless::Deque;
+use heapless::Vec;
 
 use super::Error;
-use super::pace::{Awaited, Pace};
-use super::pacing::{MAX_WINDOW, Pacing};
+use super::course::Course;
+use super::pace::Awaited;
+use super::pacing::MAX_WINDOW;
 use super::piece::{Piece, What, low};
 use crate::cbor::{BufferFull, Writer};
 use crate::smp::client::{self, Client};
 use crate::smp::{self, Header, Request, Version};
 use crate::source::Source;
 
-/// The counters of a transfer.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Counts {
-    pub(super) sent: u64,
-    /// The end of what was sent, or asked for, at least once.
-    pub(super) reached: u64,
-    pub(super) repeats: u32,
-    pub(super) foreign: u32,
-    /// The number of requests that were in flight at a time, at most.
-    pub(super) window: u8,
-}
-
-impl Counts {
-    pub(super) const fn foreign(&mut self) {
-        self.foreign = self.foreign.wrapping_add(1);
-    }
-}
-
-/// A piece that was sent and not answered yet.
+/// A piece that was sent.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Flight {
-    pub(super) sequence: u8,
     pub(super) off: u64,
     pub(super) len: u16,
 }
 
 impl Flight {
+    /// The end of the piece, which lies within the file.
     pub(super) const fn end(&self) -> u64 {
-        self.off.saturating_add(self.len as u64)
+        self.off.wrapping_add(self.len as u64)
     }
 }
 
 /// A request in flight, without its offset: that of the oldest one is `base`, and each other begins
 /// where the one before it ends.
 #[derive(Debug, Clone, Copy)]
-struct Sent {
+pub(super) struct Sent {
     sequence: u8,
-    len: u16,
+    pub(super) len: u16,
 }
 
 /// The requests in flight, and what the device has reported. The pieces in flight follow one
-/// another without gaps, and the last one ends at `next`.
+/// another without gaps.
 #[derive(Debug)]
 pub(super) struct Transfer {
-    /// The front of every request; number and length are not looked at.
+    /// The front of every request; number, version and length are not looked at.
     template: Header,
     limit: usize,
     window: usize,
-    outstanding: Deque<Sent, MAX_WINDOW>,
+    /// The oldest one first.
+    outstanding: Vec<Sent, MAX_WINDOW>,
     flow: Flow,
-    pace: Pace,
     /// The offset at which it began. The piece there travels alone, as the one at 0 does.
     start: u64,
-    /// The offset of the oldest request in flight; `next` if there is none.
+    /// The offset that the device reported last, at which the oldest request in flight begins.
     base: u64,
-    /// The offset of the next new piece.
-    next: u64,
-    /// The offset that the device reported last.
-    confirmed: u64,
     /// The highest offset that it has reported.
     best: u64,
     /// Consecutive responses with the same offset.
@@ -101,37 +79,25 @@ enum Flow {
 
 /// The piece that is to be sent.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Due {
-    /// A new one at this offset.
-    New(u64),
-    /// The oldest one again, with its number.
-    Again(Flight),
-}
-
-impl Due {
-    pub(super) const fn off(&self) -> u64 {
-        match *self {
-            Self::New(off) | Self::Again(Flight { off, .. }) => off,
-        }
-    }
+pub(super) struct Due {
+    pub(super) off: u64,
+    /// The request that it repeats, with its number; `None` for a new piece.
+    pub(super) again: Option<Sent>,
 }
 
 impl Transfer {
     /// A transfer by requests `R` that begins at `start`.
-    pub(super) fn new<R: Request>((limit, window): (usize, usize), start: u64, pace: Pace) -> Self {
+    pub(super) fn new<R: Request>((limit, window): (usize, usize), start: u64) -> Self {
         let template =
             Header { op: R::OP, version: Version::V2, length: 0, group: R::GROUP, sequence: 0, command: R::COMMAND };
         Self {
             template,
             limit,
             window,
-            outstanding: Deque::new(),
+            outstanding: Vec::new(),
             flow: Flow::Open,
-            pace,
             start,
             base: start,
-            next: start,
-            confirmed: start,
             best: start,
             rounds: 0,
             setbacks: 0,
@@ -140,55 +106,53 @@ impl Transfer {
         }
     }
 
-    /// Returns the oldest request in flight.
-    fn oldest(&self) -> Option<Flight> {
-        let first = self.outstanding.front()?;
-        Some(Flight { sequence: first.sequence, off: self.base, len: first.len })
+    /// The request at this place in the window; the end of what is in flight for one beyond.
+    fn flight(&self, index: usize) -> Flight {
+        let mut flight = Flight { off: self.base, len: 0 };
+        for sent in self.outstanding.iter().take(index.saturating_add(1)) {
+            flight = Flight { off: flight.end(), len: sent.len };
+        }
+        flight
     }
 
     /// The piece that is to be sent, or what to wait for.
     pub(super) fn due(&self, len: u64) -> Result<Due, Awaited> {
-        let oldest = self.oldest();
-        let first = oldest.is_some_and(|flight| self.is_first(&flight));
+        let oldest = self.outstanding.first();
+        let is_first = oldest.is_some() && self.is_first(self.base);
+        let next = self.flight(MAX_WINDOW).end();
         // An empty file is one piece without a byte.
-        let more = self.next < len || (len == 0 && oldest.is_none());
-        match (&self.flow, oldest) {
-            (Flow::Repeat, Some(oldest)) => Ok(Due::Again(oldest)),
-            (Flow::Open, _) if self.outstanding.len() < self.window && more && !first => Ok(Due::New(self.next)),
+        let more = next < len || (len == 0 && oldest.is_none());
+        match (self.flow, oldest) {
+            (Flow::Repeat, Some(oldest)) => Ok(Due { off: self.base, again: Some(*oldest) }),
+            (Flow::Open, _) if self.outstanding.len() < self.window && more && !is_first => {
+                Ok(Due { off: next, again: None })
+            }
             (_, None) => Err(Awaited::None),
-            _ if first => Err(Awaited::First),
-            _ if self.next >= len => Err(Awaited::Last),
+            _ if is_first => Err(Awaited::First),
+            _ if next >= len => Err(Awaited::Last),
             _ => Err(Awaited::Other),
         }
     }
 
-    /// Returns the time to wait for this response.
-    pub(super) fn wait(&mut self, awaited: Awaited, client: &Client, pacing: &Pacing) -> Duration {
-        self.pace.wait(awaited, client, pacing)
-    }
-
-    pub(super) fn tick(&mut self, elapsed: Duration) {
-        self.pace.tick(elapsed);
-    }
-
     /// The place of the request in flight that this message answers.
     pub(super) fn index(&self, message: &[u8]) -> Option<usize> {
-        let answered = |sent: &Sent| client::answers(&self.header(sent.sequence, Version::V2), message);
-        self.outstanding.iter().position(answered)
+        let (Header { sequence, .. }, _) = Header::parse(message).ok()?;
+        client::answers(&self.header(sequence), message)
+            .then(|| self.outstanding.iter().position(|sent| sent.sequence == sequence))?
     }
 
     pub(super) const fn confirmed(&self) -> u64 {
-        self.confirmed
+        self.base
     }
 
-    /// Returns true if nothing else may be in flight with this request: at offset 0 a device erases
-    /// flash, and where the transfer began its answer says how long a piece is.
-    pub(super) const fn is_first(&self, flight: &Flight) -> bool {
-        flight.off == 0 || flight.off == self.start
+    /// Returns true if nothing else may be in flight with the request at `off`: at offset 0 a
+    /// device erases flash, and where the transfer began its answer says how long a piece is.
+    pub(super) const fn is_first(&self, off: u64) -> bool {
+        off == 0 || off == self.start
     }
 
-    const fn header(&self, sequence: u8, version: Version) -> Header {
-        Header { version, sequence, ..self.template }
+    const fn header(&self, sequence: u8) -> Header {
+        Header { sequence, ..self.template }
     }
 
     /// Writes the piece that is due, with its data straight from the source.
@@ -196,17 +160,17 @@ impl Transfer {
         &mut self,
         due: Due,
         (source, total, what): (&mut S, u64, What<'_>),
-        counts: &mut Counts,
+        course: &mut Course,
         client: &mut Client,
         tx: &mut [u8],
     ) -> Result<usize, Error> {
-        let mut piece = Piece::fill(due.off(), total, what, self.limit.min(tx.len()))?;
-        piece = match due {
-            Due::Again(Flight { len, .. }) => piece.with_len(len),
-            Due::New(_) => piece.aligned(self.align, total),
+        let mut piece = Piece::fill(due.off, total, what, self.limit.min(tx.len()))?;
+        piece = match due.again {
+            Some(Sent { len, .. }) => piece.with_len(len),
+            None => piece.aligned(self.align, total),
         };
         let mut failed = Ok(());
-        let emitted = self.emit(due, piece.len(), counts, client, tx, |writer| {
+        let emitted = self.emit(due, piece.len(), course, client, tx, |writer| {
             piece.write(source, writer).map_err(|error| {
                 failed = Err(error);
                 BufferFull
@@ -214,7 +178,7 @@ impl Transfer {
         });
         failed?;
         let bytes = emitted?;
-        counts.sent = counts.sent.saturating_add(piece.len().into());
+        course.counts.sent = course.counts.sent.wrapping_add(piece.len().into());
         Ok(bytes)
     }
 
@@ -223,79 +187,76 @@ impl Transfer {
         &mut self,
         due: Due,
         len: u16,
-        counts: &mut Counts,
+        course: &mut Course,
         client: &mut Client,
         tx: &mut [u8],
         payload: impl FnOnce(&mut Writer<'_>) -> Result<(), BufferFull>,
     ) -> Result<usize, Error> {
-        let Header { op, group, command, .. } = self.template;
-        let (bytes, header) = match due {
-            Due::Again(Flight { sequence, .. }) => client::emit(self.header(sequence, client.version()), tx, payload),
-            Due::New(_) => client.emit(op, group, command, tx, payload),
-        }?;
-        let flight = Flight { sequence: header.sequence, off: due.off(), len };
-        if flight.off < counts.reached {
+        let version = client.version();
+        let sequence = due.again.map_or(client.sequence(), |sent| sent.sequence);
+        let (bytes, _) = client.emit_as(Header { version, ..self.header(sequence) }, tx, payload)?;
+        let counts = &mut course.counts;
+        if due.off < counts.reached {
             counts.repeats = counts.repeats.wrapping_add(1);
         }
-        counts.reached = counts.reached.max(flight.end());
-        self.sent(&flight, header.version);
+        counts.reached = counts.reached.max(Flight { off: due.off, len }.end());
+        self.asked.get_or_insert(version);
+        if due.again.is_some() {
+            self.flow = Flow::Probing;
+            return Ok(bytes);
+        }
+        // There is room: `due` has checked the window.
+        let _ = self.outstanding.push(Sent { sequence, len });
         counts.window = counts.window.max(u8::try_from(self.outstanding.len()).unwrap_or(u8::MAX));
+        // The time that a device needs to erase does not show how fast it responds.
+        if !self.is_first(due.off) {
+            course.pace.begins(sequence);
+        }
         Ok(bytes)
     }
 
-    fn sent(&mut self, flight: &Flight, version: Version) {
-        self.asked.get_or_insert(version);
-        match self.flow {
-            Flow::Repeat => self.flow = Flow::Probing,
-            _ => {
-                self.next = flight.end();
-                // There is room: `due` has checked the window.
-                let _ = self.outstanding.push_back(Sent { sequence: flight.sequence, len: flight.len });
-                // The time that a device needs to erase does not show how fast it responds.
-                if !self.is_first(flight) {
-                    self.pace.begins(flight.sequence);
-                }
-            }
-        }
-    }
-
     /// Removes the request at `index`, which `message` answers, and those before it from the
-    /// window. `None` if all have to be sent again in the other version.
-    pub(super) fn take(&mut self, index: usize, message: &[u8], client: &mut Client) -> Option<Flight> {
-        let mut answered = None;
+    /// window; [`wanted`](Self::wanted) or [`refused`](Self::refused) is called next. `None` if
+    /// all have to be sent again in the other version.
+    pub(super) fn take(
+        &mut self,
+        index: usize,
+        message: &[u8],
+        course: &mut Course,
+        client: &mut Client,
+    ) -> Option<Flight> {
+        let flight = self.flight(index);
         // Any response ends the silence, the probing and the pause.
         self.flow = Flow::Open;
-        for place in 0..=index {
-            let Some(flight) = self.oldest() else { break };
-            let _ = self.outstanding.pop_front();
-            self.base = flight.end();
+        for (place, sent) in self.outstanding.iter().enumerate().take(index.saturating_add(1)) {
             if place == index {
-                self.pace.heard(flight.sequence);
+                course.pace.heard(sent.sequence);
             } else {
-                self.pace.skipped(flight.sequence);
+                course.pace.skipped(sent.sequence);
             }
-            answered = Some(flight);
         }
+        let rest = self.outstanding.get(index.saturating_add(1)..).unwrap_or_default();
+        self.outstanding = Vec::from_slice(rest).unwrap_or_default();
         let written = client.version();
         let asked = self.asked.unwrap_or(written);
         let refusal = client::payload(message).ok().and_then(client::of_version);
         if refusal.is_some_and(|refusal| client.adopt_version(written, asked, refusal)) {
-            self.go_to(self.confirmed);
+            self.go_to(self.base, course);
             return None;
         }
-        answered
+        Some(flight)
     }
 
     /// The device refused `flight`: pauses if it is only busy, or fails.
-    pub(super) fn refused(&mut self, flight: &Flight, error: client::Error, pacing: &Pacing) -> Result<(), Error> {
+    pub(super) fn refused(&mut self, flight: &Flight, error: client::Error, course: &mut Course) -> Result<(), Error> {
         match error {
-            client::Error::Remote(smp::Error::BUSY | smp::Error::NO_MEMORY) if !self.is_first(flight) => {
+            client::Error::Remote(smp::Error::BUSY | smp::Error::NO_MEMORY) if !self.is_first(flight.off) => {
                 self.rounds = self.rounds.saturating_add(1);
-                if self.rounds >= pacing.rounds() {
+                if self.rounds >= course.pacing.rounds() {
                     return Err(error.into());
                 }
                 // It has fewer buffers free than it reported: from here on one at a time.
-                self.go_to(self.confirmed);
+                self.go_to(self.base, course);
                 (self.window, self.flow) = (1, Flow::Pause);
                 Ok(())
             }
@@ -326,9 +287,9 @@ impl Transfer {
         self.align = if align > rest { align } else { 1 };
     }
 
-    /// The device expects `off` next.
-    pub(super) fn wanted(&mut self, off: u64, pacing: &Pacing) -> Result<(), Error> {
-        match off.cmp(&self.confirmed) {
+    /// The device expects `off` next, in response to `flight`.
+    pub(super) fn wanted(&mut self, flight: &Flight, off: u64, course: &mut Course) -> Result<(), Error> {
+        match off.cmp(&self.base) {
             Ordering::Greater => self.rounds = 0,
             Ordering::Equal => self.rounds = self.rounds.saturating_add(1),
             // It lost what it had confirmed, which a device may do a few times, for example at a
@@ -340,36 +301,32 @@ impl Transfer {
         if off > self.best {
             (self.best, self.setbacks) = (off, 0);
         }
-        self.confirmed = off;
-        if self.rounds >= pacing.rounds() || self.setbacks >= pacing.rounds() {
-            return Err(Error::NoProgress);
-        }
         // Requests in flight that continue there stay valid.
-        if self.oldest().is_none_or(|flight| flight.off != off) {
-            self.go_to(off);
+        if off == flight.end() {
+            self.base = off;
+        } else {
+            self.go_to(off, course);
         }
-        Ok(())
+        if self.rounds.max(self.setbacks) >= course.pacing.rounds() { Err(Error::NoProgress) } else { Ok(()) }
     }
 
     /// Gives up what is in flight and continues at `off`.
-    fn go_to(&mut self, off: u64) {
+    fn go_to(&mut self, off: u64, course: &mut Course) {
         self.outstanding.clear();
-        self.pace.forget();
-        (self.base, self.next) = (off, off);
+        course.pace.forget();
+        self.base = off;
     }
 
-    pub(super) fn timed_out(&mut self, pacing: &Pacing) -> Result<(), Error> {
-        let Some(oldest) = self.oldest() else {
+    pub(super) fn timed_out(&mut self, course: &mut Course) -> Result<(), Error> {
+        if self.outstanding.is_empty() {
             // Nothing was in flight: the pause has ended.
             self.flow = Flow::Open;
             return Ok(());
-        };
-        self.pace.timed_out(pacing.retries())?;
+        }
+        course.timed_out()?;
         // The oldest one alone: its response says where the device is, and the others may have been
         // lost because of it.
-        self.go_to(oldest.end());
-        self.base = oldest.off;
-        let _ = self.outstanding.push_back(Sent { sequence: oldest.sequence, len: oldest.len });
+        self.outstanding.truncate(1);
         self.flow = Flow::Repeat;
         Ok(())
     }

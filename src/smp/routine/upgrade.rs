@@ -149,7 +149,7 @@ impl<S: Source> Upgrade<S> {
         // Both have the setting, so the device is asked to check it too.
         let upgrade_only = item.keys.upgrade;
         item.keys.upgrade = false;
-        let pacing = upload.pacing;
+        let pacing = upload.course.pacing;
         Ok(Self::several([item]).with_pacing(pacing).with_upgrade_only(upgrade_only))
     }
 
@@ -206,7 +206,7 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
     /// Sets how the uploads are paced: see [`Pacing`].
     #[must_use]
     pub fn with_pacing(mut self, pacing: Pacing) -> Self {
-        self.upload.pacing = pacing;
+        self.upload.course.pacing = pacing;
         self
     }
 

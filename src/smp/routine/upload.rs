@@ -91,7 +91,7 @@ impl<S: Source> Upload<S> {
         Self { source, job }
     }
 
-    paced!(job.pacing);
+    paced!(job.course.pacing);
 
     /// Sets the image, or with direct upload the slot, that the file is for. By default the key is
     /// left out, which means 0. Every other number is sent with each piece.
@@ -129,7 +129,7 @@ impl<S: Source> Upload<S> {
     /// See [`Pacing::with_timeouts`].
     #[must_use]
     pub fn with_timeouts(mut self, first: Duration, last: Duration) -> Self {
-        self.job.pacing = self.job.pacing.with_timeouts(first, last);
+        self.job.course.pacing = self.job.course.pacing.with_timeouts(first, last);
         self
     }
 
@@ -180,13 +180,8 @@ impl<S: Source> Routine for Upload<S> {
 
 impl<S> core::fmt::Debug for Upload<S> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let Job { len, pacing, state, counts, .. } = &self.job;
-        f.debug_struct("Upload")
-            .field("len", len)
-            .field("settings", pacing)
-            .field("state", state)
-            .field("counts", counts)
-            .finish_non_exhaustive()
+        let Job { len, course, state, .. } = &self.job;
+        f.debug_struct("Upload").field("len", len).field("state", state).field("course", course).finish_non_exhaustive()
     }
 }
 

@@ -3,11 +3,12 @@
 use core::cmp::Ordering;
 use core::time::Duration;
 
-use super::super::pace::{Awaited, Found, Pace, Sizing};
+use super::super::course::{Counts, Course, Sizing};
+use super::super::pace::Awaited;
 use super::super::piece::Keys;
 use super::super::report::{UploadEvent, UploadOutcome, UploadReport};
-use super::super::transfer::{Counts, Transfer};
-use super::super::{Error, Heard, Pacing};
+use super::super::transfer::Transfer;
+use super::super::{Error, Heard};
 use crate::routine::Step;
 use crate::smp::Request;
 use crate::smp::client::{self, Client};
@@ -18,9 +19,8 @@ use crate::source::Source;
 pub(in super::super) struct Job {
     pub(in super::super) len: u64,
     pub(in super::super) keys: Keys,
-    pub(in super::super) pacing: Pacing,
+    pub(in super::super) course: Course,
     pub(super) state: State,
-    pub(super) counts: Counts,
 }
 
 #[derive(Debug)]
@@ -38,8 +38,7 @@ pub(super) enum State {
 
 impl Job {
     pub(in super::super) fn new(len: u64) -> Self {
-        let (keys, pacing, state, counts) = (Keys::default(), Pacing::new(), State::Idle, Counts::default());
-        Self { len, keys, pacing, state, counts }
+        Self { len, keys: Keys::default(), course: Course::new(), state: State::Idle }
     }
 
     /// Starts again from scratch.
@@ -50,14 +49,11 @@ impl Job {
     /// Starts again with another file.
     pub(in super::super) fn restart_with(&mut self, len: u64, keys: Keys) {
         (self.len, self.keys, self.state) = (len, keys, State::Idle);
-        self.counts = Counts::default();
+        self.course.counts = Counts::default();
     }
 
-    fn begin(&mut self, found: Found) {
-        // Asked once, also for further files and after a restart.
-        self.pacing.parameters = self.pacing.parameters.or(found.parameters);
-        let sizes = self.pacing.settle(found.parameters);
-        self.state = State::Sending(Transfer::new::<image::Upload<'_>>(sizes, 0, found.pace));
+    fn begin(&mut self) {
+        self.state = State::Sending(Transfer::new::<image::Upload<'_>>(self.course.pacing.settle(), 0));
     }
 
     #[inline(never)] // A stack frame of its own: see *Stack* in `smp::server`.
@@ -65,19 +61,19 @@ impl Job {
         loop {
             match &mut self.state {
                 State::Idle if self.len == 0 => return Err(Error::Empty),
-                State::Idle => match self.pacing.parameters {
-                    Some(parameters) => self.begin(Found { parameters: Some(parameters), pace: Pace::known() }),
-                    None => self.state = State::Sizing(Sizing::new()),
+                State::Idle => match self.course.begin() {
+                    None => self.begin(),
+                    Some(sizing) => self.state = State::Sizing(sizing),
                 },
-                State::Sizing(sizing) => match sizing.poll(client, tx)? {
-                    Ok(step) => return Ok(step),
-                    Err(found) => self.begin(found),
+                State::Sizing(sizing) => match sizing.poll(&mut self.course, client, tx)? {
+                    Some(step) => return Ok(step),
+                    None => self.begin(),
                 },
                 State::Sending(transfer) => match transfer.due(self.len) {
                     Ok(due) => {
                         let keys = self.keys.of(self.len >= source.len());
                         let piece = (source, self.len, keys);
-                        return transfer.send(due, piece, &mut self.counts, client, tx).map(Step::Send);
+                        return transfer.send(due, piece, &mut self.course, client, tx).map(Step::Send);
                     }
                     Err(awaited) => {
                         let is_fresh = self.keys.sha.is_none() || self.len < source.len();
@@ -85,7 +81,7 @@ impl Job {
                             Awaited::First if is_fresh => Awaited::Fresh,
                             awaited => awaited,
                         };
-                        return Ok(Step::Wait(transfer.wait(awaited, client, &self.pacing)));
+                        return Ok(Step::Wait(self.course.wait(awaited, client)));
                     }
                 },
                 State::Ended { .. } => return Ok(Step::Done),
@@ -96,22 +92,22 @@ impl Job {
     #[inline(never)] // As `step`: the two never run at once.
     fn hear(&mut self, client: &mut Client, message: &[u8]) -> Result<(), Error> {
         match &mut self.state {
-            State::Sizing(sizing) => match sizing.receive(client, message) {
-                Heard::Foreign => self.counts.foreign(),
+            State::Sizing(sizing) => match sizing.receive(&mut self.course, client, message) {
+                Heard::Foreign => self.course.counts.foreign(),
                 Heard::Again => {}
-                Heard::Response(found) => self.begin(found?),
+                Heard::Response(_) => self.begin(),
             },
             State::Sending(transfer) => {
                 let Some(index) = transfer.index(message) else {
-                    self.counts.foreign();
+                    self.course.counts.foreign();
                     return Ok(());
                 };
-                let outcome = answered(transfer, index, message, client, self.len, &self.pacing)?;
+                let outcome = answered(transfer, index, message, client, self.len, &mut self.course)?;
                 if let Some(outcome) = outcome {
                     self.state = State::Ended { outcome, off: self.len };
                 }
             }
-            State::Idle | State::Ended { .. } => self.counts.foreign(),
+            State::Idle | State::Ended { .. } => self.course.counts.foreign(),
         }
         Ok(())
     }
@@ -131,7 +127,7 @@ impl Job {
             State::Sending(transfer) => transfer.confirmed(),
             State::Ended { off, .. } => *off,
         };
-        UploadEvent { off, len: self.len, repeats: self.counts.repeats }
+        UploadEvent { off, len: self.len, repeats: self.course.counts.repeats }
     }
 
     pub(in super::super) fn poll<S: Source>(&mut self, source: &mut S, client: &mut Client, tx: &mut [u8]) -> Step {
@@ -142,26 +138,22 @@ impl Job {
     }
 
     pub(in super::super) fn receive(&mut self, client: &mut Client, message: &[u8]) -> Option<UploadEvent> {
-        let foreign = self.counts.foreign;
+        let foreign = self.course.counts.foreign;
         if let Err(error) = self.hear(client, message) {
             self.fail(error);
         }
-        (self.counts.foreign == foreign).then(|| self.progress())
+        (self.course.counts.foreign == foreign).then(|| self.progress())
     }
 
     pub(in super::super) fn tick(&mut self, elapsed: Duration) {
-        match &mut self.state {
-            State::Sizing(sizing) => sizing.tick(elapsed),
-            State::Sending(transfer) => transfer.tick(elapsed),
-            State::Idle | State::Ended { .. } => {}
-        }
+        self.course.pace.tick(elapsed);
     }
 
     pub(in super::super) fn timed_out(&mut self) {
         match &mut self.state {
-            State::Sizing(sizing) => sizing.timed_out(),
+            State::Sizing(sizing) => sizing.timed_out(&mut self.course),
             State::Sending(transfer) => {
-                if let Err(error) = transfer.timed_out(&self.pacing) {
+                if let Err(error) = transfer.timed_out(&mut self.course) {
                     self.fail(error);
                 }
             }
@@ -175,7 +167,7 @@ impl Job {
             State::Ended { outcome, .. } => outcome,
             _ => UploadOutcome::Unfinished,
         };
-        let Counts { sent, foreign, window, .. } = self.counts;
+        let Counts { sent, foreign, window, .. } = self.course.counts;
         UploadReport { outcome, off, len, sent, repeats, foreign, window }
     }
 }
@@ -187,13 +179,13 @@ fn answered(
     message: &[u8],
     client: &mut Client,
     len: u64,
-    pacing: &Pacing,
+    course: &mut Course,
 ) -> Result<Option<UploadOutcome>, Error> {
-    let Some(flight) = transfer.take(index, message, client) else { return Ok(None) };
+    let Some(flight) = transfer.take(index, message, course, client) else { return Ok(None) };
     let response = client::payload(message).map_err(client::Error::from).and_then(image::Upload::response);
     let UploadResponse { off, matches } = match response {
         Ok(response) => response,
-        Err(error) => return transfer.refused(&flight, error, pacing).map(|()| None),
+        Err(error) => return transfer.refused(&flight, error, course).map(|()| None),
     };
     if matches == Some(false) {
         return Err(Error::Mismatch);
@@ -201,12 +193,12 @@ fn answered(
     match off.cmp(&len) {
         Ordering::Greater => Err(Error::Offset),
         Ordering::Equal => {
-            let already_present = transfer.is_first(&flight) && flight.end() < len;
+            let already_present = transfer.is_first(flight.off) && flight.end() < len;
             Ok(Some(UploadOutcome::Done { already_present, verified: matches == Some(true) }))
         }
         Ordering::Less => {
             transfer.cut(&flight, off);
-            transfer.wanted(off, pacing).map(|()| None)
+            transfer.wanted(&flight, off, course).map(|()| None)
         }
     }
 }

@@ -1,0 +1,111 @@
+//! The course of a transfer: its settings, its times and its counters, and the question with which
+//! it begins.
+
+use core::time::Duration;
+
+use super::pace::{Awaited, Pace};
+use super::{Call, Error, Heard, Pacing};
+use crate::routine::Step;
+use crate::smp::client::Client;
+use crate::smp::os::Parameters;
+
+/// The counters of a transfer.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Counts {
+    pub(super) sent: u64,
+    /// The end of what was sent, or asked for, at least once.
+    pub(super) reached: u64,
+    pub(super) repeats: u32,
+    pub(super) foreign: u32,
+    /// The number of requests that were in flight at a time, at most.
+    pub(super) window: u8,
+}
+
+impl Counts {
+    pub(super) const fn foreign(&mut self) {
+        self.foreign = self.foreign.wrapping_add(1);
+    }
+}
+
+/// What a transfer keeps from its first request to its last one. In one place for all states: moved
+/// from state to state with the request in flight, it takes several hundred bytes of flash more on
+/// a Cortex-M0.
+#[derive(Debug)]
+pub(super) struct Course {
+    pub(super) pacing: Pacing,
+    pub(super) pace: Pace,
+    pub(super) counts: Counts,
+}
+
+impl Course {
+    pub(super) fn new() -> Self {
+        Self { pacing: Pacing::new(), pace: Pace::new(), counts: Counts::default() }
+    }
+
+    /// Begins a transfer; returns the question for the sizes of the device unless they are known.
+    pub(super) const fn begin(&mut self) -> Option<Sizing> {
+        if self.pacing.parameters.is_some() {
+            self.pace = Pace::known();
+            return None;
+        }
+        self.pace = Pace::new();
+        Some(Sizing(Call::new(u8::MAX)))
+    }
+
+    /// Returns the time to wait for this response.
+    pub(super) fn wait(&mut self, awaited: Awaited, client: &Client) -> Duration {
+        self.pace.wait(awaited, client, &self.pacing)
+    }
+
+    /// Called when the wait has passed; returns whether to repeat.
+    pub(super) fn timed_out(&mut self) -> Result<(), Error> {
+        self.pace.timed_out(self.pacing.retries())
+    }
+}
+
+/// Asks for the buffers of the device.
+#[derive(Debug)]
+pub(super) struct Sizing(Call<Parameters>);
+
+impl Sizing {
+    /// The next step; `None` at the end: the device was not heard.
+    pub(super) fn poll(
+        &mut self,
+        course: &mut Course,
+        client: &mut Client,
+        tx: &mut [u8],
+    ) -> Result<Option<Step>, Error> {
+        let timeout = course.pace.wait_for_sizes(client);
+        match self.0.poll(client, &Parameters {}, timeout, tx) {
+            Err(Error::TimedOut) => {
+                course.pace.without_sizes();
+                Ok(None)
+            }
+            Ok(Step::Send(len)) => {
+                course.pace.asks_for_sizes();
+                Ok(Some(Step::Send(len)))
+            }
+            step => step.map(Some),
+        }
+    }
+
+    /// The sizes go to the settings: they are asked for once, also for further files.
+    pub(super) fn receive(&mut self, course: &mut Course, client: &mut Client, message: &[u8]) -> Heard<()> {
+        match self.0.receive(client, message) {
+            Heard::Foreign => Heard::Foreign,
+            Heard::Again => Heard::Again,
+            Heard::Response(parameters) => {
+                course.pace.heard_sizes();
+                course.pacing.parameters = parameters.ok();
+                Heard::Response(Ok(()))
+            }
+        }
+    }
+
+    pub(super) fn timed_out(&mut self, course: &mut Course) {
+        match course.pace.timed_out(None) {
+            Ok(()) => self.0.timed_out(),
+            Err(_) => self.0.give_up(),
+        }
+    }
+}
