@@ -276,6 +276,11 @@ impl<K: Request<Kind = K>> Call<K> {
         }
     }
 
+    /// Returns true if the request was not sent yet.
+    pub(super) const fn is_new(&self) -> bool {
+        matches!(self.state, State::New)
+    }
+
     /// No response will come: the next [`poll`](Self::poll) fails.
     pub(super) const fn give_up(&mut self) {
         self.state = State::Silent;

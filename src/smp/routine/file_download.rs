@@ -36,6 +36,8 @@
 //!   [`Error::Malformed`].
 //! * The length comes with the piece at offset 0 only, so a download that begins elsewhere asks for
 //!   it first.
+//! * The checksum is asked for in the round trip of the last pieces if the window has room. An
+//!   answer that overtakes them is dropped, and the question repeated after them.
 //! * A file that changes meanwhile is not noticed unless its length does not fit, or the check at
 //!   the end is asked for.
 
@@ -56,7 +58,7 @@ use crate::smp::os::ParametersResponse;
 use crate::smp::{Encode, Request};
 
 pub use super::pacing::MAX_WINDOW;
-pub use super::report::FileDownloadReport;
+pub use super::report::{FileDownloadEvent, FileDownloadReport};
 
 /// Downloads a file. Build it, then have a driver `run` it.
 pub struct FileDownload<'n> {
@@ -83,25 +85,13 @@ enum State {
     Sizing(Sizing),
     /// Asks for the length. Exits: `Receiving`, `Checking`, `Ended`.
     Looking(Call<Status<'static>>),
-    /// Asks for pieces. Exits: `Checking`, `Ended`.
-    Receiving(Transfer),
+    /// Asks for pieces, and with the last of them for the checksum, unless nothing is to be
+    /// compared or the answer has overtaken them. Exits: `Checking`, `Ended`.
+    Receiving(Transfer, Option<Call<Hash<'static>>>),
     /// Asks for the checksum. Exits: `Ended`.
     Checking(Call<Hash<'static>>),
     /// Ended. No exit.
     Ended(FileOutcome),
-}
-
-/// The content of a message to a [`FileDownload`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[non_exhaustive]
-pub struct FileDownloadEvent<'m> {
-    /// The offset of the data in the file, in bytes.
-    pub off: u64,
-    /// The next bytes of the file; none if the message brought none.
-    pub data: Bytes<'m>,
-    /// The length of the file in bytes; 0 as long as the device has not reported it.
-    pub len: u64,
 }
 
 impl<'n> FileDownload<'n> {
@@ -158,6 +148,7 @@ impl<'n> FileDownload<'n> {
 
     fn step(&mut self, client: &mut Client, tx: &mut [u8]) -> Result<Step, Error> {
         let name = self.name.into();
+        let timeout: Duration = Hash::TIMEOUT.max(client.timeout());
         loop {
             match &mut self.state {
                 State::Idle => match self.course.begin() {
@@ -169,12 +160,21 @@ impl<'n> FileDownload<'n> {
                     None => self.sized(client),
                 },
                 State::Looking(call) => return call.poll(client, &Status { name }, client.timeout(), tx),
-                State::Receiving(transfer) => {
+                State::Receiving(transfer, early) => {
                     // The length is unknown until the first piece has come.
                     let len = if self.len == 0 { u64::MAX } else { self.len };
                     let due = match transfer.due(len) {
                         Ok(due) => due,
                         Err(awaited) => {
+                            if let Some(call) = early
+                                && call.is_new()
+                                && transfer.has_room(len)
+                            {
+                                if let Ok(step) = call.poll(client, &checksum(self.name), timeout, tx) {
+                                    return Ok(step);
+                                }
+                                *early = None; // It does not fit `tx`.
+                            }
                             // No device erases or checks anything for a piece of a file.
                             let awaited = if let Awaited::None = awaited { awaited } else { Awaited::Other };
                             return Ok(Step::Wait(self.course.wait(awaited, client)));
@@ -187,13 +187,10 @@ impl<'n> FileDownload<'n> {
                         transfer.emit(due, piece, &mut self.course, client, tx, |writer| request.encode(writer));
                     return emitted.map(Step::Send);
                 }
-                State::Checking(call) => {
-                    let request = Hash { name, kind: Some("crc32".into()), off: None, len: None };
-                    match call.poll(client, &request, Hash::TIMEOUT.max(client.timeout()), tx) {
-                        Err(Error::TimedOut | Error::BufferFull) => self.done(false),
-                        step => return step,
-                    }
-                }
+                State::Checking(call) => match call.poll(client, &checksum(self.name), timeout, tx) {
+                    Err(Error::TimedOut | Error::BufferFull) => self.done(false),
+                    step => return step,
+                },
                 State::Ended(_) => return Ok(Step::Done),
             }
         }
@@ -201,14 +198,15 @@ impl<'n> FileDownload<'n> {
 
     fn sized(&mut self, client: &Client) {
         if self.start == 0 {
-            self.receive_from(0);
+            self.receive_from(client, 0);
         } else {
             self.state = State::Looking(Call::new(client.retries()));
         }
     }
 
-    fn receive_from(&mut self, off: u64) {
-        self.state = State::Receiving(Transfer::new::<Download<'_>>(self.course.pacing.settle(), off));
+    fn receive_from(&mut self, client: &Client, off: u64) {
+        let hash = (self.verify && self.crc.is_some()).then(|| Call::new(client.retries()));
+        self.state = State::Receiving(Transfer::new::<Download<'_>>(self.course.pacing.settle(), off), hash);
     }
 
     fn count(&mut self, bytes: &[u8]) {
@@ -220,7 +218,10 @@ impl<'n> FileDownload<'n> {
     /// Handles the end of the file.
     fn complete(&mut self, client: &Client) {
         if self.verify && self.crc.is_some() && self.len > 0 {
-            self.state = State::Checking(Call::new(client.retries()));
+            self.state = State::Checking(match self.state {
+                State::Receiving(_, Some(asked)) => asked,
+                _ => Call::new(client.retries()),
+            });
         } else {
             self.done(false);
         }
@@ -244,14 +245,18 @@ impl<'n> FileDownload<'n> {
                     self.len = status?.len;
                     match self.len.checked_sub(self.start) {
                         Some(0) => self.complete(client),
-                        Some(_) => self.receive_from(self.start),
+                        Some(_) => self.receive_from(client, self.start),
                         None => return Err(Error::Offset),
                     }
                 }
             },
-            State::Receiving(transfer) => {
+            State::Receiving(transfer, early) => {
                 let Some(index) = transfer.index(message) else {
-                    self.course.counts.foreign();
+                    match early.as_mut().map_or(Heard::Foreign, |call| call.receive(client, message)) {
+                        Heard::Foreign => self.course.counts.foreign(),
+                        // It has overtaken the last pieces: what they hold is not counted yet.
+                        Heard::Again | Heard::Response(_) => *early = None,
+                    }
                     return Ok(None);
                 };
                 let Some(flight) = transfer.take(index, message, &mut self.course, client) else { return Ok(None) };
@@ -300,7 +305,7 @@ impl<'n> FileDownload<'n> {
         self.off = end;
         if end < self.len {
             self.piece = u16::try_from(data.len()).unwrap_or(u16::MAX);
-            if let State::Receiving(transfer) = &mut self.state {
+            if let State::Receiving(transfer, _) = &mut self.state {
                 transfer.wanted(flight, end, &mut self.course)?;
             }
         } else {
@@ -312,6 +317,11 @@ impl<'n> FileDownload<'n> {
     fn fail(&mut self, error: Error) {
         self.state = State::Ended(FileOutcome::Failed(error));
     }
+}
+
+/// The question for the checksum of the whole file.
+fn checksum(name: &str) -> Hash<'_> {
+    Hash { name: name.into(), kind: Some("crc32".into()), off: None, len: None }
 }
 
 impl Routine for FileDownload<'_> {
@@ -345,7 +355,7 @@ impl Routine for FileDownload<'_> {
             State::Sizing(sizing) => sizing.timed_out(&mut self.course),
             State::Looking(call) => call.timed_out(),
             State::Checking(call) => call.timed_out(),
-            State::Receiving(transfer) => {
+            State::Receiving(transfer, _) => {
                 if let Err(error) = transfer.timed_out(&mut self.course) {
                     self.fail(error);
                 }

@@ -6,7 +6,9 @@
 //!   server             ◀── off a ──              ◀── off b ── or ◀── err 11, len: what it has ──
 //!
 //!   Idle ▶ Sizing ┬ resume ▶ Looking ▶ Comparing ┬▶ Sending ┬ verify ▶ Closing ▶ Checking ▶ Ended
-//!                 └──────────────────────────────┘          └──────────────────────────────┘
+//!                 └──────────────────────────────┘          │             ▲ another         ▲
+//!                                                           ├ asked ▶ Hashing ── the same ──┤
+//!                                                           └───────────────────────────────┘
 //! ```
 //!
 //! The sizes are found as for the [upload of an image](super::upload); window, repeats and limits
@@ -44,18 +46,22 @@
 //!   question is enough; another kind, a refusal and silence mean that nothing was compared. Our
 //!   part is read from the source when the response has come. Empty files are not compared, since
 //!   servers have no hash for them.
-//! * Before the hash of the whole the device is asked to close the file: one that paused between
+//! * The hash of the whole is asked for in the round trip of the last pieces if the window has room.
+//!   The same hash as ours proves that they have arrived. Another one does not prove that they have
+//!   not: a piece may be lost, or the file open.
+//! * So before it is asked for again the device is asked to close the file: one that paused between
 //!   two pieces has opened it again, cannot see its end and keeps it open, and the hash need not
 //!   cover all bytes of an open file. A refusal is that of a device without this command, which is
 //!   asked for the hash all the same; after silence nothing is compared.
 
 mod offset;
+mod run;
 
 use core::time::Duration;
 
 use offset::{Lookups, next};
 
-use super::course::{Counts, Course, Sizing};
+use super::course::{Course, Sizing};
 use super::pace::Awaited;
 use super::pacing::paced;
 use super::piece::What;
@@ -63,7 +69,7 @@ pub use super::report::FileUploadReport;
 use super::transfer::Transfer;
 use super::{Call, Error, FileOutcome, Heard, Pacing, UploadEvent, hash};
 use crate::line::Limits;
-use crate::routine::{Routine, Step};
+use crate::routine::Step;
 use crate::smp::client::{self, Client};
 use crate::smp::fs::{Close, Hash, Status, Upload};
 use crate::smp::os::ParametersResponse;
@@ -102,8 +108,12 @@ enum State {
     Looking(Call<Status<'static>>),
     /// Asks for the hash of the device's part. Exits: `Sending`, `Ended`.
     Comparing { call: Call<Hash<'static>>, len: u64 },
-    /// Sends pieces. Exits: `Closing`, `Ended`.
-    Sending(Transfer),
+    /// Sends pieces; with the last of them the question for the hash of the whole, unless nothing
+    /// is to be compared or it was answered too early. Exits: `Hashing`, `Closing`, `Ended`.
+    Sending(Transfer, Option<Call<Hash<'static>>>),
+    /// Waits for the hash for which it asked with the last pieces. Exits: `Ended` if it is the
+    /// same; else `Closing`.
+    Hashing(Call<Hash<'static>>),
     /// Asks the device to close the file. Exits: `Checking`, `Ended`.
     Closing(Call<Close>),
     /// Asks for the hash of the whole file. Exits: `Ended`.
@@ -167,7 +177,8 @@ impl<'n, S: Source> FileUpload<'n, S> {
     }
 
     fn send_from(&mut self, off: u64) {
-        self.state = State::Sending(Transfer::new::<Upload<'_>>(self.course.pacing.settle(), off));
+        let hash = (self.settings.verify && self.len > 0).then(|| Call::new(0));
+        self.state = State::Sending(Transfer::new::<Upload<'_>>(self.course.pacing.settle(), off), hash);
     }
 
     fn done(&mut self, verified: bool) {
@@ -193,16 +204,29 @@ impl<'n, S: Source> FileUpload<'n, S> {
                     Err(Error::TimedOut) => self.send_from(0),
                     step => return step,
                 },
-                State::Sending(transfer) => match transfer.due(self.len) {
+                State::Sending(transfer, early) => match transfer.due(self.len) {
                     Ok(due) => {
                         let piece = (&mut self.source, self.len, What::File(self.name));
                         return transfer.send(due, piece, &mut self.course, client, tx).map(Step::Send);
                     }
                     Err(awaited) => {
+                        if let Some(call) = early
+                            && call.is_new()
+                            && transfer.has_room(self.len)
+                        {
+                            if let Ok(step) = call.poll(client, &hash(None), timeout, tx) {
+                                return Ok(step);
+                            }
+                            *early = None; // It does not fit `tx`.
+                        }
                         // No device erases or checks anything for a piece of a file.
                         let awaited = if let Awaited::None = awaited { awaited } else { Awaited::Other };
                         return Ok(Step::Wait(self.course.wait(awaited, client)));
                     }
+                },
+                State::Hashing(call) => match call.poll(client, &hash(None), timeout, tx) {
+                    Err(Error::TimedOut) => self.state = State::Closing(Call::new(client.retries())),
+                    step => return step,
                 },
                 State::Closing(call) => match call.poll(client, &Close {}, timeout, tx) {
                     Err(Error::TimedOut) => self.done(false),
@@ -248,9 +272,18 @@ impl<'n, S: Source> FileUpload<'n, S> {
                     }
                 }
             },
-            State::Sending(transfer) => {
+            State::Sending(transfer, early) => {
                 let Some(index) = transfer.index(message) else {
-                    self.course.counts.foreign();
+                    match early.as_mut().map_or(Heard::Foreign, |call| call.receive(client, message)) {
+                        Heard::Foreign => self.course.counts.foreign(),
+                        Heard::Again => *early = None,
+                        Heard::Response(answer) => {
+                            *early = None;
+                            if hash::compare(&mut self.source, self.len, answer)? == Some(true) {
+                                self.done(true);
+                            }
+                        }
+                    }
                     return Ok(());
                 };
                 let Some(flight) = transfer.take(index, message, &mut self.course, client) else { return Ok(()) };
@@ -261,7 +294,10 @@ impl<'n, S: Source> FileUpload<'n, S> {
                     Ok(off) if off > course.counts.reached => return Err(Error::Malformed),
                     Ok(off) if off < self.len => transfer.wanted(&flight, off, course)?,
                     Ok(_) if self.settings.verify && self.len > 0 => {
-                        self.state = State::Closing(Call::new(client.retries()));
+                        self.state = match *early {
+                            Some(call) if !call.is_new() => State::Hashing(call),
+                            _ => State::Closing(Call::new(client.retries())),
+                        };
                     }
                     Ok(_) => self.done(false),
                     // Another offset, in version 1: a piece before this one is missing.
@@ -277,6 +313,14 @@ impl<'n, S: Source> FileUpload<'n, S> {
                     Err(error) => transfer.refused(&flight, error, course)?,
                 }
             }
+            State::Hashing(call) => match call.receive(client, message) {
+                Heard::Foreign => self.course.counts.foreign(),
+                Heard::Again => {}
+                Heard::Response(answer) => match hash::compare(&mut self.source, self.len, answer)? {
+                    Some(true) => self.done(true),
+                    _ => self.state = State::Closing(Call::new(client.retries())),
+                },
+            },
             State::Closing(call) => match call.receive(client, message) {
                 Heard::Foreign => self.course.counts.foreign(),
                 Heard::Again => {}
@@ -306,82 +350,10 @@ impl<S> FileUpload<'_, S> {
     pub fn progress(&self) -> UploadEvent {
         let off = match &self.state {
             State::Idle | State::Sizing(_) | State::Looking(_) | State::Comparing { .. } => 0,
-            State::Sending(transfer) => transfer.confirmed(),
-            State::Closing(_) | State::Checking(_) => self.len,
+            State::Sending(transfer, _) => transfer.confirmed(),
+            State::Hashing(_) | State::Closing(_) | State::Checking(_) => self.len,
             State::Ended { off, .. } => *off,
         };
         UploadEvent { off, len: self.len, repeats: self.course.counts.repeats }
-    }
-}
-
-impl<S: Source> Routine for FileUpload<'_, S> {
-    type Client = Client;
-    type Event<'m> = UploadEvent;
-    type Report = FileUploadReport;
-
-    fn poll(&mut self, client: &mut Client, tx: &mut [u8]) -> Step {
-        self.step(client, tx).unwrap_or_else(|error| {
-            self.fail(error);
-            Step::Done
-        })
-    }
-
-    fn receive(&mut self, client: &mut Client, message: &[u8]) -> Option<UploadEvent> {
-        let foreign = self.course.counts.foreign;
-        if let Err(error) = self.hear(client, message) {
-            self.fail(error);
-        }
-        (self.course.counts.foreign == foreign).then(|| self.progress())
-    }
-
-    fn tick(&mut self, elapsed: Duration) {
-        self.course.pace.tick(elapsed);
-    }
-
-    fn timed_out(&mut self) {
-        match &mut self.state {
-            State::Sizing(sizing) => sizing.timed_out(&mut self.course),
-            State::Looking(call) => call.timed_out(),
-            State::Comparing { call, .. } | State::Checking(call) => call.timed_out(),
-            State::Closing(call) => call.timed_out(),
-            State::Sending(transfer) => {
-                self.doubt = true;
-                if let Err(error) = transfer.timed_out(&mut self.course) {
-                    self.fail(error);
-                }
-            }
-            State::Idle | State::Ended { .. } => {}
-        }
-    }
-
-    fn report(&self) -> FileUploadReport {
-        let UploadEvent { off, len, repeats } = self.progress();
-        let outcome = match self.state {
-            State::Ended { outcome, .. } => outcome,
-            _ => FileOutcome::Unfinished,
-        };
-        let Counts { sent, foreign, window, .. } = self.course.counts;
-        FileUploadReport { outcome, off, len, sent, repeats, foreign, window }
-    }
-}
-
-/// Prints the length of the name only: it may reveal what should stay private.
-impl<S> core::fmt::Debug for FileUpload<'_, S> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let Self { name, len, settings, state, course, .. } = self;
-        f.debug_struct("FileUpload")
-            .field("name", &name.len())
-            .field("len", len)
-            .field("settings", settings)
-            .field("state", state)
-            .field("course", course)
-            .finish_non_exhaustive()
-    }
-}
-
-#[cfg(feature = "defmt")]
-impl<S> defmt::Format for FileUpload<'_, S> {
-    fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "FileUpload({})", self.progress());
     }
 }

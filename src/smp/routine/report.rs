@@ -1,6 +1,7 @@
 //! Progress and results of uploads.
 
 use super::{Error, FileOutcome};
+use crate::cbor::Bytes;
 
 /// The progress of an [`Upload`](super::Upload) or a [`FileUpload`](super::FileUpload), after each
 /// message.
@@ -87,6 +88,19 @@ pub struct FileUploadReport {
     pub foreign: u32,
     /// The largest number of requests that were in flight at a time.
     pub window: u8,
+}
+
+/// The content of a message to a [`FileDownload`](super::FileDownload).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub struct FileDownloadEvent<'m> {
+    /// The offset of the data in the file, in bytes.
+    pub off: u64,
+    /// The next bytes of the file; none if the message brought none.
+    pub data: Bytes<'m>,
+    /// The length of the file in bytes; 0 as long as the device has not reported it.
+    pub len: u64,
 }
 
 /// The result of a [`FileDownload`](super::FileDownload).

@@ -134,6 +134,15 @@ impl Transfer {
         }
     }
 
+    /// Returns true if all of the `len` bytes are in flight, and one more request may be.
+    pub(super) fn has_room(&self, len: u64) -> bool {
+        let in_flight = self.outstanding.len();
+        matches!(self.flow, Flow::Open)
+            && (1..self.window).contains(&in_flight)
+            && !self.is_first(self.base)
+            && self.flight(MAX_WINDOW).end() >= len
+    }
+
     /// The place of the request in flight that this message answers.
     pub(super) fn index(&self, message: &[u8]) -> Option<usize> {
         let (Header { sequence, .. }, _) = Header::parse(message).ok()?;

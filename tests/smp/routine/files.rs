@@ -600,12 +600,132 @@ fn an_upload_has_the_file_closed_before_it_is_compared() {
         let mut server = Forgetful::default();
         server.closed.kind = kind;
         let report = drive(&mut upload(&file).with_verify(true), (GOOD, 1), |request| server.answer(request), |_| ());
-        assert_eq!((report.outcome, &server.commands[..]), (VERIFIED, &[0, 0, 0, 4, 2][..]));
+        assert_eq!((report.outcome, &server.commands[..]), (VERIFIED, &[0, 0, 0, 2, 4, 2][..]));
     }
     // Nothing is closed, and nothing asked, that is not to be compared.
     let mut server = Forgetful::default();
     let report = drive(&mut upload(&file), (GOOD, 1), |request| server.answer(request), |_| ());
     assert_eq!((report.outcome, &server.commands[..]), (DONE, &[0, 0, 0][..]));
+}
+
+/// The commands of `routine` in groups, each sent before any response to it came; the server's
+/// answers to the hash in front of those before it if `overtaken`.
+fn groups<R: Routine<Client = Client>>(
+    routine: &mut R,
+    mut server: impl FnMut(&[u8]) -> Option<Vec<u8>>,
+    overtaken: bool,
+) -> (R::Report, Vec<Vec<u8>>) {
+    let (mut client, mut tx, mut answers) = (Client::new(0).with_retries(1), [0; 256], VecDeque::new());
+    let mut groups = vec![vec![]];
+    loop {
+        match routine.poll(&mut client, &mut tx) {
+            Step::Send(len) => {
+                let command = split(&tx[..len]).0.command;
+                groups.last_mut().unwrap().push(command);
+                let at = if command == 2 && overtaken { 0 } else { answers.len() };
+                server(&tx[..len]).into_iter().for_each(|answer| answers.insert(at, answer));
+            }
+            Step::Wait(_) => {
+                match answers.pop_front() {
+                    Some(answer) => drop(routine.receive(&mut client, &answer)),
+                    None => {
+                        assert!(!overtaken, "no answer is lost, only early");
+                        routine.timed_out();
+                    }
+                }
+                groups.push(vec![]);
+            }
+            Step::Reopen => panic!("no file needs that"),
+            Step::Done => break,
+        }
+    }
+    groups.retain(|group| !group.is_empty());
+    (routine.report(), groups)
+}
+
+#[test]
+fn an_upload_is_compared_in_the_round_trip_of_its_last_pieces() {
+    let file = Random::new(1).bytes(1000);
+    for &kind in KNOWN {
+        let mut server = Appending { kind, ..Appending::default() };
+        let (report, sent) =
+            groups(&mut upload(&file).with_verify(true), |request| Some(server.answer(request)), false);
+        assert_eq!(report.outcome, VERIFIED);
+        assert_eq!(sent, [&[0][..], &[0, 0, 0], &[0], &[2]], "{kind}: the hash with the last two pieces in flight");
+        assert!(server.file == file);
+    }
+    // One request at a time: the file is closed, then compared.
+    let mut server = Appending { kind: "crc32", ..Appending::default() };
+    let routine = &mut upload(&file).with_verify(true).with_window(1);
+    let (report, sent) = groups(routine, |request| Some(server.answer(request)), false);
+    assert_eq!((report.outcome, sent.concat()), (VERIFIED, vec![0, 0, 0, 0, 0, 4, 2]));
+}
+
+#[test]
+fn an_upload_that_lost_a_last_piece_is_closed_and_compared_again() {
+    let file = Random::new(1).bytes(1000);
+    for lost in [3, 4] {
+        let (mut server, mut pieces) = (Appending { kind: "crc32", ..Appending::default() }, 0);
+        let (report, sent) = groups(
+            &mut upload(&file).with_verify(true),
+            |request| {
+                let is_piece = split(request).0.command == 0;
+                let is_lost = is_piece && pieces == lost;
+                pieces += i32::from(is_piece);
+                (!is_lost).then(|| server.answer(request))
+            },
+            false,
+        );
+        assert_eq!(report.outcome, VERIFIED, "{sent:?}");
+        assert!(server.file == file);
+        assert!(sent.concat().ends_with(&[0, 4, 2]), "{sent:?}");
+    }
+    // The answer to the first question is lost.
+    let (mut server, mut asked) = (Appending { kind: "crc32", ..Appending::default() }, 0);
+    let (report, sent) = groups(
+        &mut upload(&file).with_verify(true),
+        |request| {
+            let answer = server.answer(request);
+            asked += i32::from(split(request).0.command == 2);
+            (split(request).0.command != 2 || asked > 1).then_some(answer)
+        },
+        false,
+    );
+    assert_eq!((report.outcome, sent.concat()), (VERIFIED, vec![0, 0, 0, 0, 0, 2, 4, 2]));
+}
+
+#[test]
+fn a_hash_that_overtakes_the_last_pieces_ends_an_upload_only_if_it_is_the_same() {
+    let file = Random::new(1).bytes(1000);
+    let mut server = Appending { kind: "crc32", ..Appending::default() };
+    let (report, _) = groups(&mut upload(&file).with_verify(true), |request| Some(server.answer(request)), true);
+    assert_eq!((report.outcome, report.off, server.file == file), (VERIFIED, 1000, true));
+    let mut server = Appending { kind: "crc32", ..Appending::default() };
+    let (report, sent) = groups(
+        &mut upload(&file).with_verify(true),
+        |request| {
+            let answer = server.answer(request);
+            server.file[0] = if server.file.len() == file.len() { !file[0] } else { file[0] };
+            Some(answer)
+        },
+        true,
+    );
+    assert_eq!(report.outcome, FileOutcome::Failed(Error::Mismatch), "{sent:?}");
+}
+
+#[test]
+fn a_download_is_compared_in_the_round_trip_of_its_last_pieces() {
+    let stored = Random::new(1).bytes(1000);
+    for overtaken in [false, true] {
+        let mut buffer = [0; 1024];
+        let mut store = Store::new(disk(&stored), "/lfs", &mut buffer);
+        let mut routine = FileDownload::new(NAME).with_parameters(FOUR).with_verify(true);
+        let (report, sent) = groups(&mut routine, |request| Some(answer(&mut store, request)), overtaken);
+        assert_eq!(report.outcome, VERIFIED, "{sent:?}");
+        // An answer that came too early is dropped, and the question repeated.
+        let all = if overtaken { vec![0, 0, 0, 0, 0, 2, 2] } else { vec![0, 0, 0, 0, 0, 2] };
+        assert_eq!(sent.concat(), all, "{sent:?}");
+    }
 }
 
 #[test]
@@ -630,7 +750,7 @@ fn a_device_that_is_silent_when_it_shall_close_the_file_is_not_said_to_have_anot
             Step::Done => break,
         }
     }
-    assert_eq!((routine.report().outcome, &server.commands[..]), (DONE, &[0, 0, 0][..]));
+    assert_eq!((routine.report().outcome, &server.commands[..]), (DONE, &[0, 0, 0, 2][..]));
 }
 
 #[test]
