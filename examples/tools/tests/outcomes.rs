@@ -458,6 +458,24 @@ fn a_window_that_the_device_does_not_allow_is_refused_aloud() {
 }
 
 #[test]
+fn a_message_that_some_paths_cut_in_two_is_said_before_it_is_sent() {
+    let dir = Folder::new("outcomes-message");
+    let file = dir.put("file", &vec![7; 4000]);
+    let device = Device::start("--udp 127.0.0.1:0");
+    let line = format!("--udp {} fs upload {file} /lfs1/a", device.address);
+    for (message, is_cut) in [("1232", false), ("1233", true)] {
+        let run = smp(&words(&line, &["--message", message]));
+        let says = run.stderr.contains("--message 1233: datagrams of more than 1232 bytes are cut in two");
+        assert_eq!((run.code, says), (0, is_cut), "{run:?}");
+    }
+    // A stream has no datagrams.
+    let device = Device::start("--tcp 127.0.0.1:0");
+    let line = format!("{} fs upload {file} /lfs1/a", reach(&device));
+    let run = smp(&words(&line, &["--message", "1400"]));
+    assert!(run.code == 0 && !run.stderr.contains("--message"), "{run:?}");
+}
+
+#[test]
 fn a_wrong_command_line_is_an_object_for_programs_too() {
     for line in ["--json frobnicate", "--json --window 9 params", "params --json --timeout 0"] {
         let run = smp(&words(line, &[]));

@@ -452,6 +452,8 @@ fn a_file_for_a_slot_that_the_device_will_not_write_is_never_sent() {
     let bare = dir.put("bare.bin", &fixed(Version::new(2, 0, 0), 0));
     let run = upgrade(&device, &bare);
     assert!(run.code == 1 && run.says("INVALID_FLASH_ADDRESS") && run.says("linked for another slot"), "{run:?}");
+    let run = smp(&format!("--udp {} upgrade {bare} --dry-run", device.address));
+    assert!(run.says("bare.bin runs from address 0x00000000 only; only the device knows"), "{run:?}");
     // Two files that do not differ.
     let same = dir.put("same.zip", &pair(Version::new(2, 0, 0), &[0, 1], |_| json!({})));
     let run = upgrade(&device, &same);

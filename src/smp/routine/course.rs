@@ -27,9 +27,7 @@ impl Counts {
     }
 }
 
-/// What a transfer keeps from its first request to its last one. In one place for all states: moved
-/// from state to state with the request in flight, it takes several hundred bytes of flash more on
-/// a Cortex-M0.
+/// The part of a transfer that outlives its states: no state carries it to the next one.
 #[derive(Debug)]
 pub(super) struct Course {
     pub(super) pacing: Pacing,

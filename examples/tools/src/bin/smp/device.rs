@@ -192,6 +192,10 @@ pub struct Device<F: Framing> {
     client: Client,
 }
 
+/// The longest datagram that crosses every IPv6 path in one piece: 1,280 bytes less the headers of
+/// IPv6 and UDP.
+const PATH: u16 = 1232;
+
 impl<F: Framing> Device<F> {
     /// Opens the port and gets ready to talk.
     pub fn open(cli: &cli::Link, endpoint: Endpoint, framing: fn(&'static mut [u8]) -> F) -> Result<Self, Failure> {
@@ -252,6 +256,11 @@ impl<F: Framing> Device<F> {
         }
         if let Some(bytes) = self.message {
             pacing = pacing.with_max_message(bytes.into());
+            if self.link.limits().datagram && bytes > PATH {
+                let text =
+                    format!("--message {bytes}: datagrams of more than {PATH} bytes are cut in two on some paths");
+                self.output.warning(&format!("{text}, and many devices drop what is cut"));
+            }
         }
         pacing
     }

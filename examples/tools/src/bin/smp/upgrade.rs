@@ -195,6 +195,12 @@ fn choose<F: Framing>(device: &mut Device<F>, parts: Vec<Part>) -> Result<(Vec<P
         }
     }
     if !is_for_slot {
+        for part in &parts {
+            if let Some(address) = fixed_address(part) {
+                let text = format!("{} runs from address {address:#010x} only; only the device knows", part.name);
+                device.output.note(&format!("{text} whether the slot that it writes begins there"));
+            }
+        }
         return Ok((parts, true));
     }
     let rows = list(device)?;
@@ -216,6 +222,12 @@ fn choose<F: Framing>(device: &mut Device<F>, parts: Vec<Part>) -> Result<(Vec<P
         chosen.push(part);
     }
     Ok((chosen, may_settle))
+}
+
+/// The address from which alone an image can run, if its header says so.
+fn fixed_address(part: &Part) -> Option<u32> {
+    let image = Image::parse(&part.bytes).ok()?;
+    image.header().flags().intersects(Flags::ROM_FIXED).then(|| image.header().load_address())
 }
 
 /// Returns the one of these files for an image that the device can run, and whether a reset would
