@@ -10,10 +10,14 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, UdpSocket};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anysmp::mcuboot::Version;
+use anysmp::mcuboot::digest::Sha256;
+use anysmp::smp::Decode as _;
+use anysmp::smp::image::Upload;
 use serde_json::Value;
 
 use kit::{Device, Folder, Run, image};
@@ -349,6 +353,83 @@ fn images_come_as_hex_and_on_the_standard_input_too() {
     for bad in [":0200000400", ":020000040000FB", ":02000004GG00FA", ":00000001FF\n"] {
         let bad = dir.put("bad.hex", bad.as_bytes());
         assert_eq!(smp(&words("--simulated upgrade", &[&bad])).code, 5, "{bad}");
+    }
+}
+
+/// An image of 300 bytes as `imgtool sign --endian big` makes it: header, a protected TLV, the hash.
+fn big_endian(version: [u8; 2]) -> Vec<u8> {
+    let mut image = vec![0x96, 0xF3, 0xB8, 0x3D, 0, 0, 0, 0, 0, 32, 0, 12, 0, 0, 1, 44, 0, 0, 0, 0];
+    image.extend_from_slice(&[version[0], version[1], 0, 3, 0, 0, 0, 4, 0, 0, 0, 0]);
+    image.extend_from_slice(&[0x41; 300]);
+    image.extend_from_slice(&[0x69, 0x08, 0, 12, 0x50, 0, 0, 4, 0, 0, 0, 5]);
+    let hash = Sha256::of(&image);
+    image.extend_from_slice(&[0x69, 0x07, 0, 40, 0x10, 0, 0, 32]);
+    image.extend_from_slice(hash.as_bytes());
+    image
+}
+
+#[test]
+fn an_image_for_a_big_endian_device_is_read_and_sent_as_it_is() {
+    let (dir, bytes) = (Folder::new("outcomes-big"), big_endian([1, 2]));
+    let file = dir.put("big.img", &bytes);
+    let run = smp(&["image", "info", &file, "--json"]);
+    let info = &run.json()["images"][0];
+    assert_eq!((run.code, &info["version"], &info["hash_is_true"]), (0, &"1.2.3.4".into(), &true.into()), "{run:?}");
+    assert_eq!((&info["len"], &info["body_len"]), (&bytes.len().into(), &300.into()));
+    let names = ["protected_tlvs", "tlvs"].map(|area| info[area][0]["name"].clone());
+    assert_eq!(names, ["SECURITY_COUNTER", "SHA256"]);
+    // A device that keeps what it is sent.
+    let (stored, came) = (Arc::new(Mutex::new(Vec::new())), bytes.clone());
+    let its = Arc::clone(&stored);
+    let endpoint = fake(move |request| {
+        if request[4..8] != [0, 1, request[6], 1] {
+            return Some(parameters(request));
+        }
+        let piece = Upload::decode(&request[8..]).unwrap();
+        let mut stored = its.lock().unwrap();
+        stored.truncate(piece.off.unwrap() as usize);
+        piece.data.unwrap().chunks().iter().for_each(|chunk| stored.extend_from_slice(chunk));
+        let off = stored.len() as u16;
+        Some(respond(request, &[&b"\xa1\x63off\x19"[..], &off.to_be_bytes()].concat()))
+    });
+    let run = smp(&words(&format!("{endpoint} image upload"), &[&file]));
+    assert_eq!((run.code, stored.lock().unwrap().as_slice()), (0, came.as_slice()), "{run:?}");
+    // Damage is found here, and the other steps are up to the user.
+    let mut bad = bytes;
+    bad[100] ^= 1;
+    let bad = smp(&words("--simulated image upload", &[&dir.put("bad.img", &bad)]));
+    assert!(bad.code == 5 && bad.says("its contents do not have the hash that it claims"), "{bad:?}");
+    let run = smp(&words("--simulated upgrade", &[&file]));
+    assert!(run.code == 5 && run.says("for a big-endian device") && run.says("`image upload` sends it"), "{run:?}");
+    // No front of it is a panic.
+    let bytes = big_endian([1, 2]);
+    for len in 0..bytes.len() {
+        if len % 7 == 0 || !(40..320).contains(&len) {
+            let cut = smp(&["image", "info", &dir.put("cut.img", &bytes[..len])]);
+            assert_eq!(cut.code, 5, "{len}: {cut:?}");
+        }
+    }
+}
+
+#[test]
+fn each_kind_of_file_that_is_no_image_is_called_by_its_name() {
+    let dir = Folder::new("outcomes-kinds");
+    let kinds: [(&[u8], &str, &str); 8] = [
+        (b"\x7FELF\x02\x01", "an ELF file", "zephyr.signed.bin"),
+        (b"\x3C\xB8\xF3\x96 old", "an image of MCUboot's old format", "`image upload --raw`"),
+        (b"\xD8\x6B\xA2 suit", "a SUIT envelope", "`image upload --raw`"),
+        (b"UF2\nWQ]\x9E", "a UF2 file", "signed .bin or .hex"),
+        (b"S00600004844521B\n", "a Motorola S-record file", "signed .bin or .hex"),
+        (b"PK\x03\x04 zip", "the archive is damaged", "signed image"),
+        (b"", "an empty file", "signed image"),
+        (b"words", "not an MCUboot image", "signed image"),
+    ];
+    for (bytes, name, remedy) in kinds {
+        let file = dir.put("file", bytes);
+        for command in ["upgrade", "image upload"] {
+            let run = smp(&words(&format!("--simulated {command}"), &[&file]));
+            assert!(run.code == 5 && run.says(name) && run.says(remedy), "{name}: {run:?}");
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use anysmp_tools::outln as println;
 use clap::Args;
 use serde_json::{Value, json};
 
+use crate::endian::little;
 use crate::failure::Failure;
 use crate::input::{self, Kind, Part};
 use crate::json::hex;
@@ -48,7 +49,8 @@ fn describe(part: &Part, slot_size: Option<u32>) -> Value {
     let kind = Kind::of(&part.bytes);
     let mut value = json!({ "name": part.name, "image": part.number, "slot": part.slot, "format": kind.name(), "bytes": part.bytes.len() });
     let Some(map) = value.as_object_mut() else { return value };
-    let (file, image) = match (ImageFile::read(&mut part.bytes.as_slice()), Image::parse(&part.bytes)) {
+    let view = little(&part.bytes);
+    let (file, image) = match (ImageFile::read(&mut &*view), Image::parse(&view)) {
         (Ok(file), Ok(image)) => (file, image),
         (Err(error), _) => {
             map.insert("fault".into(), error.to_string().into());

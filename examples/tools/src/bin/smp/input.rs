@@ -8,6 +8,7 @@ use anysmp::mcuboot::{FileError, ImageFile};
 use sha2::Digest as _;
 
 use crate::cli::Checksum;
+use crate::endian::little;
 use crate::failure::Failure;
 use crate::package;
 
@@ -79,9 +80,7 @@ impl Kind {
     const fn remedy(self) -> &'static str {
         match self {
             Self::Elf => "Give the signed image that the build makes beside it, for example zephyr.signed.bin.",
-            Self::BigEndian | Self::Suit | Self::OldImage => {
-                "`image upload --raw` sends a file as it is, to a device that accepts it."
-            }
+            Self::Suit | Self::OldImage => "`image upload --raw` sends a file as it is, to a device that accepts it.",
             Self::Uf2 | Self::Srec => "Give the same program as a signed .bin or .hex file.",
             _ => SIGNED,
         }
@@ -151,10 +150,10 @@ fn divided(path: &Path, bytes: Vec<u8>) -> Result<Vec<Part>, Failure> {
 /// Returns the identity of an image whose hash is right; or the fault, and the remedy.
 fn checked(bytes: &[u8]) -> Result<ImageFile, (String, &'static str)> {
     let kind = Kind::of(bytes);
-    if kind != Kind::Image {
+    if !matches!(kind, Kind::Image | Kind::BigEndian) {
         return Err((kind.name().to_owned(), kind.remedy()));
     }
-    let file = ImageFile::read(&mut &*bytes).map_err(|error| (error.to_string(), SIGNED))?;
+    let file = ImageFile::read(&mut &*little(bytes)).map_err(|error| (error.to_string(), SIGNED))?;
     if file.flags().intersects(anysmp::mcuboot::Flags::NON_BOOTABLE) {
         return Err((FileError::NotBootable.to_string(), "Give the part of the application that is booted."));
     }

@@ -10,6 +10,7 @@
 mod cli;
 mod decode;
 mod device;
+mod endian;
 mod enumeration;
 mod failure;
 mod fs;

@@ -23,7 +23,7 @@ use crate::cli;
 use crate::device::Device;
 use crate::failure::Failure;
 use crate::image;
-use crate::input::{self, Part};
+use crate::input::{self, Kind, Part};
 use crate::json::hex;
 use crate::output::{Output, Progress};
 use crate::stop;
@@ -107,6 +107,11 @@ fn parts<F: Framing>(device: &Device<F>, options: &cli::Upgrade) -> Result<Vec<P
         return Ok(vec![Part { name: "an image made here".to_owned(), number: None, slot: None, bytes: made }]);
     };
     let parts = input::images(path, options.checksum.as_ref())?;
+    if let Some(part) = parts.iter().find(|part| Kind::of(&part.bytes) == Kind::BigEndian) {
+        let text = format!("{}: {}", part.name, Kind::BigEndian.name());
+        let remedy = "`image upload` sends it; `image test`, `reset` and `image confirm` do the rest.";
+        return Err(Failure::File(path.clone(), text, remedy));
+    }
     if options.image.is_some() && parts.iter().any(|part| part.number.is_some()) {
         let text = "the package itself says which image each file is for".to_owned();
         return Err(Failure::Usage(text, "Leave out --image."));
