@@ -356,7 +356,7 @@ fn images_come_as_hex_and_on_the_standard_input_too() {
     }
 }
 
-/// An image of 300 bytes as `imgtool sign --endian big` makes it: header, a protected TLV, the hash.
+/// An image of 300 bytes as `imgtool sign --endian big` makes it, with one protected TLV.
 fn big_endian(version: [u8; 2]) -> Vec<u8> {
     let mut image = vec![0x96, 0xF3, 0xB8, 0x3D, 0, 0, 0, 0, 0, 32, 0, 12, 0, 0, 1, 44, 0, 0, 0, 0];
     image.extend_from_slice(&[version[0], version[1], 0, 3, 0, 0, 0, 4, 0, 0, 0, 0]);

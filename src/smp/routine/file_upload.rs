@@ -6,9 +6,9 @@
 //!   server             ◀── off a ──              ◀── off b ── or ◀── err 11, len: what it has ──
 //!
 //!   Idle ▶ Sizing ┬ resume ▶ Looking ▶ Comparing ┬▶ Sending ┬ verify ▶ Closing ▶ Checking ▶ Ended
-//!                 └──────────────────────────────┘          │             ▲ another         ▲
-//!                                                           ├ asked ▶ Hashing ── the same ──┤
-//!                                                           └───────────────────────────────┘
+//!                 └──────────────────────────────┘          │            ▲ another       ▲
+//!                                                           ├ asked ▶ Hashing ─ the same ┤
+//!                                                           └────────────────────────────┘
 //! ```
 //!
 //! The sizes are found as for the [upload of an image](super::upload); window, repeats and limits
@@ -46,9 +46,9 @@
 //!   question is enough; another kind, a refusal and silence mean that nothing was compared. Our
 //!   part is read from the source when the response has come. Empty files are not compared, since
 //!   servers have no hash for them.
-//! * The hash of the whole is asked for in the round trip of the last pieces if the window has room.
-//!   The same hash as ours proves that they have arrived. Another one does not prove that they have
-//!   not: a piece may be lost, or the file open.
+//! * The hash of the whole is asked for in the round trip of the last pieces if the window has
+//!   room. The same hash as ours proves that they have arrived. Another one does not prove that
+//!   they have not: a piece may be lost, or the file open.
 //! * So before it is asked for again the device is asked to close the file: one that paused between
 //!   two pieces has opened it again, cannot see its end and keeps it open, and the hash need not
 //!   cover all bytes of an open file. A refusal is that of a device without this command, which is
@@ -355,5 +355,26 @@ impl<S> FileUpload<'_, S> {
             State::Ended { off, .. } => *off,
         };
         UploadEvent { off, len: self.len, repeats: self.course.counts.repeats }
+    }
+}
+
+/// Prints the length of the name only: it may reveal what should stay private.
+impl<S> core::fmt::Debug for FileUpload<'_, S> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self { name, len, settings, state, course, .. } = self;
+        f.debug_struct("FileUpload")
+            .field("name", &name.len())
+            .field("len", len)
+            .field("settings", settings)
+            .field("state", state)
+            .field("course", course)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl<S> defmt::Format for FileUpload<'_, S> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "FileUpload({})", self.progress());
     }
 }

@@ -12,6 +12,7 @@ use super::pace::Awaited;
 use super::pacing::MAX_WINDOW;
 use super::piece::{Piece, What, low};
 use crate::cbor::{BufferFull, Writer};
+use crate::shown::shown;
 use crate::smp::client::{self, Client};
 use crate::smp::{self, Header, Request, Version};
 use crate::source::Source;
@@ -40,7 +41,6 @@ pub(super) struct Sent {
 
 /// The requests in flight, and what the device has reported. The pieces in flight follow one
 /// another without gaps.
-#[derive(Debug)]
 pub(super) struct Transfer {
     /// The front of every request; number, version and length are not looked at.
     template: Header,
@@ -65,7 +65,10 @@ pub(super) struct Transfer {
     align: u16,
 }
 
+shown!(Transfer, |it| "Transfer({} in flight after {}, {:?})", it.outstanding.len(), it.base, it.flow);
+
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum Flow {
     /// New pieces go out as the window allows. Exits: `Repeat`, `Pause`.
     Open,

@@ -1,4 +1,4 @@
-//! The upload as a routine, and how it is printed.
+//! The upload as a routine.
 
 use core::time::Duration;
 
@@ -58,26 +58,5 @@ impl<S: Source> Routine for FileUpload<'_, S> {
         };
         let Counts { sent, foreign, window, .. } = self.course.counts;
         FileUploadReport { outcome, off, len, sent, repeats, foreign, window }
-    }
-}
-
-/// Prints the length of the name only: it may reveal what should stay private.
-impl<S> core::fmt::Debug for FileUpload<'_, S> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let Self { name, len, settings, state, course, .. } = self;
-        f.debug_struct("FileUpload")
-            .field("name", &name.len())
-            .field("len", len)
-            .field("settings", settings)
-            .field("state", state)
-            .field("course", course)
-            .finish_non_exhaustive()
-    }
-}
-
-#[cfg(feature = "defmt")]
-impl<S> defmt::Format for FileUpload<'_, S> {
-    fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "FileUpload({})", self.progress());
     }
 }
