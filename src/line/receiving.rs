@@ -96,6 +96,7 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
             Before::Settle(pause) => self.before = Before::Settle(pause.shortened(time)),
             Before::First | Before::Gap | Before::Silence(_) | Before::Preamble(_) | Before::Nudge(_) => {}
         }
+        // Only what changes is written back, and of a framing without a byte time nothing is leaving.
         self.sending = match self.sending {
             Sending::Left(mut waited) if R::ASKS => {
                 waited.lengthen(time);
@@ -111,9 +112,9 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
             }
             // The last byte was handed over within this round, so none of it is part of a timeout.
             Sending::Flushing(left) if !F::PACED || time.reaches(left) => Sending::Left(Span::ZERO),
-            Sending::Leaving(left) if !F::PACED || time.reaches(left) => Sending::Left(time.shortened(left)),
-            Sending::Flushing(left) | Sending::Leaving(left) => Sending::Leaving(left.shortened(time)),
-            other => other,
+            Sending::Leaving(left) if F::PACED && time.reaches(left) => Sending::Left(time.shortened(left)),
+            Sending::Flushing(left) | Sending::Leaving(left) if F::PACED => Sending::Leaving(left.shortened(time)),
+            _ => return,
         };
     }
 

@@ -66,7 +66,7 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
             _ => None,
         };
         if let Some(sent) = preamble {
-            if let Some(rest @ [_, ..]) = self.framing.preamble().get(usize::from(sent)..) {
+            if let Some(rest @ [_, ..]) = self.framing.preamble().get(sent..) {
                 return rest;
             }
             self.before = Before::Gap;
@@ -169,9 +169,9 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
             return true;
         }
         let (Before::Preamble(sent) | Before::Nudge(sent)) = &mut self.before else { return false };
-        let all = count.saturating_add((*sent).into());
+        let all = count.saturating_add(*sent);
         if all < self.framing.preamble().len() {
-            *sent = u8::try_from(all).unwrap_or(u8::MAX);
+            *sent = all;
             return false;
         }
         self.before = Before::Flushing(const { Span::limit(F::SETTLE) });
