@@ -71,8 +71,7 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
     /// Handles the result of one call of a port and the time since the one before. Received bytes
     /// were sent by `peer`.
     pub(crate) fn moved<E>(&mut self, moved: Moved<E>, time: Span, peer: Peer) -> Result<(), Fault<E>> {
-        if let (Moved::Interrupted(_), ..INTERRUPTED) = (&moved, self.interrupted) {
-            self.interrupted = self.interrupted.wrapping_add(1);
+        if let (Moved::Interrupted(_), interrupted @ ..INTERRUPTED) = (&moved, self.interrupted) {
             if self.is_flushing() {
                 // Not `away`: a timeout must not start before the port is flushed, which is tried
                 // again.
@@ -81,9 +80,9 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
             } else {
                 self.away(time);
             }
+            self.interrupted = interrupted.wrapping_add(1);
             return Ok(());
         }
-        self.interrupted = 0;
         if let Moved::Received(count) = moved {
             self.filled(count, peer);
         }

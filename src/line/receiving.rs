@@ -84,6 +84,8 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
     /// Reports time during which the port was not looked at: it counts for limits, not as silence.
     pub fn away(&mut self, time: Span) {
         self.elapsed.lengthen(time);
+        // In the function that every result of a port comes to; a driver counts one more afterwards.
+        self.interrupted = 0;
         if F::PACED {
             self.airtime = self.airtime.shortened(time);
         }
