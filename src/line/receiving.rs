@@ -71,6 +71,11 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
     /// Reports time during which the port was looked at: a round without bytes is silence.
     pub fn elapsed(&mut self, time: Span) {
         self.away(time);
+        self.listened(time);
+    }
+
+    /// Does the part of [`elapsed`](Self::elapsed) that [`away`](Self::away) does not.
+    pub(super) fn listened(&mut self, time: Span) {
         match &mut self.ear {
             // A port that only queues its bytes is still sending: nobody else can talk.
             _ if F::PACED && !self.airtime.is_zero() => self.ear = Ear::Busy,
