@@ -152,7 +152,7 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink, R: Role> Link<'_, P, F, S, R>
         // Time first, with each message too, or a peer that never pauses would stop the service's
         // clock.
         if let Some(time) = self.line.lapsed() {
-            service.tick(time.time());
+            service.passed(time);
         }
         let mut len = match arrival {
             Arrival::Message => {
