@@ -34,7 +34,7 @@ pub(crate) enum Arrival {
 }
 
 /// The number of times in a row that a port may be interrupted.
-const INTERRUPTED: u8 = 16;
+const INTERRUPTED: u32 = 16;
 
 /// The longest silence that a driver waits for by polling the clock instead of by reading, which
 /// takes a tick. A BSMP packet at 9,600 baud needs 2.1 ms.
