@@ -18,14 +18,15 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
     /// We: [`Error::Busy`] while another message is being sent, [`Error::BufferFull`] if `tx` has
     /// fewer than `len` bytes, [`Error::Framing`] if the framing cannot express the message.
     pub fn transmit(&mut self, len: usize) -> Result<(), Error> {
+        if self.is_sending() {
+            return Err(Error::Busy);
+        }
         Ok(self.post(len)?)
     }
 
-    /// Does the same with the error type of a driver.
+    /// Does the same where nothing is being sent, with the error type of a driver.
     pub(crate) fn post<P>(&mut self, len: usize) -> Result<(), Fault<P>> {
-        if self.is_sending() {
-            return Err(Fault::Busy);
-        }
+        debug_assert!(!self.is_sending(), "a driver sends one message after the other");
         let message = self.tx.get(..len).ok_or(Fault::BufferFull)?;
         let encoder = self.framing.encode(message).map_err(Fault::Framing)?;
         self.encoder = Some(encoder);
