@@ -178,9 +178,7 @@ impl<'b> Reader<'b> {
     /// and its index in `place`.
     #[inline(always)]
     fn take_known(&mut self, keys: Keys, after: &mut Keys, place: &mut usize) -> bool {
-        // Firmware leaves a key in front of the last one to the general path: 20 bytes less on a
-        // Cortex-M0, 28 on an M4, and most senders keep to one order.
-        for _ in 0..if cfg!(target_os = "none") { 1 } else { 2 } {
+        for _ in 0..2 {
             while let Some((key, rest)) = after.take_from(self.rest) {
                 if key {
                     self.rest = rest;

@@ -76,7 +76,8 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
     pub(crate) fn repeat(&mut self, time: Span) {
         let interrupted = self.interrupted.wrapping_add(1);
         if self.is_flushing() {
-            // Not `away`: a timeout must not start before the port is flushed, which is tried again.
+            // Not `away`: a timeout must not start before the port is flushed, which is tried
+            // again.
             self.elapsed.lengthen(time);
             self.airtime = self.airtime.shortened(time);
         } else {

@@ -89,7 +89,7 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
     /// Reports time during which the port was not looked at: it counts for limits, not as silence.
     pub fn away(&mut self, time: Span) {
         self.elapsed.lengthen(time);
-        // In the function that every result of a port comes to; a driver counts one more afterwards.
+        // Here, where every result of a port comes: a driver counts one more afterwards.
         self.interrupted = 0;
         if F::PACED {
             self.airtime = self.airtime.shortened(time);
@@ -103,7 +103,7 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
             Before::Settle(pause) => self.before = Before::Settle(pause.shortened(time)),
             Before::First | Before::Gap | Before::Silence(_) | Before::Preamble(_) | Before::Nudge(_) => {}
         }
-        // Only what changes is written back, and of a framing without a byte time nothing is leaving.
+        // Only what changes is written back. Without a byte time nothing is leaving.
         self.sending = match self.sending {
             Sending::Left(mut waited) if R::ASKS => {
                 waited.lengthen(time);

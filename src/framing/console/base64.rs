@@ -99,7 +99,7 @@ pub(super) fn decode_quads(symbols: &mut &[u8], out: &mut [u8]) -> usize {
     // instruction.
     let mut front = *symbols;
     while let Some((quad, rest)) = front.split_first_chunk() {
-        let (Some(bytes), Some(place)) = (decode(quad), out.get_mut(at..).and_then(<[u8]>::first_chunk_mut)) else {
+        let (Some(bytes), Some(place)) = (decode(*quad), out.get_mut(at..).and_then(<[u8]>::first_chunk_mut)) else {
             break;
         };
         *place = bytes;
@@ -160,15 +160,14 @@ fn encode(bits: u32) -> [u8; 4] {
 }
 
 /// Decodes four symbols; `None` if one of them is padding or invalid.
-// By reference: four bytes by value are one word, which a Cortex-M0 puts together and takes apart.
 #[cfg(not(feature = "small"))]
-fn decode(symbols: &[u8; 4]) -> Option<[u8; 3]> {
-    let [a, b, c, d] = symbols;
-    if (a | b | c | d) & INVALID != 0 {
+fn decode(symbols: [u8; 4]) -> Option<[u8; 3]> {
+    // One test for all four that the table does not have.
+    if u32::from_le_bytes(symbols) & u32::from_le_bytes([INVALID; 4]) != 0 {
         return None;
     }
-    let value = alphabet::ascii;
-    let (w, x, y, z) = (value(*a), value(*b), value(*c), value(*d));
+    let ([a, b, c, d], value) = (symbols, alphabet::ascii);
+    let (w, x, y, z) = (value(a), value(b), value(c), value(d));
     ((w | x | y | z) & (INVALID | PADDING) == 0).then_some([w << 2 | x >> 4, x << 4 | y >> 2, y << 6 | z])
 }
 
