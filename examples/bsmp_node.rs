@@ -15,7 +15,7 @@ use anysmp::framing::counted::{Counted, Head3};
 use anysmp::line;
 use anysmp::port::Tcp;
 
-/// What the node has, by number; checked by the compiler.
+/// The entities of the node, by number; checked by the compiler.
 const VARIABLES: [Variable; 2] = [Variable::writable(1), Variable::read_only(1)];
 static TABLE: Table = match Table::new(&VARIABLES, &[], &[]) {
     Ok(table) => table,

@@ -20,8 +20,8 @@ use anysmp::smp::{Client, os};
 /// Asks a device for the sizes of its buffers, and for an echo.
 pub(crate) fn greet(address: &str, text: &str) -> Result<String, Box<dyn Error>> {
     let port = Tcp::connect(address, Duration::from_secs(3))?;
-    // The framing's buffer holds a received message; the link's memory one to send, and what is on
-    // its way.
+    // The framing's buffer holds a received message; the link's memory holds one to send, and the
+    // bytes on their way.
     let (mut message, mut memory) = ([0; 512], [0; Console::sizes_of(512).memory()]);
     // A console device prints text between its frames: it goes to the sink.
     let mut link = Link::new(port, Console::new(&mut message), &mut memory)?

@@ -31,10 +31,10 @@ use embedded_storage::nor_flash::NorFlash;
 
 // ---- the device ----
 
-/// Where the linker script and MCUboot have the slots, in whole erase pages.
+/// The slots of the linker script and of MCUboot, in whole erase pages.
 const PRIMARY: Region = Region::new(0, 256 << 10);
 const SECONDARY: Region = Region::new(256 << 10, 256 << 10);
-/// Where the progress of an upload outlives a power cut: any pages that nothing else uses.
+/// The pages that keep the progress of an upload over a power cut; nothing else uses them.
 const CHECKPOINT: Region = Region::new(512 << 10, 8 << 10);
 
 struct Os;
@@ -48,7 +48,7 @@ impl os::Commands for Os {
 /// Serves until the device is to be reset, or a connection ends. `None` if a size or the layout of
 /// the flash cannot work.
 pub(crate) fn serve(port: impl Read + Write + Clock, flash: &mut impl NorFlash) -> Option<After> {
-    // `slots::scratch_len` says how long the scratch memory must be; more makes fewer and longer
+    // The scratch memory must have at least `slots::scratch_len` bytes; more makes fewer and longer
     // reads.
     let (mut pairs, mut scratch) = ([Pair::new(PRIMARY, SECONDARY)], [0; 512]);
     // The mode of the MCUboot build, and its `CONFIG_BOOT_MAX_IMG_SECTORS`.
@@ -67,8 +67,8 @@ pub(crate) fn serve(port: impl Read + Write + Clock, flash: &mut impl NorFlash) 
     loop {
         match link.serve(&mut server) {
             Ok(After::Nothing) => {}
-            // The response has left. A board waits for 100 ms, for the client's sake, and resets
-            // itself.
+            // The response has left. A board waits for 100 ms, so that the client receives it, and
+            // resets itself.
             Ok(reset @ After::Reset { .. }) => return Some(reset),
             // The end of a connection. A serial port has none.
             Err(line::Error::Closed) => return Some(After::Nothing),

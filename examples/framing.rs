@@ -1,4 +1,4 @@
-//! A framing of one's own: one byte of length, then the message.
+//! A framing of your own: one byte of length, then the message.
 //!
 //! It follows the four rules of `anysmp::framing`, and any link, protocol and port goes with it.
 //! What it lacks is a check: it is for lines that lose bytes but never change them.
@@ -24,7 +24,7 @@ impl Short {
     }
 }
 
-#[rustfmt::skip] // One line for each short function, so that the whole framing fits a page.
+#[rustfmt::skip] // Short functions take one line each, so that the whole framing fits a page.
 impl Framing for Short {
     const OVERHEAD: usize = 1; // of the peer's 256 bytes the length takes one
     type Encoder = ShortEncoder;
@@ -36,7 +36,7 @@ impl Framing for Short {
     fn push<'i>(&mut self, input: &mut &'i [u8]) -> Result<Progress<'i>, Error> {
         while let Some(byte) = input.split_off_first() {
             if self.is_complete() { self.reset() }
-            let _ = self.0.push(*byte); // a length and 255 bytes: there is always room
+            let _ = self.0.push(*byte); // `out` has room for the length and 255 bytes
             if self.is_complete() { return Ok(Progress::Message) }
         }
         Ok(Progress::More)

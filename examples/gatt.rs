@@ -35,8 +35,8 @@ impl<S: Service> Peripheral<'_, S> {
     fn on_write(&mut self, mut value: &[u8], mtu: u16, mut notify: impl FnMut(&[u8])) -> Result<(), u8> {
         // A message may take several writes: until the last one there is nothing to do.
         if self.requests.push(&mut value).or(Err(gatt::VALUE_NOT_ALLOWED))? == Progress::Message {
-            // `Peer` is the connection, where the device has several; `after` is a reset that was
-            // asked for.
+            // `Peer` is the connection, if the device has several; `after` is a reset that was
+            // requested.
             let (len, _after) = self.server.receive(self.requests.message(), Peer(0), self.tx);
             gatt::fragments(self.tx.get(..len).unwrap_or_default(), mtu).for_each(&mut notify);
         }

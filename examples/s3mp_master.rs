@@ -28,7 +28,7 @@ pub(crate) fn heat(address: &str, on: bool) -> Result<u64, Box<dyn Error>> {
 
     let mut item = [0; 8];
     let len = value::encode(on, &mut item)?;
-    match link.call(&mut master, &Set(Address(1), Value::new(item.get(..len).unwrap_or_default()))) {
+    match link.call(&mut master, &Set { address: Address(1), value: Value::new(item.get(..len).unwrap_or_default()) }) {
         Ok(()) => println!("set"),
         // The slave understood the request and refused it, for example because it is a sensor.
         Err(line::Error::Protocol(s3mp::Error::Remote(refusal))) => println!("not set: {refusal}"),
@@ -37,7 +37,7 @@ pub(crate) fn heat(address: &str, on: bool) -> Result<u64, Box<dyn Error>> {
         // The port failed, or a size does not fit. The link may be used again after each of these.
         Err(error) => return Err(error.into()),
     }
-    let value = link.call(&mut master, &Get(Address(2)))?;
+    let value = link.call(&mut master, &Get { address: Address(2) })?;
     Ok(value.u64()?)
 }
 

@@ -31,7 +31,7 @@ type Outcome<'m> = Result<EchoResponse<'m>, Error<Infallible, client::Error>>;
 struct Asker<'b> {
     line: Line<'b, Console<'b>>,
     client: Client,
-    /// What is in flight.
+    /// The request in flight.
     asked: Option<Asked>,
 }
 

@@ -24,7 +24,7 @@ use uart::{Board, Fake, Uart as _};
 
 // ---- the device ----
 
-/// What a client may ask for: echo, which needs nothing.
+/// The commands that a client may use: echo, which needs nothing.
 struct Commands;
 
 impl os::Commands for Commands {}
@@ -60,7 +60,7 @@ impl Device<'_> {
                 event => self.line.report(event, &mut self.server),
             };
             if len > 0 {
-                let _ = self.line.transmit(len); // what cannot be framed is not answered
+                let _ = self.line.transmit(len); // a response that cannot be framed is not sent
             }
         }
         while self.line.pending().first().is_some_and(|byte| board.put(*byte)) {
@@ -71,7 +71,7 @@ impl Device<'_> {
     }
 }
 
-// ---- a client that was recorded, and a fake board ----
+// ---- a recorded client, and a fake board ----
 
 impl<'b> Device<'b> {
     pub(crate) fn new(message: &'b mut [u8], memory: &'b mut [u8]) -> Result<Self, Box<dyn StdError>> {

@@ -22,8 +22,7 @@ pub(crate) fn upgrade(
     image: &[u8],
     mut show: impl FnMut(UpgradeEvent),
 ) -> Result<UpgradeReport, Box<dyn Error>> {
-    // The hash of the file is how a device recognises an upload that was interrupted: it goes on
-    // where it was.
+    // By the hash of the file a device recognises an interrupted upload, and continues it.
     let sha = sha256(&mut &image[..], image.len() as u64)?;
     let mut upgrade = Upgrade::new(Upload::new(image).with_sha(sha))?.with_confirm(true);
     let mut client = Client::new(0);
@@ -36,7 +35,7 @@ pub(crate) fn upgrade(
             ControlFlow::Continue(()) // `Break` would end `run`, with `Stopped`
         })?;
         match ended {
-            // The device has ended; whether well or not is in the report, never an `Err` of `run`.
+            // The transfer has ended; its outcome is in the report, never an `Err` of `run`.
             Ended::Done(report) => return Ok(report),
             // The device restarts. A USB port vanishes then, so it is opened again, and the same
             // routine goes on.

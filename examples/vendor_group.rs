@@ -1,4 +1,4 @@
-//! A group of one's own: typed commands at both ends, without a change to the crate.
+//! A group of your own: typed commands at both ends, without a change to the crate.
 //!
 //! Groups from 64 on belong to the application. A command is a struct, its codec (one line of
 //! `payload!`), and the seven lines of `impl Request`; the server is one line in the `match`. This
@@ -81,7 +81,7 @@ impl Request for States {
 
 // ---- the server ----
 
-/// What the device has: one byte per lamp.
+/// The state of the device: one byte per lamp.
 struct Lamps([u8; 4]);
 
 impl Lamps {

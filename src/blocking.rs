@@ -149,8 +149,8 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink, R: Role> Link<'_, P, F, S, R>
         self.line.check(service)?;
         let mut after = V::After::default();
         let arrival = self.arrival()?;
-        // Time first, with each message too, or a peer that never pauses would stop the service's
-        // clock.
+        // Time is counted first, and with each message: a peer that never pauses would stop the
+        // service's clock otherwise.
         if let Some(time) = self.line.lapsed() {
             service.passed(time);
         }
@@ -189,13 +189,13 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink, R: Role> Link<'_, P, F, S, R>
     pub fn recv(&mut self, limit: Duration) -> Result<&[u8], Error<P::Error>> {
         self.begin()?;
         let mut waited = Span::ZERO;
-        while !waited.reaches(Span::limit(limit)) {
+        while waited < Span::ceil(limit) {
             if let Arrival::Message = self.arrival()? {
                 return Ok(self.line.message());
             }
             // Counted after damaged frames too: a peer that sends nothing else cannot stop this
             // clock.
-            waited.lengthen(self.line.lapsed().unwrap_or_default());
+            waited = waited.saturating_add(self.line.lapsed().unwrap_or_default());
         }
         Err(Error::TimedOut)
     }

@@ -1,5 +1,5 @@
-//! How a file gets into flash and survives: sessions, write units, erase pages, checkpoints, jobs
-//! of operations. No boot loader is in it.
+//! Writes a file to flash so that it survives resets and power cuts: sessions, write units, erase
+//! pages, checkpoints, jobs of operations. No boot loader is in it.
 //!
 //! ```text
 //!   Command ─▶ begin ─▶ Job ─▶ flash::run, flash::asynch::run ─▶ Outcome

@@ -17,7 +17,7 @@
 //!   encode(message) ──▶ Encoder      next(message, out) writes the frame in runs; 0: complete
 //! ```
 //!
-//! # How to write one more framing
+//! # Writing a framing
 //!
 //! Implement [`Framing`] for a struct that borrows its message buffer, and [`Encoder`] for a struct
 //! that keeps its position in the message to send. Four rules make it fit the drivers:
@@ -332,7 +332,7 @@ pub trait Framing {
     ///
     /// As for [`idle`](Self::idle).
     fn silent(&mut self, silence: Span) -> Result<Progress<'static>, Error> {
-        self.idle(silence.time())
+        self.idle(silence.to_duration())
     }
 
     /// Returns the message that was completed last; empty if there is none.

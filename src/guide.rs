@@ -10,7 +10,7 @@
 //! | [`boot_mode`] | which boot mode a device has, and what that changes |
 //! | [`adding_a_group`] | typed commands of your own, on both ends |
 //! | [`adding_a_framing`] | a framing of your own, and what to test |
-//! | [`sirius`] | what does here what pydrs and siriuspy do for Sirius' power supplies |
+//! | [`sirius`] | the counterparts of pydrs and siriuspy, for the power supplies of Sirius |
 //!
 //! The pages are part of the documentation only: no build contains them, and their code runs as
 //! tests.

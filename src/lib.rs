@@ -1,5 +1,5 @@
 //! Device management protocols for firmware and hosts, both ends of each: SMP (MCUmgr, MCUboot),
-//! BSMP and S3MP. The name is the pun in these three: S-M-P, B-SMP, S3-MP; any of them.
+//! BSMP and S3MP. The name is a pun on the three: any of S-M-P, B-SMP and S3-MP.
 //!
 //! | module | protocol | for |
 //! |---|---|---|
@@ -111,7 +111,7 @@
 //! let bytes = bsmp.call(&mut client, &variable::Read { id: 1, size: Some(4) }).ok()?;
 //!
 //! let mut master = anysmp::s3mp::Master::new(anysmp::s3mp::Counter::FIRST);
-//! let value = s3mp.call(&mut master, &master::Get(anysmp::s3mp::Address(1))).ok()?;
+//! let value = s3mp.call(&mut master, &master::Get { address: anysmp::s3mp::Address(1) }).ok()?;
 //! # let _ = (echo, bytes, value);
 //! # Some(())
 //! # }
@@ -187,6 +187,7 @@ pub mod cobs;
 mod codes;
 #[cfg(feature = "dfu")]
 pub mod dfu;
+mod envelope;
 pub mod framing;
 #[cfg(any(
     all(doc, not(doctest)),

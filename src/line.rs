@@ -178,7 +178,7 @@ pub struct Line<'b, F: Framing, R: Role = Asking> {
     sending: Sending,
     before: Before,
     ear: Ear,
-    /// Time that was not yet returned as an event.
+    /// Time not yet returned as an event.
     elapsed: Span,
     read: &'b mut [u8],
     tx: &'b mut [u8],

@@ -128,7 +128,7 @@ pub enum Step {
     Done,
 }
 
-/// The end of a driver's `run`.
+/// The way in which a driver's `run` ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]

@@ -90,7 +90,7 @@
 //! assert_eq!(pending.decode(response)?.find("relay"), Some(Address(2)));
 //!
 //! // At any time, the slave may send unsolicited messages.
-//! let (_, pending) = master.request(&Get(Address(1)), &mut tx)?;
+//! let (_, pending) = master.request(&Get { address: Address(1) }, &mut tx)?;
 //! let push = [0xA0, 0x01, 0x00, 22];
 //! assert!(!pending.accepts(&push));
 //! let Some(Unsolicited::Push(address, value)) = Unsolicited::parse(&push) else { unreachable!() };

@@ -136,7 +136,7 @@ pub trait Request: Encode {
     /// The response, borrowed from the received message.
     type Response<'m>: Decode<'m>;
 
-    /// Returns true if the request may run twice without more harm than once. Only then it is
+    /// Returns true if the request may run twice without more harm than once. Only then is it
     /// repeated when its response is missing; a write that switches, adds or starts something has
     /// to return `false`.
     fn is_idempotent(&self) -> bool {

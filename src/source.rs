@@ -12,7 +12,7 @@ pub trait Source {
     ///
     /// # Errors
     ///
-    /// We: [`SourceFailed`] if they cannot be read. A source that has details must keep them
+    /// We: [`SourceFailed`] if they cannot be read. A source that has details keeps them
     /// itself.
     fn read(&mut self, offset: u64, into: &mut [u8]) -> Result<(), SourceFailed>;
 

@@ -22,7 +22,7 @@ impl Span {
     /// Converts `time`, rounded down: for time that has passed. A caller that adds up many short
     /// times must keep the remainder of each.
     #[must_use]
-    pub const fn of(time: Duration) -> Self {
+    pub const fn floor(time: Duration) -> Self {
         let (micros, _) = divided(time.subsec_nanos(), 1000, 1 << 20);
         Self::sum(time.as_secs(), micros)
     }
@@ -30,9 +30,9 @@ impl Span {
     /// Converts `time`, rounded up: for limits, which are never early.
     #[must_use]
     // Not inlined, since clients call it for each of their limits. So a limit that is constant is
-    // computed by the compiler only where the source asks for it: `const { Span::limit(LONG) }`.
+    // computed by the compiler only where the source asks for it: `const { Span::ceil(LONG) }`.
     #[inline(never)]
-    pub const fn limit(time: Duration) -> Self {
+    pub const fn ceil(time: Duration) -> Self {
         let (micros, left) = divided(time.subsec_nanos(), 1000, 1 << 20);
         Self::sum(time.as_secs(), if left > 0 { micros.wrapping_add(1) } else { micros })
     }
@@ -59,7 +59,7 @@ impl Span {
 
     /// Converts this to a `Duration`.
     #[must_use]
-    pub const fn time(self) -> Duration {
+    pub const fn to_duration(self) -> Duration {
         let (secs, micros) = divided(self.0, Self::SECOND, 1 << 12);
         let nanos = micros.wrapping_mul(1000);
         // Always less than a second; where the compiler does not see that, it keeps a division and
@@ -73,14 +73,15 @@ impl Span {
         self.0 == 0
     }
 
-    /// Adds `more`, up to the longest span.
-    pub const fn lengthen(&mut self, more: Self) {
-        self.0 = self.0.saturating_add(more.0);
+    /// Returns the sum, or the longest span if that is less.
+    #[must_use]
+    pub const fn saturating_add(self, more: Self) -> Self {
+        Self(self.0.saturating_add(more.0))
     }
 
-    /// Returns this less `less`, or zero if `less` is longer.
+    /// Returns the difference, or zero if `less` is longer.
     #[must_use]
-    pub const fn shortened(self, less: Self) -> Self {
+    pub const fn saturating_sub(self, less: Self) -> Self {
         Self(self.0.saturating_sub(less.0))
     }
 
@@ -88,12 +89,6 @@ impl Span {
     #[must_use]
     pub const fn eighth(self) -> Self {
         Self(self.0 >> 3)
-    }
-
-    /// Returns true if this is at least as long as `limit`.
-    #[must_use]
-    pub const fn reaches(self, limit: Self) -> bool {
-        self.0 >= limit.0
     }
 }
 
@@ -116,7 +111,7 @@ const fn divided(mut left: u32, by: u32, mut bit: u32) -> (u32, u32) {
 
 impl From<Duration> for Span {
     fn from(time: Duration) -> Self {
-        Self::of(time)
+        Self::floor(time)
     }
 }
 
@@ -129,7 +124,7 @@ impl Passed {
     pub(crate) const ZERO: Self = Self(0);
 
     /// Adds `time`.
-    pub(crate) const fn lengthen(&mut self, time: Duration) {
+    pub(crate) const fn add(&mut self, time: Duration) {
         let nanos = time.as_secs().saturating_mul(1_000_000_000).saturating_add(time.subsec_nanos() as u64);
         self.0 = self.0.saturating_add(nanos);
     }
@@ -151,8 +146,8 @@ mod tests {
     fn what_has_passed_is_rounded_down_and_limits_are_rounded_up() {
         for nanos in NANOS {
             let time = Duration::from_nanos(nanos);
-            assert_eq!(Span::of(time).time(), Duration::from_micros(nanos / 1000));
-            assert_eq!(Span::limit(time).time(), Duration::from_micros(nanos.div_ceil(1000)));
+            assert_eq!(Span::floor(time).to_duration(), Duration::from_micros(nanos / 1000));
+            assert_eq!(Span::ceil(time).to_duration(), Duration::from_micros(nanos.div_ceil(1000)));
         }
     }
 
@@ -162,8 +157,8 @@ mod tests {
             let (mut span, mut time, mut left) = (Span::ZERO, Duration::ZERO, 0);
             for _ in 0..4000 {
                 time += lap;
-                span.lengthen(Span::lap(lap, &mut left));
-                assert_eq!(span, Span::of(time));
+                span = span.saturating_add(Span::lap(lap, &mut left));
+                assert_eq!(span, Span::floor(time));
             }
         }
     }
@@ -174,7 +169,7 @@ mod tests {
             let (mut sum, mut time) = (Passed::ZERO, Duration::ZERO);
             for _ in 0..1000 {
                 time += part;
-                sum.lengthen(part);
+                sum.add(part);
             }
             assert_eq!(sum.take(), time);
             assert_eq!(sum.take(), Duration::ZERO);
@@ -186,19 +181,20 @@ mod tests {
         let times = NANOS.map(|nanos| Duration::from_micros(nanos / 1000));
         for one in times {
             for other in times {
-                assert_eq!(Span::of(one).reaches(Span::of(other)), one >= other, "{one:?} {other:?}");
-                assert_eq!(Span::of(one).shortened(Span::of(other)).time(), one.saturating_sub(other));
+                assert_eq!(Span::floor(one) >= Span::floor(other), one >= other, "{one:?} {other:?}");
+                assert_eq!(
+                    Span::floor(one).saturating_sub(Span::floor(other)).to_duration(),
+                    one.saturating_sub(other)
+                );
             }
         }
     }
 
     #[test]
     fn a_span_ends_after_71_minutes() {
-        let longest = Span::of(Duration::MAX);
-        assert!(longest.time() >= Duration::from_secs(71 * 60));
-        assert_eq!(Span::limit(Duration::from_secs(4294)), longest);
-        let mut span = longest;
-        span.lengthen(Span::of(Duration::from_secs(2)));
-        assert_eq!(span, longest);
+        let longest = Span::floor(Duration::MAX);
+        assert!(longest.to_duration() >= Duration::from_secs(71 * 60));
+        assert_eq!(Span::ceil(Duration::from_secs(4294)), longest);
+        assert_eq!(longest.saturating_add(Span::floor(Duration::from_secs(2))), longest);
     }
 }

@@ -23,7 +23,7 @@ pub trait Uart {
     fn passed(&mut self) -> Option<Duration>;
 }
 
-/// What a server's loop has to look after beside its line.
+/// The duties of a server's loop beside its line.
 pub trait Board: Uart {
     /// Resets the board, unless it is called every few milliseconds.
     fn feed_watchdog(&mut self);
@@ -32,11 +32,11 @@ pub trait Board: Uart {
     fn erase(&mut self, page: u32);
 }
 
-/// How long a byte takes.
+/// The time of a byte.
 const BYTE: u32 = 87;
-/// How often the watchdog has to be fed, in microseconds.
+/// The time within which the watchdog has to be fed, in microseconds.
 const WATCHDOG: u32 = 20_000;
-/// How long a page takes. Meanwhile bytes come in; this UART keeps them.
+/// The time of erasing a page. Meanwhile bytes come in; this UART keeps them.
 const ERASE: u32 = 2_000;
 
 /// Bytes on the wire, and when each has arrived.
@@ -49,9 +49,9 @@ pub struct Fake {
     tx: Wire,
     told: u32,
     fed: u32,
-    /// How often the watchdog was too hungry.
+    /// The number of times that the watchdog was fed too late.
     pub resets: u32,
-    /// How many pages were erased.
+    /// The number of pages erased.
     pub erased: u32,
 }
 

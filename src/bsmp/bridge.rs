@@ -1,4 +1,4 @@
-//! A node, or several, that masters reach as through Sirius' Ethernet bridge.
+//! One or more nodes behind an Ethernet bridge like that of Sirius.
 //!
 //! The envelope is described in [`framing::bridge`](crate::framing::bridge), which is a master's
 //! side of it. Here a [`Bridge`] wraps a [`Node`](super::Node) or
@@ -7,12 +7,12 @@
 //! ```no_run
 //! # use anysmp::{blocking::Link, bsmp::{Address, Entities, Node, Server, Table}, port::Clock};
 //! # use embedded_io::{Read, Write};
-//! use anysmp::bsmp::bridge::{Bridge, Form};
+//! use anysmp::bsmp::bridge::Bridge;
 //! use anysmp::framing::{bridge::WithId, counted::Counted};
 //!
 //! # fn serve<P: Read + Write + Clock, E: Entities>(port: P, node: Node<'_, E>) {
 //! let (mut kept, mut message, mut memory) = ([0; 256], [0; 1024], [0; 1216]);
-//! let mut bridge = Bridge::new(node, Form::WithId, &mut kept);
+//! let mut bridge = Bridge::<_, WithId>::new(node, &mut kept);
 //! let framing = Counted::<WithId>::new(&mut message);
 //! let Ok(mut link) = Link::new(port, framing, &mut memory) else { return };
 //! while let Ok(()) = link.serve(&mut bridge) {}
@@ -26,27 +26,19 @@
 //! | 04 | the answer that is kept | 21 and the packet; 23 if there is none |
 //! | 12 | forget the answer that is kept | 21 |
 //!
-//! Anything else is answered 22.
+//! The answer to anything else is 22.
 //!
-//! `pydrs` takes what its first look at the socket returns for the whole answer: give the link an
+//! `pydrs` takes the result of its first read of the socket for the whole answer: give the link an
 //! `out` as long as an envelope ([`Buffers::parts`](crate::line::Buffers::parts)), so that each
 //! answer leaves in one write.
 
+use core::marker::PhantomData;
+
 use crate::bytes::copy;
 use crate::checksum::Sum;
+use crate::envelope::Form;
 use crate::line::{Peer, Serve, Service, asynch};
 use crate::shown::shown;
-
-/// The two forms of the envelope.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[expect(clippy::exhaustive_enums, reason = "there are two")]
-pub enum Form {
-    /// Newer bridges: an id after the code.
-    WithId,
-    /// `pydrs`: no id.
-    WithoutId,
-}
 
 const REQUEST: u8 = 0x11;
 const WRITE: u8 = 0x03;
@@ -60,42 +52,35 @@ const NOTHING_KEPT: u8 = 0x23;
 /// Bytes of the time in front of a packet.
 const TIME: usize = 4;
 
-/// A bridge in front of the service `S`, whose messages have an address in front of them.
-pub struct Bridge<'k, S> {
+/// A bridge in front of the service `S`, whose messages have an address in front of them. `F` is
+/// the form of the envelope, the same as that of the link's `Counted`.
+pub struct Bridge<'k, S, F> {
     service: S,
-    form: Form,
     kept: &'k mut [u8],
     len: usize,
+    form: PhantomData<fn() -> F>,
 }
 
-shown!([S] Bridge<'_, S>, |it| "Bridge({:?}, {} bytes kept)", it.form, it.len);
+shown!([S, F] Bridge<'_, S, F>, |it| "Bridge({} bytes kept)", it.len);
 
-impl<'k, S> Bridge<'k, S> {
+impl<'k, S, F> Bridge<'k, S, F> {
     /// A bridge that keeps one answer in `kept`, until it is read. A longer one is not kept.
     #[must_use]
-    pub const fn new(service: S, form: Form, kept: &'k mut [u8]) -> Self {
-        Self { service, form, kept, len: 0 }
+    pub const fn new(service: S, kept: &'k mut [u8]) -> Self {
+        Self { service, kept, len: 0, form: PhantomData }
     }
 
     /// The service behind the bridge.
     pub const fn service(&mut self) -> &mut S {
         &mut self.service
     }
-
-    /// The bytes before an envelope's content: code, perhaps an id, and a length.
-    const fn head(&self) -> usize {
-        match self.form {
-            Form::WithId => 6,
-            Form::WithoutId => 5,
-        }
-    }
 }
 
-impl<S: Service> Bridge<'_, S> {
+impl<S: Service, F: Form> Bridge<'_, S, F> {
     /// Handles one envelope; returns the length of the one in `tx`, and the action of the service.
     #[must_use = "the answer is in `tx` and has to be sent"]
     pub fn receive(&mut self, envelope: &[u8], peer: Peer, tx: &mut [u8]) -> (usize, S::After) {
-        let head = self.head();
+        let head = F::HEAD;
         let none = S::After::default();
         let (Some(front), Some(content)) = (envelope.get(..head), envelope.get(head..)) else { return (0, none) };
         let Some((out, room)) = tx.split_at_mut_checked(head) else { return (0, none) };
@@ -131,7 +116,7 @@ impl<S: Service> Bridge<'_, S> {
             }
             _ => (NO_ANSWER, 0),
         };
-        // With the status.
+        // The length covers the status too.
         let len = len.saturating_add(1);
         copy(front, out);
         if let Some(length) = out.last_chunk_mut() {
@@ -140,7 +125,7 @@ impl<S: Service> Bridge<'_, S> {
         (len.saturating_add(head), after)
     }
 
-    /// Hands the packet behind the time on; returns the length of the packet in `room`.
+    /// Hands on the packet that follows the time; returns the length of the packet in `room`.
     fn ask(&mut self, content: &[u8], peer: Peer, room: &mut [u8]) -> (usize, S::After) {
         let none = S::After::default();
         let Some(packet) = content.get(TIME..).filter(|packet| Sum::of(packet) == 0) else { return (0, none) };
@@ -159,7 +144,7 @@ impl<S: Service> Bridge<'_, S> {
     }
 }
 
-impl<S: Service> Serve for Bridge<'_, S> {
+impl<S: Service, F: Form> Serve for Bridge<'_, S, F> {
     type After = S::After;
 
     fn tick(&mut self, elapsed: core::time::Duration) {
@@ -167,13 +152,13 @@ impl<S: Service> Serve for Bridge<'_, S> {
     }
 }
 
-impl<S: Service> Service for Bridge<'_, S> {
+impl<S: Service, F: Form> Service for Bridge<'_, S, F> {
     fn receive(&mut self, message: &[u8], peer: Peer, tx: &mut [u8]) -> (usize, S::After) {
         self.receive(message, peer, tx)
     }
 }
 
-impl<S: Service> asynch::Service for Bridge<'_, S> {
+impl<S: Service, F: Form> asynch::Service for Bridge<'_, S, F> {
     /// # Cancellation
     ///
     /// Never waits, so there is nothing to cancel.

@@ -101,7 +101,7 @@ pub struct Client {
     to: Option<Address>,
     #[cfg_attr(feature = "defmt", defmt(Debug2Format))]
     timeout: Duration,
-    /// `None`: as long as the default says.
+    /// `None` for the default.
     #[cfg_attr(feature = "defmt", defmt(Debug2Format))]
     drain: Option<Duration>,
     retries: u8,

@@ -87,7 +87,7 @@ impl<'b> Payload<'b> {
 
 shown!(Payload<'_>, |payload| "Payload({} of {} bytes)", payload.len, payload.len.saturating_add(payload.rest.len()));
 
-/// Writes what all writes have: ids or codes, then values, whose length has to be within `sizes`.
+/// Writes the payload of a write: ids or codes, then values, whose length must be within `sizes`.
 pub(super) fn put_values(
     payload: &mut Payload<'_>,
     codes: &[u8],

@@ -37,7 +37,7 @@ pub mod write_curve;
 pub use discovery::{Directory, Discovery, DiscoveryOutcome, DiscoveryReport, Part, Storage, Tables};
 pub use poller::{Poll, PollCounters, PollEvent, PollOutcome, PollReport, Polled, Poller};
 pub use read_curve::{ReadCurve, ReadEvent, ReadReport};
-pub use scan::{Scan, ScanReport, Scanned};
+pub use scan::{Scan, ScanOutcome, ScanReport, Scanned};
 pub use write_curve::{WriteCurve, WriteEvent, WriteReport};
 
 use super::Refusal;
@@ -51,7 +51,7 @@ use crate::routine::Step;
 #[must_use]
 #[non_exhaustive]
 pub enum CurveOutcome {
-    /// It has not ended: it may be run again.
+    /// Not ended; the routine may be run again.
     Unfinished,
     /// All data were moved.
     Done {
@@ -60,7 +60,7 @@ pub enum CurveOutcome {
         /// the node does not calculate checksums.
         verified: bool,
     },
-    /// It failed; the report says how much was moved before.
+    /// A failure; the report says how much was moved before.
     Failed(Error),
 }
 
@@ -93,14 +93,15 @@ impl core::fmt::Display for CurveOutcome {
 /// The state of one request of a routine. `retries` is how often it may still be repeated.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Turn {
-    /// It is to be sent for the first time. Exits: `Wait`.
+    /// The request is to be sent for the first time. Exits: `Wait`.
     First,
-    /// It is to be sent again. Exits: `Wait`.
+    /// The request is to be sent again. Exits: `Wait`.
     Again { retries: u8 },
-    /// It was sent. `instead` is the fault of a message that came and was no answer to it. Exits:
-    /// `First` of the next request, by an answer; `Again` or `Lost`, when no answer comes in time.
+    /// The request was sent. `instead` is the fault of a message that came but did not answer it.
+    /// Exits: `First` of the next request, by an answer; `Again` or `Lost`, when no answer comes in
+    /// time.
     Wait { retries: u8, instead: Option<Error> },
-    /// There were no retries left. Exits: none but a restart; the routine ends with this error.
+    /// No retries were left. Exits: none but a restart; the routine ends with this error.
     Lost(Error),
 }
 
@@ -149,7 +150,7 @@ impl Turn {
         if let Self::Wait { retries, instead } = *self {
             *self = match retries.checked_sub(1) {
                 Some(retries) => Self::Again { retries },
-                // Something almost right came: that says more than "no answer".
+                // Something almost right came, which tells more than "no answer".
                 None => Self::Lost(instead.unwrap_or(Error::TimedOut)),
             };
         }

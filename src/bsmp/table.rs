@@ -130,7 +130,7 @@ impl Iterator for Chosen<'_, '_> {
     fn next(&mut self) -> Option<(u8, u8)> {
         loop {
             let id = self.id;
-            // A look at the variables ends the loop sooner than one at all words of the set.
+            // The loop ends with the variables, which is sooner than after all words of the set.
             let variable = self.variables.get(usize::from(id))?;
             if self.word == 0 {
                 self.word = self.members.from(id);

@@ -33,9 +33,9 @@
 //!
 //! # Types
 //!
-//! Whatever is a [`Field`]: `u8` to `u64`, `i8` to `i64`, `f32` and `f64`, little endian as in
-//! Sirius' devices; [`Be`] of these, big endian; [`Chars`], text of at most that many bytes; arrays
-//! of fields; and structs of fields, which [`fields!`](crate::bsmp::typed::fields) declares:
+//! Every [`Field`]: `u8` to `u64`, `i8` to `i64`, `f32` and `f64`, little endian as in Sirius'
+//! devices; [`Be`] of these, big endian; [`Chars`], text of at most that many bytes; arrays of
+//! fields; and structs of fields, which [`fields!`](crate::bsmp::typed::fields) declares:
 //!
 //! ```
 //! use anysmp::bsmp::typed::{self, Be, Chars, Field};

@@ -5,11 +5,11 @@
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_structs, reason = "the fields of the format")]
 pub struct Version {
-    /// Nodes of the same version are compatible.
+    /// The version. Nodes of the same one are compatible.
     pub version: u8,
-    /// A larger one adds commands.
+    /// The subversion. A larger one adds commands.
     pub subversion: u8,
-    /// Identifies the implementation.
+    /// The revision, which identifies the implementation.
     pub revision: u8,
 }
 

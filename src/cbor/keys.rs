@@ -65,7 +65,7 @@ impl Keys {
         encoded
     }
 
-    /// The keys that are left, one behind the other.
+    /// The keys that are left, one after the other.
     pub(super) const fn encoded(self) -> &'static [u8] {
         self.0
     }
@@ -84,7 +84,7 @@ impl Keys {
     pub(super) fn take_from<'b>(&mut self, input: &'b [u8]) -> Option<(bool, &'b [u8])> {
         let encoded = self.0;
         let key = self.take()?;
-        // One load of each and one comparison, where the key and what follows it fill a register.
+        // One load of each and one comparison, if the key and the bytes after it fill a register.
         if let (true, 1..=8, Some(ours), Some(theirs)) =
             (cfg!(target_pointer_width = "64"), key.len(), encoded.first_chunk(), input.first_chunk())
         {
@@ -102,8 +102,8 @@ impl Keys {
         })
     }
 
-    /// Returns the place of the key that it is, or the number of keys if it is unknown; leaves the
-    /// keys after it.
+    /// Returns the index of the first key for which `is` returns true, or the number of keys if
+    /// there is none; leaves the keys after it.
     // Not inlined: the slow path, since most keys come in the order of the struct.
     #[inline(never)]
     pub(super) fn find(&mut self, mut is: impl FnMut(&[u8]) -> bool) -> usize {

@@ -174,7 +174,7 @@ impl<'b> Reader<'b> {
     }
 
     /// Skips a key that is encoded in the usual way, if it is a known one: the first of `after`,
-    /// most likely, else one behind that, else any of `keys`. Leaves the keys behind it in `after`
+    /// most likely, else one after that, else any of `keys`. Leaves the keys after it in `after`
     /// and its index in `place`.
     #[inline(always)]
     fn take_known(&mut self, keys: Keys, after: &mut Keys, place: &mut usize) -> bool {
@@ -323,15 +323,15 @@ impl<'b> Reader<'b> {
     fn without_fields(self, keys: Keys, once: bool, values: &mut [Item<'b>]) -> Result<&'b [u8], Malformed> {
         let mut reader = self;
         let mut entries = reader.entries()?;
-        // The keys after the last one, the index of the first of them, and one bit for each key
-        // that has come.
+        // The keys after the one that was read last, the index of the first of them, and one bit
+        // for each key that has come.
         let (mut expected, mut next, mut seen) = (keys, 0, 0_u32);
         while entries.more(&mut reader)? {
             let (mut after, mut place) = (expected, next);
             if cfg!(feature = "small") || !reader.take_known(keys, &mut after, &mut place) {
                 let mut key = Item::Null;
                 reader.item_to(&mut key)?;
-                // Keys of other types are not SMP: to skip them could hide a request for something
+                // Keys of other types are not SMP: skipping them could hide a request for something
                 // else.
                 let Item::Text(key) = &key else { return Err(Malformed) };
                 after = keys;

@@ -198,7 +198,7 @@ shown!(Fields<'_, '_>, |fields| "Fields({:?})", fields.writer);
 
 impl Fields<'_, '_> {
     /// Writes the next key and its value; a value that [is missing](Value::is_missing) leaves the
-    /// key out. If they do not fit, [`end`](Self::end) says so.
+    /// key out. If they do not fit, [`end`](Self::end) reports it.
     pub fn field<'v, T: Value<'v>>(&mut self, value: &T) {
         if self.key(value.is_missing()) {
             // The writer remembers an error, and `end` returns it.

@@ -67,12 +67,13 @@ impl<'b> Writer<'b> {
         self.len() == 0
     }
 
-    /// Returns the bytes written so far, for changes: a header that is known last, for example.
+    /// Returns the bytes written so far, to change them, for example a header that depends on the
+    /// payload.
     pub fn written_mut(&mut self) -> &mut [u8] {
         self.out.get_mut(..self.len).unwrap_or_default()
     }
 
-    /// Clears what was written, and the error that something did not fit.
+    /// Clears the bytes written so far, and the error of a write that did not fit.
     pub const fn clear(&mut self) {
         self.len = 0;
         self.state = State::Whole;

@@ -1,6 +1,6 @@
 //! The CRC without a table: ten instructions per byte on a Cortex-M3.
 
-/// Returns the CRC after `bytes` of a CRC that was `crc` before.
+/// Continues the CRC `crc` over `bytes`.
 pub(super) fn update(crc: u16, bytes: &[u8]) -> u16 {
     // Kept in the top 16 bits of a register, so that bits shifted out need no mask.
     let mut wide = u32::from(crc) << 16;

@@ -4,7 +4,7 @@ use crc::{CRC_16_XMODEM, Crc, Table};
 
 static XMODEM: Crc<u16, Table<16>> = Crc::<u16, Table<16>>::new(&CRC_16_XMODEM);
 
-/// Returns the CRC after `bytes` of a CRC that was `crc` before.
+/// Continues the CRC `crc` over `bytes`.
 pub(super) fn update(mut crc: u16, bytes: &[u8]) -> u16 {
     // The crate handles 16 bytes at once, but the rest one by one, which would be half the time of
     // a short frame. So the rest is handled below.

@@ -100,7 +100,7 @@ impl Data<'_> {
     /// Encodes whole groups of less than a word, as long as body and `out` hold the longest such
     /// group; returns the rest of `out`. Words are moved whole even if only a part of them is used.
     /// A host encodes longer groups here too, as long as body and `out` hold them. Returns also how
-    /// many bytes of the body are known to be no zeros.
+    /// many bytes of the body are known not to be zero.
     fn short_groups<'o>(&mut self, mut out: &'o mut [u8]) -> (&'o mut [u8], usize) {
         // A local copy stays in registers.
         let mut body = self.body;
@@ -142,7 +142,7 @@ impl Data<'_> {
         (out, clear)
     }
 
-    /// Looks ahead for the end of the next group, of which `clear` bytes are known to be no zeros;
+    /// Looks ahead for the end of the next group, of which `clear` bytes are known not to be zero;
     /// returns its code and the state after the code.
     fn open(&self, clear: usize) -> (u8, State) {
         let (body, tail) = (self.body, self.tail);

@@ -23,7 +23,7 @@ const fn zeros(word: [u8; WORD]) -> usize {
     word.wrapping_sub(ONES) & !word & (ONES << 7)
 }
 
-/// Returns true if none of the bytes is zero: without a branch per byte.
+/// Returns true if no byte is zero, without a branch for each byte.
 fn is_clear<const N: usize>(block: &[u8; N]) -> bool {
     match block.first_chunk() {
         Some(word) if N == WORD => zeros(*word) == 0,
@@ -50,8 +50,8 @@ pub(crate) fn zero_at(bytes: &[u8]) -> usize {
     at.wrapping_add(rest.iter().position(|byte| *byte == 0).unwrap_or(rest.len()))
 }
 
-/// Returns the index of the first zero, or the length; `last` is the last word, which may begin
-/// before `bytes`, with what is no zero. `None` without one.
+/// Returns the index of the first zero, or the length; `None` if `last` is `None`. `last` is the
+/// last word, which may begin before `bytes`, with bytes that are not zero.
 #[cfg(not(target_os = "none"))]
 fn zero_by_words(bytes: &[u8], last: Option<&[u8; WORD]>) -> Option<usize> {
     let (mut rest, mut at) = (bytes, 0_usize);

@@ -1,4 +1,4 @@
-//! What the image commands of a server need of a device.
+//! The interface between the image commands of a server and a device.
 
 use super::command::{Command, Outcome};
 use super::error::Error;
@@ -20,8 +20,8 @@ pub trait Device {
     /// Returns the number of slots, empty ones included.
     fn slots(&self) -> u32;
 
-    /// Returns what is in a slot, as a job of [`Command::List`] or [`Command::SetState`] last saw
-    /// it; `None` if that is nothing.
+    /// Returns the image in a slot, as a job of [`Command::List`] or [`Command::SetState`] last saw
+    /// it; `None` if there was none.
     fn state(&self, slot: u32) -> Option<State<'_>>;
 
     /// Returns the slot itself; `None` if there is none with this number. It reads no flash.
@@ -37,6 +37,6 @@ pub trait Work<D: ?Sized>: flash::Job {
     /// The reason of a refusal; [`Error::Unknown`] if the job was not run to its end.
     fn outcome(&self) -> Result<Outcome, Error>;
 
-    /// Returns the device, for what was seen in its slots.
+    /// Returns the device, to read what was seen in its slots.
     fn device(&self) -> &D;
 }

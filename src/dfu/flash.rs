@@ -148,16 +148,28 @@ pub trait Job {
     fn completed(&mut self, result: Result<(), Failed>);
 }
 
-/// Runs a job to its end on a blocking flash, or on [`Two`] of them, and returns it, for its
-/// outcome.
-#[must_use = "the job has the outcome"]
-pub fn run<J: Job, F: Flash>(mut job: J, flash: &mut F) -> J {
-    drive(&mut job, flash);
-    job
+impl<J: Job + ?Sized> Job for &mut J {
+    const ARE_TWO: bool = J::ARE_TWO;
+
+    fn flash_device(&mut self) -> Device {
+        (**self).flash_device()
+    }
+
+    fn next(&mut self) -> Option<Operation<'_>> {
+        (**self).next()
+    }
+
+    fn completed(&mut self, result: Result<(), Failed>) {
+        (**self).completed(result);
+    }
 }
 
-/// Runs a borrowed job to its end on a blocking flash.
-pub(crate) fn drive<J: Job, F: Flash>(job: &mut J, flash: &mut F) {
+/// Runs a job to its end on a blocking flash, or on [`Two`] of them, and returns it, for its
+/// outcome.
+///
+/// `&mut job` is a job as well, which spares the stack a copy of the outcome.
+#[must_use = "the job has the outcome"]
+pub fn run<J: Job, F: Flash>(mut job: J, flash: &mut F) -> J {
     // The addresses of one device mean something else in another.
     const { assert!(J::ARE_TWO == F::ARE_TWO, "the slots and the executor need the same number of flash devices") };
     loop {
@@ -166,4 +178,5 @@ pub(crate) fn drive<J: Job, F: Flash>(job: &mut J, flash: &mut F) {
         let result = flash.perform(device, operation);
         job.completed(result);
     }
+    job
 }

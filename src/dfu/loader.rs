@@ -1,4 +1,4 @@
-//! What is asked of a boot loader, and of the program that answers for it.
+//! The interface to a boot loader, and to the program that answers for it.
 
 use super::error::Error;
 use super::flash::Failed;

@@ -50,7 +50,7 @@ pub(crate) struct Receiving {
     pub(crate) logged: u32,
     /// The CRC of the bytes in flash.
     pub(crate) crc: Crc16,
-    /// Of a padded file, whose trailer is not written: it asks for a permanent mark.
+    /// True for a padded file, whose trailer is not written: it asks for a permanent mark.
     #[cfg(feature = "mcuboot")]
     pub(crate) confirmed: bool,
 }

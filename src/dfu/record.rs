@@ -52,14 +52,15 @@ impl Entry {
     }
 }
 
-/// What a device knows of its two regions. It is kept in flash, in pages that the caller names.
+/// The identity of the files in a device's two regions. It is kept in flash, in pages that the
+/// caller names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct Record {
     /// Grows with each record.
     pub number: u32,
-    /// True if the regions may have been swapped since: which is which, only their contents say.
+    /// True if the regions may have been swapped since: only their contents show which is which.
     pub marked: bool,
     /// The file of the region from which programs run.
     pub active: Entry,

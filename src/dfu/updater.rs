@@ -54,10 +54,10 @@ pub use job::Job;
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_structs, reason = "the caller fills it in")]
 pub struct Regions {
-    /// Where programs run. It is only read.
+    /// The region that programs run from. It is only read.
     pub active: Region,
-    /// Where uploads go. A boot loader may need a page more there than the largest file; see its
-    /// documentation.
+    /// The region that uploads are written to. A boot loader may need a page more there than the
+    /// largest file; see its documentation.
     pub spare: Region,
     /// Two erase pages or more for the [`Record`]; of two flash devices, in the one that
     /// [`TwoGeometries::records`](super::flash::TwoGeometries::records) names.
@@ -107,21 +107,21 @@ pub const fn scratch_len(read: usize, write: usize) -> usize {
     record + write + 2 * read
 }
 
-/// What is known of the record.
+/// The state of the record in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Knowledge {
-    /// Nothing since the start. Exit: the first command, to `Known`.
+    /// It has not been read since the start. Exit: the first command, to `Known`.
     Unread,
     /// It was read, and the regions were told apart. No exit.
     Known,
 }
 
-/// What the boot loader does at the next reset. A mark without a reset after it is found again when
-/// the program starts again: the word of the boot loader is the same as on trial, but the regions
-/// have not been swapped.
+/// The action of the boot loader at the next reset. A mark without a reset after it is found again
+/// when the program starts again: the state of the boot loader is the same as on trial, but the
+/// regions have not been swapped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Next {
-    /// It starts what runs. Exit: a mark, to `Test`.
+    /// It starts the running program again. Exit: a mark, to `Test`.
     Stay,
     /// It starts the file in the spare region. No exit but a reset.
     Test,
@@ -227,7 +227,7 @@ impl<L, D, F> Updater<'_, L, D, F> {
         let Record { active, spare, .. } = &self.record;
         let is_active = slot == 0;
         let entry = if is_active { active } else { spare };
-        // What runs is listed even if nobody knows its hash: it came by a programmer's cable.
+        // The running program is listed even if its hash is unknown, because a programmer wrote it.
         let is_known = entry.len > 0;
         (slot < 2 && (is_active || is_known)).then_some(State {
             image: 0,

@@ -186,21 +186,21 @@ impl Stream {
     }
 }
 
-/// The way of a chunk, once the session is known.
+/// The handling of a chunk, once the session is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Route {
     /// It continues the upload.
     Stream,
     /// The answer is this expected offset; nothing is written.
     Answer { off: u32, matched: Option<bool> },
-    /// The same file from its start, of an upload that is running: the expected offset, if nobody
-    /// objects.
+    /// The same file from its start, of an upload that is running: the expected offset, unless the
+    /// application objects.
     Again,
     /// It begins an upload.
     New,
 }
 
-/// Chooses the way of a chunk for this image.
+/// Decides how to handle a chunk for this image.
 ///
 /// # Errors
 ///
@@ -215,7 +215,7 @@ pub(crate) fn route(session: Session, upload: &Receiving, piece: &Piece<'_>, ima
             Route::Stream
         }
         // A repeat, a gap, or a client that starts the same file again: the expected offset makes
-        // it continue. To start from scratch would erase what is already in flash.
+        // it continue. Starting from scratch would erase bytes that are already in flash.
         Session::Receiving if piece.off > 0 => Route::Answer { off: upload.off(), matched: None },
         Session::Receiving if upload.image == image && upload.key.is(piece.sha) => Route::Again,
         // The response to the last chunk was lost: without this, the client would see an upload

@@ -271,7 +271,7 @@ impl Framing for Auto<'_> {
         Self::sizes_of(self.console.store.bytes.len())
     }
 
-    /// That of the console, whose symbols take the most bytes.
+    /// Returns the length on a console, whose symbols take the most bytes.
     fn max_encoded_len(&self, message: usize) -> usize {
         Self::max_encoded_len(message)
     }
@@ -309,7 +309,7 @@ impl Framing for Auto<'_> {
                     // them.
                     self.console.leave_skip();
                 }
-                return self.console.idle(Span::of(silence), const { Span::limit(ABANDON) });
+                return self.console.idle(Span::floor(silence), const { Span::ceil(ABANDON) });
             }
             // No frame pauses here for that long: the held bytes are text or noise.
             State::Head { .. } if silence >= HOLD => {
@@ -352,7 +352,8 @@ impl Framing for Auto<'_> {
     }
 }
 
-/// Encodes one message in the framing that was the last one when it was made.
+/// Encodes one message, in the framing of the last received message at the time when the encoder
+/// was made.
 #[derive(Debug, Clone)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Encoder(Inner);

@@ -6,8 +6,9 @@
 //! ```
 //!
 //! The length (of what follows it) is a `u32`, the time a float, both big endian. The bridge waits
-//! so long for an answer of the bus. There are two forms: newer bridges have the id, which names
-//! the request in its answer ([`WithId`]); `pydrs` speaks the one without ([`WithoutId`]).
+//! at most that time for an answer from the bus. There are two forms: newer bridges have the id,
+//! which names the request in its answer ([`WithId`]); `pydrs` speaks the one without
+//! ([`WithoutId`]).
 //!
 //! [`Bridge`] is a master's framing: its messages are those of
 //! [`framing::packet`](super::packet), and the id, where there is one, keeps late answers from
@@ -19,10 +20,12 @@
 //! No document describes the envelope; this is what `eth-bridge-pru-serial485` and `pydrs` 2.3.2
 //! do. An answer of 22 or 23 has no packet: it counts as [`Error::Abandoned`], and the master's own
 //! timeout goes on. Give the bridge less time than the master's. An answer with the id of an
-//! earlier request is dropped without a word: nothing was damaged.
+//! earlier request is dropped silently: nothing was damaged.
 
 use core::cell::Cell;
 use core::time::Duration;
+
+pub use crate::envelope::{Form, WithId, WithoutId};
 
 use super::counted::{Counted, Head};
 use super::packet;
@@ -38,18 +41,6 @@ const OK: u8 = 0x21;
 /// Bytes of the time in a request.
 const TIME: usize = 4;
 
-/// The form of newer bridges: an id after the code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[expect(clippy::exhaustive_structs, reason = "a type without a value")]
-pub struct WithId;
-
-/// The form that `pydrs` speaks: no id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[expect(clippy::exhaustive_structs, reason = "a type without a value")]
-pub struct WithoutId;
-
 fn total(head: usize, length: [u8; 4]) -> Result<usize, Error> {
     // Longer than any packet: out of sync.
     let length = u32::from_be_bytes(length);
@@ -60,7 +51,7 @@ fn total(head: usize, length: [u8; 4]) -> Result<usize, Error> {
 }
 
 impl Head for WithId {
-    const LEN: usize = 6;
+    const LEN: usize = Self::HEAD;
 
     fn total(head: &[u8]) -> Result<usize, Error> {
         match *head {
@@ -71,7 +62,7 @@ impl Head for WithId {
 }
 
 impl Head for WithoutId {
-    const LEN: usize = 5;
+    const LEN: usize = Self::HEAD;
 
     fn total(head: &[u8]) -> Result<usize, Error> {
         match *head {
@@ -89,9 +80,9 @@ pub struct Bridge<'b, H> {
     id: Cell<u8>,
 }
 
-impl<'b, H: Head> Bridge<'b, H> {
+impl<'b, H: Head + Form> Bridge<'b, H> {
     /// Decodes into `buffer`, which holds an envelope: [`OVERHEAD`](Self::OVERHEAD) bytes more than
-    /// the longest message. The bridge is told to wait `time` for an answer of the bus.
+    /// the longest message. The bridge is asked to wait `time` for an answer from the bus.
     #[must_use]
     pub fn new(buffer: &'b mut [u8], time: Duration) -> Self {
         Self { inner: Counted::new(buffer), time: time.as_secs_f32() * 1000.0, id: Cell::new(0) }
@@ -103,13 +94,9 @@ impl<'b, H: Head> Bridge<'b, H> {
         Sizes::of_stream(buffer.saturating_sub(H::LEN).saturating_sub(2), buffer)
     }
 
-    const fn has_id() -> bool {
-        H::LEN == WithId::LEN
-    }
-
     /// Returns true if the envelope has the id of an earlier request.
     fn is_late(&self) -> bool {
-        Self::has_id() && self.inner.message().get(1) != Some(&self.id.get())
+        H::HAS_ID && self.inner.message().get(1) != Some(&self.id.get())
     }
 
     /// Checks a whole envelope.
@@ -124,9 +111,9 @@ impl<'b, H: Head> Bridge<'b, H> {
     }
 }
 
-impl<H: Head> Framing for Bridge<'_, H> {
+impl<H: Head + Form> Framing for Bridge<'_, H> {
     /// Code, id, length, status and checksum; one byte less without an id.
-    const OVERHEAD: usize = WithId::LEN + 2;
+    const OVERHEAD: usize = WithId::HEAD + 2;
     const PACED: bool = false;
     const QUIET: Duration = H::QUIET;
 
@@ -137,12 +124,12 @@ impl<H: Head> Framing for Bridge<'_, H> {
         let length = length.filter(|_| !message.is_empty()).ok_or(Error::Unsendable)?;
         self.id.set(self.id.get().wrapping_add(1));
         let ([a, b, c, d], [e, f, g, h]) = (length.to_be_bytes(), self.time.to_be_bytes());
-        let head = if Self::has_id() {
+        let head = if H::HAS_ID {
             [REQUEST, self.id.get(), a, b, c, d, e, f, g, h]
         } else {
             [0, REQUEST, a, b, c, d, e, f, g, h]
         };
-        Ok(Encoder { head, at: usize::from(!Self::has_id()), packet: packet::Encoder::new(true) })
+        Ok(Encoder { head, at: usize::from(!H::HAS_ID), packet: packet::Encoder::new(true) })
     }
 
     fn sizes(&self) -> Sizes {
@@ -202,7 +189,7 @@ impl<H> defmt::Format for Bridge<'_, H> {
 /// Puts one message (destination first) into a request's envelope.
 #[derive(Clone, Copy)]
 pub struct Encoder {
-    /// What comes before the packet; without an id from the second byte on.
+    /// The bytes before the packet; without an id, from the second byte on.
     head: [u8; 10],
     at: usize,
     packet: packet::Encoder,

@@ -99,7 +99,7 @@ impl<'b> Console<'b> {
     /// Decodes into `buffer`; encodes lines of [`LINE`] bytes.
     #[must_use]
     pub const fn new(buffer: &'b mut [u8]) -> Self {
-        Self { lines: Lines::new(buffer), abandon: const { Span::limit(ABANDON) } }
+        Self { lines: Lines::new(buffer), abandon: const { Span::ceil(ABANDON) } }
     }
 
     /// Encodes lines of at most `length` bytes, with marker and line feed: rounded down to whole
@@ -114,7 +114,7 @@ impl<'b> Console<'b> {
     /// Sets the silence that ends an incomplete packet, instead of [`ABANDON`].
     #[must_use]
     pub const fn with_abandon(self, silence: Duration) -> Self {
-        Self { abandon: Span::limit(silence), ..self }
+        Self { abandon: Span::ceil(silence), ..self }
     }
 
     /// Returns the buffer length for messages of up to `message` bytes: 4 more.
@@ -178,7 +178,7 @@ impl Framing for Console<'_> {
     }
 
     fn idle(&mut self, silence: Duration) -> Result<Progress<'static>, Error> {
-        self.silent(Span::of(silence))
+        self.silent(Span::floor(silence))
     }
 
     fn silent(&mut self, silence: Span) -> Result<Progress<'static>, Error> {

@@ -186,8 +186,8 @@ impl<H: Head> Framing for Counted<'_, H> {
                     }
                     match self.announced() {
                         Ok(total) => self.state = State::Payload { have: now, total },
-                        // The length cannot be trusted, so nobody can say where the next message
-                        // begins.
+                        // The length cannot be trusted, so the place of the next message is
+                        // unknown.
                         Err(error) => {
                             self.state = State::Resync;
                             return Err(error);

@@ -167,7 +167,7 @@ impl Framing for Cobs<'_> {
                     match decoded {
                         Decoded::More => {}
                         Decoded::End => return self.finish(have),
-                        // The zero is consumed already: what follows it is a new frame.
+                        // The zero is consumed already: a new frame comes next.
                         Decoded::Broken => {
                             self.state = State::START;
                             return Err(Error::Malformed);

@@ -185,7 +185,8 @@ impl<'b> Lrc<'b> {
         }
     }
 
-    /// Adds the bytes between `start` and `rest` to the sum, if runs do not.
+    /// Adds the bytes between `start` and `rest` to the sum, unless runs are summed as they are
+    /// copied.
     fn sum_up(&mut self, start: &[u8], rest: &[u8]) {
         if !SUMS {
             self.sum.update(bytes::front(start, start.len().wrapping_sub(rest.len())));

@@ -25,7 +25,7 @@ use crate::shown::shown;
 pub struct Buffers<'b>(Parts<'b>);
 
 enum Parts<'b> {
-    /// One piece, which is cut when the framing is known.
+    /// A single piece, which is cut when the framing is known.
     One(&'b mut [u8]),
     Three {
         read: &'b mut [u8],
@@ -44,7 +44,7 @@ shown!(
 );
 
 impl<'b> Buffers<'b> {
-    /// One piece of memory, cut to suit the framing when the line is built.
+    /// Takes one piece of memory, which is cut to suit the framing when the line is built.
     #[must_use]
     pub const fn split(memory: &'b mut [u8]) -> Self {
         Self(Parts::One(memory))

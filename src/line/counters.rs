@@ -13,7 +13,7 @@ pub struct Counters {
     pub received: u32,
     /// Damaged messages dropped by the framing.
     pub damaged: u32,
-    /// Undamaged messages that were no response to a request in flight.
+    /// Undamaged messages that were not the response to a request in flight.
     pub foreign: u32,
     /// Requests sent again.
     pub retries: u32,
@@ -22,7 +22,7 @@ pub struct Counters {
     pub failures: u32,
 }
 
-/// The reason for which a message is dropped.
+/// The reason why a message is dropped.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Loss {
     /// The framing found it damaged.

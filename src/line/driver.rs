@@ -78,8 +78,8 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
         if self.is_flushing() {
             // Not `away`: a timeout must not start before the port is flushed, which is tried
             // again.
-            self.elapsed.lengthen(time);
-            self.airtime = self.airtime.shortened(time);
+            self.elapsed = self.elapsed.saturating_add(time);
+            self.airtime = self.airtime.saturating_sub(time);
         } else {
             self.away(time);
         }
@@ -130,7 +130,7 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
 
     /// Returns `true` while a message waits for a silence of at most [`SPIN`].
     pub(crate) fn is_resting(&self) -> bool {
-        self.rest().is_some_and(|left| const { Span::limit(SPIN) }.reaches(left))
+        self.rest().is_some_and(|left| const { Span::ceil(SPIN) } >= left)
     }
 }
 

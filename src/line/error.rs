@@ -1,4 +1,4 @@
-//! The errors of exchanges and sends, and the reasons for which a message is dropped.
+//! The errors of exchanges and sends, and the reasons why messages are dropped.
 
 use core::convert::Infallible;
 
@@ -93,9 +93,18 @@ impl<P: core::fmt::Display, E: core::fmt::Display> core::fmt::Display for Error<
 
 impl<P, E> core::error::Error for Error<P, E>
 where
-    P: core::fmt::Debug + core::fmt::Display,
-    E: core::fmt::Debug + core::fmt::Display,
+    P: core::error::Error + 'static,
+    E: core::error::Error + 'static,
 {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Port(error) => Some(error),
+            Self::Framing(error) => Some(error),
+            Self::Size(error) => Some(error),
+            Self::Protocol(error) => Some(error),
+            Self::Closed | Self::WriteZero | Self::TimedOut | Self::Busy | Self::BufferFull => None,
+        }
+    }
 }
 
 /// The error of one step of a driver: an [`Error`] without the variants of protocols and sizes, so
@@ -108,6 +117,9 @@ pub(crate) enum Fault<P> {
     BufferFull,
     Framing(framing::Error),
 }
+
+const _: () = assert!(size_of::<Error>() <= 3 * size_of::<usize>());
+const _: () = assert!(size_of::<Fault<u32>>() <= 8);
 
 impl<P, E> From<Fault<P>> for Error<P, E> {
     fn from(fault: Fault<P>) -> Self {
@@ -122,8 +134,8 @@ impl<P, E> From<Fault<P>> for Error<P, E> {
     }
 }
 
-/// The reason for which a received message was dropped: a framing's error, in terms that do not
-/// depend on the framing.
+/// The reason why a received message was dropped: a framing's error, in terms that do not depend on
+/// the framing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_enums, reason = "a sink has to handle each")]

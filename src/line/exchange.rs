@@ -99,15 +99,15 @@ impl<P> Exchange<P> {
             return Ok(Progress::Done);
         }
         while let Some(event) = line.next(sink) {
-            // Damage is no verdict on the request, and its clock is `Sending::Left`. After the end
-            // nothing can be its response.
+            // Damage says nothing about the request, and its clock is `Sending::Left`. After the
+            // end nothing can be its response.
             if event != Event::Message || self.state == State::Ended {
                 continue;
             }
             let (message, tx) = line.exchange();
             match client.receive(&mut self.pending, message, tx) {
                 Verdict::Answer => {
-                    line.answered(Span::limit(client.timeout(&self.pending)));
+                    line.answered(Span::ceil(client.timeout(&self.pending)));
                     self.state = State::Answered;
                     return Ok(Progress::Done);
                 }
@@ -127,7 +127,7 @@ impl<P> Exchange<P> {
             }
             (State::Asked, Sending::Unsent) => self.state = State::Ended,
             (State::Asked, Sending::Left(waited))
-                if line.is_late(waited, Span::limit(client.timeout(&self.pending))) =>
+                if line.is_late(waited, Span::ceil(client.timeout(&self.pending))) =>
             {
                 match client.retry(&mut self.pending, line.tx) {
                     None => {
@@ -258,7 +258,7 @@ impl Run {
                         // Received messages come first: the port may need the room.
                         continue;
                     }
-                    Step::Wait(limit) => self.state = RunState::Waiting(Span::limit(limit)),
+                    Step::Wait(limit) => self.state = RunState::Waiting(Span::ceil(limit)),
                     Step::Reopen => return Ok(Turn::Ended(Ended::Reopen)),
                     Step::Done => return Ok(Turn::Ended(Ended::Done(routine.report()))),
                 }
@@ -309,7 +309,7 @@ impl Run {
 /// what only a drain needs is then not linked.
 #[inline(always)]
 fn span(drain: core::time::Duration) -> Span {
-    if drain.is_zero() { Span::ZERO } else { Span::limit(drain) }
+    if drain.is_zero() { Span::ZERO } else { Span::ceil(drain) }
 }
 
 /// The rules of sending that apply to clients only.
@@ -357,13 +357,11 @@ impl<F: Framing> Line<'_, F> {
     /// arriving. On a slow line a long response takes longer to arrive than to begin; the wait is
     /// extended at most by the time of the longest one.
     fn is_late(&self, waited: Span, limit: Span) -> bool {
-        if !waited.reaches(limit) || !self.framing.is_arriving() {
-            return waited.reaches(limit);
+        if waited < limit || !self.framing.is_arriving() {
+            return waited >= limit;
         }
         let longest = u32::try_from(self.framing.sizes().buffer).unwrap_or(u32::MAX);
-        let mut most = Span::limit(self.framing.byte_time().saturating_mul(longest));
-        most.lengthen(limit);
-        waited.reaches(most)
+        waited >= Span::ceil(self.framing.byte_time().saturating_mul(longest)).saturating_add(limit)
     }
 
     /// Sends the preamble, if the framing has one, at once: the response is late, and the peer's

@@ -77,9 +77,9 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
     /// Does the part of [`elapsed`](Self::elapsed) that [`away`](Self::away) does not.
     pub(super) fn listened(&mut self, time: Span) {
         match &mut self.ear {
-            // A port that only queues its bytes is still sending: nobody else can talk.
+            // A port that only queues its bytes is still sending, so nobody else can send.
             _ if F::PACED && !self.airtime.is_zero() => self.ear = Ear::Busy,
-            Ear::Silent(silence) => silence.lengthen(time),
+            Ear::Silent(silence) => *silence = silence.saturating_add(time),
             Ear::Ended => self.ear = Ear::Silent(time),
             // The last byte may have come at the very end of this round: none of it counts.
             Ear::Busy => self.ear = Ear::Ended,
@@ -88,39 +88,39 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
 
     /// Reports time during which the port was not looked at: it counts for limits, not as silence.
     pub fn away(&mut self, time: Span) {
-        self.elapsed.lengthen(time);
+        self.elapsed = self.elapsed.saturating_add(time);
         // Here, where every result of a port comes: a driver counts one more afterwards.
         self.interrupted = 0;
         if F::PACED {
-            self.airtime = self.airtime.shortened(time);
+            self.airtime = self.airtime.saturating_sub(time);
         }
         match self.before {
             Before::Flushing(pause) => self.before = Before::Settle(pause),
-            Before::Settle(pause) if time.reaches(pause) => {
+            Before::Settle(pause) if time >= pause => {
                 let is_owed = R::ASKS && self.owed != Owed::Nothing;
                 self.before = if is_owed { Before::Silence(self.owed.silence()) } else { Before::Gap };
             }
-            Before::Settle(pause) => self.before = Before::Settle(pause.shortened(time)),
+            Before::Settle(pause) => self.before = Before::Settle(pause.saturating_sub(time)),
             Before::First | Before::Gap | Before::Silence(_) | Before::Preamble(_) | Before::Nudge(_) => {}
         }
         // Only what changes is written back. Without a byte time nothing is leaving.
         self.sending = match self.sending {
             Sending::Left(mut waited) if R::ASKS => {
-                waited.lengthen(time);
+                waited = waited.saturating_add(time);
                 Sending::Left(waited)
             }
             // Only a wait for silence can be endless. The time after a preamble does not count
             // against the message, and without a gap there is no wait for silence.
             Sending::Waiting(left) if (F::PACED || R::ASKS) && self.wanted().is_some() => {
-                if time.reaches(left) {
+                if time >= left {
                     return self.give_up();
                 }
-                Sending::Waiting(left.shortened(time))
+                Sending::Waiting(left.saturating_sub(time))
             }
             // The last byte was handed over within this round, so none of it is part of a timeout.
-            Sending::Flushing(left) if !F::PACED || time.reaches(left) => Sending::Left(Span::ZERO),
-            Sending::Leaving(left) if F::PACED && time.reaches(left) => Sending::Left(time.shortened(left)),
-            Sending::Flushing(left) | Sending::Leaving(left) if F::PACED => Sending::Leaving(left.shortened(time)),
+            Sending::Flushing(left) if !F::PACED || time >= left => Sending::Left(Span::ZERO),
+            Sending::Leaving(left) if F::PACED && time >= left => Sending::Left(time.saturating_sub(left)),
+            Sending::Flushing(left) | Sending::Leaving(left) if F::PACED => Sending::Leaving(left.saturating_sub(time)),
             _ => return,
         };
     }
@@ -141,7 +141,7 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
         match self.heard(sink) {
             Some(Heard::Message) => Some(Event::Message),
             Some(Heard::Damaged(error)) => Some(Event::Damaged(error.into())),
-            None => self.lapsed().map(|time| Event::Elapsed(time.time())),
+            None => self.lapsed().map(|time| Event::Elapsed(time.to_duration())),
         }
     }
 

@@ -31,10 +31,9 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
         let encoder = self.framing.encode(message).map_err(Fault::Framing)?;
         self.encoder = Some(encoder);
         self.len = short(len);
-        let mut limit = if F::PACED || R::ASKS { const { Span::limit(JAMMED) } } else { Span::ZERO };
+        let mut limit = if F::PACED || R::ASKS { const { Span::ceil(JAMMED) } } else { Span::ZERO };
         if let (true, Before::Silence(silence)) = (R::ASKS, self.before) {
-            limit.lengthen(silence);
-            limit.lengthen(silence);
+            limit = limit.saturating_add(silence).saturating_add(silence);
         }
         self.sending = Sending::Waiting(limit);
         // Without a wait the frame begins at once, so that no message received from now on is
@@ -106,9 +105,9 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
 
     /// The silence that the waiting message needs; `None` if it waits for something else.
     pub(super) fn wanted(&self) -> Option<Span> {
-        let gap = if F::PACED { Span::limit(self.framing.gap()) } else { Span::ZERO };
+        let gap = if F::PACED { Span::ceil(self.framing.gap()) } else { Span::ZERO };
         match self.before {
-            Before::Silence(silence) if R::ASKS && silence.reaches(gap) => Some(silence),
+            Before::Silence(silence) if R::ASKS && silence >= gap => Some(silence),
             Before::First | Before::Gap | Before::Silence(_) => Some(gap),
             Before::Preamble(_) | Before::Nudge(_) | Before::Flushing(_) | Before::Settle(_) => None,
         }
@@ -117,7 +116,7 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
     /// Returns `true` if the frame of the waiting message may begin.
     fn is_ready(&self) -> bool {
         match (self.wanted(), self.ear) {
-            (Some(wanted), Ear::Silent(silence)) => silence.reaches(wanted),
+            (Some(wanted), Ear::Silent(silence)) => silence >= wanted,
             // `Silence` needs at least one look at the port, even if its length is zero: a late
             // response may be there, unread.
             (Some(wanted), Ear::Busy | Ear::Ended) => {
@@ -132,7 +131,7 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
     pub fn rest(&self) -> Option<Span> {
         match self.ear {
             _ if !self.is_waiting() => None,
-            Ear::Silent(silence) => Some(self.wanted()?.shortened(silence)),
+            Ear::Silent(silence) => Some(self.wanted()?.saturating_sub(silence)),
             Ear::Busy | Ear::Ended => self.wanted(),
         }
     }
@@ -145,7 +144,7 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
             // something was sent.
             return false;
         }
-        // The port was not looked at meanwhile: this round is no silence.
+        // The port was not read meanwhile, so this round does not count as silence.
         self.ear = Ear::Busy;
         if self.is_begun() {
             // Not trusted: never more than the port was given.
@@ -164,7 +163,7 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
                 // A framing with a byte time sends whole frames, so `out` held all of this one.
                 let airtime =
                     if byte_time.is_zero() { byte_time } else { byte_time.saturating_mul(self.run.end.into()) };
-                self.airtime = Span::limit(airtime);
+                self.airtime = Span::ceil(airtime);
             }
             self.sending = Sending::Flushing(self.airtime);
             return true;
@@ -175,7 +174,7 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
             *sent = all;
             return false;
         }
-        self.before = Before::Flushing(const { Span::limit(F::SETTLE) });
+        self.before = Before::Flushing(const { Span::ceil(F::SETTLE) });
         true
     }
 
@@ -191,7 +190,7 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
         };
         if is_cut {
             self.before = if self.framing.preamble().is_empty() {
-                Before::Flushing(const { Span::limit(F::QUIET) })
+                Before::Flushing(const { Span::ceil(F::QUIET) })
             } else {
                 Before::Preamble(0)
             };

@@ -39,7 +39,7 @@ pub trait Caller<R: ?Sized> {
     type Pending;
     /// The response, borrowed from the received message.
     type Response<'m>;
-    /// The reason for which a request could not be made, or a received message is no response.
+    /// The reason why a request could not be made, or a received message is not a response.
     type Error;
 
     /// Writes the request into the front of `tx`; returns its length and the value that recognises
@@ -114,7 +114,7 @@ pub trait Serve {
     /// `tick`. Drivers call this one. A server that counts in a [`Span`] overrides it, so that no
     /// time is converted.
     fn passed(&mut self, elapsed: Span) {
-        self.tick(elapsed.time());
+        self.tick(elapsed.to_duration());
     }
 
     /// Writes an unasked message into `tx`, if there is one; returns its length, 0 for none. Called

@@ -37,7 +37,7 @@ impl<'a> SharedData<'a> {
     const HEAD: usize = 4;
     const MODE: Kind = Kind(0x2000);
     const RUNNING_SLOT: Kind = Kind(0x2003);
-    /// Of image 0; those of the others follow.
+    /// The entry of image 0; those of the other images follow.
     const MAX_APPLICATION_SIZE: Kind = Kind(0x2005);
     /// Images that have a number of their own.
     const IMAGES: u16 = 5;

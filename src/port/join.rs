@@ -34,9 +34,9 @@ shown!([H] Flush<H>, |flush| "Flush({} bytes)", flush.packet);
 /// The length of the packet that was written last.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Last {
-    /// It was not full, or the hook has followed it. Exits: `Full`, by a write of a full packet.
+    /// Not a full one, or the hook has followed it. Exits: `Full`, by a write of a full packet.
     Short,
-    /// It was full. Exits: `Short`, by a flush or a write of another length.
+    /// A full one. Exits: `Short`, by a flush or a write of another length.
     Full,
 }
 

@@ -33,7 +33,7 @@ fn tick() -> io::Error {
     ErrorKind::TimedOut.into()
 }
 
-/// Converts the second form in which operating systems report a timeout to the one of embedded-io.
+/// Maps the two errors that operating systems return for a timeout to the one of embedded-io.
 fn timed(error: io::Error) -> io::Error {
     if error.kind() == ErrorKind::WouldBlock { tick() } else { error }
 }
@@ -61,7 +61,7 @@ impl<T> Io<T> {
         &mut self.io
     }
 
-    /// Ends the port, and gives the value back.
+    /// Returns the value inside.
     pub fn into_inner(self) -> T {
         self.io
     }
@@ -330,7 +330,7 @@ impl Write for Udp {
             Mode::Client => self.socket.send(buf),
             Mode::Server { peers, .. } => match peers.front() {
                 Some((peer, _)) => self.socket.send_to(buf, peer),
-                // An unasked message before the first request: there is nobody to send it to.
+                // An unsolicited message before the first request has no peer to go to.
                 None => Ok(buf.len()),
             },
         };

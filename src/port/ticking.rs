@@ -52,9 +52,9 @@ impl<P> Ticking<P> {
         match read {
             Ok(count) if !self.byte_time.is_zero() => {
                 let count = u32::try_from(*count).unwrap_or(u32::MAX);
-                self.passed.lengthen(self.byte_time.saturating_mul(count));
+                self.passed.add(self.byte_time.saturating_mul(count));
             }
-            Err(error) if error.kind() == ErrorKind::TimedOut => self.passed.lengthen(self.tick),
+            Err(error) if error.kind() == ErrorKind::TimedOut => self.passed.add(self.tick),
             Ok(_) | Err(_) => {}
         }
     }

@@ -42,9 +42,9 @@ shown!([P, D] Timed<P, D>, |timed| "Timed({} us)", timed.tick.as_micros());
 #[cfg(feature = "async")]
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Line {
-    /// It returned bytes, or an error of the port. Exits: `Silent`, by a tick without a byte.
+    /// Bytes, or an error of the port. Exits: `Silent`, by a tick without a byte.
     Busy,
-    /// It gave up after a tick. Exits: `Busy`, by bytes or an error of the port.
+    /// A tick without a byte. Exits: `Busy`, by bytes or an error of the port.
     Silent,
 }
 
@@ -87,7 +87,7 @@ impl<P, D> Timed<P, D> {
             Ok(count) => self.byte_time.saturating_mul(u32::try_from(*count).unwrap_or(u32::MAX)),
             Err(_) => Duration::ZERO,
         };
-        self.passed.lengthen(waited.max(carried));
+        self.passed.add(waited.max(carried));
     }
 }
 

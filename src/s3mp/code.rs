@@ -46,7 +46,7 @@ codes! { ResponseCode,
     BAD_REQUEST = 0x40;
     /// The check of a frame did not match.
     INVALID = 0x41;
-    /// There is no such address.
+    /// The address does not exist.
     NOT_FOUND = 0x44;
     /// The address does not support the command.
     NOT_IMPLEMENTED = 0x45;

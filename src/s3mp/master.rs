@@ -8,7 +8,7 @@
 //! ```
 //!
 //! One request is in flight at a time. A driver's `call` does all of this. `RESET` has no response
-//! and so is no request: [`Master::reset`] writes the message, a driver's `send` sends it.
+//! and so is not a request: [`Master::reset`] writes the message, a driver's `send` sends it.
 //!
 //! ```
 //! use anysmp::s3mp::master::Set;
@@ -16,7 +16,8 @@
 //!
 //! let mut master = Master::new(Counter::FIRST);
 //! let mut tx = [0; 64];
-//! let (len, pending) = master.request(&Set(Address(2), Value::new(&[0xF5])), &mut tx)?; // true
+//! let on = Set { address: Address(2), value: Value::new(&[0xF5]) }; // true, in CBOR
+//! let (len, pending) = master.request(&on, &mut tx)?;
 //! assert_eq!(tx[..len], [0x11, 2, 1, 0xF5]);
 //! assert_eq!(pending.decode(&[0x00, 2, 1]), Ok(()));
 //! assert_eq!(pending.decode(&[0x44, 2, 1]), Err(Error::Remote(ResponseCode::NOT_FOUND)));

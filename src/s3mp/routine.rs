@@ -27,7 +27,7 @@ pub use monitor::{Monitor, MonitorOutcome, MonitorReport};
 use super::master::{Error, Names, Unsolicited};
 use super::value::Value;
 use super::{Address, Header, ResponseCode};
-use crate::bytes::copy;
+use crate::bytes::{copy, fnv};
 use crate::cbor::Text;
 use crate::shown::shown;
 
@@ -58,7 +58,7 @@ pub enum Event<'m> {
 }
 
 impl<'m> Event<'m> {
-    /// The event of a message that is no response.
+    /// The event of a message that is not a response.
     fn unasked(message: &'m [u8]) -> Self {
         match Unsolicited::parse(message) {
             Some(Unsolicited::Push(address, value)) => Self::Push(address, value),
@@ -121,14 +121,13 @@ fn refresh(watches: &mut [Watch], address: Address, value: Value<'_>) {
     }
 }
 
-/// A number that is nearly always another one for another value (FNV-1a).
+/// A fingerprint, which nearly always differs for a different value.
 fn fingerprint(value: Value<'_>) -> NonZeroU32 {
-    let hash = |hash: u32, byte: &u8| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
-    NonZeroU32::new(value.bytes().iter().fold(0x811C_9DC5, hash)).unwrap_or(NonZeroU32::MIN)
+    NonZeroU32::new(fnv(value.bytes())).unwrap_or(NonZeroU32::MIN)
 }
 
-/// Returns whether a response with this error says for sure that the slave will not do it. Noise,
-/// before the command or in it, can cause the others, and the command is worth a retry.
+/// Returns whether a response with this error shows for certain that the slave will not obey.
+/// Noise, before the command or in it, can cause the others, and the command is worth a retry.
 fn is_final(error: Error) -> bool {
     let codes = [ResponseCode::NOT_FOUND, ResponseCode::NOT_IMPLEMENTED, ResponseCode::ERROR];
     matches!(error, Error::Remote(code) if codes.contains(&code))

@@ -42,6 +42,7 @@
 //! subscribed address once, then 0, which ends the round. So a value that changes all the time
 //! keeps neither the others nor the next command waiting for longer than one round.
 
+mod addresses;
 mod compared;
 mod resources;
 mod watched;
@@ -50,6 +51,7 @@ pub use compared::{Compared, Reported};
 pub use resources::{MAX_NAME, MAX_NAMES, NameError, Refusal, Resources, check_names};
 pub use watched::{Damped, Number, Watched};
 
+use addresses::Addresses;
 use resources::TOO_LONG;
 
 use core::time::Duration;
@@ -153,7 +155,7 @@ impl<R: Resources> Slave<R> {
     pub fn poll(&mut self, tx: &mut [u8]) -> usize {
         while usize::from(self.turn) <= self.resources.names().len() {
             let address = Address(self.turn);
-            // Before anything can be sent: the next call goes on with the next address.
+            // Moved on first: whatever happens here, the next call continues after this address.
             self.turn = self.turn.wrapping_add(1);
             let Some((_, out)) = tx.split_first_chunk_mut::<HEADER_LEN>() else { break };
             if address == Address::HOST {
@@ -192,7 +194,7 @@ impl<R: Resources> Slave<R> {
             (_, Command::SET) => self.resources.set(address, Value::new(data)).map(|()| 0),
             (_, Command::INVERT) => self.resources.invert(address, out),
             (_, Command::SUBSCRIBE) => {
-                // What cannot be read, or nobody watches, cannot be subscribed to.
+                // An address that cannot be read, or is not watched, cannot be subscribed to.
                 let len = self.resources.get(address, out)?;
                 if !self.resources.is_watched(address) {
                     return Err(Refusal::NotImplemented);
@@ -230,7 +232,7 @@ impl<R: Resources> Slave<R> {
     fn map(&mut self, command: Command, out: &mut [u8]) -> Result<(usize, Addresses), Refusal> {
         let mut read = Addresses::default();
         let mut count: u8 = 0;
-        // The number of entries is known only at the end, the length of its encoding is used here.
+        // The entries are counted below, but the length of their number is needed here.
         let used = (1..=u8::MAX).filter(|address| self.exists(Address(*address))).count();
         let start = if used < SHORT { 1 } else { 2 };
         let mut at: usize = start;
@@ -271,11 +273,15 @@ impl<R: Resources> Slave<R> {
         let mut rest = out;
         let mut len: usize = 0;
         for name in self.resources.names() {
-            for part in [name.as_bytes(), b";"] {
-                let written = copy_whole(part, rest)?;
-                len = len.saturating_add(written);
-                rest = rest.get_mut(written..).unwrap_or_default();
+            let name = name.as_bytes();
+            let (part, others) = rest.split_at_mut_checked(name.len().wrapping_add(1)).ok_or(TOO_LONG)?;
+            // By hand, not as a loop over name and `;`: 16 bytes of stack and 44 of flash less.
+            if let Some((end, part)) = part.split_last_mut() {
+                copy(name, part);
+                *end = b';';
             }
+            len = len.wrapping_add(name.len()).wrapping_add(1);
+            rest = others;
         }
         Ok(len)
     }
@@ -337,37 +343,6 @@ impl<R: Resources> asynch::Service for Slave<R> {
     async fn receive(&mut self, message: &[u8], _: Peer, tx: &mut [u8]) -> (usize, After) {
         self.receive(message, tx)
     }
-}
-
-/// A set of addresses: one bit each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-struct Addresses([u8; 32]);
-
-impl Addresses {
-    fn contains(&self, address: Address) -> bool {
-        self.0.get(byte(address)).is_some_and(|bits| bits & bit(address) != 0)
-    }
-
-    fn insert(&mut self, address: Address) {
-        if let Some(bits) = self.0.get_mut(byte(address)) {
-            *bits |= bit(address);
-        }
-    }
-
-    fn remove(&mut self, address: Address) {
-        if let Some(bits) = self.0.get_mut(byte(address)) {
-            *bits &= !bit(address);
-        }
-    }
-}
-
-const fn byte(address: Address) -> usize {
-    (address.0 >> 3) as usize
-}
-
-const fn bit(address: Address) -> u8 {
-    1 << (address.0 & 7)
 }
 
 /// A smaller number fits the first byte of its CBOR item, as key or as the length of a map.

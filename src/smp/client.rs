@@ -129,7 +129,7 @@ impl Client {
         Self {
             version: Version::V2,
             sequence,
-            timeout: const { Span::limit(Self::TIMEOUT) },
+            timeout: const { Span::ceil(Self::TIMEOUT) },
             retries: Self::RETRIES,
             non_idempotent_retries: 0,
         }
@@ -146,7 +146,7 @@ impl Client {
     /// in whole microseconds, and at most 71 minutes long.
     #[must_use]
     pub const fn with_timeout(self, timeout: Duration) -> Self {
-        Self { timeout: Span::limit(timeout), ..self }
+        Self { timeout: Span::ceil(timeout), ..self }
     }
 
     /// Repeats an unanswered request at most `retries` times, if it
@@ -176,10 +176,10 @@ impl Client {
     /// The time that this client waits for an ordinary response.
     #[must_use]
     pub const fn timeout(&self) -> Duration {
-        self.timeout.time()
+        self.timeout.to_duration()
     }
 
-    /// The same as a span.
+    /// The same time as a [`Span`].
     pub(super) const fn limit(&self) -> Span {
         self.timeout
     }

@@ -34,7 +34,7 @@ impl Error {
     ///
     /// [`Malformed`] if the payload is not a map, or its error keys hold something else.
     pub fn find(payload: &[u8]) -> Result<Option<Self>, Malformed> {
-        // What comes before the first malformed item counts: `fields` has put it there.
+        // The items before the first malformed one count: `fields` has put them there.
         let mut values = [Item::Null; 3];
         let read = Reader::new(payload).fields(keys!["err", "ret", "rc"], false, &mut values);
         let [err, ret, flat] = values;
@@ -56,7 +56,7 @@ impl Error {
     ///
     /// [`BufferFull`] if it does not fit.
     pub fn write(self, version: Version, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
-        // What does not fit is noted by the writer.
+        // The writer notes a write that does not fit.
         let _ = writer.raw(b"\xa1");
         self.write_entry(version, writer)
     }

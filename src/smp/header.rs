@@ -208,7 +208,8 @@ impl Header {
         }
     }
 
-    /// The same in the form that a server needs: a header that can be answered, and its flaw.
+    /// Reads the header in the form that a server needs: a header that can be answered, and its
+    /// flaw.
     pub(super) const fn read(message: &[u8]) -> Option<(Self, &[u8], Option<Flaw>)> {
         let Some((&[first, _flags, l1, l0, g1, g0, sequence, command], rest)) = message.split_first_chunk() else {
             return None;

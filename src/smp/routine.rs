@@ -26,8 +26,8 @@
 //!
 //! # Foreign messages
 //!
-//! A message that is no response to a request of the job is counted and dropped; the wait goes on,
-//! so that a peer which never stops talking cannot hold a job forever.
+//! A message that is not a response to a request of the job is counted and dropped; the wait goes
+//! on, so that a peer which never stops talking cannot hold a job forever.
 
 use super::{client, error};
 use crate::source::SourceFailed;
@@ -68,7 +68,7 @@ pub use walk::{SettingEvent, SettingsWalk, StatEvent, StatWalk, WalkOutcome, Wal
 #[must_use]
 #[non_exhaustive]
 pub enum FileOutcome {
-    /// It has not ended: it may be run again.
+    /// Not ended; the routine may be run again.
     Unfinished,
     /// The whole file has arrived.
     Done {

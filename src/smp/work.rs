@@ -22,7 +22,7 @@ fn cost(payload: &[u8]) -> u64 {
 #[test]
 fn the_work_for_a_payload_grows_no_faster_than_its_length() {
     const SHORT: usize = 2_000;
-    // Prefix, what is repeated, and the breaks at the end, which may be too few.
+    // A prefix, the part that is repeated, and the breaks at the end, which may be too few.
     let cases: [(&[u8], &[u8], &[u8]); 9] = [
         (b"\xbf", b"\x60\x00", b"\xff"),
         (b"\xbf", b"\x61x\x80", b"\xff"),

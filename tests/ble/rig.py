@@ -7,10 +7,12 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+sys.path.append(str(HERE.parent / "peers"))
+
+from tool_outcome import Outcome  # noqa: E402
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", HERE.parent.parent / "target")).resolve()
 # Built with the feature `ble`.
 PROGRAMS = Path(os.environ.get("BLE_PROGRAMS", TARGET / "ble/debug"))
@@ -68,26 +70,6 @@ class Process:
                     self.process.wait(5)
                 except subprocess.TimeoutExpired:
                     continue
-
-
-@dataclass
-class Outcome:
-    code: int
-    lines: list
-    errors: str
-
-    @property
-    def result(self):
-        return self.lines[-1] if self.lines else {}
-
-    def ok(self):
-        assert self.code == 0, f"exit code {self.code}: {self.lines[-3:]} {self.errors[-2000:]}"
-        return self.result
-
-    def failed(self, code, error, remedy):
-        assert self.code == self.result.get("exit") == code, f"exit code {self.code}: {self.lines[-3:]} {self.errors[-2000:]}"
-        assert error in self.result["error"] and remedy in self.result["remedy"], self.result
-        return self.result
 
 
 class Air:

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use anysmp::bsmp::bridge::{Bridge as Server, Form};
+use anysmp::bsmp::bridge::Bridge as Server;
 use anysmp::bsmp::variable::{Read, Variable};
 use anysmp::bsmp::{Address, Client, Entities, Node, Table};
-use anysmp::framing::bridge::{Bridge, WithId, WithoutId};
+use anysmp::framing::bridge::{Bridge, Form, WithId, WithoutId};
 use anysmp::framing::counted::{Counted, Head};
 use anysmp::framing::{Encoder as _, Error, Framing, Progress};
 use anysmp::line::Peer;
@@ -89,7 +89,7 @@ fn what_is_no_packet_is_an_error_and_the_next_envelope_is_read() {
     assert_eq!(WithId::total(&[0x11, 0, 0x7F, 0, 0, 0]), Err(Error::Malformed));
 }
 
-fn answer(bridge: &mut Server<'_, Node<'static, Two>>, request: &[u8]) -> Vec<u8> {
+fn answer<F: Form>(bridge: &mut Server<'_, Node<'static, Two>, F>, request: &[u8]) -> Vec<u8> {
     let mut tx = [0; 32];
     let (len, ()) = bridge.receive(request, Peer(0), &mut tx);
     tx[..len].to_vec()
@@ -101,7 +101,7 @@ const VALUE: [u8; 8] = [0x21, 0, 0x11, 0, 2, 0x12, 0x34, 0xA7];
 #[test]
 fn a_node_behind_a_bridge_answers_each_envelope() {
     let mut kept = [0; 16];
-    let mut bridge = Server::new(node(), Form::WithoutId, &mut kept);
+    let mut bridge = Server::<_, WithoutId>::new(node(), &mut kept);
     assert_eq!(
         answer(&mut bridge, &[&[0x11, 0, 0, 0, 10][..], &READ].concat()),
         [&[0x11, 0, 0, 0, 8][..], &VALUE].concat()
@@ -141,11 +141,11 @@ fn a_node_behind_a_bridge_answers_each_envelope() {
 
 #[test]
 fn both_ends_understand_each_other_in_both_forms_in_pieces_of_any_size() {
-    fn talk<H: Head>(form: Form) {
+    fn talk<H: Head + Form>() {
         let (mut near, mut far, mut kept) = ([0; 64], [0; 64], [0; 16]);
         let mut master = Bridge::<H>::new(&mut near, Duration::from_millis(50));
         let mut wire = Counted::<H>::new(&mut far);
-        let mut bridge = Server::new(node(), form, &mut kept);
+        let mut bridge = Server::<_, H>::new(node(), &mut kept);
         for step in 1..30 {
             let request = encoded(&master, &[5, 0x10, 0, 1, 0], step);
             let mut answers = Vec::new();
@@ -163,6 +163,6 @@ fn both_ends_understand_each_other_in_both_forms_in_pieces_of_any_size() {
             assert_eq!(seen.unwrap(), [0, 0x11, 0, 2, 0x12, 0x34]);
         }
     }
-    talk::<WithId>(Form::WithId);
-    talk::<WithoutId>(Form::WithoutId);
+    talk::<WithId>();
+    talk::<WithoutId>();
 }

@@ -517,7 +517,7 @@ fn a_node_that_takes_requests_early_is_silent_for_the_gap_before_its_answer() {
         let mut silent = Duration::ZERO;
         let round = Duration::from_micros(10);
         loop {
-            line.elapsed(Span::of(round));
+            line.elapsed(Span::floor(round));
             while let Some(event) = line.next(&mut ()) {
                 if event == Event::Message {
                     let (message, tx) = line.exchange();

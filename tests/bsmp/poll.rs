@@ -12,7 +12,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use anysmp::blocking;
-use anysmp::bsmp::routine::{Poll, PollEvent, PollOutcome, Polled, Poller, Scan};
+use anysmp::bsmp::routine::{Poll, PollEvent, PollOutcome, Polled, Poller, Scan, ScanOutcome};
 use anysmp::bsmp::variable::Variable;
 use anysmp::bsmp::{Address, Client, Entities, Error, Node, Server, Table, Version, group, variable};
 use anysmp::checksum::Sum;
@@ -443,7 +443,7 @@ fn a_scan_finds_who_is_there_and_tells_implementations_apart() {
     let expected = [1, 7, 31, 32].map(|number| (number, Version { revision: number, ..Version::V2_30 }));
     assert_eq!(found, expected);
     let Ended::Done(report) = ended.unwrap() else { panic!("nobody has stopped it") };
-    assert_eq!((report.asked, report.found, report.failed), (32, 4, None));
+    assert_eq!((report.asked, report.found, report.outcome), (32, 4, ScanOutcome::Done));
     assert_eq!(report.to_string(), "4 nodes at 32 addresses");
     assert!(bus.borrow().now < 500 * MS, "{} ms", bus.borrow().now / MS);
     assert_eq!(bus.borrow().collisions, 0);
@@ -453,6 +453,50 @@ fn a_scan_finds_who_is_there_and_tells_implementations_apart() {
         panic!("nobody has stopped it")
     };
     assert_eq!((report.asked, report.found), (4, 1));
+    assert_eq!(report.to_string(), "1 node at 4 addresses");
     assert_eq!(Scan::of(9, 8).poll(&mut client, &mut [0; 16]), Step::Done);
-    assert_eq!(Scan::new().poll(&mut client, &mut [0; 3]), Step::Done);
+}
+
+#[test]
+fn a_refusal_of_a_poll_shows_its_reason_and_a_value_only_its_size() {
+    let mut nodes = nodes::<1>();
+    let mut polls = [Poll::variable(0, ONE, Duration::ZERO)];
+    let mut poller = Poller::new(&mut nodes, &mut polls);
+    let (mut client, mut tx) = (Client::new(), [0; 16]);
+    let mut said = Vec::new();
+    for answer in [&[0, 0xE8, 0, 0][..], &[0, 0x11, 0, 1, 42]] {
+        assert!(matches!(poller.poll(&mut client, &mut tx), Step::Send(_)));
+        said.push(format!("{:?}", poller.receive(&mut client, answer).unwrap()));
+    }
+    assert_eq!(said, ["Refused { poll: 0, error: Remote(Busy) }", "Value { poll: 0, 1 bytes }"]);
+    assert_eq!(poller.nodes()[0].counters().refused, 1);
+}
+
+#[test]
+fn a_scan_reports_how_far_it_came_and_how_it_ended() {
+    let (mut client, mut tx) = (Client::new(), [0; 16]);
+    // A buffer that is too short: no address was asked.
+    let mut scan = Scan::of(3, 9);
+    assert_eq!(scan.poll(&mut client, &mut [0; 3]), Step::Done);
+    let report = scan.report();
+    assert_eq!((report.asked, report.found, report.outcome), (0, 0, ScanOutcome::Failed(Error::BufferFull)));
+    let text = "0 nodes at 0 addresses, then the scan failed: the request does not fit the buffer";
+    assert_eq!(report.to_string(), text);
+    // The second address, of two, is being asked.
+    let mut scan = Scan::of(31, 40);
+    assert!(matches!(scan.poll(&mut client, &mut tx), Step::Send(4)));
+    assert_eq!(tx[0], 31);
+    assert!(matches!(scan.poll(&mut client, &mut tx), Step::Wait(_)));
+    let node = scan.receive(&mut client, &[0, 1, 0, 3, 2, 30, 5]).unwrap();
+    assert_eq!((node.address.value(), node.version.unwrap().revision), (31, 5));
+    assert_eq!(scan.report().outcome, ScanOutcome::Unfinished);
+    assert_eq!(scan.report().to_string(), "1 node at 1 address so far");
+    assert!(matches!(scan.poll(&mut client, &mut tx), Step::Send(4)));
+    assert_eq!(tx[0], 32);
+    assert!(matches!(scan.poll(&mut client, &mut tx), Step::Wait(_)));
+    scan.timed_out();
+    assert_eq!(scan.poll(&mut client, &mut tx), Step::Done);
+    assert_eq!(scan.report().to_string(), "1 node at 2 addresses");
+    // No address that a node can have.
+    assert_eq!(Scan::of(40, 50).report().asked, 0);
 }

@@ -81,7 +81,7 @@ fn every_example_has_at_most_40_lines() {
     }
     // Image commands over somebody else's boot loader.
     let embassy = include_str!("../../examples/dfu_embassy_boot/src/lib.rs");
-    let lines = lines(section(embassy, "what a user writes"));
+    let lines = lines(section(embassy, "the user's part"));
     assert!((15..=60).contains(&lines), "dfu_embassy_boot has {lines} lines");
 }
 

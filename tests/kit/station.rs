@@ -314,7 +314,7 @@ impl<F: Framing, S: Service, A: FnMut(Option<S::After>) -> Fate> Station for Ser
             self.busy_at = air.now;
             self.listen(air);
         }
-        self.line.elapsed(Span::of(time));
+        self.line.elapsed(Span::floor(time));
         self.listen(air);
         if let State::Holding { len, at, copies } = self.state
             && at <= air.now

@@ -3,12 +3,13 @@
 use std::ops::ControlFlow;
 
 use anysmp::bsmp::{Client as Master, variable};
+use anysmp::framing;
 use anysmp::framing::datagram::Datagram;
 use anysmp::framing::delimited::Cobs;
-use anysmp::line::{Caller, Error, Exchange, Progress, Run, Turn};
+use anysmp::line::{Caller, Error, Exchange, Progress, Run, SizeError, Turn};
 use anysmp::routine::{Ended, Routine, Step};
 use anysmp::smp::client::{self, Client};
-use anysmp::smp::os;
+use anysmp::smp::{self, os};
 
 use super::*;
 
@@ -401,7 +402,7 @@ fn an_answer_that_is_owed_is_waited_for_behind_the_pause_after_a_frame_that_was_
     let mut exchange = read(&mut line, &mut master);
     // The late answer comes just before the pause ends.
     round(&mut line, &[], MS);
-    line.away(Span::of(quiet - MS * 2));
+    line.away(Span::floor(quiet - MS * 2));
     round(&mut line, &value(1), MS);
     let (wire, passed) = until_sent(&mut line, &mut exchange, &mut master, &READ);
     assert_eq!(wire, [0x10, 0, 1, 3]);
@@ -421,11 +422,11 @@ fn an_answer_of_which_a_part_is_there_is_waited_for_as_long_as_the_longest_takes
     let longest = TIMEOUT + byte * 256;
     round(&mut line, &[0, 0x11, 0, 2], Duration::ZERO);
     // Silence would end the packet; but nobody looks.
-    line.away(Span::of(TIMEOUT));
+    line.away(Span::floor(TIMEOUT));
     assert_eq!(poll(&mut line, &mut exchange, &mut master), Progress::Wait);
-    line.away(Span::of(longest - TIMEOUT - Duration::from_micros(1)));
+    line.away(Span::floor(longest - TIMEOUT - Duration::from_micros(1)));
     assert_eq!(poll(&mut line, &mut exchange, &mut master), Progress::Wait);
-    line.away(Span::of(Duration::from_micros(1)));
+    line.away(Span::floor(Duration::from_micros(1)));
     assert_eq!(poll(&mut line, &mut exchange, &mut master), Progress::TimedOut);
 }
 
@@ -446,7 +447,7 @@ fn without_a_preamble_a_retry_leaves_as_soon_as_the_timeout_has_passed() {
     let mut exchange = Exchange::begin(&mut line, &mut client, &echo(), &mut ()).unwrap();
     assert!(!sent(&mut line).is_empty());
     line.elapsed(Span::ZERO);
-    line.elapsed(Span::of(TIMEOUT));
+    line.elapsed(Span::floor(TIMEOUT));
     assert_eq!(exchange.poll::<os::Echo<'_>, _, _, _>(&mut line, &mut client, &mut ()).unwrap(), Progress::Wait);
     assert!(!sent(&mut line).is_empty());
 }
@@ -515,7 +516,7 @@ fn a_routine_sends_one_message_after_the_other_and_each_wait_begins_again() {
     for (messages, expected, took) in [(3, (3, 0), 240), (1, (1, 2), 80 + 200), (0, (0, 2), 200)] {
         let (mut line, mut client, mut window) = (raw(), client(), Window::default());
         // Time before the run is none of it.
-        line.elapsed(Span::of(TIMEOUT));
+        line.elapsed(Span::floor(TIMEOUT));
         let mut run = Run::new(&mut line);
         let (mut wire, mut waited, mut end) = (Vec::new(), 0, None);
         for _ in 0..1_000 {
@@ -528,7 +529,7 @@ fn a_routine_sends_one_message_after_the_other_and_each_wait_begins_again() {
             if let Some(byte) = line.pending().first().copied() {
                 wire.push(byte);
                 line.sent(1);
-                line.elapsed(Span::of(MS));
+                line.elapsed(Span::floor(MS));
                 continue;
             }
             waited += 1;
@@ -545,7 +546,7 @@ fn a_routine_sends_one_message_after_the_other_and_each_wait_begins_again() {
 fn a_run_that_begins_with_a_wait_waits_from_its_beginning() {
     let (mut line, mut client) = (raw(), client());
     let mut window = Window { sent: 2, timeouts: 1, ..Window::default() };
-    line.elapsed(Span::of(TIMEOUT));
+    line.elapsed(Span::floor(TIMEOUT));
     let mut run = Run::new(&mut line);
     for waited in 0..200 {
         let turn = run.poll(&mut line, &mut client, &mut window, &mut (), |()| ControlFlow::Continue(())).unwrap();
@@ -556,4 +557,27 @@ fn a_run_that_begins_with_a_wait_waits_from_its_beginning() {
         round(&mut line, &[], MS);
     }
     panic!("it waits without end");
+}
+
+#[test]
+fn an_error_of_a_link_leads_to_the_error_that_caused_it() {
+    use core::error::Error as _;
+    use std::io;
+
+    let refused = Error::<io::Error, _>::Protocol(client::Error::Remote(smp::Error::BUSY));
+    let cause = refused.source().unwrap().downcast_ref::<client::Error>().unwrap();
+    assert_eq!(cause.source().unwrap().downcast_ref(), Some(&smp::Error::BUSY));
+
+    let failed = Error::<_, client::Error>::Port(io::Error::from(io::ErrorKind::BrokenPipe));
+    let cause = failed.source().unwrap().downcast_ref::<io::Error>().unwrap();
+    assert_eq!(cause.kind(), io::ErrorKind::BrokenPipe);
+
+    let framing: Error = Error::Framing(framing::Error::Unsendable);
+    assert_eq!(framing.source().unwrap().downcast_ref(), Some(&framing::Error::Unsendable));
+    let size: Error = Error::Size(SizeError { need: 12, have: 8 });
+    assert_eq!(size.source().unwrap().downcast_ref(), Some(&SizeError { need: 12, have: 8 }));
+    for alone in [Error::Closed, Error::WriteZero, Error::TimedOut, Error::Busy, Error::BufferFull] {
+        let alone: Error = alone;
+        assert!(alone.source().is_none(), "{alone}");
+    }
 }

@@ -101,7 +101,7 @@ fn sent<F: Framing>(line: &mut Line<'_, F>) -> Vec<u8> {
 /// A round of a loop: these bytes, then this time.
 fn round<F: Framing>(line: &mut Line<'_, F>, bytes: &[u8], time: Duration) {
     assert_eq!(line.received(bytes, Peer(0)), bytes.len());
-    line.elapsed(Span::of(time));
+    line.elapsed(Span::floor(time));
 }
 
 /// What happened, without what time it was.

@@ -27,7 +27,7 @@ fn a_round_with_bytes_is_not_silence_however_long_it_took() {
 fn time_in_which_nobody_looked_at_the_port_is_not_silence() {
     let mut line = raw();
     round(&mut line, &smp(2, 1)[..4], MS);
-    line.away(Span::of(Duration::from_secs(60)));
+    line.away(Span::floor(Duration::from_secs(60)));
     assert_eq!(events(&mut line), []);
     round(&mut line, &smp(2, 1)[4..], MS);
     assert_eq!(events(&mut line), [Event::Message]);
@@ -47,7 +47,7 @@ fn all_time_is_reported_once_whatever_came_in_it() {
         };
         let time = Duration::from_micros(u64::from(number) * 37);
         round(&mut line, &bytes, time);
-        line.away(Span::of(MS));
+        line.away(Span::floor(MS));
         passed += time + MS;
         while let Some(event) = line.next(&mut ()) {
             if let Event::Elapsed(time) = event {

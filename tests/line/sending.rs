@@ -146,10 +146,10 @@ fn a_node_that_answers_early_keeps_the_gap_too() {
     round(&mut node, &wire, Duration::from_micros(10));
     assert_eq!(events(&mut node), [Event::Message]);
     transmit(&mut node, &[0, 0x11, 0, 1, 9]);
-    assert_eq!(node.rest(), Some(Span::of(GAP)));
+    assert_eq!(node.rest(), Some(Span::floor(GAP)));
     assert_eq!(sent(&mut node), b"");
     round(&mut node, &[], GAP / 2);
-    assert_eq!(node.rest(), Some(Span::of(GAP / 2)));
+    assert_eq!(node.rest(), Some(Span::floor(GAP / 2)));
     assert_eq!(sent(&mut node), b"");
     round(&mut node, &[], GAP / 2);
     assert_eq!(node.rest(), Some(Span::ZERO));
@@ -308,7 +308,7 @@ fn a_message_that_still_waited_is_given_up_without_a_trace() {
     master.abandon();
     assert_eq!((master.is_unsent(), master.counters().failures), (true, 1));
     transmit(&mut master, &[5, 0x10, 0, 1, 4]);
-    assert_eq!(master.rest(), Some(Span::of(GAP)), "the gap, and no more");
+    assert_eq!(master.rest(), Some(Span::floor(GAP)), "the gap, and no more");
     // Nor does a slave wait for a master that has seen nothing; but one byte is seen.
     for taken in [0, 1] {
         let mut slave = line(Lrc::new(room(64)));

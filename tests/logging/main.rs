@@ -55,7 +55,7 @@ const OPEN: &[(&str, &str)] = &[
     ("anysmp::port::TimedError", "the port's error"),
     ("anysmp::routine::Ended", "a report"),
     ("anysmp::s3mp::header::Header", "a code"),
-    ("anysmp::s3mp::slave::Addresses", "which addresses are subscribed"),
+    ("anysmp::s3mp::slave::addresses::Addresses", "which addresses are subscribed"),
     ("anysmp::s3mp::slave::resources::Refusal", "a word of the firmware's source"),
     ("anysmp::smp::routine::walk::SettingEvent", "the name that the caller gave"),
     ("anysmp::smp::group::stat::Set", "a name of the firmware's source"),

@@ -325,6 +325,7 @@ fn cbor(prints: &mut Prints) {
 
 fn bsmp_types(prints: &mut Prints) {
     use anysmp::bsmp::Request;
+    use anysmp::framing::bridge::WithId;
     let table = bsmp::Table::new(&[], &[], &[]).unwrap();
     let server = bsmp::Server::new(&table, OWN);
     prints.print(&server);
@@ -332,7 +333,7 @@ fn bsmp_types(prints: &mut Prints) {
     prints.print(&node[0]);
     prints.print(&bsmp::node::Nodes::new(&mut node));
     let mut kept = BYTES.to_vec();
-    prints.print(&bsmp::bridge::Bridge::new(OWN, bsmp::bridge::Form::WithId, &mut kept));
+    prints.print(&bsmp::bridge::Bridge::<_, WithId>::new(OWN, &mut kept));
     prints.print(&bsmp::Command(0x10));
     prints.print(&bsmp::Client::new().request(&variable::Write { id: 0, value: BYTES }, &mut [0; 256]).unwrap().1);
     prints.print(&bsmp::Payload::new(&mut BYTES.to_vec()));
@@ -389,7 +390,7 @@ fn s3mp_types(prints: &mut Prints) {
     let names = <s3mp::master::Describe as s3mp::master::Request>::decode(&names[..len]).unwrap();
     prints.print(&names);
     prints.print(&names.iter());
-    let set = s3mp::master::Set(s3mp::Address(1), value::Value::new(BYTES));
+    let set = s3mp::master::Set { address: s3mp::Address(1), value: value::Value::new(BYTES) };
     prints.print(&s3mp::Master::new(s3mp::Counter::FIRST).request(&set, &mut [0; 256]).unwrap().1);
 }
 

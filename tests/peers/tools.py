@@ -9,9 +9,9 @@ import subprocess
 import threading
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import record
+from tool_outcome import Outcome
 
 # Set by run.py; command lines, so that the references can stand in.
 SMP = shlex.split(os.environ["PEER_SMP"])
@@ -26,26 +26,6 @@ def smp_port():
     with open(os.environ["PEER_LOCK"], "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-
-@dataclass
-class Outcome:
-    code: int
-    lines: list
-    errors: str
-
-    @property
-    def result(self):
-        return self.lines[-1] if self.lines else {}
-
-    def ok(self):
-        assert self.code == 0, f"exit code {self.code}: {self.lines[-3:]} {self.errors[-2000:]}"
-        return self.result
-
-    def refused(self, rc, group=None):
-        """The peer's own refusal, told as such: never a time-out, never a success."""
-        assert self.code != 0, f"expected rc {rc}, got {self.result}"
-        assert (self.result.get("group"), self.result.get("rc")) == (group, rc), f"{self.result} {self.errors[-2000:]}"
 
 
 def smp(server, *words, options=(), timeout=60):

@@ -25,21 +25,21 @@ fn every_command_works_over_both_drivers() {
         let mut master = Master::new(Counter::FIRST);
         assert_eq!(link.call(&mut master, &Status, |boot| boot.u64()).unwrap(), Ok(1));
         assert_eq!(link.call(&mut master, &Describe, |names| names.find("broken")).unwrap(), Some(Address(4)));
-        assert_eq!(link.call(&mut master, &Get(Address(1)), |value| value.i64()).unwrap(), Ok(20));
-        link.call(&mut master, &Set(Address(2), Value::new(&[0xF5])), |()| ()).unwrap();
-        assert_eq!(link.call(&mut master, &Invert(Address(2)), |value| value.bool()).unwrap(), Ok(false));
-        assert_eq!(link.call(&mut master, &Subscribe(Address(1)), |value| value.i64()).unwrap(), Ok(20));
+        assert_eq!(link.call(&mut master, &Get { address: Address(1) }, |value| value.i64()).unwrap(), Ok(20));
+        link.call(&mut master, &Set { address: Address(2), value: Value::new(&[0xF5]) }, |()| ()).unwrap();
+        assert_eq!(link.call(&mut master, &Invert { address: Address(2) }, |value| value.bool()).unwrap(), Ok(false));
+        assert_eq!(link.call(&mut master, &Subscribe { address: Address(1) }, |value| value.i64()).unwrap(), Ok(20));
         world.plant.borrow_mut().temperature.set(-3);
         let push = link.recv(Duration::from_secs(1)).unwrap();
         assert_eq!(Unsolicited::parse(&push), Some(Unsolicited::Push(Address(1), Value::new(&[0x22]))));
-        link.call(&mut master, &Unsubscribe(Address(1)), |()| ()).unwrap();
+        link.call(&mut master, &Unsubscribe { address: Address(1) }, |()| ()).unwrap();
         world.plant.borrow_mut().temperature.set(9);
         assert_eq!(link.recv(Duration::from_secs(1)), None);
 
-        let refused = link.call(&mut master, &Get(Address(4)), |_| ()).unwrap_err();
+        let refused = link.call(&mut master, &Get { address: Address(4) }, |_| ()).unwrap_err();
         assert_eq!(refused, line::Error::Protocol(Error::Remote(ResponseCode::ERROR)));
         assert_eq!(error_text(link.message()), b"no sensor");
-        let refused = link.call(&mut master, &Get(Address(3)), |_| ()).unwrap_err();
+        let refused = link.call(&mut master, &Get { address: Address(3) }, |_| ()).unwrap_err();
         assert_eq!(refused, line::Error::Protocol(Error::Remote(ResponseCode::NOT_FOUND)));
     });
 }
@@ -61,13 +61,13 @@ fn reset_is_sent_and_nobody_waits() {
 fn pushes_and_texts_between_command_and_answer_reach_the_sink() {
     over_both(|world, mut link| {
         let mut master = Master::new(Counter::FIRST);
-        link.call(&mut master, &Subscribe(Address(1)), |_| ()).unwrap();
+        link.call(&mut master, &Subscribe { address: Address(1) }, |_| ()).unwrap();
         for value in 30..60 {
             world.plant.borrow_mut().temperature.set(value);
             world.plant.borrow_mut().debug = true;
             // The other address, so that the value is reported by a PUSH, which the next call finds
             // on the line.
-            link.call(&mut master, &Get(Address(2)), |_| ()).unwrap();
+            link.call(&mut master, &Get { address: Address(2) }, |_| ()).unwrap();
         }
         while link.recv(Duration::from_millis(50)).is_some() {}
         let log = link.log();
@@ -82,10 +82,10 @@ fn commands_without_an_answer_end_and_only_repeatable_ones_are_repeated() {
         let mut master = Master::new(Counter::FIRST);
         world.kill();
         let before = world.seconds();
-        assert_eq!(link.call(&mut master, &Get(Address(1)), |_| ()).unwrap_err(), line::Error::TimedOut);
+        assert_eq!(link.call(&mut master, &Get { address: Address(1) }, |_| ()).unwrap_err(), line::Error::TimedOut);
         assert!((world.seconds() - before - 3.0).abs() < 0.1);
         let before = world.seconds();
-        assert_eq!(link.call(&mut master, &Invert(Address(2)), |_| ()).unwrap_err(), line::Error::TimedOut);
+        assert_eq!(link.call(&mut master, &Invert { address: Address(2) }, |_| ()).unwrap_err(), line::Error::TimedOut);
         assert!((world.seconds() - before - 1.0).abs() < 0.1);
         assert_eq!(world.plant.borrow().inverts, 0);
     });
@@ -100,10 +100,10 @@ fn a_noisy_line_costs_time_and_few_commands() {
         world.line.borrow_mut().noise = 60;
         let (mut good, mut inverted) = (0, 0);
         for round in 0..2000 {
-            good += u32::from(link.call(&mut master, &Get(Address(1)), |value| value.i64()) == Ok(Ok(20)));
+            good += u32::from(link.call(&mut master, &Get { address: Address(1) }, |value| value.i64()) == Ok(Ok(20)));
             if round % 10 == 0 {
                 inverted += 1;
-                let _ = link.call(&mut master, &Invert(Address(2)), |_| ());
+                let _ = link.call(&mut master, &Invert { address: Address(2) }, |_| ());
                 assert!(world.plant.borrow().inverts <= inverted, "INVERT was repeated");
             }
         }

@@ -29,15 +29,15 @@ fn requests_are_the_bytes_of_the_readme() {
     assert_eq!(tx[..len], [0x00, 0x00, 9]);
     let (len, _) = master.request(&Describe, &mut tx).unwrap();
     assert_eq!(tx[..len], [0x02, 0x00, 10]);
-    let (len, _) = master.request(&Get(Address(1)), &mut tx).unwrap();
+    let (len, _) = master.request(&Get { address: Address(1) }, &mut tx).unwrap();
     assert_eq!(tx[..len], [0x10, 0x01, 11]);
-    let (len, _) = master.request(&Set(Address(3), Value::new(&[0xF5])), &mut tx).unwrap();
+    let (len, _) = master.request(&Set { address: Address(3), value: Value::new(&[0xF5]) }, &mut tx).unwrap();
     assert_eq!(tx[..len], [0x11, 0x03, 12, 0xF5]);
-    let (len, _) = master.request(&Invert(Address(3)), &mut tx).unwrap();
+    let (len, _) = master.request(&Invert { address: Address(3) }, &mut tx).unwrap();
     assert_eq!(tx[..len], [0x12, 0x03, 13]);
-    let (len, _) = master.request(&Subscribe(Address::ALL), &mut tx).unwrap();
+    let (len, _) = master.request(&Subscribe { address: Address::ALL }, &mut tx).unwrap();
     assert_eq!(tx[..len], [0xA0, 0xFF, 14]);
-    let (len, _) = master.request(&Unsubscribe(Address(4)), &mut tx).unwrap();
+    let (len, _) = master.request(&Unsubscribe { address: Address(4) }, &mut tx).unwrap();
     assert_eq!(tx[..len], [0xA1, 0x04, 15]);
     let len = master.reset(Address::HOST, &mut tx).unwrap();
     assert_eq!(tx[..len], [0xFF, 0x00, 16]);
@@ -53,7 +53,8 @@ fn counters_go_round_without_zero_and_without_checks_that_look_like_markers() {
             let mut master = Master::new(Counter::NONE);
             let mut expected = Counter::FIRST;
             for _ in 0..600 {
-                let (len, _) = master.request(&Set(Address(address), Value::new(data)), &mut tx).unwrap();
+                let (len, _) =
+                    master.request(&Set { address: Address(address), value: Value::new(data) }, &mut tx).unwrap();
                 let message = &tx[..len];
                 assert!(check(message) > 1, "{:02X?}", &message[..3]);
                 while expected.0 != message[2] {
@@ -75,7 +76,7 @@ fn answer_has_the_counter_or_is_an_error_with_counter_zero() {
     let mut tx = [0; 16];
     // All repeats used up, so that INVALID is the end as well.
     let mut master = Master::new(Counter(7)).with_retries(0);
-    let (_, mut pending) = master.request(&Get(Address(1)), &mut tx).unwrap();
+    let (_, mut pending) = master.request(&Get { address: Address(1) }, &mut tx).unwrap();
     for code in 0..=0xFF {
         for counter in [0, 6, 7, 8] {
             let expected = match (code, counter) {
@@ -99,7 +100,7 @@ fn answer_has_the_counter_or_is_an_error_with_counter_zero() {
 
 #[test]
 fn every_code_but_ack_is_reported_and_not_fatal() {
-    let (_, pending) = Master::new(Counter(7)).request(&Get(Address(1)), &mut [0; 16]).unwrap();
+    let (_, pending) = Master::new(Counter(7)).request(&Get { address: Address(1) }, &mut [0; 16]).unwrap();
     for code in 1..=0xFF {
         assert_eq!(pending.decode(&[code, 1, 7]), Err(Error::Remote(ResponseCode(code))));
     }
@@ -113,7 +114,7 @@ fn every_code_but_ack_is_reported_and_not_fatal() {
 fn repeats_have_new_counters_and_invert_has_none() {
     let mut tx = [0; 16];
     let mut master = Master::new(Counter(1));
-    let (len, mut pending) = master.request(&Set(Address(3), Value::new(&[0xF5])), &mut tx).unwrap();
+    let (len, mut pending) = master.request(&Set { address: Address(3), value: Value::new(&[0xF5]) }, &mut tx).unwrap();
     let mut counters = vec![tx[2]];
     while let Some(again) = pending.retry(&mut master, &mut tx) {
         assert_eq!((again, tx[0], tx[1], tx[3]), (len, 0x11, 3, 0xF5));
@@ -124,7 +125,7 @@ fn repeats_have_new_counters_and_invert_has_none() {
     }
     assert_eq!(counters, [1, 2, 3]);
 
-    let (_, mut pending) = master.request(&Invert(Address(3)), &mut tx).unwrap();
+    let (_, mut pending) = master.request(&Invert { address: Address(3) }, &mut tx).unwrap();
     assert_eq!(pending.retry(&mut master, &mut tx), None);
 }
 
@@ -134,7 +135,7 @@ fn an_unreadable_command_is_repeated_at_once_and_ends_with_the_last_retry() {
     for unread in [[0x41, 0, 0], [0x40, 0, 0]] {
         let mut tx = [0; 16];
         let mut master = Master::new(Counter(1)).with_retries(2);
-        let (len, mut pending) = master.request(&Get(Address(1)), &mut tx).unwrap();
+        let (len, mut pending) = master.request(&Get { address: Address(1) }, &mut tx).unwrap();
         for counter in [2, 3] {
             assert!(!pending.accepts(&unread));
             let verdict = Caller::<Get>::receive(&mut master, &mut pending, &unread, &mut tx);
@@ -148,10 +149,10 @@ fn an_unreadable_command_is_repeated_at_once_and_ends_with_the_last_retry() {
     // What is wrong with the data of a command stays wrong: no retry.
     let mut tx = [0; 16];
     let mut master = Master::new(Counter(1));
-    let (_, mut pending) = master.request(&Set(Address(3), Value::new(&[0xF5])), &mut tx).unwrap();
+    let (_, mut pending) = master.request(&Set { address: Address(3), value: Value::new(&[0xF5]) }, &mut tx).unwrap();
     assert_eq!(verdict::<Set<'_>>(&mut master, &mut pending, &[0x40, 3, 0]), Verdict::Answer);
     // INVERT may have been obeyed: no retry.
-    let (_, mut pending) = master.request(&Invert(Address(3)), &mut tx).unwrap();
+    let (_, mut pending) = master.request(&Invert { address: Address(3) }, &mut tx).unwrap();
     assert_eq!(verdict::<Invert>(&mut master, &mut pending, &[0x41, 0, 0]), Verdict::Answer);
 }
 
@@ -159,7 +160,7 @@ fn an_unreadable_command_is_repeated_at_once_and_ends_with_the_last_retry() {
 fn a_response_of_another_address_is_foreign_unless_it_is_an_error_about_nothing_readable() {
     let mut tx = [0; 16];
     let mut master = Master::new(Counter(7)).with_retries(0);
-    let (_, mut pending) = master.request(&Get(Address(2)), &mut tx).unwrap();
+    let (_, mut pending) = master.request(&Get { address: Address(2) }, &mut tx).unwrap();
     for code in [0x00, 0x40, 0x41, 0x44, 0x45, 0x50, 0x77] {
         let is_error = code != 0x00 && code != 0x77;
         for (address, counter, expected) in [
@@ -181,7 +182,10 @@ fn a_response_of_another_address_is_foreign_unless_it_is_an_error_about_nothing_
 fn requests_that_do_not_fit_say_so() {
     let mut master = Master::new(Counter(1));
     assert_eq!(master.request(&Status, &mut [0; 2]).unwrap_err(), Error::BufferFull);
-    assert_eq!(master.request(&Set(Address(1), Value::new(&[1, 2])), &mut [0; 4]).unwrap_err(), Error::BufferFull);
+    assert_eq!(
+        master.request(&Set { address: Address(1), value: Value::new(&[1, 2]) }, &mut [0; 4]).unwrap_err(),
+        Error::BufferFull
+    );
     assert_eq!(master.reset(Address(1), &mut [0; 2]), Err(Error::BufferFull));
 }
 

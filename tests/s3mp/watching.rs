@@ -288,3 +288,70 @@ fn a_slave_that_reads_nothing_is_lost() {
     assert_eq!(monitor.report().outcome, MonitorOutcome::Lost);
     assert_eq!(sent.len(), 5, "two repeats at once, then three misses");
 }
+
+/// The number of values of each of the addresses 1 to 3, while the first has none if `is_mute`.
+fn values_of(monitor: &mut Monitor<'_>, limit: Duration, is_mute: bool) -> ([u32; 3], Vec<(u64, Vec<u8>)>) {
+    let values = BTreeMap::from([(1, 5), (2, 6), (3, 7)]);
+    let mut seen = [0; 3];
+    let sent = run(
+        monitor,
+        limit,
+        |_, message| match message {
+            // It is there: it says something else.
+            [0xA0, 1, ..] if is_mute => vec![vec![0xDE, 0, 0, b'x']],
+            _ => obey(&values, NO_BOOT, message),
+        },
+        |_, event| {
+            if let Event::Value(address, _) | Event::Missed(address, _) = event {
+                seen[usize::from(address.0) - 1] += 1;
+            }
+        },
+    );
+    (seen, sent)
+}
+
+#[test]
+fn a_value_that_never_comes_does_not_keep_the_others_waiting() {
+    let mut watches = [1, 2, 3].map(|address| Watch::new(Address(address)));
+    let mut monitor = Monitor::new(Value::new(NO_BOOT).into(), &mut watches).with_fresh(Duration::from_secs(4));
+    let (seen, _) = values_of(&mut monitor, Duration::from_secs(60), true);
+    assert_eq!(seen[0], 0);
+    assert!(seen[1] >= 10 && seen[2] >= 10, "{seen:?}");
+}
+
+#[test]
+fn values_that_are_always_stale_take_turns_with_each_other_and_with_status() {
+    for (fresh, interval) in [(0, 5_000), (7, 5_000), (0, 0), (1_000, 0)] {
+        let mut watches = [1, 2, 3].map(|address| Watch::new(Address(address)));
+        let mut monitor = Monitor::new(Value::new(NO_BOOT).into(), &mut watches)
+            .with_fresh(Duration::from_millis(fresh))
+            .with_interval(Duration::from_millis(interval));
+        let (seen, sent) = values_of(&mut monitor, Duration::from_secs(11), false);
+        let (least, most) = (seen.iter().min().unwrap(), seen.iter().max().unwrap());
+        assert!(*least >= 10 && most - least <= 1, "every {fresh} and {interval} ms: {seen:?}");
+        assert!(sent_of(&sent, 0x00) >= 2, "STATUS starves");
+    }
+}
+
+#[test]
+fn what_the_slave_could_not_read_is_repeated_before_any_other_command() {
+    let mut watches = [1, 2, 3].map(|address| Watch::new(Address(address)));
+    let mut monitor = Monitor::new(Value::new(NO_BOOT).into(), &mut watches).with_fresh(Duration::from_secs(1));
+    let values = BTreeMap::from([(1, 5), (2, 6), (3, 7)]);
+    let mut count = 0;
+    let sent = run(
+        &mut monitor,
+        Duration::from_millis(5_900),
+        |_, message| {
+            count += 1;
+            // The first of three commands is damaged on its way.
+            if count % 3 == 1 { vec![vec![0x41, 0, 0]] } else { obey(&values, NO_BOOT, message) }
+        },
+        |_, _| {},
+    );
+    let asked: Vec<_> = sent.iter().map(|(_, message)| (message[0], message[1])).collect();
+    assert!(asked.contains(&(0x00, 0)) && asked.len() > 20, "{asked:?}");
+    for pair in asked.chunks(3) {
+        assert!(pair.len() < 2 || pair[0] == pair[1], "{asked:?}");
+    }
+}

@@ -149,7 +149,7 @@ fn session(seed: u64, tally: &mut Tally) {
         // COBS: at most one frame more than the damaged one, at either end.
         job.master = job.master.clone().with_retries(2 * retries);
         s.terms.retries = 2 * u64::from(retries);
-        let result = job.call(&mut s, &mut link, &Get(Address(3)), |value| value.u64().ok());
+        let result = job.call(&mut s, &mut link, &Get { address: Address(3) }, |value| value.u64().ok());
         let right = u64::from(device.0.borrow().count.value());
         assert_eq!(result, Ok(Some(right)), "a value over a clean line; {:?} {:?}", s.style, s.faults);
     }
@@ -209,13 +209,13 @@ impl Job<'_> {
 
     fn get<F: Framing>(&mut self, s: &mut Session<'_>, link: &mut Link<'_, '_, F>) {
         if s.random.percent(50) {
-            if let Ok(value) = self.call(s, link, &Get(Address(1)), |value| value.i64().ok()) {
+            if let Ok(value) = self.call(s, link, &Get { address: Address(1) }, |value| value.i64().ok()) {
                 let now = i64::from(self.device.0.borrow().temperature.value());
                 if !value.is_some_and(|value| (20..=now).contains(&value)) {
                     s.wrong(self.tally, &format!("the temperature is {value:?}, not at most {now}"));
                 }
             }
-        } else if let Ok(value) = self.call(s, link, &Get(Address(3)), |value| value.u64().ok())
+        } else if let Ok(value) = self.call(s, link, &Get { address: Address(3) }, |value| value.u64().ok())
             && !value.is_some_and(|value| self.candidates.iter().any(|known| u64::from(*known) == value))
         {
             s.wrong(self.tally, &format!("the count is {value:?}, not of {:?}", self.candidates));
@@ -226,7 +226,7 @@ impl Job<'_> {
         let count = (self.seed as u32) << 8 | self.step;
         let mut item = [0; 8];
         let len = value::encode(count, &mut item).unwrap();
-        let result = self.call(s, link, &Set(Address(3), Value::new(&item[..len])), |()| ());
+        let result = self.call(s, link, &Set { address: Address(3), value: Value::new(&item[..len]) }, |()| ());
         if result.is_ok() && !self.device.0.borrow().sets.contains_key(&count) {
             s.wrong(self.tally, "a SET that did not happen");
         }
@@ -239,7 +239,7 @@ impl Job<'_> {
     fn invert<F: Framing>(&mut self, s: &mut Session<'_>, link: &mut Link<'_, '_, F>) {
         self.asked += 1;
         let before = self.device.0.borrow().inverts;
-        let result = self.call(s, link, &Invert(Address(2)), |value| value.bool().ok());
+        let result = self.call(s, link, &Invert { address: Address(2) }, |value| value.bool().ok());
         let after = self.device.0.borrow().inverts;
         if result.is_ok() && after == before {
             s.wrong(self.tally, "an INVERT that did not happen");
@@ -270,7 +270,7 @@ impl Job<'_> {
     }
 
     fn subscribe<F: Framing>(&mut self, s: &mut Session<'_>, link: &mut Link<'_, '_, F>) {
-        if self.call(s, link, &Subscribe(Address(2)), |value| value.bool().is_ok()) == Ok(false) {
+        if self.call(s, link, &Subscribe { address: Address(2) }, |value| value.bool().is_ok()) == Ok(false) {
             s.wrong(self.tally, "a relay that is neither on nor off");
         }
     }

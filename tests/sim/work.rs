@@ -74,7 +74,7 @@ fn bounded<F: Framing>(framing: F) {
             let count = line.received(piece, Peer(0));
             assert!(count > 0, "a line that is read has room");
             rest = &rest[count..];
-            line.elapsed(Span::of(Duration::from_micros(random.pick(&[0, 10, 1_000, 4_000_000]))));
+            line.elapsed(Span::floor(Duration::from_micros(random.pick(&[0, 10, 1_000, 4_000_000]))));
             let mut events = 0;
             while line.next(&mut ()).is_some() {
                 events += 1;

@@ -21,18 +21,18 @@ use embassy_sync::blocking_mutex::{Mutex, raw::NoopRawMutex};
 use embedded_io::{Read, Write};
 use embedded_storage::nor_flash::NorFlash;
 
-// ---- what a user writes ----
+// ---- the user's part ----
 
 /// The partitions, as the linker script has them. `embassy-boot` needs a page more in `DFU` than in
 /// `ACTIVE`.
 pub const ACTIVE: Region = Region::new(0, 16 << 10);
-/// Where uploads go.
+/// The region that uploads are written to.
 pub const DFU: Region = Region::new(16 << 10, 20 << 10);
 /// The state of the boot loader.
 pub const STATE: Region = Region::new(36 << 10, 4 << 10);
 /// Hash, length and version of both files, which `embassy-boot` does not keep.
 const RECORD: Region = Region::new(40 << 10, 8 << 10);
-/// Where the progress of an upload outlives a power cut.
+/// The region that keeps the progress of an upload over a power cut.
 const CHECKPOINT: Region = Region::new(48 << 10, 4 << 10);
 
 struct Boot<'d, S>(BlockingFirmwareState<'d, S>);

@@ -36,7 +36,7 @@ fn boot(flash: &Shared) -> State {
     BootLoader::new(config).prepare_boot(&mut [0; 4096]).unwrap()
 }
 
-/// What a client does in one life of the device.
+/// The actions of a client in one life of the device.
 enum Deed<'f> {
     Upload(&'f [u8]),
     /// Uploads until this many bytes are there, and leaves.
@@ -78,7 +78,7 @@ fn life(flash: &Shared, deed: &Deed<'_>) -> (Vec<String>, u64) {
                     let mut upload = Upload::new(*file).with_sha(sha);
                     let mut first = None;
                     let ended = link.run(&mut client, &mut upload, |event| {
-                        // The first answer says where it goes on.
+                        // The first answer has the offset at which it continues.
                         if event.off > 0 {
                             sent = event.off - *first.get_or_insert(event.off);
                         }
@@ -117,7 +117,7 @@ fn name(file: &[u8]) -> String {
 #[test]
 fn upload_goes_on_after_a_restart_is_tried_reverted_tried_again_and_kept() {
     let memory = vec![0xFF; 52 << 10].leak();
-    // The factory's program, and no header anywhere.
+    // The program from the factory, without a header anywhere.
     let old: Vec<u8> = (0..9000_u32).map(|n| (n * 7 % 251) as u8).collect();
     let new: Vec<u8> = (0..13_001_u32).map(|n| (n * 5 % 241) as u8).collect();
     memory[..old.len()].copy_from_slice(&old);
@@ -126,26 +126,26 @@ fn upload_goes_on_after_a_restart_is_tried_reverted_tried_again_and_kept() {
     let runs = |file: &[u8]| flash.lock(|flash| flash.borrow().memory().starts_with(file));
     assert_eq!(life(&flash, &Deed::List).0, ["0  CA"]);
 
-    // A part of the file; the power fails; the rest.
+    // Part of the file; the power fails; the rest.
     life(&flash, &Deed::Begin(&new, 9000));
     assert_eq!(boot(&flash), State::Boot);
     let (list, sent) = life(&flash, &Deed::Upload(&new));
-    // It went on at the last whole page.
+    // It continued at the last whole page.
     assert_eq!(sent, 13_001 - 8192);
     let stored = format!("1 {} ", name(&new));
     assert_eq!(list, ["0  CA", &stored]);
 
-    // Tried, and not confirmed.
+    // On trial, and not confirmed.
     assert_eq!(life(&flash, &Deed::Test(&new)).0, ["0  CA", &format!("1 {} P", name(&new))]);
     assert_eq!(boot(&flash), State::Swap);
     assert!(runs(&new));
     assert_eq!(life(&flash, &Deed::List).0[0], format!("0 {} A", name(&new)));
-    // It returns the state that it found, and leaves another.
+    // The stub reports the state that it found, and leaves another.
     assert_eq!(boot(&flash), State::Swap);
     assert!(runs(&old));
     assert_eq!(life(&flash, &Deed::List).0, ["0  CA", &stored]);
 
-    // Tried again, and kept.
+    // On trial again, and kept.
     life(&flash, &Deed::Test(&new));
     assert_eq!(boot(&flash), State::Swap);
     assert_eq!(life(&flash, &Deed::Confirm).0[0], format!("0 {} CA", name(&new)));

@@ -10,8 +10,8 @@ pub mod central;
 #[cfg(target_os = "linux")]
 pub mod peripheral;
 
-/// Why the radio, the system's Bluetooth service or the device cannot be used, and what to do about
-/// it. It is inside an [`io::Error`].
+/// The reason why the radio, the system's Bluetooth service or the device cannot be used, and the
+/// remedy. It is inside an [`io::Error`].
 #[derive(Debug)]
 pub struct Trouble {
     text: String,
@@ -24,12 +24,12 @@ impl Trouble {
         io::Error::new(kind, Self { text: text.into(), remedy })
     }
 
-    /// The trouble inside of an error.
+    /// Returns the trouble inside an error.
     pub fn of(error: &io::Error) -> Option<&Self> {
         error.get_ref()?.downcast_ref()
     }
 
-    /// The same with words in front.
+    /// Adds words in front of the error.
     pub fn during(error: &io::Error, what: &str) -> io::Error {
         let remedy = Self::of(error).map_or("Run it again; `bluetoothctl` shows what works.", |trouble| trouble.remedy);
         Self::error(error.kind(), format!("{what}: {error}"), remedy)
@@ -44,7 +44,7 @@ impl fmt::Display for Trouble {
 
 impl Error for Trouble {}
 
-/// What an error of BlueZ or of D-Bus means, by its name.
+/// Returns the meaning of an error of BlueZ or of D-Bus, by its name.
 #[cfg(target_os = "linux")]
 fn meaning(name: &str, message: &str) -> io::Error {
     let (kind, text, remedy) = match name.rsplit('.').next().unwrap_or_default() {

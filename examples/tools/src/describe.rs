@@ -1,5 +1,5 @@
-//! Descriptions of what a device has: a small file that says what the values mean, for BSMP and
-//! S3MP alike.
+//! Descriptions of a device's values: a small file that gives each a name, a type and a unit, for
+//! BSMP and S3MP alike.
 //!
 //! ```text
 //! # id  name         type       unit
@@ -14,7 +14,7 @@
 //!
 //! * In BSMP numbers are little endian unless `be` follows the type, and text ends at its first
 //!   zero.
-//! * In S3MP values say themselves what they are (CBOR): a type is then a limit. `text` is text of
+//! * In S3MP values carry their own type (CBOR): a type is then a limit. `text` is text of
 //!   any length, `any` whatever the slave sends.
 
 use std::fmt;
@@ -28,7 +28,7 @@ use crate::failure::Failure;
 
 /// The most bytes of a variable of BSMP, and the most values of a list.
 const MOST: usize = 128;
-/// What to do about a description that says something else.
+/// The remedy for a line that is no description.
 const REMEDY: &str = "A line is an id, a name, a type and perhaps a unit, for example: 1 setpoint f32 A";
 
 /// The type of one number.
@@ -50,11 +50,11 @@ enum Scalar {
 pub struct Type {
     scalar: Scalar,
     big: bool,
-    /// How many; `None` for one alone.
+    /// The number of values; `None` for a single one.
     count: Option<usize>,
 }
 
-/// A variable or an address: what its value means.
+/// A variable or an address, and the meaning of its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Variable {
     /// Its id, or its address.
@@ -70,7 +70,7 @@ pub struct Variable {
 /// The variables of a node, or the addresses of a slave.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Description {
-    /// As they are in the file.
+    /// The variables, as they are in the file.
     pub variables: Vec<Variable>,
 }
 
@@ -160,7 +160,7 @@ macro_rules! number {
     }};
 }
 
-/// What a number is shown as and read from.
+/// The conversions of a number to text and back.
 trait Number: Field {
     fn json(self) -> Value;
     fn of(text: &str) -> Option<Self>;
@@ -207,8 +207,8 @@ impl Number for Be<f32> {
     }
 }
 
-/// A single with the digits that it has, not with those of the double beside it: 3.3, and not
-/// 3.299999952316284.
+/// Converts a single with the digits that it has, not with those of the double beside it: 3.3, and
+/// not 3.299999952316284.
 pub fn single(number: f32) -> Value {
     json!(number.to_string().parse::<f64>().unwrap_or(f64::NAN))
 }
@@ -233,7 +233,7 @@ impl Type {
     /// The value of its bytes. `Err` if they are not as many as the type has.
     pub fn value(self, bytes: &[u8]) -> Result<Value, String> {
         if bytes.len() != self.size() {
-            return Err(format!("{} bytes are no {self}", bytes.len()));
+            return Err(format!("{} bytes cannot be read as {self}", bytes.len()));
         }
         if self.scalar == Scalar::Char {
             let text = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
@@ -273,12 +273,22 @@ impl Type {
             (_, true) => <Be<f64>>::parse(bytes).map(|number| number.0),
         };
         match number {
-            // Singles with the digits that they have.
+            // A single is shown with its own digits.
             #[expect(clippy::cast_possible_truncation, reason = "it was one")]
             Some(number) if self.scalar == Scalar::Float(4) => (number as f32).to_string(),
             Some(number) => number.to_string(),
             None => String::new(),
         }
+    }
+
+    /// Whether digits mean a number that is too large for a float: it would become infinite.
+    fn overflows(self, text: &str) -> bool {
+        let is_infinite = match self.scalar {
+            Scalar::Float(4) => text.parse().is_ok_and(f32::is_infinite),
+            Scalar::Float(_) => text.parse().is_ok_and(f64::is_infinite),
+            _ => false,
+        };
+        is_infinite && text.contains(|char: char| char.is_ascii_digit())
     }
 
     /// The bytes of a value: numbers with spaces or commas between them, or text.
@@ -296,6 +306,9 @@ impl Type {
             if self.scalar == Scalar::Bool {
                 return truth(text).map(|truth| vec![u8::from(truth)]);
             }
+            if self.overflows(text) {
+                return None;
+            }
             number!(self.scalar, self.big, |T| {
                 let mut bytes = vec![0; T::SIZE];
                 <T as Number>::of(text)?.emit(&mut bytes).then_some(bytes)
@@ -303,7 +316,7 @@ impl Type {
         };
         let words = text.split([' ', ',']).filter(|word| !word.is_empty());
         let bytes = words.map(one).collect::<Option<Vec<_>>>().map(|list| list.concat());
-        bytes.filter(|bytes| bytes.len() == size).ok_or_else(|| format!("{text:?} is no {self}"))
+        bytes.filter(|bytes| bytes.len() == size).ok_or_else(|| format!("{text:?} cannot be read as {self}"))
     }
 }
 
@@ -327,7 +340,7 @@ pub fn shown(value: &Value) -> String {
 
 /// Types in S3MP: what a value may be, in CBOR.
 impl Type {
-    /// Whether a value, which CBOR says itself, is of this type; the reason if not.
+    /// Checks that a CBOR value is of this type.
     pub fn check(self, value: &Value) -> Result<(), String> {
         let is_one = |value: &Value| match self.scalar {
             Scalar::Any => true,
@@ -335,7 +348,10 @@ impl Type {
             Scalar::Char => value.as_str().is_some_and(|text| Some(text.len()) <= self.count),
             Scalar::Bool => value.is_boolean(),
             // A null is NaN or infinity.
-            Scalar::Float(_) => value.is_number() || value.is_null(),
+            Scalar::Float(size) => {
+                let is_within = |number: f64| size > 4 || number.abs() <= f64::from(f32::MAX);
+                value.is_null() || value.as_f64().is_some_and(is_within)
+            }
             Scalar::Unsigned(_) | Scalar::Signed(_) => {
                 let one = Self { count: None, ..self };
                 value.is_number() && one.bytes(&value.to_string()).is_ok()
@@ -348,7 +364,7 @@ impl Type {
             (Some(_), _) if self.scalar != Scalar::Char => false,
             _ => is_one(value),
         };
-        if is_right { Ok(()) } else { Err(format!("{value} is no {self}")) }
+        if is_right { Ok(()) } else { Err(format!("{value} is not of the type {self}")) }
     }
 
     /// The item of CBOR for a value as text; `None` if the type is `any`.
@@ -358,7 +374,7 @@ impl Type {
             Scalar::Text => Ok(item(text)),
             Scalar::Char if Some(text.len()) > self.count => Err(format!("{text:?} is longer than {self}")),
             Scalar::Char => Ok(item(text)),
-            // Its range and the number of values.
+            // Checks its range and the number of values.
             _ => self.bytes(text).map(|bytes| {
                 let list: Vec<u8> = bytes.chunks(self.width()).flat_map(|bytes| self.number(bytes)).collect();
                 match self.count {
@@ -419,6 +435,9 @@ impl FromStr for Description {
                 return Err(format!("line {number}: id, name, type and perhaps a unit"));
             };
             let id = id.parse().or(Err(format!("line {number}: {id:?} is not an id")))?;
+            if name.parse::<u64>().is_ok() {
+                return Err(format!("line {number}: the name {name:?} would be taken for an id"));
+            }
             let kind = kind.parse().map_err(|error| format!("line {number}: {error}"))?;
             let is_known = |known: &Variable| known.id == id || known.name == *name;
             if let Some(known) = variables.iter().find(|known| is_known(known)) {
@@ -433,7 +452,7 @@ impl FromStr for Description {
 /// The protocol of the values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
-    /// Bytes, whose type nobody else says.
+    /// Bytes, whose type only the description gives.
     Bsmp,
     /// Items of CBOR.
     S3mp,
@@ -449,13 +468,22 @@ impl Description {
 
     /// The description, if the protocol has all of its types.
     pub fn limited(self, protocol: Protocol) -> Result<Self, String> {
-        for Variable { name, kind, .. } in &self.variables {
+        for Variable { id, name, kind, .. } in &self.variables {
             match protocol {
+                Protocol::Bsmp if usize::from(*id) >= MOST => {
+                    return Err(format!("{name}: {id} is not the id of a variable; they are 0 to 127"));
+                }
+                Protocol::Bsmp if kind.size() == 0 => {
+                    return Err(format!("{name}: a variable of BSMP cannot be {kind}; text is char[N], of N bytes"));
+                }
                 Protocol::Bsmp if !(1..=MOST).contains(&kind.size()) => {
-                    return Err(format!("{name}: a variable of BSMP is no {kind}; it has 1 to {MOST} bytes"));
+                    return Err(format!("{name}: a variable of BSMP cannot be {kind}; it has 1 to {MOST} bytes"));
                 }
                 Protocol::S3mp if kind.big => {
-                    return Err(format!("{name}: a value of S3MP is no {kind}; it has no order of bytes"));
+                    return Err(format!("{name}: a value of S3MP cannot be {kind}; it has no byte order"));
+                }
+                Protocol::S3mp if matches!(id, 0 | 0xFF) => {
+                    return Err(format!("{name}: {id} is not the address of a value; they are 1 to 254"));
                 }
                 _ => {}
             }
@@ -471,6 +499,6 @@ impl Description {
     /// The id of a name or a number.
     pub fn id(&self, name: &str) -> Result<u8, String> {
         let named = self.variables.iter().find(|variable| variable.name == name).map(|variable| variable.id);
-        named.or_else(|| name.parse().ok()).ok_or_else(|| format!("{name:?} is no id and not in the description"))
+        named.or_else(|| name.parse().ok()).ok_or_else(|| format!("{name:?} is neither an id nor in the description"))
     }
 }

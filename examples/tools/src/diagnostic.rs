@@ -4,18 +4,18 @@
 //!   {"name": "a/b", "val": h'01ff', "n": [1, -2, true, null]}
 //! ```
 //!
-//! What is printed can be written, and is the same item again: maps, arrays, text, `h'…'` (also
-//! with spaces between), integers (also in hex), tags as `1(…)`, `simple(…)`, `true`, `false`,
-//! `null`, `undefined`, and numbers with a fraction or an exponent: of 64 bits as `1.5`, of 32 as
-//! `1.5_2`, of 16 as `1.5_1`. Strings in pieces, and lengths that are left open, are written in
-//! one piece.
+//! Everything that is printed can be parsed, and yields the same item again: maps, arrays, text,
+//! `h'…'` (also with spaces between), integers (also in hex), tags as `1(…)`, `simple(…)`, `true`,
+//! `false`, `null`, `undefined`, and numbers with a fraction or an exponent: of 64 bits as `1.5`,
+//! of 32 as `1.5_2`, of 16 as `1.5_1`. Strings in pieces, and lengths that are left open, are
+//! written in one piece.
 
 use minicbor::data::Type;
 use minicbor::decode::{Decoder, Error};
 
 use crate::json::{from_hex, hex, more, text};
 
-/// How deep maps and arrays may be nested.
+/// The deepest nesting of maps and arrays.
 const DEPTH: usize = 16;
 
 /// A payload as text.
@@ -31,7 +31,8 @@ pub fn print(payload: &[u8]) -> String {
     }
 }
 
-/// Where a payload stops being CBOR, and why; an empty payload counts as an empty map.
+/// The place where a payload stops being CBOR, and the reason; an empty payload counts as an empty
+/// map.
 pub fn flaw(payload: &[u8]) -> Option<(usize, String)> {
     let mut decoder = Decoder::new(payload);
     match value(&mut decoder, DEPTH) {
@@ -52,7 +53,7 @@ fn value(decoder: &mut Decoder<'_>, depth: usize) -> Result<String, Error> {
         Type::F32 => format!("{}_2", named(format!("{:?}", decoder.f32()?))),
         Type::F64 => named(format!("{:?}", decoder.f64()?)),
         Type::Simple => format!("simple({})", decoder.simple()?),
-        // JSON writes text as the notation does.
+        // JSON escapes text as the notation does.
         Type::String | Type::StringIndef => serde_json::Value::from(text(decoder)?).to_string(),
         Type::Bytes | Type::BytesIndef => {
             let pieces: Vec<&[u8]> = decoder.bytes_iter()?.collect::<Result<_, _>>()?;
@@ -83,12 +84,12 @@ fn value(decoder: &mut Decoder<'_>, depth: usize) -> Result<String, Error> {
     })
 }
 
-/// What the notation calls an infinite number.
+/// Replaces Rust's name of an infinite number by that of the notation.
 fn named(number: String) -> String {
     number.replace("inf", "Infinity")
 }
 
-/// A number of 16 bits, of which `minicbor` needs a feature.
+/// Reads a number of 16 bits, for which `minicbor` needs a feature.
 pub fn half(decoder: &mut Decoder<'_>) -> Result<f64, Error> {
     let at = decoder.position();
     decoder.skip()?;
@@ -125,7 +126,7 @@ fn float(number: f64, suffix: &str) -> Option<Vec<u8>> {
     }
 }
 
-/// Reads text; says what is wrong with it, and where.
+/// Reads text. The error names the mistake and its place.
 pub fn parse(text: &str) -> Result<Vec<u8>, String> {
     let mut parser = Parser { text, rest: text };
     let bytes = parser.value(DEPTH)?;
@@ -143,7 +144,7 @@ impl Parser<'_> {
         Err(format!("expected {wanted} at byte {at} of {:?}", self.text))
     }
 
-    /// Takes `token` if it stands next.
+    /// Consumes `token` if it comes next.
     fn take(&mut self, token: &str) -> bool {
         let rest = self.rest.trim_start().strip_prefix(token);
         self.rest = rest.unwrap_or(self.rest);

@@ -7,14 +7,14 @@ use std::path::Path;
 use crate::{errln as eprintln, outln as println};
 use serde_json::json;
 
-/// The reason for which a command of `bsmp` or `s3mp` failed.
+/// The reason why a command of `bsmp` or `s3mp` failed.
 #[derive(Debug)]
 pub struct Failure {
     /// The exit code.
     pub code: u8,
-    /// What happened, on what.
+    /// The event, and the thing that it happened to.
     pub text: String,
-    /// What to do next, perhaps empty.
+    /// The remedy, perhaps empty.
     pub remedy: &'static str,
 }
 
@@ -59,12 +59,12 @@ impl Failure {
         Self { code: 5, text: format!("{}: {error}", path.display()), remedy: LOCAL }
     }
 
-    /// A file says something that makes no sense.
+    /// The content of a file makes no sense.
     pub fn content(path: &Path, error: impl fmt::Display, remedy: &'static str) -> Self {
         Self { code: 5, text: format!("{}: {error}", path.display()), remedy }
     }
 
-    /// Shows it to people on stderr; to programs as the last object of stdout.
+    /// Shows the failure: to people on stderr, to programs as the last object of stdout.
     pub fn show(&self, json: bool) {
         crate::journal::line(&format!("error: {}", self.text));
         let remedy = (!self.remedy.is_empty()).then_some(self.remedy);
@@ -92,14 +92,14 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// What to do about a response that makes no sense.
+/// The remedy for a response that makes no sense.
 pub const NONSENSE: &str = "Run it again with --verbose to see the messages.";
-/// What to do about a connection that was closed.
+/// The remedy for a connection that was closed.
 pub const CLOSED: &str = "The device may have restarted; try again.";
-/// What to do about a file.
+/// The remedy for a file that cannot be used.
 pub const LOCAL: &str = "Check the path on this computer, and its permissions.";
 
-/// What to do about an error of a file.
+/// Returns the remedy for an error of a file.
 pub fn local_remedy(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
@@ -109,7 +109,7 @@ pub fn local_remedy(error: &io::Error) -> &'static str {
     }
 }
 
-/// What to do about an error of a port.
+/// Returns the remedy for an error of a port.
 pub fn port_remedy(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::PermissionDenied => "You may need to be in the group that owns the port, often `dialout`.",
@@ -121,7 +121,7 @@ pub fn port_remedy(error: &io::Error) -> &'static str {
     }
 }
 
-/// Whether a port is in use. serialport reports that as a port which is not there.
+/// Returns true if a port is in use. serialport reports that as a port which is not there.
 fn is_busy(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::ResourceBusy || error.to_string().to_lowercase().contains("busy")
 }

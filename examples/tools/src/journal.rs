@@ -1,5 +1,5 @@
-//! What a run writes beside its results: the file of `--log-file`, and whether `--quiet` leaves out
-//! what is said on the way. Set once, when the command line has been read.
+//! The output of a run besides its results: the file of `--log-file`, and the option `--quiet`,
+//! which leaves out the messages on the way. Set once, when the command line has been read.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -25,7 +25,7 @@ pub fn begin(program: &str, quiet: bool, path: Option<&Path>) -> io::Result<()> 
     Ok(())
 }
 
-/// Whether only results and failures are shown.
+/// Returns true if only results and failures are shown.
 pub fn is_quiet() -> bool {
     JOURNAL.get().is_some_and(|journal| journal.quiet)
 }

@@ -4,7 +4,7 @@ use minicbor::data::Type;
 use minicbor::decode::{Decoder, Error};
 use serde_json::{Map, Value};
 
-/// How deep maps and arrays may be nested.
+/// The deepest nesting of maps and arrays.
 const DEPTH: usize = 16;
 
 /// A payload as JSON; what cannot be read becomes null. An empty payload counts as an empty map.
@@ -83,7 +83,7 @@ pub fn text(decoder: &mut Decoder<'_>) -> Result<String, Error> {
     decoder.str_iter()?.collect()
 }
 
-/// Whether a map or an array has another entry.
+/// Returns true if a map or an array has another entry.
 pub fn more(decoder: &mut Decoder<'_>, len: Option<u64>, seen: usize) -> Result<bool, Error> {
     Ok(match len {
         Some(len) => (seen as u64) < len,

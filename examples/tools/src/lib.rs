@@ -1,4 +1,5 @@
-//! What the tools of `anysmp` share: ports of a host, and devices that exist only in memory.
+//! The parts that the tools of `anysmp` share: ports of a host, and devices that exist only in
+//! memory.
 
 #![expect(missing_debug_implementations, reason = "nobody prints a simulation")]
 #![expect(

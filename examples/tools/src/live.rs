@@ -1,9 +1,9 @@
-//! Values that come in again and again: a table that is drawn in place where stdout is a terminal,
-//! else lines, comma-separated values, or JSON.
+//! Values that are read again and again: a table that is redrawn in place if stdout is a terminal,
+//! otherwise lines, comma-separated values, or JSON.
 //!
 //! The table is never wider or higher than the terminal, and the cursor stays below it, so that
-//! Ctrl-C leaves a terminal that is as it was. After the terminal has changed its size the table
-//! begins again below, since nobody can say where the old one went.
+//! Ctrl-C leaves the terminal as it was. After a change of the terminal's size the table begins
+//! again below, since the place of the old one is unknown.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -14,11 +14,11 @@ use serde_json::{Map, Value, json};
 
 use crate::{errln as eprintln, out as print, outln as println};
 
-/// How often the table is drawn.
+/// The time from one drawing of the table to the next.
 const FRAME: Duration = Duration::from_millis(100);
-/// As many numbers are kept for the curve of a value.
+/// The number of readings kept for a value's curve.
 const HISTORY: usize = 120;
-/// A rate is that of the last readings, as many as this.
+/// The number of readings whose average gives a rate.
 const RATE: usize = 20;
 
 /// The way in which readings are shown.
@@ -46,7 +46,7 @@ impl Style {
     }
 }
 
-/// Whether stdout is a terminal that can move its cursor.
+/// Returns true if stdout is a terminal that can move its cursor.
 pub fn is_terminal() -> bool {
     std::io::stdout().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
@@ -57,7 +57,7 @@ struct Row {
     id: Option<u8>,
     name: String,
     unit: String,
-    /// What was read last; the reason if nothing was.
+    /// The last reading; the reason if there is none.
     last: Result<String, String>,
     numbers: VecDeque<f64>,
     times: VecDeque<Instant>,
@@ -68,17 +68,17 @@ struct Row {
 pub struct View {
     style: Style,
     is_colored: bool,
-    /// What the number of a value is called; that of a node, where there are several.
+    /// The heading of the ids, and whether there is a column for nodes.
     headings: (&'static str, bool),
     rows: Vec<Row>,
     started: Instant,
-    /// When the table was drawn last, how many lines it had, and how large the terminal was.
+    /// The time of the last drawing, its number of lines, and the size of the terminal.
     drawn: Option<(Instant, usize, (u16, u16))>,
     is_stale: bool,
 }
 
 impl View {
-    /// Values with these numbers: `id` or `address`; with the numbers of nodes in front.
+    /// A view of values with these ids: `id` or `address`; with the numbers of nodes in front.
     pub fn new(style: Style, id: &'static str, has_nodes: bool) -> Self {
         let is_plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         if style == Style::Csv {
@@ -95,7 +95,7 @@ impl View {
         }
     }
 
-    /// The place of a value, which is new if it was not there.
+    /// Returns the row of a value, which is new if there was none.
     pub fn place(&mut self, node: Option<u8>, id: Option<u8>, name: &str, unit: &str) -> usize {
         let found = self.rows.iter().position(|row| (row.node, row.id) == (node, id));
         if let Some(row) = found.and_then(|place| self.rows.get_mut(place)) {
@@ -118,7 +118,8 @@ impl View {
         self.rows.len() - 1
     }
 
-    /// A value was read: for programs, and for people; how it came, if there are several ways.
+    /// Shows a reading, for programs and for people; `event` names its origin, if there are
+    /// several.
     pub fn value(&mut self, place: usize, value: &Value, text: &str, event: Option<&str>) {
         let Some(row) = self.rows.get_mut(place) else { return };
         let text = printable(text);
@@ -131,7 +132,7 @@ impl View {
         self.show(place, value, event, &text, "");
     }
 
-    /// A value could not be read.
+    /// Shows that a value could not be read.
     pub fn error(&mut self, place: usize, error: &str) {
         let Some(row) = self.rows.get_mut(place) else { return };
         let error = printable(error);
@@ -140,7 +141,7 @@ impl View {
         self.show(place, &Value::Null, None, "", &error);
     }
 
-    /// A node did not answer: all of its values are in doubt.
+    /// Shows that a node did not answer: all of its values are in doubt.
     pub fn missing(&mut self, node: Option<u8>, error: &str) {
         for row in self.rows.iter_mut().filter(|row| row.node == node) {
             row.errors = row.errors.saturating_add(1);
@@ -156,7 +157,7 @@ impl View {
         }
     }
 
-    /// Something happened that is no reading.
+    /// Shows an event that is no reading.
     pub fn event(&mut self, event: &str, more: Value, text: &str) {
         let text = printable(text);
         match self.style {
@@ -165,7 +166,7 @@ impl View {
                 println!("{:10.3}  {text}", self.seconds());
             }
             Style::Lines => println!("{:10.3}  {text}", self.seconds()),
-            // Not among the values.
+            // Events go to stderr: they are no values.
             Style::Csv => eprintln!("{:10.3}  {text}", self.seconds()),
             Style::Json => {
                 let mut object = json!({ "time": unix(), "event": event });
@@ -177,7 +178,7 @@ impl View {
         }
     }
 
-    /// Time has passed: draws the table if it is due.
+    /// Draws the table if it is due.
     pub fn tick(&mut self) {
         let is_due = self.drawn.is_none_or(|(time, ..)| time.elapsed() >= FRAME);
         if self.style == Style::Table && is_due && (self.is_stale || self.drawn.is_some_and(|(.., at)| at != size())) {
@@ -276,7 +277,7 @@ impl View {
         for line in &lines {
             let _ = writeln!(frame, "{line}\x1b[K");
         }
-        // What is left of a longer one.
+        // Clears what remains of a longer table.
         frame += "\x1b[J";
         print!("{frame}");
         self.drawn = Some((Instant::now(), lines.len(), (columns, rows)));
@@ -291,8 +292,8 @@ impl View {
         let name = widest(&|row| columns(&label(row))).clamp(4, 24);
         let unit = widest(&|row| columns(&row.unit)).min(8);
         let value = widest(&|row| columns(row.last.as_deref().unwrap_or_default())).clamp(9, 24);
-        // What the terminal is too narrow for is left out or cut: the curve first, then the rate,
-        // the name, and last the value.
+        // On a narrow terminal the curve is cut or left out first, then the rate, the name, and
+        // last the value.
         let beside = node + 1 + if unit > 0 { unit + 1 } else { 0 };
         let value = value.min(width.saturating_sub(beside + 4)).max(4);
         let name = name.min(width.saturating_sub(beside + value)).max(4);
@@ -358,7 +359,7 @@ fn keep<T>(list: &mut VecDeque<T>, value: T, most: usize) {
     list.push_back(value);
 }
 
-/// What a row is called.
+/// Returns the name of a row, or its id if it has no name.
 fn label(row: &Row) -> String {
     match row.id {
         Some(id) if row.name.is_empty() => format!("{id}"),
@@ -366,10 +367,10 @@ fn label(row: &Row) -> String {
     }
 }
 
-/// How often a value came lately.
+/// Returns the recent rate of a value.
 fn frequency(times: &VecDeque<Instant>) -> String {
     let (Some(first), Some(last)) = (times.front(), times.back()) else { return String::new() };
-    // One that has stopped becomes rare.
+    // A value that no longer comes gets a falling rate.
     let time = (*last - *first).max(last.elapsed()).as_secs_f64();
     let intervals = times.len().saturating_sub(1);
     if intervals == 0 || time <= 0.0 {
@@ -391,7 +392,7 @@ fn quoted(text: &str) -> String {
     if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
 }
 
-/// Text of a device that cannot move the cursor of a terminal, nor anything else.
+/// Escapes text of a device, so that it cannot move the cursor of a terminal, nor do anything else.
 pub fn printable(text: &str) -> String {
     text.chars().map(|char| if char.is_control() { '\u{FFFD}' } else { char }).collect()
 }
@@ -399,7 +400,7 @@ pub fn printable(text: &str) -> String {
 /// The width of a character on a terminal, in columns.
 const fn width(char: char) -> usize {
     match char {
-        // Marks that are put on the character in front of them.
+        // Combining marks, which take no column of their own.
         '\u{300}'..='\u{36F}' | '\u{200B}'..='\u{200F}' | '\u{20D0}'..='\u{20FF}' | '\u{FE00}'..='\u{FE0F}' => 0,
         '\u{1100}'..='\u{115F}'
         | '\u{2E80}'..='\u{A4CF}'
@@ -419,7 +420,7 @@ fn columns(text: &str) -> usize {
     text.chars().map(width).sum()
 }
 
-/// The front of a text, as much as there is room for.
+/// Returns the front of a text, as much as there is room for.
 fn cut(text: &str, room: usize) -> String {
     if columns(text) <= room {
         return text.to_owned();
@@ -438,14 +439,14 @@ fn cut(text: &str, room: usize) -> String {
     short
 }
 
-/// A text of exactly this width.
+/// Pads a text to exactly this width.
 fn pad(text: &str, width: usize, right: bool) -> String {
     let text = cut(text, width);
     let blank = " ".repeat(width.saturating_sub(columns(&text)));
     if right { blank + &text } else { text + &blank }
 }
 
-/// The last values as a curve, from the lowest to the highest of them.
+/// Draws the last values as a curve, from the lowest to the highest of them.
 pub fn sparkline(history: &VecDeque<f64>, width: usize) -> String {
     const STEPS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let numbers = || history.iter().skip(history.len().saturating_sub(width));
@@ -459,7 +460,7 @@ pub fn sparkline(history: &VecDeque<f64>, width: usize) -> String {
         .collect()
 }
 
-/// The size of the terminal at stdout: columns, rows.
+/// Returns the size of the terminal at stdout: columns, rows.
 pub fn size() -> (u16, u16) {
     #[cfg(unix)]
     if let Ok(size) = rustix::termios::tcgetwinsize(std::io::stdout()) {

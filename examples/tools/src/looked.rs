@@ -1,28 +1,27 @@
-//! Routines that are looked at while they run: so that a table is drawn, a time limit ends and a
-//! missing answer shows, although no event comes.
+//! Routines that are watched while they run, so that a table is drawn, a time limit ends and a
+//! missing answer shows although no event comes.
 
 use std::time::Duration;
 
 use anysmp::routine::{Routine, Step};
 
-/// How long a wait without a request in flight is at most.
+/// The longest wait without a request in flight.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// A routine with somebody who looks at it: at each tick, and after each wait. If he returns
-/// `false`, the run ends with [`Ended::Reopen`](anysmp::routine::Ended::Reopen), and may be
-/// continued.
+/// A routine with a callback at each tick and after each wait. If it returns `false`, the run ends
+/// with [`Ended::Reopen`](anysmp::routine::Ended::Reopen), and may be continued.
 pub struct Looked<'r, R, L> {
     routine: &'r mut R,
     look: L,
     is_stopped: bool,
-    /// A request is in flight, whose time is the routine's.
+    /// True while a request is in flight, whose wait is the routine's own.
     is_asking: bool,
-    /// What is left, after the present part, of the wait that the routine has asked for.
+    /// The rest of the wait that the routine has asked for, after the present part.
     left: Duration,
 }
 
 impl<'r, R, L: FnMut(&R) -> bool> Looked<'r, R, L> {
-    /// Lets `look` see the routine.
+    /// Calls `look` with the routine.
     pub const fn new(routine: &'r mut R, look: L) -> Self {
         Self { routine, look, is_stopped: false, is_asking: false, left: Duration::ZERO }
     }
@@ -42,7 +41,7 @@ impl<R: Routine, L: FnMut(&R) -> bool> Routine for Looked<'_, R, L> {
         if self.is_stopped {
             return Step::Reopen;
         }
-        // The rest of a wait, which the routine has not seen.
+        // The rest of a wait of which the routine has not been told.
         let step = match self.left {
             Duration::ZERO => self.routine.poll(client, tx),
             left => Step::Wait(left),

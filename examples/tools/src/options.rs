@@ -29,7 +29,7 @@ pub struct Endpoint {
     /// A simulated device in this process; it forgets everything when the command ends
     #[arg(long, global = true, conflicts_with_all = ["serial", "tcp"], help_heading = "Endpoint")]
     pub simulated: bool,
-    /// A serial port of USB, by the numbers of its product, or `any` for the only one that is there
+    /// A USB serial port by vendor and product id, or `any` for the only one that is there
     #[arg(long, value_name = "VID:PID[:INTERFACE]", global = true, conflicts_with_all = ["serial", "tcp", "simulated"], help_heading = "Endpoint")]
     pub usb: Option<String>,
 }
@@ -51,7 +51,7 @@ pub struct Output {
     pub log_file: Option<PathBuf>,
 }
 
-/// How long something that goes on is to go on, and how it is shown.
+/// The options for the end and the form of something that goes on.
 #[derive(Args)]
 pub struct Watching {
     /// End after this many seconds
@@ -68,13 +68,13 @@ pub struct Watching {
     pub lines: bool,
 }
 
-/// A time in seconds, as 0.5.
+/// Parses a time in seconds, such as 0.5.
 pub fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().or(Err("not a number of seconds"))?;
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
 }
 
-/// What a command line names.
+/// The place that a command line names.
 #[derive(Clone)]
 pub enum Place {
     /// A serial line.
@@ -90,8 +90,8 @@ pub enum Place {
 }
 
 impl Endpoint {
-    /// What it names; the simulated device is started by `simulate`. `udp` is for the tool that has
-    /// this option, `advice` is for a user who names nothing.
+    /// Returns the place that the options name; the simulated device is started by `simulate`.
+    /// `udp` is for the tool that has this option, `advice` is for a user who names nothing.
     pub fn place(
         &self,
         udp: Option<&str>,
@@ -143,7 +143,7 @@ impl Place {
         opened().map_err(|error| Failure::unopened(self.name(), &error))
     }
 
-    /// The name that the user gave it.
+    /// The name that the user gave the place.
     pub fn name(&self) -> &str {
         match self {
             Self::Serial(name, _) | Self::Usb(name, _) | Self::Tcp(name) | Self::Udp(name) => name,
@@ -151,14 +151,14 @@ impl Place {
         }
     }
 
-    /// Whether bytes take their time on it, without anything that marks the end of a packet.
+    /// Returns true if bytes take time on it, and nothing marks the end of a packet.
     pub const fn is_serial(&self) -> bool {
         matches!(self, Self::Serial(..) | Self::Usb(..))
     }
 }
 
-/// An address that can be one: with a port, and with the number of an interface instead of its
-/// name. Else the reason, and what to do.
+/// Returns an address that can be one: with a port, and with the number of an interface instead of
+/// its name. Otherwise the reason, and the remedy.
 pub fn address(address: &str) -> Result<String, (String, &'static str)> {
     let wrong = || (format!("{address} is not an address"), "Give HOST:PORT, for example 192.0.2.7:1337.");
     let (host, port) = address.rsplit_once(':').ok_or_else(wrong)?;
@@ -178,12 +178,12 @@ pub fn address(address: &str) -> Result<String, (String, &'static str)> {
     }
 }
 
-/// An invalid command line, or one that asks for help: an object for programs, too.
+/// Reports an invalid command line, or a request for help; to programs as an object, too.
 pub fn usage(error: &clap::Error) -> ExitCode {
     usage_with(error, None)
 }
 
-/// The same, with what to do next.
+/// Does the same, with a remedy.
 #[must_use]
 pub fn usage_with(error: &clap::Error, remedy: Option<&str>) -> ExitCode {
     let is_fault = error.use_stderr();
@@ -200,7 +200,7 @@ pub fn usage_with(error: &clap::Error, remedy: Option<&str>) -> ExitCode {
     if is_fault { ExitCode::from(2) } else { ExitCode::SUCCESS }
 }
 
-/// The end of `bsmp` or `s3mp`: what they have done is shown, and a full disk is found out last.
+/// Ends `bsmp` or `s3mp`: shows the outcome; a full disk is found out last.
 pub fn finish(output: &Output, done: Result<(), Failure>) -> ExitCode {
     let written = || crate::out::check().map_err(|error| Failure::file("the standard output".as_ref(), error));
     match done.and_then(|()| written()) {

@@ -10,7 +10,7 @@ use std::fmt::Arguments;
 use std::io::{self, ErrorKind, Write as _};
 use std::sync::Mutex;
 
-/// Why stdout takes nothing any more.
+/// The reason why stdout accepts nothing any more.
 static FAILED: Mutex<Option<ErrorKind>> = Mutex::new(None);
 
 /// Prints to stdout, as `print!`, and never panics.
@@ -52,21 +52,21 @@ pub fn print(text: Arguments<'_>, end: &str) {
     }
 }
 
-/// Whether stdout still takes what is printed: a command without an end of its own ends when nobody
-/// reads it any more.
+/// Returns true while stdout accepts what is printed: a command without an end of its own ends when
+/// nobody reads it any more.
 #[must_use]
 pub fn is_open() -> bool {
     FAILED.lock().is_ok_and(|failed| failed.is_none())
 }
 
-/// Prints to stderr. Nobody can be told that this has failed.
+/// Prints to stderr. A failure is ignored: there is nobody to report it to.
 pub fn tell(text: Arguments<'_>, end: &str) {
     let mut stderr = io::stderr().lock();
     let _ = stderr.write_fmt(text).and_then(|()| stderr.write_all(end.as_bytes()));
 }
 
-/// Whether all that was printed has arrived. A reader that went away did not want the rest: that is
-/// no failure.
+/// Succeeds if everything printed has arrived. A reader that has left did not want the rest: that
+/// is no failure.
 ///
 /// # Errors
 ///

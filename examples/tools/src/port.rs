@@ -1,5 +1,5 @@
-//! Ports of a host: those of [`anysmp::port`], and what needs other crates or a simulation: serial
-//! lines, pseudo-terminals, pipes within the process.
+//! Ports of a host: those of [`anysmp::port`], and those that need other crates or a simulation:
+//! serial lines, pseudo-terminals, pipes within the process.
 //!
 //! Each has a real clock, and a `read` that gives up with `TimedOut` after one [`TICK`]. A
 //! [`Listener`] is the other end, for programs that play a device.
@@ -18,16 +18,16 @@ use embedded_io::{ErrorType, Read, Write};
 /// The largest datagram that is sent or received.
 pub const DATAGRAM: usize = 65_507;
 
-/// How long a serial line may take to send what it was given.
-const STALLED: Duration = Duration::from_secs(5);
+/// The time that a serial line may take to send what it was given.
+const STALLED: Duration = Duration::from_millis(if cfg!(test) { 50 } else { 5_000 });
 
-/// How long a server rests after an error of its port, which may last: a cable that was pulled.
+/// The pause of a server after an error of its port, which may last: a cable that was pulled.
 const REST: Duration = Duration::from_millis(100);
 
 /// Any port.
 pub type Port = Box<dyn Wire>;
 
-/// What a port has to be.
+/// The requirements on a port.
 pub trait Wire: Read + Write + Clock + ErrorType<Error = io::Error> + Send {}
 
 impl<P: Read + Write + Clock + ErrorType<Error = io::Error> + Send> Wire for P {}
@@ -36,23 +36,23 @@ fn tick() -> io::Error {
     io::ErrorKind::TimedOut.into()
 }
 
-/// Whether an operating system means that nothing has come, or that nothing can go, for the moment.
+/// Returns true if the operating system reports only that nothing has come, or that nothing can go,
+/// at the moment.
 fn is_tick(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
-/// Something with bytes that can also say whether some have come. What is asked for is told at
-/// once.
+/// A source and sink of bytes that can report whether some have come. A read returns at once.
 pub trait Ready: io::Read + io::Write {
-    /// Whether a read would return bytes.
+    /// Returns true if a read would return bytes.
     fn is_ready(&mut self) -> io::Result<bool>;
 }
 
-/// A port made of something that is [`Ready`]: with the clock of this computer.
+/// A port made of a [`Ready`] value, with the clock of this computer.
 pub struct Host<T>(Io<T>);
 
 impl<T> Host<T> {
-    /// A port of what was opened elsewhere.
+    /// Makes a port of a value that was opened elsewhere.
     pub const fn new(io: Io<T>) -> Self {
         Self(io)
     }
@@ -91,10 +91,10 @@ impl<T: Ready> Write for Host<T> {
 /// A serial line: 8 data bits, no parity, one stop bit, no flow control. Pseudo-terminals work too.
 pub type Serial = Host<SerialLine>;
 
-/// What [`Serial`] is made of.
+/// The inside of a [`Serial`].
 pub struct SerialLine {
     port: Box<dyn serialport::SerialPort>,
-    /// Whether bytes take time on this line.
+    /// True if bytes take time on this line.
     is_wire: bool,
 }
 
@@ -129,8 +129,8 @@ impl io::Write for SerialLine {
         if !self.is_wire {
             return Ok(());
         }
-        // To drain a line that takes nothing, because of flow control for example, would wait
-        // without end.
+        // Draining a line that accepts nothing, for example because of flow control, would wait
+        // forever.
         let began = Instant::now();
         while self.port.bytes_to_write().is_ok_and(|count| count > 0) {
             if began.elapsed() >= STALLED {
@@ -138,7 +138,7 @@ impl io::Write for SerialLine {
             }
             thread::sleep(LOOK);
         }
-        // What is left is in the hardware.
+        // The rest is in the hardware.
         self.port.flush()
     }
 }
@@ -184,7 +184,7 @@ pub fn usb(wanted: &str, ports: &[serialport::SerialPortInfo]) -> io::Result<Str
 #[cfg(unix)]
 pub type Pty = Host<Terminal>;
 
-/// What [`Pty`] is made of.
+/// The inside of a [`Pty`].
 #[cfg(unix)]
 pub struct Terminal {
     master: std::fs::File,
@@ -214,7 +214,7 @@ impl Pty {
         Ok(Self(Io::new(Terminal { master: master.into(), path, _slave: slave })))
     }
 
-    /// What a client has to open.
+    /// The path that a client opens.
     pub fn path(&mut self) -> &str {
         &self.0.get().path
     }
@@ -222,8 +222,7 @@ impl Pty {
 
 #[cfg(unix)]
 impl Terminal {
-    /// Waits until `flags` are true of the terminal; false after `limit`, which is less than a
-    /// second.
+    /// Waits until the terminal has `flags`; false after `limit`, which must be less than a second.
     fn wait(&self, flags: rustix::event::PollFlags, limit: Duration) -> io::Result<bool> {
         let mut fds = [rustix::event::PollFd::new(&self.master, flags)];
         let limit = rustix::event::Timespec { tv_sec: 0, tv_nsec: limit.subsec_nanos().into() };
@@ -270,16 +269,16 @@ impl Ready for Terminal {
 /// One end of a pipe within the process.
 pub type Pipe = Host<End>;
 
-/// What a [`Pipe`] is made of.
+/// The inside of a [`Pipe`].
 pub struct End {
     pieces: Pieces,
     tx: Sender<Vec<u8>>,
 }
 
-/// Bytes that another thread sends in pieces, of which a read returns one at most.
+/// Bytes that another thread sends in pieces; a read returns at most one of them.
 pub(crate) struct Pieces {
     rx: Receiver<Vec<u8>>,
-    /// What was received but not yet read.
+    /// Bytes received but not yet read.
     rest: Vec<u8>,
 }
 
@@ -296,7 +295,7 @@ impl Pieces {
         !self.rest.is_empty()
     }
 
-    /// Drops what has come; returns true if nothing more can come.
+    /// Drops all bytes so far; returns true if nothing more can come.
     #[cfg(all(feature = "ble", target_os = "linux"))]
     pub(crate) fn has_ended(&mut self) -> bool {
         self.rest.clear();
@@ -322,7 +321,7 @@ impl io::Read for Pieces {
 }
 
 impl Pipe {
-    /// Both ends.
+    /// Makes both ends.
     pub fn pair() -> (Self, Self) {
         let ((a, rx), (b, other)) = (mpsc::channel(), mpsc::channel());
         let end = |rx, tx| Self(Io::new(End { pieces: Pieces::new(rx), tx }));
@@ -406,25 +405,25 @@ impl<P: Write> Write for Paced<P> {
     }
 }
 
-/// Where a device waits for clients, one at a time.
+/// The place where a device waits for clients, one at a time.
 pub enum Listener {
     /// Connections, one after the other.
     Tcp(TcpListener),
-    /// Pipes, whose other ends [`pipes`](Self::pipes) handed out.
+    /// Pipes, whose other ends were sent by the holder of [`pipes`](Self::pipes).
     Pipes(Receiver<Pipe>),
-    /// One port that is always there; `None` once it was taken.
+    /// One port that is always there; `None` once it has been taken.
     Wire(Option<Port>, String),
-    /// Whatever a function hands out, one after the other.
+    /// The ports that a function returns, one after the other.
     Function(Box<dyn FnMut() -> Option<Port> + Send>, String),
 }
 
 impl Listener {
-    /// Waits for TCP connections; port 0 takes any that is free.
+    /// Waits for TCP connections; port 0 takes any free port.
     pub fn tcp(address: &str) -> io::Result<Self> {
         TcpListener::bind(address).map(Self::Tcp)
     }
 
-    /// Waits for datagrams of any number of clients; port 0 takes any that is free.
+    /// Waits for datagrams of any number of clients; port 0 takes any free port.
     pub fn udp(address: &str) -> io::Result<Self> {
         let port = Udp::bind(address)?;
         let address = port.local_addr()?.to_string();
@@ -445,7 +444,7 @@ impl Listener {
         (Self::Pipes(pipes), dial)
     }
 
-    /// What a client has to be told.
+    /// The address for clients to connect to.
     pub fn address(&self) -> io::Result<String> {
         match self {
             Self::Tcp(listener) => listener.local_addr().map(|address| address.to_string()),
@@ -460,7 +459,8 @@ impl Listener {
             Self::Tcp(listener) => loop {
                 match listener.accept().and_then(|(stream, _)| Tcp::new(stream)) {
                     Ok(port) => return Some(Box::new(port)),
-                    // A client that has left already, or too many open files: another one may come.
+                    // The client may have left already, or too many files are open: another one may
+                    // come.
                     Err(error) => complain(&error),
                 }
             },
@@ -471,7 +471,8 @@ impl Listener {
     }
 }
 
-/// Whether a client has gone for good: it closed the connection, or does so while it is answered.
+/// Returns true if a client has gone for good: it closed the connection, before or during the
+/// response.
 pub fn is_over(error: &line::Error<io::Error>) -> bool {
     match error {
         line::Error::Closed => true,
@@ -480,9 +481,135 @@ pub fn is_over(error: &line::Error<io::Error>) -> bool {
     }
 }
 
-/// What a server does about an error that its port may get over: says it and rests, so that one
-/// that lasts costs little.
+/// Reports an error of a port that the server may get over, and rests, so that one that lasts costs
+/// little.
 pub fn complain(error: &impl std::fmt::Display) {
     eprintln!("{error}; continuing");
     thread::sleep(REST);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+
+    use serialport::{ClearBuffer, DataBits, FlowControl, Parity, Result, SerialPort, StopBits};
+
+    use super::*;
+
+    /// A serial line of which one byte leaves at each look, or none ever.
+    struct Line {
+        left: Arc<AtomicU32>,
+        is_stuck: bool,
+        drained: Arc<AtomicBool>,
+    }
+
+    impl io::Read for Line {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::TimedOut.into())
+        }
+    }
+
+    impl io::Write for Line {
+        fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+            self.left.fetch_add(u32::try_from(buf.len()).unwrap(), Relaxed);
+            Ok(buf.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            assert_eq!(self.left.load(Relaxed), 0, "to drain a line that is stuck waits without end");
+            self.drained.store(true, Relaxed);
+            Ok(())
+        }
+    }
+
+    macro_rules! unused {
+        ($($name:ident(&self $(, $of:ty)?) -> $type:ty;)* / $($changes:ident($value:ty);)*) => {
+            $(fn $name(&self $(, _: $of)?) -> $type {
+                unimplemented!()
+            })*
+            $(fn $changes(&mut self, _: $value) -> Result<()> {
+                unimplemented!()
+            })*
+        };
+    }
+
+    impl SerialPort for Line {
+        unused! {
+            name(&self) -> Option<String>;
+            baud_rate(&self) -> Result<u32>;
+            data_bits(&self) -> Result<DataBits>;
+            flow_control(&self) -> Result<FlowControl>;
+            parity(&self) -> Result<Parity>;
+            stop_bits(&self) -> Result<StopBits>;
+            timeout(&self) -> Duration;
+            bytes_to_read(&self) -> Result<u32>;
+            clear(&self, ClearBuffer) -> Result<()>;
+            try_clone(&self) -> Result<Box<dyn SerialPort>>;
+            set_break(&self) -> Result<()>;
+            clear_break(&self) -> Result<()>;
+            /
+            set_baud_rate(u32);
+            set_data_bits(DataBits);
+            set_flow_control(FlowControl);
+            set_parity(Parity);
+            set_stop_bits(StopBits);
+            set_timeout(Duration);
+            write_request_to_send(bool);
+            write_data_terminal_ready(bool);
+        }
+
+        fn bytes_to_write(&self) -> Result<u32> {
+            let left = self.left.load(Relaxed);
+            if !self.is_stuck {
+                self.left.store(left.saturating_sub(1), Relaxed);
+            }
+            Ok(left)
+        }
+
+        fn read_clear_to_send(&mut self) -> Result<bool> {
+            unimplemented!()
+        }
+
+        fn read_data_set_ready(&mut self) -> Result<bool> {
+            unimplemented!()
+        }
+
+        fn read_ring_indicator(&mut self) -> Result<bool> {
+            unimplemented!()
+        }
+
+        fn read_carrier_detect(&mut self) -> Result<bool> {
+            unimplemented!()
+        }
+    }
+
+    /// Writes seven bytes and flushes; returns the outcome, what was left, and whether the hardware
+    /// was drained.
+    fn flush(is_wire: bool, is_stuck: bool) -> (io::Result<()>, u32, bool) {
+        let (left, drained) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicBool::new(false)));
+        let line = Line { left: left.clone(), is_stuck, drained: drained.clone() };
+        let mut serial = SerialLine { port: Box::new(line), is_wire };
+        assert_eq!(io::Write::write(&mut serial, &[0; 7]).unwrap(), 7);
+        let flushed = io::Write::flush(&mut serial);
+        (flushed, left.load(Relaxed), drained.load(Relaxed))
+    }
+
+    #[test]
+    fn a_flush_of_a_serial_line_returns_when_the_last_byte_has_left() {
+        let (flushed, left, drained) = flush(true, false);
+        assert!(flushed.is_ok());
+        assert_eq!((left, drained), (0, true));
+        // On a pseudo-terminal bytes take no time.
+        let (flushed, left, drained) = flush(false, false);
+        assert!(flushed.is_ok());
+        assert_eq!((left, drained), (7, false));
+    }
+
+    #[test]
+    fn a_flush_of_a_line_that_accepts_nothing_ends_with_an_error() {
+        let (flushed, left, drained) = flush(true, true);
+        assert_eq!(flushed.unwrap_err().kind(), io::ErrorKind::WriteZero);
+        assert_eq!((left, drained), (7, false));
+    }
 }

@@ -15,10 +15,10 @@ enum Protocol {
     S3mp,
 }
 
-/// Shows what passes.
+/// Shows the messages that pass.
 pub struct Trace {
     is_verbose: bool,
-    /// Whose messages are those that are sent here.
+    /// True if the messages sent here are a master's.
     is_master: bool,
     protocol: Protocol,
     so_far: Conversation,
@@ -29,17 +29,17 @@ impl Trace {
         Self { is_verbose, is_master, protocol, so_far: Conversation::default() }
     }
 
-    /// That of a master of BSMP, whose messages may have an address in front.
+    /// The trace of a master of BSMP, whose messages may have an address in front.
     pub fn bsmp(is_verbose: bool, has_address: bool) -> Self {
         Self::new(is_verbose, true, Protocol::Bsmp { has_address })
     }
 
-    /// That of a master of S3MP.
+    /// The trace of a master of S3MP.
     pub fn s3mp(is_verbose: bool) -> Self {
         Self::new(is_verbose, true, Protocol::S3mp)
     }
 
-    /// That of a slave of S3MP.
+    /// The trace of a slave of S3MP.
     pub fn slave(is_verbose: bool) -> Self {
         Self::new(is_verbose, false, Protocol::S3mp)
     }

@@ -26,11 +26,11 @@ pub enum Sender {
 
 /// A message in words.
 pub struct Said {
-    /// For people.
+    /// The text for people.
     pub text: String,
-    /// For programs.
+    /// The object for programs.
     pub json: Map<String, Value>,
-    /// Why it is no message of the protocol: the text says it too.
+    /// The reason why it is no message of the protocol, which the text has too.
     pub flaw: Option<String>,
 }
 
@@ -114,7 +114,7 @@ pub fn smp(message: &[u8]) -> Said {
     Said::new(text, object, flaw)
 }
 
-/// What a conversation told so far, where a message alone does not say what it is.
+/// The state of a conversation, for messages that do not say by themselves what they are.
 #[derive(Default)]
 pub struct Conversation {
     /// The last command of the master: its code, its address, its counter.
@@ -129,14 +129,14 @@ impl Conversation {
             _ => (None, bytes),
         };
         let Some((&[code, high, low], payload)) = message.split_first_chunk() else {
-            let flaw = format!("{} bytes are no message of BSMP", message.len());
+            let flaw = format!("{} bytes are not a message of BSMP", message.len());
             return Said::new(format!("{} {}", arrow(sender), hex(bytes)), json!({ "address": address }), Some(flaw));
         };
         let command = bsmp::Command(code);
         let sender = sender.or(match (address, code) {
             (Some(0), _) => Some(Sender::Server),
             (Some(_), _) => Some(Sender::Client),
-            // Both ways: an answer after a request for a block.
+            // The code is used both ways: after a request for a block it is an answer.
             (None, 0x41) if self.asked.is_some_and(|(asked, ..)| asked == bsmp::Command::READ_BLOCK.0) => {
                 Some(Sender::Server)
             }
@@ -174,7 +174,7 @@ impl Conversation {
     /// A message of S3MP.
     pub fn s3mp(&mut self, message: &[u8], sender: Option<Sender>) -> Said {
         let Some((&[code, address, counter], data)) = message.split_first_chunk() else {
-            let flaw = format!("{} bytes are no message of S3MP", message.len());
+            let flaw = format!("{} bytes are not a message of S3MP", message.len());
             return Said::new(format!("{} {}", arrow(sender), hex(message)), json!({}), Some(flaw));
         };
         let (command, response) = (s3mp::Command(code), ResponseCode(code));
@@ -183,7 +183,7 @@ impl Conversation {
             (Some(_), None) => Some(Sender::Client),
             (None, Some(_)) => Some(Sender::Server),
             (None, None) => None,
-            // PUSH comes unasked, with counter 0; SUBSCRIBE has another one.
+            // PUSH is unsolicited, with counter 0; SUBSCRIBE has another counter.
             (Some(_), Some(_)) if response == ResponseCode::PUSH => {
                 Some(if counter == 0 { Sender::Server } else { Sender::Client })
             }

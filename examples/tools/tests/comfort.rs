@@ -423,7 +423,7 @@ fn a_zone_is_taken_into_account() {
     for wrong in ["2026-13-01T00:00:00", "2026-11-29T00:00:00+1", "2026-11-29T00:00:00.", "2026-11-29T00:00:00 CET"] {
         let mut command = smp("--simulated datetime");
         command.arg(wrong);
-        assert!(fails(command, 2).contains("is no date and time"), "{wrong}");
+        assert!(fails(command, 2).contains("is not a date and time"), "{wrong}");
     }
 }
 

@@ -194,17 +194,36 @@ fn what_is_no_description_or_no_value_is_refused_with_its_line() {
         ("0 a text[2]", "line 1"),
         ("0 a u8\n0 b u8", "line 2"),
         ("0 a u8\n1 a u8", "line 2"),
+        // `read 3` would read another one.
+        ("0 a u8\n1 3 u8", "line 2"),
     ] {
         assert!(file.parse::<Description>().unwrap_err().starts_with(error), "{file}");
     }
-    for (kind, text) in
-        [("u8", "256"), ("u8", "-1"), ("f32", "x"), ("u8[2]", "1"), ("u8", "1 2"), ("char[1]", "ab"), ("bool", "2")]
-    {
+    for (kind, text) in [
+        ("u8", "256"),
+        ("u8", "-1"),
+        ("f32", "x"),
+        ("u8[2]", "1"),
+        ("u8", "1 2"),
+        ("char[1]", "ab"),
+        ("bool", "2"),
+        // These would become infinite.
+        ("f32", "1e39"),
+        ("f32be", "-1e39"),
+        ("f64", "1e309"),
+        ("f32[2]", "1 4e38"),
+    ] {
         assert!(kind.parse::<Type>().unwrap().bytes(text).is_err(), "{kind} {text}");
+    }
+    for text in ["inf", "-inf", "NaN", "-0", "3.4e38"] {
+        assert!("f32".parse::<Type>().unwrap().bytes(text).is_ok(), "{text}");
     }
     let limited = |file: &str, protocol| file.parse::<Description>().unwrap().limited(protocol);
     assert!(limited("0 a text", Protocol::Bsmp).unwrap_err().contains("text"));
     assert!(limited("0 a u64[17]", Protocol::Bsmp).is_err(), "136 bytes");
+    assert!(limited("128 a u8", Protocol::Bsmp).is_err() && limited("127 a u8", Protocol::Bsmp).is_ok());
+    assert!(limited("0 a u8", Protocol::S3mp).is_err() && limited("254 a u8", Protocol::S3mp).is_ok());
+    assert!(limited("255 a u8", Protocol::S3mp).is_err(), "all addresses");
     assert!(limited("0 a u16be", Protocol::S3mp).unwrap_err().contains("u16be"));
 }
 
@@ -235,6 +254,8 @@ fn a_value_of_s3mp_is_written_as_its_type_says_and_one_of_another_type_is_told()
         ("u8", json!("1"), false),
         ("f32", json!(1), true),
         ("f32", json!(null), true),
+        ("f32", json!(1e39), false),
+        ("f64", json!(1e39), true),
         ("bool", json!(1), false),
         ("char[2]", json!("abc"), false),
         ("text", json!("abc"), true),
@@ -260,6 +281,17 @@ fn a_curve_is_the_same_after_each_kind_of_file() {
         assert!(curves::write(Path::new(name), &curve[1..]).is_err());
         assert!(curves::read(Path::new(name), vec![0xFF; 20]).is_err());
     }
+    let csv = |text: &str| curves::read(Path::new("a.csv"), text.as_bytes().to_vec());
+    assert_eq!(csv("\u{FEFF}1.5\r\n2\r\n"), Ok([1.5_f32, 2.0].into_iter().flat_map(f32::to_le_bytes).collect()));
+    assert!(csv("1e39").unwrap_err().contains("too large"));
+    assert!(csv("1,5;2,5").unwrap_err().contains("point"));
+    assert!(csv("").unwrap().is_empty());
+    let npy = |file: Vec<u8>| curves::read(Path::new("a.npy"), file);
+    assert!(npy(file[..file.len() - 4].to_vec()).unwrap_err().contains("damaged"));
+    let text = String::from_utf8_lossy(&file[..128]).replace("(4,)", "(2, 2)").replace("}  ", "}");
+    assert!(text.contains("(2, 2)"));
+    let header = [&file[..8], &118_u16.to_le_bytes(), text.split_at(text.find('{').unwrap()).1.as_bytes()].concat();
+    assert!(npy([&header[..], &file[128..]].concat()).unwrap_err().contains("one dimension"));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use crate::bsmp::{Command, Refusal, Version};
 use crate::source::SourceFailed;
 
-/// The reason why a request has no response, or why a routine failed.
+/// The reason why a request has no answer, or why a routine failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
@@ -32,7 +32,7 @@ pub enum Error {
     WrongOrder,
     /// The peer: a group has a member that the node has not listed.
     UnknownId,
-    /// The peer: it speaks a version that this crate does not.
+    /// The peer: it speaks a version that this crate does not support.
     Version(Version),
     /// The peer, or the line: the curve that was transferred has another checksum.
     Checksum,

@@ -49,7 +49,8 @@ impl<K: Request> Pending<K> {
         judge::<K>(self.is_on_bus, &self.expectation, message)
     }
 
-    /// As [`accepts`](Self::accepts), and remembers the fault of a message that is not accepted.
+    /// Does the same as [`accepts`](Self::accepts), and keeps the fault of a message that is not
+    /// accepted.
     pub(super) fn receive(&mut self, message: &[u8]) -> bool {
         match self.judge(message) {
             Judged::Answer(_) => true,

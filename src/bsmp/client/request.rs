@@ -3,7 +3,7 @@
 use super::Error;
 use crate::bsmp::{Command, Payload};
 
-/// The response to a request of type `R`, borrowed from the received message.
+/// The answer to a request of type `R`, borrowed from the received message.
 ///
 /// A function that is generic over its request returns this:
 ///
@@ -54,7 +54,7 @@ pub trait Request {
     /// The request's kind, by which its answer is recognised and decoded: the type itself, with
     /// every lifetime `'static`. So a [`Pending`](super::Pending) borrows nothing from its request.
     type Kind: Request<Kind = Self::Kind, Expectation = Self::Expectation> + 'static;
-    /// The response, borrowed from the received message.
+    /// The answer, borrowed from the received message.
     type Response<'m>;
     /// The values that the answer is checked against, for example a size.
     type Expectation: core::fmt::Debug + Copy;
@@ -88,8 +88,8 @@ pub trait Request {
     /// on.
     fn decode<'m>(expectation: &Self::Expectation, payload: &'m [u8]) -> Result<Self::Response<'m>, Error>;
 
-    /// Returns whether the request may run twice without more harm than running once. Only then it
-    /// is repeated when its answer is missing.
+    /// Returns whether the request may run twice without more harm than running once. Only then is
+    /// it repeated when its answer is missing.
     fn is_idempotent(&self) -> bool {
         true
     }

@@ -45,14 +45,14 @@ impl Members {
         }
     }
 
-    /// Takes a variable out.
+    /// Removes a variable.
     pub(in crate::bsmp) fn remove(&mut self, id: u8) {
         if let Some(word) = self.0.get_mut(usize::from(id >> 5)) {
             *word &= !(1 << (id & 31));
         }
     }
 
-    /// Returns whether those have all of these.
+    /// Returns whether all of these are in `others`.
     pub(in crate::bsmp) fn is_within(&self, others: &Self) -> bool {
         self.0.iter().zip(&others.0).all(|(word, other)| word & !other == 0)
     }

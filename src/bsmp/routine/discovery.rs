@@ -25,11 +25,11 @@ pub enum Part {
     All,
     /// The variables.
     Variables,
-    /// List the groups and their members; needs the variables.
+    /// The groups and their members; needs the variables.
     Groups,
-    /// List the curves and their checksums.
+    /// The curves and their checksums.
     Curves,
-    /// List the functions; needs the version.
+    /// The functions; needs the version.
     Functions,
 }
 
@@ -39,21 +39,21 @@ pub enum Part {
 #[must_use]
 #[non_exhaustive]
 pub struct DiscoveryReport {
-    /// The way in which it ended; `Unfinished` until then.
+    /// The outcome; `Unfinished` until it has ended.
     pub outcome: DiscoveryOutcome,
 }
 
-/// The ways in which a [`Discovery`] can end.
+/// The outcome of a [`Discovery`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
 #[non_exhaustive]
 pub enum DiscoveryOutcome {
-    /// It has not ended: it may be run again.
+    /// Not ended; the routine may be run again.
     Unfinished,
     /// The directory is complete.
     Done,
-    /// It failed; the directory has what was found before.
+    /// A failure; the directory has what was found before.
     Failed(Error),
 }
 
@@ -84,13 +84,14 @@ enum Stage {
     Version,
     /// The list of variables is asked for. Exits: `Groups`, `Ended`.
     Variables,
-    /// Exits: `Group(0)`; `Curves` or `Ended`, if the node lists no groups.
+    /// The list of groups is asked for. Exits: `Group(0)`; `Curves` or `Ended`, if the node lists
+    /// none.
     Groups,
     /// The members of this group. Exits: `Group` of the next id; `Curves` or `Ended` after the
     /// last.
     Group(u8),
-    /// Exits: `Checksum(0)`; `Functions` or `Ended`, if no checksums are wanted or there are no
-    /// curves.
+    /// The list of curves is asked for. Exits: `Checksum(0)`; `Functions` or `Ended`, if no
+    /// checksums are wanted or there are no curves.
     Curves,
     /// The checksum of this curve. Exits: `Checksum` of the next id; `Functions` or `Ended` after
     /// the last.
@@ -241,8 +242,8 @@ impl<'s> Discovery<'s> {
         function::List { layout: Layout::of(self.version) }
     }
 
-    /// Handles the answer to `request`, if `message` is it: `keep` stores it and says what comes
-    /// next.
+    /// Handles the answer to `request`, if `message` is it: `keep` stores it and returns the next
+    /// stage.
     fn take<R: Request>(
         &mut self,
         client: &Client,
@@ -306,7 +307,7 @@ impl Routine for Discovery<'_> {
             }
             Stage::Curves => self.take(client, curve::List, message, Self::curves),
             Stage::Checksum(id) => {
-                // A refusal is no error here.
+                // A refusal is not an error here.
                 let digest = self.turn.answer::<curve::QueryChecksum>(client, &(), message)?;
                 let next = self.checksum(id, digest);
                 self.go(next);

@@ -16,7 +16,7 @@ use crate::shown::shown;
 #[must_use]
 #[non_exhaustive]
 pub struct PollReport {
-    /// The way in which it ended; `Unfinished` until then.
+    /// The outcome; `Unfinished` until it has ended.
     pub outcome: PollOutcome,
     /// The time that it has run for.
     pub time: Duration,
@@ -32,13 +32,13 @@ impl core::fmt::Display for PollReport {
     }
 }
 
-/// The ways in which a [`Poller`] can end.
+/// The outcome of a [`Poller`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
 #[non_exhaustive]
 pub enum PollOutcome {
-    /// It has not ended: it may be run again.
+    /// Not ended; the routine may be run again.
     Unfinished,
     /// Its [duration](Poller::with_duration) has passed, or there is nothing to poll.
     Done,
@@ -52,7 +52,7 @@ enum Stage {
     Idle,
     /// The answer to this poll is to come. Exits: `Idle`, by the answer or without one.
     Await { poll: usize },
-    /// It has ended. Exits: none.
+    /// The end. Exits: none.
     Ended(PollOutcome),
 }
 
@@ -140,7 +140,7 @@ impl<'p> Poller<'p> {
         self.nodes
     }
 
-    /// When this poll may be sent.
+    /// Returns the time from which this poll may be sent.
     fn due(&self, poll: &Poll) -> Option<Duration> {
         Some(self.nodes.get(poll.node)?.resumes.max(poll.due))
     }

@@ -44,7 +44,7 @@ impl defmt::Format for ReadEvent<'_> {
     }
 }
 
-/// The end of a [`ReadCurve`], and how far it came.
+/// The report of a [`ReadCurve`], at its end or so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
@@ -54,7 +54,7 @@ pub struct ReadReport {
     pub blocks: u32,
     /// The number of bytes received.
     pub bytes: u64,
-    /// The way in which it ended; `Unfinished` until then.
+    /// The outcome; `Unfinished` until it has ended.
     pub outcome: CurveOutcome,
 }
 

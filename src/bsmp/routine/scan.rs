@@ -30,13 +30,34 @@ pub struct ScanReport {
     pub asked: u8,
     /// The number of nodes that have answered.
     pub found: u8,
+    /// The way in which it ended; `Unfinished` until then.
+    pub outcome: ScanOutcome,
+}
+
+/// The ways in which a [`Scan`] can end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[must_use]
+#[non_exhaustive]
+pub enum ScanOutcome {
+    /// It has not ended: it may be run again.
+    Unfinished,
+    /// All addresses were asked, whether a node has answered or not.
+    Done,
     /// We: `tx` is too short for a request.
-    pub failed: Option<Error>,
+    Failed(Error),
 }
 
 impl core::fmt::Display for ScanReport {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "{} nodes at {} addresses", self.found, self.asked)
+        let plural = |count| if count == 1 { "" } else { "s" };
+        let (nodes, addresses) = (plural(self.found), if self.asked == 1 { "" } else { "es" });
+        write!(f, "{} node{nodes} at {} address{addresses}", self.found, self.asked)?;
+        match self.outcome {
+            ScanOutcome::Unfinished => f.write_str(" so far"),
+            ScanOutcome::Done => Ok(()),
+            ScanOutcome::Failed(error) => write!(f, ", then the scan failed: {error}"),
+        }
     }
 }
 
@@ -45,8 +66,15 @@ enum Stage {
     /// The version of the node with this number. Exits: itself, with the next number; `Ended`,
     /// after the last one, or if the request does not fit `tx`.
     Ask(u8),
-    /// Nothing more is asked. Exits: none.
-    Ended(Option<Error>),
+    /// Nothing more is asked; `next` is the first number that was not. Exits: none.
+    Ended { next: u8, outcome: ScanOutcome },
+}
+
+impl Stage {
+    /// Goes on with this number, if it is not beyond the last one.
+    const fn from(next: u8, last: u8) -> Self {
+        if next <= last { Self::Ask(next) } else { Self::Ended { next, outcome: ScanOutcome::Done } }
+    }
 }
 
 /// Asks every address of a bus for the version of the protocol: a node is there if it answers.
@@ -95,13 +123,13 @@ impl Scan {
     pub const fn of(first: u8, last: u8) -> Self {
         let first = if first == 0 { 1 } else { first };
         let last = if last > 32 { 32 } else { last };
-        let stage = if first <= last { Stage::Ask(first) } else { Stage::Ended(None) };
+        let stage = Stage::from(first, last);
         Self { first, last, found: 0, stage, turn: Turn::First }
     }
 
     fn next(&mut self, number: u8) {
         self.turn = Turn::First;
-        self.stage = if number < self.last { Stage::Ask(number.saturating_add(1)) } else { Stage::Ended(None) };
+        self.stage = Stage::from(number.saturating_add(1), self.last);
     }
 }
 
@@ -127,7 +155,7 @@ impl Routine for Scan {
             let client = client.with_address(address);
             match self.turn.poll(&client, || client.post(&QueryVersion, tx).map(Some)) {
                 Ok(step) => return step,
-                Err(error) => self.stage = Stage::Ended(Some(error)),
+                Err(error) => self.stage = Stage::Ended { next: number, outcome: ScanOutcome::Failed(error) },
             }
         }
     }
@@ -150,10 +178,10 @@ impl Routine for Scan {
     }
 
     fn report(&self) -> ScanReport {
-        let (asked, failed) = match self.stage {
-            Stage::Ask(number) => (number.saturating_sub(self.first), None),
-            Stage::Ended(failed) => (self.last.saturating_add(1).saturating_sub(self.first), failed),
+        let (end, outcome) = match self.stage {
+            Stage::Ask(number) => (number, ScanOutcome::Unfinished),
+            Stage::Ended { next, outcome } => (next, outcome),
         };
-        ScanReport { asked, found: self.found, failed }
+        ScanReport { asked: end.saturating_sub(self.first), found: self.found, outcome }
     }
 }

@@ -20,7 +20,7 @@ pub enum WriteEvent {
     Other,
 }
 
-/// The end of a [`WriteCurve`], and how far it came.
+/// The report of a [`WriteCurve`], at its end or so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
@@ -30,7 +30,7 @@ pub struct WriteReport {
     pub blocks: u32,
     /// The number of bytes that the node has stored.
     pub bytes: u64,
-    /// The way in which it ended; `Unfinished` until then.
+    /// The outcome; `Unfinished` until it has ended.
     pub outcome: CurveOutcome,
 }
 
@@ -65,7 +65,7 @@ enum Stage {
 /// With a [`Checksum`] (`curve::Md5`) the node is asked to calculate its checksum afterwards. It is
 /// compared if the data reach from the first block to the last; else the node's checksum covers
 /// blocks that we have not seen. If the last block is short, it is read first: a node whose blocks
-/// are always whole has more bytes in it, which are none of ours, and its checksum covers them.
+/// are always whole has more bytes in it, which are not ours, and its checksum covers them.
 ///
 /// RAM: 40 bytes, the source and the checksum. `tx` holds a block and 6 bytes (7 with address); so
 /// does the link's receive buffer, if the last block is to be read.

@@ -46,7 +46,7 @@ impl<E: Entities> Server<'_, E> {
             Err(Refusal::ReadOnly)
         } else {
             self.entities.write_block(id, block, data)?;
-            // The checksum that was calculated last is no longer that of these bytes.
+            // The checksum that was calculated last no longer belongs to these bytes.
             self.keep(id, &UNKNOWN);
             Ok(Command::OK)
         }

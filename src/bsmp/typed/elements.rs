@@ -61,7 +61,7 @@ impl<T: Field> Source for Elements<'_, T> {
     }
 }
 
-/// The numbers in the bytes of a curve. `None` if the last one is cut.
+/// The numbers in the bytes of a curve. `None` if the last one is cut off.
 ///
 /// ```
 /// let numbers = anysmp::bsmp::typed::elements::<f32>(&[0, 0, 0x80, 0x3F, 0, 0, 0, 0x40]).unwrap();

@@ -114,7 +114,7 @@ impl<T: Field, const N: usize> Field for [T; N] {
 }
 
 /// Text of at most `N` bytes: a `char[N]` of C, which ends at its first zero. What a node has left
-/// after that zero is no part of the value.
+/// after that zero is not part of the value.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Chars<const N: usize>([u8; N]);
 
@@ -152,7 +152,7 @@ impl<const N: usize> Field for Chars<N> {
 
     fn parse(bytes: &[u8]) -> Option<Self> {
         let mut chars: [u8; N] = bytes.try_into().ok()?;
-        // So that equal texts are equal.
+        // Cleared, so that equal texts compare equal.
         chars.iter_mut().skip_while(|byte| **byte != 0).for_each(|byte| *byte = 0);
         Some(Self(chars))
     }

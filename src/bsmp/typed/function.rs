@@ -1,4 +1,4 @@
-//! Functions that know the types of their input and output.
+//! Functions with the types of their input and output.
 
 use core::marker::PhantomData;
 

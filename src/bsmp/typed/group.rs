@@ -26,7 +26,7 @@ impl Values<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownId`] if it is no member; [`Error::WrongSize`] if the node's variable has
+    /// [`Error::UnknownId`] if it is not a member; [`Error::WrongSize`] if the node's variable has
     /// another size than the type.
     pub fn get<T: Field>(mut self, variable: Typed<T>) -> Result<T, Error> {
         let (_, bytes) = self.find(|(id, _)| *id == variable.id()).ok_or(Error::UnknownId)?;
@@ -63,7 +63,7 @@ impl<'v> Filling<'v> {
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownId`] if it is no member; [`Error::WrongSize`] if the node's variable has
+    /// [`Error::UnknownId`] if it is not a member; [`Error::WrongSize`] if the node's variable has
     /// another size than the type.
     pub fn set<T: Field>(&mut self, variable: Typed<T>, value: T) -> Result<(), Error> {
         let bytes = self.place(variable.id())?;
@@ -103,7 +103,7 @@ impl<'v> Filling<'v> {
         Err(Error::UnknownId)
     }
 
-    /// The request, when every member has its value.
+    /// Returns the request, once every member has its value.
     ///
     /// # Errors
     ///

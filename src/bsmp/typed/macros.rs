@@ -1,4 +1,4 @@
-//! What declares typed values.
+//! The macros that declare typed values.
 
 /// Declares the variables of a node, in the order of their ids: a constant
 /// [`Typed`](crate::bsmp::typed::Typed) for each, and the list of all for

@@ -1,4 +1,4 @@
-//! Variables that know the type of their value.
+//! Variables with the type of their value.
 
 use core::marker::PhantomData;
 

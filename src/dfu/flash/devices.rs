@@ -49,7 +49,7 @@ mod sealed {
     #[expect(unnameable_types, reason = "nobody else implements it")]
     pub trait Sealed {}
 
-    /// As above; and they can be logged.
+    /// Keeps other types from being [`Geometries`](super::Geometries), and lets these be logged.
     #[cfg(feature = "defmt")]
     #[expect(unnameable_types, reason = "nobody else implements it")]
     pub trait Sealed: defmt::Format {}
@@ -129,7 +129,7 @@ impl Geometries for TwoGeometries {
     }
 }
 
-/// The executor's side of one flash or two: every `NorFlash`, and [`Two`] of them.
+/// The flash that an executor runs jobs on: every `NorFlash`, or [`Two`] of them.
 pub trait Flash {
     /// True for two devices.
     const ARE_TWO: bool;

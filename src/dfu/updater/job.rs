@@ -34,7 +34,7 @@ shown!(['j, 's, L, D, F] Job<'j, 's, L, D, F>, |job| "Job({:?})", job.command);
 enum Stage {
     /// Reading the two pages of the record. Exits: `Sweep` for `Roles`; `Save`; the command.
     Records(u32),
-    /// Reading the checkpoint log. Exits: `Sweep` for `Trust`; the way of the chunk.
+    /// Reading the checkpoint log. Exits: `Sweep` for `Trust`; the first stage of the chunk.
     Recall(Recall),
     /// Reading a range in pieces. Exits: those of the purpose, see [`Read`].
     Sweep { address: u32, left: u32, read: Read },
@@ -56,7 +56,7 @@ enum Read {
     /// To find out if the active region holds what the record calls the spare file. Exits: `Save`;
     /// the command.
     Roles,
-    /// To check a checkpoint against its CRC. Exits: `Head`; the way of the chunk.
+    /// To check a checkpoint against its CRC. Exits: `Head`; the first stage of the chunk.
     Trust(u16),
     /// To find out if the file is there already. Exits: `Done`; `Save`.
     Compare,
@@ -69,13 +69,13 @@ enum Read {
 /// The purpose of reading the first bytes again.
 #[derive(Debug, Clone, Copy)]
 enum Head {
-    /// An upload goes on after a restart. Exits: `Done`; the way of the chunk.
+    /// An upload goes on after a restart. Exits: `Done`; the first stage of the chunk.
     Resume,
     /// The file is complete. Exit: `Save`.
     Store(Option<bool>),
 }
 
-/// What comes after a record.
+/// The next step after a record is written.
 #[derive(Debug, Clone, Copy)]
 enum Saved {
     /// The command itself.
@@ -194,7 +194,7 @@ impl<'j, 's, L: Loader, D: Digest, F: Geometries> Job<'j, 's, L, D, F> {
         let bytes = if result.is_ok() { self.access.bytes(geometry, work) } else { &[] };
         match &mut self.stage {
             Stage::Records(page) => {
-                // Numbers wrap around; what cannot be read is no record.
+                // Numbers wrap around; a record that cannot be read counts as none.
                 if let Some(found) = Record::parse(bytes)
                     && (*record == Record::NONE || found.number.wrapping_sub(record.number) < u32::MAX / 2)
                 {
@@ -287,7 +287,8 @@ impl<L: Loader, D: Digest, F: Geometries> flash::Job for Job<'_, '_, L, D, F> {
     fn completed(&mut self, result: Result<(), Failed>) {
         let outcome = match (result, self.access.kind) {
             (_, Kind::Nothing | Kind::Unknown | Kind::Outside) => return,
-            // What cannot be read is not there; each stage knows what that means.
+            // Bytes that cannot be read count as missing; each stage decides what follows from
+            // that.
             (_, Kind::Read) | (Ok(()), _) => self.advance(result),
             (Err(Failed), Kind::Erase | Kind::EraseLog) => Err(Error::FlashErase),
             (Err(Failed), Kind::Carry | Kind::Chunk | Kind::Work) => Err(Error::FlashWrite),

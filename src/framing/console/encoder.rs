@@ -22,7 +22,7 @@ pub struct Encoder {
     width: u16,
     /// Groups that still fit this line.
     groups: u16,
-    /// The last line feed was taken: nothing follows.
+    /// True once the last line feed was taken: nothing follows.
     ended: bool,
 }
 
@@ -81,7 +81,7 @@ impl Encoder {
         quads.saturating_mul(4).saturating_add(lines.saturating_mul(3))
     }
 
-    /// Encodes the next group: LEN, what triples leave of the message, the CRC.
+    /// Encodes the next group: LEN, the bytes of the message that `triples` leaves over, the CRC.
     #[cfg_attr(target_os = "none", inline(never))]
     fn group(&mut self, message: &[u8]) -> u32 {
         let at = with_crc(message).saturating_sub(self.left);
@@ -114,7 +114,7 @@ impl Encoder {
     #[cfg_attr(target_os = "none", inline(never))]
     fn triples(&mut self, message: &[u8], out: &mut [u8]) -> usize {
         let at = with_crc(message).saturating_sub(self.left);
-        // What is left of a message goes with the CRC.
+        // The last bytes of a message are encoded together with the CRC.
         let rest = message.get(at.into()..).unwrap_or_default();
         // The first byte goes with LEN.
         if at == 0 {
@@ -156,8 +156,8 @@ impl Encoder {
             // Firmware does without both, which take flash.
             #[cfg(not(any(feature = "small", target_os = "none")))]
             {
-                // A line is not begun where it does not fit, so that a buffer of a line's length
-                // gets whole ones.
+                // A line is not begun if it does not fit, so that a buffer of a line's length gets
+                // whole ones.
                 if let [b'\n', 1..=u8::MAX, ..] = self.pending.to_le_bytes()
                     && let Some(([place], rest)) = out.get_mut(at..).and_then(<[u8]>::split_first_chunk_mut)
                     && rest.len() < usize::from(self.width).wrapping_mul(4).wrapping_add(3)
@@ -166,7 +166,7 @@ impl Encoder {
                     self.pending >>= 8;
                     return at.wrapping_add(1);
                 }
-                // All four bytes at once; what follows overwrites those after them.
+                // All four bytes at once; the next write overwrites those after them.
                 if let Some(place) = out.get_mut(at..).and_then(<[u8]>::first_chunk_mut) {
                     *place = self.pending.to_le_bytes();
                     at = at.wrapping_add(4 - self.pending.leading_zeros() as usize / 8);

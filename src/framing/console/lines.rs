@@ -234,8 +234,8 @@ impl<S: Store> Lines<S> {
             if *end < LEN + MIN_MESSAGE + CRC {
                 return Some(Error::Malformed);
             }
-            // Before any byte is stored past the buffer, and at once: the sender could go on for
-            // long.
+            // Before any byte is stored past the buffer, and at once: the sender could go on for a
+            // long time.
             if *end > self.store.capacity() {
                 return Some(Error::TooLong);
             }
@@ -251,7 +251,7 @@ impl<S: Store> Lines<S> {
             return Step::More;
         }
         match self.store.crc(end) {
-            // The buffer has no room for LEN, so `end` says nothing.
+            // The buffer has no room for LEN, so `end` means nothing.
             None => Step::More,
             Some(0) => {
                 self.packet = Packet::Complete { end };
@@ -262,7 +262,7 @@ impl<S: Store> Lines<S> {
     }
 
     /// Decodes the symbols at the front of `input`: whole groups at once, and those of cut or
-    /// padded groups one by one. What is no symbol stays there.
+    /// padded groups one by one. A byte that is not a symbol stays there.
     #[cfg(not(feature = "small"))]
     fn groups(&mut self, input: &mut &[u8]) -> Step {
         while let (Line::Symbols, Packet::Open { have, end, group }) = (self.line, &mut self.packet) {
@@ -277,7 +277,7 @@ impl<S: Store> Lines<S> {
             }
             // Also the group that begins with LEN, which sets `end`.
             while let Some((symbol, rest)) = input.split_first() {
-                // In a copy: what is no symbol must leave no trace.
+                // In a copy, since a byte that is not a symbol must leave no trace.
                 let mut with = *group;
                 if !with.push(*symbol) {
                     return Step::More;
@@ -342,7 +342,7 @@ impl<S: Store> Lines<S> {
 
     /// Does the work of [`Framing::idle`], with the silence limit `abandon`.
     pub(in crate::framing) fn idle(&mut self, silence: Span, abandon: Span) -> Result<Progress<'static>, Error> {
-        if !silence.reaches(abandon) {
+        if silence < abandon {
             return Ok(Progress::More);
         }
         let marker = if let Line::Marker(marker) = self.line { Some(marker) } else { None };

@@ -48,7 +48,7 @@ impl Marker {
         u16::from_le_bytes([first, self.second()])
     }
 
-    /// The first byte, where it was no marker after all.
+    /// The first byte, if it was not a marker after all.
     pub(super) const fn as_text(self) -> &'static [u8; 1] {
         match self {
             Self::Start => &[Self::START],

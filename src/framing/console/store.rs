@@ -1,4 +1,4 @@
-//! What holds the bytes of a packet while it arrives.
+//! Storage for the bytes of a packet while it arrives.
 
 use super::packet::LEN;
 use crate::checksum::Crc16;

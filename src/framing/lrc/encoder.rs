@@ -68,8 +68,8 @@ impl framing::Encoder for Encoder {
                 let taken = carry_clear(data.get(..usize::from(self.left)).unwrap_or(data), rest, &mut self.sum);
                 self.at = self.at.wrapping_add(taken);
                 rest = core::mem::take(&mut rest).get_mut(taken..).unwrap_or_default();
-                // A message that is not the first one may end here, or have a zero: so does the
-                // block, and the frame.
+                // A message other than the first one given may end here, or have a zero: then the
+                // block and the frame end too.
                 let [low, ..] = taken.to_le_bytes();
                 self.left = if low == 0 { 0 } else { self.left.wrapping_sub(low) };
                 continue;

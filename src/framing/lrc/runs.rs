@@ -1,6 +1,6 @@
 //! Runs of bytes without a zero.
 //!
-//! The search by words is worth its flash where there is plenty of that.
+//! Searching by words pays only where flash is plentiful.
 
 use crate::checksum::Sum;
 #[cfg(not(target_os = "none"))]
@@ -23,7 +23,7 @@ pub(super) const SUMS: bool = cfg!(target_os = "none");
 #[cfg(not(target_os = "none"))]
 pub(super) fn carry(from: &[u8], to: &mut [u8], _: &mut Sum) -> usize {
     match to.get_mut(..from.len()) {
-        // As nearly always.
+        // The usual case: without a zero, one copy moves everything.
         Some(to) if !cobs::has_zero(from) => {
             bytes::copy(from, to);
             from.len()
@@ -52,7 +52,7 @@ pub(super) fn carry(from: &[u8], to: &mut [u8], sum: &mut Sum) -> usize {
     count
 }
 
-/// As `carry`, of bytes that are known to have no zero.
+/// Does the same as `carry` for bytes that are known to have no zero.
 #[cfg(not(target_os = "none"))]
 pub(super) fn carry_clear(from: &[u8], to: &mut [u8], _: &mut Sum) -> usize {
     bytes::copy(from, to);

@@ -184,10 +184,10 @@ shown!([I, F] Digests<I, F>, |digests| "Digests({:?})", digests.running);
 #[derive(Debug, Clone, Copy, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum Running {
-    /// That of an image. Exit: a reset for a file.
+    /// The digest of an image. Exit: a reset for a file.
     #[default]
     Image,
-    /// That of a file. Exit: a reset for an image.
+    /// The digest of a file. Exit: a reset for an image.
     File,
 }
 

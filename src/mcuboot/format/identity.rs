@@ -1,4 +1,4 @@
-//! Where an image file says who it is.
+//! The identity of an image file: its version and its hashes.
 
 use super::digest::{Hash, HashKind};
 use super::tlv::{Entry, Info, Kind};
@@ -69,7 +69,7 @@ impl From<Error> for FileError {
     }
 }
 
-/// Where an image file says who it is. The hashes stay in the file: with them an upgrade of several
+/// The identity of an image file. The hashes stay in the file: with them an upgrade of several
 /// images would take twice the RAM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Identity {
@@ -90,9 +90,9 @@ struct Place {
 /// One of the hashes by which a device may list an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Listed {
-    /// The image's own.
+    /// The image's own hash.
     Own,
-    /// That of the decompressed image.
+    /// The hash of the decompressed image.
     Decompressed,
 }
 

@@ -62,7 +62,7 @@ impl Version {
                     let sum = tens.and_then(|tens| tens.checked_add(u32::from(byte & 0x0F)));
                     *number = Some(sum.ok_or(InvalidVersion)?);
                 }
-                // `1+2` would be the first number and the last one, which imgtool refuses.
+                // `1+2` would leave out the middle numbers, which imgtool refuses.
                 (b'.', Some(_)) => at = at.wrapping_add(1),
                 (b'+', Some(_)) if at == 2 => at = 3,
                 _ => return Err(InvalidVersion),

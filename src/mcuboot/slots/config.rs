@@ -55,9 +55,9 @@ pub struct Config<F = Geometry> {
     /// Allows a client to schedule the image of the spare slot of any other pair permanently
     /// (`MCUMGR_GRP_IMG_ALLOW_CONFIRM_NON_ACTIVE_IMAGE_SECONDARY`). True by default.
     pub confirm_other_image: bool,
-    /// Allows a client to confirm what runs of any other pair
-    /// (`MCUMGR_GRP_IMG_ALLOW_CONFIRM_NON_ACTIVE_IMAGE_ANY`): it may be stuck, and nobody knows.
-    /// False by default.
+    /// Allows a client to confirm the running image of any other pair
+    /// (`MCUMGR_GRP_IMG_ALLOW_CONFIRM_NON_ACTIVE_IMAGE_ANY`), although that image may hang. False
+    /// by default.
     pub confirm_other_running: bool,
     /// Allows a client to erase a slot that will be booted next, and to upload over it
     /// (`MCUMGR_GRP_IMG_ALLOW_ERASE_PENDING`). True by default: without it, a mark on which the

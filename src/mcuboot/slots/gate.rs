@@ -71,9 +71,8 @@ pub trait Gate {
         Ok(())
     }
 
-    /// An image is about to be asked about: its TLVs come next. What was noted of another one does
-    /// not count for it; that one may have ended in the middle, by a damaged entry or a failed
-    /// read.
+    /// Called before the TLVs of an image. What was noted of an earlier image does not count for
+    /// this one; the earlier one may have ended in the middle, by a damaged entry or a failed read.
     fn begin(&mut self) {}
 
     /// Sees a TLV of the image for which [`mark`](Self::mark) is called next, read from flash.
@@ -207,7 +206,7 @@ shown!(
     it.permanent
 );
 
-/// Something that a command did to the slots.
+/// A change that a command made to the slots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
@@ -219,7 +218,7 @@ pub enum Event {
         /// Bytes of the whole file.
         len: u32,
     },
-    /// An upload of an earlier life of the device goes on.
+    /// An upload that a restart of the device interrupted goes on.
     Resumed {
         /// The number of the image pair.
         image: u32,

@@ -99,7 +99,7 @@ enum Read {
     Blank,
     /// The slot is not erased. Exit: `Wipe`.
     Used,
-    /// To see that the slot was erased: flash can fail without a word. Exits: `Done`; `Kept` at the
+    /// To see that the slot was erased: flash can fail silently. Exits: `Done`; `Kept` at the
     /// first byte that is not erased.
     Gone,
     /// Something has outlived the erase. Exit: `Done`.
@@ -318,7 +318,7 @@ impl<D: Digest, G: Gate, F: Geometries> flash::Job for Job<'_, '_, D, G, F> {
         };
         // The slot may be half changed now, so the upload cannot continue.
         if outcome.is_err() && self.piece.is_some() {
-            // There is no session while a chunk is written, but an upload.
+            // While a chunk is written there is an upload, but no session.
             let is_writing = matches!(self.stage, Stage::Stream(_) | Stage::Sweep { read: Read::Check, .. });
             self.stop(is_writing);
         }

@@ -123,7 +123,7 @@ impl defmt::Format for Mode {
     }
 }
 
-/// What the length of a trailer depends on.
+/// The values that decide the length of a trailer.
 pub(super) struct Sizes {
     pub(super) geometry: Geometry,
     pub(super) layout: Layout,
@@ -143,8 +143,8 @@ impl Sizes {
         self.max_sectors.checked_mul(states)?.checked_mul(self.geometry.write)?.checked_add(self.fields()?)
     }
 
-    /// The same in whole sectors; `None` if a slot has more sectors than the bootloader was built
-    /// for, or the longer one is not as long as the other or one sector longer.
+    /// The length of the trailer in whole sectors; `None` if a slot has more sectors than the
+    /// bootloader was built for, or if the lengths differ and not by exactly one sector.
     fn sectors(&self, states: u32, longer: u32, shorter: u32) -> Option<u32> {
         let erase = self.geometry.erase;
         let is_pair = longer == shorter || Some(longer) == shorter.checked_add(erase);

@@ -1,15 +1,15 @@
-//! What the bootloader does next with a pair, mode by mode.
+//! The next action of the bootloader for a pair, mode by mode.
 
 use super::layout::{Pair, Slot};
 use crate::mcuboot::trailer::{Flag, Magic, SwapType, Trailer};
 
-/// In the swap modes the marks decide.
+/// Returns the action in the swap modes, where the marks decide.
 pub(super) fn by_marks(pair: &Pair, _: bool) -> SwapType {
     let [running, spare] = trailers(pair);
     SwapType::decide(running, spare)
 }
 
-/// In swap-offset one row is added to the table.
+/// Returns the action in swap-offset mode, whose table has one row more.
 pub(super) fn by_marks_with_offset(pair: &Pair, _: bool) -> SwapType {
     let [running, spare] = trailers(pair);
     SwapType::decide_with_offset(running, spare)
@@ -19,13 +19,13 @@ fn trailers(pair: &Pair) -> [&Trailer; 2] {
     [pair.running(), pair.running().other()].map(|slot| &pair.seen(slot).trailer)
 }
 
-/// In place, the newer image starts.
+/// Returns the action in the modes that start the newer image in place.
 pub(super) fn newer(pair: &Pair, compare_build: bool) -> SwapType {
     if starts_instead(pair, compare_build) { SwapType::Permanent } else { SwapType::None }
 }
 
-/// In place with revert, the newer image starts if it is marked, and only once unless it is
-/// confirmed.
+/// Returns the action in place with revert: the newer image starts if it is marked, and only once
+/// unless it is confirmed.
 pub(super) fn newer_marked(pair: &Pair, compare_build: bool) -> SwapType {
     let [running, spare] = trailers(pair);
     let Trailer { magic, image_ok, copy_done, .. } = *spare;

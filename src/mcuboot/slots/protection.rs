@@ -8,8 +8,8 @@ use crate::mcuboot::tlv::Kind;
 use crate::shown::shown;
 
 /// Keeps older firmware out: an upload or a mark of a version below the running one is refused
-/// (27), and so is a mark of an image whose security counter is below a limit, or that has none
-/// then.
+/// (27), and so is a mark of an image whose security counter is missing or below a limit, if there
+/// is one.
 ///
 /// It is a rule of the device, whose firmware can be replaced. MCUboot has the last word by its
 /// `MCUBOOT_DOWNGRADE_PREVENTION` and `MCUBOOT_HW_ROLLBACK_PROT`; this tells a client before the
@@ -38,7 +38,7 @@ use crate::shown::shown;
 pub struct DowngradeProtection<G = ()> {
     /// The lowest counter that may run.
     counter: Option<u32>,
-    /// The counter of the image that is asked about.
+    /// The security counter of the image that is to be marked.
     found: Option<u32>,
     compare_build: bool,
     inner: G,
@@ -97,7 +97,8 @@ impl<G: Gate> Gate for DowngradeProtection<G> {
     }
 
     fn tlv(&mut self, piece: &TlvPiece<'_>) {
-        // Only what the hash covers: anybody can change the rest. And the first one, as MCUboot.
+        // Only a protected entry counts, since anybody can change the others; and only the first
+        // one, as in MCUboot.
         if piece.protected && piece.kind == Kind::SECURITY_COUNTER && self.found.is_none() {
             self.found = piece.bytes.try_into().ok().map(u32::from_le_bytes);
         }
@@ -106,7 +107,7 @@ impl<G: Gate> Gate for DowngradeProtection<G> {
 
     fn mark(&mut self, candidate: &Candidate<'_>) -> Result<(), Error> {
         let found = self.found;
-        // What runs already is confirmed, whatever it is.
+        // The running image may be confirmed, whatever its version.
         if !candidate.active {
             self.check(candidate.header.version(), candidate.running)?;
             if self.counter.is_some_and(|least| found.is_none_or(|found| found < least)) {

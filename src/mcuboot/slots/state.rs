@@ -99,7 +99,7 @@ impl<D: Digest, G, F: Geometries> Slots<'_, D, G, F> {
 
     /// Returns true if an image may run from this slot, or from anywhere.
     pub(super) fn is_at_home(&self, slot: Region, header: &Header) -> bool {
-        // A swap moves the image to where it runs: its place in the spare slot says nothing.
+        // A swap moves the image to its place, so its place in the spare slot proves nothing.
         !self.config.mode.kind.is_in_place()
             || self.config.fixed_base.is_none_or(|base| {
                 !header.flags().intersects(Flags::ROM_FIXED) || header.load_address() == base.wrapping_add(slot.start)
@@ -128,7 +128,7 @@ impl<D: Digest, G, F: Geometries> Slots<'_, D, G, F> {
         self.plan_for(image, slot, confirm)
     }
 
-    /// The same for the image in a slot.
+    /// Returns the mark for the image in a slot.
     pub(super) fn plan_for(&self, image: u32, slot: Slot, confirm: bool) -> Result<Option<Mark>, Error> {
         let pair = look::pair(self.pairs, image).ok_or(Error::Unknown)?;
         let active = slot == pair.running();
@@ -202,8 +202,8 @@ impl<D: Digest, G, F: Geometries> Slots<'_, D, G, F> {
             return Err(Error::NoImage);
         }
         let is_running = mark.slot == pair.running();
-        // What was loaded to RAM is still encrypted in its slot; the bootloader has just checked
-        // it.
+        // An image that was loaded to RAM is still encrypted in its slot; the bootloader has just
+        // checked it.
         if header.flags().intersects(Flags::ENCRYPTED) && (!is_running || self.config.mode.kind.is_in_place()) {
             return if is_running || self.config.encrypted { Ok(None) } else { Err(Error::Encrypted) };
         }

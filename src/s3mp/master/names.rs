@@ -39,7 +39,7 @@ impl<'m> Names<'m> {
     }
 }
 
-/// Prints the names, which are no secrets.
+/// Prints the names, which are not secret.
 impl core::fmt::Debug for Names<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_map().entries(self.iter()).finish()

@@ -66,7 +66,7 @@ impl<K: Request> Pending<K> {
     pub(super) fn verdict(&self, message: &[u8]) -> Verdict {
         let Some((header, _)) = Header::<ResponseCode>::parse(message) else { return Verdict::Foreign };
         match header.code {
-            // Whatever their counter is: these never respond to anything.
+            // Whatever their counter is, these never respond to anything.
             ResponseCode::PUSH | ResponseCode::DEBUG => Verdict::Unsolicited,
             _ if self.retries > 0 && is_unread(message) => Verdict::Foreign,
             _ if header.counter == self.counter && header.address == self.address => Verdict::Answer,

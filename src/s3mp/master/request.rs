@@ -34,8 +34,8 @@ pub trait Request {
     /// [`Error::Malformed`].
     fn decode(data: &[u8]) -> Result<Self::Response<'_>, Error>;
 
-    /// Returns whether the request may run twice without more harm than running once. Only then it
-    /// is repeated when its response is missing.
+    /// Returns whether the request may run twice without more harm than running once. Only then is
+    /// it repeated when its response is missing.
     fn is_idempotent(&self) -> bool {
         true
     }
@@ -78,10 +78,10 @@ impl Request for Describe {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_structs, reason = "a request: the caller fills it in")]
-pub struct Get(
+pub struct Get {
     /// The address, 01 to FE; FF for all of them, where the slave serves that.
-    pub Address,
-);
+    pub address: Address,
+}
 
 impl Request for Get {
     type Kind = Self;
@@ -89,7 +89,7 @@ impl Request for Get {
     const COMMAND: Command = Command::GET;
 
     fn address(&self) -> Address {
-        self.0
+        self.address
     }
 
     fn decode(data: &[u8]) -> Result<Value<'_>, Error> {
@@ -101,12 +101,12 @@ impl Request for Get {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_structs, reason = "a request: the caller fills it in")]
-pub struct Set<'v>(
+pub struct Set<'v> {
     /// The address, 01 to FE.
-    pub Address,
+    pub address: Address,
     /// Its new value.
-    pub Value<'v>,
-);
+    pub value: Value<'v>,
+}
 
 impl Request for Set<'_> {
     type Kind = Set<'static>;
@@ -114,11 +114,11 @@ impl Request for Set<'_> {
     const COMMAND: Command = Command::SET;
 
     fn address(&self) -> Address {
-        self.0
+        self.address
     }
 
     fn data(&self) -> &[u8] {
-        self.1.bytes()
+        self.value.bytes()
     }
 
     fn decode(_: &[u8]) -> Result<(), Error> {
@@ -130,10 +130,10 @@ impl Request for Set<'_> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_structs, reason = "a request: the caller fills it in")]
-pub struct Invert(
+pub struct Invert {
     /// The address, 01 to FE.
-    pub Address,
-);
+    pub address: Address,
+}
 
 impl Request for Invert {
     type Kind = Self;
@@ -141,7 +141,7 @@ impl Request for Invert {
     const COMMAND: Command = Command::INVERT;
 
     fn address(&self) -> Address {
-        self.0
+        self.address
     }
 
     fn decode(data: &[u8]) -> Result<Value<'_>, Error> {
@@ -157,10 +157,10 @@ impl Request for Invert {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_structs, reason = "a request: the caller fills it in")]
-pub struct Subscribe(
+pub struct Subscribe {
     /// The address, 01 to FE; FF for all of them, where the slave serves that.
-    pub Address,
-);
+    pub address: Address,
+}
 
 impl Request for Subscribe {
     type Kind = Self;
@@ -168,7 +168,7 @@ impl Request for Subscribe {
     const COMMAND: Command = Command::SUBSCRIBE;
 
     fn address(&self) -> Address {
-        self.0
+        self.address
     }
 
     fn decode(data: &[u8]) -> Result<Value<'_>, Error> {
@@ -180,10 +180,10 @@ impl Request for Subscribe {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_structs, reason = "a request: the caller fills it in")]
-pub struct Unsubscribe(
+pub struct Unsubscribe {
     /// The address, 01 to FE; FF for all of them, where the slave serves that.
-    pub Address,
-);
+    pub address: Address,
+}
 
 impl Request for Unsubscribe {
     type Kind = Self;
@@ -191,7 +191,7 @@ impl Request for Unsubscribe {
     const COMMAND: Command = Command::UNSUBSCRIBE;
 
     fn address(&self) -> Address {
-        self.0
+        self.address
     }
 
     fn decode(_: &[u8]) -> Result<(), Error> {

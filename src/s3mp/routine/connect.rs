@@ -50,7 +50,7 @@ pub struct Connect<'w> {
 enum Choice {
     /// Every address that the slave names.
     Named,
-    /// Those in the watches.
+    /// The addresses in the watches.
     Watched,
 }
 
@@ -84,12 +84,12 @@ enum State {
     /// A command is to be sent, which was sent `misses` times. Exits: `Await`; `Ended`, if `tx` is
     /// too short for it.
     Ask { command: Command, misses: u8 },
-    /// Its response is to come. Exits: `Ask` the next command, by the response; `Ask` the same one
+    /// Its response is awaited. Exits: `Ask` the next command, by the response; `Ask` the same one
     /// or STATUS, when its time has passed or the response may be noise; `Ended`, after the last
     /// response (to DESCRIBE, if there is nothing to subscribe), or when its time has passed and no
     /// retry of STATUS is left.
     Await { asked: Asked, misses: u8, left: Duration },
-    /// It has ended. Exits: none.
+    /// The end. Exits: none.
     Ended(ConnectOutcome),
 }
 
@@ -169,7 +169,7 @@ impl<'w> Connect<'w> {
             Command::Status => master.request(&Status, tx).map(|(len, pending)| (len, Asked::Status(pending))),
             Command::Describe => master.request(&Describe, tx).map(|(len, pending)| (len, Asked::Describe(pending))),
             Command::Subscribe(place) => {
-                let request = Subscribe(self.address(place));
+                let request = Subscribe { address: self.address(place) };
                 master.request(&request, tx).map(|(len, pending)| (len, Asked::Subscribe(place, pending)))
             }
         }?;
@@ -196,8 +196,8 @@ impl<'w> Connect<'w> {
         };
     }
 
-    /// The same command once more. One lost message does not mean that the slave is gone; three in
-    /// a row do. `None` then, and for STATUS, which has an interval and a count of its own.
+    /// Returns the same command once more. One lost message does not mean that the slave is gone;
+    /// three in a row do. `None` then, and for STATUS, which has its own interval and count.
     fn again(&self) -> Option<State> {
         let (command, misses) = match &self.state {
             State::Await { asked: Asked::Describe(_), misses, .. } => (Command::Describe, *misses),
@@ -233,7 +233,7 @@ impl<'w> Connect<'w> {
     fn described<'m>(&mut self, names: Result<Names<'m>, Error>, message: &'m [u8]) -> Event<'m> {
         let is_unsure = match (self.choice, names) {
             (Choice::Named, names) => names.map_or(true, |names| names.iter().next().is_none()),
-            // A refusal is no reason to stop: the addresses that the caller chose may be there.
+            // Go on after a refusal: the addresses that the caller chose may be there.
             (Choice::Watched, names) => names.is_err_and(|error| !is_final(error)),
         };
         match self.again() {

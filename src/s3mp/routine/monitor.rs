@@ -1,6 +1,10 @@
 //! STATUS at intervals, SUBSCRIBE for values that are stale.
 
+mod report;
+
 use core::time::Duration;
+
+pub use report::{MonitorOutcome, MonitorReport};
 
 use super::{Boot, Event, Watch, Way, fingerprint, refresh};
 use crate::routine::{Routine, Step, Wait, remaining};
@@ -20,8 +24,8 @@ use crate::s3mp::{Address, ResponseCode};
 ///
 /// Any valid message of the slave is a sign of life, unless it says that something was unreadable.
 /// A command without a response within the master's timeout is a miss; values that were missed are
-/// asked for again at once, STATUS at its next interval. A command that the slave could not read is
-/// sent again at once.
+/// due again at once, in turn with others that are stale, STATUS at its next interval. A command
+/// that the slave could not read is sent again at once.
 ///
 /// Stale values are asked for with SUBSCRIBE, which changes nothing for a slave that knows the
 /// subscription, and mends it for one that has restarted, also if its STATUS does not say when it
@@ -41,55 +45,15 @@ pub struct Monitor<'w> {
     fresh: Duration,
     /// The time since the last STATUS was sent.
     since: Duration,
+    /// The command that was sent last, and the place of the value that was asked for last.
+    last: Last,
+    place: usize,
     /// The number of commands in a row that had no response.
     misses: u8,
     /// The number of commands in a row that the slave could not read.
     unread: u8,
     wait: Wait,
     state: State,
-}
-
-/// The report of a [`Monitor`], at its end or so far.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[must_use]
-#[non_exhaustive]
-pub struct MonitorReport {
-    /// The way in which it ended; `Unfinished` until then.
-    pub outcome: MonitorOutcome,
-}
-
-/// The ways in which a [`Monitor`] can end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[must_use]
-#[non_exhaustive]
-pub enum MonitorOutcome {
-    /// It has not ended: it may be run again.
-    Unfinished,
-    /// Too many commands in a row had no response.
-    Lost,
-    /// The mark of the slave's start has changed: names and subscriptions are out of date.
-    Restarted,
-    /// We: `tx` is shorter than three bytes.
-    BufferFull,
-}
-
-impl core::fmt::Display for MonitorReport {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        self.outcome.fmt(f)
-    }
-}
-
-impl core::fmt::Display for MonitorOutcome {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str(match self {
-            Self::Unfinished => "the slave is watched",
-            Self::Lost => "the slave does not respond any more",
-            Self::Restarted => "the slave has restarted",
-            Self::BufferFull => "the buffer is too short for a command",
-        })
-    }
 }
 
 /// A command in flight.
@@ -109,7 +73,7 @@ enum State {
     /// A response is to come. Exits: `Idle`, by the response or a miss; `Ended`, by the last miss,
     /// or by a response to STATUS with another mark.
     Await { asked: Asked, left: Duration },
-    /// It has ended. Exits: none.
+    /// The end. Exits: none.
     Ended(MonitorOutcome),
 }
 
@@ -117,7 +81,16 @@ enum State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Due {
     Status,
-    Value(Address, Way),
+    /// The value of the watch at this place.
+    Value(usize, Address, Way),
+}
+
+/// The kind of the command that was sent last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+enum Last {
+    Status,
+    Value,
 }
 
 impl<'w> Monitor<'w> {
@@ -141,6 +114,9 @@ impl<'w> Monitor<'w> {
             misses_allowed: Self::MISSES,
             fresh: Self::FRESH,
             since: Duration::ZERO,
+            last: Last::Value,
+            // After it comes the first one.
+            place: usize::MAX,
             misses: 0,
             unread: 0,
             wait: Wait(Duration::ZERO),
@@ -177,11 +153,28 @@ impl<'w> Monitor<'w> {
 
     /// The command that is due now.
     fn due(&self) -> Option<Due> {
-        // STATUS first: values of a slave that has restarted mean nothing.
-        if self.since >= self.interval {
-            return Some(Due::Status);
+        let status = (self.since >= self.interval).then_some(Due::Status);
+        match self.last {
+            // STATUS first: values of a slave that has restarted mean nothing.
+            Last::Value => status.or_else(|| self.stale()),
+            // But not twice in a row while values wait, however short its interval is.
+            Last::Status => self.stale().or(status),
         }
-        self.watches.iter().find(|watch| watch.age >= self.fresh).map(|watch| Due::Value(watch.address, watch.way))
+    }
+
+    /// The next stale value after the one that was asked for last: they take turns, so that one
+    /// which never comes, or is stale again at once, keeps no other waiting.
+    fn stale(&self) -> Option<Due> {
+        let mut found = None;
+        for (place, watch) in self.watches.iter().enumerate().filter(|(_, watch)| watch.age >= self.fresh) {
+            let due = Due::Value(place, watch.address, watch.way);
+            if place > self.place {
+                return Some(due);
+            }
+            // The first of all, if there is none after that place.
+            found = found.or(Some(due));
+        }
+        found
     }
 
     /// The time until something is due.
@@ -196,15 +189,22 @@ impl<'w> Monitor<'w> {
                 self.since = Duration::ZERO;
                 master.request(&Status, tx).map(|(len, pending)| (len, Asked::Status(pending)))
             }
-            Due::Value(address, Way::Subscribe) => {
-                master.request(&Subscribe(address), tx).map(|(len, pending)| (len, Asked::Subscribe(address, pending)))
-            }
-            Due::Value(address, Way::Get) => {
-                master.request(&Get(address), tx).map(|(len, pending)| (len, Asked::Get(address, pending)))
+            Due::Value(_, address, Way::Subscribe) => master
+                .request(&Subscribe { address }, tx)
+                .map(|(len, pending)| (len, Asked::Subscribe(address, pending))),
+            Due::Value(_, address, Way::Get) => {
+                master.request(&Get { address }, tx).map(|(len, pending)| (len, Asked::Get(address, pending)))
             }
         };
         match request {
             Ok((len, asked)) => {
+                self.last = match due {
+                    Due::Status => Last::Status,
+                    Due::Value(place, ..) => {
+                        self.place = place;
+                        Last::Value
+                    }
+                };
                 self.state = State::Await { asked, left: master.timeout() };
                 Step::Send(len)
             }
@@ -278,8 +278,8 @@ impl<'w> Monitor<'w> {
         if !is_missed {
             return Event::Value(address, value);
         }
-        // Not those that were heard of just now, or two values that change without a PUSH would
-        // keep each other stale.
+        // Not those that were updated just now, or two values that change without a PUSH would keep
+        // each other stale.
         for watch in self.watches.iter_mut().filter(|watch| watch.age >= self.interval) {
             watch.age = Duration::MAX;
         }
@@ -291,8 +291,13 @@ impl<'w> Monitor<'w> {
         if let State::Await { asked, .. } = &self.state
             && self.unread < Self::UNREAD
         {
-            if let Asked::Status(_) = asked {
-                self.since = self.interval;
+            match asked {
+                Asked::Status(_) => {
+                    self.since = self.interval;
+                    self.last = Last::Value;
+                }
+                // It is its turn once more.
+                Asked::Subscribe(..) | Asked::Get(..) => self.place = self.place.wrapping_sub(1),
             }
             self.unread = self.unread.saturating_add(1);
             self.state = State::Idle;

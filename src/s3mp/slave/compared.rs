@@ -8,8 +8,7 @@ use crate::s3mp::value::Value;
 use crate::s3mp::{Address, Command};
 use crate::shown::shown;
 
-/// Room for the value of one address that was reported last: at most `N` bytes as encoded. A double
-/// takes 9.
+/// Room for the last reported value of one address: at most `N` bytes as encoded. A double takes 9.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Reported<const N: usize = 16> {
     bytes: [u8; N],
@@ -19,7 +18,7 @@ pub struct Reported<const N: usize = 16> {
 shown!([const N: usize] Reported<N>, |it| "Reported({} bytes)", it.len);
 
 impl<const N: usize> Reported<N> {
-    /// Nothing was reported yet.
+    /// Nothing has been reported yet.
     pub const NONE: Self = Self { bytes: [0; N], len: 0 };
 
     fn value(&self) -> &[u8] {
@@ -119,7 +118,7 @@ impl<R: Resources, const N: usize> Resources for Compared<'_, R, N> {
     }
 
     fn is_watched(&mut self, address: Address) -> bool {
-        // Without reading the value: SUBSCRIBE does that by itself.
+        // Does not read the value: SUBSCRIBE does so by itself.
         address.index().is_some_and(|place| place < self.reported.len())
     }
 

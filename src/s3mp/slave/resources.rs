@@ -161,7 +161,7 @@ impl From<value::Error> for Refusal {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum NameError {
-    /// There are more than [`MAX_NAMES`].
+    /// The number of names exceeds [`MAX_NAMES`].
     TooMany,
     /// The name at this place, from 0, is longer than [`MAX_NAME`], starts or ends with a space, or
     /// has a character that is not printable ASCII or that is `;`.

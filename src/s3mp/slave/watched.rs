@@ -1,10 +1,10 @@
-//! Values that know what was reported to the master last.
+//! Values, each with the one last reported to the master.
 
 use core::time::Duration;
 
 use crate::shown::shown;
 
-/// A value with the one that was reported to the master last: a number, a boolean, a text that owns
+/// A value, and the one that was last reported to the master: a number, a boolean, a text that owns
 /// its bytes.
 ///
 /// It is one value: of an array with a NaN in it, a change of the others is not seen. Watch each,
@@ -27,7 +27,7 @@ enum Sent<T> {
 shown!([T] Watched<T>, |watched| "Watched(reported: {})", matches!(watched.sent, Sent::Last(_)));
 
 impl<T: Clone + PartialEq> Watched<T> {
-    /// A value that was not reported yet.
+    /// A value that has not been reported yet.
     #[must_use]
     pub const fn new(value: T) -> Self {
         Self { value, sent: Sent::Nothing }
@@ -139,13 +139,14 @@ pub struct Damped<T: Number> {
 shown!([T: Number] Damped<T>, |damped| "Damped({:?})", damped.watched);
 
 impl<T: Number> Damped<T> {
-    /// A number that was not reported yet, without a dead band and without a pause.
+    /// A number that has not been reported yet, without a dead band and without a pause.
     #[must_use]
     pub const fn new(value: T) -> Self {
         Self { watched: Watched::new(value), band: T::ZERO, pause: Duration::ZERO, since: Duration::ZERO }
     }
 
-    /// Sets the largest difference from the number reported last that is no change yet.
+    /// Sets the dead band: the largest difference from the number reported last that does not count
+    /// as a change.
     #[must_use]
     pub const fn with_band(mut self, band: T::Distance) -> Self {
         self.band = band;

@@ -11,7 +11,7 @@ use crate::smp::{Header, Request, Version};
 /// A request in flight, of the kind `K`. To drop it is to cancel the request.
 ///
 /// It borrows nothing, so it can be kept in a struct or a static: `Pending<os::Reset>`,
-/// `Pending<os::Echo<'static>>`. A response can be decoded only as that of this kind.
+/// `Pending<os::Echo<'static>>`. A response can only be decoded as one of this kind.
 #[must_use]
 pub struct Pending<K> {
     pub(super) header: Header,

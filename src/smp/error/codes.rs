@@ -218,8 +218,8 @@ macro_rules! look_up {
     };
 }
 
-/// The translations to version 1 that say more than "unknown": group (6 bits), code (6), code in
-/// version 1 (4). As data they take a fraction of what nine `match` take.
+/// The translations to version 1 other than "unknown": group (6 bits), code (6), code in version 1
+/// (4). As data they take a fraction of the flash of nine `match`.
 #[expect(clippy::indexing_slicing, reason = "runs in the compiler, which checks it")]
 static TRANSLATIONS: [u16; translated().1] = {
     let (all, len) = translated();
@@ -232,7 +232,7 @@ static TRANSLATIONS: [u16; translated().1] = {
     used
 };
 
-/// The same in a longer array, and how many there are.
+/// Returns the translations in a longer array, and their number.
 #[expect(clippy::indexing_slicing, clippy::panic, reason = "runs in the compiler, which checks it")]
 const fn translated() -> ([u16; 128], usize) {
     const TABLES: [(Group, &[(u8, u8)]); 9] = [
@@ -277,7 +277,7 @@ impl Error {
     pub const NO_MEMORY: Self = smp::NO_MEMORY;
     /// The payload could not be read, or a value makes no sense.
     pub const INVALID: Self = smp::INVALID;
-    /// There is nothing of this name.
+    /// Nothing has this name.
     pub const NOT_FOUND: Self = smp::NOT_FOUND;
     /// The response does not fit.
     pub const TOO_LARGE: Self = smp::TOO_LARGE;
@@ -303,7 +303,7 @@ impl Error {
         }
     }
 
-    /// One line on what to do about it; `None` if no table has the code.
+    /// Returns the remedy in one line; `None` if no table has the code.
     #[must_use]
     pub fn remedy(self) -> Option<&'static str> {
         match self {
@@ -312,7 +312,7 @@ impl Error {
         }
     }
 
-    /// The flat code that a version 1 client gets; a group without a table gives 1, "unknown".
+    /// The flat code for a version 1 client; a group without a table gives 1, "unknown".
     #[must_use]
     pub fn to_v1(self) -> i32 {
         match self {

@@ -11,12 +11,14 @@ pub enum Error {
     Smp(i32),
     /// A group refused, with a code from its own table.
     Group {
-        /// Whose table it is. Usually that of the request.
+        /// The group whose table has the code, usually that of the request.
         group: Group,
         /// The code, unpacked to 16 bits.
         rc: u16,
     },
 }
+
+const _: () = assert!(size_of::<Error>() <= 8);
 
 impl Error {
     pub(super) const fn of(group: Option<Group>, rc: u16) -> Self {

@@ -25,7 +25,7 @@ payload!(request Count {});
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct CountResponse {
-    /// As many as [`List`] returns.
+    /// The number of groups that [`List`] returns.
     pub count: u16,
 }
 
@@ -193,7 +193,7 @@ pub fn dispatch(served: &[Detail<'_>], incoming: &Incoming<'_>, reply: Reply<'_>
     reply.done(written)
 }
 
-/// The numbers of what is served, as a [`ListResponse`].
+/// The numbers of the groups served, as a [`ListResponse`].
 struct Numbers<'s>(&'s [Detail<'s>]);
 
 impl crate::smp::Encode for Numbers<'_> {
@@ -205,7 +205,7 @@ impl crate::smp::Encode for Numbers<'_> {
     }
 }
 
-/// The part of what is served that was asked for, as a [`DetailsResponse`].
+/// The requested part of the groups served, as a [`DetailsResponse`].
 struct Chosen<'s, 'w> {
     served: &'s [Detail<'s>],
     wanted: Option<cbor::List<'w, u16>>,

@@ -340,7 +340,7 @@ pub fn dispatch<C: Commands + ?Sized>(commands: &mut C, incoming: &Incoming<'_>,
 }
 
 /// Answers one command.
-// A separate call each, or the stack would hold what all of them need: see `smp::server`.
+// A separate call for each command, or the stack would hold the locals of all: see `smp::server`.
 #[inline(never)]
 fn answer<'m, R: Decode<'m>, E: Encode>(
     incoming: &Incoming<'m>,

@@ -245,7 +245,7 @@ impl Request for Crash<'_> {
     type Kind = Crash<'static>;
     type Response<'m> = Empty;
 
-    /// It may not: the second one would crash the device again.
+    /// Returns false: the second request would crash the device again.
     fn is_idempotent(&self) -> bool {
         false
     }
@@ -272,7 +272,7 @@ impl Request for RunTest<'_> {
     type Kind = RunTest<'static>;
     type Response<'m> = Empty;
 
-    /// It may not: the device would run the test again.
+    /// Returns false: the device would run the test again.
     fn is_idempotent(&self) -> bool {
         false
     }

@@ -180,7 +180,7 @@ impl Request for Reset {
     type Kind = Self;
     type Response<'m> = Empty;
 
-    /// It may not: the second one would interrupt the boot that the first one began.
+    /// Returns false: the second request would interrupt the boot that the first one began.
     fn is_idempotent(&self) -> bool {
         false
     }

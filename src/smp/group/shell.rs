@@ -58,7 +58,7 @@ impl Request for Execute<'_> {
     type Kind = Execute<'static>;
     type Response<'m> = ExecuteResponse<'m>;
 
-    /// It may not: a command line does whatever it does.
+    /// Returns false: a command line may do anything.
     fn is_idempotent(&self) -> bool {
         false
     }

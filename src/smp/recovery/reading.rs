@@ -1,5 +1,5 @@
-//! Reads the few keys of a recovery from a payload, by itself: 500 bytes of flash less than
-//! [`cbor`](crate::cbor), which reads all of CBOR.
+//! Reads the few keys of a recovery without [`cbor`](crate::cbor), which reads all of CBOR and
+//! takes 500 bytes of flash more.
 
 use crate::cbor::head::{ARRAY, BYTES, MAP, TAG, TEXT, UNSIGNED};
 use crate::smp::Error;
@@ -95,8 +95,8 @@ impl<'m> Item<'m> {
         let mut number = low.into();
         if low > 23 {
             number = 0;
-            // 24 to 27 are followed by 1 to 8 bytes. 28 to 31 are not used, or begin what has no
-            // length.
+            // 24 to 27 are followed by 1 to 8 bytes. 28 to 31 are reserved, or begin an item
+            // without a length.
             let count = 1_u8.checked_shl((low ^ 24).into()).filter(|count| *count <= 8)?;
             for _ in 0..count {
                 if number >> 24 != 0 {

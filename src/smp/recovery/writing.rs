@@ -116,7 +116,7 @@ impl<'t> Response<'t> {
         self.raw(end);
     }
 
-    /// Returns true if everything has found room.
+    /// Returns true if everything fits.
     pub(super) const fn is_whole(&self) -> bool {
         self.len <= self.tx.len()
     }

@@ -69,7 +69,8 @@ pub struct FileDownload<'n> {
     len: u64,
     /// Length of the last piece.
     piece: u16,
-    /// Of the bytes from the beginning of the file to `off`; `None` if some of them are not known.
+    /// The CRC of the bytes from the beginning of the file to `off`; `None` if some of them are not
+    /// known.
     crc: Option<Crc32>,
     counts: Counts,
 }
@@ -172,7 +173,7 @@ impl<'n> FileDownload<'n> {
                 },
                 State::Looking(call, _) => return call.poll(client, &Status { name }, client.timeout(), tx),
                 State::Receiving(transfer) => {
-                    // Until the first piece has come, its length is what ends the file.
+                    // The length is unknown until the first piece has come.
                     let len = if self.len == 0 { u64::MAX } else { self.len };
                     let due = match transfer.due(len) {
                         Ok(due) => due,
@@ -222,7 +223,7 @@ impl<'n> FileDownload<'n> {
         }
     }
 
-    /// All has come.
+    /// Handles the end of the file.
     fn complete(&mut self, client: &Client) {
         if self.verify && self.crc.is_some() && self.len > 0 {
             self.state = State::Checking(Call::new(client.retries()));

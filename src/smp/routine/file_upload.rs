@@ -158,7 +158,7 @@ impl<'n, S: Source> FileUpload<'n, S> {
 
     fn sized(&mut self, client: &Client, found: Found) {
         if self.settings.resume {
-            // In the middle of an upload the device was heard before.
+            // In the middle of an upload the device has been heard before.
             let retries = if self.lookups.any() { self.settings.pacing.rounds() } else { client.retries() };
             self.state = State::Looking { call: Call::new(retries), found };
         } else {
@@ -275,7 +275,7 @@ impl<'n, S: Source> FileUpload<'n, S> {
                         self.doubt = true;
                         transfer.wanted(transfer.confirmed(), pacing)?;
                     }
-                    // Or the device has this one already, and does not say how much it has.
+                    // Or the device has this piece already, and does not report how much it has.
                     Err(client::Error::Remote(smp::Error::UNKNOWN)) if doubt && flight.off > 0 => {
                         self.lookups.again(self.counts.reached, pacing.rounds())?;
                         (self.settings.resume, self.state) = (true, State::Idle);

@@ -32,15 +32,15 @@ const _: () = assert!(size_of::<Item<&[u8]>>() <= 104);
 pub enum Place {
     /// The device does not have it.
     Absent,
-    /// It lies in a slot that is not the primary one.
+    /// The image lies in a slot other than the primary one.
     Stored,
-    /// It lies in the primary slot.
+    /// The image lies in the primary slot.
     Primary,
-    /// It will be started next.
+    /// The image will be started next.
     Pending,
-    /// It runs, until the next reset.
+    /// The image runs, until the next reset.
     OnTrial,
-    /// It runs and stays.
+    /// The image runs and stays.
     Confirmed,
 }
 
@@ -57,7 +57,7 @@ impl core::fmt::Display for Place {
     }
 }
 
-/// What the last list said about an image.
+/// The state of an image in the last list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Seen {
     pub(super) place: Place,
@@ -85,7 +85,7 @@ impl Seen {
     };
 }
 
-/// What is left to do for an image.
+/// The next step for an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Task {
     /// To be uploaded. Exit: `Mark`.
@@ -95,18 +95,18 @@ pub(super) enum Task {
     Mark(Origin),
     /// To be confirmed. Exits: `None`, `Unconfirmed`.
     Confirm,
-    /// It was not confirmed, since the device cannot, or denies it. Exits: those of `None`.
+    /// Not confirmed, since the device cannot confirm it, or denies it. Exits: those of `None`.
     Unconfirmed,
     /// Nothing. Exits: `Upload`, `Mark`, `Confirm`, by the next list.
     None,
 }
 
-/// How an image that is to be marked came to the device.
+/// The way in which an image that is to be marked came to the device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// It was there.
+    /// The device had it before.
     Found,
-    /// By this run: what it has uploaded is not damaged by an earlier one.
+    /// This run has uploaded it, so it was not damaged by an earlier one.
     Uploaded,
 }
 

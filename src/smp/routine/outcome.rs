@@ -67,7 +67,7 @@ pub struct UpgradeEvent {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct UpgradeReport {
-    /// The way in which it ended; `Unfinished` until then.
+    /// The outcome; `Unfinished` until it has ended.
     pub outcome: UpgradeOutcome,
     /// The phase in which it ended.
     pub phase: Phase,
@@ -113,7 +113,7 @@ impl fmt::Display for Plan {
 #[must_use]
 #[non_exhaustive]
 pub enum UpgradeOutcome {
-    /// It has not ended: it may be run again.
+    /// Not ended; the routine may be run again.
     Unfinished,
     /// Nothing was done; these steps would be.
     Planned(Plan),
@@ -185,7 +185,7 @@ impl fmt::Display for Doubt {
             Self::NothingRuns => "the device was reset, and a boot loader answers: which image will run is not known",
             Self::SameVersion => "the device lists no hashes, and the image that ran before has the same version",
             Self::NotStarted => "the new image is still pending after several resets",
-            Self::NotConfirmed => "the new image runs, but the confirmation did not stay",
+            Self::NotConfirmed => "the new image runs, but the confirmation did not persist",
             Self::Exchange(error) => {
                 return write!(f, "after the reset the exchange failed, and which image runs is not known: {error}");
             }

@@ -1,4 +1,4 @@
-//! When a request of a transfer is repeated, and when the transfer is given up.
+//! The times of a transfer: when a request is repeated, and when the transfer is given up.
 //!
 //! ```text
 //!   begins ─▶ tick, tick, … ─▶ heard: the measured time is smoothed
@@ -15,32 +15,32 @@ use crate::smp::os::{Parameters, ParametersResponse};
 use crate::time::Span;
 
 /// The shortest wait before a repeat.
-const FLOOR: Span = Span::limit(Duration::from_millis(250));
+const FLOOR: Span = Span::ceil(Duration::from_millis(250));
 
 /// The longest wait before a repeat to a device that answers fast, for each repeat costs little,
 /// and a line that loses half of them has to get through.
-const SLOWEST: Span = Span::limit(Duration::from_secs(1));
+const SLOWEST: Span = Span::ceil(Duration::from_secs(1));
 
 /// The longest wait before a repeat that may cost the device another erase.
-const SLOWEST_FRESH: Span = Span::limit(Duration::from_secs(10));
+const SLOWEST_FRESH: Span = Span::ceil(Duration::from_secs(10));
 
 /// The least time that counts as a wait, so that one that never ends cannot happen to a client
 /// without a timeout.
-const LEAST: Span = Span::limit(Duration::from_millis(1));
+const LEAST: Span = Span::ceil(Duration::from_millis(1));
 
 /// The response that is waited for when no piece is due.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Awaited {
-    /// That to the first piece, for which a device may erase.
+    /// The response to the first piece, for which a device may erase.
     First,
-    /// The same of a file without a `sha`: a device takes each repeat for another upload, and
+    /// The same for a file without a `sha`: a device takes each repeat for another upload, and
     /// erases again.
     Fresh,
-    /// That to the last piece, for which a device may check what it has.
+    /// The response to the last piece, after which a device may check the file.
     Last,
-    /// Any other one.
+    /// Any other response.
     Other,
-    /// None: the device is busy, and is given one timeout.
+    /// None: the device is busy, and gets one timeout.
     None,
 }
 
@@ -79,9 +79,9 @@ enum Timing {
 }
 
 impl Pace {
-    /// The pace of a transfer to a device that was not heard yet.
+    /// The pace of a transfer to a device that has not been heard yet.
     pub(super) const fn new() -> Self {
-        let asked = (Span::ZERO, const { Span::limit(SILENCE) });
+        let asked = (Span::ZERO, const { Span::ceil(SILENCE) });
         Self { answers: Answers::Never, timing: Timing::Idle, asked, silence: Span::ZERO, repeats: 0 }
     }
 
@@ -92,7 +92,7 @@ impl Pace {
 
     pub(super) fn tick(&mut self, elapsed: Duration) {
         if let Timing::Running(_, age) = &mut self.timing {
-            age.lengthen(Span::of(elapsed));
+            *age = age.saturating_add(Span::floor(elapsed));
         }
     }
 
@@ -125,11 +125,7 @@ impl Pace {
                 self.timing = Timing::Idle;
                 self.answers = Answers::After(match answers {
                     // An eighth of the difference, in either direction.
-                    Answers::After(mut smoothed) => {
-                        smoothed = smoothed.shortened(smoothed.eighth());
-                        smoothed.lengthen(age.eighth());
-                        smoothed
-                    }
+                    Answers::After(smoothed) => smoothed.saturating_sub(smoothed.eighth()).saturating_add(age.eighth()),
                     _ => age,
                 });
             }
@@ -141,10 +137,9 @@ impl Pace {
     /// Four times the response time, at least [`FLOOR`]; `timeout` if none was measured.
     fn usual(&self, timeout: Span) -> Span {
         match self.answers {
-            Answers::After(mut time) => {
-                time.lengthen(time);
-                time.lengthen(time);
-                time.max(FLOOR)
+            Answers::After(time) => {
+                let twice = time.saturating_add(time);
+                twice.saturating_add(twice).max(FLOOR)
             }
             _ => timeout,
         }
@@ -154,7 +149,7 @@ impl Pace {
     fn slowed(&self, usual: Span, slowest: Span) -> Span {
         let mut slower = usual;
         for _ in 0..self.repeats.min(4) {
-            slower.lengthen(slower);
+            slower = slower.saturating_add(slower);
         }
         slower.min(slowest).max(usual)
     }
@@ -175,17 +170,17 @@ impl Pace {
             (Answers::Never, _) => unheard(client, 1),
             (_, Awaited::First | Awaited::Fresh) => pacing.first(),
             (_, Awaited::Last) => pacing.last(),
-            _ => const { Span::limit(SILENCE) },
+            _ => const { Span::ceil(SILENCE) },
         };
         self.asked = (wait, limit);
-        wait.time()
+        wait.to_duration()
     }
 
     /// Called when the wait has passed; returns whether to repeat.
     pub(super) fn timed_out(&mut self, retries: Option<u8>) -> Result<(), Error> {
         let (wait, limit) = self.asked;
-        self.silence.lengthen(wait);
-        let enough = retries.map_or(self.silence.reaches(limit), |retries| self.repeats >= retries);
+        self.silence = self.silence.saturating_add(wait);
+        let enough = retries.map_or(self.silence >= limit, |retries| self.repeats >= retries);
         if enough {
             return Err(Error::TimedOut);
         }
@@ -201,7 +196,7 @@ fn unheard(client: &Client, more: u8) -> Span {
     // Added up: a product of 64 bits takes 900 bytes more on a Cortex-M0.
     let (timeout, mut all) = (client.limit(), Span::ZERO);
     for _ in 0..client.retries().max(1).saturating_add(more) {
-        all.lengthen(timeout);
+        all = all.saturating_add(timeout);
     }
     all
 }
@@ -233,8 +228,8 @@ impl Sizing {
         // that loses a third of it, a few tries prove nothing.
         let wait = timeout.eighth().max(FLOOR.min(timeout)).max(LEAST);
         self.pace.asked = (wait, unheard(client, 0));
-        match self.call.poll(client, &Parameters {}, wait.time(), tx) {
-            // The silence goes on, the back-off does not: what follows is another request.
+        match self.call.poll(client, &Parameters {}, wait.to_duration(), tx) {
+            // The silence goes on, the back-off does not: another request comes next.
             Err(Error::TimedOut) => {
                 Ok(Err(Found { parameters: None, pace: Pace { repeats: 0, timing: Timing::Idle, ..self.pace } }))
             }

@@ -10,7 +10,7 @@ use crate::time::Span;
 
 /// The largest number of requests in flight.
 pub const MAX_WINDOW: usize = 8;
-/// The same in the width in which it is kept.
+/// [`MAX_WINDOW`] in the width in which a window is kept.
 const MAX_REQUESTS: u8 = 8;
 /// The usual number over datagrams, which may overtake each other.
 const DATAGRAMS: u8 = 4;
@@ -31,13 +31,13 @@ pub const CHECK_TIME: Duration = SILENCE;
 /// The number of consecutive responses without progress that end a transfer.
 pub const MAX_ROUNDS: u8 = 16;
 
-/// A setting that the caller may choose. What was chosen holds, whether it was set before or after
-/// what the link suggests.
+/// A setting that the caller may choose. A chosen value holds, whether it was set before or after
+/// the suggestions of the link.
 #[derive(Clone, Copy)]
 pub(super) enum Wish<T> {
-    /// The default, or what suits the link.
+    /// The default, or the value that suits the link.
     Usual(T),
-    /// The wishes of the caller.
+    /// The value that the caller chose.
     Chosen(T),
 }
 
@@ -131,8 +131,8 @@ impl Pacing {
             max_message: Wish::Usual(u16::MAX),
             parameters: None,
             retries: None,
-            first: const { Span::limit(ERASE_TIME) },
-            last: const { Span::limit(CHECK_TIME) },
+            first: const { Span::ceil(ERASE_TIME) },
+            last: const { Span::ceil(CHECK_TIME) },
         }
     }
 
@@ -184,7 +184,7 @@ impl Pacing {
     /// for which it erases a slot, and for the last one, after which it checks the image: by
     /// default [`ERASE_TIME`] and [`CHECK_TIME`].
     pub const fn with_timeouts(mut self, first: Duration, last: Duration) -> Self {
-        (self.first, self.last) = (Span::limit(first), Span::limit(last));
+        (self.first, self.last) = (Span::ceil(first), Span::ceil(last));
         self
     }
 

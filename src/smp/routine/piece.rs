@@ -162,7 +162,7 @@ impl<'n> Piece<'n> {
         }
     }
 
-    /// The same piece with `len` bytes, as it was sent before.
+    /// Returns the same piece with `len` bytes, as it was sent before.
     pub(super) const fn with_len(self, len: u16) -> Self {
         Self { len, ..self }
     }
@@ -190,7 +190,7 @@ impl<'n> Piece<'n> {
 
     /// Writes the payload, with the data straight from the source.
     pub(super) fn write<S: Source>(&self, source: &mut S, writer: &mut Writer<'_>) -> Result<(), Error> {
-        // What does not fit is noted by the writer.
+        // The writer notes a write that does not fit.
         let _ = writer.map(2 + u64::from(self.total.is_some()) + self.what.count());
         let keys = match self.what {
             What::Image(keys) => keys,

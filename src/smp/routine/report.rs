@@ -21,7 +21,7 @@ pub struct UploadEvent {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct UploadReport {
-    /// The way in which it ended; `Unfinished` until then.
+    /// The outcome; `Unfinished` until it has ended.
     pub outcome: UploadOutcome,
     /// The number of bytes that the device has.
     pub off: u64,
@@ -43,7 +43,7 @@ pub struct UploadReport {
 #[must_use]
 #[non_exhaustive]
 pub enum UploadOutcome {
-    /// It has not ended: it may be run again.
+    /// Not ended; the routine may be run again.
     Unfinished,
     /// The device has the whole file.
     Done {
@@ -73,7 +73,7 @@ impl core::fmt::Display for UploadOutcome {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct FileUploadReport {
-    /// The way in which it ended; `Unfinished` until then.
+    /// The outcome; `Unfinished` until it has ended.
     pub outcome: FileOutcome,
     /// The number of bytes that the device has.
     pub off: u64,
@@ -94,7 +94,7 @@ pub struct FileUploadReport {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct FileDownloadReport {
-    /// The way in which it ended; `Unfinished` until then.
+    /// The outcome; `Unfinished` until it has ended.
     pub outcome: FileOutcome,
     /// The number of bytes that have come. A later download may continue there.
     pub off: u64,

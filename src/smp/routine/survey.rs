@@ -9,7 +9,7 @@ use crate::mcuboot::{Hash, Version};
 use crate::smp::image::{ImageState, StateResponse};
 use crate::source::{Source, SourceFailed};
 
-/// What a list says about the device as a whole.
+/// The state of the device as a whole, as its list reports it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub(super) struct Survey {

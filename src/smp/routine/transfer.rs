@@ -140,7 +140,7 @@ impl Transfer {
         }
     }
 
-    /// The oldest request in flight.
+    /// Returns the oldest request in flight.
     fn oldest(&self) -> Option<Flight> {
         let first = self.outstanding.front()?;
         Some(Flight { sequence: first.sequence, off: self.base, len: first.len })
@@ -251,7 +251,7 @@ impl Transfer {
                 self.next = flight.end();
                 // There is room: `due` has checked the window.
                 let _ = self.outstanding.push_back(Sent { sequence: flight.sequence, len: flight.len });
-                // The time that a device needs to erase says nothing of how fast it answers.
+                // The time that a device needs to erase does not show how fast it responds.
                 if !self.is_first(flight) {
                     self.pace.begins(flight.sequence);
                 }
@@ -335,8 +335,8 @@ impl Transfer {
             // restart.
             Ordering::Less => (self.rounds, self.setbacks) = (0, self.setbacks.saturating_add(1)),
         }
-        // Only what it never had is progress: a device that forgets again and again would have some
-        // after each time.
+        // Only an offset that it never had before is progress: a device that forgets again and
+        // again would have some after each time.
         if off > self.best {
             (self.best, self.setbacks) = (off, 0);
         }

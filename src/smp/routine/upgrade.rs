@@ -1,4 +1,4 @@
-//! Upgrades a device from end to end, and reports what it really runs afterwards.
+//! Upgrades a device end to end, and reports what it actually runs afterwards.
 //!
 //! ```text
 //!   look ─┬─ absent ─▶ slots ─▶ upload ─▶ look ─▶ mark for test ─┐
@@ -66,7 +66,7 @@
 //! | lists no image as running (serial recovery) | no mark: what was uploaded is in the primary slot, and some boot loaders would mark the other one |
 //! | has no confirmation | the outcome is [`Testing`](UpgradeOutcome::Testing) |
 //!
-//! What was left out is in the report's [`Notes`].
+//! The steps that were left out are in the report's [`Notes`].
 //!
 //! Specification: Zephyr Project, *Application/software image management group* and *Default / OS
 //! Management Group*; MCUboot, *Bootloader design*, image swapping.
@@ -146,7 +146,7 @@ impl<S: Source> Upgrade<S> {
     pub fn new(upload: Upload<S>) -> Result<Self, FileError> {
         let (source, upload) = upload.into_parts();
         let mut item = Item::with_keys(source, upload.keys)?;
-        // Both say so: the device is asked to check it too.
+        // Both have the setting, so the device is asked to check it too.
         let upgrade_only = item.keys.upgrade;
         item.keys.upgrade = false;
         let pacing = upload.pacing;
@@ -170,7 +170,7 @@ impl<S: Source> Upgrade<S> {
 }
 
 impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
-    /// An upgrade to several images: an array, or a slice that the caller keeps.
+    /// An upgrade of several images: an array, or a slice that the caller keeps.
     #[must_use]
     pub fn several(items: I) -> Self {
         let settings = Settings {
@@ -225,7 +225,8 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
         self
     }
 
-    /// Sets whether only to look, and to report what would be done; by default all is done.
+    /// Sets whether the upgrade stops at its plan: it reads the state of the device and reports
+    /// what it would do. Off by default.
     #[must_use]
     pub fn with_plan_only(mut self, only: bool) -> Self {
         self.settings.plan_only = only;

@@ -36,11 +36,11 @@ const NAME: usize = 64;
 #[must_use]
 #[non_exhaustive]
 pub enum WalkOutcome {
-    /// It has not ended: it may be run again.
+    /// Not ended; the routine may be run again.
     Unfinished,
-    /// At its end.
+    /// Everything was read or refused.
     Done,
-    /// Before its end.
+    /// It ended before that.
     Failed(Error),
 }
 
@@ -59,7 +59,7 @@ impl core::fmt::Display for WalkOutcome {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct WalkReport {
-    /// The way in which it ended; `Unfinished` until then.
+    /// The outcome; `Unfinished` until it has ended.
     pub outcome: WalkOutcome,
     /// The number of sets or settings that were read.
     pub read: u32,
@@ -102,7 +102,7 @@ pub enum StatEvent<'m> {
         /// The refusal.
         error: smp::Error,
     },
-    /// Nothing for the caller.
+    /// A message with nothing for the caller.
     Other,
 }
 
@@ -124,7 +124,7 @@ enum Stage {
     Listing(Call<stat::List>),
     /// Asks for a set. Exits: `Idle`; `Ended` if it was the last one, or without a response.
     Reading { call: Call<stat::Read<'static>>, name: Vec<u8, NAME>, last: bool },
-    /// The report says how. No exit.
+    /// Ended. The report has the outcome. No exit.
     Ended,
 }
 
@@ -254,7 +254,7 @@ pub enum SettingEvent<'n, 'm> {
         /// The refusal.
         error: smp::Error,
     },
-    /// Nothing for the caller.
+    /// A message with nothing for the caller.
     Other,
 }
 
@@ -273,7 +273,7 @@ enum Naming<'n> {
     Idle { names: &'n [&'n str] },
     /// Asks for `name`. Exits: `Idle`, `Ended`.
     Reading { call: Call<settings::Read<'static>>, name: &'n str, names: &'n [&'n str] },
-    /// The report says how. No exit.
+    /// Ended. The report has the outcome. No exit.
     Ended,
 }
 

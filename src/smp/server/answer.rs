@@ -227,8 +227,8 @@ pub(super) struct AnswerBuffer<'t> {
     pub(super) writer: Writer<'t>,
 }
 
-/// What is written in front of a payload that gets the entry `rc: 0`: room for the head of the map,
-/// and the key. No map begins with a zero, so a payload that begins so has a gap in front.
+/// The bytes in front of a payload that gets the entry `rc: 0`: room for the head of the map, and
+/// the key. No map begins with a zero, so a payload that begins with one has a gap in front.
 const GAP: [u8; 4] = *b"\x00\x62rc";
 
 impl<'t> AnswerBuffer<'t> {
@@ -329,7 +329,7 @@ mod tests {
             (map(2, &[0xA2], &[]), Ok(with_rc(&map(2, &[0xA2], &[]), 0xA3))),
             (map(22, &[0xB6], &[]), Ok(with_rc(&map(22, &[0xB6], &[]), 0xB7))),
             (map(2, &[0xBF], &[0xFF]), Ok(with_rc(&map(2, &[0xBF], &[0xFF]), 0xBF))),
-            // A map whose head would grow, and payloads that are no map.
+            // For a map whose head would grow, and for payloads that are not maps.
             (map(23, &[0xB7], &[]), Err(BufferFull)),
             (map(24, &[0xB8, 24], &[]), Err(BufferFull)),
             (std::vec![], Err(BufferFull)),

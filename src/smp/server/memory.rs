@@ -16,11 +16,11 @@ use crate::time::Span;
 /// The result of looking up a received request in a memory.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Known<'m> {
-    /// It is new: the handler executes it.
+    /// A new request: the handler executes it.
     Nothing,
-    /// It was executed, and this was the response, which is sent again.
+    /// A request that was executed with this response, which is sent again.
     Response(&'m [u8]),
-    /// It was executed, and its response is not stored: the peer gets rc 10,
+    /// A request that was executed, and whose response is not stored: the peer gets rc 10,
     /// [`Error::BUSY`](crate::smp::Error::BUSY).
     Executed,
 }
@@ -65,7 +65,7 @@ pub trait Memory {
     /// The same as [`tick`](Self::tick), in the unit that a line counts in; by default it calls
     /// `tick`. A driver's time comes here.
     fn passed(&mut self, elapsed: Span) {
-        self.tick(elapsed.time());
+        self.tick(elapsed.to_duration());
     }
 }
 

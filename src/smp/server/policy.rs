@@ -35,7 +35,7 @@ pub trait Policy {
     /// `tick`. A driver's time comes here. A policy without a clock overrides it with nothing, so
     /// that no time is converted.
     fn passed(&mut self, elapsed: Span) {
-        self.tick(elapsed.time());
+        self.tick(elapsed.to_duration());
     }
 }
 

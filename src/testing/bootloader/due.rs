@@ -1,4 +1,4 @@
-//! What a reset has to do with an image.
+//! The step that is due for an image at a reset.
 
 use crate::mcuboot::trailer::SwapType;
 

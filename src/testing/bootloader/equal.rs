@@ -19,7 +19,7 @@ struct Choice {
 impl Choice {
     const NONE: Self = Self { usable: [None; 2], active: None };
 
-    /// Takes a slot out of the choice.
+    /// Removes a slot from the choice.
     fn drop(&mut self, slot: Slot) {
         self.usable.iter_mut().filter(|usable| **usable == Some(slot)).for_each(|usable| *usable = None);
         self.active = None;
@@ -58,7 +58,7 @@ impl Flash<'_, '_> {
         while choice.active.is_none() {
             let newest = choice.usable.into_iter().flatten().reduce(|one, other| {
                 let [version, than] = [other, one].map(|slot| self.version(self.place(image, slot)).release());
-                // Of equal versions, that of the primary slot.
+                // Of equal versions, the one in the primary slot wins.
                 if version > than { other } else { one }
             });
             let slot = newest.ok_or(Refused)?;

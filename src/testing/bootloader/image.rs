@@ -76,8 +76,9 @@ impl Flash<'_, '_> {
 
     /// Returns the sectors that MCUboot counts in both slots where it swaps through a scratch area.
     ///
-    /// Where one slot is longer it goes on behind the list of the other one's sectors. There in
-    /// memory is the next list; if that is too short for what slot 0 has more, MCUboot counts none.
+    /// If one slot is longer, MCUboot goes on counting after the list of the other one's sectors.
+    /// The memory there holds the next list; if that is too short for what slot 0 has more, MCUboot
+    /// counts none.
     fn counted(&self, image: usize) -> usize {
         let pair = self.pair(image);
         let next = if image + 1 < self.images() { self.pair(image + 1).secondary } else { self.scratch };
@@ -113,7 +114,7 @@ impl Flash<'_, '_> {
         self.from(place).starts_with(&Header::MAGIC)
     }
 
-    /// Returns the header if MCUboot would believe it.
+    /// Returns the header if MCUboot would accept it.
     pub(super) fn header(&self, place: Place) -> Option<Header> {
         let header = Header::parse(self.from(place)).ok()?;
         let readable = self.loader.encrypted || !header.flags().intersects(Flags::ENCRYPTED);
@@ -122,13 +123,13 @@ impl Flash<'_, '_> {
     }
 
     /// Returns true if the flags are those of an image that is never started by itself. MCUboot
-    /// reads them without a look at the magic.
+    /// reads them without checking the magic.
     pub(super) fn not_bootable(&self, place: Place) -> bool {
         let flags = take(self.from(place), 16).map_or(0, u32::from_le_bytes);
         Flags(flags).intersects(Flags::NON_BOOTABLE)
     }
 
-    /// Returns the version in a header, which MCUboot reads without a look at the magic.
+    /// Returns the version in a header, which MCUboot reads without checking the magic.
     pub(super) fn version(&self, place: Place) -> Version {
         take(self.from(place), 20).map_or_else(Version::default, Version::from_bytes)
     }
@@ -167,7 +168,8 @@ impl Flash<'_, '_> {
         let counter = image.protected().only(Kind::SECURITY_COUNTER).ok().flatten();
         let counter = counter.and_then(|value| <[u8; 4]>::try_from(value).ok()).map(u32::from_le_bytes);
         let new = self.loader.security_counter.is_none_or(|least| counter.is_some_and(|counter| counter >= least));
-        // The hash of an encrypted image is that of the plain body, which only MCUboot's key shows.
+        // The hash of an encrypted image is that of its plain body, which takes MCUboot's key to
+        // check.
         let whole = header.flags().intersects(Flags::ENCRYPTED) || image.verify(digest).is_ok();
         whole && new && image.len() <= longest
     }

@@ -54,7 +54,7 @@ pub struct Bootloader {
     pub copies_all: bool,
     /// Starts the updater, in firmware-updater mode.
     pub enter_updater: bool,
-    /// Accepts encrypted images, without a look into them (`MCUBOOT_ENC_IMAGES`).
+    /// Accepts encrypted images, without looking into them (`MCUBOOT_ENC_IMAGES`).
     pub encrypted: bool,
     /// The security counter that an image must have reached (`MCUBOOT_HW_ROLLBACK_PROT`).
     pub security_counter: Option<u32>,

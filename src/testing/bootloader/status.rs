@@ -21,7 +21,7 @@ use crate::mcuboot::trailer::{Flag, Magic, SwapType};
 /// The state of a swap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Status {
-    /// The trailer of the primary slot has the rows.
+    /// True if the trailer of the primary slot has the rows.
     pub(super) in_primary: bool,
     /// The number of rows, that is of finished steps; 0 if no step is known.
     pub(super) rows: usize,
@@ -33,10 +33,11 @@ impl Status {
     pub(super) const NONE: Self = Self { in_primary: false, rows: 0, due: Due::Nothing };
 }
 
-/// A header is not where the swap status says.
+/// A header is not at the place that the swap status names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct NoHeader {
-    /// That of the running image is not in the primary slot. MCUboot looks nowhere else.
+    /// True if it is that of the running image, which is not in the primary slot; MCUboot looks
+    /// nowhere else.
     pub(super) running: bool,
 }
 

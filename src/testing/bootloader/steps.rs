@@ -21,7 +21,7 @@ struct Run {
     len: usize,
     /// Steps that were done before.
     rows: usize,
-    /// The trailer of the primary slot is already that of this swap.
+    /// True if the trailer of the primary slot is already that of this swap.
     begun: bool,
     /// The lengths of both images up to their last TLVs.
     announced: Announced,
@@ -42,7 +42,7 @@ impl Flash<'_, '_> {
         self.steps(&Run { len, begun, announced, tlvs, ..self.run(image, kind) })
     }
 
-    /// Does the rest of an interrupted swap.
+    /// Completes an interrupted swap.
     pub(super) fn complete(&mut self, image: usize, status: &Status, announced: Announced) -> Result<(), Refused> {
         let kind = match status.due {
             Due::Swap(kind) => kind,

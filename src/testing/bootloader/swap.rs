@@ -22,11 +22,11 @@ struct Plan {
     due: Due,
     /// The offset of the image in the secondary slot.
     offset: usize,
-    /// The trailer of the primary slot is already that of this swap.
+    /// True if the trailer of the primary slot is already that of this swap.
     begun: bool,
-    /// The header of the running image was not found.
+    /// True if the header of the running image was not found.
     lost: bool,
-    /// A swap was asked for when the reset began.
+    /// True if a swap was requested when the reset began.
     asked: bool,
     boot: Boot,
 }
@@ -103,7 +103,7 @@ impl Flash<'_, '_> {
             };
             return Ok((Plan { boot, ..Plan::NOTHING }, true));
         }
-        // Where it moves sectors MCUboot gives up on a pair without a header in slot 0.
+        // In the modes that move sectors, MCUboot gives up on a pair without a header in slot 0.
         if matches!(self.loader.mode, BootMode::SwapMove | BootMode::SwapOffset) && !self.has_magic(primary) {
             return Ok(nothing);
         }
@@ -199,7 +199,7 @@ impl Flash<'_, '_> {
         (0..self.images()).all(|image| met(image).unwrap_or(false))
     }
 
-    /// Does what is due.
+    /// Performs the step that is due.
     fn perform(&mut self, image: usize, plan: &mut Plan) -> Result<(), Refused> {
         let pair = self.pair(image);
         match plan.due {

@@ -80,7 +80,7 @@ fn settle<'b, F: Framing>(from: &mut Line<'b, F>, to: &mut Line<'b, F>, piece: u
             last = deliver(to, &bytes).or(last);
         }
         for line in [&mut *from, &mut *to] {
-            line.elapsed(Span::of(Duration::from_millis(20)));
+            line.elapsed(Span::floor(Duration::from_millis(20)));
             last = drain(line).or(last);
         }
     }
@@ -97,8 +97,8 @@ fn step<F: Framing>(line: &mut Line<'_, F>, other: &mut Line<'_, F>, what: u8, h
             let taken = line.received(noise, Peer((what >> 3 & 1).into()));
             assert!(taken <= noise.len());
         }
-        1 => line.elapsed(Span::of(Duration::from_micros(u64::from(how_much) << (what >> 3 & 15)))),
-        2 => line.away(Span::of(Duration::from_millis(how_much.into()))),
+        1 => line.elapsed(Span::floor(Duration::from_micros(u64::from(how_much) << (what >> 3 & 15)))),
+        2 => line.away(Span::floor(Duration::from_millis(how_much.into()))),
         3 => {
             let message = message(how_much & 0x3F, what);
             let is_busy = line.is_sending();

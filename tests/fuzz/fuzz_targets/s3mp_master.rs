@@ -145,9 +145,9 @@ fuzz_target!(|input: &[u8]| {
             let first = Counter(input.get(2).copied().unwrap_or(*choice));
             exchange(&Status, first, input);
             exchange(&Describe, first, input);
-            exchange(&Get(address), first, input);
-            exchange(&Set(address, Value::new(input)), first, input);
-            exchange(&Invert(address), first, input);
+            exchange(&Get { address }, first, input);
+            exchange(&Set { address, value: Value::new(input) }, first, input);
+            exchange(&Invert { address }, first, input);
         }
         1 => drop(format!("{:?}", drive(Connect::from_names(&mut watches).with_retries(4), input))),
         2 => {

@@ -120,7 +120,7 @@ fn check(slave: &mut Slave<Plant>, (header, asked): (Header<Command>, &[u8]), an
         assert_eq!(reply.counter, header.counter);
     }
     let mut master = Master::new(Counter::FIRST);
-    let (_, pending) = master.request(&Get(header.address), &mut [0; 8]).expect("there is room");
+    let (_, pending) = master.request(&Get { address: header.address }, &mut [0; 8]).expect("there is room");
     if reply.code != ResponseCode::ACK {
         assert!(reply.code.is_error());
         assert_eq!(pending.decode(answer).err(), Some(Error::Remote(reply.code)));

@@ -2,7 +2,7 @@
 //! routines.
 
 use crate::{Operation, ask, drop_in_box, flag, number, run, serve, size, time};
-use anysmp::bsmp::bridge::{Bridge, Form};
+use anysmp::bsmp::bridge::Bridge;
 use anysmp::bsmp::curve::{self, Checksum, Curve, Digest, digest_of};
 use anysmp::bsmp::function::{self, Function, Layout};
 use anysmp::bsmp::group::{self, Members};
@@ -113,7 +113,7 @@ pub const ALL: &[Operation] = &[
         let Some(table) = table() else { return };
         let Some(node) = Node::new(server(&table), address()) else { return };
         let mut kept = [0; 16];
-        let mut bridge = Bridge::new(node, black_box(Form::WithId), &mut kept);
+        let mut bridge = Bridge::<_, anysmp::framing::bridge::WithId>::new(node, &mut kept);
         serve(&mut bridge, bytes, room);
         drop_in_box(bridge.receive(bytes, black_box(anysmp::line::Peer(0)), room));
         drop_in_box(bridge.service().server().entities().0);

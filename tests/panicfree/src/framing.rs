@@ -102,7 +102,7 @@ fn all<'r, F: Framing>(new: impl FnOnce(&'r mut [u8]) -> F, bytes: &[u8], room: 
             black_box(framing.message());
         }
         black_box(framing.idle(time())).ok();
-        black_box(framing.silent(Span::of(time()))).ok();
+        black_box(framing.silent(Span::floor(time()))).ok();
     }
     for message in [framing.message(), bytes] {
         black_box((framing.gap(), framing.byte_time(), framing.sizes(), framing.max_encoded_len(size())));

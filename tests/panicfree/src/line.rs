@@ -41,10 +41,9 @@ pub const ALL: &[Operation] = &[
         turn(&mut line, bytes);
     },
     |_, _| {
-        let mut sum = Span::from(time());
-        sum.lengthen(span());
-        drop_in_box((sum.time(), sum.shortened(span()), sum.eighth(), sum.reaches(span()), sum.is_zero()));
-        drop_in_box((Span::of(time()), Span::limit(time())));
+        let sum = Span::from(time()).saturating_add(span());
+        drop_in_box((sum.to_duration(), sum.saturating_sub(span()), sum.eighth(), sum >= span(), sum.is_zero()));
+        drop_in_box((Span::floor(time()), Span::ceil(time())));
     },
 ];
 

@@ -16,11 +16,11 @@ pub const ALL: &[Operation] = &[
     slave,
     |bytes, room| exchange(&Status, bytes, room),
     |bytes, room| exchange(&Describe, bytes, room),
-    |bytes, room| exchange(&Get(address()), bytes, room),
-    |bytes, room| exchange(&Set(address(), Value::new(bytes)), bytes, room),
-    |bytes, room| exchange(&Invert(address()), bytes, room),
-    |bytes, room| exchange(&Subscribe(address()), bytes, room),
-    |bytes, room| exchange(&Unsubscribe(address()), bytes, room),
+    |bytes, room| exchange(&Get { address: address() }, bytes, room),
+    |bytes, room| exchange(&Set { address: address(), value: Value::new(bytes) }, bytes, room),
+    |bytes, room| exchange(&Invert { address: address() }, bytes, room),
+    |bytes, room| exchange(&Subscribe { address: address() }, bytes, room),
+    |bytes, room| exchange(&Unsubscribe { address: address() }, bytes, room),
     |_, room| drop_in_box(master().reset(address(), room)),
     |bytes, _| {
         if let Ok(names) = Describe::decode(bytes) {

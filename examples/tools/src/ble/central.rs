@@ -18,23 +18,25 @@ use tokio_stream::StreamExt as _;
 use super::Trouble;
 use crate::port::{Host, Pieces, Ready};
 
-/// How long a device may take to advertise itself.
+/// The time that a device may take to advertise itself.
 const SCAN: Duration = Duration::from_secs(10);
-/// How long others with the same name are listened for. Who gives an address is spared that.
+/// The time for which others with the same name are listened for. With an address there is no such
+/// wait.
 const NAMESAKES: Duration = Duration::from_millis(600);
 /// The pause between two looks at what was heard.
 const LOOK: Duration = Duration::from_millis(100);
-/// How long BlueZ may take over one step, beyond its own limits.
+/// The time that BlueZ may take over one step, beyond its own limits.
 const STEP: Duration = Duration::from_secs(40);
-/// How long a write may take, and the end of a connection.
+/// The time that a write may take, and the end of a connection.
 const WRITE: Duration = Duration::from_secs(5);
-/// How often a connection is tried: a radio that was busy at the moment refuses the first time.
+/// The number of times that a connection is tried: a radio that is busy at the moment refuses the
+/// first time.
 const TRIES: u32 = 3;
 
 /// A device, connected. Each read returns one notification, each write sends one piece.
 pub type Ble = Host<Connection>;
 
-/// What [`Ble`] is made of.
+/// The inside of a [`Ble`].
 pub struct Connection {
     runtime: Runtime,
     device: Peripheral,
@@ -45,7 +47,7 @@ pub struct Connection {
     pieces: Pieces,
 }
 
-/// A device with SMP that was heard.
+/// A device with SMP in reach.
 pub struct Heard {
     /// Its name; empty where it has none.
     pub name: String,
@@ -71,7 +73,7 @@ impl Ble {
     }
 }
 
-/// The devices with SMP that are heard for as long.
+/// Scans for the given time; returns the devices with SMP in reach.
 pub fn scan(time: Duration) -> io::Result<Vec<Heard>> {
     runtime()?.block_on(async {
         let adapters = adapters().await?;
@@ -82,7 +84,7 @@ pub fn scan(time: Duration) -> io::Result<Vec<Heard>> {
         tokio::time::sleep(time).await;
         for adapter in &adapters {
             for device in adapter.peripherals().await.map_err(error)? {
-                // Gone in this moment, perhaps.
+                // The device may have left at this moment.
                 let Ok(Some(seen)) = device.properties().await else { continue };
                 let has_smp = seen.services.iter().any(|service| service.as_u128() == gatt::SERVICE);
                 let is_here = seen.rssi.is_some() || device.is_connected().await.unwrap_or(false);
@@ -99,8 +101,8 @@ pub fn scan(time: Duration) -> io::Result<Vec<Heard>> {
 }
 
 fn runtime() -> io::Result<Runtime> {
-    // One thread of its own, so that notifications are received while nobody waits for them. Not
-    // more: bluez-async 0.9 panics where a stream ends on one thread while another one hands out
+    // One separate thread, so that notifications are received while nobody waits for them. Only
+    // one: bluez-async 0.9 panics if a stream ends on one thread while another one hands out
     // signals.
     Builder::new_multi_thread().worker_threads(1).enable_all().build()
 }
@@ -116,16 +118,16 @@ async fn adapters() -> io::Result<Vec<Adapter>> {
 }
 
 async fn start(adapter: &Adapter) -> io::Result<()> {
-    // Without a filter: a device may keep quiet about its services.
+    // Without a filter, since a device may not advertise its services.
     adapter.start_scan(ScanFilter::default()).await.map_err(error)
 }
 
-/// Where macOS hides addresses, what it has instead of them.
+/// Returns the address of a device; on macOS, which hides addresses, its identifier.
 fn address(device: &Peripheral) -> String {
     if cfg!(target_vendor = "apple") { device.id().to_string() } else { device.address().to_string() }
 }
 
-/// Scans until the device is heard, or found connected.
+/// Scans until the device is found, by its advertisement or connected already.
 async fn find(adapters: &[Adapter], wanted: &str) -> io::Result<(Adapter, Peripheral)> {
     for adapter in adapters {
         start(adapter).await?;
@@ -136,7 +138,7 @@ async fn find(adapters: &[Adapter], wanted: &str) -> io::Result<(Adapter, Periph
         let heard = heard(adapters, wanted).await?;
         let is_address = heard.iter().any(|(_, device)| address(device).eq_ignore_ascii_case(wanted));
         let since = (!heard.is_empty()).then(|| *first.get_or_insert_with(Instant::now));
-        // An address is that of one device. Of a name there may be another one.
+        // An address belongs to one device. A name may belong to several.
         if is_address || since.is_some_and(|since| since.elapsed() >= NAMESAKES) {
             break heard;
         }
@@ -156,11 +158,11 @@ async fn find(adapters: &[Adapter], wanted: &str) -> io::Result<(Adapter, Periph
         let text = format!("several are there: {}", addresses.join(", "));
         return Err(Trouble::error(io::ErrorKind::InvalidInput, text, "Give the address of the one that is meant."));
     }
-    // It was not empty.
+    // The list is not empty here.
     heard.pop().ok_or_else(|| io::ErrorKind::NotFound.into())
 }
 
-/// The devices with this name or address that are near, each once.
+/// Returns the devices with this name or address that are near, each once.
 async fn heard(adapters: &[Adapter], wanted: &str) -> io::Result<Vec<(Adapter, Peripheral)>> {
     let mut heard: Vec<(Adapter, Peripheral)> = Vec::new();
     for adapter in adapters {
@@ -168,9 +170,9 @@ async fn heard(adapters: &[Adapter], wanted: &str) -> io::Result<Vec<(Adapter, P
             let Ok(Some(seen)) = device.properties().await else { continue };
             let names = [seen.local_name.as_deref(), seen.advertisement_name.as_deref()];
             let is_wanted = names.contains(&Some(wanted)) || address(&device).eq_ignore_ascii_case(wanted);
-            // Two adapters may hear the same one.
+            // Two adapters may both receive the same device.
             let is_known = || heard.iter().any(|(_, other)| address(other) == address(&device));
-            // What the system only remembers is not tried: that would take it long to give up.
+            // A device that the system only remembers is not tried: it would take long to give up.
             let is_near = seen.rssi.is_some() || device.is_connected().await.unwrap_or(false);
             if is_wanted && is_near && !is_known() {
                 heard.push((adapter.clone(), device));
@@ -227,7 +229,7 @@ async fn subscribe(adapter: &Adapter, device: &Peripheral) -> io::Result<(Charac
                     break;
                 }
             }
-            // What was received just before may still be on its way to here.
+            // Notifications received just before may still be on their way here.
             tokio::time::sleep(LOOK).await;
         };
         let forward = async {
@@ -242,7 +244,7 @@ async fn subscribe(adapter: &Adapter, device: &Peripheral) -> io::Result<(Charac
     Ok((characteristic, pieces))
 }
 
-/// Ends with the one that ends first.
+/// Ends as soon as either of the two ends.
 async fn either(one: impl Future<Output = ()>, other: impl Future<Output = ()>) {
     let (mut one, mut other) = (Box::pin(one), Box::pin(other));
     std::future::poll_fn(|context| {
@@ -293,7 +295,7 @@ impl io::Write for Connection {
             let write = self.device.write(&self.characteristic, piece, WriteType::WithoutResponse);
             match self.runtime.block_on(limited(write)) {
                 Ok(()) => return Ok(piece.len()),
-                // BlueZ has another operation on this characteristic.
+                // BlueZ is still busy with another operation on this characteristic.
                 Err(error) if error.to_string().contains("InProgress") && Instant::now() < until => {
                     thread::sleep(Duration::from_millis(10));
                 }

@@ -34,20 +34,21 @@ const MANAGER: &str = "org.bluez.GattManager1";
 const ADVERTISING: &str = "org.bluez.LEAdvertisingManager1";
 const CHARACTERISTIC: &str = "org.bluez.GattCharacteristic1";
 
-/// Where the application is on the bus, and its parts below.
+/// The path of the application on the bus; its parts are below.
 const APPLICATION: &str = "/anysmp";
 const SERVICE_PATH: &str = "/anysmp/service0";
 const CHARACTERISTIC_PATH: &str = "/anysmp/service0/char0";
 const ADVERTISEMENT_PATH: &str = "/anysmp/advertisement0";
 
-/// How long a call of BlueZ may take.
+/// The time that a call of BlueZ may take.
 const CALL: Duration = Duration::from_secs(10);
-/// How long the last notification may take to be sent, before the connection is ended.
+/// The time that the last notification may take to be sent, before the connection is ended.
 const LAST: Duration = Duration::from_millis(100);
 
-/// Registers the service, and waits for centrals; `name` is what they see.
+/// Registers the service, and waits for centrals, which see it as `name`.
 pub fn listen(name: &str) -> io::Result<Listener> {
-    // One thread of its own, which answers BlueZ at any time: it asks back while it registers.
+    // One separate thread, which answers BlueZ at any time: BlueZ calls back during the
+    // registration.
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let (opened, connections) = mpsc::channel();
     let state = Arc::new(Mutex::new(State { opened: Some(opened), pieces: None, central: None, mtu: gatt::MIN_MTU }));
@@ -63,7 +64,7 @@ pub fn listen(name: &str) -> io::Result<Listener> {
     Ok(Listener::Function(Box::new(accept), name.to_owned()))
 }
 
-/// Why there is no device.
+/// The reason why there is no device.
 enum Start {
     Bus(dbus::Error),
     NoAdapter,
@@ -92,14 +93,14 @@ async fn begin(state: &Shared, name: &str) -> Result<(Arc<SyncConnection>, Path<
         }
         true
     });
-    // It stays as long as the bus does.
+    // The registration lasts as long as the bus.
     std::mem::forget(restarts);
     let objects = Proxy::new(BLUEZ, "/", CALL, bus.clone()).get_managed_objects().await?;
     let can_play = |(path, interfaces): (Path<'static>, HashMap<String, PropMap>)| {
         (interfaces.contains_key(MANAGER) && interfaces.contains_key(ADVERTISING)).then_some(path)
     };
     let adapter = objects.into_iter().filter_map(can_play).min().ok_or(Start::NoAdapter)?;
-    // One that is on already may be one that this user may not switch.
+    // This user may not be allowed to switch an adapter, which may be on already.
     let proxy = Proxy::new(BLUEZ, adapter.clone(), CALL, bus.clone());
     if !proxy.get::<bool>("org.bluez.Adapter1", "Powered").await? {
         proxy.set("org.bluez.Adapter1", "Powered", true).await?;
@@ -109,13 +110,13 @@ async fn begin(state: &Shared, name: &str) -> Result<(Arc<SyncConnection>, Path<
     Ok((bus, adapter))
 }
 
-/// The connection that there is, if there is one.
+/// The state of the connection, if there is one.
 struct State {
-    /// Where new ones are announced; `None` once the bus or BlueZ is gone.
+    /// The channel that announces new ones; `None` once the bus or BlueZ is gone.
     opened: Option<Sender<Receiver<Vec<u8>>>>,
-    /// Where the values go that a central writes.
+    /// The channel for the values that a central writes.
     pieces: Option<Sender<Vec<u8>>>,
-    /// Who writes them.
+    /// The central that writes them.
     central: Option<Path<'static>>,
     mtu: u16,
 }
@@ -139,12 +140,12 @@ impl State {
         }
         let pieces = self.pieces.as_ref().ok_or_else(|| refused("notifications are off"))?;
         self.central = central.cloned();
-        // BlueZ before 5.50 does not say it.
+        // BlueZ before 5.50 does not report it.
         self.mtu = prop_cast(options, "mtu").copied().unwrap_or(gatt::MIN_MTU);
         pieces.send(value).map_err(|_gone| refused("the device does not listen"))
     }
 
-    /// There will be no more connections.
+    /// Refuses further connections.
     fn end(&mut self) {
         (self.opened, self.pieces) = (None, None);
     }
@@ -218,14 +219,14 @@ fn export(bus: &SyncConnection, state: &Shared, name: &str) {
     let objects = Mutex::new(objects);
     let answer = move |message: Message, bus: &SyncConnection| {
         let mut objects = objects.lock().unwrap_or_else(PoisonError::into_inner);
-        // An error would be that it is no call of a method.
+        // An error would mean that the message is no method call.
         let _ = objects.handle_message(message, bus);
         true
     };
     bus.start_receive(MatchRule::new_method_call(), Box::new(answer));
 }
 
-/// What can be done with the radio.
+/// The operations on the radio.
 struct Radio {
     runtime: Runtime,
     bus: Arc<SyncConnection>,
@@ -303,7 +304,7 @@ impl Ready for Session {
 }
 
 impl Drop for Session {
-    /// The device goes off the air, as at a reset; where the central is still there, it notices.
+    /// The device goes off the air, as at a reset; a central that is still there notices.
     fn drop(&mut self) {
         let path = (Path::from(ADVERTISEMENT_PATH),);
         let _ = self.radio.call(self.radio.adapter.clone(), ADVERTISING, "UnregisterAdvertisement", path);

@@ -42,11 +42,11 @@ fn drain(queue: &Bytes, buf: &mut [u8]) -> Option<usize> {
     (length > 0).then_some(length)
 }
 
-/// A node with its line: what a firmware's main loop has that never waits.
+/// A node with its line: the state of a firmware's main loop that never waits.
 struct Station {
     node: Node<'static, Device>,
     line: Line<'static, Packet<'static>>,
-    /// What is left of the time that the line was told.
+    /// The time that has not been reported to the line yet.
     left: Duration,
     rx: Bytes,
     sends: Bytes,
@@ -54,7 +54,7 @@ struct Station {
 }
 
 impl Station {
-    /// One round of the main loop, `time` after the last one: bytes, time, messages, bytes.
+    /// Runs one round of the main loop, `time` after the last one: bytes, time, messages, bytes.
     fn turn(&mut self, time: Duration) {
         let Self { node, line, left, rx, sends, .. } = self;
         {
@@ -64,9 +64,9 @@ impl Station {
         }
         // At 6 Mbaud a round is shorter than a microsecond.
         *left += time;
-        let passed = Span::of(*left);
+        let passed = Span::floor(*left);
         if !passed.is_zero() {
-            *left -= passed.time();
+            *left -= passed.to_duration();
             line.elapsed(passed);
         }
         while let Some(event) = line.next(&mut ()) {
@@ -85,14 +85,14 @@ impl Station {
     }
 }
 
-/// Who sends, and what is left of it. A character takes two steps; its byte arrives after the
-/// second.
+/// The sender, and the bytes that it has left. A character takes two steps; its byte arrives after
+/// the second.
 struct Wire {
     queue: Bytes,
-    /// Whether half of the first byte has passed.
+    /// True once half of the first byte has passed.
     half: bool,
-    /// What was sent and what arrived since this sender began: did the noise make another valid
-    /// packet of it?
+    /// The bytes sent and the bytes that arrived since this sender began, to see whether the noise
+    /// has made another valid packet of them.
     sent: Vec<u8>,
     arrived: Vec<u8>,
 }
@@ -140,13 +140,13 @@ impl Bus {
         Duration::from_nanos(5_000_000_000 / u64::from(self.0.borrow().baud))
     }
 
-    /// A node that goes by silence.
+    /// Adds a node that finds the end of a packet by silence.
     pub fn add(&self, node: Node<'static, Device>) {
         let gap = gap(self.0.borrow().baud);
         self.add_with(node, Packet::new(vec![0; 1024].leak(), gap));
     }
 
-    /// A node whose framing is of the caller's choice; with a buffer of 1,024 bytes.
+    /// Adds a node with a framing of the caller's choice and a buffer of 1,024 bytes.
     pub fn add_with(&self, node: Node<'static, Device>, framing: Packet<'static>) {
         let (rx, sends) = (Bytes::default(), Bytes::default());
         let mut inner = self.0.borrow_mut();
@@ -156,22 +156,22 @@ impl Bus {
         inner.stations.push(Station { node, line, left: Duration::ZERO, rx, sends, muted: false });
     }
 
-    /// The master hears what it sends.
+    /// Sets whether the master receives what it sends.
     pub fn set_echo(&self, echo: bool) {
         self.0.borrow_mut().echo = echo;
     }
 
-    /// Each bit flips with this probability.
+    /// Sets the probability with which each bit flips.
     pub fn set_errors(&self, rate: f64) {
         self.0.borrow_mut().errors = (rate * f64::from(u32::MAX)) as u32;
     }
 
-    /// A node that is switched off.
+    /// Switches a node off, or on again.
     pub fn set_muted(&self, index: usize, muted: bool) {
         self.0.borrow_mut().stations[index].muted = muted;
     }
 
-    /// Somebody who is not on our list sends.
+    /// Sends bytes from an unknown sender.
     pub fn burst(&self, bytes: &[u8]) {
         let inner = self.0.borrow();
         inner.heard.borrow_mut().extend(bytes);
@@ -193,14 +193,14 @@ impl Bus {
         look(self.0.borrow_mut().stations[index].node.server().entities())
     }
 
-    /// Transmissions that were damaged, and those of them that no 8-bit sum can tell from good
-    /// ones.
+    /// Returns the number of damaged transmissions, and of those among them that no 8-bit sum can
+    /// tell from good ones.
     pub fn damage(&self) -> (u64, u64) {
         let inner = self.0.borrow();
         (inner.damaged, inner.undetectable)
     }
 
-    /// Simulated time since the bus was built.
+    /// Returns the simulated time since the bus was built.
     pub fn time(&self) -> Duration {
         let steps = u32::try_from(self.0.borrow().steps.get()).unwrap_or(u32::MAX);
         self.step() * steps
@@ -233,7 +233,7 @@ impl Wire {
         self.queue.borrow().is_empty()
     }
 
-    /// Judges a transmission that is over.
+    /// Judges a transmission that has ended.
     fn judge(&mut self) -> (bool, bool) {
         let damaged = self.sent != self.arrived;
         let sum = self.arrived.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte));
@@ -299,9 +299,9 @@ impl Inner {
 /// The port of the master, whose reads move the bus on.
 pub struct MasterPort {
     bus: Bus,
-    /// How long a tick is.
+    /// The length of a tick.
     steps: u32,
-    /// Where the bus was when the master's clock was last asked.
+    /// The position of the bus when the master's clock was last asked.
     asked: u64,
 }
 
@@ -325,7 +325,7 @@ impl MasterPort {
             }
             let mut inner = self.bus.0.borrow_mut();
             inner.run();
-            // What the master still has to send is not a wait.
+            // Time in which the master sends does not count as waiting.
             if inner.master.is_idle() {
                 left -= 1;
             }

@@ -18,14 +18,14 @@ use anysmp::bsmp::group::Members;
 use anysmp::bsmp::variable::Variable;
 use anysmp::bsmp::{Access, Entities, Refusal, Table};
 
-/// What the entities of a device are. The [`Device`] holds what is in them.
+/// The entities of a device; the [`Device`] holds their values.
 #[derive(Debug, Clone, Default)]
 pub struct Setup {
     /// The variables, by id.
     pub variables: Vec<Variable>,
     /// The curves, by id.
     pub curves: Vec<Curve>,
-    /// List the functions, by id.
+    /// The functions, by id.
     pub functions: Vec<Function>,
 }
 
@@ -33,23 +33,23 @@ pub struct Setup {
 pub const SUPPLY_NAMES: [&str; 7] =
     ["status: on", "set-point / A", "limit / A", "current / A", "voltage / V", "temperature / °C", "interlocks"];
 
-/// Where the blocks of a curve come from.
+/// The source of a curve's blocks.
 #[derive(Debug, Clone)]
 pub enum Blocks {
-    /// From memory.
+    /// The blocks in memory.
     Stored(Vec<Vec<u8>>),
-    /// Byte i of block b is 7 b + i; cannot be written.
+    /// Generated blocks: byte i of block b is 7 b + i. They cannot be written.
     Generated,
-    /// Nowhere: always busy.
+    /// No source: always busy.
     Busy,
-    /// Every block is empty.
+    /// Empty blocks only.
     Empty,
 }
 
-/// What the functions do, and how the values follow one another.
+/// The behaviour of the functions, and of the values over time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Behaviour {
-    /// List the functions of the setup `main`; values only change when they are written.
+    /// The functions of the setup `main`; values only change when they are written.
     #[default]
     Main,
     /// A power supply: see [`Setup::supply`].
@@ -59,7 +59,7 @@ pub enum Behaviour {
 /// The values and blocks of the entities of a [`Setup`], and how the device behaves.
 #[derive(Debug, Clone, Default)]
 pub struct Device {
-    /// Which functions it has.
+    /// The functions that it has.
     pub behaviour: Behaviour,
     /// The value of each variable.
     pub values: Vec<Vec<u8>>,
@@ -71,7 +71,7 @@ pub struct Device {
     pub busy: bool,
     /// The first byte of a variable grows by 1 each time that it is read.
     pub counting: bool,
-    /// What happened, as `R[0]` and `W[0,2]`.
+    /// The events so far, as `R[0]` and `W[0,2]`.
     pub events: Vec<String>,
 }
 
@@ -195,7 +195,7 @@ impl Device {
         self.values[id].as_slice().try_into().map_or(f32::NAN, f32::from_le_bytes)
     }
 
-    /// The current of the supply comes closer to the set-point with every look at it.
+    /// Moves the current of the supply closer to the set-point, each time it is read.
     fn follow(&mut self) {
         let target = if self.values[0][0] == 1 { self.float(1) } else { 0.0 };
         let current = self.float(3) + (target - self.float(3)) * 0.75;
@@ -219,7 +219,7 @@ impl Device {
     }
 
     fn event(&mut self, kind: char, members: &Members) {
-        // Nobody looks at an old event.
+        // Old events are never looked at.
         self.events.truncate(1000);
         let ids: Vec<_> = members.iter().map(|id| id.to_string()).collect();
         self.events.push(format!("{kind}[{}]", ids.join(",")));

@@ -20,9 +20,9 @@ use anysmp::bsmp::{Entities, Refusal, Table};
 
 /// Bits 0 to 3 are the state (3: set point), bit 7 is set if it is on, bits 8 to 12 are the model.
 const STATUS: Typed<u16> = Typed::read_only(0);
-/// In A.
+/// The set point in A.
 const SETPOINT: Typed<f32> = Typed::read_only(1);
-/// In A.
+/// The reference in A.
 const REFERENCE: Typed<f32> = Typed::read_only(2);
 const FIRMWARE: u8 = 3;
 const SELECTED: Typed<u16> = Typed::read_only(14);
@@ -31,7 +31,7 @@ const POINTERS: [[Typed<u32>; 3]; 2] = [
     [Typed::read_only(19), Typed::read_only(20), Typed::read_only(21)],
     [Typed::read_only(22), Typed::read_only(23), Typed::read_only(24)],
 ];
-/// In A.
+/// The current of the load in A.
 const LOAD_CURRENT: Typed<f32> = Typed::read_only(33);
 
 const SIZES: [u8; 74] = {
@@ -252,7 +252,7 @@ impl Entities for Fbp {
                 }
             }
             24 if word(0) < 2 => self.set(SELECTED, word(0)),
-            // An invalid command, as the firmware says it.
+            // The firmware's code for an invalid command.
             24 => return Err(NonZeroU8::MIN.saturating_add(7)),
             25 => output.copy_from_slice(&1024_u16.to_le_bytes()),
             31 => {

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use anysmp::blocking::Link;
-use anysmp::bsmp::bridge::{Bridge, Form};
+use anysmp::bsmp::bridge::Bridge;
 use anysmp::bsmp::{Address, Entities, Node, Server, Table};
 use anysmp::framing::bridge::{WithId, WithoutId};
 use anysmp::framing::counted::{Counted, Head3};
@@ -17,10 +17,10 @@ use clap::ValueEnum;
 use super::fbp::{self, Fbp};
 use crate::port::{Listener, Pipe, Port, complain, is_over};
 
-/// How long a network may take between two parts of a packet.
+/// The time that a network may take between two parts of a packet.
 pub const CUT: Duration = Duration::from_millis(500);
 
-/// As long as a buffer of a link can be. The largest packet is a block of 65,520 bytes, 65,528 in
+/// The longest buffer that a link can use. The largest packet is a block of 65,520 bytes, 65,528 in
 /// all.
 pub const LARGEST: usize = 65_535;
 
@@ -33,7 +33,7 @@ pub enum Framing {
     Packet,
     /// Packets in the envelope of Sirius' Ethernet bridge
     Bridge,
-    /// The same in its form without an id, as pydrs speaks it
+    /// The same without an id, as pydrs speaks it
     BridgeWithoutId,
 }
 
@@ -78,18 +78,21 @@ pub fn serve(
         return Ok(());
     }
     let mut kept = vec![0; LARGEST];
-    let form = if framing == Framing::Bridge { Form::WithId } else { Form::WithoutId };
-    let mut bridge = Bridge::new(node, form, &mut kept);
-    while let Some(port) = listener.accept() {
-        match form {
-            Form::WithId => session(port, Counted::<WithId>::new(&mut buffer), &mut bridge)?,
-            Form::WithoutId => session(port, Counted::<WithoutId>::new(&mut buffer), &mut bridge)?,
+    if framing == Framing::Bridge {
+        let mut bridge = Bridge::<_, WithId>::new(node, &mut kept);
+        while let Some(port) = listener.accept() {
+            session(port, Counted::<WithId>::new(&mut buffer), &mut bridge)?;
         }
+        return Ok(());
+    }
+    let mut bridge = Bridge::<_, WithoutId>::new(node, &mut kept);
+    while let Some(port) = listener.accept() {
+        session(port, Counted::<WithoutId>::new(&mut buffer), &mut bridge)?;
     }
     Ok(())
 }
 
-/// What carries the bytes.
+/// The carrier of the bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Carrier {
     /// A line on which silence has a meaning.
@@ -104,7 +107,7 @@ pub enum Carrier {
 fn session<F: anysmp::framing::Framing>(port: Port, framing: F, service: &mut impl Service) -> Result<(), SizeError> {
     let sizes = framing.sizes();
     let (mut read, mut tx) = (vec![0; sizes.read], vec![0; sizes.message]);
-    // An answer in one write: pydrs takes what one `recv` returns for all of it.
+    // Sends an answer in one write, since pydrs takes the result of one `recv` for all of it.
     let mut out = vec![0; framing.max_encoded_len(sizes.message)];
     let mut link = Link::new(port, framing, Buffers::parts(&mut read, &mut tx, &mut out))?;
     loop {

@@ -22,7 +22,7 @@ const HUMIDITY: Address = Address(2);
 const RELAY: Address = Address(3);
 const LABEL: Address = Address(4);
 
-/// How often the air moves.
+/// The time from one move of the air to the next.
 const BREATH: Duration = Duration::from_millis(250);
 
 /// The label at start.
@@ -37,7 +37,7 @@ pub struct Greenhouse {
     humidity: Watched<u8>,
     relay: Watched<bool>,
     label: Watched<String>,
-    /// Seconds since 1970, which tell one start from another.
+    /// Seconds since 1970 at the start, which distinguish one start from another.
     boot: u64,
     started: Instant,
     debug: Option<String>,
@@ -50,7 +50,7 @@ impl Default for Greenhouse {
 }
 
 impl Greenhouse {
-    /// Starts now.
+    /// Starts a greenhouse now.
     pub fn new() -> Self {
         let boot = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
         Self {
@@ -147,8 +147,8 @@ impl Resources for Greenhouse {
     }
 }
 
-/// Serves one port while it lasts and `power` is on, and gives it back if it still lasts then;
-/// starts the greenhouse again when the master asks for it.
+/// Serves one port while it lasts and `power` is on, and returns it if it still lasts then; starts
+/// the greenhouse again when the master asks for it.
 pub fn serve(
     slave: &mut Slave<Greenhouse>,
     port: Port,

@@ -10,7 +10,7 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// Shows what this computer takes for UTC.
+    /// A clock at this computer's UTC.
     pub fn of_host() -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         Self { seconds: i64::try_from(since).unwrap_or(0), set: Instant::now() }
@@ -88,8 +88,8 @@ fn parse(text: &str) -> Option<i64> {
 /// Writes date and time.
 fn format(seconds: i64) -> String {
     let (day, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    // Counted from March on, the months repeat their lengths every five, and the leap day comes
-    // last.
+    // Counted from March on, the lengths of the months repeat every five months, and the leap day
+    // comes last.
     let shifted = day + 719_468;
     let (era, of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
     let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;

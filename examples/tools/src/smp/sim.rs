@@ -5,9 +5,9 @@
 //!   boot ─▶ life: accept a client, serve it, until a reset ─▶ 400 ms of deafness ─▶ boot ─▶ …
 //! ```
 //!
-//! What lives on the stack of [`Device::run`]'s loop is the device's RAM and gone after a reset;
-//! its fields are the flash and the battery-backed clock. The connection outlives a reset, as a
-//! UART does.
+//! The state on the stack of [`Device::run`]'s loop is the device's RAM and gone after a reset; its
+//! fields are the flash and the battery-backed clock. The connection outlives a reset, as a UART
+//! does.
 
 mod board;
 mod groups;
@@ -41,7 +41,7 @@ use groups::{Groups, Storage};
 
 pub use board::{Board, Hash, Mode};
 
-/// From the answer to a reset until the device listens again.
+/// The time from the response to a reset until the device listens again.
 const DEAF: Duration = Duration::from_millis(400);
 
 /// The framing of messages.
@@ -53,7 +53,7 @@ pub enum Wire {
     Raw,
     /// COBS with a CRC-16.
     Cobs,
-    /// Any of them; each answer is framed as its request was.
+    /// All framings; each response is framed as its request was.
     Auto,
     /// One message per datagram. Always, and only, over UDP.
     #[value(skip)]
@@ -63,7 +63,7 @@ pub enum Wire {
     Gatt,
 }
 
-/// What the simulated device is like.
+/// The properties of the simulated device.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
     /// The framing of messages.
@@ -72,11 +72,11 @@ pub struct Options {
     pub buf_size: u32,
     /// Number of buffers.
     pub buf_count: u32,
-    /// Where log text goes.
+    /// The destination of log text.
     pub log: Log,
-    /// Whether resets are refused unless they are forced.
+    /// True if resets are refused unless they are forced.
     pub busy: bool,
-    /// Whether each new image crashes when it is started for the first time, so that the boot
+    /// True if each new image crashes when it is started for the first time, so that the boot
     /// loader takes the old one back.
     pub crashing: bool,
     /// Its boot loader and its slots.
@@ -90,20 +90,20 @@ impl Default for Options {
     }
 }
 
-/// Where the log text of the device goes.
+/// The destination of the device's log text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Log {
-    /// Nowhere.
+    /// No log text.
     Off,
-    /// To stderr.
+    /// Log text goes to stderr.
     Stderr,
-    /// To stderr, with a line for each request.
+    /// Log text goes to stderr, with a line for each request.
     Requests,
-    /// To the client, between the frames; and a line for each request.
+    /// Log text goes to the client, between the frames, with a line for each request.
     Wire,
 }
 
-/// Why the simulation ended.
+/// The reason why the simulation ended.
 #[derive(Debug)]
 pub enum Failure {
     /// The simulation itself is wrong.
@@ -120,11 +120,11 @@ impl std::fmt::Display for Failure {
     }
 }
 
-/// The device: what outlives a reset.
+/// The part of the device that outlives a reset.
 pub struct Device {
     options: Options,
     memory: Vec<u8>,
-    /// What was started last.
+    /// The programs that were started last.
     runs: Runs,
     storage: Storage,
     clock: Clock,
@@ -142,7 +142,7 @@ impl Device {
     /// Runs until the listener has no more clients.
     pub fn run(mut self, listener: &mut Listener) -> Result<(), Failure> {
         let mut port = None;
-        // Where a loader has the slots, somebody has asked for it.
+        // If a loader has the slots, assume that it was asked for.
         let mut is_loader_wanted = true;
         loop {
             let Options { board, crashing, .. } = self.options;
@@ -172,8 +172,8 @@ impl Device {
         }
     }
 
-    /// One life, from a boot to the next reset, whose boot mode is returned; `None` when there are
-    /// no more clients.
+    /// Runs one life, from a boot to the next reset, whose boot mode is returned; `None` when there
+    /// are no more clients.
     fn live(&mut self, port: &mut Option<Port>, listener: &mut Listener) -> Result<Option<u8>, Failure> {
         let options = self.options;
         let (mut pairs, mut work) = (options.board.pairs(self.runs), [0; board::WORK]);
@@ -185,8 +185,8 @@ impl Device {
         let mut piece = vec![0; len];
         let groups = Groups::new(&mut self.storage, &mut piece);
         let firmware = Firmware { os, images, groups, log: &mut self.log };
-        // Parameters are a command of this device like any other, so that each request is in its
-        // log.
+        // The application serves the parameters like any other command, so that each request is in
+        // its log.
         let mut server = Server::new(firmware, AllowAll).with_memory(&mut memory);
         let mut buffer = vec![
             0;
@@ -217,7 +217,7 @@ impl Device {
     }
 }
 
-/// A device without an image that can be started: whatever is sent to it, it says nothing.
+/// Plays a device without an image that can be started: it never responds.
 fn silence(port: &mut Option<Port>, listener: &mut Listener) {
     if port.is_none() {
         *port = listener.accept();
@@ -236,7 +236,7 @@ fn talk<F: Framing>(
     server: &mut Server<Firmware<'_>, AllowAll, Answers<'_>>,
     options: Options,
 ) -> Option<u8> {
-    // An answer has to fit a buffer just as a request does. Where any framing may come, the request
+    // A response has to fit a buffer just as a request does. If any framing may come, the request
     // is that of a raw client, which fills the buffer.
     let overhead = if options.wire == Wire::Auto { 0 } else { F::OVERHEAD };
     let mut tx = vec![0; (options.buf_size as usize).saturating_sub(overhead)];
@@ -259,24 +259,24 @@ fn talk<F: Framing>(
             let _ = link.port().write(seen.as_bytes());
         }
         for line in server.handler().log.for_the_wire() {
-            // Text is not worth the connection.
+            // A failure to print text must not end the connection.
             let _ = link.port().write(line.as_bytes());
         }
         match link.serve(server) {
             Ok(After::Nothing) => {}
             Ok(After::Reset { mode, .. }) => return Some(mode),
             Err(LinkError::Closed) => return None,
-            // An answer that cannot be framed: its client gets none.
+            // The response cannot be framed: its client gets none.
             Err(LinkError::Framing(_) | LinkError::BufferFull) => {}
             Err(error) => complain(&error),
         }
     }
 }
 
-/// What a link tells beside the exchange.
+/// The output of a link beside the exchange.
 #[derive(Default)]
 struct Beside {
-    /// What was typed on the console between the frames.
+    /// Keys that were typed on the console between the frames.
     typed: RefCell<Vec<u8>>,
     refusals: RefCell<Vec<Error>>,
 }
@@ -293,7 +293,7 @@ impl Sink for &Beside {
     }
 }
 
-/// Takes the whole lines out of what was typed; what never becomes a line is forgotten.
+/// Takes the whole lines out of the keys that were typed; a line that grows too long is dropped.
 fn lines(typed: &mut Vec<u8>) -> Vec<String> {
     const LONGEST: usize = 256;
     let mut lines = Vec::new();
@@ -308,7 +308,7 @@ fn lines(typed: &mut Vec<u8>) -> Vec<String> {
     lines
 }
 
-/// What runs on the device: the application's own match.
+/// The application on the device: its own match.
 struct Firmware<'d> {
     os: Os<'d>,
     images: Box<dyn Images + 'd>,
@@ -430,7 +430,7 @@ impl os::Commands for Os<'_> {
     }
 }
 
-/// What the device prints.
+/// The output of the device.
 struct Journal {
     to: Log,
     since: Instant,
@@ -456,14 +456,14 @@ impl Journal {
         }
     }
 
-    /// Prints a line that not everybody wants.
+    /// Prints a line that only some users want.
     fn detail(&mut self, line: impl FnOnce() -> String) {
         if matches!(self.to, Log::Requests | Log::Wire) {
             self.add(line);
         }
     }
 
-    /// What has to go over the wire.
+    /// Returns the lines that have to go over the wire.
     fn for_the_wire(&mut self) -> Vec<String> {
         std::mem::take(&mut self.lines)
     }

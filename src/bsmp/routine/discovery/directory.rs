@@ -15,7 +15,7 @@ use crate::shown::shown;
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_structs, reason = "the caller may keep one in a constant")]
 pub struct Directory<'d> {
-    /// Show the version of the protocol that the node speaks.
+    /// The version of the protocol that the node speaks.
     pub version: Version,
     /// Its variables, in the order of their ids.
     pub variables: &'d [Variable],

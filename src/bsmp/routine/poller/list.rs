@@ -4,9 +4,8 @@ use core::time::Duration;
 
 use crate::bsmp::client::{Client, Error, Judged, Request, judge};
 use crate::bsmp::{Address, group, variable};
-use crate::shown::shown;
 
-/// A node that is polled, and what became of its requests.
+/// A polled node, and the counts of its requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Polled {
@@ -14,9 +13,9 @@ pub struct Polled {
     pub(super) counters: PollCounters,
     /// The number of requests in a row without an answer.
     pub(super) misses: u8,
-    /// When it was asked last.
+    /// The time of its last request.
     pub(super) asked: Duration,
-    /// It is not asked before this time.
+    /// The time before which it is not asked again.
     pub(super) resumes: Duration,
 }
 
@@ -151,7 +150,27 @@ pub enum PollEvent<'m> {
     },
 }
 
-shown!(PollEvent<'_>, |event| "Poll {}: {} bytes", event.poll(), event.len());
+/// Prints the size of a value, and all of a refusal.
+impl core::fmt::Debug for PollEvent<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Value { poll, value } => write!(f, "Value {{ poll: {poll}, {} bytes }}", value.len()),
+            Self::Refused { poll, error } => write!(f, "Refused {{ poll: {poll}, error: {error:?} }}"),
+        }
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for PollEvent<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        match self {
+            Self::Value { poll, value } => {
+                defmt::write!(f, "Value {{ poll: {=usize}, {=usize} bytes }}", poll, value.len())
+            }
+            Self::Refused { poll, error } => defmt::write!(f, "Refused {{ poll: {=usize}, error: {} }}", poll, error),
+        }
+    }
+}
 
 impl PollEvent<'_> {
     /// The place of the poll in the list.
@@ -159,13 +178,6 @@ impl PollEvent<'_> {
     pub const fn poll(&self) -> usize {
         match self {
             Self::Value { poll, .. } | Self::Refused { poll, .. } => *poll,
-        }
-    }
-
-    const fn len(&self) -> usize {
-        match self {
-            Self::Value { value, .. } => value.len(),
-            Self::Refused { .. } => 0,
         }
     }
 }

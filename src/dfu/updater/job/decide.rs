@@ -100,7 +100,7 @@ impl<L: Loader, D: Digest, F: Geometries> Job<'_, '_, L, D, F> {
         self.save(then);
     }
 
-    /// Chooses the way of a chunk.
+    /// Chooses the first stage of a chunk.
     pub(super) fn route(&mut self) -> Result<(), Error> {
         let piece = self.piece.ok_or(Error::Unknown)?;
         match route(self.updater.session, &self.updater.upload, &piece, 0)? {
@@ -166,7 +166,7 @@ impl<L: Loader, D: Digest, F: Geometries> Job<'_, '_, L, D, F> {
         let Updater { digest, record, upload, next, knowledge, .. } = &mut *self.updater;
         match read {
             Read::Roles => {
-                // A program that cannot be read does not run, so what runs is the other one.
+                // A program that cannot be read does not run, so the other one does.
                 let is_swapped = is_read && digest.finish().as_bytes() == record.spare.hash;
                 if is_swapped {
                     *record = record.swapped();
@@ -232,7 +232,7 @@ impl<L: Loader, D: Digest, F: Geometries> Job<'_, '_, L, D, F> {
                 let (off, len) = (upload.off(), upload.len);
                 let page = geometry.of(Device::Spare).erase;
                 let is_page = off > 0 && off < len && len <= max && down(off, page) == off;
-                // A whole file is there, so nothing is left to go on.
+                // The whole file is there, so no upload can be resumed.
                 let is_part = record.spare.len == 0 && is_page;
                 let is_same = piece.off > 0 || upload.key.is(piece.sha);
                 if !(recall.is_usable() && is_part && is_same && *next == Next::Stay) {

@@ -63,7 +63,7 @@ impl<D: Digest, G: Gate, F: Geometries> Job<'_, '_, D, G, F> {
         if header.hashed_len() > len {
             return Err(Error::InvalidHeader);
         }
-        // All of the image goes into flash, whatever follows it.
+        // All of the image goes into flash, and only the rest is left out.
         if G::TAKES_PADDED && header.hashed_len() > stored {
             return Err(Error::TooLarge);
         }

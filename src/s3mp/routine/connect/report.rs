@@ -2,13 +2,13 @@
 
 use crate::s3mp::routine::Boot;
 
-/// The end of a [`Connect`](super::Connect).
+/// The report of a [`Connect`](super::Connect), at its end or so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
 #[non_exhaustive]
 pub struct ConnectReport {
-    /// The way in which it ended; `Unfinished` until then.
+    /// The outcome; `Unfinished` until it has ended.
     pub outcome: ConnectOutcome,
 }
 
@@ -18,7 +18,7 @@ pub struct ConnectReport {
 #[must_use]
 #[non_exhaustive]
 pub enum ConnectOutcome {
-    /// It has not ended: it may be run again.
+    /// Not ended; the routine may be run again.
     Unfinished,
     /// The slave is there, and this many addresses, the first of the watches, were subscribed to or
     /// refused it.

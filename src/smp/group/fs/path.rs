@@ -26,7 +26,7 @@ pub struct Path<'p> {
 }
 
 impl<'p> Path<'p> {
-    /// The longest path in bytes, as Zephyr's default.
+    /// The longest path in bytes: Zephyr's default.
     pub const MAX_LEN: usize = 64;
 
     /// Checks a path. `root` is `""` for everything, else an absolute directory without a trailing

@@ -75,12 +75,12 @@ pub struct Store<'b, F> {
 shown!(['b, F] Store<'b, F>, |store| "Store({} bytes)", store.buffer.len());
 
 impl<'b, F: Files> Store<'b, F> {
-    /// Offers what `files` holds below `root` (`""` for all of it).
+    /// Serves the files of `files` below `root` (`""` for all of them).
     pub const fn new(files: F, root: &'b str, buffer: &'b mut [u8]) -> Self {
         Self { files, root, buffer, session: Session::Idle }
     }
 
-    /// The file system, for the application itself.
+    /// The file system, for the application's own use.
     pub const fn files(&mut self) -> &mut F {
         &mut self.files
     }

@@ -23,7 +23,7 @@ pub struct Job<'j, D: Device + 'j>(State<'j, D>);
 
 shown!(['j, D: Device + 'j] Job<'j, D>, |_| "Job");
 
-/// What a command needs. It is decided when the job is made, and never changes.
+/// The resources that a command requires. Decided when the job is made; never changes.
 enum State<'j, D: Device + 'j> {
     /// Needs the flash.
     Flash(D::Job<'j>),
@@ -70,8 +70,8 @@ pub fn answer<D: Device, F: Flash>(device: &mut D, flash: &mut F, incoming: &Inc
 #[inline(never)]
 fn execute<D: Device, F: Flash>(device: &mut D, flash: &mut F, command: &Command<'_>, reply: Reply<'_>) -> Answer {
     let mut job = device.begin(command);
-    flash::drive(&mut job, flash);
-    finish::<D>(&job, reply)
+    let job = flash::run(&mut job, flash);
+    finish::<D>(job, reply)
 }
 
 /// Begins a command of the image group, for callers that run the job themselves, for example on an
@@ -255,7 +255,8 @@ impl<D: Device> Encode for StateList<'_, D> {
                 image: several.then_some(state.image),
                 slot: state.slot,
                 version: Text::from_bytes(&version),
-                // Of what came by a cable under a boot loader that keeps no hash, nobody knows it.
+                // The hash of a program that was written over a cable is unknown, if the boot
+                // loader keeps none.
                 hash: Some(state.hash).filter(|hash| !hash.is_empty()).map(Into::into),
                 bootable: state.bootable,
                 pending: state.pending,

@@ -170,7 +170,7 @@ impl<'b> Decode<'b> for PoolStatisticsResponse<'b> {
         let mut entries = reader.entries()?;
         while entries.more(&mut reader)? {
             let name = reader.text()?;
-            // By the length first: a key in many pieces is gone through once, not for each name.
+            // The length first, so that a key in many pieces is read once, not once for each name.
             match name.as_bytes().len() {
                 6 if name == "mpools" => return Table::of(reader.item()?).map(|table| Self(Pools::Table(table))),
                 // A pool may have this name, too.

@@ -81,7 +81,7 @@ impl<'b, S: Settings> Store<'b, S> {
         Self { settings, buffer }
     }
 
-    /// The settings, for the application itself.
+    /// The settings, for the application's own use.
     pub const fn settings(&mut self) -> &mut S {
         &mut self.settings
     }

@@ -25,16 +25,16 @@ pub(super) fn next(message: &[u8], flight: &Flight, reached: u64) -> Result<u64,
     }
 }
 
-/// How often a device was asked what it has, while nothing new was sent.
+/// The number of times that a device was asked for its offset while nothing new was sent.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Lookups {
     count: u8,
-    /// What had been sent at the last one.
+    /// The bytes that had been sent at the last one.
     reached: u64,
 }
 
 impl Lookups {
-    /// Returns true if there was one.
+    /// Returns true if an offset has been looked up.
     pub(super) const fn any(&self) -> bool {
         self.reached > 0
     }

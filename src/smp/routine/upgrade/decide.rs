@@ -11,7 +11,7 @@ use crate::smp::{self, Version};
 use crate::source::Source;
 
 impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
-    /// A request of the upgrade itself had no response, or did not fit.
+    /// Handles a request of the upgrade itself that had no response or did not fit.
     pub(super) fn failed(&mut self, error: Error, retries: u8) {
         match (&self.stage, error) {
             // The boot time ends the wait, not the number of attempts that a call counts.
@@ -81,7 +81,7 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
                 self.upload.restart();
                 self.stage = Stage::Resetting(Call::new(0), Moment::Before);
             }
-            // Once only: what this run has uploaded is not damaged by an earlier one.
+            // Once only: an image that this run has uploaded was not damaged by an earlier one.
             _ if was_found && !self.notes.contains(Note::Damaged) && damaged(version, error) => {
                 self.notes.remove(Note::NoUpload);
                 self.notes.add(Note::Damaged);
@@ -123,8 +123,8 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
             self.stage = Stage::Marking(Call::new(retries));
         } else if let Some(at) = self.items.as_ref().iter().rposition(|item| item.task == Task::Confirm) {
             // Also before a reset, which would end the trial of an image that is wanted. The last
-            // one first: devices refuse a confirmation of another image than 0 rather than one of
-            // image 0, which is still on trial then, so that both fall back together.
+            // one comes first, because devices refuse to confirm another image than 0 rather than
+            // image 0, which is then still on trial, so that both fall back together.
             self.at = at;
             self.stage = Stage::Confirming(Call::new(retries));
         } else if self.at(|item| item.seen.place < Place::OnTrial) {
@@ -204,7 +204,7 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
         }
     }
 
-    /// All was uploaded: which of it has to be marked?
+    /// Handles the list after the uploads: which images have to be marked?
     fn stored(&mut self, survey: Option<Survey>, retries: u8) {
         for item in self.items.as_mut() {
             if item.task == Task::Mark(Origin::Uploaded) && needs_no_mark(&item.seen, survey) {
@@ -219,12 +219,12 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
         self.next(retries);
     }
 
-    /// The device was reset: which images run?
+    /// Handles the list after the reset: which images run?
     fn booted(&mut self, survey: Survey, retries: u8) {
         if !survey.active {
             return self.doubt(Doubt::NothingRuns);
         }
-        // The reset was lost, or refused without a word.
+        // The reset was lost, or silently refused.
         if self.at(|item| item.seen.place == Place::Pending) {
             return match self.resets.checked_sub(1) {
                 Some(resets) => {
@@ -259,7 +259,8 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
         self.next(retries);
     }
 
-    /// The device was reset because not all images came up: have the others fallen back?
+    /// Handles the list after a second reset, because not all images came up: have the others
+    /// fallen back?
     fn fallen_back(&mut self) {
         let runs = |place| self.find(|item| item.seen.place == place).is_some();
         match (runs(Place::OnTrial), self.resets.checked_sub(1)) {
@@ -275,7 +276,7 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
         self.end(UpgradeOutcome::Reverted);
     }
 
-    /// All was confirmed: does it stay?
+    /// Handles the list after the confirmations: does every image stay?
     fn verified(&mut self) {
         if self.at(|item| item.seen.place < Place::OnTrial) {
             self.end(UpgradeOutcome::Reverted);

@@ -1,4 +1,4 @@
-//! Before anything is sent: what has to be done, and what would go wrong.
+//! The plan, before anything is sent: the steps for each image, and what would go wrong.
 
 use core::cmp::Ordering;
 
@@ -12,7 +12,7 @@ use crate::smp::routine::{Call, Error};
 use crate::source::Source;
 
 impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
-    /// Decides what has to be done for each image.
+    /// Decides the steps for each image.
     pub(super) fn plan(&mut self, survey: Option<Survey>, retries: u8) {
         for item in self.items.as_mut() {
             let Seen { place, by_version, .. } = item.seen;
@@ -30,7 +30,8 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
                 (_, Place::Stored | Place::Primary) => Task::Mark(Origin::Found),
             };
             if item.task == Task::Upload {
-                // What looks alike is not the image: the reset is still to come.
+                // What was found does not count as this image: the one uploaded has yet to be
+                // started.
                 item.seen.place = Place::Absent;
             }
         }
@@ -66,7 +67,7 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
         if let Stage::Ended(..) = self.stage {
             return;
         }
-        // Image 0 is what a device without numbers has. Without a list nothing is known.
+        // A device without image numbers has image 0. Without a list nothing is known.
         let is_blind = self.notes.contains(Note::NoState);
         if self.at(|item| !item.seen.is_known && item.image() != 0 && !is_blind) {
             return self.end(UpgradeOutcome::Failed(Error::NoSuchImage));

@@ -7,7 +7,7 @@ use crate::smp::os::Reset;
 use crate::smp::routine::outcome::Phase;
 use crate::smp::routine::{Call, UpgradeOutcome};
 
-/// The wishes of the caller: see the builders of [`Upgrade`](super::Upgrade).
+/// The caller's settings: see the builders of [`Upgrade`](super::Upgrade).
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Settings {
     pub(super) confirm: bool,

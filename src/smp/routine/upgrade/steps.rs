@@ -1,4 +1,4 @@
-//! The requests of each stage, and where their responses go.
+//! The requests of each stage, and the handling of their responses.
 
 use core::time::Duration;
 
@@ -74,7 +74,7 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
         let heard = match &mut self.stage {
             Stage::Uploading => {
                 let heard = self.upload.receive(client, message).is_some();
-                // At once, so that the event says what comes next before it is sent.
+                // At once, so that the event names the next step before it is sent.
                 if self.upload.has_ended() {
                     self.uploaded(client);
                 }
@@ -104,7 +104,7 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
                         self.done(Task::None, Some(Place::Pending));
                         self.next(retries);
                     }
-                    // Such devices start what was uploaded without a mark.
+                    // Such devices start an uploaded image without a mark.
                     Err(client::Error::Remote(smp::Error::NOT_SUPPORTED)) => {
                         self.notes.add(Note::NoTest);
                         self.done(Task::None, None);

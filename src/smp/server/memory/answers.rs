@@ -3,8 +3,9 @@
 use core::time::Duration;
 
 use super::peers::{FRONT, PeerAnswers};
-use super::record::{ALL, Clock, REQUESTS, Record, SECONDS, WRITES, fnv};
+use super::record::{ALL, Clock, REQUESTS, Record, SECONDS, WRITES};
 use super::{Known, Memory};
+use crate::bytes::fnv;
 use crate::line::Peer;
 use crate::shown::shown;
 use crate::time::Span;

@@ -2,8 +2,9 @@
 
 use core::time::Duration;
 
-use super::record::{ALL, Clock, Record, WRITE, fnv};
+use super::record::{ALL, Clock, Record, WRITE};
 use super::{Known, Memory};
+use crate::bytes::fnv;
 use crate::line::Peer;
 use crate::shown::shown;
 use crate::time::Span;
@@ -27,7 +28,7 @@ shown!(PeerAnswers<'_>, |answers| "PeerAnswers({} bytes)", answers.memory.len())
 /// The length of a [`Front`] in bytes.
 pub(super) const FRONT: usize = 9;
 
-/// The bytes in front of a peer's writes.
+/// The bytes stored in front of a peer's writes.
 #[derive(Clone, Copy)]
 struct Front {
     peer: Peer,
@@ -63,11 +64,12 @@ struct Part<'p> {
 /// The suitability of a part for the next write; the greatest is the best.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Merit {
-    /// It belongs to another peer, since whose last request this many of others have arrived.
+    /// Another peer has it; this many requests of others have arrived since the last one of that
+    /// peer.
     Silent(u16),
-    /// It stores no write.
+    /// No write is stored in it.
     Free,
-    /// It belongs to the peer that sent the write.
+    /// The peer that sent the write has it.
     Own,
 }
 

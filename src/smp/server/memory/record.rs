@@ -37,7 +37,7 @@ pub(super) struct Record<'m> {
 #[derive(Clone, Copy)]
 pub(super) enum Found {
     Nowhere,
-    /// It is the newest write.
+    /// The newest write.
     Newest,
     Older,
 }
@@ -119,12 +119,6 @@ impl<'m> Record<'m> {
     }
 }
 
-/// Computes FNV-1a, which needs no table and one multiplication per byte. A CRC-32 without a table
-/// takes 13 times as long on a Cortex-M3.
-pub(super) fn fnv(request: &[u8]) -> u32 {
-    request.iter().fold(0x811C_9DC5, |sum, byte| (sum ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
-}
-
 /// Returns group, sequence number and command of a message, as they are in its header.
 pub(super) fn what(message: &[u8]) -> Option<&[u8; 4]> {
     message.split_first_chunk::<{ Header::LEN - 4 }>().and_then(|(_, rest)| rest.first_chunk())
@@ -147,12 +141,12 @@ impl Clock {
 
     /// Returns the number of seconds that have ended with this tick, at most 255.
     pub(super) fn pass(&mut self, elapsed: Span) -> u8 {
-        const SECOND: Span = Span::of(Duration::from_secs(1));
-        self.begun.lengthen(elapsed);
+        const SECOND: Span = Span::floor(Duration::from_secs(1));
+        self.begun = self.begun.saturating_add(elapsed);
         let mut passed = 0_u8;
         // At most 4,294 times, after 71 minutes: a division takes more flash.
-        while self.begun.reaches(SECOND) {
-            self.begun = self.begun.shortened(SECOND);
+        while self.begun >= SECOND {
+            self.begun = self.begun.saturating_sub(SECOND);
             passed = passed.saturating_add(1);
         }
         passed

@@ -71,7 +71,7 @@ pub struct Link {
     /// Silence of the line after a request without an answer; default is 1000, or twice the timeout
     #[arg(long, value_name = "MS", global = true, help_heading = "Link")]
     pub drain: Option<u64>,
-    /// What the values are: a file with lines of id, name, type and unit
+    /// The description of the values: a file with lines of id, name, type and unit
     #[arg(long, value_name = "FILE", global = true, help_heading = "Link")]
     pub describe: Option<PathBuf>,
 }
@@ -92,33 +92,33 @@ pub enum Command {
     Curves,
     /// List the functions
     Functions,
-    /// Look which nodes are on the bus
+    /// Find the nodes on the bus
     Scan,
     /// Follow variables or a group of one or many nodes, live: a table on a terminal, else lines.
     /// Nodes that do not answer end nothing
     Watch(PollArgs),
-    /// The same in lines, also on a terminal
+    /// The same as lines, even on a terminal
     Poll(PollArgs),
     /// Read variables
     Read {
-        /// Which ones: ids, or names of the description
+        /// The variables: ids, or names of the description
         #[arg(required = true)]
         ids: Vec<String>,
     },
     /// Write a variable
     Write {
-        /// Which one: its id, or its name in the description
+        /// The variable: its id, or its name in the description
         id: String,
-        /// The new value: as its type says, or in hex if it is not described
+        /// The new value: in the form of its type, or in hex if it is not described
         #[arg(allow_hyphen_values = true)]
         value: String,
-        /// Read this variable in the same exchange: its id, or its name
+        /// Also read this variable in the same exchange: its id, or its name
         #[arg(long, value_name = "ID")]
         read: Option<String>,
     },
     /// Combine a variable with a mask
     Combine {
-        /// Which one: its id, or its name in the description
+        /// The variable: its id, or its name in the description
         id: String,
         /// The operation: and, or, xor, set, clear, toggle
         #[arg(value_parser = operation)]
@@ -134,7 +134,7 @@ pub enum Command {
     Curve(Curve),
     /// Execute a function
     Call {
-        /// Which one
+        /// The id of the function
         id: u8,
         /// Its input in hex
         #[arg(default_value = "")]
@@ -143,7 +143,7 @@ pub enum Command {
         #[arg(long)]
         no_answer: bool,
     },
-    /// Print a script that lets a shell complete the commands of this program
+    /// Print the script that completes commands in a shell
     Completion {
         /// The shell
         #[arg(value_enum)]
@@ -155,17 +155,17 @@ pub enum Command {
 pub enum Group {
     /// Show the ids of its members
     Members {
-        /// Its id: 0 is all variables, 1 those that are only read, 2 those that can be written
+        /// The id of the group: 0 has all variables, 1 the read-only ones, 2 the writable ones
         id: u8,
     },
     /// Show the values of its members
     Read {
-        /// Its id
+        /// The id of the group
         id: u8,
     },
     /// Write all of its members, or none
     Write {
-        /// Its id
+        /// The id of the group
         id: u8,
         /// The values: in hex, one after the other; or, if the members are described, one word for
         /// each, as `setpoint=3.5`
@@ -174,7 +174,7 @@ pub enum Group {
     },
     /// Combine all of its members with masks
     Combine {
-        /// Its id
+        /// The id of the group
         id: u8,
         /// The operation: and, or, xor, set, clear, toggle
         #[arg(value_parser = operation)]
@@ -182,13 +182,13 @@ pub enum Group {
         /// The masks in hex, one after the other
         masks: Hex,
     },
-    /// Create one
+    /// Create a group
     Create {
         /// Its members: ids, or names of the description
         #[arg(required = true)]
         ids: Vec<String>,
     },
-    /// Remove all that were created
+    /// Remove all created groups
     Remove,
 }
 
@@ -196,7 +196,7 @@ pub enum Group {
 pub enum Curve {
     /// Read a curve into a file: floats in .csv and .npy, else its bytes
     Get {
-        /// Which one
+        /// The id of the curve
         id: u8,
         /// The file here
         file: PathBuf,
@@ -209,7 +209,7 @@ pub enum Curve {
     },
     /// Write a file into a curve: floats from .csv and .npy, else bytes
     Put {
-        /// Which one
+        /// The id of the curve
         id: u8,
         /// The file here
         file: PathBuf,
@@ -219,15 +219,15 @@ pub enum Curve {
     },
     /// Show its checksum, as the node last calculated it
     Checksum {
-        /// Which one
+        /// The id of the curve
         id: u8,
-        /// Make the node calculate it now
+        /// Have the node calculate it now
         #[arg(long)]
         now: bool,
     },
 }
 
-/// What `watch` and `poll` read.
+/// The values that `watch` and `poll` read.
 #[derive(Args)]
 pub struct PollArgs {
     /// Variables: ids, or names of the description; default is all that are described
@@ -253,7 +253,7 @@ impl FromStr for Range {
         let (first, last) = text.split_once('-').unwrap_or((text, text));
         let number = |text: &str| text.trim().parse::<u8>().or(Err(format!("{text:?} is not a number")));
         let range = number(first)?..=number(last)?;
-        if range.is_empty() { Err(format!("{text:?} holds nothing")) } else { Ok(Self(range)) }
+        if range.is_empty() { Err(format!("{text:?} ends before it begins")) } else { Ok(Self(range)) }
     }
 }
 

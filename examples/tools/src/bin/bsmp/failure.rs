@@ -6,7 +6,7 @@ use anysmp::bsmp::{Error, Refusal};
 use anysmp::line;
 use anysmp_tools::failure::Failure;
 
-/// What to do about a node that does not answer.
+/// The remedy for a node that does not answer.
 const SILENT: &str = "Check endpoint, --baud, --framing and --address, or give it more time with --timeout and \
                       --retries; `bsmp scan` shows who is on the bus.";
 
@@ -25,7 +25,9 @@ const fn remedy(refusal: Refusal) -> &'static str {
 pub fn of_protocol(error: &Error) -> Failure {
     match error {
         Error::Remote(refusal) => Failure::refused(format!("the node refused: {refusal}"), remedy(*refusal)),
-        Error::Function(_) => Failure::refused(error.to_string(), ""),
+        Error::Function(_) => {
+            Failure::refused(error.to_string(), "The documents of the device say what its errors mean.")
+        }
         Error::TimedOut => Failure::silent("the node does not answer", SILENT),
         Error::BufferFull | Error::TooLarge => Failure::usage(error.to_string(), "Send less at a time."),
         Error::NoAnswer => Failure::usage(error.to_string(), "Give --address the number of a node."),

@@ -38,7 +38,7 @@ use cli::{Cli, Command};
 use master::Master;
 use poll::Polling;
 
-/// How long a watch waits before it opens a port again that has failed.
+/// The time that a watch waits before it reopens a port that has failed.
 const REOPEN: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
@@ -67,7 +67,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
     let first = addresses.first().copied().filter(|address| address.is_node());
     let advice = "Name one with --serial, --usb, --tcp or --udp, or try --simulated: a device in this process.";
     let place = cli.link.endpoint.place(cli.link.udp.as_deref(), advice, || {
-        // One node, at the address that is asked for.
+        // Simulates one node, at the requested address.
         simulate(simulated, first.or(Address::node(1)).unwrap_or(Address::MASTER))
     })?;
     if !has_addresses(cli, &place) && (!cli.link.address.is_empty() || matches!(cli.command, Command::Scan)) {
@@ -79,7 +79,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
     let is_live = matches!(cli.command, Command::Watch(_));
     let mut polling =
         Polling::new(&cli.output, args, is_live, has_addresses(cli, &place).then_some(&addresses[..]), &about)?;
-    // A port that fails ends nothing, once it has worked.
+    // Once a port has worked, its failure does not end the poll.
     let ended = loop {
         match with(cli, &place, &addresses, about.clone(), &mut Job::Polling(&mut polling)) {
             Err(failure) if failure.code == 4 && polling.may_go_on() => {
@@ -100,7 +100,7 @@ fn framing(cli: &Cli, place: &Place) -> Option<Framing> {
     Some(cli.link.framing.unwrap_or(if place.is_serial() { Framing::Packet } else { Framing::Raw }))
 }
 
-/// Whether messages have the address of a node.
+/// Returns true if messages have the address of a node.
 fn has_addresses(cli: &Cli, place: &Place) -> bool {
     framing(cli, place).is_some_and(|framing| framing != Framing::Raw)
 }
@@ -117,7 +117,8 @@ fn addresses(cli: &Cli) -> Result<Vec<Address>, Failure> {
     }
     let is_many = matches!(cli.command, Command::Watch(_) | Command::Poll(_));
     if list.len() != 1 && !is_many {
-        return Err(Failure::usage("only `watch` and `poll` take several addresses", ADDRESS));
+        let remedy = "Give one, or use `bsmp poll`.";
+        return Err(Failure::usage("only `watch` and `poll` take several addresses", remedy));
     }
     if is_many && list.iter().any(|address| !address.is_node()) {
         return Err(Failure::usage("a group does not answer", ADDRESS));
@@ -127,7 +128,7 @@ fn addresses(cli: &Cli) -> Result<Vec<Address>, Failure> {
 
 const ADDRESS: &str = "A node has an address from 1 to 32, a multicast group one from 248 to 254; 255 are all.";
 
-/// What is done over a port.
+/// The job to do over a port.
 enum Job<'j> {
     Command(&'j Command),
     Polling(&'j mut Polling),

@@ -1,4 +1,4 @@
-//! What the commands do, over any link.
+//! The commands, over any link.
 
 use anysmp_tools::outln as println;
 use std::io;
@@ -55,7 +55,7 @@ impl<'b, P: Read<Error = io::Error> + Write + Clock, F: Framing> Master<'b, P, F
         Self { link, client, json, quiet, tables: Box::default(), about: Description::default() }
     }
 
-    /// Whether results are for programs.
+    /// Returns true if results are for programs.
     pub const fn is_json(&self) -> bool {
         self.json
     }
@@ -78,7 +78,7 @@ impl<'b, P: Read<Error = io::Error> + Write + Clock, F: Framing> Master<'b, P, F
             Command::Curves => self.discover(show_curves),
             Command::Functions => self.discover(show_functions),
             Command::Scan => self.scan(),
-            // They need no master, or another one.
+            // Performed elsewhere: they need no master, or a different one.
             Command::Demo | Command::Completion { .. } | Command::Watch(_) | Command::Poll(_) => Ok(()),
             Command::Read { ids } => self.read(ids),
             Command::Write { id, value, read } => {
@@ -128,7 +128,7 @@ impl<'b, P: Read<Error = io::Error> + Write + Clock, F: Framing> Master<'b, P, F
         }
     }
 
-    /// A request whose response borrows nothing.
+    /// Makes a request whose response borrows nothing.
     fn call<R, T>(&mut self, request: &R) -> Outcome<T>
     where
         R: Request,
@@ -137,7 +137,7 @@ impl<'b, P: Read<Error = io::Error> + Write + Clock, F: Framing> Master<'b, P, F
         self.link.call(&mut self.client, request).map_err(of)
     }
 
-    /// A request whose response is a value.
+    /// Makes a request whose response is a value.
     pub fn value<R>(&mut self, request: &R) -> Outcome<Vec<u8>>
     where
         R: Request,
@@ -146,7 +146,7 @@ impl<'b, P: Read<Error = io::Error> + Write + Clock, F: Framing> Master<'b, P, F
         Ok(self.link.call(&mut self.client, request).map_err(of)?.to_vec())
     }
 
-    /// A request that is answered with "done", or by nobody if it goes to many.
+    /// Makes a request that is answered with "done", or by nobody if it goes to many.
     pub fn order<R>(&mut self, request: &R) -> Outcome<()>
     where
         R: Request,
@@ -269,7 +269,7 @@ impl<'b, P: Read<Error = io::Error> + Write + Clock, F: Framing> Master<'b, P, F
                     self.show(json!({ "id": id, "values": hex(&values) }), || println!("{}", hex(&values)));
                     return Ok(());
                 }
-                // With a description, each member by itself.
+                // With a description, each member is shown by itself.
                 let members = self.call(&group::Query { id: *id })?;
                 let parts = self.split(members, &values)?;
                 for (id, value) in parts {
@@ -291,7 +291,7 @@ impl<'b, P: Read<Error = io::Error> + Write + Clock, F: Framing> Master<'b, P, F
         }
     }
 
-    /// The values of a group's members, in the sizes that the node says.
+    /// Splits the values of a group among its members, in the sizes that the node reports.
     pub fn split(&mut self, members: Members, values: &[u8]) -> Outcome<Vec<(u8, Vec<u8>)>> {
         let (mut parts, mut rest) = (Vec::new(), values);
         for (id, size) in self.sizes(members)? {
@@ -394,12 +394,12 @@ impl<'b, P: Read<Error = io::Error> + Write + Clock, F: Framing> Master<'b, P, F
     }
 }
 
-/// What to do about a curve in a file.
+/// The remedy for a curve in a file.
 const CURVE: &str = "Floats are in .csv, one a line, and in .npy (float32); any other file holds the bytes.";
 
-/// Words of the command line that make no sense for this node.
+/// A word of the command line makes no sense for this node.
 fn invalid(text: impl Into<String>) -> Failure {
-    Failure::usage(text, "`bsmp --help` shows how values are written.")
+    Failure::usage(text, "Hex needs two digits for each byte; `bsmp --help` shows the types of described values.")
 }
 
 fn bar(bytes: u64, hidden: bool) -> ProgressBar {

@@ -1,4 +1,4 @@
-//! Following many nodes, and looking who is there.
+//! Follows many nodes, and scans for them.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -6,7 +6,9 @@ use std::ops::ControlFlow;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anysmp::bsmp::routine::{Poll, PollCounters, PollEvent, PollOutcome, Polled, Poller, Scan};
+use anysmp::bsmp::routine::{
+    Poll, PollCounters, PollEvent, PollOutcome, Polled, Poller, Scan, ScanOutcome, ScanReport,
+};
 use anysmp::bsmp::{Address, Error, group, variable};
 use anysmp::framing::Framing;
 use anysmp::line;
@@ -26,13 +28,13 @@ use crate::failure::{of, of_link, of_protocol};
 use crate::master::Master;
 use crate::show::hex;
 
-/// How long a watch rests after an error of the line that may pass.
+/// The pause of a watch after an error of the line that may pass.
 const REST: Duration = Duration::from_millis(100);
-/// What a reading without an answer shows.
+/// The text of a reading without an answer.
 const MISSING: &str = "no answer";
 
 impl<P: Read<Error = io::Error> + Write + Clock, F: Framing> Master<'_, P, F> {
-    /// Looks who is there.
+    /// Asks each address of a bus for the version of its node.
     pub fn scan(&mut self) -> Result<(), Failure> {
         let json = self.is_json();
         let mut scan = Scan::new();
@@ -49,13 +51,14 @@ impl<P: Read<Error = io::Error> + Write + Clock, F: Framing> Master<'_, P, F> {
         });
         match ended.map_err(of_link)? {
             Ended::Done(report) if report.found > 0 => Ok(()),
-            Ended::Done(report) => Err(of_protocol(&report.failed.unwrap_or(Error::TimedOut))),
+            Ended::Done(ScanReport { outcome: ScanOutcome::Failed(error), .. }) => Err(of_protocol(&error)),
+            Ended::Done(_) => Err(of_protocol(&Error::TimedOut)),
             _ => Ok(()),
         }
     }
 }
 
-/// What is read of a node: a variable, or a group of some.
+/// The subject of a reading: a variable, or a group of some.
 enum Asked {
     Variable(u8),
     Group { id: u8, members: Vec<(u8, usize)> },
@@ -74,7 +77,7 @@ pub struct Polling {
     end: Option<Instant>,
     /// 0 is no limit.
     count: u64,
-    /// What became of the readings over earlier ports.
+    /// The counts of the readings over earlier ports.
     earlier: Vec<PollCounters>,
     quiet: bool,
     json: bool,
@@ -89,13 +92,14 @@ fn sum(a: PollCounters, b: PollCounters) -> PollCounters {
     sum
 }
 
-/// The readings that have come to an end.
+/// Returns the number of finished readings.
 fn readings(counters: &PollCounters) -> u64 {
     [counters.answered, counters.refused, counters.missing].into_iter().map(u64::from).sum()
 }
 
 impl Polling {
-    /// What the command line asks for, of the nodes with these addresses; or of the only one.
+    /// Makes the readings that the command line asks for, of the nodes with these addresses; or of
+    /// the only one.
     pub fn new(
         output: &Output,
         args: &PollArgs,
@@ -132,12 +136,13 @@ impl Polling {
         })
     }
 
-    /// What happens beside the readings.
+    /// Notes an event beside the readings.
     pub fn note(&mut self, text: &str) {
         self.view.event("note", json!({ "note": text }), text);
     }
 
-    /// Whether a port that has failed is opened again: there was an answer, and there is time.
+    /// Returns true if a port that has failed is to be opened again: there was an answer, and there
+    /// is time.
     pub fn may_go_on(&self) -> bool {
         let answered: u64 = self.earlier.iter().map(|node| u64::from(node.answered)).sum();
         answered > 0 && self.end.is_none_or(|end| Instant::now() < end) && anysmp_tools::out::is_open()
@@ -220,7 +225,7 @@ impl Polling {
                 Err(error @ (line::Error::Closed | line::Error::Port(_) | line::Error::WriteZero)) => {
                     break Err(of_link(error));
                 }
-                // It may pass.
+                // The error may pass.
                 Err(error) => {
                     self.note(&error.to_string());
                     thread::sleep(REST);
@@ -292,7 +297,7 @@ impl Polling {
         }
     }
 
-    /// What became of it all: in numbers for each node, and as an exit code.
+    /// Shows the counts of each node, and turns them into an exit code.
     pub fn finish(mut self, ended: Result<(), Failure>) -> Result<(), Failure> {
         self.view.finish();
         let seconds = self.started.elapsed().as_secs_f64().max(1e-3);

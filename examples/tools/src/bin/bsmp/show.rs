@@ -1,4 +1,4 @@
-//! What a node has, for people and programs.
+//! The entities of a node, for people and programs.
 
 use anysmp::bsmp::curve::Digest;
 use anysmp::bsmp::routine::Directory;
@@ -29,7 +29,7 @@ pub fn show_all(directory: &Directory<'_>, json: bool) {
         println!("{}", json!({ "variables": list }));
     } else {
         println!("\nvariables");
-        list.for_each(|(id, variable)| println!("{id:3}  {}  {:3} bytes", kind(variable.writable), variable.size));
+        list.for_each(|(id, variable)| println!("{id:3}  {}  {:>9}", kind(variable.writable), bytes(variable.size)));
         println!("\ngroups");
     }
     show_groups(directory, json);
@@ -66,7 +66,8 @@ pub fn show_curves(directory: &Directory<'_>, json: bool) {
     } else {
         list.for_each(|(id, (curve, digest))| {
             let (kind, checksum) = (kind(curve.writable), checksum(*digest));
-            println!("{id:3}  {kind}  {:5} blocks of {:5} bytes  {checksum}", curve.blocks, curve.block);
+            let blocks = if curve.blocks == 1 { "block " } else { "blocks" };
+            println!("{id:3}  {kind}  {:5} {blocks} of {:>11}  {checksum}", curve.blocks, bytes(curve.block));
         });
     }
 }
@@ -80,7 +81,14 @@ pub fn show_functions(directory: &Directory<'_>, json: bool) {
         println!("{}", json!({ "functions": list }));
     } else {
         list.for_each(|(id, function)| {
-            println!("{id:3}  input {:2} bytes, output {:2} bytes", function.input, function.output)
+            println!("{id:3}  input {:>8}, output {:>8}", bytes(function.input), bytes(function.output))
         });
+    }
+}
+
+fn bytes(count: impl Into<u32>) -> String {
+    match count.into() {
+        1 => "1 byte".to_owned(),
+        count => format!("{count} bytes"),
     }
 }

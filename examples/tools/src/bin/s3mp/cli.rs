@@ -55,7 +55,7 @@ pub struct Link {
     /// Retries of a request that gets no response, if it may run twice: never of INVERT
     #[arg(long, value_name = "N", global = true, default_value_t = 2, help_heading = "Link")]
     pub retries: u8,
-    /// What the values are: a file with lines of address, name, type and unit
+    /// The description of the values: a file with lines of address, name, type and unit
     #[arg(long, value_name = "FILE", global = true, help_heading = "Link")]
     pub describe: Option<PathBuf>,
 }
@@ -71,44 +71,45 @@ pub enum Command {
     Describe,
     /// Show values
     Get {
-        /// Which ones; default is all that have a name
+        /// The addresses, or their names; default is all that have a name
         addresses: Vec<String>,
     },
-    /// Give an actuator a value
+    /// Set the value of an actuator
     #[command(allow_negative_numbers = true)]
     Set {
-        /// Which one
+        /// The address, or its name
         address: String,
-        /// As its type says; without one true, 12, 1.5, text, "12", null, or hex:f5
+        /// The value in the form of its type; without a description true, 12, 1.5, text, "12",
+        /// null, or hex:f5
         value: String,
     },
     /// Invert a boolean
     Invert {
-        /// Which one
+        /// The address, or its name
         address: String,
     },
     /// Show values, and then each change that the slave pushes; asks for nothing afterwards
     Subscribe {
-        /// Which ones; default is all that have a name
+        /// The addresses, or their names; default is all that have a name
         addresses: Vec<String>,
         #[command(flatten)]
         watching: Watching,
     },
     /// End subscriptions
     Unsubscribe {
-        /// Which ones; default is all that have a name
+        /// The addresses, or their names; default is all that have a name
         addresses: Vec<String>,
     },
     /// Reset an address, or the slave itself
     Reset {
-        /// Which one
+        /// The address, or its name
         #[arg(default_value = "host")]
         address: String,
     },
     /// Follow values, live: a table on a terminal, else lines. A slave that is lost or restarts is
     /// found again
     Watch {
-        /// Which ones; default is all that have a name
+        /// The addresses, or their names; default is all that have a name
         addresses: Vec<String>,
         /// Send RESET first
         #[arg(long)]
@@ -119,7 +120,7 @@ pub enum Command {
         #[command(flatten)]
         watching: Watching,
     },
-    /// Print a script that lets a shell complete the commands of this program
+    /// Print the script that completes commands in a shell
     Completion {
         /// The shell
         #[arg(value_enum)]

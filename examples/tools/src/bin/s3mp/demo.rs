@@ -24,7 +24,7 @@ use super::{Link, link, master, show};
 
 type Error = Box<dyn std::error::Error>;
 
-/// How many values a curve shows.
+/// The number of values in a curve.
 const WIDTH: usize = 48;
 
 pub(crate) fn run() -> Result<(), Error> {
@@ -48,7 +48,7 @@ pub(crate) fn run() -> Result<(), Error> {
     watch(&mut link, &mut master, &mut monitor, &mut screen, 4.0)?;
 
     let relay = screen.find("relay").ok_or("no relay")?;
-    let on = link.call(&mut master, &Invert(relay)).map_err(|error| error.to_string())?;
+    let on = link.call(&mut master, &Invert { address: relay }).map_err(|error| error.to_string())?;
     screen.say(&format!("INVERT relay: now {}", show::plain(on)));
     screen.value(relay, on, false);
     watch(&mut link, &mut master, &mut monitor, &mut screen, 4.0)?;
@@ -93,7 +93,7 @@ fn slave(mut port: Port, power: &AtomicBool) {
             _ => return,
         }
         while !power.load(Ordering::Relaxed) {
-            // Nobody listens: what was sent is gone.
+            // Nobody listens: the bytes are lost.
             let _ = port.read(&mut [0; 64]);
         }
     }
@@ -134,7 +134,7 @@ fn watch(
     }
 }
 
-/// One line for each address, redrawn in place on a terminal; plain lines elsewhere.
+/// A display with one line for each address, redrawn in place on a terminal; plain lines elsewhere.
 struct Screen {
     lines: MultiProgress,
     values: BTreeMap<u8, Shown>,

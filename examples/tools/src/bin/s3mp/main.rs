@@ -36,7 +36,7 @@ use watch::Watching;
 
 type Link = blocking::Link<'static, Port, Lrc<'static>, Trace>;
 
-/// How long a watch waits before it opens a port again that has failed.
+/// The time that a watch waits before it reopens a port that has failed.
 const REOPEN: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
@@ -99,7 +99,8 @@ fn link(port: Port, trace: Trace) -> Result<Link, Failure> {
     Ok(link.map_err(|error| Failure::usage(error.to_string(), ""))?.with_sink(trace))
 }
 
-/// The first counter differs from run to run, so that answers to an earlier run are none.
+/// A master whose first counter differs from run to run, so that no response to an earlier run is
+/// taken for one to this run.
 fn master() -> Master {
     let nanos = std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(0, |time| time.subsec_nanos());
     Master::new(Counter((nanos >> 10) as u8))

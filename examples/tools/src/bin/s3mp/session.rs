@@ -16,7 +16,7 @@ use crate::Link;
 use crate::cli::Command;
 use crate::show;
 
-/// What to do about a slave that does not answer.
+/// The remedy for a slave that does not answer.
 const SILENT: &str = "Check endpoint and --baud, or give it more time with --timeout and --retries.";
 
 /// The names of addresses.
@@ -34,7 +34,7 @@ pub struct Session {
 const fn remedy(code: ResponseCode) -> &'static str {
     match code {
         ResponseCode::NOT_FOUND => "`s3mp describe` lists the addresses.",
-        ResponseCode::NOT_IMPLEMENTED => "The slave does not do this with that address.",
+        ResponseCode::NOT_IMPLEMENTED => "The slave does not support this command for that address.",
         ResponseCode::BAD_REQUEST => "The value may be of another type, or too long.",
         _ => "",
     }
@@ -74,7 +74,9 @@ impl Session {
         match command {
             Command::Status => {
                 let boot = self.call(&Status, show::json)?;
-                self.print(&json!({ "status": "up", "start": boot }), &format!("up, start {boot}"));
+                // Many a slave has no clock.
+                let start = if boot.is_null() { String::new() } else { format!(", start {boot}") };
+                self.print(&json!({ "status": "up", "start": boot }), &format!("up{start}"));
             }
             Command::Describe => {
                 self.describe()?;
@@ -92,7 +94,7 @@ impl Session {
             }
             Command::Get { addresses } => {
                 for address in self.choose(addresses)? {
-                    let value = self.call(&Get(address), |value| value.bytes().to_vec())?;
+                    let value = self.call(&Get { address }, |value| value.bytes().to_vec())?;
                     self.value(address, Value::new(&value));
                 }
             }
@@ -101,18 +103,23 @@ impl Session {
                 let invalid = |text: String| Failure::usage(text, "`s3mp set --help` shows how values are written.");
                 let typed = self.about.of(address.0).and_then(|about| about.kind.cbor(value));
                 let bytes = typed.unwrap_or_else(|| show::parse(value)).map_err(invalid)?;
-                self.call(&Set(address, Value::new(&bytes)), |()| ())?;
+                self.call(&Set { address, value: Value::new(&bytes) }, |()| ())?;
                 self.print(&json!({ "address": address.0, "set": true }), "done");
             }
             Command::Invert { address } => {
                 let address = self.address(address)?;
-                let value = self.call(&Invert(address), |value| value.bytes().to_vec())?;
+                let value = self.call(&Invert { address }, |value| value.bytes().to_vec())?;
                 self.value(address, Value::new(&value));
             }
             Command::Unsubscribe { addresses } => {
                 for address in self.choose(addresses)? {
-                    self.call(&Unsubscribe(address), |()| ())?;
-                    self.print(&json!({ "address": address.0, "subscribed": false }), &format!("{address}: done"));
+                    self.call(&Unsubscribe { address }, |()| ())?;
+                    let (name, ..) = told(&self.about, &self.names, address, Value::new(&[]));
+                    let name = printable(&name.unwrap_or_else(|| address.to_string()));
+                    self.print(
+                        &json!({ "address": address.0, "subscribed": false }),
+                        &format!("{name}: no longer pushed"),
+                    );
                 }
             }
             Command::Reset { address } => {
@@ -122,18 +129,18 @@ impl Session {
                 self.link.send(&tx[..len]).map_err(of_link)?;
                 self.print(&json!({ "address": address.0, "reset": true }), "sent; no response is expected");
             }
-            // They need no session, or go on.
+            // Performed elsewhere: they need no session, or do not end with one exchange.
             Command::Demo | Command::Completion { .. } | Command::Watch { .. } | Command::Subscribe { .. } => {}
         }
         Ok(())
     }
 
-    /// Subscribes to an address; its value.
+    /// Subscribes to an address; returns its value.
     pub fn subscribe(&mut self, address: Address) -> Result<Vec<u8>, Failure> {
-        self.call(&Subscribe(address), |value| value.bytes().to_vec())
+        self.call(&Subscribe { address }, |value| value.bytes().to_vec())
     }
 
-    /// One exchange; the reason beside an ERROR joins the error.
+    /// Makes one exchange. If the slave refuses with a text, the error contains it.
     fn call<R: Request, T>(&mut self, request: &R, read: impl FnOnce(Response<'_, R>) -> T) -> Result<T, Failure> {
         let mut failure = match self.link.call(&mut self.master, request) {
             Ok(response) => return Ok(read(response)),
@@ -160,7 +167,7 @@ impl Session {
             (_, Ok(number)) => return Ok(Address(number)),
             _ => {}
         }
-        // The names of the description are the user's own.
+        // Names in the description were chosen by the user, so they come first.
         if let Ok(id) = self.about.id(word) {
             return Ok(Address(id));
         }
@@ -182,7 +189,7 @@ impl Session {
         words.iter().map(|word| self.address(word)).collect()
     }
 
-    /// The names that the slave has told.
+    /// The names that the slave has reported.
     pub fn names(&self) -> &[(Address, String)] {
         &self.names
     }

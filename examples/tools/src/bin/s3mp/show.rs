@@ -15,7 +15,7 @@ pub(crate) fn json(value: Value<'_>) -> Json {
         return number.into();
     }
     if let Ok(number) = value.f64() {
-        // Singles with the digits that they have, not with those of the double beside them.
+        // A single is shown with its own digits, not with those of the nearest double.
         let short = (number as f32).to_string().parse().unwrap_or(number);
         return json!(if f64::from(number as f32) == number { short } else { number });
     }
@@ -37,6 +37,8 @@ pub(crate) fn json(value: Value<'_>) -> Json {
 pub(crate) fn plain(value: Value<'_>) -> String {
     match json(value) {
         Json::String(text) => text,
+        // JSON has no word for it.
+        Json::Null if value.f64().is_ok() => value.f64().unwrap_or(f64::NAN).to_string(),
         Json::Null => "-".into(),
         other => other.to_string(),
     }

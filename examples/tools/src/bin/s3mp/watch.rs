@@ -19,21 +19,21 @@ use serde_json::json;
 
 use crate::session::{Names, Session, of_link, told};
 
-/// How long one look at the line takes.
+/// The time of one look at the line.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// How long a watch rests before it looks for a slave again.
+/// The pause of a watch before it looks for a slave again.
 const REST: Duration = Duration::from_millis(300);
 
-/// Shows what a slave says. It outlives the port.
+/// Shows the messages of a slave. It outlives the port.
 pub struct Watching {
     view: View,
     about: Description,
     names: Names,
-    /// What the command line has named.
+    /// The addresses as the command line names them.
     words: Vec<String>,
     reset: bool,
-    /// It was said that nobody answers.
+    /// True once the user was told that no slave answers.
     is_absent: bool,
     has_worked: bool,
     end: Option<Instant>,
@@ -64,7 +64,8 @@ impl Watching {
             || !anysmp_tools::out::is_open()
     }
 
-    /// Whether a port that has failed is opened again: there was an answer, and there is time.
+    /// Returns true if a port that has failed is to be opened again: there was an answer, and there
+    /// is time.
     pub fn may_go_on(&self) -> bool {
         self.has_worked && !self.is_over()
     }
@@ -130,7 +131,7 @@ impl Watching {
                         let text = format!("no slave answers: {outcome}");
                         self.view.event("absent", json!({}), &text);
                     }
-                    // One that answers something else is not asked without a pause.
+                    // A slave that responds with something else is not asked without a pause.
                     std::thread::sleep(REST);
                     continue;
                 }

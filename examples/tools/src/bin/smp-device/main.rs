@@ -45,7 +45,7 @@ struct Cli {
     /// Number of buffers
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=64))]
     buf_count: u32,
-    /// Print the log to the client, between the frames, with a line for each request
+    /// Print the log to the client between the frames, with a line for each request
     #[arg(long)]
     chatty: bool,
     /// Show each message in words on stderr

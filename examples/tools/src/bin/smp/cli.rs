@@ -1,4 +1,4 @@
-//! What can be written on the command line.
+//! The command line.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -28,7 +28,7 @@ Exit codes:
   2  the command line is invalid
   3  no response, or a malformed one
   4  the port cannot be opened, or failed
-  5  a file or the output cannot be read or written, or a file is no image or contradicts itself
+  5  a file or the output cannot be read or written, or a file is not an image or contradicts itself
   6  the upgrade was not confirmed: the old image runs, or it is unknown which one does
   128 and more: a signal ended it, 130 is Ctrl-C; what it leaves behind is said
 
@@ -71,7 +71,7 @@ pub struct Link {
     /// A simulated device in this process; it forgets everything when the command ends
     #[arg(long, global = true, conflicts_with_all = ["serial", "tcp", "udp"], help_heading = "Endpoint")]
     pub simulated: bool,
-    /// A serial port of USB, by the numbers of its product, or `any` for the only one that is there
+    /// A USB serial port by vendor and product id, or `any` for the only one that is there
     #[arg(long, value_name = "VID:PID[:INTERFACE]", global = true, conflicts_with_all = ["serial", "tcp", "udp", "simulated"], help_heading = "Endpoint")]
     pub usb: Option<String>,
     /// A Bluetooth device, by its name or, a little faster, its address; `smp ports --ble` lists
@@ -247,7 +247,7 @@ pub enum Command {
     Log(Log),
     /// Make a Mynewt device crash, to see how it recovers
     Crash {
-        /// How: div0, jump0, ref0, assert or wdog
+        /// The kind of crash: div0, jump0, ref0, assert or wdog
         how: String,
     },
     /// List and start the run-time tests of a Mynewt device
@@ -270,17 +270,17 @@ pub enum Command {
     /// it on the same wire. Without a terminal, lines are sent, and those like `:image list` are
     /// commands
     Terminal {
-        /// End after this many seconds; default is when the input ends
+        /// End after this many seconds; by default at the end of the input
         #[arg(long, value_name = "S", value_parser = seconds)]
         duration: Option<Duration>,
     },
     /// Install the manual pages, and the completion of bash, zsh and fish
     Install {
-        /// The directory below which `share/man` and the like are
+        /// The directory for `share/man` and the like
         #[arg(long, value_name = "DIR")]
         prefix: Option<PathBuf>,
     },
-    /// Print a script that lets a shell complete the commands of this program
+    /// Print the script that completes commands in a shell
     Completion {
         /// The shell
         #[arg(value_enum)]
@@ -405,23 +405,23 @@ pub enum ValueKind {
     Text,
     /// Bytes in hex, also after 0x
     Hex,
-    /// A number of 1 byte
+    /// An 8-bit number
     U8,
-    /// A number of 2 bytes
+    /// A 16-bit number
     U16,
-    /// A number of 4 bytes
+    /// A 32-bit number
     U32,
-    /// A number of 8 bytes
+    /// A 64-bit number
     U64,
-    /// A number of 1 byte with a sign
+    /// A signed 8-bit number
     I8,
-    /// A number of 2 bytes with a sign
+    /// A signed 16-bit number
     I16,
-    /// A number of 4 bytes with a sign
+    /// A signed 32-bit number
     I32,
-    /// A number of 8 bytes with a sign
+    /// A signed 64-bit number
     I64,
-    /// `true` or `false`, in 1 byte
+    /// `true` or `false`, as 1 byte
     Bool,
     /// Text, sent as text: for Mynewt
     Mynewt,

@@ -22,10 +22,10 @@ use crate::words::{self, Conversation, Said, Sender};
 use capture::Piece;
 use frames::{Found, Frames};
 
-/// What to do about a file that is no capture.
+/// The remedy for a file that is no capture.
 const CAPTURE: &str = "`decode --help` lists the forms of captures.";
 
-/// The silence after a line of hex: so long that a packet ends, and so short that a frame may go
+/// The silence after a line of hex: long enough to end a packet, and short enough for a frame to go
 /// on.
 const BETWEEN: std::time::Duration = std::time::Duration::from_millis(30);
 
@@ -60,7 +60,7 @@ fn decode(report: &mut Report, options: &Decode, pieces: Vec<Piece>) {
         let wanted = match (options.port, piece.ports) {
             (Some(port), Some((from, to))) => from == port || to == port,
             (None, Some((SMP, _) | (_, SMP))) if protocol == Protocol::Smp => true,
-            // A message of another one than SMP looks like anything.
+            // Messages of other protocols than SMP have no header by which to recognise them.
             _ => protocol == Protocol::Smp && words::smp(&piece.bytes).flaw.is_none(),
         };
         if wanted || (options.port.is_none() && protocol != Protocol::Smp) {
@@ -115,7 +115,7 @@ fn fitting(protocol: Protocol, pieces: &[Piece]) -> Framing {
         score
     };
     let all = frames::candidates(protocol);
-    // The first of equals.
+    // Of equal scores, the first one wins.
     let best = all.iter().rev().max_by_key(|framing| score(framing));
     best.copied().unwrap_or(Framing::Raw)
 }
@@ -133,7 +133,7 @@ struct Way {
     sender: Option<Sender>,
     frames: Box<dyn Frames>,
     pushed: usize,
-    /// From which byte on it is which place.
+    /// The place of the bytes from each index on.
     places: Vec<(usize, Place)>,
 }
 
@@ -189,7 +189,7 @@ impl Lines {
     }
 }
 
-/// Whether bytes are one whole message without a framing.
+/// Returns true if bytes are one whole message without a framing.
 fn is_whole(protocol: Protocol, bytes: &[u8]) -> bool {
     match protocol {
         Protocol::Smp => {
@@ -201,14 +201,14 @@ fn is_whole(protocol: Protocol, bytes: &[u8]) -> bool {
     }
 }
 
-/// Where something was found.
+/// The place of a find.
 #[derive(Debug, Clone, Default)]
 pub struct Place {
     /// The line of hex, from 1 on.
     pub line: Option<usize>,
     /// The packet of a pcap, from 1 on, its time, and its way.
     pub packet: Option<(usize, String, String)>,
-    /// When, in seconds, of what passes live.
+    /// The time in seconds, for live bytes.
     pub time: Option<String>,
     /// The byte within it, from 0 on.
     pub byte: usize,
@@ -247,7 +247,7 @@ impl Place {
     }
 }
 
-/// A message in words, whatever the protocol is.
+/// Puts a message in words, of whichever protocol.
 pub fn say(
     conversation: &mut Conversation,
     protocol: Protocol,
@@ -262,7 +262,7 @@ pub fn say(
     }
 }
 
-/// What is shown, and what it comes to.
+/// The finds that are shown, and their counts.
 pub struct Report {
     output: Output,
     protocol: Protocol,
@@ -270,12 +270,12 @@ pub struct Report {
     messages: usize,
     damaged: usize,
     text: usize,
-    /// Datagrams of others.
+    /// Datagrams of other protocols.
     skipped: usize,
 }
 
 impl Report {
-    /// Nothing yet.
+    /// An empty report.
     pub fn new(output: Output, protocol: Protocol) -> Self {
         Self { output, protocol, conversation: Conversation::default(), messages: 0, damaged: 0, text: 0, skipped: 0 }
     }
@@ -320,7 +320,7 @@ impl Report {
         self.output.result(&Value::Object(object), || self.output.note(&text));
     }
 
-    /// Says what it came to.
+    /// Shows the counts.
     pub fn end(self, path: &Path) -> Result<(), Failure> {
         let Self { messages, damaged, text, skipped, .. } = self;
         let result = json!({ "messages": messages, "damaged": damaged, "text": text, "skipped": skipped });

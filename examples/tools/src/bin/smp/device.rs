@@ -33,23 +33,23 @@ use crate::json;
 use crate::output::Output;
 use crate::words;
 
-/// How long a probe waits for an answer.
+/// The time that a probe waits for a response.
 const PROBE: Duration = Duration::from_millis(500);
 
-/// Where the device is.
+/// The place of the device.
 pub enum Endpoint {
-    /// At a serial line, and its bits per second.
+    /// A serial line, and its bits per second.
     Serial(String, u32),
-    /// At a serial line of USB, by its product; where it is may change with a reset.
+    /// A serial line of USB, by its product; its path may change with a reset.
     Usb(String, u32),
-    /// At a TCP address.
+    /// A TCP address.
     Tcp(String),
-    /// At a UDP address.
+    /// A UDP address.
     Udp(String),
     /// Over Bluetooth, by its name or address.
     #[cfg(feature = "ble")]
     Ble(String),
-    /// In this process.
+    /// A simulated device in this process.
     Simulated(Sender<Pipe>),
 }
 
@@ -105,18 +105,18 @@ impl Endpoint {
         })
     }
 
-    /// Whether what passes is one stream of bytes, where text may be beside the messages.
+    /// Returns true if the carrier is one stream of bytes, which may have text beside the messages.
     pub const fn is_stream(&self) -> bool {
         matches!(self, Self::Serial(..) | Self::Usb(..) | Self::Tcp(_) | Self::Simulated(_))
     }
 
-    /// The endpoint and its port, open.
+    /// Opens the endpoint's port.
     pub fn opened(self, pace: Option<cli::Pace>) -> Result<Opened, Failure> {
         let port = open(&self, pace).map_err(|error| self.unopened(&error))?;
         Ok(Opened { endpoint: self, port })
     }
 
-    /// Why it cannot be opened, with the name that the user gave it.
+    /// Reports that the endpoint cannot be opened, under the name that the user gave it.
     fn unopened(&self, error: &io::Error) -> Failure {
         let name = match self {
             Self::Serial(name, _) | Self::Usb(name, _) | Self::Tcp(name) | Self::Udp(name) => name,
@@ -153,7 +153,7 @@ fn checked(address: &str) -> Result<String, Failure> {
     options::address(address).map_err(|(text, remedy)| Failure::Usage(text, remedy))
 }
 
-/// Whether there is a port after the host; an IPv6 address has colons of its own.
+/// Returns true if there is a port after the host; an IPv6 address has colons of its own.
 fn has_port(host: &str) -> bool {
     match host.rsplit_once(':') {
         Some((front, _)) => !front.contains(':') || front.ends_with(']'),
@@ -167,17 +167,17 @@ pub struct Opened {
     port: Port,
 }
 
-/// Whether a framing is the right one.
+/// The result of trying a framing.
 pub enum Found<F: Framing> {
-    /// It is: this device answered.
+    /// The right framing: this device responded.
     Device(Box<Device<F>>),
-    /// Nobody answered.
+    /// No device responded.
     Nothing(Opened),
 }
 
 /// A device that is being talked to.
 pub struct Device<F: Framing> {
-    /// How results are shown.
+    /// The way in which results are shown.
     pub output: Output,
     /// The pause with which the user wants a command repeated.
     pub watch: Option<Duration>,
@@ -219,8 +219,8 @@ impl<F: Framing> Device<F> {
         })
     }
 
-    /// Asks a harmless question in version 2, then in version 1. Any answer is right, as long as it
-    /// is one.
+    /// Sends a harmless request in version 2, then in version 1. Any response proves the framing, a
+    /// refusal too.
     pub fn probe(mut self, cli: &cli::Link, name: &str) -> Result<Found<F>, Failure> {
         let versions = if cli.smp_version == 1 { &[Version::V1][..] } else { &[Version::V2, Version::V1] };
         let asking = self.client.clone().with_timeout(PROBE.min(self.client.timeout())).with_retries(0);
@@ -244,7 +244,7 @@ impl<F: Framing> Device<F> {
         Ok(Found::Nothing(Opened { endpoint: self.endpoint, port: self.link.into_port() }))
     }
 
-    /// What the command line and the link say about transfers.
+    /// Returns the settings of transfers, from the command line and the link.
     pub fn pacing(&self) -> Pacing {
         let mut pacing = Pacing::new().with_limits(self.link.limits());
         if let Some(window) = self.window {
@@ -256,7 +256,7 @@ impl<F: Framing> Device<F> {
         pacing
     }
 
-    /// Says so if the device did not allow the window that was asked for.
+    /// Notes if the device did not allow the window that was asked for.
     pub fn note_window(&self, used: u8, len: u64) {
         // A short file needs no window.
         if let Some(wanted) = self.window
@@ -268,7 +268,7 @@ impl<F: Framing> Device<F> {
         }
     }
 
-    /// The failure with the device's own words about it, if it sent any.
+    /// Adds the device's own words to a failure, if it sent any.
     pub fn explained(&mut self, failure: Failure) -> Failure {
         match failure {
             Failure::Refused { group, command, refusal, reason: None } => {
@@ -279,19 +279,19 @@ impl<F: Framing> Device<F> {
         }
     }
 
-    /// Whether this is the simulated device of this process.
+    /// Returns true if this is the simulated device of this process.
     pub const fn is_simulated(&self) -> bool {
         matches!(self.endpoint, Endpoint::Simulated(_))
     }
 
-    /// One request and its answer.
+    /// Makes one request; returns its response.
     pub fn call<R: Request>(&mut self, request: &R) -> Result<Answer<'_, R::Response<'_>>, Failure> {
         self.fits(request)?;
         self.link.call(&mut self.client, &WithPayload(request)).map_err(Failure::of::<R>)
     }
 
-    /// Refuses a long request that the device cannot hold: it would drop it, and nobody would know
-    /// why it does not answer.
+    /// Refuses a request that is longer than the device can hold: the device would drop it, and its
+    /// silence would have no explanation.
     fn fits<R: Request>(&mut self, request: &R) -> Result<(), Failure> {
         let mut scratch = vec![0; DATAGRAM];
         let mut writer = Writer::new(&mut scratch);
@@ -309,13 +309,13 @@ impl<F: Framing> Device<F> {
         Ok(())
     }
 
-    /// One request of any kind, and the payload of its response.
+    /// Makes one request of any kind; returns the payload of its response.
     pub fn call_raw(&mut self, request: &Dynamic<'_>) -> Result<&[u8], Failure> {
         let response = self.link.call(&mut self.client, request);
         response.map_err(|error| Failure::of_request(request.group, request.command, error))
     }
 
-    /// Whether the text that the device prints is shown on stdout.
+    /// Sets whether the text that the device prints is shown on stdout.
     pub const fn show_text(&mut self, shown: bool) {
         self.link.sink().shown = shown;
     }
@@ -336,10 +336,10 @@ impl<F: Framing> Device<F> {
         port.flush().map_err(Failure::Port)
     }
 
-    /// Hears what the device prints, for as long.
+    /// Receives the text that the device prints, for this long.
     pub fn listen(&mut self, limit: Duration) -> Result<(), Failure> {
         match self.link.recv(limit) {
-            // An answer to a request that was given up.
+            // A response to a request that was given up.
             Ok(_) | Err(line::Error::TimedOut) => Ok(()),
             Err(error) => Err(error.into()),
         }
@@ -356,7 +356,7 @@ impl<F: Framing> Device<F> {
 
     /// Closes the port and opens it again, which may take until the device has come up.
     pub fn reopen(&mut self, until: Instant) -> Result<(), Failure> {
-        // A USB port has to be given up before it can come back.
+        // A USB port has to be closed before it can come back.
         *self.link.port() = Box::new(Pipe::pair().0);
         loop {
             match open(&self.endpoint, self.pace) {
@@ -396,10 +396,10 @@ fn connect<F: Framing>(
     Ok(link.with_sink(Trace { verbose, shown: false, json, reason: None }))
 }
 
-/// Shows what passes the wire.
+/// Shows the messages on the wire.
 struct Trace {
     verbose: bool,
-    /// Whether text goes to stdout.
+    /// True if text goes to stdout.
     shown: bool,
     json: bool,
     /// The reason in the last response that had one.
@@ -438,18 +438,18 @@ impl Sink for Trace {
     }
 }
 
-/// A request whose answer keeps its payload, so that it can be shown as it came.
+/// A request whose response keeps its payload, so that it can be shown as it came.
 struct WithPayload<'r, R>(&'r R);
 
-/// An answer, read and unread.
+/// A response, decoded and as it came.
 pub struct Answer<'m, T> {
-    /// What was read from it.
+    /// The decoded response.
     pub response: T,
     payload: &'m [u8],
 }
 
 impl<T> Answer<'_, T> {
-    /// All of the payload.
+    /// Returns the whole payload as JSON.
     pub fn json(&self) -> Value {
         json::from_cbor(self.payload)
     }

@@ -11,7 +11,7 @@ use anysmp::smp::{Error as Refusal, Group, Request, client, routine};
 use anysmp_tools::ble::Trouble;
 use anysmp_tools::failure::{CLOSED, NONSENSE, local_remedy, port_remedy};
 
-/// The reason for which a command failed.
+/// The reason why a command failed.
 #[derive(Debug)]
 pub enum Failure {
     /// The device refused a request.
@@ -46,13 +46,13 @@ pub enum Failure {
     Closed,
     /// A file is not an image, or contradicts itself; with a remedy.
     File(PathBuf, String, &'static str),
-    /// It is not known whether the device did what it was asked for.
+    /// An unknown outcome: the device may or may not have done what was asked.
     Unknown(String, &'static str),
     /// A file on this computer cannot be read or written.
     Local(PathBuf, io::Error),
     /// A signal ended it; with a remedy, and the exit code.
     Stopped(String, &'static str, u8),
-    /// It was shown when it happened; the exit code.
+    /// The failure was shown when it happened; only the exit code is left.
     Shown(u8),
     /// The new image does not run, or is not confirmed.
     NotConfirmed(String),
@@ -114,7 +114,7 @@ impl Failure {
         }
     }
 
-    /// The same refusal with its cause, after the device's own words about it.
+    /// Adds the cause to a refusal, after the device's own words about it.
     pub fn because(self, cause: String) -> Self {
         match self {
             Self::Refused { group, command, refusal, reason } => {

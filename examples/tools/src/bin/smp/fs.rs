@@ -66,7 +66,7 @@ fn upload<F: Framing>(device: &mut Device<F>, file: &Path, path: &str, resume: b
     Ok(())
 }
 
-/// Whether a transfer was compared with the device's file.
+/// Returns true if a transfer was compared with the device's file.
 fn verified<R: Request>(outcome: FileOutcome) -> Result<bool, Failure> {
     match outcome {
         FileOutcome::Done { verified } => Ok(verified),
@@ -94,7 +94,7 @@ fn download<F: Framing>(device: &mut Device<F>, path: &str, file: Option<&Path>,
     }
     let file = if file.is_dir() { file.join(name) } else { file.to_owned() };
     let output = device.output;
-    // A device or a pipe is written to; a file beside it would take its place.
+    // A device or a pipe is written to directly; a file beside it would replace it.
     if std::fs::metadata(&file).is_ok_and(|there| !there.is_file()) {
         if resume {
             return Err(not_a_file());
@@ -103,8 +103,8 @@ fn download<F: Framing>(device: &mut Device<F>, path: &str, file: Option<&Path>,
         let mut there = OpenOptions::new().write(true).open(&file).map_err(local)?;
         return stream(device, path, (&file, &mut there), output);
     }
-    // Opened first: a path that cannot be written is no news after the transfer. What is there
-    // already stays until the file is complete.
+    // Opened first, so that a path that cannot be written is reported before the transfer. An
+    // existing file stays until the new one is complete.
     let mut part = Part::beside(&file, resume).map_err(|error| Failure::Local(file.clone(), error))?;
     let start = part.len;
     let mut routine = FileDownload::new(path).with_pacing(device.pacing()).with_verify(true);
@@ -133,7 +133,7 @@ fn download<F: Framing>(device: &mut Device<F>, path: &str, file: Option<&Path>,
     };
     let verified = match (verified::<Download<'_>>(report.outcome), report.outcome) {
         (Ok(verified), _) => verified,
-        // What did not match, or is longer, is no beginning of anything.
+        // A part that did not match, or is longer than the file, is useless.
         (Err(failure), FileOutcome::Failed(Error::Mismatch | Error::Offset)) => {
             part.stays = false;
             if start == 0 {
@@ -159,7 +159,7 @@ fn download<F: Framing>(device: &mut Device<F>, path: &str, file: Option<&Path>,
     Ok(())
 }
 
-/// A file to what cannot be renamed, as it comes.
+/// Downloads into a target that cannot be renamed, as the bytes come.
 fn stream<F: Framing>(
     device: &mut Device<F>,
     path: &str,
@@ -185,18 +185,19 @@ fn stream<F: Framing>(
     Ok(())
 }
 
-/// A download that is not complete: a file of its own beside the target.
+/// A download that is not complete: a separate file beside the target.
 struct Part {
     file: File,
     path: PathBuf,
     /// The bytes that it has.
     len: u64,
-    /// Whether it is to stay: only where something is in it.
+    /// True if it is to be kept: only if it has any bytes.
     stays: bool,
 }
 
 impl Part {
-    /// The part beside `target`; with what an earlier download has left, if that is to go on.
+    /// Opens the part beside `target`; with the bytes of an earlier download, if that is to be
+    /// resumed.
     fn beside(target: &Path, resume: bool) -> std::io::Result<Self> {
         let mut name = target.file_name().ok_or(std::io::ErrorKind::IsADirectory)?.to_owned();
         name.push(".part");
@@ -206,7 +207,7 @@ impl Part {
         Ok(Self { file, path, len, stays: false })
     }
 
-    /// The download, with what is here already as its beginning.
+    /// Prepares the download, with the bytes that are here already as its beginning.
     fn begun<'n>(&self, mut routine: FileDownload<'n>) -> std::io::Result<FileDownload<'n>> {
         let (mut file, mut bytes) = (File::open(&self.path)?, vec![0; 1 << 16]);
         loop {
@@ -224,7 +225,7 @@ impl Part {
         Ok(())
     }
 
-    /// It stays for a later download to go on with.
+    /// Keeps the part, so that a later download can go on with it.
     fn left(&mut self, output: Output, failure: Failure) -> Failure {
         self.stays = self.len > 0;
         if self.stays {
@@ -233,7 +234,7 @@ impl Part {
         failure
     }
 
-    /// It is complete.
+    /// Renames the complete file to `target`, after it has reached the disk.
     fn keep(&mut self, target: &Path) -> std::io::Result<()> {
         self.file.sync_all()?;
         std::fs::rename(&self.path, target)?;

@@ -19,7 +19,7 @@ use crate::json;
 use crate::output::{Output, table};
 use crate::stop;
 
-/// What to do about a wrong hash.
+/// The remedy for a wrong hash.
 const LIST: &str = "Give the first hex digits of a hash that `image list` shows.";
 
 pub fn perform<F: Framing>(device: &mut Device<F>, command: &Image) -> Result<(), Failure> {
@@ -37,7 +37,7 @@ pub fn perform<F: Framing>(device: &mut Device<F>, command: &Image) -> Result<()
         Image::Test { hash } => test(device, hash),
         Image::Confirm { hash } => confirm(device, hash.as_deref()),
         Image::Erase { slot } => erase(device, *slot),
-        // Also from within a terminal.
+        // Needs no device, but is allowed within a terminal.
         Image::Make(options) => crate::make::perform(device.output, options),
         Image::Info(options) => crate::info::perform(device.output, options),
     }
@@ -118,27 +118,27 @@ fn upload<F: Framing>(device: &mut Device<F>, file: &[u8], image: Option<u32>, u
     Ok(())
 }
 
-/// An upload of this file, with what the command line says about uploads.
+/// Prepares an upload of this file, with the options of the command line.
 fn prepare<'f, F: Framing>(device: &Device<F>, file: &'f [u8]) -> Result<Upload<&'f [u8]>, Failure> {
     let mut upload = Upload::new(file).with_pacing(device.pacing());
     let sha = sha256(upload.source(), file.len() as u64).map_err(routine::Error::from);
     Ok(upload.with_sha(sha.map_err(Failure::of_job::<image::Upload<'_>>)?))
 }
 
-/// How far an upload has got.
+/// Describes the progress of an upload.
 pub fn uploading(off: u64, len: u64) -> String {
     format!("uploading the image: the device has {off} of {len} bytes")
 }
 
-/// What to do about an upload that ended early.
+/// The remedy for an upload that ended early.
 pub const GOES_ON: &str = "The same command goes on there.";
 
-/// A number of bytes per time.
+/// Formats a data rate.
 pub fn rate(bytes: u64, seconds: f64) -> String {
     format!("{bytes} bytes in {seconds:.1} s: {:.1} KiB/s", bytes as f64 / seconds.max(0.001) / 1024.0)
 }
 
-/// The one image of a file; any file at all if it is wanted raw.
+/// Returns the one image of a file; of any file at all with `raw`.
 fn part(path: &Path, raw: bool, checksum: Option<&Checksum>) -> Result<Part, Failure> {
     if raw {
         let bytes = input::compared(path, checksum)?;
@@ -154,7 +154,7 @@ fn part(path: &Path, raw: bool, checksum: Option<&Checksum>) -> Result<Part, Fai
     }
 }
 
-/// What an upload has to give as `image` to land in the slot with this global number.
+/// Returns the `image` that an upload has to name to reach the slot with this global number.
 fn upload_id<F: Framing>(device: &mut Device<F>, slot: u32) -> Result<u32, Failure> {
     let answer = device.call(&SlotInfo {})?;
     let mut images = answer.response.images.iter();
@@ -192,8 +192,8 @@ fn erase<F: Framing>(device: &mut Device<F>, slot: Option<u32>) -> Result<(), Fa
     Ok(())
 }
 
-/// The hash that begins with these digits: as the list of the device has it, or as it was given if
-/// it is complete.
+/// Returns the hash that begins with these digits, from the list of the device; a complete hash
+/// need not be in the list.
 fn find<F: Framing>(device: &mut Device<F>, digits: &str) -> Result<Hash, Failure> {
     let digits = digits.trim_end_matches('…').to_ascii_lowercase();
     if digits.is_empty() || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
@@ -217,14 +217,14 @@ fn find<F: Framing>(device: &mut Device<F>, digits: &str) -> Result<Hash, Failur
     }
 }
 
-/// A hash from all its digits.
+/// Parses a hash from all its digits.
 fn whole(digits: &str) -> Option<Hash> {
     let pairs = digits.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).ok());
     let bytes: Option<Vec<u8>> = pairs.map(|pair| u8::from_str_radix(pair?, 16).ok()).collect();
     Hash::new(&bytes?).filter(|hash| hash.as_bytes().len() * 2 == digits.len())
 }
 
-/// The hash of a listed image in hex.
+/// Returns the hash of a listed image in hex.
 pub fn hash(image: ImageState<'_>) -> Option<String> {
     image.hash.map(|hash| json::hex(&hash.chunks().iter().collect::<Vec<_>>().concat()))
 }

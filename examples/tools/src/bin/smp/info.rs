@@ -1,4 +1,4 @@
-//! What an image file says about itself, and whether it is true.
+//! Shows the identity that an image file claims, and whether its hash is right.
 
 use std::path::{Path, PathBuf};
 
@@ -13,12 +13,12 @@ use crate::input::{self, Kind, Part};
 use crate::json::hex;
 use crate::output::Output;
 
-/// What is wanted.
+/// The options of `image info`.
 #[derive(Args)]
 pub struct Info {
     /// The file: an image, a HEX file, a package; `-` for the standard input
     pub file: PathBuf,
-    /// Say whether it fits a slot of this many bytes
+    /// Check whether it fits a slot of this many bytes
     #[arg(long, value_name = "N", value_parser = crate::make::number)]
     slot_size: Option<u32>,
 }
@@ -43,7 +43,7 @@ pub fn perform(output: Output, options: &Info) -> Result<(), Failure> {
     }
 }
 
-/// A part as named values; `fault` if no device would start it.
+/// Returns a part as named values; `fault` if no device would start it.
 fn describe(part: &Part, slot_size: Option<u32>) -> Value {
     let kind = Kind::of(&part.bytes);
     let mut value = json!({ "name": part.name, "image": part.number, "slot": part.slot, "format": kind.name(), "bytes": part.bytes.len() });
@@ -128,7 +128,7 @@ fn show(value: &Value) {
     }
 }
 
-/// Whether a path is the standard input or output.
+/// Returns true if a path stands for the standard input or output.
 pub fn is_stream(path: &Path) -> bool {
     path == Path::new("-")
 }

@@ -11,21 +11,21 @@ use crate::cli::Checksum;
 use crate::failure::Failure;
 use crate::package;
 
-/// What to do about a file that is nothing of the kind.
+/// The remedy for a file of another kind.
 const SIGNED: &str = "Give the signed image from the build, for example zephyr.signed.bin.";
 
 /// One image of a file.
 pub struct Part {
-    /// What it is called in the file, or the file's own name.
+    /// The name of the image in the file, or the file's own name.
     pub name: String,
-    /// The number of the image, if the file says it.
+    /// The number of the image, if the file has one.
     pub number: Option<u32>,
-    /// The slot of that image from which alone it can run, if the file says it.
+    /// The slot of that image from which alone it can run, if the file names one.
     pub slot: Option<u32>,
     pub bytes: Vec<u8>,
 }
 
-/// What a file is, by its first bytes.
+/// The kind of a file, by its first bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Image,
@@ -58,7 +58,7 @@ impl Kind {
         }
     }
 
-    /// What it is called.
+    /// The name of the kind.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Image => "an MCUboot image",
@@ -75,7 +75,7 @@ impl Kind {
         }
     }
 
-    /// What to do about it where an image is wanted.
+    /// The remedy where an image is required.
     const fn remedy(self) -> &'static str {
         match self {
             Self::Elf => "Give the signed image that the build makes beside it, for example zephyr.signed.bin.",
@@ -112,8 +112,8 @@ pub fn compared(path: &Path, checksum: Option<&Checksum>) -> Result<Vec<u8>, Fai
     }
 }
 
-/// Reads the images in a file: one, or all that a package has. Each is checked: whatever it
-/// contradicts itself in is said here, before anything is sent.
+/// Reads the images in a file: one, or all that a package has. Each is checked, so that a
+/// contradiction is reported before anything is sent.
 pub fn images(path: &Path, checksum: Option<&Checksum>) -> Result<Vec<Part>, Failure> {
     let mut parts = divided(path, compared(path, checksum)?)?;
     for part in &mut parts {
@@ -124,14 +124,14 @@ pub fn images(path: &Path, checksum: Option<&Checksum>) -> Result<Vec<Part>, Fai
     Ok(parts)
 }
 
-/// Why a part cannot be used.
+/// Reports that a part cannot be used.
 fn fault(path: &Path, part: &Part, text: String, remedy: &'static str) -> Failure {
     let is_whole = part.number.is_none();
     let text = if is_whole { text } else { format!("{}: {text}", part.name) };
     Failure::File(path.to_owned(), text, remedy)
 }
 
-/// The parts of a file, whatever they are.
+/// Returns the parts of a file, of whatever kind.
 pub fn parts(path: &Path) -> Result<Vec<Part>, Failure> {
     divided(path, bytes(path)?)
 }
@@ -148,7 +148,7 @@ fn divided(path: &Path, bytes: Vec<u8>) -> Result<Vec<Part>, Failure> {
     }
 }
 
-/// The identity of an image whose hash is right; or what is wrong with it, and what to do.
+/// Returns the identity of an image whose hash is right; or the fault, and the remedy.
 fn checked(bytes: &[u8]) -> Result<ImageFile, (String, &'static str)> {
     let kind = Kind::of(bytes);
     if kind != Kind::Image {

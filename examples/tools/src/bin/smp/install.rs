@@ -1,4 +1,4 @@
-//! Puts the manual pages and the completion of shells where a system looks for them.
+//! Installs the manual pages and the shell completions where a system looks for them.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -43,7 +43,7 @@ pub fn perform(output: Output, prefix: Option<&Path>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The page of a command, and those of its commands.
+/// Adds the page of a command, and those of its subcommands.
 fn pages(command: &Command, name: &str, files: &mut Vec<(String, Vec<u8>)>) {
     files.push((format!("share/man/man1/{name}.1"), page(command, name).into_bytes()));
     for command in command.get_subcommands().filter(|command| command.get_name() != "help") {
@@ -51,7 +51,7 @@ fn pages(command: &Command, name: &str, files: &mut Vec<(String, Vec<u8>)>) {
     }
 }
 
-/// A page in the language of `man`.
+/// Returns a page in the language of `man`.
 fn page(command: &Command, name: &str) -> String {
     let text =
         |text: String| text.replace('\\', "\\e").replace('-', "\\-").lines().map(quoted).collect::<Vec<_>>().join("\n");
@@ -87,7 +87,7 @@ fn page(command: &Command, name: &str) -> String {
     page
 }
 
-/// A line that `man` does not take for an order.
+/// Escapes a line that `man` would take for a request.
 fn quoted(line: &str) -> String {
     if line.starts_with(['.', '\'']) { format!("\\&{line}") } else { line.to_owned() }
 }

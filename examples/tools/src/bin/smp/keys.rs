@@ -18,7 +18,7 @@ impl Raw {
             let before = tcgetattr(io::stdin()).ok()?;
             let mut raw = before.clone();
             raw.make_raw();
-            // What this program prints still ends its lines with a line feed alone.
+            // The output of this program still ends its lines with a line feed alone.
             raw.output_modes |= before.output_modes & (OutputModes::OPOST | OutputModes::ONLCR);
             tcsetattr(io::stdin(), OptionalActions::Now, &raw).ok()?;
             if let Ok(mut kept) = BEFORE.lock() {
@@ -35,7 +35,7 @@ impl Raw {
 #[cfg(unix)]
 static BEFORE: std::sync::Mutex<Option<rustix::termios::Termios>> = std::sync::Mutex::new(None);
 
-/// Makes the terminal what it was, for a program that is about to be ended.
+/// Restores the terminal, for a program that is about to end.
 #[cfg(unix)]
 pub fn restore() {
     if let Some(before) = BEFORE.lock().ok().and_then(|mut before| before.take()) {
@@ -53,7 +53,7 @@ impl Drop for Raw {
     }
 }
 
-/// How a line ended.
+/// The end of a line.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Ended {
     /// Enter.
@@ -67,13 +67,13 @@ pub enum Ended {
 /// A line that is being edited, and those before it.
 #[derive(Default)]
 pub struct Editor {
-    /// What was typed already: it comes before what the terminal has.
+    /// Keys that were typed before; they come ahead of the terminal's.
     typed: VecDeque<u8>,
     history: Vec<String>,
     line: Vec<char>,
     /// The place of the next character.
     at: usize,
-    /// Which line of the history is shown; after the last one, a new one.
+    /// The line of the history that is shown; after the last one, a new one.
     shown: usize,
     /// The bytes of a key that sends several.
     pending: Vec<u8>,
@@ -99,12 +99,12 @@ impl Editor {
         }
     }
 
-    /// Takes keys that came in one read with the one that began a line.
+    /// Puts back keys that were read together with the one that began a line.
     pub fn put_back(&mut self, keys: &[u8]) {
         self.typed.extend(keys);
     }
 
-    /// What was typed beyond the end of a line.
+    /// Returns the keys that were typed after the end of a line.
     pub fn left(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.typed).into()
     }
@@ -117,7 +117,7 @@ impl Editor {
         Ok((io::stdin().read(&mut byte)? > 0).then_some(byte[0]))
     }
 
-    /// One byte of a key.
+    /// Handles one byte of a key.
     fn press(&mut self, byte: u8) -> Option<Ended> {
         self.pending.push(byte);
         let keys = std::mem::take(&mut self.pending);
@@ -134,7 +134,7 @@ impl Editor {
                 self.shown = self.history.len();
                 return Some(Ended::Cancelled);
             }
-            // Twice the key that began this.
+            // The key that began this, pressed twice.
             [0x1D] => return Some(Ended::Input),
             [0x04] if self.line.is_empty() => return Some(Ended::Input),
             [0x7F | 0x08] if self.at > 0 => {
@@ -159,7 +159,7 @@ impl Editor {
                         self.at += 1;
                     }
                 }
-                // The rest of the character comes.
+                // The rest of the character is still to come.
                 Err(error) if error.error_len().is_none() => self.pending = keys,
                 Err(_) => {}
             },

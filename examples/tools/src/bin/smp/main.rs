@@ -63,7 +63,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return plugin::run(&words, &error).unwrap_or_else(|| usage(&error)),
     };
-    // Which words are ours, and which are those of a command on the device, is known only now.
+    // Only now is it known which words are ours, and which belong to a command on the device.
     match profile::added(&cli.link) {
         Ok(added) if added.is_empty() => {}
         Ok(added) => {
@@ -79,7 +79,7 @@ fn main() -> ExitCode {
         }
     }
     stop::begin(Output { aside: has_data(&cli), ..output(&cli.link) });
-    // A full disk is found out last: what the command does on the device comes first.
+    // A full disk is reported last: the command's work on the device comes first.
     let log = cli.link.log_file.as_deref();
     let done = journal::begin("smp", cli.link.quiet, log)
         .map_err(|error| Failure::Local(log.unwrap_or(Path::new("")).to_owned(), error))
@@ -98,15 +98,15 @@ const fn output(link: &cli::Link) -> Output {
     Output { json: link.json, verbose: link.verbose, aside: false }
 }
 
-/// Whether stdout carries data.
+/// Returns true if stdout carries data.
 fn has_data(cli: &Cli) -> bool {
     matches!(&cli.command, Command::Fs(cli::Fs::Download { file: Some(file), .. }) if info::is_stream(file))
 }
 
-/// An invalid command line, or one that asks for help.
+/// Reports an invalid command line, or a request for help.
 fn usage(error: &clap::Error) -> ExitCode {
     let has_ble = std::env::args_os().any(|word| word.to_string_lossy().split('=').next() == Some("--ble"));
-    let remedy = "Bluetooth is in a program that is built with `--features ble`.";
+    let remedy = "Bluetooth needs a program that is built with `--features ble`.";
     usage_with(error, (cfg!(not(feature = "ble")) && has_ble).then_some(remedy))
 }
 
@@ -126,7 +126,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
     let endpoint =
         Endpoint::new(link, if let Command::Terminal { .. } = command { sim::Log::Wire } else { sim::Log::Off })?;
     let framing = match (command, link.framing) {
-        // Only a console has text beside the frames, whether or not anybody answers there.
+        // Only a console has text beside the frames, whether or not a server is there.
         (Command::Terminal { .. }, cli::Framing::Auto) => cli::Framing::Console,
         (_, framing) => framing,
     };
@@ -146,7 +146,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
     }
 }
 
-/// What concerns this computer only.
+/// Performs the commands that concern this computer only.
 fn local(link: &cli::Link, command: &Command) -> Result<(), Failure> {
     let output = output(link);
     match command {
@@ -179,7 +179,7 @@ fn find(link: &cli::Link, endpoint: Endpoint, command: &Command) -> Result<(), F
     let mut opened = endpoint.opened(link.pace)?;
     for round in 0..=link.retries {
         if round > 0 {
-            // The device counts its silence in ticks of its own, from the last byte of ours on.
+            // The device counts its silence in its own ticks, from our last byte on.
             std::thread::sleep(ABANDON * 2);
         }
         opened = match Device::over(link, opened, Counted::<Head8>::new)?.probe(link, "raw")? {
@@ -229,7 +229,7 @@ fn perform<F: Framing>(device: &mut Device<F>, command: &Command) -> Result<(), 
     Ok(())
 }
 
-/// Performs a command, whose failure has the device's own words about it.
+/// Performs a command, and adds the device's own explanation to a failure.
 fn explained<F: Framing>(device: &mut Device<F>, command: &Command) -> Result<(), Failure> {
     dispatch(device, command).map_err(|failure| device.explained(failure))
 }

@@ -15,29 +15,30 @@ use crate::input::Kind;
 use crate::json::hex;
 use crate::output::Output;
 
-/// What is wanted.
+/// The options of `image make`.
 #[derive(Args)]
 pub struct Make {
-    /// The program, as `objcopy -O binary` makes it of an ELF file
+    /// The program, as `objcopy -O binary` extracts it from an ELF file
     program: PathBuf,
-    /// The image that is to be written
+    /// The image to write
     file: PathBuf,
     /// Its version, as 1.2.3 or 1.2.3+4
     #[arg(long, value_name = "V")]
     version: Version,
-    /// Where in the image the program begins. The vector table comes first there, and needs an
+    /// The place of the program in the image. The vector table comes first there, and needs an
     /// address that is a multiple of its own size rounded up to a power of two
     #[arg(long, value_name = "N", default_value = "0x200", value_parser = number)]
     header_size: u32,
-    /// Where the program runs, header included, if the boot loader has to copy it to RAM
+    /// The address where the program runs, header included, if the boot loader has to copy it to
+    /// RAM
     #[arg(long, value_name = "ADDRESS", value_parser = number)]
     load_addr: Option<u32>,
-    /// Make it of anything, for example of a program for a core without Cortex-M's vector table
+    /// Accept any program, for example one for a core without Cortex-M's vector table
     #[arg(long)]
     force: bool,
 }
 
-/// A number in decimal, or in hex after 0x.
+/// Parses a number in decimal, or in hex after 0x.
 pub fn number(text: &str) -> Result<u32, std::num::ParseIntError> {
     text.strip_prefix("0x").map_or_else(|| text.parse(), |digits| u32::from_str_radix(digits, 16))
 }
@@ -66,7 +67,7 @@ pub fn perform(output: Output, options: &Make) -> Result<(), Failure> {
         load_address: options.load_addr.unwrap_or(0),
         ..Builder::new(options.version)
     };
-    // What comes beside header and program is one hash.
+    // Besides header and program there is one hash.
     let mut image = vec![0; usize::from(header_len) + program.len() + 64];
     let len = builder.build(&program, &mut Sha256::new(), &mut image).map_err(|error| senseless(&error))?;
     image.truncate(len);
@@ -80,8 +81,7 @@ pub fn perform(output: Output, options: &Make) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Writes a file as a whole: until it is complete, nothing stands under its name but what was
-/// there.
+/// Writes a file as a whole: until it is complete, the old one keeps its name.
 fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let mut temporary = Temporary::beside(path)?;
     temporary.file.write_all(bytes)?;
@@ -104,7 +104,7 @@ impl Temporary {
         Ok(Self { file, path: Some(path) })
     }
 
-    /// Gives it its name.
+    /// Renames the file to `path`.
     pub fn keep(mut self, path: &Path) -> std::io::Result<()> {
         self.file.sync_all()?;
         if let Some(temporary) = self.path.as_ref() {
@@ -123,7 +123,7 @@ impl Drop for Temporary {
     }
 }
 
-/// Refuses what can be told from a bare program for a Cortex-M.
+/// Refuses a file that cannot be a bare program for a Cortex-M.
 fn is_program(bytes: &[u8]) -> Result<(), (String, &'static str)> {
     const BINARY: &str = "Give the bare program, as `objcopy -O binary` makes it of an ELF file, or --force.";
     match Kind::of(bytes) {
@@ -138,8 +138,8 @@ fn is_program(bytes: &[u8]) -> Result<(), (String, &'static str)> {
         return Err((format!("{} bytes are too short for a program", bytes.len()), BINARY));
     };
     const OTHER: &str = "Give the bare program; for a core without this table, --force.";
-    // RAM inside and outside of a Cortex-M; what is left out are code, peripherals and the core's
-    // own. And a stack consists of words.
+    // RAM inside and outside a Cortex-M; the ranges left out are code, peripherals and the core's
+    // own. A stack consists of words.
     let is_ram = matches!(
         stack,
         0x1000_0000..=0x3FFF_FFFF | 0x6000_0000..=0x9FFF_FFFF | 0xC000_0000..=0xDFFF_FFFF

@@ -78,7 +78,7 @@ fn show<F: Framing>(device: &mut Device<F>, name: Option<&str>, from: u32) -> Re
     Ok(())
 }
 
-/// Makes the device crash. It seldom answers; silence is what was asked for.
+/// Makes the device crash. It seldom responds; silence is the expected outcome.
 pub fn crash<F: Framing>(device: &mut Device<F>, how: &str) -> Result<(), Failure> {
     let output = device.output;
     match device.call(&Crash { how: how.into() }).map(|answer| answer.json()) {
@@ -102,7 +102,7 @@ pub fn run<F: Framing>(device: &mut Device<F>, command: &Run) -> Result<(), Fail
         Run::Test { name, token } => {
             let request = RunTest { name: name.as_deref().map(Into::into), token: token.as_deref().map(Into::into) };
             let answer = device.call(&request)?;
-            output.result(&answer.json(), || output.line("started: its log says how it went"));
+            output.result(&answer.json(), || output.line("started: the log of the device has the outcome"));
         }
     }
     Ok(())

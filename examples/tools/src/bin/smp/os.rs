@@ -29,7 +29,7 @@ pub fn params<F: Framing>(device: &mut Device<F>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The parts of `info`: the letter that asks for it, and what it is called.
+/// The parts of `info`: the letter that requests each, and its name.
 const PARTS: [(&str, &str); 9] = [
     ("s", "kernel name"),
     ("n", "node name"),
@@ -42,8 +42,8 @@ const PARTS: [(&str, &str); 9] = [
     ("o", "operating system"),
 ];
 
-/// With a format, the words as the device sends them; else all parts with their names. The parts
-/// have spaces in them, so each is asked for by itself.
+/// Shows the words as the device sends them, if there is a format; otherwise all parts with their
+/// names. The parts have spaces in them, so each is requested by itself.
 pub fn info<F: Framing>(device: &mut Device<F>, format: Option<&str>) -> Result<(), Failure> {
     let output = device.output;
     let answer = device.call(&os::Info { format: Some(format.unwrap_or("a").into()) })?;
@@ -55,7 +55,7 @@ pub fn info<F: Framing>(device: &mut Device<F>, format: Option<&str>) -> Result<
     for (letter, name) in PARTS {
         match device.call(&os::Info { format: Some(letter.into()) }) {
             Ok(answer) => named.push((name, answer.response.output.to_string())),
-            // Not every firmware has all of them.
+            // Some firmware lacks some of them.
             Err(Failure::Refused { .. }) => {}
             Err(failure) => return Err(failure),
         }
@@ -141,11 +141,11 @@ pub fn datetime<F: Framing>(device: &mut Device<F>, set: Option<&str>) -> Result
         output.result(&answer.json(), || println!("{}", answer.response.datetime));
         return Ok(());
     };
-    // Zephyr drops a zone without a word.
+    // Zephyr drops a zone silently.
     let now = if set == "now" { Some(Clock::of_host().show()) } else { clock::to_utc(set) };
     let Some(now) = now else {
         let remedy = "Write it as 2026-11-29T17:30:00, with a fraction and a zone such as +01:00 if need be, or `now`.";
-        return Err(Failure::Usage(format!("{set:?} is no date and time"), remedy));
+        return Err(Failure::Usage(format!("{set:?} is not a date and time"), remedy));
     };
     let answer = device.call(&os::WriteDateTime { datetime: now.as_str().into() })?;
     output.result(&answer.json(), || println!("set to {now}"));
@@ -168,15 +168,15 @@ pub fn reset<F: Framing>(device: &mut Device<F>, force: bool, bootloader: bool) 
 /// The time that a device may take to come back.
 const BACK: Duration = Duration::from_secs(10);
 
-/// A reset without an answer: did it happen? The port often vanishes with the device, before the
-/// answer was read; then it comes back, and somebody answers there. Where the port stayed, nothing
-/// says whether the device has reset, so it is asked once more.
+/// Finds out whether a reset without a response has happened. The port often vanishes with the
+/// device, before the response was read; then it comes back, and somebody responds there. If the
+/// port stayed, nothing shows whether the device has reset, so it is asked once more.
 fn evidence<F: Framing>(device: &mut Device<F>, request: &os::Reset, failure: &Failure) -> Result<(), Failure> {
     const REMEDY: &str = "Check endpoint and framing; `params` shows whether anybody answers.";
     let output = device.output;
     let unknown =
         |text: &str| Failure::Unknown(format!("{text}: it is not known whether the device has reset"), REMEDY);
-    // A refused datagram is no port that vanishes: nobody listens there.
+    // A refused datagram does not mean that the port has vanished: nobody listens there.
     let stayed = match failure {
         Failure::Port(error) => error.kind() == ErrorKind::ConnectionRefused,
         failure => matches!(failure, Failure::TimedOut),
@@ -185,7 +185,7 @@ fn evidence<F: Framing>(device: &mut Device<F>, request: &os::Reset, failure: &F
     if vanished {
         device.reopen(until).map_err(|failure| unknown(&failure.to_string()))?;
     }
-    // Any answer says that it is there.
+    // Any response proves that the device is there.
     let mut is_there = false;
     while !is_there {
         match device.call(&os::Parameters {}) {
@@ -208,7 +208,7 @@ fn evidence<F: Framing>(device: &mut Device<F>, request: &os::Reset, failure: &F
     Ok(())
 }
 
-/// A number that need not be there.
+/// Formats a number that may be missing.
 fn optional(number: Option<u64>) -> String {
     number.map_or_else(|| "-".to_owned(), |number| number.to_string())
 }

@@ -1,4 +1,4 @@
-//! What the user sees: plain values and tables, or JSON.
+//! The output for the user: plain values and tables, or JSON.
 
 use anysmp_tools::{errln as eprintln, outln as println};
 use std::io::IsTerminal as _;
@@ -9,39 +9,39 @@ use serde_json::{Value, json};
 
 use crate::failure::Failure;
 
-/// How results are shown.
+/// The way in which results are shown.
 #[derive(Debug, Clone, Copy)]
 pub struct Output {
     /// JSON objects instead of text.
     pub json: bool,
-    /// Everything in full.
+    /// True to show everything in full.
     pub verbose: bool,
     /// Stdout carries data: messages go to stderr.
     pub aside: bool,
 }
 
 impl Output {
-    /// Shows a result: `json` to programs, what `print` prints to people.
+    /// Shows a result: `json` to programs; to people, the text that `print` prints.
     pub fn result(self, json: &Value, print: impl FnOnce()) {
         match self {
             Self { json: true, .. } => self.line(&json.to_string()),
-            // What `print` prints would be mistaken for data.
+            // The text would be mistaken for data.
             Self { aside: true, .. } => {}
             _ => print(),
         }
     }
 
-    /// One line, where messages belong.
+    /// Prints one line: to stderr if stdout carries data, otherwise to stdout.
     pub fn line(self, text: &str) {
         if self.aside { eprintln!("{text}") } else { println!("{text}") }
     }
 
-    /// The same with all messages on stderr.
+    /// Returns the same output with all messages on stderr.
     pub const fn beside_data(self) -> Self {
         Self { aside: true, ..self }
     }
 
-    /// Says something on the way, to people only.
+    /// Prints a message on the way, for people only.
     pub fn note(self, text: &str) {
         crate::journal::line(text);
         if !self.json && !crate::journal::is_quiet() {
@@ -59,7 +59,7 @@ impl Output {
         }
     }
 
-    /// Shows why a command failed, and what to do about it.
+    /// Shows the reason why a command failed, and the remedy.
     pub fn failure(self, failure: &Failure) {
         if let Failure::Shown(_) = failure {
             return;
@@ -115,7 +115,7 @@ impl Output {
         } else {
             ProgressBar::new(len)
         };
-        // In the units of the result, and never longer than a line.
+        // With the units of the result, and never longer than a line.
         let style = match columns() {
             0..60 => "{wide_bar} {percent:>3} %",
             60..100 => "{wide_bar} {percent:>3} %  {decimal_bytes_per_sec}  {eta} left",
@@ -136,9 +136,9 @@ pub struct Progress {
     output: Output,
     len: u64,
     started: Instant,
-    /// When the last line was written.
+    /// The time at which the last line was written.
     logged: Instant,
-    /// When the last object was printed.
+    /// The time at which the last object was printed.
     shown: Option<Instant>,
 }
 
@@ -149,7 +149,7 @@ impl Progress {
         if bytes == self.len || self.logged.elapsed() >= Duration::from_secs(5) {
             self.logged = Instant::now();
             crate::journal::line(&format!("{bytes} of {} bytes", self.len));
-            // Where no bar can be, a line now and then.
+            // Without a bar, a line now and then.
             if self.bar.is_hidden() && !self.output.json && !crate::journal::is_quiet() && bytes < self.len {
                 eprintln!("{bytes} of {} bytes", self.len);
             }
@@ -160,7 +160,7 @@ impl Progress {
         }
     }
 
-    /// The transfer is over; returns how many seconds it took.
+    /// Ends the transfer; returns its seconds.
     pub fn finish(&self) -> f64 {
         self.bar.finish_and_clear();
         self.started.elapsed().as_secs_f64()

@@ -54,7 +54,7 @@ pub fn parts(zip: &[u8]) -> Result<Vec<Part>, String> {
     if parts.is_empty() { Err("the manifest lists no files".to_owned()) } else { Ok(parts) }
 }
 
-/// A number, which most versions of the script write as text.
+/// Reads a number, which most versions of the script write as text.
 fn number(value: &Value) -> Option<u32> {
     match value {
         Value::String(text) => match text.strip_prefix("0x") {
@@ -65,8 +65,8 @@ fn number(value: &Value) -> Option<u32> {
     }
 }
 
-/// The slot from which alone a file can run, 0 or 1 of its image. A file that a boot loader moves
-/// to where it runs has none.
+/// Returns the slot from which alone a file can run, 0 or 1 of its image. A file that a boot loader
+/// moves to where it runs has none.
 fn slot(entry: &Value, image: u32, listed: &[Value]) -> Option<u32> {
     // The number counts the slots of all images.
     if let Some(slot) = number(&entry["slot"]) {
@@ -90,7 +90,7 @@ fn slot(entry: &Value, image: u32, listed: &[Value]) -> Option<u32> {
 /// Name, method of compression and bytes of a file.
 type Entry<'z> = (String, u16, &'z [u8]);
 
-/// All files of an archive; `None` if it is damaged.
+/// Returns all files of an archive; `None` if it is damaged.
 fn files(zip: &[u8]) -> Option<Vec<Entry<'_>>> {
     let end = zip.windows(4).rposition(|window| window == END)?;
     let (count, mut at) = (half(zip, end + 10)?, word(zip, end + 16)?);

@@ -1,5 +1,4 @@
-//! What an upload will take, before there is a device: the upload itself, over a line in virtual
-//! time.
+//! Predicts an upload before there is a device: the upload itself, over a line in virtual time.
 
 mod wire;
 
@@ -29,7 +28,7 @@ use crate::input;
 use crate::output::Output;
 use wire::{Flash, MS, SECOND, Terms, Wire};
 
-/// What is planned.
+/// The upload to predict.
 #[derive(Args)]
 pub struct Plan {
     /// Bytes of one buffer, as `smp params` shows them
@@ -38,18 +37,18 @@ pub struct Plan {
     /// Number of buffers
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..))]
     buf_count: u32,
-    /// What is uploaded: an image, or a number of bytes
+    /// The upload: an image file, or a number of bytes
     #[arg(long, value_name = "FILE|BYTES")]
     size: String,
-    /// The flash that the device writes; default is one that takes no time
+    /// The flash of the device; default is one that takes no time
     #[arg(long, value_enum, value_name = "KIND")]
     flash: Option<Part>,
-    /// What the device takes for a response, its flash apart
+    /// The time that the device takes for a response, without its flash
     #[arg(long, value_name = "MS", default_value_t = 1)]
     turnaround: u32,
 }
 
-/// Parts whose data sheets say what their flash takes.
+/// Parts whose data sheets give the times of their flash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Part {
     /// 85 ms for a page of 4 KiB, 41 us for a word
@@ -99,19 +98,19 @@ pub fn perform(output: Output, link: &cli::Link, plan: &Plan) -> Result<(), Fail
     }
 }
 
-/// The image, or as many bytes.
+/// Returns the image, or as many bytes.
 fn image_of(size: &str) -> Result<Vec<u8>, Failure> {
     let Ok(len) = size.parse::<u64>() else {
         let path = PathBuf::from(size);
         return match input::images(&path, None) {
             Ok(parts) => Ok(parts.into_iter().flat_map(|part| part.bytes).collect()),
-            // Any other file takes as long.
+            // A file that is no image takes as long to upload.
             Err(Failure::File(..)) => input::bytes(&path),
             Err(failure) => Err(failure),
         };
     };
     let len = Some(len).filter(|len| (1..=LONGEST).contains(len)).and_then(|len| usize::try_from(len).ok());
-    let len = len.ok_or_else(|| Failure::Usage(format!("{size} bytes are no image"), "Give 1 byte to 64 MiB."))?;
+    let len = len.ok_or_else(|| Failure::Usage(format!("{size} bytes are not an image"), "Give 1 byte to 64 MiB."))?;
     Ok(vec![0x5A; len])
 }
 

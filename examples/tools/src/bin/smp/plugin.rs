@@ -1,4 +1,4 @@
-//! Commands that are programs of their own: `smp-NAME` on the PATH is `smp NAME`.
+//! Commands that are separate programs: `smp-NAME` on the PATH is `smp NAME`.
 
 use anysmp_tools::errln as eprintln;
 use std::ffi::OsString;
@@ -13,7 +13,7 @@ use crate::profile;
 
 /// Runs the program that a command line which was not understood may mean.
 ///
-/// It gets what comes after its name, and in `SMP_OPTIONS` the endpoint and the link that came
+/// It gets the words after its name, and in `SMP_OPTIONS` the endpoint and the link that came
 /// before, so that it can run `smp` in turn. `SMP` is the path of this program.
 pub fn run(words: &[OsString], error: &clap::Error) -> Option<ExitCode> {
     let (ErrorKind::InvalidSubcommand, Some(ContextValue::String(name))) =
@@ -24,7 +24,7 @@ pub fn run(words: &[OsString], error: &clap::Error) -> Option<ExitCode> {
     let program = find(&format!("smp-{name}"))?;
     let at = words.iter().position(|word| word == name.as_str())?;
     let before = words.get(..at)?;
-    // The words before the name, with a command that every device has, are a command line.
+    // The words before the name form a command line, if a command that always exists is added.
     let cli = Cli::try_parse_from(before.iter().cloned().chain([OsString::from("params")])).ok()?;
     let mut options = match profile::added(&cli.link) {
         Ok(added) => added,

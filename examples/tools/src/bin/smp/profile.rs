@@ -1,4 +1,4 @@
-//! Options that need not be typed each time: devices with a name, and two environment variables.
+//! Options that need not be typed each time: named devices, and two environment variables.
 //!
 //! A device is a list of options in a file of JSON, `{"bench": ["--serial", "/dev/ttyACM0"]}`. They
 //! are put in front of those of the command line, which therefore win.
@@ -29,7 +29,7 @@ const OPTIONS: &[&str] = &[
     "--pace",
     "--message",
 ];
-/// Those that name an endpoint.
+/// Options that name an endpoint.
 const ENDPOINTS: &[&str] = &["--serial", "--tcp", "--udp", "--usb", "--ble", "--simulated"];
 
 type Devices = BTreeMap<String, Vec<String>>;
@@ -67,7 +67,7 @@ fn write(devices: &Devices) -> Result<PathBuf, Failure> {
     let Some(path) = path() else {
         return Err(Failure::Usage("no directory for settings".to_owned(), "Set SMP_CONFIG to a file, or HOME."));
     };
-    // Beside it first, so that there is always a whole one.
+    // Written beside it first, so that there is always a whole file.
     let beside = path.with_extension("new");
     let written = path.parent().map_or(Ok(()), std::fs::create_dir_all);
     let written = written.and_then(|()| std::fs::write(&beside, format!("{:#}\n", json!(devices))));
@@ -75,9 +75,9 @@ fn write(devices: &Devices) -> Result<PathBuf, Failure> {
     Ok(path)
 }
 
-/// The options of the device that the command line names with `-d`, of `SMP_DEVICE`, or those of
-/// `SMP_OPTIONS`: to be put in front of what was given. The variables count only where no endpoint
-/// is given.
+/// Returns the options of the device that the command line names with `-d`, of `SMP_DEVICE`, or
+/// those of `SMP_OPTIONS`, to be put in front of the given ones. The variables count only if no
+/// endpoint is given.
 pub fn added(link: &Link) -> Result<Vec<String>, Failure> {
     let places = [&link.serial, &link.tcp, &link.udp, &link.usb];
     let given = link.simulated || link.ble().is_some() || places.iter().any(|place| place.is_some());
@@ -98,7 +98,7 @@ pub fn added(link: &Link) -> Result<Vec<String>, Failure> {
     })
 }
 
-/// The options of the endpoint and the link in a command line.
+/// Returns the options of the endpoint and the link in a command line.
 pub fn options(words: &[String]) -> Vec<String> {
     let (mut kept, mut words) = (Vec::new(), words.iter().skip(1));
     while let Some(word) = words.next() {

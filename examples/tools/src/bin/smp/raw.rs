@@ -1,4 +1,4 @@
-//! Any request of any group: what the other commands do not know.
+//! Any request of any group, also of those without a command here.
 
 use anysmp::framing::Framing;
 use anysmp::smp::{Dynamic, Error, Group, Op};

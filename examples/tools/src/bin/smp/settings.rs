@@ -17,7 +17,7 @@ pub fn perform<F: Framing>(device: &mut Device<F>, command: &Settings) -> Result
         Settings::Write { name, value, kind } => {
             let value = bytes(value, *kind)?;
             let value = match kind {
-                // Mynewt has text.
+                // Mynewt stores values as text.
                 ValueKind::Mynewt => Setting::Text(anysmp::cbor::Text::from_bytes(&value)),
                 _ => value.as_slice().into(),
             };
@@ -47,7 +47,7 @@ fn read<F: Framing>(device: &mut Device<F>, name: &str, max_size: Option<u32>) -
     Ok(())
 }
 
-/// A request whose answer says nothing.
+/// Makes a request whose response has no content.
 pub fn simple<F, R>(device: &mut Device<F>, request: &R, done: &str) -> Result<(), Failure>
 where
     F: Framing,
@@ -59,7 +59,7 @@ where
     Ok(())
 }
 
-/// A value as text if it is some, and in hex.
+/// Formats a value in hex, and as text if it is text.
 fn show(value: &[u8]) -> String {
     match std::str::from_utf8(value.strip_suffix(&[0]).unwrap_or(value)) {
         Ok(text) if !text.is_empty() && !text.contains(char::is_control) => format!("{}  {text:?}", hex(value)),
@@ -68,7 +68,7 @@ fn show(value: &[u8]) -> String {
     }
 }
 
-/// The bytes of a value that was given on the command line.
+/// Returns the bytes of a value on the command line.
 fn bytes(value: &str, kind: ValueKind) -> Result<Vec<u8>, Failure> {
     let number = || match value.strip_prefix("0x") {
         Some(digits) => i128::from_str_radix(digits, 16).ok(),

@@ -16,7 +16,7 @@ pub fn perform<F: Framing>(device: &mut Device<F>, argv: &[String]) -> Result<()
     if argv.is_empty() { interact(device) } else { execute(device, argv) }
 }
 
-/// Runs one command line; its result other than 0 is a failure.
+/// Runs one command line; a result other than 0 is a failure.
 fn execute<F: Framing>(device: &mut Device<F>, argv: &[String]) -> Result<(), Failure> {
     let output = device.output;
     let argv: Vec<Text<'_>> = argv.iter().map(|word| word.as_str().into()).collect();
@@ -34,8 +34,8 @@ fn execute<F: Framing>(device: &mut Device<F>, argv: &[String]) -> Result<(), Fa
     Ok(())
 }
 
-/// Runs line after line until the input ends. A command that fails, or that the device refuses,
-/// does not end it; a script whose last command failed has failed, as with any shell.
+/// Runs line after line until the input ends. A failed or refused command does not end it; a script
+/// whose last command failed has failed, as with any shell.
 fn interact<F: Framing>(device: &mut Device<F>) -> Result<(), Failure> {
     let output = device.output;
     let is_script = !std::io::stdin().is_terminal();
@@ -48,7 +48,7 @@ fn interact<F: Framing>(device: &mut Device<F>) -> Result<(), Failure> {
     };
     output.note("Lines are run on the device; Ctrl-D ends this.");
     let mut editor = Editor::default();
-    // On a terminal with the keys that people know: a history, and a place in the line.
+    // On a terminal with the usual keys: a history, and a cursor in the line.
     while std::io::stdin().is_terminal() && !output.json {
         let Some(raw) = Raw::begin() else { break };
         let ended = editor.read("> ").map_err(|error| Failure::Local("the standard input".into(), error))?;
@@ -68,14 +68,14 @@ fn interact<F: Framing>(device: &mut Device<F>) -> Result<(), Failure> {
         prompt();
     }
     match last {
-        // It was shown already.
+        // The failure was shown already.
         Err(failure) if is_script => Err(Failure::Shown(failure.code())),
         _ => Ok(()),
     }
 }
 
-/// Runs one line. A command that fails or that the device refuses is shown, and is no error of the
-/// shell; returns how it ended, or `None` for an empty line.
+/// Runs one line, and shows a failed or refused command without ending the shell. Returns how the
+/// command ended, or `None` for an empty line.
 fn line_of<F: Framing>(device: &mut Device<F>, line: &str) -> Result<Option<Result<(), Failure>>, Failure> {
     let output = device.output;
     let argv = words(line);

@@ -13,16 +13,16 @@ use crate::failure::Failure;
 use crate::output::Output;
 use crate::words::Sender;
 
-/// One end.
+/// One end of the connection.
 struct End {
     port: Port,
     sender: Sender,
     frames: Box<dyn Frames>,
-    /// When the last byte came.
+    /// The time at which the last byte came.
     heard: Instant,
 }
 
-/// Passes bytes on until Ctrl-C, an error of a port, or the time is up.
+/// Passes bytes on until Ctrl-C, an error of a port, or the end of the time.
 pub fn perform(output: Output, baud: u32, options: &Sniff) -> Result<(), Failure> {
     let open = |path: &str| -> Result<Port, Failure> {
         let opened = Serial::open(path, baud);
@@ -41,7 +41,7 @@ pub fn perform(output: Output, baud: u32, options: &Sniff) -> Result<(), Failure
     };
     let protocol = options.what.protocol;
     let framing = match (options.what.frames, protocol) {
-        // What comes later cannot be looked at first.
+        // A live stream cannot be read to its end before its framing is chosen.
         (Framing::Auto, Protocol::Smp) => Framing::Console,
         (Framing::Auto, Protocol::Bsmp) => Framing::Packet,
         (Framing::Auto, Protocol::S3mp) => Framing::Lrc,
@@ -52,14 +52,14 @@ pub fn perform(output: Output, baud: u32, options: &Sniff) -> Result<(), Failure
     let mut ends = [end(client, Sender::Client), end(device, Sender::Server)];
     let mut report = Report::new(output, protocol);
     let until = options.duration.map(|duration| began + duration);
-    // Two ends that talk through this go on talking when nobody reads it any more.
+    // A connection through this program goes on even if nobody reads the output any more.
     let wanted = || !options.listen || anysmp_tools::out::is_open();
     while wanted() && until.is_none_or(|until| Instant::now() < until) {
         let [client, device] = &mut ends;
         let passed = pass(client, (!options.listen).then_some(&mut *device), began, &mut report)
             .and_then(|()| pass(device, (!options.listen).then_some(client), began, &mut report));
         passed.map_err(Failure::Port)?;
-        // Neither end says how long there will be nothing.
+        // Neither end can tell how long the silence will last.
         std::thread::sleep(Duration::from_micros(500));
     }
     for end in &mut ends {

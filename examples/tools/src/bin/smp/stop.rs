@@ -1,5 +1,5 @@
-//! Ctrl-C, `kill`, and a terminal that is closed end this program at any moment. What they leave
-//! behind is said: how far a transfer has got, which image is marked, and what goes on there.
+//! Ctrl-C, `kill`, and the closing of a terminal end this program at any moment. It reports what it
+//! leaves behind: the progress of a transfer, a marked image, and how to go on.
 //!
 //! The program still dies of the signal, so that a shell sees what it is used to. A signal that is
 //! ignored, as by `nohup` or in the background of a script, stays ignored.
@@ -18,36 +18,36 @@ pub fn at(text: String, remedy: &'static str) {
     }
 }
 
-/// Nothing is left that would have to be said.
+/// Clears the note: nothing would have to be reported.
 pub fn over() {
     if let Ok(mut under_way) = UNDER_WAY.lock() {
         *under_way = None;
     }
 }
 
-/// From now on, signals are not silent. `output` says where messages go.
+/// Reports signals from now on. `output` decides where messages go.
 #[cfg(not(unix))]
 pub const fn begin(_output: Output) {}
 
-/// From now on, signals are not silent. `output` says where messages go.
+/// Reports signals from now on. `output` decides where messages go.
 #[cfg(unix)]
 pub fn begin(output: Output) {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     let ignored = ignored();
     for (signal, name) in [(SIGTERM, "SIGTERM"), (SIGINT, "SIGINT"), (SIGHUP, "SIGHUP")] {
-        // Where that cannot be found out, only what nobody ignores.
+        // If that cannot be found out, only the signals that nobody ignores.
         let is_ours = match ignored {
             Some(mask) => mask >> (signal - 1) & 1 == 0,
             None => signal == SIGTERM,
         };
         if is_ours {
-            // Without it the program dies as ever.
+            // Without the thread, the signal ends the program silently.
             let _ = watch(signal, name, output);
         }
     }
 }
 
-/// Waits for a signal in a thread of its own.
+/// Waits for a signal in a separate thread.
 #[cfg(unix)]
 fn watch(signal: i32, name: &'static str, output: Output) -> std::io::Result<()> {
     use std::io::Read as _;
@@ -55,7 +55,7 @@ fn watch(signal: i32, name: &'static str, output: Output) -> std::io::Result<()>
     signal_hook::low_level::pipe::register(signal, sender)?;
     std::thread::spawn(move || {
         let _ = arrived.read(&mut [0]);
-        // An output that takes nothing must not keep the program alive.
+        // A blocked output must not keep the program alive.
         let (said, wait) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
             say(signal, name, output);
@@ -73,7 +73,7 @@ fn say(signal: i32, name: &'static str, output: Output) {
     crate::keys::restore();
     let under_way = UNDER_WAY.lock().ok().and_then(|mut under_way| under_way.take());
     let Some((text, remedy)) = under_way else { return };
-    // Below the bar of the progress.
+    // On a new line, below the progress bar.
     if std::io::stderr().is_terminal() {
         anysmp_tools::errln!();
     }
@@ -81,7 +81,8 @@ fn say(signal: i32, name: &'static str, output: Output) {
     output.failure(&crate::failure::Failure::Stopped(format!("{name} ended this while {text}"), remedy, code));
 }
 
-/// The signals that this program was started to ignore, as a mask; `None` if that is not known.
+/// Returns the signals that this program was started to ignore, as a mask; `None` if that is not
+/// known.
 #[cfg(unix)]
 fn ignored() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;

@@ -1,9 +1,9 @@
 //! The console of the device, while SMP runs on the same wire.
 //!
-//! What the device prints is shown. On a terminal every key is passed on, so that the device's own
-//! completion and history work, Ctrl-C among them; Ctrl-] is ours. Else lines are sent. A line that
-//! begins with a colon, or what is typed after Ctrl-], is a command of this program, whose messages
-//! travel between the text.
+//! The output of the device is shown. On a terminal every key is passed on, so that the device's
+//! own completion and history work, Ctrl-C among them; Ctrl-] is ours. Otherwise lines are sent. A
+//! line that begins with a colon, or is typed after Ctrl-], is a command of this program, whose
+//! messages travel between the text.
 
 use anysmp_tools::errln as eprintln;
 use std::io::{BufRead as _, Read as _, Write as _};
@@ -19,9 +19,9 @@ use crate::device::Device;
 use crate::failure::Failure;
 use crate::keys::{Editor, Ended, Raw};
 
-/// For how long text is waited for after the input has ended.
+/// The time for which text is waited for after the input has ended.
 const LINGER: Duration = Duration::from_millis(300);
-/// How long one look at the line takes.
+/// The time of one look at the line.
 const LOOK: Duration = Duration::from_millis(20);
 
 /// A line that begins with a colon.
@@ -53,10 +53,10 @@ const OURS: u8 = 0x1D;
 fn pass_keys<F: Framing>(device: &mut Device<F>, raw: Raw, until: Option<Instant>) -> Result<(), Failure> {
     let mut raw = Some(raw);
     eprintln!(
-        "Keys go to the device. Ctrl-] and a command of this program, as `image list`, runs it; Ctrl-] twice ends."
+        "Keys go to the device. Ctrl-] and a command of this program, such as `image list`, runs it; Ctrl-] twice ends."
     );
     let (sender, keys) = mpsc::channel();
-    // One key at a time is asked for, so that an editor can have the next one.
+    // One key at a time is requested, so that an editor can have the next one.
     let (next, wanted) = mpsc::channel();
     thread::spawn(move || {
         let mut bytes = [0; 256];
@@ -73,14 +73,15 @@ fn pass_keys<F: Framing>(device: &mut Device<F>, raw: Raw, until: Option<Instant
         match keys.try_recv() {
             Ok(pressed) if pressed.is_empty() => break,
             Ok(mut pressed) => {
-                // A paste, or quick fingers: several keys in one read, and ours among them.
+                // A paste, or fast typing, brings several keys in one read, ours perhaps among
+                // them.
                 while let Some(at) = pressed.iter().position(|key| *key == OURS) {
                     device.type_keys(pressed.get(..at).unwrap_or_default())?;
                     editor.put_back(pressed.get(at + 1..).unwrap_or_default());
                     match editor.read("\r\nsmp> ").map_err(Failure::Port)? {
                         Ended::Input => break 'keys,
                         Ended::Line(line) if !line.trim().is_empty() => {
-                            // Its output is for a terminal as it was.
+                            // The command's output expects the terminal as it was.
                             drop(raw.take());
                             let done = enter(device, &format!(":{line}"));
                             raw = Raw::begin();
@@ -130,7 +131,7 @@ fn enter<F: Framing>(device: &mut Device<F>, line: &str) -> Result<(), Failure> 
     let Some(command) = line.strip_prefix(':') else { return device.type_line(line) };
     let outcome = match Line::try_parse_from(command.split_whitespace()) {
         Ok(Line { command: Command::Terminal { .. } }) => return Ok(()),
-        // The input is taken.
+        // The input is in use already.
         Ok(Line { command: Command::Shell { argv } }) if argv.is_empty() => return Ok(()),
         Ok(Line { command }) => crate::perform(device, &command),
         Err(error) => {

@@ -1,4 +1,4 @@
-//! The main job: a device gets a new firmware and runs it.
+//! The main job: installs new firmware on a device and has it run.
 
 use anysmp_tools::outln as println;
 use std::ops::ControlFlow;
@@ -28,7 +28,7 @@ use crate::json::hex;
 use crate::output::{Output, Progress};
 use crate::stop;
 
-/// How long the simulated device is deaf after a reset, and a bit.
+/// The time for which the simulated device is deaf after a reset, and a bit more.
 const SIMULATED_REST: Duration = Duration::from_millis(500);
 
 pub fn perform<F: Framing>(device: &mut Device<F>, options: &cli::Upgrade) -> Result<(), Failure> {
@@ -96,7 +96,7 @@ pub fn perform<F: Framing>(device: &mut Device<F>, options: &cli::Upgrade) -> Re
     conclude(device, &report, &parts, upgrade.items(), &images, &unmet)
 }
 
-/// The images that are wanted.
+/// Returns the images to install.
 fn parts<F: Framing>(device: &Device<F>, options: &cli::Upgrade) -> Result<Vec<Part>, Failure> {
     let Some(path) = &options.file else {
         if !device.is_simulated() {
@@ -127,7 +127,7 @@ fn distinct(parts: &[Part]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What the device lists in one slot.
+/// The entry of one slot in the device's list.
 struct Row {
     image: u32,
     slot: u32,
@@ -172,8 +172,8 @@ fn mode<F: Framing>(device: &mut Device<F>) -> Result<Option<i32>, Failure> {
 }
 
 /// Chooses, where a package has a file for each slot of an image, the one that can run from where
-/// the device will write it, and says what speaks against an image that is made for one address.
-/// The second value is false if a reset before the upload would change which slot that is.
+/// the device will write it, and warns about an image that is linked for another address. The
+/// second value is false if a reset before the upload would change which slot that is.
 fn choose<F: Framing>(device: &mut Device<F>, parts: Vec<Part>) -> Result<(Vec<Part>, bool), Failure> {
     let is_fixed = |part: &Part| {
         identity(part).is_some_and(|file| file.flags().intersects(Flags(Flags::RAM_LOAD.0 | Flags::ROM_FIXED.0)))
@@ -218,8 +218,8 @@ fn choose<F: Framing>(device: &mut Device<F>, parts: Vec<Part>) -> Result<(Vec<P
     Ok((chosen, may_settle))
 }
 
-/// The one of these files for an image that the device can run, and whether a reset would change
-/// that; or why there is none.
+/// Returns the one of these files for an image that the device can run, and whether a reset would
+/// change that; or the reason why there is none.
 fn fitting(number: u32, mut its: Vec<Part>, mode: Option<i32>, rows: Option<&[Row]>) -> Result<(Part, bool), String> {
     let (wanted, changes) = wanted(number, &its, mode, rows)?;
     let at = its.iter().position(|part| part.slot.is_none_or(|slot| slot == wanted));
@@ -243,7 +243,7 @@ fn wanted(number: u32, its: &[Part], mode: Option<i32>, rows: Option<&[Row]>) ->
     let its_rows = || rows.iter().filter(|row| row.image == number);
     let runs = its_rows().find(|row| row.active).ok_or("the device does not say which of its slots runs")?;
     let free = 1 - runs.slot.min(1);
-    // What runs already is not sent to the other slot.
+    // The image that runs already is not sent to the other slot.
     match its.iter().find(|part| runs.hash.as_ref() == Some(&hash(part))) {
         Some(same) => Ok((same.slot.unwrap_or(free), false)),
         None => Ok((free, !runs.confirmed || its_rows().any(|row| row.pending))),
@@ -262,7 +262,8 @@ fn needs(part: &Part) -> Vec<(u32, Version)> {
     dependencies.filter_map(|tlv| read(tlv.value)).collect()
 }
 
-/// What an image depends on and will not find, in words. A device with one image does not care.
+/// Names the dependency of an image that will not be met. A device with one image does not check
+/// them.
 fn unmet(item: &Item<&[u8]>, items: &[Item<&[u8]>], parts: &[Part], rows: &[Row]) -> Option<String> {
     let at = items.iter().position(|other| other.image() == item.image())?;
     needs(parts.get(at)?).into_iter().find_map(|(image, least)| {
@@ -331,7 +332,7 @@ fn carry<F: Framing>(
                 until = Instant::now() + boot_time;
                 watch.enter(Phase::Booting);
             }
-            // The port went with the device, faster than the routine could ask for it.
+            // The port vanished with the device, before the routine could ask to reopen it.
             Err(_) if matches!(upgrade.phase(), Phase::Resetting | Phase::Settling | Phase::RollingBack) => {
                 until = Instant::now() + boot_time;
             }
@@ -380,7 +381,7 @@ fn show<F: Framing>(device: &mut Device<F>, when: &str) -> Result<Shown, Failure
     Ok(Shown { json, rows: rows(&answer.response) })
 }
 
-/// Says in one line for each image what is to become what.
+/// Prints one line for each image: its version now, and after the upgrade.
 fn announce(output: Output, parts: &[Part], items: &[Item<&[u8]>], images: &Value) {
     for (part, item) in parts.iter().zip(items) {
         let from = running(images, item.image());
@@ -403,7 +404,7 @@ fn running(images: &Value, number: u32) -> Option<&Value> {
     its.clone().find(|image| image["active"] == true).or_else(|| its.find(|image| any && image["slot"] == 0))
 }
 
-/// Shows how far the upgrade has got, and announces what is done unasked.
+/// Shows the progress of the upgrade, and announces steps that nobody asked for.
 struct Watch<'o> {
     output: Output,
     /// The numbers of the images.
@@ -415,7 +416,7 @@ struct Watch<'o> {
     progress: Option<Progress>,
     /// The bytes of the present upload that the device has acknowledged.
     off: u64,
-    /// Whether the device outlives this program.
+    /// True if the device outlives this program.
     lasts: bool,
     options: &'o cli::Upgrade,
 }
@@ -450,7 +451,7 @@ impl Watch<'_> {
         ControlFlow::Continue(())
     }
 
-    /// The upload of an item has ended: says what the device has acknowledged.
+    /// Reports the bytes that the device has acknowledged, when the upload of an item has ended.
     fn uploaded(&mut self, event: &UpgradeEvent) {
         let Some(progress) = self.progress.take() else { return };
         let seconds = progress.finish();
@@ -508,7 +509,7 @@ impl Watch<'_> {
     }
 }
 
-/// What to do about an upgrade that ends in a phase.
+/// Returns the remedy for an upgrade that ends in a phase.
 const fn remedy(phase: Phase) -> &'static str {
     match phase {
         Phase::Resetting | Phase::Booting | Phase::Confirming | Phase::Verifying => {
@@ -519,7 +520,7 @@ const fn remedy(phase: Phase) -> &'static str {
     }
 }
 
-/// Whether a note is about something that nobody has asked for.
+/// Returns true if a note is about something that nobody has asked for.
 fn is_unasked(note: Note) -> bool {
     matches!(
         note,
@@ -527,7 +528,7 @@ fn is_unasked(note: Note) -> bool {
     )
 }
 
-/// Says how it ended.
+/// Reports the outcome.
 fn conclude<F: Framing>(
     device: &mut Device<F>,
     report: &UpgradeReport,
@@ -547,19 +548,19 @@ fn conclude<F: Framing>(
         named.join(", ")
     };
     let version = versions();
-    // Where nothing is marked there is no trial, and nothing that this run has confirmed.
+    // Without a mark there is no trial, and nothing that this run could have confirmed.
     let no_trial = report.notes.contains(Note::NoTest);
     let each = || -> String {
         let places = items.iter().map(|item| format!("image {} {}", item.image(), item.place()));
         if items.len() > 1 { format!(" ({})", places.collect::<Vec<_>>().join("; ")) } else { String::new() }
     };
-    // A failure names the image that it is about, where there are several.
+    // With several images, a failure names the one that it is about.
     let of = |failure: Failure, remedy: Option<&'static str>| {
         let image = items.get(report.item).filter(|_| items.len() > 1).map(Item::image);
         if image.is_some() || remedy.is_some() { Failure::Of(image, Box::new(failure), remedy) } else { failure }
     };
     let is_of_item = matches!(report.phase, Phase::Uploading | Phase::Marking | Phase::Confirming | Phase::Verifying);
-    // What speaks against it, where the file shows it.
+    // What the file itself shows as the likely reason: an unmet need, or encryption.
     let needs = || {
         let is_encrypted = parts.get(report.item).is_some_and(is_encrypted);
         let encrypted = if is_encrypted { "; it is encrypted: does the boot loader have the key?" } else { "" };
@@ -635,7 +636,7 @@ fn conclude<F: Framing>(
     Ok(())
 }
 
-/// A step was refused.
+/// Reports that a step was refused.
 fn refused(phase: Phase, refusal: Refusal) -> Failure {
     let (group, command) = match phase {
         Phase::Uploading => (UploadRequest::GROUP, UploadRequest::COMMAND),
@@ -649,8 +650,8 @@ fn refused(phase: Phase, refusal: Refusal) -> Failure {
     Failure::Refused { group, command, refusal, reason: None }
 }
 
-/// Why a device refused a mark, where the file shows what the device's code does not say; and what
-/// to do about it.
+/// Returns the cause of a refused mark, if the file shows what the device's code does not say, and
+/// the remedy.
 fn cause(phase: Phase, refusal: Refusal, part: &Part) -> Option<(String, &'static str)> {
     let is_mark = phase == Phase::Marking;
     if is_mark && is_encrypted(part) && [error::image::NO_IMAGE, error::smp::INVALID].contains(&refusal) {

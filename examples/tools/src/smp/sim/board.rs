@@ -30,7 +30,7 @@ const RAM: Region = Region::new(0x2000_0000, 4 << 20);
 /// Bytes of the memory that the slots work with.
 pub(super) const WORK: usize = scratch_len(1, 8) + PAGE as usize;
 
-/// How the boot loader starts a new image.
+/// The way in which the boot loader starts a new image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Mode {
     /// Swaps the slots; the first sector moves up
@@ -87,7 +87,7 @@ impl Mode {
         }
     }
 
-    /// Whether a program beside the application has the slots.
+    /// Returns true if a program beside the application has the slots.
     const fn has_loader(self) -> bool {
         matches!(self, Self::FirmwareUpdater | Self::SingleSlot)
     }
@@ -100,7 +100,7 @@ impl Mode {
         matches!(self, Self::DirectXip | Self::DirectXipRevert)
     }
 
-    /// Whether an image is on trial where it is started.
+    /// Returns true if an image is on trial where it is started.
     const fn reverts_in_place(self) -> bool {
         matches!(self, Self::DirectXipRevert | Self::RamLoadRevert)
     }
@@ -131,30 +131,30 @@ pub enum Hash {
     Sha512,
 }
 
-/// What the board is like.
+/// The properties of the board.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub struct Board {
-    /// How the boot loader starts a new image
+    /// The way in which the boot loader starts a new image
     #[arg(long, value_enum, default_value_t, value_name = "KIND", help_heading = "Boot loader")]
     pub mode: Mode,
     /// Hash that identifies an image
     #[arg(long, value_enum, default_value_t, value_name = "KIND", help_heading = "Boot loader")]
     pub hash: Hash,
-    /// Accept encrypted images, which are only checked by what is not encrypted
+    /// Accept encrypted images, of which only the plain parts are checked
     #[arg(long, help_heading = "Boot loader")]
     pub encrypted: bool,
     /// Number of images, each with slots of its own: 1 or 2
     #[arg(long, value_name = "N", help_heading = "Boot loader", default_value_t = 1,
         value_parser = clap::value_parser!(u8).range(1..=2))]
     pub images: u8,
-    /// Start no image whose security counter is below N, or that has none
+    /// Start no image without a security counter, or with one below N
     #[arg(long, value_name = "N", help_heading = "Boot loader")]
     pub security_counter: Option<u32>,
-    /// Start no older version than the one that runs
+    /// Start no version older than the running one
     #[arg(long, help_heading = "Boot loader")]
     pub no_downgrade: bool,
-    /// Refuse older versions than the one that runs, and to mark what --security-counter would not
-    /// start; without it only the boot loader refuses
+    /// Refuse versions older than the running one, and marks of images that --security-counter
+    /// would not start; otherwise only the boot loader refuses
     #[arg(long, help_heading = "Boot loader")]
     pub gate: bool,
 }
@@ -166,10 +166,10 @@ impl Default for Board {
     }
 }
 
-/// What was started.
+/// The programs that were started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Runs {
-    /// Nothing: there is no image that can be.
+    /// Nothing: no image can be started.
     Nothing,
     /// The images of these slots.
     Images([Slot; 2]),
@@ -178,7 +178,7 @@ pub(super) enum Runs {
 }
 
 impl Board {
-    /// Why no such board can be built.
+    /// Returns the reason why no such board can be built.
     pub const fn fault(&self) -> Option<&'static str> {
         if self.has_two() && self.mode.has_loader() {
             Some("an updater or a recovery loader has one image here: --images 1")
@@ -269,13 +269,13 @@ impl Board {
         Ok(image)
     }
 
-    /// What runs before the first boot.
+    /// The programs before the first boot.
     pub(super) const fn before(&self) -> Runs {
         Runs::Images([Slot::Primary; 2])
     }
 
-    /// What the boot loader does at a reset. `loader` asks for the updater or the recovery loader;
-    /// `crashing` lets an image that is on trial crash. The text is for the log.
+    /// Performs the boot loader's work at a reset. `loader` asks for the updater or the recovery
+    /// loader; `crashing` lets an image that is on trial crash. The text is for the log.
     pub(super) fn boot(&self, memory: &mut [u8], before: Runs, loader: bool, crashing: bool) -> (Runs, String) {
         if self.mode == Mode::SingleSlot && loader {
             return (Runs::Loader, "the recovery loader was asked for".to_owned());
@@ -320,7 +320,7 @@ impl Board {
         }
     }
 
-    /// Whether an image was started that a reset takes back.
+    /// Returns true if an image was started that a reset takes back.
     fn is_trial(&self, before: Runs, image: usize, boot: Boot) -> bool {
         match (boot, before) {
             (Boot::Swapped(SwapType::Test), _) => self.mode != Mode::OverwriteOnly,
@@ -334,7 +334,7 @@ impl Board {
     fn runs(&self, boots: [Boot; 2]) -> Runs {
         let [first, _] = boots;
         match first {
-            // Where nothing can be started the recovery loader waits for an image.
+            // If nothing can be started, the recovery loader waits for an image.
             Boot::Refused if self.mode == Mode::SingleSlot => Runs::Loader,
             Boot::Refused => Runs::Nothing,
             Boot::Started(Slot::Secondary) if self.mode == Mode::FirmwareUpdater => Runs::Loader,
@@ -362,7 +362,7 @@ impl Board {
         }
     }
 
-    /// The pairs of slots, as the program that has them sees them.
+    /// The pairs of slots, as seen by the program that has them.
     pub(super) fn pairs(&self, runs: Runs) -> Vec<Pair> {
         if self.mode == Mode::SingleSlot {
             return vec![Pair::single(Self::slot_of(0, Slot::Primary))];
@@ -378,7 +378,7 @@ impl Board {
         (0..usize::from(self.images)).map(pair).collect()
     }
 
-    /// The image group of what runs.
+    /// Serves the image group of the running program.
     pub(super) fn serve<'d>(
         &self,
         runs: Runs,
@@ -405,8 +405,8 @@ impl Board {
         }
     }
 
-    /// A digest for slots in which the encrypted images that were moved to where they run are as if
-    /// they were decrypted.
+    /// Makes a digest for slots in which the encrypted images that were moved to where they run
+    /// count as decrypted.
     fn decrypted<D: Digest>(&self, memory: &[u8], mut digest: D) -> Decrypted<D> {
         let mut known = Vec::new();
         let moved = if self.mode.loads_to_ram() { 0 } else { usize::from(self.images) };
@@ -433,7 +433,7 @@ impl Board {
         let flash = Flash::new(memory);
         let config = Config {
             align: ALIGN,
-            // The second image has no program of its own that could confirm it.
+            // The second image has no program that could confirm it.
             confirm_other_running: self.has_two(),
             fixed_base: self.mode.runs_in_place().then_some(0),
             encrypted: self.encrypted,
@@ -446,7 +446,7 @@ impl Board {
         Ok(Box::new(Served { slots, flash }))
     }
 
-    /// The application beside a loader, which only shows what there is.
+    /// The application beside a loader, which only lists the images.
     fn application(&self, memory: &[u8]) -> Application {
         let slots: &[Slot] =
             if self.mode == Mode::SingleSlot { &[Slot::Primary] } else { &[Slot::Primary, Slot::Secondary] };
@@ -498,11 +498,11 @@ impl Images for Application {
     }
 }
 
-/// A digest to which some encrypted images are the plain ones. Nobody here has the key; a boot
-/// loader that has it leaves the plain image where it runs.
+/// A digest for which some encrypted images have the hash of the plain ones. There is no key here;
+/// a boot loader that has it leaves the plain image where it runs.
 struct Decrypted<D> {
     digest: D,
-    /// The hash of what is in flash, and that of the plain image.
+    /// The hash of the contents in flash, and that of the plain image.
     known: Vec<(ImageHash, ImageHash)>,
 }
 
@@ -528,7 +528,7 @@ impl<D: Digest> Digest for Decrypted<D> {
     }
 }
 
-/// The device's own rule, if it has one.
+/// The device's own rule for uploads and marks, if it has one.
 struct Guard(Option<DowngradeProtection>);
 
 impl Guard {

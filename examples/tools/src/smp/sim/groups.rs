@@ -1,5 +1,5 @@
-//! What the simulated device serves beside OS and images: statistics, settings, files, a shell,
-//! enumeration, storage.
+//! The groups that the simulated device serves beside OS and images: statistics, settings, files, a
+//! shell, enumeration, storage.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -13,12 +13,12 @@ use anysmp::smp::shell::{self, Output, Shell};
 use anysmp::smp::stat::{self, Set};
 use anysmp::smp::{Empty, Error, Op, enumeration, error, fs, zephyr};
 
-/// Where the files are.
+/// The root of the files.
 const ROOT: &str = "/lfs1";
-/// How many bytes of files there is room for.
+/// The bytes of files that there is room for.
 const DISK: usize = 16 << 20;
 
-/// What is served, for enumeration: group, name, highest command plus 1.
+/// The groups served, for enumeration: group, name, highest command plus 1.
 const SERVED: [(u16, &str, u32); 8] = [
     (0, "os mgmt", 9),
     (1, "img mgmt", 7),
@@ -33,18 +33,18 @@ const SERVED: [(u16, &str, u32); 8] = [
 /// Settings by name.
 type Map = BTreeMap<String, Vec<u8>>;
 
-/// What is in flash beside the images: outlives a reset.
+/// The contents of flash beside the images: they outlive a reset.
 pub(super) struct Storage {
     /// The settings that were saved.
     saved: Map,
     /// The files by path below the root.
     files: BTreeMap<String, Vec<u8>>,
-    /// How often the device has started.
+    /// The number of starts of the device.
     pub boots: u32,
 }
 
 impl Storage {
-    /// As it leaves the factory.
+    /// The storage as it leaves the factory.
     pub(super) fn new() -> Self {
         let saved = [("device/name", &b"simulator"[..]), ("log/level", &[3]), ("net/port", &1337_u16.to_le_bytes())];
         let files = [("hello.txt", &b"Hello from the simulated device.\n"[..])];
@@ -61,7 +61,7 @@ pub(super) struct Groups<'d> {
     boots: u32,
     /// Requests to read, requests to write.
     requests: [u64; 2],
-    /// What the link has counted.
+    /// The counters of the link.
     pub link: Counters,
 }
 
@@ -111,7 +111,7 @@ impl<'d> Groups<'d> {
     }
 
     pub(super) fn shell(&mut self, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
-        /// What an answer takes beside the output: the map, its keys, and the widest numbers.
+        /// The length of a response beside the output: the map, its keys, and the widest numbers.
         const OVERHEAD: usize = 1 + (2 + 3) + (4 + 5);
         let (mut line, mut output) = ([0; 256], vec![0; reply.room().saturating_sub(OVERHEAD).min(1024)]);
         shell::dispatch(&mut shell::Runner::new(&mut self.prompt, &mut line, &mut output), incoming, reply)
@@ -128,7 +128,7 @@ impl<'d> Groups<'d> {
         zephyr::dispatch(&mut self.values, incoming, reply)
     }
 
-    /// Runs a line that somebody typed on the console; returns what there is to see.
+    /// Runs a line that was typed on the console; returns the output.
     pub(super) fn console(&self, line: &str) -> String {
         let mut output = String::new();
         self.prompt.run(line, &mut output);
@@ -160,7 +160,7 @@ impl Settings for &mut Values<'_> {
     }
 
     fn load(&mut self) -> Result<(), Error> {
-        // What was never saved stays as it is.
+        // Settings that were never saved stay as they are.
         self.now.extend(self.saved.iter().map(|(name, value)| (name.clone(), value.clone())));
         Ok(())
     }
@@ -222,14 +222,14 @@ impl Files for Disk<'_> {
 
 /// A very small shell.
 struct Prompt {
-    /// Since when the device is up.
+    /// The time at which the device started.
     since: Instant,
 }
 
 impl Prompt {
-    /// Runs a line; returns its result. What does not fit the output is cut there.
+    /// Runs a line; returns its result. Output that does not fit is cut off.
     fn run(&self, line: &str, output: &mut dyn std::fmt::Write) -> i32 {
-        /// As Zephyr has it: ENOEXEC.
+        /// Zephyr's result for an unknown command: ENOEXEC.
         const NO_SUCH_COMMAND: i32 = -8;
         let (command, rest) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
         let (text, result) = match command {

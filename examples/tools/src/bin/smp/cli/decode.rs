@@ -17,8 +17,8 @@ pub struct Decode {
     pub form: Form,
     #[command(flatten)]
     pub what: What,
-    /// Only datagrams from or to this port; default is each that holds a message, and all of port
-    /// 1337 for SMP
+    /// Only datagrams from or to this port; default is every datagram with a message, and all of
+    /// port 1337 for SMP
     #[arg(long, value_name = "N")]
     pub port: Option<u16>,
     /// Instead install a dissector of SMP for Wireshark in this directory, one of those that
@@ -46,7 +46,7 @@ pub struct Sniff {
     pub what: What,
 }
 
-/// What the bytes are.
+/// The form of the messages.
 #[derive(Args)]
 pub struct What {
     /// The protocol
@@ -60,7 +60,7 @@ pub struct What {
 /// The form of a capture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Form {
-    /// By its first bytes
+    /// The form that the first bytes show
     Auto,
     /// Hex, a line for each piece
     Hex,

@@ -15,7 +15,7 @@ pub struct Piece {
     pub bytes: Vec<u8>,
 }
 
-/// The pieces of a capture, whose form shows.
+/// Returns the pieces of a capture whose form shows in its bytes.
 pub fn guess(bytes: &[u8]) -> Option<Vec<Piece>> {
     let magic: Option<&[u8; 4]> = bytes.first_chunk();
     match magic {
@@ -55,7 +55,7 @@ pub fn hex_lines(bytes: &[u8]) -> Option<Vec<Piece>> {
     if pieces.is_empty() { None } else { Some(pieces) }
 }
 
-/// Numbers of a file, in its order of bytes.
+/// Reads numbers of a file in its byte order.
 #[derive(Clone, Copy)]
 struct Order {
     big: bool,
@@ -79,7 +79,8 @@ impl Order {
 
 const BIG: Order = Order { big: true };
 
-/// The datagrams of a file of Wireshark or tcpdump. A file that is cut off ends there.
+/// Returns the datagrams in a file of Wireshark or tcpdump; of a truncated one, those before the
+/// cut.
 pub fn packets(bytes: &[u8]) -> Option<Vec<Piece>> {
     if bytes.starts_with(b"\x0a\x0d\x0d\x0a") { Some(pcapng(bytes)) } else { pcap(bytes) }
 }
@@ -146,7 +147,7 @@ fn pcapng(bytes: &[u8]) -> Vec<Piece> {
     pieces
 }
 
-/// The ticks per second of an interface: option 9, by default microseconds.
+/// Returns the ticks per second of an interface: option 9, by default microseconds.
 fn resolution(order: Order, block: &[u8]) -> u64 {
     let mut at = 16;
     while let (Some(code @ 1..), Some(len)) = (order.u16(block, at), order.u16(block, at + 2)) {
@@ -160,7 +161,7 @@ fn resolution(order: Order, block: &[u8]) -> u64 {
     1_000_000
 }
 
-/// The datagram in a frame of the link layer.
+/// Returns the datagram in a frame of the link layer.
 fn datagram(number: usize, micros: u64, link: u32, frame: &[u8]) -> Option<Piece> {
     let packet = match link {
         // Loopback of BSD and macOS.
@@ -211,7 +212,7 @@ fn datagram(number: usize, micros: u64, link: u32, frame: &[u8]) -> Option<Piece
     })
 }
 
-/// What Ethernet carries, after any tags of a VLAN.
+/// Returns the payload of an Ethernet frame, after any VLAN tags.
 fn ethernet(frame: &[u8]) -> Option<&[u8]> {
     let mut at = 12;
     while let 0x8100 | 0x88A8 = BIG.u16(frame, at)? {

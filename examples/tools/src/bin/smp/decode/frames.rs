@@ -18,7 +18,7 @@ const LONGEST: usize = 66_000;
 /// Longer than any framing waits for the rest of a message.
 const END: Duration = Duration::from_secs(60);
 
-/// What a decoder found.
+/// The result of a decoder.
 pub enum Found {
     /// A message, in `len` bytes from `at` on.
     Message { at: usize, len: usize, frame: &'static str, message: Vec<u8> },
@@ -32,9 +32,9 @@ pub enum Found {
 pub trait Frames {
     /// The next bytes.
     fn push(&mut self, bytes: &[u8], found: &mut Vec<Found>);
-    /// Nothing has come for this long.
+    /// Reports that nothing has come for this long.
     fn idle(&mut self, silence: Duration, found: &mut Vec<Found>);
-    /// Nothing will come any more.
+    /// Reports that nothing will come any more.
     fn end(&mut self, found: &mut Vec<Found>) {
         self.idle(END, found);
     }
@@ -49,12 +49,12 @@ pub fn candidates(protocol: Protocol) -> &'static [Kinds] {
     }
 }
 
-/// Whether a frame of this kind has a check of its own, so that it is one whatever it holds.
+/// Returns true if a frame of this kind has a check of its own, which proves it whatever it holds.
 pub fn has_check(frame: &str) -> bool {
     !matches!(frame, "raw" | "message" | "datagram")
 }
 
-/// The decoder of a framing. `timed`: silence between packets is known.
+/// Makes the decoder of a framing. `timed`: silence between packets is known.
 pub fn decoder(kind: Kinds, protocol: Protocol, timed: bool) -> Box<dyn Frames> {
     let buffer = || vec![0; LONGEST].leak();
     match (kind, protocol) {
@@ -63,7 +63,8 @@ pub fn decoder(kind: Kinds, protocol: Protocol, timed: bool) -> Box<dyn Frames> 
         (Kinds::Lrc, _) => Box::new(Of::new(Lrc::new(buffer()), "lrc")),
         (Kinds::Packet, _) => {
             let packet = Packet::new(buffer(), Duration::from_millis(1));
-            // Without silence between packets, the length ends one if its sum is 0.
+            // Without silence between packets, a packet ends where its length says, if its sum is
+            // 0.
             Box::new(Of::new(if timed { packet } else { packet.with_early_delivery() }, "packet"))
         }
         (Kinds::Raw, Protocol::Bsmp) => Box::new(Of::new(Counted::<Head3>::new(buffer()), "raw")),
@@ -97,13 +98,13 @@ impl Frames for Whole {
     fn idle(&mut self, _: Duration, _: &mut Vec<Found>) {}
 }
 
-/// A framing of the library, and the place of what it has not yet decided about.
+/// A framing of the library, and the place of the bytes that are still undecided.
 struct Of<F> {
     framing: F,
     frame: &'static str,
     name: fn(&F, &'static str) -> &'static str,
     pushed: usize,
-    /// What came since the last find.
+    /// The bytes since the last find.
     since: Vec<u8>,
 }
 
@@ -112,15 +113,15 @@ impl<F: Framing> Of<F> {
         Self { framing, frame, name: |_, frame| frame, pushed: 0, since: Vec::new() }
     }
 
-    /// Takes what came since the last find; returns its place without the ends of lines in front,
-    /// which belong to no frame.
+    /// Takes the bytes since the last find; returns their place, without line ends in front, which
+    /// belong to no frame.
     fn taken(&mut self) -> (usize, usize) {
         let line_ends = match self.frame {
             "console" | "auto" => self.since.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count(),
             "lrc" | "cobs" => self.since.iter().take_while(|byte| **byte == 0).count(),
             _ => 0,
         };
-        // Nothing but ends of lines is what it is.
+        // If there are only line ends, they are the find.
         let skipped = if line_ends < self.since.len() { line_ends } else { 0 };
         let len = self.since.len() - skipped;
         self.since.clear();

@@ -14,16 +14,16 @@ use embedded_io::{ErrorKind, ErrorType, Read, Write};
 pub const SECOND: u64 = 1_000_000_000;
 pub const MS: u64 = 1_000_000;
 
-/// How long `read` waits for a byte.
+/// The time that `read` waits for a byte.
 const TICK: u64 = MS;
 
 /// The time that a kind of flash takes, in nanoseconds.
 #[derive(Debug, Clone, Copy)]
 pub struct Flash {
-    /// Bytes of a page, and its erase.
+    /// Bytes of a page, and the time of its erase.
     pub page: u64,
     pub erase: u64,
-    /// Bytes that are written at once, and that write.
+    /// Bytes of one write, and its time.
     pub unit: u64,
     pub write: u64,
 }
@@ -37,28 +37,28 @@ impl Flash {
     }
 }
 
-/// What is at the other end.
+/// The terms of the other end.
 #[derive(Debug, Clone, Copy)]
 pub struct Terms {
     /// Bits per second.
     pub baud: u64,
-    /// What the device says about its buffers.
+    /// The sizes of the device's buffers, as it reports them.
     pub parameters: ParametersResponse,
-    /// Between a request and its response, flash apart, in nanoseconds.
+    /// The time between a request and its response, flash apart, in nanoseconds.
     pub turnaround: u64,
     pub flash: Option<Flash>,
 }
 
-/// The time of this many bytes on the line, of ten bits each.
+/// Returns the time of this many bytes on the line, of ten bits each.
 const fn airtime(bytes: u64, baud: u64) -> u64 {
     bytes * 10 * SECOND / baud
 }
 
-/// Bytes that fly, each with the time at which its last bit arrives.
+/// Bytes on their way, each with the time at which its last bit arrives.
 #[derive(Default)]
 struct Flight {
     bytes: VecDeque<(u64, u8)>,
-    /// When the last of them has arrived.
+    /// The time at which the last of them has arrived.
     free: u64,
 }
 
@@ -72,7 +72,7 @@ impl Flight {
     }
 }
 
-/// What the device is asked for, and what it takes.
+/// The state of the device at the other end.
 struct Device {
     terms: Terms,
     /// Bytes of the image that it has.
@@ -116,7 +116,7 @@ pub struct Wire<'b, F: Framing> {
     back: Flight,
     line: Line<'b, F>,
     device: Device,
-    /// When the device has done what it was asked for.
+    /// The time at which the device has finished its last request.
     ready: u64,
     /// The time that its flash was busy.
     pub flash: u64,
@@ -157,7 +157,8 @@ impl<'b, F: Framing> Wire<'b, F> {
         airtime(self.bytes, self.device.terms.baud)
     }
 
-    /// Lets the device receive what flies: what it does depends on nothing that comes later.
+    /// Lets the device receive the bytes on their way: its actions depend on nothing that comes
+    /// later.
     fn serve(&mut self) {
         let baud = self.device.terms.baud;
         while let Some((at, byte)) = self.there.bytes.pop_front() {
@@ -172,7 +173,7 @@ impl<'b, F: Framing> Wire<'b, F> {
                 let len = Server::new(handler, AllowAll).receive(message, Peer(0), tx).0;
                 let working = std::mem::take(&mut self.device.working);
                 self.flash += working;
-                // One request after the other.
+                // Requests are handled one after the other.
                 self.ready = self.ready.max(at) + self.device.terms.turnaround + working;
                 if len > 0 && self.line.transmit(len).is_ok() {
                     while !self.line.pending().is_empty() {
