@@ -173,7 +173,7 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink, R: Role> Link<'_, P, F, S, R>
         // Time is counted first, and with each message: a peer that never pauses would stop the
         // service's clock otherwise.
         if let Some(time) = self.line.lapsed() {
-            service.tick(time.to_duration());
+            service.passed(time);
         }
         let mut len = match arrival {
             Arrival::Message => {

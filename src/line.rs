@@ -160,35 +160,38 @@ pub enum Event {
 }
 
 /// A framing with its buffers and the state of the line. See the [module](self).
+// In this order, with the short fields first: a Cortex-M0 reaches halfwords and bytes only at the
+// front of a struct by one instruction.
+#[repr(C)]
 pub struct Line<'b, F: Framing, R: Role = Asking> {
     framing: F,
-    read: &'b mut [u8],
     /// The part of `read` that the framing has not been given yet.
     unread: Range<u16>,
-    tx: &'b mut [u8],
-    out: &'b mut [u8],
-    sending: Sending,
-    /// The encoder of the message in `tx`, which is being sent or was sent last.
-    encoder: Option<F::Encoder>,
-    /// The length of that message: it is `tx[..len]`.
-    len: u16,
     /// The part of `out` that the port has not accepted yet; empty unless a frame has begun.
     run: Range<u16>,
+    /// The length of the message that is being sent or was sent last: it is `tx[..len]`.
+    len: u16,
+    /// The part of the port's reported time below one microsecond, in nanoseconds.
+    nanos: u16,
+    /// The encoder of that message.
+    encoder: Option<F::Encoder>,
+    sending: Sending,
     before: Before,
     ear: Ear,
     /// Time not yet returned as an event.
     elapsed: Span,
+    read: &'b mut [u8],
+    tx: &'b mut [u8],
+    out: &'b mut [u8],
+    /// The sender of the bytes in `read`.
+    peer: Peer,
+    /// The number of interrupted calls of the port in a row.
+    interrupted: u32,
+    counters: Counters,
     /// The time for which the line still carries the frame that was sent last.
     airtime: Span,
     /// Responses to earlier requests that may still come, where a response names no request.
     owed: Owed,
-    /// The sender of the bytes in `read`.
-    peer: Peer,
-    /// The part of the port's reported time below one microsecond, in nanoseconds.
-    nanos: u16,
-    /// The number of interrupted calls of the port in a row.
-    interrupted: u8,
-    counters: Counters,
     role: PhantomData<R>,
 }
 

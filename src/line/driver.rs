@@ -34,7 +34,7 @@ pub(crate) enum Arrival {
 }
 
 /// The number of times in a row that a port may be interrupted.
-const INTERRUPTED: u8 = 16;
+const INTERRUPTED: u32 = 16;
 
 /// The longest silence that a driver waits for by polling the clock instead of by reading, which
 /// takes a tick. A BSMP packet at 9,600 baud needs 2.1 ms.
@@ -57,8 +57,7 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
     }
 
     /// Begins an operation: the time until now is not part of it.
-    pub(crate) fn start(&mut self, time: Span) {
-        self.away(time);
+    pub(crate) const fn start(&mut self) {
         self.elapsed = Span::ZERO;
     }
 
@@ -68,37 +67,43 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
         Ok(message.len())
     }
 
-    /// Handles the result of one call of a port and the time since the one before. Received bytes
-    /// were sent by `peer`.
+    /// Returns `true` if a call of a port was interrupted and is to be made again.
+    pub(crate) const fn may_repeat<E>(&self, moved: &Moved<E>) -> bool {
+        matches!(moved, Moved::Interrupted(_)) && self.interrupted < INTERRUPTED
+    }
+
+    /// Handles such a call, and the time since the one before.
+    pub(crate) fn repeat(&mut self, time: Span) {
+        let interrupted = self.interrupted.wrapping_add(1);
+        if self.is_flushing() {
+            // Not `away`: a timeout must not start before the port is flushed, which is tried
+            // again.
+            self.elapsed = self.elapsed.saturating_add(time);
+            self.airtime = self.airtime.saturating_sub(time);
+        } else {
+            self.away(time);
+        }
+        self.interrupted = interrupted;
+    }
+
+    /// Handles the result of one call of a port. [`away`](Self::away) was called before, with
+    /// `time`: a wait begins when the last byte is flushed. Received bytes were sent by `peer`.
     pub(crate) fn moved<E>(&mut self, moved: Moved<E>, time: Span, peer: Peer) -> Result<(), Fault<E>> {
-        if let (Moved::Interrupted(_), ..INTERRUPTED) = (&moved, self.interrupted) {
-            self.interrupted = self.interrupted.wrapping_add(1);
-            if self.is_flushing() {
-                // Not `away`: a timeout must not start before the port is flushed, which is tried
-                // again.
-                self.elapsed = self.elapsed.saturating_add(time);
-                self.airtime = self.airtime.saturating_sub(time);
-            } else {
-                self.away(time);
-            }
-            return Ok(());
-        }
-        self.interrupted = 0;
-        if let Moved::Received(count) = moved {
-            self.filled(count, peer);
-        }
-        if let Moved::Received(1..) | Moved::Silence = moved {
-            self.elapsed(time);
-            return Ok(());
-        }
-        // Time first: a wait begins when the last byte is flushed.
-        self.away(time);
         let (fault, is_sending) = match moved {
+            Moved::Received(count @ 1..) => {
+                self.filled(count, peer);
+                self.listened(time);
+                return Ok(());
+            }
+            Moved::Silence => {
+                self.listened(time);
+                return Ok(());
+            }
             Moved::Sent(count @ 1..) => {
                 self.sent(count);
                 return Ok(());
             }
-            Moved::Flushed | Moved::Silence => return Ok(()),
+            Moved::Flushed => return Ok(()),
             Moved::Interrupted(error) => (Fault::Port(error), self.is_sending()),
             Moved::Sent(_) => (Fault::WriteZero, true),
             Moved::Unsent(error) => (Fault::Port(error), true),
@@ -216,13 +221,15 @@ macro_rules! driver {
                 &mut self.sink
             }
 
-            /// Returns the time since the last call.
+            /// Reports the time since the last call to the line, and returns it.
             #[inline(never)] // Called after each call of the port: inlined, it takes 40 bytes more.
             fn lap(&mut self) -> Span
             where
                 P: Clock,
             {
-                self.line.lap(self.port.elapsed())
+                let time = self.line.lap(self.port.elapsed());
+                self.line.away(time);
+                time
             }
 
             /// Begins an operation: the time until now is not part of it.
@@ -230,8 +237,8 @@ macro_rules! driver {
             where
                 P: Clock,
             {
-                let time = self.lap();
-                self.line.start(time);
+                self.lap();
+                self.line.start();
             }
 
             /// Handles the result of one call of the port.
@@ -239,6 +246,11 @@ macro_rules! driver {
             where
                 P: Clock,
             {
+                if self.line.may_repeat(&moved) {
+                    let time = self.line.lap(self.port.elapsed());
+                    self.line.repeat(time);
+                    return Ok(());
+                }
                 let time = self.lap();
                 self.line.moved(moved, time, self.port.peer())
             }

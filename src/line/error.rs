@@ -114,7 +114,6 @@ pub(crate) enum Fault<P> {
     Closed,
     WriteZero,
     TimedOut,
-    Busy,
     BufferFull,
     Framing(framing::Error),
 }
@@ -129,7 +128,6 @@ impl<P, E> From<Fault<P>> for Error<P, E> {
             Fault::Closed => Self::Closed,
             Fault::WriteZero => Self::WriteZero,
             Fault::TimedOut => Self::TimedOut,
-            Fault::Busy => Self::Busy,
             Fault::BufferFull => Self::BufferFull,
             Fault::Framing(error) => Self::Framing(error),
         }

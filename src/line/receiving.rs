@@ -71,6 +71,11 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
     /// Reports time during which the port was looked at: a round without bytes is silence.
     pub fn elapsed(&mut self, time: Span) {
         self.away(time);
+        self.listened(time);
+    }
+
+    /// Does the part of [`elapsed`](Self::elapsed) that [`away`](Self::away) does not.
+    pub(super) fn listened(&mut self, time: Span) {
         match &mut self.ear {
             // A port that only queues its bytes is still sending, so nobody else can send.
             _ if F::PACED && !self.airtime.is_zero() => self.ear = Ear::Busy,
@@ -84,6 +89,8 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
     /// Reports time during which the port was not looked at: it counts for limits, not as silence.
     pub fn away(&mut self, time: Span) {
         self.elapsed = self.elapsed.saturating_add(time);
+        // Here, where every result of a port comes: a driver counts one more afterwards.
+        self.interrupted = 0;
         if F::PACED {
             self.airtime = self.airtime.saturating_sub(time);
         }
@@ -96,6 +103,7 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
             Before::Settle(pause) => self.before = Before::Settle(pause.saturating_sub(time)),
             Before::First | Before::Gap | Before::Silence(_) | Before::Preamble(_) | Before::Nudge(_) => {}
         }
+        // Only what changes is written back. Without a byte time nothing is leaving.
         self.sending = match self.sending {
             Sending::Left(mut waited) if R::ASKS => {
                 waited = waited.saturating_add(time);
@@ -111,9 +119,9 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
             }
             // The last byte was handed over within this round, so none of it is part of a timeout.
             Sending::Flushing(left) if !F::PACED || time >= left => Sending::Left(Span::ZERO),
-            Sending::Leaving(left) if !F::PACED || time >= left => Sending::Left(time.saturating_sub(left)),
-            Sending::Flushing(left) | Sending::Leaving(left) => Sending::Leaving(left.saturating_sub(time)),
-            other => other,
+            Sending::Leaving(left) if F::PACED && time >= left => Sending::Left(time.saturating_sub(left)),
+            Sending::Flushing(left) | Sending::Leaving(left) if F::PACED => Sending::Leaving(left.saturating_sub(time)),
+            _ => return,
         };
     }
 

@@ -18,14 +18,15 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
     /// We: [`Error::Busy`] while another message is being sent, [`Error::BufferFull`] if `tx` has
     /// fewer than `len` bytes, [`Error::Framing`] if the framing cannot express the message.
     pub fn transmit(&mut self, len: usize) -> Result<(), Error> {
+        if self.is_sending() {
+            return Err(Error::Busy);
+        }
         Ok(self.post(len)?)
     }
 
-    /// Does the same with the error type of a driver.
+    /// Does the same where nothing is being sent, with the error type of a driver.
     pub(crate) fn post<P>(&mut self, len: usize) -> Result<(), Fault<P>> {
-        if self.is_sending() {
-            return Err(Fault::Busy);
-        }
+        debug_assert!(!self.is_sending(), "a driver sends one message after the other");
         let message = self.tx.get(..len).ok_or(Fault::BufferFull)?;
         let encoder = self.framing.encode(message).map_err(Fault::Framing)?;
         self.encoder = Some(encoder);
@@ -65,7 +66,7 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
             _ => None,
         };
         if let Some(sent) = preamble {
-            if let Some(rest @ [_, ..]) = self.framing.preamble().get(usize::from(sent)..) {
+            if let Some(rest @ [_, ..]) = self.framing.preamble().get(sent..) {
                 return rest;
             }
             self.before = Before::Gap;
@@ -168,9 +169,9 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
             return true;
         }
         let (Before::Preamble(sent) | Before::Nudge(sent)) = &mut self.before else { return false };
-        let all = count.saturating_add((*sent).into());
+        let all = count.saturating_add(*sent);
         if all < self.framing.preamble().len() {
-            *sent = u8::try_from(all).unwrap_or(u8::MAX);
+            *sent = all;
             return false;
         }
         self.before = Before::Flushing(const { Span::ceil(F::SETTLE) });

@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use super::Damage;
 use crate::shown::shown;
+use crate::time::Span;
 
 /// The sender of a message: a number that the port assigns to each address. On a port with one peer
 /// it is 0.
@@ -107,6 +108,13 @@ pub trait Serve {
     /// which comes before the next message is handed out.
     fn tick(&mut self, elapsed: Duration) {
         let _ = elapsed;
+    }
+
+    /// The same as [`tick`](Self::tick), in the unit that a line counts in; by default it calls
+    /// `tick`. Drivers call this one. A server that counts in a [`Span`] overrides it, so that no
+    /// time is converted.
+    fn passed(&mut self, elapsed: Span) {
+        self.tick(elapsed.to_duration());
     }
 
     /// Writes an unasked message into `tx`, if there is one; returns its length, 0 for none. Called

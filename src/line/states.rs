@@ -42,9 +42,9 @@ pub(super) enum Before {
     Silence(Span),
     /// The preamble, of which this many bytes have left, as soon as a message waits. Exits:
     /// `Flushing`, when all of it has left; `Gap`, if the framing has none.
-    Preamble(u8),
+    Preamble(usize),
     /// The preamble now, whether a message waits or not. Exits: as `Preamble`.
-    Nudge(u8),
+    Nudge(usize),
     /// The port has accepted the bytes in front of a pause of this length. Exits: `Settle`, when
     /// time passes.
     Flushing(Span),

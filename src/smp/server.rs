@@ -133,6 +133,7 @@ use super::{Error, Group, Header, Op};
 use crate::cbor::{Item, Reader, keys};
 use crate::line::{Peer, Serve, Service, asynch};
 use crate::shown::shown;
+use crate::time::Span;
 
 /// An SMP server: calls a [`Handler`] (or [`AsyncHandler`]) for each request that a [`Policy`]
 /// allows. `M` is its memory for repeated writes: see [Repeats](self#repeats). `B` holds the sizes
@@ -329,12 +330,6 @@ impl<H, P: Policy, M: Memory, B: Parameters, const LEGACY_RC: bool> Server<H, P,
         len
     }
 
-    /// Passes time on to the policy and the memory.
-    fn pass(&mut self, elapsed: Duration) {
-        self.policy.tick(elapsed);
-        self.memory.tick(elapsed);
-    }
-
     /// Returns the size of a receive buffer, if the server reports one.
     fn promised(&self) -> Option<usize> {
         let parameters = self.parameters.parameters()?;
@@ -350,7 +345,13 @@ impl<H, P: Policy, M: Memory, B: Parameters, const LEGACY_RC: bool> Serve for Se
     }
 
     fn tick(&mut self, elapsed: Duration) {
-        self.pass(elapsed);
+        self.policy.tick(elapsed);
+        self.memory.tick(elapsed);
+    }
+
+    fn passed(&mut self, elapsed: Span) {
+        self.policy.passed(elapsed);
+        self.memory.passed(elapsed);
     }
 }
 

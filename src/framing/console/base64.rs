@@ -70,7 +70,9 @@ pub(super) fn encode_padded(mut bits: u32, count: usize) -> u32 {
 
 /// Decodes valid whole groups without padding, as many as fit `out`, and removes them from the
 /// front of `symbols`; returns the number of bytes.
+// Not inlined in firmware, whose compiler keeps the state of a line in registers around it else.
 #[cfg(not(feature = "small"))]
+#[cfg_attr(target_os = "none", inline(never))]
 pub(super) fn decode_quads(symbols: &mut &[u8], out: &mut [u8]) -> usize {
     let mut at = 0;
     // Two groups at once while the output holds the eight bytes of one store, of which six are
@@ -95,14 +97,16 @@ pub(super) fn decode_quads(symbols: &mut &[u8], out: &mut [u8]) -> usize {
     // The place of a group is looked up again: for a cursor that steps by three, as for chunks of
     // three, the compiler computes how many there are by a division, for which small cores have no
     // instruction.
-    while let Some((quad, rest)) = symbols.split_first_chunk() {
+    let mut front = *symbols;
+    while let Some((quad, rest)) = front.split_first_chunk() {
         let (Some(bytes), Some(place)) = (decode(*quad), out.get_mut(at..).and_then(<[u8]>::first_chunk_mut)) else {
             break;
         };
         *place = bytes;
-        *symbols = rest;
+        front = rest;
         at += 3;
     }
+    *symbols = front;
     at
 }
 
@@ -157,9 +161,13 @@ fn encode(bits: u32) -> [u8; 4] {
 
 /// Decodes four symbols; `None` if one of them is padding or invalid.
 #[cfg(not(feature = "small"))]
-fn decode([w, x, y, z]: [u8; 4]) -> Option<[u8; 3]> {
-    let value = alphabet::value;
-    let (w, x, y, z) = (value(w), value(x), value(y), value(z));
+fn decode(symbols: [u8; 4]) -> Option<[u8; 3]> {
+    // One test for all four that the table does not have.
+    if u32::from_le_bytes(symbols) & u32::from_le_bytes([INVALID; 4]) != 0 {
+        return None;
+    }
+    let ([a, b, c, d], value) = (symbols, alphabet::ascii);
+    let (w, x, y, z) = (value(a), value(b), value(c), value(d));
     ((w | x | y | z) & (INVALID | PADDING) == 0).then_some([w << 2 | x >> 4, x << 4 | y >> 2, y << 6 | z])
 }
 

@@ -82,6 +82,7 @@ impl Encoder {
     }
 
     /// Encodes the next group: LEN, the bytes of the message that `triples` leaves over, the CRC.
+    #[cfg_attr(target_os = "none", inline(never))]
     fn group(&mut self, message: &[u8]) -> u32 {
         let at = with_crc(message).saturating_sub(self.left);
         // LEN is two bytes of the first group, so one byte of the message completes it.
@@ -110,6 +111,7 @@ impl Encoder {
     /// Encodes groups that lie in the message straight into `out`, up to the end of the line;
     /// returns the number of bytes.
     #[cfg(not(feature = "small"))]
+    #[cfg_attr(target_os = "none", inline(never))]
     fn triples(&mut self, message: &[u8], out: &mut [u8]) -> usize {
         let at = with_crc(message).saturating_sub(self.left);
         // The last bytes of a message are encoded together with the CRC.

@@ -132,6 +132,7 @@ impl<S: Store> Lines<S> {
     }
 
     /// Handles one byte that is not text.
+    #[cfg_attr(target_os = "none", inline(never))]
     fn byte(&mut self, byte: u8) -> Step {
         let mut step = Step::More;
         match self.line {

@@ -11,6 +11,7 @@ pub use peers::PeerAnswers;
 
 use crate::line::Peer;
 use crate::shown::shown;
+use crate::time::Span;
 
 /// The result of looking up a received request in a memory.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -60,6 +61,12 @@ pub trait Memory {
 
     /// Called when time has passed.
     fn tick(&mut self, elapsed: Duration);
+
+    /// The same as [`tick`](Self::tick), in the unit that a line counts in; by default it calls
+    /// `tick`. A driver's time comes here.
+    fn passed(&mut self, elapsed: Span) {
+        self.tick(elapsed.to_duration());
+    }
 }
 
 /// Remembers nothing: a write runs again if its response is lost and the client repeats it. Takes
@@ -80,4 +87,6 @@ impl Memory for () {
     fn remember(&mut self, _: Peer, (): (), _: &[u8]) {}
 
     fn tick(&mut self, _: Duration) {}
+
+    fn passed(&mut self, _: Span) {}
 }

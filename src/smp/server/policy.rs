@@ -5,6 +5,7 @@ use core::time::Duration;
 use super::answer::Incoming;
 use crate::line::Peer;
 use crate::smp::{Error, Group, Header, Op};
+use crate::time::Span;
 
 /// Decides which requests may run.
 ///
@@ -29,6 +30,13 @@ pub trait Policy {
     fn tick(&mut self, elapsed: Duration) {
         let _ = elapsed;
     }
+
+    /// The same as [`tick`](Self::tick), in the unit that a line counts in; by default it calls
+    /// `tick`. A driver's time comes here. A policy without a clock overrides it with nothing, so
+    /// that no time is converted.
+    fn passed(&mut self, elapsed: Span) {
+        self.tick(elapsed.to_duration());
+    }
 }
 
 /// Allows every request.
@@ -40,6 +48,8 @@ impl Policy for AllowAll {
     fn allows(&mut self, _: &Incoming<'_>, _: Peer) -> Result<(), Error> {
         Ok(())
     }
+
+    fn passed(&mut self, _: Span) {}
 }
 
 /// Allows reads and echo, and refuses every other write with [`Error::ACCESS_DENIED`].
@@ -51,12 +61,16 @@ impl Policy for DenyWrites {
     fn allows(&mut self, incoming: &Incoming<'_>, _: Peer) -> Result<(), Error> {
         if incoming.op() == Op::Read || is_echo(incoming.header()) { Ok(()) } else { Err(Error::ACCESS_DENIED) }
     }
+
+    fn passed(&mut self, _: Span) {}
 }
 
 impl<F: FnMut(&Incoming<'_>, Peer) -> Result<(), Error>> Policy for F {
     fn allows(&mut self, incoming: &Incoming<'_>, peer: Peer) -> Result<(), Error> {
         self(incoming, peer)
     }
+
+    fn passed(&mut self, _: Span) {}
 }
 
 fn is_echo(header: &Header) -> bool {

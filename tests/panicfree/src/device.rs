@@ -14,6 +14,7 @@ use anysmp::smp::server::{
 };
 use anysmp::smp::{Decode, Empty, Error, Group, Recovery};
 use anysmp::smp::{enumeration, fs, image, os, server, settings, shell, stat, zephyr};
+use anysmp::time::Span;
 use core::fmt::Write;
 use core::hint::black_box;
 
@@ -49,6 +50,8 @@ pub const ALL: &[Operation] = &[
         let fingerprint = answers.fingerprint(bytes);
         answers.remember(black_box(Peer(0)), fingerprint, bytes);
         answers.tick(time());
+        answers.passed(Span::floor(time()));
+        Policy::passed(&mut black_box(DenyWrites), Span::floor(time()));
         drop_in_box(answers.received(black_box(Peer(0)), bytes, black_box(Some(fingerprint))));
         drop_in_box((answers.peers(), answers.displaced(), answers.is_used(), Answers::memory_len(size(), size())));
         let server = Server::new(Device(bytes), AllowAll).remembering(answers);

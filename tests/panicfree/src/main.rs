@@ -127,6 +127,7 @@ fn serve<S: Service>(service: &mut S, bytes: &[u8], room: &mut [u8]) {
         drop_in_box(service.receive(message, peer(), room));
         drop_in_box(service.damaged(black_box(Damage::Checksum), room));
         service.tick(time());
+        service.passed(Span::floor(time()));
         drop_in_box(service.buffer_size());
         while service.poll(room) > 0 {
             black_box(&room);

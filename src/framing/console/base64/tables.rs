@@ -11,8 +11,7 @@ const SYMBOLS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234
 const _: () = assert!(Alphabet::new(SYMBOLS).is_ok());
 
 static ENCODE: [u8; 64] = encode_table();
-/// The values of ASCII. For all bytes the table would take 128 bytes more, and a symbol two
-/// instructions less.
+/// The values of ASCII. For all bytes the table would take 128 bytes more.
 static DECODE: [u8; 128] = decode_table();
 
 /// Returns the symbol of the low six bits.
@@ -22,7 +21,12 @@ pub(super) fn symbol(bits: u8) -> u8 {
 
 /// Returns the six bits of a symbol, [`PADDING`], or a value with the bit [`INVALID`].
 pub(super) fn value(symbol: u8) -> u8 {
-    symbol & INVALID | DECODE.get(usize::from(symbol & !INVALID)).copied().unwrap_or(INVALID)
+    symbol & INVALID | ascii(symbol)
+}
+
+/// Returns the same for a byte of ASCII; of another byte, the highest bit does not count.
+pub(super) fn ascii(symbol: u8) -> u8 {
+    DECODE.get(usize::from(symbol & !INVALID)).copied().unwrap_or(INVALID)
 }
 
 /// Two symbols for each 12 bits, the first one lowest.

@@ -8,6 +8,7 @@ use super::{Known, Memory};
 use crate::bytes::fnv;
 use crate::line::Peer;
 use crate::shown::shown;
+use crate::time::Span;
 
 /// Remembers the last [`WRITES`](Self::WRITES) write requests of one peer, and the response to the
 /// last of them.
@@ -130,6 +131,11 @@ impl Memory for Answers<'_> {
     }
 
     fn tick(&mut self, elapsed: Duration) {
+        let time = self.clock.lap(elapsed);
+        self.passed(time);
+    }
+
+    fn passed(&mut self, elapsed: Span) {
         let passed = self.clock.pass(elapsed);
         self.record.pass(passed);
     }

@@ -7,6 +7,7 @@ use super::{Known, Memory};
 use crate::bytes::fnv;
 use crate::line::Peer;
 use crate::shown::shown;
+use crate::time::Span;
 
 /// The counterpart of [`Answers`](super::Answers) for several peers: see
 /// [`Answers::with_peers`](super::Answers::with_peers).
@@ -164,6 +165,11 @@ impl Memory for PeerAnswers<'_> {
     }
 
     fn tick(&mut self, elapsed: Duration) {
+        let time = self.clock.lap(elapsed);
+        self.passed(time);
+    }
+
+    fn passed(&mut self, elapsed: Span) {
         let passed = self.clock.pass(elapsed);
         for Part { front, rest } in self.parts() {
             let Front { len, place, .. } = Front::parse(front);
