@@ -1,8 +1,8 @@
 //! Encodes COBS.
 
+use super::words::{FULL, WORD, zero_at, zero_in};
 #[cfg(not(target_os = "none"))]
 use super::words::{copy_to_zero, has_zero};
-use super::words::{FULL, WORD, zero_at, zero_in};
 use crate::bytes;
 
 /// The next part that an [`Encoder`] writes.

@@ -107,7 +107,9 @@ pub(crate) fn copy_to_zero(from: &[u8], to: &mut [u8]) -> usize {
     let len = from.len().min(to.len());
     let (from, to) = (from.get(..len).unwrap_or_default(), to.get_mut(..len).unwrap_or_default());
     let mut at = copy_blocks::<32>(from, to);
-    while let (Some(word), Some(place)) = (from.get(at..).and_then(<[u8]>::first_chunk), to.get_mut(at..).and_then(<[u8]>::first_chunk_mut)) {
+    while let (Some(word), Some(place)) =
+        (from.get(at..).and_then(<[u8]>::first_chunk), to.get_mut(at..).and_then(<[u8]>::first_chunk_mut))
+    {
         *place = *word;
         if has_zero(*word) {
             return at.wrapping_add(zero_in(*word));

@@ -297,6 +297,10 @@ impl Framing for Lrc<'_> {
                     self.close()
                 }
                 (State::Block | State::Zero, _) => {
+                    #[cfg(not(target_os = "none"))]
+                    if self.left == 0 && rest.len() > usize::from(byte) && self.whole_blocks(input) {
+                        continue;
+                    }
                     // Now it is certain that the last byte was a code, so its zero goes into the
                     // message.
                     if self.state == State::Zero {
