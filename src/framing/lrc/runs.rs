@@ -3,10 +3,9 @@
 //! Searching by words pays only where flash is plentiful.
 
 #[cfg(not(target_os = "none"))]
-use super::{
-    Lrc, State,
-    encoder::{FULL, MOST},
-};
+use super::encoder::{FULL, MOST};
+#[cfg(not(target_os = "none"))]
+use super::{Lrc, State};
 use crate::checksum::Sum;
 #[cfg(not(target_os = "none"))]
 use crate::{bytes, cobs};
