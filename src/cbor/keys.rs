@@ -8,9 +8,12 @@ use crate::shown::shown;
 /// A list of `&str` would take seven bytes more per key on a 32-bit target, and a key is compared,
 /// or written, together with its head.
 #[derive(Clone, Copy)]
-pub struct Keys(&'static [u8]);
+pub struct Keys(&'static [u8], #[cfg(target_pointer_width = "64")] &'static [(u64, usize)]);
 
 shown!(Keys, |keys| "Keys({} bytes)", keys.0.len());
+
+/// The length of a register on a host.
+const FRONT: usize = 8;
 
 impl Keys {
     /// The most keys that a struct may have: as many as the one-byte head of a map counts, less one
@@ -23,8 +26,14 @@ impl Keys {
 
     #[doc(hidden)] // Only for `keys!`, which checks the keys in the compiler.
     #[must_use]
-    pub const fn new(encoded: &'static [u8]) -> Self {
-        Self(encoded)
+    pub const fn new(encoded: &'static [u8], index: &'static [(u64, usize)]) -> Self {
+        // Firmware, in which flash counts, goes without.
+        let _ = index;
+        Self(
+            encoded,
+            #[cfg(target_pointer_width = "64")]
+            index,
+        )
     }
 
     // For `keys!`, in the compiler: it panics for keys that are too many or too long.
@@ -65,7 +74,55 @@ impl Keys {
         encoded
     }
 
-    /// The keys that are left, one after the other.
+    /// For each of `N` keys: its first bytes, up to a register, at the top of it; and where the key
+    /// begins. A host finds most keys by the first.
+    #[expect(clippy::indexing_slicing, reason = "runs in the compiler, which checks it")]
+    #[doc(hidden)] // For `keys!`, in the compiler: it panics if `N` is not the number of keys.
+    #[must_use]
+    pub const fn index<const N: usize>(encoded: &[u8]) -> [(u64, usize); N] {
+        let (mut index, mut at, mut place) = ([(0, 0); N], 0, 0);
+        while place < N {
+            let len = 1 + (encoded[at] ^ Self::HEAD) as usize;
+            let (mut front, mut byte) = (0, 0);
+            while byte < len && byte < FRONT {
+                front = front >> 8 | (encoded[at + byte] as u64) << 56;
+                byte += 1;
+            }
+            index[place] = (front, at);
+            (at, place) = (at + len, place + 1);
+        }
+        index
+    }
+
+    /// Returns the place of the key at the front of `input`, and the input after it: of one that is
+    /// encoded in the usual way, and most likely at `next`. `None` if it is another one, or `input`
+    /// is too short to compare at once.
+    #[cfg(target_pointer_width = "64")]
+    #[inline(always)]
+    pub(super) fn place_of<'b>(self, input: &'b [u8], next: usize) -> Option<(usize, &'b [u8])> {
+        let bytes: &[u8; FRONT] = input.first_chunk()?;
+        let [head, ..] = *bytes;
+        let len = usize::from(head ^ Self::HEAD).wrapping_add(1);
+        if len > 1 + Self::LONGEST {
+            return None;
+        }
+        let front = u64::from_le_bytes(*bytes) << (8 * FRONT.saturating_sub(len));
+        let mut place = next;
+        for _ in 0..self.1.len() {
+            if place >= self.1.len() {
+                place = 0;
+            }
+            let (known, at) = self.1.get(place)?;
+            // Without a branch for what a longer key has behind.
+            if *known == front && (len <= FRONT || self.0.get(*at..at.wrapping_add(len)) == input.get(..len)) {
+                return Some((place, input.get(len..)?));
+            }
+            place = place.wrapping_add(1);
+        }
+        None
+    }
+
+    /// The keys that are left, one behind the other.
     pub(super) const fn encoded(self) -> &'static [u8] {
         self.0
     }
@@ -135,6 +192,7 @@ macro_rules! __cbor_keys {
     ($($key:literal),* $(,)?) => {{
         const LIST: &[&str] = &[$($key),*];
         const ENCODED: [u8; $crate::cbor::Keys::len_of(LIST)] = $crate::cbor::Keys::encode(LIST);
-        $crate::cbor::Keys::new(&ENCODED)
+        const INDEX: [(u64, usize); LIST.len()] = $crate::cbor::Keys::index(&ENCODED);
+        $crate::cbor::Keys::new(&ENCODED, &INDEX)
     }};
 }

@@ -327,8 +327,21 @@ impl<'b> Reader<'b> {
         // for each key that has come.
         let (mut expected, mut next, mut seen) = (keys, 0, 0_u32);
         while entries.more(&mut reader)? {
+            #[cfg(all(target_pointer_width = "64", not(feature = "small")))]
+            if let Some((place, rest)) = keys.place_of(reader.rest, next)
+                && let Some(value) = values.get_mut(place)
+                && seen >> (place & 31) & 1 == 0
+            {
+                reader.rest = rest;
+                reader.item_to(value)?;
+                seen |= 1 << (place & 31);
+                next = place.wrapping_add(1);
+                continue;
+            }
             let (mut after, mut place) = (expected, next);
-            if cfg!(feature = "small") || !reader.take_known(keys, &mut after, &mut place) {
+            if cfg!(any(feature = "small", target_pointer_width = "64"))
+                || !reader.take_known(keys, &mut after, &mut place)
+            {
                 let mut key = Item::Null;
                 reader.item_to(&mut key)?;
                 // Keys of other types are not SMP: skipping them could hide a request for something
