@@ -8,12 +8,22 @@ use crate::shown::shown;
 /// A list of `&str` would take seven bytes more per key on a 32-bit target, and a key is compared,
 /// or written, together with its head.
 #[derive(Clone, Copy)]
-pub struct Keys(&'static [u8], #[cfg(target_pointer_width = "64")] &'static [(u64, usize)]);
+pub struct Keys(&'static [u8], #[cfg(target_pointer_width = "64")] &'static [Front]);
 
 shown!(Keys, |keys| "Keys({} bytes)", keys.0.len());
 
-/// The length of a register on a host.
-const FRONT: usize = 8;
+/// How a key begins: up to a register of a host.
+#[doc(hidden)] // For `keys!`.
+#[derive(Debug, Clone, Copy)]
+pub struct Front {
+    /// The first bytes, the last one highest.
+    bytes: u64,
+    /// The bits of a register that no short key has.
+    unused: u8,
+    len: u8,
+    /// The place of the key among all keys.
+    at: u16,
+}
 
 impl Keys {
     /// The most keys that a struct may have: as many as the one-byte head of a map counts, less one
@@ -26,13 +36,13 @@ impl Keys {
 
     #[doc(hidden)] // Only for `keys!`, which checks the keys in the compiler.
     #[must_use]
-    pub const fn new(encoded: &'static [u8], index: &'static [(u64, usize)]) -> Self {
+    pub const fn new(encoded: &'static [u8], fronts: &'static [Front]) -> Self {
         // Firmware, in which flash counts, goes without.
-        let _ = index;
+        let _ = fronts;
         Self(
             encoded,
             #[cfg(target_pointer_width = "64")]
-            index,
+            fronts,
         )
     }
 
@@ -74,24 +84,28 @@ impl Keys {
         encoded
     }
 
-    /// For each of `N` keys: its first bytes, up to a register, at the top of it; and where the key
-    /// begins. A host finds most keys by the first.
-    #[expect(clippy::indexing_slicing, reason = "runs in the compiler, which checks it")]
+    /// The fronts of `N` keys, by which a host finds most of them.
+    #[expect(
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        reason = "runs in the compiler, which checks it"
+    )]
     #[doc(hidden)] // For `keys!`, in the compiler: it panics if `N` is not the number of keys.
     #[must_use]
-    pub const fn index<const N: usize>(encoded: &[u8]) -> [(u64, usize); N] {
-        let (mut index, mut at, mut place) = ([(0, 0); N], 0, 0);
+    pub const fn fronts<const N: usize>(encoded: &[u8]) -> [Front; N] {
+        let (mut fronts, mut at, mut place) = ([Front { bytes: 0, unused: 0, len: 0, at: 0 }; N], 0, 0);
         while place < N {
             let len = 1 + (encoded[at] ^ Self::HEAD) as usize;
-            let (mut front, mut byte) = (0, 0);
-            while byte < len && byte < FRONT {
-                front = front >> 8 | (encoded[at + byte] as u64) << 56;
+            let (mut bytes, mut byte) = (0, 0);
+            while byte < len && byte < size_of::<u64>() {
+                bytes = bytes >> 8 | (encoded[at + byte] as u64) << 56;
                 byte += 1;
             }
-            index[place] = (front, at);
+            let unused = u64::BITS as u8 - 8 * byte as u8;
+            fronts[place] = Front { bytes, unused, len: len as u8, at: at as u16 };
             (at, place) = (at + len, place + 1);
         }
-        index
+        fronts
     }
 
     /// Returns the place of the key at the front of `input`, and the input after it: of one that is
@@ -100,22 +114,18 @@ impl Keys {
     #[cfg(target_pointer_width = "64")]
     #[inline(always)]
     pub(super) fn place_of<'b>(self, input: &'b [u8], next: usize) -> Option<(usize, &'b [u8])> {
-        let bytes: &[u8; FRONT] = input.first_chunk()?;
-        let [head, ..] = *bytes;
-        let len = usize::from(head ^ Self::HEAD).wrapping_add(1);
-        if len > 1 + Self::LONGEST {
-            return None;
-        }
-        let front = u64::from_le_bytes(*bytes) << (8 * FRONT.saturating_sub(len));
+        let bytes = u64::from_le_bytes(*input.first_chunk()?);
         let mut place = next;
         for _ in 0..self.1.len() {
             if place >= self.1.len() {
                 place = 0;
             }
-            let (known, at) = self.1.get(place)?;
-            // Without a branch for what a longer key has behind.
-            if *known == front && (len <= FRONT || self.0.get(*at..at.wrapping_add(len)) == input.get(..len)) {
-                return Some((place, input.get(len..)?));
+            let front = self.1.get(place)?;
+            if bytes << (front.unused & 63) == front.bytes {
+                let (len, at) = (usize::from(front.len), usize::from(front.at));
+                if len <= size_of::<u64>() || self.0.get(at..at.wrapping_add(len)) == input.get(..len) {
+                    return Some((place, input.get(len..)?));
+                }
             }
             place = place.wrapping_add(1);
         }
@@ -192,7 +202,7 @@ macro_rules! __cbor_keys {
     ($($key:literal),* $(,)?) => {{
         const LIST: &[&str] = &[$($key),*];
         const ENCODED: [u8; $crate::cbor::Keys::len_of(LIST)] = $crate::cbor::Keys::encode(LIST);
-        const INDEX: [(u64, usize); LIST.len()] = $crate::cbor::Keys::index(&ENCODED);
-        $crate::cbor::Keys::new(&ENCODED, &INDEX)
+        const FRONTS: [$crate::cbor::Front; LIST.len()] = $crate::cbor::Keys::fronts(&ENCODED);
+        $crate::cbor::Keys::new(&ENCODED, &FRONTS)
     }};
 }

@@ -7,6 +7,8 @@ use super::level::Rest;
 use super::string::{Bytes, Chunks, Text};
 use crate::shown::shown;
 
+#[cfg(all(target_pointer_width = "64", not(feature = "small")))]
+mod fields;
 mod skip;
 
 /// The maximum nesting of values, the map of the payload included.
@@ -317,8 +319,7 @@ impl<'b> Reader<'b> {
 
     /// Does the work of [`fields`](Self::fields); returns what is left. By value: a decoder of a
     /// whole payload then keeps no cursor in memory.
-    // One copy, into which a host's compiler inlines all that it calls; inlined into each struct's
-    // decoder nothing else would be inlined there, and the library would compile for longer.
+    #[cfg(any(target_pointer_width = "32", target_pointer_width = "16", feature = "small"))]
     #[inline(never)]
     fn without_fields(self, keys: Keys, once: bool, values: &mut [Item<'b>]) -> Result<&'b [u8], Malformed> {
         let mut reader = self;
@@ -327,17 +328,6 @@ impl<'b> Reader<'b> {
         // for each key that has come.
         let (mut expected, mut next, mut seen) = (keys, 0, 0_u32);
         while entries.more(&mut reader)? {
-            #[cfg(all(target_pointer_width = "64", not(feature = "small")))]
-            if let Some((place, rest)) = keys.place_of(reader.rest, next)
-                && let Some(value) = values.get_mut(place)
-                && seen >> (place & 31) & 1 == 0
-            {
-                reader.rest = rest;
-                reader.item_to(value)?;
-                seen |= 1 << (place & 31);
-                next = place.wrapping_add(1);
-                continue;
-            }
             let (mut after, mut place) = (expected, next);
             if cfg!(any(feature = "small", target_pointer_width = "64"))
                 || !reader.take_known(keys, &mut after, &mut place)
