@@ -115,21 +115,25 @@ impl Keys {
     #[inline(always)]
     pub(super) fn place_of<'b>(self, input: &'b [u8], next: usize) -> Option<(usize, &'b [u8])> {
         let bytes = u64::from_le_bytes(*input.first_chunk()?);
-        let mut place = next;
-        for _ in 0..self.1.len() {
-            if place >= self.1.len() {
-                place = 0;
-            }
-            let front = self.1.get(place)?;
-            if bytes << (front.unused & 63) == front.bytes {
-                let (len, at) = (usize::from(front.len), usize::from(front.at));
-                if len <= size_of::<u64>() || self.0.get(at..at.wrapping_add(len)) == input.get(..len) {
-                    return Some((place, input.get(len..)?));
-                }
-            }
-            place = place.wrapping_add(1);
+        if let Some(front) = self.1.get(next)
+            && let Some(rest) = self.after(front, bytes, input)
+        {
+            return Some((next, rest));
         }
-        None
+        self.1.iter().enumerate().find_map(|(place, front)| Some((place, self.after(front, bytes, input)?)))
+    }
+
+    /// Returns what follows a key in `input`, which begins with `bytes`; `None` if it is another
+    /// key.
+    #[cfg(target_pointer_width = "64")]
+    #[inline(always)]
+    fn after<'b>(self, front: &Front, bytes: u64, input: &'b [u8]) -> Option<&'b [u8]> {
+        if bytes << (front.unused & 63) != front.bytes {
+            return None;
+        }
+        let (len, at) = (usize::from(front.len), usize::from(front.at));
+        let (key, rest) = input.split_at_checked(len)?;
+        (len <= size_of::<u64>() || self.0.get(at..at.wrapping_add(len)) == Some(key)).then_some(rest)
     }
 
     /// The keys that are left, one behind the other.
