@@ -6,6 +6,10 @@ use crate::cbor::Malformed;
 use crate::cbor::head::{BYTES, TEXT, UNSIGNED, length};
 use crate::cbor::string::{Bytes, Chunks, Text};
 
+/// Text of no bytes, and the longest one whose length is part of the first byte.
+const TEXT_0: u8 = TEXT << 5;
+const TEXT_23: u8 = TEXT_0 + 23;
+
 impl<'b> Reader<'b> {
     /// Does the work of [`fields`](Self::fields); returns what is left.
     // One copy for all structs; inlined into each one's decoder nothing else would be inlined
@@ -28,7 +32,10 @@ impl<'b> Reader<'b> {
             rest = reader.rest;
             let (place, value) = match keys.place_of(rest, next) {
                 Some(found) => found,
-                None => reader.other_key(keys)?,
+                None => match unknown(rest) {
+                    Some(value) => (usize::MAX, value),
+                    None => reader.other_key(keys)?,
+                },
             };
             match values.get_mut(place) {
                 Some(item) if seen >> (place & 31) & 1 == 0 => {
@@ -62,6 +69,14 @@ impl<'b> Reader<'b> {
         self.item_to(item)?;
         Ok(self.rest)
     }
+}
+
+/// Skips a key of the usual form, which would have been found if it was known; `None` for all else,
+/// and near the end.
+#[inline(always)]
+fn unknown(rest: &[u8]) -> Option<&[u8]> {
+    let [head @ TEXT_0..=TEXT_23, ..] = rest.first_chunk::<{ size_of::<u64>() }>()? else { return None };
+    rest.get(usize::from(head.wrapping_sub(TEXT_0)).wrapping_add(1)..)
 }
 
 /// Reads a number, a string in one piece or a flag; returns what follows it. `None` for all else,
