@@ -15,6 +15,10 @@ shown!(Keys, |keys| "Keys({} bytes)", keys.0.len());
 /// How a key begins: up to a register of a host.
 #[doc(hidden)] // For `keys!`.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(
+    not(target_pointer_width = "64"),
+    expect(dead_code, reason = "firmware, in which flash counts, goes without")
+)]
 pub struct Front {
     /// The first bytes, the last one highest.
     bytes: u64,
@@ -37,7 +41,6 @@ impl Keys {
     #[doc(hidden)] // Only for `keys!`, which checks the keys in the compiler.
     #[must_use]
     pub const fn new(encoded: &'static [u8], fronts: &'static [Front]) -> Self {
-        // Firmware, in which flash counts, goes without.
         let _ = fronts;
         Self(
             encoded,
