@@ -116,7 +116,7 @@ impl Keys {
     /// is too short to compare at once.
     #[cfg(target_pointer_width = "64")]
     #[inline(always)]
-    pub(super) fn place_of<'b>(self, input: &'b [u8], next: usize) -> Option<(usize, &'b [u8])> {
+    pub(super) fn place_of(self, input: &[u8], next: usize) -> Option<(usize, &[u8])> {
         let bytes = u64::from_le_bytes(*input.first_chunk()?);
         if let Some(front) = self.1.get(next)
             && let Some(rest) = self.after(front, bytes, input)
@@ -154,6 +154,7 @@ impl Keys {
     }
 
     /// Removes the first key; returns whether `input` begins with it, and the input after it then.
+    #[cfg(any(not(target_pointer_width = "64"), feature = "small"))]
     #[inline(always)]
     pub(super) fn take_from<'b>(&mut self, input: &'b [u8]) -> Option<(bool, &'b [u8])> {
         let encoded = self.0;

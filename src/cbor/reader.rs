@@ -178,6 +178,7 @@ impl<'b> Reader<'b> {
     /// Skips a key that is encoded in the usual way, if it is a known one: the first of `after`,
     /// most likely, else one after that, else any of `keys`. Leaves the keys after it in `after`
     /// and its index in `place`.
+    #[cfg(any(not(target_pointer_width = "64"), feature = "small"))]
     #[inline(always)]
     fn take_known(&mut self, keys: Keys, after: &mut Keys, place: &mut usize) -> bool {
         for _ in 0..2 {
@@ -319,7 +320,7 @@ impl<'b> Reader<'b> {
 
     /// Does the work of [`fields`](Self::fields); returns what is left. By value: a decoder of a
     /// whole payload then keeps no cursor in memory.
-    #[cfg(any(target_pointer_width = "32", target_pointer_width = "16", feature = "small"))]
+    #[cfg(any(not(target_pointer_width = "64"), feature = "small"))]
     #[inline(never)]
     fn without_fields(self, keys: Keys, once: bool, values: &mut [Item<'b>]) -> Result<&'b [u8], Malformed> {
         let mut reader = self;

@@ -150,9 +150,9 @@ impl<'b> Writer<'b> {
     pub(super) fn head(&mut self, major: u8, argument: u64) -> Result<(), BufferFull> {
         let (code, len) = match argument {
             0..=23 => (argument.to_le_bytes()[0], 0),
-            0..=0xFF => (24, 1),
-            0..=0xFFFF => (25, 2),
-            0..=0xFFFF_FFFF => (26, 4),
+            24..=0xFF => (24, 1),
+            0x100..=0xFFFF => (25, 2),
+            0x1_0000..=0xFFFF_FFFF => (26, 4),
             _ => (27, 8),
         };
         if len == 0 {
