@@ -8,7 +8,7 @@ use crate::shown::shown;
 /// A list of `&str` would take seven bytes more per key on a 32-bit target, and a key is compared,
 /// or written, together with its head.
 #[derive(Clone, Copy)]
-pub struct Keys(&'static [u8], #[cfg(target_pointer_width = "64")] &'static [Front]);
+pub struct Keys(&'static [u8], #[cfg(all(target_pointer_width = "64", not(feature = "small")))] &'static [Front]);
 
 shown!(Keys, |keys| "Keys({} bytes)", keys.0.len());
 
@@ -16,7 +16,7 @@ shown!(Keys, |keys| "Keys({} bytes)", keys.0.len());
 #[doc(hidden)] // For `keys!`.
 #[derive(Debug, Clone, Copy)]
 #[cfg_attr(
-    not(target_pointer_width = "64"),
+    any(not(target_pointer_width = "64"), feature = "small"),
     expect(dead_code, reason = "firmware, in which flash counts, goes without")
 )]
 pub struct Front {
@@ -44,7 +44,7 @@ impl Keys {
         let _ = fronts;
         Self(
             encoded,
-            #[cfg(target_pointer_width = "64")]
+            #[cfg(all(target_pointer_width = "64", not(feature = "small")))]
             fronts,
         )
     }
@@ -114,7 +114,7 @@ impl Keys {
     /// Returns the place of the key at the front of `input`, and the input after it: of one that is
     /// encoded in the usual way, and most likely at `next`. `None` if it is another one, or `input`
     /// is too short to compare at once.
-    #[cfg(target_pointer_width = "64")]
+    #[cfg(all(target_pointer_width = "64", not(feature = "small")))]
     #[inline(always)]
     pub(super) fn place_of(self, input: &[u8], next: usize) -> Option<(usize, &[u8])> {
         let bytes = u64::from_le_bytes(*input.first_chunk()?);
@@ -128,7 +128,7 @@ impl Keys {
 
     /// Returns what follows a key in `input`, which begins with `bytes`; `None` if it is another
     /// key.
-    #[cfg(target_pointer_width = "64")]
+    #[cfg(all(target_pointer_width = "64", not(feature = "small")))]
     #[inline(always)]
     fn after<'b>(self, front: &Front, bytes: u64, input: &'b [u8]) -> Option<&'b [u8]> {
         if bytes << (front.unused & 63) != front.bytes {

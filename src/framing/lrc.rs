@@ -71,9 +71,9 @@ use super::{Error, Framing, Progress, Sizes};
 use crate::checksum::Sum;
 use crate::{bytes, cobs};
 
+mod blocks;
 mod encoder;
 mod runs;
-
 pub use encoder::Encoder;
 use encoder::{FULL, MARKER};
 use runs::{SUMS, carry, zero_at};
