@@ -129,7 +129,7 @@ impl Data<'_> {
     }
 
     /// Encodes whole groups, as long as body and `out` hold them; returns the rest of `out`, and
-    /// how many bytes of the body are known to be no zeros. More is moved than a group has.
+    /// how many bytes of the body are known not to be zero. More is moved than a group has.
     #[cfg(not(target_os = "none"))]
     fn whole_groups<'o>(&mut self, mut out: &'o mut [u8]) -> (&'o mut [u8], usize) {
         // A local copy stays in registers.
