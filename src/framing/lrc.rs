@@ -65,11 +65,10 @@
 //! * A zero without COBS bytes (`00` alone) is not a frame; COBS of the empty message (`01 FF 00`)
 //!   is one.
 
-use core::time::Duration;
-
 use super::{Error, Framing, Progress, Sizes};
 use crate::checksum::Sum;
 use crate::{bytes, cobs};
+use core::time::Duration;
 
 mod blocks;
 mod encoder;
