@@ -70,6 +70,8 @@ mod writer;
 
 #[doc(inline)]
 pub use crate::__cbor_keys as keys;
+#[doc(hidden)] // Named by `keys!`.
+pub use keys::Front;
 pub use keys::Keys;
 pub use list::{Elements, List, Rows, Table};
 pub use reader::{DEPTH, Item, Items, Reader};

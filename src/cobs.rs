@@ -26,7 +26,7 @@ pub use decoder::{Decoded, Decoder};
 pub use encoder::Encoder;
 use words::FULL;
 #[cfg(not(target_os = "none"))]
-pub(crate) use words::{copy_to_zero, has_zero, zero_at};
+pub(crate) use words::{copy_clear, copy_to_zero, zero_at};
 
 /// Returns the encoded length of `len` bytes in the worst case, without a delimiter.
 #[must_use]

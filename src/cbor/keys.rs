@@ -8,9 +8,26 @@ use crate::shown::shown;
 /// A list of `&str` would take seven bytes more per key on a 32-bit target, and a key is compared,
 /// or written, together with its head.
 #[derive(Clone, Copy)]
-pub struct Keys(&'static [u8]);
+pub struct Keys(&'static [u8], #[cfg(all(target_pointer_width = "64", not(feature = "small")))] &'static [Front]);
 
 shown!(Keys, |keys| "Keys({} bytes)", keys.0.len());
+
+/// How a key begins: up to a register of a host.
+#[doc(hidden)] // For `keys!`.
+#[derive(Debug, Clone, Copy)]
+#[cfg_attr(
+    any(not(target_pointer_width = "64"), feature = "small"),
+    expect(dead_code, reason = "firmware, in which flash counts, goes without")
+)]
+pub struct Front {
+    /// The first bytes, the last one highest.
+    bytes: u64,
+    /// The bits of a register that no short key has.
+    unused: u8,
+    len: u8,
+    /// The place of the key among all keys.
+    at: u16,
+}
 
 impl Keys {
     /// The most keys that a struct may have: as many as the one-byte head of a map counts, less one
@@ -23,8 +40,13 @@ impl Keys {
 
     #[doc(hidden)] // Only for `keys!`, which checks the keys in the compiler.
     #[must_use]
-    pub const fn new(encoded: &'static [u8]) -> Self {
-        Self(encoded)
+    pub const fn new(encoded: &'static [u8], fronts: &'static [Front]) -> Self {
+        let _ = fronts;
+        Self(
+            encoded,
+            #[cfg(all(target_pointer_width = "64", not(feature = "small")))]
+            fronts,
+        )
     }
 
     // For `keys!`, in the compiler: it panics for keys that are too many or too long.
@@ -65,7 +87,59 @@ impl Keys {
         encoded
     }
 
-    /// The keys that are left, one after the other.
+    /// The fronts of `N` keys, by which a host finds most of them.
+    #[expect(
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        reason = "runs in the compiler, which checks it"
+    )]
+    #[doc(hidden)] // For `keys!`, in the compiler: it panics if `N` is not the number of keys.
+    #[must_use]
+    pub const fn fronts<const N: usize>(encoded: &[u8]) -> [Front; N] {
+        let (mut fronts, mut at, mut place) = ([Front { bytes: 0, unused: 0, len: 0, at: 0 }; N], 0, 0);
+        while place < N {
+            let len = 1 + (encoded[at] ^ Self::HEAD) as usize;
+            let (mut bytes, mut byte) = (0, 0);
+            while byte < len && byte < size_of::<u64>() {
+                bytes = bytes >> 8 | (encoded[at + byte] as u64) << 56;
+                byte += 1;
+            }
+            let unused = u64::BITS as u8 - 8 * byte as u8;
+            fronts[place] = Front { bytes, unused, len: len as u8, at: at as u16 };
+            (at, place) = (at + len, place + 1);
+        }
+        fronts
+    }
+
+    /// Returns the place of the key at the front of `input`, and the input after it: of one that is
+    /// encoded in the usual way, and most likely at `next`. `None` if it is another one, or `input`
+    /// is too short to compare at once.
+    #[cfg(all(target_pointer_width = "64", not(feature = "small")))]
+    #[inline(always)]
+    pub(super) fn place_of(self, input: &[u8], next: usize) -> Option<(usize, &[u8])> {
+        let bytes = u64::from_le_bytes(*input.first_chunk()?);
+        if let Some(front) = self.1.get(next)
+            && let Some(rest) = self.after(front, bytes, input)
+        {
+            return Some((next, rest));
+        }
+        self.1.iter().enumerate().find_map(|(place, front)| Some((place, self.after(front, bytes, input)?)))
+    }
+
+    /// Returns what follows a key in `input`, which begins with `bytes`; `None` if it is another
+    /// key.
+    #[cfg(all(target_pointer_width = "64", not(feature = "small")))]
+    #[inline(always)]
+    fn after<'b>(self, front: &Front, bytes: u64, input: &'b [u8]) -> Option<&'b [u8]> {
+        if bytes << (front.unused & 63) != front.bytes {
+            return None;
+        }
+        let (len, at) = (usize::from(front.len), usize::from(front.at));
+        let (key, rest) = input.split_at_checked(len)?;
+        (len <= size_of::<u64>() || self.0.get(at..at.wrapping_add(len)) == Some(key)).then_some(rest)
+    }
+
+    /// The keys that are left, one behind the other.
     pub(super) const fn encoded(self) -> &'static [u8] {
         self.0
     }
@@ -80,6 +154,7 @@ impl Keys {
     }
 
     /// Removes the first key; returns whether `input` begins with it, and the input after it then.
+    #[cfg(any(not(target_pointer_width = "64"), feature = "small"))]
     #[inline(always)]
     pub(super) fn take_from<'b>(&mut self, input: &'b [u8]) -> Option<(bool, &'b [u8])> {
         let encoded = self.0;
@@ -135,6 +210,7 @@ macro_rules! __cbor_keys {
     ($($key:literal),* $(,)?) => {{
         const LIST: &[&str] = &[$($key),*];
         const ENCODED: [u8; $crate::cbor::Keys::len_of(LIST)] = $crate::cbor::Keys::encode(LIST);
-        $crate::cbor::Keys::new(&ENCODED)
+        const FRONTS: [$crate::cbor::Front; LIST.len()] = $crate::cbor::Keys::fronts(&ENCODED);
+        $crate::cbor::Keys::new(&ENCODED, &FRONTS)
     }};
 }

@@ -7,6 +7,8 @@ use super::level::Rest;
 use super::string::{Bytes, Chunks, Text};
 use crate::shown::shown;
 
+#[cfg(all(target_pointer_width = "64", not(feature = "small")))]
+mod fields;
 mod skip;
 
 /// The maximum nesting of values, the map of the payload included.
@@ -176,6 +178,7 @@ impl<'b> Reader<'b> {
     /// Skips a key that is encoded in the usual way, if it is a known one: the first of `after`,
     /// most likely, else one after that, else any of `keys`. Leaves the keys after it in `after`
     /// and its index in `place`.
+    #[cfg(any(not(target_pointer_width = "64"), feature = "small"))]
     #[inline(always)]
     fn take_known(&mut self, keys: Keys, after: &mut Keys, place: &mut usize) -> bool {
         for _ in 0..2 {
@@ -317,8 +320,7 @@ impl<'b> Reader<'b> {
 
     /// Does the work of [`fields`](Self::fields); returns what is left. By value: a decoder of a
     /// whole payload then keeps no cursor in memory.
-    // One copy, into which a host's compiler inlines all that it calls; inlined into each struct's
-    // decoder nothing else would be inlined there, and the library would compile for longer.
+    #[cfg(any(not(target_pointer_width = "64"), feature = "small"))]
     #[inline(never)]
     fn without_fields(self, keys: Keys, once: bool, values: &mut [Item<'b>]) -> Result<&'b [u8], Malformed> {
         let mut reader = self;
@@ -328,7 +330,9 @@ impl<'b> Reader<'b> {
         let (mut expected, mut next, mut seen) = (keys, 0, 0_u32);
         while entries.more(&mut reader)? {
             let (mut after, mut place) = (expected, next);
-            if cfg!(feature = "small") || !reader.take_known(keys, &mut after, &mut place) {
+            if cfg!(any(feature = "small", target_pointer_width = "64"))
+                || !reader.take_known(keys, &mut after, &mut place)
+            {
                 let mut key = Item::Null;
                 reader.item_to(&mut key)?;
                 // Keys of other types are not SMP: skipping them could hide a request for something

@@ -143,7 +143,34 @@ impl<'b> Writer<'b> {
         Ok(())
     }
 
+    /// Writes a first byte and its argument, in the shortest form: two stores for all widths.
+    #[cfg(target_pointer_width = "64")]
+    // One copy, so that what calls it is inlined instead.
+    #[inline(never)]
+    pub(super) fn head(&mut self, major: u8, argument: u64) -> Result<(), BufferFull> {
+        let (code, len) = match argument {
+            0..=23 => (argument.to_le_bytes()[0], 0),
+            24..=0xFF => (24, 1),
+            0x100..=0xFFFF => (25, 2),
+            0x1_0000..=0xFFFF_FFFF => (26, 4),
+            _ => (27, 8),
+        };
+        if len == 0 {
+            return self.byte(major | code);
+        }
+        let first = major | code;
+        let rest = (argument << (64 - 8 * len)).to_be_bytes();
+        if let Some([place, places @ ..]) = self.out.get_mut(self.len..).and_then(<[u8]>::first_chunk_mut::<9>) {
+            (*place, *places) = (first, rest);
+            self.len = self.len.wrapping_add(len).wrapping_add(1);
+            return Ok(());
+        }
+        self.byte(first)?;
+        self.raw(rest.get(..len).unwrap_or_default())
+    }
+
     /// Writes a first byte and its argument, in the shortest form.
+    #[cfg(not(target_pointer_width = "64"))]
     pub(super) fn head(&mut self, major: u8, argument: u64) -> Result<(), BufferFull> {
         // 32-bit arithmetic for all but the rare long argument.
         let (code, len) = match u32::try_from(argument) {

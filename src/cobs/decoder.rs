@@ -1,10 +1,8 @@
 //! Decodes COBS.
 
 #[cfg(not(target_os = "none"))]
-use super::words::has_zero;
+use super::words::copy_clear;
 use super::words::{FULL, WORD, copy_to_zero, zero_in};
-#[cfg(not(target_os = "none"))]
-use crate::bytes;
 
 /// The result of one step of a [`Decoder`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +50,7 @@ enum Position {
 }
 
 /// A word of empty groups.
-const EMPTY: [u8; WORD] = [1; WORD];
+const EMPTY: usize = usize::from_le_bytes([1; WORD]);
 
 impl Decoder {
     /// A decoder at the start of a frame.
@@ -142,7 +140,9 @@ impl Position {
             Self::Group { .. } => return,
         };
         while let Some((code, rest)) = input.split_first() {
-            if let (1, true, Some(&EMPTY), Some(place)) = (*code, zero, input.first_chunk(), out.first_chunk_mut()) {
+            if let (1, true, Some(word), Some(place)) = (*code, zero, input.first_chunk(), out.first_chunk_mut())
+                && usize::from_le_bytes(*word) == EMPTY
+            {
                 // Empty groups: each stands for one zero.
                 *place = [0; WORD];
                 *input = input.get(WORD..).unwrap_or_default();
@@ -190,14 +190,14 @@ fn short_group(left: usize, at: usize, input: &[u8], out: &mut [u8]) -> bool {
 fn long_group(left: usize, at: usize, input: &mut &[u8], out: &mut &mut [u8]) -> bool {
     let wanted = at.wrapping_add(left);
     let Some((data, rest)) = input.get(1..).and_then(|rest| rest.split_at_checked(left)) else { return false };
-    if out.len() < wanted || has_zero(data) {
-        return false;
-    }
-    let Some((place, free)) = core::mem::take(out).split_at_mut_checked(wanted) else { return false };
+    let Some(place) = out.get_mut(..wanted) else { return false };
     if let Some(place) = place.first_mut() {
         *place = 0;
     }
-    bytes::copy(data, place.get_mut(at..).unwrap_or_default());
+    if !copy_clear(data, place.get_mut(at..).unwrap_or_default()) {
+        return false;
+    }
+    let free = core::mem::take(out).get_mut(wanted..).unwrap_or_default();
     (*input, *out) = (rest, free);
     true
 }

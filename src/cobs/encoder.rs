@@ -1,6 +1,8 @@
 //! Encodes COBS.
 
 use super::words::{FULL, WORD, zero_at, zero_in};
+#[cfg(not(target_os = "none"))]
+use super::words::{copy_to_zero, has_zero};
 use crate::bytes;
 
 /// The next part that an [`Encoder`] writes.
@@ -61,7 +63,7 @@ impl State {
             match *self {
                 Self::Code => {
                     let clear;
-                    (out, clear) = data.short_groups(out);
+                    (out, clear) = data.whole_groups(out);
                     let Some((place, free)) = core::mem::take(&mut out).split_first_mut() else { return 0 };
                     (*place, *self) = data.open(clear);
                     out = free;
@@ -99,29 +101,13 @@ impl Data<'_> {
 
     /// Encodes whole groups of less than a word, as long as body and `out` hold the longest such
     /// group; returns the rest of `out`. Words are moved whole even if only a part of them is used.
-    /// A host encodes longer groups here too, as long as body and `out` hold them. Returns also how
-    /// many bytes of the body are known not to be zero.
-    fn short_groups<'o>(&mut self, mut out: &'o mut [u8]) -> (&'o mut [u8], usize) {
+    #[cfg(target_os = "none")]
+    fn whole_groups<'o>(&mut self, mut out: &'o mut [u8]) -> (&'o mut [u8], usize) {
         // A local copy stays in registers.
         let mut body = self.body;
-        #[cfg_attr(target_os = "none", expect(unused_mut, reason = "a host alone looks further"))]
-        let mut clear = 0;
         while let (Some(word), Some((code, room))) = (body.first_chunk::<WORD>(), out.split_first_mut()) {
             let len = zero_in(*word);
             let (used, taken) = match (len, room.first_chunk_mut()) {
-                #[cfg(not(target_os = "none"))]
-                (WORD, _) => {
-                    let len = zero_at(body.get(..FULL).unwrap_or(body));
-                    // Without a zero the body ends here, and the group may extend into the tail.
-                    let Some(place) = room.get_mut(..len).filter(|_| len < body.len()) else {
-                        clear = len;
-                        break;
-                    };
-                    bytes::copy(body, place);
-                    *code = next_code(len);
-                    // A full group stands for no zero.
-                    (if len < FULL { len.wrapping_add(1) } else { FULL }, len.wrapping_add(1))
-                }
                 (0, Some(place)) if *word == [0; WORD] => {
                     // Zeros: each is an empty group.
                     *code = 1;
@@ -137,6 +123,45 @@ impl Data<'_> {
             };
             body = body.get(used..).unwrap_or_default();
             out = out.get_mut(taken..).unwrap_or_default();
+        }
+        self.body = body;
+        (out, 0)
+    }
+
+    /// Encodes whole groups, as long as body and `out` hold them; returns the rest of `out`, and
+    /// how many bytes of the body are known not to be zero. More is moved than a group has.
+    #[cfg(not(target_os = "none"))]
+    fn whole_groups<'o>(&mut self, mut out: &'o mut [u8]) -> (&'o mut [u8], usize) {
+        // A local copy stays in registers.
+        let (mut body, mut clear) = (self.body, 0);
+        while let Some((word, after)) = body.split_first_chunk::<WORD>() {
+            if has_zero(*word) {
+                let Some([code, place @ ..]) = out.first_chunk_mut::<{ 1 + WORD }>() else { break };
+                let mut len = WORD;
+                (*code, *place) = (1, [1; WORD]);
+                // Else all are zeros: each is an empty group.
+                if usize::from_le_bytes(*word) == 0 {
+                    body = after;
+                } else {
+                    len = zero_in(*word).wrapping_add(1);
+                    (*code, *place) = (next_code(len.wrapping_sub(1)), *word);
+                    body = body.get(len..).unwrap_or_default();
+                }
+                out = out.get_mut(len..).unwrap_or_default();
+            } else {
+                let Some((code, room)) = out.split_first_mut() else { break };
+                let len = copy_to_zero(body.get(..FULL).unwrap_or(body), room);
+                // Without a zero the body ends here, and the group may extend into the tail; or
+                // `out` ends.
+                if len == body.len().min(room.len()) {
+                    clear = len;
+                    break;
+                }
+                *code = next_code(len);
+                // A full group stands for no zero.
+                body = body.get(if len < FULL { len.wrapping_add(1) } else { FULL }..).unwrap_or_default();
+                out = out.get_mut(len.wrapping_add(1)..).unwrap_or_default();
+            }
         }
         self.body = body;
         (out, clear)

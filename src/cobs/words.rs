@@ -6,12 +6,22 @@ pub(super) const FULL: usize = 254;
 /// Bytes that are read and moved at once in short groups: one register.
 pub(super) const WORD: usize = size_of::<usize>();
 
+/// Bytes in a vector of a host.
+#[cfg(not(target_os = "none"))]
+const VECTOR: usize = 16;
+
 /// Bytes that are tested at once before words are. A host has vector instructions for them.
 const BLOCK: usize = if cfg!(target_os = "none") { WORD } else { 32 };
 
 /// Returns the index of the first zero in a word, or the length of a word.
 pub(super) const fn zero_in(word: [u8; WORD]) -> usize {
     (zeros(word).trailing_zeros() / u8::BITS) as usize
+}
+
+/// Returns true if one of the bytes of a word is zero.
+#[cfg(not(target_os = "none"))]
+pub(super) const fn has_zero(word: [u8; WORD]) -> bool {
+    zeros(word) != 0
 }
 
 /// Marks the zeros in a word: the highest bit of the first one is set, and none before it.
@@ -23,7 +33,8 @@ const fn zeros(word: [u8; WORD]) -> usize {
     word.wrapping_sub(ONES) & !word & (ONES << 7)
 }
 
-/// Returns true if no byte is zero, without a branch for each byte.
+/// Returns true if none of the bytes is zero: without a branch per byte.
+#[inline(always)]
 fn is_clear<const N: usize>(block: &[u8; N]) -> bool {
     match block.first_chunk() {
         Some(word) if N == WORD => zeros(*word) == 0,
@@ -56,10 +67,10 @@ pub(crate) fn zero_at(bytes: &[u8]) -> usize {
 fn zero_by_words(bytes: &[u8], last: Option<&[u8; WORD]>) -> Option<usize> {
     let (mut rest, mut at) = (bytes, 0_usize);
     while let Some((word, after)) = rest.split_first_chunk() {
-        match zero_in(*word) {
-            WORD => (at, rest) = (at.wrapping_add(WORD), after),
-            zero => return Some(at.wrapping_add(zero)),
+        if has_zero(*word) {
+            return Some(at.wrapping_add(zero_in(*word)));
         }
+        (at, rest) = (at.wrapping_add(WORD), after);
     }
     last.map(|word| bytes.len().wrapping_sub(WORD).wrapping_add(zero_in(*word)))
 }
@@ -90,25 +101,84 @@ pub(super) fn copy_to_zero(from: &[u8], to: &mut [u8]) -> usize {
 }
 
 /// Copies `from` to the front of `to` up to the first zero or the shorter length; returns the
-/// number of bytes.
+/// number of bytes. Bytes of `to` after them may be overwritten.
 #[cfg(not(target_os = "none"))]
 pub(crate) fn copy_to_zero(from: &[u8], to: &mut [u8]) -> usize {
-    let from = from.get(..to.len()).unwrap_or(from);
-    let count = if has_zero(from) { zero_at(from) } else { from.len() };
-    crate::bytes::copy(from.get(..count).unwrap_or_default(), to);
-    count
+    let len = from.len().min(to.len());
+    let (from, to) = (from.get(..len).unwrap_or_default(), to.get_mut(..len).unwrap_or_default());
+    let mut at = copy_blocks::<32>(from, to);
+    while let (Some(word), Some(place)) =
+        (from.get(at..).and_then(<[u8]>::first_chunk), to.get_mut(at..).and_then(<[u8]>::first_chunk_mut))
+    {
+        *place = *word;
+        if has_zero(*word) {
+            return at.wrapping_add(zero_in(*word));
+        }
+        at = at.wrapping_add(WORD);
+    }
+    // The last word may begin before `at`, with what is no zero.
+    if let (Some(word), Some(place)) = (from.last_chunk(), to.last_chunk_mut()) {
+        *place = *word;
+        return len.wrapping_sub(WORD).wrapping_add(zero_in(*word));
+    }
+    for (place, byte) in to.iter_mut().zip(from) {
+        if *byte == 0 {
+            break;
+        }
+        *place = *byte;
+        at = at.wrapping_add(1);
+    }
+    at
 }
 
-/// Returns true if any of the bytes is zero. It does not stop there, so that the compiler keeps the
-/// smallest bytes so far in vectors.
+/// Copies blocks up to the first one with a zero, which may be copied too; returns the number of
+/// bytes without one.
 #[cfg(not(target_os = "none"))]
-pub(crate) fn has_zero(bytes: &[u8]) -> bool {
-    let Some(last) = bytes.last_chunk::<BLOCK>() else { return zero_at(bytes) < bytes.len() };
-    let mut least = *last;
-    for block in bytes.as_chunks::<BLOCK>().0 {
-        for (least, byte) in least.iter_mut().zip(block) {
-            *least = (*least).min(*byte);
+#[inline(always)]
+fn copy_blocks<const N: usize>(from: &[u8], to: &mut [u8]) -> usize {
+    let mut at = 0_usize;
+    for (place, block) in to.as_chunks_mut::<N>().0.iter_mut().zip(from.as_chunks::<N>().0) {
+        let mut least = [u8::MAX; VECTOR];
+        move_block(&mut least, block, place);
+        if !is_clear(&least) {
+            break;
+        }
+        at = at.wrapping_add(N);
+    }
+    at
+}
+
+/// Copies `from` to the front of `to`, which is as long; returns true if none of the bytes is zero.
+/// It does not stop at one: the compiler keeps the smallest bytes so far in a vector.
+#[cfg(not(target_os = "none"))]
+#[inline(always)]
+pub(crate) fn copy_clear(from: &[u8], to: &mut [u8]) -> bool {
+    let (Some(last), Some(end)) = (from.last_chunk::<32>(), to.last_chunk_mut()) else {
+        return copy_to_zero(from, to) == from.len();
+    };
+    let mut least = [u8::MAX; VECTOR];
+    move_block(&mut least, last, end);
+    let (blocks, rest) = from.as_chunks::<64>();
+    let (places, room) = to.as_chunks_mut::<64>();
+    for (place, block) in places.iter_mut().zip(blocks) {
+        move_block(&mut least, block, place);
+    }
+    if let (Some(block), Some(place)) = (rest.first_chunk::<32>(), room.first_chunk_mut()) {
+        move_block(&mut least, block, place);
+    }
+    is_clear(&least)
+}
+
+/// Copies a block, and takes the smaller ones of its bytes into `least` while they are in a
+/// register.
+#[cfg(not(target_os = "none"))]
+#[inline(always)]
+fn move_block<const N: usize>(least: &mut [u8; VECTOR], from: &[u8; N], to: &mut [u8; N]) {
+    for (to, from) in to.as_chunks_mut().0.iter_mut().zip(from.as_chunks().0) {
+        let part: [u8; VECTOR] = *from;
+        *to = part;
+        for (least, byte) in least.iter_mut().zip(part) {
+            *least = (*least).min(byte);
         }
     }
-    !is_clear(&least)
 }

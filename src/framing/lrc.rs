@@ -65,15 +65,14 @@
 //! * A zero without COBS bytes (`00` alone) is not a frame; COBS of the empty message (`01 FF 00`)
 //!   is one.
 
-use core::time::Duration;
-
 use super::{Error, Framing, Progress, Sizes};
 use crate::checksum::Sum;
 use crate::{bytes, cobs};
+use core::time::Duration;
 
+mod blocks;
 mod encoder;
 mod runs;
-
 pub use encoder::Encoder;
 use encoder::{FULL, MARKER};
 use runs::{SUMS, carry, zero_at};
@@ -297,6 +296,10 @@ impl Framing for Lrc<'_> {
                     self.close()
                 }
                 (State::Block | State::Zero, _) => {
+                    #[cfg(not(target_os = "none"))]
+                    if self.left == 0 && rest.len() > usize::from(byte) && self.whole_blocks(input) {
+                        continue;
+                    }
                     // Now it is certain that the last byte was a code, so its zero goes into the
                     // message.
                     if self.state == State::Zero {

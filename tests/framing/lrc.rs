@@ -271,6 +271,20 @@ fn all_pairs_of_short_messages_survive_back_to_back() {
 /// A million frames, hit by noise of every kind: the verdicts are those of the table, and sync
 /// comes back.
 #[test]
+fn zero_before_255_bytes_without_one_is_no_code() {
+    // Whole blocks, and where the next code would be the end of a cut frame, behind which there are
+    // as many bytes as a block of that code would have.
+    let next = frame(&[5; 600]);
+    for cut in [&b"\x02\x07\x03\x09\x09\x00"[..], b"\x02\x07\x02\x09\x03\x08\x08\x00", b"\x02\x07\x02\x09\x01\x00"] {
+        for kept in [next.len(), 255, 100] {
+            let wire = [cut, &next[..kept]].concat();
+            let bytes: Vec<_> = wire.chunks(1).map(Some).collect();
+            assert_eq!(receive(&[Some(&wire)], 1024), receive(&bytes, 1024));
+        }
+    }
+}
+
+#[test]
 fn noise_never_makes_the_decoder_differ_from_the_table_nor_costs_more_than_one_good_frame() {
     let mut buffer = [0; 24];
     let (mut hit, mut wrong) = (0u32, 0u32);

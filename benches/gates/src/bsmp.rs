@@ -1,6 +1,8 @@
 //! A BSMP node with 1, 19 and 128 variables. libbsmp's counts are in `gates.py`.
 
 use crate::Meter;
+#[cfg(not(target_os = "none"))]
+use anysmp::bsmp::curve::Curve;
 use anysmp::bsmp::variable::Variable;
 use anysmp::bsmp::{Entities, Server, Table};
 use core::hint::black_box;
@@ -27,6 +29,48 @@ pub(crate) fn cases(meter: &mut impl Meter) {
     for created in [1, 5] {
         groups(meter, created);
     }
+    #[cfg(not(target_os = "none"))]
+    for block in [512, 16_384] {
+        curves(meter, block);
+    }
+}
+
+/// A curve that is one block.
+#[cfg(not(target_os = "none"))]
+struct Block<'b>(&'b mut [u8]);
+
+#[cfg(not(target_os = "none"))]
+impl Entities for Block<'_> {
+    fn read(&mut self, _: u8, _: &mut [u8]) {}
+
+    fn read_block(&mut self, _: u8, _: u16, data: &mut [u8]) -> Result<usize, anysmp::bsmp::Refusal> {
+        data[..self.0.len()].copy_from_slice(self.0);
+        Ok(self.0.len())
+    }
+
+    fn write_block(&mut self, _: u8, _: u16, data: &[u8]) -> Result<(), anysmp::bsmp::Refusal> {
+        self.0[..data.len()].copy_from_slice(data);
+        Ok(())
+    }
+}
+
+/// Blocks of curves, which nothing but their copy may make slow.
+#[cfg(not(target_os = "none"))]
+fn curves(meter: &mut impl Meter, block: usize) {
+    let curve = [Curve::writable(block as u16, 1)];
+    let Ok(table) = Table::new(&[], &curve, &[]) else { return };
+    let (mut data, mut tx, mut message) = ([7; 16_384], [0; 16_400], [0; 16_400]);
+    let mut server = Server::new(&table, Block(&mut data[..block]));
+    meter.case("bsmp-read-block", block, || {
+        assert!(server.receive(black_box(&[0x40, 0, 3, 0, 0, 0]), black_box(&mut tx)) == block + 6);
+    });
+    message[0] = 0x41;
+    message[1..3].copy_from_slice(&(block as u16 + 3).to_be_bytes());
+    let message = &message[..block + 6];
+    meter.case("bsmp-write-block", block, || {
+        assert!(server.receive(black_box(message), black_box(&mut tx)) == 3);
+        assert!(tx[0] == 0xE0);
+    });
 }
 
 /// A node with as many groups of 16 variables beside the three standard ones, whose members are not

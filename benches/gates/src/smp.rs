@@ -36,6 +36,9 @@ pub(crate) fn cases(meter: &mut impl Meter) {
         wanted[count - 1] = 7;
         let wanted = Details { groups: Some(wanted[..count].into()) };
         asked(meter, "enum-details-of", &wanted, 8, count);
+        // And eight of as many that are served.
+        let wanted = Details { groups: Some([99, 98, 97, 96, 95, 94, 93, 7][..].into()) };
+        asked(meter, "enum-details-in", &wanted, count, count);
     }
 }
 

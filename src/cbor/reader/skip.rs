@@ -40,7 +40,7 @@ impl<'b> Reader<'b> {
 
     /// Skips one item; returns what is left. By value: a borrowed cursor would stay in memory.
     #[inline(never)]
-    fn skipped(mut self) -> Result<&'b [u8], Malformed> {
+    pub(super) fn skipped(mut self) -> Result<&'b [u8], Malformed> {
         // Levels are stacked here instead of by recursion, so that the payload cannot decide how
         // deep the stack gets. Outermost is the item itself; the innermost level stays in
         // registers.

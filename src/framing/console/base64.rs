@@ -70,14 +70,11 @@ pub(super) fn encode_padded(mut bits: u32, count: usize) -> u32 {
 
 /// Decodes valid whole groups without padding, as many as fit `out`, and removes them from the
 /// front of `symbols`; returns the number of bytes.
-// Not inlined in firmware, whose compiler keeps the state of a line in registers around it else.
-#[cfg(not(feature = "small"))]
-#[cfg_attr(target_os = "none", inline(never))]
+#[cfg(all(not(feature = "small"), not(target_os = "none")))]
 pub(super) fn decode_quads(symbols: &mut &[u8], out: &mut [u8]) -> usize {
-    let mut at = 0;
+    let (mut from, mut at) = (0, 0);
     // Two groups at once while the output holds the eight bytes of one store, of which six are
     // used.
-    #[cfg(not(target_os = "none"))]
     for octet in symbols.chunks_exact(8) {
         let (Some(place), [s, t, u, v, w, x, y, z]) = (out.get_mut(at..).and_then(<[u8]>::first_chunk_mut), octet)
         else {
@@ -88,12 +85,49 @@ pub(super) fn decode_quads(symbols: &mut &[u8], out: &mut [u8]) -> usize {
             break;
         }
         *place = (u64::from(one) | u64::from(two) << 24).to_le_bytes();
+        from += 8;
         at += 6;
     }
-    #[cfg(not(target_os = "none"))]
+    let mut rest = symbols.get(from..).unwrap_or_default();
+    while let (Some((quad, after)), Some(place)) =
+        (rest.split_first_chunk(), out.get_mut(at..).and_then(<[u8]>::first_chunk_mut))
     {
-        *symbols = symbols.get(at / 3 * 4..).unwrap_or_default();
+        let Some(bytes) = decode(*quad) else { break };
+        *place = bytes;
+        rest = after;
+        at += 3;
     }
+    *symbols = rest;
+    at
+}
+
+/// Decodes a padded group at the front of `symbols` if its bytes fill `out` and a line feed follows
+/// it, and removes it; returns the number of bytes.
+#[cfg(all(not(feature = "small"), not(target_os = "none")))]
+pub(super) fn decode_last(symbols: &mut &[u8], out: &mut [u8]) -> usize {
+    let [w, x, y, PAD, rest @ ..] = *symbols else { return 0 };
+    let [b'\n', ..] = rest else { return 0 };
+    // The first symbol of the alphabet has no bits.
+    let (y, count) = if *y == PAD { (b'A', 1) } else { (*y, 2) };
+    let bits = alphabet::group([*w, *x, y, b'A']);
+    // A foreign byte, or bits that belong to no byte.
+    if out.len() != count || bits >> (8 * count) != 0 {
+        return 0;
+    }
+    for (place, byte) in out.iter_mut().zip(bits.to_le_bytes()) {
+        *place = byte;
+    }
+    *symbols = rest;
+    count
+}
+
+/// Decodes valid whole groups without padding, as many as fit `out`, and removes them from the
+/// front of `symbols`; returns the number of bytes.
+// Not inlined, so that the compiler does not keep the state of a line in registers around it.
+#[cfg(all(not(feature = "small"), target_os = "none"))]
+#[inline(never)]
+pub(super) fn decode_quads(symbols: &mut &[u8], out: &mut [u8]) -> usize {
+    let mut at = 0;
     // The place of a group is looked up again: for a cursor that steps by three, as for chunks of
     // three, the compiler computes how many there are by a division, for which small cores have no
     // instruction.
@@ -160,7 +194,7 @@ fn encode(bits: u32) -> [u8; 4] {
 }
 
 /// Decodes four symbols; `None` if one of them is padding or invalid.
-#[cfg(not(feature = "small"))]
+#[cfg(all(not(feature = "small"), target_os = "none"))]
 fn decode(symbols: [u8; 4]) -> Option<[u8; 3]> {
     // One test for all four that the table does not have.
     if u32::from_le_bytes(symbols) & u32::from_le_bytes([INVALID; 4]) != 0 {
@@ -169,6 +203,14 @@ fn decode(symbols: [u8; 4]) -> Option<[u8; 3]> {
     let ([a, b, c, d], value) = (symbols, alphabet::ascii);
     let (w, x, y, z) = (value(a), value(b), value(c), value(d));
     ((w | x | y | z) & (INVALID | PADDING) == 0).then_some([w << 2 | x >> 4, x << 4 | y >> 2, y << 6 | z])
+}
+
+/// Decodes four symbols; `None` if one of them is padding or invalid.
+#[cfg(all(not(feature = "small"), not(target_os = "none")))]
+pub(super) fn decode(symbols: [u8; 4]) -> Option<[u8; 3]> {
+    let bits = alphabet::group(symbols);
+    let [a, b, c, _] = bits.to_le_bytes();
+    (bits & alphabet::STRAY == 0).then_some([a, b, c])
 }
 
 #[cfg(test)]

@@ -6,6 +6,9 @@ use crate::checksum::Crc16;
 use crate::framing::head::MIN_MESSAGE;
 use crate::framing::{Encoder as Encode, Error};
 
+#[cfg(not(any(feature = "small", target_os = "none")))]
+mod ends;
+
 /// Encodes one message into console lines. The CRC is computed when it is built, in one more pass
 /// over the message.
 #[derive(Clone)]
@@ -137,6 +140,9 @@ impl Encode for Encoder {
         // A copy stays in registers, of which a small core has too few.
         #[cfg(not(target_os = "none"))]
         {
+            if self.ended && self.pending == 0 {
+                return 0;
+            }
             let mut encoder = self.clone();
             let len = encoder.run(message, out);
             *self = encoder;
@@ -151,7 +157,10 @@ impl Encoder {
     /// Does the work of `next`.
     #[inline(always)]
     fn run(&mut self, message: &[u8], out: &mut [u8]) -> usize {
+        #[cfg(any(feature = "small", target_os = "none"))]
         let mut at: usize = 0;
+        #[cfg(not(any(feature = "small", target_os = "none")))]
+        let mut at = self.begin(message, out);
         loop {
             // Firmware does without both, which take flash.
             #[cfg(not(any(feature = "small", target_os = "none")))]
@@ -196,6 +205,13 @@ impl Encoder {
             #[cfg(not(feature = "small"))]
             {
                 at = at.wrapping_add(self.triples(message, out.get_mut(at..).unwrap_or_default()));
+                #[cfg(not(target_os = "none"))]
+                {
+                    at = at.wrapping_add(self.end(message, out.get_mut(at..).unwrap_or_default()));
+                    if self.ended {
+                        return at;
+                    }
+                }
                 if self.groups == 0 {
                     continue;
                 }

@@ -8,7 +8,7 @@ use crate::framing;
 /// message.
 pub(super) const FULL: u8 = 0xFF;
 /// The number of its data bytes.
-const MOST: usize = FULL as usize - 1;
+pub(super) const MOST: usize = FULL as usize - 1;
 /// The end of a frame. It occurs nowhere in a frame except as the check.
 pub(super) const MARKER: u8 = 0;
 

@@ -22,14 +22,11 @@ pub(super) const SUMS: bool = cfg!(target_os = "none");
 /// number of bytes.
 #[cfg(not(target_os = "none"))]
 pub(super) fn carry(from: &[u8], to: &mut [u8], _: &mut Sum) -> usize {
-    match to.get_mut(..from.len()) {
-        // The usual case: without a zero, one copy moves everything.
-        Some(to) if !cobs::has_zero(from) => {
-            bytes::copy(from, to);
-            from.len()
-        }
-        _ => cobs::copy_to_zero(from, to),
+    // As nearly always.
+    if to.get_mut(..from.len()).is_some_and(|to| cobs::copy_clear(from, to)) {
+        return from.len();
     }
+    cobs::copy_to_zero(from, to)
 }
 
 /// Copies `from` to the front of `to` up to the first zero or the shorter length, and adds it to

@@ -158,6 +158,10 @@ impl Request for Details<'_> {
 
 /// Answers this group from the list of what is served: nothing else is needed.
 ///
+/// Details take time that grows with the number of groups in the request times `served.len()`. The
+/// first is bounded by the longest message, the second is yours: a set of what was asked would take
+/// memory that no other command needs.
+///
 /// ```
 /// use anysmp::smp::enumeration::{self, Detail};
 ///

@@ -1,0 +1,115 @@
+//! Reads the fields of a struct on a host: what is usual in one function that keeps its cursor in
+//! registers, all else in others, which are called.
+
+use super::{Item, Keys, Reader};
+use crate::cbor::Malformed;
+use crate::cbor::head::{BYTES, TEXT, UNSIGNED, length};
+use crate::cbor::string::{Bytes, Chunks, Text};
+
+/// Text of no bytes, and the longest one whose length is part of the first byte.
+const TEXT_0: u8 = TEXT << 5;
+const TEXT_23: u8 = TEXT_0 + 23;
+
+impl<'b> Reader<'b> {
+    /// Does the work of [`fields`](Self::fields); returns what is left.
+    // One copy for all structs; inlined into each one's decoder nothing else would be inlined
+    // there, and the library would compile for longer.
+    #[inline(never)]
+    pub(super) fn without_fields(
+        mut self,
+        keys: Keys,
+        once: bool,
+        values: &mut [Item<'b>],
+    ) -> Result<&'b [u8], Malformed> {
+        let mut entries = self.entries()?;
+        // The place after that of the last key, and one bit for each key that has come.
+        let (mut rest, mut next, mut seen) = (self.rest, 0, 0_u32);
+        loop {
+            let mut reader = Self { rest };
+            if !entries.more(&mut reader)? {
+                return Ok(reader.rest);
+            }
+            rest = reader.rest;
+            let (place, value) = match keys.place_of(rest, next) {
+                Some(found) => found,
+                None => match unknown(rest) {
+                    Some(value) => (usize::MAX, value),
+                    None => reader.other_key(keys)?,
+                },
+            };
+            match values.get_mut(place) {
+                Some(item) if seen >> (place & 31) & 1 == 0 => {
+                    rest = match usual(value, item) {
+                        Some(after) => after,
+                        None => Self { rest: value }.other_item(item)?,
+                    };
+                    // A struct has at most 22 keys, so 32 bits suffice.
+                    seen |= 1 << (place & 31);
+                    next = place.wrapping_add(1);
+                }
+                // Which of the two was meant is unknown, and a request must not be guessed.
+                Some(_) if once => return Err(Malformed),
+                _ => rest = Self { rest: value }.skipped()?,
+            }
+        }
+    }
+
+    /// Reads a key that is unknown, encoded in another way than usual, or at the end; returns its
+    /// place, and what follows it.
+    #[inline(never)]
+    fn other_key(mut self, mut keys: Keys) -> Result<(usize, &'b [u8]), Malformed> {
+        // Keys of other types are not SMP: to skip them could hide a request for something else.
+        let Item::Text(key) = self.item()? else { return Err(Malformed) };
+        Ok((keys.find(|known| key.as_bytes().equals(known)), self.rest))
+    }
+
+    /// Reads an item of any kind; returns what follows it.
+    #[inline(never)]
+    fn other_item(mut self, item: &mut Item<'b>) -> Result<&'b [u8], Malformed> {
+        self.item_to(item)?;
+        Ok(self.rest)
+    }
+}
+
+/// Skips a key of the usual form, which would have been found if it was known; `None` for all else,
+/// and near the end.
+#[inline(always)]
+fn unknown(rest: &[u8]) -> Option<&[u8]> {
+    let [head @ TEXT_0..=TEXT_23, ..] = rest.first_chunk::<{ size_of::<u64>() }>()? else { return None };
+    rest.get(usize::from(head.wrapping_sub(TEXT_0)).wrapping_add(1)..)
+}
+
+/// Reads a number, a string in one piece or a flag; returns what follows it. `None` for all else,
+/// and near the end.
+#[inline(always)]
+fn usual<'b>(rest: &'b [u8], item: &mut Item<'b>) -> Option<&'b [u8]> {
+    let (initial, mut rest) = rest.split_first()?;
+    let mut argument = u64::from(initial & 0x1F);
+    if let 0xF4 | 0xF5 = *initial {
+        *item = Item::Boolean(*initial == 0xF5);
+    } else {
+        match argument {
+            0..=23 => {}
+            24..=27 => {
+                let wide = u64::from_be_bytes(*rest.first_chunk()?);
+                let width = 1 << (argument - 24);
+                rest = rest.get(width..)?;
+                argument = wide >> (64 - 8 * width);
+            }
+            _ => return None,
+        }
+        *item = match initial >> 5 {
+            UNSIGNED => Item::Unsigned(argument),
+            major @ (BYTES | TEXT) => {
+                let (string, after) = rest.split_at_checked(length(argument))?;
+                rest = after;
+                let string = Chunks::whole(string);
+                if major == TEXT { Item::Text(Text(string)) } else { Item::Bytes(Bytes(string)) }
+            }
+            _ => return None,
+        };
+    }
+    #[cfg(test)]
+    crate::cbor::work::head();
+    Some(rest)
+}
