@@ -318,6 +318,25 @@ impl<'b> Reader<'b> {
         Ok(())
     }
 
+    /// Reads the value of one key of a map, the first one if the key comes again; [`Item::Null`] if
+    /// the map has no such key. What follows the value need not be valid.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`] if the next item is not a map, or if it cannot be read as far as the value.
+    pub(crate) fn value_of(self, key: Keys) -> Result<Item<'b>, Malformed> {
+        // The function that is linked anyway: another one takes more flash than this takes time.
+        #[cfg(any(not(target_pointer_width = "64"), feature = "small"))]
+        {
+            let mut value = [Item::Null];
+            self.without_fields(key, false, &mut value)?;
+            let [value] = value;
+            Ok(value)
+        }
+        #[cfg(all(target_pointer_width = "64", not(feature = "small")))]
+        self.found(key)
+    }
+
     /// Does the work of [`fields`](Self::fields); returns what is left. By value: a decoder of a
     /// whole payload then keeps no cursor in memory.
     #[cfg(any(not(target_pointer_width = "64"), feature = "small"))]

@@ -54,6 +54,26 @@ impl<'b> Reader<'b> {
         }
     }
 
+    /// Does the work of [`value_of`](Self::value_of).
+    pub(super) fn found(mut self, key: Keys) -> Result<Item<'b>, Malformed> {
+        let mut entries = self.entries()?;
+        while entries.more(&mut self)? {
+            let (place, value) = match key.place_of(self.rest, 0) {
+                Some(found) => found,
+                None => self.other_key(key)?,
+            };
+            if place == 0 {
+                let mut item = Item::Null;
+                if usual(value, &mut item).is_none() {
+                    Self { rest: value }.other_item(&mut item)?;
+                }
+                return Ok(item);
+            }
+            self.rest = Self { rest: value }.skipped()?;
+        }
+        Ok(Item::Null)
+    }
+
     /// Reads a key that is unknown, encoded in another way than usual, or at the end; returns its
     /// place, and what follows it.
     #[inline(never)]

@@ -193,6 +193,46 @@ fn a_write_is_remembered_for_128_further_requests_whatever_they_are() {
 }
 
 #[test]
+fn only_a_piece_whose_offset_is_0_or_cannot_be_read_is_remembered() {
+    let remembered: [&[u8]; 9] = [
+        b"\xa1\x63off\x00",
+        b"\xa2\x64data\x42\x01\x02\x63off\x00",
+        b"\xa2\x63off\x00\x64data\x4c123456789012",
+        b"\xa3\x6bunknown-key\x82\xa1\x01\x02\xf6\x63off\x18\x00\x63len\x07",
+        b"\xbf\x63off\x00\xff",
+        // The first of two counts, as in a response.
+        b"\xa2\x63off\x00\x63off\x05",
+        // What a handler reads of these is unknown.
+        b"\x80",
+        b"\xa2\x01\x02\x63off\x05",
+        b"\xa2\x64data\x5a\xff\xff\xff\xff\x63off\x05",
+    ];
+    let others: [&[u8]; 5] = [
+        b"\xa1\x63off\x05",
+        b"\xa2\x63off\x19\x01\x00\x64data\x4c123456789012",
+        b"\xa2\x64data\x4c123456789012\x63off\x19\x01\x00",
+        b"\xa1\x64data\x42\x01\x02",
+        b"\xa1\x63off\xf6",
+    ];
+    for (payloads, runs_once) in [(&remembered[..], true), (&others[..], false)] {
+        for payload in payloads {
+            for (group, command) in [(1, 1), (8, 0)] {
+                let (mut runs, mut memory) = (0, [0; Answers::memory_len(1, 32)]);
+                let device = |_: &Incoming<'_>, reply: Reply<'_>| {
+                    runs += 1;
+                    reply.ok(&Empty {})
+                };
+                let mut server = Server::new(device, AllowAll).with_memory(&mut memory);
+                for _ in 0..2 {
+                    server.receive(&message(V2 | 2, group, 1, command, payload), Peer(0), &mut [0; 64]);
+                }
+                assert_eq!(runs == 1, runs_once, "{payload:02x?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn repeats_count_as_requests_so_that_a_server_without_ticks_forgets_too() {
     let mut memory = [0; Answers::memory_len(1, 32)];
     let mut server = server().with_memory(&mut memory);
