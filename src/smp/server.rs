@@ -166,9 +166,10 @@ fn runs_once(incoming: &Incoming<'_>) -> bool {
         // A piece of an image or a file that is not the next one changes nothing: only the first
         // one does harm when it runs twice.
         (_, Group::IMAGE, 1) | (_, Group::FS, 0) => {
-            let off = Reader::new(incoming.payload()).value_of(keys!["off"]);
+            let mut off = [Item::Null];
+            let read = Reader::new(incoming.payload()).value_of(keys!["off"], &mut off);
             // A handler may be able to read a payload that this crate cannot.
-            matches!(off, Err(_) | Ok(Item::Unsigned(0)))
+            read.is_err() || matches!(off, [Item::Unsigned(0)])
         }
         _ => true,
     }

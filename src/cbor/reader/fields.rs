@@ -55,7 +55,7 @@ impl<'b> Reader<'b> {
     }
 
     /// Does the work of [`value_of`](Self::value_of).
-    pub(super) fn found(mut self, key: Keys) -> Result<Item<'b>, Malformed> {
+    pub(super) fn found(mut self, key: Keys, [item]: &mut [Item<'b>; 1]) -> Result<(), Malformed> {
         let mut entries = self.entries()?;
         while entries.more(&mut self)? {
             let (place, value) = match key.place_of(self.rest, 0) {
@@ -63,15 +63,14 @@ impl<'b> Reader<'b> {
                 None => self.other_key(key)?,
             };
             if place == 0 {
-                let mut item = Item::Null;
-                if usual(value, &mut item).is_none() {
-                    Self { rest: value }.other_item(&mut item)?;
+                if usual(value, item).is_none() {
+                    Self { rest: value }.other_item(item)?;
                 }
-                return Ok(item);
+                return Ok(());
             }
             self.rest = Self { rest: value }.skipped()?;
         }
-        Ok(Item::Null)
+        Ok(())
     }
 
     /// Reads a key that is unknown, encoded in another way than usual, or at the end; returns its
