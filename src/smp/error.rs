@@ -63,20 +63,19 @@ impl Error {
 
     /// Writes the key and the value that report this error.
     pub(crate) fn write_entry(self, version: Version, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
-        match self {
+        // The parts that never change are written as bytes: 49 bytes of flash less than `Details`
+        // (smp_boot, thumbv6m).
+        let rc = match self {
             Self::Group { group, rc } if version == Version::V2 => {
-                // The parts that never change are written as bytes: 49 bytes of flash less than
-                // `Details` (smp_boot, thumbv6m).
                 let _ = writer.raw(b"\x63err\xa2\x65group");
                 let _ = writer.unsigned(group.0.into());
-                let _ = writer.raw(b"\x62rc");
-                let _ = writer.unsigned(rc.into());
+                rc.into()
             }
-            error => {
-                let _ = writer.raw(b"\x62rc");
-                let _ = writer.signed(error.to_v1().into());
-            }
-        }
+            error => error.to_v1().into(),
+        };
+        // Both end alike.
+        let _ = writer.raw(b"\x62rc");
+        let _ = writer.signed(rc);
         if writer.is_full() { Err(BufferFull) } else { Ok(()) }
     }
 }

@@ -347,5 +347,6 @@ fn text_len(input: &[u8]) -> usize {
             _ => rest = after,
         }
     }
-    input.len().saturating_sub(rest.len())
+    // The rest is a part of the input.
+    input.len().wrapping_sub(rest.len())
 }
