@@ -22,3 +22,4 @@ mod encoders;
 mod gatt;
 mod lrc;
 mod packet;
+mod runs;

@@ -24,6 +24,21 @@ pub fn crc16(bytes: &[u8]) -> u16 {
 pub const START: [u8; 2] = [0x06, 0x09];
 pub const NEXT: [u8; 2] = [0x04, 0x14];
 
+/// Slow and obvious: a packet of LEN, message and CRC in lines of at most `line` bytes, but of one
+/// group of symbols at least.
+pub fn console_frame(message: &[u8], line: usize) -> Vec<u8> {
+    let crc = crc16(message).to_be_bytes();
+    let len = (message.len() + crc.len()) as u16;
+    let packet = [&len.to_be_bytes()[..], message, &crc].concat();
+    let mut wire = Vec::new();
+    for (at, bytes) in packet.chunks((line.saturating_sub(3) / 4).max(1) * 3).enumerate() {
+        wire.extend_from_slice(if at == 0 { &START } else { &NEXT });
+        wire.extend_from_slice(&base64(bytes));
+        wire.push(b'\n');
+    }
+    wire
+}
+
 /// Slow and obvious: a console stream as a whole, with lines and packets in vectors.
 pub fn console_reference(stream: &[u8], buffer: usize) -> Vec<Event> {
     let mut events = Events::default();
@@ -121,6 +136,21 @@ fn console_line(packet: &mut Vec<u8>, body: &[u8], close: Option<u8>, buffer: us
         Some(b'\n') => Ok(false),
         Some(_) => Err(Error::Truncated),
     }
+}
+
+/// Slow and obvious: COBS, run by run, with a last group that is never full.
+pub fn cobs_stuffed(data: &[u8]) -> Vec<u8> {
+    let mut stuffed = Vec::new();
+    for mut run in data.split(|byte| *byte == 0) {
+        while let Some((full, rest)) = run.split_at_checked(254) {
+            stuffed.push(0xFF);
+            stuffed.extend_from_slice(full);
+            run = rest;
+        }
+        stuffed.push(run.len() as u8 + 1);
+        stuffed.extend_from_slice(run);
+    }
+    stuffed
 }
 
 /// Slow and obvious: COBS + CRC-16 + 00, frame by frame. An unfinished frame at the end has no
