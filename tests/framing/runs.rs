@@ -11,7 +11,9 @@ use anysmp::framing::lrc::Lrc;
 use anysmp::framing::{Encoder, Framing};
 
 use crate::kit::events::{Event, Events, decode, idle};
-use crate::kit::oracle::{cobs_reference, cobs_stuffed, console_frame, console_reference, crc16, lrc_reference};
+use crate::kit::oracle::{
+    base64, cobs_reference, cobs_stuffed, console_frame, console_reference, crc16, lrc_reference,
+};
 use crate::kit::random::Random;
 
 /// Data with long runs, short runs, no zeros, only zeros, at least 8 bytes.
@@ -175,6 +177,12 @@ fn console_lines_are_read_as_the_oracle_reads_them_at_every_cut() {
             if random.percent(10) {
                 wire =
                     wire.iter().flat_map(|byte| [&b"\r"[..usize::from(*byte == b'\n')], &[*byte]].concat()).collect();
+            }
+            if random.percent(20) {
+                // Another LEN, in the first group.
+                let any = random.byte();
+                let len = random.pick(&[0, 8, 9, 10, 11, any]);
+                wire[2..6].copy_from_slice(&base64(&[random.index(2) as u8, len, message[0]]));
             }
             wire
         };

@@ -1,7 +1,7 @@
 //! The CBOR cursor against `minicbor`, which reads heads and integers for a slow oracle that builds
 //! a tree.
 
-use anysmp::cbor::{BufferFull, Bytes, DEPTH, Item, List, Malformed, Reader, Table, Text, Value, Writer};
+use anysmp::cbor::{BufferFull, Bytes, DEPTH, Item, List, Malformed, Reader, Table, Text, Value, Writer, keys};
 use anysmp::smp::{Decode, Encode, image, os};
 use minicbor::Decoder;
 use minicbor::data::Type;
@@ -423,6 +423,116 @@ fn a_request_in_any_encoding_is_read_as_minicbor_reads_it() {
         match expected {
             Some(_) => good += 1,
             None => bad += 1,
+        }
+    }
+    assert!(good > 50_000 && bad > 10_000, "{good} good, {bad} bad: the generator is lopsided");
+}
+
+/// Names that begin alike, of every length around the register in which a host compares them.
+const ALIKE: [&str; 9] =
+    ["", "rc", "version", "versions", "versions9", "versionsA", "versions9versions9-long", "verify", "r"];
+
+/// A map of these names and others, in any order, and each value of any kind.
+fn alike(random: &mut Random) -> Vec<u8> {
+    let count = random.index(8);
+    let is_counted = random.percent(60);
+    let mut bytes = Vec::new();
+    if is_counted {
+        head(&mut bytes, 5, count as u64, random.index(3))
+    } else {
+        bytes.push(0xBF)
+    }
+    // In the order of the struct as often as not.
+    let mut next = random.index(ALIKE.len());
+    for _ in 0..count {
+        next = if random.percent(50) { (next + 1) % ALIKE.len() } else { random.index(ALIKE.len()) };
+        let mut name = ALIKE[next].as_bytes().to_vec();
+        match random.index(12) {
+            0 => drop(name.pop()),
+            1 => name.push(random.pick(b"9Ars")),
+            2 if !name.is_empty() => {
+                let at = random.index(name.len());
+                name[at] ^= 1 << random.index(8);
+            }
+            _ => {}
+        }
+        // The usual form is the one that has a short way.
+        if random.percent(80) {
+            head(&mut bytes, 3, name.len() as u64, 0);
+            bytes.extend(name);
+        } else {
+            string(random, &mut bytes, 3, &name);
+        }
+        let depth = random.index(3);
+        item(random, &mut bytes, depth);
+    }
+    if !is_counted {
+        bytes.push(0xFF);
+    }
+    if random.percent(50) {
+        // What is read at once must not be what follows the map.
+        let len = random.index(12);
+        bytes.extend(random.bytes(len));
+    }
+    bytes
+}
+
+/// The value of each name in the map at the front of `bytes`, and the length of the map, by the
+/// oracle: of a name that comes again the first one, or none of all if it may come only `once`.
+fn expected_fields(bytes: &[u8], once: bool) -> Option<([Tree; 9], usize)> {
+    let (Tree::Map(pairs), len) = oracle(bytes, DEPTH)? else { return None };
+    let mut found = [const { None }; 9];
+    for (key, value) in pairs {
+        let Tree::Text(key) = key else { return None };
+        let Some(place) = ALIKE.iter().position(|name| name.as_bytes() == key) else { continue };
+        match &mut found[place] {
+            Some(_) if once => return None,
+            Some(_) => {}
+            empty @ None => *empty = Some(value),
+        }
+    }
+    Some((found.map(|value| value.unwrap_or(Tree::Null)), len))
+}
+
+#[test]
+fn keys_that_begin_alike_are_told_apart_whatever_follows_them() {
+    const SEED: u64 = 0xC0DE_0005;
+    let mut random = Random::new(SEED);
+    let (mut good, mut bad) = (0, 0);
+    for round in 0..100_000 {
+        let mut bytes = alike(&mut random);
+        if round % 2 == 1 {
+            mutate(&mut random, &mut bytes);
+        }
+        if bytes.is_empty() {
+            continue;
+        }
+        for once in [false, true] {
+            let keys = keys![
+                "",
+                "rc",
+                "version",
+                "versions",
+                "versions9",
+                "versionsA",
+                "versions9versions9-long",
+                "verify",
+                "r"
+            ];
+            let (mut values, mut reader) = ([Item::Null; 9], Reader::new(&bytes));
+            let read = reader.fields(keys, once, &mut values).ok().map(|()| bytes.len() - reader.rest().len());
+            let expected = expected_fields(&bytes, once);
+            let context = format!("seed {SEED:#x} round {round}, once {once}: {bytes:02x?}");
+            assert_eq!(read, expected.as_ref().map(|(_, len)| *len), "{context}");
+            let Some((trees, _)) = expected else {
+                bad += 1;
+                continue;
+            };
+            good += 1;
+            for (value, tree) in values.into_iter().zip(&trees) {
+                let whole = if let Item::Array(reader) | Item::Map(reader) = value { reader.rest() } else { &[] };
+                assert!(is(value, tree, whole), "{value:?} is not {tree:?}, {context}");
+            }
         }
     }
     assert!(good > 50_000 && bad > 10_000, "{good} good, {bad} bad: the generator is lopsided");
