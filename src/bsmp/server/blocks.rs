@@ -32,8 +32,13 @@ impl<E: Entities> Server<'_, E> {
         } else if u32::from(block) >= curve.blocks {
             Err(Refusal::InvalidValue)
         } else if !write {
-            // The answer names its block: curve and block number are those of the request.
+            // The answer names its block: curve and block number are those of the request. Written
+            // out, a host calls no `memcpy` for three bytes; firmware would take 12 bytes of flash
+            // more, 52 on an M4.
+            #[cfg(target_os = "none")]
             answer.put(payload)?;
+            #[cfg(not(target_os = "none"))]
+            answer.put(&[id, high, low])?;
             let data = answer.spare().get_mut(..usize::from(curve.block)).ok_or(Refusal::Memory)?;
             let len = self.entities.read_block(id, block, data)?;
             // The device broke its promise: nothing of this block can be trusted.
