@@ -15,8 +15,9 @@ shown!(Keys, |keys| "Keys({} bytes)", keys.0.len());
 /// How a key begins: up to a register of a host.
 #[doc(hidden)] // For `keys!`.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[cfg_attr(
-    any(not(target_pointer_width = "64"), feature = "small"),
+    all(any(not(target_pointer_width = "64"), feature = "small"), not(feature = "defmt")),
     expect(dead_code, reason = "firmware, in which flash counts, goes without")
 )]
 pub struct Front {
