@@ -20,4 +20,5 @@ mod examples;
 mod imports;
 mod responses;
 mod sizes;
+mod top_level;
 mod twins;
