@@ -178,6 +178,17 @@ macro_rules! driver {
             }
         }
 
+        impl<P, F: Framing, S> Link<'_, P, F, S> {
+            /// Sets whether the first request waits until the peer had time for the preamble in
+            /// front of it ([`Framing::SETTLE`]): true by default. False is for a connection that
+            /// is new to the peer too, such as TCP: see
+            /// [`Line::with_settle`](crate::line::Line::with_settle).
+            #[must_use]
+            pub fn with_settle(self, settle: bool) -> Self {
+                Self { line: self.line.with_settle(settle), ..self }
+            }
+        }
+
         impl<'b, P, F: Framing, S, R: Role> Link<'b, P, F, S, R> {
             /// Sets a sink for everything that belongs to no exchange: console text, unasked
             /// messages, losses.

@@ -319,6 +319,13 @@ impl<F: Framing> Line<'_, F> {
     /// may pass for its response: the port is looked at first, and the line is kept silent for as
     /// long as a response is owed.
     fn ask(&mut self, len: usize, drain: Span, sink: &mut (impl Sink + ?Sized)) -> Result<(), Error> {
+        if let Before::First | Before::Brief(_) = self.before
+            && self.counters.received != 0
+            && self.counters.damaged == 0
+        {
+            // The peer sends whole messages, so there is nobody to bring into step.
+            self.before = Before::Gap;
+        }
         if self.before == Before::First {
             self.out_of_step();
         }

@@ -101,7 +101,12 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
                 self.before = if is_owed { Before::Silence(self.owed.silence()) } else { Before::Gap };
             }
             Before::Settle(pause) => self.before = Before::Settle(pause.saturating_sub(time)),
-            Before::First | Before::Gap | Before::Silence(_) | Before::Preamble(_) | Before::Nudge(_) => {}
+            Before::First
+            | Before::Gap
+            | Before::Silence(_)
+            | Before::Preamble(_)
+            | Before::Brief(_)
+            | Before::Nudge(_) => {}
         }
         // Only what changes is written back. Without a byte time nothing is leaving.
         self.sending = match self.sending {

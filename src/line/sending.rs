@@ -62,6 +62,7 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
     pub fn pending(&mut self) -> &[u8] {
         let preamble = match self.before {
             Before::Preamble(sent) if self.is_waiting() => Some(sent),
+            Before::Brief(sent) if R::ASKS && self.is_waiting() => Some(sent),
             Before::Nudge(sent) if R::ASKS => Some(sent),
             _ => None,
         };
@@ -109,7 +110,7 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
         match self.before {
             Before::Silence(silence) if R::ASKS && silence >= gap => Some(silence),
             Before::First | Before::Gap | Before::Silence(_) => Some(gap),
-            Before::Preamble(_) | Before::Nudge(_) | Before::Flushing(_) | Before::Settle(_) => None,
+            Before::Preamble(_) | Before::Brief(_) | Before::Nudge(_) | Before::Flushing(_) | Before::Settle(_) => None,
         }
     }
 
@@ -168,10 +169,18 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
             self.sending = Sending::Flushing(self.airtime);
             return true;
         }
-        let (Before::Preamble(sent) | Before::Nudge(sent)) = &mut self.before else { return false };
+        let is_brief = R::ASKS && matches!(self.before, Before::Brief(_));
+        let (Before::Preamble(sent) | Before::Brief(sent) | Before::Nudge(sent)) = &mut self.before else {
+            return false;
+        };
         let all = count.saturating_add(*sent);
         if all < self.framing.preamble().len() {
             *sent = all;
+            return false;
+        }
+        if is_brief {
+            // No flush and no look at the port either: each would take time.
+            self.before = Before::Gap;
             return false;
         }
         self.before = Before::Flushing(const { Span::ceil(F::SETTLE) });

@@ -34,6 +34,12 @@ fn answer(sequence: u8) -> Vec<u8> {
     framed(&Console::new(room(256)), &message)
 }
 
+/// The frame of the echo with this number.
+fn asked(sequence: u8) -> Vec<u8> {
+    let message = [0x0A, 0, 0, 6, 0, 0, sequence, 0, 0xA1, 0x61, b'd', 0x62, b'h', b'i'];
+    framed(&Console::new(room(256)), &message)
+}
+
 /// Rounds of a millisecond until something leaves; returns it and how long that took.
 fn until_sent<F: Framing, P, R, C>(
     line: &mut Line<'_, F>,
@@ -95,6 +101,88 @@ fn a_session_begins_with_a_preamble_and_time_for_the_peer() {
     // Not so the next one.
     let mut exchange = ask(&mut line, &mut client);
     assert!(until_sent(&mut line, &mut exchange, &mut client, &echo()).0.starts_with(&[6, 9]));
+}
+
+#[test]
+fn a_connection_that_is_new_to_the_peer_too_takes_no_time_before_the_first_request() {
+    let (line, mut client) = (console().with_settle(false), client());
+    // The last word holds.
+    let mut line = line.with_settle(true).with_settle(false);
+    let mut exchange = ask(&mut line, &mut client);
+    assert_eq!(sent(&mut line), [b"\n", &asked(0)[..]].concat(), "in one go, without a look at the port");
+    // After a timeout the preamble has its time, as always.
+    let (wire, _) = until_sent(&mut line, &mut exchange, &mut client, &echo());
+    assert_eq!(wire, b"\n");
+    let (wire, passed) = until_sent(&mut line, &mut exchange, &mut client, &echo());
+    assert_eq!(wire, asked(0));
+    assert!((Console::SETTLE..=Console::SETTLE + MS * 2).contains(&passed), "{passed:?}");
+    // After a send that was given up too.
+    let mut line = console().with_settle(false);
+    let mut exchange = ask(&mut line, &mut client);
+    line.sent(1);
+    let _ = line.pending();
+    line.sent(3);
+    line.abandon();
+    let _ = exchange.poll::<os::Echo<'_>, _, _, _>(&mut line, &mut client, &mut ()).unwrap();
+    let mut exchange = ask(&mut line, &mut client);
+    assert_eq!(until_sent(&mut line, &mut exchange, &mut client, &echo()).0, b"\n");
+    let (_, passed) = until_sent(&mut line, &mut exchange, &mut client, &echo());
+    assert!(passed >= Console::SETTLE, "{passed:?}");
+    // Taken back, it is as it was.
+    let mut line = console().with_settle(false).with_settle(true);
+    let _ = ask(&mut line, &mut client);
+    assert_eq!(sent(&mut line), b"\n");
+}
+
+#[test]
+fn a_port_that_accepts_one_byte_at_a_time_gets_each_byte_of_a_brief_start_once() {
+    let (mut line, mut client) = (console().with_settle(false), client());
+    let _ = ask(&mut line, &mut client);
+    let mut wire = Vec::new();
+    while let Some(byte) = line.pending().first().copied() {
+        assert!(!line.sent(0));
+        wire.push(byte);
+        line.sent(1);
+    }
+    assert_eq!(wire, [b"\n", &asked(0)[..]].concat());
+}
+
+#[test]
+fn a_peer_that_was_heard_needs_no_preamble_before_the_first_request() {
+    // What came, and whether the first request leaves at once: a message, but nothing damaged.
+    let message = answer(9);
+    let damaged = [b"\x06\x09AAAA!\n", &message[..]].concat();
+    for settle in [true, false] {
+        for (came, is_heard) in [(&b"uart:~$ "[..], false), (&message, true), (&damaged, false)] {
+            let (mut line, mut client) = (console().with_settle(settle), client());
+            round(&mut line, came, MS);
+            while line.next(&mut ()).is_some() {}
+            let _ = ask(&mut line, &mut client);
+            let wire = sent(&mut line);
+            assert_eq!(wire == asked(0), is_heard, "{came:?}: {wire:?}");
+            assert_eq!(wire.starts_with(b"\n"), !is_heard, "{came:?}: {wire:?}");
+        }
+    }
+    // A timeout is followed by both all the same.
+    let (mut line, mut client) = (console(), client());
+    round(&mut line, &message, MS);
+    while line.next(&mut ()).is_some() {}
+    let mut exchange = ask(&mut line, &mut client);
+    assert_eq!(until_sent(&mut line, &mut exchange, &mut client, &echo()).0, asked(0));
+    assert_eq!(until_sent(&mut line, &mut exchange, &mut client, &echo()).0, b"\n");
+    let (_, passed) = until_sent(&mut line, &mut exchange, &mut client, &echo());
+    assert!(passed >= Console::SETTLE, "{passed:?}");
+}
+
+#[test]
+fn only_a_framing_that_takes_time_begins_otherwise_without_it() {
+    let (mut line, mut client) = (line(Cobs::new(room(256))).with_settle(false), client());
+    let _: Asked = Exchange::begin(&mut line, &mut client, &echo(), &mut ()).unwrap();
+    assert_eq!(sent(&mut line), [0]);
+    // The look at the line, which answers without a name need, is no matter of the preamble.
+    let (mut line, mut master) = (bsmp_tcp().with_settle(false), master());
+    let _ = read(&mut line, &mut master);
+    assert_eq!(sent(&mut line), b"");
 }
 
 #[test]
