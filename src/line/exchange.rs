@@ -319,11 +319,9 @@ impl<F: Framing> Line<'_, F> {
     /// may pass for its response: the port is looked at first, and the line is kept silent for as
     /// long as a response is owed.
     fn ask(&mut self, len: usize, drain: Span, sink: &mut (impl Sink + ?Sized)) -> Result<(), Error> {
-        if let Before::First | Before::Brief(_) = self.before
-            && self.counters.received != 0
-            && self.counters.damaged == 0
-        {
-            // The peer sends whole messages, so there is nobody to bring into step.
+        // A peer that was heard, and nothing damaged, is in step.
+        let is_heard = self.counters.received != 0 && self.counters.damaged == 0;
+        if let (Before::First | Before::Brief(_), true) = (self.before, is_heard) {
             self.before = Before::Gap;
         }
         if self.before == Before::First {
