@@ -127,6 +127,13 @@ impl Endpoint {
         Failure::Port(io::Error::new(error.kind(), format!("cannot open {name}: {error}")))
     }
 
+    /// Returns true if somebody may have left half a line on the device's console, which the first
+    /// request gives it time to end. Behind TCP there may be a serial line, and a shell on it loses
+    /// a request that comes right after a line feed; nobody else has a simulated device.
+    fn may_be_in_use(&self) -> bool {
+        !matches!(self, Self::Simulated(_))
+    }
+
     /// Opens the port.
     pub fn open(&self) -> io::Result<Port> {
         Ok(match self {
@@ -205,6 +212,7 @@ impl<F: Framing> Device<F> {
     /// Gets ready to talk.
     pub fn over(cli: &cli::Link, opened: Opened, framing: fn(&'static mut [u8]) -> F) -> Result<Self, Failure> {
         let Opened { endpoint, port } = opened;
+        let settle = endpoint.may_be_in_use();
         let [sequence, ..] = RandomState::new().build_hasher().finish().to_be_bytes();
         let version = if cli.smp_version == 1 { Version::V1 } else { Version::V2 };
         Ok(Self {
@@ -215,7 +223,8 @@ impl<F: Framing> Device<F> {
             endpoint,
             pace: cli.pace,
             framing,
-            link: connect(port, framing, Output { json: cli.json, verbose: cli.verbose, aside: false })?,
+            link: connect(port, framing, Output { json: cli.json, verbose: cli.verbose, aside: false })?
+                .with_settle(settle),
             client: Client::new(sequence)
                 .with_version(version)
                 .with_timeout(Duration::from_millis(cli.timeout))
@@ -371,7 +380,7 @@ impl<F: Framing> Device<F> {
             match open(&self.endpoint, self.pace) {
                 Ok(port) => {
                     let shown = self.link.sink().shown;
-                    self.link = connect(port, self.framing, self.output)?;
+                    self.link = connect(port, self.framing, self.output)?.with_settle(self.endpoint.may_be_in_use());
                     self.show_text(shown);
                     return Ok(());
                 }
