@@ -319,14 +319,15 @@ impl<'b> Reader<'b> {
     }
 
     /// Reads the value of one key of a map into the place, the first one if the key comes again. A
-    /// value that is missing leaves the item; what follows the value need not be valid.
+    /// value that is missing leaves the item; what follows the value need not be valid. Where the
+    /// reader is afterwards is not defined.
     ///
     /// # Errors
     ///
     /// [`Malformed`] if the next item is not a map, or if it cannot be read as far as the value.
     // Into a place: a returned item takes 12 bytes more on a Cortex-M0.
     #[inline(always)]
-    pub(crate) fn value_of(&mut self, key: Keys, value: &mut [Item<'b>; 1]) -> Result<(), Malformed> {
+    pub fn value_of(&mut self, key: Keys, value: &mut [Item<'b>; 1]) -> Result<(), Malformed> {
         // The function that is linked anyway: another one takes more flash than this takes time.
         #[cfg(any(not(target_pointer_width = "64"), feature = "small"))]
         self.fields(key, false, value)?;

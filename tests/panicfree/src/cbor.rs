@@ -75,6 +75,8 @@ pub const ALL: &[Operation] = &[
     |bytes, _| {
         let mut values = [Item::Null; 2];
         drop_in_box((Reader::new(bytes).fields(keys!["off", "len"], flag(), &mut values), values));
+        let mut value = [Item::Null];
+        drop_in_box((Reader::new(bytes).value_of(keys!["off"], &mut value), value));
     },
     |bytes, room| {
         writer(room, |writer| {
