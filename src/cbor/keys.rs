@@ -158,16 +158,7 @@ impl Keys {
     #[cfg(any(not(target_pointer_width = "64"), feature = "small"))]
     #[inline(always)]
     pub(super) fn take_from<'b>(&mut self, input: &'b [u8]) -> Option<(bool, &'b [u8])> {
-        let encoded = self.0;
         let key = self.take()?;
-        // One load of each and one comparison, if the key and the bytes after it fill a register.
-        if let (true, 1..=8, Some(ours), Some(theirs)) =
-            (cfg!(target_pointer_width = "64"), key.len(), encoded.first_chunk(), input.first_chunk())
-        {
-            let differ = u64::from_le_bytes(*ours) ^ u64::from_le_bytes(*theirs);
-            let is = differ << (64 - 8 * key.len()) == 0;
-            return Some((is, input.get(key.len()..).unwrap_or_default()));
-        }
         // Most keys differ in the head, which has the length.
         if input.first() != key.first() {
             return Some((false, input));

@@ -100,15 +100,7 @@ super::payload!(response Details { group: "group", rc: "rc" });
 /// ```
 #[must_use]
 pub fn beside<'m, T: Value<'m>>(payload: &'m [u8], key: &str) -> Option<T> {
-    let mut reader = Reader::new(payload);
-    let mut entries = reader.entries().ok()?;
-    while entries.more(&mut reader).ok()? {
-        if reader.text().ok()? == *key {
-            return T::read(&mut reader).ok();
-        }
-        reader.skip().ok()?;
-    }
-    None
+    T::of(Reader::new(payload).value_of(key).ok()??).ok()
 }
 
 impl core::fmt::Display for Error {

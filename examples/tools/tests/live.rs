@@ -151,7 +151,7 @@ fn after_a_change_of_size_the_table_begins_below_and_nothing_else_is_overwritten
         fits(part, columns);
         let up: Vec<bool> =
             part.split("\x1b[J").filter(|frame| frame.contains("name")).map(|frame| frame.contains("A\r")).collect();
-        assert_eq!(up.iter().filter(|up| !**up).count(), 1, "one frame begins anew: {part:?}");
+        assert_eq!(up.iter().filter(|up| !**up).count(), 1, "one frame begins again at the top: {part:?}");
     }
 }
 

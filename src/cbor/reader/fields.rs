@@ -54,25 +54,6 @@ impl<'b> Reader<'b> {
         }
     }
 
-    /// Does the work of [`value_of`](Self::value_of).
-    pub(super) fn found(mut self, key: Keys, [item]: &mut [Item<'b>; 1]) -> Result<(), Malformed> {
-        let mut entries = self.entries()?;
-        while entries.more(&mut self)? {
-            let (place, value) = match key.place_of(self.rest, 0) {
-                Some(found) => found,
-                None => self.other_key(key)?,
-            };
-            if place == 0 {
-                if usual(value, item).is_none() {
-                    Self { rest: value }.other_item(item)?;
-                }
-                return Ok(());
-            }
-            self.rest = Self { rest: value }.skipped()?;
-        }
-        Ok(())
-    }
-
     /// Reads a key that is unknown, encoded in another way than usual, or at the end; returns its
     /// place, and what follows it.
     #[inline(never)]

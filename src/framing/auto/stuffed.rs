@@ -82,8 +82,8 @@ fn message_len(len: usize, crc: u16) -> Result<usize, Error> {
 }
 
 /// Returns true if bytes of a raw message are a COBS frame. The length in its SMP header must be
-/// right too: an upload has so many runs between zeros that one with the right CRC comes up by
-/// chance, once in 65,536.
+/// right too: an upload has many runs between zeros, and the CRC of one in 65,536 is right by
+/// chance.
 pub(super) fn is_frame(wire: &[u8]) -> bool {
     let mut data = Unstuffed::START;
     let mut head = [0; MIN_MESSAGE];

@@ -44,8 +44,7 @@
 use core::time::Duration;
 
 use super::course::{Counts, Course, Sizing};
-use super::hash::Crc32;
-use super::pace::Awaited;
+use super::hash::{self, Crc32};
 use super::pacing::paced;
 use super::transfer::{Flight, Transfer};
 use super::{Call, Error, FileOutcome, Heard, Pacing};
@@ -166,18 +165,12 @@ impl<'n> FileDownload<'n> {
                     let due = match transfer.due(len) {
                         Ok(due) => due,
                         Err(awaited) => {
-                            if let Some(call) = early
-                                && call.is_new()
-                                && transfer.has_room(len)
+                            if transfer.has_room(len)
+                                && let Some(step) = hash::ask_early(early, &checksum(self.name), timeout, client, tx)
                             {
-                                if let Ok(step) = call.poll(client, &checksum(self.name), timeout, tx) {
-                                    return Ok(step);
-                                }
-                                *early = None; // It does not fit `tx`.
+                                return Ok(step);
                             }
-                            // No device erases or checks anything for a piece of a file.
-                            let awaited = if let Awaited::None = awaited { awaited } else { Awaited::Other };
-                            return Ok(Step::Wait(self.course.wait(awaited, client)));
+                            return Ok(Step::Wait(self.course.wait(awaited.of_a_file(), client)));
                         }
                     };
                     let rest = u16::try_from(len.saturating_sub(due.off)).unwrap_or(u16::MAX).min(self.piece);

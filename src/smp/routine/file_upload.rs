@@ -62,7 +62,6 @@ use core::time::Duration;
 use offset::{Lookups, next};
 
 use super::course::{Course, Sizing};
-use super::pace::Awaited;
 use super::pacing::paced;
 use super::piece::What;
 pub use super::report::FileUploadReport;
@@ -210,18 +209,12 @@ impl<'n, S: Source> FileUpload<'n, S> {
                         return transfer.send(due, piece, &mut self.course, client, tx).map(Step::Send);
                     }
                     Err(awaited) => {
-                        if let Some(call) = early
-                            && call.is_new()
-                            && transfer.has_room(self.len)
+                        if transfer.has_room(self.len)
+                            && let Some(step) = hash::ask_early(early, &hash(None), timeout, client, tx)
                         {
-                            if let Ok(step) = call.poll(client, &hash(None), timeout, tx) {
-                                return Ok(step);
-                            }
-                            *early = None; // It does not fit `tx`.
+                            return Ok(step);
                         }
-                        // No device erases or checks anything for a piece of a file.
-                        let awaited = if let Awaited::None = awaited { awaited } else { Awaited::Other };
-                        return Ok(Step::Wait(self.course.wait(awaited, client)));
+                        return Ok(Step::Wait(self.course.wait(awaited.of_a_file(), client)));
                     }
                 },
                 State::Hashing(call) => match call.poll(client, &hash(None), timeout, tx) {

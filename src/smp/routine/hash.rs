@@ -1,11 +1,14 @@
 //! Hashes of files: the routines ask for the device's default hash and compute the same, so that
 //! one exchange is enough.
 
+use core::time::Duration;
+
 use crc::{CRC_32_ISO_HDLC, Crc, NoTable};
 
-use super::Error;
-use crate::smp::client;
-use crate::smp::fs::{HashOutput, HashResponse};
+use super::{Call, Error};
+use crate::routine::Step;
+use crate::smp::client::{self, Client};
+use crate::smp::fs::{Hash, HashOutput, HashResponse};
 use crate::source::{Source, SourceFailed};
 
 /// No table: 68 bytes of code instead of many times that.
@@ -37,6 +40,23 @@ impl Crc32 {
 /// A response of this kind.
 fn known<'m>(answer: Result<HashResponse<'m>, client::Error>, kind: &str) -> Option<HashResponse<'m>> {
     answer.ok().filter(|answer| answer.kind == *kind)
+}
+
+/// Asks for the hash while the last pieces are in flight, once; the caller has seen that the window
+/// has room for it.
+pub(super) fn ask_early(
+    early: &mut Option<Call<Hash<'static>>>,
+    request: &Hash<'_>,
+    timeout: Duration,
+    client: &mut Client,
+    tx: &mut [u8],
+) -> Option<Step> {
+    let call = early.as_mut().filter(|call| call.is_new())?;
+    let step = call.poll(client, request, timeout, tx).ok();
+    if step.is_none() {
+        *early = None; // It does not fit `tx`.
+    }
+    step
 }
 
 /// Returns true if the device has the same as the first `len` bytes of the source, which are read

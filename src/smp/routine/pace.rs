@@ -42,6 +42,13 @@ pub(super) enum Awaited {
     None,
 }
 
+impl Awaited {
+    /// The same for a file: no device erases or checks anything for a piece of one.
+    pub(super) const fn of_a_file(self) -> Self {
+        if let Self::None = self { self } else { Self::Other }
+    }
+}
+
 /// The times of a transfer: how long it waits for a response, and when it gives up.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pace {

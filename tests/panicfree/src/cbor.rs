@@ -75,8 +75,7 @@ pub const ALL: &[Operation] = &[
     |bytes, _| {
         let mut values = [Item::Null; 2];
         drop_in_box((Reader::new(bytes).fields(keys!["off", "len"], flag(), &mut values), values));
-        let mut value = [Item::Null];
-        drop_in_box((Reader::new(bytes).value_of(keys!["off"], &mut value), value));
+        drop_in_box(Reader::new(bytes).value_of("off"));
     },
     |bytes, room| {
         writer(room, |writer| {
