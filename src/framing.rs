@@ -259,7 +259,7 @@ pub trait Framing {
 
     /// The time that the peer needs after the [`preamble`](Self::preamble) before a frame may
     /// follow.
-    const SETTLE: Duration = Duration::ZERO;
+    const PREAMBLE_PAUSE: Duration = Duration::ZERO;
 
     /// The encoder of one message. It borrows neither the message nor the framing.
     type Encoder: Encoder + 'static;

@@ -98,8 +98,8 @@
 //! | before the next frame | when | until |
 //! |---|---|---|
 //! | the framing's [gap](Framing::gap) | always | the line was silent for that long |
-//! | a preamble and time for it | the first request of a session, unless the peer was heard before; after a timeout, after a send that was given up | [`Framing::SETTLE`] has passed |
-//! | a preamble | the first request of a session, with [`with_settle(false)`](Line::with_settle) | it has left |
+//! | a preamble and time for it | the first request of a session, unless the peer was heard before; after a timeout, after a send that was given up | [`Framing::PREAMBLE_PAUSE`] has passed |
+//! | a preamble | the first request of a session, with [`with_preamble_pause(false)`](Line::with_preamble_pause) | it has left |
 //! | silence from us | after a send that was given up, where there is no preamble | [`Framing::QUIET`] has passed |
 //! | silence from the peer | before each request, and for longer after a missing response, where responses name no request (BSMP) | the line was silent for [`Caller::drain`] |
 //!
@@ -209,8 +209,8 @@ impl<'b, F: Framing> Line<'b, F> {
     }
 
     /// Sets whether the first request waits until the peer had time for the preamble in front of
-    /// it: [`Framing::SETTLE`], 50 ms on a console and nothing elsewhere. True by default, and
-    /// right for a serial line, where somebody may have typed half a line before.
+    /// it: [`Framing::PREAMBLE_PAUSE`], 50 ms on a console and nothing elsewhere. True by default,
+    /// and right for a serial line, where somebody may have typed half a line before.
     ///
     /// With false the preamble and the first request leave at once: for a connection that is new
     /// to the peer too, such as TCP, a pipe or Bluetooth. Keep true for a TCP port that passes its
@@ -222,9 +222,9 @@ impl<'b, F: Framing> Line<'b, F> {
     ///
     /// Set it before the first message is sent: afterwards it changes nothing.
     #[must_use]
-    pub fn with_settle(mut self, settle: bool) -> Self {
-        if let (Before::First | Before::Brief(0), false) = (self.before, F::SETTLE.is_zero()) {
-            self.before = if settle { Before::First } else { Before::Brief(0) };
+    pub fn with_preamble_pause(mut self, pause: bool) -> Self {
+        if let (Before::First | Before::Brief(0), false) = (self.before, F::PREAMBLE_PAUSE.is_zero()) {
+            self.before = if pause { Before::First } else { Before::Brief(0) };
         }
         self
     }

@@ -151,7 +151,7 @@ impl Framing for Console<'_> {
 
     /// A shell answers an empty line with its prompt first: Zephyr's shell transport loses a frame
     /// that follows the line feed within 10 ms, and none after 50 ms.
-    const SETTLE: Duration = Duration::from_millis(50);
+    const PREAMBLE_PAUSE: Duration = Duration::from_millis(50);
 
     type Encoder = Encoder;
 

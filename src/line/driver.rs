@@ -180,12 +180,12 @@ macro_rules! driver {
 
         impl<P, F: Framing, S> Link<'_, P, F, S> {
             /// Sets whether the first request waits until the peer had time for the preamble in
-            /// front of it ([`Framing::SETTLE`]): true by default. False is for a connection that
-            /// is new to the peer too, such as TCP: see
-            /// [`Line::with_settle`](crate::line::Line::with_settle).
+            /// front of it ([`Framing::PREAMBLE_PAUSE`]): true by default. False is for a
+            /// connection that is new to the peer too, such as TCP: see
+            /// [`Line::with_preamble_pause`](crate::line::Line::with_preamble_pause).
             #[must_use]
-            pub fn with_settle(self, settle: bool) -> Self {
-                Self { line: self.line.with_settle(settle), ..self }
+            pub fn with_preamble_pause(self, pause: bool) -> Self {
+                Self { line: self.line.with_preamble_pause(pause), ..self }
             }
         }
 

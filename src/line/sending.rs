@@ -183,7 +183,7 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
             self.before = Before::Gap;
             return false;
         }
-        self.before = Before::Flushing(const { Span::ceil(F::SETTLE) });
+        self.before = Before::Flushing(const { Span::ceil(F::PREAMBLE_PAUSE) });
         true
     }
 

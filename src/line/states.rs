@@ -32,7 +32,7 @@ pub(super) enum Sending {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Before {
     /// Nothing, and no frame has left yet: the peer may be out of step. Exits: as `Gap`; `Preamble`
-    /// or `Gap`, by a request; `Gap`, when a frame begins; `Brief`, by `with_settle`.
+    /// or `Gap`, by a request; `Gap`, when a frame begins; `Brief`, by `with_preamble_pause`.
     First,
     /// The framing's gap. Exits: `Silence`, `Preamble`, `Nudge`; `Flushing`, by `abandon` where
     /// there is no preamble.
@@ -45,7 +45,7 @@ pub(super) enum Before {
     Preamble(usize),
     /// The preamble, of which this many bytes have left, as soon as the first message waits, and no
     /// time for it. Exits: `Gap`, when all of it has left, or by a request if the peer was heard;
-    /// `First`, by `with_settle`; `Preamble`, by `abandon`.
+    /// `First`, by `with_preamble_pause`; `Preamble`, by `abandon`.
     Brief(usize),
     /// The preamble now, whether a message waits or not. Exits: as `Preamble`.
     Nudge(usize),

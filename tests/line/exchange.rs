@@ -76,7 +76,7 @@ fn only_a_console_takes_time_before_the_first_request() {
             }
         }
     }
-    assert!(first(Console::new(room(256))) >= Console::SETTLE);
+    assert!(first(Console::new(room(256))) >= Console::PREAMBLE_PAUSE);
     // A round may lie between preamble and request.
     assert!(first(Cobs::new(room(256))) <= MS * 2);
     assert_eq!(first(Counted::<Head8>::new(room(256))), Duration::ZERO);
@@ -91,7 +91,7 @@ fn a_session_begins_with_a_preamble_and_time_for_the_peer() {
     assert_eq!((&wire[..], passed), (&b"\n"[..], Duration::ZERO));
     let (wire, passed) = until_sent(&mut line, &mut exchange, &mut client, &echo());
     assert!(wire.starts_with(&[6, 9]));
-    assert!((Console::SETTLE..=Console::SETTLE + MS * 2).contains(&passed), "{passed:?}");
+    assert!((Console::PREAMBLE_PAUSE..=Console::PREAMBLE_PAUSE + MS * 2).contains(&passed), "{passed:?}");
     round(&mut line, &answer(0), MS);
     assert_eq!(exchange.poll::<os::Echo<'_>, _, _, _>(&mut line, &mut client, &mut ()).unwrap(), Progress::Done);
     // However often it is asked, and whatever comes.
@@ -105,9 +105,9 @@ fn a_session_begins_with_a_preamble_and_time_for_the_peer() {
 
 #[test]
 fn a_connection_that_is_new_to_the_peer_too_takes_no_time_before_the_first_request() {
-    let (line, mut client) = (console().with_settle(false), client());
+    let (line, mut client) = (console().with_preamble_pause(false), client());
     // The last word holds.
-    let mut line = line.with_settle(true).with_settle(false);
+    let mut line = line.with_preamble_pause(true).with_preamble_pause(false);
     let mut exchange = ask(&mut line, &mut client);
     assert_eq!(sent(&mut line), [b"\n", &asked(0)[..]].concat(), "in one go, without a look at the port");
     // After a timeout the preamble has its time, as always.
@@ -115,9 +115,9 @@ fn a_connection_that_is_new_to_the_peer_too_takes_no_time_before_the_first_reque
     assert_eq!(wire, b"\n");
     let (wire, passed) = until_sent(&mut line, &mut exchange, &mut client, &echo());
     assert_eq!(wire, asked(0));
-    assert!((Console::SETTLE..=Console::SETTLE + MS * 2).contains(&passed), "{passed:?}");
+    assert!((Console::PREAMBLE_PAUSE..=Console::PREAMBLE_PAUSE + MS * 2).contains(&passed), "{passed:?}");
     // After a send that was given up too.
-    let mut line = console().with_settle(false);
+    let mut line = console().with_preamble_pause(false);
     let mut exchange = ask(&mut line, &mut client);
     line.sent(1);
     let _ = line.pending();
@@ -127,16 +127,16 @@ fn a_connection_that_is_new_to_the_peer_too_takes_no_time_before_the_first_reque
     let mut exchange = ask(&mut line, &mut client);
     assert_eq!(until_sent(&mut line, &mut exchange, &mut client, &echo()).0, b"\n");
     let (_, passed) = until_sent(&mut line, &mut exchange, &mut client, &echo());
-    assert!(passed >= Console::SETTLE, "{passed:?}");
+    assert!(passed >= Console::PREAMBLE_PAUSE, "{passed:?}");
     // Taken back, it is as it was.
-    let mut line = console().with_settle(false).with_settle(true);
+    let mut line = console().with_preamble_pause(false).with_preamble_pause(true);
     let _ = ask(&mut line, &mut client);
     assert_eq!(sent(&mut line), b"\n");
 }
 
 #[test]
 fn a_port_that_accepts_one_byte_at_a_time_gets_each_byte_of_a_brief_start_once() {
-    let (mut line, mut client) = (console().with_settle(false), client());
+    let (mut line, mut client) = (console().with_preamble_pause(false), client());
     let _ = ask(&mut line, &mut client);
     let mut wire = Vec::new();
     while let Some(byte) = line.pending().first().copied() {
@@ -152,9 +152,9 @@ fn a_peer_that_was_heard_needs_no_preamble_before_the_first_request() {
     // What came, and whether the first request leaves at once: a message, but nothing damaged.
     let message = answer(9);
     let damaged = [b"\x06\x09AAAA!\n", &message[..]].concat();
-    for settle in [true, false] {
+    for pause in [true, false] {
         for (came, is_heard) in [(&b"uart:~$ "[..], false), (&message, true), (&damaged, false)] {
-            let (mut line, mut client) = (console().with_settle(settle), client());
+            let (mut line, mut client) = (console().with_preamble_pause(pause), client());
             round(&mut line, came, MS);
             while line.next(&mut ()).is_some() {}
             let _ = ask(&mut line, &mut client);
@@ -171,16 +171,16 @@ fn a_peer_that_was_heard_needs_no_preamble_before_the_first_request() {
     assert_eq!(until_sent(&mut line, &mut exchange, &mut client, &echo()).0, asked(0));
     assert_eq!(until_sent(&mut line, &mut exchange, &mut client, &echo()).0, b"\n");
     let (_, passed) = until_sent(&mut line, &mut exchange, &mut client, &echo());
-    assert!(passed >= Console::SETTLE, "{passed:?}");
+    assert!(passed >= Console::PREAMBLE_PAUSE, "{passed:?}");
 }
 
 #[test]
 fn only_a_framing_that_takes_time_begins_otherwise_without_it() {
-    let (mut line, mut client) = (line(Cobs::new(room(256))).with_settle(false), client());
+    let (mut line, mut client) = (line(Cobs::new(room(256))).with_preamble_pause(false), client());
     let _: Asked = Exchange::begin(&mut line, &mut client, &echo(), &mut ()).unwrap();
     assert_eq!(sent(&mut line), [0]);
     // The look at the line, which answers without a name need, is no matter of the preamble.
-    let (mut line, mut master) = (bsmp_tcp().with_settle(false), master());
+    let (mut line, mut master) = (bsmp_tcp().with_preamble_pause(false), master());
     let _ = read(&mut line, &mut master);
     assert_eq!(sent(&mut line), b"");
 }

@@ -1,6 +1,6 @@
 """The first request after noise, against real servers, which lose what follows a line that has not ended.
 
-Our client begins a session with a line feed and gives the server time for it (`Framing::SETTLE`), so the first request is
+Our client begins a session with a line feed and gives the server time for it (`Framing::PREAMBLE_PAUSE`), so the first request is
 answered without a retry. `NOISE_TRIALS=500` for more of them than a normal run makes; seeds are printed.
 """
 

@@ -108,7 +108,7 @@ fn session<'w, F: Framing, G: Framing + 'w>(seed: u64, wire: Wire, size: usize, 
     let byte_time = draw.pick(&[86_806, 86_806, 10_000, 1_041_667]);
     let timeout = if byte_time > MS { timeout.max(SECOND) } else { timeout };
     let kind = if wire == Wire::Datagrams { Kind::Datagrams } else { Kind::Stream };
-    let quiet = F::QUIET.max(F::SETTLE);
+    let quiet = F::QUIET.max(F::PREAMBLE_PAUSE);
     let mut s = Session::new(seed, kind, byte_time, timeout, 0, quiet);
     let check = match wire {
         Wire::Console | Wire::Cobs => Check::Crc,

@@ -304,7 +304,7 @@ fn a_device_that_never_stops_sending_frames_cannot_hold_up_any_wait() {
 }
 
 fn no_wait_is_held_up(every: Duration, says: &[u8], read: usize) {
-    let settle = Console::SETTLE;
+    let pause = Console::PREAMBLE_PAUSE;
     let late = |took: Duration, limit: Duration| {
         assert!(took >= limit, "{every:?}: {took:?} is less than {limit:?}");
         assert!(took <= limit + TICK * 2, "{every:?}: {took:?} instead of {limit:?}");
@@ -315,7 +315,7 @@ fn no_wait_is_held_up(every: Duration, says: &[u8], read: usize) {
         wait!(link.call(&mut client, &os::Echo::new("hi"))).map(drop)
     });
     assert_eq!(result, Err(Error::TimedOut));
-    late(took, settle + timeout);
+    late(took, pause + timeout);
 
     // A message ends a wait for one.
     if says.len() < 12 {
@@ -328,8 +328,8 @@ fn no_wait_is_held_up(every: Duration, says: &[u8], read: usize) {
             wait!(link.run(&mut client, &mut Count::new(2), |_| ControlFlow::Continue(())))
         });
         assert_eq!(ended, Ok(Ended::Done((2, 5))));
-        assert!(took >= settle * 6 + TICK * 15, "{every:?}: {took:?}");
-        assert!(took <= settle * 6 + TICK * 15 + TICK * 2 * 11, "{every:?}: {took:?}");
+        assert!(took >= pause * 6 + TICK * 15, "{every:?}: {took:?}");
+        assert!(took <= pause * 6 + TICK * 15 + TICK * 2 * 11, "{every:?}: {took:?}");
     }
 
     let mut toy = Toy::default();

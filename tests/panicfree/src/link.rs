@@ -138,7 +138,7 @@ fn link<'r, F: Framing>(new: impl FnOnce(&'r mut [u8]) -> F, bytes: &[u8], room:
     let Some((chunk, room)) = room.split_at_mut_checked(size()) else { return };
     let Some((tx, out)) = room.split_at_mut_checked(size()) else { return };
     let Ok(link) = Link::new(Port, new(buffer), Buffers::parts(chunk, tx, out)) else { return };
-    let mut link = link.with_sink(Keep);
+    let mut link = link.with_sink(Keep).with_preamble_pause(flag());
     drop_in_box(link.send(bytes));
     drop_in_box(link.recv(time()));
     drop_in_box((link.message(), link.peer(), link.counters(), link.limits()));

@@ -212,7 +212,7 @@ impl<F: Framing> Device<F> {
     /// Gets ready to talk.
     pub fn over(cli: &cli::Link, opened: Opened, framing: fn(&'static mut [u8]) -> F) -> Result<Self, Failure> {
         let Opened { endpoint, port } = opened;
-        let settle = endpoint.may_be_in_use();
+        let pause = endpoint.may_be_in_use();
         let [sequence, ..] = RandomState::new().build_hasher().finish().to_be_bytes();
         let version = if cli.smp_version == 1 { Version::V1 } else { Version::V2 };
         Ok(Self {
@@ -224,7 +224,7 @@ impl<F: Framing> Device<F> {
             pace: cli.pace,
             framing,
             link: connect(port, framing, Output { json: cli.json, verbose: cli.verbose, aside: false })?
-                .with_settle(settle),
+                .with_preamble_pause(pause),
             client: Client::new(sequence)
                 .with_version(version)
                 .with_timeout(Duration::from_millis(cli.timeout))
@@ -380,7 +380,8 @@ impl<F: Framing> Device<F> {
             match open(&self.endpoint, self.pace) {
                 Ok(port) => {
                     let shown = self.link.sink().shown;
-                    self.link = connect(port, self.framing, self.output)?.with_settle(self.endpoint.may_be_in_use());
+                    self.link =
+                        connect(port, self.framing, self.output)?.with_preamble_pause(self.endpoint.may_be_in_use());
                     self.show_text(shown);
                     return Ok(());
                 }
