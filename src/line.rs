@@ -120,6 +120,7 @@ use core::marker::PhantomData;
 use core::ops::Range;
 use core::time::Duration;
 
+mod ask;
 mod buffers;
 mod counters;
 mod driver;
@@ -127,6 +128,7 @@ mod error;
 mod exchange;
 mod receiving;
 mod role;
+mod run;
 mod sending;
 mod service;
 mod states;
@@ -137,9 +139,10 @@ pub(crate) use counters::Loss;
 pub(crate) use driver::{Arrival, Moved, driver};
 pub(crate) use error::Fault;
 pub use error::{Damage, Error};
-pub use exchange::{Exchange, Progress, Run, Turn};
+pub use exchange::{Exchange, Progress};
 pub(crate) use receiving::Heard;
 pub use role::{Asking, Role, Serving};
+pub use run::{Run, Turn};
 pub use service::{Caller, Peer, Serve, Service, Sink, Text, Verdict, asynch};
 use states::{Before, Ear, Owed, Sending};
 

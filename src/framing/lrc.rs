@@ -71,8 +71,10 @@ use crate::{bytes, cobs};
 use core::time::Duration;
 
 mod blocks;
+mod buffer;
 mod encoder;
 mod runs;
+use buffer::Buffer;
 pub use encoder::Encoder;
 use encoder::{FULL, MARKER};
 use runs::{SUMS, carry, zero_at};
@@ -359,42 +361,5 @@ impl Framing for Lrc<'_> {
 impl defmt::Format for Lrc<'_> {
     fn format(&self, f: defmt::Formatter<'_>) {
         defmt::write!(f, "Lrc {{ {} of {} bytes, {} }}", self.message.len, self.message.bytes.len(), self.state);
-    }
-}
-
-/// The bytes of a message; of one that does not fit, the length is one more than the buffer's.
-struct Buffer<'b> {
-    bytes: &'b mut [u8],
-    len: usize,
-}
-
-impl Buffer<'_> {
-    fn push(&mut self, byte: u8) {
-        match self.bytes.get_mut(self.len) {
-            Some(place) => {
-                *place = byte;
-                self.len = self.len.wrapping_add(1);
-            }
-            None => self.overrun(),
-        }
-    }
-
-    /// Notes that a byte does not fit.
-    const fn overrun(&mut self) {
-        self.len = self.bytes.len().wrapping_add(1);
-    }
-
-    fn room(&mut self) -> &mut [u8] {
-        self.bytes.get_mut(self.len..).unwrap_or_default()
-    }
-
-    fn filled(&self) -> &[u8] {
-        self.bytes.get(..self.len).unwrap_or(&[])
-    }
-}
-
-impl core::fmt::Debug for Buffer<'_> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "{} of {} bytes", self.len, self.bytes.len())
     }
 }
