@@ -135,13 +135,14 @@ mod states;
 
 pub use buffers::{Buffers, Limits, SizeError};
 pub use counters::Counters;
-pub(crate) use counters::Loss;
+use counters::{Loss, Tally};
 pub(crate) use driver::{Arrival, Moved, driver};
 pub(crate) use error::Fault;
 pub use error::{Damage, Error};
 pub use exchange::{Exchange, Progress};
 pub(crate) use receiving::Heard;
 pub use role::{Asking, Role, Serving};
+use role::{Keeps, Requests};
 pub use run::{Run, Turn};
 pub use service::{Caller, Peer, Serve, Service, Sink, Text, Verdict, asynch};
 use states::{Before, Ear, Owed, Sending};
@@ -177,6 +178,9 @@ pub struct Line<'b, F: Framing, R: Role = Asking> {
     len: u16,
     /// The part of the port's reported time below one microsecond, in nanoseconds.
     nanos: u16,
+    tally: Tally<<R as Keeps>::Number>,
+    /// The number of interrupted calls of the port in a row.
+    interrupted: u8,
     /// The encoder of that message.
     encoder: Option<F::Encoder>,
     sending: Sending,
@@ -189,17 +193,11 @@ pub struct Line<'b, F: Framing, R: Role = Asking> {
     out: &'b mut [u8],
     /// The sender of the bytes in `read`.
     peer: Peer,
-    /// The number of interrupted calls of the port in a row.
-    interrupted: u32,
-    counters: Counters,
-    /// The time for which the line still carries the frame that was sent last.
-    airtime: Span,
-    /// Responses to earlier requests that may still come, where a response names no request.
-    owed: Owed,
+    requests: <R as Keeps>::Requests,
     role: PhantomData<R>,
 }
 
-shown!(['b, F: Framing, R: Role] Line<'b, F, R>, |line| "Line({:?})", line.counters);
+shown!(['b, F: Framing, R: Role] Line<'b, F, R>, |line| "Line({:?})", line.counters());
 
 impl<'b, F: Framing> Line<'b, F> {
     /// A line for clients and servers, from a framing and memory for its buffers.
@@ -261,19 +259,18 @@ impl<'b, F: Framing, R: Role> Line<'b, F, R> {
             before: if R::ASKS { Before::First } else { Before::Gap },
             ear: Ear::Ended,
             elapsed: Span::ZERO,
-            airtime: Span::ZERO,
-            owed: Owed::Nothing,
+            requests: Default::default(),
             peer: Peer::default(),
             nanos: 0,
             interrupted: 0,
-            counters: Counters::default(),
+            tally: Tally::default(),
             role: PhantomData,
         })
     }
 
     /// Returns the counters since the line was built.
-    pub const fn counters(&self) -> Counters {
-        self.counters
+    pub fn counters(&self) -> Counters {
+        self.tally.all(self.requests.retries())
     }
 
     /// Returns the properties of this line that routines adapt to.

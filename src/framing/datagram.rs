@@ -14,6 +14,7 @@
 //! **Interpretation.** Zephyr's server takes several messages from one datagram. Here a datagram is
 //! one message for the framing; the protocol handles what follows the length in its header.
 
+use core::num::NonZeroUsize;
 use core::time::Duration;
 
 use super::{Error, Framing, Progress, Sizes};
@@ -35,7 +36,7 @@ enum State {
     Empty,
     /// A message of `len` bytes. Exits: another datagram, to itself; one that does not fit or a
     /// reset, to `Empty`.
-    Complete { len: usize },
+    Complete { len: NonZeroUsize },
 }
 
 impl<'b> Datagram<'b> {
@@ -96,14 +97,12 @@ impl Framing for Datagram<'_> {
 
     fn push<'i>(&mut self, input: &mut &'i [u8]) -> Result<Progress<'i>, Error> {
         let datagram = core::mem::take(input);
-        if datagram.is_empty() {
-            return Ok(Progress::More);
-        }
+        let Some(len) = NonZeroUsize::new(datagram.len()) else { return Ok(Progress::More) };
         // Before the length is checked: after an error the last message must not be returned again.
         self.state = State::Empty;
-        let place = self.buffer.get_mut(..datagram.len()).ok_or(Error::TooLong)?;
+        let place = self.buffer.get_mut(..len.get()).ok_or(Error::TooLong)?;
         bytes::copy(datagram, place);
-        self.state = State::Complete { len: datagram.len() };
+        self.state = State::Complete { len };
         Ok(Progress::Message)
     }
 
@@ -115,7 +114,7 @@ impl Framing for Datagram<'_> {
 
     fn message(&self) -> &[u8] {
         match self.state {
-            State::Complete { len } => bytes::front(self.buffer, len),
+            State::Complete { len } => bytes::front(self.buffer, len.get()),
             State::Empty => &[],
         }
     }

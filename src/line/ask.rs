@@ -3,7 +3,7 @@
 //! Only clients bring a peer into step at the start of a session, nudge it after a timeout and
 //! drain the line. All of that is in this file, so that the image of a server does not link it.
 
-use super::{Before, Ear, Error, Line, Owed, Sending, Sink};
+use super::{Before, Ear, Error, Line, Owed, Requests as _, Sending, Sink};
 use crate::framing::Framing;
 use crate::time::Span;
 
@@ -21,7 +21,7 @@ impl<F: Framing> Line<'_, F> {
     /// long as a response is owed.
     pub(super) fn ask(&mut self, len: usize, drain: Span, sink: &mut (impl Sink + ?Sized)) -> Result<(), Error> {
         // A peer that was heard, and nothing damaged, is in step.
-        let is_heard = self.counters.received != 0 && self.counters.damaged == 0;
+        let is_heard = self.tally.received != 0 && self.tally.damaged == 0;
         if let (Before::First | Before::Brief(_), true) = (self.before, is_heard) {
             self.before = Before::Gap;
         }
@@ -30,7 +30,7 @@ impl<F: Framing> Line<'_, F> {
         }
         if !drain.is_zero() {
             if self.before == Before::Gap {
-                self.before = Before::Silence(self.owed.silence());
+                self.before = Before::Silence(self.requests.silence().unwrap_or_default());
                 self.ear = match self.ear {
                     // Bytes that came since the last look are still unseen.
                     Ear::Silent(_) => Ear::Ended,
@@ -38,7 +38,7 @@ impl<F: Framing> Line<'_, F> {
                 };
             }
             // Set now and not at the timeout, because a caller may be cancelled at any moment.
-            self.owed = match self.owed {
+            self.requests.owed = match self.requests.owed {
                 Owed::Nothing => Owed::One(drain),
                 Owed::One(_) | Owed::Older(_) => Owed::Older(drain),
             };
@@ -53,10 +53,10 @@ impl<F: Framing> Line<'_, F> {
     /// time before the next request. So an answer that comes even after the drain costs one wrong
     /// value, not one for each request from then on.
     pub(super) fn answered(&mut self, timeout: Span) {
-        if let (Owed::Older(_), Before::Gap) = (self.owed, self.before) {
+        if let (Owed::Older(_), Before::Gap) = (self.requests.owed, self.before) {
             self.before = Before::Silence(timeout);
         }
-        self.owed = Owed::Nothing;
+        self.requests.owed = Owed::Nothing;
     }
 
     /// Returns `true` if a wait for a response has ended: its limit has passed, and no message is

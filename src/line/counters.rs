@@ -2,7 +2,8 @@
 
 use super::Damage;
 
-/// The counters of a line since it was built. They wrap.
+/// The counters of a line since it was built. They wrap: after 65,535 on a line that only
+/// [serves](super::Serving).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_structs, reason = "compared as a whole")]
@@ -22,32 +23,72 @@ pub struct Counters {
     pub failures: u32,
 }
 
+/// A counter as a line keeps it: with 16 bits a server takes 14 bytes of RAM less.
+pub(super) trait Number: Copy + Default + Into<u32> {
+    /// Counts one more. Wraps.
+    fn count(&mut self);
+}
+
+impl Number for u32 {
+    fn count(&mut self) {
+        *self = self.wrapping_add(1);
+    }
+}
+
+impl Number for u16 {
+    fn count(&mut self) {
+        *self = self.wrapping_add(1);
+    }
+}
+
+/// The counters that every line keeps.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Tally<N> {
+    pub(super) sent: N,
+    pub(super) received: N,
+    pub(super) damaged: N,
+    pub(super) foreign: N,
+    pub(super) failures: N,
+}
+
 /// The reason why a message is dropped.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Loss {
+pub(super) enum Loss {
     /// The framing found it damaged.
     Damaged(Damage),
     /// It answers no request in flight.
     Foreign,
 }
 
-impl Counters {
+impl<N: Number> Tally<N> {
     /// Counts a dropped message and, with the feature `defmt`, logs it with the reason: `warn` for
     /// damage, `debug` for the rest. The crate logs nothing else, and never the content of a
     /// message.
-    pub(crate) fn lose(&mut self, loss: Loss) {
+    pub(super) fn lose(&mut self, loss: Loss) {
         match loss {
             Loss::Damaged(damage) => {
-                self.damaged = self.damaged.wrapping_add(1);
+                self.damaged.count();
                 #[cfg(feature = "defmt")]
                 defmt::warn!("frame dropped: {}", damage);
                 let _ = damage;
             }
             Loss::Foreign => {
-                self.foreign = self.foreign.wrapping_add(1);
+                self.foreign.count();
                 #[cfg(feature = "defmt")]
                 defmt::debug!("message dropped: no response to a request in flight");
             }
+        }
+    }
+
+    /// Returns all counters of a line.
+    pub(super) fn all(self, retries: u32) -> Counters {
+        Counters {
+            sent: self.sent.into(),
+            received: self.received.into(),
+            damaged: self.damaged.into(),
+            foreign: self.foreign.into(),
+            retries,
+            failures: self.failures.into(),
         }
     }
 }

@@ -34,7 +34,7 @@ pub(crate) enum Arrival {
 }
 
 /// The number of times in a row that a port may be interrupted.
-const INTERRUPTED: u32 = 16;
+const INTERRUPTED: u8 = 16;
 
 /// The longest silence that a driver waits for by polling the clock instead of by reading, which
 /// takes a tick. A BSMP packet at 9,600 baud needs 2.1 ms.
@@ -79,7 +79,7 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
             // Not `away`: a timeout must not start before the port is flushed, which is tried
             // again.
             self.elapsed = self.elapsed.saturating_add(time);
-            self.airtime = self.airtime.saturating_sub(time);
+            self.carried(time);
         } else {
             self.away(time);
         }
@@ -197,7 +197,7 @@ macro_rules! driver {
             }
 
             /// Returns the counters since the line was built.
-            pub const fn counters(&self) -> crate::line::Counters {
+            pub fn counters(&self) -> crate::line::Counters {
                 self.line.counters()
             }
 

@@ -106,10 +106,10 @@ impl<P> Exchange<P> {
                     self.state = State::Answered;
                     return Ok(Progress::Done);
                 }
-                Verdict::Foreign => line.counters.lose(Loss::Foreign),
+                Verdict::Foreign => line.tally.lose(Loss::Foreign),
                 Verdict::Unsolicited => sink.unsolicited(message),
                 Verdict::Again(len) => {
-                    line.owed = Owed::Nothing;
+                    line.requests.owed = Owed::Nothing;
                     line.ask(len, span(client.drain()), sink)?;
                     self.state = State::Asked;
                 }
@@ -130,7 +130,7 @@ impl<P> Exchange<P> {
                         self.state = State::Ended;
                     }
                     Some(len) => {
-                        line.counters.retries = line.counters.retries.wrapping_add(1);
+                        line.requests.retries = line.requests.retries.wrapping_add(1);
                         line.nudge();
                         self.state = State::Settling { len };
                         if line.is_settled() {

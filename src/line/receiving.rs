@@ -1,6 +1,7 @@
 //! Bytes and time in, messages and time out.
 
-use super::{Before, Counters, Damage, Ear, Event, Line, Loss, Owed, Peer, Role, Sending, Sink, short};
+use super::counters::Number;
+use super::{Before, Damage, Ear, Event, Line, Loss, Peer, Requests, Role, Sending, Sink, Tally, short};
 use crate::bytes::copy;
 use crate::framing::{self, Framing};
 use crate::time::Span;
@@ -29,7 +30,7 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
         if F::DATAGRAM && count < bytes.len() {
             if count > 0 {
                 // Longer than any datagram may be: one error. A part of it would pass for a whole.
-                self.counters.lose(Loss::Damaged(Damage::TooLong));
+                self.tally.lose(Loss::Damaged(Damage::TooLong));
                 return bytes.len();
             }
             return 0;
@@ -59,12 +60,9 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
             let free = short(self.read.len()).saturating_sub(self.unread.end);
             self.unread.end = self.unread.end.wrapping_add(short(count.min(free.into())));
             self.peer = peer;
-            self.ear = Ear::Busy;
             // A response, or the echo of our own bytes: from now on silence is measured, not
             // computed.
-            if F::PACED {
-                self.airtime = Span::ZERO;
-            }
+            self.ear = Ear::Busy;
         }
     }
 
@@ -78,11 +76,11 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
     pub(super) fn listened(&mut self, time: Span) {
         match &mut self.ear {
             // A port that only queues its bytes is still sending, so nobody else can send.
-            _ if F::PACED && !self.airtime.is_zero() => self.ear = Ear::Busy,
+            Ear::Carrying(_) if F::PACED => {}
             Ear::Silent(silence) => *silence = silence.saturating_add(time),
             Ear::Ended => self.ear = Ear::Silent(time),
             // The last byte may have come at the very end of this round: none of it counts.
-            Ear::Busy => self.ear = Ear::Ended,
+            Ear::Busy | Ear::Carrying(_) => self.ear = Ear::Ended,
         }
     }
 
@@ -91,14 +89,11 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
         self.elapsed = self.elapsed.saturating_add(time);
         // Here, where every result of a port comes: a driver counts one more afterwards.
         self.interrupted = 0;
-        if F::PACED {
-            self.airtime = self.airtime.saturating_sub(time);
-        }
+        self.carried(time);
         match self.before {
             Before::Flushing(pause) => self.before = Before::Settle(pause),
             Before::Settle(pause) if time >= pause => {
-                let is_owed = R::ASKS && self.owed != Owed::Nothing;
-                self.before = if is_owed { Before::Silence(self.owed.silence()) } else { Before::Gap };
+                self.before = self.requests.silence().map_or(Before::Gap, Before::Silence);
             }
             Before::Settle(pause) => self.before = Before::Settle(pause.saturating_sub(time)),
             Before::First
@@ -130,13 +125,20 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
         };
     }
 
+    /// Takes `time` off that for which the line still carries our last frame.
+    pub(super) fn carried(&mut self, time: Span) {
+        if let (true, Ear::Carrying(left)) = (F::PACED, self.ear) {
+            self.ear = if time >= left { Ear::Busy } else { Ear::Carrying(left.saturating_sub(time)) };
+        }
+    }
+
     /// Reports that the port has lost bytes: a half-received frame is dropped, and the failure is
     /// counted.
     pub fn lost(&mut self) {
         self.framing.reset();
         self.unread = 0..0;
-        self.ear = Ear::Busy;
-        self.counters.failures = self.counters.failures.wrapping_add(1);
+        self.busy();
+        self.tally.failures.count();
     }
 
     /// Returns the next event, `None` if there is none. Text, traces and losses go to `sink`.
@@ -178,7 +180,7 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
             } else {
                 break;
             };
-            if let Some(heard) = note(progress, &self.framing, sink, &mut self.counters)
+            if let Some(heard) = note(progress, &self.framing, sink, &mut self.tally)
                 && self.concerns(heard)
             {
                 return Some(heard);
@@ -192,22 +194,19 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
     fn concerns(&mut self, heard: Heard) -> bool {
         let is_waiting = self.is_waiting();
         if is_waiting && matches!(heard, Heard::Message) {
-            self.counters.lose(Loss::Foreign);
-            // It came in the drain, so it was the older one of the responses that are owed.
-            if let (true, Owed::Older(silence)) = (R::ASKS, self.owed) {
-                self.owed = Owed::One(silence);
-            }
+            self.tally.lose(Loss::Foreign);
+            self.requests.drained();
         }
         !is_waiting
     }
 }
 
 /// Counts what the framing returned, and hands text and losses to the sink.
-fn note<F: Framing, S: Sink + ?Sized>(
+fn note<F: Framing, S: Sink + ?Sized, N: Number>(
     progress: Result<framing::Progress<'_>, framing::Error>,
     framing: &F,
     sink: &mut S,
-    counters: &mut Counters,
+    tally: &mut Tally<N>,
 ) -> Option<Heard> {
     match progress {
         Ok(framing::Progress::More) => None,
@@ -216,13 +215,13 @@ fn note<F: Framing, S: Sink + ?Sized>(
             None
         }
         Ok(framing::Progress::Message) => {
-            counters.received = counters.received.wrapping_add(1);
+            tally.received.count();
             sink.traced(framing.message(), false);
             Some(Heard::Message)
         }
         Err(error) => {
             let damage = error.into();
-            counters.lose(Loss::Damaged(damage));
+            tally.lose(Loss::Damaged(damage));
             sink.dropped(damage);
             Some(Heard::Damaged(error))
         }

@@ -100,7 +100,7 @@ impl Run {
                 Some(Event::Message) => {
                     let flow = routine.receive(client, line.message()).map(&mut on_event);
                     let Some(flow) = flow else {
-                        line.counters.lose(Loss::Foreign);
+                        line.tally.lose(Loss::Foreign);
                         continue;
                     };
                     line.answered(match self.state {

@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use super::counters::Number;
 use super::{Before, Ear, Error, Fault, Line, Role, Sending, short};
 use crate::framing::{Encoder, Framing};
 use crate::time::Span;
@@ -120,7 +121,7 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
             (Some(wanted), Ear::Silent(silence)) => silence >= wanted,
             // `Silence` needs at least one look at the port, even if its length is zero: a late
             // response may be there, unread.
-            (Some(wanted), Ear::Busy | Ear::Ended) => {
+            (Some(wanted), Ear::Carrying(_) | Ear::Busy | Ear::Ended) => {
                 wanted.is_zero() && matches!(self.before, Before::First | Before::Gap)
             }
             (None, _) => false,
@@ -133,7 +134,7 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
         match self.ear {
             _ if !self.is_waiting() => None,
             Ear::Silent(silence) => Some(self.wanted()?.saturating_sub(silence)),
-            Ear::Busy | Ear::Ended => self.wanted(),
+            Ear::Carrying(_) | Ear::Busy | Ear::Ended => self.wanted(),
         }
     }
 
@@ -146,7 +147,7 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
             return false;
         }
         // The port was not read meanwhile, so this round does not count as silence.
-        self.ear = Ear::Busy;
+        self.busy();
         if self.is_begun() {
             // Not trusted: never more than the port was given.
             self.run.start = self.run.start.wrapping_add(short(count.min(self.run.len())));
@@ -158,15 +159,17 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
             if self.sending != Sending::Last || !self.run.is_empty() {
                 return false;
             }
-            self.counters.sent = self.counters.sent.wrapping_add(1);
+            self.tally.sent.count();
+            let mut carried = Span::ZERO;
             if F::PACED {
                 let byte_time = self.framing.byte_time();
                 // A framing with a byte time sends whole frames, so `out` held all of this one.
                 let airtime =
                     if byte_time.is_zero() { byte_time } else { byte_time.saturating_mul(self.run.end.into()) };
-                self.airtime = Span::ceil(airtime);
+                carried = Span::ceil(airtime);
+                self.ear = if carried.is_zero() { Ear::Busy } else { Ear::Carrying(carried) };
             }
-            self.sending = Sending::Flushing(self.airtime);
+            self.sending = Sending::Flushing(carried);
             return true;
         }
         let is_brief = R::ASKS && matches!(self.before, Before::Brief(_));
@@ -185,6 +188,14 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
         }
         self.before = Before::Flushing(const { Span::ceil(F::PREAMBLE_PAUSE) });
         true
+    }
+
+    /// Notes that this round does not count as silence.
+    pub(super) const fn busy(&mut self) {
+        // While the line carries our frame, that goes on.
+        if !(F::PACED && matches!(self.ear, Ear::Carrying(_))) {
+            self.ear = Ear::Busy;
+        }
     }
 
     /// Gives up the message that is being sent, because the port failed. If part of its frame has
@@ -213,7 +224,7 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
     pub(super) fn give_up(&mut self) {
         self.sending = Sending::Unsent;
         self.run = 0..0;
-        self.counters.failures = self.counters.failures.wrapping_add(1);
+        self.tally.failures.count();
     }
 
     /// Returns `true` if the last message was given up.

@@ -59,8 +59,11 @@ pub(super) enum Before {
 /// The silence of the peer, counted in looks at the port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ear {
+    /// The line still carries the frame that was sent last, for this long. Exits: `Busy`, when that
+    /// time has passed or bytes come; itself, by the next frame.
+    Carrying(Span),
     /// Bytes came since time last passed, or the port was not looked at because we sent. Exits:
-    /// `Ended`, when time passes.
+    /// `Ended`, when time passes; `Carrying`, when a frame has left.
     Busy,
     /// Nothing came since time last passed. Exits: `Busy`; `Silent`, when time passes.
     Ended,
@@ -70,9 +73,10 @@ pub(super) enum Ear {
 
 /// The responses that may still come, where a response names no request (BSMP). The time is the
 /// silence that the next request waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Owed {
     /// None. Exits: `One`, by a request.
+    #[default]
     Nothing,
     /// The response to the last request. Exits: `Nothing`, by a response; `Older`, by the next
     /// request.
@@ -81,14 +85,4 @@ pub(super) enum Owed {
     /// the line was drained. A message that is accepted as the response may be the older one.
     /// Exits: `Nothing`, by a response; `One`, by a message in the drain.
     Older(Span),
-}
-
-impl Owed {
-    /// Returns the silence that the next request waits for.
-    pub(super) const fn silence(self) -> Span {
-        match self {
-            Self::Nothing => Span::ZERO,
-            Self::One(silence) | Self::Older(silence) => silence,
-        }
-    }
 }
