@@ -16,6 +16,7 @@ mod kit;
 mod contributing;
 mod deletion;
 mod entry_points;
+mod errors;
 mod examples;
 mod imports;
 mod responses;

@@ -36,3 +36,20 @@ fn planned_faults_happen_once_and_power_stays_away() {
     nor.power_on();
     assert_eq!(nor.read(0, &mut [0; 4]), Ok(()));
 }
+
+#[test]
+fn with_error_correction_a_torn_unit_is_unreadable_until_it_is_erased() {
+    let mut memory = [0xFF; 128];
+    let mut nor = Nor::new(&mut memory);
+    nor.plan(0, Fault::Spoil(1));
+    assert_eq!(nor.write(64, &[0; 8]), Err(Error::PowerLoss));
+    nor.power_on();
+    assert_eq!(nor.read(64, &mut [0; 8]), Err(Error::Unreadable));
+    assert_eq!(nor.write(64, &[0; 8]), Err(Error::NotErased));
+    assert_eq!((nor.read(56, &mut [0; 8]), nor.read(72, &mut [0; 8])), (Ok(()), Ok(())));
+    assert_eq!((nor.erase(64, 128), nor.read(64, &mut [0; 8])), (Ok(()), Ok(())));
+    nor.plan(0, Fault::Spoil(1));
+    assert_eq!(nor.erase(64, 128), Err(Error::PowerLoss));
+    nor.power_on();
+    assert_eq!(nor.read(120, &mut [0; 8]), Err(Error::Unreadable));
+}

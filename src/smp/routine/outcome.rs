@@ -173,7 +173,7 @@ pub enum Doubt {
     NotStarted,
     /// The peer: the image runs, but did not stay confirmed.
     NotConfirmed,
-    /// The exchange failed.
+    /// We, the peer or time, as the error says: an exchange after the reset failed.
     Exchange(Error),
 }
 
