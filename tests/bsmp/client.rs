@@ -18,6 +18,7 @@ use anysmp::routine::{Routine, Step};
 use anysmp::source::{Source, SourceFailed};
 use serde_json::Value;
 
+use crate::kit::damage;
 use crate::kit::hex::hex;
 
 fn vectors() -> Value {
@@ -483,6 +484,53 @@ fn every_refusal_answers_every_request_and_a_function_error_only_a_function() {
     check(&WriteBlock { id: 0, block: 0, data: &[0] });
     check(&function::List { layout: Layout::Bytes });
     check(&Execute { id: 0, input: &[], output: None });
+}
+
+/// Each byte of a good answer to each request changed, each front of it, and garbage in front of
+/// it. What is accepted has the length that it says, and one of the three codes that answer.
+#[test]
+fn an_answer_damaged_anywhere_is_foreign_or_an_answer_of_its_kind() {
+    fn check<R: Request>(request: &R, payload: &[u8]) -> usize {
+        let (_, pending) = Client::new().request(request, &mut [0; 64]).unwrap();
+        let mut answer = vec![R::ANSWER.0, 0, payload.len() as u8];
+        answer.extend_from_slice(payload);
+        assert!(pending.accepts(&answer) && pending.decode(&answer).is_ok(), "{answer:02x?}");
+        damage::each(&answer, |damaged| {
+            let decoded = pending.decode(damaged).map(drop);
+            if !pending.accepts(damaged) {
+                assert!(decoded.is_err(), "{damaged:02x?}");
+                return;
+            }
+            let says = usize::from(u16::from_be_bytes([damaged[1], damaged[2]]));
+            assert_eq!(says, damaged.len() - 3, "{damaged:02x?}");
+            let is_refusal = matches!(decoded, Err(Error::Remote(_) | Error::Function(_)));
+            assert!(is_refusal || damaged[0] == R::ANSWER.0, "{damaged:02x?}");
+        })
+    }
+    let sum = [
+        check(&QueryVersion, &[2, 30, 0]),
+        check(&variable::List, &[3, 0x83, 1]),
+        check(&variable::Read { id: 0, size: None }, &[1, 2, 3]),
+        check(&variable::Read { id: 0, size: Some(2) }, &[1, 2]),
+        check(&variable::Write { id: 0, value: &[0] }, &[]),
+        check(&variable::Combine { id: 0, op: Op::And, mask: &[0] }, &[]),
+        check(&variable::WriteRead { write: 0, value: &[0], read: 0, size: None }, &[7]),
+        check(&group::List, &[3, 2, 0x81]),
+        check(&group::Query { id: 0 }, &[0, 1, 5]),
+        check(&group::Read { id: 0, size: None }, &[1, 2, 3, 4]),
+        check(&group::Write { id: 0, values: &[0] }, &[]),
+        check(&group::Combine { id: 0, op: Op::And, masks: &[0] }, &[]),
+        check(&group::Create { members: Members::one(0) }, &[]),
+        check(&group::RemoveAll, &[]),
+        check(&curve::List, &[0, 1, 0, 0, 2]),
+        check(&curve::QueryChecksum { id: 0 }, &[9; 16]),
+        check(&Recalculate { id: 0 }, &[9; 16]),
+        check(&ReadBlock { id: 3, block: 1, limit: 4 }, &[3, 0, 1, 5, 6, 7, 8]),
+        check(&WriteBlock { id: 0, block: 0, data: &[0] }, &[]),
+        check(&function::List { layout: Layout::Bytes }, &[0x11, 0x22]),
+        check(&Execute { id: 0, input: &[], output: None }, &[4]),
+    ];
+    assert!(sum.iter().sum::<usize>() > 30_000, "{sum:?}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What a BSMP node promises beyond the golden sessions: limits, buffers, atomic writes, addresses,
 //! any bytes.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroU8;
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use anysmp::port::Ticking;
 use serde_json::Value;
 
 use crate::device::{Blocks, Device, Setup};
+use crate::kit::damage;
 use crate::kit::hex::hex;
 use crate::kit::random::Random;
 
@@ -373,6 +375,34 @@ fn any_bytes_get_one_well_formed_answer() {
         };
         assert!(expected, "round {round}: {request:02x?}");
     }
+}
+
+#[test]
+fn a_golden_request_damaged_anywhere_gets_one_answer_and_costs_only_itself() {
+    let (setup, mut device) = Setup::main();
+    device.blocks[6] = Blocks::Empty; // 4 GiB would take too long
+    let table = setup.table();
+    let mut server = Server::new(&table, device);
+    let version = ask(&mut server, &[0, 0, 0]);
+    let requests: BTreeSet<_> = requests().into_iter().map(|(_, request)| request).collect();
+    let mut count = 0;
+    for request in requests.iter().filter(|request| request.len() <= 64) {
+        count += damage::each(request, |damaged| {
+            let answer = ask(&mut server, damaged);
+            let size = answer.get(1..3).map(|size| usize::from(u16::from_be_bytes([size[0], size[1]])));
+            assert_eq!(size, Some(answer.len() - 3), "{damaged:02x?} got {answer:02x?}");
+            let has_its_size =
+                damaged.len() >= 3 && usize::from(u16::from_be_bytes([damaged[1], damaged[2]])) == damaged.len() - 3;
+            assert!(has_its_size || answer == [0xE1, 0, 0], "{damaged:02x?} got {answer:02x?}");
+        });
+        for room in 0..48 {
+            let mut tx = [0; 48];
+            let len = server.receive(request, &mut tx[..room]);
+            assert!(len <= room, "{request:02x?} in {room} bytes");
+        }
+        assert_eq!(ask(&mut server, &[0, 0, 0]), version);
+    }
+    assert!(count > 100_000, "{count}");
 }
 
 #[test]

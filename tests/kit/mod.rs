@@ -39,6 +39,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary takes what it needs")]
 
 pub mod air;
+pub mod damage;
 pub mod events;
 pub mod faults;
 pub mod flash;

@@ -8,6 +8,8 @@ use anysmp::s3mp::master::{
 use anysmp::s3mp::value::{self, Value};
 use anysmp::s3mp::{Address, Counter, Header, Pending, Request, ResponseCode};
 
+use crate::kit::damage;
+
 fn check(message: &[u8]) -> u8 {
     let mut wire = vec![0; lrc::max_encoded_len(message.len())];
     let len = lrc::Encoder::new().next(message, &mut wire);
@@ -108,6 +110,36 @@ fn every_code_but_ack_is_reported_and_not_fatal() {
     assert_eq!(format!("{}", Error::Remote(ResponseCode(0x77))), "the slave responded 0x77");
     assert_eq!(error_text(b"\x50\x01\x07no sensor"), b"no sensor");
     assert_eq!(error_text(b"\x44\x01\x07no sensor"), b"");
+}
+
+/// Each byte of a good response to each command changed, each front of it, and garbage in front of
+/// it.
+#[test]
+fn a_response_damaged_anywhere_is_foreign_or_a_response_of_this_command() {
+    fn check<R: Request>(request: &R, address: u8, data: &[u8]) -> usize {
+        let mut master = Master::new(Counter(7));
+        let (_, pending) = master.request(request, &mut [0; 64]).unwrap();
+        let response = [&[0, address, 7], data].concat();
+        assert!(pending.accepts(&response) && pending.decode(&response).is_ok(), "{response:02x?}");
+        damage::each(&response, |damaged| {
+            let decoded = pending.decode(damaged).map(drop);
+            if pending.accepts(damaged) {
+                // The counter is that of the command; only a refusal may have none.
+                assert!(damaged[2] == 7 || decoded.is_err(), "{damaged:02x?}");
+                assert!(damaged[0] == 0 || matches!(decoded, Err(Error::Remote(_))), "{damaged:02x?}");
+            }
+        })
+    }
+    let sum = [
+        check(&Status {}, 0, &[0x1A, 1, 2, 3, 4]),
+        check(&Describe {}, 0, b"heater;temperature;"),
+        check(&Get { address: Address(1) }, 1, &[0xF5]),
+        check(&Set { address: Address(3), value: Value::new(&[0xF5]) }, 3, &[]),
+        check(&Invert { address: Address(3) }, 3, &[]),
+        check(&Subscribe { address: Address(1) }, 1, &[0x18, 0x2A]),
+        check(&Unsubscribe { address: Address(1) }, 1, &[]),
+    ];
+    assert!(sum.iter().sum::<usize>() > 8_000, "{sum:?}");
 }
 
 #[test]

@@ -10,6 +10,7 @@ use anysmp::s3mp::value::{self, Value};
 use anysmp::s3mp::{Address, Command};
 use serde_json::Value as Json;
 
+use crate::kit::damage;
 use crate::kit::hex::hex as bytes;
 use crate::kit::random::Random;
 
@@ -520,6 +521,43 @@ fn any_message_is_answered_within_the_buffer() {
         assert!(len <= tx.len(), "round {round}: {message:02X?}");
         assert!(slave.poll(&mut tx) <= tx.len());
     }
+}
+
+/// Each byte of each golden command changed, each front of it, and garbage in front of it.
+#[test]
+fn a_golden_command_damaged_anywhere_gets_one_response_at_most_and_costs_only_itself() {
+    let mut count = 0;
+    for file in vectors() {
+        let Some(dialogue) = file.get("slave_dialogue") else { continue };
+        let mut slave = Slave::new(Described::new(&dialogue["setup"])).unwrap();
+        for step in dialogue["steps"].as_array().unwrap() {
+            let (mut buffer, wire) = ([0; 256], hex(&step["request"]["wire"]));
+            let mut decoder = Lrc::new(&mut buffer);
+            if decoder.push(&mut &wire[..]) != Ok(Progress::Message) {
+                continue;
+            }
+            count += damage::each(decoder.message(), |damaged| {
+                let mut tx = [0; 256];
+                let (len, _) = slave.receive(damaged, &mut tx);
+                assert!(len == 0 || len >= 3, "{damaged:02x?}");
+                // A response has the counter of its command, or none where that is not readable.
+                if let (3.., Some(counter)) = (len, damaged.get(2)) {
+                    assert!(tx[2] == *counter || tx[2] == 0, "{damaged:02x?} got {:02x?}", &tx[..len]);
+                }
+                while slave.poll(&mut tx) > 0 {}
+            });
+            for room in 0..64 {
+                let mut tx = [0; 64];
+                let len = slave.receive(decoder.message(), &mut tx[..room]).0;
+                assert!(len <= room);
+                while slave.poll(&mut tx) > 0 {}
+            }
+            let mut tx = [0; 256];
+            let (len, _) = slave.receive(&[0x02, 0, 9], &mut tx);
+            assert_eq!(&tx[..3], [0, 0, 9], "{:02x?}", &tx[..len]);
+        }
+    }
+    assert!(count > 10_000, "{count}");
 }
 
 #[test]

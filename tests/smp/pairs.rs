@@ -2,7 +2,7 @@
 //! they say, we understand, and where the answer does not depend on a device's state, our server
 //! says the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anysmp::cbor::Writer;
 use anysmp::smp::server::{AllowAll, Incoming, Reply, serve};
@@ -11,6 +11,7 @@ use anysmp::smp::{
     shell, stat, zephyr,
 };
 
+use crate::kit::damage;
 use crate::kit::hex::hex;
 
 struct Pair {
@@ -244,4 +245,41 @@ fn our_server_means_the_same_as_the_recorded_ones() {
         }
     }
     assert_eq!(compared, 224);
+}
+
+/// Each byte of each recorded message changed, each front of it, and garbage in front of it: what
+/// can still be read comes back from our own encoding, which `outcome` compares, and the rest is an
+/// error.
+#[test]
+fn a_recorded_message_damaged_anywhere_is_read_or_refused() {
+    let mut seen = BTreeSet::new();
+    let mut count = 0;
+    for mut pair in pairs() {
+        let Ok((header, _)) = Header::parse(&pair.request) else { continue };
+        let key = (header.group.0, header.command, pair.request[8..].to_vec(), pair.response[8..].to_vec());
+        // Long ones repeat what short ones have: entries of lists, and bytes of files.
+        if !header.op.is_request() || pair.response.len().max(pair.request.len()) > 160 || !seen.insert(key) {
+            continue;
+        }
+        let (request, response) = (pair.request.clone(), pair.response.clone());
+        count += damage::each(&response[8..], |damaged| {
+            pair.response.truncate(8);
+            pair.response.extend_from_slice(damaged);
+            outcome(&header, &pair);
+        });
+        pair.response.clone_from(&response);
+        count += damage::each(&request[8..], |damaged| {
+            pair.request.truncate(8);
+            pair.request.extend_from_slice(damaged);
+            outcome(&header, &pair);
+        });
+        damage::each(&response[..8], |head| {
+            let message = [head, &response[8..]].concat();
+            let answers = client::answers(&header, &message);
+            let same = head.len() == 8 && head[0] & 7 == response[0] & 7 && head[4..] == response[4..8];
+            assert!(!answers || same || head.len() != 8, "{head:02x?}");
+            let _ = (client::payload(&message), client::refusal(&message));
+        });
+    }
+    assert!(count > 500_000, "{count}");
 }

@@ -8,6 +8,7 @@ use anysmp::smp::server::{AllowAll, Answer, Answers, DenyWrites, Handler, Incomi
 use anysmp::smp::{Empty, Error, Group, Op, enumeration, fs, image, os, settings, shell, stat, zephyr};
 
 use crate::item::{Form, Item};
+use crate::kit::damage;
 use crate::kit::random::Random;
 use crate::kit::readme::table;
 use crate::kit::smp::{is_well_formed, message, with};
@@ -480,4 +481,36 @@ fn damaged_requests_never_silence_the_server() {
         assert_eq!(tx[4..8], request[4..8], "seed {SEED:#x} round {round}");
     }
     assert_eq!(ask(&mut server, &message(2, 0, 1, 0, b"\xa1\x61d\x62hi")), b"\xa1\x61r\x62hi");
+}
+
+/// Each byte of each request of the table changed, each front of it, garbage in front of it, and a
+/// buffer for the response of each length.
+#[test]
+fn a_request_damaged_anywhere_gets_one_answer_and_costs_only_itself() {
+    let mut server = Server::new(Device::default(), AllowAll);
+    let good = message(2, 0, 1, 0, b"\xa1\x61d\x62hi");
+    let mut count = 0;
+    for &(group, op, command, valid) in COMMANDS {
+        for form in [Form::Shortest, Form::Indefinite] {
+            let request = message(8 | op as u8, group.0, 1, command, &Item::parse(valid).written(form));
+            count += damage::each(&request, |damaged| {
+                let mut tx = [0; 512];
+                let (len, _) = server.receive(damaged, Peer(0), &mut tx);
+                // Ops 1 and 3 are responses; 4 to 7 are refused.
+                let is_request = damaged.len() >= 8 && !matches!(damaged[0] & 7, 1 | 3);
+                assert_eq!(len > 0, is_request, "{damaged:02x?}");
+                if len > 0 {
+                    assert!(is_well_formed(&tx[..len]), "{damaged:02x?} got {:02x?}", &tx[..len]);
+                    assert_eq!(tx[4..8], damaged[4..8], "{damaged:02x?}");
+                }
+            });
+            for room in 0..64 {
+                let mut tx = [0; 64];
+                let (len, _) = server.receive(&request, Peer(0), &mut tx[..room]);
+                assert!(len <= room && (len == 0 || is_well_formed(&tx[..len])), "{request:02x?} in {room} bytes");
+            }
+            assert_eq!(ask(&mut server, &good), b"\xa1\x61r\x62hi");
+        }
+    }
+    assert!(count > 200_000, "{count}");
 }
