@@ -1,4 +1,4 @@
-//! The client's half of one exchange, and of the many of a routine, without a port.
+//! The client's side of one exchange, or of all exchanges of a routine, without a port.
 //!
 //! Only clients bring a peer into step at the start of a session, nudge it after a timeout and
 //! drain the line. All of that is in this file, so that the image of a server does not link it.
@@ -99,8 +99,8 @@ impl<P> Exchange<P> {
             return Ok(Progress::Done);
         }
         while let Some(event) = line.next(sink) {
-            // Damage says nothing about the request, and its clock is `Sending::Left`. After the
-            // end nothing can be its response.
+            // A damaged message says nothing about the request, whose clock is `Sending::Left`.
+            // After the end no message can be the response.
             if event != Event::Message || self.state == State::Ended {
                 continue;
             }
@@ -184,7 +184,7 @@ impl<P> Exchange<P> {
 pub enum Turn<R> {
     /// Move bytes and time, then poll again.
     Wait,
-    /// The run has ended, in this way.
+    /// The run has ended with this result.
     Ended(Ended<R>),
 }
 
@@ -246,8 +246,8 @@ impl Run {
                         routine.tick(time);
                     }
                 }
-                // Flushed before anything else leaves: that is where a half-duplex port releases
-                // the line.
+                // Flushed before anything else leaves: a half-duplex port releases the line in its
+                // flush.
                 if line.is_sending() || line.is_flushing() {
                     return Ok(Turn::Wait);
                 }
@@ -255,7 +255,7 @@ impl Run {
                     Step::Send(len) => {
                         let drain = span(routine.drain(client));
                         line.ask(len, drain, sink)?;
-                        // Received messages come first: the port may need the room.
+                        // Received messages are handled first: the port may need the room.
                         continue;
                     }
                     Step::Wait(limit) => self.state = RunState::Waiting(Span::ceil(limit)),
@@ -305,8 +305,8 @@ impl Run {
     }
 }
 
-/// Converts the drain of a protocol. Most have none, and where that is a constant, this is one:
-/// what only a drain needs is then not linked.
+/// Converts the drain of a protocol. Most protocols have none; if that is a constant, so is the
+/// result, and code that only a drain needs is not linked.
 #[inline(always)]
 fn span(drain: core::time::Duration) -> Span {
     if drain.is_zero() { Span::ZERO } else { Span::ceil(drain) }
@@ -319,7 +319,7 @@ impl<F: Framing> Line<'_, F> {
     /// may pass for its response: the port is looked at first, and the line is kept silent for as
     /// long as a response is owed.
     fn ask(&mut self, len: usize, drain: Span, sink: &mut (impl Sink + ?Sized)) -> Result<(), Error> {
-        // A peer that was heard, and nothing damaged, is in step.
+        // If messages have come and none was damaged, the peer is in step.
         let is_heard = self.counters.received != 0 && self.counters.damaged == 0;
         if let (Before::First | Before::Brief(_), true) = (self.before, is_heard) {
             self.before = Before::Gap;
@@ -349,8 +349,8 @@ impl<F: Framing> Line<'_, F> {
 
     /// Notes that a message was accepted as the response. If an older response was still owed, this
     /// may be that one, and the right one comes within a timeout: the line is kept silent for that
-    /// time before the next request. So an answer that comes even after the drain costs one wrong
-    /// value, not one for each request from then on.
+    /// time before the next request. A response that comes even after the drain thus costs one
+    /// wrong value, not one for every later request.
     fn answered(&mut self, timeout: Span) {
         if let (Owed::Older(_), Before::Gap) = (self.owed, self.before) {
             self.before = Before::Silence(timeout);
@@ -385,7 +385,7 @@ impl<F: Framing> Line<'_, F> {
         }
     }
 
-    /// Returns `true` if a preamble has left and the peer had time for it.
+    /// Returns `true` if a preamble has left and the peer has had time for it.
     fn is_settled(&self) -> bool {
         !matches!(self.before, Before::Nudge(_) | Before::Flushing(_) | Before::Settle(_))
     }

@@ -19,8 +19,8 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
     /// Fewer are accepted while there is no room, or while bytes of another peer are unread: call
     /// [`next`](Self::next), or send what is [pending](Self::pending), then offer the rest again.
     pub fn received(&mut self, bytes: &[u8], peer: Peer) -> usize {
-        // The framing gets bytes of one sender at a time, or a message would be taken for another
-        // sender's.
+        // The framing gets bytes of one sender at a time: otherwise a message could be attributed
+        // to the wrong sender.
         if !self.unread.is_empty() && peer != self.peer {
             return 0;
         }
@@ -28,7 +28,8 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
         let count = bytes.len().min(room.len());
         if F::DATAGRAM && count < bytes.len() {
             if count > 0 {
-                // Longer than any datagram may be: one error. A part of it would pass for a whole.
+                // Longer than any datagram may be. It is dropped with one error: a part of it would
+                // pass for a whole datagram.
                 self.counters.lose(Loss::Damaged(Damage::TooLong));
                 return bytes.len();
             }
@@ -54,8 +55,8 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
     /// Reports that `peer` sent `count` bytes, which are now at the front of [`room`](Self::room).
     pub fn filled(&mut self, count: usize, peer: Peer) {
         if count > 0 {
-            // Not trusted: a port that reports more than it was given must not move the end past
-            // the buffer.
+            // The count is not trusted: a port that reports more than it was given must not move
+            // the end past the buffer.
             let free = short(self.read.len()).saturating_sub(self.unread.end);
             self.unread.end = self.unread.end.wrapping_add(short(count.min(free.into())));
             self.peer = peer;
@@ -89,7 +90,8 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
     /// Reports time during which the port was not looked at: it counts for limits, not as silence.
     pub fn away(&mut self, time: Span) {
         self.elapsed = self.elapsed.saturating_add(time);
-        // Here, where every result of a port comes: a driver counts one more afterwards.
+        // Reset here, because every call of a port is reported here. After an interrupted call the
+        // driver sets the count again.
         self.interrupted = 0;
         if F::PACED {
             self.airtime = self.airtime.saturating_sub(time);
@@ -108,7 +110,7 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
             | Before::Brief(_)
             | Before::Nudge(_) => {}
         }
-        // Only what changes is written back. Without a byte time nothing is leaving.
+        // Only a state that changes is written back. Without a byte time there is no `Leaving`.
         self.sending = match self.sending {
             Sending::Left(mut waited) if R::ASKS => {
                 waited = waited.saturating_add(time);
@@ -193,7 +195,8 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
         let is_waiting = self.is_waiting();
         if is_waiting && matches!(heard, Heard::Message) {
             self.counters.lose(Loss::Foreign);
-            // It came in the drain, so it was the older one of the responses that are owed.
+            // The message came during the drain, so it is the older of the two responses that are
+            // owed.
             if let (true, Owed::Older(silence)) = (R::ASKS, self.owed) {
                 self.owed = Owed::One(silence);
             }
