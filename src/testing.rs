@@ -52,7 +52,7 @@ pub struct RamNor<'m, const WRITE: usize, const ERASE: usize, const READ: usize 
     spoiled: heapless::Vec<(u32, u32), SPOILED>,
 }
 
-/// Places that can be unreadable at the same time; more of them can be read.
+/// The maximum number of unreadable places; further ones stay readable.
 const SPOILED: usize = 32;
 
 shown!(

@@ -190,7 +190,7 @@ macro_rules! driver {
         }
 
         impl<'b, P, F: Framing, S, R: Role> Link<'b, P, F, S, R> {
-            /// Sets a sink for everything that belongs to no exchange: console text, unasked
+            /// Sets a sink for everything that belongs to no exchange: console text, unsolicited
             /// messages, losses.
             pub fn with_sink<T: Sink>(self, sink: T) -> Link<'b, P, F, T, R> {
                 Link { port: self.port, line: self.line, sink }

@@ -22,7 +22,7 @@ pub(super) const SUMS: bool = cfg!(target_os = "none");
 /// number of bytes.
 #[cfg(not(target_os = "none"))]
 pub(super) fn carry(from: &[u8], to: &mut [u8], _: &mut Sum) -> usize {
-    // As nearly always.
+    // Nearly always the case.
     if to.get_mut(..from.len()).is_some_and(|to| cobs::copy_clear(from, to)) {
         return from.len();
     }
@@ -32,7 +32,7 @@ pub(super) fn carry(from: &[u8], to: &mut [u8], _: &mut Sum) -> usize {
 /// Copies `from` to the front of `to` up to the first zero or the shorter length, and adds it to
 /// `sum`; returns the number of bytes.
 ///
-/// All at once: a byte is loaded once, and both directions share the loop.
+/// One loop does all of this: each byte is loaded once, and both directions share the loop.
 #[cfg(target_os = "none")]
 #[inline(never)]
 pub(super) fn carry(from: &[u8], to: &mut [u8], sum: &mut Sum) -> usize {

@@ -177,7 +177,8 @@ impl Flash<'_, '_> {
             && !Bootloader::reaches(self.version(place), self.version(primary))
     }
 
-    /// Returns true if each image finds the versions that it depends on, after what is due.
+    /// Returns true if each image finds the versions that it depends on, after the steps that are
+    /// due.
     fn all_met(&self, plans: &Plans) -> bool {
         let place = |image: usize| {
             let plan = plans.get(image)?;
