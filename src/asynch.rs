@@ -50,7 +50,7 @@
 //! loop {
 //!     match link.serve(&mut server).await {
 //!         Ok(after) => { /* the response has left: reset, if `after` says so */ }
-//!         Err(error) => count(error), // an overrun, a pulled cable: the link goes on
+//!         Err(error) => count(error), // an overrun, a pulled cable: the link stays usable
 //!     }
 //! }
 //! # }

@@ -18,7 +18,7 @@
 //! use core::time::Duration;
 //! use embedded_io::{Read, Write};
 //!
-//! /// Asks the board on the other UART for an echo; returns whether it is well.
+//! /// Asks the board on the other UART for an echo; returns true if it answers.
 //! fn is_well(uart: impl Read + Write) -> bool {
 //!     let (mut message, mut memory) = ([0; 256], [0; Console::sizes_of(256).memory()]);
 //!     let (tick, byte) = (Duration::from_millis(10), Duration::from_micros(86));
@@ -51,7 +51,7 @@
 //! loop {
 //!     match link.serve(&mut server) {
 //!         Ok(after) => { /* the response has left: reset, if `after` says so */ }
-//!         Err(error) => count(error), // an overrun, a pulled cable: the link goes on
+//!         Err(error) => count(error), // an overrun, a pulled cable: the link stays usable
 //!     }
 //! }
 //! # }

@@ -51,7 +51,7 @@
 //!     let mut link = Link::new(port, Console::new(&mut message), &mut memory)?;
 //!     let mut server = Server::new(handler, AllowAll).with_parameters(1, 256);
 //!     loop {
-//!         let _ = link.serve(&mut server); // a reset to do, or an error: go on
+//!         let _ = link.serve(&mut server); // a reset to do, or an error: continue
 //!     }
 //! }
 //! ```

@@ -76,7 +76,7 @@
 //!
 //! A timeout starts when the last byte of a request has left: when the port has accepted it and, if
 //! the framing has a byte time ([`Framing::byte_time`]), when the line can have carried it. If part
-//! of a response has arrived when the timeout ends, the wait goes on where the framing can bound it
+//! of a response has arrived when the timeout ends, the wait continues if the framing can bound it
 //! ([`Framing::is_arriving`]): at most for the time that the longest message takes on the line.
 //!
 //! # Sending

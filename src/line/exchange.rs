@@ -217,7 +217,7 @@ impl Run {
 
     /// Handles the messages and the time that have arrived, as [`Exchange::poll`] does, and polls
     /// the routine. `on_event` is given its events. A message that does not belong to the routine
-    /// is counted and dropped, and the wait goes on.
+    /// is counted and dropped, and the wait continues.
     ///
     /// # Errors
     ///
@@ -238,7 +238,7 @@ impl Run {
         loop {
             if let RunState::Due = self.state {
                 // Messages stay in the line until the frame has left, since the routine may answer
-                // them at once. Time goes on, or its intervals would stop.
+                // them at once. Time continues, or its intervals would stop.
                 while line.is_sending()
                     && let Some(event) = line.next(sink)
                 {

@@ -24,9 +24,9 @@ pub enum Verdict {
     /// It is the response: [`Caller::decode`] reads it.
     Answer,
     /// It belongs to something else, for example a late response to an earlier request: it is
-    /// dropped and counted, and the wait goes on.
+    /// dropped and counted, and the wait continues.
     Foreign,
-    /// The peer sent it unasked: it is handed to the [`Sink`], and the wait goes on.
+    /// The peer sent it unasked: it is handed to the [`Sink`], and the wait continues.
     Unsolicited,
     /// The peer requires the request in another form, which is now in `tx` and this many bytes
     /// long.

@@ -3,7 +3,7 @@
 //! ```text
 //!   request ──▶ Client::request ──▶ tx[..len], Pending<K> ──▶ (the driver sends, waits, retries)
 //!                                                 │
-//!   message ──▶ Pending::accepts ── false: foreign, the wait goes on
+//!   message ──▶ Pending::accepts ── false: foreign, the wait continues
 //!                    └─ true ──▶ Pending::decode ──▶ R::Response<'_>  or  Error::Remote
 //! ```
 //!
