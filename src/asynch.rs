@@ -49,7 +49,7 @@
 //! # let count = |_| ();
 //! loop {
 //!     match link.serve(&mut server).await {
-//!         Ok(after) => { /* the response has left: reset, if `after` says so */ }
+//!         Ok(after) => { /* the response has left: reset, if `after` requests it */ }
 //!         Err(error) => count(error), // an overrun, a pulled cable: the link stays usable
 //!     }
 //! }
@@ -66,7 +66,7 @@
 //! when they are dropped before they are ready. A frame that had begun to leave is sent in full
 //! before the next one, or, where a frame has to leave in one piece, the peer is brought into step
 //! first. A request in flight is forgotten: its late response is foreign to the next request, or is
-//! awaited where the protocol cannot tell them apart (BSMP).
+//! awaited where the protocol cannot distinguish them (BSMP).
 
 use core::ops::ControlFlow;
 use core::time::Duration;
@@ -158,8 +158,8 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink, R: Role> Link<'_, P, F, S, R>
     ///
     /// The link's own, and [`Error::Size`] if the service promises a buffer that the framing does
     /// not have. If there is an action, such as a reset, and the response cannot be sent, the
-    /// action is returned all the same: the request was accepted. A port that has failed for good
-    /// fails in the next call.
+    /// action is returned all the same: the request was accepted. A port that has failed
+    /// permanently fails in the next call.
     ///
     /// # Cancellation
     ///

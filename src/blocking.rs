@@ -50,7 +50,7 @@
 //! # let count = |_| ();
 //! loop {
 //!     match link.serve(&mut server) {
-//!         Ok(after) => { /* the response has left: reset, if `after` says so */ }
+//!         Ok(after) => { /* the response has left: reset, if `after` requests it */ }
 //!         Err(error) => count(error), // an overrun, a pulled cable: the link stays usable
 //!     }
 //! }
@@ -143,8 +143,8 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink, R: Role> Link<'_, P, F, S, R>
     ///
     /// The link's own, and [`Error::Size`] if the service promises a buffer that the framing does
     /// not have. If there is an action, such as a reset, and the response cannot be sent, the
-    /// action is returned all the same: the request was accepted. A port that has failed for good
-    /// fails in the next call.
+    /// action is returned all the same: the request was accepted. A port that has failed
+    /// permanently fails in the next call.
     pub fn serve<V: Service>(&mut self, service: &mut V) -> Result<V::After, Error<P::Error>> {
         self.line.check(service)?;
         let mut after = V::After::default();

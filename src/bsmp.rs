@@ -65,7 +65,7 @@
 //! let client = Client::new().with_address(Address::node(5).unwrap());
 //! let request = variable::Read { id: 0, size: Some(2) };
 //!
-//! // What a driver does for you: `let value = link.call(&mut client, &request)?;`
+//! // A driver does this for you: `let value = link.call(&mut client, &request)?;`
 //! let mut tx = [0; 16];
 //! let (len, pending) = client.request(&request, &mut tx)?;
 //! assert_eq!(tx[..len], [5, 0x10, 0, 1, 0]);

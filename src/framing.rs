@@ -347,7 +347,8 @@ pub trait Encoder {
     /// The shortest `out`, in bytes, with which every call makes progress.
     const MIN_OUT: usize;
 
-    /// Writes the next bytes of the frame of `message` to the front of `out` and returns how many.
+    /// Writes the next bytes of the frame of `message` to the front of `out` and returns their
+    /// number.
     ///
     /// Returns 0 exactly when the frame is complete, if `out` holds at least
     /// [`MIN_OUT`](Self::MIN_OUT) bytes.

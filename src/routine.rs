@@ -9,7 +9,7 @@
 //!   Wait(limit): ── a message ──▶ receive(client, message) ─▶ event ─▶ the caller ──────┤
 //!                └─ limit passed without one ──▶ timed_out() ───────────────────────────┘
 //!   Reopen: end of `run`; the caller opens the port again and runs the same routine on
-//!   Done:   end of `run`; `report()` says how it ended
+//!   Done:   end of `run`; `report()` returns the outcome
 //! ```
 //!
 //! # Run one
@@ -34,7 +34,7 @@
 //! match ended {
 //!     Ended::Done(report) => println!("{}", report.outcome), // refusals are in here
 //!     Ended::Reopen => { /* open the port again, build a new link, run the same routine */ }
-//!     Ended::Stopped => { /* the callback said so */ }
+//!     Ended::Stopped => { /* the callback stopped it */ }
 //! }
 //! # Ok(())
 //! # }

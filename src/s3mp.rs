@@ -64,7 +64,7 @@
 //! let (temperature, relay) = (Watched::new(21), Watched::new(false));
 //! let mut slave = Slave::new(Greenhouse { temperature, relay })?;
 //! let mut tx = [0; 64];
-//! // What a framing found, and what goes back: in a loop, `Link::serve` does all of this.
+//! // A received message and its answer: in a loop, `Link::serve` does all of this.
 //! let (len, _) = slave.receive(&[0xA0, 0x01, 0x07], &mut tx);
 //! assert_eq!(tx[..len], [0x00, 0x01, 0x07, 21]);
 //! slave.resources().temperature.set(22);

@@ -72,7 +72,7 @@
 //!         _ => reply.error(Error::NOT_SUPPORTED),
 //!     }
 //! };
-//! // What drivers do for both ends, with a port in between:
+//! // Drivers do this for both ends, with a port in between:
 //! let (mut client, mut request, mut response) = (Client::new(0), [0; 64], [0; 64]);
 //! let (len, pending) = client.request(&Dim { percent: 40 }, &mut request)?;
 //! let (len, _) = serve(handler, AllowAll, &request[..len], &mut response);

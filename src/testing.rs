@@ -1,7 +1,7 @@
 //! A simulated flash and boot loader, for tests and simulated devices.
 //!
 //! [`RamNor`] follows the rules of a real NOR flash and fails on request; `bootloader` (with the
-//! feature `mcuboot`) does at a reset what MCUboot does, in any of its modes.
+//! feature `mcuboot`) acts at a reset as MCUboot does, in any of its modes.
 //!
 //! ```
 //! use anysmp::testing::{Error, Fault, RamNor};
@@ -71,8 +71,8 @@ pub enum Fault {
     Silent,
     /// Power fails before the operation. Everything fails until [`RamNor::power_on`].
     Cut,
-    /// Power fails during the operation. The seed decides how far it got: a write has done some
-    /// units and part of the next one, an erase leaves random bytes.
+    /// Power fails during the operation. The seed decides the progress: a write has done some units
+    /// and part of the next one, an erase leaves random bytes.
     Tear(u32),
     /// As `Tear`, in flash with error correction: the unit or page that is torn cannot be read, nor
     /// written, until it is erased.

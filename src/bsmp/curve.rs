@@ -10,11 +10,11 @@
 //! ```
 //!
 //! Offsets count blocks, not bytes. A block may hold fewer bytes than the block size: at the end of
-//! the data, or anywhere if the device says so. Whole curves are moved by
+//! the data, or anywhere if the device defines it so. Whole curves are moved by
 //! [`routine::ReadCurve`](super::routine::ReadCurve) and
 //! [`routine::WriteCurve`](super::routine::WriteCurve).
 //!
-//! MD5 finds damage; it does not stop anyone who wants to forge a curve.
+//! MD5 detects damage; it does not prevent forgery.
 
 mod checksum;
 mod digest;
@@ -38,7 +38,7 @@ pub const MAX_BLOCK: u16 = 65_520;
 /// The largest number of blocks.
 pub const MAX_BLOCKS: u32 = 65_536;
 
-/// The size of a curve, and whether the master may write it.
+/// The size of a curve, and its access: read-only or writable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_structs, reason = "the caller fills it in")]

@@ -28,7 +28,7 @@
 //! let table = Table::new(&VARIABLES, &[], &[])?;
 //! let mut server = Server::new(&table, Lamp { is_on: 0 });
 //! let mut tx = [0; 16];
-//! // What a framing found, and what goes back: in a loop, `Link::serve` does all of this.
+//! // A received message and its answer: in a loop, `Link::serve` does all of this.
 //! let len = server.receive(&[0x20, 0, 2, 0, 1], &mut tx); // write variable 0
 //! assert_eq!(tx[..len], [0xE0, 0, 0]); // done
 //! let len = server.receive(&[0x20, 0, 2, 0, 9], &mut tx);
@@ -221,7 +221,7 @@ impl<'t, E: Entities> Server<'t, E> {
         Ok(next(command))
     }
 
-    /// The members of a group, and whether the master may write it.
+    /// Returns the members of a group, and true if the master may write it.
     fn group(&self, id: u8) -> Result<(&Members, bool), Refusal> {
         let members = match id.checked_sub(STANDARD) {
             Some(place) => self.groups.get(usize::from(place)),

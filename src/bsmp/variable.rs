@@ -29,7 +29,7 @@ pub const MAX_COUNT: usize = 128;
 /// The sizes that a value can have.
 const SIZES: RangeInclusive<usize> = 1..=MAX_SIZE as usize;
 
-/// The size of a variable, and whether the master may write it.
+/// The size of a variable, and its access: read-only or writable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_structs, reason = "the caller fills it in")]

@@ -39,7 +39,7 @@ pub enum Item<'b> {
     Other(Reader<'b>),
 }
 
-// No content: which key the item belongs to, and so whether it is a secret, is not known here.
+// The content is not printed: the key of the item is unknown here, so the item may be a secret.
 shown!(Item<'_>, |item| "Item({})", item.kind());
 
 impl Item<'_> {
@@ -319,8 +319,8 @@ impl<'b> Reader<'b> {
     }
 
     /// Reads a map as far as the value of one of its keys, and returns the value: the first one if
-    /// the key comes again. What follows it is not read. `None`, at the end of the map, if the map
-    /// has no such key.
+    /// the key comes again. The rest of the map is not read. `None`, at the end of the map, if the
+    /// map has no such key.
     ///
     /// # Errors
     ///

@@ -149,9 +149,9 @@ enum State {
     /// At a boundary, in text, or in a console packet, whose bytes are in the buffer. Exit: a byte
     /// that may begin a frame of another kind, to `Head`, unless a packet or a line is open.
     Listening,
-    /// The buffer holds the first `have` bytes of what may become a COBS frame or a raw message: 1
-    /// to 3. Exits: a byte that decides, to `Cobs` or `Raw`; a byte that fits neither, to itself
-    /// with fewer bytes or to `Listening`; silence, to `Listening`.
+    /// The buffer holds the first `have` bytes, 1 to 3, of a possible COBS frame or raw message.
+    /// Exits: a byte that decides, to `Cobs` or `Raw`; a byte that fits neither, to itself with
+    /// fewer bytes or to `Listening`; silence, to `Listening`.
     Head { have: usize },
     /// The buffer holds the first `have` bytes of a COBS candidate. Exits: a zero, to `CobsMessage`
     /// if the CRC is right, else to `Listening`; a console packet in it, one byte too many or

@@ -64,7 +64,7 @@
 //! * A first marker byte at the end of the input may still become text: it is kept, and returned as
 //!   a separate run when the next byte or the silence limit decides. [`reset`](Framing::reset)
 //!   drops it.
-//! * Half a line is dropped after the silence limit: what follows it is text.
+//! * Half a line is dropped after the silence limit: the bytes after it are text.
 
 use core::time::Duration;
 

@@ -29,7 +29,7 @@ pub enum Error<P = Infallible, E = Infallible> {
     Framing(framing::Error),
     /// We: a buffer is too short for its contents.
     Size(SizeError),
-    /// The protocol: its error says whose fault it is.
+    /// The protocol: its error shows whose fault it is.
     Protocol(E),
 }
 

@@ -83,7 +83,7 @@ impl<P> Exchange<P> {
     }
 
     /// Handles the messages and the time that have arrived. Call it after [`Line::received`] and
-    /// [`Line::elapsed`], and send what is [pending](Line::pending) afterwards.
+    /// [`Line::elapsed`], and send the [pending](Line::pending) bytes afterwards.
     ///
     /// # Errors
     ///

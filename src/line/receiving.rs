@@ -13,11 +13,11 @@ pub(crate) enum Heard {
 }
 
 impl<F: Framing, R: Role> Line<'_, F, R> {
-    /// Accepts bytes that `peer` sent, from the front of `bytes`; returns how many. A datagram is
-    /// accepted as a whole or not at all.
+    /// Accepts bytes that `peer` sent, from the front of `bytes`; returns their number. A datagram
+    /// is accepted as a whole or not at all.
     ///
     /// Fewer are accepted while there is no room, or while bytes of another peer are unread: call
-    /// [`next`](Self::next), or send what is [pending](Self::pending), then offer the rest again.
+    /// [`next`](Self::next), or send the [pending](Self::pending) bytes, then offer the rest again.
     pub fn received(&mut self, bytes: &[u8], peer: Peer) -> usize {
         // The framing gets bytes of one sender at a time: otherwise a message could be attributed
         // to the wrong sender.
@@ -205,7 +205,7 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
     }
 }
 
-/// Counts what the framing returned, and hands text and losses to the sink.
+/// Counts a result of the framing, and hands text and losses to the sink.
 fn note<F: Framing, S: Sink + ?Sized>(
     progress: Result<framing::Progress<'_>, framing::Error>,
     framing: &F,

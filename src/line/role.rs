@@ -1,4 +1,4 @@
-//! The purpose of a line, as a type, so that a server pays nothing for what only clients need.
+//! The purpose of a line, as a type, so that a server pays nothing for the needs of clients.
 
 /// The purpose of a [`Line`](super::Line): [`Asking`] or [`Serving`].
 pub trait Role {

@@ -149,7 +149,7 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
         // The port was not read meanwhile, so this round does not count as silence.
         self.ear = Ear::Busy;
         if self.is_begun() {
-            // The count is not trusted: it is at most what the port was given.
+            // The count is not trusted: it must not exceed the bytes that the port was given.
             self.run.start = self.run.start.wrapping_add(short(count.min(self.run.len())));
             // If the run was the end of the frame, the encoder yields nothing more, and the state
             // becomes `Last`.

@@ -26,7 +26,7 @@ pub enum Verdict {
     /// It belongs to something else, for example a late response to an earlier request: it is
     /// dropped and counted, and the wait continues.
     Foreign,
-    /// The peer sent it unasked: it is handed to the [`Sink`], and the wait continues.
+    /// The peer sent it without a request: it is handed to the [`Sink`], and the wait continues.
     Unsolicited,
     /// The peer requires the request in another form, which is now in `tx` and this many bytes
     /// long.
@@ -140,7 +140,7 @@ pub trait Sink {
         let _ = text;
     }
 
-    /// Receives a message that the peer sent unasked.
+    /// Receives a message that the peer sent without a request.
     fn unsolicited(&mut self, message: &[u8]) {
         let _ = message;
     }

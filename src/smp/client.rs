@@ -320,7 +320,7 @@ fn complete(header: Header, tx: &mut [u8], len: usize) -> Result<(usize, Header)
 ///
 /// # Errors
 ///
-/// [`Malformed`] if the message has no valid header, or is shorter than its header says.
+/// [`Malformed`] if the message has no valid header, or is shorter than the length in its header.
 pub fn payload(message: &[u8]) -> Result<&[u8], Malformed> {
     let (header, rest) = Header::parse(message).or(Err(Malformed))?;
     rest.get(..usize::from(header.length)).ok_or(Malformed)
@@ -351,7 +351,7 @@ pub fn answers(header: &Header, message: &[u8]) -> bool {
 }
 
 /// Returns the payload of the response to the request with this header; an empty one if it is
-/// shorter than its header says, which [`payload`] finds out. `None` for any other message.
+/// shorter than the length in its header, which [`payload`] detects. `None` for any other message.
 pub(super) fn payload_of<'m>(header: &Header, message: &'m [u8]) -> Option<&'m [u8]> {
     let (answer, rest) = Header::parse(message).ok()?;
     let is = answer.op == header.op.response()

@@ -63,8 +63,8 @@ impl Error {
 
     /// Writes the key and the value that report this error.
     pub(crate) fn write_entry(self, version: Version, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
-        // The parts that never change are written as bytes: 49 bytes of flash less than `Details`
-        // (smp_boot, thumbv6m).
+        // The parts that never change are written as bytes, which takes 49 bytes less flash than
+        // `Details` (smp_boot, thumbv6m).
         let rc = match self {
             Self::Group { group, rc } if version == Version::V2 => {
                 let _ = writer.raw(b"\x63err\xa2\x65group");

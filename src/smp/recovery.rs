@@ -65,7 +65,7 @@
 //! client sends the rest again. The content of the file is not checked: the boot loader does that
 //! before it starts the image.
 //!
-//! # What it refuses
+//! # Refusals
 //!
 //! * With `rc` 3: a payload that is not a map; keys that are not text, or come twice; a value that
 //!   is a list, a map, a tag, or a string in chunks, in an upload or an echo; a number above 32

@@ -1,4 +1,4 @@
-//! A boot loader that does at a reset what MCUboot does.
+//! A boot loader that acts at a reset as MCUboot does.
 //!
 //! It has MCUboot's modes, one or two images, and its rules: it checks hash, flags, length and
 //! dependencies of an image, follows the decision table, keeps the swap status in the trailers, and

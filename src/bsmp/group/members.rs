@@ -157,7 +157,7 @@ impl defmt::Format for Members {
     }
 }
 
-/// A group: its members, and whether the master may write it.
+/// A group: its members, and its access: read-only or writable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_structs, reason = "the caller fills it in")]

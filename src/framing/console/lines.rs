@@ -117,7 +117,7 @@ impl<S: Store> Lines<S> {
         self.packet = Packet::None;
     }
 
-    /// Leaves a useless line: what follows is text. Half a marker in it may still become a whole
+    /// Leaves a useless line: the next bytes are text. Half a marker in it may still become a whole
     /// one.
     pub(in crate::framing) const fn leave_skip(&mut self) {
         match self.line {

@@ -14,8 +14,8 @@ pub(super) fn zero_at(bytes: &[u8]) -> usize {
     bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len())
 }
 
-/// True if [`carry`] sums what it copies. A host sums a frame at once instead, since many short
-/// sums take twice the instructions of one.
+/// True if [`carry`] sums the bytes that it copies. A host sums a frame at once instead, since many
+/// short sums take twice the instructions of one.
 pub(super) const SUMS: bool = cfg!(target_os = "none");
 
 /// Copies `from` to the front of `to` up to the first zero or the shorter length; returns the

@@ -44,8 +44,8 @@ impl<T: Clone + PartialEq> Watched<T> {
         self.value = value;
     }
 
-    /// The value, for the master: what [`Resources::get`](super::Resources::get) and
-    /// [`Resources::invert`](super::Resources::invert) encode.
+    /// The value, for the master: [`Resources::get`](super::Resources::get) and
+    /// [`Resources::invert`](super::Resources::invert) encode it.
     pub fn report(&mut self) -> T {
         self.sent = Sent::Last(self.value.clone());
         self.value.clone()

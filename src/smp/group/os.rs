@@ -78,7 +78,7 @@ impl Request for Echo<'_> {
     type Response<'m> = EchoResponse<'m>;
 }
 
-/// Asks a text console to echo what it receives, or to stop that.
+/// Asks a text console to echo its input, or to stop that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct ConsoleEcho {

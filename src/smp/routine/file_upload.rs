@@ -31,7 +31,7 @@
 //!
 //! # Interpretation
 //!
-//! * A response with an offset beyond what was sent is [`Error::Malformed`]: a file, unlike an
+//! * A response with an offset beyond the bytes sent is [`Error::Malformed`]: a file, unlike an
 //!   image, has no `sha` by which a device could recognise it.
 //! * Error 11 with `len`, and MCUmgr's older `rc` 3 with `off`, report the number of bytes that the
 //!   device has. If that many were sent, the upload continues there; if they are the whole file, it

@@ -50,7 +50,7 @@ impl Awaited {
     }
 }
 
-/// The times of a transfer: how long it waits for a response, and when it gives up.
+/// The times of a transfer: the wait for a response, and the silence that ends it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pace {
     answers: Answers,

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Every response contains the offset that the device expects next, and is authoritative: it may be
-//! past what was sent (the device had the file already, or a part of it), before it (a piece was
+//! past the bytes sent (the device had the file already, or a part of it), before it (a piece was
 //! lost, or the device accepted only a part), or at 0 again (the device forgot), and then the first
 //! piece is sent again with all its keys.
 //!

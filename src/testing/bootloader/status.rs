@@ -1,4 +1,4 @@
-//! The swap status: how far a swap had come when power failed.
+//! The swap status: the progress of a swap when power failed.
 //!
 //! Each step of a swap ends with a row, one write unit in the trailer that is no longer erased:
 //!
